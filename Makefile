@@ -1,0 +1,76 @@
+# `make help` lists what there is.
+
+PYTHON ?= python3
+BIN = .venv/bin
+PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes --no-deps
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test sure format lint types contracts migrations coverage documents bench soak lock
+
+help:  ## List the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ –/' | column -t -s '–'
+
+.venv/installed: requirements/app.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo 'Installing …'
+	@$(PIP) -r requirements/app.txt
+	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/tested: .venv/installed requirements/dev.txt
+	@echo 'Installing what the tests need …'
+	@$(PIP) -r requirements/dev.txt
+	@touch $@
+
+.env:
+	@printf '# Development. Every variable: .env.example\nAPP_ENV=development\n' > $@
+
+install: .venv/installed .env  ## Make .venv, and a development .env if there is none
+
+run: install  ## Migrate and serve on :8000
+	@$(BIN)/flask db upgrade
+	@echo
+	@echo 'Serving on http://localhost:$(or $(PORT),8000) – stop with Ctrl-C. Next, in another terminal:'
+	@echo '  read and try the API:  http://localhost:$(or $(PORT),8000)/api/v1/docs'
+	@echo '  make the first user:   $(BIN)/flask create-user ada --email ada@example.com --admin'
+	@echo '  see the mails it sent: ls var/mail'
+	@echo
+	@exec $(BIN)/gunicorn -c config/gunicorn.py 'wsgi:create_app()'
+
+test: .venv/tested  ## The whole suite; needs nothing but Python
+	@APP_ENV=testing $(BIN)/python -m pytest -n auto -m 'not servers' -q
+
+sure: format lint types contracts migrations documents coverage  ## Everything that must hold before a merge
+
+format: .venv/tested
+	@$(BIN)/ruff format --check --quiet . && echo 'Format: ok'
+
+lint: .venv/tested
+	@$(BIN)/ruff check --quiet . && echo 'Lint: ok'
+
+types: .venv/tested
+	@$(BIN)/mypy
+
+contracts: .venv/tested
+	@$(BIN)/lint-imports --no-cache | grep -E 'KEPT|BROKEN|Contracts:' ; $(BIN)/lint-imports --no-cache > /dev/null
+
+migrations: .venv/tested
+	@APP_ENV=testing $(BIN)/python -m pytest -q tests/test_migrations.py
+
+documents: .venv/tested  ## Check openapi.json and docs/matrix.md; `make documents WRITE=1` writes them
+	@APP_ENV=testing $(BIN)/flask api $(if $(WRITE),write,check)
+
+coverage: .venv/tested
+	@rm -f .coverage .coverage.*
+	@APP_ENV=testing $(BIN)/python -m pytest -n auto -m 'not servers' -q --cov --cov-report=
+
+bench: .venv/tested  ## Ratios against a naive reference, on PostgreSQL
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+soak: .venv/tested  ## Long runs: 20,000 generated requests as nobody, member and admin
+	@APP_ENV=testing $(BIN)/python -m pytest -q -m servers tests/servers/test_contract_fuzz.py
+
+lock:  ## Pin anew: hashes, and no host names
+	@uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade -q requirements/app.in -o requirements/app.txt
+	@uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade -q -c requirements/app.txt requirements/dev.in -o requirements/dev.txt

@@ -1,0 +1,51 @@
+"""What is true in every environment. A feature's settings carry the feature's name."""
+
+from datetime import timedelta
+
+from . import env
+
+
+class Config:
+    """Defaults, each of which its environment variable overrides. Nothing here is a secret."""
+
+    # Whether weak secrets, debug mode and what else must not face the internet stop the start.
+    STRICT = False
+
+    SECRET_KEY = env.text('SECRET_KEY')
+    SECRET_KEY_FALLBACKS = env.words('SECRET_KEY_FALLBACKS')
+    PUBLIC_URL = env.text('PUBLIC_URL', 'http://localhost:8000')
+
+    SQLALCHEMY_DATABASE_URI = env.database_url()
+    STORAGE_URL = env.text('STORAGE_URL', f'file://{env.VAR}/storage')
+    MAIL_URL = env.text('MAIL_URL', f'file://{env.VAR}/mail')
+    MAIL_FROM = env.text('MAIL_FROM', 'Flask API <no-reply@localhost>')
+    REDIS_URL = env.text('REDIS_URL')
+    MAINTENANCE_FILE = env.text('MAINTENANCE_FILE', f'{env.VAR}/maintenance')
+
+    LOG_LEVEL = env.text('LOG_LEVEL', 'INFO').upper()
+    LOG_FORMAT = 'json'
+    API_DOCS = env.choice('API_DOCS', 'authenticated', ('public', 'authenticated', 'off'))
+
+    CORS_ORIGINS = env.words('CORS_ORIGINS')
+    TRUSTED_HOSTS: list[str] | None = env.words('TRUSTED_HOSTS') or None
+    TRUSTED_PROXIES = env.integer('TRUSTED_PROXIES', 0)
+    RATELIMIT_ENABLED = env.flag('RATELIMIT_ENABLED', True)
+
+    # What one request may send at most; the upload route raises the first of them for itself.
+    MAX_CONTENT_LENGTH = 1024 * 1024
+    MAX_FORM_MEMORY_SIZE = 64 * 1024
+    MAX_FORM_PARTS = 20
+
+    # How long after a login its session may do what asks for a fresh one.
+    FRESH_FOR = timedelta(minutes=10)
+
+    # One word that a password may not be made of: what this service is called.
+    AUTH_CONTEXT_WORDS = env.words('AUTH_CONTEXT_WORDS', 'flask')
+    AUTH_SESSION_LIFETIME = env.days('AUTH_SESSION_DAYS', 7)
+    AUTH_HASH_MEMORY_KIB = env.integer('AUTH_HASH_MEMORY_KIB', 19 * 1024)
+    AUTH_HASH_ROUNDS = env.integer('AUTH_HASH_ROUNDS', 2)
+
+    FILES_MAX_SIZE = env.size('FILES_MAX_SIZE', '10GB')
+    FILES_QUOTA = env.size('FILES_QUOTA', '50GB')
+    FILES_PUBLIC_FOLDER = env.text('FILES_PUBLIC_FOLDER', f'{env.VAR}/public')
+    FILES_TRASH_LIFETIME = env.days('FILES_TRASH_DAYS', 30)

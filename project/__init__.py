@@ -1,0 +1,28 @@
+"""The application: a root factory over the kernel and the features."""
+
+from flask import Flask
+
+import config as configuration
+from config.checks import refuse_unsafe
+
+from . import core
+from .api import api_v1, clis
+from .auth.service import identify
+
+
+def create_app(config: object | str | None = None) -> Flask:
+    """Build an application, or stop with one line that says what its configuration lacks.
+
+    :param config: a configuration class or its import path; without one, `APP_ENV` names it.
+    """
+    app = Flask(__name__, static_folder=None, template_folder='core/templates')
+    app.config.from_object(config or configuration.config_for())
+    app.config.from_envvar('APP_CONFIG_FILE', silent=True)
+    refuse_unsafe(app.config, strict=app.config['STRICT'])
+
+    core.init_app(app, identify)
+    app.register_blueprint(api_v1(), url_prefix='/api/v1')
+    for cli in clis:
+        app.cli.add_command(cli)
+    core.close(app)
+    return app

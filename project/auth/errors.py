@@ -1,0 +1,49 @@
+"""The ways auth says no."""
+
+from project.core.errors import Forbidden, Invalid, NotFound, Unauthorized
+
+
+class WrongCredentials(Unauthorized):
+    """Nobody has this name with this password; which of the two is wrong stays untold."""
+
+    field, reason = 'credentials', 'Wrong username, address or password'
+
+
+class WrongPassword(Invalid):
+    """The current password is another one."""
+
+    field, reason = 'current_password', 'Wrong password'
+
+
+class EmailNotVerified(Forbidden):
+    """The registration waits for the PIN that was mailed."""
+
+    field, reason = 'email', 'Not verified yet'
+
+
+class AccountDisabled(Forbidden):
+    """Told only to those who know the password."""
+
+    field, reason = 'status', 'This account is disabled'
+
+
+class WrongPin(Invalid):
+    """The PIN is wrong, used, expired or replaced by a newer one; which, stays untold."""
+
+    field, reason = 'pin', 'Wrong or expired'
+
+
+class PasswordTooWeak(Invalid):
+    """The password would be guessed."""
+
+    reason = 'Too easy to guess'
+
+    def __init__(self, *, field: str = 'password'):
+        super().__init__()
+        self.field = field
+
+
+class SessionNotFound(NotFound):
+    """The asker has no such session."""
+
+    field, reason = 'session', 'No such session'

@@ -1,0 +1,52 @@
+"""argon2id: the only file that hashes passwords. Slow on purpose, so never inside `atomic`."""
+
+import secrets
+import unicodedata
+from base64 import b64encode
+from functools import cache
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerifyMismatchError
+from flask import current_app
+
+
+def hash_password(password: str) -> str:
+    """Return what is stored of a password: argon2id with the configured cost (ASVS 11.4.2)."""
+    return _hasher().hash(_normal(password))
+
+
+def is_password(stored: str | None, password: str) -> bool:
+    """Tell whether a password is the stored one.
+
+    Takes the same time where nothing is stored, so that it does not tell who exists (ASVS 6.3.8).
+    """
+    try:
+        matches = _hasher().verify(stored or _dummy(*_cost()), _normal(password))
+    except (VerifyMismatchError, InvalidHashError):
+        return False
+    return matches and stored is not None
+
+
+def _normal(password: str) -> str:
+    # The same key presses give the same password on every machine (NFC), and nothing else changes.
+    return unicodedata.normalize('NFC', password)
+
+
+def _cost() -> tuple[int, int]:
+    return current_app.config['AUTH_HASH_MEMORY_KIB'], current_app.config['AUTH_HASH_ROUNDS']
+
+
+def _hasher() -> PasswordHasher:
+    return _hasher_of(*_cost())
+
+
+@cache
+def _hasher_of(memory: int, rounds: int) -> PasswordHasher:
+    return PasswordHasher(time_cost=rounds, memory_cost=memory, parallelism=1)
+
+
+@cache
+def _dummy(memory: int, rounds: int) -> str:
+    """Return a well-formed hash that no password has, without the time to make one."""
+    salt, digest = (b64encode(secrets.token_bytes(n)).rstrip(b'=').decode() for n in (16, 32))
+    return f'$argon2id$v=19$m={memory},t={rounds},p=1${salt}${digest}'

@@ -1,0 +1,28 @@
+"""How auth looks from outside."""
+
+from marshmallow import Schema, fields
+
+from project.core.web.fields import Timestamp
+from project.users.schemas import UserSchema
+
+
+class SessionSchema(Schema):
+    """A login, without its token."""
+
+    id = fields.UUID()
+    created_at = Timestamp()
+    last_used_at = Timestamp()
+    expires_at = Timestamp()
+    address = fields.Str()
+    user_agent = fields.Str()
+    current = fields.Bool()
+
+
+class LoginSchema(Schema):
+    """A login just made: the only answer that carries a token."""
+
+    token = fields.Str()
+    token_type = fields.Str()
+    expires_at = Timestamp()
+    session = fields.Nested(SessionSchema)
+    user = fields.Nested(UserSchema)

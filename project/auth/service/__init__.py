@@ -1,0 +1,32 @@
+"""What may happen to accounts, passwords and sessions."""
+
+from .accounts import create_account, register, resend_verification, verify_account
+from .passwords import change_password
+from .sessions import (
+    end_current_session,
+    end_other_sessions,
+    end_session,
+    end_sessions_of,
+    identify,
+    list_sessions,
+    list_sessions_of,
+    log_in,
+    unlock,
+)
+
+__all__ = [
+    'change_password',
+    'create_account',
+    'end_current_session',
+    'end_other_sessions',
+    'end_session',
+    'end_sessions_of',
+    'identify',
+    'list_sessions',
+    'list_sessions_of',
+    'log_in',
+    'register',
+    'resend_verification',
+    'unlock',
+    'verify_account',
+]

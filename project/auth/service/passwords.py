@@ -1,0 +1,98 @@
+"""Passwords: what makes a good one, and how it is changed."""
+
+import unicodedata
+from collections.abc import Iterable
+from datetime import timedelta
+from functools import cache
+from typing import Any
+
+from flask import current_app
+from sqlalchemy import delete, update
+
+from project.auth.errors import PasswordTooWeak, WrongPassword
+from project.auth.hashing import hash_password, is_password
+from project.auth.models import Credential, Session
+from project.core.clock import now
+from project.core.data.database import atomic, db, stepwise
+from project.core.data.guesses import return_guess, spend_guess
+from project.core.data.mail import send_mail
+from project.core.origin import current_origin
+from project.core.principal import Principal
+from project.users import service as users
+
+MIN_LENGTH, MAX_LENGTH = 8, 128
+
+# Ten wrong ones per account in a quarter of an hour (contract §3).
+GUESSES, PERIOD = 10, timedelta(minutes=15)
+
+
+def check_new_password(password: str, *, words: Iterable[str], field: str = 'password') -> None:
+    """Refuse with PasswordTooWeak a common password, or one made of the given words.
+
+    The words are the username, the address, and what this service is called (ASVS 6.2.4, 6.2.11).
+    Nothing is asked of its composition (ASVS 6.2.5).
+    """
+    plain = unicodedata.normalize('NFC', password).casefold()
+    known = [*words, *current_app.config['AUTH_CONTEXT_WORDS']]
+    parts = {part.casefold() for word in known for part in (word, word.split('@')[0])}
+    if plain in _common() or any(_is_made_of(plain, part) for part in parts):
+        raise PasswordTooWeak(field=field)
+
+
+@stepwise
+def change_password(asker: Principal, *, current_password: str, new_password: str) -> None:
+    """Change the asker's password, end their other sessions and tell them by mail.
+
+    Refuses a wrong current password (counted like a login) and a weak new one.
+    """
+    user = users.get_user(asker.user_id)
+    spend_password_guess(account_of(asker.user_id))
+    if not is_password(Credential.find_hash(asker.user_id), current_password):
+        raise WrongPassword
+    return_password_guess(account_of(asker.user_id))
+    check_new_password(new_password, words=[user.username, user.email], field='new_password')
+    _store_password(user, hash_password(new_password), keep=asker.session_id)
+
+
+def account_of(user_id: int) -> str:
+    """Return the name under which guesses at a user's password are counted."""
+    return f'user:{user_id}'
+
+
+def spend_password_guess(account: str) -> None:
+    """Count a guess before it is checked, or refuse with GuessesSpent."""
+    spend_guess('password', account, limit=GUESSES, period=PERIOD)
+
+
+def return_password_guess(account: str) -> None:
+    """Give a right guess back."""
+    return_guess('password', account)
+
+
+@atomic()
+def _store_password(user: Any, password_hash: str, *, keep: Any) -> None:
+    changed = update(Credential).where(Credential.user_id == user.id)
+    db.session.execute(changed.values(password_hash=password_hash, changed_at=now()))
+    others = delete(Session).where(Session.user_id == user.id, Session.id != keep)
+    ended = db.session.execute(others.returning(Session.user_agent, Session.address)).all()
+    send_mail(
+        'password_changed',
+        to=user.email,
+        username=user.username,
+        name=user.name,
+        address=current_origin().address,
+        ended=[{'user_agent': row.user_agent, 'address': row.address} for row in ended],
+    )
+
+
+def _is_made_of(password: str, word: str) -> bool:
+    # Repeated, or with a few characters around it, a word is still that word.
+    return len(word) >= 3 and len(password.replace(word, '')) <= 2
+
+
+@cache
+def _common() -> frozenset[str]:
+    # Late: the lists take a moment to load, which a command that hashes nothing need not wait for.
+    from zxcvbn.frequency_lists import FREQUENCY_LISTS
+
+    return frozenset(FREQUENCY_LISTS['passwords'])

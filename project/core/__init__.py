@@ -1,0 +1,31 @@
+"""The kernel: what every feature stands on, and no feature's business."""
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from .data import database, mail, migrations, storage
+from .ops import commands, health, logging
+from .web import headers, jsend, limits, maintenance, routing, security
+from .web.security import Identify
+
+
+def init_app(app: Flask, identify: Identify) -> None:
+    """Bind the kernel to an application; who a bearer token names is asked of `identify`."""
+    logging.configure(app)
+    hops = app.config['TRUSTED_PROXIES']
+    if hops:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
+    for room in (database, migrations, storage, mail, jsend, routing):
+        room.init_app(app)
+    # What comes first begins first, and ends last: the log line is written over the final answer.
+    for room in (logging, headers, maintenance):
+        room.init_app(app)
+    security.init_app(app, identify)
+    limits.init_app(app)
+    health.init_app(app)
+    commands.init_app(app)
+
+
+def close(app: Flask) -> None:
+    """Refuse to start with a route that declares nothing. Call it when all are mounted."""
+    security.close(app)

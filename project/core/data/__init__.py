@@ -1,0 +1,1 @@
+"""What lasts: database, files' bytes, mail. Knows neither requests nor the terminal."""

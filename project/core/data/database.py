@@ -1,0 +1,136 @@
+"""The database, and the only place that commits.
+
+The engine's default is AUTOCOMMIT: a read is one statement on the wire. Only `atomic` opens a
+transaction; what would be written outside of one is refused, loudly, by the two guards below.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any, ParamSpec, TypeAlias, TypeVar
+
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import Engine, MetaData, Row, Select, event
+from sqlalchemy.orm import DeclarativeBase, ORMExecuteState, Session
+
+from . import engines
+
+# A row, and a select, of whatever columns.
+AnyRow: TypeAlias = Row[*tuple[Any, ...]]
+AnySelect: TypeAlias = Select[*tuple[Any, ...]]
+
+P = ParamSpec('P')
+R = TypeVar('R')
+
+# Constraints with predictable names can be found, and dropped, by a migration.
+NAMING = {
+    'ix': 'ix_%(table_name)s_%(column_0_N_name)s',
+    'uq': 'uq_%(table_name)s_%(column_0_N_name)s',
+    'ck': 'ck_%(table_name)s_%(constraint_name)s',
+    'fk': 'fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s',
+    'pk': 'pk_%(table_name)s',
+}
+
+
+class Base(DeclarativeBase):
+    """What every model is."""
+
+    metadata = MetaData(naming_convention=NAMING)
+
+
+db = SQLAlchemy(model_class=Base, session_options={'expire_on_commit': False})
+
+
+def init_app(app: Flask) -> None:
+    """Bind the database to an application."""
+    app.config['SQLALCHEMY_ENGINE_OPTIONS'] = engines.options(app.config)
+    db.init_app(app)
+    # Registered later, so it runs earlier: before Flask-SQLAlchemy throws the session away.
+    app.teardown_appcontext(refuse_lost_changes)
+    with app.app_context():
+        engines.prepare(db.engine)
+
+
+@contextmanager
+def atomic() -> Iterator[None]:
+    """Do all of it or none of it; a decorator and a block.
+
+    Blocks nest: only the outermost commits, so that services may call services and still be one
+    transaction. On SQLite it takes the only write lock at once, so keep it short: no hashing, no
+    request body, no network inside.
+    """
+    session = db.session()
+    if session.info.get('atomic'):
+        yield
+        return
+
+    # Lets go of the connection we read on. A rollback here would undo what tests arranged.
+    session.commit()
+    session.info['atomic'] = True
+    try:
+        bind = session.get_bind()
+        if isinstance(bind, Engine):  # In tests it is a connection, in a transaction of theirs.
+            session.connection(execution_options=engines.writing(bind))
+        yield
+        session.commit()
+    except BaseException:
+        session.info.pop('after_commit', None)
+        session.rollback()
+        raise
+    finally:
+        session.info['atomic'] = False
+
+    for effect in session.info.pop('after_commit', []):
+        effect()
+
+
+def after_commit(effect: Callable[[], Any]) -> None:
+    """Call `effect` once the transaction has really happened; refuses to be called outside of one.
+
+    For what cannot be rolled back, such as a mail. It must not raise: the answer is decided.
+    """
+    session = db.session()
+    if not session.info.get('atomic'):
+        raise RuntimeError('after_commit() outside atomic()')
+    session.info.setdefault('after_commit', []).append(effect)
+
+
+def stepwise(function: Callable[P, R]) -> Callable[P, R]:
+    """Mark a story whose steps commit one by one, and which may end in a refusal.
+
+    What it wrote before it refused (an attempt spent, a session ended) must stand. Inside a
+    caller's `atomic` it would be rolled back with the refusal, so there it refuses to run at all.
+    """
+
+    @wraps(function)
+    def alone(*args: P.args, **kwargs: P.kwargs) -> R:
+        if db.session().info.get('atomic'):
+            raise RuntimeError(f'{function.__name__}() commits by itself; not inside atomic()')
+        return function(*args, **kwargs)
+
+    return alone
+
+
+@event.listens_for(db.session, 'before_flush')
+def refuse_stray_flush(session: Session, *_: Any) -> None:
+    """Refuse to write outside `atomic`: AUTOCOMMIT would make each statement stand by itself."""
+    if not session.info.get('atomic'):
+        raise RuntimeError('write outside atomic()')
+
+
+@event.listens_for(db.session, 'do_orm_execute')
+def refuse_stray_statement(state: ORMExecuteState) -> None:
+    """Refuse a statement that is no SELECT outside `atomic`."""
+    if not state.is_select and not state.session.info.get('atomic'):
+        raise RuntimeError('write outside atomic()')
+
+
+def refuse_lost_changes(_error: BaseException | None = None) -> None:
+    """Refuse to end with changes that nobody saved: somewhere an `atomic` was forgotten."""
+    if not db.session.registry.has():
+        return
+    session = db.session()
+    if session.new or session.deleted or any(map(session.is_modified, session.dirty)):
+        session.expunge_all()
+        raise RuntimeError('changed outside atomic(): this was not saved')

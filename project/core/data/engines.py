@@ -1,0 +1,65 @@
+"""Engines: what SQLite and PostgreSQL are told, so that both keep what they have acknowledged."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, StaticPool, event, make_url
+
+# PostgreSQL ends by itself what would otherwise hold a worker or a lock; all in milliseconds.
+POSTGRESQL = {
+    'statement_timeout': 30_000,
+    'lock_timeout': 5_000,
+    'idle_in_transaction_session_timeout': 60_000,
+    'timezone': 'UTC',
+}
+
+# FULL: a commit that was answered survives a power cut, which NORMAL does not promise in WAL mode.
+SQLITE = (
+    'PRAGMA journal_mode=WAL',
+    'PRAGMA synchronous=FULL',
+    'PRAGMA foreign_keys=ON',
+    'PRAGMA busy_timeout=5000',
+)
+
+WRITING = {'postgresql': 'READ COMMITTED', 'sqlite': 'SERIALIZABLE'}
+
+
+def options(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `create_engine` is given for the configured database."""
+    url = make_url(config['SQLALCHEMY_DATABASE_URI'])
+    chosen: dict[str, Any] = {'isolation_level': 'AUTOCOMMIT'}
+    if url.get_backend_name() == 'sqlite':
+        # In memory, a second connection would be a second, empty database.
+        in_memory = url.database in (None, '', ':memory:')
+        if not in_memory:
+            Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
+        chosen |= {'poolclass': StaticPool} if in_memory else {}
+        chosen['connect_args'] = {'check_same_thread': False} if in_memory else {}
+    else:
+        settings = ' '.join(f'-c {name}={value}' for name, value in POSTGRESQL.items())
+        chosen['connect_args'] = {'connect_timeout': 5, 'options': settings}
+        chosen |= {'pool_size': 10, 'max_overflow': 10, 'pool_timeout': 5, 'pool_recycle': 1800}
+    return {**chosen, **config.get('SQLALCHEMY_ENGINE_OPTIONS', {})}
+
+
+def writing(engine: Engine) -> dict[str, Any]:
+    """Return the execution options of a connection that is about to write."""
+    return {'isolation_level': WRITING[engine.dialect.name]}
+
+
+def prepare(engine: Engine) -> None:
+    """Make SQLite durable, and its transactions begin when we say so."""
+    if engine.dialect.name != 'sqlite':
+        return
+
+    @event.listens_for(engine, 'connect')
+    def configure(connection: Any, _record: Any) -> None:
+        for pragma in SQLITE:
+            connection.execute(pragma)
+
+    @event.listens_for(engine, 'begin')
+    def take_the_write_lock(connection: Connection) -> None:
+        # Asked of the options: asking the connection itself would run a statement.
+        if 'isolation_level' in connection.get_execution_options():
+            connection.exec_driver_sql('BEGIN IMMEDIATE')

@@ -1,0 +1,43 @@
+"""Column types that mean the same on SQLite and PostgreSQL."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import DateTime, Text, TypeDecorator
+from sqlalchemy.engine import Dialect
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """An aware moment, always given back in UTC (SQLite forgets the zone). Refuses naive ones."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Store UTC."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError('a moment needs a time zone')
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """Give UTC back."""
+        if value is None:
+            return None
+        moment: datetime = value
+        if moment.tzinfo is None:
+            return moment.replace(tzinfo=UTC)
+        # PostgreSQL answers in the session's zone; where that is UTC there is nothing to convert.
+        return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+
+
+class Words(TypeDecorator[list[str]]):
+    """Words out of one aggregated text, sorted."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> list[str]:
+        """Return the words."""
+        return sorted(value.split()) if value else []

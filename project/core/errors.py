@@ -1,0 +1,135 @@
+"""Refusals: the kinds of no. A kind owns its HTTP status; `core.web.jsend` makes answers of them.
+
+A feature subclasses the kind that fits and fills in two words, `field` and `reason`.
+"""
+
+from collections.abc import Mapping
+
+
+class Fail(Exception):
+    """The request is at fault, and nothing of it was done."""
+
+    http_code = 400
+    field = 'request'
+    reason = 'Not acceptable'
+
+    def __init__(self, reason: str | None = None, *, headers: Mapping[str, str] | None = None):
+        super().__init__(reason or self.reason)
+        self.headers = dict(headers or {})
+
+    @property
+    def data(self) -> dict[str, list[str]]:
+        """Return the refusal in the shape of a validation error."""
+        return {self.field: [str(self)]}
+
+
+class Malformed(Fail):
+    """The request cannot be read."""
+
+    reason = 'Malformed'
+
+
+class Unauthorized(Fail):
+    """We do not know who is asking (RFC 6750)."""
+
+    http_code = 401
+    field = 'authorization'
+    reason = 'Missing or invalid bearer token'
+
+    def __init__(self, reason: str | None = None):
+        super().__init__(reason, headers={'WWW-Authenticate': 'Bearer'})
+
+
+class Forbidden(Fail):
+    """We know who is asking, and they may not."""
+
+    http_code = 403
+    field = 'permission'
+    reason = 'Not allowed'
+
+
+class NotFound(Fail):
+    """There is no such thing, or none that the asker may know of."""
+
+    http_code = 404
+    field = 'url'
+    reason = 'Not found'
+
+
+class Conflict(Fail):
+    """It would contradict something that exists."""
+
+    http_code = 409
+    reason = 'Already exists'
+
+
+class PreconditionFailed(Fail):
+    """The thing has changed since it was read (RFC 9110, If-Match)."""
+
+    http_code = 412
+    field = 'etag'
+    reason = 'Changed in the meantime'
+
+
+class TooLarge(Fail):
+    """More bytes than we take."""
+
+    http_code = 413
+    field = 'size'
+    reason = 'Too large'
+
+
+class UnsupportedType(Fail):
+    """A kind of content that this route does not read."""
+
+    http_code = 415
+    field = 'content_type'
+    reason = 'Must be application/json in UTF-8'
+
+
+class RangeNotSatisfiable(Fail):
+    """Bytes that lie behind the end (RFC 9110)."""
+
+    http_code = 416
+    field = 'range'
+    reason = 'Outside of the content'
+
+    def __init__(self, size: int | None = None):
+        # What is raised without a size only stands for its kind, in a declaration.
+        super().__init__(headers={'Content-Range': f'bytes */{size}'} if size is not None else {})
+
+
+class Invalid(Fail):
+    """It was read, and does not fit."""
+
+    http_code = 422
+    reason = 'Invalid'
+
+
+class TooMany(Fail):
+    """Too often; `retry_after` is in whole seconds, and honest."""
+
+    http_code = 429
+    field = 'rate'
+    reason = 'Too many requests'
+
+    def __init__(self, retry_after: int = 1):
+        super().__init__(headers={'Retry-After': str(max(1, retry_after))})
+
+
+class Unavailable(Exception):
+    """Not the request but we are at fault, for now: 503, or 507 where the disk is full."""
+
+    http_code = 503
+    reason = 'Service Unavailable'
+
+    def __init__(self, reason: str | None = None, *, retry_after: int = 5):
+        super().__init__(reason or self.reason)
+        self.retry_after = retry_after
+
+
+class StorageFull(Unavailable):
+    """There is no room for what was sent."""
+
+    http_code = 507
+    reason = 'Insufficient Storage'

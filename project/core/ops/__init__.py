@@ -1,0 +1,1 @@
+"""What operators see: commands, logs, health, the documentation page."""

@@ -1,0 +1,77 @@
+"""`/api/v1/openapi.json` and `/api/v1/docs`: a page to read and try the API, from this host alone.
+
+The page is Swagger UI out of an installed package; its own Content-Security-Policy lets it run
+nothing that does not come from here.
+"""
+
+from importlib.resources import files
+from pathlib import Path
+
+from flask import Blueprint, Response, current_app, send_from_directory
+from secure import ContentSecurityPolicy
+
+from project.core.errors import NotFound, Unauthorized
+from project.core.web.access import public
+from project.core.web.endpoint import endpoint
+from project.core.web.headers import policy
+from project.core.web.jsend import api_response
+from project.core.web.openapi import specification
+from project.core.web.security import authenticate
+
+docs = Blueprint('docs', __name__)
+
+SWAGGER = Path(str(files('flask_swagger_ui'))) / 'dist'
+OURS = Path(__file__).parent / 'docs_page'
+ASSETS = {
+    'swagger-ui.css': SWAGGER,
+    'swagger-ui-bundle.js': SWAGGER,
+    'favicon-32x32.png': SWAGGER,
+    'docs.css': OURS,
+    'docs.js': OURS,
+}
+
+DOCS = policy(
+    ContentSecurityPolicy()
+    .default_src("'none'")
+    .script_src("'self'")
+    .style_src("'self'")
+    .img_src("'self'", 'data:')
+    .connect_src("'self'"),
+    cache='private, max-age=300',
+)
+
+
+@docs.get('/openapi.json')
+@endpoint(allow=public, refuses=[NotFound, Unauthorized])
+def openapi_show() -> Response:
+    """The OpenAPI document, as it is: the one answer that is no JSend.
+
+    With `API_DOCS=authenticated` it wants a bearer token; with `off` it is not there.
+    """
+    if current_app.config['API_DOCS'] == 'off':
+        raise NotFound
+    if current_app.config['API_DOCS'] == 'authenticated':
+        authenticate()
+    return api_response(specification(), 200)
+
+
+@docs.get('/docs')
+@endpoint(allow=public, refuses=[NotFound], policy=DOCS, produces='text/html')
+def docs_show() -> Response:
+    """A page to read and try the API."""
+    return _asset(OURS, 'docs.html')
+
+
+@docs.get('/docs/<string:filename>')
+@endpoint(allow=public, refuses=[NotFound], policy=DOCS, produces='application/octet-stream')
+def docs_asset(filename: str) -> Response:
+    """What the page is made of."""
+    if filename not in ASSETS:
+        raise NotFound
+    return _asset(ASSETS[filename], filename)
+
+
+def _asset(folder: Path, filename: str) -> Response:
+    if current_app.config['API_DOCS'] == 'off':
+        raise NotFound
+    return send_from_directory(folder, filename, conditional=False)

@@ -1,0 +1,99 @@
+"""Logs: one structured line per request, JSON in production, readable in development.
+
+Never in a line: bodies, queries, tokens, PINs, passwords. To stderr, so that what a command prints
+on stdout stays clean.
+"""
+
+import logging
+import logging.config
+import time
+from datetime import UTC, datetime
+
+import orjson
+from flask import Flask, Response, g, request
+
+from project.core.origin import current_origin
+from project.core.web.access import current_or_none
+
+log = logging.getLogger('project.request')
+
+
+class JsonFormatter(logging.Formatter):
+    """A record as one line of JSON; line breaks and control characters are escaped by it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        line = {
+            'time': datetime.fromtimestamp(record.created, UTC),
+            'level': record.levelname.lower(),
+            'logger': record.name,
+            'message': record.getMessage(),
+            'request_id': current_origin().request_id,
+            **getattr(record, 'fields', {}),
+        }
+        if record.exc_info:
+            line['exception'] = self.formatException(record.exc_info)
+        return orjson.dumps(line, default=str, option=orjson.OPT_UTC_Z).decode()
+
+
+class ReadableFormatter(logging.Formatter):
+    """A record as a person reads it. What came from outside cannot forge a line or a colour."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, and the traceback below it."""
+        fields = ' '.join(
+            f'{name}={value}' for name, value in getattr(record, 'fields', {}).items()
+        )
+        clock = datetime.fromtimestamp(record.created, UTC).strftime('%H:%M:%S')
+        text = f'{clock} {record.levelname:<7} {record.getMessage()} {fields}'.rstrip()
+        line = ''.join(c if c.isprintable() or c == '\n' else ascii(c)[1:-1] for c in text)
+        return f'{line}\n{self.formatException(record.exc_info)}' if record.exc_info else line
+
+
+FORMATTERS = {'json': JsonFormatter, 'readable': ReadableFormatter}
+
+
+def configure(app: Flask) -> None:
+    """Set up logging, before anything has been logged; refuses an unknown LOG_LEVEL."""
+    level = app.config['LOG_LEVEL']
+    if level not in logging.getLevelNamesMapping():
+        raise SystemExit(f'LOG_LEVEL is {level!r}; it must be DEBUG, INFO, WARNING or ERROR.')
+    handler = {'class': 'logging.StreamHandler', 'formatter': 'chosen'}
+    logging.config.dictConfig(
+        {
+            'version': 1,
+            'disable_existing_loggers': False,
+            'formatters': {'chosen': {'()': FORMATTERS[app.config['LOG_FORMAT']]}},
+            'handlers': {'stderr': handler},
+            'root': {'level': 'WARNING', 'handlers': ['stderr']},
+            'loggers': {'project': {'level': level}},
+        }
+    )
+
+
+def init_app(app: Flask) -> None:
+    """Log a line for every request."""
+    app.before_request(start_clock)
+    app.after_request(log_request)
+
+
+def start_clock() -> None:
+    """Remember when the request began."""
+    g.started = time.perf_counter()
+
+
+def log_request(response: Response) -> Response:
+    """Log what was asked and how it ended (ASVS 16.2.1); never the query, which may be private."""
+    if log.isEnabledFor(logging.INFO):
+        principal = current_or_none()
+        fields = {
+            'method': request.method,
+            'path': request.path,
+            'route': request.url_rule.rule if request.url_rule else None,
+            'status': response.status_code,
+            'ms': round((time.perf_counter() - g.get('started', time.perf_counter())) * 1000, 2),
+            'user_id': principal.user_id if principal else None,
+            'address': current_origin().address,
+        }
+        log.info('request', extra={'fields': fields})
+    return response

@@ -1,0 +1,1 @@
+"""The request path: what comes in, who may, what goes out."""

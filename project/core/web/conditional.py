@@ -1,0 +1,34 @@
+"""`ETag`, `If-Match`, `If-None-Match` (RFC 9110) for things that have a version column."""
+
+from typing import Any
+
+from flask import Response, request
+
+from project.core.errors import PreconditionFailed
+
+
+def add_etag(response: Response, thing: Any) -> Response:
+    """Say the version of what is answered; to a reader who has it already, say just that (304)."""
+    response.set_etag(str(thing.version))
+    if request.method in ('GET', 'HEAD') and request.if_none_match.contains(str(thing.version)):
+        response.status_code = 304
+        response.data = b''
+        del response.headers['Content-Type']
+    return response
+
+
+def expected_versions() -> frozenset[int] | None:
+    """Return the versions `If-Match` allows, or None where it allows any.
+
+    The comparison is the UPDATE's own business, so that nothing can come between. Weak tags and
+    tags that are not ours match nothing.
+    """
+    if 'If-Match' not in request.headers or request.if_match.star_tag:
+        return None
+    tags = request.if_match.as_set()
+    versions = frozenset(
+        int(tag) for tag in tags if tag.isascii() and tag.isdigit() and len(tag) < 10
+    )
+    if not versions:
+        raise PreconditionFailed
+    return versions

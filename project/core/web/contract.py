@@ -1,0 +1,129 @@
+"""What a route declares, and the walk over all routes that refuses to start without it."""
+
+import inspect
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from flask import Flask
+from marshmallow import Schema
+from werkzeug.routing import Rule
+
+from project.core.errors import (
+    Fail,
+    Forbidden,
+    Invalid,
+    Malformed,
+    NotFound,
+    PreconditionFailed,
+    TooLarge,
+    TooMany,
+    Unauthorized,
+    UnsupportedType,
+)
+
+from .access import Access, NotFresh, NotYours, ScopeMissing
+from .headers import API, Policy
+
+# A rule's endpoint and a method: (`api_v1.users.user`, `PATCH`).
+Route: TypeAlias = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """One route's declaration. Guard, limits, matrix and OpenAPI read this record and no other."""
+
+    allow: Access
+    body: type[Schema] | None = None
+    form: type[Schema] | None = None
+    query: type[Schema] | None = None
+    returns: type[Schema] | None = None
+    many: bool = False
+    code: int = 200
+    refuses: tuple[type[Fail], ...] = ()
+    limit: str | None = None
+    versioned: bool = False
+    policy: Policy = API
+    produces: str | None = None
+    consumes: str | None = None
+    largest: str | None = None
+    keywords: frozenset[str] = field(default_factory=frozenset)
+
+
+class UndeclaredRoute(Exception):
+    """Routes that say nothing about who may call them, or whose handlers do not fit: no start."""
+
+
+def contract_of(app: Flask, endpoint: str, method: str) -> Contract | None:
+    """Return what a route declares for a method, or None if it says nothing."""
+    handler = handler_of(app.view_functions[endpoint], method)
+    contract: Contract | None = getattr(handler, 'contract', None)
+    return contract
+
+
+def handler_of(view: Any, method: str) -> Any:
+    """Return the function behind a view and a method; HEAD falls back to GET as Flask does."""
+    view_class = getattr(view, 'view_class', None)
+    if view_class is None:
+        return view
+    name = method.lower()
+    return getattr(view_class, name, None) or (
+        getattr(view_class, 'get', None) if name == 'head' else None
+    )
+
+
+def contracts(app: Flask) -> dict[Route, Contract]:
+    """Return every route's contract; refuses with UndeclaredRoute, naming the routes without."""
+    found, faults = {}, []
+    for rule in app.url_map.iter_rules():
+        for method in sorted(declared_methods(rule)):
+            contract = contract_of(app, rule.endpoint, method)
+            if contract is None:
+                faults.append(f'{method} {rule.rule} declares nothing: put @endpoint under it')
+            else:
+                found[rule.endpoint, method] = contract
+                faults += _misfits(app, rule, method, contract)
+    if faults:
+        raise UndeclaredRoute('; '.join(faults))
+    return found
+
+
+def declared_methods(rule: Rule) -> set[str]:
+    """Return the methods of a rule, without the OPTIONS that Flask answers by itself."""
+    methods = set(rule.methods or ())
+    return methods - {'OPTIONS'} if getattr(rule, 'provide_automatic_options', False) else methods
+
+
+def _misfits(app: Flask, rule: Rule, method: str, contract: Contract) -> list[str]:
+    handler = inspect.unwrap(handler_of(app.view_functions[rule.endpoint], method))
+    arguments = dict.fromkeys(rule.arguments | contract.keywords)
+    if hasattr(app.view_functions[rule.endpoint], 'view_class'):
+        arguments |= {'self': None}
+    try:
+        inspect.signature(handler).bind(**arguments)
+    except TypeError as error:
+        return [f'{method} {rule.rule} does not fit its declaration: {error}']
+    return []
+
+
+def implied(rule: Rule, method: str, contract: Contract) -> Iterable[type[Fail]]:
+    """Return the refusals that follow from a declaration, and need no mention in it."""
+    yield Malformed
+    yield TooLarge
+    if contract.allow.kind != 'public':
+        yield Unauthorized
+        yield ScopeMissing
+    if contract.allow.permission:
+        yield NotYours if contract.allow.own else Forbidden
+    if contract.allow.fresh:
+        yield NotFresh
+    if rule.arguments:
+        yield NotFound
+    if contract.body or contract.form:
+        yield UnsupportedType
+    if contract.body or contract.form or contract.query:
+        yield Invalid
+    if contract.versioned and method != 'GET':
+        yield PreconditionFailed
+    if contract.limit:
+        yield TooMany

@@ -1,0 +1,105 @@
+"""Fields that schemas of every feature use, beside marshmallow's own."""
+
+import unicodedata
+from datetime import UTC, datetime
+from typing import Any
+
+from marshmallow import fields, validate
+from werkzeug.datastructures import FileStorage
+
+from project.core.addresses import normalize_address
+
+# What bidirectional text is faked with; never part of a name.
+FORBIDDEN_CATEGORIES = ('Cc', 'Cs')
+
+
+class Text(fields.Str):
+    """Text of a declared length in characters, NFC, without control characters but line breaks.
+
+    Refuses numbers and other things that are not text.
+    """
+
+    def __init__(self, *, min: int = 0, max: int, lines: bool = False, **kwargs: Any) -> None:
+        self.lines = lines
+        length = validate.Length(min or None, max)
+        super().__init__(validate=[length, *kwargs.pop('validate', [])], **kwargs)
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(value, *args, **kwargs)
+        text = unicodedata.normalize('NFC', text)
+        allowed = '\n\r\t' if self.lines else ''
+        if any(unicodedata.category(c) in FORBIDDEN_CATEGORIES and c not in allowed for c in text):
+            raise self.make_error('invalid')
+        return text
+
+
+class EmailAddress(fields.Str):
+    """An address, in the form it is written to. Refuses what no mail could reach by its syntax."""
+
+    default_error_messages = {'invalid': 'Not a valid email address.'}
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(value, *args, **kwargs)
+        address = normalize_address(text)
+        if address is None:
+            raise self.make_error('invalid')
+        return address
+
+
+class Password(fields.Str):
+    """A password, exactly as typed: any characters, at most 128 of them (ASVS 6.2.8, 6.2.9).
+
+    :param min: what a new one must have at least; an old one may be anything.
+    """
+
+    def __init__(self, *, min: int = 1, max: int = 128, **kwargs: Any) -> None:
+        metadata = {'format': 'password', 'writeOnly': True}
+        super().__init__(validate=validate.Length(min, max), metadata=metadata, **kwargs)
+
+
+class Timestamp(fields.AwareDateTime):
+    """A moment in RFC 3339; given out in UTC, as `2026-11-23T08:30:00Z`."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(default_timezone=UTC, **kwargs)
+
+    def _serialize(self, value: datetime | None, *_: Any, **__: Any) -> str | None:
+        if value is None:
+            return None
+        return value.astimezone(UTC).isoformat().replace('+00:00', 'Z')
+
+
+class PinCode(fields.Field[str]):
+    """A PIN: text of six digits, `0`–`9`. Leading zeros live, so it is never a number."""
+
+    default_error_messages = {'invalid': 'Must be six digits, as text.'}
+
+    def _serialize(self, value: str | None, *_: Any, **__: Any) -> str | None:
+        return value
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> str:
+        # isdigit() alone would also take the digits of other scripts.
+        if not (isinstance(value, str) and len(value) == 6 and value.isascii() and value.isdigit()):
+            raise self.make_error('invalid')
+        return value
+
+
+class UploadedFile(fields.Field[FileStorage]):
+    """A file in a multipart form. Refuses text under its name."""
+
+    default_error_messages = {'invalid': 'Not a file.'}
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> FileStorage:
+        if not isinstance(value, FileStorage):
+            raise self.make_error('invalid')
+        return value
+
+
+class CommaSeparated(fields.List[Any]):
+    """A list in a form's text field: `red,green`."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> list[Any]:
+        if not isinstance(value, str):
+            raise self.make_error('invalid')
+        words = [word.strip() for word in value.split(',') if word.strip()]
+        return super()._deserialize(words, *args, **kwargs)

@@ -1,0 +1,78 @@
+"""Rate limits on the routes that declare one: in Redis when configured, else in this process.
+
+A cache, never the truth: what must hold is counted in the database (`core.data.guesses`). When
+Redis does not answer, each process counts for itself until it does.
+"""
+
+import logging
+import time
+from typing import Any
+
+from flask import Flask, current_app, g
+from limits import RateLimitItem, parse
+from limits.storage import MemoryStorage, RedisStorage
+from limits.strategies import FixedWindowRateLimiter
+from redis.exceptions import RedisError
+
+from project.core.errors import TooMany
+from project.core.origin import current_origin
+from project.core.principal import Principal
+
+log = logging.getLogger(__name__)
+
+
+class Limiter:
+    """Counts calls in fixed windows."""
+
+    def __init__(self, redis_url: str) -> None:
+        self.local = FixedWindowRateLimiter(MemoryStorage())
+        self.shared = self.local
+        if redis_url:
+            patience: dict[str, Any] = {'socket_timeout': 0.25, 'socket_connect_timeout': 0.25}
+            self.shared = FixedWindowRateLimiter(RedisStorage(redis_url, **patience))
+
+    def hit(self, item: RateLimitItem, *identifiers: str) -> tuple[bool, int, int]:
+        """Count a call. Return whether it is within the limit, what is left, and for how long."""
+        try:
+            return self._hit(self.shared, item, *identifiers)
+        except RedisError:
+            log.warning('Redis does not answer: limits are counted in this process', exc_info=True)
+            return self._hit(self.local, item, *identifiers)
+
+    @staticmethod
+    def _hit(
+        limiter: FixedWindowRateLimiter, item: RateLimitItem, *identifiers: str
+    ) -> tuple[bool, int, int]:
+        within = limiter.hit(item, *identifiers)
+        window = limiter.get_window_stats(item, *identifiers)
+        seconds = max(1, int(window.reset_time - time.time()) + 1)
+        return within, max(0, window.remaining), min(seconds, item.get_expiry())
+
+
+def init_app(app: Flask) -> None:
+    """Give the application its counters, and their state to every limited answer."""
+    app.extensions['limiter'] = Limiter(app.config['REDIS_URL'])
+    app.after_request(add_ratelimit)
+
+
+def count_request(limit: str, endpoint: str, principal: Principal | None) -> None:
+    """Count a call of a limited route by its caller, or by its address; refuse with TooMany."""
+    if not current_app.config['RATELIMIT_ENABLED']:
+        return
+    item = parse(limit)
+    who = f'user:{principal.user_id}' if principal else f'address:{current_origin().address}'
+    within, remaining, seconds = current_app.extensions['limiter'].hit(item, endpoint, who)
+    name = endpoint.rsplit('.', 1)[-1]
+    g.ratelimit = {
+        'RateLimit-Policy': f'"{name}";q={item.amount};w={item.get_expiry()}',
+        'RateLimit': f'"{name}";r={remaining};t={seconds}',
+    }
+    if not within:
+        raise TooMany(seconds)
+
+
+def add_ratelimit(response: Any) -> Any:
+    """Say how much of the limit is left (draft-ietf-httpapi-ratelimit-headers)."""
+    for name, value in g.get('ratelimit', {}).items():
+        response.headers[name] = value
+    return response

@@ -1,0 +1,57 @@
+"""Maintenance: while a file exists, every route but `/healthz` answers 503 with `Retry-After`.
+
+The file's path is absolute, so that it is the same one for the command, the workers and the proxy.
+"""
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, current_app, request
+
+from project.core.clock import now
+from project.core.errors import Unavailable
+
+UNLIMITED = 300  # seconds after which to ask again when nobody said how long it takes
+
+
+class UnderMaintenance(Unavailable):
+    """Somebody is working on it."""
+
+
+def init_app(app: Flask) -> None:
+    """Look for the file before every request."""
+    if not Path(app.config['MAINTENANCE_FILE']).is_absolute():
+        raise SystemExit('MAINTENANCE_FILE must be an absolute path')
+    app.before_request(check_maintenance)
+
+
+def check_maintenance() -> None:
+    """Refuse with 503 while the file is there, whatever is in it."""
+    if request.path != '/healthz' and (state := maintenance()) is not None:
+        error = UnderMaintenance(retry_after=_seconds(state))
+        error.reason = state.get('reason') or 'Currently in maintenance'
+        raise error
+
+
+def maintenance() -> dict[str, Any] | None:
+    """Return `reason` and `until` while the service is under maintenance, else None."""
+    try:
+        text = Path(current_app.config['MAINTENANCE_FILE']).read_text(encoding='utf-8')
+    except FileNotFoundError:
+        return None
+    try:
+        state = json.loads(text)
+    except ValueError:
+        # An empty file made by `touch` says as much.
+        return {}
+    return state if isinstance(state, dict) else {}
+
+
+def _seconds(state: dict[str, Any]) -> int:
+    try:
+        until = datetime.fromisoformat(state['until'])
+        return max(1, int((until - now()).total_seconds()))
+    except (KeyError, TypeError, ValueError):
+        return UNLIMITED

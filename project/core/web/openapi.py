@@ -1,0 +1,207 @@
+"""`openapi.json`: OpenAPI 3.1, made from the routes' own declarations and nothing else."""
+
+import inspect
+import re
+from typing import Any
+
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
+from flask import Flask, current_app
+from marshmallow import Schema, fields
+from werkzeug.routing import Rule
+
+from project.core.permissions import declared
+
+from .contract import Contract, declared_methods, handler_of, implied
+from .fields import EmailAddress, PinCode, Text, Timestamp
+from .headers import EXPOSED
+from .pagination import ListQuery
+
+ARGUMENT = re.compile(r'<(?:(?P<kind>\w+)(?:\([^)]*\))?:)?(?P<name>\w+)>')
+KINDS: dict[str, dict[str, Any]] = {
+    'int': {'type': 'integer', 'minimum': 0, 'maximum': 2147483647},
+    'uuid': {'type': 'string', 'format': 'uuid'},
+    'string': {'type': 'string', 'minLength': 1, 'maxLength': 255},
+    'path': {'type': 'string', 'minLength': 1, 'maxLength': 1024},
+}
+FAIL = {'$ref': '#/components/responses/Fail'}
+ERROR = {'$ref': '#/components/responses/Error'}
+
+
+def specification(app: Flask | None = None) -> dict[str, Any]:
+    """Return the document of everything under `/api/v1` and beside it; the same on every call."""
+    app = app or current_app
+    known: dict[str, Any] | None = app.extensions.get('openapi')
+    if known is None:
+        known = app.extensions['openapi'] = _build(app)
+    return known
+
+
+def _build(app: Flask) -> dict[str, Any]:
+    marshmallow: Any = MarshmallowPlugin(schema_name_resolver=_schema_name)
+    spec = APISpec(
+        title='Large Flask API',
+        version='1.0.0',
+        openapi_version='3.1.0',
+        plugins=[marshmallow],
+        info={'description': 'Accounts and files, finished. Every body is strict JSend.'},
+        servers=[{'url': '/'}],
+    )
+    for kind, ours in (
+        (Text, fields.Str),
+        (EmailAddress, fields.Email),
+        (Timestamp, fields.DateTime),
+    ):
+        marshmallow.map_to_openapi_type(kind, ours)
+    marshmallow.converter.add_attribute_function(_constraints)
+    _add_components(spec)
+    rules = sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule)
+    for rule in rules:
+        operations = {
+            method.lower(): _operation(app, rule, method)
+            for method in sorted(declared_methods(rule) - {'HEAD'})
+        }
+        spec.path(path=ARGUMENT.sub(r'{\g<name>}', rule.rule), operations=operations)
+    return spec.to_dict()
+
+
+def _constraints(_converter: Any, field: Any, **_: Any) -> dict[str, Any]:
+    if isinstance(field, PinCode):
+        return {'type': 'string', 'pattern': '^[0-9]{6}$'}
+    if isinstance(field, EmailAddress):
+        return {'format': 'email', 'maxLength': 254}
+    return {}
+
+
+def _schema_name(schema: type[Schema] | Schema) -> str:
+    name = (schema if isinstance(schema, type) else type(schema)).__name__
+    return name.removesuffix('Schema')
+
+
+def _operation(app: Flask, rule: Rule, method: str) -> dict[str, Any]:
+    contract: Contract = app.extensions['contracts'][rule.endpoint, method]
+    handler = handler_of(app.view_functions[rule.endpoint], method)
+    summary, _, description = (inspect.getdoc(handler) or '').partition('\n')
+    name = rule.endpoint.rsplit('.', 1)[-1]
+    is_view = hasattr(app.view_functions[rule.endpoint], 'view_class')
+    operation: dict[str, Any] = {
+        'operationId': f'{name}_{method.lower()}' if is_view else name,
+        'summary': summary.rstrip('.'),
+        'description': description.strip() or summary,
+        'tags': [_tag(rule)],
+        'parameters': [*_url_parameters(rule), *_query_parameters(contract)],
+        'responses': _responses(rule, method, contract),
+        **_security(contract),
+    }
+    if contract.versioned and method != 'GET':
+        operation['parameters'].append(_header('If-Match', 'The version that may be changed.'))
+    if body := _body(contract):
+        operation['requestBody'] = {'required': True, 'content': body}
+    return operation
+
+
+def _tag(rule: Rule) -> str:
+    parts = rule.endpoint.split('.')
+    return parts[1] if len(parts) > 2 else 'service'
+
+
+def _security(contract: Contract) -> dict[str, Any]:
+    allow = contract.allow
+    if allow.kind == 'public':
+        return {'security': []}
+    wanted = {'x-permission': allow.permission, 'x-scope': allow.scope, 'x-fresh': allow.fresh}
+    return {
+        'security': [{'bearer': []}],
+        **{name: value for name, value in wanted.items() if value},
+    }
+
+
+def _url_parameters(rule: Rule) -> list[dict[str, Any]]:
+    return [
+        {
+            'name': match['name'],
+            'in': 'path',
+            'required': True,
+            'schema': KINDS[match['kind'] or 'string'],
+        }
+        for match in ARGUMENT.finditer(rule.rule)
+    ]
+
+
+def _query_parameters(contract: Contract) -> list[dict[str, Any]]:
+    return [{'in': 'query', 'schema': contract.query}] if contract.query else []
+
+
+def _header(name: str, description: str) -> dict[str, Any]:
+    return {'name': name, 'in': 'header', 'description': description, 'schema': {'type': 'string'}}
+
+
+def _body(contract: Contract) -> dict[str, Any]:
+    body: dict[str, Any] = {}
+    if contract.body:
+        body['application/json'] = {'schema': contract.body}
+    if contract.form:
+        body['multipart/form-data'] = {'schema': contract.form}
+    if contract.consumes:
+        body[contract.consumes] = {'schema': {'type': 'string', 'format': 'binary'}}
+    return body
+
+
+def _responses(rule: Rule, method: str, contract: Contract) -> dict[str, Any]:
+    responses: dict[str, Any] = {str(contract.code): _success(contract)}
+    refusals = [*contract.refuses, *implied(rule, method, contract)]
+    for code in sorted({refusal.http_code for refusal in refusals}):
+        responses[str(code)] = FAIL
+    if contract.versioned and method == 'GET':
+        responses['304'] = {'description': 'Not modified'}
+    if contract.produces:
+        responses['206'] = {**_success(contract), 'description': 'A range of it'}
+        responses['304'] = {'description': 'Not modified'}
+    return {**responses, '500': ERROR, '503': ERROR}
+
+
+def _success(contract: Contract) -> dict[str, Any]:
+    if contract.produces:
+        content = {contract.produces: {'schema': {'type': 'string', 'format': 'binary'}}}
+        return {'description': 'The bytes', 'content': content}
+    data: Any = {'type': 'null'}
+    if contract.returns:
+        data = contract.returns
+    if contract.returns and contract.many:
+        data = {'type': 'array', 'items': contract.returns}
+    if contract.query and issubclass(contract.query, ListQuery):
+        data = _members(items=data, next={'type': ['string', 'null']})
+    body = _members(status={'const': 'success'}, data=data)
+    return {'description': 'Done', 'content': {'application/json': {'schema': body}}}
+
+
+def _members(**properties: Any) -> dict[str, Any]:
+    return {
+        'type': 'object',
+        'properties': properties,
+        'required': list(properties),
+        'additionalProperties': False,
+    }
+
+
+def _add_components(spec: APISpec) -> None:
+    spec.components.security_scheme('bearer', {'type': 'http', 'scheme': 'bearer'})
+    reasons = {'type': 'object', 'minProperties': 1, 'additionalProperties': True}
+    problem = {'type': 'object', 'required': ['type', 'title', 'status', 'detail', 'request_id']}
+    shown = {name: {'schema': {'type': 'string'}} for name in EXPOSED if name.startswith('X-Req')}
+    for name, what, body in (
+        ('Fail', 'The request was refused', _members(status={'const': 'fail'}, data=reasons)),
+        (
+            'Error',
+            'We are at fault',
+            _members(
+                status={'const': 'error'}, message={'type': 'string'}, code={'type': 'integer'}
+            ),
+        ),
+    ):
+        content = {
+            'application/json': {'schema': body},
+            'application/problem+json': {'schema': problem},
+        }
+        spec.components.response(name, {'description': what, 'content': content, 'headers': shown})
+    spec.options['x-permissions'] = declared()

@@ -1,0 +1,22 @@
+"""URL converters: ids of users are integers up to 2147483647; larger ones do not exist (404)."""
+
+from flask import Flask
+from werkzeug.exceptions import NotFound
+from werkzeug.routing import IntegerConverter
+
+MAX_ID = 2_147_483_647
+
+
+class IdConverter(IntegerConverter):
+    """`<int:…>`. Not the built-in `max`: a number too large would then be taken for a name."""
+
+    def to_python(self, value: str) -> int:
+        """Return the number; refuses with 404 what no column could hold."""
+        if len(value) > 10 or int(value) > MAX_ID:
+            raise NotFound
+        return int(value)
+
+
+def init_app(app: Flask) -> None:
+    """Use it wherever a rule says `<int:…>`."""
+    app.url_map.converters['int'] = IdConverter

@@ -1,0 +1,12 @@
+"""Files: what people upload, and get back.
+
+Owns the tables `files` and `files_…`, the keys below `blobs/`, the published folder, `/files` and
+`flask files`. Stands on `users`, and lets go of everything when one is deleted.
+"""
+
+from .cli import files_cli
+from .routes import files as blueprint
+
+clis = (files_cli,)
+
+__all__ = ['blueprint', 'clis']

@@ -1,0 +1,63 @@
+"""`flask files`: what an operator does to files."""
+
+from collections import Counter
+from pathlib import Path
+
+import click
+
+from project.core.data.keyset import PageRequest
+from project.core.ops.cli import FeatureGroup, as_json, counting, dry_run, show
+from project.users import service as users
+
+from . import service
+
+files_cli = FeatureGroup('files', help='Look after files.')
+
+COLUMNS = ('id', 'name', 'size', 'type', 'tags', 'created_at', 'trashed_at')
+
+
+@files_cli.command('list')
+@click.argument('user')
+@click.option('--trashed', is_flag=True, help='Those in the trash.')
+@click.option('--limit', default=50, type=click.IntRange(1), help='How many at most.')
+@as_json
+def files_list(user: str, trashed: bool, limit: int, as_json: bool) -> None:
+    """List the files of a user, newest first."""
+    owner_id = users.get_user_by_login(user).id
+    page = service.list_files(owner_id, PageRequest(limit=limit, filters={'trashed': trashed}))
+    show((dict(row._mapping) for row in page.items), COLUMNS, as_json=as_json)
+
+
+@files_cli.command('stats')
+@as_json
+def files_stats(as_json: bool) -> None:
+    """Count files and bytes by type."""
+    show(service.file_stats(), ('type', 'files', 'bytes'), as_json=as_json)
+
+
+@files_cli.command('publish')
+@click.argument('path', type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option('--name', help='Under which name; folders are made.')
+def files_publish(path: Path, name: str | None) -> None:
+    """Give a file to everybody, at /api/v1/files/public/NAME."""
+    service.publish_file(path, name or path.name)
+    click.echo(f'Published {name or path.name}.')
+
+
+@files_cli.command('unpublish')
+@click.argument('name')
+@dry_run
+def files_unpublish(name: str, dry_run: bool) -> None:
+    """Take a published file back."""
+    service.unpublish_file(name, dry_run=dry_run)
+    click.echo(f'{"Would unpublish" if dry_run else "Unpublished"} {name}.')
+
+
+@files_cli.command('sweep')
+@dry_run
+@as_json
+def files_sweep(dry_run: bool, as_json: bool) -> None:
+    """Remove trash past its time, bytes that no file has, and uploads that broke off."""
+    removed = Counter(swept.kind for swept in counting('Sweeping', service.sweep(dry_run=dry_run)))
+    row = {kind: removed[kind] for kind in ('trash', 'bytes', 'incoming')}
+    show([row], tuple(row), as_json=as_json, one=True)

@@ -1,0 +1,143 @@
+"""The tables of files: what we know of bytes, not the bytes."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import BigInteger, ForeignKey, Index, String, func, select, type_coerce
+from sqlalchemy.orm import Mapped, mapped_column
+
+from project.core.clock import now
+from project.core.data.database import AnyRow, AnySelect, Base, db
+from project.core.data.keyset import Keyset
+from project.core.data.types import UTCDateTime, Words
+
+
+class Blob(Base):
+    """Bytes, known by their SHA-256, stored once for everybody who has them."""
+
+    __tablename__ = 'files_blobs'
+
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    size: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+
+    @classmethod
+    def find_unreferenced(cls, limit: int) -> list[str]:
+        """Return the hashes of bytes that no file has any more."""
+        unreferenced = select(cls.sha256).where(
+            ~select(File).where(File.sha256 == cls.sha256).exists()
+        )
+        return list(db.session.scalars(unreferenced.limit(limit)))
+
+
+class File(Base):
+    """A file of somebody's: a name for bytes."""
+
+    __tablename__ = 'files'
+    __table_args__ = (
+        Index(None, 'owner_id', 'created_at', 'id'),
+        Index(None, 'owner_id', 'name', 'id'),
+        Index(None, 'owner_id', 'size', 'id'),
+        Index(None, 'trashed_at'),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    owner_id: Mapped[int] = mapped_column(ForeignKey('users.id'))
+    name: Mapped[str] = mapped_column(String(255))
+    size: Mapped[int] = mapped_column(BigInteger)
+    type: Mapped[str] = mapped_column(String(127))
+    sha256: Mapped[str] = mapped_column(ForeignKey('files_blobs.sha256'), index=True)
+    version: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+    updated_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+    trashed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+    @classmethod
+    def find_of(cls, owner_id: int, file_id: UUID) -> AnyRow | None:
+        """Return the owner's file of that id, in the trash or not."""
+        mine = SHOWN.where(cls.owner_id == owner_id, cls.id == file_id)
+        return db.session.execute(mine).one_or_none()
+
+    @classmethod
+    def find_expired(cls, before: datetime, limit: int) -> list[AnyRow]:
+        """Return files that were put to the trash before a moment."""
+        expired = select(cls.id, cls.owner_id, cls.size).where(cls.trashed_at < before)
+        return list(db.session.execute(expired.limit(limit)).all())
+
+    @classmethod
+    def filtered(cls, owner_id: int, filters: Mapping[str, Any]) -> AnySelect:
+        """Return the select of the owner's list; filters: `name`, `tag`, `type`, `trashed`."""
+        trashed = (
+            cls.trashed_at.is_not(None) if filters.get('trashed') else cls.trashed_at.is_(None)
+        )
+        statement = SHOWN.where(cls.owner_id == owner_id, trashed)
+        if 'name' in filters:
+            statement = statement.where(cls.name == filters['name'])
+        if 'type' in filters:
+            statement = statement.where(cls.type == filters['type'])
+        if 'tag' in filters:
+            tagged = select(FileTag.file_id).where(FileTag.tag == filters['tag'])
+            statement = statement.where(cls.id.in_(tagged))
+        return statement
+
+    @classmethod
+    def count_by_type(cls, owner_id: int | None = None) -> list[AnyRow]:
+        """Return how many files and bytes there are of each type, for one owner or in all."""
+        counted = select(
+            cls.type, func.count().label('files'), func.sum(cls.size).label('bytes')
+        ).group_by(cls.type)
+        if owner_id is not None:
+            counted = counted.where(cls.owner_id == owner_id)
+        return list(db.session.execute(counted.order_by(cls.type)).all())
+
+
+class FileTag(Base):
+    """A word that an owner put on a file."""
+
+    __tablename__ = 'files_tags'
+    __table_args__ = (Index(None, 'tag', 'file_id'),)
+
+    file_id: Mapped[UUID] = mapped_column(
+        ForeignKey('files.id', ondelete='CASCADE'), primary_key=True
+    )
+    tag: Mapped[str] = mapped_column(String(32), primary_key=True)
+
+
+class Usage(Base):
+    """How many bytes a user has, trash included: always the sum of what is there."""
+
+    __tablename__ = 'files_usage'
+
+    user_id: Mapped[int] = mapped_column(ForeignKey('users.id'), primary_key=True)
+    used: Mapped[int] = mapped_column(BigInteger, default=0)
+    reserved: Mapped[int] = mapped_column(BigInteger, default=0)
+    # None: what the configuration says.
+    quota: Mapped[int | None] = mapped_column(BigInteger)
+
+    @classmethod
+    def find(cls, user_id: int) -> AnyRow | None:
+        """Return what a user uses, and may."""
+        usage = select(cls.used, cls.reserved, cls.quota).where(cls.user_id == user_id)
+        return db.session.execute(usage).one_or_none()
+
+
+_tags = (
+    select(func.aggregate_strings(FileTag.tag, ' '))
+    .where(FileTag.file_id == File.id)
+    .correlate(File)
+    .scalar_subquery()
+)
+
+SHOWN = select(
+    File.id, File.name, File.size, File.type, File.sha256, File.version, File.created_at,
+    File.updated_at, File.trashed_at, type_coerce(_tags, Words).label('tags'),
+)  # fmt: skip
+
+FILES = Keyset(
+    'files',
+    sorts={'name': File.name, 'size': File.size, 'created_at': File.created_at},
+    key=File.id,
+    default='-created_at',
+)

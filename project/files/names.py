@@ -1,0 +1,26 @@
+"""File names: metadata that a stranger chose. They never become a path (ASVS 5.3.2)."""
+
+import re
+import unicodedata
+
+from .errors import NameInvalid
+
+UNNAMED = 'unnamed'
+MAX_LENGTH = 255
+
+# Control and format characters: among the latter those that turn the writing direction around, so
+# that `gpj.exe` reads as `exe.jpg`. Also lone surrogates.
+HIDDEN = ('Cc', 'Cf', 'Cs')
+
+
+def clean_name(name: str | None) -> str:
+    """Return a name as it is kept: NFC, without folders and hidden characters.
+
+    What is left of nothing is `unnamed`. Refuses more than 255 characters; nothing is cut off.
+    """
+    plain = unicodedata.normalize('NFC', name or '')
+    last = re.split(r'[/\\]', plain)[-1]
+    shown = ''.join(c for c in last if unicodedata.category(c) not in HIDDEN).strip()
+    if len(shown) > MAX_LENGTH:
+        raise NameInvalid
+    return UNNAMED if shown in ('', '.', '..') else shown

@@ -1,0 +1,195 @@
+"""The HTTP face of files."""
+
+from io import BytesIO
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, Response, request, send_file, send_from_directory
+from flask.views import MethodView
+from marshmallow import Schema, fields, validate
+
+from project.core.data.keyset import CursorInvalid, Page, PageRequest
+from project.core.errors import NotFound, RangeNotSatisfiable
+from project.core.web.access import current, member, public
+from project.core.web.conditional import expected_versions
+from project.core.web.endpoint import endpoint
+from project.core.web.fields import CommaSeparated, Text, UploadedFile
+from project.core.web.headers import BYTES, PUBLISHED
+from project.core.web.pagination import ListQuery, sort_by
+from project.core.web.ranges import describe_bytes, ignore_odd_ranges, send_bytes
+
+from . import service
+from .errors import FileNotFound, FileTooLarge, NameInvalid, QuotaExceeded
+from .permissions import READ, WRITE
+from .schemas import FileSchema, UsageSchema
+from .sniffing import HARMLESS
+
+files = Blueprint('files', __name__, url_prefix='/files')
+
+
+def tag() -> Text:
+    """Return the field of one tag: no space, no comma."""
+    return Text(min=1, max=32, validate=[validate.Regexp(r'^[^\s,]+$')])
+
+
+class FileListQuery(ListQuery):
+    """Filters and orders of the list of files."""
+
+    name = fields.Str(validate=validate.Length(1, 255))
+    tag = fields.Str(validate=validate.Length(1, 32))
+    type = fields.Str(validate=validate.Length(1, 127))
+    trashed = fields.Bool()
+    sort = sort_by('name', 'size', 'created_at')
+
+
+class FileCreateQuery(Schema):
+    """The name of a body that is sent as it is."""
+
+    name = fields.Str(validate=validate.Length(max=1024))
+
+
+class FileCreateForm(Schema):
+    """An upload as a form."""
+
+    file = UploadedFile(required=True, metadata={'type': 'string', 'format': 'binary'})
+    name = fields.Str(validate=validate.Length(max=1024))
+    tags = CommaSeparated(tag(), load_default=list, validate=validate.Length(max=20))
+
+
+class FilePatchRequest(Schema):
+    """What can be changed of a file."""
+
+    name = Text(min=1, max=255)
+    tags = fields.List(tag(), validate=validate.Length(max=20))
+
+
+class FileDeleteQuery(Schema):
+    """Whether to keep it in the trash."""
+
+    permanent = fields.Bool(load_default=False)
+
+
+class FilesView(MethodView):
+    """The collection."""
+
+    init_every_request = False
+
+    @endpoint(
+        allow=member(READ), query=FileListQuery, returns=FileSchema, many=True,
+        refuses=[CursorInvalid],
+    )  # fmt: skip
+    def get(self, page: PageRequest) -> Page:
+        """List your files; with `trashed=true` those in the trash."""
+        return service.list_files(current().user_id, page)
+
+    @endpoint(
+        allow=member(WRITE), form=FileCreateForm, query=FileCreateQuery, consumes='*/*',
+        returns=FileSchema, code=201, refuses=[FileTooLarge, QuotaExceeded, NameInvalid],
+        limit='600/minute', largest='FILES_MAX_SIZE', location=('.file', 'file_id'),
+    )  # fmt: skip
+    def post(self, query: dict[str, Any], form: dict[str, Any] | None) -> Any:
+        """Upload a file: a multipart form with `file`, or any other body as it is, with `?name=`.
+
+        Streams to the disk; what is answered with 201 survives a power cut.
+        """
+        name, owner_id = query.get('name'), current().user_id
+        if form is None:
+            return service.store_file(
+                owner_id, request.stream, name=name, length=request.content_length
+            )
+        upload = form['file']
+        name = form.get('name') or name or upload.filename
+        return service.store_file(owner_id, upload.stream, name=name, tags=form['tags'])
+
+
+class FileView(MethodView):
+    """One of them."""
+
+    init_every_request = False
+
+    @endpoint(allow=member(READ), returns=FileSchema, versioned=True, refuses=[FileNotFound])
+    def get(self, file_id: UUID) -> Any:
+        """Show one of your files, in the trash or not."""
+        return service.get_file(current().user_id, file_id)
+
+    @endpoint(
+        allow=member(WRITE), body=FilePatchRequest, returns=FileSchema, versioned=True,
+        refuses=[FileNotFound, NameInvalid],
+    )  # fmt: skip
+    def patch(self, file_id: UUID, body: dict[str, Any]) -> Any:
+        """Change `name` and `tags`, as far as sent."""
+        owner_id = current().user_id
+        return service.update_file(owner_id, file_id, body, expected=expected_versions())
+
+    @endpoint(allow=member(WRITE), query=FileDeleteQuery, versioned=True, refuses=[FileNotFound])
+    def delete(self, file_id: UUID, query: dict[str, Any]) -> None:
+        """Put a file to the trash, or with `permanent=true` delete it for good."""
+        remove = service.delete_file if query['permanent'] else service.trash_file
+        remove(current().user_id, file_id, expected=expected_versions())
+
+
+files.add_url_rule('', view_func=FilesView.as_view('files'))
+files.add_url_rule('/<uuid:file_id>', view_func=FileView.as_view('file'))
+
+
+@files.post('/<uuid:file_id>/restore')
+@endpoint(allow=member(WRITE), returns=FileSchema, versioned=True, refuses=[FileNotFound])
+def file_restore(file_id: UUID) -> Any:
+    """Take a file out of the trash."""
+    return service.restore_file(current().user_id, file_id)
+
+
+@files.delete('/trash')
+@endpoint(allow=member(WRITE))
+def trash_delete() -> None:
+    """Empty the trash."""
+    service.empty_trash(current().user_id)
+
+
+class ContentQuery(Schema):
+    """How to show it."""
+
+    inline = fields.Bool(load_default=False)
+
+
+@files.get('/<uuid:file_id>/content')
+@endpoint(
+    allow=member(READ), query=ContentQuery, policy=BYTES, produces='application/octet-stream',
+    refuses=[FileNotFound, RangeNotSatisfiable],
+)  # fmt: skip
+def file_content(file_id: UUID, query: dict[str, Any]) -> Response:
+    """Download one of your files, whole or a range of it.
+
+    As an attachment; with `inline=true` types that cannot act are shown in place.
+    """
+    file, stream = service.open_content(current().user_id, file_id)
+    response = send_bytes(stream, etag=file.sha256, mimetype=file.type)
+    inline = query['inline'] and file.type in HARMLESS
+    return describe_bytes(response, file.name, file.sha256, inline=inline)
+
+
+@files.get('/usage')
+@endpoint(allow=member(READ), returns=UsageSchema)
+def usage_show() -> Any:
+    """Show how many bytes you have, and may have; trash included."""
+    return service.get_usage(current().user_id)
+
+
+@files.get('/report')
+@endpoint(allow=member(READ), policy=BYTES, produces='text/plain')
+def report_show() -> Response:
+    """Download `report.txt`, a summary of your files."""
+    report = BytesIO(service.get_report(current().user_id).encode())
+    ignore_odd_ranges()
+    return send_file(report, mimetype='text/plain', as_attachment=True, download_name='report.txt')
+
+
+@files.get('/public/<path:filename>')
+@endpoint(
+    allow=public, policy=PUBLISHED, produces='application/octet-stream',
+    refuses=[NotFound, RangeNotSatisfiable],
+)  # fmt: skip
+def published_show(filename: str) -> Response:
+    """Download what operators published."""
+    ignore_odd_ranges()
+    return send_from_directory(service.published_folder(), filename, as_attachment=True)

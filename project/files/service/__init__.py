@@ -1,0 +1,34 @@
+"""What may happen to files. An owner is a user's id: another's file does not exist."""
+
+from .content import open_content, store_file
+from .library import (
+    delete_file,
+    empty_trash,
+    get_file,
+    list_files,
+    restore_file,
+    trash_file,
+    update_file,
+)
+from .publishing import publish_file, published_folder, unpublish_file
+from .sweeping import sweep
+from .usage import file_stats, get_report, get_usage
+
+__all__ = [
+    'delete_file',
+    'empty_trash',
+    'file_stats',
+    'get_file',
+    'get_report',
+    'get_usage',
+    'list_files',
+    'open_content',
+    'publish_file',
+    'published_folder',
+    'restore_file',
+    'store_file',
+    'sweep',
+    'trash_file',
+    'unpublish_file',
+    'update_file',
+]

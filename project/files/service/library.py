@@ -1,0 +1,111 @@
+"""The owner's files: finding, naming, tagging, trash."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, insert, update
+
+from project.core.clock import now
+from project.core.data.database import AnyRow, atomic, db
+from project.core.data.keyset import Page, PageRequest
+from project.files.errors import FileChanged, FileNotFound
+from project.files.models import FILES, File, FileTag, Usage
+from project.files.names import clean_name
+from project.users.signals import user_deleted
+
+from .usage import discharge
+
+Expected = frozenset[int] | None
+
+
+def list_files(owner_id: int, page: PageRequest) -> Page:
+    """Return a page of the owner's files; those in the trash only where `trashed` is asked for."""
+    return FILES.page(File.filtered(owner_id, page.filters), page)
+
+
+def get_file(owner_id: int, file_id: UUID) -> AnyRow:
+    """Return the owner's file, in the trash or not, or refuse with FileNotFound."""
+    file = File.find_of(owner_id, file_id)
+    if file is None:
+        raise FileNotFound
+    return file
+
+
+@atomic()
+def update_file(
+    owner_id: int, file_id: UUID, changes: Mapping[str, Any], *, expected: Expected = None
+) -> AnyRow:
+    """Change `name` and `tags`, as far as given.
+
+    :param expected: the versions that may be changed (`If-Match`); None for any.
+
+    Refuses with FileNotFound, also for trash, FileChanged and NameInvalid.
+    """
+    values = {'name': clean_name(changes['name'])} if 'name' in changes else {}
+    _change(owner_id, file_id, values, expected, live=True)
+    if 'tags' in changes:
+        db.session.execute(delete(FileTag).where(FileTag.file_id == file_id))
+        rows = [{'file_id': file_id, 'tag': tag} for tag in set(changes['tags'])]
+        if rows:
+            db.session.execute(insert(FileTag), rows)
+    return get_file(owner_id, file_id)
+
+
+@atomic()
+def trash_file(owner_id: int, file_id: UUID, *, expected: Expected = None) -> None:
+    """Put a file to the trash, from where it comes back until the sweeper has been there."""
+    if get_file(owner_id, file_id).trashed_at is None:
+        _change(owner_id, file_id, {'trashed_at': now()}, expected, live=True)
+
+
+@atomic()
+def restore_file(owner_id: int, file_id: UUID) -> AnyRow:
+    """Take a file out of the trash; one that is not in it stays as it is."""
+    if get_file(owner_id, file_id).trashed_at is not None:
+        _change(owner_id, file_id, {'trashed_at': None}, None, live=False)
+    return get_file(owner_id, file_id)
+
+
+@atomic()
+def delete_file(owner_id: int, file_id: UUID, *, expected: Expected = None) -> None:
+    """Delete a file for good. Its bytes stay until the sweeper finds that nobody has them."""
+    gone = delete(File).where(File.owner_id == owner_id, File.id == file_id)
+    if expected is not None:
+        gone = gone.where(File.version.in_(expected))
+    size = db.session.scalar(gone.returning(File.size))
+    if size is None:
+        raise FileNotFound if File.find_of(owner_id, file_id) is None else FileChanged
+    discharge(owner_id, size)
+
+
+@atomic()
+def empty_trash(owner_id: int) -> int:
+    """Delete for good what is in the trash and return how many files that were."""
+    gone = delete(File).where(File.owner_id == owner_id, File.trashed_at.is_not(None))
+    sizes = db.session.scalars(gone.returning(File.size)).all()
+    discharge(owner_id, sum(sizes))
+    return len(sizes)
+
+
+@user_deleted.connect
+def forget_files(_sender: object, *, user_id: int) -> None:
+    """Let go of a leaving user's files; the sweeper sees to bytes that nobody else has."""
+    db.session.execute(delete(File).where(File.owner_id == user_id))
+    db.session.execute(delete(Usage).where(Usage.user_id == user_id))
+
+
+def _change(
+    owner_id: int, file_id: UUID, values: Mapping[str, Any], expected: Expected, *, live: bool
+) -> None:
+    """Change a row in one statement, which is what compares the version, too."""
+    wanted = File.trashed_at.is_(None) if live else File.trashed_at.is_not(None)
+    change = update(File).where(File.owner_id == owner_id, File.id == file_id, wanted)
+    if expected is not None:
+        change = change.where(File.version.in_(expected))
+    moment: datetime = now()
+    change = change.values(**values, version=File.version + 1, updated_at=moment)
+    if db.session.execute(change.returning(File.id)).one_or_none() is None:
+        file = File.find_of(owner_id, file_id)
+        raise FileNotFound if file is None or (file.trashed_at is None) != live else FileChanged

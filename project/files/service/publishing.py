@@ -1,0 +1,41 @@
+"""The published folder: files that operators give to everybody, without a login."""
+
+import shutil
+from pathlib import Path
+
+from flask import current_app
+from werkzeug.security import safe_join
+
+from project.files.errors import AlreadyPublished, NotPublished
+
+
+def published_folder() -> Path:
+    """Return the folder, absolute: a relative one would be looked for in the package."""
+    return Path(current_app.config['FILES_PUBLIC_FOLDER']).absolute()
+
+
+def publish_file(source: Path, name: str) -> None:
+    """Copy a file into the folder; refuses a name outside of it, and one that is there already."""
+    target = _inside(name)
+    if target is None or target.exists():
+        raise AlreadyPublished(None if target else 'Not a name inside the published folder')
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_name(f'.{target.name}.part')
+    shutil.copyfile(source, draft)
+    # There by rename: nobody downloads half of it.
+    draft.rename(target)
+
+
+def unpublish_file(name: str, *, dry_run: bool = False) -> None:
+    """Take a file out of the folder, or refuse with NotPublished."""
+    target = _inside(name)
+    if target is None or not target.is_file():
+        raise NotPublished
+    if not dry_run:
+        target.unlink()
+
+
+def _inside(name: str) -> Path | None:
+    joined = safe_join(str(published_folder()), name)
+    hidden = any(part.startswith('.') for part in Path(name).parts)
+    return None if joined is None or hidden else Path(joined)

@@ -1,0 +1,12 @@
+"""Users: the people this API knows, and what they say about themselves.
+
+Owns the tables `users` and `users_roles`, `/users` and `flask users`. Stands on the kernel alone;
+announces `user_deleted` and `user_disabled`. How people prove who they are is `auth`'s business.
+"""
+
+from .cli import users_cli
+from .routes import users as blueprint
+
+clis = (users_cli,)
+
+__all__ = ['blueprint', 'clis']

@@ -1,0 +1,94 @@
+"""`flask users`: what an operator does to users, instead of an admin UI."""
+
+from typing import Any
+
+import click
+
+from project.core.data.keyset import PageRequest
+from project.core.ops.cli import Address, FeatureGroup, as_json, dry_run, show
+
+from . import service
+from .permissions import MEMBER, ROLES
+
+users_cli = FeatureGroup('users', help='Look after users.')
+
+COLUMNS = ('id', 'username', 'email', 'name', 'roles', 'status', 'created_at')
+
+
+@users_cli.command('list')
+@click.option('--role', type=click.Choice(ROLES))
+@click.option('--status', type=click.Choice(['active', 'disabled']))
+@click.option('--limit', default=50, type=click.IntRange(1), help='How many at most.')
+@as_json
+def users_list(role: str | None, status: str | None, limit: int, as_json: bool) -> None:
+    """List users, oldest first."""
+    filters = {name: value for name, value in (('role', role), ('status', status)) if value}
+    page = service.list_users(PageRequest(limit=limit, filters=filters))
+    _show(page.items, as_json)
+
+
+@users_cli.command('show')
+@click.argument('user')
+@as_json
+def users_show(user: str, as_json: bool) -> None:
+    """Show one user, by username or address."""
+    _show([service.get_user_by_login(user)], as_json, one=True)
+
+
+@users_cli.command('create')
+@click.argument('username')
+@click.option('--email', required=True, type=Address())
+@click.option('--name', default='')
+@click.option('--role', 'roles', multiple=True, default=[MEMBER], type=click.Choice(ROLES))
+@as_json
+def users_create(
+    username: str, email: str, name: str, roles: tuple[str, ...], as_json: bool
+) -> None:
+    """Create a user without a password; `flask create-user` makes one who can log in."""
+    user = service.create_user(username=username, email=email, name=name, roles=roles)
+    _show([user], as_json, one=True)
+
+
+@users_cli.command('disable')
+@click.argument('user')
+def users_disable(user: str) -> None:
+    """Lock a user out: every session ends at once."""
+    found = service.get_user_by_login(user)
+    service.disable_user(found.id)
+    click.echo(f'Disabled {found.username}.')
+
+
+@users_cli.command('enable')
+@click.argument('user')
+def users_enable(user: str) -> None:
+    """Let a disabled user in again."""
+    found = service.get_user_by_login(user)
+    service.enable_user(found.id)
+    click.echo(f'Enabled {found.username}.')
+
+
+@users_cli.command('delete')
+@click.argument('user')
+@click.option('--yes', is_flag=True, help='Do not ask.')
+@dry_run
+def users_delete(user: str, yes: bool, dry_run: bool) -> None:
+    """Delete a user and all that is theirs."""
+    found = service.get_user_by_login(user)
+    if dry_run:
+        click.echo(f'Would delete {found.username} ({found.email}) and all that is theirs.')
+        return
+    if not yes:
+        click.confirm(f'Delete {found.username} and all that is theirs?', abort=True)
+    service.delete_user(found.id)
+    click.echo(f'Deleted {found.username}.')
+
+
+@users_cli.command('stats')
+@as_json
+def users_stats(as_json: bool) -> None:
+    """Count users by status."""
+    show([service.user_stats()], ('active', 'disabled'), as_json=as_json, one=True)
+
+
+def _show(users: Any, as_json: bool, *, one: bool = False) -> None:
+    show((dict(user._mapping) for user in users), COLUMNS, as_json=as_json, one=one)

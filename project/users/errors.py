@@ -1,0 +1,55 @@
+"""The ways users says no."""
+
+from project.core.errors import Conflict, Forbidden, Invalid, NotFound, PreconditionFailed
+
+
+class UserNotFound(NotFound):
+    """Nobody has that id."""
+
+    field, reason = 'user', 'No such user'
+
+
+class NoSuchUsername(NotFound):
+    """Nobody has that username."""
+
+    field, reason = 'username', 'No such user'
+
+
+class UsernameTaken(Conflict):
+    """Somebody has that username."""
+
+    field, reason = 'username', 'Already taken'
+
+
+class UsernameInvalid(Invalid):
+    """The word cannot be a username."""
+
+    field, reason = 'username', '3 to 32 of a-z 0-9 _ -, beginning with a letter'
+
+
+class UsernameReserved(Invalid):
+    """The word is a path, or would pass for an official."""
+
+    field, reason = 'username', 'This name is reserved'
+
+
+class EmailTaken(Conflict):
+    """Somebody has that address."""
+
+    field, reason = 'email', 'Already registered'
+
+
+class UserChanged(PreconditionFailed):
+    """Somebody changed the user since the version in `If-Match`."""
+
+
+class LastAdmin(Conflict):
+    """Without an admin nobody could ever make one."""
+
+    field, reason = 'user', 'The last admin stays'
+
+
+class MoreThanYouMay(Forbidden):
+    """It concerns a permission, or a field, that the asker does not hold."""
+
+    reason = 'Needs a permission that you do not hold'

@@ -1,0 +1,145 @@
+"""The tables of users. Neither holds a secret."""
+
+import unicodedata
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    func,
+    null,
+    select,
+    type_coerce,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from project.core.clock import now
+from project.core.data.database import AnyRow, AnySelect, Base, db
+from project.core.data.keyset import Keyset
+from project.core.data.types import UTCDateTime, Words
+
+from .permissions import ADMIN
+
+ACTIVE, DISABLED = 'active', 'disabled'
+
+
+def email_key(email: str) -> str:
+    """Return the one form that all ways to write an address have in common (case, Unicode)."""
+    return unicodedata.normalize('NFKC', email).casefold()
+
+
+class User(Base):
+    """Who somebody is. How they prove it is `auth`'s business."""
+
+    __tablename__ = 'users'
+    # An id is never given twice, not even that of the newest user, deleted.
+    __table_args__ = (Index(None, 'created_at', 'id'), {'sqlite_autoincrement': True})
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    username: Mapped[str] = mapped_column(String(32), unique=True)
+    email: Mapped[str] = mapped_column(String(254))
+    # Longer than the address: folding turns some characters into several.
+    email_key: Mapped[str] = mapped_column(String(1016), unique=True)
+    name: Mapped[str] = mapped_column(String(80), default='')
+    bio: Mapped[str] = mapped_column(Text, default='')
+    status: Mapped[str] = mapped_column(String(16), default=ACTIVE)
+    version: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+    updated_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+    last_login: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+    @classmethod
+    def find(cls, user_id: int) -> AnyRow | None:
+        """Return the user with that id."""
+        return db.session.execute(SHOWN.where(cls.id == user_id)).one_or_none()
+
+    @classmethod
+    def find_by_username(cls, username: str) -> AnyRow | None:
+        """Return the user of that name, whatever its case."""
+        return db.session.execute(SHOWN.where(cls.username == username.lower())).one_or_none()
+
+    @classmethod
+    def find_by_login(cls, login: str) -> AnyRow | None:
+        """Return the user whom a username or an address names. No username has an @."""
+        if '@' in login:
+            found = SHOWN.where(cls.email_key == email_key(login))
+        else:
+            found = SHOWN.where(cls.username == login.lower())
+        return db.session.execute(found).one_or_none()
+
+    @classmethod
+    def find_profile(cls, username: str) -> AnyRow | None:
+        """Return what anybody may see of the active user of that name."""
+        found = PROFILE.where(cls.username == username.lower(), cls.status == ACTIVE)
+        return db.session.execute(found).one_or_none()
+
+    @classmethod
+    def count_by_status(cls) -> dict[str, int]:
+        """Return how many users there are of each status."""
+        rows = db.session.execute(
+            select(cls.status, func.count().label('users')).group_by(cls.status)
+        )
+        return {row.status: row.users for row in rows}
+
+    @classmethod
+    def filtered(cls, filters: dict[str, Any]) -> AnySelect:
+        """Return the select of a list; filters: `email`, `username`, `role`, `status`."""
+        statement = SHOWN
+        if 'email' in filters:
+            statement = statement.where(cls.email_key == email_key(filters['email']))
+        if 'username' in filters:
+            statement = statement.where(cls.username == filters['username'].lower())
+        if 'status' in filters:
+            statement = statement.where(cls.status == filters['status'])
+        if 'role' in filters:
+            holders = select(UserRole.user_id).where(UserRole.role == filters['role'])
+            statement = statement.where(cls.id.in_(holders))
+        return statement
+
+
+class UserRole(Base):
+    """That a user has a role."""
+
+    __tablename__ = 'users_roles'
+    __table_args__ = (Index(None, 'role', 'user_id'),)
+
+    user_id: Mapped[int] = mapped_column(
+        ForeignKey('users.id', ondelete='CASCADE'), primary_key=True
+    )
+    role: Mapped[str] = mapped_column(String(32), primary_key=True)
+
+    @classmethod
+    def lock_admins(cls) -> list[int]:
+        """Return the ids of all active admins, who cannot change until the transaction ends."""
+        admins = select(cls.user_id).join(User, User.id == cls.user_id)
+        admins = admins.where(cls.role == ADMIN, User.status == ACTIVE)
+        # In one order, so that two who remove each other wait instead of locking each other out.
+        return list(db.session.scalars(admins.order_by(cls.user_id).with_for_update()))
+
+
+_roles = (
+    select(func.aggregate_strings(UserRole.role, ' '))
+    .where(UserRole.user_id == User.id)
+    .correlate(User)
+    .scalar_subquery()
+)
+
+ROLES_COLUMN = type_coerce(_roles, Words).label('roles')
+
+# Columns and not entities: what is only read needs no identity map.
+SHOWN = select(
+    User.id, User.username, User.email, User.name, User.bio, User.status, User.version,
+    User.created_at, User.updated_at, ROLES_COLUMN,
+)  # fmt: skip
+
+PROFILE = select(User.username, User.name, User.bio, User.last_login, null().label('profile_image'))
+
+USERS = Keyset(
+    'users',
+    sorts={'id': User.id, 'username': User.username, 'created_at': User.created_at},
+    key=User.id,
+    default='id',
+)

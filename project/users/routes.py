@@ -1,0 +1,178 @@
+"""The HTTP face of users: read the request, call the service, answer."""
+
+from typing import Any
+
+from flask import Blueprint
+from flask.views import MethodView
+from marshmallow import Schema, fields, validate
+
+from project.core.data.keyset import CursorInvalid, Page, PageRequest
+from project.core.web.access import can, current, member, own_or, public
+from project.core.web.conditional import expected_versions
+from project.core.web.endpoint import endpoint
+from project.core.web.fields import EmailAddress, Text
+from project.core.web.pagination import ListQuery, sort_by
+
+from . import service
+from .errors import (
+    EmailTaken,
+    LastAdmin,
+    MoreThanYouMay,
+    NoSuchUsername,
+    UsernameReserved,
+    UsernameTaken,
+    UserNotFound,
+)
+from .permissions import DELETE, MEMBER, PROFILE_READ, PROFILE_WRITE, READ, ROLES, WRITE
+from .schemas import Username, UserProfileSchema, UserSchema
+
+users = Blueprint('users', __name__, url_prefix='/users')
+
+TAKEN = (UsernameTaken, EmailTaken, UsernameReserved)
+
+
+class UserListQuery(ListQuery):
+    """Filters and orders of the list of users."""
+
+    email = fields.Str(validate=validate.Length(max=254))
+    username = fields.Str(validate=validate.Length(max=32))
+    role = fields.Str(validate=validate.OneOf(ROLES))
+    status = fields.Str(validate=validate.OneOf(('active', 'disabled')))
+    sort = sort_by('id', 'username', 'created_at')
+
+
+class UserReplaceRequest(Schema):
+    """All that can be replaced of a user."""
+
+    username = Username(required=True)
+    email = EmailAddress(required=True)
+    name = Text(max=80, load_default='')
+    bio = Text(max=1000, lines=True, load_default='')
+
+
+class UserCreateRequest(UserReplaceRequest):
+    """A new user."""
+
+    roles = fields.List(
+        fields.Str(validate=validate.OneOf(ROLES)),
+        load_default=lambda: [MEMBER],
+        validate=validate.Length(1, len(ROLES)),
+    )
+
+
+class UsersView(MethodView):
+    """The collection."""
+
+    init_every_request = False
+
+    @endpoint(
+        allow=can(READ), query=UserListQuery, returns=UserSchema, many=True, refuses=[CursorInvalid]
+    )
+    def get(self, page: PageRequest) -> Page:
+        """List users."""
+        return service.list_users(page)
+
+    @endpoint(
+        allow=can(WRITE), body=UserCreateRequest, returns=UserSchema, code=201,
+        refuses=[*TAKEN, MoreThanYouMay], location=('.user', 'user_id'),
+    )  # fmt: skip
+    def post(self, body: dict[str, Any]) -> Any:
+        """Create a user, who cannot log in until they have a password.
+
+        Refuses roles with permissions that you do not hold yourself.
+        """
+        return service.create_user(**body, by=current())
+
+
+class UserPatchRequest(Schema):
+    """What can be changed of a user."""
+
+    username = Username()
+    email = EmailAddress()
+    name = Text(max=80)
+    bio = Text(max=1000, lines=True)
+
+
+class UserView(MethodView):
+    """One of them."""
+
+    init_every_request = False
+
+    @endpoint(
+        allow=own_or(READ, scope=PROFILE_READ), returns=UserSchema, versioned=True,
+        refuses=[UserNotFound],
+    )  # fmt: skip
+    def get(self, user_id: int) -> Any:
+        """Show a user: oneself, or anybody with `users:read`."""
+        return service.get_user(user_id)
+
+    @endpoint(
+        allow=can(WRITE), body=UserReplaceRequest, returns=UserSchema, versioned=True,
+        refuses=[*TAKEN, UserNotFound, MoreThanYouMay],
+    )  # fmt: skip
+    def put(self, user_id: int, body: dict[str, Any]) -> Any:
+        """Replace what a user is called: what is not sent becomes empty."""
+        return service.update_user(user_id, body, by=current(), expected=expected_versions())
+
+    @endpoint(
+        allow=own_or(WRITE, scope=PROFILE_WRITE), body=UserPatchRequest, returns=UserSchema,
+        versioned=True, refuses=[*TAKEN, UserNotFound, MoreThanYouMay],
+    )  # fmt: skip
+    def patch(self, user_id: int, body: dict[str, Any]) -> Any:
+        """Change what was sent. Of oneself `name` and `bio`; the rest needs `users:write`."""
+        return service.update_user(user_id, body, by=current(), expected=expected_versions())
+
+    @endpoint(allow=can(DELETE), versioned=True, refuses=[UserNotFound, LastAdmin, MoreThanYouMay])
+    def delete(self, user_id: int) -> None:
+        """Delete a user, and all that is theirs."""
+        service.delete_user(user_id, by=current(), expected=expected_versions())
+
+
+users.add_url_rule('', view_func=UsersView.as_view('users'))
+users.add_url_rule('/<int:user_id>', view_func=UserView.as_view('user'))
+
+
+@users.get('/me')
+@endpoint(allow=member(PROFILE_READ), returns=UserSchema, versioned=True, refuses=[UserNotFound])
+def user_me() -> Any:
+    """Show the user who is asking."""
+    return service.get_user(current().user_id)
+
+
+@users.patch('/me')
+@endpoint(
+    allow=member(PROFILE_WRITE), body=UserPatchRequest, returns=UserSchema, versioned=True,
+    refuses=[*TAKEN, UserNotFound, MoreThanYouMay],
+)  # fmt: skip
+def user_me_update(body: dict[str, Any]) -> Any:
+    """Change the user who is asking: `name` and `bio`; the rest needs `users:write`."""
+    asker = current()
+    return service.update_user(asker.user_id, body, by=asker, expected=expected_versions())
+
+
+@users.delete('/me')
+@endpoint(allow=member(fresh=True), versioned=True, refuses=[UserNotFound, LastAdmin])
+def user_me_delete() -> None:
+    """Delete the user who is asking, and all that is theirs. Wants a fresh login."""
+    service.delete_user(current().user_id, by=current(), expected=expected_versions())
+
+
+@users.get('/me/profile')
+@endpoint(allow=member(PROFILE_READ), returns=UserProfileSchema, refuses=[NoSuchUsername])
+def user_me_profile() -> Any:
+    """Show the profile of the user who is asking."""
+    return service.get_profile(current().username)
+
+
+@users.get('/<string:username>')
+@endpoint(allow=public, refuses=[NoSuchUsername], limit='120/minute')
+def username_show(username: str) -> None:
+    """Say whether a username exists: success with `null`, or 404."""
+    service.get_profile(username)
+
+
+@users.get('/<string:username>/profile')
+@endpoint(allow=public, returns=UserProfileSchema, refuses=[NoSuchUsername])
+def user_profile(username: str) -> Any:
+    """Show what anybody may see of a user."""
+    return service.get_profile(username)

@@ -1,0 +1,49 @@
+"""How users look from outside: every answer that shows a user, and what may name one."""
+
+from datetime import datetime
+from typing import Any
+
+from marshmallow import Schema, fields, validate
+
+from project.core.clock import now
+from project.core.web.fields import EmailAddress, Text, Timestamp
+
+
+class Username(Text):
+    """A new username: 3–32 of `a-z 0-9 _ -` once in lower case, beginning with a letter."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        shape = validate.Regexp('^[A-Za-z][A-Za-z0-9_-]{2,31}$', error='Not a valid username.')
+        super().__init__(min=3, max=32, validate=[shape], **kwargs)
+
+
+class UserSchema(Schema):
+    """What users see of themselves, and administrators of everybody."""
+
+    id = fields.Int()
+    username = fields.Str()
+    email = EmailAddress()
+    name = fields.Str()
+    bio = fields.Str()
+    roles = fields.List(fields.Str())
+    status = fields.Str()
+    version = fields.Int()
+    created_at = Timestamp()
+    updated_at = Timestamp()
+
+
+class UserProfileSchema(Schema):
+    """What anybody may see of anybody."""
+
+    username = fields.Str()
+    name = fields.Str()
+    bio = fields.Str()
+    profile_image = fields.Str(allow_none=True)
+    since_logged_in = fields.Method(
+        'get_since_logged_in', metadata={'type': ['integer', 'null'], 'minimum': 0}
+    )
+
+    def get_since_logged_in(self, user: Any) -> int | None:
+        """Return the whole days since the last login, right across months; None for never."""
+        last_login: datetime | None = user.last_login
+        return None if last_login is None else max(0, (now() - last_login).days)

@@ -1,0 +1,218 @@
+"""What may happen to users. Nothing here knows that HTTP exists.
+
+`by` is who asks: a principal, or None for an operator at the command line.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import delete, insert, update
+
+from project.core.clock import now
+from project.core.data.constraints import refuse_duplicates
+from project.core.data.database import AnyRow, atomic, db
+from project.core.data.keyset import Page, PageRequest
+from project.core.principal import Principal
+
+from .errors import (
+    EmailTaken,
+    LastAdmin,
+    MoreThanYouMay,
+    NoSuchUsername,
+    UserChanged,
+    UsernameInvalid,
+    UsernameReserved,
+    UsernameTaken,
+    UserNotFound,
+)
+from .models import ACTIVE, DISABLED, USERS, User, UserRole, email_key
+from .permissions import MEMBER, WRITE, permissions_of
+from .signals import user_deleted, user_disabled
+
+USERNAME = '[a-z][a-z0-9_-]{2,31}'
+
+# Paths under /users, and names that would pass for us.
+RESERVED = frozenset(
+    ['me', 'roles', 'import', 'export', 'stats', 'admin', 'root', 'system', 'support', 'security']
+)
+
+# What people may say about themselves; the rest needs `users:write`.
+OWN_FIELDS = frozenset(['name', 'bio'])
+
+
+def list_users(page: PageRequest) -> Page:
+    """Return a page of users."""
+    return USERS.page(User.filtered(dict(page.filters)), page)
+
+
+def get_user(user_id: int) -> AnyRow:
+    """Return the user with that id, or refuse with UserNotFound."""
+    user = User.find(user_id)
+    if user is None:
+        raise UserNotFound
+    return user
+
+
+def get_user_by_login(login: str) -> AnyRow:
+    """Return the user whom a username or an address names, or refuse with UserNotFound."""
+    user = User.find_by_login(login)
+    if user is None:
+        raise UserNotFound
+    return user
+
+
+def get_profile(username: str) -> AnyRow:
+    """Return what anybody may see of a user, or refuse with NoSuchUsername."""
+    profile = User.find_profile(username)
+    if profile is None:
+        raise NoSuchUsername
+    return profile
+
+
+def check_username(username: str) -> str:
+    """Return a new username in lower case; refuses what is none, reserved or already taken."""
+    username = _new_username(username)
+    if User.find_by_username(username) is not None:
+        raise UsernameTaken
+    return username
+
+
+@atomic()
+def create_user(
+    *,
+    username: str,
+    email: str,
+    name: str = '',
+    bio: str = '',
+    roles: Iterable[str] = (MEMBER,),
+    by: Principal | None = None,
+) -> AnyRow:
+    """Create a user, who cannot log in until `auth` knows how.
+
+    Refuses a taken username or address, a reserved word, and roles that `by` does not hold.
+    """
+    _refuse_more_than(by, permissions_of(roles))
+    user = User(
+        username=_new_username(username),
+        email=email,
+        email_key=email_key(email),
+        name=name,
+        bio=bio,
+    )
+    with refuse_duplicates(username=UsernameTaken, email_key=EmailTaken):
+        db.session.add(user)
+    db.session.execute(
+        insert(UserRole), [{'user_id': user.id, 'role': role} for role in set(roles)]
+    )
+    return get_user(user.id)
+
+
+@atomic()
+def update_user(
+    user_id: int,
+    changes: Mapping[str, Any],
+    *,
+    by: Principal | None = None,
+    expected: frozenset[int] | None = None,
+) -> AnyRow:
+    """Change the given fields and no other; two changes of different fields both hold.
+
+    :param expected: the versions that may be changed (`If-Match`); None for any.
+
+    Refuses an unknown user, another version, a taken or reserved username, a taken address, and
+    whatever `by` may not change.
+    """
+    _refuse_unless_may_change(by, user_id, changes)
+    values = dict(changes)
+    if 'username' in values:
+        values['username'] = _new_username(values['username'])
+    if 'email' in values:
+        values['email_key'] = email_key(values['email'])
+    with refuse_duplicates(username=UsernameTaken, email_key=EmailTaken):
+        _change(user_id, values, expected)
+    return get_user(user_id)
+
+
+@atomic()
+def delete_user(
+    user_id: int, *, by: Principal | None = None, expected: frozenset[int] | None = None
+) -> None:
+    """Delete a user, after every feature has let go of them.
+
+    Refuses an unknown user, another version, the last admin, and whoever may more than `by`.
+    """
+    _refuse_more_than(by, permissions_of(get_user(user_id).roles))
+    _refuse_last_admin(user_id)
+    _change(user_id, {}, expected)
+    user_deleted.send('users', user_id=user_id)
+    db.session.execute(delete(User).where(User.id == user_id))
+
+
+@atomic()
+def disable_user(user_id: int) -> None:
+    """Lock a user out at once, in every worker. Refuses the last admin."""
+    get_user(user_id)
+    _refuse_last_admin(user_id)
+    _change(user_id, {'status': DISABLED})
+    user_disabled.send('users', user_id=user_id)
+
+
+@atomic()
+def enable_user(user_id: int) -> None:
+    """Let a disabled user in again."""
+    _change(user_id, {'status': ACTIVE})
+
+
+@atomic()
+def note_login(user_id: int) -> None:
+    """Remember that a user has just logged in."""
+    db.session.execute(update(User).where(User.id == user_id).values(last_login=now()))
+
+
+def user_stats() -> dict[str, int]:
+    """Return how many users there are of each status."""
+    return {ACTIVE: 0, DISABLED: 0} | User.count_by_status()
+
+
+def _new_username(username: str) -> str:
+    username = username.lower()
+    if not re.fullmatch(USERNAME, username):
+        raise UsernameInvalid
+    if username in RESERVED:
+        raise UsernameReserved
+    return username
+
+
+def _change(
+    user_id: int, values: Mapping[str, Any], expected: frozenset[int] | None = None
+) -> None:
+    """Change a row in one statement, which is what compares the version, too."""
+    change = update(User).where(User.id == user_id)
+    if expected is not None:
+        change = change.where(User.version.in_(expected))
+    change = change.values(**values, version=User.version + 1, updated_at=now()).returning(User.id)
+    if db.session.execute(change).one_or_none() is None:
+        raise UserNotFound if User.find(user_id) is None else UserChanged
+
+
+def _refuse_unless_may_change(
+    by: Principal | None, user_id: int, changes: Mapping[str, Any]
+) -> None:
+    if by is None:
+        return
+    if not by.may(WRITE) and not OWN_FIELDS.issuperset(changes):
+        raise MoreThanYouMay
+    if by.user_id != user_id:
+        _refuse_more_than(by, permissions_of(get_user(user_id).roles))
+
+
+def _refuse_more_than(by: Principal | None, permissions: frozenset[str]) -> None:
+    """Nobody gives, takes or touches what they do not hold themselves."""
+    if by is not None and not permissions <= by.permissions:
+        raise MoreThanYouMay
+
+
+def _refuse_last_admin(user_id: int) -> None:
+    if UserRole.lock_admins() == [user_id]:
+        raise LastAdmin

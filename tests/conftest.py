@@ -1,0 +1,163 @@
+"""Fixtures that the tests of every feature share."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskCliRunner
+from sqlalchemy import event
+
+from config.testing import TestingConfig
+from project import create_app
+from project.core.clock import now
+from project.core.data import engines
+from project.core.data.database import db
+from project.core.data.storage import LocalStorage
+from project.core.principal import Principal
+from project.users.models import User
+from project.users.permissions import permissions_of
+from tests.client import HonestClient
+from tests.databases import fresh_database
+
+
+@pytest.fixture(scope='session')
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+    """The application, on a database of its own for every process that tests."""
+    var = tmp_path_factory.mktemp('var')
+    worker = os.environ.get('PYTEST_XDIST_WORKER', 'main')
+    with fresh_database(worker) as url:
+
+        class Config(TestingConfig):
+            SQLALCHEMY_DATABASE_URI = url
+            REDIS_URL = os.environ.get('TEST_REDIS_URL', '')
+            STORAGE_URL = f'file://{var}/storage'
+            MAIL_URL = f'file://{var}/mail'
+            MAINTENANCE_FILE = f'{var}/maintenance'
+            FILES_PUBLIC_FOLDER = f'{var}/public'
+
+        app = create_app(Config)
+        app.test_client_class = HonestClient
+        with app.app_context():
+            db.create_all()
+        yield app
+        with app.app_context():
+            db.engine.dispose()
+
+
+@pytest.fixture(autouse=True)
+def transaction(app: Flask) -> Iterator[None]:
+    """Run each test in a transaction that never happened."""
+    with app.app_context():
+        known = db.engines
+        engine = known[None]
+        connection = engine.connect().execution_options(**engines.writing(engine))
+        outer = connection.begin()
+        db.session.configure(join_transaction_mode='create_savepoint')
+        known[None] = connection  # type: ignore[assignment]
+        try:
+            yield
+        finally:
+            app.extensions['mail'].drain()
+            db.session.remove()
+            outer.rollback()
+            connection.close()
+            engine.dispose() if engine.dialect.name != 'sqlite' else None
+            known[None] = engine
+
+
+@pytest.fixture(autouse=True)
+def var(app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give each test folders of its own for bytes, mails and what is published."""
+    monkeypatch.setitem(app.extensions, 'storage', LocalStorage(tmp_path / 'storage'))
+    monkeypatch.setitem(app.config, 'FILES_PUBLIC_FOLDER', str(tmp_path / 'public'))
+    monkeypatch.setitem(app.config, 'MAINTENANCE_FILE', str(tmp_path / 'maintenance'))
+    return tmp_path
+
+
+@pytest.fixture
+def client(app: Flask) -> HonestClient:
+    """A client that is nobody."""
+    client = app.test_client()
+    assert isinstance(client, HonestClient)
+    return client
+
+
+@pytest.fixture
+def as_user(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[..., HonestClient]:
+    """Return a function that gives a client which is somebody, without `auth`.
+
+    `as_user(user)` is freshly logged in; `as_user(user, scopes={'files:read'})` has an API key, and
+    `as_user(user, authenticated_at=…)` logged in then.
+    """
+    principals: dict[str, Principal] = {}
+    monkeypatch.setitem(app.extensions, 'identify', principals.get)
+
+    def become(user: Any, **changes: Any) -> HonestClient:
+        found = User.find(user.id)
+        assert found is not None
+        known = {
+            'user_id': found.id,
+            'username': found.username,
+            'permissions': permissions_of(found.roles),
+            'session_id': None,
+            'authenticated_at': now(),
+        }
+        token = f'token-{len(principals)}'
+        principals[token] = Principal(**{**known, **changes})
+        client = app.test_client()
+        client.environ_base['HTTP_AUTHORIZATION'] = f'Bearer {token}'
+        assert isinstance(client, HonestClient)
+        return client
+
+    return become
+
+
+@pytest.fixture
+def cli(app: Flask) -> FlaskCliRunner:
+    """What runs commands."""
+    return app.test_cli_runner()
+
+
+@pytest.fixture
+def mailbox(app: Flask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[], list[Any]]:
+    """Return a function that gives the mails delivered so far, oldest first."""
+    from project.core.data.mail import transport_for
+
+    post = app.extensions['mail']
+    monkeypatch.setattr(post, 'transport', transport_for(f'file://{tmp_path}/mail'))
+
+    def read() -> list[EmailMessage]:
+        post.drain()
+        paths = sorted((tmp_path / 'mail').glob('*.eml'))
+        return [message_from_bytes(path.read_bytes(), policy=policy.default) for path in paths]
+
+    return read
+
+
+@pytest.fixture
+def queries(app: Flask) -> Callable[..., Any]:
+    """Return a budget: `with queries(max=2):` fails when the block runs more statements."""
+
+    @contextmanager
+    def budget(*, max: int) -> Iterator[list[str]]:
+        statements: list[str] = []
+
+        def note(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
+            if not statement.startswith(('SAVEPOINT', 'RELEASE', 'ROLLBACK')):
+                statements.append(statement)
+
+        connection = db.engines[None]
+        event.listen(connection, 'before_cursor_execute', note)
+        try:
+            yield statements
+        finally:
+            event.remove(connection, 'before_cursor_execute', note)
+        assert len(statements) <= max, '\n'.join(statements)
+
+    return budget

@@ -1,0 +1,21 @@
+"""What the factories of every feature share."""
+
+from typing import Any
+
+from factory.alchemy import SQLAlchemyModelFactory
+
+from project.core.data.database import atomic, db
+
+
+class ModelFactory(SQLAlchemyModelFactory):
+    """Commits, so that a request, which has a session of its own, finds the row."""
+
+    class Meta:
+        abstract = True
+        sqlalchemy_session_factory = lambda: db.session  # noqa: E731
+        sqlalchemy_session_persistence = 'flush'
+
+    @classmethod
+    def _create(cls, model_class: Any, *args: Any, **kwargs: Any) -> Any:
+        with atomic():
+            return super()._create(model_class, *args, **kwargs)
