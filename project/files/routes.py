@@ -45,15 +45,15 @@ class FileListQuery(ListQuery):
 class FileCreateQuery(Schema):
     """The name of a body that is sent as it is."""
 
-    name = fields.Str(validate=validate.Length(max=1024))
+    name = fields.Str(validate=validate.Length(max=255))
 
 
 class FileCreateForm(Schema):
     """An upload as a form."""
 
     file = UploadedFile(required=True, metadata={'type': 'string', 'format': 'binary'})
-    name = fields.Str(validate=validate.Length(max=1024))
-    tags = CommaSeparated(tag(), load_default=list, validate=validate.Length(max=20))
+    name = fields.Str(validate=validate.Length(max=255))
+    tags = CommaSeparated(tag(), most=20)
 
 
 class FilePatchRequest(Schema):
@@ -154,7 +154,7 @@ class ContentQuery(Schema):
 
 @files.get('/<uuid:file_id>/content')
 @endpoint(
-    allow=member(READ), query=ContentQuery, policy=BYTES, produces='application/octet-stream',
+    allow=member(READ), query=ContentQuery, policy=BYTES, produces='*/*',
     refuses=[FileNotFound, RangeNotSatisfiable],
 )  # fmt: skip
 def file_content(file_id: UUID, query: dict[str, Any]) -> Response:
@@ -186,7 +186,7 @@ def report_show() -> Response:
 
 @files.get('/public/<path:filename>')
 @endpoint(
-    allow=public, policy=PUBLISHED, produces='application/octet-stream',
+    allow=public, policy=PUBLISHED, produces='*/*',
     refuses=[NotFound, RangeNotSatisfiable],
 )  # fmt: skip
 def published_show(filename: str) -> Response:

@@ -7,6 +7,7 @@ from flask.views import MethodView
 from marshmallow import Schema, fields, validate
 
 from project.core.data.keyset import CursorInvalid, Page, PageRequest
+from project.core.errors import Unauthorized
 from project.core.web.access import can, current, member, own_or, public
 from project.core.web.conditional import expected_versions
 from project.core.web.endpoint import endpoint
@@ -27,6 +28,9 @@ from .permissions import DELETE, MEMBER, PROFILE_READ, PROFILE_WRITE, READ, ROLE
 from .schemas import Username, UserProfileSchema, UserSchema
 
 users = Blueprint('users', __name__, url_prefix='/users')
+
+# A username is never a number, so no path is both.
+NAMED = {'username': {'pattern': service.USERNAME, 'maxLength': 32}}
 
 TAKEN = (UsernameTaken, EmailTaken, UsernameReserved)
 
@@ -165,14 +169,18 @@ def user_me_profile() -> Any:
 
 
 @users.get('/<string:username>')
-@endpoint(allow=public, refuses=[NoSuchUsername], limit='120/minute')
+@endpoint(
+    allow=public, limit='120/minute', arguments=NAMED,
+    # A number in this place is an id, which asks who is asking.
+    refuses=[NoSuchUsername, Unauthorized],
+)  # fmt: skip
 def username_show(username: str) -> None:
     """Say whether a username exists: success with `null`, or 404."""
     service.get_profile(username)
 
 
 @users.get('/<string:username>/profile')
-@endpoint(allow=public, returns=UserProfileSchema, refuses=[NoSuchUsername])
+@endpoint(allow=public, returns=UserProfileSchema, refuses=[NoSuchUsername], arguments=NAMED)
 def user_profile(username: str) -> Any:
     """Show what anybody may see of a user."""
     return service.get_profile(username)

@@ -30,7 +30,7 @@ from .models import ACTIVE, DISABLED, USERS, User, UserRole, email_key
 from .permissions import MEMBER, WRITE, permissions_of
 from .signals import user_deleted, user_disabled
 
-USERNAME = '[a-z][a-z0-9_-]{2,31}'
+USERNAME = '^[a-z][a-z0-9_-]{2,31}$'
 
 # Paths under /users, and names that would pass for us.
 RESERVED = frozenset(

@@ -63,7 +63,10 @@ def docs_show() -> Response:
 
 
 @docs.get('/docs/<string:filename>')
-@endpoint(allow=public, refuses=[NotFound], policy=DOCS, produces='application/octet-stream')
+@endpoint(
+    allow=public, refuses=[NotFound], policy=DOCS, produces='*/*',
+    arguments={'filename': {'enum': sorted(ASSETS)}},
+)  # fmt: skip
 def docs_asset(filename: str) -> Response:
     """What the page is made of."""
     if filename not in ASSETS:

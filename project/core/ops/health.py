@@ -6,6 +6,7 @@ from typing import Any
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from flask import Blueprint, Flask, Response, current_app
+from marshmallow import Schema, fields
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -15,11 +16,19 @@ from project.core.data.storage import storage
 from project.core.errors import Unavailable
 from project.core.web.access import public
 from project.core.web.endpoint import endpoint
-from project.core.web.jsend import api_error, api_success
+from project.core.web.jsend import api_error
 
 health = Blueprint('health', __name__)
 
 CACHED_FOR = 1.0  # seconds: asking for readiness must not become a way to load the database
+
+
+class ReadinessSchema(Schema):
+    """The state of everything we need: `ok` once we serve."""
+
+    database = fields.Str()
+    migrations = fields.Str()
+    storage = fields.Str()
 
 
 class NotReady(Unavailable):
@@ -33,12 +42,12 @@ def healthz() -> None:
 
 
 @health.get('/readyz')
-@endpoint(allow=public)
-def readyz() -> Response:
+@endpoint(allow=public, returns=ReadinessSchema)
+def readyz() -> Response | dict[str, str]:
     """Whether database, migrations and storage work; 503 with the state of each if one does not."""
     states = _cached_states()
     if all(state == 'ok' for state in states.values()):
-        return api_success(states)
+        return states
     message = ', '.join(f'{name}: {state}' for name, state in states.items())
     return api_error(message, 503, {'Retry-After': '5'})
 

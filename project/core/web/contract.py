@@ -1,7 +1,7 @@
 """What a route declares, and the walk over all routes that refuses to start without it."""
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -47,6 +47,7 @@ class Contract:
     produces: str | None = None
     consumes: str | None = None
     largest: str | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
     keywords: frozenset[str] = field(default_factory=frozenset)
 
 

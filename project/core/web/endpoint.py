@@ -4,7 +4,7 @@ It loads the body and the query, calls the handler, dumps what it returns with t
 and answers in JSend. Handlers are left with three beats: read, call, answer.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from typing import Any
 
@@ -43,6 +43,7 @@ def endpoint(
     consumes: str | None = None,
     largest: str | None = None,
     location: tuple[str, str] | None = None,
+    arguments: Mapping[str, Any] | None = None,
 ) -> Callable[[Handler], Handler]:
     """Declare a route: who may call it, what comes in, what goes out, how it refuses.
 
@@ -55,12 +56,14 @@ def endpoint(
     :param policy: the security headers; looser than the API's only where a route says so.
     :param produces, consumes: the media type where it is not JSON.
     :param largest: the configuration key of the largest body, where it is not everybody's 1 MiB.
+    :param arguments: what is true of parts of the URL beyond their converter, as JSON Schema.
     :param location: the endpoint that shows what was created, and the name of its id.
     """
     readers = _readers(body, form, query, optional_form=consumes is not None)
     contract = Contract(
         allow, body, form, query, returns, many, code, tuple(refuses), limit, versioned, policy,
-        produces, consumes, largest, frozenset(readers),
+        produces, consumes, largest, arguments or {},
+        frozenset(readers),
     )  # fmt: skip
     dump = compile_dump(returns()) if returns else None
 

@@ -95,11 +95,16 @@ class UploadedFile(fields.Field[FileStorage]):
         return value
 
 
-class CommaSeparated(fields.List[Any]):
-    """A list in a form's text field: `red,green`."""
+class CommaSeparated(fields.Str):
+    """A list in a form's text field: `red,green`. Every word must fit `word`.
 
-    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> list[Any]:
-        if not isinstance(value, str):
-            raise self.make_error('invalid')
-        words = [word.strip() for word in value.split(',') if word.strip()]
-        return super()._deserialize(words, *args, **kwargs)
+    :param most: how many words there may be.
+    """
+
+    def __init__(self, word: fields.Field[str], *, most: int, **kwargs: Any) -> None:
+        self.words = fields.List(word, validate=validate.Length(max=most))
+        super().__init__(load_default=list, **kwargs)
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        text = super()._deserialize(value, *args, **kwargs)
+        return self.words.deserialize([w.strip() for w in text.split(',') if w.strip()])

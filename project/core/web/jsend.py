@@ -23,6 +23,9 @@ from .contract import implied
 
 JSON = 'application/json'
 PROBLEM = 'application/problem+json'
+# marshmallow names the items of a list by their number.
+OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC | orjson.OPT_NON_STR_KEYS
+
 KEYS = {404: 'url', 405: 'method', 413: 'size', 415: 'content_type', 416: 'range', 429: 'rate'}
 
 
@@ -40,7 +43,7 @@ class Json(JSONProvider):
 
 def to_json(value: Any) -> bytes:
     """Return JSON as bytes."""
-    return orjson.dumps(value, option=orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC)
+    return orjson.dumps(value, option=OPTIONS)
 
 
 def init_app(app: Flask) -> None:

@@ -22,8 +22,10 @@ KINDS: dict[str, dict[str, Any]] = {
     'int': {'type': 'integer', 'minimum': 0, 'maximum': 2147483647},
     'uuid': {'type': 'string', 'format': 'uuid'},
     'string': {'type': 'string', 'minLength': 1, 'maxLength': 255},
-    'path': {'type': 'string', 'minLength': 1, 'maxLength': 1024},
+    'path': {'type': 'string', 'minLength': 1, 'maxLength': 255},
 }
+# How the schemas of what comes in are called; the others are answers, which are always whole.
+REQUESTS = ('Request', 'Form', 'Query')
 FAIL = {'$ref': '#/components/responses/Fail'}
 ERROR = {'$ref': '#/components/responses/Error'}
 
@@ -62,7 +64,13 @@ def _build(app: Flask) -> dict[str, Any]:
             for method in sorted(declared_methods(rule) - {'HEAD'})
         }
         spec.path(path=ARGUMENT.sub(r'{\g<name>}', rule.rule), operations=operations)
-    return spec.to_dict()
+    document: dict[str, Any] = spec.to_dict()
+    for name, schema in document['components']['schemas'].items():
+        # Nothing unknown comes in, and nothing that no schema names goes out.
+        schema['additionalProperties'] = False
+        if not name.endswith(REQUESTS):
+            schema['required'] = list(schema['properties'])
+    return document
 
 
 def _constraints(_converter: Any, field: Any, **_: Any) -> dict[str, Any]:
@@ -89,14 +97,15 @@ def _operation(app: Flask, rule: Rule, method: str) -> dict[str, Any]:
         'summary': summary.rstrip('.'),
         'description': description.strip() or summary,
         'tags': [_tag(rule)],
-        'parameters': [*_url_parameters(rule), *_query_parameters(contract)],
+        'parameters': [*_url_parameters(rule, contract), *_query_parameters(contract)],
         'responses': _responses(rule, method, contract),
         **_security(contract),
     }
     if contract.versioned and method != 'GET':
         operation['parameters'].append(_header('If-Match', 'The version that may be changed.'))
     if body := _body(contract):
-        operation['requestBody'] = {'required': True, 'content': body}
+        # Bytes as they are may be none at all.
+        operation['requestBody'] = {'required': not contract.consumes, 'content': body}
     return operation
 
 
@@ -116,13 +125,13 @@ def _security(contract: Contract) -> dict[str, Any]:
     }
 
 
-def _url_parameters(rule: Rule) -> list[dict[str, Any]]:
+def _url_parameters(rule: Rule, contract: Contract) -> list[dict[str, Any]]:
     return [
         {
             'name': match['name'],
             'in': 'path',
             'required': True,
-            'schema': KINDS[match['kind'] or 'string'],
+            'schema': KINDS[match['kind'] or 'string'] | contract.arguments.get(match['name'], {}),
         }
         for match in ARGUMENT.finditer(rule.rule)
     ]
@@ -152,11 +161,19 @@ def _responses(rule: Rule, method: str, contract: Contract) -> dict[str, Any]:
     refusals = [*contract.refuses, *implied(rule, method, contract)]
     for code in sorted({refusal.http_code for refusal in refusals}):
         responses[str(code)] = FAIL
+    if rule.arguments:
+        # What another rule takes for its own may know fewer methods.
+        responses['405'] = FAIL
+    if rule.arguments or contract.query:
+        # The server's own, to more than 8,190 bytes of address.
+        responses['414'] = FAIL
     if contract.versioned and method == 'GET':
         responses['304'] = {'description': 'Not modified'}
     if contract.produces:
         responses['206'] = {**_success(contract), 'description': 'A range of it'}
         responses['304'] = {'description': 'Not modified'}
+    if contract.largest:
+        responses['507'] = ERROR
     return {**responses, '500': ERROR, '503': ERROR}
 
 

@@ -24,7 +24,7 @@ class ListQuery(Schema):
     """The query of a list. A feature adds its filters as fields, and its orders by `sort_by`."""
 
     limit = QueryInteger(load_default=50, validate=validate.Range(1, MAX_LIMIT))
-    cursor = fields.Str(validate=validate.Length(1, 2000))
+    cursor = fields.Str(validate=[validate.Length(1, 1000), validate.Regexp('^[A-Za-z0-9_.-]+$')])
 
 
 def sort_by(*names: str) -> fields.Str:

@@ -1,4 +1,4 @@
-"""URL converters: ids of users are integers up to 2147483647; larger ones do not exist (404)."""
+"""URL converters: ids of users are integers up to 2147483647; others do not exist (404)."""
 
 from flask import Flask
 from werkzeug.exceptions import NotFound
@@ -8,11 +8,13 @@ MAX_ID = 2_147_483_647
 
 
 class IdConverter(IntegerConverter):
-    """`<int:…>`. Not the built-in `max`: a number too large would then be taken for a name."""
+    """`<int:…>`. Not the built-in bounds: a number beyond them would be taken for a name."""
+
+    regex = r'-?\d+'
 
     def to_python(self, value: str) -> int:
         """Return the number; refuses with 404 what no column could hold."""
-        if len(value) > 10 or int(value) > MAX_ID:
+        if len(value) > 10 or not 0 <= int(value) <= MAX_ID:
             raise NotFound
         return int(value)
 

@@ -1,0 +1,39 @@
+"""How much of a request has arrived, told from its bytes alone."""
+
+import re
+from enum import Enum, auto
+
+SMALL = 32 * 1024
+HEAD_END = b'\r\n\r\n'
+UNMEASURED = re.compile(rb'\r\n(?:transfer-encoding|expect):', re.IGNORECASE)
+MEASURE = re.compile(rb'\r\ncontent-length:[ \t]*([^\r]*)', re.IGNORECASE)
+
+
+class Arrival(Enum):
+    """How much of a request is here."""
+
+    GONE = auto()
+    PARTIAL = auto()
+    WHOLE = auto()
+    STREAM = auto()
+
+
+def arrival_of(held: bytes) -> Arrival:
+    """Say how much of the next request these bytes are: to wait for, to run, or to run as a stream.
+
+    A stream is what cannot be waited for: a large body, one of unknown length, one that a client
+    holds back until it hears `100 Continue`, or a head without end. No request is judged here:
+    what is malformed counts as arrived, and gunicorn refuses it.
+    """
+    end = held.find(HEAD_END)
+    if end < 0:
+        if held.count(b'\n') != held.count(b'\r\n'):
+            return Arrival.WHOLE
+        return Arrival.STREAM if len(held) > SMALL else Arrival.PARTIAL
+    if UNMEASURED.search(held, 0, end):
+        return Arrival.STREAM
+    measure = MEASURE.search(held, 0, end)
+    length = measure[1].strip() if measure else b'0'
+    if not length.isdigit() or len(length) > len(str(SMALL)) or int(length) > SMALL:
+        return Arrival.STREAM
+    return Arrival.WHOLE if len(held) - end - len(HEAD_END) >= int(length) else Arrival.PARTIAL

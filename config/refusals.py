@@ -1,0 +1,46 @@
+"""The answer to what never became a request: gunicorn's verdict, in the form of all our answers."""
+
+import json
+from http import HTTPStatus
+from typing import Any
+
+from gunicorn.util import http_date
+
+
+class Page:
+    """A socket that keeps the page gunicorn writes on it, from which the status can be read."""
+
+    sent = b''
+
+    @property
+    def status(self) -> HTTPStatus:
+        """The verdict."""
+        return HTTPStatus(int(self.sent.split(maxsplit=2)[1]))
+
+    def gettimeout(self) -> float:
+        """Be what gunicorn takes for a socket that does not block."""
+        return 0.0
+
+    def sendall(self, data: bytes) -> None:
+        """Keep it."""
+        self.sent += data
+
+
+def refusal(status: HTTPStatus, request_id: str) -> bytes:
+    """Return the answer to what never became a request, in the form of all our answers."""
+    answer: dict[str, Any] = {'status': 'fail', 'data': {'request': [status.description]}}
+    if status >= 500:
+        answer = {'status': 'error', 'message': status.phrase, 'code': status}
+    body = json.dumps(answer).encode()
+    head = (
+        f'HTTP/1.1 {status:d} {status.phrase}',
+        f'Date: {http_date()}',
+        'Connection: close',
+        'Content-Type: application/json',
+        f'Content-Length: {len(body)}',
+        "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'",
+        'Cache-Control: no-store',
+        'X-Content-Type-Options: nosniff',
+        f'X-Request-ID: {request_id}',
+    )
+    return '\r\n'.join((*head, '', '')).encode() + body

@@ -1,0 +1,176 @@
+"""How the service meets the network: gunicorn's threads, made patient, and answering in JSend.
+
+gunicorn gives every connection a thread and lets it wait there, so a handful of clients who send
+half a request stop everybody. Here only what has arrived gets a thread. What leans on gunicorn's
+own methods is proven over raw sockets in `tests/config/test_workers.py`: look there first after
+an upgrade. Plain HTTP/1.1 only: TLS and HTTP/2 end at the proxy.
+"""
+
+import socket
+import struct
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from errno import ECONNRESET
+from functools import partial
+from selectors import EVENT_READ
+from typing import Any
+from uuid import uuid4
+
+from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
+
+from config.arrivals import Arrival, arrival_of
+from config.bodies import Unreader, straight
+from config.refusals import Page, refusal
+
+BLOCK = 64 * 1024
+
+
+class ApiWorker(ThreadWorker):  # type: ignore[misc]
+    """Threads for requests that have arrived, a poller for those that have not."""
+
+    #: Seconds a client may take for what the poller waits for: a small request, or its farewell.
+    patience: float = 10.0
+    #: Seconds of silence in the middle of a stream, either way, after which its client is gone.
+    silence: int = 30
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Begin without connections."""
+        super().__init__(*args, **kwargs)
+        self.streams: set[TConn] = set()
+        self.queue: deque[TConn] = deque()
+
+    @classmethod
+    def check_config(cls, cfg: Any, log: Any) -> None:
+        """Refuse what would need bytes decrypted before they can be looked at."""
+        super().check_config(cfg, log)
+        if cfg.is_ssl:
+            raise SystemExit('Refusing to start: ApiWorker speaks plain HTTP; end TLS at a proxy.')
+
+    def enqueue_req(self, conn: TConn) -> None:
+        """Run the next request of a connection once it is here; until then, keep no thread."""
+        if not conn.initialized:
+            self._prepare(conn)
+        conn.sock.setblocking(False)
+        if (arrival := self._look(conn)) is Arrival.PARTIAL:
+            self._wait(conn, self._look_again)
+        else:
+            self._run(conn, arrival)
+
+    def handle_request(self, req: Any, conn: TConn) -> bool:
+        """Answer a request; a body of known length is read in large blocks."""
+        req.body = straight(req.body, req.unreader)
+        try:
+            return bool(super().handle_request(req, conn))
+        except TimeoutError as silence:
+            # A client who stopped reading is no fault of ours, and no traceback in our log.
+            raise ConnectionResetError(ECONNRESET, 'silent for too long') from silence
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
+        """Let gunicorn judge and log as ever, and say its verdict in JSend."""
+        page = Page()
+        super().handle_error(req, page, addr, exc)
+        request_id = uuid4().hex
+        self.log.warning('Answered that with status %d, request id %s', page.status, request_id)
+        with suppress(OSError):
+            client.settimeout(1)
+            client.sendall(refusal(page.status, request_id))
+
+    def finish_request(self, conn: TConn, future: Future[Any]) -> None:
+        """Let the next stream begin; keep the connection, or see its client off."""
+        if conn in self.streams:
+            self.streams.remove(conn)
+            if self.queue:
+                self._run(self.queue.popleft(), Arrival.STREAM)
+        if future.cancelled() or future.exception() or future.result():
+            super().finish_request(conn, future)
+        else:
+            self._see_off(conn)
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        super()._cap_keepalive(deadline)
+        for conn in self.pending_conns:
+            conn.timeout = min(conn.timeout, deadline)
+
+    def _prepare(self, conn: TConn) -> None:
+        conn.init()
+        conn.parser.unreader = Unreader(conn.sock)
+        # A Unix socket knows no TCP, and not every kernel knows of impatience.
+        with suppress(OSError, AttributeError):
+            silence = struct.pack('ll', self.silence, 0)
+            conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, silence)
+            conn.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, self.silence * 1000)
+
+    def _look(self, conn: TConn) -> Arrival:
+        """Take what has come, and say how much of a request that makes."""
+        unreader = conn.parser.unreader
+        held = unreader.take_buffered()
+        arrival = arrival_of(held)
+        if arrival is Arrival.PARTIAL and (fresh := receive(conn.sock)) is not None:
+            held += fresh
+            arrival = arrival_of(held) if fresh else Arrival.GONE
+        unreader.unread(held)
+        return arrival
+
+    def _look_again(self, conn: TConn, _sock: Any) -> None:
+        if (arrival := self._look(conn)) is not Arrival.PARTIAL:
+            self._stop_waiting(conn)
+            self._run(conn, arrival)
+
+    def _run(self, conn: TConn, arrival: Arrival) -> None:
+        if arrival is Arrival.GONE:
+            self._drop(conn)
+        elif arrival is Arrival.WHOLE:
+            super().enqueue_req(conn)
+        # Half of the threads are kept for requests that cannot stall, so neither slow uploads nor
+        # streams that never end keep anybody else from an answer.
+        elif len(self.streams) < max(1, self.cfg.threads // 2):
+            self.streams.add(conn)
+            super().enqueue_req(conn)
+        else:
+            self.queue.append(conn)
+
+    def _see_off(self, conn: TConn) -> None:
+        """Say that nothing more follows, and close once the client has, lest the answer be cut.
+
+        gunicorn waits for that inside its loop, where one client who stays stops everybody.
+        """
+        try:
+            conn.sock.setblocking(False)
+            conn.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self._drop(conn)
+        else:
+            self._wait(conn, self._drain)
+
+    def _drain(self, conn: TConn, sock: Any) -> None:
+        if receive(sock) == b'':
+            self._stop_waiting(conn)
+            self._drop(conn)
+
+    def _wait(self, conn: TConn, then: Callable[[TConn, Any], None]) -> None:
+        """Let the poller watch a connection; gunicorn closes what is late in this list."""
+        patience = self.patience if self.alive else STOP_KEEPALIVE_LINGER
+        conn.timeout = time.monotonic() + patience
+        self.pending_conns.append(conn)
+        self.poller.register(conn.sock, EVENT_READ, partial(then, conn))
+
+    def _stop_waiting(self, conn: TConn) -> None:
+        self.poller.unregister(conn.sock)
+        self.pending_conns.remove(conn)
+
+    def _drop(self, conn: TConn) -> None:
+        self.nr_conns -= 1
+        conn.close()
+
+
+def receive(sock: Any) -> bytes | None:
+    """Return what has come, nothing (`b''`) if nothing more will, or None if it may yet."""
+    try:
+        return bytes(sock.recv(BLOCK))
+    except BlockingIOError:
+        return None
+    except OSError:
+        return b''

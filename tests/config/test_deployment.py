@@ -1,0 +1,175 @@
+"""That what takes the service to a machine is well formed, and does what its comments say."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from .serving import BIN, ROOT, free_port, small_service
+
+WEB = ['gunicorn', '-c', 'config/gunicorn.py', 'wsgi:create_app()']
+
+
+def passes(program: str, *arguments: str | Path) -> bool:
+    """Say whether a checker is content; it has printed what it is not content with."""
+    return subprocess.run([BIN / program, *arguments], cwd=ROOT).returncode == 0
+
+
+class TestCompose:
+    PATH = ROOT / 'docker-compose.yml'
+    TEXT = PATH.read_text()
+    SERVICES = yaml.safe_load(TEXT)['services']
+    SCHEMA = ('check-jsonschema', '--builtin-schema', 'vendor.compose-spec')
+
+    def test_fits_the_schema(self) -> None:
+        assert passes(*self.SCHEMA, self.PATH)
+
+    def test_would_not_fit_with_a_slip(self, tmp_path: Path) -> None:
+        slip = tmp_path / 'docker-compose.yml'
+        slip.write_text(self.TEXT.replace('ports:', 'prots:'))
+
+        assert not passes(*self.SCHEMA, slip)
+
+    def test_migrates_before_it_serves(self) -> None:
+        waits = self.SERVICES['api']['depends_on']['migrate']['condition']
+
+        assert waits == 'service_completed_successfully'
+        assert self.SERVICES['migrate']['command'] == ['flask', 'db', 'upgrade']
+        assert self.SERVICES['migrate']['restart'] == 'no'
+
+    def test_knows_how_each_service_is(self) -> None:
+        blind = {
+            name
+            for name, service in self.SERVICES.items()
+            if service.get('restart') != 'no' and not service.get('healthcheck')
+        }
+
+        # The image brings its own.
+        assert blind == {'api'}
+        assert 'HEALTHCHECK' in (ROOT / 'Dockerfile').read_text()
+
+    def test_sets_only_what_somebody_reads(self) -> None:
+        known = ''.join(path.read_text() for path in (ROOT / 'config').glob('*.py'))
+
+        unknown = {name for name in self.SERVICES['api']['environment'] if f"'{name}'" not in known}
+
+        assert not unknown
+
+    @pytest.mark.parametrize('secret', ['SECRET_KEY', 'POSTGRES_PASSWORD'])
+    def test_has_no_secret_of_its_own(self, secret: str) -> None:
+        uses = re.findall(rf'\$\{{{secret}\b([^}}]*)\}}', self.TEXT)
+
+        assert uses
+        assert all(use.startswith(':?') for use in uses)
+
+    def test_names_each_volume(self) -> None:
+        mounts = {
+            mount.split(':')[0]
+            for service in self.SERVICES.values()
+            for mount in service.get('volumes', [])
+        }
+
+        assert {mount for mount in mounts if not mount.startswith('.')} == set(
+            yaml.safe_load(self.TEXT)['volumes']
+        )
+
+    def test_says_which_version_of_everything(self) -> None:
+        images = [s['image'] for s in self.SERVICES.values() if 'build' not in s]
+
+        assert all(re.search(r':v?\d', image) for image in images)
+
+    def test_runs_nothing_of_ours_as_root(self) -> None:
+        for name in ('api', 'migrate', 'proxy', 'mail'):
+            service = self.SERVICES[name]
+            assert service.get('user', '10001:10001') == '10001:10001'
+            assert service['cap_drop'] == ['ALL']
+            assert service['read_only']
+
+
+def steps_of(dockerfile: Path) -> list[tuple[str, str]]:
+    """Return its instructions, each with what follows on one line."""
+    text = re.sub(r'^#.*\n', '', dockerfile.read_text(), flags=re.MULTILINE)
+    lines = re.sub(r'\\\n\s*', '', text).splitlines()
+    return [(line.split()[0], line.split(maxsplit=1)[1]) for line in lines if line]
+
+
+class TestDockerfile:
+    PATH = ROOT / 'Dockerfile'
+    STEPS = steps_of(PATH)
+
+    def test_passes_the_linter(self) -> None:
+        assert passes('hadolint', self.PATH)
+
+    def test_installs_what_was_locked_and_nothing_else(self) -> None:
+        installs = [step for name, step in self.STEPS if name == 'RUN' and 'pip install' in step]
+
+        assert len(installs) == 1
+        assert '--require-hashes' in installs[0]
+        assert '--no-deps' in installs[0]
+
+    def test_ends_as_a_user_without_rights(self) -> None:
+        assert [step for name, step in self.STEPS if name == 'USER'] == ['10001:10001']
+        after = self.STEPS[[name for name, _ in self.STEPS].index('USER') :]
+        assert not {name for name, _ in after} & {'COPY', 'ADD', 'RUN', 'FROM'}
+
+    def test_starts_as_the_procfile_does(self) -> None:
+        assert json.loads(dict(self.STEPS)['CMD']) == WEB
+
+    def test_copies_only_what_is_let_through(self) -> None:
+        copies = [shlex.split(step) for name, step in self.STEPS if name == 'COPY']
+        sources = {s for copy in copies if '--from=packages' not in copy for s in copy[:-1]}
+        ignore = (ROOT / '.dockerignore').read_text().split('\n')
+
+        assert '*' in ignore
+        assert sources == {line[1:].rstrip('/') for line in ignore if line.startswith('!')}
+        assert all((ROOT / source).exists() for source in sources)
+
+
+class TestRequirements:
+    def test_have_a_hash_each(self) -> None:
+        text = (ROOT / 'requirements' / 'app.txt').read_text()
+        lines = re.sub(r'\\\n', '', text).splitlines()
+        packages = [line for line in lines if line and not line.lstrip().startswith('#')]
+
+        assert packages
+        assert all('==' in package and '--hash=sha256:' in package for package in packages)
+
+
+class TestProcfile:
+    LINES = (ROOT / 'Procfile').read_text().splitlines()
+
+    def test_is_one(self) -> None:
+        assert passes('honcho', 'check')
+
+    def test_has_a_name_and_a_command_on_every_line(self) -> None:
+        processes = dict(re.fullmatch(r'([a-z]+): (\S.*)', line).groups() for line in self.LINES)
+
+        assert len(processes) == len(self.LINES)
+        assert shlex.split(processes['release']) == ['flask', 'db', 'upgrade']
+        assert shlex.split(processes['web']) == ['HOST=0.0.0.0', *WEB]
+
+    def test_runs_programs_that_are_installed(self) -> None:
+        for line in self.LINES:
+            words = [word for word in shlex.split(line)[1:] if '=' not in word]
+            assert (BIN / words[0]).exists()
+
+
+class TestHealthcheck:
+    def ask(self, port: int, **environment: str) -> int:
+        return subprocess.run(
+            [sys.executable, 'deploy/healthcheck.py'],
+            cwd=ROOT,
+            env={'PORT': str(port)} | environment,
+        ).returncode
+
+    def test_is_content_with_a_service_that_serves(self) -> None:
+        with small_service() as service:
+            assert self.ask(service.port, TRUSTED_HOSTS='api.example.com other.example') == 0
+
+    def test_is_not_content_when_nobody_listens(self) -> None:
+        assert self.ask(free_port()) == 1

@@ -1,0 +1,112 @@
+"""The main job, over HTTP, against the service as it is run: nothing here knows the code."""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.service import Service, running_service
+
+SIZE = 100 * 1024 * 1024
+ACCOUNT = {'username': 'ada', 'email': 'ada@example.com', 'password': 'correct horse battery'}
+
+
+@pytest.fixture(scope='module')
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with running_service(tmp_path_factory.mktemp('service')) as service:
+        yield service
+
+
+@pytest.fixture(scope='module')
+def upload(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of 100 MiB of which no two ranges are alike."""
+    path = tmp_path_factory.mktemp('upload') / 'hundred.bin'
+    with path.open('wb') as file:
+        for number in range(SIZE // 1024):
+            file.write(hashlib.shake_128(number.to_bytes(4)).digest(1024))
+    return path
+
+
+def test_a_client_registers_uploads_downloads_a_range_and_logs_out(
+    service: Service, upload: Path
+) -> None:
+    api = f'{service.url}/api/v1'
+    client = requests.Session()
+
+    registered = client.post(f'{api}/auth/accounts', json=ACCOUNT)
+    assert registered.status_code == 202
+    early = client.post(
+        f'{api}/auth/sessions', json={'user_or_email': 'ada', 'password': ACCOUNT['password']}
+    )
+    assert early.status_code == 403
+    assert early.json()['data'] == {'email': ['Not verified yet']}
+
+    [pin] = re.findall(r'\b\d{6}\b', service.mails()[-1])
+    confirmed = client.put(
+        f'{api}/auth/verifications',
+        json={'email': 'ada@example.com', 'pin': pin, 'password': ACCOUNT['password']},
+    )
+    assert confirmed.status_code == 201
+
+    login = client.post(
+        f'{api}/auth/sessions',
+        json={'user_or_email': 'Ada@Example.com', 'password': ACCOUNT['password']},
+    )
+    assert login.status_code == 201
+    client.headers['Authorization'] = f'Bearer {login.json()["data"]["token"]}'
+
+    with upload.open('rb') as file:
+        stored = client.post(f'{api}/files', params={'name': 'hundred.bin'}, data=file)
+    assert stored.status_code == 201, stored.text
+    assert stored.json()['data']['size'] == SIZE
+
+    [listed] = client.get(f'{api}/files').json()['data']['items']
+    assert listed == stored.json()['data']
+
+    start, stop = SIZE // 2 - 7, SIZE // 2 + 4096
+    content = f'{api}/files/{listed["id"]}/content'
+    part = client.get(content, headers={'Range': f'bytes={start}-{stop - 1}'})
+    assert part.status_code == 206
+    assert part.headers['Content-Range'] == f'bytes {start}-{stop - 1}/{SIZE}'
+    with upload.open('rb') as file:
+        file.seek(start)
+        assert part.content == file.read(stop - start)
+
+    whole = hashlib.sha256()
+    with client.get(content, stream=True) as download:
+        for block in download.iter_content(1024 * 1024):
+            whole.update(block)
+    assert whole.hexdigest() == listed['sha256']
+
+    assert client.delete(f'{api}/auth/sessions/current').status_code == 200
+    # On every worker: asked often enough to have met both.
+    assert {client.get(f'{api}/users/me').status_code for _ in range(20)} == {401}
+
+
+def test_commands_run_beside_the_service(service: Service) -> None:
+    printed = service.flask('create-user', 'grace', '--email', 'grace@example.com', '--admin')
+    password = printed.split('Password: ')[1].strip()
+
+    login = requests.post(
+        f'{service.url}/api/v1/auth/sessions',
+        json={'user_or_email': 'grace', 'password': password},
+        timeout=10,
+    )
+
+    assert login.json()['data']['user']['roles'] == ['admin', 'member']
+
+
+def test_maintenance_closes_everything_but_the_health(service: Service) -> None:
+    service.flask('maintenance', 'on', '--reason', 'Moving', '--until', '+30m')
+    try:
+        closed = requests.get(f'{service.url}/api/v1/users/me', timeout=10)
+        health = requests.get(f'{service.url}/healthz', timeout=10)
+    finally:
+        service.flask('maintenance', 'off')
+
+    assert closed.json() == {'status': 'error', 'message': 'Moving', 'code': 503}
+    assert 1700 < int(closed.headers['Retry-After']) <= 1800
+    assert health.status_code == 200

@@ -1,0 +1,205 @@
+"""What `deploy/nginx.conf` does, proven with the real nginx in front of a real gunicorn."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from ..config.serving import ROOT, Client, free_port, get, post, running, small_service
+
+pytestmark = pytest.mark.servers
+
+CSP = "default-src 'none'; frame-ancestors 'none'"
+UPLOAD = '/api/v1/files'
+
+
+@contextmanager
+def proxy(behind: int, folder: Path) -> Iterator[int]:
+    """Run nginx before a port, with its files below a folder instead of where the image has it."""
+    nginx = shutil.which('nginx', path=f'{os.environ["PATH"]}:/usr/sbin')
+    assert nginx, 'this test needs nginx'
+    port = free_port()
+    places = {
+        '/tmp/': f'{folder}/',
+        'api:8000': f'127.0.0.1:{behind}',
+        'listen 8080': f'listen 127.0.0.1:{port}',
+        '/srv/var/': f'{folder}/var/',
+        'proxy_read_timeout 60s': 'proxy_read_timeout 1s',
+    }
+    text = (ROOT / 'deploy' / 'nginx.conf').read_text()
+    for theirs, ours in places.items():
+        assert theirs in text
+        text = text.replace(theirs, ours)
+    (folder / 'nginx.conf').write_text(text)
+    # As root, nginx would serve as somebody who may not read the folder.
+    user = ' user root;' if os.geteuid() == 0 else ''
+    command = [nginx, '-p', str(folder), '-c', 'nginx.conf', '-g', f'daemon off;{user}']
+    with running(command, port):
+        yield port
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the proxy may read and write; one stored file lies there."""
+    folder = tmp_path_factory.mktemp('proxy')
+    stored = folder / 'var' / 'storage' / 'ab'
+    stored.mkdir(parents=True)
+    (stored / 'cdef').write_bytes(b'0123456789')
+    return folder
+
+
+@pytest.fixture(scope='module')
+def port(folder: Path) -> Iterator[int]:
+    """A proxy before a service."""
+    with small_service() as service, proxy(service.port, folder) as port:
+        yield port
+
+
+@pytest.fixture
+def client(port: int) -> Iterator[Client]:
+    """A connection to the proxy."""
+    with Client(port) as client:
+        yield client
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ('status', 'request_', 'key'),
+        [
+            (400, b'GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n', 'request'),
+            (400, b'garbage\r\n\r\n', 'request'),
+            (400, post(0).replace(b': 0', b': x'), 'request'),
+            (404, get('/_storage/ab/cdef'), 'url'),
+            (405, get().replace(b'GET', b'TRACE'), 'method'),
+            (413, post(7 << 20), 'size'),
+            (413, post(12 << 30, path=UPLOAD), 'size'),
+            (414, get('/' + 'x' * 10_000), 'request'),
+            (431, get('/', 'X-Long: ' + 'x' * 10_000), 'request'),
+        ],
+    )
+    def test_are_in_jsend(self, client: Client, status: int, request_: bytes, key: str) -> None:
+        answer = client.ask(request_)
+
+        assert answer.status == status
+        assert answer.json.keys() == {'status', 'data'}
+        assert answer.json['status'] == 'fail'
+        assert answer.json['data'].keys() == {key}
+        assert answer.headers['x-content-type-options'] == 'nosniff'
+        assert answer.headers['content-security-policy'] == CSP
+        assert answer.headers['cache-control'] == 'no-store'
+        assert len(answer.headers['x-request-id']) == 32
+
+    def test_are_errors_when_the_service_is_gone(self, tmp_path: Path) -> None:
+        with proxy(free_port(), tmp_path) as port, Client(port) as client:
+            answer = client.ask(get())
+
+        assert answer.status == 502
+        assert answer.json.keys() == {'status', 'message', 'code'}
+        assert (answer.json['status'], answer.json['code']) == ('error', 502)
+
+    def test_are_errors_when_the_service_takes_too_long(self, client: Client) -> None:
+        answer = client.ask(get('/slow?seconds=1.5'))
+
+        assert answer.status == 504
+        assert (answer.json['status'], answer.json['code']) == ('error', 504)
+
+    def test_leave_those_of_the_service_alone(self, client: Client) -> None:
+        answer = client.ask(get('/nowhere'))
+
+        assert answer.status == 404
+        assert b'<!doctype html>' in answer.body, 'Flask says it, not nginx'
+
+
+class TestHeaders:
+    def test_tell_the_service_who_asked(self, client: Client) -> None:
+        said = client.ask(get('/address')).json
+
+        assert said['x-forwarded-for'] == '127.0.0.1'
+        assert said['x-forwarded-proto'] == 'http'
+        assert said['host'] == 'localhost'
+
+    def test_add_to_what_another_proxy_said(self, client: Client) -> None:
+        lies = ('X-Forwarded-For: 192.0.2.1', 'X-Forwarded-Proto: https')
+
+        said = client.ask(get('/address', *lies)).json
+
+        # Counted from the end, as the service does, a client's own words never count.
+        assert said['x-forwarded-for'] == '192.0.2.1, 127.0.0.1'
+        assert said['x-forwarded-proto'] == 'https, http'
+
+    def test_do_not_pass_on_what_a_client_made_up(self, client: Client) -> None:
+        lies = ('X-Forwarded-Host: evil.example', 'X-Forwarded-Prefix: /x', 'Forwarded: for=x')
+
+        said = client.ask(get('/address', *lies)).json
+
+        assert not said.keys() & {'x-forwarded-host', 'x-forwarded-prefix', 'forwarded'}
+
+    @pytest.mark.parametrize(('sent', 'kept'), [('a.B-c_1', True), ('a b', False), ('', False)])
+    def test_keep_a_sane_request_id(self, client: Client, sent: str, kept: bool) -> None:
+        got = client.ask(get('/address', f'X-Request-ID: {sent}')).json['x-request-id']
+
+        assert (got == sent) is kept
+        assert got
+
+
+class TestUploads:
+    HALF = b'x' * 50_000
+
+    def test_of_files_reach_the_service_at_once(self, client: Client) -> None:
+        # It has no such route, and says so without waiting for the rest.
+        assert client.ask(post(100_000, path=f'{UPLOAD}/none') + self.HALF).status == 404
+
+    def test_of_all_else_are_whole_before_the_service_hears_of_them(self, client: Client) -> None:
+        client.send(post(100_000, path='/none') + self.HALF)
+        client.sock.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            client.sock.recv(1)
+        client.sock.settimeout(5)
+
+        assert client.ask(self.HALF).status == 404
+
+    def test_arrive_unchanged(self, client: Client) -> None:
+        body = os.urandom(5_000_000)
+
+        answer = client.ask(post(len(body)) + body)
+
+        assert answer.json == {'size': len(body), 'sha256': hashlib.sha256(body).hexdigest()}
+
+
+class TestStorage:
+    def test_sends_what_the_service_points_at(self, client: Client) -> None:
+        answer = client.ask(get('/stored/ab/cdef'))
+
+        assert (answer.status, answer.body) == (200, b'0123456789')
+        assert answer.headers['content-type'] == 'text/plain'
+        assert answer.headers['content-disposition'] == 'attachment'
+        assert answer.headers['etag'] == '"of-the-content"'
+        assert answer.headers['content-security-policy'] == "default-src 'none'; sandbox"
+        assert answer.headers['x-content-type-options'] == 'nosniff'
+        assert 'x-accel-redirect' not in answer.headers
+
+    @pytest.mark.parametrize('condition', [(), ('If-Range: "of-the-content"',)])
+    def test_sends_a_range(self, client: Client, condition: tuple[str, ...]) -> None:
+        answer = client.ask(get('/stored/ab/cdef', 'Range: bytes=2-4', *condition))
+
+        assert (answer.status, answer.body) == (206, b'234')
+        assert answer.headers['content-range'] == 'bytes 2-4/10'
+
+    def test_sends_all_of_it_to_who_had_another_version(self, client: Client) -> None:
+        answer = client.ask(get('/stored/ab/cdef', 'Range: bytes=2-4', 'If-Range: "other"'))
+
+        assert (answer.status, answer.body) == (200, b'0123456789')
+
+    def test_refuses_a_range_that_is_not_there(self, client: Client) -> None:
+        answer = client.ask(get('/stored/ab/cdef', 'Range: bytes=20-'))
+
+        assert answer.status == 416
+        assert answer.headers['content-range'] == 'bytes */10'
+        assert answer.json['data'].keys() == {'range'}
+
+    def test_is_closed_to_everybody_else(self, client: Client) -> None:
+        assert client.ask(get('/_storage/ab/cdef')).status == 404

@@ -1,0 +1,117 @@
+"""The service as users run it: migrated, behind gunicorn, in processes of its own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from email import message_from_bytes, policy
+from pathlib import Path
+
+import requests
+
+from tests.databases import fresh_database
+
+ROOT = Path(__file__).parent.parent
+BIN = Path(sys.executable).parent
+PATIENCE = 20  # seconds until it must serve
+
+
+@dataclass(frozen=True)
+class Service:
+    """A running service: its address, its folder, and the environment of its commands."""
+
+    url: str
+    var: Path
+    env: dict[str, str]
+
+    def flask(self, *arguments: str) -> str:
+        """Run a command beside it and return what it printed."""
+        return flask(self.env, *arguments)
+
+    def mails(self) -> list[str]:
+        """Return the text of the mails it sent, oldest first; waits for the first one."""
+        wait_for(lambda: any((self.var / 'mail').glob('*.eml')))
+        found = []
+        for path in sorted((self.var / 'mail').glob('*.eml')):
+            body = message_from_bytes(path.read_bytes(), policy=policy.default).get_body(('plain',))
+            assert body is not None
+            found.append(body.get_content())
+        return found
+
+
+def flask(env: dict[str, str], *arguments: str) -> str:
+    """Run a `flask` command and return what it printed."""
+    command = [str(BIN / 'flask'), *arguments]
+    done = subprocess.run(
+        command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@contextmanager
+def running_service(var: Path, **settings: str) -> Iterator[Service]:
+    """Start the service on an empty, migrated database, and stop it in the end."""
+    port = free_port()
+    with fresh_database('service') as database:
+        env = {
+            **{name: os.environ[name] for name in ('PATH', 'HOME', 'TMPDIR') if name in os.environ},
+            'APP_ENV': 'development',
+            'DATABASE_URL': f'sqlite:///{var}/service.sqlite'
+            if database == 'sqlite://'
+            else database,
+            'STORAGE_URL': f'file://{var}/storage',
+            'MAIL_URL': f'file://{var}/mail',
+            'MAINTENANCE_FILE': f'{var}/maintenance',
+            'FILES_PUBLIC_FOLDER': f'{var}/public',
+            'REDIS_URL': os.environ.get('TEST_REDIS_URL', ''),
+            'PORT': str(port),
+            'WEB_CONCURRENCY': '2',
+            **settings,
+        }
+        flask(env, 'db', 'upgrade')
+        command = [str(BIN / 'gunicorn'), '-c', 'config/gunicorn.py', 'wsgi:create_app()']
+        with (var / 'service.log').open('wb') as log:
+            process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log)
+        try:
+            url = f'http://127.0.0.1:{port}'
+            wait_for(lambda: is_serving(process, url, var / 'service.log'))
+            yield Service(url, var, env)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def is_serving(process: 'subprocess.Popen[bytes]', url: str, log: Path) -> bool:
+    """Tell whether it serves yet; fails with its log if it never will."""
+    assert process.poll() is None, log.read_text()
+    try:
+        return requests.get(f'{url}/healthz', timeout=1).ok
+    except requests.ConnectionError:
+        return False
+
+
+def wait_for(condition: object) -> None:
+    """Ask until it is so, and fail after 20 seconds."""
+    assert callable(condition)
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, 'waited in vain'
+        time.sleep(0.02)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        port: int = probe.getsockname()[1]
+        return port
