@@ -20,8 +20,11 @@ def refuse_duplicates(**refusals: type[Fail]) -> Iterator[None]:
         yield
         db.session.flush()
     except IntegrityError as error:
-        # PostgreSQL names the constraint, which we name after its columns; SQLite the columns.
+        # PostgreSQL names the constraint, which we name after its columns; SQLite the columns. The
+        # rest of PostgreSQL's message repeats what was typed, which may hold the name of a column.
+        diagnosis = getattr(error.orig, 'diag', None)
+        violated = (diagnosis.constraint_name or '') if diagnosis else str(error.orig)
         for column, refusal in refusals.items():
-            if column in str(error.orig):
+            if violated.startswith(('uq_', 'UNIQUE ')) and column in violated:
                 raise refusal from None
         raise

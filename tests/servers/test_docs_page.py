@@ -1,0 +1,53 @@
+"""The documentation page in a real browser that can reach no other host: it must need none."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.service import Service, running_service
+
+pytestmark = pytest.mark.servers
+
+CHROMIUM = [
+    'chromium', '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+    '--disable-background-networking', '--disable-component-update', '--disable-sync',
+    '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1', '--virtual-time-budget=15000',
+    '--enable-logging=stderr', '--window-size=1100,1400',
+]  # fmt: skip
+
+
+@pytest.fixture(scope='module')
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with running_service(tmp_path_factory.mktemp('service')) as service:
+        yield service
+
+
+def browse(url: str, folder: Path, *options: str) -> tuple[str, list[str]]:
+    """Open a page and return its document, once scripts have run, and what the console said."""
+    command = [*CHROMIUM, f'--user-data-dir={folder}', *options, '--dump-dom', url]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=True)
+    return done.stdout, [line for line in done.stderr.splitlines() if 'CONSOLE' in line]
+
+
+def test_shows_every_feature_and_breaks_no_policy(service: Service, tmp_path: Path) -> None:
+    page, console = browse(f'{service.url}/api/v1/docs', tmp_path)
+
+    for path in (
+        '/api/v1/auth/sessions',
+        '/api/v1/users/{user_id}',
+        '/api/v1/files/{file_id}/content',
+    ):
+        assert f'data-path="{path}"' in page
+    assert console == []
+
+
+def test_asks_for_a_token_where_the_document_wants_one(tmp_path: Path) -> None:
+    (tmp_path / 'service').mkdir()
+    with running_service(tmp_path / 'service', API_DOCS='authenticated') as service:
+        page, console = browse(f'{service.url}/api/v1/docs', tmp_path / 'browser')
+
+    assert '<form id="unlock">' in page
+    assert 'data-path' not in page
+    assert all('401' in line for line in console)
