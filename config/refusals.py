@@ -6,6 +6,25 @@ from typing import Any
 
 from gunicorn.util import http_date
 
+# Those of every answer; written again, for nothing here may import the application whose requests
+# these never became. A test compares them.
+HEADERS = (
+    ('Cache-Control', 'no-store, max-age=0'),
+    ('Cross-Origin-Opener-Policy', 'same-origin'),
+    ('Cross-Origin-Resource-Policy', 'same-origin'),
+    (
+        'Content-Security-Policy',
+        "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'",
+    ),
+    ('Strict-Transport-Security', 'max-age=63072000; includeSubDomains'),
+    ('Permissions-Policy', 'geolocation=(), microphone=(), camera=()'),
+    ('Referrer-Policy', 'no-referrer'),
+    ('X-Permitted-Cross-Domain-Policies', 'none'),
+    ('X-DNS-Prefetch-Control', 'off'),
+    ('X-Content-Type-Options', 'nosniff'),
+    ('X-Frame-Options', 'DENY'),
+)
+
 
 class Page:
     """A socket that keeps the page gunicorn writes on it, from which the status can be read."""
@@ -38,9 +57,7 @@ def refusal(status: HTTPStatus, request_id: str) -> bytes:
         'Connection: close',
         'Content-Type: application/json',
         f'Content-Length: {len(body)}',
-        "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'",
-        'Cache-Control: no-store',
-        'X-Content-Type-Options: nosniff',
+        *(f'{name}: {value}' for name, value in HEADERS),
         f'X-Request-ID: {request_id}',
     )
     return '\r\n'.join((*head, '', '')).encode() + body

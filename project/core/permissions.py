@@ -4,7 +4,8 @@ A role is a named set of them, a route asks for one, an API key's scopes are amo
 """
 
 _declared: dict[str, str] = {}
-_everybody: set[str] = set()
+_everybody: frozenset[str] = frozenset()
+_all: frozenset[str] = frozenset()
 
 
 def declare(name: str, meaning: str, *, everybody: bool = False) -> str:
@@ -12,9 +13,11 @@ def declare(name: str, meaning: str, *, everybody: bool = False) -> str:
 
     :param everybody: whether every user holds it, because it is about what is their own.
     """
+    global _everybody, _all
     _declared[name] = meaning
-    if everybody:
-        _everybody.add(name)
+    # Made here and not when asked: every request asks.
+    _all = frozenset(_declared)
+    _everybody |= {name} if everybody else frozenset()
     return name
 
 
@@ -23,6 +26,11 @@ def declared() -> dict[str, str]:
     return dict(sorted(_declared.items()))
 
 
+def every_permission() -> frozenset[str]:
+    """Return the names of all permissions."""
+    return _all
+
+
 def for_everybody() -> frozenset[str]:
-    """Return the permissions that every user holds."""
-    return frozenset(_everybody)
+    """Return the names of the permissions that every user holds."""
+    return _everybody

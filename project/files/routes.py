@@ -19,7 +19,7 @@ from project.core.web.pagination import ListQuery, sort_by
 from project.core.web.ranges import describe_bytes, ignore_odd_ranges, send_bytes
 
 from . import service
-from .errors import FileNotFound, FileTooLarge, NameInvalid, QuotaExceeded
+from .errors import FileChanged, FileNotFound, FileTooLarge, NameInvalid, QuotaExceeded
 from .permissions import READ, WRITE
 from .schemas import FileSchema, UsageSchema
 from .sniffing import HARMLESS
@@ -114,14 +114,17 @@ class FileView(MethodView):
 
     @endpoint(
         allow=member(WRITE), body=FilePatchRequest, returns=FileSchema, versioned=True,
-        refuses=[FileNotFound, NameInvalid],
+        refuses=[FileNotFound, FileChanged, NameInvalid],
     )  # fmt: skip
     def patch(self, file_id: UUID, body: dict[str, Any]) -> Any:
         """Change `name` and `tags`, as far as sent."""
         owner_id = current().user_id
         return service.update_file(owner_id, file_id, body, expected=expected_versions())
 
-    @endpoint(allow=member(WRITE), query=FileDeleteQuery, versioned=True, refuses=[FileNotFound])
+    @endpoint(
+        allow=member(WRITE), query=FileDeleteQuery, versioned=True,
+        refuses=[FileNotFound, FileChanged],
+    )  # fmt: skip
     def delete(self, file_id: UUID, query: dict[str, Any]) -> None:
         """Put a file to the trash, or with `permanent=true` delete it for good."""
         remove = service.delete_file if query['permanent'] else service.trash_file
@@ -181,7 +184,9 @@ def report_show() -> Response:
     """Download `report.txt`, a summary of your files."""
     report = BytesIO(service.get_report(current().user_id).encode())
     ignore_odd_ranges()
-    return send_file(report, mimetype='text/plain', as_attachment=True, download_name='report.txt')
+    return cached_by_policy(
+        send_file(report, mimetype='text/plain', as_attachment=True, download_name='report.txt')
+    )
 
 
 @files.get('/public/<path:filename>')
@@ -192,4 +197,13 @@ def report_show() -> Response:
 def published_show(filename: str) -> Response:
     """Download what operators published."""
     ignore_odd_ranges()
-    return send_from_directory(service.published_folder(), filename, as_attachment=True)
+    name = service.check_published_name(filename)
+    return cached_by_policy(
+        send_from_directory(service.published_folder(), name, as_attachment=True)
+    )
+
+
+def cached_by_policy(response: Response) -> Response:
+    """Leave to the route's policy what caches may do: Flask says `no-cache` to every file."""
+    del response.headers['Cache-Control']
+    return response

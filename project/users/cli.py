@@ -3,9 +3,11 @@
 from typing import Any
 
 import click
+from marshmallow import Schema
 
 from project.core.data.keyset import PageRequest
 from project.core.ops.cli import Address, FeatureGroup, as_json, dry_run, show
+from project.core.web.fields import Text
 
 from . import service
 from .permissions import MEMBER, ROLES
@@ -13,6 +15,12 @@ from .permissions import MEMBER, ROLES
 users_cli = FeatureGroup('users', help='Look after users.')
 
 COLUMNS = ('id', 'username', 'email', 'name', 'roles', 'status', 'created_at')
+
+
+class UserCreateOptions(Schema):
+    """What the options of `create` must fit, as it must fit over HTTP."""
+
+    name = Text(max=80)
 
 
 @users_cli.command('list')
@@ -45,7 +53,8 @@ def users_create(
     username: str, email: str, name: str, roles: tuple[str, ...], as_json: bool
 ) -> None:
     """Create a user without a password; `flask create-user` makes one who can log in."""
-    user = service.create_user(username=username, email=email, name=name, roles=roles)
+    named = UserCreateOptions().load({'name': name})
+    user = service.create_user(username=username, email=email, roles=roles, **named)
     _show([user], as_json, one=True)
 
 

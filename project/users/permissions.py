@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from project.core.permissions import declare, declared, for_everybody
+from project.core.permissions import declare, every_permission, for_everybody
 
 READ = declare('users:read', 'See every user.')
 WRITE = declare('users:write', 'Create users and change what they are called.')
@@ -17,4 +17,4 @@ ROLES = (ADMIN, MEMBER)
 
 def permissions_of(roles: Iterable[str]) -> frozenset[str]:
     """Return what somebody with these roles may do. Asked late: features declare at import."""
-    return frozenset(declared()) if ADMIN in roles else for_everybody()
+    return every_permission() if ADMIN in roles else for_everybody()

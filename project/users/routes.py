@@ -20,6 +20,7 @@ from .errors import (
     LastAdmin,
     MoreThanYouMay,
     NoSuchUsername,
+    UserChanged,
     UsernameReserved,
     UsernameTaken,
     UserNotFound,
@@ -112,7 +113,7 @@ class UserView(MethodView):
 
     @endpoint(
         allow=can(WRITE), body=UserReplaceRequest, returns=UserSchema, versioned=True,
-        refuses=[*TAKEN, UserNotFound, MoreThanYouMay],
+        refuses=[*TAKEN, UserNotFound, UserChanged, MoreThanYouMay],
     )  # fmt: skip
     def put(self, user_id: int, body: dict[str, Any]) -> Any:
         """Replace what a user is called: what is not sent becomes empty."""
@@ -120,13 +121,16 @@ class UserView(MethodView):
 
     @endpoint(
         allow=own_or(WRITE, scope=PROFILE_WRITE), body=UserPatchRequest, returns=UserSchema,
-        versioned=True, refuses=[*TAKEN, UserNotFound, MoreThanYouMay],
+        versioned=True, refuses=[*TAKEN, UserNotFound, UserChanged, MoreThanYouMay],
     )  # fmt: skip
     def patch(self, user_id: int, body: dict[str, Any]) -> Any:
         """Change what was sent. Of oneself `name` and `bio`; the rest needs `users:write`."""
         return service.update_user(user_id, body, by=current(), expected=expected_versions())
 
-    @endpoint(allow=can(DELETE), versioned=True, refuses=[UserNotFound, LastAdmin, MoreThanYouMay])
+    @endpoint(
+        allow=can(DELETE), versioned=True,
+        refuses=[UserNotFound, UserChanged, LastAdmin, MoreThanYouMay],
+    )  # fmt: skip
     def delete(self, user_id: int) -> None:
         """Delete a user, and all that is theirs."""
         service.delete_user(user_id, by=current(), expected=expected_versions())
@@ -146,7 +150,7 @@ def user_me() -> Any:
 @users.patch('/me')
 @endpoint(
     allow=member(PROFILE_WRITE), body=UserPatchRequest, returns=UserSchema, versioned=True,
-    refuses=[*TAKEN, UserNotFound, MoreThanYouMay],
+    refuses=[*TAKEN, UserNotFound, UserChanged, MoreThanYouMay],
 )  # fmt: skip
 def user_me_update(body: dict[str, Any]) -> Any:
     """Change the user who is asking: `name` and `bio`; the rest needs `users:write`."""
@@ -155,7 +159,7 @@ def user_me_update(body: dict[str, Any]) -> Any:
 
 
 @users.delete('/me')
-@endpoint(allow=member(fresh=True), versioned=True, refuses=[UserNotFound, LastAdmin])
+@endpoint(allow=member(fresh=True), versioned=True, refuses=[UserNotFound, UserChanged, LastAdmin])
 def user_me_delete() -> None:
     """Delete the user who is asking, and all that is theirs. Wants a fresh login."""
     service.delete_user(current().user_id, by=current(), expected=expected_versions())
@@ -176,7 +180,7 @@ def user_me_profile() -> Any:
 )  # fmt: skip
 def username_show(username: str) -> None:
     """Say whether a username exists: success with `null`, or 404."""
-    service.get_profile(username)
+    service.find_username(username)
 
 
 @users.get('/<string:username>/profile')

@@ -62,6 +62,12 @@ def get_user_by_login(login: str) -> AnyRow:
     return user
 
 
+def find_username(username: str) -> None:
+    """Refuse with NoSuchUsername a name that nobody has; a disabled user still has theirs."""
+    if User.find_by_username(username) is None:
+        raise NoSuchUsername
+
+
 def get_profile(username: str) -> AnyRow:
     """Return what anybody may see of a user, or refuse with NoSuchUsername."""
     profile = User.find_profile(username)

@@ -3,7 +3,9 @@
 import json
 from http import HTTPStatus
 
-from config.refusals import Page, refusal
+from config.refusals import HEADERS, Page, refusal
+from project.core.web.headers import API
+from tests.service import ROOT
 
 
 class TestPage:
@@ -35,3 +37,15 @@ class TestRefusal:
             'message': 'Internal Server Error',
             'code': 500,
         }
+
+
+class TestHeaders:
+    def test_are_those_of_every_answer_of_the_service(self) -> None:
+        assert HEADERS == API
+
+    def test_are_those_of_what_the_proxy_refuses(self) -> None:
+        configuration = (ROOT / 'deploy' / 'nginx.conf').read_text().replace('"', '')
+
+        missing = [n for n, v in API if f'add_header {n} {v} always;' not in configuration]
+
+        assert missing == []

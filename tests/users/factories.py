@@ -7,15 +7,17 @@ from factory import LazyAttribute, LazyFunction, Sequence, Trait, post_generatio
 
 from project.core.clock import now
 from project.core.data.database import atomic, db
+from project.core.principal import Principal
 from project.users.models import DISABLED, User, UserRole, email_key
+from project.users.permissions import permissions_of
 from tests.factories import ModelFactory
 
 
 class UserFactory(ModelFactory):
     """A user like any other: a member.
 
-    `UserFactory(roles=['member', 'admin'])` may do everything, `UserFactory(disabled=True)` nothing,
-    `UserFactory(veteran=True)` has been here for years.
+    `UserFactory(roles=['member', 'admin'])` may do everything, `UserFactory(disabled=True)`
+    nothing, `UserFactory(veteran=True)` has been here for years.
     """
 
     class Meta:
@@ -56,3 +58,17 @@ class AdminFactory(UserFactory):
             with atomic():
                 for name in ('member', 'admin'):
                     db.session.add(UserRole(user_id=user.id, role=name))
+
+
+def principal_of(user: Any, **changes: Any) -> Principal:
+    """Return a user as services see who asks; `permissions=…` gives them others than they have."""
+    found = User.find(user.id)
+    assert found is not None
+    known = {
+        'user_id': found.id,
+        'username': found.username,
+        'permissions': permissions_of(found.roles),
+        'session_id': None,
+        'authenticated_at': now(),
+    }
+    return Principal(**{**known, **changes})

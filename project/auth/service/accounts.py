@@ -80,9 +80,10 @@ def create_account(
 
 @user_deleted.connect
 def forget_credentials(_sender: object, *, user_id: int) -> None:
-    """Let go of a leaving user's password, and of PINs for their address."""
-    key = users.get_user(user_id).email
-    db.session.execute(delete(Pin).where(Pin.email_key == email_key(key)))
+    """Let go of a leaving user's password, and of what waits for a PIN at their address."""
+    key = email_key(users.get_user(user_id).email)
+    db.session.execute(delete(Pin).where(Pin.email_key == key))
+    db.session.execute(delete(Registration).where(Registration.email_key == key))
     db.session.execute(delete(Credential).where(Credential.user_id == user_id))
 
 

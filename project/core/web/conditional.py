@@ -16,7 +16,9 @@ def add_etag(response: Response, thing: Any) -> Response:
     if request.method in ('GET', 'HEAD') and request.if_none_match.contains(str(thing.version)):
         response.status_code = 304
         response.data = b''
+        # They would describe the empty body, not what the reader has.
         del response.headers['Content-Type']
+        del response.headers['Content-Length']
     return response
 
 

@@ -6,6 +6,7 @@ Redis does not answer, each process counts for itself until it does.
 
 import logging
 import time
+from functools import cache
 from typing import Any
 
 from flask import Flask, current_app, g
@@ -19,6 +20,9 @@ from project.core.origin import current_origin
 from project.core.principal import Principal
 
 log = logging.getLogger(__name__)
+
+# A declaration is read once, not on every call.
+parsed = cache(parse)
 
 
 class Limiter:
@@ -59,7 +63,7 @@ def count_request(limit: str, endpoint: str, principal: Principal | None) -> Non
     """Count a call of a limited route by its caller, or by its address; refuse with TooMany."""
     if not current_app.config['RATELIMIT_ENABLED']:
         return
-    item = parse(limit)
+    item = parsed(limit)
     who = f'user:{principal.user_id}' if principal else f'address:{current_origin().address}'
     within, remaining, seconds = current_app.extensions['limiter'].hit(item, endpoint, who)
     name = endpoint.rsplit('.', 1)[-1]

@@ -20,5 +20,7 @@ class IdConverter(IntegerConverter):
 
 
 def init_app(app: Flask) -> None:
-    """Use it wherever a rule says `<int:…>`."""
+    """Use it wherever a rule says `<int:…>`; an address with a slash too many does not exist."""
     app.url_map.converters['int'] = IdConverter
+    # Or `//users` would be answered with a redirect, to whatever host the client named.
+    app.url_map.merge_slashes = False

@@ -10,11 +10,12 @@ from .library import (
     trash_file,
     update_file,
 )
-from .publishing import publish_file, published_folder, unpublish_file
+from .publishing import check_published_name, publish_file, published_folder, unpublish_file
 from .sweeping import sweep
 from .usage import file_stats, get_report, get_usage
 
 __all__ = [
+    'check_published_name',
     'delete_file',
     'empty_trash',
     'file_stats',

@@ -11,6 +11,7 @@ from project.core.clock import now
 from project.core.data.database import AnyRow, atomic, db
 from project.core.data.storage import Staged
 from project.core.data.upsert import insert_or
+from project.core.errors import Malformed
 from project.files import blobs
 from project.files.errors import FileNotFound, FileTooLarge
 from project.files.models import Blob, File, FileTag
@@ -33,7 +34,7 @@ def store_file(
 
     :param length: how many bytes are announced, if any are: what cannot fit is refused unread.
 
-    Refuses with FileTooLarge, QuotaExceeded and NameInvalid.
+    Refuses with FileTooLarge, QuotaExceeded and NameInvalid; with Malformed what ended too early.
     """
     shown = clean_name(name)
     limit = current_app.config['FILES_MAX_SIZE']
@@ -41,6 +42,8 @@ def store_file(
         raise FileTooLarge
     check_quota(owner_id, length or 0)
     with blobs.receive(stream, limit=limit) as (staged, head):
+        if length is not None and staged.size < length:
+            raise Malformed('Ended before its announced length')
         return _admit(owner_id, staged, shown, sniff(head), frozenset(tags))
 
 

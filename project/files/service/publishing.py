@@ -6,6 +6,7 @@ from pathlib import Path
 from flask import current_app
 from werkzeug.security import safe_join
 
+from project.core.errors import NotFound
 from project.files.errors import AlreadyPublished, NotPublished
 
 
@@ -14,11 +15,21 @@ def published_folder() -> Path:
     return Path(current_app.config['FILES_PUBLIC_FOLDER']).absolute()
 
 
+def check_published_name(name: str) -> str:
+    """Return a name that may be asked for; refuses with NotFound what is hidden, such as drafts."""
+    if _is_hidden(name):
+        raise NotFound
+    return name
+
+
 def publish_file(source: Path, name: str) -> None:
     """Copy a file into the folder; refuses a name outside of it, and one that is there already."""
     target = _inside(name)
-    if target is None or target.exists():
-        raise AlreadyPublished(None if target else 'Not a name inside the published folder')
+    if target is None:
+        raise AlreadyPublished('Not a name inside the published folder')
+    # Below a file, there is no room for a folder.
+    if target.exists() or any(folder.is_file() for folder in target.parents):
+        raise AlreadyPublished
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f'.{target.name}.part')
     shutil.copyfile(source, draft)
@@ -37,5 +48,8 @@ def unpublish_file(name: str, *, dry_run: bool = False) -> None:
 
 def _inside(name: str) -> Path | None:
     joined = safe_join(str(published_folder()), name)
-    hidden = any(part.startswith('.') for part in Path(name).parts)
-    return None if joined is None or hidden else Path(joined)
+    return None if joined is None or _is_hidden(name) or not Path(name).parts else Path(joined)
+
+
+def _is_hidden(name: str) -> bool:
+    return any(part.startswith('.') for part in Path(name).parts)
