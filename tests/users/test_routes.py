@@ -58,14 +58,14 @@ class TestUserList:
         UserFactory.create_batch(4)
         address, walked = f'{URL}?limit=2&sort={sort}', []
 
-        while address:
+        for _ in range(3):
             response = admin.get(address)
             walked += [user['id'] for user in data(response)['items']]
             link = re.match('<(.+)>; rel="next"', response.headers.get('Link', ''))
             address = link and link[1]
 
-        everybody = data(admin.get(f'{URL}?sort={sort}'))['items']
-        assert walked == [user['id'] for user in everybody]
+        assert address is None
+        assert walked == [user['id'] for user in data(admin.get(f'{URL}?sort={sort}'))['items']]
         assert len(walked) == 5
 
     def test_gives_the_cursor_in_the_body_too(self, admin):

@@ -113,15 +113,17 @@ def transport_for(url: str) -> Transport:
     `tls` is `starttls` (the default beyond this machine), `on` or `off`; certificates are verified.
     Refuses other URLs with SystemExit.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(''), None
     if parts.scheme == 'smtp' and parts.hostname:
         local = parts.hostname in ('localhost', '127.0.0.1', '::1')
         tls = parse_qs(parts.query).get('tls', ['off' if local else 'starttls'])[0]
         if tls in ('starttls', 'on', 'off'):
-            return partial(
-                _to_smtp, parts.hostname, parts.port, tls, parts.username, parts.password
-            )
-    if parts.scheme == 'file' and parts.path:
+            return partial(_to_smtp, parts.hostname, port, tls, parts.username, parts.password)
+    if parts.scheme == 'file' and parts.path and not parts.netloc:
         return partial(_to_folder, Path(unquote(parts.path)))
     if parts.scheme == 'log':
         return _to_log
