@@ -1,0 +1,157 @@
+"""Topics of the short guide that have no room of their own; `docs/guide.md` points here."""
+
+import ast
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from flask import Blueprint, Flask
+from jinja2 import Environment
+
+from config.testing import TestingConfig
+from project import create_app
+from project.core.ops.docs import docs
+from project.core.web.access import public
+from project.core.web.endpoint import endpoint
+from tests.client import data, reasons
+from tests.service import BIN, ROOT
+
+PROJECT = ROOT / 'project'
+
+
+def sources() -> list[tuple[Path, ast.Module]]:
+    """Return every module of the project with its syntax tree."""
+    return [(path, ast.parse(path.read_text())) for path in PROJECT.rglob('*.py')]
+
+
+class TestDiscovery:
+    def test_finds_the_application_without_flask_app(self) -> None:
+        env = {name: value for name, value in os.environ.items() if not name.startswith('FLASK')}
+
+        done = subprocess.run(
+            [str(BIN / 'flask'), 'routes'],
+            cwd=ROOT,
+            env={**env, 'APP_ENV': 'testing'},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+
+        assert 'api_v1.users.user_me' in done.stdout
+
+    def test_nothing_reads_flask_env_which_is_gone(self) -> None:
+        assert [path for path, _ in sources() if 'FLASK_ENV' in path.read_text()] == []
+
+
+class TestConfigUpdate:
+    def test_changes_an_application_that_is_configured_already(self) -> None:
+        app = Flask(__name__, static_folder=None)
+        app.config.from_object(TestingConfig)
+
+        app.config.update(FILES_QUOTA=1, API_DOCS='off')
+
+        assert (app.config['FILES_QUOTA'], app.config['API_DOCS']) == (1, 'off')
+        assert TestingConfig.FILES_QUOTA != 1
+
+    def test_is_how_a_running_application_is_asked_otherwise(self, app, client, monkeypatch):
+        monkeypatch.setitem(app.config, 'API_DOCS', 'off')
+
+        assert client.get('/api/v1/docs').status_code == 404
+
+
+class TestRoutes:
+    def test_are_declared_by_method_and_never_by_a_list_of_methods(self) -> None:
+        calls = [
+            (path, node.lineno)
+            for path, tree in sources()
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith('.route')
+        ]
+
+        assert calls == []
+
+    def test_know_no_float_for_no_thing_is_named_by_one(self, app: Flask) -> None:
+        kinds = {
+            type(converter).__name__
+            for rule in app.url_map.iter_rules()
+            for converter in rule._converters.values()
+        }
+
+        assert kinds == {'IdConverter', 'UnicodeConverter', 'PathConverter', 'UUIDConverter'}
+
+    def test_take_no_redirect_for_a_slash_too_many(self, client) -> None:
+        assert client.get('/api/v1//users/me').status_code == 404
+        assert client.get('/api/v1/users/me/').status_code == 404
+
+    @pytest.mark.parametrize('returned', ['Hello', ('Hello', 418), {'secret': 1}, ['secret']])
+    def test_say_nothing_that_no_schema_names(self, returned: object) -> None:
+        probe = Blueprint('probe', __name__)
+
+        @probe.get('/probe')
+        @endpoint(allow=public)
+        def show() -> object:
+            """Return what it likes."""
+            return returned
+
+        app = Flask(__name__, static_folder=None)
+        app.register_blueprint(probe)
+
+        response = app.test_client().get('/probe')
+
+        assert response.status_code == 200
+        assert data(response) is None
+
+
+class TestApplications:
+    def test_share_no_blueprint_that_the_first_request_would_seal(self, app, client) -> None:
+        assert client.get('/healthz').status_code == 200
+
+        second = create_app(TestingConfig)
+
+        assert second.blueprints['api_v1'] is not app.blueprints['api_v1']
+        assert second.blueprints['api_v1.docs'] is docs
+
+
+class TestBlueprintErrors:
+    def test_are_answered_for_the_whole_application(self, app: Flask, client) -> None:
+        own = {name: found for name, found in app.error_handler_spec.items() if name and found}
+        assert not any(handlers for spec in own.values() for handlers in spec.values())
+
+        response = client.get('/api/v1/users/ada/nowhere')
+
+        assert response.status_code == 404
+        assert reasons(response) == {'url': ['Not Found']}
+
+
+class TestCookies:
+    def test_are_never_set(self, client) -> None:
+        for path in ('/healthz', '/api/v1/docs', '/api/v1/users/me', '/api/v1/nowhere'):
+            with client.get(path) as response:
+                assert 'Set-Cookie' not in response.headers
+
+    def test_prove_nothing(self, client) -> None:
+        client.set_cookie('session', 'pst_anything')
+        client.set_cookie('Authorization', 'Bearer pst_anything')
+
+        assert client.get('/api/v1/users/me').status_code == 401
+
+
+class TestTemplates:
+    def test_escape_what_is_html_and_leave_text_alone(self, app: Flask) -> None:
+        environment: Environment = app.jinja_env
+        escapes = environment.autoescape
+        assert callable(escapes)
+
+        assert escapes('mail/verification/body.html')
+        assert not escapes('mail/verification/body.txt')
+
+    @pytest.mark.parametrize(
+        'construct',
+        ['{% extends', '{% include', '{% block', '{% for', '{% else', '{% if', '|e ', '|duration',
+         '{% filter'],
+    )  # fmt: skip
+    def test_use_what_the_guide_shows(self, construct: str) -> None:
+        texts = [p.read_text() for p in PROJECT.rglob('templates/mail/**/*.*') if p.is_file()]
+
+        assert any(construct in text for text in texts)
