@@ -38,8 +38,8 @@ class PasswordTooWeak(Invalid):
 
     reason = 'Too easy to guess'
 
-    def __init__(self, *, field: str = 'password'):
-        super().__init__()
+    def __init__(self, reason: str | None = None, *, field: str = 'password'):
+        super().__init__(reason)
         self.field = field
 
 

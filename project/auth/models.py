@@ -7,7 +7,7 @@ from sqlalchemy import ForeignKey, Index, LargeBinary, String, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
-from project.core.data.database import AnyRow, Base, db
+from project.core.data.database import AnyRow, Base, db, read
 from project.core.data.keyset import Keyset
 from project.core.data.types import UTCDateTime
 from project.users.models import ROLES_COLUMN, User
@@ -47,7 +47,7 @@ class Session(Base):
     @classmethod
     def find_live(cls, token_hash: str) -> AnyRow | None:
         """Return session, user and roles behind a token, in the one select that the guard costs."""
-        return db.session.execute(LIVE, {'token_hash': token_hash, 'moment': now()}).one_or_none()
+        return read(LIVE, {'token_hash': token_hash, 'moment': now()}).one_or_none()
 
 
 class Registration(Base):

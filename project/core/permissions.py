@@ -4,8 +4,7 @@ A role is a named set of them, a route asks for one, an API key's scopes are amo
 """
 
 _declared: dict[str, str] = {}
-_everybody: frozenset[str] = frozenset()
-_all: frozenset[str] = frozenset()
+_everybody: set[str] = set()
 
 
 def declare(name: str, meaning: str, *, everybody: bool = False) -> str:
@@ -13,11 +12,9 @@ def declare(name: str, meaning: str, *, everybody: bool = False) -> str:
 
     :param everybody: whether every user holds it, because it is about what is their own.
     """
-    global _everybody, _all
     _declared[name] = meaning
-    # Made here and not when asked: every request asks.
-    _all = frozenset(_declared)
-    _everybody |= {name} if everybody else frozenset()
+    if everybody:
+        _everybody.add(name)
     return name
 
 
@@ -28,9 +25,9 @@ def declared() -> dict[str, str]:
 
 def every_permission() -> frozenset[str]:
     """Return the names of all permissions."""
-    return _all
+    return frozenset(_declared)
 
 
 def for_everybody() -> frozenset[str]:
     """Return the names of the permissions that every user holds."""
-    return _everybody
+    return frozenset(_everybody)

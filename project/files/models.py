@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, func, select, type_coerce
+from sqlalchemy import BigInteger, ForeignKey, Index, String, bindparam, func, select, type_coerce
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
-from project.core.data.database import AnyRow, AnySelect, Base, db
+from project.core.data.database import AnyRow, AnySelect, Base, db, read
 from project.core.data.keyset import Keyset
 from project.core.data.types import UTCDateTime, Words
 
@@ -57,8 +57,7 @@ class File(Base):
     @classmethod
     def find_of(cls, owner_id: int, file_id: UUID) -> AnyRow | None:
         """Return the owner's file of that id, in the trash or not."""
-        mine = SHOWN.where(cls.owner_id == owner_id, cls.id == file_id)
-        return db.session.execute(mine).one_or_none()
+        return read(MINE, {'owner_id': owner_id, 'id': file_id}).one_or_none()
 
     @classmethod
     def find_expired(cls, before: datetime, limit: int) -> list[AnyRow]:
@@ -134,6 +133,9 @@ SHOWN = select(
     File.id, File.name, File.size, File.type, File.sha256, File.version, File.created_at,
     File.updated_at, File.trashed_at, type_coerce(_tags, Words).label('tags'),
 )  # fmt: skip
+
+# Made once, for what is asked most: building a statement costs as much as running it.
+MINE = SHOWN.where(File.owner_id == bindparam('owner_id'), File.id == bindparam('id'))
 
 FILES = Keyset(
     'files',

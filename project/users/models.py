@@ -9,6 +9,7 @@ from sqlalchemy import (
     Index,
     String,
     Text,
+    bindparam,
     func,
     null,
     select,
@@ -17,7 +18,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
-from project.core.data.database import AnyRow, AnySelect, Base, db
+from project.core.data.database import AnyRow, AnySelect, Base, db, read
 from project.core.data.keyset import Keyset
 from project.core.data.types import UTCDateTime, Words
 
@@ -54,27 +55,24 @@ class User(Base):
     @classmethod
     def find(cls, user_id: int) -> AnyRow | None:
         """Return the user with that id."""
-        return db.session.execute(SHOWN.where(cls.id == user_id)).one_or_none()
+        return read(BY_ID, {'id': user_id}).one_or_none()
 
     @classmethod
     def find_by_username(cls, username: str) -> AnyRow | None:
         """Return the user of that name, whatever its case."""
-        return db.session.execute(SHOWN.where(cls.username == username.lower())).one_or_none()
+        return read(BY_USERNAME, {'username': username.lower()}).one_or_none()
 
     @classmethod
     def find_by_login(cls, login: str) -> AnyRow | None:
         """Return the user whom a username or an address names. No username has an @."""
-        if '@' in login:
-            found = SHOWN.where(cls.email_key == email_key(login))
-        else:
-            found = SHOWN.where(cls.username == login.lower())
-        return db.session.execute(found).one_or_none()
+        if '@' not in login:
+            return cls.find_by_username(login)
+        return read(BY_EMAIL, {'email_key': email_key(login)}).one_or_none()
 
     @classmethod
     def find_profile(cls, username: str) -> AnyRow | None:
         """Return what anybody may see of the active user of that name."""
-        found = PROFILE.where(cls.username == username.lower(), cls.status == ACTIVE)
-        return db.session.execute(found).one_or_none()
+        return read(PROFILE, {'username': username.lower()}).one_or_none()
 
     @classmethod
     def count_by_status(cls) -> dict[str, int]:
@@ -135,7 +133,14 @@ SHOWN = select(
     User.created_at, User.updated_at, ROLES_COLUMN,
 )  # fmt: skip
 
-PROFILE = select(User.username, User.name, User.bio, User.last_login, null().label('profile_image'))
+# Made once, for what is asked most: building a statement costs as much as running it.
+BY_ID = SHOWN.where(User.id == bindparam('id'))
+BY_USERNAME = SHOWN.where(User.username == bindparam('username'))
+BY_EMAIL = SHOWN.where(User.email_key == bindparam('email_key'))
+
+PROFILE = select(
+    User.username, User.name, User.bio, User.last_login, null().label('profile_image')
+).where(User.username == bindparam('username'), User.status == ACTIVE)
 
 USERS = Keyset(
     'users',

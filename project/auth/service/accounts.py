@@ -1,5 +1,6 @@
 """Accounts: from a registration over its PIN to a user, telling nobody who is known already."""
 
+import re
 import secrets
 from collections.abc import Iterable
 from datetime import timedelta
@@ -25,6 +26,7 @@ from .pins import consume_pin, issue_pin, try_pin
 
 REGISTRATION_LIFETIME = timedelta(hours=24)
 VERIFICATION = 'verification'
+PIN_LIKE = re.compile(r'\d{6,}')
 
 
 @stepwise
@@ -117,11 +119,16 @@ def _keep_registration(username: str, email: str, name: str, password_hash: str)
 
 
 def _mail_pin(registration: Registration, pin: str) -> None:
+    # Who registered chose the names: nothing in them shall pass for the PIN.
+    username, name = (
+        PIN_LIKE.sub('\N{HORIZONTAL ELLIPSIS}', text)
+        for text in (registration.username, registration.name)
+    )
     send_mail(
         'verification',
         to=registration.email,
-        username=registration.username,
-        name=registration.name,
+        username=username,
+        name=name,
         pin=pin,
         lifetime=PIN_LIFETIME,
     )

@@ -27,12 +27,16 @@ GUESSES, PERIOD = 10, timedelta(minutes=15)
 
 
 def check_new_password(password: str, *, words: Iterable[str], field: str = 'password') -> None:
-    """Refuse with PasswordTooWeak a common password, or one made of the given words.
+    """Refuse with PasswordTooWeak a short, common password, or one made of the given words.
 
     The words are the username, the address, and what this service is called (ASVS 6.2.4, 6.2.11).
     Nothing is asked of its composition (ASVS 6.2.5).
     """
-    plain = unicodedata.normalize('NFC', password).casefold()
+    normal = unicodedata.normalize('NFC', password)
+    # Long as it looks, and no longer than a login takes it.
+    if len(normal) < MIN_LENGTH or len(password) > MAX_LENGTH:
+        raise PasswordTooWeak(f'{MIN_LENGTH} to {MAX_LENGTH} characters', field=field)
+    plain = normal.casefold()
     known = [*words, *current_app.config['AUTH_CONTEXT_WORDS']]
     parts = {part.casefold() for word in known for part in (word, word.split('@')[0])}
     if plain in _common() or any(_is_made_of(plain, part) for part in parts):

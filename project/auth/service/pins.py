@@ -42,8 +42,9 @@ def try_pin(purpose: str, key: str, pin: str) -> bytes:
 
     Counted before it is checked, and beyond the single PIN: 20 a day per address, 100 per network.
     """
-    spend_guess('pin', key, limit=DAILY_PER_ADDRESS, period=DAY)
+    # The network first: one that is spent must not go on to spend the guesses of every address.
     spend_guess('pin-network', _network(), limit=DAILY_PER_NETWORK, period=DAY)
+    spend_guess('pin', key, limit=DAILY_PER_ADDRESS, period=DAY)
     stored = _spend_try(purpose, key)
     # Compared also where there is nothing to compare with: it takes the same time.
     if not is_mac(stored or bytes(32), purpose, f'{key} {pin}') or stored is None:

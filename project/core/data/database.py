@@ -4,14 +4,14 @@ The engine's default is AUTOCOMMIT: a read is one statement on the wire. Only `a
 transaction; what would be written outside of one is refused, loudly, by the two guards below.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Engine, MetaData, Row, Select, event
+from sqlalchemy import CursorResult, Engine, MetaData, Row, Select, event
 from sqlalchemy.orm import DeclarativeBase, ORMExecuteState, Session
 
 from . import engines
@@ -19,6 +19,7 @@ from . import engines
 # A row, and a select, of whatever columns.
 AnyRow: TypeAlias = Row[*tuple[Any, ...]]
 AnySelect: TypeAlias = Select[*tuple[Any, ...]]
+AnyResult: TypeAlias = CursorResult[*tuple[Any, ...]]
 
 P = ParamSpec('P')
 R = TypeVar('R')
@@ -50,6 +51,17 @@ def init_app(app: Flask) -> None:
     app.teardown_appcontext(refuse_lost_changes)
     with app.app_context():
         engines.prepare(db.engine)
+
+
+def read(statement: AnySelect, parameters: Mapping[str, Any] | None = None) -> AnyResult:
+    """Run a SELECT of columns past the ORM: rows without an identity map, at half the cost.
+
+    On the session's own connection, so that inside `atomic` it sees what was written there.
+    """
+    session = db.session()
+    if session.info.get('atomic'):
+        session.flush()
+    return session.connection().execute(statement, parameters)
 
 
 @contextmanager

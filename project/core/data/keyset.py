@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, tuple_
 from project.core.errors import Invalid
 from project.core.signing import sign, unsign
 
-from .database import AnySelect, db
+from .database import AnySelect, read
 
 
 class CursorInvalid(Invalid):
@@ -64,7 +64,7 @@ class Keyset:
             here = tuple_(*order)
             statement = statement.where(here < place if descending else here > place)
         statement = statement.order_by(*(c.desc() if descending else c for c in order))
-        rows = db.session.execute(statement.limit(request.limit + 1)).all()
+        rows = read(statement.limit(request.limit + 1)).all()
         if len(rows) <= request.limit:
             return Page(rows)
         items = rows[: request.limit]

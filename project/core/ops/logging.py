@@ -4,12 +4,12 @@ Never in a line: bodies, queries, tokens, PINs, passwords. To stderr, so that wh
 on stdout stays clean.
 """
 
+import json
 import logging
 import logging.config
 import time
 from datetime import UTC, datetime
 
-import orjson
 from flask import Flask, Response, g, request
 
 from project.core.origin import current_origin
@@ -19,12 +19,12 @@ log = logging.getLogger('project.request')
 
 
 class JsonFormatter(logging.Formatter):
-    """A record as one line of JSON; line breaks and control characters are escaped by it."""
+    """A record as one line of JSON in ASCII: no character of it breaks a line or moves a cursor."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
         line = {
-            'time': datetime.fromtimestamp(record.created, UTC),
+            'time': datetime.fromtimestamp(record.created, UTC).isoformat().replace('+00:00', 'Z'),
             'level': record.levelname.lower(),
             'logger': record.name,
             'message': record.getMessage(),
@@ -33,21 +33,25 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line['exception'] = self.formatException(record.exc_info)
-        return orjson.dumps(line, default=str, option=orjson.OPT_UTC_Z).decode()
+        # Not orjson: it leaves U+2028 and U+009B as they are, and refuses what is no Unicode.
+        return json.dumps(line, default=str, separators=(',', ':'))
 
 
 class ReadableFormatter(logging.Formatter):
     """A record as a person reads it. What came from outside cannot forge a line or a colour."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line, and the traceback below it."""
+        """Return the line, and what belongs to it indented below it."""
         fields = ' '.join(
             f'{name}={value}' for name, value in getattr(record, 'fields', {}).items()
         )
         clock = datetime.fromtimestamp(record.created, UTC).strftime('%H:%M:%S')
         text = f'{clock} {record.levelname:<7} {record.getMessage()} {fields}'.rstrip()
-        line = ''.join(c if c.isprintable() or c == '\n' else ascii(c)[1:-1] for c in text)
-        return f'{line}\n{self.formatException(record.exc_info)}' if record.exc_info else line
+        if record.exc_info:
+            text += f'\n{self.formatException(record.exc_info)}'
+        return ''.join(
+            c if c.isprintable() else '\n    ' if c == '\n' else ascii(c)[1:-1] for c in text
+        )
 
 
 FORMATTERS = {'json': JsonFormatter, 'readable': ReadableFormatter}

@@ -12,8 +12,10 @@ VERSION = re.compile(r'[0-9]{1,9}')
 
 def add_etag(response: Response, thing: Any) -> Response:
     """Say the version of what is answered; to a reader who has it already, say just that (304)."""
-    response.set_etag(str(thing.version))
-    if request.method in ('GET', 'HEAD') and request.if_none_match.contains(str(thing.version)):
+    version = str(thing.version)
+    response.set_etag(version)
+    # Compared weakly (RFC 9110): a proxy that compresses makes our tag a weak one.
+    if request.method in ('GET', 'HEAD') and request.if_none_match.contains_weak(version):
         response.status_code = 304
         response.data = b''
         # They would describe the empty body, not what the reader has.

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from operator import attrgetter, itemgetter
 from typing import Any
 
-from marshmallow import Schema, fields
+from marshmallow import Schema, fields, missing
 
 from .fields import EmailAddress, PinCode, Text, Timestamp
 
@@ -29,7 +29,8 @@ def compile_dump(schema: Schema) -> Dump:
     }
     other = {key: pair for key, pair in exposed.items() if key not in plain}
     keys, attributes = tuple(plain), tuple(plain.values())
-    if not attributes or any('.' in name for name in attributes):
+    processed = any(schema._hooks.get(tag) for tag in ('pre_dump', 'post_dump'))
+    if processed or not attributes or any('.' in name for name in attributes):
         return schema.dump
     of_object = _several(attrgetter, attributes)
     of_mapping = _several(itemgetter, attributes)
@@ -42,7 +43,9 @@ def compile_dump(schema: Schema) -> Dump:
             # marshmallow leaves out what is not there.
             return schema.dump(thing)
         for key, (name, field) in other.items():
-            dumped[key] = field.serialize(name, thing, accessor=schema.get_attribute)
+            value = field.serialize(name, thing, accessor=schema.get_attribute)
+            if value is not missing:
+                dumped[key] = value
         return dumped
 
     return dump if not other else _in_order(dump, tuple(exposed))
@@ -59,7 +62,7 @@ def _in_order(dump: Dump, order: tuple[str, ...]) -> Dump:
 def _is_plain(field: Any) -> bool:
     if type(field) is fields.List:
         return type(field.inner) in (fields.Str, Text)
-    return type(field) in PLAIN
+    return type(field) in PLAIN and not getattr(field, 'as_string', False)
 
 
 def _several(

@@ -99,11 +99,13 @@ def begin_request() -> None:
 def end_request(response: Response) -> Response:
     """Add what every response carries, unless the route has said it already."""
     headers = response.headers
+    said = {name.lower() for name, _ in headers}
     for name, value in _policy_of_route():
-        headers.setdefault(name, value)
-    headers['X-Request-ID'] = current_origin().request_id
+        if name.lower() not in said:
+            headers.add(name, value)
+    headers.add('X-Request-ID', current_origin().request_id)
     # Also where no Origin came: a cache must not hand this answer to another one.
-    response.vary.add('Origin')
+    headers.add('Vary', 'Origin')
     return response
 
 

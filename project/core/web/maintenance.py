@@ -31,20 +31,20 @@ def check_maintenance() -> None:
     """Refuse with 503 while the file is there, whatever is in it."""
     if request.path != '/healthz' and (state := maintenance()) is not None:
         error = UnderMaintenance(retry_after=_seconds(state))
-        error.reason = state.get('reason') or 'Currently in maintenance'
+        error.reason = str(state.get('reason') or 'Currently in maintenance')
         raise error
 
 
 def maintenance() -> dict[str, Any] | None:
     """Return `reason` and `until` while the service is under maintenance, else None."""
-    try:
-        text = Path(current_app.config['MAINTENANCE_FILE']).read_text(encoding='utf-8')
-    except FileNotFoundError:
+    file = Path(current_app.config['MAINTENANCE_FILE'])
+    # Every request asks, and to fail to open costs more than to look.
+    if not file.exists():
         return None
     try:
-        state = json.loads(text)
-    except ValueError:
-        # An empty file made by `touch` says as much.
+        state = json.loads(file.read_text(encoding='utf-8'))
+    except (OSError, ValueError):
+        # An empty file made by `touch` says as much, and so does one that cannot be read.
         return {}
     return state if isinstance(state, dict) else {}
 

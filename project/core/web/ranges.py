@@ -45,7 +45,8 @@ def send_bytes(file: BinaryIO, *, etag: str, mimetype: str) -> Response:
     response = Response(mimetype=mimetype, direct_passthrough=True)
     response.set_etag(etag)
     response.headers['Accept-Ranges'] = 'bytes'
-    if request.if_none_match.contains(etag):
+    # Compared weakly (RFC 9110): a proxy that compresses makes our tag a weak one.
+    if request.if_none_match.contains_weak(etag):
         file.close()
         response.status_code = 304
         return response
@@ -78,20 +79,28 @@ def requested_range(size: int, etag: str) -> tuple[int, int] | None:
     # A weak tag, or a date, is no proof that the client's half belongs to these bytes.
     if request.headers.get('If-Range', f'"{etag}"') != f'"{etag}"':
         return None
-    bounds = wanted.range_for_length(size)
-    if bounds is None:
+    start, stop = wanted.ranges[0]
+    # More than there is of a suffix is all there is; Werkzeug takes it for unsatisfiable.
+    start = start if start >= 0 else max(0, size + start)
+    if start >= size:
         raise RangeNotSatisfiable(size)
-    return bounds
+    return start, min(stop or size, size)
 
 
 def ignore_odd_ranges() -> None:
     """Drop a `Range` that Werkzeug would answer wrongly, before `send_file` sees it.
 
-    It says 416 to several ranges and to unknown units, where the RFC ignores them, and 206 to HEAD.
+    It says 416 to several ranges and to unknown units, where the RFC ignores them, and to a suffix
+    longer than the content, where the whole is meant; and 206 to HEAD.
     """
     wanted = parse_range_header(request.headers.get('Range'))
-    odd = wanted is None or wanted.units != 'bytes' or len(wanted.ranges) != 1
-    if odd or request.method != 'GET':
+    if (
+        wanted is None
+        or wanted.units != 'bytes'
+        or len(wanted.ranges) != 1
+        or wanted.ranges[0][0] < 0
+        or request.method != 'GET'
+    ):
         request.environ.pop('HTTP_RANGE', None)
 
 

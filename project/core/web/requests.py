@@ -76,15 +76,15 @@ def _refuse_constant(name: str) -> None:
 
 
 def _check(value: Any, depth: int) -> None:
-    if depth > MAX_DEPTH + 1:
-        raise RecursionError
     if isinstance(value, str):
         _check_text(value)
-    elif isinstance(value, dict):
-        for key, member in value.items():
-            _check_text(key)
-            _check(member, depth + 1)
-    elif isinstance(value, list):
+    elif isinstance(value, dict | list):
+        if depth > MAX_DEPTH:
+            raise RecursionError
+        if isinstance(value, dict):
+            for key in value:
+                _check_text(key)
+            value = value.values()
         for member in value:
             _check(member, depth + 1)
     elif isinstance(value, float) and not isfinite(value):
