@@ -27,6 +27,7 @@ class Config:
     API_DOCS = env.choice('API_DOCS', 'authenticated', ('public', 'authenticated', 'off'))
 
     CORS_ORIGINS = env.words('CORS_ORIGINS')
+    # None: any. Where STRICT, it is then the name in PUBLIC_URL and this machine.
     TRUSTED_HOSTS: list[str] | None = env.words('TRUSTED_HOSTS') or None
     TRUSTED_PROXIES = env.integer('TRUSTED_PROXIES', 0)
     RATELIMIT_ENABLED = env.flag('RATELIMIT_ENABLED', True)

@@ -1,6 +1,8 @@
 """What must be true of a finished configuration before anything is served with it."""
 
+import os
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,6 +18,17 @@ def refuse_unsafe(config: Mapping[str, Any], *, strict: bool) -> None:
         raise SystemExit(f'Refusing to start: {"; ".join(faults)}. See .env.example.')
 
 
+def trusted_hosts(config: Mapping[str, Any]) -> list[str] | None:
+    """Return the names that the service answers to; None for any, which no strict one does.
+
+    Besides its own name that is this machine, which asks for its health.
+    """
+    hosts: list[str] | None = config['TRUSTED_HOSTS']
+    if hosts or not config['STRICT']:
+        return hosts
+    return [urlsplit(config['PUBLIC_URL']).hostname or 'localhost', 'localhost', '127.0.0.1']
+
+
 def _faults(config: Mapping[str, Any], *, strict: bool) -> Iterator[str]:
     if not config['SQLALCHEMY_DATABASE_URI']:
         yield 'DATABASE_URL is not set'
@@ -25,6 +38,10 @@ def _faults(config: Mapping[str, Any], *, strict: bool) -> Iterator[str]:
         yield 'SECRET_KEY is not set'
     if '*' in config['CORS_ORIGINS'] or any(_is_no_origin(o) for o in config['CORS_ORIGINS']):
         yield 'CORS_ORIGINS must be exact origins such as https://app.example.com'
+    # Flask passes over a file that is not there, and looks for a relative one in the package.
+    settings = Path(os.environ.get('APP_CONFIG_FILE') or __file__)
+    if not (settings.is_absolute() and settings.is_file()):
+        yield 'APP_CONFIG_FILE must be the absolute path of a file'
     if strict:
         yield from _strict_faults(config)
 

@@ -19,17 +19,19 @@ def text(name: str, default: str = '') -> str:
             return Path(path).read_text(encoding='utf-8').rstrip('\n')
         except OSError as error:
             raise SystemExit(f'{name}_FILE cannot be read: {error.strerror}.') from None
+        except UnicodeDecodeError:
+            raise SystemExit(f'{name}_FILE cannot be read: it is not UTF-8.') from None
     return os.environ.get(name) or default
 
 
 def integer(name: str, default: int) -> int:
     """Return a variable as a whole number, or stop with one line if it is none."""
-    return _parsed(name, str(default), int, 'a whole number')
+    return _parsed(name, str(default), _whole, 'a whole number')
 
 
 def days(name: str, default: int) -> timedelta:
     """Return a variable that counts days as a duration."""
-    return timedelta(days=integer(name, default))
+    return _parsed(name, str(default), lambda word: timedelta(days=_whole(word)), 'days to count')
 
 
 def flag(name: str, default: bool) -> bool:
@@ -49,7 +51,7 @@ def parse_size(word: str) -> int:
     number = word.upper().removesuffix('B')
     base, number = (1024, number.removesuffix('I')) if number.endswith('I') else (1000, number)
     power = 'KMGT'.find(number[-1:]) + 1 if number[-1:] else 0
-    return int(number[:-1] if power else number) * int(base**power)
+    return _whole(number[:-1] if power else number) * int(base**power)
 
 
 def words(name: str, default: str = '') -> list[str]:
@@ -78,9 +80,16 @@ def database_url(default: str = '') -> str:
     return url
 
 
+def _whole(word: str) -> int:
+    """Return a number that is not less than nothing; `int` would also take signs and `1_000`."""
+    if not (word.isascii() and word.isdigit()):
+        raise ValueError(word)
+    return int(word)
+
+
 def _parsed(name: str, default: str, parse: Callable[[str], T], kind: str) -> T:
     value = text(name, default)
     try:
         return parse(value)
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, OverflowError):
         raise SystemExit(f'{name} is {value!r}; it must be {kind}.') from None

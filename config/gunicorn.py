@@ -8,6 +8,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+from dotenv import load_dotenv
+
+# Before anything is read: the application loads it too late for what stands here.
+load_dotenv(Path(__file__).resolve().parent.parent / '.env')
+
 bind = f'{os.environ.get("HOST") or "127.0.0.1"}:{os.environ.get("PORT") or "8000"}'
 workers = int(os.environ.get('WEB_CONCURRENCY') or os.cpu_count() or 1)
 worker_class = 'config.workers.ApiWorker'

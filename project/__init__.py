@@ -3,7 +3,7 @@
 from flask import Flask
 
 import config as configuration
-from config.checks import refuse_unsafe
+from config.checks import refuse_unsafe, trusted_hosts
 
 from . import core
 from .api import api_v1, clis
@@ -19,6 +19,7 @@ def create_app(config: object | str | None = None) -> Flask:
     app.config.from_object(config or configuration.config_for())
     app.config.from_envvar('APP_CONFIG_FILE', silent=True)
     refuse_unsafe(app.config, strict=app.config['STRICT'])
+    app.config.update(TRUSTED_HOSTS=trusted_hosts(app.config))
 
     core.init_app(app, identify)
     app.register_blueprint(api_v1(), url_prefix='/api/v1')

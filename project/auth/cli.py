@@ -5,8 +5,7 @@ from uuid import UUID
 
 import click
 
-from project.core.data.keyset import PageRequest
-from project.core.ops.cli import Address, FeatureGroup, as_json, show, top_level
+from project.core.ops.cli import Address, FeatureGroup, as_json, dry_run, show, top_level
 from project.users import service as users
 
 from . import service
@@ -41,17 +40,22 @@ def create_user(name: str, email: str, admin: bool, generate: bool) -> None:
 @as_json
 def auth_sessions(user: str, as_json: bool) -> None:
     """List the live sessions of a user."""
-    page = service.list_sessions_of(users.get_user_by_login(user).id, PageRequest(limit=1000))
-    show((dict(row._mapping) for row in page.items), SESSION_COLUMNS, as_json=as_json)
+    sessions = service.list_sessions_of(users.get_user_by_login(user).id)
+    show((dict(row._mapping) for row in sessions), SESSION_COLUMNS, as_json=as_json)
 
 
 @auth_cli.command('revoke')
 @click.argument('user')
 @click.option('--session', type=click.UUID, help='Only this one.')
-def auth_revoke(user: str, session: UUID | None) -> None:
+@dry_run
+def auth_revoke(user: str, session: UUID | None, dry_run: bool) -> None:
     """End the sessions of a user; the next request with any of them is refused."""
     user_id = users.get_user_by_login(user).id
-    if session is None:
+    if dry_run:
+        found = [row.id for row in service.list_sessions_of(user_id)]
+        count = len(found) if session is None else found.count(session)
+        click.echo(f'Would end {count} session(s).')
+    elif session is None:
         click.echo(f'Ended {service.end_sessions_of(user_id)} session(s).')
     else:
         service.end_session(user_id, session)
@@ -64,3 +68,12 @@ def auth_unlock(user: str) -> None:
     """Forget the wrong passwords counted against a user."""
     found = service.unlock(user)
     click.echo('Unlocked.' if found else 'Was not locked.')
+
+
+@auth_cli.command('sweep')
+@dry_run
+@as_json
+def auth_sweep(dry_run: bool, as_json: bool) -> None:
+    """Delete sessions, registrations and PINs whose time is over."""
+    removed = service.sweep(dry_run=dry_run)
+    show([removed], tuple(removed), as_json=as_json, one=True)

@@ -27,6 +27,13 @@ class Credential(Base):
         """Return the hash of a user's password, if they have one."""
         return db.session.scalar(select(cls.password_hash).where(cls.user_id == user_id))
 
+    @classmethod
+    def lock_hash(cls, user_id: int) -> str | None:
+        """Return a user's hash; neither it nor they can change until the transaction ends."""
+        stored = select(cls.password_hash).select_from(User).join(cls, cls.user_id == User.id)
+        # The user first, in the order in which whoever deletes them takes both.
+        return db.session.scalar(stored.where(User.id == user_id).with_for_update())
+
 
 class Session(Base):
     """A login, known by the hash of its token."""

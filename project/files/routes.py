@@ -136,10 +136,12 @@ files.add_url_rule('/<uuid:file_id>', view_func=FileView.as_view('file'))
 
 
 @files.post('/<uuid:file_id>/restore')
-@endpoint(allow=member(WRITE), returns=FileSchema, versioned=True, refuses=[FileNotFound])
+@endpoint(
+    allow=member(WRITE), returns=FileSchema, versioned=True, refuses=[FileNotFound, FileChanged]
+)
 def file_restore(file_id: UUID) -> Any:
     """Take a file out of the trash."""
-    return service.restore_file(current().user_id, file_id)
+    return service.restore_file(current().user_id, file_id, expected=expected_versions())
 
 
 @files.delete('/trash')
@@ -179,7 +181,7 @@ def usage_show() -> Any:
 
 
 @files.get('/report')
-@endpoint(allow=member(READ), policy=BYTES, produces='text/plain')
+@endpoint(allow=member(READ), policy=BYTES, produces='text/plain', refuses=[RangeNotSatisfiable])
 def report_show() -> Response:
     """Download `report.txt`, a summary of your files."""
     report = BytesIO(service.get_report(current().user_id).encode())

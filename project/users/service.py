@@ -171,9 +171,10 @@ def enable_user(user_id: int) -> None:
 
 
 @atomic()
-def note_login(user_id: int) -> None:
-    """Remember that a user has just logged in."""
-    db.session.execute(update(User).where(User.id == user_id).values(last_login=now()))
+def note_login(user_id: int) -> bool:
+    """Remember that a user has just logged in, and tell whether they may: not while disabled."""
+    active = update(User).where(User.id == user_id, User.status == ACTIVE).values(last_login=now())
+    return db.session.execute(active.returning(User.id)).one_or_none() is not None
 
 
 def user_stats() -> dict[str, int]:

@@ -13,6 +13,7 @@ from .sessions import (
     log_in,
     unlock,
 )
+from .sweeping import sweep
 
 __all__ = [
     'change_password',
@@ -27,6 +28,7 @@ __all__ = [
     'log_in',
     'register',
     'resend_verification',
+    'sweep',
     'unlock',
     'verify_account',
 ]

@@ -1,6 +1,7 @@
 """Sessions: logging in and out, and whom a token names."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -72,7 +73,7 @@ def log_in(*, user_or_email: str, password: str) -> Login:
         raise EmailNotVerified
     if user.status != ACTIVE:
         raise AccountDisabled
-    return _open_session(user)
+    return _enter(user, stored)
 
 
 def identify(token: str) -> Principal | None:
@@ -98,9 +99,15 @@ def list_sessions(asker: Principal, page: PageRequest) -> Page:
     return _sessions(asker.user_id, page, current=asker.session_id)
 
 
-def list_sessions_of(user_id: int, page: PageRequest) -> Page:
-    """Return a page of a user's live sessions. For operators."""
-    return _sessions(user_id, page, current=None)
+def list_sessions_of(user_id: int) -> Iterator[AnyRow]:
+    """Yield all of a user's live sessions, newest first. For operators."""
+    page = PageRequest(limit=200)
+    while True:
+        found = _sessions(user_id, page, current=None)
+        yield from found.items
+        if found.next is None:
+            return
+        page = replace(page, cursor=found.next)
 
 
 @atomic()
@@ -145,8 +152,18 @@ def forget_sessions(_sender: object, *, user_id: int) -> None:
 
 
 @atomic()
+def _enter(user: AnyRow, stored: str | None) -> Login:
+    """Open a session, unless the password was changed while its hash was computed."""
+    if Credential.lock_hash(user.id) != stored:
+        raise WrongCredentials
+    return _open_session(user)
+
+
+@atomic()
 def _open_session(user: AnyRow) -> Login:
-    """Open a session. The one function that does, for every way to log in."""
+    """Open a session. The one function that does, for every way to log in: its gate is here."""
+    if not users.note_login(user.id):
+        raise AccountDisabled
     token, origin, moment = new_token(SESSION_TOKEN), current_origin(), now()
     session = Session(
         id=uuid4(),
@@ -160,7 +177,6 @@ def _open_session(user: AnyRow) -> Login:
         expires_at=moment + current_app.config['AUTH_SESSION_LIFETIME'],
     )
     db.session.add(session)
-    users.note_login(user.id)
     shown = {name: getattr(session, name) for name in SHOWN}
     return Login(token, session.expires_at, {**shown, 'current': True}, user)
 

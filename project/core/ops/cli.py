@@ -112,7 +112,8 @@ def _cell(value: Any) -> str:
     if value is None:
         return '-'
     if isinstance(value, list | tuple | set | frozenset):
-        return ' '.join(map(str, value))
-    text = value.isoformat(' ', 'seconds') if hasattr(value, 'isoformat') else str(value)
+        text = ' '.join(map(str, value))
+    else:
+        text = value.isoformat(' ', 'seconds') if hasattr(value, 'isoformat') else str(value)
     # A name from outside must not move the operator's cursor.
     return ''.join(char if char.isprintable() else '\N{REPLACEMENT CHARACTER}' for char in text)

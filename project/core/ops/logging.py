@@ -46,7 +46,8 @@ class ReadableFormatter(logging.Formatter):
             f'{name}={value}' for name, value in getattr(record, 'fields', {}).items()
         )
         clock = datetime.fromtimestamp(record.created, UTC).strftime('%H:%M:%S')
-        text = f'{clock} {record.levelname:<7} {record.getMessage()} {fields}'.rstrip()
+        said = f'{record.getMessage()} {fields}'.rstrip()
+        text = f'{clock} {record.levelname:<7} {current_origin().request_id} {said}'
         if record.exc_info:
             text += f'\n{self.formatException(record.exc_info)}'
         return ''.join(

@@ -103,6 +103,9 @@ def end_request(response: Response) -> Response:
     for name, value in _policy_of_route():
         if name.lower() not in said:
             headers.add(name, value)
+    if request.method == 'OPTIONS' and response.status_code == 200:
+        # Nothing is said, and least of all in HTML.
+        headers.pop('Content-Type', None)
     headers.add('X-Request-ID', current_origin().request_id)
     # Also where no Origin came: a cache must not hand this answer to another one.
     headers.add('Vary', 'Origin')

@@ -10,6 +10,7 @@ from flask import Flask, current_app
 from marshmallow import Schema, fields
 from werkzeug.routing import Rule
 
+from project.core.errors import RangeNotSatisfiable
 from project.core.permissions import declared
 
 from .contract import Contract, declared_methods, handler_of, implied
@@ -169,7 +170,7 @@ def _responses(rule: Rule, method: str, contract: Contract) -> dict[str, Any]:
         responses['414'] = FAIL
     if contract.versioned and method == 'GET':
         responses['304'] = {'description': 'Not modified'}
-    if contract.produces:
+    if RangeNotSatisfiable in contract.refuses:
         responses['206'] = {**_success(contract), 'description': 'A range of it'}
         responses['304'] = {'description': 'Not modified'}
     if contract.largest:

@@ -56,15 +56,13 @@ def update_file(
 @atomic()
 def trash_file(owner_id: int, file_id: UUID, *, expected: Expected = None) -> None:
     """Put a file to the trash, from where it comes back until the sweeper has been there."""
-    if get_file(owner_id, file_id).trashed_at is None:
-        _change(owner_id, file_id, {'trashed_at': now()}, expected, live=True)
+    _move(owner_id, file_id, now(), expected)
 
 
 @atomic()
-def restore_file(owner_id: int, file_id: UUID) -> AnyRow:
+def restore_file(owner_id: int, file_id: UUID, *, expected: Expected = None) -> AnyRow:
     """Take a file out of the trash; one that is not in it stays as it is."""
-    if get_file(owner_id, file_id).trashed_at is not None:
-        _change(owner_id, file_id, {'trashed_at': None}, None, live=False)
+    _move(owner_id, file_id, None, expected)
     return get_file(owner_id, file_id)
 
 
@@ -94,6 +92,15 @@ def forget_files(_sender: object, *, user_id: int) -> None:
     """Let go of a leaving user's files; the sweeper sees to bytes that nobody else has."""
     db.session.execute(delete(File).where(File.owner_id == user_id))
     db.session.execute(delete(Usage).where(Usage.user_id == user_id))
+
+
+def _move(owner_id: int, file_id: UUID, to: datetime | None, expected: Expected) -> None:
+    """Put a file to the trash or take it out; what is there already stays, if it is the version."""
+    file = get_file(owner_id, file_id)
+    if (file.trashed_at is None) != (to is None):
+        _change(owner_id, file_id, {'trashed_at': to}, expected, live=to is not None)
+    elif expected is not None and file.version not in expected:
+        raise FileChanged
 
 
 def _change(

@@ -1,0 +1,22 @@
+"""The sweeper: what has expired opens nothing any more, and need not be kept."""
+
+from sqlalchemy import delete, func, select
+
+from project.auth.models import Pin, Registration, Session
+from project.core.clock import now
+from project.core.data.database import atomic, db, read
+
+EXPIRING = (Session, Registration, Pin)
+
+
+@atomic()
+def sweep(*, dry_run: bool = False) -> dict[str, int]:
+    """Delete sessions, registrations and PINs whose time is over, and return how many of each."""
+    removed = {}
+    for model in EXPIRING:
+        over = model.expires_at <= now()
+        found = read(select(func.count()).where(over)).scalar_one()
+        removed[model.__tablename__.removeprefix('auth_')] = int(found)
+        if not dry_run:
+            db.session.execute(delete(model).where(over))
+    return removed

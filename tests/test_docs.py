@@ -1,0 +1,152 @@
+"""That the documentation names only what is there: links, paths, commands, targets, variables."""
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+from flask.cli import FlaskGroup, ScriptInfo
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted(
+    [*ROOT.glob('*.md'), *(ROOT / 'docs').rglob('*.md'), *(ROOT / 'benchmarks').glob('*.md')]
+)
+
+FENCE = re.compile(r'^ *```.*?^ *```', re.MULTILINE | re.DOTALL)
+LINK = re.compile(r'\[[^][]*\]\(([^()\s]+)\)')
+CODE = re.compile(r'`([^`\n]+)`')
+HEADING = re.compile(r'^#+ +(.+)$', re.MULTILINE)
+FOLDERS = ('.ci', 'benchmarks', 'config', 'deploy', 'docs', 'migrations', 'project', 'requirements')
+PATH = re.compile(rf'(?:{"|".join(map(re.escape, FOLDERS))}|tests)/[\w./-]*')
+# A word or two behind `flask`, where a command stands: at the start, or after a path or a prompt.
+COMMAND = re.compile(r'(?:^|(?<=[\s/]))flask ((?:[a-z][a-z-]*)(?: [a-z][a-z-]*)?)', re.MULTILINE)
+TARGET = re.compile(r'(?:^|(?<=\s))make ([a-z]+)', re.MULTILINE)
+VARIABLE = re.compile(r'^\| `([A-Z][A-Z_]+)` \|', re.MULTILINE)
+EXAMPLE = re.compile(r'^#?([A-Z][A-Z_]+)=', re.MULTILINE)
+
+
+def every_page(function):
+    """Run a test once for every page, under its name."""
+    names = [str(page.relative_to(ROOT)) for page in PAGES]
+    return pytest.mark.parametrize('page', PAGES, ids=names)(function)
+
+
+def prose_of(text):
+    """Return a page without its blocks of code, in which brackets and hashes mean other things."""
+    return FENCE.sub('', text)
+
+
+def snippets_of(text):
+    """Return what a page shows to be typed, in lines and in blocks; Python is for reading."""
+    blocks = [block for block in FENCE.findall(text) if not block.lstrip().startswith('```python')]
+    return [*blocks, *CODE.findall(prose_of(text))]
+
+
+def anchors_of(text):
+    """Return the anchors of a page's headings, as the hosting sites make them."""
+    kept = (re.sub(r'[^\w\- ]', '', heading.lower()) for heading in HEADING.findall(prose_of(text)))
+    return {heading.replace(' ', '-') for heading in kept}
+
+
+def dead_links(page, text):
+    """Return the relative links of a page behind which there is no file, or no such heading."""
+    found = []
+    for link in LINK.findall(prose_of(text)):
+        if re.match(r'[a-z]+:', link):
+            continue
+        path, _, anchor = link.partition('#')
+        target = page.parent / path if path else page
+        if not target.exists() or (anchor and anchor not in anchors_of(target.read_text())):
+            found.append(link)
+    return found
+
+
+def dead_paths(text):
+    """Return the paths of this repository in a page's code that do not exist."""
+    shown = [path for path in CODE.findall(prose_of(text)) if PATH.fullmatch(path)]
+    return [path for path in shown if not (ROOT / path).exists()]
+
+
+def commands_of(app):
+    """Return every command as it is typed behind `flask`, those of Flask itself among them."""
+    group = FlaskGroup()
+    context = click.Context(group, obj=ScriptInfo(create_app=lambda: app))
+    known = {name: group.get_command(context, name) for name in group.list_commands(context)}
+    groups = {name: found for name, found in known.items() if isinstance(found, click.Group)}
+    return set(known) | {f'{name} {sub}' for name in groups for sub in groups[name].commands}
+
+
+def unknown_commands(app, text):
+    """Return the `flask` commands in a page's code that the application does not have."""
+    known = commands_of(app)
+    groups = {name.split()[0] for name in known if ' ' in name}
+    shown = [words for snippet in snippets_of(text) for words in COMMAND.findall(snippet)]
+    return [
+        words
+        for words in shown
+        # What follows a group is its command, what follows a command is an argument.
+        if (words if words.split()[0] in groups else words.split()[0]) not in known
+    ]
+
+
+def unknown_targets(text):
+    """Return the `make` targets in a page's code that the Makefile does not have."""
+    known = set(re.findall(r'^([a-z]+):', (ROOT / 'Makefile').read_text(), re.MULTILINE))
+    shown = [target for snippet in snippets_of(text) for target in TARGET.findall(snippet)]
+    return [target for target in shown if target not in known]
+
+
+class TestLinks:
+    @every_page
+    def test_lead_somewhere(self, page):
+        assert dead_links(page, page.read_text()) == []
+
+    @pytest.mark.parametrize('link', ['nowhere.md', 'README.md#no-such-heading', '#neither'])
+    def test_to_nowhere_would_be_seen(self, link):
+        assert dead_links(ROOT / 'README.md', f'See [this]({link}).') == [link]
+
+
+class TestPaths:
+    @every_page
+    def test_exist(self, page):
+        assert dead_paths(page.read_text()) == []
+
+    def test_to_nowhere_would_be_seen(self):
+        text = 'In `project/api.py` and `project/nowhere.py`, for `tests/<feature>/`.'
+
+        assert dead_paths(text) == ['project/nowhere.py']
+
+
+class TestCommands:
+    @every_page
+    def test_exist(self, app, page):
+        assert unknown_commands(app, page.read_text()) == []
+
+    def test_that_nobody_has_would_be_seen(self, app):
+        text = 'Try `flask users list`, `flask users fly`, or\n```\n$ .venv/bin/flask swim\n```\n'
+
+        assert unknown_commands(app, text) == ['swim', 'users fly']
+
+    def test_are_all_in_the_reference(self, app):
+        reference = (ROOT / 'docs' / 'operations.md').read_text()
+        # Flask-Migrate's own are described by what one does with them.
+        ours = [name for name in commands_of(app) if not name.startswith('db ')]
+
+        assert [name for name in ours if f'`flask {name}' not in reference] == []
+
+
+class TestTargets:
+    @every_page
+    def test_exist(self, page):
+        assert unknown_targets(page.read_text()) == []
+
+    def test_that_nobody_has_would_be_seen(self):
+        assert unknown_targets('Say `make sure` and `make believe`.') == ['believe']
+
+
+class TestVariables:
+    def test_are_those_of_the_example(self):
+        described = VARIABLE.findall((ROOT / 'docs' / 'operations.md').read_text())
+        example = EXAMPLE.findall((ROOT / '.env.example').read_text())
+
+        assert sorted(described) == sorted(example)
