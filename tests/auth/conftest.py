@@ -1,0 +1,90 @@
+"""Fixtures of the tests of auth."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError
+from flask import Flask
+
+from project.core.data import guesses
+from project.core.origin import Origin, current_origin, set_origin
+from tests.client import HonestClient, data
+
+from .factories import PASSWORD
+
+SESSIONS = '/api/v1/auth/sessions'
+
+
+@pytest.fixture(autouse=True)
+def unswept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Never sweep out old counters in passing: tests here count statements."""
+    monkeypatch.setattr(guesses, 'SWEEP_EVERY', 1 << 62)
+
+
+@pytest.fixture
+def bearer(app: Flask) -> Callable[[str], HonestClient]:
+    """Return a function that gives a client with a token, which the real guard looks up."""
+
+    def become(token: str) -> HonestClient:
+        client = app.test_client()
+        client.environ_base['HTTP_AUTHORIZATION'] = f'Bearer {token}'
+        assert isinstance(client, HonestClient)
+        return client
+
+    return become
+
+
+@pytest.fixture
+def logged_in(
+    client: HonestClient, bearer: Callable[[str], HonestClient]
+) -> Callable[..., HonestClient]:
+    """Return a function that logs a user in over HTTP and gives their client."""
+
+    def log_in(user: Any, password: str = PASSWORD, agent: str = 'tests') -> HonestClient:
+        response = client.post(
+            SESSIONS,
+            json={'user_or_email': user.username, 'password': password},
+            headers={'User-Agent': agent},
+        )
+        return bearer(data(response)['token'])
+
+    return log_in
+
+
+@pytest.fixture
+def come_from() -> Iterator[Callable[[str], None]]:
+    """Return a function that says from which address services are called."""
+    before = current_origin()
+    yield lambda address: set_origin(Origin(address=address))
+    set_origin(before)
+
+
+@pytest.fixture
+def hashings(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Return a counter: `with hashings() as done:` notes what argon2 did in the block."""
+
+    @contextmanager
+    def counting() -> Iterator[list[str]]:
+        done: list[str] = []
+        with monkeypatch.context() as patch:
+            for name in ('hash', 'verify'):
+                original = getattr(PasswordHasher, name)
+
+                def noting(*args: Any, name: str = name, original: Any = original) -> Any:
+                    work = name
+                    try:
+                        return original(*args)
+                    except InvalidHashError:
+                        # Compared with no hash at all, which takes no time.
+                        work = 'nothing'
+                        raise
+                    finally:
+                        done.append(work)
+
+                patch.setattr(PasswordHasher, name, noting)
+            yield done
+
+    return counting

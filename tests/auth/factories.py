@@ -1,0 +1,79 @@
+"""Sessions, credentials and registrations, ready made."""
+
+from datetime import timedelta
+from typing import Any
+
+from factory import LazyAttribute, LazyFunction, Sequence, SubFactory, Trait
+
+from project.auth.hashing import hash_password
+from project.auth.models import Credential, Registration, Session
+from project.core.clock import now
+from project.core.tokens import new_token, token_hash
+from project.users.models import email_key
+from tests.factories import ModelFactory
+from tests.users.factories import UserFactory
+
+PASSWORD = 'Analytical engine, 1843'
+
+
+class CredentialFactory(ModelFactory):
+    """Somebody's password, and by default a new user to have it: `PASSWORD`, or `password='…'`."""
+
+    class Meta:
+        model = Credential
+
+    class Params:
+        user = SubFactory(UserFactory)
+        password = PASSWORD
+
+    user_id = LazyAttribute(lambda credential: credential.user.id)
+    password_hash = LazyAttribute(lambda credential: hash_password(credential.password))
+
+
+class SessionFactory(ModelFactory):
+    """A login a moment ago: `SessionFactory(user=ada, token=token)`.
+
+    `expired=True` is over, `idle=True` was not used for an hour, `stale=True` is too long ago for
+    what wants a fresh login.
+    """
+
+    class Meta:
+        model = Session
+
+    class Params:
+        user = SubFactory(UserFactory)
+        token = LazyFunction(lambda: new_token('pst'))
+        expired = Trait(expires_at=LazyFunction(now))
+        idle = Trait(last_used_at=LazyFunction(lambda: now() - timedelta(hours=1)))
+        stale = Trait(authenticated_at=LazyFunction(lambda: now() - timedelta(minutes=11)))
+
+    user_id = LazyAttribute(lambda session: session.user.id)
+    token_hash = LazyAttribute(lambda session: token_hash(session.token))
+    address = Sequence(lambda n: f'192.0.2.{n % 256}')
+    user_agent = Sequence(lambda n: f'browser/{n}')
+    expires_at = LazyFunction(lambda: now() + timedelta(days=7))
+
+
+class RegistrationFactory(ModelFactory):
+    """A registration that waits; `expired=True` has waited too long."""
+
+    class Meta:
+        model = Registration
+
+    class Params:
+        password = PASSWORD
+        expired = Trait(expires_at=LazyFunction(now))
+
+    username = Sequence(lambda n: f'waiting{n}')
+    email = LazyAttribute(lambda registration: f'{registration.username}@example.com')
+    email_key = LazyAttribute(lambda registration: email_key(registration.email))
+    name = 'Ada Lovelace'
+    password_hash = LazyAttribute(lambda registration: hash_password(registration.password))
+    expires_at = LazyFunction(lambda: now() + timedelta(hours=24))
+
+
+def account(password: str = PASSWORD, **user: Any) -> Any:
+    """Return a new user who can log in."""
+    made = UserFactory(**user)
+    CredentialFactory(user=made, password=password)
+    return made

@@ -1,0 +1,407 @@
+"""From a registration over its PIN to a user."""
+
+import re
+import secrets
+from datetime import timedelta
+
+import pytest
+import time_machine
+
+from project.auth.errors import PasswordTooWeak, WrongPin
+from project.auth.hashing import is_password
+from project.auth.models import Credential, Pin, Registration, Session
+from project.auth.service import (
+    create_account,
+    log_in,
+    register,
+    resend_verification,
+    verify_account,
+)
+from project.core.clock import now
+from project.core.data.database import atomic, db
+from project.core.data.guesses import GuessesSpent
+from project.users import service as users
+from project.users.errors import (
+    EmailTaken,
+    UsernameInvalid,
+    UsernameReserved,
+    UsernameTaken,
+    UserNotFound,
+)
+from project.users.models import User
+from tests.auth.factories import PASSWORD, RegistrationFactory, SessionFactory, account
+from tests.auth.pins import other_than, pin_in, plain
+from tests.users.factories import UserFactory
+from tests.users.races import at_once, mails_of, separate_app
+
+ADA = {'username': 'ada', 'email': 'ada@example.com', 'password': PASSWORD}
+STRANGERS = 'The password of a stranger'
+
+
+class TestRegister:
+    def test_keeps_a_registration_and_makes_no_user(self):
+        with time_machine.travel(now(), tick=False):
+            register(**ADA, name='Ada')
+
+        waiting = Registration.find_by_username('ada')
+        assert (waiting.email, waiting.name) == ('ada@example.com', 'Ada')
+        assert is_password(waiting.password_hash, PASSWORD)
+        assert waiting.expires_at - waiting.created_at == timedelta(hours=24)
+        assert User.find_by_username('ada') is None
+
+    def test_mails_a_pin_to_an_unknown_address(self, mailbox):
+        register(**ADA)
+
+        [mail] = mailbox()
+        assert mail['To'] == 'ada@example.com'
+        assert pin_in(mail)
+
+    @pytest.mark.parametrize(
+        ('username', 'name'),
+        [
+            ('ada123456', ''),
+            ('ada', 'Your code: 123456'),
+            ('a1234567', '\N{ARABIC-INDIC DIGIT ONE}' * 6),
+        ],
+    )
+    def test_lets_no_name_pass_for_the_pin(self, mailbox, username, name):
+        register(**{**ADA, 'username': username, 'name': name})
+
+        [mail] = mailbox()
+        assert len(re.findall(r'\d{6}', plain(mail))) == 1
+        assert verify_account(email=ADA['email'], pin=pin_in(mail), password=PASSWORD).name == name
+
+    def test_mails_a_notice_to_the_stored_form_of_a_known_address(self, mailbox):
+        UserFactory(username='lovelace', email='Ada@Example.com')
+
+        register(**{**ADA, 'email': '\N{FULLWIDTH LATIN SMALL LETTER A}da@example.com'})
+
+        [mail] = mailbox()
+        assert (mail['To'], mail['Subject']) == ('Ada@Example.com', 'You are registered already')
+        assert 'lovelace' in plain(mail)
+
+    @pytest.mark.parametrize('known', [True, False])
+    def test_leaves_the_same_rows_for_both(self, known):
+        if known:
+            UserFactory(email='ada@example.com')
+
+        register(**ADA)
+
+        assert Registration.find_by_username('ada').email == 'ada@example.com'
+        assert db.session.execute(db.select(Pin.email_key, Pin.tries_left)).all() == [
+            ('ada@example.com', 5)
+        ]
+
+    def test_runs_the_same_statements_and_hashes_for_both(self, queries, hashings):
+        UserFactory(email='known@example.com')
+
+        with queries(max=20) as for_unknown, hashings() as unknown_hashed:
+            register(**ADA)
+        with queries(max=20) as for_known, hashings() as known_hashed:
+            register(username='bob', email='known@example.com', password=PASSWORD)
+
+        assert for_known == for_unknown
+        assert known_hashed == unknown_hashed == ['hash']
+
+    @pytest.mark.parametrize(
+        ('changes', 'refusal'),
+        [
+            ({'username': 'no'}, UsernameInvalid),
+            ({'username': 'Roles'}, UsernameReserved),
+            ({'username': 'TAKEN'}, UsernameTaken),
+            ({'username': 'Waiting'}, UsernameTaken),
+            ({'password': 'password'}, PasswordTooWeak),
+            ({'password': 'ada@example.com'}, PasswordTooWeak),
+        ],
+    )
+    def test_refuses(self, mailbox, changes, refusal):
+        UserFactory(username='taken')
+        RegistrationFactory(username='waiting')
+
+        with pytest.raises(refusal):
+            register(**{**ADA, **changes})
+
+        assert mailbox() == []
+        assert Registration.find_waiting('ada@example.com') == []
+
+    def test_refuses_a_weak_password_before_it_hashes(self, hashings):
+        with hashings() as done, pytest.raises(PasswordTooWeak):
+            register(**{**ADA, 'password': 'password'})
+
+        assert done == []
+
+    def test_replaces_what_waits_under_the_same_name_and_address(self):
+        register(**ADA)
+
+        register(**{**ADA, 'email': 'ADA@example.com', 'password': 'Another good one'})
+
+        [waiting] = Registration.find_waiting('ada@example.com')
+        assert is_password(waiting.password_hash, 'Another good one')
+
+    def test_takes_over_a_name_whose_registration_expired(self):
+        RegistrationFactory(username='ada', email='old@example.com', expired=True)
+
+        register(**ADA)
+
+        assert Registration.find_by_username('ada').email == 'ada@example.com'
+
+    def test_of_many_who_want_one_name_lets_one_wait(self, tmp_path):
+        with separate_app(tmp_path) as app:
+
+            def one(n):
+                return register(username='ada', email=f'ada{n}@example.com', password=PASSWORD)
+
+            results = at_once(app, *(lambda n=n: one(n) for n in range(4)))
+
+            assert [type(result) for result in results].count(UsernameTaken) == 3
+
+    def test_refuses_to_be_part_of_something_else(self):
+        with atomic(), pytest.raises(RuntimeError, match='commits by itself'):
+            register(**ADA)
+
+
+class TestResendVerification:
+    def test_mails_a_new_pin_and_the_old_one_is_void(self, mailbox, monkeypatch):
+        numbers = iter([111_111, 222_222])
+        monkeypatch.setattr(secrets, 'randbelow', lambda _limit: next(numbers))
+        register(**ADA)
+
+        resend_verification('ADA@example.com')
+
+        first, second = mailbox()
+        assert second['To'] == 'ada@example.com'
+        with pytest.raises(WrongPin):
+            verify_account(email=ADA['email'], pin=pin_in(first), password=PASSWORD)
+        assert verify_account(email=ADA['email'], pin=pin_in(second), password=PASSWORD)
+
+    @pytest.mark.parametrize(
+        'email', ['nobody@example.com', 'known@example.com', 'late@example.com']
+    )
+    def test_is_silent_where_nothing_waits(self, mailbox, email):
+        UserFactory(email='known@example.com')
+        RegistrationFactory(email='late@example.com', expired=True)
+
+        resend_verification(email)
+
+        assert mailbox() == []
+
+    def test_runs_the_same_statements_whatever_waits(self, queries):
+        UserFactory(email='known@example.com')
+        RegistrationFactory(email='ada@example.com')
+
+        with queries(max=20) as for_waiting:
+            resend_verification('ada@example.com')
+        with queries(max=20) as for_known:
+            resend_verification('known@example.com')
+        with queries(max=20) as for_nobody:
+            resend_verification('nobody@example.com')
+
+        assert for_waiting == for_known == for_nobody
+
+
+@pytest.fixture
+def registered(mailbox):
+    """Return the PIN of a registration of Ada's."""
+    register(**ADA, name='Ada')
+    return pin_in(mailbox()[-1])
+
+
+def verify(pin, password=PASSWORD, email='ada@example.com'):
+    """Confirm a registration of Ada's."""
+    return verify_account(email=email, pin=pin, password=password)
+
+
+class TestVerifyAccount:
+    def test_makes_the_user_that_was_registered(self, registered):
+        user = verify(registered)
+
+        assert (user.username, user.email, user.name) == ('ada', 'ada@example.com', 'Ada')
+        assert (user.roles, user.status) == (['member'], 'active')
+        assert log_in(user_or_email='ada', password=PASSWORD).user.id == user.id
+
+    @pytest.mark.parametrize(
+        'email', ['ADA@EXAMPLE.COM', '\N{FULLWIDTH LATIN SMALL LETTER A}da@example.com']
+    )
+    def test_takes_the_address_however_it_is_written(self, registered, email):
+        assert verify(registered, email=email).email == 'ada@example.com'
+
+    def test_leaves_nothing_that_waits(self, registered):
+        RegistrationFactory(username='planted', email='ada@example.com')
+
+        verify(registered)
+
+        assert Registration.find_waiting('ada@example.com') == []
+        assert db.session.scalars(db.select(Pin)).all() == []
+
+    def test_works_once(self, registered):
+        verify(registered)
+
+        with pytest.raises(WrongPin):
+            verify(registered)
+
+    def test_refuses_a_wrong_pin(self, registered):
+        with pytest.raises(WrongPin):
+            verify(other_than(registered))
+
+        assert User.find_by_username('ada') is None
+
+    def test_refuses_the_right_pin_after_five_wrong_ones(self, registered):
+        for _ in range(5):
+            with pytest.raises(WrongPin):
+                verify(other_than(registered))
+
+        with pytest.raises(WrongPin):
+            verify(registered)
+
+    def test_spends_a_try_on_a_wrong_password_too(self, registered):
+        for _ in range(5):
+            with pytest.raises(WrongPin):
+                verify(registered, password='wrong')
+
+        with pytest.raises(WrongPin):
+            verify(registered)
+
+    def test_refuses_after_ten_minutes(self, registered):
+        with (
+            time_machine.travel(now() + timedelta(minutes=10, seconds=1)),
+            pytest.raises(WrongPin),
+        ):
+            verify(registered)
+
+    def test_refuses_a_registration_that_expired(self, mailbox):
+        register(**ADA)
+        with time_machine.travel(now() + timedelta(hours=24, seconds=1)):
+            resend_verification('ada@example.com')
+
+            assert len(mailbox()) == 1
+            with pytest.raises(WrongPin):
+                verify(pin_in(mailbox()[0]))
+
+    def test_admits_with_no_password_but_the_registrations_own(self, registered, mailbox):
+        # A stranger registers Ada's address, too, with a password that the stranger knows.
+        register(username='mallory', email='ada@example.com', password=STRANGERS)
+        pin = pin_in(mailbox()[-1])
+
+        user = verify(pin)
+
+        assert user.username == 'ada'
+        assert is_password(Credential.find_hash(user.id), PASSWORD)
+        assert User.find_by_username('mallory') is None
+
+    def test_confirms_nothing_that_a_stranger_planted(self, mailbox):
+        register(username='mallory', email='ada@example.com', password=STRANGERS)
+        pin = pin_in(mailbox()[-1])
+
+        # Ada knows the PIN and not the password; the stranger the other way round.
+        with pytest.raises(WrongPin):
+            verify(pin)
+        with pytest.raises(WrongPin):
+            verify(other_than(pin), password=STRANGERS)
+
+        assert User.find_by_login('ada@example.com') is None
+
+    def test_takes_no_name_that_was_given_away_meanwhile(self, registered):
+        UserFactory(username='ada', email='other@example.com')
+
+        with pytest.raises(UsernameTaken):
+            verify(registered)
+
+    def test_takes_no_address_that_was_given_away_meanwhile(self, registered):
+        UserFactory(email='ADA@example.com')
+
+        with pytest.raises(EmailTaken):
+            verify(registered)
+
+    def test_runs_the_same_statements_whatever_waits(self, queries):
+        UserFactory(email='known@example.com')
+        register(**ADA)
+        register(username='bob', email='known@example.com', password=PASSWORD)
+        ran = {}
+
+        for email in ('ada@example.com', 'known@example.com', 'nobody@example.com'):
+            with queries(max=20) as ran[email], pytest.raises(WrongPin):
+                # What cannot be anybody's PIN.
+                verify('xxxxxx', email=email)
+
+        assert ran['ada@example.com'] == ran['known@example.com'] == ran['nobody@example.com']
+
+    def test_stops_at_twenty_a_day(self, registered):
+        for _ in range(20):
+            with pytest.raises(WrongPin):
+                verify('xxxxxx')
+        resend_verification('ada@example.com')
+
+        with pytest.raises(GuessesSpent):
+            verify(registered)
+
+    def test_of_many_at_once_makes_one_user(self, tmp_path):
+        with separate_app(tmp_path) as app:
+            register(**ADA)
+            [mail] = mails_of(app, tmp_path / 'mail')
+            pin = pin_in(mail)
+
+            results = at_once(app, *[lambda: verify(pin)] * 4)
+
+            assert [type(result) for result in results].count(WrongPin) == 3
+            assert users.user_stats()['active'] == 1
+
+
+class TestCreateAccount:
+    def test_makes_a_user_who_can_log_in(self):
+        user, password = create_account(username='Ada', email='ada@example.com', password=PASSWORD)
+
+        assert (user.username, user.roles, password) == ('ada', ['member'], PASSWORD)
+        assert log_in(user_or_email='ada', password=PASSWORD)
+
+    def test_generates_a_password(self):
+        passwords = set()
+
+        for number in range(3):
+            _, password = create_account(username=f'ada{number}', email=f'{number}@example.com')
+            passwords.add(password)
+
+        assert len(passwords) == 3
+        assert all(len(password) >= 20 for password in passwords)
+        assert log_in(user_or_email='ada2', password=password)
+
+    def test_makes_an_admin(self):
+        user, _ = create_account(username='ada', email='ada@example.com', admin=True)
+
+        assert user.roles == ['admin', 'member']
+
+    @pytest.mark.parametrize(
+        ('changes', 'refusal'),
+        [
+            ({'username': 'BOB'}, UsernameTaken),
+            ({'username': 'me2', 'email': 'BOB@example.com'}, EmailTaken),
+            ({'username': 'b'}, UsernameInvalid),
+            ({'username': 'roles'}, UsernameReserved),
+            ({'password': 'password'}, PasswordTooWeak),
+            ({'password': 'zqk93v7'}, PasswordTooWeak),
+        ],
+    )
+    def test_refuses(self, changes, refusal):
+        UserFactory(username='bob', email='bob@example.com')
+
+        with pytest.raises(refusal):
+            create_account(**{**ADA, **changes})
+
+        assert users.user_stats() == {'active': 1, 'disabled': 0}
+
+
+class TestForgetCredentials:
+    def test_lets_go_of_all_that_a_user_who_leaves_has(self):
+        user, other = account(email='ada@example.com'), account()
+        SessionFactory(user=user)
+        kept = SessionFactory(user=other)
+        RegistrationFactory(username='other', email='ADA@example.com')
+        resend_verification('ADA@example.com')
+
+        users.delete_user(user.id)
+
+        assert db.session.scalars(db.select(Session.id)).all() == [kept.id]
+        assert db.session.scalars(db.select(Credential.user_id)).all() == [other.id]
+        assert db.session.scalars(db.select(Pin)).all() == []
+        assert Registration.find_by_username('other') is None
+        with pytest.raises(UserNotFound):
+            users.get_user(user.id)

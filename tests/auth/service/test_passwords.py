@@ -1,0 +1,175 @@
+"""What makes a good password, and how it is changed."""
+
+import pytest
+
+from project.auth.errors import PasswordTooWeak, WrongPassword
+from project.auth.hashing import is_password
+from project.auth.models import Credential, Session
+from project.auth.service.passwords import change_password, check_new_password
+from project.core.data.database import atomic, db
+from project.core.data.guesses import GuessesSpent
+from tests.auth.factories import PASSWORD, SessionFactory, account
+from tests.auth.pins import plain
+from tests.users.factories import UserFactory, principal_of
+
+NEW = 'Difference engine, 1822'
+
+
+class TestCheckNewPassword:
+    @pytest.mark.parametrize(
+        'password',
+        [
+            PASSWORD, 'aaaaaaaaaaaaaaab', 'zzzxxqqk', ' ' * 12 + '\N{SNOWMAN}', '\N{SNOWMAN}' * 8,
+            '\N{PILE OF POO}' * 128, '83749105', 'lovelace and the engine',
+        ],
+    )  # fmt: skip
+    def test_asks_nothing_of_its_composition(self, password):
+        check_new_password(password, words=['ada', 'ada@example.com'])
+
+    @pytest.mark.parametrize(
+        'password', ['password', 'PASSWORD', 'Password', '1qaz2wsx', 'trustno1']
+    )
+    def test_refuses_a_common_one_in_any_case(self, password):
+        with pytest.raises(PasswordTooWeak) as refusal:
+            check_new_password(password, words=[])
+
+        assert refusal.value.data == {'password': ['Too easy to guess']}
+
+    @pytest.mark.parametrize(
+        'password',
+        [
+            'lovelace', 'Lovelace', 'LOVELACE1', '1lovelace!', 'lovelacelovelace',
+            'countess@example.com', 'Countess@Example.com1', 'countess', 'countess42', 'flaskflask',
+            'flask-flask',
+        ],
+    )  # fmt: skip
+    def test_refuses_what_is_made_of_name_address_or_service(self, password):
+        with pytest.raises(PasswordTooWeak):
+            check_new_password(
+                password.ljust(8, '!')[:128], words=['lovelace', 'countess@example.com']
+            )
+
+    @pytest.mark.parametrize('password', ['', 'x', 'zqk93v7', '\N{SNOWMAN}' * 7])
+    def test_refuses_a_short_one(self, password):
+        with pytest.raises(PasswordTooWeak) as refusal:
+            check_new_password(password, words=[])
+
+        assert refusal.value.data == {'password': ['8 to 128 characters']}
+
+    def test_counts_characters_as_they_look(self):
+        check_new_password('\N{LATIN SMALL LETTER E WITH ACUTE}' * 8, words=[])
+
+        with pytest.raises(PasswordTooWeak):
+            check_new_password('e\N{COMBINING ACUTE ACCENT}' * 7, words=[])
+
+    def test_refuses_one_that_no_login_would_take(self):
+        check_new_password('xy' * 64, words=[])
+
+        with pytest.raises(PasswordTooWeak):
+            check_new_password('xy' * 64 + 'z', words=[])
+
+    def test_names_the_field_it_is_told(self):
+        with pytest.raises(PasswordTooWeak) as refusal:
+            check_new_password('password', words=[], field='new_password')
+
+        assert set(refusal.value.data) == {'new_password'}
+
+
+class TestChangePassword:
+    def test_takes_the_new_one_from_now_on(self):
+        user = account()
+
+        change_password(principal_of(user), current_password=PASSWORD, new_password=NEW)
+
+        stored = Credential.find_hash(user.id)
+        assert is_password(stored, NEW)
+        assert not is_password(stored, PASSWORD)
+
+    def test_ends_all_sessions_but_the_one_that_asks(self):
+        user = account()
+        mine, other, foreign = (
+            SessionFactory(user=user),
+            SessionFactory(user=user),
+            SessionFactory(),
+        )
+
+        change_password(
+            principal_of(user, session_id=mine.id), current_password=PASSWORD, new_password=NEW
+        )
+
+        left = set(db.session.scalars(db.select(Session.id)))
+        assert left == {mine.id, foreign.id}
+        assert other.id not in left
+
+    def test_tells_by_mail_which_sessions_ended(self, mailbox):
+        user = account(email='ada@example.com')
+        SessionFactory(user=user, user_agent='browser/1', address='192.0.2.1')
+        SessionFactory(user=user, user_agent='', address='')
+
+        change_password(principal_of(user), current_password=PASSWORD, new_password=NEW)
+
+        [mail] = mailbox()
+        assert (mail['To'], mail['Subject']) == ('ada@example.com', 'Your password was changed')
+        assert '- ended: browser/1 at 192.0.2.1' in plain(mail)
+        assert '- ended: unknown program at unknown address' in plain(mail)
+        assert 'No other session' not in plain(mail)
+
+    def test_tells_by_mail_that_none_was_open(self, mailbox):
+        user = account()
+        mine = SessionFactory(user=user)
+
+        change_password(
+            principal_of(user, session_id=mine.id), current_password=PASSWORD, new_password=NEW
+        )
+
+        [mail] = mailbox()
+        assert 'No other session was open.' in plain(mail)
+        assert 'ended' not in plain(mail)
+
+    def test_refuses_a_wrong_current_one(self, mailbox):
+        user = account()
+        SessionFactory(user=user)
+
+        with pytest.raises(WrongPassword):
+            change_password(principal_of(user), current_password='wrong', new_password=NEW)
+
+        assert is_password(Credential.find_hash(user.id), PASSWORD)
+        assert mailbox() == []
+
+    def test_refuses_who_has_none(self):
+        with pytest.raises(WrongPassword):
+            change_password(principal_of(UserFactory()), current_password='', new_password=NEW)
+
+    def test_counts_wrong_ones_and_then_refuses_the_right_one(self):
+        asker = principal_of(account())
+        for _ in range(10):
+            with pytest.raises(WrongPassword):
+                change_password(asker, current_password='wrong', new_password=NEW)
+
+        with pytest.raises(GuessesSpent):
+            change_password(asker, current_password=PASSWORD, new_password=NEW)
+
+    def test_counts_no_right_ones(self):
+        asker = principal_of(account())
+
+        for _ in range(11):
+            with pytest.raises(PasswordTooWeak):
+                change_password(asker, current_password=PASSWORD, new_password='password')
+
+    @pytest.mark.parametrize(
+        'password', ['password', 'lovelace', 'countess@example.com', 'flaskflask']
+    )
+    def test_refuses_a_weak_new_one(self, password):
+        user = account(username='lovelace', email='countess@example.com')
+
+        with pytest.raises(PasswordTooWeak) as refusal:
+            change_password(principal_of(user), current_password=PASSWORD, new_password=password)
+
+        assert set(refusal.value.data) == {'new_password'}
+        assert is_password(Credential.find_hash(user.id), PASSWORD)
+
+    def test_refuses_to_be_part_of_something_else(self):
+        asker = principal_of(account())
+
+        with atomic(), pytest.raises(RuntimeError, match='commits by itself'):
+            change_password(asker, current_password=PASSWORD, new_password=NEW)

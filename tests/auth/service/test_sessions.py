@@ -1,0 +1,488 @@
+"""Logging in and out, and whom a token names."""
+
+import hashlib
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+import time_machine
+from argon2 import PasswordHasher
+
+from project.auth.errors import (
+    AccountDisabled,
+    EmailNotVerified,
+    SessionNotFound,
+    WrongCredentials,
+)
+from project.auth.models import Session
+from project.auth.service import (
+    change_password,
+    end_current_session,
+    end_other_sessions,
+    end_session,
+    end_sessions_of,
+    identify,
+    list_sessions,
+    list_sessions_of,
+    log_in,
+    unlock,
+)
+from project.core.clock import now
+from project.core.data.database import atomic, db
+from project.core.data.guesses import GuessesSpent
+from project.core.data.keyset import PageRequest
+from project.core.tokens import new_token
+from project.users import service as users
+from project.users.errors import UserNotFound
+from project.users.permissions import permissions_of
+from tests.auth.factories import PASSWORD, RegistrationFactory, SessionFactory, account
+from tests.users.factories import AdminFactory, UserFactory, principal_of
+from tests.users.races import at_once, separate_app
+
+CHANGE = {'current_password': PASSWORD, 'new_password': 'Difference engine, 1822'}
+
+
+def attempt(login, password='wrong'):
+    """Try a password that is wrong, unless told otherwise; return what came of it."""
+    try:
+        return log_in(user_or_email=login, password=password)
+    except (WrongCredentials, GuessesSpent, EmailNotVerified, AccountDisabled) as refusal:
+        return refusal
+
+
+class TestLogIn:
+    @pytest.mark.parametrize(
+        'login',
+        [
+            'ada', 'ADA', 'ada@example.com', 'Ada@EXAMPLE.com',
+            '\N{FULLWIDTH LATIN SMALL LETTER A}da@example.com',
+        ],
+    )  # fmt: skip
+    def test_opens_a_session_by_name_and_by_address(self, login):
+        user = account(username='ada', email='ada@example.com')
+
+        opened = log_in(user_or_email=login, password=PASSWORD)
+
+        assert opened.user.id == user.id
+        assert identify(opened.token).user_id == user.id
+
+    def test_gives_a_token_whose_hash_alone_is_stored(self):
+        user = account()
+
+        opened = log_in(user_or_email=user.username, password=PASSWORD)
+
+        assert opened.token.startswith('pst_')
+        assert len(opened.token) == 4 + 43 + 6
+        [stored] = db.session.scalars(db.select(Session.token_hash))
+        assert stored == hashlib.sha256(opened.token.encode()).hexdigest()
+
+    def test_gives_each_login_a_token_of_its_own(self):
+        user = account()
+
+        one, other = (log_in(user_or_email=user.username, password=PASSWORD) for _ in range(2))
+
+        assert one.token != other.token
+        assert identify(one.token).session_id != identify(other.token).session_id
+
+    def test_lasts_as_long_as_configured(self, app, monkeypatch):
+        monkeypatch.setitem(app.config, 'AUTH_SESSION_LIFETIME', timedelta(days=2))
+        user = account()
+
+        with time_machine.travel(now(), tick=False):
+            opened = log_in(user_or_email=user.username, password=PASSWORD)
+            assert opened.expires_at == now() + timedelta(days=2)
+
+    def test_notes_the_login(self):
+        user = account()
+
+        log_in(user_or_email=user.username, password=PASSWORD)
+
+        assert users.get_profile(user.username).last_login is not None
+
+    @pytest.mark.parametrize(
+        'login', ['ada', 'ada@example.com', 'nobody', 'nobody@example.com', '']
+    )
+    def test_refuses_alike_whoever_exists(self, login):
+        account(username='ada', email='ada@example.com')
+
+        refusal = attempt(login)
+
+        assert type(refusal) is WrongCredentials
+        assert refusal.data == {'credentials': ['Wrong username, address or password']}
+
+    def test_refuses_who_has_no_password(self):
+        UserFactory(username='ada')
+
+        assert type(attempt('ada', '')) is WrongCredentials
+
+    def test_works_as_hard_and_asks_as_much_for_nobody(self, queries, hashings):
+        account(username='ada')
+        RegistrationFactory(username='bob')
+        UserFactory(username='cyd')
+        account(username='dan', disabled=True)
+        ran, hashed = {}, {}
+
+        for login in ('ada', 'bob', 'cyd', 'dan', 'nobody'):
+            with queries(max=20) as ran[login], hashings() as hashed[login]:
+                assert type(attempt(login)) is WrongCredentials
+
+        assert all(work == ['verify'] for work in hashed.values())
+        assert all(statements == ran['nobody'] for statements in ran.values())
+
+    def test_tells_who_knows_the_password_that_the_pin_is_missing(self):
+        RegistrationFactory(username='ada')
+
+        assert type(attempt('Ada', PASSWORD)) is EmailNotVerified
+        assert type(attempt('ada')) is WrongCredentials
+        assert type(attempt('ada@example.com', PASSWORD)) is WrongCredentials
+
+    def test_tells_who_knows_the_password_that_the_account_is_disabled(self):
+        account(username='ada', disabled=True)
+
+        assert type(attempt('ada', PASSWORD)) is AccountDisabled
+        assert type(attempt('ada')) is WrongCredentials
+        assert db.session.scalars(db.select(Session.id)).all() == []
+
+    def test_refuses_the_right_password_after_ten_wrong_ones(self):
+        account(username='ada')
+        for _ in range(10):
+            assert type(attempt('ada')) is WrongCredentials
+
+        assert type(attempt('ada', PASSWORD)) is GuessesSpent
+
+    def test_takes_the_right_password_after_nine_wrong_ones(self):
+        account(username='ada')
+        for _ in range(9):
+            attempt('ada')
+
+        assert log_in(user_or_email='ada', password=PASSWORD)
+        assert log_in(user_or_email='ada', password=PASSWORD)
+
+    def test_does_not_even_hash_what_it_refuses_unchecked(self, hashings):
+        account(username='ada')
+        for _ in range(10):
+            attempt('ada')
+
+        with hashings() as done:
+            assert type(attempt('ada')) is GuessesSpent
+
+        assert done == []
+
+    def test_says_honestly_when_to_come_back(self):
+        account(username='ada')
+        start = now()
+        with time_machine.travel(start, tick=False):
+            attempt('ada')
+        with time_machine.travel(start + timedelta(minutes=5), tick=False):
+            for _ in range(9):
+                attempt('ada')
+            seconds = int(attempt('ada', PASSWORD).headers['Retry-After'])
+        again = start + timedelta(minutes=5, seconds=seconds)
+
+        with time_machine.travel(again - timedelta(seconds=2), tick=False):
+            assert type(attempt('ada', PASSWORD)) is GuessesSpent
+        with time_machine.travel(again, tick=False):
+            assert log_in(user_or_email='ada', password=PASSWORD)
+
+        assert 600 <= seconds <= 601
+
+    def test_takes_all_ways_to_write_a_login_for_one_account(self):
+        account(username='ada', email='ada@example.com')
+        for login in (
+            'ada', 'ADA', 'Ada', 'aDa', 'ada@example.com', 'ADA@example.com', 'ada@EXAMPLE.COM',
+            'Ada@Example.Com', '\N{FULLWIDTH LATIN SMALL LETTER A}da@example.com', 'adA',
+        ):  # fmt: skip
+            assert type(attempt(login)) is WrongCredentials
+
+        assert type(attempt('ada', PASSWORD)) is GuessesSpent
+        assert type(attempt('ada@example.com', PASSWORD)) is GuessesSpent
+
+    def test_counts_guesses_at_nobody_just_the_same(self):
+        for login in ['ghost', 'GHOST'] * 5:
+            assert type(attempt(login)) is WrongCredentials
+
+        assert type(attempt('Ghost')) is GuessesSpent
+        assert type(attempt('spectre')) is WrongCredentials
+
+    def test_counts_guesses_at_a_pending_registration(self):
+        RegistrationFactory(username='ada')
+        for _ in range(10):
+            attempt('ADA')
+
+        assert type(attempt('ada', PASSWORD)) is GuessesSpent
+
+    def test_resets_nothing_by_the_success_of_another(self):
+        account(username='ada')
+        account(username='mallory')
+        for _ in range(10):
+            attempt('ada')
+            log_in(user_or_email='mallory', password=PASSWORD)
+
+        assert type(attempt('ada', PASSWORD)) is GuessesSpent
+
+    def test_resets_nothing_by_a_success_of_ones_own(self):
+        account(username='ada')
+        for _ in range(5):
+            attempt('ada')
+        log_in(user_or_email='ada', password=PASSWORD)
+        for _ in range(5):
+            attempt('ada')
+
+        assert type(attempt('ada', PASSWORD)) is GuessesSpent
+
+    @pytest.mark.parametrize(
+        ('change', 'refusal'),
+        [
+            (lambda user: change_password(principal_of(user), **CHANGE), WrongCredentials),
+            (lambda user: users.delete_user(user.id), WrongCredentials),
+            (lambda user: users.disable_user(user.id), AccountDisabled),
+        ],
+        ids=['changed', 'deleted', 'disabled'],
+    )
+    def test_opens_nothing_for_what_changed_meanwhile(self, monkeypatch, change, refusal):
+        user, verify = account(username='ada'), PasswordHasher.verify
+
+        def slowly(*args):
+            monkeypatch.setattr(PasswordHasher, 'verify', verify)
+            change(user)
+            return verify(*args)
+
+        monkeypatch.setattr(PasswordHasher, 'verify', slowly)
+
+        assert type(attempt('ada', PASSWORD)) is refusal
+        assert db.session.scalars(db.select(Session.id)).all() == []
+
+    def test_of_many_guesses_at_once_checks_ten(self, tmp_path):
+        with separate_app(tmp_path) as app:
+            account(username='ada')
+
+            def guess():
+                return [type(attempt('ada')) for _ in range(4)]
+
+            results = [kind for kinds in at_once(app, *[guess] * 4) for kind in kinds]
+
+            assert results.count(WrongCredentials) == 10
+            assert results.count(GuessesSpent) == 6
+
+    def test_refuses_to_be_part_of_something_else(self):
+        with atomic(), pytest.raises(RuntimeError, match='commits by itself'):
+            log_in(user_or_email='ada', password=PASSWORD)
+
+
+class TestIdentify:
+    def test_names_who_it_is_and_what_they_may(self, queries):
+        token, user = new_token('pst'), AdminFactory()
+        session = SessionFactory(token=token, user=user)
+
+        with queries(max=1):
+            principal = identify(token)
+
+        assert (principal.user_id, principal.username) == (user.id, user.username)
+        assert principal.session_id == session.id
+        assert principal.authenticated_at == session.authenticated_at
+        assert principal.permissions == permissions_of(['admin'])
+        assert principal.scopes is None
+
+    @pytest.mark.parametrize('place', [0, 4, 20, 46, 47, 52])
+    def test_refuses_a_typing_error_without_a_query(self, queries, place):
+        token = new_token('pst')
+        SessionFactory(token=token)
+        wrong = token[:place] + ('x' if token[place] != 'x' else 'y') + token[place + 1 :]
+
+        with queries(max=0):
+            assert identify(wrong) is None
+
+    @pytest.mark.parametrize(
+        'token', ['', 'pst_', 'x', 'pst_' + 'x' * 49, '\N{SNOWMAN}', 'x' * 9999]
+    )
+    def test_refuses_what_is_no_token_without_a_query(self, queries, token):
+        with queries(max=0):
+            assert identify(token) is None
+
+    @pytest.mark.parametrize('kind', ['prt', 'pak', 'pdv', 'psl'])
+    def test_refuses_tokens_of_other_kinds_without_a_query(self, queries, kind):
+        token = new_token(kind)
+        SessionFactory(token=token)
+
+        with queries(max=0):
+            assert identify(token) is None
+
+    def test_refuses_one_that_nobody_has(self):
+        assert identify(new_token('pst')) is None
+
+    def test_refuses_one_that_is_over(self):
+        token, start = new_token('pst'), now()
+        SessionFactory(token=token, expires_at=start + timedelta(hours=1))
+
+        with time_machine.travel(start + timedelta(minutes=59), tick=False):
+            assert identify(token)
+        with time_machine.travel(start + timedelta(hours=1, seconds=1), tick=False):
+            assert identify(token) is None
+
+    def test_refuses_one_of_a_disabled_user(self):
+        token = new_token('pst')
+        SessionFactory(token=token, user=UserFactory(disabled=True))
+
+        assert identify(token) is None
+
+    def test_notes_the_use_at_most_once_a_minute(self, queries):
+        token, start = new_token('pst'), now()
+        SessionFactory(token=token, last_used_at=start)
+
+        with time_machine.travel(start + timedelta(seconds=59), tick=False), queries(max=1):
+            identify(token)
+        later = start + timedelta(seconds=61)
+        with time_machine.travel(later, tick=False), queries(max=2) as statements:
+            identify(token)
+            assert len(statements) == 2
+        with time_machine.travel(later + timedelta(seconds=30), tick=False), queries(max=1):
+            identify(token)
+
+        assert db.session.scalars(db.select(Session.last_used_at)).one() == later
+
+
+class TestListSessions:
+    def test_lists_the_live_ones_newest_first(self):
+        user, moment = UserFactory(), now()
+        old = SessionFactory(user=user, created_at=moment - timedelta(days=2))
+        new = SessionFactory(user=user, created_at=moment - timedelta(days=1))
+        SessionFactory(user=user, expired=True)
+        SessionFactory()
+
+        page = list_sessions(principal_of(user, session_id=old.id), PageRequest())
+
+        assert [(row.id, bool(row.current)) for row in page.items] == [
+            (new.id, False),
+            (old.id, True),
+        ]
+
+    @pytest.mark.parametrize('sort', ['created_at', '-created_at', 'last_used_at', '-last_used_at'])
+    def test_pages_neither_repeat_nor_hide(self, sort):
+        user, moment = UserFactory(), now()
+        for minutes in (1, 1, 2, 3, 3):
+            then = moment - timedelta(minutes=minutes)
+            SessionFactory(user=user, created_at=then, last_used_at=then)
+        asker, walked, cursor = principal_of(user), [], None
+
+        for _ in range(3):
+            page = list_sessions(asker, PageRequest(limit=2, cursor=cursor, sort=sort))
+            walked += [row.id for row in page.items]
+            cursor = page.next
+
+        assert cursor is None
+        assert walked == [row.id for row in list_sessions(asker, PageRequest(sort=sort)).items]
+        assert len(set(walked)) == 5
+
+
+class TestListSessionsOf:
+    def test_yields_all_of_them_newest_first(self):
+        user, moment = UserFactory(), now()
+        expected = [
+            SessionFactory(user=user, created_at=moment - timedelta(minutes=number // 2)).id
+            for number in range(201)
+        ]
+        SessionFactory()
+
+        found = list(list_sessions_of(user.id))
+
+        assert {row.id for row in found} == set(expected)
+        assert len(found) == 201
+        assert found == sorted(found, key=lambda row: row.created_at, reverse=True)
+        assert not any(row.current for row in found)
+
+
+class TestEndSession:
+    def test_ends_that_one(self):
+        token, user = new_token('pst'), UserFactory()
+        session, other = SessionFactory(token=token, user=user), SessionFactory(user=user)
+
+        end_session(user.id, session.id)
+
+        assert identify(token) is None
+        assert db.session.scalars(db.select(Session.id)).all() == [other.id]
+
+    def test_refuses_what_is_not_theirs_and_what_is_not_there(self):
+        session = SessionFactory()
+
+        with pytest.raises(SessionNotFound):
+            end_session(UserFactory().id, session.id)
+        with pytest.raises(SessionNotFound):
+            end_session(session.user_id, uuid4())
+
+        assert db.session.scalars(db.select(Session.id)).all() == [session.id]
+
+
+class TestEndCurrentSession:
+    def test_ends_the_one_that_asks(self):
+        user = UserFactory()
+        mine, other = SessionFactory(user=user), SessionFactory(user=user)
+
+        end_current_session(principal_of(user, session_id=mine.id))
+
+        assert db.session.scalars(db.select(Session.id)).all() == [other.id]
+
+    def test_refuses_what_has_none(self):
+        with pytest.raises(SessionNotFound):
+            end_current_session(principal_of(UserFactory(), session_id=None))
+
+
+class TestEndOtherSessions:
+    def test_leaves_the_one_that_asks_and_those_of_others(self):
+        user = UserFactory()
+        mine, foreign = SessionFactory(user=user), SessionFactory()
+        SessionFactory.create_batch(2, user=user)
+
+        end_other_sessions(principal_of(user, session_id=mine.id))
+
+        assert set(db.session.scalars(db.select(Session.id))) == {mine.id, foreign.id}
+
+
+class TestEndSessionsOf:
+    def test_ends_all_and_says_how_many(self):
+        user, foreign = UserFactory(), SessionFactory()
+        SessionFactory.create_batch(2, user=user)
+
+        assert end_sessions_of(user.id) == 2
+        assert end_sessions_of(user.id) == 0
+        assert db.session.scalars(db.select(Session.id)).all() == [foreign.id]
+
+
+class TestUnlock:
+    @pytest.mark.parametrize('login', ['ada', 'ADA@example.com'])
+    def test_takes_the_right_password_again(self, login):
+        account(username='ada', email='ada@example.com')
+        for _ in range(10):
+            attempt('ada')
+
+        assert unlock(login)
+        assert log_in(user_or_email='ada', password=PASSWORD)
+
+    def test_says_that_nothing_was_locked(self):
+        UserFactory(username='ada')
+
+        assert not unlock('ada')
+
+    def test_refuses_an_unknown_user(self):
+        with pytest.raises(UserNotFound):
+            unlock('nobody')
+
+
+class TestForgetSessions:
+    @pytest.mark.parametrize('leave', [users.disable_user, users.delete_user])
+    def test_ends_what_a_user_who_leaves_has_open(self, leave):
+        token, foreign = new_token('pst'), SessionFactory()
+        session = SessionFactory(token=token)
+
+        leave(session.user_id)
+
+        assert identify(token) is None
+        assert db.session.scalars(db.select(Session.id)).all() == [foreign.id]
+
+    def test_opens_nothing_again_when_the_user_is_let_in(self):
+        token = new_token('pst')
+        session = SessionFactory(token=token)
+        users.disable_user(session.user_id)
+
+        users.enable_user(session.user_id)
+
+        assert identify(token) is None

@@ -1,0 +1,207 @@
+"""`flask create-user` and `flask auth`."""
+
+import json
+from types import SimpleNamespace
+from uuid import uuid4
+
+import pytest
+
+from project.auth.errors import WrongCredentials
+from project.auth.models import Session
+from project.auth.service import log_in
+from project.core.data.database import db
+from project.users.models import User
+from tests.users.factories import UserFactory
+
+from .factories import PASSWORD, SessionFactory, account
+
+
+@pytest.fixture
+def run(cli):
+    """Return a function that runs `flask …`."""
+    return lambda *args, **options: cli.invoke(args=args, **options)
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """Let a person sit there, who can be asked."""
+    monkeypatch.setattr(
+        'project.auth.cli.sys', SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True))
+    )
+
+
+def refusal(result):
+    """Return the one line with which a command refused."""
+    assert result.exit_code != 0
+    [line] = result.stderr.splitlines()
+    return line
+
+
+class TestCreateUser:
+    def test_generates_a_password_where_nobody_can_be_asked(self, run):
+        result = run('create-user', 'Ada', '--email', 'ada@example.com')
+
+        assert result.exit_code == 0
+        created, password = result.stdout.splitlines()
+        assert created == 'Created ada <ada@example.com> (member).'
+        assert log_in(user_or_email='ada', password=password.removeprefix('Password: '))
+
+    def test_makes_an_admin(self, run):
+        result = run('create-user', 'ada', '--email', 'ada@example.com', '--admin')
+
+        assert 'Created ada <ada@example.com> (admin, member).' in result.stdout
+        assert User.find_by_username('ada').roles == ['admin', 'member']
+
+    @pytest.mark.usefixtures('terminal')
+    def test_asks_for_the_password_twice_and_does_not_show_it(self, run):
+        result = run(
+            'create-user', 'ada', '--email', 'ada@example.com', input=f'{PASSWORD}\n{PASSWORD}\n'
+        )
+
+        assert result.exit_code == 0
+        assert PASSWORD not in result.output
+        assert 'Repeat for confirmation' in result.stdout
+        assert log_in(user_or_email='ada', password=PASSWORD)
+
+    @pytest.mark.usefixtures('terminal')
+    def test_generates_for_a_person_who_says_so(self, run):
+        result = run('create-user', 'ada', '--email', 'ada@example.com', '--generate')
+
+        assert 'Password: ' in result.stdout
+
+    @pytest.mark.usefixtures('terminal')
+    @pytest.mark.parametrize(
+        ('password', 'line'),
+        [
+            ('password', 'Error: password: Too easy to guess'),
+            ('zqk93v7', 'Error: password: 8 to 128 characters'),
+            ('zq9' * 50, 'Error: password: 8 to 128 characters'),
+            ('ada@example.com', 'Error: password: Too easy to guess'),
+        ],
+    )
+    def test_refuses_a_weak_password_in_one_line(self, run, password, line):
+        result = run(
+            'create-user', 'ada', '--email', 'ada@example.com', input=f'{password}\n{password}\n'
+        )
+
+        assert refusal(result) == line
+        assert User.find_by_username('ada') is None
+
+    @pytest.mark.parametrize(
+        ('name', 'email', 'line'),
+        [
+            ('ADA', 'new@example.com', 'Error: username: Already taken'),
+            ('bob', 'ADA@example.com', 'Error: email: Already registered'),
+            ('roles', 'new@example.com', 'Error: username: This name is reserved'),
+        ],
+    )
+    def test_refuses_what_is_taken_in_one_line(self, run, name, email, line):
+        UserFactory(username='ada', email='ada@example.com')
+
+        result = run('create-user', name, '--email', email)
+
+        assert refusal(result) == line
+        assert result.stdout == ''
+
+    def test_refuses_what_is_no_address(self, run):
+        result = run('create-user', 'ada', '--email', 'nowhere')
+
+        assert result.exit_code == 2
+        assert "'nowhere' is not a mail address" in result.stderr
+
+
+class TestAuthSessions:
+    def test_prints_the_live_ones(self, run):
+        user = UserFactory(username='ada')
+        session = SessionFactory(user=user, address='192.0.2.7', user_agent='browser/7')
+        SessionFactory(user=user, expired=True)
+
+        table = run('auth', 'sessions', 'ada').stdout
+        [shown] = json.loads(run('auth', 'sessions', 'ada@EXAMPLE.com', '--json').stdout)
+
+        assert str(session.id) in table
+        assert (shown['id'], shown['address']) == (str(session.id), '192.0.2.7')
+        assert 'token_hash' not in shown
+        assert session.token_hash not in table
+
+    def test_refuses_an_unknown_user(self, run):
+        assert refusal(run('auth', 'sessions', 'nobody')) == 'Error: user: No such user'
+
+
+class TestAuthRevoke:
+    def test_ends_all(self, run):
+        user = UserFactory(username='ada')
+        SessionFactory.create_batch(2, user=user)
+        foreign = SessionFactory()
+
+        result = run('auth', 'revoke', 'ada')
+
+        assert (result.exit_code, result.stdout) == (0, 'Ended 2 session(s).\n')
+        assert db.session.scalars(db.select(Session.id)).all() == [foreign.id]
+
+    def test_ends_one(self, run):
+        user = UserFactory(username='ada')
+        one, other = SessionFactory(user=user), SessionFactory(user=user)
+
+        result = run('auth', 'revoke', 'ada', '--session', str(one.id))
+
+        assert (result.exit_code, result.stdout) == (0, 'Ended 1 session(s).\n')
+        assert db.session.scalars(db.select(Session.id)).all() == [other.id]
+
+    def test_says_what_it_would_end(self, run):
+        user = UserFactory(username='ada')
+        one, _ = SessionFactory(user=user), SessionFactory(user=user)
+        foreign = SessionFactory()
+
+        for options, count in (
+            ([], 2),
+            (['--session', str(one.id)], 1),
+            (['--session', str(foreign.id)], 0),
+        ):
+            result = run('auth', 'revoke', 'ada', '--dry-run', *options)
+            assert (result.exit_code, result.stdout) == (0, f'Would end {count} session(s).\n')
+
+        assert len(db.session.scalars(db.select(Session.id)).all()) == 3
+
+    def test_refuses_one_that_is_not_theirs(self, run):
+        UserFactory(username='ada')
+
+        for session_id in (SessionFactory().id, uuid4()):
+            result = run('auth', 'revoke', 'ada', '--session', str(session_id))
+            assert refusal(result) == 'Error: session: No such session'
+
+
+class TestAuthUnlock:
+    def test_forgets_wrong_passwords(self, run):
+        account(username='ada')
+        for _ in range(10):
+            with pytest.raises(WrongCredentials):
+                log_in(user_or_email='ada', password='wrong')
+
+        assert run('auth', 'unlock', 'ada').stdout == 'Unlocked.\n'
+        assert log_in(user_or_email='ada', password=PASSWORD)
+
+    def test_says_that_nothing_was_locked(self, run):
+        UserFactory(username='ada')
+
+        result = run('auth', 'unlock', 'ada')
+
+        assert (result.exit_code, result.stdout) == (0, 'Was not locked.\n')
+
+    def test_refuses_an_unknown_user(self, run):
+        assert refusal(run('auth', 'unlock', 'nobody')) == 'Error: user: No such user'
+
+
+class TestAuthSweep:
+    def test_deletes_what_is_over(self, run):
+        SessionFactory(expired=True)
+        kept = SessionFactory()
+
+        would = run('auth', 'sweep', '--dry-run', '--json')
+        done = run('auth', 'sweep', '--json')
+        again = run('auth', 'sweep')
+
+        expected = {'sessions': 1, 'registrations': 0, 'pins': 0}
+        assert json.loads(would.stdout) == json.loads(done.stdout) == expected
+        assert again.stdout.split()[:3] == ['sessions', 'registrations', 'pins']
+        assert db.session.scalars(db.select(Session.id)).all() == [kept.id]

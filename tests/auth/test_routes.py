@@ -1,0 +1,594 @@
+"""Everything under /api/v1/auth."""
+
+import unicodedata
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+import time_machine
+
+from project.auth.models import Session
+from project.auth.service import log_in
+from project.core.clock import now
+from project.core.data.database import db
+from project.core.tokens import new_token
+from project.users import service as users
+from project.users.models import User
+from project.users.schemas import UserSchema
+from tests.client import data, reasons
+from tests.users.factories import AdminFactory, UserFactory
+
+from .conftest import SESSIONS
+from .factories import PASSWORD, RegistrationFactory, SessionFactory, account
+from .pins import other_than, pin_in
+
+URL = '/api/v1/auth'
+ACCOUNTS, VERIFICATIONS = f'{URL}/accounts', f'{URL}/verifications'
+ME = '/api/v1/users/me'
+ADA = {'username': 'ada', 'email': 'ada@example.com', 'password': PASSWORD}
+NEW = 'Difference engine, 1822'
+
+# What no request of auth may say.
+PROTECTED = sorted({*UserSchema().fields, 'admin', 'is_admin', 'password_hash', 'expires_at'})
+
+
+def told(response):
+    """Return all that an answer tells, but the id that is another each time."""
+    headers = {name: value for name, value in response.headers if name != 'X-Request-ID'}
+    return response.status_code, headers, response.data
+
+
+class TestAccountCreate:
+    def test_says_nothing_and_makes_no_user(self, client, mailbox):
+        response = client.post(ACCOUNTS, json={**ADA, 'name': 'Ada'})
+
+        assert (response.status_code, data(response)) == (202, None)
+        assert User.find_by_username('ada') is None
+        assert len(mailbox()) == 1
+
+    def test_answers_alike_whoever_is_known(self, client, mailbox, queries):
+        UserFactory(email='known@example.com')
+
+        with queries(max=20) as for_unknown:
+            unknown = client.post(ACCOUNTS, json=ADA)
+        with queries(max=20) as for_known:
+            known = client.post(
+                ACCOUNTS, json={**ADA, 'username': 'bob', 'email': 'KNOWN@example.com'}
+            )
+
+        assert told(unknown) == told(known)
+        assert for_unknown == for_known
+        assert {mail['To'] for mail in mailbox()} == {'ada@example.com', 'known@example.com'}
+
+    @pytest.mark.parametrize('username', ['taken', 'TAKEN', 'waiting', 'Waiting'])
+    def test_refuses_a_name_that_is_taken_or_waits(self, client, username):
+        UserFactory(username='taken')
+        RegistrationFactory(username='waiting')
+
+        response = client.post(ACCOUNTS, json={**ADA, 'username': username})
+
+        assert response.status_code == 409
+        assert set(reasons(response)) == {'username'}
+
+    @pytest.mark.parametrize(
+        ('changes', 'field'),
+        [
+            ({'username': 'me'}, 'username'),
+            ({'username': 'roles'}, 'username'),
+            ({'username': 7}, 'username'),
+            ({'email': 'nowhere'}, 'email'),
+            ({'email': ['ada@example.com', 'eve@example.com']}, 'email'),
+            ({'password': 'zqk93v7'}, 'password'),
+            ({'password': 'x' * 129}, 'password'),
+            ({'password': 12345678}, 'password'),
+            ({'password': 'password'}, 'password'),
+            ({'name': 'x' * 81}, 'name'),
+            ({'name': 'Ada\r\nBcc: eve@example.com'}, 'name'),
+        ],
+    )
+    def test_refuses_what_does_not_fit(self, client, mailbox, changes, field):
+        response = client.post(ACCOUNTS, json={**ADA, **changes})
+
+        assert response.status_code == 422
+        assert set(reasons(response)) == {field}
+        assert mailbox() == []
+
+    @pytest.mark.parametrize('field', sorted(set(PROTECTED) - {'username', 'email', 'name'}))
+    def test_refuses_to_be_told(self, client, field):
+        response = client.post(ACCOUNTS, json={**ADA, field: 'admin'})
+
+        assert response.status_code == 422
+        assert set(reasons(response)) == {field}
+
+    def test_hashes_nothing_that_is_too_long(self, client, hashings):
+        with hashings() as done:
+            response = client.post(ACCOUNTS, json={**ADA, 'password': 'x' * 129})
+
+        assert response.status_code == 422
+        assert done == []
+
+
+class TestVerificationCreate:
+    def test_answers_alike_whatever_waits(self, client, mailbox, queries):
+        UserFactory(email='known@example.com')
+        RegistrationFactory(email='ada@example.com')
+        answers, ran = [], {}
+
+        for email in ('ada@example.com', 'known@example.com', 'nobody@example.com'):
+            with queries(max=20) as ran[email]:
+                answers.append(told(client.post(VERIFICATIONS, json={'email': email})))
+
+        assert answers[0][0] == 202
+        assert answers[0] == answers[1] == answers[2]
+        assert all(statements == ran['ada@example.com'] for statements in ran.values())
+        assert [mail['To'] for mail in mailbox()] == ['ada@example.com']
+
+    def test_refuses_what_does_not_fit(self, client):
+        response = client.post(VERIFICATIONS, json={'email': 'nowhere', 'pin': '123456'})
+
+        assert response.status_code == 422
+        assert set(reasons(response)) == {'email', 'pin'}
+
+
+class TestVerificationReplace:
+    @pytest.fixture
+    def pin(self, client, mailbox):
+        """Return the PIN of a registration of Ada's."""
+        client.post(ACCOUNTS, json=ADA)
+        return pin_in(mailbox()[-1])
+
+    @pytest.fixture
+    def verify(self, client):
+        """Return a function that confirms it."""
+
+        def put(pin, **changes):
+            body = {'email': 'ada@example.com', 'pin': pin, 'password': PASSWORD, **changes}
+            return client.put(VERIFICATIONS, json=body)
+
+        return put
+
+    def test_makes_the_user_and_says_where(self, verify, pin, logged_in):
+        response = verify(pin)
+
+        assert response.status_code == 201
+        assert set(data(response)) == set(UserSchema().fields)
+        assert response.headers['Location'] == f'/api/v1/users/{data(response)["id"]}'
+        client = logged_in(User.find_by_username('ada'))
+        assert data(client.get(response.headers['Location'])) == data(response)
+
+    def test_works_once(self, verify, pin):
+        verify(pin)
+
+        response = verify(pin)
+
+        assert response.status_code == 422
+        assert reasons(response) == {'pin': ['Wrong or expired']}
+
+    def test_answers_alike_whatever_does_not_fit(self, verify, pin):
+        UserFactory(email='known@example.com')
+
+        answers = [
+            verify(other_than(pin)),
+            verify(pin, password='wrong'),
+            verify(pin, email='nobody@example.com'),
+            verify(pin, email='known@example.com'),
+        ]
+
+        assert {answer.status_code for answer in answers} == {422}
+        assert all(told(answer) == told(answers[0]) for answer in answers)
+
+    def test_remembers_wrong_ones_although_it_refuses(self, verify, pin):
+        for _ in range(5):
+            assert verify(other_than(pin)).status_code == 422
+
+        assert verify(pin).status_code == 422
+
+    def test_wants_a_pin_as_text(self, verify, pin):
+        for wrong in (int(pin), f' {pin}', f'{pin}\n', pin[:5], f'{pin}0', '١٢٣٤٥٦', None, [pin]):
+            response = verify(wrong)
+
+            assert response.status_code == 422
+            assert set(reasons(response)) == {'pin'}
+
+        # None of that was a guess.
+        assert verify(pin).status_code == 201
+
+    def test_stops_after_twenty_a_day(self, client, verify, mailbox):
+        client.post(ACCOUNTS, json=ADA)
+        for _ in range(20):
+            verify('000000', password='wrong')
+        client.post(VERIFICATIONS, json={'email': 'ada@example.com'})
+
+        response = verify(pin_in(mailbox()[-1]))
+
+        assert response.status_code == 429
+        assert set(reasons(response)) == {'attempts'}
+        assert 86_000 < int(response.headers['Retry-After']) <= 86_401
+
+    @pytest.mark.parametrize('field', ['roles', 'status', 'id', 'username', 'admin'])
+    def test_refuses_to_be_told(self, verify, pin, field):
+        response = verify(pin, **{field: 'admin'})
+
+        assert response.status_code == 422
+        assert set(reasons(response)) == {field}
+
+
+class TestSessionCreate:
+    def test_gives_a_token_this_once(self, client, bearer):
+        user = account(username='ada')
+
+        response = client.post(
+            SESSIONS,
+            json={'user_or_email': 'ada', 'password': PASSWORD},
+            headers={'User-Agent': 'browser/1'},
+            environ_base={'REMOTE_ADDR': '192.0.2.9'},
+        )
+
+        assert response.status_code == 201
+        login = data(response)
+        assert set(login) == {'token', 'token_type', 'expires_at', 'session', 'user'}
+        assert (login['token_type'], login['user']['id']) == ('Bearer', user.id)
+        assert login['session']['user_agent'] == 'browser/1'
+        assert login['session']['address'] == '192.0.2.9'
+        assert login['session']['current'] is True
+        assert 'no-store' in response.headers['Cache-Control']
+        assert data(bearer(login['token']).get(ME))['username'] == 'ada'
+
+    def test_answers_alike_whoever_exists(self, client, queries):
+        account(username='ada', email='ada@example.com')
+        answers, ran = [], {}
+
+        for login in ('ada', 'nobody'):
+            with queries(max=20) as ran[login]:
+                body = {'user_or_email': login, 'password': 'wrong'}
+                answers.append(client.post(SESSIONS, json=body))
+
+        assert answers[0].status_code == 401
+        assert answers[0].headers['WWW-Authenticate'] == 'Bearer'
+        assert set(reasons(answers[0])) == {'credentials'}
+        assert told(answers[0]) == told(answers[1])
+        assert ran['ada'] == ran['nobody']
+
+    @pytest.mark.parametrize(
+        ('password', 'code', 'field'), [(PASSWORD, 403, 'email'), ('wrong', 401, 'credentials')]
+    )
+    def test_tells_of_a_pending_registration_who_knows_its_password(
+        self, client, password, code, field
+    ):
+        RegistrationFactory(username='ada')
+
+        response = client.post(SESSIONS, json={'user_or_email': 'ada', 'password': password})
+
+        assert response.status_code == code
+        assert set(reasons(response)) == {field}
+
+    @pytest.mark.parametrize(
+        ('password', 'code', 'field'), [(PASSWORD, 403, 'status'), ('wrong', 401, 'credentials')]
+    )
+    def test_tells_of_a_disabled_account_who_knows_its_password(
+        self, client, password, code, field
+    ):
+        account(username='ada', disabled=True)
+
+        response = client.post(SESSIONS, json={'user_or_email': 'ada', 'password': password})
+
+        assert response.status_code == code
+        assert set(reasons(response)) == {field}
+
+    def test_remembers_wrong_ones_although_it_refuses(self, client):
+        account(username='ada', email='ada@example.com')
+        start = now()
+        with time_machine.travel(start):
+            for login in ['ada', 'ADA', 'ada@example.com', 'Ada@Example.com', 'aDA'] * 2:
+                body = {'user_or_email': login, 'password': 'wrong'}
+                assert client.post(SESSIONS, json=body).status_code == 401
+            right = {'user_or_email': 'ada', 'password': PASSWORD}
+            response = client.post(SESSIONS, json=right)
+
+        assert response.status_code == 429
+        assert set(reasons(response)) == {'attempts'}
+        assert 890 <= int(response.headers['Retry-After']) <= 901
+        with time_machine.travel(start + timedelta(minutes=15, seconds=1)):
+            assert client.post(SESSIONS, json=right).status_code == 201
+
+    @pytest.mark.parametrize('form', ['NFC', 'NFD'])
+    def test_takes_a_password_from_any_keyboard(self, client, form):
+        account('Caf\N{LATIN SMALL LETTER E WITH ACUTE} au lait', username='ada')
+        typed = unicodedata.normalize(form, 'Caf\N{LATIN SMALL LETTER E WITH ACUTE} au lait')
+
+        response = client.post(SESSIONS, json={'user_or_email': 'ada', 'password': typed})
+
+        assert response.status_code == 201
+
+    @pytest.mark.parametrize('tail', ['', ' ', 'X', 'xx'])
+    def test_takes_a_password_to_its_last_character(self, client, tail):
+        account('x' * 80, username='ada')
+
+        body = {'user_or_email': 'ada', 'password': 'x' * 79 + tail}
+
+        assert client.post(SESSIONS, json=body).status_code == 401
+
+    @pytest.mark.parametrize(
+        ('changes', 'field'),
+        [
+            ({'password': 'x' * 129}, 'password'),
+            ({'password': ''}, 'password'),
+            ({'password': None}, 'password'),
+            ({'user_or_email': 'x' * 255}, 'user_or_email'),
+            ({'user_or_email': ''}, 'user_or_email'),
+            ({'user_or_email': ['ada']}, 'user_or_email'),
+            ({'user_or_email': {'$ne': ''}}, 'user_or_email'),
+            ({'user_id': 1}, 'user_id'),
+        ],
+    )
+    def test_refuses_what_does_not_fit_without_hashing(self, client, hashings, changes, field):
+        body = {'user_or_email': 'ada', 'password': PASSWORD, **changes}
+
+        with hashings() as done:
+            response = client.post(SESSIONS, json=body)
+
+        assert response.status_code == 422
+        assert set(reasons(response)) == {field}
+        assert done == []
+
+    def test_sets_no_cookie(self, client):
+        account(username='ada')
+
+        response = client.post(SESSIONS, json={'user_or_email': 'ada', 'password': PASSWORD})
+
+        assert response.status_code == 201
+        assert 'Set-Cookie' not in response.headers
+
+
+class TestSessionList:
+    def test_shows_mine_and_marks_this_one(self, logged_in):
+        user = account()
+        SessionFactory()
+        first, client = logged_in(user, agent='phone'), logged_in(user, agent='laptop')
+
+        items = data(client.get(SESSIONS))['items']
+
+        assert [(item['user_agent'], item['current']) for item in items] == [
+            ('laptop', True),
+            ('phone', False),
+        ]
+        assert [item['current'] for item in data(first.get(SESSIONS))['items']] == [False, True]
+        assert set(items[0]) == {
+            'id', 'created_at', 'last_used_at', 'expires_at', 'address', 'user_agent', 'current',
+        }  # fmt: skip
+
+    def test_leads_from_page_to_page(self, logged_in):
+        user = account()
+        clients = [logged_in(user) for _ in range(3)]
+
+        first = data(clients[0].get(f'{SESSIONS}?limit=2'))
+        second = data(clients[0].get(f'{SESSIONS}?limit=2&cursor={first["next"]}'))
+
+        assert len({item['id'] for item in first['items'] + second['items']}) == 3
+        assert second['next'] is None
+
+    @pytest.mark.parametrize(
+        ('query', 'field'),
+        [('limit=0', 'limit'), ('sort=token_hash', 'sort'), ('user_id=1', 'user_id'),
+         ('cursor=x', 'cursor')],
+    )  # fmt: skip
+    def test_refuses_a_bad_query(self, logged_in, query, field):
+        response = logged_in(account()).get(f'{SESSIONS}?{query}')
+
+        assert response.status_code == 422
+        assert set(reasons(response)) == {field}
+
+    def test_is_nothing_for_keys(self, as_user):
+        client = as_user(UserFactory(), scopes=frozenset({'profile:read'}))
+
+        assert client.get(SESSIONS).status_code == 403
+
+
+class TestSessionDeleteOthers:
+    def test_ends_all_but_this_one_at_once(self, logged_in):
+        user = account()
+        phone, laptop, foreign = logged_in(user), logged_in(user), logged_in(account())
+
+        response = laptop.delete(SESSIONS)
+
+        assert (response.status_code, data(response)) == (200, None)
+        codes = [client.get(ME).status_code for client in (phone, laptop, foreign)]
+        assert codes == [401, 200, 200]
+
+
+class TestSessionDeleteCurrent:
+    def test_ends_this_one_at_once(self, logged_in):
+        user = account()
+        phone, laptop = logged_in(user), logged_in(user)
+
+        assert data(laptop.delete(f'{SESSIONS}/current')) is None
+
+        response = laptop.get(ME)
+        assert response.status_code == 401
+        assert set(reasons(response)) == {'authorization'}
+        assert laptop.delete(f'{SESSIONS}/current').status_code == 401
+        assert phone.get(ME).status_code == 200
+
+
+class TestSessionDelete:
+    def test_ends_that_one_at_once(self, logged_in):
+        user = account()
+        phone, laptop = logged_in(user), logged_in(user)
+        [session_id] = [
+            item['id'] for item in data(laptop.get(SESSIONS))['items'] if not item['current']
+        ]
+
+        response = laptop.delete(f'{SESSIONS}/{session_id}')
+
+        assert response.status_code == 200
+        assert (phone.get(ME).status_code, laptop.get(ME).status_code) == (401, 200)
+        assert laptop.delete(f'{SESSIONS}/{session_id}').status_code == 404
+
+    def test_looks_the_same_for_anothers_and_for_none(self, logged_in):
+        client, foreign = logged_in(account()), SessionFactory()
+
+        anothers = client.delete(f'{SESSIONS}/{foreign.id}')
+        none = client.delete(f'{SESSIONS}/{uuid4()}')
+
+        assert anothers.status_code == none.status_code == 404
+        assert reasons(anothers) == reasons(none) == {'session': ['No such session']}
+        assert db.session.get(Session, foreign.id)
+
+    @pytest.mark.parametrize('session_id', ['1', 'x', '2147483648', 'current1'])
+    def test_knows_no_other_kind_of_id(self, logged_in, session_id):
+        response = logged_in(account()).delete(f'{SESSIONS}/{session_id}')
+
+        assert response.status_code == 404
+        assert set(reasons(response)) == {'url'}
+
+
+class TestPasswordReplace:
+    @pytest.fixture
+    def change(self):
+        """Return a function that changes a password."""
+
+        def put(client, current=PASSWORD, new=NEW, **more):
+            body = {'current_password': current, 'new_password': new, **more}
+            return client.put(f'{URL}/password', json=body)
+
+        return put
+
+    def test_takes_the_new_one_and_ends_the_other_sessions(
+        self, client, logged_in, change, mailbox
+    ):
+        user = account(username='ada')
+        phone, laptop = logged_in(user, agent='phone'), logged_in(user)
+
+        response = change(laptop)
+
+        assert (response.status_code, data(response)) == (200, None)
+        assert (phone.get(ME).status_code, laptop.get(ME).status_code) == (401, 200)
+        old = client.post(SESSIONS, json={'user_or_email': 'ada', 'password': PASSWORD})
+        new = client.post(SESSIONS, json={'user_or_email': 'ada', 'password': NEW})
+        assert (old.status_code, new.status_code) == (401, 201)
+        assert [mail['Subject'] for mail in mailbox()] == ['Your password was changed']
+
+    def test_refuses_a_wrong_current_one_and_counts_it_like_a_login(
+        self, client, logged_in, change
+    ):
+        user = account(username='ada')
+        laptop = logged_in(user)
+        for _ in range(10):
+            response = change(laptop, current='wrong')
+            assert response.status_code == 422
+            assert set(reasons(response)) == {'current_password'}
+
+        right = change(laptop)
+        login = client.post(SESSIONS, json={'user_or_email': 'ada', 'password': PASSWORD})
+
+        assert (right.status_code, login.status_code) == (429, 429)
+        assert set(reasons(right)) == {'attempts'}
+
+    @pytest.mark.parametrize(
+        'password',
+        ['password', 'lovelace', 'countess@example.com', 'flaskflask', 'zqk93v7', '', 'x' * 129],
+    )
+    def test_refuses_a_bad_new_one(self, logged_in, change, password):
+        user = account(username='lovelace', email='countess@example.com')
+
+        response = change(logged_in(user), new=password)
+
+        assert response.status_code == 422
+        assert set(reasons(response)) == {'new_password'}
+        assert log_in(user_or_email='lovelace', password=PASSWORD)
+
+    @pytest.mark.parametrize('length', [8, 64, 128])
+    def test_takes_any_length_between(self, client, logged_in, change, length):
+        user, password = account(username='ada'), 'z\N{SNOWMAN}' * (length // 2)
+
+        assert change(logged_in(user), new=password).status_code == 200
+
+        login = client.post(SESSIONS, json={'user_or_email': 'ada', 'password': password})
+        assert login.status_code == 201
+
+    def test_refuses_a_field_it_does_not_know(self, logged_in, change):
+        response = change(logged_in(account()), user_id=1)
+
+        assert response.status_code == 422
+        assert set(reasons(response)) == {'user_id'}
+
+    def test_refuses_a_stranger(self, client, change):
+        assert change(client).status_code == 401
+
+
+class TestGuard:
+    def test_costs_one_select(self, bearer, queries):
+        token = new_token('pst')
+        SessionFactory(token=token)
+
+        with queries(max=1) as statements:
+            # Refused for its query: all that ran is the guard.
+            assert bearer(token).get(f'{SESSIONS}?limit=0').status_code == 422
+
+        assert [statement.split()[0] for statement in statements] == ['SELECT']
+
+    @pytest.mark.parametrize(
+        'header',
+        [
+            '', 'Bearer', 'Bearer ', 'Bearer x', 'Basic YWRhOng=', 'Token {token}', '{token}',
+            'Bearer {token} {token}', 'Bearer "{token}"', 'Bearer token={token}',
+        ],
+    )  # fmt: skip
+    def test_takes_a_bearer_token_and_nothing_like_it(self, client, header):
+        token = new_token('pst')
+        SessionFactory(token=token)
+
+        response = client.get(ME, headers={'Authorization': header.format(token=token)})
+
+        assert response.status_code == 401
+        assert response.headers['WWW-Authenticate'] == 'Bearer'
+
+    @pytest.mark.parametrize('name', ['session', 'token', 'Authorization', 'pst'])
+    def test_reads_no_cookie(self, client, name):
+        token = new_token('pst')
+        SessionFactory(token=token)
+        client.set_cookie(name, token)
+
+        assert client.get(ME).status_code == 401
+
+    def test_reads_no_token_in_the_query(self, client):
+        token = new_token('pst')
+        SessionFactory(token=token)
+
+        assert client.get(f'{ME}?access_token={token}').status_code == 401
+
+    def test_sets_no_cookie(self, logged_in):
+        client = logged_in(account())
+
+        for response in (client.get(ME), client.get(SESSIONS), client.delete(SESSIONS)):
+            assert response.status_code == 200
+            assert 'Set-Cookie' not in response.headers
+
+    @pytest.mark.parametrize('leave', [users.disable_user, users.delete_user])
+    def test_refuses_at_once_who_is_disabled_or_deleted(self, logged_in, leave):
+        user = account()
+        client = logged_in(user)
+        assert client.get(ME).status_code == 200
+
+        leave(user.id)
+
+        assert client.get(ME).status_code == 401
+
+    def test_refuses_at_once_whom_an_admin_deleted(self, bearer, logged_in):
+        user, token = account(), new_token('pst')
+        SessionFactory(user=AdminFactory(), token=token)
+        client = logged_in(user)
+
+        assert bearer(token).delete(f'/api/v1/users/{user.id}').status_code == 200
+
+        assert client.get(ME).status_code == 401
+
+    def test_wants_a_fresh_login_for_what_says_so(self, bearer):
+        token = new_token('pst')
+        session = SessionFactory(token=token, stale=True)
+
+        response = bearer(token).delete(ME)
+
+        assert response.status_code == 403
+        assert set(reasons(response)) == {'reauthentication'}
+        assert User.find(session.user_id)
