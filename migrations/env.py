@@ -126,7 +126,9 @@ def release(connection: Connection) -> None:
         connection.exec_driver_sql('SELECT pg_advisory_unlock_all()')
         connection.exec_driver_sql('RESET ALL')
     else:
-        connection.exec_driver_sql('PRAGMA foreign_keys = ON')
+        # Past SQLAlchemy: inside a transaction, which it would begin, SQLite ignores this.
+        driver: Any = connection.connection.driver_connection
+        driver.execute('PRAGMA foreign_keys = ON')
 
 
 def run_migrations() -> None:

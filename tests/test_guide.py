@@ -1,0 +1,74 @@
+"""docs/guide.md leads from every topic of the guide to code and to a test that proves it."""
+
+from pathlib import Path
+
+import pytest
+
+from tests import guide
+
+ROOT = Path(__file__).resolve().parent.parent
+
+HERE = 'tests/test_guide.py'
+HEADING = '| topic | code | test |\n|---|---|---|\n'
+COMPLETE = HEADING + ''.join(
+    f'| {topic} | `project/api.py` | `tests/test_guide.py::TestFaults` |\n'
+    for topic in (*guide.TOPICS, *guide.CONVERTERS)
+)
+
+
+class TestTheGuide:
+    def test_has_a_row_for_every_topic_and_none_that_leads_nowhere(self):
+        text = (ROOT / 'docs' / 'guide.md').read_text(encoding='utf-8')
+
+        assert guide.faults(text, ROOT) == []
+
+
+class TestFaults:
+    def test_finds_none_in_what_is_complete(self):
+        assert guide.faults(COMPLETE, ROOT) == []
+
+    def test_takes_a_whole_file_a_class_a_method_and_a_folder(self):
+        rows = (
+            '| a | `project/files/` and `Procfile` | `tests/test_guide.py` |\n'
+            f'| b | `wsgi.py` | `{HERE}::TestFaults::test_finds_everything_missing_in_nothing` |\n'
+        )
+
+        assert guide.faults(COMPLETE + rows, ROOT) == []
+
+    @pytest.mark.parametrize(
+        ('row', 'fault'),
+        [
+            ('| a | `project/nowhere.py` | `tests/test_guide.py` |', 'a: no project/nowhere.py'),
+            ('| a | `project/api.py` | `tests/test_nowhere.py` |', 'a: no tests/test_nowhere.py'),
+            (
+                '| a | `project/api.py` | `tests/test_guide.py::TestNothing` |',
+                'a: no tests/test_guide.py::TestNothing',
+            ),
+            (
+                '| a | `project/api.py` | `tests/test_guide.py::TestFaults::test_nothing` |',
+                'a: no tests/test_guide.py::TestFaults::test_nothing',
+            ),
+            (
+                # A helper is no test.
+                '| a | `project/api.py` | `tests/guide.py::faults` |',
+                'a: no tests/guide.py::faults',
+            ),
+            ('| a | nothing | `tests/test_guide.py` |', 'a: names no code'),
+            ('| a | `project/api.py` | none |', 'a: names no test'),
+        ],
+    )
+    def test_finds_a_row_that_leads_nowhere(self, row, fault):
+        assert guide.faults(f'{COMPLETE}{row}\n', ROOT) == [fault]
+
+    @pytest.mark.parametrize('topic', guide.TOPICS)
+    def test_finds_a_topic_without_a_row(self, topic):
+        rows = [line for line in COMPLETE.splitlines() if not line.startswith(f'| {topic} |')]
+
+        found = guide.faults('\n'.join(rows), ROOT)
+
+        # Those that another topic's row names as well are named by it.
+        elsewhere = any(topic != other and topic in other for other in guide.TOPICS)
+        assert found == ([] if elsewhere and not found else [f'no row for: {topic}'])
+
+    def test_finds_everything_missing_in_nothing(self):
+        assert len(guide.faults('', ROOT)) == len(guide.TOPICS) + len(guide.CONVERTERS)
