@@ -75,6 +75,12 @@ class User(Base):
         return read(PROFILE, {'username': username.lower()}).one_or_none()
 
     @classmethod
+    def hold_active(cls, user_id: int) -> bool:
+        """Tell whether a user is active, and keep them from changing until the transaction ends."""
+        active = select(cls.id).where(cls.id == user_id, cls.status == ACTIVE)
+        return read(active.with_for_update(read=True)).one_or_none() is not None
+
+    @classmethod
     def count_by_status(cls) -> dict[str, int]:
         """Return how many users there are of each status."""
         rows = db.session.execute(

@@ -170,6 +170,11 @@ def enable_user(user_id: int) -> None:
     _change(user_id, {'status': ACTIVE})
 
 
+def hold_user(user_id: int) -> bool:
+    """Tell whether a user is there and active; inside `atomic` that stays so until it ends."""
+    return User.hold_active(user_id)
+
+
 @atomic()
 def note_login(user_id: int) -> bool:
     """Remember that a user has just logged in, and tell whether they may: not while disabled."""

@@ -37,7 +37,7 @@ DOCS = policy(
     .style_src("'self'")
     .img_src("'self'", 'data:')
     .connect_src("'self'"),
-    cache='private, max-age=300',
+    cache='no-cache',
 )
 
 

@@ -1,7 +1,7 @@
 """What a route declares, and the walk over all routes that refuses to start without it."""
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -24,14 +24,30 @@ from project.core.errors import (
 
 from .access import Access, NotFresh, NotYours, ScopeMissing
 from .headers import API, Policy
+from .pagination import ListQuery
 
 # A rule's endpoint and a method: (`api_v1.users.user`, `PATCH`).
 Route: TypeAlias = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Contract:
-    """One route's declaration. Guard, limits, matrix and OpenAPI read this record and no other."""
+    """One route's declaration. Guard, limits, matrix and OpenAPI read this record and no other.
+
+    :param allow: who may call.
+    :param body, form, query: request schemas, handed to the handler as arguments of these names; a
+        query that is a `ListQuery` is handed over as `page`.
+    :param returns: the response schema; `many` for a list of things, or a page of them.
+    :param code: the status of success.
+    :param refuses: the refusals that are its own; those of guard and schemas need no mention.
+    :param limit: calls per time, as `limits` writes it: `5/minute`.
+    :param versioned: whether `ETag`, `If-None-Match` and `If-Match` apply.
+    :param policy: the security headers; looser than the API's only where a route says so.
+    :param produces, consumes: the media type where it is not JSON.
+    :param largest: the configuration key of the largest body, where it is not everybody's 1 MiB.
+    :param arguments: what is true of parts of the URL beyond their converter, as JSON Schema.
+    :param location: the endpoint that shows what was created, and the name of its id.
+    """
 
     allow: Access
     body: type[Schema] | None = None
@@ -40,7 +56,7 @@ class Contract:
     returns: type[Schema] | None = None
     many: bool = False
     code: int = 200
-    refuses: tuple[type[Fail], ...] = ()
+    refuses: Sequence[type[Fail]] = ()
     limit: str | None = None
     versioned: bool = False
     policy: Policy = API
@@ -48,7 +64,19 @@ class Contract:
     consumes: str | None = None
     largest: str | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
-    keywords: frozenset[str] = field(default_factory=frozenset)
+    location: tuple[str, str] | None = None
+
+    @property
+    def is_list(self) -> bool:
+        """Whether it answers in pages."""
+        return self.query is not None and issubclass(self.query, ListQuery)
+
+    @property
+    def keywords(self) -> set[str]:
+        """Return the arguments that the handler is given beside those of the URL."""
+        query = 'page' if self.is_list else 'query'
+        declared = {'body': self.body, 'form': self.form, query: self.query}
+        return {name for name, schema in declared.items() if schema}
 
 
 class UndeclaredRoute(Exception):

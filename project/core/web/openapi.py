@@ -16,7 +16,6 @@ from project.core.permissions import declared
 from .contract import Contract, declared_methods, handler_of, implied
 from .fields import EmailAddress, PinCode, Text, Timestamp
 from .headers import EXPOSED
-from .pagination import ListQuery
 
 ARGUMENT = re.compile(r'<(?:(?P<kind>\w+)(?:\([^)]*\))?:)?(?P<name>\w+)>')
 KINDS: dict[str, dict[str, Any]] = {
@@ -187,7 +186,7 @@ def _success(contract: Contract) -> dict[str, Any]:
         data = contract.returns
     if contract.returns and contract.many:
         data = {'type': 'array', 'items': contract.returns}
-    if contract.query and issubclass(contract.query, ListQuery):
+    if contract.is_list:
         data = _members(items=data, next={'type': ['string', 'null']})
     body = _members(status={'const': 'success'}, data=data)
     return {'description': 'Done', 'content': {'application/json': {'schema': body}}}

@@ -11,12 +11,13 @@ from project.core.clock import now
 from project.core.data.database import AnyRow, atomic, db
 from project.core.data.storage import Staged
 from project.core.data.upsert import insert_or
-from project.core.errors import Malformed
+from project.core.errors import Malformed, Unauthorized
 from project.files import blobs
 from project.files.errors import FileNotFound, FileTooLarge
 from project.files.models import Blob, File, FileTag
 from project.files.names import clean_name
 from project.files.sniffing import sniff
+from project.users import service as users
 
 from .library import get_file
 from .usage import charge, check_quota
@@ -57,6 +58,9 @@ def open_content(owner_id: int, file_id: UUID) -> tuple[AnyRow, BinaryIO]:
 
 @atomic()
 def _admit(owner_id: int, staged: Staged, name: str, type: str, tags: frozenset[str]) -> AnyRow:
+    if not users.hold_user(owner_id):
+        # Deleted or disabled while their bytes were coming.
+        raise Unauthorized
     charge(owner_id, staged.size)
     # Writing the row, also where it is there, locks it: the sweeper cannot come in between.
     row = {'sha256': staged.sha256, 'size': staged.size, 'created_at': now()}

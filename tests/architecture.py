@@ -1,0 +1,192 @@
+"""The rules of the house that import-linter cannot say: each a function that lists the breaches.
+
+A check takes the folder of the repository, so that a test can plant a breach in another one.
+"""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median, quantiles
+
+COMMITS = 'project/core/data/database.py'
+VAGUE = {'util', 'utils', 'helper', 'helpers', 'common', 'manager', 'managers', 'misc'}
+
+# What must not happen while the write lock is held.
+SLOW = {
+    'hash_password', 'is_password', 'render_mail', 'urlopen', 'create_connection', 'SMTP',
+    'sleep', 'receive', 'stage',
+}  # fmt: skip
+
+
+def commits_elsewhere(root: Path) -> list[str]:
+    """Only the kernel's database ends a transaction."""
+    return [
+        f'{path}:{call.lineno}: {ast.unparse(call.func)}'
+        for path, tree in modules(root)
+        if path != COMMITS
+        for call in calls(tree)
+        if isinstance(call.func, ast.Attribute) and call.func.attr in ('commit', 'rollback')
+    ]
+
+
+def services_that_know_requests(root: Path) -> list[str]:
+    """Services take nothing from Flask but `current_app`."""
+    found = []
+    for path, tree in modules(root):
+        if 'service' not in Path(path).with_suffix('').parts:
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or '').split('.')[0] == 'flask':
+                found += [f'{path}: {n.name}' for n in node.names if n.name != 'current_app']
+            elif isinstance(node, ast.Import):
+                found += [f'{path}: {n.name}' for n in node.names if n.name.startswith('flask')]
+    return found
+
+
+def modules_without_a_word(root: Path) -> list[str]:
+    """Every module says what lives in it."""
+    return [path for path, tree in modules(root) if not ast.get_docstring(tree)]
+
+
+def handlers_without_a_word(root: Path) -> list[str]:
+    """Every handler says what it does: the API's manual is made of that."""
+    return [
+        f'{path}: {function.name}'
+        for path, tree in modules(root)
+        for function in functions(tree)
+        if is_decorated(function, 'endpoint') and not ast.get_docstring(function)
+    ]
+
+
+def routes_that_catch(root: Path) -> list[str]:
+    """Errors become answers in one place, so no route catches any."""
+    return [
+        f'{path}:{node.lineno}'
+        for path, tree in modules(root)
+        if 'routes' in Path(path).with_suffix('').parts
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Try | ast.TryStar)
+    ]
+
+
+def slow_in_atomic(root: Path) -> list[str]:
+    """No hashing, mail or network while a transaction is open, decorated or a block."""
+    found = []
+    for path, tree in modules(root):
+        for node in ast.walk(tree):
+            if not (is_atomic_function(node) or is_atomic_block(node)):
+                continue
+            names = {ast.unparse(call.func).split('.')[-1] for call in calls(node)}
+            found += [f'{path}:{node.lineno}: {name}' for name in sorted(names & SLOW)]
+    return found
+
+
+def vague_names(root: Path) -> list[str]:
+    """A module is named after what lives in it."""
+    return [path for path, _ in modules(root) if VAGUE & set(Path(path).with_suffix('').parts)]
+
+
+def long_files(root: Path) -> list[str]:
+    """Files: none over 300 lines, nine of ten at most 200."""
+    sizes = {path: lines(root / path) for path, _ in modules(root)}
+    found = [f'{path}: {size} lines' for path, size in sizes.items() if size > 300]
+    tenth = quantiles(sizes.values(), n=10)[-1] if len(sizes) > 1 else 0
+    return found + ([f'p90: {tenth} lines'] if tenth > 200 else [])
+
+
+def long_functions(root: Path) -> list[str]:
+    """Functions: none over 50 lines, nine of ten at most 20, half of them at most 8.
+
+    What a function says of itself is not counted.
+    """
+    sizes = {
+        f'{path}: {function.name}': lines_of(function) - lines_of(docstring_of(function))
+        for path, tree in modules(root)
+        for function in functions(tree)
+    }
+    found = [f'{name}: {size} lines' for name, size in sizes.items() if size > 50]
+    if len(sizes) > 1:
+        tenth, half = quantiles(sizes.values(), n=10)[-1], median(sizes.values())
+        found += [f'p90: {tenth} lines'] if tenth > 20 else []
+        found += [f'median: {half} lines'] if half > 8 else []
+    return found
+
+
+def long_entrances(root: Path) -> list[str]:
+    """The factory has at most 40 lines, the door of a feature 15."""
+    project = root / 'project'
+    limits = {project / '__init__.py': 40}
+    limits |= {
+        path / '__init__.py': 15
+        for path in project.iterdir()
+        if (path / '__init__.py').is_file() and path.name != 'core'
+    }
+    return [
+        f'{path.relative_to(root)}: {lines(path)} lines'
+        for path, limit in limits.items()
+        if lines(path) > limit
+    ]
+
+
+CHECKS = (
+    commits_elsewhere,
+    services_that_know_requests,
+    modules_without_a_word,
+    handlers_without_a_word,
+    routes_that_catch,
+    slow_in_atomic,
+    vague_names,
+    long_files,
+    long_functions,
+    long_entrances,
+)
+
+
+def modules(root: Path) -> Iterator[tuple[str, ast.Module]]:
+    """Yield the path below the root and the tree of every module of the project."""
+    for path in sorted((root / 'project').rglob('*.py')):
+        yield str(path.relative_to(root)), ast.parse(path.read_text(encoding='utf-8'))
+
+
+def functions(tree: ast.AST) -> Iterator[ast.FunctionDef]:
+    """Yield every function, methods and inner ones included."""
+    yield from (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+
+
+def calls(tree: ast.AST) -> Iterator[ast.Call]:
+    """Yield every call."""
+    yield from (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+
+
+def is_decorated(function: ast.FunctionDef, name: str) -> bool:
+    """Tell whether a function is decorated by `@name(…)`."""
+    return any(
+        isinstance(d, ast.Call) and ast.unparse(d.func) == name for d in function.decorator_list
+    )
+
+
+def is_atomic_function(node: ast.AST) -> bool:
+    """Tell whether this is a function that is one transaction."""
+    return isinstance(node, ast.FunctionDef) and is_decorated(node, 'atomic')
+
+
+def is_atomic_block(node: ast.AST) -> bool:
+    """Tell whether this is a block that is one transaction."""
+    return isinstance(node, ast.With) and any(
+        ast.unparse(item.context_expr) == 'atomic()' for item in node.items
+    )
+
+
+def docstring_of(function: ast.FunctionDef) -> ast.stmt | None:
+    """Return the statement that is a function's docstring."""
+    return function.body[0] if ast.get_docstring(function) else None
+
+
+def lines_of(node: ast.stmt | None) -> int:
+    """Count the lines of a statement."""
+    return (node.end_lineno or 0) - node.lineno + 1 if node else 0
+
+
+def lines(path: Path) -> int:
+    """Count the lines of a file."""
+    return len(path.read_text(encoding='utf-8').splitlines())

@@ -1,0 +1,74 @@
+"""Copies of the repository: what a test does to one of these, it does to nobody's work."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+CODE = ('project', 'config', 'migrations', 'wsgi.py', 'pyproject.toml')
+
+COMMANDS = """
+import json, sys
+from wsgi import create_app
+
+runner = create_app().test_cli_runner()
+for command in json.loads(sys.argv[1]):
+    result = runner.invoke(args=command)
+    print(result.output)
+    if result.exit_code:
+        raise SystemExit(f'{command} failed: {result.output}{result.exception!r}')
+"""
+
+
+def copy_repository(folder: Path) -> Path:
+    """Copy the code into a folder and return where it is."""
+    copy = folder / 'copy'
+    copy.mkdir()
+    for name in CODE:
+        source = ROOT / name
+        (shutil.copytree if source.is_dir() else shutil.copy2)(source, copy / name)
+    return copy
+
+
+def python(copy: Path, *arguments: str) -> str:
+    """Run Python on a copy, with a SQLite database of its own; return what it said."""
+    environment = {
+        'PATH': os.environ['PATH'],
+        'PYTHONPATH': str(copy),
+        'PYTHON_DOTENV_DISABLED': '1',
+        'APP_ENV': 'development',
+        'DATABASE_URL': f'sqlite:///{copy}/var/test.sqlite',
+    }
+    ended = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=copy,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout
+
+
+def flask(copy: Path, *commands: str) -> str:
+    """Run `flask` commands on a copy, one after the other in one process."""
+    return python(copy, '-c', COMMANDS, json.dumps([command.split(' ', 3) for command in commands]))
+
+
+def lint_imports(copy: Path) -> tuple[int, str]:
+    """Run import-linter on a copy; return its exit code and what it said."""
+    ended = subprocess.run(
+        [str(Path(sys.executable).parent / 'lint-imports'), '--no-cache'],
+        cwd=copy,
+        env={'PATH': os.environ['PATH'], 'PYTHONPATH': str(copy), 'COLUMNS': '400'},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return ended.returncode, ended.stdout + ended.stderr

@@ -1,0 +1,74 @@
+"""What the databases are told."""
+
+import pytest
+from sqlalchemy import StaticPool, create_engine
+
+from project.core.data import engines
+
+SQLITE = {'SQLALCHEMY_DATABASE_URI': 'sqlite://'}
+POSTGRESQL = {'SQLALCHEMY_DATABASE_URI': 'postgresql://ada@127.0.0.1/ada'}
+
+
+class TestOptions:
+    @pytest.mark.parametrize('config', [SQLITE, POSTGRESQL])
+    def test_read_without_a_transaction(self, config):
+        assert engines.options(config)['isolation_level'] == 'AUTOCOMMIT'
+
+    @pytest.mark.parametrize('url', ['sqlite://', 'sqlite:///:memory:'])
+    def test_keep_a_database_in_memory_on_one_connection(self, url):
+        options = engines.options({'SQLALCHEMY_DATABASE_URI': url})
+
+        assert options['poolclass'] is StaticPool
+        assert options['connect_args'] == {'check_same_thread': False}
+
+    def test_make_the_folder_of_a_file(self, tmp_path):
+        path = tmp_path / 'a' / 'b' / 'db'
+
+        options = engines.options({'SQLALCHEMY_DATABASE_URI': f'sqlite:///{path}'})
+
+        assert path.parent.is_dir()
+        assert 'poolclass' not in options
+
+    def test_let_postgresql_end_what_would_hold_a_worker(self):
+        options = engines.options(POSTGRESQL)
+
+        assert '-c statement_timeout=30000' in options['connect_args']['options']
+        assert '-c lock_timeout=5000' in options['connect_args']['options']
+        assert '-c idle_in_transaction_session_timeout=60000' in options['connect_args']['options']
+        assert options['pool_timeout'] == 5
+
+    def test_give_way_to_what_is_configured(self):
+        config = {**POSTGRESQL, 'SQLALCHEMY_ENGINE_OPTIONS': {'pool_size': 3}}
+
+        assert engines.options(config)['pool_size'] == 3
+        assert engines.options(config)['max_overflow'] == 10
+
+
+class TestWriting:
+    @pytest.mark.parametrize(
+        ('url', 'level'),
+        [('sqlite://', 'SERIALIZABLE'), ('postgresql://', 'READ COMMITTED')],
+    )
+    def test_wants_a_real_transaction(self, url, level):
+        assert engines.writing(create_engine(url)) == {'isolation_level': level}
+
+
+class TestPrepare:
+    def test_makes_sqlite_durable_and_strict(self, tmp_path):
+        engine = create_engine(f'sqlite:///{tmp_path}/db', isolation_level='AUTOCOMMIT')
+        engines.prepare(engine)
+
+        with engine.connect() as connection:
+            told = {
+                name: connection.exec_driver_sql(f'PRAGMA {name}').scalar()
+                for name in ('journal_mode', 'synchronous', 'foreign_keys', 'busy_timeout')
+            }
+        engine.dispose()
+
+        full = 2
+        assert told == {
+            'journal_mode': 'wal',
+            'synchronous': full,
+            'foreign_keys': 1,
+            'busy_timeout': 5000,
+        }

@@ -1,0 +1,98 @@
+"""Maintenance."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import time_machine
+
+from project.core.web.maintenance import maintenance
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def file(app):
+    """Return where the file of maintenance would be."""
+    return Path(app.config['MAINTENANCE_FILE'])
+
+
+class TestInitApp:
+    def test_refuses_a_relative_path(self, kernel):
+        with pytest.raises(SystemExit, match='MAINTENANCE_FILE must be an absolute path'):
+            kernel(MAINTENANCE_FILE='var/maintenance')
+
+
+class TestCheckMaintenance:
+    @pytest.mark.parametrize('url', ['/readyz', '/api/v1/openapi.json', '/nowhere'])
+    @pytest.mark.parametrize('method', ['GET', 'POST', 'OPTIONS'])
+    def test_closes_every_route(self, client, file, url, method):
+        file.touch()
+
+        response = client.open(url, method=method)
+
+        assert response.status_code == 503
+        assert response.headers['Retry-After'] == '300'
+        assert response.json == {
+            'status': 'error', 'message': 'Currently in maintenance', 'code': 503,
+        }  # fmt: skip
+
+    def test_leaves_healthz_open(self, client, file):
+        file.touch()
+
+        assert client.get('/healthz').status_code == 200
+
+    def test_opens_again_without_a_restart(self, client, file):
+        file.touch()
+        assert client.get('/nowhere').status_code == 503
+
+        file.unlink()
+        assert client.get('/nowhere').status_code == 404
+
+    @time_machine.travel(NOON, tick=False)
+    @pytest.mark.parametrize(
+        ('until', 'seconds'),
+        [
+            ((NOON + timedelta(minutes=30)).isoformat(), '1800'),
+            ((NOON - timedelta(minutes=30)).isoformat(), '1'),
+            (None, '300'),
+            ('soon', '300'),
+            ('2026-11-23T13:00:00', '300'),
+            (5, '300'),
+        ],
+    )
+    def test_says_when_to_come_back(self, client, file, until, seconds):
+        file.write_text(json.dumps({'reason': 'Moving house', 'until': until}))
+
+        response = client.get('/nowhere')
+
+        assert response.headers['Retry-After'] == seconds
+        assert response.json['message'] == 'Moving house'
+
+    @pytest.mark.parametrize(
+        'content',
+        [b'', b'{', b'[]', b'5', b'null', b'\xff\xfe', b'{"reason": ["x"]}', b'{"reason": 5}'],
+    )
+    def test_holds_whatever_is_in_the_file(self, client, file, content):
+        file.write_bytes(content)
+
+        response = client.get('/nowhere')
+
+        assert response.status_code == 503
+        assert isinstance(response.json['message'], str)
+
+    def test_holds_even_if_it_is_no_file(self, client, file):
+        file.mkdir()
+
+        assert client.get('/nowhere').status_code == 503
+
+
+class TestMaintenance:
+    def test_is_none_while_the_service_serves(self):
+        assert maintenance() is None
+
+    def test_is_what_the_file_says(self, file):
+        file.write_text('{"reason": "Größeres"}', encoding='utf-8')
+
+        assert maintenance() == {'reason': 'Größeres'}

@@ -1,0 +1,275 @@
+"""Bytes, whole and in ranges (RFC 9110)."""
+
+from io import BytesIO
+
+import pytest
+from flask import Response, request, send_file
+
+from project.core.errors import RangeNotSatisfiable
+from project.core.web.ranges import (
+    BLOCK,
+    Window,
+    describe_bytes,
+    ignore_odd_ranges,
+    send_bytes,
+)
+from tests.client import reasons
+
+TEN = b'0123456789'
+ETAG = 'abc'
+
+
+@pytest.fixture
+def opened():
+    """Return the files that were opened, to see whether they were closed."""
+    return []
+
+
+@pytest.fixture
+def download(serve, tmp_path, opened):
+    """Return a function that downloads bytes with these headers."""
+
+    def get(headers=None, content=TEN, method='GET'):
+        path = tmp_path / 'content'
+        path.write_bytes(content)
+
+        def show():
+            file = path.open('rb')
+            opened.append(file)
+            return send_bytes(file, etag=ETAG, mimetype='text/plain')
+
+        client = serve(show, refuses=[RangeNotSatisfiable], methods=('GET', 'POST'))
+        response = client.open('/probe', method=method, headers=headers)
+        response.data  # noqa: B018
+        response.close()
+        return response
+
+    return get
+
+
+class TestWindow:
+    def test_ends_after_so_many_bytes(self):
+        window = Window(BytesIO(TEN), 3, 4)
+
+        assert [window.read(3), window.read(3), window.read(3)] == [b'345', b'6', b'']
+
+    def test_gives_all_that_is_left_to_who_names_no_size(self):
+        window = Window(BytesIO(TEN), 3, 4)
+
+        assert window.read(1) + window.read() == b'3456'
+        assert window.read() == b''
+
+    def test_closes_its_file(self):
+        file = BytesIO(TEN)
+
+        Window(file, 0, 1).close()
+
+        assert file.closed
+
+
+class TestSendBytes:
+    def test_sends_the_whole(self, download):
+        response = download()
+
+        assert response.status_code == 200
+        assert response.data == TEN
+        assert response.headers['Content-Length'] == '10'
+        assert response.headers['ETag'] == '"abc"'
+        assert response.headers['Accept-Ranges'] == 'bytes'
+        assert response.mimetype == 'text/plain'
+        assert 'Content-Range' not in response.headers
+
+    @pytest.mark.parametrize(
+        ('asked', 'data', 'said'),
+        [
+            ('bytes=0-0', b'0', '0-0'),
+            ('bytes=0-4', b'01234', '0-4'),
+            ('bytes=4-4', b'4', '4-4'),
+            ('bytes=9-9', b'9', '9-9'),
+            ('bytes=5-', b'56789', '5-9'),
+            ('bytes=0-', TEN, '0-9'),
+            ('bytes=9-', b'9', '9-9'),
+            ('bytes=-1', b'9', '9-9'),
+            ('bytes=-4', b'6789', '6-9'),
+            ('bytes=-10', TEN, '0-9'),
+            ('bytes=-11', TEN, '0-9'),
+            ('bytes=-99999999999999999999', TEN, '0-9'),
+            ('bytes=5-99999999999999999999', b'56789', '5-9'),
+            ('Bytes=1-2', b'12', '1-2'),
+        ],
+    )
+    def test_sends_a_range(self, download, asked, data, said):
+        response = download({'Range': asked})
+
+        assert response.status_code == 206
+        assert response.data == data
+        assert response.headers['Content-Range'] == f'bytes {said}/10'
+        assert response.headers['Content-Length'] == str(len(data))
+
+    @pytest.mark.parametrize('asked', ['bytes=10-', 'bytes=10-20', 'bytes=99999999999999999999-'])
+    def test_refuses_what_lies_behind_the_end(self, download, opened, asked):
+        response = download({'Range': asked})
+
+        assert response.status_code == 416
+        assert response.headers['Content-Range'] == 'bytes */10'
+        assert reasons(response) == {'range': ['Outside of the content']}
+        assert opened[0].closed
+
+    @pytest.mark.parametrize(
+        'asked',
+        [
+            'bytes=0-1,3-4', 'bytes=0-0,-1', 'lines=1-2', 'bytes=2-1', 'bytes=', 'bytes=-', 'bytes',
+            'garbage', 'bytes=a-b', 'bytes=0-1-2', '', 'bytes=--1', 'bytes=²-5',
+        ],
+    )  # fmt: skip
+    def test_ignores_several_and_odd_ones(self, download, asked):
+        response = download({'Range': asked})
+
+        assert response.status_code == 200
+        assert response.data == TEN
+
+    @pytest.mark.parametrize(
+        ('condition', 'code'),
+        [
+            ('"abc"', 206),
+            ('"other"', 200),
+            ('W/"abc"', 200),
+            ('Mon, 23 Nov 2026 12:00:00 GMT', 200),
+            ('abc', 200),
+        ],
+    )
+    def test_completes_a_download_only_with_the_same_bytes(self, download, condition, code):
+        response = download({'Range': 'bytes=5-', 'If-Range': condition})
+
+        assert response.status_code == code
+        assert response.data == (TEN[5:] if code == 206 else TEN)
+
+    def test_sends_to_head_what_the_whole_is_like(self, download):
+        response = download({'Range': 'bytes=5-'}, method='HEAD')
+
+        assert response.status_code == 200
+        assert response.data == b''
+        assert response.headers['Content-Length'] == '10'
+        assert 'Content-Range' not in response.headers
+
+    def test_ignores_a_range_of_what_is_no_get(self, download):
+        assert download({'Range': 'bytes=5-'}, method='POST').status_code == 200
+
+    @pytest.mark.parametrize('tags', ['"abc"', 'W/"abc"', '*', '"x", "abc"'])
+    def test_sends_nothing_to_who_has_it(self, download, opened, tags):
+        response = download({'If-None-Match': tags, 'Range': 'bytes=0-1'})
+
+        assert response.status_code == 304
+        assert response.data == b''
+        assert response.headers['ETag'] == '"abc"'
+        assert opened[0].closed
+
+    def test_sends_a_file_of_no_bytes(self, download):
+        response = download(content=b'')
+
+        assert (response.status_code, response.data) == (200, b'')
+        assert response.headers['Content-Length'] == '0'
+
+    @pytest.mark.parametrize('asked', ['bytes=0-', 'bytes=0-0', 'bytes=-1'])
+    def test_has_no_range_of_no_bytes(self, download, asked):
+        response = download({'Range': asked}, content=b'')
+
+        assert response.status_code == 416
+        assert response.headers['Content-Range'] == 'bytes */0'
+
+    @pytest.mark.parametrize('headers', [{}, {'Range': 'bytes=5-'}])
+    def test_closes_the_file_with_the_response(self, download, opened, headers):
+        download(headers)
+
+        assert opened[0].closed
+
+    def test_sends_more_than_a_block(self, download):
+        content = bytes(range(256)) * (BLOCK // 256 + 1)
+
+        response = download({'Range': f'bytes=1-{BLOCK + 1}'}, content=content)
+
+        assert response.data == content[1 : BLOCK + 2]
+
+    def test_hands_a_file_to_the_server_that_can_send_it_by_itself(self, app, tmp_path):
+        (tmp_path / 'content').write_bytes(TEN)
+        given = []
+
+        def wrap(file, size):
+            given.append((file, size))
+            return iter([file.read()])
+
+        headers = {'Range': 'bytes=3-5'}
+        with (
+            (tmp_path / 'content').open('rb') as file,
+            app.test_request_context(headers=headers),
+        ):
+            request.environ['wsgi.file_wrapper'] = wrap
+            send_bytes(file, etag=ETAG, mimetype='text/plain')
+
+            [(window, size)] = given
+            assert (window.fileno(), file.tell(), window.left, size) == (file.fileno(), 6, 0, BLOCK)
+
+
+class TestIgnoreOddRanges:
+    @pytest.fixture
+    def report(self, serve):
+        def show():
+            ignore_odd_ranges()
+            return send_file(BytesIO(TEN), mimetype='text/plain')
+
+        return serve(show, methods=('GET',))
+
+    @pytest.mark.parametrize('asked', ['bytes=0-1,3-4', 'lines=1-2', 'garbage', 'bytes=-11'])
+    def test_sends_the_whole_where_werkzeug_would_refuse(self, report, asked):
+        response = report.get('/probe', headers={'Range': asked})
+
+        assert (response.status_code, response.data) == (200, TEN)
+
+    def test_sends_the_whole_to_head(self, report):
+        response = report.head('/probe', headers={'Range': 'bytes=0-1'})
+
+        assert response.status_code == 200
+        assert response.headers['Content-Length'] == '10'
+
+    def test_leaves_a_plain_range_alone(self, report):
+        response = report.get('/probe', headers={'Range': 'bytes=2-4'})
+
+        assert (response.status_code, response.data) == (206, b'234')
+
+    def test_leaves_a_refusal_to_werkzeug(self, report):
+        response = report.get('/probe', headers={'Range': 'bytes=10-'})
+
+        assert response.status_code == 416
+        assert response.headers['Content-Range'] == 'bytes */10'
+        assert list(reasons(response)) == ['range']
+
+
+class TestDescribeBytes:
+    def describe(self, name, inline=False):
+        response = describe_bytes(Response(), name, 'ab' * 32, inline=inline)
+        return response.headers['Content-Disposition']
+
+    @pytest.mark.parametrize(
+        ('name', 'said'),
+        [
+            ('report.txt', 'filename="report.txt"'),
+            ('a b-(1)_c.txt', 'filename="a b-(1)_c.txt"'),
+            ('Größe.txt', 'filename="Groe.txt"; filename*=UTF-8\'\'Gr%C3%B6%C3%9Fe.txt'),
+            ('文書', 'filename="file"; filename*=UTF-8\'\'%E6%96%87%E6%9B%B8'),
+            ('a"b;c\\d', 'filename="a_b_c_d"; filename*=UTF-8\'\'a%22b%3Bc%5Cd'),
+            ('a\r\nX: b', 'filename="a__X_ b"; filename*=UTF-8\'\'a%0D%0AX%3A%20b'),
+            ('../a', 'filename=".._a"; filename*=UTF-8\'\'..%2Fa'),
+        ],
+    )
+    def test_says_what_the_bytes_are_called(self, name, said):
+        assert self.describe(name) == f'attachment; {said}'
+
+    def test_shows_them_in_place_where_it_may(self):
+        assert self.describe('a.png', inline=True) == 'inline; filename="a.png"'
+
+    def test_says_what_they_hash_to(self):
+        response = describe_bytes(Response(), 'a', '00' * 31 + 'ff', inline=False)
+
+        assert response.headers['Repr-Digest'] == (
+            'sha-256=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAP8=:'
+        )

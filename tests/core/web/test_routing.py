@@ -1,0 +1,46 @@
+"""URL converters."""
+
+import pytest
+from flask import url_for
+
+from tests.client import data, reasons
+
+
+@pytest.fixture
+def client(serve):
+    """Return a client of a route with an id."""
+    return serve(lambda thing_id: None, rule='/things/<int:thing_id>')
+
+
+class TestIdConverter:
+    @pytest.mark.parametrize('number', ['0', '1', '2147483647'])
+    def test_takes_an_id(self, client, number):
+        assert data(client.get(f'/things/{number}')) is None
+
+    @pytest.mark.parametrize(
+        'number', ['2147483648', '9' * 10, '9' * 25, '0' * 11, '-1', '1.0', 'x', '²', '1%00']
+    )
+    def test_knows_no_other_number(self, client, number):
+        response = client.get(f'/things/{number}')
+
+        assert response.status_code == 404
+        assert reasons(response) == {'url': ['Not Found']}
+
+    def test_does_not_let_a_large_one_pass_for_a_name(self, app):
+        response = app.test_client().get('/api/v1/users/2147483648')
+
+        assert response.status_code == 404
+        assert list(reasons(response)) == ['url']
+
+    def test_writes_numbers_into_urls(self, app):
+        with app.test_request_context():
+            assert url_for('api_v1.users.user', user_id=5) == '/api/v1/users/5'
+
+
+class TestInitApp:
+    @pytest.mark.parametrize('url', ['//things/1', '/things//1', '/things/1/'])
+    def test_knows_one_url_for_a_thing(self, client, url):
+        response = client.get(url)
+
+        assert response.status_code == 404
+        assert reasons(response) == {'url': ['Not Found']}

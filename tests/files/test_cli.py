@@ -1,0 +1,194 @@
+"""`flask files`."""
+
+import json
+
+import pytest
+
+from project.files import service
+from tests.users.factories import UserFactory
+
+from .factories import FileFactory
+
+
+@pytest.fixture
+def run(cli):
+    """Return a function that runs a command of the group, and wants it to succeed."""
+
+    def run(*arguments):
+        result = cli.invoke(args=['files', *arguments])
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    return run
+
+
+@pytest.fixture
+def refusal(cli):
+    """Return a function that runs a command, and gives the line it refuses with."""
+
+    def run(*arguments):
+        result = cli.invoke(args=['files', *arguments])
+        assert result.exit_code != 0
+        assert result.stdout == ''
+        [line] = result.stderr.splitlines()
+        return line
+
+    return run
+
+
+@pytest.fixture
+def source(tmp_path):
+    """A file of the operator's."""
+    source = tmp_path / 'terms.txt'
+    source.write_bytes(b'For everybody.')
+    return source
+
+
+class TestFilesList:
+    def test_shows_a_users_files_as_a_table(self, run):
+        ada = UserFactory()
+        FileFactory(owner=ada, name='old.txt', tags=['red', 'blue'])
+        FileFactory(owner=ada, name='new.txt')
+        FileFactory(name='another’s.txt')
+
+        heading, *rows = [
+            line for line in run('list', ada.username).splitlines() if '──' not in line
+        ]
+
+        assert heading.split() == ['id', 'name', 'size', 'type', 'tags', 'created_at', 'trashed_at']
+        assert ['new.txt' in rows[0], 'old.txt' in rows[1], len(rows)] == [True, True, 2]
+        assert 'blue red' in rows[1]
+
+    def test_takes_an_address_for_a_user(self, run):
+        ada = UserFactory()
+        file = FileFactory(owner=ada)
+
+        assert str(file.id) in run('list', ada.email)
+
+    def test_says_the_same_in_json(self, run):
+        ada = UserFactory()
+        file = FileFactory(owner=ada, name='a.txt', tags=['red'])
+
+        [row] = json.loads(run('list', ada.username, '--json'))
+
+        assert row == {
+            'id': str(file.id),
+            'name': 'a.txt',
+            'size': file.size,
+            'type': 'text/plain',
+            'tags': ['red'],
+            'created_at': row['created_at'],
+            'trashed_at': None,
+        }
+        assert row['created_at'].endswith('Z')
+
+    def test_shows_the_trash(self, run):
+        ada = UserFactory()
+        FileFactory(owner=ada)
+        trashed = FileFactory(owner=ada, trashed=True)
+
+        [row] = json.loads(run('list', ada.username, '--trashed', '--json'))
+
+        assert row['id'] == str(trashed.id)
+
+    def test_shows_as_many_as_asked_for(self, run):
+        ada = UserFactory()
+        FileFactory.create_batch(3, owner=ada)
+
+        assert len(json.loads(run('list', ada.username, '--limit', '2', '--json'))) == 2
+
+    def test_a_name_cannot_move_the_cursor(self, run):
+        ada = UserFactory()
+        FileFactory(owner=ada, name='a\u2028b')
+
+        assert 'a\N{REPLACEMENT CHARACTER}b' in run('list', ada.username)
+
+    def test_refuses_an_unknown_user_in_a_line(self, refusal):
+        assert refusal('list', 'nobody') == 'Error: user: No such user'
+
+
+class TestFilesStats:
+    def test_counts_by_type(self, run):
+        FileFactory(content=b'12345')
+        FileFactory(content=b'123', trashed=True)
+
+        assert json.loads(run('stats', '--json')) == [
+            {'type': 'text/plain', 'files': 2, 'bytes': 8}
+        ]
+        assert run('stats').split()[-3:] == ['text/plain', '2', '8']
+
+    def test_nothing_is_an_empty_list(self, run):
+        assert json.loads(run('stats', '--json')) == []
+
+
+class TestFilesPublish:
+    def test_gives_a_file_to_everybody(self, run, client, source):
+        assert run('publish', str(source)) == 'Published terms.txt.\n'
+
+        response = client.get('/api/v1/files/public/terms.txt', buffered=True)
+        assert response.data == b'For everybody.'
+
+    def test_gives_it_under_another_name(self, run, client, source):
+        run('publish', str(source), '--name', '2026/terms.txt')
+
+        response = client.get('/api/v1/files/public/2026/terms.txt', buffered=True)
+        assert response.data == b'For everybody.'
+
+    def test_refuses_a_name_that_is_taken(self, run, refusal, source):
+        run('publish', str(source))
+
+        assert refusal('publish', str(source)) == 'Error: name: Already published'
+
+    @pytest.mark.parametrize('name', ['../terms.txt', '.terms.txt', '/terms.txt', '.'])
+    def test_refuses_a_name_outside_of_the_folder(self, refusal, source, name):
+        line = refusal('publish', str(source), '--name', name)
+
+        assert line == 'Error: name: Not a name inside the published folder'
+
+    def test_refuses_what_does_not_exist(self, cli, tmp_path):
+        result = cli.invoke(args=['files', 'publish', str(tmp_path / 'nothing')])
+
+        assert result.exit_code != 0
+
+
+class TestFilesUnpublish:
+    def test_takes_it_back(self, run, client, source):
+        run('publish', str(source))
+
+        assert run('unpublish', 'terms.txt') == 'Unpublished terms.txt.\n'
+
+        assert client.get('/api/v1/files/public/terms.txt').status_code == 404
+
+    def test_a_dry_run_changes_nothing(self, run, source):
+        run('publish', str(source))
+
+        output = run('unpublish', 'terms.txt', '--dry-run')
+
+        assert output == 'Would unpublish terms.txt.\n'
+        assert (service.published_folder() / 'terms.txt').exists()
+
+    @pytest.mark.parametrize('options', [(), ('--dry-run',)])
+    def test_refuses_what_was_not_published(self, refusal, options):
+        line = refusal('unpublish', 'nothing.txt', *options)
+
+        assert line == 'Error: file: Nothing published under that name'
+
+
+class TestFilesSweep:
+    def test_counts_what_it_removed(self, run, kept):
+        FileFactory(expired=True)
+        FileFactory(expired=True)
+
+        assert json.loads(run('sweep', '--json')) == {'trash': 2, 'bytes': 2, 'incoming': 0}
+        assert kept() == []
+
+    def test_a_dry_run_changes_nothing(self, run, kept):
+        FileFactory(expired=True)
+
+        counted = json.loads(run('sweep', '--dry-run', '--json'))
+
+        assert counted == {'trash': 1, 'bytes': 0, 'incoming': 0}
+        assert len(kept()) == 1
+
+    def test_nothing_to_do_is_fine(self, run):
+        assert run('sweep').split()[-3:] == ['0', '0', '0']

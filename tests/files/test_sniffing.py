@@ -1,0 +1,60 @@
+"""What bytes are, whatever they are called."""
+
+import pytest
+
+from project.files.sniffing import HARMLESS, HEAD, OCTETS, sniff
+
+PNG = b'\x89PNG\r\n\x1a\n' + b'\0' * 32
+
+
+class TestSniff:
+    @pytest.mark.parametrize(
+        ('head', 'type'),
+        [
+            (PNG, 'image/png'),
+            (b'\xff\xd8\xff\xe0' + b'\0' * 32, 'image/jpeg'),
+            (b'GIF89a' + b'\0' * 32, 'image/gif'),
+            (b'%PDF-1.7\n', 'application/pdf'),
+            (b'PK\x03\x04' + b'\0' * 32, 'application/zip'),
+        ],
+    )
+    def test_knows_bytes_by_their_beginning(self, head, type):
+        assert sniff(head) == type
+
+    @pytest.mark.parametrize(
+        'head',
+        [
+            b'Hello.\r\n\tIndented.\f',
+            b'<!doctype html><script>alert(1)</script>',
+            b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>',
+            b'<?php system($_GET[0]);',
+            b'{"json": true}',
+            'Grüße, 世界'.encode(),
+        ],
+    )
+    def test_calls_what_can_be_read_text_and_nothing_more(self, head):
+        assert sniff(head) == 'text/plain'
+
+    @pytest.mark.parametrize('head', [b'', b'\0\1\2', b'text\0text', b'\xff\xfe\xfd', b'bell\x07'])
+    def test_calls_everything_else_octets(self, head):
+        assert sniff(head) == OCTETS
+
+    @pytest.mark.parametrize('cut', [1, 2, 3])
+    def test_takes_a_character_that_the_head_cut_in_two_for_text(self, cut):
+        text = 'a' * (HEAD - cut) + '🦄'
+
+        assert sniff(text.encode()[:HEAD]) == 'text/plain'
+
+    def test_does_not_take_a_broken_character_before_the_cut_for_text(self):
+        assert sniff(b'\xf0' + b'a' * (HEAD - 1)) == OCTETS
+
+    def test_does_not_take_half_a_character_at_the_end_of_everything_for_text(self):
+        assert sniff('🦄'.encode()[:3]) == OCTETS
+
+
+class TestHarmless:
+    @pytest.mark.parametrize(
+        'type', ['text/html', 'image/svg+xml', 'application/pdf', 'text/xml', 'application/json']
+    )
+    def test_names_nothing_that_can_act(self, type):
+        assert type not in HARMLESS

@@ -1,0 +1,182 @@
+"""The house stands as drawn, and every rule that says so goes red when it does not."""
+
+import re
+import tomllib
+
+import pytest
+
+from tests import architecture
+from tests.copies import ROOT, copy_repository, lint_imports
+
+CONTRACTS = [
+    contract['name']
+    for contract in tomllib.loads((ROOT / 'pyproject.toml').read_text())['tool']['importlinter'][
+        'contracts'
+    ]
+]
+FLOORS, ROOMS, FEATURE, RULES, NO_CONFIG, NO_PROJECT, EDGES = CONTRACTS
+
+# One breach of each kind: where, what is written there, which contract breaks, and its complaint.
+IMPORTS = (
+    ('project/files/routes.py', 'from project.auth import service as s', FLOORS,
+     'project.files.routes -> project.auth'),
+    ('project/auth/service/pins.py', 'from project.files import service as s', FLOORS,
+     'project.auth.service.pins -> project.files'),
+    ('project/users/service.py', 'import project.auth.service.sessions', FLOORS,
+     'project.users.service -> project.auth.service.sessions'),
+    ('project/core/tokens.py', 'import project.users.models', FLOORS,
+     'project.core.tokens -> project.users.models'),
+    ('project/users/cli.py', 'from project import api', FLOORS,
+     'project.users.cli -> project.api'),
+    ('project/billing/__init__.py', '', FLOORS, '- project.billing'),
+    ('project/core/data/types.py', 'import project.core.web.headers', ROOMS,
+     'project.core.data.types -> project.core.web.headers'),
+    ('project/core/web/limits.py', 'import project.core.ops.cli', ROOMS,
+     'project.core.web.limits -> project.core.ops.cli'),
+    ('project/core/clock.py', 'import project.core.origin', ROOMS,
+     'project.core.clock -> project.core.origin'),
+    ('project/core/cupboard.py', '', ROOMS, '- project.core.cupboard'),
+    ('project/files/models.py', 'from . import service', FEATURE,
+     'project.files.models -> project.files.service'),
+    ('project/files/service/usage.py', 'from project.files import schemas', FEATURE,
+     'project.files.service.usage -> project.files.schemas'),
+    ('project/users/schemas.py', 'from . import routes', FEATURE,
+     'project.users.schemas -> project.users.routes'),
+    ('project/files/cli.py', 'from . import routes', FEATURE,
+     'project.files.cli -> project.files.routes'),
+    ('project/auth/errors.py', 'from . import models', FEATURE,
+     'project.auth.errors -> project.auth.models'),
+    ('project/files/drawer.py', '', FEATURE, '- project.files.drawer'),
+    ('project/files/service/library.py', 'import marshmallow', RULES,
+     'project.files.service.library -> marshmallow'),
+    ('project/users/service.py', 'import click', RULES, 'project.users.service -> click'),
+    ('project/auth/models.py', 'import project.core.web.jsend', RULES,
+     'project.auth.models -> project.core.web.jsend'),
+    ('project/users/signals.py', 'import project.core.ops.cli', RULES,
+     'project.users.signals -> project.core.ops.cli'),
+    ('project/files/service/content.py', 'import config', NO_CONFIG,
+     'project.files.service.content -> config'),
+    ('project/core/data/mail.py', 'import config.base', NO_CONFIG,
+     'project.core.data.mail -> config.base'),
+    ('config/env.py', 'import project.core.clock', NO_PROJECT,
+     'config.env -> project.core.clock'),
+    ('project/files/routes.py', 'from .models import File', EDGES,
+     'project.files.routes -> project.files.models'),
+    ('project/users/cli.py', 'import sqlalchemy', EDGES, 'project.users.cli -> sqlalchemy'),
+    ('project/auth/routes.py', 'import flask_sqlalchemy', EDGES,
+     'project.auth.routes -> flask_sqlalchemy'),
+)  # fmt: skip
+
+ROUTE = 'from flask import Blueprint\n@x.get("/")\n@endpoint(allow=public)\ndef x():\n    {}\n'
+ATOMIC = '@atomic()\ndef change(password):\n    {}\n'
+BLOCK = 'def change(password):\n    with atomic():\n        {}\n'
+
+# The same for our own checks.
+BREACHES = (
+    ('commits_elsewhere', 'users/service.py', 'db.session.commit()', 'users/service.py:1'),
+    ('commits_elsewhere', 'core/ops/cli.py', 'def f():\n    session.rollback()', 'cli.py:2'),
+    ('services_that_know_requests', 'users/service.py', 'from flask import request', 'request'),
+    ('services_that_know_requests', 'files/service/a.py', 'import flask', 'flask'),
+    ('services_that_know_requests', 'auth/service/a.py', 'from flask import current_app, g', 'g'),
+    ('services_that_know_requests', 'auth/service/a.py', 'from flask.views import View', 'View'),
+    ('modules_without_a_word', 'users/a.py', 'x = 1', 'users/a.py'),
+    ('handlers_without_a_word', 'users/routes.py', ROUTE.format('return 1'), 'routes.py: x'),
+    ('routes_that_catch', 'users/routes.py', 'try:\n    x\nexcept KeyError:\n    y', 'routes.py:1'),
+    ('routes_that_catch', 'auth/routes/a.py', 'try:\n    x\nfinally:\n    y', 'a.py:1'),
+    ('slow_in_atomic', 'auth/service.py', ATOMIC.format('hash_password(password)'), 'hash_pass'),
+    (
+        'slow_in_atomic',
+        'auth/service.py',
+        ATOMIC.format('hashing.is_password(1, 2)'),
+        'is_password',
+    ),
+    (
+        'slow_in_atomic',
+        'users/service.py',
+        ATOMIC.format('render_mail("a", "b", {})'),
+        'render_mail',
+    ),
+    ('slow_in_atomic', 'auth/service.py', BLOCK.format('hash_password(password)'), 'hash_password'),
+    ('slow_in_atomic', 'auth/service.py', BLOCK.format('request.urlopen("https://a")'), 'urlopen'),
+    ('vague_names', 'core/utils.py', '', 'core/utils.py'),
+    ('vague_names', 'users/helpers/a.py', '', 'users/helpers/a.py'),
+    ('vague_names', 'common/__init__.py', '', 'common/__init__.py'),
+    ('long_files', 'users/models.py', 'x = 1\n' * 301, '301 lines'),
+    ('long_files', 'users/models.py', 'x = 1\n' * 250, 'p90'),
+    ('long_functions', 'users/a.py', 'def f():\n' + '    x = 1\n' * 50, 'f: 51 lines'),
+    ('long_functions', 'users/a.py', 'def f():\n' + '    x = 1\n' * 30, 'p90'),
+    ('long_functions', 'users/a.py', 'def f():\n' + '    x = 1\n' * 10, 'median'),
+    ('long_entrances', '__init__.py', 'x = 1\n' * 41, '41 lines'),
+    ('long_entrances', 'users/__init__.py', 'x = 1\n' * 16, 'users/__init__.py: 16 lines'),
+)
+
+
+class TestContracts:
+    @pytest.fixture(scope='class')
+    @classmethod
+    def complaints(cls, tmp_path_factory):
+        """What import-linter says of a copy with every breach in it, by contract."""
+        copy = copy_repository(tmp_path_factory.mktemp('breaches'))
+        for path, text, _, _ in IMPORTS:
+            file = copy / path
+            file.parent.mkdir(exist_ok=True)
+            before = file.read_text() if file.exists() else '"""A module."""\n'
+            file.write_text(f'{before}\n{text}\n')
+        code, said = lint_imports(copy)
+        assert code == 1
+        _, *parts = re.split(r'^(.+)\n-+\n', said.split('Broken contracts')[1], flags=re.MULTILINE)
+        return dict(zip(parts[::2], parts[1::2], strict=True))
+
+    def test_all_are_kept(self, tmp_path):
+        code, said = lint_imports(copy_repository(tmp_path))
+
+        assert code == 0, said
+        assert f'Contracts: {len(CONTRACTS)} kept, 0 broken.' in said
+
+    @pytest.mark.parametrize(
+        ('path', 'text', 'contract', 'complaint'), IMPORTS, ids=[row[3] for row in IMPORTS]
+    )
+    def test_a_breach_is_seen(self, complaints, path, text, contract, complaint):
+        assert complaint in complaints[contract]
+
+    def test_each_of_them_is_broken_by_one_of_these(self):
+        assert {row[2] for row in IMPORTS} == set(CONTRACTS)
+
+
+class TestChecks:
+    @pytest.mark.parametrize('check', architecture.CHECKS, ids=lambda check: check.__name__)
+    def test_the_house_keeps_it(self, check):
+        assert check(ROOT) == []
+
+    @pytest.mark.parametrize(('name', 'path', 'text', 'complaint'), BREACHES)
+    def test_a_breach_is_seen(self, tmp_path, name, path, text, complaint):
+        house = {'__init__.py': '', 'users/__init__.py': '', 'users/one.py': '"""One."""'}
+        if name in ('long_files', 'long_functions'):
+            house |= {f'users/small{n}.py': text if n % 2 else '' for n in range(4)}
+        for place, code in {**house, path: text}.items():
+            file = tmp_path / 'project' / place
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(code)
+
+        assert any(complaint in fault for fault in getattr(architecture, name)(tmp_path))
+
+    def test_each_of_them_is_breached_by_one_of_these(self):
+        assert {row[0] for row in BREACHES} == {check.__name__ for check in architecture.CHECKS}
+
+    @pytest.mark.parametrize(
+        ('name', 'path', 'text'),
+        [
+            ('commits_elsewhere', 'core/data/database.py', 'session.commit()'),
+            ('services_that_know_requests', 'users/service.py', 'from flask import current_app'),
+            ('services_that_know_requests', 'users/routes.py', 'from flask import request'),
+            ('handlers_without_a_word', 'users/routes.py', ROUTE.format('"""Say."""')),
+            ('routes_that_catch', 'users/service.py', 'try:\n    x\nfinally:\n    y'),
+            ('slow_in_atomic', 'auth/service.py', 'def f():\n    hash_password(1)'),
+        ],
+    )
+    def test_what_is_allowed_is_not_complained_of(self, tmp_path, name, path, text):
+        file = tmp_path / 'project' / path
+        file.parent.mkdir(parents=True)
+        file.write_text(text)
+
+        assert getattr(architecture, name)(tmp_path) == []

@@ -1,0 +1,168 @@
+"""Who may call what: every route, called as everybody, does what docs/matrix.md says."""
+
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from werkzeug.routing import Rule
+
+from project.core.clock import now
+from project.core.ops.api import documents, matrix
+from project.core.permissions import declared
+from tests.applications import application
+from tests.users.factories import AdminFactory, UserFactory
+
+DOCUMENT = Path(__file__).resolve().parent.parent / 'docs' / 'matrix.md'
+
+# What the guard answers, and no handler: which key of a refusal with which status.
+GUARD = {401: {'authorization'}, 403: {'permission', 'scope', 'reauthentication'}}
+
+
+def rows():
+    """Return the rows of the document: method, rule, and what it says of each who calls."""
+    table = [line for line in DOCUMENT.read_text(encoding='utf-8').splitlines() if '`' in line]
+    cells = [[cell.strip() for cell in line.strip('|').split('|')] for line in table]
+    found = []
+    for cell in cells:
+        if len(cell) == 5 and '/' in cell[0]:
+            method, rule = cell[0].strip('`').split(' ')
+            found.append((method, rule.replace('‹', '<').replace('›', '>'), *cell[1:]))
+    return found
+
+
+@pytest.fixture(autouse=True)
+def readiness(app, monkeypatch):
+    """What /readyz would ask is in a transaction of the test's; here it has just been asked."""
+    monkeypatch.setitem(app.extensions, 'readiness', (float('inf'), {'database': 'ok'}))
+
+
+ROWS = rows()
+IDS = [f'{method} {rule}' for method, rule, *_ in ROWS]
+OWN = [row for row in ROWS if 'own: ok' in row[3]]
+
+
+def path_of(rule, user_id):
+    """Return a path that fits a rule; where it names a user, that one."""
+    named = {
+        'user_id': str(user_id),
+        'username': 'nobody-of-that-name',
+        'filename': 'nothing.txt',
+    }
+    for part in ('user_id', 'username', 'filename', 'session_id', 'file_id'):
+        for kind in ('int', 'string', 'uuid', 'path'):
+            rule = rule.replace(f'<{kind}:{part}>', named.get(part, str(uuid4())))
+    assert '<' not in rule, f'{rule}: tell this test what to put there'
+    return rule
+
+
+def call(client, method, rule, user_id):
+    """Call a route and return the guard's verdict: `ok`, or the status of its refusal."""
+    body = {} if method in ('POST', 'PUT', 'PATCH') else None
+    response = client.open(path_of(rule, user_id), method=method, json=body, buffered=True)
+    assert response.status_code < 500
+    if response.status_code == 404 and '<int:user_id>' in rule:
+        return '404'
+    refused = set(response.json['data'] or ()) if response.status_code in GUARD else set()
+    return str(response.status_code) if refused & GUARD.get(response.status_code, set()) else 'ok'
+
+
+def expected(verdict, *, own=False):
+    """Return what a cell says of a caller who is freshly logged in."""
+    verdict = verdict.replace(', freshly logged in', '')
+    others, _, mine = verdict.partition(', own: ')
+    return mine if own and mine else others
+
+
+class TestMatrix:
+    def test_is_what_the_routes_declare(self, app):
+        assert DOCUMENT.read_text(encoding='utf-8') == matrix()
+        assert documents()[DOCUMENT] == matrix()
+
+    def test_has_a_row_for_every_route(self, app):
+        routes = {
+            (method, rule.rule)
+            for rule in app.url_map.iter_rules()
+            for method in (rule.methods or set()) - {'HEAD', 'OPTIONS'}
+        }
+
+        assert {row[:2] for row in ROWS} == routes
+        assert len(ROWS) == len(routes)
+
+    @pytest.mark.parametrize(('method', 'rule', 'nobody', '_m', '_a', '_s'), ROWS, ids=IDS)
+    def test_nobody(self, client, method, rule, nobody, _m, _a, _s):
+        assert call(client, method, rule, UserFactory().id) == expected(nobody)
+
+    @pytest.mark.parametrize(('method', 'rule', '_n', 'member', '_a', '_s'), ROWS, ids=IDS)
+    def test_a_member(self, as_user, method, rule, _n, member, _a, _s):
+        user, other = UserFactory(), UserFactory()
+
+        assert call(as_user(user), method, rule, other.id) == expected(member)
+
+    @pytest.mark.parametrize(('method', 'rule', '_n', 'member', '_a', '_s'), OWN)
+    def test_a_member_and_what_is_theirs(self, as_user, method, rule, _n, member, _a, _s):
+        user = UserFactory()
+
+        assert call(as_user(user), method, rule, user.id) == expected(member, own=True)
+
+    @pytest.mark.parametrize(('method', 'rule', '_n', '_m', 'admin', '_s'), ROWS, ids=IDS)
+    def test_an_admin(self, as_user, method, rule, _n, _m, admin, _s):
+        AdminFactory()  # Another one, lest they be the last.
+
+        assert call(as_user(AdminFactory()), method, rule, UserFactory().id) == expected(admin)
+
+    @pytest.mark.parametrize(('method', 'rule', '_n', '_m', 'admin', 'scope'), ROWS, ids=IDS)
+    def test_an_admins_key_with_every_scope(self, as_user, method, rule, _n, _m, admin, scope):
+        client = as_user(AdminFactory(), scopes=frozenset(declared()))
+
+        verdict = call(client, method, rule, UserFactory().id)
+
+        assert verdict == ('403' if scope == '—' else expected(admin))
+
+    @pytest.mark.parametrize(('method', 'rule', '_n', 'member', '_a', 'scope'), ROWS, ids=IDS)
+    def test_a_members_key_with_every_scope(self, as_user, method, rule, _n, member, _a, scope):
+        client = as_user(UserFactory(), scopes=frozenset(declared()))
+
+        verdict = call(client, method, rule, UserFactory().id)
+
+        assert verdict == ('403' if scope == '—' else expected(member))
+
+    @pytest.mark.parametrize(('method', 'rule', '_n', '_m', '_a', 'scope'), ROWS, ids=IDS)
+    def test_a_key_without_scopes(self, as_user, method, rule, _n, _m, _a, scope):
+        client = as_user(AdminFactory(), scopes=frozenset())
+
+        verdict = call(client, method, rule, UserFactory().id)
+
+        assert verdict == ('ok' if scope == 'public' else '403')
+
+    @pytest.mark.parametrize(('method', 'rule', '_n', '_m', '_a', 'scope'), ROWS, ids=IDS)
+    def test_a_key_with_the_one_scope_it_needs(self, as_user, method, rule, _n, _m, _a, scope):
+        user = UserFactory() if scope.startswith(('`files', '`profile')) else AdminFactory()
+        client = as_user(user, scopes=frozenset([scope.strip('`')]))
+
+        verdict = call(client, method, rule, user.id)
+
+        assert verdict == ('403' if scope == '—' else 'ok')
+
+    @pytest.mark.parametrize(
+        ('method', 'rule', '_n', '_m', '_a', '_s'), [row for row in ROWS if 'freshly' in row[3]]
+    )
+    def test_who_logged_in_long_ago(self, as_user, method, rule, _n, _m, _a, _s):
+        user = UserFactory()
+        client = as_user(user, authenticated_at=now() - timedelta(hours=1))
+
+        response = client.open(path_of(rule, user.id), method=method)
+
+        assert (response.status_code, set(response.json['data'])) == (403, {'reauthentication'})
+
+
+class TestDefaultDeny:
+    def test_a_route_added_after_the_start_lets_nobody_pass(self, tmp_path):
+        with application(tmp_path, 'matrix') as app:
+            app.view_functions['back_door'] = lambda: 'Come in.'
+            app.url_map.add(Rule('/back-door', endpoint='back_door'))
+
+            response = app.test_client().get('/back-door')
+
+        assert response.status_code == 403
+        assert response.json == {'status': 'fail', 'data': {'permission': ['Not allowed']}}

@@ -1,0 +1,220 @@
+"""Migrations: they lead to the models and back, one branch per feature, and split by themselves."""
+
+import ast
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect
+
+from project.core.data.database import Base, db
+from project.core.data.migrations import features, migrate, tables
+from tests.applications import application
+from tests.copies import copy_repository, flask
+
+ROOT = Path(__file__).resolve().parent.parent
+VERSIONS = sorted((ROOT / 'migrations' / 'versions').glob('*/*.py'))
+
+# Which features a migration of each may stand on.
+FLOORS = {'core': 0, 'users': 1, 'auth': 2, 'files': 2}
+
+
+@pytest.fixture
+def own_app(tmp_path):
+    """An application on an empty database."""
+    with application(tmp_path, 'migrations') as app:
+        yield app
+
+
+@pytest.fixture
+def run(own_app):
+    """Return a function that runs `flask db …` on the empty database."""
+
+    def run(*arguments):
+        result = own_app.test_cli_runner().invoke(args=['db', *arguments])
+        assert result.exit_code == 0, f'{result.output}{result.exception!r}'
+        return result.output
+
+    return run
+
+
+@pytest.fixture
+def script(own_app):
+    """Alembic's view of the folder."""
+    return ScriptDirectory.from_config(migrate.get_config())
+
+
+def there():
+    """Return the names of the tables that are in the database."""
+    return set(inspect(db.engine).get_table_names()) - {'alembic_version'}
+
+
+def touched(path):
+    """Return the tables that a migration names as those it changes."""
+    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    on_op = [
+        c for c in calls if isinstance(c.func, ast.Attribute) and ast.unparse(c.func.value) == 'op'
+    ]
+    # `op.f` names a constraint, all others a table before anything else.
+    return {ast.literal_eval(call.args[0]) for call in on_op if call.func.attr != 'f'}
+
+
+class TestUpgrade:
+    def test_leads_to_the_models_and_back_and_there_again(self, run):
+        run('upgrade')
+        assert there() == set(Base.metadata.tables)
+        run('check')
+
+        run('downgrade', 'base')
+        assert there() == set()
+
+        run('upgrade')
+        assert there() == set(Base.metadata.tables)
+        run('check')
+
+    def test_twice_is_fine(self, run):
+        run('upgrade')
+        run('upgrade')
+
+        assert there() == set(Base.metadata.tables)
+
+    def test_of_one_feature_takes_what_it_stands_on_along(self, run):
+        run('upgrade', 'files@head')
+
+        assert {tables()[name] for name in there()} == {'users', 'files'}
+
+    def test_leaves_a_connection_as_it_found_it(self, run):
+        run('upgrade')
+
+        with db.engine.connect() as connection:
+            asked = {'postgresql': 'SHOW lock_timeout', 'sqlite': 'PRAGMA foreign_keys'}
+            answer = connection.exec_driver_sql(asked[connection.dialect.name]).scalar()
+        assert answer in ('5s', 1)
+
+
+class TestCheck:
+    @pytest.mark.parametrize(
+        'change',
+        [
+            'DROP TABLE files_tags',
+            'ALTER TABLE users ADD COLUMN motto TEXT',
+            'DROP INDEX ix_files_sha256',
+        ],
+    )
+    def test_refuses_a_database_that_the_models_do_not_describe(self, own_app, run, change):
+        run('upgrade')
+        with db.engine.connect() as connection:
+            connection.exec_driver_sql(change)
+
+        result = own_app.test_cli_runner().invoke(args=['db', 'check'])
+
+        assert result.exit_code != 0
+
+
+class TestDowngrade:
+    @pytest.mark.parametrize('feature', ['files', 'auth', 'core'])
+    def test_takes_one_feature_out_and_no_other(self, run, feature):
+        run('upgrade')
+
+        run('downgrade', f'{feature}@base')
+
+        assert {tables()[name] for name in there()} == features() - {feature}
+
+    def test_takes_along_what_stands_on_it(self, run):
+        run('upgrade')
+
+        run('downgrade', 'users@base')
+
+        assert {tables()[name] for name in there()} == {'core'}
+
+
+class TestBranches:
+    def test_every_feature_with_tables_has_exactly_one_head(self, script):
+        heads = script.get_revisions(script.get_heads())
+        labels = Counter(label for head in heads for label in head.branch_labels)
+
+        assert labels == dict.fromkeys(features(), 1)
+
+    def test_two_heads_of_one_feature_would_be_counted(self, script, tmp_path, own_app):
+        copy = copy_repository(tmp_path)
+        [first] = (copy / 'migrations/versions/files').glob('*.py')
+        revision = re.search(r"^revision = '(\w+)'", first.read_text(), re.MULTILINE)[1]
+        for name in ('one', 'other'):
+            (first.parent / f'{name}.py').write_text(
+                f"revision = '{name}'\ndown_revision = '{revision}'\n"
+                'branch_labels = None\ndepends_on = None\n'
+            )
+        config = migrate.get_config()
+        folders = config.get_main_option('version_locations')
+        config.set_main_option('version_locations', folders.replace(str(ROOT), str(copy)))
+        clashed = ScriptDirectory.from_config(config)
+
+        heads = clashed.get_revisions(clashed.get_heads())
+
+        assert Counter(label for head in heads for label in head.branch_labels)['files'] == 2
+
+    @pytest.mark.parametrize('path', VERSIONS, ids=lambda path: f'{path.parent.name}/{path.name}')
+    def test_a_migration_touches_only_tables_of_its_feature(self, path):
+        feature = path.parent.name
+        prefixes = (feature, f'{feature}_')
+
+        assert touched(path)
+        for table in touched(path):
+            assert table == prefixes[0] or table.startswith(prefixes[1]), table
+
+    def test_a_table_carries_the_name_of_its_feature(self):
+        for table, feature in tables().items():
+            assert table == feature or table.startswith(f'{feature}_'), table
+
+    @pytest.mark.parametrize('path', VERSIONS, ids=lambda path: f'{path.parent.name}/{path.name}')
+    def test_a_migration_depends_only_on_floors_below(self, path, script):
+        revision = next(r for r in script.walk_revisions() if Path(r.path) == path)
+        wanted = revision.dependencies or ()
+        others = {
+            Path(script.get_revision(other).path).parent.name
+            for other in ([wanted] if isinstance(wanted, str) else wanted)
+        }
+
+        assert all(FLOORS[other] < FLOORS[path.parent.name] for other in others)
+
+
+class TestSplitByFeature:
+    def test_gives_each_feature_the_change_of_its_own(self, tmp_path):
+        copy = copy_repository(tmp_path)
+        for path, after, column in (
+            ('users', "bio: Mapped[str] = mapped_column(Text, default='')", 'motto'),
+            ('files', 'type: Mapped[str] = mapped_column(String(127))', 'colour'),
+        ):
+            models = copy / 'project' / path / 'models.py'
+            code = models.read_text()
+            assert after in code
+            models.write_text(
+                code.replace(
+                    after, f'{after}\n    {column}: Mapped[str | None] = mapped_column()', 1
+                )
+            )
+        (copy / 'project/auth/models.py').write_text(
+            (copy / 'project/auth/models.py').read_text() + '\n\nclass Badge(Base):\n'
+            "    __tablename__ = 'auth_badges'\n\n"
+            '    user_id: Mapped[int] = mapped_column('
+            "ForeignKey('users.id'), primary_key=True)\n"
+        )
+        before = set((copy / 'migrations/versions').glob('*/*.py'))
+
+        flask(copy, 'db upgrade', 'db migrate -m change', 'db upgrade', 'db check')
+
+        made = {p.parent.name: p for p in (copy / 'migrations/versions').glob('*/*.py')}
+        made = {name: path for name, path in made.items() if path not in before}
+        assert set(made) == {'users', 'files', 'auth'}
+        for name, path in made.items():
+            code = path.read_text()
+            [first] = [p for p in before if p.parent.name == name]
+            revision = re.search(r"^revision = '(\w+)'", first.read_text(), re.MULTILINE)[1]
+            assert f"down_revision = '{revision}'" in code
+            assert 'branch_labels = None' in code
+            assert {'users': 'motto', 'files': 'colour', 'auth': 'auth_badges'}[name] in code
+        assert touched(made['users']) == {'users'}
+        assert touched(made['files']) == {'files'}
+        assert touched(made['auth']) == {'auth_badges'}
