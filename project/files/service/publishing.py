@@ -9,6 +9,9 @@ from werkzeug.security import safe_join
 from project.core.errors import NotFound
 from project.files.errors import AlreadyPublished, NotPublished
 
+# Bytes of a name: with what a draft adds, still one that every file system takes.
+LONGEST = 240
+
 
 def published_folder() -> Path:
     """Return the folder, absolute: a relative one would be looked for in the package."""
@@ -48,7 +51,10 @@ def unpublish_file(name: str, *, dry_run: bool = False) -> None:
 
 def _inside(name: str) -> Path | None:
     joined = safe_join(str(published_folder()), name)
-    return None if joined is None or _is_hidden(name) or not Path(name).parts else Path(joined)
+    parts = Path(name).parts
+    if joined is None or not parts or _is_hidden(name):
+        return None
+    return Path(joined) if all(len(part.encode()) <= LONGEST for part in parts) else None
 
 
 def _is_hidden(name: str) -> bool:
