@@ -12,7 +12,9 @@ def normalize_address(text: str) -> str | None:
         return None
     try:
         # The names for tests and documentation (RFC 6761) are addresses like any other here.
-        checked = validate_email(text, check_deliverability=False, test_environment=True)
+        checked = validate_email(
+            text, check_deliverability=False, test_environment=True, strict=True
+        )
     except EmailNotValidError:
         return None
     return checked.normalized

@@ -9,7 +9,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
@@ -102,7 +102,12 @@ class LocalStorage:
         """Return what came in and was never kept, last touched before a moment (Unix seconds)."""
         if not self._incoming.is_dir():
             return []
-        return [path for path in self._incoming.iterdir() if path.stat().st_mtime < before]
+        found = []
+        for path in self._incoming.iterdir():
+            # Gone by now: it was kept, or given up, while we looked.
+            with suppress(FileNotFoundError):
+                found += [path] if path.stat().st_mtime < before else []
+        return found
 
     def path(self, key: str) -> Path:
         """Return the file of a key. Refuses what is no key with ValueError."""

@@ -10,7 +10,7 @@ MAX_ID = 2_147_483_647
 class IdConverter(IntegerConverter):
     """`<int:…>`. Not the built-in bounds: a number beyond them would be taken for a name."""
 
-    regex = r'-?\d+'
+    regex = '-?[0-9]+'
 
     def to_python(self, value: str) -> int:
         """Return the number; refuses with 404 what no column could hold."""
