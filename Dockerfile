@@ -2,11 +2,17 @@
 ARG PYTHON=3.11
 
 FROM python:${PYTHON}-slim AS packages
-WORKDIR /build
+# Where the code will lie, for the last step notes it down.
+WORKDIR /app
 COPY requirements/app.txt .
 # Exactly the files that were locked, and nothing they would have brought along.
 RUN python -m venv /venv \
-    && /venv/bin/pip install --no-cache-dir --require-hashes --no-deps -r app.txt \
+    && /venv/bin/pip install --no-cache-dir --require-hashes --no-deps -r app.txt
+# Our name and entry points (`flask secret-key` is one), and a pointer to the code: what changes
+# every day stays out of this layer.
+COPY pyproject.toml .
+RUN /venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation \
+        --config-settings editable_mode=compat --editable . \
     && /venv/bin/pip uninstall --yes pip
 
 FROM python:${PYTHON}-slim
@@ -14,7 +20,7 @@ RUN groupadd --gid 10001 api \
     && useradd --uid 10001 --gid 10001 --home-dir /app --no-create-home --shell /usr/sbin/nologin api
 WORKDIR /app
 COPY --from=packages /venv /venv
-# Large forms are spooled to TMPDIR: /tmp may be memory, the volume is a disk.
+# What is temporary and large goes to TMPDIR: /tmp may be memory, the volume is a disk.
 ENV PATH=/venv/bin:$PATH \
     TMPDIR=/app/var \
     PYTHONDONTWRITEBYTECODE=1 \

@@ -4,17 +4,20 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
+
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 PLACEHOLDERS = ('change', 'secret', 'example', 'development', 'password', 'testing')
 
 
-def refuse_unsafe(config: Mapping[str, Any], *, strict: bool) -> None:
-    """Stop with one line that names every fault; `strict` is for staging and production.
+def refuse_unsafe(config: Mapping[str, Any]) -> None:
+    """Stop with one line that names every fault; staging and production (`STRICT`) have more.
 
     Asked after `APP_CONFIG_FILE` has been laid over the class, so that both may supply a value.
     """
-    if faults := list(_faults(config, strict=strict)):
+    if faults := list(_faults(config)):
         raise SystemExit(f'Refusing to start: {"; ".join(faults)}. See .env.example.')
 
 
@@ -29,21 +32,40 @@ def trusted_hosts(config: Mapping[str, Any]) -> list[str] | None:
     return [urlsplit(config['PUBLIC_URL']).hostname or 'localhost', 'localhost', '127.0.0.1']
 
 
-def _faults(config: Mapping[str, Any], *, strict: bool) -> Iterator[str]:
-    if not config['SQLALCHEMY_DATABASE_URI']:
-        yield 'DATABASE_URL is not set'
-    elif not config['SQLALCHEMY_DATABASE_URI'].startswith(('sqlite:', 'postgresql')):
-        yield 'DATABASE_URL must begin with sqlite:// or postgresql://'
+def _faults(config: Mapping[str, Any]) -> Iterator[str]:
+    yield from _database_faults(config['SQLALCHEMY_DATABASE_URI'])
     if not config['SECRET_KEY']:
         yield 'SECRET_KEY is not set'
-    if '*' in config['CORS_ORIGINS'] or any(_is_no_origin(o) for o in config['CORS_ORIGINS']):
+    if any(_is_no_origin(origin) for origin in config['CORS_ORIGINS']):
         yield 'CORS_ORIGINS must be exact origins such as https://app.example.com'
+    if config['REDIS_URL'] and not _is_server(config['REDIS_URL'], 'redis', 'rediss'):
+        yield 'REDIS_URL must be an address such as redis://localhost:6379/0'
     # Flask passes over a file that is not there, and looks for a relative one in the package.
-    settings = Path(os.environ.get('APP_CONFIG_FILE') or __file__)
-    if not (settings.is_absolute() and settings.is_file()):
+    settings = os.environ.get('APP_CONFIG_FILE')
+    if settings and not (Path(settings).is_absolute() and Path(settings).is_file()):
         yield 'APP_CONFIG_FILE must be the absolute path of a file'
-    if strict:
+    if config['STRICT']:
         yield from _strict_faults(config)
+
+
+def _database_faults(address: str) -> Iterator[str]:
+    if not address:
+        yield 'DATABASE_URL is not set'
+    elif not address.startswith(('sqlite:', 'postgresql')):
+        yield 'DATABASE_URL must begin with sqlite:// or postgresql://'
+    else:
+        # None of these repeats the address: a password may stand in it.
+        try:
+            url = make_url(address)
+            url.get_dialect().import_dbapi()
+        except (ArgumentError, ValueError):
+            yield 'DATABASE_URL is no address that can be read'
+        except ImportError:
+            yield 'DATABASE_URL asks for a driver that is not installed'
+        else:
+            path = url.database if url.get_backend_name() == 'sqlite' else None
+            if path not in (None, '', ':memory:') and _is_closed(Path(path).parent):
+                yield 'DATABASE_URL is in a folder that cannot be written'
 
 
 def _strict_faults(config: Mapping[str, Any]) -> Iterator[str]:
@@ -58,6 +80,8 @@ def _strict_faults(config: Mapping[str, Any]) -> Iterator[str]:
         yield 'debug mode is on'
     if config['MAIL_URL'].startswith('log:'):
         yield 'MAIL_URL must not be log: here, for the log would hold every PIN'
+    if _is_closed(Path(unquote(config['STORAGE_URL'].removeprefix('file://')))):
+        yield 'STORAGE_URL is a folder that cannot be written'
 
 
 def _is_weak(key: str) -> bool:
@@ -69,5 +93,23 @@ def _is_weak(key: str) -> bool:
 
 
 def _is_no_origin(origin: str) -> bool:
+    if not _is_server(origin, 'http', 'https'):
+        return True
     parts = urlsplit(origin)
-    return parts.scheme not in ('http', 'https') or origin != f'{parts.scheme}://{parts.netloc}'
+    return origin != f'{parts.scheme}://{parts.netloc}'
+
+
+def _is_server(address: str, *schemes: str) -> bool:
+    """Tell whether an address can be read, and names a scheme of these and a server."""
+    try:
+        parts = urlsplit(address)
+        # To ask for the port is what refuses one that is no number.
+        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _is_closed(folder: Path) -> bool:
+    """Tell whether nothing can be written to a folder, or no such folder can be made."""
+    there = next(place for place in (folder, *folder.parents) if os.access(place, os.F_OK))
+    return not (there.is_dir() and os.access(there, os.W_OK | os.X_OK))

@@ -24,9 +24,15 @@ def text(name: str, default: str = '') -> str:
     return os.environ.get(name) or default
 
 
-def integer(name: str, default: int) -> int:
-    """Return a variable as a whole number, or stop with one line if it is none."""
-    return _parsed(name, str(default), _whole, 'a whole number')
+def integer(name: str, default: int, among: range | None = None) -> int:
+    """Return a variable as a whole number, or stop with one line if it is none of these."""
+    kind = f'a whole number from {among[0]} to {among[-1]}' if among else 'a whole number'
+
+    def parse(word: str) -> int:
+        number = _whole(word)
+        return among[among.index(number)] if among else number
+
+    return _parsed(name, str(default), parse, kind)
 
 
 def days(name: str, default: int) -> timedelta:

@@ -8,13 +8,11 @@ import os
 from pathlib import Path
 from typing import Any
 
-from dotenv import load_dotenv
+from config import env
 
-# Before anything is read: the application loads it too late for what stands here.
-load_dotenv(Path(__file__).resolve().parent.parent / '.env')
-
-bind = f'{os.environ.get("HOST") or "127.0.0.1"}:{os.environ.get("PORT") or "8000"}'
-workers = int(os.environ.get('WEB_CONCURRENCY') or os.cpu_count() or 1)
+bind = f'{env.text("HOST", "127.0.0.1")}:{env.integer("PORT", 8000, range(65536))}'
+# What is no number at all gunicorn refuses itself, with a traceback, before it reads this file.
+workers = env.integer('WEB_CONCURRENCY', os.cpu_count() or 1, range(1, 1025))
 worker_class = 'config.workers.ApiWorker'
 threads = 8
 preload_app = True
@@ -40,7 +38,9 @@ forwarded_allow_ips = ''
 control_socket_disable = True
 
 # No access log: the application writes one line a request, with its id and who asked.
-loglevel = (os.environ.get('LOG_LEVEL') or 'info').lower()
+loglevel = env.text('LOG_LEVEL', 'info').lower()
+if env.text('APP_ENV') != 'development':
+    logger_class = 'config.logs.JsonLogger'
 
 
 def post_fork(server: Any, worker: Any) -> None:

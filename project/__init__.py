@@ -18,7 +18,7 @@ def create_app(config: object | str | None = None) -> Flask:
     app = Flask(__name__, static_folder=None, template_folder='core/templates')
     app.config.from_object(config or configuration.config_for())
     app.config.from_envvar('APP_CONFIG_FILE', silent=True)
-    refuse_unsafe(app.config, strict=app.config['STRICT'])
+    refuse_unsafe(app.config)
     app.config.update(TRUSTED_HOSTS=trusted_hosts(app.config))
 
     core.init_app(app, identify)

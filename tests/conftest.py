@@ -107,6 +107,7 @@ def as_user(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Honest
             'permissions': permissions_of(found.roles),
             'session_id': None,
             'authenticated_at': now(),
+            'user': found,
         }
         token = f'token-{len(principals)}'
         principals[token] = Principal(**{**known, **changes})

@@ -34,7 +34,7 @@ def rows():
 @pytest.fixture(autouse=True)
 def readiness(app, monkeypatch):
     """What /readyz would ask is in a transaction of the test's; here it has just been asked."""
-    monkeypatch.setitem(app.extensions, 'readiness', (float('inf'), {'database': 'ok'}))
+    monkeypatch.setattr(app.extensions['readiness'], 'current', lambda: {'database': 'ok'})
 
 
 ROWS = rows()

@@ -41,7 +41,7 @@ def create_user(name: str, email: str, admin: bool, generate: bool) -> None:
 def auth_sessions(user: str, as_json: bool) -> None:
     """List the live sessions of a user."""
     sessions = service.list_sessions_of(users.get_user_by_login(user).id)
-    show((dict(row._mapping) for row in sessions), SESSION_COLUMNS, as_json=as_json)
+    show((row._asdict() for row in sessions), SESSION_COLUMNS, as_json=as_json)
 
 
 @auth_cli.command('revoke')

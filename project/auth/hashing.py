@@ -6,7 +6,7 @@ from base64 import b64encode
 from functools import cache
 
 from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerifyMismatchError
+from argon2.exceptions import InvalidHashError, VerificationError
 from flask import current_app
 
 
@@ -19,10 +19,11 @@ def is_password(stored: str | None, password: str) -> bool:
     """Tell whether a password is the stored one.
 
     Takes the same time where nothing is stored, so that it does not tell who exists (ASVS 6.3.8).
+    No password is the one of a stored hash that is damaged.
     """
     try:
         matches = _hasher().verify(stored or _dummy(*_cost()), _normal(password))
-    except (VerifyMismatchError, InvalidHashError):
+    except (VerificationError, InvalidHashError, UnicodeEncodeError):
         return False
     return matches and stored is not None
 

@@ -3,14 +3,15 @@
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, String, select
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, bindparam, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
-from project.core.data.database import AnyRow, Base, db, read
+from project.core.data.database import AnyRow, Base, db
 from project.core.data.keyset import Keyset
+from project.core.data.reading import Query
 from project.core.data.types import UTCDateTime
-from project.users.models import ROLES_COLUMN, User
+from project.users.models import SHOWN, User
 
 
 class Credential(Base):
@@ -54,7 +55,7 @@ class Session(Base):
     @classmethod
     def find_live(cls, token_hash: str) -> AnyRow | None:
         """Return session, user and roles behind a token, in the one select that the guard costs."""
-        return read(LIVE, {'token_hash': token_hash, 'moment': now()}).one_or_none()
+        return LIVE.first(token_hash=token_hash, moment=now())
 
 
 class Registration(Base):
@@ -73,9 +74,12 @@ class Registration(Base):
 
     @classmethod
     def find_waiting(cls, key: str) -> list['Registration']:
-        """Return the registrations that wait for an address, newest first, three at the most."""
+        """Return the registrations that wait for an address, newest first.
+
+        All of them: ten a day, the bound of registrations, can meet ten of the day before.
+        """
         waiting = select(cls).where(cls.email_key == key, cls.expires_at > now())
-        return list(db.session.scalars(waiting.order_by(cls.created_at.desc()).limit(3)))
+        return list(db.session.scalars(waiting.order_by(cls.created_at.desc()).limit(20)))
 
     @classmethod
     def find_by_username(cls, username: str) -> 'Registration | None':
@@ -97,16 +101,22 @@ class Pin(Base):
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
 
 
-_token_hash, _moment = db.bindparam('token_hash'), db.bindparam('moment', type_=UTCDateTime())
+_moment = bindparam('moment', type_=UTCDateTime())
 
-LIVE = (
-    select(
-        Session.id, Session.user_id, Session.authenticated_at, Session.last_used_at,
-        User.username, User.status, ROLES_COLUMN,
+# With all that is shown of users: who only asks for themselves needs no second SELECT.
+LIVE = Query(
+    SHOWN.add_columns(
+        Session.id.label('session_id'), Session.authenticated_at, Session.last_used_at
     )
-    .join(User, User.id == Session.user_id)
-    .where(Session.token_hash == _token_hash, Session.expires_at > _moment)
-)  # fmt: skip
+    .join(Session, User.id == Session.user_id)
+    .where(Session.token_hash == bindparam('token_hash'), Session.expires_at > _moment)
+)
+
+# `current` is the session that asks.
+OF_USER = select(
+    Session.id, Session.created_at, Session.last_used_at, Session.address, Session.user_agent,
+    Session.expires_at, (Session.id == bindparam('current')).label('current'),
+).where(Session.user_id == bindparam('user_id'), Session.expires_at > _moment)  # fmt: skip
 
 SESSIONS = Keyset(
     'sessions',

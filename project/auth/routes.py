@@ -42,13 +42,14 @@ class AccountCreateRequest(Schema):
 @auth.post('/accounts')
 @endpoint(
     allow=public, body=AccountCreateRequest, code=202, limit='20/hour',
-    refuses=[UsernameTaken, UsernameReserved, PasswordTooWeak],
+    refuses=[UsernameTaken, UsernameReserved, PasswordTooWeak, GuessesSpent],
 )  # fmt: skip
 def account_create(body: dict[str, Any]) -> None:
     """Register. The answer is the same whether or not the address is known.
 
     A PIN of six digits goes to the address by mail, for `PUT /auth/verifications`; a known address
-    gets a notice instead. The registration is kept for 24 hours.
+    gets a notice instead. The registration is kept for 24 hours, and registering again with the
+    same password begins them anew. Ten times a day per address.
     """
     service.register(**body)
 
@@ -60,9 +61,14 @@ class VerificationCreateRequest(Schema):
 
 
 @auth.post('/verifications')
-@endpoint(allow=public, body=VerificationCreateRequest, code=202, limit='20/hour')
+@endpoint(
+    allow=public, body=VerificationCreateRequest, code=202, limit='20/hour', refuses=[GuessesSpent]
+)
 def verification_create(body: dict[str, Any]) -> None:
-    """Mail a new PIN, if there is something to verify; the answer does not tell. Older ones die."""
+    """Mail a new PIN, if there is something to verify; the answer does not tell. Older ones die.
+
+    A known address gets a notice instead. Ten times a day per address.
+    """
     service.resend_verification(body['email'])
 
 

@@ -5,7 +5,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from .data import database, mail, migrations, storage
 from .ops import commands, health, logging
-from .web import headers, jsend, limits, maintenance, routing, security
+from .web import cookies, headers, jsend, limits, maintenance, routing, security
 from .web.security import Identify
 
 
@@ -15,8 +15,10 @@ def init_app(app: Flask, identify: Identify) -> None:
     hops = app.config['TRUSTED_PROXIES']
     if hops:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
-    for room in (database, migrations, storage, mail, jsend, routing):
+    for room in (database, migrations, storage, mail, jsend, routing, cookies):
         room.init_app(app)
+    # No view is a coroutine, which Flask would otherwise look into a dozen times a request.
+    app.ensure_sync = lambda function: function  # type: ignore[method-assign, assignment]
     # What comes first begins first, and ends last: the log line is written over the final answer.
     for room in (logging, headers, maintenance):
         room.init_app(app)

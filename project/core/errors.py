@@ -118,13 +118,16 @@ class TooMany(Fail):
 
 
 class Unavailable(Exception):
-    """Not the request but we are at fault, for now: 503, or 507 where the disk is full."""
+    """Not the request but we are at fault, for now: 503, or 507 where the disk is full.
+
+    What has happened (`detail`) is for the log; clients are told `reason`, and no more.
+    """
 
     http_code = 503
     reason = 'Service Unavailable'
 
-    def __init__(self, reason: str | None = None, *, retry_after: int = 5):
-        super().__init__(reason or self.reason)
+    def __init__(self, detail: str | None = None, *, retry_after: int = 5):
+        super().__init__(detail or self.reason)
         self.retry_after = retry_after
 
 

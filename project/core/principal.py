@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from flask import current_app
@@ -14,6 +15,7 @@ class Principal:
     """Who is asking. Features see this and never a row.
 
     :param session_id: the session, or None where it is an API key that asks.
+    :param user: who it is as just read, for what shows the asker to the asker.
     :param scopes: what an API key was given; None where it is a session, which has no limits.
     :param authenticated_at: when a password (or a factor) was last shown.
     """
@@ -23,6 +25,7 @@ class Principal:
     permissions: frozenset[str]
     session_id: UUID | None
     authenticated_at: datetime
+    user: Any = None
     scopes: frozenset[str] | None = None
 
     def may(self, permission: str) -> bool:

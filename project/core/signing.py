@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+from functools import cache
 
 from flask import current_app
 from itsdangerous import BadSignature, URLSafeSerializer
@@ -33,9 +34,14 @@ def unsign(purpose: str, text: str) -> object | None:
 
 
 def _serializer(purpose: str) -> URLSafeSerializer:
+    return _serializer_of(tuple(_keys()), purpose)
+
+
+@cache
+def _serializer_of(keys: tuple[str, ...], purpose: str) -> URLSafeSerializer:
     return URLSafeSerializer(
         # The last one signs; all of them are believed.
-        list(reversed(_keys())),
+        list(reversed(keys)),
         salt=purpose,
         signer_kwargs={'digest_method': hashlib.sha256},
     )

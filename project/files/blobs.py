@@ -1,12 +1,10 @@
 """Bytes by their hash, on the kernel's storage: how they come in and where they lie."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, Self
 
-from project.core.data.storage import Staged, storage
+from project.core.data.storage import storage
+from project.core.errors import TooLarge
 
-from .errors import FileTooLarge
 from .sniffing import HEAD
 
 BLOCK = 1024 * 1024
@@ -19,28 +17,66 @@ class Stream(Protocol):
         """Return at most so many bytes; none at the end."""
 
 
-@contextmanager
-def receive(stream: Stream, *, limit: int) -> Iterator[tuple[Staged, bytes]]:
-    """Take in a stream, durably, and give its head with it; memory does not grow with the stream.
+class Upload:
+    """Bytes on their way in, of which memory has only the head. What is not kept ends with it.
 
-    Refuses with FileTooLarge at the first byte over `limit`. What the block does not keep is gone.
+    :param limit: how many bytes there may be.
+    :param refusal: how it says no to the first one more, before that is on the disk.
     """
-    with storage().stage() as staged:
-        head = b''
+
+    def __init__(self, limit: int, refusal: type[TooLarge]) -> None:
+        self.head = b''
+        self._limit = limit
+        self._refusal = refusal
+        self._staged = storage().stage()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def size(self) -> int:
+        """Return how many bytes have come."""
+        return self._staged.size
+
+    @property
+    def sha256(self) -> str:
+        """Return their hash, in hexadecimal."""
+        return self._staged.sha256
+
+    def fill(self, stream: Stream) -> None:
+        """Take in a stream to its end."""
         while block := stream.read(BLOCK):
-            if staged.size + len(block) > limit:
-                raise FileTooLarge
-            staged.write(block)
-            if len(head) < HEAD:
-                head += block[: HEAD - len(head)]
-        staged.sync()
-        yield staged, head
+            self.write(block)
 
+    def write(self, block: bytes) -> int:
+        """Take in a block, or refuse."""
+        if self.size + len(block) > self._limit:
+            raise self._refusal
+        if len(self.head) < HEAD:
+            self.head += block[: HEAD - len(self.head)]
+        return self._staged.write(block)
 
-def keep(staged: Staged) -> None:
-    """Put received bytes under their hash. Only under the lock of their row."""
-    if not storage().exists(key_of(staged.sha256)):
-        staged.keep(key_of(staged.sha256))
+    def seek(self, _offset: int) -> None:
+        """Do nothing, where a parser of forms winds back what it wrote: nobody reads it here."""
+
+    def sync(self) -> None:
+        """Make the bytes durable. The slow half of keeping them; do it before a transaction."""
+        self._staged.sync()
+
+    def keep(self) -> None:
+        """Put them under their hash, durably. Only under the lock of their row."""
+        key = key_of(self.sha256)
+        if storage().exists(key):
+            storage().settle(key)
+        else:
+            self._staged.keep(key)
+
+    def close(self) -> None:
+        """Forget what was not kept."""
+        self._staged.discard()
 
 
 def open_blob(sha256: str) -> BinaryIO:

@@ -25,7 +25,7 @@ def files_list(user: str, trashed: bool, limit: int, as_json: bool) -> None:
     """List the files of a user, newest first."""
     owner_id = users.get_user_by_login(user).id
     page = service.list_files(owner_id, PageRequest(limit=limit, filters={'trashed': trashed}))
-    show((dict(row._mapping) for row in page.items), COLUMNS, as_json=as_json)
+    show((row._asdict() for row in page.items), COLUMNS, as_json=as_json)
 
 
 @files_cli.command('stats')

@@ -31,6 +31,12 @@ class NameInvalid(Invalid):
     field, reason = 'name', 'Longer than 255 characters'
 
 
+class PublishedNameInvalid(Invalid):
+    """Leads out of the published folder, is hidden, or too long for it."""
+
+    field, reason = 'name', 'Not a name inside the published folder'
+
+
 class AlreadyPublished(Conflict):
     """Another file was published under that name."""
 

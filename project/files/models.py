@@ -1,17 +1,26 @@
 """The tables of files: what we know of bytes, not the bytes."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from functools import cache
 from uuid import UUID, uuid4
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, bindparam, func, select, type_coerce
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ForeignKey,
+    Index,
+    String,
+    bindparam,
+    func,
+    select,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
-from project.core.data.database import AnyRow, AnySelect, Base, db, read
+from project.core.data.database import AnyRow, AnySelect, Base, db
 from project.core.data.keyset import Keyset
-from project.core.data.types import UTCDateTime, Words
+from project.core.data.reading import Query
+from project.core.data.types import UTCDateTime, words_of
 
 
 class Blob(Base):
@@ -22,14 +31,6 @@ class Blob(Base):
     sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
     size: Mapped[int] = mapped_column(BigInteger)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
-
-    @classmethod
-    def find_unreferenced(cls, limit: int) -> list[str]:
-        """Return the hashes of bytes that no file has any more."""
-        unreferenced = select(cls.sha256).where(
-            ~select(File).where(File.sha256 == cls.sha256).exists()
-        )
-        return list(db.session.scalars(unreferenced.limit(limit)))
 
 
 class File(Base):
@@ -57,29 +58,24 @@ class File(Base):
     @classmethod
     def find_of(cls, owner_id: int, file_id: UUID) -> AnyRow | None:
         """Return the owner's file of that id, in the trash or not."""
-        return read(MINE, {'owner_id': owner_id, 'id': file_id}).one_or_none()
+        return MINE.first(owner_id=owner_id, id=file_id)
 
     @classmethod
-    def find_expired(cls, before: datetime, limit: int) -> list[AnyRow]:
-        """Return files that were put to the trash before a moment."""
-        expired = select(cls.id, cls.owner_id, cls.size).where(cls.trashed_at < before)
-        return list(db.session.execute(expired.limit(limit)).all())
+    @cache
+    def filtered(cls, names: frozenset[str]) -> AnySelect:
+        """Return the select of an owner's list with these of the filters, made once for each set.
 
-    @classmethod
-    def filtered(cls, owner_id: int, filters: Mapping[str, Any]) -> AnySelect:
-        """Return the select of the owner's list; filters: `name`, `tag`, `type`, `trashed`."""
-        trashed = (
-            cls.trashed_at.is_not(None) if filters.get('trashed') else cls.trashed_at.is_(None)
-        )
-        statement = SHOWN.where(cls.owner_id == owner_id, trashed)
-        if 'name' in filters:
-            statement = statement.where(cls.name == filters['name'])
-        if 'type' in filters:
-            statement = statement.where(cls.type == filters['type'])
-        if 'tag' in filters:
-            tagged = select(FileTag.file_id).where(FileTag.tag == filters['tag'])
-            statement = statement.where(cls.id.in_(tagged))
-        return statement
+        Its parameters: `owner_id`, `trashed`, and each filter's own.
+        """
+        tagged = select(FileTag.file_id).where(FileTag.tag == bindparam('tag'))
+        filters = {
+            'name': cls.name == bindparam('name'),
+            'type': cls.type == bindparam('type'),
+            'tag': cls.id.in_(tagged),
+        }
+        in_trash = cls.trashed_at.is_not(None) == bindparam('trashed', type_=Boolean)
+        mine = SHOWN.where(cls.owner_id == bindparam('owner_id'), in_trash)
+        return mine.where(*(filters[name] for name in sorted(names)))
 
     @classmethod
     def count_by_type(cls, owner_id: int | None = None) -> list[AnyRow]:
@@ -123,19 +119,19 @@ class Usage(Base):
 
 
 _tags = (
-    select(func.aggregate_strings(FileTag.tag, ' '))
+    select(words_of(FileTag.tag))
     .where(FileTag.file_id == File.id)
     .correlate(File)
     .scalar_subquery()
+    .label('tags')
 )
 
 SHOWN = select(
     File.id, File.name, File.size, File.type, File.sha256, File.version, File.created_at,
-    File.updated_at, File.trashed_at, type_coerce(_tags, Words).label('tags'),
+    File.updated_at, File.trashed_at, _tags,
 )  # fmt: skip
 
-# Made once, for what is asked most: building a statement costs as much as running it.
-MINE = SHOWN.where(File.owner_id == bindparam('owner_id'), File.id == bindparam('id'))
+MINE = Query(SHOWN.where(File.owner_id == bindparam('owner_id'), File.id == bindparam('id')))
 
 FILES = Keyset(
     'files',

@@ -17,6 +17,7 @@ from project.core.web.fields import CommaSeparated, Text, UploadedFile
 from project.core.web.headers import BYTES, PUBLISHED
 from project.core.web.pagination import ListQuery, sort_by
 from project.core.web.ranges import describe_bytes, ignore_odd_ranges, send_bytes
+from project.core.web.security import FORM_OVERHEAD
 
 from . import service
 from .errors import FileChanged, FileNotFound, FileTooLarge, NameInvalid, QuotaExceeded
@@ -48,10 +49,18 @@ class FileCreateQuery(Schema):
     name = fields.Str(validate=validate.Length(max=255))
 
 
+def open_upload(form_length: int | None) -> Any:
+    """Return where the file of a form is written to, or refuse a form that cannot fit."""
+    least = max(0, (form_length or 0) - FORM_OVERHEAD)
+    return service.open_upload(current().user_id, least=least)
+
+
 class FileCreateForm(Schema):
     """An upload as a form."""
 
-    file = UploadedFile(required=True, metadata={'type': 'string', 'format': 'binary'})
+    file = UploadedFile(
+        required=True, into=open_upload, metadata={'type': 'string', 'format': 'binary'}
+    )
     name = fields.Str(validate=validate.Length(max=255))
     tags = CommaSeparated(tag(), most=20)
 
@@ -85,7 +94,7 @@ class FilesView(MethodView):
     @endpoint(
         allow=member(WRITE), form=FileCreateForm, query=FileCreateQuery, consumes='*/*',
         returns=FileSchema, code=201, refuses=[FileTooLarge, QuotaExceeded, NameInvalid],
-        limit='600/minute', largest='FILES_MAX_SIZE', location=('.file', 'file_id'),
+        limit='600/minute', largest='FILES_MAX_SIZE', location=('.file', 'file_id'), versioned=True,
     )  # fmt: skip
     def post(self, query: dict[str, Any], form: dict[str, Any] | None) -> Any:
         """Upload a file: a multipart form with `file`, or any other body as it is, with `?name=`.
@@ -99,7 +108,7 @@ class FilesView(MethodView):
             )
         upload = form['file']
         name = form.get('name') or name or upload.filename
-        return service.store_file(owner_id, upload.stream, name=name, tags=form['tags'])
+        return service.store_upload(owner_id, upload.stream, name=name, tags=form['tags'])
 
 
 class FileView(MethodView):

@@ -100,4 +100,4 @@ def users_stats(as_json: bool) -> None:
 
 
 def _show(users: Any, as_json: bool, *, one: bool = False) -> None:
-    show((dict(user._mapping) for user in users), COLUMNS, as_json=as_json, one=one)
+    show((user._asdict() for user in users), COLUMNS, as_json=as_json, one=one)

@@ -2,7 +2,7 @@
 
 import unicodedata
 from datetime import datetime
-from typing import Any
+from functools import cache
 
 from sqlalchemy import (
     ForeignKey,
@@ -13,14 +13,14 @@ from sqlalchemy import (
     func,
     null,
     select,
-    type_coerce,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
 from project.core.data.database import AnyRow, AnySelect, Base, db, read
 from project.core.data.keyset import Keyset
-from project.core.data.types import UTCDateTime, Words
+from project.core.data.reading import Query
+from project.core.data.types import UTCDateTime, words_of
 
 from .permissions import ADMIN
 
@@ -55,24 +55,24 @@ class User(Base):
     @classmethod
     def find(cls, user_id: int) -> AnyRow | None:
         """Return the user with that id."""
-        return read(BY_ID, {'id': user_id}).one_or_none()
+        return BY_ID.first(id=user_id)
 
     @classmethod
     def find_by_username(cls, username: str) -> AnyRow | None:
         """Return the user of that name, whatever its case."""
-        return read(BY_USERNAME, {'username': username.lower()}).one_or_none()
+        return BY_USERNAME.first(username=username.lower())
 
     @classmethod
     def find_by_login(cls, login: str) -> AnyRow | None:
         """Return the user whom a username or an address names. No username has an @."""
         if '@' not in login:
             return cls.find_by_username(login)
-        return read(BY_EMAIL, {'email_key': email_key(login)}).one_or_none()
+        return BY_EMAIL.first(email_key=email_key(login))
 
     @classmethod
     def find_profile(cls, username: str) -> AnyRow | None:
         """Return what anybody may see of the active user of that name."""
-        return read(PROFILE, {'username': username.lower()}).one_or_none()
+        return PROFILE.first(username=username.lower())
 
     @classmethod
     def hold_active(cls, user_id: int) -> bool:
@@ -89,19 +89,17 @@ class User(Base):
         return {row.status: row.users for row in rows}
 
     @classmethod
-    def filtered(cls, filters: dict[str, Any]) -> AnySelect:
-        """Return the select of a list; filters: `email`, `username`, `role`, `status`."""
-        statement = SHOWN
-        if 'email' in filters:
-            statement = statement.where(cls.email_key == email_key(filters['email']))
-        if 'username' in filters:
-            statement = statement.where(cls.username == filters['username'].lower())
-        if 'status' in filters:
-            statement = statement.where(cls.status == filters['status'])
-        if 'role' in filters:
-            holders = select(UserRole.user_id).where(UserRole.role == filters['role'])
-            statement = statement.where(cls.id.in_(holders))
-        return statement
+    @cache
+    def filtered(cls, names: frozenset[str]) -> AnySelect:
+        """Return the select of a list with these of the filters, made once for each set of them."""
+        holders = select(UserRole.user_id).where(UserRole.role == bindparam('role'))
+        filters = {
+            'email': cls.email_key == bindparam('email'),
+            'username': cls.username == bindparam('username'),
+            'status': cls.status == bindparam('status'),
+            'role': cls.id.in_(holders),
+        }
+        return SHOWN.where(*(filters[name] for name in sorted(names)))
 
 
 class UserRole(Base):
@@ -124,14 +122,13 @@ class UserRole(Base):
         return list(db.session.scalars(admins.order_by(cls.user_id).with_for_update()))
 
 
-_roles = (
-    select(func.aggregate_strings(UserRole.role, ' '))
+ROLES_COLUMN = (
+    select(words_of(UserRole.role))
     .where(UserRole.user_id == User.id)
     .correlate(User)
     .scalar_subquery()
+    .label('roles')
 )
-
-ROLES_COLUMN = type_coerce(_roles, Words).label('roles')
 
 # Columns and not entities: what is only read needs no identity map.
 SHOWN = select(
@@ -139,14 +136,15 @@ SHOWN = select(
     User.created_at, User.updated_at, ROLES_COLUMN,
 )  # fmt: skip
 
-# Made once, for what is asked most: building a statement costs as much as running it.
-BY_ID = SHOWN.where(User.id == bindparam('id'))
-BY_USERNAME = SHOWN.where(User.username == bindparam('username'))
-BY_EMAIL = SHOWN.where(User.email_key == bindparam('email_key'))
+BY_ID = Query(SHOWN.where(User.id == bindparam('id')))
+BY_USERNAME = Query(SHOWN.where(User.username == bindparam('username')))
+BY_EMAIL = Query(SHOWN.where(User.email_key == bindparam('email_key')))
 
-PROFILE = select(
-    User.username, User.name, User.bio, User.last_login, null().label('profile_image')
-).where(User.username == bindparam('username'), User.status == ACTIVE)
+PROFILE = Query(
+    select(
+        User.username, User.name, User.bio, User.last_login, null().label('profile_image')
+    ).where(User.username == bindparam('username'), User.status == ACTIVE)
+)
 
 USERS = Keyset(
     'users',

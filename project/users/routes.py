@@ -25,13 +25,14 @@ from .errors import (
     UsernameTaken,
     UserNotFound,
 )
+from .names import USERNAME
 from .permissions import DELETE, MEMBER, PROFILE_READ, PROFILE_WRITE, READ, ROLES, WRITE
 from .schemas import Username, UserProfileSchema, UserSchema
 
 users = Blueprint('users', __name__, url_prefix='/users')
 
 # A username is never a number, so no path is both.
-NAMED = {'username': {'pattern': service.USERNAME, 'maxLength': 32}}
+NAMED = {'username': {'pattern': USERNAME, 'maxLength': 32}}
 
 TAKEN = (UsernameTaken, EmailTaken, UsernameReserved)
 
@@ -78,7 +79,7 @@ class UsersView(MethodView):
         return service.list_users(page)
 
     @endpoint(
-        allow=can(WRITE), body=UserCreateRequest, returns=UserSchema, code=201,
+        allow=can(WRITE), body=UserCreateRequest, returns=UserSchema, code=201, versioned=True,
         refuses=[*TAKEN, MoreThanYouMay], location=('.user', 'user_id'),
     )  # fmt: skip
     def post(self, body: dict[str, Any]) -> Any:
@@ -141,10 +142,10 @@ users.add_url_rule('/<int:user_id>', view_func=UserView.as_view('user'))
 
 
 @users.get('/me')
-@endpoint(allow=member(PROFILE_READ), returns=UserSchema, versioned=True, refuses=[UserNotFound])
+@endpoint(allow=member(PROFILE_READ), returns=UserSchema, versioned=True)
 def user_me() -> Any:
     """Show the user who is asking."""
-    return service.get_user(current().user_id)
+    return current().user
 
 
 @users.patch('/me')

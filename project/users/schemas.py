@@ -8,12 +8,14 @@ from marshmallow import Schema, fields, validate
 from project.core.clock import now
 from project.core.web.fields import EmailAddress, Text, Timestamp
 
+from .names import TYPED_USERNAME
+
 
 class Username(Text):
     """A new username: 3–32 of `a-z 0-9 _ -` once in lower case, beginning with a letter."""
 
     def __init__(self, **kwargs: Any) -> None:
-        shape = validate.Regexp('^[A-Za-z][A-Za-z0-9_-]{2,31}$', error='Not a valid username.')
+        shape = validate.Regexp(TYPED_USERNAME, error='Not a valid username.')
         super().__init__(min=3, max=32, validate=[shape], **kwargs)
 
 

@@ -27,10 +27,9 @@ from .errors import (
     UserNotFound,
 )
 from .models import ACTIVE, DISABLED, USERS, User, UserRole, email_key
+from .names import USERNAME
 from .permissions import MEMBER, WRITE, permissions_of
 from .signals import user_deleted, user_disabled
-
-USERNAME = '^[a-z][a-z0-9_-]{2,31}$'
 
 # Paths under /users, and names that would pass for us.
 RESERVED = frozenset(
@@ -43,7 +42,12 @@ OWN_FIELDS = frozenset(['name', 'bio'])
 
 def list_users(page: PageRequest) -> Page:
     """Return a page of users."""
-    return USERS.page(User.filtered(dict(page.filters)), page)
+    values = dict(page.filters)
+    if 'email' in values:
+        values['email'] = email_key(values['email'])
+    if 'username' in values:
+        values['username'] = values['username'].lower()
+    return USERS.page(User.filtered(frozenset(values)), page, **values)
 
 
 def get_user(user_id: int) -> AnyRow:
@@ -56,10 +60,15 @@ def get_user(user_id: int) -> AnyRow:
 
 def get_user_by_login(login: str) -> AnyRow:
     """Return the user whom a username or an address names, or refuse with UserNotFound."""
-    user = User.find_by_login(login)
+    user = find_user_by_login(login)
     if user is None:
         raise UserNotFound
     return user
+
+
+def find_user_by_login(login: str) -> AnyRow | None:
+    """Return the user whom a username or an address names, or None."""
+    return User.find_by_login(login)
 
 
 def find_username(username: str) -> None:

@@ -68,6 +68,18 @@ class TestIsPassword:
         assert not is_password('secret', 'secret')
         assert not is_password('', '')
 
+    @pytest.mark.parametrize(
+        'damage',
+        [
+            lambda stored: stored[:40],
+            lambda stored: stored[:-1] + '!',
+            lambda stored: stored.replace('t=', 't=x'),
+            lambda stored: stored + '\N{SNOWMAN}',
+        ],
+    )
+    def test_believes_no_stored_hash_that_is_damaged(self, damage):
+        assert not is_password(damage(hash_password('secret')), 'secret')
+
     def test_still_knows_what_was_hashed_at_another_cost(self, app, monkeypatch):
         stored = hash_password('secret')
         monkeypatch.setitem(app.config, 'AUTH_HASH_ROUNDS', 2)

@@ -107,21 +107,61 @@ class TestAccountCreate:
         assert response.status_code == 422
         assert done == []
 
+    def test_answers_alike_after_ten_a_day_whoever_is_known(self, client, queries):
+        UserFactory(email='known@example.com')
+        answers, ran = [], []
+
+        with time_machine.travel(now(), tick=False):
+            for who in ('known', 'nobody'):
+                body = {'email': f'{who}@example.com', 'password': PASSWORD}
+                for number in range(10):
+                    name = {'username': f'{who}{number}'}
+                    assert client.post(ACCOUNTS, json={**body, **name}).status_code == 202
+                with queries(max=20) as statements:
+                    answers.append(client.post(ACCOUNTS, json={**body, 'username': f'{who}x'}))
+                ran.append(statements)
+
+        assert answers[0].status_code == 429
+        assert set(reasons(answers[0])) == {'attempts'}
+        assert told(answers[0]) == told(answers[1])
+        assert ran[0] == ran[1]
+
 
 class TestVerificationCreate:
     def test_answers_alike_whatever_waits(self, client, mailbox, queries):
         UserFactory(email='known@example.com')
+        UserFactory(email='both@example.com')
         RegistrationFactory(email='ada@example.com')
-        answers, ran = [], {}
+        RegistrationFactory(email='both@example.com')
+        answers, ran = [], []
 
-        for email in ('ada@example.com', 'known@example.com', 'nobody@example.com'):
-            with queries(max=20) as ran[email]:
-                answers.append(told(client.post(VERIFICATIONS, json={'email': email})))
+        for who in ('ada', 'known', 'both', 'nobody'):
+            with queries(max=20) as statements:
+                body = {'email': f'{who}@example.com'}
+                answers.append(told(client.post(VERIFICATIONS, json=body)))
+            ran.append(statements)
 
         assert answers[0][0] == 202
-        assert answers[0] == answers[1] == answers[2]
-        assert all(statements == ran['ada@example.com'] for statements in ran.values())
-        assert [mail['To'] for mail in mailbox()] == ['ada@example.com']
+        assert all(answer == answers[0] for answer in answers)
+        assert all(statements == ran[0] for statements in ran)
+        # To whom a registration sent a mail goes the next one, and to nobody else.
+        assert {mail['To'] for mail in mailbox()} == {'ada@example.com', 'both@example.com'}
+
+    def test_answers_alike_after_ten_a_day_whatever_waits(self, client):
+        UserFactory(email='known@example.com')
+        RegistrationFactory(email='ada@example.com')
+        answers = []
+
+        with time_machine.travel(now(), tick=False):
+            for who in ('ada', 'known', 'nobody'):
+                body = {'email': f'{who}@example.com'}
+                for _ in range(10):
+                    assert client.post(VERIFICATIONS, json=body).status_code == 202
+                answers.append(client.post(VERIFICATIONS, json=body))
+
+        assert answers[0].status_code == 429
+        assert set(reasons(answers[0])) == {'attempts'}
+        assert told(answers[0]) == told(answers[1]) == told(answers[2])
 
     def test_refuses_what_does_not_fit(self, client):
         response = client.post(VERIFICATIONS, json={'email': 'nowhere', 'pin': '123456'})

@@ -168,6 +168,7 @@ class TestTypedVariables:
         [
             (lambda: env.integer('IT', 1), '42', 42),
             (lambda: env.integer('IT', 1), '', 1),
+            (lambda: env.integer('IT', 1, range(5)), '4', 4),
             (lambda: env.days('IT', 1), '7', timedelta(days=7)),
             (lambda: env.flag('IT', False), 'true', True),
             (lambda: env.flag('IT', False), 'YES', True),
@@ -191,6 +192,8 @@ class TestTypedVariables:
         [
             (lambda: env.integer('IT', 1), 'many', 'a whole number'),
             (lambda: env.integer('IT', 1), '1.5', 'a whole number'),
+            (lambda: env.integer('IT', 1, range(1, 5)), '0', 'a whole number from 1 to 4'),
+            (lambda: env.integer('IT', 1, range(1, 5)), '5', 'a whole number from 1 to 4'),
             (lambda: env.days('IT', 1), '1d', 'days to count'),
             (lambda: env.flag('IT', True), 'perhaps', 'true or false'),
             (lambda: env.choice('IT', 'a', ('a', 'b')), 'c', 'a or b'),
@@ -285,6 +288,7 @@ class TestTrustedHosts:
 
 class TestRefuseUnsafe:
     GOOD = {
+        'STRICT': True,
         'SQLALCHEMY_DATABASE_URI': 'sqlite://',
         'SECRET_KEY': KEY,
         'SECRET_KEY_FALLBACKS': [],
@@ -292,24 +296,27 @@ class TestRefuseUnsafe:
         'PUBLIC_URL': 'https://api.example.com',
         'DEBUG': False,
         'MAIL_URL': 'smtp://localhost',
+        'REDIS_URL': '',
+        'STORAGE_URL': 'file:///tmp',
     }
 
     def refusal(self, *, strict=True, **faults):
         with pytest.raises(SystemExit) as refusal:
-            checks.refuse_unsafe({**self.GOOD, **faults}, strict=strict)
+            checks.refuse_unsafe({**self.GOOD, 'STRICT': strict, **faults})
         assert len(str(refusal.value).splitlines()) == 1
         return str(refusal.value)
 
     def test_lets_good_values_pass(self):
-        checks.refuse_unsafe(self.GOOD, strict=True)
+        checks.refuse_unsafe(self.GOOD)
         checks.refuse_unsafe(
             {
                 **self.GOOD,
                 'PUBLIC_URL': 'https://api.example.com/',
                 'CORS_ORIGINS': ['https://app.example.com', 'http://localhost:5173'],
                 'SECRET_KEY_FALLBACKS': [KEY[:32]],
-            },
-            strict=True,
+                'REDIS_URL': 'rediss://:hunter2@cache.example.com:6379/0',
+                'SQLALCHEMY_DATABASE_URI': 'postgresql://ada:hunter2@db/api',
+            }
         )
 
     @pytest.mark.parametrize(
@@ -317,9 +324,18 @@ class TestRefuseUnsafe:
         [
             ({'SQLALCHEMY_DATABASE_URI': ''}, 'DATABASE_URL is not set'),
             ({'SQLALCHEMY_DATABASE_URI': 'mysql://x'}, 'DATABASE_URL must begin with'),
+            ({'SQLALCHEMY_DATABASE_URI': 'postgresql://u:hunter2@h:abc/db'}, 'DATABASE_URL is no'),
+            ({'SQLALCHEMY_DATABASE_URI': 'postgresql+none://h/db'}, 'DATABASE_URL is no'),
+            ({'SQLALCHEMY_DATABASE_URI': 'postgresql+psycopg2://h/db'}, 'a driver that is not'),
+            ({'SQLALCHEMY_DATABASE_URI': 'sqlite:////dev/null/db'}, 'DATABASE_URL is in a folder'),
+            ({'REDIS_URL': 'foo'}, 'REDIS_URL must be'),
+            ({'REDIS_URL': 'redis://h:abc'}, 'REDIS_URL must be'),
+            ({'REDIS_URL': 'http://h'}, 'REDIS_URL must be'),
             ({'SECRET_KEY': ''}, 'SECRET_KEY is not set'),
             ({'CORS_ORIGINS': ['*']}, 'CORS_ORIGINS must be exact origins'),
             ({'CORS_ORIGINS': ['https://a.example/']}, 'CORS_ORIGINS must be exact origins'),
+            ({'CORS_ORIGINS': ['https://[a.example']}, 'CORS_ORIGINS must be exact origins'),
+            ({'CORS_ORIGINS': ['https://a.example?b']}, 'CORS_ORIGINS must be exact origins'),
             ({'CORS_ORIGINS': ['null']}, 'CORS_ORIGINS must be exact origins'),
             ({'CORS_ORIGINS': ['https://*.example.com/x']}, 'CORS_ORIGINS must be exact origins'),
         ],
@@ -342,12 +358,13 @@ class TestRefuseUnsafe:
             ({'PUBLIC_URL': 'https://'}, 'PUBLIC_URL must be an address'),
             ({'DEBUG': True}, 'debug mode is on'),
             ({'MAIL_URL': 'log:'}, 'MAIL_URL must not be log:'),
+            ({'STORAGE_URL': 'file:///dev/null/storage'}, 'STORAGE_URL is a folder that cannot'),
         ],
     )
     def test_refuses_where_it_is_strict_what_must_not_be(self, faults, said):
         assert said in self.refusal(**faults)
         if 'SECRET_KEY' not in faults:
-            checks.refuse_unsafe({**self.GOOD, **faults}, strict=False)
+            checks.refuse_unsafe({**self.GOOD, 'STRICT': False, **faults})
 
     @pytest.mark.parametrize('path', ['relative.py', '/nowhere/settings.py', '/'])
     def test_refuses_everywhere_a_file_of_settings_that_is_not_there(self, monkeypatch, path):
@@ -358,7 +375,7 @@ class TestRefuseUnsafe:
     def test_lets_a_file_of_settings_pass(self, monkeypatch):
         monkeypatch.setenv('APP_CONFIG_FILE', __file__)
 
-        checks.refuse_unsafe(self.GOOD, strict=True)
+        checks.refuse_unsafe(self.GOOD)
 
     def test_names_all_faults_at_once(self):
         line = self.refusal(SQLALCHEMY_DATABASE_URI='', SECRET_KEY='', PUBLIC_URL='', DEBUG=True)
@@ -388,6 +405,10 @@ class TestProduction:
         'no number': ({'TRUSTED_PROXIES': 'two'}, 'TRUSTED_PROXIES is'),
         'a missing secret': ({'SECRET_KEY_FILE': '/nowhere/key'}, 'SECRET_KEY_FILE cannot be read'),
         'an unknown level': ({'LOG_LEVEL': 'loud'}, 'LOG_LEVEL is'),
+        'no cache': ({'REDIS_URL': 'foo'}, 'REDIS_URL must be'),
+        'no port': ({'DATABASE_URL': 'postgresql://u:p@h:abc/db'}, 'DATABASE_URL is no address'),
+        'no folder': ({'DATABASE_URL': 'sqlite:////dev/null/a/b'}, 'DATABASE_URL is in a folder'),
+        'no room': ({'STORAGE_URL': 'file:///dev/null/storage'}, 'STORAGE_URL is a folder'),
     }
 
     @pytest.fixture(scope='class')

@@ -60,6 +60,22 @@ class TestCompose:
 
         assert not unknown
 
+    def test_passes_on_all_that_is_described_but_what_a_container_decides(self) -> None:
+        example = (ROOT / '.env.example').read_text()
+        described = set(re.findall(r'^#?([A-Z][A-Z_]+)=', example, re.MULTILINE))
+        page = (ROOT / 'docs' / 'operations.md').read_text()
+        left_out = {'APP_CONFIG_FILE', 'HOST', 'PORT', 'MAINTENANCE_FILE', 'FILES_PUBLIC_FOLDER'}
+
+        assert described - set(self.SERVICES['api']['environment']) == left_out
+        assert all(f'`{name}`' in page.split('## With compose')[1] for name in left_out)
+
+    @pytest.mark.parametrize('name', ['api', 'migrate'])
+    def test_hands_the_service_nothing_else_of_what_is_in_a_file(self, name: str) -> None:
+        service = self.SERVICES[name]
+
+        assert 'env_file' not in service
+        assert 'POSTGRES_PASSWORD' not in service['environment']
+
     @pytest.mark.parametrize('secret', ['SECRET_KEY', 'POSTGRES_PASSWORD'])
     def test_has_no_secret_of_its_own(self, secret: str) -> None:
         uses = re.findall(rf'\$\{{{secret}\b([^}}]*)\}}', self.TEXT)
@@ -108,9 +124,18 @@ class TestDockerfile:
     def test_installs_what_was_locked_and_nothing_else(self) -> None:
         installs = [step for name, step in self.STEPS if name == 'RUN' and 'pip install' in step]
 
-        assert len(installs) == 1
-        assert '--require-hashes' in installs[0]
-        assert '--no-deps' in installs[0]
+        [locked, ourselves] = installs
+        assert '--require-hashes' in locked
+        assert '--no-build-isolation' in ourselves
+        assert '--editable . ' in ourselves
+        assert all('--no-deps' in step for step in installs)
+
+    def test_notes_down_our_entry_points_where_the_code_will_lie(self) -> None:
+        folders = [step for name, step in self.STEPS if name == 'WORKDIR']
+        installed = self.STEPS.index(('COPY', 'pyproject.toml .'))
+
+        assert folders == ['/app', '/app']
+        assert 'WORKDIR' in [name for name, _ in self.STEPS[:installed]]
 
     def test_ends_as_a_user_without_rights(self) -> None:
         assert [step for name, step in self.STEPS if name == 'USER'] == ['10001:10001']
@@ -128,6 +153,23 @@ class TestDockerfile:
         assert '*' in ignore
         assert sources == {line[1:].rstrip('/') for line in ignore if line.startswith('!')}
         assert all((ROOT / source).exists() for source in sources)
+
+
+class TestMakefile:
+    def contracts(self, folder: Path, code: int) -> tuple[int, str, str]:
+        """Run `make contracts` with a checker of ours; return how that ended and what it did."""
+        checker = folder / 'lint-imports'
+        checker.write_text(f'#!/bin/sh\necho run >> {folder}/runs\necho "x KEPT"; exit {code}\n')
+        checker.chmod(0o755)
+        command = ['make', '-s', '-o', '.venv/tested', 'contracts', f'BIN={folder}']
+        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        return ended.returncode, ended.stdout, (folder / 'runs').read_text()
+
+    @pytest.mark.parametrize(('code', 'ended'), [(0, 0), (1, 2)])
+    def test_asks_for_the_contracts_once_and_keeps_the_answer(
+        self, tmp_path: Path, code: int, ended: int
+    ) -> None:
+        assert self.contracts(tmp_path, code) == (ended, 'x KEPT\n', 'run\n')
 
 
 class TestRequirements:

@@ -79,7 +79,12 @@ class TestUnavailable:
     def test_is_our_fault_and_not_the_request_s(self):
         assert not issubclass(Unavailable, Fail)
         assert Unavailable().http_code == 503
-        assert str(Unavailable('the disk is gone')) == 'the disk is gone'
+
+    def test_keeps_what_the_log_is_told_from_what_clients_are(self):
+        error = Unavailable('the disk is gone', retry_after=9)
+
+        assert (str(error), error.reason) == ('the disk is gone', 'Service Unavailable')
+        assert error.retry_after == 9
 
 
 class TestStorageFull:

@@ -1,14 +1,16 @@
 """Bytes by their hash: how they come in, and where they lie."""
 
+import os
 from hashlib import sha256
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 
 from project.core.data.storage import storage
 from project.core.errors import Unavailable
 from project.files import blobs
-from project.files.errors import FileTooLarge
+from project.files.errors import FileTooLarge, QuotaExceeded
 
 CONTENT = b'Some bytes.'
 HASH = sha256(CONTENT).hexdigest()
@@ -16,43 +18,54 @@ HASH = sha256(CONTENT).hexdigest()
 
 def put(content=CONTENT):
     """Receive bytes and keep them."""
-    with blobs.receive(BytesIO(content), limit=len(content)) as (staged, _head):
-        blobs.keep(staged)
-    return staged
+    with blobs.Upload(len(content), FileTooLarge) as upload:
+        upload.fill(BytesIO(content))
+        upload.keep()
 
 
-class TestReceive:
+def upload(limit=100, refusal=FileTooLarge):
+    return blobs.Upload(limit, refusal)
+
+
+class TestUpload:
     def test_counts_hashes_and_shows_the_head(self):
-        with blobs.receive(BytesIO(CONTENT), limit=100) as (staged, head):
-            assert (staged.size, staged.sha256, head) == (len(CONTENT), HASH, CONTENT)
+        with upload() as coming:
+            coming.fill(BytesIO(CONTENT))
+
+            assert (coming.size, coming.sha256, coming.head) == (len(CONTENT), HASH, CONTENT)
 
     def test_gives_a_head_of_a_stream_that_comes_in_drops(self):
         class Drops(BytesIO):
             def read(self, size=-1):
                 return super().read(min(size, 1000))
 
-        with blobs.receive(Drops(b'x' * 20_000), limit=20_000) as (staged, head):
-            assert staged.size == 20_000
-            assert head == b'x' * 8192
+        with upload(20_000) as coming:
+            coming.fill(Drops(b'x' * 20_000))
 
-    def test_takes_exactly_the_limit_and_refuses_one_byte_more(self, incoming):
-        with blobs.receive(BytesIO(b'12345'), limit=5) as (staged, _head):
-            assert staged.size == 5
+            assert coming.size == 20_000
+            assert coming.head == b'x' * 8192
 
-        with pytest.raises(FileTooLarge), blobs.receive(BytesIO(b'123456'), limit=5):
-            pytest.fail('it was let in')
-        assert incoming() == []
+    @pytest.mark.parametrize('refusal', [FileTooLarge, QuotaExceeded])
+    def test_takes_exactly_the_limit_and_refuses_one_byte_more(self, incoming, refusal):
+        with upload(5, refusal) as coming:
+            coming.write(b'12345')
+            coming.write(b'')
+
+            with pytest.raises(refusal):
+                coming.write(b'6')
+            assert coming.size == incoming()[0].stat().st_size == 5
 
     def test_reads_nothing_behind_what_was_too_much(self):
         endless = BytesIO(b'x' * 8 * blobs.BLOCK)
 
-        with pytest.raises(FileTooLarge), blobs.receive(endless, limit=blobs.BLOCK):
-            pytest.fail('it was let in')
+        with upload(blobs.BLOCK) as coming, pytest.raises(FileTooLarge):
+            coming.fill(endless)
 
         assert endless.tell() == 2 * blobs.BLOCK
 
-    def test_leaves_nothing_of_what_the_block_did_not_keep(self, incoming, kept):
-        with blobs.receive(BytesIO(CONTENT), limit=100):
+    def test_leaves_nothing_of_what_was_not_kept(self, incoming, kept):
+        with upload() as coming:
+            coming.fill(BytesIO(CONTENT))
             assert len(incoming()) == 1
 
         assert (incoming(), kept()) == ([], [])
@@ -62,12 +75,10 @@ class TestReceive:
             def read(self, size=-1):
                 raise ConnectionResetError
 
-        with pytest.raises(ConnectionResetError), blobs.receive(Broken(), limit=100):
-            pytest.fail('it was let in')
+        with pytest.raises(ConnectionResetError), upload() as coming:
+            coming.fill(Broken())
         assert incoming() == []
 
-
-class TestKeep:
     def test_puts_bytes_under_their_hash(self, var, incoming):
         put()
 
@@ -84,6 +95,19 @@ class TestKeep:
 
         assert path.stat().st_ino == before
         assert (incoming(), kept()) == ([], [HASH])
+
+    def test_makes_durable_what_somebody_put_there_who_died(self, var, monkeypatch):
+        put()
+        synced, fsync = [], os.fsync
+
+        def note(descriptor):
+            synced.append(Path(f'/proc/self/fd/{descriptor}').readlink())
+            return fsync(descriptor)
+
+        monkeypatch.setattr(os, 'fsync', note)
+        put()
+
+        assert synced[-1] == var / 'storage' / 'blobs' / HASH[:2] / HASH[2:4]
 
 
 class TestOpenBlob:

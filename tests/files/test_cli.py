@@ -145,6 +145,13 @@ class TestFilesPublish:
 
         assert line == 'Error: name: Not a name inside the published folder'
 
+    def test_refuses_in_a_line_where_it_cannot_write(self, app, refusal, source, monkeypatch):
+        monkeypatch.setitem(app.config, 'FILES_PUBLIC_FOLDER', str(source / 'public'))
+
+        line = refusal('publish', str(source))
+
+        assert line == f'Error: {source}: File exists'
+
     def test_refuses_what_does_not_exist(self, cli, tmp_path):
         result = cli.invoke(args=['files', 'publish', str(tmp_path / 'nothing')])
 

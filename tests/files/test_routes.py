@@ -441,15 +441,94 @@ class TestFilesPost:
         assert set(reasons(response)) == {'request'}
         assert (incoming(), kept()) == ([], [])
 
+    @pytest.mark.parametrize('way', [raw, chunked, multipart])
+    def test_says_its_version(self, client, way):
+        response = way(client, b'Hello.')
+
+        assert response.headers['ETag'] == '"1"'
+        assert client.get(response.location).headers['ETag'] == '"1"'
+
+    @pytest.mark.parametrize('way', [raw, multipart])
+    @pytest.mark.parametrize(('room', 'key'), [(100_000, 'quota'), (QUOTA, 'size')])
+    def test_reads_nothing_of_what_is_announced_and_cannot_fit(
+        self, client, incoming, way, room, key
+    ):
+        for size in (LIMIT, LIMIT, LIMIT - 100_000) if room < LIMIT else ():
+            assert raw(client, b'x' * size).status_code == 201
+        size = 3 * LIMIT if key == 'size' else room + 100_000
+        body = Endless(size)
+        form = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+        head = form if way is multipart else b''
+
+        response = client.post(
+            URL,
+            input_stream=Chain(head, body),
+            content_type='multipart/form-data; boundary=x' if head else 'image/png',
+            environ_overrides={'CONTENT_LENGTH': str(len(head) + size)},
+        )
+
+        assert response.status_code == 413
+        assert set(reasons(response)) == {key}
+        # A block of a form holds the name of the field.
+        assert size - body.left <= (64 * 1024 if head else 0)
+        assert incoming() == []
+
+    def test_writes_no_more_of_a_form_than_there_is_room_for(self, client, incoming):
+        for size in (LIMIT, LIMIT, LIMIT - 100_000):
+            assert raw(client, b'x' * size).status_code == 201
+        largest = []
+
+        class Watched(BytesIO):
+            def readinto(self, buffer):
+                largest.extend(path.stat().st_size for path in incoming())
+                return super().readinto(buffer)
+
+        part = b'--x\r\nContent-Disposition: form-data; name="%b"; filename="a"\r\n\r\n%b\r\n'
+        body = part % (b'other', b'x' * 200_000) + part % (b'file', b'x' * 500_000) + b'--x--\r\n'
+        response = client.post(
+            URL,
+            input_stream=Watched(body),
+            content_type='multipart/form-data; boundary=x',
+            environ_overrides={'wsgi.input_terminated': True, 'HTTP_TRANSFER_ENCODING': 'chunked'},
+        )
+
+        assert response.status_code == 413
+        assert set(reasons(response)) == {'quota'}
+        assert 0 < max(largest) <= 100_000
+        assert incoming() == []
+
+    def test_takes_any_bytes_in_a_form(self, client):
+        # A block that ends like this may be the beginning of a boundary.
+        content = b'\r\n--' * (LIMIT // 4)
+
+        response = multipart(client, content)
+
+        assert data(response)['sha256'] == sha256(content).hexdigest()
+
+    def test_writes_a_form_once(self, client, monkeypatch, incoming):
+        def spooled(*_, **__):
+            pytest.fail('it was written twice')
+
+        monkeypatch.setattr('werkzeug.formparser.SpooledTemporaryFile', spooled)
+        content = os.urandom(LIMIT)
+
+        response = multipart(client, content)
+
+        assert data(response)['sha256'] == sha256(content).hexdigest()
+        assert incoming() == []
+
+    @pytest.mark.parametrize('way', [raw, chunked, multipart])
     @pytest.mark.parametrize('full', [errno.ENOSPC, errno.EDQUOT])
-    def test_says_that_the_disk_is_full(self, client, monkeypatch, incoming, kept, full):
+    def test_says_that_the_disk_is_full(self, client, monkeypatch, incoming, kept, var, full, way):
         class FullDisk(io.FileIO):
             def write(self, data):
                 raise OSError(full, os.strerror(full))
 
         with monkeypatch.context() as disk:
             disk.setattr('pathlib.Path.open', lambda path, mode, **_: FullDisk(path, mode))
-            response = raw(client)
+            # What a form without a sink of its own is written to.
+            disk.setattr('tempfile.TemporaryFile', lambda *_, **__: FullDisk(var / 'full', 'w+'))
+            response = way(client, b'x' * 600_000)
 
         assert response.status_code == 507
         assert response.json == {
@@ -607,7 +686,7 @@ class TestFilePatch:
     def test_makes_a_name_harmless_as_an_upload_does(self, client, ada):
         file = FileFactory(owner=ada)
 
-        response = client.patch(f'{URL}/{file.id}', json={'name': '../../etc/\u202epasswd'})
+        response = client.patch(f'{URL}/{file.id}', json={'name': '../../etc/\u200bpasswd'})
 
         assert data(response)['name'] == 'passwd'
 
@@ -1172,6 +1251,17 @@ class Endless(io.RawIOBase):
         buffer[:given] = b'x' * given
         self.left -= given
         return given
+
+
+class Chain(Endless):
+    """A stream that begins with bytes and goes on with an endless one."""
+
+    def __init__(self, head, rest):
+        self.head = BytesIO(head)
+        self.rest = rest
+
+    def readinto(self, buffer):
+        return self.head.readinto(buffer) or self.rest.readinto(buffer)
 
 
 def assert_inert(response):

@@ -24,6 +24,7 @@ from project.files.errors import (
     FileTooLarge,
     NameInvalid,
     NotPublished,
+    PublishedNameInvalid,
     QuotaExceeded,
 )
 from project.files.models import Blob, File, FileTag, Usage
@@ -110,6 +111,32 @@ class TestStoreFile:
 
         with pytest.raises(QuotaExceeded):
             service.store_file(ada.id, BytesIO(b'123456'), length=1)
+
+    def test_writes_no_more_than_there_is_room_for(self, ada, incoming):
+        set_quota(ada.id, 500_000)
+        store(ada.id, b'x' * 100_000)
+        on_disk = []
+
+        class Drops(BytesIO):
+            def read(self, size=-1):
+                on_disk.extend(path.stat().st_size for path in incoming())
+                return super().read(min(size, 100_000))
+
+        with pytest.raises(QuotaExceeded):
+            service.store_file(ada.id, Drops(b'x' * 900_000))
+
+        assert max(on_disk) == 400_000
+        assert incoming() == []
+
+    @pytest.mark.parametrize(
+        ('quota', 'refusal'),
+        [(999_999, QuotaExceeded), (1_000_000, FileTooLarge), (1_000_001, FileTooLarge)],
+    )
+    def test_says_which_of_two_limits_it_was(self, ada, quota, refusal):
+        set_quota(ada.id, quota)
+
+        with pytest.raises(refusal):
+            store(ada.id, b'x' * 1_000_001)
 
     def test_a_quota_of_ones_own_counts_instead_of_everybodys(self, ada):
         set_quota(ada.id, 5)
@@ -382,7 +409,9 @@ class TestPublishFile:
         source.write_bytes(b'For everybody.')
         return source
 
-    @pytest.mark.parametrize('name', ['a.txt', 'nested/deep/a.txt', 'a b.txt', 'ä.txt', 'a..b'])
+    @pytest.mark.parametrize(
+        'name', ['a.txt', 'nested/deep/a.txt', 'a b.txt', 'ä.txt', 'a..b', 'x' * 255]
+    )
     def test_copies_it_into_the_folder(self, source, name):
         service.publish_file(source, name)
 
@@ -393,7 +422,7 @@ class TestPublishFile:
         'name',
         [
             '../a.txt', 'a/../../b.txt', '/etc/a.txt', '..', '.hidden', 'nested/.hidden',
-            '.nested/a.txt', '.', './.', '',
+            '.nested/a.txt', '.', './.', '', 'x' * 256, f'{"ä" * 128}/a.txt',
         ],
     )  # fmt: skip
     @pytest.mark.parametrize('before', ['a folder', 'no folder'])
@@ -402,7 +431,7 @@ class TestPublishFile:
             service.published_folder().mkdir()
         there = set(var.rglob('*'))
 
-        with pytest.raises(AlreadyPublished, match='Not a name inside the published folder'):
+        with pytest.raises(PublishedNameInvalid, match='Not a name inside the published folder'):
             service.publish_file(source, name)
 
         assert set(var.rglob('*')) == there
@@ -535,13 +564,51 @@ class TestSweep:
         assert len(list(service.sweep())) == 2
         assert list(service.sweep()) == []
 
-    def test_goes_on_past_one_batch(self, ada, monkeypatch):
+    @pytest.mark.parametrize('moment', [None, now() - timedelta(days=40)])
+    def test_goes_on_past_one_batch(self, ada, monkeypatch, moment):
         monkeypatch.setattr('project.files.service.sweeping.BATCH', 2)
-        FileFactory.create_batch(5, owner=ada, expired=True)
+        given = {'trashed_at': moment} if moment else {'expired': True}
+        FileFactory.create_batch(5, owner=ada, **given)
 
         swept = [one.kind for one in service.sweep()]
 
         assert (swept.count('trash'), swept.count('bytes')) == (5, 5)
+
+    def test_a_dry_run_goes_on_past_one_batch_too(self, ada, monkeypatch):
+        monkeypatch.setattr('project.files.service.sweeping.BATCH', 2)
+        FileFactory.create_batch(5, owner=ada, expired=True)
+        for file in FileFactory.create_batch(5, owner=ada):
+            service.delete_file(ada.id, file.id)
+
+        swept = [one.kind for one in service.sweep(dry_run=True)]
+
+        assert (swept.count('trash'), swept.count('bytes')) == (5, 5)
+
+    def test_a_file_that_was_restored_meanwhile_stays(self, ada):
+        files = FileFactory.create_batch(2, owner=ada, expired=True)
+        sweeping = service.sweep()
+        first = next(sweeping).name
+        [restored] = [file for file in files if str(file.id) != first]
+
+        service.restore_file(ada.id, restored.id)
+        rest = [one.kind for one in sweeping]
+
+        assert rest == ['bytes']
+        assert read(ada.id, restored.id)
+        assert service.get_usage(ada.id)['used'] == restored.size
+
+    def test_a_file_that_came_back_to_the_trash_meanwhile_stays(self, ada):
+        files = FileFactory.create_batch(2, owner=ada, expired=True)
+        sweeping = service.sweep()
+        first = next(sweeping).name
+        [file] = [file for file in files if str(file.id) != first]
+
+        service.restore_file(ada.id, file.id)
+        service.trash_file(ada.id, file.id)
+        rest = [one.kind for one in sweeping]
+
+        assert rest == ['bytes']
+        assert service.get_file(ada.id, file.id).trashed_at is not None
 
     def test_an_owner_who_was_faster_is_no_failure(self, ada):
         one, other = FileFactory.create_batch(2, owner=ada, expired=True)
@@ -551,7 +618,7 @@ class TestSweep:
 
         service.delete_file(ada.id, rest.id)
 
-        assert {one.kind for one in sweeping} == {'trash', 'bytes'}
+        assert {one.kind for one in sweeping} == {'bytes'}
         assert service.get_usage(ada.id)['used'] == 0
 
     def test_a_file_that_took_the_bytes_meanwhile_keeps_them(self, ada, kept):

@@ -44,12 +44,12 @@ def token_of(service: Service, name: str) -> str:
 
 
 def fuzz(service: Service, token: str | None, *options: str) -> tuple[int, str]:
-    """Run schemathesis with all checks and return how many cases it made, and what it said."""
+    """Run schemathesis (all checks: its default); return how many cases it made, and its words."""
     command = [
         str(BIN / 'schemathesis'),
         '--config-file', str(Path(__file__).with_name('schemathesis.toml')),
         'run', f'{service.url}/api/v1/openapi.json',
-        '--checks', 'all', '--mode', 'all', '--phases', 'examples,coverage,fuzzing',
+        '--mode', 'all', '--phases', 'examples,coverage,fuzzing',
         '-n', EXAMPLES, '--continue-on-failure', '--generation-allow-x00', 'false',
         '--generation-database', 'none', '--no-color', '--warnings', 'off', *options,
     ]  # fmt: skip

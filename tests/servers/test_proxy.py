@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ UPLOAD = '/api/v1/files'
 
 
 @contextmanager
-def proxy(behind: int, folder: Path) -> Iterator[int]:
+def proxy(behind: int, folder: Path, own: int = 0) -> Iterator[int]:
     """Run nginx before a port, with its files below a folder instead of where the image has it."""
     nginx = shutil.which('nginx', path=f'{os.environ["PATH"]}:/usr/sbin')
     assert nginx, 'this test needs nginx'
@@ -28,6 +29,7 @@ def proxy(behind: int, folder: Path) -> Iterator[int]:
         '/tmp/': f'{folder}/',
         'api:8000': f'127.0.0.1:{behind}',
         'listen 8080': f'listen 127.0.0.1:{port}',
+        '127.0.0.1:8081': f'127.0.0.1:{own or free_port()}',
         '/srv/var/': f'{folder}/var/',
         'proxy_read_timeout 60s': 'proxy_read_timeout 1s',
     }
@@ -99,12 +101,22 @@ class TestRefusals:
         assert answer.status == 502
         assert answer.json.keys() == {'status', 'message', 'code'}
         assert (answer.json['status'], answer.json['code']) == ('error', 502)
+        assert answer.headers['retry-after'] == '5'
+        assert 'allow' not in answer.headers
 
     def test_are_errors_when_the_service_takes_too_long(self, client: Client) -> None:
         answer = client.ask(get('/slow?seconds=1.5'))
 
         assert answer.status == 504
         assert (answer.json['status'], answer.json['code']) == ('error', 504)
+        assert answer.headers['retry-after'] == '5'
+
+    def test_of_a_method_say_which_there_are(self, client: Client) -> None:
+        answer = client.ask(get().replace(b'GET', b'TRACE'))
+
+        assert answer.status == 405
+        assert answer.headers['allow'] == 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'
+        assert 'retry-after' not in answer.headers
 
     def test_leave_those_of_the_service_alone(self, client: Client) -> None:
         answer = client.ask(get('/nowhere'))
@@ -143,6 +155,50 @@ class TestHeaders:
 
         assert (got == sent) is kept
         assert got
+
+
+class TestDownloads:
+    def test_with_slow_readers_hold_no_thread(self, port: int, client: Client) -> None:
+        # More of them than the service has threads, and none of them reads.
+        readers = [Client(port) for _ in range(10)]
+        for reader in readers:
+            reader.send(get('/large'))
+        time.sleep(0.5)
+
+        # On a busy machine it takes the proxy a while to have fetched it all.
+        end = time.monotonic() + 20
+        while (status := client.ask(get()).status) != 200 and time.monotonic() < end:
+            pass
+
+        for reader in readers:
+            reader.close()
+        assert status == 200
+
+    def test_arrive_whole(self, client: Client) -> None:
+        assert client.ask(get('/large')).body == bytes(64 * 1024 * 1024)
+
+
+class TestOwnHealth:
+    def test_is_told_at_a_port_that_is_this_machine_s(self, tmp_path: Path) -> None:
+        own = free_port()
+
+        with proxy(free_port(), tmp_path, own), Client(own) as probe:
+            answer = probe.ask(get('/'))
+
+        assert (answer.status, answer.json) == (200, {'status': 'success', 'data': None})
+
+    def test_is_asked_there_by_the_compose_file(self) -> None:
+        compose = (ROOT / 'docker-compose.yml').read_text()
+        configuration = (ROOT / 'deploy' / 'nginx.conf').read_text()
+
+        assert 'listen 127.0.0.1:8081;' in configuration
+        assert '"http://127.0.0.1:8081/"' in compose
+
+    def test_is_nobody_else_s_business(self, client: Client) -> None:
+        answer = client.ask(get('/healthz/proxy'))
+
+        assert answer.status == 404
+        assert b'<!doctype html>' in answer.body, 'Flask says it, not nginx'
 
 
 class TestUploads:

@@ -499,13 +499,6 @@ class TestUserMe:
         assert response.headers['WWW-Authenticate'] == 'Bearer'
         assert reasons(response) == {'authorization': ['Missing or invalid bearer token']}
 
-    def test_is_404_once_the_user_is_gone(self, as_user):
-        user = UserFactory()
-        client = as_user(user)
-        service.delete_user(user.id)
-
-        assert client.get(f'{URL}/me').status_code == 404
-
 
 class TestUserMeUpdate:
     def test_changes_only_what_was_sent(self, as_user):

@@ -143,6 +143,18 @@ class TestGetUserByLogin:
             service.get_user_by_login('nobody@example.com')
 
 
+class TestFindUserByLogin:
+    @pytest.mark.parametrize('login', ['ada', 'ADA', 'ada@example.com', 'ADA@example.com'])
+    def test_returns_them_by_name_or_address(self, login):
+        user = UserFactory(username='ada', email='ada@example.com')
+
+        assert service.find_user_by_login(login).id == user.id
+
+    @pytest.mark.parametrize('login', ['nobody', 'nobody@example.com', ''])
+    def test_returns_nothing_for_nobody(self, login):
+        assert service.find_user_by_login(login) is None
+
+
 class TestGetProfile:
     def test_returns_it_whatever_the_case(self):
         UserFactory(username='ada', name='Ada')

@@ -12,20 +12,24 @@ from project.auth.hashing import hash_password, is_password
 from project.auth.models import Credential, Pin, Registration
 from project.core.clock import now
 from project.core.data.database import AnyRow, atomic, db, stepwise
+from project.core.data.guesses import spend_guess
 from project.core.data.mail import send_mail
 from project.core.data.upsert import insert_or
 from project.users import service as users
 from project.users.errors import UsernameTaken
-from project.users.models import User, email_key
+from project.users.models import email_key
 from project.users.permissions import ADMIN, MEMBER
 from project.users.signals import user_deleted
 
 from .passwords import check_new_password
+from .pins import DAY, consume_pin, issue_pin, try_pin
 from .pins import LIFETIME as PIN_LIFETIME
-from .pins import consume_pin, issue_pin, try_pin
 
 REGISTRATION_LIFETIME = timedelta(hours=24)
 VERIFICATION = 'verification'
+
+# A day and address, whoever asks and whether or not it is known.
+REGISTRATIONS, PIN_MAILS = 10, 10
 PIN_LIKE = re.compile(r'\d{6,}')
 
 
@@ -33,22 +37,29 @@ PIN_LIKE = re.compile(r'\d{6,}')
 def register(*, username: str, email: str, password: str, name: str = '') -> None:
     """Keep a registration for 24 hours and mail its PIN; a known address gets a notice instead.
 
-    Takes the same time and leaves the same rows for both. Refuses a weak password, and a username
-    that is taken, reserved by another registration, or no username.
+    Takes the same time and leaves the same rows for both. Again with the username, address and
+    password of a registration that waits, it begins its 24 hours anew; its password never changes.
+    Refuses a weak password; a username that is none, taken, or waits for anything else; and, with
+    GuessesSpent, more than ten a day for one address.
     """
     check_new_password(password, words=[username, email])
+    username, key = users.check_username(username), email_key(email)
+    # Counted first: who registers again is told whether that was the password.
+    spend_guess('registration', key, limit=REGISTRATIONS, period=DAY)
     # Hashed before the transaction, which on SQLite holds the only write lock.
-    _keep_registration(users.check_username(username), email, name, hash_password(password))
+    _keep_registration(username, email, name, _hash_to_keep(username, key, password))
 
 
 @atomic()
 def resend_verification(email: str) -> None:
-    """Mail a new PIN to an address that has one to wait for; silent about all others."""
+    """Mail a new PIN to an address that has one to wait for, a notice if it is known by now.
+
+    Silent about all others. Refuses with GuessesSpent more than ten a day, whoever is known.
+    """
     key = email_key(email)
+    spend_guess('pin-mail', key, limit=PIN_MAILS, period=DAY)
     waiting = Registration.find_waiting(key)
-    pin = issue_pin(VERIFICATION, key)
-    if waiting:
-        _mail_pin(waiting[0], pin)
+    _mail_pin_or_notice(email, waiting[0] if waiting else None)
 
 
 @stepwise
@@ -89,6 +100,20 @@ def forget_credentials(_sender: object, *, user_id: int) -> None:
     db.session.execute(delete(Credential).where(Credential.user_id == user_id))
 
 
+def _hash_to_keep(username: str, key: str, password: str) -> str:
+    """Return the hash for a registration: a new one, or that of the one which is renewed.
+
+    Refuses with UsernameTaken whoever does not know the address and the password of the one that
+    waits, in the same time whichever of them is wrong.
+    """
+    waiting = Registration.find_by_username(username)
+    if waiting is None:
+        return hash_password(password)
+    if not is_password(waiting.password_hash, password) or waiting.email_key != key:
+        raise UsernameTaken
+    return waiting.password_hash
+
+
 @atomic()
 def _keep_registration(username: str, email: str, name: str, password_hash: str) -> None:
     key = email_key(email)
@@ -100,19 +125,31 @@ def _keep_registration(username: str, email: str, name: str, password_hash: str)
         'created_at': now(),
         'expires_at': now() + REGISTRATION_LIFETIME,
     }
+    # No other registration has this hash, for it is salted: what waits keeps its password.
+    same = (Registration.email_key == key) & (Registration.password_hash == password_hash)
     statement = insert_or(
         Registration,
         {'username': username, **values},
         conflict=['username'],
         change=values,
-        where=(Registration.email_key == key) | (Registration.expires_at <= now()),
+        where=(Registration.expires_at <= now()) | same,
     )
     if db.session.execute(statement.returning(Registration.username)).one_or_none() is None:
         raise UsernameTaken
-    known = User.find_by_login(email)
-    pin = issue_pin(VERIFICATION, key)
+    _mail_pin_or_notice(email, Registration(username=username, **values))
+
+
+def _mail_pin_or_notice(email: str, waiting: Registration | None) -> None:
+    """Make the PINs of an address void; mail the new one to who waits, or a notice if it is known.
+
+    Does the same work for every address, and mails nothing where nobody waits. Inside `atomic`.
+    """
+    known = users.find_user_by_login(email)
+    pin = issue_pin(VERIFICATION, email_key(email))
+    if waiting is None:
+        return
     if known is None:
-        _mail_pin(Registration(username=username, **values), pin)
+        _mail_pin(waiting, pin)
     else:
         # To the address we know, never to the one that was typed (CVE-2019-19844).
         send_mail('already_registered', to=known.email, username=known.username, name=known.name)

@@ -47,15 +47,17 @@ def check_new_password(password: str, *, words: Iterable[str], field: str = 'pas
 def change_password(asker: Principal, *, current_password: str, new_password: str) -> None:
     """Change the asker's password, end their other sessions and tell them by mail.
 
-    Refuses a wrong current password (counted like a login) and a weak new one.
+    Refuses a wrong current password (counted like a login), one that was changed by somebody else
+    while the new one was hashed, and a weak new one.
     """
     user = users.get_user(asker.user_id)
     spend_password_guess(account_of(asker.user_id))
-    if not is_password(Credential.find_hash(asker.user_id), current_password):
+    was = Credential.find_hash(asker.user_id)
+    if not is_password(was, current_password):
         raise WrongPassword
     return_password_guess(account_of(asker.user_id))
     check_new_password(new_password, words=[user.username, user.email], field='new_password')
-    _store_password(user, hash_password(new_password), keep=asker.session_id)
+    _store_password(user, hash_password(new_password), was=was, keep=asker.session_id)
 
 
 def account_of(user_id: int) -> str:
@@ -74,9 +76,15 @@ def return_password_guess(account: str) -> None:
 
 
 @atomic()
-def _store_password(user: Any, password_hash: str, *, keep: Any) -> None:
-    changed = update(Credential).where(Credential.user_id == user.id)
-    db.session.execute(changed.values(password_hash=password_hash, changed_at=now()))
+def _store_password(user: Any, password_hash: str, *, was: str | None, keep: Any) -> None:
+    """Replace the hash that was verified and no other, or refuse with WrongPassword.
+
+    Hashing takes a while: whoever knew the old password would else undo a change made meanwhile.
+    """
+    same = update(Credential).where(Credential.user_id == user.id, Credential.password_hash == was)
+    changed = same.values(password_hash=password_hash, changed_at=now())
+    if db.session.execute(changed.returning(Credential.user_id)).one_or_none() is None:
+        raise WrongPassword
     others = delete(Session).where(Session.user_id == user.id, Session.id != keep)
     ended = db.session.execute(others.returning(Session.user_agent, Session.address)).all()
     send_mail(

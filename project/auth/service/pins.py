@@ -2,12 +2,12 @@
 
 import secrets
 from datetime import timedelta
-from ipaddress import ip_address, ip_network
 
 from sqlalchemy import delete, update
 
 from project.auth.errors import WrongPin
 from project.auth.models import Pin
+from project.core.addresses import network_of
 from project.core.clock import now
 from project.core.data.database import atomic, db
 from project.core.data.guesses import return_guess, spend_guess
@@ -74,8 +74,4 @@ def _spend_try(purpose: str, key: str) -> bytes | None:
 
 def _network() -> str:
     """Return the network of the asker: what one household or company usually has (/24, /64)."""
-    try:
-        address = ip_address(current_origin().address)
-    except ValueError:
-        return 'unknown'
-    return str(ip_network(f'{address}/{24 if address.version == 4 else 64}', strict=False))
+    return network_of(current_origin().address, v4_prefix=24)

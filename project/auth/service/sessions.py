@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from flask import current_app
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, update
 
 from project.auth.errors import (
     AccountDisabled,
@@ -16,7 +16,7 @@ from project.auth.errors import (
     WrongCredentials,
 )
 from project.auth.hashing import is_password
-from project.auth.models import SESSIONS, Credential, Registration, Session
+from project.auth.models import OF_USER, SESSIONS, Credential, Registration, Session
 from project.core.clock import now
 from project.core.data.database import AnyRow, atomic, db, stepwise
 from project.core.data.guesses import forget_guesses
@@ -25,7 +25,7 @@ from project.core.origin import current_origin
 from project.core.principal import Principal
 from project.core.tokens import kind_of, new_token, token_hash
 from project.users import service as users
-from project.users.models import ACTIVE, User, email_key
+from project.users.models import ACTIVE, email_key
 from project.users.permissions import permissions_of
 from project.users.signals import user_deleted, user_disabled
 
@@ -57,7 +57,7 @@ def log_in(*, user_or_email: str, password: str) -> Login:
     Only to who knows the password: refuses a pending registration (EmailNotVerified) and a disabled
     account. Refuses with GuessesSpent, unchecked, after ten wrong passwords in 15 minutes.
     """
-    user = User.find_by_login(user_or_email)
+    user = users.find_user_by_login(user_or_email)
     stored = Credential.find_hash(user.id if user else 0)
     waiting = Registration.find_by_username(user_or_email)
     account = account_of(user.id) if user else f'login:{email_key(user_or_email)}'
@@ -80,17 +80,18 @@ def identify(token: str) -> Principal | None:
     """Return whom a token names, or None. The kernel's guard asks this, on every request."""
     if kind_of(token) != SESSION_TOKEN:
         return None
-    session = Session.find_live(token_hash(token))
-    if session is None or session.status != ACTIVE:
+    found = Session.find_live(token_hash(token))
+    if found is None or found.status != ACTIVE:
         return None
-    if now() - session.last_used_at > TOUCH_EVERY:
-        _touch(session.id)
+    if now() - found.last_used_at > TOUCH_EVERY:
+        _touch(found.session_id)
     return Principal(
-        user_id=session.user_id,
-        username=session.username,
-        permissions=permissions_of(session.roles),
-        session_id=session.id,
-        authenticated_at=session.authenticated_at,
+        user_id=found.id,
+        username=found.username,
+        permissions=permissions_of(found.roles),
+        session_id=found.session_id,
+        authenticated_at=found.authenticated_at,
+        user=found,
     )
 
 
@@ -187,7 +188,6 @@ def _touch(session_id: UUID) -> None:
 
 
 def _sessions(user_id: int, page: PageRequest, *, current: UUID | None) -> Page:
-    columns = [getattr(Session, name) for name in SHOWN]
-    statement = select(*columns, (Session.id == current).label('current'))
-    live = statement.where(Session.user_id == user_id, Session.expires_at > now())
-    return SESSIONS.page(live, page)
+    # No session has the id that is all zeros.
+    current = current or UUID(int=0)
+    return SESSIONS.page(OF_USER, page, user_id=user_id, current=current, moment=now())

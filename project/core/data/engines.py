@@ -1,5 +1,6 @@
 """Engines: what SQLite and PostgreSQL are told, so that both keep what they have acknowledged."""
 
+import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,20 @@ SQLITE = (
     'PRAGMA busy_timeout=5000',
 )
 
+POSTGRESQL_FULL = '53100'
+
 WRITING = {'postgresql': 'READ COMMITTED', 'sqlite': 'SERIALIZABLE'}
 
 
 def options(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return what `create_engine` is given for the configured database."""
     url = make_url(config['SQLALCHEMY_DATABASE_URI'])
-    chosen: dict[str, Any] = {'isolation_level': 'AUTOCOMMIT'}
+    chosen: dict[str, Any] = {
+        'isolation_level': 'AUTOCOMMIT',
+        'skip_autocommit_rollback': True,
+        # Errors are logged, and parameters are addresses, hashes and tokens.
+        'hide_parameters': True,
+    }
     if url.get_backend_name() == 'sqlite':
         # In memory, a second connection would be a second, empty database.
         in_memory = url.database in (None, '', ':memory:')
@@ -41,6 +49,14 @@ def options(config: Mapping[str, Any]) -> dict[str, Any]:
         chosen['connect_args'] = {'connect_timeout': 5, 'options': settings}
         chosen |= {'pool_size': 10, 'max_overflow': 10, 'pool_timeout': 5, 'pool_recycle': 1800}
     return {**chosen, **config.get('SQLALCHEMY_ENGINE_OPTIONS', {})}
+
+
+def is_disk_full(error: Exception) -> bool:
+    """Tell whether what the database complains of is that its disk is full."""
+    cause = getattr(error, 'orig', None)
+    if getattr(cause, 'sqlite_errorcode', None) == sqlite3.SQLITE_FULL:
+        return True
+    return getattr(cause, 'sqlstate', None) == POSTGRESQL_FULL
 
 
 def writing(engine: Engine) -> dict[str, Any]:

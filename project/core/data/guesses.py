@@ -62,8 +62,9 @@ def spend_guess(kind: str, target: str, *, limit: int, period: timedelta) -> Non
         where=over | (Guess.spent < limit),
     )
     if db.session.execute(statement.returning(Guess.spent)).one_or_none() is None:
-        until = db.session.scalars(db.select(Guess.until).where(*_is(kind, key))).one()
-        raise GuessesSpent(int((until - moment).total_seconds()) + 1)
+        until = db.session.scalars(db.select(Guess.until).where(*_is(kind, key))).one_or_none()
+        # A row that a sweep or an unlock has removed meanwhile stands in nobody's way any more.
+        raise GuessesSpent(int((until - moment).total_seconds()) + 1 if until else 1)
 
 
 @atomic()

@@ -6,15 +6,18 @@ The place where a page ends is a signed cursor, bound to the list, its order and
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import ColumnElement, tuple_
+from sqlalchemy import ColumnElement, Integer, bindparam, tuple_
 
 from project.core.errors import Invalid
 from project.core.signing import sign, unsign
 
-from .database import AnySelect, read
+from .database import AnySelect
+from .reading import Query
 
 
 class CursorInvalid(Invalid):
@@ -52,24 +55,45 @@ class Keyset:
     sorts: Mapping[str, Any]
     key: Any
     default: str
+    _queries: WeakKeyDictionary[AnySelect, dict[tuple[str, bool], Query]] = field(
+        default_factory=WeakKeyDictionary, compare=False, repr=False
+    )
 
-    def page(self, statement: AnySelect, request: PageRequest) -> Page:
-        """Return the rows that were asked for, or refuse with CursorInvalid."""
+    def page(self, statement: AnySelect, request: PageRequest, **values: Any) -> Page:
+        """Return the rows that were asked for, or refuse with CursorInvalid.
+
+        :param statement: the same object for the same list, for what is made of it is kept.
+        :param values: of the statement's parameters.
+        """
         sort = request.sort or self.default
-        column = self.sorts[sort.removeprefix('-')]
-        order = (column,) if column is self.key else (column, self.key)
-        descending = sort.startswith('-')
+        order = self._order(sort)
         if request.cursor:
-            place = tuple_(*self._read(request.cursor, sort, request.filters, order))
-            here = tuple_(*order)
-            statement = statement.where(here < place if descending else here > place)
-        statement = statement.order_by(*(c.desc() if descending else c for c in order))
-        rows = read(statement.limit(request.limit + 1)).all()
+            place = self._read(request.cursor, sort, request.filters, order)
+            values |= {f'place_{at}': value for at, value in enumerate(place)}
+        query = self._query(statement, sort, further=bool(request.cursor))
+        rows = query.all(**values, rows=request.limit + 1)
         if len(rows) <= request.limit:
             return Page(rows)
         items = rows[: request.limit]
         end = [_frozen(getattr(items[-1], c.key)) for c in order]
-        return Page(items, sign(self.name, [sort, _frozen(request.filters), *end]))
+        return Page(items, sign(self.name, [sort, _digest(request.filters), *end]))
+
+    def _order(self, sort: str) -> tuple[Any, ...]:
+        column = self.sorts[sort.removeprefix('-')]
+        return (column,) if column is self.key else (column, self.key)
+
+    def _query(self, statement: AnySelect, sort: str, *, further: bool) -> Query:
+        """Return the query of a first or a further page, made once for each order."""
+        known = self._queries.setdefault(statement, {})
+        if (sort, further) not in known:
+            order, descending = self._order(sort), sort.startswith('-')
+            if further:
+                place = [bindparam(f'place_{at}', type_=c.type) for at, c in enumerate(order)]
+                here, there = tuple_(*order), tuple_(*place)
+                statement = statement.where(here < there if descending else here > there)
+            statement = statement.order_by(*(c.desc() if descending else c for c in order))
+            known[sort, further] = Query(statement.limit(bindparam('rows', type_=Integer)))
+        return known[sort, further]
 
     def _read(
         self,
@@ -79,14 +103,18 @@ class Keyset:
         order: Sequence[ColumnElement[Any]],
     ) -> list[Any]:
         value = unsign(self.name, cursor)
-        if not isinstance(value, list) or value[:2] != [sort, _frozen(filters)]:
+        if not isinstance(value, list) or value[:2] != [sort, _digest(filters)]:
             raise CursorInvalid
         return [_thawed(text, c) for text, c in zip(value[2:], order, strict=True)]
 
 
+def _digest(filters: Mapping[str, Any]) -> str:
+    """Return what tells filters apart, however long they are."""
+    words = repr([(name, filters[name]) for name in sorted(filters)])
+    return sha256(words.encode()).hexdigest()[:16]
+
+
 def _frozen(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return [[key, _frozen(value[key])] for key in sorted(value)]
     if isinstance(value, datetime):
         return value.isoformat()
     return str(value) if isinstance(value, UUID) else value

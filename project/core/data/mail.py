@@ -22,6 +22,7 @@ from uuid import uuid4
 from flask import Flask, current_app, render_template
 
 from project.core.clock import now
+from project.core.origin import Origin, current_origin, set_origin
 
 from .database import after_commit
 
@@ -45,7 +46,7 @@ class Post:
         """Render and deliver a mail soon; what goes wrong is logged."""
         # Made late: a thread would not survive the fork of a preloaded worker.
         self.executor = self.executor or ThreadPoolExecutor(1, thread_name_prefix='mail')
-        future = self.executor.submit(self._deliver, template, to, context)
+        future = self.executor.submit(self._deliver, current_origin(), template, to, context)
         self.pending.add(future)
         future.add_done_callback(self.pending.discard)
 
@@ -53,7 +54,9 @@ class Post:
         """Wait until everything submitted so far has been delivered or has failed."""
         wait(list(self.pending))
 
-    def _deliver(self, template: str, to: str, context: dict[str, Any]) -> None:
+    def _deliver(self, origin: Origin, template: str, to: str, context: dict[str, Any]) -> None:
+        # In a thread of its own it would come from nowhere, and its log lines belong to a request.
+        set_origin(origin)
         try:
             with self.app.app_context():
                 self.transport(render_mail(template, to, context))

@@ -1,7 +1,7 @@
 """Where bytes live: streams under keys, on the local disk. What they mean is a feature's business.
 
 Durable before acknowledged: written to a temporary file, fsync, renamed to their key, fsync of the
-folder. A name that a user gave never becomes a path.
+folders. A name that a user gave never becomes a path.
 """
 
 import errno
@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
@@ -23,7 +23,10 @@ KEY = re.compile(r'[a-z0-9]+(/[a-z0-9]+)*')
 
 
 class Staged:
-    """Bytes on their way in: counted and hashed (SHA-256) as they come, kept under no key yet."""
+    """Bytes on their way in: counted and hashed (SHA-256) as they come, kept under no key yet.
+
+    A block: what is not kept by its end is gone.
+    """
 
     def __init__(self, path: Path, storage: 'LocalStorage') -> None:
         self.size = 0
@@ -32,9 +35,15 @@ class Staged:
         self._digest = hashlib.sha256()
         self._file = path.open('xb', buffering=0)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.discard()
+
     def write(self, data: bytes | memoryview) -> int:
         """Append bytes; refuses with StorageFull when the disk does."""
-        with _disk():
+        with disk():
             rest = memoryview(data)
             while rest:
                 rest = rest[self._file.write(rest) :]
@@ -49,16 +58,16 @@ class Staged:
 
     def sync(self) -> None:
         """Make the bytes durable. The slow half of keeping them; do it before a transaction."""
-        with _disk():
+        with disk():
             os.fsync(self._file.fileno())
 
     def keep(self, key: str) -> None:
         """Put the synced bytes under a key, over whatever is there, durably."""
-        with _disk():
+        with disk():
             target = self._storage.path(key)
-            _make_folder(target.parent)
+            self._storage.settle_folder(target.parent)
             self._path.rename(target)
-            _sync_folder(target.parent)
+            sync_folder(target.parent)
 
     def discard(self) -> None:
         """Close, and forget what was not kept."""
@@ -72,30 +81,46 @@ class LocalStorage:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._incoming = root / 'incoming'
+        self._settled: set[Path] = set()
 
-    @contextmanager
-    def stage(self) -> Iterator[Staged]:
-        """Receive bytes for the length of the block; what is not kept by then is gone."""
-        with _disk():
-            _make_folder(self._incoming)
-            staged = Staged(self._incoming / uuid4().hex, self)
-        try:
-            yield staged
-        finally:
-            staged.discard()
+    def stage(self) -> Staged:
+        """Return a place for bytes that come in; discard it in the end, as a `with` does."""
+        with disk():
+            make_folder(self._incoming)
+            return Staged(self._incoming / uuid4().hex, self)
 
     def open(self, key: str) -> BinaryIO:
         """Open what is stored under a key; refuses with Unavailable when it is missing."""
-        with _disk():
+        with disk():
             return self.path(key).open('rb', buffering=0)
 
     def exists(self, key: str) -> bool:
         """Tell whether something is stored under a key."""
         return self.path(key).is_file()
 
+    def settle(self, key: str) -> None:
+        """Make durable what is there: who put it may have died between the rename and the sync."""
+        with disk():
+            folder = self.path(key).parent
+            self.settle_folder(folder)
+            sync_folder(folder)
+
+    def settle_folder(self, folder: Path) -> None:
+        """Make a folder below the root durable, there or not: who made it may have died, too.
+
+        Once in a process each, for a sync waits for the disk even where there is nothing to do.
+        """
+        if folder == self.root:
+            make_folder(folder)
+        elif folder not in self._settled or not folder.is_dir():
+            self.settle_folder(folder.parent)
+            folder.mkdir(exist_ok=True)
+            sync_folder(folder.parent)
+            self._settled.add(folder)
+
     def remove(self, key: str) -> None:
         """Forget what is stored under a key; forgetting nothing is fine."""
-        with _disk():
+        with disk():
             self.path(key).unlink(missing_ok=True)
 
     def stale(self, before: float) -> list[Path]:
@@ -137,7 +162,8 @@ def storage() -> LocalStorage:
 
 
 @contextmanager
-def _disk() -> Iterator[None]:
+def disk() -> Iterator[None]:
+    """Refuse with StorageFull, or Unavailable, where the disk does."""
     try:
         yield
     except OSError as error:
@@ -145,14 +171,16 @@ def _disk() -> Iterator[None]:
         raise (StorageFull if full else Unavailable)() from error
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it, durably; one that is there stays as it is."""
     if not folder.is_dir():
-        _make_folder(folder.parent)
+        make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
-        _sync_folder(folder.parent)
+        sync_folder(folder.parent)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make durable which names are in a folder."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -5,6 +5,8 @@ from typing import Any
 
 from sqlalchemy import DateTime, Text, TypeDecorator
 from sqlalchemy.engine import Dialect
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -34,7 +36,7 @@ class UTCDateTime(TypeDecorator[datetime]):
         if moment.tzinfo is None:
             return moment.replace(tzinfo=UTC)
         # PostgreSQL answers in the session's zone; where that is UTC there is nothing to convert.
-        return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+        return moment.astimezone(UTC) if moment.utcoffset() else moment
 
 
 class Words(TypeDecorator[list[str]]):
@@ -46,3 +48,23 @@ class Words(TypeDecorator[list[str]]):
     def process_result_value(self, value: str | None, dialect: Dialect) -> list[str]:
         """Return the words."""
         return sorted(value.split()) if value else []
+
+
+class words_of(FunctionElement[list[str]]):
+    """All the values of a column as one list of words; they must hold no space.
+
+    SQLAlchemy's own `aggregate_strings` writes its separator anew with every statement.
+    """
+
+    type = Words()
+    inherit_cache = True
+
+
+@compiles(words_of, 'postgresql')
+def _aggregate(element: Any, compiler: Any, **kwargs: Any) -> str:
+    return f"string_agg({compiler.process(element.clauses, **kwargs)}, ' ')"
+
+
+@compiles(words_of, 'sqlite')
+def _concatenate(element: Any, compiler: Any, **kwargs: Any) -> str:
+    return f"group_concat({compiler.process(element.clauses, **kwargs)}, ' ')"

@@ -54,6 +54,10 @@ class Refusing:
         except (OperationalError, ProgrammingError) as error:
             reason = str(error.orig).splitlines()[0]
             raise click.ClickException(f'{reason} (is the database up, and upgraded?)') from error
+        except BrokenPipeError:
+            raise  # Nobody reads us any more: click ends quietly.
+        except OSError as error:
+            raise click.ClickException(_reason(error)) from error
         except ValidationError as error:
             faults = error.normalized_messages().items()  # type: ignore[no-untyped-call]
             raise click.ClickException(
@@ -106,6 +110,12 @@ def counting(label: str, things: Iterable[T]) -> Iterator[T]:
         for thing in things:
             yield thing
             progress.advance(task)
+
+
+def _reason(error: OSError) -> str:
+    """Return what the system said no to, and why, in one line."""
+    reason = error.strerror or str(error) or type(error).__name__
+    return f'{error.filename}: {reason}' if error.filename else reason
 
 
 def _cell(value: Any) -> str:

@@ -42,7 +42,7 @@ DOCS = policy(
 
 
 @docs.get('/openapi.json')
-@endpoint(allow=public, refuses=[NotFound, Unauthorized])
+@endpoint(allow=public, refuses=[NotFound, Unauthorized], produces='application/json')
 def openapi_show() -> Response:
     """The OpenAPI document, as it is: the one answer that is no JSend.
 

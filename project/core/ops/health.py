@@ -1,7 +1,8 @@
 """`/healthz` and `/readyz`: does the process serve, and has it everything that it needs?"""
 
 import time
-from typing import Any
+from collections.abc import Callable
+from threading import Lock
 
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -22,6 +23,10 @@ health = Blueprint('health', __name__)
 
 CACHED_FOR = 1.0  # seconds: asking for readiness must not become a way to load the database
 
+# A database that is ahead of the code is one that the next version of it has migrated already.
+# Migrations first add, and drop a release later, so the old code serves on until it is replaced.
+GOOD = {'ok', 'ahead'}
+
 
 class ReadinessSchema(Schema):
     """The state of everything we need: `ok` once we serve."""
@@ -31,8 +36,26 @@ class ReadinessSchema(Schema):
     storage = fields.Str()
 
 
-class NotReady(Unavailable):
-    """Something that we need does not work."""
+class Readiness:
+    """What was last known of everything that we need. One request at a time asks anew.
+
+    Asking may take as long as a lost database takes to be missed. The others do not wait for that.
+    """
+
+    def __init__(self) -> None:
+        self.states = dict.fromkeys(CHECKS, 'unknown')
+        self.checked = float('-inf')
+        self._asking = Lock()
+
+    def current(self) -> dict[str, str]:
+        """Return the state of each, a second old at most unless somebody is asking."""
+        if time.monotonic() - self.checked > CACHED_FOR and self._asking.acquire(blocking=False):
+            try:
+                self.states = check_all()
+                self.checked = time.monotonic()
+            finally:
+                self._asking.release()
+        return self.states
 
 
 @health.get('/healthz')
@@ -45,8 +68,8 @@ def healthz() -> None:
 @endpoint(allow=public, returns=ReadinessSchema)
 def readyz() -> Response | dict[str, str]:
     """Whether database, migrations and storage work; 503 with the state of each if one does not."""
-    states = _cached_states()
-    if all(state == 'ok' for state in states.values()):
+    states: dict[str, str] = current_app.extensions['readiness'].current()
+    if set(states.values()) <= GOOD:
         return states
     message = ', '.join(f'{name}: {state}' for name, state in states.items())
     return api_error(message, 503, {'Retry-After': '5'})
@@ -54,49 +77,51 @@ def readyz() -> Response | dict[str, str]:
 
 def init_app(app: Flask) -> None:
     """Mount both beside the API."""
-    app.extensions['readiness'] = (0.0, {})
+    app.extensions['readiness'] = Readiness()
     app.register_blueprint(health)
 
 
-def _cached_states() -> dict[str, str]:
-    checked, states = current_app.extensions['readiness']
-    if time.monotonic() - checked > CACHED_FOR or not states:
-        states = {name: _state(check) for name, check in CHECKS.items()}
-        current_app.extensions['readiness'] = (time.monotonic(), states)
-    known: dict[str, str] = states
-    return known
+def check_all() -> dict[str, str]:
+    """Return the state of everything."""
+    states: dict[str, str] = {}
+    for name, check in CHECKS.items():
+        # A lost database would be waited for a second time, to be told nothing more.
+        lost = name == 'migrations' and states['database'] != 'ok'
+        states[name] = 'unknown' if lost else _state(check)
+    return states
 
 
-def _state(check: Any) -> str:
-    try:
-        check()
-    except (Unavailable, SQLAlchemyError) as error:
-        current_app.logger.warning('not ready: %s', error)
-        return 'behind' if isinstance(error, NotReady) else 'down'
+def check_database() -> str:
+    """Refuse when the database does not answer."""
+    db.session.execute(select(1))
     return 'ok'
 
 
-def check_database() -> None:
-    """Refuse when the database does not answer."""
-    db.session.execute(select(1))
-
-
-def check_migrations() -> None:
-    """Refuse with NotReady when the database is not at the head of every branch."""
+def check_migrations() -> str:
+    """Tell whether the database is where this code wants it, `behind` that, or `ahead` of it."""
     script = ScriptDirectory.from_config(migrate.get_config())
     with db.engine.connect() as connection:
-        heads = MigrationContext.configure(connection).get_current_heads()
-    if {r.revision for r in script.iterate_revisions(heads, 'base')} != _all_revisions(script):
-        raise NotReady('migrations are behind')
+        heads = set(MigrationContext.configure(connection).get_current_heads())
+    known = {revision.revision for revision in script.walk_revisions()}
+    if newer := heads - known:
+        # What is behind one that is unknown cannot be told, but an old one beside it can.
+        return 'behind' if heads - newer - set(script.get_heads()) else 'ahead'
+    reached = {revision.revision for revision in script.iterate_revisions(tuple(heads), 'base')}
+    return 'ok' if reached == known else 'behind'
 
 
-def check_storage() -> None:
+def check_storage() -> str:
     """Refuse with Unavailable when nothing can be stored."""
     storage().check()
+    return 'ok'
 
 
-def _all_revisions(script: ScriptDirectory) -> set[str]:
-    return {revision.revision for revision in script.walk_revisions()}
+def _state(check: Callable[[], str]) -> str:
+    try:
+        return check()
+    except (Unavailable, SQLAlchemyError) as error:
+        current_app.logger.warning('not ready: %s', error.__cause__ or error)
+        return 'down'
 
 
 CHECKS = {

@@ -26,6 +26,9 @@ from .access import Access, NotFresh, NotYours, ScopeMissing
 from .headers import API, Policy
 from .pagination import ListQuery
 
+# What is read, or made, has no version yet that somebody could have meant.
+UNCONDITIONAL = ('GET', 'HEAD', 'POST')
+
 # A rule's endpoint and a method: (`api_v1.users.user`, `PATCH`).
 Route: TypeAlias = tuple[str, str]
 
@@ -152,7 +155,7 @@ def implied(rule: Rule, method: str, contract: Contract) -> Iterable[type[Fail]]
         yield UnsupportedType
     if contract.body or contract.form or contract.query:
         yield Invalid
-    if contract.versioned and method != 'GET':
+    if contract.versioned and method not in UNCONDITIONAL:
         yield PreconditionFailed
     if contract.limit:
         yield TooMany

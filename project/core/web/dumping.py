@@ -36,7 +36,9 @@ def compile_dump(schema: Schema) -> Dump:
     of_mapping = _several(itemgetter, attributes)
 
     def dump(thing: Any) -> Any:
-        read = of_mapping if isinstance(thing, Mapping) else of_object
+        # Rows are tuples: told so, without asking for what takes longer to tell.
+        is_row = isinstance(thing, tuple)
+        read = of_object if is_row or not isinstance(thing, Mapping) else of_mapping
         try:
             dumped = dict(zip(keys, read(thing), strict=True))
         except (AttributeError, KeyError):

@@ -1,16 +1,19 @@
 """Fields that schemas of every feature use, beside marshmallow's own."""
 
 import unicodedata
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from marshmallow import fields, validate
 from werkzeug.datastructures import FileStorage
 
 from project.core.addresses import normalize_address
 
-# What bidirectional text is faked with; never part of a name.
 FORBIDDEN_CATEGORIES = ('Cc', 'Cs')
+
+# What turns the writing direction around, so that a name reads as another one.
+BIDIRECTIONAL = frozenset('\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069')
 
 
 class Text(fields.Str):
@@ -28,7 +31,8 @@ class Text(fields.Str):
         text = super()._deserialize(value, *args, **kwargs)
         text = unicodedata.normalize('NFC', text)
         allowed = '\n\r\t' if self.lines else ''
-        if any(unicodedata.category(c) in FORBIDDEN_CATEGORIES and c not in allowed for c in text):
+        forbidden = (c for c in text if unicodedata.category(c) in FORBIDDEN_CATEGORIES)
+        if not BIDIRECTIONAL.isdisjoint(text) or any(c not in allowed for c in forbidden):
             raise self.make_error('invalid')
         return text
 
@@ -84,10 +88,31 @@ class PinCode(fields.Field[str]):
         return value
 
 
+class Sink(Protocol):
+    """What the bytes of a file are written to as they come; closed with the request."""
+
+    def write(self, block: bytes, /) -> Any:
+        """Take in a block, or refuse."""
+
+    def seek(self, offset: int, /) -> Any:
+        """Go back to the first byte: all are there."""
+
+    def close(self) -> None:
+        """Let go of them."""
+
+
 class UploadedFile(fields.Field[FileStorage]):
-    """A file in a multipart form. Refuses text under its name."""
+    """A file in a multipart form. Refuses text under its name.
+
+    :param into: what opens the sink that is then the file's `stream`, given the length of the whole
+        form if that was announced; without it, a temporary file.
+    """
 
     default_error_messages = {'invalid': 'Not a file.'}
+
+    def __init__(self, *, into: Callable[[int | None], Sink] | None = None, **kwargs: Any) -> None:
+        self.into = into
+        super().__init__(**kwargs)
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> FileStorage:
         if not isinstance(value, FileStorage):

@@ -21,6 +21,7 @@ from secure import (
     XPermittedCrossDomainPolicies,
 )
 
+from project.core.addresses import normalize_ip
 from project.core.origin import Origin, current_origin, set_origin
 
 Policy: TypeAlias = tuple[tuple[str, str], ...]
@@ -89,11 +90,14 @@ def init_app(app: Flask) -> None:
 
 
 def begin_request() -> None:
-    """Say where this request comes from. A sane request id of the client's is kept."""
+    """Say where this request comes from. A sane request id of the client's is kept.
+
+    So is its address, if it is one: what a proxy passes on may be any text.
+    """
     theirs = request.headers.get('X-Request-ID', '')
     request_id = theirs if SANE_REQUEST_ID.fullmatch(theirs) else uuid4().hex
     agent = request.headers.get('User-Agent', '')
-    set_origin(Origin(request_id, request.remote_addr or '', agent))
+    set_origin(Origin(request_id, normalize_ip(request.remote_addr or ''), agent))
 
 
 def end_request(response: Response) -> Response:

@@ -16,7 +16,8 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, InternalServerError
 
-from project.core.errors import Fail, Unavailable
+from project.core.data.engines import is_disk_full
+from project.core.errors import Fail, StorageFull, Unavailable
 from project.core.origin import current_origin
 
 from .contract import implied
@@ -110,8 +111,11 @@ def on_unavailable(error: Unavailable) -> Response:
 
 
 def on_database_lost(error: Exception) -> Response:
-    """Answer that the database does not, for now. Nothing of what it said is repeated."""
-    return on_unavailable(Unavailable('the database does not answer'))
+    """Answer that the database does not, for now. What it said is for the log only."""
+    full = is_disk_full(error)
+    lost = StorageFull('the database is full') if full else Unavailable('the database is lost')
+    lost.__cause__ = error
+    return on_unavailable(lost)
 
 
 def on_parse_error(error: ParseException) -> Response:
@@ -141,8 +145,11 @@ def _expect_declared(refusal: Fail) -> None:
 
 
 def _wants_problem() -> bool:
-    # Only who names it: `*/*` means JSend.
-    return PROBLEM in request.headers.get('Accept', '').lower()
+    # Only who names it, and not to refuse it: `*/*` means JSend.
+    accepted = request.accept_mimetypes
+    return any(
+        quality and kind.partition(';')[0].strip().lower() == PROBLEM for kind, quality in accepted
+    )
 
 
 def _problem(code: int, detail: str, headers: Mapping[str, str] | None, **extra: Any) -> Response:

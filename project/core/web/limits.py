@@ -15,6 +15,7 @@ from limits.storage import MemoryStorage, RedisStorage
 from limits.strategies import FixedWindowRateLimiter
 from redis.exceptions import RedisError
 
+from project.core.addresses import network_of
 from project.core.errors import TooMany
 from project.core.origin import current_origin
 from project.core.principal import Principal
@@ -60,11 +61,15 @@ def init_app(app: Flask) -> None:
 
 
 def count_request(limit: str, endpoint: str, principal: Principal | None) -> None:
-    """Count a call of a limited route by its caller, or by its address; refuse with TooMany."""
+    """Count a call of a limited route by its caller, or by its address; refuse with TooMany.
+
+    Of IPv6 a whole /64 is one address.
+    """
     if not current_app.config['RATELIMIT_ENABLED']:
         return
     item = parsed(limit)
-    who = f'user:{principal.user_id}' if principal else f'address:{current_origin().address}'
+    address = current_origin().address
+    who = f'user:{principal.user_id}' if principal else f'address:{network_of(address)}'
     within, remaining, seconds = current_app.extensions['limiter'].hit(item, endpoint, who)
     name = endpoint.rsplit('.', 1)[-1]
     g.ratelimit = {

@@ -8,16 +8,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, current_app, request
+from flask import Flask, Response, current_app, request
 
 from project.core.clock import now
-from project.core.errors import Unavailable
+
+from .jsend import api_error
 
 UNLIMITED = 300  # seconds after which to ask again when nobody said how long it takes
-
-
-class UnderMaintenance(Unavailable):
-    """Somebody is working on it."""
 
 
 def init_app(app: Flask) -> None:
@@ -27,12 +24,12 @@ def init_app(app: Flask) -> None:
     app.before_request(check_maintenance)
 
 
-def check_maintenance() -> None:
-    """Refuse with 503 while the file is there, whatever is in it."""
-    if request.path != '/healthz' and (state := maintenance()) is not None:
-        error = UnderMaintenance(retry_after=_seconds(state))
-        error.reason = str(state.get('reason') or 'Currently in maintenance')
-        raise error
+def check_maintenance() -> Response | None:
+    """Answer 503 while the file is there, whatever is in it. Nothing is wrong, so nobody warns."""
+    if request.path == '/healthz' or (state := maintenance()) is None:
+        return None
+    reason = str(state.get('reason') or 'Currently in maintenance')
+    return api_error(reason, 503, {'Retry-After': str(_seconds(state))})
 
 
 def maintenance() -> dict[str, Any] | None:

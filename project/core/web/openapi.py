@@ -13,7 +13,7 @@ from werkzeug.routing import Rule
 from project.core.errors import RangeNotSatisfiable
 from project.core.permissions import declared
 
-from .contract import Contract, declared_methods, handler_of, implied
+from .contract import UNCONDITIONAL, Contract, declared_methods, handler_of, implied
 from .fields import EmailAddress, PinCode, Text, Timestamp
 from .headers import EXPOSED
 
@@ -61,7 +61,7 @@ def _build(app: Flask) -> dict[str, Any]:
     for rule in rules:
         operations = {
             method.lower(): _operation(app, rule, method)
-            for method in sorted(declared_methods(rule) - {'HEAD'})
+            for method in sorted(_documented(app, rule))
         }
         spec.path(path=ARGUMENT.sub(r'{\g<name>}', rule.rule), operations=operations)
     document: dict[str, Any] = spec.to_dict()
@@ -71,6 +71,18 @@ def _build(app: Flask) -> dict[str, Any]:
         if not name.endswith(REQUESTS):
             schema['required'] = list(schema['properties'])
     return document
+
+
+def _documented(app: Flask, rule: Rule) -> set[str]:
+    """Return the methods of a rule; HEAD only where there are bytes to ask about."""
+    methods = declared_methods(rule)
+    if 'HEAD' in methods and not _has_ranges(app.extensions['contracts'][rule.endpoint, 'HEAD']):
+        methods -= {'HEAD'}
+    return methods
+
+
+def _has_ranges(contract: Contract) -> bool:
+    return RangeNotSatisfiable in contract.refuses
 
 
 def _constraints(_converter: Any, field: Any, **_: Any) -> dict[str, Any]:
@@ -93,7 +105,7 @@ def _operation(app: Flask, rule: Rule, method: str) -> dict[str, Any]:
     name = rule.endpoint.rsplit('.', 1)[-1]
     is_view = hasattr(app.view_functions[rule.endpoint], 'view_class')
     operation: dict[str, Any] = {
-        'operationId': f'{name}_{method.lower()}' if is_view else name,
+        'operationId': f'{name}_{method.lower()}' if is_view or method == 'HEAD' else name,
         'summary': summary.rstrip('.'),
         'description': description.strip() or summary,
         'tags': [_tag(rule)],
@@ -101,7 +113,7 @@ def _operation(app: Flask, rule: Rule, method: str) -> dict[str, Any]:
         'responses': _responses(rule, method, contract),
         **_security(contract),
     }
-    if contract.versioned and method != 'GET':
+    if contract.versioned and method not in UNCONDITIONAL:
         operation['parameters'].append(_header('If-Match', 'The version that may be changed.'))
     if body := _body(contract):
         # Bytes as they are may be none at all.
@@ -158,6 +170,8 @@ def _body(contract: Contract) -> dict[str, Any]:
 
 def _responses(rule: Rule, method: str, contract: Contract) -> dict[str, Any]:
     responses: dict[str, Any] = {str(contract.code): _success(contract)}
+    if method == 'HEAD':
+        responses = {str(contract.code): {'description': 'What is true of the bytes'}}
     refusals = [*contract.refuses, *implied(rule, method, contract)]
     for code in sorted({refusal.http_code for refusal in refusals}):
         responses[str(code)] = FAIL
@@ -169,7 +183,7 @@ def _responses(rule: Rule, method: str, contract: Contract) -> dict[str, Any]:
         responses['414'] = FAIL
     if contract.versioned and method == 'GET':
         responses['304'] = {'description': 'Not modified'}
-    if RangeNotSatisfiable in contract.refuses:
+    if _has_ranges(contract) and method == 'GET':
         responses['206'] = {**_success(contract), 'description': 'A range of it'}
         responses['304'] = {'description': 'Not modified'}
     if contract.largest:
@@ -179,7 +193,9 @@ def _responses(rule: Rule, method: str, contract: Contract) -> dict[str, Any]:
 
 def _success(contract: Contract) -> dict[str, Any]:
     if contract.produces:
-        content = {contract.produces: {'schema': {'type': 'string', 'format': 'binary'}}}
+        is_json = contract.produces == 'application/json'
+        schema = {'type': 'object'} if is_json else {'type': 'string', 'format': 'binary'}
+        content = {contract.produces: {'schema': schema}}
         return {'description': 'The bytes', 'content': content}
     data: Any = {'type': 'null'}
     if contract.returns:

@@ -10,6 +10,9 @@ from project.core.data.keyset import PageRequest
 
 MAX_LIMIT = 200
 
+# A place may be a name of 255 characters, each of them escaped.
+MAX_CURSOR = 4200
+
 
 class QueryInteger(fields.Int):
     """A whole number in a query: ASCII digits, where `Int` would also take `1_000` and `²`."""
@@ -24,7 +27,9 @@ class ListQuery(Schema):
     """The query of a list. A feature adds its filters as fields, and its orders by `sort_by`."""
 
     limit = QueryInteger(load_default=50, validate=validate.Range(1, MAX_LIMIT))
-    cursor = fields.Str(validate=[validate.Length(1, 1000), validate.Regexp('^[A-Za-z0-9_.-]+$')])
+    cursor = fields.Str(
+        validate=[validate.Length(1, MAX_CURSOR), validate.Regexp('^[A-Za-z0-9_.-]+$')]
+    )
 
 
 def sort_by(*names: str) -> fields.Str:

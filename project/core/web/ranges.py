@@ -5,18 +5,23 @@ Here the range is cut by seeking, so that the server still hands the file to the
 """
 
 import os
+import re
 import unicodedata
 from base64 import b64encode
 from typing import BinaryIO
 from urllib.parse import quote
 
 from flask import Response, request
+from werkzeug.datastructures import Range
 from werkzeug.http import parse_range_header
 from werkzeug.wsgi import FileWrapper
 
 from project.core.errors import RangeNotSatisfiable
 
 BLOCK = 64 * 1024
+
+# The last no bytes.
+LAST_NONE = re.compile(r'\s*bytes\s*=\s*-0+\s*', re.IGNORECASE)
 
 
 class Window:
@@ -71,7 +76,7 @@ def requested_range(size: int, etag: str) -> tuple[int, int] | None:
 
     Refuses with RangeNotSatisfiable a single range that lies behind the end.
     """
-    wanted = parse_range_header(request.headers.get('Range'))
+    wanted = _wanted()
     if request.method != 'GET' or wanted is None:
         return None
     if wanted.units != 'bytes' or len(wanted.ranges) != 1:
@@ -91,9 +96,10 @@ def ignore_odd_ranges() -> None:
     """Drop a `Range` that Werkzeug would answer wrongly, before `send_file` sees it.
 
     It says 416 to several ranges and to unknown units, where the RFC ignores them, and to a suffix
-    longer than the content, where the whole is meant; and 206 to HEAD.
+    longer than the content, where the whole is meant; and 206 to HEAD. A suffix of no bytes it does
+    not understand, so that is said in another way.
     """
-    wanted = parse_range_header(request.headers.get('Range'))
+    wanted = _wanted()
     if (
         wanted is None
         or wanted.units != 'bytes'
@@ -102,6 +108,17 @@ def ignore_odd_ranges() -> None:
         or request.method != 'GET'
     ):
         request.environ.pop('HTTP_RANGE', None)
+    else:
+        request.environ['HTTP_RANGE'] = wanted.to_header()
+
+
+def _wanted() -> Range | None:
+    # Nothing satisfies that (RFC 9110), as nothing does what lies behind everything. Werkzeug takes
+    # it for nonsense.
+    asked = request.headers.get('Range', '')
+    if LAST_NONE.fullmatch(asked):
+        return Range('bytes', [(2**63 - 1, None)])
+    return parse_range_header(asked)
 
 
 def describe_bytes(response: Response, name: str, sha256: str, *, inline: bool) -> Response:

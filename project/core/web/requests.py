@@ -1,15 +1,25 @@
 """Reading requests: the only way data comes in. Every input has an answer, and none is a 500."""
 
 import json
+import os
+from contextlib import ExitStack
+from functools import partial
 from math import isfinite
+from pathlib import Path
 from typing import Any
 
 from flask import request
 from marshmallow import Schema, ValidationError
-from werkzeug.datastructures import MultiDict
+from werkzeug.datastructures import FileStorage, ImmutableMultiDict, MultiDict
+from werkzeug.formparser import MultiPartParser
+from werkzeug.sansio.multipart import File
 
+from project.core.data.storage import disk
 from project.core.errors import Malformed, UnsupportedType
 
+from .fields import UploadedFile
+
+BLOCK = 64 * 1024
 MAX_DEPTH = 32
 REPEATED = 'Given more than once.'
 
@@ -42,13 +52,60 @@ def is_form() -> bool:
 
 
 def load_form(schema: Schema) -> Any:
-    """Return a multipart form, its files among its fields, as the schema understands it."""
+    """Return a multipart form, its files among its fields, as the schema understands it.
+
+    Files are written to where their fields say as they come; others are read and forgotten. Refuses
+    what is no form (415, 400), and with StorageFull (507) or Unavailable (503) when the disk does.
+    """
     if not is_form():
         raise UnsupportedType('Must be multipart/form-data')
-    repeated = set(request.form) & set(request.files)
+    form, files = _FormParser(schema).read()
+    repeated = set(form) & set(files)
     if repeated:
         raise ValidationError({name: [REPEATED] for name in sorted(repeated)})
-    return schema.load(_single(request.form) | _single(request.files))
+    return schema.load(_single(form) | _single(files))
+
+
+class _FormParser(MultiPartParser):
+    """Werkzeug's, but that files go to where the schema wants them, and nowhere else."""
+
+    def __init__(self, schema: Schema) -> None:
+        most = request.max_form_memory_size
+        # Half of it: the parser refuses a block that, with what it holds back because a boundary
+        # may begin there, is more than what memory may have. In a file that is but chance.
+        block = min(BLOCK, most // 2) if most else BLOCK
+        super().__init__(
+            max_form_memory_size=most, max_form_parts=request.max_form_parts, buffer_size=block
+        )
+        self.schema = schema
+        self.seen: set[str | None] = set()
+        self.sinks = ExitStack()
+
+    def read(self) -> tuple[MultiDict[str, str], MultiDict[str, FileStorage]]:
+        """Return the request's fields and files; the files are closed with the request."""
+        with self.sinks:
+            try:
+                boundary = request.mimetype_params.get('boundary', '').encode('ascii')
+                with disk():
+                    form, files = self.parse(request.stream, boundary, request.content_length)
+            except ValueError as error:
+                raise Malformed('Not a multipart form') from error
+            if None in form or None in files:
+                raise Malformed('A part of the form has no name')
+            request.files = ImmutableMultiDict(files)
+            self.sinks.pop_all()
+        return form, files
+
+    def start_file_streaming(self, event: File, total_content_length: int | None) -> Any:
+        """Open what a file is written to: once each, and only for a field that takes files."""
+        field = self.schema.fields.get(event.name)
+        if not isinstance(field, UploadedFile) or event.name in self.seen:
+            return self.sinks.enter_context(Path(os.devnull).open('r+b'))
+        self.seen.add(event.name)
+        default = super().start_file_streaming
+        sink = (field.into or partial(default, event))(total_content_length)
+        self.sinks.callback(sink.close)
+        return sink
 
 
 def parse_json(body: bytes) -> Any:

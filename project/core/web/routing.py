@@ -14,9 +14,11 @@ class IdConverter(IntegerConverter):
 
     def to_python(self, value: str) -> int:
         """Return the number; refuses with 404 what no column could hold."""
-        if len(value) > 10 or not 0 <= int(value) <= MAX_ID:
+        number = int(value) if len(value) <= 10 else MAX_ID + 1
+        # `007` is no other name for 7.
+        if not 0 <= number <= MAX_ID or str(number) != value:
             raise NotFound
-        return int(value)
+        return number
 
 
 def init_app(app: Flask) -> None:

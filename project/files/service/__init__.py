@@ -1,6 +1,6 @@
 """What may happen to files. An owner is a user's id: another's file does not exist."""
 
-from .content import open_content, store_file
+from .content import open_content, open_upload, store_file, store_upload
 from .library import (
     delete_file,
     empty_trash,
@@ -24,10 +24,12 @@ __all__ = [
     'get_usage',
     'list_files',
     'open_content',
+    'open_upload',
     'publish_file',
     'published_folder',
     'restore_file',
     'store_file',
+    'store_upload',
     'sweep',
     'trash_file',
     'unpublish_file',

@@ -9,11 +9,10 @@ from sqlalchemy import insert
 
 from project.core.clock import now
 from project.core.data.database import AnyRow, atomic, db
-from project.core.data.storage import Staged
 from project.core.data.upsert import insert_or
 from project.core.errors import Malformed, Unauthorized
 from project.files import blobs
-from project.files.errors import FileNotFound, FileTooLarge
+from project.files.errors import FileNotFound, FileTooLarge, QuotaExceeded
 from project.files.models import Blob, File, FileTag
 from project.files.names import clean_name
 from project.files.sniffing import sniff
@@ -37,15 +36,38 @@ def store_file(
 
     Refuses with FileTooLarge, QuotaExceeded and NameInvalid; with Malformed what ended too early.
     """
-    shown = clean_name(name)
-    limit = current_app.config['FILES_MAX_SIZE']
-    if length is not None and length > limit:
-        raise FileTooLarge
-    check_quota(owner_id, length or 0)
-    with blobs.receive(stream, limit=limit) as (staged, head):
-        if length is not None and staged.size < length:
+    clean_name(name)  # Or refused, before anything is read.
+    with open_upload(owner_id, least=length or 0) as upload:
+        upload.fill(stream)
+        if length is not None and upload.size < length:
             raise Malformed('Ended before its announced length')
-        return _admit(owner_id, staged, shown, sniff(head), frozenset(tags))
+        return store_upload(owner_id, upload, name=name, tags=tags)
+
+
+def open_upload(owner_id: int, *, least: int = 0) -> blobs.Upload:
+    """Return where to write an owner's bytes to; it refuses the first one that does not fit.
+
+    :param least: how many will come at least: what cannot fit is refused at once.
+
+    Refuses with FileTooLarge and QuotaExceeded. Close it in the end.
+    """
+    largest = current_app.config['FILES_MAX_SIZE']
+    if least > largest:
+        raise FileTooLarge
+    room = check_quota(owner_id, least)
+    return blobs.Upload(min(largest, room), QuotaExceeded if room < largest else FileTooLarge)
+
+
+def store_upload(
+    owner_id: int, upload: blobs.Upload, *, name: str | None = None, tags: Iterable[str] = ()
+) -> AnyRow:
+    """Keep what was written as a file of the owner's, as durably as `store_file`.
+
+    Refuses with QuotaExceeded and NameInvalid.
+    """
+    shown = clean_name(name)
+    upload.sync()
+    return _admit(owner_id, upload, shown, frozenset(tags))
 
 
 def open_content(owner_id: int, file_id: UUID) -> tuple[AnyRow, BinaryIO]:
@@ -57,24 +79,24 @@ def open_content(owner_id: int, file_id: UUID) -> tuple[AnyRow, BinaryIO]:
 
 
 @atomic()
-def _admit(owner_id: int, staged: Staged, name: str, type: str, tags: frozenset[str]) -> AnyRow:
+def _admit(owner_id: int, upload: blobs.Upload, name: str, tags: frozenset[str]) -> AnyRow:
     if not users.hold_user(owner_id):
         # Deleted or disabled while their bytes were coming.
         raise Unauthorized
-    charge(owner_id, staged.size)
+    charge(owner_id, upload.size)
     # Writing the row, also where it is there, locks it: the sweeper cannot come in between.
-    row = {'sha256': staged.sha256, 'size': staged.size, 'created_at': now()}
-    db.session.execute(insert_or(Blob, row, conflict=['sha256'], change={'size': staged.size}))
-    blobs.keep(staged)
+    row = {'sha256': upload.sha256, 'size': upload.size, 'created_at': now()}
+    db.session.execute(insert_or(Blob, row, conflict=['sha256'], change={'size': upload.size}))
+    upload.keep()
     file_id = uuid4()
     db.session.execute(
         insert(File).values(
             id=file_id,
             owner_id=owner_id,
             name=name,
-            type=type,
-            size=staged.size,
-            sha256=staged.sha256,
+            type=sniff(upload.head),
+            size=upload.size,
+            sha256=upload.sha256,
         )
     )
     if tags:

@@ -22,7 +22,9 @@ Expected = frozenset[int] | None
 
 def list_files(owner_id: int, page: PageRequest) -> Page:
     """Return a page of the owner's files; those in the trash only where `trashed` is asked for."""
-    return FILES.page(File.filtered(owner_id, page.filters), page)
+    values = {'trashed': False, **page.filters}
+    names = frozenset(page.filters) - {'trashed'}
+    return FILES.page(File.filtered(names), page, owner_id=owner_id, **values)
 
 
 def get_file(owner_id: int, file_id: UUID) -> AnyRow:

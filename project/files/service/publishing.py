@@ -1,16 +1,15 @@
 """The published folder: files that operators give to everybody, without a login."""
 
-import shutil
 from pathlib import Path
 
 from flask import current_app
 from werkzeug.security import safe_join
 
 from project.core.errors import NotFound
-from project.files.errors import AlreadyPublished, NotPublished
+from project.files import published
+from project.files.errors import NotPublished, PublishedNameInvalid
 
-# Bytes of a name: with what a draft adds, still one that every file system takes.
-LONGEST = 240
+LONGEST = 255  # bytes of a name that every file system takes
 
 
 def published_folder() -> Path:
@@ -26,27 +25,23 @@ def check_published_name(name: str) -> str:
 
 
 def publish_file(source: Path, name: str) -> None:
-    """Copy a file into the folder; refuses a name outside of it, and one that is there already."""
+    """Copy a file into the folder; replaces nothing.
+
+    Refuses a name outside of it with PublishedNameInvalid, a taken one with AlreadyPublished.
+    """
     target = _inside(name)
     if target is None:
-        raise AlreadyPublished('Not a name inside the published folder')
-    # Below a file, there is no room for a folder.
-    if target.exists() or any(folder.is_file() for folder in target.parents):
-        raise AlreadyPublished
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(f'.{target.name}.part')
-    shutil.copyfile(source, draft)
-    # There by rename: nobody downloads half of it.
-    draft.rename(target)
+        raise PublishedNameInvalid
+    published.add(source, target, folder=published_folder())
 
 
 def unpublish_file(name: str, *, dry_run: bool = False) -> None:
     """Take a file out of the folder, or refuse with NotPublished."""
     target = _inside(name)
-    if target is None or not target.is_file():
+    if target is None or not published.is_there(target):
         raise NotPublished
     if not dry_run:
-        target.unlink()
+        published.remove(target)
 
 
 def _inside(name: str) -> Path | None:

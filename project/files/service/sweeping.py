@@ -3,18 +3,20 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
 
 from flask import current_app
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, tuple_
 
 from project.core.clock import now
-from project.core.data.database import atomic, db
+from project.core.data.database import AnyRow, atomic, db
 from project.core.data.storage import storage
 from project.files import blobs
-from project.files.errors import FileNotFound
 from project.files.models import Blob, File
 
-from .library import delete_file
+from .usage import discharge
 
 BATCH = 500
 STALE = 24 * 60 * 60  # seconds after which bytes on their way in will not arrive any more
@@ -44,22 +46,38 @@ def sweep(*, dry_run: bool = False) -> Iterator[Swept]:
 
 def _sweep_trash(dry_run: bool) -> Iterator[Swept]:
     before = now() - current_app.config['FILES_TRASH_LIFETIME']
-    while rows := File.find_expired(before, BATCH):
-        for row in rows:
-            if not dry_run:
-                _delete(row.owner_id, row.id)
+    for row in _in_batches(File.trashed_at, File.id, where=File.trashed_at < before):
+        if dry_run or _delete(row.id, before):
             yield Swept('trash', str(row.id))
-        if dry_run:
-            return
 
 
 def _sweep_bytes(dry_run: bool) -> Iterator[Swept]:
-    while hashes := Blob.find_unreferenced(BATCH):
-        for sha256 in hashes:
-            if dry_run or _drop(sha256):
-                yield Swept('bytes', sha256)
-        if dry_run:
-            return
+    unused = ~select(File.id).where(File.sha256 == Blob.sha256).exists()
+    for row in _in_batches(Blob.sha256, where=unused):
+        if dry_run or _drop(row.sha256):
+            yield Swept('bytes', row.sha256)
+
+
+def _in_batches(*columns: Any, where: Any) -> Iterator[AnyRow]:
+    """Return all rows in the order of their columns, which tell where a batch ended."""
+    found = select(*columns).where(where).order_by(*columns).limit(BATCH)
+    batch = db.session.execute(found).all()
+    while batch:
+        yield from batch
+        rest = found.where(tuple_(*columns) > tuple(batch[-1]))
+        batch = db.session.execute(rest).all()
+
+
+@atomic()
+def _delete(file_id: UUID, before: datetime) -> bool:
+    """Delete a file if it still is trash past its time, and tell whether that was so."""
+    # One statement decides: its owner may have restored it since we looked.
+    expired = delete(File).where(File.id == file_id, File.trashed_at < before)
+    gone = db.session.execute(expired.returning(File.owner_id, File.size)).one_or_none()
+    if gone is None:
+        return False
+    discharge(gone.owner_id, gone.size)
+    return True
 
 
 @atomic()
@@ -74,11 +92,3 @@ def _drop(sha256: str) -> bool:
     # Still inside: after the commit, somebody might have stored them anew.
     blobs.remove(sha256)
     return True
-
-
-def _delete(owner_id: int, file_id: object) -> None:
-    try:
-        delete_file(owner_id, file_id)  # type: ignore[arg-type]
-    except FileNotFound:
-        # Its owner was faster.
-        return

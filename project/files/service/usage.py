@@ -37,11 +37,16 @@ def file_stats() -> list[dict[str, Any]]:
     return [{'type': r.type, 'files': r.files, 'bytes': int(r.bytes)} for r in rows]
 
 
-def check_quota(owner_id: int, size: int) -> None:
-    """Refuse with QuotaExceeded what cannot fit now. Asked before bytes flow; `charge` decides."""
+def check_quota(owner_id: int, size: int) -> int:
+    """Return the room that is left now, or refuse with QuotaExceeded a size that it has not.
+
+    Asked before bytes flow; `charge` decides.
+    """
     usage = Usage.find(owner_id)
-    if (usage.used + usage.reserved if usage else 0) + size > _quota(usage):
+    room = _quota(usage) - (usage.used + usage.reserved if usage else 0)
+    if size > room:
         raise QuotaExceeded
+    return room
 
 
 def charge(owner_id: int, size: int) -> None:

@@ -3,12 +3,13 @@
 import re
 import secrets
 from datetime import timedelta
+from itertools import count
 
 import pytest
 import time_machine
 
 from project.auth.errors import PasswordTooWeak, WrongPin
-from project.auth.hashing import is_password
+from project.auth.hashing import hash_password, is_password
 from project.auth.models import Credential, Pin, Registration, Session
 from project.auth.service import (
     create_account,
@@ -130,13 +131,85 @@ class TestRegister:
 
         assert done == []
 
-    def test_replaces_what_waits_under_the_same_name_and_address(self):
-        register(**ADA)
+    def test_renews_what_waits_for_who_knows_its_password(self, mailbox):
+        with time_machine.travel(now() - timedelta(hours=23)):
+            register(**ADA)
 
-        register(**{**ADA, 'email': 'ADA@example.com', 'password': 'Another good one'})
+        register(**{**ADA, 'email': 'ADA@example.com'}, name='Ada')
 
         [waiting] = Registration.find_waiting('ada@example.com')
-        assert is_password(waiting.password_hash, 'Another good one')
+        assert waiting.name == 'Ada'
+        assert waiting.expires_at > now() + timedelta(hours=23)
+        assert verify(pin_in(mailbox()[-1])).username == 'ada'
+
+    def test_changes_the_password_of_nothing_that_waits(self, mailbox, hashings):
+        register(**ADA, name='Ada')
+
+        with hashings() as done, pytest.raises(UsernameTaken):
+            register(**{**ADA, 'password': STRANGERS}, name='Eve')
+
+        [waiting] = Registration.find_waiting('ada@example.com')
+        assert waiting.name == 'Ada'
+        assert is_password(waiting.password_hash, PASSWORD)
+        assert len(mailbox()) == 1
+        assert done == ['verify']
+
+    @pytest.mark.parametrize('password', [PASSWORD, STRANGERS])
+    def test_tells_nobody_by_another_address_whether_that_is_the_password(
+        self, queries, hashings, password
+    ):
+        RegistrationFactory(username='ada', email='other@example.com')
+
+        with queries(max=4), hashings() as done, pytest.raises(UsernameTaken):
+            register(**{**ADA, 'password': password})
+
+        assert done == ['verify']
+        assert Registration.find_by_username('ada').email == 'other@example.com'
+
+    def test_keeps_what_came_while_it_hashed(self, monkeypatch):
+        def interrupted(password):
+            RegistrationFactory(username='ada', email='ada@example.com')
+            return hash_password(password)
+
+        monkeypatch.setattr('project.auth.service.accounts.hash_password', interrupted)
+        with pytest.raises(UsernameTaken):
+            register(**{**ADA, 'password': STRANGERS})
+
+        [waiting] = Registration.find_waiting('ada@example.com')
+        assert is_password(waiting.password_hash, PASSWORD)
+
+    def test_stops_at_ten_a_day_for_an_address_whoever_is_known(self, mailbox):
+        UserFactory(email='known@example.com')
+        refused = {}
+
+        for email in ('ada@example.com', 'KNOWN@example.com'):
+            name = email[:3].lower()
+            for number in range(10):
+                register(username=f'{name}{number}', email=email, password=PASSWORD)
+            with pytest.raises(GuessesSpent) as refusal:
+                register(username=f'{name}x', email=email.lower(), password=PASSWORD)
+            refused[email] = refusal.value.data
+        register(username='bob', email='bob@example.com', password=PASSWORD)
+
+        assert refused['ada@example.com'] == refused['KNOWN@example.com']
+        assert len(mailbox()) == 21
+
+    def test_counts_those_that_it_refuses_for_their_password(self):
+        register(**ADA)
+        for _ in range(9):
+            with pytest.raises(UsernameTaken):
+                register(**{**ADA, 'password': STRANGERS})
+
+        with pytest.raises(GuessesSpent):
+            register(**ADA)
+
+    def test_counts_no_name_that_somebody_has(self):
+        UserFactory(username='taken')
+        for _ in range(10):
+            with pytest.raises(UsernameTaken):
+                register(**{**ADA, 'username': 'taken'})
+
+        register(**ADA)
 
     def test_takes_over_a_name_whose_registration_expired(self):
         RegistrationFactory(username='ada', email='old@example.com', expired=True)
@@ -185,18 +258,56 @@ class TestResendVerification:
 
         assert mailbox() == []
 
+    def test_mails_a_notice_to_the_stored_form_of_a_known_address(self, mailbox):
+        UserFactory(username='lovelace', email='Ada@Example.com')
+        typed = '\N{FULLWIDTH LATIN SMALL LETTER A}da@example.com'
+        register(**{**ADA, 'email': typed})
+
+        resend_verification(typed)
+
+        first, second = mailbox()
+        assert (second['To'], second['Subject']) == (first['To'], first['Subject'])
+        assert (second['To'], second['Subject']) == (
+            'Ada@Example.com',
+            'You are registered already',
+        )
+        assert re.findall('[0-9]{6}', plain(second)) == []
+
+    def test_mails_no_pin_where_the_address_became_known_meanwhile(self, mailbox):
+        register(**ADA)
+        UserFactory(email='Ada@example.com')
+
+        resend_verification('ada@example.com')
+
+        assert [mail['To'] for mail in mailbox()] == ['ada@example.com', 'Ada@example.com']
+
     def test_runs_the_same_statements_whatever_waits(self, queries):
         UserFactory(email='known@example.com')
+        UserFactory(email='both@example.com')
         RegistrationFactory(email='ada@example.com')
+        RegistrationFactory(email='both@example.com')
+        ran = {}
 
-        with queries(max=20) as for_waiting:
-            resend_verification('ada@example.com')
-        with queries(max=20) as for_known:
-            resend_verification('known@example.com')
-        with queries(max=20) as for_nobody:
-            resend_verification('nobody@example.com')
+        for name in ('ada', 'known', 'both', 'nobody'):
+            with queries(max=20) as ran[name]:
+                resend_verification(f'{name}@example.com')
 
-        assert for_waiting == for_known == for_nobody
+        assert all(statements == ran['nobody'] for statements in ran.values())
+
+    def test_stops_at_ten_a_day_for_an_address_whoever_is_known(self, mailbox):
+        UserFactory(email='known@example.com')
+        RegistrationFactory(email='ada@example.com')
+        refused = []
+
+        for email in ('ada@example.com', 'known@example.com', 'nobody@example.com'):
+            for _ in range(10):
+                resend_verification(email)
+            with pytest.raises(GuessesSpent) as refusal:
+                resend_verification(email.upper())
+            refused.append(refusal.value.data)
+
+        assert refused[0] == refused[1] == refused[2]
+        assert len(mailbox()) == 10
 
 
 @pytest.fixture
@@ -287,6 +398,24 @@ class TestVerifyAccount:
         assert user.username == 'ada'
         assert is_password(Credential.find_hash(user.id), PASSWORD)
         assert User.find_by_username('mallory') is None
+
+    def test_admits_whom_strangers_tried_to_push_aside(self, mailbox):
+        strangers = (f'stranger{number}' for number in count())
+
+        def plant(times):
+            for _ in range(times):
+                register(username=next(strangers), email='ada@example.com', password=STRANGERS)
+
+        # A day begins with its first registration: ten of the next one can follow soon.
+        with time_machine.travel(now()) as clock:
+            plant(1)
+            clock.shift(timedelta(hours=23))
+            register(**ADA)
+            plant(8)
+            clock.shift(timedelta(hours=1))
+            plant(10)
+
+            assert verify(pin_in(mailbox()[-1])).username == 'ada'
 
     def test_confirms_nothing_that_a_stranger_planted(self, mailbox):
         register(username='mallory', email='ada@example.com', password=STRANGERS)

@@ -3,14 +3,16 @@
 import pytest
 
 from project.auth.errors import PasswordTooWeak, WrongPassword
-from project.auth.hashing import is_password
+from project.auth.hashing import hash_password, is_password
 from project.auth.models import Credential, Session
+from project.auth.service import passwords
 from project.auth.service.passwords import change_password, check_new_password
 from project.core.data.database import atomic, db
 from project.core.data.guesses import GuessesSpent
 from tests.auth.factories import PASSWORD, SessionFactory, account
 from tests.auth.pins import plain
 from tests.users.factories import UserFactory, principal_of
+from tests.users.races import at_once, separate_app
 
 NEW = 'Difference engine, 1822'
 
@@ -135,6 +137,39 @@ class TestChangePassword:
 
         assert is_password(Credential.find_hash(user.id), PASSWORD)
         assert mailbox() == []
+
+    def test_undoes_no_change_that_was_made_while_it_hashed(self, monkeypatch, mailbox):
+        user, theirs = account(), SessionFactory()
+
+        def interrupted(password):
+            monkeypatch.setattr(passwords, 'hash_password', hash_password)
+            change_password(principal_of(user), current_password=PASSWORD, new_password=NEW)
+            return hash_password(password)
+
+        monkeypatch.setattr(passwords, 'hash_password', interrupted)
+        with pytest.raises(WrongPassword):
+            change_password(
+                principal_of(user, session_id=theirs.id),
+                current_password=PASSWORD,
+                new_password='The one of an attacker',
+            )
+
+        assert is_password(Credential.find_hash(user.id), NEW)
+        assert len(mailbox()) == 1
+
+    def test_of_many_at_once_makes_one_change(self, tmp_path):
+        with separate_app(tmp_path) as app:
+            user = account()
+            asker, wanted = principal_of(user), [f'Difference engine, {n}' for n in range(4)]
+
+            def one(new):
+                return change_password(asker, current_password=PASSWORD, new_password=new)
+
+            results = at_once(app, *(lambda new=new: one(new) for new in wanted))
+
+            assert [type(result) for result in results].count(WrongPassword) == 3
+            stored = Credential.find_hash(user.id)
+            assert is_password(stored, wanted[results.index(None)])
 
     def test_refuses_who_has_none(self):
         with pytest.raises(WrongPassword):

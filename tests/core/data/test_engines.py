@@ -1,7 +1,11 @@
 """What the databases are told."""
 
+import sqlite3
+
 import pytest
-from sqlalchemy import StaticPool, create_engine
+from psycopg.errors import AdminShutdown, DiskFull
+from sqlalchemy import StaticPool, create_engine, text
+from sqlalchemy.exc import OperationalError
 
 from project.core.data import engines
 
@@ -37,11 +41,37 @@ class TestOptions:
         assert '-c idle_in_transaction_session_timeout=60000' in options['connect_args']['options']
         assert options['pool_timeout'] == 5
 
+    def test_let_no_parameter_into_an_error(self):
+        engine = create_engine('sqlite://', **engines.options(SQLITE))
+
+        with engine.connect() as connection, pytest.raises(OperationalError) as error:
+            connection.execute(text('SELECT :pin FROM nothing'), {'pin': 's3cret'})
+        engine.dispose()
+
+        assert 's3cret' not in str(error.value)
+
     def test_give_way_to_what_is_configured(self):
         config = {**POSTGRESQL, 'SQLALCHEMY_ENGINE_OPTIONS': {'pool_size': 3}}
 
         assert engines.options(config)['pool_size'] == 3
         assert engines.options(config)['max_overflow'] == 10
+
+
+class TestIsDiskFull:
+    @pytest.mark.parametrize(
+        ('cause', 'full'),
+        [
+            (DiskFull('could not extend file'), True),
+            (AdminShutdown('terminating connection'), False),
+            (sqlite3.OperationalError('database is locked'), False),
+            (None, False),
+        ],
+    )
+    def test_tells_it_from_all_else(self, cause, full):
+        assert engines.is_disk_full(OperationalError('INSERT', {}, cause)) is full
+
+    def test_takes_an_error_that_is_no_database_s(self):
+        assert not engines.is_disk_full(ValueError())
 
 
 class TestWriting:

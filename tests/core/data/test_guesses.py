@@ -6,7 +6,7 @@ from threading import Barrier
 
 import pytest
 import time_machine
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from project.core.data import guesses
 from project.core.data.database import atomic, db
@@ -129,6 +129,21 @@ class TestSpendGuess:
         spend('bob')
 
         assert (spent('ada'), spent('eve'), spent('bob')) == (None, 1, 1)
+
+    def test_refuses_although_its_counter_was_removed_just_now(self, clock, monkeypatch):
+        condition = guesses._is
+
+        def removed(kind, key):
+            db.session.execute(delete(Guess))
+            return condition(kind, key)
+
+        spend(limit=1)
+        monkeypatch.setattr(guesses, '_is', removed)
+
+        with pytest.raises(GuessesSpent) as refusal:
+            spend(limit=1)
+
+        assert refusal.value.headers['Retry-After'] == '1'
 
     def test_is_one_statement(self, clock, monkeypatch, queries):
         monkeypatch.setattr(guesses, 'randbelow', lambda _: 1)

@@ -3,14 +3,17 @@
 import logging
 import re
 from contextlib import contextmanager
+from contextvars import copy_context
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
+from functools import partial
 from pathlib import Path
 from threading import Event, current_thread
 from types import SimpleNamespace
 
 import pytest
 import time_machine
+import yaml
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 from flask import Blueprint
@@ -23,8 +26,11 @@ from project.core.data.mail import (
     send_mail,
     transport_for,
 )
+from project.core.origin import Origin, current_origin, set_origin
 
 from ..apps import kernel_app
+
+COMPOSE = Path(__file__).parents[3] / 'docker-compose.yml'
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 HELLO = {'name': 'Ada', 'lifetime': timedelta(minutes=10)}
@@ -118,6 +124,18 @@ class TestPost:
             'mail nonsense was not delivered'
         ]
         assert len(delivered(tmp_path / 'mail')) == 1
+
+    def test_works_for_the_request_that_sent_it(self, post):
+        seen = []
+        post.transport = lambda _message: seen.append(current_origin().request_id)
+
+        for request_id in ('one', 'two'):
+            context = copy_context()
+            context.run(set_origin, Origin(request_id))
+            context.run(post.submit, 'hello', TO, HELLO)
+        post.drain()
+
+        assert seen == ['one', 'two']
 
     def test_makes_its_thread_late_for_one_would_not_survive_a_fork(self, post):
         assert Post(post.app).executor is None
@@ -269,6 +287,20 @@ class TestToSmtp:
         read = message_from_bytes(mail.envelope.content, policy=policy.default)
         assert read['Subject'] == 'Hello Ada, welcome'
         assert 'You have 10 minutes.' in text_of(read)
+
+    def test_hands_it_to_the_catcher_of_the_compose_file(self, post):
+        settings = yaml.safe_load(COMPOSE.read_text())['services']['api']['environment']
+        default = re.fullmatch(r'\$\{MAIL_URL:-(.+)\}', settings['MAIL_URL'])[1]
+        chosen = transport_for(default)
+        host, port, *others = chosen.args
+
+        with smtp_server() as server:
+            post.transport = partial(chosen.func, '127.0.0.1', server.port, *others)
+            post.submit('hello', TO, HELLO)
+            post.drain()
+
+        assert (host, port) == ('mail', 1025)
+        assert [mail.envelope.rcpt_tos for mail in server.kept] == [[TO]]
 
     def test_hands_over_an_address_in_any_script(self, post):
         with smtp_server(enable_SMTPUTF8=True) as server:

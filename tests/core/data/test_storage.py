@@ -171,6 +171,27 @@ class TestKeep:
             ('fsync', 'cd'),
         ]
 
+    def test_makes_folders_durable_that_somebody_made_who_died(self, place, calls):
+        (place.root / 'ab' / 'cd').mkdir(parents=True)
+
+        put(place, 'ab/cd/first', b'1')
+        put(place, 'ab/cd/second', b'2')
+
+        folders = [name for what, name, *_ in calls if what == 'fsync'][2:]
+        assert folders[:3] == [place.root.name, 'ab', 'cd']
+        # Once is enough for what does not change.
+        assert folders[3:].count('ab') == 0
+        assert folders[-1] == 'cd'
+
+    def test_makes_a_folder_anew_that_somebody_took_away(self, place):
+        put(place, 'ab/first', b'1')
+        place.remove('ab/first')
+        (place.root / 'ab').rmdir()
+
+        put(place, 'ab/second', b'2')
+
+        assert read(place, 'ab/second') == b'2'
+
     def test_refuses_what_is_no_key(self, place):
         with pytest.raises(ValueError, match='not a storage key'), place.stage() as staged:
             staged.keep('../../etc/passwd')
@@ -228,6 +249,23 @@ class TestExists:
         assert place.exists('ab/cd')
         assert not place.exists('ab')
         assert not place.exists('x')
+
+
+class TestSettle:
+    def test_makes_the_name_and_its_folders_durable(self, place, calls):
+        (place.root / 'ab').mkdir(parents=True)
+        (place.root / 'ab' / 'key').touch()
+
+        place.settle('ab/key')
+
+        assert calls == [('fsync', place.root.name), ('fsync', 'ab')]
+
+    def test_refuses_when_the_disk_does(self, place, failing):
+        put(place, 'ab/key', b'')
+        failing(errno.EIO)
+
+        with pytest.raises(Unavailable):
+            place.settle('ab/key')
 
 
 class TestRemove:

@@ -76,6 +76,10 @@ class TestRefusing:
             (NameTaken(), 'name: Already taken'),
             (Unavailable('the disk is gone'), 'the disk is gone'),
             (StorageFull(), 'Insufficient Storage'),
+            (PermissionError(13, 'Permission denied', '/a/b'), '/a/b: Permission denied'),
+            (ConnectionRefusedError(111, 'Connection refused'), 'Connection refused'),
+            (OSError('unknown mount'), 'unknown mount'),
+            (TimeoutError(), 'TimeoutError'),
             (
                 OperationalError('SELECT x', {}, Exception('no such table\nmore')),
                 'no such table (is the database up, and upgraded?)',
@@ -96,6 +100,11 @@ class TestRefusing:
         assert result.exit_code == 1
         assert result.stdout == ''
         assert result.stderr == f'Error: {line}\n'
+
+    def test_says_nothing_to_who_does_not_listen(self, run):
+        result = run(raiser(BrokenPipeError(32, 'Broken pipe')))
+
+        assert (result.exit_code, result.stderr) == (1, '')
 
     def test_leaves_a_bug_a_bug(self, run):
         assert isinstance(run(raiser(ZeroDivisionError())).exception, ZeroDivisionError)

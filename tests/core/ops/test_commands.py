@@ -53,6 +53,16 @@ class TestMaintenanceOn:
         else:
             assert maintenance()['until'] is None
 
+    def test_refuses_in_a_line_where_it_cannot_write(self, run, app, monkeypatch, tmp_path):
+        (tmp_path / 'file').touch()
+        path = tmp_path / 'file' / 'maintenance'
+        monkeypatch.setitem(app.config, 'MAINTENANCE_FILE', str(path))
+
+        result = run('on')
+
+        assert (result.exit_code, result.stdout) == (1, '')
+        assert result.stderr == f'Error: {path.parent}: File exists\n'
+
     def test_makes_the_folder_and_leaves_no_draft(self, run, app, monkeypatch, tmp_path):
         file = tmp_path / 'var' / 'run' / 'maintenance'
         monkeypatch.setitem(app.config, 'MAINTENANCE_FILE', str(file))

@@ -1,11 +1,16 @@
 """Does it serve, and has it all that it needs?"""
 
-import pytest
-from flask_migrate import stamp
+from contextvars import copy_context
+from threading import Event, Thread
 
-from project.core.data.database import db
+import pytest
+from alembic.script import ScriptDirectory
+from flask_migrate import stamp
+from sqlalchemy import text
+
+from project.core.data.database import atomic, db
 from project.core.ops import health
-from project.core.ops.health import check_migrations
+from project.core.ops.health import Readiness, check_migrations
 from tests.client import data
 
 HEALTHY = {'database': 'ok', 'migrations': 'ok', 'storage': 'ok'}
@@ -26,7 +31,7 @@ def ready(service):
     """Return a function that asks whether it is ready, anew each time."""
 
     def ask():
-        service.extensions['readiness'] = (0.0, {})
+        service.extensions['readiness'] = Readiness()
         return service.test_client().get('/readyz')
 
     return ask
@@ -62,7 +67,7 @@ class TestReadyz:
         assert response.headers['Retry-After'] == '5'
         assert response.json == {
             'status': 'error',
-            'message': 'database: down, migrations: down, storage: ok',
+            'message': 'database: down, migrations: unknown, storage: ok',
             'code': 503,
         }
         assert '127.0.0.1' not in response.text
@@ -74,6 +79,14 @@ class TestReadyz:
             db.session.remove()
 
         assert ready().json['message'] == 'database: ok, migrations: behind, storage: ok'
+
+    def test_serves_on_where_a_newer_version_has_migrated(self, service, ready):
+        advance(service)
+
+        response = ready()
+
+        assert response.status_code == 200
+        assert data(response) == {**HEALTHY, 'migrations': 'ahead'}
 
     def test_says_that_the_storage_is_down(self, service, ready, tmp_path):
         (tmp_path / 'file').touch()
@@ -91,9 +104,41 @@ class TestReadyz:
 
         assert data(ready()) == HEALTHY
 
+    def test_asks_nothing_more_of_a_database_that_is_down(self, service, ready, monkeypatch):
+        asked = []
+        monkeypatch.setitem(health.CHECKS, 'database', lambda: 'down')
+        monkeypatch.setitem(health.CHECKS, 'migrations', lambda: asked.append(1))
+
+        assert ready().json['message'] == 'database: down, migrations: unknown, storage: ok'
+        assert asked == []
+
+    def test_lets_one_ask_and_tells_the_others_what_was_known_last(self, service, monkeypatch):
+        asked, may_go = [], Event()
+
+        def lost():
+            asked.append(1)
+            may_go.wait(10)
+            return 'down'
+
+        monkeypatch.setitem(health.CHECKS, 'database', lost)
+        service.extensions['readiness'] = Readiness()
+        client = service.test_client()
+        first = Thread(target=copy_context().run, args=(client.get, '/readyz'))
+        first.start()
+        while not asked:
+            pass
+
+        others = {client.get('/readyz').json['message'] for _ in range(3)}
+        may_go.set()
+        first.join()
+
+        assert others == {'database: unknown, migrations: unknown, storage: unknown'}
+        assert len(asked) == 1
+        assert client.get('/readyz').json['message'].startswith('database: down')
+
     def test_asks_once_a_second(self, service, monkeypatch):
         asked, clock = [], [100.0]
-        monkeypatch.setitem(health.CHECKS, 'database', lambda: asked.append(1))
+        monkeypatch.setitem(health.CHECKS, 'database', lambda: asked.append(1) or 'ok')
         monkeypatch.setattr(health, 'time', Clock(clock))
         client = service.test_client()
 
@@ -117,9 +162,31 @@ class Clock:
         return self.moment[0]
 
 
+def advance(service):
+    """Let a newer version of the service have migrated the database."""
+    with service.app_context():
+        execute("INSERT INTO alembic_version VALUES ('of-tomorrow')")
+
+
+def execute(statement):
+    """Write past everything that knows of tables."""
+    with atomic():
+        db.session.execute(text(statement))
+    db.session.remove()
+
+
 class TestCheckMigrations:
-    def test_refuses_a_database_that_was_never_migrated(self, kernel, tmp_path):
+    def test_says_that_a_database_was_never_migrated(self, kernel, tmp_path):
         app = kernel(SQLALCHEMY_DATABASE_URI=f'sqlite:///{tmp_path}/db')
 
-        with app.app_context(), pytest.raises(health.NotReady):
-            check_migrations()
+        with app.app_context():
+            assert check_migrations() == 'behind'
+
+    def test_sees_what_is_old_beside_what_is_newer(self, service, monkeypatch):
+        advance(service)
+        heads = ScriptDirectory.get_heads
+        # Whichever is the first: pretend that it has been followed by another.
+        monkeypatch.setattr(ScriptDirectory, 'get_heads', lambda self: sorted(heads(self))[1:])
+
+        with service.app_context():
+            assert check_migrations() == 'behind'

@@ -5,6 +5,7 @@ import re
 import pytest
 from flask import Response
 
+from project.core.origin import current_origin
 from project.core.web.access import member
 from project.core.web.headers import BYTES, PUBLISHED
 
@@ -112,6 +113,30 @@ class TestRequestId:
         response = client.get(url, headers={'X-Request-ID': 'abc'})
 
         assert response.headers['X-Request-ID'] == 'abc'
+
+
+class TestAddress:
+    @pytest.mark.parametrize(
+        ('theirs', 'kept'),
+        [
+            ('192.0.2.1', '192.0.2.1'),
+            ('2001:DB8::0:1', '2001:db8::1'),
+            ('::ffff:192.0.2.1', '192.0.2.1'),
+            ('unknown', ''),
+            ('192.0.2.1:4711', ''),
+            ('x' * 65, ''),
+            ('fe80::1%' + 'x' * 65, 'fe80::1'),
+            ('', ''),
+        ],
+    )
+    def test_is_one_or_nothing(self, serve, theirs, kept):
+        seen = []
+        client = serve(lambda: seen.append(current_origin().address))
+
+        response = client.get('/probe', environ_base={'REMOTE_ADDR': theirs})
+
+        assert response.status_code == 200
+        assert seen == [kept]
 
 
 class TestCors:

@@ -7,6 +7,7 @@ import orjson
 import pytest
 from gunicorn.http.errors import InvalidChunkSize
 from marshmallow import Schema, ValidationError, fields
+from sqlalchemy import create_engine
 from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import RequestEntityTooLarge, RequestURITooLarge, ServiceUnavailable
@@ -203,6 +204,30 @@ class TestOnDatabaseLost:
         assert response.headers['Retry-After'] == '5'
         assert error_of(response) == 'Service Unavailable'
 
+    def test_tells_the_log_why(self, failing, caplog):
+        error = OperationalError('SELECT', {}, Exception('10.0.0.5 refused'))
+
+        failing(error)
+
+        [record] = [r for r in caplog.records if r.message == 'unavailable: the database is lost']
+        assert record.exc_info[1] is error
+        assert '10.0.0.5 refused' in caplog.text
+
+    def test_says_when_its_disk_is_full(self, serve):
+        full = create_engine('sqlite://')
+
+        def fill():
+            with full.connect() as connection:
+                connection.exec_driver_sql('PRAGMA max_page_count = 2')
+                connection.exec_driver_sql('CREATE TABLE things (thing BLOB)')
+                connection.exec_driver_sql('INSERT INTO things VALUES (zeroblob(100000))')
+
+        response = serve(fill).post('/probe')
+        full.dispose()
+
+        assert response.status_code == 507
+        assert error_of(response) == 'Insufficient Storage'
+
 
 class TestOnParseError:
     def test_answers_a_body_that_gunicorn_could_not_read(self, failing):
@@ -350,6 +375,10 @@ class TestProblem:
             ('application/json', 'application/json'),
             ('text/html', 'application/json'),
             ('application/json, Application/Problem+JSON;q=0.9', 'application/problem+json'),
+            ('application/problem+json; charset=utf-8', 'application/problem+json'),
+            ('application/problem+json;q=0', 'application/json'),
+            ('application/problem+json;q=0, */*', 'application/json'),
+            ('application/problem+jsonx', 'application/json'),
         ],
     )
     def test_is_for_who_names_it(self, client, accept, mimetype):

@@ -121,6 +121,26 @@ class TestCountRequest:
 
         assert codes == [200, 200, 429]
 
+    def test_counts_strangers_by_their_network_where_they_have_a_whole_one(self, serve, clock):
+        client = serve(lambda: None, limit='1/minute', settings=ON)
+
+        codes = [
+            client.get('/probe', environ_base={'REMOTE_ADDR': address}).status_code
+            for address in ('2001:db8::1', '2001:db8::ffff:2', '2001:db8:0:1::1')
+        ]
+
+        assert codes == [200, 429, 200]
+
+    def test_counts_strangers_apart_who_come_by_ipv4_to_a_socket_of_ipv6(self, serve, clock):
+        client = serve(lambda: None, limit='1/minute', settings=ON)
+
+        codes = [
+            client.get('/probe', environ_base={'REMOTE_ADDR': address}).status_code
+            for address in ('::ffff:192.0.2.1', '::ffff:192.0.2.2', '192.0.2.1')
+        ]
+
+        assert codes == [200, 200, 429]
+
     def test_counts_users_wherever_they_are(self, serve, clock):
         people = {'ada': principal(user_id=1), 'eve': principal(user_id=2)}
         client = serve(lambda: None, allow=member(), people=people, limit='1/minute', settings=ON)

@@ -38,6 +38,13 @@ class TestCheckMaintenance:
             'status': 'error', 'message': 'Currently in maintenance', 'code': 503,
         }  # fmt: skip
 
+    def test_is_nothing_to_warn_of(self, client, file, caplog):
+        file.touch()
+
+        client.get('/nowhere')
+
+        assert [record for record in caplog.records if record.levelname == 'WARNING'] == []
+
     def test_leaves_healthz_open(self, client, file):
         file.touch()
 

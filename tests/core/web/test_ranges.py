@@ -106,7 +106,13 @@ class TestSendBytes:
         assert response.headers['Content-Range'] == f'bytes {said}/10'
         assert response.headers['Content-Length'] == str(len(data))
 
-    @pytest.mark.parametrize('asked', ['bytes=10-', 'bytes=10-20', 'bytes=99999999999999999999-'])
+    @pytest.mark.parametrize(
+        'asked',
+        [
+            'bytes=10-', 'bytes=10-20', 'bytes=99999999999999999999-',
+            'bytes=-0', 'bytes=-00', 'Bytes = -0 ',
+        ],
+    )  # fmt: skip
     def test_refuses_what_lies_behind_the_end(self, download, opened, asked):
         response = download({'Range': asked})
 
@@ -170,7 +176,7 @@ class TestSendBytes:
         assert (response.status_code, response.data) == (200, b'')
         assert response.headers['Content-Length'] == '0'
 
-    @pytest.mark.parametrize('asked', ['bytes=0-', 'bytes=0-0', 'bytes=-1'])
+    @pytest.mark.parametrize('asked', ['bytes=0-', 'bytes=0-0', 'bytes=-1', 'bytes=-0'])
     def test_has_no_range_of_no_bytes(self, download, asked):
         response = download({'Range': asked}, content=b'')
 
@@ -236,8 +242,9 @@ class TestIgnoreOddRanges:
 
         assert (response.status_code, response.data) == (206, b'234')
 
-    def test_leaves_a_refusal_to_werkzeug(self, report):
-        response = report.get('/probe', headers={'Range': 'bytes=10-'})
+    @pytest.mark.parametrize('asked', ['bytes=10-', 'bytes=-0'])
+    def test_leaves_a_refusal_to_werkzeug(self, report, asked):
+        response = report.get('/probe', headers={'Range': asked})
 
         assert response.status_code == 416
         assert response.headers['Content-Range'] == 'bytes */10'

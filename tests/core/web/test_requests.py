@@ -1,6 +1,8 @@
 """Every input has an answer, and none is a 500."""
 
+import errno
 import json
+import os
 from contextlib import suppress
 from io import BytesIO
 
@@ -25,6 +27,25 @@ class AnyRequest(Schema):
 class FormRequest(Schema):
     file = UploadedFile()
     name = fields.Str()
+
+
+class Sink(list):
+    """What a file is written to, for who wants to know whether it was closed."""
+
+    def __init__(self, length):
+        self.length = length
+        self.is_closed = False
+
+    def write(self, block):
+        if block == b'full':
+            raise OSError(errno.ENOSPC, 'No space left on device')
+        self.append(block)
+
+    def seek(self, _offset):
+        pass
+
+    def close(self):
+        self.is_closed = True
 
 
 class NameSchema(Schema):
@@ -262,6 +283,28 @@ class TestLoadForm:
         assert reasons(text) == {'file': ['Not a file.']}
         assert reasons(file) == {'name': ['Not a valid string.']}
 
+    @pytest.mark.parametrize('part', [b'filename="a"', b'x="y"'])
+    def test_refuses_a_part_without_a_name(self, client, part):
+        response = self.send(client, [part + b'\r\n\r\na'])
+
+        assert response.status_code == 400
+        assert reasons(response) == {'request': ['A part of the form has no name']}
+
+    @pytest.mark.parametrize(
+        ('code', 'http_code'), [(errno.ENOSPC, 507), (errno.EDQUOT, 507), (errno.EIO, 503)]
+    )
+    def test_says_that_the_disk_does_not_take_a_file(self, client, monkeypatch, code, http_code):
+        class Broken(BytesIO):
+            def write(self, block):
+                raise OSError(code, os.strerror(code))
+
+        monkeypatch.setattr('werkzeug.formparser.SpooledTemporaryFile', lambda **_: Broken())
+
+        response = self.send(client, [b'name="file"; filename="a"\r\n\r\na'])
+
+        assert response.status_code == response.json['code'] == http_code
+        assert response.json['status'] == 'error'
+
     def test_refuses_nul(self, client):
         response = self.send(client, [b'name="name"\r\n\r\na\0'])
 
@@ -283,6 +326,77 @@ class TestLoadForm:
     @pytest.mark.parametrize('boundary', ['y', '', '"', 'x' * 300])
     def test_survives_another_boundary(self, client, boundary):
         assert self.send(client, [b'name="name"\r\n\r\na'], boundary).status_code < 500
+
+
+class TestLoadFormInto:
+    """What a field's `into` opened."""
+
+    @pytest.fixture
+    def opened(self):
+        return []
+
+    @pytest.fixture
+    def client(self, serve, opened):
+        def into(length):
+            opened.append(Sink(length))
+            return opened[-1]
+
+        class Form(Schema):
+            file = UploadedFile(into=into)
+            name = fields.Str()
+
+        def show(form):
+            assert not form['file'].stream.is_closed
+            return {'name': b''.join(form['file'].stream).decode()}
+
+        return serve(show, form=Form, returns=NameSchema)
+
+    def send(self, client, *parts, end=b'--x--\r\n'):
+        body = b''.join(
+            b'--x\r\nContent-Disposition: form-data; %b\r\n\r\n%b\r\n' % part for part in parts
+        )
+        return client.post(
+            '/probe', data=body + end, content_type='multipart/form-data; boundary=x'
+        )
+
+    FILE = b'name="file"; filename="a"'
+
+    def test_takes_the_bytes_and_is_closed_with_the_request(self, client, opened):
+        response = self.send(client, (self.FILE, b'12345'))
+
+        assert data(response) == {'name': '12345'}
+        [sink] = opened
+        assert sink.is_closed
+        assert sink.length == int(response.request.headers['Content-Length'])
+
+    def test_is_opened_once_and_for_its_field_only(self, client, opened):
+        twice = self.send(client, (self.FILE, b'1'), (self.FILE, b'2'))
+        other = self.send(client, (b'name="other"; filename="a"', b'1'))
+        text = self.send(client, (b'name="name"; filename="a"', b'1'))
+
+        assert reasons(twice) == {'file': ['Given more than once.']}
+        assert reasons(other) == {'other': ['Unknown field.']}
+        assert reasons(text) == {'name': ['Not a valid string.']}
+        [sink] = opened
+        assert sink == [b'1']
+        assert sink.is_closed
+
+    @pytest.mark.parametrize(
+        ('parts', 'end', 'code'),
+        [
+            ([(FILE, b'1')], b'', 400),
+            ([(FILE, b'1'), (b'name="x"', b'x' * 100_000)], b'--x--\r\n', 413),
+            ([(FILE, b'1'), (b'x="y"', b'1')], b'--x--\r\n', 400),
+            ([(FILE, b'1'), (b'name="x"', b'1')], b'--x--\r\n', 422),
+            ([(FILE, b'full')], b'--x--\r\n', 507),
+        ],
+        ids=['broken off', 'too large a field', 'no name', 'unknown field', 'disk full'],
+    )
+    def test_is_closed_when_the_form_is_refused(self, client, opened, parts, end, code):
+        assert self.send(client, *parts, end=end).status_code == code
+
+        [sink] = opened
+        assert sink.is_closed
 
 
 JSON = st.recursive(

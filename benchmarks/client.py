@@ -1,0 +1,75 @@
+"""A small keep-alive HTTP client that loads one URL; run as a process of its own.
+
+It finishes what it has begun when time is up, so slow requests are counted whole. wrk is lighter
+and is preferred where many connections are wanted.
+"""
+
+import argparse
+import http.client
+import json
+import statistics
+import threading
+import time
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+
+@dataclass
+class Tally:
+    """What one connection saw."""
+
+    latencies: list[float] = field(default_factory=list)
+    bad: int = 0
+
+
+def main() -> None:
+    options = _parser().parse_args()
+    tallies = [Tally() for _ in range(options.connections)]
+    started = time.perf_counter()
+    deadline = started + options.seconds
+    threads = [threading.Thread(target=_load, args=(options, deadline, tally)) for tally in tallies]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    seconds = time.perf_counter() - started
+    print(json.dumps(_result(tallies, seconds)))
+
+
+def _load(options: argparse.Namespace, deadline: float, tally: Tally) -> None:
+    url = urlsplit(options.url)
+    target = f'{url.path}?{url.query}' if url.query else url.path
+    headers = dict(header.split(': ', 1) for header in options.header)
+    connection = http.client.HTTPConnection(url.hostname, url.port, timeout=60)
+    while (started := time.perf_counter()) < deadline or len(tally.latencies) < options.least:
+        connection.request('GET', target, headers=headers)
+        response = connection.getresponse()
+        body = response.read()
+        tally.latencies.append(time.perf_counter() - started)
+        tally.bad += response.status != 200 or len(body) != options.length
+    connection.close()
+
+
+def _result(tallies: list[Tally], seconds: float) -> dict[str, float]:
+    latencies = [latency for tally in tallies for latency in tally.latencies]
+    return {
+        'requests': len(latencies),
+        'seconds': seconds,
+        'bad': sum(tally.bad for tally in tallies),
+        'p50_ms': statistics.median(latencies) * 1000,
+    }
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog='benchmarks.client', description=__doc__)
+    parser.add_argument('url')
+    parser.add_argument('--header', action='append', default=[])
+    parser.add_argument('--connections', type=int, default=1)
+    parser.add_argument('--seconds', type=float, default=2.0)
+    parser.add_argument('--least', type=int, default=3, help='requests per connection at least')
+    parser.add_argument('--length', type=int, required=True, help='of the body expected')
+    return parser
+
+
+if __name__ == '__main__':
+    main()

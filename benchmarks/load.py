@@ -1,0 +1,84 @@
+"""Putting load on a server from a process of its own, and what that cost per request."""
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.databases import Database
+from benchmarks.errors import Failed
+from benchmarks.outcome import Figures
+from benchmarks.pinning import on_last_core
+from benchmarks.servers import ROOT, Server
+
+WRK_SCRIPT = Path(__file__).with_name('wrk.lua')
+
+
+@dataclass(frozen=True)
+class Load:
+    """How one cell is loaded. `whole` wants no request cut off, which wrk does not promise."""
+
+    seconds: float
+    connections: int
+    whole: bool = False
+
+
+def sample(server: Server, database: Database, path: str, length: int, load: Load) -> Figures:
+    """Load one URL, refuse if any answer was not the expected one, and return the costs."""
+    settle(server)
+    database_before, cpu_before = database.cpu(), server.cpu_seconds()
+    result = _run(_command(server, path, length, load))
+    cpu = server.cpu_seconds() - cpu_before
+    database_cpu = database.cpu_since(database_before)
+    if result['bad'] or not result['requests']:
+        raise Failed(f'{server.side} {path}: {result["bad"]} bad answers in {result}')
+    count = result['requests']
+    cpu_us = cpu / count * 1e6
+    database_us = None if database_cpu is None else database_cpu / count * 1e6
+    return {
+        'cpu_us': cpu_us,
+        'database_us': database_us,
+        'total_us': cpu_us + (database_us or 0.0),
+        'per_second': count / result['seconds'],
+        'p50_ms': result['p50_ms'],
+    }
+
+
+def settle(server: Server, quiet: float = 0.1, patience: float = 5.0) -> None:
+    """Wait until a server has nothing left to do, so that no cell pays for another."""
+    deadline = time.monotonic() + patience
+    before = server.cpu_seconds()
+    while time.monotonic() < deadline:
+        time.sleep(quiet)
+        after = server.cpu_seconds()
+        if after == before:
+            return
+        before = after
+
+
+def generator_name() -> str:
+    return 'wrk' if shutil.which('wrk') else 'benchmarks.client'
+
+
+def _command(server: Server, path: str, length: int, load: Load) -> list[str]:
+    headers = [f'{name}: {value}' for name, value in server.headers.items()]
+    seconds, connections = str(load.seconds), str(load.connections)
+    url = server.url + path
+    if load.whole or not shutil.which('wrk'):
+        command = [sys.executable, '-m', 'benchmarks.client', url, '--length', str(length)]
+        command += ['--seconds', seconds, '--connections', connections]
+        return on_last_core(command + [part for header in headers for part in ('--header', header)])
+    command = ['wrk', '-t1', '-c', connections, '-d', f'{max(1, round(load.seconds))}s']
+    command += ['--timeout', '30s', '-s', str(WRK_SCRIPT)]
+    command += [part for header in headers for part in ('-H', header)]
+    return on_last_core([*command, url, '--', str(length)])
+
+
+def _run(command: list[str]) -> dict:
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Failed(f'{command[0]} failed: {done.stderr[-500:]}')
+    return json.loads(done.stdout.strip().splitlines()[-1])

@@ -1,0 +1,133 @@
+"""The scenarios of small requests: health, who I am, lists, deep pages, logins."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from benchmarks.bench import Bench, Options
+from benchmarks.errors import Failed
+from benchmarks.load import Load, sample, settle
+from benchmarks.outcome import Figures, Outcome, Ratio
+from benchmarks.servers import Server
+from benchmarks.sides import USERNAME, Side
+
+LIMIT = 50
+
+Check = Callable[[dict], bool]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One URL of one server, seen to answer as it should with a body of a known length."""
+
+    name: str
+    side: Side
+    server: Server
+    path: str
+    length: int
+
+
+def healthz(bench: Bench) -> Outcome:
+    """The least a request can cost. For information."""
+    cells = _small(bench, '/healthz', lambda answer: True)
+    return Outcome('healthz', 'GET /healthz', cells, _gains())
+
+
+def me(bench: Bench) -> Outcome:
+    """The commonest authenticated read, with request id and log line on our side."""
+    cells = _small(bench, '/api/v1/users/me', lambda answer: answer['username'] == USERNAME)
+    return Outcome('me', 'GET /users/me', cells, _gains(at_least=2.5, stretch=4))
+
+
+def first_page(bench: Bench) -> Outcome:
+    """The first fifty of ten thousand users."""
+    first = list(range(1, LIMIT + 1))
+    cells = _small(bench, f'/api/v1/users?limit={LIMIT}', lambda answer: _ids(answer) == first)
+    title = f'GET /users?limit={LIMIT} of {bench.options.few_users:,}'
+    return Outcome('list', title, cells, _gains(at_least=3.5))
+
+
+def deep_page(bench: Bench) -> Outcome:
+    """The last page of very many users beside the first; one connection, nothing cut off."""
+    rows = bench.options.many_users
+    bench.grow(rows)
+    first, last = list(range(1, LIMIT + 1)), list(range(rows - LIMIT + 1, rows + 1))
+    with bench.serving(bench.disk) as running:
+        cells = []
+        for side, server in running:
+            path = f'/api/v1/users?limit={LIMIT}'
+            cells.append(_cell('first', side, server, path, lambda answer: _ids(answer) == first))
+            path = side.last_page(rows, LIMIT)
+            cells.append(_cell('last', side, server, path, lambda answer: _ids(answer) == last))
+        found = _rounds(cells, bench.options, connections=1, whole=True)
+    ratios = [
+        Ratio(
+            'CPU and PostgreSQL, last / first', 'total_us', 'ours last', 'ours first', at_most=1.1
+        ),
+        Ratio('median latency, last / first', 'p50_ms', 'ours last', 'ours first', at_most=1.1),
+        Ratio('naive, latency, last / first', 'p50_ms', 'naive last', 'naive first'),
+        Ratio('latency of the last, naive / ours', 'p50_ms', 'naive last', 'ours last'),
+    ]
+    return Outcome('deep', f'GET /users?limit={LIMIT} of {rows:,}', found, ratios)
+
+
+def login(bench: Bench) -> Outcome:
+    """Logins with the same hash parameters on both sides. For information."""
+    with bench.serving(bench.disk) as running:
+        cells: dict[str, list[Figures]] = {side.name: [] for side in bench.sides}
+        for _ in range(bench.options.rounds):
+            for side, server in running:
+                cells[side.name].append(_log_in(side, server, bench.options.logins))
+    return Outcome('login', 'POST /auth/sessions', cells, _gains())
+
+
+def _small(bench: Bench, path: str, check: Check) -> dict[str, list[Figures]]:
+    bench.grow(bench.options.few_users)
+    with bench.serving(bench.disk) as running:
+        cells = [_cell('', side, server, path, check) for side, server in running]
+        return _rounds(cells, bench.options, connections=bench.options.connections)
+
+
+def _cell(name: str, side: Side, server: Server, path: str, check: Check) -> Cell:
+    """Ask once, and refuse to measure what does not answer as it should."""
+    answers = [server.request('GET', path) for _ in range(20)]
+    status, body = answers[-1]
+    if status != 200 or not check(json.loads(body)['data']):
+        raise Failed(f'{side.name} {path} answered {status}: {body[:300]!r}')
+    return Cell(f'{side.name} {name}'.strip(), side, server, path, len(body))
+
+
+def _rounds(
+    cells: list[Cell], options: Options, *, connections: int, whole: bool = False
+) -> dict[str, list[Figures]]:
+    """Measure each cell once a round, one after the other: whatever disturbs, disturbs all."""
+    load = Load(options.seconds, connections, whole)
+    found: dict[str, list[Figures]] = {cell.name: [] for cell in cells}
+    for _ in range(options.rounds):
+        for cell in cells:
+            found[cell.name].append(
+                sample(cell.server, cell.side.database, cell.path, cell.length, load)
+            )
+    return found
+
+
+def _log_in(side: Side, server: Server, times: int) -> Figures:
+    body = {'user_or_email': USERNAME, 'password': side.password}
+    settle(server)
+    before, started = server.cpu_seconds(), time.perf_counter()
+    for _ in range(times):
+        server.request('POST', '/api/v1/auth/sessions', body)
+    seconds, cpu = time.perf_counter() - started, server.cpu_seconds() - before
+    return {'cpu_us': cpu / times * 1e6, 'per_second': times / seconds}
+
+
+def _ids(answer: dict) -> list[int]:
+    return [user['id'] for user in answer['items']]
+
+
+def _gains(at_least: float | None = None, stretch: float | None = None) -> list[Ratio]:
+    return [
+        Ratio('CPU, naive / ours', 'cpu_us', 'naive', 'ours', at_least=at_least, stretch=stretch),
+        Ratio('requests/s, ours / naive', 'per_second', 'ours', 'naive'),
+    ]

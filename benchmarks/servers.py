@@ -1,0 +1,129 @@
+"""Starting, finding and ending the two servers. Each is ended by its own process id only."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import Request, urlopen
+
+from benchmarks import measure
+from benchmarks.errors import Failed
+from benchmarks.pinning import on_other_cores
+
+ROOT = Path(__file__).resolve().parent.parent
+START_SECONDS = 30
+
+
+@dataclass
+class Server:
+    """One running gunicorn: where it listens and how it is asked."""
+
+    side: str
+    pid: int
+    port: int
+    log: Path
+    token: str = ''
+    parameters: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        return f'http://127.0.0.1:{self.port}'
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {'Authorization': f'Bearer {self.token}'} if self.token else {}
+
+    def cpu_seconds(self) -> float:
+        return measure.cpu_seconds(self.pid)
+
+    def request(self, method: str, path: str, body: object = None) -> tuple[int, bytes]:
+        """Send one request and return status and body; a refusal is an HTTPError."""
+        data = None if body is None else json.dumps(body).encode()
+        headers = self.headers | ({'Content-Type': 'application/json'} if data else {})
+        request = Request(self.url + path, data=data, headers=headers, method=method)
+        with urlopen(request, timeout=60) as response:
+            return response.status, response.read()
+
+    def data(self, method: str, path: str, body: object = None) -> dict:
+        """Return the `data` of a JSend answer."""
+        return json.loads(self.request(method, path, body)[1])['data']
+
+
+@contextmanager
+def serving(side: str, command: list[str], environ: dict[str, str], log: Path) -> Iterator[Server]:
+    """Run a gunicorn command on a port of its own until the block is left."""
+    port = _free_port()
+    environ = {name: value.replace('{port}', str(port)) for name, value in environ.items()}
+    command = [part.replace('{port}', str(port)) for part in command]
+    with log.open('ab') as output:
+        process = subprocess.Popen(
+            on_other_cores(command),
+            cwd=ROOT,
+            env=environ,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        server = Server(side, process.pid, port, log)
+        _wait_until_up(server, process)
+        yield server
+    finally:
+        _end(process)
+
+
+def gunicorn(*arguments: str) -> list[str]:
+    return [str(Path(sys.executable).with_name('gunicorn')), *arguments]
+
+
+def base_environ() -> dict[str, str]:
+    """Return what a server needs of our own environment, and nothing that would configure it."""
+    kept = ('PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'VIRTUAL_ENV')
+    return {name: os.environ[name] for name in kept if name in os.environ}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        return probe.getsockname()[1]
+
+
+def _wait_until_up(server: Server, process: subprocess.Popen) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        try:
+            server.request('GET', '/healthz')
+            return
+        except (URLError, ConnectionError, TimeoutError):
+            time.sleep(0.1)
+    tail = server.log.read_text(errors='replace')[-2000:]
+    raise Failed(f'{server.side} did not start:\n{tail}')
+
+
+def _end(process: subprocess.Popen) -> None:
+    """Ask the master to stop, and kill what is left of its tree after ten seconds."""
+    if process.poll() is not None:
+        return
+    members = measure.tree(process.pid)
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        for pid in members:
+            _kill(pid)
+        process.wait()
+
+
+def _kill(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
