@@ -15,7 +15,8 @@ def main() -> None:
     user_id = int(sys.argv[1])
     with create_app().app_context():
         # A page of one that begins at the user: its end is the place that is wanted.
-        page = USERS.page(User.filtered(frozenset()).where(User.id >= user_id), PageRequest(limit=1))
+        behind = User.filtered(frozenset()).where(User.id >= user_id)
+        page = USERS.page(behind, PageRequest(limit=1))
         print(page.next)
 
 
