@@ -142,20 +142,21 @@ def _keep_registration(username: str, email: str, name: str, password_hash: str)
 def _mail_pin_or_notice(email: str, waiting: Registration | None) -> None:
     """Make the PINs of an address void; mail the new one to who waits, or a notice if it is known.
 
-    Does the same work for every address, and mails nothing where nobody waits. Inside `atomic`.
+    Does the same work for every address; where nobody waits the mail is written, and not sent.
+    Inside `atomic`.
     """
     known = users.find_user_by_login(email)
     pin = issue_pin(VERIFICATION, email_key(email))
     if waiting is None:
-        return
-    if known is None:
+        _mail_pin(Registration(username='nobody', email=email, name=''), pin, deliver=False)
+    elif known is None:
         _mail_pin(waiting, pin)
     else:
         # To the address we know, never to the one that was typed (CVE-2019-19844).
         send_mail('already_registered', to=known.email, username=known.username, name=known.name)
 
 
-def _mail_pin(registration: Registration, pin: str) -> None:
+def _mail_pin(registration: Registration, pin: str, *, deliver: bool = True) -> None:
     # Who registered chose the names: nothing in them shall pass for the PIN.
     username, name = (
         PIN_LIKE.sub('\N{HORIZONTAL ELLIPSIS}', text)
@@ -164,6 +165,7 @@ def _mail_pin(registration: Registration, pin: str) -> None:
     send_mail(
         'verification',
         to=registration.email,
+        deliver=deliver,
         username=username,
         name=name,
         pin=pin,

@@ -42,11 +42,13 @@ class Post:
         self.executor: ThreadPoolExecutor | None = None
         self.pending: set[Future[None]] = set()
 
-    def submit(self, template: str, to: str, context: dict[str, Any]) -> None:
-        """Render and deliver a mail soon; what goes wrong is logged."""
+    def submit(
+        self, template: str, to: str, context: dict[str, Any], *, deliver: bool = True
+    ) -> None:
+        """Render a mail soon, and deliver it if it is meant; what goes wrong is logged."""
         # Made late: a thread would not survive the fork of a preloaded worker.
         self.executor = self.executor or ThreadPoolExecutor(1, thread_name_prefix='mail')
-        future = self.executor.submit(self._deliver, current_origin(), template, to, context)
+        future = self.executor.submit(self._post, current_origin(), template, to, context, deliver)
         self.pending.add(future)
         future.add_done_callback(self.pending.discard)
 
@@ -54,12 +56,16 @@ class Post:
         """Wait until everything submitted so far has been delivered or has failed."""
         wait(list(self.pending))
 
-    def _deliver(self, origin: Origin, template: str, to: str, context: dict[str, Any]) -> None:
+    def _post(
+        self, origin: Origin, template: str, to: str, context: dict[str, Any], deliver: bool
+    ) -> None:
         # In a thread of its own it would come from nowhere, and its log lines belong to a request.
         set_origin(origin)
         try:
             with self.app.app_context():
-                self.transport(render_mail(template, to, context))
+                message = render_mail(template, to, context)
+                if deliver:
+                    self.transport(message)
         except Exception:
             log.exception('mail %s was not delivered', template)
 
@@ -70,13 +76,18 @@ def init_app(app: Flask) -> None:
     app.add_template_filter(duration)
 
 
-def send_mail(template: str, *, to: str, **context: Any) -> None:
+def send_mail(template: str, *, to: str, deliver: bool = True, **context: Any) -> None:
     """Send the mail called `template` to one address once the transaction has been committed.
+
+    :param deliver: False to render it and throw it away, where nobody may tell by the time an
+        answer takes whether there was a mail.
 
     Refuses to be called outside `atomic`. The context must be plain values, no rows: the session
     is gone when it is rendered.
     """
-    after_commit(partial(current_app.extensions['mail'].submit, template, to, context))
+    after_commit(
+        partial(current_app.extensions['mail'].submit, template, to, context, deliver=deliver)
+    )
 
 
 def render_mail(template: str, to: str, context: dict[str, Any]) -> EmailMessage:

@@ -19,6 +19,7 @@ from project.auth.service import (
     verify_account,
 )
 from project.core.clock import now
+from project.core.data import mail
 from project.core.data.database import atomic, db
 from project.core.data.guesses import GuessesSpent
 from project.users import service as users
@@ -234,6 +235,18 @@ class TestRegister:
 
 
 class TestResendVerification:
+    def test_writes_a_mail_for_nobody_too_and_does_not_send_it(self, mailbox, monkeypatch):
+        written = []
+        render = mail.render_mail
+        monkeypatch.setattr(
+            mail, 'render_mail', lambda *args: written.append(args[0]) or render(*args)
+        )
+
+        resend_verification('nobody@example.com')
+
+        assert mailbox() == []
+        assert written == ['verification']
+
     def test_mails_a_new_pin_and_the_old_one_is_void(self, mailbox, monkeypatch):
         numbers = iter([111_111, 222_222])
         monkeypatch.setattr(secrets, 'randbelow', lambda _limit: next(numbers))

@@ -18,6 +18,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 from flask import Blueprint
 
+from project.core.data import mail
 from project.core.data.database import atomic, db
 from project.core.data.mail import (
     Post,
@@ -151,6 +152,17 @@ class TestSendMail:
         post.drain()
         [message] = delivered(tmp_path / 'mail')
         assert message['To'] == TO
+
+    def test_writes_and_throws_away_what_is_not_meant(self, post, tmp_path, monkeypatch):
+        written = []
+        monkeypatch.setattr(mail, 'render_mail', lambda *mail_of: written.append(mail_of))
+
+        with atomic():
+            send_mail('hello', to=TO, deliver=False, **HELLO)
+        post.drain()
+
+        assert [template for template, *_ in written] == ['hello']
+        assert not list(tmp_path.rglob('*.eml'))
 
     def test_delivers_nothing_of_what_was_rolled_back(self, post, tmp_path):
         @atomic()
