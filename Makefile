@@ -69,8 +69,9 @@ coverage: .venv/tested
 bench: .venv/tested  ## Ratios against a naive reference, on PostgreSQL
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-soak: .venv/tested  ## Long runs: 20,000 generated requests as nobody, member and admin
+soak: .venv/tested  ## Long runs: 20,000 generated requests, and workers killed while they work
 	@FUZZ_EXAMPLES=200 $(BIN)/python -m pytest -q -s -m servers tests/servers/test_contract_fuzz.py
+	@SOAK=1 $(BIN)/python -m pytest -q -s -m servers tests/reliability
 
 lock:  ## Pin anew: hashes, and no host names
 	@uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade -q requirements/app.in -o requirements/app.txt

@@ -64,6 +64,8 @@ class Ours(Side):
             'MAIL_URL': f'file://{self.folder}/mail',
             'MAINTENANCE_FILE': f'{self.folder}/maintenance',
             'RATELIMIT_ENABLED': 'false',
+            # Requests are measured, and the other side has no tasks.
+            'TASKS_CONCURRENCY': '0',
             'WEB_CONCURRENCY': str(self.workers),
             'HOST': '127.0.0.1',
             'PORT': '{port}',

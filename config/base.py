@@ -20,6 +20,10 @@ class Config:
     MAIL_URL = env.text('MAIL_URL', f'file://{env.VAR}/mail')
     MAIL_FROM = env.text('MAIL_FROM', 'Flask API <no-reply@localhost>')
     REDIS_URL = env.text('REDIS_URL')
+    # An engine that carries tasks to workers on other machines; none: the service does them itself,
+    # so many at once.
+    TASKS_BROKER_URL = env.text('TASKS_BROKER_URL')
+    TASKS_CONCURRENCY = env.integer('TASKS_CONCURRENCY', 2, range(65))
     MAINTENANCE_FILE = env.text('MAINTENANCE_FILE', f'{env.VAR}/maintenance')
 
     LOG_LEVEL = env.text('LOG_LEVEL', 'INFO').upper()

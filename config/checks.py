@@ -40,6 +40,9 @@ def _faults(config: Mapping[str, Any]) -> Iterator[str]:
         yield 'CORS_ORIGINS must be exact origins such as https://app.example.com'
     if config['REDIS_URL'] and not _is_server(config['REDIS_URL'], 'redis', 'rediss'):
         yield 'REDIS_URL must be an address such as redis://localhost:6379/0'
+    broker = config['TASKS_BROKER_URL']
+    if broker and not _is_server(broker, 'amqp', 'amqps', 'redis', 'rediss'):
+        yield 'TASKS_BROKER_URL must be an address such as amqp://user:password@localhost:5672'
     # Flask passes over a file that is not there, and looks for a relative one in the package.
     settings = os.environ.get('APP_CONFIG_FILE')
     if settings and not (Path(settings).is_absolute() and Path(settings).is_file()):

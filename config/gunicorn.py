@@ -12,7 +12,9 @@ from config import env
 
 bind = f'{env.text("HOST", "127.0.0.1")}:{env.integer("PORT", 8000, range(65536))}'
 # What is no number at all gunicorn refuses itself, with a traceback, before it reads this file.
-workers = env.integer('WEB_CONCURRENCY', os.cpu_count() or 1, range(1, 1025))
+# One more works the outbox off, unless there is an engine whose workers do.
+embedded = not env.text('TASKS_BROKER_URL') and env.integer('TASKS_CONCURRENCY', 2, range(65)) > 0
+workers = env.integer('WEB_CONCURRENCY', os.cpu_count() or 1, range(1, 1025)) + embedded
 worker_class = 'config.workers.ApiWorker'
 threads = 8
 preload_app = True
@@ -41,6 +43,30 @@ control_socket_disable = True
 loglevel = env.text('LOG_LEVEL', 'info').lower()
 if env.text('APP_ENV') != 'development':
     logger_class = 'config.logs.JsonLogger'
+
+
+def pre_fork(server: Any, worker: Any) -> None:
+    """Let one worker of each generation serve tasks instead of requests.
+
+    gunicorn then starts it, watches it, and ends it with the others. A generation is known by its
+    settings: SIGHUP reads them anew, and the old ones are on their way out.
+    """
+    worker.serves_tasks = embedded and not any(
+        other.serves_tasks and other.cfg is server.cfg for other in server.WORKERS.values()
+    )
+
+
+def nworkers_changed(server: Any, new: int, _old: int | None) -> None:
+    """Make the worker for tasks the youngest: of too many, gunicorn ends the oldest.
+
+    And keep one beside it that answers requests, which gunicorn would not know of.
+    """
+    if embedded and new == 1:
+        server.num_workers = 2
+    for worker in server.WORKERS.values():
+        if worker.serves_tasks:
+            server.worker_age += 1
+            worker.age = server.worker_age
 
 
 def post_fork(server: Any, worker: Any) -> None:

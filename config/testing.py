@@ -16,6 +16,8 @@ class TestingConfig(Config):
     SQLALCHEMY_DATABASE_URI = 'sqlite://'
     MAIL_FROM = 'Tests <no-reply@example.test>'
     REDIS_URL = ''
+    TASKS_BROKER_URL = ''
+    TASKS_CONCURRENCY = 2
     LOG_LEVEL = 'DEBUG'
     API_DOCS = 'public'
     CORS_ORIGINS = ['https://app.example.test', 'http://localhost:5173']

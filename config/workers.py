@@ -35,6 +35,8 @@ class ApiWorker(ThreadWorker):  # type: ignore[misc]
     patience: float = 10.0
     #: Seconds of silence in the middle of a stream, either way, after which its client is gone.
     silence: int = 30
+    #: Whether this one works the outbox off, and answers nobody (`pre_fork` decides).
+    serves_tasks: bool = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Begin without connections."""
@@ -48,6 +50,21 @@ class ApiWorker(ThreadWorker):  # type: ignore[misc]
         super().check_config(cfg, log)
         if cfg.is_ssl:
             raise SystemExit('Refusing to start: ApiWorker speaks plain HTTP; end TLS at a proxy.')
+
+    def run(self) -> None:
+        """Answer requests, or serve tasks."""
+        if not self.serves_tasks:
+            super().run()
+            return
+        # What this process and its children held open would keep the port from the next service.
+        for listener in self.sockets:
+            listener.close()
+        self.wsgi.extensions['serve_tasks'](self._goes_on)
+
+    def _goes_on(self) -> bool:
+        """Say that this worker lives, and whether it is to go on."""
+        self.notify()
+        return bool(self.alive and self.is_parent_alive())
 
     def enqueue_req(self, conn: TConn) -> None:
         """Run the next request of a connection once it is here; until then, keep no thread."""

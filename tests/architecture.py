@@ -4,6 +4,7 @@ A check takes the folder of the repository, so that a test can plant a breach in
 """
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median, quantiles
@@ -81,6 +82,17 @@ def slow_in_atomic(root: Path) -> list[str]:
     return found
 
 
+def tasks_without_a_word(root: Path) -> list[str]:
+    """Every task says how it is safe to run twice, for after a crash it does run again."""
+    return [
+        f'{path}: {function.name}'
+        for path, tree in modules(root)
+        for function in functions(tree)
+        if is_decorated(function, 'task')
+        and not re.search(r'\b(twice|again)\b', ast.get_docstring(function) or '', re.IGNORECASE)
+    ]
+
+
 def vague_names(root: Path) -> list[str]:
     """A module is named after what lives in it."""
     return [path for path, _ in modules(root) if VAGUE & set(Path(path).with_suffix('').parts)]
@@ -135,6 +147,7 @@ CHECKS = (
     handlers_without_a_word,
     routes_that_catch,
     slow_in_atomic,
+    tasks_without_a_word,
     vague_names,
     long_files,
     long_functions,

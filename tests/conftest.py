@@ -18,7 +18,9 @@ from project import create_app
 from project.core.clock import now
 from project.core.data import engines
 from project.core.data.database import db
+from project.core.data.mail.transports import transport_for
 from project.core.data.storage import LocalStorage
+from project.core.data.tasks.attempts import work_off
 from project.core.principal import Principal
 from project.users.models import User
 from project.users.permissions import permissions_of
@@ -63,7 +65,6 @@ def transaction(app: Flask) -> Iterator[None]:
         try:
             yield
         finally:
-            app.extensions['mail'].drain()
             db.session.remove()
             outer.rollback()
             connection.close()
@@ -127,14 +128,11 @@ def cli(app: Flask) -> FlaskCliRunner:
 
 @pytest.fixture
 def mailbox(app: Flask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[], list[Any]]:
-    """Return a function that gives the mails delivered so far, oldest first."""
-    from project.core.data.mail import transport_for
-
-    post = app.extensions['mail']
-    monkeypatch.setattr(post, 'transport', transport_for(f'file://{tmp_path}/mail'))
+    """Return a function that does what waits in the outbox, and gives the mails, oldest first."""
+    monkeypatch.setitem(app.extensions, 'mail', transport_for(f'file://{tmp_path}/mail'))
 
     def read() -> list[EmailMessage]:
-        post.drain()
+        work_off(app)
         paths = sorted((tmp_path / 'mail').glob('*.eml'))
         return [message_from_bytes(path.read_bytes(), policy=policy.default) for path in paths]
 

@@ -36,6 +36,18 @@ IMPORTS = (
     ('project/core/clock.py', 'import project.core.origin', ROOMS,
      'project.core.clock -> project.core.origin'),
     ('project/core/cupboard.py', '', ROOMS, '- project.core.cupboard'),
+    ('project/core/work/seat.py', 'import project.core.web.headers', ROOMS,
+     'project.core.work.seat -> project.core.web.headers'),
+    ('project/core/work/crew.py', 'import project.core.ops.cli', ROOMS,
+     'project.core.work.crew -> project.core.ops.cli'),
+    ('project/core/web/jsend.py', 'import project.core.work', ROOMS,
+     'project.core.web.jsend -> project.core.work'),
+    ('project/core/data/tasks/leases.py', 'import project.core.work.seat', ROOMS,
+     'project.core.data.tasks.leases -> project.core.work.seat'),
+    ('project/core/sealing.py', 'import project.core.data.types', ROOMS,
+     'project.core.sealing -> project.core.data.types'),
+    ('project/core/signing.py', 'import project.core.sealing', ROOMS,
+     'project.core.signing -> project.core.sealing'),
     ('project/files/models.py', 'from . import service', FEATURE,
      'project.files.models -> project.files.service'),
     ('project/files/service/usage.py', 'from project.files import schemas', FEATURE,
@@ -56,8 +68,8 @@ IMPORTS = (
      'project.users.signals -> project.core.ops.cli'),
     ('project/files/service/content.py', 'import config', NO_CONFIG,
      'project.files.service.content -> config'),
-    ('project/core/data/mail.py', 'import config.base', NO_CONFIG,
-     'project.core.data.mail -> config.base'),
+    ('project/core/data/mail/sending.py', 'import config.base', NO_CONFIG,
+     'project.core.data.mail.sending -> config.base'),
     ('config/env.py', 'import project.core.clock', NO_PROJECT,
      'config.env -> project.core.clock'),
     ('project/files/routes.py', 'from .models import File', EDGES,
@@ -69,6 +81,7 @@ IMPORTS = (
 
 ROUTE = 'from flask import Blueprint\n@x.get("/")\n@endpoint(allow=public)\ndef x():\n    {}\n'
 ATOMIC = '@atomic()\ndef change(password):\n    {}\n'
+TASK = '@task({})\ndef sweep():\n    {}\n'
 BLOCK = 'def change(password):\n    with atomic():\n        {}\n'
 
 # The same for our own checks.
@@ -98,6 +111,9 @@ BREACHES = (
     ),
     ('slow_in_atomic', 'auth/service.py', BLOCK.format('hash_password(password)'), 'hash_password'),
     ('slow_in_atomic', 'auth/service.py', BLOCK.format('request.urlopen("https://a")'), 'urlopen'),
+    ('tasks_without_a_word', 'users/service.py', TASK.format('', 'return 1'), 'service.py: sweep'),
+    ('tasks_without_a_word', 'core/a.py', TASK.format('attempts=3', '"""Sweep."""'), 'a.py: sweep'),
+    ('tasks_without_a_word', 'core/a.py', TASK.format('', '"""Against dust."""'), 'a.py: sweep'),
     ('vague_names', 'core/utils.py', '', 'core/utils.py'),
     ('vague_names', 'users/helpers/a.py', '', 'users/helpers/a.py'),
     ('vague_names', 'common/__init__.py', '', 'common/__init__.py'),
@@ -172,6 +188,9 @@ class TestChecks:
             ('handlers_without_a_word', 'users/routes.py', ROUTE.format('"""Say."""')),
             ('routes_that_catch', 'users/service.py', 'try:\n    x\nfinally:\n    y'),
             ('slow_in_atomic', 'auth/service.py', 'def f():\n    hash_password(1)'),
+            ('tasks_without_a_word', 'auth/a.py', TASK.format('', '"""Sweep. Twice is once."""')),
+            ('tasks_without_a_word', 'auth/a.py', TASK.format('', '"""Sweep, again and again."""')),
+            ('tasks_without_a_word', 'auth/a.py', 'def sweep():\n    return 1'),
         ],
     )
     def test_what_is_allowed_is_not_complained_of(self, tmp_path, name, path, text):

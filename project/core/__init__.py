@@ -3,7 +3,9 @@
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from . import work
 from .data import database, mail, migrations, storage
+from .data.tasks import doorbell
 from .ops import commands, health, logging
 from .web import cookies, headers, jsend, limits, maintenance, routing, security
 from .web.security import Identify
@@ -15,7 +17,7 @@ def init_app(app: Flask, identify: Identify) -> None:
     hops = app.config['TRUSTED_PROXIES']
     if hops:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
-    for room in (database, migrations, storage, mail, jsend, routing, cookies):
+    for room in (database, migrations, storage, doorbell, mail, work, jsend, routing, cookies):
         room.init_app(app)
     # No view is a coroutine, which Flask would otherwise look into a dozen times a request.
     app.ensure_sync = lambda function: function  # type: ignore[method-assign, assignment]

@@ -33,6 +33,11 @@ def unsign(purpose: str, text: str) -> object | None:
     return value
 
 
+def derived_keys(purpose: str) -> list[bytes]:
+    """Return a key of 32 bytes for a purpose from each secret key, today's first."""
+    return [_derived(key, purpose) for key in _keys()]
+
+
 def _serializer(purpose: str) -> URLSafeSerializer:
     return _serializer_of(tuple(_keys()), purpose)
 
@@ -48,8 +53,11 @@ def _serializer_of(keys: tuple[str, ...], purpose: str) -> URLSafeSerializer:
 
 
 def _mac(key: str, purpose: str, message: str) -> bytes:
-    derived = hmac.digest(key.encode(), purpose.encode(), 'sha256')
-    return hmac.digest(derived, message.encode(), 'sha256')
+    return hmac.digest(_derived(key, purpose), message.encode(), 'sha256')
+
+
+def _derived(key: str, purpose: str) -> bytes:
+    return hmac.digest(key.encode(), purpose.encode(), 'sha256')
 
 
 def _keys() -> list[str]:

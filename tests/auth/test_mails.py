@@ -1,11 +1,11 @@
 """The mails of auth, as they arrive."""
 
 import re
-from datetime import timedelta
 
 import pytest
 
-from project.core.data.mail import render_mail
+from project.core.clock import now
+from project.core.data.mail.rendering import new_stamp, render_mail
 
 from .pins import pin_in, plain
 
@@ -16,7 +16,7 @@ HEADERS = {
 
 MAILS = {
     'verification': {
-        'username': 'ada', 'name': 'Ada', 'pin': '012345', 'lifetime': timedelta(minutes=10),
+        'username': 'ada', 'name': 'Ada', 'pin': '012345', 'lifetime': 600,
     },
     'already_registered': {'username': 'ada', 'name': 'Ada'},
     'password_changed': {
@@ -28,7 +28,8 @@ MAILS = {
 
 def render(template, **changes):
     """Return a mail to Ada."""
-    return render_mail(template, 'ada@example.com', {**MAILS[template], **changes})
+    values = {**MAILS[template], **changes}
+    return render_mail(template, 'ada@example.com', values, new_stamp(now()))
 
 
 def html(mail):

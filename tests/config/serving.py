@@ -140,11 +140,14 @@ class Service:
 
 
 @contextmanager
-def small_service(*options: str) -> Iterator[Service]:
+def small_service(
+    *options: str, app: str = 'tests.config.small_app:create_app()', **settings: str
+) -> Iterator[Service]:
     """Serve the small application with one worker."""
     port = free_port()
-    app = 'tests.config.small_app:create_app()'
     command = [str(BIN / 'gunicorn'), '-c', 'config/gunicorn.py', *options, app]
-    settings = {'PORT': str(port), 'HOST': '127.0.0.1', 'WEB_CONCURRENCY': '1'}
+    # It has no tasks, unless it is said to have.
+    settings = {'TASKS_CONCURRENCY': '0', 'TASKS_BROKER_URL': ''} | settings
+    settings |= {'PORT': str(port), 'HOST': '127.0.0.1', 'WEB_CONCURRENCY': '1'}
     with running(command, port, **settings) as process:
         yield Service(port, process)

@@ -1,7 +1,10 @@
 """A service of four routes, to try the way to it: what stands between a socket and Flask."""
 
 import hashlib
+import os
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 from flask import Flask, Response, request
 from gunicorn.http.errors import ParseException
@@ -62,6 +65,21 @@ def create_app() -> Flask:
         response.headers['X-Content-Type-Options'] = 'nosniff'
         return response
 
+    return app
+
+
+def with_tasks() -> Flask:
+    """Return the service with tasks, whose worker leaves a file of its name while it goes on."""
+    app = create_app()
+
+    def serve_tasks(goes_on: Callable[[], bool]) -> None:
+        mark = Path(os.environ['TASKS_FOLDER']) / str(os.getpid())
+        mark.touch()
+        while goes_on():
+            time.sleep(0.02)
+        mark.unlink()
+
+    app.extensions['serve_tasks'] = serve_tasks
     return app
 
 

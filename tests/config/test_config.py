@@ -297,6 +297,7 @@ class TestRefuseUnsafe:
         'DEBUG': False,
         'MAIL_URL': 'smtp://localhost',
         'REDIS_URL': '',
+        'TASKS_BROKER_URL': '',
         'STORAGE_URL': 'file:///tmp',
     }
 
@@ -315,6 +316,7 @@ class TestRefuseUnsafe:
                 'CORS_ORIGINS': ['https://app.example.com', 'http://localhost:5173'],
                 'SECRET_KEY_FALLBACKS': [KEY[:32]],
                 'REDIS_URL': 'rediss://:hunter2@cache.example.com:6379/0',
+                'TASKS_BROKER_URL': 'amqps://ada:hunter2@broker.example.com:5671',
                 'SQLALCHEMY_DATABASE_URI': 'postgresql://ada:hunter2@db/api',
             }
         )
@@ -331,6 +333,10 @@ class TestRefuseUnsafe:
             ({'REDIS_URL': 'foo'}, 'REDIS_URL must be'),
             ({'REDIS_URL': 'redis://h:abc'}, 'REDIS_URL must be'),
             ({'REDIS_URL': 'http://h'}, 'REDIS_URL must be'),
+            ({'TASKS_BROKER_URL': 'localhost'}, 'TASKS_BROKER_URL must be'),
+            ({'TASKS_BROKER_URL': 'kafka://broker'}, 'TASKS_BROKER_URL must be'),
+            ({'TASKS_BROKER_URL': 'amqp://u:hunter2@h:abc'}, 'TASKS_BROKER_URL must be'),
+            ({'TASKS_BROKER_URL': 'redis://'}, 'TASKS_BROKER_URL must be'),
             ({'SECRET_KEY': ''}, 'SECRET_KEY is not set'),
             ({'CORS_ORIGINS': ['*']}, 'CORS_ORIGINS must be exact origins'),
             ({'CORS_ORIGINS': ['https://a.example/']}, 'CORS_ORIGINS must be exact origins'),
@@ -406,6 +412,8 @@ class TestProduction:
         'a missing secret': ({'SECRET_KEY_FILE': '/nowhere/key'}, 'SECRET_KEY_FILE cannot be read'),
         'an unknown level': ({'LOG_LEVEL': 'loud'}, 'LOG_LEVEL is'),
         'no cache': ({'REDIS_URL': 'foo'}, 'REDIS_URL must be'),
+        'no broker': ({'TASKS_BROKER_URL': 'foo'}, 'TASKS_BROKER_URL must be'),
+        'too many workers': ({'TASKS_CONCURRENCY': '65'}, 'TASKS_CONCURRENCY is'),
         'no port': ({'DATABASE_URL': 'postgresql://u:p@h:abc/db'}, 'DATABASE_URL is no address'),
         'no folder': ({'DATABASE_URL': 'sqlite:////dev/null/a/b'}, 'DATABASE_URL is in a folder'),
         'no room': ({'STORAGE_URL': 'file:///dev/null/storage'}, 'STORAGE_URL is a folder'),

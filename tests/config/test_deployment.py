@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from project.core.work.crew import GRACE
+
 from .serving import BIN, ROOT, free_port, small_service
 
 WEB = ['gunicorn', '-c', 'config/gunicorn.py', 'wsgi:create_app()']
+WORKER = ['flask', 'jobs', 'work']
 
 
 def passes(program: str, *arguments: str | Path) -> bool:
@@ -43,15 +46,37 @@ class TestCompose:
         assert self.SERVICES['migrate']['restart'] == 'no'
 
     def test_knows_how_each_service_is(self) -> None:
-        blind = {
-            name
-            for name, service in self.SERVICES.items()
-            if service.get('restart') != 'no' and not service.get('healthcheck')
+        checks = {name: service.get('healthcheck') for name, service in self.SERVICES.items()}
+
+        # The image brings its own, which asks over HTTP.
+        assert {name for name, check in checks.items() if not check} == {'api'}
+        assert 'HEALTHCHECK' in (ROOT / 'Dockerfile').read_text()
+        assert {name for name, check in checks.items() if check == {'disable': True}} == {
+            'migrate',
+            'worker',
         }
 
-        # The image brings its own.
-        assert blind == {'api'}
-        assert 'HEALTHCHECK' in (ROOT / 'Dockerfile').read_text()
+    def test_does_what_is_for_later_beside_the_service(self) -> None:
+        worker, service = self.SERVICES['worker'], self.SERVICES['api']
+
+        assert worker['command'] == WORKER
+        assert worker['environment'] == service['environment']
+        assert worker['depends_on'] == service['depends_on']
+        assert worker['restart'] == service['restart'] == 'unless-stopped'
+
+    def test_lets_running_tasks_finish_before_the_worker_is_killed(self) -> None:
+        assert int(self.SERVICES['worker']['stop_grace_period'].removesuffix('s')) > GRACE
+
+    def test_carries_tasks_apart_from_counters_and_evicts_none(self) -> None:
+        counters = self.SERVICES['api']['environment']['REDIS_URL']
+        broker = self.SERVICES['api']['environment']['TASKS_BROKER_URL']
+        command = self.SERVICES['redis']['command']
+
+        # Without the colon: to set it to nothing is a choice.
+        assert broker == '${TASKS_BROKER_URL-redis://redis:6379/1}'
+        assert counters == 'redis://redis:6379/0'
+        # Only what ends by itself may be evicted: counters do, messages do not.
+        assert command[command.index('--maxmemory-policy') + 1] == 'volatile-lru'
 
     def test_sets_only_what_somebody_reads(self) -> None:
         known = ''.join(path.read_text() for path in (ROOT / 'config').glob('*.py'))
@@ -69,7 +94,7 @@ class TestCompose:
         assert described - set(self.SERVICES['api']['environment']) == left_out
         assert all(f'`{name}`' in page.split('## With compose')[1] for name in left_out)
 
-    @pytest.mark.parametrize('name', ['api', 'migrate'])
+    @pytest.mark.parametrize('name', ['api', 'migrate', 'worker'])
     def test_hands_the_service_nothing_else_of_what_is_in_a_file(self, name: str) -> None:
         service = self.SERVICES[name]
 
@@ -100,7 +125,7 @@ class TestCompose:
         assert all(re.search(r':v?\d', image) for image in images)
 
     def test_runs_nothing_of_ours_as_root(self) -> None:
-        for name in ('api', 'migrate', 'proxy', 'mail'):
+        for name in ('api', 'migrate', 'worker', 'proxy', 'mail'):
             service = self.SERVICES[name]
             assert service.get('user', '10001:10001') == '10001:10001'
             assert service['cap_drop'] == ['ALL']
@@ -194,6 +219,7 @@ class TestProcfile:
         assert len(processes) == len(self.LINES)
         assert shlex.split(processes['release']) == ['flask', 'db', 'upgrade']
         assert shlex.split(processes['web']) == ['HOST=0.0.0.0', *WEB]
+        assert shlex.split(processes['worker']) == WORKER
 
     def test_runs_programs_that_are_installed(self) -> None:
         for line in self.LINES:

@@ -1,18 +1,22 @@
 """That `config/gunicorn.py` starts what it should, how it should, and refuses in one line."""
 
 import json
+import os
 import runpy
 import signal
 import subprocess
 import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import text
 
-from .serving import BIN, ROOT, Client, free_port, get, small_service, wait_for
+from .serving import BIN, ROOT, Client, Service, free_port, get, small_service, wait_for
 
 
 class TestStart:
@@ -77,6 +81,7 @@ class TestLines:
         """Return what gunicorn itself says of a start and an end."""
         port = free_port()
         settings = {'PORT': str(port), 'WEB_CONCURRENCY': '1', 'APP_ENV': environment}
+        settings['TASKS_CONCURRENCY'] = '0'
         process = subprocess.Popen(
             [BIN / 'gunicorn', '-c', 'config/gunicorn.py', 'tests.config.small_app:create_app()'],
             cwd=ROOT, stderr=subprocess.PIPE, text=True, env=settings,
@@ -99,6 +104,251 @@ class TestLines:
 
     def test_are_to_read_in_development(self) -> None:
         assert '[INFO] Starting gunicorn' in self.start('development')[0]
+
+
+class Server:
+    """As much of gunicorn as is told of its workers: it starts them, and ends the oldest."""
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self.settings = settings
+        self.cfg = object()
+        self.WORKERS: dict[int, SimpleNamespace] = {}
+        self.worker_age = 0
+        self._count: int | None = None
+        self.num_workers = settings['workers']
+        self.manage()
+
+    @property
+    def num_workers(self) -> int:
+        assert self._count is not None
+        return self._count
+
+    @num_workers.setter
+    def num_workers(self, count: int) -> None:
+        before, self._count = self._count, count
+        self.settings['nworkers_changed'](self, count, before)
+
+    def spawn(self) -> None:
+        self.worker_age += 1
+        worker = SimpleNamespace(age=self.worker_age, cfg=self.cfg)
+        self.settings['pre_fork'](self, worker)
+        self.WORKERS[worker.age] = worker
+
+    def manage(self) -> None:
+        """Do as `Arbiter.manage_workers`."""
+        while len(self.WORKERS) < self.num_workers:
+            self.spawn()
+        for pid, _ in sorted(self.WORKERS.items(), key=lambda item: item[1].age):
+            if len(self.WORKERS) > self.num_workers:
+                del self.WORKERS[pid]
+
+    def reload(self) -> None:
+        """Do as `Arbiter.reload`, as SIGHUP has it."""
+        self.cfg = object()
+        self.num_workers = self.settings['workers']
+        for _ in range(self.settings['workers']):
+            self.spawn()
+        self.manage()
+
+    @property
+    def roles(self) -> list[bool]:
+        """Say of each worker, the oldest first, whether it serves tasks."""
+        workers = sorted(self.WORKERS.values(), key=lambda worker: worker.age)
+        return [worker.serves_tasks for worker in workers]
+
+
+@pytest.fixture
+def settings(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
+    """Return a function that gives what gunicorn is told in an environment."""
+
+    def told(**environment: str) -> dict[str, Any]:
+        for name in ('WEB_CONCURRENCY', 'TASKS_CONCURRENCY', 'TASKS_BROKER_URL'):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        return runpy.run_path(str(ROOT / 'config' / 'gunicorn.py'))
+
+    return told
+
+
+class TestWorkers:
+    @pytest.mark.parametrize(
+        ('environment', 'count'),
+        [
+            ({}, 4),
+            ({'TASKS_CONCURRENCY': '7'}, 4),
+            ({'TASKS_CONCURRENCY': '0'}, 3),
+            ({'TASKS_BROKER_URL': 'redis://localhost'}, 3),
+        ],
+    )
+    def test_are_one_more_where_the_service_does_its_tasks_itself(
+        self, settings: Callable[..., dict[str, Any]], environment: dict[str, str], count: int
+    ) -> None:
+        assert settings(WEB_CONCURRENCY='3', **environment)['workers'] == count
+
+
+class TestPreFork:
+    def test_has_one_worker_serve_tasks(self, settings: Callable[..., dict[str, Any]]) -> None:
+        server = Server(settings(WEB_CONCURRENCY='3'))
+
+        assert server.roles == [True, False, False, False]
+
+    @pytest.mark.parametrize(
+        'environment', [{'TASKS_CONCURRENCY': '0'}, {'TASKS_BROKER_URL': 'redis://localhost'}]
+    )
+    def test_has_none_where_others_do(
+        self, settings: Callable[..., dict[str, Any]], environment: dict[str, str]
+    ) -> None:
+        server = Server(settings(WEB_CONCURRENCY='3', **environment))
+
+        assert server.roles == [False] * 3
+
+    def test_has_another_one_when_that_has_died(
+        self, settings: Callable[..., dict[str, Any]]
+    ) -> None:
+        server = Server(settings(WEB_CONCURRENCY='2'))
+        del server.WORKERS[1]
+
+        server.manage()
+
+        assert server.roles == [False, False, True]
+
+    def test_has_one_of_each_generation(self, settings: Callable[..., dict[str, Any]]) -> None:
+        server = Server(settings(WEB_CONCURRENCY='2'))
+        old = set(server.WORKERS)
+
+        server.reload()
+
+        assert not old & set(server.WORKERS)
+        assert sorted(server.roles) == [False, False, True]
+
+
+class TestNworkersChanged:
+    @pytest.fixture
+    def server(self, settings: Callable[..., dict[str, Any]]) -> Server:
+        return Server(settings(WEB_CONCURRENCY='2'))
+
+    def test_keeps_the_worker_for_tasks_when_there_are_fewer(self, server: Server) -> None:
+        server.num_workers -= 1
+        server.manage()
+
+        assert sorted(server.roles) == [False, True]
+
+    def test_never_lets_the_web_be_empty(self, server: Server) -> None:
+        for _ in range(5):
+            server.num_workers -= 1
+            server.manage()
+
+            assert sorted(server.roles)[:2] == [False, True]
+        assert server.num_workers == 2
+
+    def test_has_one_for_tasks_when_there_are_more(self, server: Server) -> None:
+        for _ in range(2):
+            server.num_workers += 1
+            server.manage()
+
+        assert sorted(server.roles) == [False] * 4 + [True]
+
+    def test_leaves_one_of_each_when_it_goes_up_and_down(self, server: Server) -> None:
+        for change in (1, 1, -1, -1, -1, 1, -1):
+            server.num_workers += change
+            server.manage()
+        server.reload()
+
+        assert sorted(server.roles) == [False, False, True]
+
+    def test_may_leave_a_single_worker_where_none_serves_tasks(
+        self, settings: Callable[..., dict[str, Any]]
+    ) -> None:
+        server = Server(settings(WEB_CONCURRENCY='2', TASKS_CONCURRENCY='0'))
+
+        server.num_workers -= 1
+        server.manage()
+
+        assert server.roles == [False]
+
+
+class TestTasks:
+    """Real processes: the worker that serves tasks lives and ends as the others do."""
+
+    @pytest.fixture
+    def service(self, tmp_path: Path) -> Iterator[Service]:
+        with small_service(
+            app='tests.config.small_app:with_tasks()',
+            TASKS_CONCURRENCY='1',
+            TASKS_FOLDER=str(tmp_path),
+        ) as service:
+            yield service
+
+    def at_work(self, folder: Path, other_than: int = 0) -> int:
+        """Wait until exactly one worker serves tasks, and return its process."""
+        deadline = time.monotonic() + 15
+        while time.monotonic() < deadline:
+            ids = [int(path.name) for path in folder.iterdir()]
+            if len(ids) == 1 and ids != [other_than]:
+                return ids[0]
+            time.sleep(0.02)
+        raise AssertionError(f'not one, but {ids}')
+
+    def test_are_served_beside_requests(self, service: Service, tmp_path: Path) -> None:
+        found = self.at_work(tmp_path)
+
+        assert found != service.process.pid
+        with Client(service.port) as client:
+            assert client.ask(get()).status == 200
+
+    def test_are_served_by_another_after_a_hangup(self, service: Service, tmp_path: Path) -> None:
+        old = self.at_work(tmp_path)
+
+        service.process.send_signal(signal.SIGHUP)
+
+        assert self.at_work(tmp_path, other_than=old)
+        with Client(service.port) as client:
+            assert client.ask(get()).status == 200
+
+    def test_are_served_by_another_when_that_worker_dies(
+        self, service: Service, tmp_path: Path
+    ) -> None:
+        old = self.at_work(tmp_path)
+
+        os.kill(old, signal.SIGKILL)
+        (tmp_path / str(old)).unlink()
+
+        assert self.at_work(tmp_path, other_than=old)
+
+    def test_end_with_the_service(self, service: Service, tmp_path: Path) -> None:
+        self.at_work(tmp_path)
+
+        service.process.terminate()
+        service.process.wait(10)
+
+        assert list(tmp_path.iterdir()) == []
+
+    def test_end_when_gunicorn_is_gone_without_a_word(
+        self, service: Service, tmp_path: Path
+    ) -> None:
+        self.at_work(tmp_path)
+
+        service.process.kill()
+        service.process.wait(10)
+
+        deadline = time.monotonic() + 10
+        while list(tmp_path.iterdir()):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    def test_keep_no_port_from_the_next_service(self, service: Service, tmp_path: Path) -> None:
+        found = self.at_work(tmp_path)
+
+        listening = {
+            line.split()[9]
+            for line in Path('/proc/net/tcp').read_text().splitlines()[1:]
+            if int(line.split()[1].rpartition(':')[2], 16) == service.port
+        }
+        held = {str(path.readlink()) for path in Path(f'/proc/{found}/fd').iterdir()}
+
+        assert listening
+        assert not held & {f'socket:[{inode}]' for inode in listening}
 
 
 class TestPostFork:

@@ -9,6 +9,7 @@ import pytest
 from flask import Blueprint, Flask
 
 from project.core.data.database import db
+from project.core.data.tasks import registry
 from project.core.principal import Principal
 from project.core.web.access import Access, public
 from project.core.web.endpoint import endpoint
@@ -62,3 +63,10 @@ def serve(kernel: Callable[..., Flask]) -> Callable[..., HonestClient]:
         return made
 
     return client
+
+
+@pytest.fixture
+def no_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Begin without any task; what a test marks as one is forgotten with it."""
+    monkeypatch.setattr(registry, '_tasks', {})
+    monkeypatch.setattr(registry, '_names', {})

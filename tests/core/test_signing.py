@@ -2,7 +2,7 @@
 
 import pytest
 
-from project.core.signing import is_mac, mac, sign, unsign
+from project.core.signing import derived_keys, is_mac, mac, sign, unsign
 
 OLD, NEW = 'old-' * 10, 'new-' * 10
 
@@ -96,3 +96,18 @@ class TestUnsign:
         assert unsign('cursor', text) == 1
         rotate(NEW)
         assert unsign('cursor', text) is None
+
+
+class TestDerivedKeys:
+    def test_are_one_of_32_bytes_for_each_secret_key_and_the_newest_first(self, rotate):
+        [old] = derived_keys('seal')
+        rotate(NEW)
+        [new] = derived_keys('seal')
+        rotate(NEW, OLD)
+
+        assert derived_keys('seal') == [new, old]
+        assert len(new) == len(old) == 32
+        assert new != old
+
+    def test_depend_on_the_purpose(self, rotate):
+        assert derived_keys('seal') != derived_keys('sign')

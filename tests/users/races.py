@@ -14,6 +14,7 @@ from flask import Flask
 from config.testing import TestingConfig
 from project import create_app
 from project.core.data.database import db
+from project.core.data.tasks.attempts import work_off
 from project.core.errors import Fail
 from tests.databases import fresh_database
 
@@ -38,7 +39,6 @@ def separate_app(folder: Path) -> Iterator[Flask]:
             try:
                 yield app
             finally:
-                app.extensions['mail'].drain()
                 db.session.remove()
                 db.engine.dispose()
 
@@ -61,6 +61,6 @@ def at_once(app: Flask, *calls: Callable[[], Any]) -> list[Any]:
 
 def mails_of(app: Flask, folder: Path) -> list[EmailMessage]:
     """Return the mails that an application has put into a folder, in no order."""
-    app.extensions['mail'].drain()
+    work_off(app)
     found = (path.read_bytes() for path in folder.glob('*.eml'))
     return [message_from_bytes(content, policy=policy.default) for content in found]

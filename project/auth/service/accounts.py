@@ -142,7 +142,7 @@ def _keep_registration(username: str, email: str, name: str, password_hash: str)
 def _mail_pin_or_notice(email: str, waiting: Registration | None) -> None:
     """Make the PINs of an address void; mail the new one to who waits, or a notice if it is known.
 
-    Does the same work for every address; where nobody waits the mail is written, and not sent.
+    Does the same work for every address: where nobody waits a row is written, and no mail.
     Inside `atomic`.
     """
     known = users.find_user_by_login(email)
@@ -168,8 +168,8 @@ def _mail_pin(registration: Registration, pin: str, *, deliver: bool = True) -> 
         deliver=deliver,
         username=username,
         name=name,
-        pin=pin,
-        lifetime=PIN_LIFETIME,
+        secret={'pin': pin},
+        lifetime=PIN_LIFETIME.total_seconds(),
     )
 
 

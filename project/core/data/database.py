@@ -11,7 +11,7 @@ from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import CursorResult, Engine, MetaData, Row, Select, event
+from sqlalchemy import CursorResult, Engine, Executable, MetaData, Row, Select, event
 from sqlalchemy.orm import DeclarativeBase, ORMExecuteState, Session
 
 from . import engines
@@ -62,6 +62,26 @@ def read(statement: AnySelect, parameters: Mapping[str, Any] | None = None) -> A
     if session.info.get('atomic'):
         session.flush()
     return session.connection().execute(statement, parameters)
+
+
+def write(statement: Executable) -> list[AnyRow]:
+    """Run one statement that is a transaction by itself: one trip to the database instead of three.
+
+    For the outbox, whose every step is a single statement. Return what it returns. Refuses to run
+    inside `atomic`, where it would wait for the rest.
+    """
+    if in_atomic():
+        raise RuntimeError('write() inside atomic()')
+    result: Any = db.session().connection().execute(statement)
+    rows: list[AnyRow] = result.all() if result.returns_rows else []
+    # It stands already; this lets go of the connection.
+    db.session.commit()
+    return rows
+
+
+def in_atomic() -> bool:
+    """Tell whether a transaction is open."""
+    return db.session.registry.has() and bool(db.session().info.get('atomic'))
 
 
 @contextmanager

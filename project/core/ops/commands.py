@@ -15,6 +15,8 @@ from project.core.web.maintenance import maintenance
 
 from .api import api_cli
 from .cli import FeatureGroup, as_json, show
+from .jobs import jobs_cli
+from .mail import mail_cli
 
 UNITS = {'s': 'seconds', 'm': 'minutes', 'h': 'hours', 'd': 'days'}
 
@@ -53,8 +55,8 @@ def maintenance_status(as_json: bool) -> None:
 
 def init_app(app: Flask) -> None:
     """Add the commands, and give `flask shell` the database and every model."""
-    app.cli.add_command(maintenance_cli)
-    app.cli.add_command(api_cli)
+    for group in (maintenance_cli, jobs_cli, mail_cli, api_cli):
+        app.cli.add_command(group)
     app.shell_context_processor(shell_context)
 
 

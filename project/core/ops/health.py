@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from threading import Lock
+from typing import Any
 
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -14,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from project.core.data.database import db
 from project.core.data.migrations import migrate
 from project.core.data.storage import storage
+from project.core.data.tasks.listing import backlog
 from project.core.errors import Unavailable
 from project.core.web.access import public
 from project.core.web.endpoint import endpoint
@@ -28,12 +30,34 @@ CACHED_FOR = 1.0  # seconds: asking for readiness must not become a way to load 
 GOOD = {'ok', 'ahead'}
 
 
+# Seconds that a task may be due before it is called late: longer than the wait after a failure or
+# for the lease of a process that died.
+LATE_AFTER = 120
+
+
+class TasksSchema(Schema):
+    """How far the outbox is behind: a warning, for requests are answered all the same."""
+
+    state = fields.Str(metadata={'description': '`ok`, `late` or `unknown`'})
+    waiting = fields.Int(
+        allow_none=True, metadata={'description': 'due and not begun (10,000: or more)'}
+    )
+    dead = fields.Int(allow_none=True, metadata={'description': 'given up (10,000: or more)'})
+    delay = fields.Int(
+        allow_none=True, metadata={'description': 'for how many seconds the oldest has been due'}
+    )
+
+
 class ReadinessSchema(Schema):
     """The state of everything we need: `ok` once we serve."""
 
     database = fields.Str()
     migrations = fields.Str()
     storage = fields.Str()
+    tasks = fields.Nested(TasksSchema)
+
+
+UNKNOWN_TASKS: dict[str, Any] = {'state': 'unknown', 'waiting': None, 'dead': None, 'delay': None}
 
 
 class Readiness:
@@ -44,6 +68,7 @@ class Readiness:
 
     def __init__(self) -> None:
         self.states = dict.fromkeys(CHECKS, 'unknown')
+        self.tasks = UNKNOWN_TASKS
         self.checked = float('-inf')
         self._asking = Lock()
 
@@ -52,6 +77,9 @@ class Readiness:
         if time.monotonic() - self.checked > CACHED_FOR and self._asking.acquire(blocking=False):
             try:
                 self.states = check_all()
+                # Without its table there is nothing to ask.
+                is_there = set(self.states.values()) <= GOOD
+                self.tasks = check_tasks() if is_there else UNKNOWN_TASKS
                 self.checked = time.monotonic()
             finally:
                 self._asking.release()
@@ -66,11 +94,15 @@ def healthz() -> None:
 
 @health.get('/readyz')
 @endpoint(allow=public, returns=ReadinessSchema)
-def readyz() -> Response | dict[str, str]:
-    """Whether database, migrations and storage work; 503 with the state of each if one does not."""
-    states: dict[str, str] = current_app.extensions['readiness'].current()
+def readyz() -> Response | dict[str, Any]:
+    """Whether database, migrations and storage work; 503 with the state of each if one does not.
+
+    Beside them, how far the tasks that run later are behind, which is a warning only.
+    """
+    readiness: Readiness = current_app.extensions['readiness']
+    states = readiness.current()
     if set(states.values()) <= GOOD:
-        return states
+        return {**states, 'tasks': readiness.tasks}
     message = ', '.join(f'{name}: {state}' for name, state in states.items())
     return api_error(message, 503, {'Retry-After': '5'})
 
@@ -114,6 +146,16 @@ def check_storage() -> str:
     """Refuse with Unavailable when nothing can be stored."""
     storage().check()
     return 'ok'
+
+
+def check_tasks() -> dict[str, Any]:
+    """Return how far the outbox is behind."""
+    try:
+        found = backlog()
+    except SQLAlchemyError as error:
+        current_app.logger.warning('the outbox cannot be counted: %s', error)
+        return UNKNOWN_TASKS
+    return {'state': 'late' if found['delay'] > LATE_AFTER else 'ok', **found}
 
 
 def _state(check: Callable[[], str]) -> str:

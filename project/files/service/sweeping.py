@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from sqlalchemy import delete, select, tuple_
 from project.core.clock import now
 from project.core.data.database import AnyRow, atomic, db
 from project.core.data.storage import storage
+from project.core.data.tasks import task
 from project.files import blobs
 from project.files.models import Blob, File
 
@@ -42,6 +43,13 @@ def sweep(*, dry_run: bool = False) -> Iterator[Swept]:
         if not dry_run:
             path.unlink(missing_ok=True)
         yield Swept('incoming', path.name)
+
+
+@task(cron='37 3 * * *', time_limit=timedelta(hours=6))
+def sweep_files() -> None:
+    """Sweep by itself, every night. Run twice, also at once, it removes each thing once."""
+    for _ in sweep():
+        pass
 
 
 def _sweep_trash(dry_run: bool) -> Iterator[Swept]:

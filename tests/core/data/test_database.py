@@ -6,7 +6,15 @@ from flask.testing import FlaskClient
 from sqlalchemy import bindparam, delete, event, insert, select, update
 
 from project.core.clock import now
-from project.core.data.database import after_commit, atomic, db, read, stepwise
+from project.core.data.database import (
+    after_commit,
+    atomic,
+    db,
+    in_atomic,
+    read,
+    stepwise,
+    write,
+)
 from project.core.data.guesses import Guess
 from project.core.web.access import public
 from project.core.web.endpoint import endpoint
@@ -70,6 +78,55 @@ class TestRead:
 
             assert self.rows() == ['a']
             assert committed() == set()
+
+
+class TestWrite:
+    def test_is_one_statement_that_stands_by_itself(self, durable):
+        statements = []
+
+        def note(_c, _cursor, statement, *_):
+            statements.append(statement.split()[0])
+
+        event.listen(db.engine, 'before_cursor_execute', note)
+        write(insert(Guess).values(kind='test', target='a', spent=1, until=now()))
+        event.remove(db.engine, 'before_cursor_execute', note)
+
+        assert statements == ['INSERT']
+        assert committed() == {'a'}
+        assert not in_transaction()
+
+    def test_returns_what_the_statement_does(self, durable):
+        spend()
+        again = update(Guess).values(spent=Guess.spent + 1)
+
+        assert write(again) == []
+        assert write(again.returning(Guess.target, Guess.spent)) == [('spent', 3)]
+        assert write(again.where(Guess.spent > 9).returning(Guess.target)) == []
+
+    def test_holds_no_connection(self, durable):
+        write(delete(Guess))
+
+        assert db.engine.pool.checkedout() == 0
+
+    def test_refuses_to_be_a_part_of_a_transaction(self, durable):
+        with pytest.raises(RuntimeError, match=r'write\(\) inside atomic'), atomic():
+            write(delete(Guess))
+
+
+class TestInAtomic:
+    def test_tells_whether_a_transaction_is_open(self, durable):
+        assert not in_atomic()
+        with atomic():
+            with atomic():
+                assert in_atomic()
+            assert in_atomic()
+        assert not in_atomic()
+
+    def test_makes_no_session_to_tell(self, durable):
+        db.session.remove()
+
+        assert not in_atomic()
+        assert not db.session.registry.has()
 
 
 class TestAtomic:

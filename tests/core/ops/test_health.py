@@ -1,19 +1,28 @@
 """Does it serve, and has it all that it needs?"""
 
 from contextvars import copy_context
+from datetime import timedelta
 from threading import Event, Thread
 
 import pytest
+import time_machine
 from alembic.script import ScriptDirectory
 from flask_migrate import stamp
 from sqlalchemy import text
 
+from project.core.clock import now
 from project.core.data.database import atomic, db
+from project.core.data.tasks import task
+from project.core.data.tasks.outbox import Entry
 from project.core.ops import health
 from project.core.ops.health import Readiness, check_migrations
 from tests.client import data
 
-HEALTHY = {'database': 'ok', 'migrations': 'ok', 'storage': 'ok'}
+from ..outbox import bury, put_at
+
+IDLE = {'state': 'ok', 'waiting': 0, 'dead': 0, 'delay': 0}
+UNKNOWN = {'state': 'unknown', 'waiting': None, 'dead': None, 'delay': None}
+HEALTHY = {'database': 'ok', 'migrations': 'ok', 'storage': 'ok', 'tasks': IDLE}
 
 
 @pytest.fixture
@@ -21,6 +30,7 @@ def service(kernel, tmp_path):
     """Return an application whose database is at the head of every branch."""
     app = kernel(SQLALCHEMY_DATABASE_URI=f'sqlite:///{tmp_path}/db')
     with app.app_context():
+        db.create_all()
         stamp(revision='heads')
         db.session.remove()
     return app
@@ -150,6 +160,56 @@ class TestReadyz:
         clock[0] = 101.1
         client.get('/readyz')
         assert len(asked) == 2
+
+
+class TestCheckTasks:
+    @pytest.fixture
+    def put(self, service, no_tasks):
+        """Return a function that enqueues tasks, due since so many seconds."""
+        nothing = task(name='nothing')(lambda: None)
+
+        def enqueue(*ages):
+            with service.app_context():
+                ids = [put_at(now() - timedelta(seconds=age), nothing) for age in ages]
+                db.session.remove()
+            return ids
+
+        return enqueue
+
+    @time_machine.travel(now(), tick=False)
+    def test_says_how_far_the_outbox_is_behind(self, put, ready):
+        put(100, 5)
+
+        tasks = data(ready())['tasks']
+
+        assert tasks == {'state': 'ok', 'waiting': 2, 'dead': 0, 'delay': 100}
+
+    @time_machine.travel(now(), tick=False)
+    def test_warns_of_what_is_late_and_serves_on(self, put, ready):
+        put(121)
+
+        response = ready()
+
+        assert response.status_code == 200
+        assert data(response)['tasks'] == {'state': 'late', 'waiting': 1, 'dead': 0, 'delay': 121}
+
+    def test_counts_what_was_given_up(self, service, put, ready):
+        [found] = put(1)
+        with service.app_context():
+            bury(found)
+            db.session.remove()
+
+        assert data(ready())['tasks'] == {**IDLE, 'dead': 1}
+
+    def test_knows_nothing_where_the_outbox_cannot_be_counted(self, service, ready, caplog):
+        with service.app_context():
+            Entry.__table__.drop(db.engine)
+
+        response = ready()
+
+        assert response.status_code == 200
+        assert data(response) == {**HEALTHY, 'tasks': UNKNOWN}
+        assert 'the outbox cannot be counted' in caplog.text
 
 
 class Clock:

@@ -1,0 +1,19 @@
+"""Mails: one folder of templates each, written in a transaction and delivered as a task.
+
+A mail is a folder `mail/<name>/` of `subject.txt`, `body.txt`, `body.html` and `example.json` (what
+`flask mail preview` fills in) in the templates of the feature that sends it.
+"""
+
+from flask import Flask
+
+from .rendering import duration
+from .sending import send_mail
+from .transports import transport_for
+
+__all__ = ['init_app', 'send_mail']
+
+
+def init_app(app: Flask) -> None:
+    """Open an application's way out for mails, and give its templates our filter."""
+    app.extensions['mail'] = transport_for(app.config['MAIL_URL'])
+    app.add_template_filter(duration)

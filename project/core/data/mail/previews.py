@@ -1,0 +1,55 @@
+"""Previews: every mail filled in with its example, to be looked at before anybody gets it."""
+
+import json
+from email.message import EmailMessage
+from pathlib import Path
+
+from flask import current_app
+
+from project.core.clock import now
+from project.core.errors import NotFound
+
+from .rendering import new_stamp, render_mail
+
+TO = 'ada@example.com'
+EXAMPLE = 'example.json'
+
+
+class MailUnknown(NotFound):
+    """No feature sends such a mail."""
+
+    field, reason = 'mail', 'No such mail'
+
+
+def mail_names() -> list[str]:
+    """Return the names of all mails, of every feature."""
+    parts = (name.split('/') for name in current_app.jinja_env.list_templates())
+    return sorted({name[1] for name in parts if name[0] == 'mail' and len(name) == 3})
+
+
+def preview_mail(name: str) -> EmailMessage:
+    """Return a mail with the values of its `example.json`, or refuse with MailUnknown."""
+    if name not in mail_names():
+        raise MailUnknown
+    assert current_app.jinja_env.loader is not None  # noqa: S101 - for the type checker
+    text, _, _ = current_app.jinja_env.loader.get_source(
+        current_app.jinja_env, f'mail/{name}/{EXAMPLE}'
+    )
+    return render_mail(name, TO, json.loads(text), new_stamp(now()))
+
+
+def write_preview(name: str, folder: Path) -> list[Path]:
+    """Write a mail as `.html`, `.txt` and `.eml` into a folder, and return the paths."""
+    message = preview_mail(name)
+    folder.mkdir(parents=True, exist_ok=True)
+    bodies = {kind: message.get_body((kind,)) for kind in ('html', 'plain')}
+    written = {
+        'html': (body.get_content() if (body := bodies['html']) else '').encode(),
+        'txt': (body.get_content() if (body := bodies['plain']) else '').encode(),
+        'eml': bytes(message),
+    }
+    paths = []
+    for ending, content in written.items():
+        paths.append(folder / f'{name}.{ending}')
+        paths[-1].write_bytes(content)
+    return paths

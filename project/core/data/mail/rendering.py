@@ -1,0 +1,69 @@
+"""Rendering: from a folder of templates to a message, safe from whatever its values say."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from email.message import EmailMessage
+from email.policy import SMTP, SMTPUTF8
+from email.utils import format_datetime, parseaddr
+from functools import partial
+from typing import Any
+from uuid import UUID, uuid4
+
+from flask import current_app, render_template
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """When a mail was written, and which one it is: the same whenever it is sent again."""
+
+    moment: datetime
+    id: UUID
+
+    def __str__(self) -> str:
+        """Return what no other mail is called; in the order in which they were written."""
+        return f'{self.moment:%Y%m%dT%H%M%S.%f}.{self.id.hex}'
+
+
+def new_stamp(moment: datetime) -> Stamp:
+    """Return the stamp of a mail that no task sends."""
+    return Stamp(moment, uuid4())
+
+
+def render_mail(template: str, to: str, context: dict[str, Any], stamp: Stamp) -> EmailMessage:
+    """Return the mail as it is sent.
+
+    Refuses (ValueError) what is not exactly one address, and an address that would add a header; a
+    subject is one line, whatever its values are.
+    """
+    sender = current_app.config['MAIL_FROM']
+    render = partial(
+        _render, f'mail/{template}', {'public_url': current_app.config['PUBLIC_URL'], **context}
+    )
+    message = EmailMessage(policy=SMTP if to.isascii() else SMTPUTF8)
+    message['From'] = sender
+    message['To'] = to
+    if len(message['To'].addresses) != 1:
+        raise ValueError('a mail goes to one address')
+    message['Subject'] = ' '.join(render('subject.txt').split())
+    message['Date'] = format_datetime(stamp.moment)
+    message['Message-ID'] = f'<{stamp}@{parseaddr(sender)[1].split("@")[-1]}>'
+    message['Auto-Submitted'] = 'auto-generated'
+    message.set_content(render('body.txt'))
+    message.add_alternative(render('body.html'), subtype='html')
+    return message
+
+
+def duration(seconds: float) -> str:
+    """Filter: say `10 minutes`, `24 hours` or `7 days` for a length of time in seconds."""
+    minutes = round(seconds / 60)
+    for size, unit in ((60 * 48, 'day'), (60, 'hour'), (1, 'minute')):
+        if minutes >= size:
+            count = minutes // (24 * 60 if unit == 'day' else size)
+            break
+    else:
+        count, unit = minutes, 'minute'
+    return f'{count} {unit}' if count == 1 else f'{count} {unit}s'
+
+
+def _render(folder: str, context: dict[str, Any], part: str) -> str:
+    return render_template(f'{folder}/{part}', **context)

@@ -1,0 +1,53 @@
+"""Sending: a row in the outbox, in the transaction that has something to say."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from flask import current_app
+
+from project.core.clock import now
+from project.core.data.tasks import current_attempt, enqueue, task
+
+from .rendering import Stamp, new_stamp, render_mail
+from .transports import Transport
+
+
+def send_mail(
+    template: str,
+    *,
+    to: str,
+    secret: Mapping[str, Any] | None = None,
+    deliver: bool = True,
+    **context: Any,
+) -> None:
+    """Have the mail called `template` sent to one address once this transaction is committed.
+
+    :param secret: what else the templates get and nobody may read in the outbox, such as a PIN.
+    :param deliver: False to write a row as ever and send nothing, where nobody may tell by the time
+        an answer takes whether there was a mail.
+
+    The context must be JSON, no rows. Refuses to be called outside `atomic`.
+    """
+    enqueue(deliver_mail, template, to, context, dict(secret or {}), deliver)
+
+
+@task(
+    attempts=140,  # With a wait of 15 minutes at most: for about a day.
+    time_limit=timedelta(minutes=1),
+    secrets=['secret'],
+)
+def deliver_mail(
+    template: str, to: str, context: dict[str, Any], secret: dict[str, Any], deliver: bool = True
+) -> None:
+    """Write a mail and hand it over. Run twice, it is handed over twice under one `Message-ID`,
+    by which servers and readers know it again.
+
+    Gives up where the server says for good that it does not take mail for this address.
+    """
+    if not deliver:
+        return
+    attempt = current_attempt()
+    stamp = Stamp(attempt.created_at, attempt.task_id) if attempt else new_stamp(now())
+    transport: Transport = current_app.extensions['mail']
+    transport(render_mail(template, to, {**context, **secret}, stamp))

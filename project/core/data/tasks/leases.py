@@ -1,0 +1,131 @@
+"""Leases: who has which task, and until when. Every step is one statement, whose rows decide.
+
+Whoever works on a task renews its lease; who dies does not, and when it has run out somebody else
+takes the task. So each runs at least once.
+"""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, delete, func, select, update
+
+from project.core.clock import now
+from project.core.data.database import AnyRow, db, in_atomic, read, write
+
+from .outbox import DEAD, RUNNING, SENT, WAITING, Entry
+from .refusals import LeaseLost
+
+LEASE = timedelta(seconds=20)
+RENEW_EVERY = timedelta(seconds=5)
+
+# What an engine was handed and did not start by then is handed out again: it may have lost it.
+HANDED = timedelta(seconds=30)
+
+LONGEST_ERROR = 2000  # characters
+
+TAKEN = (
+    Entry.id, Entry.name, Entry.arguments, Entry.sealed, Entry.attempts, Entry.lease,
+    Entry.error, Entry.request_id, Entry.created_at,
+)  # fmt: skip
+
+
+def claim_next(lease: UUID) -> AnyRow | None:
+    """Take the task that has been due for longest, or None. Of many at once, each gets another."""
+    first = _due().limit(1)
+    return _claim(lease, Entry.id == first.scalar_subquery())
+
+
+def claim(task_id: UUID, lease: UUID) -> AnyRow | None:
+    """Take the task that an engine brought, unless it is done, taken or not due again yet."""
+    is_due = (Entry.state == SENT) | (Entry.due <= now())
+    return _claim(lease, (Entry.id == task_id) & (Entry.state != DEAD) & is_due)
+
+
+def renew(task_id: UUID, lease: UUID) -> None:
+    """Keep a task for another while."""
+    mine = update(Entry).where(Entry.id == task_id, _held_by(lease))
+    write(mine.values(due=now() + LEASE))
+
+
+def finish(task_id: UUID, lease: UUID) -> None:
+    """Forget a task that is done, secrets and all; nothing happens if somebody else has it."""
+    write(delete(Entry).where(Entry.id == task_id, _held_by(lease)))
+
+
+def retry_later(task_id: UUID, lease: UUID, reason: str, wait: timedelta) -> None:
+    """Give a task back for another attempt."""
+    values = {'state': WAITING, 'due': now() + wait, 'lease': None, 'error': reason[:LONGEST_ERROR]}
+    write(update(Entry).where(Entry.id == task_id, _held_by(lease)).values(**values))
+
+
+def bury(task_id: UUID, lease: UUID, reason: str) -> None:
+    """Make a dead letter of a task: only an operator moves it from there."""
+    values = {'state': DEAD, 'due': None, 'lease': None, 'error': reason[:LONGEST_ERROR]}
+    write(update(Entry).where(Entry.id == task_id, _held_by(lease)).values(**values))
+
+
+def held_by(lease: UUID) -> list[AnyRow]:
+    """Return what a process had when it ended."""
+    return list(read(select(*TAKEN).where(_held_by(lease))).all())
+
+
+def hand_out(limit: int) -> list[UUID]:
+    """Mark tasks that are due as given to an engine, and return their ids."""
+    chosen = _due().limit(limit)
+    values = {'state': SENT, 'due': now() + HANDED, 'lease': None}
+    sent = update(Entry).where(Entry.id.in_(chosen)).values(**values)
+    return [row.id for row in write(sent.returning(Entry.id))]
+
+
+def take_back(ids: list[UUID]) -> None:
+    """Have tasks wait again that the engine did not take."""
+    mine = update(Entry).where(Entry.id.in_(ids), Entry.state == SENT)
+    write(mine.values(state=WAITING, due=now()))
+
+
+def count_sent() -> int:
+    """Return how many an engine was handed and may still start; the others it has lost."""
+    handed = (Entry.state == SENT) & (Entry.due > now())
+    return int(read(select(func.count()).where(handed)).scalar_one())
+
+
+def is_any_due() -> bool:
+    """Tell whether there is something to do now."""
+    return read(select(Entry.id).where(Entry.due <= now()).limit(1)).first() is not None
+
+
+def use_up(task_id: UUID, lease: UUID) -> None:
+    """Forget a task in the transaction of its effect; refuses with LeaseLost who lost it."""
+    if not in_atomic():
+        raise RuntimeError('use_up() outside atomic()')
+    mine = delete(Entry).where(Entry.id == task_id, _held_by(lease)).returning(Entry.id)
+    if db.session.execute(mine).one_or_none() is None:
+        raise LeaseLost
+
+
+def _due() -> Any:
+    """Return the select of what is due; rows that others are taking are passed over.
+
+    SQLite, which has one writer, leaves the locking out by itself.
+    """
+    due = select(Entry.id).where(Entry.due <= now()).order_by(Entry.due)
+    return due.with_for_update(skip_locked=True)
+
+
+def _claim(lease: UUID, which: ColumnElement[bool]) -> AnyRow | None:
+    moment = now()
+    taken = update(Entry).where(which).values(
+        state=RUNNING,
+        lease=lease,
+        due=moment + LEASE,
+        started_at=moment,
+        attempts=Entry.attempts + 1,
+        unique_key=None,
+    )  # fmt: skip
+    rows = write(taken.returning(*TAKEN))
+    return rows[0] if rows else None
+
+
+def _held_by(lease: UUID) -> ColumnElement[bool]:
+    return (Entry.lease == lease) & (Entry.state == RUNNING)

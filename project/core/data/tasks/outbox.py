@@ -1,0 +1,107 @@
+"""The outbox: what is to be done later, written down in the transaction that wants it done.
+
+A row is there until its task is done: waiting, handed to an engine, running, or given up.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, ParamSpec
+from uuid import UUID, uuid4
+
+from flask import current_app
+from sqlalchemy import Index, LargeBinary, String, Text, UniqueConstraint, func, literal
+from sqlalchemy.orm import Mapped, mapped_column
+
+from project.core.clock import now
+from project.core.data.database import Base, after_commit, db, in_atomic
+from project.core.data.types import UTCDateTime
+from project.core.data.upsert import insert_or
+from project.core.origin import current_origin
+
+from .doorbell import CHANNEL, Doorbell
+from .packing import key_of, pack
+from .registry import task_of
+
+P = ParamSpec('P')
+
+WAITING, SENT, RUNNING, DEAD = 'waiting', 'sent', 'running', 'dead'
+
+
+class Entry(Base):
+    """A task to be done. Deleted when it is, and its secrets with it."""
+
+    __tablename__ = 'core_tasks'
+    __table_args__ = (
+        UniqueConstraint('name', 'unique_key'),
+        Index(None, 'due'),
+        Index(None, 'state'),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    name: Mapped[str] = mapped_column(String(128))
+    arguments: Mapped[str] = mapped_column(Text)
+    sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    # Only while it waits: what is enqueued once it runs may have come too late for it.
+    unique_key: Mapped[str | None] = mapped_column(String(64))
+    state: Mapped[str] = mapped_column(String(8), default=WAITING)
+    attempts: Mapped[int] = mapped_column(default=0)
+    # Not before; and for what is under way, when somebody else may take it. Never, if dead.
+    due: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # Which process has it.
+    lease: Mapped[UUID | None] = mapped_column()
+    error: Mapped[str | None] = mapped_column(Text)
+    request_id: Mapped[str] = mapped_column(String(128))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+    started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+def enqueue(function: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> UUID:
+    """Have a task done once this transaction is committed, and never if it is not. Return its id.
+
+    Costs one INSERT. Where the task is `unique` and the same one waits already, that one is enough,
+    and runs after this transaction. Refuses to be called outside `atomic`, functions that are no
+    task, and arguments that are no JSON (TypeError) or more than 64 KiB of it (ValueError).
+    """
+    return _insert(now(), function, args, kwargs)
+
+
+def enqueue_at(
+    moment: datetime, function: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs
+) -> UUID:
+    """As `enqueue`, but not before a moment: for reminders."""
+    return _insert(moment, function, args, kwargs)
+
+
+def _insert(
+    due: datetime, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> UUID:
+    if not in_atomic():
+        raise RuntimeError('enqueue() outside atomic()')
+    task = task_of(function)
+    arguments, sealed = pack(task, args, kwargs)
+    values = {
+        'id': uuid4(),
+        'name': task.name,
+        'arguments': arguments,
+        'sealed': sealed,
+        'unique_key': key_of(task, arguments),
+        'due': due,
+        'request_id': current_origin().request_id,
+    }
+    doorbell: Doorbell = current_app.extensions['doorbell']
+    sooner = func.least if doorbell.is_in_database else func.min
+    # To touch the one that waits locks it: it will not run before what is written here is there.
+    insert = insert_or(
+        Entry,
+        values,
+        conflict=('name', 'unique_key'),
+        change={'due': sooner(Entry.due, literal(due, UTCDateTime))},
+    )
+    if doorbell.is_in_database:
+        # In the same statement, and heard when the transaction is committed.
+        insert = insert.returning(Entry.id, func.pg_notify(CHANNEL, ''))
+    else:
+        insert = insert.returning(Entry.id)
+        after_commit(doorbell.ring)
+    found: UUID = db.session.execute(insert).one()[0]
+    return found

@@ -1,0 +1,93 @@
+"""Arguments of tasks as the outbox keeps them: JSON, with the secret ones sealed apart."""
+
+import hashlib
+import inspect
+import json
+from typing import Any
+
+from project.core.sealing import seal, unseal
+
+from .refusals import GiveUp
+from .registry import Task
+
+MAX_SIZE = 64 * 1024  # bytes of JSON: what is larger belongs into the storage, and its key in here
+PURPOSE = 'task-arguments'
+MASK = '***'
+
+
+def pack(task: Task, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[str, bytes | None]:
+    """Return the open arguments as JSON, and the secret ones sealed (None without any).
+
+    Refuses arguments the function does not take, and what does not come back from JSON as it was
+    (TypeError); together they may be 64 KiB (ValueError).
+    """
+    bound = inspect.signature(task.function).bind(*args, **kwargs)
+    bound.apply_defaults()
+    arguments = dict(bound.arguments)
+    secret = {name: arguments.pop(name) for name in task.secrets & set(arguments)}
+    text, hidden = _to_json(task, arguments), _to_json(task, secret)
+    if len(text) + len(hidden) > MAX_SIZE:
+        raise ValueError(f'the arguments of {task.name} are larger than 64 KiB')
+    return text, seal(PURPOSE, hidden.encode()) if secret else None
+
+
+def unpack(task: Task, text: str, sealed: bytes | None) -> dict[str, Any]:
+    """Return the arguments, or refuse with GiveUp where the function does not take them any more.
+
+    A deploy may lie between: then it is somebody's turn to decide, and no use to try again.
+    """
+    opened = b'{}' if sealed is None else unseal(PURPOSE, sealed)
+    if opened is None:
+        raise GiveUp('its secrets were sealed under a SECRET_KEY that is gone')
+    arguments = {**json.loads(text), **json.loads(opened)}
+    try:
+        inspect.signature(task.function).bind(**arguments)
+    except TypeError as error:
+        raise GiveUp(f'its arguments do not fit any more: {error}') from error
+    return arguments
+
+
+def key_of(task: Task, text: str) -> str | None:
+    """Return what two of the same task have in common where one of them is enough."""
+    if task.unique is None:
+        return None
+    arguments = json.loads(text)
+    said = json.dumps([arguments.get(name) for name in task.unique], sort_keys=True)
+    return hashlib.sha256(said.encode()).hexdigest()
+
+
+def shown(text: str, sealed: bytes | None, task: Task | None) -> dict[str, Any]:
+    """Return the arguments as people may see them: each secret one as `***`."""
+    arguments: dict[str, Any] = json.loads(text)
+    hidden = (sorted(task.secrets) if task else ['secrets']) if sealed else []
+    return {**arguments, **dict.fromkeys(hidden, MASK)}
+
+
+def without_secrets(reason: str, task: Task | None, arguments: dict[str, Any]) -> str:
+    """Return what went wrong, less the secrets that an error may have repeated."""
+    secret = [arguments.get(name) for name in task.secrets] if task else []
+    # The longest first: what is part of another would leave the rest of it to be read.
+    for word in sorted(_words(secret), key=len, reverse=True):
+        reason = reason.replace(word, MASK)
+    return reason
+
+
+def _words(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [word for item in value.values() for word in _words(item)]
+    if isinstance(value, list):
+        return [word for item in value for word in _words(item)]
+    if value is None or value == '' or isinstance(value, bool):
+        return []
+    # As it is, and as an error has it that shows it in quotes.
+    return [str(value), repr(str(value))[1:-1]]
+
+
+def _to_json(task: Task, arguments: dict[str, Any]) -> str:
+    try:
+        text = json.dumps(arguments, allow_nan=False, separators=(',', ':'))
+    except ValueError as error:
+        raise TypeError(f'the arguments of {task.name} are no JSON: {error}') from None
+    if json.loads(text) != arguments:
+        raise TypeError(f'the arguments of {task.name} would come back from JSON changed')
+    return text

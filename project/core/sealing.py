@@ -1,0 +1,35 @@
+"""Sealing: what must be read again and may lie nowhere in the clear, under keys of `SECRET_KEY`.
+
+One key per purpose, so that nothing sealed for one opens for another. The cipher is Fernet
+(AES-128-CBC with HMAC-SHA-256, authenticated) of the cryptography package.
+"""
+
+from base64 import urlsafe_b64encode
+from functools import cache
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from .signing import derived_keys
+
+
+def seal(purpose: str, secret: bytes) -> bytes:
+    """Return bytes that only `unseal` with the same purpose can read (ASVS 11.3.2)."""
+    return _cipher(purpose).encrypt(secret)
+
+
+def unseal(purpose: str, sealed: bytes) -> bytes | None:
+    """Return what `seal` was given, under today's key or an older one; None for anything else."""
+    try:
+        return _cipher(purpose).decrypt(sealed)
+    except InvalidToken:
+        return None
+
+
+def _cipher(purpose: str) -> MultiFernet:
+    return _cipher_of(tuple(derived_keys(f'seal:{purpose}')))
+
+
+@cache
+def _cipher_of(keys: tuple[bytes, ...]) -> MultiFernet:
+    # The first one seals; all of them open.
+    return MultiFernet([Fernet(urlsafe_b64encode(key)) for key in keys])

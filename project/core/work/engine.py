@@ -1,0 +1,75 @@
+"""The engine: dramatiq, which carries the ids of tasks over a broker to workers on many machines.
+
+It is a carrier and nothing else: attempts, delays, limits and dead letters are the outbox's, so
+none of dramatiq's middleware is used. What it loses is handed out again, what it brings twice is
+found to be taken.
+"""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+QUEUE = 'tasks'
+GRACE = 20_000  # milliseconds for what runs when the service ends
+
+
+class EngineDown(Exception):
+    """The broker cannot be reached, or takes nothing."""
+
+
+class Engine:
+    """A connection to a broker; made in the process that uses it, for none survives a fork."""
+
+    def __init__(self, url: str) -> None:
+        # Late: most services have no broker, and need not wait for its libraries.
+        from dramatiq.errors import BrokerError
+        from redis.exceptions import RedisError
+
+        # A Redis that is away dramatiq does not turn into an error of its own when it sends.
+        self._down = (BrokerError, RedisError)
+        self._broker = _broker(url)
+        self._handle: Callable[[str], None] | None = None
+        self._actor = self._declare()
+
+    def send(self, task_id: UUID) -> None:
+        """Hand over a task, or refuse with EngineDown."""
+        try:
+            self._actor.send(str(task_id))
+        except (*self._down, OSError) as error:
+            raise EngineDown(type(error).__name__) from error
+
+    def work(self, handle: Callable[[str], None], wait: Callable[[], object]) -> None:
+        """Call `handle` with each id that is brought, one at a time, until `wait` returns.
+
+        A message is acknowledged when `handle` is done with it, and not before.
+        """
+        from dramatiq import Worker
+
+        self._handle = handle
+        worker = Worker(self._broker, worker_threads=1)
+        # What is fetched ahead would wait behind a slow task although others are free.
+        worker.queue_prefetch = 1
+        worker.start()
+        wait()
+        worker.stop(GRACE)
+
+    def _declare(self) -> Any:
+        from dramatiq import actor
+
+        @actor(broker=self._broker, queue_name=QUEUE, actor_name='attempt')
+        def attempt(task_id: str) -> None:
+            assert self._handle is not None  # noqa: S101 - who only sends is never called
+            self._handle(task_id)
+
+        return attempt
+
+
+def _broker(url: str) -> Any:
+    if urlsplit(url).scheme in ('redis', 'rediss'):
+        from dramatiq.brokers.redis import RedisBroker
+
+        return RedisBroker(url=url, middleware=[])  # type: ignore[no-untyped-call]
+    from dramatiq.brokers.rabbitmq import RabbitmqBroker
+
+    return RabbitmqBroker(url=url, middleware=[], confirm_delivery=True)

@@ -1,0 +1,182 @@
+"""What is to be done later, written down in the transaction that wants it done."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+import time_machine
+
+from project.core.clock import now
+from project.core.data.database import atomic
+from project.core.data.tasks import enqueue, enqueue_at, leases, task
+from project.core.origin import NOWHERE, Origin, set_origin
+from tests.users.races import at_once, separate_app
+
+from ...outbox import listening, put, put_at, row_of, rows
+
+pytestmark = pytest.mark.usefixtures('no_tasks')
+
+MINUTE = timedelta(minutes=1)
+PIN = '012345'
+
+
+def greet(name, pin=None):
+    """Take a name and a secret."""
+
+
+@pytest.fixture
+def greeting():
+    """The function as a task of which each one counts."""
+    return task(name='greet', secrets=['pin'])(greet)
+
+
+@pytest.fixture
+def single():
+    """The function as a task of which one a name is enough."""
+    return task(name='single', unique=['name'])(lambda name: None)
+
+
+class TestEnqueue:
+    @time_machine.travel(now(), tick=False)
+    def test_writes_down_what_is_to_be_done(self, greeting):
+        set_origin(Origin(request_id='a-request'))
+        try:
+            found = put(greeting, 'ada')
+        finally:
+            set_origin(NOWHERE)
+
+        row = row_of(found)
+        assert (row.name, row.arguments, row.request_id) == (
+            'greet', '{"name":"ada"}', 'a-request',
+        )  # fmt: skip
+        assert (row.state, row.attempts, row.lease, row.error) == ('waiting', 0, None, None)
+        assert row.due == row.created_at == now()
+
+    def test_costs_one_insert(self, greeting, single, queries):
+        with atomic(), queries(max=1) as statements:
+            enqueue(greeting, 'ada', pin=PIN)
+        assert statements[0].startswith('INSERT INTO core_tasks')
+
+        for _ in range(2):
+            with atomic(), queries(max=1):
+                enqueue(single, 'ada')
+
+    def test_refuses_to_be_called_outside_a_transaction(self, greeting):
+        with pytest.raises(RuntimeError, match=r'enqueue\(\) outside atomic'):
+            enqueue(greeting, 'ada')
+
+        assert rows() == []
+
+    def test_never_happened_if_the_transaction_did_not(self, greeting):
+        with pytest.raises(ZeroDivisionError):
+            put_and_refuse(greeting, 'ada')
+
+        assert rows() == []
+
+    def test_is_seen_by_others_once_it_is_committed_and_not_before(self, greeting, tmp_path):
+        with separate_app(tmp_path) as app:
+            with atomic():
+                enqueue(greeting, 'ada')
+                assert at_once(app, rows) == [[]]
+
+            [[row]] = at_once(app, rows)
+            assert row.name == 'greet'
+
+    def test_refuses_what_is_no_task(self):
+        with pytest.raises(RuntimeError, match='is no @task'), atomic():
+            enqueue(greet, 'ada')
+
+    @pytest.mark.parametrize(
+        ('name', 'refusal'), [(('a', 'b'), TypeError), ('x' * 65_537, ValueError)]
+    )
+    def test_refuses_what_is_no_json_or_too_much_of_it(self, greeting, name, refusal):
+        with pytest.raises(refusal), atomic():
+            enqueue(greeting, name)
+
+        assert rows() == []
+
+    def test_seals_what_is_secret(self, greeting):
+        put(greeting, 'ada', pin=PIN)
+
+        [row] = rows()
+        assert row.sealed
+        assert PIN not in repr(tuple(row))
+
+    def test_rings_when_it_is_committed_and_not_before(self, greeting, tmp_path):
+        with separate_app(tmp_path) as app, listening(app) as bell:
+            with pytest.raises(ZeroDivisionError):
+                put_and_refuse(greeting, 'ada')
+            assert waited_for(bell, 0.2) >= 0.2
+
+            put(greeting, 'ada')
+            assert waited_for(bell, 20) < 10
+
+
+@atomic()
+def put_and_refuse(function, *args):
+    """Enqueue a task in a transaction that is refused."""
+    enqueue(function, *args)
+    raise ZeroDivisionError
+
+
+def waited_for(bell, seconds):
+    """Return for how long a bell was waited for."""
+    began = now()
+    bell.wait(seconds, Pipe())
+    return (now() - began).total_seconds()
+
+
+class TestEnqueueUnique:
+    def test_leaves_the_one_that_waits_where_one_is_enough(self, single):
+        first, second, other = put(single, 'ada'), put(single, 'ada'), put(single, 'eve')
+
+        assert first == second != other
+        assert len(rows()) == 2
+
+    def test_keeps_each_where_each_one_counts(self, greeting):
+        assert put(greeting, 'ada') != put(greeting, 'ada')
+
+    def test_does_not_mistake_one_task_for_another(self, single):
+        other = task(name='other', unique=['name'])(lambda name: name)
+
+        assert put(single, 'ada') != put(other, 'ada')
+
+    @time_machine.travel(now(), tick=False)
+    def test_runs_at_the_sooner_of_two_moments(self, single):
+        found = put_at(now() + MINUTE, single, 'ada')
+
+        put_at(now() + 2 * MINUTE, single, 'ada')
+        assert row_of(found).due == now() + MINUTE
+
+        put(single, 'ada')
+        assert row_of(found).due == now()
+
+    def test_takes_another_once_the_first_has_begun(self, single):
+        first = put(single, 'ada')
+        assert leases.claim_next(uuid4()).id == first
+
+        second = put(single, 'ada')
+
+        assert first != second
+        assert [row.state for row in rows()] == ['running', 'waiting']
+
+    def test_makes_one_of_many_at_once(self, single, tmp_path):
+        with separate_app(tmp_path) as app:
+            ids = at_once(app, *[lambda: put(single, 'ada')] * 6)
+
+            assert len(set(ids)) == 1
+            assert len(rows()) == 1
+
+
+class TestEnqueueAt:
+    def test_is_not_due_before_that_moment(self, greeting):
+        with time_machine.travel(now(), tick=False) as clock:
+            found = put_at(now() + MINUTE, greeting, 'ada')
+
+            assert leases.claim_next(uuid4()) is None
+            clock.shift(MINUTE)
+            assert leases.claim_next(uuid4()).id == found
+
+    def test_refuses_to_be_called_outside_a_transaction(self, greeting):
+        with pytest.raises(RuntimeError, match='outside atomic'):
+            enqueue_at(now(), greeting, 'ada')

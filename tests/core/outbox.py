@@ -1,0 +1,72 @@
+"""The outbox as tests fill and read it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import time_machine
+from flask import Flask
+from sqlalchemy import select, update
+
+from project.core.clock import now
+from project.core.data.database import AnyRow, atomic, read, write
+from project.core.data.tasks import enqueue, enqueue_at, leases
+from project.core.data.tasks.doorbell import Doorbell, Pipe
+from project.core.data.tasks.outbox import Entry
+
+
+@atomic()
+def put(function: Callable[..., Any], *args: Any, **kwargs: Any) -> UUID:
+    """Enqueue a task in a transaction of its own."""
+    return enqueue(function, *args, **kwargs)
+
+
+@atomic()
+def put_at(moment: datetime, function: Callable[..., Any], *args: Any, **kwargs: Any) -> UUID:
+    """Enqueue a task for a moment, in a transaction of its own."""
+    return enqueue_at(moment, function, *args, **kwargs)
+
+
+def rows() -> list[AnyRow]:
+    """Return all that is in the outbox, as it is in the database."""
+    return list(read(select(*Entry.__table__.columns).order_by(Entry.created_at, Entry.id)).all())
+
+
+def row_of(task_id: UUID) -> AnyRow:
+    """Return one of them."""
+    [row] = [row for row in rows() if row.id == task_id]
+    return row
+
+
+def change(task_id: UUID, **values: Any) -> None:
+    """Make of a row what would take a deploy, or somebody else, to make of it."""
+    write(update(Entry).where(Entry.id == task_id).values(**values))
+
+
+def bury(task_id: UUID, reason: str = 'hopeless') -> None:
+    """Make a dead letter of a task that is due."""
+    lease = uuid4()
+    assert leases.claim(task_id, lease)
+    leases.bury(task_id, lease, reason)
+
+
+@contextmanager
+def later(**length: float) -> Iterator[datetime]:
+    """Be so much later for a while; nothing passes meanwhile."""
+    moment = now() + timedelta(**length)
+    with time_machine.travel(moment, tick=False):
+        yield moment
+
+
+@contextmanager
+def listening(app: Flask, bell: Doorbell | None = None) -> Iterator[Doorbell]:
+    """Listen to a bell, by default the application's, and hang up in the end."""
+    bell = bell or app.extensions['doorbell']
+    bell.wait(0, Pipe())  # The first time it only begins to listen.
+    try:
+        yield bell
+    finally:
+        if bell._listening is not None:
+            bell._listening.close()

@@ -1,0 +1,91 @@
+"""The engine, which carries the ids of tasks and nothing else."""
+
+from threading import Event, Thread
+from uuid import uuid4
+
+import pytest
+from dramatiq.brokers.rabbitmq import RabbitmqBroker
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.brokers.stub import StubBroker
+
+from project.core.work import engine
+from project.core.work.engine import Engine, EngineDown
+
+
+@pytest.fixture
+def broker(monkeypatch):
+    """Return a broker in this process, to which every engine is connected."""
+    stub = StubBroker(middleware=[])
+    monkeypatch.setattr(engine, '_broker', lambda _url: stub)
+    return stub
+
+
+class TestEngine:
+    @pytest.mark.parametrize(
+        ('url', 'kind'),
+        [
+            ('redis://127.0.0.1:1/0', RedisBroker),
+            ('rediss://127.0.0.1:1/0', RedisBroker),
+            ('amqp://127.0.0.1:1', RabbitmqBroker),
+            ('amqps://127.0.0.1:1', RabbitmqBroker),
+        ],
+    )
+    def test_connects_late_to_what_its_address_says(self, url, kind):
+        made = Engine(url)
+
+        assert isinstance(made._broker, kind)
+        assert made._broker.middleware == []
+
+
+class TestSend:
+    def test_hands_over_the_id_and_nothing_else(self, broker):
+        task_id = uuid4()
+
+        Engine('stub:').send(task_id)
+
+        queue = broker.queues['tasks']
+        assert queue.qsize() == 1
+        assert str(task_id) in queue.get().decode()
+
+    @pytest.mark.parametrize(
+        'url', ['redis://:s3cret@127.0.0.1:1/0', 'amqp://a:s3cret@127.0.0.1:1']
+    )
+    def test_refuses_where_nobody_is_there(self, url):
+        with pytest.raises(EngineDown) as refusal:
+            Engine(url).send(uuid4())
+
+        assert 's3cret' not in str(refusal.value)
+
+
+class TestWork:
+    def test_does_what_is_brought_until_it_is_to_stop(self, broker):
+        brought, stopping, ids = [], Event(), [uuid4(), uuid4()]
+        made = Engine('stub:')
+
+        def handle(task_id):
+            brought.append(task_id)
+            if len(brought) == len(ids):
+                stopping.set()
+
+        for task_id in ids:
+            made.send(task_id)
+        thread = Thread(target=made.work, args=(handle, stopping.wait))
+        thread.start()
+        thread.join(10)
+
+        assert not thread.is_alive()
+        assert brought == [str(task_id) for task_id in ids]
+
+    def test_acknowledges_what_is_done_and_not_before(self, broker):
+        unfinished, stopping = [], Event()
+        made = Engine('stub:')
+
+        def handle(_task_id):
+            unfinished.append(broker.queues['tasks'].unfinished_tasks)
+            stopping.set()
+
+        made.send(uuid4())
+        made.work(handle, stopping.wait)
+
+        assert unfinished == [1]
+        assert broker.queues['tasks'].unfinished_tasks == 0

@@ -1,0 +1,59 @@
+"""What it costs: next to nothing while there is nothing to do, and little when there is."""
+
+import os
+import signal
+import statistics
+import time
+from pathlib import Path
+
+import pytest
+
+from .harness import IS_LONG, attacked, children, cpu_seconds, figure, wait_until
+
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
+
+SETTLED = 3.0  # seconds after which a start is over
+IDLE = 20.0 if IS_LONG else 5.0
+DRAINED = 1000
+STARTS = 100 if IS_LONG else 20
+
+
+def test_who_has_nothing_to_do_asks_once_a_second(tmp_path: Path) -> None:
+    asked = 'SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()'
+    with attacked(tmp_path, 'postgresql') as service:
+        assert service.supervisor
+        crew = [service.supervisor, *children(service.supervisor)]
+        time.sleep(SETTLED)
+        busy, count, began = sum(map(cpu_seconds, crew)), service.scalar(asked), time.monotonic()
+        time.sleep(IDLE)
+        busy = sum(map(cpu_seconds, crew)) - busy
+        passed = time.monotonic() - began
+        # PostgreSQL counts a second late, and one of them is ours, who ask.
+        count = service.scalar(asked) - count
+    figure(f'idle: {count / passed:.2f} statements a second, {100 * busy / passed:.2f} % of a core')
+    assert count / passed <= 1.5
+    assert busy / passed < 0.05
+
+
+def test_a_thousand_tasks_are_done_in_a_while(tmp_path: Path) -> None:
+    with attacked(tmp_path, 'postgresql') as service:
+        assert service.supervisor
+        crew = children(service.supervisor)
+        for pid in crew:
+            os.kill(pid, signal.SIGSTOP)
+        service.enqueue('do_nothing', DRAINED)
+        began = time.monotonic()
+        for pid in crew:
+            os.kill(pid, signal.SIGCONT)
+        wait_until(lambda: service.scalar('SELECT count(*) FROM core_tasks') == 0, 60)
+        passed = time.monotonic() - began
+    figure(f'{DRAINED} tasks that do nothing: {DRAINED / passed:.0f} a second')
+    assert DRAINED / passed > 20
+
+
+def test_a_task_begins_soon_after_its_commit(tmp_path: Path) -> None:
+    with attacked(tmp_path, 'postgresql') as service:
+        waits = service.waits(STARTS, pause=0.15)
+    middle, most = statistics.median(waits), statistics.quantiles(waits, n=20)[-1]
+    figure(f'commit to start: median {1000 * middle:.0f} ms, 95 % within {1000 * most:.0f} ms')
+    assert most < 1

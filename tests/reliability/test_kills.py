@@ -1,0 +1,50 @@
+"""Workers die at random, and nothing is lost or done twice."""
+
+from pathlib import Path
+
+import pytest
+
+from .harness import IS_LONG, LEASE, attacked, figure
+
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
+
+# Database, broker, tasks, kills: what CI runs, and what `make soak` runs.
+SHORT = [
+    ('sqlite', '', 200, 8),
+    ('postgresql', '', 200, 8),
+    ('postgresql', 'amqp', 200, 8),
+    ('postgresql', 'redis', 100, 4),
+]
+LONG = [
+    ('sqlite', '', 1000, 60),
+    ('postgresql', '', 1000, 60),
+    ('sqlite', 'amqp', 1000, 60),
+    ('postgresql', 'amqp', 1000, 60),
+    ('postgresql', 'redis', 300, 15),
+]
+
+
+@pytest.mark.parametrize(
+    ('database', 'broker', 'count', 'kills'),
+    LONG if IS_LONG else SHORT,
+    ids=lambda value: str(value) or 'embedded',
+)
+def test_nothing_is_lost_and_no_guarded_effect_is_had_twice(
+    tmp_path: Path, database: str, broker: str, count: int, kills: int
+) -> None:
+    with attacked(tmp_path, database, broker) as service, service.watched():
+        service.enqueue('leave_mark', count, milliseconds=40)
+
+        killed = service.kill_workers(kills, pause=(0.1, 0.6))
+        service.wait_until_done(120)
+
+        runs = service.scalar('SELECT count(*) FROM reliability_runs')
+        effects = service.scalar('SELECT count(*) FROM reliability_effects')
+        different = service.scalar('SELECT count(DISTINCT number) FROM reliability_effects')
+    figure(
+        f'{database} {broker or "embedded"}: {count} tasks, {killed} kills, '
+        f'{runs} runs, {effects} effects, longest under one lease {service.longest_running:.1f} s'
+    )
+    assert killed == kills
+    assert (effects, different) == (count, count)
+    assert service.longest_running <= 2 * LEASE

@@ -1,0 +1,159 @@
+"""The service with a feature that is there to be interrupted. Runs in processes of its own only.
+
+Nothing may import it beside them: its tables are no feature's.
+"""
+
+import os
+import signal
+import time
+from datetime import datetime, timedelta
+from typing import Any
+
+import click
+from flask import Blueprint, Flask
+from marshmallow import Schema, fields
+from sqlalchemy.orm import Mapped, mapped_column
+
+import project
+from project import core
+from project.core.clock import now
+from project.core.data.database import Base, atomic, db
+from project.core.data.mail import send_mail
+from project.core.data.tasks import enqueue, once, task
+from project.core.data.types import UTCDateTime
+from project.core.errors import Conflict
+from project.core.web.access import public
+from project.core.web.endpoint import endpoint
+
+BATCH = 200
+
+reliability = Blueprint('reliability', __name__, cli_group='workload')
+
+
+class Run(Base):
+    """An attempt that began."""
+
+    __tablename__ = 'reliability_runs'
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[int]
+    began: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+
+
+class Effect(Base):
+    """What a task did, and must not do twice. No constraint helps it."""
+
+    __tablename__ = 'reliability_effects'
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(index=True)
+
+
+@task(attempts=100, backoff=timedelta(milliseconds=200), time_limit=timedelta(seconds=10))
+def leave_mark(number: int, milliseconds: int) -> None:
+    """Take a while, then have an effect. Run twice it has it once: both are one transaction."""
+    with atomic():
+        db.session.add(Run(number=number))
+    time.sleep(milliseconds / 1000)
+    with atomic():
+        once()
+        db.session.add(Effect(number=number))
+
+
+@task()
+def do_nothing() -> None:
+    """Do nothing, which may be done twice."""
+
+
+@task()
+def note_start(number: int) -> None:
+    """Write down when it began. Run twice, it is written down again."""
+    with atomic():
+        db.session.add(Run(number=number))
+
+
+@task(attempts=4, backoff=timedelta(milliseconds=200))
+def kill_process() -> None:
+    """Kill the process that runs it; whoever runs it twice dies twice."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@task(attempts=2, backoff=timedelta(milliseconds=200), time_limit=timedelta(seconds=1))
+def hang() -> None:
+    """Never return, however often it is run again."""
+    while True:
+        time.sleep(60)
+
+
+class MailRequest(Schema):
+    """Which mail, and whether its request is to fail."""
+
+    number = fields.Int(required=True)
+    fail = fields.Bool(load_default=False)
+
+
+class MailSchema(Schema):
+    """Who answered."""
+
+    pid = fields.Int()
+
+
+class Refused(Conflict):
+    """As was asked for, after all was written."""
+
+
+@reliability.post('/mails')
+@endpoint(allow=public, body=MailRequest, returns=MailSchema, refuses=[Refused])
+def mail_create(body: dict[str, Any]) -> dict[str, int]:
+    """Send a mail, or refuse to in the last moment."""
+    with atomic():
+        to = f'number-{body["number"]}@example.com'
+        send_mail('already_registered', to=to, username='ada', name='')
+        if body['fail']:
+            raise Refused
+    return {'pid': os.getpid()}
+
+
+@reliability.cli.command('prepare')
+def prepare() -> None:
+    """Make the tables."""
+    db.create_all()
+
+
+@reliability.cli.command('enqueue')
+@click.argument('name')
+@click.argument('count', type=int)
+@click.option('--milliseconds', default=20)
+def enqueue_many(name: str, count: int, milliseconds: int) -> None:
+    """Enqueue tasks, in transactions of two hundred."""
+    for start in range(0, count, BATCH):
+        with atomic():
+            for number in range(start, min(start + BATCH, count)):
+                _enqueue(name, number, milliseconds)
+
+
+@reliability.cli.command('trickle')
+@click.argument('count', type=int)
+@click.option('--pause', default=0.15)
+def trickle(count: int, pause: float) -> None:
+    """Enqueue one task after another, each into an idle queue, and print when that was."""
+    for number in range(count):
+        with atomic():
+            enqueue(note_start, number)
+        click.echo(f'{number} {now().timestamp()}')
+        time.sleep(pause)
+
+
+def _enqueue(name: str, number: int, milliseconds: int) -> None:
+    if name == 'leave_mark':
+        enqueue(leave_mark, number, milliseconds)
+    else:
+        enqueue({'do_nothing': do_nothing, 'kill_process': kill_process, 'hang': hang}[name])
+
+
+def create_app() -> Flask:
+    """Return the service, with that feature."""
+    app = project.create_app()
+    app.register_blueprint(reliability)
+    core.close(app)
+    return app

@@ -1,0 +1,73 @@
+"""Every mail in a real browser, as wide as a telephone and as a window: nothing sticks out."""
+
+import html
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from project.core.clock import now
+from project.core.data.mail.previews import TO, mail_names, preview_mail
+from project.core.data.mail.rendering import new_stamp, render_mail
+
+from .test_docs_page import CHROMIUM
+
+pytestmark = pytest.mark.servers
+
+WIDTHS = (360, 800)
+LONGEST = 'x' * 255
+
+PAGE = """<!doctype html><body>{frames}<script>
+addEventListener('load', () => {{
+  const wide = [...document.querySelectorAll('iframe')].map(frame => [
+    frame.clientWidth, frame.contentDocument.documentElement.scrollWidth,
+    frame.contentDocument.body.innerText.trim().length,
+  ]);
+  document.body.append(JSON.stringify(wide));
+}});
+</script>"""
+FRAME = '<iframe srcdoc="{}" style="width:{}px;height:600px;border:0"></iframe>'
+
+
+def longest(value: Any) -> Any:
+    """Return an example in which every text is as long as it gets, without a place to break."""
+    if isinstance(value, dict):
+        return {name: longest(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [longest(item) for item in value]
+    return LONGEST if isinstance(value, str) and not value.isdigit() else value
+
+
+def bodies(app: Flask) -> list[str]:
+    """Return the HTML of every mail, with its example and with the longest values."""
+    found = []
+    for name in mail_names():
+        source, _, _ = app.jinja_env.loader.get_source(app.jinja_env, f'mail/{name}/example.json')
+        stretched = render_mail(name, TO, longest(json.loads(source)), new_stamp(now()))
+        for mail in (preview_mail(name), stretched):
+            body = mail.get_body(('html',))
+            assert body is not None
+            found.append(body.get_content())
+    return found
+
+
+def test_every_mail_fits_into_a_telephone_and_a_window(app: Flask, tmp_path: Path) -> None:
+    shown = [(body, width) for body in bodies(app) for width in WIDTHS]
+    frames = ''.join(FRAME.format(html.escape(body), width) for body, width in shown)
+    page = tmp_path / 'mails.html'
+    page.write_text(PAGE.format(frames=frames))
+
+    command = [*CHROMIUM, f'--user-data-dir={tmp_path}/browser', '--dump-dom', page.as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=True)
+
+    [measured] = re.findall(r'\[\[.*\]\]', done.stdout)
+    sizes = json.loads(measured)
+    assert len(sizes) == len(shown) >= 12
+    for (body, width), (inner, needed, length) in zip(shown, sizes, strict=True):
+        assert inner == width
+        assert needed <= width, body
+        assert length > 100
