@@ -11,9 +11,9 @@ from typing import Any
 from config import env
 
 bind = f'{env.text("HOST", "127.0.0.1")}:{env.integer("PORT", 8000, range(65536))}'
-# What is no number at all gunicorn refuses itself, with a traceback, before it reads this file.
 # One more works the outbox off, unless there is an engine whose workers do.
 embedded = not env.text('TASKS_BROKER_URL') and env.integer('TASKS_CONCURRENCY', 2, range(65)) > 0
+# What is no number at all gunicorn refuses itself, with a traceback, before it reads this file.
 workers = env.integer('WEB_CONCURRENCY', os.cpu_count() or 1, range(1, 1025)) + embedded
 worker_class = 'config.workers.ApiWorker'
 threads = 8

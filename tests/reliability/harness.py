@@ -103,8 +103,11 @@ class Attacked:
         """Enqueue tasks one by one, and return how long each waited to begin, in seconds."""
         printed = self.flask('workload', 'trickle', str(count), '--pause', str(pause))
         committed = dict(map(float, line.split()) for line in printed.splitlines())
-        wait_until(lambda: self.scalar('SELECT count(*) FROM reliability_runs') >= count, 60)
-        began = self.rows('SELECT number, min(began) FROM reliability_runs GROUP BY number')
+        begun = 'SELECT count(*) FROM reliability_runs WHERE number >= 0'
+        wait_until(lambda: self.scalar(begun) >= count, 60)
+        began = self.rows(
+            'SELECT number, min(began) FROM reliability_runs WHERE number >= 0 GROUP BY number'
+        )
         return sorted(_seconds(moment) - committed[number] for number, moment in began)
 
     def wait_until_done(self, seconds: float) -> None:

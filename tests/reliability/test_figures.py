@@ -31,8 +31,9 @@ def test_who_has_nothing_to_do_asks_once_a_second(tmp_path: Path) -> None:
         # PostgreSQL counts a second late, and one of them is ours, who ask.
         count = service.scalar(asked) - count
     figure(f'idle: {count / passed:.2f} statements a second, {100 * busy / passed:.2f} % of a core')
-    assert count / passed <= 1.5
-    assert busy / passed < 0.05
+    # What others do on the machine counts against it; a long run has it to itself.
+    assert count / passed <= (1.1 if IS_LONG else 1.5)
+    assert busy / passed < (0.01 if IS_LONG else 0.05)
 
 
 def test_a_thousand_tasks_are_done_in_a_while(tmp_path: Path) -> None:
@@ -48,7 +49,7 @@ def test_a_thousand_tasks_are_done_in_a_while(tmp_path: Path) -> None:
         wait_until(lambda: service.scalar('SELECT count(*) FROM core_tasks') == 0, 60)
         passed = time.monotonic() - began
     figure(f'{DRAINED} tasks that do nothing: {DRAINED / passed:.0f} a second')
-    assert DRAINED / passed > 20
+    assert DRAINED / passed >= (200 if IS_LONG else 20)
 
 
 def test_a_task_begins_soon_after_its_commit(tmp_path: Path) -> None:
@@ -56,4 +57,4 @@ def test_a_task_begins_soon_after_its_commit(tmp_path: Path) -> None:
         waits = service.waits(STARTS, pause=0.15)
     middle, most = statistics.median(waits), statistics.quantiles(waits, n=20)[-1]
     figure(f'commit to start: median {1000 * middle:.0f} ms, 95 % within {1000 * most:.0f} ms')
-    assert most < 1
+    assert most <= (0.25 if IS_LONG else 1)

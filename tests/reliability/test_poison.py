@@ -54,3 +54,21 @@ def test_what_never_ends_is_ended_by_its_time_limit(
     assert letter['attempts'] == 2
     assert letter['error'] == 'it took longer than its time limit, and was ended'
     figure(f'{database} {broker or "embedded"}: hanging task given up')
+
+
+@pytest.mark.parametrize('database', ['sqlite', 'postgresql'])
+def test_what_keeps_its_interpreter_busy_keeps_its_lease_and_no_other_worker(
+    tmp_path: Path, database: str
+) -> None:
+    with attacked(tmp_path, database) as service:
+        service.enqueue('think', 1)
+        waits = service.waits(HEALTHY * 5, pause=0.2)
+        wait_until(lambda: dead(service), 60)
+
+        [letter] = dead(service)
+        thoughts = service.scalar('SELECT count(*) FROM reliability_runs WHERE number < 0')
+    figure(f'{database}: {HEALTHY * 5} tasks beside a busy one waited {waits[-1]:.2f} s at most')
+    assert thoughts == 1
+    assert letter['attempts'] == 1
+    assert letter['error'] == 'it took longer than its time limit, and was ended'
+    assert waits[-1] <= DELAYED_AT_MOST

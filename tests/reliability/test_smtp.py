@@ -13,6 +13,13 @@ from tests.service import free_port
 
 from .harness import IS_LONG, Attacked, attacked, figure, post, wait_until
 
+WAYS = pytest.mark.parametrize(
+    ('database', 'broker'),
+    [('sqlite', ''), ('postgresql', ''), ('sqlite', 'amqp'), ('postgresql', 'amqp')]
+    if IS_LONG
+    else [('sqlite', ''), ('postgresql', 'amqp')],
+)
+
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(600)]
 
 MAILS = 30 if IS_LONG else 6
@@ -53,9 +60,12 @@ def send_all(service: Attacked) -> set[str]:
     return {f'number-{number}@example.com' for number in range(MAILS)}
 
 
-def test_a_server_that_is_away_for_a_while_gets_every_mail(tmp_path: Path) -> None:
+@WAYS
+def test_a_server_that_is_away_for_a_while_gets_every_mail(
+    tmp_path: Path, database: str, broker: str
+) -> None:
     port, kept = free_port(), Kept()
-    with attacked(tmp_path, 'sqlite', MAIL_URL=f'smtp://127.0.0.1:{port}') as service:
+    with attacked(tmp_path, database, broker, MAIL_URL=f'smtp://127.0.0.1:{port}') as service:
         began = time.monotonic()
         wanted = send_all(service)
         assert time.monotonic() - began < MAILS  # No request waits for it.
@@ -68,24 +78,30 @@ def test_a_server_that_is_away_for_a_while_gets_every_mail(tmp_path: Path) -> No
         finally:
             server.stop()
         service.wait_until_done(10)
-    figure(f'SMTP away for {OUTAGE:g} s: {MAILS} mails within {time.monotonic() - back:.1f} s')
+    took = time.monotonic() - back
+    way = f'{database} {broker or "embedded"}'
+    figure(f'{way}: SMTP away for {OUTAGE:g} s, {MAILS} mails within {took:.1f} s of its return')
 
 
-def test_a_server_that_hangs_before_its_250_gets_every_mail(tmp_path: Path) -> None:
+@WAYS
+def test_a_server_that_hangs_before_its_250_gets_every_mail(
+    tmp_path: Path, database: str, broker: str
+) -> None:
     port, kept = free_port(), Kept(hang=HANGING)
     server = Controller(kept, hostname='127.0.0.1', port=port)
     server.start()
     try:
         url = f'smtp://127.0.0.1:{port}'
-        with attacked(tmp_path, 'sqlite', MAIL_URL=url) as service, service.watched():
+        with attacked(tmp_path, database, broker, MAIL_URL=url) as service, service.watched():
             began = time.monotonic()
             wanted = send_all(service)
             wait_until(lambda: everybody(kept) == wanted, 90)
             service.wait_until_done(10)
     finally:
         server.stop()
-    figure(f'SMTP hung {kept.hung} times: {MAILS} mails in {time.monotonic() - began:.1f} s, '
-           f'none under way longer than {service.longest_running:.1f} s')  # fmt: skip
+    way, took = f'{database} {broker or "embedded"}', time.monotonic() - began
+    figure(f'{way}: SMTP hung {kept.hung} times, {MAILS} mails in {took:.1f} s')
+    figure(f'{way}: none under way longer than {service.longest_running:.1f} s')
     assert kept.hung == HANGING
     # Ten seconds for each step of the conversation, and a minute for all of it.
     assert service.longest_running < 60

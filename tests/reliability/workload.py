@@ -4,6 +4,7 @@ Nothing may import it beside them: its tables are no feature's.
 """
 
 import os
+import re
 import signal
 import time
 from datetime import datetime, timedelta
@@ -26,6 +27,7 @@ from project.core.web.access import public
 from project.core.web.endpoint import endpoint
 
 BATCH = 200
+THINKING = 26  # seconds: longer than a lease
 
 reliability = Blueprint('reliability', __name__, cli_group='workload')
 
@@ -83,6 +85,15 @@ def hang() -> None:
     """Never return, however often it is run again."""
     while True:
         time.sleep(60)
+
+
+@task(attempts=1, time_limit=timedelta(seconds=THINKING))
+def think(number: int) -> None:
+    """Keep the interpreter to itself, longer than a lease; run twice, it thinks twice."""
+    with atomic():
+        db.session.add(Run(number=number))
+    # Nested repetition: it would take the age of the universe, and lets no other thread run.
+    re.match(r'(a+)+$', 'a' * 60 + 'b')
 
 
 class MailRequest(Schema):
@@ -147,6 +158,8 @@ def trickle(count: int, pause: float) -> None:
 def _enqueue(name: str, number: int, milliseconds: int) -> None:
     if name == 'leave_mark':
         enqueue(leave_mark, number, milliseconds)
+    elif name == 'think':
+        enqueue(think, -1)
     else:
         enqueue({'do_nothing': do_nothing, 'kill_process': kill_process, 'hang': hang}[name])
 

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = '9f3b8333b950'
+revision = '27236a88063d'
 down_revision = '6d8c41b5d650'
 branch_labels = None
 depends_on = None
@@ -25,6 +25,8 @@ def upgrade() -> None:
     sa.Column('unique_key', sa.String(length=64), nullable=True),
     sa.Column('state', sa.String(length=8), nullable=False),
     sa.Column('attempts', sa.Integer(), nullable=False),
+    sa.Column('again', sa.Boolean(), nullable=False),
+    sa.Column('wanted_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('due', sa.DateTime(timezone=True), nullable=True),
     sa.Column('lease', sa.Uuid(), nullable=True),
     sa.Column('error', sa.Text(), nullable=True),

@@ -15,6 +15,14 @@ POSTGRESQL = {
     'timezone': 'UTC',
 }
 
+# So long it takes to notice a server that is gone without a word: a failover, a firewall.
+KEEPALIVE = {
+    'keepalives_idle': 10,  # seconds
+    'keepalives_interval': 5,
+    'keepalives_count': 3,
+    'tcp_user_timeout': 20_000,  # milliseconds
+}
+
 # FULL: a commit that was answered survives a power cut, which NORMAL does not promise in WAL mode.
 SQLITE = (
     'PRAGMA journal_mode=WAL',
@@ -46,7 +54,7 @@ def options(config: Mapping[str, Any]) -> dict[str, Any]:
         chosen['connect_args'] = {'check_same_thread': False} if in_memory else {}
     else:
         settings = ' '.join(f'-c {name}={value}' for name, value in POSTGRESQL.items())
-        chosen['connect_args'] = {'connect_timeout': 5, 'options': settings}
+        chosen['connect_args'] = {'connect_timeout': 5, 'options': settings, **KEEPALIVE}
         chosen |= {'pool_size': 10, 'max_overflow': 10, 'pool_timeout': 5, 'pool_recycle': 1800}
     return {**chosen, **config.get('SQLALCHEMY_ENGINE_OPTIONS', {})}
 

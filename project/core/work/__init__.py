@@ -31,8 +31,7 @@ def serve_tasks(app: Flask, goes_on: Callable[[], bool], *, concurrency: int | N
     broker = app.config['TASKS_BROKER_URL']
     role = work_for_engine(broker) if broker else work
     workers = [Seat(f'worker {number}', role) for number in range(1, count + 1)]
-    bells = [seat.bell for seat in workers]
-    Crew(app, [*workers, Seat('dispatcher', dispatch(bells, broker))]).run(goes_on)
+    Crew(app, [*workers, Seat('dispatcher', dispatch(workers, broker))]).run(goes_on)
 
 
 def serve_until_told(app: Flask, concurrency: int | None = None, parent: int | None = None) -> None:

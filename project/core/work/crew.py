@@ -4,10 +4,14 @@ That one touches neither the database nor a task, so nothing that a task does ca
 that dies is replaced, one that takes too long is killed, and what they had is tried again.
 """
 
+import ctypes
 import logging
+import os
 import signal
+import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import wait
 from types import FrameType
 
@@ -44,10 +48,7 @@ class Crew:
             self._end()
 
     def _tend(self, seat: Seat) -> None:
-        if seat.process and seat.is_overdue:
-            log.error('%s takes longer than its time limit, and is ended', seat.name)
-            seat.process.kill()
-            seat.process.join()
+        _end_overdue(seat)
         if _ended(seat) and time.monotonic() - seat.since > PAUSE:
             if seat.process:
                 log.warning('%s ended with code %s', seat.name, seat.process.exitcode)
@@ -59,6 +60,7 @@ class Crew:
         deadline = time.monotonic() + GRACE
         while time.monotonic() < deadline and not all(map(_ended, self.seats)):
             for seat in self.seats:
+                _end_overdue(seat)
                 # Said again: a process that was only just started may not have heard it.
                 if seat.process and not _ended(seat):
                     seat.process.terminate()
@@ -67,9 +69,24 @@ class Crew:
 
     def _end(self) -> None:
         for seat in self.seats:
-            if seat.process and not _ended(seat):
-                seat.process.kill()
-                seat.process.join()
+            if not _ended(seat):
+                _kill(seat)
+
+
+def _end_overdue(seat: Seat) -> None:
+    if seat.is_overdue and not _ended(seat):
+        log.error('%s takes longer than it may, and is ended', seat.name)
+        _kill(seat)
+
+
+def _kill(seat: Seat) -> None:
+    """End a process, and those that it has started."""
+    if seat.process and seat.process.pid:
+        # It may not have come so far as to have a group of its own.
+        with suppress(ProcessLookupError):
+            os.killpg(seat.process.pid, signal.SIGKILL)
+        seat.process.kill()
+        seat.process.join()
 
 
 def _ended(seat: Seat) -> bool:
@@ -82,6 +99,9 @@ def _sit(app: Flask, seat: Seat) -> None:
     def stop(_signal: int, _frame: FrameType | None) -> None:
         seat.tell_to_end()
 
+    # A group of its own: what a task starts ends with it.
+    os.setpgrp()
+    _die_with_leader()
     # Whoever forked us may have had other ideas about signals. Each one rings, whichever thread
     # the system gives it to: who waits for the bell comes to know of it.
     signal.set_wakeup_fd(seat.bell.writer, warn_on_full_buffer=False)
@@ -92,4 +112,17 @@ def _sit(app: Flask, seat: Seat) -> None:
     signal.signal(signal.SIGTERM, stop)
     with app.app_context():
         db.engine.dispose(close=False)
-    seat.role(app, seat)
+    try:
+        seat.role(app, seat)
+    except Exception:
+        log.exception('%s has failed', seat.name)
+        raise SystemExit(1) from None
+
+
+def _die_with_leader() -> None:
+    """Have the system end this process with its leader, also where no thread of it gets a turn.
+
+    Linux can (prctl(2), PR_SET_PDEATHSIG); elsewhere a thread looks.
+    """
+    if sys.platform == 'linux':
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)

@@ -4,9 +4,11 @@ It starts what is due by a timetable, and wakes the workers, or hands their work
 """
 
 import logging
+import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
+from uuid import UUID
 
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
@@ -19,10 +21,13 @@ from .engine import Engine, EngineDown
 from .seat import Seat, is_orphan
 
 POLL_EVERY = 1.0  # seconds
-# As long as an engine has that many, it has enough to do; a lost one is soon handed out again.
+# With so many an engine has enough to do, however often those that wait are handed out again.
 IN_FLIGHT = 500
 BATCH = 100
-SOON = 0.05  # seconds
+SOON = 0.1  # seconds
+# For one look: longer than the database lets a statement take. After that it is a connection that
+# nobody answers, and another process looks.
+LOOK = timedelta(seconds=60)
 
 log = logging.getLogger(__name__)
 
@@ -34,16 +39,18 @@ class Hand(Protocol):
         """Hand out what is due, and return in how many seconds to look again at the latest."""
 
 
-def dispatch(bells: list[Pipe], broker: str = '') -> Callable[[Flask, Seat], None]:
-    """Return the role of a dispatcher, for workers with these bells or for those of a broker."""
+def dispatch(workers: list[Seat], broker: str = '') -> Callable[[Flask, Seat], None]:
+    """Return the role of a dispatcher: for these workers, or with a broker for those of all."""
 
     def look_after(app: Flask, seat: Seat) -> None:
-        hand = ToEngine(Engine(broker)) if broker else ToWorkers(bells)
+        hand = ToEngine(Engine(broker)) if broker else ToWorkers([w.bell for w in workers])
         doorbell: Doorbell = app.extensions['doorbell']
-        fire_at = now()
+        renewals, fire_at = Renewals(workers), now()
         while not seat.is_told_to_end and not is_orphan(seat.leader):
+            seat.allow(LOOK)
             try:
                 with app.app_context():
+                    renewals()
                     fire_at = _fire(fire_at)
                     doorbell.wait(hand(), seat.bell)
             except SQLAlchemyError as error:
@@ -51,6 +58,24 @@ def dispatch(bells: list[Pipe], broker: str = '') -> Callable[[Flask, Seat], Non
                 seat.pause(POLL_EVERY)
 
     return look_after
+
+
+class Renewals:
+    """Renews the leases of workers that are busy.
+
+    From here and not from there: a task may keep its whole interpreter busy, and still is at work.
+    """
+
+    def __init__(self, workers: list[Seat]) -> None:
+        self.workers = workers
+        self.renewed = float('-inf')
+
+    def __call__(self) -> None:
+        """Renew them, if it is time."""
+        busy = [worker.lease for worker in self.workers if worker.is_busy]
+        if busy and time.monotonic() - self.renewed > leases.RENEW_EVERY:
+            leases.renew(busy)
+            self.renewed = time.monotonic()
 
 
 class ToWorkers:
@@ -77,19 +102,22 @@ class ToEngine:
         """Send as many as the engine may have at once. While it is down, they wait here."""
         if not leases.is_any_due():
             return POLL_EVERY
-        room = IN_FLIGHT - leases.count_sent()
-        if room <= 0:
-            return SOON
-        ids = leases.hand_out(min(room, BATCH))
         try:
-            while ids:
-                self.engine.send(ids[-1])
-                ids.pop()
+            room = IN_FLIGHT - self.engine.depth()
+            if room > 0:
+                self._send(leases.hand_out(min(room, BATCH)))
         except EngineDown as error:
             log.warning('the broker does not take tasks: %s', error)
-            leases.take_back(ids)
             return POLL_EVERY
         return SOON
+
+    def _send(self, ids: list[UUID]) -> None:
+        for position, task_id in enumerate(ids):
+            try:
+                self.engine.send(task_id)
+            except EngineDown:
+                leases.take_back(ids[position:])
+                raise
 
 
 def _fire(due: datetime) -> datetime:

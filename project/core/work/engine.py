@@ -6,8 +6,9 @@ found to be taken.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import UUID
 
 QUEUE = 'tasks'
@@ -24,11 +25,14 @@ class Engine:
     def __init__(self, url: str) -> None:
         # Late: most services have no broker, and need not wait for its libraries.
         from dramatiq.errors import BrokerError
+        from pika.exceptions import AMQPError  # type: ignore[import-untyped]
         from redis.exceptions import RedisError
 
-        # A Redis that is away dramatiq does not turn into an error of its own when it sends.
-        self._down = (BrokerError, RedisError)
+        # A Redis that is away dramatiq does not turn into an error of its own when it sends, and
+        # neither of them when it counts.
+        self._down = (BrokerError, RedisError, AMQPError)
         self._broker = _broker(url)
+        self._count = _counter(self._broker)
         self._handle: Callable[[str], None] | None = None
         self._actor = self._declare()
 
@@ -36,6 +40,13 @@ class Engine:
         """Hand over a task, or refuse with EngineDown."""
         try:
             self._actor.send(str(task_id))
+        except (*self._down, OSError) as error:
+            raise EngineDown(type(error).__name__) from error
+
+    def depth(self) -> int:
+        """Return how many ids the broker holds that nobody has begun, or refuse with EngineDown."""
+        try:
+            return int(self._count(QUEUE))
         except (*self._down, OSError) as error:
             raise EngineDown(type(error).__name__) from error
 
@@ -72,4 +83,33 @@ def _broker(url: str) -> Any:
         return RedisBroker(url=url, middleware=[])  # type: ignore[no-untyped-call]
     from dramatiq.brokers.rabbitmq import RabbitmqBroker
 
-    return RabbitmqBroker(url=url, middleware=[], confirm_delivery=True)
+    return RabbitmqBroker(url=_patient(url), middleware=[], confirm_delivery=True)
+
+
+def _patient(url: str) -> str:
+    """Have RabbitMQ waited for so long and no longer: when its memory is short it is silent."""
+    parts = urlsplit(url)
+    known = {
+        'blocked_connection_timeout': '10',
+        'socket_timeout': '10',
+        **dict(parse_qsl(parts.query)),
+    }
+    return parts._replace(query=urlencode(known)).geturl()
+
+
+def _counter(broker: Any) -> Callable[[str], int]:
+    """Return what counts the messages of a queue; brokers have it under different names."""
+    if hasattr(broker, 'get_queue_message_counts'):
+        return partial(_count_in_rabbitmq, broker)
+    return lambda queue: int(broker.do_qsize(queue))
+
+
+def _count_in_rabbitmq(broker: Any, queue: str) -> int:
+    from pika.exceptions import AMQPError
+
+    try:
+        return int(broker.get_queue_message_counts(queue)[0])
+    except AMQPError:
+        # Who was silent for too long was hung up on. To send, dramatiq connects anew by itself.
+        del broker.connection
+        return int(broker.get_queue_message_counts(queue)[0])

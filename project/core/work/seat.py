@@ -35,7 +35,6 @@ class Seat:
     name: str
     role: Role
     bell: Pipe = field(default_factory=Pipe)
-    lease: UUID = field(default_factory=uuid4)
     left: list[Left] = field(default_factory=list)
     process: BaseProcess | None = None
     since: float = float('-inf')
@@ -47,6 +46,31 @@ class Seat:
     # Shared by both sides; the clock is the machine's, and 0 means that nothing runs.
     _deadline: Any = field(default_factory=lambda: FORK.RawValue('d', 0.0))
     _settled: Any = field(default_factory=lambda: FORK.RawValue('b', False))
+    _lease: Any = field(default_factory=lambda: FORK.RawArray('B', uuid4().bytes))
+    _is_busy: Any = field(default_factory=lambda: FORK.RawValue('b', False))
+
+    @property
+    def lease(self) -> UUID:
+        """Under which the process that sits here takes tasks."""
+        return UUID(bytes=bytes(self._lease))
+
+    @property
+    def is_busy(self) -> bool:
+        """Tell whether a task runs here, whose lease is to be renewed."""
+        return bool(self._is_busy.value)
+
+    def begin(self, limit: timedelta) -> None:
+        """A task runs here, and may take so long."""
+        self._is_busy.value = True
+        self.allow(limit)
+
+    def end(self) -> None:
+        """No task runs here."""
+        self._is_busy.value = False
+
+    def change_lease(self) -> None:
+        """Take tasks under a new lease from now on; what is held under the old one runs out."""
+        self._lease[:] = uuid4().bytes
 
     def tell_to_end(self) -> None:
         """Have the process that sits here end when it is done with what it does."""
@@ -86,7 +110,9 @@ class Seat:
             before = [] if self._settled.value else self.left
             self.left = [*before, Left(self.lease, self._reason())]
             self._settled.value = False
-        self.lease, self.since, self.leader = uuid4(), time.monotonic(), os.getpid()
+            self.change_lease()
+        self.since, self.leader = time.monotonic(), os.getpid()
+        self.end()
         self.free()
 
     def _reason(self) -> str:

@@ -41,6 +41,16 @@ class TestOptions:
         assert '-c idle_in_transaction_session_timeout=60000' in options['connect_args']['options']
         assert options['pool_timeout'] == 5
 
+    def test_let_nobody_wait_for_a_postgresql_that_is_gone_without_a_word(self):
+        arguments = engines.options(POSTGRESQL)['connect_args']
+
+        probed = arguments['keepalives_idle'] + (
+            arguments['keepalives_interval'] * arguments['keepalives_count']
+        )
+        assert probed <= 30
+        assert arguments['tcp_user_timeout'] <= 30_000
+        assert arguments['connect_timeout'] == 5
+
     def test_let_no_parameter_into_an_error(self):
         engine = create_engine('sqlite://', **engines.options(SQLITE))
 

@@ -70,7 +70,9 @@ class TestJobsList:
 
         assert list(found) == ['id', 'name', 'state', 'attempts', 'due', 'created_at', 'error']
         assert UUID(found['id']) == dead
-        assert (found['state'], found['attempts'], found['due']) == ('dead', 1, None)
+        assert (found['state'], found['attempts']) == ('dead', 1)
+        # When it was to be done: that stays, although nobody will do it.
+        assert datetime.fromisoformat(found['due']) == row_of(dead).wanted_at
         assert found['error'] == 'hopeless'
 
     def test_lists_what_is_asked_for(self, run, greet, other, dead):

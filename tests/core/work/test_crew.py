@@ -1,7 +1,9 @@
 """The processes that work the outbox off, and the one that starts, watches and ends them."""
 
+import logging
 import os
 import signal
+import subprocess
 import time
 from datetime import timedelta
 from multiprocessing import active_children
@@ -12,7 +14,7 @@ from project.core.work import crew
 from project.core.work.crew import Crew
 from project.core.work.seat import Seat
 
-from .waiting import until
+from .waiting import Line, until
 
 
 @pytest.fixture(autouse=True)
@@ -20,6 +22,16 @@ def nobody_is_left():
     """See that no process survives its crew."""
     yield
     assert active_children() == []
+
+
+@pytest.fixture
+def told(tmp_path):
+    """The file where all processes of a crew write what they log."""
+    handler = logging.FileHandler(tmp_path / 'log')
+    crew.log.addHandler(handler)
+    yield tmp_path / 'log'
+    crew.log.removeHandler(handler)
+    handler.close()
 
 
 def wait_long():
@@ -130,6 +142,65 @@ class TestRun:
 
         assert seat.process.exitcode == -signal.SIGKILL
         assert time.monotonic() - began < 5
+
+    def test_ends_who_takes_too_long_although_it_lets_the_others_finish(
+        self, own_app, tmp_path, monkeypatch
+    ):
+        monkeypatch.setattr(crew, 'GRACE', 60.0)
+
+        def role(_app, seat):
+            seat.allow(timedelta(seconds=0.5))
+            (tmp_path / 'begun').touch()
+            wait_long()
+
+        seat = Seat('one', role)
+        began = time.monotonic()
+
+        Crew(own_app, [seat]).run(until((tmp_path / 'begun').exists))
+
+        assert seat.process.exitcode == -signal.SIGKILL
+        assert time.monotonic() - began < 15
+
+    @pytest.mark.parametrize('how', ['too slow', 'at the end'])
+    def test_ends_what_a_task_has_started_with_it(self, own_app, tmp_path, monkeypatch, how):
+        monkeypatch.setattr(crew, 'GRACE', 0.2)
+        line, asked = Line(), []
+
+        def role(_app, seat):
+            if not seat.left:
+                with subprocess.Popen(['sleep', '600'], pass_fds=[line.writer]):
+                    line.say()
+                    seat.allow(timedelta(seconds=0.1 if how == 'too slow' else 60))
+                    wait_long()
+            (tmp_path / 'replaced').touch()
+            seat.wait_for_the_end()
+
+        def goes_on():
+            asked.append(1)
+            if len(asked) == 2:
+                line.listen()
+                assert line.hear() == b'!'
+            if how == 'too slow':
+                return not (tmp_path / 'replaced').exists()
+            return len(asked) < 2
+
+        Crew(own_app, [Seat('one', role)]).run(goes_on)
+
+        assert line.hear() == b''
+
+    def test_logs_what_a_process_failed_of_and_replaces_it(self, own_app, tmp_path, told):
+        def role(_app, seat):
+            if not seat.left:
+                raise ZeroDivisionError('of all things')
+            (tmp_path / 'draft').write_text(seat.left[0].reason)
+            (tmp_path / 'draft').rename(tmp_path / 'left')
+            seat.wait_for_the_end()
+
+        Crew(own_app, [Seat('one', role)]).run(until((tmp_path / 'left').exists))
+
+        assert (tmp_path / 'left').read_text() == 'its process ended (exit code 1)'
+        assert 'one has failed' in told.read_text()
+        assert 'ZeroDivisionError: of all things' in told.read_text()
 
     def test_leaves_nobody_behind_when_it_fails_itself(self, own_app, tmp_path):
         def role(_app, seat):

@@ -1,12 +1,14 @@
 """The engine, which carries the ids of tasks and nothing else."""
 
 from threading import Event, Thread
+from urllib.parse import parse_qsl, urlsplit
 from uuid import uuid4
 
 import pytest
 from dramatiq.brokers.rabbitmq import RabbitmqBroker
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.brokers.stub import StubBroker
+from pika.exceptions import StreamLostError
 
 from project.core.work import engine
 from project.core.work.engine import Engine, EngineDown
@@ -17,6 +19,7 @@ def broker(monkeypatch):
     """Return a broker in this process, to which every engine is connected."""
     stub = StubBroker(middleware=[])
     monkeypatch.setattr(engine, '_broker', lambda _url: stub)
+    monkeypatch.setattr(engine, '_counter', lambda _broker: lambda name: stub.queues[name].qsize())
     return stub
 
 
@@ -55,6 +58,78 @@ class TestSend:
             Engine(url).send(uuid4())
 
         assert 's3cret' not in str(refusal.value)
+
+
+class TestDepth:
+    def test_counts_what_nobody_has_begun(self, broker):
+        made = Engine('stub:')
+        assert made.depth() == 0
+
+        for _ in range(3):
+            made.send(uuid4())
+        assert made.depth() == 3
+
+        broker.queues['tasks'].get()
+        assert made.depth() == 2
+
+    @pytest.mark.parametrize(
+        'url', ['redis://:s3cret@127.0.0.1:1/0', 'amqp://a:s3cret@127.0.0.1:1']
+    )
+    def test_refuses_where_nobody_is_there(self, url):
+        made = Engine(url)
+
+        for _ in range(2):
+            with pytest.raises(EngineDown) as refusal:
+                made.depth()
+            assert 's3cret' not in str(refusal.value)
+
+    def test_asks_rabbitmq_for_those_that_wait(self):
+        class Rabbit:
+            def get_queue_message_counts(self, queue):
+                assert queue == 'tasks'
+                return 3, 5, 7
+
+        assert engine._counter(Rabbit())('tasks') == 3
+
+    def test_asks_redis_for_those_that_wait(self):
+        class Redis:
+            def do_qsize(self, queue):
+                assert queue == 'tasks'
+                return 3
+
+        assert engine._counter(Redis())('tasks') == 3
+
+    def test_connects_anew_to_a_rabbitmq_that_has_hung_up(self):
+        class Rabbit:
+            def get_queue_message_counts(self, _queue):
+                if 'connection' in vars(self):
+                    raise StreamLostError
+                return 3, 0, 0
+
+        rabbit = Rabbit()
+        rabbit.connection = 'a lost one'
+
+        assert engine._counter(rabbit)('tasks') == 3
+
+
+class TestPatient:
+    def test_waits_for_so_long_and_no_longer(self):
+        assert engine._patient('amqp://a:b@host:5672/vhost') == (
+            'amqp://a:b@host:5672/vhost?blocked_connection_timeout=10&socket_timeout=10'
+        )
+
+    def test_gives_way_to_what_the_url_says(self):
+        patient = engine._patient('amqp://host/?socket_timeout=3&heartbeat=30')
+
+        assert dict(parse_qsl(urlsplit(patient).query)) == {
+            'blocked_connection_timeout': '10', 'socket_timeout': '3', 'heartbeat': '30',
+        }  # fmt: skip
+
+    def test_is_what_rabbitmq_is_asked_with(self):
+        parameters = Engine('amqp://127.0.0.1:1')._broker.parameters
+
+        assert parameters.blocked_connection_timeout == 10
+        assert parameters.socket_timeout == 10
 
 
 class TestWork:

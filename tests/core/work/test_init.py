@@ -1,5 +1,6 @@
 """The whole crew: started, told to end, and gone with whoever started it."""
 
+import ctypes
 import os
 import signal
 from datetime import timedelta
@@ -81,6 +82,9 @@ class TestServeTasks:
             def __init__(self, url):
                 assert url == 'redis://127.0.0.1:1'
 
+            def depth(self):
+                return 0
+
             def send(self, task_id):
                 os.write(writer, task_id.hex.encode())
 
@@ -111,6 +115,23 @@ class TestServeUntilTold:
         assert line.hear() == b''
 
     def test_is_outlived_by_none_of_its_processes(self, own_app, line, heard):
+        process = FORK.Process(target=serve_until_told, args=(own_app, 1))
+        process.start()
+        line.listen()
+        assert line.hear() == b'!'
+
+        process.kill()
+        process.join(10)
+
+        assert line.hear() == b''
+
+    def test_is_outlived_by_no_task_that_keeps_its_interpreter_busy(self, own_app, line):
+        def run():
+            line.say()
+            # It lets nothing else happen in its process until a signal ends it.
+            ctypes.PyDLL(None).pause()
+
+        put(task(name='run')(run))
         process = FORK.Process(target=serve_until_told, args=(own_app, 1))
         process.start()
         line.listen()

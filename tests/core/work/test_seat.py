@@ -8,6 +8,7 @@ from threading import Thread
 
 import pytest
 
+from project.core.data.tasks.doorbell import Pipe
 from project.core.work.seat import FORK, Left, Seat, is_orphan
 
 
@@ -47,13 +48,39 @@ class TestIsOverdue:
 
 class TestTakeOver:
     def test_begins_with_nothing_left(self, seat):
-        before = seat.lease
+        seat.begin(timedelta(seconds=-1))
 
         seat.take_over()
 
         assert seat.left == []
-        assert seat.lease != before
         assert seat.since <= time.monotonic()
+        assert not seat.is_busy
+        assert not seat.is_overdue
+
+    def test_names_who_looks_after_it(self, seat):
+        seat.take_over()
+
+        assert seat.leader == os.getpid()
+
+    def test_is_seen_by_who_was_forked_before(self, seat, tmp_path):
+        """The dispatcher renews what a worker holds that has been replaced meanwhile."""
+        bell, answer = Pipe(), tmp_path / 'lease'
+
+        def look():
+            bell.wait(20)
+            answer.write_text(f'{seat.lease} {seat.is_busy}')
+
+        before = seat.lease
+        looking = FORK.Process(target=look)
+        looking.start()
+        seat.process = ended(os._exit, 1)
+        seat.take_over()
+        ended(seat.begin, timedelta(minutes=1))
+        bell.ring()
+        looking.join(20)
+
+        assert answer.read_text() == f'{seat.lease} True'
+        assert seat.lease != before
 
     @pytest.mark.parametrize(
         ('end', 'reason'),
@@ -109,6 +136,50 @@ class TestSettle:
         seat.take_over()
 
         assert [left.lease for left in seat.left] == leases
+
+
+class TestBegin:
+    def test_is_busy_for_so_long_at_most(self, seat):
+        assert not seat.is_busy
+
+        seat.begin(timedelta(seconds=-1))
+
+        assert seat.is_busy
+        assert seat.is_overdue
+
+    def test_is_seen_from_the_other_side(self, seat):
+        ended(seat.begin, timedelta(minutes=1))
+
+        assert seat.is_busy
+        assert not seat.is_overdue
+
+
+class TestEnd:
+    def test_leaves_time_for_what_is_to_be_written_down(self, seat):
+        seat.begin(timedelta(seconds=-1))
+
+        seat.end()
+
+        assert not seat.is_busy
+        assert seat.is_overdue
+
+
+class TestChangeLease:
+    def test_holds_no_longer_what_the_old_one_did(self, seat):
+        before = seat.lease
+
+        seat.change_lease()
+
+        assert seat.lease != before
+        # That runs out: nobody renews it, and nobody gives it back.
+        assert seat.left == []
+
+    def test_is_seen_from_the_other_side(self, seat):
+        before = seat.lease
+
+        ended(seat.change_lease)
+
+        assert seat.lease != before
 
 
 class TestTellToEnd:

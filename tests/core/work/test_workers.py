@@ -1,5 +1,6 @@
 """The processes that make attempts at tasks."""
 
+import ctypes
 import os
 import signal
 from datetime import timedelta
@@ -7,18 +8,18 @@ from threading import Event
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
-from project.core.data.database import db, read
+from project.core.clock import now
+from project.core.data.database import db
 from project.core.data.tasks import leases, task
-from project.core.data.tasks.leases import LEASE
-from project.core.data.tasks.outbox import Entry
-from project.core.work import workers
+from project.core.work import dispatcher, workers
 from project.core.work.crew import Crew
-from project.core.work.seat import Left, Seat
-from project.core.work.workers import Pulse, work, work_for_engine
+from project.core.work.dispatcher import dispatch
+from project.core.work.seat import FORK, Left, Seat
+from project.core.work.workers import Watch, leave_with, work, work_for_engine
 
-from ..outbox import later, put, row_of, rows
+from ..outbox import put, row_of, rows
 from .waiting import Line, until
 
 pytestmark = pytest.mark.usefixtures('no_tasks')
@@ -26,57 +27,54 @@ pytestmark = pytest.mark.usefixtures('no_tasks')
 SECOND = timedelta(seconds=1)
 
 
-class TestPulse:
-    def test_watches_one_task_at_a_time(self, app):
+class TestWatch:
+    def test_tells_the_seat_of_one_task_at_a_time(self):
         seat = Seat('worker', work)
-        pulse, task_id = Pulse(app, seat), uuid4()
+        watch = Watch(seat)
 
-        pulse.start_watch(task_id, -SECOND)
-        assert pulse.running == task_id
+        watch.start_watch(uuid4(), -SECOND)
+        assert seat.is_busy
         assert seat.is_overdue
 
-        pulse.stop_watch()
-        assert pulse.running is None
+        watch.stop_watch()
+        assert not seat.is_busy
         assert not seat.is_overdue
 
-    def test_keeps_what_runs(self, app):
-        found = put(task(name='nothing')(lambda: None))
+    def test_leaves_a_step_s_time_for_what_is_to_be_written_down(self, monkeypatch):
+        monkeypatch.setattr(workers, 'STEP', -SECOND)
         seat = Seat('worker', work)
-        leases.claim_next(seat.lease)
+        watch = Watch(seat)
 
-        with later(seconds=10) as moment:
-            Pulse(app, seat)._renew(found)
+        watch.start_watch(uuid4(), SECOND * 60)
+        watch.stop_watch()
 
-        assert row_of(found).due == moment + LEASE
+        assert seat.is_overdue
 
-    def test_beats_on_where_the_database_is_away(self, kernel, caplog):
-        app = kernel(SQLALCHEMY_DATABASE_URI='postgresql://nobody@127.0.0.1:1/none')
-        pulse = Pulse(app, Seat('worker', work))
-        before = pulse.renewed
 
-        pulse._renew(uuid4())
+class TestLeaveWith:
+    def test_ends_a_process_whose_leader_is_gone_whatever_it_does(self):
+        line = Line()
 
-        assert 'a lease could not be renewed: OperationalError' in caplog.text
-        assert pulse.renewed == before
+        def lead():
+            FORK.Process(target=follow, args=(os.getpid(),)).start()
+            signal.pause()
 
-    def test_beats_beside_the_task_it_keeps(self, own_app, monkeypatch):
-        monkeypatch.setattr(leases, 'RENEW_EVERY', timedelta())
-        renewed = Line()
+        def follow(leader):
+            leave_with(leader)
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            line.say()
+            while True:
+                signal.pause()
 
-        def run():
-            def due():
-                return read(select(Entry.due).where(Entry.id == found)).scalar_one()
+        leading = FORK.Process(target=lead)
+        leading.start()
+        line.listen()
+        assert line.hear() == b'!'
 
-            first = due()
-            while due() == first:
-                Event().wait(0.02)
-            renewed.say()
+        leading.kill()
+        leading.join(10)
 
-        found = put(task(name='run')(run))
-
-        Crew(own_app, [Seat('worker', work)]).run(until(lambda: not rows()))
-
-        assert renewed.hear() == b'!'
+        assert line.hear() == b''
 
 
 class TestWork:
@@ -114,6 +112,81 @@ class TestWork:
         Crew(own_app, [Seat('worker', work)]).run(until(lambda: row_of(found).state == 'dead'))
 
         assert row_of(found).error == 'it took longer than its time limit, and was ended'
+
+    def test_is_renewed_although_a_task_keeps_its_interpreter_busy(self, own_app, monkeypatch):
+        monkeypatch.setattr(leases, 'RENEW_EVERY', 0.0)
+        monkeypatch.setattr(dispatcher, 'POLL_EVERY', 0.05)
+        begun = Line()
+
+        def run():
+            begun.say()
+            # It lets nothing else happen in its process until a signal ends it.
+            ctypes.PyDLL(None).pause()
+
+        put(task(name='run')(run))
+        worker = Seat('worker', work)
+        dues = set()
+
+        def condition():
+            dues.update(row.due for row in rows() if row.state == 'running')
+            return len(dues) >= 3
+
+        Crew(own_app, [worker, Seat('dispatcher', dispatch([worker]))]).run(until(condition))
+
+        assert begun.hear() == b'!'
+
+    def test_is_ended_when_a_step_with_the_database_hangs(self, own_app, monkeypatch, tmp_path):
+        monkeypatch.setattr(workers, 'STEP', SECOND / 5)
+        claim_next = leases.claim_next
+
+        def hang(lease):
+            if not (tmp_path / 'hung').exists():
+                (tmp_path / 'hung').touch()
+                Event().wait()
+            return claim_next(lease)
+
+        monkeypatch.setattr(leases, 'claim_next', hang)
+        put(task(name='nothing')(lambda: None))
+
+        Crew(own_app, [Seat('worker', work)]).run(until(lambda: not rows()))
+
+        assert (tmp_path / 'hung').exists()
+
+    def test_lets_go_of_what_it_could_not_write_down(self, own_app, monkeypatch, tmp_path):
+        """The database was away for just that long, and the process is the same. It keeps nobody
+        from the task that it works on next.
+        """
+        monkeypatch.setattr(leases, 'LEASE', SECOND)
+        monkeypatch.setattr(leases, 'RENEW_EVERY', 0.0)
+        monkeypatch.setattr(dispatcher, 'POLL_EVERY', 0.05)
+        finish = leases.finish
+
+        def fail(*held):
+            if not (tmp_path / 'failed').exists():
+                (tmp_path / 'failed').write_text(str(os.getpid()))
+                raise OperationalError('DELETE', {}, Exception('gone\nfor good'))
+            (tmp_path / 'finished').write_text(str(os.getpid()))
+            finish(*held)
+
+        monkeypatch.setattr(leases, 'finish', fail)
+
+        def wait():
+            while not (tmp_path / 'lapsed').exists():
+                Event().wait(0.01)
+
+        lost = put(task(name='run')(lambda: None))
+        put(task(name='wait')(wait))
+        worker = Seat('worker', work)
+
+        def condition():
+            for row in rows():
+                if row.id == lost and row.state == 'running' and row.due <= now():
+                    (tmp_path / 'lapsed').touch()
+            return not rows()
+
+        Crew(own_app, [worker, Seat('dispatcher', dispatch([worker]))]).run(until(condition))
+
+        assert (tmp_path / 'failed').read_text() == (tmp_path / 'finished').read_text()
 
     def test_gives_back_all_that_was_left_on_its_seat(self, own_app):
         nothing = task(name='nothing')(lambda: None)

@@ -7,7 +7,7 @@ from typing import Any
 from flask import current_app
 
 from project.core.clock import now
-from project.core.data.tasks import current_attempt, enqueue, task
+from project.core.data.tasks import GiveUp, current_attempt, enqueue, task
 
 from .rendering import Stamp, new_stamp, render_mail
 from .transports import Transport
@@ -43,11 +43,15 @@ def deliver_mail(
     """Write a mail and hand it over. Run twice, it is handed over twice under one `Message-ID`,
     by which servers and readers know it again.
 
-    Gives up where the server says for good that it does not take mail for this address.
+    Gives up where no mail can go to this address, or the server says for good that none may.
     """
     if not deliver:
         return
     attempt = current_attempt()
     stamp = Stamp(attempt.created_at, attempt.task_id) if attempt else new_stamp(now())
+    try:
+        message = render_mail(template, to, {**context, **secret}, stamp)
+    except ValueError as error:
+        raise GiveUp(f'no such mail can be written: {error}') from error
     transport: Transport = current_app.extensions['mail']
-    transport(render_mail(template, to, {**context, **secret}, stamp))
+    transport(message)

@@ -4,6 +4,7 @@ import logging
 import smtplib
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from email.message import EmailMessage
 from functools import partial
 from pathlib import Path
@@ -56,17 +57,24 @@ def _to_smtp(
         )
     else:
         server = smtplib.SMTP(host, port or 587, timeout=SMTP_TIMEOUT)
-    with server:
+    try:
         if tls == 'starttls':
             server.starttls(context=trust)
         if user:
             server.login(unquote(user), unquote(password or ''))
         _hand_over(server, message)
+        # It has the mail: how it takes leave is no reason to send it once more.
+        with suppress(smtplib.SMTPException, OSError):
+            server.quit()
+    finally:
+        server.close()
 
 
 def _hand_over(server: smtplib.SMTP, message: EmailMessage) -> None:
     try:
         server.send_message(message)
+    except smtplib.SMTPNotSupportedError as lack:
+        raise GiveUp(f'the server cannot take mail for such an address: {lack}') from lack
     except smtplib.SMTPRecipientsRefused as refusal:
         [(code, said)] = refusal.recipients.values()
         if code < 500:  # "Not now" (RFC 5321, 4.2.1).

@@ -19,8 +19,13 @@ from project.core.origin import Origin, current_origin, set_origin
 
 from . import leases
 from .packing import unpack, without_secrets
-from .refusals import GiveUp, LeaseLost
-from .registry import Task, find_task
+from .refusals import GiveUp, LeaseLost, Unfit
+from .registry import Task, doubled, find_task
+
+LONGEST_REASON = 2000  # characters
+
+# Attempts at what this version cannot run: a deploy may be under way, but not for ever.
+MISFITS = 10
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +59,7 @@ class Watch(Protocol):
         """A task begins, which may take so long."""
 
     def stop_watch(self) -> None:
-        """It has ended by itself."""
+        """It has ended by itself; what is left is to write that down."""
 
 
 _attempt: ContextVar[Attempt | None] = ContextVar('attempt', default=None)
@@ -116,18 +121,19 @@ def _make(app: Flask, task: Task | None, row: AnyRow) -> Outcome:
     except LeaseLost:
         return Outcome('lost', lambda: None)
     except GiveUp as refusal:
-        return _given_up(row, without_secrets(str(refusal), task, arguments))
+        return _given_up(row, _said(refusal, task, arguments))
+    except Unfit as misfit:
+        return _failed(task, row, _said(misfit, task, arguments), most=MISFITS)
     except (Exception, SystemExit) as error:
-        reason = without_secrets(f'{type(error).__name__}: {error}', task, arguments)
-        trace = without_secrets(traceback.format_exc(), task, arguments)
-        return replace(_failed(task, row, reason), trace=trace)
+        trace = _storable(''.join(traceback.format_exception(error)), task, arguments)
+        return replace(_failed(task, row, _said(error, task, arguments)), trace=trace)
     return Outcome('done', partial(leases.finish, row.id, row.lease))
 
 
 def _known(task: Task | None, row: AnyRow) -> Task:
-    """Return the task, or give up what nobody knows and what has killed too many processes."""
+    """Return the task, or refuse what nobody knows and give up what killed too many processes."""
     if task is None:
-        raise GiveUp('this version of the service knows no such task')
+        raise Unfit('this version of the service knows no such task')
     if row.attempts > task.attempts:
         raise GiveUp(row.error or f'{task.attempts} times its process died')
     return task
@@ -143,11 +149,12 @@ def _run(task: Task, row: AnyRow, arguments: dict[str, Any]) -> None:
         _attempt.reset(token)
 
 
-def _failed(task: Task | None, row: AnyRow, reason: str) -> Outcome:
-    if task is None or row.attempts >= task.attempts:
+def _failed(task: Task | None, row: AnyRow, reason: str, most: int | None = None) -> Outcome:
+    attempts = task.attempts if task else MISFITS
+    if row.attempts >= min(attempts, most or attempts):
         return _given_up(row, reason)
-    again = partial(leases.retry_later, row.id, row.lease, reason, task.wait_after(row.attempts))
-    return Outcome('failed', again, reason)
+    wait = task.wait_after(row.attempts) if task else doubled(timedelta(seconds=1), row.attempts)
+    return Outcome('failed', partial(leases.retry_later, row.id, row.lease, reason, wait), reason)
 
 
 def _given_up(row: AnyRow, reason: str) -> Outcome:
@@ -163,6 +170,21 @@ def _origin_of(row: AnyRow) -> Iterator[None]:
         yield
     finally:
         set_origin(before)
+
+
+def _said(error: BaseException, task: Task | None, arguments: dict[str, Any]) -> str:
+    """Return what an error says, in one line."""
+    # It also knows what to do with an error that fails to say anything.
+    said = ''.join(traceback.format_exception_only(error)).strip()
+    if isinstance(error, (GiveUp, Unfit)):
+        said = said.partition(': ')[2] or said
+    return _storable(said, task, arguments)[:LONGEST_REASON]
+
+
+def _storable(text: str, task: Task | None, arguments: dict[str, Any]) -> str:
+    """Return a text without secrets, and without what a database does not take."""
+    shown = without_secrets(text, task, arguments)
+    return shown.encode(errors='backslashreplace').decode().replace('\0', '\\0')
 
 
 def _note(outcome: Outcome, row: AnyRow, seconds: float = 0.0) -> None:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy import ColumnElement, delete, select, update
 
 from project.core.clock import now
 from project.core.data.database import AnyRow, db, in_atomic, read, write
@@ -17,12 +17,10 @@ from .outbox import DEAD, RUNNING, SENT, WAITING, Entry
 from .refusals import LeaseLost
 
 LEASE = timedelta(seconds=20)
-RENEW_EVERY = timedelta(seconds=5)
+RENEW_EVERY = 5.0  # seconds
 
 # What an engine was handed and did not start by then is handed out again: it may have lost it.
 HANDED = timedelta(seconds=30)
-
-LONGEST_ERROR = 2000  # characters
 
 TAKEN = (
     Entry.id, Entry.name, Entry.arguments, Entry.sealed, Entry.attempts, Entry.lease,
@@ -42,26 +40,32 @@ def claim(task_id: UUID, lease: UUID) -> AnyRow | None:
     return _claim(lease, (Entry.id == task_id) & (Entry.state != DEAD) & is_due)
 
 
-def renew(task_id: UUID, lease: UUID) -> None:
-    """Keep a task for another while."""
-    mine = update(Entry).where(Entry.id == task_id, _held_by(lease))
+def renew(held: list[UUID]) -> None:
+    """Keep what is held under these leases for another while."""
+    mine = update(Entry).where(Entry.lease.in_(held), Entry.state == RUNNING)
     write(mine.values(due=now() + LEASE))
 
 
 def finish(task_id: UUID, lease: UUID) -> None:
-    """Forget a task that is done, secrets and all; nothing happens if somebody else has it."""
-    write(delete(Entry).where(Entry.id == task_id, _held_by(lease)))
+    """Forget a task that is done, secrets and all; nothing happens if somebody else has it.
+
+    One that was wanted again while it ran waits for its next turn.
+    """
+    mine = (Entry.id == task_id) & _held_by(lease)
+    if not write(_done(mine)):
+        write(_again(mine))
 
 
 def retry_later(task_id: UUID, lease: UUID, reason: str, wait: timedelta) -> None:
     """Give a task back for another attempt."""
-    values = {'state': WAITING, 'due': now() + wait, 'lease': None, 'error': reason[:LONGEST_ERROR]}
+    due = now() + wait
+    values = {'state': WAITING, 'due': due, 'wanted_at': due, 'lease': None, 'error': reason}
     write(update(Entry).where(Entry.id == task_id, _held_by(lease)).values(**values))
 
 
 def bury(task_id: UUID, lease: UUID, reason: str) -> None:
     """Make a dead letter of a task: only an operator moves it from there."""
-    values = {'state': DEAD, 'due': None, 'lease': None, 'error': reason[:LONGEST_ERROR]}
+    values = {'state': DEAD, 'due': None, 'lease': None, 'error': reason}
     write(update(Entry).where(Entry.id == task_id, _held_by(lease)).values(**values))
 
 
@@ -72,22 +76,19 @@ def held_by(lease: UUID) -> list[AnyRow]:
 
 def hand_out(limit: int) -> list[UUID]:
     """Mark tasks that are due as given to an engine, and return their ids."""
-    chosen = _due().limit(limit)
+    # Chosen once, by itself: inside the UPDATE it might be chosen again for each row.
+    chosen = _due().limit(limit).cte('chosen')
     values = {'state': SENT, 'due': now() + HANDED, 'lease': None}
-    sent = update(Entry).where(Entry.id.in_(chosen)).values(**values)
-    return [row.id for row in write(sent.returning(Entry.id))]
+    sent = update(Entry).where(Entry.id.in_(select(chosen.c.id))).values(**values)
+    # In no order; whoever sends them begins with the oldest.
+    rows = write(sent.returning(Entry.id, Entry.wanted_at))
+    return [row.id for row in sorted(rows, key=lambda row: row.wanted_at)]
 
 
 def take_back(ids: list[UUID]) -> None:
     """Have tasks wait again that the engine did not take."""
     mine = update(Entry).where(Entry.id.in_(ids), Entry.state == SENT)
     write(mine.values(state=WAITING, due=now()))
-
-
-def count_sent() -> int:
-    """Return how many an engine was handed and may still start; the others it has lost."""
-    handed = (Entry.state == SENT) & (Entry.due > now())
-    return int(read(select(func.count()).where(handed)).scalar_one())
 
 
 def is_any_due() -> bool:
@@ -99,9 +100,21 @@ def use_up(task_id: UUID, lease: UUID) -> None:
     """Forget a task in the transaction of its effect; refuses with LeaseLost who lost it."""
     if not in_atomic():
         raise RuntimeError('use_up() outside atomic()')
-    mine = delete(Entry).where(Entry.id == task_id, _held_by(lease)).returning(Entry.id)
-    if db.session.execute(mine).one_or_none() is None:
-        raise LeaseLost
+    mine = (Entry.id == task_id) & _held_by(lease)
+    for settle in (_done(mine), _again(mine)):
+        if db.session.execute(settle).one_or_none() is not None:
+            return
+    raise LeaseLost
+
+
+def _done(mine: ColumnElement[bool]) -> Any:
+    return delete(Entry).where(mine, ~Entry.again).returning(Entry.id)
+
+
+def _again(mine: ColumnElement[bool]) -> Any:
+    moment = now()
+    values = {'state': WAITING, 'due': moment, 'wanted_at': moment, 'attempts': 0, 'again': False}
+    return update(Entry).where(mine).values(**values, lease=None).returning(Entry.id)
 
 
 def _due() -> Any:
@@ -121,7 +134,6 @@ def _claim(lease: UUID, which: ColumnElement[bool]) -> AnyRow | None:
         due=moment + LEASE,
         started_at=moment,
         attempts=Entry.attempts + 1,
-        unique_key=None,
     )  # fmt: skip
     rows = write(taken.returning(*TAKEN))
     return rows[0] if rows else None

@@ -17,8 +17,9 @@ from .registry import find_task
 STATES = (WAITING, SENT, RUNNING, DEAD)
 BATCH = 500
 SHOWN = (
-    Entry.id, Entry.name, Entry.state, Entry.attempts, Entry.due, Entry.created_at,
-    Entry.started_at, Entry.request_id, Entry.error, Entry.arguments, Entry.sealed,
+    Entry.id, Entry.name, Entry.state, Entry.attempts, Entry.wanted_at.label('due'),
+    Entry.created_at, Entry.started_at, Entry.request_id, Entry.error, Entry.arguments,
+    Entry.sealed,
 )  # fmt: skip
 # Depth is a sign and no account: beyond that, more is only more.
 COUNTED = 10_000
@@ -47,6 +48,8 @@ def list_tasks(
     while batch:
         yield from map(_shown, batch)
         left -= len(batch)
+        if left <= 0:
+            return
         rest = chosen.where(tuple_(*place) > (batch[-1].created_at, batch[-1].id))
         batch = read(rest.limit(int(min(left, BATCH)))).all()
 
@@ -62,7 +65,7 @@ def get_task(task_id: UUID) -> dict[str, Any]:
 @atomic()
 def retry_task(task_id: UUID) -> None:
     """Have a task tried again now, with all attempts. Refuses one that runs or is not there."""
-    again = {'state': WAITING, 'due': now(), 'attempts': 0, 'lease': None}
+    again = _anew()
     one = update(Entry).where(Entry.id == task_id, Entry.state != RUNNING)
     _refuse_none(task_id, db.session.execute(one.values(**again).returning(Entry.id)).one_or_none())
 
@@ -77,7 +80,7 @@ def discard_task(task_id: UUID) -> None:
 @atomic()
 def retry_dead(name: str | None = None) -> int:
     """Have all dead letters, or those of one task, tried again. Return how many there were."""
-    again = {'state': WAITING, 'due': now(), 'attempts': 0}
+    again = _anew()
     dead = _chosen(update(Entry), DEAD, name).values(**again).returning(Entry.id)
     return len(db.session.execute(dead).all())
 
@@ -91,7 +94,7 @@ def discard_dead(name: str | None = None) -> int:
 
 def task_stats() -> list[AnyRow]:
     """Return per task how many are in each state, and the age in seconds of what is due longest."""
-    oldest = func.min(case((Entry.state.in_((WAITING, SENT)), Entry.due)))
+    oldest = func.min(case((Entry.state.in_((WAITING, SENT)), Entry.wanted_at)))
     counts = [func.count(case((Entry.state == state, 1))).label(state) for state in STATES]
     found = read(
         select(Entry.name, *counts, oldest.label('oldest'))
@@ -106,13 +109,18 @@ def backlog() -> dict[str, int]:
 
     Counted up to 10,000 each, for it is asked every second.
     """
-    due = (Entry.due <= now()) & Entry.state.in_((WAITING, SENT))
-    oldest = read(select(func.min(Entry.due)).where(due)).scalar_one()
+    due = (Entry.wanted_at <= now()) & Entry.state.in_((WAITING, SENT))
+    oldest = read(select(func.min(Entry.wanted_at)).where(due)).scalar_one()
     return {
         'waiting': _count(due),
         'dead': _count(Entry.state == DEAD),
         'delay': delay_of(oldest),
     }
+
+
+def _anew() -> dict[str, Any]:
+    moment = now()
+    return {'state': WAITING, 'due': moment, 'wanted_at': moment, 'attempts': 0, 'lease': None}
 
 
 def delay_of(oldest: Any) -> int:

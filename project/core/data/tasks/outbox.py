@@ -9,7 +9,7 @@ from typing import Any, ParamSpec
 from uuid import UUID, uuid4
 
 from flask import current_app
-from sqlalchemy import Index, LargeBinary, String, Text, UniqueConstraint, func, literal
+from sqlalchemy import Index, LargeBinary, String, Text, UniqueConstraint, case, func, literal
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
@@ -41,11 +41,15 @@ class Entry(Base):
     name: Mapped[str] = mapped_column(String(128))
     arguments: Mapped[str] = mapped_column(Text)
     sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
-    # Only while it waits: what is enqueued once it runs may have come too late for it.
+    # Of all that are the same, one is here.
     unique_key: Mapped[str | None] = mapped_column(String(64))
     state: Mapped[str] = mapped_column(String(8), default=WAITING)
     attempts: Mapped[int] = mapped_column(default=0)
-    # Not before; and for what is under way, when somebody else may take it. Never, if dead.
+    # It was enqueued once more while it ran, and what it then read may have been too old.
+    again: Mapped[bool] = mapped_column(default=False)
+    # When it was to be done, for people; and when it may be taken, which for what is under way is
+    # when whoever has it has had their time. Never, if dead.
+    wanted_at: Mapped[datetime] = mapped_column(UTCDateTime)
     due: Mapped[datetime | None] = mapped_column(UTCDateTime)
     # Which process has it.
     lease: Mapped[UUID | None] = mapped_column()
@@ -58,9 +62,10 @@ class Entry(Base):
 def enqueue(function: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> UUID:
     """Have a task done once this transaction is committed, and never if it is not. Return its id.
 
-    Costs one INSERT. Where the task is `unique` and the same one waits already, that one is enough,
-    and runs after this transaction. Refuses to be called outside `atomic`, functions that are no
-    task, and arguments that are no JSON (TypeError) or more than 64 KiB of it (ValueError).
+    Costs one INSERT. Where the task is `unique` and the same one is there already, that one is
+    enough: it runs after this transaction, once more if it runs just now, and anew if it was dead.
+    Refuses to be called outside `atomic`, functions that are no task, and arguments that are no
+    JSON (TypeError) or more than 64 KiB of it (ValueError).
     """
     return _insert(now(), function, args, kwargs)
 
@@ -85,18 +90,14 @@ def _insert(
         'arguments': arguments,
         'sealed': sealed,
         'unique_key': key_of(task, arguments),
+        'wanted_at': due,
         'due': due,
         'request_id': current_origin().request_id,
     }
     doorbell: Doorbell = current_app.extensions['doorbell']
-    sooner = func.least if doorbell.is_in_database else func.min
-    # To touch the one that waits locks it: it will not run before what is written here is there.
-    insert = insert_or(
-        Entry,
-        values,
-        conflict=('name', 'unique_key'),
-        change={'due': sooner(Entry.due, literal(due, UTCDateTime))},
-    )
+    change = _sooner(due, func.least if doorbell.is_in_database else func.min)
+    # To touch the one that is there locks it: it will not run before what is written here is seen.
+    insert = insert_or(Entry, values, conflict=('name', 'unique_key'), change=change)
     if doorbell.is_in_database:
         # In the same statement, and heard when the transaction is committed.
         insert = insert.returning(Entry.id, func.pg_notify(CHANNEL, ''))
@@ -105,3 +106,16 @@ def _insert(
         after_commit(doorbell.ring)
     found: UUID = db.session.execute(insert).one()[0]
     return found
+
+
+def _sooner(due: datetime, least: Any) -> dict[str, Any]:
+    """Return what becomes of a task that is there already when the same one is wanted."""
+    moment = literal(due, UTCDateTime)
+    is_dead, is_under_way = Entry.state == DEAD, Entry.state.in_((RUNNING, SENT))
+    return {
+        'state': case((is_dead, WAITING), else_=Entry.state),
+        'attempts': case((is_dead, 0), else_=Entry.attempts),
+        'again': Entry.again | (Entry.state == RUNNING),
+        'wanted_at': case((is_dead, moment), else_=least(Entry.wanted_at, moment)),
+        'due': case((is_under_way, Entry.due), (is_dead, moment), else_=least(Entry.due, moment)),
+    }

@@ -3,11 +3,13 @@
 import hashlib
 import inspect
 import json
+from html import escape
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 from project.core.sealing import seal, unseal
 
-from .refusals import GiveUp
+from .refusals import Unfit
 from .registry import Task
 
 MAX_SIZE = 64 * 1024  # bytes of JSON: what is larger belongs into the storage, and its key in here
@@ -25,25 +27,25 @@ def pack(task: Task, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[str
     bound.apply_defaults()
     arguments = dict(bound.arguments)
     secret = {name: arguments.pop(name) for name in task.secrets & set(arguments)}
-    text, hidden = _to_json(task, arguments), _to_json(task, secret)
+    text, hidden = _to_json(task, arguments), _to_json(task, secret) if secret else ''
     if len(text) + len(hidden) > MAX_SIZE:
         raise ValueError(f'the arguments of {task.name} are larger than 64 KiB')
     return text, seal(PURPOSE, hidden.encode()) if secret else None
 
 
 def unpack(task: Task, text: str, sealed: bytes | None) -> dict[str, Any]:
-    """Return the arguments, or refuse with GiveUp where the function does not take them any more.
+    """Return the arguments, or refuse with Unfit where the function does not take them.
 
-    A deploy may lie between: then it is somebody's turn to decide, and no use to try again.
+    A deploy may lie between, or be under way.
     """
     opened = b'{}' if sealed is None else unseal(PURPOSE, sealed)
     if opened is None:
-        raise GiveUp('its secrets were sealed under a SECRET_KEY that is gone')
+        raise Unfit('its secrets were sealed under a SECRET_KEY that is gone')
     arguments = {**json.loads(text), **json.loads(opened)}
     try:
         inspect.signature(task.function).bind(**arguments)
     except TypeError as error:
-        raise GiveUp(f'its arguments do not fit any more: {error}') from error
+        raise Unfit(f'its arguments do not fit any more: {error}') from error
     return arguments
 
 
@@ -59,8 +61,10 @@ def key_of(task: Task, text: str) -> str | None:
 def shown(text: str, sealed: bytes | None, task: Task | None) -> dict[str, Any]:
     """Return the arguments as people may see them: each secret one as `***`."""
     arguments: dict[str, Any] = json.loads(text)
-    hidden = (sorted(task.secrets) if task else ['secrets']) if sealed else []
-    return {**arguments, **dict.fromkeys(hidden, MASK)}
+    hidden = (task.secrets if task else {'secrets'}) if sealed else set()
+    # Also what was no secret yet when it was written down.
+    hidden = {*hidden, *(task.secrets & set(arguments) if task else ())}
+    return {**arguments, **dict.fromkeys(sorted(hidden), MASK)}
 
 
 def without_secrets(reason: str, task: Task | None, arguments: dict[str, Any]) -> str:
@@ -73,14 +77,19 @@ def without_secrets(reason: str, task: Task | None, arguments: dict[str, Any]) -
 
 
 def _words(value: Any) -> list[str]:
+    """Return each text in a value in the forms in which an error may repeat it."""
     if isinstance(value, dict):
-        return [word for item in value.values() for word in _words(item)]
+        return _words([*value, *value.values()])
     if isinstance(value, list):
         return [word for item in value for word in _words(item)]
     if value is None or value == '' or isinstance(value, bool):
         return []
-    # As it is, and as an error has it that shows it in quotes.
-    return [str(value), repr(str(value))[1:-1]]
+    word = str(value)
+    # Half a letter is JSON, and no URL.
+    raw = word.encode(errors='replace')
+    urls = {quote(raw), quote(raw, safe=''), quote_plus(raw)}
+    jsons = {json.dumps(word, ensure_ascii=ascii)[1:-1] for ascii in (True, False)}
+    return [*{word, repr(word)[1:-1], repr(raw)[2:-1], escape(word), *urls, *jsons}]
 
 
 def _to_json(task: Task, arguments: dict[str, Any]) -> str:

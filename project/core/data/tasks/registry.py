@@ -30,7 +30,7 @@ class Task:
     :param backoff: the wait after the first failure; it doubles with each, up to 15 minutes.
     :param time_limit: after which the process of an attempt is killed.
     :param secrets: the arguments that are sealed in the outbox and shown nowhere.
-    :param unique: the arguments that make two of them the same, of which one waits at most.
+    :param unique: the arguments that make two of them the same, of which there is one at most.
     """
 
     name: str
@@ -43,11 +43,19 @@ class Task:
     timetable: Timetable | None
 
     def wait_after(self, attempt: int) -> timedelta:
-        """Return how long to wait after a failed attempt, with jitter: many must not come back
-        at once, so it is between half of the wait and all of it."""
-        # Bounded first: what is a day long would otherwise overflow.
-        doubled: timedelta = min(self.backoff, LONGEST_BACKOFF) * 2 ** min(attempt - 1, 30)
-        return min(doubled, LONGEST_BACKOFF) * random.uniform(0.5, 1)  # noqa: S311 - no secret
+        """Return how long to wait after a failed attempt."""
+        return doubled(self.backoff, attempt)
+
+
+def doubled(backoff: timedelta, attempt: int) -> timedelta:
+    """Return the wait after an attempt: twice that after the one before it, up to 15 minutes.
+
+    With jitter, between half of it and all of it: many that failed together must not come back
+    together.
+    """
+    # Bounded first: what is a day long would otherwise overflow.
+    wait: timedelta = min(backoff, LONGEST_BACKOFF) * 2 ** min(attempt - 1, 30)
+    return min(wait, LONGEST_BACKOFF) * random.uniform(0.5, 1)  # noqa: S311 - no secret
 
 
 def task(
@@ -78,7 +86,7 @@ def task(
         chosen = tuple(unique) if unique is not None else () if timetable else None
         _add(
             Task(
-                name=name or f'{function.__module__.split(".")[1]}.{function.__name__}',
+                name=name or f'{_feature_of(function)}.{function.__name__}',
                 function=function,
                 attempts=attempts,
                 backoff=backoff,
@@ -113,6 +121,12 @@ def scheduled_tasks() -> list[Task]:
 def task_names() -> list[str]:
     """Return the names of all tasks, sorted."""
     return sorted(_tasks)
+
+
+def _feature_of(function: Callable[..., Any]) -> str:
+    """Return the package below `project` that a function lives in."""
+    _, _, inside = function.__module__.partition('.')
+    return (inside or function.__module__).split('.')[0]
 
 
 def _timetable(every: timedelta | None, cron: str | None) -> Timetable | None:

@@ -138,6 +138,14 @@ class TestDeliverMail:
         [row] = rows()
         assert (row.state, row.attempts, row.error) == ('dead', 1, '550 nobody lives there')
 
+    def test_gives_up_what_cannot_be_written_as_a_mail(self, post_office):
+        send(to='nobody')
+        send(to=f'{TO}, eve@example.com')
+        work_off(post_office)
+
+        assert {(row.state, row.attempts) for row in rows()} == {('dead', 1)}
+        assert all(row.error.startswith('no such mail can be written: ') for row in rows())
+
     def test_runs_when_it_is_simply_called(self, post_office, tmp_path):
         for _ in range(2):
             deliver_mail('hello', TO, HELLO, {})

@@ -35,9 +35,10 @@ COMPOSE = ROOT / 'docker-compose.yml'
 class Mailbox:
     """What an SMTP server does with what it is handed: keep it, with how it came."""
 
-    def __init__(self, *, refusal=None):
+    def __init__(self, *, refusal=None, farewell='221 Bye'):
         self.kept = []
         self.refusal = refusal
+        self.farewell = farewell
 
     async def handle_RCPT(self, server, session, envelope, address, options):
         if self.refusal:
@@ -49,6 +50,12 @@ class Mailbox:
         self.kept.append(SimpleNamespace(envelope=envelope, session=session))
         return '250 OK'
 
+    async def handle_QUIT(self, server, session, envelope):
+        if self.farewell is None:
+            # Gone without a word.
+            server.transport.abort()
+        return self.farewell or ''
+
 
 class Server(Controller):
     """A server at a port of the system's choice."""
@@ -59,8 +66,8 @@ class Server(Controller):
 
 
 @contextmanager
-def smtp_server(refusal=None, **options):
-    mailbox = Mailbox(refusal=refusal)
+def smtp_server(refusal=None, farewell='221 Bye', **options):
+    mailbox = Mailbox(refusal=refusal, farewell=farewell)
     server = Server(mailbox, hostname='127.0.0.1', port=0, **options)
     server.start()
     mailbox.port = server.port
@@ -164,6 +171,21 @@ class TestToSmtp:
             transport = transport_for(f'smtp://127.0.0.1:{server.port}')
             with pytest.raises(GiveUp, match=r'for this address: 550 .*nobody lives there'):
                 transport(hello())
+
+    def test_gives_up_an_address_that_the_server_cannot_write(self):
+        with smtp_server(enable_SMTPUTF8=False) as server:
+            transport = transport_for(f'smtp://127.0.0.1:{server.port}')
+            with pytest.raises(GiveUp, match='cannot take mail for such an address'):
+                transport(hello(to='jürgen@bücher.example'))
+
+        assert server.kept == []
+
+    @pytest.mark.parametrize('farewell', ['421 too busy', '500 what', 'no reply at all', None])
+    def test_does_not_send_twice_what_was_taken_however_the_server_takes_leave(self, farewell):
+        with smtp_server(farewell=farewell) as server:
+            transport_for(f'smtp://127.0.0.1:{server.port}')(hello())
+
+        assert len(server.kept) == 1
 
     @pytest.mark.parametrize('refusal', ['450 not now', '421 closing'])
     def test_does_not_give_up_who_is_only_busy(self, post_office, monkeypatch, refusal):

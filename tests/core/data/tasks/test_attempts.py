@@ -5,6 +5,8 @@ import logging
 from contextvars import Context
 from datetime import timedelta
 from functools import partial
+from html import escape
+from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
@@ -21,8 +23,15 @@ from project.core.data.tasks import (
     once,
     task,
 )
-from project.core.data.tasks.attempts import Unwatched, attempt_one, release, work_off
+from project.core.data.tasks.attempts import (
+    MISFITS,
+    Unwatched,
+    attempt_one,
+    release,
+    work_off,
+)
 from project.core.data.tasks.leases import LEASE
+from project.core.data.tasks.refusals import Unfit
 from project.core.origin import NOWHERE, Origin, current_origin, set_origin
 
 from ...outbox import change, later, put, put_at, row_of, rows
@@ -140,35 +149,90 @@ class TestAttemptOne:
         assert (row.state, row.attempts, row.error) == ('dead', 1, 'nobody lives there')
         assert said()[0][1]['reason'] == 'nobody lives there'
 
-    def test_gives_up_a_task_that_this_version_does_not_know(self, attempt):
+    def test_leaves_a_task_that_it_does_not_know_to_another_version(self, attempt):
         found = put(task(name='nothing')(lambda: None))
         change(found, name='of-tomorrow')
 
         attempt()
 
         row = row_of(found)
-        assert (row.state, row.attempts) == ('dead', 1)
+        assert (row.state, row.attempts) == ('waiting', 1)
         assert row.error == 'this version of the service knows no such task'
 
-    def test_gives_up_arguments_that_do_not_fit_any_more(self, attempt):
+    def test_leaves_arguments_that_do_not_fit_to_another_version(self, attempt):
         found = put(task(name='one')(lambda a: None), 1)
         change(found, arguments='{"b":1}')
 
         attempt()
 
         row = row_of(found)
-        assert (row.state, row.attempts) == ('dead', 1)
+        assert (row.state, row.attempts) == ('waiting', 1)
         assert row.error.startswith('its arguments do not fit any more: ')
 
-    def test_gives_up_secrets_that_nobody_can_read_any_more(self, attempt, app, monkeypatch):
+    def test_leaves_secrets_that_it_cannot_read_to_another_version(self, attempt, app, monkeypatch):
         found = put(task(name='one', secrets=['pin'])(lambda pin: None), PIN)
         monkeypatch.setitem(app.config, 'SECRET_KEY', 'another-' * 5)
 
         attempt()
 
         row = row_of(found)
-        assert (row.state, row.attempts) == ('dead', 1)
+        assert (row.state, row.attempts) == ('waiting', 1)
         assert row.error == 'its secrets were sealed under a SECRET_KEY that is gone'
+
+    @pytest.mark.parametrize(
+        ('misfit', 'error'),
+        [
+            ({'name': 'of-tomorrow'}, 'this version of the service knows no such task'),
+            ({'arguments': '{"b":1}'}, 'its arguments do not fit any more: '),
+            ({'sealed': b'of another key'}, 'its secrets were sealed under a SECRET_KEY'),
+        ],
+        ids=['name', 'arguments', 'secrets'],
+    )
+    def test_gives_up_what_fits_no_version_for_long(self, attempt, said, misfit, error):
+        """However often the task itself may be tried."""
+        found = put(task(name='one', attempts=140, secrets=['pin'])(lambda a, pin: None), 1, PIN)
+        change(found, **misfit)
+
+        for number in range(MISFITS):
+            assert row_of(found).state == 'waiting'
+            with later(hours=number):
+                assert attempt()
+
+        row = row_of(found)
+        assert (row.state, row.attempts) == ('dead', 10)
+        assert row.error.startswith(error)
+        outcomes = [fields['outcome'] for _, fields in said()]
+        assert outcomes == ['failed'] * 9 + ['given up']
+
+    def test_gives_up_what_does_not_fit_as_soon_as_it_would_any_failure(self, attempt):
+        found = put(task(name='one', attempts=1)(lambda a: None), 1)
+        change(found, arguments='{"b":1}')
+
+        attempt()
+
+        assert row_of(found).state == 'dead'
+
+    @time_machine.travel(now(), tick=False)
+    def test_waits_longer_each_time_for_the_version_that_knows_it(self, attempt):
+        found = put(task(name='nothing')(lambda: None))
+        change(found, name='of-tomorrow', attempts=4)
+
+        attempt()
+
+        assert now() + 8 * SECOND <= row_of(found).due <= now() + 16 * SECOND
+
+    def test_runs_what_fits_again(self, attempt):
+        seen = []
+        found = put(task(name='see')(lambda: seen.append(1)))
+        change(found, name='of-tomorrow')
+        attempt()
+        change(found, name='see')
+
+        with later(hours=1):
+            attempt()
+
+        assert seen == [1]
+        assert rows() == []
 
     def test_opens_secrets_of_an_older_key_that_is_kept(self, attempt, app, monkeypatch):
         seen = []
@@ -233,13 +297,84 @@ class TestAttemptOne:
         assert row_of(found).error.endswith('no *** here')
         assert PIN not in json.dumps(said()) + caplog.text + repr(tuple(row_of(found)))
 
-    def test_logs_where_it_failed(self, attempt, caplog):
+    def test_logs_where_it_failed(self, attempt, said, caplog):
         put(failing(OSError('down')))
 
         attempt()
 
+        [message] = [record.message for record in caplog.records if 'fields' in vars(record)]
+        assert message.startswith('task\nTraceback')
+        assert 'in fail' in message
+        assert 'OSError: down' in message
+
+    @pytest.mark.parametrize('form', [str, repr, str.encode, json.dumps, quote, escape])
+    def test_keeps_secrets_out_of_what_it_logs_in_every_form(self, attempt, said, caplog, form):
+        pin = 'p&ss "wörd"'
+        found = put(failing(OSError(f'no {form(pin)} here'), secrets=['pin']), pin)
+
+        attempt()
+
         assert 'Traceback' in caplog.text
-        assert 'in fail' in caplog.text
+        assert '***' in row_of(found).error
+        for told in (caplog.text, row_of(found).error):
+            assert 'ss' not in told.partition('OSError')[2]
+
+    @pytest.mark.parametrize(
+        ('error', 'stored'),
+        [
+            (OSError('a\0b'), 'OSError: a\\0b'),
+            (OSError('half \ud800 letter'), 'OSError: half \\ud800 letter'),
+            (GiveUp('a\0b \udcff'), 'a\\0b \\udcff'),
+            (Unfit('a\0b'), 'a\\0b'),
+        ],
+        ids=['nul', 'half a letter', 'given up', 'unfit'],
+    )
+    def test_keeps_what_a_database_would_not_take(self, attempt, error, stored):
+        found = put(failing(error))
+
+        attempt()
+
+        assert row_of(found).error == stored
+
+    @pytest.mark.parametrize('kind', [Exception, GiveUp, Unfit])
+    def test_survives_an_error_that_fails_to_say_anything(self, attempt, said, kind):
+        class Mute(kind):
+            def __str__(self):
+                raise ZeroDivisionError
+
+        found = put(failing(Mute()))
+
+        attempt()
+
+        row = row_of(found)
+        assert row.state == ('dead' if kind is GiveUp else 'waiting')
+        assert row.error
+        assert said()[0][1]['reason'] == row.error
+
+    @pytest.mark.parametrize('secret', ['half \ud800 letter', 'a\0b', {'\ud800': ['\udcff']}])
+    def test_survives_a_secret_that_no_database_would_take(self, attempt, secret):
+        found = put(failing(OSError('down'), secrets=['pin']), secret)
+
+        attempt()
+
+        assert row_of(found).error == 'OSError: down'
+
+    @pytest.mark.parametrize(('error', 'state'), [(OSError, 'waiting'), (GiveUp, 'dead')])
+    def test_cuts_what_nobody_would_read(self, attempt, error, state):
+        found = put(failing(error('x' * 10_000)))
+
+        attempt()
+
+        row = row_of(found)
+        assert (row.state, len(row.error)) == (state, 2000)
+
+    def test_cuts_no_secret_in_two(self, attempt):
+        said = 'x' * 1985 + PIN * 3
+        found = put(failing(GiveUp(said), secrets=['pin']), PIN)
+
+        attempt()
+
+        assert row_of(found).error == 'x' * 1985 + '***' * 3
 
     @pytest.mark.parametrize('error', [None, OSError(), GiveUp(), LeaseLost()])
     def test_is_watched_from_beginning_to_end(self, app, error):
@@ -423,14 +558,17 @@ class TestRelease:
         row = row_of(found)
         assert (row.state, row.error) == ('dead', 'its process ended (signal 9)')
 
-    def test_gives_up_what_nobody_knows(self):
+    @pytest.mark.parametrize(('attempts', 'state'), [(0, 'waiting'), (8, 'waiting'), (9, 'dead')])
+    def test_leaves_what_it_does_not_know_to_another_version(self, attempts, state):
         found = put(task(name='nothing')(lambda: None))
-        change(found, name='of-tomorrow')
+        change(found, name='of-tomorrow', attempts=attempts)
         leases.claim_next(MINE)
 
         release(MINE, 'its process ended')
 
-        assert row_of(found).state == 'dead'
+        row = row_of(found)
+        assert (row.state, row.attempts) == (state, attempts + 1)
+        assert row.error == 'its process ended'
 
     def test_changes_nothing_where_nothing_was_left(self):
         release(MINE, 'its process ended')

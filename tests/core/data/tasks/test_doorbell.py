@@ -114,9 +114,9 @@ class TestDoorbell:
 
 
 def end_others():
-    """Have PostgreSQL end every connection but the one that asks."""
+    """Have PostgreSQL end every connection but the one that asks, and see them end."""
     with db.engine.connect() as connection:
         connection.exec_driver_sql(
-            'SELECT pg_terminate_backend(pid) FROM pg_stat_activity '
+            'SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity '
             'WHERE datname = current_database() AND pid != pg_backend_pid()'
         )

@@ -27,6 +27,12 @@ def nothing():
 
 
 @pytest.fixture
+def single():
+    """A task of which one a name is enough."""
+    return task(name='single', unique=['name'])(lambda name: None)
+
+
+@pytest.fixture
 def taken(nothing):
     """A task that is ours."""
     found = put(nothing)
@@ -137,15 +143,47 @@ class TestClaim:
 class TestRenew:
     def test_keeps_it_for_another_while(self, taken):
         with later(seconds=LEASE.seconds - 1) as moment:
-            leases.renew(taken, MINE)
+            leases.renew([MINE])
 
         assert row_of(taken).due == moment + LEASE
+
+    def test_keeps_what_several_hold_in_one_statement(self, nothing, taken, queries):
+        other, third = put(nothing), put(nothing)
+        for lease in (THEIRS, uuid4()):
+            leases.claim_next(lease)
+
+        with later(seconds=3) as moment, queries(max=1):
+            leases.renew([MINE, THEIRS])
+
+        dues = [row_of(found).due for found in (taken, other)]
+        assert dues == [moment + LEASE] * 2
+        assert row_of(third).due < moment + LEASE
+
+    def test_leaves_alone_when_it_was_to_be_done(self, taken):
+        before = row_of(taken).wanted_at
+
+        with later(seconds=3):
+            leases.renew([MINE])
+
+        assert row_of(taken).wanted_at == before
+
+    @pytest.mark.parametrize('how', ['given back', 'buried'])
+    def test_keeps_nothing_that_does_not_run(self, taken, how):
+        if how == 'given back':
+            leases.retry_later(taken, MINE, 'not now', SECOND)
+        else:
+            leases.bury(taken, MINE, 'hopeless')
+        before = row_of(taken)
+
+        leases.renew([MINE])
+
+        assert row_of(taken) == before
 
     def test_keeps_nothing_that_somebody_else_has(self, taken):
         before = row_of(taken)
 
         with later(seconds=1):
-            leases.renew(taken, THEIRS)
+            leases.renew([THEIRS])
 
         assert row_of(taken) == before
 
@@ -155,6 +193,34 @@ class TestFinish:
         leases.finish(taken, MINE)
 
         assert rows() == []
+
+    def test_has_wait_again_what_was_wanted_again_meanwhile(self, single):
+        found = put(single, 'ada')
+        leases.claim_next(MINE)
+        put(single, 'ada')
+
+        with later(seconds=3) as moment:
+            leases.finish(found, MINE)
+
+        row = row_of(found)
+        assert (row.state, row.attempts, row.lease, row.again) == ('waiting', 0, None, False)
+        assert row.due == row.wanted_at == moment
+        with later(seconds=3):
+            assert leases.claim_next(MINE).id == found
+            leases.finish(found, MINE)
+        assert rows() == []
+
+    def test_leaves_what_was_wanted_again_to_who_has_it_by_now(self, single):
+        found = put(single, 'ada')
+        leases.claim_next(MINE)
+        put(single, 'ada')
+        with later(seconds=LEASE.seconds):
+            leases.claim_next(THEIRS)
+        before = row_of(found)
+
+        leases.finish(found, MINE)
+
+        assert row_of(found) == before
 
 
 class TestRetryLater:
@@ -166,10 +232,11 @@ class TestRetryLater:
         assert (row.state, row.lease, row.due) == ('waiting', None, now() + SECOND)
         assert (row.error, row.attempts) == ('not now', 1)
 
-    def test_cuts_what_nobody_would_read(self, taken):
-        leases.retry_later(taken, MINE, 'x' * 10_000, SECOND)
+    @time_machine.travel(now(), tick=False)
+    def test_is_wanted_when_it_is_due_again(self, taken):
+        leases.retry_later(taken, MINE, 'not now', SECOND)
 
-        assert row_of(taken).error == 'x' * 2000
+        assert row_of(taken).wanted_at == now() + SECOND
 
 
 class TestBury:
@@ -189,7 +256,7 @@ class TestFence:
         'step',
         [
             leases.finish,
-            leases.renew,
+            lambda _found, lease: leases.renew([lease]),
             lambda found, lease: leases.retry_later(found, lease, 'mine', SECOND),
             lambda found, lease: leases.bury(found, lease, 'mine'),
         ],
@@ -225,7 +292,7 @@ class TestHandOut:
         newest, middle, oldest = [put_at(now() - n * SECOND, nothing) for n in range(3)]
 
         assert leases.hand_out(1) == [oldest]
-        assert set(leases.hand_out(5)) == {newest, middle}
+        assert leases.hand_out(5) == [middle, newest]
         assert {(row.state, row.due) for row in rows()} == {('sent', now() + HANDED)}
 
     @time_machine.travel(now(), tick=False)
@@ -234,6 +301,24 @@ class TestHandOut:
 
         assert leases.hand_out(5) == []
         assert row_of(found).state == 'waiting'
+
+    @pytest.mark.parametrize('order', [1, -1])
+    def test_names_the_oldest_first(self, nothing, order):
+        ids = [put_at(now() - n * SECOND, nothing) for n in range(1, 30)[::order]]
+
+        assert leases.hand_out(100) == ids[::-order]
+
+    def test_leaves_alone_when_it_was_to_be_done(self, nothing):
+        found = put_at(now() - 60 * SECOND, nothing)
+        before = row_of(found).wanted_at
+
+        assert leases.hand_out(1) == [found]
+        assert row_of(found).wanted_at == before
+        leases.take_back([found])
+        assert row_of(found).wanted_at == before
+        with later(seconds=1):
+            leases.claim(found, MINE)
+        assert row_of(found).wanted_at == before
 
     def test_hands_out_again_what_nobody_began(self, nothing):
         found = put(nothing)
@@ -278,17 +363,6 @@ class TestTakeBack:
         leases.take_back([])
 
 
-class TestCountSent:
-    def test_counts_what_was_handed_out_and_not_begun(self, nothing, taken):
-        for _ in range(3):
-            put(nothing)
-        assert leases.count_sent() == 0
-        ids = leases.hand_out(3)
-        leases.claim(ids[0], MINE)
-
-        assert leases.count_sent() == 2
-
-
 class TestIsAnyDue:
     def test_sees_what_waits_and_what_was_let_go_of(self, nothing):
         assert not leases.is_any_due()
@@ -314,6 +388,19 @@ class TestUseUp:
         with atomic():
             leases.use_up(taken, MINE)
         assert rows() == []
+
+    def test_has_wait_again_what_was_wanted_again_meanwhile(self, single):
+        found = put(single, 'ada')
+        leases.claim_next(MINE)
+        put(single, 'ada')
+
+        with atomic():
+            leases.use_up(found, MINE)
+
+        row = row_of(found)
+        assert (row.state, row.attempts, row.lease, row.again) == ('waiting', 0, None, False)
+        with pytest.raises(LeaseLost), atomic():
+            leases.use_up(found, MINE)
 
     @pytest.mark.parametrize('lease', [THEIRS, uuid4()])
     def test_refuses_who_lost_it(self, taken, lease):

@@ -105,6 +105,18 @@ class TestGetTask:
         assert found['arguments'] == {'name': 'ada', 'pin': '***'}
         assert (found['name'], found['state'], found['error']) == ('greet', 'waiting', None)
 
+    def test_says_when_it_was_to_be_done_whoever_has_it(self, greet):
+        moment = now() - 7 * SECOND
+        found = put_at(moment, greet)
+
+        assert get_task(found)['due'] == moment
+        leases.hand_out(1)
+        assert get_task(found)['due'] == moment
+        leases.claim(found, MINE)
+        assert get_task(found)['due'] == moment
+        leases.bury(found, MINE, 'hopeless')
+        assert get_task(found)['due'] == moment
+
     def test_shows_a_task_that_this_version_does_not_know(self, greet):
         found = put(greet, pin=PIN)
         change(found, name='of-tomorrow')
@@ -126,6 +138,7 @@ class TestRetryTask:
 
         row = row_of(found)
         assert (row.state, row.due, row.attempts, row.lease) == ('waiting', now(), 0, None)
+        assert row.wanted_at == now()
         assert row.error == 'hopeless'
         assert leases.claim_next(MINE).id == found
 
@@ -209,7 +222,8 @@ class TestTaskStats:
         counts = {name: tuple(row)[1:5] for name, row in stats.items()}
         assert counts == {'greet': (0, 0, 1, 1), 'other': (1, 1, 0, 0)}
         assert delay_of(stats['greet'].oldest) == 0
-        assert delay_of(stats['other'].oldest) == 5
+        # The one that an engine was handed and has not begun still counts.
+        assert delay_of(stats['other'].oldest) == 7
 
     def test_is_one_statement(self, greet, queries):
         put(greet)
@@ -231,6 +245,17 @@ class TestBacklog:
         put(greet)
 
         assert backlog() == {'waiting': 2, 'dead': 1, 'delay': 7}
+
+    @time_machine.travel(now(), tick=False)
+    def test_counts_what_an_engine_was_handed_and_has_not_begun(self, greet):
+        found = put_at(now() - 7 * SECOND, greet)
+        leases.hand_out(1)
+
+        assert backlog() == {'waiting': 1, 'dead': 0, 'delay': 7}
+        leases.take_back([found])
+        assert backlog()['delay'] == 7
+        leases.claim(found, MINE)
+        assert backlog() == {'waiting': 0, 'dead': 0, 'delay': 0}
 
     def test_counts_no_further_than_it_says(self, greet, monkeypatch):
         monkeypatch.setattr(listing, 'COUNTED', 3)

@@ -1,22 +1,29 @@
 """What is to be done later, written down in the transaction that wants it done."""
 
+import time
 from datetime import timedelta
+from functools import partial
+from threading import Event
 from uuid import uuid4
 
 import pytest
 import time_machine
+from sqlalchemy import text
 
 from project.core.clock import now
-from project.core.data.database import atomic
+from project.core.data.database import atomic, db
 from project.core.data.tasks import enqueue, enqueue_at, leases, task
+from project.core.data.tasks.attempts import work_off
+from project.core.data.tasks.doorbell import Pipe
 from project.core.origin import NOWHERE, Origin, set_origin
 from tests.users.races import at_once, separate_app
 
-from ...outbox import listening, put, put_at, row_of, rows
+from ...outbox import later, listening, put, put_at, row_of, rows
 
 pytestmark = pytest.mark.usefixtures('no_tasks')
 
-MINUTE = timedelta(minutes=1)
+MINE = uuid4()
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 PIN = '012345'
 
 
@@ -126,6 +133,19 @@ def waited_for(bell, seconds):
     return (now() - began).total_seconds()
 
 
+def until_somebody_waits_for_a_lock():
+    """Return once PostgreSQL has somebody wait for what this transaction has touched."""
+    waiting = text(
+        'SELECT count(*) FROM pg_stat_activity '
+        "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    deadline = time.monotonic() + 10
+    while not db.session.execute(waiting).scalar_one():
+        assert time.monotonic() < deadline
+        # What it says is otherwise the same for as long as a transaction lasts.
+        db.session.execute(text('SELECT pg_stat_clear_snapshot()'))
+
+
 class TestEnqueueUnique:
     def test_leaves_the_one_that_waits_where_one_is_enough(self, single):
         first, second, other = put(single, 'ada'), put(single, 'ada'), put(single, 'eve')
@@ -151,14 +171,131 @@ class TestEnqueueUnique:
         put(single, 'ada')
         assert row_of(found).due == now()
 
-    def test_takes_another_once_the_first_has_begun(self, single):
-        first = put(single, 'ada')
-        assert leases.claim_next(uuid4()).id == first
+    @time_machine.travel(now(), tick=False)
+    def test_has_the_one_that_runs_run_again(self, app, single):
+        found = put(single, 'ada')
+        leases.claim_next(MINE)
+        before = row_of(found)
 
-        second = put(single, 'ada')
+        with later(seconds=1):
+            assert put(single, 'ada') == found
 
-        assert first != second
-        assert [row.state for row in rows()] == ['running', 'waiting']
+        row = row_of(found)
+        assert (row.state, row.lease, row.due) == ('running', MINE, before.due)
+        assert (row.again, row.attempts) == (True, 1)
+        leases.finish(found, MINE)
+        assert work_off(app) == 1
+        assert rows() == []
+
+    def test_has_it_run_once_more_however_often_it_was_wanted_while_it_ran(self, app, single):
+        found = put(single, 'ada')
+        leases.claim_next(MINE)
+        for _ in range(3):
+            put(single, 'ada')
+
+        leases.finish(found, MINE)
+
+        assert work_off(app) == 1
+
+    def test_has_run_again_what_wants_itself(self, app):
+        ran = []
+
+        @task(name='itself', unique=[])
+        def run():
+            ran.append(1)
+            if len(ran) < 3:
+                put(run)
+
+        put(run)
+
+        assert work_off(app) == 3
+        assert rows() == []
+
+    @time_machine.travel(now(), tick=False)
+    @pytest.mark.parametrize(('wait', 'due'), [(MINUTE, 0), (-MINUTE, -1)])
+    def test_leaves_the_one_that_failed_and_runs_it_at_the_sooner_moment(self, single, wait, due):
+        found = put(single, 'ada')
+        leases.claim_next(MINE)
+        leases.retry_later(found, MINE, 'not now', wait)
+
+        assert put(single, 'ada') == found
+
+        [row] = rows()
+        assert (row.state, row.attempts, row.error) == ('waiting', 1, 'not now')
+        assert row.due == row.wanted_at == now() + due * MINUTE
+
+    @time_machine.travel(now(), tick=False)
+    @pytest.mark.parametrize('wait', [-MINUTE, MINUTE])
+    def test_revives_the_one_that_was_given_up(self, single, wait):
+        found = put(single, 'ada')
+        leases.claim_next(MINE)
+        leases.bury(found, MINE, 'hopeless')
+        moment = now() + wait
+
+        assert put_at(moment, single, 'ada') == found
+
+        [row] = rows()
+        assert (row.state, row.attempts, row.lease, row.again) == ('waiting', 0, None, False)
+        assert row.due == row.wanted_at == moment
+
+    @pytest.mark.parametrize('state', ['sent', 'running'])
+    def test_leaves_what_is_under_way_to_who_has_it(self, single, state):
+        found = put_at(now() - SECOND, single, 'ada')
+        leases.hand_out(1) if state == 'sent' else leases.claim_next(MINE)
+        before = row_of(found)
+        sooner = before.wanted_at - MINUTE
+
+        put(single, 'ada')
+        assert row_of(found).wanted_at == before.wanted_at
+        put_at(sooner, single, 'ada')
+
+        row = row_of(found)
+        assert (row.state, row.lease, row.due) == (state, before.lease, before.due)
+        assert row.wanted_at == sooner
+        assert row.again == (state == 'running')
+
+    @pytest.mark.parametrize('settle', ['finish', 'use_up'])
+    def test_is_not_lost_on_who_finishes_while_it_is_not_yet_committed(
+        self, single, tmp_path, settle
+    ):
+        """On SQLite one waits for the other, and either order is right."""
+        with separate_app(tmp_path) as app:
+            found = put(single, 'ada')
+            leases.claim_next(MINE)
+            enqueued = Event()
+
+            def want():
+                with atomic():
+                    enqueue(single, 'ada')
+                    enqueued.set()
+                    if app.extensions['doorbell'].is_in_database:
+                        until_somebody_waits_for_a_lock()
+
+            def finish():
+                enqueued.wait(10)
+                if settle == 'finish':
+                    leases.finish(found, MINE)
+                else:
+                    with atomic():
+                        leases.use_up(found, MINE)
+
+            at_once(app, want, finish)
+
+            [row] = rows()
+            assert (row.id, row.state, row.attempts, row.again) == (found, 'waiting', 0, False)
+            assert work_off(app) == 1
+
+    def test_is_never_lost_whoever_comes_first(self, single, tmp_path):
+        with separate_app(tmp_path) as app:
+            for _ in range(10):
+                found = put(single, 'ada')
+                leases.claim_next(MINE)
+
+                at_once(app, lambda: put(single, 'ada'), partial(leases.finish, found, MINE))
+
+                assert [row.state for row in rows()] == ['waiting']
+                assert work_off(app) == 1
+                assert rows() == []
 
     def test_makes_one_of_many_at_once(self, single, tmp_path):
         with separate_app(tmp_path) as app:

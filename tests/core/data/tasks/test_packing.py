@@ -4,11 +4,13 @@ import json
 import math
 from datetime import date
 from decimal import Decimal
+from html import escape
+from urllib.parse import quote, quote_plus
 from uuid import uuid4
 
 import pytest
 
-from project.core.data.tasks import GiveUp, task
+from project.core.data.tasks import task
 from project.core.data.tasks.packing import (
     MAX_SIZE,
     key_of,
@@ -17,6 +19,7 @@ from project.core.data.tasks.packing import (
     unpack,
     without_secrets,
 )
+from project.core.data.tasks.refusals import Unfit
 from project.core.data.tasks.registry import task_of
 
 pytestmark = pytest.mark.usefixtures('no_tasks')
@@ -104,9 +107,9 @@ class TestPack:
             pack(plain, (circle,), {})
 
     def test_takes_64_kib_and_not_a_byte_more(self, plain):
-        spare = MAX_SIZE - len(pack(plain, ('',), {})[0]) - len('{}')
+        spare = MAX_SIZE - len(pack(plain, ('',), {})[0])
 
-        pack(plain, ('x' * spare,), {})
+        assert len(pack(plain, ('x' * spare,), {})[0]) == 64 * 1024
 
         with pytest.raises(ValueError, match='larger than 64 KiB'):
             pack(plain, ('x' * (spare + 1),), {})
@@ -120,12 +123,12 @@ class TestPack:
 
 
 class TestUnpack:
-    def test_gives_up_what_the_function_does_not_take_any_more(self, plain):
-        with pytest.raises(GiveUp, match=r"do not fit any more: .*'cc'"):
+    def test_refuses_what_the_function_does_not_take_any_more(self, plain):
+        with pytest.raises(Unfit, match=r"do not fit any more: .*'cc'"):
             unpack(plain, '{"to":"ada","cc":"eve"}', None)
 
-    def test_gives_up_what_lacks_an_argument_that_is_new(self, plain):
-        with pytest.raises(GiveUp, match=r'do not fit any more: missing .*to'):
+    def test_refuses_what_lacks_an_argument_that_is_new(self, plain):
+        with pytest.raises(Unfit, match=r'do not fit any more: missing .*to'):
             unpack(plain, '{}', None)
 
     def test_opens_what_an_older_key_sealed_while_that_is_kept(self, mailing, app, monkeypatch):
@@ -133,7 +136,7 @@ class TestUnpack:
         text, sealed = pack(mailing, ('ada', PIN), {})
         monkeypatch.setitem(app.config, 'SECRET_KEY', 'another-' * 5)
 
-        with pytest.raises(GiveUp, match='sealed under a SECRET_KEY that is gone'):
+        with pytest.raises(Unfit, match='sealed under a SECRET_KEY that is gone'):
             unpack(mailing, text, sealed)
         monkeypatch.setitem(app.config, 'SECRET_KEY_FALLBACKS', [old])
         assert unpack(mailing, text, sealed)['pin'] == PIN
@@ -174,6 +177,12 @@ class TestShown:
 
         assert shown(*packed, None) == {'to': 'ada', 'count': 1, 'secrets': '***'}
 
+    def test_masks_what_was_no_secret_yet_when_it_was_written_down(self, plain, mailing):
+        packed = pack(plain, ('ada', PIN), {})
+
+        assert packed[1] is None
+        assert shown(*packed, mailing) == {'to': 'ada', 'count': 1, 'pin': '***'}
+
 
 class TestWithoutSecrets:
     @pytest.mark.parametrize(
@@ -190,6 +199,36 @@ class TestWithoutSecrets:
     )
     def test_masks_what_an_error_repeats(self, mailing, pin, reason, masked):
         assert without_secrets(reason, mailing, {'to': 'ada', 'pin': pin}) == masked
+
+    @pytest.mark.parametrize(
+        'form',
+        [
+            str,
+            repr,
+            lambda pin: repr(pin.encode()),
+            json.dumps,
+            lambda pin: json.dumps(pin, ensure_ascii=False),
+            quote,
+            lambda pin: quote(pin, safe=''),
+            quote_plus,
+            escape,
+        ],
+        ids=['text', 'repr', 'bytes', 'json', 'letters', 'path', 'part', 'query', 'html'],
+    )
+    @pytest.mark.parametrize('pin', ['p&ss "wörd"/<1>\'', 'line\nline\\', 'täg\0', PIN])
+    def test_masks_every_form_in_which_an_error_may_repeat_it(self, mailing, pin, form):
+        said = without_secrets(f'<{form(pin)}>', mailing, {'pin': pin})
+
+        assert said in ('<***>', "<'***'>", '<"***">', "<b'***'>", '<b"***">')
+
+    def test_masks_the_keys_of_what_is_secret(self, mailing):
+        assert without_secrets(f'KeyError: {PIN!r}', mailing, {'pin': {PIN: 1}}) == (
+            "KeyError: '***'"
+        )
+
+    @pytest.mark.parametrize('pin', ['half \ud800 letter', '\0', '\udcff'])
+    def test_survives_a_secret_that_is_no_text_for_a_database(self, mailing, pin):
+        assert without_secrets(f'no {pin}!', mailing, {'pin': pin}) == 'no ***!'
 
     def test_leaves_open_arguments_and_unknown_tasks_alone(self, mailing):
         assert without_secrets('ada', mailing, {'to': 'ada'}) == 'ada'

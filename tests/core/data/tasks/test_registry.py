@@ -5,7 +5,13 @@ from datetime import timedelta
 import pytest
 
 from project.core.data.tasks import registry, task
-from project.core.data.tasks.registry import find_task, scheduled_tasks, task_names, task_of
+from project.core.data.tasks.registry import (
+    doubled,
+    find_task,
+    scheduled_tasks,
+    task_names,
+    task_of,
+)
 
 pytestmark = pytest.mark.usefixtures('no_tasks')
 
@@ -55,6 +61,15 @@ class TestWaitAfter:
         assert timedelta() < wait <= timedelta(minutes=15)
 
 
+class TestDoubled:
+    def test_is_the_wait_of_whatever_has_no_task(self, monkeypatch):
+        monkeypatch.setattr(registry.random, 'uniform', lambda least, _most: least)
+
+        assert [doubled(SECOND, attempt) for attempt in (1, 2, 3)] == [
+            SECOND / 2, SECOND, 2 * SECOND,
+        ]  # fmt: skip
+
+
 class TestTask:
     def test_leaves_the_function_what_it_was(self):
         assert task()(greet) is greet
@@ -66,6 +81,14 @@ class TestTask:
         task()(greet)
 
         assert task_names() == ['users.greet']
+
+    @pytest.mark.parametrize('module', ['greetings', 'greetings.service'])
+    def test_is_named_after_its_module_where_no_package_holds_that(self, monkeypatch, module):
+        monkeypatch.setattr(greet, '__module__', module)
+
+        task()(greet)
+
+        assert task_names() == [f'{module.rpartition(".")[2]}.greet']
 
     def test_may_keep_an_older_name(self):
         task(name='users.hail')(greet)
