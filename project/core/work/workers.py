@@ -112,8 +112,7 @@ def _take_up(app: Flask, seat: Seat) -> None:
 
 
 def _complain(error: SQLAlchemyError, seat: Seat) -> None:
-    reason = str(getattr(error, 'orig', None) or error).splitlines()[0]
-    log.warning('the outbox cannot be worked off: %s', reason)
+    log.warning('the outbox cannot be worked off: %s', getattr(error, 'orig', None) or error)
     # If there was a task, what became of it could not be written down. Under another lease nobody
     # renews the one that it has, and soon somebody takes it again.
     seat.free()

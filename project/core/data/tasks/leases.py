@@ -47,26 +47,21 @@ def renew(held: list[UUID]) -> None:
 
 
 def finish(task_id: UUID, lease: UUID) -> None:
-    """Forget a task that is done, secrets and all; nothing happens if somebody else has it.
-
-    One that was wanted again while it ran waits for its next turn.
-    """
-    mine = (Entry.id == task_id) & _held_by(lease)
-    if not write(_done(mine)):
-        write(_again(mine))
+    """Forget a task that is done, secrets and all."""
+    _settle(task_id, lease, delete(Entry))
 
 
 def retry_later(task_id: UUID, lease: UUID, reason: str, wait: timedelta) -> None:
     """Give a task back for another attempt."""
     due = now() + wait
     values = {'state': WAITING, 'due': due, 'wanted_at': due, 'lease': None, 'error': reason}
-    write(update(Entry).where(Entry.id == task_id, _held_by(lease)).values(**values))
+    _settle(task_id, lease, update(Entry).values(**values))
 
 
 def bury(task_id: UUID, lease: UUID, reason: str) -> None:
-    """Make a dead letter of a task: only an operator moves it from there."""
+    """Make a dead letter of a task: only an operator, or who wants it anew, moves it from there."""
     values = {'state': DEAD, 'due': None, 'lease': None, 'error': reason}
-    write(update(Entry).where(Entry.id == task_id, _held_by(lease)).values(**values))
+    _settle(task_id, lease, update(Entry).values(**values))
 
 
 def held_by(lease: UUID) -> list[AnyRow]:
@@ -101,20 +96,27 @@ def use_up(task_id: UUID, lease: UUID) -> None:
     if not in_atomic():
         raise RuntimeError('use_up() outside atomic()')
     mine = (Entry.id == task_id) & _held_by(lease)
-    for settle in (_done(mine), _again(mine)):
-        if db.session.execute(settle).one_or_none() is not None:
+    for statement in (delete(Entry).where(~Entry.again), _again()):
+        settled = statement.where(mine).returning(Entry.id)
+        if db.session.execute(settled).one_or_none() is not None:
             return
     raise LeaseLost
 
 
-def _done(mine: ColumnElement[bool]) -> Any:
-    return delete(Entry).where(mine, ~Entry.again).returning(Entry.id)
+def _settle(task_id: UUID, lease: UUID, statement: Any) -> None:
+    """Write down what becomes of a task; nothing happens if somebody else has it.
+
+    One that was wanted again while it ran, whatever came of that, waits for its next turn.
+    """
+    mine = (Entry.id == task_id) & _held_by(lease)
+    if not write(statement.where(mine, ~Entry.again).returning(Entry.id)):
+        write(_again().where(mine))
 
 
-def _again(mine: ColumnElement[bool]) -> Any:
+def _again() -> Any:
     moment = now()
     values = {'state': WAITING, 'due': moment, 'wanted_at': moment, 'attempts': 0, 'again': False}
-    return update(Entry).where(mine).values(**values, lease=None).returning(Entry.id)
+    return update(Entry).values(**values, lease=None)
 
 
 def _due() -> Any:

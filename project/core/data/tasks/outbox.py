@@ -95,7 +95,7 @@ def _insert(
         'request_id': current_origin().request_id,
     }
     doorbell: Doorbell = current_app.extensions['doorbell']
-    change = _sooner(due, func.least if doorbell.is_in_database else func.min)
+    change = _sooner(values, func.least if doorbell.is_in_database else func.min)
     # To touch the one that is there locks it: it will not run before what is written here is seen.
     insert = insert_or(Entry, values, conflict=('name', 'unique_key'), change=change)
     if doorbell.is_in_database:
@@ -108,14 +108,18 @@ def _insert(
     return found
 
 
-def _sooner(due: datetime, least: Any) -> dict[str, Any]:
+def _sooner(wanted: dict[str, Any], least: Any) -> dict[str, Any]:
     """Return what becomes of a task that is there already when the same one is wanted."""
-    moment = literal(due, UTCDateTime)
+    moment = literal(wanted['due'], UTCDateTime)
     is_dead, is_under_way = Entry.state == DEAD, Entry.state.in_((RUNNING, SENT))
+    due = case((is_under_way, Entry.due), (is_dead, moment), else_=least(Entry.due, moment))
     return {
         'state': case((is_dead, WAITING), else_=Entry.state),
         'attempts': case((is_dead, 0), else_=Entry.attempts),
+        # It may have died of what it was given.
+        'arguments': case((is_dead, wanted['arguments']), else_=Entry.arguments),
+        'sealed': case((is_dead, literal(wanted['sealed'], LargeBinary)), else_=Entry.sealed),
         'again': Entry.again | (Entry.state == RUNNING),
         'wanted_at': case((is_dead, moment), else_=least(Entry.wanted_at, moment)),
-        'due': case((is_under_way, Entry.due), (is_dead, moment), else_=least(Entry.due, moment)),
+        'due': due,
     }

@@ -15,10 +15,12 @@ from project.core.data.database import atomic, db
 from project.core.data.tasks import enqueue, enqueue_at, leases, task
 from project.core.data.tasks.attempts import work_off
 from project.core.data.tasks.doorbell import Pipe
+from project.core.data.tasks.packing import unpack
+from project.core.data.tasks.registry import task_of
 from project.core.origin import NOWHERE, Origin, set_origin
 from tests.users.races import at_once, separate_app
 
-from ...outbox import later, listening, put, put_at, row_of, rows
+from ...outbox import bury, later, listening, put, put_at, row_of, rows
 
 pytestmark = pytest.mark.usefixtures('no_tasks')
 
@@ -196,6 +198,39 @@ class TestEnqueueUnique:
         leases.finish(found, MINE)
 
         assert work_off(app) == 1
+
+    @pytest.mark.parametrize(
+        'end',
+        [
+            lambda found: leases.bury(found, MINE, 'hopeless'),
+            lambda found: leases.retry_later(found, MINE, 'not now', 15 * MINUTE),
+        ],
+        ids=['given up', 'failed'],
+    )
+    def test_has_it_run_once_more_at_once_although_it_fails(self, app, single, end):
+        found = put(single, 'ada')
+        leases.claim_next(MINE)
+        put(single, 'ada')
+
+        end(found)
+
+        row = row_of(found)
+        assert (row.state, row.again, row.attempts) == ('waiting', False, 0)
+        assert work_off(app) == 1
+
+    def test_gives_the_dead_one_what_it_is_wanted_with_now(self):
+        kept = task(name='kept', unique=['name'], secrets=['pin'])(lambda name, size, pin: None)
+        found = put(kept, 'ada', 1, '012345')
+        before = row_of(found)
+        bury(found)
+
+        assert put(kept, 'ada', 2, '543210') == found
+
+        row = row_of(found)
+        assert unpack(task_of(kept), row.arguments, row.sealed) == {
+            'name': 'ada', 'size': 2, 'pin': '543210',
+        }  # fmt: skip
+        assert row.sealed != before.sealed
 
     def test_has_run_again_what_wants_itself(self, app):
         ran = []
