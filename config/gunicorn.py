@@ -72,8 +72,10 @@ def nworkers_changed(server: Any, new: int, _old: int | None) -> None:
 def post_fork(server: Any, worker: Any) -> None:
     """Forget the database connections the parent may hold, without closing them.
 
-    Shared by several processes, one connection hands each the other's answers.
+    Shared by several processes, one connection hands each the other's answers. And know where
+    signals go that come before the worker takes them itself.
     """
+    worker.unheard = server.SIG_QUEUE
     app = worker.app.wsgi()
     if database := getattr(app, 'extensions', {}).get('sqlalchemy'):
         with app.app_context():

@@ -6,6 +6,7 @@ own methods is proven over raw sockets in `tests/config/test_workers.py`: look t
 an upgrade. Plain HTTP/1.1 only: TLS and HTTP/2 end at the proxy.
 """
 
+import signal
 import socket
 import struct
 import time
@@ -15,6 +16,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from errno import ECONNRESET
 from functools import partial
+from queue import SimpleQueue
 from selectors import EVENT_READ
 from typing import Any
 from uuid import uuid4
@@ -43,6 +45,7 @@ class ApiWorker(ThreadWorker):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self.streams: set[TConn] = set()
         self.queue: deque[TConn] = deque()
+        self.unheard: SimpleQueue[int] = SimpleQueue()
 
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:
@@ -50,6 +53,16 @@ class ApiWorker(ThreadWorker):  # type: ignore[misc]
         super().check_config(cfg, log)
         if cfg.is_ssl:
             raise SystemExit('Refusing to start: ApiWorker speaks plain HTTP; end TLS at a proxy.')
+
+    def init_signals(self) -> None:
+        """Take signals; one that came while they were still taken as the parent takes them, too.
+
+        gunicorn forgets it, and would wait for this worker until its patience ends.
+        """
+        super().init_signals()
+        while not self.unheard.empty():
+            if self.unheard.get() in (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT):
+                self.alive = False
 
     def run(self) -> None:
         """Answer requests, or serve tasks."""

@@ -60,9 +60,9 @@ def transaction(app: Flask) -> Iterator[None]:
         engine = known[None]
         connection = engine.connect().execution_options(**engines.writing(engine))
         outer = connection.begin()
-        db.session.configure(join_transaction_mode='create_savepoint')
-        known[None] = connection  # type: ignore[assignment]
         try:
+            db.session.configure(join_transaction_mode='create_savepoint')
+            known[None] = connection  # type: ignore[assignment]
             yield
         finally:
             db.session.remove()
@@ -70,6 +70,8 @@ def transaction(app: Flask) -> Iterator[None]:
             connection.close()
             engine.dispose() if engine.dialect.name != 'sqlite' else None
             known[None] = engine
+    # A session left behind is found again by a context that happens to get the same address.
+    assert not db.session.registry.registry
 
 
 @pytest.fixture(autouse=True)

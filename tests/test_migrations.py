@@ -205,8 +205,9 @@ class TestSplitByFeature:
 
         flask(copy, 'db upgrade', 'db migrate -m change', 'db upgrade', 'db check')
 
-        made = {p.parent.name: p for p in (copy / 'migrations/versions').glob('*/*.py')}
-        made = {name: path for name, path in made.items() if path not in before}
+        found = set((copy / 'migrations/versions').glob('*/*.py')) - before
+        made = {path.parent.name: path for path in found}
+        assert len(made) == len(found)
         assert set(made) == {'users', 'files', 'auth'}
         for name, path in made.items():
             code = path.read_text()

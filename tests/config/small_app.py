@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,17 @@ class HastyWorker(ApiWorker):
 
     patience = 1.0
     silence = 1
+
+
+class DismissedWorker(ApiWorker):
+    """Ours, but the first is told to end before it takes signals itself."""
+
+    def init_process(self) -> None:
+        """Begin."""
+        os.environ['WORKER_AGE'] = str(self.age)
+        if self.age == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        super().init_process()
 
 
 def create_app() -> Flask:
@@ -45,6 +57,10 @@ def create_app() -> Flask:
     @app.post('/ignore')
     def ignore() -> str:
         return 'not read'
+
+    @app.get('/age')
+    def age() -> str:
+        return os.environ['WORKER_AGE']
 
     @app.get('/slow')
     def slow() -> str:

@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from queue import SimpleQueue
 from types import SimpleNamespace
 from typing import Any
 
@@ -75,6 +76,12 @@ class TestStart:
                 assert client.ask(get()).status == 200
             assert service.process.poll() is None
 
+    def test_hears_a_signal_to_end_before_it_listens_itself(self) -> None:
+        worker = 'tests.config.small_app.DismissedWorker'
+
+        with small_service('-k', worker) as service, Client(service.port) as client:
+            assert client.ask(get('/age')).body == b'2'
+
 
 class TestLines:
     def start(self, environment: str) -> list[str]:
@@ -88,9 +95,6 @@ class TestLines:
         )  # fmt: skip
         try:
             wait_for(port, process)
-            # A worker that has answered is one that knows what a signal to end means.
-            with Client(port) as client:
-                client.ask(get())
         finally:
             process.terminate()
             _, said = process.communicate(timeout=10)
@@ -363,7 +367,7 @@ class TestPostFork:
             parents = engine.connect()
             pool = engine.pool
 
-            post_fork(None, worker)
+            post_fork(SimpleNamespace(SIG_QUEUE=SimpleQueue()), worker)
 
             assert engine.pool is not pool
             assert parents.execute(text('SELECT 1')).scalar_one() == 1
@@ -373,5 +377,6 @@ class TestPostFork:
 
     def test_is_content_without_a_database(self) -> None:
         post_fork = runpy.run_path(str(ROOT / 'config' / 'gunicorn.py'))['post_fork']
+        worker = SimpleNamespace(app=SimpleNamespace(wsgi=lambda: lambda: None))
 
-        post_fork(None, SimpleNamespace(app=SimpleNamespace(wsgi=lambda: lambda: None)))
+        post_fork(SimpleNamespace(SIG_QUEUE=SimpleQueue()), worker)

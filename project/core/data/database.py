@@ -164,5 +164,7 @@ def refuse_lost_changes(_error: BaseException | None = None) -> None:
         return
     session = db.session()
     if session.new or session.deleted or any(map(session.is_modified, session.dirty)):
-        session.expunge_all()
+        # Raising ends the teardown: nobody after us would throw the session away, and it would be
+        # found again by a later request whose context happens to lie at the same address.
+        db.session.remove()
         raise RuntimeError('changed outside atomic(): this was not saved')

@@ -35,6 +35,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
         FileFactory(owner=user)
         for number in range(5):
             UserFactory(username=f'other{number}')
+        db.session.remove()
         yield app
 
 
