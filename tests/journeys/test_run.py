@@ -23,8 +23,11 @@ def test_a_mail_is_sent_beside_the_server_that_answers(tmp_path: Path) -> None:
     }
     flask(env, 'db', 'upgrade')
     command = [str(BIN / 'flask'), 'run', '--port', str(port)]
+    # Where the tests run in the background, a shell had them ignore it, and what they start too.
+    ours = signal.signal(signal.SIGINT, signal.SIG_DFL)
     with (tmp_path / 'log').open('wb') as log:
         server = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log)
+    signal.signal(signal.SIGINT, ours)
     try:
         url = f'http://127.0.0.1:{port}'
         wait_for(lambda: is_serving(server, url, tmp_path / 'log'))
@@ -35,6 +38,10 @@ def test_a_mail_is_sent_beside_the_server_that_answers(tmp_path: Path) -> None:
         wait_for(lambda: any((tmp_path / 'mail').glob('*.eml')))
     finally:
         server.send_signal(signal.SIGINT)
-        server.wait(20)
+        try:
+            server.wait(20)
+        finally:
+            server.kill()
+            server.wait()
     # It has ended by itself, and those beside it with it.
     assert server.returncode == 0
