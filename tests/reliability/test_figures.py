@@ -13,7 +13,7 @@ from .harness import IS_LONG, attacked, children, cpu_seconds, figure, wait_unti
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
 
 SETTLED = 12.0  # seconds after which a start is over, also in the statistics of PostgreSQL
-IDLE = 20.0 if IS_LONG else 5.0
+IDLE, WINDOWS = (20.0, 3) if IS_LONG else (3.0, 2)
 DRAINED = 1000
 STARTS = 100 if IS_LONG else 20
 
@@ -24,15 +24,18 @@ def test_who_has_nothing_to_do_asks_once_a_second(tmp_path: Path) -> None:
         assert service.supervisor
         crew = [service.supervisor, *children(service.supervisor)]
         time.sleep(SETTLED)
-        busy, count, began = sum(map(cpu_seconds, crew)), service.scalar(asked), time.monotonic()
-        time.sleep(IDLE)
+        busy, began, counts = sum(map(cpu_seconds, crew)), time.monotonic(), []
+        for _ in range(WINDOWS):
+            count = service.scalar(asked)
+            time.sleep(IDLE)
+            counts.append(service.scalar(asked) - count)
         busy = sum(map(cpu_seconds, crew)) - busy
         passed = time.monotonic() - began
-        # PostgreSQL counts a second late, and one of them is ours, who ask.
-        count = service.scalar(asked) - count
-    figure(f'idle: {count / passed:.2f} statements a second, {100 * busy / passed:.2f} % of a core')
+        # The quietest one tells: PostgreSQL also counts, late, what its own autovacuum does there.
+        count = min(counts)
+    figure(f'idle: {count / IDLE:.2f} statements a second, {100 * busy / passed:.2f} % of a core')
     # What others do on the machine counts against it; a long run has it to itself.
-    assert count / passed <= (1.1 if IS_LONG else 1.5)
+    assert count / IDLE <= (1.1 if IS_LONG else 1.5)
     assert busy / passed < (0.01 if IS_LONG else 0.05)
 
 
