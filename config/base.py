@@ -1,5 +1,6 @@
 """What is true in every environment. A feature's settings carry the feature's name."""
 
+import os
 from datetime import timedelta
 
 from . import env
@@ -46,7 +47,14 @@ class Config:
 
     # One word that a password may not be made of: what this service is called.
     AUTH_CONTEXT_WORDS = env.words('AUTH_CONTEXT_WORDS', 'flask')
-    AUTH_SESSION_LIFETIME = env.days('AUTH_SESSION_DAYS', 7)
+    # How long a token opens doors; how long without a refresh, and at most, a session lasts.
+    AUTH_TOKEN_LIFETIME = env.minutes('AUTH_TOKEN_MINUTES', 60)
+    AUTH_REFRESH_LIFETIME = env.days('AUTH_REFRESH_DAYS', 30)
+    AUTH_SESSION_LIFETIME = env.days('AUTH_SESSION_DAYS', 90)
+    AUTH_DEVICE_LIFETIME = env.days('AUTH_DEVICE_DAYS', 365)
+    AUTH_EVENTS_LIFETIME = env.days('AUTH_EVENTS_DAYS', 365)
+    # How many passwords the whole service hashes at once: each takes memory, and a core.
+    AUTH_HASH_CONCURRENCY = env.integer('AUTH_HASH_CONCURRENCY', os.cpu_count() or 1, range(1, 257))
     AUTH_HASH_MEMORY_KIB = env.integer('AUTH_HASH_MEMORY_KIB', 19 * 1024)
     AUTH_HASH_ROUNDS = env.integer('AUTH_HASH_ROUNDS', 2)
 

@@ -40,6 +40,11 @@ def days(name: str, default: int) -> timedelta:
     return _parsed(name, str(default), lambda word: timedelta(days=_whole(word)), 'days to count')
 
 
+def minutes(name: str, default: int) -> timedelta:
+    """Return a variable that counts minutes as a duration."""
+    return _parsed(name, str(default), lambda word: timedelta(minutes=_whole(word)), 'minutes')
+
+
 def flag(name: str, default: bool) -> bool:
     """Return a variable as a yes or no, or stop with one line if it is neither."""
     words = {'1': True, 'true': True, 'yes': True, 'on': True}

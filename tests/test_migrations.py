@@ -58,7 +58,14 @@ def touched(path):
         c for c in calls if isinstance(c.func, ast.Attribute) and ast.unparse(c.func.value) == 'op'
     ]
     # `op.f` names a constraint, all others a table before anything else.
-    return {ast.literal_eval(call.args[0]) for call in on_op if call.func.attr != 'f'}
+    return {table_of(call) for call in on_op if call.func.attr != 'f'}
+
+
+def table_of(call):
+    """Return the table that a call names before anything else, or that its SQL changes."""
+    [first] = [ast.literal_eval(argument) for argument in call.args[:1]]
+    sql = re.match(r'(?:UPDATE|INSERT INTO) (\w+)', first)
+    return sql[1] if sql else first
 
 
 class TestUpgrade:
@@ -184,10 +191,14 @@ class TestSplitByFeature:
     def test_gives_each_feature_the_change_of_its_own(self, tmp_path):
         copy = copy_repository(tmp_path)
         for path, after, column in (
-            ('users', "bio: Mapped[str] = mapped_column(Text, default='')", 'motto'),
-            ('files', 'type: Mapped[str] = mapped_column(String(127))', 'colour'),
+            (
+                'users/models/users.py',
+                "bio: Mapped[str] = mapped_column(Text, default='')",
+                'motto',
+            ),
+            ('files/models.py', 'type: Mapped[str] = mapped_column(String(127))', 'colour'),
         ):
-            models = copy / 'project' / path / 'models.py'
+            models = copy / 'project' / path
             code = models.read_text()
             assert after in code
             models.write_text(
@@ -195,8 +206,8 @@ class TestSplitByFeature:
                     after, f'{after}\n    {column}: Mapped[str | None] = mapped_column()', 1
                 )
             )
-        (copy / 'project/auth/models.py').write_text(
-            (copy / 'project/auth/models.py').read_text() + '\n\nclass Badge(Base):\n'
+        (copy / 'project/auth/models/accounts.py').write_text(
+            (copy / 'project/auth/models/accounts.py').read_text() + '\n\nclass Badge(Base):\n'
             "    __tablename__ = 'auth_badges'\n\n"
             '    user_id: Mapped[int] = mapped_column('
             "ForeignKey('users.id'), primary_key=True)\n"
@@ -211,9 +222,10 @@ class TestSplitByFeature:
         assert set(made) == {'users', 'files', 'auth'}
         for name, path in made.items():
             code = path.read_text()
-            [first] = [p for p in before if p.parent.name == name]
-            revision = re.search(r"^revision = '(\w+)'", first.read_text(), re.MULTILINE)[1]
-            assert f"down_revision = '{revision}'" in code
+            old = ''.join(p.read_text() for p in before if p.parent.name == name)
+            known = re.findall(r"^revision = '(\w+)'", old, re.MULTILINE)
+            [head] = [each for each in known if f"down_revision = '{each}'" not in old]
+            assert f"down_revision = '{head}'" in code
             assert 'branch_labels = None' in code
             assert {'users': 'motto', 'files': 'colour', 'auth': 'auth_badges'}[name] in code
         assert touched(made['users']) == {'users'}

@@ -5,7 +5,7 @@ stands on it: the factory hands `service.identify` to the kernel's guard, and th
 """
 
 from .cli import auth_cli, create_user
-from .routes import auth as blueprint
+from .routes import blueprint
 
 clis = (auth_cli, create_user)
 

@@ -5,7 +5,7 @@ announces `user_deleted` and `user_disabled`. How people prove who they are is `
 """
 
 from .cli import users_cli
-from .routes import users as blueprint
+from .routes import blueprint
 
 clis = (users_cli,)
 

@@ -12,7 +12,8 @@ PROFILE_WRITE = declare('profile:write', 'Change what one says about oneself.', 
 
 ADMIN = 'admin'
 MEMBER = 'member'
-ROLES = (ADMIN, MEMBER)
+BUILT_IN = (ADMIN, MEMBER)
+ROLES = BUILT_IN
 
 
 def permissions_of(roles: Iterable[str]) -> frozenset[str]:

@@ -43,7 +43,7 @@ class SessionFactory(ModelFactory):
     class Params:
         user = SubFactory(UserFactory)
         token = LazyFunction(lambda: new_token('pst'))
-        expired = Trait(expires_at=LazyFunction(now))
+        expired = Trait(expires_at=LazyFunction(now), lapses_at=LazyFunction(now))
         idle = Trait(last_used_at=LazyFunction(lambda: now() - timedelta(hours=1)))
         stale = Trait(authenticated_at=LazyFunction(lambda: now() - timedelta(minutes=11)))
 
@@ -51,7 +51,9 @@ class SessionFactory(ModelFactory):
     token_hash = LazyAttribute(lambda session: token_hash(session.token))
     address = Sequence(lambda n: f'192.0.2.{n % 256}')
     user_agent = Sequence(lambda n: f'browser/{n}')
-    expires_at = LazyFunction(lambda: now() + timedelta(days=7))
+    expires_at = LazyFunction(lambda: now() + timedelta(hours=1))
+    lapses_at = LazyFunction(lambda: now() + timedelta(days=30))
+    ends_at = LazyFunction(lambda: now() + timedelta(days=90))
 
 
 class RegistrationFactory(ModelFactory):

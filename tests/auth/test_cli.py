@@ -26,7 +26,7 @@ def run(cli):
 def terminal(monkeypatch):
     """Let a person sit there, who can be asked."""
     monkeypatch.setattr(
-        'project.auth.cli.sys', SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True))
+        'project.auth.cli.accounts.sys', SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True))
     )
 
 

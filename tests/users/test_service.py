@@ -21,6 +21,7 @@ from project.users.errors import (
 )
 from project.users.models import User, UserRole
 from project.users.permissions import DELETE, WRITE, permissions_of
+from project.users.service.users import RESERVED
 from project.users.signals import user_deleted, user_disabled
 
 from .factories import AdminFactory, UserFactory, principal_of
@@ -194,9 +195,9 @@ class TestCheckUsername:
         words = static_words(app)
 
         assert 'me' in words
-        assert words <= service.RESERVED
+        assert words <= RESERVED
 
-    @pytest.mark.parametrize('name', sorted(service.RESERVED))
+    @pytest.mark.parametrize('name', sorted(RESERVED))
     def test_refuses_a_reserved_word_in_any_case(self, name):
         with pytest.raises(UsernameInvalid if len(name) < 3 else UsernameReserved):
             service.check_username(name.upper())

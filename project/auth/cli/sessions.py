@@ -1,38 +1,16 @@
-"""`flask create-user` and `flask auth`: what an operator does to accounts and sessions."""
+"""What an operator does to sessions and guesses."""
 
-import sys
 from uuid import UUID
 
 import click
 
-from project.core.ops.cli import Address, FeatureGroup, as_json, dry_run, show, top_level
+from project.auth import service
+from project.core.ops.cli import as_json, dry_run, show
 from project.users import service as users
 
-from . import service
-
-auth_cli = FeatureGroup('auth', help='Look after sessions and guesses.')
+from .group import auth_cli
 
 SESSION_COLUMNS = ('id', 'created_at', 'last_used_at', 'expires_at', 'address', 'user_agent')
-
-
-@top_level('create-user')
-@click.argument('name')
-@click.option('--email', required=True, type=Address())
-@click.option('--admin', is_flag=True, help='Grant every permission.')
-@click.option('--generate', is_flag=True, help='Generate the password and print it.')
-def create_user(name: str, email: str, admin: bool, generate: bool) -> None:
-    """Create a user who can log in; the only way to a first admin.
-
-    The password is asked for. It is generated with --generate, and where nobody can be asked.
-    """
-    ask = sys.stdin.isatty() and not generate
-    password = click.prompt('Password', hide_input=True, confirmation_prompt=True) if ask else None
-    user, chosen = service.create_account(
-        username=name, email=email, password=password, admin=admin
-    )
-    click.echo(f'Created {user.username} <{user.email}> ({", ".join(user.roles)}).')
-    if password is None:
-        click.echo(f'Password: {chosen}')
 
 
 @auth_cli.command('sessions')

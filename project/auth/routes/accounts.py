@@ -1,33 +1,19 @@
-"""The HTTP face of auth: accounts, sessions, password."""
+"""Accounts over HTTP: registering, and confirming the address."""
 
 from typing import Any
-from uuid import UUID
 
-from flask import Blueprint
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema
 
+from project.auth import service
+from project.auth.errors import PasswordTooWeak, WrongPin
 from project.core.data.guesses import GuessesSpent
-from project.core.data.keyset import CursorInvalid, Page, PageRequest
-from project.core.web.access import current, member, public
+from project.core.web.access import public
 from project.core.web.endpoint import endpoint
 from project.core.web.fields import EmailAddress, Password, PinCode, Text
-from project.core.web.pagination import ListQuery, sort_by
 from project.users.errors import EmailTaken, UsernameReserved, UsernameTaken
 from project.users.schemas import Username, UserSchema
 
-from . import service
-from .errors import (
-    AccountDisabled,
-    EmailNotVerified,
-    PasswordTooWeak,
-    SessionNotFound,
-    WrongCredentials,
-    WrongPassword,
-    WrongPin,
-)
-from .schemas import LoginSchema, SessionSchema
-
-auth = Blueprint('auth', __name__, url_prefix='/auth', template_folder='templates')
+from .mount import blueprint
 
 
 class AccountCreateRequest(Schema):
@@ -39,7 +25,7 @@ class AccountCreateRequest(Schema):
     name = Text(max=80, load_default='')
 
 
-@auth.post('/accounts')
+@blueprint.post('/accounts')
 @endpoint(
     allow=public, body=AccountCreateRequest, code=202, limit='20/hour',
     refuses=[UsernameTaken, UsernameReserved, PasswordTooWeak, GuessesSpent],
@@ -60,7 +46,7 @@ class VerificationCreateRequest(Schema):
     email = EmailAddress(required=True)
 
 
-@auth.post('/verifications')
+@blueprint.post('/verifications')
 @endpoint(
     allow=public, body=VerificationCreateRequest, code=202, limit='20/hour', refuses=[GuessesSpent]
 )
@@ -80,7 +66,7 @@ class VerificationReplaceRequest(Schema):
     password = Password(required=True)
 
 
-@auth.put('/verifications')
+@blueprint.put('/verifications')
 @endpoint(
     allow=public, body=VerificationReplaceRequest, returns=UserSchema, code=201, limit='60/hour',
     refuses=[WrongPin, GuessesSpent, UsernameTaken, EmailTaken],
@@ -92,77 +78,3 @@ def verification_replace(body: dict[str, Any]) -> Any:
     Wrong, used, expired and replaced PINs look the same. Five tries a PIN, 20 a day per address.
     """
     return service.verify_account(**body)
-
-
-class SessionCreateRequest(Schema):
-    """A login."""
-
-    user_or_email = fields.Str(required=True, validate=validate.Length(1, 254))
-    password = Password(required=True)
-
-
-@auth.post('/sessions')
-@endpoint(
-    allow=public, body=SessionCreateRequest, returns=LoginSchema, code=201, limit='60/minute',
-    refuses=[WrongCredentials, EmailNotVerified, AccountDisabled, GuessesSpent],
-)  # fmt: skip
-def session_create(body: dict[str, Any]) -> Any:
-    """Log in, by username or address. The token is shown this once.
-
-    After ten wrong passwords in 15 minutes the account takes none for a while: 429 `attempts`.
-    """
-    return service.log_in(**body)
-
-
-class SessionListQuery(ListQuery):
-    """Orders of the list of sessions."""
-
-    sort = sort_by('created_at', 'last_used_at')
-
-
-@auth.get('/sessions')
-@endpoint(
-    allow=member(), query=SessionListQuery, returns=SessionSchema, many=True,
-    refuses=[CursorInvalid],
-)  # fmt: skip
-def session_list(page: PageRequest) -> Page:
-    """List your sessions."""
-    return service.list_sessions(current(), page)
-
-
-@auth.delete('/sessions')
-@endpoint(allow=member())
-def session_delete_others() -> None:
-    """End all your sessions but this one."""
-    service.end_other_sessions(current())
-
-
-@auth.delete('/sessions/current')
-@endpoint(allow=member(), refuses=[SessionNotFound])
-def session_delete_current() -> None:
-    """Log out."""
-    service.end_current_session(current())
-
-
-@auth.delete('/sessions/<uuid:session_id>')
-@endpoint(allow=member(), refuses=[SessionNotFound])
-def session_delete(session_id: UUID) -> None:
-    """End one of your sessions; the next request with its token is refused, on every worker."""
-    service.end_session(current().user_id, session_id)
-
-
-class PasswordReplaceRequest(Schema):
-    """The old and the new."""
-
-    current_password = Password(required=True)
-    new_password = Password(required=True, min=8)
-
-
-@auth.put('/password')
-@endpoint(
-    allow=member(), body=PasswordReplaceRequest, limit='20/hour',
-    refuses=[WrongPassword, PasswordTooWeak, GuessesSpent],
-)  # fmt: skip
-def password_replace(body: dict[str, Any]) -> None:
-    """Change your password. Your other sessions end, and a mail tells you."""
-    service.change_password(current(), **body)

@@ -175,11 +175,14 @@ def _open_session(user: AnyRow) -> Login:
         created_at=moment,
         authenticated_at=moment,
         last_used_at=moment,
-        expires_at=moment + current_app.config['AUTH_SESSION_LIFETIME'],
+        expires_at=moment + current_app.config['AUTH_TOKEN_LIFETIME'],
+        lapses_at=moment + current_app.config['AUTH_REFRESH_LIFETIME'],
+        ends_at=moment + current_app.config['AUTH_SESSION_LIFETIME'],
     )
     db.session.add(session)
     shown = {name: getattr(session, name) for name in SHOWN}
-    return Login(token, session.expires_at, {**shown, 'current': True}, user)
+    shown |= {'expires_at': session.lapses_at, 'current': True}
+    return Login(token, session.expires_at, shown, user)
 
 
 @atomic()

@@ -7,15 +7,20 @@ from project.core.clock import now
 from project.core.data.database import atomic, db, read
 from project.core.data.tasks import task
 
-EXPIRING = (Session, Registration, Pin)
+# Each with the moment from which it opens nothing any more.
+EXPIRING = (
+    (Session, Session.lapses_at),
+    (Registration, Registration.expires_at),
+    (Pin, Pin.expires_at),
+)
 
 
 @atomic()
 def sweep(*, dry_run: bool = False) -> dict[str, int]:
     """Delete sessions, registrations and PINs whose time is over, and return how many of each."""
     removed = {}
-    for model in EXPIRING:
-        over = model.expires_at <= now()
+    for model, ends in EXPIRING:
+        over = ends <= now()
         found = read(select(func.count()).where(over)).scalar_one()
         removed[model.__tablename__.removeprefix('auth_')] = int(found)
         if not dry_run:

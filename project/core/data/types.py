@@ -40,10 +40,14 @@ class UTCDateTime(TypeDecorator[datetime]):
 
 
 class Words(TypeDecorator[list[str]]):
-    """Words out of one aggregated text, sorted."""
+    """Words as one text, or out of an aggregated one; given back sorted. None holds a space."""
 
     impl = Text
     cache_ok = True
+
+    def process_bind_param(self, value: list[str] | None, dialect: Dialect) -> str | None:
+        """Return one text."""
+        return None if value is None else ' '.join(sorted(value))
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> list[str]:
         """Return the words."""

@@ -6,13 +6,12 @@ import click
 from marshmallow import Schema
 
 from project.core.data.keyset import PageRequest
-from project.core.ops.cli import Address, FeatureGroup, as_json, dry_run, show
+from project.core.ops.cli import Address, as_json, dry_run, show
 from project.core.web.fields import Text
+from project.users import service
+from project.users.permissions import MEMBER, ROLES
 
-from . import service
-from .permissions import MEMBER, ROLES
-
-users_cli = FeatureGroup('users', help='Look after users.')
+from .group import users_cli
 
 COLUMNS = ('id', 'username', 'email', 'name', 'roles', 'status', 'created_at')
 

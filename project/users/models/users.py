@@ -1,4 +1,4 @@
-"""The tables of users. Neither holds a secret."""
+"""Who somebody is, and which roles they have."""
 
 import unicodedata
 from datetime import datetime
@@ -11,7 +11,6 @@ from sqlalchemy import (
     Text,
     bindparam,
     func,
-    null,
     select,
 )
 from sqlalchemy.orm import Mapped, mapped_column
@@ -21,8 +20,7 @@ from project.core.data.database import AnyRow, AnySelect, Base, db, read
 from project.core.data.keyset import Keyset
 from project.core.data.reading import Query
 from project.core.data.types import UTCDateTime, words_of
-
-from .permissions import ADMIN
+from project.users.permissions import ADMIN
 
 ACTIVE, DISABLED = 'active', 'disabled'
 
@@ -51,6 +49,8 @@ class User(Base):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     updated_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     last_login: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # The key under which the storage has their picture.
+    avatar: Mapped[str | None] = mapped_column(String(128))
 
     @classmethod
     def find(cls, user_id: int) -> AnyRow | None:
@@ -111,7 +111,9 @@ class UserRole(Base):
     user_id: Mapped[int] = mapped_column(
         ForeignKey('users.id', ondelete='CASCADE'), primary_key=True
     )
-    role: Mapped[str] = mapped_column(String(32), primary_key=True)
+    role: Mapped[str] = mapped_column(
+        ForeignKey('users_role_definitions.name', ondelete='CASCADE'), primary_key=True
+    )
 
     @classmethod
     def lock_admins(cls) -> list[int]:
@@ -142,7 +144,11 @@ BY_EMAIL = Query(SHOWN.where(User.email_key == bindparam('email_key')))
 
 PROFILE = Query(
     select(
-        User.username, User.name, User.bio, User.last_login, null().label('profile_image')
+        User.username,
+        User.name,
+        User.bio,
+        User.last_login,
+        User.avatar.label('profile_image'),
     ).where(User.username == bindparam('username'), User.status == ACTIVE)
 )
 

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from flask import Blueprint
 from flask.views import MethodView
 from marshmallow import Schema, fields, validate
 
@@ -13,9 +12,8 @@ from project.core.web.conditional import expected_versions
 from project.core.web.endpoint import endpoint
 from project.core.web.fields import EmailAddress, Text
 from project.core.web.pagination import ListQuery, sort_by
-
-from . import service
-from .errors import (
+from project.users import service
+from project.users.errors import (
     EmailTaken,
     LastAdmin,
     MoreThanYouMay,
@@ -25,11 +23,19 @@ from .errors import (
     UsernameTaken,
     UserNotFound,
 )
-from .names import USERNAME
-from .permissions import DELETE, MEMBER, PROFILE_READ, PROFILE_WRITE, READ, ROLES, WRITE
-from .schemas import Username, UserProfileSchema, UserSchema
+from project.users.names import USERNAME
+from project.users.permissions import (
+    DELETE,
+    MEMBER,
+    PROFILE_READ,
+    PROFILE_WRITE,
+    READ,
+    ROLES,
+    WRITE,
+)
+from project.users.schemas import Username, UserProfileSchema, UserSchema
 
-users = Blueprint('users', __name__, url_prefix='/users')
+from .mount import blueprint
 
 # A username is never a number, so no path is both.
 NAMED = {'username': {'pattern': USERNAME, 'maxLength': 32}}
@@ -137,18 +143,18 @@ class UserView(MethodView):
         service.delete_user(user_id, by=current(), expected=expected_versions())
 
 
-users.add_url_rule('', view_func=UsersView.as_view('users'))
-users.add_url_rule('/<int:user_id>', view_func=UserView.as_view('user'))
+blueprint.add_url_rule('', view_func=UsersView.as_view('users'))
+blueprint.add_url_rule('/<int:user_id>', view_func=UserView.as_view('user'))
 
 
-@users.get('/me')
+@blueprint.get('/me')
 @endpoint(allow=member(PROFILE_READ), returns=UserSchema, versioned=True)
 def user_me() -> Any:
     """Show the user who is asking."""
     return current().user
 
 
-@users.patch('/me')
+@blueprint.patch('/me')
 @endpoint(
     allow=member(PROFILE_WRITE), body=UserPatchRequest, returns=UserSchema, versioned=True,
     refuses=[*TAKEN, UserNotFound, UserChanged, MoreThanYouMay],
@@ -159,21 +165,21 @@ def user_me_update(body: dict[str, Any]) -> Any:
     return service.update_user(asker.user_id, body, by=asker, expected=expected_versions())
 
 
-@users.delete('/me')
+@blueprint.delete('/me')
 @endpoint(allow=member(fresh=True), versioned=True, refuses=[UserNotFound, UserChanged, LastAdmin])
 def user_me_delete() -> None:
     """Delete the user who is asking, and all that is theirs. Wants a fresh login."""
     service.delete_user(current().user_id, by=current(), expected=expected_versions())
 
 
-@users.get('/me/profile')
+@blueprint.get('/me/profile')
 @endpoint(allow=member(PROFILE_READ), returns=UserProfileSchema, refuses=[NoSuchUsername])
 def user_me_profile() -> Any:
     """Show the profile of the user who is asking."""
     return service.get_profile(current().username)
 
 
-@users.get('/<string:username>')
+@blueprint.get('/<string:username>')
 @endpoint(
     allow=public, limit='120/minute', arguments=NAMED,
     # A number in this place is an id, which asks who is asking.
@@ -184,7 +190,7 @@ def username_show(username: str) -> None:
     service.find_username(username)
 
 
-@users.get('/<string:username>/profile')
+@blueprint.get('/<string:username>/profile')
 @endpoint(allow=public, returns=UserProfileSchema, refuses=[NoSuchUsername], arguments=NAMED)
 def user_profile(username: str) -> Any:
     """Show what anybody may see of a user."""

@@ -14,8 +14,7 @@ from project.core.data.constraints import refuse_duplicates
 from project.core.data.database import AnyRow, atomic, db
 from project.core.data.keyset import Page, PageRequest
 from project.core.principal import Principal
-
-from .errors import (
+from project.users.errors import (
     EmailTaken,
     LastAdmin,
     MoreThanYouMay,
@@ -26,10 +25,10 @@ from .errors import (
     UsernameTaken,
     UserNotFound,
 )
-from .models import ACTIVE, DISABLED, USERS, User, UserRole, email_key
-from .names import USERNAME
-from .permissions import MEMBER, WRITE, permissions_of
-from .signals import user_deleted, user_disabled
+from project.users.models import ACTIVE, DISABLED, USERS, User, UserRole, email_key
+from project.users.names import USERNAME
+from project.users.permissions import MEMBER, WRITE, permissions_of
+from project.users.signals import user_deleted, user_disabled
 
 # Paths under /users, and names that would pass for us.
 RESERVED = frozenset(

@@ -85,12 +85,12 @@ class TestLogIn:
         assert identify(one.token).session_id != identify(other.token).session_id
 
     def test_lasts_as_long_as_configured(self, app, monkeypatch):
-        monkeypatch.setitem(app.config, 'AUTH_SESSION_LIFETIME', timedelta(days=2))
+        monkeypatch.setitem(app.config, 'AUTH_TOKEN_LIFETIME', timedelta(minutes=5))
         user = account()
 
         with time_machine.travel(now(), tick=False):
             opened = log_in(user_or_email=user.username, password=PASSWORD)
-            assert opened.expires_at == now() + timedelta(days=2)
+            assert opened.expires_at == now() + timedelta(minutes=5)
 
     def test_notes_the_login(self):
         user = account()

@@ -68,8 +68,13 @@ class TestUTCDateTime:
 
 class TestWords:
     @pytest.mark.parametrize(
-        ('text', 'words'),
-        [('member admin', ['admin', 'member']), ('member', ['member']), ('', []), (None, [])],
+        ('given', 'words'),
+        [
+            (['member', 'admin'], ['admin', 'member']),
+            (['member'], ['member']),
+            ([], []),
+            (None, []),
+        ],
     )
-    def test_are_sorted(self, stored, text, words):
-        assert stored(words=text) == words
+    def test_are_sorted(self, stored, given, words):
+        assert stored(words=given) == words

@@ -35,6 +35,7 @@ class Entry(Base):
         UniqueConstraint('name', 'unique_key'),
         Index(None, 'due'),
         Index(None, 'state'),
+        Index(None, 'subject_id'),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
@@ -43,6 +44,8 @@ class Entry(Base):
     sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
     # Of all that are the same, one is here.
     unique_key: Mapped[str | None] = mapped_column(String(64))
+    # The user whom it is about: what waits of theirs goes with them.
+    subject_id: Mapped[int | None] = mapped_column()
     state: Mapped[str] = mapped_column(String(8), default=WAITING)
     attempts: Mapped[int] = mapped_column(default=0)
     # It was enqueued once more while it ran, and what it then read may have been too old.

@@ -1,0 +1,7 @@
+"""`flask create-user` and `flask auth`, by topic."""
+
+from . import sessions
+from .accounts import create_user
+from .group import auth_cli
+
+__all__ = ['auth_cli', 'create_user', 'sessions']

@@ -1,0 +1,28 @@
+"""`flask create-user`: the only way to a first admin."""
+
+import sys
+
+import click
+
+from project.auth import service
+from project.core.ops.cli import Address, top_level
+
+
+@top_level('create-user')
+@click.argument('name')
+@click.option('--email', required=True, type=Address())
+@click.option('--admin', is_flag=True, help='Grant every permission.')
+@click.option('--generate', is_flag=True, help='Generate the password and print it.')
+def create_user(name: str, email: str, admin: bool, generate: bool) -> None:
+    """Create a user who can log in; the only way to a first admin.
+
+    The password is asked for. It is generated with --generate, and where nobody can be asked.
+    """
+    ask = sys.stdin.isatty() and not generate
+    password = click.prompt('Password', hide_input=True, confirmation_prompt=True) if ask else None
+    user, chosen = service.create_account(
+        username=name, email=email, password=password, admin=admin
+    )
+    click.echo(f'Created {user.username} <{user.email}> ({", ".join(user.roles)}).')
+    if password is None:
+        click.echo(f'Password: {chosen}')

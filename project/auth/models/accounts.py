@@ -1,0 +1,103 @@
+"""What leads to an account and into it: passwords, registrations, invitations, changes, PINs."""
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from project.core.clock import now
+from project.core.data.database import Base, db
+from project.core.data.types import UTCDateTime, Words
+from project.users.models import User
+
+
+class Credential(Base):
+    """A user's password, hashed with argon2id."""
+
+    __tablename__ = 'auth_credentials'
+
+    user_id: Mapped[int] = mapped_column(ForeignKey('users.id'), primary_key=True)
+    password_hash: Mapped[str] = mapped_column(String(255))
+    changed_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+
+    @classmethod
+    def find_hash(cls, user_id: int) -> str | None:
+        """Return the hash of a user's password, if they have one."""
+        return db.session.scalar(select(cls.password_hash).where(cls.user_id == user_id))
+
+    @classmethod
+    def lock_hash(cls, user_id: int) -> str | None:
+        """Return a user's hash; neither it nor they can change until the transaction ends."""
+        stored = select(cls.password_hash).select_from(User).join(cls, cls.user_id == User.id)
+        # The user first, in the order in which whoever deletes them takes both.
+        return db.session.scalar(stored.where(User.id == user_id).with_for_update())
+
+
+class Registration(Base):
+    """An account that waits for its PIN. It reserves its username until then."""
+
+    __tablename__ = 'auth_registrations'
+    __table_args__ = (Index(None, 'email_key', 'created_at'),)
+
+    username: Mapped[str] = mapped_column(String(32), primary_key=True)
+    email: Mapped[str] = mapped_column(String(254))
+    email_key: Mapped[str] = mapped_column(String(1016))
+    name: Mapped[str] = mapped_column(String(80))
+    password_hash: Mapped[str] = mapped_column(String(255))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+    expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
+
+    @classmethod
+    def find_waiting(cls, key: str) -> list['Registration']:
+        """Return the registrations that wait for an address, newest first.
+
+        All of them: ten a day, the bound of registrations, can meet ten of the day before.
+        """
+        waiting = select(cls).where(cls.email_key == key, cls.expires_at > now())
+        return list(db.session.scalars(waiting.order_by(cls.created_at.desc()).limit(20)))
+
+    @classmethod
+    def find_by_username(cls, username: str) -> 'Registration | None':
+        """Return the registration that waits under a username."""
+        return db.session.scalar(
+            select(cls).where(cls.username == username.lower(), cls.expires_at > now())
+        )
+
+
+class Pin(Base):
+    """The newest PIN for a purpose and an address, as an HMAC; one more makes the last one void."""
+
+    __tablename__ = 'auth_pins'
+
+    purpose: Mapped[str] = mapped_column(String(32), primary_key=True)
+    email_key: Mapped[str] = mapped_column(String(1016), primary_key=True)
+    mac: Mapped[bytes] = mapped_column(LargeBinary(32))
+    tries_left: Mapped[int]
+    expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
+
+
+class Invitation(Base):
+    """The newest invitation of an address; its code as an HMAC. One more makes it void."""
+
+    __tablename__ = 'auth_invitations'
+
+    email_key: Mapped[str] = mapped_column(String(1016), primary_key=True)
+    email: Mapped[str] = mapped_column(String(254))
+    roles: Mapped[list[str]] = mapped_column(Words)
+    mac: Mapped[bytes] = mapped_column(LargeBinary(32))
+    tries_left: Mapped[int]
+    # Whose rights the roles are measured by when it is accepted; None: an operator's.
+    invited_by: Mapped[int | None] = mapped_column(ForeignKey('users.id'), index=True)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+    expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
+
+
+class EmailChange(Base):
+    """An address that a user wants to have, until its PIN confirms it."""
+
+    __tablename__ = 'auth_email_changes'
+
+    user_id: Mapped[int] = mapped_column(ForeignKey('users.id'), primary_key=True)
+    email: Mapped[str] = mapped_column(String(254))
+    email_key: Mapped[str] = mapped_column(String(1016))
+    expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)

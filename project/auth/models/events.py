@@ -1,0 +1,45 @@
+"""Security events: what happened to an account, who did it, from where, and how it ended."""
+
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from sqlalchemy import ForeignKey, Index, String, Text, bindparam, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from project.core.clock import now
+from project.core.data.database import Base
+from project.core.data.keyset import Keyset
+from project.core.data.types import UTCDateTime
+
+
+class Event(Base):
+    """One thing that happened (ASVS 16.3.1), written in the transaction of what it tells of."""
+
+    __tablename__ = 'auth_events'
+    __table_args__ = (Index(None, 'user_id', 'created_at'), Index(None, 'created_at'))
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    # Whose account it is about; None where nobody has what was tried.
+    user_id: Mapped[int | None] = mapped_column(ForeignKey('users.id'))
+    kind: Mapped[str] = mapped_column(String(48))
+    outcome: Mapped[str] = mapped_column(String(16))
+    # Who did it: `self`, `operator`, `system`, or `user:7` for another one.
+    actor: Mapped[str] = mapped_column(String(32))
+    address: Mapped[str] = mapped_column(String(64))
+    user_agent: Mapped[str] = mapped_column(String(255))
+    request_id: Mapped[str] = mapped_column(String(128))
+    # JSON, for people and programs that read events; nothing is looked up in it.
+    details: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+
+
+SHOWN_EVENT = select(
+    Event.id, Event.created_at, Event.kind, Event.outcome, Event.actor, Event.address,
+    Event.user_agent, Event.request_id, Event.details, Event.user_id,
+)  # fmt: skip
+
+OF_SUBJECT = SHOWN_EVENT.where(Event.user_id == bindparam('user_id'))
+
+EVENTS = Keyset(
+    'events', sorts={'created_at': Event.created_at}, key=Event.id, default='-created_at'
+)

@@ -1,0 +1,6 @@
+"""The HTTP face of auth, by topic: read the request, call the service, answer."""
+
+from . import accounts, passwords, sessions
+from .mount import blueprint
+
+__all__ = ['accounts', 'blueprint', 'passwords', 'sessions']

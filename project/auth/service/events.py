@@ -1,0 +1,40 @@
+"""Security events: written with what they tell of, or alone where the story ends in a refusal."""
+
+import json
+from typing import Any
+
+from project.auth.models import Event
+from project.core.data.database import db
+from project.core.origin import current_origin
+
+SUCCESS, FAILURE = 'success', 'failure'
+SELF, OPERATOR, SYSTEM = 'self', 'operator', 'system'
+
+
+def record(
+    kind: str,
+    user_id: int | None,
+    *,
+    outcome: str = SUCCESS,
+    actor: str | None = None,
+    **details: Any,
+) -> None:
+    """Write down a security event. Inside `atomic`: it stands if what it tells of does.
+
+    :param kind: what happened, as noun and past participle: `password_changed`.
+    :param user_id: whose account it is about; None where nobody has what was tried.
+    :param actor: who did it; by default the user, or an operator where no request is at hand.
+    :param details: what else there is to say, as JSON. Never a secret, and nobody's typed text.
+    """
+    origin = current_origin()
+    event = Event(
+        user_id=user_id,
+        kind=kind,
+        outcome=outcome,
+        actor=actor or (SELF if origin.address else OPERATOR),
+        address=origin.address,
+        user_agent=origin.user_agent[:255],
+        request_id=origin.request_id,
+        details=json.dumps(details),
+    )
+    db.session.add(event)

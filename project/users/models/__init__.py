@@ -1,0 +1,33 @@
+"""The tables of users. None holds a secret."""
+
+from .exports import Export
+from .roles import RoleDefinition
+from .users import (
+    ACTIVE,
+    BY_EMAIL,
+    BY_ID,
+    BY_USERNAME,
+    DISABLED,
+    PROFILE,
+    SHOWN,
+    USERS,
+    User,
+    UserRole,
+    email_key,
+)
+
+__all__ = [
+    'ACTIVE',
+    'BY_EMAIL',
+    'BY_ID',
+    'BY_USERNAME',
+    'DISABLED',
+    'PROFILE',
+    'SHOWN',
+    'USERS',
+    'Export',
+    'RoleDefinition',
+    'User',
+    'UserRole',
+    'email_key',
+]
