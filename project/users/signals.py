@@ -9,3 +9,16 @@ user_deleted = _signals.signal('user-deleted')
 
 #: `send('users', user_id=…)`: the user was disabled; end what they have open.
 user_disabled = _signals.signal('user-disabled')
+
+#: `send('users', user_id=…)`: a disabled user may come in again.
+user_enabled = _signals.signal('user-enabled')
+
+#: `send('users', user_ids=[…], invite=…, by=…)`: there are new users; with `invite`, whoever knows
+#: how people prove who they are asks them in. `by` is the id of who made them, None an operator.
+users_created = _signals.signal('users-created')
+
+#: `send('users', user_id=…, was='old@…', by=…)`: somebody with the right to changed their address.
+user_email_changed = _signals.signal('user-email-changed')
+
+#: `send('users', user_id=…, was=[…], roles=[…], by=…)`: the user has other roles now.
+user_roles_changed = _signals.signal('user-roles-changed')
