@@ -16,6 +16,7 @@ class Arrival(Enum):
     PARTIAL = auto()
     WHOLE = auto()
     STREAM = auto()
+    COSTLY = auto()
 
 
 def arrival_of(held: bytes) -> Arrival:

@@ -57,6 +57,7 @@ def refusal(status: HTTPStatus, request_id: str) -> bytes:
         'Connection: close',
         'Content-Type: application/json',
         f'Content-Length: {len(body)}',
+        *(['Retry-After: 2'] if status == HTTPStatus.SERVICE_UNAVAILABLE else []),
         *(f'{name}: {value}' for name, value in HEADERS),
         f'X-Request-ID: {request_id}',
     )

@@ -10,12 +10,12 @@ import signal
 import socket
 import struct
 import time
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from errno import ECONNRESET
 from functools import partial
+from http import HTTPStatus
 from queue import SimpleQueue
 from selectors import EVENT_READ
 from typing import Any
@@ -25,6 +25,7 @@ from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 
 from config.arrivals import Arrival, arrival_of
 from config.bodies import Unreader, straight
+from config.lanes import COSTLY, Lane
 from config.refusals import Page, refusal
 
 BLOCK = 64 * 1024
@@ -37,14 +38,15 @@ class ApiWorker(ThreadWorker):  # type: ignore[misc]
     patience: float = 10.0
     #: Seconds of silence in the middle of a stream, either way, after which its client is gone.
     silence: int = 30
+    #: Which requests are costly: a quarter of the threads is for them, and two seconds to wait.
+    costly = COSTLY
     #: Whether this one works the outbox off, and answers nobody (`pre_fork` decides).
     serves_tasks: bool = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Begin without connections."""
         super().__init__(*args, **kwargs)
-        self.streams: set[TConn] = set()
-        self.queue: deque[TConn] = deque()
+        self.lanes = {Arrival.STREAM: Lane(), Arrival.COSTLY: Lane(patience=2.0)}
         self.unheard: SimpleQueue[int] = SimpleQueue()
 
     @classmethod
@@ -109,11 +111,10 @@ class ApiWorker(ThreadWorker):  # type: ignore[misc]
             client.sendall(refusal(page.status, request_id))
 
     def finish_request(self, conn: TConn, future: Future[Any]) -> None:
-        """Let the next stream begin; keep the connection, or see its client off."""
-        if conn in self.streams:
-            self.streams.remove(conn)
-            if self.queue:
-                self._run(self.queue.popleft(), Arrival.STREAM)
+        """Let the next of its lane begin; keep the connection, or see its client off."""
+        for lane in self.lanes.values():
+            for waiting, runs in lane.leave(conn):
+                super().enqueue_req(waiting) if runs else self._turn_away(waiting)
         if future.cancelled() or future.exception() or future.result():
             super().finish_request(conn, future)
         else:
@@ -142,6 +143,8 @@ class ApiWorker(ThreadWorker):  # type: ignore[misc]
             held += fresh
             arrival = arrival_of(held) if fresh else Arrival.GONE
         unreader.unread(held)
+        if arrival is Arrival.WHOLE and self.costly.match(held):
+            return Arrival.COSTLY
         return arrival
 
     def _look_again(self, conn: TConn, _sock: Any) -> None:
@@ -152,15 +155,20 @@ class ApiWorker(ThreadWorker):  # type: ignore[misc]
     def _run(self, conn: TConn, arrival: Arrival) -> None:
         if arrival is Arrival.GONE:
             self._drop(conn)
-        elif arrival is Arrival.WHOLE:
+        elif arrival not in self.lanes or self.lanes[arrival].enter(conn, self._most(arrival)):
             super().enqueue_req(conn)
-        # Half of the threads are kept for requests that cannot stall, so neither slow uploads nor
-        # streams that never end keep anybody else from an answer.
-        elif len(self.streams) < max(1, self.cfg.threads // 2):
-            self.streams.add(conn)
-            super().enqueue_req(conn)
-        else:
-            self.queue.append(conn)
+
+    def _most(self, arrival: Arrival) -> int:
+        # Half of the threads at most for what may stall, and a quarter for what takes a core: the
+        # others are for requests that do neither, so nobody keeps those from an answer.
+        return max(1, self.cfg.threads // (2 if arrival is Arrival.STREAM else 4))
+
+    def _turn_away(self, conn: TConn) -> None:
+        request_id = uuid4().hex
+        self.log.warning('Waited too long for its turn, request id %s', request_id)
+        with suppress(OSError):
+            conn.sock.sendall(refusal(HTTPStatus.SERVICE_UNAVAILABLE, request_id))
+        self._see_off(conn)
 
     def _see_off(self, conn: TConn) -> None:
         """Say that nothing more follows, and close once the client has, lest the answer be cut.

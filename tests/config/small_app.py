@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import signal
 import time
 from collections.abc import Callable
@@ -18,6 +19,7 @@ class HastyWorker(ApiWorker):
 
     patience = 1.0
     silence = 1
+    costly = re.compile(rb'GET /slow')
 
 
 class DismissedWorker(ApiWorker):

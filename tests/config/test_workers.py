@@ -260,6 +260,41 @@ class TestRun:
             assert [client.ask(b'0\r\n\r\n').json['size'] for client in clients] == [3] * 9
 
 
+class TestTurnAway:
+    """Of eight threads two are for what is costly, and who waits for one waits two seconds."""
+
+    @pytest.fixture
+    def own(self) -> Iterator[int]:
+        """A service of one's own: nobody else is in its lanes."""
+        with small_service('-k', 'tests.config.small_app.HastyWorker') as service:
+            yield service.port
+
+    @pytest.fixture
+    def crowd(self, own: int) -> Iterator[list[Client]]:
+        """Ten who want what takes 1.2 seconds each, in two threads."""
+        with ExitStack() as stack:
+            crowd = [stack.enter_context(Client(own, timeout=15)) for _ in range(10)]
+            for client in crowd:
+                client.send(get('/slow?seconds=1.2', 'Connection: close'))
+            yield crowd
+
+    def test_tells_who_waited_too_long_to_come_back(self, crowd: list[Client]) -> None:
+        answers = [client.answer() for client in crowd]
+
+        assert sorted(answer.status for answer in answers) == [200] * 4 + [503] * 6
+        refused = next(answer for answer in answers if answer.status == 503)
+        assert refused.headers['retry-after'] == '2'
+        assert refused.json == {'status': 'error', 'message': 'Service Unavailable', 'code': 503}
+        assert all(client.is_closed() for client in crowd)
+
+    def test_leaves_threads_to_all_others(self, own: int, crowd: list[Client]) -> None:
+        def ask() -> None:
+            with Client(own) as client:
+                assert client.ask(get()).status == 200
+
+        assert worst_of(ask, 1.0) < 0.5
+
+
 class TestSeeOff:
     def test_does_not_wait_for_who_stays_after_the_last_answer(self, port: int) -> None:
         with Client(port) as stays:
