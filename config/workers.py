@@ -161,7 +161,8 @@ class ApiWorker(ThreadWorker):  # type: ignore[misc]
     def _most(self, arrival: Arrival) -> int:
         # Half of the threads at most for what may stall, and a quarter for what takes a core: the
         # others are for requests that do neither, so nobody keeps those from an answer.
-        return max(1, self.cfg.threads // (2 if arrival is Arrival.STREAM else 4))
+        share = 2 if arrival is Arrival.STREAM else 4
+        return max(1, int(self.cfg.threads) // share)
 
     def _turn_away(self, conn: TConn) -> None:
         request_id = uuid4().hex

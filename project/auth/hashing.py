@@ -1,18 +1,31 @@
-"""argon2id: the only file that hashes passwords. Slow on purpose, so never inside `atomic`."""
+"""argon2id: the only file that hashes passwords. Slow on purpose, so never inside `atomic`.
+
+Each takes a core and the configured memory, so only so many run at once in the whole service; who
+waits for longer than two seconds is refused with Unavailable (503).
+"""
 
 import secrets
 import unicodedata
 from base64 import b64encode
+from contextlib import AbstractContextManager
 from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from flask import current_app
 
+from project.core.turns import Turns
+
+PATIENCE = 2.0  # seconds
+
+# At import, which gunicorn does before it forks: all its workers share them.
+turns = Turns()
+
 
 def hash_password(password: str) -> str:
     """Return what is stored of a password: argon2id with the configured cost (ASVS 11.4.2)."""
-    return _hasher().hash(_normal(password))
+    with _turn():
+        return _hasher().hash(_normal(password))
 
 
 def is_password(stored: str | None, password: str) -> bool:
@@ -22,10 +35,20 @@ def is_password(stored: str | None, password: str) -> bool:
     No password is the one of a stored hash that is damaged.
     """
     try:
-        matches = _hasher().verify(stored or _dummy(*_cost()), _normal(password))
+        with _turn():
+            matches = _hasher().verify(stored or _dummy(*_cost()), _normal(password))
     except (VerificationError, InvalidHashError, UnicodeEncodeError):
         return False
     return matches and stored is not None
+
+
+def is_outdated(stored: str) -> bool:
+    """Tell whether a hash was made at another cost than is configured now."""
+    return _hasher().check_needs_rehash(stored)
+
+
+def _turn() -> AbstractContextManager[None]:
+    return turns.taken(current_app.config['AUTH_HASH_CONCURRENCY'], patience=PATIENCE)
 
 
 def _normal(password: str) -> str:
