@@ -15,6 +15,12 @@ class WrongPassword(Invalid):
     field, reason = 'current_password', 'Wrong password'
 
 
+class WrongRefreshToken(Unauthorized):
+    """It is none of ours, was used before, or its session is over; which, stays untold."""
+
+    field, reason = 'refresh_token', 'Invalid, used or expired'
+
+
 class EmailNotVerified(Forbidden):
     """The registration waits for the PIN that was mailed."""
 

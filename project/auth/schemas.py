@@ -19,10 +19,13 @@ class SessionSchema(Schema):
 
 
 class LoginSchema(Schema):
-    """A login just made: the only answer that carries a token."""
+    """A login just made or renewed: the only answers that carry tokens."""
 
     token = fields.Str()
     token_type = fields.Str()
     expires_at = Timestamp()
+    refresh_token = fields.Str()
+    refresh_expires_at = Timestamp()
+    device = fields.Str(allow_none=True)
     session = fields.Nested(SessionSchema)
     user = fields.Nested(UserSchema)

@@ -6,6 +6,7 @@ One key per purpose, so that nothing sealed for one opens for another. The ciphe
 
 from base64 import urlsafe_b64encode
 from functools import cache
+from hashlib import sha256
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
@@ -23,6 +24,23 @@ def unseal(purpose: str, sealed: bytes) -> bytes | None:
         return _cipher(purpose).decrypt(sealed)
     except InvalidToken:
         return None
+
+
+def seal_under(password: str, secret: bytes) -> bytes:
+    """Return bytes that only `unseal_under` with the same password can read; it must be random."""
+    return _cipher_under(password).encrypt(secret)
+
+
+def unseal_under(password: str, sealed: bytes) -> bytes | None:
+    """Return what `seal_under` was given, or None for anything else."""
+    try:
+        return _cipher_under(password).decrypt(sealed)
+    except InvalidToken:
+        return None
+
+
+def _cipher_under(password: str) -> Fernet:
+    return Fernet(urlsafe_b64encode(sha256(f'seal:{password}'.encode()).digest()))
 
 
 def _cipher(purpose: str) -> MultiFernet:

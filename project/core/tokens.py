@@ -13,10 +13,24 @@ ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 SHAPE = re.compile(r'([a-z]{3})_([A-Za-z0-9_-]{43,86})([0-9A-Za-z]{6})', re.ASCII)
 
 
-def new_token(kind: str) -> str:
-    """Return a token of 256 random bits (ASVS 7.2.3); `kind` is three small letters."""
-    body = f'{kind}_{secrets.token_urlsafe(32)}'
+def new_token(kind: str, family: str = '') -> str:
+    """Return a token of 256 random bits (ASVS 7.2.3); `kind` is three small letters.
+
+    :param family: what all tokens of a line begin with (`new_family`), so that an old one still
+        names its line.
+    """
+    body = f'{kind}_{family}{secrets.token_urlsafe(32)}'
     return body + _checksum(body)
+
+
+def new_family() -> str:
+    """Return the beginning that a line of tokens has in common: 128 random bits."""
+    return secrets.token_urlsafe(16)
+
+
+def family_of(token: str) -> str:
+    """Return the beginning of a token that was made with one."""
+    return token[4:26]
 
 
 def kind_of(token: str) -> str | None:

@@ -266,7 +266,10 @@ class TestSessionCreate:
 
         assert response.status_code == 201
         login = data(response)
-        assert set(login) == {'token', 'token_type', 'expires_at', 'session', 'user'}
+        assert set(login) == {
+            'token', 'token_type', 'expires_at', 'refresh_token', 'refresh_expires_at', 'device',
+            'session', 'user',
+        }  # fmt: skip
         assert (login['token_type'], login['user']['id']) == ('Bearer', user.id)
         assert login['session']['user_agent'] == 'browser/1'
         assert login['session']['address'] == '192.0.2.9'
@@ -506,7 +509,7 @@ class TestPasswordReplace:
         old = client.post(SESSIONS, json={'user_or_email': 'ada', 'password': PASSWORD})
         new = client.post(SESSIONS, json={'user_or_email': 'ada', 'password': NEW})
         assert (old.status_code, new.status_code) == (401, 201)
-        assert [mail['Subject'] for mail in mailbox()] == ['Your password was changed']
+        assert 'Your password was changed' in [mail['Subject'] for mail in mailbox()]
 
     def test_refuses_a_wrong_current_one_and_counts_it_like_a_login(
         self, client, logged_in, change

@@ -4,7 +4,9 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from threading import Barrier, Lock, Thread
 
 import pytest
@@ -23,30 +25,30 @@ def turns() -> Iterator[Turns]:
     os.close(turns._file)
 
 
-def hold(turns: Turns, most: int, taken: 'FORK.Event', leave: 'FORK.Event') -> None:
+def hold(turns: Turns, most: int, asker: Connection) -> None:
     """Take a turn, say so, and keep it until told otherwise."""
     with turns.taken(most, patience=5):
-        taken.set()
-        leave.wait(20)
+        asker.send(True)
+        asker.poll(20)
 
 
 @pytest.fixture
 def elsewhere(turns: Turns) -> Iterator[Callable[[int], int]]:
     """Return a function by which another process takes a turn; it returns that process."""
-    begun, leave = [], FORK.Event()
+    with ExitStack() as stack:
 
-    def take(most: int) -> int:
-        taken = FORK.Event()
-        process = FORK.Process(target=hold, args=(turns, most, taken, leave))
-        process.start()
-        begun.append(process)
-        assert taken.wait(10)
-        return process.pid
+        def take(most: int) -> int:
+            ours, theirs = FORK.Pipe()
+            process = FORK.Process(target=hold, args=(turns, most, theirs))
+            process.start()
+            stack.callback(process.join, 10)
+            # To hang up is to tell it, if it still is there.
+            theirs.close()
+            stack.callback(ours.close)
+            assert ours.poll(10)
+            return process.pid or 0
 
-    yield take
-    leave.set()
-    for process in begun:
-        process.join(10)
+        yield take
 
 
 def is_free(turns: Turns, most: int, patience: float = 0.05) -> bool:

@@ -7,7 +7,7 @@ from sqlalchemy import ForeignKey, Index, LargeBinary, String, bindparam, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
-from project.core.data.database import AnyRow, Base
+from project.core.data.database import AnyRow, Base, db, read
 from project.core.data.keyset import Keyset
 from project.core.data.reading import Query
 from project.core.data.types import UTCDateTime
@@ -28,6 +28,21 @@ class Device(Base):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     last_used_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
+
+    @classmethod
+    def find_live(cls, user_id: int, token_hash: str) -> UUID | None:
+        """Return the id of a user's device that a token names."""
+        return db.session.scalar(
+            select(cls.id).where(
+                cls.token_hash == token_hash, cls.user_id == user_id, cls.expires_at > now()
+            )
+        )
+
+    @classmethod
+    def find_all(cls, user_id: int) -> list[AnyRow]:
+        """Return where and by what a user's devices were last used, the latest first."""
+        seen = select(cls.id, cls.network, cls.user_agent).where(cls.user_id == user_id)
+        return list(read(seen.order_by(cls.last_used_at.desc(), cls.id)))
 
 
 class Session(Base):
@@ -68,17 +83,41 @@ class Session(Base):
         """Return session, user and roles behind a token, in the one select that the guard costs."""
         return LIVE.first(token_hash=token_hash, moment=now())
 
+    @classmethod
+    def find_just_refreshed(cls, token_hash: str, since: datetime) -> AnyRow | None:
+        """Return the same behind a token that was replaced by a refresh after a moment."""
+        return JUST_REFRESHED.first(token_hash=token_hash, since=since)
+
+    @classmethod
+    def find_family(cls, family_hash: str) -> AnyRow | None:
+        """Return what a refresh token is measured by: the session that its beginning names."""
+        return FAMILY.first(family_hash=family_hash)
+
 
 _moment = bindparam('moment', type_=UTCDateTime())
 
 # With all that is shown of users: who only asks for themselves needs no second SELECT.
+_named = SHOWN.add_columns(
+    Session.id.label('session_id'), Session.authenticated_at, Session.last_used_at
+).join(Session, User.id == Session.user_id)
+
 LIVE = Query(
-    SHOWN.add_columns(
-        Session.id.label('session_id'), Session.authenticated_at, Session.last_used_at
-    )
-    .join(Session, User.id == Session.user_id)
-    .where(Session.token_hash == bindparam('token_hash'), Session.expires_at > _moment)
+    _named.where(Session.token_hash == bindparam('token_hash'), Session.expires_at > _moment)
 )
+
+JUST_REFRESHED = Query(
+    _named.where(
+        Session.used_token_hash == bindparam('token_hash'),
+        Session.refreshed_at > bindparam('since', type_=UTCDateTime()),
+    )
+)
+
+FAMILY = Query(
+    select(
+        Session.id, Session.user_id, Session.refresh_hash, Session.used_refresh_hash,
+        Session.successor, Session.refreshed_at, Session.lapses_at,
+    ).where(Session.family_hash == bindparam('family_hash'))
+)  # fmt: skip
 
 # `current` is the session that asks. What is shown as its end is when it lapses.
 OF_USER = select(

@@ -11,13 +11,14 @@ from project.auth.errors import (
     EmailNotVerified,
     SessionNotFound,
     WrongCredentials,
+    WrongRefreshToken,
 )
 from project.auth.schemas import LoginSchema, SessionSchema
 from project.core.data.guesses import GuessesSpent
 from project.core.data.keyset import CursorInvalid, Page, PageRequest
 from project.core.web.access import current, member, public
 from project.core.web.endpoint import endpoint
-from project.core.web.fields import Password
+from project.core.web.fields import Password, Token
 from project.core.web.pagination import ListQuery, sort_by
 
 from .mount import blueprint
@@ -28,6 +29,7 @@ class SessionCreateRequest(Schema):
 
     user_or_email = fields.Str(required=True, validate=validate.Length(1, 254))
     password = Password(required=True)
+    device = Token()
 
 
 @blueprint.post('/sessions')
@@ -36,11 +38,52 @@ class SessionCreateRequest(Schema):
     refuses=[WrongCredentials, EmailNotVerified, AccountDisabled, GuessesSpent],
 )  # fmt: skip
 def session_create(body: dict[str, Any]) -> Any:
-    """Log in, by username or address. The token is shown this once.
+    """Log in, by username or address. The tokens are shown this once.
 
-    After ten wrong passwords in 15 minutes the account takes none for a while: 429 `attempts`.
+    `token` opens doors for an hour, `refresh_token` gets the next two for 30 days, and 90 in all.
+    Keep `device` and send it with the next login: after ten wrong passwords in 15 minutes the
+    account takes none for a while (429 `attempts`), but from its known devices.
     """
     return service.log_in(**body)
+
+
+class SessionRefreshRequest(Schema):
+    """The token for the next two."""
+
+    refresh_token = Token(required=True)
+
+
+@blueprint.post('/sessions/refresh')
+@endpoint(
+    allow=public, body=SessionRefreshRequest, returns=LoginSchema, limit='60/minute',
+    refuses=[WrongRefreshToken],
+)  # fmt: skip
+def session_refresh(body: dict[str, Any]) -> Any:
+    """Get a new token and a new refresh token for a refresh token, which is used up by that.
+
+    For ten seconds the same answer is given again, to other tabs and to who lost it. Later use of
+    a used one ends the session, and a mail tells its user.
+    """
+    return service.refresh_session(body['refresh_token'])
+
+
+class SessionReauthenticateRequest(Schema):
+    """Who asks, shown once more."""
+
+    password = Password(required=True)
+
+
+@blueprint.post('/sessions/current/reauthentication')
+@endpoint(
+    allow=member(), body=SessionReauthenticateRequest, returns=LoginSchema, code=201,
+    limit='60/minute', refuses=[WrongCredentials, SessionNotFound, GuessesSpent],
+)  # fmt: skip
+def session_reauthenticate(body: dict[str, Any]) -> Any:
+    """Show your password again: for ten minutes the session may do what asks for a fresh login.
+
+    It goes on with new tokens; the old ones die. Ten wrong passwords in 15 minutes: 429 `attempts`.
+    """
+    return service.reauthenticate(current(), **body)
 
 
 class SessionListQuery(ListQuery):

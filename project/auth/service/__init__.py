@@ -1,7 +1,9 @@
 """What may happen to accounts, passwords and sessions."""
 
 from .accounts import create_account, register, resend_verification, verify_account
+from .logins import log_in, reauthenticate
 from .passwords import change_password
+from .refreshing import refresh_session
 from .sessions import (
     end_current_session,
     end_other_sessions,
@@ -10,7 +12,6 @@ from .sessions import (
     identify,
     list_sessions,
     list_sessions_of,
-    log_in,
     unlock,
 )
 from .sweeping import sweep
@@ -26,6 +27,8 @@ __all__ = [
     'list_sessions',
     'list_sessions_of',
     'log_in',
+    'reauthenticate',
+    'refresh_session',
     'register',
     'resend_verification',
     'sweep',

@@ -61,6 +61,13 @@ class Password(fields.Str):
         super().__init__(validate=validate.Length(min, max), metadata=metadata, **kwargs)
 
 
+class Token(fields.Str):
+    """One of our tokens; whether it opens anything is not asked here."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(validate=validate.Length(1, 128), metadata={'writeOnly': True}, **kwargs)
+
+
 class Timestamp(fields.AwareDateTime):
     """A moment in RFC 3339; given out in UTC, as `2026-11-23T08:30:00Z`."""
 

@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Callable
-from select import select
+from multiprocessing.connection import wait
 
 
 def until(condition: Callable[[], object], seconds: float = 15) -> Callable[[], bool]:
@@ -29,7 +29,7 @@ class Line:
 
     def hear(self, seconds: float = 15) -> bytes:
         """Return the next byte that somebody says, or nothing (`b''`) once nobody is left."""
-        assert select([self.reader], [], [], seconds)[0], 'nobody said anything'
+        assert wait([self.reader], seconds), 'nobody said anything'
         return os.read(self.reader, 1)
 
     def listen(self) -> None:

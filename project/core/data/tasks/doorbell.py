@@ -7,8 +7,9 @@ second.
 
 import os
 from contextlib import suppress
-from select import select
+from multiprocessing.connection import wait
 from typing import Any
+from weakref import finalize
 
 from flask import Flask, current_app
 from sqlalchemy.exc import DBAPIError
@@ -26,6 +27,7 @@ class Pipe:
         self.reader, self.writer = os.pipe()
         for end in (self.reader, self.writer):
             os.set_blocking(end, False)
+            finalize(self, os.close, end)
 
     def ring(self) -> None:
         """Wake who waits; a full pipe has woken them already."""
@@ -33,12 +35,12 @@ class Pipe:
             os.write(self.writer, b'!')
 
     def fileno(self) -> int:
-        """Return what `select` waits for."""
+        """Return what is waited for."""
         return self.reader
 
     def wait(self, seconds: float, *others: Any) -> None:
-        """Return once it was rung, or one of the others that `select` takes, or in so long."""
-        select([self, *others], [], [], seconds)
+        """Return once it was rung, or one of the others has something to say, or in so long."""
+        wait([self.reader, *others], seconds)
         with suppress(BlockingIOError):
             os.read(self.reader, 4096)
 

@@ -1,0 +1,82 @@
+"""Devices: what somebody has logged in with before, known by a token that it keeps.
+
+A known one has guesses of its own, so that strangers who guess lock nobody out of their account.
+It is no factor: it opens nothing.
+"""
+
+from uuid import UUID, uuid4
+
+from flask import current_app
+from sqlalchemy import delete, update
+
+from project.auth.models import Device
+from project.core.addresses import network_of
+from project.core.clock import now
+from project.core.data.database import AnyRow, db
+from project.core.data.mail import send_mail
+from project.core.origin import current_origin
+from project.core.tokens import new_token, token_hash
+
+DEVICE_TOKEN = 'pdv'
+
+# So many are known of a user; of more, those that were not used for the longest are forgotten.
+MOST = 20
+
+
+def find_device(user_id: int, token: str | None) -> UUID | None:
+    """Return which device of the user a token names. Asks the same for nobody and for none."""
+    return Device.find_live(user_id, token_hash(token or ''))
+
+
+def greet_device(user: AnyRow, known: UUID | None, token: str | None) -> tuple[UUID, str]:
+    """Note that a device has logged in; return it, and the token by which it is known.
+
+    A new one is told to the user by mail, but for their first, and those that look like one they
+    have: same network, same program. Inside `atomic`.
+    """
+    if known and token:
+        used = update(Device).where(Device.id == known).values(**_seen())
+        if db.session.execute(used.returning(Device.id)).one_or_none():
+            return known, token
+    before = Device.find_all(user.id)
+    made = _add(user.id)
+    if before and not any((d.network, d.user_agent) == _looks() for d in before):
+        _tell(user)
+    surplus = [device.id for device in before[MOST - 1 :]]
+    db.session.execute(delete(Device).where(Device.id.in_(surplus)))
+    return made
+
+
+def _add(user_id: int) -> tuple[UUID, str]:
+    token, device_id = new_token(DEVICE_TOKEN), uuid4()
+    db.session.add(Device(id=device_id, user_id=user_id, token_hash=token_hash(token), **_seen()))
+    db.session.flush()
+    return device_id, token
+
+
+def _tell(user: AnyRow) -> None:
+    origin = current_origin()
+    send_mail(
+        'new_device',
+        to=user.email,
+        username=user.username,
+        name=user.name,
+        address=origin.address,
+        user_agent=origin.user_agent[:255],
+    )
+
+
+def _looks() -> tuple[str, str]:
+    origin = current_origin()
+    return network_of(origin.address, v4_prefix=24), origin.user_agent[:255]
+
+
+def _seen() -> dict[str, object]:
+    network, user_agent = _looks()
+    lifetime = current_app.config['AUTH_DEVICE_LIFETIME']
+    return {
+        'network': network,
+        'user_agent': user_agent,
+        'last_used_at': now(),
+        'expires_at': now() + lifetime,
+    }
