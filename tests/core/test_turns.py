@@ -25,8 +25,9 @@ def turns() -> Iterator[Turns]:
     os.close(turns._file)
 
 
-def hold(turns: Turns, most: int, asker: Connection) -> None:
+def hold(turns: Turns, most: int, theirs: Connection, asker: Connection) -> None:
     """Take a turn, say so, and keep it until told otherwise."""
+    theirs.close()
     with turns.taken(most, patience=5):
         asker.send(True)
         asker.poll(20)
@@ -39,7 +40,7 @@ def elsewhere(turns: Turns) -> Iterator[Callable[[int], int]]:
 
         def take(most: int) -> int:
             ours, theirs = FORK.Pipe()
-            process = FORK.Process(target=hold, args=(turns, most, theirs))
+            process = FORK.Process(target=hold, args=(turns, most, ours, theirs))
             process.start()
             stack.callback(process.join, 10)
             # To hang up is to tell it, if it still is there.

@@ -17,6 +17,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 import project
 from project import core
+from project.auth.hashing import hash_password
+from project.auth.models import Credential
 from project.core.clock import now
 from project.core.data.database import Base, atomic, db
 from project.core.data.mail import send_mail
@@ -25,6 +27,7 @@ from project.core.data.types import UTCDateTime
 from project.core.errors import Conflict
 from project.core.web.access import public
 from project.core.web.endpoint import endpoint
+from project.users import service as users_service
 
 BATCH = 200
 THINKING = 26  # seconds: longer than a lease
@@ -153,6 +156,18 @@ def trickle(count: int, pause: float) -> None:
             enqueue(note_start, number)
         click.echo(f'{number} {now().timestamp()}')
         time.sleep(pause)
+
+
+@reliability.cli.command('users')
+@click.argument('password')
+@click.argument('names', nargs=-1)
+def make_users(password: str, names: tuple[str, ...]) -> None:
+    """Make users who can log in, all with one password."""
+    password_hash = hash_password(password)
+    with atomic():
+        for name in names:
+            user = users_service.create_user(username=name, email=f'{name}@example.com')
+            db.session.add(Credential(user_id=user.id, password_hash=password_hash))
 
 
 def _enqueue(name: str, number: int, milliseconds: int) -> None:
