@@ -1,34 +1,20 @@
 """The documentation page in a real browser that can reach no other host: it must need none."""
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.journeys.browsers import browse
 from tests.service import Service, running_service
 
 pytestmark = pytest.mark.servers
-
-CHROMIUM = [
-    'chromium', '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-    '--disable-background-networking', '--disable-component-update', '--disable-sync',
-    '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1', '--virtual-time-budget=15000',
-    '--enable-logging=stderr', '--window-size=1100,1400',
-]  # fmt: skip
 
 
 @pytest.fixture(scope='module')
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     with running_service(tmp_path_factory.mktemp('service')) as service:
         yield service
-
-
-def browse(url: str, folder: Path, *options: str) -> tuple[str, list[str]]:
-    """Open a page and return its document, once scripts have run, and what the console said."""
-    command = [*CHROMIUM, f'--user-data-dir={folder}', *options, '--dump-dom', url]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=True)
-    return done.stdout, [line for line in done.stderr.splitlines() if 'CONSOLE' in line]
 
 
 def test_shows_every_feature_and_breaks_no_policy(service: Service, tmp_path: Path) -> None:

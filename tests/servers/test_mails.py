@@ -13,8 +13,7 @@ from flask import Flask
 from project.core.clock import now
 from project.core.data.mail.previews import TO, mail_names, preview_mail
 from project.core.data.mail.rendering import new_stamp, render_mail
-
-from .test_docs_page import CHROMIUM
+from tests.journeys.browsers import CHROMIUM
 
 pytestmark = pytest.mark.servers
 
