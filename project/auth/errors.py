@@ -1,6 +1,6 @@
 """The ways auth says no."""
 
-from project.core.errors import Forbidden, Invalid, NotFound, Unauthorized
+from project.core.errors import Conflict, Forbidden, Invalid, NotFound, Unauthorized
 
 
 class WrongCredentials(Unauthorized):
@@ -19,6 +19,42 @@ class WrongRefreshToken(Unauthorized):
     """It is none of ours, was used before, or its session is over; which, stays untold."""
 
     field, reason = 'refresh_token', 'Invalid, used or expired'
+
+
+class OtpRequired(Unauthorized):
+    """The password is right, and a second factor is on."""
+
+    field, reason = 'otp', 'Wants the code of your authenticator, or a recovery code'
+
+
+class WrongOtp(Unauthorized):
+    """The code is wrong, too old, or was used before."""
+
+    field, reason = 'otp', 'Wrong or used'
+
+
+class WrongRecoveryCode(Unauthorized):
+    """The code is none of the user's, or was used before."""
+
+    field, reason = 'recovery_code', 'Wrong or used'
+
+
+class OtpInvalid(Invalid):
+    """The code does not confirm an enrolment: wrong, used, or of one begun too long ago."""
+
+    field, reason = 'otp', 'Wrong or expired'
+
+
+class TotpIsOn(Conflict):
+    """There is a second factor; it is turned off before another is enrolled."""
+
+    field, reason = 'totp', 'Already on'
+
+
+class TotpIsOff(NotFound):
+    """There is no second factor."""
+
+    field, reason = 'totp', 'Not on'
 
 
 class EmailNotVerified(Forbidden):

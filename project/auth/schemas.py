@@ -29,3 +29,17 @@ class LoginSchema(Schema):
     device = fields.Str(allow_none=True)
     session = fields.Nested(SessionSchema)
     user = fields.Nested(UserSchema)
+
+
+class EnrolmentSchema(Schema):
+    """What an authenticator is shown."""
+
+    secret = fields.Str()
+    uri = fields.Str()
+    qr = fields.Str()
+
+
+class RecoveryCodesSchema(Schema):
+    """Codes that are shown this once."""
+
+    recovery_codes = fields.List(fields.Str())

@@ -2,11 +2,11 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, LargeBinary, String
+from sqlalchemy import ForeignKey, LargeBinary, String, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
-from project.core.data.database import Base
+from project.core.data.database import AnyRow, Base, read
 from project.core.data.types import UTCDateTime
 
 
@@ -22,6 +22,18 @@ class Totp(Base):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     confirmed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
+    @classmethod
+    def find(cls, user_id: int) -> AnyRow | None:
+        """Return what a user has enrolled, confirmed or not."""
+        columns = select(cls.sealed, cls.last_step, cls.created_at, cls.confirmed_at)
+        return read(columns.where(cls.user_id == user_id)).one_or_none()
+
+    @classmethod
+    def is_on(cls, user_id: int) -> bool:
+        """Tell whether a second factor is asked of a user."""
+        found = cls.find(user_id)
+        return found is not None and found.confirmed_at is not None
+
 
 class RecoveryCode(Base):
     """A code that stands in for the authenticator once: 120 random bits, so a fast hash will do."""
@@ -30,3 +42,14 @@ class RecoveryCode(Base):
 
     user_id: Mapped[int] = mapped_column(ForeignKey('users.id'), primary_key=True)
     code_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+
+    @classmethod
+    def is_there(cls, user_id: int, code_hash: str) -> bool:
+        """Tell whether a code is one of the user's, and not used yet."""
+        same = select(cls.user_id).where(cls.user_id == user_id, cls.code_hash == code_hash)
+        return read(same).one_or_none() is not None
+
+    @classmethod
+    def count_of(cls, user_id: int) -> int:
+        """Return how many are left."""
+        return int(read(select(func.count()).where(cls.user_id == user_id)).scalar_one())

@@ -9,8 +9,11 @@ from project.auth import service
 from project.auth.errors import (
     AccountDisabled,
     EmailNotVerified,
+    OtpRequired,
     SessionNotFound,
     WrongCredentials,
+    WrongOtp,
+    WrongRecoveryCode,
     WrongRefreshToken,
 )
 from project.auth.schemas import LoginSchema, SessionSchema
@@ -18,10 +21,20 @@ from project.core.data.guesses import GuessesSpent
 from project.core.data.keyset import CursorInvalid, Page, PageRequest
 from project.core.web.access import current, member, public
 from project.core.web.endpoint import endpoint
-from project.core.web.fields import Password, Token
+from project.core.web.fields import Password, PinCode, Text, Token
 from project.core.web.pagination import ListQuery, sort_by
 
 from .mount import blueprint
+
+
+class RecoveryCodeText(Text):
+    """A recovery code, as it may be typed: in any case, with or without its dashes."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(min=1, max=64, **kwargs)
+
+
+FACTOR = (OtpRequired, WrongOtp, WrongRecoveryCode)
 
 
 class SessionCreateRequest(Schema):
@@ -30,19 +43,23 @@ class SessionCreateRequest(Schema):
     user_or_email = fields.Str(required=True, validate=validate.Length(1, 254))
     password = Password(required=True)
     device = Token()
+    otp = PinCode()
+    recovery_code = RecoveryCodeText()
 
 
 @blueprint.post('/sessions')
 @endpoint(
     allow=public, body=SessionCreateRequest, returns=LoginSchema, code=201, limit='60/minute',
-    refuses=[WrongCredentials, EmailNotVerified, AccountDisabled, GuessesSpent],
+    refuses=[*FACTOR, WrongCredentials, EmailNotVerified, AccountDisabled, GuessesSpent],
 )  # fmt: skip
 def session_create(body: dict[str, Any]) -> Any:
     """Log in, by username or address. The tokens are shown this once.
 
     `token` opens doors for an hour, `refresh_token` gets the next two for 30 days, and 90 in all.
-    Keep `device` and send it with the next login: after ten wrong passwords in 15 minutes the
-    account takes none for a while (429 `attempts`), but from its known devices.
+    Where a second factor is on, the right password alone is 401 `otp`: send `otp` or
+    `recovery_code` with it. Keep `device` and send it with the next login: after ten wrong
+    passwords in 15 minutes the account takes none for a while (429 `attempts`), but from its known
+    devices.
     """
     return service.log_in(**body)
 
@@ -71,17 +88,20 @@ class SessionReauthenticateRequest(Schema):
     """Who asks, shown once more."""
 
     password = Password(required=True)
+    otp = PinCode()
+    recovery_code = RecoveryCodeText()
 
 
 @blueprint.post('/sessions/current/reauthentication')
 @endpoint(
     allow=member(), body=SessionReauthenticateRequest, returns=LoginSchema, code=201,
-    limit='60/minute', refuses=[WrongCredentials, SessionNotFound, GuessesSpent],
+    limit='60/minute', refuses=[*FACTOR, WrongCredentials, SessionNotFound, GuessesSpent],
 )  # fmt: skip
 def session_reauthenticate(body: dict[str, Any]) -> Any:
-    """Show your password again: for ten minutes the session may do what asks for a fresh login.
+    """Show your password again, and your second factor: for ten minutes the login is fresh.
 
-    It goes on with new tokens; the old ones die. Ten wrong passwords in 15 minutes: 429 `attempts`.
+    The session goes on with new tokens; the old ones die. Ten wrong passwords in 15 minutes: 429
+    `attempts`.
     """
     return service.reauthenticate(current(), **body)
 

@@ -1,6 +1,7 @@
 """What may happen to accounts, passwords and sessions."""
 
 from .accounts import create_account, register, resend_verification, verify_account
+from .factors import begin_totp, confirm_totp, end_totp, renew_recovery_codes
 from .logins import log_in, reauthenticate
 from .passwords import change_password
 from .refreshing import refresh_session
@@ -17,12 +18,15 @@ from .sessions import (
 from .sweeping import sweep
 
 __all__ = [
+    'begin_totp',
     'change_password',
+    'confirm_totp',
     'create_account',
     'end_current_session',
     'end_other_sessions',
     'end_session',
     'end_sessions_of',
+    'end_totp',
     'identify',
     'list_sessions',
     'list_sessions_of',
@@ -30,6 +34,7 @@ __all__ = [
     'reauthenticate',
     'refresh_session',
     'register',
+    'renew_recovery_codes',
     'resend_verification',
     'sweep',
     'unlock',

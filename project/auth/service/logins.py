@@ -24,6 +24,7 @@ from project.users.models import ACTIVE, email_key
 
 from .devices import find_device, greet_device
 from .events import FAILURE, record
+from .factors import Factor, use_factor, weigh_factor
 from .passwords import account_of, return_password_guess, spend_password_guess
 from .tokens import Pair, new_pair
 
@@ -45,12 +46,20 @@ class Login:
 
 
 @stepwise
-def log_in(*, user_or_email: str, password: str, device: str | None = None) -> Login:
+def log_in(
+    *,
+    user_or_email: str,
+    password: str,
+    device: str | None = None,
+    otp: str | None = None,
+    recovery_code: str | None = None,
+) -> Login:
     """Open a session, or refuse with WrongCredentials in the same time whoever exists.
 
     Only to who knows the password: refuses a pending registration (EmailNotVerified) and a disabled
-    account. Refuses with GuessesSpent, unchecked, after ten wrong passwords in 15 minutes; a known
-    device has ten of its own.
+    account, and asks for the second factor where one is on (`weigh_factor`). Refuses with
+    GuessesSpent, unchecked, after ten wrong passwords in 15 minutes; a known device has ten of its
+    own.
     """
     user = users.find_user_by_login(user_or_email)
     user_id = user.id if user else 0
@@ -72,16 +81,19 @@ def log_in(*, user_or_email: str, password: str, device: str | None = None) -> L
         raise EmailNotVerified
     if user.status != ACTIVE:
         raise AccountDisabled
+    factor = weigh_factor(user_id, otp=otp, recovery_code=recovery_code)
     renewed = _renewed(stored, password)
-    return _enter(user, stored, renewed, known, device)
+    return _enter(user, stored, renewed, factor, known, device)
 
 
 @stepwise
-def reauthenticate(asker: Principal, *, password: str) -> Login:
+def reauthenticate(
+    asker: Principal, *, password: str, otp: str | None = None, recovery_code: str | None = None
+) -> Login:
     """Show once more who asks: their session is fresh again, and has new tokens; the old ones die.
 
-    Refuses a wrong password (WrongCredentials), counted per session, and an API key, which has no
-    session.
+    Refuses a wrong password (WrongCredentials), counted per session, asks for the second factor as
+    a login does, and refuses an API key, which has no session.
     """
     if asker.session_id is None:
         raise SessionNotFound
@@ -93,7 +105,8 @@ def reauthenticate(asker: Principal, *, password: str) -> Login:
         _note_failure(asker.user)
         raise WrongCredentials
     return_password_guess(guesses)
-    return _renew(asker, asker.session_id, stored)
+    factor = weigh_factor(asker.user_id, otp=otp, recovery_code=recovery_code)
+    return _renew(asker, asker.session_id, stored, factor)
 
 
 @atomic()
@@ -109,7 +122,12 @@ def _renewed(stored: str | None, password: str) -> str | None:
 
 @atomic()
 def _enter(
-    user: AnyRow, stored: str | None, renewed: str | None, known: UUID | None, device: str | None
+    user: AnyRow,
+    stored: str | None,
+    renewed: str | None,
+    factor: Factor | None,
+    known: UUID | None,
+    device: str | None,
 ) -> Login:
     """Open a session, unless the password was changed while its hash was computed."""
     if Credential.lock_hash(user.id) != stored:
@@ -117,14 +135,17 @@ def _enter(
     if renewed:
         same = update(Credential).where(Credential.user_id == user.id)
         db.session.execute(same.values(password_hash=renewed))
-    return _open_session(user, known, device)
+    return _open_session(user, factor, known, device)
 
 
 @atomic()
-def _open_session(user: AnyRow, known: UUID | None, device: str | None) -> Login:
+def _open_session(
+    user: AnyRow, factor: Factor | None, known: UUID | None, device: str | None
+) -> Login:
     """Open a session. The one function that does, for every way to log in: its gate is here."""
     if not users.note_login(user.id):
         raise AccountDisabled
+    use_factor(user.id, factor)
     device_id, device = greet_device(user, known, device)
     pair, moment = new_pair(), now()
     session = Session(
@@ -137,10 +158,11 @@ def _open_session(user: AnyRow, known: UUID | None, device: str | None) -> Login
 
 
 @atomic()
-def _renew(asker: Principal, session_id: UUID, stored: str | None) -> Login:
+def _renew(asker: Principal, session_id: UUID, stored: str | None, factor: Factor | None) -> Login:
     """Give a session new tokens, unless it ended or the password was changed meanwhile."""
     if Credential.lock_hash(asker.user_id) != stored:
         raise WrongCredentials
+    use_factor(asker.user_id, factor)
     pair, moment = new_pair(), now()
     unused = dict.fromkeys(['used_token_hash', 'used_refresh_hash', 'successor', 'refreshed_at'])
     renewal = (

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import delete, update
 
 from project.auth.errors import SessionNotFound
-from project.auth.models import OF_USER, SESSIONS, Device, Event, Session
+from project.auth.models import OF_USER, SESSIONS, Device, Event, RecoveryCode, Session, Totp
 from project.core.clock import now
 from project.core.data.database import AnyRow, atomic, db
 from project.core.data.guesses import forget_guesses
@@ -114,7 +114,7 @@ def close_sessions(_sender: object, *, user_id: int) -> None:
 @user_deleted.connect
 def forget_sessions(_sender: object, *, user_id: int) -> None:
     """Let go of a leaving user's sessions, their devices, and what is written down about them."""
-    for model in (Session, Device, Event):
+    for model in (Session, Device, Totp, RecoveryCode, Event):
         db.session.execute(delete(model).where(model.user_id == user_id))
 
 
