@@ -276,6 +276,16 @@ class TestWeighFactor:
         clock.shift(15 * 60)
         assert enter(user, otp=code_of(enrolled[0]))
 
+    def test_counts_a_used_one_as_wrong(self, user, enrolled):
+        code = code_of(enrolled[0])
+        enter(user, otp=code)
+        for _ in range(10):
+            with pytest.raises(WrongOtp):
+                enter(user, otp=code)
+
+        with pytest.raises(GuessesSpent):
+            enter(user, otp=code_of(enrolled[0], 1))
+
     def test_counts_apart_from_passwords(self, user, enrolled):
         for _ in range(12):
             with pytest.raises(OtpRequired):
@@ -342,7 +352,10 @@ class TestReauthenticate:
 
         with pytest.raises(OtpRequired):
             reauthenticate(asker, password=PASSWORD)
-        assert reauthenticate(asker, password=PASSWORD, otp=code_of(enrolled[0]))
+        code = code_of(enrolled[0])
+        assert reauthenticate(asker, password=PASSWORD, otp=code)
+        with pytest.raises(WrongOtp):
+            enter(user, otp=code)
 
 
 class TestRaces:
