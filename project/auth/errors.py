@@ -75,6 +75,18 @@ class WrongPin(Invalid):
     field, reason = 'pin', 'Wrong or expired'
 
 
+class InvitationInvalid(Invalid):
+    """The code is wrong, used, expired or replaced by a newer one; which, stays untold."""
+
+    field, reason = 'code', 'Wrong or expired'
+
+
+class UsernameMissing(Invalid):
+    """Nobody has the invited address yet, so whoever gets it must choose a name."""
+
+    field, reason = 'username', 'Choose one'
+
+
 class PasswordTooWeak(Invalid):
     """The password would be guessed."""
 

@@ -205,3 +205,13 @@ class TestAuthSweep:
         assert json.loads(would.stdout) == json.loads(done.stdout) == expected
         assert again.stdout.split()[:3] == ['sessions', 'registrations', 'pins']
         assert db.session.scalars(db.select(Session.id)).all() == [kept.id]
+
+
+class TestResetPassword:
+    def test_mails_a_pin(self, cli, mailbox):
+        account(username='ada', email='ada@example.com')
+
+        result = cli.invoke(args=['auth', 'reset-password', 'ada'])
+
+        assert result.output == 'A PIN is on its way to ada@example.com.\n'
+        assert [mail['To'] for mail in mailbox()] == ['ada@example.com']

@@ -1,9 +1,11 @@
 """Everything under /api/v1/auth."""
 
+import re
 import unicodedata
 from datetime import timedelta
 from uuid import uuid4
 
+import pyotp
 import pytest
 import time_machine
 
@@ -20,7 +22,7 @@ from tests.users.factories import AdminFactory, UserFactory
 
 from .conftest import SESSIONS
 from .factories import PASSWORD, RegistrationFactory, SessionFactory, account
-from .pins import other_than, pin_in
+from .pins import other_than, pin_in, plain
 
 URL = '/api/v1/auth'
 ACCOUNTS, VERIFICATIONS = f'{URL}/accounts', f'{URL}/verifications'
@@ -635,3 +637,139 @@ class TestGuard:
         assert response.status_code == 403
         assert set(reasons(response)) == {'reauthentication'}
         assert User.find(session.user_id)
+
+
+class TestSessionRefresh:
+    def test_gives_two_new_tokens_to_nobody_in_particular(self, client, bearer):
+        account(username='ada')
+        login = {'user_or_email': 'ada', 'password': PASSWORD}
+        opened = data(client.post(SESSIONS, json=login))
+
+        response = client.post(
+            f'{SESSIONS}/refresh', json={'refresh_token': opened['refresh_token']}
+        )
+
+        assert response.status_code == 200
+        assert data(bearer(data(response)['token']).get(ME))['username'] == 'ada'
+
+    def test_refuses_with_401(self, client):
+        response = client.post(f'{SESSIONS}/refresh', json={'refresh_token': new_token('prt')})
+
+        assert (response.status_code, set(reasons(response))) == (401, {'refresh_token'})
+
+
+class TestSessionReauthenticate:
+    def test_answers_like_a_login(self, bearer):
+        user = account()
+        token = new_token('pst')
+        SessionFactory(user=user, token=token, stale=True)
+        stale = bearer(token)
+        assert stale.delete(ME).status_code == 403
+
+        response = stale.post(f'{SESSIONS}/current/reauthentication', json={'password': PASSWORD})
+
+        assert response.status_code == 201
+        assert stale.get(ME).status_code == 401
+        assert bearer(data(response)['token']).delete(ME).status_code == 200
+
+
+class TestFactors:
+    def test_go_on_and_off(self, client, logged_in):
+        user = account(username='ada')
+        ada = logged_in(user)
+
+        enrolment = data(ada.post('/api/v1/auth/totp'))
+        otp = pyotp.TOTP(enrolment['secret']).now()
+        codes = data(ada.put('/api/v1/auth/totp', json={'otp': otp}))['recovery_codes']
+        login = {'user_or_email': 'ada', 'password': PASSWORD}
+        without = client.post(SESSIONS, json=login)
+        wrong = client.post(SESSIONS, json={**login, 'recovery_code': 'x'})
+        right = client.post(SESSIONS, json={**login, 'recovery_code': codes[0]})
+        new = data(ada.post('/api/v1/auth/recovery-codes'))['recovery_codes']
+        off = ada.delete('/api/v1/auth/totp')
+        again = client.post(SESSIONS, json=login)
+
+        assert (without.status_code, set(reasons(without))) == (401, {'otp'})
+        assert (wrong.status_code, set(reasons(wrong))) == (401, {'recovery_code'})
+        assert (right.status_code, off.status_code, again.status_code) == (201, 200, 201)
+        assert len(set(codes) | set(new)) == 20
+
+    @pytest.mark.parametrize(
+        ('method', 'path'),
+        [('POST', 'totp'), ('PUT', 'totp'), ('DELETE', 'totp'), ('POST', 'recovery-codes')],
+    )
+    def test_want_a_fresh_login(self, bearer, method, path):
+        token = new_token('pst')
+        SessionFactory(user=account(), token=token, stale=True)
+
+        response = bearer(token).open(f'/api/v1/auth/{path}', method=method, json={'otp': '000000'})
+
+        assert (response.status_code, set(reasons(response))) == (403, {'reauthentication'})
+
+
+class TestPasswordResets:
+    def test_give_a_new_password(self, client, mailbox):
+        account(username='ada', email='ada@example.com')
+
+        asked = client.post('/api/v1/auth/password-resets', json={'email': 'ada@example.com'})
+        body = {'email': 'ada@example.com', 'pin': pin_in(mailbox()[-1]), 'new_password': NEW}
+        done = client.put('/api/v1/auth/password-resets', json=body)
+        again = client.put('/api/v1/auth/password-resets', json=body)
+
+        assert (asked.status_code, done.status_code) == (202, 200)
+        assert (again.status_code, set(reasons(again))) == (422, {'pin'})
+
+    def test_answer_alike_whoever_exists(self, client):
+        account(email='ada@example.com')
+
+        answers = [
+            client.post('/api/v1/auth/password-resets', json={'email': f'{name}@example.com'})
+            for name in ('ada', 'nobody')
+        ]
+
+        assert answers[0].data == answers[1].data
+        assert answers[0].status_code == answers[1].status_code == 202
+
+
+class TestEmailChanges:
+    def test_give_another_address(self, logged_in, mailbox):
+        ada = logged_in(account(email='ada@example.com'))
+
+        asked = ada.post('/api/v1/auth/email-changes', json={'new_email': 'l@example.com'})
+        done = ada.put('/api/v1/auth/email-changes', json={'pin': pin_in(mailbox()[-1])})
+
+        assert (asked.status_code, done.status_code) == (202, 200)
+        assert data(done)['email'] == data(ada.get(ME))['email'] == 'l@example.com'
+
+    def test_want_a_fresh_login_to_begin(self, bearer):
+        token = new_token('pst')
+        SessionFactory(user=account(), token=token, stale=True)
+
+        response = bearer(token).post(
+            '/api/v1/auth/email-changes', json={'new_email': 'l@example.com'}
+        )
+
+        assert (response.status_code, set(reasons(response))) == (403, {'reauthentication'})
+
+
+class TestInvitations:
+    def test_make_a_user(self, client, as_user, mailbox):
+        admin = as_user(AdminFactory())
+
+        asked = admin.post('/api/v1/auth/invitations', json={'email': 'eve@example.com'})
+        code = re.search('([A-Z2-7]{4}-?){4}', plain(mailbox()[-1]))[0]
+        body = {'email': 'eve@example.com', 'code': code, 'password': PASSWORD}
+        without = client.put('/api/v1/auth/invitations', json=body)
+        done = client.put('/api/v1/auth/invitations', json={**body, 'username': 'eve'})
+
+        assert asked.status_code == 202
+        assert (without.status_code, set(reasons(without))) == (422, {'username'})
+        assert (done.status_code, data(done)['roles']) == (201, ['member'])
+        assert done.location == f'/api/v1/users/{data(done)["id"]}'
+
+    def test_are_for_who_may(self, as_user):
+        response = as_user(UserFactory()).post(
+            '/api/v1/auth/invitations', json={'email': 'eve@example.com'}
+        )
+
+        assert (response.status_code, set(reasons(response))) == (403, {'permission'})

@@ -1,4 +1,4 @@
-"""`flask create-user`: the only way to a first admin."""
+"""`flask create-user`, the only way to a first admin, and a way out of a forgotten password."""
 
 import sys
 
@@ -6,6 +6,8 @@ import click
 
 from project.auth import service
 from project.core.ops.cli import Address, top_level
+
+from .group import auth_cli
 
 
 @top_level('create-user')
@@ -26,3 +28,11 @@ def create_user(name: str, email: str, admin: bool, generate: bool) -> None:
     click.echo(f'Created {user.username} <{user.email}> ({", ".join(user.roles)}).')
     if password is None:
         click.echo(f'Password: {chosen}')
+
+
+@auth_cli.command('reset-password')
+@click.argument('user')
+def auth_reset_password(user: str) -> None:
+    """Mail a user a PIN for a new password. Nobody but they can set it."""
+    found = service.start_reset(user)
+    click.echo(f'A PIN is on its way to {found.email}.')

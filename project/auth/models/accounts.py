@@ -6,7 +6,7 @@ from sqlalchemy import ForeignKey, Index, LargeBinary, String, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
-from project.core.data.database import Base, db
+from project.core.data.database import AnyRow, Base, db, read
 from project.core.data.types import UTCDateTime, Words
 from project.users.models import User
 
@@ -101,3 +101,9 @@ class EmailChange(Base):
     email: Mapped[str] = mapped_column(String(254))
     email_key: Mapped[str] = mapped_column(String(1016))
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
+
+    @classmethod
+    def find_waiting(cls, user_id: int) -> AnyRow | None:
+        """Return the address that a user wishes to have."""
+        wish = select(cls.email, cls.email_key)
+        return read(wish.where(cls.user_id == user_id, cls.expires_at > now())).one_or_none()

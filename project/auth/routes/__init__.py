@@ -1,6 +1,14 @@
 """The HTTP face of auth, by topic: read the request, call the service, answer."""
 
-from . import accounts, factors, passwords, sessions
+from . import accounts, email_changes, factors, invitations, passwords, sessions
 from .mount import blueprint
 
-__all__ = ['accounts', 'blueprint', 'factors', 'passwords', 'sessions']
+__all__ = [
+    'accounts',
+    'blueprint',
+    'email_changes',
+    'factors',
+    'invitations',
+    'passwords',
+    'sessions',
+]

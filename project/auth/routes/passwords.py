@@ -5,11 +5,11 @@ from typing import Any
 from marshmallow import Schema
 
 from project.auth import service
-from project.auth.errors import PasswordTooWeak, WrongPassword
+from project.auth.errors import PasswordTooWeak, WrongPassword, WrongPin
 from project.core.data.guesses import GuessesSpent
-from project.core.web.access import current, member
+from project.core.web.access import current, member, public
 from project.core.web.endpoint import endpoint
-from project.core.web.fields import Password
+from project.core.web.fields import EmailAddress, Password, PinCode
 
 from .mount import blueprint
 
@@ -29,3 +29,44 @@ class PasswordReplaceRequest(Schema):
 def password_replace(body: dict[str, Any]) -> None:
     """Change your password. Your other sessions end, and a mail tells you."""
     service.change_password(current(), **body)
+
+
+class PasswordResetCreateRequest(Schema):
+    """The address of an account."""
+
+    email = EmailAddress(required=True)
+
+
+@blueprint.post('/password-resets')
+@endpoint(
+    allow=public, body=PasswordResetCreateRequest, code=202, limit='20/hour',
+    refuses=[GuessesSpent],
+)  # fmt: skip
+def password_reset_create(body: dict[str, Any]) -> None:
+    """Mail a PIN for a new password, if somebody has this address; the answer does not tell.
+
+    Ten times a day per address.
+    """
+    service.request_reset(body['email'])
+
+
+class PasswordResetReplaceRequest(Schema):
+    """What a forgotten password is replaced with."""
+
+    email = EmailAddress(required=True)
+    pin = PinCode(required=True)
+    new_password = Password(required=True, min=8)
+
+
+@blueprint.put('/password-resets')
+@endpoint(
+    allow=public, body=PasswordResetReplaceRequest, limit='60/hour',
+    refuses=[WrongPin, PasswordTooWeak, GuessesSpent],
+)  # fmt: skip
+def password_reset_replace(body: dict[str, Any]) -> None:
+    """Set a new password with the PIN. All your sessions and API keys end, and a mail tells you.
+
+    Wrong, used, expired and replaced PINs look the same: 422 `pin`. Log in afterwards, with your
+    second factor if you have one.
+    """
+    service.reset_password(**body)

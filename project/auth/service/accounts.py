@@ -14,6 +14,7 @@ from project.core.clock import now
 from project.core.data.database import AnyRow, atomic, db, stepwise
 from project.core.data.guesses import spend_guess
 from project.core.data.mail import send_mail
+from project.core.data.tasks import enqueue, once, task
 from project.core.data.upsert import insert_or
 from project.users import service as users
 from project.users.errors import UsernameTaken
@@ -21,6 +22,7 @@ from project.users.models import email_key
 from project.users.permissions import ADMIN, MEMBER
 from project.users.signals import user_deleted
 
+from .events import record
 from .passwords import check_new_password
 from .pins import DAY, consume_pin, issue_pin, try_pin
 from .pins import LIFETIME as PIN_LIFETIME
@@ -37,10 +39,10 @@ PIN_LIKE = re.compile(r'\d{6,}')
 def register(*, username: str, email: str, password: str, name: str = '') -> None:
     """Keep a registration for 24 hours and mail its PIN; a known address gets a notice instead.
 
-    Takes the same time and leaves the same rows for both. Again with the username, address and
-    password of a registration that waits, it begins its 24 hours anew; its password never changes.
-    Refuses a weak password; a username that is none, taken, or waits for anything else; and, with
-    GuessesSpent, more than ten a day for one address.
+    Takes the same time and leaves the same rows for both: a task looks the address up. Again with
+    the username, address and password of a registration that waits, it begins its 24 hours anew;
+    its password never changes. Refuses a weak password; a username that is none, taken, or waits
+    for anything else; and, with GuessesSpent, more than ten a day for one address.
     """
     check_new_password(password, words=[username, email])
     username, key = users.check_username(username), email_key(email)
@@ -56,10 +58,32 @@ def resend_verification(email: str) -> None:
 
     Silent about all others. Refuses with GuessesSpent more than ten a day, whoever is known.
     """
-    key = email_key(email)
-    spend_guess('pin-mail', key, limit=PIN_MAILS, period=DAY)
-    waiting = Registration.find_waiting(key)
-    _mail_pin_or_notice(email, waiting[0] if waiting else None)
+    spend_guess('pin-mail', email_key(email), limit=PIN_MAILS, period=DAY)
+    enqueue(send_verification, email)
+
+
+@task()
+def send_verification(email: str) -> None:
+    """Mail who waits at an address a new PIN, or whom it belongs to a notice; else do nothing.
+
+    Here and not in the request, which takes the same time and leaves the same row whoever is known.
+    Run twice, it mails once.
+    """
+    with atomic():
+        once()
+        waiting = Registration.find_waiting(email_key(email))
+        if not waiting:
+            return
+        if known := users.find_user_by_login(email):
+            tell_registered(known)
+        else:
+            _mail_pin(waiting[0], issue_pin(VERIFICATION, email_key(email)))
+
+
+def tell_registered(known: AnyRow) -> None:
+    """Tell an account's owner that somebody tried to register their address. Inside `atomic`."""
+    # To the address we know, never to the one that was typed (CVE-2019-19844).
+    send_mail('already_registered', to=known.email, username=known.username, name=known.name)
 
 
 @stepwise
@@ -88,7 +112,7 @@ def create_account(
     chosen = password or secrets.token_urlsafe(15)
     check_new_password(chosen, words=[username, email])
     roles = [MEMBER, ADMIN] if admin else [MEMBER]
-    return _store_account(username, email, hash_password(chosen), roles), chosen
+    return store_account(username, email, hash_password(chosen), roles), chosen
 
 
 @user_deleted.connect
@@ -136,27 +160,11 @@ def _keep_registration(username: str, email: str, name: str, password_hash: str)
     )
     if db.session.execute(statement.returning(Registration.username)).one_or_none() is None:
         raise UsernameTaken
-    _mail_pin_or_notice(email, Registration(username=username, **values))
+    record('registered', None, username=username)
+    enqueue(send_verification, email)
 
 
-def _mail_pin_or_notice(email: str, waiting: Registration | None) -> None:
-    """Make the PINs of an address void; mail the new one to who waits, or a notice if it is known.
-
-    Does the same work for every address: where nobody waits a row is written, and no mail.
-    Inside `atomic`.
-    """
-    known = users.find_user_by_login(email)
-    pin = issue_pin(VERIFICATION, email_key(email))
-    if waiting is None:
-        _mail_pin(Registration(username='nobody', email=email, name=''), pin, deliver=False)
-    elif known is None:
-        _mail_pin(waiting, pin)
-    else:
-        # To the address we know, never to the one that was typed (CVE-2019-19844).
-        send_mail('already_registered', to=known.email, username=known.username, name=known.name)
-
-
-def _mail_pin(registration: Registration, pin: str, *, deliver: bool = True) -> None:
+def _mail_pin(registration: Registration, pin: str) -> None:
     # Who registered chose the names: nothing in them shall pass for the PIN.
     username, name = (
         PIN_LIKE.sub('\N{HORIZONTAL ELLIPSIS}', text)
@@ -165,7 +173,6 @@ def _mail_pin(registration: Registration, pin: str, *, deliver: bool = True) -> 
     send_mail(
         'verification',
         to=registration.email,
-        deliver=deliver,
         username=username,
         name=name,
         secret={'pin': pin},
@@ -174,9 +181,10 @@ def _mail_pin(registration: Registration, pin: str, *, deliver: bool = True) -> 
 
 
 @atomic()
-def _store_account(
+def store_account(
     username: str, email: str, password_hash: str, roles: Iterable[str] = (MEMBER,), name: str = ''
 ) -> AnyRow:
+    """Create a user who has a password. Inside the transaction of what entitles them to it."""
     user = users.create_user(username=username, email=email, name=name, roles=roles)
     db.session.add(Credential(user_id=user.id, password_hash=password_hash))
     return user
@@ -185,12 +193,18 @@ def _store_account(
 @atomic()
 def _admit(registration: Registration, mark: bytes) -> AnyRow:
     consume_pin(VERIFICATION, registration.email_key, mark)
-    user = _store_account(
+    user = store_account(
         registration.username,
         registration.email,
         registration.password_hash,
         name=registration.name,
     )
-    waiting = delete(Registration).where(Registration.email_key == registration.email_key)
-    db.session.execute(waiting.execution_options(synchronize_session=False))
+    forget_registrations(registration.email_key)
+    record('verified', user.id)
     return user
+
+
+def forget_registrations(key: str) -> None:
+    """Let go of what waits at an address that belongs to somebody now. Inside `atomic`."""
+    waiting = delete(Registration).where(Registration.email_key == key)
+    db.session.execute(waiting.execution_options(synchronize_session=False))

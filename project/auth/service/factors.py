@@ -42,6 +42,14 @@ DRIFT = 1
 ENROLMENT = timedelta(hours=1)
 CODES = 10
 
+# What may happen to a second factor: as events name it, and as mails say it.
+CHANGES = {
+    'totp_enabled': 'A second factor was turned on',
+    'totp_disabled': 'The second factor was turned off',
+    'recovery_codes_created': 'New recovery codes were made',
+    'recovery_code_used': 'Somebody logged in with a recovery code',
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Enrolment:
@@ -248,7 +256,7 @@ def _tell(user_id: int, change: str) -> None:
         to=user.email,
         username=user.username,
         name=user.name,
-        change=change,
+        what=CHANGES[change],
         left=RecoveryCode.count_of(user_id),
     )
 

@@ -15,6 +15,8 @@ from project.core.data.upsert import insert_or
 from project.core.origin import current_origin
 from project.core.signing import is_mac, mac
 
+from .events import FAILURE, record
+
 LIFETIME = timedelta(minutes=10)
 TRIES = 5
 DAY = timedelta(days=1)
@@ -42,12 +44,11 @@ def try_pin(purpose: str, key: str, pin: str) -> bytes:
 
     Counted before it is checked, and beyond the single PIN: 20 a day per address, 100 per network.
     """
-    # The network first: one that is spent must not go on to spend the guesses of every address.
-    spend_guess('pin-network', _network(), limit=DAILY_PER_NETWORK, period=DAY)
-    spend_guess('pin', key, limit=DAILY_PER_ADDRESS, period=DAY)
+    spend_pin_guess(key)
     stored = _spend_try(purpose, key)
     # Compared also where there is nothing to compare with: it takes the same time.
     if not is_mac(stored or bytes(32), purpose, f'{key} {pin}') or stored is None:
+        _note_failure(purpose)
         raise WrongPin
     return stored
 
@@ -57,8 +58,25 @@ def consume_pin(purpose: str, key: str, mark: bytes) -> None:
     used = delete(Pin).where(Pin.purpose == purpose, Pin.email_key == key, Pin.mac == mark)
     if db.session.execute(used.returning(Pin.email_key)).one_or_none() is None:
         raise WrongPin
+    return_pin_guess(key)
+
+
+def spend_pin_guess(key: str) -> None:
+    """Count a guess at a code that was mailed to an address, or refuse with GuessesSpent."""
+    # The network first: one that is spent must not go on to spend the guesses of every address.
+    spend_guess('pin-network', _network(), limit=DAILY_PER_NETWORK, period=DAY)
+    spend_guess('pin', key, limit=DAILY_PER_ADDRESS, period=DAY)
+
+
+def return_pin_guess(key: str) -> None:
+    """Give a right guess back."""
     return_guess('pin', key)
     return_guess('pin-network', _network())
+
+
+def forget_pins(key: str) -> None:
+    """Let go of all PINs of an address. Inside `atomic`."""
+    db.session.execute(delete(Pin).where(Pin.email_key == key))
 
 
 @atomic()
@@ -70,6 +88,11 @@ def _spend_try(purpose: str, key: str) -> bytes | None:
         .values(tries_left=Pin.tries_left - 1)
     )
     return db.session.scalar(spent.returning(Pin.mac))
+
+
+@atomic()
+def _note_failure(purpose: str) -> None:
+    record('pin', None, outcome=FAILURE, purpose=purpose.partition(':')[0])
 
 
 def _network() -> str:

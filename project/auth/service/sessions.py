@@ -8,7 +8,18 @@ from uuid import UUID
 from sqlalchemy import delete, update
 
 from project.auth.errors import SessionNotFound
-from project.auth.models import OF_USER, SESSIONS, Device, Event, RecoveryCode, Session, Totp
+from project.auth.models import (
+    OF_USER,
+    SESSIONS,
+    ApiKey,
+    Device,
+    EmailChange,
+    Event,
+    Invitation,
+    RecoveryCode,
+    Session,
+    Totp,
+)
 from project.core.clock import now
 from project.core.data.database import AnyRow, atomic, db
 from project.core.data.guesses import forget_guesses
@@ -114,8 +125,9 @@ def close_sessions(_sender: object, *, user_id: int) -> None:
 @user_deleted.connect
 def forget_sessions(_sender: object, *, user_id: int) -> None:
     """Let go of a leaving user's sessions, their devices, and what is written down about them."""
-    for model in (Session, Device, Totp, RecoveryCode, Event):
+    for model in (Session, Device, ApiKey, Totp, RecoveryCode, EmailChange, Event):
         db.session.execute(delete(model).where(model.user_id == user_id))
+    db.session.execute(delete(Invitation).where(Invitation.invited_by == user_id))
 
 
 @atomic()

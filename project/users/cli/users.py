@@ -47,13 +47,16 @@ def users_show(user: str, as_json: bool) -> None:
 @click.option('--email', required=True, type=Address())
 @click.option('--name', default='')
 @click.option('--role', 'roles', multiple=True, default=[MEMBER], type=click.Choice(ROLES))
+@click.option('--no-invite', is_flag=True, help='Send no mail with a code for a password.')
 @as_json
 def users_create(
-    username: str, email: str, name: str, roles: tuple[str, ...], as_json: bool
+    username: str, email: str, name: str, roles: tuple[str, ...], no_invite: bool, as_json: bool
 ) -> None:
-    """Create a user without a password; `flask create-user` makes one who can log in."""
+    """Create a user and invite them; `flask create-user` makes one who can log in at once."""
     named = UserCreateOptions().load({'name': name})
-    user = service.create_user(username=username, email=email, roles=roles, **named)
+    user = service.create_user(
+        username=username, email=email, roles=roles, invite=not no_invite, **named
+    )
     _show([user], as_json, one=True)
 
 

@@ -89,11 +89,11 @@ class UsersView(MethodView):
         refuses=[*TAKEN, MoreThanYouMay], location=('.user', 'user_id'),
     )  # fmt: skip
     def post(self, body: dict[str, Any]) -> Any:
-        """Create a user, who cannot log in until they have a password.
+        """Create a user, and invite them by mail: with the code in it they get a password.
 
         Refuses roles with permissions that you do not hold yourself.
         """
-        return service.create_user(**body, by=current())
+        return service.create_user(**body, invite=True, by=current())
 
 
 class UserPatchRequest(Schema):

@@ -1,11 +1,13 @@
 """What may happen to users. Nothing here knows that HTTP exists."""
 
 from .users import (
+    change_email,
     check_username,
     create_user,
     delete_user,
     disable_user,
     enable_user,
+    find_user,
     find_user_by_login,
     find_username,
     get_profile,
@@ -14,16 +16,19 @@ from .users import (
     hold_user,
     list_users,
     note_login,
+    refuse_more_than,
     update_user,
     user_stats,
 )
 
 __all__ = [
+    'change_email',
     'check_username',
     'create_user',
     'delete_user',
     'disable_user',
     'enable_user',
+    'find_user',
     'find_user_by_login',
     'find_username',
     'get_profile',
@@ -32,6 +37,7 @@ __all__ = [
     'hold_user',
     'list_users',
     'note_login',
+    'refuse_more_than',
     'update_user',
     'user_stats',
 ]

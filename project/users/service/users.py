@@ -28,7 +28,12 @@ from project.users.errors import (
 from project.users.models import ACTIVE, DISABLED, USERS, User, UserRole, email_key
 from project.users.names import USERNAME
 from project.users.permissions import MEMBER, WRITE, permissions_of
-from project.users.signals import user_deleted, user_disabled
+from project.users.signals import (
+    user_deleted,
+    user_disabled,
+    user_email_changed,
+    users_created,
+)
 
 # Paths under /users, and names that would pass for us.
 RESERVED = frozenset(
@@ -55,6 +60,11 @@ def get_user(user_id: int) -> AnyRow:
     if user is None:
         raise UserNotFound
     return user
+
+
+def find_user(user_id: int) -> AnyRow | None:
+    """Return the user with that id, or None."""
+    return User.find(user_id)
 
 
 def get_user_by_login(login: str) -> AnyRow:
@@ -100,13 +110,14 @@ def create_user(
     name: str = '',
     bio: str = '',
     roles: Iterable[str] = (MEMBER,),
+    invite: bool = False,
     by: Principal | None = None,
 ) -> AnyRow:
-    """Create a user, who cannot log in until `auth` knows how.
+    """Create a user, who cannot log in until `auth` knows how; with `invite` it asks them in.
 
     Refuses a taken username or address, a reserved word, and roles that `by` does not hold.
     """
-    _refuse_more_than(by, permissions_of(roles))
+    refuse_more_than(by, roles)
     user = User(
         username=_new_username(username),
         email=email,
@@ -119,6 +130,7 @@ def create_user(
     db.session.execute(
         insert(UserRole), [{'user_id': user.id, 'role': role} for role in set(roles)]
     )
+    users_created.send('users', user_ids=[user.id], invite=invite, by=by.user_id if by else None)
     return get_user(user.id)
 
 
@@ -143,8 +155,21 @@ def update_user(
         values['username'] = _new_username(values['username'])
     if 'email' in values:
         values['email_key'] = email_key(values['email'])
+    before = User.find(user_id)
     with refuse_duplicates(username=UsernameTaken, email_key=EmailTaken):
         _change(user_id, values, expected)
+    user = get_user(user_id)
+    if before and before.email != user.email:
+        who = by.user_id if by else None
+        user_email_changed.send('users', user_id=user_id, was=before.email, by=who)
+    return user
+
+
+@atomic()
+def change_email(user_id: int, email: str) -> AnyRow:
+    """Give a user the address that they have proven to be theirs. Refuses a taken one."""
+    with refuse_duplicates(email_key=EmailTaken):
+        _change(user_id, {'email': email, 'email_key': email_key(email)})
     return get_user(user_id)
 
 
@@ -156,7 +181,7 @@ def delete_user(
 
     Refuses an unknown user, another version, the last admin, and whoever may more than `by`.
     """
-    _refuse_more_than(by, permissions_of(get_user(user_id).roles))
+    refuse_more_than(by, get_user(user_id).roles)
     _refuse_last_admin(user_id)
     _change(user_id, {}, expected)
     user_deleted.send('users', user_id=user_id)
@@ -224,12 +249,18 @@ def _refuse_unless_may_change(
     if not by.may(WRITE) and not OWN_FIELDS.issuperset(changes):
         raise MoreThanYouMay
     if by.user_id != user_id:
-        _refuse_more_than(by, permissions_of(get_user(user_id).roles))
+        refuse_more_than(by, get_user(user_id).roles)
 
 
-def _refuse_more_than(by: Principal | None, permissions: frozenset[str]) -> None:
-    """Nobody gives, takes or touches what they do not hold themselves."""
-    if by is not None and not permissions <= by.permissions:
+def refuse_more_than(by: Any, roles: Iterable[str]) -> None:
+    """Refuse with MoreThanYouMay roles that hold more than `by`: a principal, or a user with roles.
+
+    Nobody gives, takes or touches what they do not hold themselves.
+    """
+    if by is None:
+        return
+    held = by.permissions if isinstance(by, Principal) else permissions_of(by.roles)
+    if not permissions_of(roles) <= held:
         raise MoreThanYouMay
 
 

@@ -146,7 +146,7 @@ class TestConfirmTotp:
         stored = set(db.session.scalars(select(RecoveryCode.code_hash)))
         assert len(stored) == 10
         assert not stored & set(codes)
-        assert subjects(mailbox) == ['Your second factor is on']
+        assert subjects(mailbox) == ['A second factor was turned on']
         assert 'totp_enabled' in kinds()
 
     @pytest.mark.parametrize('what', ['wrong', 'too late', 'nothing begun', 'on already'])
@@ -186,7 +186,7 @@ class TestEndTotp:
 
         assert enter(user)
         assert db.session.scalar(select(func.count()).select_from(RecoveryCode)) == 0
-        assert 'Your second factor is off' in subjects(mailbox)
+        assert 'The second factor was turned off' in subjects(mailbox)
         assert 'totp_disabled' in kinds()
 
     def test_forgets_an_enrolment_without_a_word(self, user, mailbox):
@@ -211,7 +211,7 @@ class TestRenewRecoveryCodes:
         with pytest.raises(WrongRecoveryCode):
             enter(user, recovery_code=old[0])
         assert enter(user, recovery_code=new[0])
-        assert 'You have new recovery codes' in subjects(mailbox)
+        assert 'New recovery codes were made' in subjects(mailbox)
 
     def test_refuses_where_there_is_nothing_to_recover_from(self, user):
         begin_totp(principal_of(user))
@@ -307,7 +307,7 @@ class TestWeighFactor:
 
         with pytest.raises(WrongRecoveryCode):
             enter(user, recovery_code=enrolled[1][3])
-        assert 'A recovery code was used' in subjects(mailbox)
+        assert 'Somebody logged in with a recovery code' in subjects(mailbox)
         assert 'recovery_code_used' in kinds()
         assert db.session.scalar(select(func.count()).select_from(RecoveryCode)) == 9
 
@@ -384,4 +384,4 @@ class TestRaces:
 
             assert len([codes for codes in found if isinstance(codes, list)]) == 1
             mails = mails_of(app, tmp_path / 'mail')
-            assert [mail['Subject'] for mail in mails] == ['Your second factor is on']
+            assert [mail['Subject'] for mail in mails] == ['A second factor was turned on']

@@ -18,18 +18,15 @@ def send_mail(
     *,
     to: str,
     secret: Mapping[str, Any] | None = None,
-    deliver: bool = True,
     **context: Any,
 ) -> None:
     """Have the mail called `template` sent to one address once this transaction is committed.
 
     :param secret: what else the templates get and nobody may read in the outbox, such as a PIN.
-    :param deliver: False to write a row as ever and send nothing, where nobody may tell by the time
-        an answer takes whether there was a mail.
 
     The context must be JSON, no rows. Refuses to be called outside `atomic`.
     """
-    enqueue(deliver_mail, template, to, context, dict(secret or {}), deliver)
+    enqueue(deliver_mail, template, to, context, dict(secret or {}))
 
 
 @task(
@@ -37,16 +34,12 @@ def send_mail(
     time_limit=timedelta(minutes=1),
     secrets=['secret'],
 )
-def deliver_mail(
-    template: str, to: str, context: dict[str, Any], secret: dict[str, Any], deliver: bool = True
-) -> None:
+def deliver_mail(template: str, to: str, context: dict[str, Any], secret: dict[str, Any]) -> None:
     """Write a mail and hand it over. Run twice, it is handed over twice under one `Message-ID`,
     by which servers and readers know it again.
 
     Gives up where no mail can go to this address, or the server says for good that none may.
     """
-    if not deliver:
-        return
     attempt = current_attempt()
     stamp = Stamp(attempt.created_at, attempt.task_id) if attempt else new_stamp(now())
     try:

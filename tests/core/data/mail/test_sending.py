@@ -61,15 +61,6 @@ class TestSendMail:
         with pytest.raises(TypeError):
             send(name=object())
 
-    def test_writes_a_row_and_sends_nothing_where_that_is_meant(self, mails):
-        send(deliver=False)
-        send()
-
-        silent, heard = rows()
-        assert len(silent.arguments) == len(heard.arguments) + len('false') - len('true')
-        assert len(mails()) == 1
-        assert rows() == []
-
     def test_keeps_the_order_in_the_names(self, mails):
         for name in ('first', 'second', 'third'):
             send(name=name)

@@ -1,0 +1,54 @@
+"""Another address, over HTTP."""
+
+from typing import Any
+
+from marshmallow import Schema
+
+from project.auth import service
+from project.auth.errors import WrongPin
+from project.core.data.guesses import GuessesSpent
+from project.core.web.access import current, member
+from project.core.web.endpoint import endpoint
+from project.core.web.fields import EmailAddress, PinCode
+from project.users.errors import EmailTaken
+from project.users.schemas import UserSchema
+
+from .mount import blueprint
+
+
+class EmailChangeCreateRequest(Schema):
+    """The address you want to have."""
+
+    new_email = EmailAddress(required=True)
+
+
+@blueprint.post('/email-changes')
+@endpoint(
+    allow=member(fresh=True), body=EmailChangeCreateRequest, code=202, limit='20/hour',
+    refuses=[GuessesSpent],
+)  # fmt: skip
+def email_change_create(body: dict[str, Any]) -> None:
+    """Ask for another address. A PIN goes there by mail; the answer is always the same.
+
+    If it belongs to somebody, they get a notice instead. Ten times a day.
+    """
+    service.request_email_change(current(), body['new_email'])
+
+
+class EmailChangeReplaceRequest(Schema):
+    """What proves that the new address is yours."""
+
+    pin = PinCode(required=True)
+
+
+@blueprint.put('/email-changes')
+@endpoint(
+    allow=member(), body=EmailChangeReplaceRequest, returns=UserSchema, limit='60/hour',
+    refuses=[WrongPin, GuessesSpent, EmailTaken],
+)  # fmt: skip
+def email_change_replace(body: dict[str, Any]) -> Any:
+    """Have the new address from now on. A mail goes to both.
+
+    Wrong, used, expired and replaced PINs look the same: 422 `pin`.
+    """
+    return service.confirm_email_change(current(), body['pin'])

@@ -1,0 +1,70 @@
+"""Invitations over HTTP."""
+
+from typing import Any
+
+from marshmallow import Schema, fields, validate
+
+from project.auth import service
+from project.auth.errors import InvitationInvalid, PasswordTooWeak, UsernameMissing
+from project.auth.permissions import INVITE
+from project.core.data.guesses import GuessesSpent
+from project.core.web.access import can, current, public
+from project.core.web.endpoint import endpoint
+from project.core.web.fields import EmailAddress, Password, Text
+from project.users.errors import EmailTaken, MoreThanYouMay, UsernameReserved, UsernameTaken
+from project.users.permissions import MEMBER, ROLES
+from project.users.schemas import Username, UserSchema
+
+from .mount import blueprint
+
+
+class InvitationCreateRequest(Schema):
+    """Whom to invite, and as what."""
+
+    email = EmailAddress(required=True)
+    roles = fields.List(
+        fields.Str(validate=validate.OneOf(ROLES)),
+        load_default=lambda: [MEMBER],
+        validate=validate.Length(1, len(ROLES)),
+    )
+
+
+@blueprint.post('/invitations')
+@endpoint(
+    allow=can(INVITE), body=InvitationCreateRequest, code=202,
+    refuses=[MoreThanYouMay, GuessesSpent],
+)  # fmt: skip
+def invitation_create(body: dict[str, Any]) -> None:
+    """Invite somebody by mail. The answer is the same whether or not the address is known.
+
+    The code lasts for seven days; a new invitation makes the last one void. Refuses roles with
+    permissions that you do not hold yourself. Ten a day per address.
+    """
+    service.invite(current(), **body)
+
+
+class InvitationReplaceRequest(Schema):
+    """What an invitation is accepted with."""
+
+    email = EmailAddress(required=True)
+    code = Text(required=True, min=1, max=32)
+    password = Password(required=True, min=8)
+    username = Username()
+
+
+@blueprint.put('/invitations')
+@endpoint(
+    allow=public, body=InvitationReplaceRequest, returns=UserSchema, code=201, limit='60/hour',
+    refuses=[
+        InvitationInvalid, UsernameMissing, UsernameTaken, UsernameReserved, EmailTaken,
+        PasswordTooWeak, GuessesSpent,
+    ],
+    location=('api_v1.users.user', 'user_id'),
+)  # fmt: skip
+def invitation_replace(body: dict[str, Any]) -> Any:
+    """Accept an invitation: choose a password, and a username if you have none yet.
+
+    The code may be typed in any case, with or without its dashes. Wrong, used, expired and replaced
+    ones look the same: 422 `code`. Five tries.
+    """
+    return service.accept_invitation(**body)

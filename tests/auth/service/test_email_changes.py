@@ -1,0 +1,177 @@
+"""Another address."""
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+from sqlalchemy import select
+
+from project.auth.errors import WrongPin
+from project.auth.models import EmailChange, Event, Pin
+from project.auth.service import confirm_email_change, request_email_change, request_reset
+from project.auth.service import reset_password as reset
+from project.core.clock import now
+from project.core.data.database import db
+from project.core.data.guesses import GuessesSpent
+from project.users import service as users
+from project.users.errors import EmailTaken
+from tests.auth.factories import account
+from tests.auth.pins import other_than, pin_in, plain
+from tests.users.factories import AdminFactory, UserFactory, principal_of
+from tests.users.races import at_once, mails_of, separate_app
+
+OLD, NEW = 'ada@example.com', 'lovelace@example.com'
+
+
+@pytest.fixture
+def user():
+    """Somebody with an old address."""
+    return account(username='ada', email=OLD)
+
+
+@pytest.fixture
+def pin(user, mailbox):
+    """The PIN that went to the new one."""
+    request_email_change(principal_of(user), NEW)
+    return pin_in(mailbox()[-1])
+
+
+class TestRequestEmailChange:
+    def test_mails_a_pin_to_the_new_address_and_changes_nothing(self, user, mailbox):
+        request_email_change(principal_of(user), NEW)
+
+        [mail] = mailbox()
+        assert (mail['To'], mail['Subject']) == (NEW, 'Your code to use this address')
+        assert pin_in(mail)
+        assert users.get_user(user.id).email == OLD
+
+    def test_mails_a_notice_to_whom_it_belongs(self, user, mailbox):
+        UserFactory(username='eve', email='Eve@example.com')
+
+        request_email_change(principal_of(user), 'eve@example.com')
+
+        [mail] = mailbox()
+        assert (mail['To'], mail['Subject']) == ('Eve@example.com', 'You are registered already')
+
+    def test_counts_the_last_wish(self, user, pin, mailbox):
+        request_email_change(principal_of(user), 'third@example.com')
+        newer = pin_in(mailbox()[-1])
+
+        if newer != pin:
+            with pytest.raises(WrongPin):
+                confirm_email_change(principal_of(user), pin)
+        assert confirm_email_change(principal_of(user), newer).email == 'third@example.com'
+
+    def test_runs_the_same_statements_whoever_has_it(self, user, queries):
+        UserFactory(email='eve@example.com')
+        ran = {}
+        for email in ('eve@example.com', 'nobody@example.com'):
+            with queries(max=6) as ran[email]:
+                request_email_change(principal_of(user), email)
+
+        assert ran['eve@example.com'] == ran['nobody@example.com']
+
+    def test_stops_at_ten_a_day(self, user):
+        for number in range(10):
+            request_email_change(principal_of(user), f'n{number}@example.com')
+
+        with pytest.raises(GuessesSpent):
+            request_email_change(principal_of(user), NEW)
+
+
+class TestConfirmEmailChange:
+    def test_changes_it_and_tells_both(self, user, pin, mailbox):
+        """ASVS 6.3.7."""
+        before = users.get_user(user.id)
+
+        changed = confirm_email_change(principal_of(user), pin)
+
+        assert (changed.email, changed.version) == (NEW, before.version + 1)
+        told = [mail for mail in mailbox() if 'was changed' in mail['Subject']]
+        assert {mail['To'] for mail in told} == {OLD, NEW}
+        assert all(OLD in plain(mail) and NEW in plain(mail) for mail in told)
+        assert 'email_changed' in db.session.scalars(select(Event.kind)).all()
+
+    def test_makes_void_what_was_mailed_to_the_old_one(self, user, pin, mailbox):
+        request_reset(OLD)
+        old = pin_in(mailbox()[-1])
+        confirm_email_change(principal_of(user), pin)
+
+        for email in (OLD, NEW):
+            with pytest.raises(WrongPin):
+                reset(email=email, pin=old, new_password='Difference engine, 1822')
+        assert db.session.scalars(select(Pin.email_key)).all() == []
+
+    @pytest.mark.parametrize('what', ['wrong', 'used', 'late', 'of another', 'never asked'])
+    def test_refuses(self, user, pin, what):
+        asker, moment = principal_of(user), now()
+        if what == 'used':
+            confirm_email_change(asker, pin)
+        if what in ('of another', 'never asked'):
+            other = account(email='eve@example.com')
+            asker = principal_of(other)
+            if what == 'of another':
+                request_email_change(asker, 'third@example.com')
+        if what == 'late':
+            moment += timedelta(minutes=10, seconds=1)
+
+        with time_machine.travel(moment), pytest.raises(WrongPin):
+            confirm_email_change(asker, other_than(pin) if what == 'wrong' else pin)
+
+    def test_refuses_the_right_one_after_five_wrong_ones(self, user, pin):
+        for _ in range(5):
+            with pytest.raises(WrongPin):
+                confirm_email_change(principal_of(user), other_than(pin))
+
+        with pytest.raises(WrongPin):
+            confirm_email_change(principal_of(user), pin)
+
+    def test_refuses_one_that_another_has_by_now(self, user, pin):
+        UserFactory(email=NEW.upper())
+
+        with pytest.raises(EmailTaken):
+            confirm_email_change(principal_of(user), pin)
+
+        assert users.get_user(user.id).email == OLD
+
+    def test_of_two_who_want_one_address_lets_one(self, tmp_path):
+        with separate_app(tmp_path) as app:
+            askers = [principal_of(account()) for _ in range(4)]
+            pins = {}
+            for asker in askers:
+                request_email_change(asker, NEW)
+                [mail] = mails_of(app, tmp_path / 'mail')
+                pins[asker.user_id] = pin_in(mail)
+                for path in (tmp_path / 'mail').glob('*.eml'):
+                    path.unlink()
+
+            found = at_once(
+                app, *[lambda a=a: confirm_email_change(a, pins[a.user_id]) for a in askers]
+            )
+
+            assert len([f for f in found if not isinstance(f, Exception)]) == 1
+            assert {type(f) for f in found if isinstance(f, Exception)} == {EmailTaken}
+
+
+class TestHearOfChange:
+    def test_tells_the_old_address_of_what_an_administrator_did(self, user, mailbox):
+        admin = principal_of(AdminFactory())
+
+        users.update_user(user.id, {'email': NEW}, by=admin)
+
+        [mail] = mailbox()
+        assert (mail['To'], mail['Subject']) == (OLD, 'The address of your account was changed')
+        event = db.session.scalars(select(Event)).one()
+        assert (event.kind, event.user_id, event.actor) == (
+            'email_changed', user.id, f'user:{admin.user_id}',
+        )  # fmt: skip
+
+    def test_says_nothing_of_other_changes(self, user, mailbox):
+        users.update_user(user.id, {'name': 'Ada', 'email': OLD}, by=None)
+
+        assert mailbox() == []
+
+    def test_forgets_the_wish_with_the_user(self, user, pin):
+        users.delete_user(user.id)
+
+        assert db.session.scalars(select(EmailChange)).all() == []
