@@ -97,6 +97,36 @@ class PasswordTooWeak(Invalid):
         self.field = field
 
 
+class KeyNotFound(NotFound):
+    """The asker has no such API key."""
+
+    field, reason = 'key', 'No such key'
+
+
+class TooManyKeys(Conflict):
+    """The asker has as many API keys as one may have."""
+
+    field, reason = 'key', 'You have too many keys: delete one'
+
+
+class ScopeUnknown(Invalid):
+    """There is no such permission that a key could be given."""
+
+    field, reason = 'scopes', 'No such scope'
+
+
+class ExpiryPast(Invalid):
+    """A key that is over already would open nothing."""
+
+    field, reason = 'expires_at', 'Must lie in the future'
+
+
+class TokenUnknown(NotFound):
+    """It is no token of ours, or opens nothing any more."""
+
+    field, reason = 'token', 'Opens nothing'
+
+
 class SessionNotFound(NotFound):
     """The asker has no such session."""
 

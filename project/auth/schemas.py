@@ -1,5 +1,8 @@
 """How auth looks from outside."""
 
+import json
+from typing import Any
+
 from marshmallow import Schema, fields
 
 from project.core.web.fields import Timestamp
@@ -43,3 +46,39 @@ class RecoveryCodesSchema(Schema):
     """Codes that are shown this once."""
 
     recovery_codes = fields.List(fields.Str())
+
+
+class ApiKeySchema(Schema):
+    """An API key, without the key."""
+
+    id = fields.UUID()
+    name = fields.Str()
+    hint = fields.Str()
+    scopes = fields.List(fields.Str())
+    created_at = Timestamp()
+    expires_at = Timestamp(allow_none=True)
+    last_used_at = Timestamp(allow_none=True)
+
+
+class NewApiKeySchema(ApiKeySchema):
+    """An API key just made: the only answer that carries it."""
+
+    key = fields.Str()
+
+
+class EventSchema(Schema):
+    """Something that happened to an account."""
+
+    id = fields.UUID()
+    created_at = Timestamp()
+    kind = fields.Str()
+    outcome = fields.Str()
+    actor = fields.Str()
+    address = fields.Str()
+    user_agent = fields.Str()
+    request_id = fields.Str()
+    details = fields.Method('get_details', metadata={'type': 'object'})
+
+    def get_details(self, event: Any) -> Any:
+        """Return what else there is to say."""
+        return json.loads(event.details)

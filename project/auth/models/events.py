@@ -1,13 +1,14 @@
 """Security events: what happened to an account, who did it, from where, and how it ended."""
 
 from datetime import datetime
+from functools import cache
 from uuid import UUID, uuid4
 
 from sqlalchemy import ForeignKey, Index, String, Text, bindparam, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
-from project.core.data.database import Base
+from project.core.data.database import AnySelect, Base
 from project.core.data.keyset import Keyset
 from project.core.data.types import UTCDateTime
 
@@ -31,6 +32,13 @@ class Event(Base):
     # JSON, for people and programs that read events; nothing is looked up in it.
     details: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+
+    @classmethod
+    @cache
+    def filtered(cls, names: frozenset[str]) -> AnySelect:
+        """Return the select of a list with these of the filters, made once for each set of them."""
+        filters = {name: getattr(cls, name) == bindparam(name) for name in ('user_id', 'kind')}
+        return SHOWN_EVENT.where(*(filters[name] for name in sorted(names)))
 
 
 SHOWN_EVENT = select(

@@ -3,11 +3,11 @@
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from sqlalchemy import ForeignKey, Index, String, bindparam, or_, select
+from sqlalchemy import ForeignKey, Index, String, bindparam, func, or_, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
-from project.core.data.database import AnyRow, Base
+from project.core.data.database import AnyRow, Base, read
 from project.core.data.keyset import Keyset
 from project.core.data.reading import Query
 from project.core.data.types import UTCDateTime, Words
@@ -35,6 +35,17 @@ class ApiKey(Base):
     def find_live(cls, token_hash: str) -> AnyRow | None:
         """Return key, user and roles behind a token, in the one select that the guard costs."""
         return LIVE_KEY.first(token_hash=token_hash, moment=now())
+
+    @classmethod
+    def find(cls, key_id: UUID) -> AnyRow | None:
+        """Return what its owner is told of a key."""
+        shown = select(cls.user_id, cls.name, cls.hint, cls.expires_at)
+        return read(shown.where(cls.id == key_id)).one_or_none()
+
+    @classmethod
+    def count_of(cls, user_id: int) -> int:
+        """Return how many keys a user has."""
+        return int(read(select(func.count()).where(cls.user_id == user_id)).scalar_one())
 
 
 _lives = or_(

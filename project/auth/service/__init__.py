@@ -2,8 +2,11 @@
 
 from .accounts import create_account, register, resend_verification, verify_account
 from .email_changes import confirm_email_change, request_email_change
+from .events import list_all_events, list_events
 from .factors import begin_totp, confirm_totp, end_totp, renew_recovery_codes
 from .invitations import accept_invitation, invite
+from .keys import create_key, delete_key, list_keys, list_keys_of
+from .leaks import find_leaked, revoke_leaked
 from .logins import log_in, reauthenticate
 from .passwords import change_password
 from .refreshing import refresh_session
@@ -19,6 +22,7 @@ from .sessions import (
     unlock,
 )
 from .sweeping import sweep
+from .watching import note_created, note_disabled, note_enabled
 
 __all__ = [
     'accept_invitation',
@@ -27,16 +31,26 @@ __all__ = [
     'confirm_email_change',
     'confirm_totp',
     'create_account',
+    'create_key',
+    'delete_key',
     'end_current_session',
     'end_other_sessions',
     'end_session',
     'end_sessions_of',
     'end_totp',
+    'find_leaked',
     'identify',
     'invite',
+    'list_all_events',
+    'list_events',
+    'list_keys',
+    'list_keys_of',
     'list_sessions',
     'list_sessions_of',
     'log_in',
+    'note_created',
+    'note_disabled',
+    'note_enabled',
     'reauthenticate',
     'refresh_session',
     'register',
@@ -45,6 +59,7 @@ __all__ = [
     'request_reset',
     'resend_verification',
     'reset_password',
+    'revoke_leaked',
     'start_reset',
     'sweep',
     'unlock',

@@ -1,11 +1,14 @@
 """Security events: written with what they tell of, or alone where the story ends in a refusal."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
-from project.auth.models import Event
-from project.core.data.database import db
+from project.auth.models import EVENTS, OF_SUBJECT, Event
+from project.core.data.database import AnyRow, db
+from project.core.data.keyset import Page, PageRequest, rows_of
 from project.core.origin import current_origin
+from project.core.principal import Principal
 
 SUCCESS, FAILURE = 'success', 'failure'
 SELF, OPERATOR, SYSTEM = 'self', 'operator', 'system'
@@ -38,3 +41,15 @@ def record(
         details=json.dumps(details),
     )
     db.session.add(event)
+
+
+def list_events(asker: Principal, page: PageRequest) -> Page:
+    """Return a page of what happened to the asker's account, newest first."""
+    return EVENTS.page(OF_SUBJECT, page, user_id=asker.user_id)
+
+
+def list_all_events(user_id: int | None = None, kind: str | None = None) -> Iterator[AnyRow]:
+    """Yield events, newest first: all of them, those of a user, or those of a kind."""
+    wanted = {'user_id': user_id, 'kind': kind}
+    known = {name: value for name, value in wanted.items() if value is not None}
+    return rows_of(lambda page: EVENTS.page(Event.filtered(frozenset(known)), page, **known))

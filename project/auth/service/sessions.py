@@ -1,7 +1,6 @@
 """Sessions: whom a token names, which of them somebody has, and how they end."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -23,7 +22,7 @@ from project.auth.models import (
 from project.core.clock import now
 from project.core.data.database import AnyRow, atomic, db
 from project.core.data.guesses import forget_guesses
-from project.core.data.keyset import Page, PageRequest
+from project.core.data.keyset import Page, PageRequest, rows_of
 from project.core.principal import Principal
 from project.core.tokens import kind_of, token_hash
 from project.users import service as users
@@ -32,6 +31,7 @@ from project.users.permissions import permissions_of
 from project.users.signals import user_deleted, user_disabled
 
 from .events import record
+from .keys import KEY_TOKEN, identify_key
 from .passwords import account_of
 from .refreshing import GRACE
 from .tokens import SESSION_TOKEN
@@ -42,7 +42,10 @@ TOUCH_EVERY = timedelta(minutes=1)
 
 def identify(token: str) -> Principal | None:
     """Return whom a token names, or None. The kernel's guard asks this, on every request."""
-    if kind_of(token) != SESSION_TOKEN:
+    kind = kind_of(token)
+    if kind == KEY_TOKEN:
+        return identify_key(token)
+    if kind != SESSION_TOKEN:
         return None
     hashed = token_hash(token)
     # A request may be under way with a token that a refresh in another tab has just replaced.
@@ -68,13 +71,7 @@ def list_sessions(asker: Principal, page: PageRequest) -> Page:
 
 def list_sessions_of(user_id: int) -> Iterator[AnyRow]:
     """Yield all of a user's live sessions, newest first. For operators."""
-    page = PageRequest(limit=200)
-    while True:
-        found = _sessions(user_id, page, current=None)
-        yield from found.items
-        if found.next is None:
-            return
-        page = replace(page, cursor=found.next)
+    return rows_of(lambda page: _sessions(user_id, page, current=None))
 
 
 @atomic()

@@ -3,8 +3,8 @@
 The place where a page ends is a signed cursor, bound to the list, its order and its filters.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -125,3 +125,14 @@ def _thawed(value: Any, column: ColumnElement[Any]) -> Any:
     if issubclass(kind, datetime):
         return datetime.fromisoformat(value)
     return UUID(value) if issubclass(kind, UUID) else value
+
+
+def rows_of(page_of: Callable[[PageRequest], Page]) -> Iterator[Any]:
+    """Yield every row of a list, a page at a time. For operators and exports."""
+    page = PageRequest(limit=200)
+    while True:
+        found = page_of(page)
+        yield from found.items
+        if found.next is None:
+            return
+        page = replace(page, cursor=found.next)

@@ -32,6 +32,7 @@ from project.users.signals import (
     user_deleted,
     user_disabled,
     user_email_changed,
+    user_enabled,
     users_created,
 )
 
@@ -201,6 +202,7 @@ def disable_user(user_id: int) -> None:
 def enable_user(user_id: int) -> None:
     """Let a disabled user in again."""
     _change(user_id, {'status': ACTIVE})
+    user_enabled.send('users', user_id=user_id)
 
 
 def hold_user(user_id: int) -> bool:

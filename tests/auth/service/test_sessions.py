@@ -76,7 +76,7 @@ class TestIdentify:
         with queries(max=0):
             assert identify(token) is None
 
-    @pytest.mark.parametrize('kind', ['prt', 'pak', 'pdv', 'psl'])
+    @pytest.mark.parametrize('kind', ['prt', 'pdv', 'psl'])
     def test_refuses_tokens_of_other_kinds_without_a_query(self, queries, kind):
         token = new_token(kind)
         SessionFactory(token=token)

@@ -1,0 +1,24 @@
+"""Watching: what users announces, written down as security events, in the sender's transaction."""
+
+from project.users.signals import user_disabled, user_enabled, users_created
+
+from .events import OPERATOR, record
+
+
+@users_created.connect
+def note_created(_sender: object, *, user_ids: list[int], invite: bool, by: int | None) -> None:
+    """Write down who made users; that somebody registered is known already."""
+    for user_id in user_ids:
+        record('user_created', user_id, actor=f'user:{by}' if by else None, invited=invite)
+
+
+@user_disabled.connect
+def note_disabled(_sender: object, *, user_id: int) -> None:
+    """Write down that a user was locked out."""
+    record('user_disabled', user_id, actor=OPERATOR)
+
+
+@user_enabled.connect
+def note_enabled(_sender: object, *, user_id: int) -> None:
+    """Write down that a user was let in again."""
+    record('user_enabled', user_id, actor=OPERATOR)
