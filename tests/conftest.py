@@ -22,8 +22,7 @@ from project.core.data.mail.transports import transport_for
 from project.core.data.storage import LocalStorage
 from project.core.data.tasks.attempts import work_off
 from project.core.principal import Principal
-from project.users.models import User
-from project.users.permissions import permissions_of
+from project.users.models import User, permissions_of
 from tests.client import HonestClient
 from tests.databases import fresh_database
 

@@ -48,8 +48,9 @@ def path_of(rule, user_id):
         'user_id': str(user_id),
         'username': 'nobody-of-that-name',
         'filename': 'nothing.txt',
+        'name': 'nothing',
     }
-    for part in ('user_id', 'username', 'filename', 'session_id', 'key_id', 'file_id'):
+    for part in ('user_id', 'username', 'filename', 'name', 'session_id', 'key_id', 'file_id'):
         for kind in ('int', 'string', 'uuid', 'path'):
             rule = rule.replace(f'<{kind}:{part}>', named.get(part, str(uuid4())))
     assert '<' not in rule, f'{rule}: tell this test what to put there'

@@ -53,3 +53,37 @@ class MoreThanYouMay(Forbidden):
     """It concerns a permission, or a field, that the asker does not hold."""
 
     reason = 'Needs a permission that you do not hold'
+
+
+class RoleNotFound(NotFound):
+    """There is no such role."""
+
+    field, reason = 'role', 'No such role'
+
+
+class RoleUnknown(Invalid):
+    """One of the roles is none."""
+
+    field, reason = 'roles', 'No such role'
+
+
+class RoleInvalid(Invalid):
+    """The word cannot be the name of a role."""
+
+    field, reason = 'role', '2 to 32 of a-z 0-9 _ -, beginning with a letter'
+
+
+class RoleBuiltIn(Conflict):
+    """The code decides what this role allows."""
+
+    field, reason = 'role', 'Built in'
+
+
+class RoleChanged(PreconditionFailed):
+    """Somebody changed the role since the version in `If-Match`, or just now."""
+
+
+class PermissionUnknown(Invalid):
+    """No feature knows this permission."""
+
+    field, reason = 'permissions', 'No such permission'

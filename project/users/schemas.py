@@ -6,9 +6,11 @@ from typing import Any
 from marshmallow import Schema, fields, validate
 
 from project.core.clock import now
+from project.core.permissions import every_permission
 from project.core.web.fields import EmailAddress, Text, Timestamp
 
 from .names import TYPED_USERNAME
+from .permissions import BUILT_IN, built_in_permissions
 
 
 class Username(Text):
@@ -49,3 +51,27 @@ class UserProfileSchema(Schema):
         """Return the whole days since the last login, right across months; None for never."""
         last_login: datetime | None = user.last_login
         return None if last_login is None else max(0, (now() - last_login).days)
+
+
+class RoleSchema(Schema):
+    """A role, and what it allows."""
+
+    name = fields.Str()
+    permissions = fields.Method(
+        'get_permissions', metadata={'type': 'array', 'items': {'type': 'string'}}
+    )
+    built_in = fields.Method('get_built_in', metadata={'type': 'boolean'})
+    version = fields.Int()
+    created_at = Timestamp()
+    updated_at = Timestamp()
+
+    def get_permissions(self, role: Any) -> list[str]:
+        """Return what is allowed: of the built-in ones by the code, of others what is declared."""
+        known = every_permission()
+        if role.name in BUILT_IN:
+            return sorted(built_in_permissions([role.name]))
+        return sorted(known.intersection(role.permissions))
+
+    def get_built_in(self, role: Any) -> bool:
+        """Tell whether the code decides what it allows."""
+        return role.name in BUILT_IN

@@ -22,3 +22,6 @@ user_email_changed = _signals.signal('user-email-changed')
 
 #: `send('users', user_id=…, was=[…], roles=[…], by=…)`: the user has other roles now.
 user_roles_changed = _signals.signal('user-roles-changed')
+
+#: `send('users', name=…, by=…)`: a role was made, allows something else now, or is gone.
+role_changed = _signals.signal('role-changed')

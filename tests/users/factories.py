@@ -8,8 +8,7 @@ from factory import LazyAttribute, LazyFunction, Sequence, Trait, post_generatio
 from project.core.clock import now
 from project.core.data.database import atomic, db
 from project.core.principal import Principal
-from project.users.models import DISABLED, User, UserRole, email_key
-from project.users.permissions import permissions_of
+from project.users.models import DISABLED, User, UserRole, email_key, permissions_of
 from tests.factories import ModelFactory
 
 

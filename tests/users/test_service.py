@@ -19,8 +19,8 @@ from project.users.errors import (
     UsernameTaken,
     UserNotFound,
 )
-from project.users.models import User, UserRole
-from project.users.permissions import DELETE, WRITE, permissions_of
+from project.users.models import User, UserRole, permissions_of
+from project.users.permissions import DELETE, WRITE
 from project.users.service.users import RESERVED
 from project.users.signals import user_deleted, user_disabled
 

@@ -11,8 +11,14 @@ from project.core.data.guesses import GuessesSpent
 from project.core.web.access import can, current, public
 from project.core.web.endpoint import endpoint
 from project.core.web.fields import EmailAddress, Password, Text
-from project.users.errors import EmailTaken, MoreThanYouMay, UsernameReserved, UsernameTaken
-from project.users.permissions import MEMBER, ROLES
+from project.users.errors import (
+    EmailTaken,
+    MoreThanYouMay,
+    RoleUnknown,
+    UsernameReserved,
+    UsernameTaken,
+)
+from project.users.permissions import MEMBER
 from project.users.schemas import Username, UserSchema
 
 from .mount import blueprint
@@ -23,16 +29,16 @@ class InvitationCreateRequest(Schema):
 
     email = EmailAddress(required=True)
     roles = fields.List(
-        fields.Str(validate=validate.OneOf(ROLES)),
+        fields.Str(validate=validate.Length(1, 32)),
         load_default=lambda: [MEMBER],
-        validate=validate.Length(1, len(ROLES)),
+        validate=validate.Length(1, 50),
     )
 
 
 @blueprint.post('/invitations')
 @endpoint(
     allow=can(INVITE), body=InvitationCreateRequest, code=202,
-    refuses=[MoreThanYouMay, GuessesSpent],
+    refuses=[RoleUnknown, MoreThanYouMay, GuessesSpent],
 )  # fmt: skip
 def invitation_create(body: dict[str, Any]) -> None:
     """Invite somebody by mail. The answer is the same whether or not the address is known.

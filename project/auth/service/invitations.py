@@ -19,7 +19,7 @@ from project.core.data.upsert import insert_or
 from project.core.principal import Principal
 from project.core.signing import is_mac, mac
 from project.users import service as users
-from project.users.errors import MoreThanYouMay, UserNotFound
+from project.users.errors import MoreThanYouMay, RoleUnknown, UserNotFound
 from project.users.models import ACTIVE, email_key
 from project.users.permissions import MEMBER
 from project.users.signals import users_created
@@ -43,7 +43,7 @@ def invite(asker: Principal, *, email: str, roles: Iterable[str] = (MEMBER,)) ->
     Whoever has an account there gets a notice instead. Refuses roles that hold more than the asker
     (MoreThanYouMay), and with GuessesSpent more than ten a day for one address.
     """
-    users.refuse_more_than(asker, roles)
+    users.check_roles(roles, by=asker)
     spend_guess('invitation', email_key(email), limit=INVITATIONS, period=DAY)
     enqueue(send_invitation, email, sorted(roles), asker.user_id)
 
@@ -167,8 +167,8 @@ def _refuse_what_its_sender_lost(found: AnyRow) -> None:
     if found.invited_by is None:
         return
     try:
-        users.refuse_more_than(users.get_user(found.invited_by), found.roles)
-    except (MoreThanYouMay, UserNotFound):
+        users.check_roles(found.roles, by=users.get_user(found.invited_by))
+    except (MoreThanYouMay, RoleUnknown, UserNotFound):
         raise InvitationInvalid from None
 
 

@@ -19,8 +19,7 @@ from project.core.principal import Principal
 from project.core.tokens import new_token, token_hash
 from project.users import service as users
 from project.users.errors import MoreThanYouMay
-from project.users.models import ACTIVE
-from project.users.permissions import permissions_of
+from project.users.models import ACTIVE, permissions_of
 
 from .events import record
 

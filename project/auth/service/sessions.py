@@ -26,8 +26,7 @@ from project.core.data.keyset import Page, PageRequest, rows_of
 from project.core.principal import Principal
 from project.core.tokens import kind_of, token_hash
 from project.users import service as users
-from project.users.models import ACTIVE
-from project.users.permissions import permissions_of
+from project.users.models import ACTIVE, permissions_of
 from project.users.signals import user_deleted, user_disabled
 
 from .events import record

@@ -1,6 +1,12 @@
 """Watching: what users announces, written down as security events, in the sender's transaction."""
 
-from project.users.signals import user_disabled, user_enabled, users_created
+from project.users.signals import (
+    role_changed,
+    user_disabled,
+    user_enabled,
+    user_roles_changed,
+    users_created,
+)
 
 from .events import OPERATOR, record
 
@@ -22,3 +28,21 @@ def note_disabled(_sender: object, *, user_id: int) -> None:
 def note_enabled(_sender: object, *, user_id: int) -> None:
     """Write down that a user was let in again."""
     record('user_enabled', user_id, actor=OPERATOR)
+
+
+@user_roles_changed.connect
+def note_roles(
+    _sender: object, *, user_id: int, was: list[str], roles: list[str], by: int | None
+) -> None:
+    """Write down who has which roles now."""
+    record('user_roles_changed', user_id, actor=_actor(by), was=was, roles=roles)
+
+
+@role_changed.connect
+def note_role(_sender: object, *, name: str, by: int | None) -> None:
+    """Write down that a role allows something else now."""
+    record('role_changed', None, actor=_actor(by), role=name)
+
+
+def _actor(by: int | None) -> str:
+    return OPERATOR if by is None else f'user:{by}'

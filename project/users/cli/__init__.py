@@ -1,6 +1,6 @@
 """`flask users`, by topic."""
 
-from . import users
+from . import roles, users
 from .group import users_cli
 
-__all__ = ['users', 'users_cli']
+__all__ = ['roles', 'users', 'users_cli']

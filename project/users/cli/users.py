@@ -9,7 +9,7 @@ from project.core.data.keyset import PageRequest
 from project.core.ops.cli import Address, as_json, dry_run, show
 from project.core.web.fields import Text
 from project.users import service
-from project.users.permissions import MEMBER, ROLES
+from project.users.permissions import MEMBER
 
 from .group import users_cli
 
@@ -23,7 +23,7 @@ class UserCreateOptions(Schema):
 
 
 @users_cli.command('list')
-@click.option('--role', type=click.Choice(ROLES))
+@click.option('--role')
 @click.option('--status', type=click.Choice(['active', 'disabled']))
 @click.option('--limit', default=50, type=click.IntRange(1), help='How many at most.')
 @as_json
@@ -46,7 +46,7 @@ def users_show(user: str, as_json: bool) -> None:
 @click.argument('username')
 @click.option('--email', required=True, type=Address())
 @click.option('--name', default='')
-@click.option('--role', 'roles', multiple=True, default=[MEMBER], type=click.Choice(ROLES))
+@click.option('--role', 'roles', multiple=True, default=[MEMBER])
 @click.option('--no-invite', is_flag=True, help='Send no mail with a code for a password.')
 @as_json
 def users_create(

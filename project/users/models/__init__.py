@@ -1,7 +1,7 @@
 """The tables of users. None holds a secret."""
 
 from .exports import Export
-from .roles import RoleDefinition
+from .roles import ROLES, SHOWN_ROLE, RoleDefinition, permissions_of
 from .users import (
     ACTIVE,
     BY_EMAIL,
@@ -23,11 +23,14 @@ __all__ = [
     'BY_USERNAME',
     'DISABLED',
     'PROFILE',
+    'ROLES',
     'SHOWN',
+    'SHOWN_ROLE',
     'USERS',
     'Export',
     'RoleDefinition',
     'User',
     'UserRole',
     'email_key',
+    'permissions_of',
 ]

@@ -1,15 +1,18 @@
 """Roles: named sets of the permissions that features declare."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, String, Table, event, insert
+from sqlalchemy import Connection, String, Table, event, insert, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
-from project.core.data.database import Base
+from project.core.data.database import AnyRow, Base, read
+from project.core.data.keyset import Keyset
 from project.core.data.types import UTCDateTime, Words
-from project.users.permissions import BUILT_IN
+from project.core.permissions import every_permission
+from project.users.permissions import ADMIN, BUILT_IN, built_in_permissions
 
 
 class RoleDefinition(Base):
@@ -22,6 +25,42 @@ class RoleDefinition(Base):
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     updated_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+
+    @classmethod
+    def find(cls, name: str) -> AnyRow | None:
+        """Return the role of that name."""
+        return read(SHOWN_ROLE.where(cls.name == name)).one_or_none()
+
+    @classmethod
+    def hold(cls, names: Iterable[str]) -> set[str]:
+        """Return which of these roles there are; they stay until the transaction ends."""
+        there = select(cls.name).where(cls.name.in_(set(names)))
+        return set(read(there.with_for_update(read=True)).scalars())
+
+
+SHOWN_ROLE = select(
+    RoleDefinition.name, RoleDefinition.permissions, RoleDefinition.version,
+    RoleDefinition.created_at, RoleDefinition.updated_at,
+)  # fmt: skip
+
+ROLES = Keyset(
+    'roles', sorts={'name': RoleDefinition.name}, key=RoleDefinition.name, default='name'
+)
+
+
+def permissions_of(roles: Iterable[str]) -> frozenset[str]:
+    """Return what somebody with these roles may do, by what the roles allow at this moment.
+
+    A query only where there are others than the built-in ones. What no feature declares any more
+    allows nothing.
+    """
+    roles = set(roles)
+    held = built_in_permissions(roles)
+    own = roles.difference(BUILT_IN)
+    if not own or ADMIN in roles:
+        return held
+    given = read(select(RoleDefinition.permissions).where(RoleDefinition.name.in_(own)))
+    return held.union(*given.scalars()) & every_permission()
 
 
 @event.listens_for(RoleDefinition.__table__, 'after_create')

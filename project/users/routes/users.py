@@ -18,6 +18,7 @@ from project.users.errors import (
     LastAdmin,
     MoreThanYouMay,
     NoSuchUsername,
+    RoleUnknown,
     UserChanged,
     UsernameReserved,
     UsernameTaken,
@@ -30,7 +31,6 @@ from project.users.permissions import (
     PROFILE_READ,
     PROFILE_WRITE,
     READ,
-    ROLES,
     WRITE,
 )
 from project.users.schemas import Username, UserProfileSchema, UserSchema
@@ -48,7 +48,7 @@ class UserListQuery(ListQuery):
 
     email = fields.Str(validate=validate.Length(max=254))
     username = fields.Str(validate=validate.Length(max=32))
-    role = fields.Str(validate=validate.OneOf(ROLES))
+    role = fields.Str(validate=validate.Length(max=32))
     status = fields.Str(validate=validate.OneOf(('active', 'disabled')))
     sort = sort_by('id', 'username', 'created_at')
 
@@ -66,9 +66,9 @@ class UserCreateRequest(UserReplaceRequest):
     """A new user."""
 
     roles = fields.List(
-        fields.Str(validate=validate.OneOf(ROLES)),
+        fields.Str(validate=validate.Length(1, 32)),
         load_default=lambda: [MEMBER],
-        validate=validate.Length(1, len(ROLES)),
+        validate=validate.Length(1, 50),
     )
 
 
@@ -86,7 +86,7 @@ class UsersView(MethodView):
 
     @endpoint(
         allow=can(WRITE), body=UserCreateRequest, returns=UserSchema, code=201, versioned=True,
-        refuses=[*TAKEN, MoreThanYouMay], location=('.user', 'user_id'),
+        refuses=[*TAKEN, RoleUnknown, MoreThanYouMay], location=('.user', 'user_id'),
     )  # fmt: skip
     def post(self, body: dict[str, Any]) -> Any:
         """Create a user, and invite them by mail: with the code in it they get a password.

@@ -1,5 +1,7 @@
 """What may happen to users. Nothing here knows that HTTP exists."""
 
+from .rights import check_roles, refuse_more_than
+from .roles import define_role, delete_role, grant_role, list_roles, revoke_role, set_roles
 from .users import (
     change_email,
     check_username,
@@ -16,15 +18,17 @@ from .users import (
     hold_user,
     list_users,
     note_login,
-    refuse_more_than,
     update_user,
     user_stats,
 )
 
 __all__ = [
     'change_email',
+    'check_roles',
     'check_username',
     'create_user',
+    'define_role',
+    'delete_role',
     'delete_user',
     'disable_user',
     'enable_user',
@@ -34,10 +38,14 @@ __all__ = [
     'get_profile',
     'get_user',
     'get_user_by_login',
+    'grant_role',
     'hold_user',
+    'list_roles',
     'list_users',
     'note_login',
     'refuse_more_than',
+    'revoke_role',
+    'set_roles',
     'update_user',
     'user_stats',
 ]

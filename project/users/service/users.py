@@ -16,10 +16,8 @@ from project.core.data.keyset import Page, PageRequest
 from project.core.principal import Principal
 from project.users.errors import (
     EmailTaken,
-    LastAdmin,
     MoreThanYouMay,
     NoSuchUsername,
-    UserChanged,
     UsernameInvalid,
     UsernameReserved,
     UsernameTaken,
@@ -27,7 +25,7 @@ from project.users.errors import (
 )
 from project.users.models import ACTIVE, DISABLED, USERS, User, UserRole, email_key
 from project.users.names import USERNAME
-from project.users.permissions import MEMBER, WRITE, permissions_of
+from project.users.permissions import MEMBER, WRITE
 from project.users.signals import (
     user_deleted,
     user_disabled,
@@ -35,6 +33,8 @@ from project.users.signals import (
     user_enabled,
     users_created,
 )
+
+from .rights import change_row, check_roles, refuse_last_admin, refuse_more_than
 
 # Paths under /users, and names that would pass for us.
 RESERVED = frozenset(
@@ -118,7 +118,7 @@ def create_user(
 
     Refuses a taken username or address, a reserved word, and roles that `by` does not hold.
     """
-    refuse_more_than(by, roles)
+    roles = check_roles(roles, by=by)
     user = User(
         username=_new_username(username),
         email=email,
@@ -128,9 +128,7 @@ def create_user(
     )
     with refuse_duplicates(username=UsernameTaken, email_key=EmailTaken):
         db.session.add(user)
-    db.session.execute(
-        insert(UserRole), [{'user_id': user.id, 'role': role} for role in set(roles)]
-    )
+    db.session.execute(insert(UserRole), [{'user_id': user.id, 'role': role} for role in roles])
     users_created.send('users', user_ids=[user.id], invite=invite, by=by.user_id if by else None)
     return get_user(user.id)
 
@@ -150,7 +148,7 @@ def update_user(
     Refuses an unknown user, another version, a taken or reserved username, a taken address, and
     whatever `by` may not change.
     """
-    _refuse_unless_may_change(by, user_id, changes)
+    _refuse_unless_maychange_row(by, user_id, changes)
     values = dict(changes)
     if 'username' in values:
         values['username'] = _new_username(values['username'])
@@ -158,7 +156,7 @@ def update_user(
         values['email_key'] = email_key(values['email'])
     before = User.find(user_id)
     with refuse_duplicates(username=UsernameTaken, email_key=EmailTaken):
-        _change(user_id, values, expected)
+        change_row(user_id, values, expected)
     user = get_user(user_id)
     if before and before.email != user.email:
         who = by.user_id if by else None
@@ -170,7 +168,7 @@ def update_user(
 def change_email(user_id: int, email: str) -> AnyRow:
     """Give a user the address that they have proven to be theirs. Refuses a taken one."""
     with refuse_duplicates(email_key=EmailTaken):
-        _change(user_id, {'email': email, 'email_key': email_key(email)})
+        change_row(user_id, {'email': email, 'email_key': email_key(email)})
     return get_user(user_id)
 
 
@@ -183,8 +181,8 @@ def delete_user(
     Refuses an unknown user, another version, the last admin, and whoever may more than `by`.
     """
     refuse_more_than(by, get_user(user_id).roles)
-    _refuse_last_admin(user_id)
-    _change(user_id, {}, expected)
+    refuse_last_admin(user_id)
+    change_row(user_id, {}, expected)
     user_deleted.send('users', user_id=user_id)
     db.session.execute(delete(User).where(User.id == user_id))
 
@@ -193,15 +191,15 @@ def delete_user(
 def disable_user(user_id: int) -> None:
     """Lock a user out at once, in every worker. Refuses the last admin."""
     get_user(user_id)
-    _refuse_last_admin(user_id)
-    _change(user_id, {'status': DISABLED})
+    refuse_last_admin(user_id)
+    change_row(user_id, {'status': DISABLED})
     user_disabled.send('users', user_id=user_id)
 
 
 @atomic()
 def enable_user(user_id: int) -> None:
     """Let a disabled user in again."""
-    _change(user_id, {'status': ACTIVE})
+    change_row(user_id, {'status': ACTIVE})
     user_enabled.send('users', user_id=user_id)
 
 
@@ -231,19 +229,7 @@ def _new_username(username: str) -> str:
     return username
 
 
-def _change(
-    user_id: int, values: Mapping[str, Any], expected: frozenset[int] | None = None
-) -> None:
-    """Change a row in one statement, which is what compares the version, too."""
-    change = update(User).where(User.id == user_id)
-    if expected is not None:
-        change = change.where(User.version.in_(expected))
-    change = change.values(**values, version=User.version + 1, updated_at=now()).returning(User.id)
-    if db.session.execute(change).one_or_none() is None:
-        raise UserNotFound if User.find(user_id) is None else UserChanged
-
-
-def _refuse_unless_may_change(
+def _refuse_unless_maychange_row(
     by: Principal | None, user_id: int, changes: Mapping[str, Any]
 ) -> None:
     if by is None:
@@ -252,20 +238,3 @@ def _refuse_unless_may_change(
         raise MoreThanYouMay
     if by.user_id != user_id:
         refuse_more_than(by, get_user(user_id).roles)
-
-
-def refuse_more_than(by: Any, roles: Iterable[str]) -> None:
-    """Refuse with MoreThanYouMay roles that hold more than `by`: a principal, or a user with roles.
-
-    Nobody gives, takes or touches what they do not hold themselves.
-    """
-    if by is None:
-        return
-    held = by.permissions if isinstance(by, Principal) else permissions_of(by.roles)
-    if not permissions_of(roles) <= held:
-        raise MoreThanYouMay
-
-
-def _refuse_last_admin(user_id: int) -> None:
-    if UserRole.lock_admins() == [user_id]:
-        raise LastAdmin

@@ -31,7 +31,7 @@ from project.core.data.keyset import PageRequest
 from project.core.tokens import new_token
 from project.users import service as users
 from project.users.errors import UserNotFound
-from project.users.permissions import permissions_of
+from project.users.models import permissions_of
 from tests.auth.factories import PASSWORD, SessionFactory, account
 from tests.users.factories import AdminFactory, UserFactory, principal_of
 

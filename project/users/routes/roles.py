@@ -1,0 +1,101 @@
+"""Roles over HTTP."""
+
+from typing import Any
+
+from marshmallow import Schema, fields, validate
+
+from project.core.data.keyset import CursorInvalid, Page, PageRequest
+from project.core.web.access import can, current
+from project.core.web.conditional import expected_versions
+from project.core.web.endpoint import endpoint
+from project.core.web.pagination import ListQuery, sort_by
+from project.users import service
+from project.users.errors import (
+    LastAdmin,
+    MoreThanYouMay,
+    PermissionUnknown,
+    RoleBuiltIn,
+    RoleChanged,
+    RoleInvalid,
+    RoleNotFound,
+    RoleUnknown,
+    UserChanged,
+    UserNotFound,
+)
+from project.users.permissions import ROLES_READ, ROLES_WRITE
+from project.users.schemas import RoleSchema, UserSchema
+
+from .mount import blueprint
+
+
+class RoleListQuery(ListQuery):
+    """Orders of the list of roles."""
+
+    sort = sort_by('name')
+
+
+@blueprint.get('/roles')
+@endpoint(
+    allow=can(ROLES_READ), query=RoleListQuery, returns=RoleSchema, many=True,
+    refuses=[CursorInvalid],
+)  # fmt: skip
+def role_list(page: PageRequest) -> Page:
+    """List the roles, with the permissions that they allow."""
+    return service.list_roles(page)
+
+
+class RoleReplaceRequest(Schema):
+    """What a role allows."""
+
+    permissions = fields.List(
+        fields.Str(validate=validate.Length(1, 64)),
+        required=True,
+        validate=validate.Length(max=500),
+    )
+
+
+@blueprint.put('/roles/<string:name>')
+@endpoint(
+    allow=can(ROLES_WRITE), body=RoleReplaceRequest, returns=RoleSchema, versioned=True,
+    refuses=[RoleInvalid, RoleBuiltIn, RoleChanged, PermissionUnknown, MoreThanYouMay],
+)  # fmt: skip
+def role_replace(name: str, body: dict[str, Any]) -> Any:
+    """Say what a role allows; make it if there is none of that name.
+
+    Whoever has it may do so from their next request on. Refuses permissions, those that it has now
+    included, that you do not hold yourself.
+    """
+    return service.define_role(
+        name, body['permissions'], by=current(), expected=expected_versions()
+    )
+
+
+@blueprint.delete('/roles/<string:name>')
+@endpoint(
+    allow=can(ROLES_WRITE), versioned=True,
+    refuses=[RoleBuiltIn, RoleNotFound, RoleChanged, MoreThanYouMay],
+)  # fmt: skip
+def role_delete(name: str) -> None:
+    """Delete a role. Whoever had it has it no more."""
+    service.delete_role(name, by=current(), expected=expected_versions())
+
+
+class UserRolesReplaceRequest(Schema):
+    """The roles of a user."""
+
+    roles = fields.List(
+        fields.Str(validate=validate.Length(1, 32)), required=True, validate=validate.Length(max=50)
+    )
+
+
+@blueprint.put('/<int:user_id>/roles')
+@endpoint(
+    allow=can(ROLES_WRITE), body=UserRolesReplaceRequest, returns=UserSchema, versioned=True,
+    refuses=[UserNotFound, UserChanged, RoleUnknown, LastAdmin, MoreThanYouMay],
+)  # fmt: skip
+def user_roles_replace(user_id: int, body: dict[str, Any]) -> Any:
+    """Give a user these roles and no others. What every user may, they may without any.
+
+    Refuses where the user has, loses or gets a permission that you do not hold yourself.
+    """
+    return service.set_roles(user_id, body['roles'], by=current(), expected=expected_versions())

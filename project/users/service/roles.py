@@ -1,0 +1,149 @@
+"""Roles: what they allow, and who has them."""
+
+import re
+from collections.abc import Iterable
+
+from sqlalchemy import delete, insert, update
+
+from project.core.clock import now
+from project.core.data.database import AnyRow, atomic, db
+from project.core.data.keyset import Page, PageRequest
+from project.core.data.upsert import insert_or
+from project.core.permissions import every_permission
+from project.core.principal import Principal
+from project.users.errors import (
+    PermissionUnknown,
+    RoleBuiltIn,
+    RoleChanged,
+    RoleInvalid,
+    RoleNotFound,
+)
+from project.users.models import ROLES, SHOWN_ROLE, RoleDefinition, UserRole
+from project.users.names import ROLE
+from project.users.permissions import ADMIN, BUILT_IN
+from project.users.signals import role_changed, user_roles_changed
+
+from .rights import (
+    change_row,
+    check_roles,
+    refuse_last_admin,
+    refuse_more_than,
+    refuse_permissions_beyond,
+)
+from .users import get_user
+
+
+def list_roles(page: PageRequest) -> Page:
+    """Return a page of the roles there are, the built-in ones among them."""
+    return ROLES.page(SHOWN_ROLE, page)
+
+
+@atomic()
+def define_role(
+    name: str,
+    permissions: Iterable[str],
+    *,
+    by: Principal | None = None,
+    expected: frozenset[int] | None = None,
+) -> AnyRow:
+    """Say what a role allows, and make it if there is none of that name; its holders may do so now.
+
+    Refuses what is no name, a built-in role, an unknown permission, another version, and a role
+    that holds, or gets, more than `by`.
+    """
+    wanted = set(permissions)
+    if not re.fullmatch(ROLE, name):
+        raise RoleInvalid
+    if not wanted <= every_permission():
+        raise PermissionUnknown
+    refuse_permissions_beyond(by, wanted)
+    _refuse_to_touch(name, by)
+    found = RoleDefinition.find(name)
+    if expected is not None and (found is None or found.version not in expected):
+        raise RoleChanged
+    fresh = {'permissions': sorted(wanted), 'updated_at': now()}
+    same = RoleDefinition.version == (found.version if found else 0)
+    change = {**fresh, 'version': RoleDefinition.version + 1}
+    stored = insert_or(
+        RoleDefinition, {'name': name, **fresh}, conflict=['name'], change=change, where=same
+    )
+    columns = SHOWN_ROLE.selected_columns
+    changed: AnyRow | None = db.session.execute(stored.returning(*columns)).one_or_none()
+    if changed is None:
+        raise RoleChanged
+    role_changed.send('users', name=name, by=by.user_id if by else None)
+    return changed
+
+
+@atomic()
+def delete_role(
+    name: str, *, by: Principal | None = None, expected: frozenset[int] | None = None
+) -> None:
+    """Delete a role; who had it has it no more. Refuses as `define_role` does, and unknown ones."""
+    _refuse_to_touch(name, by)
+    gone = delete(RoleDefinition).where(RoleDefinition.name == name)
+    if expected is not None:
+        gone = gone.where(RoleDefinition.version.in_(expected))
+    if db.session.execute(gone.returning(RoleDefinition.name)).one_or_none() is None:
+        raise RoleNotFound if RoleDefinition.find(name) is None else RoleChanged
+    role_changed.send('users', name=name, by=by.user_id if by else None)
+
+
+@atomic()
+def set_roles(
+    user_id: int,
+    roles: Iterable[str],
+    *,
+    by: Principal | None = None,
+    expected: frozenset[int] | None = None,
+) -> AnyRow:
+    """Give a user these roles and no others; return the user.
+
+    Refuses an unknown user or role, another version, the last admin's end, and whatever the user
+    has, loses or gets that `by` does not hold.
+    """
+    wanted = check_roles(roles, by=by)
+    # All admins before the one user: two who demote each other wait, and do not deadlock.
+    if ADMIN not in wanted:
+        refuse_last_admin(user_id)
+    change_row(user_id, {}, expected)
+    was = get_user(user_id).roles
+    refuse_more_than(by, was)
+    db.session.execute(delete(UserRole).where(UserRole.user_id == user_id))
+    if wanted:
+        rows = [{'user_id': user_id, 'role': role} for role in wanted]
+        db.session.execute(insert(UserRole), rows)
+    who = by.user_id if by else None
+    user_roles_changed.send('users', user_id=user_id, was=was, roles=sorted(wanted), by=who)
+    return get_user(user_id)
+
+
+@atomic()
+def grant_role(user_id: int, role: str) -> AnyRow:
+    """Give a user one more role. For operators."""
+    return set_roles(user_id, {*_held(user_id), role})
+
+
+@atomic()
+def revoke_role(user_id: int, role: str) -> AnyRow:
+    """Take a role from a user. For operators; refuses the last admin's end."""
+    return set_roles(user_id, {*_held(user_id)} - {role})
+
+
+def _held(user_id: int) -> list[str]:
+    """Return a user's roles, which nobody else changes until the transaction ends."""
+    UserRole.lock_admins()
+    change_row(user_id, {})
+    roles: list[str] = get_user(user_id).roles
+    return roles
+
+
+def _refuse_to_touch(name: str, by: Principal | None) -> None:
+    """Refuse a built-in role, and one that allows more than `by`; others wait until the end."""
+    if name in BUILT_IN:
+        raise RoleBuiltIn
+    held = update(RoleDefinition).where(RoleDefinition.name == name)
+    held = held.values(updated_at=RoleDefinition.updated_at)
+    db.session.execute(held)
+    if found := RoleDefinition.find(name):
+        refuse_permissions_beyond(by, set(found.permissions) & every_permission())
