@@ -19,10 +19,11 @@ from project.users.errors import (
     UsernameTaken,
     UserNotFound,
 )
+from project.users.holdings import Holding, holdings
 from project.users.models import User, UserRole, permissions_of
 from project.users.permissions import DELETE, WRITE
 from project.users.service.users import RESERVED
-from project.users.signals import user_deleted, user_disabled
+from project.users.signals import user_disabled
 
 from .factories import AdminFactory, UserFactory, principal_of
 from .races import at_once, separate_app
@@ -411,24 +412,25 @@ class TestDeleteUser:
         assert User.find(user.id) is None
         assert not list(db.session.scalars(db.select(UserRole).filter_by(user_id=user.id)))
 
-    def test_announces_it_while_the_user_is_there(self):
+    def test_asks_all_to_let_go_while_the_user_is_there(self, monkeypatch):
         user, seen = UserFactory(), []
+        holding = Holding('one', frozenset(), lambda user_id: seen.append(User.find(user_id).id))
+        monkeypatch.setattr('project.users.service.users.holdings', lambda: [holding, *holdings()])
 
-        def note(_sender, *, user_id):
-            seen.append(User.find(user_id).username)
+        service.delete_user(user.id)
 
-        with user_deleted.connected_to(note):
-            service.delete_user(user.id)
+        assert seen == [user.id]
 
-        assert seen == [user.username]
-
-    def test_deletes_nothing_when_a_feature_cannot_let_go(self):
+    def test_deletes_nothing_when_a_feature_cannot_let_go(self, monkeypatch):
         user = UserFactory()
 
-        def refuse(_sender, *, user_id):
+        def refuse(user_id):
             raise LookupError(user_id)
 
-        with user_deleted.connected_to(refuse), pytest.raises(LookupError):
+        late = Holding('one', frozenset(), refuse)
+        monkeypatch.setattr('project.users.service.users.holdings', lambda: [*holdings(), late])
+
+        with pytest.raises(LookupError):
             service.delete_user(user.id)
 
         assert service.get_user(user.id).version == 1

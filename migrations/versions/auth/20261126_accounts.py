@@ -50,7 +50,6 @@ def upgrade() -> None:
     sa.Column('request_id', sa.String(length=128), nullable=False),
     sa.Column('details', sa.Text(), nullable=False),
     sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
-    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_auth_events_user_id_users')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_auth_events'))
     )
     with op.batch_alter_table('auth_events', schema=None) as batch_op:

@@ -4,7 +4,7 @@ from datetime import datetime
 from functools import cache
 from uuid import UUID, uuid4
 
-from sqlalchemy import ForeignKey, Index, String, Text, bindparam, select
+from sqlalchemy import Index, String, Text, bindparam, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
@@ -20,8 +20,9 @@ class Event(Base):
     __table_args__ = (Index(None, 'user_id', 'created_at'), Index(None, 'created_at'))
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
-    # Whose account it is about; None where nobody has what was tried.
-    user_id: Mapped[int | None] = mapped_column(ForeignKey('users.id'))
+    # Whose account it is about; None where nobody has what was tried. No foreign key: a guess at an
+    # account that is deleted just then is no fault of ours.
+    user_id: Mapped[int | None] = mapped_column()
     kind: Mapped[str] = mapped_column(String(48))
     outcome: Mapped[str] = mapped_column(String(16))
     # Who did it: `self`, `operator`, `system`, or `user:7` for another one.

@@ -2,6 +2,7 @@
 
 from .accounts import create_account, register, resend_verification, verify_account
 from .email_changes import confirm_email_change, request_email_change
+from .erasure import forget_account
 from .events import list_all_events, list_events
 from .factors import begin_totp, confirm_totp, end_totp, renew_recovery_codes
 from .invitations import accept_invitation, invite
@@ -39,6 +40,7 @@ __all__ = [
     'end_sessions_of',
     'end_totp',
     'find_leaked',
+    'forget_account',
     'identify',
     'invite',
     'list_all_events',

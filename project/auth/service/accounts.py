@@ -9,7 +9,7 @@ from sqlalchemy import delete
 
 from project.auth.errors import WrongPin
 from project.auth.hashing import hash_password, is_password
-from project.auth.models import Credential, Pin, Registration
+from project.auth.models import Credential, Registration
 from project.core.clock import now
 from project.core.data.database import AnyRow, atomic, db, stepwise
 from project.core.data.guesses import spend_guess
@@ -20,7 +20,6 @@ from project.users import service as users
 from project.users.errors import UsernameTaken
 from project.users.models import email_key
 from project.users.permissions import ADMIN, MEMBER
-from project.users.signals import user_deleted
 
 from .events import record
 from .passwords import check_new_password
@@ -83,7 +82,13 @@ def send_verification(email: str) -> None:
 def tell_registered(known: AnyRow) -> None:
     """Tell an account's owner that somebody tried to register their address. Inside `atomic`."""
     # To the address we know, never to the one that was typed (CVE-2019-19844).
-    send_mail('already_registered', to=known.email, username=known.username, name=known.name)
+    send_mail(
+        'already_registered',
+        to=known.email,
+        about=known.id,
+        username=known.username,
+        name=known.name,
+    )
 
 
 @stepwise
@@ -113,15 +118,6 @@ def create_account(
     check_new_password(chosen, words=[username, email])
     roles = [MEMBER, ADMIN] if admin else [MEMBER]
     return store_account(username, email, hash_password(chosen), roles), chosen
-
-
-@user_deleted.connect
-def forget_credentials(_sender: object, *, user_id: int) -> None:
-    """Let go of a leaving user's password, and of what waits for a PIN at their address."""
-    key = email_key(users.get_user(user_id).email)
-    db.session.execute(delete(Pin).where(Pin.email_key == key))
-    db.session.execute(delete(Registration).where(Registration.email_key == key))
-    db.session.execute(delete(Credential).where(Credential.user_id == user_id))
 
 
 def _hash_to_keep(username: str, key: str, password: str) -> str:

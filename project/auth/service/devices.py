@@ -59,6 +59,7 @@ def _tell(user: AnyRow) -> None:
     send_mail(
         'new_device',
         to=user.email,
+        about=user.id,
         username=user.username,
         name=user.name,
         address=origin.address,

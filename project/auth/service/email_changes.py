@@ -12,6 +12,7 @@ from project.core.data.guesses import spend_guess
 from project.core.data.mail import send_mail
 from project.core.data.tasks import enqueue, once, task
 from project.core.data.upsert import insert_or
+from project.core.errors import Unauthorized
 from project.core.principal import Principal
 from project.users import service as users
 from project.users.models import email_key
@@ -32,6 +33,8 @@ def request_email_change(asker: Principal, new_email: str) -> None:
 
     The last wish counts. Refuses with GuessesSpent more than ten a day.
     """
+    if not users.hold_user(asker.user_id):
+        raise Unauthorized
     spend_guess('email-change', f'user:{asker.user_id}', limit=CHANGES, period=DAY)
     wish = {
         'email': new_email,
@@ -46,7 +49,7 @@ def request_email_change(asker: Principal, new_email: str) -> None:
     enqueue(send_email_change, asker.user_id)
 
 
-@task()
+@task(subject='user_id')
 def send_email_change(user_id: int) -> None:
     """Mail the PIN to the address that a user wishes to have. Run twice, it mails once."""
     with atomic():
@@ -62,9 +65,10 @@ def send_email_change(user_id: int) -> None:
         send_mail(
             'email_change',
             to=wish.email,
+            about=user_id,
             username=user.username,
             name=user.name,
-            secret={'pin': issue_pin(_purpose(user_id), wish.email_key)},
+            secret={'pin': issue_pin(change_of(user_id), wish.email_key)},
             lifetime=LIFETIME.total_seconds(),
         )
 
@@ -77,7 +81,7 @@ def confirm_email_change(asker: Principal, pin: str) -> AnyRow:
     """
     wish = EmailChange.find_waiting(asker.user_id)
     key = wish.email_key if wish else f'user:{asker.user_id}'
-    mark = try_pin(_purpose(asker.user_id), key, pin)
+    mark = try_pin(change_of(asker.user_id), key, pin)
     if wish is None:
         raise WrongPin
     return _change(asker.user_id, wish, mark)
@@ -85,7 +89,7 @@ def confirm_email_change(asker: Principal, pin: str) -> AnyRow:
 
 @atomic()
 def _change(user_id: int, wish: AnyRow, mark: bytes) -> AnyRow:
-    consume_pin(_purpose(user_id), wish.email_key, mark)
+    consume_pin(change_of(user_id), wish.email_key, mark)
     db.session.execute(delete(EmailChange).where(EmailChange.user_id == user_id))
     before = users.get_user(user_id)
     user = users.change_email(user_id, wish.email)
@@ -111,9 +115,16 @@ def _let_go(was: str, user: AnyRow, actor: str | None = None) -> None:
 
 def _tell(user: AnyRow, *, was: str, to: str) -> None:
     send_mail(
-        'email_changed', to=to, username=user.username, name=user.name, was=was, email=user.email
+        'email_changed',
+        to=to,
+        about=user.id,
+        username=user.username,
+        name=user.name,
+        was=was,
+        email=user.email,
     )
 
 
-def _purpose(user_id: int) -> str:
+def change_of(user_id: int) -> str:
+    """Return the purpose of the PINs that change a user's address."""
     return f'email-change:{user_id}'

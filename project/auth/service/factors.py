@@ -28,6 +28,7 @@ from project.core.data.database import atomic, db, stepwise
 from project.core.data.guesses import return_guess, spend_guess
 from project.core.data.mail import send_mail
 from project.core.data.upsert import insert_or
+from project.core.errors import Unauthorized
 from project.core.principal import Principal
 from project.core.sealing import seal, unseal
 from project.users import service as users
@@ -75,6 +76,8 @@ def begin_totp(asker: Principal) -> Enrolment:
 
     One that was begun and not confirmed is replaced. Refuses with TotpIsOn where one counts.
     """
+    if not users.hold_user(asker.user_id):
+        raise Unauthorized
     secret = pyotp.random_base32()
     fresh = {'sealed': seal(SEALED, secret.encode()), 'last_step': 0, 'created_at': now()}
     begun = insert_or(
@@ -254,6 +257,7 @@ def _tell(user_id: int, change: str) -> None:
     send_mail(
         'second_factor_changed',
         to=user.email,
+        about=user.id,
         username=user.username,
         name=user.name,
         what=CHANGES[change],

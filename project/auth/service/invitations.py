@@ -118,6 +118,7 @@ def _mail(user: AnyRow | None, email: str, roles: list[str], invited_by: int | N
     send_mail(
         'invitation',
         to=email,
+        about=user.id if user else None,
         username=user.username if user else '',
         name=user.name if user else '',
         secret={'code': '-'.join(code[at : at + 4] for at in range(0, 16, 4))},

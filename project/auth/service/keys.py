@@ -119,7 +119,7 @@ def _refuse_scopes(asker: Principal, scopes: frozenset[str]) -> None:
 
 def _tell(user_id: int, template: str, **context: Any) -> None:
     user = users.get_user(user_id)
-    send_mail(template, to=user.email, username=user.username, **context)
+    send_mail(template, to=user.email, about=user_id, username=user.username, **context)
 
 
 @atomic()

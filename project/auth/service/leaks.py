@@ -44,7 +44,14 @@ def revoke_leaked(token: str) -> tuple[str, AnyRow]:
     model, is_it = _opened_by(token)
     db.session.execute(delete(model).where(is_it))
     record('token_leaked', user.id, token=token[:3])
-    send_mail('token_leaked', to=user.email, username=user.username, name=user.name, kind=kind)
+    send_mail(
+        'token_leaked',
+        to=user.email,
+        about=user.id,
+        username=user.username,
+        name=user.name,
+        kind=kind,
+    )
     return kind, user
 
 

@@ -90,6 +90,7 @@ def _store_password(user: Any, password_hash: str, *, was: str | None, keep: Any
     send_mail(
         'password_changed',
         to=user.email,
+        about=user.id,
         username=user.username,
         name=user.name,
         address=current_origin().address,

@@ -108,6 +108,7 @@ def _end(found: AnyRow) -> None:
     send_mail(
         'reuse_detected',
         to=user.email,
+        about=user.id,
         username=user.username,
         name=user.name,
         address=origin.address,

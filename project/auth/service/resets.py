@@ -60,6 +60,7 @@ def send_reset(email: str) -> None:
             'password_reset',
             # To the address we know, never to the one that was typed (CVE-2019-19844).
             to=user.email,
+            about=user.id,
             username=user.username,
             name=user.name,
             secret={'pin': issue_pin(RESET, email_key(user.email))},
@@ -108,6 +109,7 @@ def _replace(user: AnyRow, key: str, mark: bytes, password_hash: str) -> None:
     send_mail(
         'password_changed',
         to=user.email,
+        about=user.id,
         username=user.username,
         name=user.name,
         address=current_origin().address,

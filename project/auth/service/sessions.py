@@ -7,18 +7,7 @@ from uuid import UUID
 from sqlalchemy import delete, update
 
 from project.auth.errors import SessionNotFound
-from project.auth.models import (
-    OF_USER,
-    SESSIONS,
-    ApiKey,
-    Device,
-    EmailChange,
-    Event,
-    Invitation,
-    RecoveryCode,
-    Session,
-    Totp,
-)
+from project.auth.models import OF_USER, SESSIONS, Session
 from project.core.clock import now
 from project.core.data.database import AnyRow, atomic, db
 from project.core.data.guesses import forget_guesses
@@ -27,7 +16,7 @@ from project.core.principal import Principal
 from project.core.tokens import kind_of, token_hash
 from project.users import service as users
 from project.users.models import ACTIVE, permissions_of
-from project.users.signals import user_deleted, user_disabled
+from project.users.signals import user_disabled
 
 from .events import record
 from .keys import KEY_TOKEN, identify_key
@@ -116,14 +105,6 @@ def unlock(login: str) -> bool:
 def close_sessions(_sender: object, *, user_id: int) -> None:
     """End what a disabled user has open."""
     end_sessions_of(user_id)
-
-
-@user_deleted.connect
-def forget_sessions(_sender: object, *, user_id: int) -> None:
-    """Let go of a leaving user's sessions, their devices, and what is written down about them."""
-    for model in (Session, Device, ApiKey, Totp, RecoveryCode, EmailChange, Event):
-        db.session.execute(delete(model).where(model.user_id == user_id))
-    db.session.execute(delete(Invitation).where(Invitation.invited_by == user_id))
 
 
 @atomic()

@@ -13,7 +13,7 @@ from project.core.data.keyset import Page, PageRequest
 from project.files.errors import FileChanged, FileNotFound
 from project.files.models import FILES, File, FileTag, Usage
 from project.files.names import clean_name
-from project.users.signals import user_deleted
+from project.users.holdings import holds
 
 from .usage import discharge
 
@@ -89,8 +89,8 @@ def empty_trash(owner_id: int) -> int:
     return len(sizes)
 
 
-@user_deleted.connect
-def forget_files(_sender: object, *, user_id: int) -> None:
+@holds('files', tables=['files', 'files_tags', 'files_usage'])
+def forget_files(user_id: int) -> None:
     """Let go of a leaving user's files; the sweeper sees to bytes that nobody else has."""
     db.session.execute(delete(File).where(File.owner_id == user_id))
     db.session.execute(delete(Usage).where(Usage.user_id == user_id))

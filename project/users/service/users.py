@@ -13,6 +13,7 @@ from project.core.clock import now
 from project.core.data.constraints import refuse_duplicates
 from project.core.data.database import AnyRow, atomic, db
 from project.core.data.keyset import Page, PageRequest
+from project.core.data.tasks import forget_subject
 from project.core.principal import Principal
 from project.users.errors import (
     EmailTaken,
@@ -23,11 +24,11 @@ from project.users.errors import (
     UsernameTaken,
     UserNotFound,
 )
-from project.users.models import ACTIVE, DISABLED, USERS, User, UserRole, email_key
+from project.users.holdings import holdings, holds
+from project.users.models import ACTIVE, DISABLED, USERS, Export, User, UserRole, email_key
 from project.users.names import USERNAME
 from project.users.permissions import MEMBER, WRITE
 from project.users.signals import (
-    user_deleted,
     user_disabled,
     user_email_changed,
     user_enabled,
@@ -176,14 +177,15 @@ def change_email(user_id: int, email: str) -> AnyRow:
 def delete_user(
     user_id: int, *, by: Principal | None = None, expected: frozenset[int] | None = None
 ) -> None:
-    """Delete a user, after every feature has let go of them.
+    """Delete a user, after every feature has let go of them (`users.holdings`).
 
     Refuses an unknown user, another version, the last admin, and whoever may more than `by`.
     """
     refuse_more_than(by, get_user(user_id).roles)
     refuse_last_admin(user_id)
     change_row(user_id, {}, expected)
-    user_deleted.send('users', user_id=user_id)
+    for holding in holdings():
+        holding.erase(user_id)
     db.session.execute(delete(User).where(User.id == user_id))
 
 
@@ -201,6 +203,14 @@ def enable_user(user_id: int) -> None:
     """Let a disabled user in again."""
     change_row(user_id, {'status': ACTIVE})
     user_enabled.send('users', user_id=user_id)
+
+
+@holds('users', tables=['users_roles', 'users_exports', 'core_tasks'])
+def forget_user(user_id: int) -> None:
+    """Let go of a user's roles and exports, and of what waits to be done about them."""
+    for model in (UserRole, Export):
+        db.session.execute(delete(model).where(model.user_id == user_id))
+    forget_subject(user_id)
 
 
 def hold_user(user_id: int) -> bool:

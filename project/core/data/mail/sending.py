@@ -17,24 +17,33 @@ def send_mail(
     template: str,
     *,
     to: str,
+    about: int | None = None,
     secret: Mapping[str, Any] | None = None,
     **context: Any,
 ) -> None:
     """Have the mail called `template` sent to one address once this transaction is committed.
 
+    :param about: the id of the user whom it is about: if they are deleted before, it is not sent.
     :param secret: what else the templates get and nobody may read in the outbox, such as a PIN.
 
     The context must be JSON, no rows. Refuses to be called outside `atomic`.
     """
-    enqueue(deliver_mail, template, to, context, dict(secret or {}))
+    enqueue(deliver_mail, template, to, context, dict(secret or {}), about)
 
 
 @task(
     attempts=140,  # With a wait of 15 minutes at most: for about a day.
     time_limit=timedelta(minutes=1),
     secrets=['secret'],
+    subject='about',
 )
-def deliver_mail(template: str, to: str, context: dict[str, Any], secret: dict[str, Any]) -> None:
+def deliver_mail(
+    template: str,
+    to: str,
+    context: dict[str, Any],
+    secret: dict[str, Any],
+    about: int | None = None,
+) -> None:
     """Write a mail and hand it over. Run twice, it is handed over twice under one `Message-ID`,
     by which servers and readers know it again.
 

@@ -4,8 +4,17 @@
 """
 
 from .attempts import current_attempt, once
-from .outbox import enqueue, enqueue_at
+from .outbox import enqueue, enqueue_at, forget_subject
 from .refusals import GiveUp, LeaseLost
 from .registry import task
 
-__all__ = ['GiveUp', 'LeaseLost', 'current_attempt', 'enqueue', 'enqueue_at', 'once', 'task']
+__all__ = [
+    'GiveUp',
+    'LeaseLost',
+    'current_attempt',
+    'enqueue',
+    'enqueue_at',
+    'forget_subject',
+    'once',
+    'task',
+]

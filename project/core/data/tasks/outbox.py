@@ -9,7 +9,17 @@ from typing import Any, ParamSpec
 from uuid import UUID, uuid4
 
 from flask import current_app
-from sqlalchemy import Index, LargeBinary, String, Text, UniqueConstraint, case, func, literal
+from sqlalchemy import (
+    Index,
+    LargeBinary,
+    String,
+    Text,
+    UniqueConstraint,
+    case,
+    delete,
+    func,
+    literal,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
@@ -19,7 +29,7 @@ from project.core.data.upsert import insert_or
 from project.core.origin import current_origin
 
 from .doorbell import CHANNEL, Doorbell
-from .packing import key_of, pack
+from .packing import key_of, pack, subject_of
 from .registry import task_of
 
 P = ParamSpec('P')
@@ -80,6 +90,11 @@ def enqueue_at(
     return _insert(moment, function, args, kwargs)
 
 
+def forget_subject(user_id: int) -> None:
+    """Let go of what waits, or is dead, about a user. Inside `atomic`."""
+    db.session.execute(delete(Entry).where(Entry.subject_id == user_id))
+
+
 def _insert(
     due: datetime, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> UUID:
@@ -93,6 +108,7 @@ def _insert(
         'arguments': arguments,
         'sealed': sealed,
         'unique_key': key_of(task, arguments),
+        'subject_id': subject_of(task, arguments),
         'wanted_at': due,
         'due': due,
         'request_id': current_origin().request_id,

@@ -92,6 +92,11 @@ def _words(value: Any) -> list[str]:
     return [*{word, repr(word)[1:-1], repr(raw)[2:-1], escape(word), *urls, *jsons}]
 
 
+def subject_of(task: Task, text: str) -> int | None:
+    """Return the id of the user whom a task is about."""
+    return json.loads(text).get(task.subject) if task.subject else None
+
+
 def _to_json(task: Task, arguments: dict[str, Any]) -> str:
     try:
         text = json.dumps(arguments, allow_nan=False, separators=(',', ':'))

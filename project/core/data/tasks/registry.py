@@ -31,6 +31,7 @@ class Task:
     :param time_limit: after which the process of an attempt is killed.
     :param secrets: the arguments that are sealed in the outbox and shown nowhere.
     :param unique: the arguments that make two of them the same, of which there is one at most.
+    :param subject: the argument that is the id of the user whom it is about.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Task:
     time_limit: timedelta
     secrets: frozenset[str]
     unique: tuple[str, ...] | None
+    subject: str | None
     timetable: Timetable | None
 
     def wait_after(self, attempt: int) -> timedelta:
@@ -66,6 +68,7 @@ def task(
     time_limit: timedelta = timedelta(minutes=1),
     secrets: Iterable[str] = (),
     unique: Iterable[str] | None = None,
+    subject: str | None = None,
     every: timedelta | None = None,
     cron: str | None = None,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -74,6 +77,7 @@ def task(
     It may run twice: after a crash nobody knows how far it came. How that is safe, it says in its
     docstring. With `every` or `cron` (five fields, UTC) it runs by itself, once a period.
 
+    :param subject: the argument that is the id of a user: what waits goes when they are deleted.
     :param name: how the outbox calls it; by default `<feature>.<function>`. To rename a function
         whose tasks still wait, keep its old name here.
 
@@ -93,6 +97,7 @@ def task(
                 time_limit=time_limit,
                 secrets=frozenset(secrets),
                 unique=chosen,
+                subject=subject,
                 timetable=timetable,
             )
         )
@@ -140,7 +145,8 @@ def _add(fresh: Task) -> None:
     wanted = [p.name for p in parameters.values() if p.default is p.empty]
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     loose = [p.name for p in parameters.values() if p.kind not in named]
-    unknown = {*fresh.secrets, *(fresh.unique or ())} - set(parameters)
+    mentioned = {*fresh.secrets, *(fresh.unique or ()), *filter(None, [fresh.subject])}
+    unknown = mentioned - set(parameters)
     if fresh.name in _tasks or len(fresh.name) > LONGEST_NAME:
         raise ValueError(f'there is a task {fresh.name!r} already, or its name is too long')
     if unknown:
