@@ -23,5 +23,14 @@ def insert_or(
 
     :param conflict: the columns whose unique constraint decides that a row is already there.
     """
-    insert: Any = DIALECTS[db.session.get_bind().dialect.name](model).values(**values)
+    insert = _insert(model).values(**values)
     return insert.on_conflict_do_update(index_elements=conflict, set_=dict(change), where=where)
+
+
+def insert_or_ignore(model: type[Base]) -> Any:
+    """Return an INSERT that leaves out rows which any unique constraint of the table refuses."""
+    return _insert(model).on_conflict_do_nothing()
+
+
+def _insert(model: type[Base]) -> Any:
+    return DIALECTS[db.session.get_bind().dialect.name](model)

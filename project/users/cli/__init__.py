@@ -1,6 +1,6 @@
 """`flask users`, by topic."""
 
-from . import roles, users
+from . import roles, transfers, users
 from .group import users_cli
 
-__all__ = ['roles', 'users', 'users_cli']
+__all__ = ['roles', 'transfers', 'users', 'users_cli']

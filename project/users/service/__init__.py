@@ -2,6 +2,7 @@
 
 from .rights import check_roles, refuse_more_than
 from .roles import define_role, delete_role, grant_role, list_roles, revoke_role, set_roles
+from .transfers import Refused, export_users, import_users
 from .users import (
     change_email,
     check_username,
@@ -23,6 +24,7 @@ from .users import (
 )
 
 __all__ = [
+    'Refused',
     'change_email',
     'check_roles',
     'check_username',
@@ -32,6 +34,7 @@ __all__ = [
     'delete_user',
     'disable_user',
     'enable_user',
+    'export_users',
     'find_user',
     'find_user_by_login',
     'find_username',
@@ -40,6 +43,7 @@ __all__ = [
     'get_user_by_login',
     'grant_role',
     'hold_user',
+    'import_users',
     'list_roles',
     'list_users',
     'note_login',
