@@ -1,11 +1,13 @@
 """The service under attack: as users start it, on either database, with or without a broker."""
 
+import fcntl
 import json
 import os
 import random
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -209,7 +211,7 @@ def attacked(var: Path, database: str, broker: str = '', **settings: str) -> Ite
     """Start the service on an empty database; with a broker, its workers are beside it."""
     var.mkdir(parents=True, exist_ok=True)
     broker = address_of(broker) if broker in SERVERS else broker
-    with _database(database, var) as url:
+    with _alone_at(broker), _database(database, var) as url:
         env = {
             **{name: os.environ[name] for name in ('PATH', 'HOME', 'TMPDIR') if name in os.environ},
             'APP_ENV': 'development', 'DATABASE_URL': url, 'PORT': str(free_port()),
@@ -234,6 +236,17 @@ def attacked(var: Path, database: str, broker: str = '', **settings: str) -> Ite
             for process in filter(None, (web, grown)):
                 _stop(process)
             engine.dispose()
+
+
+@contextmanager
+def _alone_at(broker: str) -> Iterator[None]:
+    """Let one service at a time have a broker: two would take each other's messages."""
+    if not broker:
+        yield
+        return
+    with (Path(tempfile.gettempdir()) / 'tests-broker.lock').open('w') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def post(service: Attacked, number: int, *, fail: bool = False) -> 'requests.Response | None':
