@@ -151,6 +151,8 @@ def _accept(found: AnyRow, user: AnyRow | None, username: str | None, password_h
     )
     if db.session.execute(used.returning(Invitation.email_key)).one_or_none() is None:
         raise InvitationInvalid
+    # Before the user, as where a PIN is consumed: two doors to one address wait for each other.
+    return_pin_guess(found.email_key)
     if user is None:
         _refuse_what_its_sender_lost(found)
         user = store_account(username or '', found.email, password_hash, found.roles or [MEMBER])
@@ -159,7 +161,6 @@ def _accept(found: AnyRow, user: AnyRow | None, username: str | None, password_h
     else:
         db.session.add(Credential(user_id=user.id, password_hash=password_hash))
     forget_registrations(found.email_key)
-    return_pin_guess(found.email_key)
     record('invitation_accepted', user.id)
     return user
 
