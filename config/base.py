@@ -42,6 +42,9 @@ class Config:
     MAX_FORM_MEMORY_SIZE = 64 * 1024
     MAX_FORM_PARTS = 20
 
+    # How many images of strangers the whole service decodes at once: each takes up to 640 MB.
+    IMAGES_CONCURRENCY = env.integer('IMAGES_CONCURRENCY', 1, range(1, 65))
+
     # How long after a login its session may do what asks for a fresh one.
     FRESH_FOR = timedelta(minutes=10)
 
@@ -57,6 +60,8 @@ class Config:
     AUTH_HASH_CONCURRENCY = env.integer('AUTH_HASH_CONCURRENCY', os.cpu_count() or 1, range(1, 257))
     AUTH_HASH_MEMORY_KIB = env.integer('AUTH_HASH_MEMORY_KIB', 19 * 1024)
     AUTH_HASH_ROUNDS = env.integer('AUTH_HASH_ROUNDS', 2)
+
+    USERS_AVATAR_MAX_SIZE = 5 * 1024 * 1024
 
     FILES_MAX_SIZE = env.size('FILES_MAX_SIZE', '10GB')
     FILES_QUOTA = env.size('FILES_QUOTA', '50GB')
