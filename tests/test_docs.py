@@ -150,3 +150,25 @@ class TestVariables:
         example = EXAMPLE.findall((ROOT / '.env.example').read_text())
 
         assert sorted(described) == sorted(example)
+
+
+class TestLimits:
+    def test_the_api_page_names_every_limited_route(self, app):
+        """A client must know what it may do before it is refused."""
+        page = (ROOT / 'docs' / 'api.md').read_text(encoding='utf-8')
+        named = {
+            (method, path, calls)
+            for calls, routes in re.findall(r'^\| (\d+ an? \w+) \| (.*`) \|$', page, re.MULTILINE)
+            for method, path in re.findall(r'`([A-Z]+) (\S+)`', routes)
+        }
+
+        declared = set()
+        for rule in app.url_map.iter_rules():
+            path = re.sub(r'<\w+:', '<', rule.rule.removeprefix('/api/v1'))
+            for method in (rule.methods or set()) - {'HEAD', 'OPTIONS'}:
+                limit = app.extensions['contracts'][rule.endpoint, method].limit
+                if limit:
+                    count, _, per = limit.partition('/')
+                    declared.add((method, path, f'{count} {"an" if per == "hour" else "a"} {per}'))
+
+        assert named == declared

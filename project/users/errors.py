@@ -1,6 +1,14 @@
 """The ways users says no."""
 
-from project.core.errors import Conflict, Forbidden, Invalid, NotFound, PreconditionFailed
+from project.core.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    PreconditionFailed,
+    TooLarge,
+    TooMany,
+)
 
 
 class UserNotFound(NotFound):
@@ -87,3 +95,39 @@ class PermissionUnknown(Invalid):
     """No feature knows this permission."""
 
     field, reason = 'permissions', 'No such permission'
+
+
+class AvatarNotFound(NotFound):
+    """The user has no picture."""
+
+    field, reason = 'avatar', 'No picture'
+
+
+class AvatarTooLarge(TooLarge):
+    """The image is larger, as a file, than we take."""
+
+    reason = 'More than 5 MiB'
+
+
+class ExportNotFound(NotFound):
+    """There is no such export of theirs, or not any more."""
+
+    field, reason = 'export', 'No such export'
+
+
+class ExportNotReady(Conflict):
+    """It is not made yet, or could not be."""
+
+    field, reason = 'export', 'Not made yet, or failed'
+
+
+class ExportUnderWay(Conflict):
+    """One at a time is made."""
+
+    field, reason = 'export', 'Another one is being made'
+
+
+class TooManyExports(TooMany):
+    """Each is kept for days, and may be as large as all that somebody has."""
+
+    reason = 'Three are kept already'

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from flask import current_app, url_for
 from marshmallow import Schema, fields, validate
 
 from project.core.clock import now
@@ -42,10 +43,19 @@ class UserProfileSchema(Schema):
     username = fields.Str()
     name = fields.Str()
     bio = fields.Str()
-    profile_image = fields.Str(allow_none=True)
+    profile_image = fields.Method(
+        'get_profile_image', metadata={'type': ['string', 'null'], 'format': 'uri'}
+    )
     since_logged_in = fields.Method(
         'get_since_logged_in', metadata={'type': ['integer', 'null'], 'minimum': 0}
     )
+
+    def get_profile_image(self, user: Any) -> str | None:
+        """Return where anybody finds their picture; None without one."""
+        if user.profile_image is None:
+            return None
+        path = url_for('api_v1.users.user_avatar', username=user.username)
+        return f'{current_app.config["PUBLIC_URL"].rstrip("/")}{path}'
 
     def get_since_logged_in(self, user: Any) -> int | None:
         """Return the whole days since the last login, right across months; None for never."""
@@ -75,3 +85,13 @@ class RoleSchema(Schema):
     def get_built_in(self, role: Any) -> bool:
         """Tell whether the code decides what it allows."""
         return role.name in BUILT_IN
+
+
+class ExportSchema(Schema):
+    """An export, and how far it is."""
+
+    id = fields.UUID()
+    state = fields.Str(validate=validate.OneOf(('pending', 'ready', 'failed')))
+    size = fields.Int(allow_none=True)
+    created_at = Timestamp()
+    expires_at = Timestamp()

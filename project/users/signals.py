@@ -22,3 +22,6 @@ user_roles_changed = _signals.signal('user-roles-changed')
 
 #: `send('users', name=…, by=…)`: a role was made, allows something else now, or is gone.
 role_changed = _signals.signal('role-changed')
+
+#: `send('users', user_id=…)`: the user wants all that is kept about them as one file.
+export_requested = _signals.signal('export-requested')

@@ -414,7 +414,7 @@ class TestDeleteUser:
 
     def test_asks_all_to_let_go_while_the_user_is_there(self, monkeypatch):
         user, seen = UserFactory(), []
-        holding = Holding('one', frozenset(), lambda user_id: seen.append(User.find(user_id).id))
+        holding = Holding('one', {}, list, lambda user_id: seen.append(User.find(user_id).id))
         monkeypatch.setattr('project.users.service.users.holdings', lambda: [holding, *holdings()])
 
         service.delete_user(user.id)
@@ -427,7 +427,7 @@ class TestDeleteUser:
         def refuse(user_id):
             raise LookupError(user_id)
 
-        late = Holding('one', frozenset(), refuse)
+        late = Holding('one', {}, list, refuse)
         monkeypatch.setattr('project.users.service.users.holdings', lambda: [*holdings(), late])
 
         with pytest.raises(LookupError):

@@ -2,9 +2,9 @@
 
 from .accounts import create_account, register, resend_verification, verify_account
 from .email_changes import confirm_email_change, request_email_change
-from .erasure import forget_account
 from .events import list_all_events, list_events
 from .factors import begin_totp, confirm_totp, end_totp, renew_recovery_codes
+from .holdings import forget_account
 from .invitations import accept_invitation, invite
 from .keys import create_key, delete_key, list_keys, list_keys_of
 from .leaks import find_leaked, revoke_leaked

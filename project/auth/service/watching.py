@@ -1,6 +1,7 @@
 """Watching: what users announces, written down as security events, in the sender's transaction."""
 
 from project.users.signals import (
+    export_requested,
     role_changed,
     user_disabled,
     user_enabled,
@@ -42,6 +43,12 @@ def note_roles(
 def note_role(_sender: object, *, name: str, by: int | None) -> None:
     """Write down that a role allows something else now."""
     record('role_changed', None, actor=_actor(by), role=name)
+
+
+@export_requested.connect
+def note_export(_sender: object, *, user_id: int) -> None:
+    """Write down that all that is kept about a user was asked for."""
+    record('export_requested', user_id)
 
 
 def _actor(by: int | None) -> str:

@@ -51,6 +51,9 @@ class Staged:
         self.size += len(data)
         return len(data)
 
+    def flush(self) -> None:
+        """Do nothing, where writers of archives ask for it: nothing is held back here."""
+
     @property
     def sha256(self) -> str:
         """Return the hash of what came so far, in hexadecimal."""

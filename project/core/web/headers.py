@@ -62,7 +62,7 @@ API = policy(ContentSecurityPolicy().default_src("'none'"), cache='no-store, max
 #: Bytes that a stranger uploaded. Nothing in them runs, whatever they are (ASVS 3.2.1).
 BYTES = policy(ContentSecurityPolicy().default_src("'none'").sandbox(), cache='private, no-cache')
 
-#: Files that operators published for everybody.
+#: Bytes that everybody may see, also as a part of somebody's page: published files, avatars.
 PUBLISHED = policy(
     ContentSecurityPolicy().default_src("'none'").sandbox(),
     cache='public, max-age=300',

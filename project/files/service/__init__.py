@@ -1,6 +1,7 @@
 """What may happen to files. An owner is a user's id: another's file does not exist."""
 
 from .content import open_content, open_upload, store_file, store_upload
+from .holdings import forget_files
 from .library import (
     delete_file,
     empty_trash,
@@ -19,6 +20,7 @@ __all__ = [
     'delete_file',
     'empty_trash',
     'file_stats',
+    'forget_files',
     'get_file',
     'get_report',
     'get_usage',

@@ -11,9 +11,8 @@ from project.core.clock import now
 from project.core.data.database import AnyRow, atomic, db
 from project.core.data.keyset import Page, PageRequest
 from project.files.errors import FileChanged, FileNotFound
-from project.files.models import FILES, File, FileTag, Usage
+from project.files.models import FILES, File, FileTag
 from project.files.names import clean_name
-from project.users.holdings import holds
 
 from .usage import discharge
 
@@ -87,13 +86,6 @@ def empty_trash(owner_id: int) -> int:
     sizes = db.session.scalars(gone.returning(File.size)).all()
     discharge(owner_id, sum(sizes))
     return len(sizes)
-
-
-@holds('files', tables=['files', 'files_tags', 'files_usage'])
-def forget_files(user_id: int) -> None:
-    """Let go of a leaving user's files; the sweeper sees to bytes that nobody else has."""
-    db.session.execute(delete(File).where(File.owner_id == user_id))
-    db.session.execute(delete(Usage).where(Usage.user_id == user_id))
 
 
 def _move(owner_id: int, file_id: UUID, to: datetime | None, expected: Expected) -> None:

@@ -1,6 +1,6 @@
 """The tables of users. None holds a secret."""
 
-from .exports import Export
+from .exports import EXPORTS, EXPORTS_OF_USER, FAILED, PENDING, READY, Export
 from .roles import ROLES, SHOWN_ROLE, RoleDefinition, permissions_of
 from .users import (
     ACTIVE,
@@ -22,7 +22,12 @@ __all__ = [
     'BY_ID',
     'BY_USERNAME',
     'DISABLED',
+    'EXPORTS',
+    'EXPORTS_OF_USER',
+    'FAILED',
+    'PENDING',
     'PROFILE',
+    'READY',
     'ROLES',
     'SHOWN',
     'SHOWN_ROLE',

@@ -3,25 +3,65 @@
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy import BigInteger, ForeignKey, Index, String, bindparam, case, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
-from project.core.data.database import Base
+from project.core.data.database import AnyRow, Base, read
+from project.core.data.keyset import Keyset
+from project.core.data.tasks import will_be_done
 from project.core.data.types import UTCDateTime
+
+PENDING, READY, FAILED = 'pending', 'ready', 'failed'
 
 
 class Export(Base):
-    """An export that was asked for: `pending`, then `ready` for 7 days, or `failed`."""
+    """An export that was asked for: `pending`, then `ready` for 7 days.
+
+    It has `failed` when it is pending and nobody is going to make it any more.
+    """
 
     __tablename__ = 'users_exports'
     __table_args__ = (Index(None, 'user_id', 'created_at'),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     user_id: Mapped[int] = mapped_column(ForeignKey('users.id'))
-    state: Mapped[str] = mapped_column(String(16), default='pending')
-    # The key under which the storage has the ZIP, and its bytes.
-    key: Mapped[str | None] = mapped_column(String(128))
-    size: Mapped[int | None]
+    state: Mapped[str] = mapped_column(String(16), default=PENDING)
+    # What makes it.
+    task_id: Mapped[UUID | None] = mapped_column()
+    size: Mapped[int | None] = mapped_column(BigInteger)
+    sha256: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
+
+    @classmethod
+    def find_of(cls, user_id: int, export_id: UUID) -> AnyRow | None:
+        """Return a user's export of that id, unless its time is over."""
+        mine = EXPORTS_OF_USER.where(cls.id == export_id)
+        return read(mine, {'user_id': user_id, 'moment': now()}).one_or_none()
+
+    @classmethod
+    def find_all(cls, user_id: int) -> list[AnyRow]:
+        """Return a user's exports, the oldest first."""
+        mine = EXPORTS_OF_USER.order_by(cls.created_at, cls.id)
+        return list(read(mine, {'user_id': user_id, 'moment': now()}))
+
+    @classmethod
+    def is_there(cls, export_id: UUID) -> bool:
+        """Tell whether there is such an export, whosever."""
+        return read(select(cls.id).where(cls.id == export_id)).one_or_none() is not None
+
+
+_is_lost = (Export.state == PENDING) & ~will_be_done(Export.task_id)
+
+EXPORTS_OF_USER = select(
+    Export.id, case((_is_lost, FAILED), else_=Export.state).label('state'), Export.size,
+    Export.sha256, Export.created_at, Export.expires_at,
+).where(
+    Export.user_id == bindparam('user_id'),
+    Export.expires_at > bindparam('moment', type_=UTCDateTime()),
+)  # fmt: skip
+
+EXPORTS = Keyset(
+    'exports', sorts={'created_at': Export.created_at}, key=Export.id, default='-created_at'
+)

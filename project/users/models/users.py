@@ -75,6 +75,17 @@ class User(Base):
         return PROFILE.first(username=username.lower())
 
     @classmethod
+    def avatar_of(cls, user_id: int) -> str | None:
+        """Return the key of a user's picture, if they have one."""
+        found = read(select(cls.avatar).where(cls.id == user_id))
+        return found.scalar_one_or_none()
+
+    @classmethod
+    def lock(cls, user_id: int) -> None:
+        """Keep others from changing a user, or locking them, until the transaction ends."""
+        read(select(cls.id).where(cls.id == user_id).with_for_update())
+
+    @classmethod
     def hold_active(cls, user_id: int) -> bool:
         """Tell whether a user is active, and keep them from changing until the transaction ends."""
         active = select(cls.id).where(cls.id == user_id, cls.status == ACTIVE)

@@ -1,6 +1,6 @@
 """The HTTP face of users, by topic: read the request, call the service, answer."""
 
-from . import roles, users
+from . import avatars, exports, roles, users
 from .mount import blueprint
 
-__all__ = ['blueprint', 'roles', 'users']
+__all__ = ['avatars', 'blueprint', 'exports', 'roles', 'users']

@@ -2,4 +2,4 @@
 
 from flask import Blueprint
 
-blueprint = Blueprint('users', 'project.users', url_prefix='/users')
+blueprint = Blueprint('users', 'project.users', url_prefix='/users', template_folder='templates')

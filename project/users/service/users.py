@@ -13,7 +13,6 @@ from project.core.clock import now
 from project.core.data.constraints import refuse_duplicates
 from project.core.data.database import AnyRow, atomic, db
 from project.core.data.keyset import Page, PageRequest
-from project.core.data.tasks import forget_subject
 from project.core.principal import Principal
 from project.users.errors import (
     EmailTaken,
@@ -24,8 +23,8 @@ from project.users.errors import (
     UsernameTaken,
     UserNotFound,
 )
-from project.users.holdings import holdings, holds
-from project.users.models import ACTIVE, DISABLED, USERS, Export, User, UserRole, email_key
+from project.users.holdings import holdings
+from project.users.models import ACTIVE, DISABLED, USERS, User, UserRole, email_key
 from project.users.names import USERNAME
 from project.users.permissions import MEMBER, WRITE
 from project.users.signals import (
@@ -203,14 +202,6 @@ def enable_user(user_id: int) -> None:
     """Let a disabled user in again."""
     change_row(user_id, {'status': ACTIVE})
     user_enabled.send('users', user_id=user_id)
-
-
-@holds('users', tables=['users_roles', 'users_exports', 'core_tasks'])
-def forget_user(user_id: int) -> None:
-    """Let go of a user's roles and exports, and of what waits to be done about them."""
-    for model in (UserRole, Export):
-        db.session.execute(delete(model).where(model.user_id == user_id))
-    forget_subject(user_id)
 
 
 def hold_user(user_id: int) -> bool:

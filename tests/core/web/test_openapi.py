@@ -108,6 +108,9 @@ class TestSpecification:
             '/api/v1/files/report',
             '/api/v1/files/{file_id}/content',
             '/api/v1/files/public/{filename}',
+            '/api/v1/users/me/avatar',
+            '/api/v1/users/{username}/avatar',
+            '/api/v1/users/me/exports/{export_id}/content',
         }
 
     def test_says_every_refusal_that_is_declared_or_implied(self, app):

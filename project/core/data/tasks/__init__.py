@@ -4,7 +4,7 @@
 """
 
 from .attempts import current_attempt, once
-from .outbox import enqueue, enqueue_at, forget_subject
+from .outbox import enqueue, enqueue_at, forget_subject, will_be_done
 from .refusals import GiveUp, LeaseLost
 from .registry import task
 
@@ -17,4 +17,5 @@ __all__ = [
     'forget_subject',
     'once',
     'task',
+    'will_be_done',
 ]

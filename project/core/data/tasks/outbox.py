@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 from flask import current_app
 from sqlalchemy import (
+    ColumnElement,
     Index,
     LargeBinary,
     String,
@@ -17,6 +18,7 @@ from sqlalchemy import (
     UniqueConstraint,
     case,
     delete,
+    exists,
     func,
     literal,
 )
@@ -88,6 +90,11 @@ def enqueue_at(
 ) -> UUID:
     """As `enqueue`, but not before a moment: for reminders."""
     return _insert(moment, function, args, kwargs)
+
+
+def will_be_done(task_id: Any) -> ColumnElement[bool]:
+    """Return the condition that a task waits or runs: neither done, nor given up, nor discarded."""
+    return exists().where(Entry.id == task_id, Entry.state != DEAD)
 
 
 def forget_subject(user_id: int) -> None:

@@ -1,0 +1,62 @@
+"""What files holds about a user: how it is shown, and how it is let go of."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+
+from sqlalchemy import delete
+
+from project.core.data.database import AnyRow, db
+from project.core.data.keyset import rows_of
+from project.core.errors import Unavailable
+from project.files import blobs
+from project.files.models import File, Usage
+from project.users.holdings import Part, holds, json_part
+
+from .library import list_files
+from .usage import get_usage
+
+
+def export_files(user_id: int) -> Iterator[Part]:
+    """Yield a user's files, those in the trash as well: what is known of them, and their bytes."""
+    yield json_part('files/usage.json', [get_usage(user_id)])
+    yield json_part('files/files.json', _files_of(user_id))
+    for file in _files_of(user_id):
+        yield Part(f'files/content/{file.id}/{file.name}', _blocks_of(user_id, file), True)
+
+
+@holds(
+    'files',
+    tables={
+        'files': 'files/files.json',
+        'files_tags': 'files/files.json',
+        'files_usage': 'files/usage.json',
+    },
+    export=export_files,
+)
+def forget_files(user_id: int) -> None:
+    """Let go of a leaving user's files; the sweeper sees to bytes that nobody else has."""
+    db.session.execute(delete(File).where(File.owner_id == user_id))
+    db.session.execute(delete(Usage).where(Usage.user_id == user_id))
+
+
+def _files_of(user_id: int) -> Iterator[AnyRow]:
+    for trashed in (False, True):
+        yield from rows_of(
+            lambda page, filters={'trashed': trashed}: list_files(  # type: ignore[misc]
+                user_id, replace(page, filters=filters)
+            )
+        )
+
+
+def _blocks_of(user_id: int, file: AnyRow) -> Iterator[bytes]:
+    try:
+        stream = blobs.open_blob(file.sha256)
+    except Unavailable:
+        if File.find_of(user_id, file.id) is None:
+            # Deleted for good since it was listed, and swept.
+            return
+        raise
+    with closing(stream):
+        while block := stream.read(blobs.BLOCK):
+            yield block

@@ -1,0 +1,76 @@
+"""Avatars over HTTP."""
+
+from typing import Any
+
+from flask import Response
+from marshmallow import Schema
+
+from project.core.data.images import ImageTooCostly, ImageTooLarge, ImageUnreadable
+from project.core.errors import RangeNotSatisfiable
+from project.core.web.access import current, member, public
+from project.core.web.endpoint import endpoint
+from project.core.web.fields import UploadedFile
+from project.core.web.headers import BYTES, PUBLISHED
+from project.core.web.ranges import send_bytes
+from project.users import service
+from project.users.errors import AvatarNotFound, AvatarTooLarge, NoSuchUsername, UserNotFound
+from project.users.permissions import PROFILE_READ, PROFILE_WRITE
+from project.users.schemas import UserProfileSchema
+
+from .mount import blueprint
+from .users import NAMED
+
+WEBP = 'image/webp'
+
+
+class AvatarForm(Schema):
+    """A picture as a form."""
+
+    file = UploadedFile(required=True, metadata={'type': 'string', 'format': 'binary'})
+
+
+@blueprint.put('/me/avatar')
+@endpoint(
+    allow=member(PROFILE_WRITE), form=AvatarForm, returns=UserProfileSchema, limit='30/hour',
+    largest='USERS_AVATAR_MAX_SIZE',
+    refuses=[AvatarTooLarge, ImageUnreadable, ImageTooLarge, ImageTooCostly, UserNotFound],
+)  # fmt: skip
+def avatar_update(form: dict[str, Any]) -> Any:
+    """Give the user who is asking a picture: JPEG, PNG, GIF, WebP or AVIF.
+
+    It becomes a square of 256 pixels, cut out of the middle, as WebP; whatever else the file says,
+    such as the place where it was taken, is thrown away. Of an animation the first is taken.
+    """
+    return service.set_avatar(current().user_id, form['file'].stream)
+
+
+@blueprint.delete('/me/avatar')
+@endpoint(allow=member(PROFILE_WRITE), refuses=[AvatarNotFound, UserNotFound])
+def avatar_delete() -> None:
+    """Take the picture of the user who is asking away."""
+    service.remove_avatar(current().user_id)
+
+
+@blueprint.get('/me/avatar')
+@endpoint(
+    allow=member(PROFILE_READ), policy=BYTES, produces=WEBP,
+    refuses=[AvatarNotFound, NoSuchUsername, RangeNotSatisfiable],
+)  # fmt: skip
+def avatar_show() -> Response:
+    """Show the picture of the user who is asking."""
+    return _picture_of(current().username)
+
+
+@blueprint.get('/<string:username>/avatar')
+@endpoint(
+    allow=public, policy=PUBLISHED, produces=WEBP, arguments=NAMED,
+    refuses=[AvatarNotFound, NoSuchUsername, RangeNotSatisfiable],
+)  # fmt: skip
+def user_avatar(username: str) -> Response:
+    """Show the picture of a user, to anybody and on any site: what `profile_image` names."""
+    return _picture_of(username)
+
+
+def _picture_of(username: str) -> Response:
+    etag, stream = service.open_avatar(username)
+    return send_bytes(stream, etag=etag, mimetype=WEBP)

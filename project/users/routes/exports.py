@@ -1,0 +1,69 @@
+"""Exports over HTTP."""
+
+from typing import Any
+from uuid import UUID
+
+from flask import Response
+
+from project.core.data.keyset import CursorInvalid, Page, PageRequest
+from project.core.errors import RangeNotSatisfiable
+from project.core.web.access import current, member
+from project.core.web.endpoint import endpoint
+from project.core.web.headers import BYTES
+from project.core.web.pagination import ListQuery, sort_by
+from project.core.web.ranges import describe_bytes, send_bytes
+from project.users import service
+from project.users.errors import ExportNotFound, ExportNotReady, ExportUnderWay, TooManyExports
+from project.users.schemas import ExportSchema
+
+from .mount import blueprint
+
+ZIP = 'application/zip'
+
+
+class ExportListQuery(ListQuery):
+    """Orders of the list of exports."""
+
+    sort = sort_by('created_at')
+
+
+@blueprint.get('/me/exports')
+@endpoint(
+    allow=member(), query=ExportListQuery, returns=ExportSchema, many=True, refuses=[CursorInvalid]
+)
+def export_list(page: PageRequest) -> Page:
+    """List the exports of the user who is asking, newest first."""
+    return service.list_exports(current().user_id, page)
+
+
+@blueprint.post('/me/exports')
+@endpoint(
+    allow=member(fresh=True), returns=ExportSchema, code=202, limit='10/day',
+    location=('.export_show', 'export_id'), refuses=[ExportUnderWay, TooManyExports],
+)  # fmt: skip
+def export_create() -> Any:
+    """Have everything of yours, from every feature, put into one ZIP; a mail says when it is done.
+
+    Wants a fresh login. One at a time is made, and three are kept, each for 7 days.
+    """
+    return service.request_export(current().user_id)
+
+
+@blueprint.get('/me/exports/<uuid:export_id>')
+@endpoint(allow=member(), returns=ExportSchema, refuses=[ExportNotFound])
+def export_show(export_id: UUID) -> Any:
+    """Show how far an export is: `pending`, `ready` or `failed`."""
+    return service.get_export(current().user_id, export_id)
+
+
+@blueprint.get('/me/exports/<uuid:export_id>/content')
+@endpoint(
+    allow=member(fresh=True), policy=BYTES, produces=ZIP,
+    refuses=[ExportNotFound, ExportNotReady, RangeNotSatisfiable],
+)  # fmt: skip
+def export_content(export_id: UUID) -> Response:
+    """Download an export, whole or a range of it. Wants a fresh login."""
+    export, stream = service.open_export(current().user_id, export_id)
+    response = send_bytes(stream, etag=export.sha256, mimetype=ZIP)
+    name = f'export-{export.created_at:%Y-%m-%d}.zip'
+    return describe_bytes(response, name, export.sha256, inline=False)

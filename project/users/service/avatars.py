@@ -1,0 +1,84 @@
+"""Avatars: a picture of each user, as we have made it out of what they sent."""
+
+from datetime import timedelta
+from typing import IO, BinaryIO
+
+from flask import current_app
+
+from project.core.clock import now
+from project.core.data.database import AnyRow, atomic, db, stepwise
+from project.core.data.images import shrink
+from project.core.data.tasks import enqueue_at, task
+from project.users import stored
+from project.users.errors import AvatarNotFound, AvatarTooLarge, UserNotFound
+from project.users.models import User
+
+from .users import get_profile, get_user
+
+EDGE = 256  # pixels
+
+# Whoever wanted to keep a picture has done so by then, or never will.
+UNDER_WAY = timedelta(hours=1)
+
+# Whoever has just read where a picture lies has opened it by then.
+STILL_READ = timedelta(minutes=1)
+
+
+@stepwise
+def set_avatar(user_id: int, image: IO[bytes]) -> AnyRow:
+    """Make a user's avatar out of an image: the square in its middle, without metadata.
+
+    Returns the profile. Refuses with AvatarTooLarge, and as `images.shrink` does.
+    """
+    if image.seek(0, 2) > current_app.config['USERS_AVATAR_MAX_SIZE']:
+        raise AvatarTooLarge
+    picture = shrink(image, edge=EDGE, square=True)
+    key = stored.new_picture_key(user_id)
+    with atomic():
+        # First who cleans up after us, should we die before anybody knows of the bytes.
+        enqueue_at(now() + UNDER_WAY, drop_avatar, user_id, key)
+    stored.keep(key, picture)
+    _replace(user_id, key)
+    return get_profile(get_user(user_id).username)
+
+
+def remove_avatar(user_id: int) -> None:
+    """Take a user's avatar away, or refuse with AvatarNotFound."""
+    if not _replace(user_id, None):
+        raise AvatarNotFound
+
+
+def open_avatar(username: str) -> tuple[str, BinaryIO]:
+    """Return what tells an avatar from others, and its open bytes (WebP).
+
+    Refuses with NoSuchUsername, and with AvatarNotFound a user who has none.
+    """
+    key = get_profile(username).profile_image
+    if key is None:
+        raise AvatarNotFound
+    return key.rpartition('/')[2], stored.open_stored(key)
+
+
+@task(unique=['user_id', 'key'])
+def drop_avatar(user_id: int, key: str) -> None:
+    """Remove a picture that its user does not have (any more). Run twice, it finds none."""
+    if User.avatar_of(user_id) != key:
+        stored.remove(key)
+
+
+@atomic()
+def _replace(user_id: int, key: str | None) -> bool:
+    """Name another picture, or none, as a user's; tell whether there was one before."""
+    user = db.session.get(User, user_id, with_for_update=True)
+    if user is None:
+        # Deleted while their picture was made.
+        raise UserNotFound
+    was, user.avatar = user.avatar, key
+    forget_avatar(user_id, was)
+    return was is not None
+
+
+def forget_avatar(user_id: int, key: str | None) -> None:
+    """Have the bytes of a picture removed soon, that nobody will name any more. In `atomic`."""
+    if key is not None:
+        enqueue_at(now() + STILL_READ, drop_avatar, user_id, key)

@@ -1,0 +1,140 @@
+"""Exports: everything of a user's, from every feature, as one ZIP that is made as a task."""
+
+from datetime import timedelta
+from typing import Any, BinaryIO
+from uuid import UUID, uuid4
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
+
+from sqlalchemy import delete, update
+
+from project.core.clock import now
+from project.core.data.database import AnyRow, atomic, db
+from project.core.data.keyset import Page, PageRequest
+from project.core.data.mail import send_mail
+from project.core.data.storage import Staged
+from project.core.data.tasks import enqueue, task
+from project.core.turns import Turns
+from project.users import stored
+from project.users.errors import (
+    ExportNotFound,
+    ExportNotReady,
+    ExportUnderWay,
+    TooManyExports,
+)
+from project.users.holdings import Part, holdings
+from project.users.models import EXPORTS, EXPORTS_OF_USER, PENDING, READY, Export, User
+from project.users.signals import export_requested
+
+from .users import get_user
+
+KEPT = timedelta(days=7)
+MOST = 3  # of a user's at a time
+
+# One at a time in each service: however many want theirs, other tasks find room beside it.
+turns = Turns()
+
+
+@atomic()
+def request_export(user_id: int) -> AnyRow:
+    """Have everything of a user's put into one ZIP; a mail says when that is done.
+
+    Refuses with ExportUnderWay, and with TooManyExports while three are kept.
+    """
+    # Held, so that two at once do not both find none.
+    User.lock(user_id)
+    kept = Export.find_all(user_id)
+    if any(export.state == PENDING for export in kept):
+        raise ExportUnderWay
+    ready = [export for export in kept if export.state == READY]
+    if len(ready) >= MOST:
+        raise TooManyExports(int((ready[0].expires_at - now()).total_seconds()) + 1)
+    export_id = uuid4()
+    task_id = enqueue(make_export, str(export_id), user_id)
+    db.session.add(Export(id=export_id, user_id=user_id, task_id=task_id, expires_at=now() + KEPT))
+    export_requested.send('users', user_id=user_id)
+    return get_export(user_id, export_id)
+
+
+def list_exports(user_id: int, page: PageRequest) -> Page:
+    """Return a page of a user's exports."""
+    return EXPORTS.page(EXPORTS_OF_USER, page, user_id=user_id, moment=now())
+
+
+def get_export(user_id: int, export_id: UUID) -> AnyRow:
+    """Return a user's export, or refuse with ExportNotFound."""
+    export = Export.find_of(user_id, export_id)
+    if export is None:
+        raise ExportNotFound
+    return export
+
+
+def open_export(user_id: int, export_id: UUID) -> tuple[AnyRow, BinaryIO]:
+    """Return a user's export and its open bytes; refuses with ExportNotFound, ExportNotReady."""
+    export = get_export(user_id, export_id)
+    if export.state != READY:
+        raise ExportNotReady
+    return export, stored.open_stored(stored.export_key(export_id))
+
+
+@task(
+    attempts=20,  # With a wait of 15 minutes at most: for some four hours.
+    time_limit=timedelta(hours=6),
+    subject='user_id',
+)
+def make_export(export_id: str, user_id: int) -> None:
+    """Make the ZIP of an export. Run twice, the second finds it made and leaves it."""
+    wanted = UUID(export_id)
+    with turns.taken(1, patience=1.0), stored.stage() as staged:
+        _write(staged, user_id)
+        staged.sync()
+        _publish(wanted, user_id, staged)
+
+
+@task(unique=['export_id'])
+def drop_export(export_id: str) -> None:
+    """Remove the bytes of an export that is none any more. Run twice, it finds none."""
+    if not Export.is_there(UUID(export_id)):
+        stored.remove(stored.export_key(UUID(export_id)))
+
+
+@task(cron='27 3 * * *')
+@atomic()
+def sweep_exports() -> None:
+    """Forget exports whose time is over, every night. Run twice, it finds none."""
+    forget_exports(Export.expires_at <= now())
+
+
+def forget_exports(which: Any) -> None:
+    """Forget exports, and have their bytes removed. Inside `atomic`."""
+    gone = db.session.scalars(delete(Export).where(which).returning(Export.id)).all()
+    for export_id in gone:
+        enqueue(drop_export, str(export_id))
+
+
+@atomic()
+def _publish(export_id: UUID, user_id: int, staged: Staged) -> None:
+    """Let its user have an export that is made, unless it is forgotten, or made, by now."""
+    made = update(Export).where(Export.id == export_id, Export.state == PENDING)
+    made = made.values(state=READY, size=staged.size, sha256=staged.sha256, expires_at=now() + KEPT)
+    if db.session.execute(made.returning(Export.id)).one_or_none() is None:
+        return
+    # Under the lock of its row: whoever deletes that comes after us, and removes the bytes.
+    staged.keep(stored.export_key(export_id))
+    user = get_user(user_id)
+    send_mail('export_ready', to=user.email, about=user_id, username=user.username)
+
+
+def _write(target: Any, user_id: int) -> None:
+    with ZipFile(target, 'w') as archive:
+        for holding in reversed(holdings()):
+            for part in holding.export(user_id):
+                _add(archive, part)
+
+
+def _add(archive: ZipFile, part: Part) -> None:
+    entry = ZipInfo(part.path, date_time=now().timetuple()[:6])
+    entry.compress_type = ZIP_STORED if part.is_packed else ZIP_DEFLATED
+    # How large it becomes is known at its end only.
+    with archive.open(entry, 'w', force_zip64=True) as file:
+        for block in part.blocks:
+            file.write(block)

@@ -1,0 +1,308 @@
+"""Exports: asked for, made as a task, kept for a while, and whole."""
+
+import io
+import json
+from datetime import timedelta
+from uuid import uuid4
+from zipfile import ZipFile
+
+import pytest
+from sqlalchemy import select, update
+
+from project.auth.models import Event
+from project.core.clock import now
+from project.core.data.database import atomic, db
+from project.core.data.storage import storage
+from project.core.data.tasks.attempts import work_off
+from project.core.data.tasks.outbox import DEAD, Entry
+from project.core.errors import Unavailable
+from project.users import service
+from project.users.errors import (
+    ExportNotFound,
+    ExportNotReady,
+    ExportUnderWay,
+    TooManyExports,
+)
+from project.users.holdings import Holding, Part, json_part
+from project.users.models import Export
+from project.users.service import get_export, open_export, request_export
+from project.users.service.exports import make_export, sweep_exports, turns
+from tests.files.factories import FileFactory
+
+from .factories import UserFactory
+from .races import at_once, separate_app
+
+MINE = '/api/v1/users/me/exports'
+
+
+@pytest.fixture
+def user():
+    """Somebody."""
+    return UserFactory(username='ada', email='ada@example.com')
+
+
+def kept():
+    """Return the names of what the storage has of exports."""
+    folder = storage().root / 'exports'
+    return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+
+
+def opened(user, export_id):
+    """Return the archive."""
+    _, stream = open_export(user.id, export_id)
+    with stream:
+        return ZipFile(io.BytesIO(stream.read()))
+
+
+def grow_old(export_id, by):
+    """Let time pass for an export."""
+    with atomic():
+        export = db.session.get(Export, export_id)
+        export.created_at -= by
+        export.expires_at -= by
+
+
+class TestRequestExport:
+    def test_has_it_made(self, app, user, mailbox):
+        export = request_export(user.id)
+        assert (export.state, export.size) == ('pending', None)
+
+        (mail,) = mailbox()
+
+        made = get_export(user.id, export.id)
+        assert made.state == 'ready'
+        assert made.size == (storage().root / 'exports' / export.id.hex).stat().st_size
+        assert (mail['To'], mail['Subject']) == ('ada@example.com', 'Your data is ready')
+
+    def test_is_kept_for_seven_days_from_when_it_is_ready(self, app, user):
+        export = request_export(user.id)
+        grow_old(export.id, timedelta(days=6))
+
+        work_off(app)
+
+        left = get_export(user.id, export.id).expires_at - now()
+        assert timedelta(days=6, hours=23) < left <= timedelta(days=7)
+
+    def test_is_written_down(self, user):
+        request_export(user.id)
+
+        assert db.session.scalars(select(Event.kind)).all() == ['export_requested']
+
+    def test_refuses_a_second_one_while_the_first_is_made(self, app, user):
+        request_export(user.id)
+
+        with pytest.raises(ExportUnderWay):
+            request_export(user.id)
+
+        work_off(app)
+        assert request_export(user.id).state == 'pending'
+
+    def test_refuses_more_than_are_kept_and_says_when_there_is_room(self, app, user):
+        for days in (5, 2, 0):
+            export = request_export(user.id)
+            work_off(app)
+            grow_old(export.id, timedelta(days=days))
+
+        with pytest.raises(TooManyExports) as refusal:
+            request_export(user.id)
+
+        seconds = int(refusal.value.headers['Retry-After'])
+        assert timedelta(days=1, hours=23) < timedelta(seconds=seconds) <= timedelta(days=2)
+
+    def test_gives_another_chance_where_one_has_failed(self, user):
+        export = request_export(user.id)
+        with atomic():
+            db.session.execute(update(Entry).values(state=DEAD, due=None))
+
+        assert get_export(user.id, export.id).state == 'failed'
+        with pytest.raises(ExportNotReady):
+            open_export(user.id, export.id)
+        assert request_export(user.id).state == 'pending'
+
+    def test_finds_one_of_two_at_once(self, tmp_path):
+        with separate_app(tmp_path) as app:
+            ada = service.create_user(username='ada', email='ada@example.com')
+            ask = [lambda: request_export(ada.id)] * 4
+
+            found = at_once(app, *ask)
+
+            assert sum(isinstance(each, ExportUnderWay) for each in found) == 3
+
+
+class TestMakeExport:
+    def test_holds_everything_of_theirs_and_of_nobody_else(self, app, user):
+        file = FileFactory(owner=user, name='Käse.txt', content=b'bytes', tags=['red'])
+        FileFactory(owner=user, name='old.txt', content=b'old', trashed=True)
+        FileFactory(content=b'of another')
+        export = request_export(user.id)
+        work_off(app)
+
+        with opened(user, export.id) as archive:
+            names = set(archive.namelist())
+            files = json.loads(archive.read('files/files.json'))
+            content = archive.read(f'files/content/{file.id}/Käse.txt')
+            who = json.loads(archive.read('users/user.json'))
+            assert archive.testzip() is None
+
+        assert content == b'bytes'
+        assert {f['name'] for f in files} == {'Käse.txt', 'old.txt'}
+        assert {name for name in names if 'content' in name} == {
+            f'files/content/{f["id"]}/{f["name"]}' for f in files
+        }
+        assert (who[0]['username'], who[0]['roles']) == ('ada', ['member'])
+        assert not any('..' in name or name.startswith('/') for name in names)
+
+    def test_is_made_once_where_the_task_runs_twice(self, app, user, mailbox):
+        export = request_export(user.id)
+        assert len(mailbox()) == 1
+        before = get_export(user.id, export.id)
+
+        make_export(str(export.id), user.id)
+
+        assert get_export(user.id, export.id) == before
+        assert len(mailbox()) == 1
+
+    def test_leaves_nothing_for_who_was_deleted_while_it_was_made(self, app, user, monkeypatch):
+        export = request_export(user.id)
+        late = Holding('late', {}, lambda _: _deleting(user.id), lambda _: None)
+        monkeypatch.setattr('project.users.service.exports.holdings', lambda: [late])
+
+        make_export(str(export.id), user.id)
+
+        work_off(app)
+        assert kept() == set()
+
+    def test_is_tried_again_while_another_one_is_made(self, app, user):
+        export = request_export(user.id)
+        with turns.taken(1, patience=0), pytest.raises(Unavailable):
+            make_export(str(export.id), user.id)
+
+        assert get_export(user.id, export.id).state == 'pending'
+
+    def test_streams_what_is_larger_than_memory_should_hold(self, app, user, monkeypatch):
+        taken = []
+
+        def blocks():
+            for _ in range(64):
+                taken.append(storage_size())
+                yield bytes(1024 * 1024)
+
+        def storage_size():
+            return sum(path.stat().st_size for path in (storage().root / 'incoming').iterdir())
+
+        large = Holding('large', {}, lambda _: [Part('large/zeros', blocks(), True)], print)
+        monkeypatch.setattr('project.users.service.exports.holdings', lambda: [large])
+        export = request_export(user.id)
+
+        work_off(app)
+
+        assert get_export(user.id, export.id).size > 64 * 1024 * 1024
+        # Each block was on the disk before the next was asked for.
+        assert taken[-1] >= 62 * 1024 * 1024
+
+
+def _deleting(user_id):
+    service.delete_user(user_id)
+    yield Part('late/nothing', [])
+
+
+class TestSweepExports:
+    def test_forgets_what_is_past_its_time_bytes_and_all(self, app, user):
+        export, other = request_export(user.id), UserFactory()
+        staying = request_export(other.id)
+        work_off(app)
+        grow_old(export.id, timedelta(days=7))
+
+        with pytest.raises(ExportNotFound):
+            get_export(user.id, export.id)
+        sweep_exports()
+        work_off(app)
+
+        assert kept() == {staying.id.hex}
+        assert db.session.scalars(select(Export.id)).all() == [staying.id]
+
+
+class TestDeleteUser:
+    def test_leaves_no_export(self, app, user):
+        request_export(user.id)
+        work_off(app)
+        assert len(kept()) == 1
+
+        service.delete_user(user.id)
+
+        work_off(app)
+        assert kept() == set()
+
+
+class TestJsonPart:
+    @pytest.mark.parametrize('count', [0, 1, 3])
+    def test_is_a_json_array(self, count):
+        rows = [{'id': uuid4(), 'at': now(), 'name': 'Käse'} for _ in range(count)]
+
+        found = json.loads(b''.join(json_part('a/b.json', rows).blocks))
+
+        assert [row['id'] for row in found] == [str(row['id']) for row in rows]
+        assert all(row['at'].endswith('Z') for row in found)
+
+
+class TestExportCreate:
+    def test_answers_with_where_to_look(self, app, as_user, user):
+        client = as_user(user)
+
+        response = client.post(MINE)
+
+        assert response.status_code == 202
+        assert response.json['data']['state'] == 'pending'
+        shown = client.get(response.location)
+        assert shown.json['data'] == response.json['data']
+        assert set(shown.json['data']) == {'id', 'state', 'size', 'created_at', 'expires_at'}
+
+    def test_refuses_with_conflict(self, as_user, user):
+        client = as_user(user)
+        client.post(MINE)
+
+        response = client.post(MINE)
+
+        assert (response.status_code, list(response.json['data'])) == (409, ['export'])
+
+
+class TestExportContent:
+    def test_is_a_zip_as_an_attachment(self, app, as_user, user):
+        client = as_user(user)
+        path = client.post(MINE).location
+        assert client.get(f'{path}/content').status_code == 409
+        work_off(app)
+
+        response = client.get(f'{path}/content', buffered=True)
+
+        assert (response.status_code, response.mimetype) == (200, 'application/zip')
+        assert response.headers['Content-Disposition'].startswith('attachment; filename="export-')
+        assert response.headers['Cache-Control'] == 'private, no-cache'
+        with ZipFile(io.BytesIO(response.data)) as archive:
+            assert 'users/user.json' in archive.namelist()
+        part = client.get(f'{path}/content', headers={'Range': 'bytes=0-1'}, buffered=True)
+        assert (part.status_code, part.data) == (206, b'PK')
+
+    def test_is_nobody_elses(self, app, as_user, user):
+        path = as_user(user).post(MINE).location
+        work_off(app)
+        other = as_user(UserFactory())
+
+        for address in (path, f'{path}/content', f'{MINE}/{uuid4()}', f'{MINE}/{uuid4()}/content'):
+            response = other.get(address)
+            assert (response.status_code, list(response.json['data'])) == (404, ['export'])
+        assert other.get(MINE).json['data']['items'] == []
+
+
+class TestExportList:
+    def test_shows_the_newest_first(self, app, as_user, user):
+        client = as_user(user)
+        made = []
+        for _ in range(2):
+            made.append(client.post(MINE).json['data']['id'])
+            work_off(app)
+
+        items = client.get(MINE).json['data']['items']
+
+        assert [item['id'] for item in items] == made[::-1]
+        assert {item['state'] for item in items} == {'ready'}
