@@ -26,7 +26,7 @@ from project.users.errors import (
 from project.users.holdings import Holding, Part, json_part
 from project.users.models import Export
 from project.users.service import get_export, open_export, request_export
-from project.users.service.exports import make_export, sweep_exports, turns
+from project.users.service.exports import drop_export, make_export, sweep_exports, turns
 from tests.files.factories import FileFactory
 
 from .factories import UserFactory
@@ -220,6 +220,16 @@ class TestSweepExports:
 
         assert kept() == {staying.id.hex}
         assert db.session.scalars(select(Export.id)).all() == [staying.id]
+
+
+class TestDropExport:
+    def test_asks_once_more_whether_it_is_nobodys(self, app, user):
+        export = request_export(user.id)
+        work_off(app)
+
+        drop_export(str(export.id))
+
+        assert kept() == {export.id.hex}
 
 
 class TestDeleteUser:

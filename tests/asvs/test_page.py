@@ -1,0 +1,54 @@
+"""docs/asvs.md against the tests: what it calls met has a test of that name, nothing else has."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+PAGE = (HERE.parents[1] / 'docs' / 'asvs.md').read_text(encoding='utf-8')
+ROWS = re.findall(r'^\| (\d+\.\d+\.\d+) \| (\d) \| (.*?) \| (.*) \|$', PAGE, re.MULTILINE)
+
+# How many rows a section of the standard has.
+SECTIONS = {
+    '6.1': 3, '6.2': 12, '6.3': 8, '6.4': 6, '6.5': 8, '6.6': 4, '6.7': 2, '6.8': 4,
+    '7.1': 3, '7.2': 4, '7.3': 2, '7.4': 5, '7.5': 3, '7.6': 2,
+    '8.1': 4, '8.2': 4, '8.3': 3, '8.4': 2,
+}  # fmt: skip
+
+
+def named_ids():
+    """Return the ids that tests are named after."""
+    found = set()
+    for path in HERE.glob('test_v*.py'):
+        for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+            if isinstance(node, ast.FunctionDef) and node.name.startswith('test_v'):
+                named = re.match(r'test_v(\d+)_(\d+)_(\d+)_', node.name)
+                found |= {'.'.join(named.groups())} if named else set()
+    return found
+
+
+def test_has_every_row_of_the_three_chapters():
+    expected = {f'{section}.{n}' for section, most in SECTIONS.items() for n in range(1, most + 1)}
+
+    assert [row[0] for row in ROWS] == sorted(expected, key=lambda i: [*map(int, i.split('.'))])
+
+
+def test_calls_met_what_is_tested_and_nothing_else():
+    assert {row[0] for row in ROWS if row[2] == 'met'} == named_ids()
+
+
+@pytest.mark.parametrize('row', [row for row in ROWS if row[2] != 'met'], ids=lambda row: row[0])
+def test_gives_a_reason_for_what_is_not(row):
+    assert row[2] in ('not ours', 'not there')
+    assert len(row[3]) > 5
+
+
+def test_leaves_out_of_the_first_two_levels_only_what_is_not_there():
+    """Level 1 and 2 are the bar: they are met wherever the thing that they are about exists."""
+    missing = {row[0] for row in ROWS if row[2] != 'met' and row[1] in '12'}
+
+    assert missing == {
+        '6.2.6', '6.2.7', '6.6.1', '6.8.1', '6.8.2', '6.8.3', '6.8.4', '7.1.3', '7.6.1', '8.4.1',
+    }  # fmt: skip

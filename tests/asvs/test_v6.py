@@ -1,0 +1,442 @@
+"""ASVS 5.0, V6 Authentication: each row that applies, over HTTP. docs/asvs.md lists all."""
+
+import re
+import secrets
+from datetime import timedelta
+from pathlib import Path
+
+import pyotp
+import pytest
+from sqlalchemy import func, select
+from zxcvbn.frequency_lists import FREQUENCY_LISTS
+
+from project.auth.models import Credential, RecoveryCode, Totp
+from project.auth.service.passwords import GUESSES, PERIOD
+from project.auth.service.pins import LIFETIME, TRIES
+from project.core.clock import now
+from project.core.data.database import Base, db
+from project.core.tokens import new_token
+from project.users.models import User
+from tests.auth.factories import PASSWORD
+from tests.auth.pins import other_than, pin_in
+from tests.client import data, reasons
+
+from .conftest import API, SESSIONS, Person
+
+NEW = 'Difference engine, 1822'
+SECURITY = (Path(__file__).parents[2] / 'docs' / 'security.md').read_text(encoding='utf-8')
+STEP = timedelta(seconds=30)
+
+
+def register(client, name='ada', password=PASSWORD, email=None):
+    """Register, as a stranger does."""
+    body = {'username': name, 'email': email or f'{name}@example.com', 'password': password}
+    return client.post(f'{API}/auth/accounts', json=body)
+
+
+def weakness(client, password, name='ada'):
+    """Return why a password is refused, or None."""
+    response = register(client, name, password)
+    return None if response.status_code == 202 else reasons(response).get('password')
+
+
+def enrol(person, clock):
+    """Turn on the second factor of somebody who is logged in; return its secret and the codes."""
+    secret = data(person.call('POST', '/auth/totp'))['secret']
+    answer = person.call('PUT', '/auth/totp', {'otp': pyotp.TOTP(secret).at(now())})
+    clock.shift(STEP * 2)
+    return secret, data(answer)['recovery_codes']
+
+
+def otp_of(secret, steps=0):
+    """Return what an authenticator shows, so many steps from now."""
+    return pyotp.TOTP(secret).at(now() + steps * STEP)
+
+
+class TestDocumentation:
+    def test_v6_1_1_says_how_guessing_is_limited_and_nobody_is_locked_out(self):
+        assert f'{GUESSES} wrong ones in {PERIOD.seconds // 60} minutes lock' in SECURITY
+        assert 'strangers who guess keep nobody out' in SECURITY
+
+    def test_v6_1_2_says_which_words_no_password_is_made_of(self):
+        assert '`AUTH_CONTEXT_WORDS`' in SECURITY
+
+    def test_v6_1_3_lists_every_way_in_with_its_strength(self):
+        page = (Path(__file__).parents[2] / 'docs' / 'asvs.md').read_text(encoding='utf-8')
+        ways = page.partition('## Ways in')[2].partition('\n## ')[0]
+
+        for way in ('password', 'refresh token', 'API key', 'recovery code', 'invitation', 'reset'):
+            assert f'| {way}' in ways
+
+
+class TestPasswords:
+    def test_v6_2_1_has_at_least_eight_characters(self, anybody):
+        assert weakness(anybody, 'zqk93v7')
+        assert weakness(anybody, 'zqk93v7x') is None
+
+    def test_v6_2_2_can_be_changed(self, ada):
+        body = {'current_password': PASSWORD, 'new_password': NEW}
+        assert ada.call('PUT', '/auth/password', body).status_code == 200
+
+        assert ada.log_in().status_code == 401
+        ada.password = NEW
+        assert ada.log_in().status_code == 201
+
+    def test_v6_2_3_wants_the_old_one_for_that_and_counts_guesses(self, ada):
+        missing = ada.call('PUT', '/auth/password', {'new_password': NEW})
+        body = {'current_password': 'guessed wrongly', 'new_password': NEW}
+        answers = [ada.call('PUT', '/auth/password', body).status_code for _ in range(GUESSES + 1)]
+
+        assert missing.status_code == 422
+        assert answers == [422] * GUESSES + [429]
+
+    def test_v6_2_4_is_none_of_the_common_ones(self, anybody):
+        common = [word for word in FREQUENCY_LISTS['passwords'] if len(word) >= 8]
+        assert len(FREQUENCY_LISTS['passwords']) > 3000
+
+        for word in secrets.SystemRandom().sample(common, 20):
+            assert weakness(anybody, word), word
+
+    @pytest.mark.parametrize(
+        'password',
+        ['aaaaaaaaaaaaaaab qqq', ' ' * 7 + '☃' + ' ' * 8, '12 345 678 901 234', 'ÀÉÎÕÜ' * 2],
+    )
+    def test_v6_2_5_may_be_of_any_composition(self, anybody, password):
+        assert weakness(anybody, password) is None
+
+    def test_v6_2_8_is_taken_exactly_as_typed(self, somebody):
+        long = 'x' * 72 + 'Abcdefg '
+        eve = somebody('eve', long)
+        assert eve.log_in().status_code == 201
+
+        for other in (f'{long[:73]}X{long[74:]}', long.swapcase(), long.strip(), long[:72]):
+            eve.password = other
+            assert eve.log_in().status_code == 401, other
+
+    def test_v6_2_9_may_be_long_and_too_long_is_not_hashed(self, somebody, anybody, monkeypatch):
+        for number, length in enumerate((64, 128)):
+            person = somebody(f'long{number}', '☃' * length)
+            assert person.log_in().status_code == 201
+
+        monkeypatch.setattr('project.auth.hashing._hasher', pytest.fail)
+        assert weakness(anybody, 'x' * 129)
+        assert weakness(anybody, 'x' * 1_000_000)
+
+    def test_v6_2_10_need_not_be_changed_by_and_by(self, somebody, clock):
+        person = somebody('ada')
+        clock.shift(timedelta(days=400))
+
+        assert person.log_in().status_code == 201
+
+    @pytest.mark.parametrize('password', ['flaskflask', 'lovelace12', 'lovelace@example.com'])
+    def test_v6_2_11_is_not_made_of_what_everybody_knows_here(self, anybody, password):
+        assert weakness(anybody, password, 'lovelace')
+
+    def test_v6_2_12_is_none_that_has_leaked_and_nobody_is_asked(self, anybody, monkeypatch):
+        monkeypatch.setattr('socket.socket.connect', pytest.fail)
+
+        for leaked in ('password1', 'iloveyou1', 'trustno1', 'sunshine1'):
+            assert weakness(anybody, leaked), leaked
+
+
+class TestGeneral:
+    def test_v6_3_1_looks_at_no_more_guesses_than_it_says(self, somebody, monkeypatch):
+        """tests/reliability/test_guessing.py does so with 1,000 at once, over two workers."""
+        eve, seen = somebody('eve'), []
+        known = eve.log_in().json['data']['device']
+        real = __import__('project.auth.service.logins', fromlist=['is_password']).is_password
+        monkeypatch.setattr(
+            'project.auth.service.logins.is_password', lambda *a: seen.append(a) or real(*a)
+        )
+
+        for number in range(40):
+            login = ('eve', 'EVE', 'eve@example.com', 'EVE@Example.com')[number % 4]
+            body = {'user_or_email': login, 'password': f'guess {number}'}
+            headers = {'X-Forwarded-For': f'192.0.2.{number}', 'X-Real-IP': f'198.51.100.{number}'}
+            eve.client.post(SESSIONS, json=body, headers=headers)
+
+        assert len(seen) == GUESSES
+        # The right one is not looked at either, but from where they have been before.
+        assert eve.log_in().status_code == 429
+        assert eve.log_in(device=known).status_code == 201
+
+    def test_v6_3_2_knows_nobody_at_first(self, anybody):
+        assert db.session.scalar(select(func.count()).select_from(User)) == 0
+        for name in ('admin', 'root', 'test'):
+            for password in ('admin', 'password', 'changeme'):
+                assert Person(anybody.application, name, password).log_in().status_code == 401
+
+    def test_v6_3_3_wants_the_second_factor_where_it_is_on(self, ada, clock):
+        secret, _ = enrol(ada, clock)
+
+        alone = ada.log_in()
+        assert (alone.status_code, set(reasons(alone))) == (401, {'otp'})
+        assert ada.log_in(otp=otp_of(secret)).status_code == 201
+
+    def test_v6_3_4_knows_no_way_around_it(self, ada, clock, mailed, anybody):
+        enrol(ada, clock)
+
+        # Showing the password again.
+        again = ada.call('POST', '/auth/sessions/current/reauthentication', {'password': PASSWORD})
+        assert (again.status_code, set(reasons(again))) == (401, {'otp'})
+        # A reset opens nothing, and what follows it is asked.
+        anybody.post(f'{API}/auth/password-resets', json={'email': 'ada@example.com'})
+        body = {'email': 'ada@example.com', 'pin': mailed('ada@example.com'), 'new_password': NEW}
+        reset = anybody.put(f'{API}/auth/password-resets', json=body)
+        assert (reset.status_code, data(reset)) == (200, None)
+        ada.password = NEW
+        assert set(reasons(ada.log_in())) == {'otp'}
+        # The right code with a wrong password tells nothing about either.
+        ada.password = 'wrong password'
+        assert set(reasons(ada.log_in(otp='000000'))) == {'credentials'}
+
+    def test_v6_3_5_tells_of_a_login_from_elsewhere(self, ada, mailbox):
+        ada.client.environ_base['REMOTE_ADDR'] = '203.0.113.9'
+        ada.client.environ_base['HTTP_USER_AGENT'] = 'another browser'
+        ada.log_in()
+
+        assert [mail['Subject'] for mail in mailbox()] == ['A new device has logged in']
+
+    def test_v6_3_6_sends_nothing_by_mail_that_logs_in(self, ada, mailed, anybody):
+        anybody.post(f'{API}/auth/password-resets', json={'email': 'ada@example.com'})
+        pin = mailed('ada@example.com')
+
+        for field in ('otp', 'password'):
+            assert ada.log_in(**{field: pin}).status_code in (201, 401)
+        body = {'email': 'ada@example.com', 'pin': pin, 'new_password': NEW}
+        assert data(anybody.put(f'{API}/auth/password-resets', json=body)) is None
+
+    def test_v6_3_7_tells_the_old_address_of_every_change(self, ada, clock, mailbox, mailed):
+        body = {'current_password': PASSWORD, 'new_password': NEW}
+        ada.call('PUT', '/auth/password', body)
+        enrol(ada, clock)
+        ada.call('POST', '/auth/email-changes', {'new_email': 'new@example.com'})
+        ada.call('PUT', '/auth/email-changes', {'pin': mailed('new@example.com')})
+
+        told = [mail['Subject'] for mail in mailbox() if mail['To'] == 'ada@example.com']
+        assert sorted(told) == [
+            'A second factor was turned on', 'The address of your account was changed',
+            'Your password was changed',
+        ]  # fmt: skip
+
+    def test_v6_3_8_says_nothing_about_who_is_known(self, somebody, anybody):
+        """tests/reliability/test_timing.py compares the times as well."""
+        somebody('known')
+        asked = {
+            ('POST', '/auth/sessions'): lambda n: {'user_or_email': n, 'password': 'wrong word'},
+            ('POST', '/auth/accounts'): lambda n: {
+                'username': f'{n}2', 'email': f'{n}@example.com', 'password': PASSWORD,
+            },
+            ('POST', '/auth/verifications'): lambda n: {'email': f'{n}@example.com'},
+            ('POST', '/auth/password-resets'): lambda n: {'email': f'{n}@example.com'},
+            ('PUT', '/auth/verifications'): lambda n: {
+                'email': f'{n}@example.com', 'pin': '000000', 'password': PASSWORD,
+            },
+            ('PUT', '/auth/password-resets'): lambda n: {
+                'email': f'{n}@example.com', 'pin': '000000', 'new_password': NEW,
+            },
+        }  # fmt: skip
+        for (method, path), body in asked.items():
+            answers = []
+            for name in ('known', 'nobody'):
+                response = anybody.open(API + path, method=method, json=body(name))
+                headers = {
+                    k: v for k, v in response.headers if k not in ('X-Request-ID', 'RateLimit')
+                }
+                answers.append((response.status_code, response.data, headers))
+            assert answers[0] == answers[1], path
+
+
+class TestLifecycle:
+    def test_v6_4_1_gives_first_codes_that_are_random_and_short_lived(self, anybody, mailed, clock):
+        codes = set()
+        for number in range(20):
+            register(anybody, f'ada{number}')
+            codes.add(mailed(f'ada{number}@example.com'))
+        assert len(codes) >= 19
+
+        # Alone it opens nothing: the password goes with it, and nobody else knows that.
+        body = {'email': 'ada0@example.com', 'pin': mailed('ada0@example.com')}
+        wrong = anybody.put(f'{API}/auth/verifications', json={**body, 'password': NEW})
+        assert set(reasons(wrong)) == {'pin'}
+        clock.shift(LIFETIME + timedelta(seconds=1))
+        late = anybody.put(f'{API}/auth/verifications', json={**body, 'password': PASSWORD})
+        assert set(reasons(late)) == {'pin'}
+
+    def test_v6_4_1_gives_invitations_of_eighty_random_bits_for_one_use(
+        self, admin, anybody, mailed
+    ):
+        admin.call('POST', '/auth/invitations', {'email': 'eve@example.com'})
+        code = mailed('eve@example.com')
+        assert len(code.replace('-', '')) * 5 == 80
+
+        body = {'email': 'eve@example.com', 'code': code, 'password': PASSWORD, 'username': 'eve'}
+        assert anybody.put(f'{API}/auth/invitations', json=body).status_code == 201
+        again = anybody.put(f'{API}/auth/invitations', json={**body, 'username': 'eve2'})
+        assert again.status_code == 422
+
+    def test_v6_4_2_asks_nobody_for_their_first_pet(self, app):
+        for table in Base.metadata.tables.values():
+            for column in table.columns:
+                assert (
+                    not re.search('hint$|question|answer', column.name) or table.name == 'auth_keys'
+                )
+
+    def test_v6_4_3_keeps_the_second_factor_through_a_reset(self, ada, clock, anybody, mailed):
+        secret, _ = enrol(ada, clock)
+        anybody.post(f'{API}/auth/password-resets', json={'email': 'ada@example.com'})
+        body = {'email': 'ada@example.com', 'pin': mailed('ada@example.com'), 'new_password': NEW}
+        anybody.put(f'{API}/auth/password-resets', json=body)
+
+        assert not ada.is_known()
+        assert ada.refresh().status_code == 401
+        ada.password = NEW
+        assert ada.log_in().status_code == 401
+        assert ada.log_in(otp=otp_of(secret)).status_code == 201
+
+    def test_v6_4_4_replaces_a_lost_factor_by_a_recovery_code_alone(self, ada, clock):
+        _, codes = enrol(ada, clock)
+
+        assert ada.log_in(recovery_code='AAAA-AAAA-AAAA-AAAA-AAAA-AAAA').status_code == 401
+        assert ada.log_in(recovery_code=codes[0]).status_code == 201
+        kinds = [event['kind'] for event in data(ada.call('GET', '/auth/events'))['items']]
+        assert 'recovery_code_used' in kinds
+
+    def test_v6_4_5_reminds_of_a_key_before_it_ends(self, ada, clock, mailbox):
+        ends = (now() + timedelta(days=30)).isoformat()
+        ada.call('POST', '/auth/keys', {'name': 'ci', 'scopes': ['files:read'], 'expires_at': ends})
+        mailbox()
+
+        clock.shift(timedelta(days=23, seconds=1))
+
+        assert mailbox()[-1]['Subject'] == 'An API key will expire soon'
+
+    def test_v6_4_6_lets_no_admin_choose_anybodys_password(self, admin, somebody, cli):
+        eve = somebody('eve')
+        user_id = User.find_by_username('eve').id
+
+        for field in ('password', 'new_password', 'password_hash'):
+            refused = admin.call('PATCH', f'/users/{user_id}', {field: NEW})
+            assert (refused.status_code, set(reasons(refused))) == (422, {field})
+        created = admin.call('POST', '/users', {
+            'username': 'bob', 'email': 'bob@example.com', 'password': NEW,
+        })  # fmt: skip
+        assert set(reasons(created)) == {'password'}
+        # An operator can begin a reset, and only the user ends it.
+        assert cli.invoke(args=['auth', 'reset-password', 'eve']).exit_code == 0
+        assert '--password' not in cli.invoke(args=['auth', 'reset-password', '--help']).output
+        assert eve.log_in().status_code == 201
+
+
+class TestFactors:
+    def test_v6_5_1_takes_each_code_once(self, ada, clock):
+        """tests/reliability/test_races.py does so with eight at once, over two workers."""
+        secret, codes = enrol(ada, clock)
+        otp = otp_of(secret)
+
+        assert [ada.log_in(otp=otp).status_code for _ in range(2)] == [201, 401]
+        again = [ada.log_in(recovery_code=codes[0]).status_code for _ in range(2)]
+        assert again == [201, 401]
+
+    def test_v6_5_2_stores_codes_so_that_nobody_reads_them(self, ada, clock):
+        secret, codes = enrol(ada, clock)
+        # 24 letters of base 32: more than the 112 bits below which the hash must be slow.
+        assert all(len(code.replace('-', '')) * 5 >= 112 for code in codes)
+
+        stored = [*db.session.scalars(select(RecoveryCode.code_hash))]
+        stored += [sealed.decode() for sealed in db.session.scalars(select(Totp.sealed))]
+        assert all(len(each) >= 64 for each in stored)
+        for word in (secret, *codes, *(code.replace('-', '') for code in codes)):
+            assert not any(word.lower() in each.lower() for each in stored)
+
+    def test_v6_5_3_draws_codes_that_nobody_can_foretell(self):
+        tokens = [new_token('pst') for _ in range(10_000)]
+        assert len(set(tokens)) == len(tokens)
+
+        # Each character as often as any other, within five times what chance does.
+        # But the last one, which has only four of the 256 bits.
+        body = ''.join(token[4:46] for token in tokens)
+        expected = len(body) / 64
+        for letter in set(body):
+            assert abs(body.count(letter) - expected) < 5 * expected**0.5
+        assert len(set(body)) == 64
+
+    def test_v6_5_4_makes_them_long_enough(self, anybody, mailed):
+        register(anybody)
+
+        assert re.fullmatch('[0-9]{6}', mailed('ada@example.com'))
+
+    def test_v6_5_5_lets_them_live_for_ten_minutes_and_a_step(self, ada, clock, anybody, mailed):
+        secret, _ = enrol(ada, clock)
+        clock.shift(STEP * 4)
+        assert timedelta(minutes=10) >= LIFETIME
+
+        assert ada.log_in(otp=otp_of(secret, -2)).status_code == 401
+        assert ada.log_in(otp=otp_of(secret, 2)).status_code == 401
+        assert ada.log_in(otp=otp_of(secret, -1)).status_code == 201
+        register(anybody, 'bob')
+        body = {'email': 'bob@example.com', 'pin': mailed('bob@example.com'), 'password': PASSWORD}
+        clock.shift(LIFETIME + timedelta(seconds=1))
+        assert anybody.put(f'{API}/auth/verifications', json=body).status_code == 422
+
+    def test_v6_5_6_can_be_revoked(self, ada, clock):
+        secret, codes = enrol(ada, clock)
+        ada.log_in(otp=otp_of(secret))
+
+        assert ada.call('DELETE', '/auth/totp').status_code == 200
+        assert ada.log_in().status_code == 201
+        assert db.session.scalar(select(func.count()).select_from(RecoveryCode)) == 0
+        assert ada.log_in(recovery_code=codes[0]).status_code == 201  # Asked for no more.
+
+    def test_v6_5_8_goes_by_the_clock_of_the_server(self, ada, clock):
+        secret, _ = enrol(ada, clock)
+        body = {'user_or_email': 'ada', 'password': PASSWORD, 'otp': otp_of(secret, 100)}
+
+        moment = (now() + 100 * STEP).strftime('%a, %d %b %Y %H:%M:%S GMT')
+        response = ada.client.post(SESSIONS, json=body, headers={'Date': moment})
+
+        assert response.status_code == 401
+
+
+class TestOutOfBand:
+    def test_v6_6_2_takes_a_code_for_what_it_was_asked_for(self, ada, anybody, mailbox):
+        anybody.post(f'{API}/auth/password-resets', json={'email': 'ada@example.com'})
+        first = pin_in(mailbox()[-1])
+        anybody.post(f'{API}/auth/password-resets', json={'email': 'ada@example.com'})
+        ada.call('POST', '/auth/email-changes', {'new_email': 'new@example.com'})
+        newest = {mail['To']: pin_in(mail) for mail in mailbox()}
+
+        # Not that of the request before, and not that of another purpose.
+        body = {'email': 'ada@example.com', 'new_password': NEW}
+        for pin in {first, newest['new@example.com']} - {newest['ada@example.com']}:
+            response = anybody.put(f'{API}/auth/password-resets', json={**body, 'pin': pin})
+            assert set(reasons(response)) == {'pin'}
+        change = ada.call('PUT', '/auth/email-changes', {'pin': newest['ada@example.com']})
+        assert set(reasons(change)) == {'pin'}
+
+    def test_v6_6_3_is_void_after_five_wrong_ones(self, anybody, mailed):
+        register(anybody)
+        pin = mailed('ada@example.com')
+        body = {'email': 'ada@example.com', 'password': PASSWORD}
+        for _ in range(TRIES):
+            anybody.put(f'{API}/auth/verifications', json={**body, 'pin': other_than(pin)})
+
+        response = anybody.put(f'{API}/auth/verifications', json={**body, 'pin': pin})
+
+        assert set(reasons(response)) == {'pin'}
+
+
+def test_v6_6_nobody_finds_a_code_in_what_is_stored(anybody, mailed):
+    register(anybody)
+    pin = mailed('ada@example.com')
+
+    for table in Base.metadata.sorted_tables:
+        for column in table.columns:
+            for value in map(str, db.session.scalars(select(column))):
+                assert pin not in re.findall(r'\b\d{6}\b', value), column
+
+
+def test_v6_2_passwords_are_stored_by_a_slow_hash(somebody):
+    somebody('ada')
+
+    assert db.session.scalar(select(Credential.password_hash)).startswith('$argon2id$')

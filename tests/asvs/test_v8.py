@@ -1,0 +1,200 @@
+"""ASVS 5.0, V8 Authorization: each row that applies, over HTTP. docs/asvs.md lists all."""
+
+import re
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from project.users.models import User
+from tests.auth.factories import PASSWORD
+from tests.client import data, reasons
+
+from .conftest import API, Person
+
+DOCS = Path(__file__).parents[2] / 'docs'
+
+# What only the service writes, wherever it is shown.
+PROTECTED = [
+    'id', 'roles', 'status', 'version', 'created_at', 'updated_at', 'permissions', 'last_login',
+    'avatar', 'profile_image', 'owner_id', 'user_id', 'sha256', 'size', 'type', 'is_admin',
+]  # fmt: skip
+
+
+@pytest.fixture
+def eve(somebody):
+    """Somebody else, who is logged in."""
+    person = somebody('eve')
+    person.log_in()
+    return person
+
+
+def things_of(person):
+    """Make one of each thing that has an id, and return the paths on which its owner reaches it."""
+    upload = person.client.post(
+        f'{API}/files?name=a.txt',
+        data=b'bytes',
+        content_type='text/plain',
+        headers={'Authorization': f'Bearer {person.tokens["token"]}'},
+    )
+    file = f'/files/{data(upload)["id"]}'
+    key = data(person.call('POST', '/auth/keys', {'name': 'ci', 'scopes': ['files:read']}))
+    session = next(
+        each for each in data(person.call('GET', '/auth/sessions'))['items'] if each['current']
+    )
+    export = data(person.call('POST', '/users/me/exports'))
+    user = f'/users/{User.find_by_username(person.name).id}'
+    return [
+        ('GET', file, None), ('PATCH', file, {'name': 'b.txt'}), ('GET', f'{file}/content', None),
+        ('POST', f'{file}/restore', None), ('DELETE', file, None),
+        ('DELETE', f'/auth/keys/{key["id"]}', None),
+        ('DELETE', f'/auth/sessions/{session["id"]}', None),
+        ('GET', f'/users/me/exports/{export["id"]}', None),
+        ('GET', f'/users/me/exports/{export["id"]}/content', None),
+        ('GET', user, None), ('PATCH', user, {'bio': 'Owned.'}),
+    ]  # fmt: skip
+
+
+def unknown(path):
+    """Return the same path with an id that nobody has."""
+    other = re.sub('[0-9a-f]{8}-[0-9a-f-]{27}', str(uuid4()), path)
+    return re.sub(r'(?<=/users/)\d+', '2147483646', other)
+
+
+class TestDocumentation:
+    def test_v8_1_1_says_who_may_call_what(self):
+        assert '| route | nobody | member | admin |' in (DOCS / 'matrix.md').read_text('utf-8')
+
+    def test_v8_1_2_says_who_may_write_which_field(self):
+        table = (DOCS / 'asvs.md').read_text('utf-8').partition('## Fields')[2]
+
+        for field in ('username', 'email', 'name', 'bio', 'roles', 'status'):
+            assert f'| `{field}` |' in table
+
+    def test_v8_1_3_says_what_else_is_looked_at(self):
+        assert 'from a device that is not known' in (DOCS / 'security.md').read_text('utf-8')
+
+
+class TestAccess:
+    def test_v8_2_1_is_what_the_matrix_says(self):
+        """tests/test_matrix.py calls every route as everybody."""
+        from tests.test_matrix import ROWS, TestMatrix
+
+        asked = [name for name in vars(TestMatrix) if name.startswith('test_')]
+        assert len(ROWS) > 60
+        assert {
+            'test_nobody', 'test_a_member', 'test_an_admin', 'test_a_user_who_was_disabled',
+            'test_who_has_not_verified_their_address', 'test_a_real_key_of_each_scope',
+        } <= set(asked)  # fmt: skip
+
+    def test_v8_2_2_never_is_by_an_id_of_somebody_else(self, ada, eve):
+        for method, path, body in things_of(ada):
+            theirs = eve.call(method, path, body)
+            nobodys = eve.call(method, unknown(path), body)
+
+            assert theirs.status_code == 404, path
+            # And none can tell that there is one.
+            assert theirs.data == nobodys.data
+            told = [
+                {name: value for name, value in each.headers if name != 'X-Request-ID'}
+                for each in (theirs, nobodys)
+            ]
+            assert told[0] == told[1]
+        # It all is still there, and its owner's.
+        assert ada.is_known()
+
+    def test_v8_2_2_lets_their_owner_reach_all_of_them(self, ada):
+        last = ('DELETE', 'sessions')
+        things = things_of(ada)
+        for method, path, body in sorted(things, key=lambda each: each[1].find(last[1]) > 0):
+            assert ada.call(method, path, body).status_code in (200, 409), path
+
+    @pytest.mark.parametrize('field', PROTECTED)
+    def test_v8_2_3_takes_no_field_that_only_the_service_writes(self, ada, field):
+        for method, path in (
+            ('PATCH', '/users/me'), ('POST', '/auth/accounts'), ('POST', '/auth/keys'),
+        ):  # fmt: skip
+            response = ada.call(method, path, {field: 'admin'})
+            assert response.status_code == 422
+            assert field in reasons(response)
+
+    def test_v8_2_3_shows_nobody_more_than_is_theirs_to_see(self, ada, eve, anybody):
+        profile = data(anybody.get(f'{API}/users/ada/profile'))
+        assert set(profile) == {'username', 'name', 'bio', 'profile_image', 'since_logged_in'}
+
+        assert set(data(ada.call('GET', '/users/me'))) == {
+            'id', 'username', 'email', 'name', 'bio', 'roles', 'status', 'version', 'created_at',
+            'updated_at',
+        }  # fmt: skip
+
+    def test_v8_2_3_lets_people_change_of_themselves_what_is_said(self, ada):
+        assert ada.call('PATCH', '/users/me', {'name': 'Ada', 'bio': 'Hello.'}).status_code == 200
+        for field, value in (('username', 'root2'), ('email', 'other@example.com')):
+            response = ada.call('PATCH', '/users/me', {field: value})
+            assert (response.status_code, set(reasons(response))) == (403, {'permission'})
+
+    def test_v8_2_4_tells_of_what_is_unusual(self, ada, mailbox):
+        ada.client.environ_base['REMOTE_ADDR'] = '203.0.113.9'
+        ada.client.environ_base['HTTP_USER_AGENT'] = 'another browser'
+        ada.log_in()
+
+        assert len(mailbox()) == 1
+
+
+class TestEnforcement:
+    def test_v8_3_1_is_by_the_service_and_by_nothing_a_client_says(self, ada, anybody):
+        for headers in (
+            {'X-User-Id': '1'}, {'X-Forwarded-User': 'grace'}, {'X-HTTP-Method-Override': 'DELETE'},
+            {'X-Original-URL': '/api/v1/users'}, {'Cookie': f'token={ada.tokens["token"]}'},
+            {'Authorization': f'Basic {ada.tokens["token"]}'},
+        ):  # fmt: skip
+            assert anybody.get(f'{API}/users', headers=headers).status_code == 401
+        with_query = anybody.get(f'{API}/users/me?token={ada.tokens["token"]}')
+        assert with_query.status_code == 401
+        for path in ('/var/storage', '/storage', '/files', '/.git/config', '/.env', '/static/x'):
+            assert anybody.get(path).status_code == 404
+
+    def test_v8_3_2_changes_with_the_next_request(self, ada, cli):
+        assert ada.call('GET', '/users').status_code == 403
+
+        cli.invoke(args=['users', 'create', 'root2', '--email', 'r@example.com', '--role', 'admin'])
+        assert cli.invoke(args=['users', 'grant', 'ada', 'admin']).exit_code == 0
+        assert ada.call('GET', '/users').status_code == 200
+
+        assert cli.invoke(args=['users', 'revoke', 'ada', 'admin']).exit_code == 0
+        assert ada.call('GET', '/users').status_code == 403
+
+    def test_v8_3_3_goes_by_the_rights_of_who_asked_when_it_is_done(
+        self, admin, anybody, cli, mailed
+    ):
+        """Who invited an administrator, and is none any more, has invited nobody."""
+        body = {'email': 'eve@example.com', 'roles': ['admin', 'member']}
+        assert admin.call('POST', '/auth/invitations', body).status_code == 202
+        code = mailed('eve@example.com')
+        cli.invoke(
+            args=['create-user', 'root2', '--email', 'r@example.com', '--admin', '--generate']
+        )
+        assert cli.invoke(args=['users', 'revoke', 'grace', 'admin']).exit_code == 0
+
+        accepted = {
+            'email': 'eve@example.com', 'code': code, 'password': PASSWORD, 'username': 'eve',
+        }  # fmt: skip
+        response = anybody.put(f'{API}/auth/invitations', json=accepted)
+
+        assert response.status_code == 422
+        assert User.find_by_username('eve') is None
+
+    def test_v8_3_3_gives_a_key_no_more_than_its_owner_has_now(self, admin, cli):
+        key = data(admin.call('POST', '/auth/keys', {'name': 'ci', 'scopes': ['users:read']}))[
+            'key'
+        ]
+        program = Person(admin.client.application, 'grace')
+        program.tokens = {'token': key}
+        assert program.call('GET', '/users').status_code == 200
+        cli.invoke(
+            args=['create-user', 'root2', '--email', 'r@example.com', '--admin', '--generate']
+        )
+
+        cli.invoke(args=['users', 'revoke', 'grace', 'admin'])
+
+        assert program.call('GET', '/users').status_code == 403
