@@ -20,7 +20,7 @@ class Options:
     many_users: int = 1_000_000
     transfer_size: int = 1 << 30
     downloads: int = 4
-    logins: int = 10
+    logins: int = 60
 
 
 QUICK = Options(rounds=3, seconds=1.0, many_users=100_000, transfer_size=1 << 27, logins=3)

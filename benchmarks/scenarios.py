@@ -5,12 +5,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from argon2 import PasswordHasher
+
 from benchmarks.bench import Bench, Options
 from benchmarks.errors import Failed
 from benchmarks.load import Load, sample, settle
 from benchmarks.outcome import Figures, Outcome, Ratio
 from benchmarks.servers import Server
-from benchmarks.sides import USERNAME, Side
+from benchmarks.sides import HASH, USERNAME, Side
 
 LIMIT = 50
 
@@ -73,13 +75,19 @@ def deep_page(bench: Bench) -> Outcome:
 
 
 def login(bench: Bench) -> Outcome:
-    """Logins with the same hash parameters on both sides. For information."""
+    """Logins with the same hash parameters on both sides, and their hash alone."""
     with bench.serving(bench.disk) as running:
-        cells: dict[str, list[Figures]] = {side.name: [] for side in bench.sides}
+        cells: dict[str, list[Figures]] = {'hash': [], **{side.name: [] for side in bench.sides}}
         for _ in range(bench.options.rounds):
+            cells['hash'].append(_verify(bench.options.logins))
             for side, server in running:
                 cells[side.name].append(_log_in(side, server, bench.options.logins))
-    return Outcome('login', 'POST /auth/sessions', cells, _gains())
+    ratios = [
+        Ratio('CPU, ours / hash', 'cpu_us', 'ours', 'hash', at_most=1.1),
+        Ratio('time, ours / hash', 'seconds', 'ours', 'hash'),
+        *_gains(),
+    ]
+    return Outcome('login', 'POST /auth/sessions', cells, ratios)
 
 
 def _small(bench: Bench, path: str, check: Check) -> dict[str, list[Figures]]:
@@ -112,14 +120,34 @@ def _rounds(
     return found
 
 
+def _verify(times: int) -> Figures:
+    """Compare a password with its hash, and do nothing else."""
+    hasher = PasswordHasher(**HASH)
+    stored = hasher.hash(USERNAME)
+    before, started = time.process_time(), time.perf_counter()
+    for _ in range(times):
+        hasher.verify(stored, USERNAME)
+    seconds, cpu = time.perf_counter() - started, time.process_time() - before
+    return _costs(times, seconds, cpu)
+
+
 def _log_in(side: Side, server: Server, times: int) -> Figures:
+    """Log in again and again, as a client that keeps what it was told to keep."""
     body = {'user_or_email': USERNAME, 'password': side.password}
+    if device := server.data('POST', '/api/v1/auth/sessions', body).get('device'):
+        body['device'] = device
     settle(server)
     before, started = server.cpu_seconds(), time.perf_counter()
     for _ in range(times):
         server.request('POST', '/api/v1/auth/sessions', body)
     seconds, cpu = time.perf_counter() - started, server.cpu_seconds() - before
-    return {'cpu_us': cpu / times * 1e6, 'per_second': times / seconds}
+    return _costs(times, seconds, cpu)
+
+
+def _costs(times: int, seconds: float, cpu: float) -> Figures:
+    return {
+        'cpu_us': cpu / times * 1e6, 'per_second': times / seconds, 'seconds': seconds / times,
+    }  # fmt: skip
 
 
 def _ids(answer: dict) -> list[int]:

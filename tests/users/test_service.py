@@ -295,6 +295,21 @@ class TestUpdateUser:
             user.username,
         )
 
+    def test_of_many_at_once_from_one_version_one_holds(self, tmp_path):
+        with separate_app(tmp_path) as app:
+            user = service.create_user(username='ada', email='ada@example.com')
+
+            def change(number):
+                return service.update_user(
+                    user.id, {'name': f'Ada {number}'}, expected=frozenset([user.version])
+                )
+
+            results = at_once(app, *(lambda n=n: change(n) for n in range(8)))
+
+            assert [type(result) for result in results].count(UserChanged) == 7
+            (held,) = [result for result in results if not isinstance(result, UserChanged)]
+            assert service.get_user(user.id).name == held.name
+
     def test_two_changes_of_different_fields_both_hold(self, tmp_path):
         with separate_app(tmp_path) as app:
             user = UserFactory(name='Ada', bio='Analyst')

@@ -2,11 +2,12 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, String, select
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, bindparam, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
 from project.core.data.database import AnyRow, Base, db, read
+from project.core.data.reading import Query
 from project.core.data.types import UTCDateTime, Words
 from project.users.models import User
 
@@ -23,7 +24,8 @@ class Credential(Base):
     @classmethod
     def find_hash(cls, user_id: int) -> str | None:
         """Return the hash of a user's password, if they have one."""
-        return db.session.scalar(select(cls.password_hash).where(cls.user_id == user_id))
+        found = HASH.first(user_id=user_id)
+        return found.password_hash if found else None
 
     @classmethod
     def lock_hash(cls, user_id: int) -> str | None:
@@ -57,11 +59,9 @@ class Registration(Base):
         return list(db.session.scalars(waiting.order_by(cls.created_at.desc()).limit(20)))
 
     @classmethod
-    def find_by_username(cls, username: str) -> 'Registration | None':
-        """Return the registration that waits under a username."""
-        return db.session.scalar(
-            select(cls).where(cls.username == username.lower(), cls.expires_at > now())
-        )
+    def find_by_username(cls, username: str) -> AnyRow | None:
+        """Return what is known of the registration that waits under a username."""
+        return WAITING.first(username=username.lower(), moment=now())
 
 
 class Pin(Base):
@@ -107,3 +107,16 @@ class EmailChange(Base):
         """Return the address that a user wishes to have."""
         wish = select(cls.email, cls.email_key)
         return read(wish.where(cls.user_id == user_id, cls.expires_at > now())).one_or_none()
+
+
+HASH = Query(select(Credential.password_hash).where(Credential.user_id == bindparam('user_id')))
+
+WAITING = Query(
+    select(
+        Registration.username, Registration.email, Registration.email_key, Registration.name,
+        Registration.password_hash, Registration.created_at, Registration.expires_at,
+    ).where(
+        Registration.username == bindparam('username'),
+        Registration.expires_at > bindparam('moment', type_=UTCDateTime()),
+    )
+)  # fmt: skip

@@ -2,11 +2,12 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, LargeBinary, String, func, select
+from sqlalchemy import ForeignKey, LargeBinary, String, bindparam, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
 from project.core.data.database import AnyRow, Base, read
+from project.core.data.reading import Query
 from project.core.data.types import UTCDateTime
 
 
@@ -25,8 +26,7 @@ class Totp(Base):
     @classmethod
     def find(cls, user_id: int) -> AnyRow | None:
         """Return what a user has enrolled, confirmed or not."""
-        columns = select(cls.sealed, cls.last_step, cls.created_at, cls.confirmed_at)
-        return read(columns.where(cls.user_id == user_id)).one_or_none()
+        return ENROLLED.first(user_id=user_id)
 
     @classmethod
     def is_on(cls, user_id: int) -> bool:
@@ -53,3 +53,10 @@ class RecoveryCode(Base):
     def count_of(cls, user_id: int) -> int:
         """Return how many are left."""
         return int(read(select(func.count()).where(cls.user_id == user_id)).scalar_one())
+
+
+ENROLLED = Query(
+    select(Totp.sealed, Totp.last_step, Totp.created_at, Totp.confirmed_at).where(
+        Totp.user_id == bindparam('user_id')
+    )
+)

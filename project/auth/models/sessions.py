@@ -7,7 +7,7 @@ from sqlalchemy import ForeignKey, Index, LargeBinary, String, bindparam, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
-from project.core.data.database import AnyRow, Base, db, read
+from project.core.data.database import AnyRow, Base
 from project.core.data.keyset import Keyset
 from project.core.data.reading import Query
 from project.core.data.types import UTCDateTime
@@ -32,17 +32,13 @@ class Device(Base):
     @classmethod
     def find_live(cls, user_id: int, token_hash: str) -> UUID | None:
         """Return the id of a user's device that a token names."""
-        return db.session.scalar(
-            select(cls.id).where(
-                cls.token_hash == token_hash, cls.user_id == user_id, cls.expires_at > now()
-            )
-        )
+        found = LIVE_DEVICE.first(user_id=user_id, token_hash=token_hash, moment=now())
+        return found.id if found else None
 
     @classmethod
     def find_all(cls, user_id: int) -> list[AnyRow]:
         """Return where and by what a user's devices were last used, the latest first."""
-        seen = select(cls.id, cls.network, cls.user_agent).where(cls.user_id == user_id)
-        return list(read(seen.order_by(cls.last_used_at.desc(), cls.id)))
+        return DEVICES.all(user_id=user_id)
 
 
 class Session(Base):
@@ -95,6 +91,20 @@ class Session(Base):
 
 
 _moment = bindparam('moment', type_=UTCDateTime())
+
+LIVE_DEVICE = Query(
+    select(Device.id).where(
+        Device.token_hash == bindparam('token_hash'),
+        Device.user_id == bindparam('user_id'),
+        Device.expires_at > _moment,
+    )
+)
+
+DEVICES = Query(
+    select(Device.id, Device.network, Device.user_agent)
+    .where(Device.user_id == bindparam('user_id'))
+    .order_by(Device.last_used_at.desc(), Device.id)
+)
 
 # With all that is shown of users: who only asks for themselves needs no second SELECT.
 _named = SHOWN.add_columns(

@@ -131,7 +131,8 @@ def _hash_to_keep(username: str, key: str, password: str) -> str:
         return hash_password(password)
     if not is_password(waiting.password_hash, password) or waiting.email_key != key:
         raise UsernameTaken
-    return waiting.password_hash
+    kept: str = waiting.password_hash
+    return kept
 
 
 @atomic()

@@ -42,8 +42,8 @@ def greet_device(user: AnyRow, known: UUID | None, token: str | None) -> tuple[U
     made = _add(user.id)
     if before and not any((d.network, d.user_agent) == _looks() for d in before):
         _tell(user)
-    surplus = [device.id for device in before[MOST - 1 :]]
-    db.session.execute(delete(Device).where(Device.id.in_(surplus)))
+    if surplus := [device.id for device in before[MOST - 1 :]]:
+        db.session.execute(delete(Device).where(Device.id.in_(surplus)))
     return made
 
 

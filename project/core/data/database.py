@@ -64,18 +64,25 @@ def read(statement: AnySelect, parameters: Mapping[str, Any] | None = None) -> A
     return session.connection().execute(statement, parameters)
 
 
-def write(statement: Executable) -> list[AnyRow]:
+def write(statement: Executable, *, joins: bool = False) -> list[AnyRow]:
     """Run one statement that is a transaction by itself: one trip to the database instead of three.
 
-    For the outbox, whose every step is a single statement. Return what it returns. Refuses to run
+    For stories whose every step is a single statement. Return what it returns. Refuses to run
     inside `atomic`, where it would wait for the rest.
+
+    :param joins: whether there it is to be a part of that instead.
     """
-    if in_atomic():
+    inside = in_atomic()
+    if inside and not joins:
         raise RuntimeError('write() inside atomic()')
-    result: Any = db.session().connection().execute(statement)
+    session = db.session()
+    if inside:
+        session.flush()
+    result: Any = session.connection().execute(statement)
     rows: list[AnyRow] = result.all() if result.returns_rows else []
-    # It stands already; this lets go of the connection.
-    db.session.commit()
+    if not inside:
+        # It stands already; this lets go of the connection.
+        session.commit()
     return rows
 
 

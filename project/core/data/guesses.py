@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from secrets import randbelow
 
-from sqlalchemy import ColumnElement, Index, String, case, delete, update
+from sqlalchemy import ColumnElement, Index, String, case, delete, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
 from project.core.errors import TooMany
 
-from .database import Base, atomic, db
+from .database import Base, atomic, db, read, write
 from .types import UTCDateTime
 from .upsert import insert_or
 
@@ -41,7 +41,6 @@ class Guess(Base):
     until: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
-@atomic()
 def spend_guess(kind: str, target: str, *, limit: int, period: timedelta) -> None:
     """Count a guess, or refuse with GuessesSpent once `limit` of them were spent in the period.
 
@@ -49,7 +48,7 @@ def spend_guess(kind: str, target: str, *, limit: int, period: timedelta) -> Non
     """
     moment, key = now(), _hashed(target)
     if randbelow(SWEEP_EVERY) == 0:
-        db.session.execute(delete(Guess).where(Guess.until <= moment))
+        write(delete(Guess).where(Guess.until <= moment), joins=True)
     over = Guess.until <= moment
     statement = insert_or(
         Guess,
@@ -61,17 +60,17 @@ def spend_guess(kind: str, target: str, *, limit: int, period: timedelta) -> Non
         },
         where=over | (Guess.spent < limit),
     )
-    if db.session.execute(statement.returning(Guess.spent)).one_or_none() is None:
-        until = db.session.scalars(db.select(Guess.until).where(*_is(kind, key))).one_or_none()
+    # By itself, unless the caller's transaction is to fail with it: three trips would be two more.
+    if not write(statement.returning(Guess.spent), joins=True):
+        until = read(select(Guess.until).where(*_is(kind, key))).scalar_one_or_none()
         # A row that a sweep or an unlock has removed meanwhile stands in nobody's way any more.
         raise GuessesSpent(int((until - moment).total_seconds()) + 1 if until else 1)
 
 
-@atomic()
 def return_guess(kind: str, target: str) -> None:
     """Give one guess back: it was right. What others guessed stays counted."""
     spent = update(Guess).where(*_is(kind, _hashed(target)), Guess.spent > 0)
-    db.session.execute(spent.values(spent=Guess.spent - 1))
+    write(spent.values(spent=Guess.spent - 1), joins=True)
 
 
 @atomic()

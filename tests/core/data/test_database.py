@@ -112,6 +112,24 @@ class TestWrite:
         with pytest.raises(RuntimeError, match=r'write\(\) inside atomic'), atomic():
             write(delete(Guess))
 
+    def test_is_a_part_of_one_where_that_is_said(self, durable):
+        values = {'kind': 'test', 'spent': 1, 'until': now()}
+        write(insert(Guess).values(**values, target='alone'), joins=True)
+
+        @atomic()
+        def fail():
+            write(insert(Guess).values(**values, target='joined'), joins=True)
+            raise LookupError
+
+        with pytest.raises(LookupError):
+            fail()
+        assert committed() == {'alone'}
+
+    def test_sees_what_the_transaction_has_not_sent_yet(self, durable):
+        with atomic():
+            db.session.add(Guess(kind='test', target='a', spent=1, until=now()))
+            assert write(delete(Guess).returning(Guess.target), joins=True) == [('a',)]
+
 
 class TestInAtomic:
     def test_tells_whether_a_transaction_is_open(self, durable):

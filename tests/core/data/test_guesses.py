@@ -9,7 +9,7 @@ import time_machine
 from sqlalchemy import delete, select
 
 from project.core.data import guesses
-from project.core.data.database import atomic, db
+from project.core.data.database import atomic, db, write
 from project.core.data.guesses import (
     Guess,
     GuessesSpent,
@@ -134,7 +134,7 @@ class TestSpendGuess:
         condition = guesses._is
 
         def removed(kind, key):
-            db.session.execute(delete(Guess))
+            write(delete(Guess))
             return condition(kind, key)
 
         spend(limit=1)
