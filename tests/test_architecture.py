@@ -18,8 +18,8 @@ FLOORS, ROOMS, FEATURE, RULES, NO_CONFIG, NO_PROJECT, EDGES = CONTRACTS
 
 # One breach of each kind: where, what is written there, which contract breaks, and its complaint.
 IMPORTS = (
-    ('project/files/routes.py', 'from project.auth import service as s', FLOORS,
-     'project.files.routes -> project.auth'),
+    ('project/files/routes/files.py', 'from project.auth import service as s', FLOORS,
+     'project.files.routes.files -> project.auth'),
     ('project/auth/service/pins.py', 'from project.files import service as s', FLOORS,
      'project.auth.service.pins -> project.files'),
     ('project/users/service.py', 'import project.auth.service.sessions', FLOORS,
@@ -48,8 +48,8 @@ IMPORTS = (
      'project.core.sealing -> project.core.data.types'),
     ('project/core/signing.py', 'import project.core.sealing', ROOMS,
      'project.core.signing -> project.core.sealing'),
-    ('project/files/models.py', 'from . import service', FEATURE,
-     'project.files.models -> project.files.service'),
+    ('project/files/models/files.py', 'from project.files import service', FEATURE,
+     'project.files.models.files -> project.files.service'),
     ('project/files/service/usage.py', 'from project.files import schemas', FEATURE,
      'project.files.service.usage -> project.files.schemas'),
     ('project/users/schemas.py', 'from . import routes', FEATURE,
@@ -72,8 +72,8 @@ IMPORTS = (
      'project.core.data.mail.sending -> config.base'),
     ('config/env.py', 'import project.core.clock', NO_PROJECT,
      'config.env -> project.core.clock'),
-    ('project/files/routes.py', 'from .models import File', EDGES,
-     'project.files.routes -> project.files.models'),
+    ('project/files/routes/files.py', 'from project.files.models import File', EDGES,
+     'project.files.routes.files -> project.files.models'),
     ('project/users/cli.py', 'import sqlalchemy', EDGES, 'project.users.cli -> sqlalchemy'),
     ('project/auth/routes.py', 'import flask_sqlalchemy', EDGES,
      'project.auth.routes -> flask_sqlalchemy'),

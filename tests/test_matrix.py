@@ -55,6 +55,7 @@ def path_of(rule, user_id):
         'username': 'nobody-of-that-name',
         'filename': 'nothing.txt',
         'name': 'nothing',
+        'number': '1',
     }
     kinds = {'uuid': str(uuid4())}
     # A name that is not known here fails: tell this test what to put there.

@@ -146,10 +146,10 @@ class TestBranches:
 
     def test_two_heads_of_one_feature_would_be_counted(self, script, tmp_path, own_app):
         copy = copy_repository(tmp_path)
-        [first] = (copy / 'migrations/versions/files').glob('*.py')
-        revision = re.search(r"^revision = '(\w+)'", first.read_text(), re.MULTILINE)[1]
+        newest = max((copy / 'migrations/versions/files').glob('*.py'))
+        revision = re.search(r"^revision = '(\w+)'", newest.read_text(), re.MULTILINE)[1]
         for name in ('one', 'other'):
-            (first.parent / f'{name}.py').write_text(
+            (newest.parent / f'{name}.py').write_text(
                 f"revision = '{name}'\ndown_revision = '{revision}'\n"
                 'branch_labels = None\ndepends_on = None\n'
             )
@@ -196,7 +196,7 @@ class TestSplitByFeature:
                 "bio: Mapped[str] = mapped_column(Text, default='')",
                 'motto',
             ),
-            ('files/models.py', 'type: Mapped[str] = mapped_column(String(127))', 'colour'),
+            ('files/models/files.py', 'type: Mapped[str] = mapped_column(String(127))', 'colour'),
         ):
             models = copy / 'project' / path
             code = models.read_text()

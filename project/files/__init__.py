@@ -5,7 +5,7 @@ Owns the tables `files` and `files_…`, the keys below `blobs/`, the published 
 """
 
 from .cli import files_cli
-from .routes import files as blueprint
+from .routes import blueprint
 
 clis = (files_cli,)
 

@@ -1,9 +1,10 @@
 """Bytes by their hash, on the kernel's storage: how they come in and where they lie."""
 
+import time
+from collections.abc import Callable
 from typing import BinaryIO, Protocol, Self
 
 from project.core.data.storage import storage
-from project.core.errors import TooLarge
 
 from .sniffing import HEAD
 
@@ -17,17 +18,23 @@ class Stream(Protocol):
         """Return at most so many bytes; none at the end."""
 
 
-class Upload:
+# Seconds after which whoever reserves room is asked again, though there still is some: it lives.
+ASK_AGAIN = 15.0
+
+
+class Incoming:
     """Bytes on their way in, of which memory has only the head. What is not kept ends with it.
 
-    :param limit: how many bytes there may be.
-    :param refusal: how it says no to the first one more, before that is on the disk.
+    :param ask: called with a number of bytes before the first one more than it last returned is on
+        the disk, and every 15 seconds: how many there may be, at least that number. Or it refuses.
+    :param room: how many there may be before it is asked.
     """
 
-    def __init__(self, limit: int, refusal: type[TooLarge]) -> None:
+    def __init__(self, ask: Callable[[int], int], *, room: int = 0) -> None:
         self.head = b''
-        self._limit = limit
-        self._refusal = refusal
+        self._ask = ask
+        self._room = room
+        self._asked = time.monotonic()
         self._staged = storage().stage()
 
     def __enter__(self) -> Self:
@@ -53,8 +60,9 @@ class Upload:
 
     def write(self, block: bytes) -> int:
         """Take in a block, or refuse."""
-        if self.size + len(block) > self._limit:
-            raise self._refusal
+        size, moment = self.size + len(block), time.monotonic()
+        if size > self._room or moment - self._asked > ASK_AGAIN:
+            self._room, self._asked = self._ask(size), moment
         if len(self.head) < HEAD:
             self.head += block[: HEAD - len(self.head)]
         return self._staged.write(block)

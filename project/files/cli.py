@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from project.core.data.keyset import PageRequest
-from project.core.ops.cli import FeatureGroup, as_json, counting, dry_run, show
+from project.core.ops.cli import FeatureGroup, Size, as_json, counting, dry_run, show
 from project.users import service as users
 
 from . import service
@@ -33,6 +33,22 @@ def files_list(user: str, trashed: bool, limit: int, as_json: bool) -> None:
 def files_stats(as_json: bool) -> None:
     """Count files and bytes by type."""
     show(service.file_stats(), ('type', 'files', 'bytes'), as_json=as_json)
+
+
+@files_cli.command('quota')
+@click.argument('user')
+@click.argument('size', type=Size(), required=False)
+@click.option('--default', 'is_default', is_flag=True, help='As many bytes as everybody.')
+@as_json
+def files_quota(user: str, size: int | None, is_default: bool, as_json: bool) -> None:
+    """Say how many bytes a user may have, such as 5GB; without a size, show what they have."""
+    if size is not None and is_default:
+        raise click.UsageError('either a size or --default')
+    owner_id = users.get_user_by_login(user).id
+    if size is not None or is_default:
+        service.set_quota(owner_id, size)
+    show([service.get_usage(owner_id)], ('used', 'reserved', 'quota', 'files'),
+         as_json=as_json, one=True)  # fmt: skip
 
 
 @files_cli.command('publish')

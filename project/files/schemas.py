@@ -19,6 +19,16 @@ class FileSchema(Schema):
     updated_at = Timestamp()
 
 
+class VersionSchema(Schema):
+    """What a file's bytes were, or are."""
+
+    number = fields.Int()
+    size = fields.Int()
+    type = fields.Str()
+    sha256 = fields.Str()
+    created_at = Timestamp()
+
+
 class UsageSchema(Schema):
     """What one has, in bytes, trash included; `files` counts them."""
 

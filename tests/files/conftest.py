@@ -11,6 +11,7 @@ from flask import Flask
 
 from project.core.data.database import db
 from tests.applications import application
+from tests.users.factories import UserFactory
 
 
 @pytest.fixture
@@ -41,6 +42,12 @@ def at_once(own_app: Flask) -> Callable[..., list[Any]]:
         return [future.exception() or future.result() for future in futures]
 
     return run
+
+
+@pytest.fixture
+def ada() -> Any:
+    """Somebody."""
+    return UserFactory()
 
 
 @pytest.fixture

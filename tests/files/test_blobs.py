@@ -18,16 +18,46 @@ HASH = sha256(CONTENT).hexdigest()
 
 def put(content=CONTENT):
     """Receive bytes and keep them."""
-    with blobs.Upload(len(content), FileTooLarge) as upload:
-        upload.fill(BytesIO(content))
-        upload.keep()
+    with blobs.Incoming(lambda size: size) as coming:
+        coming.fill(BytesIO(content))
+        coming.keep()
 
 
 def upload(limit=100, refusal=FileTooLarge):
-    return blobs.Upload(limit, refusal)
+    """Return where to write so many bytes to and no more."""
+
+    def ask(size):
+        if size > limit:
+            raise refusal
+        return size
+
+    return blobs.Incoming(ask)
 
 
-class TestUpload:
+class TestIncoming:
+    def test_asks_before_it_writes_and_no_more_than_it_must(self, incoming):
+        asked = []
+
+        def ask(size):
+            asked.append((size, incoming()[0].stat().st_size))
+            return 10
+
+        with blobs.Incoming(ask) as coming:
+            for block in (b'12345', b'12345', b'1'):
+                coming.write(block)
+
+        assert asked == [(5, 0), (11, 10)]
+
+    def test_asks_again_by_and_by_so_that_it_is_known_to_live(self, monkeypatch):
+        asked = []
+        with blobs.Incoming(lambda size: asked.append(size) or 100) as coming:
+            coming.write(b'1')
+            coming.write(b'2')
+            monkeypatch.setattr(blobs, 'ASK_AGAIN', -1.0)
+            coming.write(b'3')
+
+        assert asked == [1, 3]
+
     def test_counts_hashes_and_shows_the_head(self):
         with upload() as coming:
             coming.fill(BytesIO(CONTENT))

@@ -4,7 +4,6 @@ import os
 import stat
 import time
 from datetime import timedelta
-from hashlib import sha256
 from io import BytesIO
 from threading import Thread
 from uuid import uuid4
@@ -28,48 +27,14 @@ from project.files.errors import (
     QuotaExceeded,
 )
 from project.files.models import Blob, File, FileTag, Usage
-from project.files.service import usage as ledger
 from project.users import service as users
 from tests.users.factories import AdminFactory, UserFactory
 
 from .factories import FileFactory
+from .storing import hash_of, read, store, total
 
 QUOTA = 3_000_000
 DAY = 24 * 60 * 60
-
-
-@pytest.fixture
-def ada():
-    return UserFactory()
-
-
-def store(owner_id, content=b'Hello.', **given):
-    """Store bytes for an owner."""
-    return service.store_file(owner_id, BytesIO(content), **given)
-
-
-def read(owner_id, file_id):
-    """Return the bytes of a file."""
-    _, stream = service.open_content(owner_id, file_id)
-    with stream:
-        return stream.read()
-
-
-def set_quota(owner_id, quota):
-    """Give somebody a quota of their own."""
-    store(owner_id, b'')
-    with atomic():
-        db.session.execute(update(Usage).where(Usage.user_id == owner_id).values(quota=quota))
-
-
-def total(owner_id):
-    """Return the sum of the sizes of somebody's files."""
-    return int(db.session.scalar(select(func.sum(File.size)).where(File.owner_id == owner_id)) or 0)
-
-
-def hash_of(content):
-    """Return the name that bytes have in storage."""
-    return sha256(content).hexdigest()
 
 
 class TestStoreFile:
@@ -91,7 +56,7 @@ class TestStoreFile:
 
     @pytest.mark.parametrize(('length', 'refusal'), [(1_000_001, FileTooLarge), (6, QuotaExceeded)])
     def test_refuses_what_cannot_fit_before_it_reads(self, ada, length, refusal):
-        set_quota(ada.id, 5)
+        service.set_quota(ada.id, 5)
         stream = BytesIO(b'Hello.')
 
         with pytest.raises(refusal):
@@ -107,13 +72,13 @@ class TestStoreFile:
         assert service.get_usage(ada.id)['used'] == 0
 
     def test_does_not_believe_an_announced_length(self, ada):
-        set_quota(ada.id, 5)
+        service.set_quota(ada.id, 5)
 
         with pytest.raises(QuotaExceeded):
             service.store_file(ada.id, BytesIO(b'123456'), length=1)
 
     def test_writes_no_more_than_there_is_room_for(self, ada, incoming):
-        set_quota(ada.id, 500_000)
+        service.set_quota(ada.id, 500_000)
         store(ada.id, b'x' * 100_000)
         on_disk = []
 
@@ -133,13 +98,13 @@ class TestStoreFile:
         [(999_999, QuotaExceeded), (1_000_000, FileTooLarge), (1_000_001, FileTooLarge)],
     )
     def test_says_which_of_two_limits_it_was(self, ada, quota, refusal):
-        set_quota(ada.id, quota)
+        service.set_quota(ada.id, quota)
 
         with pytest.raises(refusal):
             store(ada.id, b'x' * 1_000_001)
 
     def test_a_quota_of_ones_own_counts_instead_of_everybodys(self, ada):
-        set_quota(ada.id, 5)
+        service.set_quota(ada.id, 5)
 
         store(ada.id, b'12345')
 
@@ -148,7 +113,7 @@ class TestStoreFile:
         assert service.get_usage(ada.id)['quota'] == 5
 
     def test_reserved_bytes_count_too(self, ada):
-        set_quota(ada.id, 5)
+        service.set_quota(ada.id, 5)
         with atomic():
             db.session.execute(update(Usage).where(Usage.user_id == ada.id).values(reserved=3))
 
@@ -163,11 +128,12 @@ class TestStoreFile:
         with pytest.raises(QuotaExceeded):
             store(ada.id, b'123456')
 
-        assert Usage.find(ada.id) is None
+        usage = service.get_usage(ada.id)
+        assert (usage['used'], usage['reserved']) == (0, 0)
         assert store(ada.id, b'12345').size == 5
 
     def test_what_the_quota_refused_leaves_nothing(self, ada, kept, incoming):
-        set_quota(ada.id, 5)
+        service.set_quota(ada.id, 5)
         before = kept()
 
         with pytest.raises(QuotaExceeded):
@@ -223,7 +189,7 @@ class TestStoreFileAtOnce:
     def test_fills_the_quota_to_the_byte_and_no_further(self, own_app, at_once):
         ada = UserFactory()
         size = 1000
-        set_quota(ada.id, 20 * size)
+        service.set_quota(ada.id, 20 * size)
 
         def upload(worker):
             stored = 0
@@ -730,18 +696,3 @@ class TestFileStats:
             {'type': 'application/octet-stream', 'files': 1, 'bytes': 1},
             {'type': 'text/plain', 'files': 2, 'bytes': 8},
         ]
-
-
-class TestCharge:
-    def test_refuses_inside_what_is_rolled_back(self, ada):
-        set_quota(ada.id, 5)
-
-        @atomic()
-        def charge_twice():
-            ledger.charge(ada.id, 3)
-            ledger.charge(ada.id, 3)
-
-        with pytest.raises(QuotaExceeded):
-            charge_twice()
-
-        assert service.get_usage(ada.id)['used'] == 0

@@ -140,14 +140,14 @@ class TestMakeExport:
         with opened(user, export.id) as archive:
             names = set(archive.namelist())
             files = json.loads(archive.read('files/files.json'))
-            content = archive.read(f'files/content/{file.id}/Käse.txt')
+            content = archive.read(f'files/content/{file.id}/1/Käse.txt')
             who = json.loads(archive.read('users/user.json'))
             assert archive.testzip() is None
 
         assert content == b'bytes'
         assert {f['name'] for f in files} == {'Käse.txt', 'old.txt'}
         assert {name for name in names if 'content' in name} == {
-            f'files/content/{f["id"]}/{f["name"]}' for f in files
+            f'files/content/{f["id"]}/1/{f["name"]}' for f in files
         }
         assert (who[0]['username'], who[0]['roles']) == ('ada', ['member'])
         assert not any('..' in name or name.startswith('/') for name in names)

@@ -25,6 +25,7 @@ from project.auth.service.pins import issue_pin
 from project.core.clock import now
 from project.core.data.database import Base, atomic, db
 from project.core.data.tasks.outbox import Entry
+from project.files.models import Upload
 from project.users import service
 from project.users.holdings import holdings
 from project.users.models import Export, email_key
@@ -115,6 +116,8 @@ def full_account() -> Any:
             )
         )  # fmt: skip
     FileFactory(owner=user, tags=['mine'])
+    with atomic():
+        db.session.add(Upload(owner_id=user.id, reserved=1, expires_at=now()))
     return user
 
 

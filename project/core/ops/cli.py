@@ -1,5 +1,6 @@
 """Commands: groups that refuse in one line, tables for people and JSON for programs."""
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
@@ -37,6 +38,21 @@ class Address(click.ParamType[str]):
             if address is None
             else address
         )
+
+
+class Size(click.ParamType[int]):
+    """An argument that is a number of bytes: `5GB`, `512KiB` (K, M, G, T), `1000`."""
+
+    name = 'size'
+
+    def convert(self, value: str, param: Any, ctx: Any) -> int:
+        """Return the bytes, or refuse what is no size."""
+        found = re.fullmatch(r'(\d+)(?:([KMGT])(I?))?B?', value.upper(), re.ASCII)
+        if found is None:
+            self.fail(f'{value!r} is not a size such as 5GB', param, ctx)
+        number, unit, binary = found.groups()
+        power = 'KMGT'.index(unit) + 1 if unit else 0
+        return int(number) * int((1024 if binary else 1000) ** power)
 
 
 class Refusing:

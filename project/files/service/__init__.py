@@ -1,19 +1,29 @@
 """What may happen to files. An owner is a user's id: another's file does not exist."""
 
-from .content import open_content, open_upload, store_file, store_upload
+from .content import (
+    open_content,
+    open_version,
+    replace_content,
+    replace_with_upload,
+    restore_version,
+    store_file,
+    store_upload,
+)
 from .holdings import forget_files
 from .library import (
     delete_file,
     empty_trash,
     get_file,
     list_files,
+    list_versions,
     restore_file,
     trash_file,
     update_file,
 )
 from .publishing import check_published_name, publish_file, published_folder, unpublish_file
 from .sweeping import sweep
-from .usage import file_stats, get_report, get_usage
+from .uploads import open_upload
+from .usage import file_stats, get_report, get_usage, set_quota
 
 __all__ = [
     'check_published_name',
@@ -25,11 +35,17 @@ __all__ = [
     'get_report',
     'get_usage',
     'list_files',
+    'list_versions',
     'open_content',
     'open_upload',
+    'open_version',
     'publish_file',
     'published_folder',
+    'replace_content',
+    'replace_with_upload',
     'restore_file',
+    'restore_version',
+    'set_quota',
     'store_file',
     'store_upload',
     'sweep',

@@ -1,25 +1,26 @@
 """Bytes in and bytes out. One door for all that come in: a check stands here or nowhere."""
 
 from collections.abc import Iterable
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from uuid import UUID, uuid4
 
 from flask import current_app
-from sqlalchemy import insert
+from sqlalchemy import delete, insert
 
 from project.core.clock import now
 from project.core.data.database import AnyRow, atomic, db
 from project.core.data.upsert import insert_or
 from project.core.errors import Malformed, Unauthorized
 from project.files import blobs
-from project.files.errors import FileNotFound, FileTooLarge, QuotaExceeded
-from project.files.models import Blob, File, FileTag
+from project.files.errors import FileNotFound
+from project.files.models import Blob, File, FileTag, Version
 from project.files.names import clean_name
 from project.files.sniffing import sniff
 from project.users import service as users
 
-from .library import get_file
-from .usage import charge, check_quota
+from .library import Expected, change_file, get_file
+from .uploads import Reserved, finish, open_upload
+from .usage import discharge, settle
 
 
 def store_file(
@@ -37,29 +38,12 @@ def store_file(
     Refuses with FileTooLarge, QuotaExceeded and NameInvalid; with Malformed what ended too early.
     """
     clean_name(name)  # Or refused, before anything is read.
-    with open_upload(owner_id, least=length or 0) as upload:
-        upload.fill(stream)
-        if length is not None and upload.size < length:
-            raise Malformed('Ended before its announced length')
+    with _received(owner_id, stream, length) as upload:
         return store_upload(owner_id, upload, name=name, tags=tags)
 
 
-def open_upload(owner_id: int, *, least: int = 0) -> blobs.Upload:
-    """Return where to write an owner's bytes to; it refuses the first one that does not fit.
-
-    :param least: how many will come at least: what cannot fit is refused at once.
-
-    Refuses with FileTooLarge and QuotaExceeded. Close it in the end.
-    """
-    largest = current_app.config['FILES_MAX_SIZE']
-    if least > largest:
-        raise FileTooLarge
-    room = check_quota(owner_id, least)
-    return blobs.Upload(min(largest, room), QuotaExceeded if room < largest else FileTooLarge)
-
-
 def store_upload(
-    owner_id: int, upload: blobs.Upload, *, name: str | None = None, tags: Iterable[str] = ()
+    owner_id: int, upload: Reserved, *, name: str | None = None, tags: Iterable[str] = ()
 ) -> AnyRow:
     """Keep what was written as a file of the owner's, as durably as `store_file`.
 
@@ -67,38 +51,131 @@ def store_upload(
     """
     shown = clean_name(name)
     upload.sync()
-    return _admit(owner_id, upload, shown, frozenset(tags))
+    return _admit_file(owner_id, upload, shown, frozenset(tags))
+
+
+def replace_content(
+    owner_id: int,
+    file_id: UUID,
+    stream: blobs.Stream,
+    *,
+    length: int | None = None,
+    expected: Expected = None,
+) -> AnyRow:
+    """Give a file new bytes; those before stay as a version of it. As durable as `store_file`.
+
+    Refuses with FileNotFound, also for trash, FileChanged, FileTooLarge and QuotaExceeded.
+    """
+    get_live(owner_id, file_id)
+    with _received(owner_id, stream, length) as upload:
+        return replace_with_upload(owner_id, file_id, upload, expected=expected)
+
+
+def replace_with_upload(
+    owner_id: int, file_id: UUID, upload: Reserved, *, expected: Expected = None
+) -> AnyRow:
+    """Give a file what was written as its new bytes, as `replace_content` does."""
+    upload.sync()
+    return _admit_version(owner_id, file_id, upload, expected)
+
+
+@atomic()
+def restore_version(
+    owner_id: int, file_id: UUID, number: int, *, expected: Expected = None
+) -> AnyRow:
+    """Go back to the bytes of a version: they become the newest, and the others stay.
+
+    Refuses with FileNotFound, FileChanged, and QuotaExceeded: it is one more.
+    """
+    get_live(owner_id, file_id)
+    version = get_version(file_id, number)
+    settle(owner_id, 0, version.size)
+    _add_version(owner_id, file_id, _bytes_of(version), expected)
+    return get_file(owner_id, file_id)
 
 
 def open_content(owner_id: int, file_id: UUID) -> tuple[AnyRow, BinaryIO]:
     """Return the owner's file and its open bytes, or refuse with FileNotFound, also for trash."""
-    file = get_file(owner_id, file_id)
-    if file.trashed_at is not None:
-        raise FileNotFound
+    file = get_live(owner_id, file_id)
     return file, blobs.open_blob(file.sha256)
 
 
+def open_version(owner_id: int, file_id: UUID, number: int) -> tuple[str, AnyRow, BinaryIO]:
+    """Return a file's name, a version of it and that one's open bytes, or FileNotFound."""
+    file = get_live(owner_id, file_id)
+    version = get_version(file_id, number)
+    return file.name, version, blobs.open_blob(version.sha256)
+
+
+def get_live(owner_id: int, file_id: UUID) -> AnyRow:
+    """Return the owner's file, or refuse with FileNotFound, also for trash."""
+    file = get_file(owner_id, file_id)
+    if file.trashed_at is not None:
+        raise FileNotFound
+    return file
+
+
+def get_version(file_id: UUID, number: int) -> AnyRow:
+    """Return a version of a file, or refuse with FileNotFound."""
+    version = Version.find(file_id, number)
+    if version is None:
+        raise FileNotFound
+    return version
+
+
+def _received(owner_id: int, stream: blobs.Stream, length: int | None) -> Reserved:
+    """Take a stream in to its end, which is not before the announced length."""
+    upload = open_upload(owner_id, least=length or 0)
+    try:
+        upload.fill(stream)
+        if length is not None and upload.size < length:
+            raise Malformed('Ended before its announced length')
+    except BaseException:
+        upload.close()
+        raise
+    return upload
+
+
 @atomic()
-def _admit(owner_id: int, upload: blobs.Upload, name: str, tags: frozenset[str]) -> AnyRow:
+def _admit_file(owner_id: int, upload: Reserved, name: str, tags: frozenset[str]) -> AnyRow:
+    content = _admit(owner_id, upload)
+    file_id = uuid4()
+    db.session.execute(insert(File).values(id=file_id, owner_id=owner_id, name=name, **content))
+    db.session.execute(insert(Version).values(file_id=file_id, number=1, **content))
+    if tags:
+        db.session.execute(insert(FileTag), [{'file_id': file_id, 'tag': tag} for tag in tags])
+    return get_file(owner_id, file_id)
+
+
+@atomic()
+def _admit_version(owner_id: int, file_id: UUID, upload: Reserved, expected: Expected) -> AnyRow:
+    content = _admit(owner_id, upload)
+    _add_version(owner_id, file_id, content, expected)
+    return get_file(owner_id, file_id)
+
+
+def _admit(owner_id: int, upload: Reserved) -> dict[str, Any]:
+    """Let bytes in: whose they are, room, and their place. Return what is known of them."""
     if not users.hold_user(owner_id):
         # Deleted or disabled while their bytes were coming.
         raise Unauthorized
-    charge(owner_id, upload.size)
+    settle(owner_id, finish(upload), upload.size)
     # Writing the row, also where it is there, locks it: the sweeper cannot come in between.
     row = {'sha256': upload.sha256, 'size': upload.size, 'created_at': now()}
     db.session.execute(insert_or(Blob, row, conflict=['sha256'], change={'size': upload.size}))
     upload.keep()
-    file_id = uuid4()
-    db.session.execute(
-        insert(File).values(
-            id=file_id,
-            owner_id=owner_id,
-            name=name,
-            type=sniff(upload.head),
-            size=upload.size,
-            sha256=upload.sha256,
-        )
-    )
-    if tags:
-        db.session.execute(insert(FileTag), [{'file_id': file_id, 'tag': tag} for tag in tags])
-    return get_file(owner_id, file_id)
+    return {'sha256': upload.sha256, 'size': upload.size, 'type': sniff(upload.head)}
+
+
+def _add_version(owner_id: int, file_id: UUID, content: dict[str, Any], expected: Expected) -> None:
+    """Make bytes the newest of a file, and let go of versions beyond those that are kept."""
+    change_file(owner_id, file_id, {**content, 'number': File.number + 1}, expected, live=True)
+    newest = get_file(owner_id, file_id).number
+    db.session.execute(insert(Version).values(file_id=file_id, number=newest, **content))
+    kept = current_app.config['FILES_VERSIONS_KEPT']
+    surplus = delete(Version).where(Version.file_id == file_id, Version.number <= newest - kept)
+    discharge(owner_id, sum(db.session.scalars(surplus.returning(Version.size))))
+
+
+def _bytes_of(version: AnyRow) -> dict[str, Any]:
+    return {'sha256': version.sha256, 'size': version.size, 'type': version.type}

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from typing import Any
+from uuid import UUID
 
 from sqlalchemy import delete
 
@@ -10,19 +12,23 @@ from project.core.data.database import AnyRow, db
 from project.core.data.keyset import rows_of
 from project.core.errors import Unavailable
 from project.files import blobs
-from project.files.models import File, Usage
+from project.files.models import VERSIONS, VERSIONS_OF, File, Upload, Usage
 from project.users.holdings import Part, holds, json_part
 
-from .library import list_files
+from .library import erase_files, list_files
 from .usage import get_usage
 
 
 def export_files(user_id: int) -> Iterator[Part]:
     """Yield a user's files, those in the trash as well: what is known of them, and their bytes."""
     yield json_part('files/usage.json', [get_usage(user_id)])
+    yield json_part('files/uploads.json', Upload.find_all(user_id))
     yield json_part('files/files.json', _files_of(user_id))
+    yield json_part('files/versions.json', _versions_of(user_id))
     for file in _files_of(user_id):
-        yield Part(f'files/content/{file.id}/{file.name}', _blocks_of(user_id, file), True)
+        for version in _all(file):
+            path = f'files/content/{file.id}/{version.number}/{file.name}'
+            yield Part(path, _blocks_of(user_id, file.id, version.sha256), True)
 
 
 @holds(
@@ -30,13 +36,16 @@ def export_files(user_id: int) -> Iterator[Part]:
     tables={
         'files': 'files/files.json',
         'files_tags': 'files/files.json',
+        'files_versions': 'files/versions.json',
         'files_usage': 'files/usage.json',
+        'files_uploads': 'files/uploads.json',
     },
     export=export_files,
 )
 def forget_files(user_id: int) -> None:
     """Let go of a leaving user's files; the sweeper sees to bytes that nobody else has."""
-    db.session.execute(delete(File).where(File.owner_id == user_id))
+    erase_files(user_id, File.owner_id == user_id)
+    db.session.execute(delete(Upload).where(Upload.owner_id == user_id))
     db.session.execute(delete(Usage).where(Usage.user_id == user_id))
 
 
@@ -49,11 +58,21 @@ def _files_of(user_id: int) -> Iterator[AnyRow]:
         )
 
 
-def _blocks_of(user_id: int, file: AnyRow) -> Iterator[bytes]:
+def _versions_of(user_id: int) -> Iterator[dict[str, Any]]:
+    for file in _files_of(user_id):
+        for version in _all(file):
+            yield {'file_id': file.id, **version._asdict()}
+
+
+def _all(file: AnyRow) -> Iterator[AnyRow]:
+    return rows_of(lambda page: VERSIONS.page(VERSIONS_OF, page, file_id=file.id))
+
+
+def _blocks_of(user_id: int, file_id: UUID, sha256: str) -> Iterator[bytes]:
     try:
-        stream = blobs.open_blob(file.sha256)
+        stream = blobs.open_blob(sha256)
     except Unavailable:
-        if File.find_of(user_id, file.id) is None:
+        if File.find_of(user_id, file_id) is None:
             # Deleted for good since it was listed, and swept.
             return
         raise

@@ -5,18 +5,20 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, insert, update
+from sqlalchemy import ColumnElement, delete, insert, select, update
 
 from project.core.clock import now
 from project.core.data.database import AnyRow, atomic, db
 from project.core.data.keyset import Page, PageRequest
 from project.files.errors import FileChanged, FileNotFound
-from project.files.models import FILES, File, FileTag
+from project.files.models import FILES, VERSIONS, VERSIONS_OF, File, FileTag, Version
 from project.files.names import clean_name
 
 from .usage import discharge
 
 Expected = frozenset[int] | None
+
+BATCH = 500
 
 
 def list_files(owner_id: int, page: PageRequest) -> Page:
@@ -45,7 +47,7 @@ def update_file(
     Refuses with FileNotFound, also for trash, FileChanged and NameInvalid.
     """
     values = {'name': clean_name(changes['name'])} if 'name' in changes else {}
-    _change(owner_id, file_id, values, expected, live=True)
+    change_file(owner_id, file_id, values, expected, live=True)
     if 'tags' in changes:
         db.session.execute(delete(FileTag).where(FileTag.file_id == file_id))
         rows = [{'file_id': file_id, 'tag': tag} for tag in set(changes['tags'])]
@@ -70,37 +72,55 @@ def restore_file(owner_id: int, file_id: UUID, *, expected: Expected = None) -> 
 @atomic()
 def delete_file(owner_id: int, file_id: UUID, *, expected: Expected = None) -> None:
     """Delete a file for good. Its bytes stay until the sweeper finds that nobody has them."""
-    gone = delete(File).where(File.owner_id == owner_id, File.id == file_id)
+    which = (File.owner_id == owner_id) & (File.id == file_id)
     if expected is not None:
-        gone = gone.where(File.version.in_(expected))
-    size = db.session.scalar(gone.returning(File.size))
-    if size is None:
+        which &= File.version.in_(expected)
+    if not erase_files(owner_id, which):
         raise FileNotFound if File.find_of(owner_id, file_id) is None else FileChanged
-    discharge(owner_id, size)
 
 
 @atomic()
 def empty_trash(owner_id: int) -> int:
     """Delete for good what is in the trash and return how many files that were."""
-    gone = delete(File).where(File.owner_id == owner_id, File.trashed_at.is_not(None))
-    sizes = db.session.scalars(gone.returning(File.size)).all()
-    discharge(owner_id, sum(sizes))
-    return len(sizes)
+    return erase_files(owner_id, (File.owner_id == owner_id) & File.trashed_at.is_not(None))
+
+
+def erase_files(owner_id: int, which: ColumnElement[bool]) -> int:
+    """Delete files of an owner's, all versions of each, and return how many. Inside `atomic`."""
+    chosen = select(File.id).where(which).with_for_update()
+    ids = list(db.session.scalars(chosen))
+    for start in range(0, len(ids), BATCH):
+        some = ids[start : start + BATCH]
+        versions = delete(Version).where(Version.file_id.in_(some)).returning(Version.size)
+        discharge(owner_id, sum(db.session.scalars(versions)))
+        db.session.execute(delete(File).where(File.id.in_(some)))
+    return len(ids)
+
+
+def list_versions(owner_id: int, file_id: UUID, page: PageRequest) -> Page:
+    """Return a page of the versions of the owner's file, newest first; refuses FileNotFound."""
+    get_file(owner_id, file_id)
+    return VERSIONS.page(VERSIONS_OF, page, file_id=file_id)
 
 
 def _move(owner_id: int, file_id: UUID, to: datetime | None, expected: Expected) -> None:
     """Put a file to the trash or take it out; what is there already stays, if it is the version."""
     file = get_file(owner_id, file_id)
     if (file.trashed_at is None) != (to is None):
-        _change(owner_id, file_id, {'trashed_at': to}, expected, live=to is not None)
+        change_file(owner_id, file_id, {'trashed_at': to}, expected, live=to is not None)
     elif expected is not None and file.version not in expected:
         raise FileChanged
 
 
-def _change(
+def change_file(
     owner_id: int, file_id: UUID, values: Mapping[str, Any], expected: Expected, *, live: bool
 ) -> None:
-    """Change a row in one statement, which is what compares the version, too."""
+    """Change a row in one statement, which is what compares the version, too. Inside `atomic`.
+
+    :param live: whether it must be out of the trash, or in it.
+
+    Refuses with FileNotFound, and FileChanged for another version.
+    """
     wanted = File.trashed_at.is_(None) if live else File.trashed_at.is_not(None)
     change = update(File).where(File.owner_id == owner_id, File.id == file_id, wanted)
     if expected is not None:

@@ -15,9 +15,9 @@ from project.core.data.database import AnyRow, atomic, db
 from project.core.data.storage import storage
 from project.core.data.tasks import task
 from project.files import blobs
-from project.files.models import Blob, File
+from project.files.models import Blob, File, Version
 
-from .usage import discharge
+from .library import erase_files
 
 BATCH = 500
 STALE = 24 * 60 * 60  # seconds after which bytes on their way in will not arrive any more
@@ -60,7 +60,7 @@ def _sweep_trash(dry_run: bool) -> Iterator[Swept]:
 
 
 def _sweep_bytes(dry_run: bool) -> Iterator[Swept]:
-    unused = ~select(File.id).where(File.sha256 == Blob.sha256).exists()
+    unused = ~select(Version.file_id).where(Version.sha256 == Blob.sha256).exists()
     for row in _in_batches(Blob.sha256, where=unused):
         if dry_run or _drop(row.sha256):
             yield Swept('bytes', row.sha256)
@@ -79,13 +79,12 @@ def _in_batches(*columns: Any, where: Any) -> Iterator[AnyRow]:
 @atomic()
 def _delete(file_id: UUID, before: datetime) -> bool:
     """Delete a file if it still is trash past its time, and tell whether that was so."""
-    # One statement decides: its owner may have restored it since we looked.
-    expired = delete(File).where(File.id == file_id, File.trashed_at < before)
-    gone = db.session.execute(expired.returning(File.owner_id, File.size)).one_or_none()
-    if gone is None:
+    # Its owner may have restored it since we looked.
+    expired = select(File.owner_id).where(File.id == file_id, File.trashed_at < before)
+    owner_id = db.session.scalar(expired)
+    if owner_id is None:
         return False
-    discharge(gone.owner_id, gone.size)
-    return True
+    return erase_files(owner_id, (File.id == file_id) & (File.trashed_at < before)) > 0
 
 
 @atomic()
@@ -93,7 +92,7 @@ def _drop(sha256: str) -> bool:
     """Remove bytes if still nobody has them, and tell whether that was so."""
     # Locked first and asked then: a file that took the bytes meanwhile is seen by the second look.
     db.session.execute(select(Blob.sha256).where(Blob.sha256 == sha256).with_for_update())
-    unused = ~select(File.id).where(File.sha256 == sha256).exists()
+    unused = ~select(Version.file_id).where(Version.sha256 == sha256).exists()
     gone = delete(Blob).where(Blob.sha256 == sha256, unused).returning(Blob.sha256)
     if db.session.execute(gone).one_or_none() is None:
         return False

@@ -107,6 +107,7 @@ class TestSpecification:
         assert {path for path in paths if 'head' in paths[path]} == {
             '/api/v1/files/report',
             '/api/v1/files/{file_id}/content',
+            '/api/v1/files/{file_id}/versions/{number}/content',
             '/api/v1/files/public/{filename}',
             '/api/v1/users/me/avatar',
             '/api/v1/users/{username}/avatar',

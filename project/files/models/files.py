@@ -1,4 +1,4 @@
-"""The tables of files: what we know of bytes, not the bytes."""
+"""Files, the versions of each, and the bytes that these are made of."""
 
 from datetime import datetime
 from functools import cache
@@ -48,8 +48,10 @@ class File(Base):
     owner_id: Mapped[int] = mapped_column(ForeignKey('users.id'))
     name: Mapped[str] = mapped_column(String(255))
     size: Mapped[int] = mapped_column(BigInteger)
+    # As of the newest version of its bytes, so that a list need not look for that.
     type: Mapped[str] = mapped_column(String(127))
     sha256: Mapped[str] = mapped_column(ForeignKey('files_blobs.sha256'), index=True)
+    number: Mapped[int] = mapped_column(default=1)
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     updated_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
@@ -88,6 +90,26 @@ class File(Base):
         return list(db.session.execute(counted.order_by(cls.type)).all())
 
 
+class Version(Base):
+    """Bytes that a file has or had: the newest, and those before it. Numbered from 1."""
+
+    __tablename__ = 'files_versions'
+
+    file_id: Mapped[UUID] = mapped_column(
+        ForeignKey('files.id', ondelete='CASCADE'), primary_key=True
+    )
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    size: Mapped[int] = mapped_column(BigInteger)
+    type: Mapped[str] = mapped_column(String(127))
+    sha256: Mapped[str] = mapped_column(ForeignKey('files_blobs.sha256'), index=True)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+
+    @classmethod
+    def find(cls, file_id: UUID, number: int) -> AnyRow | None:
+        """Return that version of a file."""
+        return VERSION.first(file_id=file_id, number=number)
+
+
 class FileTag(Base):
     """A word that an owner put on a file."""
 
@@ -100,24 +122,6 @@ class FileTag(Base):
     tag: Mapped[str] = mapped_column(String(32), primary_key=True)
 
 
-class Usage(Base):
-    """How many bytes a user has, trash included: always the sum of what is there."""
-
-    __tablename__ = 'files_usage'
-
-    user_id: Mapped[int] = mapped_column(ForeignKey('users.id'), primary_key=True)
-    used: Mapped[int] = mapped_column(BigInteger, default=0)
-    reserved: Mapped[int] = mapped_column(BigInteger, default=0)
-    # None: what the configuration says.
-    quota: Mapped[int | None] = mapped_column(BigInteger)
-
-    @classmethod
-    def find(cls, user_id: int) -> AnyRow | None:
-        """Return what a user uses, and may."""
-        usage = select(cls.used, cls.reserved, cls.quota).where(cls.user_id == user_id)
-        return db.session.execute(usage).one_or_none()
-
-
 _tags = (
     select(words_of(FileTag.tag))
     .where(FileTag.file_id == File.id)
@@ -127,11 +131,21 @@ _tags = (
 )
 
 SHOWN = select(
-    File.id, File.name, File.size, File.type, File.sha256, File.version, File.created_at,
-    File.updated_at, File.trashed_at, _tags,
+    File.id, File.name, File.size, File.type, File.sha256, File.number, File.version,
+    File.created_at, File.updated_at, File.trashed_at, _tags,
 )  # fmt: skip
 
 MINE = Query(SHOWN.where(File.owner_id == bindparam('owner_id'), File.id == bindparam('id')))
+
+VERSIONS_OF = select(
+    Version.number, Version.size, Version.type, Version.sha256, Version.created_at
+).where(Version.file_id == bindparam('file_id'))
+
+VERSION = Query(VERSIONS_OF.where(Version.number == bindparam('number')))
+
+VERSIONS = Keyset(
+    'versions', sorts={'number': Version.number}, key=Version.number, default='-number'
+)
 
 FILES = Keyset(
     'files',

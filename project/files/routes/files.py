@@ -1,31 +1,25 @@
-"""The HTTP face of files."""
+"""Files over HTTP: what is known of them, the trash, how much there is."""
 
-from io import BytesIO
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, Response, request, send_file, send_from_directory
+from flask import request
 from flask.views import MethodView
 from marshmallow import Schema, fields, validate
 
 from project.core.data.keyset import CursorInvalid, Page, PageRequest
-from project.core.errors import NotFound, RangeNotSatisfiable
-from project.core.web.access import current, member, public
+from project.core.web.access import current, member
 from project.core.web.conditional import expected_versions
 from project.core.web.endpoint import endpoint
 from project.core.web.fields import CommaSeparated, Text, UploadedFile
-from project.core.web.headers import BYTES, PUBLISHED
 from project.core.web.pagination import ListQuery, sort_by
-from project.core.web.ranges import describe_bytes, ignore_odd_ranges, send_bytes
-from project.core.web.security import FORM_OVERHEAD
+from project.files import service
+from project.files.errors import FileChanged, FileNotFound, FileTooLarge, NameInvalid, QuotaExceeded
+from project.files.permissions import READ, WRITE
+from project.files.schemas import FileSchema, UsageSchema
 
-from . import service
-from .errors import FileChanged, FileNotFound, FileTooLarge, NameInvalid, QuotaExceeded
-from .permissions import READ, WRITE
-from .schemas import FileSchema, UsageSchema
-from .sniffing import HARMLESS
-
-files = Blueprint('files', __name__, url_prefix='/files')
+from .mount import blueprint
+from .sinks import open_upload
 
 
 def tag() -> Text:
@@ -47,12 +41,6 @@ class FileCreateQuery(Schema):
     """The name of a body that is sent as it is."""
 
     name = fields.Str(validate=validate.Length(max=255))
-
-
-def open_upload(form_length: int | None) -> Any:
-    """Return where the file of a form is written to, or refuse a form that cannot fit."""
-    least = max(0, (form_length or 0) - FORM_OVERHEAD)
-    return service.open_upload(current().user_id, least=least)
 
 
 class FileCreateForm(Schema):
@@ -140,11 +128,11 @@ class FileView(MethodView):
         remove(current().user_id, file_id, expected=expected_versions())
 
 
-files.add_url_rule('', view_func=FilesView.as_view('files'))
-files.add_url_rule('/<uuid:file_id>', view_func=FileView.as_view('file'))
+blueprint.add_url_rule('', view_func=FilesView.as_view('files'))
+blueprint.add_url_rule('/<uuid:file_id>', view_func=FileView.as_view('file'))
 
 
-@files.post('/<uuid:file_id>/restore')
+@blueprint.post('/<uuid:file_id>/restore')
 @endpoint(
     allow=member(WRITE), returns=FileSchema, versioned=True, refuses=[FileNotFound, FileChanged]
 )
@@ -153,68 +141,15 @@ def file_restore(file_id: UUID) -> Any:
     return service.restore_file(current().user_id, file_id, expected=expected_versions())
 
 
-@files.delete('/trash')
+@blueprint.delete('/trash')
 @endpoint(allow=member(WRITE))
 def trash_delete() -> None:
     """Empty the trash."""
     service.empty_trash(current().user_id)
 
 
-class ContentQuery(Schema):
-    """How to show it."""
-
-    inline = fields.Bool(load_default=False)
-
-
-@files.get('/<uuid:file_id>/content')
-@endpoint(
-    allow=member(READ), query=ContentQuery, policy=BYTES, produces='*/*',
-    refuses=[FileNotFound, RangeNotSatisfiable],
-)  # fmt: skip
-def file_content(file_id: UUID, query: dict[str, Any]) -> Response:
-    """Download one of your files, whole or a range of it.
-
-    As an attachment; with `inline=true` types that cannot act are shown in place.
-    """
-    file, stream = service.open_content(current().user_id, file_id)
-    response = send_bytes(stream, etag=file.sha256, mimetype=file.type)
-    inline = query['inline'] and file.type in HARMLESS
-    return describe_bytes(response, file.name, file.sha256, inline=inline)
-
-
-@files.get('/usage')
+@blueprint.get('/usage')
 @endpoint(allow=member(READ), returns=UsageSchema)
 def usage_show() -> Any:
     """Show how many bytes you have, and may have; trash included."""
     return service.get_usage(current().user_id)
-
-
-@files.get('/report')
-@endpoint(allow=member(READ), policy=BYTES, produces='text/plain', refuses=[RangeNotSatisfiable])
-def report_show() -> Response:
-    """Download `report.txt`, a summary of your files."""
-    report = BytesIO(service.get_report(current().user_id).encode())
-    ignore_odd_ranges()
-    return cached_by_policy(
-        send_file(report, mimetype='text/plain', as_attachment=True, download_name='report.txt')
-    )
-
-
-@files.get('/public/<path:filename>')
-@endpoint(
-    allow=public, policy=PUBLISHED, produces='*/*',
-    refuses=[NotFound, RangeNotSatisfiable],
-)  # fmt: skip
-def published_show(filename: str) -> Response:
-    """Download what operators published."""
-    ignore_odd_ranges()
-    name = service.check_published_name(filename)
-    return cached_by_policy(
-        send_from_directory(service.published_folder(), name, as_attachment=True)
-    )
-
-
-def cached_by_policy(response: Response) -> Response:
-    """Leave to the route's policy what caches may do: Flask says `no-cache` to every file."""
-    del response.headers['Cache-Control']
-    return response

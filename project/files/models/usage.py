@@ -1,0 +1,51 @@
+"""The ledger, and the uploads that have reserved something in it."""
+
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from sqlalchemy import BigInteger, ForeignKey, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from project.core.clock import now
+from project.core.data.database import AnyRow, Base, read
+from project.core.data.types import UTCDateTime
+
+
+class Usage(Base):
+    """How many bytes a user has, trash and versions included, and how many are on their way.
+
+    `used` is always the sum of the versions of their files, `reserved` that of their uploads.
+    """
+
+    __tablename__ = 'files_usage'
+
+    user_id: Mapped[int] = mapped_column(ForeignKey('users.id'), primary_key=True)
+    used: Mapped[int] = mapped_column(BigInteger, default=0)
+    reserved: Mapped[int] = mapped_column(BigInteger, default=0)
+    # None: what the configuration says.
+    quota: Mapped[int | None] = mapped_column(BigInteger)
+
+    @classmethod
+    def find(cls, user_id: int) -> AnyRow | None:
+        """Return what a user uses, and may."""
+        usage = select(cls.used, cls.reserved, cls.quota).where(cls.user_id == user_id)
+        return read(usage).one_or_none()
+
+
+class Upload(Base):
+    """Bytes on their way in, for which room is reserved until they have come, or will not."""
+
+    __tablename__ = 'files_uploads'
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    owner_id: Mapped[int] = mapped_column(ForeignKey('users.id'), index=True)
+    reserved: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+    # Whoever is at work on it moves that on; what is past it has been given up.
+    expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
+
+    @classmethod
+    def find_all(cls, owner_id: int) -> list[AnyRow]:
+        """Return what is on its way to an owner, the oldest first."""
+        theirs = select(cls.id, cls.reserved, cls.created_at, cls.expires_at)
+        return list(read(theirs.where(cls.owner_id == owner_id).order_by(cls.created_at, cls.id)))

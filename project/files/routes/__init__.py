@@ -1,0 +1,6 @@
+"""The HTTP face of files, by topic: read the request, call the service, answer."""
+
+from . import content, files, published
+from .mount import blueprint
+
+__all__ = ['blueprint', 'content', 'files', 'published']

@@ -1,0 +1,116 @@
+"""The bytes of files over HTTP, and the versions of them."""
+
+from typing import Any, BinaryIO
+from uuid import UUID
+
+from flask import Response, request
+from marshmallow import Schema, fields
+
+from project.core.data.keyset import CursorInvalid, Page, PageRequest
+from project.core.errors import RangeNotSatisfiable
+from project.core.web.access import current, member
+from project.core.web.conditional import expected_versions
+from project.core.web.endpoint import endpoint
+from project.core.web.fields import UploadedFile
+from project.core.web.headers import BYTES
+from project.core.web.pagination import ListQuery, sort_by
+from project.core.web.ranges import describe_bytes, send_bytes
+from project.files import service
+from project.files.errors import FileChanged, FileNotFound, FileTooLarge, QuotaExceeded
+from project.files.permissions import READ, WRITE
+from project.files.schemas import FileSchema, VersionSchema
+from project.files.sniffing import HARMLESS
+
+from .mount import blueprint
+from .sinks import open_upload
+
+
+class ContentQuery(Schema):
+    """How to show it."""
+
+    inline = fields.Bool(load_default=False)
+
+
+@blueprint.get('/<uuid:file_id>/content')
+@endpoint(
+    allow=member(READ), query=ContentQuery, policy=BYTES, produces='*/*',
+    refuses=[FileNotFound, RangeNotSatisfiable],
+)  # fmt: skip
+def file_content(file_id: UUID, query: dict[str, Any]) -> Response:
+    """Download one of your files, whole or a range of it.
+
+    As an attachment; with `inline=true` types that cannot act are shown in place.
+    """
+    file, stream = service.open_content(current().user_id, file_id)
+    return _send(stream, file.name, file, inline=query['inline'])
+
+
+class ContentForm(Schema):
+    """New bytes as a form."""
+
+    file = UploadedFile(
+        required=True, into=open_upload, metadata={'type': 'string', 'format': 'binary'}
+    )
+
+
+@blueprint.put('/<uuid:file_id>/content')
+@endpoint(
+    allow=member(WRITE), form=ContentForm, consumes='*/*', returns=FileSchema, versioned=True,
+    refuses=[FileNotFound, FileChanged, FileTooLarge, QuotaExceeded], limit='600/minute',
+    largest='FILES_MAX_SIZE',
+)  # fmt: skip
+def file_content_replace(file_id: UUID, form: dict[str, Any] | None) -> Any:
+    """Give one of your files new bytes: a multipart form with `file`, or any body as it is.
+
+    Those before stay as a version. What is answered with 200 survives a power cut.
+    """
+    owner_id, expected = current().user_id, expected_versions()
+    if form is None:
+        return service.replace_content(
+            owner_id, file_id, request.stream, length=request.content_length, expected=expected
+        )
+    return service.replace_with_upload(owner_id, file_id, form['file'].stream, expected=expected)
+
+
+class VersionListQuery(ListQuery):
+    """Orders of the list of versions."""
+
+    sort = sort_by('number')
+
+
+@blueprint.get('/<uuid:file_id>/versions')
+@endpoint(
+    allow=member(READ), query=VersionListQuery, returns=VersionSchema, many=True,
+    refuses=[FileNotFound, CursorInvalid],
+)  # fmt: skip
+def version_list(file_id: UUID, page: PageRequest) -> Page:
+    """List what one of your files was, newest first; the newest is what it is."""
+    return service.list_versions(current().user_id, file_id, page)
+
+
+@blueprint.get('/<uuid:file_id>/versions/<int:number>/content')
+@endpoint(
+    allow=member(READ), query=ContentQuery, policy=BYTES, produces='*/*',
+    refuses=[FileNotFound, RangeNotSatisfiable],
+)  # fmt: skip
+def version_content(file_id: UUID, number: int, query: dict[str, Any]) -> Response:
+    """Download a version of one of your files, whole or a range of it."""
+    name, version, stream = service.open_version(current().user_id, file_id, number)
+    return _send(stream, name, version, inline=query['inline'])
+
+
+@blueprint.post('/<uuid:file_id>/versions/<int:number>/restore')
+@endpoint(
+    allow=member(WRITE), returns=FileSchema, versioned=True,
+    refuses=[FileNotFound, FileChanged, QuotaExceeded],
+)  # fmt: skip
+def version_restore(file_id: UUID, number: int) -> Any:
+    """Go back to a version: its bytes become the newest, and all others stay."""
+    owner_id = current().user_id
+    return service.restore_version(owner_id, file_id, number, expected=expected_versions())
+
+
+def _send(stream: BinaryIO, name: str, bytes_: Any, *, inline: bool) -> Response:
+    response = send_bytes(stream, etag=bytes_.sha256, mimetype=bytes_.type)
+    inline = inline and bytes_.type in HARMLESS
+    return describe_bytes(response, name, bytes_.sha256, inline=inline)
