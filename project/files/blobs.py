@@ -1,9 +1,12 @@
 """Bytes by their hash, on the kernel's storage: how they come in and where they lie."""
 
+import hashlib
 import time
 from collections.abc import Callable
+from contextlib import closing
 from typing import BinaryIO, Protocol, Self
 
+from project.core.data.partials import Partial
 from project.core.data.storage import storage
 
 from .sniffing import HEAD
@@ -85,6 +88,41 @@ class Incoming:
     def close(self) -> None:
         """Forget what was not kept."""
         self._staged.discard()
+
+
+class Arrived:
+    """Bytes that have come in pieces and are all there, on the disk. A block."""
+
+    def __init__(self, partial: Partial) -> None:
+        self._partial = partial
+        self._digest = hashlib.sha256()
+        self.size = 0
+        self.head = b''
+
+    def __enter__(self) -> Self:
+        """Read them once: what is on the disk is what is hashed, not what was sent."""
+        with closing(self._partial.open()) as file:
+            while block := file.read(BLOCK):
+                self.head = self.head or block[:HEAD]
+                self._digest.update(block)
+                self.size += len(block)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave them: they are kept, or will be asked for again."""
+
+    @property
+    def sha256(self) -> str:
+        """Return their hash, in hexadecimal."""
+        return self._digest.hexdigest()
+
+    def keep(self) -> None:
+        """Put them under their hash, durably. Only under the lock of their row."""
+        key = key_of(self.sha256)
+        if storage().exists(key):
+            storage().settle(key)
+        else:
+            self._partial.keep(key)
 
 
 def open_blob(sha256: str) -> BinaryIO:

@@ -1,6 +1,15 @@
 """The ways files says no."""
 
-from project.core.errors import Conflict, Invalid, NotFound, PreconditionFailed, TooLarge
+from project.core.errors import (
+    Conflict,
+    Fail,
+    Invalid,
+    Malformed,
+    NotFound,
+    PreconditionFailed,
+    TooLarge,
+    UnsupportedType,
+)
 
 
 class FileNotFound(NotFound):
@@ -47,3 +56,54 @@ class NotPublished(NotFound):
     """No file was published under that name."""
 
     field, reason = 'file', 'Nothing published under that name'
+
+
+class UploadNotFound(NotFound):
+    """The asker has no such upload, or not any more."""
+
+    field, reason = 'upload', 'No such upload'
+
+
+class OffsetDiffers(Conflict):
+    """Another byte is the next one: ask which by HEAD (tus 1.0.0)."""
+
+    field, reason = 'offset', 'Not where the upload has come to'
+
+
+class TakenOver(Conflict):
+    """A newer request goes on with the upload."""
+
+    field, reason = 'upload', 'Another request goes on with it'
+
+
+class PastTheEnd(TooLarge):
+    """More bytes than the upload was to have."""
+
+    reason = 'More than was announced'
+
+
+class ChecksumDiffers(Fail):
+    """What came is not what was sent; none of it was kept (tus 1.0.0)."""
+
+    http_code, field, reason = 460, 'checksum', 'Not what was sent'
+
+
+class ChecksumUnknown(Malformed):
+    """No checksum, or by an algorithm that is not announced."""
+
+    reason = 'Upload-Checksum must be sha1 or sha256, a space, and the digest in base64'
+
+
+class TusVersionUnknown(PreconditionFailed):
+    """A version of the protocol that is not spoken here, or none."""
+
+    field, reason = 'tus_resumable', 'Tus-Resumable must be 1.0.0'
+
+    def __init__(self) -> None:
+        super().__init__(headers={'Tus-Version': '1.0.0'})
+
+
+class NoPiece(UnsupportedType):
+    """A piece of an upload is of one type only."""
+
+    reason = 'Must be application/offset+octet-stream'

@@ -142,7 +142,8 @@ LINKS = {'email_key', 'user_id', 'owner_id', 'invited_by', 'device_id'}
 # Shown under another name, or of no meaning outside of this service.
 WITHHELD = {
     'users.avatar', 'users_roles.role', 'users_exports.task_id', 'files_tags.tag',
-    'files_tags.file_id', 'auth_totp.last_step', 'auth_invitations.tries_left',
+    'files_tags.file_id', 'files_uploads.lease', 'auth_totp.last_step',
+    'auth_invitations.tries_left',
 }  # fmt: skip
 
 

@@ -81,7 +81,9 @@ def init_app(app: Flask) -> None:
             # Exact words: as patterns they would not be anchored at their ends.
             origins=[re.compile(f'{re.escape(origin)}$') for origin in app.config['CORS_ORIGINS']],
             allow_headers=['Authorization', 'Content-Type', 'If-Match', 'If-None-Match', 'Range',
-                           'If-Range', 'X-Request-ID', 'Accept'],
+                           'If-Range', 'X-Request-ID', 'Accept', 'Tus-Resumable', 'Upload-Length',
+                           'Upload-Offset', 'Upload-Metadata', 'Upload-Checksum',
+                           'X-HTTP-Method-Override'],
             expose_headers=EXPOSED,
             max_age=600,
             send_wildcard=False,

@@ -21,18 +21,30 @@ from .library import (
     update_file,
 )
 from .publishing import check_published_name, publish_file, published_folder, unpublish_file
+from .resumable import (
+    Progress,
+    append,
+    create_upload,
+    delete_upload,
+    get_upload,
+)
 from .sweeping import sweep
 from .uploads import open_upload
 from .usage import file_stats, get_report, get_usage, set_quota
 
 __all__ = [
+    'Progress',
+    'append',
     'check_published_name',
+    'create_upload',
     'delete_file',
+    'delete_upload',
     'empty_trash',
     'file_stats',
     'forget_files',
     'get_file',
     'get_report',
+    'get_upload',
     'get_usage',
     'list_files',
     'list_versions',

@@ -51,7 +51,7 @@ def store_upload(
     """
     shown = clean_name(name)
     upload.sync()
-    return _admit_file(owner_id, upload, shown, frozenset(tags))
+    return _admit_upload(owner_id, upload, shown, frozenset(tags))
 
 
 def replace_content(
@@ -137,8 +137,23 @@ def _received(owner_id: int, stream: blobs.Stream, length: int | None) -> Reserv
 
 
 @atomic()
-def _admit_file(owner_id: int, upload: Reserved, name: str, tags: frozenset[str]) -> AnyRow:
-    content = _admit(owner_id, upload)
+def _admit_upload(owner_id: int, upload: Reserved, name: str, tags: frozenset[str]) -> AnyRow:
+    return admit_file(owner_id, upload, name, tags, reserved=finish(upload))
+
+
+def admit_file(
+    owner_id: int,
+    arrived: blobs.Incoming | blobs.Arrived,
+    name: str,
+    tags: frozenset[str] = frozenset(),
+    *,
+    reserved: int,
+) -> AnyRow:
+    """Make a file of bytes that have arrived and are synced. Inside `atomic`.
+
+    :param reserved: the room that was kept for them.
+    """
+    content = _admit(owner_id, arrived, reserved)
     file_id = uuid4()
     db.session.execute(insert(File).values(id=file_id, owner_id=owner_id, name=name, **content))
     db.session.execute(insert(Version).values(file_id=file_id, number=1, **content))
@@ -149,17 +164,17 @@ def _admit_file(owner_id: int, upload: Reserved, name: str, tags: frozenset[str]
 
 @atomic()
 def _admit_version(owner_id: int, file_id: UUID, upload: Reserved, expected: Expected) -> AnyRow:
-    content = _admit(owner_id, upload)
+    content = _admit(owner_id, upload, finish(upload))
     _add_version(owner_id, file_id, content, expected)
     return get_file(owner_id, file_id)
 
 
-def _admit(owner_id: int, upload: Reserved) -> dict[str, Any]:
+def _admit(owner_id: int, upload: blobs.Incoming | blobs.Arrived, reserved: int) -> dict[str, Any]:
     """Let bytes in: whose they are, room, and their place. Return what is known of them."""
     if not users.hold_user(owner_id):
         # Deleted or disabled while their bytes were coming.
         raise Unauthorized
-    settle(owner_id, finish(upload), upload.size)
+    settle(owner_id, reserved, upload.size)
     # Writing the row, also where it is there, locks it: the sweeper cannot come in between.
     row = {'sha256': upload.sha256, 'size': upload.size, 'created_at': now()}
     db.session.execute(insert_or(Blob, row, conflict=['sha256'], change={'size': upload.size}))

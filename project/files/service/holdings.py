@@ -16,6 +16,7 @@ from project.files.models import VERSIONS, VERSIONS_OF, File, Upload, Usage
 from project.users.holdings import Part, holds, json_part
 
 from .library import erase_files, list_files
+from .uploads import forget_uploads
 from .usage import get_usage
 
 
@@ -45,7 +46,7 @@ def export_files(user_id: int) -> Iterator[Part]:
 def forget_files(user_id: int) -> None:
     """Let go of a leaving user's files; the sweeper sees to bytes that nobody else has."""
     erase_files(user_id, File.owner_id == user_id)
-    db.session.execute(delete(Upload).where(Upload.owner_id == user_id))
+    forget_uploads(Upload.owner_id == user_id)
     db.session.execute(delete(Usage).where(Usage.user_id == user_id))
 
 

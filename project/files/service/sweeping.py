@@ -11,11 +11,12 @@ from flask import current_app
 from sqlalchemy import delete, select, tuple_
 
 from project.core.clock import now
-from project.core.data.database import AnyRow, atomic, db
+from project.core.data import partials
+from project.core.data.database import AnyRow, atomic, db, read
 from project.core.data.storage import storage
 from project.core.data.tasks import task
 from project.files import blobs
-from project.files.models import Blob, File, Version
+from project.files.models import Blob, File, Upload, Version
 
 from .library import erase_files
 
@@ -39,6 +40,7 @@ def sweep(*, dry_run: bool = False) -> Iterator[Swept]:
     """
     yield from _sweep_trash(dry_run)
     yield from _sweep_bytes(dry_run)
+    yield from _sweep_partials(dry_run)
     for path in storage().stale(time.time() - STALE):
         if not dry_run:
             path.unlink(missing_ok=True)
@@ -64,6 +66,15 @@ def _sweep_bytes(dry_run: bool) -> Iterator[Swept]:
     for row in _in_batches(Blob.sha256, where=unused):
         if dry_run or _drop(row.sha256):
             yield Swept('bytes', row.sha256)
+
+
+def _sweep_partials(dry_run: bool) -> Iterator[Swept]:
+    """Remove what came of uploads that nobody knows of: their process died at the wrong moment."""
+    for upload_id in partials.stale(time.time() - STALE):
+        if read(select(Upload.id).where(Upload.id == upload_id)).one_or_none() is None:
+            if not dry_run:
+                partials.Partial(upload_id).discard()
+            yield Swept('incoming', upload_id.hex)
 
 
 def _in_batches(*columns: Any, where: Any) -> Iterator[AnyRow]:

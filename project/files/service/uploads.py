@@ -4,10 +4,11 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 from flask import current_app
-from sqlalchemy import delete, insert, update
+from sqlalchemy import ColumnElement, delete, insert, update
 
 from project.core.clock import now
 from project.core.data.database import after_commit, atomic, db
+from project.core.data.partials import Partial
 from project.core.data.tasks import task
 from project.core.errors import Unauthorized
 from project.files import blobs
@@ -94,9 +95,16 @@ def abandon(upload_id: UUID) -> None:
 @atomic()
 def release_dead() -> None:
     """Give back the room of uploads whose process died. Run twice, it finds none."""
-    over = delete(Upload).where(Upload.expires_at <= now())
-    for gone in db.session.execute(over.returning(Upload.owner_id, Upload.reserved)).all():
-        release(gone.owner_id, gone.reserved)
+    forget_uploads(Upload.expires_at <= now())
+
+
+def forget_uploads(which: ColumnElement[bool]) -> None:
+    """Forget uploads, give their room back, and remove what has come of them. Inside `atomic`."""
+    over = delete(Upload).where(which)
+    gone = over.returning(Upload.id, Upload.owner_id, Upload.reserved)
+    for upload in db.session.execute(gone).all():
+        release(upload.owner_id, upload.reserved)
+        after_commit(Partial(upload.id).discard)
 
 
 @atomic()

@@ -38,6 +38,13 @@ def file_stats() -> list[dict[str, Any]]:
     return [{'type': r.type, 'files': r.files, 'bytes': int(r.bytes)} for r in rows]
 
 
+def check_room(owner_id: int) -> None:
+    """Refuse with QuotaExceeded who has, or has reserved, more than they may by now."""
+    usage = Usage.find(owner_id)
+    if usage and usage.used + usage.reserved > _quota(usage):
+        raise QuotaExceeded
+
+
 def reserve(owner_id: int, size: int) -> None:
     """Keep room for bytes on their way, or refuse with QuotaExceeded. Inside `atomic`.
 

@@ -1,0 +1,101 @@
+"""Bytes that come in pieces, over many requests: written at their place, durable when synced.
+
+On the local disk, whatever storage the whole will be kept in; all processes must see the same one.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO, cast
+from uuid import UUID
+
+from project.core.errors import NotFound
+
+from .storage import disk, make_folder, storage, sync_folder
+
+
+class PartialGone(NotFound):
+    """It was given up, or has expired, while a request was at work on it."""
+
+    field, reason = 'upload', 'No such upload'
+
+
+class Partial:
+    """The file of an upload, known by its id."""
+
+    def __init__(self, upload_id: UUID) -> None:
+        self.path = folder() / upload_id.hex
+
+    def create(self) -> None:
+        """Make it, empty and durable."""
+        with disk():
+            make_folder(self.path.parent)
+            self.path.touch(exist_ok=False)
+            sync_folder(self.path.parent)
+
+    @contextmanager
+    def alone(self) -> Iterator[BinaryIO]:
+        """Open it for writing, and let no other request do so until the block ends.
+
+        Held for a moment only: who is to write is decided elsewhere, and asked in here.
+        """
+        with disk(), self._file() as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield file
+
+    def sync(self) -> None:
+        """Make durable what is in it."""
+        with disk(), self._file() as file:
+            os.fsync(file.fileno())
+
+    def open(self) -> BinaryIO:
+        """Open it for reading, or refuse with PartialGone."""
+        with disk():
+            return self._file('rb')
+
+    def keep(self, key: str) -> None:
+        """Put the synced bytes under a key as well, durably; they stay here, too."""
+        with disk():
+            target = storage().path(key)
+            storage().settle_folder(target.parent)
+            with suppress(FileExistsError):
+                target.hardlink_to(self.path)
+            sync_folder(target.parent)
+
+    def discard(self) -> None:
+        """Forget it, if that is possible: what stays is swept."""
+        with suppress(OSError):
+            self.path.unlink(missing_ok=True)
+
+    def _file(self, mode: str = 'r+b') -> BinaryIO:
+        try:
+            return cast(BinaryIO, self.path.open(mode, buffering=0))
+        except FileNotFoundError:
+            raise PartialGone from None
+
+
+def write_at(file: BinaryIO, offset: int, block: bytes) -> None:
+    """Write a block to its place."""
+    rest = memoryview(block)
+    while rest:
+        written = os.pwrite(file.fileno(), rest, offset)
+        rest, offset = rest[written:], offset + written
+
+
+def stale(before: float) -> list[UUID]:
+    """Return the ids of those last written to before a moment (Unix seconds)."""
+    if not folder().is_dir():
+        return []
+    found = []
+    for path in folder().iterdir():
+        # Gone by now: it was kept, or given up, while we looked.
+        with suppress(FileNotFoundError):
+            found += [UUID(path.name)] if path.stat().st_mtime < before else []
+    return found
+
+
+def folder() -> Path:
+    """Return where they all lie."""
+    return storage().root / 'partial'
