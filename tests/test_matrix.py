@@ -194,11 +194,13 @@ class TestMatrix:
 
     @pytest.mark.parametrize(('method', 'rule', '_n', '_m', '_a', 'scope'), ROWS, ids=IDS)
     def test_a_real_key_of_each_scope(self, app, method, rule, _n, _m, _a, scope):
+        """With the one that it needs it passes; with all others, and so with each, it does not."""
         AdminFactory()
-        for held in sorted(declared()):
+        needed = {scope.strip('`')} & set(declared())
+        for held in filter(None, (needed, set(declared()) - needed)):
             owner = account(roles=['member', 'admin'])
-            verdict = call(bearing(app, key_of(owner, held)), method, rule, owner.id)
-            assert (held, verdict) == (held, 'ok' if scope in ('public', f'`{held}`') else '403')
+            verdict = call(bearing(app, key_of(owner, *held)), method, rule, owner.id)
+            assert verdict == ('ok' if scope == 'public' or held == needed else '403')
 
     @pytest.mark.parametrize(
         ('method', 'rule', '_n', '_m', '_a', '_s'), [row for row in ROWS if 'freshly' in row[3]]
