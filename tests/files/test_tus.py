@@ -90,6 +90,7 @@ class TestOptions:
         response = app.test_client().options(URL)
 
         assert (response.status_code, response.data) == (204, b'')
+        assert 'Content-Type' not in response.headers
         assert response.headers['Tus-Resumable'] == '1.0.0'
         assert response.headers['Tus-Version'] == '1.0.0'
         assert response.headers['Tus-Extension'].split(',') == [

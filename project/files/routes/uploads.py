@@ -48,7 +48,7 @@ class UploadsView(MethodView):
     @endpoint(allow=public, code=204, policy=TUS)
     def options(self) -> Response:
         """Say what is spoken here (tus 1.0.0)."""
-        response = Response(status=204)
+        response = empty(204)
         response.headers['Tus-Version'] = tus.VERSION
         response.headers['Tus-Extension'] = ','.join(tus.EXTENSIONS)
         response.headers['Tus-Max-Size'] = str(current_app.config['FILES_MAX_SIZE'])
@@ -76,7 +76,7 @@ class UploadsView(MethodView):
         upload = service.create_upload(
             current().user_id, length=length, name=tus.read_name(described), described=described
         )
-        response = Response(status=201)
+        response = empty(201)
         response.location = url_for('.upload', upload_id=upload.id)
         if has_piece or length == 0:
             return told(response, append(upload.id, 0, checksum))
@@ -149,13 +149,13 @@ def go_on(upload_id: UUID) -> Response:
     if request.mimetype != tus.PIECE:
         raise NoPiece
     progress = append(upload_id, number_in('Upload-Offset'), checksum_in())
-    return told(Response(status=204), progress)
+    return told(empty(204), progress)
 
 
 def shown(upload_id: UUID) -> Response:
     """Answer with how far it has come."""
     upload = service.get_upload(current().user_id, upload_id)
-    response = Response(status=200)
+    response = empty(200)
     response.headers['Upload-Length'] = str(upload.length)
     if upload.described:
         response.headers['Upload-Metadata'] = upload.described
@@ -165,7 +165,7 @@ def shown(upload_id: UUID) -> Response:
 def given_up(upload_id: UUID) -> Response:
     """Give it up."""
     service.delete_upload(current().user_id, upload_id)
-    return Response(status=204)
+    return empty(204)
 
 
 def append(upload_id: UUID, offset: int, checksum: tus.Checksum | None) -> service.Progress:
@@ -174,6 +174,13 @@ def append(upload_id: UUID, offset: int, checksum: tus.Checksum | None) -> servi
         current().user_id, upload_id, request.stream,
         offset=offset, length=request.content_length, checksum=checksum,
     )  # fmt: skip
+
+
+def empty(status: int) -> Response:
+    """Return an answer that is nothing but its headers."""
+    response = Response(status=status)
+    del response.headers['Content-Type']
+    return response
 
 
 def told(response: Response, progress: service.Progress) -> Response:
