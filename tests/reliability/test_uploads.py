@@ -24,6 +24,9 @@ PIECE = 2 * 1024 * 1024
 CASES = ['sqlite', 'postgresql'] if IS_LONG else ['sqlite']
 TUS = {'Tus-Resumable': '1.0.0'}
 
+# How a client sees that whoever answered was killed.
+BROKEN = (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
+
 
 class Client:
     """Somebody who uploads, and remembers what was acknowledged."""
@@ -41,7 +44,7 @@ class Client:
         while True:
             try:
                 return requests.request(method, url, headers=headers, timeout=20, **given)
-            except requests.ConnectionError:
+            except BROKEN:
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
 
@@ -57,7 +60,7 @@ class Client:
             offset = int(shown.headers['Upload-Offset'])
             self.lost += max(0, acknowledged - offset)
             file_id = shown.headers.get('X-File-Id', '')
-            with suppress(requests.ConnectionError):
+            with suppress(*BROKEN):
                 while not file_id:
                     answer = requests.patch(
                         place, data=content[offset : offset + PIECE], timeout=20,
@@ -74,7 +77,7 @@ class Client:
 
     def raw(self, content: bytes) -> None:
         """Upload at once; what was answered with 201 must be there."""
-        with suppress(requests.ConnectionError):
+        with suppress(*BROKEN):
             answer = requests.post(
                 f'{self.url}/files?name=raw', data=slowly(content), headers=self.headers, timeout=20
             )
@@ -83,7 +86,7 @@ class Client:
 
     def form(self, content: bytes) -> None:
         """Upload a form; what was answered with 201 must be there."""
-        with suppress(requests.ConnectionError):
+        with suppress(*BROKEN):
             answer = requests.post(
                 f'{self.url}/files', files={'file': ('form', content)}, headers=self.headers,
                 timeout=20,

@@ -1,24 +1,32 @@
 """Bytes with `Range`, `If-Range` and strong validators (RFC 9110), for whatever has a file.
 
 Werkzeug's own answers 416 to several ranges and to unknown units, 206 to HEAD, and loses sendfile.
-Here the range is cut by seeking, so that the server still hands the file to the kernel.
+Here a range is cut by seeking, so that the server still hands the file to the kernel.
 """
 
 import os
 import re
 import unicodedata
 from base64 import b64encode
-from typing import BinaryIO
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO, TypeAlias
 from urllib.parse import quote
+from uuid import uuid4
 
 from flask import Response, request
-from werkzeug.datastructures import Range
+from werkzeug import datastructures
 from werkzeug.http import parse_range_header
 from werkzeug.wsgi import FileWrapper
 
 from project.core.errors import RangeNotSatisfiable
 
 BLOCK = 64 * 1024
+
+# Of more than so many at once the whole is sent.
+MOST_RANGES = 16
+
+# The first byte, and the one behind the last.
+Range: TypeAlias = tuple[int, int]
 
 # The last no bytes.
 LAST_NONE = re.compile(r'\s*bytes\s*=\s*-0+\s*', re.IGNORECASE)
@@ -41,11 +49,42 @@ class Window:
         return data
 
 
-def send_bytes(file: BinaryIO, *, etag: str, mimetype: str) -> Response:
-    """Answer with an open file, or the range of it that was asked for; refuses with 416.
+class Pieces:
+    """Several ranges of one file, each with its own head (`multipart/byteranges`, RFC 9110)."""
 
-    One range is served; several, and units that are not bytes, are ignored as the RFC allows. The
-    file is closed with the response.
+    def __init__(self, file: BinaryIO, ranges: Sequence[Range], size: int, mimetype: str) -> None:
+        self.boundary = uuid4().hex
+        self._file = file
+        self._ranges = ranges
+        self._heads = [self._head(start, stop, size, mimetype) for start, stop in ranges]
+        self._end = f'\r\n--{self.boundary}--\r\n'.encode()
+        self.close = file.close
+
+    def __len__(self) -> int:
+        """Return how many bytes they come to, heads included."""
+        content = sum(stop - start for start, stop in self._ranges)
+        return content + sum(map(len, self._heads)) + len(self._end)
+
+    def __iter__(self) -> Iterator[bytes]:
+        for head, (start, stop) in zip(self._heads, self._ranges, strict=True):
+            yield head
+            window = Window(self._file, start, stop - start)
+            while block := window.read(BLOCK):
+                yield block
+        yield self._end
+
+    def _head(self, start: int, stop: int, size: int, mimetype: str) -> bytes:
+        return (
+            f'\r\n--{self.boundary}\r\nContent-Type: {mimetype}\r\n'
+            f'Content-Range: bytes {start}-{stop - 1}/{size}\r\n\r\n'
+        ).encode()
+
+
+def send_bytes(file: BinaryIO, *, etag: str, mimetype: str) -> Response:
+    """Answer with an open file, or the ranges of it that were asked for; refuses with 416.
+
+    Units that are not bytes are ignored, and so are so many ranges, or such small ones, that the
+    whole costs no more. The file is closed with the response.
     """
     response = Response(mimetype=mimetype, direct_passthrough=True)
     response.set_etag(etag)
@@ -57,11 +96,16 @@ def send_bytes(file: BinaryIO, *, etag: str, mimetype: str) -> Response:
         return response
     size = os.fstat(file.fileno()).st_size
     try:
-        wanted = requested_range(size, etag)
+        wanted = requested_ranges(size, etag)
     except RangeNotSatisfiable:
         file.close()
         raise
-    start, stop = wanted or (0, size)
+    if len(wanted) > 1:
+        pieces = Pieces(file, wanted, size, str(response.content_type))
+        if len(pieces) < size:
+            return _several(response, pieces)
+        wanted = []
+    start, stop = wanted[0] if wanted else (0, size)
     if wanted:
         response.status_code = 206
         response.headers['Content-Range'] = f'bytes {start}-{stop - 1}/{size}'
@@ -71,25 +115,35 @@ def send_bytes(file: BinaryIO, *, etag: str, mimetype: str) -> Response:
     return response
 
 
-def requested_range(size: int, etag: str) -> tuple[int, int] | None:
-    """Return the first byte and the one behind the last, or None where the whole is to be sent.
+def requested_ranges(size: int, etag: str) -> list[Range]:
+    """Return the ranges that were asked for, or none where the whole is to be sent.
 
-    Refuses with RangeNotSatisfiable a single range that lies behind the end.
+    Refuses with RangeNotSatisfiable where all of them lie behind the end.
     """
     wanted = _wanted()
     if request.method != 'GET' or wanted is None:
-        return None
-    if wanted.units != 'bytes' or len(wanted.ranges) != 1:
-        return None
+        return []
+    if wanted.units != 'bytes' or len(wanted.ranges) > MOST_RANGES:
+        return []
     # A weak tag, or a date, is no proof that the client's half belongs to these bytes.
     if request.headers.get('If-Range', f'"{etag}"') != f'"{etag}"':
-        return None
-    start, stop = wanted.ranges[0]
+        return []
     # More than there is of a suffix is all there is; Werkzeug takes it for unsatisfiable.
-    start = start if start >= 0 else max(0, size + start)
-    if start >= size:
+    starts = [
+        (start if start >= 0 else max(0, size + start), stop) for start, stop in wanted.ranges
+    ]
+    found = [(start, min(stop or size, size)) for start, stop in starts if start < size]
+    if not found:
         raise RangeNotSatisfiable(size)
-    return start, min(stop or size, size)
+    return found
+
+
+def _several(response: Response, pieces: Pieces) -> Response:
+    response.status_code = 206
+    response.headers['Content-Type'] = f'multipart/byteranges; boundary={pieces.boundary}'
+    response.content_length = len(pieces)
+    response.response = pieces
+    return response
 
 
 def ignore_odd_ranges() -> None:
@@ -112,12 +166,12 @@ def ignore_odd_ranges() -> None:
         request.environ['HTTP_RANGE'] = wanted.to_header()
 
 
-def _wanted() -> Range | None:
+def _wanted() -> datastructures.Range | None:
     # Nothing satisfies that (RFC 9110), as nothing does what lies behind everything. Werkzeug takes
     # it for nonsense.
     asked = request.headers.get('Range', '')
     if LAST_NONE.fullmatch(asked):
-        return Range('bytes', [(2**63 - 1, None)])
+        return datastructures.Range('bytes', [(2**63 - 1, None)])
     return parse_range_header(asked)
 
 

@@ -1,5 +1,6 @@
 """Bytes, whole and in ranges (RFC 9110)."""
 
+from email import message_from_bytes
 from io import BytesIO
 
 import pytest
@@ -128,11 +129,62 @@ class TestSendBytes:
             'garbage', 'bytes=a-b', 'bytes=0-1-2', '', 'bytes=--1', 'bytes=²-5',
         ],
     )  # fmt: skip
-    def test_ignores_several_and_odd_ones(self, download, asked):
+    def test_ignores_small_and_odd_ones(self, download, asked):
         response = download({'Range': asked})
 
         assert response.status_code == 200
         assert response.data == TEN
+
+    def test_sends_several_each_with_its_head(self, download, opened):
+        content = bytes(range(256)) * 10
+
+        response = download({'Range': 'bytes=0-4,100-299,-2'}, content=content)
+
+        assert response.status_code == 206
+        assert 'Content-Range' not in response.headers
+        assert int(response.headers['Content-Length']) == len(response.data)
+        head = f'Content-Type: {response.headers["Content-Type"]}\r\n\r\n'.encode()
+        message = message_from_bytes(head + response.data)
+        parts = [
+            (part['Content-Range'], part.get_content_type(), part.get_payload(decode=True))
+            for part in message.get_payload()
+        ]
+        assert message.get_content_type() == 'multipart/byteranges'
+        # What is read as text ends where its line does.
+        assert [part[:2] for part in parts] == [
+            ('bytes 0-4/2560', 'text/plain'), ('bytes 100-299/2560', 'text/plain'),
+            ('bytes 2558-2559/2560', 'text/plain'),
+        ]  # fmt: skip
+        for piece in (content[:5], content[100:300], content[-2:]):
+            assert b'\r\n\r\n' + piece + b'\r\n--' in response.data
+        assert opened[0].closed
+
+    def test_sends_of_several_what_there_is(self, download):
+        content = b'x' * 1000
+
+        one = download({'Range': 'bytes=0-1,2000-3000'}, content=content)
+        none = download({'Range': 'bytes=1000-1001,2000-3000'}, content=content)
+
+        assert (one.status_code, one.headers['Content-Range']) == (206, 'bytes 0-1/1000')
+        assert one.data == b'xx'
+        assert none.status_code == 416
+
+    @pytest.mark.parametrize('count', [17, 500, 1500])
+    def test_sends_the_whole_in_the_place_of_many(self, download, count):
+        """A merge of many tiny ranges is how others were stopped (CVE-2025-62727)."""
+        content = b'x' * 100_000
+        asked = ','.join(f'{2 * n}-{2 * n}' for n in range(count))
+
+        response = download({'Range': f'bytes={asked}'}, content=content)
+
+        assert (response.status_code, response.data) == (200, content)
+
+    def test_sends_the_whole_where_the_pieces_are_more(self, download):
+        content = b'x' * 1000
+
+        response = download({'Range': 'bytes=0-400,401-900,901-'}, content=content)
+
+        assert (response.status_code, response.data) == (200, content)
 
     @pytest.mark.parametrize(
         ('condition', 'code'),
