@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from typing import BinaryIO, Protocol, Self
+from uuid import UUID
 
 from project.core.data.partials import Partial
 from project.core.data.storage import storage
@@ -138,3 +139,25 @@ def remove(sha256: str) -> None:
 def key_of(sha256: str) -> str:
     """Return the key of bytes: two folders keep each of them small."""
     return f'blobs/{sha256[:2]}/{sha256[2:4]}/{sha256}'
+
+
+def open_thumbnail(file_id: UUID, number: int, edge: int) -> BinaryIO:
+    """Open a thumbnail of a version for reading."""
+    return storage().open(_thumbnail_key(file_id, number, edge))
+
+
+def keep_thumbnail(file_id: UUID, number: int, edge: int, picture: bytes) -> None:
+    """Keep a thumbnail, over one that is there. Slow, so never inside `atomic`."""
+    with storage().stage() as staged:
+        staged.write(picture)
+        staged.sync()
+        staged.keep(_thumbnail_key(file_id, number, edge))
+
+
+def remove_thumbnail(file_id: UUID, number: int, edge: int) -> None:
+    """Forget a thumbnail; forgetting nothing is fine."""
+    storage().remove(_thumbnail_key(file_id, number, edge))
+
+
+def _thumbnail_key(file_id: UUID, number: int, edge: int) -> str:
+    return f'thumbnails/{file_id.hex[:2]}/{file_id.hex}/{number}/{edge}'

@@ -107,3 +107,9 @@ class NoPiece(UnsupportedType):
     """A piece of an upload is of one type only."""
 
     reason = 'Must be application/offset+octet-stream'
+
+
+class NoThumbnail(Invalid):
+    """No image, or none that can be read."""
+
+    field, reason = 'type', 'Not an image that a thumbnail can be made of'

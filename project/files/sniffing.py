@@ -6,10 +6,15 @@ HEAD = 8192  # bytes that are enough to tell
 
 OCTETS = 'application/octet-stream'
 
+# What thumbnails are made of.
+PICTURES = frozenset(
+    ['image/png', 'image/jpeg', 'image/gif', 'image/webp', 'image/avif'],
+)
+
 # What a browser may show in place: nothing in them can act. SVG and HTML are text here.
 HARMLESS = frozenset(
     [
-        *('image/png', 'image/jpeg', 'image/gif', 'image/webp', 'image/avif'),
+        *PICTURES,
         *('audio/mpeg', 'audio/ogg', 'audio/x-wav', 'video/mp4', 'video/webm'),
         'text/plain',
     ]

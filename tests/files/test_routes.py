@@ -747,7 +747,7 @@ class TestFilePatch:
     def test_costs_the_same_for_one_tag_as_for_twenty(self, client, ada, queries):
         file = FileFactory(owner=ada)
 
-        with queries(max=4):
+        with queries(max=5):
             response = client.patch(
                 f'{URL}/{file.id}', json={'tags': [f'tag{n}' for n in range(20)]}
             )
@@ -825,7 +825,7 @@ class TestFileDelete:
 
         with queries(max=2):
             trashed = client.delete(f'{URL}/{one.id}')
-        with queries(max=4):
+        with queries(max=5):
             deleted = client.delete(f'{URL}/{other.id}?permanent=true')
 
         assert (trashed.status_code, deleted.status_code) == (200, 200)
@@ -883,7 +883,7 @@ class TestTrashDelete:
     def test_costs_the_same_for_one_as_for_fifty(self, client, ada, queries):
         FileFactory.create_batch(50, owner=ada, trashed=True, content=b'The same.')
 
-        with queries(max=4):
+        with queries(max=5):
             client.delete(f'{URL}/trash')
 
         assert used(client) == 0

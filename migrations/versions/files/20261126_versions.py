@@ -24,6 +24,15 @@ def upgrade() -> None:
     with op.batch_alter_table('files_versions', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_files_versions_sha256'), ['sha256'], unique=False)
 
+    op.create_table('files_thumbnails',
+    sa.Column('file_id', sa.Uuid(), nullable=False),
+    sa.Column('number', sa.Integer(), autoincrement=False, nullable=False),
+    sa.Column('edge', sa.Integer(), autoincrement=False, nullable=False),
+    sa.Column('state', sa.String(length=16), nullable=False),
+    sa.Column('task_id', sa.Uuid(), nullable=False),
+    sa.ForeignKeyConstraint(['file_id', 'number'], ['files_versions.file_id', 'files_versions.number'], name=op.f('fk_files_thumbnails_file_id_number_files_versions'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('file_id', 'number', 'edge', name=op.f('pk_files_thumbnails'))
+    )
     op.create_table('files_uploads',
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('owner_id', sa.Integer(), nullable=False),
@@ -60,4 +69,5 @@ def downgrade() -> None:
         batch_op.drop_column('number')
 
     op.drop_table('files_uploads')
+    op.drop_table('files_thumbnails')
     op.drop_table('files_versions')

@@ -48,6 +48,7 @@ class Contract:
     :param policy: the security headers; looser than the API's only where a route says so.
     :param produces, consumes: the media type where it is not JSON.
     :param largest: the configuration key of the largest body, where it is not everybody's 1 MiB.
+    :param later: whether it may answer 202 with `Retry-After`: what is asked for is being made.
     :param arguments: what is true of parts of the URL beyond their converter, as JSON Schema.
     :param location: the endpoint that shows what was created, and the name of its id.
     """
@@ -66,6 +67,7 @@ class Contract:
     produces: str | None = None
     consumes: str | None = None
     largest: str | None = None
+    later: bool = False
     arguments: Mapping[str, Any] = field(default_factory=dict)
     location: tuple[str, str] | None = None
 

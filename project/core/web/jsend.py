@@ -69,6 +69,13 @@ def api_success(data: Any = None, http_code: int = 200) -> Response:
     return api_response({'status': 'success', 'data': data}, http_code)
 
 
+def api_later(retry_after: int) -> Response:
+    """Return a 'success' that is still to come: ask again after so many seconds."""
+    response = api_success(None, 202)
+    response.headers['Retry-After'] = str(retry_after)
+    return response
+
+
 def api_fail(
     data: Mapping[str, Any], http_code: int = 400, headers: Mapping[str, str] | None = None
 ) -> Response:

@@ -188,6 +188,8 @@ def _responses(rule: Rule, method: str, contract: Contract) -> dict[str, Any]:
         responses['304'] = {'description': 'Not modified'}
     if contract.largest:
         responses['507'] = ERROR
+    if contract.later:
+        responses['202'] = {'description': 'Being made: ask again after `Retry-After` seconds'}
     return {**responses, '500': ERROR, '503': ERROR}
 
 

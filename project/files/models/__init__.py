@@ -1,16 +1,33 @@
 """The tables of files: what we know of bytes, not the bytes."""
 
-from .files import FILES, MINE, VERSIONS, VERSIONS_OF, Blob, File, FileTag, Version
+from .files import (
+    FAILED,
+    FILES,
+    MINE,
+    PENDING,
+    READY,
+    VERSIONS,
+    VERSIONS_OF,
+    Blob,
+    File,
+    FileTag,
+    Thumbnail,
+    Version,
+)
 from .usage import Upload, Usage
 
 __all__ = [
+    'FAILED',
     'FILES',
     'MINE',
+    'PENDING',
+    'READY',
     'VERSIONS',
     'VERSIONS_OF',
     'Blob',
     'File',
     'FileTag',
+    'Thumbnail',
     'Upload',
     'Usage',
     'Version',

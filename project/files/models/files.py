@@ -8,19 +8,24 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     String,
     bindparam,
+    case,
     func,
     select,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
-from project.core.data.database import AnyRow, AnySelect, Base, db
+from project.core.data.database import AnyRow, AnySelect, Base, db, read
 from project.core.data.keyset import Keyset
 from project.core.data.reading import Query
+from project.core.data.tasks import will_be_done
 from project.core.data.types import UTCDateTime, words_of
+
+PENDING, READY, FAILED = 'pending', 'ready', 'failed'
 
 
 class Blob(Base):
@@ -108,6 +113,36 @@ class Version(Base):
     def find(cls, file_id: UUID, number: int) -> AnyRow | None:
         """Return that version of a file."""
         return VERSION.first(file_id=file_id, number=number)
+
+
+class Thumbnail(Base):
+    """A small picture of a version: `pending`, then `ready`, or `failed` where none can be made.
+
+    Of each file its own, although others may have the same bytes: that would tell that they do.
+    """
+
+    __tablename__ = 'files_thumbnails'
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ['file_id', 'number'], ['files_versions.file_id', 'files_versions.number'],
+            ondelete='CASCADE',
+        ),
+    )  # fmt: skip
+
+    file_id: Mapped[UUID] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    edge: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    state: Mapped[str] = mapped_column(String(16), default=PENDING)
+    # What makes it.
+    task_id: Mapped[UUID] = mapped_column()
+
+    @classmethod
+    def find(cls, file_id: UUID, number: int, edge: int) -> str | None:
+        """Return the state of a thumbnail, if anybody has ever asked for it."""
+        lost = (cls.state == PENDING) & ~will_be_done(cls.task_id)
+        state = select(case((lost, FAILED), else_=cls.state))
+        one = state.where(cls.file_id == file_id, cls.number == number, cls.edge == edge)
+        return read(one).scalar_one_or_none()
 
 
 class FileTag(Base):

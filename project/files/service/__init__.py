@@ -29,10 +29,12 @@ from .resumable import (
     get_upload,
 )
 from .sweeping import sweep
+from .thumbnails import EDGES, open_thumbnail
 from .uploads import open_upload
 from .usage import file_stats, get_report, get_usage, set_quota
 
 __all__ = [
+    'EDGES',
     'Progress',
     'append',
     'check_published_name',
@@ -49,6 +51,7 @@ __all__ = [
     'list_files',
     'list_versions',
     'open_content',
+    'open_thumbnail',
     'open_upload',
     'open_version',
     'publish_file',

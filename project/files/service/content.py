@@ -5,7 +5,7 @@ from typing import Any, BinaryIO
 from uuid import UUID, uuid4
 
 from flask import current_app
-from sqlalchemy import delete, insert
+from sqlalchemy import insert
 
 from project.core.clock import now
 from project.core.data.database import AnyRow, atomic, db
@@ -18,6 +18,7 @@ from project.files.names import clean_name
 from project.files.sniffing import sniff
 from project.users import service as users
 
+from .discarding import drop_versions
 from .library import Expected, change_file, get_file
 from .uploads import Reserved, finish, open_upload
 from .usage import discharge, settle
@@ -188,8 +189,8 @@ def _add_version(owner_id: int, file_id: UUID, content: dict[str, Any], expected
     newest = get_file(owner_id, file_id).number
     db.session.execute(insert(Version).values(file_id=file_id, number=newest, **content))
     kept = current_app.config['FILES_VERSIONS_KEPT']
-    surplus = delete(Version).where(Version.file_id == file_id, Version.number <= newest - kept)
-    discharge(owner_id, sum(db.session.scalars(surplus.returning(Version.size))))
+    surplus = (Version.file_id == file_id) & (Version.number <= newest - kept)
+    discharge(owner_id, drop_versions(surplus))
 
 
 def _bytes_of(version: AnyRow) -> dict[str, Any]:

@@ -38,6 +38,8 @@ def export_files(user_id: int) -> Iterator[Part]:
         'files': 'files/files.json',
         'files_tags': 'files/files.json',
         'files_versions': 'files/versions.json',
+        # Made of what is shown, and of no use without it.
+        'files_thumbnails': None,
         'files_usage': 'files/usage.json',
         'files_uploads': 'files/uploads.json',
     },

@@ -14,6 +14,7 @@ from project.files.errors import FileChanged, FileNotFound
 from project.files.models import FILES, VERSIONS, VERSIONS_OF, File, FileTag, Version
 from project.files.names import clean_name
 
+from .discarding import drop_versions
 from .usage import discharge
 
 Expected = frozenset[int] | None
@@ -91,8 +92,7 @@ def erase_files(owner_id: int, which: ColumnElement[bool]) -> int:
     ids = list(db.session.scalars(chosen))
     for start in range(0, len(ids), BATCH):
         some = ids[start : start + BATCH]
-        versions = delete(Version).where(Version.file_id.in_(some)).returning(Version.size)
-        discharge(owner_id, sum(db.session.scalars(versions)))
+        discharge(owner_id, drop_versions(Version.file_id.in_(some)))
         db.session.execute(delete(File).where(File.id.in_(some)))
     return len(ids)
 

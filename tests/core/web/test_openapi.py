@@ -108,6 +108,7 @@ class TestSpecification:
             '/api/v1/files/report',
             '/api/v1/files/{file_id}/content',
             '/api/v1/files/{file_id}/versions/{number}/content',
+            '/api/v1/files/{file_id}/thumbnail',
             '/api/v1/files/public/{filename}',
             '/api/v1/users/me/avatar',
             '/api/v1/users/{username}/avatar',

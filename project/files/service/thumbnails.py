@@ -1,0 +1,81 @@
+"""Thumbnails: small pictures of images, made by a task when somebody first asks for one."""
+
+from datetime import timedelta
+from typing import BinaryIO
+from uuid import UUID
+
+from sqlalchemy import update
+
+from project.core.data.database import atomic, db
+from project.core.data.images import ImageRefused, shrink
+from project.core.data.tasks import enqueue, task
+from project.core.data.upsert import insert_or
+from project.files import blobs
+from project.files.errors import NoThumbnail
+from project.files.models import FAILED, PENDING, READY, Thumbnail, Version
+from project.files.sniffing import PICTURES
+
+from .content import get_live, get_version
+
+EDGES = (64, 256, 1024)  # pixels of the longer side
+
+# A task has more patience than a client for one of the few turns there are.
+PATIENCE = 60.0  # seconds
+
+
+def open_thumbnail(owner_id: int, file_id: UUID, edge: int) -> tuple[str, BinaryIO] | None:
+    """Return what tells a thumbnail from others, and its open bytes (WebP); None while it is made.
+
+    Refuses with FileNotFound, also for trash; with NoThumbnail what is no image that can be read.
+    """
+    file = get_live(owner_id, file_id)
+    if file.type not in PICTURES:
+        raise NoThumbnail
+    state = Thumbnail.find(file_id, file.number, edge)
+    if state == FAILED:
+        raise NoThumbnail
+    if state is None:
+        _request(file_id, file.number, edge)
+    if state != READY:
+        return None
+    return f'{file.sha256}-{edge}', blobs.open_thumbnail(file_id, file.number, edge)
+
+
+@task(unique=['file_id', 'number', 'edge'], attempts=5, time_limit=timedelta(minutes=3))
+def make_thumbnail(file_id: str, number: int, edge: int) -> None:
+    """Make a thumbnail of a version. Run twice, it is made again, and is the same.
+
+    An image that cannot be read is a state, and no failure of the task.
+    """
+    version = Version.find(UUID(file_id), number)
+    if version is None:
+        return
+    try:
+        with blobs.open_blob(version.sha256) as image:
+            picture = shrink(image, edge=edge, patience=PATIENCE)
+    except ImageRefused:
+        _settle(UUID(file_id), number, edge, FAILED)
+        return
+    blobs.keep_thumbnail(UUID(file_id), number, edge, picture)
+    if not _settle(UUID(file_id), number, edge, READY):
+        # The file went while its picture was made.
+        blobs.remove_thumbnail(UUID(file_id), number, edge)
+
+
+@atomic()
+def _request(file_id: UUID, number: int, edge: int) -> None:
+    get_version(file_id, number)
+    task_id = enqueue(make_thumbnail, str(file_id), number, edge)
+    place = {'file_id': file_id, 'number': number, 'edge': edge}
+    row = {**place, 'state': PENDING, 'task_id': task_id}
+    # Of many who ask first at once, each is waiting for the same one.
+    db.session.execute(insert_or(Thumbnail, row, conflict=tuple(place), change={'edge': edge}))
+
+
+@atomic()
+def _settle(file_id: UUID, number: int, edge: int, state: str) -> bool:
+    one = update(Thumbnail).where(
+        Thumbnail.file_id == file_id, Thumbnail.number == number, Thumbnail.edge == edge
+    )
+    settled = one.values(state=state).returning(Thumbnail.state)
+    return db.session.execute(settled).one_or_none() is not None
