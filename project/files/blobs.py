@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import BinaryIO, Protocol, Self
 from uuid import UUID
@@ -139,6 +139,12 @@ def remove(sha256: str) -> None:
 def key_of(sha256: str) -> str:
     """Return the key of bytes: two folders keep each of them small."""
     return f'blobs/{sha256[:2]}/{sha256[2:4]}/{sha256}'
+
+
+def stored() -> Iterator[tuple[str, float]]:
+    """Yield the hash of all bytes that are stored, each with when it came to its place (Unix)."""
+    for key, changed in storage().keys('blobs'):
+        yield key.rpartition('/')[2], changed
 
 
 def open_thumbnail(file_id: UUID, number: int, edge: int) -> BinaryIO:

@@ -69,6 +69,21 @@ def files_unpublish(name: str, dry_run: bool) -> None:
     click.echo(f'{"Would unpublish" if dry_run else "Unpublished"} {name}.')
 
 
+@files_cli.command('fsck')
+@click.option('--repair', is_flag=True, help='Do what can be done; without it, only look.')
+@as_json
+@click.pass_context
+def files_fsck(ctx: click.Context, repair: bool, as_json: bool) -> None:
+    """Check whether rows, bytes and quotas agree. Exit code 1 where something stays wrong."""
+    faults = [fault for fault in counting('Checking', service.check(repair=repair)) if fault]
+    rows = [
+        {'kind': fault.kind, 'name': fault.name, 'repaired': fault.is_repaired} for fault in faults
+    ]
+    show(rows, ('kind', 'name', 'repaired'), as_json=as_json)
+    if not all(fault.is_repaired for fault in faults):
+        ctx.exit(1)
+
+
 @files_cli.command('sweep')
 @dry_run
 @as_json

@@ -126,6 +126,15 @@ class LocalStorage:
         with disk():
             self.path(key).unlink(missing_ok=True)
 
+    def keys(self, prefix: str) -> Iterator[tuple[str, float]]:
+        """Yield every key below one, each with when it came to its place (Unix seconds)."""
+        for folder, _, names in os.walk(self.path(prefix)):
+            for name in names:
+                path = Path(folder, name)
+                # Gone by now: it was removed while we looked.
+                with suppress(FileNotFoundError):
+                    yield str(path.relative_to(self.root)), path.stat().st_ctime
+
     def stale(self, before: float) -> list[Path]:
         """Return what came in and was never kept, last touched before a moment (Unix seconds)."""
         if not self._incoming.is_dir():

@@ -1,5 +1,6 @@
 """What may happen to files. An owner is a user's id: another's file does not exist."""
 
+from .checking import Fault, check
 from .content import (
     open_content,
     open_version,
@@ -35,8 +36,10 @@ from .usage import file_stats, get_report, get_usage, set_quota
 
 __all__ = [
     'EDGES',
+    'Fault',
     'Progress',
     'append',
+    'check',
     'check_published_name',
     'create_upload',
     'delete_file',

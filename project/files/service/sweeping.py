@@ -56,14 +56,14 @@ def sweep_files() -> None:
 
 def _sweep_trash(dry_run: bool) -> Iterator[Swept]:
     before = now() - current_app.config['FILES_TRASH_LIFETIME']
-    for row in _in_batches(File.trashed_at, File.id, where=File.trashed_at < before):
+    for row in in_batches(File.trashed_at, File.id, where=File.trashed_at < before):
         if dry_run or _delete(row.id, before):
             yield Swept('trash', str(row.id))
 
 
 def _sweep_bytes(dry_run: bool) -> Iterator[Swept]:
     unused = ~select(Version.file_id).where(Version.sha256 == Blob.sha256).exists()
-    for row in _in_batches(Blob.sha256, where=unused):
+    for row in in_batches(Blob.sha256, where=unused):
         if dry_run or _drop(row.sha256):
             yield Swept('bytes', row.sha256)
 
@@ -77,7 +77,7 @@ def _sweep_partials(dry_run: bool) -> Iterator[Swept]:
             yield Swept('incoming', upload_id.hex)
 
 
-def _in_batches(*columns: Any, where: Any) -> Iterator[AnyRow]:
+def in_batches(*columns: Any, where: Any) -> Iterator[AnyRow]:
     """Return all rows in the order of their columns, which tell where a batch ended."""
     found = select(*columns).where(where).order_by(*columns).limit(BATCH)
     batch = db.session.execute(found).all()
