@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError
 from flask import Flask
 from flask.testing import FlaskCliRunner
 from sqlalchemy import event
@@ -161,3 +163,31 @@ def queries(app: Flask) -> Callable[..., Any]:
         assert len(statements) <= max, '\n'.join(statements)
 
     return budget
+
+
+@pytest.fixture
+def hashings(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Return a counter: `with hashings() as done:` notes what argon2 did in the block."""
+
+    @contextmanager
+    def counting() -> Iterator[list[str]]:
+        done: list[str] = []
+        with monkeypatch.context() as patch:
+            for name in ('hash', 'verify'):
+                original = getattr(PasswordHasher, name)
+
+                def noting(*args: Any, name: str = name, original: Any = original) -> Any:
+                    work = name
+                    try:
+                        return original(*args)
+                    except InvalidHashError:
+                        # Compared with no hash at all, which takes no time.
+                        work = 'nothing'
+                        raise
+                    finally:
+                        done.append(work)
+
+                patch.setattr(PasswordHasher, name, noting)
+            yield done
+
+    return counting

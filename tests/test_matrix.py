@@ -57,6 +57,7 @@ def path_of(rule, user_id):
         'filename': 'nothing.txt',
         'name': 'nothing',
         'number': '1',
+        'token': 'psl_nobody',
     }
     kinds = {'uuid': str(uuid4())}
     # A name that is not known here fails: tell this test what to put there.

@@ -3,6 +3,7 @@
 from project.core.errors import (
     Conflict,
     Fail,
+    Forbidden,
     Invalid,
     Malformed,
     NotFound,
@@ -113,3 +114,27 @@ class NoThumbnail(Invalid):
     """No image, or none that can be read."""
 
     field, reason = 'type', 'Not an image that a thumbnail can be made of'
+
+
+class LinkNotFound(NotFound):
+    """No such link, or it opens nothing any more."""
+
+    field, reason = 'link', 'No such link'
+
+
+class LinkPasswordWrong(Forbidden):
+    """The link has a password, and this is not it."""
+
+    field, reason = 'password', 'Wrong or missing; send it as X-Link-Password'
+
+
+class ExpiryPast(Invalid):
+    """It would have ended before it began."""
+
+    field, reason = 'expires_at', 'Must be in the future'
+
+
+class TooManyLinks(Conflict):
+    """More than anybody keeps in mind."""
+
+    field, reason = 'link', 'A file has at most 50 links'

@@ -1,5 +1,8 @@
 """How files look from outside."""
 
+from typing import Any
+
+from flask import current_app, url_for
 from marshmallow import Schema, fields
 
 from project.core.web.fields import Timestamp
@@ -27,6 +30,39 @@ class VersionSchema(Schema):
     type = fields.Str()
     sha256 = fields.Str()
     created_at = Timestamp()
+
+
+class LinkSchema(Schema):
+    """A share link, without the token."""
+
+    id = fields.UUID()
+    has_password = fields.Bool()
+    max_downloads = fields.Int(allow_none=True)
+    downloads = fields.Int()
+    created_at = Timestamp()
+    expires_at = Timestamp(allow_none=True)
+
+
+class NewLinkSchema(LinkSchema):
+    """A share link just made: the only answer that carries its token."""
+
+    token = fields.Str()
+    url = fields.Method('get_url', metadata={'type': 'string', 'format': 'uri'})
+
+    def get_url(self, link: Any) -> str:
+        """Return where whoever gets it downloads the file."""
+        path = url_for('api_v1.files.shared_content', token=link['token'])
+        return f'{current_app.config["PUBLIC_URL"].rstrip("/")}{path}'
+
+
+class SharedSchema(Schema):
+    """What whoever has a link may know of the file."""
+
+    name = fields.Str()
+    size = fields.Int()
+    type = fields.Str()
+    sha256 = fields.Str()
+    updated_at = Timestamp()
 
 
 class UsageSchema(Schema):

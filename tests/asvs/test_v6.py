@@ -118,7 +118,7 @@ class TestPasswords:
             person = somebody(f'long{number}', '☃' * length)
             assert person.log_in().status_code == 201
 
-        monkeypatch.setattr('project.auth.hashing._hasher', pytest.fail)
+        monkeypatch.setattr('project.core.hashing._hasher', pytest.fail)
         assert weakness(anybody, 'x' * 129)
         assert weakness(anybody, 'x' * 1_000_000)
 

@@ -1,12 +1,9 @@
 """Fixtures of the tests of auth."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError
 from flask import Flask
 
 from project.core.data import guesses
@@ -60,31 +57,3 @@ def come_from() -> Iterator[Callable[[str], None]]:
     before = current_origin()
     yield lambda address: set_origin(Origin(address=address))
     set_origin(before)
-
-
-@pytest.fixture
-def hashings(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Return a counter: `with hashings() as done:` notes what argon2 did in the block."""
-
-    @contextmanager
-    def counting() -> Iterator[list[str]]:
-        done: list[str] = []
-        with monkeypatch.context() as patch:
-            for name in ('hash', 'verify'):
-                original = getattr(PasswordHasher, name)
-
-                def noting(*args: Any, name: str = name, original: Any = original) -> Any:
-                    work = name
-                    try:
-                        return original(*args)
-                    except InvalidHashError:
-                        # Compared with no hash at all, which takes no time.
-                        work = 'nothing'
-                        raise
-                    finally:
-                        done.append(work)
-
-                patch.setattr(PasswordHasher, name, noting)
-            yield done
-
-    return counting

@@ -17,7 +17,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 import project
 from project import core
-from project.auth.hashing import hash_password
 from project.auth.models import Credential
 from project.core.clock import now
 from project.core.data.database import Base, atomic, db
@@ -25,6 +24,7 @@ from project.core.data.mail import send_mail
 from project.core.data.tasks import enqueue, once, task
 from project.core.data.types import UTCDateTime
 from project.core.errors import Conflict
+from project.core.hashing import hash_password
 from project.core.web.access import public
 from project.core.web.endpoint import endpoint
 from project.users import service as users_service

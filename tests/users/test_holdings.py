@@ -26,6 +26,7 @@ from project.core.clock import now
 from project.core.data.database import Base, atomic, db
 from project.core.data.tasks.outbox import Entry
 from project.files.models import Upload
+from project.files.service import create_link
 from project.users import service
 from project.users.holdings import holdings
 from project.users.models import Export, email_key
@@ -116,6 +117,7 @@ def full_account() -> Any:
             )
         )  # fmt: skip
     FileFactory(owner=user, tags=['mine'])
+    create_link(user.id, FileFactory(owner=user).id)
     with atomic():
         db.session.add(Upload(owner_id=user.id, reserved=1, expires_at=now()))
     return user

@@ -24,6 +24,23 @@ def upgrade() -> None:
     with op.batch_alter_table('files_versions', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_files_versions_sha256'), ['sha256'], unique=False)
 
+    op.create_table('files_links',
+    sa.Column('id', sa.Uuid(), nullable=False),
+    sa.Column('file_id', sa.Uuid(), nullable=False),
+    sa.Column('token_hash', sa.String(length=64), nullable=False),
+    sa.Column('password_hash', sa.String(length=255), nullable=True),
+    sa.Column('max_downloads', sa.Integer(), nullable=True),
+    sa.Column('downloads', sa.Integer(), nullable=False),
+    sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('expires_at', sa.DateTime(timezone=True), nullable=True),
+    sa.ForeignKeyConstraint(['file_id'], ['files.id'], name=op.f('fk_files_links_file_id_files'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_files_links')),
+    sa.UniqueConstraint('token_hash', name=op.f('uq_files_links_token_hash'))
+    )
+    with op.batch_alter_table('files_links', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_files_links_expires_at'), ['expires_at'], unique=False)
+        batch_op.create_index(batch_op.f('ix_files_links_file_id_created_at'), ['file_id', 'created_at'], unique=False)
+
     op.create_table('files_thumbnails',
     sa.Column('file_id', sa.Uuid(), nullable=False),
     sa.Column('number', sa.Integer(), autoincrement=False, nullable=False),
@@ -69,5 +86,6 @@ def downgrade() -> None:
         batch_op.drop_column('number')
 
     op.drop_table('files_uploads')
+    op.drop_table('files_links')
     op.drop_table('files_thumbnails')
     op.drop_table('files_versions')

@@ -8,7 +8,6 @@ from datetime import timedelta
 from sqlalchemy import delete
 
 from project.auth.errors import WrongPin
-from project.auth.hashing import hash_password, is_password
 from project.auth.models import Credential, Registration
 from project.core.clock import now
 from project.core.data.database import AnyRow, atomic, db, stepwise
@@ -16,6 +15,7 @@ from project.core.data.guesses import spend_guess
 from project.core.data.mail import send_mail
 from project.core.data.tasks import enqueue, once, task
 from project.core.data.upsert import insert_or
+from project.core.hashing import hash_password, is_password
 from project.users import service as users
 from project.users.errors import UsernameTaken
 from project.users.models import email_key

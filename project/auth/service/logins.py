@@ -13,10 +13,10 @@ from project.auth.errors import (
     SessionNotFound,
     WrongCredentials,
 )
-from project.auth.hashing import hash_password, is_outdated, is_password
 from project.auth.models import Credential, Registration, Session
 from project.core.clock import now
 from project.core.data.database import AnyRow, atomic, db, stepwise
+from project.core.hashing import hash_password, is_outdated, is_password
 from project.core.origin import current_origin
 from project.core.principal import Principal
 from project.users import service as users

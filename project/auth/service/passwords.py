@@ -10,12 +10,12 @@ from flask import current_app
 from sqlalchemy import delete, update
 
 from project.auth.errors import PasswordTooWeak, WrongPassword
-from project.auth.hashing import hash_password, is_password
 from project.auth.models import Credential, Session
 from project.core.clock import now
 from project.core.data.database import atomic, db, stepwise
 from project.core.data.guesses import return_guess, spend_guess
 from project.core.data.mail import send_mail
+from project.core.hashing import hash_password, is_password
 from project.core.origin import current_origin
 from project.core.principal import Principal
 from project.users import service as users

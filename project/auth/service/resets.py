@@ -3,7 +3,6 @@
 from sqlalchemy import delete
 
 from project.auth.errors import WrongPin
-from project.auth.hashing import hash_password
 from project.auth.models import ApiKey, Credential, Device, EmailChange, Session
 from project.core.clock import now
 from project.core.data.database import AnyRow, atomic, db, stepwise
@@ -11,6 +10,7 @@ from project.core.data.guesses import forget_guesses, spend_guess
 from project.core.data.mail import send_mail
 from project.core.data.tasks import enqueue, once, task
 from project.core.data.upsert import insert_or
+from project.core.hashing import hash_password
 from project.core.origin import current_origin
 from project.users import service as users
 from project.users.models import ACTIVE, email_key

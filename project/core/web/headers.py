@@ -83,7 +83,7 @@ def init_app(app: Flask) -> None:
             allow_headers=['Authorization', 'Content-Type', 'If-Match', 'If-None-Match', 'Range',
                            'If-Range', 'X-Request-ID', 'Accept', 'Tus-Resumable', 'Upload-Length',
                            'Upload-Offset', 'Upload-Metadata', 'Upload-Checksum',
-                           'X-HTTP-Method-Override'],
+                           'X-HTTP-Method-Override', 'X-Link-Password'],
             expose_headers=EXPOSED,
             max_age=600,
             send_wildcard=False,

@@ -14,11 +14,14 @@ from .files import (
     Thumbnail,
     Version,
 )
+from .links import LINKS, LINKS_OF, Link
 from .usage import Upload, Usage
 
 __all__ = [
     'FAILED',
     'FILES',
+    'LINKS',
+    'LINKS_OF',
     'MINE',
     'PENDING',
     'READY',
@@ -27,6 +30,7 @@ __all__ = [
     'Blob',
     'File',
     'FileTag',
+    'Link',
     'Thumbnail',
     'Upload',
     'Usage',

@@ -12,7 +12,7 @@ from project.core.data.database import AnyRow, db
 from project.core.data.keyset import rows_of
 from project.core.errors import Unavailable
 from project.files import blobs
-from project.files.models import VERSIONS, VERSIONS_OF, File, Upload, Usage
+from project.files.models import LINKS, LINKS_OF, VERSIONS, VERSIONS_OF, File, Upload, Usage
 from project.users.holdings import Part, holds, json_part
 
 from .library import erase_files, list_files
@@ -26,6 +26,7 @@ def export_files(user_id: int) -> Iterator[Part]:
     yield json_part('files/uploads.json', Upload.find_all(user_id))
     yield json_part('files/files.json', _files_of(user_id))
     yield json_part('files/versions.json', _versions_of(user_id))
+    yield json_part('files/links.json', _links_of(user_id))
     for file in _files_of(user_id):
         for version in _all(file):
             path = f'files/content/{file.id}/{version.number}/{file.name}'
@@ -38,6 +39,7 @@ def export_files(user_id: int) -> Iterator[Part]:
         'files': 'files/files.json',
         'files_tags': 'files/files.json',
         'files_versions': 'files/versions.json',
+        'files_links': 'files/links.json',
         # Made of what is shown, and of no use without it.
         'files_thumbnails': None,
         'files_usage': 'files/usage.json',
@@ -65,6 +67,13 @@ def _versions_of(user_id: int) -> Iterator[dict[str, Any]]:
     for file in _files_of(user_id):
         for version in _all(file):
             yield {'file_id': file.id, **version._asdict()}
+
+
+def _links_of(user_id: int) -> Iterator[dict[str, Any]]:
+    for file in _files_of(user_id):
+        links = rows_of(lambda page, id=file.id: LINKS.page(LINKS_OF, page, file_id=id))  # type: ignore[misc]
+        for link in links:
+            yield {'file_id': file.id, **link._asdict()}
 
 
 def _all(file: AnyRow) -> Iterator[AnyRow]:

@@ -9,7 +9,6 @@ import pytest
 import time_machine
 
 from project.auth.errors import PasswordTooWeak, WrongPin
-from project.auth.hashing import hash_password, is_password
 from project.auth.models import Credential, Pin, Registration, Session
 from project.auth.service import (
     create_account,
@@ -23,6 +22,7 @@ from project.core.clock import now
 from project.core.data.database import atomic, db
 from project.core.data.guesses import GuessesSpent
 from project.core.data.tasks.listing import list_tasks
+from project.core.hashing import hash_password, is_password
 from project.users import service as users
 from project.users.errors import (
     EmailTaken,

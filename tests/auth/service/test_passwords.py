@@ -3,12 +3,12 @@
 import pytest
 
 from project.auth.errors import PasswordTooWeak, WrongPassword
-from project.auth.hashing import hash_password, is_password
 from project.auth.models import Credential, Session
 from project.auth.service import passwords
 from project.auth.service.passwords import change_password, check_new_password
 from project.core.data.database import atomic, db
 from project.core.data.guesses import GuessesSpent
+from project.core.hashing import hash_password, is_password
 from tests.auth.factories import PASSWORD, SessionFactory, account
 from tests.auth.pins import plain
 from tests.users.factories import UserFactory, principal_of

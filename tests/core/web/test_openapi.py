@@ -109,6 +109,7 @@ class TestSpecification:
             '/api/v1/files/{file_id}/content',
             '/api/v1/files/{file_id}/versions/{number}/content',
             '/api/v1/files/{file_id}/thumbnail',
+            '/api/v1/files/shared/{token}/content',
             '/api/v1/files/public/{filename}',
             '/api/v1/users/me/avatar',
             '/api/v1/users/{username}/avatar',

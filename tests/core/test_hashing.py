@@ -5,7 +5,7 @@ import unicodedata
 import pytest
 from argon2 import PasswordHasher, extract_parameters
 
-from project.auth.hashing import hash_password, is_password
+from project.core.hashing import hash_password, is_password
 
 TYPED = 'Cafe\N{COMBINING ACUTE ACCENT} au lait'
 

@@ -1,0 +1,53 @@
+"""Share links: what opens one file to whoever has it."""
+
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from sqlalchemy import ForeignKey, Index, String, bindparam, or_, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from project.core.clock import now
+from project.core.data.database import AnyRow, Base
+from project.core.data.keyset import Keyset
+from project.core.data.reading import Query
+from project.core.data.types import UTCDateTime
+
+from .files import File
+
+
+class Link(Base):
+    """A link to a file, known by its hash. It dies with the file."""
+
+    __tablename__ = 'files_links'
+    __table_args__ = (Index(None, 'file_id', 'created_at'),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    file_id: Mapped[UUID] = mapped_column(ForeignKey('files.id', ondelete='CASCADE'))
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    password_hash: Mapped[str | None] = mapped_column(String(255))
+    max_downloads: Mapped[int | None] = mapped_column()
+    downloads: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+    expires_at: Mapped[datetime | None] = mapped_column(UTCDateTime, index=True)
+
+    @classmethod
+    def find_live(cls, token_hash: str) -> AnyRow | None:
+        """Return a link, and whose file it opens, unless its time or its downloads are over."""
+        return LIVE_LINK.first(token_hash=token_hash, moment=now())
+
+
+_lives = or_(Link.expires_at.is_(None), Link.expires_at > bindparam('moment', type_=UTCDateTime()))
+_is_left = or_(Link.max_downloads.is_(None), Link.downloads < Link.max_downloads)
+
+LIVE_LINK = Query(
+    select(Link.id, Link.file_id, Link.password_hash, Link.expires_at, File.owner_id)
+    .join(File, File.id == Link.file_id)
+    .where(Link.token_hash == bindparam('token_hash'), File.trashed_at.is_(None), _lives, _is_left)
+)
+
+LINKS_OF = select(
+    Link.id, Link.created_at, Link.expires_at, Link.max_downloads, Link.downloads,
+    Link.password_hash.is_not(None).label('has_password'),
+).where(Link.file_id == bindparam('file_id'))  # fmt: skip
+
+LINKS = Keyset('links', sorts={'created_at': Link.created_at}, key=Link.id, default='-created_at')

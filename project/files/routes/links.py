@@ -1,0 +1,104 @@
+"""Share links over HTTP."""
+
+from typing import Any
+from uuid import UUID
+
+from flask import Response, request
+from marshmallow import Schema, fields, validate
+
+from project.core.data.guesses import GuessesSpent
+from project.core.data.keyset import CursorInvalid, Page, PageRequest
+from project.core.errors import RangeNotSatisfiable
+from project.core.web.access import current, member, public
+from project.core.web.endpoint import endpoint
+from project.core.web.fields import Password, Timestamp
+from project.core.web.headers import BYTES
+from project.core.web.pagination import ListQuery, sort_by
+from project.core.web.ranges import describe_bytes, send_bytes
+from project.files import service
+from project.files.errors import (
+    ExpiryPast,
+    FileNotFound,
+    LinkNotFound,
+    LinkPasswordWrong,
+    TooManyLinks,
+)
+from project.files.permissions import READ, WRITE
+from project.files.schemas import LinkSchema, NewLinkSchema, SharedSchema
+
+from .mount import blueprint
+
+# What may be wrong with a link, for who follows it.
+FOLLOWING = (LinkNotFound, FileNotFound, LinkPasswordWrong, GuessesSpent)
+
+# A guess at a link is hopeless; at its password it costs the service a core for 50 ms.
+OFTEN = '120/minute'
+
+
+class LinkListQuery(ListQuery):
+    """Orders of the list of links."""
+
+    sort = sort_by('created_at')
+
+
+@blueprint.get('/<uuid:file_id>/links')
+@endpoint(
+    allow=member(READ), query=LinkListQuery, returns=LinkSchema, many=True,
+    refuses=[FileNotFound, CursorInvalid],
+)  # fmt: skip
+def link_list(file_id: UUID, page: PageRequest) -> Page:
+    """List the share links of one of your files, without the links themselves."""
+    return service.list_links(current().user_id, file_id, page)
+
+
+class LinkCreateRequest(Schema):
+    """A new link."""
+
+    expires_at = Timestamp(allow_none=True)
+    password = Password(allow_none=True)
+    max_downloads = fields.Int(
+        strict=True, allow_none=True, validate=validate.Range(1, 1_000_000_000)
+    )
+
+
+@blueprint.post('/<uuid:file_id>/links')
+@endpoint(
+    allow=member(WRITE), body=LinkCreateRequest, returns=NewLinkSchema, code=201, limit='60/hour',
+    refuses=[FileNotFound, ExpiryPast, TooManyLinks],
+)  # fmt: skip
+def link_create(file_id: UUID, body: dict[str, Any]) -> Any:
+    """Make a share link to one of your files: whoever has it needs no login. It is shown this once.
+
+    `password` is asked for as `X-Link-Password`; of `max_downloads` each whole answer and each
+    range counts. The link dies with the file, and with your right to read it.
+    """
+    return service.create_link(current().user_id, file_id, **body)
+
+
+@blueprint.delete('/links/<uuid:link_id>')
+@endpoint(allow=member(WRITE), refuses=[LinkNotFound])
+def link_delete(link_id: UUID) -> None:
+    """Delete a share link; it opens nothing from the next request on."""
+    service.delete_link(current().user_id, link_id)
+
+
+@blueprint.get('/shared/<string:token>')
+@endpoint(allow=public, returns=SharedSchema, refuses=FOLLOWING, limit=OFTEN)
+def shared_show(token: str) -> Any:
+    """Show what a share link leads to."""
+    _, file = service.follow_link(token, request.headers.get('X-Link-Password'))
+    return file
+
+
+@blueprint.get('/shared/<string:token>/content')
+@endpoint(
+    allow=public, policy=BYTES, produces='*/*', refuses=[*FOLLOWING, RangeNotSatisfiable],
+    limit=OFTEN,
+)  # fmt: skip
+def shared_content(token: str) -> Response:
+    """Download what a share link leads to, whole or ranges of it."""
+    link, file, stream = service.open_shared(token, request.headers.get('X-Link-Password'))
+    response = send_bytes(stream, etag=file.sha256, mimetype=file.type)
+    if request.method == 'GET' and response.status_code in (200, 206):
+        service.count_download(link, stream)
+    return describe_bytes(response, file.name, file.sha256, inline=False)

@@ -1,0 +1,132 @@
+"""Share links: one file for whoever has the link, for a while, so often, with a password.
+
+A link is worth no more than its owner's right: it dies with the file, the right, or the owner.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any, BinaryIO
+from uuid import UUID, uuid4
+
+from sqlalchemy import delete, or_, select, update
+
+from project.core.clock import now
+from project.core.data.database import AnyRow, atomic, db, stepwise
+from project.core.data.guesses import return_guess, spend_guess
+from project.core.data.keyset import Page, PageRequest
+from project.core.hashing import hash_password, is_password
+from project.core.tokens import new_token, token_hash
+from project.files import blobs
+from project.files.errors import ExpiryPast, LinkNotFound, LinkPasswordWrong, TooManyLinks
+from project.files.models import LINKS, LINKS_OF, File, Link
+from project.files.permissions import READ
+from project.users import service as users
+from project.users.models import ACTIVE, permissions_of
+
+from .content import get_live
+from .library import get_file
+
+LINK_TOKEN = 'psl'
+MOST = 50  # of a file
+
+# Ten wrong passwords of a link in a quarter of an hour, from wherever they come.
+GUESSES, PERIOD = 10, timedelta(minutes=15)
+
+
+def create_link(
+    owner_id: int,
+    file_id: UUID,
+    *,
+    expires_at: datetime | None = None,
+    password: str | None = None,
+    max_downloads: int | None = None,
+) -> dict[str, Any]:
+    """Make a link to the owner's file, and return it with its token, which is seen this once.
+
+    Refuses with FileNotFound, also for trash; an expiry that is past; more than 50 links of a file.
+    """
+    get_live(owner_id, file_id)
+    if expires_at and expires_at <= now():
+        raise ExpiryPast
+    password_hash = hash_password(password) if password else None
+    token = new_token(LINK_TOKEN)
+    link = {
+        'id': uuid4(), 'created_at': now(), 'expires_at': expires_at,
+        'max_downloads': max_downloads, 'downloads': 0,
+    }  # fmt: skip
+    _add(owner_id, file_id, token_hash=token_hash(token), password_hash=password_hash, **link)
+    return {**link, 'has_password': password_hash is not None, 'token': token}
+
+
+def list_links(owner_id: int, file_id: UUID, page: PageRequest) -> Page:
+    """Return a page of the links of the owner's file, newest first; refuses FileNotFound."""
+    get_file(owner_id, file_id)
+    return LINKS.page(LINKS_OF, page, file_id=file_id)
+
+
+@atomic()
+def delete_link(owner_id: int, link_id: UUID) -> None:
+    """Delete a link to one of the owner's files, or refuse with LinkNotFound."""
+    mine = select(File.id).where(File.owner_id == owner_id)
+    gone = delete(Link).where(Link.id == link_id, Link.file_id.in_(mine)).returning(Link.id)
+    if db.session.execute(gone).one_or_none() is None:
+        raise LinkNotFound
+
+
+@stepwise
+def follow_link(token: str, password: str | None = None) -> tuple[AnyRow, AnyRow]:
+    """Return the link that a token is, and its file.
+
+    Refuses with LinkNotFound whatever opens nothing (any more), with LinkPasswordWrong, and with
+    GuessesSpent, unchecked, after ten wrong passwords in 15 minutes.
+    """
+    link = Link.find_live(token_hash(token))
+    owner = users.find_user(link.owner_id) if link else None
+    if link is None or owner is None or owner.status != ACTIVE:
+        raise LinkNotFound
+    if READ not in permissions_of(owner.roles):
+        raise LinkNotFound
+    if link.password_hash is not None:
+        _check_password(link, password)
+    return link, get_live(link.owner_id, link.file_id)
+
+
+def open_shared(token: str, password: str | None = None) -> tuple[AnyRow, AnyRow, BinaryIO]:
+    """Return a link, its file and the file's open bytes; refuses as `follow_link` does."""
+    link, file = follow_link(token, password)
+    return link, file, blobs.open_blob(file.sha256)
+
+
+def count_download(link: AnyRow, stream: BinaryIO) -> None:
+    """Count a download; one that is too many is refused with LinkNotFound, its stream closed."""
+    if not _count(link.id):
+        stream.close()
+        raise LinkNotFound
+
+
+def _check_password(link: AnyRow, password: str | None) -> None:
+    if password is None:
+        raise LinkPasswordWrong
+    spend_guess('link', str(link.id), limit=GUESSES, period=PERIOD)
+    if not is_password(link.password_hash, password):
+        raise LinkPasswordWrong
+    return_guess('link', str(link.id))
+
+
+@atomic()
+def _count(link_id: UUID) -> bool:
+    """Count in the statement that compares, so that no race has one more."""
+    is_left = or_(Link.max_downloads.is_(None), Link.downloads < Link.max_downloads)
+    one = update(Link).where(Link.id == link_id, is_left).values(downloads=Link.downloads + 1)
+    return db.session.execute(one.returning(Link.id)).one_or_none() is not None
+
+
+@atomic()
+def _add(owner_id: int, file_id: UUID, **values: Any) -> None:
+    # Held, so that two at once do not both find room, and none is added to what is deleted.
+    held = select(File.id).where(File.id == file_id, File.owner_id == owner_id).with_for_update()
+    db.session.execute(held)
+    get_live(owner_id, file_id)
+    there = select(Link.id).where(Link.file_id == file_id).limit(MOST)
+    if len(db.session.scalars(there).all()) >= MOST:
+        raise TooManyLinks
+    db.session.add(Link(file_id=file_id, **values))
