@@ -88,8 +88,9 @@ def fuzz(service: Service, authorization: str | None, *options: str) -> tuple[in
     ]  # fmt: skip
     if authorization:
         command += ['-H', f'Authorization: {authorization}']
+    env = {**service.env, 'SCHEMATHESIS_HOOKS': str(Path(__file__).with_name('hooks.py'))}
     done = subprocess.run(
-        command, cwd=service.var, env=service.env, capture_output=True, text=True, check=False
+        command, cwd=service.var, env=env, capture_output=True, text=True, check=False
     )
     counted = re.search(r'([\d,]+) generated', done.stdout)
     assert counted, done.stdout + done.stderr

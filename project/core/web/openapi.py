@@ -172,6 +172,8 @@ def _responses(rule: Rule, method: str, contract: Contract) -> dict[str, Any]:
     responses: dict[str, Any] = {str(contract.code): _success(contract)}
     if method == 'HEAD':
         responses = {str(contract.code): {'description': 'What is true of the bytes'}}
+    if contract.code == 204:
+        responses = {'204': {'description': 'Done, and nothing to say but in headers'}}
     refusals = [*contract.refuses, *implied(rule, method, contract)]
     for code in sorted({refusal.http_code for refusal in refusals}):
         responses[str(code)] = FAIL
