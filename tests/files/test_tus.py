@@ -495,6 +495,33 @@ class TestDeduplication:
         assert len(kept()) == 1
 
 
+class TestFailedEnd:
+    def test_lets_nobody_write_to_what_was_nearly_kept(self, ada, kept, var, monkeypatch):
+        """The end fails when the bytes have their place already, and others come in their stead."""
+        upload = service.create_upload(ada.id, length=10, name='a')
+        service.append(ada.id, upload.id, BytesIO(b'12345'), offset=0)
+        with monkeypatch.context() as patch:
+            patch.setattr(resumable, 'after_commit', lambda _: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                service.append(ada.id, upload.id, BytesIO(b'67890'), offset=5)
+        [name] = kept()
+
+        assert service.get_upload(ada.id, upload.id).offset == 5
+        done = service.append(ada.id, upload.id, BytesIO(b'other'), offset=5)
+
+        assert content(ada, done.file_id) == b'12345other'
+        orphan = var / 'storage' / 'blobs' / name[:2] / name[2:4] / name
+        assert hashlib.sha256(orphan.read_bytes()).hexdigest() == name
+        assert left(var) == []
+
+
+def content(owner, file_id):
+    """Return the bytes of somebody's file."""
+    _, stream = service.open_content(owner.id, file_id)
+    with stream:
+        return stream.read()
+
+
 class TestTakingOver:
     def test_leaves_nothing_of_who_wakes_up_late(self, own_app, ada):
         """A hung request, whose bytes come after a newer one has gone on from its offset."""

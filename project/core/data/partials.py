@@ -5,6 +5,7 @@ On the local disk, whatever storage the whole will be kept in; all processes mus
 
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -64,10 +65,26 @@ class Partial:
                 target.hardlink_to(self.path)
             sync_folder(target.parent)
 
+    def detach(self) -> None:
+        """Be no part of anything else: the transaction that was to keep it under a key has failed.
+
+        What is written to it now would be written there as well.
+        """
+        with disk():
+            if self.path.stat().st_nlink == 1:
+                return
+            copy = self.path.with_suffix('.copy')
+            shutil.copyfile(self.path, copy)
+            with copy.open('rb') as file:
+                os.fsync(file.fileno())
+            copy.rename(self.path)
+            sync_folder(self.path.parent)
+
     def discard(self) -> None:
         """Forget it, if that is possible: what stays is swept."""
-        with suppress(OSError):
-            self.path.unlink(missing_ok=True)
+        for path in (self.path, self.path.with_suffix('.copy')):
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
 
     def _file(self, mode: str = 'r+b') -> BinaryIO:
         try:
@@ -92,7 +109,7 @@ def stale(before: float) -> list[UUID]:
     for path in folder().iterdir():
         # Gone by now: it was kept, or given up, while we looked.
         with suppress(FileNotFoundError):
-            found += [UUID(path.name)] if path.stat().st_mtime < before else []
+            found += [UUID(path.stem)] if path.stat().st_mtime < before else []
     return found
 
 
