@@ -10,17 +10,16 @@ from sqlalchemy import insert
 from project.core.clock import now
 from project.core.data.database import AnyRow, atomic, db
 from project.core.data.upsert import insert_or
-from project.core.errors import Malformed, Unauthorized
+from project.core.errors import Malformed
 from project.files import blobs
 from project.files.errors import FileNotFound
 from project.files.models import Blob, File, FileTag, Version
 from project.files.names import clean_name
 from project.files.sniffing import sniff
-from project.users import service as users
 
 from .discarding import drop_versions
-from .library import Expected, change_file, get_file
-from .uploads import Reserved, finish, open_upload
+from .library import Expected, change_file, get_file, get_live, hold_live
+from .uploads import Reserved, finish, hold_owner, open_upload
 from .usage import discharge, settle
 
 
@@ -88,7 +87,7 @@ def restore_version(
 
     Refuses with FileNotFound, FileChanged, and QuotaExceeded: it is one more.
     """
-    get_live(owner_id, file_id)
+    hold_live(owner_id, file_id)
     version = get_version(file_id, number)
     settle(owner_id, 0, version.size)
     _add_version(owner_id, file_id, _bytes_of(version), expected)
@@ -106,14 +105,6 @@ def open_version(owner_id: int, file_id: UUID, number: int) -> tuple[str, AnyRow
     file = get_live(owner_id, file_id)
     version = get_version(file_id, number)
     return file.name, version, blobs.open_blob(version.sha256)
-
-
-def get_live(owner_id: int, file_id: UUID) -> AnyRow:
-    """Return the owner's file, or refuse with FileNotFound, also for trash."""
-    file = get_file(owner_id, file_id)
-    if file.trashed_at is not None:
-        raise FileNotFound
-    return file
 
 
 def get_version(file_id: UUID, number: int) -> AnyRow:
@@ -139,6 +130,7 @@ def _received(owner_id: int, stream: blobs.Stream, length: int | None) -> Reserv
 
 @atomic()
 def _admit_upload(owner_id: int, upload: Reserved, name: str, tags: frozenset[str]) -> AnyRow:
+    hold_owner(owner_id)
     return admit_file(owner_id, upload, name, tags, reserved=finish(upload))
 
 
@@ -150,7 +142,7 @@ def admit_file(
     *,
     reserved: int,
 ) -> AnyRow:
-    """Make a file of bytes that have arrived and are synced. Inside `atomic`.
+    """Make a file of bytes that have arrived and are synced. Inside `atomic`, their owner held.
 
     :param reserved: the room that was kept for them.
     """
@@ -165,16 +157,16 @@ def admit_file(
 
 @atomic()
 def _admit_version(owner_id: int, file_id: UUID, upload: Reserved, expected: Expected) -> AnyRow:
-    content = _admit(owner_id, upload, finish(upload))
+    hold_owner(owner_id)
+    reserved = finish(upload)
+    hold_live(owner_id, file_id)
+    content = _admit(owner_id, upload, reserved)
     _add_version(owner_id, file_id, content, expected)
     return get_file(owner_id, file_id)
 
 
 def _admit(owner_id: int, upload: blobs.Incoming | blobs.Arrived, reserved: int) -> dict[str, Any]:
-    """Let bytes in: whose they are, room, and their place. Return what is known of them."""
-    if not users.hold_user(owner_id):
-        # Deleted or disabled while their bytes were coming.
-        raise Unauthorized
+    """Let bytes in: room, and their place. Return what is known of them."""
     settle(owner_id, reserved, upload.size)
     # Writing the row, also where it is there, locks it: the sweeper cannot come in between.
     row = {'sha256': upload.sha256, 'size': upload.size, 'created_at': now()}

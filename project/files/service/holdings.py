@@ -15,8 +15,8 @@ from project.files import blobs
 from project.files.models import LINKS, LINKS_OF, VERSIONS, VERSIONS_OF, File, Upload, Usage
 from project.users.holdings import Part, holds, json_part
 
-from .library import erase_files, list_files
-from .uploads import forget_uploads
+from .library import drop_files, list_files
+from .uploads import drop_uploads
 from .usage import get_usage
 
 
@@ -49,8 +49,9 @@ def export_files(user_id: int) -> Iterator[Part]:
 )
 def forget_files(user_id: int) -> None:
     """Let go of a leaving user's files; the sweeper sees to bytes that nobody else has."""
-    erase_files(user_id, File.owner_id == user_id)
-    forget_uploads(Upload.owner_id == user_id)
+    # The ledger last: whoever else needs it and one of these takes them in this order.
+    drop_uploads(Upload.owner_id == user_id)
+    drop_files(File.owner_id == user_id)
     db.session.execute(delete(Usage).where(Usage.user_id == user_id))
 
 

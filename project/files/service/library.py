@@ -37,6 +37,21 @@ def get_file(owner_id: int, file_id: UUID) -> AnyRow:
     return file
 
 
+def get_live(owner_id: int, file_id: UUID) -> AnyRow:
+    """Return the owner's file, or refuse with FileNotFound, also for trash."""
+    file = get_file(owner_id, file_id)
+    if file.trashed_at is not None:
+        raise FileNotFound
+    return file
+
+
+def hold_live(owner_id: int, file_id: UUID) -> None:
+    """Keep the owner's file as it is until the transaction ends; refuses as `get_live` does."""
+    mine = select(File.id).where(File.owner_id == owner_id, File.id == file_id)
+    db.session.execute(mine.with_for_update())
+    get_live(owner_id, file_id)
+
+
 @atomic()
 def update_file(
     owner_id: int, file_id: UUID, changes: Mapping[str, Any], *, expected: Expected = None
@@ -88,13 +103,20 @@ def empty_trash(owner_id: int) -> int:
 
 def erase_files(owner_id: int, which: ColumnElement[bool]) -> int:
     """Delete files of an owner's, all versions of each, and return how many. Inside `atomic`."""
-    chosen = select(File.id).where(which).with_for_update()
-    ids = list(db.session.scalars(chosen))
+    files, size = drop_files(which)
+    discharge(owner_id, size)
+    return files
+
+
+def drop_files(which: ColumnElement[bool]) -> tuple[int, int]:
+    """Delete files and their versions; return how many files that were, and how many bytes."""
+    ids = list(db.session.scalars(select(File.id).where(which).with_for_update()))
+    size = 0
     for start in range(0, len(ids), BATCH):
         some = ids[start : start + BATCH]
-        discharge(owner_id, drop_versions(Version.file_id.in_(some)))
+        size += drop_versions(Version.file_id.in_(some))
         db.session.execute(delete(File).where(File.id.in_(some)))
-    return len(ids)
+    return len(ids), size
 
 
 def list_versions(owner_id: int, file_id: UUID, page: PageRequest) -> Page:

@@ -22,8 +22,7 @@ from project.files.permissions import READ
 from project.users import service as users
 from project.users.models import ACTIVE, permissions_of
 
-from .content import get_live
-from .library import get_file
+from .library import get_file, get_live, hold_live
 
 LINK_TOKEN = 'psl'
 MOST = 50  # of a file
@@ -123,9 +122,7 @@ def _count(link_id: UUID) -> bool:
 @atomic()
 def _add(owner_id: int, file_id: UUID, **values: Any) -> None:
     # Held, so that two at once do not both find room, and none is added to what is deleted.
-    held = select(File.id).where(File.id == file_id, File.owner_id == owner_id).with_for_update()
-    db.session.execute(held)
-    get_live(owner_id, file_id)
+    hold_live(owner_id, file_id)
     there = select(Link.id).where(Link.file_id == file_id).limit(MOST)
     if len(db.session.scalars(there).all()) >= MOST:
         raise TooManyLinks

@@ -17,7 +17,7 @@ from sqlalchemy import delete, insert, update
 from project.core.clock import now
 from project.core.data.database import AnyRow, after_commit, atomic, db, stepwise
 from project.core.data.partials import Partial, write_at
-from project.core.errors import Fail, Unauthorized
+from project.core.errors import Fail
 from project.files import blobs
 from project.files.errors import (
     ChecksumDiffers,
@@ -30,9 +30,9 @@ from project.files.errors import (
 from project.files.models import Upload
 from project.files.names import clean_name
 from project.files.tus import Checksum
-from project.users import service as users
 
 from .content import admit_file
+from .uploads import hold_owner
 from .usage import check_room, release, reserve
 
 # After the last piece of it that came.
@@ -172,8 +172,7 @@ class _Writer:
 
 @atomic()
 def _begin(owner_id: int, upload_id: UUID, length: int, name: str, described: str) -> AnyRow:
-    if not users.hold_user(owner_id):
-        raise Unauthorized
+    hold_owner(owner_id)
     reserve(owner_id, length)
     values = {
         'id': upload_id, 'owner_id': owner_id, 'reserved': length, 'length': length, 'name': name,
@@ -201,6 +200,7 @@ def _save(upload_id: UUID, lease: UUID, offset: int) -> Progress:
 @atomic()
 def _finish(owner_id: int, upload: AnyRow, lease: UUID, arrived: blobs.Arrived) -> Progress:
     """Let the whole in: the last offset is acknowledged with its file, or not at all."""
+    hold_owner(owner_id)
     _move(upload.id, lease, offset=upload.length, reserved=0)
     file = admit_file(owner_id, arrived, upload.name, reserved=upload.length)
     after_commit(Partial(upload.id).discard)

@@ -15,7 +15,8 @@ from project.files.errors import NoThumbnail
 from project.files.models import FAILED, PENDING, READY, Thumbnail, Version
 from project.files.sniffing import PICTURES
 
-from .content import get_live, get_version
+from .content import get_version
+from .library import get_live
 
 EDGES = (64, 256, 1024)  # pixels of the longer side
 

@@ -1,5 +1,6 @@
 """Room for what is on its way: reserved before bytes flow, until they have come or will not."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -7,7 +8,7 @@ from flask import current_app
 from sqlalchemy import ColumnElement, delete, insert, update
 
 from project.core.clock import now
-from project.core.data.database import after_commit, atomic, db
+from project.core.data.database import AnyRow, after_commit, atomic, db
 from project.core.data.partials import Partial
 from project.core.data.tasks import task
 from project.core.errors import Unauthorized
@@ -100,18 +101,32 @@ def release_dead() -> None:
 
 def forget_uploads(which: ColumnElement[bool]) -> None:
     """Forget uploads, give their room back, and remove what has come of them. Inside `atomic`."""
-    over = delete(Upload).where(which)
-    gone = over.returning(Upload.id, Upload.owner_id, Upload.reserved)
-    for upload in db.session.execute(gone).all():
+    for upload in drop_uploads(which):
         release(upload.owner_id, upload.reserved)
+
+
+def drop_uploads(which: ColumnElement[bool]) -> Sequence[AnyRow]:
+    """Forget uploads, and remove what has come of them; return what they had reserved."""
+    over = delete(Upload).where(which)
+    gone = db.session.execute(over.returning(Upload.id, Upload.owner_id, Upload.reserved)).all()
+    for upload in gone:
         after_commit(Partial(upload.id).discard)
+    return gone
+
+
+def hold_owner(owner_id: int) -> None:
+    """Keep an owner from being deleted or disabled, or refuse with Unauthorized who just was.
+
+    Inside `atomic`, and first in it: where several are locked, it is the owner, then uploads, then
+    files, then the ledger, then bytes. In another order two would wait for each other.
+    """
+    if not users.hold_user(owner_id):
+        raise Unauthorized
 
 
 @atomic()
 def _begin(owner_id: int, upload_id: UUID, size: int) -> None:
-    if not users.hold_user(owner_id):
-        # Deleted or disabled just now.
-        raise Unauthorized
+    hold_owner(owner_id)
     reserve(owner_id, size)
     values = {'id': upload_id, 'owner_id': owner_id, 'reserved': size}
     db.session.execute(insert(Upload).values(**values, expires_at=now() + ALIVE))
