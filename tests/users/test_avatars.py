@@ -210,7 +210,6 @@ class TestAvatarUpdate:
         assert send(as_user(UserFactory()), padded).status_code == 200
 
     def test_says_to_come_again_where_no_turn_is_free(self, app, as_user, monkeypatch):
-        monkeypatch.setattr(images, 'PATIENCE', 0.0)
         monkeypatch.setitem(app.config, 'IMAGES_CONCURRENCY', 0)
         monkeypatch.setattr(images.shrink, '__kwdefaults__', {'square': False, 'patience': 0.0})
 

@@ -359,8 +359,13 @@ class TestTakeBack:
 
         assert [row_of(found).state for found in (begun, other)] == ['running', 'sent']
 
-    def test_takes_nothing_back_where_all_was_taken(self):
+    def test_takes_nothing_back_where_all_was_taken(self, nothing):
+        sent = put(nothing)
+        leases.hand_out(1)
+
         leases.take_back([])
+
+        assert row_of(sent).state == 'sent'
 
 
 class TestIsAnyDue:
