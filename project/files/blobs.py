@@ -7,9 +7,9 @@ from contextlib import closing
 from typing import BinaryIO, Protocol, Self
 from uuid import UUID
 
-from project.core.data.partials import Partial
 from project.core.data.storage import storage
 
+from .partials import Partial
 from .sniffing import HEAD
 
 BLOCK = 1024 * 1024

@@ -3,8 +3,10 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
+
+from project.core.clock import rfc3339
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,5 +84,5 @@ def _array(rows: Iterable[Any]) -> Iterator[bytes]:
 def _plain(value: Any) -> str:
     """Return what JSON has no word for: moments as RFC 3339 in UTC, ids as text."""
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace('+00:00', 'Z')
+        return rfc3339(value)
     return str(value)

@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import select, update
 
 from project.core.data.database import atomic, db
-from project.core.data.partials import folder
 from project.core.data.storage import storage
 from project.core.data.tasks.attempts import work_off
 from project.files import blobs, service
 from project.files.models import Blob, Thumbnail, Upload, Usage
+from project.files.partials import folder
 from project.files.service import checking
 from tests.core.data.images.pictures import encoded, halves
 from tests.users.factories import UserFactory

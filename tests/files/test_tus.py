@@ -14,13 +14,12 @@ import time_machine
 from sqlalchemy import select
 
 from project.core.clock import now
-from project.core.data import partials
 from project.core.data.database import db
-from project.core.data.partials import Partial
 from project.core.errors import Unauthorized
-from project.files import service
+from project.files import partials, service
 from project.files.errors import OffsetDiffers, TakenOver
 from project.files.models import Upload
+from project.files.partials import Partial
 from project.files.service import resumable
 from project.files.service.uploads import release_dead
 from project.users import service as users

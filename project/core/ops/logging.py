@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 from flask import Flask, Response, g, request
 
+from project.core.clock import rfc3339
 from project.core.origin import current_origin
 from project.core.web.access import current_or_none
 
@@ -26,7 +27,7 @@ class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
         line = {
-            'time': datetime.fromtimestamp(record.created, UTC).isoformat().replace('+00:00', 'Z'),
+            'time': rfc3339(datetime.fromtimestamp(record.created, UTC)),
             'level': record.levelname.lower(),
             'logger': record.name,
             'message': record.getMessage(),

@@ -9,6 +9,7 @@ from marshmallow import fields, validate
 from werkzeug.datastructures import FileStorage
 
 from project.core.addresses import normalize_address
+from project.core.clock import rfc3339
 
 FORBIDDEN_CATEGORIES = ('Cc', 'Cs')
 
@@ -75,9 +76,7 @@ class Timestamp(fields.AwareDateTime):
         super().__init__(default_timezone=UTC, **kwargs)
 
     def _serialize(self, value: datetime | None, *_: Any, **__: Any) -> str | None:
-        if value is None:
-            return None
-        return value.astimezone(UTC).isoformat().replace('+00:00', 'Z')
+        return None if value is None else rfc3339(value)
 
 
 class PinCode(fields.Field[str]):

@@ -10,11 +10,12 @@ from typing import Any
 from sqlalchemy import delete, func, select, update
 
 from project.core.data.database import AnyRow, atomic, db, read
-from project.core.data.partials import Partial, PartialGone
 from project.core.data.upsert import insert_or_ignore
 from project.core.errors import Unavailable
 from project.files import blobs
+from project.files.errors import UploadNotFound
 from project.files.models import READY, Blob, File, Thumbnail, Upload, Usage, Version
+from project.files.partials import Partial
 
 from .sweeping import in_batches
 from .uploads import forget_uploads
@@ -86,7 +87,7 @@ def _check_uploads(repair: bool) -> Iterator[Fault | None]:
         try:
             with closing(Partial(row.id).open()) as file:
                 is_there = file.seek(0, 2) >= row.offset
-        except PartialGone:
+        except UploadNotFound:
             is_there = not _still(Upload, Upload.id == row.id, Upload.file_id.is_(None))
         if is_there:
             yield None

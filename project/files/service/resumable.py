@@ -16,7 +16,6 @@ from sqlalchemy import delete, insert, update
 
 from project.core.clock import now
 from project.core.data.database import AnyRow, after_commit, atomic, db, stepwise
-from project.core.data.partials import Partial, write_at
 from project.core.errors import Fail
 from project.files import blobs
 from project.files.errors import (
@@ -29,6 +28,7 @@ from project.files.errors import (
 )
 from project.files.models import Upload
 from project.files.names import clean_name
+from project.files.partials import Partial, write_at
 from project.files.tus import Checksum
 
 from .content import admit_file

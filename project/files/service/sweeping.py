@@ -11,11 +11,10 @@ from flask import current_app
 from sqlalchemy import delete, select, tuple_
 
 from project.core.clock import now
-from project.core.data import partials
 from project.core.data.database import AnyRow, atomic, db, read
 from project.core.data.storage import storage
 from project.core.data.tasks import task
-from project.files import blobs
+from project.files import blobs, partials
 from project.files.models import Blob, File, Upload, Version
 
 from .library import erase_files

@@ -9,12 +9,12 @@ from sqlalchemy import ColumnElement, delete, insert, update
 
 from project.core.clock import now
 from project.core.data.database import AnyRow, after_commit, atomic, db
-from project.core.data.partials import Partial
 from project.core.data.tasks import task
 from project.core.errors import Unauthorized
 from project.files import blobs
 from project.files.errors import FileTooLarge, QuotaExceeded
 from project.files.models import Upload
+from project.files.partials import Partial
 from project.users import service as users
 
 from .usage import release, reserve

@@ -1,4 +1,4 @@
-"""Bytes that come in pieces, over many requests: written at their place, durable when synced.
+"""Uploads that come in pieces, over many requests: written at their place, durable when synced.
 
 On the local disk, whatever storage the whole will be kept in; all processes must see the same one.
 """
@@ -12,15 +12,9 @@ from pathlib import Path
 from typing import BinaryIO, cast
 from uuid import UUID
 
-from project.core.errors import NotFound
+from project.core.data.storage import disk, make_folder, storage, sync_folder
 
-from .storage import disk, make_folder, storage, sync_folder
-
-
-class PartialGone(NotFound):
-    """It was given up, or has expired, while a request was at work on it."""
-
-    field, reason = 'upload', 'No such upload'
+from .errors import UploadNotFound
 
 
 class Partial:
@@ -52,7 +46,7 @@ class Partial:
             os.fsync(file.fileno())
 
     def open(self) -> BinaryIO:
-        """Open it for reading, or refuse with PartialGone."""
+        """Open it for reading, or refuse with UploadNotFound."""
         with disk():
             return self._file('rb')
 
@@ -90,7 +84,7 @@ class Partial:
         try:
             return cast(BinaryIO, self.path.open(mode, buffering=0))
         except FileNotFoundError:
-            raise PartialGone from None
+            raise UploadNotFound from None
 
 
 def write_at(file: BinaryIO, offset: int, block: bytes) -> None:
