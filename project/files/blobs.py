@@ -131,6 +131,18 @@ def open_blob(sha256: str) -> BinaryIO:
     return storage().open(key_of(sha256))
 
 
+def blocks_of(sha256: str) -> Iterator[bytes]:
+    """Return bytes in blocks: opened with the first one, also when the request is over by then."""
+    place = storage()
+
+    def blocks() -> Iterator[bytes]:
+        with closing(place.open(key_of(sha256))) as stream:
+            while block := stream.read(BLOCK):
+                yield block
+
+    return blocks()
+
+
 def remove(sha256: str) -> None:
     """Forget bytes. Only under the lock of their row."""
     storage().remove(key_of(sha256))

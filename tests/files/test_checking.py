@@ -149,7 +149,7 @@ class TestCheck:
         assert service.open_thumbnail(ada.id, file.id, 64) is None
 
     def test_looks_at_more_than_one_batch(self, ada, monkeypatch):
-        monkeypatch.setattr('project.files.service.sweeping.BATCH', 2)
+        monkeypatch.setattr('project.core.data.keyset.BATCH', 2)
         for number in range(5):
             store(ada.id, b'%d' % number)
             path_of(b'%d' % number).unlink()

@@ -412,6 +412,15 @@ class TestFilesPost:
         assert response.status_code == 422
         assert set(reasons(response)) == {query.split('=')[0]}
 
+    def test_gives_back_what_a_form_reserved_that_is_refused_after_its_file(
+        self, client, incoming, kept
+    ):
+        response = multipart(client, b'x' * 100_000, tags='one,two words')
+
+        assert (response.status_code, set(reasons(response))) == (422, {'tags'})
+        assert (incoming(), kept()) == ([], [])
+        assert data(client.get(f'{URL}/usage'))['reserved'] == 0
+
     def test_leaves_nothing_of_an_upload_that_broke_off(self, client, incoming, kept):
         class Gone(BytesIO):
             def read(self, size=-1):

@@ -532,7 +532,7 @@ class TestSweep:
 
     @pytest.mark.parametrize('moment', [None, now() - timedelta(days=40)])
     def test_goes_on_past_one_batch(self, ada, monkeypatch, moment):
-        monkeypatch.setattr('project.files.service.sweeping.BATCH', 2)
+        monkeypatch.setattr('project.core.data.keyset.BATCH', 2)
         given = {'trashed_at': moment} if moment else {'expired': True}
         FileFactory.create_batch(5, owner=ada, **given)
 
@@ -541,7 +541,7 @@ class TestSweep:
         assert (swept.count('trash'), swept.count('bytes')) == (5, 5)
 
     def test_a_dry_run_goes_on_past_one_batch_too(self, ada, monkeypatch):
-        monkeypatch.setattr('project.files.service.sweeping.BATCH', 2)
+        monkeypatch.setattr('project.core.data.keyset.BATCH', 2)
         FileFactory.create_batch(5, owner=ada, expired=True)
         for file in FileFactory.create_batch(5, owner=ada):
             service.delete_file(ada.id, file.id)

@@ -216,6 +216,35 @@ class TestCreationWithUpload:
         assert (response.status_code, set(reasons(response))) == (413, {'size'})
         assert left(var) == []
 
+    @pytest.mark.parametrize(
+        ('content', 'said', 'status'),
+        [(CONTENT[:10], f'sha1 {"A" * 27}=', 460), (CONTENT[:10], 'md5 eA==', 400)],
+    )
+    def test_begins_nothing_whose_first_piece_is_refused(self, client, var, content, said, status):
+        response = create(client, content=content, Upload_Checksum=said)
+
+        assert response.status_code == status
+        assert 'Location' not in response.headers
+        assert left(var) == []
+        assert db.session.scalars(select(Upload.id)).all() == []
+        assert data(client.get(f'{FILES}/usage'))['reserved'] == 0
+
+    def test_begins_nothing_whose_first_piece_breaks_off(self, client, var):
+        class Broken(BytesIO):
+            def readinto(self, buffer):
+                raise ConnectionResetError
+
+        response = client.post(
+            URL, input_stream=Broken(), content_type=PIECE,
+            headers={**SPEAKING, 'Upload-Length': '20'},
+            environ_overrides={'wsgi.input_terminated': True, 'HTTP_TRANSFER_ENCODING': 'chunked'},
+        )  # fmt: skip
+
+        # Nobody hears that, nor where it would go on.
+        assert response.status_code == 400
+        assert left(var) == []
+        assert data(client.get(f'{FILES}/usage'))['reserved'] == 0
+
 
 class TestPatch:
     def test_makes_a_file_of_all_pieces(self, client, var):

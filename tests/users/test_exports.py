@@ -16,6 +16,7 @@ from project.core.data.storage import storage
 from project.core.data.tasks.attempts import work_off
 from project.core.data.tasks.outbox import DEAD, Entry
 from project.core.errors import Unavailable
+from project.files.service.holdings import export_files
 from project.users import service
 from project.users.errors import (
     ExportNotFound,
@@ -151,6 +152,19 @@ class TestMakeExport:
         }
         assert (who[0]['username'], who[0]['roles']) == ('ada', ['member'])
         assert not any('..' in name or name.startswith('/') for name in names)
+
+    def test_asks_as_often_for_many_files_as_for_one(self, user, queries):
+        def asked():
+            with queries(max=1000) as statements:
+                for part in export_files(user.id):
+                    b''.join(part.blocks)
+                return len(statements)
+
+        FileFactory(owner=user)
+        for_one = asked()
+        FileFactory.create_batch(5, owner=user)
+
+        assert asked() == for_one
 
     def test_is_made_once_where_the_task_runs_twice(self, app, user, mailbox):
         export = request_export(user.id)

@@ -1,5 +1,6 @@
 """Files, the versions of each, and the bytes that these are made of."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from uuid import UUID, uuid4
@@ -66,6 +67,14 @@ class File(Base):
     def find_of(cls, owner_id: int, file_id: UUID) -> AnyRow | None:
         """Return the owner's file of that id, in the trash or not."""
         return MINE.first(owner_id=owner_id, id=file_id)
+
+    @classmethod
+    def find_live(cls, owner_id: int, file_ids: Sequence[UUID]) -> list[AnyRow]:
+        """Return those of the owner's files that have one of these ids and are no trash."""
+        theirs = select(cls.id, cls.name, cls.size, cls.sha256).where(
+            cls.owner_id == owner_id, cls.id.in_(file_ids), cls.trashed_at.is_(None)
+        )
+        return list(read(theirs))
 
     @classmethod
     @cache

@@ -72,14 +72,16 @@ class UploadsView(MethodView):
         has_piece = request.mimetype == tus.PIECE
         if has_piece and (request.content_length or 0) > length:
             raise PastTheEnd
-        checksum = checksum_in() if has_piece else None
-        upload = service.create_upload(
-            current().user_id, length=length, name=tus.read_name(described), described=described
-        )
-        response = empty(201)
-        response.location = url_for('.upload', upload_id=upload.id)
+        owner_id, name = current().user_id, tus.read_name(described)
         if has_piece or length == 0:
-            return told(response, append(upload.id, 0, checksum))
+            upload_id, progress = service.create_with_piece(
+                owner_id, request.stream, length=length, name=name, described=described,
+                piece_length=request.content_length,
+                checksum=checksum_in() if has_piece else None,
+            )  # fmt: skip
+            return told(begun(upload_id), progress)
+        upload = service.create_upload(owner_id, length=length, name=name, described=described)
+        response = begun(upload.id)
         response.headers['Upload-Expires'] = format_datetime(upload.expires_at, usegmt=True)
         return response
 
@@ -148,7 +150,10 @@ def go_on(upload_id: UUID) -> Response:
     """Take in a piece."""
     if request.mimetype != tus.PIECE:
         raise NoPiece
-    progress = append(upload_id, number_in('Upload-Offset'), checksum_in())
+    progress = service.append(
+        current().user_id, upload_id, request.stream, offset=number_in('Upload-Offset'),
+        length=request.content_length, checksum=checksum_in(),
+    )  # fmt: skip
     return told(empty(204), progress)
 
 
@@ -168,12 +173,11 @@ def given_up(upload_id: UUID) -> Response:
     return empty(204)
 
 
-def append(upload_id: UUID, offset: int, checksum: tus.Checksum | None) -> service.Progress:
-    """Hand the body over."""
-    return service.append(
-        current().user_id, upload_id, request.stream,
-        offset=offset, length=request.content_length, checksum=checksum,
-    )  # fmt: skip
+def begun(upload_id: UUID) -> Response:
+    """Answer with where the pieces go."""
+    response = empty(201)
+    response.location = url_for('.upload', upload_id=upload_id)
+    return response
 
 
 def empty(status: int) -> Response:

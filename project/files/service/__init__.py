@@ -1,5 +1,7 @@
 """What may happen to files. An owner is a user's id: another's file does not exist."""
 
+from .archives import MOST as MOST_ARCHIVED
+from .archives import open_archive
 from .checking import Fault, check
 from .content import (
     open_content,
@@ -34,6 +36,7 @@ from .resumable import (
     Progress,
     append,
     create_upload,
+    create_with_piece,
     delete_upload,
     get_upload,
 )
@@ -44,6 +47,7 @@ from .usage import file_stats, get_report, get_usage, set_quota
 
 __all__ = [
     'EDGES',
+    'MOST_ARCHIVED',
     'Fault',
     'Progress',
     'append',
@@ -52,6 +56,7 @@ __all__ = [
     'count_download',
     'create_link',
     'create_upload',
+    'create_with_piece',
     'delete_file',
     'delete_link',
     'delete_upload',
@@ -66,6 +71,7 @@ __all__ = [
     'list_files',
     'list_links',
     'list_versions',
+    'open_archive',
     'open_content',
     'open_shared',
     'open_thumbnail',

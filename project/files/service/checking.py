@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import delete, func, select, update
 
 from project.core.data.database import AnyRow, atomic, db, read
+from project.core.data.keyset import in_batches
 from project.core.data.upsert import insert_or_ignore
 from project.core.errors import Unavailable
 from project.files import blobs
@@ -17,7 +18,6 @@ from project.files.errors import UploadNotFound
 from project.files.models import READY, Blob, File, Thumbnail, Upload, Usage, Version
 from project.files.partials import Partial
 
-from .sweeping import in_batches
 from .uploads import forget_uploads
 
 # What came to its place within the last hour may be about to get its row.
@@ -51,7 +51,7 @@ def check(*, repair: bool = False) -> Iterator[Fault | None]:
 
 
 def _check_bytes() -> Iterator[Fault | None]:
-    for row in in_batches(Blob.sha256, Blob.size, where=Blob.sha256 != ''):
+    for row in in_batches(select(Blob.sha256, Blob.size), Blob.sha256):
         try:
             digest, size = _hash_of(row.sha256)
         except Unavailable:
@@ -72,7 +72,7 @@ def _check_orphans(repair: bool) -> Iterator[Fault | None]:
 
 
 def _check_usage(repair: bool) -> Iterator[Fault | None]:
-    for row in in_batches(Usage.user_id, where=Usage.user_id > 0):
+    for row in in_batches(select(Usage.user_id), Usage.user_id):
         is_right = _booked(row.user_id) == _there(row.user_id)
         # Looked at twice: an upload may have come to its end between the two sums.
         if is_right or _recount(row.user_id, repair=False):
@@ -83,7 +83,7 @@ def _check_usage(repair: bool) -> Iterator[Fault | None]:
 
 def _check_uploads(repair: bool) -> Iterator[Fault | None]:
     resumable = Upload.length.is_not(None) & Upload.file_id.is_(None)
-    for row in in_batches(Upload.id, Upload.offset, where=resumable):
+    for row in in_batches(select(Upload.id, Upload.offset).where(resumable), Upload.id):
         try:
             with closing(Partial(row.id).open()) as file:
                 is_there = file.seek(0, 2) >= row.offset
@@ -97,7 +97,7 @@ def _check_uploads(repair: bool) -> Iterator[Fault | None]:
 
 def _check_thumbnails(repair: bool) -> Iterator[Fault | None]:
     columns = (Thumbnail.file_id, Thumbnail.number, Thumbnail.edge)
-    for row in in_batches(*columns, where=Thumbnail.state == READY):
+    for row in in_batches(select(*columns).where(Thumbnail.state == READY), *columns):
         try:
             blobs.open_thumbnail(*row).close()
             yield None

@@ -6,6 +6,7 @@ not, finds out before its next byte.
 
 import hashlib
 import hmac
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -66,6 +67,33 @@ def create_upload(owner_id: int, *, length: int, name: str | None, described: st
     except BaseException:
         Partial(upload_id).discard()
         raise
+
+
+def create_with_piece(
+    owner_id: int,
+    stream: blobs.Stream,
+    *,
+    length: int,
+    name: str | None,
+    described: str = '',
+    piece_length: int | None = None,
+    checksum: Checksum | None = None,
+) -> tuple[UUID, Progress]:
+    """Begin an upload with its first piece; return its id, and how far it has come.
+
+    Where the piece is refused, or breaks off, no upload was begun: whoever sent it never hears
+    where to go on. Refuses as `create_upload` and `append` do.
+    """
+    upload_id = create_upload(owner_id, length=length, name=name, described=described).id
+    try:
+        progress = append(
+            owner_id, upload_id, stream, offset=0, length=piece_length, checksum=checksum
+        )
+    except BaseException:
+        with suppress(UploadNotFound):
+            delete_upload(owner_id, upload_id)
+        raise
+    return upload_id, progress
 
 
 def get_upload(owner_id: int, upload_id: UUID) -> AnyRow:

@@ -4,14 +4,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from flask import current_app
-from sqlalchemy import delete, select, tuple_
+from sqlalchemy import delete, select
 
 from project.core.clock import now
-from project.core.data.database import AnyRow, atomic, db, read
+from project.core.data.database import atomic, db, read
+from project.core.data.keyset import in_batches
 from project.core.data.storage import storage
 from project.core.data.tasks import task
 from project.files import blobs, partials
@@ -19,7 +19,6 @@ from project.files.models import Blob, File, Upload, Version
 
 from .library import erase_files
 
-BATCH = 500
 STALE = 24 * 60 * 60  # seconds after which bytes on their way in will not arrive any more
 
 
@@ -55,14 +54,15 @@ def sweep_files() -> None:
 
 def _sweep_trash(dry_run: bool) -> Iterator[Swept]:
     before = now() - current_app.config['FILES_TRASH_LIFETIME']
-    for row in in_batches(File.trashed_at, File.id, where=File.trashed_at < before):
+    trash = select(File.trashed_at, File.id).where(File.trashed_at < before)
+    for row in in_batches(trash, File.trashed_at, File.id):
         if dry_run or _delete(row.id, before):
             yield Swept('trash', str(row.id))
 
 
 def _sweep_bytes(dry_run: bool) -> Iterator[Swept]:
     unused = ~select(Version.file_id).where(Version.sha256 == Blob.sha256).exists()
-    for row in in_batches(Blob.sha256, where=unused):
+    for row in in_batches(select(Blob.sha256).where(unused), Blob.sha256):
         if dry_run or _drop(row.sha256):
             yield Swept('bytes', row.sha256)
 
@@ -74,16 +74,6 @@ def _sweep_partials(dry_run: bool) -> Iterator[Swept]:
             if not dry_run:
                 partials.Partial(upload_id).discard()
             yield Swept('incoming', upload_id.hex)
-
-
-def in_batches(*columns: Any, where: Any) -> Iterator[AnyRow]:
-    """Return all rows in the order of their columns, which tell where a batch ended."""
-    found = select(*columns).where(where).order_by(*columns).limit(BATCH)
-    batch = db.session.execute(found).all()
-    while batch:
-        yield from batch
-        rest = found.where(tuple_(*columns) > tuple(batch[-1]))
-        batch = db.session.execute(rest).all()
 
 
 @atomic()

@@ -1,0 +1,40 @@
+"""Many files in one download."""
+
+from typing import Any
+
+from flask import Response
+from marshmallow import Schema, fields, validate
+
+from project.core.web.access import current, member
+from project.core.web.endpoint import endpoint
+from project.core.web.headers import BYTES
+from project.files import service
+from project.files.errors import FileNotFound
+from project.files.permissions import READ
+
+from .mount import blueprint
+
+
+class ArchiveRequest(Schema):
+    """Which files."""
+
+    ids = fields.List(
+        fields.UUID(), required=True, validate=validate.Length(1, service.MOST_ARCHIVED)
+    )
+
+
+@blueprint.post('/archives')
+@endpoint(
+    allow=member(READ), body=ArchiveRequest, policy=BYTES, produces='application/zip',
+    refuses=[FileNotFound], limit='60/minute',
+)  # fmt: skip
+def archive_create(body: dict[str, Any]) -> Response:
+    """Download up to 1,000 of your files as one ZIP, made while it is sent.
+
+    Its length is said before. Files of the same name are numbered.
+    """
+    archive = service.open_archive(current().user_id, body['ids'])
+    response = Response(iter(archive), mimetype='application/zip')
+    response.content_length = len(archive)
+    response.headers['Content-Disposition'] = 'attachment; filename="files.zip"'
+    return response
