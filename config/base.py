@@ -18,6 +18,11 @@ class Config:
 
     SQLALCHEMY_DATABASE_URI = env.database_url()
     STORAGE_URL = env.text('STORAGE_URL', f'file://{env.VAR}/storage')
+    # A local folder where bytes lie until they are in S3. As in a storage on the disk, so that what
+    # was on its way there arrives.
+    STORAGE_SPOOL = env.text('STORAGE_SPOOL', f'{env.VAR}/storage')
+    # The storage before this one, while bytes move: what is not here yet is read from there.
+    STORAGE_OLD_URL = env.text('STORAGE_OLD_URL')
     MAIL_URL = env.text('MAIL_URL', f'file://{env.VAR}/mail')
     MAIL_FROM = env.text('MAIL_FROM', 'Flask API <no-reply@localhost>')
     REDIS_URL = env.text('REDIS_URL')

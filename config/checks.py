@@ -83,7 +83,10 @@ def _strict_faults(config: Mapping[str, Any]) -> Iterator[str]:
         yield 'debug mode is on'
     if config['MAIL_URL'].startswith('log:'):
         yield 'MAIL_URL must not be log: here, for the log would hold every PIN'
-    if _is_closed(Path(unquote(config['STORAGE_URL'].removeprefix('file://')))):
+    if config['STORAGE_URL'].startswith('s3:'):
+        if _is_closed(Path(config['STORAGE_SPOOL'])):
+            yield 'STORAGE_SPOOL is a folder that cannot be written'
+    elif _is_closed(Path(unquote(config['STORAGE_URL'].removeprefix('file://')))):
         yield 'STORAGE_URL is a folder that cannot be written'
 
 

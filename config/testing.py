@@ -15,6 +15,7 @@ class TestingConfig(Config):
     PUBLIC_URL = 'http://localhost:8000'
     SQLALCHEMY_DATABASE_URI = 'sqlite://'
     MAIL_FROM = 'Tests <no-reply@example.test>'
+    STORAGE_OLD_URL = ''
     REDIS_URL = ''
     TASKS_BROKER_URL = ''
     TASKS_CONCURRENCY = 2

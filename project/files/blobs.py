@@ -3,11 +3,11 @@
 import hashlib
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
-from typing import BinaryIO, Protocol, Self
+from contextlib import AbstractContextManager, closing
+from typing import IO, Protocol, Self
 from uuid import UUID
 
-from project.core.data.storage import storage
+from project.core.data.storage import Stored, storage
 
 from .partials import Partial
 from .sniffing import HEAD
@@ -74,9 +74,9 @@ class Incoming:
     def seek(self, _offset: int) -> None:
         """Do nothing, where a parser of forms winds back what it wrote: nobody reads it here."""
 
-    def sync(self) -> None:
+    def prepare(self) -> None:
         """Make the bytes durable. The slow half of keeping them; do it before a transaction."""
-        self._staged.sync()
+        self._staged.prepare(key_of(self.sha256))
 
     def keep(self) -> None:
         """Put them under their hash, durably. Only under the lock of their row."""
@@ -117,6 +117,10 @@ class Arrived:
         """Return their hash, in hexadecimal."""
         return self._digest.hexdigest()
 
+    def prepare(self) -> None:
+        """Bring them near to their place. The slow half of keeping them."""
+        self._partial.prepare(key_of(self.sha256))
+
     def keep(self) -> None:
         """Put them under their hash, durably. Only under the lock of their row."""
         key = key_of(self.sha256)
@@ -126,9 +130,14 @@ class Arrived:
             self._partial.keep(key)
 
 
-def open_blob(sha256: str) -> BinaryIO:
+def open_blob(sha256: str) -> Stored:
     """Open bytes for reading."""
     return storage().open(key_of(sha256))
+
+
+def blob_on_disk(sha256: str) -> AbstractContextManager[IO[bytes]]:
+    """Give bytes as a file of the system's."""
+    return storage().on_disk(key_of(sha256))
 
 
 def blocks_of(sha256: str) -> Iterator[bytes]:
@@ -155,21 +164,22 @@ def key_of(sha256: str) -> str:
 
 def stored() -> Iterator[tuple[str, float]]:
     """Yield the hash of all bytes that are stored, each with when it came to its place (Unix)."""
-    for key, changed in storage().keys('blobs'):
+    for key, changed in storage().walk('blobs'):
         yield key.rpartition('/')[2], changed
 
 
-def open_thumbnail(file_id: UUID, number: int, edge: int) -> BinaryIO:
+def open_thumbnail(file_id: UUID, number: int, edge: int) -> Stored:
     """Open a thumbnail of a version for reading."""
     return storage().open(_thumbnail_key(file_id, number, edge))
 
 
 def keep_thumbnail(file_id: UUID, number: int, edge: int, picture: bytes) -> None:
     """Keep a thumbnail, over one that is there. Slow, so never inside `atomic`."""
+    key = _thumbnail_key(file_id, number, edge)
     with storage().stage() as staged:
         staged.write(picture)
-        staged.sync()
-        staged.keep(_thumbnail_key(file_id, number, edge))
+        staged.prepare(key)
+        staged.keep(key)
 
 
 def remove_thumbnail(file_id: UUID, number: int, edge: int) -> None:

@@ -50,14 +50,13 @@ class Partial:
         with disk():
             return self._file('rb')
 
+    def prepare(self, key: str) -> None:
+        """Bring the synced bytes near to a key: the slow half of keeping them."""
+        storage().prepare(self.path, key)
+
     def keep(self, key: str) -> None:
-        """Put the synced bytes under a key as well, durably; they stay here, too."""
-        with disk():
-            target = storage().path(key)
-            storage().settle_folder(target.parent)
-            with suppress(FileExistsError):
-                target.hardlink_to(self.path)
-            sync_folder(target.parent)
+        """Put the prepared bytes under a key as well, durably; they stay here, too."""
+        storage().keep(self.path, key, stays=True)
 
     def detach(self) -> None:
         """Be no part of anything else: the transaction that was to keep it under a key has failed.
@@ -109,4 +108,4 @@ def stale(before: float) -> list[UUID]:
 
 def folder() -> Path:
     """Return where they all lie."""
-    return storage().root / 'partial'
+    return storage().spool / 'partial'

@@ -1,9 +1,8 @@
 """What users has in the kernel's storage, under its own prefixes: pictures, and exports."""
 
-from typing import BinaryIO
 from uuid import UUID, uuid4
 
-from project.core.data.storage import Staged, storage
+from project.core.data.storage import Staged, Stored, storage
 
 
 def new_picture_key(user_id: int) -> str:
@@ -20,7 +19,7 @@ def keep(key: str, data: bytes) -> None:
     """Put bytes under a key, durably. Slow, so never inside `atomic`."""
     with storage().stage() as staged:
         staged.write(data)
-        staged.sync()
+        staged.prepare(key)
         staged.keep(key)
 
 
@@ -29,7 +28,7 @@ def stage() -> Staged:
     return storage().stage()
 
 
-def open_stored(key: str) -> BinaryIO:
+def open_stored(key: str) -> Stored:
     """Open what lies under a key."""
     return storage().open(key)
 

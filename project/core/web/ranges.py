@@ -4,12 +4,11 @@ Werkzeug's own answers 416 to several ranges and to unknown units, 206 to HEAD, 
 Here a range is cut by seeking, so that the server still hands the file to the kernel.
 """
 
-import os
 import re
 import unicodedata
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
-from typing import BinaryIO, TypeAlias
+from typing import TypeAlias
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -18,6 +17,7 @@ from werkzeug import datastructures
 from werkzeug.http import parse_range_header
 from werkzeug.wsgi import FileWrapper
 
+from project.core.data.storage import Stored
 from project.core.errors import RangeNotSatisfiable
 
 BLOCK = 64 * 1024
@@ -35,7 +35,7 @@ LAST_NONE = re.compile(r'\s*bytes\s*=\s*-0+\s*', re.IGNORECASE)
 class Window:
     """A file that ends after so many bytes."""
 
-    def __init__(self, file: BinaryIO, start: int, length: int) -> None:
+    def __init__(self, file: Stored, start: int, length: int) -> None:
         file.seek(start)
         self.file = file
         self.left = length
@@ -52,7 +52,7 @@ class Window:
 class Pieces:
     """Several ranges of one file, each with its own head (`multipart/byteranges`, RFC 9110)."""
 
-    def __init__(self, file: BinaryIO, ranges: Sequence[Range], size: int, mimetype: str) -> None:
+    def __init__(self, file: Stored, ranges: Sequence[Range], size: int, mimetype: str) -> None:
         self.boundary = uuid4().hex
         self._file = file
         self._ranges = ranges
@@ -80,7 +80,7 @@ class Pieces:
         ).encode()
 
 
-def send_bytes(file: BinaryIO, *, etag: str, mimetype: str) -> Response:
+def send_bytes(file: Stored, *, etag: str, mimetype: str) -> Response:
     """Answer with an open file, or the ranges of it that were asked for; refuses with 416.
 
     Units that are not bytes are ignored, and so are so many ranges, or such small ones, that the
@@ -94,7 +94,7 @@ def send_bytes(file: BinaryIO, *, etag: str, mimetype: str) -> Response:
         file.close()
         response.status_code = 304
         return response
-    size = os.fstat(file.fileno()).st_size
+    size = file.size
     try:
         wanted = requested_ranges(size, etag)
     except RangeNotSatisfiable:

@@ -1,12 +1,13 @@
 """The bytes of files over HTTP, and the versions of them."""
 
-from typing import Any, BinaryIO
+from typing import Any
 from uuid import UUID
 
 from flask import Response, request
 from marshmallow import Schema, fields
 
 from project.core.data.keyset import CursorInvalid, Page, PageRequest
+from project.core.data.storage import Stored
 from project.core.errors import RangeNotSatisfiable
 from project.core.web.access import current, member
 from project.core.web.conditional import expected_versions
@@ -110,7 +111,7 @@ def version_restore(file_id: UUID, number: int) -> Any:
     return service.restore_version(owner_id, file_id, number, expected=expected_versions())
 
 
-def _send(stream: BinaryIO, name: str, bytes_: Any, *, inline: bool) -> Response:
+def _send(stream: Stored, name: str, bytes_: Any, *, inline: bool) -> Response:
     response = send_bytes(stream, etag=bytes_.sha256, mimetype=bytes_.type)
     inline = inline and bytes_.type in HARMLESS
     return describe_bytes(response, name, bytes_.sha256, inline=inline)

@@ -1,7 +1,7 @@
 """Bytes in and bytes out. One door for all that come in: a check stands here or nowhere."""
 
 from collections.abc import Iterable
-from typing import Any, BinaryIO
+from typing import Any
 from uuid import UUID, uuid4
 
 from flask import current_app
@@ -9,6 +9,7 @@ from sqlalchemy import insert
 
 from project.core.clock import now
 from project.core.data.database import AnyRow, atomic, db
+from project.core.data.storage import Stored
 from project.core.data.upsert import insert_or
 from project.core.errors import Malformed
 from project.files import blobs
@@ -50,7 +51,7 @@ def store_upload(
     Refuses with QuotaExceeded and NameInvalid.
     """
     shown = clean_name(name)
-    upload.sync()
+    upload.prepare()
     return _admit_upload(owner_id, upload, shown, frozenset(tags))
 
 
@@ -75,7 +76,7 @@ def replace_with_upload(
     owner_id: int, file_id: UUID, upload: Reserved, *, expected: Expected = None
 ) -> AnyRow:
     """Give a file what was written as its new bytes, as `replace_content` does."""
-    upload.sync()
+    upload.prepare()
     return _admit_version(owner_id, file_id, upload, expected)
 
 
@@ -94,13 +95,13 @@ def restore_version(
     return get_file(owner_id, file_id)
 
 
-def open_content(owner_id: int, file_id: UUID) -> tuple[AnyRow, BinaryIO]:
+def open_content(owner_id: int, file_id: UUID) -> tuple[AnyRow, Stored]:
     """Return the owner's file and its open bytes, or refuse with FileNotFound, also for trash."""
     file = get_live(owner_id, file_id)
     return file, blobs.open_blob(file.sha256)
 
 
-def open_version(owner_id: int, file_id: UUID, number: int) -> tuple[str, AnyRow, BinaryIO]:
+def open_version(owner_id: int, file_id: UUID, number: int) -> tuple[str, AnyRow, Stored]:
     """Return a file's name, a version of it and that one's open bytes, or FileNotFound."""
     file = get_live(owner_id, file_id)
     version = get_version(file_id, number)

@@ -4,7 +4,7 @@ A link is worth no more than its owner's right: it dies with the file, the right
 """
 
 from datetime import datetime, timedelta
-from typing import Any, BinaryIO
+from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import delete, or_, select, update
@@ -13,6 +13,7 @@ from project.core.clock import now
 from project.core.data.database import AnyRow, atomic, db, stepwise
 from project.core.data.guesses import return_guess, spend_guess
 from project.core.data.keyset import Page, PageRequest
+from project.core.data.storage import Stored
 from project.core.hashing import hash_password, is_password
 from project.core.tokens import new_token, token_hash
 from project.files import blobs
@@ -89,13 +90,13 @@ def follow_link(token: str, password: str | None = None) -> tuple[AnyRow, AnyRow
     return link, get_live(link.owner_id, link.file_id)
 
 
-def open_shared(token: str, password: str | None = None) -> tuple[AnyRow, AnyRow, BinaryIO]:
+def open_shared(token: str, password: str | None = None) -> tuple[AnyRow, AnyRow, Stored]:
     """Return a link, its file and the file's open bytes; refuses as `follow_link` does."""
     link, file = follow_link(token, password)
     return link, file, blobs.open_blob(file.sha256)
 
 
-def count_download(link: AnyRow, stream: BinaryIO) -> None:
+def count_download(link: AnyRow, stream: Stored) -> None:
     """Count a download; one that is too many is refused with LinkNotFound, its stream closed."""
     if not _count(link.id):
         stream.close()

@@ -195,6 +195,7 @@ class _Writer:
         with blobs.Arrived(self.partial) as arrived:
             if arrived.size != self.upload.length:
                 raise RuntimeError('an upload is not as long as was acknowledged')
+            arrived.prepare()
             return _finish(self.owner_id, self.upload, self.lease, arrived)
 
 

@@ -39,10 +39,8 @@ def sweep(*, dry_run: bool = False) -> Iterator[Swept]:
     yield from _sweep_trash(dry_run)
     yield from _sweep_bytes(dry_run)
     yield from _sweep_partials(dry_run)
-    for path in storage().stale(time.time() - STALE):
-        if not dry_run:
-            path.unlink(missing_ok=True)
-        yield Swept('incoming', path.name)
+    for name in storage().sweep(time.time() - STALE, dry_run=dry_run):
+        yield Swept('incoming', name)
 
 
 @task(cron='37 3 * * *', time_limit=timedelta(hours=6))

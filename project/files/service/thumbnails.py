@@ -1,13 +1,13 @@
 """Thumbnails: small pictures of images, made by a task when somebody first asks for one."""
 
 from datetime import timedelta
-from typing import BinaryIO
 from uuid import UUID
 
 from sqlalchemy import update
 
 from project.core.data.database import atomic, db
 from project.core.data.images import ImageRefused, shrink
+from project.core.data.storage import Stored
 from project.core.data.tasks import enqueue, task
 from project.core.data.upsert import insert_or
 from project.files import blobs
@@ -24,7 +24,7 @@ EDGES = (64, 256, 1024)  # pixels of the longer side
 PATIENCE = 60.0  # seconds
 
 
-def open_thumbnail(owner_id: int, file_id: UUID, edge: int) -> tuple[str, BinaryIO] | None:
+def open_thumbnail(owner_id: int, file_id: UUID, edge: int) -> tuple[str, Stored] | None:
     """Return what tells a thumbnail from others, and its open bytes (WebP); None while it is made.
 
     Refuses with FileNotFound, also for trash; with NoThumbnail what is no image that can be read.
@@ -52,7 +52,7 @@ def make_thumbnail(file_id: str, number: int, edge: int) -> None:
     if version is None:
         return
     try:
-        with blobs.open_blob(version.sha256) as image:
+        with blobs.blob_on_disk(version.sha256) as image:
             picture = shrink(image, edge=edge, patience=PATIENCE)
     except ImageRefused:
         _settle(UUID(file_id), number, edge, FAILED)

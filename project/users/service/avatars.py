@@ -1,13 +1,14 @@
 """Avatars: a picture of each user, as we have made it out of what they sent."""
 
 from datetime import timedelta
-from typing import IO, BinaryIO
+from typing import IO
 
 from flask import current_app
 
 from project.core.clock import now
 from project.core.data.database import AnyRow, atomic, db, stepwise
 from project.core.data.images import shrink
+from project.core.data.storage import Stored
 from project.core.data.tasks import enqueue_at, task
 from project.users import stored
 from project.users.errors import AvatarNotFound, AvatarTooLarge, UserNotFound
@@ -48,7 +49,7 @@ def remove_avatar(user_id: int) -> None:
         raise AvatarNotFound
 
 
-def open_avatar(username: str) -> tuple[str, BinaryIO]:
+def open_avatar(username: str) -> tuple[str, Stored]:
     """Return what tells an avatar from others, and its open bytes (WebP).
 
     Refuses with NoSuchUsername, and with AvatarNotFound a user who has none.

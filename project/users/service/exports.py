@@ -1,7 +1,7 @@
 """Exports: everything of a user's, from every feature, as one ZIP that is made as a task."""
 
 from datetime import timedelta
-from typing import Any, BinaryIO
+from typing import Any
 from uuid import UUID, uuid4
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
@@ -11,7 +11,7 @@ from project.core.clock import now
 from project.core.data.database import AnyRow, atomic, db
 from project.core.data.keyset import Page, PageRequest
 from project.core.data.mail import send_mail
-from project.core.data.storage import Staged
+from project.core.data.storage import Staged, Stored
 from project.core.data.tasks import enqueue, task
 from project.core.turns import Turns
 from project.users import stored
@@ -68,7 +68,7 @@ def get_export(user_id: int, export_id: UUID) -> AnyRow:
     return export
 
 
-def open_export(user_id: int, export_id: UUID) -> tuple[AnyRow, BinaryIO]:
+def open_export(user_id: int, export_id: UUID) -> tuple[AnyRow, Stored]:
     """Return a user's export and its open bytes; refuses with ExportNotFound, ExportNotReady."""
     export = get_export(user_id, export_id)
     if export.state != READY:
@@ -86,7 +86,7 @@ def make_export(export_id: str, user_id: int) -> None:
     wanted = UUID(export_id)
     with turns.taken(1, patience=1.0), stored.stage() as staged:
         _write(staged, user_id)
-        staged.sync()
+        staged.prepare(stored.export_key(wanted))
         _publish(wanted, user_id, staged)
 
 

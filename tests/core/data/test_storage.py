@@ -22,7 +22,7 @@ def place(tmp_path):
 def put(place, key, data):
     with place.stage() as staged:
         staged.write(data)
-        staged.sync()
+        staged.prepare(key)
         staged.keep(key)
 
 
@@ -117,7 +117,7 @@ class TestWrite:
         assert staged.size == 0
 
 
-class TestSync:
+class TestPrepare:
     @pytest.mark.parametrize(
         ('code', 'refusal'), [(errno.ENOSPC, StorageFull), (errno.EIO, Unavailable)]
     )
@@ -129,7 +129,7 @@ class TestSync:
         with place.stage() as staged:
             staged.write(b'x')
             with pytest.raises(refusal):
-                staged.sync()
+                staged.prepare('a')
 
 
 class TestKeep:
@@ -152,7 +152,7 @@ class TestKeep:
         with place.stage() as staged:
             name = staged._path.name
             staged.write(b'hello')
-            staged.sync()
+            staged.prepare('ab/second')
             staged.keep('ab/second')
 
         assert calls == [('fsync', name), ('rename', name, 'second'), ('fsync', 'ab')]
@@ -286,19 +286,20 @@ class TestRemove:
             place.remove('ab')
 
 
-class TestStale:
-    def test_is_what_came_in_and_was_never_kept(self, place):
+class TestSweep:
+    def test_removes_what_came_in_and_was_never_kept(self, place):
         put(place, 'kept', b'')
         with place.stage() as old, place.stage() as new:
             os.utime(old._path, (1000, 1000))
             os.utime(new._path, (3000, 3000))
 
-            assert place.stale(2000) == [old._path]
-            assert place.stale(500) == []
-            assert set(place.stale(4000)) == {old._path, new._path}
+            assert list(place.sweep(500)) == []
+            assert list(place.sweep(2000, dry_run=True)) == [old._path.name]
+            assert list(place.sweep(2000)) == [old._path.name]
+            assert incoming(place) == [new._path]
 
-    def test_is_nothing_where_nothing_ever_came(self, place):
-        assert place.stale(10**10) == []
+    def test_finds_nothing_where_nothing_ever_came(self, place):
+        assert list(place.sweep(10**10)) == []
 
 
 class TestPath:
@@ -333,8 +334,12 @@ class TestCheck:
 
 class TestInitApp:
     @pytest.mark.parametrize(
-        'url', ['', 'relative', 'file://host/path', 'file:relative', 's3://bucket', '/folder']
-    )
+        'url',
+        [
+            '', 'relative', 'file://host/path', 'file:relative', 's3:bucket', '/folder', 's3://',
+            's3://bucket?unknown=1', 'http://bucket', 'file:///folder?endpoint=x',
+        ],
+    )  # fmt: skip
     def test_stops_with_one_line_at_what_is_no_storage(self, app, monkeypatch, url):
         monkeypatch.setitem(app.config, 'STORAGE_URL', url)
 

@@ -100,8 +100,7 @@ class TestReadyz:
 
     def test_says_that_the_storage_is_down(self, service, ready, tmp_path):
         (tmp_path / 'file').touch()
-        service.extensions['storage'].root = tmp_path / 'file'
-        service.extensions['storage']._incoming = tmp_path / 'file' / 'incoming'
+        service.extensions['storage'].spool = tmp_path / 'file'
 
         assert ready().json['message'] == 'database: ok, migrations: ok, storage: down'
 

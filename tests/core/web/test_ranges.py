@@ -6,6 +6,7 @@ from io import BytesIO
 import pytest
 from flask import Response, request, send_file
 
+from project.core.data.storage.local import LocalFile
 from project.core.errors import RangeNotSatisfiable
 from project.core.web.ranges import (
     BLOCK,
@@ -35,7 +36,7 @@ def download(serve, tmp_path, opened):
         path.write_bytes(content)
 
         def show():
-            file = path.open('rb')
+            file = LocalFile(path, 'content')
             opened.append(file)
             return send_bytes(file, etag=ETAG, mimetype='text/plain')
 
@@ -258,7 +259,7 @@ class TestSendBytes:
 
         headers = {'Range': 'bytes=3-5'}
         with (
-            (tmp_path / 'content').open('rb') as file,
+            LocalFile(tmp_path / 'content', 'content') as file,
             app.test_request_context(headers=headers),
         ):
             request.environ['wsgi.file_wrapper'] = wrap

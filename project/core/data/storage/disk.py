@@ -1,0 +1,45 @@
+"""The local disk: what it refuses, and how a name in a folder becomes durable."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from project.core.errors import StorageFull, Unavailable
+
+
+@contextmanager
+def disk() -> Iterator[None]:
+    """Refuse with StorageFull, or Unavailable, where the disk does."""
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise (StorageFull if full else Unavailable)() from error
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it, durably; one that is there stays as it is."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make durable which names are in a folder."""
+    _sync(folder, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def sync_file(path: Path) -> None:
+    """Make durable what is in a file."""
+    _sync(path, os.O_RDONLY)
+
+
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
