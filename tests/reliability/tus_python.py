@@ -8,10 +8,10 @@ from tusclient.client import TusClient
 
 
 def main(endpoint: str, token: str, file: str) -> None:
-    """Upload in eight pieces: tuspy holds each of them in memory."""
+    """Upload in pieces: tuspy holds each of them in memory, and counts its retries anew."""
     client = TusClient(endpoint, headers={'Authorization': f'Bearer {token}'})
     uploader = client.uploader(
-        file, chunk_size=Path(file).stat().st_size // 8, retries=20, retry_delay=1,
+        file, chunk_size=Path(file).stat().st_size // 32, retries=20, retry_delay=1,
         metadata={'filename': 'from Python – ünïcode.bin'},
     )  # fmt: skip
     uploader.upload()
