@@ -84,6 +84,22 @@ def files_fsck(ctx: click.Context, repair: bool, as_json: bool) -> None:
         ctx.exit(1)
 
 
+@files_cli.command('move')
+@click.option('--to', required=True, help='The other storage, as STORAGE_URL would name it.')
+@as_json
+@click.pass_context
+def files_move(ctx: click.Context, to: str, as_json: bool) -> None:
+    """Copy all bytes to another storage, each read back there; begun again, it goes on.
+
+    The service stays up: see "Moving" in docs/operations.md. Exit code 1 where something failed.
+    """
+    found = Counter(moved.outcome for moved in counting('Moving', service.move_storage(to)))
+    row = {outcome: found[outcome] for outcome in ('moved', 'there', 'failed')}
+    show([row], tuple(row), as_json=as_json, one=True)
+    if row['failed']:
+        ctx.exit(1)
+
+
 @files_cli.command('sweep')
 @dry_run
 @as_json

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from project.core.data.storage import Succession, storage, storage_at
 from project.files import service
 from tests.users.factories import UserFactory
 
@@ -20,6 +21,53 @@ def run(cli):
         return result.stdout
 
     return run
+
+
+class TestMove:
+    def test_copies_the_bytes_of_every_feature_once(self, run, app, tmp_path):
+        FileFactory(content=b'one')
+        FileFactory(content=b'two')
+        target = f'file://{tmp_path}/target'
+
+        first = json.loads(run('move', '--to', target, '--json'))
+        again = json.loads(run('move', '--to', target, '--json'))
+
+        assert first == {'moved': 2, 'there': 0, 'failed': 0}
+        assert again == {'moved': 0, 'there': 2, 'failed': 0}
+        there = storage_at(app, target)
+        keys = {key for key, _ in storage().walk()}
+        assert {key for key, _ in there.walk()} == keys
+        assert all(there.open(key).read() == storage().open(key).read() for key in keys)
+
+    def test_says_what_failed(self, cli, tmp_path, monkeypatch):
+        FileFactory(content=b'one')
+        monkeypatch.setattr('project.core.data.storage.moving._hash_of', lambda *_: 'other')
+
+        result = cli.invoke(args=['files', 'move', '--to', f'file://{tmp_path}/target', '--json'])
+
+        assert result.exit_code == 1
+        assert json.loads(result.stdout) == {'moved': 0, 'there': 0, 'failed': 1}
+        assert [p for p in (tmp_path / 'target' / 'blobs').rglob('*') if p.is_file()] == []
+
+    @pytest.mark.parametrize('to', ['', 'folder', 'ftp://host/folder'])
+    def test_refuses_what_is_no_storage(self, cli, to):
+        result = cli.invoke(args=['files', 'move', '--to', to])
+
+        assert result.exit_code == 1
+        assert '--to must be' in result.output + str(result.exception)
+
+    def test_brings_what_the_new_one_lacks_from_the_old_one(self, run, app, monkeypatch, tmp_path):
+        FileFactory(content=b'before')
+        old, url = storage(), f'file://{tmp_path}/new'
+        new = storage_at(app, url)
+        monkeypatch.setitem(app.extensions, 'storage', Succession(new, old))
+        monkeypatch.setitem(app.config, 'STORAGE_URL', url)
+        FileFactory(content=b'since')
+
+        moved = json.loads(run('move', '--to', url, '--json'))
+
+        assert moved == {'moved': 1, 'there': 0, 'failed': 0}
+        assert len(list(new.walk())) == 2
 
 
 @pytest.fixture

