@@ -134,7 +134,7 @@ class Client:
                 self.go_on(attempt)
                 return 'resumable' if self._is_complete(attempt.file_id, attempt) else 'wrong'
         else:
-            listed = self.ask('GET', f'{API}/files?name={attempt.name}').json()['data']
+            listed = self.ask('GET', f'{API}/files?name={attempt.name}').json()['data']['items']
             found = ''.join(row['id'] for row in listed)
         if not found:
             return 'lost' if attempt.file_id else 'absent'
@@ -177,12 +177,13 @@ class Trial:
         attempt = self._attempt(way)
         self.disk.calm()
         wait_until(lambda: is_ready(self.service), 20)
-        status = attempt.answer.status_code if attempt.answer is not None else 0
-        is_told = bool(attempt.file_id)
+        # Kept now: what is resumed to see what there is gets answers of its own.
+        answer, is_told = attempt.answer, bool(attempt.file_id)
+        status = answer.status_code if answer is not None else 0
         outcome = self.client.outcome(attempt)
         found = [outcome] if outcome in ('lost', 'wrong') else []
         if self.disk.struck and not is_told:
-            found += self._misleading(attempt, fault, status)
+            found += self._misleading(answer, fault)
         if self.disk.struck and is_told and self.is_restricted and fault.answers:
             found += ['acknowledged, though it failed']
         if not self.disk.struck and not is_told:
@@ -195,16 +196,16 @@ class Trial:
         where = f'{way}, {kind.name} {first}, {fault.name}'
         self.wrong += [f'{where}: {what} ({status}, {outcome})' for what in found]
 
-    def _misleading(self, attempt: Attempt, fault: Fault, status: int) -> list[str]:
+    def _misleading(self, answer: requests.Response | None, fault: Fault) -> list[str]:
         """Tell what is wrong with how a failure was answered."""
-        if not fault.answers:
-            return [] if status == 0 else [f'answered {status} after its death']
+        if answer is None or not fault.answers:
+            is_right = answer is None and not fault.answers
+            return [] if is_right else ['not answered' if answer is None else 'answered when dead']
         # What the database says of a call that failed is not always which one did.
         expected = fault.answers if self.is_restricted else {503, 507}
-        if status not in expected:
-            return [f'answered {status}']
-        assert attempt.answer is not None
-        return [] if attempt.answer.json()['status'] == 'error' else ['no JSend']
+        if answer.status_code not in expected:
+            return ['answered otherwise']
+        return [] if answer.json()['status'] == 'error' else ['not said in JSend']
 
     def _attempt(self, way: str) -> Attempt:
         attempt = Attempt()
