@@ -184,7 +184,15 @@ class Trial:
         found = [outcome] if outcome in ('lost', 'wrong') else []
         if self.disk.struck and not is_told:
             found += self._misleading(answer, fault)
-        if self.disk.struck and is_told and self.is_restricted and fault.answers:
+        # Of a folder that another process made it does not matter that it cannot be made.
+        is_harmless = kind is Kind.MKDIR
+        if (
+            self.disk.struck
+            and is_told
+            and self.is_restricted
+            and fault.answers
+            and not is_harmless
+        ):
             found += ['acknowledged, though it failed']
         if not self.disk.struck and not is_told:
             found += [f'answered {status}, though nothing happened']
