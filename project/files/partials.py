@@ -8,7 +8,6 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import BinaryIO, cast
 from uuid import UUID
 
@@ -21,7 +20,7 @@ class Partial:
     """The file of an upload, known by its id."""
 
     def __init__(self, upload_id: UUID) -> None:
-        self.path = folder() / upload_id.hex
+        self.path = storage().partial / upload_id.hex
 
     def create(self) -> None:
         """Make it, empty and durable."""
@@ -96,16 +95,12 @@ def write_at(file: BinaryIO, offset: int, block: bytes) -> None:
 
 def stale(before: float) -> list[UUID]:
     """Return the ids of those last written to before a moment (Unix seconds)."""
-    if not folder().is_dir():
+    folder = storage().partial
+    if not folder.is_dir():
         return []
     found = []
-    for path in folder().iterdir():
+    for path in folder.iterdir():
         # Gone by now: it was kept, or given up, while we looked.
         with suppress(FileNotFoundError):
             found += [UUID(path.stem)] if path.stat().st_mtime < before else []
     return found
-
-
-def folder() -> Path:
-    """Return where they all lie."""
-    return storage().spool / 'partial'

@@ -365,6 +365,10 @@ class TestRefuseUnsafe:
             ({'DEBUG': True}, 'debug mode is on'),
             ({'MAIL_URL': 'log:'}, 'MAIL_URL must not be log:'),
             ({'STORAGE_URL': 'file:///dev/null/storage'}, 'STORAGE_URL is a folder that cannot'),
+            (
+                {'STORAGE_URL': 's3://bucket', 'STORAGE_SPOOL': '/dev/null/spool'},
+                'STORAGE_SPOOL is a folder that cannot',
+            ),
         ],
     )
     def test_refuses_where_it_is_strict_what_must_not_be(self, faults, said):

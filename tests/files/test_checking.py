@@ -14,7 +14,7 @@ from project.core.data.storage import storage
 from project.core.data.tasks.attempts import work_off
 from project.files import blobs, service
 from project.files.models import Blob, Thumbnail, Upload, Usage
-from project.files.partials import folder
+from project.files.partials import Partial
 from project.files.service import checking
 from tests.core.data.images.pictures import encoded, halves
 from tests.users.factories import UserFactory
@@ -125,7 +125,7 @@ class TestCheck:
     def test_finds_uploads_that_are_not_what_was_said(self, ada, how):
         upload = service.create_upload(ada.id, length=10, name='a')
         service.append(ada.id, upload.id, BytesIO(b'12345'), offset=0)
-        path = folder() / upload.id.hex
+        path = Partial(upload.id).path
         path.unlink() if how == 'gone' else os.truncate(path, 4)
 
         assert faults() == [('upload', str(upload.id), False)]

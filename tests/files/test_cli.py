@@ -6,6 +6,7 @@ import pytest
 
 from project.core.data.storage import Succession, storage, storage_at
 from project.files import service
+from tests.places import contents
 from tests.users.factories import UserFactory
 
 from .factories import FileFactory
@@ -23,15 +24,6 @@ def run(cli):
     return run
 
 
-def contents(place):
-    """Return what lies under each key."""
-    found = {}
-    for key, _ in place.walk():
-        with place.open(key) as stored:
-            found[key] = stored.read()
-    return found
-
-
 class TestMove:
     def test_copies_the_bytes_of_every_feature_once(self, run, app, tmp_path):
         FileFactory(content=b'one')
@@ -47,15 +39,13 @@ class TestMove:
         assert contents(there) == contents(storage())
         assert set(contents(there).values()) == {b'one', b'two'}
 
-    def test_says_what_failed(self, cli, tmp_path, monkeypatch):
+    def test_says_what_failed(self, cli):
         FileFactory(content=b'one')
-        monkeypatch.setattr('project.core.data.storage.moving._hash_of', lambda *_: 'other')
 
-        result = cli.invoke(args=['files', 'move', '--to', f'file://{tmp_path}/target', '--json'])
+        result = cli.invoke(args=['files', 'move', '--to', 'file:///dev/null/target', '--json'])
 
         assert result.exit_code == 1
         assert json.loads(result.stdout) == {'moved': 0, 'there': 0, 'failed': 1}
-        assert [p for p in (tmp_path / 'target' / 'blobs').rglob('*') if p.is_file()] == []
 
     @pytest.mark.parametrize('to', ['', 'folder', 'ftp://host/folder'])
     def test_refuses_what_is_no_storage(self, cli, to):

@@ -184,15 +184,10 @@ class Trial:
         found = [outcome] if outcome in ('lost', 'wrong') else []
         if self.disk.struck and not is_told:
             found += self._misleading(answer, fault)
-        # Of a folder that another process made it does not matter that it cannot be made.
-        is_harmless = kind is Kind.MKDIR
-        if (
-            self.disk.struck
-            and is_told
-            and self.is_restricted
-            and fault.answers
-            and not is_harmless
-        ):
+        # Each process makes folders anew, and one that is there may as well fail to be made: what
+        # was to lie in one that is not has no name then, and its outcome says so.
+        matters = self.is_restricted and fault.answers and kind is not Kind.MKDIR
+        if self.disk.struck and is_told and matters:
             found += ['acknowledged, though it failed']
         if not self.disk.struck and not is_told:
             found += [f'answered {status}, though nothing happened']

@@ -9,6 +9,7 @@ import requests
 
 from project.core.data.storage import LocalStorage, Succession, move, storage_at
 from project.core.errors import Unavailable
+from tests.places import contents, put, read
 from tests.seaweed import BUCKET, running_seaweed
 
 pytestmark = pytest.mark.servers
@@ -33,18 +34,6 @@ def place(app, server, monkeypatch, tmp_path):
     yield place
     for key, _ in list(place.walk()):
         place.remove(key)
-
-
-def put(place, key, data):
-    with place.stage() as staged:
-        staged.write(data)
-        staged.prepare(key)
-        staged.keep(key)
-
-
-def read(place, key):
-    with place.open(key) as stored:
-        return stored.read()
 
 
 class TestKeep:
@@ -160,8 +149,11 @@ class TestSign:
 
 
 class TestCheck:
-    def test_is_fine_where_the_bucket_answers(self, place):
+    def test_leaves_nothing_behind(self, place):
         place.check()
+
+        assert list(place.incoming.iterdir()) == []
+        assert contents(place) == {}
 
     def test_refuses_where_nobody_answers(self, app, place, server):
         url = f's3://{BUCKET}?endpoint=http://127.0.0.1:1'
@@ -181,8 +173,8 @@ class TestCheck:
 class TestMove:
     def test_brings_everything_and_goes_on_where_it_broke_off(self, place, tmp_path):
         source = LocalStorage(tmp_path / 'source')
-        contents = {'blobs/ab/1': LARGE, 'avatars/1/2': b'picture', 'exports/3': b''}
-        for key, data in contents.items():
+        kept = {'blobs/ab/1': LARGE, 'avatars/1/2': b'picture', 'exports/3': b''}
+        for key, data in kept.items():
             put(source, key, data)
         with source.stage() as staged:
             staged.write(b'on its way')
@@ -191,9 +183,8 @@ class TestMove:
 
             found = {moved.key: moved.outcome for moved in move(source, place)}
 
-        assert found == dict.fromkeys(contents, 'moved') | {first.key: 'there'}
-        assert {key: read(place, key) for key, _ in place.walk()} == contents
-        assert {key: read(source, key) for key, _ in source.walk()} == contents
+        assert found == dict.fromkeys(kept, 'moved') | {first.key: 'there'}
+        assert contents(place) == contents(source) == kept
 
     def test_brings_it_back(self, place, tmp_path):
         put(place, 'blobs/ab/1', LARGE)

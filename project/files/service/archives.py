@@ -25,7 +25,7 @@ def open_archive(owner_id: int, file_ids: Sequence[UUID]) -> ZipStream:
     files = {file.id: file for file in File.find_live(owner_id, wanted)}
     if len(files) < len(wanted):
         raise FileNotFound
-    archive, taken = ZipStream(sized=True), set[str]()
+    archive, taken = ZipStream(sized=True), dict[str, int]()
     for file in (files[file_id] for file_id in wanted):
         name = _free_name(file.name, taken)
         # Opened when its turn comes, or a thousand would be open at once. What was deleted for good
@@ -34,11 +34,14 @@ def open_archive(owner_id: int, file_ids: Sequence[UUID]) -> ZipStream:
     return archive
 
 
-def _free_name(name: str, taken: set[str]) -> str:
-    """Return a name that none before had, also where upper and lower case are the same."""
-    path, number = PurePath(name), 1
-    while name.casefold() in taken:
-        number += 1
-        name = f'{path.stem} ({number}){path.suffix}'
-    taken.add(name.casefold())
-    return name
+def _free_name(name: str, taken: dict[str, int]) -> str:
+    """Return a name that none before had, also where upper and lower case are the same.
+
+    :param taken: those that there are, each with the last number that it was given.
+    """
+    path, wanted, free = PurePath(name), name.casefold(), name
+    while free.casefold() in taken:
+        taken[wanted] += 1
+        free = f'{path.stem} ({taken[wanted]}){path.suffix}'
+    taken[free.casefold()] = 1
+    return free

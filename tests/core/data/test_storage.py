@@ -9,6 +9,7 @@ import pytest
 
 from project.core.data.storage import LocalStorage, init_app, storage
 from project.core.errors import StorageFull, Unavailable
+from tests.places import put, read
 
 EMPTY = hashlib.sha256(b'').hexdigest()
 
@@ -17,18 +18,6 @@ EMPTY = hashlib.sha256(b'').hexdigest()
 def place(tmp_path):
     """Return an empty storage."""
     return LocalStorage(tmp_path / 'blobs')
-
-
-def put(place, key, data):
-    with place.stage() as staged:
-        staged.write(data)
-        staged.prepare(key)
-        staged.keep(key)
-
-
-def read(place, key):
-    with place.open(key) as file:
-        return file.read()
 
 
 def incoming(place):

@@ -10,10 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from .disk import disk, make_folder, sync_file, sync_folder
-from .places import Storage, Stored, check_key
-
-# What has no key yet, or is no byte of anybody's.
-UNKEPT = ('incoming', 'partial')
+from .places import INCOMING, PARTIAL, Storage, Stored, check_key
 
 
 class LocalFile(io.FileIO):
@@ -40,7 +37,7 @@ class LocalStorage(Storage):
             sync_file(path)
 
     def keep(self, path: Path, key: str, *, stays: bool = False) -> None:
-        """Give a file, or its bytes one more, name."""
+        """Rename a file to its key; where it stays, its bytes get that name as well."""
         with disk():
             target = self.path(key)
             self.settle_folder(target.parent)
@@ -98,7 +95,7 @@ class LocalStorage(Storage):
         """Yield every file below a folder, each with when it came to its place (Unix seconds)."""
         for folder, below, names in os.walk(self.path(prefix) if prefix else self.root):
             if Path(folder) == self.root:
-                below[:] = [name for name in below if name not in UNKEPT]
+                below[:] = [name for name in below if name not in (INCOMING, PARTIAL)]
             for name in names:
                 path = Path(folder, name)
                 # Gone by now: it was removed while we looked.

@@ -16,6 +16,9 @@ from .disk import disk, make_folder
 KEY = re.compile(r'[a-z0-9]+(/[a-z0-9]+)*')
 BLOCK = 1024 * 1024
 
+# The folders of a spool. Nothing in them has a key.
+INCOMING, PARTIAL = 'incoming', 'partial'
+
 
 class Stored(Protocol):
     """What lies under a key, open for reading. On the local disk it is a file of the system's."""
@@ -103,7 +106,12 @@ class Storage(ABC):
     @property
     def incoming(self) -> Path:
         """Return the folder of what comes in."""
-        return self.spool / 'incoming'
+        return self.spool / INCOMING
+
+    @property
+    def partial(self) -> Path:
+        """Return the folder of what comes in pieces, over many requests."""
+        return self.spool / PARTIAL
 
     def stage(self) -> Staged:
         """Return a place for bytes that come in; discard it in the end, as a `with` does."""

@@ -120,7 +120,7 @@ class S3Storage(Storage):
         self.prefix = f'{prefix}/' if prefix else ''
         session = boto3.Session()
         if session.get_credentials() is None:
-            raise SystemExit('STORAGE_URL is in S3: AWS_ACCESS_KEY_ID is not set')
+            raise SystemExit('S3 wants keys: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY')
 
         def client(at: str | None) -> Any:
             return session.client(
@@ -132,7 +132,7 @@ class S3Storage(Storage):
             self._client = client(endpoint)
             self._signer = client(public) if public else self._client
         except (BotoCoreError, ValueError) as error:
-            raise SystemExit(f'STORAGE_URL: {error}') from None
+            raise SystemExit(f'No S3 storage: {error}') from None
 
     def prepare(self, path: Path, key: str) -> None:
         """Put a file under its key already: that takes as long as it is large.
