@@ -71,6 +71,8 @@ class Config:
     FILES_MAX_SIZE = env.size('FILES_MAX_SIZE', '10GB')
     FILES_QUOTA = env.size('FILES_QUOTA', '50GB')
     FILES_PUBLIC_FOLDER = env.text('FILES_PUBLIC_FOLDER', f'{env.VAR}/public')
+    # Who sends the bytes that the service allows: itself, nginx, or the S3 server.
+    FILES_OFFLOAD = env.choice('FILES_OFFLOAD', 'none', ('none', 'x-accel', 'redirect'))
     # How many versions of a file's bytes there are at most, the newest included.
     FILES_VERSIONS_KEPT = env.integer('FILES_VERSIONS_KEPT', 10, range(1, 1001))
     FILES_TRASH_LIFETIME = env.days('FILES_TRASH_DAYS', 30)

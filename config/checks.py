@@ -43,12 +43,23 @@ def _faults(config: Mapping[str, Any]) -> Iterator[str]:
     broker = config['TASKS_BROKER_URL']
     if broker and not _is_server(broker, 'amqp', 'amqps', 'redis', 'rediss'):
         yield 'TASKS_BROKER_URL must be an address such as amqp://user:password@localhost:5672'
+    if fault := _offload_fault(config['FILES_OFFLOAD'], config['STORAGE_URL']):
+        yield fault
     # Flask passes over a file that is not there, and looks for a relative one in the package.
     settings = os.environ.get('APP_CONFIG_FILE')
     if settings and not (Path(settings).is_absolute() and Path(settings).is_file()):
         yield 'APP_CONFIG_FILE must be the absolute path of a file'
     if config['STRICT']:
         yield from _strict_faults(config)
+
+
+def _offload_fault(offload: str, storage: str) -> str | None:
+    # A proxy sees a folder, and only an S3 server has addresses.
+    if offload == 'x-accel' and not storage.startswith('file:'):
+        return 'FILES_OFFLOAD=x-accel needs a STORAGE_URL of file://'
+    if offload == 'redirect' and not storage.startswith('s3:'):
+        return 'FILES_OFFLOAD=redirect needs a STORAGE_URL of s3://'
+    return None
 
 
 def _database_faults(address: str) -> Iterator[str]:

@@ -16,6 +16,7 @@ class TestingConfig(Config):
     SQLALCHEMY_DATABASE_URI = 'sqlite://'
     MAIL_FROM = 'Tests <no-reply@example.test>'
     STORAGE_OLD_URL = ''
+    FILES_OFFLOAD = 'none'
     REDIS_URL = ''
     TASKS_BROKER_URL = ''
     TASKS_CONCURRENCY = 2

@@ -76,7 +76,7 @@ def create_app() -> Flask:
     @app.get('/stored/<path:key>')
     def stored(key: str) -> Response:
         response = Response(content_type='text/plain')
-        response.headers['X-Accel-Redirect'] = f'/_storage/{key}'
+        response.headers['X-Accel-Redirect'] = f'/_storage/ranges/{key}'
         response.headers['ETag'] = '"of-the-content"'
         response.headers['Content-Disposition'] = 'attachment'
         response.headers['Content-Security-Policy'] = "default-src 'none'; sandbox"

@@ -299,6 +299,7 @@ class TestRefuseUnsafe:
         'REDIS_URL': '',
         'TASKS_BROKER_URL': '',
         'STORAGE_URL': 'file:///tmp',
+        'FILES_OFFLOAD': 'none',
     }
 
     def refusal(self, *, strict=True, **faults):
@@ -420,6 +421,12 @@ class TestProduction:
         'too many workers': ({'TASKS_CONCURRENCY': '65'}, 'TASKS_CONCURRENCY is'),
         'no port': ({'DATABASE_URL': 'postgresql://u:p@h:abc/db'}, 'DATABASE_URL is no address'),
         'no folder': ({'DATABASE_URL': 'sqlite:////dev/null/a/b'}, 'DATABASE_URL is in a folder'),
+        'no folder for nginx': (
+            {'FILES_OFFLOAD': 'x-accel', 'STORAGE_URL': 's3://bucket'},
+            'FILES_OFFLOAD=x-accel',
+        ),
+        'no server to send': ({'FILES_OFFLOAD': 'redirect'}, 'FILES_OFFLOAD=redirect needs'),
+        'nobody to send': ({'FILES_OFFLOAD': 'fax'}, 'FILES_OFFLOAD is'),
         'no room': ({'STORAGE_URL': 'file:///dev/null/storage'}, 'STORAGE_URL is a folder'),
     }
 

@@ -76,7 +76,7 @@ class TestRefusals:
             (400, b'GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n', 'request'),
             (400, b'garbage\r\n\r\n', 'request'),
             (400, post(0).replace(b': 0', b': x'), 'request'),
-            (404, get('/_storage/ab/cdef'), 'url'),
+            (404, get('/_storage/ranges/ab/cdef'), 'url'),
             (405, get().replace(b'GET', b'TRACE'), 'method'),
             (413, post(7 << 20), 'size'),
             (413, post(12 << 30, path=UPLOAD), 'size'),
@@ -257,4 +257,5 @@ class TestStorage:
         assert answer.json['data'].keys() == {'range'}
 
     def test_is_closed_to_everybody_else(self, client: Client) -> None:
-        assert client.ask(get('/_storage/ab/cdef')).status == 404
+        for folder in ('', 'ranges/', 'whole/'):
+            assert client.ask(get(f'/_storage/{folder}ab/cdef')).status == 404

@@ -1,21 +1,17 @@
-"""Bytes with `Range`, `If-Range` and strong validators (RFC 9110), for whatever has a file.
+"""Ranges of bytes (RFC 9110): which are asked for, and how they are cut out of a file.
 
 Werkzeug's own answers 416 to several ranges and to unknown units, 206 to HEAD, and loses sendfile.
 Here a range is cut by seeking, so that the server still hands the file to the kernel.
 """
 
 import re
-import unicodedata
-from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
-from urllib.parse import quote
 from uuid import uuid4
 
-from flask import Response, request
+from flask import request
 from werkzeug import datastructures
 from werkzeug.http import parse_range_header
-from werkzeug.wsgi import FileWrapper
 
 from project.core.data.storage import Stored
 from project.core.errors import RangeNotSatisfiable
@@ -80,41 +76,6 @@ class Pieces:
         ).encode()
 
 
-def send_bytes(file: Stored, *, etag: str, mimetype: str) -> Response:
-    """Answer with an open file, or the ranges of it that were asked for; refuses with 416.
-
-    Units that are not bytes are ignored, and so are so many ranges, or such small ones, that the
-    whole costs no more. The file is closed with the response.
-    """
-    response = Response(mimetype=mimetype, direct_passthrough=True)
-    response.set_etag(etag)
-    response.headers['Accept-Ranges'] = 'bytes'
-    # Compared weakly (RFC 9110): a proxy that compresses makes our tag a weak one.
-    if request.if_none_match.contains_weak(etag):
-        file.close()
-        response.status_code = 304
-        return response
-    size = file.size
-    try:
-        wanted = requested_ranges(size, etag)
-    except RangeNotSatisfiable:
-        file.close()
-        raise
-    if len(wanted) > 1:
-        pieces = Pieces(file, wanted, size, str(response.content_type))
-        if len(pieces) < size:
-            return _several(response, pieces)
-        wanted = []
-    start, stop = wanted[0] if wanted else (0, size)
-    if wanted:
-        response.status_code = 206
-        response.headers['Content-Range'] = f'bytes {start}-{stop - 1}/{size}'
-    response.content_length = stop - start
-    wrap = request.environ.get('wsgi.file_wrapper', FileWrapper)
-    response.response = wrap(Window(file, start, stop - start), BLOCK)
-    return response
-
-
 def requested_ranges(size: int, etag: str) -> list[Range]:
     """Return the ranges that were asked for, or none where the whole is to be sent.
 
@@ -136,14 +97,6 @@ def requested_ranges(size: int, etag: str) -> list[Range]:
     if not found:
         raise RangeNotSatisfiable(size)
     return found
-
-
-def _several(response: Response, pieces: Pieces) -> Response:
-    response.status_code = 206
-    response.headers['Content-Type'] = f'multipart/byteranges; boundary={pieces.boundary}'
-    response.content_length = len(pieces)
-    response.response = pieces
-    return response
 
 
 def ignore_odd_ranges() -> None:
@@ -173,16 +126,3 @@ def _wanted() -> datastructures.Range | None:
     if LAST_NONE.fullmatch(asked):
         return datastructures.Range('bytes', [(2**63 - 1, None)])
     return parse_range_header(asked)
-
-
-def describe_bytes(response: Response, name: str, sha256: str, *, inline: bool) -> Response:
-    """Say what the bytes are called (RFC 6266, RFC 8187) and what they hash to (RFC 9530)."""
-    plain = unicodedata.normalize('NFKD', name).encode('ascii', 'ignore').decode()
-    fallback = ''.join(c if c.isalnum() or c in ' ._-()' else '_' for c in plain) or 'file'
-    disposition = f'{"inline" if inline else "attachment"}; filename="{fallback}"'
-    if fallback != name:
-        disposition += f"; filename*=UTF-8''{quote(name, safe='')}"
-    response.headers['Content-Disposition'] = disposition
-    digest = b64encode(bytes.fromhex(sha256)).decode()
-    response.headers['Repr-Digest'] = f'sha-256=:{digest}:'
-    return response

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from flask import Response, request
+from flask import Response, current_app, request
 from marshmallow import Schema, fields
 
 from project.core.data.keyset import CursorInvalid, Page, PageRequest
@@ -15,7 +15,7 @@ from project.core.web.endpoint import endpoint
 from project.core.web.fields import UploadedFile
 from project.core.web.headers import BYTES
 from project.core.web.pagination import ListQuery, sort_by
-from project.core.web.ranges import describe_bytes, send_bytes
+from project.core.web.sending import send_bytes
 from project.files import service
 from project.files.errors import FileChanged, FileNotFound, FileTooLarge, QuotaExceeded
 from project.files.permissions import READ, WRITE
@@ -43,7 +43,7 @@ def file_content(file_id: UUID, query: dict[str, Any]) -> Response:
     As an attachment; with `inline=true` types that cannot act are shown in place.
     """
     file, stream = service.open_content(current().user_id, file_id)
-    return _send(stream, file.name, file, inline=query['inline'])
+    return send(stream, file.name, file, inline=query['inline'])
 
 
 class ContentForm(Schema):
@@ -97,7 +97,7 @@ def version_list(file_id: UUID, page: PageRequest) -> Page:
 def version_content(file_id: UUID, number: int, query: dict[str, Any]) -> Response:
     """Download a version of one of your files, whole or a range of it."""
     name, version, stream = service.open_version(current().user_id, file_id, number)
-    return _send(stream, name, version, inline=query['inline'])
+    return send(stream, name, version, inline=query['inline'])
 
 
 @blueprint.post('/<uuid:file_id>/versions/<int:number>/restore')
@@ -111,7 +111,9 @@ def version_restore(file_id: UUID, number: int) -> Any:
     return service.restore_version(owner_id, file_id, number, expected=expected_versions())
 
 
-def _send(stream: Stored, name: str, bytes_: Any, *, inline: bool) -> Response:
-    response = send_bytes(stream, etag=bytes_.sha256, mimetype=bytes_.type)
-    inline = inline and bytes_.type in HARMLESS
-    return describe_bytes(response, name, bytes_.sha256, inline=inline)
+def send(stream: Stored, name: str, bytes_: Any, *, inline: bool = False) -> Response:
+    """Answer with open bytes under a name; in place, where that is asked for, only the harmless."""
+    return send_bytes(
+        stream, etag=bytes_.sha256, mimetype=bytes_.type, name=name, sha256=bytes_.sha256,
+        inline=inline and bytes_.type in HARMLESS, offload=current_app.config['FILES_OFFLOAD'],
+    )  # fmt: skip

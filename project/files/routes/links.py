@@ -14,7 +14,6 @@ from project.core.web.endpoint import endpoint
 from project.core.web.fields import Password, Timestamp
 from project.core.web.headers import BYTES
 from project.core.web.pagination import ListQuery, sort_by
-from project.core.web.ranges import describe_bytes, send_bytes
 from project.files import service
 from project.files.errors import (
     ExpiryPast,
@@ -26,6 +25,7 @@ from project.files.errors import (
 from project.files.permissions import READ, WRITE
 from project.files.schemas import LinkSchema, NewLinkSchema, SharedSchema
 
+from .content import send
 from .mount import blueprint
 
 # What may be wrong with a link, for who follows it.
@@ -98,7 +98,8 @@ def shared_show(token: str) -> Any:
 def shared_content(token: str) -> Response:
     """Download what a share link leads to, whole or ranges of it."""
     link, file, stream = service.open_shared(token, request.headers.get('X-Link-Password'))
-    response = send_bytes(stream, etag=file.sha256, mimetype=file.type)
-    if request.method == 'GET' and response.status_code in (200, 206):
+    response = send(stream, file.name, file)
+    # Whoever sends them: that is decided here.
+    if request.method == 'GET' and response.status_code != 304:
         service.count_download(link, stream)
-    return describe_bytes(response, file.name, file.sha256, inline=False)
+    return response

@@ -11,7 +11,7 @@ from project.core.web.access import current, member
 from project.core.web.endpoint import endpoint
 from project.core.web.headers import BYTES
 from project.core.web.jsend import api_later
-from project.core.web.ranges import send_bytes
+from project.core.web.sending import send_bytes
 from project.files import service
 from project.files.errors import FileNotFound, NoThumbnail
 from project.files.permissions import READ

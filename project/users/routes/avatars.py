@@ -11,7 +11,7 @@ from project.core.web.access import current, member, public
 from project.core.web.endpoint import endpoint
 from project.core.web.fields import UploadedFile
 from project.core.web.headers import BYTES, PUBLISHED
-from project.core.web.ranges import send_bytes
+from project.core.web.sending import send_bytes
 from project.users import service
 from project.users.errors import AvatarNotFound, AvatarTooLarge, NoSuchUsername, UserNotFound
 from project.users.permissions import PROFILE_READ, PROFILE_WRITE

@@ -11,7 +11,7 @@ from project.core.web.access import current, member
 from project.core.web.endpoint import endpoint
 from project.core.web.headers import BYTES
 from project.core.web.pagination import ListQuery, sort_by
-from project.core.web.ranges import describe_bytes, send_bytes
+from project.core.web.sending import send_bytes
 from project.users import service
 from project.users.errors import ExportNotFound, ExportNotReady, ExportUnderWay, TooManyExports
 from project.users.schemas import ExportSchema
@@ -64,6 +64,5 @@ def export_show(export_id: UUID) -> Any:
 def export_content(export_id: UUID) -> Response:
     """Download an export, whole or a range of it. Wants a fresh login."""
     export, stream = service.open_export(current().user_id, export_id)
-    response = send_bytes(stream, etag=export.sha256, mimetype=ZIP)
     name = f'export-{export.created_at:%Y-%m-%d}.zip'
-    return describe_bytes(response, name, export.sha256, inline=False)
+    return send_bytes(stream, etag=export.sha256, mimetype=ZIP, name=name, sha256=export.sha256)

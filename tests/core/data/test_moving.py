@@ -2,7 +2,7 @@
 
 import pytest
 
-from project.core.data.storage import LocalStorage, move
+from project.core.data.storage import LocalStorage, Succession, move
 from tests.places import contents, put
 
 
@@ -61,3 +61,16 @@ class TestMove:
             moved = {each.key for each in move(source, target)}
 
         assert moved == {'ab/1', 'ab/2'}
+
+
+class TestPathForProxy:
+    def test_is_the_key_where_the_proxy_sees_the_folder(self, source):
+        assert source.path_for_proxy('ab/1') == 'ab/1'
+
+    def test_is_none_of_what_still_lies_in_the_storage_before(self, source, tmp_path):
+        new = LocalStorage(tmp_path / 'target')
+        put(new, 'ab/1', b'moved')
+        both = Succession(new, source)
+
+        assert both.path_for_proxy('ab/1') == 'ab/1'
+        assert both.path_for_proxy('ab/2') is None

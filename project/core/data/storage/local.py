@@ -102,6 +102,10 @@ class LocalStorage(Storage):
                 with suppress(FileNotFoundError):
                     yield str(path.relative_to(self.root)), path.stat().st_ctime
 
+    def path_for_proxy(self, key: str) -> str | None:
+        """Return the key: that is the path below the folder."""
+        return check_key(key)
+
     def path(self, key: str) -> Path:
         """Return the file of a key. Refuses what is no key with ValueError."""
         return self.root / check_key(key)

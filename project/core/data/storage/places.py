@@ -162,6 +162,10 @@ class Storage(ABC):
         """Return an address that gives what is stored to everybody for a minute, if it has one."""
         return None
 
+    def path_for_proxy(self, key: str) -> str | None:
+        """Return where a proxy finds it below the folder that both see, if there is one."""
+        return None
+
     @contextmanager
     def on_disk(self, key: str) -> Iterator[IO[bytes]]:
         """Give what is stored as a file of the system's, for whoever reads nothing else."""

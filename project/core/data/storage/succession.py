@@ -60,6 +60,10 @@ class Succession(Storage):
             return None
         return self.new.sign(key, mimetype=mimetype, disposition=disposition)
 
+    def path_for_proxy(self, key: str) -> str | None:
+        """Return where it is in the new one, if it is there."""
+        return self.new.path_for_proxy(key) if self.new.exists(key) else None
+
     def sweep(self, before: float, *, dry_run: bool = False) -> Iterator[str]:
         """Remove what was never kept in either."""
         yield from self.new.sweep(before, dry_run=dry_run)
