@@ -73,6 +73,8 @@ class Config:
     FILES_PUBLIC_FOLDER = env.text('FILES_PUBLIC_FOLDER', f'{env.VAR}/public')
     # Who sends the bytes that the service allows: itself, nginx, or the S3 server.
     FILES_OFFLOAD = env.choice('FILES_OFFLOAD', 'none', ('none', 'x-accel', 'redirect'))
+    # Who scans what comes in, before anybody else gets it: clamd://host:port. None: nobody.
+    FILES_SCANNER = env.text('FILES_SCANNER')
     # How many versions of a file's bytes there are at most, the newest included.
     FILES_VERSIONS_KEPT = env.integer('FILES_VERSIONS_KEPT', 10, range(1, 1001))
     FILES_TRASH_LIFETIME = env.days('FILES_TRASH_DAYS', 30)

@@ -45,6 +45,8 @@ def _faults(config: Mapping[str, Any]) -> Iterator[str]:
         yield 'TASKS_BROKER_URL must be an address such as amqp://user:password@localhost:5672'
     if fault := _offload_fault(config['FILES_OFFLOAD'], config['STORAGE_URL']):
         yield fault
+    if config['FILES_SCANNER'] and not _is_scanner(config['FILES_SCANNER']):
+        yield 'FILES_SCANNER must be clamd://host:port or clamd:///path/of/socket'
     # Flask passes over a file that is not there, and looks for a relative one in the package.
     settings = os.environ.get('APP_CONFIG_FILE')
     if settings and not (Path(settings).is_absolute() and Path(settings).is_file()):
@@ -114,6 +116,11 @@ def _is_no_origin(origin: str) -> bool:
         return True
     parts = urlsplit(origin)
     return origin != f'{parts.scheme}://{parts.netloc}'
+
+
+def _is_scanner(address: str) -> bool:
+    is_socket = address.startswith('clamd:///') and len(address) > len('clamd:///')
+    return is_socket or _is_server(address, 'clamd')
 
 
 def _is_server(address: str, *schemes: str) -> bool:

@@ -17,6 +17,7 @@ class TestingConfig(Config):
     MAIL_FROM = 'Tests <no-reply@example.test>'
     STORAGE_OLD_URL = ''
     FILES_OFFLOAD = 'none'
+    FILES_SCANNER = ''
     REDIS_URL = ''
     TASKS_BROKER_URL = ''
     TASKS_CONCURRENCY = 2

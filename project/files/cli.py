@@ -4,6 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 import click
+from flask import current_app
 
 from project.core.data.keyset import PageRequest
 from project.core.ops.cli import FeatureGroup, Size, as_json, counting, dry_run, show
@@ -95,6 +96,22 @@ def files_move(ctx: click.Context, to: str, as_json: bool) -> None:
     """
     found = Counter(moved.outcome for moved in counting('Moving', service.move_storage(to)))
     row = {outcome: found[outcome] for outcome in ('moved', 'there', 'failed')}
+    show([row], tuple(row), as_json=as_json, one=True)
+    if row['failed']:
+        ctx.exit(1)
+
+
+@files_cli.command('scan')
+@click.option('--again', is_flag=True, help='Also what was scanned before.')
+@as_json
+@click.pass_context
+def files_scan(ctx: click.Context, again: bool, as_json: bool) -> None:
+    """Have FILES_SCANNER look at what it has not seen. Exit code 1 where it could not."""
+    if not current_app.config['FILES_SCANNER']:
+        raise click.UsageError('FILES_SCANNER is not set')
+    found = Counter(each.state for each in counting('Scanning', service.scan_files(again=again)))
+    row = {state: found[state] for state in ('clean', 'infected', 'unscannable')}
+    row['failed'] = found[None]
     show([row], tuple(row), as_json=as_json, one=True)
     if row['failed']:
         ctx.exit(1)

@@ -138,3 +138,28 @@ class TooManyLinks(Conflict):
     """More than anybody keeps in mind."""
 
     field, reason = 'link', 'A file has at most 50 links'
+
+
+class ScanPending(Conflict):
+    """The scanner has not seen it yet."""
+
+    field, reason = 'scan', 'Not scanned yet'
+
+    def __init__(self) -> None:
+        super().__init__(headers={'Retry-After': '5'})
+
+
+class ScanInfected(Forbidden):
+    """The scanner found something in it."""
+
+    field, reason = 'scan', 'Malware was found in it'
+
+
+class ScanRefused(Forbidden):
+    """The scanner will never tell."""
+
+    field, reason = 'scan', 'Too large for the scanner'
+
+
+# How bytes are held back.
+UNCLEAN = (ScanPending, ScanInfected, ScanRefused)

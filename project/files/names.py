@@ -1,4 +1,4 @@
-"""File names: metadata that a stranger chose. They never become a path (ASVS 5.3.2)."""
+"""File names, and types: metadata that a stranger chose. They never become a path (ASVS 5.3.2)."""
 
 import re
 import unicodedata
@@ -7,6 +7,8 @@ from .errors import NameInvalid
 
 UNNAMED = 'unnamed'
 MAX_LENGTH = 255
+
+TYPE = re.compile(r'[a-z0-9][a-z0-9!#$&^_.+-]{0,62}/[a-z0-9][a-z0-9!#$&^_.+-]{0,62}')
 
 # Control and format characters: among the latter those that turn the writing direction around, so
 # that `gpj.exe` reads as `exe.jpg`. Also lone surrogates.
@@ -24,3 +26,9 @@ def clean_name(name: str | None) -> str:
     if len(shown) > MAX_LENGTH:
         raise NameInvalid
     return UNNAMED if shown in ('', '.', '..') else shown
+
+
+def clean_type(said: str | None) -> str | None:
+    """Return a media type as it is kept (RFC 6838): without parameters; None of what is none."""
+    plain = (said or '').partition(';')[0].strip().lower()
+    return plain if TYPE.fullmatch(plain) else None

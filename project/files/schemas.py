@@ -23,12 +23,14 @@ class FileSchema(Schema):
 
 
 class VersionSchema(Schema):
-    """What a file's bytes were, or are."""
+    """What a file's bytes were, or are; what a client said they are, and a scanner."""
 
     number = fields.Int()
     size = fields.Int()
     type = fields.Str()
     sha256 = fields.Str()
+    declared_type = fields.Str(allow_none=True)
+    scan = fields.Str(allow_none=True)
     created_at = Timestamp()
 
 

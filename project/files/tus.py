@@ -48,6 +48,17 @@ def read_checksum(said: str | None) -> Checksum | None:
 
 def read_name(described: str) -> str | None:
     """Return the `filename` in an `Upload-Metadata`, or refuse with Malformed what is none."""
+    named = _read_metadata(described)
+    return named.get('filename') or named.get('name')
+
+
+def read_type(described: str) -> str | None:
+    """Return the `filetype` in an `Upload-Metadata`: what its client says the file is."""
+    named = _read_metadata(described)
+    return named.get('filetype') or named.get('type')
+
+
+def _read_metadata(described: str) -> dict[str, str]:
     named: dict[str, str] = {}
     for pair in filter(None, described.split(',')):
         key, _, value = pair.strip().partition(' ')
@@ -57,4 +68,4 @@ def read_name(described: str) -> str | None:
             raise Malformed('Upload-Metadata must be keys, each with a value in base64') from None
         if not key.isascii() or not key:
             raise Malformed('Upload-Metadata has a key that is none')
-    return named.get('filename') or named.get('name')
+    return named

@@ -300,6 +300,7 @@ class TestRefuseUnsafe:
         'TASKS_BROKER_URL': '',
         'STORAGE_URL': 'file:///tmp',
         'FILES_OFFLOAD': 'none',
+        'FILES_SCANNER': '',
     }
 
     def refusal(self, *, strict=True, **faults):
@@ -426,6 +427,7 @@ class TestProduction:
             'FILES_OFFLOAD=x-accel',
         ),
         'no server to send': ({'FILES_OFFLOAD': 'redirect'}, 'FILES_OFFLOAD=redirect needs'),
+        'no scanner': ({'FILES_SCANNER': 'localhost:3310'}, 'FILES_SCANNER must be'),
         'nobody to send': ({'FILES_OFFLOAD': 'fax'}, 'FILES_OFFLOAD is'),
         'no room': ({'STORAGE_URL': 'file:///dev/null/storage'}, 'STORAGE_URL is a folder'),
     }

@@ -87,7 +87,9 @@ class TestVersionList:
         items = data(client.get(f'{URL}/{file.id}/versions'))['items']
 
         assert [(item['number'], item['size']) for item in items] == [(2, 6), (1, 5)]
-        assert set(items[0]) == {'number', 'size', 'type', 'sha256', 'created_at'}
+        assert set(items[0]) == {
+            'number', 'size', 'type', 'declared_type', 'sha256', 'scan', 'created_at',
+        }  # fmt: skip
 
     def test_comes_in_pages(self, client, file):
         replace(client, file)

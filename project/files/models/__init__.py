@@ -1,11 +1,14 @@
 """The tables of files: what we know of bytes, not the bytes."""
 
 from .files import (
+    CLEAN,
     FAILED,
     FILES,
+    INFECTED,
     MINE,
     PENDING,
     READY,
+    UNSCANNABLE,
     VERSIONS,
     VERSIONS_OF,
     Blob,
@@ -18,13 +21,16 @@ from .links import LINKS, LINKS_OF, Link
 from .usage import Upload, Usage
 
 __all__ = [
+    'CLEAN',
     'FAILED',
     'FILES',
+    'INFECTED',
     'LINKS',
     'LINKS_OF',
     'MINE',
     'PENDING',
     'READY',
+    'UNSCANNABLE',
     'VERSIONS',
     'VERSIONS_OF',
     'Blob',

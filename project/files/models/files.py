@@ -16,6 +16,7 @@ from sqlalchemy import (
     case,
     func,
     select,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -27,6 +28,9 @@ from project.core.data.tasks import will_be_done
 from project.core.data.types import UTCDateTime, words_of
 
 PENDING, READY, FAILED = 'pending', 'ready', 'failed'
+
+# What a scanner has said; None, as long as none has.
+CLEAN, INFECTED, UNSCANNABLE = 'clean', 'infected', 'unscannable'
 
 
 class Blob(Base):
@@ -71,7 +75,7 @@ class File(Base):
     @classmethod
     def find_live(cls, owner_id: int, file_ids: Sequence[UUID]) -> list[AnyRow]:
         """Return those of the owner's files that have one of these ids and are no trash."""
-        theirs = select(cls.id, cls.name, cls.size, cls.sha256).where(
+        theirs = select(cls.id, cls.name, cls.size, cls.sha256, _scan).where(
             cls.owner_id == owner_id, cls.id.in_(file_ids), cls.trashed_at.is_(None)
         )
         return list(read(theirs))
@@ -108,6 +112,13 @@ class Version(Base):
     """Bytes that a file has or had: the newest, and those before it. Numbered from 1."""
 
     __tablename__ = 'files_versions'
+    __table_args__ = (
+        # Of those that wait for a scanner.
+        Index(
+            'ix_files_versions_unscanned', 'file_id', 'number',
+            sqlite_where=text('scan IS NULL'), postgresql_where=text('scan IS NULL'),
+        ),
+    )  # fmt: skip
 
     file_id: Mapped[UUID] = mapped_column(
         ForeignKey('files.id', ondelete='CASCADE'), primary_key=True
@@ -116,6 +127,10 @@ class Version(Base):
     size: Mapped[int] = mapped_column(BigInteger)
     type: Mapped[str] = mapped_column(String(127))
     sha256: Mapped[str] = mapped_column(ForeignKey('files_blobs.sha256'), index=True)
+    # What the client said it was. Kept, and believed by nobody.
+    declared_type: Mapped[str | None] = mapped_column(String(127))
+    # Of each version its own, though others may have the same bytes: it would tell that they do.
+    scan: Mapped[str | None] = mapped_column(String(16))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
 
     @classmethod
@@ -179,10 +194,28 @@ SHOWN = select(
     File.created_at, File.updated_at, File.trashed_at, _tags,
 )  # fmt: skip
 
-MINE = Query(SHOWN.where(File.owner_id == bindparam('owner_id'), File.id == bindparam('id')))
+_scan = (
+    select(Version.scan)
+    .where(Version.file_id == File.id, Version.number == File.number)
+    .correlate(File)
+    .scalar_subquery()
+    .label('scan')
+)
+
+MINE = Query(
+    SHOWN.add_columns(_scan).where(
+        File.owner_id == bindparam('owner_id'), File.id == bindparam('id')
+    )
+)
 
 VERSIONS_OF = select(
-    Version.number, Version.size, Version.type, Version.sha256, Version.created_at
+    Version.number,
+    Version.size,
+    Version.type,
+    Version.sha256,
+    Version.declared_type,
+    Version.scan,
+    Version.created_at,
 ).where(Version.file_id == bindparam('file_id'))
 
 VERSION = Query(VERSIONS_OF.where(Version.number == bindparam('number')))

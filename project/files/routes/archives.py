@@ -9,7 +9,7 @@ from project.core.web.access import current, member
 from project.core.web.endpoint import endpoint
 from project.core.web.headers import BYTES
 from project.files import service
-from project.files.errors import FileNotFound
+from project.files.errors import UNCLEAN, FileNotFound
 from project.files.permissions import READ
 
 from .mount import blueprint
@@ -26,7 +26,7 @@ class ArchiveRequest(Schema):
 @blueprint.post('/archives')
 @endpoint(
     allow=member(READ), body=ArchiveRequest, policy=BYTES, produces='application/zip',
-    refuses=[FileNotFound], limit='60/minute',
+    refuses=[FileNotFound, *UNCLEAN], limit='60/minute',
 )  # fmt: skip
 def archive_create(body: dict[str, Any]) -> Response:
     """Download up to 1,000 of your files as one ZIP, made while it is sent.

@@ -17,7 +17,13 @@ from project.core.web.headers import BYTES
 from project.core.web.pagination import ListQuery, sort_by
 from project.core.web.sending import send_bytes
 from project.files import service
-from project.files.errors import FileChanged, FileNotFound, FileTooLarge, QuotaExceeded
+from project.files.errors import (
+    UNCLEAN,
+    FileChanged,
+    FileNotFound,
+    FileTooLarge,
+    QuotaExceeded,
+)
 from project.files.permissions import READ, WRITE
 from project.files.schemas import FileSchema, VersionSchema
 from project.files.sniffing import HARMLESS
@@ -35,7 +41,7 @@ class ContentQuery(Schema):
 @blueprint.get('/<uuid:file_id>/content')
 @endpoint(
     allow=member(READ), query=ContentQuery, policy=BYTES, produces='*/*',
-    refuses=[FileNotFound, RangeNotSatisfiable],
+    refuses=[FileNotFound, *UNCLEAN, RangeNotSatisfiable],
 )  # fmt: skip
 def file_content(file_id: UUID, query: dict[str, Any]) -> Response:
     """Download one of your files, whole or a range of it.
@@ -68,9 +74,13 @@ def file_content_replace(file_id: UUID, form: dict[str, Any] | None) -> Any:
     owner_id, expected = current().user_id, expected_versions()
     if form is None:
         return service.replace_content(
-            owner_id, file_id, request.stream, length=request.content_length, expected=expected
-        )
-    return service.replace_with_upload(owner_id, file_id, form['file'].stream, expected=expected)
+            owner_id, file_id, request.stream, length=request.content_length,
+            declared_type=request.mimetype, expected=expected,
+        )  # fmt: skip
+    upload = form['file']
+    return service.replace_with_upload(
+        owner_id, file_id, upload.stream, declared_type=upload.mimetype, expected=expected
+    )
 
 
 class VersionListQuery(ListQuery):
@@ -92,7 +102,7 @@ def version_list(file_id: UUID, page: PageRequest) -> Page:
 @blueprint.get('/<uuid:file_id>/versions/<int:number>/content')
 @endpoint(
     allow=member(READ), query=ContentQuery, policy=BYTES, produces='*/*',
-    refuses=[FileNotFound, RangeNotSatisfiable],
+    refuses=[FileNotFound, *UNCLEAN, RangeNotSatisfiable],
 )  # fmt: skip
 def version_content(file_id: UUID, number: int, query: dict[str, Any]) -> Response:
     """Download a version of one of your files, whole or a range of it."""

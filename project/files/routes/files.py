@@ -92,11 +92,14 @@ class FilesView(MethodView):
         name, owner_id = query.get('name'), current().user_id
         if form is None:
             return service.store_file(
-                owner_id, request.stream, name=name, length=request.content_length
-            )
+                owner_id, request.stream, name=name, length=request.content_length,
+                declared_type=request.mimetype,
+            )  # fmt: skip
         upload = form['file']
         name = form.get('name') or name or upload.filename
-        return service.store_upload(owner_id, upload.stream, name=name, tags=form['tags'])
+        return service.store_upload(
+            owner_id, upload.stream, name=name, tags=form['tags'], declared_type=upload.mimetype
+        )
 
 
 class FileView(MethodView):

@@ -16,6 +16,7 @@ from project.core.web.headers import BYTES
 from project.core.web.pagination import ListQuery, sort_by
 from project.files import service
 from project.files.errors import (
+    UNCLEAN,
     ExpiryPast,
     FileNotFound,
     LinkNotFound,
@@ -92,7 +93,7 @@ def shared_show(token: str) -> Any:
 
 @blueprint.get('/shared/<string:token>/content')
 @endpoint(
-    allow=public, policy=BYTES, produces='*/*', refuses=[*FOLLOWING, RangeNotSatisfiable],
+    allow=public, policy=BYTES, produces='*/*', refuses=[*FOLLOWING, *UNCLEAN, RangeNotSatisfiable],
     limit=OFTEN,
 )  # fmt: skip
 def shared_content(token: str) -> Response:

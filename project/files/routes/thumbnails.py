@@ -13,7 +13,7 @@ from project.core.web.headers import BYTES
 from project.core.web.jsend import api_later
 from project.core.web.sending import send_bytes
 from project.files import service
-from project.files.errors import FileNotFound, NoThumbnail
+from project.files.errors import UNCLEAN, FileNotFound, NoThumbnail
 from project.files.permissions import READ
 
 from .mount import blueprint
@@ -28,7 +28,7 @@ class ThumbnailQuery(Schema):
 @blueprint.get('/<uuid:file_id>/thumbnail')
 @endpoint(
     allow=member(READ), query=ThumbnailQuery, policy=BYTES, produces='image/webp', later=True,
-    refuses=[FileNotFound, NoThumbnail, RangeNotSatisfiable],
+    refuses=[FileNotFound, *UNCLEAN, NoThumbnail, RangeNotSatisfiable],
 )  # fmt: skip
 def thumbnail_show(file_id: UUID, query: dict[str, Any]) -> Response:
     """Show one of your images small, as WebP: `size` is 64, 256 or 1024.

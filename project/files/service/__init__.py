@@ -41,6 +41,7 @@ from .resumable import (
     delete_upload,
     get_upload,
 )
+from .scanning import scan_files
 from .sweeping import sweep
 from .thumbnails import EDGES, open_thumbnail
 from .uploads import open_upload
@@ -85,6 +86,7 @@ __all__ = [
     'replace_with_upload',
     'restore_file',
     'restore_version',
+    'scan_files',
     'set_quota',
     'store_file',
     'store_upload',

@@ -10,6 +10,8 @@ from project.files import blobs
 from project.files.errors import FileNotFound
 from project.files.models import File
 
+from .scanning import check_clean
+
 MOST = 1000  # files of one archive
 
 
@@ -19,12 +21,14 @@ def open_archive(owner_id: int, file_ids: Sequence[UUID]) -> ZipStream:
     Stored, not compressed: most of what is large is compressed already. Larger than 4 GiB it is a
     ZIP64. Of files with the same name the later ones are numbered.
 
-    Refuses with FileNotFound, also for trash, if any of them is not there.
+    Refuses if any of them is not there, also trash, with FileNotFound, and as `check_clean` does.
     """
     wanted = list(dict.fromkeys(file_ids))
     files = {file.id: file for file in File.find_live(owner_id, wanted)}
     if len(files) < len(wanted):
         raise FileNotFound
+    for file in files.values():
+        check_clean(file.scan)
     archive, taken = ZipStream(sized=True), dict[str, int]()
     for file in (files[file_id] for file_id in wanted):
         name = _free_name(file.name, taken)

@@ -1,7 +1,7 @@
 """Bytes in and bytes out. One door for all that come in: a check stands here or nowhere."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID, uuid4
 
 from flask import current_app
@@ -15,13 +15,17 @@ from project.core.errors import Malformed
 from project.files import blobs
 from project.files.errors import FileNotFound
 from project.files.models import Blob, File, FileTag, Version
-from project.files.names import clean_name
+from project.files.names import clean_name, clean_type
 from project.files.sniffing import sniff
 
 from .discarding import drop_versions
 from .library import Expected, change_file, get_file, get_live, hold_live
+from .scanning import open_clean, request_scan
 from .uploads import Reserved, finish, hold_owner, open_upload
 from .usage import discharge, settle
+
+# Columns of bytes, with what stands in them.
+Known: TypeAlias = dict[str, Any]
 
 
 def store_file(
@@ -31,20 +35,27 @@ def store_file(
     name: str | None = None,
     tags: Iterable[str] = (),
     length: int | None = None,
+    declared_type: str | None = None,
 ) -> AnyRow:
     """Keep a stream as a file of the owner's; acknowledged only when it would survive a power cut.
 
     :param length: how many bytes are announced, if any are: what cannot fit is refused unread.
+    :param declared_type: what the client says it is; kept, and not believed.
 
     Refuses with FileTooLarge, QuotaExceeded and NameInvalid; with Malformed what ended too early.
     """
     clean_name(name)  # Or refused, before anything is read.
     with _received(owner_id, stream, length) as upload:
-        return store_upload(owner_id, upload, name=name, tags=tags)
+        return store_upload(owner_id, upload, name=name, tags=tags, declared_type=declared_type)
 
 
 def store_upload(
-    owner_id: int, upload: Reserved, *, name: str | None = None, tags: Iterable[str] = ()
+    owner_id: int,
+    upload: Reserved,
+    *,
+    name: str | None = None,
+    tags: Iterable[str] = (),
+    declared_type: str | None = None,
 ) -> AnyRow:
     """Keep what was written as a file of the owner's, as durably as `store_file`.
 
@@ -52,7 +63,7 @@ def store_upload(
     """
     shown = clean_name(name)
     upload.prepare()
-    return _admit_upload(owner_id, upload, shown, frozenset(tags))
+    return _admit_upload(owner_id, upload, shown, frozenset(tags), declared_type)
 
 
 def replace_content(
@@ -61,6 +72,7 @@ def replace_content(
     stream: blobs.Stream,
     *,
     length: int | None = None,
+    declared_type: str | None = None,
     expected: Expected = None,
 ) -> AnyRow:
     """Give a file new bytes; those before stay as a version of it. As durable as `store_file`.
@@ -69,15 +81,22 @@ def replace_content(
     """
     get_live(owner_id, file_id)
     with _received(owner_id, stream, length) as upload:
-        return replace_with_upload(owner_id, file_id, upload, expected=expected)
+        return replace_with_upload(
+            owner_id, file_id, upload, declared_type=declared_type, expected=expected
+        )
 
 
 def replace_with_upload(
-    owner_id: int, file_id: UUID, upload: Reserved, *, expected: Expected = None
+    owner_id: int,
+    file_id: UUID,
+    upload: Reserved,
+    *,
+    declared_type: str | None = None,
+    expected: Expected = None,
 ) -> AnyRow:
     """Give a file what was written as its new bytes, as `replace_content` does."""
     upload.prepare()
-    return _admit_version(owner_id, file_id, upload, expected)
+    return _admit_version(owner_id, file_id, upload, declared_type, expected)
 
 
 @atomic()
@@ -91,21 +110,25 @@ def restore_version(
     hold_live(owner_id, file_id)
     version = get_version(file_id, number)
     settle(owner_id, 0, version.size)
-    _add_version(owner_id, file_id, _bytes_of(version), expected)
+    said = {'declared_type': version.declared_type, 'scan': version.scan}
+    _add_version(owner_id, file_id, _bytes_of(version), said, expected)
     return get_file(owner_id, file_id)
 
 
 def open_content(owner_id: int, file_id: UUID) -> tuple[AnyRow, Stored]:
-    """Return the owner's file and its open bytes, or refuse with FileNotFound, also for trash."""
+    """Return the owner's file and its open bytes.
+
+    Refuses with FileNotFound, also for trash, and as `check_clean` does.
+    """
     file = get_live(owner_id, file_id)
-    return file, blobs.open_blob(file.sha256)
+    return file, open_clean(file)
 
 
 def open_version(owner_id: int, file_id: UUID, number: int) -> tuple[str, AnyRow, Stored]:
-    """Return a file's name, a version of it and that one's open bytes, or FileNotFound."""
+    """Return a file's name, a version of it and its open bytes; refuses as `open_content`."""
     file = get_live(owner_id, file_id)
     version = get_version(file_id, number)
-    return file.name, version, blobs.open_blob(version.sha256)
+    return file.name, version, open_clean(version)
 
 
 def get_version(file_id: UUID, number: int) -> AnyRow:
@@ -130,9 +153,13 @@ def _received(owner_id: int, stream: blobs.Stream, length: int | None) -> Reserv
 
 
 @atomic()
-def _admit_upload(owner_id: int, upload: Reserved, name: str, tags: frozenset[str]) -> AnyRow:
+def _admit_upload(
+    owner_id: int, upload: Reserved, name: str, tags: frozenset[str], declared_type: str | None
+) -> AnyRow:
     hold_owner(owner_id)
-    return admit_file(owner_id, upload, name, tags, reserved=finish(upload))
+    return admit_file(
+        owner_id, upload, name, tags, declared_type=declared_type, reserved=finish(upload)
+    )
 
 
 def admit_file(
@@ -141,6 +168,7 @@ def admit_file(
     name: str,
     tags: frozenset[str] = frozenset(),
     *,
+    declared_type: str | None,
     reserved: int,
 ) -> AnyRow:
     """Make a file of bytes that have arrived and are synced. Inside `atomic`, their owner held.
@@ -150,23 +178,26 @@ def admit_file(
     content = _admit(owner_id, arrived, reserved)
     file_id = uuid4()
     db.session.execute(insert(File).values(id=file_id, owner_id=owner_id, name=name, **content))
-    db.session.execute(insert(Version).values(file_id=file_id, number=1, **content))
+    _insert_version(file_id, 1, content, {'declared_type': clean_type(declared_type)})
     if tags:
         db.session.execute(insert(FileTag), [{'file_id': file_id, 'tag': tag} for tag in tags])
     return get_file(owner_id, file_id)
 
 
 @atomic()
-def _admit_version(owner_id: int, file_id: UUID, upload: Reserved, expected: Expected) -> AnyRow:
+def _admit_version(
+    owner_id: int, file_id: UUID, upload: Reserved, declared_type: str | None, expected: Expected
+) -> AnyRow:
     hold_owner(owner_id)
     reserved = finish(upload)
     hold_live(owner_id, file_id)
     content = _admit(owner_id, upload, reserved)
-    _add_version(owner_id, file_id, content, expected)
+    said = {'declared_type': clean_type(declared_type)}
+    _add_version(owner_id, file_id, content, said, expected)
     return get_file(owner_id, file_id)
 
 
-def _admit(owner_id: int, upload: blobs.Incoming | blobs.Arrived, reserved: int) -> dict[str, Any]:
+def _admit(owner_id: int, upload: blobs.Incoming | blobs.Arrived, reserved: int) -> Known:
     """Let bytes in: room, and their place. Return what is known of them."""
     settle(owner_id, reserved, upload.size)
     # Writing the row, also where it is there, locks it: the sweeper cannot come in between.
@@ -176,15 +207,24 @@ def _admit(owner_id: int, upload: blobs.Incoming | blobs.Arrived, reserved: int)
     return {'sha256': upload.sha256, 'size': upload.size, 'type': sniff(upload.head)}
 
 
-def _add_version(owner_id: int, file_id: UUID, content: dict[str, Any], expected: Expected) -> None:
+def _add_version(
+    owner_id: int, file_id: UUID, content: Known, said: Known, expected: Expected
+) -> None:
     """Make bytes the newest of a file, and let go of versions beyond those that are kept."""
     change_file(owner_id, file_id, {**content, 'number': File.number + 1}, expected, live=True)
     newest = get_file(owner_id, file_id).number
-    db.session.execute(insert(Version).values(file_id=file_id, number=newest, **content))
+    _insert_version(file_id, newest, content, said)
     kept = current_app.config['FILES_VERSIONS_KEPT']
     surplus = (Version.file_id == file_id) & (Version.number <= newest - kept)
     discharge(owner_id, drop_versions(surplus))
 
 
-def _bytes_of(version: AnyRow) -> dict[str, Any]:
+def _insert_version(file_id: UUID, number: int, content: Known, said: Known) -> None:
+    version = {'file_id': file_id, 'number': number, **content, **said}
+    db.session.execute(insert(Version).values(**version))
+    if version.get('scan') is None:
+        request_scan(file_id, number)
+
+
+def _bytes_of(version: AnyRow) -> Known:
     return {'sha256': version.sha256, 'size': version.size, 'type': version.type}

@@ -15,11 +15,19 @@ from project.files.models import File, Link, Upload, Usage, Version
 from project.users.holdings import Part, holds, json_part
 
 from .library import drop_files, list_files
+from .scanning import is_clean
 from .uploads import drop_uploads
 from .usage import get_usage
 
 VERSIONS = select(
-    Version.file_id, Version.number, Version.size, Version.type, Version.sha256, Version.created_at
+    Version.file_id,
+    Version.number,
+    Version.size,
+    Version.type,
+    Version.declared_type,
+    Version.sha256,
+    Version.scan,
+    Version.created_at,
 ).join(File, File.id == Version.file_id)
 
 LINKS = select(
@@ -27,9 +35,9 @@ LINKS = select(
     Link.password_hash.is_not(None).label('has_password'),
 ).join(File, File.id == Link.file_id)  # fmt: skip
 
-CONTENTS = select(Version.file_id, Version.number, Version.sha256, File.name).join(
-    File, File.id == Version.file_id
-)
+CONTENTS = select(
+    Version.file_id, Version.number, Version.sha256, Version.scan, File.name
+).join(File, File.id == Version.file_id)  # fmt: skip
 
 
 def export_files(user_id: int) -> Iterator[Part]:
@@ -42,6 +50,9 @@ def export_files(user_id: int) -> Iterator[Part]:
     )
     yield json_part('files/links.json', _theirs(user_id, LINKS, Link.file_id, Link.id))
     for version in _theirs(user_id, CONTENTS, Version.file_id, Version.number):
+        if not is_clean(version.scan):
+            # What became of it says `files/versions.json`.
+            continue
         path = f'files/content/{version.file_id}/{version.number}/{version.name}'
         yield Part(path, _blocks_of(user_id, version.file_id, version.sha256), True)
 

@@ -16,7 +16,6 @@ from project.core.data.keyset import Page, PageRequest
 from project.core.data.storage import Stored
 from project.core.hashing import hash_password, is_password
 from project.core.tokens import new_token, token_hash
-from project.files import blobs
 from project.files.errors import ExpiryPast, LinkNotFound, LinkPasswordWrong, TooManyLinks
 from project.files.models import LINKS, LINKS_OF, File, Link
 from project.files.permissions import READ
@@ -24,6 +23,7 @@ from project.users import service as users
 from project.users.models import ACTIVE, permissions_of
 
 from .library import get_file, get_live, hold_live
+from .scanning import open_clean
 
 LINK_TOKEN = 'psl'
 MOST = 50  # of a file
@@ -91,9 +91,9 @@ def follow_link(token: str, password: str | None = None) -> tuple[AnyRow, AnyRow
 
 
 def open_shared(token: str, password: str | None = None) -> tuple[AnyRow, AnyRow, Stored]:
-    """Return a link, its file and the file's open bytes; refuses as `follow_link` does."""
+    """Return a link, its file and its open bytes; refuses as `follow_link`, `check_clean` do."""
     link, file = follow_link(token, password)
-    return link, file, blobs.open_blob(file.sha256)
+    return link, file, open_clean(file)
 
 
 def count_download(link: AnyRow, stream: Stored) -> None:

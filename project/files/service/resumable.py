@@ -18,7 +18,7 @@ from sqlalchemy import delete, insert, update
 from project.core.clock import now
 from project.core.data.database import AnyRow, after_commit, atomic, db, stepwise
 from project.core.errors import Fail
-from project.files import blobs
+from project.files import blobs, tus
 from project.files.errors import (
     ChecksumDiffers,
     FileTooLarge,
@@ -231,7 +231,10 @@ def _finish(owner_id: int, upload: AnyRow, lease: UUID, arrived: blobs.Arrived) 
     """Let the whole in: the last offset is acknowledged with its file, or not at all."""
     hold_owner(owner_id)
     _move(upload.id, lease, offset=upload.length, reserved=0)
-    file = admit_file(owner_id, arrived, upload.name, reserved=upload.length)
+    declared_type = tus.read_type(upload.described)
+    file = admit_file(
+        owner_id, arrived, upload.name, declared_type=declared_type, reserved=upload.length
+    )
     after_commit(Partial(upload.id).discard)
     return _move(upload.id, lease, file_id=file.id)
 

@@ -17,6 +17,7 @@ from project.files.sniffing import PICTURES
 
 from .content import get_version
 from .library import get_live
+from .scanning import check_clean
 
 EDGES = (64, 256, 1024)  # pixels of the longer side
 
@@ -27,9 +28,11 @@ PATIENCE = 60.0  # seconds
 def open_thumbnail(owner_id: int, file_id: UUID, edge: int) -> tuple[str, Stored] | None:
     """Return what tells a thumbnail from others, and its open bytes (WebP); None while it is made.
 
-    Refuses with FileNotFound, also for trash; with NoThumbnail what is no image that can be read.
+    Refuses with FileNotFound, also for trash; as `check_clean` does; with NoThumbnail what is no
+    image that can be read.
     """
     file = get_live(owner_id, file_id)
+    check_clean(file.scan)
     if file.type not in PICTURES:
         raise NoThumbnail
     state = Thumbnail.find(file_id, file.number, edge)
