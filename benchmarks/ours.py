@@ -40,10 +40,10 @@ class Ours(Side):
         seed.grow(self.database, rows, also=ROLES)
 
     @contextmanager
-    def serve(self, files: Path) -> Iterator[Server]:
+    def serve(self, files: Path, **settings: str) -> Iterator[Server]:
         command = gunicorn('-c', 'config/gunicorn.py', 'wsgi:create_app()')
         log = self.folder / f'{self.name}.log'
-        with serving(self.name, command, self._settings(files), log) as server:
+        with serving(self.name, command, self._settings(files) | settings, log) as server:
             if not self.token:
                 login = {'user_or_email': USERNAME, 'password': self.password}
                 self.token = server.data('POST', '/api/v1/auth/sessions', login)['token']

@@ -30,6 +30,7 @@ SCENARIOS: dict[str, Callable[[Bench], Outcome]] = {
     'login': scenarios.login,
     'upload': transfers.upload,
     'download': transfers.download,
+    'offload': transfers.offload,
     'deep': scenarios.deep_page,
 }
 

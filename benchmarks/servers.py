@@ -60,7 +60,7 @@ class Server:
 @contextmanager
 def serving(side: str, command: list[str], environ: dict[str, str], log: Path) -> Iterator[Server]:
     """Run a gunicorn command on a port of its own until the block is left."""
-    port = _free_port()
+    port = free_port()
     environ = {name: value.replace('{port}', str(port)) for name, value in environ.items()}
     command = [part.replace('{port}', str(port)) for part in command]
     with log.open('ab') as output:
@@ -77,7 +77,7 @@ def serving(side: str, command: list[str], environ: dict[str, str], log: Path) -
         _wait_until_up(server, process)
         yield server
     finally:
-        _end(process)
+        end(process)
 
 
 def gunicorn(*arguments: str) -> list[str]:
@@ -90,7 +90,7 @@ def base_environ() -> dict[str, str]:
     return {name: os.environ[name] for name in kept if name in os.environ}
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(('127.0.0.1', 0))
         return probe.getsockname()[1]
@@ -110,7 +110,7 @@ def _wait_until_up(server: Server, process: subprocess.Popen) -> None:
     raise Failed(f'{server.side} did not start:\n{tail}')
 
 
-def _end(process: subprocess.Popen) -> None:
+def end(process: subprocess.Popen) -> None:
     """Ask the master to stop, and kill what is left of its tree after ten seconds."""
     if process.poll() is not None:
         return

@@ -16,6 +16,7 @@ from benchmarks.load import settle
 from benchmarks.measure import MIB, memory_by_pid
 from benchmarks.outcome import Figures, Outcome, Ratio
 from benchmarks.pinning import on_last_core
+from benchmarks.proxies import proxying
 from benchmarks.servers import ROOT, Server
 from benchmarks.sides import Side
 
@@ -83,6 +84,36 @@ def download(bench: Bench) -> Outcome:
     ]
     title = f'GET /files/…/content, {options.transfer_size / MIB:,.0f} MiB'
     return Outcome('download', title, cells, ratios)
+
+
+def offload(bench: Bench) -> Outcome:
+    """The same file by nginx, once the service has allowed it, and by nginx alone."""
+    folder = bench.memory or bench.disk
+    cells: dict[str, list[Figures]] = {'nginx alone': [], 'offload': [], 'offload, range': []}
+    with (
+        _source(bench, bench.options.transfer_size) as source,
+        bench.ours.serve(folder, FILES_OFFLOAD='x-accel') as server,
+        proxying(server, folder, folder / 'proxy') as (before, alone),
+    ):
+        _found, answer = _upload(bench.ours, server, source)
+        sha256 = answer['sha256']
+        own = f'{before}/api/v1/files/{answer["id"]}/content'
+        plain = f'{alone}/blobs/{sha256[:2]}/{sha256[2:4]}/{sha256}'
+        urls = {
+            'nginx alone': (plain, None), 'offload': (own, None),
+            'offload, range': (own, 'bytes=0-'),
+        }  # fmt: skip
+        for _ in range(bench.options.rounds):
+            for name, (url, wanted) in urls.items():
+                found = _download(server, url, wanted, source.size, bench.options.downloads)
+                cells[name].append(found)
+    _discard(folder, source.size)
+    title = f'GET /files/…/content by nginx, {bench.options.transfer_size / MIB:,.0f} MiB'
+    ratios = [
+        Ratio('time, alone / offload', 'seconds', 'nginx alone', 'offload', at_least=0.85),
+        Ratio('time, alone / offload, range', 'seconds', 'nginx alone', 'offload, range'),
+    ]
+    return Outcome('offload', title, cells, ratios, ['CPU is that of the service, not of nginx'])
 
 
 def _uploads(bench: Bench, place: str, folder: Path) -> dict[str, list[Figures]]:
