@@ -17,14 +17,17 @@ from project.core.clock import now
 from project.core.data.database import db
 from project.core.errors import Unauthorized
 from project.files import partials, service
-from project.files.errors import OffsetDiffers, TakenOver
+from project.files.errors import ChecksumDiffers, OffsetDiffers, TakenOver
 from project.files.models import Upload
 from project.files.partials import Partial
 from project.files.service import resumable
 from project.files.service.uploads import release_dead
+from project.files.tus import Checksum
 from project.users import service as users
 from tests.client import data, reasons
 from tests.users.factories import UserFactory
+
+from .storing import read
 
 URL = '/api/v1/files/uploads'
 FILES = '/api/v1/files'
@@ -368,6 +371,57 @@ class TestPatch:
         patch(client, url, CONTENT[:10])
 
         assert happened == ['partial', 'said']
+
+    def test_moves_on_while_a_piece_still_comes(self, ada, clock, monkeypatch):
+        monkeypatch.setattr(resumable, 'CHECKPOINT', 0)
+        upload = service.create_upload(ada.id, length=len(CONTENT), name=None)
+        seen = []
+
+        class Slow(BytesIO):
+            def read(self, _size=-1):
+                shown = service.get_upload(ada.id, upload.id)
+                seen.append((shown.offset, shown.expires_at - now()))
+                clock.shift(timedelta(hours=20))
+                return super().read(10)
+
+        service.append(ada.id, upload.id, Slow(CONTENT), offset=0)
+
+        # The last offset comes with the file. Meanwhile nobody takes it for given up.
+        assert [offset for offset, _ in seen] == [0, 10, 20, 30, 30]
+        assert all(left > timedelta(0) for _, left in seen)
+
+    def test_moves_on_only_at_its_end_with_a_checksum(self, ada, monkeypatch):
+        monkeypatch.setattr(resumable, 'CHECKPOINT', 0)
+        upload = service.create_upload(ada.id, length=len(CONTENT), name=None)
+        seen = []
+
+        class Slow(BytesIO):
+            def read(self, _size=-1):
+                seen.append(service.get_upload(ada.id, upload.id).offset)
+                return super().read(10)
+
+        wrong = Checksum('sha1', bytes(20))
+        with pytest.raises(ChecksumDiffers):
+            service.append(ada.id, upload.id, Slow(CONTENT), offset=0, checksum=wrong)
+
+        assert set(seen) == {0}
+
+    def test_is_overtaken_also_where_it_would_have_moved_on(self, ada, monkeypatch):
+        monkeypatch.setattr(resumable, 'CHECKPOINT', 0)
+        upload = service.create_upload(ada.id, length=len(CONTENT), name=None)
+
+        class Hung(BytesIO):
+            def read(self, _size=-1):
+                if self.tell() == 10:
+                    service.append(ada.id, upload.id, BytesIO(CONTENT[10:20]), offset=10)
+                return super().read(10)
+
+        with pytest.raises(TakenOver):
+            service.append(ada.id, upload.id, Hung(CONTENT[:10] + b'x' * 21), offset=0)
+
+        assert service.get_upload(ada.id, upload.id).offset == 20
+        done = service.append(ada.id, upload.id, BytesIO(CONTENT[20:]), offset=20)
+        assert read(ada.id, done.file_id) == CONTENT
 
     def test_is_nobody_elses(self, as_user, client):
         url = create(client).location

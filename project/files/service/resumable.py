@@ -6,6 +6,7 @@ not, finds out before its next byte.
 
 import hashlib
 import hmac
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -38,6 +39,9 @@ from .usage import check_room, release, reserve
 
 # After the last piece of it that came.
 LIFETIME = timedelta(days=1)
+
+# How much of a piece is lost at most with the process that takes it in, or to a newer request.
+CHECKPOINT = 1.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +167,7 @@ class _Writer:
     def __init__(self, owner_id: int, upload: AnyRow, checksum: Checksum | None) -> None:
         self.owner_id, self.upload, self.at = owner_id, upload, upload.offset
         self.lease, self.partial = uuid4(), Partial(upload.id)
+        self._saved = time.monotonic()
         self._checksum = checksum
         self._digest = hashlib.new(checksum.algorithm) if checksum else None
         with self.partial.alone():
@@ -180,6 +185,8 @@ class _Writer:
             self.at += len(block)
             if self._digest:
                 self._digest.update(block)
+            elif time.monotonic() - self._saved > CHECKPOINT:
+                self._checkpoint()
 
     def save(self) -> Progress:
         """Make durable what came, and only then say so."""
@@ -190,6 +197,13 @@ class _Writer:
         if self.at < self.upload.length:
             return _save(self.upload.id, self.lease, self.at)
         return self._finish()
+
+    def _checkpoint(self) -> None:
+        """Move the offset while the piece still comes. The last one moves with the file only."""
+        if self.at < self.upload.length:
+            self.partial.sync()
+            _save(self.upload.id, self.lease, self.at)
+            self._saved = time.monotonic()
 
     def _finish(self) -> Progress:
         with blobs.Arrived(self.partial) as arrived:
@@ -223,7 +237,7 @@ def _take(owner_id: int, upload: AnyRow, lease: UUID) -> None:
 
 @atomic()
 def _save(upload_id: UUID, lease: UUID, offset: int) -> Progress:
-    return _move(upload_id, lease, offset=offset)
+    return _move(upload_id, lease, offset=offset, expires_at=now() + LIFETIME)
 
 
 @atomic()
