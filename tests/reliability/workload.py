@@ -6,6 +6,7 @@ Nothing may import it beside them: its tables are no feature's.
 import os
 import re
 import signal
+import threading
 import time
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,6 +28,7 @@ from project.core.errors import Conflict
 from project.core.hashing import hash_password
 from project.core.web.access import public
 from project.core.web.endpoint import endpoint
+from project.files import service as files_service
 from project.users import service as users_service
 
 BATCH = 200
@@ -132,6 +134,17 @@ def mail_create(body: dict[str, Any]) -> dict[str, int]:
 def prepare() -> None:
     """Make the tables."""
     db.create_all()
+
+
+@reliability.cli.command('sweep')
+def sweep() -> None:
+    """Sweep files until it is told to end; print how often bytes were removed."""
+    ends = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ends.set())
+    removed = 0
+    while not ends.is_set():
+        removed += sum(swept.kind == 'bytes' for swept in files_service.sweep())
+    click.echo(removed)
 
 
 @reliability.cli.command('enqueue')
