@@ -42,9 +42,9 @@ from project.files.service.uploads import release_dead
 from tests.reliability.harness import IS_LONG
 from tests.users.factories import UserFactory
 
-KEPT = 3  # versions of a file
+KEPT = 2  # versions of a file
 TRASHED_FOR = timedelta(days=30)
-EXAMPLES, STEPS = (150, 50) if IS_LONG else (8, 25)
+EXAMPLES, STEPS = (150, 50) if IS_LONG else (12, 30)
 
 CONTENTS = [b'', b'a', b'Hello.', b'x' * 1000, b'x' * 999 + b'y', b'z' * 30_000]
 contents = st.sampled_from(CONTENTS)
