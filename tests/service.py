@@ -57,7 +57,6 @@ def flask(env: dict[str, str], *arguments: str) -> str:
 @contextmanager
 def running_service(var: Path, **settings: str) -> Iterator[Service]:
     """Start the service on an empty, migrated database, and stop it in the end."""
-    port = free_port()
     with fresh_database('service') as database:
         env = {
             **{name: os.environ[name] for name in ('PATH', 'HOME', 'TMPDIR') if name in os.environ},
@@ -70,25 +69,32 @@ def running_service(var: Path, **settings: str) -> Iterator[Service]:
             'MAINTENANCE_FILE': f'{var}/maintenance',
             'FILES_PUBLIC_FOLDER': f'{var}/public',
             'REDIS_URL': os.environ.get('TEST_REDIS_URL', ''),
-            'PORT': str(port),
+            'PORT': str(free_port()),
             'WEB_CONCURRENCY': '2',
             **settings,
         }
         flask(env, 'db', 'upgrade')
-        command = [str(BIN / 'gunicorn'), '-c', 'config/gunicorn.py', 'wsgi:create_app()']
-        with (var / 'service.log').open('wb') as log:
-            process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log)
+        with started(env, var) as service:
+            yield service
+
+
+@contextmanager
+def started(env: dict[str, str], var: Path) -> Iterator[Service]:
+    """Start the service in an environment, and stop it in the end."""
+    command = [str(BIN / 'gunicorn'), '-c', 'config/gunicorn.py', 'wsgi:create_app()']
+    with (var / 'service.log').open('wb') as log:
+        process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log)
+    try:
+        url = f'http://127.0.0.1:{env["PORT"]}'
+        wait_for(lambda: is_serving(process, url, var / 'service.log'))
+        yield Service(url, var, env)
+    finally:
+        process.send_signal(signal.SIGTERM)
         try:
-            url = f'http://127.0.0.1:{port}'
-            wait_for(lambda: is_serving(process, url, var / 'service.log'))
-            yield Service(url, var, env)
-        finally:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(15)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def is_serving(process: 'subprocess.Popen[bytes]', url: str, log: Path) -> bool:
