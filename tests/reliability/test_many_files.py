@@ -1,0 +1,172 @@
+"""Every command about files, with a hundred thousand of them: how long, how much memory, and that
+whoever waits is told how far it is.
+"""
+
+import hashlib
+import json
+import os
+import pty
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Connection, create_engine, text
+
+from tests.clamd import standing_in
+
+from .accounts import make_users
+from .harness import APP, IS_LONG, Attacked, attacked, figure
+from .test_uploads import blob_of
+
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(3600)]
+
+COUNT = 100_000 if IS_LONG else 1_000
+CASES = ['sqlite', 'postgresql'] if IS_LONG else ['sqlite']
+MOST = 200 * 1024  # KiB that a command may take
+
+# What each is to say while it works.
+COMMANDS = {
+    'list ada': None,
+    'list ada --trashed --limit 200': None,
+    'stats': None,
+    'quota ada 5GB': None,
+    'sweep --dry-run': 'Sweeping',
+    'fsck': 'Checking',
+    'scan': 'Scanning',
+    'move --to {new}': 'Moving',
+    'sweep': 'Sweeping',
+    'fsck --repair': 'Checking',
+}
+
+
+def seed(service: Attacked) -> None:
+    """Put files there: a tenth of them long in the trash, a tenth of the bytes nobody's."""
+    moments = {'now': '2026-11-01 00:00:00.000000', 'then': '2026-01-01 00:00:00.000000'}
+    engine = create_engine(service.env['DATABASE_URL'])
+    with engine.begin() as connection:
+        owner = connection.execute(text('SELECT id FROM users')).scalar_one()
+        for start in range(0, COUNT, 1000):
+            rows = [row(service, number, owner) for number in range(start, start + 1000)]
+            insert(connection, [{**each, **moments} for each in rows])
+        used = sum(len(str(n)) for n in range(COUNT) if n % 10 != 1)
+        connection.execute(
+            text('INSERT INTO files_usage (user_id, used, reserved) VALUES (:owner, :used, 0)'),
+            {'owner': owner, 'used': used},
+        )
+    engine.dispose()
+
+
+def row(service: Attacked, number: int, owner: int) -> dict[str, object]:
+    """Store bytes and return what is to be known of them."""
+    content = str(number).encode()
+    sha256 = hashlib.sha256(content).hexdigest()
+    path = blob_of(service.var, sha256)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    # As SQLAlchemy writes ids to SQLite.
+    is_sqlite = service.env['DATABASE_URL'].startswith('sqlite')
+    file_id = uuid4().hex if is_sqlite else str(uuid4())
+    return {
+        'number': number, 'owner': owner, 'sha256': sha256, 'size': len(content), 'id': file_id,
+        'name': f'{number}.txt',
+    }  # fmt: skip
+
+
+def insert(connection: Connection, rows: list[dict[str, object]]) -> None:
+    """Write a thousand files down."""
+    connection.execute(
+        text('INSERT INTO files_blobs (sha256, size, created_at) VALUES (:sha256, :size, :now)'),
+        rows,
+    )
+    had = [each for each in rows if each['number'] % 10 != 1]  # type: ignore[operator]
+    for kept in (True, False):
+        trashed = 'NULL' if kept else ':then'
+        some = [each for each in had if (each['number'] % 10 != 2) == kept]  # type: ignore[operator]
+        connection.execute(
+            text(
+                'INSERT INTO files (id, owner_id, name, size, type, sha256, number, version, '
+                'created_at, updated_at, trashed_at) VALUES (:id, :owner, :name, :size, '
+                f"'text/plain', :sha256, 1, 1, :now, :now, {trashed})"
+            ),
+            some,
+        )
+    connection.execute(
+        text(
+            'INSERT INTO files_versions (file_id, number, size, type, sha256, created_at) '
+            "VALUES (:id, 1, :size, 'text/plain', :sha256, :now)"
+        ),
+        had,
+    )
+
+
+def watched(service: Attacked, command: str, env: dict[str, str]) -> tuple[float, int, str, str]:
+    """Run a command at a terminal: return its seconds, KiB, and what it said and printed."""
+    ours, theirs = pty.openpty()
+    heard: list[bytes] = []
+
+    def listen() -> None:
+        while True:
+            try:
+                heard.append(os.read(ours, 65536))
+            except OSError:
+                return
+
+    listener = Thread(target=listen)
+    listener.start()
+    began = time.monotonic()
+    with subprocess.Popen(
+        ['flask', '--app', APP, 'files', *command.split()], env=env, stdout=subprocess.PIPE,
+        stderr=theirs,
+    ) as process:  # fmt: skip
+        os.close(theirs)
+        memory = 0
+        while process.poll() is None:
+            memory = max(memory, peak_of(process.pid))
+            time.sleep(0.02)
+        assert process.stdout is not None
+        printed = process.stdout.read().decode()
+    seconds = time.monotonic() - began
+    listener.join()
+    os.close(ours)
+    assert process.returncode == 0, b''.join(heard).decode()
+    return seconds, memory, b''.join(heard).decode(), printed
+
+
+def peak_of(pid: int) -> int:
+    """Return the most memory that a process has had, in KiB; nothing of one that has ended."""
+    found = re.search(r'VmHWM:\s+(\d+)', Path(f'/proc/{pid}/status').read_text())
+    return int(found[1]) if found else 0
+
+
+@pytest.fixture(params=CASES)
+def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Attacked]:
+    """A service with many files."""
+    with attacked(tmp_path, request.param) as service:
+        make_users(service, 'ada')
+        seed(service)
+        yield service
+
+
+def test_commands_say_how_far_they_are(service: Attacked, tmp_path: Path) -> None:
+    with standing_in() as scanner:
+        env = {**service.env, 'TERM': 'xterm', 'FILES_SCANNER': scanner}
+        for command, said in COMMANDS.items():
+            full = command.format(new=f'file://{tmp_path}/new')
+            seconds, memory, heard, printed = watched(service, full, env)
+            counted = [int(n.replace(',', '')) for n in re.findall(rf'{said} ([\d,]+)', heard)]
+            figure(
+                f'{service.engine.dialect.name}: files {command}: {seconds:.1f} s, '
+                f'{memory / 1024:.0f} MiB, counted to {max(counted, default=0):,}'
+            )
+            assert memory < MOST
+            assert printed
+            if said:
+                assert max(counted) > COUNT // 20
+    assert json.loads(service.flask('files', 'fsck', '--json')) == []
+    left = service.scalar('SELECT count(*) FROM files')
+    assert left == COUNT * 8 // 10
