@@ -1,0 +1,211 @@
+"""Everything hostile through every door: it is answered, stays in its place, and runs nowhere."""
+
+import json
+import os
+import re
+import time
+from base64 import b64encode
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests import hostile
+from tests.journeys.browsers import browse, served
+
+from .accounts import API, log_in, make_users
+from .harness import ROOT, Attacked, attacked, figure
+from .test_uploads import TUS
+
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
+
+KEY = re.compile(
+    r'(blobs/../../[0-9a-f]{64}|thumbnails/../[0-9a-f]{32}/\d+/\d+|(incoming|partial)/[0-9a-f.a-z]+)'
+)
+
+
+class Mallory:
+    """Somebody who sends all of it, and notes every answer."""
+
+    def __init__(self, service: Attacked, name: str = 'mallory') -> None:
+        self.api = service.url + API
+        self.session = requests.Session()
+        token = log_in(service, name).json()['data']['token']
+        self.session.headers['Authorization'] = f'Bearer {token}'
+        self.answers: Counter[int] = Counter()
+        self.worst: list[str] = []
+
+    def ask(self, method: str, path: str, **given: Any) -> requests.Response:
+        """Send a request; what is refused must be refused in strict JSend."""
+        url = path if path.startswith('http') else self.api + path
+        response = self.session.request(method, url, timeout=60, **given)
+        self.answers[response.status_code] += 1
+        if response.status_code >= 500:
+            self.worst.append(f'{method} {path[:200]}: {response.status_code}')
+        elif response.status_code >= 400 and method != 'HEAD':
+            assert response.json().keys() == {'status', 'data'}
+        assert 'X-Evil' not in response.headers
+        assert 'Set-Cookie' not in response.headers
+        return response
+
+    def doors(self, content: bytes, name: str) -> Iterator[str]:
+        """Send content by every way in, and yield the ids of what came of it."""
+        plain = name.encode('utf-8', 'surrogatepass')
+        yield from self._id(self.ask('POST', '/files', params={'name': plain}, data=content))
+        boundary = b'----hostile'
+        quoted = plain.replace(b'\\', b'\\\\').replace(b'"', b'\\"')
+        head = b'--%b\r\nContent-Disposition: form-data; name="file"; filename="%b"'
+        form = head + b'\r\n\r\n%b\r\n--%b--\r\n'
+        yield from self._id(self.ask(
+            'POST', '/files', data=form % (boundary, quoted, content, boundary),
+            headers={'Content-Type': f'multipart/form-data; boundary={boundary.decode()}'},
+        ))  # fmt: skip
+        told = {
+            **TUS, 'Upload-Length': str(len(content)),
+            'Upload-Metadata': f'filename {b64encode(plain).decode()},filetype dGV4dC9odG1s',
+            'Content-Type': 'application/offset+octet-stream',
+        }  # fmt: skip
+        made = self.ask('POST', '/files/uploads', headers=told, data=content)
+        if file_id := made.headers.get('X-File-Id'):
+            yield file_id
+
+    def rename(self, file_id: str, name: str) -> None:
+        """Give it that name."""
+        with suppress(UnicodeEncodeError):
+            self.ask('PATCH', f'/files/{file_id}', json={'name': name})
+
+    def ways_out(self, file_id: str) -> str:
+        """Ask for it by every way out; return where everybody finds it."""
+        for path in ('', '/content', '/content?inline=true', '/versions/1/content', '/thumbnail'):
+            self.ask('GET', f'/files/{file_id}{path}')
+            self.ask('HEAD', f'/files/{file_id}{path}')
+        self.ask('GET', f'/files/{file_id}/content', headers={'Range': 'bytes=0-0,-1'})
+        link = self.ask('POST', f'/files/{file_id}/links', json={}).json()['data']['token']
+        url = f'{self.api}/files/shared/{link}/content'
+        self.ask('GET', url)
+        self.ask('GET', f'/files/shared/{link}')
+        self.ask('POST', '/files/archives', json={'ids': [file_id]})
+        return url
+
+    def see_thumbnails(self, file_ids: list[str]) -> Counter[int]:
+        """Ask for all thumbnails until none is on its way, and count what became of them."""
+        left, found = set(file_ids), Counter[int]()
+        deadline = time.monotonic() + 120
+        while left:
+            assert time.monotonic() < deadline
+            for file_id in list(left):
+                status = self.ask('GET', f'/files/{file_id}/thumbnail').status_code
+                if status != 202:
+                    left.discard(file_id)
+                    found[status] += 1
+        return found
+
+    def _id(self, response: requests.Response) -> Iterator[str]:
+        if response.status_code == 201:
+            yield response.json()['data']['id']
+
+
+@dataclass
+class Trap:
+    """A page that embeds whatever it is told of, and what was heard of scripts that ran."""
+
+    origin: str = ''
+    urls: list[str] = field(default_factory=list)
+    ran: list[str] = field(default_factory=list)
+
+    def beacon(self, what: str = '') -> str:
+        """Hear of a script."""
+        self.ran.append(what)
+        return ''
+
+    def control(self) -> str:
+        """Return a page whose script does run, embedded and opened."""
+        call = f"new Image().src='{self.origin}/ran?what=control'"
+        return f"<script>{call} + (window.opener ? '-opened' : '')</script>"
+
+
+@pytest.fixture(scope='module')
+def trap() -> Iterator[Trap]:
+    """A page on another origin."""
+    trap = Trap()
+    known = {'urls': lambda: json.dumps(trap.urls), 'control': trap.control}
+    with served(ran=trap.beacon, **known) as trap.origin:
+        yield trap
+
+
+@pytest.fixture(scope='module')
+def service(tmp_path_factory: pytest.TempPathFactory, trap: Trap) -> Iterator[Attacked]:
+    """A service that the page may call, and somebody who uses it."""
+    var = tmp_path_factory.mktemp('hostile') / 'var'
+    with attacked(var, 'postgresql', CORS_ORIGINS=trap.origin) as service:
+        make_users(service, 'mallory')
+        yield service
+
+
+def test_every_name_is_only_a_name(service: Attacked) -> None:
+    names = hostile.names()
+    assert len(names) == len(set(names)) == 55
+    mallory = Mallory(service)
+    with mallory.session:
+        kept = 0
+        for name in names:
+            for file_id in mallory.doors(b'x', name):
+                mallory.rename(file_id, name)
+                mallory.ways_out(file_id)
+                kept += 1
+            mallory.ask('GET', '/files', params={'name': name.encode('utf-8', 'surrogatepass')})
+            mallory.ask('GET', f'/files/public/{name}'.encode('utf-8', 'replace').decode())
+    figure(f'{len(names)} hostile names, {kept} files: {dict(mallory.answers)}')
+    assert mallory.worst == []
+    assert kept >= 100
+    assert outside(service) == []
+
+
+def test_every_content_is_only_bytes(service: Attacked, trap: Trap, tmp_path: Path) -> None:
+    contents = hostile.contents(f'{trap.origin}/ran')
+    mallory, pictures = Mallory(service), []
+    with mallory.session:
+        for what, content in contents.items():
+            file_ids = list(mallory.doors(content, f'{what}.html'))
+            assert len(file_ids) == 3
+            mallory.ask('PUT', f'/files/{file_ids[0]}/content', data=content)
+            for file_id in file_ids:
+                url = mallory.ways_out(file_id)
+            trap.urls.append(url)
+            shown = mallory.ask('GET', f'/files/{file_ids[0]}').json()['data']
+            pictures += [file_ids[0]] if shown['type'].startswith('image/') else []
+        thumbnails = mallory.see_thumbnails(pictures)
+    assert mallory.worst == []
+
+    page = f'{trap.origin}/hostile.html'
+    document, _ = browse(page, tmp_path / 'browser', '--disable-popup-blocking')
+
+    figure(
+        f'{len(contents)} hostile contents: {dict(mallory.answers)}; thumbnails '
+        f'{dict(thumbnails)}; run in Chromium: {sorted(set(trap.ran))}'
+    )
+    count = len(trap.urls)
+    assert f'{{"embedded":{count},"readable":{count}}}' in document
+    # Or nothing would have been seen.
+    assert set(trap.ran) == {'control', 'control-opened'}
+    assert outside(service) == []
+
+
+def outside(service: Attacked) -> list[str]:
+    """Return files that are where none should be."""
+    storage = service.var / 'storage'
+    stored = [str(p.relative_to(storage)) for p in storage.rglob('*') if p.is_file()]
+    assert stored
+    found = [name for name in stored if not KEY.fullmatch(name)]
+    for root in (service.var.parent, Path('/tmp'), Path('/etc'), Path.home(), ROOT):
+        for folder, below, names in os.walk(root):
+            below[:] = [name for name in below if not name.startswith('.') and name != 'proc']
+            found += [f'{folder}/{n}' for n in names if hostile.MARKER in n]
+            if folder.count('/') > str(root).count('/') + 2:
+                below[:] = []
+    return found
