@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -207,8 +207,13 @@ def flask(env: dict[str, str], *arguments: str) -> str:
 
 
 @contextmanager
-def attacked(var: Path, database: str, broker: str = '', **settings: str) -> Iterator[Attacked]:
-    """Start the service on an empty database; with a broker, its workers are beside it."""
+def attacked(
+    var: Path, database: str, broker: str = '', *, within: Sequence[str] = (), **settings: str
+) -> Iterator[Attacked]:
+    """Start the service on an empty database; with a broker, its workers are beside it.
+
+    :param within: a command that runs the command behind it.
+    """
     var.mkdir(parents=True, exist_ok=True)
     broker = address_of(broker) if broker in SERVERS else broker
     with _alone_at(broker), _database(database, var) as url:
@@ -223,7 +228,7 @@ def attacked(var: Path, database: str, broker: str = '', **settings: str) -> Ite
         flask(env, 'workload', 'prepare')
         with (var / 'service.log').open('wb') as log:
             gunicorn = [str(BIN / 'gunicorn'), '-c', 'config/gunicorn.py', f'{APP}:create_app()']
-            web = _start(gunicorn, env, log)
+            web = _start([*within, *gunicorn], env, log)
             command = [str(BIN / 'flask'), '--app', APP, 'jobs', 'work']
             grown = _start(command, env, log) if broker else None
         engine = create_engine(url, isolation_level='AUTOCOMMIT')
