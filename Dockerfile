@@ -16,6 +16,12 @@ RUN /venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation \
     && /venv/bin/pip uninstall --yes pip
 
 FROM python:${PYTHON}-slim
+# It knows more types of files than Python does; the service does without it as well. Which
+# version of it there is, the base image's release decides.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends libmagic1 \
+    && rm -rf /var/lib/apt/lists/*
 RUN groupadd --gid 10001 api \
     && useradd --uid 10001 --gid 10001 --home-dir /app --no-create-home --shell /usr/sbin/nologin api
 WORKDIR /app

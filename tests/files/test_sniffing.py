@@ -1,7 +1,12 @@
 """What bytes are, whatever they are called."""
 
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
+from project.files import sniffing
 from project.files.sniffing import HARMLESS, HEAD, OCTETS, sniff
 
 PNG = b'\x89PNG\r\n\x1a\n' + b'\0' * 32
@@ -50,6 +55,69 @@ class TestSniff:
 
     def test_does_not_take_half_a_character_at_the_end_of_everything_for_text(self):
         assert sniff('🦄'.encode()[:3]) == OCTETS
+
+
+class TestLibmagic:
+    """It names what would be octets, where it is installed, and has no say in anything else."""
+
+    @pytest.fixture
+    def said(self, monkeypatch):
+        """Return a function that has it say something of everything."""
+
+        def say(type):
+            monkeypatch.setattr(sniffing, '_libmagic', lambda: lambda _: type)
+
+        return say
+
+    def test_names_what_python_does_not_know(self, said):
+        said('application/vnd.ms-outlook')
+
+        assert sniff(b'\0\1\2') == 'application/vnd.ms-outlook'
+
+    @pytest.mark.parametrize(
+        'type',
+        [
+            'text/html', 'text/plain', 'image/svg+xml', 'application/xhtml+xml', 'text/javascript',
+            'application/javascript', 'application/x-shockwave-flash', 'application/pdf',
+            'application/xml', 'application/octet-stream', 'inode/x-empty',
+        ],
+    )  # fmt: skip
+    def test_calls_nothing_what_a_browser_would_act_on(self, said, type):
+        said(type)
+
+        assert sniff(b'\0\1\2') == OCTETS
+
+    @pytest.mark.parametrize(('head', 'type'), [(PNG, 'image/png'), (b'<html>', 'text/plain')])
+    def test_is_not_asked_about_the_others(self, said, head, type):
+        said('text/html')
+
+        assert sniff(head) == type
+
+    def test_is_done_without(self, monkeypatch):
+        monkeypatch.setattr(sniffing, '_libmagic', lambda: None)
+
+        assert sniff(b'\0\1\2') == OCTETS
+
+    def test_may_be_missing(self, monkeypatch):
+        # As where its Python half finds no library.
+        monkeypatch.setitem(sys.modules, 'magic', None)
+
+        assert sniffing._libmagic.__wrapped__() is None
+
+
+@pytest.mark.servers
+class TestRealLibmagic:
+    def test_is_there_and_knows_more(self):
+        assert sniffing._libmagic() is not None
+        assert sniff(b'\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1' + bytes(504)) != OCTETS
+
+    def test_takes_many_at_once(self):
+        heads = [os.urandom(HEAD) for _ in range(200)]
+
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(sniff, heads))
+
+        assert found == [sniff(head) for head in heads]
 
 
 class TestHarmless:
