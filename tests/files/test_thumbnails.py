@@ -13,6 +13,7 @@ from project.core.data.tasks.attempts import work_off
 from project.core.data.tasks.outbox import DEAD, Entry
 from project.files import service
 from project.files.models import Thumbnail
+from project.files.service import thumbnails
 from project.files.service.thumbnails import make_thumbnail
 from project.users import service as users
 from tests.client import reasons
@@ -65,6 +66,14 @@ class TestThumbnailShow:
     @pytest.mark.parametrize(
         ('size', 'shown'), [(64, (64, 32)), (None, (256, 128)), (1024, (400, 200))]
     )
+    def test_fetches_nothing_larger_than_any_image_that_is_read(self, client, image, monkeypatch):
+        monkeypatch.setattr(thumbnails, 'LARGEST', len(PICTURE) - 1)
+
+        response = show(client, image.id)
+
+        assert (response.status_code, set(reasons(response))) == (422, {'type'})
+        assert db.session.scalars(select(Thumbnail.state)).all() == []
+
     def test_is_made_when_it_is_first_asked_for(self, app, client, image, size, shown):
         first = show(client, image.id, size)
         assert (first.status_code, first.headers['Retry-After']) == (202, '1')

@@ -108,10 +108,9 @@ def _check_thumbnails(repair: bool) -> Iterator[Fault | None]:
 
 def _hash_of(sha256: str) -> tuple[str, int]:
     digest, size = hashlib.sha256(), 0
-    with closing(blobs.open_blob(sha256)) as file:
-        while block := file.read(blobs.BLOCK):
-            digest.update(block)
-            size += len(block)
+    for block in blobs.blocks_of(sha256):
+        digest.update(block)
+        size += len(block)
     return digest.hexdigest(), size
 
 

@@ -21,6 +21,9 @@ from .scanning import check_clean
 
 EDGES = (64, 256, 1024)  # pixels of the longer side
 
+# Bytes. As many pixels as are decoded, of eight bytes each, not even packed; it is fetched whole.
+LARGEST = 256 * 1024 * 1024
+
 # A task has more patience than a client for one of the few turns there are.
 PATIENCE = 60.0  # seconds
 
@@ -33,7 +36,7 @@ def open_thumbnail(owner_id: int, file_id: UUID, edge: int) -> tuple[str, Stored
     """
     file = get_live(owner_id, file_id)
     check_clean(file.scan)
-    if file.type not in PICTURES:
+    if file.type not in PICTURES or file.size > LARGEST:
         raise NoThumbnail
     state = Thumbnail.find(file_id, file.number, edge)
     if state == FAILED:
