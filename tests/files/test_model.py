@@ -44,7 +44,7 @@ from tests.users.factories import UserFactory
 
 KEPT = 2  # versions of a file
 TRASHED_FOR = timedelta(days=30)
-EXAMPLES, STEPS = (150, 50) if IS_LONG else (12, 30)
+EXAMPLES, STEPS = (150, 50) if IS_LONG else (6, 25)
 
 CONTENTS = [b'', b'a', b'Hello.', b'x' * 1000, b'x' * 999 + b'y', b'z' * 30_000]
 contents = st.sampled_from(CONTENTS)

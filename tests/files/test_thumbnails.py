@@ -63,9 +63,6 @@ def later(app):
 
 
 class TestThumbnailShow:
-    @pytest.mark.parametrize(
-        ('size', 'shown'), [(64, (64, 32)), (None, (256, 128)), (1024, (400, 200))]
-    )
     def test_fetches_nothing_larger_than_any_image_that_is_read(self, client, image, monkeypatch):
         monkeypatch.setattr(thumbnails, 'LARGEST', len(PICTURE) - 1)
 
@@ -74,6 +71,9 @@ class TestThumbnailShow:
         assert (response.status_code, set(reasons(response))) == (422, {'type'})
         assert db.session.scalars(select(Thumbnail.state)).all() == []
 
+    @pytest.mark.parametrize(
+        ('size', 'shown'), [(64, (64, 32)), (None, (256, 128)), (1024, (400, 200))]
+    )
     def test_is_made_when_it_is_first_asked_for(self, app, client, image, size, shown):
         first = show(client, image.id, size)
         assert (first.status_code, first.headers['Retry-After']) == (202, '1')
