@@ -278,6 +278,12 @@ class TestRedirect:
         assert same.status_code == 304
         assert client.get(url, headers={'Range': 'bytes=10-'}).status_code == 416
 
+    def test_does_not_ask_there_by_dates(self, client: Any, url: str) -> None:
+        # What somebody went back to is older than what a client has, and other bytes all the same.
+        response = client.get(url, headers={'If-Modified-Since': 'Mon, 23 Nov 2099 08:00:00 GMT'})
+
+        assert (response.status_code, response.data) == (200, self.CONTENT)
+
     def test_counts_where_it_leads(self, client: Any, anybody: Any, ada: Any) -> None:
         file = store(ada.id, self.CONTENT)
         made = client.post(f'{URL}/{file.id}/links', json={'max_downloads': 1})

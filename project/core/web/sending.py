@@ -21,8 +21,9 @@ NONE, X_ACCEL, REDIRECT = 'none', 'x-accel', 'redirect'
 # Where `deploy/nginx.conf` sends from: all of a file whatever was asked for, or the ranges of it.
 WHOLE, RANGES = '/_storage/whole/', '/_storage/ranges/'
 
-# What others would judge by a date or a tag of their own. Here they say nothing.
-FOREIGN = ('If-Match', 'If-Unmodified-Since')
+# What others would judge by a date or a tag of their own: bytes that are older, as those of a
+# version that somebody went back to, are no less new. Here they say nothing.
+FOREIGN = ('If-Match', 'If-Modified-Since', 'If-Unmodified-Since')
 
 
 def send_bytes(

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from flask import current_app
@@ -93,7 +93,7 @@ def scan_overdue() -> None:
         pass
 
 
-def scan_files(*, again: bool = False, before: object = None) -> Iterator[Scanned]:
+def scan_files(*, again: bool = False, before: datetime | None = None) -> Iterator[Scanned]:
     """Scan what has not been scanned, or everything again; yield each version as it is done.
 
     :param before: only versions that came before a moment.

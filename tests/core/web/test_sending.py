@@ -277,6 +277,7 @@ class TestOffload:
         [
             ('HEAD', {}),
             ('GET', {'If-Match': '"abc"'}),
+            ('GET', {'If-Modified-Since': 'Mon, 23 Nov 2099 08:00:00 GMT'}),
             ('GET', {'If-Unmodified-Since': 'Mon, 23 Nov 2026 08:00:00 GMT'}),
         ],
     )
