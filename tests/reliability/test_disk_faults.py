@@ -131,7 +131,9 @@ class Client:
             found = shown.headers.get('X-File-Id', '')
             if not found:
                 attempt.offset = int(shown.headers['Upload-Offset'])
-                self.go_on(attempt)
+                for _ in range(LATE):
+                    if not attempt.file_id:
+                        self.go_on(attempt)
                 return 'resumable' if self._is_complete(attempt.file_id, attempt) else 'wrong'
         else:
             listed = self.ask('GET', f'{API}/files?name={attempt.name}').json()['data']['items']
@@ -158,6 +160,7 @@ class Trial:
         self.client, self.service, self.disk, self.below = client, client.service, disk, below
         self.is_restricted = len(below) == 1
         self.results: Counter[str] = Counter()
+        self.late = 0
         self.wrong: list[str] = []
 
     def positions(self, way: str) -> dict[Kind, int]:
@@ -170,12 +173,16 @@ class Trial:
 
     def run(self, way: str, kind: Kind, first: int, fault: Fault) -> None:
         """Let it happen, and look at what came of it."""
-        self.disk.order(
-            fault.action, *self.below,
-            kinds=(kind,), error=fault.error, first=first, lasts=fault.lasts,
-        )  # fmt: skip
-        attempt = self._attempt(way)
-        self.disk.calm()
+        for _ in range(LATE):
+            self.disk.order(
+                fault.action, *self.below,
+                kinds=(kind,), error=fault.error, first=first, lasts=fault.lasts,
+            )  # fmt: skip
+            attempt = self._attempt(way)
+            self.disk.calm()
+            if self.disk.struck or attempt.file_id:
+                break
+            self.late += 1
         wait_until(lambda: is_ready(self.service), 20)
         # Kept now: what is resumed to see what there is gets answers of its own.
         answer, is_told = attempt.answer, bool(attempt.file_id)
@@ -220,6 +227,10 @@ class Trial:
         return attempt
 
 
+# How often it may turn out later that a connection to the database, opened in the moment of a fault
+# before, is good for nothing: once in each of the two workers.
+LATE = 3
+
 SERIES = ['storage', 'database'] if IS_LONG else ['storage']
 
 
@@ -239,7 +250,10 @@ def test_a_call_that_fails_leaves_nothing_wrong(tmp_path: Path, series: str) -> 
                         trial.run(way, kind, first, fault)
                         tried += 1
             figure(f'{series}, {way}: ' + ', '.join(f'{n} {k.name}' for k, n in seen.items()))
-        figure(f'{series}: {tried} faults: {dict(trial.results)}; wrong: {len(trial.wrong)}')
+        figure(
+            f'{series}: {tried} faults: {dict(trial.results)}; wrong: {len(trial.wrong)}, '
+            f'noticed late: {trial.late}'
+        )
         service.flask('files', 'fsck')
         assert service.scalar('PRAGMA integrity_check') == 'ok'
     assert not trial.wrong, '\n'.join(trial.wrong)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, StaticPool, event, make_url
+from sqlalchemy import Connection, Engine, ExceptionContext, StaticPool, event, make_url
 
 # PostgreSQL ends by itself what would otherwise hold a worker or a lock; all in milliseconds.
 POSTGRESQL = {
@@ -32,6 +32,10 @@ SQLITE = (
 )
 
 POSTGRESQL_FULL = '53100'
+
+# What a connection never recovers from. One whose file could not be opened for writing in the
+# moment of a fault is a reader, without a word, and would stay one for as long as it is pooled.
+BROKEN = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
 
 WRITING = {'postgresql': 'READ COMMITTED', 'sqlite': 'SERIALIZABLE'}
 
@@ -87,3 +91,15 @@ def prepare(engine: Engine) -> None:
         # Asked of the options: asking the connection itself would run a statement.
         if 'isolation_level' in connection.get_execution_options():
             connection.exec_driver_sql('BEGIN IMMEDIATE')
+
+    @event.listens_for(engine, 'handle_error')
+    def open_anew(context: ExceptionContext) -> None:
+        code = getattr(context.original_exception, 'sqlite_errorcode', None)
+        # Its low byte: the others say more of the same.
+        if code is not None and code & 0xFF in BROKEN and not in_memory(engine):
+            context.is_disconnect = True
+
+
+def in_memory(engine: Engine) -> bool:
+    """Tell whether a database of SQLite's is gone with its connection."""
+    return isinstance(engine.pool, StaticPool)

@@ -1,6 +1,7 @@
 """What the databases are told."""
 
 import sqlite3
+from contextlib import closing
 
 import pytest
 from psycopg.errors import AdminShutdown, DiskFull
@@ -112,3 +113,60 @@ class TestPrepare:
             'foreign_keys': 1,
             'busy_timeout': 5000,
         }
+
+
+class TestBroken:
+    """Connections of SQLite's that never recover."""
+
+    @pytest.fixture
+    def engine(self, tmp_path):
+        """An engine whose first connection was opened in the moment of a fault."""
+        path = tmp_path / 'db'
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute('PRAGMA journal_mode=WAL')
+            connection.execute('CREATE TABLE things (id INTEGER)')
+        modes = iter(['ro', 'rwc', 'rwc'])
+
+        def connect():
+            return sqlite3.connect(f'file:{path}?mode={next(modes)}', uri=True)
+
+        options = engines.options({'SQLALCHEMY_DATABASE_URI': f'sqlite:///{path}'})
+        engine = create_engine(f'sqlite:///{path}', creator=connect, **options)
+        engines.prepare(engine)
+        yield engine
+        engine.dispose()
+
+    def write(self, engine):
+        """Write, in a transaction."""
+        connection = engine.connect().execution_options(**engines.writing(engine))
+        with connection, connection.begin():
+            connection.execute(text('INSERT INTO things VALUES (1)'))
+
+    def test_are_not_used_again(self, engine):
+        with pytest.raises(OperationalError):
+            self.write(engine)
+
+        self.write(engine)
+
+        with engine.connect() as connection:
+            assert connection.execute(text('SELECT count(*) FROM things')).scalar() == 1
+
+    def test_are_none_for_what_a_statement_did_wrong(self, engine):
+        with engine.connect() as connection:
+            with pytest.raises(OperationalError):
+                connection.execute(text('SELECT * FROM nothing'))
+
+            assert not connection.invalidated
+
+    def test_are_kept_in_memory_where_all_would_be_lost(self):
+        engine = create_engine('sqlite://', **engines.options(SQLITE))
+        engines.prepare(engine)
+        with engine.connect() as connection:
+            connection.execute(text('CREATE TABLE things (id INTEGER)'))
+            connection.execute(text('PRAGMA query_only=ON'))
+
+            with pytest.raises(OperationalError):
+                connection.execute(text('INSERT INTO things VALUES (1)'))
+
+            assert not connection.invalidated
+        engine.dispose()
