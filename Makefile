@@ -72,6 +72,7 @@ bench: .venv/tested  ## Ratios against a naive reference, on PostgreSQL
 soak: .venv/tested  ## Long runs: 20,000 generated requests, and workers killed while they work
 	@FUZZ_EXAMPLES=200 $(BIN)/python -m pytest -q -s -m servers tests/servers/test_contract_fuzz.py
 	@SOAK=1 $(BIN)/python -m pytest -q -s -m servers tests/reliability
+	@SOAK=1 $(BIN)/python -m pytest -q -s tests/files/test_model.py
 
 lock:  ## Pin anew: hashes, and no host names
 	@uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade -q requirements/app.in -o requirements/app.txt

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
 import time_machine
 from flask import Flask
 from hypothesis import HealthCheck, Phase, settings
@@ -368,6 +369,7 @@ class Both(Succession):
     """Two storages, of which the old one still has what comes in pieces."""
 
 
+@pytest.mark.timeout(1800)
 def test_everything_agrees_whatever_is_done(own_app: Flask, tmp_path: Path) -> None:
     own_app.config['FILES_VERSIONS_KEPT'] = KEPT
     own_app.config['FILES_TRASH_LIFETIME'] = TRASHED_FOR
