@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.service import BIN
+
 from .accounts import API, at_once, log_in, make_users
 from .harness import APP, IS_LONG, Attacked, attacked, figure
 from .test_uploads import TUS, ledger_is_right
@@ -166,7 +168,7 @@ def digest(content: bytes) -> bytes:
 def sweeping(service: Attacked) -> Iterator[Callable[[], int]]:
     """Sweep without end, in a process of its own; give what says how often bytes were removed."""
     printed: list[int] = []
-    command = ['flask', '--app', APP, 'workload', 'sweep']
+    command = [str(BIN / 'flask'), '--app', APP, 'workload', 'sweep']
     process = subprocess.Popen(command, env=service.env, stdout=subprocess.PIPE, text=True)
     try:
         yield lambda: printed[0]

@@ -18,6 +18,7 @@ import pytest
 from sqlalchemy import Connection, create_engine, text
 
 from tests.clamd import standing_in
+from tests.service import BIN
 
 from .accounts import make_users
 from .harness import APP, IS_LONG, Attacked, attacked, figure
@@ -120,7 +121,7 @@ def watched(service: Attacked, command: str, env: dict[str, str]) -> tuple[float
     listener.start()
     began = time.monotonic()
     with subprocess.Popen(
-        ['flask', '--app', APP, 'files', *command.split()], env=env, stdout=subprocess.PIPE,
+        [str(BIN / 'flask'), '--app', APP, 'files', *command.split()], env=env, stdout=subprocess.PIPE,
         stderr=theirs,
     ) as process:  # fmt: skip
         os.close(theirs)
