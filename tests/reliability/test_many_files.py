@@ -121,8 +121,8 @@ def watched(service: Attacked, command: str, env: dict[str, str]) -> tuple[float
     listener.start()
     began = time.monotonic()
     with subprocess.Popen(
-        [str(BIN / 'flask'), '--app', APP, 'files', *command.split()], env=env, stdout=subprocess.PIPE,
-        stderr=theirs,
+        [str(BIN / 'flask'), '--app', APP, 'files', *command.split()], env=env,
+        stdout=subprocess.PIPE, stderr=theirs,
     ) as process:  # fmt: skip
         os.close(theirs)
         memory = 0
