@@ -14,25 +14,29 @@ from ..apps import bearer, principal
 
 SAIL = 'boats:sail'
 OWN = own_or(SAIL, scope='profile:read')
-LONG_AGO = now() - timedelta(days=1)
-
-PEOPLE = {
-    'member': principal(),
-    'sailor': principal(permissions=frozenset({SAIL})),
-    'stale': principal(permissions=frozenset({SAIL}), authenticated_at=LONG_AGO),
-    'key': principal(permissions=frozenset({SAIL}), scopes=frozenset({SAIL})),
-    'other-key': principal(permissions=frozenset({SAIL}), scopes=frozenset({'profile:read'})),
-    'greedy-key': principal(scopes=frozenset({SAIL, 'profile:read'})),
-}
 
 
 @pytest.fixture
-def ask(serve):
+def people():
+    """Return who asks, by their tokens: logged in when the test begins, however late it runs."""
+    long_ago = now() - timedelta(days=1)
+    return {
+        'member': principal(),
+        'sailor': principal(permissions=frozenset({SAIL})),
+        'stale': principal(permissions=frozenset({SAIL}), authenticated_at=long_ago),
+        'key': principal(permissions=frozenset({SAIL}), scopes=frozenset({SAIL})),
+        'other-key': principal(permissions=frozenset({SAIL}), scopes=frozenset({'profile:read'})),
+        'greedy-key': principal(scopes=frozenset({SAIL, 'profile:read'})),
+    }
+
+
+@pytest.fixture
+def ask(serve, people):
     """Return a function that asks as somebody, of a route which somebody may call."""
 
     def get(allow, token=None, url='/users/1'):
         client = serve(
-            lambda user_id: None, rule='/users/<int:user_id>', allow=allow, people=PEOPLE
+            lambda user_id: None, rule='/users/<int:user_id>', allow=allow, people=people
         )
         response = client.get(url, headers=bearer(token) if token else {})
         if response.status_code == 200:
@@ -105,17 +109,17 @@ class TestGuard:
 
 
 class TestAuthenticate:
-    def test_says_who_it_is(self, serve):
+    def test_says_who_it_is(self, serve, people):
         def show():
-            assert current() is PEOPLE['member']
+            assert current() is people['member']
 
-        client = serve(show, allow=member(), people=PEOPLE)
+        client = serve(show, allow=member(), people=people)
 
         assert data(client.get('/probe', headers=bearer('member'))) is None
 
     @pytest.mark.parametrize('scheme', ['Bearer', 'bearer', 'BEARER'])
-    def test_reads_the_scheme_in_any_case(self, serve, scheme):
-        client = serve(lambda: None, allow=member(), people=PEOPLE)
+    def test_reads_the_scheme_in_any_case(self, serve, people, scheme):
+        client = serve(lambda: None, allow=member(), people=people)
 
         response = client.get('/probe', headers={'Authorization': f'{scheme} member'})
 
@@ -143,8 +147,8 @@ class TestAuthenticate:
             ', Bearer member',
         ],
     )
-    def test_refuses_who_shows_no_token_of_ours(self, serve, header):
-        client = serve(lambda: None, allow=member(), people=PEOPLE)
+    def test_refuses_who_shows_no_token_of_ours(self, serve, people, header):
+        client = serve(lambda: None, allow=member(), people=people)
 
         response = client.get('/probe', headers={'Authorization': header} if header else {})
 
@@ -152,12 +156,12 @@ class TestAuthenticate:
         assert response.headers['WWW-Authenticate'] == 'Bearer'
         assert reasons(response) == {'authorization': ['Missing or invalid bearer token']}
 
-    def test_reads_no_token_from_the_query(self, serve):
-        client = serve(lambda: None, allow=member(), people=PEOPLE)
+    def test_reads_no_token_from_the_query(self, serve, people):
+        client = serve(lambda: None, allow=member(), people=people)
 
         assert client.get('/probe?access_token=member').status_code == 401
 
-    def test_asks_nobody_on_a_public_route(self, serve):
+    def test_asks_nobody_on_a_public_route(self, serve, people):
         class Nobody(dict):
             def get(self, _token):
                 raise AssertionError('asked')
