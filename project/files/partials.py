@@ -1,13 +1,16 @@
 """Uploads that come in pieces, over many requests: written at their place, durable when synced.
 
 On the local disk, whatever storage the whole will be kept in; all processes must see the same one.
+While bytes move from one storage to another there are two places: what lies in the old one is
+brought to the new one by the next request that writes to it, or by the move.
 """
 
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import BinaryIO, cast
 from uuid import UUID
 
@@ -15,12 +18,15 @@ from project.core.data.storage import disk, make_folder, storage, sync_folder
 
 from .errors import UploadNotFound
 
+BLOCK = 1024 * 1024
+
 
 class Partial:
     """The file of an upload, known by its id."""
 
     def __init__(self, upload_id: UUID) -> None:
-        self.path = storage().partial / upload_id.hex
+        self._places = [folder / upload_id.hex for folder in storage().partials]
+        self.path = self._places[0]
 
     def create(self) -> None:
         """Make it, empty and durable."""
@@ -35,9 +41,16 @@ class Partial:
 
         Held for a moment only: who is to write is decided elsewhere, and asked in here.
         """
-        with disk(), self._file() as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield file
+        with disk():
+            while True:
+                with self._file() as file:
+                    fcntl.flock(file, fcntl.LOCK_EX)
+                    # While we waited, it may have been brought to its new place.
+                    with self._file() as found:
+                        is_there = os.path.sameopenfile(file.fileno(), found.fileno())
+                    if is_there:
+                        yield file
+                        return
 
     def sync(self) -> None:
         """Make durable what is in it."""
@@ -57,32 +70,37 @@ class Partial:
         """Put the prepared bytes under a key as well, durably; they stay here, too."""
         storage().keep(self.path, key, stays=True)
 
-    def detach(self) -> None:
-        """Be no part of anything else: the transaction that was to keep it under a key has failed.
+    def settle(self) -> None:
+        """Lie where new ones do, and be no part of anything else. Only while it is held alone.
 
-        What is written to it now would be written there as well.
+        The transaction that was to keep it under a key may have failed: what is written to it now
+        would be written there as well.
         """
-        with disk():
-            if self.path.stat().st_nlink == 1:
+        with disk(), self._file('rb') as file:
+            if self.path.exists() and os.fstat(file.fileno()).st_nlink == 1:
                 return
+            make_folder(self.path.parent)
             copy = self.path.with_suffix('.copy')
-            shutil.copyfile(self.path, copy)
-            with copy.open('rb') as file:
-                os.fsync(file.fileno())
+            with copy.open('wb', buffering=0) as into:
+                shutil.copyfileobj(file, into, BLOCK)
+                os.fsync(into.fileno())
             copy.rename(self.path)
             sync_folder(self.path.parent)
+            for place in self._places[1:]:
+                place.unlink(missing_ok=True)
 
     def discard(self) -> None:
         """Forget it, if that is possible: what stays is swept."""
-        for path in (self.path, self.path.with_suffix('.copy')):
+        for path in (*self._places, self.path.with_suffix('.copy')):
             with suppress(OSError):
                 path.unlink(missing_ok=True)
 
     def _file(self, mode: str = 'r+b') -> BinaryIO:
-        try:
-            return cast(BinaryIO, self.path.open(mode, buffering=0))
-        except FileNotFoundError:
-            raise UploadNotFound from None
+        # Looked for twice where it comes to: it may have come there between the looks.
+        for place in (*self._places, self.path):
+            with suppress(FileNotFoundError):
+                return cast(BinaryIO, place.open(mode, buffering=0))
+        raise UploadNotFound
 
 
 def write_at(file: BinaryIO, offset: int, block: bytes) -> None:
@@ -93,14 +111,23 @@ def write_at(file: BinaryIO, offset: int, block: bytes) -> None:
         rest, offset = rest[written:], offset + written
 
 
-def stale(before: float) -> list[UUID]:
+def stale(before: float) -> set[UUID]:
     """Return the ids of those last written to before a moment (Unix seconds)."""
-    folder = storage().partial
-    if not folder.is_dir():
-        return []
-    found = []
-    for path in folder.iterdir():
+    found = set()
+    for path in _files(storage().partials):
         # Gone by now: it was kept, or given up, while we looked.
         with suppress(FileNotFoundError):
-            found += [UUID(path.stem)] if path.stat().st_mtime < before else []
+            if path.stat().st_mtime < before:
+                found.add(UUID(path.stem))
     return found
+
+
+def left_behind() -> set[UUID]:
+    """Return the ids of those that lie where they did before the storage was another."""
+    return {UUID(path.stem) for path in _files(storage().partials[1:])}
+
+
+def _files(folders: Iterable[Path]) -> Iterator[Path]:
+    for folder in folders:
+        if folder.is_dir():
+            yield from folder.iterdir()

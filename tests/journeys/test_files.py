@@ -29,6 +29,7 @@ pytestmark = pytest.mark.servers
 MIB = 1024 * 1024
 LARGE = os.urandom(40 * MIB)  # three parts, in S3
 NEWER = os.urandom(20 * MIB)
+SLOW = os.urandom(12 * MIB)
 PICTURE = encoded(halves(400, 200), 'JPEG').getvalue()
 TUS = {'Tus-Resumable': '1.0.0'}
 PIECE = {**TUS, 'Content-Type': 'application/offset+octet-stream'}
@@ -114,15 +115,24 @@ def test_files_live_through_all_of_it(service: Service, ada: Ada, tmp_path: Path
 
 def by_pieces(ada: Ada, content: bytes) -> str:
     """Upload in pieces of four megabytes, and see that each is remembered."""
+    place = begin(ada, content)
+    for offset in range(0, len(content), 4 * MIB):
+        file_id = go_on(ada, place, content[offset : offset + 4 * MIB], offset)
+    return str(file_id)
+
+
+def begin(ada: Ada, content: bytes) -> str:
+    """Begin an upload in pieces, and return where it goes on: below the address of the API."""
     headers = {**TUS, 'Upload-Length': str(len(content))}
     place = ada.ask('POST', '/files/uploads', 201, headers=headers).headers['Location']
-    url = ada.api.removesuffix('/api/v1') + place
-    for offset in range(0, len(content), 4 * MIB):
-        assert ada.ask('HEAD', url, headers=TUS).headers['Upload-Offset'] == str(offset)
-        piece = content[offset : offset + 4 * MIB]
-        headers = {**PIECE, 'Upload-Offset': str(offset)}
-        answer = ada.ask('PATCH', url, 204, headers=headers, data=piece)
-    return str(answer.headers['X-File-Id'])
+    return place.removeprefix('/api/v1')
+
+
+def go_on(ada: Ada, place: str, piece: bytes, offset: int) -> str | None:
+    """Send a piece of what is as far as that, and return the file that came of it, if any did."""
+    assert ada.ask('HEAD', place, headers=TUS).headers['Upload-Offset'] == str(offset)
+    headers = {**PIECE, 'Upload-Offset': str(offset)}
+    return ada.ask('PATCH', place, 204, headers=headers, data=piece).headers.get('X-File-Id')
 
 
 def ranges_are_cut(ada: Ada, file_id: str) -> None:
@@ -207,7 +217,7 @@ def export_holds(ada: Ada) -> None:
 
 
 def everything_moves(service: Service, ada: Ada, file_id: str, folder: Path) -> None:
-    """Move to another storage while somebody reads, and serve from there alone."""
+    """Move to another storage while somebody reads and uploads, and serve from there alone."""
     over, read = threading.Event(), []
 
     def reading() -> None:
@@ -232,16 +242,23 @@ def everything_moves(service: Service, ada: Ada, file_id: str, folder: Path) -> 
         'PORT': str(free_port()),
     }  # fmt: skip
     late = ada.upload(b'came in between', 'late.txt')
+    written, waiting = begin(ada, SLOW), begin(ada, SLOW)
+    for place in (written, waiting):
+        go_on(ada, place, SLOW[: 4 * MIB], 0)
     with started(between, service.var) as successor:
         ada.api = f'{successor.url}/api/v1'
         assert ada.ask('GET', f'/files/{late}/content').content == b'came in between'
+        go_on(ada, written, SLOW[4 * MIB : 8 * MIB], 4 * MIB)
         again = json.loads(
             successor.flask('files', 'move', '--to', f'file://{folder}/new', '--json')
         )
-        assert (again['moved'], again['failed']) == (1, 0)
+        assert (again['moved'], again['failed']) == (2, 0)  # What was late, and what waits.
     alone = {**between, 'STORAGE_OLD_URL': '', 'PORT': str(free_port())}
     with started(alone, service.var) as successor:
         ada.api = f'{successor.url}/api/v1'
         assert ada.ask('GET', f'/files/{file_id}/content').content == LARGE
         assert ada.ask('GET', f'/files/{late}/content').content == b'came in between'
+        for place, offset in ((written, 8 * MIB), (waiting, 4 * MIB)):
+            whole = go_on(ada, place, SLOW[offset:], offset)
+            assert ada.ask('GET', f'/files/{whole}/content').content == SLOW
         assert json.loads(successor.flask('files', 'fsck', '--json')) == []

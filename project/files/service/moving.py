@@ -5,6 +5,10 @@ from collections.abc import Iterator
 from flask import current_app
 
 from project.core.data.storage import Moved, Succession, move, storage, storage_at
+from project.core.errors import Unavailable
+from project.files import partials
+from project.files.errors import UploadNotFound
+from project.files.partials import Partial
 
 
 def move_storage(to: str) -> Iterator[Moved]:
@@ -16,4 +20,20 @@ def move_storage(to: str) -> Iterator[Moved]:
     source, target = storage(), storage_at(current_app, to, name='--to')
     if isinstance(source, Succession):
         source = source.old if to == current_app.config['STORAGE_URL'] else source.new
+    yield from _move_uploads()
     yield from move(source, target)
+
+
+def _move_uploads() -> Iterator[Moved]:
+    """Bring what is under way to where new uploads are, where the storage is another by now."""
+    for upload_id in partials.left_behind():
+        partial = Partial(upload_id)
+        try:
+            with partial.alone():
+                partial.settle()
+        except UploadNotFound:  # It has its end, or was given up.
+            continue
+        except Unavailable:
+            yield Moved(upload_id.hex, 'failed')
+        else:
+            yield Moved(upload_id.hex, 'moved')

@@ -172,7 +172,7 @@ class _Writer:
         self._digest = hashlib.new(checksum.algorithm) if checksum else None
         with self.partial.alone():
             _take(owner_id, upload, self.lease)
-            self.partial.detach()
+            self.partial.settle()
 
     def fill(self, stream: blobs.Stream) -> None:
         while block := stream.read(blobs.BLOCK):

@@ -113,6 +113,11 @@ class Storage(ABC):
         """Return the folder of what comes in pieces, over many requests."""
         return self.spool / PARTIAL
 
+    @property
+    def partials(self) -> list[Path]:
+        """Return that folder, and those that were it before."""
+        return [self.partial]
+
     def stage(self) -> Staged:
         """Return a place for bytes that come in; discard it in the end, as a `with` does."""
         with disk():

@@ -15,6 +15,13 @@ class Succession(Storage):
         super().__init__(new.spool)
         self.new, self.old = new, old
 
+    @property
+    def partials(self) -> list[Path]:
+        """Return the folders of both: what is under way goes on."""
+        return (
+            [self.partial] if self.old.spool == self.new.spool else [self.partial, self.old.partial]
+        )
+
     def prepare(self, path: Path, key: str) -> None:
         """Make a file durable in the new one."""
         self.new.prepare(path, key)
