@@ -6,7 +6,15 @@ from typing import Any
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from project.core.web.headers import EXPOSED
+from project.core.web.openapi import ARGUMENT
+
 PREFIX = '/api/v1'
+
+# Headers that say something of what was answered, and not of every answer.
+TELLING = {*EXPOSED, 'Repr-Digest', 'Accept-Ranges'} - {
+    'X-Request-ID', 'RateLimit', 'RateLimit-Policy', 'Retry-After', 'Tus-Resumable',
+}  # fmt: skip
 
 
 class HonestClient(FlaskClient):
@@ -14,10 +22,28 @@ class HonestClient(FlaskClient):
 
     Flask reuses an application context that is there: an ordinary client would run inside the
     test's, see what nobody ever committed, and pass where a service forgot to.
+
+    Where the application has its document, the headers of every success must be in there.
     """
 
     def open(self, *args: Any, **kwargs: Any) -> TestResponse:
-        return Context().run(super().open, *args, **kwargs)
+        response = Context().run(super().open, *args, **kwargs)
+        if response.status_code < 300 and 'openapi' in self.application.extensions:
+            surplus = TELLING & set(response.headers.keys()) - self._documented(response)
+            assert not surplus, f'{response.request.path} tells of {surplus}; openapi.json does not'
+        return response
+
+    def _documented(self, response: TestResponse) -> set[str]:
+        asked, method = response.request, response.request.method
+        urls = self.application.url_map.bind('')
+        rule, _ = urls.match(asked.path, method, return_rule=True)
+        if method == 'HEAD' and 'HEAD' not in rule.methods:
+            method = 'GET'
+        operations = self.application.extensions['openapi']['paths'][
+            ARGUMENT.sub(r'{\g<name>}', rule.rule)
+        ]
+        operation = operations.get(method.lower()) or operations['get']
+        return set(operation['responses'][str(response.status_code)].get('headers', {}))
 
 
 def reasons(response: TestResponse) -> dict[str, list[str]]:

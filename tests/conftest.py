@@ -24,6 +24,7 @@ from project.core.data.mail.transports import transport_for
 from project.core.data.storage import LocalStorage
 from project.core.data.tasks.attempts import work_off
 from project.core.principal import Principal
+from project.core.web.openapi import specification
 from project.users.models import User, permissions_of
 from tests.client import HonestClient
 from tests.databases import fresh_database
@@ -46,6 +47,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
 
         app = create_app(Config)
         app.test_client_class = HonestClient
+        specification(app)
         with app.app_context():
             db.create_all()
         yield app

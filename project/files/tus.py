@@ -49,23 +49,29 @@ def read_checksum(said: str | None) -> Checksum | None:
 def read_name(described: str) -> str | None:
     """Return the `filename` in an `Upload-Metadata`, or refuse with Malformed what is none."""
     named = _read_metadata(described)
-    return named.get('filename') or named.get('name')
+    said = named.get('filename') or named.get('name')
+    try:
+        return said.decode() if said else None
+    except UnicodeDecodeError:
+        raise Malformed('The filename in Upload-Metadata must be UTF-8') from None
 
 
 def read_type(described: str) -> str | None:
     """Return the `filetype` in an `Upload-Metadata`: what its client says the file is."""
     named = _read_metadata(described)
-    return named.get('filetype') or named.get('type')
+    said = named.get('filetype') or named.get('type')
+    return said.decode(errors='replace') if said else None
 
 
-def _read_metadata(described: str) -> dict[str, str]:
-    named: dict[str, str] = {}
+def _read_metadata(described: str) -> dict[str, bytes]:
+    """Return the values by their keys. What is in those that nobody knows is their client's."""
+    named: dict[str, bytes] = {}
     for pair in filter(None, described.split(',')):
         key, _, value = pair.strip().partition(' ')
-        try:
-            named[key] = b64decode(value, validate=True).decode()
-        except ValueError:
-            raise Malformed('Upload-Metadata must be keys, each with a value in base64') from None
         if not key.isascii() or not key:
             raise Malformed('Upload-Metadata has a key that is none')
+        try:
+            named[key] = b64decode(value, validate=True)
+        except ValueError:
+            raise Malformed('Upload-Metadata must be keys, each with a value in base64') from None
     return named

@@ -195,6 +195,18 @@ class TestCreation:
 
         assert head(client, response.location).headers['Upload-Metadata'] == said
 
+    def test_leaves_values_that_it_does_not_know_to_the_client(self, client):
+        said = f'thumbprint {b64encode(bytes(range(250, 256))).decode()}'
+
+        response = create(client, Upload_Metadata=said)
+
+        assert head(client, response.location).headers['Upload-Metadata'] == said
+
+    def test_refuses_a_name_that_is_no_text(self, client):
+        said = f'filename {b64encode(bytes(range(250, 256))).decode()}'
+
+        assert create(client, Upload_Metadata=said).status_code == 400
+
     def test_refuses_a_name_that_is_too_long(self, client):
         response = create(client, Upload_Metadata=metadata(filename='x' * 256))
 

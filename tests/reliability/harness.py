@@ -202,7 +202,7 @@ def flask(env: dict[str, str], *arguments: str) -> str:
         [str(BIN / 'flask'), '--app', APP, *arguments],
         cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 

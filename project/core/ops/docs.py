@@ -16,7 +16,9 @@ from project.core.web.endpoint import endpoint
 from project.core.web.headers import policy
 from project.core.web.jsend import api_response
 from project.core.web.openapi import specification
+from project.core.web.openapi_headers import ETAG
 from project.core.web.security import authenticate
+from project.core.web.sending import NAMED
 
 docs = Blueprint('docs', __name__)
 
@@ -29,6 +31,8 @@ ASSETS = {
     'docs.css': OURS,
     'docs.js': OURS,
 }
+
+ASSET = {**NAMED, 'ETag': ETAG}
 
 DOCS = policy(
     ContentSecurityPolicy()
@@ -56,7 +60,7 @@ def openapi_show() -> Response:
 
 
 @docs.get('/docs')
-@endpoint(allow=public, refuses=[NotFound], policy=DOCS, produces='text/html')
+@endpoint(allow=public, refuses=[NotFound], policy=DOCS, produces='text/html', tells=ASSET)
 def docs_show() -> Response:
     """A page to read and try the API."""
     return _asset(OURS, 'docs.html')
@@ -64,7 +68,7 @@ def docs_show() -> Response:
 
 @docs.get('/docs/<string:filename>')
 @endpoint(
-    allow=public, refuses=[NotFound], policy=DOCS, produces='*/*',
+    allow=public, refuses=[NotFound], policy=DOCS, produces='*/*', tells=ASSET,
     arguments={'filename': {'enum': sorted(ASSETS)}},
 )  # fmt: skip
 def docs_asset(filename: str) -> Response:

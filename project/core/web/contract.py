@@ -33,6 +33,15 @@ UNCONDITIONAL = ('GET', 'HEAD', 'POST')
 Route: TypeAlias = tuple[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A header that a route reads, or answers with: what it says, and its JSON Schema."""
+
+    says: str
+    schema: Mapping[str, Any] = field(default_factory=lambda: {'type': 'string'})
+    required: bool = False
+
+
 @dataclass(frozen=True, kw_only=True)
 class Contract:
     """One route's declaration. Guard, limits, matrix and OpenAPI read this record and no other.
@@ -46,11 +55,13 @@ class Contract:
     :param limit: calls per time, as `limits` writes it: `5/minute`.
     :param versioned: whether `ETag`, `If-None-Match` and `If-Match` apply.
     :param policy: the security headers; looser than the API's only where a route says so.
-    :param produces, consumes: the media type where it is not JSON.
+    :param produces, consumes: the media type where it is not JSON; `produces=''` of headers alone.
     :param largest: the configuration key of the largest body, where it is not everybody's 1 MiB.
     :param later: whether it may answer 202 with `Retry-After`: what is asked for is being made.
     :param arguments: what is true of parts of the URL beyond their converter, as JSON Schema.
     :param location: the endpoint that shows what was created, and the name of its id.
+    :param asks, tells: headers that it reads, and those of its success, by their names; those that
+        follow from the rest (`ETag`, `Range`, `Location`) need no mention.
     """
 
     allow: Access
@@ -70,6 +81,8 @@ class Contract:
     later: bool = False
     arguments: Mapping[str, Any] = field(default_factory=dict)
     location: tuple[str, str] | None = None
+    asks: Mapping[str, Header] = field(default_factory=dict)
+    tells: Mapping[str, Header] = field(default_factory=dict)
 
     @property
     def is_list(self) -> bool:

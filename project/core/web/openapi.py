@@ -10,12 +10,12 @@ from flask import Flask, current_app
 from marshmallow import Schema, fields
 from werkzeug.routing import Rule
 
-from project.core.errors import RangeNotSatisfiable
 from project.core.permissions import declared
 
-from .contract import UNCONDITIONAL, Contract, declared_methods, handler_of, implied
+from .contract import Contract, declared_methods, handler_of, implied
 from .fields import EmailAddress, PinCode, Text, Timestamp
 from .headers import EXPOSED
+from .openapi_headers import READING, has_ranges, header_parameters, response_headers
 
 ARGUMENT = re.compile(r'<(?:(?P<kind>\w+)(?:\([^)]*\))?:)?(?P<name>\w+)>')
 KINDS: dict[str, dict[str, Any]] = {
@@ -74,15 +74,13 @@ def _build(app: Flask) -> dict[str, Any]:
 
 
 def _documented(app: Flask, rule: Rule) -> set[str]:
-    """Return the methods of a rule; HEAD only where there are bytes to ask about."""
+    """Return the methods of a rule; HEAD only where it is no mere GET without a body: of bytes."""
     methods = declared_methods(rule)
-    if 'HEAD' in methods and not _has_ranges(app.extensions['contracts'][rule.endpoint, 'HEAD']):
+    if {'GET', 'HEAD'} <= methods and not has_ranges(
+        app.extensions['contracts'][rule.endpoint, 'HEAD']
+    ):
         methods -= {'HEAD'}
     return methods
-
-
-def _has_ranges(contract: Contract) -> bool:
-    return RangeNotSatisfiable in contract.refuses
 
 
 def _constraints(_converter: Any, field: Any, **_: Any) -> dict[str, Any]:
@@ -109,12 +107,14 @@ def _operation(app: Flask, rule: Rule, method: str) -> dict[str, Any]:
         'summary': summary.rstrip('.'),
         'description': description.strip() or summary,
         'tags': [_tag(rule)],
-        'parameters': [*_url_parameters(rule, contract), *_query_parameters(contract)],
+        'parameters': [
+            *_url_parameters(rule, contract),
+            *_query_parameters(contract),
+            *header_parameters(rule, method, contract),
+        ],
         'responses': _responses(rule, method, contract),
         **_security(contract),
     }
-    if contract.versioned and method not in UNCONDITIONAL:
-        operation['parameters'].append(_header('If-Match', 'The version that may be changed.'))
     if body := _body(contract):
         # Bytes as they are may be none at all.
         operation['requestBody'] = {'required': not contract.consumes, 'content': body}
@@ -153,10 +153,6 @@ def _query_parameters(contract: Contract) -> list[dict[str, Any]]:
     return [{'in': 'query', 'schema': contract.query}] if contract.query else []
 
 
-def _header(name: str, description: str) -> dict[str, Any]:
-    return {'name': name, 'in': 'header', 'description': description, 'schema': {'type': 'string'}}
-
-
 def _body(contract: Contract) -> dict[str, Any]:
     body: dict[str, Any] = {}
     if contract.body:
@@ -169,11 +165,12 @@ def _body(contract: Contract) -> dict[str, Any]:
 
 
 def _responses(rule: Rule, method: str, contract: Contract) -> dict[str, Any]:
-    responses: dict[str, Any] = {str(contract.code): _success(contract)}
-    if method == 'HEAD':
-        responses = {str(contract.code): {'description': 'What is true of the bytes'}}
-    if contract.code == 204:
-        responses = {'204': {'description': 'Done, and nothing to say but in headers'}}
+    success = _success(contract)
+    if method == 'HEAD' or contract.code == 204 or contract.produces == '':
+        success = {'description': 'Nothing but headers'}
+    responses: dict[str, Any] = {
+        str(contract.code): {**success, **response_headers(contract, contract.code)}
+    }
     refusals = [*contract.refuses, *implied(rule, method, contract)]
     for code in sorted({refusal.http_code for refusal in refusals}):
         responses[str(code)] = FAIL
@@ -183,15 +180,16 @@ def _responses(rule: Rule, method: str, contract: Contract) -> dict[str, Any]:
     if rule.arguments or contract.query:
         # The server's own, to more than 8,190 bytes of address.
         responses['414'] = FAIL
-    if contract.versioned and method == 'GET':
+    if method in READING and (contract.versioned or has_ranges(contract)):
         responses['304'] = {'description': 'Not modified'}
-    if _has_ranges(contract) and method == 'GET':
-        responses['206'] = {**_success(contract), 'description': 'A range of it'}
-        responses['304'] = {'description': 'Not modified'}
+    if has_ranges(contract) and method == 'GET':
+        part = {**success, 'description': 'A range of it'}
+        responses['206'] = {**part, **response_headers(contract, 206)}
     if contract.largest:
         responses['507'] = ERROR
     if contract.later:
-        responses['202'] = {'description': 'Being made: ask again after `Retry-After` seconds'}
+        made = {'description': 'Being made: ask again after `Retry-After` seconds'}
+        responses['202'] = {**made, **response_headers(contract, 202)}
     return {**responses, '500': ERROR, '503': ERROR}
 
 

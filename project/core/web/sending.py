@@ -13,10 +13,15 @@ from werkzeug.wsgi import FileWrapper
 from project.core.data.storage import Stored, storage
 from project.core.errors import RangeNotSatisfiable
 
+from .contract import Header
 from .ranges import BLOCK, Pieces, Range, Window, requested_ranges
 
 # Who sends: this service, nginx from the folder that it sees, or the S3 server.
 NONE, X_ACCEL, REDIRECT = 'none', 'x-accel', 'redirect'
+
+# What bytes with a name are answered with, and those whose hash is known.
+NAMED = {'Content-Disposition': Header('What it is called, and whether it may be shown in place.')}
+DESCRIBED = {**NAMED, 'Repr-Digest': Header('What all of it hashes to, by `sha-256` (RFC 9530).')}
 
 # Where `deploy/nginx.conf` sends from: all of a file whatever was asked for, or the ranges of it.
 WHOLE, RANGES = '/_storage/whole/', '/_storage/ranges/'

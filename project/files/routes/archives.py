@@ -8,6 +8,7 @@ from marshmallow import Schema, fields, validate
 from project.core.web.access import current, member
 from project.core.web.endpoint import endpoint
 from project.core.web.headers import BYTES
+from project.core.web.sending import NAMED
 from project.files import service
 from project.files.errors import UNCLEAN, FileNotFound
 from project.files.permissions import READ
@@ -25,7 +26,7 @@ class ArchiveRequest(Schema):
 
 @blueprint.post('/archives')
 @endpoint(
-    allow=member(READ), body=ArchiveRequest, policy=BYTES, produces='application/zip',
+    allow=member(READ), body=ArchiveRequest, policy=BYTES, produces='application/zip', tells=NAMED,
     refuses=[FileNotFound, *UNCLEAN], limit='60/minute',
 )  # fmt: skip
 def archive_create(body: dict[str, Any]) -> Response:

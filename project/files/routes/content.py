@@ -15,7 +15,7 @@ from project.core.web.endpoint import endpoint
 from project.core.web.fields import UploadedFile
 from project.core.web.headers import BYTES
 from project.core.web.pagination import ListQuery, sort_by
-from project.core.web.sending import send_bytes
+from project.core.web.sending import DESCRIBED, send_bytes
 from project.files import service
 from project.files.errors import (
     UNCLEAN,
@@ -40,7 +40,7 @@ class ContentQuery(Schema):
 
 @blueprint.get('/<uuid:file_id>/content')
 @endpoint(
-    allow=member(READ), query=ContentQuery, policy=BYTES, produces='*/*',
+    allow=member(READ), query=ContentQuery, policy=BYTES, produces='*/*', tells=DESCRIBED,
     refuses=[FileNotFound, *UNCLEAN, RangeNotSatisfiable],
 )  # fmt: skip
 def file_content(file_id: UUID, query: dict[str, Any]) -> Response:
@@ -101,7 +101,7 @@ def version_list(file_id: UUID, page: PageRequest) -> Page:
 
 @blueprint.get('/<uuid:file_id>/versions/<int:number>/content')
 @endpoint(
-    allow=member(READ), query=ContentQuery, policy=BYTES, produces='*/*',
+    allow=member(READ), query=ContentQuery, policy=BYTES, produces='*/*', tells=DESCRIBED,
     refuses=[FileNotFound, *UNCLEAN, RangeNotSatisfiable],
 )  # fmt: skip
 def version_content(file_id: UUID, number: int, query: dict[str, Any]) -> Response:

@@ -10,10 +10,12 @@ from project.core.data.guesses import GuessesSpent
 from project.core.data.keyset import CursorInvalid, Page, PageRequest
 from project.core.errors import RangeNotSatisfiable
 from project.core.web.access import current, member, public
+from project.core.web.contract import Header
 from project.core.web.endpoint import endpoint
 from project.core.web.fields import Password, Timestamp
 from project.core.web.headers import BYTES
 from project.core.web.pagination import ListQuery, sort_by
+from project.core.web.sending import DESCRIBED
 from project.files import service
 from project.files.errors import (
     UNCLEAN,
@@ -31,6 +33,8 @@ from .mount import blueprint
 
 # What may be wrong with a link, for who follows it.
 FOLLOWING = (LinkNotFound, FileNotFound, LinkPasswordWrong, GuessesSpent)
+
+PASSWORD = {'X-Link-Password': Header('The password of the link, where it has one.')}
 
 # A guess at a link is hopeless; at its password it costs the service a core for 50 ms.
 OFTEN = '120/minute'
@@ -84,7 +88,9 @@ def link_delete(link_id: UUID) -> None:
 
 
 @blueprint.get('/shared/<string:token>')
-@endpoint(allow=public, returns=SharedSchema, refuses=FOLLOWING, limit=OFTEN)
+@endpoint(
+    allow=public, returns=SharedSchema, refuses=FOLLOWING, asks=PASSWORD, limit=OFTEN,
+)  # fmt: skip
 def shared_show(token: str) -> Any:
     """Show what a share link leads to."""
     _, file = service.follow_link(token, request.headers.get('X-Link-Password'))
@@ -94,7 +100,7 @@ def shared_show(token: str) -> Any:
 @blueprint.get('/shared/<string:token>/content')
 @endpoint(
     allow=public, policy=BYTES, produces='*/*', refuses=[*FOLLOWING, *UNCLEAN, RangeNotSatisfiable],
-    limit=OFTEN,
+    asks=PASSWORD, tells=DESCRIBED, limit=OFTEN,
 )  # fmt: skip
 def shared_content(token: str) -> Response:
     """Download what a share link leads to, whole or ranges of it."""

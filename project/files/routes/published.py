@@ -9,6 +9,7 @@ from project.core.web.access import current, member, public
 from project.core.web.endpoint import endpoint
 from project.core.web.headers import BYTES, PUBLISHED
 from project.core.web.ranges import ignore_odd_ranges
+from project.core.web.sending import NAMED
 from project.files import service
 from project.files.permissions import READ
 
@@ -16,7 +17,13 @@ from .mount import blueprint
 
 
 @blueprint.get('/report')
-@endpoint(allow=member(READ), policy=BYTES, produces='text/plain', refuses=[RangeNotSatisfiable])
+@endpoint(
+    allow=member(READ),
+    policy=BYTES,
+    produces='text/plain',
+    tells=NAMED,
+    refuses=[RangeNotSatisfiable],
+)
 def report_show() -> Response:
     """Download `report.txt`, a summary of your files."""
     report = BytesIO(service.get_report(current().user_id).encode())
@@ -28,7 +35,7 @@ def report_show() -> Response:
 
 @blueprint.get('/public/<path:filename>')
 @endpoint(
-    allow=public, policy=PUBLISHED, produces='*/*',
+    allow=public, policy=PUBLISHED, produces='*/*', tells=NAMED,
     refuses=[NotFound, RangeNotSatisfiable],
 )  # fmt: skip
 def published_show(filename: str) -> Response:

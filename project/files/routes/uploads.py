@@ -29,6 +29,17 @@ from project.files.errors import (
 from project.files.permissions import WRITE
 
 from .mount import blueprint
+from .upload_headers import (
+    CHECKSUM,
+    LENGTH,
+    METADATA,
+    OFFSET,
+    OVERRIDE,
+    PLACE,
+    PROGRESS,
+    RESUMABLE,
+    SPOKEN,
+)
 
 TUS = (*API, ('Tus-Resumable', tus.VERSION))
 
@@ -45,7 +56,7 @@ class UploadsView(MethodView):
     init_every_request = False
     provide_automatic_options = False
 
-    @endpoint(allow=public, code=204, policy=TUS)
+    @endpoint(allow=public, code=204, policy=TUS, tells=SPOKEN)
     def options(self) -> Response:
         """Say what is spoken here (tus 1.0.0)."""
         response = empty(204)
@@ -56,7 +67,8 @@ class UploadsView(MethodView):
         return response
 
     @endpoint(
-        allow=member(WRITE), code=201, policy=TUS, consumes='*/*', produces='*/*',
+        allow=member(WRITE), code=201, policy=TUS, consumes='*/*', produces='',
+        asks={**RESUMABLE, **LENGTH, **METADATA, **CHECKSUM}, tells={**PLACE, **PROGRESS},
         largest='FILES_MAX_SIZE', limit='600/minute',
         refuses=[*CREATING, PastTheEnd, ChecksumDiffers, Invalid],
     )  # fmt: skip
@@ -92,8 +104,8 @@ class UploadView(MethodView):
     init_every_request = False
 
     @endpoint(
-        allow=member(WRITE), policy=TUS, produces='*/*',
-        refuses=[TusVersionUnknown, UploadNotFound],
+        allow=member(WRITE), policy=TUS, produces='', asks=RESUMABLE,
+        tells={**PROGRESS, **LENGTH, **METADATA}, refuses=[TusVersionUnknown, UploadNotFound],
     )  # fmt: skip
     def head(self, upload_id: UUID) -> Response:
         """Say how far one of your uploads has come: so much of it is on the disk."""
@@ -101,7 +113,8 @@ class UploadView(MethodView):
         return shown(upload_id)
 
     @endpoint(
-        allow=member(WRITE), code=204, policy=TUS, consumes=tus.PIECE, produces='*/*',
+        allow=member(WRITE), code=204, policy=TUS, consumes=tus.PIECE,
+        asks={**RESUMABLE, **OFFSET, **CHECKSUM}, tells=PROGRESS,
         largest='FILES_MAX_SIZE', refuses=APPENDING,
     )  # fmt: skip
     def patch(self, upload_id: UUID) -> Response:
@@ -114,7 +127,7 @@ class UploadView(MethodView):
         return go_on(upload_id)
 
     @endpoint(
-        allow=member(WRITE), code=204, policy=TUS, produces='*/*',
+        allow=member(WRITE), code=204, policy=TUS, asks=RESUMABLE,
         refuses=[TusVersionUnknown, UploadNotFound],
     )  # fmt: skip
     def delete(self, upload_id: UUID) -> Response:
@@ -123,8 +136,8 @@ class UploadView(MethodView):
         return given_up(upload_id)
 
     @endpoint(
-        allow=member(WRITE), code=204, policy=TUS, consumes='*/*', produces='*/*',
-        largest='FILES_MAX_SIZE', refuses=[*APPENDING, Malformed],
+        allow=member(WRITE), code=204, policy=TUS, consumes='*/*', asks={**RESUMABLE, **OVERRIDE},
+        tells=PROGRESS, largest='FILES_MAX_SIZE', refuses=[*APPENDING, Malformed],
     )  # fmt: skip
     def post(self, upload_id: UUID) -> Response:
         """Do what `X-HTTP-Method-Override` says: PATCH, HEAD or DELETE, for who cannot say so."""

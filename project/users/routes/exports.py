@@ -11,7 +11,7 @@ from project.core.web.access import current, member
 from project.core.web.endpoint import endpoint
 from project.core.web.headers import BYTES
 from project.core.web.pagination import ListQuery, sort_by
-from project.core.web.sending import send_bytes
+from project.core.web.sending import DESCRIBED, send_bytes
 from project.users import service
 from project.users.errors import ExportNotFound, ExportNotReady, ExportUnderWay, TooManyExports
 from project.users.schemas import ExportSchema
@@ -58,7 +58,7 @@ def export_show(export_id: UUID) -> Any:
 
 @blueprint.get('/me/exports/<uuid:export_id>/content')
 @endpoint(
-    allow=member(fresh=True), policy=BYTES, produces=ZIP,
+    allow=member(fresh=True), policy=BYTES, produces=ZIP, tells=DESCRIBED,
     refuses=[ExportNotFound, ExportNotReady, RangeNotSatisfiable],
 )  # fmt: skip
 def export_content(export_id: UUID) -> Response:

@@ -9,7 +9,7 @@ from openapi_spec_validator import validate as validate_document
 from project.core.errors import Conflict, RangeNotSatisfiable
 from project.core.ops.api import ROOT
 from project.core.web.access import can, public
-from project.core.web.contract import declared_methods, implied
+from project.core.web.contract import Header, declared_methods, implied
 from project.core.web.endpoint import endpoint
 from project.core.web.fields import EmailAddress, PinCode, Text, Timestamp
 from project.core.web.openapi import ARGUMENT, specification
@@ -69,6 +69,16 @@ def boat_show(boat_id):
     """Show a boat."""
 
 
+@boats.post('/<uuid:boat_id>/anchor')
+@endpoint(
+    allow=public, code=201, produces='', later=True,
+    asks={'Boat-Depth': Header('Metres.', {'type': 'integer'}, required=True)},
+    tells={'Boat-Held': Header('By what.')},
+)  # fmt: skip
+def boat_anchor(boat_id):
+    """Cast the anchor."""
+
+
 @boats.get('/all')
 @endpoint(allow=public, returns=BoatSchema, many=True)
 def boats_all():
@@ -83,6 +93,10 @@ def document(kernel):
 
 def content(operation, code='200', kind='application/json'):
     return operation['responses'][code]['content'][kind]['schema']
+
+
+def headers_of(operation):
+    return {p['name'] for p in operation['parameters'] if p['in'] == 'header'}
 
 
 class TestSpecification:
@@ -101,7 +115,7 @@ class TestSpecification:
         found = {(path, method) for path in paths for method in paths[path]}
         assert {pair for pair in found if pair[1] != 'head'} == expected
 
-    def test_has_head_where_there_are_bytes_to_ask_about(self, app):
+    def test_has_head_where_it_is_more_than_a_get_without_a_body(self, app):
         paths = specification(app)['paths']
 
         assert {path for path in paths if 'head' in paths[path]} == {
@@ -114,6 +128,7 @@ class TestSpecification:
             '/api/v1/users/me/avatar',
             '/api/v1/users/{username}/avatar',
             '/api/v1/users/me/exports/{export_id}/content',
+            '/api/v1/files/uploads/{upload_id}',
         }
 
     def test_says_every_refusal_that_is_declared_or_implied(self, app):
@@ -217,6 +232,36 @@ class TestSpecification:
 
         assert content(picture, kind='image/webp') == {'type': 'string', 'format': 'binary'}
         assert {'206', '304'} <= set(picture['responses'])
+
+    def test_says_which_headers_are_read(self, document):
+        paths = document['paths']
+
+        assert headers_of(paths['/boats/{boat_id}']['put']) == {'If-Match'}
+        assert headers_of(paths['/boats/{boat_id}']['get']) == {'If-None-Match'}
+        assert headers_of(paths['/boats/{boat_id}/picture']['get']) == {
+            'If-None-Match', 'Range', 'If-Range',
+        }  # fmt: skip
+        assert headers_of(paths['/boats/{boat_id}/picture']['head']) == {'If-None-Match'}
+        [depth] = paths['/boats/{boat_id}/anchor']['post']['parameters'][1:]
+        assert depth == {
+            'name': 'Boat-Depth', 'in': 'header', 'required': True, 'description': 'Metres.',
+            'schema': {'type': 'integer'},
+        }  # fmt: skip
+
+    def test_says_which_headers_tell_of_success(self, document):
+        paths = document['paths']
+
+        picture = paths['/boats/{boat_id}/picture']['get']['responses']
+        assert set(picture['200']['headers']) == {'ETag', 'Accept-Ranges'}
+        assert set(picture['206']['headers']) == {'ETag', 'Accept-Ranges', 'Content-Range'}
+        assert set(paths['/boats/{boat_id}']['get']['responses']['200']['headers']) == {'ETag'}
+        assert set(paths['/boats']['get']['responses']['200']['headers']) == {'Link'}
+        anchored = paths['/boats/{boat_id}/anchor']['post']['responses']
+        assert anchored['201']['headers'] == {
+            'Boat-Held': {'description': 'By what.', 'schema': {'type': 'string'}},
+        }  # fmt: skip
+        assert 'content' not in anchored['201']
+        assert set(anchored['202']['headers']) == {'Retry-After'}
 
     def test_takes_its_words_from_the_docstring(self, document):
         sail = document['paths']['/boats/{boat_id}']['put']
