@@ -61,6 +61,13 @@ class TestCheck:
         assert faults(repair=True) == [('missing', hash_of(b'lost'), False)]
         assert faults() == [('missing', hash_of(b'lost'), False)]
 
+    def test_leaves_to_the_sweeper_what_nobody_has(self, ada):
+        service.delete_file(ada.id, store(ada.id, b'gone').id)
+        path_of(b'gone').unlink()
+
+        assert faults() == []
+        assert [swept.kind for swept in service.sweep()] == ['bytes']
+
     @pytest.mark.parametrize('damage', [b'lust', b'los', b'', b'lost and more'])
     def test_finds_bytes_that_are_others(self, ada, damage):
         store(ada.id, b'lost')

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 import time_machine
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from project.core.clock import now
 from project.core.data.database import db
@@ -174,6 +174,23 @@ class TestCreation:
         assert create(client, 5).status_code == 413
         assert client.post(f'{FILES}?name=x', data=b'12345').status_code == 413
         assert create(client, 4).status_code == 201
+
+    def test_leaves_the_bytes_where_nobody_can_tell_whether_it_began(self, own_app):
+        ada = UserFactory()
+
+        def break_off(connection):
+            connection.connection.commit()
+            raise ConnectionError('committed, and nobody heard of it')
+
+        event.listen(db.engine, 'commit', break_off)
+        try:
+            with pytest.raises(ConnectionError):
+                service.create_upload(ada.id, length=10, name='a')
+        finally:
+            event.remove(db.engine, 'commit', break_off)
+
+        assert db.session.scalar(select(Upload.length)) == 10
+        assert not any(service.check())
 
     def test_makes_a_file_of_nothing_at_once(self, client):
         response = create(client, 0, Upload_Metadata=metadata(filename='empty.txt'))

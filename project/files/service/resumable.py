@@ -68,7 +68,9 @@ def create_upload(owner_id: int, *, length: int, name: str | None, described: st
     Partial(upload_id).create()
     try:
         return _begin(owner_id, upload_id, length, shown, described)
-    except BaseException:
+    except Fail:
+        # Of anything else nobody can tell whether the row is there: a commit may have failed in its
+        # last moment, and be found done when the power, or the connection, is back.
         Partial(upload_id).discard()
         raise
 
