@@ -12,10 +12,11 @@ from uuid import uuid4
 import pytest
 import time_machine
 from sqlalchemy import event, select
+from sqlalchemy.exc import OperationalError
 
 from project.core.clock import now
 from project.core.data.database import db
-from project.core.errors import Unauthorized
+from project.core.errors import Unauthorized, Unavailable
 from project.files import partials, service
 from project.files.errors import ChecksumDiffers, OffsetDiffers, TakenOver
 from project.files.models import Upload
@@ -361,6 +362,22 @@ class TestPatch:
         assert head(client, url).headers['Upload-Offset'] == '10'
         last = patch(client, url, CONTENT[10:], offset=10)
         assert content_of(client, last.headers['X-File-Id']) == CONTENT
+
+    @pytest.mark.parametrize('fault', [Unavailable(), OperationalError('', {}, OSError())])
+    def test_asks_no_more_of_what_has_just_failed(self, ada, fault):
+        class Failing(BytesIO):
+            def read(self, size=-1):
+                block = super().read(size)
+                if not block:
+                    raise fault
+                return block
+
+        upload = service.create_upload(ada.id, length=len(CONTENT), name='a')
+
+        with pytest.raises(type(fault)):
+            service.append(ada.id, upload.id, Failing(CONTENT[:10]), offset=0)
+
+        assert service.get_upload(ada.id, upload.id).offset == 0
 
     def test_goes_on_from_what_was_acknowledged_and_not_from_what_is_there(self, client):
         url = create(client, content=CONTENT[:10]).location

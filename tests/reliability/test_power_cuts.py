@@ -9,6 +9,7 @@ kept, flushed or not: disks that forget their own cache are not part of this.
 import hashlib
 import os
 import random
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -187,8 +188,13 @@ def promises_until_the_cut(both: Disks, disk: Disk | None = None) -> list[Promis
         wait_until(lambda: all(client.promises for client in clients), 20)
         time.sleep(random.uniform(0, 2))
         cut = time.monotonic()
+        running = [service.web.pid, *service.web_workers, *service.workers]
+        # Nobody acts on anything that happens after the cut, or between that of the one disk and
+        # the other: a call that was under way may be told that all is well.
+        for pid in running:
+            os.kill(pid, signal.SIGSTOP)
         both.cut()
-        for pid in [service.web.pid, *service.web_workers, *service.workers]:
+        for pid in running:
             kill(pid)
         service.web.wait()
         for thread in threads:

@@ -15,10 +15,11 @@ from uuid import UUID, uuid4
 
 from flask import current_app
 from sqlalchemy import delete, insert, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from project.core.clock import now
 from project.core.data.database import AnyRow, after_commit, atomic, db, stepwise
-from project.core.errors import Fail
+from project.core.errors import Fail, Unavailable
 from project.files import blobs, tus
 from project.files.errors import (
     ChecksumDiffers,
@@ -140,7 +141,8 @@ def append(
     writer = _Writer(owner_id, upload, checksum)
     try:
         writer.fill(stream)
-    except Fail:
+    except (Fail, Unavailable, SQLAlchemyError):
+        # Refused; or disk or database failed, which are not asked for more then.
         raise
     except Exception:
         # The connection broke, however the server says so.
