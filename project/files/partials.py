@@ -14,11 +14,9 @@ from pathlib import Path
 from typing import BinaryIO, cast
 from uuid import UUID
 
-from project.core.data.storage import disk, make_folder, storage, sync_folder
+from project.core.data.storage import disk, make_folder, storage, sync_file, sync_folder
 
 from .errors import UploadNotFound
-
-BLOCK = 1024 * 1024
 
 
 class Partial:
@@ -81,9 +79,8 @@ class Partial:
                 return
             make_folder(self.path.parent)
             copy = self.path.with_suffix('.copy')
-            with copy.open('wb', buffering=0) as into:
-                shutil.copyfileobj(file, into, BLOCK)
-                os.fsync(into.fileno())
+            shutil.copyfile(file.name, copy)
+            sync_file(copy)
             copy.rename(self.path)
             sync_folder(self.path.parent)
             for place in self._places[1:]:

@@ -23,7 +23,7 @@ import requests
 
 from .accounts import API, PASSWORD, log_in, make_users
 from .disk import Action, Disk, Ext4, Kind
-from .harness import IS_LONG, Attacked, attacked, figure, kill, wait_until
+from .harness import IS_LONG, Attacked, attacked, children, figure, kill, wait_until
 from .test_uploads import BROKEN, TUS, ledger_is_right
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
@@ -188,7 +188,8 @@ def promises_until_the_cut(both: Disks, disk: Disk | None = None) -> list[Promis
         wait_until(lambda: all(client.promises for client in clients), 20)
         time.sleep(random.uniform(0, 2))
         cut = time.monotonic()
-        running = [service.web.pid, *service.web_workers, *service.workers]
+        assert service.supervisor
+        running = [service.web.pid, *children(service.web.pid), *children(service.supervisor)]
         # Nobody acts on anything that happens after the cut, or between that of the one disk and
         # the other: a call that was under way may be told that all is well.
         for pid in running:

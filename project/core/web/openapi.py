@@ -74,7 +74,7 @@ def _build(app: Flask) -> dict[str, Any]:
 
 
 def _documented(app: Flask, rule: Rule) -> set[str]:
-    """Return the methods of a rule; HEAD only where it is no mere GET without a body: of bytes."""
+    """Return the methods of a rule; HEAD only of bytes, or where there is no GET."""
     methods = declared_methods(rule)
     if {'GET', 'HEAD'} <= methods and not has_ranges(
         app.extensions['contracts'][rule.endpoint, 'HEAD']

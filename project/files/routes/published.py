@@ -18,12 +18,9 @@ from .mount import blueprint
 
 @blueprint.get('/report')
 @endpoint(
-    allow=member(READ),
-    policy=BYTES,
-    produces='text/plain',
-    tells=NAMED,
+    allow=member(READ), policy=BYTES, produces='text/plain', tells=NAMED,
     refuses=[RangeNotSatisfiable],
-)
+)  # fmt: skip
 def report_show() -> Response:
     """Download `report.txt`, a summary of your files."""
     report = BytesIO(service.get_report(current().user_id).encode())

@@ -4,7 +4,6 @@ from project.core.web.contract import Header
 from project.files import tus
 
 COUNTED = {'type': 'integer', 'minimum': 0, 'maximum': 10**tus.MOST_DIGITS - 1}
-DATE = 'in the form of an HTTP date'
 
 RESUMABLE = {
     'Tus-Resumable': Header(
@@ -32,7 +31,7 @@ OVERRIDE = {
 
 PROGRESS = {
     'Upload-Offset': Header('How many bytes are on the disk.', COUNTED),
-    'Upload-Expires': Header(f'When it is given up, unless another piece comes; {DATE}.'),
+    'Upload-Expires': Header('When it is given up, unless another piece comes: an HTTP date.'),
     'X-File-Id': Header(
         'Which file has come of it, once all is there.', {'type': 'string', 'format': 'uuid'}
     ),

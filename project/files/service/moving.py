@@ -15,6 +15,8 @@ def move_storage(to: str) -> Iterator[Moved]:
     """Copy everything to the storage at an address, and yield each key with what became of it.
 
     From the storage in use; from the one before it where the address is that of the one in use.
+    Uploads under way come along once new ones lie elsewhere.
+
     Stops with SystemExit at what is no address.
     """
     source, target = storage(), storage_at(current_app, to, name='--to')

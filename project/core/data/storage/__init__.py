@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from flask import Flask, current_app
 
-from .disk import disk, make_folder, sync_folder
+from .disk import disk, make_folder, sync_file, sync_folder
 from .local import LocalStorage
 from .moving import Moved, move
 from .places import Staged, Storage, Stored
@@ -17,7 +17,7 @@ from .succession import Succession
 
 __all__ = [
     'LocalStorage', 'Moved', 'Staged', 'Storage', 'Stored', 'Succession', 'disk', 'make_folder',
-    'move', 'storage', 'storage_at', 'sync_folder',
+    'move', 'storage', 'storage_at', 'sync_file', 'sync_folder',
 ]  # fmt: skip
 
 # What may stand behind the `?` of an s3: address.

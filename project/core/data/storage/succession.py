@@ -18,9 +18,9 @@ class Succession(Storage):
     @property
     def partials(self) -> list[Path]:
         """Return the folders of both: what is under way goes on."""
-        return (
-            [self.partial] if self.old.spool == self.new.spool else [self.partial, self.old.partial]
-        )
+        if self.old.spool == self.new.spool:
+            return [self.partial]
+        return [self.partial, self.old.partial]
 
     def prepare(self, path: Path, key: str) -> None:
         """Make a file durable in the new one."""
