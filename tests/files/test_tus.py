@@ -601,6 +601,9 @@ class TestMethodOverride:
         response = client.post(url, data=CONTENT, content_type=PIECE, headers=headers)
 
         assert response.status_code == 204
+        shown = client.post(url, headers={**SPEAKING, 'X-HTTP-Method-Override': 'HEAD'})
+        assert shown.status_code == 204
+        assert shown.headers['Upload-Offset'] == str(len(CONTENT))
         gone = client.post(url, headers={**SPEAKING, 'X-HTTP-Method-Override': 'DELETE'})
         assert gone.status_code == 204
 

@@ -137,7 +137,8 @@ class UploadView(MethodView):
 
     @endpoint(
         allow=member(WRITE), code=204, policy=TUS, consumes='*/*', asks={**RESUMABLE, **OVERRIDE},
-        tells=PROGRESS, largest='FILES_MAX_SIZE', refuses=[*APPENDING, Malformed],
+        tells={**PROGRESS, **LENGTH, **METADATA}, largest='FILES_MAX_SIZE',
+        refuses=[*APPENDING, Malformed],
     )  # fmt: skip
     def post(self, upload_id: UUID) -> Response:
         """Do what `X-HTTP-Method-Override` says: PATCH, HEAD or DELETE, for who cannot say so."""
@@ -146,7 +147,10 @@ class UploadView(MethodView):
         method = request.headers.get('X-HTTP-Method-Override', '').upper()
         if method not in meant:
             raise Malformed('X-HTTP-Method-Override must be PATCH, HEAD or DELETE')
-        return meant[method](upload_id)
+        response = meant[method](upload_id)
+        # Whatever is meant: to a HEAD, too, tus allows it.
+        response.status_code = 204
+        return response
 
 
 blueprint.add_url_rule('/uploads', view_func=UploadsView.as_view('uploads'))
