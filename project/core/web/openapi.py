@@ -26,6 +26,7 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 # How the schemas of what comes in are called; the others are answers, which are always whole.
 REQUESTS = ('Request', 'Form', 'Query')
+BYTES = {'type': 'string', 'format': 'binary'}
 FAIL = {'$ref': '#/components/responses/Fail'}
 ERROR = {'$ref': '#/components/responses/Error'}
 
@@ -160,7 +161,7 @@ def _body(contract: Contract) -> dict[str, Any]:
     if contract.form:
         body['multipart/form-data'] = {'schema': contract.form}
     if contract.consumes:
-        body[contract.consumes] = {'schema': {'type': 'string', 'format': 'binary'}}
+        body[contract.consumes] = {'schema': BYTES}
     return body
 
 
@@ -183,7 +184,8 @@ def _responses(rule: Rule, method: str, contract: Contract) -> dict[str, Any]:
     if method in READING and (contract.versioned or has_ranges(contract)):
         responses['304'] = {'description': 'Not modified'}
     if has_ranges(contract) and method == 'GET':
-        part = {**success, 'description': 'A range of it'}
+        content = {**success['content'], 'multipart/byteranges': {'schema': BYTES}}
+        part = {'description': 'A range of it, or several', 'content': content}
         responses['206'] = {**part, **response_headers(contract, 206)}
     if contract.largest:
         responses['507'] = ERROR
@@ -196,7 +198,7 @@ def _responses(rule: Rule, method: str, contract: Contract) -> dict[str, Any]:
 def _success(contract: Contract) -> dict[str, Any]:
     if contract.produces:
         is_json = contract.produces == 'application/json'
-        schema = {'type': 'object'} if is_json else {'type': 'string', 'format': 'binary'}
+        schema = {'type': 'object'} if is_json else BYTES
         content = {contract.produces: {'schema': schema}}
         return {'description': 'The bytes', 'content': content}
     data: Any = {'type': 'null'}

@@ -232,6 +232,7 @@ class TestSpecification:
 
         assert content(picture, kind='image/webp') == {'type': 'string', 'format': 'binary'}
         assert {'206', '304'} <= set(picture['responses'])
+        assert set(picture['responses']['206']['content']) == {'image/webp', 'multipart/byteranges'}
 
     def test_says_which_headers_are_read(self, document):
         paths = document['paths']
