@@ -8,6 +8,7 @@ import logging
 import time
 from functools import cache
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import Flask, current_app, g
 from limits import RateLimitItem, parse
@@ -27,14 +28,15 @@ parsed = cache(parse)
 
 
 class Limiter:
-    """Counts calls in fixed windows."""
+    """Counts calls in fixed windows: in Redis, beside whoever counts there under other names."""
 
-    def __init__(self, redis_url: str) -> None:
+    def __init__(self, redis_url: str, name: str = '') -> None:
         self.local = FixedWindowRateLimiter(MemoryStorage())
         self.shared = self.local
         if redis_url:
             patience: dict[str, Any] = {'socket_timeout': 0.25, 'socket_connect_timeout': 0.25}
-            self.shared = FixedWindowRateLimiter(RedisStorage(redis_url, **patience))
+            storage = RedisStorage(redis_url, key_prefix=f'LIMITS:{name}', **patience)
+            self.shared = FixedWindowRateLimiter(storage)
 
     def hit(self, item: RateLimitItem, *identifiers: str) -> tuple[bool, int, int]:
         """Count a call. Return whether it is within the limit, what is left, and for how long."""
@@ -56,8 +58,18 @@ class Limiter:
 
 def init_app(app: Flask) -> None:
     """Give the application its counters, and their state to every limited answer."""
-    app.extensions['limiter'] = Limiter(app.config['REDIS_URL'])
+    name = database_name(app.config['SQLALCHEMY_DATABASE_URI'])
+    app.extensions['limiter'] = Limiter(app.config['REDIS_URL'], name)
     app.after_request(add_ratelimit)
+
+
+def database_name(url: str) -> str:
+    """Return where a database is, without who may enter.
+
+    User 1 of another database is somebody else: staging and production may share a Redis.
+    """
+    parts = urlsplit(url)
+    return f'{parts.hostname or ""}:{parts.port or ""}{parts.path}'
 
 
 def count_request(limit: str, endpoint: str, principal: Principal | None) -> None:

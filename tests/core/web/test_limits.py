@@ -11,7 +11,7 @@ import time_machine
 from limits import parse
 
 from project.core.web.access import member
-from project.core.web.limits import Limiter
+from project.core.web.limits import Limiter, database_name
 from tests.client import reasons
 
 from ..apps import bearer, principal
@@ -72,6 +72,14 @@ class TestLimiter:
 
         assert is_shared is bool(REDIS)
 
+    def test_counts_the_users_of_each_database_apart(self):
+        item, key = parse('1/minute'), uuid4().hex
+        names = (database_name(f'postgresql://eve:secret@db.example.com/{n}') for n in ('a', 'b'))
+        one, other = (Limiter(REDIS, name) for name in names)
+
+        assert one.hit(item, key)[0]
+        assert other.hit(item, key)[0]
+
     def test_counts_for_itself_when_redis_does_not_answer(self, unused_port, caplog):
         limiter = Limiter(f'redis://127.0.0.1:{unused_port}/0')
         item = parse('1/minute')
@@ -81,6 +89,21 @@ class TestLimiter:
         assert {(r.levelno, r.message) for r in caplog.records if 'Redis' in r.message} == {
             (logging.WARNING, 'Redis does not answer: limits are counted in this process')
         }
+
+
+class TestDatabaseName:
+    @pytest.mark.parametrize(
+        ('url', 'name'),
+        [
+            ('postgresql://eve:secret@db.example.com:5433/app?sslmode=require',
+             'db.example.com:5433/app'),
+            ('postgresql:///app', ':/app'),
+            ('sqlite:////srv/var/app.sqlite', '://srv/var/app.sqlite'),
+            ('sqlite://', ':'),
+        ],
+    )  # fmt: skip
+    def test_tells_the_place_and_no_secret(self, url, name):
+        assert database_name(url) == name
 
 
 class TestCountRequest:
