@@ -121,7 +121,7 @@ def files_scan(ctx: click.Context, again: bool, as_json: bool) -> None:
 @dry_run
 @as_json
 def files_sweep(dry_run: bool, as_json: bool) -> None:
-    """Remove trash past its time, bytes that no file has, and uploads that broke off."""
+    """Remove trash past its time, links long over, and bytes that nobody has or that broke off."""
     removed = Counter(swept.kind for swept in counting('Sweeping', service.sweep(dry_run=dry_run)))
-    row = {kind: removed[kind] for kind in ('trash', 'bytes', 'incoming')}
+    row = {kind: removed[kind] for kind in ('trash', 'links', 'bytes', 'incoming')}
     show([row], tuple(row), as_json=as_json, one=True)

@@ -232,7 +232,8 @@ class TestFilesSweep:
         FileFactory(expired=True)
         FileFactory(expired=True)
 
-        assert json.loads(run('sweep', '--json')) == {'trash': 2, 'bytes': 2, 'incoming': 0}
+        removed = {'trash': 2, 'links': 0, 'bytes': 2, 'incoming': 0}
+        assert json.loads(run('sweep', '--json')) == removed
         assert kept() == []
 
     def test_a_dry_run_changes_nothing(self, run, kept):
@@ -240,8 +241,8 @@ class TestFilesSweep:
 
         counted = json.loads(run('sweep', '--dry-run', '--json'))
 
-        assert counted == {'trash': 1, 'bytes': 0, 'incoming': 0}
+        assert counted == {'trash': 1, 'links': 0, 'bytes': 0, 'incoming': 0}
         assert len(kept()) == 1
 
     def test_nothing_to_do_is_fine(self, run):
-        assert run('sweep').split()[-3:] == ['0', '0', '0']
+        assert run('sweep').split()[-4:] == ['0'] * 4

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 import time_machine
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from project.core.clock import now
 from project.core.data.database import db
@@ -145,6 +145,28 @@ class TestLinkDelete:
             response = other.delete(f'{URL}/links/{link_id}')
             assert (response.status_code, set(reasons(response))) == (404, {'link'})
         assert fetch(anybody, link['token']).status_code == 200
+
+
+class TestSweep:
+    def test_removes_links_a_month_after_their_end(self, ada, client, file, clock):
+        ended = service.create_link(ada.id, file.id, expires_at=now() + timedelta(days=1))
+        service.create_link(ada.id, file.id)
+        service.create_link(ada.id, file.id, expires_at=now() + timedelta(days=60))
+        used = service.create_link(ada.id, file.id, max_downloads=1)
+        service.create_link(ada.id, file.id, max_downloads=2)
+        fetch(client, used['token'])
+        clock.shift(timedelta(days=29))
+        assert list(service.sweep()) == []
+
+        clock.shift(timedelta(days=3))
+
+        expected = {str(ended['id']), str(used['id'])}
+        for dry_run in (True, False):
+            swept = list(service.sweep(dry_run=dry_run))
+            assert {one.kind for one in swept} == {'links'}
+            assert {one.name for one in swept} == expected
+        assert list(service.sweep()) == []
+        assert db.session.scalar(select(func.count()).select_from(Link)) == 3
 
 
 class TestShared:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from flask import current_app
-from sqlalchemy import delete, select
+from sqlalchemy import and_, delete, or_, select
 
 from project.core.clock import now
 from project.core.data.database import atomic, db, read
@@ -15,28 +15,31 @@ from project.core.data.keyset import in_batches
 from project.core.data.storage import storage
 from project.core.data.tasks import task
 from project.files import blobs, partials
-from project.files.models import Blob, File, Upload, Version
+from project.files.models import Blob, File, Link, Upload, Version
 
 from .library import erase_files
 
 STALE = 24 * 60 * 60  # seconds after which bytes on their way in will not arrive any more
+# A link is shown for a while after its end, so that its owner sees why it stopped.
+LINKS_SHOWN = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """One thing that was removed, or would be: `trash`, `bytes` or `incoming`."""
+    """One thing that was removed, or would be: `trash`, `links`, `bytes` or `incoming`."""
 
     kind: str
     name: str
 
 
 def sweep(*, dry_run: bool = False) -> Iterator[Swept]:
-    """Remove trash past its time, bytes that no file has, and uploads that broke off.
+    """Remove trash past its time, links long over, and bytes that nobody has or that broke off.
 
     Yields each thing as it goes, so that a caller can count along. Safe to run twice, and beside
     uploads of the same bytes.
     """
     yield from _sweep_trash(dry_run)
+    yield from _sweep_links(dry_run)
     yield from _sweep_bytes(dry_run)
     yield from _sweep_partials(dry_run)
     for name in storage().sweep(time.time() - STALE, dry_run=dry_run):
@@ -56,6 +59,16 @@ def _sweep_trash(dry_run: bool) -> Iterator[Swept]:
     for row in in_batches(trash, File.trashed_at, File.id):
         if dry_run or _delete(row.id, before):
             yield Swept('trash', str(row.id))
+
+
+def _sweep_links(dry_run: bool) -> Iterator[Swept]:
+    """Remove links a month after their end; of one that is used up, after its making."""
+    before = now() - LINKS_SHOWN
+    is_used_up = and_(Link.downloads >= Link.max_downloads, Link.created_at < before)
+    over = or_(Link.expires_at < before, is_used_up)
+    for row in in_batches(select(Link.id).where(over), Link.id):
+        if dry_run or _forget(row.id):
+            yield Swept('links', str(row.id))
 
 
 def _sweep_bytes(dry_run: bool) -> Iterator[Swept]:
@@ -83,6 +96,13 @@ def _delete(file_id: UUID, before: datetime) -> bool:
     if owner_id is None:
         return False
     return erase_files(owner_id, (File.id == file_id) & (File.trashed_at < before)) > 0
+
+
+@atomic()
+def _forget(link_id: UUID) -> bool:
+    """Delete a link that is over, which it stays, and tell whether it was still there."""
+    gone = delete(Link).where(Link.id == link_id).returning(Link.id)
+    return db.session.execute(gone).one_or_none() is not None
 
 
 @atomic()
