@@ -12,6 +12,7 @@ import random
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
 
 ROUNDS = 20 if IS_LONG else 2
 CONTROLS = 3 if IS_LONG else 1
+DEATHS = 20 if IS_LONG else 2  # of disks, under a service that goes on
 SIZES = [1, 5_000, 70_000, 700_000, 3_000_000]
 ROOM = 512 * 1024 * 1024  # of each disk, in a sparse file
 
@@ -171,6 +173,25 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+@contextmanager
+def uploading(service: Attacked, token: str) -> Iterator[list[Client]]:
+    """Let clients upload, and give them once each was told something; wait for their end."""
+    clients = [Client(service, token) for _ in range(3)]
+    threads = [threading.Thread(target=client.upload) for client in clients]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: all(client.promises for client in clients), 20)
+    yield clients
+    for thread in threads:
+        thread.join(30)
+
+
+def processes_of(service: Attacked) -> list[int]:
+    """Return all of them."""
+    assert service.supervisor
+    return [service.web.pid, *children(service.web.pid), *children(service.supervisor)]
+
+
 def promises_until_the_cut(both: Disks, disk: Disk | None = None) -> list[Promise]:
     """Let clients upload, cut the power at some moment, and return what they were told."""
     var = both.database.at
@@ -181,25 +202,18 @@ def promises_until_the_cut(both: Disks, disk: Disk | None = None) -> list[Promis
             both.database.sync()
             both.storage.sync()
             disk.order(Action.LIE, var, kinds=(Kind.FSYNC,), lasts=True)
-        clients = [Client(service, token) for _ in range(3)]
-        threads = [threading.Thread(target=client.upload) for client in clients]
-        for thread in threads:
-            thread.start()
-        wait_until(lambda: all(client.promises for client in clients), 20)
-        time.sleep(random.uniform(0, 2))
-        cut = time.monotonic()
-        assert service.supervisor
-        running = [service.web.pid, *children(service.web.pid), *children(service.supervisor)]
-        # Nobody acts on anything that happens after the cut, or between that of the one disk and
-        # the other: a call that was under way may be told that all is well.
-        for pid in running:
-            os.kill(pid, signal.SIGSTOP)
-        both.cut()
-        for pid in running:
-            kill(pid)
-        service.web.wait()
-        for thread in threads:
-            thread.join(30)
+        with uploading(service, token) as clients:
+            time.sleep(random.uniform(0, 2))
+            cut = time.monotonic()
+            running = processes_of(service)
+            # Nobody acts on anything that happens after the cut, or between that of the one disk
+            # and the other: a call that was under way may be told that all is well.
+            for pid in running:
+                os.kill(pid, signal.SIGSTOP)
+            both.cut()
+            for pid in running:
+                kill(pid)
+            service.web.wait()
     both.unmount()
     assert not both.database.is_clean
     assert not both.storage.is_clean
@@ -234,6 +248,27 @@ def test_what_was_acknowledged_survives_every_power_cut(tmp_path: Path) -> None:
     )
     assert lost == 0
     assert files >= ROUNDS
+
+
+def test_a_service_that_outlives_its_disks_says_so(tmp_path: Path) -> None:
+    log, answers = tmp_path / 'log', Counter[int]()
+    # On a disk of its own: nobody reads what is on the others any more.
+    logged = ['sh', '-c', f'exec "$@" > {log} 2>&1', 'sh']
+    for _ in range(DEATHS):
+        with (
+            disks(tmp_path) as both,
+            attacked(both.database.at, 'sqlite', within=logged) as service,
+        ):
+            make_users(service, 'ada')
+            with uploading(service, log_in(service, 'ada').json()['data']['token']) as clients:
+                time.sleep(random.uniform(0, 1))
+                both.cut()
+            for pid in processes_of(service):
+                kill(pid)
+            service.web.wait()
+            answers.update(status for client in clients for _, status in client.refused)
+    figure(f'{DEATHS} times both disks dead, answered with {dict(answers)}')
+    assert set(answers) == {503}, log.read_text()
 
 
 def test_a_disk_that_only_says_that_it_has_synced_loses_something(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, ExceptionContext, StaticPool, event, make_url
+from sqlalchemy.exc import OperationalError
 
 # PostgreSQL ends by itself what would otherwise hold a worker or a lock; all in milliseconds.
 POSTGRESQL = {
@@ -36,6 +37,9 @@ POSTGRESQL_FULL = '53100'
 # What a connection never recovers from. One whose file could not be opened for writing in the
 # moment of a fault is a reader, without a word, and would stay one for as long as it is pooled.
 BROKEN = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
+
+# What SQLite says of a file that it cannot make sense of, also because its disk is gone.
+DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 WRITING = {'postgresql': 'READ COMMITTED', 'sqlite': 'SERIALIZABLE'}
 
@@ -92,12 +96,16 @@ def prepare(engine: Engine) -> None:
         if 'isolation_level' in connection.get_execution_options():
             connection.exec_driver_sql('BEGIN IMMEDIATE')
 
-    @event.listens_for(engine, 'handle_error')
-    def open_anew(context: ExceptionContext) -> None:
-        code = getattr(context.original_exception, 'sqlite_errorcode', None)
+    @event.listens_for(engine, 'handle_error', retval=True)
+    def open_anew(context: ExceptionContext) -> Exception | None:
+        cause: Any = context.original_exception
         # Its low byte: the others say more of the same.
-        if code is not None and code & 0xFF in BROKEN and not in_memory(engine):
+        code = (getattr(cause, 'sqlite_errorcode', None) or 0) & 0xFF
+        if code in BROKEN | DAMAGED and not in_memory(engine):
             context.is_disconnect = True
+        # To everybody else it is a database that does not work, and not a statement that is wrong.
+        is_damaged = code in DAMAGED
+        return OperationalError(context.statement, None, cause) if is_damaged else None
 
 
 def in_memory(engine: Engine) -> bool:

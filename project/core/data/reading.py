@@ -52,9 +52,10 @@ class Query:
         if db.session.registry.has() and db.session().info.get('atomic'):
             db.session().flush()
         elif isinstance(bind, Engine):  # In tests it is a connection, in a transaction of theirs.
-            with suppress(bind.dialect.loaded_dbapi.OperationalError):
+            with suppress(bind.dialect.loaded_dbapi.Error):
                 return self._all_by_driver(bind, values)
-            # The connection was lost: SQLAlchemy knows what that means for the others, and says so.
+            # Asked again by SQLAlchemy, which knows what that error means, also for others: a lost
+            # connection, a database that is damaged, or a statement that is wrong.
         rows = db.session().connection().execute(self.statement, values)
         return [self._row(*row) for row in rows]
 

@@ -151,6 +151,24 @@ class TestBroken:
         with engine.connect() as connection:
             assert connection.execute(text('SELECT count(*) FROM things')).scalar() == 1
 
+    @pytest.mark.parametrize('place', [0, 4096], ids=['its head', 'a table'])
+    def test_are_those_of_a_file_that_makes_no_sense(self, tmp_path, place):
+        path = tmp_path / 'db'
+        options = engines.options({'SQLALCHEMY_DATABASE_URI': f'sqlite:///{path}'})
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute('CREATE TABLE things (id INTEGER)')
+        with path.open('r+b') as file:
+            file.seek(place)
+            file.write(b'?' * 4096)
+        engine = create_engine(f'sqlite:///{path}', **options)
+        engines.prepare(engine)
+
+        with pytest.raises(OperationalError) as error, engine.connect() as connection:
+            connection.execute(text('SELECT * FROM things'))
+        engine.dispose()
+
+        assert isinstance(error.value.__cause__, sqlite3.DatabaseError)
+
     def test_are_none_for_what_a_statement_did_wrong(self, engine):
         with engine.connect() as connection:
             with pytest.raises(OperationalError):

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import event, select
+from sqlalchemy import column, event, select, table
+from sqlalchemy.exc import SQLAlchemyError
 
 from project.auth.models import LIVE, OF_USER
 from project.core.clock import now
@@ -121,6 +122,12 @@ class TestAll:
             found = BY_USERNAME.first(username='ada')
 
             assert found is not None
+
+    def test_fails_as_sqlalchemy_fails(self, own: Flask) -> None:
+        query = Query(select(column('name')).select_from(table('nothing')))
+
+        with own.app_context(), pytest.raises(SQLAlchemyError):
+            query.all()
 
 
 class TestFirst:

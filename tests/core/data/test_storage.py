@@ -206,6 +206,19 @@ class TestStage:
             receive()
         assert incoming(place) == []
 
+    def test_tells_what_failed_first_where_nothing_can_be_cleaned_up(self, place, monkeypatch):
+        def unlink(*_, **__):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        def fail():
+            with place.stage():
+                monkeypatch.setattr(Path, 'unlink', unlink)
+                raise StorageFull
+
+        with pytest.raises(StorageFull):
+            fail()
+        assert len(incoming(place)) == 1
+
     def test_closes_its_file(self, place):
         with place.stage() as staged:
             pass
@@ -238,6 +251,31 @@ class TestExists:
         assert place.exists('ab/cd')
         assert not place.exists('ab')
         assert not place.exists('x')
+
+    def test_refuses_when_the_disk_does(self, place):
+        place.root.mkdir()
+
+        with pytest.raises(Unavailable):
+            place.size('a' * 1000)  # No disk takes such a name.
+
+
+class TestWalk:
+    def test_lets_no_folder_pass_for_empty_that_cannot_be_read(self, place, monkeypatch):
+        put(place, 'a/b', b'Bytes.')
+        scandir = os.scandir
+
+        def failing(path):
+            if str(path).endswith('/a'):
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            return scandir(path)
+
+        monkeypatch.setattr(os, 'scandir', failing)
+
+        with pytest.raises(Unavailable):
+            list(place.walk())
+
+    def test_finds_nothing_where_nothing_ever_came(self, place):
+        assert list(place.walk()) == []
 
 
 class TestSettle:

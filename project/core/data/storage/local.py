@@ -64,7 +64,8 @@ class LocalStorage(Storage):
     def size(self, key: str) -> int | None:
         """Return the size of a file; None where there is none."""
         path = self.path(key)
-        return path.stat().st_size if path.is_file() else None
+        with disk():
+            return path.stat().st_size if path.is_file() else None
 
     def settle(self, key: str) -> None:
         """Make a name durable: who gave it may have died between the rename and the sync."""
@@ -93,14 +94,16 @@ class LocalStorage(Storage):
 
     def walk(self, prefix: str = '') -> Iterator[tuple[str, float]]:
         """Yield every file below a folder, each with when it came to its place (Unix seconds)."""
-        for folder, below, names in os.walk(self.path(prefix) if prefix else self.root):
-            if Path(folder) == self.root:
-                below[:] = [name for name in below if name not in (INCOMING, PARTIAL)]
-            for name in names:
-                path = Path(folder, name)
-                # Gone by now: it was removed while we looked.
-                with suppress(FileNotFoundError):
-                    yield str(path.relative_to(self.root)), path.stat().st_ctime
+        top = self.path(prefix) if prefix else self.root
+        with disk():
+            for folder, below, names in os.walk(top, onerror=_refuse):
+                if Path(folder) == self.root:
+                    below[:] = [name for name in below if name not in (INCOMING, PARTIAL)]
+                for name in names:
+                    path = Path(folder, name)
+                    # Gone by now: it was removed while we looked.
+                    with suppress(FileNotFoundError):
+                        yield str(path.relative_to(self.root)), path.stat().st_ctime
 
     def path_for_proxy(self, key: str) -> str | None:
         """Return the key: that is the path below the folder."""
@@ -114,3 +117,9 @@ class LocalStorage(Storage):
         """Refuse with Unavailable when nothing can be written."""
         with self.stage() as staged:
             staged.write(b'ready?')
+
+
+def _refuse(error: OSError) -> None:
+    """Let no folder pass for empty that cannot be read, unless it is gone."""
+    if not isinstance(error, FileNotFoundError):
+        raise error

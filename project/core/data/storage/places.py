@@ -89,9 +89,12 @@ class Staged:
         self._storage.keep(self._path, key)
 
     def discard(self) -> None:
-        """Close, and forget what was not kept."""
-        self._file.close()
-        self._path.unlink(missing_ok=True)
+        """Close, and forget what was not kept, if that is possible: what stays is swept."""
+        # A disk that refuses this, too, must not hide what it refused before.
+        with suppress(OSError):
+            self._file.close()
+        with suppress(OSError):
+            self._path.unlink(missing_ok=True)
 
 
 class Storage(ABC):
