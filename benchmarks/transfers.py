@@ -50,7 +50,7 @@ def upload(bench: Bench) -> Outcome:
         cells |= _uploads(bench, place, folder)
         naive, ours = f'naive, {place}', f'ours, {place}'
         is_judged = place == 'memory' or not bench.memory
-        target, limit = (1.3, 16) if is_judged else (None, None)
+        target, limit = (3.0, 16) if is_judged else (None, None)
         ratios += [
             Ratio(f'time, naive / ours, {place}', 'seconds', naive, ours, at_least=target),
             Ratio(f'CPU, naive / ours, {place}', 'cpu_seconds', naive, ours),
@@ -77,7 +77,7 @@ def download(bench: Bench) -> Outcome:
                     cells.setdefault(f'{side.name} {kind}', []).append(found)
     _discard(folder, source.size)
     ratios = [
-        Ratio('CPU, range / whole', 'cpu_seconds', 'ours range', 'ours whole', at_most=1.3),
+        Ratio('CPU, range / whole', 'cpu_seconds', 'ours range', 'ours whole', at_most=1.2),
         Ratio('naive, CPU, range / whole', 'cpu_seconds', 'naive range', 'naive whole'),
         Ratio('CPU, naive range / ours range', 'cpu_seconds', 'naive range', 'ours range'),
         Ratio('CPU, naive whole / ours whole', 'cpu_seconds', 'naive whole', 'ours whole'),

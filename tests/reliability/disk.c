@@ -19,7 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { OPEN, WRITE, FSYNC, RENAME, LINK, MKDIR, KINDS };
+enum { OPEN, WRITE, FSYNC, RENAME, LINK, MKDIR, UNLINK, KINDS };
 enum { PASS, FAIL, LIE, KILL_BEFORE, KILL_AFTER };
 
 /* As in disk.py: `Disk`. */
@@ -123,3 +123,5 @@ WITH_PATH(LINK, linkat, (int a, const char *old, int b, const char *path, int fl
           (a, old, b, path, flags))
 WITH_PATH(MKDIR, mkdir, (const char *path, mode_t mode), (path, mode))
 WITH_PATH(MKDIR, mkdirat, (int folder, const char *path, mode_t mode), (folder, path, mode))
+WITH_PATH(UNLINK, unlink, (const char *path), (path))
+WITH_PATH(UNLINK, unlinkat, (int folder, const char *path, int flags), (folder, path, flags))

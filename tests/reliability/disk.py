@@ -26,6 +26,7 @@ class Kind(IntEnum):
     RENAME = 3
     LINK = 4
     MKDIR = 5
+    UNLINK = 6
 
 
 class Action(IntEnum):

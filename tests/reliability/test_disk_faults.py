@@ -192,8 +192,10 @@ class Trial:
         if self.disk.struck and not is_told:
             found += self._misleading(answer, fault)
         # Each process makes folders anew, and one that is there may as well fail to be made: what
-        # was to lie in one that is not has no name then, and its outcome says so.
-        matters = self.is_restricted and fault.answers and kind is not Kind.MKDIR
+        # was to lie in one that is not has no name then, and its outcome says so. What cannot be
+        # removed is swept.
+        may_fail = kind in (Kind.MKDIR, Kind.UNLINK)
+        matters = self.is_restricted and fault.answers and not may_fail
         if self.disk.struck and is_told and matters:
             found += ['acknowledged, though it failed']
         if not self.disk.struck and not is_told:
