@@ -86,6 +86,14 @@ class Client:
             method, self.service.url + path, headers=headers, timeout=30, **given
         )
 
+    def look(self, method: str, path: str, **given: Any) -> requests.Response:
+        """Read; once more where that finds out how bad a connection is."""
+        for _ in range(LATE):
+            answer = self.ask(method, path, **given)
+            if answer.status_code != 503:
+                break
+        return answer
+
     def raw(self, attempt: Attempt) -> None:
         """Upload at once."""
         path = f'{API}/files?name={attempt.name}'
@@ -125,7 +133,7 @@ class Client:
     def outcome(self, attempt: Attempt) -> str:
         """Tell what has become of it: absent, resumable or complete; or what is wrong."""
         if attempt.place:
-            shown = self.ask('HEAD', attempt.place, headers=TUS)
+            shown = self.look('HEAD', attempt.place, headers=TUS)
             if shown.status_code != 200 or int(shown.headers['Upload-Offset']) < attempt.offset:
                 return 'lost'
             found = shown.headers.get('X-File-Id', '')
@@ -136,8 +144,9 @@ class Client:
                         self.go_on(attempt)
                 return 'resumable' if self._is_complete(attempt.file_id, attempt) else 'wrong'
         else:
-            listed = self.ask('GET', f'{API}/files?name={attempt.name}').json()['data']['items']
-            found = ''.join(row['id'] for row in listed)
+            listed = self.look('GET', f'{API}/files?name={attempt.name}')
+            assert listed.status_code == 200, listed.text
+            found = ''.join(row['id'] for row in listed.json()['data']['items'])
         if not found:
             return 'lost' if attempt.file_id else 'absent'
         return 'complete' if self._is_complete(found, attempt) else 'wrong'
@@ -145,7 +154,7 @@ class Client:
     def _is_complete(self, file_id: str, attempt: Attempt) -> bool:
         if attempt.file_id not in ('', file_id):
             return False
-        found = self.ask('GET', f'{API}/files/{file_id}/content')
+        found = self.look('GET', f'{API}/files/{file_id}/content')
         return found.status_code == 200 and found.content == attempt.content
 
     def _note_file(self, attempt: Attempt) -> None:
