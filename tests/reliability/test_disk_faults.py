@@ -11,6 +11,7 @@ import os
 import random
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,7 @@ import requests
 
 from .accounts import API, log_in, make_users
 from .disk import Action, Disk, Kind
-from .harness import IS_LONG, Attacked, attacked, figure, wait_until
+from .harness import IS_LONG, Attacked, attacked, figure, kill, wait_until
 from .test_uploads import BROKEN, TUS, blob_of, is_ready, ledger_is_right
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(3600)]
@@ -241,6 +242,7 @@ class Trial:
 # How often it may turn out later that a connection to the database, opened in the moment of a fault
 # before, is good for nothing: once in each of the two workers.
 LATE = 3
+MOST_LATE = 6  # of uploads, by both
 
 SERIES = ['storage', 'database'] if IS_LONG else ['storage']
 
@@ -269,6 +271,31 @@ def test_a_call_that_fails_leaves_nothing_wrong(tmp_path: Path, series: str) -> 
         assert service.scalar('PRAGMA integrity_check') == 'ok'
     assert not trial.wrong, '\n'.join(trial.wrong)
     assert trial.results['not reached'] <= tried // 3
+
+
+def test_a_moment_without_room_passes(tmp_path: Path) -> None:
+    disk = Disk(tmp_path / 'disk')
+    with attacked(tmp_path, 'sqlite', **disk.settings) as service:
+        make_users(service, 'ada')
+        client = Client(service, log_in(service, 'ada').json()['data']['token'])
+        # What a process cannot open for writing, SQLite opens for reading; for all its connections.
+        index = tmp_path / 'service.sqlite-shm'
+        disk.order(Action.FAIL, index, kinds=(Kind.OPEN,), error=errno.ENOSPC, lasts=True)
+        for pid in service.web_workers:
+            kill(pid)
+        wait_until(lambda: is_ready(service), 20)
+        with ThreadPoolExecutor(16) as many:
+            codes = many.map(lambda _: client.ask('GET', f'{API}/files').status_code, range(200))
+            assert set(codes) == {200}
+        assert disk.struck
+        disk.calm()
+        attempts = [Attempt() for _ in range(40)]
+        for attempt in attempts:
+            client.raw(attempt)
+        refused = [attempt for attempt in attempts if not attempt.file_id]
+        figure(f'after a moment without room {len(refused)} of {len(attempts)} uploads refused')
+        assert len(refused) <= MOST_LATE
+        assert {a.answer.status_code for a in refused if a.answer is not None} <= {503}
 
 
 def chosen(count: int) -> list[int]:

@@ -16,7 +16,7 @@ import requests
 from .accounts import API, PASSWORD, log_in, make_users
 from .harness import IS_LONG, Attacked, attacked, figure, kill, wait_until
 
-pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(3600)]
 
 ROUNDS = 70 if IS_LONG else 4  # of each way in
 SIZE = 24 * 1024 * 1024

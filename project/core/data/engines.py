@@ -103,9 +103,23 @@ def prepare(engine: Engine) -> None:
         code = (getattr(cause, 'sqlite_errorcode', None) or 0) & 0xFF
         if code in BROKEN | DAMAGED and not in_memory(engine):
             context.is_disconnect = True
+            _close_all(engine, context)
         # To everybody else it is a database that does not work, and not a statement that is wrong.
         is_damaged = code in DAMAGED
         return OperationalError(context.statement, None, cause) if is_damaged else None
+
+
+def _close_all(engine: Engine, context: ExceptionContext) -> None:
+    """Close every connection that nobody uses just now, so that the next one starts afresh.
+
+    What SQLite could open for reading only, such as the index of its log, the connections of a
+    process share until the last of them is closed. `Engine.dispose()` would leave those in use to
+    the garbage collector, and that open for as long.
+    """
+    if context.execution_context is not None:
+        # Else the one that failed stays open behind its cursor, until that is collected.
+        context.execution_context.cursor.close()
+    engine.pool.dispose()
 
 
 def in_memory(engine: Engine) -> bool:

@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from weakref import WeakSet
 
 import pytest
 from psycopg.errors import AdminShutdown, DiskFull
@@ -150,6 +151,37 @@ class TestBroken:
 
         with engine.connect() as connection:
             assert connection.execute(text('SELECT count(*) FROM things')).scalar() == 1
+
+    def test_are_all_closed_at_once_for_what_they_share(self, tmp_path):
+        path, is_faulty, opened = tmp_path / 'db', True, WeakSet()
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute('PRAGMA journal_mode=WAL')
+            connection.execute('CREATE TABLE things (id INTEGER)')
+
+        class Shared(sqlite3.Connection):
+            """As SQLite has it with its index: open for reading only, until nobody has it open."""
+
+            def close(self):
+                opened.discard(self)
+                super().close()
+
+        def connect():
+            mode = 'ro' if is_faulty or opened else 'rwc'
+            made = sqlite3.connect(f'file:{path}?mode={mode}', uri=True, factory=Shared,
+                                   check_same_thread=False)  # fmt: skip
+            opened.add(made)
+            return made
+
+        options = engines.options({'SQLALCHEMY_DATABASE_URI': f'sqlite:///{path}'})
+        engine = create_engine(f'sqlite:///{path}', creator=connect, **options)
+        engines.prepare(engine)
+        with engine.connect(), engine.connect(), engine.connect():
+            is_faulty = False
+        with pytest.raises(OperationalError):
+            self.write(engine)
+
+        self.write(engine)
+        engine.dispose()
 
     @pytest.mark.parametrize('place', [0, 4096], ids=['its head', 'a table'])
     def test_are_those_of_a_file_that_makes_no_sense(self, tmp_path, place):
