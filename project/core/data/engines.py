@@ -116,9 +116,10 @@ def _close_all(engine: Engine, context: ExceptionContext) -> None:
     process share until the last of them is closed. `Engine.dispose()` would leave those in use to
     the garbage collector, and that open for as long.
     """
-    if context.execution_context is not None:
-        # Else the one that failed stays open behind its cursor, until that is collected.
-        context.execution_context.cursor.close()
+    # Else the one that failed stays open behind its cursor, until that is collected.
+    cursor = getattr(context.execution_context, 'cursor', None)
+    if cursor is not None:
+        cursor.close()
     engine.pool.dispose()
 
 
