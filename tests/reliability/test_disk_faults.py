@@ -242,7 +242,8 @@ class Trial:
 # How often it may turn out later that a connection to the database, opened in the moment of a fault
 # before, is good for nothing: once in each of the two workers.
 LATE = 3
-MOST_LATE = 6  # of uploads, by both
+# How many uploads may find that out until all is well again, in both workers together.
+MOST_LATE = 6
 
 SERIES = ['storage', 'database'] if IS_LONG else ['storage']
 

@@ -113,8 +113,8 @@ def _close_all(engine: Engine, context: ExceptionContext) -> None:
     """Close every connection that nobody uses just now, so that the next one starts afresh.
 
     What SQLite could open for reading only, such as the index of its log, the connections of a
-    process share until the last of them is closed. `Engine.dispose()` would leave those in use to
-    the garbage collector, and that open for as long.
+    process share until the last of them is closed. `Engine.dispose()` would keep those in use
+    open, and with them that index, until the garbage collector finds them.
     """
     # Else the one that failed stays open behind its cursor, until that is collected.
     cursor = getattr(context.execution_context, 'cursor', None)
