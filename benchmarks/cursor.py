@@ -9,7 +9,7 @@ import sys
 
 def main() -> None:
     from project import create_app
-    from project.core.data.keyset import PageRequest
+    from project.core.database.keyset_pagination import PageRequest
     from project.users.models import USERS, User
 
     user_id = int(sys.argv[1])

@@ -15,7 +15,7 @@ bind = f'{env.text("HOST", "127.0.0.1")}:{env.integer("PORT", 8000, range(65536)
 embedded = not env.text('TASKS_BROKER_URL') and env.integer('TASKS_CONCURRENCY', 2, range(65)) > 0
 # What is no number at all gunicorn refuses itself, with a traceback, before it reads this file.
 workers = env.integer('WEB_CONCURRENCY', os.cpu_count() or 1, range(1, 1025)) + embedded
-worker_class = 'config.workers.ApiWorker'
+worker_class = 'project.core.server.worker.ApiWorker'
 threads = 8
 preload_app = True
 
@@ -42,7 +42,7 @@ control_socket_disable = True
 # No access log: the application writes one line a request, with its id and who asked.
 loglevel = env.text('LOG_LEVEL', 'info').lower()
 if env.text('APP_ENV') != 'development':
-    logger_class = 'config.logs.JsonLogger'
+    logger_class = 'project.core.server.json_logging.JsonLogger'
 
 
 def pre_fork(server: Any, worker: Any) -> None:

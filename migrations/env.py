@@ -15,9 +15,9 @@ from alembic.util import rev_id
 from flask import current_app
 from sqlalchemy import Connection, TypeDecorator
 
-from project.core.data import engines
-from project.core.data.database import db
-from project.core.data.migrations import tables
+from project.core.database import engines
+from project.core.database.migrations import tables
+from project.core.database.session import db
 
 config = context.config
 extension = current_app.extensions['migrate']

@@ -7,7 +7,7 @@ here, and its folder, removes all of it.
 from flask import Blueprint
 
 from . import auth, files, users
-from .core.ops.docs import docs
+from .core.web.openapi.docs_page import docs
 
 FEATURES = (users, auth, files)
 

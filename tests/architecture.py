@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median, quantiles
 
-COMMITS = 'project/core/data/database.py'
+COMMITS = 'project/core/database/session.py'
 VAGUE = {'util', 'utils', 'helper', 'helpers', 'common', 'manager', 'managers', 'misc'}
 
 # What must not happen while the write lock is held.

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
 
-from tests.config.serving import free_port, running
+from tests.core.server.serving import free_port, running
 
 # The test file of the scanners' makers, in halves: every scanner finds it, here as well.
 EICAR = rb'X5O!P%@AP[4\PZX54(P^)7CC)7}' + b'$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*'

@@ -6,8 +6,8 @@ from typing import Any
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from project.core.web.headers import EXPOSED
-from project.core.web.openapi import ARGUMENT
+from project.core.web.openapi.document import ARGUMENT
+from project.core.web.responses.headers import EXPOSED
 
 PREFIX = '/api/v1'
 

@@ -18,13 +18,13 @@ from sqlalchemy import event
 from config.testing import TestingConfig
 from project import create_app
 from project.core.clock import now
-from project.core.data import engines
-from project.core.data.database import db
-from project.core.data.mail.transports import transport_for
-from project.core.data.storage import LocalStorage
-from project.core.data.tasks.attempts import work_off
-from project.core.principal import Principal
-from project.core.web.openapi import specification
+from project.core.database import engines
+from project.core.database.session import db
+from project.core.mail.transports import transport_for
+from project.core.security.principal import Principal
+from project.core.storage import LocalStorage
+from project.core.tasks.attempts import work_off
+from project.core.web.openapi.document import specification
 from project.users.models import User, permissions_of
 from tests.client import HonestClient
 from tests.databases import fresh_database

@@ -4,7 +4,7 @@ from typing import Any
 
 from factory.alchemy import SQLAlchemyModelFactory
 
-from project.core.data.database import atomic, db
+from project.core.database.session import atomic, db
 
 
 class ModelFactory(SQLAlchemyModelFactory):

@@ -9,7 +9,7 @@ from pathlib import Path
 import boto3
 import requests
 
-from tests.config.serving import running
+from tests.core.server.serving import running
 from tests.service import BIN, free_port, wait_for
 
 KEY, SECRET, BUCKET = 'tests', 'tests-of-storage', 'bucket'

@@ -6,7 +6,7 @@ from itertools import takewhile
 
 import pytest
 
-from tests.copies import ROOT, copy_repository, flask, lint_imports, python
+from tests.repository_copy import ROOT, copy_repository, flask, lint_imports, python
 
 PAGE = (ROOT / 'docs' / 'features.md').read_text(encoding='utf-8')
 BLOCKS = re.findall(
@@ -17,8 +17,8 @@ ROUND_TRIP = """
 from uuid import uuid4
 from wsgi import create_app
 from project.core.clock import now
-from project.core.permissions import for_everybody
-from project.core.principal import Principal
+from project.core.security.permissions import for_everybody
+from project.core.security.principal import Principal
 from project.users import service as users
 
 app = create_app()
@@ -70,7 +70,7 @@ def commands(section):
 
 
 def split(command):
-    """Return a command as `tests.copies.flask` wants it: a message in quotes is one word."""
+    """Return a command without quotes, as `tests.repository_copy.flask` expects it."""
     return command.replace("'", '')
 
 

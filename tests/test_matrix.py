@@ -11,13 +11,13 @@ from werkzeug.routing import Rule
 
 from project.auth.errors import EmailNotVerified
 from project.auth.service import create_key, log_in, register
+from project.core.cli.api_documents import documents, matrix
 from project.core.clock import now
-from project.core.ops.api import documents, matrix
-from project.core.permissions import declared
-from project.core.web.contract import declared_methods
+from project.core.security.permissions import declared
+from project.core.web.endpoints.endpoint_spec import declared_methods
 from project.users.service import disable_user
-from tests.applications import application
 from tests.auth.factories import PASSWORD, account
+from tests.separate_app import application
 from tests.users.factories import AdminFactory, UserFactory, principal_of
 
 DOCUMENT = Path(__file__).resolve().parent.parent / 'docs' / 'matrix.md'

@@ -9,10 +9,10 @@ import pytest
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect
 
-from project.core.data.database import Base, db
-from project.core.data.migrations import features, migrate, tables
-from tests.applications import application
-from tests.copies import copy_repository, flask
+from project.core.database.migrations import features, migrate, tables
+from project.core.database.session import Base, db
+from tests.repository_copy import copy_repository, flask
+from tests.separate_app import application
 
 ROOT = Path(__file__).resolve().parent.parent
 VERSIONS = sorted((ROOT / 'migrations' / 'versions').glob('*/*.py'))

@@ -11,9 +11,9 @@ from jinja2 import Environment
 
 from config.testing import TestingConfig
 from project import create_app
-from project.core.ops.docs import docs
-from project.core.web.access import public
-from project.core.web.endpoint import endpoint
+from project.core.web.endpoints.access import public
+from project.core.web.endpoints.endpoint import endpoint
+from project.core.web.openapi.docs_page import docs
 from tests.client import data, reasons
 from tests.service import BIN, ROOT
 

@@ -1,5 +1,5 @@
 """What may be allowed about accounts."""
 
-from project.core.permissions import declare
+from project.core.security.permissions import declare
 
 INVITE = declare('users:invite', 'Invite people to have an account.')

@@ -5,7 +5,7 @@ from typing import Any
 
 from marshmallow import Schema, fields
 
-from project.core.web.fields import Timestamp
+from project.core.web.requests.fields import Timestamp
 from project.users.schemas import UserSchema
 
 

@@ -7,9 +7,9 @@ from contextlib import AbstractContextManager, closing
 from typing import IO, Protocol, Self
 from uuid import UUID
 
-from project.core.data.storage import Stored, storage
+from project.core.storage import Stored, storage
 
-from .partials import Partial
+from .partial_uploads import Partial
 from .sniffing import HEAD
 
 BLOCK = 1024 * 1024

@@ -6,8 +6,8 @@ from pathlib import Path
 import click
 from flask import current_app
 
-from project.core.data.keyset import PageRequest
-from project.core.ops.cli import FeatureGroup, Size, as_json, counting, dry_run, show
+from project.core.cli.toolkit import FeatureGroup, Size, as_json, counting, dry_run, show
+from project.core.database.keyset_pagination import PageRequest
 from project.users import service as users
 
 from . import service

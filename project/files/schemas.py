@@ -5,7 +5,7 @@ from typing import Any
 from flask import current_app, url_for
 from marshmallow import Schema, fields
 
-from project.core.web.fields import Timestamp
+from project.core.web.requests.fields import Timestamp
 
 
 class FileSchema(Schema):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from project.core.permissions import declare, every_permission, for_everybody
+from project.core.security.permissions import declare, every_permission, for_everybody
 
 READ = declare('users:read', 'See every user.')
 WRITE = declare('users:write', 'Create users and change what they are called.')

@@ -7,10 +7,10 @@ from flask import current_app, url_for
 from marshmallow import Schema, fields, validate
 
 from project.core.clock import now
-from project.core.permissions import every_permission
-from project.core.web.fields import EmailAddress, Text, Timestamp
+from project.core.security.permissions import every_permission
+from project.core.web.requests.fields import EmailAddress, Text, Timestamp
 
-from .names import TYPED_USERNAME
+from .name_patterns import TYPED_USERNAME
 from .permissions import BUILT_IN, built_in_permissions
 
 

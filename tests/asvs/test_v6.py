@@ -14,8 +14,8 @@ from project.auth.models import Credential, RecoveryCode, Totp
 from project.auth.service.passwords import GUESSES, PERIOD
 from project.auth.service.pins import LIFETIME, TRIES
 from project.core.clock import now
-from project.core.data.database import Base, db
-from project.core.tokens import new_token
+from project.core.database.session import Base, db
+from project.core.security.tokens import new_token
 from project.users.models import User
 from tests.auth.factories import PASSWORD
 from tests.auth.pins import other_than, pin_in
@@ -118,7 +118,7 @@ class TestPasswords:
             person = somebody(f'long{number}', '☃' * length)
             assert person.log_in().status_code == 201
 
-        monkeypatch.setattr('project.core.hashing._hasher', pytest.fail)
+        monkeypatch.setattr('project.core.security.password_hashing._hasher', pytest.fail)
         assert weakness(anybody, 'x' * 129)
         assert weakness(anybody, 'x' * 1_000_000)
 
@@ -144,9 +144,9 @@ class TestGeneral:
         """tests/reliability/test_guessing.py does so with 1,000 at once, over two workers."""
         eve, seen = somebody('eve'), []
         known = eve.log_in().json['data']['device']
-        real = __import__('project.auth.service.logins', fromlist=['is_password']).is_password
+        real = __import__('project.auth.service.login', fromlist=['is_password']).is_password
         monkeypatch.setattr(
-            'project.auth.service.logins.is_password', lambda *a: seen.append(a) or real(*a)
+            'project.auth.service.login.is_password', lambda *a: seen.append(a) or real(*a)
         )
 
         for number in range(40):

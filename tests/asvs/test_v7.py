@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from project.core.tokens import new_token
+from project.core.security.tokens import new_token
 from project.users.models import User
 from tests.auth.factories import PASSWORD
 from tests.client import data, reasons

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from project.core.data import guesses
-from project.core.origin import Origin, current_origin, set_origin
+from project.core import throttling
+from project.core.request_context import Origin, current_origin, set_origin
 from tests.client import HonestClient, data
 
 from .factories import PASSWORD
@@ -18,7 +18,7 @@ SESSIONS = '/api/v1/auth/sessions'
 @pytest.fixture(autouse=True)
 def unswept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Never sweep out old counters in passing: tests here count statements."""
-    monkeypatch.setattr(guesses, 'SWEEP_EVERY', 1 << 62)
+    monkeypatch.setattr(throttling, 'SWEEP_EVERY', 1 << 62)
 
 
 @pytest.fixture

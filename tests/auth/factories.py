@@ -7,8 +7,8 @@ from factory import LazyAttribute, LazyFunction, Sequence, SubFactory, Trait
 
 from project.auth.models import Credential, Registration, Session
 from project.core.clock import now
-from project.core.hashing import hash_password
-from project.core.tokens import new_token, token_hash
+from project.core.security.password_hashing import hash_password
+from project.core.security.tokens import new_token, token_hash
 from project.users.models import email_key
 from tests.factories import ModelFactory
 from tests.users.factories import UserFactory

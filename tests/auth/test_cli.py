@@ -9,8 +9,8 @@ import pytest
 from project.auth.errors import WrongCredentials
 from project.auth.models import Session
 from project.auth.service import create_key, identify, log_in
-from project.core.data.database import db
-from project.core.tokens import new_token
+from project.core.database.session import db
+from project.core.security.tokens import new_token
 from project.users.models import User
 from tests.users.factories import UserFactory, principal_of
 

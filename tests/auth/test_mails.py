@@ -5,7 +5,7 @@ import re
 import pytest
 
 from project.core.clock import now
-from project.core.data.mail.rendering import new_stamp, render_mail
+from project.core.mail.rendering import new_stamp, render_mail
 
 from .pins import pin_in, plain
 

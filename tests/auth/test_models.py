@@ -8,8 +8,8 @@ from sqlalchemy import select
 from project.auth.models import Credential, Pin, Registration, Session
 from project.auth.service.pins import issue_pin
 from project.core.clock import now
-from project.core.data.database import atomic, db
-from project.core.tokens import new_token, token_hash
+from project.core.database.session import atomic, db
+from project.core.security.tokens import new_token, token_hash
 
 from .factories import PASSWORD, CredentialFactory, RegistrationFactory, SessionFactory
 

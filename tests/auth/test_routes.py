@@ -12,8 +12,8 @@ import time_machine
 from project.auth.models import Session
 from project.auth.service import log_in
 from project.core.clock import now
-from project.core.data.database import db
-from project.core.tokens import new_token
+from project.core.database.session import db
+from project.core.security.tokens import new_token
 from project.users import service as users
 from project.users.models import User
 from project.users.schemas import UserSchema

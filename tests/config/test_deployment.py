@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from project.core.work.crew import GRACE
-
-from .serving import BIN, ROOT, free_port, small_service
+from project.core.task_workers.supervisor import GRACE
+from tests.core.server.serving import BIN, ROOT, free_port, small_service
 
 WEB = ['gunicorn', '-c', 'config/gunicorn.py', 'wsgi:create_app()']
 WORKER = ['flask', 'jobs', 'work']

@@ -17,12 +17,23 @@ from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import text
 
-from .serving import BIN, ROOT, Client, Service, free_port, get, small_service, wait_for
+from tests.core.server.serving import (
+    BIN,
+    ROOT,
+    Client,
+    Service,
+    free_port,
+    get,
+    small_service,
+    wait_for,
+)
+
+SMALL_APP = 'tests.core.server.small_app:create_app()'
 
 
 class TestStart:
     def test_refuses_in_one_line_and_at_once(self) -> None:
-        app = 'tests.config.small_app:refuse()'
+        app = 'tests.core.server.small_app:refuse()'
         begin = time.monotonic()
 
         refusal = subprocess.run(
@@ -40,7 +51,7 @@ class TestStart:
     )
     def test_refuses_a_number_that_is_none_in_one_line(self, name: str, value: str) -> None:
         refusal = subprocess.run(
-            [BIN / 'gunicorn', '-c', 'config/gunicorn.py', 'tests.config.small_app:create_app()'],
+            [BIN / 'gunicorn', '-c', 'config/gunicorn.py', SMALL_APP],
             cwd=ROOT, capture_output=True, text=True, timeout=10, env={name: value},
         )  # fmt: skip
 
@@ -49,7 +60,7 @@ class TestStart:
         assert len(refusal.stderr.splitlines()) == 1
 
     def test_refuses_to_end_tls(self) -> None:
-        app = 'tests.config.small_app:create_app()'
+        app = 'tests.core.server.small_app:create_app()'
 
         refusal = subprocess.run(
             [BIN / 'gunicorn', '-c', 'config/gunicorn.py', '--certfile', 'wsgi.py', app],
@@ -77,7 +88,7 @@ class TestStart:
             assert service.process.poll() is None
 
     def test_hears_a_signal_to_end_before_it_listens_itself(self) -> None:
-        worker = 'tests.config.small_app.DismissedWorker'
+        worker = 'tests.core.server.small_app.DismissedWorker'
 
         with small_service('-k', worker) as service, Client(service.port) as client:
             assert client.ask(get('/age')).body == b'2'
@@ -90,7 +101,7 @@ class TestLines:
         settings = {'PORT': str(port), 'WEB_CONCURRENCY': '1', 'APP_ENV': environment}
         settings['TASKS_CONCURRENCY'] = '0'
         process = subprocess.Popen(
-            [BIN / 'gunicorn', '-c', 'config/gunicorn.py', 'tests.config.small_app:create_app()'],
+            [BIN / 'gunicorn', '-c', 'config/gunicorn.py', SMALL_APP],
             cwd=ROOT, stderr=subprocess.PIPE, text=True, env=settings,
         )  # fmt: skip
         try:
@@ -278,7 +289,7 @@ class TestTasks:
     @pytest.fixture
     def service(self, tmp_path: Path) -> Iterator[Service]:
         with small_service(
-            app='tests.config.small_app:with_tasks()',
+            app='tests.core.server.small_app:with_tasks()',
             TASKS_CONCURRENCY='1',
             TASKS_FOLDER=str(tmp_path),
         ) as service:

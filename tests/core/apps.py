@@ -9,7 +9,7 @@ from flask import Blueprint, Flask
 from config.testing import TestingConfig
 from project import core
 from project.core.clock import now
-from project.core.principal import Principal
+from project.core.security.principal import Principal
 from tests.client import HonestClient
 
 

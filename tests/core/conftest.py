@@ -7,13 +7,17 @@ from typing import Any
 
 import pytest
 from flask import Blueprint, Flask
+from sqlalchemy import delete
 
-from project.core.data.database import db
-from project.core.data.tasks import registry
-from project.core.principal import Principal
-from project.core.web.access import Access, public
-from project.core.web.endpoint import endpoint
+from project.core.database import session
+from project.core.database.session import atomic, db
+from project.core.security.principal import Principal
+from project.core.tasks import registry
+from project.core.throttling import Guess
+from project.core.web.endpoints.access import Access, public
+from project.core.web.endpoints.endpoint import endpoint
 from tests.client import HonestClient
+from tests.databases import fresh_database
 
 from .apps import kernel_app
 
@@ -70,3 +74,31 @@ def no_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Begin without any task; what a test marks as one is forgotten with it."""
     monkeypatch.setattr(registry, '_tasks', {})
     monkeypatch.setattr(registry, '_names', {})
+
+
+@pytest.fixture(scope='session')
+def durable_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+    """An application on a file, or on a database of its own on PostgreSQL.
+
+    In memory all would share one connection.
+    """
+    with fresh_database('durable') as url:
+        app = Flask('durable', static_folder=None)
+        file = tmp_path_factory.mktemp('durable') / 'db'
+        app.config['SQLALCHEMY_DATABASE_URI'] = f'sqlite:///{file}' if url == 'sqlite://' else url
+        session.init_app(app)
+        with app.app_context():
+            db.create_all()
+        yield app
+        with app.app_context():
+            db.engine.dispose()
+
+
+@pytest.fixture
+def durable(durable_app: Flask) -> Iterator[Flask]:
+    """Work, in the test's own context, on an empty database whose transactions really happen."""
+    with durable_app.app_context():
+        yield durable_app
+        db.session.rollback()
+        with atomic():
+            db.session.execute(delete(Guess))

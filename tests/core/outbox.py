@@ -11,10 +11,10 @@ from flask import Flask
 from sqlalchemy import select, update
 
 from project.core.clock import now
-from project.core.data.database import AnyRow, atomic, read, write
-from project.core.data.tasks import enqueue, enqueue_at, leases
-from project.core.data.tasks.doorbell import Doorbell, Pipe
-from project.core.data.tasks.outbox import Entry
+from project.core.database.session import AnyRow, atomic, read, write
+from project.core.tasks import enqueue, enqueue_at, leases
+from project.core.tasks.notifications import Doorbell, Pipe
+from project.core.tasks.outbox import Entry
 
 
 @atomic()

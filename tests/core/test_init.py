@@ -4,11 +4,11 @@ import pytest
 from flask import Blueprint, Flask, request
 
 from project import core
-from project.core.origin import current_origin
-from project.core.web.access import public
-from project.core.web.contract import UndeclaredRoute
-from project.core.web.endpoint import endpoint
-from project.core.web.jsend import api_success
+from project.core.request_context import current_origin
+from project.core.web.endpoints.access import public
+from project.core.web.endpoints.endpoint import endpoint
+from project.core.web.endpoints.endpoint_spec import UndeclaredRoute
+from project.core.web.responses.jsend import api_success
 from tests.client import data
 
 from .apps import kernel_app, nobody

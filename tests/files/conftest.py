@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from project.core.data.database import db
-from tests.applications import application
+from project.core.database.session import db
+from tests.separate_app import application
 from tests.users.factories import UserFactory
 
 

@@ -8,7 +8,7 @@ from factory import LazyFunction, Sequence, SubFactory, Trait
 from sqlalchemy import update
 
 from project.core.clock import now
-from project.core.data.database import atomic, db
+from project.core.database.session import atomic, db
 from project.files import service
 from project.files.models import File
 from tests.factories import ModelFactory

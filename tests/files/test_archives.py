@@ -8,14 +8,14 @@ from zipfile import ZipFile
 import pytest
 from sqlalchemy import update
 
-from project.core.data.database import atomic, db
+from project.core.database.session import atomic, db
 from project.core.errors import Unavailable
 from project.files import blobs, service
 from project.files.models import File
 from tests.client import reasons
 from tests.users.factories import UserFactory
 
-from .storing import store
+from .file_io import store
 
 URL = '/api/v1/files/archives'
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from project.core.data.storage import storage
 from project.core.errors import Unavailable
+from project.core.storage import storage
 from project.files import blobs
 from project.files.errors import FileTooLarge, QuotaExceeded
 

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from project.core.data.storage import Succession, storage, storage_at
+from project.core.storage import Succession, storage, storage_at
 from project.files import service
-from tests.places import contents
+from tests.storage_io import contents
 from tests.users.factories import UserFactory
 
 from .factories import FileFactory

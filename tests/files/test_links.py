@@ -8,7 +8,7 @@ import time_machine
 from sqlalchemy import func, select
 
 from project.core.clock import now
-from project.core.data.database import db
+from project.core.database.session import db
 from project.files import service
 from project.files.errors import LinkNotFound, TooManyLinks
 from project.files.models import Link
@@ -16,7 +16,7 @@ from project.users import service as users
 from tests.client import data, reasons
 from tests.users.factories import AdminFactory, UserFactory
 
-from .storing import store
+from .file_io import store
 
 URL = '/api/v1/files'
 SHARED = f'{URL}/shared'

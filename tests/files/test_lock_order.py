@@ -8,7 +8,7 @@ from project.files import service
 from project.users import service as users
 from tests.users.factories import UserFactory
 
-from .storing import store
+from .file_io import store
 
 ROUNDS = 15
 

@@ -33,13 +33,13 @@ from hypothesis.stateful import (
 from sqlalchemy import delete, select
 
 from project.core.clock import now
-from project.core.data.database import Base, atomic, db
-from project.core.data.keyset import PageRequest
-from project.core.data.storage import LocalStorage, Succession, move
+from project.core.database.keyset_pagination import PageRequest
+from project.core.database.session import Base, atomic, db
+from project.core.storage import LocalStorage, Succession, move
 from project.files import service
 from project.files.errors import FileNotFound, LinkNotFound, QuotaExceeded, UploadNotFound
 from project.files.models import Blob, Version
-from project.files.service.uploads import release_dead
+from project.files.service.upload_reservations import release_dead
 from tests.reliability.harness import IS_LONG
 from tests.users.factories import UserFactory
 

@@ -17,7 +17,7 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.http import parse_options_header
 from werkzeug.test import encode_multipart
 
-from project.core.data.database import db
+from project.core.database.session import db
 from project.files import service
 from project.files.models import File, Usage, Version
 from tests.client import data, reasons

@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import event, func, select, update
 
 from project.core.clock import now
-from project.core.data.database import atomic, db
-from project.core.data.keyset import PageRequest
+from project.core.database.keyset_pagination import PageRequest
+from project.core.database.session import atomic, db
 from project.core.errors import Malformed, NotFound
 from project.files import service
 from project.files.errors import (
@@ -31,7 +31,7 @@ from project.users import service as users
 from tests.users.factories import AdminFactory, UserFactory
 
 from .factories import FileFactory
-from .storing import hash_of, read, store, total
+from .file_io import hash_of, read, store, total
 
 QUOTA = 3_000_000
 DAY = 24 * 60 * 60
@@ -532,7 +532,7 @@ class TestSweep:
 
     @pytest.mark.parametrize('moment', [None, now() - timedelta(days=40)])
     def test_goes_on_past_one_batch(self, ada, monkeypatch, moment):
-        monkeypatch.setattr('project.core.data.keyset.BATCH', 2)
+        monkeypatch.setattr('project.core.database.keyset_pagination.BATCH', 2)
         given = {'trashed_at': moment} if moment else {'expired': True}
         FileFactory.create_batch(5, owner=ada, **given)
 
@@ -541,7 +541,7 @@ class TestSweep:
         assert (swept.count('trash'), swept.count('bytes')) == (5, 5)
 
     def test_a_dry_run_goes_on_past_one_batch_too(self, ada, monkeypatch):
-        monkeypatch.setattr('project.core.data.keyset.BATCH', 2)
+        monkeypatch.setattr('project.core.database.keyset_pagination.BATCH', 2)
         FileFactory.create_batch(5, owner=ada, expired=True)
         for file in FileFactory.create_batch(5, owner=ada):
             service.delete_file(ada.id, file.id)

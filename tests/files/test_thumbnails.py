@@ -7,20 +7,20 @@ import pytest
 from sqlalchemy import select, update
 
 from project.core.clock import now
-from project.core.data.database import atomic, db
-from project.core.data.storage import storage
-from project.core.data.tasks.attempts import work_off
-from project.core.data.tasks.outbox import DEAD, Entry
+from project.core.database.session import atomic, db
+from project.core.storage import storage
+from project.core.tasks.attempts import work_off
+from project.core.tasks.outbox import DEAD, Entry
 from project.files import service
 from project.files.models import Thumbnail
 from project.files.service import thumbnails
 from project.files.service.thumbnails import make_thumbnail
 from project.users import service as users
 from tests.client import reasons
-from tests.core.data.images.pictures import decoded, encoded, halves, sides
+from tests.core.images.sample_images import decoded, encoded, halves, sides
 from tests.users.factories import UserFactory
 
-from .storing import store
+from .file_io import store
 
 URL = '/api/v1/files'
 PICTURE = encoded(halves(400, 200), 'JPEG').getvalue()

@@ -8,15 +8,15 @@ import pytest
 from sqlalchemy import func, select, update
 
 from project.core.clock import now
-from project.core.data.database import atomic, db
-from project.core.data.keyset import PageRequest
+from project.core.database.keyset_pagination import PageRequest
+from project.core.database.session import atomic, db
 from project.files import service
 from project.files.errors import FileChanged, FileNotFound, QuotaExceeded
 from project.files.models import File, Version
 from project.users import service as users
 from tests.users.factories import UserFactory
 
-from .storing import store
+from .file_io import store
 
 
 class TestReplaceContent:

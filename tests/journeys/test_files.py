@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.core.data.images.pictures import encoded, halves
+from tests.core.images.sample_images import encoded, halves
 from tests.seaweed import running_seaweed
 from tests.service import Service, free_port, running_service, started
 

@@ -32,7 +32,7 @@ SERVERS = {
 
 APP = 'tests.reliability.workload'
 IS_LONG = bool(os.environ.get('SOAK'))
-LEASE = 20.0  # seconds: project.core.data.tasks.leases.LEASE
+LEASE = 20.0  # seconds: project.core.tasks.leases.LEASE
 
 
 @dataclass

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests import hostile
+from tests import malicious_inputs
 from tests.journeys.browsers import browse, served
 
 from .accounts import API, log_in, make_users
@@ -148,7 +148,7 @@ def service(tmp_path_factory: pytest.TempPathFactory, trap: Trap) -> Iterator[At
 
 
 def test_every_name_is_only_a_name(service: Attacked) -> None:
-    names = hostile.names()
+    names = malicious_inputs.names()
     assert len(names) == len(set(names)) == 55
     mallory = Mallory(service)
     with mallory.session:
@@ -167,7 +167,7 @@ def test_every_name_is_only_a_name(service: Attacked) -> None:
 
 
 def test_every_content_is_only_bytes(service: Attacked, trap: Trap, tmp_path: Path) -> None:
-    contents = hostile.contents(f'{trap.origin}/ran')
+    contents = malicious_inputs.contents(f'{trap.origin}/ran')
     mallory, pictures = Mallory(service), []
     with mallory.session:
         for what, content in contents.items():
@@ -205,7 +205,7 @@ def outside(service: Attacked) -> list[str]:
     for root in (service.var.parent, Path('/tmp'), Path('/etc'), Path.home(), ROOT):
         for folder, below, names in os.walk(root):
             below[:] = [name for name in below if not name.startswith('.') and name != 'proc']
-            found += [f'{folder}/{n}' for n in names if hostile.MARKER in n]
+            found += [f'{folder}/{n}' for n in names if malicious_inputs.MARKER in n]
             if folder.count('/') > str(root).count('/') + 2:
                 below[:] = []
     return found

@@ -18,7 +18,7 @@ from tests.journeys.browsers import served
 
 from .accounts import API, PASSWORD, log_in, make_users
 from .harness import IS_LONG, Attacked, attacked, figure
-from .wire import Wire
+from .raw_http import Wire
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(1200)]
 

@@ -20,14 +20,14 @@ import project
 from project import core
 from project.auth.models import Credential
 from project.core.clock import now
-from project.core.data.database import Base, atomic, db
-from project.core.data.mail import send_mail
-from project.core.data.tasks import enqueue, once, task
-from project.core.data.types import UTCDateTime
+from project.core.database.session import Base, atomic, db
+from project.core.database.types import UTCDateTime
 from project.core.errors import Conflict
-from project.core.hashing import hash_password
-from project.core.web.access import public
-from project.core.web.endpoint import endpoint
+from project.core.mail import send_mail
+from project.core.security.password_hashing import hash_password
+from project.core.tasks import enqueue, once, task
+from project.core.web.endpoints.access import public
+from project.core.web.endpoints.endpoint import endpoint
 from project.files import service as files_service
 from project.users import service as users_service
 

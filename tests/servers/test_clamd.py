@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from project.files.scanner import find_signature
+from project.files.clamd import find_signature
 from tests.clamd import EICAR, running_clamd
-from tests.files import test_scanning as scanning
-from tests.files.test_scanning import client, down, scanner
+from tests.files.service import test_malware_scanning as scanning
+from tests.files.service.test_malware_scanning import client, down, scanner
 from tests.users.factories import UserFactory
 
 pytestmark = pytest.mark.servers

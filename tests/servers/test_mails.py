@@ -11,8 +11,8 @@ import pytest
 from flask import Flask
 
 from project.core.clock import now
-from project.core.data.mail.previews import TO, mail_names, preview_mail
-from project.core.data.mail.rendering import new_stamp, render_mail
+from project.core.mail.previews import TO, mail_names, preview_mail
+from project.core.mail.rendering import new_stamp, render_mail
 from tests.journeys.browsers import CHROMIUM
 
 pytestmark = pytest.mark.servers

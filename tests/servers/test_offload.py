@@ -16,14 +16,14 @@ from werkzeug.middleware.http_proxy import ProxyMiddleware
 from werkzeug.serving import make_server
 from werkzeug.test import run_wsgi_app
 
-from project.core.data.storage import storage_at
-from project.core.web import sending
+from project.core.storage import storage_at
+from project.core.web.responses import file_responses
 from tests.client import HonestClient, data
 from tests.files import test_content_routes as contents
 from tests.files import test_links as links
 from tests.files import test_routes as routes
 from tests.files.factories import FileFactory
-from tests.files.storing import store
+from tests.files.file_io import store
 from tests.seaweed import running_seaweed
 from tests.users.factories import UserFactory
 
@@ -188,7 +188,7 @@ class TestSame:
     def test_comes_from_the_disk_by_nginx_alone(
         self, through_nginx: None, as_user: Any, ada: Any, monkeypatch: Any
     ) -> None:
-        monkeypatch.setattr(sending, '_sent', None)
+        monkeypatch.setattr(file_responses, '_sent', None)
         client = as_user(ada)
         url = f'{URL}/{FileFactory(owner=ada, content=self.CONTENT).id}/content'
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from config.refusals import HEADERS
+from project.core.server.error_responses import HEADERS
 
-from ..config.serving import ROOT, Client, free_port, get, post, running, small_service
+from ..core.server.serving import ROOT, Client, free_port, get, post, running, small_service
 
 pytestmark = pytest.mark.servers
 

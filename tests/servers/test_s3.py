@@ -7,10 +7,10 @@ from hashlib import sha256
 import pytest
 import requests
 
-from project.core.data.storage import LocalStorage, Succession, move, storage_at
 from project.core.errors import Unavailable
-from tests.places import contents, put, read
+from project.core.storage import LocalStorage, Succession, move, storage_at
 from tests.seaweed import BUCKET, running_seaweed
+from tests.storage_io import contents, put, read
 
 pytestmark = pytest.mark.servers
 

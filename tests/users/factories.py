@@ -6,8 +6,8 @@ from typing import Any
 from factory import LazyAttribute, LazyFunction, Sequence, Trait, post_generation
 
 from project.core.clock import now
-from project.core.data.database import atomic, db
-from project.core.principal import Principal
+from project.core.database.session import atomic, db
+from project.core.security.principal import Principal
 from project.users.models import DISABLED, User, UserRole, email_key, permissions_of
 from tests.factories import ModelFactory
 

@@ -7,18 +7,18 @@ import pytest
 from PIL import Image
 from sqlalchemy import select, update
 
+from project.core import images
 from project.core.clock import now
-from project.core.data import images
-from project.core.data.database import atomic, db
-from project.core.data.images import ImageUnreadable
-from project.core.data.storage import storage
-from project.core.data.tasks.attempts import work_off
-from project.core.data.tasks.outbox import Entry
-from project.users import service, stored
+from project.core.database.session import atomic, db
+from project.core.images import ImageUnreadable
+from project.core.storage import storage
+from project.core.tasks.attempts import work_off
+from project.core.tasks.outbox import Entry
+from project.users import object_storage, service
 from project.users.errors import AvatarNotFound, AvatarTooLarge, UserNotFound
 from project.users.models import User
 from project.users.service import open_avatar, remove_avatar, set_avatar
-from tests.core.data.images.pictures import decoded, encoded, halves, sides
+from tests.core.images.sample_images import decoded, encoded, halves, sides
 
 from .factories import AdminFactory, UserFactory
 
@@ -288,7 +288,7 @@ class TestUserAvatar:
 
 
 def test_no_picture_lies_where_another_could(picture):
-    keys = {stored.new_picture_key(1) for _ in range(1000)}
+    keys = {object_storage.new_picture_key(1) for _ in range(1000)}
 
     assert len(keys) == 1000
     assert db.session.scalars(select(User.avatar).where(User.avatar.is_not(None))).all() == []

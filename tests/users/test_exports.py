@@ -11,12 +11,12 @@ from sqlalchemy import select, update
 
 from project.auth.models import Event
 from project.core.clock import now
-from project.core.data.database import atomic, db
-from project.core.data.storage import storage
-from project.core.data.tasks.attempts import work_off
-from project.core.data.tasks.outbox import DEAD, Entry
+from project.core.database.session import atomic, db
 from project.core.errors import Unavailable
-from project.files.service.holdings import export_files
+from project.core.storage import storage
+from project.core.tasks.attempts import work_off
+from project.core.tasks.outbox import DEAD, Entry
+from project.files.service.personal_data import export_files
 from project.users import service
 from project.users.errors import (
     ExportNotFound,
@@ -24,14 +24,14 @@ from project.users.errors import (
     ExportUnderWay,
     TooManyExports,
 )
-from project.users.holdings import Holding, Part, json_part
 from project.users.models import Export
+from project.users.personal_data import Holding, Part, json_part
 from project.users.service import get_export, open_export, request_export
 from project.users.service.exports import drop_export, make_export, sweep_exports, turns
+from tests.concurrency import at_once, separate_app
 from tests.files.factories import FileFactory
 
 from .factories import UserFactory
-from .races import at_once, separate_app
 
 MINE = '/api/v1/users/me/exports'
 

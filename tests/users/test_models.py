@@ -2,7 +2,7 @@
 
 import pytest
 
-from project.core.data.database import atomic, db
+from project.core.database.session import atomic, db
 from project.users.models import User, UserRole, email_key
 
 from .factories import AdminFactory, UserFactory

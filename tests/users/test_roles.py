@@ -5,9 +5,9 @@ import json
 import pytest
 
 from project.auth.service import create_key, identify
-from project.core.data.database import db
-from project.core.data.keyset import PageRequest
-from project.core.permissions import every_permission, for_everybody
+from project.core.database.keyset_pagination import PageRequest
+from project.core.database.session import db
+from project.core.security.permissions import every_permission, for_everybody
 from project.users import service
 from project.users.errors import (
     LastAdmin,
@@ -32,9 +32,9 @@ from project.users.service import (
 )
 from project.users.signals import user_roles_changed
 from tests.client import data, reasons
+from tests.concurrency import at_once, separate_app
 
 from .factories import AdminFactory, UserFactory, principal_of
-from .races import at_once, separate_app
 
 URL = '/api/v1/users'
 

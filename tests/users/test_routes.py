@@ -9,7 +9,7 @@ import pytest
 import time_machine
 
 from project.core.clock import now
-from project.core.data.database import db
+from project.core.database.session import db
 from project.files.models import File, Usage
 from project.users import service
 from project.users.models import User, permissions_of

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 import time_machine
 
-from project.core.data.database import db
-from project.core.data.keyset import CursorInvalid, PageRequest
+from project.core.database.keyset_pagination import CursorInvalid, PageRequest
+from project.core.database.session import db
 from project.users import service
 from project.users.errors import (
     EmailTaken,
@@ -19,14 +19,14 @@ from project.users.errors import (
     UsernameTaken,
     UserNotFound,
 )
-from project.users.holdings import Holding, holdings
 from project.users.models import User, UserRole, permissions_of
 from project.users.permissions import DELETE, WRITE
+from project.users.personal_data import Holding, holdings
 from project.users.service.users import RESERVED
 from project.users.signals import user_disabled
+from tests.concurrency import at_once, separate_app
 
 from .factories import AdminFactory, UserFactory, principal_of
-from .races import at_once, separate_app
 
 
 def clerk_with(permission):

@@ -1,7 +1,11 @@
 """`flask create-user` and `flask auth`, by topic."""
 
-from . import events, keys, sessions
-from .accounts import create_user
-from .group import auth_cli
+from project.core.cli.toolkit import FeatureGroup
 
-__all__ = ['auth_cli', 'create_user', 'events', 'keys', 'sessions']
+auth_cli: FeatureGroup = FeatureGroup('auth', help='Look after sessions, keys, guesses and events.')
+
+# The topics add their commands to the group, so they are imported after it.
+from . import api_keys, security_events, sessions  # noqa: E402
+from .accounts import create_user  # noqa: E402
+
+__all__ = ['api_keys', 'auth_cli', 'create_user', 'security_events', 'sessions']

@@ -5,9 +5,9 @@ import sys
 import click
 
 from project.auth import service
-from project.core.ops.cli import Address, top_level
+from project.core.cli.toolkit import Address, top_level
 
-from .group import auth_cli
+from . import auth_cli
 
 
 @top_level('create-user')

@@ -5,10 +5,10 @@ from uuid import UUID
 import click
 
 from project.auth import service
-from project.core.ops.cli import as_json, dry_run, show
+from project.core.cli.toolkit import as_json, dry_run, show
 from project.users import service as users
 
-from .group import auth_cli
+from . import auth_cli
 
 SESSION_COLUMNS = ('id', 'created_at', 'last_used_at', 'expires_at', 'address', 'user_agent')
 

@@ -1,9 +1,9 @@
 """The tables of auth. None holds a secret in the clear."""
 
 from .accounts import Credential, EmailChange, Invitation, Pin, Registration
-from .events import EVENTS, OF_SUBJECT, Event
-from .factors import RecoveryCode, Totp
-from .keys import KEYS, KEYS_OF_USER, LIVE_KEY, ApiKey
+from .api_keys import KEYS, KEYS_OF_USER, LIVE_KEY, ApiKey
+from .second_factors import RecoveryCode, Totp
+from .security_events import EVENTS, OF_SUBJECT, Event
 from .sessions import LIVE, OF_USER, SESSIONS, Device, Session
 
 __all__ = [

@@ -6,9 +6,9 @@ from sqlalchemy import ForeignKey, Index, LargeBinary, String, bindparam, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
-from project.core.data.database import AnyRow, Base, db, read
-from project.core.data.reading import Query
-from project.core.data.types import UTCDateTime, Words
+from project.core.database.compiled_query import Query
+from project.core.database.session import AnyRow, Base, db, read
+from project.core.database.types import UTCDateTime, Words
 from project.users.models import User
 
 

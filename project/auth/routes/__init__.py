@@ -1,16 +1,29 @@
 """The HTTP face of auth, by topic: read the request, call the service, answer."""
 
-from . import accounts, email_changes, events, factors, invitations, keys, passwords, sessions
-from .mount import blueprint
+from flask import Blueprint
+
+blueprint = Blueprint('auth', 'project.auth', url_prefix='/auth', template_folder='templates')
+
+# The topics add their routes to the blueprint, so they are imported after it.
+from . import (  # noqa: E402
+    accounts,
+    api_keys,
+    email_changes,
+    invitations,
+    passwords,
+    second_factors,
+    security_events,
+    sessions,
+)
 
 __all__ = [
     'accounts',
+    'api_keys',
     'blueprint',
     'email_changes',
-    'events',
-    'factors',
     'invitations',
-    'keys',
     'passwords',
+    'second_factors',
+    'security_events',
     'sessions',
 ]

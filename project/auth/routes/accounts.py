@@ -6,14 +6,14 @@ from marshmallow import Schema
 
 from project.auth import service
 from project.auth.errors import PasswordTooWeak, WrongPin
-from project.core.data.guesses import GuessesSpent
-from project.core.web.access import public
-from project.core.web.endpoint import endpoint
-from project.core.web.fields import EmailAddress, Password, PinCode, Text
+from project.core.throttling import GuessesSpent
+from project.core.web.endpoints.access import public
+from project.core.web.endpoints.endpoint import endpoint
+from project.core.web.requests.fields import EmailAddress, Password, PinCode, Text
 from project.users.errors import EmailTaken, UsernameReserved, UsernameTaken
 from project.users.schemas import Username, UserSchema
 
-from .mount import blueprint
+from . import blueprint
 
 
 class AccountCreateRequest(Schema):

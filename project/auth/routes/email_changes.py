@@ -6,14 +6,14 @@ from marshmallow import Schema
 
 from project.auth import service
 from project.auth.errors import WrongPin
-from project.core.data.guesses import GuessesSpent
-from project.core.web.access import current, member
-from project.core.web.endpoint import endpoint
-from project.core.web.fields import EmailAddress, PinCode
+from project.core.throttling import GuessesSpent
+from project.core.web.endpoints.access import current, member
+from project.core.web.endpoints.endpoint import endpoint
+from project.core.web.requests.fields import EmailAddress, PinCode
 from project.users.errors import EmailTaken
 from project.users.schemas import UserSchema
 
-from .mount import blueprint
+from . import blueprint
 
 
 class EmailChangeCreateRequest(Schema):

@@ -7,10 +7,10 @@ from marshmallow import Schema, fields, validate
 from project.auth import service
 from project.auth.errors import InvitationInvalid, PasswordTooWeak, UsernameMissing
 from project.auth.permissions import INVITE
-from project.core.data.guesses import GuessesSpent
-from project.core.web.access import can, current, public
-from project.core.web.endpoint import endpoint
-from project.core.web.fields import EmailAddress, Password, Text
+from project.core.throttling import GuessesSpent
+from project.core.web.endpoints.access import can, current, public
+from project.core.web.endpoints.endpoint import endpoint
+from project.core.web.requests.fields import EmailAddress, Password, Text
 from project.users.errors import (
     EmailTaken,
     MoreThanYouMay,
@@ -21,7 +21,7 @@ from project.users.errors import (
 from project.users.permissions import MEMBER
 from project.users.schemas import Username, UserSchema
 
-from .mount import blueprint
+from . import blueprint
 
 
 class InvitationCreateRequest(Schema):

@@ -6,12 +6,12 @@ from marshmallow import Schema
 
 from project.auth import service
 from project.auth.errors import PasswordTooWeak, WrongPassword, WrongPin
-from project.core.data.guesses import GuessesSpent
-from project.core.web.access import current, member, public
-from project.core.web.endpoint import endpoint
-from project.core.web.fields import EmailAddress, Password, PinCode
+from project.core.throttling import GuessesSpent
+from project.core.web.endpoints.access import current, member, public
+from project.core.web.endpoints.endpoint import endpoint
+from project.core.web.requests.fields import EmailAddress, Password, PinCode
 
-from .mount import blueprint
+from . import blueprint
 
 
 class PasswordReplaceRequest(Schema):

@@ -17,14 +17,14 @@ from project.auth.errors import (
     WrongRefreshToken,
 )
 from project.auth.schemas import LoginSchema, SessionSchema
-from project.core.data.guesses import GuessesSpent
-from project.core.data.keyset import CursorInvalid, Page, PageRequest
-from project.core.web.access import current, member, public
-from project.core.web.endpoint import endpoint
-from project.core.web.fields import Password, PinCode, Text, Token
-from project.core.web.pagination import ListQuery, sort_by
+from project.core.database.keyset_pagination import CursorInvalid, Page, PageRequest
+from project.core.throttling import GuessesSpent
+from project.core.web.endpoints.access import current, member, public
+from project.core.web.endpoints.endpoint import endpoint
+from project.core.web.requests.fields import Password, PinCode, Text, Token
+from project.core.web.requests.pagination import ListQuery, sort_by
 
-from .mount import blueprint
+from . import blueprint
 
 
 class RecoveryCodeText(Text):

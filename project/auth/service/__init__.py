@@ -1,17 +1,18 @@
 """What may happen to accounts, passwords and sessions."""
 
 from .accounts import create_account, register, resend_verification, verify_account
+from .api_keys import create_key, delete_key, list_keys, list_keys_of
+from .cleanup import sweep
 from .email_changes import confirm_email_change, request_email_change
-from .events import list_all_events, list_events
-from .factors import begin_totp, confirm_totp, end_totp, renew_recovery_codes
-from .holdings import forget_account
 from .invitations import accept_invitation, invite
-from .keys import create_key, delete_key, list_keys, list_keys_of
-from .leaks import find_leaked, revoke_leaked
-from .logins import log_in, reauthenticate
+from .leaked_tokens import find_leaked, revoke_leaked
+from .login import log_in, reauthenticate
+from .password_resets import request_reset, reset_password, start_reset
 from .passwords import change_password
-from .refreshing import refresh_session
-from .resets import request_reset, reset_password, start_reset
+from .personal_data import forget_account
+from .receivers import note_created, note_disabled, note_enabled
+from .second_factors import begin_totp, confirm_totp, end_totp, renew_recovery_codes
+from .security_events import list_all_events, list_events
 from .sessions import (
     end_current_session,
     end_other_sessions,
@@ -22,8 +23,7 @@ from .sessions import (
     list_sessions_of,
     unlock,
 )
-from .sweeping import sweep
-from .watching import note_created, note_disabled, note_enabled
+from .token_refresh import refresh_session
 
 __all__ = [
     'accept_invitation',

@@ -10,21 +10,21 @@ from sqlalchemy import delete
 from project.auth.errors import WrongPin
 from project.auth.models import Credential, Registration
 from project.core.clock import now
-from project.core.data.database import AnyRow, atomic, db, stepwise
-from project.core.data.guesses import spend_guess
-from project.core.data.mail import send_mail
-from project.core.data.tasks import enqueue, once, task
-from project.core.data.upsert import insert_or
-from project.core.hashing import hash_password, is_password
+from project.core.database.session import AnyRow, atomic, db, stepwise
+from project.core.database.upsert import insert_or
+from project.core.mail import send_mail
+from project.core.security.password_hashing import hash_password, is_password
+from project.core.tasks import enqueue, once, task
+from project.core.throttling import spend_guess
 from project.users import service as users
 from project.users.errors import UsernameTaken
 from project.users.models import email_key
 from project.users.permissions import ADMIN, MEMBER
 
-from .events import record
 from .passwords import check_new_password
 from .pins import DAY, consume_pin, issue_pin, try_pin
 from .pins import LIFETIME as PIN_LIFETIME
+from .security_events import record
 
 REGISTRATION_LIFETIME = timedelta(hours=24)
 VERIFICATION = 'verification'

@@ -10,12 +10,12 @@ from flask import current_app
 from sqlalchemy import delete, update
 
 from project.auth.models import Device
-from project.core.addresses import network_of
 from project.core.clock import now
-from project.core.data.database import AnyRow, db
-from project.core.data.mail import send_mail
-from project.core.origin import current_origin
-from project.core.tokens import new_token, token_hash
+from project.core.database.session import AnyRow, db
+from project.core.ip_addresses import network_of
+from project.core.mail import send_mail
+from project.core.request_context import current_origin
+from project.core.security.tokens import new_token, token_hash
 
 DEVICE_TOKEN = 'pdv'
 

@@ -7,20 +7,20 @@ from sqlalchemy import delete
 from project.auth.errors import WrongPin
 from project.auth.models import EmailChange
 from project.core.clock import now
-from project.core.data.database import AnyRow, atomic, db, stepwise
-from project.core.data.guesses import spend_guess
-from project.core.data.mail import send_mail
-from project.core.data.tasks import enqueue, once, task
-from project.core.data.upsert import insert_or
+from project.core.database.session import AnyRow, atomic, db, stepwise
+from project.core.database.upsert import insert_or
 from project.core.errors import Unauthorized
-from project.core.principal import Principal
+from project.core.mail import send_mail
+from project.core.security.principal import Principal
+from project.core.tasks import enqueue, once, task
+from project.core.throttling import spend_guess
 from project.users import service as users
 from project.users.models import email_key
 from project.users.signals import user_email_changed
 
 from .accounts import forget_registrations, tell_registered
-from .events import record
 from .pins import DAY, LIFETIME, consume_pin, forget_pins, issue_pin, try_pin
+from .security_events import record
 
 CHANGES = 10  # a day and user
 # The PIN of it lasts ten minutes from the moment it is mailed.

@@ -10,14 +10,14 @@ from sqlalchemy import delete, update
 from project.auth.errors import InvitationInvalid, UsernameMissing
 from project.auth.models import Credential, Invitation
 from project.core.clock import now
-from project.core.data.database import AnyRow, atomic, db, stepwise
-from project.core.data.guesses import spend_guess
-from project.core.data.mail import send_mail
-from project.core.data.tasks import enqueue, once, task
-from project.core.data.upsert import insert_or
-from project.core.hashing import hash_password
-from project.core.principal import Principal
-from project.core.signing import is_mac, mac
+from project.core.database.session import AnyRow, atomic, db, stepwise
+from project.core.database.upsert import insert_or
+from project.core.mail import send_mail
+from project.core.security.password_hashing import hash_password
+from project.core.security.principal import Principal
+from project.core.security.signing import is_mac, mac
+from project.core.tasks import enqueue, once, task
+from project.core.throttling import spend_guess
 from project.users import service as users
 from project.users.errors import MoreThanYouMay, RoleUnknown, UserNotFound
 from project.users.models import ACTIVE, email_key
@@ -25,9 +25,9 @@ from project.users.permissions import MEMBER
 from project.users.signals import users_created
 
 from .accounts import forget_registrations, store_account, tell_registered
-from .events import FAILURE, SYSTEM, record
 from .passwords import check_new_password
 from .pins import DAY, return_pin_guess, spend_pin_guess
+from .security_events import FAILURE, SYSTEM, record
 
 LIFETIME = timedelta(days=7)
 TRIES = 5

@@ -12,12 +12,12 @@ from sqlalchemy import delete, update
 from project.auth.errors import PasswordTooWeak, WrongPassword
 from project.auth.models import Credential, Session
 from project.core.clock import now
-from project.core.data.database import atomic, db, stepwise
-from project.core.data.guesses import return_guess, spend_guess
-from project.core.data.mail import send_mail
-from project.core.hashing import hash_password, is_password
-from project.core.origin import current_origin
-from project.core.principal import Principal
+from project.core.database.session import atomic, db, stepwise
+from project.core.mail import send_mail
+from project.core.request_context import current_origin
+from project.core.security.password_hashing import hash_password, is_password
+from project.core.security.principal import Principal
+from project.core.throttling import return_guess, spend_guess
 from project.users import service as users
 
 MIN_LENGTH, MAX_LENGTH = 8, 128

@@ -7,15 +7,15 @@ from sqlalchemy import delete, update
 
 from project.auth.errors import WrongPin
 from project.auth.models import Pin
-from project.core.addresses import network_of
 from project.core.clock import now
-from project.core.data.database import atomic, db
-from project.core.data.guesses import return_guess, spend_guess
-from project.core.data.upsert import insert_or
-from project.core.origin import current_origin
-from project.core.signing import is_mac, mac
+from project.core.database.session import atomic, db
+from project.core.database.upsert import insert_or
+from project.core.ip_addresses import network_of
+from project.core.request_context import current_origin
+from project.core.security.signing import is_mac, mac
+from project.core.throttling import return_guess, spend_guess
 
-from .events import FAILURE, record
+from .security_events import FAILURE, record
 
 LIFETIME = timedelta(minutes=10)
 TRIES = 5

@@ -9,19 +9,19 @@ from sqlalchemy import delete, update
 from project.auth.errors import SessionNotFound
 from project.auth.models import OF_USER, SESSIONS, Session
 from project.core.clock import now
-from project.core.data.database import AnyRow, atomic, db
-from project.core.data.guesses import forget_guesses
-from project.core.data.keyset import Page, PageRequest, rows_of
-from project.core.principal import Principal
-from project.core.tokens import kind_of, token_hash
+from project.core.database.keyset_pagination import Page, PageRequest, rows_of
+from project.core.database.session import AnyRow, atomic, db
+from project.core.security.principal import Principal
+from project.core.security.tokens import kind_of, token_hash
+from project.core.throttling import forget_guesses
 from project.users import service as users
 from project.users.models import ACTIVE, permissions_of
 from project.users.signals import user_disabled
 
-from .events import record
-from .keys import KEY_TOKEN, identify_key
+from .api_keys import KEY_TOKEN, identify_key
 from .passwords import account_of
-from .refreshing import GRACE
+from .security_events import record
+from .token_refresh import GRACE
 from .tokens import SESSION_TOKEN
 
 # `last_used_at` is written at most so often, not on each request.

@@ -7,8 +7,8 @@ from typing import Any
 
 from flask import current_app
 
-from project.core.sealing import seal_under, unseal_under
-from project.core.tokens import family_of, new_family, new_token, token_hash
+from project.core.security.encryption import seal_under, unseal_under
+from project.core.security.tokens import family_of, new_family, new_token, token_hash
 
 SESSION_TOKEN, REFRESH_TOKEN = 'pst', 'prt'
 

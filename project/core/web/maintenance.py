@@ -12,7 +12,7 @@ from flask import Flask, Response, current_app, request
 
 from project.core.clock import now
 
-from .jsend import api_error
+from .responses.jsend import api_error
 
 UNLIMITED = 300  # seconds after which to ask again when nobody said how long it takes
 

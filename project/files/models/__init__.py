@@ -18,7 +18,8 @@ from .files import (
     Version,
 )
 from .links import LINKS, LINKS_OF, Link
-from .usage import Upload, Usage
+from .quota import Usage
+from .uploads import Upload
 
 __all__ = [
     'CLEAN',

@@ -7,10 +7,10 @@ from sqlalchemy import ForeignKey, Index, String, bindparam, or_, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
-from project.core.data.database import AnyRow, Base
-from project.core.data.keyset import Keyset
-from project.core.data.reading import Query
-from project.core.data.types import UTCDateTime
+from project.core.database.compiled_query import Query
+from project.core.database.keyset_pagination import Keyset
+from project.core.database.session import AnyRow, Base
+from project.core.database.types import UTCDateTime
 
 from .files import File
 

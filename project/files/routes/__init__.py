@@ -1,8 +1,27 @@
 """The HTTP face of files, by topic: read the request, call the service, answer."""
 
-from . import archives, content, files, links, published, thumbnails, uploads
-from .mount import blueprint
+from flask import Blueprint
+
+blueprint = Blueprint('files', 'project.files', url_prefix='/files')
+
+# The topics add their routes to the blueprint, so they are imported after it.
+from . import (  # noqa: E402
+    archives,
+    content,
+    files,
+    links,
+    public_files,
+    resumable_uploads,
+    thumbnails,
+)
 
 __all__ = [
-    'archives', 'blueprint', 'content', 'files', 'links', 'published', 'thumbnails', 'uploads',
-]  # fmt: skip
+    'archives',
+    'blueprint',
+    'content',
+    'files',
+    'links',
+    'public_files',
+    'resumable_uploads',
+    'thumbnails',
+]

@@ -5,15 +5,15 @@ from typing import Any
 from flask import Response
 from marshmallow import Schema, fields, validate
 
-from project.core.web.access import current, member
-from project.core.web.endpoint import endpoint
-from project.core.web.headers import BYTES
-from project.core.web.sending import NAMED
+from project.core.web.endpoints.access import current, member
+from project.core.web.endpoints.endpoint import endpoint
+from project.core.web.responses.file_responses import NAMED
+from project.core.web.responses.headers import BYTES
 from project.files import service
 from project.files.errors import UNCLEAN, FileNotFound
 from project.files.permissions import READ
 
-from .mount import blueprint
+from . import blueprint
 
 
 class ArchiveRequest(Schema):

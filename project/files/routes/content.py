@@ -6,16 +6,16 @@ from uuid import UUID
 from flask import Response, current_app, request
 from marshmallow import Schema, fields
 
-from project.core.data.keyset import CursorInvalid, Page, PageRequest
-from project.core.data.storage import Stored
+from project.core.database.keyset_pagination import CursorInvalid, Page, PageRequest
 from project.core.errors import RangeNotSatisfiable
-from project.core.web.access import current, member
-from project.core.web.conditional import expected_versions
-from project.core.web.endpoint import endpoint
-from project.core.web.fields import UploadedFile
-from project.core.web.headers import BYTES
-from project.core.web.pagination import ListQuery, sort_by
-from project.core.web.sending import DESCRIBED, send_bytes
+from project.core.storage import Stored
+from project.core.web.endpoints.access import current, member
+from project.core.web.endpoints.endpoint import endpoint
+from project.core.web.requests.fields import UploadedFile
+from project.core.web.requests.pagination import ListQuery, sort_by
+from project.core.web.responses.etags import expected_versions
+from project.core.web.responses.file_responses import DESCRIBED, send_bytes
+from project.core.web.responses.headers import BYTES
 from project.files import service
 from project.files.errors import (
     UNCLEAN,
@@ -28,8 +28,8 @@ from project.files.permissions import READ, WRITE
 from project.files.schemas import FileSchema, VersionSchema
 from project.files.sniffing import HARMLESS
 
-from .mount import blueprint
-from .sinks import open_upload
+from . import blueprint
+from .form_uploads import open_upload
 
 
 class ContentQuery(Schema):

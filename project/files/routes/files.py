@@ -7,19 +7,19 @@ from flask import request
 from flask.views import MethodView
 from marshmallow import Schema, fields, validate
 
-from project.core.data.keyset import CursorInvalid, Page, PageRequest
-from project.core.web.access import current, member
-from project.core.web.conditional import expected_versions
-from project.core.web.endpoint import endpoint
-from project.core.web.fields import CommaSeparated, Text, UploadedFile
-from project.core.web.pagination import ListQuery, sort_by
+from project.core.database.keyset_pagination import CursorInvalid, Page, PageRequest
+from project.core.web.endpoints.access import current, member
+from project.core.web.endpoints.endpoint import endpoint
+from project.core.web.requests.fields import CommaSeparated, Text, UploadedFile
+from project.core.web.requests.pagination import ListQuery, sort_by
+from project.core.web.responses.etags import expected_versions
 from project.files import service
 from project.files.errors import FileChanged, FileNotFound, FileTooLarge, NameInvalid, QuotaExceeded
 from project.files.permissions import READ, WRITE
 from project.files.schemas import FileSchema, UsageSchema
 
-from .mount import blueprint
-from .sinks import open_upload
+from . import blueprint
+from .form_uploads import open_upload
 
 
 def tag() -> Text:

@@ -6,16 +6,15 @@ from uuid import UUID
 from flask import Response, request
 from marshmallow import Schema, fields, validate
 
-from project.core.data.guesses import GuessesSpent
-from project.core.data.keyset import CursorInvalid, Page, PageRequest
+from project.core.database.keyset_pagination import CursorInvalid, Page, PageRequest
 from project.core.errors import RangeNotSatisfiable
-from project.core.web.access import current, member, public
-from project.core.web.contract import Header
-from project.core.web.endpoint import endpoint
-from project.core.web.fields import Password, Timestamp
-from project.core.web.headers import BYTES
-from project.core.web.pagination import ListQuery, sort_by
-from project.core.web.sending import DESCRIBED
+from project.core.throttling import GuessesSpent
+from project.core.web.endpoints.access import current, member, public
+from project.core.web.endpoints.endpoint import endpoint
+from project.core.web.requests.fields import Password, Timestamp
+from project.core.web.requests.pagination import ListQuery, sort_by
+from project.core.web.responses.file_responses import DESCRIBED
+from project.core.web.responses.headers import BYTES, Header
 from project.files import service
 from project.files.errors import (
     UNCLEAN,
@@ -28,8 +27,8 @@ from project.files.errors import (
 from project.files.permissions import READ, WRITE
 from project.files.schemas import LinkSchema, NewLinkSchema, SharedSchema
 
+from . import blueprint
 from .content import send
-from .mount import blueprint
 
 # What may be wrong with a link, for who follows it.
 FOLLOWING = (LinkNotFound, FileNotFound, LinkPasswordWrong, GuessesSpent)

@@ -7,16 +7,16 @@ from flask import Response
 from marshmallow import Schema, fields, validate
 
 from project.core.errors import RangeNotSatisfiable
-from project.core.web.access import current, member
-from project.core.web.endpoint import endpoint
-from project.core.web.headers import BYTES
-from project.core.web.jsend import api_later
-from project.core.web.sending import send_bytes
+from project.core.web.endpoints.access import current, member
+from project.core.web.endpoints.endpoint import endpoint
+from project.core.web.responses.file_responses import send_bytes
+from project.core.web.responses.headers import BYTES
+from project.core.web.responses.jsend import api_later
 from project.files import service
 from project.files.errors import UNCLEAN, FileNotFound, NoThumbnail
 from project.files.permissions import READ
 
-from .mount import blueprint
+from . import blueprint
 
 
 class ThumbnailQuery(Schema):

@@ -2,7 +2,6 @@
 
 from .archives import MOST as MOST_ARCHIVED
 from .archives import open_archive
-from .checking import Fault, check
 from .content import (
     open_content,
     open_version,
@@ -12,8 +11,7 @@ from .content import (
     store_file,
     store_upload,
 )
-from .holdings import forget_files
-from .library import (
+from .files import (
     delete_file,
     empty_trash,
     get_file,
@@ -23,6 +21,8 @@ from .library import (
     trash_file,
     update_file,
 )
+from .garbage_collection import sweep
+from .integrity import Fault, check
 from .links import (
     count_download,
     create_link,
@@ -31,9 +31,11 @@ from .links import (
     list_links,
     open_shared,
 )
-from .moving import move_storage
-from .publishing import check_published_name, publish_file, published_folder, unpublish_file
-from .resumable import (
+from .malware_scanning import scan_files
+from .personal_data import forget_files
+from .public_files import check_published_name, publish_file, published_folder, unpublish_file
+from .quota import file_stats, get_report, get_usage, set_quota
+from .resumable_uploads import (
     Progress,
     append,
     create_upload,
@@ -41,11 +43,9 @@ from .resumable import (
     delete_upload,
     get_upload,
 )
-from .scanning import scan_files
-from .sweeping import sweep
+from .storage_migration import move_storage
 from .thumbnails import EDGES, open_thumbnail
-from .uploads import open_upload
-from .usage import file_stats, get_report, get_usage, set_quota
+from .upload_reservations import open_upload
 
 __all__ = [
     'EDGES',

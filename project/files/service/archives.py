@@ -10,7 +10,7 @@ from project.files import blobs
 from project.files.errors import FileNotFound
 from project.files.models import File
 
-from .scanning import check_clean
+from .malware_scanning import check_clean
 
 MOST = 1000  # files of one archive
 

@@ -8,21 +8,21 @@ from flask import current_app
 from sqlalchemy import insert
 
 from project.core.clock import now
-from project.core.data.database import AnyRow, atomic, db
-from project.core.data.storage import Stored
-from project.core.data.upsert import insert_or
+from project.core.database.session import AnyRow, atomic, db
+from project.core.database.upsert import insert_or
 from project.core.errors import Malformed
+from project.core.storage import Stored
 from project.files import blobs
 from project.files.errors import FileNotFound
+from project.files.filenames import clean_name, clean_type
 from project.files.models import Blob, File, FileTag, Version
-from project.files.names import clean_name, clean_type
 from project.files.sniffing import sniff
 
-from .discarding import drop_versions
-from .library import Expected, change_file, get_file, get_live, hold_live
-from .scanning import open_clean, request_scan
-from .uploads import Reserved, finish, hold_owner, open_upload
-from .usage import discharge, settle
+from .files import Expected, change_file, get_file, get_live, hold_live
+from .malware_scanning import open_clean, request_scan
+from .quota import discharge, settle
+from .upload_reservations import Reserved, finish, hold_owner, open_upload
+from .version_deletion import drop_versions
 
 # Columns of bytes, with what stands in them.
 Known: TypeAlias = dict[str, Any]

@@ -10,20 +10,20 @@ from uuid import UUID, uuid4
 from sqlalchemy import delete, or_, select, update
 
 from project.core.clock import now
-from project.core.data.database import AnyRow, atomic, db, stepwise
-from project.core.data.guesses import return_guess, spend_guess
-from project.core.data.keyset import Page, PageRequest
-from project.core.data.storage import Stored
-from project.core.hashing import hash_password, is_password
-from project.core.tokens import new_token, token_hash
+from project.core.database.keyset_pagination import Page, PageRequest
+from project.core.database.session import AnyRow, atomic, db, stepwise
+from project.core.security.password_hashing import hash_password, is_password
+from project.core.security.tokens import new_token, token_hash
+from project.core.storage import Stored
+from project.core.throttling import return_guess, spend_guess
 from project.files.errors import ExpiryPast, LinkNotFound, LinkPasswordWrong, TooManyLinks
 from project.files.models import LINKS, LINKS_OF, File, Link
 from project.files.permissions import READ
 from project.users import service as users
 from project.users.models import ACTIVE, permissions_of
 
-from .library import get_file, get_live, hold_live
-from .scanning import open_clean
+from .files import get_file, get_live, hold_live
+from .malware_scanning import open_clean
 
 LINK_TOKEN = 'psl'
 MOST = 50  # of a file

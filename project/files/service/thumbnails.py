@@ -5,19 +5,19 @@ from uuid import UUID
 
 from sqlalchemy import update
 
-from project.core.data.database import atomic, db
-from project.core.data.images import ImageRefused, shrink
-from project.core.data.storage import Stored
-from project.core.data.tasks import enqueue, task
-from project.core.data.upsert import insert_or
+from project.core.database.session import atomic, db
+from project.core.database.upsert import insert_or
+from project.core.images import ImageRefused, shrink
+from project.core.storage import Stored
+from project.core.tasks import enqueue, task
 from project.files import blobs
 from project.files.errors import NoThumbnail
 from project.files.models import FAILED, PENDING, READY, Thumbnail, Version
 from project.files.sniffing import PICTURES
 
 from .content import get_version
-from .library import get_live
-from .scanning import check_clean
+from .files import get_live
+from .malware_scanning import check_clean
 
 EDGES = (64, 256, 1024)  # pixels of the longer side
 

@@ -2,12 +2,12 @@
 
 import click
 
-from project.core.data.keyset import rows_of
-from project.core.ops.cli import FeatureGroup, as_json, dry_run, show
+from project.core.cli.toolkit import FeatureGroup, as_json, dry_run, show
+from project.core.database.keyset_pagination import rows_of
 from project.users import service
 from project.users.schemas import RoleSchema
 
-from .group import users_cli
+from . import users_cli
 
 COLUMNS = ('name', 'permissions', 'built_in', 'version', 'updated_at')
 

@@ -5,13 +5,13 @@ from typing import Any
 import click
 from marshmallow import Schema
 
-from project.core.data.keyset import PageRequest
-from project.core.ops.cli import Address, as_json, dry_run, show
-from project.core.web.fields import Text
+from project.core.cli.toolkit import Address, as_json, dry_run, show
+from project.core.database.keyset_pagination import PageRequest
+from project.core.web.requests.fields import Text
 from project.users import service
 from project.users.permissions import MEMBER
 
-from .group import users_cli
+from . import users_cli
 
 COLUMNS = ('id', 'username', 'email', 'name', 'roles', 'status', 'created_at')
 

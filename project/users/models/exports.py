@@ -7,10 +7,10 @@ from sqlalchemy import BigInteger, ForeignKey, Index, String, bindparam, case, s
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
-from project.core.data.database import AnyRow, Base, read
-from project.core.data.keyset import Keyset
-from project.core.data.tasks import will_be_done
-from project.core.data.types import UTCDateTime
+from project.core.database.keyset_pagination import Keyset
+from project.core.database.session import AnyRow, Base, read
+from project.core.database.types import UTCDateTime
+from project.core.tasks import will_be_done
 
 PENDING, READY, FAILED = 'pending', 'ready', 'failed'
 

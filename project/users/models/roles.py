@@ -8,10 +8,10 @@ from sqlalchemy import Connection, String, Table, event, insert, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
-from project.core.data.database import AnyRow, Base, read
-from project.core.data.keyset import Keyset
-from project.core.data.types import UTCDateTime, Words
-from project.core.permissions import every_permission
+from project.core.database.keyset_pagination import Keyset
+from project.core.database.session import AnyRow, Base, read
+from project.core.database.types import UTCDateTime, Words
+from project.core.security.permissions import every_permission
 from project.users.permissions import ADMIN, BUILT_IN, built_in_permissions
 
 

@@ -16,10 +16,10 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
-from project.core.data.database import AnyRow, AnySelect, Base, db, read
-from project.core.data.keyset import Keyset
-from project.core.data.reading import Query
-from project.core.data.types import UTCDateTime, words_of
+from project.core.database.compiled_query import Query
+from project.core.database.keyset_pagination import Keyset
+from project.core.database.session import AnyRow, AnySelect, Base, db, read
+from project.core.database.types import UTCDateTime, words_of
 from project.users.permissions import ADMIN
 
 ACTIVE, DISABLED = 'active', 'disabled'

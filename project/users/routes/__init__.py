@@ -1,6 +1,15 @@
 """The HTTP face of users, by topic: read the request, call the service, answer."""
 
-from . import avatars, exports, roles, users
-from .mount import blueprint
+from flask import Blueprint
+
+blueprint = Blueprint('users', 'project.users', url_prefix='/users', template_folder='templates')
+
+# The topics add their routes to the blueprint, so they are imported after it.
+from . import (  # noqa: E402
+    avatars,
+    exports,
+    roles,
+    users,
+)
 
 __all__ = ['avatars', 'blueprint', 'exports', 'roles', 'users']

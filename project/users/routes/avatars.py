@@ -5,19 +5,19 @@ from typing import Any
 from flask import Response
 from marshmallow import Schema
 
-from project.core.data.images import ImageTooCostly, ImageTooLarge, ImageUnreadable
 from project.core.errors import RangeNotSatisfiable
-from project.core.web.access import current, member, public
-from project.core.web.endpoint import endpoint
-from project.core.web.fields import UploadedFile
-from project.core.web.headers import BYTES, PUBLISHED
-from project.core.web.sending import send_bytes
+from project.core.images import ImageTooCostly, ImageTooLarge, ImageUnreadable
+from project.core.web.endpoints.access import current, member, public
+from project.core.web.endpoints.endpoint import endpoint
+from project.core.web.requests.fields import UploadedFile
+from project.core.web.responses.file_responses import send_bytes
+from project.core.web.responses.headers import BYTES, PUBLISHED
 from project.users import service
 from project.users.errors import AvatarNotFound, AvatarTooLarge, NoSuchUsername, UserNotFound
 from project.users.permissions import PROFILE_READ, PROFILE_WRITE
 from project.users.schemas import UserProfileSchema
 
-from .mount import blueprint
+from . import blueprint
 from .users import NAMED
 
 WEBP = 'image/webp'

@@ -5,18 +5,18 @@ from uuid import UUID
 
 from flask import Response
 
-from project.core.data.keyset import CursorInvalid, Page, PageRequest
+from project.core.database.keyset_pagination import CursorInvalid, Page, PageRequest
 from project.core.errors import RangeNotSatisfiable
-from project.core.web.access import current, member
-from project.core.web.endpoint import endpoint
-from project.core.web.headers import BYTES
-from project.core.web.pagination import ListQuery, sort_by
-from project.core.web.sending import DESCRIBED, send_bytes
+from project.core.web.endpoints.access import current, member
+from project.core.web.endpoints.endpoint import endpoint
+from project.core.web.requests.pagination import ListQuery, sort_by
+from project.core.web.responses.file_responses import DESCRIBED, send_bytes
+from project.core.web.responses.headers import BYTES
 from project.users import service
 from project.users.errors import ExportNotFound, ExportNotReady, ExportUnderWay, TooManyExports
 from project.users.schemas import ExportSchema
 
-from .mount import blueprint
+from . import blueprint
 
 ZIP = 'application/zip'
 

@@ -4,11 +4,11 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
-from project.core.data.keyset import CursorInvalid, Page, PageRequest
-from project.core.web.access import can, current
-from project.core.web.conditional import expected_versions
-from project.core.web.endpoint import endpoint
-from project.core.web.pagination import ListQuery, sort_by
+from project.core.database.keyset_pagination import CursorInvalid, Page, PageRequest
+from project.core.web.endpoints.access import can, current
+from project.core.web.endpoints.endpoint import endpoint
+from project.core.web.requests.pagination import ListQuery, sort_by
+from project.core.web.responses.etags import expected_versions
 from project.users import service
 from project.users.errors import (
     LastAdmin,
@@ -25,7 +25,7 @@ from project.users.errors import (
 from project.users.permissions import ROLES_READ, ROLES_WRITE
 from project.users.schemas import RoleSchema, UserSchema
 
-from .mount import blueprint
+from . import blueprint
 
 
 class RoleListQuery(ListQuery):

@@ -5,13 +5,13 @@ from typing import Any
 from flask.views import MethodView
 from marshmallow import Schema, fields, validate
 
-from project.core.data.keyset import CursorInvalid, Page, PageRequest
+from project.core.database.keyset_pagination import CursorInvalid, Page, PageRequest
 from project.core.errors import Unauthorized
-from project.core.web.access import can, current, member, own_or, public
-from project.core.web.conditional import expected_versions
-from project.core.web.endpoint import endpoint
-from project.core.web.fields import EmailAddress, Text
-from project.core.web.pagination import ListQuery, sort_by
+from project.core.web.endpoints.access import can, current, member, own_or, public
+from project.core.web.endpoints.endpoint import endpoint
+from project.core.web.requests.fields import EmailAddress, Text
+from project.core.web.requests.pagination import ListQuery, sort_by
+from project.core.web.responses.etags import expected_versions
 from project.users import service
 from project.users.errors import (
     EmailTaken,
@@ -24,7 +24,7 @@ from project.users.errors import (
     UsernameTaken,
     UserNotFound,
 )
-from project.users.names import USERNAME
+from project.users.name_patterns import USERNAME
 from project.users.permissions import (
     DELETE,
     MEMBER,
@@ -35,7 +35,7 @@ from project.users.permissions import (
 )
 from project.users.schemas import Username, UserProfileSchema, UserSchema
 
-from .mount import blueprint
+from . import blueprint
 
 # A username is never a number, so no path is both.
 NAMED = {'username': {'pattern': USERNAME, 'maxLength': 32}}

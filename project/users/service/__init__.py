@@ -1,11 +1,11 @@
 """What may happen to users. Nothing here knows that HTTP exists."""
 
+from .authorization import check_roles, refuse_more_than
 from .avatars import open_avatar, remove_avatar, set_avatar
 from .exports import get_export, list_exports, open_export, request_export
-from .holdings import forget_user
-from .rights import check_roles, refuse_more_than
+from .import_export import Refused, export_users, import_users
+from .personal_data import forget_user
 from .roles import define_role, delete_role, grant_role, list_roles, revoke_role, set_roles
-from .transfers import Refused, export_users, import_users
 from .users import (
     change_email,
     check_username,

@@ -6,11 +6,11 @@ from typing import IO
 from flask import current_app
 
 from project.core.clock import now
-from project.core.data.database import AnyRow, atomic, db, stepwise
-from project.core.data.images import shrink
-from project.core.data.storage import Stored
-from project.core.data.tasks import enqueue_at, task
-from project.users import stored
+from project.core.database.session import AnyRow, atomic, db, stepwise
+from project.core.images import shrink
+from project.core.storage import Stored
+from project.core.tasks import enqueue_at, task
+from project.users import object_storage
 from project.users.errors import AvatarNotFound, AvatarTooLarge, UserNotFound
 from project.users.models import User
 
@@ -34,11 +34,11 @@ def set_avatar(user_id: int, image: IO[bytes]) -> AnyRow:
     if image.seek(0, 2) > current_app.config['USERS_AVATAR_MAX_SIZE']:
         raise AvatarTooLarge
     picture = shrink(image, edge=EDGE, square=True)
-    key = stored.new_picture_key(user_id)
+    key = object_storage.new_picture_key(user_id)
     with atomic():
         # First who cleans up after us, should we die before anybody knows of the bytes.
         enqueue_at(now() + UNDER_WAY, drop_avatar, user_id, key)
-    stored.keep(key, picture)
+    object_storage.keep(key, picture)
     _replace(user_id, key)
     return get_profile(get_user(user_id).username)
 
@@ -57,14 +57,14 @@ def open_avatar(username: str) -> tuple[str, Stored]:
     key = get_profile(username).profile_image
     if key is None:
         raise AvatarNotFound
-    return key.rpartition('/')[2], stored.open_stored(key)
+    return key.rpartition('/')[2], object_storage.open_stored(key)
 
 
 @task(unique=['user_id', 'key'])
 def drop_avatar(user_id: int, key: str) -> None:
     """Remove a picture that its user does not have (any more). Run twice, it finds none."""
     if User.avatar_of(user_id) != key:
-        stored.remove(key)
+        object_storage.remove(key)
 
 
 @atomic()

@@ -8,21 +8,21 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 from sqlalchemy import delete, update
 
 from project.core.clock import now
-from project.core.data.database import AnyRow, atomic, db
-from project.core.data.keyset import Page, PageRequest
-from project.core.data.mail import send_mail
-from project.core.data.storage import Staged, Stored
-from project.core.data.tasks import enqueue, task
-from project.core.turns import Turns
-from project.users import stored
+from project.core.database.keyset_pagination import Page, PageRequest
+from project.core.database.session import AnyRow, atomic, db
+from project.core.mail import send_mail
+from project.core.semaphore import Turns
+from project.core.storage import Staged, Stored
+from project.core.tasks import enqueue, task
+from project.users import object_storage
 from project.users.errors import (
     ExportNotFound,
     ExportNotReady,
     ExportUnderWay,
     TooManyExports,
 )
-from project.users.holdings import Part, holdings
 from project.users.models import EXPORTS, EXPORTS_OF_USER, PENDING, READY, Export, User
+from project.users.personal_data import Part, holdings
 from project.users.signals import export_requested
 
 from .users import get_user
@@ -73,7 +73,7 @@ def open_export(user_id: int, export_id: UUID) -> tuple[AnyRow, Stored]:
     export = get_export(user_id, export_id)
     if export.state != READY:
         raise ExportNotReady
-    return export, stored.open_stored(stored.export_key(export_id))
+    return export, object_storage.open_stored(object_storage.export_key(export_id))
 
 
 @task(
@@ -84,9 +84,9 @@ def open_export(user_id: int, export_id: UUID) -> tuple[AnyRow, Stored]:
 def make_export(export_id: str, user_id: int) -> None:
     """Make the ZIP of an export. Run twice, the second finds it made and leaves it."""
     wanted = UUID(export_id)
-    with turns.taken(1, patience=1.0), stored.stage() as staged:
+    with turns.taken(1, patience=1.0), object_storage.stage() as staged:
         _write(staged, user_id)
-        staged.prepare(stored.export_key(wanted))
+        staged.prepare(object_storage.export_key(wanted))
         _publish(wanted, user_id, staged)
 
 
@@ -94,7 +94,7 @@ def make_export(export_id: str, user_id: int) -> None:
 def drop_export(export_id: str) -> None:
     """Remove the bytes of an export that is none any more. Run twice, it finds none."""
     if not Export.is_there(UUID(export_id)):
-        stored.remove(stored.export_key(UUID(export_id)))
+        object_storage.remove(object_storage.export_key(UUID(export_id)))
 
 
 @task(cron='27 3 * * *')
@@ -119,7 +119,7 @@ def _publish(export_id: UUID, user_id: int, staged: Staged) -> None:
     if db.session.execute(made.returning(Export.id)).one_or_none() is None:
         return
     # Under the lock of its row: whoever deletes that comes after us, and removes the bytes.
-    staged.keep(stored.export_key(export_id))
+    staged.keep(object_storage.export_key(export_id))
     user = get_user(user_id)
     send_mail('export_ready', to=user.email, about=user_id, username=user.username)
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from sqlalchemy import delete, insert, update
 
 from project.core.clock import now
-from project.core.data.database import AnyRow, atomic, db
-from project.core.data.keyset import Page, PageRequest
-from project.core.data.upsert import insert_or
-from project.core.permissions import every_permission
-from project.core.principal import Principal
+from project.core.database.keyset_pagination import Page, PageRequest
+from project.core.database.session import AnyRow, atomic, db
+from project.core.database.upsert import insert_or
+from project.core.security.permissions import every_permission
+from project.core.security.principal import Principal
 from project.users.errors import (
     PermissionUnknown,
     RoleBuiltIn,
@@ -19,11 +19,11 @@ from project.users.errors import (
     RoleNotFound,
 )
 from project.users.models import ROLES, SHOWN_ROLE, RoleDefinition, UserRole
-from project.users.names import ROLE
+from project.users.name_patterns import ROLE
 from project.users.permissions import ADMIN, BUILT_IN
 from project.users.signals import role_changed, user_roles_changed
 
-from .rights import (
+from .authorization import (
     change_row,
     check_roles,
     refuse_last_admin,

@@ -10,10 +10,10 @@ from typing import Any
 from sqlalchemy import delete, insert, update
 
 from project.core.clock import now
-from project.core.data.constraints import refuse_duplicates
-from project.core.data.database import AnyRow, atomic, db
-from project.core.data.keyset import Page, PageRequest
-from project.core.principal import Principal
+from project.core.database.constraints import refuse_duplicates
+from project.core.database.keyset_pagination import Page, PageRequest
+from project.core.database.session import AnyRow, atomic, db
+from project.core.security.principal import Principal
 from project.users.errors import (
     EmailTaken,
     MoreThanYouMay,
@@ -23,10 +23,10 @@ from project.users.errors import (
     UsernameTaken,
     UserNotFound,
 )
-from project.users.holdings import holdings
 from project.users.models import ACTIVE, DISABLED, USERS, User, UserRole, email_key
-from project.users.names import USERNAME
+from project.users.name_patterns import USERNAME
 from project.users.permissions import MEMBER, WRITE
+from project.users.personal_data import holdings
 from project.users.signals import (
     user_disabled,
     user_email_changed,
@@ -34,7 +34,7 @@ from project.users.signals import (
     users_created,
 )
 
-from .rights import change_row, check_roles, refuse_last_admin, refuse_more_than
+from .authorization import change_row, check_roles, refuse_last_admin, refuse_more_than
 
 # Paths under /users, and names that would pass for us.
 RESERVED = frozenset(

@@ -19,10 +19,10 @@ from project.auth.service import (
 )
 from project.auth.service.accounts import send_verification
 from project.core.clock import now
-from project.core.data.database import atomic, db
-from project.core.data.guesses import GuessesSpent
-from project.core.data.tasks.listing import list_tasks
-from project.core.hashing import hash_password, is_password
+from project.core.database.session import atomic, db
+from project.core.security.password_hashing import hash_password, is_password
+from project.core.tasks.inspection import list_tasks
+from project.core.throttling import GuessesSpent
 from project.users import service as users
 from project.users.errors import (
     EmailTaken,
@@ -34,8 +34,8 @@ from project.users.errors import (
 from project.users.models import User
 from tests.auth.factories import PASSWORD, RegistrationFactory, SessionFactory, account
 from tests.auth.pins import other_than, pin_in, plain
+from tests.concurrency import at_once, mails_of, separate_app
 from tests.users.factories import UserFactory
-from tests.users.races import at_once, mails_of, separate_app
 
 ADA = {'username': 'ada', 'email': 'ada@example.com', 'password': PASSWORD}
 STRANGERS = 'The password of a stranger'

@@ -10,9 +10,9 @@ from project.auth.models import Device, Session
 from project.auth.service import log_in
 from project.auth.service.devices import MOST
 from project.core.clock import now
-from project.core.data.database import db
-from project.core.origin import Origin, current_origin, set_origin
-from project.core.tokens import kind_of, token_hash
+from project.core.database.session import db
+from project.core.request_context import Origin, current_origin, set_origin
+from project.core.security.tokens import kind_of, token_hash
 from tests.auth.factories import PASSWORD, account
 
 PHONE = Origin(address='198.51.100.7', user_agent='phone/1')

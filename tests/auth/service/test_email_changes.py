@@ -11,14 +11,14 @@ from project.auth.models import EmailChange, Event, Pin
 from project.auth.service import confirm_email_change, request_email_change, request_reset
 from project.auth.service import reset_password as reset
 from project.core.clock import now
-from project.core.data.database import db
-from project.core.data.guesses import GuessesSpent
+from project.core.database.session import db
+from project.core.throttling import GuessesSpent
 from project.users import service as users
 from project.users.errors import EmailTaken
 from tests.auth.factories import account
 from tests.auth.pins import other_than, pin_in, plain
+from tests.concurrency import at_once, mails_of, separate_app
 from tests.users.factories import AdminFactory, UserFactory, principal_of
-from tests.users.races import at_once, mails_of, separate_app
 
 OLD, NEW = 'ada@example.com', 'lovelace@example.com'
 

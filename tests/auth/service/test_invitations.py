@@ -13,16 +13,16 @@ from project.auth.models import Event, Invitation, Registration
 from project.auth.service import accept_invitation, invite, log_in, register, verify_account
 from project.auth.service.invitations import BATCH, invite_created
 from project.core.clock import now
-from project.core.data.database import atomic, db
-from project.core.data.guesses import GuessesSpent
-from project.core.data.tasks.listing import list_tasks
+from project.core.database.session import atomic, db
+from project.core.tasks.inspection import list_tasks
+from project.core.throttling import GuessesSpent
 from project.users import service as users
 from project.users.errors import MoreThanYouMay, UsernameTaken
 from project.users.models import UserRole
 from tests.auth.factories import PASSWORD, CredentialFactory, account
 from tests.auth.pins import pin_in, plain
+from tests.concurrency import at_once, mails_of, separate_app
 from tests.users.factories import AdminFactory, UserFactory, principal_of
-from tests.users.races import at_once, mails_of, separate_app
 
 EVE = 'eve@example.com'
 

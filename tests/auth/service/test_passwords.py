@@ -6,13 +6,13 @@ from project.auth.errors import PasswordTooWeak, WrongPassword
 from project.auth.models import Credential, Session
 from project.auth.service import passwords
 from project.auth.service.passwords import change_password, check_new_password
-from project.core.data.database import atomic, db
-from project.core.data.guesses import GuessesSpent
-from project.core.hashing import hash_password, is_password
+from project.core.database.session import atomic, db
+from project.core.security.password_hashing import hash_password, is_password
+from project.core.throttling import GuessesSpent
 from tests.auth.factories import PASSWORD, SessionFactory, account
 from tests.auth.pins import plain
+from tests.concurrency import at_once, separate_app
 from tests.users.factories import UserFactory, principal_of
-from tests.users.races import at_once, separate_app
 
 NEW = 'Difference engine, 1822'
 

@@ -10,8 +10,8 @@ from project.auth.errors import WrongPin
 from project.auth.models import Pin
 from project.auth.service.pins import LIFETIME, consume_pin, issue_pin, try_pin
 from project.core.clock import now
-from project.core.data.database import atomic, db
-from project.core.data.guesses import GuessesSpent
+from project.core.database.session import atomic, db
+from project.core.throttling import GuessesSpent
 from tests.auth.pins import other_than
 
 ADA = 'ada@example.com'

@@ -25,10 +25,10 @@ from project.auth.service import (
     unlock,
 )
 from project.core.clock import now
-from project.core.data.database import db
-from project.core.data.guesses import GuessesSpent
-from project.core.data.keyset import PageRequest
-from project.core.tokens import new_token
+from project.core.database.keyset_pagination import PageRequest
+from project.core.database.session import db
+from project.core.security.tokens import new_token
+from project.core.throttling import GuessesSpent
 from project.users import service as users
 from project.users.errors import UserNotFound
 from project.users.models import permissions_of

@@ -1,0 +1,44 @@
+"""What an operator does to API keys, and to tokens that were found somewhere."""
+
+import sys
+from uuid import UUID
+
+import click
+
+from project.auth import service
+from project.core.cli.toolkit import as_json, dry_run, show
+from project.users import service as users
+
+from . import auth_cli
+
+COLUMNS = ('id', 'name', 'hint', 'scopes', 'created_at', 'expires_at', 'last_used_at')
+
+
+@auth_cli.command('keys')
+@click.argument('user')
+@click.option('--revoke', type=click.UUID, help='Delete this one.')
+@as_json
+def auth_keys(user: str, revoke: UUID | None, as_json: bool) -> None:
+    """List the API keys of a user, or delete one of them."""
+    user_id = users.get_user_by_login(user).id
+    if revoke:
+        service.delete_key(user_id, revoke)
+        click.echo('Deleted 1 key(s).')
+        return
+    keys = service.list_keys_of(user_id)
+    show((row._asdict() for row in keys), COLUMNS, as_json=as_json)
+
+
+@auth_cli.command('leaked')
+@click.argument('token')
+@dry_run
+def auth_leaked(token: str, dry_run: bool) -> None:
+    """Have a token of any kind open nothing any more, and mail its user.
+
+    `-` reads it from standard input, so that it does not stay in the history of the shell.
+    """
+    given = sys.stdin.read().strip() if token == '-' else token
+    act = service.find_leaked if dry_run else service.revoke_leaked
+    kind, user = act(given)
+    done = 'Would revoke' if dry_run else 'Revoked'
+    click.echo(f'{done} the {kind} of {user.username}.')

@@ -1,0 +1,30 @@
+"""What an operator can see of what happened to accounts."""
+
+import json
+from itertools import islice
+
+import click
+
+from project.auth import service
+from project.core.cli.toolkit import as_json, show
+from project.users import service as users
+
+from . import auth_cli
+
+COLUMNS = (
+    'created_at', 'user_id', 'kind', 'outcome', 'actor', 'address', 'user_agent', 'request_id',
+    'details',
+)  # fmt: skip
+
+
+@auth_cli.command('events')
+@click.argument('user', required=False)
+@click.option('--kind', help='Only these, such as login.')
+@click.option('--limit', default=50, type=click.IntRange(1), help='How many at most.')
+@as_json
+def auth_events(user: str | None, kind: str | None, limit: int, as_json: bool) -> None:
+    """List security events, newest first: of everybody, or of one user."""
+    user_id = users.get_user_by_login(user).id if user else None
+    events = islice(service.list_all_events(user_id, kind), limit)
+    rows = ({**row._asdict(), 'details': json.loads(row.details)} for row in events)
+    show(rows, COLUMNS, as_json=as_json)

@@ -1,0 +1,62 @@
+"""Second factors: TOTP secrets, sealed, and recovery codes, hashed."""
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, LargeBinary, String, bindparam, func, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from project.core.clock import now
+from project.core.database.compiled_query import Query
+from project.core.database.session import AnyRow, Base, read
+from project.core.database.types import UTCDateTime
+
+
+class Totp(Base):
+    """What a user's authenticator shares with us (RFC 6238); it counts once it is confirmed."""
+
+    __tablename__ = 'auth_totp'
+
+    user_id: Mapped[int] = mapped_column(ForeignKey('users.id'), primary_key=True)
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    # The last step whose code was accepted: it, and all before it, are used up (ASVS 6.5.1).
+    last_step: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+    confirmed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+    @classmethod
+    def find(cls, user_id: int) -> AnyRow | None:
+        """Return what a user has enrolled, confirmed or not."""
+        return ENROLLED.first(user_id=user_id)
+
+    @classmethod
+    def is_on(cls, user_id: int) -> bool:
+        """Tell whether a second factor is asked of a user."""
+        found = cls.find(user_id)
+        return found is not None and found.confirmed_at is not None
+
+
+class RecoveryCode(Base):
+    """A code that stands in for the authenticator once: 120 random bits, so a fast hash will do."""
+
+    __tablename__ = 'auth_recovery_codes'
+
+    user_id: Mapped[int] = mapped_column(ForeignKey('users.id'), primary_key=True)
+    code_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+
+    @classmethod
+    def is_there(cls, user_id: int, code_hash: str) -> bool:
+        """Tell whether a code is one of the user's, and not used yet."""
+        same = select(cls.user_id).where(cls.user_id == user_id, cls.code_hash == code_hash)
+        return read(same).one_or_none() is not None
+
+    @classmethod
+    def count_of(cls, user_id: int) -> int:
+        """Return how many are left."""
+        return int(read(select(func.count()).where(cls.user_id == user_id)).scalar_one())
+
+
+ENROLLED = Query(
+    select(Totp.sealed, Totp.last_step, Totp.created_at, Totp.confirmed_at).where(
+        Totp.user_id == bindparam('user_id')
+    )
+)

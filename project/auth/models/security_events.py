@@ -1,0 +1,54 @@
+"""Security events: what happened to an account, who did it, from where, and how it ended."""
+
+from datetime import datetime
+from functools import cache
+from uuid import UUID, uuid4
+
+from sqlalchemy import Index, String, Text, bindparam, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from project.core.clock import now
+from project.core.database.keyset_pagination import Keyset
+from project.core.database.session import AnySelect, Base
+from project.core.database.types import UTCDateTime
+
+
+class Event(Base):
+    """One thing that happened (ASVS 16.3.1), written in the transaction of what it tells of."""
+
+    __tablename__ = 'auth_events'
+    __table_args__ = (Index(None, 'user_id', 'created_at'), Index(None, 'created_at'))
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    # Whose account it is about; None where nobody has what was tried. No foreign key: a guess at an
+    # account that is deleted just then is no fault of ours.
+    user_id: Mapped[int | None] = mapped_column()
+    kind: Mapped[str] = mapped_column(String(48))
+    outcome: Mapped[str] = mapped_column(String(16))
+    # Who did it: `self`, `operator`, `system`, or `user:7` for another one.
+    actor: Mapped[str] = mapped_column(String(32))
+    address: Mapped[str] = mapped_column(String(64))
+    user_agent: Mapped[str] = mapped_column(String(255))
+    request_id: Mapped[str] = mapped_column(String(128))
+    # JSON, for people and programs that read events; nothing is looked up in it.
+    details: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+
+    @classmethod
+    @cache
+    def filtered(cls, names: frozenset[str]) -> AnySelect:
+        """Return the select of a list with these of the filters, made once for each set of them."""
+        filters = {name: getattr(cls, name) == bindparam(name) for name in ('user_id', 'kind')}
+        return SHOWN_EVENT.where(*(filters[name] for name in sorted(names)))
+
+
+SHOWN_EVENT = select(
+    Event.id, Event.created_at, Event.kind, Event.outcome, Event.actor, Event.address,
+    Event.user_agent, Event.request_id, Event.details, Event.user_id,
+)  # fmt: skip
+
+OF_SUBJECT = SHOWN_EVENT.where(Event.user_id == bindparam('user_id'))
+
+EVENTS = Keyset(
+    'events', sorts={'created_at': Event.created_at}, key=Event.id, default='-created_at'
+)

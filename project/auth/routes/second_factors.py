@@ -1,0 +1,64 @@
+"""Second factors over HTTP: an authenticator, and recovery codes."""
+
+from typing import Any
+
+from marshmallow import Schema
+
+from project.auth import service
+from project.auth.errors import OtpInvalid, TotpIsOff, TotpIsOn
+from project.auth.schemas import EnrolmentSchema, RecoveryCodesSchema
+from project.core.throttling import GuessesSpent
+from project.core.web.endpoints.access import current, member
+from project.core.web.endpoints.endpoint import endpoint
+from project.core.web.requests.fields import PinCode
+
+from . import blueprint
+
+
+@blueprint.post('/totp')
+@endpoint(
+    allow=member(fresh=True), returns=EnrolmentSchema, code=201, limit='20/hour',
+    refuses=[TotpIsOn],
+)  # fmt: skip
+def totp_create() -> Any:
+    """Begin with an authenticator: its secret, as text, as a URI and as a QR code (SVG).
+
+    Shown this once. It counts once `PUT /auth/totp` has seen a code of it, within an hour.
+    """
+    return service.begin_totp(current())
+
+
+class TotpReplaceRequest(Schema):
+    """A first code."""
+
+    otp = PinCode(required=True)
+
+
+@blueprint.put('/totp')
+@endpoint(
+    allow=member(fresh=True), body=TotpReplaceRequest, returns=RecoveryCodesSchema,
+    limit='60/hour', refuses=[OtpInvalid, GuessesSpent],
+)  # fmt: skip
+def totp_replace(body: dict[str, Any]) -> Any:
+    """Turn the second factor on with a code of the authenticator.
+
+    The answer has ten recovery codes, shown this once: each stands in for the authenticator once.
+    """
+    return {'recovery_codes': service.confirm_totp(current(), body['otp'])}
+
+
+@blueprint.delete('/totp')
+@endpoint(allow=member(fresh=True), refuses=[TotpIsOff])
+def totp_delete() -> None:
+    """Turn the second factor off; its recovery codes are dead, and a mail tells you."""
+    service.end_totp(current())
+
+
+@blueprint.post('/recovery-codes')
+@endpoint(
+    allow=member(fresh=True), returns=RecoveryCodesSchema, code=201, limit='20/hour',
+    refuses=[TotpIsOff],
+)  # fmt: skip
+def recovery_codes_create() -> Any:
+    """Get ten new recovery codes, shown this once; the old ones are dead."""
+    return {'recovery_codes': service.renew_recovery_codes(current())}

@@ -1,0 +1,127 @@
+"""API keys: what programs show instead of a login."""
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import delete, update
+
+from project.auth.errors import ExpiryPast, KeyNotFound, ScopeUnknown, TooManyKeys
+from project.auth.models import KEYS, KEYS_OF_USER, ApiKey, Credential
+from project.core.clock import now
+from project.core.database.keyset_pagination import Page, PageRequest, rows_of
+from project.core.database.session import AnyRow, atomic, db
+from project.core.mail import send_mail
+from project.core.security.permissions import every_permission
+from project.core.security.principal import Principal
+from project.core.security.tokens import new_token, token_hash
+from project.core.tasks import enqueue_at, once, task
+from project.users import service as users
+from project.users.errors import MoreThanYouMay
+from project.users.models import ACTIVE, permissions_of
+
+from .security_events import record
+
+KEY_TOKEN = 'pak'
+MOST = 50
+HINT = 12  # characters of a key by which its owner tells it from others
+REMINDED = timedelta(days=7)
+TOUCH_EVERY = timedelta(minutes=1)
+
+# A key never was a login, so none is fresh.
+NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+@atomic()
+def create_key(
+    asker: Principal, *, name: str, scopes: Iterable[str], expires_at: datetime | None = None
+) -> dict[str, Any]:
+    """Make an API key and return it with its token, which is seen this once; a mail tells of it.
+
+    Refuses unknown scopes, those that the asker does not hold (MoreThanYouMay), an expiry that is
+    past, and more than 50 keys.
+    """
+    _refuse_scopes(asker, frozenset(scopes))
+    if expires_at and expires_at <= now():
+        raise ExpiryPast
+    # Held, so that two at once do not both find room.
+    Credential.lock_hash(asker.user_id)
+    if ApiKey.count_of(asker.user_id) >= MOST:
+        raise TooManyKeys
+    token = new_token(KEY_TOKEN)
+    key = {
+        'id': uuid4(), 'name': name, 'hint': token[:HINT], 'scopes': sorted(set(scopes)),
+        'created_at': now(), 'expires_at': expires_at, 'last_used_at': None,
+    }  # fmt: skip
+    db.session.add(ApiKey(user_id=asker.user_id, token_hash=token_hash(token), **key))
+    if expires_at and expires_at - now() > REMINDED:
+        enqueue_at(expires_at - REMINDED, remind_of_key, str(key['id']))
+    record('key_created', asker.user_id, key=str(key['id']), scopes=key['scopes'])
+    _tell(asker.user_id, 'key_created', name=name, hint=key['hint'], scopes=key['scopes'])
+    return {**key, 'key': token}
+
+
+def list_keys(asker: Principal, page: PageRequest) -> Page:
+    """Return a page of the asker's keys, newest first."""
+    return KEYS.page(KEYS_OF_USER, page, user_id=asker.user_id)
+
+
+def list_keys_of(user_id: int) -> Iterator[AnyRow]:
+    """Yield all of a user's keys, newest first. For operators."""
+    return rows_of(lambda page: KEYS.page(KEYS_OF_USER, page, user_id=user_id))
+
+
+@atomic()
+def delete_key(user_id: int, key_id: UUID) -> None:
+    """Delete one of a user's keys, or refuse with KeyNotFound. It opens nothing any more."""
+    gone = delete(ApiKey).where(ApiKey.user_id == user_id, ApiKey.id == key_id)
+    if db.session.execute(gone.returning(ApiKey.id)).one_or_none() is None:
+        raise KeyNotFound
+    record('key_deleted', user_id, key=str(key_id))
+
+
+def identify_key(token: str) -> Principal | None:
+    """Return whom an API key names, within its scopes, or None."""
+    found = ApiKey.find_live(token_hash(token))
+    if found is None or found.status != ACTIVE:
+        return None
+    if found.last_used_at is None or now() - found.last_used_at > TOUCH_EVERY:
+        _touch(found.key_id)
+    return Principal(
+        user_id=found.id,
+        username=found.username,
+        permissions=permissions_of(found.roles),
+        session_id=None,
+        authenticated_at=NEVER,
+        user=found,
+        scopes=frozenset(found.scopes),
+    )
+
+
+@task()
+def remind_of_key(key_id: str) -> None:
+    """Tell a key's owner that it will be over soon, if it is still there. Run twice, once."""
+    with atomic():
+        once()
+        key = ApiKey.find(UUID(key_id))
+        if key and key.expires_at and key.expires_at > now():
+            moment = key.expires_at.isoformat()
+            _tell(key.user_id, 'key_expiring', name=key.name, hint=key.hint, expires_at=moment)
+
+
+def _refuse_scopes(asker: Principal, scopes: frozenset[str]) -> None:
+    if not scopes <= every_permission():
+        raise ScopeUnknown
+    if not scopes <= asker.permissions:
+        raise MoreThanYouMay
+
+
+def _tell(user_id: int, template: str, **context: Any) -> None:
+    user = users.get_user(user_id)
+    send_mail(template, to=user.email, about=user_id, username=user.username, **context)
+
+
+@atomic()
+def _touch(key_id: UUID) -> None:
+    db.session.execute(update(ApiKey).where(ApiKey.id == key_id).values(last_used_at=now()))

@@ -1,0 +1,117 @@
+"""Forgotten passwords: a PIN to the address we know, and a new password for who types it."""
+
+from sqlalchemy import delete
+
+from project.auth.errors import WrongPin
+from project.auth.models import ApiKey, Credential, Device, EmailChange, Session
+from project.core.clock import now
+from project.core.database.session import AnyRow, atomic, db, stepwise
+from project.core.database.upsert import insert_or
+from project.core.mail import send_mail
+from project.core.request_context import current_origin
+from project.core.security.password_hashing import hash_password
+from project.core.tasks import enqueue, once, task
+from project.core.throttling import forget_guesses, spend_guess
+from project.users import service as users
+from project.users.models import ACTIVE, email_key
+
+from .passwords import account_of, check_new_password
+from .pins import DAY, LIFETIME, consume_pin, issue_pin, try_pin
+from .security_events import SYSTEM, record
+
+RESET = 'password-reset'
+RESET_MAILS = 10  # a day and address, whoever asks and whether or not it is known
+
+
+@atomic()
+def request_reset(email: str) -> None:
+    """Mail a PIN for a new password, if somebody has this address; takes the same time if not.
+
+    Refuses with GuessesSpent more than ten a day for one address.
+    """
+    spend_guess('reset-mail', email_key(email), limit=RESET_MAILS, period=DAY)
+    enqueue(send_reset, email)
+
+
+@atomic()
+def start_reset(login: str) -> AnyRow:
+    """Have a PIN mailed to a user, and return them. For operators, who never set a password.
+
+    Refuses with UserNotFound where nobody has this name or address (ASVS 6.4.6).
+    """
+    user = users.get_user_by_login(login)
+    enqueue(send_reset, user.email)
+    record('password_reset_started', user.id)
+    return user
+
+
+@task()
+def send_reset(email: str) -> None:
+    """Mail the active user with an address a PIN for a new password; nobody else anything.
+
+    Run twice, it mails once.
+    """
+    with atomic():
+        once()
+        user = users.find_user_by_login(email)
+        if user is None or user.status != ACTIVE:
+            return
+        send_mail(
+            'password_reset',
+            # To the address we know, never to the one that was typed (CVE-2019-19844).
+            to=user.email,
+            about=user.id,
+            username=user.username,
+            name=user.name,
+            secret={'pin': issue_pin(RESET, email_key(user.email))},
+            lifetime=LIFETIME.total_seconds(),
+        )
+        record('password_reset_requested', user.id, actor=SYSTEM)
+
+
+@stepwise
+def reset_password(*, email: str, pin: str, new_password: str) -> None:
+    """Give whoever has the PIN a new password, and end all that was opened with the old one.
+
+    No session comes of it: the second factor is asked at the next login, as ever (ASVS 6.4.3).
+    Refuses with WrongPin whatever does not fit; a weak password, which leaves the PIN as it was.
+    """
+    check_new_password(new_password, words=[email], field='new_password')
+    key = email_key(email)
+    mark = try_pin(RESET, key, pin)
+    user = users.find_user_by_login(email)
+    if user is None:
+        raise WrongPin
+    # Only now, for it would tell who is known.
+    check_new_password(new_password, words=[user.username], field='new_password')
+    _replace(user, key, mark, hash_password(new_password))
+    # Who guessed at the old one keeps nobody from the new one.
+    forget_guesses('password', account_of(user.id))
+
+
+@atomic()
+def _replace(user: AnyRow, key: str, mark: bytes, password_hash: str) -> None:
+    consume_pin(RESET, key, mark)
+    if not users.hold_user(user.id):
+        raise WrongPin
+    fresh = {'password_hash': password_hash, 'changed_at': now()}
+    stored = insert_or(
+        Credential, {'user_id': user.id, **fresh}, conflict=['user_id'], change=fresh
+    )
+    db.session.execute(stored)
+    for model in (ApiKey, EmailChange):
+        db.session.execute(delete(model).where(model.user_id == user.id))
+    theirs = delete(Session).where(Session.user_id == user.id)
+    ended = db.session.execute(theirs.returning(Session.user_agent, Session.address))
+    sessions = [row._asdict() for row in ended]
+    db.session.execute(delete(Device).where(Device.user_id == user.id))
+    record('password_reset', user.id, sessions=len(sessions))
+    send_mail(
+        'password_changed',
+        to=user.email,
+        about=user.id,
+        username=user.username,
+        name=user.name,
+        address=current_origin().address,
+        ended=sessions,
+    )

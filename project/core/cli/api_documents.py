@@ -1,0 +1,91 @@
+"""`flask api`: the documents that are made from the routes' declarations, and must agree with them.
+
+`openapi.json` is for clients, `docs/matrix.md` for whoever reviews who may do what.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import orjson
+from flask import current_app
+
+from project.core.security.permissions import for_everybody
+from project.core.web.endpoints.access import Access
+from project.core.web.endpoints.endpoint_spec import Contract, declared_methods
+from project.core.web.openapi.document import specification
+
+from .toolkit import FeatureGroup
+
+ROOT = Path(__file__).resolve().parents[3]
+
+MATRIX = """# Who may call what
+
+Made by `flask api write` from the routes' declarations; `tests/test_matrix.py` calls every route as
+each of them. A member is anybody who is logged in, with nothing granted. *Own*: the user whom the
+URL names. `ok`: the guard lets them pass. A key is an API key of the role, with every scope; `—`:
+what no key may do.
+
+| route | nobody | member | admin | scope of a key |
+|---|---|---|---|---|
+"""
+
+api_cli = FeatureGroup('api', help='Look after the documents made from the routes.')
+
+
+@api_cli.command('write')
+def api_write() -> None:
+    """Write openapi.json and docs/matrix.md anew."""
+    for path, text in documents().items():
+        path.write_text(text, encoding='utf-8')
+        click.echo(f'Wrote {path.relative_to(ROOT)}.')
+
+
+@api_cli.command('check')
+def api_check() -> None:
+    """Refuse if openapi.json or docs/matrix.md is not what the routes declare."""
+    for path, text in documents().items():
+        if not path.exists() or path.read_text(encoding='utf-8') != text:
+            raise click.ClickException(f'{path.relative_to(ROOT)} is stale: flask api write')
+    click.echo('Documents: ok')
+
+
+def documents() -> dict[Path, str]:
+    """Return each generated document, by its path."""
+    spec = orjson.dumps(specification(), option=orjson.OPT_INDENT_2).decode()
+    return {ROOT / 'openapi.json': f'{spec}\n', ROOT / 'docs' / 'matrix.md': matrix()}
+
+
+def matrix() -> str:
+    """Return the table route × role."""
+    contracts: dict[tuple[str, str], Contract] = current_app.extensions['contracts']
+    rows = [
+        (rule.rule, method, contracts[rule.endpoint, method].allow)
+        for rule in current_app.url_map.iter_rules()
+        for method in declared_methods(rule) - {'HEAD'}
+    ]
+    return MATRIX + ''.join(_row(*row) for row in sorted(rows, key=lambda row: row[:2]))
+
+
+def _row(rule: str, method: str, allow: Access) -> str:
+    held: Callable[[str], bool] = for_everybody().__contains__
+    scope = 'public' if allow.kind == 'public' else f'`{allow.scope}`' if allow.scope else '—'
+    roles = [
+        verdict(allow, logged_in=False, holds=held),
+        verdict(allow, logged_in=True, holds=held),
+    ]
+    roles.append(verdict(allow, logged_in=True, holds=lambda _: True))
+    shown = rule.replace('<', '‹').replace('>', '›')
+    return f'| `{method} {shown}` | {" | ".join(roles)} | {scope} |\n'
+
+
+def verdict(allow: Access, *, logged_in: bool, holds: Callable[[str], bool]) -> str:
+    """Return what a declaration answers somebody: `ok`, or the status of its refusal."""
+    if allow.kind == 'public':
+        return 'ok'
+    if not logged_in:
+        return '401'
+    fresh = ', freshly logged in' if allow.fresh else ''
+    if allow.permission is None or holds(allow.permission):
+        return f'ok{fresh}'
+    return f'404, own: ok{fresh}' if allow.own else '403'

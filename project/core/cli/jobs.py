@@ -1,0 +1,92 @@
+"""`flask jobs`: what waits in the outbox, what was given up, and the processes that work it off."""
+
+from typing import Any
+from uuid import UUID
+
+import click
+from flask import current_app
+
+from project.core.task_workers import serve_until_told
+from project.core.tasks import inspection
+
+from .toolkit import FeatureGroup, as_json, counting, dry_run, show
+
+jobs_cli = FeatureGroup('jobs', help='Look after the tasks that run later.')
+
+COLUMNS = ('id', 'name', 'state', 'attempts', 'due', 'created_at', 'error')
+DETAILS = (*COLUMNS[:-1], 'started_at', 'request_id', 'arguments', 'error')
+STATS = ('name', *inspection.STATES, 'delay')
+
+
+@jobs_cli.command('list')
+@click.option('--state', type=click.Choice(inspection.STATES))
+@click.option('--name', help='Only this task, such as core.deliver_mail.')
+@click.option('--limit', default=50, type=click.IntRange(1), help='How many at most.')
+@as_json
+def jobs_list(state: str | None, name: str | None, limit: int, as_json: bool) -> None:
+    """List what is not done yet, oldest first."""
+    show(inspection.list_tasks(state=state, name=name, limit=limit), COLUMNS, as_json=as_json)
+
+
+@jobs_cli.command('show')
+@click.argument('task_id', metavar='ID', type=click.UUID)
+@as_json
+def jobs_show(task_id: UUID, as_json: bool) -> None:
+    """Show one, with its arguments; secrets are masked."""
+    show([inspection.get_task(task_id)], DETAILS, as_json=as_json, one=True)
+
+
+@jobs_cli.command('retry')
+@click.argument('task_ids', metavar='[ID]...', type=click.UUID, nargs=-1)
+@click.option('--dead', is_flag=True, help='All that were given up.')
+@click.option('--name', help='Of those, only this task.')
+def jobs_retry(task_ids: tuple[UUID, ...], dead: bool, name: str | None) -> None:
+    """Try again now, with all attempts."""
+    _refuse_unclear(task_ids, dead, name)
+    for task_id in counting('Retrying', task_ids):
+        inspection.retry_task(task_id)
+    count = inspection.retry_dead(name) if dead else len(task_ids)
+    click.echo(f'{count} task(s) will be tried again.')
+
+
+@jobs_cli.command('discard')
+@click.argument('task_ids', metavar='[ID]...', type=click.UUID, nargs=-1)
+@click.option('--dead', is_flag=True, help='All that were given up.')
+@click.option('--name', help='Of those, only this task.')
+@dry_run
+def jobs_discard(task_ids: tuple[UUID, ...], dead: bool, name: str | None, dry_run: bool) -> None:
+    """Forget what will not be done."""
+    _refuse_unclear(task_ids, dead, name)
+    if dry_run:
+        count = sum(1 for _ in inspection.list_tasks(state='dead', name=name)) if dead else 0
+        count += len([inspection.get_task(task_id) for task_id in task_ids])
+        click.echo(f'Would discard {count} task(s).')
+        return
+    for task_id in counting('Discarding', task_ids):
+        inspection.discard_task(task_id)
+    count = inspection.discard_dead(name) if dead else len(task_ids)
+    click.echo(f'Discarded {count} task(s).')
+
+
+@jobs_cli.command('work')
+@click.option('--concurrency', type=click.IntRange(1, 64), help='How many tasks at once.')
+def jobs_work(concurrency: int | None) -> None:
+    """Work the outbox off until SIGTERM: with a broker what it brings, without one what is due."""
+    app: Any = current_app
+    serve_until_told(app._get_current_object(), concurrency)
+
+
+@jobs_cli.command('stats')
+@as_json
+def jobs_stats(as_json: bool) -> None:
+    """Count tasks by name and state; `delay` is for how many seconds the oldest has been due."""
+    rows = (row._asdict() for row in inspection.task_stats())
+    named = ({**row, 'delay': inspection.delay_of(row['oldest'])} for row in rows)
+    show(named, STATS, as_json=as_json)
+
+
+def _refuse_unclear(task_ids: tuple[UUID, ...], dead: bool, name: str | None) -> None:
+    if dead == bool(task_ids):
+        raise click.UsageError('Name tasks by their ids, or say --dead.')
+    if name and not dead:
+        raise click.UsageError('--name goes with --dead.')

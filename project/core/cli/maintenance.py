@@ -1,0 +1,72 @@
+"""The kernel's own commands: `flask maintenance`, and what `flask shell` knows."""
+
+import json
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+from flask import Flask, current_app
+
+from project.core.clock import now
+from project.core.database.session import Base, db
+from project.core.web.maintenance import maintenance
+
+from .api_documents import api_cli
+from .jobs import jobs_cli
+from .mail import mail_cli
+from .toolkit import FeatureGroup, as_json, show
+
+UNITS = {'s': 'seconds', 'm': 'minutes', 'h': 'hours', 'd': 'days'}
+
+maintenance_cli = FeatureGroup('maintenance', help='Close the API for a while, and open it again.')
+
+
+@maintenance_cli.command('on')
+@click.option('--reason', default='', help='What clients are told.')
+@click.option('--until', help='How long it takes: +30m, +2h, +1d.')
+def maintenance_on(reason: str, until: str | None) -> None:
+    """Answer 503 from now on, on every route but /healthz."""
+    state = {'reason': reason, 'until': (now() + _length(until)).isoformat() if until else None}
+    path = Path(current_app.config['MAINTENANCE_FILE'])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f'{path.name}.new')
+    draft.write_text(json.dumps(state), encoding='utf-8')
+    draft.rename(path)
+    click.echo('Maintenance is on.')
+
+
+@maintenance_cli.command('off')
+def maintenance_off() -> None:
+    """Serve again."""
+    Path(current_app.config['MAINTENANCE_FILE']).unlink(missing_ok=True)
+    click.echo('Maintenance is off.')
+
+
+@maintenance_cli.command('status')
+@as_json
+def maintenance_status(as_json: bool) -> None:
+    """Say whether maintenance is on, why and for how long."""
+    state = maintenance()
+    row = {'maintenance': state is not None, 'reason': None, 'until': None, **(state or {})}
+    show([row], ('maintenance', 'reason', 'until'), as_json=as_json, one=True)
+
+
+def init_app(app: Flask) -> None:
+    """Add the commands, and give `flask shell` the database and every model."""
+    for group in (maintenance_cli, jobs_cli, mail_cli, api_cli):
+        app.cli.add_command(group)
+    app.shell_context_processor(shell_context)
+
+
+def shell_context() -> dict[str, Any]:
+    """Return what `flask shell` starts with."""
+    return {'db': db, **{mapper.class_.__name__: mapper.class_ for mapper in Base.registry.mappers}}
+
+
+def _length(text: str) -> timedelta:
+    match = re.fullmatch(r'\+?(\d{1,6})([smhd])', text)
+    if match is None:
+        raise click.BadParameter('must be a length such as +30m', param_hint='--until')
+    return timedelta(**{UNITS[match[2]]: int(match[1])})

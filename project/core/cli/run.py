@@ -1,0 +1,39 @@
+"""`flask run`: Flask's own, with the processes beside it that work the outbox off."""
+
+from copy import copy
+from typing import Any
+
+import click
+from flask import Flask
+from flask.cli import ScriptInfo, run_command
+from flask.helpers import get_debug_flag
+from werkzeug.serving import is_running_from_reloader
+
+from project.core.task_workers import beside, is_embedded
+
+
+def _serve(reload: bool | None, **options: Any) -> Any:
+    assert run_command.callback is not None  # noqa: S101 - for the type checker
+    app = None if _is_reloader(reload) else _loaded()
+    if app is None or not is_embedded(app):
+        return run_command.callback(reload=reload, **options)
+    with beside(app):
+        return run_command.callback(reload=reload, **options)
+
+
+def _is_reloader(reload: bool | None) -> bool:
+    """Tell whether this process only starts the one that serves, again and again."""
+    return (get_debug_flag() if reload is None else reload) and not is_running_from_reloader()
+
+
+def _loaded() -> Flask | None:
+    """Return the application; what keeps it from loading, Flask's own command says better."""
+    info = click.get_current_context().find_object(ScriptInfo)
+    try:
+        return info.load_app() if info else None
+    except Exception:
+        return None
+
+
+run = copy(run_command)
+run.callback = _serve

@@ -1,0 +1,145 @@
+"""Commands: groups that refuse in one line, tables for people and JSON for programs."""
+
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+import click
+from flask.cli import AppGroup, with_appcontext
+from marshmallow import ValidationError
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from project.core.email_addresses import normalize_address
+from project.core.errors import Fail, Unavailable
+from project.core.request_context import Origin, set_origin
+from project.core.web.responses.jsend import to_json
+
+T = TypeVar('T')
+
+as_json = click.option('--json', 'as_json', is_flag=True, help='For programs: JSON on stdout.')
+dry_run = click.option('--dry-run', is_flag=True, help='Say what would be done, and do nothing.')
+
+
+class Address(click.ParamType[str]):
+    """An option that is a mail address."""
+
+    name = 'address'
+
+    def convert(self, value: str, param: Any, ctx: Any) -> str:
+        """Return the address, or refuse what is none."""
+        address = normalize_address(value)
+        return (
+            self.fail(f'{value!r} is not a mail address', param, ctx)
+            if address is None
+            else address
+        )
+
+
+class Size(click.ParamType[int]):
+    """An argument that is a number of bytes: `5GB`, `512KiB` (K, M, G, T), `1000`."""
+
+    name = 'size'
+
+    def convert(self, value: str, param: Any, ctx: Any) -> int:
+        """Return the bytes, or refuse what is no size."""
+        found = re.fullmatch(r'(\d+)(?:([KMGT])(I?))?B?', value.upper(), re.ASCII)
+        if found is None:
+            self.fail(f'{value!r} is not a size such as 5GB', param, ctx)
+        number, unit, binary = found.groups()
+        power = 'KMGT'.index(unit) + 1 if unit else 0
+        return int(number) * int((1024 if binary else 1000) ** power)
+
+
+class Refusing:
+    """What a command does with a refusal: one line on stderr and an exit code, no traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        set_origin(Origin(request_id='cli', user_agent='flask'))
+        try:
+            return super().invoke(ctx)  # type: ignore[misc]
+        except Fail as refusal:
+            raise click.ClickException(f'{refusal.field}: {refusal}') from refusal
+        except Unavailable as failure:
+            raise click.ClickException(str(failure)) from failure
+        except (OperationalError, ProgrammingError) as error:
+            reason = str(error.orig).splitlines()[0]
+            raise click.ClickException(f'{reason} (is the database up, and upgraded?)') from error
+        except BrokenPipeError:
+            raise  # Nobody reads us any more: click ends quietly.
+        except OSError as error:
+            raise click.ClickException(_reason(error)) from error
+        except ValidationError as error:
+            faults = error.normalized_messages().items()  # type: ignore[no-untyped-call]
+            raise click.ClickException(
+                '; '.join(f'{n}: {" ".join(m)}' for n, m in faults)
+            ) from error
+
+
+class FeatureGroup(Refusing, AppGroup):
+    """A feature's commands."""
+
+
+class Command(Refusing, click.Command):
+    """A command without a group."""
+
+
+def top_level(name: str) -> Callable[[Callable[..., Any]], click.Command]:
+    """Make a top-level command of a function that needs the application."""
+
+    def decorate(function: Callable[..., Any]) -> click.Command:
+        return click.command(name, cls=Command)(with_appcontext(function))
+
+    return decorate
+
+
+def show(
+    rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool, one: bool = False
+) -> None:
+    """Print rows as a table, or as JSON: an array, or with `one` the only object."""
+    found = [{name: row[name] for name in columns} for row in rows]
+    if as_json:
+        click.echo(to_json(found[0] if one else found).decode())
+        return
+    table = Table(*columns, box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for row in found:
+        table.add_row(*(_cell(row[name]) for name in columns))
+    # What is piped away is not cut to the width of a terminal that is not there.
+    width = None if sys.stdout.isatty() else 10_000
+    Console(file=sys.stdout, width=width, markup=False, highlight=False).print(table)
+
+
+def counting(label: str, things: Iterable[T]) -> Iterator[T]:
+    """Pass things on, counting them on stderr where a person is watching."""
+    with Progress(
+        TextColumn('{task.description} {task.completed:,}'),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        disable=not sys.stderr.isatty(),
+    ) as progress:
+        task = progress.add_task(label, total=None)
+        for thing in things:
+            yield thing
+            progress.advance(task)
+
+
+def _reason(error: OSError) -> str:
+    """Return what the system said no to, and why, in one line."""
+    reason = error.strerror or str(error) or type(error).__name__
+    return f'{error.filename}: {reason}' if error.filename else reason
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return '-'
+    if isinstance(value, list | tuple | set | frozenset):
+        text = ' '.join(map(str, value))
+    else:
+        text = value.isoformat(' ', 'seconds') if hasattr(value, 'isoformat') else str(value)
+    # A name from outside must not move the operator's cursor.
+    return ''.join(char if char.isprintable() else '\N{REPLACEMENT CHARACTER}' for char in text)

@@ -1,0 +1,117 @@
+"""Reading: SELECTs of columns, compiled once and run on the driver, for what every request asks.
+
+SQLAlchemy writes the SQL and knows the types; but to run a statement it does as much work as the
+database does, each time anew. A `Query` keeps what does not change.
+"""
+
+from collections import namedtuple
+from collections.abc import Callable
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Dialect, Engine
+
+from .session import AnySelect, db
+
+Convert = Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A statement, as one dialect's driver takes it and answers."""
+
+    sql: str
+    # The names of its parameters in their order, where the driver counts instead of naming them.
+    positions: tuple[str, ...] | None
+    constants: dict[str, Any]
+    binds: dict[str, Convert]
+    results: tuple[Convert | None, ...]
+
+    def parameters(self, values: dict[str, Any]) -> Any:
+        """Return the values as the driver wants them."""
+        known = {**self.constants, **values}
+        for name, convert in self.binds.items():
+            known[name] = convert(known[name])
+        return known if self.positions is None else [known[name] for name in self.positions]
+
+
+class Query:
+    """A SELECT of columns with named parameters (`bindparam`); its rows are named tuples."""
+
+    def __init__(self, statement: AnySelect) -> None:
+        self.statement = statement
+        self._plans: dict[str, Plan] = {}
+        names = [str(column.key) for column in statement.selected_columns]
+        self._row: Any = namedtuple('Row', names)  # type: ignore[misc]
+
+    def all(self, **values: Any) -> list[Any]:
+        """Return every row, as what was written before it in the same transaction left it."""
+        bind = db.engines[None]
+        # Asked of the registry first: a request that only reads never needs a session.
+        if db.session.registry.has() and db.session().info.get('atomic'):
+            db.session().flush()
+        elif isinstance(bind, Engine):  # In tests it is a connection, in a transaction of theirs.
+            with suppress(bind.dialect.loaded_dbapi.Error):
+                return self._all_by_driver(bind, values)
+            # Asked again by SQLAlchemy, which knows what that error means, also for others: a lost
+            # connection, a database that is damaged, or a statement that is wrong.
+        rows = db.session().connection().execute(self.statement, values)
+        return [self._row(*row) for row in rows]
+
+    def first(self, **values: Any) -> Any | None:
+        """Return the only row there can be, or None."""
+        rows = self.all(**values)
+        return rows[0] if rows else None
+
+    def _all_by_driver(self, engine: Engine, values: dict[str, Any]) -> list[Any]:
+        plan = self._plans.get(engine.name) or self._compile(engine.dialect)
+        with _borrowed(engine) as connection:
+            cursor = connection.cursor()
+            try:
+                cursor.execute(plan.sql, plan.parameters(values))
+                found = cursor.fetchall()
+            finally:
+                cursor.close()
+        columns = enumerate(plan.results)
+        converted = [(at, convert) for at, convert in columns if convert]
+        if not converted:
+            return [self._row(*row) for row in found]
+        rows = []
+        for row in found:
+            cells = list(row)
+            for at, convert in converted:
+                cells[at] = convert(cells[at])
+            rows.append(self._row(*cells))
+        return rows
+
+    def _compile(self, dialect: Dialect) -> Plan:
+        compiled: Any = self.statement.compile(dialect=dialect)
+        kinds = {name: bind.type.dialect_impl(dialect) for name, bind in compiled.binds.items()}
+        binds = {name: kind.bind_processor(dialect) for name, kind in kinds.items()}
+        results = [
+            column.type.dialect_impl(dialect).result_processor(dialect, None)
+            for column in self.statement.selected_columns
+        ]
+        plan = Plan(
+            sql=str(compiled),
+            positions=tuple(compiled.positiontup) if compiled.positional else None,
+            constants=compiled.construct_params(_check=False),
+            binds={name: convert for name, convert in binds.items() if convert},
+            results=tuple(results),
+        )
+        self._plans[dialect.name] = plan
+        return plan
+
+
+@contextmanager
+def _borrowed(engine: Engine) -> Any:
+    """Lend a connection of the pool; one that failed does not go back to it."""
+    connection = engine.raw_connection()
+    try:
+        yield connection
+    except engine.dialect.loaded_dbapi.Error:
+        connection.invalidate()
+        raise
+    finally:
+        connection.close()

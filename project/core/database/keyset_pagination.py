@@ -1,0 +1,153 @@
+"""Lists that cost the same on every page: keyset, no OFFSET, no COUNT.
+
+The place where a page ends is a signed cursor, bound to the list, its order and its filters.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import ColumnElement, Integer, bindparam, tuple_
+
+from project.core.errors import Invalid
+from project.core.security.signing import sign, unsign
+
+from .compiled_query import Query
+from .session import AnyRow, AnySelect, db
+
+BATCH = 500
+
+
+class CursorInvalid(Invalid):
+    """The cursor was not made by this list in this order with these filters."""
+
+    field, reason = 'cursor', 'Not a cursor of this list'
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """Which part of a list is wanted: how many rows, in which order, from where on."""
+
+    limit: int = 50
+    cursor: str | None = None
+    sort: str | None = None
+    filters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some rows of a list, and the cursor of the next ones, if there are any."""
+
+    items: Sequence[Any]
+    next: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Keyset:
+    """How a list is ordered: by which declared columns, and by its primary key where they tie.
+
+    The columns must not be null, and must be selected under the names they are declared by.
+    """
+
+    name: str
+    sorts: Mapping[str, Any]
+    key: Any
+    default: str
+    _queries: WeakKeyDictionary[AnySelect, dict[tuple[str, bool], Query]] = field(
+        default_factory=WeakKeyDictionary, compare=False, repr=False
+    )
+
+    def page(self, statement: AnySelect, request: PageRequest, **values: Any) -> Page:
+        """Return the rows that were asked for, or refuse with CursorInvalid.
+
+        :param statement: the same object for the same list, for what is made of it is kept.
+        :param values: of the statement's parameters.
+        """
+        sort = request.sort or self.default
+        order = self._order(sort)
+        if request.cursor:
+            place = self._read(request.cursor, sort, request.filters, order)
+            values |= {f'place_{at}': value for at, value in enumerate(place)}
+        query = self._query(statement, sort, further=bool(request.cursor))
+        rows = query.all(**values, rows=request.limit + 1)
+        if len(rows) <= request.limit:
+            return Page(rows)
+        items = rows[: request.limit]
+        end = [_frozen(getattr(items[-1], c.key)) for c in order]
+        return Page(items, sign(self.name, [sort, _digest(request.filters), *end]))
+
+    def _order(self, sort: str) -> tuple[Any, ...]:
+        column = self.sorts[sort.removeprefix('-')]
+        return (column,) if column is self.key else (column, self.key)
+
+    def _query(self, statement: AnySelect, sort: str, *, further: bool) -> Query:
+        """Return the query of a first or a further page, made once for each order."""
+        known = self._queries.setdefault(statement, {})
+        if (sort, further) not in known:
+            order, descending = self._order(sort), sort.startswith('-')
+            if further:
+                place = [bindparam(f'place_{at}', type_=c.type) for at, c in enumerate(order)]
+                here, there = tuple_(*order), tuple_(*place)
+                statement = statement.where(here < there if descending else here > there)
+            statement = statement.order_by(*(c.desc() if descending else c for c in order))
+            known[sort, further] = Query(statement.limit(bindparam('rows', type_=Integer)))
+        return known[sort, further]
+
+    def _read(
+        self,
+        cursor: str,
+        sort: str,
+        filters: Mapping[str, Any],
+        order: Sequence[ColumnElement[Any]],
+    ) -> list[Any]:
+        value = unsign(self.name, cursor)
+        if not isinstance(value, list) or value[:2] != [sort, _digest(filters)]:
+            raise CursorInvalid
+        return [_thawed(text, c) for text, c in zip(value[2:], order, strict=True)]
+
+
+def _digest(filters: Mapping[str, Any]) -> str:
+    """Return what tells filters apart, however long they are."""
+    words = repr([(name, filters[name]) for name in sorted(filters)])
+    return sha256(words.encode()).hexdigest()[:16]
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return str(value) if isinstance(value, UUID) else value
+
+
+def _thawed(value: Any, column: ColumnElement[Any]) -> Any:
+    kind = column.type.python_type
+    if issubclass(kind, datetime):
+        return datetime.fromisoformat(value)
+    return UUID(value) if issubclass(kind, UUID) else value
+
+
+def rows_of(page_of: Callable[[PageRequest], Page]) -> Iterator[Any]:
+    """Yield every row of a list, a page at a time. For operators and exports."""
+    page = PageRequest(limit=200)
+    while True:
+        found = page_of(page)
+        yield from found.items
+        if found.next is None:
+            return
+        page = replace(page, cursor=found.next)
+
+
+def in_batches(found: AnySelect, *keys: Any) -> Iterator[AnyRow]:
+    """Yield every row of a select, a few hundred at a time. For operators, exports and sweepers.
+
+    :param keys: the columns, among its own, that no two rows share: in their order they come.
+    """
+    found = found.order_by(*keys).limit(BATCH)
+    rows = db.session.execute(found).all()
+    while rows:
+        yield from rows
+        place = tuple(rows[-1]._mapping[key] for key in keys)
+        rows = db.session.execute(found.where(tuple_(*keys) > place)).all()

@@ -1,0 +1,53 @@
+"""Migrations: one branch and one folder per feature, so that two teams never fight for one head.
+
+`migrations/env.py` splits what was generated; here is what it and the `flask db` commands need.
+"""
+
+from os import pathsep
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from flask_migrate import Migrate
+from flask_migrate.cli import db as db_commands
+
+from .session import Base, db
+
+ROOT = Path(__file__).resolve().parents[3]
+
+migrate = Migrate(db=db, directory=str(ROOT / 'migrations'))
+
+
+def init_app(app: Flask) -> None:
+    """Bind `flask db` to an application."""
+    migrate.init_app(
+        app, render_as_batch=app.config['SQLALCHEMY_DATABASE_URI'].startswith('sqlite')
+    )
+    for name in ('upgrade', 'stamp'):
+        [argument] = [p for p in db_commands.commands[name].params if p.name == 'revision']
+        # Flask-Migrate's default is one head, and we have one per feature.
+        argument.default = 'heads'
+
+
+@migrate.configure  # type: ignore[untyped-decorator]
+def locate_versions(config: Any) -> Any:
+    """Name the folder of every feature; a feature's first migration makes its folder."""
+    folder = Path(config.get_main_option('script_location')) / 'versions'
+    # Removed from the code but not yet downgraded: its folder still counts.
+    names = features() | {path.name for path in folder.iterdir() if path.is_dir()}
+    names.discard('__pycache__')
+    config.set_main_option(
+        'version_locations', pathsep.join(str(folder / n) for n in sorted(names))
+    )
+    return config
+
+
+def features() -> set[str]:
+    """Return the names of the features (and `core`) that have tables."""
+    return set(tables().values())
+
+
+def tables() -> dict[str, str]:
+    """Return the feature of every table: the package under `project` that its model lives in."""
+    modules = {m.local_table: m.class_.__module__ for m in Base.registry.mappers}
+    return {str(table): module.split('.')[1] for table, module in modules.items()}

@@ -1,0 +1,150 @@
+"""Decode an untrusted image in a process of its own.
+
+Command: `python -I decoder_process.py EDGE SHAPE < image`.
+
+Nothing here knows the service, which runs this file by its path and hands over no secret, no
+connection and no environment. What it may use up is limited before it sees the first byte, and by
+then it can open no file and no socket any more. WebP on stdout, or an exit code that says why not.
+"""
+
+import io
+import resource
+import sys
+from typing import BinaryIO
+
+from PIL import (
+    AvifImagePlugin,
+    ExifTags,
+    GifImagePlugin,
+    Image,
+    ImageCms,
+    ImageOps,
+    JpegImagePlugin,
+    MpoImagePlugin,
+    PngImagePlugin,
+    WebPImagePlugin,
+)
+
+# Which kinds are read; all their plugins are loaded by now, for later nothing can be.
+FORMATS = ('AVIF', 'GIF', 'JPEG', 'PNG', 'WEBP')
+PLUGINS = (
+    AvifImagePlugin, GifImagePlugin, JpegImagePlugin, MpoImagePlugin, PngImagePlugin,
+    WebPImagePlugin,
+)  # fmt: skip
+
+MOST_PIXELS = 25_000_000
+Image.MAX_IMAGE_PIXELS = None  # Theirs is seven times as much, and a mere warning.
+MOST_MEMORY = 640 * 1024 * 1024  # bytes of address space
+MOST_SECONDS = 10  # of one core
+
+# Exit codes. Others are faults of ours, or of the decoder's.
+UNREADABLE, TOO_LARGE, TOO_COSTLY = 3, 4, 5
+
+
+class TooManyPixels(Exception):
+    """More than may be decoded."""
+
+
+def render(source: BinaryIO, edge: int, *, square: bool) -> bytes:
+    """Return an image as WebP without metadata: upright, its colours as sRGB, the first of many.
+
+    :param edge: in pixels; of the square that is cut out of its middle, or of the longer side, if
+        that is not shorter already.
+
+    Refuses with TooManyPixels before it decodes; what is no image raises whatever decoders raise.
+    """
+    with Image.open(source, formats=FORMATS) as image:
+        if image.width * image.height > MOST_PIXELS:
+            raise TooManyPixels
+        # Of a JPEG it decodes no more than this needs.
+        image.draft(None, (2 * edge, 2 * edge))
+        small = _cut(_plain(image), edge) if square else _fit(_plain(image), edge)
+        small.info = image.info
+        upright = _with_usual_colours(ImageOps.exif_transpose(small), image)
+    # Whatever is known about it, place and camera first of all, ends here (ASVS 14.2.8).
+    upright.info = {}
+    target = io.BytesIO()
+    upright.save(target, 'WEBP', quality=82)
+    return target.getvalue()
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """Return it with eight bits of red, green and blue, and of alpha if it has any."""
+    if image.mode in ('RGB', 'RGBA'):
+        return image
+    if image.mode.startswith(('I', 'F')):
+        # Sixteen bits of grey.
+        return image.convert('I').point(lambda value: value * (1 / 256)).convert('L').convert('RGB')
+    return image.convert('RGBA' if image.has_transparency_data else 'RGB')
+
+
+def _cut(image: Image.Image, edge: int) -> Image.Image:
+    side = min(image.size)
+    left, top = (image.width - side) / 2, (image.height - side) / 2
+    box = (left, top, left + side, top + side)
+    return image.resize((edge, edge), Image.Resampling.LANCZOS, box=box, reducing_gap=3.0)
+
+
+def _fit(image: Image.Image, edge: int) -> Image.Image:
+    scale = min(1.0, edge / max(image.size))
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+
+
+def _with_usual_colours(image: Image.Image, source: Image.Image) -> Image.Image:
+    """Return it in sRGB: its profile, which says what its colours mean, is not handed on."""
+    profile = source.info.get('icc_profile')
+    if not profile or source.mode not in ('RGB', 'RGBA'):
+        return image
+    try:
+        theirs = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        usual = ImageCms.createProfile('sRGB')
+        return ImageCms.profileToProfile(image, theirs, usual) or image
+    except (ImageCms.PyCMSError, OSError):
+        # A profile that nobody understands says nothing.
+        return image
+
+
+def warm_up() -> None:
+    """Load whatever the decoders load with their first image, for later nothing can be."""
+    dot = Image.new('P', (2, 2))
+    upside_down = Image.Exif()
+    upside_down[ExifTags.Base.Orientation] = 3
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB')).tobytes()
+    for kind in FORMATS:
+        known = io.BytesIO()
+        mode = dot if kind == 'GIF' else dot.convert('RGB')
+        mode.save(known, kind, exif=upside_down.tobytes(), icc_profile=profile)
+        render(known, 1, square=True)
+
+
+def limit() -> None:
+    """Give up what a decoder does not need, or would need only if its input has taken it over."""
+    for what, most in (
+        (resource.RLIMIT_AS, MOST_MEMORY),
+        (resource.RLIMIT_CPU, MOST_SECONDS),
+        (resource.RLIMIT_NOFILE, 3),
+        (resource.RLIMIT_NPROC, 0),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        resource.setrlimit(what, (most, most))
+
+
+def main() -> None:
+    """Read stdin, write stdout."""
+    warm_up()
+    limit()
+    try:
+        found = render(sys.stdin.buffer, int(sys.argv[1]), square=sys.argv[2] == 'square')
+    except MemoryError:
+        sys.exit(TOO_COSTLY)
+    except TooManyPixels:
+        sys.exit(TOO_LARGE)
+    except Exception:
+        # Whatever a decoder raises, it was the image's doing.
+        sys.exit(UNREADABLE)
+    sys.stdout.buffer.write(found)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,97 @@
+"""Transports: how a mail leaves, by SMTP, into a folder or into the log."""
+
+import logging
+import smtplib
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from email.message import EmailMessage
+from functools import partial
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from project.core.tasks import GiveUp
+
+Transport = Callable[[EmailMessage], None]
+
+SMTP_TIMEOUT = 10  # seconds, for each step of the conversation
+
+log = logging.getLogger(__name__)
+
+
+def transport_for(url: str) -> Transport:
+    """Return what delivers to `smtp://user:password@host:port?tls=…`, `file:///dir` or `log:`.
+
+    `tls` is `starttls` (the default beyond this machine), `on` or `off`; certificates are verified.
+    Refuses other URLs with SystemExit.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(''), None
+    if parts.scheme == 'smtp' and parts.hostname:
+        local = parts.hostname in ('localhost', '127.0.0.1', '::1')
+        tls = parse_qs(parts.query).get('tls', ['off' if local else 'starttls'])[0]
+        if tls in ('starttls', 'on', 'off'):
+            return partial(_to_smtp, parts.hostname, port, tls, parts.username, parts.password)
+    if parts.scheme == 'file' and parts.path and not parts.netloc:
+        return partial(_to_folder, Path(unquote(parts.path)))
+    if parts.scheme == 'log':
+        return _to_log
+    raise SystemExit('MAIL_URL must be smtp://host:port?tls=starttls|on|off, file:///dir or log:')
+
+
+def _to_smtp(
+    host: str,
+    port: int | None,
+    tls: str,
+    user: str | None,
+    password: str | None,
+    message: EmailMessage,
+) -> None:
+    trust = ssl.create_default_context()
+    if tls == 'on':
+        server: smtplib.SMTP = smtplib.SMTP_SSL(
+            host, port or 465, timeout=SMTP_TIMEOUT, context=trust
+        )
+    else:
+        server = smtplib.SMTP(host, port or 587, timeout=SMTP_TIMEOUT)
+    try:
+        if tls == 'starttls':
+            server.starttls(context=trust)
+        if user:
+            server.login(unquote(user), unquote(password or ''))
+        _hand_over(server, message)
+        # It has the mail: how it takes leave is no reason to send it once more.
+        with suppress(smtplib.SMTPException, OSError):
+            server.quit()
+    finally:
+        server.close()
+
+
+def _hand_over(server: smtplib.SMTP, message: EmailMessage) -> None:
+    try:
+        server.send_message(message)
+    except smtplib.SMTPNotSupportedError as lack:
+        raise GiveUp(f'the server cannot take mail for such an address: {lack}') from lack
+    except smtplib.SMTPRecipientsRefused as refusal:
+        [(code, said)] = refusal.recipients.values()
+        if code < 500:  # "Not now" (RFC 5321, 4.2.1).
+            raise
+        raise GiveUp(f'the server takes no mail for this address: {code} {said!r}') from refusal
+
+
+def _to_folder(folder: Path, message: EmailMessage) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    # Its own id, which begins with the time: sent again, it takes its own place.
+    name = message['Message-ID'].strip('<>').rpartition('@')[0]
+    # There by rename: who watches the folder never reads half a mail.
+    draft = folder / f'.{name}.tmp'
+    draft.write_bytes(bytes(message))
+    draft.rename(folder / f'{name}.eml')
+
+
+def _to_log(message: EmailMessage) -> None:
+    body = message.get_body(('plain',))
+    log.info('mail to %s: %s\n%s', message['To'], message['Subject'], body and body.get_content())

@@ -1,0 +1,1 @@
+"""Password hashing, encryption, signing, tokens, principals and permissions."""

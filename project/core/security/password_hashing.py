@@ -1,0 +1,76 @@
+"""argon2id: the only file that hashes passwords. Slow on purpose, so never inside `atomic`.
+
+Each takes a core and the configured memory, so only so many run at once in the whole service; who
+waits for longer than two seconds is refused with Unavailable (503).
+"""
+
+import secrets
+import unicodedata
+from base64 import b64encode
+from contextlib import AbstractContextManager
+from functools import cache
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from flask import current_app
+
+from project.core.semaphore import Turns
+
+PATIENCE = 2.0  # seconds
+
+# At import, which gunicorn does before it forks: all its workers share them.
+turns = Turns()
+
+
+def hash_password(password: str) -> str:
+    """Return what is stored of a password: argon2id with the configured cost (ASVS 11.4.2)."""
+    with _turn():
+        return _hasher().hash(_normal(password))
+
+
+def is_password(stored: str | None, password: str) -> bool:
+    """Tell whether a password is the stored one.
+
+    Takes the same time where nothing is stored, so that it does not tell who exists (ASVS 6.3.8).
+    No password is the one of a stored hash that is damaged.
+    """
+    try:
+        with _turn():
+            matches = _hasher().verify(stored or _dummy(*_cost()), _normal(password))
+    except (VerificationError, InvalidHashError, UnicodeEncodeError):
+        return False
+    return matches and stored is not None
+
+
+def is_outdated(stored: str) -> bool:
+    """Tell whether a hash was made at another cost than is configured now."""
+    return _hasher().check_needs_rehash(stored)
+
+
+def _turn() -> AbstractContextManager[None]:
+    return turns.taken(current_app.config['AUTH_HASH_CONCURRENCY'], patience=PATIENCE)
+
+
+def _normal(password: str) -> str:
+    # The same key presses give the same password on every machine (NFC), and nothing else changes.
+    return unicodedata.normalize('NFC', password)
+
+
+def _cost() -> tuple[int, int]:
+    return current_app.config['AUTH_HASH_MEMORY_KIB'], current_app.config['AUTH_HASH_ROUNDS']
+
+
+def _hasher() -> PasswordHasher:
+    return _hasher_of(*_cost())
+
+
+@cache
+def _hasher_of(memory: int, rounds: int) -> PasswordHasher:
+    return PasswordHasher(time_cost=rounds, memory_cost=memory, parallelism=1)
+
+
+@cache
+def _dummy(memory: int, rounds: int) -> str:
+    """Return a well-formed hash that no password has, without the time to make one."""
+    salt, digest = (b64encode(secrets.token_bytes(n)).rstrip(b'=').decode() for n in (16, 32))
+    return f'$argon2id$v=19$m={memory},t={rounds},p=1${salt}${digest}'

@@ -1,0 +1,1 @@
+"""The HTTP server: a gunicorn worker class and its parts."""

@@ -1,0 +1,215 @@
+"""How the service meets the network: gunicorn's threads, made patient, and answering in JSend.
+
+gunicorn gives every connection a thread and lets it wait there, so a handful of clients who send
+half a request stop everybody. Here only what has arrived gets a thread. What leans on gunicorn's
+own methods is proven over raw sockets in `tests/core/server/test_worker.py`: look there first after
+an upgrade. Plain HTTP/1.1 only: TLS and HTTP/2 end at the proxy.
+"""
+
+import signal
+import socket
+import struct
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from errno import ECONNRESET
+from functools import partial
+from http import HTTPStatus
+from queue import SimpleQueue
+from selectors import EVENT_READ
+from typing import Any
+from uuid import uuid4
+
+from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
+
+from project.core.server.body_reader import Unreader, straight
+from project.core.server.concurrency_limits import COSTLY, Lane
+from project.core.server.error_responses import Page, refusal
+from project.core.server.request_state import Arrival, arrival_of
+
+BLOCK = 64 * 1024
+
+
+class ApiWorker(ThreadWorker):  # type: ignore[misc]
+    """Threads for requests that have arrived, a poller for those that have not."""
+
+    #: Seconds a client may take for what the poller waits for: a small request, or its farewell.
+    patience: float = 10.0
+    #: Seconds of silence in the middle of a stream, either way, after which its client is gone.
+    silence: int = 30
+    #: Which requests are costly: a quarter of the threads is for them, and two seconds to wait.
+    costly = COSTLY
+    #: Whether this one works the outbox off, and answers nobody (`pre_fork` decides).
+    serves_tasks: bool = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Begin without connections."""
+        super().__init__(*args, **kwargs)
+        self.lanes = {Arrival.STREAM: Lane(), Arrival.COSTLY: Lane(patience=2.0)}
+        self.unheard: SimpleQueue[int] = SimpleQueue()
+
+    @classmethod
+    def check_config(cls, cfg: Any, log: Any) -> None:
+        """Refuse what would need bytes decrypted before they can be looked at."""
+        super().check_config(cfg, log)
+        if cfg.is_ssl:
+            raise SystemExit('Refusing to start: ApiWorker speaks plain HTTP; end TLS at a proxy.')
+
+    def init_signals(self) -> None:
+        """Take signals; one that came while they were still taken as the parent takes them, too.
+
+        gunicorn forgets it, and would wait for this worker until its patience ends.
+        """
+        super().init_signals()
+        while not self.unheard.empty():
+            if self.unheard.get() in (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT):
+                self.alive = False
+
+    def run(self) -> None:
+        """Answer requests, or serve tasks."""
+        if not self.serves_tasks:
+            super().run()
+            return
+        # What this process and its children held open would keep the port from the next service.
+        for listener in self.sockets:
+            listener.close()
+        self.wsgi.extensions['serve_tasks'](self._goes_on)
+
+    def _goes_on(self) -> bool:
+        """Say that this worker lives, and whether it is to go on."""
+        self.notify()
+        return bool(self.alive and self.is_parent_alive())
+
+    def enqueue_req(self, conn: TConn) -> None:
+        """Run the next request of a connection once it is here; until then, keep no thread."""
+        if not conn.initialized:
+            self._prepare(conn)
+        conn.sock.setblocking(False)
+        if (arrival := self._look(conn)) is Arrival.PARTIAL:
+            self._wait(conn, self._look_again)
+        else:
+            self._run(conn, arrival)
+
+    def handle_request(self, req: Any, conn: TConn) -> bool:
+        """Answer a request; a body of known length is read in large blocks."""
+        req.body = straight(req.body, req.unreader)
+        try:
+            return bool(super().handle_request(req, conn))
+        except TimeoutError as silence:
+            # A client who stopped reading is no fault of ours, and no traceback in our log.
+            raise ConnectionResetError(ECONNRESET, 'silent for too long') from silence
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
+        """Let gunicorn judge and log as ever, and say its verdict in JSend."""
+        page = Page()
+        super().handle_error(req, page, addr, exc)
+        request_id = uuid4().hex
+        self.log.warning('Answered that with status %d, request id %s', page.status, request_id)
+        with suppress(OSError):
+            client.settimeout(1)
+            client.sendall(refusal(page.status, request_id))
+
+    def finish_request(self, conn: TConn, future: Future[Any]) -> None:
+        """Let the next of its lane begin; keep the connection, or see its client off."""
+        for lane in self.lanes.values():
+            for waiting, runs in lane.leave(conn):
+                super().enqueue_req(waiting) if runs else self._turn_away(waiting)
+        if future.cancelled() or future.exception() or future.result():
+            super().finish_request(conn, future)
+        else:
+            self._see_off(conn)
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        super()._cap_keepalive(deadline)
+        for conn in self.pending_conns:
+            conn.timeout = min(conn.timeout, deadline)
+
+    def _prepare(self, conn: TConn) -> None:
+        conn.init()
+        conn.parser.unreader = Unreader(conn.sock)
+        # A Unix socket knows no TCP, and not every kernel knows of impatience.
+        with suppress(OSError, AttributeError):
+            silence = struct.pack('ll', self.silence, 0)
+            conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, silence)
+            conn.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, self.silence * 1000)
+
+    def _look(self, conn: TConn) -> Arrival:
+        """Take what has come, and say how much of a request that makes."""
+        unreader = conn.parser.unreader
+        held = unreader.take_buffered()
+        arrival = arrival_of(held)
+        if arrival is Arrival.PARTIAL and (fresh := receive(conn.sock)) is not None:
+            held += fresh
+            arrival = arrival_of(held) if fresh else Arrival.GONE
+        unreader.unread(held)
+        if arrival is Arrival.WHOLE and self.costly.match(held):
+            return Arrival.COSTLY
+        return arrival
+
+    def _look_again(self, conn: TConn, _sock: Any) -> None:
+        if (arrival := self._look(conn)) is not Arrival.PARTIAL:
+            self._stop_waiting(conn)
+            self._run(conn, arrival)
+
+    def _run(self, conn: TConn, arrival: Arrival) -> None:
+        if arrival is Arrival.GONE:
+            self._drop(conn)
+        elif arrival not in self.lanes or self.lanes[arrival].enter(conn, self._most(arrival)):
+            super().enqueue_req(conn)
+
+    def _most(self, arrival: Arrival) -> int:
+        # Half of the threads at most for what may stall, and a quarter for what takes a core: the
+        # others are for requests that do neither, so nobody keeps those from an answer.
+        share = 2 if arrival is Arrival.STREAM else 4
+        return max(1, int(self.cfg.threads) // share)
+
+    def _turn_away(self, conn: TConn) -> None:
+        request_id = uuid4().hex
+        self.log.warning('Waited too long for its turn, request id %s', request_id)
+        with suppress(OSError):
+            conn.sock.sendall(refusal(HTTPStatus.SERVICE_UNAVAILABLE, request_id))
+        self._see_off(conn)
+
+    def _see_off(self, conn: TConn) -> None:
+        """Say that nothing more follows, and close once the client has, lest the answer be cut.
+
+        gunicorn waits for that inside its loop, where one client who stays stops everybody.
+        """
+        try:
+            conn.sock.setblocking(False)
+            conn.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self._drop(conn)
+        else:
+            self._wait(conn, self._drain)
+
+    def _drain(self, conn: TConn, sock: Any) -> None:
+        if receive(sock) == b'':
+            self._stop_waiting(conn)
+            self._drop(conn)
+
+    def _wait(self, conn: TConn, then: Callable[[TConn, Any], None]) -> None:
+        """Let the poller watch a connection; gunicorn closes what is late in this list."""
+        patience = self.patience if self.alive else STOP_KEEPALIVE_LINGER
+        conn.timeout = time.monotonic() + patience
+        self.pending_conns.append(conn)
+        self.poller.register(conn.sock, EVENT_READ, partial(then, conn))
+
+    def _stop_waiting(self, conn: TConn) -> None:
+        self.poller.unregister(conn.sock)
+        self.pending_conns.remove(conn)
+
+    def _drop(self, conn: TConn) -> None:
+        self.nr_conns -= 1
+        conn.close()
+
+
+def receive(sock: Any) -> bytes | None:
+    """Return what has come, nothing (`b''`) if nothing more will, or None if it may yet."""
+    try:
+        return bytes(sock.recv(BLOCK))
+    except BlockingIOError:
+        return None
+    except OSError:
+        return b''

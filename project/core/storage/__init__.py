@@ -1,0 +1,60 @@
+"""Where bytes live: streams under keys, on the local disk or in an S3 bucket.
+
+What they mean is a feature's business. Durable before acknowledged; a name that a user gave never
+becomes a key or a path.
+"""
+
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from flask import Flask, current_app
+
+from .base import Staged, Storage, Stored
+from .copying import Moved, move
+from .fallback import Succession
+from .filesystem import disk, make_folder, sync_file, sync_folder
+from .local import LocalStorage
+
+__all__ = [
+    'LocalStorage', 'Moved', 'Staged', 'Storage', 'Stored', 'Succession', 'disk', 'make_folder',
+    'move', 'storage', 'storage_at', 'sync_file', 'sync_folder',
+]  # fmt: skip
+
+# What may stand behind the `?` of an s3: address.
+OPTIONS = {'endpoint', 'region', 'public', 'checksums'}
+
+
+def init_app(app: Flask) -> None:
+    """Open the storage that `STORAGE_URL` names; stop with one line when it is no such thing."""
+    place = storage_at(app, app.config['STORAGE_URL'])
+    if before := app.config['STORAGE_OLD_URL']:
+        place = Succession(place, storage_at(app, before, name='STORAGE_OLD_URL'))
+    app.extensions['storage'] = place
+
+
+def storage() -> Storage:
+    """Return the application's storage."""
+    place: Storage = current_app.extensions['storage']
+    return place
+
+
+def storage_at(app: Flask, url: str, *, name: str = 'STORAGE_URL') -> Storage:
+    """Return the storage at an address: `file:///folder` or `s3://bucket/prefix?endpoint=…`.
+
+    :param name: what the address is called where it is refused, with SystemExit.
+    """
+    parts = urlsplit(url)
+    path = unquote(parts.path)
+    if parts.scheme == 'file' and not parts.netloc and path.startswith('/') and not parts.query:
+        return LocalStorage(Path(path))
+    options = parse_qs(parts.query, keep_blank_values=True)
+    if parts.scheme != 's3' or not parts.netloc or not options.keys() <= OPTIONS:
+        raise SystemExit(
+            f'{name} must be file:///an/absolute/folder or s3://bucket?endpoint=…&region=…'
+        )
+    # Imported where it is used only: it takes half a second, and 50 MB.
+    from .s3 import S3Storage
+
+    given = {option: values[-1] for option, values in options.items()}
+    spool = Path(app.config['STORAGE_SPOOL'])
+    return S3Storage(parts.netloc, path.strip('/'), spool=spool, **given)

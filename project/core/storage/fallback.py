@@ -1,0 +1,78 @@
+"""Two storages while bytes move from one to the other: a successor, and the one before it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from project.core.errors import Unavailable
+
+from .base import Storage, Stored
+
+
+class Succession(Storage):
+    """What comes goes to the new storage; what it does not have yet is read from the old one."""
+
+    def __init__(self, new: Storage, old: Storage) -> None:
+        super().__init__(new.spool)
+        self.new, self.old = new, old
+
+    @property
+    def partials(self) -> list[Path]:
+        """Return the folders of both: what is under way goes on."""
+        if self.old.spool == self.new.spool:
+            return [self.partial]
+        return [self.partial, self.old.partial]
+
+    def prepare(self, path: Path, key: str) -> None:
+        """Make a file durable in the new one."""
+        self.new.prepare(path, key)
+
+    def keep(self, path: Path, key: str, *, stays: bool = False) -> None:
+        """Put a file into the new one."""
+        self.new.keep(path, key, stays=stays)
+
+    def open(self, key: str) -> Stored:
+        """Open what either has; refuses with Unavailable when neither does."""
+        try:
+            return self.new.open(key)
+        except Unavailable:
+            return self.old.open(key)
+
+    def size(self, key: str) -> int | None:
+        """Return the size of what the new one has: what is to be kept must be there."""
+        return self.new.size(key)
+
+    def settle(self, key: str) -> None:
+        """Make durable what the new one has."""
+        self.new.settle(key)
+
+    def remove(self, key: str) -> None:
+        """Forget it in both."""
+        self.old.remove(key)
+        self.new.remove(key)
+
+    def walk(self, prefix: str = '') -> Iterator[tuple[str, float]]:
+        """Yield the keys of both, each once."""
+        yield from self.new.walk(prefix)
+        for key, changed in self.old.walk(prefix):
+            if not self.new.exists(key):
+                yield key, changed
+
+    def check(self) -> None:
+        """Refuse with Unavailable when the new one does."""
+        self.new.check()
+
+    def sign(self, key: str, *, mimetype: str, disposition: str) -> str | None:
+        """Return an address in the new one, if it has the key."""
+        if not self.new.exists(key):
+            return None
+        return self.new.sign(key, mimetype=mimetype, disposition=disposition)
+
+    def path_for_proxy(self, key: str) -> str | None:
+        """Return where it is in the new one, if it is there."""
+        return self.new.path_for_proxy(key) if self.new.exists(key) else None
+
+    def sweep(self, before: float, *, dry_run: bool = False) -> Iterator[str]:
+        """Remove what was never kept in either."""
+        yield from self.new.sweep(before, dry_run=dry_run)
+        if self.old.spool != self.new.spool:
+            yield from self.old.sweep(before, dry_run=dry_run)

@@ -1,0 +1,256 @@
+"""Bytes in a bucket of an S3 server, by way of the local disk.
+
+An object is there whole or not at all, so what is acknowledged is durable once it was put.
+"""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import boto3
+from boto3.exceptions import S3UploadFailedError
+from boto3.s3.transfer import TransferConfig
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from project.core.errors import Unavailable
+
+from .base import Storage, Stored, check_key
+from .filesystem import disk
+
+# Larger files go up in parts, four at a time.
+PARTS = TransferConfig(
+    multipart_threshold=16 * 1024 * 1024, multipart_chunksize=16 * 1024 * 1024, max_concurrency=4
+)
+
+SIGNED_FOR = 60  # seconds
+
+# How often a download that breaks is gone on with, where it broke.
+TRIES = 3
+
+
+class S3File(io.RawIOBase):
+    """An object, fetched as it is read, from wherever that begins."""
+
+    def __init__(self, fetch: Any, key: str, size: int) -> None:
+        self.key, self.size = key, size
+        self._fetch = fetch
+        self._at = 0
+        self._body: Any = None
+
+    def readable(self) -> bool:
+        """Tell that it is."""
+        return True
+
+    def seekable(self) -> bool:
+        """Tell that it is."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a byte; what is fetched already is forgotten if that is another one."""
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.size}[whence]
+        if base + offset != self._at:
+            self._drop()
+        self._at = base + offset
+        return self._at
+
+    def tell(self) -> int:
+        """Return the byte that comes next."""
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        """Read the next bytes, and go on where it breaks; refuses with Unavailable in the end."""
+        for left in reversed(range(TRIES)):
+            try:
+                data = self._next(len(buffer))
+            except (BotoCoreError, ClientError) as error:
+                self._drop()
+                if not left:
+                    raise Unavailable from error
+            else:
+                break
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+    def close(self) -> None:
+        """Be done with it."""
+        self._drop()
+        super().close()
+
+    def _next(self, size: int) -> bytes:
+        if self._at >= self.size or not size:
+            return b''
+        if self._body is None:
+            self._body = self._fetch(self.key, self._at)
+        data: bytes = self._body.read(size)
+        if not data:
+            raise BotoCoreError
+        return data
+
+    def _drop(self) -> None:
+        body, self._body = self._body, None
+        if body is not None:
+            body.close()
+
+
+class S3Storage(Storage):
+    """Bytes in objects of one bucket, below a prefix or not.
+
+    :param endpoint: the server's address, where it is not Amazon's; `public` another one by which
+        clients reach it, for signed addresses.
+    :param checksums: `required` for older servers, which know none of the new ones.
+    """
+
+    def __init__(
+        self,
+        bucket: str,
+        prefix: str = '',
+        *,
+        spool: Path,
+        endpoint: str | None = None,
+        region: str | None = None,
+        public: str | None = None,
+        checksums: str = 'supported',
+    ) -> None:
+        super().__init__(spool)
+        self.bucket = bucket
+        self.prefix = f'{prefix}/' if prefix else ''
+        session = boto3.Session()
+        if session.get_credentials() is None:
+            raise SystemExit('S3 wants keys: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY')
+
+        def client(at: str | None) -> Any:
+            return session.client(
+                's3', endpoint_url=at, region_name=region or 'us-east-1',
+                config=_configured(at, checksums),
+            )  # fmt: skip
+
+        try:
+            self._client = client(endpoint)
+            self._signer = client(public) if public else self._client
+        except (BotoCoreError, ValueError) as error:
+            raise SystemExit(f'No S3 storage: {error}') from None
+
+    def prepare(self, path: Path, key: str) -> None:
+        """Put a file under its key already: that takes as long as it is large.
+
+        Also where the same bytes are there: how long it takes would tell.
+        """
+        with answered():
+            self._client.upload_file(str(path), self.bucket, self._name(key), Config=PARTS)
+
+    def keep(self, path: Path, key: str, *, stays: bool = False) -> None:
+        """Put it there again where it was removed since."""
+        if not self.exists(key):
+            self.prepare(path, key)
+
+    def open(self, key: str) -> Stored:
+        """Open an object; refuses with Unavailable when it is missing."""
+        size = self.size(key)
+        if size is None:
+            raise Unavailable
+        return S3File(self._fetch, key, size)
+
+    def size(self, key: str) -> int | None:
+        """Return the size of an object; None where there is none."""
+        try:
+            with answered():
+                found = self._client.head_object(Bucket=self.bucket, Key=self._name(key))
+        except Unavailable as error:
+            if _status(error.__cause__) == 404:
+                return None
+            raise
+        return int(found['ContentLength'])
+
+    def settle(self, key: str) -> None:
+        """Do nothing: what is there is durable."""
+
+    def remove(self, key: str) -> None:
+        """Remove an object; one that is not there is fine."""
+        with answered():
+            self._client.delete_object(Bucket=self.bucket, Key=self._name(key))
+
+    def walk(self, prefix: str = '') -> Iterator[tuple[str, float]]:
+        """Yield every key below a prefix, each with when it was put there (Unix seconds)."""
+        below = self._name(prefix) + '/' if prefix else self.prefix
+        pages = self._client.get_paginator('list_objects_v2')
+        with answered():
+            for page in pages.paginate(Bucket=self.bucket, Prefix=below):
+                for found in page.get('Contents', ()):
+                    name = found['Key'].removeprefix(self.prefix)
+                    yield name, found['LastModified'].timestamp()
+
+    def check(self) -> None:
+        """Refuse with Unavailable when the bucket, or the local disk, does not answer."""
+        with self.stage() as staged, answered():
+            staged.write(b'ready?')
+            self._client.head_bucket(Bucket=self.bucket)
+
+    def sign(self, key: str, *, mimetype: str, disposition: str) -> str | None:
+        """Return an address that gives an object to everybody for a minute."""
+        wanted = {
+            'Bucket': self.bucket, 'Key': self._name(key), 'ResponseContentType': mimetype,
+            'ResponseContentDisposition': disposition,
+        }  # fmt: skip
+        address: str = self._signer.generate_presigned_url(
+            'get_object', Params=wanted, ExpiresIn=SIGNED_FOR
+        )
+        return address
+
+    def sweep(self, before: float, *, dry_run: bool = False) -> Iterator[str]:
+        """Remove what came in and was never kept, and the parts of what never became an object."""
+        yield from super().sweep(before, dry_run=dry_run)
+        pages = self._client.get_paginator('list_multipart_uploads')
+        with answered():
+            for page in pages.paginate(Bucket=self.bucket, Prefix=self.prefix):
+                for begun in page.get('Uploads', ()):
+                    if begun['Initiated'].timestamp() >= before:
+                        continue
+                    if not dry_run:
+                        self._client.abort_multipart_upload(
+                            Bucket=self.bucket, Key=begun['Key'], UploadId=begun['UploadId']
+                        )
+                    yield begun['Key'].removeprefix(self.prefix)
+
+    def _name(self, key: str) -> str:
+        return self.prefix + check_key(key)
+
+    def _fetch(self, key: str, start: int) -> Any:
+        found = self._client.get_object(
+            Bucket=self.bucket, Key=self._name(key), Range=f'bytes={start}-'
+        )
+        return found['Body']
+
+
+def _configured(endpoint: str | None, checksums: str) -> Config:
+    return Config(
+        connect_timeout=3,
+        read_timeout=30,
+        retries={'mode': 'standard', 'max_attempts': 3},
+        max_pool_connections=64,
+        signature_version='s3v4',
+        request_checksum_calculation=f'when_{checksums}',
+        response_checksum_validation=f'when_{checksums}',
+        # Only Amazon has a name for every bucket.
+        s3={'addressing_style': 'path' if endpoint else 'auto'},
+    )
+
+
+@contextmanager
+def answered() -> Iterator[None]:
+    """Refuse with Unavailable, or as the disk does, where the server does not do what it should."""
+    try:
+        with disk():
+            yield
+    except (BotoCoreError, ClientError, S3UploadFailedError) as error:
+        raise Unavailable from error
+
+
+def _status(error: BaseException | None) -> int | None:
+    if not isinstance(error, ClientError):
+        return None
+    status: int = error.response['ResponseMetadata']['HTTPStatusCode']
+    return status

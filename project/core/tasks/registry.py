@@ -1,0 +1,161 @@
+"""Which functions may run later, and how: the registry that `@task` fills.
+
+A task is an ordinary function. Called, it runs; `enqueue` writes it down for later.
+"""
+
+import inspect
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, ParamSpec, TypeVar
+
+from .schedules import Cron, Every, Timetable
+
+P = ParamSpec('P')
+R = TypeVar('R')
+
+LONGEST_BACKOFF = timedelta(minutes=15)
+LONGEST_NAME = 128
+
+_tasks: dict[str, 'Task'] = {}
+_names: dict[Callable[..., Any], str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A function that may run later.
+
+    :param attempts: how often it is tried before it is a dead letter.
+    :param backoff: the wait after the first failure; it doubles with each, up to 15 minutes.
+    :param time_limit: after which the process of an attempt is killed.
+    :param secrets: the arguments that are sealed in the outbox and shown nowhere.
+    :param unique: the arguments that make two of them the same, of which there is one at most.
+    :param subject: the argument that is the id of the user whom it is about.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    attempts: int
+    backoff: timedelta
+    time_limit: timedelta
+    secrets: frozenset[str]
+    unique: tuple[str, ...] | None
+    subject: str | None
+    timetable: Timetable | None
+
+    def wait_after(self, attempt: int) -> timedelta:
+        """Return how long to wait after a failed attempt."""
+        return doubled(self.backoff, attempt)
+
+
+def doubled(backoff: timedelta, attempt: int) -> timedelta:
+    """Return the wait after an attempt: twice that after the one before it, up to 15 minutes.
+
+    With jitter, between half of it and all of it: many that failed together must not come back
+    together.
+    """
+    # Bounded first: what is a day long would otherwise overflow.
+    wait: timedelta = min(backoff, LONGEST_BACKOFF) * 2 ** min(attempt - 1, 30)
+    return min(wait, LONGEST_BACKOFF) * random.uniform(0.5, 1)  # noqa: S311 - no secret
+
+
+def task(
+    *,
+    name: str | None = None,
+    attempts: int = 10,
+    backoff: timedelta = timedelta(seconds=1),
+    time_limit: timedelta = timedelta(minutes=1),
+    secrets: Iterable[str] = (),
+    unique: Iterable[str] | None = None,
+    subject: str | None = None,
+    every: timedelta | None = None,
+    cron: str | None = None,
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Mark a function with JSON arguments as one that may run later; it stays what it was.
+
+    It may run twice: after a crash nobody knows how far it came. How that is safe, it says in its
+    docstring. With `every` or `cron` (five fields, UTC) it runs by itself, once a period.
+
+    :param subject: the argument that is the id of a user: what waits goes when they are deleted.
+    :param name: how the outbox calls it; by default `<feature>.<function>`. To rename a function
+        whose tasks still wait, keep its old name here.
+
+    Refuses, at import, what could never run: a name taken, arguments it does not have, a timetable
+    for a function that wants arguments.
+    """
+
+    def mark(function: Callable[P, R]) -> Callable[P, R]:
+        timetable = _timetable(every, cron)
+        chosen = tuple(unique) if unique is not None else () if timetable else None
+        _add(
+            Task(
+                name=name or f'{_feature_of(function)}.{function.__name__}',
+                function=function,
+                attempts=attempts,
+                backoff=backoff,
+                time_limit=time_limit,
+                secrets=frozenset(secrets),
+                unique=chosen,
+                subject=subject,
+                timetable=timetable,
+            )
+        )
+        return function
+
+    return mark
+
+
+def task_of(function: Callable[..., Any]) -> Task:
+    """Return the task that a function is, or refuse one that `@task` does not mark."""
+    if function not in _names:
+        raise RuntimeError(f'{function.__qualname__}() is no @task')
+    return _tasks[_names[function]]
+
+
+def find_task(name: str) -> Task | None:
+    """Return the task of that name, if this version of the service knows one."""
+    return _tasks.get(name)
+
+
+def scheduled_tasks() -> list[Task]:
+    """Return the tasks that run by themselves."""
+    return [task for task in _tasks.values() if task.timetable]
+
+
+def task_names() -> list[str]:
+    """Return the names of all tasks, sorted."""
+    return sorted(_tasks)
+
+
+def _feature_of(function: Callable[..., Any]) -> str:
+    """Return the package below `project` that a function lives in."""
+    _, _, inside = function.__module__.partition('.')
+    return (inside or function.__module__).split('.')[0]
+
+
+def _timetable(every: timedelta | None, cron: str | None) -> Timetable | None:
+    if every is not None and cron is not None:
+        raise ValueError('a task runs either every so often or by cron')
+    return Every(every) if every is not None else Cron(cron) if cron is not None else None
+
+
+def _add(fresh: Task) -> None:
+    parameters = inspect.signature(fresh.function).parameters
+    wanted = [p.name for p in parameters.values() if p.default is p.empty]
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    loose = [p.name for p in parameters.values() if p.kind not in named]
+    mentioned = {*fresh.secrets, *(fresh.unique or ()), *filter(None, [fresh.subject])}
+    unknown = mentioned - set(parameters)
+    if fresh.name in _tasks or len(fresh.name) > LONGEST_NAME:
+        raise ValueError(f'there is a task {fresh.name!r} already, or its name is too long')
+    if unknown:
+        raise ValueError(f'{fresh.name} has no argument {", ".join(sorted(unknown))}')
+    if loose or fresh.secrets & set(fresh.unique or ()):
+        raise ValueError(f'{fresh.name} must name its arguments, and compare none that is secret')
+    if fresh.timetable and wanted:
+        raise ValueError(f'{fresh.name} runs by itself, and nobody would give it {wanted[0]}')
+    if fresh.attempts < 1 or min(fresh.backoff, fresh.time_limit) <= timedelta():
+        raise ValueError(f'{fresh.name} could never run')
+    _tasks[fresh.name] = fresh
+    _names[fresh.function] = fresh.name

@@ -1,0 +1,1 @@
+"""Endpoints: their specification, authorization and rate limits."""

@@ -1,0 +1,83 @@
+"""`@endpoint`: one declaration a route. What is declared is what is used.
+
+It loads the body and the query, calls the handler, dumps what it returns with the declared schema
+and answers in JSend. Handlers are left with three beats: read, call, answer.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from flask import Response, url_for
+
+from project.core.database.keyset_pagination import Page
+from project.core.web.requests.pagination import link_to_next, page_request
+from project.core.web.requests.parsing import is_form, load_form, load_json, load_query
+from project.core.web.responses.compiled_schemas import Dump, compile_dump
+from project.core.web.responses.etags import add_etag
+from project.core.web.responses.jsend import api_success
+
+from .endpoint_spec import Contract
+
+Handler = Callable[..., Any]
+
+
+class endpoint(Contract):
+    """Declare a route: `@endpoint(allow=…)`, under the route's own decorator."""
+
+    def __call__(self, handler: Handler) -> Handler:
+        """Return the handler with all that its declaration says done around it."""
+        readers = _readers(self)
+        dump = compile_dump(self.returns()) if self.returns else None
+
+        @wraps(handler)
+        def answer(*args: Any, **kwargs: Any) -> Response:
+            for name, read in readers.items():
+                kwargs[name] = read()
+            result = handler(*args, **kwargs)
+            return result if isinstance(result, Response) else _answer(self, dump, result)
+
+        answer.contract = self  # type: ignore[attr-defined]
+        return answer
+
+
+def _readers(contract: Contract) -> dict[str, Callable[[], Any]]:
+    """Return how each argument is read; schemas are made once, not on every call."""
+    readers: dict[str, Callable[[], Any]] = {}
+    if contract.query:
+        query = contract.query()
+        if contract.is_list:
+            readers['page'] = lambda: page_request(load_query(query))
+        else:
+            readers['query'] = lambda: load_query(query)
+    if contract.body:
+        body = contract.body()
+        readers['body'] = lambda: load_json(body)
+    if contract.form:
+        form = contract.form()
+        # Where a route takes other bodies as they are, they are no form.
+        readers['form'] = lambda: None if contract.consumes and not is_form() else load_form(form)
+    return readers
+
+
+def _answer(contract: Contract, dump: Dump | None, result: Any) -> Response:
+    """Return what a handler returned, as its declaration wants it said."""
+    if dump is None:
+        # What no schema names goes nowhere.
+        return api_success(None, contract.code)
+    if isinstance(result, Page):
+        return _page(result, dump)
+    if contract.many:
+        return api_success([dump(item) for item in result], contract.code)
+    response = api_success(dump(result), contract.code)
+    if contract.location:
+        name, argument = contract.location
+        response.location = url_for(name, **{argument: result.id})
+    return add_etag(response, result) if contract.versioned else response
+
+
+def _page(page: Page, dump: Dump) -> Response:
+    response = api_success({'items': [dump(item) for item in page.items], 'next': page.next})
+    if page.next:
+        response.headers['Link'] = link_to_next(page.next)
+    return response

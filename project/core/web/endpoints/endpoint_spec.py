@@ -1,0 +1,166 @@
+"""What a route declares, and the walk over all routes that refuses to start without it."""
+
+import inspect
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from flask import Flask
+from marshmallow import Schema
+from werkzeug.routing import Rule
+
+from project.core.errors import (
+    Fail,
+    Forbidden,
+    Invalid,
+    Malformed,
+    NotFound,
+    PreconditionFailed,
+    TooLarge,
+    TooMany,
+    Unauthorized,
+    UnsupportedType,
+)
+from project.core.web.requests.pagination import ListQuery
+from project.core.web.responses.headers import API, Header, Policy
+
+from .access import Access, NotFresh, NotYours, ScopeMissing
+
+# What is read, or made, has no version yet that somebody could have meant.
+UNCONDITIONAL = ('GET', 'HEAD', 'POST')
+
+# A rule's endpoint and a method: (`api_v1.users.user`, `PATCH`).
+Route: TypeAlias = tuple[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contract:
+    """One route's declaration. Guard, limits, matrix and OpenAPI read this record and no other.
+
+    :param allow: who may call.
+    :param body, form, query: request schemas, handed to the handler as arguments of these names; a
+        query that is a `ListQuery` is handed over as `page`.
+    :param returns: the response schema; `many` for a list of things, or a page of them.
+    :param code: the status of success.
+    :param refuses: the refusals that are its own; those of guard and schemas need no mention.
+    :param limit: calls per time, as `limits` writes it: `5/minute`.
+    :param versioned: whether `ETag`, `If-None-Match` and `If-Match` apply.
+    :param policy: the security headers; looser than the API's only where a route says so.
+    :param produces, consumes: the media type where it is not JSON; `produces=''` of headers alone.
+    :param largest: the configuration key of the largest body, where it is not everybody's 1 MiB.
+    :param later: whether it may answer 202 with `Retry-After`: what is asked for is being made.
+    :param arguments: what is true of parts of the URL beyond their converter, as JSON Schema.
+    :param location: the endpoint that shows what was created, and the name of its id.
+    :param asks, tells: headers that it reads, and those of its success, by their names; those that
+        follow from the rest (`ETag`, `Range`, `Location`) need no mention.
+    """
+
+    allow: Access
+    body: type[Schema] | None = None
+    form: type[Schema] | None = None
+    query: type[Schema] | None = None
+    returns: type[Schema] | None = None
+    many: bool = False
+    code: int = 200
+    refuses: Sequence[type[Fail]] = ()
+    limit: str | None = None
+    versioned: bool = False
+    policy: Policy = API
+    produces: str | None = None
+    consumes: str | None = None
+    largest: str | None = None
+    later: bool = False
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    location: tuple[str, str] | None = None
+    asks: Mapping[str, Header] = field(default_factory=dict)
+    tells: Mapping[str, Header] = field(default_factory=dict)
+
+    @property
+    def is_list(self) -> bool:
+        """Whether it answers in pages."""
+        return self.query is not None and issubclass(self.query, ListQuery)
+
+    @property
+    def keywords(self) -> set[str]:
+        """Return the arguments that the handler is given beside those of the URL."""
+        query = 'page' if self.is_list else 'query'
+        declared = {'body': self.body, 'form': self.form, query: self.query}
+        return {name for name, schema in declared.items() if schema}
+
+    def implied_errors(self, rule: Rule, method: str) -> Iterable[type[Fail]]:
+        """Yield the errors that follow from the declaration and are not listed in it."""
+        yield Malformed
+        yield TooLarge
+        if self.allow.kind != 'public':
+            yield Unauthorized
+            yield ScopeMissing
+        if self.allow.permission:
+            yield NotYours if self.allow.own else Forbidden
+        if self.allow.fresh:
+            yield NotFresh
+        if rule.arguments:
+            yield NotFound
+        if self.body or self.form:
+            yield UnsupportedType
+        if self.body or self.form or self.query:
+            yield Invalid
+        if self.versioned and method not in UNCONDITIONAL:
+            yield PreconditionFailed
+        if self.limit:
+            yield TooMany
+
+
+class UndeclaredRoute(Exception):
+    """Routes that say nothing about who may call them, or whose handlers do not fit: no start."""
+
+
+def contract_of(app: Flask, endpoint: str, method: str) -> Contract | None:
+    """Return what a route declares for a method, or None if it says nothing."""
+    handler = handler_of(app.view_functions[endpoint], method)
+    contract: Contract | None = getattr(handler, 'contract', None)
+    return contract
+
+
+def handler_of(view: Any, method: str) -> Any:
+    """Return the function behind a view and a method; HEAD falls back to GET as Flask does."""
+    view_class = getattr(view, 'view_class', None)
+    if view_class is None:
+        return view
+    name = method.lower()
+    return getattr(view_class, name, None) or (
+        getattr(view_class, 'get', None) if name == 'head' else None
+    )
+
+
+def contracts(app: Flask) -> dict[Route, Contract]:
+    """Return every route's contract; refuses with UndeclaredRoute, naming the routes without."""
+    found, faults = {}, []
+    for rule in app.url_map.iter_rules():
+        for method in sorted(declared_methods(rule)):
+            contract = contract_of(app, rule.endpoint, method)
+            if contract is None:
+                faults.append(f'{method} {rule.rule} declares nothing: put @endpoint under it')
+            else:
+                found[rule.endpoint, method] = contract
+                faults += _misfits(app, rule, method, contract)
+    if faults:
+        raise UndeclaredRoute('; '.join(faults))
+    return found
+
+
+def declared_methods(rule: Rule) -> set[str]:
+    """Return the methods of a rule, without the OPTIONS that Flask answers by itself."""
+    methods = set(rule.methods or ())
+    return methods - {'OPTIONS'} if getattr(rule, 'provide_automatic_options', False) else methods
+
+
+def _misfits(app: Flask, rule: Rule, method: str, contract: Contract) -> list[str]:
+    handler = inspect.unwrap(handler_of(app.view_functions[rule.endpoint], method))
+    arguments = dict.fromkeys(rule.arguments | contract.keywords)
+    if hasattr(app.view_functions[rule.endpoint], 'view_class'):
+        arguments |= {'self': None}
+    try:
+        inspect.signature(handler).bind(**arguments)
+    except TypeError as error:
+        return [f'{method} {rule.rule} does not fit its declaration: {error}']
+    return []

@@ -1,0 +1,99 @@
+"""Rate limits on the routes that declare one: in Redis when configured, else in this process.
+
+A cache, never the truth: what must hold is counted in the database (`core.throttling`). When
+Redis does not answer, each process counts for itself until it does.
+"""
+
+import logging
+import time
+from functools import cache
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Flask, current_app, g
+from limits import RateLimitItem, parse
+from limits.storage import MemoryStorage, RedisStorage
+from limits.strategies import FixedWindowRateLimiter
+from redis.exceptions import RedisError
+
+from project.core.errors import TooMany
+from project.core.ip_addresses import network_of
+from project.core.request_context import current_origin
+from project.core.security.principal import Principal
+
+log = logging.getLogger(__name__)
+
+# A declaration is read once, not on every call.
+parsed = cache(parse)
+
+
+class Limiter:
+    """Counts calls in fixed windows: in Redis, beside whoever counts there under other names."""
+
+    def __init__(self, redis_url: str, name: str = '') -> None:
+        self.local = FixedWindowRateLimiter(MemoryStorage())
+        self.shared = self.local
+        if redis_url:
+            patience: dict[str, Any] = {'socket_timeout': 0.25, 'socket_connect_timeout': 0.25}
+            storage = RedisStorage(redis_url, key_prefix=f'LIMITS:{name}', **patience)
+            self.shared = FixedWindowRateLimiter(storage)
+
+    def hit(self, item: RateLimitItem, *identifiers: str) -> tuple[bool, int, int]:
+        """Count a call. Return whether it is within the limit, what is left, and for how long."""
+        try:
+            return self._hit(self.shared, item, *identifiers)
+        except RedisError:
+            log.warning('Redis does not answer: limits are counted in this process', exc_info=True)
+            return self._hit(self.local, item, *identifiers)
+
+    @staticmethod
+    def _hit(
+        limiter: FixedWindowRateLimiter, item: RateLimitItem, *identifiers: str
+    ) -> tuple[bool, int, int]:
+        within = limiter.hit(item, *identifiers)
+        window = limiter.get_window_stats(item, *identifiers)
+        seconds = max(1, int(window.reset_time - time.time()) + 1)
+        return within, max(0, window.remaining), min(seconds, item.get_expiry())
+
+
+def init_app(app: Flask) -> None:
+    """Give the application its counters, and their state to every limited answer."""
+    name = database_name(app.config['SQLALCHEMY_DATABASE_URI'])
+    app.extensions['limiter'] = Limiter(app.config['REDIS_URL'], name)
+    app.after_request(add_ratelimit)
+
+
+def database_name(url: str) -> str:
+    """Return where a database is, without who may enter.
+
+    User 1 of another database is somebody else: staging and production may share a Redis.
+    """
+    parts = urlsplit(url)
+    return f'{parts.hostname or ""}:{parts.port or ""}{parts.path}'
+
+
+def count_request(limit: str, endpoint: str, principal: Principal | None) -> None:
+    """Count a call of a limited route by its caller, or by its address; refuse with TooMany.
+
+    Of IPv6 a whole /64 is one address.
+    """
+    if not current_app.config['RATELIMIT_ENABLED']:
+        return
+    item = parsed(limit)
+    address = current_origin().address
+    who = f'user:{principal.user_id}' if principal else f'address:{network_of(address)}'
+    within, remaining, seconds = current_app.extensions['limiter'].hit(item, endpoint, who)
+    name = endpoint.rsplit('.', 1)[-1]
+    g.ratelimit = {
+        'RateLimit-Policy': f'"{name}";q={item.amount};w={item.get_expiry()}',
+        'RateLimit': f'"{name}";r={remaining};t={seconds}',
+    }
+    if not within:
+        raise TooMany(seconds)
+
+
+def add_ratelimit(response: Any) -> Any:
+    """Say how much of the limit is left (draft-ietf-httpapi-ratelimit-headers)."""
+    for name, value in g.get('ratelimit', {}).items():
+        response.headers[name] = value
+    return response

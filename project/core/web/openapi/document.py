@@ -1,0 +1,244 @@
+"""`openapi.json`: OpenAPI 3.1, made from the routes' own declarations and nothing else."""
+
+import inspect
+import re
+from typing import Any
+
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
+from flask import Flask, current_app
+from marshmallow import Schema, fields
+from werkzeug.routing import Rule
+
+from project.core.security.permissions import declared
+from project.core.web.endpoints.endpoint_spec import Contract, declared_methods, handler_of
+from project.core.web.requests.fields import EmailAddress, PinCode, Text, Timestamp
+from project.core.web.responses.headers import EXPOSED
+
+from .headers import READING, has_ranges, header_parameters, response_headers
+
+ARGUMENT = re.compile(r'<(?:(?P<kind>\w+)(?:\([^)]*\))?:)?(?P<name>\w+)>')
+KINDS: dict[str, dict[str, Any]] = {
+    'int': {'type': 'integer', 'minimum': 0, 'maximum': 2147483647},
+    'uuid': {'type': 'string', 'format': 'uuid'},
+    'string': {'type': 'string', 'minLength': 1, 'maxLength': 255},
+    'path': {'type': 'string', 'minLength': 1, 'maxLength': 255},
+}
+# How the schemas of what comes in are called; the others are answers, which are always whole.
+REQUESTS = ('Request', 'Form', 'Query')
+BYTES = {'type': 'string', 'format': 'binary'}
+FAIL = {'$ref': '#/components/responses/Fail'}
+ERROR = {'$ref': '#/components/responses/Error'}
+
+
+def specification(app: Flask | None = None) -> dict[str, Any]:
+    """Return the document of everything under `/api/v1` and beside it; the same on every call."""
+    app = app or current_app
+    known: dict[str, Any] | None = app.extensions.get('openapi')
+    if known is None:
+        known = app.extensions['openapi'] = _build(app)
+    return known
+
+
+def _build(app: Flask) -> dict[str, Any]:
+    marshmallow: Any = MarshmallowPlugin(schema_name_resolver=_schema_name)
+    spec = APISpec(
+        title='Large Flask API',
+        version='1.0.0',
+        openapi_version='3.1.0',
+        plugins=[marshmallow],
+        info={'description': 'Accounts and files, finished. Every body is strict JSend.'},
+        servers=[{'url': '/'}],
+    )
+    for kind, ours in (
+        (Text, fields.Str),
+        (EmailAddress, fields.Email),
+        (Timestamp, fields.DateTime),
+    ):
+        marshmallow.map_to_openapi_type(kind, ours)
+    marshmallow.converter.add_attribute_function(_constraints)
+    _add_components(spec)
+    rules = sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule)
+    for rule in rules:
+        operations = {
+            method.lower(): _operation(app, rule, method)
+            for method in sorted(_documented(app, rule))
+        }
+        spec.path(path=ARGUMENT.sub(r'{\g<name>}', rule.rule), operations=operations)
+    document: dict[str, Any] = spec.to_dict()
+    for name, schema in document['components']['schemas'].items():
+        # Nothing unknown comes in, and nothing that no schema names goes out.
+        schema['additionalProperties'] = False
+        if not name.endswith(REQUESTS):
+            schema['required'] = list(schema['properties'])
+    return document
+
+
+def _documented(app: Flask, rule: Rule) -> set[str]:
+    """Return the methods of a rule; HEAD only of bytes, or where there is no GET."""
+    methods = declared_methods(rule)
+    if {'GET', 'HEAD'} <= methods and not has_ranges(
+        app.extensions['contracts'][rule.endpoint, 'HEAD']
+    ):
+        methods -= {'HEAD'}
+    return methods
+
+
+def _constraints(_converter: Any, field: Any, **_: Any) -> dict[str, Any]:
+    if isinstance(field, PinCode):
+        return {'type': 'string', 'pattern': '^[0-9]{6}$'}
+    if isinstance(field, EmailAddress):
+        return {'format': 'email', 'maxLength': 254}
+    return {}
+
+
+def _schema_name(schema: type[Schema] | Schema) -> str:
+    name = (schema if isinstance(schema, type) else type(schema)).__name__
+    return name.removesuffix('Schema')
+
+
+def _operation(app: Flask, rule: Rule, method: str) -> dict[str, Any]:
+    contract: Contract = app.extensions['contracts'][rule.endpoint, method]
+    handler = handler_of(app.view_functions[rule.endpoint], method)
+    summary, _, description = (inspect.getdoc(handler) or '').partition('\n')
+    name = rule.endpoint.rsplit('.', 1)[-1]
+    is_view = hasattr(app.view_functions[rule.endpoint], 'view_class')
+    operation: dict[str, Any] = {
+        'operationId': f'{name}_{method.lower()}' if is_view or method == 'HEAD' else name,
+        'summary': summary.rstrip('.'),
+        'description': description.strip() or summary,
+        'tags': [_tag(rule)],
+        'parameters': [
+            *_url_parameters(rule, contract),
+            *_query_parameters(contract),
+            *header_parameters(rule, method, contract),
+        ],
+        'responses': _responses(rule, method, contract),
+        **_security(contract),
+    }
+    if body := _body(contract):
+        # Bytes as they are may be none at all.
+        operation['requestBody'] = {'required': not contract.consumes, 'content': body}
+    return operation
+
+
+def _tag(rule: Rule) -> str:
+    parts = rule.endpoint.split('.')
+    return parts[1] if len(parts) > 2 else 'service'
+
+
+def _security(contract: Contract) -> dict[str, Any]:
+    allow = contract.allow
+    if allow.kind == 'public':
+        return {'security': []}
+    wanted = {'x-permission': allow.permission, 'x-scope': allow.scope, 'x-fresh': allow.fresh}
+    return {
+        'security': [{'bearer': []}],
+        **{name: value for name, value in wanted.items() if value},
+    }
+
+
+def _url_parameters(rule: Rule, contract: Contract) -> list[dict[str, Any]]:
+    return [
+        {
+            'name': match['name'],
+            'in': 'path',
+            'required': True,
+            'schema': KINDS[match['kind'] or 'string'] | contract.arguments.get(match['name'], {}),
+        }
+        for match in ARGUMENT.finditer(rule.rule)
+    ]
+
+
+def _query_parameters(contract: Contract) -> list[dict[str, Any]]:
+    return [{'in': 'query', 'schema': contract.query}] if contract.query else []
+
+
+def _body(contract: Contract) -> dict[str, Any]:
+    body: dict[str, Any] = {}
+    if contract.body:
+        body['application/json'] = {'schema': contract.body}
+    if contract.form:
+        body['multipart/form-data'] = {'schema': contract.form}
+    if contract.consumes:
+        body[contract.consumes] = {'schema': BYTES}
+    return body
+
+
+def _responses(rule: Rule, method: str, contract: Contract) -> dict[str, Any]:
+    success = _success(contract)
+    if method == 'HEAD' or contract.code == 204 or contract.produces == '':
+        success = {'description': 'Nothing but headers'}
+    responses: dict[str, Any] = {
+        str(contract.code): {**success, **response_headers(contract, contract.code)}
+    }
+    refusals = [*contract.refuses, *contract.implied_errors(rule, method)]
+    for code in sorted({refusal.http_code for refusal in refusals}):
+        responses[str(code)] = FAIL
+    if rule.arguments:
+        # What another rule takes for its own may know fewer methods.
+        responses['405'] = FAIL
+    if rule.arguments or contract.query:
+        # The server's own, to more than 8,190 bytes of address.
+        responses['414'] = FAIL
+    if method in READING and (contract.versioned or has_ranges(contract)):
+        responses['304'] = {'description': 'Not modified'}
+    if has_ranges(contract) and method == 'GET':
+        content = {**success['content'], 'multipart/byteranges': {'schema': BYTES}}
+        part = {'description': 'A range of it, or several', 'content': content}
+        responses['206'] = {**part, **response_headers(contract, 206)}
+    if contract.largest:
+        responses['507'] = ERROR
+    if contract.later:
+        made = {'description': 'Being made: ask again after `Retry-After` seconds'}
+        responses['202'] = {**made, **response_headers(contract, 202)}
+    return {**responses, '500': ERROR, '503': ERROR}
+
+
+def _success(contract: Contract) -> dict[str, Any]:
+    if contract.produces:
+        is_json = contract.produces == 'application/json'
+        schema = {'type': 'object'} if is_json else BYTES
+        content = {contract.produces: {'schema': schema}}
+        return {'description': 'The bytes', 'content': content}
+    data: Any = {'type': 'null'}
+    if contract.returns:
+        data = contract.returns
+    if contract.returns and contract.many:
+        data = {'type': 'array', 'items': contract.returns}
+    if contract.is_list:
+        data = _members(items=data, next={'type': ['string', 'null']})
+    body = _members(status={'const': 'success'}, data=data)
+    return {'description': 'Done', 'content': {'application/json': {'schema': body}}}
+
+
+def _members(**properties: Any) -> dict[str, Any]:
+    return {
+        'type': 'object',
+        'properties': properties,
+        'required': list(properties),
+        'additionalProperties': False,
+    }
+
+
+def _add_components(spec: APISpec) -> None:
+    spec.components.security_scheme('bearer', {'type': 'http', 'scheme': 'bearer'})
+    reasons = {'type': 'object', 'minProperties': 1, 'additionalProperties': True}
+    problem = {'type': 'object', 'required': ['type', 'title', 'status', 'detail', 'request_id']}
+    shown = {name: {'schema': {'type': 'string'}} for name in EXPOSED if name.startswith('X-Req')}
+    for name, what, body in (
+        ('Fail', 'The request was refused', _members(status={'const': 'fail'}, data=reasons)),
+        (
+            'Error',
+            'We are at fault',
+            _members(
+                status={'const': 'error'}, message={'type': 'string'}, code={'type': 'integer'}
+            ),
+        ),
+    ):
+        content = {
+            'application/json': {'schema': body},
+            'application/problem+json': {'schema': problem},
+        }
+        spec.components.response(name, {'description': what, 'content': content, 'headers': shown})
+    spec.options['x-permissions'] = declared()

@@ -1,0 +1,79 @@
+"""Headers in `openapi.json`: what a route declares, and what follows from its declaration."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeAlias
+
+from werkzeug.routing import Rule
+
+from project.core.errors import PreconditionFailed, RangeNotSatisfiable
+from project.core.web.endpoints.endpoint_spec import Contract
+from project.core.web.responses.headers import Header
+
+Named: TypeAlias = tuple[str, Header]
+
+READING = ('GET', 'HEAD')
+
+IF_MATCH = Header('The version that may be changed, as its `ETag` was.')
+IF_NONE_MATCH = Header('What the client has, as its `ETag` was: 304 if that is the newest.')
+RANGE = Header('`bytes=0-499`, or several such. Ranges that cost more than all of it are ignored.')
+IF_RANGE = Header('The `ETag` of what the client has a part of: of anything else, all is sent.')
+
+ETAG = Header('Tells this version from all others.')
+ACCEPT_RANGES = Header('`bytes`: ranges may be asked for.')
+CONTENT_RANGE = Header('Which part this is, of how many bytes.')
+LOCATION = Header('Where it is.', {'type': 'string', 'format': 'uri-reference'})
+LINK = Header('The next page, with `rel="next"`; none on the last.')
+RETRY_AFTER = Header('Seconds.', {'type': 'integer'})
+
+
+def has_ranges(contract: Contract) -> bool:
+    """Tell whether a route answers with bytes of which ranges may be asked for."""
+    return RangeNotSatisfiable in contract.refuses
+
+
+def header_parameters(rule: Rule, method: str, contract: Contract) -> list[dict[str, Any]]:
+    """Return the headers that a route reads, as parameters."""
+    return [
+        {
+            'name': name, 'in': 'header', 'required': header.required,
+            'description': header.says, 'schema': dict(header.schema),
+        }
+        for name, header in (*contract.asks.items(), *_asked(rule, method, contract))
+    ]  # fmt: skip
+
+
+def response_headers(contract: Contract, code: int) -> Mapping[str, Any]:
+    """Return the headers of a route's success, or of a code beside it, as a part of a response."""
+    shown = {
+        name: {'description': header.says, 'schema': dict(header.schema)}
+        for name, header in _told(contract, code)
+    }
+    return {'headers': shown} if shown else {}
+
+
+def _asked(rule: Rule, method: str, contract: Contract) -> Iterator[Named]:
+    refusals = (*contract.refuses, *contract.implied_errors(rule, method))
+    if any(issubclass(refusal, PreconditionFailed) for refusal in refusals):
+        yield 'If-Match', IF_MATCH
+    if method in READING and (contract.versioned or has_ranges(contract)):
+        yield 'If-None-Match', IF_NONE_MATCH
+    if method == 'GET' and has_ranges(contract):
+        yield 'Range', RANGE
+        yield 'If-Range', IF_RANGE
+
+
+def _told(contract: Contract, code: int) -> Iterator[Named]:
+    if code == 202 and contract.later:
+        yield 'Retry-After', RETRY_AFTER
+        return
+    yield from contract.tells.items()
+    if has_ranges(contract) or (contract.versioned and contract.returns):
+        yield 'ETag', ETAG
+    if has_ranges(contract):
+        yield 'Accept-Ranges', ACCEPT_RANGES
+    if code == 206:
+        yield 'Content-Range', CONTENT_RANGE
+    if contract.location:
+        yield 'Location', LOCATION
+    if contract.is_list:
+        yield 'Link', LINK

@@ -1,0 +1,1 @@
+"""Request parsing: bodies, forms, queries, field types."""

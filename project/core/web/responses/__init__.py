@@ -1,0 +1,1 @@
+"""Responses: JSend, headers, ETags, ranges, file bodies."""

@@ -1,0 +1,134 @@
+"""What every answer carries: security headers, the request's id, and CORS for exact origins."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+from uuid import uuid4
+
+from flask import Flask, Response, g, request
+from flask_cors import CORS
+from secure import (
+    CacheControl,
+    ContentSecurityPolicy,
+    CrossOriginOpenerPolicy,
+    CrossOriginResourcePolicy,
+    PermissionsPolicy,
+    ReferrerPolicy,
+    Secure,
+    StrictTransportSecurity,
+    XContentTypeOptions,
+    XDnsPrefetchControl,
+    XFrameOptions,
+    XPermittedCrossDomainPolicies,
+)
+
+from project.core.ip_addresses import normalize_ip
+from project.core.request_context import Origin, current_origin, set_origin
+
+Policy: TypeAlias = tuple[tuple[str, str], ...]
+
+SANE_REQUEST_ID = re.compile(r'[A-Za-z0-9._-]{1,64}', re.ASCII)
+EXPOSED = [
+    'ETag', 'Link', 'Location', 'Retry-After', 'Content-Range', 'Content-Disposition',
+    'X-Request-ID', 'X-File-Id', 'RateLimit', 'RateLimit-Policy', 'Tus-Resumable', 'Tus-Version',
+    'Tus-Extension', 'Tus-Max-Size', 'Tus-Checksum-Algorithm', 'Upload-Offset', 'Upload-Length',
+    'Upload-Expires', 'Upload-Metadata',
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A header that a route reads, or answers with: what it says, and its JSON Schema."""
+
+    says: str
+    schema: Mapping[str, Any] = field(default_factory=lambda: {'type': 'string'})
+    required: bool = False
+
+
+def policy(csp: ContentSecurityPolicy, *, cache: str, resources: str = 'same-origin') -> Policy:
+    """Return the headers of a kind of route, made once: they are the same on every answer.
+
+    :param cache: what caches may do with it.
+    :param resources: which sites may embed it (`Cross-Origin-Resource-Policy`).
+    """
+    return Secure(
+        cache=CacheControl().set(cache),
+        coop=CrossOriginOpenerPolicy().same_origin(),
+        corp=CrossOriginResourcePolicy().set(resources),
+        csp=csp.base_uri("'none'").frame_ancestors("'none'").form_action("'none'"),
+        hsts=StrictTransportSecurity().max_age(63072000).include_subdomains(),
+        permissions=PermissionsPolicy().geolocation().microphone().camera(),
+        referrer=ReferrerPolicy().no_referrer(),
+        xcto=XContentTypeOptions().nosniff(),
+        xfo=XFrameOptions().deny(),
+        xdfc=XDnsPrefetchControl().off(),
+        xpcdp=XPermittedCrossDomainPolicies().none(),
+    ).header_items()
+
+
+#: Every route that says nothing else: data, which no browser should keep, run or show.
+API = policy(ContentSecurityPolicy().default_src("'none'"), cache='no-store, max-age=0')
+
+#: Bytes that a stranger uploaded. Nothing in them runs, whatever they are (ASVS 3.2.1).
+BYTES = policy(ContentSecurityPolicy().default_src("'none'").sandbox(), cache='private, no-cache')
+
+#: Bytes that everybody may see, also as a part of somebody's page: published files, avatars.
+PUBLISHED = policy(
+    ContentSecurityPolicy().default_src("'none'").sandbox(),
+    cache='public, max-age=300',
+    resources='cross-origin',
+)
+
+
+def init_app(app: Flask) -> None:
+    """Begin and end every request with what it must carry."""
+    app.before_request(begin_request)
+    app.after_request(end_request)
+    if app.config['CORS_ORIGINS']:
+        CORS(
+            app,
+            resources={r'/api/*': {}},
+            # Exact words: as patterns they would not be anchored at their ends.
+            origins=[re.compile(f'{re.escape(origin)}$') for origin in app.config['CORS_ORIGINS']],
+            allow_headers=['Authorization', 'Content-Type', 'If-Match', 'If-None-Match', 'Range',
+                           'If-Range', 'X-Request-ID', 'Accept', 'Tus-Resumable', 'Upload-Length',
+                           'Upload-Offset', 'Upload-Metadata', 'Upload-Checksum',
+                           'X-HTTP-Method-Override', 'X-Link-Password'],
+            expose_headers=EXPOSED,
+            max_age=600,
+            send_wildcard=False,
+            always_send=False,
+        )  # fmt: skip
+
+
+def begin_request() -> None:
+    """Say where this request comes from. A sane request id of the client's is kept.
+
+    So is its address, if it is one: what a proxy passes on may be any text.
+    """
+    theirs = request.headers.get('X-Request-ID', '')
+    request_id = theirs if SANE_REQUEST_ID.fullmatch(theirs) else uuid4().hex
+    agent = request.headers.get('User-Agent', '')
+    set_origin(Origin(request_id, normalize_ip(request.remote_addr or ''), agent))
+
+
+def end_request(response: Response) -> Response:
+    """Add what every response carries, unless the route has said it already."""
+    headers = response.headers
+    said = {name.lower() for name, _ in headers}
+    for name, value in _policy_of_route():
+        if name.lower() not in said:
+            headers.add(name, value)
+    if request.method == 'OPTIONS' and response.status_code == 200:
+        # Nothing is said, and least of all in HTML.
+        headers.pop('Content-Type', None)
+    headers.add('X-Request-ID', current_origin().request_id)
+    # Also where no Origin came: a cache must not hand this answer to another one.
+    headers.add('Vary', 'Origin')
+    return response
+
+
+def _policy_of_route() -> Policy:
+    contract = g.get('contract')
+    return contract.policy if contract else API

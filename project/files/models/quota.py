@@ -1,0 +1,27 @@
+"""Quota: the bytes that a user has stored and reserved."""
+
+from sqlalchemy import BigInteger, ForeignKey, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from project.core.database.session import AnyRow, Base, read
+
+
+class Usage(Base):
+    """How many bytes a user has, trash and versions included, and how many are on their way.
+
+    `used` is always the sum of the versions of their files, `reserved` that of their uploads.
+    """
+
+    __tablename__ = 'files_usage'
+
+    user_id: Mapped[int] = mapped_column(ForeignKey('users.id'), primary_key=True)
+    used: Mapped[int] = mapped_column(BigInteger, default=0)
+    reserved: Mapped[int] = mapped_column(BigInteger, default=0)
+    # None: what the configuration says.
+    quota: Mapped[int | None] = mapped_column(BigInteger)
+
+    @classmethod
+    def find(cls, user_id: int) -> AnyRow | None:
+        """Return what a user uses, and may."""
+        usage = select(cls.used, cls.reserved, cls.quota).where(cls.user_id == user_id)
+        return read(usage).one_or_none()

@@ -1,0 +1,130 @@
+"""Uploads that come in pieces, over many requests: written at their place, durable when synced.
+
+On the local disk, whatever storage the whole will be kept in; all processes must see the same one.
+While bytes move from one storage to another there are two places: what lies in the old one is
+brought to the new one by the next request that writes to it, or by the move.
+"""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO, cast
+from uuid import UUID
+
+from project.core.storage import disk, make_folder, storage, sync_file, sync_folder
+
+from .errors import UploadNotFound
+
+
+class Partial:
+    """The file of an upload, known by its id."""
+
+    def __init__(self, upload_id: UUID) -> None:
+        self._places = [folder / upload_id.hex for folder in storage().partials]
+        self.path = self._places[0]
+
+    def create(self) -> None:
+        """Make it, empty and durable."""
+        with disk():
+            make_folder(self.path.parent)
+            self.path.touch(exist_ok=False)
+            sync_folder(self.path.parent)
+
+    @contextmanager
+    def alone(self) -> Iterator[BinaryIO]:
+        """Open it for writing, and let no other request do so until the block ends.
+
+        Held for a moment only: who is to write is decided elsewhere, and asked in here.
+        """
+        with disk():
+            while True:
+                with self._file() as file:
+                    fcntl.flock(file, fcntl.LOCK_EX)
+                    # While we waited, it may have been brought to its new place.
+                    with self._file() as found:
+                        is_there = os.path.sameopenfile(file.fileno(), found.fileno())
+                    if is_there:
+                        yield file
+                        return
+
+    def sync(self) -> None:
+        """Make durable what is in it."""
+        with disk(), self._file() as file:
+            os.fsync(file.fileno())
+
+    def open(self) -> BinaryIO:
+        """Open it for reading, or refuse with UploadNotFound."""
+        with disk():
+            return self._file('rb')
+
+    def prepare(self, key: str) -> None:
+        """Bring the synced bytes near to a key: the slow half of keeping them."""
+        storage().prepare(self.path, key)
+
+    def keep(self, key: str) -> None:
+        """Put the prepared bytes under a key as well, durably; they stay here, too."""
+        storage().keep(self.path, key, stays=True)
+
+    def settle(self) -> None:
+        """Lie where new ones do, and be no part of anything else. Only while it is held alone.
+
+        The transaction that was to keep it under a key may have failed: what is written to it now
+        would be written there as well.
+        """
+        with disk(), self._file('rb') as file:
+            if self.path.exists() and os.fstat(file.fileno()).st_nlink == 1:
+                return
+            make_folder(self.path.parent)
+            copy = self.path.with_suffix('.copy')
+            shutil.copyfile(file.name, copy)
+            sync_file(copy)
+            copy.rename(self.path)
+            sync_folder(self.path.parent)
+            for place in self._places[1:]:
+                place.unlink(missing_ok=True)
+
+    def discard(self) -> None:
+        """Forget it, if that is possible: what stays is swept."""
+        for path in (*self._places, self.path.with_suffix('.copy')):
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+
+    def _file(self, mode: str = 'r+b') -> BinaryIO:
+        # Looked for twice where it comes to: it may have come there between the looks.
+        for place in (*self._places, self.path):
+            with suppress(FileNotFoundError):
+                return cast(BinaryIO, place.open(mode, buffering=0))
+        raise UploadNotFound
+
+
+def write_at(file: BinaryIO, offset: int, block: bytes) -> None:
+    """Write a block to its place."""
+    rest = memoryview(block)
+    while rest:
+        written = os.pwrite(file.fileno(), rest, offset)
+        rest, offset = rest[written:], offset + written
+
+
+def stale(before: float) -> set[UUID]:
+    """Return the ids of those last written to before a moment (Unix seconds)."""
+    found = set()
+    for path in _files(storage().partials):
+        # Gone by now: it was kept, or given up, while we looked.
+        with suppress(FileNotFoundError):
+            if path.stat().st_mtime < before:
+                found.add(UUID(path.stem))
+    return found
+
+
+def left_behind() -> set[UUID]:
+    """Return the ids of those that lie where they did before the storage was another."""
+    return {UUID(path.stem) for path in _files(storage().partials[1:])}
+
+
+def _files(folders: Iterable[Path]) -> Iterator[Path]:
+    for folder in folders:
+        if folder.is_dir():
+            yield from folder.iterdir()

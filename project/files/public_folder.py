@@ -1,0 +1,57 @@
+"""The published folder on the disk: how a file gets there, whole and once."""
+
+import os
+import shutil
+from pathlib import Path
+from uuid import uuid4
+
+from project.core.storage import make_folder, sync_folder
+
+from .errors import AlreadyPublished, NotPublished
+
+
+def add(source: Path, target: Path, *, folder: Path) -> None:
+    """Copy a file, durably, to a place in the folder; refuses with AlreadyPublished a taken one."""
+    make_folder(folder)
+    _make_room(target)
+    draft = target.with_name(f'.{uuid4().hex}.part')
+    try:
+        _copy(source, draft)
+        # Nobody downloads half of it, and of two who publish at once one is refused.
+        os.link(draft, target)
+    except FileExistsError:
+        raise AlreadyPublished from None
+    finally:
+        draft.unlink(missing_ok=True)
+    sync_folder(target.parent)
+
+
+def is_there(target: Path) -> bool:
+    """Tell whether a file is published there."""
+    return target.is_file()
+
+
+def remove(target: Path) -> None:
+    """Take a file out of the folder, or refuse with NotPublished when somebody was faster."""
+    try:
+        target.unlink()
+    except FileNotFoundError:
+        raise NotPublished from None
+
+
+def _make_room(target: Path) -> None:
+    try:
+        make_folder(target.parent)
+    except (FileExistsError, NotADirectoryError):
+        # Below a file, there is no room for a folder.
+        raise AlreadyPublished from None
+    if target.exists():
+        # Known before gigabytes are copied.
+        raise AlreadyPublished
+
+
+def _copy(source: Path, draft: Path) -> None:
+    with source.open('rb') as read, draft.open('xb') as written:
+        shutil.copyfileobj(read, written)
+        written.flush()
+        os.fsync(written.fileno())

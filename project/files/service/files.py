@@ -1,0 +1,154 @@
+"""The owner's files: finding, naming, tagging, trash."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, delete, insert, select, update
+
+from project.core.clock import now
+from project.core.database.keyset_pagination import Page, PageRequest
+from project.core.database.session import AnyRow, atomic, db
+from project.files.errors import FileChanged, FileNotFound
+from project.files.filenames import clean_name
+from project.files.models import FILES, VERSIONS, VERSIONS_OF, File, FileTag, Version
+
+from .quota import discharge
+from .version_deletion import drop_versions
+
+Expected = frozenset[int] | None
+
+BATCH = 500
+
+
+def list_files(owner_id: int, page: PageRequest) -> Page:
+    """Return a page of the owner's files; those in the trash only where `trashed` is asked for."""
+    values = {'trashed': False, **page.filters}
+    names = frozenset(page.filters) - {'trashed'}
+    return FILES.page(File.filtered(names), page, owner_id=owner_id, **values)
+
+
+def get_file(owner_id: int, file_id: UUID) -> AnyRow:
+    """Return the owner's file, in the trash or not, or refuse with FileNotFound."""
+    file = File.find_of(owner_id, file_id)
+    if file is None:
+        raise FileNotFound
+    return file
+
+
+def get_live(owner_id: int, file_id: UUID) -> AnyRow:
+    """Return the owner's file, or refuse with FileNotFound, also for trash."""
+    file = get_file(owner_id, file_id)
+    if file.trashed_at is not None:
+        raise FileNotFound
+    return file
+
+
+def hold_live(owner_id: int, file_id: UUID) -> None:
+    """Keep the owner's file as it is until the transaction ends; refuses as `get_live` does."""
+    mine = select(File.id).where(File.owner_id == owner_id, File.id == file_id)
+    db.session.execute(mine.with_for_update())
+    get_live(owner_id, file_id)
+
+
+@atomic()
+def update_file(
+    owner_id: int, file_id: UUID, changes: Mapping[str, Any], *, expected: Expected = None
+) -> AnyRow:
+    """Change `name` and `tags`, as far as given.
+
+    :param expected: the versions that may be changed (`If-Match`); None for any.
+
+    Refuses with FileNotFound, also for trash, FileChanged and NameInvalid.
+    """
+    values = {'name': clean_name(changes['name'])} if 'name' in changes else {}
+    change_file(owner_id, file_id, values, expected, live=True)
+    if 'tags' in changes:
+        db.session.execute(delete(FileTag).where(FileTag.file_id == file_id))
+        rows = [{'file_id': file_id, 'tag': tag} for tag in set(changes['tags'])]
+        if rows:
+            db.session.execute(insert(FileTag), rows)
+    return get_file(owner_id, file_id)
+
+
+@atomic()
+def trash_file(owner_id: int, file_id: UUID, *, expected: Expected = None) -> None:
+    """Put a file to the trash, from where it comes back until the sweeper has been there."""
+    _move(owner_id, file_id, now(), expected)
+
+
+@atomic()
+def restore_file(owner_id: int, file_id: UUID, *, expected: Expected = None) -> AnyRow:
+    """Take a file out of the trash; one that is not in it stays as it is."""
+    _move(owner_id, file_id, None, expected)
+    return get_file(owner_id, file_id)
+
+
+@atomic()
+def delete_file(owner_id: int, file_id: UUID, *, expected: Expected = None) -> None:
+    """Delete a file for good. Its bytes stay until the sweeper finds that nobody has them."""
+    which = (File.owner_id == owner_id) & (File.id == file_id)
+    if expected is not None:
+        which &= File.version.in_(expected)
+    if not erase_files(owner_id, which):
+        raise FileNotFound if File.find_of(owner_id, file_id) is None else FileChanged
+
+
+@atomic()
+def empty_trash(owner_id: int) -> int:
+    """Delete for good what is in the trash and return how many files that were."""
+    return erase_files(owner_id, (File.owner_id == owner_id) & File.trashed_at.is_not(None))
+
+
+def erase_files(owner_id: int, which: ColumnElement[bool]) -> int:
+    """Delete files of an owner's, all versions of each, and return how many. Inside `atomic`."""
+    files, size = drop_files(which)
+    discharge(owner_id, size)
+    return files
+
+
+def drop_files(which: ColumnElement[bool]) -> tuple[int, int]:
+    """Delete files and their versions; return how many files that were, and how many bytes."""
+    ids = list(db.session.scalars(select(File.id).where(which).with_for_update()))
+    size = 0
+    for start in range(0, len(ids), BATCH):
+        some = ids[start : start + BATCH]
+        size += drop_versions(Version.file_id.in_(some))
+        db.session.execute(delete(File).where(File.id.in_(some)))
+    return len(ids), size
+
+
+def list_versions(owner_id: int, file_id: UUID, page: PageRequest) -> Page:
+    """Return a page of the versions of the owner's file, newest first; refuses FileNotFound."""
+    get_file(owner_id, file_id)
+    return VERSIONS.page(VERSIONS_OF, page, file_id=file_id)
+
+
+def _move(owner_id: int, file_id: UUID, to: datetime | None, expected: Expected) -> None:
+    """Put a file to the trash or take it out; what is there already stays, if it is the version."""
+    file = get_file(owner_id, file_id)
+    if (file.trashed_at is None) != (to is None):
+        change_file(owner_id, file_id, {'trashed_at': to}, expected, live=to is not None)
+    elif expected is not None and file.version not in expected:
+        raise FileChanged
+
+
+def change_file(
+    owner_id: int, file_id: UUID, values: Mapping[str, Any], expected: Expected, *, live: bool
+) -> None:
+    """Change a row in one statement, which is what compares the version, too. Inside `atomic`.
+
+    :param live: whether it must be out of the trash, or in it.
+
+    Refuses with FileNotFound, and FileChanged for another version.
+    """
+    wanted = File.trashed_at.is_(None) if live else File.trashed_at.is_not(None)
+    change = update(File).where(File.owner_id == owner_id, File.id == file_id, wanted)
+    if expected is not None:
+        change = change.where(File.version.in_(expected))
+    moment: datetime = now()
+    change = change.values(**values, version=File.version + 1, updated_at=moment)
+    if db.session.execute(change.returning(File.id)).one_or_none() is None:
+        file = File.find_of(owner_id, file_id)
+        raise FileNotFound if file is None or (file.trashed_at is None) != live else FileChanged

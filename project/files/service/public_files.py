@@ -1,0 +1,56 @@
+"""The published folder: files that operators give to everybody, without a login."""
+
+from pathlib import Path
+
+from flask import current_app
+from werkzeug.security import safe_join
+
+from project.core.errors import NotFound
+from project.files import public_folder
+from project.files.errors import NotPublished, PublishedNameInvalid
+
+LONGEST = 255  # bytes of a name that every file system takes
+
+
+def published_folder() -> Path:
+    """Return the folder, absolute: a relative one would be looked for in the package."""
+    return Path(current_app.config['FILES_PUBLIC_FOLDER']).absolute()
+
+
+def check_published_name(name: str) -> str:
+    """Return a name that may be asked for; refuses with NotFound what is hidden, such as drafts."""
+    if _is_hidden(name):
+        raise NotFound
+    return name
+
+
+def publish_file(source: Path, name: str) -> None:
+    """Copy a file into the folder; replaces nothing.
+
+    Refuses a name outside of it with PublishedNameInvalid, a taken one with AlreadyPublished.
+    """
+    target = _inside(name)
+    if target is None:
+        raise PublishedNameInvalid
+    public_folder.add(source, target, folder=published_folder())
+
+
+def unpublish_file(name: str, *, dry_run: bool = False) -> None:
+    """Take a file out of the folder, or refuse with NotPublished."""
+    target = _inside(name)
+    if target is None or not public_folder.is_there(target):
+        raise NotPublished
+    if not dry_run:
+        public_folder.remove(target)
+
+
+def _inside(name: str) -> Path | None:
+    joined = safe_join(str(published_folder()), name)
+    parts = Path(name).parts
+    if joined is None or not parts or _is_hidden(name):
+        return None
+    return Path(joined) if all(len(part.encode()) <= LONGEST for part in parts) else None
+
+
+def _is_hidden(name: str) -> bool:
+    return any(part.startswith('.') for part in Path(name).parts)

@@ -1,0 +1,107 @@
+"""The ledger: how many bytes everybody has, and may have."""
+
+from typing import Any
+
+from flask import current_app
+from sqlalchemy import func, literal, or_, update
+
+from project.core.database.session import atomic, db
+from project.core.database.upsert import insert_or
+from project.files.errors import QuotaExceeded
+from project.files.models import File, Usage
+from project.users import service as users
+
+
+def get_usage(owner_id: int) -> dict[str, int]:
+    """Return bytes used and reserved, the quota, and the number of files, trash included."""
+    files = db.session.scalar(db.select(func.count()).where(File.owner_id == owner_id))
+    usage = Usage.find(owner_id)
+    return {
+        'used': usage.used if usage else 0,
+        'reserved': usage.reserved if usage else 0,
+        'quota': _quota(usage),
+        'files': files or 0,
+    }
+
+
+def get_report(owner_id: int) -> str:
+    """Return a summary of the owner's files, as plain text."""
+    usage = get_usage(owner_id)
+    lines = [f'{usage["files"]} files, {usage["used"]} of {usage["quota"]} bytes', '']
+    lines += [f'{r.bytes:>15}  {r.files:>7}  {r.type}' for r in File.count_by_type(owner_id)]
+    return '\n'.join(lines) + '\n'
+
+
+def file_stats() -> list[dict[str, Any]]:
+    """Return how many files and bytes there are of each type."""
+    rows = File.count_by_type()
+    return [{'type': r.type, 'files': r.files, 'bytes': int(r.bytes)} for r in rows]
+
+
+def check_room(owner_id: int) -> None:
+    """Refuse with QuotaExceeded who has, or has reserved, more than they may by now."""
+    usage = Usage.find(owner_id)
+    if usage and usage.used + usage.reserved > _quota(usage):
+        raise QuotaExceeded
+
+
+def reserve(owner_id: int, size: int) -> None:
+    """Keep room for bytes on their way, or refuse with QuotaExceeded. Inside `atomic`.
+
+    One statement, so no race overfills.
+    """
+    _book(owner_id, used=0, reserved=size)
+
+
+def settle(owner_id: int, reserved: int, size: int) -> None:
+    """Book bytes that have come in the place of those that were reserved. Inside `atomic`.
+
+    Refuses with QuotaExceeded more than was reserved where there is no room for it.
+    """
+    _book(owner_id, used=size, reserved=-reserved)
+
+
+def discharge(owner_id: int, size: int) -> None:
+    """Take bytes off an owner's account again."""
+    account = update(Usage).where(Usage.user_id == owner_id)
+    db.session.execute(account.values(used=Usage.used - size))
+
+
+def release(owner_id: int, reserved: int) -> None:
+    """Give back room that nothing came to fill."""
+    account = update(Usage).where(Usage.user_id == owner_id)
+    db.session.execute(account.values(reserved=Usage.reserved - reserved))
+
+
+@atomic()
+def set_quota(owner_id: int, quota: int | None) -> None:
+    """Say how many bytes a user may have; None for as many as everybody.
+
+    What they have already stays theirs, also where it is more. Refuses an unknown user.
+    """
+    users.get_user(owner_id)
+    row = {'user_id': owner_id, 'used': 0, 'reserved': 0, 'quota': quota}
+    db.session.execute(insert_or(Usage, row, conflict=['user_id'], change={'quota': quota}))
+
+
+def _book(owner_id: int, *, used: int, reserved: int) -> None:
+    allowed = func.coalesce(Usage.quota, current_app.config['FILES_QUOTA'])
+    more = used + reserved
+    statement = insert_or(
+        Usage,
+        {'user_id': owner_id, 'used': used, 'reserved': max(0, reserved)},
+        conflict=['user_id'],
+        change={'used': Usage.used + used, 'reserved': Usage.reserved + reserved},
+        # What needs no more room than it has passes, also where the quota was lowered meanwhile.
+        where=or_(literal(more <= 0), Usage.used + Usage.reserved + more <= allowed),
+    )
+    # Without a row yet there is nothing to compare with: that one is within the default or not.
+    if more > current_app.config['FILES_QUOTA'] and Usage.find(owner_id) is None:
+        raise QuotaExceeded
+    if db.session.execute(statement.returning(Usage.used)).one_or_none() is None:
+        raise QuotaExceeded
+
+
+def _quota(usage: Any) -> int:
+    default: int = current_app.config['FILES_QUOTA']
+    return default if usage is None or usage.quota is None else int(usage.quota)

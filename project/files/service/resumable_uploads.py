@@ -1,0 +1,267 @@
+"""Uploads that may be resumed (tus 1.0.0): whatever offset was acknowledged is on the disk.
+
+One request at a time writes: the newest. It takes the lease, and whoever had it before, hung or
+not, finds out before its next byte.
+"""
+
+import hashlib
+import hmac
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from flask import current_app
+from sqlalchemy import delete, insert, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from project.core.clock import now
+from project.core.database.session import AnyRow, after_commit, atomic, db, stepwise
+from project.core.errors import Fail, Unavailable
+from project.files import blobs, tus
+from project.files.errors import (
+    ChecksumDiffers,
+    FileTooLarge,
+    OffsetDiffers,
+    PastTheEnd,
+    TakenOver,
+    UploadNotFound,
+)
+from project.files.filenames import clean_name
+from project.files.models import Upload
+from project.files.partial_uploads import Partial, write_at
+from project.files.tus import Checksum
+
+from .content import admit_file
+from .quota import check_room, release, reserve
+from .upload_reservations import hold_owner
+
+# After the last piece of it that came.
+LIFETIME = timedelta(days=1)
+
+# How much of a piece is lost at most with the process that takes it in, or to a newer request.
+CHECKPOINT = 1.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an upload has come, and which file has come of it."""
+
+    offset: int
+    expires_at: datetime
+    file_id: UUID | None
+
+
+def create_upload(owner_id: int, *, length: int, name: str | None, described: str = '') -> AnyRow:
+    """Begin an upload of so many bytes; room for all of them is reserved.
+
+    :param described: what its client says of it; given back as it is.
+
+    Refuses with FileTooLarge, QuotaExceeded and NameInvalid.
+    """
+    shown = clean_name(name)
+    if length > current_app.config['FILES_MAX_SIZE']:
+        raise FileTooLarge
+    upload_id = uuid4()
+    # Before anybody knows of it: one that nobody will is swept.
+    Partial(upload_id).create()
+    try:
+        return _begin(owner_id, upload_id, length, shown, described)
+    except Fail:
+        # Of anything else nobody can tell whether the row is there: a commit may have failed in its
+        # last moment, and be found done when the power, or the connection, is back.
+        Partial(upload_id).discard()
+        raise
+
+
+def create_with_piece(
+    owner_id: int,
+    stream: blobs.Stream,
+    *,
+    length: int,
+    name: str | None,
+    described: str = '',
+    piece_length: int | None = None,
+    checksum: Checksum | None = None,
+) -> tuple[UUID, Progress]:
+    """Begin an upload with its first piece; return its id, and how far it has come.
+
+    Where the piece is refused, or breaks off, no upload was begun: whoever sent it never hears
+    where to go on. Refuses as `create_upload` and `append` do.
+    """
+    upload_id = create_upload(owner_id, length=length, name=name, described=described).id
+    try:
+        progress = append(
+            owner_id, upload_id, stream, offset=0, length=piece_length, checksum=checksum
+        )
+    except BaseException:
+        with suppress(UploadNotFound):
+            delete_upload(owner_id, upload_id)
+        raise
+    return upload_id, progress
+
+
+def get_upload(owner_id: int, upload_id: UUID) -> AnyRow:
+    """Return the owner's upload, or refuse with UploadNotFound."""
+    upload = Upload.find_of(owner_id, upload_id)
+    if upload is None:
+        raise UploadNotFound
+    return upload
+
+
+@stepwise
+def append(
+    owner_id: int,
+    upload_id: UUID,
+    stream: blobs.Stream,
+    *,
+    offset: int,
+    length: int | None = None,
+    checksum: Checksum | None = None,
+) -> Progress:
+    """Take in a piece of an upload, at its offset; with the last one it becomes a file.
+
+    What came before a connection broke is kept, unless a checksum was to vouch for all of it.
+
+    :param length: how many bytes are announced, if any are.
+
+    Refuses with UploadNotFound, OffsetDiffers, PastTheEnd, QuotaExceeded, TakenOver,
+    ChecksumDiffers.
+    """
+    upload = get_upload(owner_id, upload_id)
+    if upload.offset != offset:
+        raise OffsetDiffers
+    if upload.file_id is not None:
+        # Its end was answered, and the answer lost.
+        return Progress(upload.offset, upload.expires_at, upload.file_id)
+    if length is not None and offset + length > upload.length:
+        raise PastTheEnd
+    writer = _Writer(owner_id, upload, checksum)
+    try:
+        writer.fill(stream)
+    except (Fail, Unavailable, SQLAlchemyError):
+        # Refused; or disk or database failed, which are not asked for more then.
+        raise
+    except Exception:
+        # The connection broke, however the server says so.
+        if checksum is None:
+            writer.save()
+        raise
+    return writer.save()
+
+
+@atomic()
+def delete_upload(owner_id: int, upload_id: UUID) -> None:
+    """Give an upload up, or refuse with UploadNotFound. The file of one that is done stays."""
+    mine = delete(Upload).where(
+        Upload.id == upload_id, Upload.owner_id == owner_id, Upload.length.is_not(None)
+    )
+    gone = db.session.execute(mine.returning(Upload.reserved)).one_or_none()
+    if gone is None:
+        raise UploadNotFound
+    release(owner_id, gone.reserved)
+    after_commit(Partial(upload_id).discard)
+
+
+class _Writer:
+    """The request that may write to an upload, until a newer one comes."""
+
+    def __init__(self, owner_id: int, upload: AnyRow, checksum: Checksum | None) -> None:
+        self.owner_id, self.upload, self.at = owner_id, upload, upload.offset
+        self.lease, self.partial = uuid4(), Partial(upload.id)
+        self._saved = time.monotonic()
+        self._checksum = checksum
+        self._digest = hashlib.new(checksum.algorithm) if checksum else None
+        with self.partial.alone():
+            _take(owner_id, upload, self.lease)
+            self.partial.settle()
+
+    def fill(self, stream: blobs.Stream) -> None:
+        while block := stream.read(blobs.BLOCK):
+            if self.at + len(block) > self.upload.length:
+                raise PastTheEnd
+            with self.partial.alone() as file:
+                if not Upload.is_written_by(self.upload.id, self.lease):
+                    raise TakenOver
+                write_at(file, self.at, block)
+            self.at += len(block)
+            if self._digest:
+                self._digest.update(block)
+            elif time.monotonic() - self._saved > CHECKPOINT:
+                self._checkpoint()
+
+    def save(self) -> Progress:
+        """Make durable what came, and only then say so."""
+        wanted, found = self._checksum, self._digest
+        if wanted and found and not hmac.compare_digest(found.digest(), wanted.digest):
+            raise ChecksumDiffers
+        self.partial.sync()
+        if self.at < self.upload.length:
+            return _save(self.upload.id, self.lease, self.at)
+        return self._finish()
+
+    def _checkpoint(self) -> None:
+        """Move the offset while the piece still comes. The last one moves with the file only."""
+        if self.at < self.upload.length:
+            self.partial.sync()
+            _save(self.upload.id, self.lease, self.at)
+            self._saved = time.monotonic()
+
+    def _finish(self) -> Progress:
+        with blobs.Arrived(self.partial) as arrived:
+            if arrived.size != self.upload.length:
+                raise RuntimeError('an upload is not as long as was acknowledged')
+            arrived.prepare()
+            return _finish(self.owner_id, self.upload, self.lease, arrived)
+
+
+@atomic()
+def _begin(owner_id: int, upload_id: UUID, length: int, name: str, described: str) -> AnyRow:
+    hold_owner(owner_id)
+    reserve(owner_id, length)
+    values = {
+        'id': upload_id, 'owner_id': owner_id, 'reserved': length, 'length': length, 'name': name,
+        'described': described, 'expires_at': now() + LIFETIME,
+    }  # fmt: skip
+    db.session.execute(insert(Upload).values(**values))
+    return get_upload(owner_id, upload_id)
+
+
+@atomic()
+def _take(owner_id: int, upload: AnyRow, lease: UUID) -> None:
+    """Become the one who writes: with the offset that was asked for, or not at all."""
+    check_room(owner_id)
+    mine = update(Upload).where(Upload.id == upload.id, Upload.offset == upload.offset)
+    mine = mine.values(lease=lease, expires_at=now() + LIFETIME)
+    if db.session.execute(mine.returning(Upload.id)).one_or_none() is None:
+        raise OffsetDiffers
+
+
+@atomic()
+def _save(upload_id: UUID, lease: UUID, offset: int) -> Progress:
+    return _move(upload_id, lease, offset=offset, expires_at=now() + LIFETIME)
+
+
+@atomic()
+def _finish(owner_id: int, upload: AnyRow, lease: UUID, arrived: blobs.Arrived) -> Progress:
+    """Let the whole in: the last offset is acknowledged with its file, or not at all."""
+    hold_owner(owner_id)
+    _move(upload.id, lease, offset=upload.length, reserved=0)
+    declared_type = tus.read_type(upload.described)
+    file = admit_file(
+        owner_id, arrived, upload.name, declared_type=declared_type, reserved=upload.length
+    )
+    after_commit(Partial(upload.id).discard)
+    return _move(upload.id, lease, file_id=file.id)
+
+
+def _move(upload_id: UUID, lease: UUID, **values: Any) -> Progress:
+    mine = update(Upload).where(Upload.id == upload_id, Upload.lease == lease).values(**values)
+    found = db.session.execute(
+        mine.returning(Upload.offset, Upload.expires_at, Upload.file_id)
+    ).one_or_none()
+    if found is None:
+        raise TakenOver
+    return Progress(found.offset, found.expires_at, found.file_id)

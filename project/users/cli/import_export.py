@@ -1,0 +1,129 @@
+"""Users from and to CSV: `flask users import` and `flask users export`."""
+
+import csv
+import sys
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any, TextIO
+
+import click
+from marshmallow import Schema, ValidationError
+
+from project.core.cli.toolkit import counting, dry_run
+from project.core.web.requests.fields import EmailAddress, Text
+from project.users import service
+from project.users.permissions import MEMBER
+from project.users.schemas import Username
+
+from . import users_cli
+
+COLUMNS = ('username', 'email', 'name', 'bio', 'roles')
+REQUIRED = ('username', 'email')
+BATCH = 1000
+
+# A table program takes a cell that begins so for a formula, and would run it.
+FORMULA = ('=', '+', '-', '@', '\t', '\r')
+
+
+class UserImportRow(Schema):
+    """A row as it must be."""
+
+    username = Username(required=True)
+    email = EmailAddress(required=True)
+    name = Text(max=80, load_default='')
+    bio = Text(max=1000, lines=True, load_default='')
+    roles = Text(max=500, load_default=MEMBER)
+
+
+@users_cli.command('import')
+@click.argument('file', type=click.File('r', encoding='utf-8-sig', errors='strict'))
+@click.option('--no-invite', is_flag=True, help='Send no mails with codes for a password.')
+@click.option('--report', type=click.File('w', encoding='utf-8'), help='Where refused rows go.')
+@dry_run
+def users_import(file: TextIO, no_invite: bool, report: TextIO | None, dry_run: bool) -> None:
+    """Create the users of a CSV file, and invite them to choose a password.
+
+    Its first line names the columns: username, email, and, if there are, name, bio, roles (words).
+    A thousand rows at a time go in together; what is refused is reported, by its number in the
+    file. Run again, it refuses who is there. With --dry-run, a name that is twice in the file is
+    seen within each thousand only.
+    """
+    complaints = csv.writer(report or sys.stderr, lineterminator='\n')
+    created = refused = 0
+    rows = counting('Users', _rows(file))
+    while batch := list(islice(rows, BATCH)):
+        faults = [(number, *fault) for number, row in batch for fault in _faults(row)]
+        wrong = {number for number, *_ in faults}
+        fit = [(number, row) for number, row in batch if number not in wrong]
+        found = service.import_users([row for _, row in fit], invite=not no_invite, dry_run=dry_run)
+        faults += [(fit[each.row][0], each.column, each.reason) for each in found]
+        complaints.writerows(sorted(faults))
+        missed = len({number for number, *_ in faults})
+        created, refused = created + len(batch) - missed, refused + missed
+    click.echo(f'{"Would create" if dry_run else "Created"} {created}, refused {refused}.')
+    if refused:
+        raise SystemExit(1)
+
+
+@users_cli.command('export')
+@click.argument('file', type=click.File('w', encoding='utf-8', lazy=True), default='-')
+def users_export(file: TextIO) -> None:
+    """Write all users as CSV, as `import` reads it: to a file, or to standard output.
+
+    Cells that a table program would take for a formula begin with an apostrophe, which `import`
+    takes away again.
+    """
+    lines = csv.writer(file, lineterminator='\n')
+    lines.writerow(COLUMNS)
+    for user in counting('Users', service.export_users()):
+        shown = (*(getattr(user, name) for name in COLUMNS[:-1]), ' '.join(user.roles))
+        lines.writerow([f"'{cell}" if cell.startswith(FORMULA) else cell for cell in shown])
+
+
+def _rows(file: Iterable[str]) -> Iterator[tuple[int, Any]]:
+    """Yield the number of each row and what the schema makes of it, or why it does not."""
+    lines = csv.DictReader(file, strict=True)
+    try:
+        _check_header(lines.fieldnames or ())
+        schema = UserImportRow()
+        for number, cells in enumerate(lines, 2):
+            yield number, _loaded(schema, dict(cells))
+    except (csv.Error, UnicodeDecodeError) as error:
+        # It is decoded a block at a time, so the line is only about where it is.
+        where = f'cannot be read near line {lines.line_num + 1}'
+        raise click.ClickException(f'{where}: {error}') from error
+
+
+def _check_header(names: Iterable[str]) -> None:
+    known = list(names)
+    if 'password' in known:
+        raise click.ClickException('passwords are not imported: users are invited to choose one')
+    if not set(REQUIRED) <= set(known) <= set(COLUMNS) or len(set(known)) < len(known):
+        raise click.ClickException(
+            f'the first line must name the columns {", ".join(REQUIRED)}'
+            f' and at most {", ".join(COLUMNS[2:])}'
+        )
+
+
+def _loaded(schema: Schema, cells: dict[str, Any]) -> Any:
+    # The module puts what is too much, and what is missing, under None.
+    if not all(isinstance(part, str) for pair in cells.items() for part in pair):
+        return {'row': ['Has more or fewer cells than the first line']}
+    typed = {name: _plain(cell) for name, cell in cells.items() if cell or name in REQUIRED}
+    try:
+        row = schema.load(typed)
+    except ValidationError as error:
+        return error
+    return {**row, 'username': row['username'].lower(), 'roles': row['roles'].split()}
+
+
+def _faults(row: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(row, ValidationError):
+        messages: dict[str, list[str]] = row.normalized_messages()  # type: ignore[no-untyped-call]
+        yield from ((name, ' '.join(reasons)) for name, reasons in messages.items())
+    elif 'row' in row:
+        yield 'row', row['row'][0]
+
+
+def _plain(cell: str) -> str:
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA) else cell

@@ -1,0 +1,115 @@
+"""Transfers: many users at once, in from elsewhere and out to it. Never with a password."""
+
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import insert, select
+
+from project.core.clock import now
+from project.core.database.keyset_pagination import rows_of
+from project.core.database.session import AnyRow, atomic, db
+from project.core.database.upsert import insert_or_ignore
+from project.core.errors import Fail
+from project.users.errors import EmailTaken, RoleUnknown, UsernameReserved, UsernameTaken
+from project.users.models import RoleDefinition, User, UserRole, email_key
+from project.users.signals import users_created
+
+from .users import RESERVED, list_users
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A row that was not taken: which of those that were given, its column, and why."""
+
+    row: int
+    column: str
+    reason: str
+
+
+class _OnlyTried(Exception):
+    """Nothing of it is to stand."""
+
+
+def import_users(
+    rows: Sequence[Mapping[str, Any]], *, invite: bool = True, dry_run: bool = False
+) -> list[Refused]:
+    """Create many users in one transaction, and return the rows that were not taken.
+
+    Rows are what the schema of a new user allows: `username` in lower case, `email`, `name`, `bio`,
+    `roles`. What is taken, reserved or no role is refused; the others go in together, or, where
+    something fails, none of them. The invitations go with them.
+    """
+    refused: list[Refused] = []
+    with suppress(_OnlyTried), atomic():
+        known = RoleDefinition.hold(role for row in rows for role in row['roles'])
+        fit: dict[str, tuple[int, Mapping[str, Any]]] = {}
+        for number, row in enumerate(rows):
+            if refusal := _refusal_of(row, known, fit):
+                refused.append(_refused(number, refusal))
+            else:
+                fit[row['username']] = number, row
+        ids = _insert(row for _, row in fit.values())
+        missed = [each for name, each in fit.items() if name not in ids]
+        refused += [_refused(number, _taken(row)) for number, row in missed]
+        _give_roles(fit, ids)
+        if ids:
+            users_created.send('users', user_ids=list(ids.values()), invite=invite, by=None)
+        if dry_run:
+            raise _OnlyTried
+    return sorted(refused, key=lambda each: each.row)
+
+
+def export_users() -> Iterator[AnyRow]:
+    """Yield all users in the order of their ids, a page at a time."""
+    return rows_of(list_users)
+
+
+def _refusal_of(row: Mapping[str, Any], known: set[str], before: Container[str]) -> Fail | None:
+    if row['username'] in before:
+        return UsernameTaken()
+    if row['username'] in RESERVED:
+        return UsernameReserved()
+    return None if known.issuperset(row['roles']) else RoleUnknown()
+
+
+def _insert(rows: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """Insert users, but those whose name or address somebody has; return ids by username."""
+    moment = now()
+    values = [
+        {
+            'username': row['username'],
+            'email': row['email'],
+            'email_key': email_key(row['email']),
+            'name': row['name'],
+            'bio': row['bio'],
+            'created_at': moment,
+            'updated_at': moment,
+        }
+        for row in rows
+    ]
+    if not values:
+        return {}
+    made = insert_or_ignore(User).returning(User.id, User.username)
+    return {row.username: row.id for row in db.session.execute(made, values)}
+
+
+def _give_roles(fit: Mapping[str, tuple[int, Mapping[str, Any]]], ids: Mapping[str, int]) -> None:
+    given = [
+        {'user_id': user_id, 'role': role}
+        for name, user_id in ids.items()
+        for role in set(fit[name][1]['roles'])
+    ]
+    if given:
+        db.session.execute(insert(UserRole), given)
+
+
+def _taken(row: Mapping[str, Any]) -> Fail:
+    """Return which of the two somebody has."""
+    named = select(User.id).where(User.username == row['username'])
+    return UsernameTaken() if db.session.scalar(named) else EmailTaken()
+
+
+def _refused(number: int, refusal: Fail) -> Refused:
+    return Refused(number, refusal.field, str(refusal))

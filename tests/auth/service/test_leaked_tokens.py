@@ -1,0 +1,84 @@
+"""Tokens that were found somewhere."""
+
+import pytest
+from sqlalchemy import select
+
+from project.auth.errors import TokenUnknown
+from project.auth.models import Device, Event
+from project.auth.service import (
+    create_key,
+    find_leaked,
+    identify,
+    log_in,
+    refresh_session,
+    revoke_leaked,
+)
+from project.core.database.session import db
+from project.core.security.tokens import new_token
+from tests.auth.factories import PASSWORD, account
+from tests.users.factories import principal_of
+
+
+@pytest.fixture
+def user():
+    """Whose they are."""
+    return account(username='ada')
+
+
+@pytest.fixture
+def opened(user):
+    """Their login."""
+    return log_in(user_or_email='ada', password=PASSWORD)
+
+
+class TestRevokeLeaked:
+    @pytest.mark.parametrize('which', ['token', 'refresh_token'])
+    def test_ends_a_session_by_either_of_its_tokens(self, opened, mailbox, which):
+        kind, user = revoke_leaked(getattr(opened, which))
+
+        assert (kind, user.username) == ('session', 'ada')
+        assert identify(opened.token) is None
+        assert [mail['Subject'] for mail in mailbox()] == [
+            'Something of yours was found, and revoked'
+        ]
+        assert 'token_leaked' in db.session.scalars(select(Event.kind)).all()
+
+    @pytest.mark.parametrize('which', ['token', 'refresh_token'])
+    def test_ends_it_by_one_that_was_refreshed(self, opened, which):
+        renewed = refresh_session(opened.refresh_token)
+
+        revoke_leaked(getattr(opened, which))
+
+        assert identify(renewed.token) is None
+
+    def test_deletes_a_key(self, user):
+        made = create_key(principal_of(user), name='ci', scopes=['files:read'])
+
+        assert revoke_leaked(made['key'])[0] == 'API key'
+        assert identify(made['key']) is None
+
+    def test_forgets_a_device(self, opened):
+        assert revoke_leaked(opened.device)[0] == 'known device'
+
+        assert db.session.scalars(select(Device)).all() == []
+        assert identify(opened.token)
+
+    def test_refuses_what_was_revoked_before(self, opened, mailbox):
+        revoke_leaked(opened.token)
+
+        with pytest.raises(TokenUnknown):
+            revoke_leaked(opened.token)
+        assert len(mailbox()) == 1
+
+    @pytest.mark.parametrize('kind', ['pst', 'prt', 'pak', 'pdv', 'psl'])
+    def test_refuses_what_opens_nothing(self, kind):
+        with pytest.raises(TokenUnknown):
+            revoke_leaked(new_token(kind, 'A' * 22))
+
+
+class TestFindLeaked:
+    def test_changes_nothing(self, opened, mailbox):
+        assert find_leaked(opened.token)[1].username == 'ada'
+
+        assert identify(opened.token)
+        assert mailbox() == []

@@ -1,0 +1,397 @@
+"""Logging in, and showing once more who one is."""
+
+import hashlib
+import json
+from datetime import timedelta
+
+import pytest
+import time_machine
+from argon2 import PasswordHasher
+from sqlalchemy import select
+
+from project.auth.errors import (
+    AccountDisabled,
+    EmailNotVerified,
+    SessionNotFound,
+    WrongCredentials,
+    WrongRefreshToken,
+)
+from project.auth.models import Credential, Event, Session
+from project.auth.service import (
+    change_password,
+    end_session,
+    identify,
+    log_in,
+    reauthenticate,
+    refresh_session,
+)
+from project.core.clock import now
+from project.core.database.session import atomic, db
+from project.core.security.tokens import new_token
+from project.core.throttling import GuessesSpent
+from project.users import service as users
+from tests.auth.factories import PASSWORD, RegistrationFactory, account
+from tests.concurrency import at_once, separate_app
+from tests.users.factories import UserFactory, principal_of
+
+CHANGE = {'current_password': PASSWORD, 'new_password': 'Difference engine, 1822'}
+
+
+def attempt(login, password='wrong', device=None):
+    """Try a password that is wrong, unless told otherwise; return what came of it."""
+    try:
+        return log_in(user_or_email=login, password=password, device=device)
+    except (WrongCredentials, GuessesSpent, EmailNotVerified, AccountDisabled) as refusal:
+        return refusal
+
+
+class TestLogIn:
+    @pytest.mark.parametrize(
+        'login',
+        [
+            'ada', 'ADA', 'ada@example.com', 'Ada@EXAMPLE.com',
+            '\N{FULLWIDTH LATIN SMALL LETTER A}da@example.com',
+        ],
+    )  # fmt: skip
+    def test_opens_a_session_by_name_and_by_address(self, login):
+        user = account(username='ada', email='ada@example.com')
+
+        opened = log_in(user_or_email=login, password=PASSWORD)
+
+        assert opened.user.id == user.id
+        assert identify(opened.token).user_id == user.id
+
+    def test_gives_a_token_whose_hash_alone_is_stored(self):
+        user = account()
+
+        opened = log_in(user_or_email=user.username, password=PASSWORD)
+
+        assert opened.token.startswith('pst_')
+        assert len(opened.token) == 4 + 43 + 6
+        [stored] = db.session.scalars(db.select(Session.token_hash))
+        assert stored == hashlib.sha256(opened.token.encode()).hexdigest()
+
+    def test_gives_each_login_a_token_of_its_own(self):
+        user = account()
+
+        one, other = (log_in(user_or_email=user.username, password=PASSWORD) for _ in range(2))
+
+        assert one.token != other.token
+        assert identify(one.token).session_id != identify(other.token).session_id
+
+    def test_lasts_as_long_as_configured(self, app, monkeypatch):
+        monkeypatch.setitem(app.config, 'AUTH_TOKEN_LIFETIME', timedelta(minutes=5))
+        user = account()
+
+        with time_machine.travel(now(), tick=False):
+            opened = log_in(user_or_email=user.username, password=PASSWORD)
+            assert opened.expires_at == now() + timedelta(minutes=5)
+
+    def test_notes_the_login(self):
+        user = account()
+
+        log_in(user_or_email=user.username, password=PASSWORD)
+
+        assert users.get_profile(user.username).last_login is not None
+
+    @pytest.mark.parametrize(
+        'login', ['ada', 'ada@example.com', 'nobody', 'nobody@example.com', '']
+    )
+    def test_refuses_alike_whoever_exists(self, login):
+        account(username='ada', email='ada@example.com')
+
+        refusal = attempt(login)
+
+        assert type(refusal) is WrongCredentials
+        assert refusal.data == {'credentials': ['Wrong username, address or password']}
+
+    def test_refuses_who_has_no_password(self):
+        UserFactory(username='ada')
+
+        assert type(attempt('ada', '')) is WrongCredentials
+
+    def test_works_as_hard_and_asks_as_much_for_nobody(self, queries, hashings):
+        account(username='ada')
+        RegistrationFactory(username='bob')
+        UserFactory(username='cyd')
+        account(username='dan', disabled=True)
+        ran, hashed = {}, {}
+
+        for login in ('ada', 'bob', 'cyd', 'dan', 'nobody'):
+            with queries(max=20) as ran[login], hashings() as hashed[login]:
+                assert type(attempt(login)) is WrongCredentials
+
+        assert all(work == ['verify'] for work in hashed.values())
+        assert all(statements == ran['nobody'] for statements in ran.values())
+
+    def test_tells_who_knows_the_password_that_the_pin_is_missing(self):
+        RegistrationFactory(username='ada')
+
+        assert type(attempt('Ada', PASSWORD)) is EmailNotVerified
+        assert type(attempt('ada')) is WrongCredentials
+        assert type(attempt('ada@example.com', PASSWORD)) is WrongCredentials
+
+    def test_tells_who_knows_the_password_that_the_account_is_disabled(self):
+        account(username='ada', disabled=True)
+
+        assert type(attempt('ada', PASSWORD)) is AccountDisabled
+        assert type(attempt('ada')) is WrongCredentials
+        assert db.session.scalars(db.select(Session.id)).all() == []
+
+    def test_refuses_the_right_password_after_ten_wrong_ones(self):
+        account(username='ada')
+        for _ in range(10):
+            assert type(attempt('ada')) is WrongCredentials
+
+        assert type(attempt('ada', PASSWORD)) is GuessesSpent
+
+    def test_takes_the_right_password_after_nine_wrong_ones(self):
+        account(username='ada')
+        for _ in range(9):
+            attempt('ada')
+
+        assert log_in(user_or_email='ada', password=PASSWORD)
+        assert log_in(user_or_email='ada', password=PASSWORD)
+
+    def test_does_not_even_hash_what_it_refuses_unchecked(self, hashings):
+        account(username='ada')
+        for _ in range(10):
+            attempt('ada')
+
+        with hashings() as done:
+            assert type(attempt('ada')) is GuessesSpent
+
+        assert done == []
+
+    def test_says_honestly_when_to_come_back(self):
+        account(username='ada')
+        start = now()
+        with time_machine.travel(start, tick=False):
+            attempt('ada')
+        with time_machine.travel(start + timedelta(minutes=5), tick=False):
+            for _ in range(9):
+                attempt('ada')
+            seconds = int(attempt('ada', PASSWORD).headers['Retry-After'])
+        again = start + timedelta(minutes=5, seconds=seconds)
+
+        with time_machine.travel(again - timedelta(seconds=2), tick=False):
+            assert type(attempt('ada', PASSWORD)) is GuessesSpent
+        with time_machine.travel(again, tick=False):
+            assert log_in(user_or_email='ada', password=PASSWORD)
+
+        assert 600 <= seconds <= 601
+
+    def test_takes_all_ways_to_write_a_login_for_one_account(self):
+        account(username='ada', email='ada@example.com')
+        for login in (
+            'ada', 'ADA', 'Ada', 'aDa', 'ada@example.com', 'ADA@example.com', 'ada@EXAMPLE.COM',
+            'Ada@Example.Com', '\N{FULLWIDTH LATIN SMALL LETTER A}da@example.com', 'adA',
+        ):  # fmt: skip
+            assert type(attempt(login)) is WrongCredentials
+
+        assert type(attempt('ada', PASSWORD)) is GuessesSpent
+        assert type(attempt('ada@example.com', PASSWORD)) is GuessesSpent
+
+    def test_counts_guesses_at_nobody_just_the_same(self):
+        for login in ['ghost', 'GHOST'] * 5:
+            assert type(attempt(login)) is WrongCredentials
+
+        assert type(attempt('Ghost')) is GuessesSpent
+        assert type(attempt('spectre')) is WrongCredentials
+
+    def test_counts_guesses_at_a_pending_registration(self):
+        RegistrationFactory(username='ada')
+        for _ in range(10):
+            attempt('ADA')
+
+        assert type(attempt('ada', PASSWORD)) is GuessesSpent
+
+    def test_resets_nothing_by_the_success_of_another(self):
+        account(username='ada')
+        account(username='mallory')
+        for _ in range(10):
+            attempt('ada')
+            log_in(user_or_email='mallory', password=PASSWORD)
+
+        assert type(attempt('ada', PASSWORD)) is GuessesSpent
+
+    def test_resets_nothing_by_a_success_of_ones_own(self):
+        account(username='ada')
+        for _ in range(5):
+            attempt('ada')
+        log_in(user_or_email='ada', password=PASSWORD)
+        for _ in range(5):
+            attempt('ada')
+
+        assert type(attempt('ada', PASSWORD)) is GuessesSpent
+
+    @pytest.mark.parametrize(
+        ('change', 'refusal'),
+        [
+            (lambda user: change_password(principal_of(user), **CHANGE), WrongCredentials),
+            (lambda user: users.delete_user(user.id), WrongCredentials),
+            (lambda user: users.disable_user(user.id), AccountDisabled),
+        ],
+        ids=['changed', 'deleted', 'disabled'],
+    )
+    def test_opens_nothing_for_what_changed_meanwhile(self, monkeypatch, change, refusal):
+        user, verify = account(username='ada'), PasswordHasher.verify
+
+        def slowly(*args):
+            monkeypatch.setattr(PasswordHasher, 'verify', verify)
+            change(user)
+            return verify(*args)
+
+        monkeypatch.setattr(PasswordHasher, 'verify', slowly)
+
+        assert type(attempt('ada', PASSWORD)) is refusal
+        assert db.session.scalars(db.select(Session.id)).all() == []
+
+    def test_of_many_guesses_at_once_checks_ten(self, tmp_path):
+        with separate_app(tmp_path) as app:
+            account(username='ada')
+
+            def guess():
+                return [type(attempt('ada')) for _ in range(4)]
+
+            results = [kind for kinds in at_once(app, *[guess] * 4) for kind in kinds]
+
+            assert results.count(WrongCredentials) == 10
+            assert results.count(GuessesSpent) == 6
+
+    def test_refuses_to_be_part_of_something_else(self):
+        with atomic(), pytest.raises(RuntimeError, match='commits by itself'):
+            log_in(user_or_email='ada', password=PASSWORD)
+
+    def test_hashes_anew_what_was_made_at_another_cost(self, app, monkeypatch):
+        user = account()
+        before = Credential.find_hash(user.id)
+        monkeypatch.setitem(app.config, 'AUTH_HASH_MEMORY_KIB', 16)
+
+        log_in(user_or_email=user.username, password=PASSWORD)
+
+        after = Credential.find_hash(user.id)
+        assert ('m=8,' in before, 'm=16,' in after) == (True, True)
+        assert log_in(user_or_email=user.username, password=PASSWORD)
+
+    def test_leaves_a_trace_of_success_and_of_failure(self):
+        user = account()
+        attempt(user.username)
+        opened = log_in(user_or_email=user.username, password=PASSWORD)
+        attempt('nobody')
+
+        events = db.session.scalars(select(Event).order_by(Event.created_at)).all()
+        assert [(e.kind, e.outcome, e.user_id) for e in events] == [
+            ('login', 'failure', user.id), ('login', 'success', user.id),
+            ('login', 'failure', None),
+        ]  # fmt: skip
+        assert json.loads(events[1].details)['session'] == str(opened.session['id'])
+
+    def test_lasts_no_longer_than_configured_in_all(self, app, monkeypatch):
+        monkeypatch.setitem(app.config, 'AUTH_SESSION_LIFETIME', timedelta(days=9))
+        user = account()
+
+        with time_machine.travel(now(), tick=False):
+            log_in(user_or_email=user.username, password=PASSWORD)
+
+            assert db.session.scalar(select(Session.ends_at)) == now() + timedelta(days=9)
+
+
+class TestKnownDevice:
+    """Strangers who guess lock nobody out (contract §3)."""
+
+    def test_has_guesses_of_its_own(self):
+        user = account()
+        known = log_in(user_or_email=user.username, password=PASSWORD).device
+        for _ in range(10):
+            attempt(user.username)
+
+        assert isinstance(attempt(user.username, PASSWORD), GuessesSpent)
+        assert log_in(user_or_email=user.username, password=PASSWORD, device=known)
+
+    def test_has_ten_of_them_too(self):
+        user = account()
+        known = log_in(user_or_email=user.username, password=PASSWORD).device
+        for _ in range(10):
+            attempt(user.username, device=known)
+
+        assert isinstance(attempt(user.username, PASSWORD, device=known), GuessesSpent)
+        assert log_in(user_or_email=user.username, password=PASSWORD)
+
+    @pytest.mark.parametrize('whose', ['of another', 'of nobody', 'over'])
+    def test_is_no_device(self, whose):
+        user, other = account(), account()
+        known = {
+            'of another': lambda: log_in(user_or_email=other.username, password=PASSWORD).device,
+            'of nobody': lambda: new_token('pdv'),
+            'over': lambda: log_in(user_or_email=user.username, password=PASSWORD).device,
+        }[whose]()
+        for _ in range(10):
+            attempt(user.username)
+
+        with time_machine.travel(now() + timedelta(days=366 if whose == 'over' else 0)):
+            if whose == 'over':
+                for _ in range(10):
+                    attempt(user.username)
+            assert isinstance(attempt(user.username, PASSWORD, device=known), GuessesSpent)
+
+
+class TestReauthenticate:
+    @pytest.fixture
+    def logged_in(self):
+        """Somebody whose login was a while ago: the user, the login and the principal."""
+        user = account()
+        with time_machine.travel(now() - timedelta(minutes=30)):
+            opened = log_in(user_or_email=user.username, password=PASSWORD)
+        return user, opened, identify(opened.token)
+
+    def test_makes_the_session_fresh_under_new_tokens(self, logged_in):
+        _, old, asker = logged_in
+        assert not asker.is_fresh()
+
+        new = reauthenticate(asker, password=PASSWORD)
+
+        assert new.session['id'] == old.session['id']
+        assert identify(new.token).is_fresh()
+        assert identify(old.token) is None
+        with pytest.raises(WrongRefreshToken):
+            refresh_session(old.refresh_token)
+
+    def test_ends_the_ten_seconds_of_a_refresh_just_before(self, logged_in):
+        _, old, _ = logged_in
+        renewed = refresh_session(old.refresh_token)
+
+        reauthenticate(identify(renewed.token), password=PASSWORD)
+
+        assert identify(old.token) is None
+        with pytest.raises(WrongRefreshToken):
+            refresh_session(old.refresh_token)
+
+    def test_refuses_and_counts_a_wrong_password(self, logged_in):
+        _, _, asker = logged_in
+        for _ in range(10):
+            with pytest.raises(WrongCredentials):
+                reauthenticate(asker, password='wrong')
+
+        with pytest.raises(GuessesSpent):
+            reauthenticate(asker, password=PASSWORD)
+
+    def test_is_not_kept_from_it_by_strangers_who_guess(self, logged_in):
+        user, _, asker = logged_in
+        for _ in range(10):
+            attempt(user.username)
+
+        assert reauthenticate(asker, password=PASSWORD)
+
+    def test_refuses_a_session_that_has_ended_meanwhile(self, logged_in):
+        _, _, asker = logged_in
+        end_session(asker.user_id, asker.session_id)
+
+        with pytest.raises(SessionNotFound):
+            reauthenticate(asker, password=PASSWORD)
+
+    def test_refuses_what_has_no_session(self, logged_in):
+        user, _, _ = logged_in
+
+        with pytest.raises(SessionNotFound):
+            reauthenticate(principal_of(user, session_id=None), password=PASSWORD)

@@ -1,0 +1,261 @@
+"""Forgotten passwords."""
+
+import pyotp
+import pytest
+import time_machine
+from sqlalchemy import func, select
+
+from project.auth.errors import OtpRequired, PasswordTooWeak, WrongCredentials, WrongPin
+from project.auth.models import ApiKey, Device, Event, Session
+from project.auth.service import (
+    begin_totp,
+    confirm_totp,
+    identify,
+    log_in,
+    request_reset,
+    reset_password,
+    start_reset,
+)
+from project.auth.service.password_resets import send_reset
+from project.core.clock import now
+from project.core.database.session import atomic, db
+from project.core.security.tokens import new_token, token_hash
+from project.core.tasks.inspection import list_tasks
+from project.core.throttling import GuessesSpent
+from project.users import service as users
+from project.users.errors import UserNotFound
+from tests.auth.factories import PASSWORD, account
+from tests.auth.pins import other_than, pin_in, plain
+from tests.concurrency import at_once, mails_of, separate_app
+from tests.users.factories import UserFactory, principal_of
+
+NEW = 'Difference engine, 1822'
+
+
+@pytest.fixture
+def user():
+    """Somebody who has forgotten their password."""
+    return account(username='ada', email='Ada@example.com')
+
+
+@pytest.fixture
+def pin(user, mailbox):
+    """The PIN they were mailed."""
+    request_reset('ada@example.com')
+    return pin_in(mailbox()[-1])
+
+
+def reset(pin, email='ada@example.com', new_password=NEW):
+    """Try a PIN."""
+    return reset_password(email=email, pin=pin, new_password=new_password)
+
+
+class TestRequestReset:
+    def test_mails_a_pin_to_the_stored_address_only(self, user, mailbox):
+        request_reset('\N{FULLWIDTH LATIN SMALL LETTER A}DA@example.com')
+
+        [mail] = mailbox()
+        assert (mail['To'], mail['Subject']) == ('Ada@example.com', 'Your code for a new password')
+        assert 'ada' in plain(mail)
+        assert pin_in(mail)
+
+    @pytest.mark.parametrize('who', ['nobody', 'disabled'])
+    def test_mails_nothing_to(self, user, mailbox, who):
+        if who == 'disabled':
+            users.disable_user(user.id)
+
+        request_reset('nobody@example.com' if who == 'nobody' else user.email)
+
+        assert mailbox() == []
+
+    def test_leaves_the_same_row_and_runs_the_same_statements_for_all(self, user, queries):
+        ran = {}
+        for email in ('ada@example.com', 'eve@example.com'):
+            with queries(max=6) as ran[email]:
+                request_reset(email)
+
+        assert ran['ada@example.com'] == ran['eve@example.com']
+        assert [task['name'] for task in list_tasks()] == ['auth.send_reset'] * 2
+
+    def test_stops_at_ten_a_day_whoever_is_known(self, user, mailbox):
+        for email in ('ada@example.com', 'nobody@example.com'):
+            for _ in range(10):
+                request_reset(email)
+            with pytest.raises(GuessesSpent):
+                request_reset(email.upper())
+
+        assert len(mailbox()) == 10
+
+
+class TestSendReset:
+    def test_makes_the_pin_before_void(self, pin, mailbox):
+        request_reset('ada@example.com')
+        newer = pin_in(mailbox()[-1])
+
+        if newer != pin:
+            with pytest.raises(WrongPin):
+                reset(pin)
+        reset(newer)
+
+    def test_writes_down_that_it_was_asked_for(self, user):
+        send_reset(user.email)
+
+        event = db.session.scalars(select(Event)).one()
+        assert (event.kind, event.user_id) == ('password_reset_requested', user.id)
+
+
+class TestStartReset:
+    """ASVS 6.4.6: an operator begins, and nobody but the user ends."""
+
+    def test_mails_the_user(self, user, mailbox):
+        assert start_reset('ada').email == 'Ada@example.com'
+
+        assert [mail['To'] for mail in mailbox()] == ['Ada@example.com']
+
+    def test_refuses_who_is_not_there(self):
+        with pytest.raises(UserNotFound):
+            start_reset('nobody')
+
+
+class TestResetPassword:
+    def test_takes_the_new_one_and_no_longer_the_old(self, user, pin):
+        reset(pin)
+
+        assert log_in(user_or_email='ada', password=NEW)
+        with pytest.raises(WrongCredentials):
+            log_in(user_or_email='ada', password=PASSWORD)
+
+    def test_ends_all_that_was_opened_before(self, user, pin, mailbox):
+        opened = log_in(user_or_email='ada', password=PASSWORD)
+        key = ApiKey(user_id=user.id, name='ci', token_hash=token_hash(new_token('pak')),
+                     hint='pak_', scopes=['files:read'])  # fmt: skip
+        with atomic():
+            db.session.add(key)
+
+        reset(pin)
+
+        assert identify(opened.token) is None
+        for model in (Session, ApiKey, Device):
+            assert db.session.scalar(select(func.count()).select_from(model)) == 0
+        mail = mailbox()[-1]
+        assert (mail['To'], mail['Subject']) == ('Ada@example.com', 'Your password was changed')
+        assert 'password_reset' in db.session.scalars(select(Event.kind)).all()
+
+    def test_opens_no_session_and_asks_for_the_second_factor(self, user, pin):
+        """ASVS 6.4.3."""
+        enrolment = begin_totp(principal_of(user))
+        confirm_totp(principal_of(user), pyotp.TOTP(enrolment.secret).now())
+
+        reset(pin)
+
+        assert db.session.scalar(select(func.count()).select_from(Session)) == 0
+        with pytest.raises(OtpRequired):
+            log_in(user_or_email='ada', password=NEW)
+
+    def test_gives_one_to_who_had_none(self, mailbox):
+        UserFactory(username='eve', email='eve@example.com')
+        request_reset('eve@example.com')
+
+        reset(pin_in(mailbox()[-1]), email='eve@example.com')
+
+        assert log_in(user_or_email='eve', password=NEW)
+
+    def test_lets_in_again_whom_strangers_had_locked_out(self, user, pin):
+        for _ in range(10):
+            with pytest.raises(WrongCredentials):
+                log_in(user_or_email='ada', password='wrong')
+
+        reset(pin)
+
+        assert log_in(user_or_email='ada', password=NEW)
+
+    def test_takes_a_pin_once(self, pin):
+        """ASVS 6.5.1."""
+        reset(pin)
+
+        with pytest.raises(WrongPin):
+            reset(pin)
+
+    def test_takes_a_pin_for_ten_minutes(self, user, mailbox):
+        """ASVS 6.5.5."""
+        with time_machine.travel(now(), tick=False) as clock:
+            request_reset('ada@example.com')
+            pin = pin_in(mailbox()[-1])
+            clock.shift(600)
+            with pytest.raises(WrongPin):
+                reset(pin)
+            request_reset('ada@example.com')
+            pin = pin_in(mailbox()[-1])
+            clock.shift(599)
+            reset(pin)
+
+    def test_takes_five_tries(self, pin):
+        """ASVS 6.6.3."""
+        for _ in range(5):
+            with pytest.raises(WrongPin):
+                reset(other_than(pin))
+
+        with pytest.raises(WrongPin):
+            reset(pin)
+
+    def test_takes_the_pin_of_no_other_purpose_and_no_other_address(self, user, pin):
+        """ASVS 6.6.2."""
+        account(email='eve@example.com')
+
+        with pytest.raises(WrongPin):
+            reset(pin, email='eve@example.com')
+
+    @pytest.mark.parametrize('password', ['short', 'password123', 'ada@example.com', 'adaadaada'])
+    def test_leaves_the_pin_to_who_chooses_a_weak_one(self, pin, password):
+        with pytest.raises(PasswordTooWeak) as refusal:
+            reset(pin, new_password=password)
+
+        assert set(refusal.value.data) == {'new_password'}
+        reset(pin)
+
+    def test_refuses_the_username_as_a_password(self, mailbox):
+        account(username='countess', email='a.l@example.com')
+        request_reset('a.l@example.com')
+
+        with pytest.raises(PasswordTooWeak):
+            reset(pin_in(mailbox()[-1]), email='a.l@example.com', new_password='countess1')
+
+    def test_tells_by_no_weak_password_who_is_known(self, user):
+        account(username='countess', email='a.l@example.com')
+
+        for email in ('a.l@example.com', 'eve@example.com'):
+            with pytest.raises(WrongPin):
+                reset('000000', email=email, new_password='countess1')
+
+    def test_refuses_who_was_disabled_meanwhile(self, user, pin):
+        users.disable_user(user.id)
+
+        with pytest.raises(WrongPin):
+            reset(pin)
+
+    def test_runs_the_same_statements_for_all(self, user, queries):
+        ran = {}
+        for email in ('ada@example.com', 'eve@example.com'):
+            with queries(max=12) as ran[email], pytest.raises(WrongPin):
+                reset('000000', email=email)
+
+        assert ran['ada@example.com'] == ran['eve@example.com']
+
+    def test_of_eight_at_once_lets_one(self, tmp_path):
+        with separate_app(tmp_path) as app:
+            account(username='ada', email='ada@example.com')
+            for number in range(3):
+                request_reset('ada@example.com')
+                pin = pin_in(mails_of(app, tmp_path / 'mail')[0])
+                for path in (tmp_path / 'mail').glob('*.eml'):
+                    path.unlink()
+
+                found = at_once(
+                    app, *[lambda p=pin, n=number: reset(p, new_password=f'{NEW} {n}')] * 5
+                )
+
+                assert found.count(None) == 1
+                assert log_in(user_or_email='ada', password=f'{NEW} {number}')
+                mails_of(app, tmp_path / 'mail')
+                for path in (tmp_path / 'mail').glob('*.eml'):
+                    path.unlink()

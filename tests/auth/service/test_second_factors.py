@@ -1,0 +1,387 @@
+"""Second factors: enrolment, codes that count once, and the gate on every way in."""
+
+import itertools
+import re
+from datetime import timedelta
+from xml.etree import ElementTree
+
+import pyotp
+import pytest
+import segno
+import time_machine
+from sqlalchemy import func, select
+
+from project.auth.errors import (
+    OtpInvalid,
+    OtpRequired,
+    TotpIsOff,
+    TotpIsOn,
+    WrongCredentials,
+    WrongOtp,
+    WrongRecoveryCode,
+)
+from project.auth.models import Event, RecoveryCode, Session, Totp
+from project.auth.service import (
+    begin_totp,
+    confirm_totp,
+    end_totp,
+    identify,
+    log_in,
+    reauthenticate,
+    renew_recovery_codes,
+)
+from project.auth.service.second_factors import STEP, _step_of, use_factor
+from project.core.clock import now
+from project.core.database.session import atomic, db
+from project.core.security.encryption import seal
+from project.core.throttling import GuessesSpent
+from project.users import service as users
+from tests.auth.factories import PASSWORD, account
+from tests.concurrency import at_once, mails_of, separate_app
+from tests.users.factories import principal_of
+
+# RFC 6238, appendix B, as six digits: SHA-1, and its secret.
+SECRET = b'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ'
+VECTORS = [
+    (59, '287082'), (1111111109, '081804'), (1111111111, '050471'), (1234567890, '005924'),
+    (2000000000, '279037'), (20000000000, '353130'),
+]  # fmt: skip
+
+
+@pytest.fixture
+def clock():
+    """Time that stands still until it is shifted."""
+    with time_machine.travel(now(), tick=False) as clock:
+        yield clock
+
+
+@pytest.fixture
+def user():
+    """Somebody who can log in."""
+    return account(username='ada')
+
+
+@pytest.fixture
+def enrolled(user, clock):
+    """Their secret and recovery codes, a while after they turned their second factor on."""
+    return enrol(user, clock)
+
+
+def enrol(user, clock):
+    """Turn a second factor on; return its secret and its recovery codes."""
+    enrolment = begin_totp(principal_of(user))
+    codes = confirm_totp(principal_of(user), code_of(enrolment.secret))
+    clock.shift(5 * STEP)
+    return enrolment.secret, codes
+
+
+def code_of(secret, steps=0):
+    """Return what an authenticator shows, so many steps from now."""
+    return pyotp.TOTP(secret).at(now() + timedelta(seconds=steps * STEP))
+
+
+def wrong(secret):
+    """Return a code that is right at no time near now."""
+    near = {code_of(secret, steps) for steps in range(-3, 4)}
+    return next(code for code in map('{:06}'.format, itertools.count()) if code not in near)
+
+
+def enter(user, **factor):
+    """Log in, with a second factor or without."""
+    return log_in(user_or_email=user.username, password=PASSWORD, **factor)
+
+
+def kinds():
+    """Return the kinds of events there are."""
+    return list(db.session.scalars(select(Event.kind)))
+
+
+def subjects(mailbox):
+    """Return what the mails are about."""
+    return [mail['Subject'] for mail in mailbox()]
+
+
+class TestBeginTotp:
+    def test_shows_a_secret_as_text_uri_and_picture(self, user):
+        enrolment = begin_totp(principal_of(user))
+
+        assert re.fullmatch('[A-Z2-7]{32}', enrolment.secret)
+        parsed = pyotp.parse_uri(enrolment.uri)
+        assert (parsed.secret, parsed.name, parsed.issuer) == (enrolment.secret, 'ada', 'localhost')
+        drawn = ElementTree.fromstring(enrolment.qr)
+        size = segno.make(enrolment.uri, error='m').symbol_size(scale=5)
+        assert (drawn.get('width'), drawn.get('height')) == tuple(map(str, size))
+
+    def test_stores_the_secret_sealed(self, user):
+        enrolment = begin_totp(principal_of(user))
+
+        stored = db.session.scalar(select(Totp.sealed))
+        assert enrolment.secret.encode() not in stored
+
+    def test_asks_nothing_of_a_login_yet(self, user):
+        begin_totp(principal_of(user))
+
+        assert enter(user)
+
+    def test_replaces_one_that_was_not_confirmed(self, user):
+        first, second = (begin_totp(principal_of(user)) for _ in range(2))
+
+        with pytest.raises(OtpInvalid):
+            confirm_totp(principal_of(user), code_of(first.secret))
+        assert confirm_totp(principal_of(user), code_of(second.secret))
+
+    def test_refuses_where_one_is_on(self, user, enrolled):
+        with pytest.raises(TotpIsOn):
+            begin_totp(principal_of(user))
+
+
+class TestConfirmTotp:
+    def test_turns_it_on_and_gives_ten_codes(self, user, mailbox):
+        enrolment = begin_totp(principal_of(user))
+
+        codes = confirm_totp(principal_of(user), code_of(enrolment.secret))
+
+        assert len(set(codes)) == 10
+        assert all(re.fullmatch('([a-z2-7]{4}-){5}[a-z2-7]{4}', code) for code in codes)
+        stored = set(db.session.scalars(select(RecoveryCode.code_hash)))
+        assert len(stored) == 10
+        assert not stored & set(codes)
+        assert subjects(mailbox) == ['A second factor was turned on']
+        assert 'totp_enabled' in kinds()
+
+    @pytest.mark.parametrize('what', ['wrong', 'too late', 'nothing begun', 'on already'])
+    def test_refuses(self, user, clock, what):
+        secret = begin_totp(principal_of(user)).secret if what != 'nothing begun' else SECRET
+        if what == 'on already':
+            confirm_totp(principal_of(user), code_of(secret))
+        clock.shift(3600 if what == 'too late' else 2 * STEP)
+        code = wrong(secret) if what == 'wrong' else code_of(secret)
+
+        with pytest.raises(OtpInvalid):
+            confirm_totp(principal_of(user), code)
+
+    def test_uses_its_code_up(self, user, clock):
+        enrolment = begin_totp(principal_of(user))
+        code = code_of(enrolment.secret)
+        confirm_totp(principal_of(user), code)
+
+        with pytest.raises(WrongOtp):
+            enter(user, otp=code)
+
+    def test_refuses_the_right_one_after_ten_wrong_ones(self, user):
+        """ASVS 6.6.3."""
+        enrolment = begin_totp(principal_of(user))
+        for _ in range(10):
+            with pytest.raises(OtpInvalid):
+                confirm_totp(principal_of(user), wrong(enrolment.secret))
+
+        with pytest.raises(GuessesSpent):
+            confirm_totp(principal_of(user), code_of(enrolment.secret))
+
+
+class TestEndTotp:
+    def test_turns_it_off_with_its_codes(self, user, enrolled, mailbox):
+        """ASVS 6.5.6."""
+        end_totp(principal_of(user))
+
+        assert enter(user)
+        assert db.session.scalar(select(func.count()).select_from(RecoveryCode)) == 0
+        assert 'The second factor was turned off' in subjects(mailbox)
+        assert 'totp_disabled' in kinds()
+
+    def test_forgets_an_enrolment_without_a_word(self, user, mailbox):
+        begin_totp(principal_of(user))
+
+        end_totp(principal_of(user))
+
+        assert subjects(mailbox) == []
+
+    def test_refuses_where_there_is_nothing(self, user):
+        with pytest.raises(TotpIsOff):
+            end_totp(principal_of(user))
+
+
+class TestRenewRecoveryCodes:
+    def test_kills_the_old_ones(self, user, enrolled, mailbox):
+        _, old = enrolled
+
+        new = renew_recovery_codes(principal_of(user))
+
+        assert not set(old) & set(new)
+        with pytest.raises(WrongRecoveryCode):
+            enter(user, recovery_code=old[0])
+        assert enter(user, recovery_code=new[0])
+        assert 'New recovery codes were made' in subjects(mailbox)
+
+    def test_refuses_where_there_is_nothing_to_recover_from(self, user):
+        begin_totp(principal_of(user))
+
+        with pytest.raises(TotpIsOff):
+            renew_recovery_codes(principal_of(user))
+
+
+class TestWeighFactor:
+    """Through a login, for that is what asks."""
+
+    def test_asks_only_who_knows_the_password(self, user, enrolled):
+        with pytest.raises(OtpRequired):
+            enter(user)
+        with pytest.raises(WrongCredentials):
+            log_in(user_or_email='ada', password='wrong')
+        with pytest.raises(WrongCredentials):
+            log_in(user_or_email='ada', password='wrong', otp=code_of(enrolled[0]))
+
+    @pytest.mark.parametrize('steps', [-1, 0, 1])
+    def test_takes_a_clock_that_is_one_step_off(self, user, enrolled, steps):
+        assert enter(user, otp=code_of(enrolled[0], steps))
+
+    @pytest.mark.parametrize('steps', [-2, 2])
+    def test_refuses_one_that_is_further_off(self, user, enrolled, steps):
+        """ASVS 6.5.5."""
+        with pytest.raises(WrongOtp):
+            enter(user, otp=code_of(enrolled[0], steps))
+
+    def test_takes_each_code_once(self, user, enrolled):
+        """ASVS 6.5.1, RFC 6238 5.2."""
+        code = code_of(enrolled[0])
+        enter(user, otp=code)
+
+        with pytest.raises(WrongOtp):
+            enter(user, otp=code)
+
+    def test_takes_none_from_before_the_last(self, user, enrolled):
+        before = code_of(enrolled[0], -1)
+        enter(user, otp=code_of(enrolled[0]))
+
+        with pytest.raises(WrongOtp):
+            enter(user, otp=before)
+
+    def test_refuses_the_code_of_another(self, user, enrolled, clock):
+        secret, codes = enrol(account(), clock)
+
+        with pytest.raises(WrongOtp):
+            enter(user, otp=code_of(secret))
+        with pytest.raises(WrongRecoveryCode):
+            enter(user, recovery_code=codes[0])
+
+    def test_refuses_the_right_one_after_ten_wrong_ones(self, user, enrolled, clock):
+        for _ in range(10):
+            with pytest.raises(WrongOtp):
+                enter(user, otp=wrong(enrolled[0]))
+
+        with pytest.raises(GuessesSpent):
+            enter(user, otp=code_of(enrolled[0]))
+        with pytest.raises(GuessesSpent):
+            enter(user, recovery_code=enrolled[1][0])
+        clock.shift(15 * 60)
+        assert enter(user, otp=code_of(enrolled[0]))
+
+    def test_counts_a_used_one_as_wrong(self, user, enrolled):
+        code = code_of(enrolled[0])
+        enter(user, otp=code)
+        for _ in range(10):
+            with pytest.raises(WrongOtp):
+                enter(user, otp=code)
+
+        with pytest.raises(GuessesSpent):
+            enter(user, otp=code_of(enrolled[0], 1))
+
+    def test_counts_apart_from_passwords(self, user, enrolled):
+        for _ in range(12):
+            with pytest.raises(OtpRequired):
+                enter(user)
+
+        assert enter(user, otp=code_of(enrolled[0]))
+
+    def test_leaves_a_trace_of_failures(self, user, enrolled):
+        with pytest.raises(WrongOtp):
+            enter(user, otp=wrong(enrolled[0]))
+
+        failed = select(Event.kind).where(Event.outcome == 'failure')
+        assert db.session.scalars(failed).all() == ['second_factor']
+
+    def test_takes_a_recovery_code_once_however_it_is_typed(self, user, enrolled, mailbox):
+        code = enrolled[1][3].upper().replace('-', ' ')
+
+        assert enter(user, recovery_code=code)
+
+        with pytest.raises(WrongRecoveryCode):
+            enter(user, recovery_code=enrolled[1][3])
+        assert 'Somebody logged in with a recovery code' in subjects(mailbox)
+        assert 'recovery_code_used' in kinds()
+        assert db.session.scalar(select(func.count()).select_from(RecoveryCode)) == 9
+
+    def test_lives_on_when_the_key_is_changed(self, app, user, enrolled, clock, monkeypatch):
+        old = app.config['SECRET_KEY']
+        monkeypatch.setitem(app.config, 'SECRET_KEY', 'another' + 'k3y' * 12)
+        monkeypatch.setitem(app.config, 'SECRET_KEY_FALLBACKS', [old])
+        assert enter(user, otp=code_of(enrolled[0]))
+
+        # By that it is sealed under the new key, so the old one can go.
+        monkeypatch.setitem(app.config, 'SECRET_KEY_FALLBACKS', [])
+        clock.shift(STEP)
+        assert enter(user, otp=code_of(enrolled[0]))
+
+
+class TestUseFactor:
+    def test_asks_who_came_before_it_was_turned_on(self, user, enrolled):
+        with pytest.raises(OtpRequired), atomic():
+            use_factor(user.id, None)
+
+    def test_opens_nothing_where_it_refuses(self, user, enrolled, monkeypatch):
+        before = db.session.scalar(select(func.count()).select_from(Session))
+        monkeypatch.setattr('project.auth.service.login.weigh_factor', lambda *_, **__: None)
+
+        with pytest.raises(OtpRequired):
+            enter(user)
+
+        assert db.session.scalar(select(func.count()).select_from(Session)) == before
+
+
+class TestStepOf:
+    @pytest.mark.parametrize(('moment', 'code'), VECTORS)
+    def test_is_that_of_rfc_6238(self, app, moment, code):
+        with time_machine.travel(moment, tick=False):
+            assert _step_of(seal('totp', SECRET), code) == moment // STEP
+
+
+class TestReauthenticate:
+    def test_asks_for_it_as_a_login_does(self, user, enrolled, clock):
+        asker = identify(enter(user, otp=code_of(enrolled[0])).token)
+        clock.shift(STEP)
+
+        with pytest.raises(OtpRequired):
+            reauthenticate(asker, password=PASSWORD)
+        code = code_of(enrolled[0])
+        assert reauthenticate(asker, password=PASSWORD, otp=code)
+        with pytest.raises(WrongOtp):
+            enter(user, otp=code)
+
+
+class TestRaces:
+    @pytest.mark.parametrize('kind', ['otp', 'recovery_code'])
+    def test_eight_logins_with_one_code_open_one_session(self, tmp_path, kind):
+        with separate_app(tmp_path) as app, time_machine.travel(now(), tick=False) as clock:
+            user = account()
+            secret, codes = enrol(user, clock)
+            for number in range(3):
+                factor = {'otp': code_of(secret)} if kind == 'otp' else {kind: codes[number]}
+
+                found = at_once(app, *[lambda f=factor: enter(user, **f)] * 8)
+
+                opened = [login for login in found if not isinstance(login, Exception)]
+                assert len(opened) == 1, found
+                # Who came too late has guessed wrong, and that is counted.
+                clock.shift(15 * 60)
+            assert db.session.scalar(select(func.count()).select_from(Session)) == 3
+
+    def test_of_two_confirmations_one_gives_codes_that_live(self, tmp_path):
+        with separate_app(tmp_path) as app, time_machine.travel(now(), tick=False):
+            user = users.get_user(account().id)
+            code = code_of(begin_totp(principal_of(user)).secret)
+
+            found = at_once(app, *[lambda: confirm_totp(principal_of(user), code)] * 4)
+
+            assert len([codes for codes in found if isinstance(codes, list)]) == 1
+            mails = mails_of(app, tmp_path / 'mail')
+            assert [mail['Subject'] for mail in mails] == ['A second factor was turned on']

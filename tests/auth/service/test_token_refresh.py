@@ -1,0 +1,265 @@
+"""Refresh tokens: rotation, the ten seconds of many tabs, and what reuse does."""
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+from sqlalchemy import func, select
+
+from project.auth.errors import WrongRefreshToken
+from project.auth.models import Event, Session
+from project.auth.service import (
+    change_password,
+    end_session,
+    identify,
+    log_in,
+    refresh_session,
+)
+from project.auth.service.token_refresh import forget_successors
+from project.core.clock import now
+from project.core.database.session import atomic, db
+from project.core.security.tokens import family_of, kind_of, new_token
+from project.users import service as users
+from tests.auth.factories import PASSWORD, account
+from tests.concurrency import at_once, mails_of, separate_app
+
+
+@pytest.fixture
+def user():
+    """Somebody who can log in."""
+    return account()
+
+
+@pytest.fixture
+def opened(user):
+    """Their login."""
+    return log_in(user_or_email=user.username, password=PASSWORD)
+
+
+@pytest.fixture
+def clock():
+    """Time that stands still until it is shifted."""
+    with time_machine.travel(now(), tick=False) as clock:
+        yield clock
+
+
+def kinds():
+    """Return the kinds of events there are."""
+    return list(db.session.scalars(select(Event.kind).order_by(Event.created_at)))
+
+
+class TestRefreshSession:
+    def test_gives_two_new_tokens_of_the_same_session(self, user, opened):
+        renewed = refresh_session(opened.refresh_token)
+
+        assert kind_of(renewed.token) == 'pst'
+        assert kind_of(renewed.refresh_token) == 'prt'
+        assert not {renewed.token, renewed.refresh_token} & {opened.token, opened.refresh_token}
+        assert renewed.session['id'] == opened.session['id']
+        assert identify(renewed.token).user_id == user.id
+
+    def test_stores_neither_of_them(self, opened):
+        renewed = refresh_session(opened.refresh_token)
+
+        session = db.session.scalars(select(Session)).one()
+        stored = ' '.join(str(value) for value in vars(session).values())
+        for token in (opened, renewed):
+            assert token.token not in stored
+            assert token.refresh_token not in stored
+
+    def test_is_no_fresh_login(self, clock, opened):
+        clock.shift(timedelta(minutes=11))
+
+        renewed = refresh_session(opened.refresh_token)
+
+        assert not identify(renewed.token).is_fresh()
+
+    def test_lets_the_old_token_go_on_for_ten_seconds(self, clock, opened):
+        refresh_session(opened.refresh_token)
+
+        clock.shift(9)
+        assert identify(opened.token)
+        clock.shift(2)
+        assert identify(opened.token) is None
+
+    def test_wakes_no_token_that_was_over(self, clock, opened):
+        clock.shift(timedelta(minutes=61))
+        assert identify(opened.token) is None
+
+        refresh_session(opened.refresh_token)
+
+        assert identify(opened.token) is None
+
+    @pytest.mark.parametrize(
+        'made',
+        [lambda: '', lambda: 'prt_x', lambda: new_token('prt'), lambda: new_token('prt', 'A' * 22)],
+        ids=['empty', 'short', 'unknown', 'unknown family'],
+    )
+    def test_refuses_what_is_none_of_ours(self, opened, made):
+        with pytest.raises(WrongRefreshToken):
+            refresh_session(made())
+
+        assert identify(opened.token)
+
+    def test_refuses_a_session_token_in_its_place(self, opened):
+        with pytest.raises(WrongRefreshToken):
+            refresh_session(opened.token)
+
+    def test_refuses_the_other_way_round(self, opened):
+        assert identify(opened.refresh_token) is None
+
+    @pytest.mark.parametrize('end', ['logout', 'disabled', 'password', 'deleted'])
+    def test_refuses_one_whose_session_has_ended(self, user, opened, end):
+        asker = identify(opened.token)
+        if end == 'logout':
+            end_session(user.id, asker.session_id)
+        elif end == 'disabled':
+            users.disable_user(user.id)
+        elif end == 'deleted':
+            users.delete_user(user.id)
+        else:
+            other = identify(log_in(user_or_email=user.username, password=PASSWORD).token)
+            change_password(other, current_password=PASSWORD, new_password='Difference, 1822')
+
+        with pytest.raises(WrongRefreshToken):
+            refresh_session(opened.refresh_token)
+
+    def test_lasts_30_days_without_a_refresh(self, clock, opened):
+        clock.shift(timedelta(days=30, seconds=-1))
+        renewed = refresh_session(opened.refresh_token)
+        clock.shift(timedelta(days=30))
+
+        with pytest.raises(WrongRefreshToken):
+            refresh_session(renewed.refresh_token)
+        assert 'refresh_token_reused' not in kinds()
+
+    def test_lasts_90_days_in_all(self, clock, opened):
+        """ASVS 7.3.2."""
+        token = opened.refresh_token
+        for _ in range(3):
+            clock.shift(timedelta(days=29))
+            renewed = refresh_session(token)
+            token = renewed.refresh_token
+        clock.shift(timedelta(days=2, hours=23, minutes=30))
+        last = refresh_session(token)
+
+        assert last.refresh_expires_at == now() + timedelta(minutes=30) == last.expires_at
+        clock.shift(timedelta(minutes=30))
+        assert identify(last.token) is None
+        with pytest.raises(WrongRefreshToken):
+            refresh_session(last.refresh_token)
+
+    def test_costs_three_statements(self, opened, queries):
+        with queries(max=3):
+            refresh_session(opened.refresh_token)
+
+    def test_refuses_to_be_part_of_something_else(self, opened):
+        with pytest.raises(RuntimeError, match='not inside atomic'), atomic():
+            refresh_session(opened.refresh_token)
+
+
+class TestUsedToken:
+    def test_is_answered_with_the_same_for_ten_seconds(self, clock, opened):
+        first = refresh_session(opened.refresh_token)
+        clock.shift(9)
+
+        again = refresh_session(opened.refresh_token)
+
+        assert (again.token, again.refresh_token) == (first.token, first.refresh_token)
+        assert (again.expires_at, again.session) == (first.expires_at, first.session)
+
+    def test_ends_its_session_later(self, clock, opened, user, mailbox):
+        """RFC 9700, 4.14.2; ASVS 10.4.5."""
+        renewed = refresh_session(opened.refresh_token)
+        clock.shift(10)
+
+        with pytest.raises(WrongRefreshToken):
+            refresh_session(opened.refresh_token)
+
+        assert identify(renewed.token) is None
+        with pytest.raises(WrongRefreshToken):
+            refresh_session(renewed.refresh_token)
+        [mail] = mailbox()
+        assert (mail['To'], mail['Subject']) == (user.email, 'A session was ended, for your safety')
+        assert kinds().count('refresh_token_reused') == 1
+
+    def test_ends_it_however_old_it_is(self, clock, opened):
+        renewed = opened
+        for _ in range(3):
+            renewed = refresh_session(renewed.refresh_token)
+            clock.shift(60)
+
+        with pytest.raises(WrongRefreshToken):
+            refresh_session(opened.refresh_token)
+
+        assert identify(renewed.token) is None
+
+    def test_ends_it_although_the_answer_is_a_refusal(self, clock, opened, client):
+        refresh_session(opened.refresh_token)
+        clock.shift(11)
+
+        answer = client.post(
+            '/api/v1/auth/sessions/refresh', json={'refresh_token': opened.refresh_token}
+        )
+
+        assert answer.status_code == 401
+        assert set(answer.json['data']) == {'refresh_token'}
+        assert db.session.scalar(select(func.count()).select_from(Session)) == 0
+
+    def test_ends_no_other_session(self, clock, user, opened):
+        other = log_in(user_or_email=user.username, password=PASSWORD)
+        refresh_session(opened.refresh_token)
+        clock.shift(11)
+
+        with pytest.raises(WrongRefreshToken):
+            refresh_session(opened.refresh_token)
+
+        assert identify(other.token)
+
+    def test_ends_it_for_whatever_else_begins_alike(self, opened):
+        forged = new_token('prt', family_of(opened.refresh_token))
+
+        with pytest.raises(WrongRefreshToken):
+            refresh_session(forged)
+
+        # Who knows the beginning has seen a token of it.
+        assert identify(opened.token) is None
+
+
+class TestForgetSuccessors:
+    def test_wipes_what_nobody_may_have_any_more(self, clock, opened):
+        refresh_session(opened.refresh_token)
+        forget_successors()
+        assert db.session.scalar(select(Session.successor))
+
+        clock.shift(11)
+        forget_successors()
+        forget_successors()
+
+        assert db.session.scalar(select(Session.successor)) is None
+
+
+class TestManyTabs:
+    def test_get_the_same_successor(self, tmp_path):
+        with separate_app(tmp_path) as app:
+            user = account()
+            for _ in range(5):
+                opened = log_in(user_or_email=user.username, password=PASSWORD)
+
+                answers = at_once(app, *[lambda o=opened: refresh_session(o.refresh_token)] * 8)
+
+                assert len({(a.token, a.refresh_token) for a in answers}) == 1
+                assert identify(answers[0].token)
+
+    def test_with_a_stolen_token_are_told_once(self, tmp_path):
+        with separate_app(tmp_path) as app:
+            user = account()
+            with time_machine.travel(now() - timedelta(minutes=1)):
+                opened = log_in(user_or_email=user.username, password=PASSWORD)
+                refresh_session(opened.refresh_token)
+
+            answers = at_once(app, *[lambda: refresh_session(opened.refresh_token)] * 8)
+
+            assert {type(answer) for answer in answers} == {WrongRefreshToken}
+            subjects = [mail['Subject'] for mail in mails_of(app, tmp_path / 'mail')]
+            assert subjects == ['A session was ended, for your safety']

@@ -1,0 +1,66 @@
+"""What really happens at the same time: an application on a database that is nobody else's."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+from threading import Barrier
+from typing import Any
+
+from flask import Flask
+
+from config.testing import TestingConfig
+from project import create_app
+from project.core.database.session import db
+from project.core.errors import Fail
+from project.core.tasks.attempts import work_off
+from tests.databases import fresh_database
+
+
+@contextmanager
+def separate_app(folder: Path) -> Iterator[Flask]:
+    """Make an application whose transactions are real, and enter its context.
+
+    The other tests share one connection, on which nothing can race.
+    """
+    with fresh_database('race') as url:
+
+        class Config(TestingConfig):
+            SQLALCHEMY_DATABASE_URI = f'sqlite:///{folder}/race.db' if url == 'sqlite://' else url
+            STORAGE_URL = f'file://{folder}/storage'
+            MAIL_URL = f'file://{folder}/mail'
+            MAINTENANCE_FILE = f'{folder}/maintenance'
+
+        app = create_app(Config)
+        with app.app_context():
+            db.create_all()
+            try:
+                yield app
+            finally:
+                db.session.remove()
+                db.engine.dispose()
+
+
+def at_once(app: Flask, *calls: Callable[[], Any]) -> list[Any]:
+    """Call all of them from threads that start together; return their results, or refusals."""
+    start = Barrier(len(calls))
+
+    def run(call: Callable[[], Any]) -> Any:
+        with app.app_context():
+            start.wait()
+            try:
+                return call()
+            except Fail as refusal:
+                return refusal
+
+    with ThreadPoolExecutor(len(calls)) as threads:
+        return list(threads.map(run, calls))
+
+
+def mails_of(app: Flask, folder: Path) -> list[EmailMessage]:
+    """Return the mails that an application has put into a folder, in no order."""
+    work_off(app)
+    found = (path.read_bytes() for path in folder.glob('*.eml'))
+    return [message_from_bytes(content, policy=policy.default) for content in found]

@@ -1,0 +1,99 @@
+"""`flask api`: documents that must agree with the routes."""
+
+import pytest
+
+from project.core.cli import api_documents
+from project.core.cli.api_documents import matrix, verdict
+from project.core.web.endpoints.access import can, member, own_or, public
+
+
+@pytest.fixture
+def root(monkeypatch, tmp_path):
+    """Write documents somewhere else."""
+    (tmp_path / 'docs').mkdir()
+    monkeypatch.setattr(api_documents, 'ROOT', tmp_path)
+    return tmp_path
+
+
+class TestApiWrite:
+    def test_writes_both_documents(self, cli, root):
+        result = cli.invoke(args=['api', 'write'])
+
+        assert result.exit_code == 0
+        assert result.output == 'Wrote openapi.json.\nWrote docs/matrix.md.\n'
+        assert cli.invoke(args=['api', 'check']).output == 'Documents: ok\n'
+
+
+class TestApiCheck:
+    def test_agrees_with_what_was_committed(self, cli):
+        result = cli.invoke(args=['api', 'check'])
+
+        assert (result.exit_code, result.output) == (0, 'Documents: ok\n')
+
+    @pytest.mark.parametrize('name', ['openapi.json', 'docs/matrix.md'])
+    def test_refuses_what_is_stale(self, cli, root, name):
+        cli.invoke(args=['api', 'write'])
+        (root / name).write_text((root / name).read_text() + ' ')
+
+        result = cli.invoke(args=['api', 'check'])
+
+        assert result.exit_code == 1
+        assert result.stderr == f'Error: {name} is stale: flask api write\n'
+
+    def test_refuses_what_is_missing(self, cli, root):
+        assert cli.invoke(args=['api', 'check']).exit_code == 1
+
+    def test_sees_a_route_whose_declaration_has_changed(self, cli, root, app, monkeypatch):
+        cli.invoke(args=['api', 'write'])
+        route = ('api_v1.users.user_me', 'GET')
+        key = next(k for k in app.extensions['contracts'] if k == route or k[0].endswith('users'))
+        contract = app.extensions['contracts'][key]
+        changed = {**app.extensions['contracts'], key: Changed(contract)}
+        monkeypatch.setitem(app.extensions, 'contracts', changed)
+
+        assert cli.invoke(args=['api', 'check']).exit_code == 1
+
+
+class Changed:
+    """A contract that suddenly lets everybody in."""
+
+    def __init__(self, contract):
+        self._contract = contract
+        self.allow = public
+
+    def __getattr__(self, name):
+        return getattr(self._contract, name)
+
+
+class TestMatrix:
+    def test_has_a_row_for_every_route_and_method(self, app):
+        rows = [line for line in matrix().splitlines() if line.startswith('| `')]
+        routes = [key for key in app.extensions['contracts'] if key[1] != 'HEAD']
+
+        assert len(rows) == len(set(rows)) >= len(routes)
+
+    def test_says_who_may_and_with_which_scope(self, app):
+        assert '| `GET /healthz` | ok | ok | ok | public |' in matrix()
+        assert '| `GET /api/v1/users` | 401 | 403 | ok | `users:read` |' in matrix()
+
+
+class TestVerdict:
+    @pytest.mark.parametrize(
+        ('allow', 'nobody', 'member_', 'admin'),
+        [
+            (public, 'ok', 'ok', 'ok'),
+            (member(), '401', 'ok', 'ok'),
+            (member(fresh=True), '401', 'ok, freshly logged in', 'ok, freshly logged in'),
+            (can('a:b'), '401', '403', 'ok'),
+            (can('a:b', fresh=True), '401', '403', 'ok, freshly logged in'),
+            (own_or('a:b', scope='c:d'), '401', '404, own: ok', 'ok'),
+        ],
+    )
+    def test_is_what_the_guard_would_say(self, allow, nobody, member_, admin):
+        found = (
+            verdict(allow, logged_in=False, holds=lambda _: False),
+            verdict(allow, logged_in=True, holds=lambda _: False),
+            verdict(allow, logged_in=True, holds=lambda _: True),
+        )
+
+        assert found == (nobody, member_, admin)

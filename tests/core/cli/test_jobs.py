@@ -1,0 +1,237 @@
+"""`flask jobs`, by what it prints."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+import time_machine
+
+from project.core.cli import jobs
+from project.core.clock import now
+from project.core.tasks import leases, task
+
+from ..outbox import bury, put, put_at, row_of, rows
+
+pytestmark = pytest.mark.usefixtures('no_tasks')
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+PIN = '012345'
+
+
+@pytest.fixture
+def run(cli):
+    """Return a function that runs `flask jobs …`."""
+
+    def invoke(*arguments):
+        return cli.invoke(args=['jobs', *map(str, arguments)])
+
+    return invoke
+
+
+@pytest.fixture
+def greet():
+    """A task with a secret."""
+    return task(name='greet', secrets=['pin'])(lambda name='ada', pin=None: None)
+
+
+@pytest.fixture
+def other():
+    """Another one."""
+    return task(name='other')(lambda: None)
+
+
+@pytest.fixture
+def dead(greet):
+    """A dead letter."""
+    found = put(greet, pin=PIN)
+    bury(found)
+    return found
+
+
+def refusal_of(result, code=1):
+    """Return the line that a command refused with."""
+    assert (result.exit_code, result.stdout) == (code, '')
+    return result.stderr.splitlines()[-1]
+
+
+class TestJobsList:
+    def test_prints_a_table(self, run, greet):
+        found = put(greet, pin=PIN)
+
+        head, _, row = run('list').output.splitlines()
+
+        assert head.split() == ['id', 'name', 'state', 'attempts', 'due', 'created_at', 'error']
+        assert row.split()[:4] == [str(found), 'greet', 'waiting', '0']
+        assert row.split()[-1] == '-'
+
+    def test_prints_json(self, run, dead):
+        [found] = json.loads(run('list', '--json').output)
+
+        assert list(found) == ['id', 'name', 'state', 'attempts', 'due', 'created_at', 'error']
+        assert UUID(found['id']) == dead
+        assert (found['state'], found['attempts']) == ('dead', 1)
+        # When it was to be done: that stays, although nobody will do it.
+        assert datetime.fromisoformat(found['due']) == row_of(dead).wanted_at
+        assert found['error'] == 'hopeless'
+
+    def test_lists_what_is_asked_for(self, run, greet, other, dead):
+        named = put(other)
+        put(greet)
+
+        def ids(*options):
+            return [
+                UUID(found['id']) for found in json.loads(run('list', '--json', *options).output)
+            ]
+
+        assert ids('--state', 'dead') == [dead]
+        assert ids('--name', 'other') == [named]
+        assert len(ids('--limit', '2')) == 2
+        assert ids('--name', 'nonsense') == []
+
+    def test_refuses_a_state_that_is_none(self, run):
+        assert "'done' is not one of" in refusal_of(run('list', '--state', 'done'), 2)
+
+
+class TestJobsShow:
+    def test_shows_all_but_secrets(self, run, dead):
+        found = json.loads(run('show', dead, '--json').output)
+
+        assert found['arguments'] == {'name': 'ada', 'pin': '***'}
+        assert found['error'] == 'hopeless'
+        assert found['started_at']
+        assert 'request_id' in found
+
+    def test_prints_a_table(self, run, dead):
+        result = run('show', dead)
+
+        head, _, row = result.output.splitlines()
+        assert head.split()[-2:] == ['arguments', 'error']
+        assert str(dead) in row
+        assert PIN not in result.output
+        assert "'pin': '***'" in row
+
+    def test_refuses_what_is_not_there_in_a_line(self, run):
+        result = run('show', uuid4())
+
+        assert result.stderr == 'Error: task: No such task; what is done is not kept\n'
+        assert result.exit_code == 1
+
+    def test_refuses_what_is_no_id(self, run):
+        assert "'nonsense' is not a valid UUID" in refusal_of(run('show', 'nonsense'), 2)
+
+
+class TestJobsRetry:
+    def test_has_them_tried_again(self, run, greet):
+        ids = [put(greet), put(greet)]
+        [bury(found) for found in ids]
+
+        result = run('retry', *ids)
+
+        assert (result.exit_code, result.output) == (0, '2 task(s) will be tried again.\n')
+        assert {row.state for row in rows()} == {'waiting'}
+
+    def test_has_all_that_were_given_up_tried_again(self, run, dead, other):
+        named = put(other)
+        bury(named)
+
+        assert (
+            run('retry', '--dead', '--name', 'other').output == '1 task(s) will be tried again.\n'
+        )
+        assert row_of(dead).state == 'dead'
+        assert run('retry', '--dead').output == '1 task(s) will be tried again.\n'
+        assert row_of(dead).state == 'waiting'
+
+    def test_refuses_what_runs_in_a_line(self, run, greet):
+        found = put(greet)
+        leases.claim(found, uuid4())
+
+        assert refusal_of(run('retry', found)) == 'Error: task: Running: wait, or end its process'
+        assert row_of(found).state == 'running'
+
+    def test_refuses_what_is_not_there_in_a_line(self, run):
+        assert refusal_of(run('retry', uuid4())).startswith('Error: task: No such task')
+
+
+class TestJobsDiscard:
+    def test_forgets_them(self, run, greet, dead):
+        found = put(greet)
+
+        result = run('discard', found)
+
+        assert (result.exit_code, result.output) == (0, 'Discarded 1 task(s).\n')
+        assert [row.id for row in rows()] == [dead]
+
+    def test_forgets_all_that_were_given_up(self, run, greet, dead, other):
+        waiting, named = put(greet), put(other)
+        bury(named)
+
+        assert run('discard', '--dead', '--name', 'other').output == 'Discarded 1 task(s).\n'
+        assert run('discard', '--dead').output == 'Discarded 1 task(s).\n'
+        assert [row.id for row in rows()] == [waiting]
+
+    def test_only_says_what_it_would_do(self, run, greet, dead):
+        found = put(greet)
+
+        assert run('discard', '--dry-run', found).output == 'Would discard 1 task(s).\n'
+        assert run('discard', '--dry-run', '--dead').output == 'Would discard 1 task(s).\n'
+        assert len(rows()) == 2
+
+    def test_refuses_what_runs_in_a_line(self, run, greet):
+        found = put(greet)
+        leases.claim(found, uuid4())
+
+        assert refusal_of(run('discard', found)) == 'Error: task: Running: wait, or end its process'
+        assert rows()
+
+    @pytest.mark.parametrize('dry', [(), ('--dry-run',)])
+    def test_refuses_what_is_not_there_in_a_line(self, run, dry):
+        assert refusal_of(run('discard', uuid4(), *dry)).startswith('Error: task: No such task')
+
+
+class TestRefuseUnclear:
+    @pytest.mark.parametrize('command', ['retry', 'discard'])
+    @pytest.mark.parametrize(
+        ('arguments', 'said'),
+        [
+            ([], 'Error: Name tasks by their ids, or say --dead.'),
+            ([UUID(int=1), '--dead'], 'Error: Name tasks by their ids, or say --dead.'),
+            ([UUID(int=1), '--name', 'greet'], 'Error: --name goes with --dead.'),
+        ],
+    )
+    def test_wants_ids_or_all_that_were_given_up(self, run, dead, command, arguments, said):
+        assert refusal_of(run(command, *arguments), 2) == said
+        assert row_of(dead).state == 'dead'
+
+
+class TestJobsWork:
+    @pytest.mark.parametrize(('options', 'count'), [((), None), (('--concurrency', 3), 3)])
+    def test_works_until_it_is_told_to_end(self, app, cli, run, monkeypatch, options, count):
+        asked = []
+        monkeypatch.setattr(jobs, 'serve_until_told', lambda *asked_for: asked.append(asked_for))
+
+        assert run('work', *options).exit_code == 0
+
+        assert asked == [(app, count)]
+
+    @pytest.mark.parametrize('count', ['0', '65', 'many'])
+    def test_refuses_a_number_that_is_none(self, run, count):
+        assert run('work', '--concurrency', count).exit_code == 2
+
+
+class TestJobsStats:
+    @time_machine.travel(NOON, tick=False)
+    def test_counts_by_name_and_state(self, run, dead, greet, other):
+        put_at(now() - timedelta(seconds=7), greet)
+        put(other)
+
+        assert json.loads(run('stats', '--json').output) == [
+            {'name': 'greet', 'waiting': 1, 'sent': 0, 'running': 0, 'dead': 1, 'delay': 7},
+            {'name': 'other', 'waiting': 1, 'sent': 0, 'running': 0, 'dead': 0, 'delay': 0},
+        ]
+
+    def test_prints_a_table(self, run, dead):
+        head, _, row = run('stats').output.splitlines()
+
+        assert head.split() == ['name', 'waiting', 'sent', 'running', 'dead', 'delay']
+        assert row.split() == ['greet', '0', '0', '0', '1', '0']

@@ -1,0 +1,58 @@
+"""`flask mail`, by what it prints and writes."""
+
+import json
+
+import pytest
+
+from project.core.mail.previews import mail_names
+
+
+@pytest.fixture
+def run(cli):
+    """Return a function that runs `flask mail …`."""
+
+    def invoke(*arguments):
+        return cli.invoke(args=['mail', *map(str, arguments)])
+
+    return invoke
+
+
+class TestMailList:
+    def test_prints_json(self, run):
+        rows = json.loads(run('list', '--json').output)
+
+        assert [row['name'] for row in rows] == mail_names()
+
+    def test_prints_a_table(self, run):
+        head, _, *rows = run('list').output.splitlines()
+
+        assert head.strip() == 'name'
+        assert [row.strip() for row in rows] == mail_names()
+
+
+class TestMailPreview:
+    @pytest.mark.parametrize('name', ['verification', 'already_registered', 'password_changed'])
+    def test_writes_every_mail_and_says_where(self, run, tmp_path, name):
+        result = run('preview', name, '--folder', tmp_path / 'new')
+
+        paths = [tmp_path / 'new' / f'{name}.{ending}' for ending in ('html', 'txt', 'eml')]
+        assert result.exit_code == 0
+        assert result.output.splitlines() == [str(path) for path in paths]
+        assert all(path.read_bytes() for path in paths)
+
+    @pytest.mark.parametrize('name', ['nonsense', '../verification', 'base.html'])
+    def test_refuses_what_no_feature_sends_in_a_line(self, run, tmp_path, name):
+        result = run('preview', name, '--folder', tmp_path / 'new')
+
+        assert (result.exit_code, result.stdout) == (1, '')
+        assert result.stderr == 'Error: mail: No such mail\n'
+        assert not (tmp_path / 'new').exists()
+
+    def test_refuses_in_a_line_where_it_cannot_write(self, run, tmp_path):
+        (tmp_path / 'file').touch()
+
+        result = run('preview', 'verification', '--folder', tmp_path / 'file' / 'in')
+
+        assert result.exit_code == 1
+        assert len(result.stderr.splitlines()) == 1
+        assert 'Not a directory' in result.stderr

@@ -1,0 +1,34 @@
+"""`flask secret-key`."""
+
+import os
+import re
+import subprocess
+import sys
+
+from click.testing import CliRunner
+
+from project.core.cli.secret_key import secret_key
+
+
+class TestSecretKey:
+    def test_prints_256_random_bits(self):
+        keys = {CliRunner().invoke(secret_key).output for _ in range(3)}
+
+        assert len(keys) == 3
+        assert all(re.fullmatch(r'[0-9a-f]{64}\n', key) for key in keys)
+
+    def test_needs_no_configuration(self, tmp_path):
+        # Nothing of ours in the environment, and nothing to find where it runs.
+        environment = {'PATH': os.environ['PATH'], 'FLASK_SKIP_DOTENV': '1'}
+
+        done = subprocess.run(
+            [sys.executable, '-m', 'flask', 'secret-key'],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+        assert (done.returncode, done.stderr) == (0, '')
+        assert re.fullmatch(r'[0-9a-f]{64}\n', done.stdout)

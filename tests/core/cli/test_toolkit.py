@@ -1,0 +1,236 @@
+"""Commands: one line for a refusal, tables for people, JSON for programs."""
+
+import io
+import json
+import sys
+from datetime import UTC, datetime
+from uuid import UUID
+
+import click
+import pytest
+from click.testing import CliRunner
+from marshmallow import ValidationError
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from project.core.cli.toolkit import (
+    Address,
+    FeatureGroup,
+    as_json,
+    counting,
+    dry_run,
+    show,
+    top_level,
+)
+from project.core.errors import Conflict, StorageFull, Unavailable
+from project.core.request_context import current_origin
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+class NameTaken(Conflict):
+    field, reason = 'name', 'Already taken'
+
+
+@pytest.fixture
+def run(app, cli):
+    """Return a function that runs a function as a command of a feature."""
+
+    def invoke(function, *arguments):
+        group = FeatureGroup('boats')
+        command = function if isinstance(function, click.Command) else None
+        if command is None:
+            group.command('do')(function)
+        else:
+            group.add_command(command, 'do')
+        return cli.invoke(group, ['do', *arguments])
+
+    return invoke
+
+
+def raiser(error):
+    def do():
+        raise error
+
+    return do
+
+
+class TestAddress:
+    def test_is_taken_in_the_form_it_is_written_to(self, run):
+        @click.argument('address', type=Address())
+        def do(address):
+            click.echo(address)
+
+        assert run(do, 'Ada@EXAMPLE.com').output == 'Ada@example.com\n'
+
+    def test_is_refused_when_it_is_none(self, run):
+        result = run(click.argument('address', type=Address())(lambda address: None), 'ada')
+
+        assert result.exit_code == 2
+        assert "'ada' is not a mail address" in result.stderr
+
+
+class TestRefusing:
+    @pytest.mark.parametrize(
+        ('error', 'line'),
+        [
+            (NameTaken(), 'name: Already taken'),
+            (Unavailable('the disk is gone'), 'the disk is gone'),
+            (StorageFull(), 'Insufficient Storage'),
+            (PermissionError(13, 'Permission denied', '/a/b'), '/a/b: Permission denied'),
+            (ConnectionRefusedError(111, 'Connection refused'), 'Connection refused'),
+            (OSError('unknown mount'), 'unknown mount'),
+            (TimeoutError(), 'TimeoutError'),
+            (
+                OperationalError('SELECT x', {}, Exception('no such table\nmore')),
+                'no such table (is the database up, and upgraded?)',
+            ),
+            (
+                ProgrammingError('SELECT x', {}, Exception('relation missing')),
+                'relation missing (is the database up, and upgraded?)',
+            ),
+            (
+                ValidationError({'name': ['Too long.', 'No.'], 'size': ['Small.']}),
+                'name: Too long. No.; size: Small.',
+            ),
+        ],
+    )
+    def test_says_in_one_line_why_not(self, run, error, line):
+        result = run(raiser(error))
+
+        assert result.exit_code == 1
+        assert result.stdout == ''
+        assert result.stderr == f'Error: {line}\n'
+
+    def test_says_nothing_to_who_does_not_listen(self, run):
+        result = run(raiser(BrokenPipeError(32, 'Broken pipe')))
+
+        assert (result.exit_code, result.stderr) == (1, '')
+
+    def test_leaves_a_bug_a_bug(self, run):
+        assert isinstance(run(raiser(ZeroDivisionError())).exception, ZeroDivisionError)
+
+    def test_says_where_the_work_comes_from(self, run):
+        origins = []
+
+        assert run(lambda: origins.append(current_origin())).exit_code == 0
+        assert (origins[0].request_id, origins[0].user_agent) == ('cli', 'flask')
+
+
+class TestTopLevel:
+    def test_makes_a_command_that_refuses_alike(self, app, cli):
+        @top_level('sink')
+        def sink():
+            """Sink it."""
+            raise NameTaken
+
+        result = cli.invoke(sink)
+
+        assert sink.name == 'sink'
+        assert (result.exit_code, result.stderr) == (1, 'Error: name: Already taken\n')
+
+
+class TestDryRun:
+    def test_is_off_unless_asked_for(self, run):
+        do = click.command()(dry_run(lambda dry_run: click.echo(dry_run)))
+
+        assert run(do).output == 'False\n'
+        assert run(do, '--dry-run').output == 'True\n'
+
+
+class TestAsJson:
+    def test_is_off_unless_asked_for(self, run):
+        do = click.command()(as_json(lambda as_json: click.echo(as_json)))
+
+        assert run(do).output == 'False\n'
+        assert run(do, '--json').output == 'True\n'
+
+
+ROWS = [
+    {'id': UUID(int=1), 'name': 'Ada', 'at': NOON, 'roles': ['admin', 'member'], 'hidden': 'x'},
+    {'id': UUID(int=2), 'name': None, 'at': None, 'roles': [], 'hidden': 'x'},
+]
+COLUMNS = ('name', 'at', 'roles')
+
+
+def shown(rows, columns=COLUMNS, **options):
+    def do():
+        show(rows, columns, **{'as_json': False, **options})
+
+    result = CliRunner().invoke(click.command()(do))
+    assert result.exit_code == 0
+    return result.output
+
+
+class TestShow:
+    def test_prints_a_table(self):
+        head, rule, first, second = shown(ROWS).splitlines()
+
+        assert head.split() == ['name', 'at', 'roles']
+        assert set(rule.strip()) == {'─'}
+        assert first.split() == ['Ada', '2026-11-23', '12:00:00+00:00', 'admin', 'member']
+        assert second.split() == ['-', '-']
+
+    def test_prints_json_for_programs(self):
+        assert json.loads(shown(ROWS, as_json=True)) == [
+            {'name': 'Ada', 'at': '2026-11-23T12:00:00Z', 'roles': ['admin', 'member']},
+            {'name': None, 'at': None, 'roles': []},
+        ]
+
+    def test_prints_the_only_one_by_itself(self):
+        assert json.loads(shown(ROWS[:1], ('name',), as_json=True, one=True)) == {'name': 'Ada'}
+
+    def test_prints_nothing_but_the_head_where_there_is_nothing(self):
+        assert shown([]).splitlines()[0].split() == ['name', 'at', 'roles']
+        assert json.loads(shown([], as_json=True)) == []
+
+    def test_cuts_nothing_that_is_piped_away(self):
+        long = 'x' * 500
+
+        assert long in shown([{'name': long}], ('name',))
+
+    def test_fits_a_terminal(self, monkeypatch):
+        class Terminal(io.StringIO):
+            def isatty(self):
+                return True
+
+        monkeypatch.setenv('COLUMNS', '40')
+        monkeypatch.setenv('TERM', 'dumb')
+        monkeypatch.setattr(sys, 'stdout', Terminal())
+        show([{'name': 'x' * 500}], ('name',), as_json=False)
+
+        assert max(map(len, sys.stdout.getvalue().splitlines())) <= 80
+
+    def test_takes_no_name_for_markup(self):
+        assert '[red]Ada[/red]' in shown([{'name': '[red]Ada[/red]'}], ('name',))
+
+    @pytest.mark.parametrize('char', ['\x1b', '\x9b', '\r', '\n', '\u202e', '\x07', '\u2028'])
+    def test_lets_no_name_move_the_cursor(self, char):
+        output = shown([{'name': f'a{char}[2Jb'}], ('name',))
+
+        assert 'a\N{REPLACEMENT CHARACTER}[2Jb' in output
+        assert len(output.splitlines()) == 3
+
+    @pytest.mark.parametrize('char', ['\x1b', '\r', '\n', '\u202e'])
+    def test_lets_no_name_in_a_list_move_it_either(self, char):
+        output = shown([{'name': [f'a{char}b']}], ('name',))
+
+        assert char not in output.splitlines()[2]
+        assert 'a\N{REPLACEMENT CHARACTER}b' in output
+
+
+class TestCounting:
+    def test_passes_things_on_and_prints_nothing_where_nobody_watches(self, capsys):
+        assert list(counting('Sweeping', iter(range(5)))) == [0, 1, 2, 3, 4]
+
+        assert capsys.readouterr() == ('', '')
+
+    def test_counts_where_a_person_is_watching(self, monkeypatch):
+        class Terminal(io.StringIO):
+            def isatty(self):
+                return True
+
+        monkeypatch.setenv('TERM', 'xterm')
+        monkeypatch.setattr(sys, 'stderr', Terminal())
+
+        assert list(counting('Sweeping', range(1234))) == list(range(1234))
+        assert 'Sweeping 1,234' in sys.stderr.getvalue()

@@ -1,0 +1,35 @@
+"""What the tests of the lasting things share."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import Column, Integer, MetaData, String, Table, Uuid
+
+from project.core.database import session
+from project.core.database.session import db
+from project.core.database.types import UTCDateTime, Words
+
+
+@pytest.fixture
+def things(transaction: None) -> Table:
+    """A table that exists for the length of a test, and that no migration knows."""
+    table = Table(
+        'things',
+        MetaData(naming_convention=session.NAMING),
+        Column('id', Integer, primary_key=True),
+        Column('uuid', Uuid, nullable=False, unique=True),
+        Column('name', String(50), nullable=False),
+        Column('size', Integer, nullable=False),
+        Column('created_at', UTCDateTime),
+        Column('words', Words),
+    )
+    table.create(db.engines[None])
+    return table
+
+
+def in_transaction() -> bool:
+    """Ask the driver, who knows what is on the wire, whether the session is in a transaction."""
+    connection: Any = db.session.connection().connection.driver_connection
+    if db.engine.dialect.name == 'sqlite':
+        return bool(connection.in_transaction)
+    return connection.info.transaction_status.name != 'IDLE'

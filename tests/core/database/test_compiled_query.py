@@ -1,0 +1,136 @@
+"""Queries on the driver: the same answers as SQLAlchemy's own, on an engine that no test holds."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import column, event, select, table
+from sqlalchemy.exc import SQLAlchemyError
+
+from project.auth.models import LIVE, OF_USER
+from project.core.clock import now
+from project.core.database.compiled_query import Query
+from project.core.database.keyset_pagination import PageRequest
+from project.core.database.session import atomic, db
+from project.core.security.tokens import new_token, token_hash
+from project.files.models import MINE, File
+from project.files.service import list_files
+from project.users.models import BY_EMAIL, BY_ID, BY_USERNAME, PROFILE, User
+from project.users.service import list_users
+from tests.auth.factories import SessionFactory
+from tests.files.factories import FileFactory
+from tests.separate_app import application
+from tests.users.factories import UserFactory
+
+TOKEN = new_token('pst')
+
+
+@pytest.fixture(scope='module')
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+    """An application of one's own, with a user who has a session and a file."""
+    with application(tmp_path_factory.mktemp('reading'), 'reading') as app:
+        db.create_all()
+        user = UserFactory(username='ada', roles=['member', 'admin'], last_login=now())
+        SessionFactory(token=TOKEN, user=user)
+        FileFactory(owner=user)
+        for number in range(5):
+            UserFactory(username=f'other{number}')
+        db.session.remove()
+        yield app
+
+
+def values_of(user: Any, file: Any) -> list[tuple[Query, dict[str, Any]]]:
+    """Return every query that features keep, and values that find something."""
+    return [
+        (BY_ID, {'id': user.id}),
+        (BY_USERNAME, {'username': 'ada'}),
+        (BY_EMAIL, {'email_key': 'ada@example.com'}),
+        (PROFILE, {'username': 'ada'}),
+        (LIVE, {'token_hash': token_hash(TOKEN), 'moment': now()}),
+        (MINE, {'owner_id': user.id, 'id': file.id}),
+        (Query(OF_USER), {'user_id': user.id, 'current': file.id, 'moment': now()}),
+    ]
+
+
+class TestAll:
+    def test_gives_what_sqlalchemy_gives(self, own: Flask) -> None:
+        with own.app_context():
+            user = User.find_by_username('ada')
+            assert user is not None
+            file = db.session.scalars(select(File)).one()
+            for query, values in values_of(user, file):
+                by_driver = query.all(**values)
+                with atomic():
+                    by_sqlalchemy = query.all(**values)
+
+                assert len(by_driver) == 1
+                assert by_driver == by_sqlalchemy
+                assert [type(cell) for cell in by_driver[0]] == [
+                    type(cell) for cell in by_sqlalchemy[0]
+                ]
+
+    def test_turns_pages_by_the_driver_too(self, own: Flask) -> None:
+        with own.app_context():
+            first = list_users(PageRequest(limit=4, sort='-created_at'))
+            second = list_users(PageRequest(limit=4, sort='-created_at', cursor=first.next))
+            files = list_files(User.find_by_username('ada').id, PageRequest())  # type: ignore[union-attr]
+
+        names = [row.username for row in (*first.items, *second.items)]
+        assert sorted(names) == ['ada', *(f'other{number}' for number in range(5))]
+        assert second.next is None
+        assert len(files.items) == 1
+
+    def test_runs_past_sqlalchemy_and_opens_no_session(self, own: Flask) -> None:
+        seen: list[str] = []
+
+        def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+            seen.append(statement)
+
+        with own.app_context():
+            event.listen(db.engine, 'before_cursor_execute', note)
+            try:
+                assert BY_USERNAME.first(username='ada') is not None
+            finally:
+                event.remove(db.engine, 'before_cursor_execute', note)
+
+            assert seen == []
+            assert not db.session.registry.has()
+
+    def test_sees_what_its_own_transaction_wrote(self, own: Flask) -> None:
+        def write_and_fail() -> None:
+            with atomic():
+                db.session.add(User(username='eve', email='e@x.org', email_key='e@x.org'))
+                assert BY_USERNAME.first(username='eve') is not None
+                raise ZeroDivisionError
+
+        with own.app_context(), pytest.raises(ZeroDivisionError):
+            write_and_fail()
+
+        with own.app_context():
+            assert BY_USERNAME.first(username='eve') is None
+
+    def test_recovers_from_a_connection_that_was_lost(self, own: Flask) -> None:
+        with own.app_context():
+            BY_USERNAME.first(username='ada')
+            if db.engine.dialect.name == 'postgresql':
+                with db.engine.connect() as other:
+                    other.exec_driver_sql(
+                        'SELECT pg_terminate_backend(pid) FROM pg_stat_activity '
+                        'WHERE datname = current_database() AND pid != pg_backend_pid()'
+                    )
+            found = BY_USERNAME.first(username='ada')
+
+            assert found is not None
+
+    def test_fails_as_sqlalchemy_fails(self, own: Flask) -> None:
+        query = Query(select(column('name')).select_from(table('nothing')))
+
+        with own.app_context(), pytest.raises(SQLAlchemyError):
+            query.all()
+
+
+class TestFirst:
+    def test_is_none_where_there_is_nothing(self, own: Flask) -> None:
+        with own.app_context():
+            assert BY_USERNAME.first(username='nobody') is None

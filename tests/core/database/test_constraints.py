@@ -1,0 +1,66 @@
+"""Unique constraints as judges."""
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from project.core.clock import now
+from project.core.database.constraints import refuse_duplicates
+from project.core.database.session import atomic, db
+from project.core.errors import Conflict
+from project.core.throttling import Guess
+from project.users.models import User
+
+
+class NameTaken(Conflict):
+    field = 'username'
+
+
+class EmailTaken(Conflict):
+    field = 'email'
+
+
+def add_user(username, email, **changes):
+    values = {'username': username, 'email': email, 'email_key': email, 'version': 1, **changes}
+    with atomic(), refuse_duplicates(username=NameTaken, email_key=EmailTaken):
+        db.session.add(User(**values))
+
+
+class TestRefuseDuplicates:
+    def test_writes_what_the_block_added(self):
+        add_user('ada', 'ada@example.com')
+
+        assert User.find_by_username('ada').email == 'ada@example.com'
+
+    def test_refuses_in_the_words_given_for_the_column(self):
+        add_user('ada', 'ada@example.com')
+
+        with pytest.raises(NameTaken):
+            add_user('ada', 'eve@example.com')
+        with pytest.raises(EmailTaken):
+            add_user('eve', 'ada@example.com')
+        assert User.find_by_username('eve') is None
+
+    def test_is_not_misled_by_what_was_typed(self):
+        add_user('ada', 'username@example.com')
+
+        with pytest.raises(EmailTaken):
+            add_user('eve', 'username@example.com')
+
+    def test_leaves_other_violations_as_they_are(self):
+        with (
+            pytest.raises(IntegrityError),
+            atomic(),
+            refuse_duplicates(username=NameTaken, email_key=EmailTaken),
+        ):
+            db.session.add(User(username='ada', email='a@example.com', email_key=None))
+
+    def test_leaves_constraints_alone_that_nobody_gave_words_for(self):
+        def add():
+            with atomic(), refuse_duplicates(username=NameTaken):
+                db.session.add(Guess(kind='pin', target='x', spent=1, until=now()))
+
+        add()
+        db.session.expunge_all()
+
+        with pytest.raises(IntegrityError):
+            add()

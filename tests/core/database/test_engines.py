@@ -1,0 +1,222 @@
+"""What the databases are told."""
+
+import sqlite3
+from contextlib import closing
+from weakref import WeakSet
+
+import pytest
+from psycopg.errors import AdminShutdown, DiskFull
+from sqlalchemy import StaticPool, create_engine, text
+from sqlalchemy.exc import OperationalError
+
+from project.core.database import engines
+
+SQLITE = {'SQLALCHEMY_DATABASE_URI': 'sqlite://'}
+POSTGRESQL = {'SQLALCHEMY_DATABASE_URI': 'postgresql://ada@127.0.0.1/ada'}
+
+
+class TestOptions:
+    @pytest.mark.parametrize('config', [SQLITE, POSTGRESQL])
+    def test_read_without_a_transaction(self, config):
+        assert engines.options(config)['isolation_level'] == 'AUTOCOMMIT'
+
+    @pytest.mark.parametrize('url', ['sqlite://', 'sqlite:///:memory:'])
+    def test_keep_a_database_in_memory_on_one_connection(self, url):
+        options = engines.options({'SQLALCHEMY_DATABASE_URI': url})
+
+        assert options['poolclass'] is StaticPool
+        assert options['connect_args'] == {'check_same_thread': False}
+
+    def test_make_the_folder_of_a_file(self, tmp_path):
+        path = tmp_path / 'a' / 'b' / 'db'
+
+        options = engines.options({'SQLALCHEMY_DATABASE_URI': f'sqlite:///{path}'})
+
+        assert path.parent.is_dir()
+        assert 'poolclass' not in options
+
+    def test_let_postgresql_end_what_would_hold_a_worker(self):
+        options = engines.options(POSTGRESQL)
+
+        assert '-c statement_timeout=30000' in options['connect_args']['options']
+        assert '-c lock_timeout=5000' in options['connect_args']['options']
+        assert '-c idle_in_transaction_session_timeout=60000' in options['connect_args']['options']
+        assert options['pool_timeout'] == 5
+
+    def test_let_nobody_wait_for_a_postgresql_that_is_gone_without_a_word(self):
+        arguments = engines.options(POSTGRESQL)['connect_args']
+
+        probed = arguments['keepalives_idle'] + (
+            arguments['keepalives_interval'] * arguments['keepalives_count']
+        )
+        assert probed <= 30
+        assert arguments['tcp_user_timeout'] <= 30_000
+        assert arguments['connect_timeout'] == 5
+
+    def test_let_no_parameter_into_an_error(self):
+        engine = create_engine('sqlite://', **engines.options(SQLITE))
+
+        with engine.connect() as connection, pytest.raises(OperationalError) as error:
+            connection.execute(text('SELECT :pin FROM nothing'), {'pin': 's3cret'})
+        engine.dispose()
+
+        assert 's3cret' not in str(error.value)
+
+    def test_give_way_to_what_is_configured(self):
+        config = {**POSTGRESQL, 'SQLALCHEMY_ENGINE_OPTIONS': {'pool_size': 3}}
+
+        assert engines.options(config)['pool_size'] == 3
+        assert engines.options(config)['max_overflow'] == 10
+
+
+class TestIsDiskFull:
+    @pytest.mark.parametrize(
+        ('cause', 'full'),
+        [
+            (DiskFull('could not extend file'), True),
+            (AdminShutdown('terminating connection'), False),
+            (sqlite3.OperationalError('database is locked'), False),
+            (None, False),
+        ],
+    )
+    def test_tells_it_from_all_else(self, cause, full):
+        assert engines.is_disk_full(OperationalError('INSERT', {}, cause)) is full
+
+    def test_takes_an_error_that_is_no_database_s(self):
+        assert not engines.is_disk_full(ValueError())
+
+
+class TestWriting:
+    @pytest.mark.parametrize(
+        ('url', 'level'),
+        [('sqlite://', 'SERIALIZABLE'), ('postgresql://', 'READ COMMITTED')],
+    )
+    def test_wants_a_real_transaction(self, url, level):
+        assert engines.writing(create_engine(url)) == {'isolation_level': level}
+
+
+class TestPrepare:
+    def test_makes_sqlite_durable_and_strict(self, tmp_path):
+        engine = create_engine(f'sqlite:///{tmp_path}/db', isolation_level='AUTOCOMMIT')
+        engines.prepare(engine)
+
+        with engine.connect() as connection:
+            told = {
+                name: connection.exec_driver_sql(f'PRAGMA {name}').scalar()
+                for name in ('journal_mode', 'synchronous', 'foreign_keys', 'busy_timeout')
+            }
+        engine.dispose()
+
+        full = 2
+        assert told == {
+            'journal_mode': 'wal',
+            'synchronous': full,
+            'foreign_keys': 1,
+            'busy_timeout': 5000,
+        }
+
+
+class TestBroken:
+    """Connections of SQLite's that never recover."""
+
+    @pytest.fixture
+    def engine(self, tmp_path):
+        """An engine whose first connection was opened in the moment of a fault."""
+        path = tmp_path / 'db'
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute('PRAGMA journal_mode=WAL')
+            connection.execute('CREATE TABLE things (id INTEGER)')
+        modes = iter(['ro', 'rwc', 'rwc'])
+
+        def connect():
+            return sqlite3.connect(f'file:{path}?mode={next(modes)}', uri=True)
+
+        options = engines.options({'SQLALCHEMY_DATABASE_URI': f'sqlite:///{path}'})
+        engine = create_engine(f'sqlite:///{path}', creator=connect, **options)
+        engines.prepare(engine)
+        yield engine
+        engine.dispose()
+
+    def write(self, engine):
+        """Write, in a transaction."""
+        connection = engine.connect().execution_options(**engines.writing(engine))
+        with connection, connection.begin():
+            connection.execute(text('INSERT INTO things VALUES (1)'))
+
+    def test_are_not_used_again(self, engine):
+        with pytest.raises(OperationalError):
+            self.write(engine)
+
+        self.write(engine)
+
+        with engine.connect() as connection:
+            assert connection.execute(text('SELECT count(*) FROM things')).scalar() == 1
+
+    def test_are_all_closed_at_once_for_what_they_share(self, tmp_path):
+        path, is_faulty, opened = tmp_path / 'db', True, WeakSet()
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute('PRAGMA journal_mode=WAL')
+            connection.execute('CREATE TABLE things (id INTEGER)')
+
+        class Shared(sqlite3.Connection):
+            """As SQLite has it with its index: open for reading only, until nobody has it open."""
+
+            def close(self):
+                opened.discard(self)
+                super().close()
+
+        def connect():
+            mode = 'ro' if is_faulty or opened else 'rwc'
+            made = sqlite3.connect(f'file:{path}?mode={mode}', uri=True, factory=Shared,
+                                   check_same_thread=False)  # fmt: skip
+            opened.add(made)
+            return made
+
+        options = engines.options({'SQLALCHEMY_DATABASE_URI': f'sqlite:///{path}'})
+        engine = create_engine(f'sqlite:///{path}', creator=connect, **options)
+        engines.prepare(engine)
+        with engine.connect(), engine.connect(), engine.connect():
+            is_faulty = False
+        with pytest.raises(OperationalError):
+            self.write(engine)
+
+        self.write(engine)
+        engine.dispose()
+
+    @pytest.mark.parametrize('place', [0, 4096], ids=['its head', 'a table'])
+    def test_are_those_of_a_file_that_makes_no_sense(self, tmp_path, place):
+        path = tmp_path / 'db'
+        options = engines.options({'SQLALCHEMY_DATABASE_URI': f'sqlite:///{path}'})
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute('CREATE TABLE things (id INTEGER)')
+        with path.open('r+b') as file:
+            file.seek(place)
+            file.write(b'?' * 4096)
+        engine = create_engine(f'sqlite:///{path}', **options)
+        engines.prepare(engine)
+
+        with pytest.raises(OperationalError) as error, engine.connect() as connection:
+            connection.execute(text('SELECT * FROM things'))
+        engine.dispose()
+
+        assert isinstance(error.value.__cause__, sqlite3.DatabaseError)
+
+    def test_are_none_for_what_a_statement_did_wrong(self, engine):
+        with engine.connect() as connection:
+            with pytest.raises(OperationalError):
+                connection.execute(text('SELECT * FROM nothing'))
+
+            assert not connection.invalidated
+
+    def test_are_kept_in_memory_where_all_would_be_lost(self):
+        engine = create_engine('sqlite://', **engines.options(SQLITE))
+        engines.prepare(engine)
+        with engine.connect() as connection:
+            connection.execute(text('CREATE TABLE things (id INTEGER)'))
+            connection.execute(text('PRAGMA query_only=ON'))
+
+            with pytest.raises(OperationalError):
+                connection.execute(text('INSERT INTO things VALUES (1)'))
+
+            assert not connection.invalidated
+        engine.dispose()

@@ -1,0 +1,233 @@
+"""Lists page by page."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import chain
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import delete, insert, select
+
+from project.core.database.keyset_pagination import CursorInvalid, Keyset, PageRequest
+from project.core.database.session import atomic, db
+from project.core.security.signing import sign
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+SORTS = ('id', 'uuid', 'name', 'size', 'created_at')
+ORDERS = [order for name in SORTS for order in (name, f'-{name}')]
+
+
+@pytest.fixture
+def listed(things):
+    """Return the list of things, in any order."""
+    sorts = {name: things.c[name] for name in SORTS}
+    return Keyset('things', sorts=sorts, key=things.c.id, default='id')
+
+
+@pytest.fixture
+def add(things):
+    """Return a function that adds a thing and returns its id."""
+
+    def one(name='x', size=0, created_at=NOON, **values):
+        values = {'uuid': uuid4(), 'name': name, 'size': size, 'created_at': created_at, **values}
+        with atomic():
+            row = db.session.execute(insert(things).values(values).returning(things.c.id))
+            return row.scalar_one()
+
+    return one
+
+
+@pytest.fixture
+def remove(things):
+    """Return a function that removes a thing."""
+
+    @atomic()
+    def one(thing_id):
+        db.session.execute(delete(things).where(things.c.id == thing_id))
+
+    return one
+
+
+def pages(listed: Keyset, statement, **request) -> Iterator[list[int]]:
+    """Give the ids of each page, to the last; a list that goes round in circles fails."""
+    cursor = None
+    for _ in range(20):
+        page = listed.page(statement, PageRequest(cursor=cursor, **request))
+        yield [row.id for row in page.items]
+        cursor = page.next
+        if cursor is None:
+            return
+    raise AssertionError('there is no last page')
+
+
+class TestPage:
+    @pytest.mark.parametrize('order', ORDERS)
+    def test_gives_every_row_once_in_every_order(self, listed, things, add, order):
+        for number in range(11):
+            # Everything but the ids ties.
+            add(name='ab'[number % 2], size=number // 3, created_at=NOON + timedelta(number // 4))
+        column = things.c[order.removeprefix('-')]
+        sign = -1 if order.startswith('-') else 1
+        rows = db.session.execute(select(things.c.id, column.label('value'))).all()
+
+        found = list(pages(listed, select(things), limit=3, sort=order))
+
+        assert [len(page) for page in found] == [3, 3, 3, 2]
+        assert list(chain(*found)) == [
+            row.id for row in sorted(rows, key=lambda row: (row.value, row.id))[::sign]
+        ]
+
+    def test_is_the_whole_list_where_it_fits(self, listed, things, add):
+        ids = [add(), add(), add()]
+
+        page = listed.page(select(things), PageRequest(limit=3))
+
+        assert [row.id for row in page.items] == ids
+        assert page.next is None
+
+    def test_is_empty_where_there_is_nothing(self, listed, things):
+        page = listed.page(select(things), PageRequest(limit=3))
+
+        assert list(page.items) == []
+        assert page.next is None
+
+    def test_begins_with_the_default_order(self, things, add):
+        ids = [add(), add()]
+        newest = Keyset('things', sorts={'id': things.c.id}, key=things.c.id, default='-id')
+
+        page = newest.page(select(things), PageRequest())
+
+        assert [row.id for row in page.items] == ids[::-1]
+
+    def test_pages_by_a_key_that_is_no_number(self, things, add):
+        ids = {add() for _ in range(5)}
+        by_uuid = Keyset('t', sorts={'name': things.c.name}, key=things.c.uuid, default='name')
+
+        found = list(pages(by_uuid, select(things), limit=2))
+
+        assert [len(page) for page in found] == [2, 2, 1]
+        assert set(chain(*found)) == ids
+
+    @pytest.mark.parametrize('order', ['size', '-size'])
+    def test_neither_repeats_nor_hides_when_rows_come_and_go(
+        self, listed, things, add, remove, order
+    ):
+        ids = [add(size=size) for size in (1, 1, 2, 2, 3, 3)]
+        expected = ids if order == 'size' else ids[::-1]
+        walk = pages(listed, select(things), limit=2, sort=order)
+
+        first = next(walk)
+        remove(first[-1])
+        remove(expected[3])
+        add(size=0 if order == 'size' else 9)
+        rest = list(chain(*walk))
+
+        assert first == expected[:2]
+        assert rest == [expected[2], *expected[4:]]
+
+    def test_shows_what_was_added_further_on(self, listed, things, add):
+        ids = [add(size=1), add(size=2), add(size=4)]
+        walk = pages(listed, select(things), limit=2, sort='size')
+
+        first = next(walk)
+        late = add(size=3)
+
+        assert first == ids[:2]
+        assert list(walk) == [[late, ids[2]]]
+
+    def test_is_one_statement_on_every_page(self, listed, things, add, queries):
+        for _ in range(5):
+            add()
+
+        with queries(max=3) as statements:
+            assert len(list(pages(listed, select(things), limit=2))) == 3
+        assert len(statements) == 3
+
+    @settings(
+        max_examples=25,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture],
+    )
+    @given(
+        sizes=st.lists(st.integers(-3, 3), max_size=12),
+        limit=st.integers(1, 5),
+        order=st.sampled_from(['size', '-size']),
+    )
+    def test_holds_for_any_rows_and_any_limit(self, listed, things, sizes, limit, order):
+        with atomic():
+            db.session.execute(delete(things))
+            if sizes:
+                rows = [{'uuid': uuid4(), 'name': '', 'size': size} for size in sizes]
+                db.session.execute(insert(things), rows)
+
+        found = list(chain(*pages(listed, select(things), limit=limit, sort=order)))
+
+        by_id = dict(db.session.execute(select(things.c.id, things.c.size)).all())
+        assert len(set(found)) == len(found) == len(sizes)
+        assert [by_id[i] for i in found] == sorted(sizes, reverse=order == '-size')
+
+
+class TestCursor:
+    @pytest.fixture
+    def cursor(self, listed, things, add):
+        for number in range(5):
+            add(size=number)
+        return listed.page(select(things), PageRequest(limit=2, sort='size')).next
+
+    def refused(self, listed, things, **request):
+        with pytest.raises(CursorInvalid) as refusal:
+            listed.page(select(things), PageRequest(**request))
+        assert refusal.value.http_code == 422
+        return list(refusal.value.data) == ['cursor']
+
+    def test_works_with_another_limit(self, listed, things, cursor):
+        page = listed.page(select(things), PageRequest(limit=50, sort='size', cursor=cursor))
+
+        assert [row.size for row in page.items] == [2, 3, 4]
+
+    def test_is_opaque_text_for_urls(self, cursor):
+        assert cursor.isascii()
+        assert not set(cursor) & set('/+=&?# ')
+
+    def test_is_refused_in_another_order(self, listed, things, cursor):
+        assert self.refused(listed, things, cursor=cursor, sort='-size')
+        assert self.refused(listed, things, cursor=cursor, sort='name')
+        assert self.refused(listed, things, cursor=cursor)
+
+    def test_is_refused_with_other_filters(self, listed, things, cursor):
+        assert self.refused(listed, things, cursor=cursor, sort='size', filters={'name': 'x'})
+
+    def test_is_bound_to_filters_of_every_type(self, listed, things, cursor):
+        filters = {'id': UUID(int=1), 'since': NOON, 'tags': 'a', 'trashed': True}
+        request = {'limit': 2, 'sort': 'size'}
+        cursor = listed.page(select(things), PageRequest(**request, filters=filters)).next
+
+        other_order = dict(reversed(filters.items()))
+        again = PageRequest(**request, filters=other_order, cursor=cursor)
+        assert [row.size for row in listed.page(select(things), again).items] == [2, 3]
+        other = {**filters, 'id': UUID(int=2)}
+        assert self.refused(listed, things, **request, filters=other, cursor=cursor)
+
+    def test_is_refused_by_another_list(self, listed, things, cursor):
+        other = Keyset('other', sorts=listed.sorts, key=listed.key, default='id')
+
+        assert self.refused(other, things, cursor=cursor, sort='size')
+
+    def test_is_refused_when_it_was_tampered_with(self, listed, things, cursor):
+        swapped = ('A' if cursor[0] != 'A' else 'B') + cursor[1:]
+
+        assert self.refused(listed, things, cursor=swapped, sort='size')
+        assert self.refused(listed, things, cursor=cursor[:-2], sort='size')
+
+    @pytest.mark.parametrize('value', [None, 5, 'size', {}, [], ['size']])
+    def test_is_refused_when_it_is_signed_and_yet_no_cursor(self, listed, things, value):
+        assert self.refused(listed, things, cursor=sign('things', value), sort='size')
+
+    @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(text=st.text(min_size=1, max_size=40))
+    def test_is_refused_when_it_is_any_other_text(self, listed, things, text):
+        text = text.encode('utf-8', 'replace').decode()
+
+        assert self.refused(listed, things, cursor=text)

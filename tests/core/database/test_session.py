@@ -1,0 +1,417 @@
+"""Transactions: who begins, who commits, and what is refused outside of them."""
+
+import pytest
+from flask import Blueprint
+from flask.testing import FlaskClient
+from sqlalchemy import bindparam, delete, event, insert, select, update
+
+from project.core.clock import now
+from project.core.database.session import after_commit, atomic, db, in_atomic, read, stepwise, write
+from project.core.throttling import Guess
+from project.core.web.endpoints.access import public
+from project.core.web.endpoints.endpoint import endpoint
+
+from ..apps import kernel_app
+from .conftest import in_transaction
+
+
+def guess(target, spent=1):
+    return Guess(kind='test', target=target, spent=spent, until=now())
+
+
+def targets():
+    return set(db.session.scalars(select(Guess.target)))
+
+
+def committed():
+    """Return what another connection sees."""
+    with db.engine.connect() as connection:
+        return set(connection.scalars(select(Guess.target)))
+
+
+class Refused(Exception):
+    pass
+
+
+class TestRead:
+    def rows(self):
+        return [row.target for row in read(select(Guess.target))]
+
+    @pytest.mark.parametrize('ask', ['past the ORM', 'through the ORM'])
+    def test_is_one_statement_and_no_transaction(self, durable, ask):
+        statements = []
+
+        def note(_c, _cursor, statement, *_):
+            statements.append(statement.split()[0])
+
+        event.listen(db.engine, 'before_cursor_execute', note)
+        found = self.rows() if ask == 'past the ORM' else list(targets())
+        event.remove(db.engine, 'before_cursor_execute', note)
+
+        assert found == []
+        assert statements == ['SELECT']
+        assert not in_transaction()
+
+    def test_gives_rows_of_columns(self, durable):
+        spend()
+
+        assert read(select(Guess.target, Guess.spent)).all() == [('spent', 1)]
+
+    def test_takes_parameters(self, durable):
+        spend()
+        statement = select(Guess.target).where(Guess.target == bindparam('target'))
+
+        assert read(statement, {'target': 'spent'}).all() == [('spent',)]
+        assert read(statement, {'target': 'other'}).all() == []
+
+    def test_sees_inside_a_transaction_what_was_added_there(self, durable):
+        with atomic():
+            db.session.add(guess('a'))
+
+            assert self.rows() == ['a']
+            assert committed() == set()
+
+
+class TestWrite:
+    def test_is_one_statement_that_stands_by_itself(self, durable):
+        statements = []
+
+        def note(_c, _cursor, statement, *_):
+            statements.append(statement.split()[0])
+
+        event.listen(db.engine, 'before_cursor_execute', note)
+        write(insert(Guess).values(kind='test', target='a', spent=1, until=now()))
+        event.remove(db.engine, 'before_cursor_execute', note)
+
+        assert statements == ['INSERT']
+        assert committed() == {'a'}
+        assert not in_transaction()
+
+    def test_returns_what_the_statement_does(self, durable):
+        spend()
+        again = update(Guess).values(spent=Guess.spent + 1)
+
+        assert write(again) == []
+        assert write(again.returning(Guess.target, Guess.spent)) == [('spent', 3)]
+        assert write(again.where(Guess.spent > 9).returning(Guess.target)) == []
+
+    def test_holds_no_connection(self, durable):
+        write(delete(Guess))
+
+        assert db.engine.pool.checkedout() == 0
+
+    def test_refuses_to_be_a_part_of_a_transaction(self, durable):
+        with pytest.raises(RuntimeError, match=r'write\(\) inside atomic'), atomic():
+            write(delete(Guess))
+
+    def test_is_a_part_of_one_where_that_is_said(self, durable):
+        values = {'kind': 'test', 'spent': 1, 'until': now()}
+        write(insert(Guess).values(**values, target='alone'), joins=True)
+
+        @atomic()
+        def fail():
+            write(insert(Guess).values(**values, target='joined'), joins=True)
+            raise LookupError
+
+        with pytest.raises(LookupError):
+            fail()
+        assert committed() == {'alone'}
+
+    def test_sees_what_the_transaction_has_not_sent_yet(self, durable):
+        with atomic():
+            db.session.add(Guess(kind='test', target='a', spent=1, until=now()))
+            assert write(delete(Guess).returning(Guess.target), joins=True) == [('a',)]
+
+
+class TestInAtomic:
+    def test_tells_whether_a_transaction_is_open(self, durable):
+        assert not in_atomic()
+        with atomic():
+            with atomic():
+                assert in_atomic()
+            assert in_atomic()
+        assert not in_atomic()
+
+    def test_makes_no_session_to_tell(self, durable):
+        db.session.remove()
+
+        assert not in_atomic()
+        assert not db.session.registry.has()
+
+
+class TestAtomic:
+    def test_opens_a_transaction_and_commits_it(self, durable):
+        with atomic():
+            db.session.add(guess('a'))
+            db.session.flush()
+            assert in_transaction()
+            assert committed() == set()
+
+        assert committed() == {'a'}
+        assert not in_transaction()
+
+    def test_is_a_decorator_as_well(self, durable):
+        @atomic()
+        def write(target):
+            db.session.add(guess(target))
+            return target
+
+        assert [write('a'), write('b')] == ['a', 'b']
+        assert committed() == {'a', 'b'}
+
+    def test_does_nothing_of_it_when_it_is_refused(self, durable):
+        @atomic()
+        def write():
+            db.session.add(guess('a'))
+            db.session.flush()
+            db.session.execute(insert(Guess).values(kind='test', target='b', spent=1, until=now()))
+            raise Refused
+
+        with pytest.raises(Refused):
+            write()
+
+        assert committed() == targets() == set()
+
+    def test_leaves_the_commit_to_the_outermost(self, durable):
+        with atomic():
+            with atomic():
+                db.session.add(guess('inner'))
+            assert committed() == set()
+            db.session.add(guess('outer'))
+
+        assert committed() == {'inner', 'outer'}
+
+    def test_takes_back_the_inner_with_the_outer(self, durable):
+        @atomic()
+        def outer():
+            with atomic():
+                db.session.add(guess('inner'))
+            raise Refused
+
+        with pytest.raises(Refused):
+            outer()
+
+        assert committed() == set()
+
+    def test_takes_back_the_outer_with_the_inner(self, durable):
+        @atomic()
+        def outer():
+            db.session.add(guess('outer'))
+            with atomic():
+                raise Refused
+
+        with pytest.raises(Refused):
+            outer()
+
+        assert committed() == set()
+
+    def test_works_again_after_a_refusal(self, durable):
+        with pytest.raises(Refused), atomic():
+            raise Refused
+        with atomic():
+            db.session.add(guess('a'))
+
+        assert committed() == {'a'}
+
+    def test_can_follow_a_read(self, durable):
+        targets()
+
+        with atomic():
+            db.session.add(guess('a'))
+            db.session.flush()
+            assert in_transaction()
+
+        assert committed() == {'a'}
+
+    def test_takes_the_only_write_lock_of_sqlite_at_once(self, tmp_path):
+        app = kernel_app(tmp_path, SQLALCHEMY_DATABASE_URI=f'sqlite:///{tmp_path}/db')
+        statements = []
+
+        with app.app_context():
+            raw = db.session.connection().connection.driver_connection
+            raw.set_trace_callback(statements.append)
+            with atomic():
+                db.session.execute(select(1))
+            db.session.remove()
+            db.engine.dispose()
+
+        statements = [s for s in statements if not s.startswith('PRAGMA')]
+        assert statements == ['BEGIN IMMEDIATE', 'SELECT 1', 'COMMIT']
+
+
+class TestAfterCommit:
+    def test_is_called_in_order_once_it_has_really_happened(self, durable):
+        seen = []
+
+        with atomic():
+            after_commit(lambda: seen.append(('first', committed())))
+            with atomic():
+                db.session.add(guess('a'))
+                after_commit(lambda: seen.append(('second', committed())))
+            assert seen == []
+
+        assert seen == [('first', {'a'}), ('second', {'a'})]
+
+    def test_is_dropped_when_it_has_not(self, durable):
+        seen = []
+
+        @atomic()
+        def write():
+            after_commit(lambda: seen.append('too soon'))
+            raise Refused
+
+        with pytest.raises(Refused):
+            write()
+
+        with atomic():
+            pass
+
+        assert seen == []
+
+    def test_is_called_once(self, durable):
+        seen = []
+        with atomic():
+            after_commit(lambda: seen.append('once'))
+        with atomic():
+            pass
+
+        assert seen == ['once']
+
+    def test_may_write_by_itself(self, durable):
+        @atomic()
+        def write():
+            db.session.add(guess('later'))
+
+        with atomic():
+            after_commit(write)
+
+        assert committed() == {'later'}
+
+    def test_refuses_to_be_called_outside(self, durable):
+        with pytest.raises(RuntimeError, match='outside atomic'):
+            after_commit(print)
+
+
+@atomic()
+def spend():
+    db.session.add(guess('spent'))
+
+
+@stepwise
+def story():
+    """Remember, then refuse."""
+    spend()
+    raise Refused
+
+
+class TestStepwise:
+    def test_lets_what_was_written_stand_although_it_refuses(self, durable):
+        with pytest.raises(Refused):
+            story()
+
+        assert committed() == {'spent'}
+
+    def test_refuses_to_run_inside_atomic(self, durable):
+        with pytest.raises(RuntimeError, match=r'story\(\) commits by itself'), atomic():
+            story()
+
+        assert committed() == set()
+
+    def test_keeps_name_and_docstring(self):
+        assert (story.__name__, story.__doc__) == ('story', 'Remember, then refuse.')
+
+
+class TestRefuseStrayFlush:
+    def test_refuses_to_add(self, durable):
+        db.session.add(guess('a'))
+
+        with pytest.raises(RuntimeError, match='write outside atomic'):
+            db.session.flush()
+        db.session.expunge_all()
+        assert committed() == set()
+
+    def test_refuses_to_commit_what_was_changed(self, durable):
+        spend()
+        db.session.scalars(select(Guess)).one().spent = 5
+
+        with pytest.raises(RuntimeError, match='write outside atomic'):
+            db.session.commit()
+        db.session.rollback()
+        assert db.session.scalar(select(Guess.spent)) == 1
+
+
+class TestRefuseStrayStatement:
+    @pytest.mark.parametrize(
+        'statement',
+        [
+            insert(Guess).values(kind='test', target='b', spent=1, until=now()),
+            update(Guess).values(spent=5),
+            delete(Guess),
+        ],
+        ids=['insert', 'update', 'delete'],
+    )
+    def test_refuses_to_write(self, durable, statement):
+        spend()
+
+        with pytest.raises(RuntimeError, match='write outside atomic'):
+            db.session.execute(statement)
+        assert committed() == {'spent'}
+
+
+forgetful = Blueprint('forgetful', __name__)
+
+
+@forgetful.post('/add')
+@endpoint(allow=public)
+def thing_add():
+    """Add, and forget atomic."""
+    with db.session.no_autoflush:
+        db.session.add(guess('lost'))
+
+
+@forgetful.post('/change')
+@endpoint(allow=public)
+def thing_change():
+    """Change, and forget atomic."""
+    with atomic():
+        db.session.add(guess('spent'))
+    db.session.scalars(select(Guess)).one().spent = 5
+
+
+@forgetful.post('/keep')
+@endpoint(allow=public)
+def thing_keep():
+    """Change nothing."""
+    with atomic():
+        db.session.add(guess('kept'))
+    found = db.session.scalars(select(Guess)).one()
+    found.spent = found.spent
+
+
+@pytest.fixture
+def forgetful_app(tmp_path):
+    """An application whose routes forget."""
+    app = kernel_app(tmp_path, forgetful)
+    with app.app_context():
+        db.create_all()
+    return app
+
+
+class TestRefuseLostChanges:
+    @pytest.mark.parametrize('url', ['/add', '/change'])
+    def test_refuses_to_end_with_what_nobody_saved(self, forgetful_app, url):
+        with pytest.raises(RuntimeError, match='this was not saved'):
+            forgetful_app.test_client().post(url)
+
+    def test_allows_what_changes_nothing(self, forgetful_app):
+        assert forgetful_app.test_client().post('/keep').status_code == 200
+
+    def test_is_seen_by_an_honest_client_where_an_ordinary_one_hides_it(self, forgetful_app):
+        ordinary = FlaskClient(forgetful_app, forgetful_app.response_class)
+
+        with pytest.raises(RuntimeError, match='this was not saved'), forgetful_app.app_context():
+            assert ordinary.post('/add').status_code == 200
+            # It is the end of the test's own context that tells.
+
+        with forgetful_app.app_context(), pytest.raises(RuntimeError, match='was not saved'):
+            forgetful_app.test_client().post('/add')

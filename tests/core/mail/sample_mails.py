@@ -1,0 +1,38 @@
+"""Mails as tests write and read them."""
+
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+from project.core.clock import now
+from project.core.database.session import atomic
+from project.core.mail import send_mail
+from project.core.mail.rendering import Stamp, new_stamp, render_mail
+
+HELLO = {'name': 'Ada', 'lifetime': 600}
+TO = 'ada@example.com'
+
+
+def hello(to: str = TO, stamp: Stamp | None = None, **context: Any) -> EmailMessage:
+    """Return a mail of ours."""
+    return render_mail('hello', to, {**HELLO, **context}, stamp or new_stamp(now()))
+
+
+@atomic()
+def send(to: str = TO, template: str = 'hello', **options: Any) -> None:
+    """Have it sent, in a transaction of its own."""
+    send_mail(template, to=to, **{**HELLO, **options})
+
+
+def delivered(folder: Path) -> list[EmailMessage]:
+    """Return the mails in a folder, in the order of their names."""
+    paths = sorted(folder.glob('*.eml'))
+    return [message_from_bytes(path.read_bytes(), policy=policy.default) for path in paths]
+
+
+def text_of(message: EmailMessage, kind: str = 'plain') -> str:
+    """Return what a mail says."""
+    body = message.get_body((kind,))
+    assert body is not None
+    return str(body.get_content())

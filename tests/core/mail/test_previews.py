@@ -1,0 +1,61 @@
+"""Every mail filled in with its example."""
+
+import json
+from email import message_from_bytes, policy
+
+import pytest
+
+from project.core.mail.previews import MailUnknown, mail_names, preview_mail, write_preview
+from tests.repository_copy import ROOT
+
+from .sample_mails import text_of
+
+# By the folders, so that one whose example is missing is not passed over.
+NAMES = sorted(path.parent.name for path in ROOT.glob('project/*/templates/mail/*/subject.txt'))
+
+
+class TestMailNames:
+    def test_are_those_of_every_feature(self):
+        assert mail_names() == NAMES
+        assert 'verification' in NAMES
+
+
+class TestPreviewMail:
+    @pytest.mark.parametrize('name', NAMES)
+    def test_fills_in_every_mail(self, name):
+        message = preview_mail(name)
+
+        assert message['To'] == 'ada@example.com'
+        assert message['Subject']
+        for kind in ('plain', 'html'):
+            assert 'http://localhost:8000' in text_of(message, kind)
+            assert 'Undefined' not in text_of(message, kind)
+            assert '{{' not in text_of(message, kind)
+
+    @pytest.mark.parametrize('name', NAMES)
+    def test_shows_all_that_its_example_says(self, name):
+        [path] = ROOT.glob(f'project/*/templates/mail/{name}/example.json')
+        said = text_of(preview_mail(name))
+
+        for value in json.loads(path.read_text()).values():
+            if isinstance(value, str):
+                assert value in said
+
+    @pytest.mark.parametrize('name', ['nonsense', '', '..', '../mail/verification', 'base.html'])
+    def test_refuses_what_no_feature_sends(self, name):
+        with pytest.raises(MailUnknown):
+            preview_mail(name)
+
+
+class TestWritePreview:
+    def test_writes_it_three_ways(self, tmp_path):
+        paths = write_preview('verification', tmp_path / 'new' / 'folder')
+
+        assert [path.name for path in paths] == [
+            'verification.html', 'verification.txt', 'verification.eml',
+        ]  # fmt: skip
+        html, text, eml = (path.read_bytes() for path in paths)
+        message = message_from_bytes(eml, policy=policy.default)
+        assert html.decode().splitlines() == text_of(message, 'html').splitlines()
+        assert text.decode().splitlines() == text_of(message).splitlines()
+        assert b'012345' in html

@@ -1,0 +1,125 @@
+"""From a folder of templates to a message."""
+
+import re
+from datetime import UTC, datetime
+from email import message_from_bytes, policy
+from uuid import UUID
+
+import pytest
+
+from project.core.mail.rendering import Stamp, duration, new_stamp
+
+from .sample_mails import TO, hello, text_of
+
+pytestmark = pytest.mark.usefixtures('post_office')
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+ID = UUID('12345678-1234-5678-1234-567812345678')
+
+
+class TestStamp:
+    def test_begins_with_the_time_and_is_nobody_else_s(self):
+        assert str(Stamp(NOON, ID)) == '20261123T120000.000000.12345678123456781234567812345678'
+
+
+class TestNewStamp:
+    def test_is_another_each_time(self):
+        assert new_stamp(NOON) != new_stamp(NOON)
+
+
+class TestRenderMail:
+    def test_says_all_that_a_mail_has_to_say(self):
+        message = hello(stamp=Stamp(NOON, ID))
+
+        assert message['From'] == 'The Team <team@example.test>'
+        assert message['To'] == TO
+        assert message['Subject'] == 'Hello Ada, welcome'
+        assert message['Date'] == 'Mon, 23 Nov 2026 12:00:00 +0000'
+        assert message['Message-ID'] == f'<{Stamp(NOON, ID)}@example.test>'
+        assert message['Auto-Submitted'] == 'auto-generated'
+
+    def test_has_a_text_and_the_same_as_html(self):
+        message = hello()
+
+        assert message.get_content_type() == 'multipart/alternative'
+        text, html = text_of(message), text_of(message, 'html')
+        assert 'WELCOME' in text
+        assert 'You have 10 minutes.' in text
+        assert 'http://localhost:8000' in text
+        assert '<p>You have 10 minutes, Ada.</p>' in html
+        assert 'http://localhost:8000' in html
+
+    def test_has_the_same_id_whenever_it_is_written_again(self):
+        again = {hello(stamp=Stamp(NOON, ID))['Message-ID'] for _ in range(3)}
+        others = {hello()['Message-ID'] for _ in range(3)}
+
+        assert len(again) == 1
+        assert len(others) == 3
+        assert all(re.fullmatch(r'<[^@]+@example\.test>', found) for found in others)
+
+    def test_lets_no_hostile_name_into_the_html(self):
+        name = '<img src=x onerror=alert(1)>"\''
+
+        message = hello(name=name)
+
+        assert '<img' not in text_of(message, 'html')
+        assert '&lt;img src=x' in text_of(message, 'html')
+        assert f'Hello {name},' in text_of(message)
+
+    @pytest.mark.parametrize('line', ['\r\n', '\n', '\r', '\N{LINE SEPARATOR}', '\x0b', '\x85'])
+    def test_lets_no_name_add_a_header(self, line):
+        name = f'Ada{line}Bcc: eve@example.com{line}{line}Hello'
+
+        raw = bytes(hello(name=name))
+
+        head = raw.split(b'\r\n\r\n')[0]
+        assert message_from_bytes(raw)['Bcc'] is None
+        assert b'\r\nBcc:' not in head
+
+    @pytest.mark.parametrize('line', ['\r\n', '\n', '\r'])
+    def test_refuses_an_address_that_would_add_a_header(self, line):
+        with pytest.raises(ValueError):
+            hello(to=f'{TO}{line}Bcc: eve@example.com')
+
+    @pytest.mark.parametrize(
+        'to',
+        [
+            '',
+            f'{TO}, eve@example.com',
+            f'{TO},eve@example.com',
+            f'Ada <{TO}>, Eve <eve@example.com>',
+            f'All: {TO}, eve@example.com;',
+            'nobody:;',
+        ],
+    )
+    def test_refuses_what_is_not_exactly_one_address(self, to):
+        with pytest.raises(ValueError, match='one address'):
+            hello(to=to)
+
+    def test_writes_all_the_letters_of_the_world(self):
+        message = hello(to='jürgen@bücher.example', name='Jürgen 🎩')
+
+        read = message_from_bytes(bytes(message), policy=policy.default)
+        assert read['To'] == 'jürgen@bücher.example'
+        assert read['Subject'] == 'Hello Jürgen 🎩, welcome'
+        assert 'Hello Jürgen 🎩,' in text_of(read)
+
+
+class TestDuration:
+    @pytest.mark.parametrize(
+        ('seconds', 'words'),
+        [
+            (0, '0 minutes'),
+            (29, '0 minutes'),
+            (60, '1 minute'),
+            (600.0, '10 minutes'),
+            (59 * 60, '59 minutes'),
+            (3600, '1 hour'),
+            (24 * 3600, '24 hours'),
+            (47 * 3600, '47 hours'),
+            (48 * 3600, '2 days'),
+            (7 * 24 * 3600, '7 days'),
+        ],
+    )
+    def test_says_how_long(self, seconds, words):
+        assert duration(seconds) == words

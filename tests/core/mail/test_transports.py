@@ -1,0 +1,307 @@
+"""How a mail leaves, by SMTP, into a folder or into the log."""
+
+import logging
+import re
+import smtplib
+import socket
+from contextlib import contextmanager
+from email import message_from_bytes, policy
+from functools import partial
+from pathlib import Path
+from threading import Thread
+from types import SimpleNamespace
+
+import pytest
+import yaml
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult
+
+from project.core.clock import now
+from project.core.mail import transports
+from project.core.mail.rendering import new_stamp
+from project.core.mail.transports import transport_for
+from project.core.tasks import GiveUp
+from project.core.tasks.attempts import work_off
+from tests.repository_copy import ROOT
+
+from ..outbox import later, rows
+from .sample_mails import TO, delivered, hello, send, text_of
+
+pytestmark = pytest.mark.usefixtures('post_office')
+
+COMPOSE = ROOT / 'docker-compose.yml'
+
+
+class Mailbox:
+    """What an SMTP server does with what it is handed: keep it, with how it came."""
+
+    def __init__(self, *, refusal=None, farewell='221 Bye'):
+        self.kept = []
+        self.refusal = refusal
+        self.farewell = farewell
+
+    async def handle_RCPT(self, server, session, envelope, address, options):
+        if self.refusal:
+            return self.refusal
+        envelope.rcpt_tos.append(address)
+        return '250 OK'
+
+    async def handle_DATA(self, server, session, envelope):
+        self.kept.append(SimpleNamespace(envelope=envelope, session=session))
+        return '250 OK'
+
+    async def handle_QUIT(self, server, session, envelope):
+        if self.farewell is None:
+            # Gone without a word.
+            server.transport.abort()
+        return self.farewell or ''
+
+
+class Server(Controller):
+    """A server at a port of the system's choice."""
+
+    def _trigger_server(self):
+        self.port = self.server.sockets[0].getsockname()[1]
+        super()._trigger_server()
+
+
+@contextmanager
+def smtp_server(refusal=None, farewell='221 Bye', **options):
+    mailbox = Mailbox(refusal=refusal, farewell=farewell)
+    server = Server(mailbox, hostname='127.0.0.1', port=0, **options)
+    server.start()
+    mailbox.port = server.port
+    try:
+        yield mailbox
+    finally:
+        server.stop()
+
+
+class TestTransportFor:
+    @pytest.mark.parametrize(
+        'url',
+        [
+            '',
+            'smtp:',
+            'smtp://',
+            'smtp://host?tls=maybe',
+            'smtp://host:port',
+            'smtp://host:99999',
+            'smtp://[::1',
+            'file://',
+            'file://host/folder',
+            'http://host',
+            '/folder',
+        ],
+    )
+    def test_stops_with_one_line_at_what_is_no_way_out(self, url):
+        with pytest.raises(SystemExit, match='MAIL_URL must be'):
+            transport_for(url)
+
+
+class TestToSmtp:
+    def test_hands_it_to_the_server(self):
+        with smtp_server() as server:
+            transport_for(f'smtp://127.0.0.1:{server.port}')(hello())
+
+        [mail] = server.kept
+        assert mail.envelope.rcpt_tos == [TO]
+        assert mail.envelope.mail_from == 'team@example.test'
+        read = message_from_bytes(mail.envelope.content, policy=policy.default)
+        assert read['Subject'] == 'Hello Ada, welcome'
+        assert 'You have 10 minutes.' in text_of(read)
+
+    def test_hands_it_to_the_catcher_of_the_compose_file(self):
+        settings = yaml.safe_load(COMPOSE.read_text())['services']['api']['environment']
+        default = re.fullmatch(r'\$\{MAIL_URL:-(.+)\}', settings['MAIL_URL'])[1]
+        chosen = transport_for(default)
+        host, port, *others = chosen.args
+
+        with smtp_server() as server:
+            partial(chosen.func, '127.0.0.1', server.port, *others)(hello())
+
+        assert (host, port) == ('mail', 1025)
+        assert [mail.envelope.rcpt_tos for mail in server.kept] == [[TO]]
+
+    def test_hands_over_an_address_in_any_script(self):
+        with smtp_server(enable_SMTPUTF8=True) as server:
+            transport_for(f'smtp://127.0.0.1:{server.port}')(hello(to='jürgen@bücher.example'))
+
+        assert server.kept[0].envelope.rcpt_tos == ['jürgen@bücher.example']
+
+    def test_logs_in_with_what_the_url_says(self):
+        seen = []
+
+        def authenticate(server, session, envelope, mechanism, credentials):
+            seen.append((credentials.login, credentials.password))
+            return AuthResult(success=True)
+
+        options = {
+            'authenticator': authenticate,
+            'auth_require_tls': False,
+            'auth_required': True,
+            'auth_exclude_mechanism': ['CRAM-MD5'],
+        }
+        with pytest.warns(UserWarning, match='Requiring AUTH'), smtp_server(**options) as server:
+            transport_for(f'smtp://ada%40home:p%40ss%2Fword@127.0.0.1:{server.port}')(hello())
+
+        assert seen == [(b'ada@home', b'p@ss/word')]
+        assert len(server.kept) == 1
+
+    @pytest.mark.parametrize('tls', ['starttls', 'on'])
+    def test_sends_nothing_in_the_clear_where_encryption_was_asked_for(self, tls):
+        with (
+            smtp_server() as server,
+            pytest.raises((smtplib.SMTPException, OSError)),
+        ):
+            transport_for(f'smtp://127.0.0.1:{server.port}?tls={tls}')(hello())
+
+        assert server.kept == []
+
+    def test_wants_encryption_beyond_this_machine(self):
+        chosen = [
+            transport_for(f'smtp://{host}').args[2]
+            for host in ('mail.example.com', 'localhost', '127.0.0.1', '[::1]')
+        ]
+
+        assert chosen == ['starttls', 'off', 'off', 'off']
+
+    def test_gives_up_an_address_that_the_server_does_not_take(self):
+        with smtp_server(refusal='550 nobody lives there') as server:
+            transport = transport_for(f'smtp://127.0.0.1:{server.port}')
+            with pytest.raises(GiveUp, match=r'for this address: 550 .*nobody lives there'):
+                transport(hello())
+
+    def test_gives_up_an_address_that_the_server_cannot_write(self):
+        with smtp_server(enable_SMTPUTF8=False) as server:
+            transport = transport_for(f'smtp://127.0.0.1:{server.port}')
+            with pytest.raises(GiveUp, match='cannot take mail for such an address'):
+                transport(hello(to='jürgen@bücher.example'))
+
+        assert server.kept == []
+
+    @pytest.mark.parametrize('farewell', ['421 too busy', '500 what', 'no reply at all', None])
+    def test_does_not_send_twice_what_was_taken_however_the_server_takes_leave(self, farewell):
+        with smtp_server(farewell=farewell) as server:
+            transport_for(f'smtp://127.0.0.1:{server.port}')(hello())
+
+        assert len(server.kept) == 1
+
+    @pytest.mark.parametrize('refusal', ['450 not now', '421 closing'])
+    def test_does_not_give_up_who_is_only_busy(self, post_office, monkeypatch, refusal):
+        with smtp_server(refusal=refusal) as server:
+            transport = transport_for(f'smtp://127.0.0.1:{server.port}')
+            monkeypatch.setitem(post_office.extensions, 'mail', transport)
+            send()
+            work_off(post_office)
+
+        [row] = rows()
+        assert (row.state, row.attempts) == ('waiting', 1)
+
+    def test_survives_a_server_that_is_not_there(self, post_office, monkeypatch, caplog):
+        with smtp_server() as server:
+            pass
+        transport = transport_for(f'smtp://ada:s3cret@127.0.0.1:{server.port}')
+        monkeypatch.setitem(post_office.extensions, 'mail', transport)
+        send()
+
+        work_off(post_office)
+
+        [row] = rows()
+        assert row.error.startswith('ConnectionRefusedError: ')
+        assert 's3cret' not in caplog.text + row.error
+
+    def test_waits_no_longer_than_so_long_for_a_server_that_hangs(self, post_office, monkeypatch):
+        monkeypatch.setattr(transports, 'SMTP_TIMEOUT', 0.2)
+        with hanging_server() as port:
+            transport = transport_for(f'smtp://127.0.0.1:{port}')
+            monkeypatch.setitem(post_office.extensions, 'mail', transport)
+            send()
+            work_off(post_office)
+
+        [row] = rows()
+        assert (row.state, row.attempts) == ('waiting', 1)
+        assert 'timed out' in row.error
+
+    def test_delivers_what_a_server_that_hung_left_undone(self, post_office, monkeypatch):
+        monkeypatch.setattr(transports, 'SMTP_TIMEOUT', 0.2)
+        with hanging_server() as port:
+            lost = transport_for(f'smtp://127.0.0.1:{port}')
+            monkeypatch.setitem(post_office.extensions, 'mail', lost)
+            send()
+            work_off(post_office)
+        monkeypatch.setattr(transports, 'SMTP_TIMEOUT', 10)
+
+        with smtp_server() as server, later(hours=1):
+            transport = transport_for(f'smtp://127.0.0.1:{server.port}')
+            monkeypatch.setitem(post_office.extensions, 'mail', transport)
+            work_off(post_office)
+
+        assert [mail.envelope.rcpt_tos for mail in server.kept] == [[TO]]
+        assert rows() == []
+
+
+@contextmanager
+def hanging_server():
+    """A server that takes a mail and then falls silent, before it says 250."""
+    with socket.create_server(('127.0.0.1', 0)) as listener:
+
+        def serve():
+            with listener.accept()[0] as connection, connection.makefile('rwb') as file:
+                file.write(b'220 here\r\n')
+                file.flush()
+                for line in file:
+                    if line == b'.\r\n':
+                        continue
+                    verb = line[:4].upper()
+                    if verb in (b'EHLO', b'HELO', b'MAIL', b'RCPT', b'DATA'):
+                        file.write(b'354 go on\r\n' if verb == b'DATA' else b'250 fine\r\n')
+                        file.flush()
+
+        thread = Thread(target=serve)
+        thread.start()
+        yield listener.getsockname()[1]
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+class TestToFolder:
+    def test_is_there_by_rename(self, tmp_path, monkeypatch):
+        renamed = []
+        rename = Path.rename
+
+        def note(path, target):
+            renamed.append((path.name, Path(target).name, path.stat().st_size > 0))
+            return rename(path, target)
+
+        monkeypatch.setattr(Path, 'rename', note)
+        transport_for(f'file://{tmp_path}/out%20box')(hello())
+
+        [(draft, name, complete)] = renamed
+        assert draft.startswith('.')
+        assert name.endswith('.eml')
+        assert complete
+        assert [path.name for path in (tmp_path / 'out box').iterdir()] == [name]
+
+    def test_takes_its_own_place_when_it_is_sent_again(self, tmp_path):
+        deliver, stamp = transport_for(f'file://{tmp_path}/out'), new_stamp(now())
+
+        deliver(hello(stamp=stamp))
+        deliver(hello(stamp=stamp, name='Eve'))
+        deliver(hello())
+
+        subjects = [message['Subject'] for message in delivered(tmp_path / 'out')]
+        assert subjects == ['Hello Eve, welcome', 'Hello Ada, welcome']
+
+
+class TestToLog:
+    def test_shows_the_text_to_a_developer(self, caplog):
+        # The application has set up logging anew, and so taken away what pytest listens with.
+        logging.getLogger().addHandler(caplog.handler)
+        caplog.set_level(logging.INFO, 'project.core.mail')
+
+        transport_for('log:')(hello())
+
+        [record] = caplog.records
+        assert record.message.startswith('mail to ada@example.com: Hello Ada, welcome\n')
+        assert 'You have 10 minutes.' in record.message

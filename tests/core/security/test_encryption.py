@@ -1,0 +1,61 @@
+"""What must be read again and may lie nowhere in the clear."""
+
+import pytest
+
+from project.core.security.encryption import seal, unseal
+
+OLD, NEW = 'old-' * 10, 'new-' * 10
+
+
+@pytest.fixture
+def rotate(app, monkeypatch):
+    """Return a function that changes the key, and says which older ones still count."""
+
+    def to(key, *fallbacks):
+        monkeypatch.setitem(app.config, 'SECRET_KEY', key)
+        monkeypatch.setitem(app.config, 'SECRET_KEY_FALLBACKS', list(fallbacks))
+
+    to(OLD)
+    return to
+
+
+class TestSeal:
+    def test_hides_what_it_is_given(self, rotate):
+        assert b'012345' not in seal('pin', b'012345')
+
+    def test_seals_the_same_never_the_same_way(self, rotate):
+        assert seal('pin', b'012345') != seal('pin', b'012345')
+
+    def test_seals_with_the_newest_key(self, rotate):
+        rotate(NEW, OLD)
+        sealed = seal('pin', b'012345')
+        rotate(NEW)
+
+        assert unseal('pin', sealed) == b'012345'
+
+
+class TestUnseal:
+    @pytest.mark.parametrize('secret', [b'', b'012345', bytes(range(256)) * 300])
+    def test_gives_back_what_was_sealed(self, rotate, secret):
+        assert unseal('pin', seal('pin', secret)) == secret
+
+    def test_opens_nothing_that_was_sealed_for_another_purpose(self, rotate):
+        assert unseal('reset', seal('pin', b'012345')) is None
+
+    def test_opens_what_an_older_key_sealed_as_long_as_it_is_kept(self, rotate):
+        sealed = seal('pin', b'012345')
+
+        rotate(NEW, 'older-' * 10, OLD)
+        assert unseal('pin', sealed) == b'012345'
+        rotate(NEW)
+        assert unseal('pin', sealed) is None
+
+    @pytest.mark.parametrize('garbage', [b'', b'gAAAA', b'\xff' * 100, b'x' * 5000])
+    def test_opens_no_garbage(self, rotate, garbage):
+        assert unseal('pin', garbage) is None
+
+    def test_opens_nothing_that_was_changed(self, rotate):
+        sealed = bytearray(seal('pin', b'012345'))
+        sealed[20] ^= 1
+
+        assert unseal('pin', bytes(sealed)) is None

@@ -1,0 +1,87 @@
+"""argon2id."""
+
+import unicodedata
+
+import pytest
+from argon2 import PasswordHasher, extract_parameters
+
+from project.core.security.password_hashing import hash_password, is_password
+
+TYPED = 'Cafe\N{COMBINING ACUTE ACCENT} au lait'
+
+
+class TestHashPassword:
+    def test_is_argon2id_at_the_configured_cost(self, app):
+        memory, rounds = app.config['AUTH_HASH_MEMORY_KIB'], app.config['AUTH_HASH_ROUNDS']
+
+        stored = hash_password('secret')
+
+        assert stored.startswith(f'$argon2id$v=19$m={memory},t={rounds},p=1$')
+
+    def test_salts_each_time(self):
+        assert hash_password('secret') != hash_password('secret')
+
+
+class TestIsPassword:
+    def test_tells_right_from_wrong(self):
+        stored = hash_password('secret')
+
+        assert is_password(stored, 'secret')
+        assert not is_password(stored, 'Secret')
+        assert not is_password(stored, 'secret ')
+        assert not is_password(stored, '')
+
+    @pytest.mark.parametrize('form', ['NFC', 'NFD'])
+    def test_takes_what_looks_the_same_for_the_same(self, form):
+        assert is_password(hash_password(TYPED), unicodedata.normalize(form, TYPED))
+
+    def test_keeps_compatible_characters_apart(self):
+        assert not is_password(hash_password('pass\N{LATIN SMALL LIGATURE FI}'), 'passfi')
+
+    @pytest.mark.parametrize('length', [72, 80, 128])
+    def test_counts_the_last_byte(self, length):
+        stored = hash_password('x' * length)
+
+        assert is_password(stored, 'x' * length)
+        assert not is_password(stored, 'x' * (length - 1) + 'y')
+        assert not is_password(stored, 'x' * (length - 1))
+
+    def test_works_as_hard_where_nothing_is_stored(self, hashings):
+        with hashings() as done:
+            assert not is_password(None, 'secret')
+
+        assert done == ['verify']
+
+    def test_pretends_at_the_configured_cost(self, monkeypatch):
+        compared, verify = [], PasswordHasher.verify
+        monkeypatch.setattr(
+            PasswordHasher, 'verify', lambda *args: compared.append(args[1]) or verify(*args)
+        )
+
+        is_password(None, 'secret')
+        is_password(hash_password('secret'), 'secret')
+
+        pretended, real = (extract_parameters(stored) for stored in compared)
+        assert pretended == real
+
+    def test_believes_no_stored_nonsense(self):
+        assert not is_password('secret', 'secret')
+        assert not is_password('', '')
+
+    @pytest.mark.parametrize(
+        'damage',
+        [
+            lambda stored: stored[:40],
+            lambda stored: stored[:-1] + '!',
+            lambda stored: stored.replace('t=', 't=x'),
+            lambda stored: stored + '\N{SNOWMAN}',
+        ],
+    )
+    def test_believes_no_stored_hash_that_is_damaged(self, damage):
+        assert not is_password(damage(hash_password('secret')), 'secret')
+
+    def test_still_knows_what_was_hashed_at_another_cost(self, app, monkeypatch):
+        stored = hash_password('secret')
+        monkeypatch.setitem(app.config, 'AUTH_HASH_ROUNDS', 2)
+
+        assert is_password(stored, 'secret')

@@ -1,0 +1,153 @@
+"""Running a real server for a test, on a port that is free, and talking to it over raw sockets."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[3]
+BIN = Path(sys.executable).parent
+
+
+@dataclass
+class Answer:
+    """One response, taken apart."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """The body, which must be JSON."""
+        assert self.headers['content-type'] == 'application/json'
+        return json.loads(self.body)
+
+
+@dataclass
+class Client:
+    """A connection that says exactly what it is told to."""
+
+    port: int
+    timeout: float = 5.0
+    sock: socket.socket = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.sock = socket.create_connection(('127.0.0.1', self.port), timeout=self.timeout)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.file = self.sock.makefile('rb')
+
+    def __enter__(self) -> 'Client':
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Hang up."""
+        self.file.close()
+        self.sock.close()
+
+    def send(self, data: bytes) -> None:
+        """Say something."""
+        self.sock.sendall(data)
+
+    def answer(self) -> Answer:
+        """Return the next answer, `100 Continue` included."""
+        status = int(self.file.readline().split()[1])
+        headers = {}
+        while line := self.file.readline().strip():
+            name, _, value = line.decode('latin-1').partition(':')
+            headers[name.lower()] = value.strip()
+        return Answer(status, headers, self.file.read(int(headers.get('content-length', 0))))
+
+    def ask(self, data: bytes) -> Answer:
+        """Say something and return the answer."""
+        self.send(data)
+        return self.answer()
+
+    def is_closed(self) -> bool:
+        """Wait for the other side to hang up."""
+        try:
+            return self.file.read(1) == b''
+        except ConnectionResetError:
+            return True
+
+
+def get(path: str = '/healthz', *headers: str) -> bytes:
+    """Return a whole GET request."""
+    return '\r\n'.join((f'GET {path} HTTP/1.1', 'Host: localhost', *headers, '', '')).encode()
+
+
+def post(length: int, *headers: str, path: str = '/echo') -> bytes:
+    """Return the head of a POST request."""
+    lines = (f'POST {path} HTTP/1.1', 'Host: localhost', f'Content-Length: {length}', *headers)
+    return '\r\n'.join((*lines, '', '')).encode()
+
+
+def free_port() -> int:
+    """Return a port nobody listens on."""
+    with socket.socket() as sock:
+        sock.bind(('127.0.0.1', 0))
+        return int(sock.getsockname()[1])
+
+
+def wait_for(port: int, process: 'subprocess.Popen[Any]', seconds: float = 10) -> None:
+    """Wait until somebody listens there, or fail with what the process has said."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        try:
+            Client(port).close()
+        except ConnectionRefusedError:
+            time.sleep(0.02)
+        else:
+            return
+    raise AssertionError(f'{process.args!r} does not listen (exit code {process.poll()})')
+
+
+@contextmanager
+def running(command: list[str], port: int, **environment: str) -> Iterator['subprocess.Popen[Any]']:
+    """Run a server that listens on a port; end it when the block is left."""
+    process = subprocess.Popen(command, cwd=ROOT, env=os.environ | environment)
+    try:
+        wait_for(port, process)
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@dataclass
+class Service:
+    """The small application, served."""
+
+    port: int
+    process: 'subprocess.Popen[Any]'
+
+
+@contextmanager
+def small_service(
+    *options: str, app: str = 'tests.core.server.small_app:create_app()', **settings: str
+) -> Iterator[Service]:
+    """Serve the small application with one worker."""
+    port = free_port()
+    command = [str(BIN / 'gunicorn'), '-c', 'config/gunicorn.py', *options, app]
+    # It has no tasks, unless it is said to have.
+    settings = {'TASKS_CONCURRENCY': '0', 'TASKS_BROKER_URL': ''} | settings
+    settings |= {'PORT': str(port), 'HOST': '127.0.0.1', 'WEB_CONCURRENCY': '1'}
+    with running(command, port, **settings) as process:
+        yield Service(port, process)

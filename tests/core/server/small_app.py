@@ -1,0 +1,106 @@
+"""A service of four routes, to try the way to it: what stands between a socket and Flask."""
+
+import hashlib
+import os
+import re
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from flask import Flask, Response, request
+from gunicorn.http.errors import ParseException
+
+from project.core.server.worker import ApiWorker
+
+
+class HastyWorker(ApiWorker):
+    """Ours, with a second of patience: the tests have no ten."""
+
+    patience = 1.0
+    silence = 1
+    costly = re.compile(rb'GET /slow')
+
+
+class DismissedWorker(ApiWorker):
+    """Ours, but the first is told to end before it takes signals itself."""
+
+    def init_process(self) -> None:
+        """Begin."""
+        os.environ['WORKER_AGE'] = str(self.age)
+        if self.age == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        super().init_process()
+
+
+def create_app() -> Flask:
+    """Return the service."""
+    app = Flask(__name__, static_folder=None)
+    app.config['MAX_CONTENT_LENGTH'] = 1 << 40
+    app.register_error_handler(ParseException, lambda error: ('malformed body', 400))
+
+    @app.get('/healthz')
+    def healthz() -> str:
+        return 'ok'
+
+    @app.get('/address')
+    def address() -> dict[str, str | None]:
+        asked = {name.lower(): value for name, value in request.headers}
+        return {'scheme': request.scheme, 'address': request.remote_addr, **asked}
+
+    @app.post('/echo')
+    def echo() -> dict[str, int | str]:
+        size, digest = 0, hashlib.sha256()
+        while block := request.stream.read(64 * 1024):
+            size += len(block)
+            digest.update(block)
+        return {'size': size, 'sha256': digest.hexdigest()}
+
+    @app.post('/ignore')
+    def ignore() -> str:
+        return 'not read'
+
+    @app.get('/age')
+    def age() -> str:
+        return os.environ['WORKER_AGE']
+
+    @app.get('/slow')
+    def slow() -> str:
+        time.sleep(float(request.args['seconds']))
+        return 'at last'
+
+    @app.get('/large')
+    def large() -> bytes:
+        return bytes(64 * 1024 * 1024)
+
+    @app.get('/stored/<path:key>')
+    def stored(key: str) -> Response:
+        response = Response(content_type='text/plain')
+        response.headers['X-Accel-Redirect'] = f'/_storage/ranges/{key}'
+        response.headers['ETag'] = '"of-the-content"'
+        response.headers['Content-Disposition'] = 'attachment'
+        response.headers['Content-Security-Policy'] = "default-src 'none'; sandbox"
+        response.headers['X-Content-Type-Options'] = 'nosniff'
+        return response
+
+    return app
+
+
+def with_tasks() -> Flask:
+    """Return the service with tasks, whose worker leaves a file of its name while it goes on."""
+    app = create_app()
+
+    def serve_tasks(goes_on: Callable[[], bool]) -> None:
+        mark = Path(os.environ['TASKS_FOLDER']) / str(os.getpid())
+        mark.touch()
+        while goes_on():
+            time.sleep(0.02)
+        mark.unlink()
+
+    app.extensions['serve_tasks'] = serve_tasks
+    return app
+
+
+def refuse() -> Flask:
+    """Refuse to start, as our factory does when a variable is missing."""
+    raise SystemExit('Refusing to start: SECRET_KEY is not set.')

@@ -1,0 +1,51 @@
+"""The two forms of an answer to what never became a request."""
+
+import json
+from http import HTTPStatus
+
+from project.core.server.error_responses import HEADERS, Page, refusal
+from project.core.web.responses.headers import API
+from tests.service import ROOT
+
+
+class TestPage:
+    def test_reads_the_status_off_what_was_written_on_it(self) -> None:
+        page = Page()
+        page.sendall(b'HTTP/1.1 414 URI')
+        page.sendall(b' Too Long\r\n\r\n')
+
+        assert page.status == HTTPStatus.REQUEST_URI_TOO_LONG
+        assert page.gettimeout() == 0
+
+
+class TestRefusal:
+    def test_fails_the_request_and_says_why(self) -> None:
+        head, body = refusal(HTTPStatus.BAD_REQUEST, 'abc').split(b'\r\n\r\n')
+
+        assert json.loads(body) == {
+            'status': 'fail',
+            'data': {'request': [HTTPStatus.BAD_REQUEST.description]},
+        }
+        assert head.startswith(b'HTTP/1.1 400 Bad Request\r\n')
+        assert head.endswith(b'\r\nX-Request-ID: abc')
+
+    def test_admits_an_error_without_a_detail(self) -> None:
+        _, body = refusal(HTTPStatus.INTERNAL_SERVER_ERROR, 'abc').split(b'\r\n\r\n')
+
+        assert json.loads(body) == {
+            'status': 'error',
+            'message': 'Internal Server Error',
+            'code': 500,
+        }
+
+
+class TestHeaders:
+    def test_are_those_of_every_answer_of_the_service(self) -> None:
+        assert HEADERS == API
+
+    def test_are_those_of_what_the_proxy_refuses(self) -> None:
+        configuration = (ROOT / 'deploy' / 'nginx.conf').read_text().replace('"', '')
+
+        missing = [n for n, v in API if f'add_header {n} {v} always;' not in configuration]
+
+        assert missing == []

@@ -1,0 +1,330 @@
+"""What raw bytes get from a real gunicorn with our worker, however slowly they come."""
+
+import hashlib
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from threading import Thread
+
+import pytest
+
+from project.core.server.error_responses import HEADERS
+
+from .serving import Client, get, post, small_service
+
+HOST = b'Host: localhost\r\n'
+CHUNKED = b'POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n'
+HALF_HEAD = b'GET /healthz HTTP/1.1\r\nHost: loc'
+HALF_BODY = post(1000) + b'x' * 500
+HALF_CHUNK = CHUNKED + b'400\r\nxxx'
+HALF_UPLOAD = post(1 << 20) + b'x' * 60_000
+
+
+@pytest.fixture(scope='module')
+def port() -> Iterator[int]:
+    """A service with our worker."""
+    with small_service() as service:
+        yield service.port
+
+
+@pytest.fixture(scope='module')
+def hasty() -> Iterator[int]:
+    """The same, where every patience lasts a second."""
+    with small_service('-k', 'tests.core.server.small_app.HastyWorker') as service:
+        yield service.port
+
+
+@pytest.fixture
+def client(port: int) -> Iterator[Client]:
+    """A connection to the service."""
+    with Client(port) as client:
+        yield client
+
+
+def refuses_more(client: Client) -> bool:
+    """Keep sending for five seconds, or until the other side has closed altogether."""
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        try:
+            client.send(b'x')
+        except OSError:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def worst_of(ask: Callable[[], None], seconds: float) -> float:
+    """Ask again and again, 40 times a second, and return the 99th percentile of the time it takes.
+
+    Nobody waits for the one before: that would hide how long a standstill is.
+    """
+    times: list[float] = []
+
+    def probe() -> None:
+        begin = time.monotonic()
+        ask()
+        times.append(time.monotonic() - begin)
+
+    probes = [Thread(target=probe) for _ in range(int(seconds * 40))]
+    for thread in probes:
+        thread.start()
+        time.sleep(1 / 40)
+    for thread in probes:
+        thread.join()
+    assert len(times) == len(probes), 'some were never answered'
+    return sorted(times)[int(len(times) * 0.99)]
+
+
+class TestHandleError:
+    MALFORMED = {
+        'garbage': (400, b'garbage\r\n\r\n'),
+        'a lower-case method': (400, b'get / HTTP/1.1\r\n' + HOST + b'\r\n'),
+        'an unknown version': (400, b'GET / HTTP/9.9\r\n' + HOST + b'\r\n'),
+        'a space before a colon': (400, b'GET / HTTP/1.1\r\nHost : localhost\r\n\r\n'),
+        'two hosts': (400, b'GET / HTTP/1.1\r\n' + HOST + HOST + b'\r\n'),
+        'two framings': (400, post(5, 'Transfer-Encoding: chunked') + b'0\r\n\r\n'),
+        'a length that is none': (400, post(5).replace(b': 5', b': five')),
+        'a length beyond reason': (400, post(5).replace(b': 5', b': ' + b'9' * 5000)),
+        'a line ending in LF': (400, b'GET /healthz HTTP/1.1\n' + HOST),
+        'a long line': (414, get('/' + 'x' * 10_000)),
+        'a long header': (431, get('/', 'X-Long: ' + 'x' * 10_000)),
+        'a hundred thousand headers': (431, get('/', *['X-Many: 1'] * 100_000)),
+        'an odd expectation': (417, get('/', 'Expect: a-miracle')),
+        'an odd encoding': (501, post(5).replace(b'Content-Length: 5', b'Transfer-Encoding: odd')),
+    }
+
+    @pytest.mark.parametrize('case', MALFORMED)
+    def test_answers_in_jsend_to(self, client: Client, case: str) -> None:
+        status, request = self.MALFORMED[case]
+
+        answer = client.ask(request)
+
+        assert answer.status == status
+        if status >= 500:
+            assert answer.json.keys() == {'status', 'message', 'code'}
+            assert (answer.json['status'], answer.json['code']) == ('error', status)
+        else:
+            assert answer.json.keys() == {'status', 'data'}
+            assert answer.json['status'] == 'fail'
+            [reason] = answer.json['data']['request']
+            assert reason
+
+    def test_says_it_with_the_headers_of_every_answer(self, client: Client) -> None:
+        headers = client.ask(b'garbage\r\n\r\n').headers
+
+        assert {name: headers[name.lower()] for name, _ in HEADERS} == dict(HEADERS)
+        assert headers['connection'] == 'close'
+        assert len(headers['x-request-id']) == 32
+
+    def test_gives_each_answer_an_id_of_its_own(self, port: int) -> None:
+        ids = set()
+        for _ in range(3):
+            with Client(port) as client:
+                ids.add(client.ask(b'garbage\r\n\r\n').headers['x-request-id'])
+
+        assert len(ids) == 3
+
+    def test_answers_garbage_behind_a_good_request(self, client: Client) -> None:
+        assert client.ask(get()).status == 200
+        assert client.ask(b'garbage\r\n\r\n').status == 400
+        assert client.is_closed()
+
+
+class TestEnqueueReq:
+    def test_answers_pipelined_requests_in_order(self, client: Client) -> None:
+        client.send(get() + post(3) + b'abc' + get('/nowhere') + get())
+
+        assert [client.answer().status for _ in range(4)] == [200, 200, 404, 200]
+
+    def test_waits_for_the_rest_of_a_pipelined_request(self, client: Client) -> None:
+        assert client.ask(get() + HALF_HEAD).status == 200
+        assert client.ask(b'alhost\r\n\r\n').status == 200
+
+    def test_answers_what_comes_byte_by_byte(self, client: Client) -> None:
+        for byte in post(3) + b'abc':
+            client.send(bytes([byte]))
+            time.sleep(0.002)
+
+        assert client.answer().json['size'] == 3
+
+    def test_answers_a_second_request_that_comes_in_halves(self, client: Client) -> None:
+        client.ask(get())
+        client.send(HALF_HEAD)
+        time.sleep(0.05)
+
+        assert client.ask(b'alhost\r\n\r\n').status == 200
+
+    def test_asks_for_a_body_that_is_held_back(self, client: Client) -> None:
+        assert client.ask(post(3, 'Expect: 100-continue')).status == 100
+        assert client.ask(b'abc').json['size'] == 3
+
+    def test_closes_on_who_takes_too_long_for_a_head(self, hasty: int) -> None:
+        with Client(hasty) as client:
+            client.send(HALF_HEAD)
+
+            assert client.is_closed()
+
+    def test_does_not_let_single_bytes_prolong_it(self, hasty: int) -> None:
+        with Client(hasty) as client:
+            assert refuses_more(client)
+
+    def test_forgets_who_leaves_halfway(self, client: Client) -> None:
+        client.send(HALF_HEAD)
+        client.sock.shutdown(socket.SHUT_WR)
+
+        assert client.is_closed()
+
+
+class TestHandleRequest:
+    @pytest.mark.parametrize('size', [0, 1, 32_768, 32_769, 65_537, 100_000, 3_000_000])
+    def test_takes_a_body_and_then_the_next_request(self, client: Client, size: int) -> None:
+        body = os.urandom(size)
+
+        answer = client.ask(post(size) + body + get())
+
+        assert answer.json == {'size': size, 'sha256': hashlib.sha256(body).hexdigest()}
+        assert client.answer().status == 200
+
+    def test_takes_a_body_in_chunks_and_then_the_next_request(self, client: Client) -> None:
+        client.send(CHUNKED + b'5\r\nhello\r\n')
+        time.sleep(0.05)
+
+        assert client.ask(b'6\r\n world\r\n0\r\n\r\n').json['size'] == 11
+        assert client.ask(get()).status == 200
+
+    def test_serves_on_although_a_body_was_not_read(self, client: Client) -> None:
+        assert client.ask(post(20_000, path='/ignore') + b'x' * 20_000).status == 200
+        assert client.ask(get()).status == 200
+
+    def test_is_heard_by_who_still_sends_a_large_body(self, client: Client) -> None:
+        answer = client.ask(post(3_000_000, path='/ignore') + b'x' * 3_000_000)
+
+        assert answer.body == b'not read'
+        assert client.is_closed()
+
+    @pytest.mark.parametrize(
+        'head', [post(1_000_000), CHUNKED + b'F4240\r\n'], ids=['length', 'chunk']
+    )
+    def test_does_not_take_half_a_body_for_a_whole_one(self, client: Client, head: bytes) -> None:
+        client.send(head + b'x' * 500_000)
+        client.sock.shutdown(socket.SHUT_WR)
+
+        assert client.answer().status == 400
+
+    def test_refuses_malformed_chunks(self, client: Client) -> None:
+        assert client.ask(CHUNKED + b'nonsense\r\n').status == 400
+
+    @pytest.mark.parametrize('half', [HALF_CHUNK, HALF_UPLOAD], ids=['chunk', 'upload'])
+    def test_gives_up_on_a_stream_that_falls_silent(self, hasty: int, half: bytes) -> None:
+        with Client(hasty) as client:
+            assert client.ask(half).status == 400
+
+    def test_gives_up_on_who_does_not_read_the_answer(self, hasty: int) -> None:
+        with ExitStack() as stack:
+            for _ in range(8):
+                stack.enter_context(Client(hasty)).send(get('/large'))
+            time.sleep(0.2)
+
+            assert stack.enter_context(Client(hasty)).ask(get()).status == 200
+
+
+class TestRun:
+    """Hundreds who stand in the door, and one who wants to come in."""
+
+    @pytest.mark.parametrize(
+        'halves',
+        [
+            pytest.param([HALF_HEAD, HALF_BODY], id='small'),
+            pytest.param([HALF_CHUNK, HALF_UPLOAD], id='large'),
+        ],
+    )
+    def test_answers_beside_600_half_sent_requests(self, port: int, halves: list[bytes]) -> None:
+        def ask() -> None:
+            with Client(port) as client:
+                assert client.ask(get()).status == 200
+
+        with ExitStack() as stack:
+            for half in halves * 300:
+                stack.enter_context(Client(port)).send(half)
+
+            assert worst_of(ask, seconds=1.5) < 0.5
+
+    def test_takes_up_a_stream_when_another_has_ended(self, port: int) -> None:
+        with ExitStack() as stack:
+            clients = [stack.enter_context(Client(port)) for _ in range(9)]
+            for client in clients:
+                client.send(CHUNKED + b'3\r\nabc\r\n')
+
+            assert [client.ask(b'0\r\n\r\n').json['size'] for client in clients] == [3] * 9
+
+
+class TestTurnAway:
+    """Of eight threads two are for what is costly, and who waits for one waits two seconds."""
+
+    @pytest.fixture
+    def own(self) -> Iterator[int]:
+        """A service of one's own: nobody else is in its lanes."""
+        with small_service('-k', 'tests.core.server.small_app.HastyWorker') as service:
+            yield service.port
+
+    @pytest.fixture
+    def crowd(self, own: int) -> Iterator[list[Client]]:
+        """Ten who want what takes 1.2 seconds each, in two threads."""
+        with ExitStack() as stack:
+            crowd = [stack.enter_context(Client(own, timeout=15)) for _ in range(10)]
+            for client in crowd:
+                client.send(get('/slow?seconds=1.2', 'Connection: close'))
+            yield crowd
+
+    def test_tells_who_waited_too_long_to_come_back(self, crowd: list[Client]) -> None:
+        answers = [client.answer() for client in crowd]
+
+        assert sorted(answer.status for answer in answers) == [200] * 4 + [503] * 6
+        refused = next(answer for answer in answers if answer.status == 503)
+        assert refused.headers['retry-after'] == '2'
+        assert refused.json == {'status': 'error', 'message': 'Service Unavailable', 'code': 503}
+        assert all(client.is_closed() for client in crowd)
+
+    def test_leaves_threads_to_all_others(self, own: int, crowd: list[Client]) -> None:
+        def ask() -> None:
+            with Client(own) as client:
+                assert client.ask(get()).status == 200
+
+        assert worst_of(ask, 1.0) < 0.5
+
+
+class TestSeeOff:
+    def test_does_not_wait_for_who_stays_after_the_last_answer(self, port: int) -> None:
+        with Client(port) as stays:
+            assert stays.ask(get('/healthz', 'Connection: close')).status == 200
+            assert stays.is_closed()
+            begin = time.monotonic()
+
+            with Client(port) as client:
+                assert client.ask(get()).status == 200
+            assert time.monotonic() < begin + 1
+
+    def test_closes_on_who_stays_too_long(self, hasty: int) -> None:
+        with Client(hasty) as client:
+            client.ask(get('/healthz', 'Connection: close'))
+            assert client.is_closed()
+
+            assert refuses_more(client)
+
+
+class TestCapKeepalive:
+    def test_stops_soon_with_half_sent_requests_and_answers_the_running_one(self) -> None:
+        with ExitStack() as stack, small_service() as service:
+            for _ in range(20):
+                stack.enter_context(Client(service.port)).send(HALF_HEAD)
+            client = stack.enter_context(Client(service.port))
+            client.send(get('/slow?seconds=0.5'))
+            time.sleep(0.1)
+            begin = time.monotonic()
+            service.process.terminate()
+
+            assert client.answer().body == b'at last'
+            service.process.wait(5)
+            assert time.monotonic() < begin + 5

@@ -1,0 +1,382 @@
+"""Bytes under keys."""
+
+import errno
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from project.core.errors import StorageFull, Unavailable
+from project.core.storage import LocalStorage, init_app, storage
+from tests.storage_io import put, read
+
+EMPTY = hashlib.sha256(b'').hexdigest()
+
+
+@pytest.fixture
+def place(tmp_path):
+    """Return an empty storage."""
+    return LocalStorage(tmp_path / 'blobs')
+
+
+def incoming(place):
+    return list((place.root / 'incoming').iterdir())
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """Return what is asked of the disk, in order."""
+    seen = []
+    fsync, rename = os.fsync, Path.rename
+
+    def note_fsync(descriptor):
+        seen.append(('fsync', Path(f'/proc/self/fd/{descriptor}').readlink().name))
+        return fsync(descriptor)
+
+    def note_rename(path, target):
+        seen.append(('rename', path.name, Path(target).name))
+        return rename(path, target)
+
+    monkeypatch.setattr(os, 'fsync', note_fsync)
+    monkeypatch.setattr(Path, 'rename', note_rename)
+    return seen
+
+
+@pytest.fixture
+def failing(monkeypatch):
+    """Return a function that makes the disk fail when it syncs."""
+
+    def fail(code):
+        def fsync(_descriptor):
+            raise OSError(code, os.strerror(code))
+
+        monkeypatch.setattr(os, 'fsync', fsync)
+
+    return fail
+
+
+class TestWrite:
+    def test_counts_and_hashes_what_comes(self, place):
+        with place.stage() as staged:
+            assert (staged.size, staged.sha256) == (0, EMPTY)
+            assert staged.write(b'hello ') == 6
+            assert staged.write(memoryview(b'world')) == 5
+
+            assert staged.size == 11
+            assert staged.sha256 == hashlib.sha256(b'hello world').hexdigest()
+
+    def test_writes_all_of_it_even_if_the_disk_takes_it_by_halves(self, place):
+        with place.stage() as staged:
+            whole = staged._file
+
+            class Halves:
+                def write(self, data):
+                    return whole.write(data[: len(data) // 2 + 1])
+
+            staged._file = Halves()
+            staged.write(b'0123456789')
+            staged._file = whole
+            staged.keep('a')
+
+        assert read(place, 'a') == b'0123456789'
+
+    @pytest.mark.parametrize(
+        ('code', 'refusal'),
+        [
+            (errno.ENOSPC, StorageFull),
+            (errno.EDQUOT, StorageFull),
+            (errno.EIO, Unavailable),
+            (errno.EROFS, Unavailable),
+        ],
+    )
+    def test_refuses_when_the_disk_does(self, place, code, refusal):
+        class Broken:
+            def write(self, _data):
+                raise OSError(code, os.strerror(code))
+
+        with place.stage() as staged:
+            whole, staged._file = staged._file, Broken()
+            with pytest.raises(Unavailable) as refused:
+                staged.write(b'x')
+            staged._file = whole
+
+        assert type(refused.value) is refusal
+        assert isinstance(refused.value.__cause__, OSError)
+        assert staged.size == 0
+
+
+class TestPrepare:
+    @pytest.mark.parametrize(
+        ('code', 'refusal'), [(errno.ENOSPC, StorageFull), (errno.EIO, Unavailable)]
+    )
+    def test_refuses_when_the_disk_does(self, place, failing, code, refusal):
+        place.root.mkdir()
+        (place.root / 'incoming').mkdir()
+        failing(code)
+
+        with place.stage() as staged:
+            staged.write(b'x')
+            with pytest.raises(refusal):
+                staged.prepare('a')
+
+
+class TestKeep:
+    def test_puts_the_bytes_under_a_key(self, place):
+        put(place, 'ab/cd/ef', b'hello')
+
+        assert read(place, 'ab/cd/ef') == b'hello'
+        assert incoming(place) == []
+
+    def test_replaces_what_was_there(self, place):
+        put(place, 'a', b'old')
+        put(place, 'a', b'new')
+
+        assert read(place, 'a') == b'new'
+
+    def test_is_durable_step_by_step(self, place, calls):
+        put(place, 'ab/first', b'1')
+        calls.clear()
+
+        with place.stage() as staged:
+            name = staged._path.name
+            staged.write(b'hello')
+            staged.prepare('ab/second')
+            staged.keep('ab/second')
+
+        assert calls == [('fsync', name), ('rename', name, 'second'), ('fsync', 'ab')]
+
+    def test_makes_new_folders_durable_before_what_is_in_them(self, place, calls):
+        place.root.mkdir()
+        put(place, 'first', b'1')
+        calls.clear()
+
+        put(place, 'ab/cd/second', b'2')
+
+        blobs = place.root.name
+        assert [call[:2] for call in calls if call[0] == 'fsync'][1:] == [
+            ('fsync', blobs),
+            ('fsync', 'ab'),
+            ('fsync', 'cd'),
+        ]
+
+    def test_makes_folders_durable_that_somebody_made_who_died(self, place, calls):
+        (place.root / 'ab' / 'cd').mkdir(parents=True)
+
+        put(place, 'ab/cd/first', b'1')
+        put(place, 'ab/cd/second', b'2')
+
+        folders = [name for what, name, *_ in calls if what == 'fsync'][2:]
+        assert folders[:3] == [place.root.name, 'ab', 'cd']
+        # Once is enough for what does not change.
+        assert folders[3:].count('ab') == 0
+        assert folders[-1] == 'cd'
+
+    def test_makes_a_folder_anew_that_somebody_took_away(self, place):
+        put(place, 'ab/first', b'1')
+        place.remove('ab/first')
+        (place.root / 'ab').rmdir()
+
+        put(place, 'ab/second', b'2')
+
+        assert read(place, 'ab/second') == b'2'
+
+    def test_refuses_what_is_no_key(self, place):
+        with pytest.raises(ValueError, match='not a storage key'), place.stage() as staged:
+            staged.keep('../../etc/passwd')
+
+        assert incoming(place) == []
+
+
+class TestStage:
+    def test_forgets_what_was_not_kept(self, place):
+        with place.stage() as staged:
+            staged.write(b'hello')
+            assert len(incoming(place)) == 1
+
+        assert incoming(place) == []
+
+    def test_forgets_what_failed_half_way(self, place):
+        def receive():
+            with place.stage() as staged:
+                staged.write(b'hello')
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            receive()
+        assert incoming(place) == []
+
+    def test_tells_what_failed_first_where_nothing_can_be_cleaned_up(self, place, monkeypatch):
+        def unlink(*_, **__):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        def fail():
+            with place.stage():
+                monkeypatch.setattr(Path, 'unlink', unlink)
+                raise StorageFull
+
+        with pytest.raises(StorageFull):
+            fail()
+        assert len(incoming(place)) == 1
+
+    def test_closes_its_file(self, place):
+        with place.stage() as staged:
+            pass
+
+        assert staged._file.closed
+
+    def test_refuses_where_no_folder_can_be_made(self, tmp_path):
+        (tmp_path / 'file').touch()
+
+        with pytest.raises(Unavailable), LocalStorage(tmp_path / 'file').stage():
+            pass
+
+
+class TestOpen:
+    def test_refuses_what_is_missing(self, place):
+        with pytest.raises(Unavailable):
+            place.open('a')
+
+    def test_gives_a_file_that_the_kernel_can_send(self, place):
+        put(place, 'a', b'hello')
+
+        with place.open('a') as file:
+            assert os.fstat(file.fileno()).st_size == 5
+
+
+class TestExists:
+    def test_tells_files_from_folders_and_from_nothing(self, place):
+        put(place, 'ab/cd', b'')
+
+        assert place.exists('ab/cd')
+        assert not place.exists('ab')
+        assert not place.exists('x')
+
+    def test_refuses_when_the_disk_does(self, place):
+        place.root.mkdir()
+
+        with pytest.raises(Unavailable):
+            place.size('a' * 1000)  # No disk takes such a name.
+
+
+class TestWalk:
+    def test_lets_no_folder_pass_for_empty_that_cannot_be_read(self, place, monkeypatch):
+        put(place, 'a/b', b'Bytes.')
+        scandir = os.scandir
+
+        def failing(path):
+            if str(path).endswith('/a'):
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            return scandir(path)
+
+        monkeypatch.setattr(os, 'scandir', failing)
+
+        with pytest.raises(Unavailable):
+            list(place.walk())
+
+    def test_finds_nothing_where_nothing_ever_came(self, place):
+        assert list(place.walk()) == []
+
+
+class TestSettle:
+    def test_makes_the_name_and_its_folders_durable(self, place, calls):
+        (place.root / 'ab').mkdir(parents=True)
+        (place.root / 'ab' / 'key').touch()
+
+        place.settle('ab/key')
+
+        assert calls == [('fsync', place.root.name), ('fsync', 'ab')]
+
+    def test_refuses_when_the_disk_does(self, place, failing):
+        put(place, 'ab/key', b'')
+        failing(errno.EIO)
+
+        with pytest.raises(Unavailable):
+            place.settle('ab/key')
+
+
+class TestRemove:
+    def test_forgets_it_and_nothing_else(self, place):
+        put(place, 'a', b'1')
+        put(place, 'b', b'2')
+
+        place.remove('a')
+        place.remove('a')
+
+        assert not place.exists('a')
+        assert read(place, 'b') == b'2'
+
+    def test_refuses_when_the_disk_does(self, place):
+        put(place, 'ab/cd', b'')
+
+        with pytest.raises(Unavailable):
+            place.remove('ab')
+
+
+class TestSweep:
+    def test_removes_what_came_in_and_was_never_kept(self, place):
+        put(place, 'kept', b'')
+        with place.stage() as old, place.stage() as new:
+            os.utime(old._path, (1000, 1000))
+            os.utime(new._path, (3000, 3000))
+
+            assert list(place.sweep(500)) == []
+            assert list(place.sweep(2000, dry_run=True)) == [old._path.name]
+            assert list(place.sweep(2000)) == [old._path.name]
+            assert incoming(place) == [new._path]
+
+    def test_finds_nothing_where_nothing_ever_came(self, place):
+        assert list(place.sweep(10**10)) == []
+
+
+class TestPath:
+    @pytest.mark.parametrize('key', ['a', 'ab/cd/0123', 'avatars/1'])
+    def test_is_below_the_root(self, place, key):
+        assert place.path(key) == place.root / key
+
+    @pytest.mark.parametrize(
+        'key',
+        [
+            '', '/', '/etc/passwd', '..', '../a', 'a/../b', 'a//b', 'a/', './a', '.hidden',
+            'a\0b', 'a\n', 'A', 'ä', 'a b', 'a\\b', 'a.b', '~', 'C:a',
+        ],
+    )  # fmt: skip
+    def test_refuses_what_is_no_key(self, place, key):
+        with pytest.raises(ValueError, match='not a storage key'):
+            place.path(key)
+
+
+class TestCheck:
+    def test_leaves_nothing_behind(self, place):
+        place.check()
+
+        assert incoming(place) == []
+
+    def test_refuses_when_nothing_can_be_written(self, tmp_path):
+        (tmp_path / 'file').touch()
+
+        with pytest.raises(Unavailable):
+            LocalStorage(tmp_path / 'file').check()
+
+
+class TestInitApp:
+    @pytest.mark.parametrize(
+        'url',
+        [
+            '', 'relative', 'file://host/path', 'file:relative', 's3:bucket', '/folder', 's3://',
+            's3://bucket?unknown=1', 'http://bucket', 'file:///folder?endpoint=x',
+        ],
+    )  # fmt: skip
+    def test_stops_with_one_line_at_what_is_no_storage(self, app, monkeypatch, url):
+        monkeypatch.setitem(app.config, 'STORAGE_URL', url)
+
+        with pytest.raises(SystemExit, match='STORAGE_URL must be'):
+            init_app(app)
+
+
+class TestStorage:
+    def test_is_the_application_s(self, app, monkeypatch, tmp_path):
+        monkeypatch.setitem(app.config, 'STORAGE_URL', f'file://{tmp_path}/with%20space')
+        init_app(app)
+
+        assert storage().root == tmp_path / 'with space'

@@ -1,0 +1,189 @@
+"""The whole crew: started, told to end, and gone with whoever started it."""
+
+import ctypes
+import os
+import signal
+from datetime import timedelta
+from multiprocessing import active_children
+
+import pytest
+
+from project.core.task_workers import (
+    beside,
+    dispatcher,
+    is_embedded,
+    serve_tasks,
+    serve_until_told,
+    worker,
+)
+from project.core.task_workers.worker_slot import FORK
+from project.core.tasks import task
+
+from ..outbox import put, row_of, rows
+from .process_sync import Line, until
+
+
+@pytest.fixture
+def line():
+    """A line to processes that are not our own children."""
+    return Line()
+
+
+@pytest.fixture
+def heard(own_app, line):
+    """Have a task wait that says on the line that somebody works."""
+    put(task(name='say')(line.say))
+
+
+class TestInitApp:
+    def test_leaves_where_gunicorn_finds_it_what_its_worker_does(self, own_app):
+        put(task(name='nothing')(lambda: None))
+
+        own_app.extensions['serve_tasks'](until(lambda: not rows()))
+
+
+class TestServeTasks:
+    def test_works_the_outbox_off_with_so_many_workers(self, own_app, tmp_path):
+        def run():
+            (tmp_path / str(os.getpid())).mkdir()
+            while len([path for path in tmp_path.iterdir() if path.is_dir()]) < 2:
+                os.sched_yield()
+
+        both = task(name='both')(run)
+        put(both)
+        put(both)
+
+        # Each waits for the other, so there are two.
+        serve_tasks(own_app, until(lambda: not rows()), concurrency=2)
+
+    def test_buries_a_poison_and_does_what_is_healthy(self, own_app):
+        def kill():
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        poison = task(name='poison', attempts=2, backoff=timedelta(milliseconds=10))(kill)
+        healthy = task(name='healthy')(lambda: None)
+        found = put(poison)
+        put(healthy)
+
+        serve_tasks(
+            own_app,
+            until(lambda: [row.state for row in rows()] == ['dead']),
+            concurrency=1,
+        )
+
+        assert row_of(found).error == 'its process ended (signal 9)'
+        assert row_of(found).attempts == 2
+
+    def test_has_the_workers_of_a_broker_do_what_it_brings(self, own_app, monkeypatch):
+        """The one on either end is a pipe here: who hands out writes ids, who works reads them."""
+        reader, writer = os.pipe()
+
+        class Engine:
+            def __init__(self, url):
+                assert url == 'redis://127.0.0.1:1'
+
+            def depth(self):
+                return 0
+
+            def send(self, task_id):
+                os.write(writer, task_id.hex.encode())
+
+            def work(self, handle, wait):
+                handle(os.read(reader, 32).decode())
+                wait()
+
+        monkeypatch.setattr(dispatcher, 'Engine', Engine)
+        monkeypatch.setattr(worker, 'Engine', Engine)
+        monkeypatch.setitem(own_app.config, 'TASKS_BROKER_URL', 'redis://127.0.0.1:1')
+        put(task(name='nothing')(lambda: None))
+
+        serve_tasks(own_app, until(lambda: not rows()), concurrency=1)
+
+
+class TestServeUntilTold:
+    @pytest.mark.parametrize('name', ['SIGTERM', 'SIGINT'])
+    def test_ends_when_it_is_told(self, own_app, line, heard, name):
+        process = FORK.Process(target=serve_until_told, args=(own_app, 1))
+        process.start()
+        line.listen()
+        assert line.hear() == b'!'
+
+        os.kill(process.pid, getattr(signal, name))
+        process.join(10)
+
+        assert process.exitcode == 0
+        assert line.hear() == b''
+
+    def test_is_outlived_by_none_of_its_processes(self, own_app, line, heard):
+        process = FORK.Process(target=serve_until_told, args=(own_app, 1))
+        process.start()
+        line.listen()
+        assert line.hear() == b'!'
+
+        process.kill()
+        process.join(10)
+
+        assert line.hear() == b''
+
+    def test_is_outlived_by_no_task_that_keeps_its_interpreter_busy(self, own_app, line):
+        def run():
+            line.say()
+            # It lets nothing else happen in its process until a signal ends it.
+            ctypes.PyDLL(None).pause()
+
+        put(task(name='run')(run))
+        process = FORK.Process(target=serve_until_told, args=(own_app, 1))
+        process.start()
+        line.listen()
+        assert line.hear() == b'!'
+
+        process.kill()
+        process.join(10)
+
+        assert line.hear() == b''
+
+
+class TestBeside:
+    def test_works_while_the_block_does(self, own_app, line, heard):
+        with beside(own_app):
+            line.listen()
+            assert line.hear() == b'!'
+            assert [child.name for child in active_children()] == ['tasks']
+
+        assert active_children() == []
+        assert line.hear() == b''
+
+    def test_ends_although_the_block_fails(self, own_app, no_tasks):
+        with pytest.raises(ZeroDivisionError), beside(own_app):
+            raise ZeroDivisionError
+
+        assert active_children() == []
+
+    def test_ends_with_its_process_however_that_ends(self, own_app, line, heard):
+        def serve():
+            with beside(own_app):
+                signal.pause()
+
+        process = FORK.Process(target=serve)
+        process.start()
+        line.listen()
+        assert line.hear() == b'!'
+
+        process.kill()
+        process.join(10)
+
+        assert line.hear() == b''
+
+
+class TestIsEmbedded:
+    @pytest.mark.parametrize(
+        ('broker', 'concurrency', 'embedded'),
+        [('', 2, True), ('', 1, True), ('', 0, False), ('redis://localhost', 2, False)],
+    )
+    def test_is_where_there_is_no_broker_and_somebody_to_work(
+        self, app, monkeypatch, broker, concurrency, embedded
+    ):
+        monkeypatch.setitem(app.config, 'TASKS_BROKER_URL', broker)
+        monkeypatch.setitem(app.config, 'TASKS_CONCURRENCY', concurrency)
+
+        assert is_embedded(app) == embedded

@@ -1,0 +1,287 @@
+"""The processes that make attempts at tasks."""
+
+import ctypes
+import os
+import signal
+from datetime import timedelta
+from threading import Event
+from uuid import uuid4
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from project.core.clock import now
+from project.core.database.session import db
+from project.core.task_workers import dispatcher
+from project.core.task_workers import worker as workers
+from project.core.task_workers.dispatcher import dispatch
+from project.core.task_workers.supervisor import Crew
+from project.core.task_workers.worker import Watch, leave_with, work, work_for_engine
+from project.core.task_workers.worker_slot import FORK, Left, Seat
+from project.core.tasks import leases, task
+
+from ..outbox import put, row_of, rows
+from .process_sync import Line, until
+
+pytestmark = pytest.mark.usefixtures('no_tasks')
+
+SECOND = timedelta(seconds=1)
+
+
+class TestWatch:
+    def test_tells_the_seat_of_one_task_at_a_time(self):
+        seat = Seat('worker', work)
+        watch = Watch(seat)
+
+        watch.start_watch(uuid4(), -SECOND)
+        assert seat.is_busy
+        assert seat.is_overdue
+
+        watch.stop_watch()
+        assert not seat.is_busy
+        assert not seat.is_overdue
+
+    def test_leaves_a_step_s_time_for_what_is_to_be_written_down(self, monkeypatch):
+        monkeypatch.setattr(workers, 'STEP', -SECOND)
+        seat = Seat('worker', work)
+        watch = Watch(seat)
+
+        watch.start_watch(uuid4(), SECOND * 60)
+        watch.stop_watch()
+
+        assert seat.is_overdue
+
+
+class TestLeaveWith:
+    def test_ends_a_process_whose_leader_is_gone_whatever_it_does(self):
+        line = Line()
+
+        def lead():
+            FORK.Process(target=follow, args=(os.getpid(),)).start()
+            signal.pause()
+
+        def follow(leader):
+            leave_with(leader)
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            line.say()
+            while True:
+                signal.pause()
+
+        leading = FORK.Process(target=lead)
+        leading.start()
+        line.listen()
+        assert line.hear() == b'!'
+
+        leading.kill()
+        leading.join(10)
+
+        assert line.hear() == b''
+
+
+class TestWork:
+    def test_does_all_that_is_due_when_it_is_rung(self, own_app):
+        nothing = task(name='nothing')(lambda: None)
+        seat = Seat('worker', work)
+        asked = []
+
+        def condition():
+            asked.append(1)
+            if len(asked) == 3:
+                put(nothing)
+                put(nothing)
+                seat.bell.ring()
+            return len(asked) > 3 and not rows()
+
+        Crew(own_app, [seat]).run(until(condition))
+
+    def test_counts_an_attempt_at_what_killed_its_process(self, own_app):
+        def kill():
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        poison = put(task(name='poison', attempts=1)(kill))
+        put(task(name='healthy')(lambda: None))
+
+        Crew(own_app, [Seat('worker', work)]).run(until(lambda: len(rows()) == 1))
+
+        row = row_of(poison)
+        assert (row.state, row.attempts, row.error) == ('dead', 1, 'its process ended (signal 9)')
+
+    def test_counts_an_attempt_at_what_took_too_long(self, own_app):
+        slow = task(name='slow', attempts=1, time_limit=SECOND / 5)(lambda: Event().wait())
+        found = put(slow)
+
+        Crew(own_app, [Seat('worker', work)]).run(until(lambda: row_of(found).state == 'dead'))
+
+        assert row_of(found).error == 'it took longer than its time limit, and was ended'
+
+    def test_is_renewed_although_a_task_keeps_its_interpreter_busy(self, own_app, monkeypatch):
+        monkeypatch.setattr(leases, 'RENEW_EVERY', 0.0)
+        monkeypatch.setattr(dispatcher, 'POLL_EVERY', 0.05)
+        begun = Line()
+
+        def run():
+            begun.say()
+            # It lets nothing else happen in its process until a signal ends it.
+            ctypes.PyDLL(None).pause()
+
+        put(task(name='run')(run))
+        worker = Seat('worker', work)
+        dues = set()
+
+        def condition():
+            dues.update(row.due for row in rows() if row.state == 'running')
+            return len(dues) >= 3
+
+        Crew(own_app, [worker, Seat('dispatcher', dispatch([worker]))]).run(until(condition))
+
+        assert begun.hear() == b'!'
+
+    def test_is_ended_when_a_step_with_the_database_hangs(self, own_app, monkeypatch, tmp_path):
+        monkeypatch.setattr(workers, 'STEP', SECOND / 5)
+        claim_next = leases.claim_next
+
+        def hang(lease):
+            if not (tmp_path / 'hung').exists():
+                (tmp_path / 'hung').touch()
+                Event().wait()
+            return claim_next(lease)
+
+        monkeypatch.setattr(leases, 'claim_next', hang)
+        put(task(name='nothing')(lambda: None))
+
+        Crew(own_app, [Seat('worker', work)]).run(until(lambda: not rows()))
+
+        assert (tmp_path / 'hung').exists()
+
+    def test_lets_go_of_what_it_could_not_write_down(self, own_app, monkeypatch, tmp_path):
+        """The database was away for just that long, and the process is the same. It keeps nobody
+        from the task that it works on next.
+        """
+        monkeypatch.setattr(leases, 'LEASE', SECOND)
+        monkeypatch.setattr(leases, 'RENEW_EVERY', 0.0)
+        monkeypatch.setattr(dispatcher, 'POLL_EVERY', 0.05)
+        finish = leases.finish
+
+        def fail(*held):
+            if not (tmp_path / 'failed').exists():
+                (tmp_path / 'failed').write_text(str(os.getpid()))
+                raise OperationalError('DELETE', {}, Exception('gone\nfor good'))
+            (tmp_path / 'finished').write_text(str(os.getpid()))
+            finish(*held)
+
+        monkeypatch.setattr(leases, 'finish', fail)
+
+        def wait():
+            while not (tmp_path / 'lapsed').exists():
+                Event().wait(0.01)
+
+        lost = put(task(name='run')(lambda: None))
+        put(task(name='wait')(wait))
+        worker = Seat('worker', work)
+
+        def condition():
+            for row in rows():
+                if row.id == lost and row.state == 'running' and row.due <= now():
+                    (tmp_path / 'lapsed').touch()
+            return not rows()
+
+        Crew(own_app, [worker, Seat('dispatcher', dispatch([worker]))]).run(until(condition))
+
+        assert (tmp_path / 'failed').read_text() == (tmp_path / 'finished').read_text()
+
+    def test_gives_back_all_that_was_left_on_its_seat(self, own_app):
+        nothing = task(name='nothing')(lambda: None)
+        seat = Seat('worker', work)
+        for lease in (uuid4(), uuid4()):
+            put(nothing)
+            leases.claim_next(lease)
+            seat.left.append(Left(lease, 'it was ended'))
+
+        Crew(own_app, [seat]).run(until(lambda: {row.state for row in rows()} == {'waiting'}))
+
+        assert {row.error for row in rows()} == {'it was ended'}
+        # It has said so: who sits here next is told of nobody but this one.
+        seat.take_over()
+        assert len(seat.left) == 1
+
+    def test_finishes_what_runs_and_begins_nothing_more(self, own_app, tmp_path):
+        begun = tmp_path / 'begun'
+
+        def run():
+            begun.touch()
+            while not (tmp_path / 'may go').exists():
+                Event().wait(0.01)
+
+        first = put(task(name='run')(run))
+        second = put(task(name='nothing')(lambda: None))
+        ended = []
+
+        def goes_on():
+            # Asked while the crew lets its processes finish as well.
+            if ended:
+                (tmp_path / 'may go').touch()
+            ended.append(1) if begun.exists() else None
+            return not ended
+
+        Crew(own_app, [Seat('worker', work)]).run(goes_on)
+
+        assert [row.id for row in rows()] == [second]
+        assert first != second
+
+    def test_goes_on_when_the_database_is_there_again(self, own_app):
+        nothing = task(name='nothing')(lambda: None)
+        db.drop_all()
+        seat, asked = Seat('worker', work), []
+
+        def condition():
+            asked.append(1)
+            if len(asked) == 5:
+                db.create_all()
+                put(nothing)
+                seat.bell.ring()
+            return len(asked) > 5 and not rows()
+
+        Crew(own_app, [seat]).run(until(condition))
+
+        assert seat.left == []
+
+
+class TestWorkForEngine:
+    def test_does_what_is_brought_and_nothing_else(self, own_app, monkeypatch):
+        nothing = task(name='nothing')(lambda: None)
+        brought, other = put(nothing), put(nothing)
+        done = Line()
+
+        class Engine:
+            def __init__(self, url):
+                assert url == 'fake:'
+
+            def work(self, handle, wait):
+                for task_id in (brought, uuid4(), brought):
+                    handle(str(task_id))
+                done.say()
+                wait()
+
+        monkeypatch.setattr(workers, 'Engine', Engine)
+
+        Crew(own_app, [Seat('worker', work_for_engine('fake:'))]).run(
+            until(lambda: len(rows()) == 1)
+        )
+
+        assert done.hear() == b'!'
+        assert [row.id for row in rows()] == [other]
+
+    def test_gives_back_what_was_left_on_its_seat(self, own_app, monkeypatch):
+        class Engine:
+            def __init__(self, url):
+                """Connect to nothing."""
+
+            def work(self, handle, wait):
+                wait()
+
+        monkeypatch.setattr(workers, 'Engine', Engine)
+        found, lease = put(task(name='nothing')(lambda: None)), uuid4()
+        leases.claim_next(lease)
+        seat = Seat('worker', work_for_engine('fake:'), left=[Left(lease, 'it was ended')])
+
+        Crew(own_app, [seat]).run(until(lambda: row_of(found).state == 'waiting'))

@@ -1,0 +1,583 @@
+"""One task run once, and what becomes of it."""
+
+import json
+import logging
+from contextvars import Context
+from datetime import timedelta
+from functools import partial
+from html import escape
+from urllib.parse import quote
+from uuid import uuid4
+
+import pytest
+import time_machine
+
+from project.core.clock import now
+from project.core.database.session import atomic
+from project.core.request_context import NOWHERE, Origin, current_origin, set_origin
+from project.core.tasks import GiveUp, LeaseLost, current_attempt, enqueue, leases, once, task
+from project.core.tasks.attempts import MISFITS, Unwatched, attempt_one, release, work_off
+from project.core.tasks.errors import Unfit
+from project.core.tasks.leases import LEASE
+
+from ..outbox import change, later, put, put_at, row_of, rows
+
+pytestmark = pytest.mark.usefixtures('no_tasks')
+
+MINE, THEIRS = uuid4(), uuid4()
+SECOND = timedelta(seconds=1)
+PIN = '012345'
+
+
+@pytest.fixture
+def attempt(app):
+    """Return a function that makes one attempt, and says whether there was one to make."""
+    return partial(attempt_one, app, MINE, Unwatched())
+
+
+@pytest.fixture
+def said(caplog):
+    """Return a function that gives the lines that were logged about tasks."""
+    caplog.set_level(logging.INFO, 'project.core.tasks.attempts')
+
+    def read():
+        lines = [r for r in caplog.records if r.name == 'project.core.tasks.attempts']
+        return [(line.levelname, line.fields) for line in lines]
+
+    return read
+
+
+def failing(error, **options):
+    """Return a task that raises an error, whatever it is given."""
+
+    def fail(pin=None):
+        raise error
+
+    return task(name='fail', **{'backoff': SECOND, **options})(fail)
+
+
+class Recorder:
+    """A watch that notes what it is told."""
+
+    def __init__(self):
+        self.told = []
+
+    def start_watch(self, task_id, limit):
+        self.told.append(('start', task_id, limit))
+
+    def stop_watch(self):
+        self.told.append('stop')
+
+
+class TestAttemptOne:
+    def test_says_that_there_is_nothing_to_do(self, attempt):
+        assert not attempt()
+
+    def test_runs_what_is_due_and_forgets_it(self, attempt, said):
+        seen = []
+        found = put(task(name='see', secrets=['pin'])(lambda a, pin: seen.append((a, pin))), 1, PIN)
+
+        assert attempt()
+
+        assert seen == [(1, PIN)]
+        assert rows() == []
+        [(level, fields)] = said()
+        assert level == 'INFO'
+        assert fields.pop('ms') >= 0
+        assert fields == {'task': 'see', 'id': str(found), 'attempt': 1, 'outcome': 'done'}
+
+    def test_costs_two_statements(self, attempt, queries):
+        put(task(name='nothing')(lambda: None))
+
+        with queries(max=2):
+            attempt()
+
+    @time_machine.travel(now(), tick=False)
+    def test_tries_again_later_what_failed(self, attempt, said):
+        found = put(failing(KeyError('a'), backoff=8 * SECOND))
+
+        attempt()
+
+        row = row_of(found)
+        assert (row.state, row.attempts, row.error) == ('waiting', 1, "KeyError: 'a'")
+        assert now() + 4 * SECOND <= row.due <= now() + 8 * SECOND
+        assert not attempt()
+        [(level, fields)] = said()
+        assert (level, fields['outcome']) == ('WARNING', 'failed')
+        assert fields['reason'] == "KeyError: 'a'"
+
+    def test_gives_up_after_the_last_attempt(self, attempt, said):
+        found = put(failing(OSError('down'), attempts=3))
+
+        for number in range(3):
+            with later(hours=number):
+                assert attempt()
+
+        row = row_of(found)
+        assert (row.state, row.attempts, row.error) == ('dead', 3, 'OSError: down')
+        assert [(level, fields['outcome']) for level, fields in said()] == [
+            ('WARNING', 'failed'), ('WARNING', 'failed'), ('ERROR', 'given up'),
+        ]  # fmt: skip
+
+    def test_takes_a_wish_to_exit_for_a_failure(self, attempt):
+        found = put(failing(SystemExit(3)))
+
+        attempt()
+
+        assert row_of(found).error == 'SystemExit: 3'
+
+    def test_gives_up_at_once_where_the_task_says_so(self, attempt, said):
+        found = put(failing(GiveUp('nobody lives there')))
+
+        attempt()
+
+        row = row_of(found)
+        assert (row.state, row.attempts, row.error) == ('dead', 1, 'nobody lives there')
+        assert said()[0][1]['reason'] == 'nobody lives there'
+
+    def test_leaves_a_task_that_it_does_not_know_to_another_version(self, attempt):
+        found = put(task(name='nothing')(lambda: None))
+        change(found, name='of-tomorrow')
+
+        attempt()
+
+        row = row_of(found)
+        assert (row.state, row.attempts) == ('waiting', 1)
+        assert row.error == 'this version of the service knows no such task'
+
+    def test_leaves_arguments_that_do_not_fit_to_another_version(self, attempt):
+        found = put(task(name='one')(lambda a: None), 1)
+        change(found, arguments='{"b":1}')
+
+        attempt()
+
+        row = row_of(found)
+        assert (row.state, row.attempts) == ('waiting', 1)
+        assert row.error.startswith('its arguments do not fit any more: ')
+
+    def test_leaves_secrets_that_it_cannot_read_to_another_version(self, attempt, app, monkeypatch):
+        found = put(task(name='one', secrets=['pin'])(lambda pin: None), PIN)
+        monkeypatch.setitem(app.config, 'SECRET_KEY', 'another-' * 5)
+
+        attempt()
+
+        row = row_of(found)
+        assert (row.state, row.attempts) == ('waiting', 1)
+        assert row.error == 'its secrets were sealed under a SECRET_KEY that is gone'
+
+    @pytest.mark.parametrize(
+        ('misfit', 'error'),
+        [
+            ({'name': 'of-tomorrow'}, 'this version of the service knows no such task'),
+            ({'arguments': '{"b":1}'}, 'its arguments do not fit any more: '),
+            ({'sealed': b'of another key'}, 'its secrets were sealed under a SECRET_KEY'),
+        ],
+        ids=['name', 'arguments', 'secrets'],
+    )
+    def test_gives_up_what_fits_no_version_for_long(self, attempt, said, misfit, error):
+        """However often the task itself may be tried."""
+        found = put(task(name='one', attempts=140, secrets=['pin'])(lambda a, pin: None), 1, PIN)
+        change(found, **misfit)
+
+        for number in range(MISFITS):
+            assert row_of(found).state == 'waiting'
+            with later(hours=number):
+                assert attempt()
+
+        row = row_of(found)
+        assert (row.state, row.attempts) == ('dead', 10)
+        assert row.error.startswith(error)
+        outcomes = [fields['outcome'] for _, fields in said()]
+        assert outcomes == ['failed'] * 9 + ['given up']
+
+    def test_gives_up_what_does_not_fit_as_soon_as_it_would_any_failure(self, attempt):
+        found = put(task(name='one', attempts=1)(lambda a: None), 1)
+        change(found, arguments='{"b":1}')
+
+        attempt()
+
+        assert row_of(found).state == 'dead'
+
+    @time_machine.travel(now(), tick=False)
+    def test_waits_longer_each_time_for_the_version_that_knows_it(self, attempt):
+        found = put(task(name='nothing')(lambda: None))
+        change(found, name='of-tomorrow', attempts=4)
+
+        attempt()
+
+        assert now() + 8 * SECOND <= row_of(found).due <= now() + 16 * SECOND
+
+    def test_runs_what_fits_again(self, attempt):
+        seen = []
+        found = put(task(name='see')(lambda: seen.append(1)))
+        change(found, name='of-tomorrow')
+        attempt()
+        change(found, name='see')
+
+        with later(hours=1):
+            attempt()
+
+        assert seen == [1]
+        assert rows() == []
+
+    def test_opens_secrets_of_an_older_key_that_is_kept(self, attempt, app, monkeypatch):
+        seen = []
+        put(task(name='one', secrets=['pin'])(lambda pin: seen.append(pin)), PIN)
+        monkeypatch.setitem(app.config, 'SECRET_KEY_FALLBACKS', [app.config['SECRET_KEY']])
+        monkeypatch.setitem(app.config, 'SECRET_KEY', 'another-' * 5)
+
+        attempt()
+
+        assert seen == [PIN]
+
+    def test_goes_on_with_others_after_one_that_is_hopeless(self, attempt):
+        seen = []
+        change(put(task(name='nothing')(lambda: None)), name='of-tomorrow')
+        put(task(name='see')(lambda: seen.append(1)))
+
+        assert attempt()
+        assert attempt()
+
+        assert seen == [1]
+
+    def test_buries_what_has_killed_its_process_as_often_as_it_may(self, attempt):
+        ran = []
+        found = put(task(name='poison', attempts=2)(lambda: ran.append(1)))
+        for number in range(2):
+            with later(seconds=LEASE.seconds * number):
+                assert leases.claim_next(uuid4())
+
+        with later(seconds=LEASE.seconds * 2):
+            assert attempt()
+
+        row = row_of(found)
+        assert (row.state, row.error) == ('dead', '2 times its process died')
+        assert ran == []
+
+    def test_leaves_a_task_to_who_has_it_by_now(self, attempt, said):
+        def lose():
+            change(found, lease=THEIRS)
+            raise LeaseLost
+
+        found = put(task(name='lose')(lose))
+
+        attempt()
+
+        row = row_of(found)
+        assert (row.state, row.lease, row.error) == ('running', THEIRS, None)
+        assert (said()[0][0], said()[0][1]['outcome']) == ('WARNING', 'lost')
+
+    def test_does_not_finish_what_somebody_else_has_by_now(self, attempt):
+        found = put(task(name='late')(lambda: change(found, lease=THEIRS)))
+
+        attempt()
+
+        assert row_of(found).lease == THEIRS
+
+    @pytest.mark.parametrize('refuse', [RuntimeError, GiveUp])
+    def test_keeps_secrets_out_of_errors_and_log(self, attempt, said, caplog, refuse):
+        found = put(failing(refuse(f'no {PIN} here'), secrets=['pin']), PIN)
+
+        attempt()
+
+        assert row_of(found).error.endswith('no *** here')
+        assert PIN not in json.dumps(said()) + caplog.text + repr(tuple(row_of(found)))
+
+    def test_logs_where_it_failed(self, attempt, said, caplog):
+        put(failing(OSError('down')))
+
+        attempt()
+
+        [message] = [record.message for record in caplog.records if 'fields' in vars(record)]
+        assert message.startswith('task\nTraceback')
+        assert 'in fail' in message
+        assert 'OSError: down' in message
+
+    @pytest.mark.parametrize('form', [str, repr, str.encode, json.dumps, quote, escape])
+    def test_keeps_secrets_out_of_what_it_logs_in_every_form(self, attempt, said, caplog, form):
+        pin = 'p&ss "wörd"'
+        found = put(failing(OSError(f'no {form(pin)} here'), secrets=['pin']), pin)
+
+        attempt()
+
+        assert 'Traceback' in caplog.text
+        assert '***' in row_of(found).error
+        for told in (caplog.text, row_of(found).error):
+            assert 'ss' not in told.partition('OSError')[2]
+
+    @pytest.mark.parametrize(
+        ('error', 'stored'),
+        [
+            (OSError('a\0b'), 'OSError: a\\0b'),
+            (OSError('half \ud800 letter'), 'OSError: half \\ud800 letter'),
+            (GiveUp('a\0b \udcff'), 'a\\0b \\udcff'),
+            (Unfit('a\0b'), 'a\\0b'),
+        ],
+        ids=['nul', 'half a letter', 'given up', 'unfit'],
+    )
+    def test_keeps_what_a_database_would_not_take(self, attempt, error, stored):
+        found = put(failing(error))
+
+        attempt()
+
+        assert row_of(found).error == stored
+
+    @pytest.mark.parametrize('kind', [Exception, GiveUp, Unfit])
+    def test_survives_an_error_that_fails_to_say_anything(self, attempt, said, kind):
+        class Mute(kind):
+            def __str__(self):
+                raise ZeroDivisionError
+
+        found = put(failing(Mute()))
+
+        attempt()
+
+        row = row_of(found)
+        assert row.state == ('dead' if kind is GiveUp else 'waiting')
+        assert row.error
+        assert said()[0][1]['reason'] == row.error
+
+    @pytest.mark.parametrize('secret', ['half \ud800 letter', 'a\0b', {'\ud800': ['\udcff']}])
+    def test_survives_a_secret_that_no_database_would_take(self, attempt, secret):
+        found = put(failing(OSError('down'), secrets=['pin']), secret)
+
+        attempt()
+
+        assert row_of(found).error == 'OSError: down'
+
+    @pytest.mark.parametrize(('error', 'state'), [(OSError, 'waiting'), (GiveUp, 'dead')])
+    def test_cuts_what_nobody_would_read(self, attempt, error, state):
+        found = put(failing(error('x' * 10_000)))
+
+        attempt()
+
+        row = row_of(found)
+        assert (row.state, len(row.error)) == (state, 2000)
+
+    def test_cuts_no_secret_in_two(self, attempt):
+        said = 'x' * 1985 + PIN * 3
+        found = put(failing(GiveUp(said), secrets=['pin']), PIN)
+
+        attempt()
+
+        assert row_of(found).error == 'x' * 1985 + '***' * 3
+
+    @pytest.mark.parametrize('error', [None, OSError(), GiveUp(), LeaseLost()])
+    def test_is_watched_from_beginning_to_end(self, app, error):
+        def run():
+            watch.told.append('run')
+            if error:
+                raise error
+
+        found, watch = put(task(name='run', time_limit=3 * SECOND)(run)), Recorder()
+
+        attempt_one(app, MINE, watch)
+
+        assert watch.told == [('start', found, 3 * SECOND), 'run', 'stop']
+
+    def test_is_watched_although_nobody_knows_the_task(self, app):
+        found, watch = put(task(name='nothing')(lambda: None)), Recorder()
+        change(found, name='of-tomorrow')
+
+        attempt_one(app, MINE, watch)
+
+        assert watch.told == [('start', found, LEASE), 'stop']
+
+    def test_works_for_the_request_that_enqueued_it(self, attempt):
+        seen = []
+        set_origin(Origin(request_id='a-request'))
+        put(task(name='see')(lambda: seen.append(current_origin())))
+        set_origin(NOWHERE)
+
+        attempt()
+
+        assert seen == [Origin(request_id='a-request', user_agent='task')]
+        assert current_origin() == NOWHERE
+
+    def test_takes_the_task_that_it_is_given(self, app):
+        ran = []
+        run = task(name='run')(lambda number: ran.append(number))
+        put_at(now() - SECOND, run, 1)
+        found = put(run, 2)
+
+        assert attempt_one(app, MINE, Unwatched(), partial(leases.claim, found))
+
+        assert ran == [2]
+
+
+class TestCurrentAttempt:
+    def test_is_none_where_the_function_is_simply_called(self):
+        assert current_attempt() is None
+
+    def test_names_the_same_task_in_every_attempt(self, attempt):
+        seen = []
+
+        def fail():
+            seen.append(current_attempt())
+            raise OSError
+
+        found = put(task(name='fail')(fail))
+        created = row_of(found).created_at
+        attempt()
+        with later(hours=1):
+            attempt()
+
+        assert [(a.task_id, a.created_at, a.number) for a in seen] == [
+            (found, created, 1), (found, created, 2),
+        ]  # fmt: skip
+        assert current_attempt() is None
+
+
+class TestOnce:
+    """The effect here is another task, for that is a row like any other."""
+
+    @pytest.fixture
+    def effect(self):
+        return task(name='effect')(lambda: None)
+
+    def test_has_effect_and_completion_happen_together(self, attempt, effect):
+        @atomic()
+        def run():
+            once()
+            enqueue(effect)
+
+        put(task(name='run')(run))
+
+        attempt()
+
+        assert [row.name for row in rows()] == ['effect']
+
+    def test_has_neither_happen_where_the_transaction_fails(self, attempt, effect):
+        @atomic()
+        def run():
+            once()
+            enqueue(effect)
+            raise OSError
+
+        put(task(name='run')(run))
+
+        attempt()
+
+        assert [(row.name, row.state) for row in rows()] == [('run', 'waiting')]
+
+    def test_does_not_bring_back_what_fails_after_it(self, attempt, effect):
+        def run():
+            with atomic():
+                once()
+                enqueue(effect)
+            raise OSError
+
+        put(task(name='run')(run))
+
+        attempt()
+
+        assert [row.name for row in rows()] == ['effect']
+
+    def test_keeps_who_lost_the_task_from_having_the_effect(self, attempt, effect, said):
+        def run():
+            change(found, lease=THEIRS)
+            with atomic():
+                once()
+                enqueue(effect)
+
+        found = put(task(name='run')(run))
+
+        attempt()
+
+        assert [(row.name, row.state, row.lease) for row in rows()] == [('run', 'running', THEIRS)]
+        assert said()[0][1]['outcome'] == 'lost'
+
+    def test_has_the_effect_once_although_two_make_an_attempt(self, app, attempt, effect):
+        def run():
+            if current_attempt().number == 1:
+                # So slow that meanwhile somebody else takes it, and is done with it.
+                with later(seconds=LEASE.seconds):
+                    Context().run(
+                        attempt_one, app, THEIRS, Unwatched(), partial(leases.claim, found)
+                    )
+            with atomic():
+                once()
+                enqueue(effect)
+
+        found = put(task(name='run')(run))
+
+        attempt()
+
+        assert [row.name for row in rows()] == ['effect']
+
+    def test_wants_a_transaction(self, attempt):
+        found = put(task(name='run')(once))
+
+        attempt()
+
+        assert row_of(found).error == 'RuntimeError: use_up() outside atomic()'
+
+    def test_does_nothing_where_the_function_is_simply_called(self, queries):
+        with queries(max=0):
+            once()
+
+
+class TestRelease:
+    def test_counts_an_attempt_at_what_a_process_had(self, said):
+        run = task(name='run', backoff=8 * SECOND)(lambda: None)
+        found = put(run)
+        leases.claim_next(MINE)
+        other = put(run)
+        leases.claim_next(THEIRS)
+
+        with later(seconds=1) as moment:
+            release(MINE, 'its process ended (signal 9)')
+
+        row = row_of(found)
+        assert (row.state, row.attempts, row.lease) == ('waiting', 1, None)
+        assert row.error == 'its process ended (signal 9)'
+        assert moment + 4 * SECOND <= row.due <= moment + 8 * SECOND
+        assert row_of(other).lease == THEIRS
+        assert said()[0][1]['outcome'] == 'failed'
+
+    def test_gives_up_what_took_its_process_with_it_too_often(self):
+        found = put(task(name='poison', attempts=1)(lambda: None))
+        leases.claim_next(MINE)
+
+        release(MINE, 'its process ended (signal 9)')
+
+        row = row_of(found)
+        assert (row.state, row.error) == ('dead', 'its process ended (signal 9)')
+
+    @pytest.mark.parametrize(('attempts', 'state'), [(0, 'waiting'), (8, 'waiting'), (9, 'dead')])
+    def test_leaves_what_it_does_not_know_to_another_version(self, attempts, state):
+        found = put(task(name='nothing')(lambda: None))
+        change(found, name='of-tomorrow', attempts=attempts)
+        leases.claim_next(MINE)
+
+        release(MINE, 'its process ended')
+
+        row = row_of(found)
+        assert (row.state, row.attempts) == (state, attempts + 1)
+        assert row.error == 'its process ended'
+
+    def test_changes_nothing_where_nothing_was_left(self):
+        release(MINE, 'its process ended')
+
+        assert rows() == []
+
+
+class TestWorkOff:
+    def test_does_all_that_is_due_and_counts(self, app):
+        seen = []
+
+        @task(name='second')
+        def second():
+            seen.append('second')
+
+        @task(name='first')
+        def first():
+            seen.append('first')
+            put(second)
+
+        put(first)
+        put_at(now() + SECOND * 60, second)
+
+        assert work_off(app) == 2
+        assert seen == ['first', 'second']
+        assert len(rows()) == 1

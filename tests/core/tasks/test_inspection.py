@@ -1,0 +1,271 @@
+"""What operators see of the outbox, and what they may do to it."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+import time_machine
+
+from project.core.clock import now
+from project.core.tasks import inspection, leases, task
+from project.core.tasks.inspection import (
+    TaskNotFound,
+    TaskRunning,
+    backlog,
+    delay_of,
+    discard_dead,
+    discard_task,
+    get_task,
+    list_tasks,
+    retry_dead,
+    retry_task,
+    task_stats,
+)
+
+from ..outbox import bury, change, put, put_at, row_of, rows
+
+pytestmark = pytest.mark.usefixtures('no_tasks')
+
+MINE = uuid4()
+SECOND = timedelta(seconds=1)
+PIN = '012345'
+
+
+@pytest.fixture
+def greet():
+    """A task with a secret."""
+    return task(name='greet', secrets=['pin'])(lambda name='ada', pin=None: None)
+
+
+@pytest.fixture
+def other():
+    """Another one."""
+    return task(name='other')(lambda: None)
+
+
+@pytest.fixture
+def running(greet):
+    """A task that somebody is at work on."""
+    found = put(greet)
+    leases.claim(found, MINE)
+    return found
+
+
+class TestListTasks:
+    def test_lists_the_oldest_first(self, greet):
+        ids = []
+        with time_machine.travel(now(), tick=False) as clock:
+            for _ in range(3):
+                ids.append(put(greet))
+                clock.shift(SECOND)
+
+        assert [found['id'] for found in list_tasks()] == ids
+        assert [found['id'] for found in list_tasks(limit=2)] == ids[:2]
+
+    def test_lists_those_of_a_state_or_name(self, greet, other):
+        waiting, dead, named = put(greet), put(greet), put(other)
+        bury(dead)
+
+        assert [found['id'] for found in list_tasks(state='dead')] == [dead]
+        assert {found['id'] for found in list_tasks(name='greet')} == {waiting, dead}
+        assert [found['id'] for found in list_tasks(state='waiting', name='other')] == [named]
+
+    def test_masks_secrets(self, greet):
+        put(greet, pin=PIN)
+
+        [found] = list_tasks()
+
+        assert found['arguments'] == {'name': 'ada', 'pin': '***'}
+        assert PIN not in repr(found)
+
+    def test_runs_as_many_statements_for_50_as_for_one(self, greet, queries):
+        for _ in range(50):
+            put(greet)
+
+        # One more, which finds that there are no more.
+        with queries(max=2):
+            assert len(list(list_tasks())) == 50
+
+    @pytest.mark.parametrize(('limit', 'count'), [(None, 7), (6, 6), (5, 5), (1, 1)])
+    def test_lists_each_once_in_batches(self, greet, monkeypatch, limit, count):
+        monkeypatch.setattr(inspection, 'BATCH', 3)
+        with time_machine.travel(now(), tick=False):
+            ids = [put(greet) for _ in range(7)]
+
+        found = [row['id'] for row in list_tasks(limit=limit)]
+
+        # Of one moment: the ids decide.
+        assert found == sorted(ids)[:count]
+
+
+class TestGetTask:
+    def test_shows_all_but_secrets(self, greet):
+        found = get_task(put(greet, pin=PIN))
+
+        assert found['arguments'] == {'name': 'ada', 'pin': '***'}
+        assert (found['name'], found['state'], found['error']) == ('greet', 'waiting', None)
+
+    def test_says_when_it_was_to_be_done_whoever_has_it(self, greet):
+        moment = now() - 7 * SECOND
+        found = put_at(moment, greet)
+
+        assert get_task(found)['due'] == moment
+        leases.hand_out(1)
+        assert get_task(found)['due'] == moment
+        leases.claim(found, MINE)
+        assert get_task(found)['due'] == moment
+        leases.bury(found, MINE, 'hopeless')
+        assert get_task(found)['due'] == moment
+
+    def test_shows_a_task_that_this_version_does_not_know(self, greet):
+        found = put(greet, pin=PIN)
+        change(found, name='of-tomorrow')
+
+        assert get_task(found)['arguments'] == {'name': 'ada', 'secrets': '***'}
+
+    def test_refuses_what_is_not_there(self):
+        with pytest.raises(TaskNotFound):
+            get_task(uuid4())
+
+
+class TestRetryTask:
+    @time_machine.travel(now(), tick=False)
+    def test_has_a_dead_letter_tried_again_with_all_attempts(self, greet):
+        found = put(greet)
+        bury(found)
+
+        retry_task(found)
+
+        row = row_of(found)
+        assert (row.state, row.due, row.attempts, row.lease) == ('waiting', now(), 0, None)
+        assert row.wanted_at == now()
+        assert row.error == 'hopeless'
+        assert leases.claim_next(MINE).id == found
+
+    def test_does_not_wait_for_what_would_be_tried_later(self, greet):
+        found = put_at(now() + 60 * SECOND, greet)
+
+        retry_task(found)
+
+        assert leases.claim_next(MINE).id == found
+
+    def test_takes_back_what_an_engine_was_handed(self, greet):
+        found = put(greet)
+        leases.hand_out(1)
+
+        retry_task(found)
+
+        assert row_of(found).state == 'waiting'
+
+    def test_refuses_what_runs(self, running):
+        with pytest.raises(TaskRunning):
+            retry_task(running)
+
+        assert row_of(running).lease == MINE
+
+    def test_refuses_what_is_not_there(self):
+        with pytest.raises(TaskNotFound):
+            retry_task(uuid4())
+
+
+class TestDiscardTask:
+    def test_forgets_it(self, greet):
+        discard_task(put(greet))
+
+        assert rows() == []
+
+    def test_refuses_what_runs(self, running):
+        with pytest.raises(TaskRunning):
+            discard_task(running)
+
+        assert row_of(running)
+
+    def test_refuses_what_is_not_there(self):
+        with pytest.raises(TaskNotFound):
+            discard_task(uuid4())
+
+
+class TestRetryDead:
+    def test_has_all_that_were_given_up_tried_again(self, greet, other, running):
+        dead, named = put(greet), put(other)
+        bury(dead)
+        bury(named)
+
+        assert retry_dead('other') == 1
+        assert (row_of(dead).state, row_of(named).state) == ('dead', 'waiting')
+        assert retry_dead() == 1
+        assert row_of(dead).attempts == 0
+        assert row_of(running).state == 'running'
+
+
+class TestDiscardDead:
+    def test_forgets_all_that_were_given_up(self, greet, other, running):
+        dead, named = put(greet), put(other)
+        bury(dead)
+        bury(named)
+
+        assert discard_dead('other') == 1
+        assert discard_dead() == 1
+        assert [row.id for row in rows()] == [running]
+
+
+class TestTaskStats:
+    @time_machine.travel(now(), tick=False)
+    def test_counts_by_name_and_state(self, greet, other, running):
+        bury(put(greet))
+        put_at(now() - 7 * SECOND, other)
+        leases.hand_out(1)
+        put_at(now() - 5 * SECOND, other)
+
+        stats = {row.name: row for row in task_stats()}
+
+        counts = {name: tuple(row)[1:5] for name, row in stats.items()}
+        assert counts == {'greet': (0, 0, 1, 1), 'other': (1, 1, 0, 0)}
+        assert delay_of(stats['greet'].oldest) == 0
+        # The one that an engine was handed and has not begun still counts.
+        assert delay_of(stats['other'].oldest) == 7
+
+    def test_is_one_statement(self, greet, queries):
+        put(greet)
+
+        with queries(max=1):
+            task_stats()
+
+
+class TestBacklog:
+    def test_is_nothing_where_nothing_is_due(self, greet, running):
+        put_at(now() + 60 * SECOND, greet)
+
+        assert backlog() == {'waiting': 0, 'dead': 0, 'delay': 0}
+
+    @time_machine.travel(now(), tick=False)
+    def test_counts_what_is_due_and_what_was_given_up(self, greet):
+        bury(put(greet))
+        put_at(now() - 7 * SECOND, greet)
+        put(greet)
+
+        assert backlog() == {'waiting': 2, 'dead': 1, 'delay': 7}
+
+    @time_machine.travel(now(), tick=False)
+    def test_counts_what_an_engine_was_handed_and_has_not_begun(self, greet):
+        found = put_at(now() - 7 * SECOND, greet)
+        leases.hand_out(1)
+
+        assert backlog() == {'waiting': 1, 'dead': 0, 'delay': 7}
+        leases.take_back([found])
+        assert backlog()['delay'] == 7
+        leases.claim(found, MINE)
+        assert backlog() == {'waiting': 0, 'dead': 0, 'delay': 0}
+
+    def test_counts_no_further_than_it_says(self, greet, monkeypatch):
+        monkeypatch.setattr(inspection, 'COUNTED', 3)
+        for _ in range(5):
+            put(greet)
+
+        assert backlog()['waiting'] == 3
+
+
+class TestDelayOf:
+    def test_is_nothing_for_none_and_for_what_is_still_to_come(self):
+        assert delay_of(None) == 0
+        assert delay_of(now() + 60 * SECOND) == 0

@@ -1,0 +1,434 @@
+"""Who has which task, and until when."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+import time_machine
+
+from project.core.clock import now
+from project.core.database.session import atomic
+from project.core.tasks import LeaseLost, leases, task
+from project.core.tasks.leases import HANDED, LEASE
+from tests.concurrency import at_once, separate_app
+
+from ..outbox import bury, later, put, put_at, row_of, rows
+
+pytestmark = pytest.mark.usefixtures('no_tasks')
+
+MINE, THEIRS = uuid4(), uuid4()
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture
+def nothing():
+    """A task that takes a number."""
+    return task(name='nothing')(lambda number=0: None)
+
+
+@pytest.fixture
+def single():
+    """A task of which one a name is enough."""
+    return task(name='single', unique=['name'])(lambda name: None)
+
+
+@pytest.fixture
+def taken(nothing):
+    """A task that is ours."""
+    found = put(nothing)
+    leases.claim_next(MINE)
+    return found
+
+
+class TestClaimNext:
+    @time_machine.travel(now(), tick=False)
+    def test_takes_what_has_been_due_for_longest(self, nothing):
+        moments = [now() - 2 * SECOND, now() - 3 * SECOND, now() - SECOND, now() + SECOND]
+        ids = [put_at(moment, nothing) for moment in moments]
+
+        claimed = [leases.claim_next(MINE) for _ in range(4)]
+
+        assert [row and row.id for row in claimed] == [ids[1], ids[0], ids[2], None]
+
+    @time_machine.travel(now(), tick=False)
+    def test_notes_who_has_it_until_when_and_counts(self, nothing):
+        found = put(nothing, 7)
+
+        claimed = leases.claim_next(MINE)
+
+        row = row_of(found)
+        assert (row.state, row.lease, row.attempts) == ('running', MINE, 1)
+        assert (row.started_at, row.due) == (now(), now() + LEASE)
+        assert (claimed.name, claimed.arguments, claimed.attempts) == (
+            'nothing', '{"number":7}', 1,
+        )  # fmt: skip
+
+    def test_is_one_statement(self, nothing, queries):
+        put(nothing)
+
+        with queries(max=1):
+            leases.claim_next(MINE)
+
+    def test_gives_each_of_many_another(self, nothing, tmp_path):
+        with separate_app(tmp_path) as app:
+            ids = {put(nothing) for _ in range(8)}
+
+            claimed = at_once(app, *[lambda: leases.claim_next(uuid4())] * 8)
+
+            assert {row.id for row in claimed} == ids
+
+    def test_gives_the_only_one_to_one_of_many(self, nothing, tmp_path):
+        with separate_app(tmp_path) as app:
+            put(nothing)
+
+            claimed = at_once(app, *[lambda: leases.claim_next(uuid4())] * 6)
+
+            assert len([row for row in claimed if row]) == 1
+
+    def test_takes_what_somebody_let_go_of_by_not_renewing_it(self, taken):
+        with later(seconds=LEASE.seconds - 1):
+            assert leases.claim_next(THEIRS) is None
+        with later(seconds=LEASE.seconds):
+            again = leases.claim_next(THEIRS)
+
+        assert (again.id, again.attempts) == (taken, 2)
+        assert row_of(taken).lease == THEIRS
+
+
+class TestClaim:
+    def test_takes_what_an_engine_brings_at_once(self, nothing):
+        found = put(nothing)
+        leases.hand_out(1)
+
+        assert leases.claim(found, MINE).id == found
+        assert row_of(found).state == 'running'
+
+    def test_takes_what_is_due_although_it_was_never_handed_out(self, nothing):
+        found = put(nothing)
+
+        assert leases.claim(found, MINE).id == found
+
+    def test_takes_nothing_that_is_done(self):
+        assert leases.claim(uuid4(), MINE) is None
+
+    def test_takes_nothing_that_somebody_has(self, taken):
+        assert leases.claim(taken, THEIRS) is None
+        assert row_of(taken).attempts == 1
+
+    def test_takes_what_somebody_let_go_of(self, taken):
+        with later(seconds=LEASE.seconds):
+            assert leases.claim(taken, THEIRS).attempts == 2
+
+    def test_takes_nothing_that_waits_for_another_attempt(self, taken):
+        leases.retry_later(taken, MINE, 'not now', SECOND)
+
+        assert leases.claim(taken, THEIRS) is None
+
+    def test_takes_no_dead_letter(self, taken):
+        leases.bury(taken, MINE, 'hopeless')
+
+        assert leases.claim(taken, THEIRS) is None
+
+    def test_gives_what_is_brought_twice_to_one(self, nothing, tmp_path):
+        with separate_app(tmp_path) as app:
+            found = put(nothing)
+            leases.hand_out(1)
+
+            claimed = at_once(app, *[lambda: leases.claim(found, uuid4())] * 6)
+
+            assert len([row for row in claimed if row]) == 1
+            assert row_of(found).attempts == 1
+
+
+class TestRenew:
+    def test_keeps_it_for_another_while(self, taken):
+        with later(seconds=LEASE.seconds - 1) as moment:
+            leases.renew([MINE])
+
+        assert row_of(taken).due == moment + LEASE
+
+    def test_keeps_what_several_hold_in_one_statement(self, nothing, taken, queries):
+        other, third = put(nothing), put(nothing)
+        for lease in (THEIRS, uuid4()):
+            leases.claim_next(lease)
+
+        with later(seconds=3) as moment, queries(max=1):
+            leases.renew([MINE, THEIRS])
+
+        dues = [row_of(found).due for found in (taken, other)]
+        assert dues == [moment + LEASE] * 2
+        assert row_of(third).due < moment + LEASE
+
+    def test_leaves_alone_when_it_was_to_be_done(self, taken):
+        before = row_of(taken).wanted_at
+
+        with later(seconds=3):
+            leases.renew([MINE])
+
+        assert row_of(taken).wanted_at == before
+
+    @pytest.mark.parametrize('how', ['given back', 'buried'])
+    def test_keeps_nothing_that_does_not_run(self, taken, how):
+        if how == 'given back':
+            leases.retry_later(taken, MINE, 'not now', SECOND)
+        else:
+            leases.bury(taken, MINE, 'hopeless')
+        before = row_of(taken)
+
+        leases.renew([MINE])
+
+        assert row_of(taken) == before
+
+    def test_keeps_nothing_that_somebody_else_has(self, taken):
+        before = row_of(taken)
+
+        with later(seconds=1):
+            leases.renew([THEIRS])
+
+        assert row_of(taken) == before
+
+
+class TestFinish:
+    def test_forgets_it_with_its_secrets(self, taken):
+        leases.finish(taken, MINE)
+
+        assert rows() == []
+
+    def test_has_wait_again_what_was_wanted_again_meanwhile(self, single):
+        found = put(single, 'ada')
+        leases.claim_next(MINE)
+        put(single, 'ada')
+
+        with later(seconds=3) as moment:
+            leases.finish(found, MINE)
+
+        row = row_of(found)
+        assert (row.state, row.attempts, row.lease, row.again) == ('waiting', 0, None, False)
+        assert row.due == row.wanted_at == moment
+        with later(seconds=3):
+            assert leases.claim_next(MINE).id == found
+            leases.finish(found, MINE)
+        assert rows() == []
+
+    def test_leaves_what_was_wanted_again_to_who_has_it_by_now(self, single):
+        found = put(single, 'ada')
+        leases.claim_next(MINE)
+        put(single, 'ada')
+        with later(seconds=LEASE.seconds):
+            leases.claim_next(THEIRS)
+        before = row_of(found)
+
+        leases.finish(found, MINE)
+
+        assert row_of(found) == before
+
+
+class TestRetryLater:
+    @time_machine.travel(now(), tick=False)
+    def test_gives_it_back(self, taken):
+        leases.retry_later(taken, MINE, 'not now', SECOND)
+
+        row = row_of(taken)
+        assert (row.state, row.lease, row.due) == ('waiting', None, now() + SECOND)
+        assert (row.error, row.attempts) == ('not now', 1)
+
+    @time_machine.travel(now(), tick=False)
+    def test_is_wanted_when_it_is_due_again(self, taken):
+        leases.retry_later(taken, MINE, 'not now', SECOND)
+
+        assert row_of(taken).wanted_at == now() + SECOND
+
+
+class TestBury:
+    def test_leaves_it_for_an_operator(self, taken):
+        leases.bury(taken, MINE, 'hopeless')
+
+        row = row_of(taken)
+        assert (row.state, row.due, row.lease, row.error) == ('dead', None, None, 'hopeless')
+        with later(days=365):
+            assert leases.claim_next(THEIRS) is None
+
+
+class TestFence:
+    """Whoever lost a task changes nothing about it any more."""
+
+    @pytest.mark.parametrize(
+        'step',
+        [
+            leases.finish,
+            lambda _found, lease: leases.renew([lease]),
+            lambda found, lease: leases.retry_later(found, lease, 'mine', SECOND),
+            lambda found, lease: leases.bury(found, lease, 'mine'),
+        ],
+    )
+    @pytest.mark.parametrize('how', ['taken', 'handed out', 'given back', 'buried'])
+    def test_keeps_out_who_lost_it(self, taken, step, how):
+        with later(seconds=LEASE.seconds):
+            leases.hand_out(1) if how == 'handed out' else leases.claim_next(THEIRS)
+        if how == 'given back':
+            leases.retry_later(taken, THEIRS, 'theirs', SECOND)
+        elif how == 'buried':
+            leases.bury(taken, THEIRS, 'theirs')
+        before = row_of(taken)
+
+        step(taken, MINE)
+
+        assert row_of(taken) == before
+
+
+class TestHeldBy:
+    def test_is_what_a_process_had(self, nothing, taken):
+        put(nothing)
+        leases.claim_next(THEIRS)
+        put(nothing)
+
+        assert [row.id for row in leases.held_by(MINE)] == [taken]
+        assert leases.held_by(uuid4()) == []
+
+
+class TestHandOut:
+    @time_machine.travel(now(), tick=False)
+    def test_marks_as_many_as_it_may(self, nothing):
+        newest, middle, oldest = [put_at(now() - n * SECOND, nothing) for n in range(3)]
+
+        assert leases.hand_out(1) == [oldest]
+        assert leases.hand_out(5) == [middle, newest]
+        assert {(row.state, row.due) for row in rows()} == {('sent', now() + HANDED)}
+
+    @time_machine.travel(now(), tick=False)
+    def test_leaves_what_is_not_due(self, nothing):
+        found = put_at(now() + SECOND, nothing)
+
+        assert leases.hand_out(5) == []
+        assert row_of(found).state == 'waiting'
+
+    @pytest.mark.parametrize('order', [1, -1])
+    def test_names_the_oldest_first(self, nothing, order):
+        ids = [put_at(now() - n * SECOND, nothing) for n in range(1, 30)[::order]]
+
+        assert leases.hand_out(100) == ids[::-order]
+
+    def test_leaves_alone_when_it_was_to_be_done(self, nothing):
+        found = put_at(now() - 60 * SECOND, nothing)
+        before = row_of(found).wanted_at
+
+        assert leases.hand_out(1) == [found]
+        assert row_of(found).wanted_at == before
+        leases.take_back([found])
+        assert row_of(found).wanted_at == before
+        with later(seconds=1):
+            leases.claim(found, MINE)
+        assert row_of(found).wanted_at == before
+
+    def test_hands_out_again_what_nobody_began(self, nothing):
+        found = put(nothing)
+        leases.hand_out(5)
+
+        with later(seconds=HANDED.seconds - 1):
+            assert leases.hand_out(5) == []
+        with later(seconds=HANDED.seconds):
+            assert leases.hand_out(5) == [found]
+
+    def test_hands_out_what_a_process_had_when_it_ended(self, taken):
+        assert leases.hand_out(5) == []
+        with later(seconds=LEASE.seconds):
+            assert leases.hand_out(5) == [taken]
+
+    def test_hands_out_no_dead_letter(self, nothing):
+        bury(put(nothing))
+
+        assert leases.hand_out(5) == []
+
+
+class TestTakeBack:
+    def test_has_it_wait_again(self, nothing):
+        found = put(nothing)
+        leases.hand_out(1)
+
+        leases.take_back([found])
+
+        assert row_of(found).state == 'waiting'
+        assert leases.hand_out(1) == [found]
+
+    def test_leaves_alone_what_has_begun_or_was_not_meant(self, nothing):
+        begun, other = put(nothing), put(nothing)
+        leases.hand_out(2)
+        leases.claim(begun, MINE)
+
+        leases.take_back([begun])
+
+        assert [row_of(found).state for found in (begun, other)] == ['running', 'sent']
+
+    def test_takes_nothing_back_where_all_was_taken(self, nothing):
+        sent = put(nothing)
+        leases.hand_out(1)
+
+        leases.take_back([])
+
+        assert row_of(sent).state == 'sent'
+
+
+class TestIsAnyDue:
+    def test_sees_what_waits_and_what_was_let_go_of(self, nothing):
+        assert not leases.is_any_due()
+        put(nothing)
+        assert leases.is_any_due()
+        leases.claim_next(MINE)
+        assert not leases.is_any_due()
+        with later(seconds=LEASE.seconds):
+            assert leases.is_any_due()
+
+
+class TestUseUp:
+    def test_forgets_it_in_the_transaction_of_its_effect(self, taken):
+        @atomic()
+        def fail():
+            leases.use_up(taken, MINE)
+            raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            fail()
+        assert row_of(taken).lease == MINE
+
+        with atomic():
+            leases.use_up(taken, MINE)
+        assert rows() == []
+
+    def test_has_wait_again_what_was_wanted_again_meanwhile(self, single):
+        found = put(single, 'ada')
+        leases.claim_next(MINE)
+        put(single, 'ada')
+
+        with atomic():
+            leases.use_up(found, MINE)
+
+        row = row_of(found)
+        assert (row.state, row.attempts, row.lease, row.again) == ('waiting', 0, None, False)
+        with pytest.raises(LeaseLost), atomic():
+            leases.use_up(found, MINE)
+
+    @pytest.mark.parametrize('lease', [THEIRS, uuid4()])
+    def test_refuses_who_lost_it(self, taken, lease):
+        with pytest.raises(LeaseLost), atomic():
+            leases.use_up(taken, lease)
+
+        assert row_of(taken).lease == MINE
+
+    def test_refuses_to_be_called_outside_a_transaction(self, taken):
+        with pytest.raises(RuntimeError, match='outside atomic'):
+            leases.use_up(taken, MINE)
+
+    def test_lets_one_of_two_at_once(self, nothing, tmp_path):
+        with separate_app(tmp_path) as app:
+            found = put(nothing)
+            leases.claim_next(MINE)
+
+            def use_up():
+                try:
+                    with atomic():
+                        leases.use_up(found, MINE)
+                except LeaseLost:
+                    return 'lost'
+                return 'done'
+
+            assert sorted(at_once(app, use_up, use_up)) == ['done', 'lost']

@@ -1,0 +1,122 @@
+"""How a commit wakes who works the outbox off."""
+
+import time
+from contextlib import ExitStack
+from threading import Thread
+
+import pytest
+
+from project.core.database.session import db
+from project.core.tasks import task
+from project.core.tasks.notifications import Doorbell, Pipe
+from tests.concurrency import separate_app
+
+from ..outbox import listening, put
+
+pytestmark = pytest.mark.usefixtures('no_tasks')
+
+
+def waited(bell, seconds):
+    """Return for how long a bell was waited for."""
+    began = time.perf_counter()
+    bell.wait(seconds, *([Pipe()] if isinstance(bell, Doorbell) else []))
+    return time.perf_counter() - began
+
+
+class TestPipe:
+    def test_is_heard_although_it_was_rung_before(self):
+        bell = Pipe()
+        bell.ring()
+
+        assert waited(bell, 10) < 5
+
+    def test_is_heard_once_however_often_it_was_rung(self):
+        bell = Pipe()
+        for _ in range(3):
+            bell.ring()
+
+        assert waited(bell, 10) < 5
+        assert waited(bell, 0.1) >= 0.1
+
+    def test_lets_nobody_wait_who_rings_although_nobody_listens(self):
+        bell = Pipe()
+        for _ in range(100_000):
+            bell.ring()
+
+        assert waited(bell, 10) < 5
+
+    def test_wakes_who_waits_already(self):
+        bell = Pipe()
+        waiting = Thread(target=bell.wait, args=(20,))
+        waiting.start()
+
+        bell.ring()
+        waiting.join(10)
+
+        assert not waiting.is_alive()
+
+
+class TestDoorbell:
+    def test_is_heard_when_something_was_enqueued(self, tmp_path):
+        nothing = task(name='nothing')(lambda: None)
+        with separate_app(tmp_path) as app, listening(app) as bell:
+            assert waited(bell, 0.1) >= 0.1
+
+            put(nothing)
+            assert waited(bell, 20) < 10
+
+            put(nothing)
+            assert waited(bell, 20) < 10
+
+    def test_is_heard_on_every_machine_where_the_database_rings_it(self, tmp_path):
+        nothing = task(name='nothing')(lambda: None)
+        with separate_app(tmp_path) as app, ExitStack() as stack:
+            bells = [stack.enter_context(listening(app, Doorbell(app))) for _ in range(2)]
+
+            put(nothing)
+
+            if bells[0].is_in_database:
+                assert all(waited(bell, 20) < 10 for bell in bells)
+            else:
+                # A pipe reaches who was forked from here.
+                assert waited(app.extensions['doorbell'], 20) < 10
+
+    def test_is_left_when_the_own_bell_rings(self, tmp_path):
+        with separate_app(tmp_path) as app, listening(app) as bell:
+            own = Pipe()
+            own.ring()
+            began = time.perf_counter()
+
+            bell.wait(20, own)
+
+            assert time.perf_counter() - began < 10
+
+    def test_polls_while_the_database_is_away(self, kernel, caplog):
+        app = kernel(SQLALCHEMY_DATABASE_URI='postgresql://nobody@127.0.0.1:1/none')
+        bell = app.extensions['doorbell']
+
+        with app.app_context():
+            assert waited(bell, 0.1) >= 0.1
+
+        assert 'the doorbell is silent' in caplog.text
+
+    def test_listens_again_when_its_connection_was_lost(self, tmp_path):
+        nothing = task(name='nothing')(lambda: None)
+        with separate_app(tmp_path) as app, listening(app) as bell:
+            if bell.is_in_database:
+                end_others()
+                bell.wait(0.1, Pipe())  # It notices,
+                bell.wait(0, Pipe())  # and begins anew.
+
+            put(nothing)
+
+            assert waited(bell, 20) < 10
+
+
+def end_others():
+    """Have PostgreSQL end every connection but the one that asks, and see them end."""
+    with db.engine.connect() as connection:
+        connection.exec_driver_sql(
+            'SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity '
+            'WHERE datname = current_database() AND pid != pg_backend_pid()'
+        )

@@ -1,0 +1,354 @@
+"""What is to be done later, written down in the transaction that wants it done."""
+
+import time
+from datetime import timedelta
+from functools import partial
+from threading import Event
+from uuid import uuid4
+
+import pytest
+import time_machine
+from sqlalchemy import text
+
+from project.core.clock import now
+from project.core.database.session import atomic, db
+from project.core.request_context import NOWHERE, Origin, set_origin
+from project.core.tasks import enqueue, enqueue_at, leases, task
+from project.core.tasks.attempts import work_off
+from project.core.tasks.notifications import Pipe
+from project.core.tasks.registry import task_of
+from project.core.tasks.serialization import unpack
+from tests.concurrency import at_once, separate_app
+
+from ..outbox import bury, later, listening, put, put_at, row_of, rows
+
+pytestmark = pytest.mark.usefixtures('no_tasks')
+
+MINE = uuid4()
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+PIN = '012345'
+
+
+def greet(name, pin=None):
+    """Take a name and a secret."""
+
+
+@pytest.fixture
+def greeting():
+    """The function as a task of which each one counts."""
+    return task(name='greet', secrets=['pin'])(greet)
+
+
+@pytest.fixture
+def single():
+    """The function as a task of which one a name is enough."""
+    return task(name='single', unique=['name'])(lambda name: None)
+
+
+class TestEnqueue:
+    @time_machine.travel(now(), tick=False)
+    def test_writes_down_what_is_to_be_done(self, greeting):
+        set_origin(Origin(request_id='a-request'))
+        try:
+            found = put(greeting, 'ada')
+        finally:
+            set_origin(NOWHERE)
+
+        row = row_of(found)
+        assert (row.name, row.arguments, row.request_id) == (
+            'greet', '{"name":"ada"}', 'a-request',
+        )  # fmt: skip
+        assert (row.state, row.attempts, row.lease, row.error) == ('waiting', 0, None, None)
+        assert row.due == row.created_at == now()
+
+    def test_costs_one_insert(self, greeting, single, queries):
+        with atomic(), queries(max=1) as statements:
+            enqueue(greeting, 'ada', pin=PIN)
+        assert statements[0].startswith('INSERT INTO core_tasks')
+
+        for _ in range(2):
+            with atomic(), queries(max=1):
+                enqueue(single, 'ada')
+
+    def test_refuses_to_be_called_outside_a_transaction(self, greeting):
+        with pytest.raises(RuntimeError, match=r'enqueue\(\) outside atomic'):
+            enqueue(greeting, 'ada')
+
+        assert rows() == []
+
+    def test_never_happened_if_the_transaction_did_not(self, greeting):
+        with pytest.raises(ZeroDivisionError):
+            put_and_refuse(greeting, 'ada')
+
+        assert rows() == []
+
+    def test_is_seen_by_others_once_it_is_committed_and_not_before(self, greeting, tmp_path):
+        with separate_app(tmp_path) as app:
+            with atomic():
+                enqueue(greeting, 'ada')
+                assert at_once(app, rows) == [[]]
+
+            [[row]] = at_once(app, rows)
+            assert row.name == 'greet'
+
+    def test_refuses_what_is_no_task(self):
+        with pytest.raises(RuntimeError, match='is no @task'), atomic():
+            enqueue(greet, 'ada')
+
+    @pytest.mark.parametrize(
+        ('name', 'refusal'), [(('a', 'b'), TypeError), ('x' * 65_537, ValueError)]
+    )
+    def test_refuses_what_is_no_json_or_too_much_of_it(self, greeting, name, refusal):
+        with pytest.raises(refusal), atomic():
+            enqueue(greeting, name)
+
+        assert rows() == []
+
+    def test_seals_what_is_secret(self, greeting):
+        put(greeting, 'ada', pin=PIN)
+
+        [row] = rows()
+        assert row.sealed
+        assert PIN not in repr(tuple(row))
+
+    def test_rings_when_it_is_committed_and_not_before(self, greeting, tmp_path):
+        with separate_app(tmp_path) as app, listening(app) as bell:
+            with pytest.raises(ZeroDivisionError):
+                put_and_refuse(greeting, 'ada')
+            assert waited_for(bell, 0.2) >= 0.2
+
+            put(greeting, 'ada')
+            assert waited_for(bell, 20) < 10
+
+
+@atomic()
+def put_and_refuse(function, *args):
+    """Enqueue a task in a transaction that is refused."""
+    enqueue(function, *args)
+    raise ZeroDivisionError
+
+
+def waited_for(bell, seconds):
+    """Return for how long a bell was waited for."""
+    began = now()
+    bell.wait(seconds, Pipe())
+    return (now() - began).total_seconds()
+
+
+def until_somebody_waits_for_a_lock():
+    """Return once PostgreSQL has somebody wait for what this transaction has touched."""
+    waiting = text(
+        'SELECT count(*) FROM pg_stat_activity '
+        "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    deadline = time.monotonic() + 10
+    while not db.session.execute(waiting).scalar_one():
+        assert time.monotonic() < deadline
+        # What it says is otherwise the same for as long as a transaction lasts.
+        db.session.execute(text('SELECT pg_stat_clear_snapshot()'))
+
+
+class TestEnqueueUnique:
+    def test_leaves_the_one_that_waits_where_one_is_enough(self, single):
+        first, second, other = put(single, 'ada'), put(single, 'ada'), put(single, 'eve')
+
+        assert first == second != other
+        assert len(rows()) == 2
+
+    def test_keeps_each_where_each_one_counts(self, greeting):
+        assert put(greeting, 'ada') != put(greeting, 'ada')
+
+    def test_does_not_mistake_one_task_for_another(self, single):
+        other = task(name='other', unique=['name'])(lambda name: name)
+
+        assert put(single, 'ada') != put(other, 'ada')
+
+    @time_machine.travel(now(), tick=False)
+    def test_runs_at_the_sooner_of_two_moments(self, single):
+        found = put_at(now() + MINUTE, single, 'ada')
+
+        put_at(now() + 2 * MINUTE, single, 'ada')
+        assert row_of(found).due == now() + MINUTE
+
+        put(single, 'ada')
+        assert row_of(found).due == now()
+
+    @time_machine.travel(now(), tick=False)
+    def test_has_the_one_that_runs_run_again(self, app, single):
+        found = put(single, 'ada')
+        leases.claim_next(MINE)
+        before = row_of(found)
+
+        with later(seconds=1):
+            assert put(single, 'ada') == found
+
+        row = row_of(found)
+        assert (row.state, row.lease, row.due) == ('running', MINE, before.due)
+        assert (row.again, row.attempts) == (True, 1)
+        leases.finish(found, MINE)
+        assert work_off(app) == 1
+        assert rows() == []
+
+    def test_has_it_run_once_more_however_often_it_was_wanted_while_it_ran(self, app, single):
+        found = put(single, 'ada')
+        leases.claim_next(MINE)
+        for _ in range(3):
+            put(single, 'ada')
+
+        leases.finish(found, MINE)
+
+        assert work_off(app) == 1
+
+    @pytest.mark.parametrize(
+        'end',
+        [
+            lambda found: leases.bury(found, MINE, 'hopeless'),
+            lambda found: leases.retry_later(found, MINE, 'not now', 15 * MINUTE),
+        ],
+        ids=['given up', 'failed'],
+    )
+    def test_has_it_run_once_more_at_once_although_it_fails(self, app, single, end):
+        found = put(single, 'ada')
+        leases.claim_next(MINE)
+        put(single, 'ada')
+
+        end(found)
+
+        row = row_of(found)
+        assert (row.state, row.again, row.attempts) == ('waiting', False, 0)
+        assert work_off(app) == 1
+
+    def test_gives_the_dead_one_what_it_is_wanted_with_now(self):
+        kept = task(name='kept', unique=['name'], secrets=['pin'])(lambda name, size, pin: None)
+        found = put(kept, 'ada', 1, '012345')
+        before = row_of(found)
+        bury(found)
+
+        assert put(kept, 'ada', 2, '543210') == found
+
+        row = row_of(found)
+        assert unpack(task_of(kept), row.arguments, row.sealed) == {
+            'name': 'ada', 'size': 2, 'pin': '543210',
+        }  # fmt: skip
+        assert row.sealed != before.sealed
+
+    def test_has_run_again_what_wants_itself(self, app):
+        ran = []
+
+        @task(name='itself', unique=[])
+        def run():
+            ran.append(1)
+            if len(ran) < 3:
+                put(run)
+
+        put(run)
+
+        assert work_off(app) == 3
+        assert rows() == []
+
+    @time_machine.travel(now(), tick=False)
+    @pytest.mark.parametrize(('wait', 'due'), [(MINUTE, 0), (-MINUTE, -1)])
+    def test_leaves_the_one_that_failed_and_runs_it_at_the_sooner_moment(self, single, wait, due):
+        found = put(single, 'ada')
+        leases.claim_next(MINE)
+        leases.retry_later(found, MINE, 'not now', wait)
+
+        assert put(single, 'ada') == found
+
+        [row] = rows()
+        assert (row.state, row.attempts, row.error) == ('waiting', 1, 'not now')
+        assert row.due == row.wanted_at == now() + due * MINUTE
+
+    @time_machine.travel(now(), tick=False)
+    @pytest.mark.parametrize('wait', [-MINUTE, MINUTE])
+    def test_revives_the_one_that_was_given_up(self, single, wait):
+        found = put(single, 'ada')
+        leases.claim_next(MINE)
+        leases.bury(found, MINE, 'hopeless')
+        moment = now() + wait
+
+        assert put_at(moment, single, 'ada') == found
+
+        [row] = rows()
+        assert (row.state, row.attempts, row.lease, row.again) == ('waiting', 0, None, False)
+        assert row.due == row.wanted_at == moment
+
+    @pytest.mark.parametrize('state', ['sent', 'running'])
+    def test_leaves_what_is_under_way_to_who_has_it(self, single, state):
+        found = put_at(now() - SECOND, single, 'ada')
+        leases.hand_out(1) if state == 'sent' else leases.claim_next(MINE)
+        before = row_of(found)
+        sooner = before.wanted_at - MINUTE
+
+        put(single, 'ada')
+        assert row_of(found).wanted_at == before.wanted_at
+        put_at(sooner, single, 'ada')
+
+        row = row_of(found)
+        assert (row.state, row.lease, row.due) == (state, before.lease, before.due)
+        assert row.wanted_at == sooner
+        assert row.again == (state == 'running')
+
+    @pytest.mark.parametrize('settle', ['finish', 'use_up'])
+    def test_is_not_lost_on_who_finishes_while_it_is_not_yet_committed(
+        self, single, tmp_path, settle
+    ):
+        """On SQLite one waits for the other, and either order is right."""
+        with separate_app(tmp_path) as app:
+            found = put(single, 'ada')
+            leases.claim_next(MINE)
+            enqueued = Event()
+
+            def want():
+                with atomic():
+                    enqueue(single, 'ada')
+                    enqueued.set()
+                    if app.extensions['doorbell'].is_in_database:
+                        until_somebody_waits_for_a_lock()
+
+            def finish():
+                enqueued.wait(10)
+                if settle == 'finish':
+                    leases.finish(found, MINE)
+                else:
+                    with atomic():
+                        leases.use_up(found, MINE)
+
+            at_once(app, want, finish)
+
+            [row] = rows()
+            assert (row.id, row.state, row.attempts, row.again) == (found, 'waiting', 0, False)
+            assert work_off(app) == 1
+
+    def test_is_never_lost_whoever_comes_first(self, single, tmp_path):
+        with separate_app(tmp_path) as app:
+            for _ in range(10):
+                found = put(single, 'ada')
+                leases.claim_next(MINE)
+
+                at_once(app, lambda: put(single, 'ada'), partial(leases.finish, found, MINE))
+
+                assert [row.state for row in rows()] == ['waiting']
+                assert work_off(app) == 1
+                assert rows() == []
+
+    def test_makes_one_of_many_at_once(self, single, tmp_path):
+        with separate_app(tmp_path) as app:
+            ids = at_once(app, *[lambda: put(single, 'ada')] * 6)
+
+            assert len(set(ids)) == 1
+            assert len(rows()) == 1
+
+
+class TestEnqueueAt:
+    def test_is_not_due_before_that_moment(self, greeting):
+        with time_machine.travel(now(), tick=False) as clock:
+            found = put_at(now() + MINUTE, greeting, 'ada')
+
+            assert leases.claim_next(uuid4()) is None
+            clock.shift(MINUTE)
+            assert leases.claim_next(uuid4()).id == found
+
+    def test_refuses_to_be_called_outside_a_transaction(self, greeting):
+        with pytest.raises(RuntimeError, match='outside atomic'):
+            enqueue_at(now(), greeting, 'ada')

@@ -1,0 +1,158 @@
+"""Which functions may run later, and how."""
+
+from datetime import timedelta
+
+import pytest
+
+from project.core.tasks import registry, task
+from project.core.tasks.registry import doubled, find_task, scheduled_tasks, task_names, task_of
+
+pytestmark = pytest.mark.usefixtures('no_tasks')
+
+SECOND = timedelta(seconds=1)
+
+
+def nothing():
+    """Do nothing, as often as you like."""
+
+
+def greet(name, greeting='Hello'):
+    """Take two arguments."""
+    return f'{greeting} {name}'
+
+
+class TestWaitAfter:
+    def waits(self, *attempts, **options):
+        task(name='it', **options)(nothing)
+        return [find_task('it').wait_after(attempt) for attempt in attempts]
+
+    def test_doubles_up_to_a_quarter_of_an_hour(self, monkeypatch):
+        monkeypatch.setattr(registry.random, 'uniform', lambda _least, most: most)
+
+        waits = self.waits(1, 2, 3, 4, 10, 11, 100)
+
+        assert [wait.total_seconds() for wait in waits] == [1, 2, 4, 8, 512, 900, 900]
+
+    def test_begins_with_the_backoff_of_the_task(self, monkeypatch):
+        monkeypatch.setattr(registry.random, 'uniform', lambda _least, most: most)
+
+        waits = self.waits(1, 2, backoff=timedelta(minutes=1))
+
+        assert waits == [timedelta(minutes=1), timedelta(minutes=2)]
+
+    def test_is_not_the_same_for_all(self):
+        waits = self.waits(*[3] * 200)
+
+        assert all(2 * SECOND <= wait <= 4 * SECOND for wait in waits)
+        assert len(set(waits)) > 100
+        assert min(waits) < 2.5 * SECOND
+        assert max(waits) > 3.5 * SECOND
+
+    @pytest.mark.parametrize('backoff', [timedelta(microseconds=1), timedelta(days=365)])
+    def test_stays_bounded_however_often_and_long(self, backoff):
+        [wait] = self.waits(10**9, backoff=backoff)
+
+        assert timedelta() < wait <= timedelta(minutes=15)
+
+
+class TestDoubled:
+    def test_is_the_wait_of_whatever_has_no_task(self, monkeypatch):
+        monkeypatch.setattr(registry.random, 'uniform', lambda least, _most: least)
+
+        assert [doubled(SECOND, attempt) for attempt in (1, 2, 3)] == [
+            SECOND / 2, SECOND, 2 * SECOND,
+        ]  # fmt: skip
+
+
+class TestTask:
+    def test_leaves_the_function_what_it_was(self):
+        assert task()(greet) is greet
+        assert greet('Ada') == 'Hello Ada'
+
+    def test_is_named_after_its_feature(self, monkeypatch):
+        monkeypatch.setattr(greet, '__module__', 'project.users.service.greetings')
+
+        task()(greet)
+
+        assert task_names() == ['users.greet']
+
+    @pytest.mark.parametrize('module', ['greetings', 'greetings.service'])
+    def test_is_named_after_its_module_where_no_package_holds_that(self, monkeypatch, module):
+        monkeypatch.setattr(greet, '__module__', module)
+
+        task()(greet)
+
+        assert task_names() == [f'{module.rpartition(".")[2]}.greet']
+
+    def test_may_keep_an_older_name(self):
+        task(name='users.hail')(greet)
+
+        assert find_task('users.hail').function is greet
+
+    def test_is_one_of_a_kind_if_it_runs_by_itself(self):
+        task(name='scheduled', every=SECOND)(nothing)
+        task(name='ordinary')(greet)
+
+        assert find_task('scheduled').unique == ()
+        assert find_task('ordinary').unique is None
+
+    @pytest.mark.parametrize(
+        ('options', 'reason'),
+        [
+            ({'secrets': ['pin']}, 'has no argument pin'),
+            ({'unique': ['id', 'pin']}, 'has no argument id, pin'),
+            ({'secrets': ['name'], 'unique': ['name']}, 'compare none that is secret'),
+            ({'name': 'x' * 129}, 'its name is too long'),
+            ({'every': SECOND}, 'nobody would give it name'),
+            ({'cron': '* * * * *'}, 'nobody would give it name'),
+            ({'every': SECOND, 'cron': '* * * * *'}, 'either every so often or by cron'),
+            ({'every': SECOND / 2}, 'a second at least'),
+            ({'cron': 'now and then'}, 'is no rule of cron'),
+            ({'attempts': 0}, 'could never run'),
+            ({'backoff': timedelta()}, 'could never run'),
+            ({'time_limit': -SECOND}, 'could never run'),
+        ],
+    )
+    def test_refuses_at_import_what_could_never_run(self, options, reason):
+        with pytest.raises(ValueError, match=reason):
+            task(**{'name': 'it', **options})(greet)
+
+        assert task_names() == []
+
+    def test_refuses_a_name_that_is_taken(self):
+        task(name='it')(greet)
+
+        with pytest.raises(ValueError, match="a task 'it' already"):
+            task(name='it')(nothing)
+
+    @pytest.mark.parametrize(
+        'function', [lambda *names: names, lambda **names: names, lambda name, /: name]
+    )
+    def test_refuses_arguments_without_a_name(self, function):
+        with pytest.raises(ValueError, match='must name its arguments'):
+            task(name='it')(function)
+
+
+class TestTaskOf:
+    def test_knows_the_task_of_a_function(self):
+        task(name='it')(greet)
+
+        assert task_of(greet).name == 'it'
+
+    def test_refuses_what_was_not_marked(self):
+        with pytest.raises(RuntimeError, match=r'greet\(\) is no @task'):
+            task_of(greet)
+
+
+class TestFindTask:
+    def test_knows_none_of_an_unknown_name(self):
+        assert find_task('of-tomorrow') is None
+
+
+class TestScheduledTasks:
+    def test_are_those_with_a_timetable(self):
+        task(name='ordinary')(greet)
+        task(name='every', every=SECOND)(nothing)
+        task(name='cron', cron='* * * * *')(lambda: None)
+
+        assert [found.name for found in scheduled_tasks()] == ['every', 'cron']

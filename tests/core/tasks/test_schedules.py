@@ -1,0 +1,68 @@
+"""When a task that runs by itself is due next."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from project.core.tasks.schedules import Cron, Every
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)  # A Monday.
+SECOND = timedelta(seconds=1)
+
+
+class TestEvery:
+    @pytest.mark.parametrize(
+        ('period', 'moment', 'following'),
+        [
+            (timedelta(minutes=5), NOON + 2 * SECOND, NOON + timedelta(minutes=5)),
+            (timedelta(minutes=5), NOON - SECOND, NOON),
+            (timedelta(hours=1), NOON + timedelta(minutes=59), NOON + timedelta(hours=1)),
+            (timedelta(days=1), NOON, datetime(2026, 11, 24, tzinfo=UTC)),
+            (SECOND, NOON + timedelta(microseconds=1), NOON + SECOND),
+        ],
+    )
+    def test_means_the_same_moments_whoever_counts(self, period, moment, following):
+        assert Every(period).next_after(moment) == following
+
+    def test_comes_after_the_moment_even_if_that_is_one(self):
+        assert Every(timedelta(minutes=5)).next_after(NOON) == NOON + timedelta(minutes=5)
+
+    def test_says_its_rule(self):
+        assert Every(timedelta(minutes=5)).rule == 'every 300 s'
+        assert Every(timedelta(seconds=1.5)).rule == 'every 1.5 s'
+
+    @pytest.mark.parametrize('period', [timedelta(0), timedelta(seconds=-5), SECOND * 0.999])
+    def test_refuses_less_than_a_second(self, period):
+        with pytest.raises(ValueError, match='a second at least'):
+            Every(period)
+
+
+class TestCron:
+    @pytest.mark.parametrize(
+        ('expression', 'following'),
+        [
+            ('* * * * *', NOON + timedelta(minutes=1)),
+            ('*/15 * * * *', NOON + timedelta(minutes=15)),
+            ('0 12 * * *', NOON + timedelta(days=1)),
+            ('30 3 * * SUN', datetime(2026, 11, 29, 3, 30, tzinfo=UTC)),
+            ('0 9 * * MON-FRI', datetime(2026, 11, 24, 9, tzinfo=UTC)),
+            ('0 0 29 2 *', datetime(2028, 2, 29, tzinfo=UTC)),
+        ],
+    )
+    def test_comes_next_in_utc(self, expression, following):
+        assert Cron(expression).next_after(NOON) == following
+
+    def test_says_its_rule(self):
+        assert Cron('0 12 * * *').rule == '0 12 * * *'
+
+    @pytest.mark.parametrize(
+        'expression',
+        ['', 'daily', '* * * *', '61 * * * *', '*/0 * * * *', '0 0 30 2 *', 'a b c d e'],
+    )
+    def test_refuses_what_is_no_rule_or_never_comes(self, expression):
+        with pytest.raises(ValueError, match='is no rule of cron'):
+            Cron(expression)
+
+    def test_refuses_a_sixth_field(self):
+        with pytest.raises(ValueError, match='is no rule of cron'):
+            Cron('* * * * * *')

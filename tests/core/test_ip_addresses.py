@@ -1,0 +1,51 @@
+"""Normal forms of IP addresses."""
+
+import pytest
+
+from project.core.ip_addresses import network_of, normalize_ip
+
+
+class TestNormalizeIp:
+    @pytest.mark.parametrize(
+        ('text', 'normalized'),
+        [
+            ('192.0.2.1', '192.0.2.1'),
+            ('2001:DB8:0::1', '2001:db8::1'),
+            ('::ffff:192.0.2.1', '192.0.2.1'),
+            ('fe80::1%eth0', 'fe80::1'),
+            ('fe80::1%' + 'x' * 1000, 'fe80::1'),
+        ],
+    )
+    def test_returns_its_one_form(self, text, normalized):
+        assert normalize_ip(text) == normalized
+
+    @pytest.mark.parametrize(
+        'text',
+        ['', 'unknown', '192.0.2', '192.0.2.1/24', '192.0.2.1:80', '[::1]', ' ::1', 'x' * 1000],
+    )
+    def test_knows_what_is_none(self, text):
+        assert normalize_ip(text) == ''
+
+
+class TestNetworkOf:
+    @pytest.mark.parametrize(
+        ('address', 'network'),
+        [
+            ('192.0.2.1', '192.0.2.1/32'),
+            ('2001:db8:1:2:3::4', '2001:db8:1:2::/64'),
+            ('::ffff:192.0.2.1', '192.0.2.1/32'),
+        ],
+    )
+    def test_is_what_one_caller_has(self, address, network):
+        assert network_of(address) == network
+
+    @pytest.mark.parametrize(
+        ('address', 'network'),
+        [('192.0.2.1', '192.0.2.0/24'), ('2001:db8:1:2:3::4', '2001:db8:1:2::/64')],
+    )
+    def test_is_as_wide_as_wanted_for_ipv4(self, address, network):
+        assert network_of(address, v4_prefix=24) == network
+
+    @pytest.mark.parametrize('address', ['', 'unknown', '192.0.2.1/24'])
+    def test_is_one_for_all_who_have_no_address(self, address):
+        assert network_of(address) == 'unknown'

@@ -1,0 +1,209 @@
+"""Counters of guesses."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from threading import Barrier
+
+import pytest
+import time_machine
+from sqlalchemy import delete, select
+
+from project.core import throttling
+from project.core.database.session import atomic, db, write
+from project.core.throttling import Guess, GuessesSpent, forget_guesses, return_guess, spend_guess
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def clock():
+    """Return a clock that stands still, until a test moves it."""
+    with time_machine.travel(NOON, tick=False) as traveller:
+        yield traveller
+
+
+def spend(target='ada', limit=3, kind='password'):
+    spend_guess(kind, target, limit=limit, period=HOUR)
+
+
+def spent(target='ada', kind='password'):
+    found = select(Guess.spent).where(
+        Guess.kind == kind, Guess.target == throttling._hashed(target)
+    )
+    return db.session.scalar(found)
+
+
+class TestSpendGuess:
+    def test_counts_up_to_the_limit_and_then_refuses(self, clock):
+        for _ in range(3):
+            spend()
+
+        with pytest.raises(GuessesSpent) as refusal:
+            spend()
+        assert refusal.value.http_code == 429
+        assert refusal.value.data == {'attempts': ['Too many attempts']}
+
+    def test_does_not_count_what_it_refuses(self, clock):
+        for _ in range(3):
+            spend()
+        for _ in range(5):
+            with pytest.raises(GuessesSpent):
+                spend()
+
+        assert spent() == 3
+
+    def test_says_honestly_when_there_will_be_more(self, clock):
+        for _ in range(3):
+            spend()
+        clock.shift(timedelta(minutes=10))
+
+        with pytest.raises(GuessesSpent) as refusal:
+            spend()
+        wait = int(refusal.value.headers['Retry-After'])
+        clock.shift(timedelta(seconds=wait))
+        spend()
+
+        assert 3000 <= wait <= 3001
+        assert spent() == 1
+
+    def test_refuses_until_the_last_moment_of_the_period(self, clock):
+        for _ in range(3):
+            spend()
+        clock.shift(HOUR - timedelta(milliseconds=1))
+        with pytest.raises(GuessesSpent) as refusal:
+            spend()
+        assert refusal.value.headers['Retry-After'] == '1'
+
+        clock.shift(timedelta(milliseconds=1))
+        for _ in range(3):
+            spend()
+
+    def test_begins_the_period_with_its_first_guess(self, clock):
+        spend()
+        clock.shift(timedelta(minutes=50))
+        spend()
+        spend()
+
+        clock.shift(timedelta(minutes=10))
+        spend()
+
+        assert spent() == 1
+
+    def test_counts_each_target_and_each_kind_apart(self, clock):
+        spend('ada', limit=1)
+        spend('eve', limit=1)
+        spend('ada', limit=1, kind='otp')
+
+        with pytest.raises(GuessesSpent):
+            spend('ada', limit=1)
+        assert (spent('ada'), spent('eve'), spent('ada', 'otp')) == (1, 1, 1)
+
+    def test_takes_the_guess_back_with_its_transaction(self, clock):
+        @atomic()
+        def refuse():
+            spend()
+            raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            refuse()
+
+        assert spent() is None
+
+    def test_names_no_target_in_the_table(self, clock):
+        spend('ada@example.com')
+
+        assert 'ada' not in db.session.scalars(select(Guess.target)).one()
+
+    def test_sweeps_out_what_is_over(self, clock, monkeypatch):
+        monkeypatch.setattr(throttling, 'SWEEP_EVERY', 1)
+        spend('ada')
+        clock.shift(timedelta(minutes=30))
+        spend('eve')
+        clock.shift(timedelta(minutes=30))
+
+        spend('bob')
+
+        assert (spent('ada'), spent('eve'), spent('bob')) == (None, 1, 1)
+
+    def test_refuses_although_its_counter_was_removed_just_now(self, clock, monkeypatch):
+        condition = throttling._is
+
+        def removed(kind, key):
+            write(delete(Guess))
+            return condition(kind, key)
+
+        spend(limit=1)
+        monkeypatch.setattr(throttling, '_is', removed)
+
+        with pytest.raises(GuessesSpent) as refusal:
+            spend(limit=1)
+
+        assert refusal.value.headers['Retry-After'] == '1'
+
+    def test_is_one_statement(self, clock, monkeypatch, queries):
+        monkeypatch.setattr(throttling, 'randbelow', lambda _: 1)
+
+        with queries(max=1):
+            spend()
+
+    def test_lets_no_more_pass_than_the_limit_when_all_come_at_once(self, durable):
+        racers, limit = 16, 5
+        ready = Barrier(racers)
+
+        def race(_):
+            with durable.app_context():
+                ready.wait()
+                try:
+                    spend(limit=limit)
+                except GuessesSpent:
+                    return 'refused'
+                return 'passed'
+
+        with ThreadPoolExecutor(racers) as pool:
+            results = list(pool.map(race, range(racers)))
+
+        assert results.count('passed') == limit
+        assert spent() == limit
+
+
+class TestReturnGuess:
+    def test_gives_one_back_and_leaves_the_others(self, clock):
+        for _ in range(3):
+            spend()
+
+        return_guess('password', 'ada')
+
+        assert spent() == 2
+        spend()
+        with pytest.raises(GuessesSpent):
+            spend()
+
+    def test_never_gives_more_than_was_spent(self, clock):
+        return_guess('password', 'ada')
+        spend()
+        return_guess('password', 'ada')
+        return_guess('password', 'ada')
+
+        assert spent() == 0
+
+    def test_touches_nobody_else(self, clock):
+        spend('ada')
+        spend('eve')
+
+        return_guess('password', 'ada')
+
+        assert spent('eve') == 1
+
+
+class TestForgetGuesses:
+    def test_unlocks_and_says_whether_there_was_anything(self, clock):
+        for _ in range(3):
+            spend()
+        spend('eve')
+
+        assert forget_guesses('password', 'ada')
+        assert not forget_guesses('password', 'ada')
+
+        assert (spent('ada'), spent('eve')) == (None, 1)
+        spend()

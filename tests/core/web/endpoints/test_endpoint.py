@@ -1,0 +1,171 @@
+"""One declaration a route: what is declared is what is used."""
+
+from io import BytesIO
+from types import SimpleNamespace
+
+import pytest
+from flask import Blueprint, Response
+from marshmallow import Schema, fields
+
+from project.core.database.keyset_pagination import Page, PageRequest
+from project.core.web.endpoints.access import public
+from project.core.web.endpoints.endpoint import endpoint
+from project.core.web.requests.fields import UploadedFile
+from project.core.web.requests.pagination import ListQuery, sort_by
+from tests.client import data, reasons
+
+SECRET = SimpleNamespace(id=7, name='Boat', version=1, password='secret')
+
+
+class ThingSchema(Schema):
+    id = fields.Int()
+    name = fields.Str()
+
+
+class ThingRequest(Schema):
+    name = fields.Str(required=True)
+
+
+class ThingQuery(Schema):
+    loud = fields.Bool(load_default=False)
+
+
+class ThingListQuery(ListQuery):
+    name = fields.Str()
+    sort = sort_by('id')
+
+
+class ThingForm(Schema):
+    file = UploadedFile(required=True)
+    name = fields.Str()
+
+
+class TestEndpoint:
+    def test_keeps_the_handler_s_name_and_docstring(self):
+        @endpoint(allow=public)
+        def thing_show():
+            """Show a thing."""
+
+        assert (thing_show.__name__, thing_show.__doc__) == ('thing_show', 'Show a thing.')
+
+    def test_answers_null_where_there_is_nothing_to_say(self, serve):
+        response = serve(lambda: None).get('/probe')
+
+        assert response.status_code == 200
+        assert data(response) is None
+
+    def test_shows_what_the_schema_names_and_nothing_else(self, serve):
+        response = serve(lambda: SECRET, returns=ThingSchema, code=201).post('/probe')
+
+        assert response.status_code == 201
+        assert data(response) == {'id': 7, 'name': 'Boat'}
+
+    def test_shows_nothing_where_no_schema_names_it(self, serve):
+        assert data(serve(lambda: SECRET).get('/probe')) is None
+
+    def test_shows_many(self, serve):
+        response = serve(lambda: [SECRET, SECRET], returns=ThingSchema, many=True).get('/probe')
+
+        assert data(response) == [{'id': 7, 'name': 'Boat'}] * 2
+
+    def test_hands_over_the_body(self, serve):
+        def show(body):
+            return {'id': 1, **body}
+
+        client = serve(show, body=ThingRequest, returns=ThingSchema)
+
+        assert data(client.post('/probe', json={'name': 'Ada'})) == {'id': 1, 'name': 'Ada'}
+        assert reasons(client.post('/probe', json={})) == {
+            'name': ['Missing data for required field.']
+        }
+        assert list(reasons(client.post('/probe', json={'name': 'Ada', 'x': 1}))) == ['x']
+
+    def test_hands_over_the_query(self, serve):
+        def show(query):
+            return {'name': str(query['loud'])}
+
+        client = serve(show, query=ThingQuery, returns=ThingSchema)
+
+        assert data(client.get('/probe')) == {'name': 'False'}
+        assert data(client.get('/probe?loud=true')) == {'name': 'True'}
+
+    def test_hands_over_the_query_of_a_list_as_a_page(self, serve):
+        asked = []
+
+        def show(page):
+            asked.append(page)
+            return Page([SECRET], 'cursor-2')
+
+        client = serve(show, query=ThingListQuery, returns=ThingSchema, many=True)
+        response = client.get('/probe?limit=1&sort=-id&name=a%20b')
+
+        assert asked == [PageRequest(limit=1, sort='-id', filters={'name': 'a b'})]
+        assert data(response) == {'items': [{'id': 7, 'name': 'Boat'}], 'next': 'cursor-2'}
+        assert response.headers['Link'] == (
+            '</probe?limit=1&sort=-id&name=a+b&cursor=cursor-2>; rel="next"'
+        )
+
+    def test_links_to_nothing_from_the_last_page(self, serve):
+        client = serve(lambda page: Page([]), query=ThingListQuery, returns=ThingSchema, many=True)
+
+        response = client.get('/probe')
+
+        assert data(response) == {'items': [], 'next': None}
+        assert 'Link' not in response.headers
+
+    def test_hands_over_the_form(self, serve):
+        def show(form):
+            return {'name': f'{form["name"]}: {form["file"].stream.read().decode()}'}
+
+        client = serve(show, form=ThingForm, returns=ThingSchema)
+        sent = {'file': (BytesIO(b'hello'), 'a.txt'), 'name': 'Ada'}
+
+        assert data(client.post('/probe', data=sent)) == {'name': 'Ada: hello'}
+
+    def test_wants_a_form_where_it_takes_nothing_else(self, serve):
+        client = serve(lambda form: None, form=ThingForm)
+
+        response = client.post('/probe', data=b'hello')
+
+        assert response.status_code == 415
+        assert list(reasons(response)) == ['content_type']
+
+    def test_takes_another_body_as_it_is_where_the_route_says_so(self, serve):
+        seen = []
+        client = serve(lambda form: seen.append(form), form=ThingForm, consumes='*/*')
+
+        assert client.post('/probe', data=b'hello').status_code == 200
+        assert seen == [None]
+
+    def test_passes_a_response_on(self, serve):
+        client = serve(lambda: Response('hello', 202, mimetype='text/plain'))
+
+        response = client.get('/probe')
+
+        assert (response.status_code, response.text) == (202, 'hello')
+
+    def test_says_where_to_find_what_was_created(self, kernel):
+        things = Blueprint('things', __name__, url_prefix='/things')
+
+        @things.post('')
+        @endpoint(allow=public, returns=ThingSchema, code=201, location=('.thing_show', 'thing_id'))
+        def thing_create():
+            """Create a thing."""
+            return SECRET
+
+        @things.get('/<int:thing_id>')
+        @endpoint(allow=public, returns=ThingSchema)
+        def thing_show(thing_id):
+            """Show a thing."""
+            return SECRET
+
+        response = kernel(things).test_client().post('/things')
+
+        assert response.status_code == 201
+        assert response.location == '/things/7'
+
+    @pytest.mark.parametrize(('versioned', 'etag'), [(True, '"1"'), (False, None)])
+    def test_says_the_version_where_it_has_one(self, serve, versioned, etag):
+        client = serve(lambda: SECRET, returns=ThingSchema, versioned=versioned)
+
+        assert client.get('/probe').headers.get('ETag') == etag

@@ -1,0 +1,241 @@
+"""The guard."""
+
+from datetime import timedelta
+
+import pytest
+from flask import Blueprint, request
+
+from project.core.clock import now
+from project.core.web.endpoints.access import can, current, member, own_or, public
+from project.core.web.endpoints.endpoint import endpoint
+from tests.client import data, reasons
+from tests.core.apps import bearer, principal
+
+SAIL = 'boats:sail'
+OWN = own_or(SAIL, scope='profile:read')
+
+
+@pytest.fixture
+def people():
+    """Return who asks, by their tokens: logged in when the test begins, however late it runs."""
+    long_ago = now() - timedelta(days=1)
+    return {
+        'member': principal(),
+        'sailor': principal(permissions=frozenset({SAIL})),
+        'stale': principal(permissions=frozenset({SAIL}), authenticated_at=long_ago),
+        'key': principal(permissions=frozenset({SAIL}), scopes=frozenset({SAIL})),
+        'other-key': principal(permissions=frozenset({SAIL}), scopes=frozenset({'profile:read'})),
+        'greedy-key': principal(scopes=frozenset({SAIL, 'profile:read'})),
+    }
+
+
+@pytest.fixture
+def ask(serve, people):
+    """Return a function that asks as somebody, of a route which somebody may call."""
+
+    def get(allow, token=None, url='/users/1'):
+        client = serve(
+            lambda user_id: None, rule='/users/<int:user_id>', allow=allow, people=people
+        )
+        response = client.get(url, headers=bearer(token) if token else {})
+        if response.status_code == 200:
+            return OK
+        [key] = reasons(response)
+        return response.status_code, key
+
+    return get
+
+
+OK = (200, None)
+PERMISSION, SCOPE, FRESH = (403, 'permission'), (403, 'scope'), (403, 'reauthentication')
+NOT_YOURS = (404, 'user')
+
+
+class TestClose:
+    def test_keeps_the_contract_of_every_route(self, kernel):
+        assert ('health.healthz', 'GET') in kernel().extensions['contracts']
+
+
+class TestGuard:
+    def test_is_closed_to_a_route_that_was_added_after_the_start(self, kernel):
+        app = kernel()
+        app.add_url_rule('/late', 'late', lambda: 'hello')
+
+        response = app.test_client().get('/late')
+
+        assert response.status_code == 403
+        assert list(reasons(response)) == ['permission']
+
+    def test_is_closed_to_a_method_that_was_added_after_the_start(self, kernel):
+        app = kernel()
+        app.add_url_rule('/healthz', 'health.healthz', methods=['DELETE'])
+
+        assert app.test_client().delete('/healthz').status_code == 403
+
+    def test_knows_no_url_with_nul(self, serve):
+        client = serve(lambda name: None, rule='/things/<name>')
+
+        assert client.get('/things/a').status_code == 200
+        response = client.get('/things/a%00b')
+        assert response.status_code == 404
+        assert reasons(response) == {'url': ['Not Found']}
+
+    def test_leaves_the_options_to_flask(self, serve):
+        response = serve(lambda: None, allow=can(SAIL)).options('/probe')
+
+        assert response.status_code == 200
+        assert set(response.allow) == {'GET', 'HEAD', 'POST', 'OPTIONS'}
+
+    def test_says_404_and_405_before_it_asks_who(self, serve):
+        client = serve(lambda: None, allow=can(SAIL))
+
+        assert client.get('/nowhere').status_code == 404
+        assert client.delete('/probe').status_code == 405
+
+    def test_lets_a_route_take_larger_bodies_that_says_so(self, kernel):
+        def size():
+            return str(len(request.get_data()))
+
+        boats = Blueprint('boats', __name__)
+        for name, largest in (('small', None), ('large', 'BOATS_MAX_SIZE')):
+            handler = endpoint(allow=public, largest=largest)(size)
+            boats.post(f'/{name}', endpoint=name)(handler)
+        client = kernel(boats, BOATS_MAX_SIZE=2_000_000).test_client()
+
+        assert client.post('/large', data=b'x' * 2_000_000).status_code == 200
+        assert client.post('/large', data=b'x' * 2_100_000).status_code == 413
+        assert client.post('/small', data=b'x' * 1_100_000).status_code == 413
+
+
+class TestAuthenticate:
+    def test_says_who_it_is(self, serve, people):
+        def show():
+            assert current() is people['member']
+
+        client = serve(show, allow=member(), people=people)
+
+        assert data(client.get('/probe', headers=bearer('member'))) is None
+
+    @pytest.mark.parametrize('scheme', ['Bearer', 'bearer', 'BEARER'])
+    def test_reads_the_scheme_in_any_case(self, serve, people, scheme):
+        client = serve(lambda: None, allow=member(), people=people)
+
+        response = client.get('/probe', headers={'Authorization': f'{scheme} member'})
+
+        assert response.status_code == 200
+
+    @pytest.mark.parametrize(
+        'header',
+        [
+            None,
+            '',
+            'Bearer',
+            'Bearer ',
+            'Bearer unknown',
+            'Bearer member x',
+            'Bearer member, Bearer sailor',
+            'Bearer "member"',
+            'Bearermember',
+            'member',
+            'Basic bWVtYmVyOng=',
+            'Basic !!!',
+            'Digest username="member"',
+            'Token member',
+            'Bearer \xff',
+            'Bearer a=b',
+            ', Bearer member',
+        ],
+    )
+    def test_refuses_who_shows_no_token_of_ours(self, serve, people, header):
+        client = serve(lambda: None, allow=member(), people=people)
+
+        response = client.get('/probe', headers={'Authorization': header} if header else {})
+
+        assert response.status_code == 401
+        assert response.headers['WWW-Authenticate'] == 'Bearer'
+        assert reasons(response) == {'authorization': ['Missing or invalid bearer token']}
+
+    def test_reads_no_token_from_the_query(self, serve, people):
+        client = serve(lambda: None, allow=member(), people=people)
+
+        assert client.get('/probe?access_token=member').status_code == 401
+
+    def test_asks_nobody_on_a_public_route(self, serve, people):
+        class Nobody(dict):
+            def get(self, _token):
+                raise AssertionError('asked')
+
+        client = serve(lambda: None, people=Nobody(x=1))
+
+        assert client.get('/probe', headers=bearer('x')).status_code == 200
+
+
+class TestAuthorize:
+    @pytest.mark.parametrize('token', [None, 'unknown', 'member', 'key'])
+    def test_lets_everybody_call_what_is_public(self, ask, token):
+        assert ask(public, token) == OK
+
+    @pytest.mark.parametrize(
+        ('token', 'answer'),
+        [('member', OK), ('sailor', OK), ('stale', OK), ('key', SCOPE), ('greedy-key', SCOPE)],
+    )
+    def test_lets_no_key_call_what_names_no_scope(self, ask, token, answer):
+        assert ask(member(), token) == answer
+
+    @pytest.mark.parametrize(
+        ('token', 'answer'), [('member', OK), ('key', SCOPE), ('other-key', OK)]
+    )
+    def test_lets_a_key_call_what_is_in_its_scopes(self, ask, token, answer):
+        assert ask(member('profile:read'), token) == answer
+
+    @pytest.mark.parametrize(
+        ('token', 'answer'),
+        [
+            ('member', PERMISSION),
+            ('sailor', OK),
+            ('key', OK),
+            ('other-key', SCOPE),
+            ('greedy-key', PERMISSION),
+        ],
+    )
+    def test_wants_the_permission_and_of_a_key_the_scope_too(self, ask, token, answer):
+        assert ask(can(SAIL), token) == answer
+
+    @pytest.mark.parametrize(
+        ('token', 'answer'),
+        [
+            ('member', OK),
+            ('sailor', OK),
+            ('key', SCOPE),
+            ('other-key', OK),
+            ('greedy-key', OK),
+        ],
+    )
+    def test_lets_everybody_call_what_is_their_own(self, ask, token, answer):
+        assert ask(OWN, token) == answer
+
+    @pytest.mark.parametrize(
+        ('token', 'answer'),
+        [
+            ('member', NOT_YOURS),
+            ('sailor', OK),
+            ('key', OK),
+            ('other-key', SCOPE),
+            ('greedy-key', NOT_YOURS),
+        ],
+    )
+    def test_hides_from_others_what_is_not(self, ask, token, answer):
+        assert ask(OWN, token, '/users/2') == answer
+
+    @pytest.mark.parametrize(
+        ('allow', 'token', 'answer'),
+        [
+            (member(fresh=True), 'sailor', OK),
+            (member(fresh=True), 'stale', FRESH),
+            (can(SAIL, fresh=True), 'stale', FRESH),
+            (can(SAIL, fresh=True), 'member', PERMISSION),
+            (can(SAIL, fresh=True), 'sailor', OK),
+        ],
+    )
+    def test_wants_a_fresh_login_where_the_route_says_so(self, ask, allow, token, answer):
+        assert ask(allow, token) == answer

@@ -1,0 +1,215 @@
+"""Rate limits."""
+
+import logging
+import os
+import socket
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+import time_machine
+from limits import parse
+
+from project.core.web.endpoints.access import member
+from project.core.web.endpoints.rate_limits import Limiter, database_name
+from tests.client import reasons
+from tests.core.apps import bearer, principal
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+REDIS = os.environ.get('TEST_REDIS_URL', '')
+ON = {'RATELIMIT_ENABLED': True}
+
+
+@pytest.fixture
+def clock():
+    """Return a clock that stands still, until a test moves it."""
+    with time_machine.travel(NOON, tick=False) as traveller:
+        yield traveller
+
+
+@pytest.fixture
+def unused_port():
+    """Return a port that nobody listens at."""
+    with socket.socket() as listener:
+        listener.bind(('127.0.0.1', 0))
+        return listener.getsockname()[1]
+
+
+class TestLimiter:
+    def test_counts_up_to_the_limit(self, clock):
+        limiter, item = Limiter(''), parse('2/minute')
+
+        assert limiter.hit(item, 'a') == (True, 1, 60)
+        assert limiter.hit(item, 'a') == (True, 0, 60)
+        assert limiter.hit(item, 'a') == (False, 0, 60)
+
+    def test_counts_others_apart(self, clock):
+        limiter, item = Limiter(''), parse('1/minute')
+
+        assert limiter.hit(item, 'route', 'ada')[0]
+        assert limiter.hit(item, 'route', 'eve')[0]
+        assert limiter.hit(item, 'other', 'ada')[0]
+        assert not limiter.hit(item, 'route', 'ada')[0]
+
+    def test_counts_anew_when_the_time_is_over(self, clock):
+        limiter, item = Limiter(''), parse('1/minute')
+        limiter.hit(item, 'a')
+        clock.shift(timedelta(seconds=59))
+        refused, _, seconds = limiter.hit(item, 'a')
+        clock.shift(timedelta(seconds=seconds))
+
+        assert not refused
+        assert 1 <= seconds <= 2
+        assert limiter.hit(item, 'a')[0]
+
+    def test_shares_its_counters_through_redis_and_through_nothing_else(self):
+        one, other, item, key = Limiter(REDIS), Limiter(REDIS), parse('1/minute'), uuid4().hex
+
+        assert one.hit(item, key)[0]
+        assert not one.hit(item, key)[0]
+        is_shared = not other.hit(item, key)[0]
+
+        assert is_shared is bool(REDIS)
+
+    def test_counts_the_users_of_each_database_apart(self):
+        item, key = parse('1/minute'), uuid4().hex
+        names = (database_name(f'postgresql://eve:secret@db.example.com/{n}') for n in ('a', 'b'))
+        one, other = (Limiter(REDIS, name) for name in names)
+
+        assert one.hit(item, key)[0]
+        assert other.hit(item, key)[0]
+
+    def test_counts_for_itself_when_redis_does_not_answer(self, unused_port, caplog):
+        limiter = Limiter(f'redis://127.0.0.1:{unused_port}/0')
+        item = parse('1/minute')
+
+        assert limiter.hit(item, 'a')[0]
+        assert not limiter.hit(item, 'a')[0]
+        assert {(r.levelno, r.message) for r in caplog.records if 'Redis' in r.message} == {
+            (logging.WARNING, 'Redis does not answer: limits are counted in this process')
+        }
+
+
+class TestDatabaseName:
+    @pytest.mark.parametrize(
+        ('url', 'name'),
+        [
+            ('postgresql://eve:secret@db.example.com:5433/app?sslmode=require',
+             'db.example.com:5433/app'),
+            ('postgresql:///app', ':/app'),
+            ('sqlite:////srv/var/app.sqlite', '://srv/var/app.sqlite'),
+            ('sqlite://', ':'),
+        ],
+    )  # fmt: skip
+    def test_tells_the_place_and_no_secret(self, url, name):
+        assert database_name(url) == name
+
+
+class TestCountRequest:
+    def test_refuses_with_an_honest_retry_after(self, serve, clock):
+        client = serve(lambda: None, limit='2/minute', settings=ON)
+        client.get('/probe')
+        client.get('/probe')
+        clock.shift(timedelta(seconds=10))
+
+        response = client.get('/probe')
+
+        assert response.status_code == 429
+        assert reasons(response) == {'rate': ['Too many requests']}
+        wait = int(response.headers['Retry-After'])
+        assert 50 <= wait <= 51
+        clock.shift(timedelta(seconds=wait - 2))
+        assert client.get('/probe').status_code == 429
+        clock.shift(timedelta(seconds=2))
+        assert client.get('/probe').status_code == 200
+
+    def test_says_what_is_left(self, serve, clock):
+        client = serve(lambda: None, limit='2/minute', settings=ON)
+
+        answers = [client.get('/probe') for _ in range(3)]
+
+        assert [a.headers['RateLimit-Policy'] for a in answers] == ['"show";q=2;w=60'] * 3
+        assert [a.headers['RateLimit'] for a in answers] == [
+            '"show";r=1;t=60', '"show";r=0;t=60', '"show";r=0;t=60',
+        ]  # fmt: skip
+
+    def test_counts_strangers_by_their_address(self, serve, clock):
+        client = serve(lambda: None, limit='1/minute', settings=ON)
+
+        codes = [
+            client.get('/probe', environ_base={'REMOTE_ADDR': address}).status_code
+            for address in ('192.0.2.1', '192.0.2.2', '192.0.2.1')
+        ]
+
+        assert codes == [200, 200, 429]
+
+    def test_counts_strangers_by_their_network_where_they_have_a_whole_one(self, serve, clock):
+        client = serve(lambda: None, limit='1/minute', settings=ON)
+
+        codes = [
+            client.get('/probe', environ_base={'REMOTE_ADDR': address}).status_code
+            for address in ('2001:db8::1', '2001:db8::ffff:2', '2001:db8:0:1::1')
+        ]
+
+        assert codes == [200, 429, 200]
+
+    def test_counts_strangers_apart_who_come_by_ipv4_to_a_socket_of_ipv6(self, serve, clock):
+        client = serve(lambda: None, limit='1/minute', settings=ON)
+
+        codes = [
+            client.get('/probe', environ_base={'REMOTE_ADDR': address}).status_code
+            for address in ('::ffff:192.0.2.1', '::ffff:192.0.2.2', '192.0.2.1')
+        ]
+
+        assert codes == [200, 200, 429]
+
+    def test_counts_users_wherever_they_are(self, serve, clock):
+        people = {'ada': principal(user_id=1), 'eve': principal(user_id=2)}
+        client = serve(lambda: None, allow=member(), people=people, limit='1/minute', settings=ON)
+
+        codes = [
+            client.get(
+                '/probe', headers=bearer(who), environ_base={'REMOTE_ADDR': address}
+            ).status_code
+            for who, address in (('ada', '192.0.2.1'), ('eve', '192.0.2.1'), ('ada', '192.0.2.2'))
+        ]
+
+        assert codes == [200, 200, 429]
+
+    def test_counts_no_stranger_against_a_user(self, serve, clock):
+        client = serve(
+            lambda: None,
+            allow=member(),
+            people={'ada': principal()},
+            limit='1/minute',
+            settings=ON,
+        )
+
+        codes = [client.get('/probe').status_code for _ in range(3)]
+
+        assert codes == [401, 401, 401]
+        assert client.get('/probe', headers=bearer('ada')).status_code == 200
+
+    def test_counts_what_the_guard_refuses_afterwards(self, serve, clock):
+        client = serve(
+            lambda: None,
+            allow=member(),
+            people={'key': principal(scopes=frozenset())},
+            limit='1/minute',
+            settings=ON,
+        )
+
+        codes = [client.get('/probe', headers=bearer('key')).status_code for _ in range(2)]
+
+        assert codes == [403, 429]
+
+    def test_counts_nothing_where_it_is_switched_off(self, serve):
+        client = serve(lambda: None, limit='1/minute', settings={'RATELIMIT_ENABLED': False})
+
+        responses = [client.get('/probe') for _ in range(3)]
+
+        assert [response.status_code for response in responses] == [200, 200, 200]
+        assert 'RateLimit' not in responses[0].headers
+
+    def test_says_nothing_on_a_route_without_a_limit(self, serve):
+        assert 'RateLimit' not in serve(lambda: None, settings=ON).get('/probe').headers

@@ -1,0 +1,272 @@
+"""openapi.json: made from the declarations, and true."""
+
+import orjson
+import pytest
+from flask import Blueprint
+from marshmallow import Schema, fields, validate
+from openapi_spec_validator import validate as validate_document
+
+from project.core.cli.api_documents import ROOT
+from project.core.errors import Conflict, RangeNotSatisfiable
+from project.core.web.endpoints.access import can, public
+from project.core.web.endpoints.endpoint import endpoint
+from project.core.web.endpoints.endpoint_spec import declared_methods
+from project.core.web.openapi.document import ARGUMENT, specification
+from project.core.web.requests.fields import EmailAddress, PinCode, Text, Timestamp
+from project.core.web.requests.pagination import ListQuery, sort_by
+from project.core.web.responses.headers import Header
+
+
+class BoatTaken(Conflict):
+    field = 'name'
+
+
+class BoatSchema(Schema):
+    id = fields.Int()
+    at = Timestamp()
+
+
+class BoatRequest(Schema):
+    name = Text(required=True, min=1, max=80)
+    email = EmailAddress()
+    pin = PinCode()
+
+
+class BoatListQuery(ListQuery):
+    colour = fields.Str(validate=validate.OneOf(['red', 'blue']))
+    sort = sort_by('id')
+
+
+boats = Blueprint('boats', __name__, url_prefix='/boats')
+
+
+@boats.get('')
+@endpoint(allow=public, query=BoatListQuery, returns=BoatSchema, many=True)
+def boats_list(page):
+    """List boats."""
+
+
+@boats.put('/<uuid:boat_id>')
+@endpoint(
+    allow=can('boats:sail', fresh=True), body=BoatRequest, returns=BoatSchema, versioned=True,
+    refuses=[BoatTaken], limit='5/minute', code=202,
+)  # fmt: skip
+def boat_sail(boat_id, body):
+    """Sail a boat.
+
+    Slowly.
+    """
+
+
+@boats.get('/<uuid:boat_id>/picture')
+@endpoint(allow=public, produces='image/webp', refuses=[RangeNotSatisfiable])
+def boat_picture(boat_id):
+    """Show a picture."""
+
+
+@boats.get('/<uuid:boat_id>')
+@endpoint(allow=public, returns=BoatSchema, versioned=True)
+def boat_show(boat_id):
+    """Show a boat."""
+
+
+@boats.post('/<uuid:boat_id>/anchor')
+@endpoint(
+    allow=public, code=201, produces='', later=True,
+    asks={'Boat-Depth': Header('Metres.', {'type': 'integer'}, required=True)},
+    tells={'Boat-Held': Header('By what.')},
+)  # fmt: skip
+def boat_anchor(boat_id):
+    """Cast the anchor."""
+
+
+@boats.get('/all')
+@endpoint(allow=public, returns=BoatSchema, many=True)
+def boats_all():
+    """Show all boats."""
+
+
+@pytest.fixture
+def document(kernel):
+    """Return the document of the boats."""
+    return specification(kernel(boats))
+
+
+def content(operation, code='200', kind='application/json'):
+    return operation['responses'][code]['content'][kind]['schema']
+
+
+def headers_of(operation):
+    return {p['name'] for p in operation['parameters'] if p['in'] == 'header'}
+
+
+class TestSpecification:
+    def test_is_a_valid_document(self, app):
+        validate_document(orjson.loads(orjson.dumps(specification(app))))
+
+    def test_has_every_route_and_every_method(self, app):
+        expected = {
+            (ARGUMENT.sub(r'{\g<name>}', rule.rule), method.lower())
+            for rule in app.url_map.iter_rules()
+            for method in declared_methods(rule) - {'HEAD'}
+        }
+
+        paths = specification(app)['paths']
+
+        found = {(path, method) for path in paths for method in paths[path]}
+        assert {pair for pair in found if pair[1] != 'head'} == expected
+
+    def test_has_head_where_it_is_more_than_a_get_without_a_body(self, app):
+        paths = specification(app)['paths']
+
+        assert {path for path in paths if 'head' in paths[path]} == {
+            '/api/v1/files/report',
+            '/api/v1/files/{file_id}/content',
+            '/api/v1/files/{file_id}/versions/{number}/content',
+            '/api/v1/files/{file_id}/thumbnail',
+            '/api/v1/files/shared/{token}/content',
+            '/api/v1/files/public/{filename}',
+            '/api/v1/users/me/avatar',
+            '/api/v1/users/{username}/avatar',
+            '/api/v1/users/me/exports/{export_id}/content',
+            '/api/v1/files/uploads/{upload_id}',
+        }
+
+    def test_says_every_refusal_that_is_declared_or_implied(self, app):
+        paths = specification(app)['paths']
+
+        for rule in app.url_map.iter_rules():
+            for method in declared_methods(rule) - {'HEAD'}:
+                contract = app.extensions['contracts'][rule.endpoint, method]
+                refusals = {*contract.refuses, *contract.implied_errors(rule, method)}
+                operation = paths[ARGUMENT.sub(r'{\g<name>}', rule.rule)][method.lower()]
+
+                assert {str(r.http_code) for r in refusals} <= set(operation['responses'])
+                assert {'500', '503'} <= set(operation['responses'])
+
+    def test_has_a_manual_for_every_operation(self, app):
+        for path in specification(app)['paths'].values():
+            for operation in path.values():
+                assert operation['summary']
+                assert operation['description']
+
+    def test_names_every_operation_once(self, app):
+        operations = [o for p in specification(app)['paths'].values() for o in p.values()]
+        names = [operation['operationId'] for operation in operations]
+
+        assert len(names) == len(set(names))
+
+    def test_is_what_was_committed(self, app):
+        committed = orjson.loads((ROOT / 'openapi.json').read_bytes())
+
+        assert orjson.loads(orjson.dumps(specification(app))) == committed
+
+    def test_is_made_once(self, app):
+        with app.app_context():
+            assert specification() is specification()
+
+    def test_says_who_may_call(self, document):
+        assert document['paths']['/boats']['get']['security'] == []
+        sail = document['paths']['/boats/{boat_id}']['put']
+        assert sail['security'] == [{'bearer': []}]
+        assert (sail['x-permission'], sail['x-scope'], sail['x-fresh']) == (
+            'boats:sail', 'boats:sail', True,
+        )  # fmt: skip
+
+    def test_says_what_comes_in(self, document):
+        sail = document['paths']['/boats/{boat_id}']['put']
+        request = document['components']['schemas']['BoatRequest']
+
+        assert sail['requestBody']['content']['application/json']['schema'] == {
+            '$ref': '#/components/schemas/BoatRequest'
+        }
+        assert request['properties']['name'] == {'type': 'string', 'minLength': 1, 'maxLength': 80}
+        assert request['properties']['email'] == {
+            'type': 'string', 'format': 'email', 'maxLength': 254,
+        }  # fmt: skip
+        assert request['properties']['pin'] == {'type': 'string', 'pattern': '^[0-9]{6}$'}
+        assert request['additionalProperties'] is False
+        assert {p['name']: p['in'] for p in sail['parameters']} == {
+            'boat_id': 'path', 'If-Match': 'header',
+        }  # fmt: skip
+
+    def test_says_what_a_list_may_be_asked(self, document):
+        parameters = {
+            p['name']: p['schema'] for p in document['paths']['/boats']['get']['parameters']
+        }
+
+        assert set(parameters) == {'limit', 'cursor', 'sort', 'colour'}
+        assert parameters['limit'] == {
+            'type': 'integer', 'default': 50, 'minimum': 1, 'maximum': 200,
+        }  # fmt: skip
+        assert parameters['sort']['enum'] == ['id', '-id']
+
+    def test_says_what_goes_out(self, document):
+        boat = {'$ref': '#/components/schemas/Boat'}
+        page = content(document['paths']['/boats']['get'])['properties']['data']
+
+        assert content(document['paths']['/boats/{boat_id}']['put'], '202') == {
+            'type': 'object',
+            'properties': {'status': {'const': 'success'}, 'data': boat},
+            'required': ['status', 'data'],
+            'additionalProperties': False,
+        }
+        assert page['properties']['items'] == {'type': 'array', 'items': boat}
+        assert content(document['paths']['/boats/all']['get'])['properties']['data'] == {
+            'type': 'array', 'items': boat,
+        }  # fmt: skip
+        assert document['components']['schemas']['Boat']['properties']['at'] == {
+            'type': 'string', 'format': 'date-time',
+        }  # fmt: skip
+
+    def test_says_how_it_refuses(self, document):
+        sail = document['paths']['/boats/{boat_id}']['put']
+
+        assert set(sail['responses']) == {
+            '202', '400', '401', '403', '404', '405', '409', '412', '413', '414', '415', '422',
+            '429', '500', '503',
+        }  # fmt: skip
+        assert '304' in document['paths']['/boats/{boat_id}']['get']['responses']
+
+    def test_says_that_bytes_are_bytes(self, document):
+        picture = document['paths']['/boats/{boat_id}/picture']['get']
+
+        assert content(picture, kind='image/webp') == {'type': 'string', 'format': 'binary'}
+        assert {'206', '304'} <= set(picture['responses'])
+        assert set(picture['responses']['206']['content']) == {'image/webp', 'multipart/byteranges'}
+
+    def test_says_which_headers_are_read(self, document):
+        paths = document['paths']
+
+        assert headers_of(paths['/boats/{boat_id}']['put']) == {'If-Match'}
+        assert headers_of(paths['/boats/{boat_id}']['get']) == {'If-None-Match'}
+        assert headers_of(paths['/boats/{boat_id}/picture']['get']) == {
+            'If-None-Match', 'Range', 'If-Range',
+        }  # fmt: skip
+        assert headers_of(paths['/boats/{boat_id}/picture']['head']) == {'If-None-Match'}
+        [depth] = paths['/boats/{boat_id}/anchor']['post']['parameters'][1:]
+        assert depth == {
+            'name': 'Boat-Depth', 'in': 'header', 'required': True, 'description': 'Metres.',
+            'schema': {'type': 'integer'},
+        }  # fmt: skip
+
+    def test_says_which_headers_tell_of_success(self, document):
+        paths = document['paths']
+
+        picture = paths['/boats/{boat_id}/picture']['get']['responses']
+        assert set(picture['200']['headers']) == {'ETag', 'Accept-Ranges'}
+        assert set(picture['206']['headers']) == {'ETag', 'Accept-Ranges', 'Content-Range'}
+        assert set(paths['/boats/{boat_id}']['get']['responses']['200']['headers']) == {'ETag'}
+        assert set(paths['/boats']['get']['responses']['200']['headers']) == {'Link'}
+        anchored = paths['/boats/{boat_id}/anchor']['post']['responses']
+        assert anchored['201']['headers'] == {
+            'Boat-Held': {'description': 'By what.', 'schema': {'type': 'string'}},
+        }  # fmt: skip
+        assert 'content' not in anchored['201']
+        assert set(anchored['202']['headers']) == {'Retry-After'}
+
+    def test_takes_its_words_from_the_docstring(self, document):
+        sail = document['paths']['/boats/{boat_id}']['put']
+
+        assert (sail['summary'], sail['description']) == ('Sail a boat', 'Slowly.')
+        assert (sail['operationId'], sail['tags']) == ('boat_sail', ['service'])

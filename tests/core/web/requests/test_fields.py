@@ -1,0 +1,175 @@
+"""Fields of request and response schemas."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from io import BytesIO
+
+import pytest
+from marshmallow import ValidationError, fields, missing
+from werkzeug.datastructures import FileStorage
+
+from project.core.web.requests.fields import (
+    CommaSeparated,
+    EmailAddress,
+    Password,
+    PinCode,
+    Text,
+    Timestamp,
+    UploadedFile,
+)
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+def refused(field, value):
+    with pytest.raises(ValidationError):
+        field.deserialize(value)
+    return True
+
+
+class TestText:
+    @pytest.mark.parametrize('text', ['', 'Ada', 'Łukasz 🎩', 'عمر', '<b>', 'a\u00a0b'])
+    def test_takes_text_of_any_script(self, text):
+        assert Text(max=20).deserialize(text) == text
+
+    def test_composes_its_characters(self):
+        assert Text(max=5).deserialize('e\N{COMBINING ACUTE ACCENT}') == 'é'
+
+    @pytest.mark.parametrize('char', ['\0', '\n', '\r', '\t', '\x1b', '\x7f', '\x9b', '\ud800'])
+    def test_refuses_control_characters(self, char):
+        assert refused(Text(max=20), f'a{char}b')
+
+    @pytest.mark.parametrize('char', ['\u202a', '\u202e', '\u2066', '\u2069'])
+    def test_refuses_what_turns_the_writing_direction_around(self, char):
+        assert refused(Text(max=20, lines=True), f'a{char}b')
+
+    def test_takes_line_breaks_where_it_says_so(self):
+        assert Text(max=20, lines=True).deserialize('a\r\n\tb') == 'a\r\n\tb'
+        assert refused(Text(max=20, lines=True), 'a\x1bb')
+
+    def test_counts_characters_and_not_bytes(self):
+        field = Text(min=2, max=3)
+
+        assert field.deserialize('🎩🎩🎩') == '🎩🎩🎩'
+        assert refused(field, '🎩🎩🎩🎩')
+        assert refused(field, 'a')
+
+    @pytest.mark.parametrize('value', [5, 1.5, True, [], {}, None])
+    def test_refuses_what_is_no_text(self, value):
+        assert refused(Text(max=20), value)
+
+    def test_adds_to_its_length_what_else_is_asked(self):
+        def no_boats(text):
+            if 'boat' in text:
+                raise ValidationError('No boats.')
+
+        field = Text(max=20, validate=[no_boats])
+
+        assert field.deserialize('car') == 'car'
+        assert refused(field, 'boat')
+        assert refused(field, 'c' * 21)
+
+
+class TestEmailAddress:
+    def test_takes_the_form_that_is_written_to(self):
+        assert EmailAddress().deserialize('Ada@EXAMPLE.com') == 'Ada@example.com'
+
+    @pytest.mark.parametrize('value', ['ada', 'ada@', 5, None, 'a@b.c\nBcc: d@e.f'])
+    def test_refuses_what_is_none(self, value):
+        assert refused(EmailAddress(), value)
+
+    def test_says_so(self):
+        with pytest.raises(ValidationError, match='Not a valid email address'):
+            EmailAddress().deserialize('ada')
+
+
+class TestPassword:
+    @pytest.mark.parametrize(
+        'password', [' ', 'a' * 128, '🎩', '\0\n', 'e\N{COMBINING ACUTE ACCENT}']
+    )
+    def test_is_taken_exactly_as_typed(self, password):
+        assert Password().deserialize(password) == password
+
+    def test_has_a_length(self):
+        assert refused(Password(), '')
+        assert refused(Password(), 'a' * 129)
+        assert refused(Password(min=8), 'a' * 7)
+        assert Password(min=8).deserialize('a' * 8)
+
+    def test_is_documented_as_one(self):
+        assert Password().metadata == {'format': 'password', 'writeOnly': True}
+
+
+class TestTimestamp:
+    @pytest.mark.parametrize(
+        ('moment', 'text'),
+        [
+            (NOON, '2026-11-23T12:00:00Z'),
+            (NOON + timedelta(microseconds=5), '2026-11-23T12:00:00.000005Z'),
+            (NOON.astimezone(timezone(timedelta(hours=1))), '2026-11-23T12:00:00Z'),
+            (None, None),
+        ],
+    )
+    def test_is_given_out_in_utc(self, moment, text):
+        assert Timestamp().serialize('at', {'at': moment}) == text
+
+    @pytest.mark.parametrize(
+        'text', ['2026-11-23T12:00:00Z', '2026-11-23T13:00:00+01:00', '2026-11-23T12:00:00']
+    )
+    def test_is_aware_when_it_comes_in(self, text):
+        assert Timestamp().deserialize(text) == NOON
+
+    @pytest.mark.parametrize('value', ['soon', '2026-02-30T00:00:00Z', [], {}, True])
+    def test_refuses_what_is_no_moment(self, value):
+        assert refused(Timestamp(), value)
+
+
+class TestPinCode:
+    @pytest.mark.parametrize('pin', ['000000', '000042', '999999'])
+    def test_keeps_its_leading_zeros(self, pin):
+        assert PinCode().deserialize(pin) == pin
+        assert PinCode().serialize('pin', {'pin': pin}) == pin
+
+    @pytest.mark.parametrize(
+        'value',
+        [
+            42, 123456, 123456.0, True, None, [], {}, '', '12345', '1234567', '12345a', ' 12345',
+            '12345\n', '+12345', '٠١٢٣٤٥', '１２３４５６', '²²²²²²', '12 345',
+        ],
+    )  # fmt: skip
+    def test_refuses_what_is_not_six_ascii_digits_as_text(self, value):
+        assert refused(PinCode(), value)
+
+
+class TestUploadedFile:
+    def test_takes_a_file(self):
+        file = FileStorage(BytesIO(b'hello'), 'a.txt')
+
+        assert UploadedFile().deserialize(file) is file
+
+    def test_refuses_text_under_its_name(self):
+        assert refused(UploadedFile(), 'hello')
+
+
+class TestCommaSeparated:
+    @pytest.mark.parametrize(
+        ('text', 'words'),
+        [('red,green', ['red', 'green']), (' red , ,green,', ['red', 'green']), ('', [])],
+    )
+    def test_takes_words(self, text, words):
+        assert CommaSeparated(fields.Str(), most=3).deserialize(text) == words
+
+    def test_refuses_a_word_that_its_own_field_refuses(self):
+        with pytest.raises(ValidationError) as refusal:
+            CommaSeparated(Text(max=3), most=3).deserialize('red,green')
+        assert list(refusal.value.messages) == [1]
+
+    def test_refuses_too_many(self):
+        assert CommaSeparated(fields.Str(), most=2).deserialize('a,b') == ['a', 'b']
+        assert refused(CommaSeparated(fields.Str(), most=2), 'a,b,c')
+
+    def test_is_empty_where_it_is_not_sent(self):
+        assert CommaSeparated(fields.Str(), most=2).deserialize(missing) == []
+
+    @pytest.mark.parametrize('value', [['red'], 5, {}])
+    def test_refuses_what_is_no_text(self, value):
+        assert refused(CommaSeparated(fields.Str(), most=3), value)

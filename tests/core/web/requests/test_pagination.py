@@ -1,0 +1,73 @@
+"""What a list may be asked."""
+
+import pytest
+from marshmallow import ValidationError, fields
+
+from project.core.database.keyset_pagination import PageRequest
+from project.core.web.requests.pagination import ListQuery, link_to_next, page_request, sort_by
+
+
+class BoatListQuery(ListQuery):
+    colour = fields.Str()
+    sort = sort_by('name', 'size')
+
+
+class TestListQuery:
+    def test_asks_for_50_from_the_start_when_it_says_nothing(self):
+        assert BoatListQuery().load({}) == {'limit': 50}
+
+    @pytest.mark.parametrize('limit', ['1', '200', '007'])
+    def test_takes_a_limit(self, limit):
+        assert BoatListQuery().load({'limit': limit}) == {'limit': int(limit)}
+
+    @pytest.mark.parametrize(
+        'limit',
+        ['0', '201', '-1', '+5', ' 5', '5 ', '5.0', '1e1', '1_0', '٥', '²', '', 'x', '9' * 5000],
+    )  # fmt: skip
+    def test_refuses_another(self, limit):
+        with pytest.raises(ValidationError):
+            BoatListQuery().load({'limit': limit})
+
+    def test_refuses_a_filter_that_is_not_declared(self):
+        with pytest.raises(ValidationError):
+            BoatListQuery().load({'color': 'red'})
+
+    @pytest.mark.parametrize('cursor', ['', 'x' * 4201])
+    def test_refuses_a_cursor_of_no_sane_length(self, cursor):
+        with pytest.raises(ValidationError):
+            BoatListQuery().load({'cursor': cursor})
+
+
+class TestSortBy:
+    @pytest.mark.parametrize('order', ['name', '-name', 'size', '-size'])
+    def test_takes_each_name_in_both_directions(self, order):
+        assert BoatListQuery().load({'sort': order})['sort'] == order
+
+    @pytest.mark.parametrize('order', ['id', '--name', '+name', 'name,size', 'Name', ''])
+    def test_refuses_another(self, order):
+        with pytest.raises(ValidationError):
+            BoatListQuery().load({'sort': order})
+
+
+class TestPageRequest:
+    def test_takes_for_a_filter_what_is_no_paging(self):
+        query = {'limit': 5, 'cursor': 'abc', 'sort': '-name', 'colour': 'red'}
+
+        assert page_request(query) == PageRequest(5, 'abc', '-name', {'colour': 'red'})
+
+    def test_takes_a_default_for_what_was_not_said(self):
+        assert page_request({'limit': 50}) == PageRequest(50, None, None, {})
+
+
+class TestLinkToNext:
+    def test_is_the_same_query_with_another_cursor(self, app):
+        with app.test_request_context('/boats?colour=a%26b&cursor=old&limit=5'):
+            link = link_to_next('new')
+
+        assert link == '</boats?colour=a%26b&cursor=new&limit=5>; rel="next"'
+
+    def test_lets_nobody_add_a_header(self, app):
+        with app.test_request_context('/boats?colour=%0d%0aX:%20%3Cevil%3E'):
+            link = link_to_next('new')
+
+        assert link == '</boats?colour=%0D%0AX%3A+%3Cevil%3E&cursor=new>; rel="next"'

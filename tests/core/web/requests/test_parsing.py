@@ -1,0 +1,440 @@
+"""Every input has an answer, and none is a 500."""
+
+import errno
+import json
+import os
+from contextlib import suppress
+from io import BytesIO
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from marshmallow import EXCLUDE, Schema, fields
+
+from project.core.errors import Malformed
+from project.core.web.requests.fields import UploadedFile
+from project.core.web.requests.parsing import parse_json
+from tests.client import data, reasons
+
+
+class AnyRequest(Schema):
+    class Meta:
+        unknown = EXCLUDE
+
+    name = fields.Str()
+
+
+class FormRequest(Schema):
+    file = UploadedFile()
+    name = fields.Str()
+
+
+class Sink(list):
+    """What a file is written to, for who wants to know whether it was closed."""
+
+    def __init__(self, length):
+        self.length = length
+        self.is_closed = False
+
+    def write(self, block):
+        if block == b'full':
+            raise OSError(errno.ENOSPC, 'No space left on device')
+        self.append(block)
+
+    def seek(self, _offset):
+        pass
+
+    def close(self):
+        self.is_closed = True
+
+
+class NameSchema(Schema):
+    name = fields.Str()
+
+
+@pytest.fixture
+def post(serve):
+    """Return a function that posts bytes as JSON."""
+
+    def send(body, content_type='application/json', **settings):
+        client = serve(lambda body: body, body=AnyRequest, returns=NameSchema, settings=settings)
+        return client.post('/probe', data=body, content_type=content_type)
+
+    return send
+
+
+def nested(depth):
+    return b'[' * depth + b']' * depth
+
+
+class TestLoadJson:
+    @pytest.mark.parametrize(
+        'content_type',
+        [
+            'application/json',
+            'Application/JSON',
+            'application/json; charset=utf-8',
+            'application/json;charset=UTF-8',
+            'application/json; charset="utf8"',
+        ],
+    )
+    def test_reads_json(self, post, content_type):
+        assert data(post('{"name": "Jürgen"}'.encode(), content_type)) == {'name': 'Jürgen'}
+
+    @pytest.mark.parametrize(
+        'content_type',
+        [
+            '',
+            None,
+            'text/plain',
+            'text/json',
+            'application/x-www-form-urlencoded',
+            'multipart/form-data; boundary=x',
+            'application/merge-patch+json',
+            'application/json; charset=utf-16',
+            'application/json; charset=latin-1',
+            'application/json; charset=nonsense',
+        ],
+    )
+    def test_reads_nothing_else(self, post, content_type):
+        response = post(b'{}', content_type)
+
+        assert response.status_code == 415
+        assert reasons(response) == {'content_type': ['Must be application/json in UTF-8']}
+
+    @pytest.mark.parametrize(
+        ('body', 'reason'),
+        [
+            (b'', 'Not valid JSON'),
+            (b' ', 'Not valid JSON'),
+            (b'{', 'Not valid JSON'),
+            (b"{'a': 1}", 'Not valid JSON'),
+            (b'{"a": 1,}', 'Not valid JSON'),
+            (b'{"a": 1} {}', 'Not valid JSON'),
+            (b'{"a": 01}', 'Not valid JSON'),
+            (b'{"a": "\n"}', 'Not valid JSON'),
+            (b'{"a": "\0"}', 'Not valid JSON'),
+            (b'\xef\xbb\xbf{}', 'Not valid JSON'),
+            (b'{"a": ' + b'9' * 5000 + b'}', 'Not valid JSON'),
+            ('{"a": "ü"}'.encode('utf-16'), 'Not UTF-8'),
+            ('{"a": "ü"}'.encode('latin-1'), 'Not UTF-8'),
+            (b'{"a": "\xed\xa0\x80"}', 'Not UTF-8'),
+            (b'{"a": "\xc0\xaf"}', 'Not UTF-8'),
+            (b'{"a": NaN}', 'NaN is not a number'),
+            (b'{"a": Infinity}', 'Infinity is not a number'),
+            (b'{"a": -Infinity}', '-Infinity is not a number'),
+            (b'{"a": 1e999}', 'A number is too large'),
+            (b'{"a": [-1e999]}', 'A number is too large'),
+            (b'{"a": "\\u0000"}', 'NUL is not text'),
+            (b'{"a\\u0000": 1}', 'NUL is not text'),
+            (b'{"a": "\\ud800"}', 'A lone surrogate is not text'),
+            (b'{"a": ["\\udc00\\ud800"]}', 'A lone surrogate is not text'),
+            (b'{"\\ud800": 1}', 'A lone surrogate is not text'),
+            (b'{"a": 1, "a": 1}', 'A key is given more than once'),
+            (b'{"b": {"a": 1, "\\u0061": 2}}', 'A key is given more than once'),
+            (nested(33), 'Nested more than 32 deep'),
+            (b'{"a":' * 33 + b'1' + b'}' * 33, 'Nested more than 32 deep'),
+            (nested(100_000), 'Nested more than 32 deep'),
+            (b'[' * 100_000, 'Nested more than 32 deep'),
+        ],
+        ids=lambda value: repr(value[:20]) if isinstance(value, bytes) else '',
+    )
+    def test_refuses_what_is_no_clear_json(self, post, body, reason):
+        response = post(body)
+
+        assert response.status_code == 400
+        assert reasons(response) == {'request': [reason]}
+
+    @pytest.mark.parametrize(
+        'body', [nested(32), b'{"a":' * 32 + b'1' + b'}' * 32, b'{"a": "\\ud83c\\udfa9"}']
+    )
+    def test_reads_what_is_just_within(self, post, body):
+        assert post(body).status_code in (200, 422)
+
+    def test_takes_a_mebibyte_at_most(self, post):
+        limit = 1024 * 1024
+        fits = b'{"name": "' + b'x' * (limit - 12) + b'"}'
+
+        assert len(fits) == limit
+        assert post(fits).status_code == 200
+        response = post(fits + b' ')
+        assert response.status_code == 413
+        assert list(reasons(response)) == ['size']
+
+    @pytest.mark.parametrize(
+        ('body', 'code'),
+        [
+            (b'{"name": "Ada"}', 200),
+            (b' ' * 2 * 1024 * 1024, 413),
+            # What lies within the limit would be whole by itself.
+            (b'{"name": "Ada"}' + b' ' * 2 * 1024 * 1024, 413),
+        ],
+        ids=['short', 'blank', 'cut'],
+    )
+    def test_takes_no_more_in_pieces(self, serve, body, code):
+        client = serve(lambda body: body, body=AnyRequest, returns=NameSchema)
+
+        response = client.post(
+            '/probe',
+            input_stream=BytesIO(body),
+            content_type='application/json',
+            environ_overrides={
+                'wsgi.input_terminated': True,
+                'HTTP_TRANSFER_ENCODING': 'chunked',
+                'CONTENT_LENGTH': '',
+            },
+        )
+
+        assert response.status_code == code
+
+
+class TestLoadQuery:
+    @pytest.fixture
+    def client(self, serve):
+        return serve(lambda query: query, query=NameSchema, returns=NameSchema)
+
+    def test_reads_the_query(self, client):
+        assert data(client.get('/probe?name=a%20b+c')) == {'name': 'a b c'}
+
+    @pytest.mark.parametrize('query', ['name=a&name=b', 'name=a&name=a', 'name=&name='])
+    def test_refuses_a_name_given_twice(self, client, query):
+        response = client.get(f'/probe?{query}')
+
+        assert response.status_code == 422
+        assert reasons(response) == {'name': ['Given more than once.']}
+
+    @pytest.mark.parametrize('query', ['nmae=a', 'name[]=a', 'Name=a', 'a=b;name=c', 'x'])
+    def test_refuses_a_name_it_does_not_know(self, client, query):
+        response = client.get(f'/probe?{query}')
+
+        assert response.status_code == 422
+        assert set(reasons(response).popitem()[1]) == {'Unknown field.'}
+
+    @pytest.mark.parametrize('query', ['name=a%00', '%00=a'])
+    def test_refuses_nul(self, client, query):
+        response = client.get(f'/probe?{query}')
+
+        assert response.status_code == 400
+        assert reasons(response) == {'request': ['NUL is not text']}
+
+    @pytest.mark.parametrize('query', ['name=%ff', 'name=%ed%a0%80', 'name=%'])
+    def test_survives_what_is_no_utf_8(self, client, query):
+        assert client.get(f'/probe?{query}').status_code == 200
+
+
+class TestLoadForm:
+    @pytest.fixture
+    def client(self, serve):
+        def show(form):
+            size = len(form['file'].read()) if 'file' in form else 0
+            return {'name': f'{form.get("name")} {size}'}
+
+        return serve(show, form=FormRequest, returns=NameSchema)
+
+    def send(self, client, parts, boundary='x'):
+        body = b''.join(
+            b'--x\r\nContent-Disposition: form-data; ' + part + b'\r\n' for part in parts
+        )
+        return client.post(
+            '/probe',
+            data=body + b'--x--\r\n',
+            content_type=f'multipart/form-data; boundary={boundary}',
+        )
+
+    def test_reads_fields_and_files(self, client):
+        response = client.post('/probe', data={'name': 'Ada', 'file': (BytesIO(b'12345'), 'a')})
+
+        assert data(response) == {'name': 'Ada 5'}
+
+    @pytest.mark.parametrize(
+        'content_type',
+        ['application/json', 'application/x-www-form-urlencoded', 'text/plain', None],
+    )
+    def test_reads_nothing_else(self, client, content_type):
+        response = client.post('/probe', data=b'name=a', content_type=content_type)
+
+        assert response.status_code == 415
+        assert reasons(response) == {'content_type': ['Must be multipart/form-data']}
+
+    @pytest.mark.parametrize(
+        'parts',
+        [
+            [b'name="name"\r\n\r\na', b'name="name"\r\n\r\nb'],
+            [b'name="name"\r\n\r\na', b'name="name"; filename="a"\r\n\r\nb'],
+        ],
+        ids=['fields', 'field and file'],
+    )
+    def test_refuses_a_name_given_twice(self, client, parts):
+        response = self.send(client, parts)
+
+        assert response.status_code == 422
+        assert reasons(response) == {'name': ['Given more than once.']}
+
+    def test_refuses_two_files_of_one_name(self, client):
+        response = self.send(client, [b'name="file"; filename="a"\r\n\r\na'] * 2)
+
+        assert response.status_code == 422
+        assert reasons(response) == {'file': ['Given more than once.']}
+
+    def test_refuses_text_for_a_file_and_a_file_for_text(self, client):
+        text = self.send(client, [b'name="file"\r\n\r\na'])
+        file = self.send(client, [b'name="name"; filename="a"\r\n\r\na'])
+
+        assert reasons(text) == {'file': ['Not a file.']}
+        assert reasons(file) == {'name': ['Not a valid string.']}
+
+    @pytest.mark.parametrize('part', [b'filename="a"', b'x="y"'])
+    def test_refuses_a_part_without_a_name(self, client, part):
+        response = self.send(client, [part + b'\r\n\r\na'])
+
+        assert response.status_code == 400
+        assert reasons(response) == {'request': ['A part of the form has no name']}
+
+    @pytest.mark.parametrize(
+        ('code', 'http_code'), [(errno.ENOSPC, 507), (errno.EDQUOT, 507), (errno.EIO, 503)]
+    )
+    def test_says_that_the_disk_does_not_take_a_file(self, client, monkeypatch, code, http_code):
+        class Broken(BytesIO):
+            def write(self, block):
+                raise OSError(code, os.strerror(code))
+
+        monkeypatch.setattr('werkzeug.formparser.SpooledTemporaryFile', lambda **_: Broken())
+
+        response = self.send(client, [b'name="file"; filename="a"\r\n\r\na'])
+
+        assert response.status_code == response.json['code'] == http_code
+        assert response.json['status'] == 'error'
+
+    def test_refuses_nul(self, client):
+        response = self.send(client, [b'name="name"\r\n\r\na\0'])
+
+        assert response.status_code == 400
+
+    def test_refuses_more_parts_than_a_form_has(self, client):
+        parts = [f'name="f{number}"\r\n\r\na'.encode() for number in range(50)]
+
+        response = self.send(client, parts)
+
+        assert response.status_code == 413
+        assert list(reasons(response)) == ['size']
+
+    def test_refuses_a_field_that_is_no_field_any_more(self, client):
+        response = self.send(client, [b'name="name"\r\n\r\n' + b'a' * 70_000])
+
+        assert response.status_code == 413
+
+    @pytest.mark.parametrize('boundary', ['y', '', '"', 'x' * 300])
+    def test_survives_another_boundary(self, client, boundary):
+        assert self.send(client, [b'name="name"\r\n\r\na'], boundary).status_code < 500
+
+
+class TestLoadFormInto:
+    """What a field's `into` opened."""
+
+    @pytest.fixture
+    def opened(self):
+        return []
+
+    @pytest.fixture
+    def client(self, serve, opened):
+        def into(length):
+            opened.append(Sink(length))
+            return opened[-1]
+
+        class Form(Schema):
+            file = UploadedFile(into=into)
+            name = fields.Str()
+
+        def show(form):
+            assert not form['file'].stream.is_closed
+            return {'name': b''.join(form['file'].stream).decode()}
+
+        return serve(show, form=Form, returns=NameSchema)
+
+    def send(self, client, *parts, end=b'--x--\r\n'):
+        body = b''.join(
+            b'--x\r\nContent-Disposition: form-data; %b\r\n\r\n%b\r\n' % part for part in parts
+        )
+        return client.post(
+            '/probe', data=body + end, content_type='multipart/form-data; boundary=x'
+        )
+
+    FILE = b'name="file"; filename="a"'
+
+    def test_takes_the_bytes_and_is_closed_with_the_request(self, client, opened):
+        response = self.send(client, (self.FILE, b'12345'))
+
+        assert data(response) == {'name': '12345'}
+        [sink] = opened
+        assert sink.is_closed
+        assert sink.length == int(response.request.headers['Content-Length'])
+
+    def test_is_opened_once_and_for_its_field_only(self, client, opened):
+        twice = self.send(client, (self.FILE, b'1'), (self.FILE, b'2'))
+        other = self.send(client, (b'name="other"; filename="a"', b'1'))
+        text = self.send(client, (b'name="name"; filename="a"', b'1'))
+
+        assert reasons(twice) == {'file': ['Given more than once.']}
+        assert reasons(other) == {'other': ['Unknown field.']}
+        assert reasons(text) == {'name': ['Not a valid string.']}
+        [sink] = opened
+        assert sink == [b'1']
+        assert sink.is_closed
+
+    @pytest.mark.parametrize(
+        ('parts', 'end', 'code'),
+        [
+            ([(FILE, b'1')], b'', 400),
+            ([(FILE, b'1'), (b'name="x"', b'x' * 100_000)], b'--x--\r\n', 413),
+            ([(FILE, b'1'), (b'x="y"', b'1')], b'--x--\r\n', 400),
+            ([(FILE, b'1'), (b'name="x"', b'1')], b'--x--\r\n', 422),
+            ([(FILE, b'full')], b'--x--\r\n', 507),
+        ],
+        ids=['broken off', 'too large a field', 'no name', 'unknown field', 'disk full'],
+    )
+    def test_is_closed_when_the_form_is_refused(self, client, opened, parts, end, code):
+        assert self.send(client, *parts, end=end).status_code == code
+
+        [sink] = opened
+        assert sink.is_closed
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=['Cs'], exclude_characters='\0')),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.text(st.characters(exclude_categories=['Cs'], exclude_characters='\0')),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=10,
+)
+
+
+class TestParseJson:
+    @settings(max_examples=50)
+    @given(value=JSON, ascii=st.booleans())
+    def test_reads_what_is_json(self, value, ascii):
+        assert parse_json(json.dumps(value, ensure_ascii=ascii).encode()) == value
+
+    @settings(max_examples=100)
+    @given(body=st.binary(max_size=30) | st.text('[]{}":,0e.-\\u', max_size=30).map(str.encode))
+    def test_reads_or_refuses_anything(self, body):
+        # Anything but its own refusal would be a 500.
+        with suppress(Malformed):
+            parse_json(body)
+
+    @settings(max_examples=20)
+    @given(depth=st.integers(1, 64))
+    def test_reads_32_levels_and_no_more(self, depth):
+        try:
+            parse_json(nested(depth))
+            assert depth <= 32
+        except Malformed:
+            assert depth > 32

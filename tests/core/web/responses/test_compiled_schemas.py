@@ -1,0 +1,227 @@
+"""Compiled dumps: byte for byte what the schema dumps."""
+
+import collections
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType, SimpleNamespace
+from uuid import UUID
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from marshmallow import Schema, fields, post_dump, pre_dump
+from sqlalchemy import literal, select
+
+from project.core.database.session import db
+from project.core.web.requests.fields import EmailAddress, PinCode, Text, Timestamp
+from project.core.web.responses.compiled_schemas import compile_dump
+from project.core.web.responses.jsend import to_json
+
+NOON = datetime(2026, 11, 23, 12, 0, 0, 123456, tzinfo=UTC)
+VALUES = {
+    'id': UUID(int=7),
+    'name': 'Jürgen "🎩"\n',
+    'address': 'ada@example.com',
+    'email': 'ada@example.com',
+    'size': 2**53,
+    'done': True,
+    'pin': '000042',
+    'created_at': NOON,
+    'tags': ['a', 'ü'],
+}
+
+
+class PlainSchema(Schema):
+    id = fields.UUID()
+    name = Text(max=80)
+    address = EmailAddress()
+    email = fields.Email()
+    size = fields.Int()
+    done = fields.Bool()
+    pin = PinCode()
+    created_at = Timestamp()
+    tags = fields.List(fields.Str())
+
+
+class OtherSchema(Schema):
+    size = fields.Int()
+    owner = fields.Nested(lambda: OwnerSchema())
+    shout = fields.Method('get_shout')
+    name = fields.Str()
+    price = fields.Float()
+
+    def get_shout(self, thing):
+        found = thing['name'] if isinstance(thing, dict) else thing.name
+        return found.upper()
+
+
+class OwnerSchema(Schema):
+    name = fields.Str()
+
+
+class RenamedSchema(Schema):
+    given_name = fields.Str(data_key='givenName', attribute='name')
+    half = fields.Function(lambda thing: 21, data_key='Half')
+    size = fields.Int(data_key='Size')
+
+
+class Hidden(Schema):
+    name = fields.Str()
+    password = fields.Str(load_only=True)
+
+
+class OneSchema(Schema):
+    name = fields.Str()
+
+
+class DottedSchema(Schema):
+    owner_name = fields.Str(attribute='owner.name')
+    name = fields.Str()
+
+
+class NumberAsTextSchema(Schema):
+    size = fields.Int(as_string=True)
+    name = fields.Str()
+
+
+class ShoutingSchema(Schema):
+    name = fields.Str()
+
+    @post_dump
+    def shout(self, dumped, **_):
+        return {key: value.upper() for key, value in dumped.items()}
+
+
+class UnwrappingSchema(Schema):
+    name = fields.Str()
+
+    @pre_dump
+    def unwrap(self, thing, **_):
+        return SimpleNamespace(name=f'really {thing.name}')
+
+
+class ReversedStr(fields.Str):
+    def _serialize(self, value, *args, **kwargs):
+        return super()._serialize(value, *args, **kwargs)[::-1]
+
+
+class SubclassSchema(Schema):
+    name = ReversedStr()
+    size = fields.Int()
+
+
+def same(schema_class, thing):
+    schema = schema_class()
+    expected, dumped = to_json(schema.dump(thing)), to_json(compile_dump(schema)(thing))
+    assert dumped == expected
+    return dumped
+
+
+class TestCompileDump:
+    def test_dumps_an_object(self):
+        assert b'"created_at":"2026-11-23T12:00:00.123456Z"' in same(
+            PlainSchema, SimpleNamespace(**VALUES)
+        )
+
+    def test_dumps_a_mapping(self):
+        same(PlainSchema, VALUES)
+        same(PlainSchema, MappingProxyType(VALUES))
+        same(PlainSchema, collections.ChainMap(VALUES))
+
+    def test_dumps_a_row(self):
+        row = db.session.execute(
+            select(literal('Ada').label('name'), literal(5).label('size'))
+        ).one()
+
+        assert same(NumberlessSchema, row) == b'{"name":"Ada","size":5}'
+        same(NumberlessSchema, row._mapping)
+
+    @pytest.mark.parametrize('name', list(VALUES))
+    def test_dumps_nothing_as_nothing(self, name):
+        dumped = same(PlainSchema, {**VALUES, name: None})
+
+        assert f'"{name}":null'.encode() in dumped
+
+    @pytest.mark.parametrize('name', list(VALUES))
+    def test_leaves_out_what_is_not_there(self, name):
+        some = {key: value for key, value in VALUES.items() if key != name}
+
+        assert f'"{name}"'.encode() not in same(PlainSchema, some)
+        assert f'"{name}"'.encode() not in same(PlainSchema, SimpleNamespace(**some))
+
+    def test_keeps_the_order_of_the_fields_among_those_it_asks_one_by_one(self):
+        owner = SimpleNamespace(name='Ada')
+        thing = SimpleNamespace(size=1, owner=owner, name='boat', price=2.5)
+
+        assert same(OtherSchema, thing) == (
+            b'{"size":1,"owner":{"name":"Ada"},"shout":"BOAT","name":"boat","price":2.5}'
+        )
+
+    @pytest.mark.parametrize('missing', ['owner', 'price', 'size'])
+    def test_leaves_out_what_is_not_there_among_those_as_well(self, missing):
+        thing = {'size': 1, 'owner': {'name': 'Ada'}, 'name': 'boat', 'price': 2.5}
+        del thing[missing]
+
+        assert f'"{missing}"'.encode() not in same(OtherSchema, thing)
+
+    def test_dumps_nothing_as_nothing_among_those_as_well(self):
+        thing = {'size': 1, 'owner': None, 'name': 'boat', 'price': None}
+
+        assert b'"owner":null' in same(OtherSchema, thing)
+
+    def test_calls_things_what_the_schema_calls_them(self):
+        assert same(RenamedSchema, {'name': 'Ada', 'size': 2}) == (
+            b'{"givenName":"Ada","Half":21,"Size":2}'
+        )
+
+    def test_never_shows_what_is_for_loading_only(self):
+        assert same(Hidden, {'name': 'Ada', 'password': 'secret'}) == b'{"name":"Ada"}'
+
+    def test_dumps_a_schema_of_one_field(self):
+        assert same(OneSchema, SimpleNamespace(name='Ada')) == b'{"name":"Ada"}'
+
+    @pytest.mark.parametrize(
+        ('schema', 'dumped'),
+        [
+            (NumberAsTextSchema, b'{"size":"3","name":"ada"}'),
+            (ShoutingSchema, b'{"name":"ADA"}'),
+            (UnwrappingSchema, b'{"name":"really ada"}'),
+            (SubclassSchema, b'{"name":"ada","size":3}'),
+            (DottedSchema, b'{"owner_name":"Eve","name":"ada"}'),
+        ],
+    )
+    def test_does_what_a_schema_does_in_its_own_way(self, schema, dumped):
+        thing = SimpleNamespace(name='ada', size=3, owner=SimpleNamespace(name='Eve'))
+
+        assert same(schema, thing) == dumped
+
+    def test_is_not_fooled_by_a_schema_that_has_already_dumped(self):
+        schema = OneSchema()
+        schema.dump({'name': 'x'})
+
+        assert compile_dump(schema).__qualname__ != schema.dump.__qualname__
+
+    def test_dumps_a_schema_without_fields(self):
+        assert same(Schema, {'name': 'Ada'}) == b'{}'
+
+    @settings(max_examples=50)
+    @given(
+        name=st.none() | st.text(),
+        size=st.none() | st.integers(-(2**53), 2**53),
+        created_at=st.none() | st.datetimes(timezones=st.just(UTC)),
+        tags=st.none() | st.lists(st.text(), max_size=3),
+    )
+    def test_holds_for_any_values(self, name, size, created_at, tags):
+        same(
+            PlainSchema,
+            {**VALUES, 'name': name, 'size': size, 'created_at': created_at, 'tags': tags},
+        )
+
+    def test_writes_a_moment_of_this_second_without_fractions(self):
+        dumped = same(PlainSchema, {**VALUES, 'created_at': NOON - timedelta(microseconds=123456)})
+
+        assert b'"2026-11-23T12:00:00Z"' in dumped
+
+
+class NumberlessSchema(Schema):
+    name = fields.Str()
+    size = fields.Int()

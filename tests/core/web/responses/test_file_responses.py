@@ -1,0 +1,328 @@
+"""Bytes that are sent, whole and in ranges (RFC 9110)."""
+
+from email import message_from_bytes
+
+import pytest
+from flask import request
+
+from project.core.errors import RangeNotSatisfiable
+from project.core.storage.local import LocalFile
+from project.core.web.responses.file_responses import REDIRECT, X_ACCEL, disposition_of, send_bytes
+from project.core.web.responses.ranges import BLOCK
+from tests.client import reasons
+
+TEN = b'0123456789'
+ETAG = 'abc'
+
+
+@pytest.fixture
+def opened():
+    """Return the files that were opened, to see whether they were closed."""
+    return []
+
+
+@pytest.fixture
+def download(serve, tmp_path, opened):
+    """Return a function that downloads bytes with these headers."""
+
+    def get(headers=None, content=TEN, method='GET', **said):
+        path = tmp_path / 'content'
+        path.write_bytes(content)
+
+        def show():
+            file = LocalFile(path, 'content')
+            opened.append(file)
+            return send_bytes(file, etag=ETAG, mimetype='text/plain', **said)
+
+        client = serve(show, refuses=[RangeNotSatisfiable], methods=('GET', 'POST'))
+        response = client.open('/probe', method=method, headers=headers)
+        response.data  # noqa: B018
+        response.close()
+        return response
+
+    return get
+
+
+class TestSendBytes:
+    def test_sends_the_whole(self, download):
+        response = download()
+
+        assert response.status_code == 200
+        assert response.data == TEN
+        assert response.headers['Content-Length'] == '10'
+        assert response.headers['ETag'] == '"abc"'
+        assert response.headers['Accept-Ranges'] == 'bytes'
+        assert response.mimetype == 'text/plain'
+        assert 'Content-Range' not in response.headers
+
+    @pytest.mark.parametrize(
+        ('asked', 'data', 'said'),
+        [
+            ('bytes=0-0', b'0', '0-0'),
+            ('bytes=0-4', b'01234', '0-4'),
+            ('bytes=4-4', b'4', '4-4'),
+            ('bytes=9-9', b'9', '9-9'),
+            ('bytes=5-', b'56789', '5-9'),
+            ('bytes=0-', TEN, '0-9'),
+            ('bytes=9-', b'9', '9-9'),
+            ('bytes=-1', b'9', '9-9'),
+            ('bytes=-4', b'6789', '6-9'),
+            ('bytes=-10', TEN, '0-9'),
+            ('bytes=-11', TEN, '0-9'),
+            ('bytes=-99999999999999999999', TEN, '0-9'),
+            ('bytes=5-99999999999999999999', b'56789', '5-9'),
+            ('Bytes=1-2', b'12', '1-2'),
+        ],
+    )
+    def test_sends_a_range(self, download, asked, data, said):
+        response = download({'Range': asked})
+
+        assert response.status_code == 206
+        assert response.data == data
+        assert response.headers['Content-Range'] == f'bytes {said}/10'
+        assert response.headers['Content-Length'] == str(len(data))
+
+    @pytest.mark.parametrize(
+        'asked',
+        [
+            'bytes=10-', 'bytes=10-20', 'bytes=99999999999999999999-',
+            'bytes=-0', 'bytes=-00', 'Bytes = -0 ',
+        ],
+    )  # fmt: skip
+    def test_refuses_what_lies_behind_the_end(self, download, opened, asked):
+        response = download({'Range': asked})
+
+        assert response.status_code == 416
+        assert response.headers['Content-Range'] == 'bytes */10'
+        assert reasons(response) == {'range': ['Outside of the content']}
+        assert opened[0].closed
+
+    @pytest.mark.parametrize(
+        'asked',
+        [
+            'bytes=0-1,3-4', 'bytes=0-0,-1', 'lines=1-2', 'bytes=2-1', 'bytes=', 'bytes=-', 'bytes',
+            'garbage', 'bytes=a-b', 'bytes=0-1-2', '', 'bytes=--1', 'bytes=²-5',
+        ],
+    )  # fmt: skip
+    def test_ignores_small_and_odd_ones(self, download, asked):
+        response = download({'Range': asked})
+
+        assert response.status_code == 200
+        assert response.data == TEN
+
+    def test_sends_several_each_with_its_head(self, download, opened):
+        content = bytes(range(256)) * 10
+
+        response = download({'Range': 'bytes=0-4,100-299,-2'}, content=content)
+
+        assert response.status_code == 206
+        assert 'Content-Range' not in response.headers
+        assert int(response.headers['Content-Length']) == len(response.data)
+        head = f'Content-Type: {response.headers["Content-Type"]}\r\n\r\n'.encode()
+        message = message_from_bytes(head + response.data)
+        parts = [
+            (part['Content-Range'], part.get_content_type(), part.get_payload(decode=True))
+            for part in message.get_payload()
+        ]
+        assert message.get_content_type() == 'multipart/byteranges'
+        # What is read as text ends where its line does.
+        assert [part[:2] for part in parts] == [
+            ('bytes 0-4/2560', 'text/plain'), ('bytes 100-299/2560', 'text/plain'),
+            ('bytes 2558-2559/2560', 'text/plain'),
+        ]  # fmt: skip
+        for piece in (content[:5], content[100:300], content[-2:]):
+            assert b'\r\n\r\n' + piece + b'\r\n--' in response.data
+        assert opened[0].closed
+
+    def test_sends_of_several_what_there_is(self, download):
+        content = b'x' * 1000
+
+        one = download({'Range': 'bytes=0-1,2000-3000'}, content=content)
+        none = download({'Range': 'bytes=1000-1001,2000-3000'}, content=content)
+
+        assert (one.status_code, one.headers['Content-Range']) == (206, 'bytes 0-1/1000')
+        assert one.data == b'xx'
+        assert none.status_code == 416
+
+    @pytest.mark.parametrize('count', [17, 500, 1500])
+    def test_sends_the_whole_in_the_place_of_many(self, download, count):
+        """A merge of many tiny ranges is how others were stopped (CVE-2025-62727)."""
+        content = b'x' * 100_000
+        asked = ','.join(f'{2 * n}-{2 * n}' for n in range(count))
+
+        response = download({'Range': f'bytes={asked}'}, content=content)
+
+        assert (response.status_code, response.data) == (200, content)
+
+    def test_sends_the_whole_where_the_pieces_are_more(self, download):
+        content = b'x' * 1000
+
+        response = download({'Range': 'bytes=0-400,401-900,901-'}, content=content)
+
+        assert (response.status_code, response.data) == (200, content)
+
+    @pytest.mark.parametrize(
+        ('condition', 'code'),
+        [
+            ('"abc"', 206),
+            ('"other"', 200),
+            ('W/"abc"', 200),
+            ('Mon, 23 Nov 2026 12:00:00 GMT', 200),
+            ('abc', 200),
+        ],
+    )
+    def test_completes_a_download_only_with_the_same_bytes(self, download, condition, code):
+        response = download({'Range': 'bytes=5-', 'If-Range': condition})
+
+        assert response.status_code == code
+        assert response.data == (TEN[5:] if code == 206 else TEN)
+
+    def test_sends_to_head_what_the_whole_is_like(self, download):
+        response = download({'Range': 'bytes=5-'}, method='HEAD')
+
+        assert response.status_code == 200
+        assert response.data == b''
+        assert response.headers['Content-Length'] == '10'
+        assert 'Content-Range' not in response.headers
+
+    def test_ignores_a_range_of_what_is_no_get(self, download):
+        assert download({'Range': 'bytes=5-'}, method='POST').status_code == 200
+
+    @pytest.mark.parametrize('tags', ['"abc"', 'W/"abc"', '*', '"x", "abc"'])
+    def test_sends_nothing_to_who_has_it(self, download, opened, tags):
+        response = download({'If-None-Match': tags, 'Range': 'bytes=0-1'})
+
+        assert response.status_code == 304
+        assert response.data == b''
+        assert response.headers['ETag'] == '"abc"'
+        assert opened[0].closed
+
+    def test_sends_a_file_of_no_bytes(self, download):
+        response = download(content=b'')
+
+        assert (response.status_code, response.data) == (200, b'')
+        assert response.headers['Content-Length'] == '0'
+
+    @pytest.mark.parametrize('asked', ['bytes=0-', 'bytes=0-0', 'bytes=-1', 'bytes=-0'])
+    def test_has_no_range_of_no_bytes(self, download, asked):
+        response = download({'Range': asked}, content=b'')
+
+        assert response.status_code == 416
+        assert response.headers['Content-Range'] == 'bytes */0'
+
+    @pytest.mark.parametrize('headers', [{}, {'Range': 'bytes=5-'}])
+    def test_closes_the_file_with_the_response(self, download, opened, headers):
+        download(headers)
+
+        assert opened[0].closed
+
+    def test_sends_more_than_a_block(self, download):
+        content = bytes(range(256)) * (BLOCK // 256 + 1)
+
+        response = download({'Range': f'bytes=1-{BLOCK + 1}'}, content=content)
+
+        assert response.data == content[1 : BLOCK + 2]
+
+    def test_hands_a_file_to_the_server_that_can_send_it_by_itself(self, app, tmp_path):
+        (tmp_path / 'content').write_bytes(TEN)
+        given = []
+
+        def wrap(file, size):
+            given.append((file, size))
+            return iter([file.read()])
+
+        headers = {'Range': 'bytes=3-5'}
+        with (
+            LocalFile(tmp_path / 'content', 'content') as file,
+            app.test_request_context(headers=headers),
+        ):
+            request.environ['wsgi.file_wrapper'] = wrap
+            send_bytes(file, etag=ETAG, mimetype='text/plain')
+
+            [(window, size)] = given
+            assert (window.fileno(), file.tell(), window.left, size) == (file.fileno(), 6, 0, BLOCK)
+
+    def test_says_what_they_hash_to(self, download):
+        response = download(sha256='00' * 31 + 'ff')
+
+        assert response.headers['Repr-Digest'] == (
+            'sha-256=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAP8=:'
+        )
+
+
+class TestOffload:
+    """Who sends is another one; what is sent, to whom, and whether at all, is decided here."""
+
+    @pytest.mark.parametrize(
+        ('asked', 'place'),
+        [
+            ({}, 'whole'),
+            ({'Range': 'bytes=0-4'}, 'ranges'),
+            ({'Range': 'bytes=0-4', 'If-Range': '"abc"'}, 'ranges'),
+            ({'Range': 'bytes=0-4', 'If-Range': '"other"'}, 'whole'),
+            ({'Range': 'bytes=' + ','.join(['0-0'] * 17)}, 'whole'),
+            # Their heads are more than the file.
+            ({'Range': 'bytes=0-0,2-2'}, 'whole'),
+        ],
+    )
+    def test_leaves_to_the_proxy_what_it_does_as_we_would(self, download, opened, asked, place):
+        response = download(asked, offload=X_ACCEL)
+
+        assert response.headers['X-Accel-Redirect'] == f'/_storage/{place}/content'
+        assert (response.data, response.headers['ETag']) == (b'', '"abc"')
+        assert opened[0].closed
+
+    @pytest.mark.parametrize(
+        ('method', 'headers'),
+        [
+            ('HEAD', {}),
+            ('GET', {'If-Match': '"abc"'}),
+            ('GET', {'If-Modified-Since': 'Mon, 23 Nov 2099 08:00:00 GMT'}),
+            ('GET', {'If-Unmodified-Since': 'Mon, 23 Nov 2026 08:00:00 GMT'}),
+        ],
+    )
+    @pytest.mark.parametrize('offload', [X_ACCEL, REDIRECT])
+    def test_keeps_what_others_would_answer_in_their_own_way(
+        self, download, offload, method, headers
+    ):
+        response = download(headers, method=method, offload=offload)
+
+        assert response.status_code == 200
+        assert response.headers['Content-Length'] == '10'
+        assert 'X-Accel-Redirect' not in response.headers
+
+    @pytest.mark.parametrize('offload', [X_ACCEL, REDIRECT])
+    def test_still_says_that_nothing_changed(self, download, offload):
+        response = download({'If-None-Match': '"abc"'}, offload=offload)
+
+        assert response.status_code == 304
+        assert 'X-Accel-Redirect' not in response.headers
+
+    @pytest.mark.parametrize('offload', [X_ACCEL, REDIRECT])
+    def test_still_refuses_what_lies_behind_the_end(self, download, offload):
+        assert download({'Range': 'bytes=10-'}, offload=offload).status_code == 416
+
+    def test_sends_itself_what_the_storage_has_no_address_of(self, download):
+        response = download({'Range': 'bytes=0-4'}, offload=REDIRECT)
+
+        assert (response.status_code, response.data) == (206, b'01234')
+
+
+class TestDispositionOf:
+    @pytest.mark.parametrize(
+        ('name', 'said'),
+        [
+            ('report.txt', 'filename="report.txt"'),
+            ('a b-(1)_c.txt', 'filename="a b-(1)_c.txt"'),
+            ('Größe.txt', 'filename="Groe.txt"; filename*=UTF-8\'\'Gr%C3%B6%C3%9Fe.txt'),
+            ('文書', 'filename="file"; filename*=UTF-8\'\'%E6%96%87%E6%9B%B8'),
+            ('a"b;c\\d', 'filename="a_b_c_d"; filename*=UTF-8\'\'a%22b%3Bc%5Cd'),
+            ('a\r\nX: b', 'filename="a__X_ b"; filename*=UTF-8\'\'a%0D%0AX%3A%20b'),
+            ('../a', 'filename=".._a"; filename*=UTF-8\'\'..%2Fa'),
+        ],
+    )
+    def test_says_what_the_bytes_are_called(self, name, said):
+        assert disposition_of(name) == f'attachment; {said}'
+
+    def test_shows_them_in_place_where_it_may(self):
+        assert disposition_of('a.png', inline=True) == 'inline; filename="a.png"'

@@ -1,0 +1,232 @@
+"""What every answer carries."""
+
+import re
+
+import pytest
+from flask import Response
+
+from project.core.request_context import current_origin
+from project.core.web.endpoints.access import member
+from project.core.web.responses.headers import BYTES, PUBLISHED
+
+STRICT = {
+    'Cache-Control': 'no-store, max-age=0',
+    'Content-Security-Policy': (
+        "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'"
+    ),
+    'Cross-Origin-Opener-Policy': 'same-origin',
+    'Cross-Origin-Resource-Policy': 'same-origin',
+    'Permissions-Policy': 'geolocation=(), microphone=(), camera=()',
+    'Referrer-Policy': 'no-referrer',
+    'Strict-Transport-Security': 'max-age=63072000; includeSubDomains',
+    'X-Content-Type-Options': 'nosniff',
+    'X-DNS-Prefetch-Control': 'off',
+    'X-Frame-Options': 'DENY',
+    'X-Permitted-Cross-Domain-Policies': 'none',
+}
+ALLOWED = 'https://app.example.test'
+
+
+def bug():
+    raise ZeroDivisionError
+
+
+def carried(response):
+    return {name: response.headers.get(name) for name in STRICT}
+
+
+class TestPolicy:
+    def test_is_strict_on_an_answer(self, serve):
+        assert carried(serve(lambda: None).get('/probe')) == STRICT
+
+    @pytest.mark.parametrize(
+        ('method', 'url', 'code'),
+        [('GET', '/nowhere', 404), ('PUT', '/probe', 405), ('POST', '/probe', 401)],
+    )
+    def test_is_strict_on_a_refusal(self, serve, method, url, code):
+        client = serve(lambda: None, allow=member())
+
+        response = client.open(url, method=method)
+
+        assert response.status_code == code
+        assert carried(response) == STRICT
+
+    def test_is_strict_on_a_bug(self, serve):
+        client = serve(bug, settings={'PROPAGATE_EXCEPTIONS': False})
+
+        response = client.get('/probe')
+
+        assert response.status_code == 500
+        assert carried(response) == STRICT
+
+    def test_is_strict_on_what_a_looser_route_does_not_answer_itself(self, serve):
+        client = serve(lambda: None, policy=PUBLISHED, methods=('GET',))
+
+        assert carried(client.put('/probe')) == STRICT
+
+    @pytest.mark.parametrize(
+        ('policy', 'cache', 'embedding'),
+        [
+            (BYTES, 'private, no-cache', 'same-origin'),
+            (PUBLISHED, 'public, max-age=300', 'cross-origin'),
+        ],
+    )
+    def test_is_looser_only_where_a_route_says_so(self, serve, policy, cache, embedding):
+        response = serve(lambda: None, policy=policy).get('/probe')
+
+        csp = STRICT['Content-Security-Policy'].replace("'none';", "'none'; sandbox;", 1)
+        assert carried(response) == {
+            **STRICT,
+            'Cache-Control': cache,
+            'Cross-Origin-Resource-Policy': embedding,
+            'Content-Security-Policy': csp,
+        }
+
+    def test_leaves_what_the_route_has_said_already(self, serve):
+        client = serve(lambda: Response(headers={'Cache-Control': 'no-cache'}))
+
+        assert client.get('/probe').headers.getlist('Cache-Control') == ['no-cache']
+
+
+class TestRequestId:
+    @pytest.mark.parametrize('theirs', ['abc', 'A-1_b.c', 'x' * 64])
+    def test_is_the_client_s_if_it_is_sane(self, serve, theirs):
+        response = serve(lambda: None).get('/probe', headers={'X-Request-ID': theirs})
+
+        assert response.headers.getlist('X-Request-ID') == [theirs]
+
+    @pytest.mark.parametrize('theirs', ['', 'x' * 65, 'a b', 'ü', '{}', '<script>', 'a\tb'])
+    def test_is_ours_if_it_is_not(self, serve, theirs):
+        response = serve(lambda: None).get('/probe', headers={'X-Request-ID': theirs})
+
+        assert re.fullmatch('[0-9a-f]{32}', response.headers['X-Request-ID'])
+
+    def test_is_another_one_for_every_request(self, serve):
+        client = serve(lambda: None)
+
+        assert len({client.get('/probe').headers['X-Request-ID'] for _ in range(5)}) == 5
+
+    @pytest.mark.parametrize('url', ['/nowhere', '/probe'])
+    def test_is_on_refusals_and_bugs_as_well(self, serve, url):
+        client = serve(bug, settings={'PROPAGATE_EXCEPTIONS': False})
+
+        response = client.get(url, headers={'X-Request-ID': 'abc'})
+
+        assert response.headers['X-Request-ID'] == 'abc'
+
+
+class TestAddress:
+    @pytest.mark.parametrize(
+        ('theirs', 'kept'),
+        [
+            ('192.0.2.1', '192.0.2.1'),
+            ('2001:DB8::0:1', '2001:db8::1'),
+            ('::ffff:192.0.2.1', '192.0.2.1'),
+            ('unknown', ''),
+            ('192.0.2.1:4711', ''),
+            ('x' * 65, ''),
+            ('fe80::1%' + 'x' * 65, 'fe80::1'),
+            ('', ''),
+        ],
+    )
+    def test_is_one_or_nothing(self, serve, theirs, kept):
+        seen = []
+        client = serve(lambda: seen.append(current_origin().address))
+
+        response = client.get('/probe', environ_base={'REMOTE_ADDR': theirs})
+
+        assert response.status_code == 200
+        assert seen == [kept]
+
+
+class TestCors:
+    URL = '/api/probe'
+
+    @pytest.fixture
+    def client(self, serve):
+        return serve(lambda: None, rule=self.URL)
+
+    @pytest.mark.parametrize('origin', [ALLOWED, 'http://localhost:5173'])
+    def test_lets_an_origin_read_that_is_named(self, client, origin):
+        response = client.get(self.URL, headers={'Origin': origin})
+
+        assert response.headers['Access-Control-Allow-Origin'] == origin
+        assert 'Access-Control-Allow-Credentials' not in response.headers
+        exposed = response.headers['Access-Control-Expose-Headers']
+        assert {'ETag', 'Link', 'Retry-After', 'X-Request-ID'} <= set(exposed.split(', '))
+
+    @pytest.mark.parametrize(
+        'origin',
+        [
+            'https://evil.example',
+            'null',
+            '*',
+            '',
+            'http://app.example.test',
+            'https://app.example.test:444',
+            'https://APP.example.test',
+            'https://sub.app.example.test',
+            'https://app.example.test.evil.example',
+            'https://evil-app.example.test',
+            'https://appXexample.test',
+            'https://app.example.test/',
+            'https://app.example.test@evil.example',
+            'http://localhost:51730',
+            'http://localhost',
+            f'{ALLOWED}, https://evil.example',
+        ],
+    )
+    def test_lets_no_other_read(self, client, origin):
+        response = client.get(self.URL, headers={'Origin': origin})
+        preflight = client.options(
+            self.URL, headers={'Origin': origin, 'Access-Control-Request-Method': 'GET'}
+        )
+
+        assert response.status_code == 200
+        for answer in (response, preflight):
+            assert not [name for name, _ in answer.headers if name.startswith('Access-')]
+
+    def test_answers_a_preflight(self, client):
+        response = client.options(
+            self.URL,
+            headers={
+                'Origin': ALLOWED,
+                'Access-Control-Request-Method': 'POST',
+                'Access-Control-Request-Headers': 'authorization, content-type, x-evil',
+            },
+        )
+
+        assert response.status_code == 200
+        assert response.data == b''
+        assert 'Content-Type' not in response.headers
+        assert response.headers['Access-Control-Allow-Origin'] == ALLOWED
+        assert 'POST' in response.headers['Access-Control-Allow-Methods']
+        assert response.headers['Access-Control-Max-Age'] == '600'
+        allowed = response.headers['Access-Control-Allow-Headers'].lower()
+        assert set(allowed.split(', ')) == {'authorization', 'content-type'}
+
+    @pytest.mark.parametrize('headers', [{}, {'Origin': ALLOWED}, {'Origin': 'https://evil.test'}])
+    def test_tells_caches_always_that_it_depends(self, client, headers):
+        response = client.get(self.URL, headers=headers)
+
+        assert 'Origin' in response.vary
+        assert response.headers.get('Vary').count('Origin') == 1
+
+    def test_lets_a_refusal_be_read_too(self, client):
+        response = client.get('/api/nowhere', headers={'Origin': ALLOWED})
+
+        assert response.status_code == 404
+        assert response.headers['Access-Control-Allow-Origin'] == ALLOWED
+
+    def test_is_for_the_api_alone(self, client):
+        response = client.get('/healthz', headers={'Origin': ALLOWED})
+
+        assert 'Access-Control-Allow-Origin' not in response.headers
+
+    def test_is_off_where_no_origin_is_named(self, serve):
+        client = serve(lambda: None, rule=self.URL, settings={'CORS_ORIGINS': []})
+
+        response = client.get(self.URL, headers={'Origin': ALLOWED})
+
+        assert 'Access-Control-Allow-Origin' not in response.headers
+        assert response.headers['Vary'] == 'Origin'

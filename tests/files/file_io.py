@@ -1,0 +1,34 @@
+"""Bytes of somebody's, kept, read and counted."""
+
+from hashlib import sha256
+from io import BytesIO
+from typing import Any
+
+from sqlalchemy import func, select
+
+from project.core.database.session import db
+from project.files import service
+from project.files.models import File, Version
+
+
+def store(owner_id: int, content: bytes = b'Hello.', **given: Any) -> Any:
+    """Store bytes for an owner."""
+    return service.store_file(owner_id, BytesIO(content), **given)
+
+
+def read(owner_id: int, file_id: Any) -> bytes:
+    """Return the bytes of a file."""
+    _, stream = service.open_content(owner_id, file_id)
+    with stream:
+        return stream.read()
+
+
+def total(owner_id: int) -> int:
+    """Return the sum of the sizes of all versions of somebody's files."""
+    sizes = select(func.sum(Version.size)).join(File, File.id == Version.file_id)
+    return int(db.session.scalar(sizes.where(File.owner_id == owner_id)) or 0)
+
+
+def hash_of(content: bytes) -> str:
+    """Return the name that bytes have in storage."""
+    return sha256(content).hexdigest()

@@ -1,0 +1,191 @@
+"""The check: it finds what is wrong, nothing else, and mends what can be mended."""
+
+import json
+import os
+import shutil
+from io import BytesIO
+from threading import Thread
+
+import pytest
+from sqlalchemy import select, update
+
+from project.core.database.session import atomic, db
+from project.core.storage import storage
+from project.core.tasks.attempts import work_off
+from project.files import blobs, service
+from project.files.models import Blob, Thumbnail, Upload, Usage
+from project.files.partial_uploads import Partial
+from project.files.service import integrity
+from tests.core.images.sample_images import encoded, halves
+from tests.files.file_io import hash_of, store
+from tests.users.factories import UserFactory
+
+
+def faults(**options):
+    """Return what the check finds."""
+    return [(f.kind, f.name, f.is_repaired) for f in service.check(**options) if f]
+
+
+def path_of(content):
+    """Return where bytes lie."""
+    return storage().path(blobs.key_of(hash_of(content)))
+
+
+def put(content):
+    """Put bytes into their place that no row knows of, long ago."""
+    path = path_of(content)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+@pytest.fixture
+def settled(monkeypatch):
+    """All that is there has been there for long."""
+    monkeypatch.setattr(integrity, 'SETTLED', -1)
+
+
+class TestCheck:
+    def test_finds_nothing_where_all_is_well(self, ada):
+        file = store(ada.id, b'first')
+        service.replace_content(ada.id, file.id, BytesIO(b'second'))
+        service.trash_file(ada.id, store(ada.id, b'trash').id)
+        service.create_upload(ada.id, length=10, name='a')
+
+        assert faults() == []
+
+    def test_finds_bytes_that_are_missing_and_brings_none_back(self, ada):
+        store(ada.id, b'lost')
+        path_of(b'lost').unlink()
+
+        assert faults(repair=True) == [('missing', hash_of(b'lost'), False)]
+        assert faults() == [('missing', hash_of(b'lost'), False)]
+
+    def test_leaves_to_the_sweeper_what_nobody_has(self, ada):
+        service.delete_file(ada.id, store(ada.id, b'gone').id)
+        path_of(b'gone').unlink()
+
+        assert faults() == []
+        assert [swept.kind for swept in service.sweep()] == ['bytes']
+
+    @pytest.mark.parametrize('damage', [b'lust', b'los', b'', b'lost and more'])
+    def test_finds_bytes_that_are_others(self, ada, damage):
+        store(ada.id, b'lost')
+        path_of(b'lost').write_bytes(damage)
+
+        assert faults(repair=True) == [('damaged', hash_of(b'lost'), False)]
+
+    def test_finds_bytes_that_nobody_knows_and_removes_them(self, ada, settled):
+        put(b'orphan')
+        store(ada.id, b'known')
+
+        assert faults() == [('orphan', hash_of(b'orphan'), False)]
+        assert path_of(b'orphan').exists()
+        assert faults(repair=True) == [('orphan', hash_of(b'orphan'), True)]
+        assert not path_of(b'orphan').exists()
+        assert path_of(b'known').exists()
+        assert db.session.scalars(select(Blob.sha256)).all() == [hash_of(b'known')]
+
+    def test_leaves_what_may_get_its_row_just_now(self):
+        put(b'fresh')
+
+        assert faults(repair=True) == []
+        assert path_of(b'fresh').exists()
+
+    def test_waits_for_who_gets_a_row_for_an_orphan(self, own_app, settled, monkeypatch):
+        """Bytes that are uploaded again while they are looked at are not lost."""
+        ada = UserFactory()
+        put(b'orphan')
+        real, uploads = integrity._remove_orphan, []
+
+        def late(sha256):
+            def upload():
+                with own_app.app_context():
+                    store(ada.id, b'orphan')
+
+            uploads.append(Thread(target=upload))
+            uploads[0].start()
+            uploads[0].join(10)
+            return real(sha256)
+
+        monkeypatch.setattr(integrity, '_remove_orphan', late)
+
+        assert faults(repair=True) == [('orphan', hash_of(b'orphan'), False)]
+        assert path_of(b'orphan').read_bytes() == b'orphan'
+        assert faults() == []
+
+    @pytest.mark.parametrize(
+        'wrong', [{'used': 99}, {'used': 0}, {'reserved': 7}, {'reserved': -7}]
+    )
+    def test_finds_accounts_that_are_no_sums_and_sums_them(self, ada, wrong):
+        store(ada.id, b'12345')
+        with atomic():
+            db.session.execute(update(Usage).values(**wrong))
+
+        assert faults() == [('usage', str(ada.id), False)]
+        assert faults(repair=True) == [('usage', str(ada.id), True)]
+        assert faults() == []
+        usage = service.get_usage(ada.id)
+        assert (usage['used'], usage['reserved']) == (5, 0)
+
+    @pytest.mark.parametrize('how', ['gone', 'short'])
+    def test_finds_uploads_that_are_not_what_was_said(self, ada, how):
+        upload = service.create_upload(ada.id, length=10, name='a')
+        service.append(ada.id, upload.id, BytesIO(b'12345'), offset=0)
+        path = Partial(upload.id).path
+        path.unlink() if how == 'gone' else os.truncate(path, 4)
+
+        assert faults() == [('upload', str(upload.id), False)]
+        assert faults(repair=True) == [('upload', str(upload.id), True)]
+        assert faults() == []
+        assert db.session.scalars(select(Upload.id)).all() == []
+        assert service.get_usage(ada.id)['reserved'] == 0
+
+    def test_finds_thumbnails_that_are_missing_so_that_they_are_made_again(
+        self, app, ada, monkeypatch
+    ):
+        monkeypatch.setitem(app.config, 'IMAGES_CONCURRENCY', 64)
+        file = store(ada.id, encoded(halves()).getvalue())
+        service.open_thumbnail(ada.id, file.id, 64)
+        work_off(app)
+        shutil.rmtree(storage().root / 'thumbnails')
+
+        assert faults() == [('thumbnail', f'{file.id}/1/64', False)]
+        assert faults(repair=True) == [('thumbnail', f'{file.id}/1/64', True)]
+        assert db.session.scalars(select(Thumbnail.edge)).all() == []
+        assert service.open_thumbnail(ada.id, file.id, 64) is None
+
+    def test_looks_at_more_than_one_batch(self, ada, monkeypatch):
+        monkeypatch.setattr('project.core.database.keyset_pagination.BATCH', 2)
+        for number in range(5):
+            store(ada.id, b'%d' % number)
+            path_of(b'%d' % number).unlink()
+
+        assert len(faults()) == 5
+
+
+class TestFilesFsck:
+    def test_says_nothing_where_all_is_well(self, cli, ada):
+        store(ada.id)
+
+        result = cli.invoke(args=['files', 'fsck', '--json'])
+
+        assert (result.exit_code, json.loads(result.stdout)) == (0, [])
+
+    def test_says_what_is_wrong_and_ends_with_one(self, cli, ada):
+        store(ada.id, b'lost')
+        path_of(b'lost').unlink()
+
+        result = cli.invoke(args=['files', 'fsck', '--json'])
+
+        assert result.exit_code == 1
+        [fault] = json.loads(result.stdout)
+        assert fault == {'kind': 'missing', 'name': hash_of(b'lost'), 'repaired': False}
+
+    def test_ends_with_nothing_where_all_is_mended(self, cli, ada):
+        store(ada.id)
+        with atomic():
+            db.session.execute(update(Usage).values(used=99))
+
+        assert cli.invoke(args=['files', 'fsck']).exit_code == 1
+        assert cli.invoke(args=['files', 'fsck', '--repair']).exit_code == 0
+        assert cli.invoke(args=['files', 'fsck']).exit_code == 0

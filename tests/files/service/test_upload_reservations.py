@@ -1,0 +1,110 @@
+"""Room for what is on its way: kept before bytes flow, and given back."""
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+from sqlalchemy import select
+
+from project.core.clock import now
+from project.core.database.session import atomic, db
+from project.core.errors import Unauthorized
+from project.files import blobs, service
+from project.files.errors import QuotaExceeded
+from project.files.models import Upload
+from project.files.service import quota as ledger
+from project.files.service.upload_reservations import release_dead
+from project.users import service as users
+from tests.files.file_io import store
+
+
+@pytest.fixture
+def clock():
+    """A clock that stands still unless it is moved."""
+    with time_machine.travel(now(), tick=False) as clock:
+        yield clock
+
+
+class TestReserve:
+    def test_refuses_inside_what_is_rolled_back(self, ada):
+        service.set_quota(ada.id, 5)
+
+        @atomic()
+        def reserve_twice():
+            ledger.reserve(ada.id, 3)
+            ledger.reserve(ada.id, 3)
+
+        with pytest.raises(QuotaExceeded):
+            reserve_twice()
+
+        assert service.get_usage(ada.id)['reserved'] == 0
+
+
+class TestOpenUpload:
+    def test_keeps_room_before_a_byte_has_come(self, ada):
+        service.set_quota(ada.id, 10)
+
+        with service.open_upload(ada.id, least=7):
+            assert service.get_usage(ada.id)['reserved'] == 7
+            with pytest.raises(QuotaExceeded):
+                service.open_upload(ada.id, least=4)
+
+        assert service.get_usage(ada.id)['reserved'] == 0
+
+    def test_keeps_more_where_nobody_said_how_much_comes(self, ada):
+        service.set_quota(ada.id, 100)
+
+        with service.open_upload(ada.id) as upload:
+            upload.write(b'x' * 60)
+            # Not a step of 64 MiB, for which there is no room.
+            assert service.get_usage(ada.id)['reserved'] == 60
+            with pytest.raises(QuotaExceeded):
+                upload.write(b'x' * 41)
+
+    def test_books_what_came_and_gives_the_rest_back(self, ada):
+        store(ada.id, b'12345')
+
+        usage = service.get_usage(ada.id)
+        assert (usage['used'], usage['reserved']) == (5, 0)
+        assert db.session.scalars(select(Upload.id)).all() == []
+
+    def test_lets_the_sweeper_give_back_the_room_of_the_dead(self, ada, clock):
+        # Its process is killed: nobody gives back anything.
+        blobs.Incoming.close(service.open_upload(ada.id, least=7))
+
+        clock.shift(timedelta(minutes=1))
+        release_dead()
+        assert service.get_usage(ada.id)['reserved'] == 7
+        clock.shift(timedelta(minutes=1, seconds=1))
+        release_dead()
+        release_dead()
+        assert service.get_usage(ada.id)['reserved'] == 0
+
+    def test_goes_on_living_while_bytes_come(self, ada, clock, monkeypatch):
+        monkeypatch.setattr('project.files.blobs.ASK_AGAIN', -1.0)
+
+        with service.open_upload(ada.id, least=7) as upload:
+            for _ in range(7):
+                clock.shift(timedelta(minutes=1))
+                upload.write(b'x')
+                release_dead()
+            assert service.get_usage(ada.id)['reserved'] == 7
+
+    def test_finds_room_anew_where_it_was_taken_for_dead(self, ada, clock):
+        service.set_quota(ada.id, 10)
+        with service.open_upload(ada.id, least=4) as upload:
+            clock.shift(timedelta(minutes=3))
+            release_dead()
+            upload.write(b'123456')
+            assert service.get_usage(ada.id)['reserved'] == 6
+
+            assert service.store_upload(ada.id, upload).size == 6
+
+        usage = service.get_usage(ada.id)
+        assert (usage['used'], usage['reserved']) == (6, 0)
+
+    def test_refuses_who_was_deleted(self, ada):
+        users.delete_user(ada.id)
+
+        with pytest.raises(Unauthorized):
+            service.open_upload(ada.id, least=1)

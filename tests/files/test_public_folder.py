@@ -1,0 +1,134 @@
+"""The published folder on the disk."""
+
+import errno
+import os
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from project.files import public_folder
+from project.files.errors import AlreadyPublished, NotPublished
+
+
+@pytest.fixture
+def source(tmp_path):
+    source = tmp_path / 'source.txt'
+    source.write_bytes(b'For everybody.')
+    return source
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / 'public'
+
+
+def names(folder):
+    """Return the names of all that lies in a folder, drafts included."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob('*'))
+
+
+class TestAdd:
+    def test_copies_a_file_and_leaves_no_draft(self, source, folder):
+        public_folder.add(source, folder / 'nested' / 'a.txt', folder=folder)
+
+        assert names(folder) == ['nested', 'nested/a.txt']
+        assert (folder / 'nested' / 'a.txt').read_bytes() == source.read_bytes()
+
+    def test_is_durable_step_by_step(self, source, folder, monkeypatch):
+        happened, fsync, link = [], os.fsync, os.link
+
+        def note_fsync(descriptor):
+            path = Path(f'/proc/self/fd/{descriptor}').readlink()
+            happened.append(path.name if path.is_dir() else 'bytes')
+            return fsync(descriptor)
+
+        def note_link(draft, target):
+            happened.append('link')
+            return link(draft, target)
+
+        monkeypatch.setattr(os, 'fsync', note_fsync)
+        monkeypatch.setattr(os, 'link', note_link)
+
+        public_folder.add(source, folder / 'nested' / 'a.txt', folder=folder)
+
+        assert happened == [folder.parent.name, 'public', 'bytes', 'link', 'nested']
+
+    def test_replaces_nothing_that_came_while_it_copied(self, source, folder, monkeypatch):
+        target, fsync = folder / 'a.txt', os.fsync
+
+        def interfere(descriptor):
+            if folder.exists():
+                target.write_bytes(b'Somebody was faster.')
+            return fsync(descriptor)
+
+        folder.mkdir()
+        monkeypatch.setattr(os, 'fsync', interfere)
+
+        with pytest.raises(AlreadyPublished):
+            public_folder.add(source, target, folder=folder)
+        assert target.read_bytes() == b'Somebody was faster.'
+        assert names(folder) == ['a.txt']
+
+    def test_of_many_at_once_one_wins(self, tmp_path, folder):
+        ends = []
+
+        def add(number):
+            source = tmp_path / str(number)
+            source.write_bytes(str(number).encode() * 100_000)
+            try:
+                ends.append(public_folder.add(source, folder / 'a.txt', folder=folder))
+            except AlreadyPublished:
+                ends.append('refused')
+
+        threads = [Thread(target=add, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        assert sorted(map(str, ends)) == ['None'] + ['refused'] * 7
+        assert len(set((folder / 'a.txt').read_bytes())) == 1
+        assert names(folder) == ['a.txt']
+
+    @pytest.mark.parametrize('name', ['a.txt', 'a.txt/b', 'a.txt/b/c', 'nested'])
+    def test_refuses_a_place_that_is_taken(self, source, folder, name):
+        (folder / 'nested').mkdir(parents=True)
+        (folder / 'a.txt').write_bytes(b'First.')
+
+        with pytest.raises(AlreadyPublished):
+            public_folder.add(source, folder / name, folder=folder)
+
+        assert names(folder) == ['a.txt', 'nested']
+
+    def test_leaves_nothing_when_the_disk_refuses(self, source, folder, monkeypatch):
+        def full(*_):
+            raise OSError(errno.ENOSPC, 'No space left on device')
+
+        monkeypatch.setattr('shutil.copyfileobj', full)
+
+        with pytest.raises(OSError, match='No space left'):
+            public_folder.add(source, folder / 'a.txt', folder=folder)
+        assert names(folder) == []
+
+    def test_does_not_take_a_folder_that_cannot_be_for_a_name_that_is_taken(self, source):
+        with pytest.raises(OSError, match='File exists'):
+            public_folder.add(source, source / 'public' / 'a.txt', folder=source / 'public')
+
+
+class TestIsThere:
+    def test_tells_files_from_folders_and_from_nothing(self, source):
+        assert public_folder.is_there(source)
+        assert not public_folder.is_there(source.parent)
+        assert not public_folder.is_there(source.parent / 'nothing')
+
+
+class TestRemove:
+    def test_takes_a_file_out(self, source):
+        public_folder.remove(source)
+
+        assert not source.exists()
+
+    def test_refuses_what_somebody_else_took_out(self, source):
+        with pytest.raises(NotPublished):
+            public_folder.remove(source.with_name('nothing'))

@@ -1,0 +1,22 @@
+"""Bytes put into storages, and read."""
+
+from project.core.storage import Storage
+
+
+def put(place: Storage, key: str, data: bytes) -> None:
+    """Keep bytes under a key."""
+    with place.stage() as staged:
+        staged.write(data)
+        staged.prepare(key)
+        staged.keep(key)
+
+
+def read(place: Storage, key: str) -> bytes:
+    """Return what lies under a key."""
+    with place.open(key) as stored:
+        return stored.read()
+
+
+def contents(place: Storage) -> dict[str, bytes]:
+    """Return what lies under each key."""
+    return {key: read(place, key) for key, _ in place.walk()}

@@ -1,0 +1,186 @@
+"""Users from and to CSV."""
+
+import pytest
+from sqlalchemy import func, select
+
+from project.auth.models import Credential, Event
+from project.core.database.session import db
+from project.core.tasks.inspection import list_tasks
+from project.users import service
+from project.users.models import User, UserRole
+from project.users.service import Refused, define_role, export_users, import_users
+from tests.concurrency import at_once, separate_app
+from tests.users.factories import UserFactory
+
+HEADER = 'username,email,name,bio,roles\n'
+
+
+def row(username, **changes):
+    """Return a row as the service takes it."""
+    plain = {'username': username, 'email': f'{username}@example.com', 'name': '', 'bio': ''}
+    return {**plain, 'roles': ['member'], **changes}
+
+
+def count():
+    """Return how many users there are."""
+    return db.session.scalar(select(func.count()).select_from(User))
+
+
+class TestImportUsers:
+    def test_creates_them_with_their_roles_and_no_password(self):
+        define_role('auditor', ['users:read'])
+
+        assert import_users([row('ada', roles=['auditor', 'member'], name='Ada'), row('eve')]) == []
+
+        ada = service.get_user_by_login('ada')
+        assert (ada.name, ada.roles) == ('Ada', ['auditor', 'member'])
+        assert db.session.scalars(select(Credential)).all() == []
+
+    def test_invites_them(self, mailbox):
+        import_users([row('ada'), row('eve')])
+
+        assert {mail['To'] for mail in mailbox()} == {'ada@example.com', 'eve@example.com'}
+
+    def test_invites_nobody_where_that_is_said(self, mailbox):
+        import_users([row('ada')], invite=False)
+
+        assert mailbox() == []
+        assert db.session.scalars(select(Event.kind)).all() == ['user_created']
+
+    def test_refuses_what_cannot_be_and_takes_the_others(self):
+        UserFactory(username='taken', email='old@example.com')
+
+        refused = import_users([
+            row('ada'), row('taken'), row('bob', email='OLD@example.com'), row('admin'),
+            row('carl', roles=['emperor']), row('ada', email='a2@example.com'),
+            row('dora', email='ADA@example.com'), row('emil'),
+        ])  # fmt: skip
+
+        assert refused == [
+            Refused(1, 'username', 'Already taken'),
+            Refused(2, 'email', 'Already registered'),
+            Refused(3, 'username', 'This name is reserved'),
+            Refused(4, 'roles', 'No such role'),
+            Refused(5, 'username', 'Already taken'),
+            Refused(6, 'email', 'Already registered'),
+        ]
+        assert {u.username for u in export_users()} == {'taken', 'ada', 'emil'}
+
+    def test_takes_all_of_them_or_none(self, monkeypatch):
+        def fail(*_, **__):
+            raise ZeroDivisionError
+
+        monkeypatch.setattr('project.users.service.import_export._give_roles', fail)
+
+        with pytest.raises(ZeroDivisionError):
+            import_users([row('ada')])
+        assert count() == 0
+
+    def test_only_tries_where_that_is_said(self):
+        UserFactory(username='taken')
+
+        refused = import_users([row('ada'), row('taken')], dry_run=True)
+
+        assert [each.row for each in refused] == [1]
+        assert count() == 1
+        assert list(list_tasks()) == []
+
+    def test_of_two_at_once_takes_each_once(self, tmp_path):
+        with separate_app(tmp_path) as app:
+            rows = [row(f'user{number}') for number in range(200)]
+
+            found = at_once(app, *[lambda: import_users(rows)] * 2)
+
+            assert sorted(map(len, found)) == [0, 200]
+            assert count() == 200
+            assert db.session.scalar(select(func.count()).select_from(UserRole)) == 200
+
+
+class TestCommands:
+    @pytest.fixture
+    def load(self, cli, tmp_path):
+        """Return a function that imports what it is given."""
+
+        def load(text, *options):
+            path = tmp_path / 'users.csv'
+            path.write_bytes(text if isinstance(text, bytes) else text.encode())
+            return cli.invoke(args=['users', 'import', str(path), *options])
+
+        return load
+
+    def test_import_what_was_exported(self, cli, load):
+        UserFactory(username='ada', name='=1+1', bio='Two\nlines, and "quotes"', email='a@x.org')
+        exported = cli.invoke(args=['users', 'export']).stdout
+        service.delete_user(service.get_user_by_login('ada').id)
+
+        result = load(exported)
+
+        assert "'=1+1" in exported
+        assert result.stdout == 'Created 1, refused 0.\n'
+        ada = service.get_user_by_login('ada')
+        assert (ada.name, ada.bio, ada.roles) == ('=1+1', 'Two\nlines, and "quotes"', ['member'])
+
+    def test_report_refused_rows_by_their_number_and_fail(self, load, tmp_path):
+        text = (
+            HEADER + 'Ada,ada@example.com,,,\nx,bad,,,\nada,b@example.com,,,member\nbob,b@x.org\n'
+        )
+        report = tmp_path / 'report.csv'
+
+        result = load(text, '--report', str(report))
+
+        assert (result.exit_code, result.stdout) == (1, 'Created 1, refused 3.\n')
+        assert report.read_text().splitlines() == [
+            '3,email,Not a valid email address.',
+            '3,username,Length must be between 3 and 32. Not a valid username.',
+            '4,username,Already taken',
+            '5,row,Has more or fewer cells than the first line',
+        ]
+        assert service.get_user_by_login('ada').roles == ['member']
+
+    def test_report_to_stderr_by_default(self, load):
+        assert load(f'{HEADER}admin,a@x.org,,,\n').stderr == '2,username,This name is reserved\n'
+
+    def test_take_a_file_of_another_program(self, load):
+        text = '\ufeffemail,username\r\nada@example.com,ada\r\n'
+
+        assert load(text).stdout == 'Created 1, refused 0.\n'
+
+    @pytest.mark.parametrize(
+        ('text', 'line'),
+        [
+            ('', 'the first line must name the columns username, email'),
+            ('username\nada\n', 'the first line must name the columns username, email'),
+            ('username,email,x\n', 'the first line must name the columns username, email'),
+            ('username,email,email\n', 'the first line must name the columns username, email'),
+            ('username,email,password\n', 'passwords are not imported'),
+            (b'username,email\nada,\xff\n', 'cannot be read near line'),
+            ('username,email\n"ada,a@x.org\n', 'cannot be read'),
+        ],
+    )
+    def test_refuse_what_is_no_such_file_in_one_line(self, load, text, line):
+        result = load(text)
+
+        assert result.exit_code == 1
+        assert line in result.stderr
+        assert len(result.stderr.splitlines()) == 1
+
+    def test_only_try_where_that_is_said(self, load):
+        result = load(f'{HEADER}ada,a@x.org,,,\n', '--dry-run')
+
+        assert result.stdout == 'Would create 1, refused 0.\n'
+        assert count() == 0
+
+    def test_go_in_batches(self, load, monkeypatch):
+        monkeypatch.setattr('project.users.cli.import_export.BATCH', 2)
+        lines = ''.join(f'user{n},user{n}@example.com,,,\n' for n in range(5))
+
+        assert load(HEADER + lines, '--no-invite').stdout == 'Created 5, refused 0.\n'
+
+    def test_refuse_who_is_there_when_run_again(self, load):
+        text = f'{HEADER}ada,a@x.org,,,\n'
+        load(text)
+
+        again = load(text)
+
+        assert again.stdout == 'Created 0, refused 1.\n'
+        assert count() == 1

@@ -1,0 +1,22 @@
+"""The shape of usernames."""
+
+import re
+
+import pytest
+
+from project.users.name_patterns import TYPED_USERNAME, USERNAME
+
+
+class TestTypedUsername:
+    @pytest.mark.parametrize(
+        'name',
+        ['ada', 'Ada', 'ADA-1_', 'a' * 32, 'ab', 'a' * 33, '1ab', '_ab', 'a b', 'ab\N{BULLET}'],
+    )
+    def test_fits_what_is_kept_of_it(self, name):
+        kept = re.fullmatch(USERNAME, name.lower())
+
+        assert bool(re.fullmatch(TYPED_USERNAME, name)) is bool(kept)
+
+    @pytest.mark.parametrize('name', ['\N{KELVIN SIGN}ab', 'ab\N{LATIN SMALL LETTER LONG S}'])
+    def test_is_no_word_that_only_becomes_one(self, name):
+        assert not re.fullmatch(TYPED_USERNAME, name)
