@@ -76,4 +76,4 @@ soak: .venv/tested  ## Long runs: 20,000 generated requests, and workers killed 
 
 lock:  ## Pin anew: hashes, and no host names
 	@uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade -q requirements/app.in -o requirements/app.txt
-	@uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade -q -c requirements/app.txt requirements/dev.in -o requirements/dev.txt
+	@uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade -q -c requirements/app.txt requirements/app.in requirements/dev.in -o requirements/dev.txt

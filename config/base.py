@@ -13,7 +13,7 @@ class Config:
     STRICT = False
 
     SECRET_KEY = env.text('SECRET_KEY')
-    SECRET_KEY_FALLBACKS = env.words('SECRET_KEY_FALLBACKS')
+    SECRET_KEY_FALLBACKS = env.word_list('SECRET_KEY_FALLBACKS')
     PUBLIC_URL = env.text('PUBLIC_URL', 'http://localhost:8000')
 
     SQLALCHEMY_DATABASE_URI = env.database_url()
@@ -36,11 +36,11 @@ class Config:
     LOG_FORMAT = 'json'
     API_DOCS = env.choice('API_DOCS', 'authenticated', ('public', 'authenticated', 'off'))
 
-    CORS_ORIGINS = env.words('CORS_ORIGINS')
+    CORS_ORIGINS = env.word_list('CORS_ORIGINS')
     # None: any. Where STRICT, it is then the name in PUBLIC_URL and this machine.
-    TRUSTED_HOSTS: list[str] | None = env.words('TRUSTED_HOSTS') or None
+    TRUSTED_HOSTS: list[str] | None = env.word_list('TRUSTED_HOSTS') or None
     TRUSTED_PROXIES = env.integer('TRUSTED_PROXIES', 0)
-    RATELIMIT_ENABLED = env.flag('RATELIMIT_ENABLED', True)
+    RATELIMIT_ENABLED = env.boolean('RATELIMIT_ENABLED', True)
 
     # What one request may send at most; the upload route raises the first of them for itself.
     MAX_CONTENT_LENGTH = 1024 * 1024
@@ -54,7 +54,7 @@ class Config:
     FRESH_FOR = timedelta(minutes=10)
 
     # One word that a password may not be made of: what this service is called.
-    AUTH_CONTEXT_WORDS = env.words('AUTH_CONTEXT_WORDS', 'flask')
+    AUTH_CONTEXT_WORDS = env.word_list('AUTH_CONTEXT_WORDS', 'flask')
     # How long a token opens doors; how long without a refresh, and at most, a session lasts.
     AUTH_TOKEN_LIFETIME = env.minutes('AUTH_TOKEN_MINUTES', 60)
     AUTH_REFRESH_LIFETIME = env.days('AUTH_REFRESH_DAYS', 30)

@@ -12,7 +12,7 @@ from sqlalchemy.exc import ArgumentError
 PLACEHOLDERS = ('change', 'secret', 'example', 'development', 'password', 'testing')
 
 
-def refuse_unsafe(config: Mapping[str, Any]) -> None:
+def validate_config(config: Mapping[str, Any]) -> None:
     """Stop with one line that names every fault; staging and production (`STRICT`) have more.
 
     Asked after `APP_CONFIG_FILE` has been laid over the class, so that both may supply a value.

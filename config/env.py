@@ -1,85 +1,92 @@
-"""Reading environment variables: typed, and with `<NAME>_FILE` for what should not stand in one."""
+"""Typed environment variables; `<NAME>_FILE` names a file that holds the value."""
 
-import os
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
+
+from environs import EnvValidationError, FileAwareEnv, ValidationError, validate
 
 ROOT = Path(__file__).resolve().parent.parent
 VAR = ROOT / 'var'
 
-T = TypeVar('T')
+_env = FileAwareEnv(strip_whitespace=True)
 
 
 def text(name: str, default: str = '') -> str:
-    """Return a variable, or what the file named by `<NAME>_FILE` holds, less the last newline."""
-    if path := os.environ.get(f'{name}_FILE'):
-        try:
-            return Path(path).read_text(encoding='utf-8').rstrip('\n')
-        except OSError as error:
-            raise SystemExit(f'{name}_FILE cannot be read: {error.strerror}.') from None
-        except UnicodeDecodeError:
-            raise SystemExit(f'{name}_FILE cannot be read: it is not UTF-8.') from None
-    return os.environ.get(name) or default
+    """Return a variable, or the content of the file that `<NAME>_FILE` names; never empty."""
+    try:
+        return _env.str(name, '') or default
+    except UnicodeDecodeError:
+        raise SystemExit(f'{name}_FILE cannot be read: it is not UTF-8.') from None
+    except (ValueError, OSError) as error:
+        # environs wraps the error of the system, which names the reason and not the file.
+        cause = error if isinstance(error, OSError) else error.__cause__
+        reason = getattr(cause, 'strerror', None) or error
+        raise SystemExit(f'{name}_FILE cannot be read: {reason}.') from None
 
 
-def integer(name: str, default: int, among: range | None = None) -> int:
-    """Return a variable as a whole number, or stop with one line if it is none of these."""
-    kind = f'a whole number from {among[0]} to {among[-1]}' if among else 'a whole number'
+def integer(name: str, default: int, allowed: range | None = None) -> int:
+    """Return a variable as a whole number, 0 or more.
 
-    def parse(word: str) -> int:
-        number = _whole(word)
-        return among[among.index(number)] if among else number
-
-    return _parsed(name, str(default), parse, kind)
+    :raises SystemExit: in one line, if the value is not one of the allowed numbers.
+    """
+    kind = f'a whole number from {allowed[0]} to {allowed[-1]}' if allowed else 'a whole number'
+    value: int = _typed(_env.whole_number, name, default, kind, allowed=allowed)
+    return value
 
 
 def days(name: str, default: int) -> timedelta:
     """Return a variable that counts days as a duration."""
-    return _parsed(name, str(default), lambda word: timedelta(days=_whole(word)), 'days to count')
+    value: timedelta = _typed(
+        _env.duration, name, timedelta(days=default), 'days to count', unit='days'
+    )
+    return value
 
 
 def minutes(name: str, default: int) -> timedelta:
     """Return a variable that counts minutes as a duration."""
-    return _parsed(name, str(default), lambda word: timedelta(minutes=_whole(word)), 'minutes')
+    value: timedelta = _typed(
+        _env.duration, name, timedelta(minutes=default), 'minutes', unit='minutes'
+    )
+    return value
 
 
-def flag(name: str, default: bool) -> bool:
-    """Return a variable as a yes or no, or stop with one line if it is neither."""
-    words = {'1': True, 'true': True, 'yes': True, 'on': True}
-    words |= {'0': False, 'false': False, 'no': False, 'off': False}
-    return _parsed(name, str(default), lambda word: words[word.lower()], 'true or false')
+def boolean(name: str, default: bool) -> bool:
+    """Return a variable as true or false.
+
+    :raises SystemExit: in one line, if the value is neither.
+    """
+    value: bool = _typed(_env.boolean, name, default, 'true or false')
+    return value
 
 
 def size(name: str, default: str) -> int:
     """Return a variable such as `5GB` in bytes (K, M, G, T: powers of 1,000; KiB …: of 1,024)."""
-    return _parsed(name, default, parse_size, 'a size such as 500MB')
+    value: int = _typed(_env.size, name, parse_size(default), 'a size such as 500MB')
+    return value
 
 
-def parse_size(word: str) -> int:
-    """Return the bytes that `5GB`, `512KiB` or `1000` stand for; refuses with ValueError."""
-    number = word.upper().removesuffix('B')
-    base, number = (1024, number.removesuffix('I')) if number.endswith('I') else (1000, number)
-    power = 'KMGT'.find(number[-1:]) + 1 if number[-1:] else 0
-    return _whole(number[:-1] if power else number) * int(base**power)
-
-
-def words(name: str, default: str = '') -> list[str]:
+def word_list(name: str, default: str = '') -> list[str]:
     """Return a variable of words separated by spaces."""
     return text(name, default).split()
 
 
-def choice(name: str, default: str, among: tuple[str, ...]) -> str:
-    """Return a variable that must be one of a few words, or stop with one line."""
-    return _parsed(name, default, lambda word: among[among.index(word)], ' or '.join(among))
+def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
+    """Return a variable that must be one of the allowed words.
+
+    :raises SystemExit: in one line, if the value is another word.
+    """
+    is_allowed = validate.OneOf(allowed)
+    value: str = _typed(_env.str, name, default, ' or '.join(allowed), validate=is_allowed)
+    return value
 
 
 def database_url(default: str = '') -> str:
-    """Return `DATABASE_URL` as SQLAlchemy wants it.
+    """Return `DATABASE_URL` in the form that SQLAlchemy expects.
 
-    `postgres://`, which hosting services still hand out, becomes `postgresql://`; a relative
-    SQLite path is relative to the repository, wherever the command was started.
+    `postgres://`, which hosting services still provide, becomes `postgresql://`. A relative SQLite
+    path is relative to the repository, whatever the working directory of the command is.
     """
     url = text('DATABASE_URL', default)
     if url.startswith('postgres://'):
@@ -91,16 +98,56 @@ def database_url(default: str = '') -> str:
     return url
 
 
-def _whole(word: str) -> int:
-    """Return a number that is not less than nothing; `int` would also take signs and `1_000`."""
+@_env.parser_for('whole_number')
+def parse_whole_number(word: str, *, allowed: range | None = None) -> int:
+    """Return a number without a sign; `int` would also accept signs and `1_000`.
+
+    :raises ValidationError: if the word is not one of the allowed numbers.
+    """
     if not (word.isascii() and word.isdigit()):
-        raise ValueError(word)
-    return int(word)
+        raise ValidationError('Not a whole number.')
+    number = int(word)
+    if allowed and number not in allowed:
+        raise ValidationError('Out of range.')
+    return number
 
 
-def _parsed(name: str, default: str, parse: Callable[[str], T], kind: str) -> T:
-    value = text(name, default)
+@_env.parser_for('size')
+def parse_size(word: str) -> int:
+    """Return the bytes that `5GB`, `512KiB` or `1000` stand for.
+
+    :raises ValidationError: if the word is not a size.
+    """
+    number = word.upper().removesuffix('B')
+    base, number = (1024, number.removesuffix('I')) if number.endswith('I') else (1000, number)
+    power = 'KMGT'.find(number[-1:]) + 1 if number[-1:] else 0
+    count: int = parse_whole_number(number[:-1] if power else number)
+    return count * int(base**power)
+
+
+@_env.parser_for('boolean')
+def _parse_boolean(word: str) -> bool:
+    words = {'1': True, 'true': True, 'yes': True, 'on': True}
+    words |= {'0': False, 'false': False, 'no': False, 'off': False}
+    if word.lower() not in words:
+        raise ValidationError('Not a boolean.')
+    return words[word.lower()]
+
+
+@_env.parser_for('duration')
+def _parse_duration(word: str, *, unit: str) -> timedelta:
     try:
-        return parse(value)
-    except (ValueError, KeyError, OverflowError):
+        return timedelta(**{unit: parse_whole_number(word)})
+    except OverflowError:
+        raise ValidationError('Too long.') from None
+
+
+def _typed(read: Callable[..., Any], name: str, default: Any, kind: str, **options: Any) -> Any:
+    """Return a variable as `read` of environs understands it; unset or empty means the default."""
+    value = text(name)
+    if not value:
+        return default
+    try:
+        return read(name, **options)
+    except EnvValidationError:
         raise SystemExit(f'{name} is {value!r}; it must be {kind}.') from None

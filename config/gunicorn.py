@@ -42,7 +42,15 @@ control_socket_disable = True
 # No access log: the application writes one line a request, with its id and who asked.
 loglevel = env.text('LOG_LEVEL', 'info').lower()
 if env.text('APP_ENV') != 'development':
-    logger_class = 'project.core.server.json_logging.JsonLogger'
+    # From the first line on, in the form of the application's log. The application sets the root.
+    logconfig_dict = {
+        'version': 1,
+        'disable_existing_loggers': False,
+        'formatters': {'json': {'()': 'project.core.observability.logging.JsonFormatter'}},
+        'handlers': {'stderr': {'class': 'logging.StreamHandler', 'formatter': 'json'}},
+        'loggers': {'gunicorn.error': {'handlers': ['stderr'], 'propagate': False}},
+        'root': {},
+    }
 
 
 def pre_fork(server: Any, worker: Any) -> None:
@@ -75,7 +83,7 @@ def post_fork(server: Any, worker: Any) -> None:
     Shared by several processes, one connection hands each the other's answers. And know where
     signals go that come before the worker takes them itself.
     """
-    worker.unheard = server.SIG_QUEUE
+    worker.pending_signals = server.SIG_QUEUE
     app = worker.app.wsgi()
     if database := getattr(app, 'extensions', {}).get('sqlalchemy'):
         with app.app_context():

@@ -136,7 +136,7 @@ def run_migrations() -> None:
     with db.engine.connect() as connection:
         prepare(connection)
         connection.commit()
-        connection.execution_options(**engines.writing(db.engine))
+        connection.execution_options(**engines.write_execution_options(db.engine))
         context.configure(
             connection=connection,
             target_metadata=db.metadata,

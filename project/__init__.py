@@ -3,7 +3,7 @@
 from flask import Flask
 
 import config as configuration
-from config.checks import refuse_unsafe, trusted_hosts
+from config.checks import trusted_hosts, validate_config
 
 from . import core
 from .api import api_v1, clis
@@ -18,12 +18,12 @@ def create_app(config: object | str | None = None) -> Flask:
     app = Flask(__name__, static_folder=None, template_folder='core/templates')
     app.config.from_object(config or configuration.config_for())
     app.config.from_envvar('APP_CONFIG_FILE', silent=True)
-    refuse_unsafe(app.config)
+    validate_config(app.config)
     app.config.update(TRUSTED_HOSTS=trusted_hosts(app.config))
 
     core.init_app(app, identify)
     app.register_blueprint(api_v1(), url_prefix='/api/v1')
     for cli in clis:
         app.cli.add_command(cli)
-    core.close(app)
+    core.validate_routes(app)
     return app

@@ -6,16 +6,18 @@ A check takes the folder of the repository, so that a test can plant a breach in
 import ast
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from statistics import median, quantiles
 
 COMMITS = 'project/core/database/session.py'
+RETIRED_WORDS = Path(__file__).with_name('retired_words.txt')
 VAGUE = {'util', 'utils', 'helper', 'helpers', 'common', 'manager', 'managers', 'misc'}
 
 # What must not happen while the write lock is held.
 SLOW = {
-    'hash_password', 'is_password', 'render_mail', 'urlopen', 'create_connection', 'SMTP',
-    'sleep', 'receive', 'stage',
+    'hash_password', 'verify_password', 'render_mail', 'urlopen', 'create_connection', 'SMTP',
+    'sleep', 'receive', 'create_staged',
 }  # fmt: skip
 
 
@@ -140,6 +142,24 @@ def long_entrances(root: Path) -> list[str]:
     ]
 
 
+def retired_words(root: Path) -> list[str]:
+    """No function, class, module, column or setting has a word of `tests/retired_words.txt`.
+
+    Tests are read as well as the product, so that both speak of a thing by one name.
+    """
+    words, modules_only, exceptions = _retired()
+    found = []
+    for folder in ('project', 'config', 'tests', 'benchmarks'):
+        for path in sorted((root / folder).rglob('*.py')):
+            place = str(path.relative_to(root))
+            found += [f'{place}: {word}' for word in _parts(path.stem) & (words | modules_only)]
+            for name, line in _named(_parsed(path)):
+                retired = _parts(name) & words
+                if retired and name.lower() not in exceptions:
+                    found.append(f'{place}:{line}: {name}: {", ".join(sorted(retired))}')
+    return found
+
+
 CHECKS = (
     commits_elsewhere,
     services_that_know_requests,
@@ -152,13 +172,18 @@ CHECKS = (
     long_files,
     long_functions,
     long_entrances,
+    retired_words,
 )
 
 
 def modules(root: Path) -> Iterator[tuple[str, ast.Module]]:
     """Yield the path below the root and the tree of every module of the project."""
     for path in sorted((root / 'project').rglob('*.py')):
-        yield str(path.relative_to(root)), ast.parse(path.read_text(encoding='utf-8'))
+        yield str(path.relative_to(root)), _parsed(path)
+
+
+def _parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding='utf-8'))
 
 
 def functions(tree: ast.AST) -> Iterator[ast.FunctionDef]:
@@ -203,3 +228,33 @@ def lines_of(node: ast.stmt | None) -> int:
 def lines(path: Path) -> int:
     """Count the lines of a file."""
     return len(path.read_text(encoding='utf-8').splitlines())
+
+
+def _retired() -> tuple[set[str], set[str], set[str]]:
+    """Return the retired words, those retired for modules only, and the names that stay."""
+    words, modules_only, exceptions = set(), set(), set()
+    for line in RETIRED_WORDS.read_text(encoding='utf-8').splitlines():
+        retired, _, names = line.partition('except:')
+        if retired.startswith('module:'):
+            modules_only |= set(retired.removeprefix('module:').split())
+        elif not retired.startswith('#'):
+            words |= set(retired.split())
+            exceptions |= {name.lower() for name in names.split()}
+    return words, modules_only, exceptions
+
+
+def _parts(name: str) -> set[str]:
+    """Return the words of a name, and its neighbouring pairs: `is_mac` is one term."""
+    words = [word.lower() for word in re.findall('[A-Z]+(?![a-z])|[A-Z]?[a-z]+', name)]
+    return {*words, *(f'{one}_{other}' for one, other in pairwise(words))}
+
+
+def _named(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """Yield what a module defines: functions, classes, and names assigned in classes."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name, node.lineno
+        if isinstance(node, ast.ClassDef):
+            for statement in node.body:
+                targets = getattr(statement, 'targets', [getattr(statement, 'target', None)])
+                yield from ((t.id, t.lineno) for t in targets if isinstance(t, ast.Name))

@@ -6,13 +6,13 @@ from typing import Any
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from project.core.web.openapi.document import ARGUMENT
-from project.core.web.responses.headers import EXPOSED
+from project.core.web.openapi.document import URL_ARGUMENT_PATTERN
+from project.core.web.responses.headers import EXPOSED_HEADERS
 
 PREFIX = '/api/v1'
 
 # Headers that say something of what was answered, and not of every answer.
-TELLING = {*EXPOSED, 'Repr-Digest', 'Accept-Ranges'} - {
+TELLING = {*EXPOSED_HEADERS, 'Repr-Digest', 'Accept-Ranges'} - {
     'X-Request-ID', 'RateLimit', 'RateLimit-Policy', 'Retry-After', 'Tus-Resumable',
 }  # fmt: skip
 
@@ -38,7 +38,7 @@ class HonestClient(FlaskClient):
         urls = self.application.url_map.bind('')
         rule, _ = urls.match(asked.path, asked.method, return_rule=True)
         operations = self.application.extensions['openapi']['paths'][
-            ARGUMENT.sub(r'{\g<name>}', rule.rule)
+            URL_ARGUMENT_PATTERN.sub(r'{\g<name>}', rule.rule)
         ]
         operation = operations.get(asked.method.lower()) or operations['get']
         return set(operation['responses'][str(response.status_code)].get('headers', {}))

@@ -14,8 +14,8 @@ from flask import Flask
 from config.testing import TestingConfig
 from project import create_app
 from project.core.database.session import db
-from project.core.errors import Fail
-from project.core.tasks.attempts import work_off
+from project.core.errors import ApiError
+from project.core.tasks.attempts import run_pending_tasks
 from tests.databases import fresh_database
 
 
@@ -52,7 +52,7 @@ def at_once(app: Flask, *calls: Callable[[], Any]) -> list[Any]:
             start.wait()
             try:
                 return call()
-            except Fail as refusal:
+            except ApiError as refusal:
                 return refusal
 
     with ThreadPoolExecutor(len(calls)) as threads:
@@ -61,6 +61,6 @@ def at_once(app: Flask, *calls: Callable[[], Any]) -> list[Any]:
 
 def mails_of(app: Flask, folder: Path) -> list[EmailMessage]:
     """Return the mails that an application has put into a folder, in no order."""
-    work_off(app)
+    run_pending_tasks(app)
     found = (path.read_bytes() for path in folder.glob('*.eml'))
     return [message_from_bytes(content, policy=policy.default) for content in found]

@@ -20,10 +20,10 @@ from project import create_app
 from project.core.clock import now
 from project.core.database import engines
 from project.core.database.session import db
-from project.core.mail.transports import transport_for
+from project.core.mail.transports import create_transport
 from project.core.security.principal import Principal
 from project.core.storage import LocalStorage
-from project.core.tasks.attempts import work_off
+from project.core.tasks.attempts import run_pending_tasks
 from project.core.web.openapi.document import specification
 from project.users.models import User, permissions_of
 from tests.client import HonestClient
@@ -61,7 +61,7 @@ def transaction(app: Flask) -> Iterator[None]:
     with app.app_context():
         known = db.engines
         engine = known[None]
-        connection = engine.connect().execution_options(**engines.writing(engine))
+        connection = engine.connect().execution_options(**engines.write_execution_options(engine))
         outer = connection.begin()
         try:
             db.session.configure(join_transaction_mode='create_savepoint')
@@ -134,10 +134,10 @@ def cli(app: Flask) -> FlaskCliRunner:
 @pytest.fixture
 def mailbox(app: Flask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[], list[Any]]:
     """Return a function that does what waits in the outbox, and gives the mails, oldest first."""
-    monkeypatch.setitem(app.extensions, 'mail', transport_for(f'file://{tmp_path}/mail'))
+    monkeypatch.setitem(app.extensions, 'mail', create_transport(f'file://{tmp_path}/mail'))
 
     def read() -> list[EmailMessage]:
-        work_off(app)
+        run_pending_tasks(app)
         paths = sorted((tmp_path / 'mail').glob('*.eml'))
         return [message_from_bytes(path.read_bytes(), policy=policy.default) for path in paths]
 

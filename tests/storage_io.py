@@ -5,10 +5,10 @@ from project.core.storage import Storage
 
 def put(place: Storage, key: str, data: bytes) -> None:
     """Keep bytes under a key."""
-    with place.stage() as staged:
+    with place.create_staged() as staged:
         staged.write(data)
         staged.prepare(key)
-        staged.keep(key)
+        staged.save(key)
 
 
 def read(place: Storage, key: str) -> bytes:
@@ -19,4 +19,4 @@ def read(place: Storage, key: str) -> bytes:
 
 def contents(place: Storage) -> dict[str, bytes]:
     """Return what lies under each key."""
-    return {key: read(place, key) for key, _ in place.walk()}
+    return {key: read(place, key) for key, _ in place.iterate_keys()}

@@ -110,8 +110,8 @@ BREACHES = (
     (
         'slow_in_atomic',
         'auth/service.py',
-        ATOMIC.format('hashing.is_password(1, 2)'),
-        'is_password',
+        ATOMIC.format('hashing.verify_password(1, 2)'),
+        'verify_password',
     ),
     (
         'slow_in_atomic',

@@ -166,7 +166,7 @@ class TestLimits:
         for rule in app.url_map.iter_rules():
             path = re.sub(r'<\w+:', '<', rule.rule.removeprefix('/api/v1'))
             for method in (rule.methods or set()) - {'HEAD', 'OPTIONS'}:
-                limit = app.extensions['contracts'][rule.endpoint, method].limit
+                limit = app.extensions['endpoint_specs'][rule.endpoint, method].limit
                 if limit:
                     count, _, per = limit.partition('/')
                     declared.add((method, path, f'{count} {"an" if per == "hour" else "a"} {per}'))

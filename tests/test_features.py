@@ -17,14 +17,14 @@ ROUND_TRIP = """
 from uuid import uuid4
 from wsgi import create_app
 from project.core.clock import now
-from project.core.security.permissions import for_everybody
+from project.core.security.permissions import default_permissions
 from project.core.security.principal import Principal
 from project.users import service as users
 
 app = create_app()
 with app.app_context():
     ada = users.create_user(username='ada', email='ada@example.com')
-everything = for_everybody()
+everything = default_permissions()
 app.extensions['identify'] = lambda _: Principal(ada.id, 'ada', everything, uuid4(), now())
 client = app.test_client()
 me = {'Authorization': 'Bearer ada'}

@@ -13,7 +13,7 @@ from project.auth.errors import EmailNotVerified
 from project.auth.service import create_key, log_in, register
 from project.core.cli.api_documents import documents, matrix
 from project.core.clock import now
-from project.core.security.permissions import declared
+from project.core.security.permissions import permission_descriptions
 from project.core.web.endpoints.endpoint_spec import declared_methods
 from project.users.service import disable_user
 from tests.auth.factories import PASSWORD, account
@@ -77,7 +77,7 @@ def call(client, method, rule, user_id):
 
 def key_of(user, *scopes):
     """Return a new API key of a user's, with these scopes or all."""
-    wanted = scopes or sorted(declared())
+    wanted = scopes or sorted(permission_descriptions())
     return create_key(principal_of(user), name='key', scopes=wanted)['key']
 
 
@@ -139,7 +139,7 @@ class TestMatrix:
 
     @pytest.mark.parametrize(('method', 'rule', '_n', '_m', 'admin', 'scope'), ROWS, ids=IDS)
     def test_an_admins_key_with_every_scope(self, as_user, method, rule, _n, _m, admin, scope):
-        client = as_user(AdminFactory(), scopes=frozenset(declared()))
+        client = as_user(AdminFactory(), scopes=frozenset(permission_descriptions()))
 
         verdict = call(client, method, rule, UserFactory().id)
 
@@ -147,7 +147,7 @@ class TestMatrix:
 
     @pytest.mark.parametrize(('method', 'rule', '_n', 'member', '_a', 'scope'), ROWS, ids=IDS)
     def test_a_members_key_with_every_scope(self, as_user, method, rule, _n, member, _a, scope):
-        client = as_user(UserFactory(), scopes=frozenset(declared()))
+        client = as_user(UserFactory(), scopes=frozenset(permission_descriptions()))
 
         verdict = call(client, method, rule, UserFactory().id)
 
@@ -197,8 +197,8 @@ class TestMatrix:
     def test_a_real_key_of_each_scope(self, app, method, rule, _n, _m, _a, scope):
         """With the one that it needs it passes; with all others, and so with each, it does not."""
         AdminFactory()
-        needed = {scope.strip('`')} & set(declared())
-        for held in filter(None, (needed, set(declared()) - needed)):
+        needed = {scope.strip('`')} & set(permission_descriptions())
+        for held in filter(None, (needed, set(permission_descriptions()) - needed)):
             owner = account(roles=['member', 'admin'])
             verdict = call(bearing(app, key_of(owner, *held)), method, rule, owner.id)
             assert verdict == ('ok' if scope == 'public' or held == needed else '403')

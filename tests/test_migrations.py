@@ -58,13 +58,13 @@ def touched(path):
         c for c in calls if isinstance(c.func, ast.Attribute) and ast.unparse(c.func.value) == 'op'
     ]
     # `op.f` names a constraint, all others a table before anything else.
-    return {table_of(call) for call in on_op if call.func.attr != 'f'}
+    return {table_of(call) for call in on_op if call.args and call.func.attr != 'f'}
 
 
 def table_of(call):
     """Return the table that a call names before anything else, or that its SQL changes."""
     [first] = [ast.literal_eval(argument) for argument in call.args[:1]]
-    sql = re.match(r'(?:UPDATE|INSERT INTO) (\w+)', first)
+    sql = re.match(r'(?:UPDATE |INSERT INTO |ALTER INDEX pk_)(\w+)', first)
     return sql[1] if sql else first
 
 

@@ -1,6 +1,6 @@
 """The ways auth says no."""
 
-from project.core.errors import Conflict, Forbidden, Invalid, NotFound, Unauthorized
+from project.core.errors import Conflict, Forbidden, NotFound, Unauthorized, UnprocessableContent
 
 
 class WrongCredentials(Unauthorized):
@@ -9,7 +9,7 @@ class WrongCredentials(Unauthorized):
     field, reason = 'credentials', 'Wrong username, address or password'
 
 
-class WrongPassword(Invalid):
+class WrongPassword(UnprocessableContent):
     """The current password is another one."""
 
     field, reason = 'current_password', 'Wrong password'
@@ -39,19 +39,19 @@ class WrongRecoveryCode(Unauthorized):
     field, reason = 'recovery_code', 'Wrong or used'
 
 
-class OtpInvalid(Invalid):
+class OtpInvalid(UnprocessableContent):
     """The code does not confirm an enrolment: wrong, used, or of one begun too long ago."""
 
     field, reason = 'otp', 'Wrong or expired'
 
 
-class TotpIsOn(Conflict):
+class TotpAlreadyEnabled(Conflict):
     """There is a second factor; it is turned off before another is enrolled."""
 
     field, reason = 'totp', 'Already on'
 
 
-class TotpIsOff(NotFound):
+class TotpNotEnabled(NotFound):
     """There is no second factor."""
 
     field, reason = 'totp', 'Not on'
@@ -69,25 +69,25 @@ class AccountDisabled(Forbidden):
     field, reason = 'status', 'This account is disabled'
 
 
-class WrongPin(Invalid):
+class WrongPin(UnprocessableContent):
     """The PIN is wrong, used, expired or replaced by a newer one; which, stays untold."""
 
     field, reason = 'pin', 'Wrong or expired'
 
 
-class InvitationInvalid(Invalid):
+class InvitationInvalid(UnprocessableContent):
     """The code is wrong, used, expired or replaced by a newer one; which, stays untold."""
 
     field, reason = 'code', 'Wrong or expired'
 
 
-class UsernameMissing(Invalid):
+class UsernameMissing(UnprocessableContent):
     """Nobody has the invited address yet, so whoever gets it must choose a name."""
 
     field, reason = 'username', 'Choose one'
 
 
-class PasswordTooWeak(Invalid):
+class PasswordTooWeak(UnprocessableContent):
     """The password would be guessed."""
 
     reason = 'Too easy to guess'
@@ -109,19 +109,19 @@ class TooManyKeys(Conflict):
     field, reason = 'key', 'You have too many keys: delete one'
 
 
-class ScopeUnknown(Invalid):
+class ScopeUnknown(UnprocessableContent):
     """There is no such permission that a key could be given."""
 
     field, reason = 'scopes', 'No such scope'
 
 
-class ExpiryPast(Invalid):
+class ExpiryPast(UnprocessableContent):
     """A key that is over already would open nothing."""
 
     field, reason = 'expires_at', 'Must lie in the future'
 
 
-class TokenUnknown(NotFound):
+class TokenNotFound(NotFound):
     """It is no token of ours, or opens nothing any more."""
 
     field, reason = 'token', 'Opens nothing'

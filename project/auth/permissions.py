@@ -1,5 +1,5 @@
 """What may be allowed about accounts."""
 
-from project.core.security.permissions import declare
+from project.core.security.permissions import register_permission
 
-INVITE = declare('users:invite', 'Invite people to have an account.')
+INVITE = register_permission('users:invite', 'Invite people to have an account.')

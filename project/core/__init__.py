@@ -43,6 +43,6 @@ def init_app(app: Flask, identify: Identify) -> None:
     maintenance_command.init_app(app)
 
 
-def close(app: Flask) -> None:
+def validate_routes(app: Flask) -> None:
     """Refuse to start with a route that declares nothing. Call it when all are mounted."""
-    guard.close(app)
+    guard.validate_routes(app)

@@ -3,7 +3,7 @@
 from email_validator import EmailNotValidError, validate_email
 
 
-def normalize_address(text: str) -> str | None:
+def normalize_email_address(text: str) -> str | None:
     """Return an address in the form it is written to, or None for what no mail could reach.
 
     Only its syntax is asked, no name server. Longer than 254 characters is no address (RFC 5321).

@@ -6,7 +6,7 @@ A feature subclasses the kind that fits and fills in two words, `field` and `rea
 from collections.abc import Mapping
 
 
-class Fail(Exception):
+class ApiError(Exception):
     """The request is at fault, and nothing of it was done."""
 
     http_code = 400
@@ -23,13 +23,13 @@ class Fail(Exception):
         return {self.field: [str(self)]}
 
 
-class Malformed(Fail):
+class BadRequest(ApiError):
     """The request cannot be read."""
 
     reason = 'Malformed'
 
 
-class Unauthorized(Fail):
+class Unauthorized(ApiError):
     """We do not know who is asking (RFC 6750)."""
 
     http_code = 401
@@ -40,7 +40,7 @@ class Unauthorized(Fail):
         super().__init__(reason, headers={'WWW-Authenticate': 'Bearer'})
 
 
-class Forbidden(Fail):
+class Forbidden(ApiError):
     """We know who is asking, and they may not."""
 
     http_code = 403
@@ -48,7 +48,7 @@ class Forbidden(Fail):
     reason = 'Not allowed'
 
 
-class NotFound(Fail):
+class NotFound(ApiError):
     """There is no such thing, or none that the asker may know of."""
 
     http_code = 404
@@ -56,14 +56,14 @@ class NotFound(Fail):
     reason = 'Not found'
 
 
-class Conflict(Fail):
+class Conflict(ApiError):
     """It would contradict something that exists."""
 
     http_code = 409
     reason = 'Already exists'
 
 
-class PreconditionFailed(Fail):
+class PreconditionFailed(ApiError):
     """The thing has changed since it was read (RFC 9110, If-Match)."""
 
     http_code = 412
@@ -71,7 +71,7 @@ class PreconditionFailed(Fail):
     reason = 'Changed in the meantime'
 
 
-class TooLarge(Fail):
+class ContentTooLarge(ApiError):
     """More bytes than we take."""
 
     http_code = 413
@@ -79,7 +79,7 @@ class TooLarge(Fail):
     reason = 'Too large'
 
 
-class UnsupportedType(Fail):
+class UnsupportedMediaType(ApiError):
     """A kind of content that this route does not read."""
 
     http_code = 415
@@ -87,7 +87,7 @@ class UnsupportedType(Fail):
     reason = 'Must be application/json in UTF-8'
 
 
-class RangeNotSatisfiable(Fail):
+class RangeNotSatisfiable(ApiError):
     """Bytes that lie behind the end (RFC 9110)."""
 
     http_code = 416
@@ -99,14 +99,14 @@ class RangeNotSatisfiable(Fail):
         super().__init__(headers={'Content-Range': f'bytes */{size}'} if size is not None else {})
 
 
-class Invalid(Fail):
+class UnprocessableContent(ApiError):
     """It was read, and does not fit."""
 
     http_code = 422
     reason = 'Invalid'
 
 
-class TooMany(Fail):
+class TooManyRequests(ApiError):
     """Too often; `retry_after` is in whole seconds, and honest."""
 
     http_code = 429
@@ -117,7 +117,7 @@ class TooMany(Fail):
         super().__init__(headers={'Retry-After': str(max(1, retry_after))})
 
 
-class Unavailable(Exception):
+class ServiceUnavailable(Exception):
     """Not the request but we are at fault, for now: 503, or 507 where the disk is full.
 
     What has happened (`detail`) is for the log; clients are told `reason`, and no more.
@@ -131,7 +131,7 @@ class Unavailable(Exception):
         self.retry_after = retry_after
 
 
-class StorageFull(Unavailable):
+class InsufficientStorage(ServiceUnavailable):
     """There is no room for what was sent."""
 
     http_code = 507

@@ -5,24 +5,24 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class RequestContext:
     """A request, a command or a task, as logs and security records name it."""
 
     request_id: str = '-'
-    address: str = ''
+    ip_address: str = ''
     user_agent: str = ''
 
 
-NOWHERE = Origin()
+NO_CONTEXT = RequestContext()
 
-_origin: ContextVar[Origin] = ContextVar('origin', default=NOWHERE)
+_context: ContextVar[RequestContext] = ContextVar('origin', default=NO_CONTEXT)
 
 
-def current_origin() -> Origin:
+def current_request_context() -> RequestContext:
     """Return where the work at hand comes from."""
-    return _origin.get()
+    return _context.get()
 
 
-def set_origin(origin: Origin) -> None:
+def set_request_context(context: RequestContext) -> None:
     """Say where the work that begins here comes from."""
-    _origin.set(origin)
+    _context.set(context)

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .errors import Unavailable
+from .errors import ServiceUnavailable
 
-POLL = 0.005  # seconds between two looks whether another process has finished
+POLL_INTERVAL_SECONDS = 0.005  # seconds between two looks whether another process has finished
 
 
-class Turns:
+class InterprocessSemaphore:
     """Made before the service forks: each turn is the lock on one byte of a file without a name.
 
     The system gives a lock back with the process that has it, however that ends.
@@ -23,44 +23,44 @@ class Turns:
     def __init__(self) -> None:
         self._file, path = tempfile.mkstemp(prefix='turns-')
         Path(path).unlink()
-        self._forget()
-        os.register_at_fork(after_in_child=self._forget)
+        self._reset()
+        os.register_at_fork(after_in_child=self._reset)
 
     @contextmanager
-    def taken(self, most: int, *, patience: float) -> Iterator[None]:
+    def acquire(self, max_holders: int, *, timeout: float) -> Iterator[None]:
         """Take a turn for as long as the block lasts, when fewer than `most` are taken.
 
-        Refuses with Unavailable who has waited for longer than `patience` seconds.
+        Refuses with ServiceUnavailable who has waited for longer than `patience` seconds.
         """
-        number = self._wait(most, time.monotonic() + patience)
+        number = self._wait(max_holders, time.monotonic() + timeout)
         try:
             yield
         finally:
-            with self._given_back:
+            with self._released:
                 fcntl.lockf(self._file, fcntl.LOCK_UN, 1, number)
-                self._ours.remove(number)
-                self._given_back.notify()
+                self._held_slots.remove(number)
+                self._released.notify()
 
-    def _wait(self, most: int, deadline: float) -> int:
-        with self._given_back:
-            while (number := self._take(most)) is None:
+    def _wait(self, max_holders: int, deadline: float) -> int:
+        with self._released:
+            while (number := self._try_acquire(max_holders)) is None:
                 if time.monotonic() > deadline:
-                    raise Unavailable('no turn was free in time', retry_after=2)
-                self._given_back.wait(POLL)
+                    raise ServiceUnavailable('no turn was free in time', retry_after=2)
+                self._released.wait(POLL_INTERVAL_SECONDS)
             return number
 
-    def _take(self, most: int) -> int | None:
+    def _try_acquire(self, max_holders: int) -> int | None:
         # Of one process the system takes the second lock on a byte for the first.
-        for number in set(range(most)) - self._ours:
+        for number in set(range(max_holders)) - self._held_slots:
             try:
                 fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, number)
             except OSError:
                 continue
-            self._ours.add(number)
+            self._held_slots.add(number)
             return number
         return None
 
-    def _forget(self) -> None:
+    def _reset(self) -> None:
         """Begin without any: what the parent has taken is not this process's."""
-        self._ours: set[int] = set()
-        self._given_back = threading.Condition()
+        self._held_slots: set[int] = set()
+        self._released = threading.Condition()

@@ -12,76 +12,86 @@ from sqlalchemy import ColumnElement, Index, String, case, delete, select, updat
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
-from project.core.errors import TooMany
+from project.core.errors import TooManyRequests
 
-from .database.session import Base, atomic, db, read, write
+from .database.session import Base, atomic, db, execute_in_own_transaction, execute_select
 from .database.types import UTCDateTime
-from .database.upsert import insert_or
+from .database.upsert import upsert
 
 # One guess in so many sweeps out the counters whose period is over, so that none is forgotten.
-SWEEP_EVERY = 100
+ATTEMPTS_PER_CLEANUP = 100
 
 
-class GuessesSpent(TooMany):
+class TooManyAttempts(TooManyRequests):
     """Too many guesses; there will be more after `Retry-After` seconds."""
 
     field, reason = 'attempts', 'Too many attempts'
 
 
-class Guess(Base):
+class ThrottleCounter(Base):
     """How many guesses of a kind were spent on something since its period began."""
 
-    __tablename__ = 'core_guesses'
-    __table_args__ = (Index(None, 'until'),)
+    __tablename__ = 'core_throttle_counters'
+    __table_args__ = (Index(None, 'resets_at'),)
 
     kind: Mapped[str] = mapped_column(String(32), primary_key=True)
     # A hash: the table names neither accounts nor addresses.
-    target: Mapped[str] = mapped_column(String(64), primary_key=True)
-    spent: Mapped[int]
-    until: Mapped[datetime] = mapped_column(UTCDateTime)
+    target_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    attempts: Mapped[int]
+    resets_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
-def spend_guess(kind: str, target: str, *, limit: int, period: timedelta) -> None:
-    """Count a guess, or refuse with GuessesSpent once `limit` of them were spent in the period.
+def consume_attempt(kind: str, target: str, *, limit: int, period: timedelta) -> None:
+    """Count a guess, or refuse with TooManyAttempts once `limit` of them were spent in the period.
 
     The period begins with its first guess. What is refused is not counted.
     """
     moment, key = now(), _hashed(target)
-    if randbelow(SWEEP_EVERY) == 0:
-        write(delete(Guess).where(Guess.until <= moment), joins=True)
-    over = Guess.until <= moment
-    statement = insert_or(
-        Guess,
-        {'kind': kind, 'target': key, 'spent': 1, 'until': moment + period},
-        conflict=('kind', 'target'),
+    if randbelow(ATTEMPTS_PER_CLEANUP) == 0:
+        execute_in_own_transaction(
+            delete(ThrottleCounter).where(ThrottleCounter.resets_at <= moment), joins=True
+        )
+    over = ThrottleCounter.resets_at <= moment
+    statement = upsert(
+        ThrottleCounter,
+        {'kind': kind, 'target_hash': key, 'attempts': 1, 'resets_at': moment + period},
+        conflict=('kind', 'target_hash'),
         change={
-            'spent': case((over, 1), else_=Guess.spent + 1),
-            'until': case((over, moment + period), else_=Guess.until),
+            'attempts': case((over, 1), else_=ThrottleCounter.attempts + 1),
+            'resets_at': case((over, moment + period), else_=ThrottleCounter.resets_at),
         },
-        where=over | (Guess.spent < limit),
+        where=over | (ThrottleCounter.attempts < limit),
     )
     # By itself, unless the caller's transaction is to fail with it: three trips would be two more.
-    if not write(statement.returning(Guess.spent), joins=True):
-        until = read(select(Guess.until).where(*_is(kind, key))).scalar_one_or_none()
+    if not execute_in_own_transaction(statement.returning(ThrottleCounter.attempts), joins=True):
+        resets_at = execute_select(
+            select(ThrottleCounter.resets_at).where(*_is(kind, key))
+        ).scalar_one_or_none()
         # A row that a sweep or an unlock has removed meanwhile stands in nobody's way any more.
-        raise GuessesSpent(int((until - moment).total_seconds()) + 1 if until else 1)
+        raise TooManyAttempts(int((resets_at - moment).total_seconds()) + 1 if resets_at else 1)
 
 
-def return_guess(kind: str, target: str) -> None:
+def refund_attempt(kind: str, target: str) -> None:
     """Give one guess back: it was right. What others guessed stays counted."""
-    spent = update(Guess).where(*_is(kind, _hashed(target)), Guess.spent > 0)
-    write(spent.values(spent=Guess.spent - 1), joins=True)
+    counter = update(ThrottleCounter).where(
+        *_is(kind, _hashed(target)), ThrottleCounter.attempts > 0
+    )
+    execute_in_own_transaction(counter.values(attempts=ThrottleCounter.attempts - 1), joins=True)
 
 
 @atomic()
-def forget_guesses(kind: str, target: str) -> bool:
+def reset_attempts(kind: str, target: str) -> bool:
     """Unlock: forget what was spent on something. Return whether there was anything."""
-    gone = delete(Guess).where(*_is(kind, _hashed(target))).returning(Guess.spent)
+    gone = (
+        delete(ThrottleCounter)
+        .where(*_is(kind, _hashed(target)))
+        .returning(ThrottleCounter.attempts)
+    )
     return db.session.execute(gone).one_or_none() is not None
 
 
 def _is(kind: str, key: str) -> tuple[ColumnElement[bool], ...]:
-    return Guess.kind == kind, Guess.target == key
+    return ThrottleCounter.kind == kind, ThrottleCounter.target_hash == key
 
 
 def _hashed(target: str) -> str:

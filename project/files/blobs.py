@@ -7,12 +7,12 @@ from contextlib import AbstractContextManager, closing
 from typing import IO, Protocol, Self
 from uuid import UUID
 
-from project.core.storage import Stored, storage
+from project.core.storage import StoredObject, storage
 
-from .partial_uploads import Partial
-from .sniffing import HEAD
+from .partial_uploads import PartialFile
+from .sniffing import HEAD_BYTES
 
-BLOCK = 1024 * 1024
+READ_CHUNK_BYTES = 1024 * 1024
 
 
 class Stream(Protocol):
@@ -23,10 +23,10 @@ class Stream(Protocol):
 
 
 # Seconds after which whoever reserves room is asked again, though there still is some: it lives.
-ASK_AGAIN = 15.0
+RESERVATION_REFRESH_SECONDS = 15.0
 
 
-class Incoming:
+class BlobWriter:
     """Bytes on their way in, of which memory has only the head. What is not kept ends with it.
 
     :param ask: called with a number of bytes before the first one more than it last returned is on
@@ -34,12 +34,12 @@ class Incoming:
     :param room: how many there may be before it is asked.
     """
 
-    def __init__(self, ask: Callable[[int], int], *, room: int = 0) -> None:
+    def __init__(self, extend_reservation: Callable[[int], int], *, reserved: int = 0) -> None:
         self.head = b''
-        self._ask = ask
-        self._room = room
-        self._asked = time.monotonic()
-        self._staged = storage().stage()
+        self._extend_reservation = extend_reservation
+        self._reserved = reserved
+        self._extended_at = time.monotonic()
+        self._staged = storage().create_staged()
 
     def __enter__(self) -> Self:
         return self
@@ -57,18 +57,18 @@ class Incoming:
         """Return their hash, in hexadecimal."""
         return self._staged.sha256
 
-    def fill(self, stream: Stream) -> None:
+    def write_stream(self, stream: Stream) -> None:
         """Take in a stream to its end."""
-        while block := stream.read(BLOCK):
+        while block := stream.read(READ_CHUNK_BYTES):
             self.write(block)
 
     def write(self, block: bytes) -> int:
         """Take in a block, or refuse."""
         size, moment = self.size + len(block), time.monotonic()
-        if size > self._room or moment - self._asked > ASK_AGAIN:
-            self._room, self._asked = self._ask(size), moment
-        if len(self.head) < HEAD:
-            self.head += block[: HEAD - len(self.head)]
+        if size > self._reserved or moment - self._extended_at > RESERVATION_REFRESH_SECONDS:
+            self._reserved, self._extended_at = self._extend_reservation(size), moment
+        if len(self.head) < HEAD_BYTES:
+            self.head += block[: HEAD_BYTES - len(self.head)]
         return self._staged.write(block)
 
     def seek(self, _offset: int) -> None:
@@ -78,23 +78,23 @@ class Incoming:
         """Make the bytes durable. The slow half of keeping them; do it before a transaction."""
         self._staged.prepare(key_of(self.sha256))
 
-    def keep(self) -> None:
+    def save(self) -> None:
         """Put them under their hash, durably. Only under the lock of their row."""
         key = key_of(self.sha256)
         if storage().exists(key):
-            storage().settle(key)
+            storage().ensure_durable(key)
         else:
-            self._staged.keep(key)
+            self._staged.save(key)
 
     def close(self) -> None:
         """Forget what was not kept."""
-        self._staged.discard()
+        self._staged.delete_unsaved()
 
 
-class Arrived:
+class AssembledUpload:
     """Bytes that have come in pieces and are all there, on the disk. A block."""
 
-    def __init__(self, partial: Partial) -> None:
+    def __init__(self, partial: PartialFile) -> None:
         self._partial = partial
         self._digest = hashlib.sha256()
         self.size = 0
@@ -103,8 +103,8 @@ class Arrived:
     def __enter__(self) -> Self:
         """Read them once: what is on the disk is what is hashed, not what was sent."""
         with closing(self._partial.open()) as file:
-            while block := file.read(BLOCK):
-                self.head = self.head or block[:HEAD]
+            while block := file.read(READ_CHUNK_BYTES):
+                self.head = self.head or block[:HEAD_BYTES]
                 self._digest.update(block)
                 self.size += len(block)
         return self
@@ -121,40 +121,40 @@ class Arrived:
         """Bring them near to their place. The slow half of keeping them."""
         self._partial.prepare(key_of(self.sha256))
 
-    def keep(self) -> None:
+    def save(self) -> None:
         """Put them under their hash, durably. Only under the lock of their row."""
         key = key_of(self.sha256)
         if storage().exists(key):
-            storage().settle(key)
+            storage().ensure_durable(key)
         else:
-            self._partial.keep(key)
+            self._partial.save(key)
 
 
-def open_blob(sha256: str) -> Stored:
+def open_blob(sha256: str) -> StoredObject:
     """Open bytes for reading."""
     return storage().open(key_of(sha256))
 
 
-def blob_on_disk(sha256: str) -> AbstractContextManager[IO[bytes]]:
+def blob_as_local_file(sha256: str) -> AbstractContextManager[IO[bytes]]:
     """Give bytes as a file of the system's."""
-    return storage().on_disk(key_of(sha256))
+    return storage().as_local_file(key_of(sha256))
 
 
-def blocks_of(sha256: str) -> Iterator[bytes]:
+def iter_chunks(sha256: str) -> Iterator[bytes]:
     """Return bytes in blocks: opened with the first one, also when the request is over by then."""
     place = storage()
 
     def blocks() -> Iterator[bytes]:
         with closing(place.open(key_of(sha256))) as stream:
-            while block := stream.read(BLOCK):
+            while block := stream.read(READ_CHUNK_BYTES):
                 yield block
 
     return blocks()
 
 
-def remove(sha256: str) -> None:
+def delete(sha256: str) -> None:
     """Forget bytes. Only under the lock of their row."""
-    storage().remove(key_of(sha256))
+    storage().delete(key_of(sha256))
 
 
 def key_of(sha256: str) -> str:
@@ -162,29 +162,29 @@ def key_of(sha256: str) -> str:
     return f'blobs/{sha256[:2]}/{sha256[2:4]}/{sha256}'
 
 
-def stored() -> Iterator[tuple[str, float]]:
+def iter_stored_blobs() -> Iterator[tuple[str, float]]:
     """Yield the hash of all bytes that are stored, each with when it came to its place (Unix)."""
-    for key, changed in storage().walk('blobs'):
+    for key, changed in storage().iterate_keys('blobs'):
         yield key.rpartition('/')[2], changed
 
 
-def open_thumbnail(file_id: UUID, number: int, edge: int) -> Stored:
+def open_thumbnail(file_id: UUID, number: int, edge: int) -> StoredObject:
     """Open a thumbnail of a version for reading."""
     return storage().open(_thumbnail_key(file_id, number, edge))
 
 
-def keep_thumbnail(file_id: UUID, number: int, edge: int, picture: bytes) -> None:
+def save_thumbnail(file_id: UUID, number: int, edge: int, picture: bytes) -> None:
     """Keep a thumbnail, over one that is there. Slow, so never inside `atomic`."""
     key = _thumbnail_key(file_id, number, edge)
-    with storage().stage() as staged:
+    with storage().create_staged() as staged:
         staged.write(picture)
         staged.prepare(key)
-        staged.keep(key)
+        staged.save(key)
 
 
-def remove_thumbnail(file_id: UUID, number: int, edge: int) -> None:
+def delete_thumbnail(file_id: UUID, number: int, edge: int) -> None:
     """Forget a thumbnail; forgetting nothing is fine."""
-    storage().remove(_thumbnail_key(file_id, number, edge))
+    storage().delete(_thumbnail_key(file_id, number, edge))
 
 
 def _thumbnail_key(file_id: UUID, number: int, edge: int) -> str:

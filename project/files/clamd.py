@@ -8,16 +8,16 @@ from collections.abc import Iterable
 from contextlib import suppress
 from urllib.parse import unquote, urlsplit
 
-PORT = 3310
-CONNECT = 5.0  # seconds
-PATIENCE = 150.0  # seconds; clamd gives a file up after 120
+DEFAULT_PORT = 3310
+CONNECT_TIMEOUT_SECONDS = 5.0  # seconds
+CLAMD_TIMEOUT_SECONDS = 150.0  # seconds; clamd gives a file up after 120
 
 
-class ScannerDown(Exception):
+class ScannerUnavailable(Exception):
     """The scanner does not answer, or with no verdict."""
 
 
-class TooMuch(Exception):
+class ScannerSizeLimit(Exception):
     """The scanner takes no file as large as this (`StreamMaxLength`)."""
 
 
@@ -26,7 +26,7 @@ def find_signature(address: str, blocks: Iterable[bytes]) -> str | None:
 
     :param address: `clamd://host:port` or `clamd:///path/of/socket`.
 
-    Raises ScannerDown and TooMuch; what reading the bytes raises passes through.
+    Raises ScannerUnavailable and ScannerSizeLimit; what reading the bytes raises passes through.
     """
     answer = _ask(address, _chunks(blocks))
     if answer.endswith(': OK'):
@@ -34,14 +34,14 @@ def find_signature(address: str, blocks: Iterable[bytes]) -> str | None:
     if answer.endswith(' FOUND'):
         return answer.removeprefix('stream: ').removesuffix(' FOUND')
     if 'size limit exceeded' in answer:
-        raise TooMuch
-    raise ScannerDown(answer or 'no answer')
+        raise ScannerSizeLimit
+    raise ScannerUnavailable(answer or 'no answer')
 
 
 def ping(address: str) -> None:
-    """Raise ScannerDown where nobody answers who would scan."""
+    """Raise ScannerUnavailable where nobody answers who would scan."""
     if _ask(address, [b'zPING\0']) != 'PONG':
-        raise ScannerDown('no PONG')
+        raise ScannerUnavailable('no PONG')
 
 
 def _chunks(blocks: Iterable[bytes]) -> Iterable[bytes]:
@@ -56,7 +56,7 @@ def _ask(address: str, said: Iterable[bytes]) -> str:
     try:
         connection = _connected(address)
     except OSError as error:
-        raise ScannerDown(error) from error
+        raise ScannerUnavailable(error) from error
     with connection:
         for part in said:
             try:
@@ -65,32 +65,34 @@ def _ask(address: str, said: Iterable[bytes]) -> str:
                 # It will hear no more, and has said why.
                 break
             except OSError as error:
-                raise ScannerDown(error) from error
+                raise ScannerUnavailable(error) from error
         return _answer(connection)
 
 
 def _connected(address: str) -> socket.socket:
     parts = urlsplit(address)
     if parts.hostname:
-        connection = socket.create_connection((parts.hostname, parts.port or PORT), CONNECT)
+        connection = socket.create_connection(
+            (parts.hostname, parts.port or DEFAULT_PORT), CONNECT_TIMEOUT_SECONDS
+        )
     else:
         connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(CONNECT)
+        connection.settimeout(CONNECT_TIMEOUT_SECONDS)
         try:
             connection.connect(unquote(parts.path))
         except OSError:
             connection.close()
             raise
-    connection.settimeout(PATIENCE)
+    connection.settimeout(CLAMD_TIMEOUT_SECONDS)
     return connection
 
 
 def _answer(connection: socket.socket) -> str:
-    heard = b''
+    received = b''
     with suppress(ConnectionResetError):
         try:
-            while not heard.endswith(b'\0') and (more := connection.recv(4096)):
-                heard += more
+            while not received.endswith(b'\0') and (more := connection.recv(4096)):
+                received += more
         except TimeoutError as error:
-            raise ScannerDown('no answer in time') from error
-    return heard.rstrip(b'\0').decode(errors='replace')
+            raise ScannerUnavailable('no answer in time') from error
+    return received.rstrip(b'\0').decode(errors='replace')

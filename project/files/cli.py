@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 from flask import current_app
 
-from project.core.cli.toolkit import FeatureGroup, Size, as_json, counting, dry_run, show
+from project.core.cli.toolkit import FeatureGroup, Size, as_json, dry_run, print_rows, with_progress
 from project.core.database.keyset_pagination import PageRequest
 from project.users import service as users
 
@@ -26,14 +26,14 @@ def files_list(user: str, trashed: bool, limit: int, as_json: bool) -> None:
     """List the files of a user, newest first."""
     owner_id = users.get_user_by_login(user).id
     page = service.list_files(owner_id, PageRequest(limit=limit, filters={'trashed': trashed}))
-    show((row._asdict() for row in page.items), COLUMNS, as_json=as_json)
+    print_rows((row._asdict() for row in page.items), COLUMNS, as_json=as_json)
 
 
 @files_cli.command('stats')
 @as_json
 def files_stats(as_json: bool) -> None:
     """Count files and bytes by type."""
-    show(service.file_stats(), ('type', 'files', 'bytes'), as_json=as_json)
+    print_rows(service.file_stats(), ('type', 'files', 'bytes'), as_json=as_json)
 
 
 @files_cli.command('quota')
@@ -48,7 +48,7 @@ def files_quota(user: str, size: int | None, is_default: bool, as_json: bool) ->
     owner_id = users.get_user_by_login(user).id
     if size is not None or is_default:
         service.set_quota(owner_id, size)
-    show([service.get_usage(owner_id)], ('used', 'reserved', 'quota', 'files'),
+    print_rows([service.get_usage(owner_id)], ('used', 'reserved', 'quota', 'files'),
          as_json=as_json, one=True)  # fmt: skip
 
 
@@ -76,11 +76,15 @@ def files_unpublish(name: str, dry_run: bool) -> None:
 @click.pass_context
 def files_fsck(ctx: click.Context, repair: bool, as_json: bool) -> None:
     """Check whether rows, bytes and quotas agree. Exit code 1 where something stays wrong."""
-    faults = [fault for fault in counting('Checking', service.check(repair=repair)) if fault]
+    faults = [
+        fault
+        for fault in with_progress('Checking', service.check_integrity(repair=repair))
+        if fault
+    ]
     rows = [
         {'kind': fault.kind, 'name': fault.name, 'repaired': fault.is_repaired} for fault in faults
     ]
-    show(rows, ('kind', 'name', 'repaired'), as_json=as_json)
+    print_rows(rows, ('kind', 'name', 'repaired'), as_json=as_json)
     if not all(fault.is_repaired for fault in faults):
         ctx.exit(1)
 
@@ -94,9 +98,9 @@ def files_move(ctx: click.Context, to: str, as_json: bool) -> None:
 
     The service stays up: see "Moving" in docs/operations.md. Exit code 1 where something failed.
     """
-    found = Counter(moved.outcome for moved in counting('Moving', service.move_storage(to)))
+    found = Counter(moved.outcome for moved in with_progress('Moving', service.move_storage(to)))
     row = {outcome: found[outcome] for outcome in ('moved', 'there', 'failed')}
-    show([row], tuple(row), as_json=as_json, one=True)
+    print_rows([row], tuple(row), as_json=as_json, one=True)
     if row['failed']:
         ctx.exit(1)
 
@@ -109,10 +113,12 @@ def files_scan(ctx: click.Context, again: bool, as_json: bool) -> None:
     """Have FILES_SCANNER look at what it has not seen. Exit code 1 where it could not."""
     if not current_app.config['FILES_SCANNER']:
         raise click.UsageError('FILES_SCANNER is not set')
-    found = Counter(each.state for each in counting('Scanning', service.scan_files(again=again)))
+    found = Counter(
+        each.state for each in with_progress('Scanning', service.scan_files(again=again))
+    )
     row = {state: found[state] for state in ('clean', 'infected', 'unscannable')}
     row['failed'] = found[None]
-    show([row], tuple(row), as_json=as_json, one=True)
+    print_rows([row], tuple(row), as_json=as_json, one=True)
     if row['failed']:
         ctx.exit(1)
 
@@ -122,6 +128,8 @@ def files_scan(ctx: click.Context, again: bool, as_json: bool) -> None:
 @as_json
 def files_sweep(dry_run: bool, as_json: bool) -> None:
     """Remove trash past its time, links long over, and bytes that nobody has or that broke off."""
-    removed = Counter(swept.kind for swept in counting('Sweeping', service.sweep(dry_run=dry_run)))
+    removed = Counter(
+        swept.kind for swept in with_progress('Sweeping', service.collect_garbage(dry_run=dry_run))
+    )
     row = {kind: removed[kind] for kind in ('trash', 'links', 'bytes', 'incoming')}
-    show([row], tuple(row), as_json=as_json, one=True)
+    print_rows([row], tuple(row), as_json=as_json, one=True)

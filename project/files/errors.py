@@ -1,15 +1,15 @@
 """The ways files says no."""
 
 from project.core.errors import (
+    ApiError,
+    BadRequest,
     Conflict,
-    Fail,
+    ContentTooLarge,
     Forbidden,
-    Invalid,
-    Malformed,
     NotFound,
     PreconditionFailed,
-    TooLarge,
-    UnsupportedType,
+    UnprocessableContent,
+    UnsupportedMediaType,
 )
 
 
@@ -19,13 +19,13 @@ class FileNotFound(NotFound):
     field, reason = 'file', 'No such file'
 
 
-class FileTooLarge(TooLarge):
+class FileTooLarge(ContentTooLarge):
     """One file of more bytes than any may have."""
 
     reason = 'Larger than a file may be'
 
 
-class QuotaExceeded(TooLarge):
+class QuotaExceeded(ContentTooLarge):
     """All files together would have more bytes than their owner may have."""
 
     field, reason = 'quota', 'No room left in your quota'
@@ -35,13 +35,13 @@ class FileChanged(PreconditionFailed):
     """Somebody changed the file's particulars since the version in `If-Match`."""
 
 
-class NameInvalid(Invalid):
+class NameInvalid(UnprocessableContent):
     """Too long for a name."""
 
     field, reason = 'name', 'Longer than 255 characters'
 
 
-class PublishedNameInvalid(Invalid):
+class PublishedNameInvalid(UnprocessableContent):
     """Leads out of the published folder, is hidden, or too long for it."""
 
     field, reason = 'name', 'Not a name inside the published folder'
@@ -65,31 +65,31 @@ class UploadNotFound(NotFound):
     field, reason = 'upload', 'No such upload'
 
 
-class OffsetDiffers(Conflict):
+class OffsetMismatch(Conflict):
     """Another byte is the next one: ask which by HEAD (tus 1.0.0)."""
 
     field, reason = 'offset', 'Not where the upload has come to'
 
 
-class TakenOver(Conflict):
+class UploadLeaseLost(Conflict):
     """A newer request goes on with the upload."""
 
     field, reason = 'upload', 'Another request goes on with it'
 
 
-class PastTheEnd(TooLarge):
+class UploadLengthExceeded(ContentTooLarge):
     """More bytes than the upload was to have."""
 
     reason = 'More than was announced'
 
 
-class ChecksumDiffers(Fail):
+class ChecksumMismatch(ApiError):
     """What came is not what was sent; none of it was kept (tus 1.0.0)."""
 
     http_code, field, reason = 460, 'checksum', 'Not what was sent'
 
 
-class ChecksumUnknown(Malformed):
+class ChecksumUnknown(BadRequest):
     """No checksum, or by an algorithm that is not announced."""
 
     reason = 'Upload-Checksum must be sha1 or sha256, a space, and the digest in base64'
@@ -104,13 +104,13 @@ class TusVersionUnknown(PreconditionFailed):
         super().__init__(headers={'Tus-Version': '1.0.0'})
 
 
-class NoPiece(UnsupportedType):
+class NotAnUploadChunk(UnsupportedMediaType):
     """A piece of an upload is of one type only."""
 
     reason = 'Must be application/offset+octet-stream'
 
 
-class NoThumbnail(Invalid):
+class NotAnImage(UnprocessableContent):
     """No image, or none that can be read."""
 
     field, reason = 'type', 'Not an image that a thumbnail can be made of'
@@ -128,7 +128,7 @@ class LinkPasswordWrong(Forbidden):
     field, reason = 'password', 'Wrong or missing; send it as X-Link-Password'
 
 
-class ExpiryPast(Invalid):
+class ExpiryPast(UnprocessableContent):
     """It would have ended before it began."""
 
     field, reason = 'expires_at', 'Must be in the future'
@@ -155,11 +155,11 @@ class ScanInfected(Forbidden):
     field, reason = 'scan', 'Malware was found in it'
 
 
-class ScanRefused(Forbidden):
+class Unscannable(Forbidden):
     """The scanner will never tell."""
 
     field, reason = 'scan', 'Too large for the scanner'
 
 
 # How bytes are held back.
-UNCLEAN = (ScanPending, ScanInfected, ScanRefused)
+SCAN_ERRORS = (ScanPending, ScanInfected, Unscannable)

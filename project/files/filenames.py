@@ -6,13 +6,13 @@ import unicodedata
 from .errors import NameInvalid
 
 UNNAMED = 'unnamed'
-MAX_LENGTH = 255
+MAX_NAME_CHARACTERS = 255
 
-TYPE = re.compile(r'[a-z0-9][a-z0-9!#$&^_.+-]{0,62}/[a-z0-9][a-z0-9!#$&^_.+-]{0,62}')
+MEDIA_TYPE_PATTERN = re.compile(r'[a-z0-9][a-z0-9!#$&^_.+-]{0,62}/[a-z0-9][a-z0-9!#$&^_.+-]{0,62}')
 
 # Control and format characters: among the latter those that turn the writing direction around, so
 # that `gpj.exe` reads as `exe.jpg`. Also lone surrogates.
-HIDDEN = ('Cc', 'Cf', 'Cs')
+HIDDEN_CATEGORIES = ('Cc', 'Cf', 'Cs')
 
 
 def clean_name(name: str | None) -> str:
@@ -22,8 +22,8 @@ def clean_name(name: str | None) -> str:
     """
     plain = unicodedata.normalize('NFC', name or '')
     last = re.split(r'[/\\]', plain)[-1]
-    shown = ''.join(c for c in last if unicodedata.category(c) not in HIDDEN).strip()
-    if len(shown) > MAX_LENGTH:
+    shown = ''.join(c for c in last if unicodedata.category(c) not in HIDDEN_CATEGORIES).strip()
+    if len(shown) > MAX_NAME_CHARACTERS:
         raise NameInvalid
     return UNNAMED if shown in ('', '.', '..') else shown
 
@@ -31,4 +31,4 @@ def clean_name(name: str | None) -> str:
 def clean_type(said: str | None) -> str | None:
     """Return a media type as it is kept (RFC 6838): without parameters; None of what is none."""
     plain = (said or '').partition(';')[0].strip().lower()
-    return plain if TYPE.fullmatch(plain) else None
+    return plain if MEDIA_TYPE_PATTERN.fullmatch(plain) else None

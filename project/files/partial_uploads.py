@@ -14,32 +14,32 @@ from pathlib import Path
 from typing import BinaryIO, cast
 from uuid import UUID
 
-from project.core.storage import disk, make_folder, storage, sync_file, sync_folder
+from project.core.storage import make_folder, storage, sync_file, sync_folder, translate_os_errors
 
 from .errors import UploadNotFound
 
 
-class Partial:
+class PartialFile:
     """The file of an upload, known by its id."""
 
     def __init__(self, upload_id: UUID) -> None:
-        self._places = [folder / upload_id.hex for folder in storage().partials]
-        self.path = self._places[0]
+        self._paths = [folder / upload_id.hex for folder in storage().partial_folders]
+        self.path = self._paths[0]
 
     def create(self) -> None:
         """Make it, empty and durable."""
-        with disk():
+        with translate_os_errors():
             make_folder(self.path.parent)
             self.path.touch(exist_ok=False)
             sync_folder(self.path.parent)
 
     @contextmanager
-    def alone(self) -> Iterator[BinaryIO]:
+    def exclusive(self) -> Iterator[BinaryIO]:
         """Open it for writing, and let no other request do so until the block ends.
 
         Held for a moment only: who is to write is decided elsewhere, and asked in here.
         """
-        with disk():
+        with translate_os_errors():
             while True:
                 with self._file() as file:
                     fcntl.flock(file, fcntl.LOCK_EX)
@@ -52,29 +52,29 @@ class Partial:
 
     def sync(self) -> None:
         """Make durable what is in it."""
-        with disk(), self._file() as file:
+        with translate_os_errors(), self._file() as file:
             os.fsync(file.fileno())
 
     def open(self) -> BinaryIO:
         """Open it for reading, or refuse with UploadNotFound."""
-        with disk():
+        with translate_os_errors():
             return self._file('rb')
 
     def prepare(self, key: str) -> None:
         """Bring the synced bytes near to a key: the slow half of keeping them."""
         storage().prepare(self.path, key)
 
-    def keep(self, key: str) -> None:
+    def save(self, key: str) -> None:
         """Put the prepared bytes under a key as well, durably; they stay here, too."""
-        storage().keep(self.path, key, stays=True)
+        storage().save(self.path, key, stays=True)
 
-    def settle(self) -> None:
+    def relocate_and_unshare(self) -> None:
         """Lie where new ones do, and be no part of anything else. Only while it is held alone.
 
         The transaction that was to keep it under a key may have failed: what is written to it now
         would be written there as well.
         """
-        with disk(), self._file('rb') as file:
+        with translate_os_errors(), self._file('rb') as file:
             if self.path.exists() and os.fstat(file.fileno()).st_nlink == 1:
                 return
             make_folder(self.path.parent)
@@ -83,18 +83,18 @@ class Partial:
             sync_file(copy)
             copy.rename(self.path)
             sync_folder(self.path.parent)
-            for place in self._places[1:]:
+            for place in self._paths[1:]:
                 place.unlink(missing_ok=True)
 
-    def discard(self) -> None:
+    def delete(self) -> None:
         """Forget it, if that is possible: what stays is swept."""
-        for path in (*self._places, self.path.with_suffix('.copy')):
+        for path in (*self._paths, self.path.with_suffix('.copy')):
             with suppress(OSError):
                 path.unlink(missing_ok=True)
 
     def _file(self, mode: str = 'r+b') -> BinaryIO:
         # Looked for twice where it comes to: it may have come there between the looks.
-        for place in (*self._places, self.path):
+        for place in (*self._paths, self.path):
             with suppress(FileNotFoundError):
                 return cast(BinaryIO, place.open(mode, buffering=0))
         raise UploadNotFound
@@ -108,10 +108,10 @@ def write_at(file: BinaryIO, offset: int, block: bytes) -> None:
         rest, offset = rest[written:], offset + written
 
 
-def stale(before: float) -> set[UUID]:
+def find_stale(before: float) -> set[UUID]:
     """Return the ids of those last written to before a moment (Unix seconds)."""
     found = set()
-    for path in _files(storage().partials):
+    for path in _files(storage().partial_folders):
         # Gone by now: it was kept, or given up, while we looked.
         with suppress(FileNotFoundError):
             if path.stat().st_mtime < before:
@@ -119,9 +119,9 @@ def stale(before: float) -> set[UUID]:
     return found
 
 
-def left_behind() -> set[UUID]:
+def in_previous_storage() -> set[UUID]:
     """Return the ids of those that lie where they did before the storage was another."""
-    return {UUID(path.stem) for path in _files(storage().partials[1:])}
+    return {UUID(path.stem) for path in _files(storage().partial_folders[1:])}
 
 
 def _files(folders: Iterable[Path]) -> Iterator[Path]:

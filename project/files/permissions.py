@@ -1,6 +1,8 @@
 """What may be allowed about files: everybody their own, nobody another's."""
 
-from project.core.security.permissions import declare
+from project.core.security.permissions import register_permission
 
-READ = declare('files:read', "See and download one's own files.", everybody=True)
-WRITE = declare('files:write', "Upload, change and delete one's own files.", everybody=True)
+READ = register_permission('files:read', "See and download one's own files.", default=True)
+WRITE = register_permission(
+    'files:write', "Upload, change and delete one's own files.", default=True
+)

@@ -13,7 +13,7 @@ from .errors import AlreadyPublished, NotPublished
 def add(source: Path, target: Path, *, folder: Path) -> None:
     """Copy a file, durably, to a place in the folder; refuses with AlreadyPublished a taken one."""
     make_folder(folder)
-    _make_room(target)
+    _ensure_target_free(target)
     draft = target.with_name(f'.{uuid4().hex}.part')
     try:
         _copy(source, draft)
@@ -26,12 +26,12 @@ def add(source: Path, target: Path, *, folder: Path) -> None:
     sync_folder(target.parent)
 
 
-def is_there(target: Path) -> bool:
+def exists(target: Path) -> bool:
     """Tell whether a file is published there."""
     return target.is_file()
 
 
-def remove(target: Path) -> None:
+def delete(target: Path) -> None:
     """Take a file out of the folder, or refuse with NotPublished when somebody was faster."""
     try:
         target.unlink()
@@ -39,7 +39,7 @@ def remove(target: Path) -> None:
         raise NotPublished from None
 
 
-def _make_room(target: Path) -> None:
+def _ensure_target_free(target: Path) -> None:
     try:
         make_folder(target.parent)
     except (FileExistsError, NotADirectoryError):

@@ -6,19 +6,19 @@ from functools import cache
 
 import filetype
 
-HEAD = 8192  # bytes that are enough to tell
+HEAD_BYTES = 8192  # bytes that are enough to tell
 
-OCTETS = 'application/octet-stream'
+OCTET_STREAM = 'application/octet-stream'
 
 # What thumbnails are made of.
-PICTURES = frozenset(
+THUMBNAIL_SOURCE_TYPES = frozenset(
     ['image/png', 'image/jpeg', 'image/gif', 'image/webp', 'image/avif'],
 )
 
 # What a browser may show in place: nothing in them can act. SVG and HTML are text here.
-HARMLESS = frozenset(
+INLINE_SAFE_TYPES = frozenset(
     [
-        *PICTURES,
+        *THUMBNAIL_SOURCE_TYPES,
         *('audio/mpeg', 'audio/ogg', 'audio/x-wav', 'video/mp4', 'video/webm'),
         'text/plain',
     ]
@@ -26,7 +26,9 @@ HARMLESS = frozenset(
 
 
 # What a browser might do something with, whoever says that it is that.
-ACTIVE = re.compile(r'text/|.*(html|xml|script|svg|flash|pdf)|application/octet-stream|.*x-empty')
+ACTIVE_TYPES_PATTERN = re.compile(
+    r'text/|.*(html|xml|script|svg|flash|pdf)|application/octet-stream|.*x-empty'
+)
 
 
 def sniff(head: bytes) -> str:
@@ -41,8 +43,8 @@ def sniff(head: bytes) -> str:
     if head and _is_text(head):
         return 'text/plain'
     magic = _libmagic()
-    named = magic(head) if magic else OCTETS
-    return OCTETS if ACTIVE.match(named) else named
+    named = magic(head) if magic else OCTET_STREAM
+    return OCTET_STREAM if ACTIVE_TYPES_PATTERN.match(named) else named
 
 
 def _is_text(head: bytes) -> bool:
@@ -50,7 +52,7 @@ def _is_text(head: bytes) -> bool:
         text = head.decode('utf-8')
     except UnicodeDecodeError as error:
         # A character that the head cut in two is still text.
-        if len(head) < HEAD or error.start < len(head) - 3:
+        if len(head) < HEAD_BYTES or error.start < len(head) - 3:
             return False
         text = head[: error.start].decode('utf-8')
     return not any(c < ' ' and c not in '\t\n\r\f' for c in text)
@@ -70,6 +72,6 @@ def _libmagic() -> Callable[[bytes], str] | None:
         try:
             return str(known.from_buffer(head))
         except magic.MagicException:
-            return OCTETS
+            return OCTET_STREAM
 
     return name

@@ -4,17 +4,17 @@ from base64 import b64decode
 from binascii import Error
 from dataclasses import dataclass
 
-from project.core.errors import Malformed
+from project.core.errors import BadRequest
 
 from .errors import ChecksumUnknown
 
 VERSION = '1.0.0'
 EXTENSIONS = ('creation', 'creation-with-upload', 'expiration', 'checksum', 'termination')
 ALGORITHMS = ('sha1', 'sha256')
-PIECE = 'application/offset+octet-stream'
+CHUNK_CONTENT_TYPE = 'application/offset+octet-stream'
 
 # As many digits as any size has, and no more than a database counts.
-MOST_DIGITS = 18
+MAX_DIGITS = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +26,9 @@ class Checksum:
 
 
 def read_number(header: str, value: str) -> int:
-    """Return a number not less than nothing, or refuse with Malformed."""
-    if not (value.isascii() and value.isdigit() and len(value) <= MOST_DIGITS):
-        raise Malformed(f'{header} must be a whole number')
+    """Return a number not less than nothing, or refuse with BadRequest."""
+    if not (value.isascii() and value.isdigit() and len(value) <= MAX_DIGITS):
+        raise BadRequest(f'{header} must be a whole number')
     return int(value)
 
 
@@ -46,32 +46,32 @@ def read_checksum(said: str | None) -> Checksum | None:
     return Checksum(algorithm, digest)
 
 
-def read_name(described: str) -> str | None:
-    """Return the `filename` in an `Upload-Metadata`, or refuse with Malformed what is none."""
-    named = _read_metadata(described)
+def read_name(metadata: str) -> str | None:
+    """Return the `filename` in an `Upload-Metadata`, or refuse with BadRequest what is none."""
+    named = _read_metadata(metadata)
     said = named.get('filename') or named.get('name')
     try:
         return said.decode() if said else None
     except UnicodeDecodeError:
-        raise Malformed('The filename in Upload-Metadata must be UTF-8') from None
+        raise BadRequest('The filename in Upload-Metadata must be UTF-8') from None
 
 
-def read_type(described: str) -> str | None:
+def read_type(metadata: str) -> str | None:
     """Return the `filetype` in an `Upload-Metadata`: what its client says the file is."""
-    named = _read_metadata(described)
+    named = _read_metadata(metadata)
     said = named.get('filetype') or named.get('type')
     return said.decode(errors='replace') if said else None
 
 
-def _read_metadata(described: str) -> dict[str, bytes]:
+def _read_metadata(metadata: str) -> dict[str, bytes]:
     """Return the values by their keys. What is in those that nobody knows is their client's."""
     named: dict[str, bytes] = {}
-    for pair in filter(None, described.split(',')):
+    for pair in filter(None, metadata.split(',')):
         key, _, value = pair.strip().partition(' ')
         if not key.isascii() or not key:
-            raise Malformed('Upload-Metadata has a key that is none')
+            raise BadRequest('Upload-Metadata has a key that is none')
         try:
             named[key] = b64decode(value, validate=True)
         except ValueError:
-            raise Malformed('Upload-Metadata must be keys, each with a value in base64') from None
+            raise BadRequest('Upload-Metadata must be keys, each with a value in base64') from None
     return named

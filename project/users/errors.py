@@ -2,12 +2,12 @@
 
 from project.core.errors import (
     Conflict,
+    ContentTooLarge,
     Forbidden,
-    Invalid,
     NotFound,
     PreconditionFailed,
-    TooLarge,
-    TooMany,
+    TooManyRequests,
+    UnprocessableContent,
 )
 
 
@@ -29,13 +29,13 @@ class UsernameTaken(Conflict):
     field, reason = 'username', 'Already taken'
 
 
-class UsernameInvalid(Invalid):
+class UsernameInvalid(UnprocessableContent):
     """The word cannot be a username."""
 
     field, reason = 'username', '3 to 32 of a-z 0-9 _ -, beginning with a letter'
 
 
-class UsernameReserved(Invalid):
+class UsernameReserved(UnprocessableContent):
     """The word is a path, or would pass for an official."""
 
     field, reason = 'username', 'This name is reserved'
@@ -57,7 +57,7 @@ class LastAdmin(Conflict):
     field, reason = 'user', 'The last admin stays'
 
 
-class MoreThanYouMay(Forbidden):
+class PrivilegeEscalation(Forbidden):
     """It concerns a permission, or a field, that the asker does not hold."""
 
     reason = 'Needs a permission that you do not hold'
@@ -69,13 +69,13 @@ class RoleNotFound(NotFound):
     field, reason = 'role', 'No such role'
 
 
-class RoleUnknown(Invalid):
+class RoleUnknown(UnprocessableContent):
     """One of the roles is none."""
 
     field, reason = 'roles', 'No such role'
 
 
-class RoleInvalid(Invalid):
+class RoleInvalid(UnprocessableContent):
     """The word cannot be the name of a role."""
 
     field, reason = 'role', '2 to 32 of a-z 0-9 _ -, beginning with a letter'
@@ -91,7 +91,7 @@ class RoleChanged(PreconditionFailed):
     """Somebody changed the role since the version in `If-Match`, or just now."""
 
 
-class PermissionUnknown(Invalid):
+class PermissionUnknown(UnprocessableContent):
     """No feature knows this permission."""
 
     field, reason = 'permissions', 'No such permission'
@@ -103,7 +103,7 @@ class AvatarNotFound(NotFound):
     field, reason = 'avatar', 'No picture'
 
 
-class AvatarTooLarge(TooLarge):
+class AvatarTooLarge(ContentTooLarge):
     """The image is larger, as a file, than we take."""
 
     reason = 'More than 5 MiB'
@@ -127,7 +127,7 @@ class ExportUnderWay(Conflict):
     field, reason = 'export', 'Another one is being made'
 
 
-class TooManyExports(TooMany):
+class TooManyExports(TooManyRequests):
     """Each is kept for days, and may be as large as all that somebody has."""
 
     reason = 'Three are kept already'

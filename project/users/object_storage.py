@@ -2,10 +2,10 @@
 
 from uuid import UUID, uuid4
 
-from project.core.storage import Staged, Stored, storage
+from project.core.storage import StagedObject, StoredObject, storage
 
 
-def new_picture_key(user_id: int) -> str:
+def new_avatar_key(user_id: int) -> str:
     """Return where a new picture of a user will lie; no other ever does."""
     return f'avatars/{user_id}/{uuid4().hex}'
 
@@ -15,24 +15,24 @@ def export_key(export_id: UUID) -> str:
     return f'exports/{export_id.hex}'
 
 
-def keep(key: str, data: bytes) -> None:
+def save(key: str, data: bytes) -> None:
     """Put bytes under a key, durably. Slow, so never inside `atomic`."""
-    with storage().stage() as staged:
+    with storage().create_staged() as staged:
         staged.write(data)
         staged.prepare(key)
-        staged.keep(key)
+        staged.save(key)
 
 
-def stage() -> Staged:
+def create_staged() -> StagedObject:
     """Return a place for bytes of which nobody knows yet how many there will be."""
-    return storage().stage()
+    return storage().create_staged()
 
 
-def open_stored(key: str) -> Stored:
+def open_object(key: str) -> StoredObject:
     """Open what lies under a key."""
     return storage().open(key)
 
 
-def remove(key: str) -> None:
+def delete(key: str) -> None:
     """Forget what lies under a key; forgetting nothing is fine."""
-    storage().remove(key)
+    storage().delete(key)

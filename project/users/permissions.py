@@ -2,15 +2,21 @@
 
 from collections.abc import Iterable
 
-from project.core.security.permissions import declare, every_permission, for_everybody
+from project.core.security.permissions import (
+    all_permissions,
+    default_permissions,
+    register_permission,
+)
 
-READ = declare('users:read', 'See every user.')
-WRITE = declare('users:write', 'Create users and change what they are called.')
-DELETE = declare('users:delete', 'Delete users and all that is theirs.')
-ROLES_READ = declare('roles:read', 'See what roles there are, and what they allow.')
-ROLES_WRITE = declare('roles:write', 'Define roles, and give them to users.')
-PROFILE_READ = declare('profile:read', 'See oneself.', everybody=True)
-PROFILE_WRITE = declare('profile:write', 'Change what one says about oneself.', everybody=True)
+READ = register_permission('users:read', 'See every user.')
+WRITE = register_permission('users:write', 'Create users and change what they are called.')
+DELETE = register_permission('users:delete', 'Delete users and all that is theirs.')
+ROLES_READ = register_permission('roles:read', 'See what roles there are, and what they allow.')
+ROLES_WRITE = register_permission('roles:write', 'Define roles, and give them to users.')
+PROFILE_READ = register_permission('profile:read', 'See oneself.', default=True)
+PROFILE_WRITE = register_permission(
+    'profile:write', 'Change what one says about oneself.', default=True
+)
 
 ADMIN = 'admin'
 MEMBER = 'member'
@@ -19,4 +25,4 @@ BUILT_IN = (ADMIN, MEMBER)
 
 def built_in_permissions(roles: Iterable[str]) -> frozenset[str]:
     """Return what the built-in ones of these allow. Asked late: features declare at import."""
-    return every_permission() if ADMIN in roles else for_everybody()
+    return all_permissions() if ADMIN in roles else default_permissions()

@@ -10,7 +10,7 @@ from project.core.clock import rfc3339
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ExportFile:
     """One file of an export.
 
     :param path: where it lies in the archive: `<feature>/<name>`. What a stranger has named must
@@ -20,16 +20,16 @@ class Part:
     """
 
     path: str
-    blocks: Iterable[bytes]
+    chunks: Iterable[bytes]
     is_packed: bool = False
 
 
 Erase = Callable[[int], None]
-Export = Callable[[int], Iterable[Part]]
+Export = Callable[[int], Iterable[ExportFile]]
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
+class PersonalData:
     """The tables of a feature in which users occur, how it shows and how it forgets one of them."""
 
     feature: str
@@ -38,10 +38,10 @@ class Holding:
     erase: Erase
 
 
-_holdings: list[Holding] = []
+_registry: list[PersonalData] = []
 
 
-def holds(
+def register_personal_data(
     feature: str, *, tables: Mapping[str, str | None], export: Export
 ) -> Callable[[Erase], Erase]:
     """Mark the function by which a feature lets go of a user: of their rows in all these tables.
@@ -55,20 +55,20 @@ def holds(
     """
 
     def mark(erase: Erase) -> Erase:
-        _holdings.append(Holding(feature, dict(tables), export, erase))
+        _registry.append(PersonalData(feature, dict(tables), export, erase))
         return erase
 
     return mark
 
 
-def holdings() -> list[Holding]:
+def personal_data_registry() -> list[PersonalData]:
     """Return what all features hold, those that stand on others first."""
-    return _holdings[::-1]
+    return _registry[::-1]
 
 
-def json_part(path: str, rows: Iterable[Any]) -> Part:
+def json_part(path: str, rows: Iterable[Any]) -> ExportFile:
     """Return rows as a part that is a JSON array: named tuples of a SELECT, or mappings."""
-    return Part(path, _array(rows))
+    return ExportFile(path, _array(rows))
 
 
 def _array(rows: Iterable[Any]) -> Iterator[bytes]:

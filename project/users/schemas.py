@@ -7,7 +7,7 @@ from flask import current_app, url_for
 from marshmallow import Schema, fields, validate
 
 from project.core.clock import now
-from project.core.security.permissions import every_permission
+from project.core.security.permissions import all_permissions
 from project.core.web.requests.fields import EmailAddress, Text, Timestamp
 
 from .name_patterns import TYPED_USERNAME
@@ -77,7 +77,7 @@ class RoleSchema(Schema):
 
     def get_permissions(self, role: Any) -> list[str]:
         """Return what is allowed: of the built-in ones by the code, of others what is declared."""
-        known = every_permission()
+        known = all_permissions()
         if role.name in BUILT_IN:
             return sorted(built_in_permissions([role.name]))
         return sorted(known.intersection(role.permissions))

@@ -201,7 +201,7 @@ class TestAbuse:
             (rule.rule, method)
             for rule in app.url_map.iter_rules()
             for method in (rule.methods or set()) - {'OPTIONS', 'HEAD'}
-            if 'LoginSchema' in str(app.extensions['contracts'][rule.endpoint, method].returns)
+            if 'LoginSchema' in str(app.extensions['endpoint_specs'][rule.endpoint, method].returns)
         ]
         assert {method for _, method in tokens} == {'POST'}
         assert len(tokens) == 3

@@ -7,7 +7,11 @@ import pytest
 from flask import Flask
 
 from project.core import throttling
-from project.core.request_context import Origin, current_origin, set_origin
+from project.core.request_context import (
+    RequestContext,
+    current_request_context,
+    set_request_context,
+)
 from tests.client import HonestClient, data
 
 from .factories import PASSWORD
@@ -18,7 +22,7 @@ SESSIONS = '/api/v1/auth/sessions'
 @pytest.fixture(autouse=True)
 def unswept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Never sweep out old counters in passing: tests here count statements."""
-    monkeypatch.setattr(throttling, 'SWEEP_EVERY', 1 << 62)
+    monkeypatch.setattr(throttling, 'ATTEMPTS_PER_CLEANUP', 1 << 62)
 
 
 @pytest.fixture
@@ -54,6 +58,6 @@ def logged_in(
 @pytest.fixture
 def come_from() -> Iterator[Callable[[str], None]]:
     """Return a function that says from which address services are called."""
-    before = current_origin()
-    yield lambda address: set_origin(Origin(address=address))
-    set_origin(before)
+    before = current_request_context()
+    yield lambda address: set_request_context(RequestContext(ip_address=address))
+    set_request_context(before)

@@ -43,17 +43,17 @@ class SessionFactory(ModelFactory):
     class Params:
         user = SubFactory(UserFactory)
         token = LazyFunction(lambda: new_token('pst'))
-        expired = Trait(expires_at=LazyFunction(now), lapses_at=LazyFunction(now))
+        expired = Trait(expires_at=LazyFunction(now), refresh_expires_at=LazyFunction(now))
         idle = Trait(last_used_at=LazyFunction(lambda: now() - timedelta(hours=1)))
         stale = Trait(authenticated_at=LazyFunction(lambda: now() - timedelta(minutes=11)))
 
     user_id = LazyAttribute(lambda session: session.user.id)
     token_hash = LazyAttribute(lambda session: token_hash(session.token))
-    address = Sequence(lambda n: f'192.0.2.{n % 256}')
+    ip_address = Sequence(lambda n: f'192.0.2.{n % 256}')
     user_agent = Sequence(lambda n: f'browser/{n}')
     expires_at = LazyFunction(lambda: now() + timedelta(hours=1))
-    lapses_at = LazyFunction(lambda: now() + timedelta(days=30))
-    ends_at = LazyFunction(lambda: now() + timedelta(days=90))
+    refresh_expires_at = LazyFunction(lambda: now() + timedelta(days=30))
+    absolute_expires_at = LazyFunction(lambda: now() + timedelta(days=90))
 
 
 class RegistrationFactory(ModelFactory):

@@ -114,7 +114,7 @@ class TestCreateUser:
 class TestAuthSessions:
     def test_prints_the_live_ones(self, run):
         user = UserFactory(username='ada')
-        session = SessionFactory(user=user, address='192.0.2.7', user_agent='browser/7')
+        session = SessionFactory(user=user, ip_address='192.0.2.7', user_agent='browser/7')
         SessionFactory(user=user, expired=True)
 
         table = run('auth', 'sessions', 'ada').stdout

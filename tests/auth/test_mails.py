@@ -5,7 +5,7 @@ import re
 import pytest
 
 from project.core.clock import now
-from project.core.mail.rendering import new_stamp, render_mail
+from project.core.mail.rendering import new_message_identity, render_mail
 
 from .pins import pin_in, plain
 
@@ -29,7 +29,7 @@ MAILS = {
 def render(template, **changes):
     """Return a mail to Ada."""
     values = {**MAILS[template], **changes}
-    return render_mail(template, 'ada@example.com', values, new_stamp(now()))
+    return render_mail(template, 'ada@example.com', values, new_message_identity(now()))
 
 
 def html(mail):

@@ -56,7 +56,7 @@ class TestRegistrationFindWaiting:
                 created_at=now() - timedelta(minutes=minutes),
             )
 
-        waiting = Registration.find_waiting('ada@example.com')
+        waiting = Registration.find_pending('ada@example.com')
 
         assert [found.username for found in waiting] == [
             f'minutes{minutes}' for minutes in (1, 2, 3, 4)
@@ -65,7 +65,7 @@ class TestRegistrationFindWaiting:
     def test_passes_over_those_that_expired(self):
         RegistrationFactory(email='ada@example.com', expired=True)
 
-        assert Registration.find_waiting('ada@example.com') == []
+        assert Registration.find_pending('ada@example.com') == []
 
 
 class TestRegistrationFindByUsername:

@@ -170,13 +170,13 @@ class TestTypedVariables:
             (lambda: env.integer('IT', 1), '', 1),
             (lambda: env.integer('IT', 1, range(5)), '4', 4),
             (lambda: env.days('IT', 1), '7', timedelta(days=7)),
-            (lambda: env.flag('IT', False), 'true', True),
-            (lambda: env.flag('IT', False), 'YES', True),
-            (lambda: env.flag('IT', True), '0', False),
-            (lambda: env.flag('IT', True), 'off', False),
-            (lambda: env.flag('IT', True), '', True),
-            (lambda: env.words('IT'), ' a  b ', ['a', 'b']),
-            (lambda: env.words('IT'), '', []),
+            (lambda: env.boolean('IT', False), 'true', True),
+            (lambda: env.boolean('IT', False), 'YES', True),
+            (lambda: env.boolean('IT', True), '0', False),
+            (lambda: env.boolean('IT', True), 'off', False),
+            (lambda: env.boolean('IT', True), '', True),
+            (lambda: env.word_list('IT'), ' a  b ', ['a', 'b']),
+            (lambda: env.word_list('IT'), '', []),
             (lambda: env.choice('IT', 'a', ('a', 'b')), 'b', 'b'),
             (lambda: env.choice('IT', 'a', ('a', 'b')), '', 'a'),
             (lambda: env.size('IT', '1GB'), '', 1_000_000_000),
@@ -195,7 +195,7 @@ class TestTypedVariables:
             (lambda: env.integer('IT', 1, range(1, 5)), '0', 'a whole number from 1 to 4'),
             (lambda: env.integer('IT', 1, range(1, 5)), '5', 'a whole number from 1 to 4'),
             (lambda: env.days('IT', 1), '1d', 'days to count'),
-            (lambda: env.flag('IT', True), 'perhaps', 'true or false'),
+            (lambda: env.boolean('IT', True), 'perhaps', 'true or false'),
             (lambda: env.choice('IT', 'a', ('a', 'b')), 'c', 'a or b'),
             (lambda: env.size('IT', '1GB'), 'big', 'a size such as 500MB'),
             (lambda: env.size('IT', '1GB'), 'GB', 'a size such as 500MB'),
@@ -305,13 +305,13 @@ class TestRefuseUnsafe:
 
     def refusal(self, *, strict=True, **faults):
         with pytest.raises(SystemExit) as refusal:
-            checks.refuse_unsafe({**self.GOOD, 'STRICT': strict, **faults})
+            checks.validate_config({**self.GOOD, 'STRICT': strict, **faults})
         assert len(str(refusal.value).splitlines()) == 1
         return str(refusal.value)
 
     def test_lets_good_values_pass(self):
-        checks.refuse_unsafe(self.GOOD)
-        checks.refuse_unsafe(
+        checks.validate_config(self.GOOD)
+        checks.validate_config(
             {
                 **self.GOOD,
                 'PUBLIC_URL': 'https://api.example.com/',
@@ -376,7 +376,7 @@ class TestRefuseUnsafe:
     def test_refuses_where_it_is_strict_what_must_not_be(self, faults, said):
         assert said in self.refusal(**faults)
         if 'SECRET_KEY' not in faults:
-            checks.refuse_unsafe({**self.GOOD, 'STRICT': False, **faults})
+            checks.validate_config({**self.GOOD, 'STRICT': False, **faults})
 
     @pytest.mark.parametrize('path', ['relative.py', '/nowhere/settings.py', '/'])
     def test_refuses_everywhere_a_file_of_settings_that_is_not_there(self, monkeypatch, path):
@@ -387,7 +387,7 @@ class TestRefuseUnsafe:
     def test_lets_a_file_of_settings_pass(self, monkeypatch):
         monkeypatch.setenv('APP_CONFIG_FILE', __file__)
 
-        checks.refuse_unsafe(self.GOOD)
+        checks.validate_config(self.GOOD)
 
     def test_names_all_faults_at_once(self):
         line = self.refusal(SQLALCHEMY_DATABASE_URI='', SECRET_KEY='', PUBLIC_URL='', DEBUG=True)

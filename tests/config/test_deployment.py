@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from project.core.task_workers.supervisor import GRACE
+from project.core.task_workers.supervisor import SHUTDOWN_GRACE_SECONDS
 from tests.core.server.serving import BIN, ROOT, free_port, small_service
 
 WEB = ['gunicorn', '-c', 'config/gunicorn.py', 'wsgi:create_app()']
@@ -64,7 +64,10 @@ class TestCompose:
         assert worker['restart'] == service['restart'] == 'unless-stopped'
 
     def test_lets_running_tasks_finish_before_the_worker_is_killed(self) -> None:
-        assert int(self.SERVICES['worker']['stop_grace_period'].removesuffix('s')) > GRACE
+        assert (
+            int(self.SERVICES['worker']['stop_grace_period'].removesuffix('s'))
+            > SHUTDOWN_GRACE_SECONDS
+        )
 
     def test_carries_tasks_apart_from_counters_and_evicts_none(self) -> None:
         counters = self.SERVICES['api']['environment']['REDIS_URL']

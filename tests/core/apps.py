@@ -35,7 +35,7 @@ def kernel_app(
     core.init_app(app, identify)
     for blueprint in blueprints:
         app.register_blueprint(blueprint)
-    core.close(app)
+    core.validate_routes(app)
     app.test_client_class = HonestClient
     return app
 

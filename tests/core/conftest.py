@@ -13,7 +13,7 @@ from project.core.database import session
 from project.core.database.session import atomic, db
 from project.core.security.principal import Principal
 from project.core.tasks import registry
-from project.core.throttling import Guess
+from project.core.throttling import ThrottleCounter
 from project.core.web.endpoints.access import Access, public
 from project.core.web.endpoints.endpoint import endpoint
 from tests.client import HonestClient
@@ -101,4 +101,4 @@ def durable(durable_app: Flask) -> Iterator[Flask]:
         yield durable_app
         db.session.rollback()
         with atomic():
-            db.session.execute(delete(Guess))
+            db.session.execute(delete(ThrottleCounter))

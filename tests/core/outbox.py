@@ -11,10 +11,10 @@ from flask import Flask
 from sqlalchemy import select, update
 
 from project.core.clock import now
-from project.core.database.session import AnyRow, atomic, read, write
+from project.core.database.session import AnyRow, atomic, execute_in_own_transaction, execute_select
 from project.core.tasks import enqueue, enqueue_at, leases
-from project.core.tasks.notifications import Doorbell, Pipe
-from project.core.tasks.outbox import Entry
+from project.core.tasks.notifications import TaskNotifier, WakeupPipe
+from project.core.tasks.outbox import OutboxTask
 
 
 @atomic()
@@ -31,7 +31,11 @@ def put_at(moment: datetime, function: Callable[..., Any], *args: Any, **kwargs:
 
 def rows() -> list[AnyRow]:
     """Return all that is in the outbox, as it is in the database."""
-    return list(read(select(*Entry.__table__.columns).order_by(Entry.created_at, Entry.id)).all())
+    return list(
+        execute_select(
+            select(*OutboxTask.__table__.columns).order_by(OutboxTask.created_at, OutboxTask.id)
+        ).all()
+    )
 
 
 def row_of(task_id: UUID) -> AnyRow:
@@ -42,14 +46,14 @@ def row_of(task_id: UUID) -> AnyRow:
 
 def change(task_id: UUID, **values: Any) -> None:
     """Make of a row what would take a deploy, or somebody else, to make of it."""
-    write(update(Entry).where(Entry.id == task_id).values(**values))
+    execute_in_own_transaction(update(OutboxTask).where(OutboxTask.id == task_id).values(**values))
 
 
 def bury(task_id: UUID, reason: str = 'hopeless') -> None:
     """Make a dead letter of a task that is due."""
     lease = uuid4()
     assert leases.claim(task_id, lease)
-    leases.bury(task_id, lease, reason)
+    leases.dead_letter(task_id, lease, reason)
 
 
 @contextmanager
@@ -61,10 +65,10 @@ def later(**length: float) -> Iterator[datetime]:
 
 
 @contextmanager
-def listening(app: Flask, bell: Doorbell | None = None) -> Iterator[Doorbell]:
+def listening(app: Flask, bell: TaskNotifier | None = None) -> Iterator[TaskNotifier]:
     """Listen to a bell, by default the application's, and hang up in the end."""
-    bell = bell or app.extensions['doorbell']
-    bell.wait(0, Pipe())  # The first time it only begins to listen.
+    bell = bell or app.extensions['task_notifier']
+    bell.wait(0, WakeupPipe())  # The first time it only begins to listen.
     try:
         yield bell
     finally:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from project.core.email_addresses import normalize_address
+from project.core.email_addresses import normalize_email_address
 
 
 class TestNormalizeAddress:
@@ -18,7 +18,7 @@ class TestNormalizeAddress:
         ],
     )
     def test_returns_the_form_that_is_written_to(self, text, normalized):
-        assert normalize_address(text) == normalized
+        assert normalize_email_address(text) == normalized
 
     @pytest.mark.parametrize(
         'text',
@@ -38,11 +38,11 @@ class TestNormalizeAddress:
         ],
     )
     def test_knows_what_no_mail_could_reach(self, text):
-        assert normalize_address(text) is None
+        assert normalize_email_address(text) is None
 
     def test_takes_254_characters_at_most(self):
         domain = '.'.join(['d' * 60] * 4)
 
         assert len(f'{"a" * 7}@{domain}.ab') == 254
-        assert normalize_address(f'{"a" * 7}@{domain}.ab') is not None
-        assert normalize_address(f'{"a" * 8}@{domain}.ab') is None
+        assert normalize_email_address(f'{"a" * 7}@{domain}.ab') is not None
+        assert normalize_email_address(f'{"a" * 8}@{domain}.ab') is None

@@ -4,13 +4,13 @@ import pytest
 
 from project.core import errors
 from project.core.errors import (
+    ApiError,
     Conflict,
-    Fail,
+    InsufficientStorage,
     RangeNotSatisfiable,
-    StorageFull,
-    TooMany,
+    ServiceUnavailable,
+    TooManyRequests,
     Unauthorized,
-    Unavailable,
 )
 
 
@@ -22,23 +22,23 @@ class TestFail:
     @pytest.mark.parametrize(
         ('kind', 'code', 'field'),
         [
-            (errors.Malformed, 400, 'request'),
+            (errors.BadRequest, 400, 'request'),
             (errors.Unauthorized, 401, 'authorization'),
             (errors.Forbidden, 403, 'permission'),
             (errors.NotFound, 404, 'url'),
             (errors.Conflict, 409, 'request'),
             (errors.PreconditionFailed, 412, 'etag'),
-            (errors.TooLarge, 413, 'size'),
-            (errors.UnsupportedType, 415, 'content_type'),
+            (errors.ContentTooLarge, 413, 'size'),
+            (errors.UnsupportedMediaType, 415, 'content_type'),
             (errors.RangeNotSatisfiable, 416, 'range'),
-            (errors.Invalid, 422, 'request'),
-            (errors.TooMany, 429, 'rate'),
+            (errors.UnprocessableContent, 422, 'request'),
+            (errors.TooManyRequests, 429, 'rate'),
         ],
     )
     def test_is_of_a_kind_that_owns_a_status_and_a_key(self, kind, code, field):
         refusal = kind()
 
-        assert isinstance(refusal, Fail)
+        assert isinstance(refusal, ApiError)
         assert refusal.http_code == code
         assert refusal.data == {field: [kind.reason]}
 
@@ -71,17 +71,17 @@ class TestRangeNotSatisfiable:
 
 class TestTooMany:
     def test_never_invites_to_come_back_at_once(self):
-        assert TooMany(90).headers == {'Retry-After': '90'}
-        assert TooMany(0).headers == {'Retry-After': '1'}
+        assert TooManyRequests(90).headers == {'Retry-After': '90'}
+        assert TooManyRequests(0).headers == {'Retry-After': '1'}
 
 
 class TestUnavailable:
     def test_is_our_fault_and_not_the_request_s(self):
-        assert not issubclass(Unavailable, Fail)
-        assert Unavailable().http_code == 503
+        assert not issubclass(ServiceUnavailable, ApiError)
+        assert ServiceUnavailable().http_code == 503
 
     def test_keeps_what_the_log_is_told_from_what_clients_are(self):
-        error = Unavailable('the disk is gone', retry_after=9)
+        error = ServiceUnavailable('the disk is gone', retry_after=9)
 
         assert (str(error), error.reason) == ('the disk is gone', 'Service Unavailable')
         assert error.retry_after == 9
@@ -89,5 +89,5 @@ class TestUnavailable:
 
 class TestStorageFull:
     def test_has_a_status_of_its_own(self):
-        assert StorageFull().http_code == 507
-        assert str(StorageFull()) == 'Insufficient Storage'
+        assert InsufficientStorage().http_code == 507
+        assert str(InsufficientStorage()) == 'Insufficient Storage'

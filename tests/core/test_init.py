@@ -4,7 +4,7 @@ import pytest
 from flask import Blueprint, Flask, request
 
 from project import core
-from project.core.request_context import current_origin
+from project.core.request_context import current_request_context
 from project.core.web.endpoints.access import public
 from project.core.web.endpoints.endpoint import endpoint
 from project.core.web.endpoints.endpoint_spec import UndeclaredRoute
@@ -22,7 +22,7 @@ def whoami():
     @blueprint.get('/whoami')
     @endpoint(allow=public)
     def whoami():
-        return api_success([current_origin().address, request.scheme, request.host])
+        return api_success([current_request_context().ip_address, request.scheme, request.host])
 
     return blueprint
 
@@ -91,4 +91,4 @@ class TestClose:
         core.init_app(naive, nobody)
 
         with pytest.raises(UndeclaredRoute, match='GET /static/<path:filename>'):
-            core.close(naive)
+            core.validate_routes(naive)

@@ -11,30 +11,30 @@ from threading import Barrier, Lock, Thread
 
 import pytest
 
-from project.core.errors import Unavailable
-from project.core.semaphore import Turns
+from project.core.errors import ServiceUnavailable
+from project.core.semaphore import InterprocessSemaphore
 
 FORK = get_context('fork')
 
 
 @pytest.fixture
-def turns() -> Iterator[Turns]:
+def turns() -> Iterator[InterprocessSemaphore]:
     """Turns of this test's own."""
-    turns = Turns()
+    turns = InterprocessSemaphore()
     yield turns
     os.close(turns._file)
 
 
-def hold(turns: Turns, most: int, theirs: Connection, asker: Connection) -> None:
+def hold(turns: InterprocessSemaphore, most: int, theirs: Connection, asker: Connection) -> None:
     """Take a turn, say so, and keep it until told otherwise."""
     theirs.close()
-    with turns.taken(most, patience=5):
+    with turns.acquire(most, timeout=5):
         asker.send(True)
         asker.poll(20)
 
 
 @pytest.fixture
-def elsewhere(turns: Turns) -> Iterator[Callable[[int], int]]:
+def elsewhere(turns: InterprocessSemaphore) -> Iterator[Callable[[int], int]]:
     """Return a function by which another process takes a turn; it returns that process."""
     with ExitStack() as stack:
 
@@ -52,24 +52,24 @@ def elsewhere(turns: Turns) -> Iterator[Callable[[int], int]]:
         yield take
 
 
-def is_free(turns: Turns, most: int, patience: float = 0.05) -> bool:
+def is_free(turns: InterprocessSemaphore, most: int, patience: float = 0.05) -> bool:
     """Tell whether one could take a turn now."""
     try:
-        with turns.taken(most, patience=patience):
+        with turns.acquire(most, timeout=patience):
             return True
-    except Unavailable:
+    except ServiceUnavailable:
         return False
 
 
 class TestTaken:
-    def test_lets_so_many_threads_at_once(self, turns: Turns) -> None:
+    def test_lets_so_many_threads_at_once(self, turns: InterprocessSemaphore) -> None:
         running, most_seen, guard, begin = 0, 0, Lock(), Barrier(8)
 
         def work() -> None:
             nonlocal running, most_seen
             begin.wait()
             for _ in range(20):
-                with turns.taken(3, patience=20):
+                with turns.acquire(3, timeout=20):
                     with guard:
                         running += 1
                         most_seen = max(most_seen, running)
@@ -85,7 +85,7 @@ class TestTaken:
 
         assert most_seen == 3
 
-    def test_counts_those_of_other_processes(self, turns: Turns, elsewhere) -> None:
+    def test_counts_those_of_other_processes(self, turns: InterprocessSemaphore, elsewhere) -> None:
         elsewhere(2)
         assert is_free(turns, 2)
 
@@ -93,7 +93,9 @@ class TestTaken:
         assert not is_free(turns, 2)
         assert is_free(turns, 3)
 
-    def test_gets_back_what_a_killed_process_had(self, turns: Turns, elsewhere) -> None:
+    def test_gets_back_what_a_killed_process_had(
+        self, turns: InterprocessSemaphore, elsewhere
+    ) -> None:
         pid = elsewhere(1)
         assert not is_free(turns, 1)
 
@@ -101,19 +103,21 @@ class TestTaken:
 
         assert is_free(turns, 1, patience=10)
 
-    def test_is_given_back_when_the_block_fails(self, turns: Turns) -> None:
-        with pytest.raises(ZeroDivisionError), turns.taken(1, patience=0):
+    def test_is_given_back_when_the_block_fails(self, turns: InterprocessSemaphore) -> None:
+        with pytest.raises(ZeroDivisionError), turns.acquire(1, timeout=0):
             raise ZeroDivisionError
 
         assert is_free(turns, 1)
 
-    def test_tells_who_waited_too_long_when_to_come_again(self, turns: Turns) -> None:
+    def test_tells_who_waited_too_long_when_to_come_again(
+        self, turns: InterprocessSemaphore
+    ) -> None:
         begin = time.monotonic()
 
         with (
-            turns.taken(1, patience=0),
-            pytest.raises(Unavailable) as refusal,
-            turns.taken(1, patience=0.1),
+            turns.acquire(1, timeout=0),
+            pytest.raises(ServiceUnavailable) as refusal,
+            turns.acquire(1, timeout=0.1),
         ):
             raise AssertionError
 
@@ -121,9 +125,9 @@ class TestTaken:
         assert time.monotonic() - begin >= 0.1
 
     def test_is_not_taken_in_a_child_because_its_parent_had_one(
-        self, turns: Turns, elsewhere
+        self, turns: InterprocessSemaphore, elsewhere
     ) -> None:
-        with turns.taken(2, patience=0):
+        with turns.acquire(2, timeout=0):
             elsewhere(2)
 
             assert not is_free(turns, 2)

@@ -9,8 +9,14 @@ import time_machine
 from sqlalchemy import delete, select
 
 from project.core import throttling
-from project.core.database.session import atomic, db, write
-from project.core.throttling import Guess, GuessesSpent, forget_guesses, return_guess, spend_guess
+from project.core.database.session import atomic, db, execute_in_own_transaction
+from project.core.throttling import (
+    ThrottleCounter,
+    TooManyAttempts,
+    consume_attempt,
+    refund_attempt,
+    reset_attempts,
+)
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -24,12 +30,12 @@ def clock():
 
 
 def spend(target='ada', limit=3, kind='password'):
-    spend_guess(kind, target, limit=limit, period=HOUR)
+    consume_attempt(kind, target, limit=limit, period=HOUR)
 
 
 def spent(target='ada', kind='password'):
-    found = select(Guess.spent).where(
-        Guess.kind == kind, Guess.target == throttling._hashed(target)
+    found = select(ThrottleCounter.attempts).where(
+        ThrottleCounter.kind == kind, ThrottleCounter.target_hash == throttling._hashed(target)
     )
     return db.session.scalar(found)
 
@@ -39,7 +45,7 @@ class TestSpendGuess:
         for _ in range(3):
             spend()
 
-        with pytest.raises(GuessesSpent) as refusal:
+        with pytest.raises(TooManyAttempts) as refusal:
             spend()
         assert refusal.value.http_code == 429
         assert refusal.value.data == {'attempts': ['Too many attempts']}
@@ -48,7 +54,7 @@ class TestSpendGuess:
         for _ in range(3):
             spend()
         for _ in range(5):
-            with pytest.raises(GuessesSpent):
+            with pytest.raises(TooManyAttempts):
                 spend()
 
         assert spent() == 3
@@ -58,7 +64,7 @@ class TestSpendGuess:
             spend()
         clock.shift(timedelta(minutes=10))
 
-        with pytest.raises(GuessesSpent) as refusal:
+        with pytest.raises(TooManyAttempts) as refusal:
             spend()
         wait = int(refusal.value.headers['Retry-After'])
         clock.shift(timedelta(seconds=wait))
@@ -71,7 +77,7 @@ class TestSpendGuess:
         for _ in range(3):
             spend()
         clock.shift(HOUR - timedelta(milliseconds=1))
-        with pytest.raises(GuessesSpent) as refusal:
+        with pytest.raises(TooManyAttempts) as refusal:
             spend()
         assert refusal.value.headers['Retry-After'] == '1'
 
@@ -95,7 +101,7 @@ class TestSpendGuess:
         spend('eve', limit=1)
         spend('ada', limit=1, kind='otp')
 
-        with pytest.raises(GuessesSpent):
+        with pytest.raises(TooManyAttempts):
             spend('ada', limit=1)
         assert (spent('ada'), spent('eve'), spent('ada', 'otp')) == (1, 1, 1)
 
@@ -113,10 +119,10 @@ class TestSpendGuess:
     def test_names_no_target_in_the_table(self, clock):
         spend('ada@example.com')
 
-        assert 'ada' not in db.session.scalars(select(Guess.target)).one()
+        assert 'ada' not in db.session.scalars(select(ThrottleCounter.target_hash)).one()
 
     def test_sweeps_out_what_is_over(self, clock, monkeypatch):
-        monkeypatch.setattr(throttling, 'SWEEP_EVERY', 1)
+        monkeypatch.setattr(throttling, 'ATTEMPTS_PER_CLEANUP', 1)
         spend('ada')
         clock.shift(timedelta(minutes=30))
         spend('eve')
@@ -130,13 +136,13 @@ class TestSpendGuess:
         condition = throttling._is
 
         def removed(kind, key):
-            write(delete(Guess))
+            execute_in_own_transaction(delete(ThrottleCounter))
             return condition(kind, key)
 
         spend(limit=1)
         monkeypatch.setattr(throttling, '_is', removed)
 
-        with pytest.raises(GuessesSpent) as refusal:
+        with pytest.raises(TooManyAttempts) as refusal:
             spend(limit=1)
 
         assert refusal.value.headers['Retry-After'] == '1'
@@ -156,7 +162,7 @@ class TestSpendGuess:
                 ready.wait()
                 try:
                     spend(limit=limit)
-                except GuessesSpent:
+                except TooManyAttempts:
                     return 'refused'
                 return 'passed'
 
@@ -172,18 +178,18 @@ class TestReturnGuess:
         for _ in range(3):
             spend()
 
-        return_guess('password', 'ada')
+        refund_attempt('password', 'ada')
 
         assert spent() == 2
         spend()
-        with pytest.raises(GuessesSpent):
+        with pytest.raises(TooManyAttempts):
             spend()
 
     def test_never_gives_more_than_was_spent(self, clock):
-        return_guess('password', 'ada')
+        refund_attempt('password', 'ada')
         spend()
-        return_guess('password', 'ada')
-        return_guess('password', 'ada')
+        refund_attempt('password', 'ada')
+        refund_attempt('password', 'ada')
 
         assert spent() == 0
 
@@ -191,7 +197,7 @@ class TestReturnGuess:
         spend('ada')
         spend('eve')
 
-        return_guess('password', 'ada')
+        refund_attempt('password', 'ada')
 
         assert spent('eve') == 1
 
@@ -202,8 +208,8 @@ class TestForgetGuesses:
             spend()
         spend('eve')
 
-        assert forget_guesses('password', 'ada')
-        assert not forget_guesses('password', 'ada')
+        assert reset_attempts('password', 'ada')
+        assert not reset_attempts('password', 'ada')
 
         assert (spent('ada'), spent('eve')) == (None, 1)
         spend()

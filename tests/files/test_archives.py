@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import update
 
 from project.core.database.session import atomic, db
-from project.core.errors import Unavailable
+from project.core.errors import ServiceUnavailable
 from project.files import blobs, service
 from project.files.models import File
 from tests.client import reasons
@@ -89,11 +89,11 @@ class TestArchiveCreate:
 
     def test_breaks_off_where_bytes_are_gone_by_then(self, client, ada):
         file = store(ada.id, b'One.')
-        blobs.remove(file.sha256)
+        blobs.delete(file.sha256)
         response = client.post(URL, json={'ids': [str(file.id)]})
 
         # No end, where a shorter archive would look whole.
-        with pytest.raises(Unavailable):
+        with pytest.raises(ServiceUnavailable):
             response.get_data()
 
 

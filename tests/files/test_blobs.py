@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from project.core.errors import Unavailable
+from project.core.errors import ServiceUnavailable
 from project.core.storage import storage
 from project.files import blobs
 from project.files.errors import FileTooLarge, QuotaExceeded
@@ -18,9 +18,9 @@ HASH = sha256(CONTENT).hexdigest()
 
 def put(content=CONTENT):
     """Receive bytes and keep them."""
-    with blobs.Incoming(lambda size: size) as coming:
-        coming.fill(BytesIO(content))
-        coming.keep()
+    with blobs.BlobWriter(lambda size: size) as coming:
+        coming.write_stream(BytesIO(content))
+        coming.save()
 
 
 def upload(limit=100, refusal=FileTooLarge):
@@ -31,7 +31,7 @@ def upload(limit=100, refusal=FileTooLarge):
             raise refusal
         return size
 
-    return blobs.Incoming(ask)
+    return blobs.BlobWriter(ask)
 
 
 class TestIncoming:
@@ -42,7 +42,7 @@ class TestIncoming:
             asked.append((size, incoming()[0].stat().st_size))
             return 10
 
-        with blobs.Incoming(ask) as coming:
+        with blobs.BlobWriter(ask) as coming:
             for block in (b'12345', b'12345', b'1'):
                 coming.write(block)
 
@@ -50,17 +50,17 @@ class TestIncoming:
 
     def test_asks_again_by_and_by_so_that_it_is_known_to_live(self, monkeypatch):
         asked = []
-        with blobs.Incoming(lambda size: asked.append(size) or 100) as coming:
+        with blobs.BlobWriter(lambda size: asked.append(size) or 100) as coming:
             coming.write(b'1')
             coming.write(b'2')
-            monkeypatch.setattr(blobs, 'ASK_AGAIN', -1.0)
+            monkeypatch.setattr(blobs, 'RESERVATION_REFRESH_SECONDS', -1.0)
             coming.write(b'3')
 
         assert asked == [1, 3]
 
     def test_counts_hashes_and_shows_the_head(self):
         with upload() as coming:
-            coming.fill(BytesIO(CONTENT))
+            coming.write_stream(BytesIO(CONTENT))
 
             assert (coming.size, coming.sha256, coming.head) == (len(CONTENT), HASH, CONTENT)
 
@@ -70,7 +70,7 @@ class TestIncoming:
                 return super().read(min(size, 1000))
 
         with upload(20_000) as coming:
-            coming.fill(Drops(b'x' * 20_000))
+            coming.write_stream(Drops(b'x' * 20_000))
 
             assert coming.size == 20_000
             assert coming.head == b'x' * 8192
@@ -86,16 +86,16 @@ class TestIncoming:
             assert coming.size == incoming()[0].stat().st_size == 5
 
     def test_reads_nothing_behind_what_was_too_much(self):
-        endless = BytesIO(b'x' * 8 * blobs.BLOCK)
+        endless = BytesIO(b'x' * 8 * blobs.READ_CHUNK_BYTES)
 
-        with upload(blobs.BLOCK) as coming, pytest.raises(FileTooLarge):
-            coming.fill(endless)
+        with upload(blobs.READ_CHUNK_BYTES) as coming, pytest.raises(FileTooLarge):
+            coming.write_stream(endless)
 
-        assert endless.tell() == 2 * blobs.BLOCK
+        assert endless.tell() == 2 * blobs.READ_CHUNK_BYTES
 
     def test_leaves_nothing_of_what_was_not_kept(self, incoming, kept):
         with upload() as coming:
-            coming.fill(BytesIO(CONTENT))
+            coming.write_stream(BytesIO(CONTENT))
             assert len(incoming()) == 1
 
         assert (incoming(), kept()) == ([], [])
@@ -106,7 +106,7 @@ class TestIncoming:
                 raise ConnectionResetError
 
         with pytest.raises(ConnectionResetError), upload() as coming:
-            coming.fill(Broken())
+            coming.write_stream(Broken())
         assert incoming() == []
 
     def test_puts_bytes_under_their_hash(self, var, incoming):
@@ -148,7 +148,7 @@ class TestOpenBlob:
             assert file.read() == CONTENT
 
     def test_says_that_it_cannot_where_they_are_missing(self):
-        with pytest.raises(Unavailable):
+        with pytest.raises(ServiceUnavailable):
             blobs.open_blob(HASH)
 
 
@@ -156,8 +156,8 @@ class TestRemove:
     def test_forgets_bytes_and_forgetting_nothing_is_fine(self, kept):
         put()
 
-        blobs.remove(HASH)
-        blobs.remove(HASH)
+        blobs.delete(HASH)
+        blobs.delete(HASH)
 
         assert kept() == []
 

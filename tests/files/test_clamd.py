@@ -8,7 +8,7 @@ from threading import Thread
 
 import pytest
 
-from project.files.clamd import ScannerDown, TooMuch, find_signature, ping
+from project.files.clamd import ScannerSizeLimit, ScannerUnavailable, find_signature, ping
 from tests.clamd import EICAR, LARGEST, standing_in
 from tests.core.server.serving import free_port
 
@@ -41,27 +41,27 @@ class TestFindSignature:
         assert find_signature(address, blocks) == 'Eicar-Local-Body.UNOFFICIAL'
 
     def test_says_what_is_too_large(self, address: str) -> None:
-        with pytest.raises(TooMuch):
+        with pytest.raises(ScannerSizeLimit):
             find_signature(address, [b'x' * 100_000] * (LARGEST // 100_000 + 50))
 
     @pytest.mark.parametrize(
         'answer', [b'', b'stream: ', b'garbage', b'\0', b'\xff\0', b'Engine: no memory ERROR\0']
     )
     def test_takes_nothing_else_for_a_verdict(self, answer: bytes) -> None:
-        with standing_in(saying(answer)) as address, pytest.raises(ScannerDown):
+        with standing_in(saying(answer)) as address, pytest.raises(ScannerUnavailable):
             find_signature(address, [b'Hello.'])
 
     def test_says_that_nobody_answers(self, tmp_path: Path) -> None:
         for address in (f'clamd://127.0.0.1:{free_port()}', f'clamd://{tmp_path}/none'):
-            with pytest.raises(ScannerDown):
+            with pytest.raises(ScannerUnavailable):
                 find_signature(address, [b'Hello.'])
 
     def test_says_that_it_takes_too_long(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr('project.files.clamd.PATIENCE', 0.05)
+        monkeypatch.setattr('project.files.clamd.CLAMD_TIMEOUT_SECONDS', 0.05)
         with socket.create_server(('127.0.0.1', 0)) as silent:
             address = f'clamd://127.0.0.1:{silent.getsockname()[1]}'
 
-            with pytest.raises(ScannerDown):
+            with pytest.raises(ScannerUnavailable):
                 find_signature(address, [b'Hello.'])
 
     def test_speaks_over_a_unix_socket(self, tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ class TestPing:
         ping(address)
 
     def test_says_that_it_is_not(self) -> None:
-        with pytest.raises(ScannerDown):
+        with pytest.raises(ScannerUnavailable):
             ping(f'clamd://127.0.0.1:{free_port()}')
-        with standing_in(saying(b'WHAT\0')) as address, pytest.raises(ScannerDown):
+        with standing_in(saying(b'WHAT\0')) as address, pytest.raises(ScannerUnavailable):
             ping(address)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from project.core.storage import Succession, storage, storage_at
+from project.core.storage import FallbackStorage, storage, storage_from_url
 from project.files import service
 from tests.storage_io import contents
 from tests.users.factories import UserFactory
@@ -35,7 +35,7 @@ class TestMove:
 
         assert first == {'moved': 2, 'there': 0, 'failed': 0}
         assert again == {'moved': 0, 'there': 2, 'failed': 0}
-        there = storage_at(app, target)
+        there = storage_from_url(app, target)
         assert contents(there) == contents(storage())
         assert set(contents(there).values()) == {b'one', b'two'}
 
@@ -57,15 +57,15 @@ class TestMove:
     def test_brings_what_the_new_one_lacks_from_the_old_one(self, run, app, monkeypatch, tmp_path):
         FileFactory(content=b'before')
         old, url = storage(), f'file://{tmp_path}/new'
-        new = storage_at(app, url)
-        monkeypatch.setitem(app.extensions, 'storage', Succession(new, old))
+        new = storage_from_url(app, url)
+        monkeypatch.setitem(app.extensions, 'storage', FallbackStorage(new, old))
         monkeypatch.setitem(app.config, 'STORAGE_URL', url)
         FileFactory(content=b'since')
 
         moved = json.loads(run('move', '--to', url, '--json'))
 
         assert moved == {'moved': 1, 'there': 0, 'failed': 0}
-        assert len(list(new.walk())) == 2
+        assert len(list(new.iterate_keys())) == 2
 
 
 @pytest.fixture

@@ -156,16 +156,16 @@ class TestSweep:
         service.create_link(ada.id, file.id, max_downloads=2)
         fetch(client, used['token'])
         clock.shift(timedelta(days=29))
-        assert list(service.sweep()) == []
+        assert list(service.collect_garbage()) == []
 
         clock.shift(timedelta(days=3))
 
         expected = {str(ended['id']), str(used['id'])}
         for dry_run in (True, False):
-            swept = list(service.sweep(dry_run=dry_run))
+            swept = list(service.collect_garbage(dry_run=dry_run))
             assert {one.kind for one in swept} == {'links'}
             assert {one.name for one in swept} == expected
-        assert list(service.sweep()) == []
+        assert list(service.collect_garbage()) == []
         assert db.session.scalar(select(func.count()).select_from(Link)) == 3
 
 

@@ -3,7 +3,7 @@
 from functools import partial
 from io import BytesIO
 
-from project.core.errors import Fail
+from project.core.errors import ApiError
 from project.files import service
 from project.users import service as users
 from tests.users.factories import UserFactory
@@ -15,7 +15,9 @@ ROUNDS = 15
 
 def failed(found):
     """Return what ended in anything but an answer or a refusal."""
-    return [each for each in found if isinstance(each, Exception) and not isinstance(each, Fail)]
+    return [
+        each for each in found if isinstance(each, Exception) and not isinstance(each, ApiError)
+    ]
 
 
 class TestAtOnce:
@@ -50,4 +52,4 @@ class TestAtOnce:
             )
 
             assert failed(found) == []
-            assert [fault for fault in service.check() if fault] == []
+            assert [fault for fault in service.check_integrity() if fault] == []

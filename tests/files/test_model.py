@@ -35,11 +35,11 @@ from sqlalchemy import delete, select
 from project.core.clock import now
 from project.core.database.keyset_pagination import PageRequest
 from project.core.database.session import Base, atomic, db
-from project.core.storage import LocalStorage, Succession, move
+from project.core.storage import FallbackStorage, LocalStorage, copy_all
 from project.files import service
 from project.files.errors import FileNotFound, LinkNotFound, QuotaExceeded, UploadNotFound
 from project.files.models import Blob, Version
-from project.files.service.upload_reservations import release_dead
+from project.files.service.upload_reservations import release_expired_reservations
 from tests.reliability.harness import IS_LONG
 from tests.users.factories import UserFactory
 
@@ -234,16 +234,18 @@ class Model(RuleBasedStateMachine):
 
     @rule()
     def sweep(self) -> None:
-        release_dead()
+        release_expired_reservations()
         self.coming = {u.id: u for u in self.coming.values() if u.expires_at > now()}
-        list(service.sweep())
+        list(service.collect_garbage())
         before = now() - TRASHED_FOR
         self.known = {
             f.id: f for f in self.known.values() if not (f.trashed_at and f.trashed_at < before)
         }
         # Nothing that nobody has is left, and nothing else is gone.
         assert set(db.session.scalars(select(Blob.sha256))) == self._hashes()
-        assert {key.rpartition('/')[2] for key, _ in self.place.walk('blobs')} == self._hashes()
+        assert {
+            key.rpartition('/')[2] for key, _ in self.place.iterate_keys('blobs')
+        } == self._hashes()
 
     @rule(days=st.sampled_from([0.01, 0.6, 20.0]))
     def wait(self, days: float) -> None:
@@ -281,7 +283,7 @@ class Model(RuleBasedStateMachine):
         service.set_quota(self.ids[owner], quota)
         self.quota[owner] = quota
 
-    @precondition(lambda self: not isinstance(self.app.extensions['storage'], Succession))
+    @precondition(lambda self: not isinstance(self.app.extensions['storage'], FallbackStorage))
     @rule()
     def begin_to_move(self) -> None:
         new = LocalStorage(self.folder / uuid4().hex)
@@ -290,11 +292,11 @@ class Model(RuleBasedStateMachine):
         self.app.extensions['storage'] = Both(new, self.place)
         self.place = Both(new, self.place)
 
-    @precondition(lambda self: isinstance(self.app.extensions['storage'], Succession))
+    @precondition(lambda self: isinstance(self.app.extensions['storage'], FallbackStorage))
     @rule()
     def end_to_move(self) -> None:
         both = self.place
-        assert all(moved.outcome in ('moved', 'there') for moved in move(both.old, both.new))
+        assert all(moved.outcome in ('moved', 'there') for moved in copy_all(both.old, both.new))
         self.place = self.app.extensions['storage'] = both.new
 
     # What must be so.
@@ -332,7 +334,7 @@ class Model(RuleBasedStateMachine):
 
     @invariant()
     def passes_the_check(self) -> None:
-        assert [fault for fault in service.check() if fault] == []
+        assert [fault for fault in service.check_integrity() if fault] == []
 
     @invariant()
     def knows_how_far_uploads_have_come(self) -> None:
@@ -365,7 +367,7 @@ class Model(RuleBasedStateMachine):
         }
 
 
-class Both(Succession):
+class Both(FallbackStorage):
     """Two storages, of which the old one still has what comes in pieces."""
 
 

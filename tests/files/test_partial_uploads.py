@@ -9,9 +9,9 @@ from uuid import uuid4
 
 import pytest
 
-from project.core.storage import LocalStorage, Succession
+from project.core.storage import FallbackStorage, LocalStorage
 from project.files import service
-from project.files.partial_uploads import Partial, write_at
+from project.files.partial_uploads import PartialFile, write_at
 
 from .file_io import read
 
@@ -43,7 +43,7 @@ def moving(app, var, monkeypatch):
     """Return a function that restarts the service with another storage."""
 
     def restart():
-        both = Succession(LocalStorage(var / 'new'), LocalStorage(var / 'storage'))
+        both = FallbackStorage(LocalStorage(var / 'new'), LocalStorage(var / 'storage'))
         monkeypatch.setitem(app.extensions, 'storage', both)
         monkeypatch.setitem(app.config, 'STORAGE_URL', f'file://{var}/new')
 
@@ -65,11 +65,11 @@ class TestUploadsUnderWay:
 
         assert read(ada.id, last.file_id) == CONTENT
         assert names_in(new) == []
-        assert not any(service.check())
+        assert not any(service.check_integrity())
 
     def test_come_with_the_move(self, cli, ada, begun, var, old, new, moving):
         moving()
-        assert not any(service.check())
+        assert not any(service.check_integrity())
 
         result = cli.invoke(args=['files', 'move', '--to', f'file://{var}/new', '--json'])
 
@@ -99,13 +99,15 @@ class TestUploadsUnderWay:
 
     def test_are_swept_in_both_places(self, old, new, moving):
         dead = uuid4()
-        Partial(dead).create()
+        PartialFile(dead).create()
         moving()
-        Partial(dead).create()
+        PartialFile(dead).create()
         for folder in (old, new):
             os.utime(folder / dead.hex, (0, 0))
 
-        assert [(swept.kind, swept.name) for swept in service.sweep()] == [('incoming', dead.hex)]
+        assert [(swept.kind, swept.name) for swept in service.collect_garbage()] == [
+            ('incoming', dead.hex)
+        ]
 
         assert (names_in(old), names_in(new)) == ([], [])
 
@@ -113,7 +115,7 @@ class TestUploadsUnderWay:
         self, begun, old, new, moving, monkeypatch
     ):
         moving()
-        asked, lock, moved = threading.Event(), fcntl.flock, Partial(begun)
+        asked, lock, moved = threading.Event(), fcntl.flock, PartialFile(begun)
 
         def telling(file, how):
             if threading.current_thread() is writer:
@@ -121,15 +123,15 @@ class TestUploadsUnderWay:
             lock(file, how)
 
         def write():
-            with waiting.alone() as file:
+            with waiting.exclusive() as file:
                 write_at(file, 10, CONTENT[10:])
 
-        waiting, writer = Partial(begun), threading.Thread(target=write)
+        waiting, writer = PartialFile(begun), threading.Thread(target=write)
         monkeypatch.setattr(fcntl, 'flock', telling)
-        with moved.alone():
+        with moved.exclusive():
             writer.start()
             assert asked.wait(10)
-            moved.settle()
+            moved.relocate_and_unshare()
         writer.join()
 
         assert (new / begun.hex).read_bytes() == CONTENT

@@ -118,17 +118,17 @@ class TestAdd:
 
 class TestIsThere:
     def test_tells_files_from_folders_and_from_nothing(self, source):
-        assert public_folder.is_there(source)
-        assert not public_folder.is_there(source.parent)
-        assert not public_folder.is_there(source.parent / 'nothing')
+        assert public_folder.exists(source)
+        assert not public_folder.exists(source.parent)
+        assert not public_folder.exists(source.parent / 'nothing')
 
 
 class TestRemove:
     def test_takes_a_file_out(self, source):
-        public_folder.remove(source)
+        public_folder.delete(source)
 
         assert not source.exists()
 
     def test_refuses_what_somebody_else_took_out(self, source):
         with pytest.raises(NotPublished):
-            public_folder.remove(source.with_name('nothing'))
+            public_folder.delete(source.with_name('nothing'))

@@ -16,13 +16,13 @@ from sqlalchemy.exc import OperationalError
 
 from project.core.clock import now
 from project.core.database.session import db
-from project.core.errors import Unauthorized, Unavailable
+from project.core.errors import ServiceUnavailable, Unauthorized
 from project.files import partial_uploads, service
-from project.files.errors import ChecksumDiffers, OffsetDiffers, TakenOver
+from project.files.errors import ChecksumMismatch, OffsetMismatch, UploadLeaseLost
 from project.files.models import Upload
-from project.files.partial_uploads import Partial
+from project.files.partial_uploads import PartialFile
 from project.files.service import resumable_uploads
-from project.files.service.upload_reservations import release_dead
+from project.files.service.upload_reservations import release_expired_reservations
 from project.files.tus import Checksum
 from project.users import service as users
 from tests.client import data, reasons
@@ -190,8 +190,8 @@ class TestCreation:
         finally:
             event.remove(db.engine, 'commit', break_off)
 
-        assert db.session.scalar(select(Upload.length)) == 10
-        assert not any(service.check())
+        assert db.session.scalar(select(Upload.declared_size)) == 10
+        assert not any(service.check_integrity())
 
     def test_makes_a_file_of_nothing_at_once(self, client):
         response = create(client, 0, Upload_Metadata=metadata(filename='empty.txt'))
@@ -363,7 +363,7 @@ class TestPatch:
         last = patch(client, url, CONTENT[10:], offset=10)
         assert content_of(client, last.headers['X-File-Id']) == CONTENT
 
-    @pytest.mark.parametrize('fault', [Unavailable(), OperationalError('', {}, OSError())])
+    @pytest.mark.parametrize('fault', [ServiceUnavailable(), OperationalError('', {}, OSError())])
     def test_asks_no_more_of_what_has_just_failed(self, ada, fault):
         class Failing(BytesIO):
             def read(self, size=-1):
@@ -383,7 +383,7 @@ class TestPatch:
         url = create(client, content=CONTENT[:10]).location
         upload = db.session.scalar(select(Upload.id))
         # A process was killed before it said so.
-        with Partial(upload).alone() as file:
+        with PartialFile(upload).exclusive() as file:
             partial_uploads.write_at(file, 10, b'never acknowledged')
 
         last = patch(client, url, CONTENT[10:], offset=10)
@@ -419,7 +419,7 @@ class TestPatch:
         assert happened == ['partial', 'said']
 
     def test_moves_on_while_a_piece_still_comes(self, ada, clock, monkeypatch):
-        monkeypatch.setattr(resumable_uploads, 'CHECKPOINT', 0)
+        monkeypatch.setattr(resumable_uploads, 'CHECKPOINT_INTERVAL_SECONDS', 0)
         upload = service.create_upload(ada.id, length=len(CONTENT), name=None)
         seen = []
 
@@ -437,7 +437,7 @@ class TestPatch:
         assert all(left > timedelta(0) for _, left in seen)
 
     def test_moves_on_only_at_its_end_with_a_checksum(self, ada, monkeypatch):
-        monkeypatch.setattr(resumable_uploads, 'CHECKPOINT', 0)
+        monkeypatch.setattr(resumable_uploads, 'CHECKPOINT_INTERVAL_SECONDS', 0)
         upload = service.create_upload(ada.id, length=len(CONTENT), name=None)
         seen = []
 
@@ -447,13 +447,13 @@ class TestPatch:
                 return super().read(10)
 
         wrong = Checksum('sha1', bytes(20))
-        with pytest.raises(ChecksumDiffers):
+        with pytest.raises(ChecksumMismatch):
             service.append(ada.id, upload.id, Slow(CONTENT), offset=0, checksum=wrong)
 
         assert set(seen) == {0}
 
     def test_is_overtaken_also_where_it_would_have_moved_on(self, ada, monkeypatch):
-        monkeypatch.setattr(resumable_uploads, 'CHECKPOINT', 0)
+        monkeypatch.setattr(resumable_uploads, 'CHECKPOINT_INTERVAL_SECONDS', 0)
         upload = service.create_upload(ada.id, length=len(CONTENT), name=None)
 
         class Hung(BytesIO):
@@ -462,7 +462,7 @@ class TestPatch:
                     service.append(ada.id, upload.id, BytesIO(CONTENT[10:20]), offset=10)
                 return super().read(10)
 
-        with pytest.raises(TakenOver):
+        with pytest.raises(UploadLeaseLost):
             service.append(ada.id, upload.id, Hung(CONTENT[:10] + b'x' * 21), offset=0)
 
         assert service.get_upload(ada.id, upload.id).offset == 20
@@ -552,16 +552,16 @@ class TestExpiration:
 
         assert head(client, url).status_code == 404
         assert patch(client, url, CONTENT[10:], offset=10).status_code == 404
-        release_dead()
+        release_expired_reservations()
         assert data(client.get(f'{FILES}/usage'))['reserved'] == 0
 
     def test_sweeps_what_nobody_knows_of(self, var):
-        Partial(uuid4()).create()
+        PartialFile(uuid4()).create()
         [path] = (var / 'storage' / 'partial').iterdir()
-        assert list(service.sweep()) == []
+        assert list(service.collect_garbage()) == []
         os.utime(path, (0, 0))
 
-        assert [swept.kind for swept in service.sweep()] == ['incoming']
+        assert [swept.kind for swept in service.collect_garbage()] == ['incoming']
 
         assert left(var) == []
 
@@ -570,7 +570,7 @@ class TestExpiration:
         [path] = (var / 'storage' / 'partial').iterdir()
         os.utime(path, (0, 0))
 
-        assert list(service.sweep()) == []
+        assert list(service.collect_garbage()) == []
 
 
 class TestTermination:
@@ -670,7 +670,7 @@ class TestTakingOver:
                         service.append(ada.id, upload.id, BytesIO(CONTENT[:20]), offset=0)
                     return super().read(5)
 
-            with pytest.raises(TakenOver):
+            with pytest.raises(UploadLeaseLost):
                 service.append(ada.id, upload.id, Late(b'x' * 20), offset=0)
 
             done = service.append(ada.id, upload.id, BytesIO(CONTENT[20:]), offset=20)
@@ -683,7 +683,7 @@ class TestTakingOver:
         service.append(ada.id, upload.id, BytesIO(b'12345'), offset=0)
         monkeypatch.setattr(resumable_uploads, 'get_upload', lambda *_: upload)
 
-        with pytest.raises(OffsetDiffers):
+        with pytest.raises(OffsetMismatch):
             service.append(ada.id, upload.id, BytesIO(b'xxxxx'), offset=0)
 
     def test_of_many_with_one_offset_the_last_wins_and_no_bytes_are_mixed(self, own_app, at_once):

@@ -14,7 +14,7 @@ from sqlalchemy import event, func, select, update
 from project.core.clock import now
 from project.core.database.keyset_pagination import PageRequest
 from project.core.database.session import atomic, db
-from project.core.errors import Malformed, NotFound
+from project.core.errors import BadRequest, NotFound
 from project.files import service
 from project.files.errors import (
     AlreadyPublished,
@@ -65,7 +65,7 @@ class TestStoreFile:
         assert stream.tell() == 0
 
     def test_refuses_what_ended_before_its_announced_length(self, ada, kept, incoming):
-        with pytest.raises(Malformed):
+        with pytest.raises(BadRequest):
             service.store_file(ada.id, BytesIO(b'half'), length=8)
 
         assert (kept(), incoming()) == ([], [])
@@ -352,7 +352,7 @@ class TestForgetFiles:
         theirs = FileFactory(owner=bob, content=b'The same.')
 
         users.delete_user(ada.id)
-        list(service.sweep())
+        list(service.collect_garbage())
 
         assert kept() == [hash_of(b'The same.')]
         assert read(bob.id, theirs.id) == b'The same.'
@@ -466,7 +466,7 @@ class TestSweep:
         expired = FileFactory(owner=ada, expired=True)
         fresh = FileFactory(owner=ada, trashed=True, content=b'12345')
 
-        swept = [(one.kind, one.name) for one in service.sweep()]
+        swept = [(one.kind, one.name) for one in service.collect_garbage()]
 
         assert swept == [('trash', str(expired.id)), ('bytes', expired.sha256)]
         assert kept() == [fresh.sha256]
@@ -475,15 +475,15 @@ class TestSweep:
     def test_trash_lives_as_long_as_the_configuration_says(self, app, ada, monkeypatch):
         FileFactory(owner=ada, trashed_at=now() - timedelta(days=2))
 
-        assert list(service.sweep()) == []
+        assert list(service.collect_garbage()) == []
         monkeypatch.setitem(app.config, 'FILES_TRASH_LIFETIME', timedelta(days=1))
-        assert [one.kind for one in service.sweep()] == ['trash', 'bytes']
+        assert [one.kind for one in service.collect_garbage()] == ['trash', 'bytes']
 
     def test_removes_bytes_that_nobody_has(self, ada, kept):
         file = FileFactory(owner=ada)
         service.delete_file(ada.id, file.id)
 
-        assert [one.kind for one in service.sweep()] == ['bytes']
+        assert [one.kind for one in service.collect_garbage()] == ['bytes']
 
         assert kept() == []
         assert db.session.scalar(select(func.count()).select_from(Blob)) == 0
@@ -493,7 +493,7 @@ class TestSweep:
         other = FileFactory(owner=ada, content=b'The same.')
         service.delete_file(ada.id, other.id)
 
-        assert list(service.sweep()) == []
+        assert list(service.collect_garbage()) == []
         assert kept() == [other.sha256]
 
     def test_removes_uploads_that_broke_off_a_day_ago(self, var):
@@ -503,7 +503,7 @@ class TestSweep:
             (folder / name).touch()
             os.utime(folder / name, (time.time() - age,) * 2)
 
-        assert [(one.kind, one.name) for one in service.sweep()] == [('incoming', 'old')]
+        assert [(one.kind, one.name) for one in service.collect_garbage()] == [('incoming', 'old')]
         assert [path.name for path in folder.iterdir()] == ['young']
 
     def test_a_dry_run_says_the_same_and_changes_nothing(self, ada, var, kept):
@@ -514,7 +514,7 @@ class TestSweep:
         stale.touch()
         os.utime(stale, (0, 0))
 
-        swept = {(one.kind, one.name) for one in service.sweep(dry_run=True)}
+        swept = {(one.kind, one.name) for one in service.collect_garbage(dry_run=True)}
 
         # Bytes of trash become nobody's only when the trash is really gone.
         assert swept == {
@@ -527,32 +527,32 @@ class TestSweep:
     def test_runs_twice_and_finds_nothing_the_second_time(self, ada):
         FileFactory(owner=ada, expired=True)
 
-        assert len(list(service.sweep())) == 2
-        assert list(service.sweep()) == []
+        assert len(list(service.collect_garbage())) == 2
+        assert list(service.collect_garbage()) == []
 
     @pytest.mark.parametrize('moment', [None, now() - timedelta(days=40)])
     def test_goes_on_past_one_batch(self, ada, monkeypatch, moment):
-        monkeypatch.setattr('project.core.database.keyset_pagination.BATCH', 2)
+        monkeypatch.setattr('project.core.database.keyset_pagination.BATCH_ROWS', 2)
         given = {'trashed_at': moment} if moment else {'expired': True}
         FileFactory.create_batch(5, owner=ada, **given)
 
-        swept = [one.kind for one in service.sweep()]
+        swept = [one.kind for one in service.collect_garbage()]
 
         assert (swept.count('trash'), swept.count('bytes')) == (5, 5)
 
     def test_a_dry_run_goes_on_past_one_batch_too(self, ada, monkeypatch):
-        monkeypatch.setattr('project.core.database.keyset_pagination.BATCH', 2)
+        monkeypatch.setattr('project.core.database.keyset_pagination.BATCH_ROWS', 2)
         FileFactory.create_batch(5, owner=ada, expired=True)
         for file in FileFactory.create_batch(5, owner=ada):
             service.delete_file(ada.id, file.id)
 
-        swept = [one.kind for one in service.sweep(dry_run=True)]
+        swept = [one.kind for one in service.collect_garbage(dry_run=True)]
 
         assert (swept.count('trash'), swept.count('bytes')) == (5, 5)
 
     def test_a_file_that_was_restored_meanwhile_stays(self, ada):
         files = FileFactory.create_batch(2, owner=ada, expired=True)
-        sweeping = service.sweep()
+        sweeping = service.collect_garbage()
         first = next(sweeping).name
         [restored] = [file for file in files if str(file.id) != first]
 
@@ -565,7 +565,7 @@ class TestSweep:
 
     def test_a_file_that_came_back_to_the_trash_meanwhile_stays(self, ada):
         files = FileFactory.create_batch(2, owner=ada, expired=True)
-        sweeping = service.sweep()
+        sweeping = service.collect_garbage()
         first = next(sweeping).name
         [file] = [file for file in files if str(file.id) != first]
 
@@ -578,7 +578,7 @@ class TestSweep:
 
     def test_an_owner_who_was_faster_is_no_failure(self, ada):
         one, other = FileFactory.create_batch(2, owner=ada, expired=True)
-        sweeping = service.sweep()
+        sweeping = service.collect_garbage()
         first = next(sweeping).name
         rest = other if str(one.id) == first else one
 
@@ -590,7 +590,7 @@ class TestSweep:
     def test_a_file_that_took_the_bytes_meanwhile_keeps_them(self, ada, kept):
         for content in (b'one', b'two'):
             service.delete_file(ada.id, store(ada.id, content).id)
-        sweeping = service.sweep()
+        sweeping = service.collect_garbage()
         gone = next(sweeping).name
         content = b'two' if gone == hash_of(b'one') else b'one'
 
@@ -611,7 +611,7 @@ class TestSweepAtOnce:
 
             def sweep(file=file):
                 service.delete_file(ada.id, file.id)
-                return list(service.sweep())
+                return list(service.collect_garbage())
 
             _, copy = at_once(sweep, lambda: store(bob.id, b'The same.'))
             try:
@@ -628,7 +628,9 @@ class TestSweepAtOnce:
         ada, bob = UserFactory(), UserFactory()
         service.delete_file(ada.id, store(ada.id, b'The same.').id)
         swept = []
-        sweeper = Thread(target=lambda: swept.extend(at_once(lambda: list(service.sweep()))))
+        sweeper = Thread(
+            target=lambda: swept.extend(at_once(lambda: list(service.collect_garbage())))
+        )
 
         with atomic():
             file = store(bob.id, b'The same.')
@@ -651,7 +653,7 @@ class TestSweepAtOnce:
                 stored.append(None)
                 stored[:] = at_once(lambda: store(bob.id, b'The same.'))
 
-        sweeping = service.sweep()
+        sweeping = service.collect_garbage()
         event.listen(db.session, 'after_commit', upload)
         try:
             list(sweeping)
@@ -665,7 +667,7 @@ class TestSweepAtOnce:
         for n in range(20):
             service.delete_file(ada.id, store(ada.id, str(n).encode()).id)
 
-        ends = at_once(*[lambda: list(service.sweep())] * 2)
+        ends = at_once(*[lambda: list(service.collect_garbage())] * 2)
 
         names = [one.name for end in ends for one in end]
         assert len(names) == len(set(names)) == 20

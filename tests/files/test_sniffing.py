@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from project.files import sniffing
-from project.files.sniffing import HARMLESS, HEAD, OCTETS, sniff
+from project.files.sniffing import HEAD_BYTES, INLINE_SAFE_TYPES, OCTET_STREAM, sniff
 
 PNG = b'\x89PNG\r\n\x1a\n' + b'\0' * 32
 
@@ -42,19 +42,19 @@ class TestSniff:
 
     @pytest.mark.parametrize('head', [b'', b'\0\1\2', b'text\0text', b'\xff\xfe\xfd', b'bell\x07'])
     def test_calls_everything_else_octets(self, head):
-        assert sniff(head) == OCTETS
+        assert sniff(head) == OCTET_STREAM
 
     @pytest.mark.parametrize('cut', [1, 2, 3])
     def test_takes_a_character_that_the_head_cut_in_two_for_text(self, cut):
-        text = 'a' * (HEAD - cut) + '🦄'
+        text = 'a' * (HEAD_BYTES - cut) + '🦄'
 
-        assert sniff(text.encode()[:HEAD]) == 'text/plain'
+        assert sniff(text.encode()[:HEAD_BYTES]) == 'text/plain'
 
     def test_does_not_take_a_broken_character_before_the_cut_for_text(self):
-        assert sniff(b'\xf0' + b'a' * (HEAD - 1)) == OCTETS
+        assert sniff(b'\xf0' + b'a' * (HEAD_BYTES - 1)) == OCTET_STREAM
 
     def test_does_not_take_half_a_character_at_the_end_of_everything_for_text(self):
-        assert sniff('🦄'.encode()[:3]) == OCTETS
+        assert sniff('🦄'.encode()[:3]) == OCTET_STREAM
 
 
 class TestLibmagic:
@@ -85,7 +85,7 @@ class TestLibmagic:
     def test_calls_nothing_what_a_browser_would_act_on(self, said, type):
         said(type)
 
-        assert sniff(b'\0\1\2') == OCTETS
+        assert sniff(b'\0\1\2') == OCTET_STREAM
 
     @pytest.mark.parametrize(('head', 'type'), [(PNG, 'image/png'), (b'<html>', 'text/plain')])
     def test_is_not_asked_about_the_others(self, said, head, type):
@@ -96,7 +96,7 @@ class TestLibmagic:
     def test_is_done_without(self, monkeypatch):
         monkeypatch.setattr(sniffing, '_libmagic', lambda: None)
 
-        assert sniff(b'\0\1\2') == OCTETS
+        assert sniff(b'\0\1\2') == OCTET_STREAM
 
     def test_may_be_missing(self, monkeypatch):
         # As where its Python half finds no library.
@@ -109,10 +109,10 @@ class TestLibmagic:
 class TestRealLibmagic:
     def test_is_there_and_knows_more(self):
         assert sniffing._libmagic() is not None
-        assert sniff(b'\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1' + bytes(504)) != OCTETS
+        assert sniff(b'\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1' + bytes(504)) != OCTET_STREAM
 
     def test_takes_many_at_once(self):
-        heads = [os.urandom(HEAD) for _ in range(200)]
+        heads = [os.urandom(HEAD_BYTES) for _ in range(200)]
 
         with ThreadPoolExecutor(8) as pool:
             found = list(pool.map(sniff, heads))
@@ -125,4 +125,4 @@ class TestHarmless:
         'type', ['text/html', 'image/svg+xml', 'application/pdf', 'text/xml', 'application/json']
     )
     def test_names_nothing_that_can_act(self, type):
-        assert type not in HARMLESS
+        assert type not in INLINE_SAFE_TYPES

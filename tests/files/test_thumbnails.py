@@ -9,8 +9,8 @@ from sqlalchemy import select, update
 from project.core.clock import now
 from project.core.database.session import atomic, db
 from project.core.storage import storage
-from project.core.tasks.attempts import work_off
-from project.core.tasks.outbox import DEAD, Entry
+from project.core.tasks.attempts import run_pending_tasks
+from project.core.tasks.outbox import DEAD, OutboxTask
 from project.files import service
 from project.files.models import Thumbnail
 from project.files.service import thumbnails
@@ -58,13 +58,13 @@ def kept():
 def later(app):
     """Do all that waits in the outbox, as if its time had come."""
     with atomic():
-        db.session.execute(update(Entry).values(due=now(), wanted_at=now()))
-    work_off(app)
+        db.session.execute(update(OutboxTask).values(available_at=now(), scheduled_at=now()))
+    run_pending_tasks(app)
 
 
 class TestThumbnailShow:
     def test_fetches_nothing_larger_than_any_image_that_is_read(self, client, image, monkeypatch):
-        monkeypatch.setattr(thumbnails, 'LARGEST', len(PICTURE) - 1)
+        monkeypatch.setattr(thumbnails, 'MAX_THUMBNAIL_SOURCE_BYTES', len(PICTURE) - 1)
 
         response = show(client, image.id)
 
@@ -78,7 +78,7 @@ class TestThumbnailShow:
         first = show(client, image.id, size)
         assert (first.status_code, first.headers['Retry-After']) == (202, '1')
         assert first.json == {'status': 'success', 'data': None}
-        work_off(app)
+        run_pending_tasks(app)
 
         response = show(client, image.id, size)
 
@@ -97,24 +97,24 @@ class TestThumbnailShow:
         response = show(client, store(ada.id, content).id)
 
         assert (response.status_code, set(reasons(response))) == (422, {'type'})
-        assert db.session.scalars(select(Entry.id)).all() == []
+        assert db.session.scalars(select(OutboxTask.id)).all() == []
 
     @pytest.mark.parametrize('broken', [PICTURE[:400], b'\x89PNG\r\n\x1a\n' + bytes(99)])
     def test_says_of_what_cannot_be_read_that_it_cannot(self, app, client, ada, broken):
         file = store(ada.id, broken)
         assert show(client, file.id).status_code == 202
-        work_off(app)
+        run_pending_tasks(app)
 
         response = show(client, file.id)
 
         assert (response.status_code, set(reasons(response))) == (422, {'type'})
         # It is a state, and nothing that an operator must see to.
-        assert db.session.scalars(select(Entry.id)).all() == []
+        assert db.session.scalars(select(OutboxTask.id)).all() == []
 
     def test_says_so_too_where_its_task_was_given_up(self, client, image):
         show(client, image.id)
         with atomic():
-            db.session.execute(update(Entry).values(state=DEAD, due=None))
+            db.session.execute(update(OutboxTask).values(state=DEAD, available_at=None))
 
         assert show(client, image.id).status_code == 422
 
@@ -128,7 +128,7 @@ class TestThumbnailShow:
         for _ in range(5):
             show(client, image.id)
 
-        assert len(db.session.scalars(select(Entry.id)).all()) == 1
+        assert len(db.session.scalars(select(OutboxTask.id)).all()) == 1
 
     def test_is_nobody_elses(self, as_user, client, image):
         other = as_user(UserFactory())
@@ -138,7 +138,7 @@ class TestThumbnailShow:
 
     def test_tells_nobody_that_somebody_else_has_the_same(self, app, as_user, client, image):
         show(client, image.id)
-        work_off(app)
+        run_pending_tasks(app)
         eve = UserFactory()
 
         response = show(as_user(eve), store(eve.id, PICTURE).id)
@@ -147,19 +147,19 @@ class TestThumbnailShow:
 
     def test_is_of_the_newest_bytes(self, app, client, ada, image):
         show(client, image.id)
-        work_off(app)
+        run_pending_tasks(app)
         other = encoded(halves(100, 100), 'PNG')
         service.replace_content(ada.id, image.id, io.BytesIO(other.getvalue()))
 
         assert show(client, image.id).status_code == 202
-        work_off(app)
+        run_pending_tasks(app)
         assert decoded(show(client, image.id).data).size == (100, 100)
 
 
 class TestMakeThumbnail:
     def test_may_run_twice(self, app, client, image):
         show(client, image.id)
-        work_off(app)
+        run_pending_tasks(app)
 
         make_thumbnail(str(image.id), 1, 256)
 
@@ -170,13 +170,13 @@ class TestMakeThumbnail:
         self, app, client, ada, image, monkeypatch
     ):
         show(client, image.id)
-        real = service.thumbnails.blobs.keep_thumbnail
+        real = service.thumbnails.blobs.save_thumbnail
 
         def gone(*args):
             service.delete_file(ada.id, image.id)
             return real(*args)
 
-        monkeypatch.setattr('project.files.service.thumbnails.blobs.keep_thumbnail', gone)
+        monkeypatch.setattr('project.files.service.thumbnails.blobs.save_thumbnail', gone)
         make_thumbnail(str(image.id), 1, 256)
 
         assert kept() == 0
@@ -186,7 +186,7 @@ class TestDropThumbnail:
     @pytest.mark.parametrize('how', ['file', 'trash', 'user', 'version'])
     def test_nothing_stays_of_it(self, app, client, ada, image, monkeypatch, how):
         show(client, image.id)
-        work_off(app)
+        run_pending_tasks(app)
         assert kept() == 1
         if how == 'file':
             service.delete_file(ada.id, image.id)

@@ -78,7 +78,7 @@ class TestReplaceContent:
         versions = service.list_versions(ada.id, file.id, PageRequest()).items
         assert [v.number for v in versions] == [6, 5, 4, 3, 2, 1]
         newest = service.get_file(ada.id, file.id)
-        assert (newest.number, newest.size) == (versions[0].number, versions[0].size)
+        assert (newest.current_version, newest.size) == (versions[0].number, versions[0].size)
         assert service.get_usage(ada.id)['used'] == 16
 
 
@@ -89,7 +89,7 @@ class TestRestoreVersion:
 
         restored = service.restore_version(ada.id, file.id, 1)
 
-        assert (restored.sha256, restored.number) == (file.sha256, 3)
+        assert (restored.sha256, restored.current_version) == (file.sha256, 3)
         assert len(kept()) == 2
         assert service.get_usage(ada.id)['used'] == 16
 
@@ -101,7 +101,7 @@ class TestRestoreVersion:
         with pytest.raises(QuotaExceeded):
             service.restore_version(ada.id, file.id, 1)
 
-        assert service.get_file(ada.id, file.id).number == 2
+        assert service.get_file(ada.id, file.id).current_version == 2
 
     def test_refuses_a_version_that_is_not_there(self, ada):
         with pytest.raises(FileNotFound):
@@ -122,10 +122,10 @@ class TestDeleteVersions:
             with atomic():
                 long_ago = now() - timedelta(days=99)
                 db.session.execute(update(File).values(trashed_at=long_ago))
-            service.empty_trash(ada.id) if how == 'empty' else list(service.sweep())
+            service.empty_trash(ada.id) if how == 'empty' else list(service.collect_garbage())
 
         assert service.get_usage(ada.id)['used'] == 0
-        list(service.sweep())
+        list(service.collect_garbage())
         assert kept() == []
         assert db.session.scalar(select(func.count()).select_from(Version)) == 0
 
@@ -133,6 +133,6 @@ class TestDeleteVersions:
         file = store(ada.id, b'first')
         service.replace_content(ada.id, file.id, BytesIO(b'second'))
 
-        list(service.sweep())
+        list(service.collect_garbage())
 
         assert len(kept()) == 2

@@ -129,7 +129,7 @@ class Attacked:
 
     def _watch(self) -> None:
         since: dict[Any, float] = {}
-        running = "SELECT id, lease FROM core_tasks WHERE state = 'running'"
+        running = "SELECT id, lease_id FROM core_tasks WHERE state = 'running'"
         while not self._watching.wait(0.25):
             found = {tuple(row) for row in self.rows(running)}
             since = {key: since.get(key, time.monotonic()) for key in found}

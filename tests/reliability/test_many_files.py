@@ -90,8 +90,9 @@ def insert(connection: Connection, rows: list[dict[str, object]]) -> None:
         some = [each for each in had if (each['number'] % 10 != 2) == kept]  # type: ignore[operator]
         connection.execute(
             text(
-                'INSERT INTO files (id, owner_id, name, size, type, sha256, number, version, '
-                'created_at, updated_at, trashed_at) VALUES (:id, :owner, :name, :size, '
+                'INSERT INTO files (id, owner_id, name, size, type, sha256, current_version, '
+                'row_version, created_at, updated_at, trashed_at) '
+                'VALUES (:id, :owner, :name, :size, '
                 f"'text/plain', :sha256, 1, 1, :now, :now, {trashed})"
             ),
             some,

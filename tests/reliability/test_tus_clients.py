@@ -96,7 +96,7 @@ def upload_through_cuts(var: Path, sent: Path, name: str, client: Client, **sett
         with sent.open('rb') as content:
             expected = hashlib.file_digest(content, 'sha256').hexdigest()
         arrived = hash_of(service, token, file)
-        begun = service.scalar('SELECT count(*) FROM files_uploads WHERE length IS NOT NULL')
+        begun = service.scalar('SELECT count(*) FROM files_uploads WHERE declared_size IS NOT NULL')
 
         figure(
             f'{name}: {SIZE // MEGABYTE} MB in {seconds:.1f} s, cut {wire.cuts.total()} times '

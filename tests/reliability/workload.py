@@ -25,7 +25,7 @@ from project.core.database.types import UTCDateTime
 from project.core.errors import Conflict
 from project.core.mail import send_mail
 from project.core.security.password_hashing import hash_password
-from project.core.tasks import enqueue, once, task
+from project.core.tasks import complete_with_transaction, enqueue, task
 from project.core.web.endpoints.access import public
 from project.core.web.endpoints.endpoint import endpoint
 from project.files import service as files_service
@@ -63,7 +63,7 @@ def leave_mark(number: int, milliseconds: int) -> None:
         db.session.add(Run(number=number))
     time.sleep(milliseconds / 1000)
     with atomic():
-        once()
+        complete_with_transaction()
         db.session.add(Effect(number=number))
 
 
@@ -119,7 +119,7 @@ class Refused(Conflict):
 
 
 @reliability.post('/mails')
-@endpoint(allow=public, body=MailRequest, returns=MailSchema, refuses=[Refused])
+@endpoint(allow=public, body=MailRequest, returns=MailSchema, errors=[Refused])
 def mail_create(body: dict[str, Any]) -> dict[str, int]:
     """Send a mail, or refuse to in the last moment."""
     with atomic():
@@ -143,7 +143,7 @@ def sweep() -> None:
     signal.signal(signal.SIGTERM, lambda *_: ends.set())
     removed = 0
     while not ends.is_set():
-        removed += sum(swept.kind == 'bytes' for swept in files_service.sweep())
+        removed += sum(swept.kind == 'bytes' for swept in files_service.collect_garbage())
     click.echo(removed)
 
 
@@ -196,5 +196,5 @@ def create_app() -> Flask:
     """Return the service, with that feature."""
     app = project.create_app()
     app.register_blueprint(reliability)
-    core.close(app)
+    core.validate_routes(app)
     return app

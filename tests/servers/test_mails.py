@@ -11,8 +11,8 @@ import pytest
 from flask import Flask
 
 from project.core.clock import now
-from project.core.mail.previews import TO, mail_names, preview_mail
-from project.core.mail.rendering import new_stamp, render_mail
+from project.core.mail.previews import PREVIEW_RECIPIENT, mail_names, preview_mail
+from project.core.mail.rendering import new_message_identity, render_mail
 from tests.journeys.browsers import CHROMIUM
 
 pytestmark = pytest.mark.servers
@@ -46,7 +46,9 @@ def bodies(app: Flask) -> list[str]:
     found = []
     for name in mail_names():
         source, _, _ = app.jinja_env.loader.get_source(app.jinja_env, f'mail/{name}/example.json')
-        stretched = render_mail(name, TO, longest(json.loads(source)), new_stamp(now()))
+        stretched = render_mail(
+            name, PREVIEW_RECIPIENT, longest(json.loads(source)), new_message_identity(now())
+        )
         for mail in (preview_mail(name), stretched):
             body = mail.get_body(('html',))
             assert body is not None

@@ -16,7 +16,7 @@ from werkzeug.middleware.http_proxy import ProxyMiddleware
 from werkzeug.serving import make_server
 from werkzeug.test import run_wsgi_app
 
-from project.core.storage import storage_at
+from project.core.storage import storage_from_url
 from project.core.web.responses import file_responses
 from tests.client import HonestClient, data
 from tests.files import test_content_routes as contents
@@ -230,7 +230,7 @@ class TestRedirect:
             monkeypatch.setenv(name, value)
         monkeypatch.setitem(app.config, 'STORAGE_SPOOL', str(tmp_path / 'spool'))
         monkeypatch.setitem(app.config, 'FILES_OFFLOAD', 'redirect')
-        monkeypatch.setitem(app.extensions, 'storage', storage_at(app, seaweed.url))
+        monkeypatch.setitem(app.extensions, 'storage', storage_from_url(app, seaweed.url))
 
     @pytest.fixture
     def url(self, ada: Any) -> str:

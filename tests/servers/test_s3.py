@@ -7,8 +7,8 @@ from hashlib import sha256
 import pytest
 import requests
 
-from project.core.errors import Unavailable
-from project.core.storage import LocalStorage, Succession, move, storage_at
+from project.core.errors import ServiceUnavailable
+from project.core.storage import FallbackStorage, LocalStorage, copy_all, storage_from_url
 from tests.seaweed import BUCKET, running_seaweed
 from tests.storage_io import contents, put, read
 
@@ -30,10 +30,10 @@ def place(app, server, monkeypatch, tmp_path):
     for name, value in server.keys.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setitem(app.config, 'STORAGE_SPOOL', str(tmp_path / 'spool'))
-    place = storage_at(app, server.url)
+    place = storage_from_url(app, server.url)
     yield place
-    for key, _ in list(place.walk()):
-        place.remove(key)
+    for key, _ in list(place.iterate_keys()):
+        place.delete(key)
 
 
 class TestKeep:
@@ -52,22 +52,22 @@ class TestKeep:
         assert read(place, 'a') == b'new'
 
     def test_puts_it_there_again_where_it_was_removed_since(self, place):
-        with place.stage() as staged:
+        with place.create_staged() as staged:
             staged.write(b'hello')
             staged.prepare('a')
-            place.remove('a')
-            staged.keep('a')
+            place.delete('a')
+            staged.save('a')
 
         assert read(place, 'a') == b'hello'
 
     def test_refuses_what_is_no_key(self, place):
-        with pytest.raises(ValueError, match='not a storage key'), place.stage() as staged:
+        with pytest.raises(ValueError, match='not a storage key'), place.create_staged() as staged:
             staged.prepare('../a')
 
 
 class TestOpen:
     def test_refuses_what_is_missing(self, place):
-        with pytest.raises(Unavailable):
+        with pytest.raises(ServiceUnavailable):
             place.open('none')
         assert not place.exists('none')
 
@@ -92,7 +92,7 @@ class TestOpen:
     def test_gives_a_file_of_the_system_s(self, place):
         put(place, 'a', LARGE)
 
-        with place.on_disk('a') as file:
+        with place.as_local_file('a') as file:
             assert os.fstat(file.fileno()).st_size == len(LARGE)
 
 
@@ -102,17 +102,17 @@ class TestWalk:
         for key in ('ab/1', 'ab/2', 'abc/3'):
             put(place, key, b'x')
 
-        assert {key for key, _ in place.walk('ab')} == {'ab/1', 'ab/2'}
-        assert {key for key, _ in place.walk()} == {'ab/1', 'ab/2', 'abc/3'}
-        assert all(changed > before for _, changed in place.walk())
+        assert {key for key, _ in place.iterate_keys('ab')} == {'ab/1', 'ab/2'}
+        assert {key for key, _ in place.iterate_keys()} == {'ab/1', 'ab/2', 'abc/3'}
+        assert all(changed > before for _, changed in place.iterate_keys())
 
 
 class TestRemove:
     def test_forgets_it_and_forgetting_nothing_is_fine(self, place):
         put(place, 'a', b'1')
 
-        place.remove('a')
-        place.remove('a')
+        place.delete('a')
+        place.delete('a')
 
         assert not place.exists('a')
 
@@ -128,10 +128,10 @@ class TestSweep:
             Bucket=BUCKET, Key='some/where/a', UploadId=upload['UploadId'], PartNumber=1, Body=b'x'
         )
 
-        assert list(place.sweep(time.time() - 3600)) == []
-        assert list(place.sweep(time.time() + 60, dry_run=True)) == ['a']
+        assert list(place.delete_stale(time.time() - 3600)) == []
+        assert list(place.delete_stale(time.time() + 60, dry_run=True)) == ['a']
         assert begun() == 1
-        assert list(place.sweep(time.time() + 60)) == ['a']
+        assert list(place.delete_stale(time.time() + 60)) == ['a']
         assert begun() == 0
 
 
@@ -139,7 +139,9 @@ class TestSign:
     def test_gives_an_address_that_anybody_may_ask(self, place):
         put(place, 'a', LARGE)
 
-        address = place.sign('a', mimetype='image/png', disposition='attachment; filename="a b"')
+        address = place.presigned_url(
+            'a', mimetype='image/png', disposition='attachment; filename="a b"'
+        )
         answer = requests.get(address, headers={'Range': 'bytes=5-9'}, timeout=10)
 
         assert (answer.status_code, answer.content) == (206, LARGE[5:10])
@@ -150,7 +152,7 @@ class TestSign:
 
 class TestCheck:
     def test_leaves_nothing_behind(self, place):
-        place.check()
+        place.check_health()
 
         assert list(place.incoming.iterdir()) == []
         assert contents(place) == {}
@@ -158,16 +160,16 @@ class TestCheck:
     def test_refuses_where_nobody_answers(self, app, place, server):
         url = f's3://{BUCKET}?endpoint=http://127.0.0.1:1'
 
-        for refuses in (storage_at(app, url).check, storage_at(app, url).open):
+        for refuses in (storage_from_url(app, url).check_health, storage_from_url(app, url).open):
             arguments = ('a',) if refuses.__name__ == 'open' else ()
-            with pytest.raises(Unavailable):
+            with pytest.raises(ServiceUnavailable):
                 refuses(*arguments)
 
     def test_refuses_a_bucket_that_is_not_there(self, app, place, server):
-        other = storage_at(app, server.url.replace(BUCKET, 'other-bucket'))
+        other = storage_from_url(app, server.url.replace(BUCKET, 'other-bucket'))
 
-        with pytest.raises(Unavailable):
-            other.check()
+        with pytest.raises(ServiceUnavailable):
+            other.check_health()
 
 
 class TestMove:
@@ -176,12 +178,12 @@ class TestMove:
         kept = {'blobs/ab/1': LARGE, 'avatars/1/2': b'picture', 'exports/3': b''}
         for key, data in kept.items():
             put(source, key, data)
-        with source.stage() as staged:
+        with source.create_staged() as staged:
             staged.write(b'on its way')
-            first = next(move(source, place))
+            first = next(copy_all(source, place))
             assert first.outcome == 'moved'
 
-            found = {moved.key: moved.outcome for moved in move(source, place)}
+            found = {moved.key: moved.outcome for moved in copy_all(source, place)}
 
         assert found == dict.fromkeys(kept, 'moved') | {first.key: 'there'}
         assert contents(place) == contents(source) == kept
@@ -190,7 +192,7 @@ class TestMove:
         put(place, 'blobs/ab/1', LARGE)
         target = LocalStorage(tmp_path / 'target')
 
-        assert [moved.outcome for moved in move(place, target)] == ['moved']
+        assert [moved.outcome for moved in copy_all(place, target)] == ['moved']
         assert sha256(read(target, 'blobs/ab/1')).digest() == sha256(LARGE).digest()
 
 
@@ -198,12 +200,12 @@ class TestSuccession:
     def test_reads_from_the_old_one_what_has_not_come_yet(self, place, tmp_path):
         old = LocalStorage(tmp_path / 'old')
         put(old, 'a', b'old')
-        both = Succession(place, old)
+        both = FallbackStorage(place, old)
 
         put(both, 'b', b'new')
 
         assert (read(both, 'a'), read(both, 'b')) == (b'old', b'new')
-        assert sorted(key for key, _ in both.walk()) == ['a', 'b']
+        assert sorted(key for key, _ in both.iterate_keys()) == ['a', 'b']
         assert (old.exists('b'), place.exists('b')) == (False, True)
-        both.remove('a')
+        both.delete('a')
         assert not old.exists('a')

@@ -12,8 +12,8 @@ from project.core.clock import now
 from project.core.database.session import atomic, db
 from project.core.images import ImageUnreadable
 from project.core.storage import storage
-from project.core.tasks.attempts import work_off
-from project.core.tasks.outbox import Entry
+from project.core.tasks.attempts import run_pending_tasks
+from project.core.tasks.outbox import OutboxTask
 from project.users import object_storage, service
 from project.users.errors import AvatarNotFound, AvatarTooLarge, UserNotFound
 from project.users.models import User
@@ -49,8 +49,8 @@ def kept():
 def later(app):
     """Do all that waits in the outbox, as if its time had come."""
     with atomic():
-        db.session.execute(update(Entry).values(due=now(), wanted_at=now()))
-    work_off(app)
+        db.session.execute(update(OutboxTask).values(available_at=now(), scheduled_at=now()))
+    run_pending_tasks(app)
 
 
 class TestSetAvatar:
@@ -90,7 +90,7 @@ class TestSetAvatar:
     def test_leaves_nothing_of_a_user_who_was_deleted_meanwhile(self, app, picture, monkeypatch):
         user = UserFactory()
         monkeypatch.setattr(
-            'project.users.service.avatars.shrink',
+            'project.users.service.avatars.resize_to_webp',
             lambda *_, **__: service.delete_user(user.id) or b'RIFF',
         )
 
@@ -211,7 +211,9 @@ class TestAvatarUpdate:
 
     def test_says_to_come_again_where_no_turn_is_free(self, app, as_user, monkeypatch):
         monkeypatch.setitem(app.config, 'IMAGES_CONCURRENCY', 0)
-        monkeypatch.setattr(images.shrink, '__kwdefaults__', {'square': False, 'patience': 0.0})
+        monkeypatch.setattr(
+            images.resize_to_webp, '__kwdefaults__', {'square': False, 'timeout': 0.0}
+        )
 
         response = send(as_user(UserFactory()), PICTURE)
 
@@ -288,7 +290,7 @@ class TestUserAvatar:
 
 
 def test_no_picture_lies_where_another_could(picture):
-    keys = {object_storage.new_picture_key(1) for _ in range(1000)}
+    keys = {object_storage.new_avatar_key(1) for _ in range(1000)}
 
     assert len(keys) == 1000
     assert db.session.scalars(select(User.avatar).where(User.avatar.is_not(None))).all() == []

@@ -12,10 +12,10 @@ from sqlalchemy import select, update
 from project.auth.models import Event
 from project.core.clock import now
 from project.core.database.session import atomic, db
-from project.core.errors import Unavailable
+from project.core.errors import ServiceUnavailable
 from project.core.storage import storage
-from project.core.tasks.attempts import work_off
-from project.core.tasks.outbox import DEAD, Entry
+from project.core.tasks.attempts import run_pending_tasks
+from project.core.tasks.outbox import DEAD, OutboxTask
 from project.files.service.personal_data import export_files
 from project.users import service
 from project.users.errors import (
@@ -25,9 +25,14 @@ from project.users.errors import (
     TooManyExports,
 )
 from project.users.models import Export
-from project.users.personal_data import Holding, Part, json_part
+from project.users.personal_data import ExportFile, PersonalData, json_part
 from project.users.service import get_export, open_export, request_export
-from project.users.service.exports import drop_export, make_export, sweep_exports, turns
+from project.users.service.exports import (
+    delete_expired_exports,
+    delete_export_blob,
+    export_slot,
+    make_export,
+)
 from tests.concurrency import at_once, separate_app
 from tests.files.factories import FileFactory
 
@@ -79,7 +84,7 @@ class TestRequestExport:
         export = request_export(user.id)
         grow_old(export.id, timedelta(days=6))
 
-        work_off(app)
+        run_pending_tasks(app)
 
         left = get_export(user.id, export.id).expires_at - now()
         assert timedelta(days=6, hours=23) < left <= timedelta(days=7)
@@ -87,7 +92,7 @@ class TestRequestExport:
     def test_is_written_down(self, user):
         request_export(user.id)
 
-        assert db.session.scalars(select(Event.kind)).all() == ['export_requested']
+        assert db.session.scalars(select(Event.event_type)).all() == ['export_requested']
 
     def test_refuses_a_second_one_while_the_first_is_made(self, app, user):
         request_export(user.id)
@@ -95,13 +100,13 @@ class TestRequestExport:
         with pytest.raises(ExportUnderWay):
             request_export(user.id)
 
-        work_off(app)
+        run_pending_tasks(app)
         assert request_export(user.id).state == 'pending'
 
     def test_refuses_more_than_are_kept_and_says_when_there_is_room(self, app, user):
         for days in (5, 2, 0):
             export = request_export(user.id)
-            work_off(app)
+            run_pending_tasks(app)
             grow_old(export.id, timedelta(days=days))
 
         with pytest.raises(TooManyExports) as refusal:
@@ -113,7 +118,7 @@ class TestRequestExport:
     def test_gives_another_chance_where_one_has_failed(self, user):
         export = request_export(user.id)
         with atomic():
-            db.session.execute(update(Entry).values(state=DEAD, due=None))
+            db.session.execute(update(OutboxTask).values(state=DEAD, available_at=None))
 
         assert get_export(user.id, export.id).state == 'failed'
         with pytest.raises(ExportNotReady):
@@ -136,7 +141,7 @@ class TestMakeExport:
         FileFactory(owner=user, name='old.txt', content=b'old', trashed=True)
         FileFactory(content=b'of another')
         export = request_export(user.id)
-        work_off(app)
+        run_pending_tasks(app)
 
         with opened(user, export.id) as archive:
             names = set(archive.namelist())
@@ -157,7 +162,7 @@ class TestMakeExport:
         def asked():
             with queries(max=1000) as statements:
                 for part in export_files(user.id):
-                    b''.join(part.blocks)
+                    b''.join(part.chunks)
                 return len(statements)
 
         FileFactory(owner=user)
@@ -178,17 +183,17 @@ class TestMakeExport:
 
     def test_leaves_nothing_for_who_was_deleted_while_it_was_made(self, app, user, monkeypatch):
         export = request_export(user.id)
-        late = Holding('late', {}, lambda _: _deleting(user.id), lambda _: None)
-        monkeypatch.setattr('project.users.service.exports.holdings', lambda: [late])
+        late = PersonalData('late', {}, lambda _: _deleting(user.id), lambda _: None)
+        monkeypatch.setattr('project.users.service.exports.personal_data_registry', lambda: [late])
 
         make_export(str(export.id), user.id)
 
-        work_off(app)
+        run_pending_tasks(app)
         assert kept() == set()
 
     def test_is_tried_again_while_another_one_is_made(self, app, user):
         export = request_export(user.id)
-        with turns.taken(1, patience=0), pytest.raises(Unavailable):
+        with export_slot.acquire(1, timeout=0), pytest.raises(ServiceUnavailable):
             make_export(str(export.id), user.id)
 
         assert get_export(user.id, export.id).state == 'pending'
@@ -204,11 +209,13 @@ class TestMakeExport:
         def storage_size():
             return sum(path.stat().st_size for path in (storage().root / 'incoming').iterdir())
 
-        large = Holding('large', {}, lambda _: [Part('large/zeros', blocks(), True)], print)
-        monkeypatch.setattr('project.users.service.exports.holdings', lambda: [large])
+        large = PersonalData(
+            'large', {}, lambda _: [ExportFile('large/zeros', blocks(), True)], print
+        )
+        monkeypatch.setattr('project.users.service.exports.personal_data_registry', lambda: [large])
         export = request_export(user.id)
 
-        work_off(app)
+        run_pending_tasks(app)
 
         assert get_export(user.id, export.id).size > 64 * 1024 * 1024
         # Each block was on the disk before the next was asked for.
@@ -217,20 +224,20 @@ class TestMakeExport:
 
 def _deleting(user_id):
     service.delete_user(user_id)
-    yield Part('late/nothing', [])
+    yield ExportFile('late/nothing', [])
 
 
 class TestSweepExports:
     def test_forgets_what_is_past_its_time_bytes_and_all(self, app, user):
         export, other = request_export(user.id), UserFactory()
         staying = request_export(other.id)
-        work_off(app)
+        run_pending_tasks(app)
         grow_old(export.id, timedelta(days=7))
 
         with pytest.raises(ExportNotFound):
             get_export(user.id, export.id)
-        sweep_exports()
-        work_off(app)
+        delete_expired_exports()
+        run_pending_tasks(app)
 
         assert kept() == {staying.id.hex}
         assert db.session.scalars(select(Export.id)).all() == [staying.id]
@@ -239,9 +246,9 @@ class TestSweepExports:
 class TestDropExport:
     def test_asks_once_more_whether_it_is_nobodys(self, app, user):
         export = request_export(user.id)
-        work_off(app)
+        run_pending_tasks(app)
 
-        drop_export(str(export.id))
+        delete_export_blob(str(export.id))
 
         assert kept() == {export.id.hex}
 
@@ -249,12 +256,12 @@ class TestDropExport:
 class TestDeleteUser:
     def test_leaves_no_export(self, app, user):
         request_export(user.id)
-        work_off(app)
+        run_pending_tasks(app)
         assert len(kept()) == 1
 
         service.delete_user(user.id)
 
-        work_off(app)
+        run_pending_tasks(app)
         assert kept() == set()
 
 
@@ -263,7 +270,7 @@ class TestJsonPart:
     def test_is_a_json_array(self, count):
         rows = [{'id': uuid4(), 'at': now(), 'name': 'Käse'} for _ in range(count)]
 
-        found = json.loads(b''.join(json_part('a/b.json', rows).blocks))
+        found = json.loads(b''.join(json_part('a/b.json', rows).chunks))
 
         assert [row['id'] for row in found] == [str(row['id']) for row in rows]
         assert all(row['at'].endswith('Z') for row in found)
@@ -295,7 +302,7 @@ class TestExportContent:
         client = as_user(user)
         path = client.post(MINE).location
         assert client.get(f'{path}/content').status_code == 409
-        work_off(app)
+        run_pending_tasks(app)
 
         response = client.get(f'{path}/content', buffered=True)
 
@@ -309,7 +316,7 @@ class TestExportContent:
 
     def test_is_nobody_elses(self, app, as_user, user):
         path = as_user(user).post(MINE).location
-        work_off(app)
+        run_pending_tasks(app)
         other = as_user(UserFactory())
 
         for address in (path, f'{path}/content', f'{MINE}/{uuid4()}', f'{MINE}/{uuid4()}/content'):
@@ -324,7 +331,7 @@ class TestExportList:
         made = []
         for _ in range(2):
             made.append(client.post(MINE).json['data']['id'])
-            work_off(app)
+            run_pending_tasks(app)
 
         items = client.get(MINE).json['data']['items']
 

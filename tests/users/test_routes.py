@@ -612,7 +612,7 @@ class TestUserProfile:
     def test_counts_the_days_since_the_last_login_across_months(self, client):
         user = UserFactory()
         with time_machine.travel(datetime(2026, 1, 31, 12, tzinfo=UTC)):
-            service.note_login(user.id)
+            service.record_login(user.id)
 
         with time_machine.travel(datetime(2026, 2, 1, 12, 1, tzinfo=UTC)):
             profile = data(client.get(f'{URL}/{user.username}/profile'))

@@ -11,8 +11,8 @@ from project.users import service
 from project.users.errors import (
     EmailTaken,
     LastAdmin,
-    MoreThanYouMay,
     NoSuchUsername,
+    PrivilegeEscalation,
     UserChanged,
     UsernameInvalid,
     UsernameReserved,
@@ -21,7 +21,7 @@ from project.users.errors import (
 )
 from project.users.models import User, UserRole, permissions_of
 from project.users.permissions import DELETE, WRITE
-from project.users.personal_data import Holding, holdings
+from project.users.personal_data import PersonalData, personal_data_registry
 from project.users.service.users import RESERVED
 from project.users.signals import user_disabled
 from tests.concurrency import at_once, separate_app
@@ -185,12 +185,12 @@ def static_words(app):
 
 class TestCheckUsername:
     def test_returns_it_in_lower_case(self):
-        assert service.check_username('Ada') == 'ada'
+        assert service.validate_new_username('Ada') == 'ada'
 
     @pytest.mark.parametrize('name', ['ab', 'a' * 33, '1ab', '_ab', 'a.b', 'abc\n', 'a b', ''])
     def test_refuses_what_is_none(self, name):
         with pytest.raises(UsernameInvalid):
-            service.check_username(name)
+            service.validate_new_username(name)
 
     def test_refuses_every_word_that_is_a_path(self, app):
         words = static_words(app)
@@ -201,13 +201,13 @@ class TestCheckUsername:
     @pytest.mark.parametrize('name', sorted(RESERVED))
     def test_refuses_a_reserved_word_in_any_case(self, name):
         with pytest.raises(UsernameInvalid if len(name) < 3 else UsernameReserved):
-            service.check_username(name.upper())
+            service.validate_new_username(name.upper())
 
     def test_refuses_a_taken_one_in_any_case(self):
         UserFactory(username='ada')
 
         with pytest.raises(UsernameTaken):
-            service.check_username('ADA')
+            service.validate_new_username('ADA')
 
 
 class TestCreateUser:
@@ -261,7 +261,7 @@ class TestCreateUser:
     def test_refuses_roles_that_the_asker_does_not_hold(self):
         clerk = clerk_with(WRITE)
 
-        with pytest.raises(MoreThanYouMay):
+        with pytest.raises(PrivilegeEscalation):
             service.create_user(username='ada', email='a@b.example', roles=['admin'], by=clerk)
 
         assert User.find_by_username('ada') is None
@@ -397,7 +397,7 @@ class TestUpdateUser:
     def test_refuses_to_users_what_is_not_theirs_to_say(self, field):
         user = UserFactory()
 
-        with pytest.raises(MoreThanYouMay):
+        with pytest.raises(PrivilegeEscalation):
             service.update_user(
                 user.id, {field: 'new@example.com', 'name': 'x'}, by=principal_of(user)
             )
@@ -407,7 +407,7 @@ class TestUpdateUser:
     def test_refuses_an_admin_to_whoever_may_less(self):
         clerk = clerk_with(WRITE)
 
-        with pytest.raises(MoreThanYouMay):
+        with pytest.raises(PrivilegeEscalation):
             service.update_user(AdminFactory().id, {'email': 'mine@example.com'}, by=clerk)
 
     def test_lets_a_clerk_change_a_member(self):
@@ -429,8 +429,11 @@ class TestDeleteUser:
 
     def test_asks_all_to_let_go_while_the_user_is_there(self, monkeypatch):
         user, seen = UserFactory(), []
-        holding = Holding('one', {}, list, lambda user_id: seen.append(User.find(user_id).id))
-        monkeypatch.setattr('project.users.service.users.holdings', lambda: [holding, *holdings()])
+        holding = PersonalData('one', {}, list, lambda user_id: seen.append(User.find(user_id).id))
+        monkeypatch.setattr(
+            'project.users.service.users.personal_data_registry',
+            lambda: [holding, *personal_data_registry()],
+        )
 
         service.delete_user(user.id)
 
@@ -442,8 +445,11 @@ class TestDeleteUser:
         def refuse(user_id):
             raise LookupError(user_id)
 
-        late = Holding('one', {}, list, refuse)
-        monkeypatch.setattr('project.users.service.users.holdings', lambda: [*holdings(), late])
+        late = PersonalData('one', {}, list, refuse)
+        monkeypatch.setattr(
+            'project.users.service.users.personal_data_registry',
+            lambda: [*personal_data_registry(), late],
+        )
 
         with pytest.raises(LookupError):
             service.delete_user(user.id)
@@ -466,7 +472,7 @@ class TestDeleteUser:
         AdminFactory()
         clerk = clerk_with(DELETE)
 
-        with pytest.raises(MoreThanYouMay):
+        with pytest.raises(PrivilegeEscalation):
             service.delete_user(AdminFactory().id, by=clerk)
 
     def test_refuses_the_last_admin(self):
@@ -563,19 +569,19 @@ class TestNoteLogin:
         user, moment = UserFactory(), datetime(2026, 2, 1, tzinfo=UTC)
 
         with time_machine.travel(moment, tick=False):
-            service.note_login(user.id)
+            service.record_login(user.id)
 
         assert service.get_profile(user.username).last_login == moment
 
     def test_tells_who_may(self):
-        assert service.note_login(UserFactory().id)
-        assert not service.note_login(UserFactory(disabled=True).id)
-        assert not service.note_login(2_147_483_647)
+        assert service.record_login(UserFactory().id)
+        assert not service.record_login(UserFactory(disabled=True).id)
+        assert not service.record_login(2_147_483_647)
 
     def test_is_no_change_of_the_user(self):
         user = UserFactory()
 
-        service.note_login(user.id)
+        service.record_login(user.id)
 
         assert service.get_user(user.id).version == 1
 

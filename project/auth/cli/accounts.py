@@ -5,14 +5,14 @@ import sys
 import click
 
 from project.auth import service
-from project.core.cli.toolkit import Address, top_level
+from project.core.cli.toolkit import EmailAddress, app_command
 
 from . import auth_cli
 
 
-@top_level('create-user')
+@app_command('create-user')
 @click.argument('name')
-@click.option('--email', required=True, type=Address())
+@click.option('--email', required=True, type=EmailAddress())
 @click.option('--admin', is_flag=True, help='Grant every permission.')
 @click.option('--generate', is_flag=True, help='Generate the password and print it.')
 def create_user(name: str, email: str, admin: bool, generate: bool) -> None:

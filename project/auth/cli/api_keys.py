@@ -6,7 +6,7 @@ from uuid import UUID
 import click
 
 from project.auth import service
-from project.core.cli.toolkit import as_json, dry_run, show
+from project.core.cli.toolkit import as_json, dry_run, print_rows
 from project.users import service as users
 
 from . import auth_cli
@@ -26,7 +26,7 @@ def auth_keys(user: str, revoke: UUID | None, as_json: bool) -> None:
         click.echo('Deleted 1 key(s).')
         return
     keys = service.list_keys_of(user_id)
-    show((row._asdict() for row in keys), COLUMNS, as_json=as_json)
+    print_rows((row._asdict() for row in keys), COLUMNS, as_json=as_json)
 
 
 @auth_cli.command('leaked')
@@ -38,7 +38,7 @@ def auth_leaked(token: str, dry_run: bool) -> None:
     `-` reads it from standard input, so that it does not stay in the history of the shell.
     """
     given = sys.stdin.read().strip() if token == '-' else token
-    act = service.find_leaked if dry_run else service.revoke_leaked
+    act = service.find_token_owner if dry_run else service.revoke_leaked
     kind, user = act(given)
     done = 'Would revoke' if dry_run else 'Revoked'
     click.echo(f'{done} the {kind} of {user.username}.')

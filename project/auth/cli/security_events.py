@@ -6,7 +6,7 @@ from itertools import islice
 import click
 
 from project.auth import service
-from project.core.cli.toolkit import as_json, show
+from project.core.cli.toolkit import as_json, print_rows
 from project.users import service as users
 
 from . import auth_cli
@@ -27,4 +27,4 @@ def auth_events(user: str | None, kind: str | None, limit: int, as_json: bool) -
     user_id = users.get_user_by_login(user).id if user else None
     events = islice(service.list_all_events(user_id, kind), limit)
     rows = ({**row._asdict(), 'details': json.loads(row.details)} for row in events)
-    show(rows, COLUMNS, as_json=as_json)
+    print_rows(rows, COLUMNS, as_json=as_json)

@@ -5,7 +5,7 @@ from uuid import UUID
 import click
 
 from project.auth import service
-from project.core.cli.toolkit import as_json, dry_run, show
+from project.core.cli.toolkit import as_json, dry_run, print_rows
 from project.users import service as users
 
 from . import auth_cli
@@ -19,7 +19,7 @@ SESSION_COLUMNS = ('id', 'created_at', 'last_used_at', 'expires_at', 'address', 
 def auth_sessions(user: str, as_json: bool) -> None:
     """List the live sessions of a user."""
     sessions = service.list_sessions_of(users.get_user_by_login(user).id)
-    show((row._asdict() for row in sessions), SESSION_COLUMNS, as_json=as_json)
+    print_rows((row._asdict() for row in sessions), SESSION_COLUMNS, as_json=as_json)
 
 
 @auth_cli.command('revoke')
@@ -53,5 +53,5 @@ def auth_unlock(user: str) -> None:
 @as_json
 def auth_sweep(dry_run: bool, as_json: bool) -> None:
     """Delete sessions, registrations and PINs whose time is over."""
-    removed = service.sweep(dry_run=dry_run)
-    show([removed], tuple(removed), as_json=as_json, one=True)
+    removed = service.delete_expired(dry_run=dry_run)
+    print_rows([removed], tuple(removed), as_json=as_json, one=True)

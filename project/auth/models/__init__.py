@@ -3,18 +3,18 @@
 from .accounts import Credential, EmailChange, Invitation, Pin, Registration
 from .api_keys import KEYS, KEYS_OF_USER, LIVE_KEY, ApiKey
 from .second_factors import RecoveryCode, Totp
-from .security_events import EVENTS, OF_SUBJECT, Event
-from .sessions import LIVE, OF_USER, SESSIONS, Device, Session
+from .security_events import EVENTS, EVENTS_OF_USER, Event
+from .sessions import LIVE_SESSION, SESSIONS, SESSIONS_OF_USER, Device, Session
 
 __all__ = [
     'EVENTS',
+    'EVENTS_OF_USER',
     'KEYS',
     'KEYS_OF_USER',
-    'LIVE',
     'LIVE_KEY',
-    'OF_SUBJECT',
-    'OF_USER',
+    'LIVE_SESSION',
     'SESSIONS',
+    'SESSIONS_OF_USER',
     'ApiKey',
     'Credential',
     'Device',

@@ -6,9 +6,9 @@ from sqlalchemy import ForeignKey, Index, LargeBinary, String, bindparam, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
-from project.core.database.compiled_query import Query
-from project.core.database.session import AnyRow, Base, db, read
-from project.core.database.types import UTCDateTime, Words
+from project.core.database.compiled_query import CompiledQuery
+from project.core.database.session import AnyRow, Base, db, execute_select
+from project.core.database.types import UTCDateTime, WordList
 from project.users.models import User
 
 
@@ -24,11 +24,11 @@ class Credential(Base):
     @classmethod
     def find_hash(cls, user_id: int) -> str | None:
         """Return the hash of a user's password, if they have one."""
-        found = HASH.first(user_id=user_id)
+        found = PASSWORD_HASH_OF_USER.first(user_id=user_id)
         return found.password_hash if found else None
 
     @classmethod
-    def lock_hash(cls, user_id: int) -> str | None:
+    def lock_password_hash(cls, user_id: int) -> str | None:
         """Return a user's hash; neither it nor they can change until the transaction ends."""
         stored = select(cls.password_hash).select_from(User).join(cls, cls.user_id == User.id)
         # The user first, in the order in which whoever deletes them takes both.
@@ -50,7 +50,7 @@ class Registration(Base):
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
 
     @classmethod
-    def find_waiting(cls, key: str) -> list['Registration']:
+    def find_pending(cls, key: str) -> list['Registration']:
         """Return the registrations that wait for an address, newest first.
 
         All of them: ten a day, the bound of registrations, can meet ten of the day before.
@@ -61,7 +61,7 @@ class Registration(Base):
     @classmethod
     def find_by_username(cls, username: str) -> AnyRow | None:
         """Return what is known of the registration that waits under a username."""
-        return WAITING.first(username=username.lower(), moment=now())
+        return PENDING_REGISTRATION.first(username=username.lower(), moment=now())
 
 
 class Pin(Base):
@@ -71,8 +71,8 @@ class Pin(Base):
 
     purpose: Mapped[str] = mapped_column(String(32), primary_key=True)
     email_key: Mapped[str] = mapped_column(String(1016), primary_key=True)
-    mac: Mapped[bytes] = mapped_column(LargeBinary(32))
-    tries_left: Mapped[int]
+    code_hmac: Mapped[bytes] = mapped_column(LargeBinary(32))
+    attempts_left: Mapped[int]
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
 
 
@@ -83,9 +83,9 @@ class Invitation(Base):
 
     email_key: Mapped[str] = mapped_column(String(1016), primary_key=True)
     email: Mapped[str] = mapped_column(String(254))
-    roles: Mapped[list[str]] = mapped_column(Words)
-    mac: Mapped[bytes] = mapped_column(LargeBinary(32))
-    tries_left: Mapped[int]
+    roles: Mapped[list[str]] = mapped_column(WordList)
+    code_hmac: Mapped[bytes] = mapped_column(LargeBinary(32))
+    attempts_left: Mapped[int]
     # Whose rights the roles are measured by when it is accepted; None: an operator's.
     invited_by: Mapped[int | None] = mapped_column(ForeignKey('users.id'), index=True)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
@@ -103,15 +103,19 @@ class EmailChange(Base):
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
 
     @classmethod
-    def find_waiting(cls, user_id: int) -> AnyRow | None:
+    def find_pending(cls, user_id: int) -> AnyRow | None:
         """Return the address that a user wishes to have."""
         wish = select(cls.email, cls.email_key)
-        return read(wish.where(cls.user_id == user_id, cls.expires_at > now())).one_or_none()
+        return execute_select(
+            wish.where(cls.user_id == user_id, cls.expires_at > now())
+        ).one_or_none()
 
 
-HASH = Query(select(Credential.password_hash).where(Credential.user_id == bindparam('user_id')))
+PASSWORD_HASH_OF_USER = CompiledQuery(
+    select(Credential.password_hash).where(Credential.user_id == bindparam('user_id'))
+)
 
-WAITING = Query(
+PENDING_REGISTRATION = CompiledQuery(
     select(
         Registration.username, Registration.email, Registration.email_key, Registration.name,
         Registration.password_hash, Registration.created_at, Registration.expires_at,

@@ -7,17 +7,17 @@ from sqlalchemy import ForeignKey, Index, String, bindparam, func, or_, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
-from project.core.database.compiled_query import Query
+from project.core.database.compiled_query import CompiledQuery
 from project.core.database.keyset_pagination import Keyset
-from project.core.database.session import AnyRow, Base, read
-from project.core.database.types import UTCDateTime, Words
-from project.users.models import SHOWN, User
+from project.core.database.session import AnyRow, Base, execute_select
+from project.core.database.types import UTCDateTime, WordList
+from project.users.models import USER_SELECT, User
 
 
 class ApiKey(Base):
     """A key, known by its hash. What it may is what its owner may, within its scopes."""
 
-    __tablename__ = 'auth_keys'
+    __tablename__ = 'auth_api_keys'
     __table_args__ = (Index(None, 'user_id', 'created_at'),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
@@ -25,8 +25,8 @@ class ApiKey(Base):
     name: Mapped[str] = mapped_column(String(80))
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
     # Its first characters, by which its owner tells it from others.
-    hint: Mapped[str] = mapped_column(String(12))
-    scopes: Mapped[list[str]] = mapped_column(Words)
+    prefix: Mapped[str] = mapped_column(String(12))
+    scopes: Mapped[list[str]] = mapped_column(WordList)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     expires_at: Mapped[datetime | None] = mapped_column(UTCDateTime, index=True)
     last_used_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
@@ -39,21 +39,21 @@ class ApiKey(Base):
     @classmethod
     def find(cls, key_id: UUID) -> AnyRow | None:
         """Return what its owner is told of a key."""
-        shown = select(cls.user_id, cls.name, cls.hint, cls.expires_at)
-        return read(shown.where(cls.id == key_id)).one_or_none()
+        shown = select(cls.user_id, cls.name, cls.prefix, cls.expires_at)
+        return execute_select(shown.where(cls.id == key_id)).one_or_none()
 
     @classmethod
     def count_of(cls, user_id: int) -> int:
         """Return how many keys a user has."""
-        return int(read(select(func.count()).where(cls.user_id == user_id)).scalar_one())
+        return int(execute_select(select(func.count()).where(cls.user_id == user_id)).scalar_one())
 
 
 _lives = or_(
     ApiKey.expires_at.is_(None), ApiKey.expires_at > bindparam('moment', type_=UTCDateTime())
 )
 
-LIVE_KEY = Query(
-    SHOWN.add_columns(
+LIVE_KEY = CompiledQuery(
+    USER_SELECT.add_columns(
         ApiKey.id.label('key_id'), ApiKey.scopes, ApiKey.last_used_at,
         ApiKey.created_at.label('key_created_at'),
     )
@@ -62,8 +62,8 @@ LIVE_KEY = Query(
 )  # fmt: skip
 
 KEYS_OF_USER = select(
-    ApiKey.id, ApiKey.name, ApiKey.hint, ApiKey.scopes, ApiKey.created_at, ApiKey.expires_at,
-    ApiKey.last_used_at,
+    ApiKey.id, ApiKey.name, ApiKey.prefix.label('hint'), ApiKey.scopes, ApiKey.created_at,
+    ApiKey.expires_at, ApiKey.last_used_at,
 ).where(ApiKey.user_id == bindparam('user_id'))  # fmt: skip
 
 KEYS = Keyset(

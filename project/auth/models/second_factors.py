@@ -6,8 +6,8 @@ from sqlalchemy import ForeignKey, LargeBinary, String, bindparam, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
-from project.core.database.compiled_query import Query
-from project.core.database.session import AnyRow, Base, read
+from project.core.database.compiled_query import CompiledQuery
+from project.core.database.session import AnyRow, Base, execute_select
 from project.core.database.types import UTCDateTime
 
 
@@ -17,9 +17,9 @@ class Totp(Base):
     __tablename__ = 'auth_totp'
 
     user_id: Mapped[int] = mapped_column(ForeignKey('users.id'), primary_key=True)
-    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    encrypted_secret: Mapped[bytes] = mapped_column(LargeBinary)
     # The last step whose code was accepted: it, and all before it, are used up (ASVS 6.5.1).
-    last_step: Mapped[int] = mapped_column(default=0)
+    last_used_timestep: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     confirmed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
@@ -44,19 +44,19 @@ class RecoveryCode(Base):
     code_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
 
     @classmethod
-    def is_there(cls, user_id: int, code_hash: str) -> bool:
+    def exists(cls, user_id: int, code_hash: str) -> bool:
         """Tell whether a code is one of the user's, and not used yet."""
         same = select(cls.user_id).where(cls.user_id == user_id, cls.code_hash == code_hash)
-        return read(same).one_or_none() is not None
+        return execute_select(same).one_or_none() is not None
 
     @classmethod
     def count_of(cls, user_id: int) -> int:
         """Return how many are left."""
-        return int(read(select(func.count()).where(cls.user_id == user_id)).scalar_one())
+        return int(execute_select(select(func.count()).where(cls.user_id == user_id)).scalar_one())
 
 
-ENROLLED = Query(
-    select(Totp.sealed, Totp.last_step, Totp.created_at, Totp.confirmed_at).where(
-        Totp.user_id == bindparam('user_id')
-    )
+ENROLLED = CompiledQuery(
+    select(
+        Totp.encrypted_secret, Totp.last_used_timestep, Totp.created_at, Totp.confirmed_at
+    ).where(Totp.user_id == bindparam('user_id'))
 )

@@ -23,11 +23,11 @@ class Event(Base):
     # Whose account it is about; None where nobody has what was tried. No foreign key: a guess at an
     # account that is deleted just then is no fault of ours.
     user_id: Mapped[int | None] = mapped_column()
-    kind: Mapped[str] = mapped_column(String(48))
+    event_type: Mapped[str] = mapped_column(String(48))
     outcome: Mapped[str] = mapped_column(String(16))
     # Who did it: `self`, `operator`, `system`, or `user:7` for another one.
     actor: Mapped[str] = mapped_column(String(32))
-    address: Mapped[str] = mapped_column(String(64))
+    ip_address: Mapped[str] = mapped_column(String(64))
     user_agent: Mapped[str] = mapped_column(String(255))
     request_id: Mapped[str] = mapped_column(String(128))
     # JSON, for people and programs that read events; nothing is looked up in it.
@@ -38,16 +38,20 @@ class Event(Base):
     @cache
     def filtered(cls, names: frozenset[str]) -> AnySelect:
         """Return the select of a list with these of the filters, made once for each set of them."""
-        filters = {name: getattr(cls, name) == bindparam(name) for name in ('user_id', 'kind')}
-        return SHOWN_EVENT.where(*(filters[name] for name in sorted(names)))
+        filters = {
+            'user_id': cls.user_id == bindparam('user_id'),
+            'kind': cls.event_type == bindparam('kind'),
+        }
+        return EVENT_SELECT.where(*(filters[name] for name in sorted(names)))
 
 
-SHOWN_EVENT = select(
-    Event.id, Event.created_at, Event.kind, Event.outcome, Event.actor, Event.address,
-    Event.user_agent, Event.request_id, Event.details, Event.user_id,
+EVENT_SELECT = select(
+    Event.id, Event.created_at, Event.event_type.label('kind'), Event.outcome, Event.actor,
+    Event.ip_address.label('address'), Event.user_agent, Event.request_id, Event.details,
+    Event.user_id,
 )  # fmt: skip
 
-OF_SUBJECT = SHOWN_EVENT.where(Event.user_id == bindparam('user_id'))
+EVENTS_OF_USER = EVENT_SELECT.where(Event.user_id == bindparam('user_id'))
 
 EVENTS = Keyset(
     'events', sorts={'created_at': Event.created_at}, key=Event.id, default='-created_at'

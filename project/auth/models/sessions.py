@@ -7,11 +7,11 @@ from sqlalchemy import ForeignKey, Index, LargeBinary, String, bindparam, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
-from project.core.database.compiled_query import Query
+from project.core.database.compiled_query import CompiledQuery
 from project.core.database.keyset_pagination import Keyset
 from project.core.database.session import AnyRow, Base
 from project.core.database.types import UTCDateTime
-from project.users.models import SHOWN, User
+from project.users.models import USER_SELECT, User
 
 
 class Device(Base):
@@ -38,7 +38,7 @@ class Device(Base):
     @classmethod
     def find_all(cls, user_id: int) -> list[AnyRow]:
         """Return where and by what a user's devices were last used, the latest first."""
-        return DEVICES.all(user_id=user_id)
+        return DEVICES_OF_USER.all(user_id=user_id)
 
 
 class Session(Base):
@@ -49,7 +49,7 @@ class Session(Base):
     """
 
     __tablename__ = 'auth_sessions'
-    __table_args__ = (Index(None, 'user_id', 'created_at'), Index(None, 'lapses_at'))
+    __table_args__ = (Index(None, 'user_id', 'created_at'), Index(None, 'refresh_expires_at'))
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     user_id: Mapped[int] = mapped_column(ForeignKey('users.id'))
@@ -58,18 +58,18 @@ class Session(Base):
     # All refresh tokens of a session begin alike: an old one, whichever, still names it.
     family_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
     refresh_hash: Mapped[str | None] = mapped_column(String(64))
-    used_token_hash: Mapped[str | None] = mapped_column(String(64), index=True)
-    used_refresh_hash: Mapped[str | None] = mapped_column(String(64))
-    successor: Mapped[bytes | None] = mapped_column(LargeBinary)
+    previous_token_hash: Mapped[str | None] = mapped_column(String(64), index=True)
+    previous_refresh_hash: Mapped[str | None] = mapped_column(String(64))
+    grace_response_encrypted: Mapped[bytes | None] = mapped_column(LargeBinary)
     refreshed_at: Mapped[datetime | None] = mapped_column(UTCDateTime, index=True)
-    address: Mapped[str] = mapped_column(String(64))
+    ip_address: Mapped[str] = mapped_column(String(64))
     user_agent: Mapped[str] = mapped_column(String(255))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     authenticated_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     last_used_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     # When it is over unless it is refreshed before, and when it is over anyway.
-    lapses_at: Mapped[datetime] = mapped_column(UTCDateTime)
-    ends_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    refresh_expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    absolute_expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
     device_id: Mapped[UUID | None] = mapped_column(
         ForeignKey('auth_devices.id', ondelete='SET NULL')
     )
@@ -77,7 +77,7 @@ class Session(Base):
     @classmethod
     def find_live(cls, token_hash: str) -> AnyRow | None:
         """Return session, user and roles behind a token, in the one select that the guard costs."""
-        return LIVE.first(token_hash=token_hash, moment=now())
+        return LIVE_SESSION.first(token_hash=token_hash, moment=now())
 
     @classmethod
     def find_just_refreshed(cls, token_hash: str, since: datetime) -> AnyRow | None:
@@ -87,12 +87,12 @@ class Session(Base):
     @classmethod
     def find_family(cls, family_hash: str) -> AnyRow | None:
         """Return what a refresh token is measured by: the session that its beginning names."""
-        return FAMILY.first(family_hash=family_hash)
+        return SESSION_FAMILY.first(family_hash=family_hash)
 
 
 _moment = bindparam('moment', type_=UTCDateTime())
 
-LIVE_DEVICE = Query(
+LIVE_DEVICE = CompiledQuery(
     select(Device.id).where(
         Device.token_hash == bindparam('token_hash'),
         Device.user_id == bindparam('user_id'),
@@ -100,40 +100,41 @@ LIVE_DEVICE = Query(
     )
 )
 
-DEVICES = Query(
+DEVICES_OF_USER = CompiledQuery(
     select(Device.id, Device.network, Device.user_agent)
     .where(Device.user_id == bindparam('user_id'))
     .order_by(Device.last_used_at.desc(), Device.id)
 )
 
 # With all that is shown of users: who only asks for themselves needs no second SELECT.
-_named = SHOWN.add_columns(
+_named = USER_SELECT.add_columns(
     Session.id.label('session_id'), Session.authenticated_at, Session.last_used_at
 ).join(Session, User.id == Session.user_id)
 
-LIVE = Query(
+LIVE_SESSION = CompiledQuery(
     _named.where(Session.token_hash == bindparam('token_hash'), Session.expires_at > _moment)
 )
 
-JUST_REFRESHED = Query(
+JUST_REFRESHED = CompiledQuery(
     _named.where(
-        Session.used_token_hash == bindparam('token_hash'),
+        Session.previous_token_hash == bindparam('token_hash'),
         Session.refreshed_at > bindparam('since', type_=UTCDateTime()),
     )
 )
 
-FAMILY = Query(
+SESSION_FAMILY = CompiledQuery(
     select(
-        Session.id, Session.user_id, Session.refresh_hash, Session.used_refresh_hash,
-        Session.successor, Session.refreshed_at, Session.lapses_at,
+        Session.id, Session.user_id, Session.refresh_hash, Session.previous_refresh_hash,
+        Session.grace_response_encrypted, Session.refreshed_at, Session.refresh_expires_at,
     ).where(Session.family_hash == bindparam('family_hash'))
 )  # fmt: skip
 
 # `current` is the session that asks. What is shown as its end is when it lapses.
-OF_USER = select(
-    Session.id, Session.created_at, Session.last_used_at, Session.address, Session.user_agent,
-    Session.lapses_at.label('expires_at'), (Session.id == bindparam('current')).label('current'),
-).where(Session.user_id == bindparam('user_id'), Session.lapses_at > _moment)  # fmt: skip
+SESSIONS_OF_USER = select(
+    Session.id, Session.created_at, Session.last_used_at, Session.ip_address.label('address'),
+    Session.user_agent, Session.refresh_expires_at.label('expires_at'),
+    (Session.id == bindparam('current')).label('current'),
+).where(Session.user_id == bindparam('user_id'), Session.refresh_expires_at > _moment)  # fmt: skip
 
 SESSIONS = Keyset(
     'sessions',

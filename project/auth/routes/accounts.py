@@ -6,7 +6,7 @@ from marshmallow import Schema
 
 from project.auth import service
 from project.auth.errors import PasswordTooWeak, WrongPin
-from project.core.throttling import GuessesSpent
+from project.core.throttling import TooManyAttempts
 from project.core.web.endpoints.access import public
 from project.core.web.endpoints.endpoint import endpoint
 from project.core.web.requests.fields import EmailAddress, Password, PinCode, Text
@@ -28,7 +28,7 @@ class AccountCreateRequest(Schema):
 @blueprint.post('/accounts')
 @endpoint(
     allow=public, body=AccountCreateRequest, code=202, limit='20/hour',
-    refuses=[UsernameTaken, UsernameReserved, PasswordTooWeak, GuessesSpent],
+    errors=[UsernameTaken, UsernameReserved, PasswordTooWeak, TooManyAttempts],
 )  # fmt: skip
 def account_create(body: dict[str, Any]) -> None:
     """Register. The answer is the same whether or not the address is known.
@@ -48,7 +48,11 @@ class VerificationCreateRequest(Schema):
 
 @blueprint.post('/verifications')
 @endpoint(
-    allow=public, body=VerificationCreateRequest, code=202, limit='20/hour', refuses=[GuessesSpent]
+    allow=public,
+    body=VerificationCreateRequest,
+    code=202,
+    limit='20/hour',
+    errors=[TooManyAttempts],
 )
 def verification_create(body: dict[str, Any]) -> None:
     """Mail a new PIN, if there is something to verify; the answer does not tell. Older ones die.
@@ -69,7 +73,7 @@ class VerificationReplaceRequest(Schema):
 @blueprint.put('/verifications')
 @endpoint(
     allow=public, body=VerificationReplaceRequest, returns=UserSchema, code=201, limit='60/hour',
-    refuses=[WrongPin, GuessesSpent, UsernameTaken, EmailTaken],
+    errors=[WrongPin, TooManyAttempts, UsernameTaken, EmailTaken],
     location=('api_v1.users.user', 'user_id'),
 )  # fmt: skip
 def verification_replace(body: dict[str, Any]) -> Any:

@@ -9,11 +9,11 @@ from project.auth import service
 from project.auth.errors import ExpiryPast, KeyNotFound, ScopeUnknown, TooManyKeys
 from project.auth.schemas import ApiKeySchema, NewApiKeySchema
 from project.core.database.keyset_pagination import CursorInvalid, Page, PageRequest
-from project.core.web.endpoints.access import current, member
+from project.core.web.endpoints.access import authenticated, current_principal
 from project.core.web.endpoints.endpoint import endpoint
 from project.core.web.requests.fields import Text, Timestamp
 from project.core.web.requests.pagination import ListQuery, sort_by
-from project.users.errors import MoreThanYouMay
+from project.users.errors import PrivilegeEscalation
 
 from . import blueprint
 
@@ -26,11 +26,15 @@ class KeyListQuery(ListQuery):
 
 @blueprint.get('/keys')
 @endpoint(
-    allow=member(), query=KeyListQuery, returns=ApiKeySchema, many=True, refuses=[CursorInvalid]
+    allow=authenticated(),
+    query=KeyListQuery,
+    returns=ApiKeySchema,
+    many=True,
+    errors=[CursorInvalid],
 )
 def key_list(page: PageRequest) -> Page:
     """List your API keys, without the keys themselves."""
-    return service.list_keys(current(), page)
+    return service.list_keys(current_principal(), page)
 
 
 class KeyCreateRequest(Schema):
@@ -47,8 +51,8 @@ class KeyCreateRequest(Schema):
 
 @blueprint.post('/keys')
 @endpoint(
-    allow=member(fresh=True), body=KeyCreateRequest, returns=NewApiKeySchema, code=201,
-    limit='60/hour', refuses=[ScopeUnknown, MoreThanYouMay, ExpiryPast, TooManyKeys],
+    allow=authenticated(fresh=True), body=KeyCreateRequest, returns=NewApiKeySchema, code=201,
+    limit='60/hour', errors=[ScopeUnknown, PrivilegeEscalation, ExpiryPast, TooManyKeys],
 )  # fmt: skip
 def key_create(body: dict[str, Any]) -> Any:
     """Make an API key for a program. The key is shown this once, and a mail tells you.
@@ -56,11 +60,11 @@ def key_create(body: dict[str, Any]) -> Any:
     It may do what you may, within its scopes: permissions such as `files:read`. Refuses scopes that
     you do not hold yourself, and more than 50 keys.
     """
-    return service.create_key(current(), **body)
+    return service.create_key(current_principal(), **body)
 
 
 @blueprint.delete('/keys/<uuid:key_id>')
-@endpoint(allow=member(), refuses=[KeyNotFound])
+@endpoint(allow=authenticated(), errors=[KeyNotFound])
 def key_delete(key_id: UUID) -> None:
     """Delete one of your API keys; the next request with it is refused, on every worker."""
-    service.delete_key(current().user_id, key_id)
+    service.delete_key(current_principal().user_id, key_id)

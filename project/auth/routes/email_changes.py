@@ -6,8 +6,8 @@ from marshmallow import Schema
 
 from project.auth import service
 from project.auth.errors import WrongPin
-from project.core.throttling import GuessesSpent
-from project.core.web.endpoints.access import current, member
+from project.core.throttling import TooManyAttempts
+from project.core.web.endpoints.access import authenticated, current_principal
 from project.core.web.endpoints.endpoint import endpoint
 from project.core.web.requests.fields import EmailAddress, PinCode
 from project.users.errors import EmailTaken
@@ -24,15 +24,15 @@ class EmailChangeCreateRequest(Schema):
 
 @blueprint.post('/email-changes')
 @endpoint(
-    allow=member(fresh=True), body=EmailChangeCreateRequest, code=202, limit='20/hour',
-    refuses=[GuessesSpent],
+    allow=authenticated(fresh=True), body=EmailChangeCreateRequest, code=202, limit='20/hour',
+    errors=[TooManyAttempts],
 )  # fmt: skip
 def email_change_create(body: dict[str, Any]) -> None:
     """Ask for another address. A PIN goes there by mail; the answer is always the same.
 
     If it belongs to somebody, they get a notice instead. Ten times a day.
     """
-    service.request_email_change(current(), body['new_email'])
+    service.request_email_change(current_principal(), body['new_email'])
 
 
 class EmailChangeReplaceRequest(Schema):
@@ -43,12 +43,12 @@ class EmailChangeReplaceRequest(Schema):
 
 @blueprint.put('/email-changes')
 @endpoint(
-    allow=member(), body=EmailChangeReplaceRequest, returns=UserSchema, limit='60/hour',
-    refuses=[WrongPin, GuessesSpent, EmailTaken],
+    allow=authenticated(), body=EmailChangeReplaceRequest, returns=UserSchema, limit='60/hour',
+    errors=[WrongPin, TooManyAttempts, EmailTaken],
 )  # fmt: skip
 def email_change_replace(body: dict[str, Any]) -> Any:
     """Have the new address from now on. A mail goes to both.
 
     Wrong, used, expired and replaced PINs look the same: 422 `pin`.
     """
-    return service.confirm_email_change(current(), body['pin'])
+    return service.confirm_email_change(current_principal(), body['pin'])

@@ -7,13 +7,13 @@ from marshmallow import Schema, fields, validate
 from project.auth import service
 from project.auth.errors import InvitationInvalid, PasswordTooWeak, UsernameMissing
 from project.auth.permissions import INVITE
-from project.core.throttling import GuessesSpent
-from project.core.web.endpoints.access import can, current, public
+from project.core.throttling import TooManyAttempts
+from project.core.web.endpoints.access import current_principal, public, requires
 from project.core.web.endpoints.endpoint import endpoint
 from project.core.web.requests.fields import EmailAddress, Password, Text
 from project.users.errors import (
     EmailTaken,
-    MoreThanYouMay,
+    PrivilegeEscalation,
     RoleUnknown,
     UsernameReserved,
     UsernameTaken,
@@ -37,8 +37,8 @@ class InvitationCreateRequest(Schema):
 
 @blueprint.post('/invitations')
 @endpoint(
-    allow=can(INVITE), body=InvitationCreateRequest, code=202,
-    refuses=[RoleUnknown, MoreThanYouMay, GuessesSpent],
+    allow=requires(INVITE), body=InvitationCreateRequest, code=202,
+    errors=[RoleUnknown, PrivilegeEscalation, TooManyAttempts],
 )  # fmt: skip
 def invitation_create(body: dict[str, Any]) -> None:
     """Invite somebody by mail. The answer is the same whether or not the address is known.
@@ -46,7 +46,7 @@ def invitation_create(body: dict[str, Any]) -> None:
     The code lasts for seven days; a new invitation makes the last one void. Refuses roles with
     permissions that you do not hold yourself. Ten a day per address.
     """
-    service.invite(current(), **body)
+    service.invite(current_principal(), **body)
 
 
 class InvitationReplaceRequest(Schema):
@@ -61,9 +61,9 @@ class InvitationReplaceRequest(Schema):
 @blueprint.put('/invitations')
 @endpoint(
     allow=public, body=InvitationReplaceRequest, returns=UserSchema, code=201, limit='60/hour',
-    refuses=[
+    errors=[
         InvitationInvalid, UsernameMissing, UsernameTaken, UsernameReserved, EmailTaken,
-        PasswordTooWeak, GuessesSpent,
+        PasswordTooWeak, TooManyAttempts,
     ],
     location=('api_v1.users.user', 'user_id'),
 )  # fmt: skip

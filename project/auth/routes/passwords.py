@@ -6,8 +6,8 @@ from marshmallow import Schema
 
 from project.auth import service
 from project.auth.errors import PasswordTooWeak, WrongPassword, WrongPin
-from project.core.throttling import GuessesSpent
-from project.core.web.endpoints.access import current, member, public
+from project.core.throttling import TooManyAttempts
+from project.core.web.endpoints.access import authenticated, current_principal, public
 from project.core.web.endpoints.endpoint import endpoint
 from project.core.web.requests.fields import EmailAddress, Password, PinCode
 
@@ -23,12 +23,12 @@ class PasswordReplaceRequest(Schema):
 
 @blueprint.put('/password')
 @endpoint(
-    allow=member(), body=PasswordReplaceRequest, limit='20/hour',
-    refuses=[WrongPassword, PasswordTooWeak, GuessesSpent],
+    allow=authenticated(), body=PasswordReplaceRequest, limit='20/hour',
+    errors=[WrongPassword, PasswordTooWeak, TooManyAttempts],
 )  # fmt: skip
 def password_replace(body: dict[str, Any]) -> None:
     """Change your password. Your other sessions end, and a mail tells you."""
-    service.change_password(current(), **body)
+    service.change_password(current_principal(), **body)
 
 
 class PasswordResetCreateRequest(Schema):
@@ -40,7 +40,7 @@ class PasswordResetCreateRequest(Schema):
 @blueprint.post('/password-resets')
 @endpoint(
     allow=public, body=PasswordResetCreateRequest, code=202, limit='20/hour',
-    refuses=[GuessesSpent],
+    errors=[TooManyAttempts],
 )  # fmt: skip
 def password_reset_create(body: dict[str, Any]) -> None:
     """Mail a PIN for a new password, if somebody has this address; the answer does not tell.
@@ -61,7 +61,7 @@ class PasswordResetReplaceRequest(Schema):
 @blueprint.put('/password-resets')
 @endpoint(
     allow=public, body=PasswordResetReplaceRequest, limit='60/hour',
-    refuses=[WrongPin, PasswordTooWeak, GuessesSpent],
+    errors=[WrongPin, PasswordTooWeak, TooManyAttempts],
 )  # fmt: skip
 def password_reset_replace(body: dict[str, Any]) -> None:
     """Set a new password with the PIN. All your sessions and API keys end, and a mail tells you.

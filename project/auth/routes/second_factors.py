@@ -5,10 +5,10 @@ from typing import Any
 from marshmallow import Schema
 
 from project.auth import service
-from project.auth.errors import OtpInvalid, TotpIsOff, TotpIsOn
+from project.auth.errors import OtpInvalid, TotpAlreadyEnabled, TotpNotEnabled
 from project.auth.schemas import EnrolmentSchema, RecoveryCodesSchema
-from project.core.throttling import GuessesSpent
-from project.core.web.endpoints.access import current, member
+from project.core.throttling import TooManyAttempts
+from project.core.web.endpoints.access import authenticated, current_principal
 from project.core.web.endpoints.endpoint import endpoint
 from project.core.web.requests.fields import PinCode
 
@@ -17,15 +17,15 @@ from . import blueprint
 
 @blueprint.post('/totp')
 @endpoint(
-    allow=member(fresh=True), returns=EnrolmentSchema, code=201, limit='20/hour',
-    refuses=[TotpIsOn],
+    allow=authenticated(fresh=True), returns=EnrolmentSchema, code=201, limit='20/hour',
+    errors=[TotpAlreadyEnabled],
 )  # fmt: skip
 def totp_create() -> Any:
     """Begin with an authenticator: its secret, as text, as a URI and as a QR code (SVG).
 
     Shown this once. It counts once `PUT /auth/totp` has seen a code of it, within an hour.
     """
-    return service.begin_totp(current())
+    return service.start_totp_enrolment(current_principal())
 
 
 class TotpReplaceRequest(Schema):
@@ -36,29 +36,29 @@ class TotpReplaceRequest(Schema):
 
 @blueprint.put('/totp')
 @endpoint(
-    allow=member(fresh=True), body=TotpReplaceRequest, returns=RecoveryCodesSchema,
-    limit='60/hour', refuses=[OtpInvalid, GuessesSpent],
+    allow=authenticated(fresh=True), body=TotpReplaceRequest, returns=RecoveryCodesSchema,
+    limit='60/hour', errors=[OtpInvalid, TooManyAttempts],
 )  # fmt: skip
 def totp_replace(body: dict[str, Any]) -> Any:
     """Turn the second factor on with a code of the authenticator.
 
     The answer has ten recovery codes, shown this once: each stands in for the authenticator once.
     """
-    return {'recovery_codes': service.confirm_totp(current(), body['otp'])}
+    return {'recovery_codes': service.confirm_totp(current_principal(), body['otp'])}
 
 
 @blueprint.delete('/totp')
-@endpoint(allow=member(fresh=True), refuses=[TotpIsOff])
+@endpoint(allow=authenticated(fresh=True), errors=[TotpNotEnabled])
 def totp_delete() -> None:
     """Turn the second factor off; its recovery codes are dead, and a mail tells you."""
-    service.end_totp(current())
+    service.disable_totp(current_principal())
 
 
 @blueprint.post('/recovery-codes')
 @endpoint(
-    allow=member(fresh=True), returns=RecoveryCodesSchema, code=201, limit='20/hour',
-    refuses=[TotpIsOff],
+    allow=authenticated(fresh=True), returns=RecoveryCodesSchema, code=201, limit='20/hour',
+    errors=[TotpNotEnabled],
 )  # fmt: skip
 def recovery_codes_create() -> Any:
     """Get ten new recovery codes, shown this once; the old ones are dead."""
-    return {'recovery_codes': service.renew_recovery_codes(current())}
+    return {'recovery_codes': service.renew_recovery_codes(current_principal())}

@@ -3,7 +3,7 @@
 from project.auth import service
 from project.auth.schemas import EventSchema
 from project.core.database.keyset_pagination import CursorInvalid, Page, PageRequest
-from project.core.web.endpoints.access import current, member
+from project.core.web.endpoints.access import authenticated, current_principal
 from project.core.web.endpoints.endpoint import endpoint
 from project.core.web.requests.pagination import ListQuery, sort_by
 
@@ -18,8 +18,12 @@ class EventListQuery(ListQuery):
 
 @blueprint.get('/events')
 @endpoint(
-    allow=member(), query=EventListQuery, returns=EventSchema, many=True, refuses=[CursorInvalid]
+    allow=authenticated(),
+    query=EventListQuery,
+    returns=EventSchema,
+    many=True,
+    errors=[CursorInvalid],
 )
 def event_list(page: PageRequest) -> Page:
     """List what happened to your account, newest first: logins, changes, and what was refused."""
-    return service.list_events(current(), page)
+    return service.list_events(current_principal(), page)

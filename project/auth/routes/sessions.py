@@ -18,8 +18,8 @@ from project.auth.errors import (
 )
 from project.auth.schemas import LoginSchema, SessionSchema
 from project.core.database.keyset_pagination import CursorInvalid, Page, PageRequest
-from project.core.throttling import GuessesSpent
-from project.core.web.endpoints.access import current, member, public
+from project.core.throttling import TooManyAttempts
+from project.core.web.endpoints.access import authenticated, current_principal, public
 from project.core.web.endpoints.endpoint import endpoint
 from project.core.web.requests.fields import Password, PinCode, Text, Token
 from project.core.web.requests.pagination import ListQuery, sort_by
@@ -34,7 +34,7 @@ class RecoveryCodeText(Text):
         super().__init__(min=1, max=64, **kwargs)
 
 
-FACTOR = (OtpRequired, WrongOtp, WrongRecoveryCode)
+FACTOR_ERRORS = (OtpRequired, WrongOtp, WrongRecoveryCode)
 
 
 class SessionCreateRequest(Schema):
@@ -50,7 +50,7 @@ class SessionCreateRequest(Schema):
 @blueprint.post('/sessions')
 @endpoint(
     allow=public, body=SessionCreateRequest, returns=LoginSchema, code=201, limit='60/minute',
-    refuses=[*FACTOR, WrongCredentials, EmailNotVerified, AccountDisabled, GuessesSpent],
+    errors=[*FACTOR_ERRORS, WrongCredentials, EmailNotVerified, AccountDisabled, TooManyAttempts],
 )  # fmt: skip
 def session_create(body: dict[str, Any]) -> Any:
     """Log in, by username or address. The tokens are shown this once.
@@ -73,7 +73,7 @@ class SessionRefreshRequest(Schema):
 @blueprint.post('/sessions/refresh')
 @endpoint(
     allow=public, body=SessionRefreshRequest, returns=LoginSchema, limit='60/minute',
-    refuses=[WrongRefreshToken],
+    errors=[WrongRefreshToken],
 )  # fmt: skip
 def session_refresh(body: dict[str, Any]) -> Any:
     """Get a new token and a new refresh token for a refresh token, which is used up by that.
@@ -94,8 +94,8 @@ class SessionReauthenticateRequest(Schema):
 
 @blueprint.post('/sessions/current/reauthentication')
 @endpoint(
-    allow=member(), body=SessionReauthenticateRequest, returns=LoginSchema, code=201,
-    limit='60/minute', refuses=[*FACTOR, WrongCredentials, SessionNotFound, GuessesSpent],
+    allow=authenticated(), body=SessionReauthenticateRequest, returns=LoginSchema, code=201,
+    limit='60/minute', errors=[*FACTOR_ERRORS, WrongCredentials, SessionNotFound, TooManyAttempts],
 )  # fmt: skip
 def session_reauthenticate(body: dict[str, Any]) -> Any:
     """Show your password again, and your second factor: for ten minutes the login is fresh.
@@ -103,7 +103,7 @@ def session_reauthenticate(body: dict[str, Any]) -> Any:
     The session goes on with new tokens; the old ones die. Ten wrong passwords in 15 minutes: 429
     `attempts`.
     """
-    return service.reauthenticate(current(), **body)
+    return service.reauthenticate(current_principal(), **body)
 
 
 class SessionListQuery(ListQuery):
@@ -114,30 +114,30 @@ class SessionListQuery(ListQuery):
 
 @blueprint.get('/sessions')
 @endpoint(
-    allow=member(), query=SessionListQuery, returns=SessionSchema, many=True,
-    refuses=[CursorInvalid],
+    allow=authenticated(), query=SessionListQuery, returns=SessionSchema, many=True,
+    errors=[CursorInvalid],
 )  # fmt: skip
 def session_list(page: PageRequest) -> Page:
     """List your sessions."""
-    return service.list_sessions(current(), page)
+    return service.list_sessions(current_principal(), page)
 
 
 @blueprint.delete('/sessions')
-@endpoint(allow=member())
+@endpoint(allow=authenticated())
 def session_delete_others() -> None:
     """End all your sessions but this one."""
-    service.end_other_sessions(current())
+    service.end_other_sessions(current_principal())
 
 
 @blueprint.delete('/sessions/current')
-@endpoint(allow=member(), refuses=[SessionNotFound])
+@endpoint(allow=authenticated(), errors=[SessionNotFound])
 def session_delete_current() -> None:
     """Log out."""
-    service.end_current_session(current())
+    service.end_current_session(current_principal())
 
 
 @blueprint.delete('/sessions/<uuid:session_id>')
-@endpoint(allow=member(), refuses=[SessionNotFound])
+@endpoint(allow=authenticated(), errors=[SessionNotFound])
 def session_delete(session_id: UUID) -> None:
     """End one of your sessions; the next request with its token is refused, on every worker."""
-    service.end_session(current().user_id, session_id)
+    service.end_session(current_principal().user_id, session_id)

@@ -2,16 +2,16 @@
 
 from .accounts import create_account, register, resend_verification, verify_account
 from .api_keys import create_key, delete_key, list_keys, list_keys_of
-from .cleanup import sweep
+from .cleanup import delete_expired
 from .email_changes import confirm_email_change, request_email_change
 from .invitations import accept_invitation, invite
-from .leaked_tokens import find_leaked, revoke_leaked
+from .leaked_tokens import find_token_owner, revoke_leaked
 from .login import log_in, reauthenticate
 from .password_resets import request_reset, reset_password, start_reset
 from .passwords import change_password
-from .personal_data import forget_account
-from .receivers import note_created, note_disabled, note_enabled
-from .second_factors import begin_totp, confirm_totp, end_totp, renew_recovery_codes
+from .personal_data import erase_account_data
+from .receivers import on_user_disabled, on_user_enabled, on_users_created
+from .second_factors import confirm_totp, disable_totp, renew_recovery_codes, start_totp_enrolment
 from .security_events import list_all_events, list_events
 from .sessions import (
     end_current_session,
@@ -27,20 +27,20 @@ from .token_refresh import refresh_session
 
 __all__ = [
     'accept_invitation',
-    'begin_totp',
     'change_password',
     'confirm_email_change',
     'confirm_totp',
     'create_account',
     'create_key',
+    'delete_expired',
     'delete_key',
+    'disable_totp',
     'end_current_session',
     'end_other_sessions',
     'end_session',
     'end_sessions_of',
-    'end_totp',
-    'find_leaked',
-    'forget_account',
+    'erase_account_data',
+    'find_token_owner',
     'identify',
     'invite',
     'list_all_events',
@@ -50,9 +50,9 @@ __all__ = [
     'list_sessions',
     'list_sessions_of',
     'log_in',
-    'note_created',
-    'note_disabled',
-    'note_enabled',
+    'on_user_disabled',
+    'on_user_enabled',
+    'on_users_created',
     'reauthenticate',
     'refresh_session',
     'register',
@@ -63,7 +63,7 @@ __all__ = [
     'reset_password',
     'revoke_leaked',
     'start_reset',
-    'sweep',
+    'start_totp_enrolment',
     'unlock',
     'verify_account',
 ]

@@ -10,43 +10,43 @@ from sqlalchemy import delete
 from project.auth.errors import WrongPin
 from project.auth.models import Credential, Registration
 from project.core.clock import now
-from project.core.database.session import AnyRow, atomic, db, stepwise
-from project.core.database.upsert import insert_or
+from project.core.database.session import AnyRow, atomic, db, non_atomic
+from project.core.database.upsert import upsert
 from project.core.mail import send_mail
-from project.core.security.password_hashing import hash_password, is_password
-from project.core.tasks import enqueue, once, task
-from project.core.throttling import spend_guess
+from project.core.security.password_hashing import hash_password, verify_password
+from project.core.tasks import complete_with_transaction, enqueue, task
+from project.core.throttling import consume_attempt
 from project.users import service as users
 from project.users.errors import UsernameTaken
 from project.users.models import email_key
 from project.users.permissions import ADMIN, MEMBER
 
 from .passwords import check_new_password
-from .pins import DAY, consume_pin, issue_pin, try_pin
-from .pins import LIFETIME as PIN_LIFETIME
-from .security_events import record
+from .pins import DAY, consume_pin, issue_pin, verify_pin
+from .pins import PIN_LIFETIME as PIN_LIFETIME
+from .security_events import record_security_event
 
 REGISTRATION_LIFETIME = timedelta(hours=24)
-VERIFICATION = 'verification'
+VERIFICATION_PURPOSE = 'verification'
 
 # A day and address, whoever asks and whether or not it is known.
-REGISTRATIONS, PIN_MAILS = 10, 10
-PIN_LIKE = re.compile(r'\d{6,}')
+MAX_REGISTRATIONS_PER_DAY, MAX_PIN_MAILS_PER_DAY = 10, 10
+PIN_LIKE_PATTERN = re.compile(r'\d{6,}')
 
 
-@stepwise
+@non_atomic
 def register(*, username: str, email: str, password: str, name: str = '') -> None:
     """Keep a registration for 24 hours and mail its PIN; a known address gets a notice instead.
 
     Takes the same time and leaves the same rows for both: a task looks the address up. Again with
     the username, address and password of a registration that waits, it begins its 24 hours anew;
     its password never changes. Refuses a weak password; a username that is none, taken, or waits
-    for anything else; and, with GuessesSpent, more than ten a day for one address.
+    for anything else; and, with TooManyAttempts, more than ten a day for one address.
     """
     check_new_password(password, words=[username, email])
-    username, key = users.check_username(username), email_key(email)
+    username, key = users.validate_new_username(username), email_key(email)
     # Counted first: who registers again is told whether that was the password.
-    spend_guess('registration', key, limit=REGISTRATIONS, period=DAY)
+    consume_attempt('registration', key, limit=MAX_REGISTRATIONS_PER_DAY, period=DAY)
     # Hashed before the transaction, which on SQLite holds the only write lock.
     _keep_registration(username, email, name, _hash_to_keep(username, key, password))
 
@@ -55,9 +55,9 @@ def register(*, username: str, email: str, password: str, name: str = '') -> Non
 def resend_verification(email: str) -> None:
     """Mail a new PIN to an address that has one to wait for, a notice if it is known by now.
 
-    Silent about all others. Refuses with GuessesSpent more than ten a day, whoever is known.
+    Silent about all others. Refuses with TooManyAttempts more than ten a day, whoever is known.
     """
-    spend_guess('pin-mail', email_key(email), limit=PIN_MAILS, period=DAY)
+    consume_attempt('pin-mail', email_key(email), limit=MAX_PIN_MAILS_PER_DAY, period=DAY)
     enqueue(send_verification, email)
 
 
@@ -69,17 +69,17 @@ def send_verification(email: str) -> None:
     Run twice, it mails once.
     """
     with atomic():
-        once()
-        waiting = Registration.find_waiting(email_key(email))
+        complete_with_transaction()
+        waiting = Registration.find_pending(email_key(email))
         if not waiting:
             return
         if known := users.find_user_by_login(email):
-            tell_registered(known)
+            send_already_registered_notice(known)
         else:
-            _mail_pin(waiting[0], issue_pin(VERIFICATION, email_key(email)))
+            _mail_pin(waiting[0], issue_pin(VERIFICATION_PURPOSE, email_key(email)))
 
 
-def tell_registered(known: AnyRow) -> None:
+def send_already_registered_notice(known: AnyRow) -> None:
     """Tell an account's owner that somebody tried to register their address. Inside `atomic`."""
     # To the address we know, never to the one that was typed (CVE-2019-19844).
     send_mail(
@@ -91,7 +91,7 @@ def tell_registered(known: AnyRow) -> None:
     )
 
 
-@stepwise
+@non_atomic
 def verify_account(*, email: str, pin: str, password: str) -> AnyRow:
     """Turn a registration into a user. Refuses with WrongPin whatever does not fit.
 
@@ -99,14 +99,14 @@ def verify_account(*, email: str, pin: str, password: str) -> AnyRow:
     owner confirm a password that the stranger knows.
     """
     key = email_key(email)
-    mark = try_pin(VERIFICATION, key, pin)
-    for registration in Registration.find_waiting(key):
-        if is_password(registration.password_hash, password):
-            return _admit(registration, mark)
+    mark = verify_pin(VERIFICATION_PURPOSE, key, pin)
+    for registration in Registration.find_pending(key):
+        if verify_password(registration.password_hash, password):
+            return _create_verified_user(registration, mark)
     raise WrongPin
 
 
-@stepwise
+@non_atomic
 def create_account(
     *, username: str, email: str, password: str | None = None, admin: bool = False
 ) -> tuple[AnyRow, str]:
@@ -117,7 +117,7 @@ def create_account(
     chosen = password or secrets.token_urlsafe(15)
     check_new_password(chosen, words=[username, email])
     roles = [MEMBER, ADMIN] if admin else [MEMBER]
-    return store_account(username, email, hash_password(chosen), roles), chosen
+    return create_user_with_credential(username, email, hash_password(chosen), roles), chosen
 
 
 def _hash_to_keep(username: str, key: str, password: str) -> str:
@@ -129,7 +129,7 @@ def _hash_to_keep(username: str, key: str, password: str) -> str:
     waiting = Registration.find_by_username(username)
     if waiting is None:
         return hash_password(password)
-    if not is_password(waiting.password_hash, password) or waiting.email_key != key:
+    if not verify_password(waiting.password_hash, password) or waiting.email_key != key:
         raise UsernameTaken
     kept: str = waiting.password_hash
     return kept
@@ -148,7 +148,7 @@ def _keep_registration(username: str, email: str, name: str, password_hash: str)
     }
     # No other registration has this hash, for it is salted: what waits keeps its password.
     same = (Registration.email_key == key) & (Registration.password_hash == password_hash)
-    statement = insert_or(
+    statement = upsert(
         Registration,
         {'username': username, **values},
         conflict=['username'],
@@ -157,14 +157,14 @@ def _keep_registration(username: str, email: str, name: str, password_hash: str)
     )
     if db.session.execute(statement.returning(Registration.username)).one_or_none() is None:
         raise UsernameTaken
-    record('registered', None, username=username)
+    record_security_event('registered', None, username=username)
     enqueue(send_verification, email)
 
 
 def _mail_pin(registration: Registration, pin: str) -> None:
     # Who registered chose the names: nothing in them shall pass for the PIN.
     username, name = (
-        PIN_LIKE.sub('\N{HORIZONTAL ELLIPSIS}', text)
+        PIN_LIKE_PATTERN.sub('\N{HORIZONTAL ELLIPSIS}', text)
         for text in (registration.username, registration.name)
     )
     send_mail(
@@ -178,7 +178,7 @@ def _mail_pin(registration: Registration, pin: str) -> None:
 
 
 @atomic()
-def store_account(
+def create_user_with_credential(
     username: str, email: str, password_hash: str, roles: Iterable[str] = (MEMBER,), name: str = ''
 ) -> AnyRow:
     """Create a user who has a password. Inside the transaction of what entitles them to it."""
@@ -188,20 +188,20 @@ def store_account(
 
 
 @atomic()
-def _admit(registration: Registration, mark: bytes) -> AnyRow:
-    consume_pin(VERIFICATION, registration.email_key, mark)
-    user = store_account(
+def _create_verified_user(registration: Registration, mark: bytes) -> AnyRow:
+    consume_pin(VERIFICATION_PURPOSE, registration.email_key, mark)
+    user = create_user_with_credential(
         registration.username,
         registration.email,
         registration.password_hash,
         name=registration.name,
     )
-    forget_registrations(registration.email_key)
-    record('verified', user.id)
+    delete_registrations(registration.email_key)
+    record_security_event('verified', user.id)
     return user
 
 
-def forget_registrations(key: str) -> None:
+def delete_registrations(key: str) -> None:
     """Let go of what waits at an address that belongs to somebody now. Inside `atomic`."""
     waiting = delete(Registration).where(Registration.email_key == key)
     db.session.execute(waiting.execution_options(synchronize_session=False))

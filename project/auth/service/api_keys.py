@@ -10,27 +10,27 @@ from sqlalchemy import delete, update
 from project.auth.errors import ExpiryPast, KeyNotFound, ScopeUnknown, TooManyKeys
 from project.auth.models import KEYS, KEYS_OF_USER, ApiKey, Credential
 from project.core.clock import now
-from project.core.database.keyset_pagination import Page, PageRequest, rows_of
+from project.core.database.keyset_pagination import Page, PageRequest, iterate_pages
 from project.core.database.session import AnyRow, atomic, db
 from project.core.mail import send_mail
-from project.core.security.permissions import every_permission
+from project.core.security.permissions import all_permissions
 from project.core.security.principal import Principal
 from project.core.security.tokens import new_token, token_hash
-from project.core.tasks import enqueue_at, once, task
+from project.core.tasks import complete_with_transaction, enqueue_at, task
 from project.users import service as users
-from project.users.errors import MoreThanYouMay
+from project.users.errors import PrivilegeEscalation
 from project.users.models import ACTIVE, permissions_of
 
-from .security_events import record
+from .security_events import record_security_event
 
 KEY_TOKEN = 'pak'
-MOST = 50
-HINT = 12  # characters of a key by which its owner tells it from others
-REMINDED = timedelta(days=7)
-TOUCH_EVERY = timedelta(minutes=1)
+MAX_API_KEYS_PER_USER = 50
+PREFIX_CHARACTERS = 12  # characters of a key by which its owner tells it from others
+EXPIRY_REMINDER_LEAD = timedelta(days=7)
+LAST_USED_INTERVAL = timedelta(minutes=1)
 
 # A key never was a login, so none is fresh.
-NEVER = datetime.min.replace(tzinfo=UTC)
+NEVER_AUTHENTICATED = datetime.min.replace(tzinfo=UTC)
 
 
 @atomic()
@@ -39,27 +39,32 @@ def create_key(
 ) -> dict[str, Any]:
     """Make an API key and return it with its token, which is seen this once; a mail tells of it.
 
-    Refuses unknown scopes, those that the asker does not hold (MoreThanYouMay), an expiry that is
-    past, and more than 50 keys.
+    :raises ScopeUnknown: if no feature declares a scope.
+    :raises PrivilegeEscalation: if the asker does not hold a scope.
+    :raises ExpiryPast: if `expires_at` is in the past.
+    :raises TooManyKeys: if the asker has 50 keys.
     """
-    _refuse_scopes(asker, frozenset(scopes))
+    _ensure_scopes_allowed(asker, frozenset(scopes))
     if expires_at and expires_at <= now():
         raise ExpiryPast
     # Held, so that two at once do not both find room.
-    Credential.lock_hash(asker.user_id)
-    if ApiKey.count_of(asker.user_id) >= MOST:
+    Credential.lock_password_hash(asker.user_id)
+    if ApiKey.count_of(asker.user_id) >= MAX_API_KEYS_PER_USER:
         raise TooManyKeys
     token = new_token(KEY_TOKEN)
+    prefix = token[:PREFIX_CHARACTERS]
     key = {
-        'id': uuid4(), 'name': name, 'hint': token[:HINT], 'scopes': sorted(set(scopes)),
-        'created_at': now(), 'expires_at': expires_at, 'last_used_at': None,
+        'id': uuid4(), 'name': name, 'scopes': sorted(set(scopes)), 'created_at': now(),
+        'expires_at': expires_at, 'last_used_at': None,
     }  # fmt: skip
-    db.session.add(ApiKey(user_id=asker.user_id, token_hash=token_hash(token), **key))
-    if expires_at and expires_at - now() > REMINDED:
-        enqueue_at(expires_at - REMINDED, remind_of_key, str(key['id']))
-    record('key_created', asker.user_id, key=str(key['id']), scopes=key['scopes'])
-    _tell(asker.user_id, 'key_created', name=name, hint=key['hint'], scopes=key['scopes'])
-    return {**key, 'key': token}
+    db.session.add(
+        ApiKey(user_id=asker.user_id, token_hash=token_hash(token), prefix=prefix, **key)
+    )
+    if expires_at and expires_at - now() > EXPIRY_REMINDER_LEAD:
+        enqueue_at(expires_at - EXPIRY_REMINDER_LEAD, send_key_expiry_reminder, str(key['id']))
+    record_security_event('key_created', asker.user_id, key=str(key['id']), scopes=key['scopes'])
+    _send_key_notice(asker.user_id, 'key_created', name=name, hint=prefix, scopes=key['scopes'])
+    return {**key, 'hint': prefix, 'key': token}
 
 
 def list_keys(asker: Principal, page: PageRequest) -> Page:
@@ -69,7 +74,7 @@ def list_keys(asker: Principal, page: PageRequest) -> Page:
 
 def list_keys_of(user_id: int) -> Iterator[AnyRow]:
     """Yield all of a user's keys, newest first. For operators."""
-    return rows_of(lambda page: KEYS.page(KEYS_OF_USER, page, user_id=user_id))
+    return iterate_pages(lambda page: KEYS.page(KEYS_OF_USER, page, user_id=user_id))
 
 
 @atomic()
@@ -78,7 +83,7 @@ def delete_key(user_id: int, key_id: UUID) -> None:
     gone = delete(ApiKey).where(ApiKey.user_id == user_id, ApiKey.id == key_id)
     if db.session.execute(gone.returning(ApiKey.id)).one_or_none() is None:
         raise KeyNotFound
-    record('key_deleted', user_id, key=str(key_id))
+    record_security_event('key_deleted', user_id, key=str(key_id))
 
 
 def identify_key(token: str) -> Principal | None:
@@ -86,42 +91,44 @@ def identify_key(token: str) -> Principal | None:
     found = ApiKey.find_live(token_hash(token))
     if found is None or found.status != ACTIVE:
         return None
-    if found.last_used_at is None or now() - found.last_used_at > TOUCH_EVERY:
-        _touch(found.key_id)
+    if found.last_used_at is None or now() - found.last_used_at > LAST_USED_INTERVAL:
+        _record_use(found.key_id)
     return Principal(
         user_id=found.id,
         username=found.username,
         permissions=permissions_of(found.roles),
         session_id=None,
-        authenticated_at=NEVER,
+        authenticated_at=NEVER_AUTHENTICATED,
         user=found,
         scopes=frozenset(found.scopes),
     )
 
 
 @task()
-def remind_of_key(key_id: str) -> None:
+def send_key_expiry_reminder(key_id: str) -> None:
     """Tell a key's owner that it will be over soon, if it is still there. Run twice, once."""
     with atomic():
-        once()
+        complete_with_transaction()
         key = ApiKey.find(UUID(key_id))
         if key and key.expires_at and key.expires_at > now():
             moment = key.expires_at.isoformat()
-            _tell(key.user_id, 'key_expiring', name=key.name, hint=key.hint, expires_at=moment)
+            _send_key_notice(
+                key.user_id, 'key_expiring', name=key.name, hint=key.prefix, expires_at=moment
+            )
 
 
-def _refuse_scopes(asker: Principal, scopes: frozenset[str]) -> None:
-    if not scopes <= every_permission():
+def _ensure_scopes_allowed(asker: Principal, scopes: frozenset[str]) -> None:
+    if not scopes <= all_permissions():
         raise ScopeUnknown
     if not scopes <= asker.permissions:
-        raise MoreThanYouMay
+        raise PrivilegeEscalation
 
 
-def _tell(user_id: int, template: str, **context: Any) -> None:
+def _send_key_notice(user_id: int, template: str, **context: Any) -> None:
     user = users.get_user(user_id)
     send_mail(template, to=user.email, about=user_id, username=user.username, **context)
 
 
 @atomic()
-def _touch(key_id: UUID) -> None:
+def _record_use(key_id: UUID) -> None:
     db.session.execute(update(ApiKey).where(ApiKey.id == key_id).values(last_used_at=now()))

@@ -16,40 +16,40 @@ from project.auth.models import (
     Session,
 )
 from project.core.clock import now
-from project.core.database.session import atomic, db, read
+from project.core.database.session import atomic, db, execute_select
 from project.core.tasks import task
 
 # An API key is shown for a while after its end, so that its owner sees why a program stopped.
-KEYS_SHOWN = timedelta(days=30)
+EXPIRED_KEY_RETENTION = timedelta(days=30)
 
 
 @atomic()
-def sweep(*, dry_run: bool = False) -> dict[str, int]:
+def delete_expired(*, dry_run: bool = False) -> dict[str, int]:
     """Delete what has expired in every table of auth, and return how much of each.
 
     Security events are kept for `AUTH_EVENTS_DAYS`, API keys for 30 days after their end.
     """
     moment = now()
-    over = {
-        Session: Session.lapses_at <= moment,
-        Registration: Registration.expires_at <= moment,
-        Pin: Pin.expires_at <= moment,
-        Invitation: Invitation.expires_at <= moment,
-        EmailChange: EmailChange.expires_at <= moment,
-        Device: Device.expires_at <= moment,
-        ApiKey: ApiKey.expires_at <= moment - KEYS_SHOWN,
-        Event: Event.created_at <= moment - current_app.config['AUTH_EVENTS_LIFETIME'],
+    expired = {
+        'sessions': (Session, Session.refresh_expires_at <= moment),
+        'registrations': (Registration, Registration.expires_at <= moment),
+        'pins': (Pin, Pin.expires_at <= moment),
+        'invitations': (Invitation, Invitation.expires_at <= moment),
+        'email_changes': (EmailChange, EmailChange.expires_at <= moment),
+        'devices': (Device, Device.expires_at <= moment),
+        'keys': (ApiKey, ApiKey.expires_at <= moment - EXPIRED_KEY_RETENTION),
+        'events': (Event, Event.created_at <= moment - current_app.config['AUTH_EVENTS_LIFETIME']),
     }
     removed = {}
-    for model, is_over in over.items():
-        found = read(select(func.count()).where(is_over)).scalar_one()
-        removed[model.__tablename__.removeprefix('auth_')] = int(found)
+    for name, (model, is_expired) in expired.items():
+        found = execute_select(select(func.count()).select_from(model).where(is_expired))
+        removed[name] = int(found.scalar_one())
         if not dry_run:
-            db.session.execute(delete(model).where(is_over))
+            db.session.execute(delete(model).where(is_expired))
     return removed
 
 
 @task(cron='17 3 * * *')
-def sweep_expired() -> None:
+def delete_expired_nightly() -> None:
     """Sweep by itself, every night. Run twice, it finds nothing the second time."""
-    sweep()
+    delete_expired()

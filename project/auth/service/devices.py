@@ -14,13 +14,13 @@ from project.core.clock import now
 from project.core.database.session import AnyRow, db
 from project.core.ip_addresses import network_of
 from project.core.mail import send_mail
-from project.core.request_context import current_origin
+from project.core.request_context import current_request_context
 from project.core.security.tokens import new_token, token_hash
 
 DEVICE_TOKEN = 'pdv'
 
 # So many are known of a user; of more, those that were not used for the longest are forgotten.
-MOST = 20
+MAX_DEVICES_PER_USER = 20
 
 
 def find_device(user_id: int, token: str | None) -> UUID | None:
@@ -28,7 +28,7 @@ def find_device(user_id: int, token: str | None) -> UUID | None:
     return Device.find_live(user_id, token_hash(token or ''))
 
 
-def greet_device(user: AnyRow, known: UUID | None, token: str | None) -> tuple[UUID, str]:
+def register_device_login(user: AnyRow, known: UUID | None, token: str | None) -> tuple[UUID, str]:
     """Note that a device has logged in; return it, and the token by which it is known.
 
     A new one is told to the user by mail, but for their first, and those that look like one they
@@ -41,8 +41,8 @@ def greet_device(user: AnyRow, known: UUID | None, token: str | None) -> tuple[U
     before = Device.find_all(user.id)
     made = _add(user.id)
     if before and not any((d.network, d.user_agent) == _looks() for d in before):
-        _tell(user)
-    if surplus := [device.id for device in before[MOST - 1 :]]:
+        _send_new_device_notice(user)
+    if surplus := [device.id for device in before[MAX_DEVICES_PER_USER - 1 :]]:
         db.session.execute(delete(Device).where(Device.id.in_(surplus)))
     return made
 
@@ -54,22 +54,22 @@ def _add(user_id: int) -> tuple[UUID, str]:
     return device_id, token
 
 
-def _tell(user: AnyRow) -> None:
-    origin = current_origin()
+def _send_new_device_notice(user: AnyRow) -> None:
+    origin = current_request_context()
     send_mail(
         'new_device',
         to=user.email,
         about=user.id,
         username=user.username,
         name=user.name,
-        address=origin.address,
+        address=origin.ip_address,
         user_agent=origin.user_agent[:255],
     )
 
 
 def _looks() -> tuple[str, str]:
-    origin = current_origin()
-    return network_of(origin.address, v4_prefix=24), origin.user_agent[:255]
+    origin = current_request_context()
+    return network_of(origin.ip_address, v4_prefix=24), origin.user_agent[:255]
 
 
 def _seen() -> dict[str, object]:

@@ -10,30 +10,34 @@ from sqlalchemy import delete, update
 from project.auth.errors import InvitationInvalid, UsernameMissing
 from project.auth.models import Credential, Invitation
 from project.core.clock import now
-from project.core.database.session import AnyRow, atomic, db, stepwise
-from project.core.database.upsert import insert_or
+from project.core.database.session import AnyRow, atomic, db, non_atomic
+from project.core.database.upsert import upsert
 from project.core.mail import send_mail
 from project.core.security.password_hashing import hash_password
 from project.core.security.principal import Principal
-from project.core.security.signing import is_mac, mac
-from project.core.tasks import enqueue, once, task
-from project.core.throttling import spend_guess
+from project.core.security.signing import compute_hmac, verify_hmac
+from project.core.tasks import complete_with_transaction, enqueue, task
+from project.core.throttling import consume_attempt
 from project.users import service as users
-from project.users.errors import MoreThanYouMay, RoleUnknown, UserNotFound
+from project.users.errors import PrivilegeEscalation, RoleUnknown, UserNotFound
 from project.users.models import ACTIVE, email_key
 from project.users.permissions import MEMBER
 from project.users.signals import users_created
 
-from .accounts import forget_registrations, store_account, tell_registered
+from .accounts import (
+    create_user_with_credential,
+    delete_registrations,
+    send_already_registered_notice,
+)
 from .passwords import check_new_password
-from .pins import DAY, return_pin_guess, spend_pin_guess
-from .security_events import FAILURE, SYSTEM, record
+from .pins import DAY, consume_pin_attempt, refund_pin_attempt
+from .security_events import FAILURE, SYSTEM, record_security_event
 
-LIFETIME = timedelta(days=7)
-TRIES = 5
-INVITATIONS = 10  # a day and address
-BATCH = 100
-PURPOSE = 'invitation'
+INVITATION_LIFETIME = timedelta(days=7)
+MAX_CODE_ATTEMPTS = 5
+MAX_INVITATIONS_PER_DAY = 10  # a day and address
+BATCH_USERS = 100
+HMAC_PURPOSE = 'invitation'
 
 
 @atomic()
@@ -41,25 +45,27 @@ def invite(asker: Principal, *, email: str, roles: Iterable[str] = (MEMBER,)) ->
     """Mail an invitation to an address; a new one makes the last one void.
 
     Whoever has an account there gets a notice instead. Refuses roles that hold more than the asker
-    (MoreThanYouMay), and with GuessesSpent more than ten a day for one address.
+    (PrivilegeEscalation), and with TooManyAttempts more than ten a day for one address.
     """
     users.check_roles(roles, by=asker)
-    spend_guess('invitation', email_key(email), limit=INVITATIONS, period=DAY)
+    consume_attempt('invitation', email_key(email), limit=MAX_INVITATIONS_PER_DAY, period=DAY)
     enqueue(send_invitation, email, sorted(roles), asker.user_id)
 
 
 @users_created.connect
-def invite_created(_sender: object, *, user_ids: list[int], invite: bool, by: int | None) -> None:
+def on_users_created_invite(
+    _sender: object, *, user_ids: list[int], invite: bool, by: int | None
+) -> None:
     """Invite users whom somebody has made, many of them a hundred at a time."""
-    for start in range(0, len(user_ids) if invite else 0, BATCH):
-        enqueue(invite_users, user_ids[start : start + BATCH])
+    for start in range(0, len(user_ids) if invite else 0, BATCH_USERS):
+        enqueue(invite_users, user_ids[start : start + BATCH_USERS])
 
 
 @task(time_limit=timedelta(minutes=5))
 def invite_users(user_ids: list[int]) -> None:
     """Invite users who have no password yet. Run twice, each is invited once."""
     with atomic():
-        once()
+        complete_with_transaction()
         for user_id in user_ids:
             if user := users.find_user(user_id):
                 enqueue(send_invitation, user.email, [], None)
@@ -72,15 +78,15 @@ def send_invitation(email: str, roles: list[str], invited_by: int | None) -> Non
     Run twice, it mails once.
     """
     with atomic():
-        once()
+        complete_with_transaction()
         user = users.find_user_by_login(email)
         if user and Credential.find_hash(user.id):
-            tell_registered(user)
+            send_already_registered_notice(user)
         elif user is None or user.status == ACTIVE:
             _mail(user, user.email if user else email, roles, invited_by)
 
 
-@stepwise
+@non_atomic
 def accept_invitation(
     *, email: str, code: str, password: str, username: str | None = None
 ) -> AnyRow:
@@ -91,10 +97,13 @@ def accept_invitation(
     """
     check_new_password(password, words=[email, username or ''])
     key = email_key(email)
-    spend_pin_guess(key)
-    found = _spend_try(key)
-    if not is_mac(found.mac if found else bytes(32), PURPOSE, _typed(key, code)) or not found:
-        _note_failure()
+    consume_pin_attempt(key)
+    found = _consume_code_attempt(key)
+    if (
+        not verify_hmac(found.code_hmac if found else bytes(32), HMAC_PURPOSE, _typed(key, code))
+        or not found
+    ):
+        _record_failure()
         raise InvitationInvalid
     user = users.find_user_by_login(email)
     if user is None and username is None:
@@ -108,13 +117,14 @@ def _mail(user: AnyRow | None, email: str, roles: list[str], invited_by: int | N
     code = b32encode(secrets.token_bytes(10)).decode()
     key = email_key(email)
     fresh = {
-        'email': email, 'roles': roles, 'mac': mac(PURPOSE, f'{key} {code}'), 'tries_left': TRIES,
-        'invited_by': invited_by, 'created_at': now(), 'expires_at': now() + LIFETIME,
+        'email': email, 'roles': roles, 'code_hmac': compute_hmac(HMAC_PURPOSE, f'{key} {code}'),
+        'attempts_left': MAX_CODE_ATTEMPTS, 'invited_by': invited_by, 'created_at': now(),
+        'expires_at': now() + INVITATION_LIFETIME,
     }  # fmt: skip
     db.session.execute(
-        insert_or(Invitation, {'email_key': key, **fresh}, conflict=['email_key'], change=fresh)
+        upsert(Invitation, {'email_key': key, **fresh}, conflict=['email_key'], change=fresh)
     )
-    record('invited', user.id if user else None, actor=SYSTEM, by=invited_by)
+    record_security_event('invited', user.id if user else None, actor=SYSTEM, by=invited_by)
     send_mail(
         'invitation',
         to=email,
@@ -122,55 +132,57 @@ def _mail(user: AnyRow | None, email: str, roles: list[str], invited_by: int | N
         username=user.username if user else '',
         name=user.name if user else '',
         secret={'code': '-'.join(code[at : at + 4] for at in range(0, 16, 4))},
-        lifetime=LIFETIME.total_seconds(),
+        lifetime=INVITATION_LIFETIME.total_seconds(),
     )
 
 
 @atomic()
-def _spend_try(key: str) -> AnyRow | None:
+def _consume_code_attempt(key: str) -> AnyRow | None:
     spent = (
         update(Invitation)
         .where(Invitation.email_key == key)
-        .where(Invitation.tries_left > 0, Invitation.expires_at > now())
-        .values(tries_left=Invitation.tries_left - 1)
-        .returning(Invitation.email, Invitation.email_key, Invitation.mac, Invitation.roles,
+        .where(Invitation.attempts_left > 0, Invitation.expires_at > now())
+        .values(attempts_left=Invitation.attempts_left - 1)
+        .returning(Invitation.email, Invitation.email_key, Invitation.code_hmac, Invitation.roles,
                    Invitation.invited_by)
     )  # fmt: skip
     return db.session.execute(spent).one_or_none()
 
 
 @atomic()
-def _note_failure() -> None:
-    record('invitation', None, outcome=FAILURE)
+def _record_failure() -> None:
+    record_security_event('invitation', None, outcome=FAILURE)
 
 
 @atomic()
 def _accept(found: AnyRow, user: AnyRow | None, username: str | None, password_hash: str) -> AnyRow:
     used = delete(Invitation).where(
-        Invitation.email_key == found.email_key, Invitation.mac == found.mac
+        Invitation.email_key == found.email_key, Invitation.code_hmac == found.code_hmac
     )
     if db.session.execute(used.returning(Invitation.email_key)).one_or_none() is None:
         raise InvitationInvalid
     # Before the user, as where a PIN is consumed: two doors to one address wait for each other.
-    return_pin_guess(found.email_key)
+    refund_pin_attempt(found.email_key)
     if user is None:
-        _refuse_what_its_sender_lost(found)
-        user = store_account(username or '', found.email, password_hash, found.roles or [MEMBER])
-    elif Credential.lock_hash(user.id) is not None or not users.hold_user(user.id):
+        _ensure_sender_may_grant(found)
+        user = create_user_with_credential(
+            username or '', found.email, password_hash, found.roles or [MEMBER]
+        )
+    elif Credential.lock_password_hash(user.id) is not None or not users.lock_active_user(user.id):
         raise InvitationInvalid
     else:
         db.session.add(Credential(user_id=user.id, password_hash=password_hash))
-    forget_registrations(found.email_key)
-    record('invitation_accepted', user.id)
+    delete_registrations(found.email_key)
+    record_security_event('invitation_accepted', user.id)
     return user
 
 
-def _refuse_what_its_sender_lost(found: AnyRow) -> None:
+def _ensure_sender_may_grant(found: AnyRow) -> None:
     if found.invited_by is None:
         return
     try:
         users.check_roles(found.roles, by=users.get_user(found.invited_by))
-    except (MoreThanYouMay, RoleUnknown, UserNotFound):
+    except (PrivilegeEscalation, RoleUnknown, UserNotFound):
         raise InvitationInvalid from None
 
 

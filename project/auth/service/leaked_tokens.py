@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import delete, or_
 
-from project.auth.errors import TokenUnknown
+from project.auth.errors import TokenNotFound
 from project.auth.models import ApiKey, Device, Session
 from project.core.database.session import AnyRow, atomic, db
 from project.core.mail import send_mail
@@ -13,7 +13,7 @@ from project.users import service as users
 
 from .api_keys import KEY_TOKEN
 from .devices import DEVICE_TOKEN
-from .security_events import record
+from .security_events import record_security_event
 from .tokens import REFRESH_TOKEN, SESSION_TOKEN
 
 # What each kind opens, as people call it.
@@ -25,25 +25,25 @@ KINDS = {
 }
 
 
-def find_leaked(token: str) -> tuple[str, AnyRow]:
-    """Return what a token opens, and whose it is; refuses with TokenUnknown if nothing."""
+def find_token_owner(token: str) -> tuple[str, AnyRow]:
+    """Return what a token opens, and whose it is; refuses with TokenNotFound if nothing."""
     model, is_it = _opened_by(token)
     user_id = db.session.scalar(db.select(model.user_id).where(is_it))
     if user_id is None:
-        raise TokenUnknown
+        raise TokenNotFound
     return KINDS[token[:3]], users.get_user(user_id)
 
 
 @atomic()
 def revoke_leaked(token: str) -> tuple[str, AnyRow]:
-    """Have a token open nothing any more, and mail its user; return as `find_leaked` does.
+    """Have a token open nothing any more, and mail its user; return as `find_token_owner` does.
 
-    Of a refresh token any of its session will do. Refuses with TokenUnknown what opens nothing.
+    Of a refresh token any of its session will do. Refuses with TokenNotFound what opens nothing.
     """
-    kind, user = find_leaked(token)
+    kind, user = find_token_owner(token)
     model, is_it = _opened_by(token)
     db.session.execute(delete(model).where(is_it))
-    record('token_leaked', user.id, token=token[:3])
+    record_security_event('token_leaked', user.id, token=token[:3])
     send_mail(
         'token_leaked',
         to=user.email,
@@ -59,11 +59,11 @@ def _opened_by(token: str) -> tuple[Any, Any]:
     """Return the table that knows a token, and the condition that finds it there."""
     kind, hashed = kind_of(token), token_hash(token)
     if kind == SESSION_TOKEN:
-        return Session, or_(Session.token_hash == hashed, Session.used_token_hash == hashed)
+        return Session, or_(Session.token_hash == hashed, Session.previous_token_hash == hashed)
     if kind == REFRESH_TOKEN:
         return Session, Session.family_hash == token_hash(family_of(token))
     if kind == KEY_TOKEN:
         return ApiKey, ApiKey.token_hash == hashed
     if kind == DEVICE_TOKEN:
         return Device, Device.token_hash == hashed
-    raise TokenUnknown
+    raise TokenNotFound

@@ -15,20 +15,20 @@ from project.auth.errors import (
 )
 from project.auth.models import Credential, Registration, Session
 from project.core.clock import now
-from project.core.database.session import AnyRow, atomic, db, stepwise
-from project.core.request_context import current_origin
-from project.core.security.password_hashing import hash_password, is_outdated, is_password
+from project.core.database.session import AnyRow, atomic, db, non_atomic
+from project.core.request_context import current_request_context
+from project.core.security.password_hashing import hash_password, needs_rehash, verify_password
 from project.core.security.principal import Principal
 from project.users import service as users
 from project.users.models import ACTIVE, email_key
 
-from .devices import find_device, greet_device
-from .passwords import account_of, return_password_guess, spend_password_guess
-from .second_factors import Factor, use_factor, weigh_factor
-from .security_events import FAILURE, record
-from .tokens import Pair, new_pair
+from .devices import find_device, register_device_login
+from .passwords import consume_password_attempt, password_throttle_key, refund_password_attempt
+from .second_factors import Factor, consume_second_factor, verify_second_factor
+from .security_events import FAILURE, record_security_event
+from .tokens import TokenPair, issue_token_pair
 
-SHOWN = ('id', 'created_at', 'last_used_at', 'address', 'user_agent')
+SESSION_FIELDS = ('id', 'created_at', 'last_used_at', 'user_agent')
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Login:
     token_type: str = 'Bearer'
 
 
-@stepwise
+@non_atomic
 def log_in(
     *,
     user_or_email: str,
@@ -57,36 +57,37 @@ def log_in(
     """Open a session, or refuse with WrongCredentials in the same time whoever exists.
 
     Only to who knows the password: refuses a pending registration (EmailNotVerified) and a disabled
-    account, and asks for the second factor where one is on (`weigh_factor`). Refuses with
-    GuessesSpent, unchecked, after ten wrong passwords in 15 minutes; a known device has ten of its
-    own.
+    account, and asks for the second factor where one is on (`verify_second_factor`).
+
+    :raises TooManyAttempts: unchecked, after ten wrong passwords in 15 minutes; a known device has
+        ten of its own.
     """
     user = users.find_user_by_login(user_or_email)
     user_id = user.id if user else 0
     stored = Credential.find_hash(user_id)
     waiting = Registration.find_by_username(user_or_email)
     known = find_device(user_id, device)
-    account = account_of(user_id) if user else f'login:{email_key(user_or_email)}'
+    account = password_throttle_key(user_id) if user else f'login:{email_key(user_or_email)}'
 
     # Spent before it is checked, or a hundred at once would all pass the counter.
     guesses = f'device:{known}' if known else account
-    spend_password_guess(guesses)
+    consume_password_attempt(guesses)
     expected = stored if user else (waiting.password_hash if waiting else None)
-    if not is_password(expected, password):
-        _note_failure(user)
+    if not verify_password(expected, password):
+        _record_failure(user)
         raise WrongCredentials
-    return_password_guess(guesses)
+    refund_password_attempt(guesses)
 
     if user is None:
         raise EmailNotVerified
     if user.status != ACTIVE:
         raise AccountDisabled
-    factor = weigh_factor(user_id, otp=otp, recovery_code=recovery_code)
+    factor = verify_second_factor(user_id, otp=otp, recovery_code=recovery_code)
     renewed = _renewed(stored, password)
     return _enter(user, stored, renewed, factor, known, device)
 
 
-@stepwise
+@non_atomic
 def reauthenticate(
     asker: Principal, *, password: str, otp: str | None = None, recovery_code: str | None = None
 ) -> Login:
@@ -99,25 +100,25 @@ def reauthenticate(
         raise SessionNotFound
     # Of its own, so that strangers who guess at the account do not keep its user from this.
     guesses = f'session:{asker.session_id}'
-    spend_password_guess(guesses)
+    consume_password_attempt(guesses)
     stored = Credential.find_hash(asker.user_id)
-    if not is_password(stored, password):
-        _note_failure(asker.user)
+    if not verify_password(stored, password):
+        _record_failure(asker.user)
         raise WrongCredentials
-    return_password_guess(guesses)
-    factor = weigh_factor(asker.user_id, otp=otp, recovery_code=recovery_code)
+    refund_password_attempt(guesses)
+    factor = verify_second_factor(asker.user_id, otp=otp, recovery_code=recovery_code)
     return _renew(asker, asker.session_id, stored, factor)
 
 
 @atomic()
-def _note_failure(user: AnyRow | None) -> None:
+def _record_failure(user: AnyRow | None) -> None:
     """Leave a trace of a wrong password: one row, whoever exists."""
-    record('login', user.id if user else None, outcome=FAILURE)
+    record_security_event('login', user.id if user else None, outcome=FAILURE)
 
 
 def _renewed(stored: str | None, password: str) -> str | None:
     """Return a new hash where the old one was made at another cost than now."""
-    return hash_password(password) if stored and is_outdated(stored) else None
+    return hash_password(password) if stored and needs_rehash(stored) else None
 
 
 @atomic()
@@ -130,7 +131,7 @@ def _enter(
     device: str | None,
 ) -> Login:
     """Open a session, unless the password was changed while its hash was computed."""
-    if Credential.lock_hash(user.id) != stored:
+    if Credential.lock_password_hash(user.id) != stored:
         raise WrongCredentials
     if renewed:
         same = update(Credential).where(Credential.user_id == user.id)
@@ -143,28 +144,35 @@ def _open_session(
     user: AnyRow, factor: Factor | None, known: UUID | None, device: str | None
 ) -> Login:
     """Open a session. The one function that does, for every way to log in: its gate is here."""
-    if not users.note_login(user.id):
+    if not users.record_login(user.id):
         raise AccountDisabled
-    use_factor(user.id, factor)
-    device_id, device = greet_device(user, known, device)
-    pair, moment = new_pair(), now()
+    consume_second_factor(user.id, factor)
+    device_id, device = register_device_login(user, known, device)
+    pair, moment = issue_token_pair(), now()
     session = Session(
         id=uuid4(), user_id=user.id, device_id=device_id, created_at=moment,
         **_seen(moment), **pair.columns(moment),
     )  # fmt: skip
     db.session.add(session)
-    record('login', user.id, session=str(session.id), new_device=known is None)
-    return login_of(pair, session, user, device)
+    record_security_event('login', user.id, session=str(session.id), new_device=known is None)
+    return login_response(pair, session, user, device)
 
 
 @atomic()
 def _renew(asker: Principal, session_id: UUID, stored: str | None, factor: Factor | None) -> Login:
     """Give a session new tokens, unless it ended or the password was changed meanwhile."""
-    if Credential.lock_hash(asker.user_id) != stored:
+    if Credential.lock_password_hash(asker.user_id) != stored:
         raise WrongCredentials
-    use_factor(asker.user_id, factor)
-    pair, moment = new_pair(), now()
-    unused = dict.fromkeys(['used_token_hash', 'used_refresh_hash', 'successor', 'refreshed_at'])
+    consume_second_factor(asker.user_id, factor)
+    pair, moment = issue_token_pair(), now()
+    unused = dict.fromkeys(
+        [
+            'previous_token_hash',
+            'previous_refresh_hash',
+            'grace_response_encrypted',
+            'refreshed_at',
+        ]
+    )
     renewal = (
         update(Session)
         .where(Session.id == session_id, Session.user_id == asker.user_id)
@@ -174,31 +182,36 @@ def _renew(asker: Principal, session_id: UUID, stored: str | None, factor: Facto
     session = db.session.scalars(renewal).one_or_none()
     if session is None:
         raise SessionNotFound
-    record('reauthentication', asker.user_id, session=str(session_id))
-    return login_of(pair, session, asker.user)
+    record_security_event('reauthentication', asker.user_id, session=str(session_id))
+    return login_response(pair, session, asker.user)
 
 
 def _seen(moment: Any) -> dict[str, Any]:
     """Return what a session notes of who has just shown who they are."""
-    origin = current_origin()
+    origin = current_request_context()
     return {
-        'address': origin.address,
+        'ip_address': origin.ip_address,
         'user_agent': origin.user_agent[:255],
         'authenticated_at': moment,
         'last_used_at': moment,
-        'ends_at': moment + current_app.config['AUTH_SESSION_LIFETIME'],
+        'absolute_expires_at': moment + current_app.config['AUTH_SESSION_LIFETIME'],
     }
 
 
-def login_of(pair: Pair, session: Any, user: Any, device: str | None = None) -> Login:
+def login_response(pair: TokenPair, session: Any, user: Any, device: str | None = None) -> Login:
     """Return the answer to who gets these tokens."""
-    shown = {name: getattr(session, name) for name in SHOWN}
+    shown = {name: getattr(session, name) for name in SESSION_FIELDS}
     return Login(
         token=pair.token,
         expires_at=session.expires_at,
         refresh_token=pair.refresh_token,
-        refresh_expires_at=session.lapses_at,
-        session={**shown, 'expires_at': session.lapses_at, 'current': True},
+        refresh_expires_at=session.refresh_expires_at,
+        session={
+            **shown,
+            'address': session.ip_address,
+            'expires_at': session.refresh_expires_at,
+            'current': True,
+        },
         user=user,
         device=device,
     )

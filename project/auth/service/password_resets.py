@@ -5,31 +5,31 @@ from sqlalchemy import delete
 from project.auth.errors import WrongPin
 from project.auth.models import ApiKey, Credential, Device, EmailChange, Session
 from project.core.clock import now
-from project.core.database.session import AnyRow, atomic, db, stepwise
-from project.core.database.upsert import insert_or
+from project.core.database.session import AnyRow, atomic, db, non_atomic
+from project.core.database.upsert import upsert
 from project.core.mail import send_mail
-from project.core.request_context import current_origin
+from project.core.request_context import current_request_context
 from project.core.security.password_hashing import hash_password
-from project.core.tasks import enqueue, once, task
-from project.core.throttling import forget_guesses, spend_guess
+from project.core.tasks import complete_with_transaction, enqueue, task
+from project.core.throttling import consume_attempt, reset_attempts
 from project.users import service as users
 from project.users.models import ACTIVE, email_key
 
-from .passwords import account_of, check_new_password
-from .pins import DAY, LIFETIME, consume_pin, issue_pin, try_pin
-from .security_events import SYSTEM, record
+from .passwords import check_new_password, password_throttle_key
+from .pins import DAY, PIN_LIFETIME, consume_pin, issue_pin, verify_pin
+from .security_events import SYSTEM, record_security_event
 
-RESET = 'password-reset'
-RESET_MAILS = 10  # a day and address, whoever asks and whether or not it is known
+RESET_PURPOSE = 'password-reset'
+MAX_RESET_MAILS_PER_DAY = 10  # a day and address, whoever asks and whether or not it is known
 
 
 @atomic()
 def request_reset(email: str) -> None:
     """Mail a PIN for a new password, if somebody has this address; takes the same time if not.
 
-    Refuses with GuessesSpent more than ten a day for one address.
+    Refuses with TooManyAttempts more than ten a day for one address.
     """
-    spend_guess('reset-mail', email_key(email), limit=RESET_MAILS, period=DAY)
+    consume_attempt('reset-mail', email_key(email), limit=MAX_RESET_MAILS_PER_DAY, period=DAY)
     enqueue(send_reset, email)
 
 
@@ -41,7 +41,7 @@ def start_reset(login: str) -> AnyRow:
     """
     user = users.get_user_by_login(login)
     enqueue(send_reset, user.email)
-    record('password_reset_started', user.id)
+    record_security_event('password_reset_started', user.id)
     return user
 
 
@@ -52,7 +52,7 @@ def send_reset(email: str) -> None:
     Run twice, it mails once.
     """
     with atomic():
-        once()
+        complete_with_transaction()
         user = users.find_user_by_login(email)
         if user is None or user.status != ACTIVE:
             return
@@ -63,13 +63,13 @@ def send_reset(email: str) -> None:
             about=user.id,
             username=user.username,
             name=user.name,
-            secret={'pin': issue_pin(RESET, email_key(user.email))},
-            lifetime=LIFETIME.total_seconds(),
+            secret={'pin': issue_pin(RESET_PURPOSE, email_key(user.email))},
+            lifetime=PIN_LIFETIME.total_seconds(),
         )
-        record('password_reset_requested', user.id, actor=SYSTEM)
+        record_security_event('password_reset_requested', user.id, actor=SYSTEM)
 
 
-@stepwise
+@non_atomic
 def reset_password(*, email: str, pin: str, new_password: str) -> None:
     """Give whoever has the PIN a new password, and end all that was opened with the old one.
 
@@ -78,7 +78,7 @@ def reset_password(*, email: str, pin: str, new_password: str) -> None:
     """
     check_new_password(new_password, words=[email], field='new_password')
     key = email_key(email)
-    mark = try_pin(RESET, key, pin)
+    mark = verify_pin(RESET_PURPOSE, key, pin)
     user = users.find_user_by_login(email)
     if user is None:
         raise WrongPin
@@ -86,32 +86,32 @@ def reset_password(*, email: str, pin: str, new_password: str) -> None:
     check_new_password(new_password, words=[user.username], field='new_password')
     _replace(user, key, mark, hash_password(new_password))
     # Who guessed at the old one keeps nobody from the new one.
-    forget_guesses('password', account_of(user.id))
+    reset_attempts('password', password_throttle_key(user.id))
 
 
 @atomic()
 def _replace(user: AnyRow, key: str, mark: bytes, password_hash: str) -> None:
-    consume_pin(RESET, key, mark)
-    if not users.hold_user(user.id):
+    consume_pin(RESET_PURPOSE, key, mark)
+    if not users.lock_active_user(user.id):
         raise WrongPin
     fresh = {'password_hash': password_hash, 'changed_at': now()}
-    stored = insert_or(
-        Credential, {'user_id': user.id, **fresh}, conflict=['user_id'], change=fresh
-    )
+    stored = upsert(Credential, {'user_id': user.id, **fresh}, conflict=['user_id'], change=fresh)
     db.session.execute(stored)
     for model in (ApiKey, EmailChange):
         db.session.execute(delete(model).where(model.user_id == user.id))
     theirs = delete(Session).where(Session.user_id == user.id)
-    ended = db.session.execute(theirs.returning(Session.user_agent, Session.address))
+    ended = db.session.execute(
+        theirs.returning(Session.user_agent, Session.ip_address.label('address'))
+    )
     sessions = [row._asdict() for row in ended]
     db.session.execute(delete(Device).where(Device.user_id == user.id))
-    record('password_reset', user.id, sessions=len(sessions))
+    record_security_event('password_reset', user.id, sessions=len(sessions))
     send_mail(
         'password_changed',
         to=user.email,
         about=user.id,
         username=user.username,
         name=user.name,
-        address=current_origin().address,
+        address=current_request_context().ip_address,
         ended=sessions,
     )

@@ -12,18 +12,18 @@ from sqlalchemy import delete, update
 from project.auth.errors import PasswordTooWeak, WrongPassword
 from project.auth.models import Credential, Session
 from project.core.clock import now
-from project.core.database.session import atomic, db, stepwise
+from project.core.database.session import atomic, db, non_atomic
 from project.core.mail import send_mail
-from project.core.request_context import current_origin
-from project.core.security.password_hashing import hash_password, is_password
+from project.core.request_context import current_request_context
+from project.core.security.password_hashing import hash_password, verify_password
 from project.core.security.principal import Principal
-from project.core.throttling import return_guess, spend_guess
+from project.core.throttling import consume_attempt, refund_attempt
 from project.users import service as users
 
-MIN_LENGTH, MAX_LENGTH = 8, 128
+MIN_PASSWORD_CHARACTERS, MAX_PASSWORD_CHARACTERS = 8, 128
 
 # Ten wrong ones per account in a quarter of an hour (contract §3).
-GUESSES, PERIOD = 10, timedelta(minutes=15)
+MAX_PASSWORD_ATTEMPTS, ATTEMPT_PERIOD = 10, timedelta(minutes=15)
 
 
 def check_new_password(password: str, *, words: Iterable[str], field: str = 'password') -> None:
@@ -34,8 +34,10 @@ def check_new_password(password: str, *, words: Iterable[str], field: str = 'pas
     """
     normal = unicodedata.normalize('NFC', password)
     # Long as it looks, and no longer than a login takes it.
-    if len(normal) < MIN_LENGTH or len(password) > MAX_LENGTH:
-        raise PasswordTooWeak(f'{MIN_LENGTH} to {MAX_LENGTH} characters', field=field)
+    if len(normal) < MIN_PASSWORD_CHARACTERS or len(password) > MAX_PASSWORD_CHARACTERS:
+        raise PasswordTooWeak(
+            f'{MIN_PASSWORD_CHARACTERS} to {MAX_PASSWORD_CHARACTERS} characters', field=field
+        )
     plain = normal.casefold()
     known = [*words, *current_app.config['AUTH_CONTEXT_WORDS']]
     parts = {part.casefold() for word in known for part in (word, word.split('@')[0])}
@@ -43,7 +45,7 @@ def check_new_password(password: str, *, words: Iterable[str], field: str = 'pas
         raise PasswordTooWeak(field=field)
 
 
-@stepwise
+@non_atomic
 def change_password(asker: Principal, *, current_password: str, new_password: str) -> None:
     """Change the asker's password, end their other sessions and tell them by mail.
 
@@ -51,28 +53,28 @@ def change_password(asker: Principal, *, current_password: str, new_password: st
     while the new one was hashed, and a weak new one.
     """
     user = users.get_user(asker.user_id)
-    spend_password_guess(account_of(asker.user_id))
+    consume_password_attempt(password_throttle_key(asker.user_id))
     was = Credential.find_hash(asker.user_id)
-    if not is_password(was, current_password):
+    if not verify_password(was, current_password):
         raise WrongPassword
-    return_password_guess(account_of(asker.user_id))
+    refund_password_attempt(password_throttle_key(asker.user_id))
     check_new_password(new_password, words=[user.username, user.email], field='new_password')
     _store_password(user, hash_password(new_password), was=was, keep=asker.session_id)
 
 
-def account_of(user_id: int) -> str:
+def password_throttle_key(user_id: int) -> str:
     """Return the name under which guesses at a user's password are counted."""
     return f'user:{user_id}'
 
 
-def spend_password_guess(account: str) -> None:
-    """Count a guess before it is checked, or refuse with GuessesSpent."""
-    spend_guess('password', account, limit=GUESSES, period=PERIOD)
+def consume_password_attempt(account: str) -> None:
+    """Count a guess before it is checked, or refuse with TooManyAttempts."""
+    consume_attempt('password', account, limit=MAX_PASSWORD_ATTEMPTS, period=ATTEMPT_PERIOD)
 
 
-def return_password_guess(account: str) -> None:
+def refund_password_attempt(account: str) -> None:
     """Give a right guess back."""
-    return_guess('password', account)
+    refund_attempt('password', account)
 
 
 @atomic()
@@ -86,14 +88,16 @@ def _store_password(user: Any, password_hash: str, *, was: str | None, keep: Any
     if db.session.execute(changed.returning(Credential.user_id)).one_or_none() is None:
         raise WrongPassword
     others = delete(Session).where(Session.user_id == user.id, Session.id != keep)
-    ended = db.session.execute(others.returning(Session.user_agent, Session.address)).all()
+    ended = db.session.execute(
+        others.returning(Session.user_agent, Session.ip_address.label('address'))
+    ).all()
     send_mail(
         'password_changed',
         to=user.email,
         about=user.id,
         username=user.username,
         name=user.name,
-        address=current_origin().address,
+        address=current_request_context().ip_address,
         ended=[{'user_agent': row.user_agent, 'address': row.address} for row in ended],
     )
 

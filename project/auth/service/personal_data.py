@@ -19,34 +19,35 @@ from project.auth.models import (
     Session,
     Totp,
 )
-from project.core.database.session import db, read
+from project.core.database.session import db, execute_select
 from project.users import service as users
 from project.users.models import email_key
-from project.users.personal_data import Part, holds, json_part
+from project.users.personal_data import ExportFile, json_part, register_personal_data
 
-from .email_changes import change_of
+from .email_changes import email_change_purpose
 from .security_events import list_all_events
 
 # Sessions before the devices that they were opened from.
-OF_USER: tuple[Any, ...] = (
+MODELS_BY_USER: tuple[Any, ...] = (
     Session, Device, ApiKey, Totp, RecoveryCode, EmailChange, Event, Credential,
 )  # fmt: skip
-AT_ADDRESS: tuple[Any, ...] = (Pin, Registration, Invitation)
+MODELS_BY_EMAIL: tuple[Any, ...] = (Pin, Registration, Invitation)
 
 # What is shown of each: column by column, so that a new one is not shown because nobody thought.
-SHOWN: dict[Any, tuple[Any, ...]] = {
+EXPORTED_COLUMNS: dict[Any, tuple[Any, ...]] = {
     Session: (
-        Session.id, Session.address, Session.user_agent, Session.created_at,
+        Session.id, Session.ip_address.label('address'), Session.user_agent, Session.created_at,
         Session.authenticated_at, Session.last_used_at, Session.refreshed_at, Session.expires_at,
-        Session.lapses_at, Session.ends_at,
+        Session.refresh_expires_at.label('lapses_at'),
+        Session.absolute_expires_at.label('ends_at'),
     ),
     Device: (
         Device.id, Device.network, Device.user_agent, Device.created_at, Device.last_used_at,
         Device.expires_at,
     ),
     ApiKey: (
-        ApiKey.id, ApiKey.name, ApiKey.hint, ApiKey.scopes, ApiKey.created_at, ApiKey.expires_at,
-        ApiKey.last_used_at,
+        ApiKey.id, ApiKey.name, ApiKey.prefix.label('hint'), ApiKey.scopes, ApiKey.created_at,
+        ApiKey.expires_at, ApiKey.last_used_at,
     ),
     Totp: (Totp.created_at, Totp.confirmed_at),
     EmailChange: (EmailChange.email, EmailChange.expires_at),
@@ -61,43 +62,44 @@ SHOWN: dict[Any, tuple[Any, ...]] = {
 }  # fmt: skip
 
 
-def part_of(model: Any) -> str:
-    """Return which part of an export shows a table."""
-    return f'auth/{model.__tablename__.removeprefix("auth_")}.json'
+def export_file_of(model: Any) -> str:
+    """Return the file of an export that shows a table."""
+    name = 'keys' if model is ApiKey else model.__tablename__.removeprefix('auth_')
+    return f'auth/{name}.json'
 
 
-def export_account(user_id: int) -> Iterator[Part]:
+def export_account(user_id: int) -> Iterator[ExportFile]:
     """Yield what is known about a user's ways in, and what happened to them; no secret of any."""
     key = email_key(users.get_user(user_id).email)
-    for model, columns in SHOWN.items():
-        whose = model.user_id == user_id if model in OF_USER else model.email_key == key
-        yield json_part(part_of(model), read(select(*columns).where(whose)))
-    sent = select(*SHOWN[Invitation]).where(Invitation.invited_by == user_id)
-    yield json_part('auth/invitations-sent.json', read(sent))
-    yield json_part(part_of(Event), map(_event, list_all_events(user_id)))
+    for model, columns in EXPORTED_COLUMNS.items():
+        whose = model.user_id == user_id if model in MODELS_BY_USER else model.email_key == key
+        yield json_part(export_file_of(model), execute_select(select(*columns).where(whose)))
+    sent = select(*EXPORTED_COLUMNS[Invitation]).where(Invitation.invited_by == user_id)
+    yield json_part('auth/invitations-sent.json', execute_select(sent))
+    yield json_part(export_file_of(Event), map(_event, list_all_events(user_id)))
 
 
-@holds(
+@register_personal_data(
     'auth',
     tables={
         # Of PINs and recovery codes there are only hashes.
         **dict.fromkeys(('auth_pins', 'auth_recovery_codes')),
-        **{model.__tablename__: part_of(model) for model in (*SHOWN, Event)},
+        **{model.__tablename__: export_file_of(model) for model in (*EXPORTED_COLUMNS, Event)},
     },
     export=export_account,
 )
-def forget_account(user_id: int) -> None:
+def erase_account_data(user_id: int) -> None:
     """Let go of all that a user could prove themselves with, and of what was written down.
 
     And of what waits at their address, and of the invitations that they have sent.
     """
     key = email_key(users.get_user(user_id).email)
-    for model in OF_USER:
+    for model in MODELS_BY_USER:
         db.session.execute(delete(model).where(model.user_id == user_id))
-    for model in AT_ADDRESS:
+    for model in MODELS_BY_EMAIL:
         db.session.execute(delete(model).where(model.email_key == key))
     db.session.execute(delete(Invitation).where(Invitation.invited_by == user_id))
-    db.session.execute(delete(Pin).where(Pin.purpose == change_of(user_id)))
+    db.session.execute(delete(Pin).where(Pin.purpose == email_change_purpose(user_id)))
 
 
 def _event(event: Any) -> dict[str, Any]:

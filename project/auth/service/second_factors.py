@@ -17,34 +17,34 @@ from sqlalchemy import delete, insert, update
 from project.auth.errors import (
     OtpInvalid,
     OtpRequired,
-    TotpIsOff,
-    TotpIsOn,
+    TotpAlreadyEnabled,
+    TotpNotEnabled,
     WrongOtp,
     WrongRecoveryCode,
 )
 from project.auth.models import RecoveryCode, Totp
 from project.core.clock import now
-from project.core.database.session import atomic, db, stepwise
-from project.core.database.upsert import insert_or
+from project.core.database.session import atomic, db, non_atomic
+from project.core.database.upsert import upsert
 from project.core.errors import Unauthorized
 from project.core.mail import send_mail
-from project.core.security.encryption import seal, unseal
+from project.core.security.encryption import decrypt, encrypt
 from project.core.security.principal import Principal
-from project.core.throttling import return_guess, spend_guess
+from project.core.throttling import consume_attempt, refund_attempt
 from project.users import service as users
 
-from .passwords import GUESSES, PERIOD, account_of
-from .security_events import FAILURE, record
+from .passwords import ATTEMPT_PERIOD, MAX_PASSWORD_ATTEMPTS, password_throttle_key
+from .security_events import FAILURE, record_security_event
 
-SEALED = 'totp'
-STEP = 30  # seconds
+ENCRYPTION_PURPOSE = 'totp'
+TIMESTEP_SECONDS = 30  # seconds
 # A clock may be wrong by so many steps, either way (RFC 6238, 5.2).
-DRIFT = 1
-ENROLMENT = timedelta(hours=1)
-CODES = 10
+MAX_DRIFT_TIMESTEPS = 1
+ENROLMENT_LIFETIME = timedelta(hours=1)
+RECOVERY_CODE_COUNT = 10
 
 # What may happen to a second factor: as events name it, and as mails say it.
-CHANGES = {
+CHANGE_DESCRIPTIONS = {
     'totp_enabled': 'A second factor was turned on',
     'totp_disabled': 'The second factor was turned off',
     'recovery_codes_created': 'New recovery codes were made',
@@ -66,21 +66,27 @@ class Factor:
     """A second factor that was right: which code is to be used up for it."""
 
     step: int | None = None
-    sealed: bytes | None = None
+    encrypted_secret: bytes | None = None
     code_hash: str | None = None
 
 
 @atomic()
-def begin_totp(asker: Principal) -> Enrolment:
+def start_totp_enrolment(asker: Principal) -> Enrolment:
     """Enrol an authenticator; it counts once `confirm_totp` has seen a code of it.
 
-    One that was begun and not confirmed is replaced. Refuses with TotpIsOn where one counts.
+    An enrolment that was not confirmed is replaced.
+
+    :raises TotpAlreadyEnabled: if a second factor is on.
     """
-    if not users.hold_user(asker.user_id):
+    if not users.lock_active_user(asker.user_id):
         raise Unauthorized
     secret = pyotp.random_base32()
-    fresh = {'sealed': seal(SEALED, secret.encode()), 'last_step': 0, 'created_at': now()}
-    begun = insert_or(
+    fresh = {
+        'encrypted_secret': encrypt(ENCRYPTION_PURPOSE, secret.encode()),
+        'last_used_timestep': 0,
+        'created_at': now(),
+    }
+    begun = upsert(
         Totp,
         {'user_id': asker.user_id, **fresh},
         conflict=['user_id'],
@@ -88,89 +94,96 @@ def begin_totp(asker: Principal) -> Enrolment:
         where=Totp.confirmed_at.is_(None),
     )
     if db.session.execute(begun.returning(Totp.user_id)).one_or_none() is None:
-        raise TotpIsOn
+        raise TotpAlreadyEnabled
     issuer = urlsplit(current_app.config['PUBLIC_URL']).hostname
     uri = pyotp.TOTP(secret).provisioning_uri(name=asker.username, issuer_name=issuer)
     return Enrolment(secret, uri, _drawn(uri))
 
 
-@stepwise
+@non_atomic
 def confirm_totp(asker: Principal, otp: str) -> list[str]:
     """Turn the second factor on with a first code; return ten recovery codes, shown this once.
 
     Refuses with OtpInvalid a wrong code, and any where nothing was begun within the last hour;
-    with GuessesSpent, unchecked, after ten wrong ones in 15 minutes.
+    with TooManyAttempts, unchecked, after ten wrong ones in 15 minutes.
     """
-    _spend_guess(asker.user_id)
+    _consume_otp_attempt(asker.user_id)
     found = Totp.find(asker.user_id)
-    if found is None or found.confirmed_at or found.created_at <= now() - ENROLMENT:
+    if found is None or found.confirmed_at or found.created_at <= now() - ENROLMENT_LIFETIME:
         raise OtpInvalid
-    step = _step_of(found.sealed, otp)
+    step = _step_of(found.encrypted_secret, otp)
     if step is None:
         raise OtpInvalid
-    codes = _confirm(asker.user_id, found.sealed, step)
-    _return_guess(asker.user_id)
+    codes = _confirm(asker.user_id, found.encrypted_secret, step)
+    _refund_otp_attempt(asker.user_id)
     return codes
 
 
 @atomic()
-def end_totp(asker: Principal) -> None:
-    """Turn the second factor off, or forget an enrolment; refuses with TotpIsOff without one."""
+def disable_totp(asker: Principal) -> None:
+    """Turn the second factor off, or delete an enrolment.
+
+    :raises TotpNotEnabled: if there is neither.
+    """
     gone = delete(Totp).where(Totp.user_id == asker.user_id).returning(Totp.confirmed_at)
     found = db.session.execute(gone).one_or_none()
     if found is None:
-        raise TotpIsOff
+        raise TotpNotEnabled
     db.session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == asker.user_id))
     if found.confirmed_at:
-        _tell(asker.user_id, 'totp_disabled')
+        _record_and_notify(asker.user_id, 'totp_disabled')
 
 
 @atomic()
 def renew_recovery_codes(asker: Principal) -> list[str]:
     """Return ten new recovery codes, shown this once; the old ones are dead.
 
-    Refuses with TotpIsOff where there is nothing to recover from.
+    Refuses with TotpNotEnabled where there is nothing to recover from.
     """
     on = update(Totp).where(Totp.user_id == asker.user_id, Totp.confirmed_at.is_not(None))
     # Written to hold it: of two at once, the codes of one are dead again.
-    held = on.values(last_step=Totp.last_step).returning(Totp.user_id)
+    held = on.values(last_used_timestep=Totp.last_used_timestep).returning(Totp.user_id)
     if db.session.execute(held).one_or_none() is None:
-        raise TotpIsOff
+        raise TotpNotEnabled
     codes = _new_codes(asker.user_id)
-    _tell(asker.user_id, 'recovery_codes_created')
+    _record_and_notify(asker.user_id, 'recovery_codes_created')
     return codes
 
 
-@stepwise
-def weigh_factor(user_id: int, *, otp: str | None, recovery_code: str | None) -> Factor | None:
-    """Return what a login has shown beside its password, for `use_factor`; None if none is on.
+@non_atomic
+def verify_second_factor(
+    user_id: int, *, otp: str | None, recovery_code: str | None
+) -> Factor | None:
+    """Return the factor of a login, for `consume_second_factor`; None if no second factor is on.
 
     Refuses with OtpRequired where nothing was shown, WrongOtp, WrongRecoveryCode; with
-    GuessesSpent, unchecked, after ten wrong ones in 15 minutes.
+    TooManyAttempts, unchecked, after ten wrong ones in 15 minutes.
     """
     found = Totp.find(user_id)
     if found is None or found.confirmed_at is None:
         return None
     if not otp and not recovery_code:
         raise OtpRequired
-    _spend_guess(user_id)
+    _consume_otp_attempt(user_id)
     if otp:
-        step = _step_of(found.sealed, otp)
-        if step is None or step <= found.last_step:
-            _note_failure(user_id, 'otp')
+        step = _step_of(found.encrypted_secret, otp)
+        if step is None or step <= found.last_used_timestep:
+            _record_failure(user_id, 'otp')
             raise WrongOtp
         # Sealed anew on each use: so it comes under today's key.
-        factor = Factor(step=step, sealed=seal(SEALED, _secret(found.sealed)))
+        factor = Factor(
+            step=step, encrypted_secret=encrypt(ENCRYPTION_PURPOSE, _secret(found.encrypted_secret))
+        )
     else:
         factor = Factor(code_hash=_hashed(recovery_code or ''))
-        if not RecoveryCode.is_there(user_id, factor.code_hash or ''):
-            _note_failure(user_id, 'recovery_code')
+        if not RecoveryCode.exists(user_id, factor.code_hash or ''):
+            _record_failure(user_id, 'recovery_code')
             raise WrongRecoveryCode
-    _return_guess(user_id)
+    _refund_otp_attempt(user_id)
     return factor
 
 
-def use_factor(user_id: int, factor: Factor | None) -> None:
+def consume_second_factor(user_id: int, factor: Factor | None) -> None:
     """Use a second factor up, in the transaction of the session that it opens (ASVS 6.5.1).
 
     Of many at once with one code, one succeeds: the others are refused with WrongOtp or
@@ -180,8 +193,10 @@ def use_factor(user_id: int, factor: Factor | None) -> None:
         if Totp.is_on(user_id):
             raise OtpRequired
     elif factor.code_hash is None:
-        later = update(Totp).where(Totp.user_id == user_id, Totp.last_step < factor.step)
-        later = later.values(last_step=factor.step, sealed=factor.sealed)
+        later = update(Totp).where(Totp.user_id == user_id, Totp.last_used_timestep < factor.step)
+        later = later.values(
+            last_used_timestep=factor.step, encrypted_secret=factor.encrypted_secret
+        )
         if db.session.execute(later.returning(Totp.user_id)).one_or_none() is None:
             raise WrongOtp
     else:
@@ -190,25 +205,25 @@ def use_factor(user_id: int, factor: Factor | None) -> None:
         )
         if db.session.execute(used.returning(RecoveryCode.user_id)).one_or_none() is None:
             raise WrongRecoveryCode
-        _tell(user_id, 'recovery_code_used')
+        _record_and_notify(user_id, 'recovery_code_used')
 
 
 @atomic()
-def _confirm(user_id: int, sealed: bytes, step: int) -> list[str]:
+def _confirm(user_id: int, ciphertext: bytes, step: int) -> list[str]:
     first = update(Totp).where(
-        Totp.user_id == user_id, Totp.sealed == sealed, Totp.confirmed_at.is_(None)
+        Totp.user_id == user_id, Totp.encrypted_secret == ciphertext, Totp.confirmed_at.is_(None)
     )
-    first = first.values(confirmed_at=now(), last_step=step).returning(Totp.user_id)
+    first = first.values(confirmed_at=now(), last_used_timestep=step).returning(Totp.user_id)
     if db.session.execute(first).one_or_none() is None:
         raise OtpInvalid
     codes = _new_codes(user_id)
-    _tell(user_id, 'totp_enabled')
+    _record_and_notify(user_id, 'totp_enabled')
     return codes
 
 
 def _new_codes(user_id: int) -> list[str]:
     """Replace a user's recovery codes: 120 random bits each, so a fast hash will do (6.5.2)."""
-    made = [b32encode(secrets.token_bytes(15)).decode().lower() for _ in range(CODES)]
+    made = [b32encode(secrets.token_bytes(15)).decode().lower() for _ in range(RECOVERY_CODE_COUNT)]
     codes = ['-'.join(code[at : at + 4] for at in range(0, 24, 4)) for code in made]
     db.session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user_id))
     rows = [{'user_id': user_id, 'code_hash': _hashed(code)} for code in codes]
@@ -221,38 +236,40 @@ def _hashed(code: str) -> str:
     return hashlib.sha256(typed.encode()).hexdigest()
 
 
-def _secret(sealed: bytes) -> bytes:
-    secret = unseal(SEALED, sealed)
+def _secret(ciphertext: bytes) -> bytes:
+    secret = decrypt(ENCRYPTION_PURPOSE, ciphertext)
     if secret is None:
-        raise RuntimeError('a second factor is sealed under a key that is not known any more')
+        raise RuntimeError('a second factor is encrypted under a key that is not known any more')
     return secret
 
 
-def _step_of(sealed: bytes, otp: str) -> int | None:
+def _step_of(ciphertext: bytes, otp: str) -> int | None:
     """Return the step whose code it is, by our clock and not too far from it."""
-    generator = pyotp.TOTP(_secret(sealed).decode())
-    current = int(now().timestamp()) // STEP
-    steps = range(current - DRIFT, current + DRIFT + 1)
+    generator = pyotp.TOTP(_secret(ciphertext).decode())
+    current = int(now().timestamp()) // TIMESTEP_SECONDS
+    steps = range(current - MAX_DRIFT_TIMESTEPS, current + MAX_DRIFT_TIMESTEPS + 1)
     right = [s for s in steps if hmac.compare_digest(generator.generate_otp(s), otp)]
     return right[-1] if right else None
 
 
-def _spend_guess(user_id: int) -> None:
-    spend_guess('otp', account_of(user_id), limit=GUESSES, period=PERIOD)
+def _consume_otp_attempt(user_id: int) -> None:
+    consume_attempt(
+        'otp', password_throttle_key(user_id), limit=MAX_PASSWORD_ATTEMPTS, period=ATTEMPT_PERIOD
+    )
 
 
-def _return_guess(user_id: int) -> None:
-    return_guess('otp', account_of(user_id))
+def _refund_otp_attempt(user_id: int) -> None:
+    refund_attempt('otp', password_throttle_key(user_id))
 
 
 @atomic()
-def _note_failure(user_id: int, factor: str) -> None:
-    record('second_factor', user_id, outcome=FAILURE, factor=factor)
+def _record_failure(user_id: int, factor: str) -> None:
+    record_security_event('second_factor', user_id, outcome=FAILURE, factor=factor)
 
 
-def _tell(user_id: int, change: str) -> None:
+def _record_and_notify(user_id: int, change: str) -> None:
     """Write down, and mail, that a second factor has changed (ASVS 6.3.7)."""
-    record(change, user_id)
+    record_security_event(change, user_id)
     user = users.get_user(user_id)
     send_mail(
         'second_factor_changed',
@@ -260,7 +277,7 @@ def _tell(user_id: int, change: str) -> None:
         about=user.id,
         username=user.username,
         name=user.name,
-        what=CHANGES[change],
+        what=CHANGE_DESCRIPTIONS[change],
         left=RecoveryCode.count_of(user_id),
     )
 

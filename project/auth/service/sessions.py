@@ -7,25 +7,25 @@ from uuid import UUID
 from sqlalchemy import delete, update
 
 from project.auth.errors import SessionNotFound
-from project.auth.models import OF_USER, SESSIONS, Session
+from project.auth.models import SESSIONS, SESSIONS_OF_USER, Session
 from project.core.clock import now
-from project.core.database.keyset_pagination import Page, PageRequest, rows_of
+from project.core.database.keyset_pagination import Page, PageRequest, iterate_pages
 from project.core.database.session import AnyRow, atomic, db
 from project.core.security.principal import Principal
 from project.core.security.tokens import kind_of, token_hash
-from project.core.throttling import forget_guesses
+from project.core.throttling import reset_attempts
 from project.users import service as users
 from project.users.models import ACTIVE, permissions_of
 from project.users.signals import user_disabled
 
 from .api_keys import KEY_TOKEN, identify_key
-from .passwords import account_of
-from .security_events import record
-from .token_refresh import GRACE
+from .passwords import password_throttle_key
+from .security_events import record_security_event
+from .token_refresh import REFRESH_GRACE_PERIOD
 from .tokens import SESSION_TOKEN
 
 # `last_used_at` is written at most so often, not on each request.
-TOUCH_EVERY = timedelta(minutes=1)
+LAST_USED_INTERVAL = timedelta(minutes=1)
 
 
 def identify(token: str) -> Principal | None:
@@ -37,11 +37,13 @@ def identify(token: str) -> Principal | None:
         return None
     hashed = token_hash(token)
     # A request may be under way with a token that a refresh in another tab has just replaced.
-    found = Session.find_live(hashed) or Session.find_just_refreshed(hashed, now() - GRACE)
+    found = Session.find_live(hashed) or Session.find_just_refreshed(
+        hashed, now() - REFRESH_GRACE_PERIOD
+    )
     if found is None or found.status != ACTIVE:
         return None
-    if now() - found.last_used_at > TOUCH_EVERY:
-        _touch(found.session_id)
+    if now() - found.last_used_at > LAST_USED_INTERVAL:
+        _record_use(found.session_id)
     return Principal(
         user_id=found.id,
         username=found.username,
@@ -59,7 +61,7 @@ def list_sessions(asker: Principal, page: PageRequest) -> Page:
 
 def list_sessions_of(user_id: int) -> Iterator[AnyRow]:
     """Yield all of a user's live sessions, newest first. For operators."""
-    return rows_of(lambda page: _sessions(user_id, page, current=None))
+    return iterate_pages(lambda page: _sessions(user_id, page, current=None))
 
 
 @atomic()
@@ -68,7 +70,7 @@ def end_session(user_id: int, session_id: UUID) -> None:
     ended = delete(Session).where(Session.user_id == user_id, Session.id == session_id)
     if db.session.execute(ended.returning(Session.id)).one_or_none() is None:
         raise SessionNotFound
-    record('session_ended', user_id, session=str(session_id))
+    record_security_event('session_ended', user_id, session=str(session_id))
 
 
 def end_current_session(asker: Principal) -> None:
@@ -83,7 +85,9 @@ def end_other_sessions(asker: Principal) -> None:
     """End every session of the asker but the one that asks."""
     others = delete(Session).where(Session.user_id == asker.user_id)
     ended = others.where(Session.id != asker.session_id).returning(Session.id)
-    record('sessions_ended', asker.user_id, count=len(db.session.execute(ended).all()))
+    record_security_event(
+        'sessions_ended', asker.user_id, count=len(db.session.execute(ended).all())
+    )
 
 
 @atomic()
@@ -92,27 +96,27 @@ def end_sessions_of(user_id: int) -> int:
     ended = delete(Session).where(Session.user_id == user_id).returning(Session.id)
     count = len(db.session.execute(ended).all())
     if count:
-        record('sessions_ended', user_id, count=count)
+        record_security_event('sessions_ended', user_id, count=count)
     return count
 
 
 def unlock(login: str) -> bool:
     """Forget the wrong passwords counted against a user. Return whether there were any."""
-    return forget_guesses('password', account_of(users.get_user_by_login(login).id))
+    return reset_attempts('password', password_throttle_key(users.get_user_by_login(login).id))
 
 
 @user_disabled.connect
-def close_sessions(_sender: object, *, user_id: int) -> None:
+def on_user_disabled_end_sessions(_sender: object, *, user_id: int) -> None:
     """End what a disabled user has open."""
     end_sessions_of(user_id)
 
 
 @atomic()
-def _touch(session_id: UUID) -> None:
+def _record_use(session_id: UUID) -> None:
     db.session.execute(update(Session).where(Session.id == session_id).values(last_used_at=now()))
 
 
 def _sessions(user_id: int, page: PageRequest, *, current: UUID | None) -> Page:
     # No session has the id that is all zeros.
     current = current or UUID(int=0)
-    return SESSIONS.page(OF_USER, page, user_id=user_id, current=current, moment=now())
+    return SESSIONS.page(SESSIONS_OF_USER, page, user_id=user_id, current=current, moment=now())

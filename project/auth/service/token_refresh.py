@@ -13,23 +13,23 @@ from sqlalchemy import case, delete, null, update
 from project.auth.errors import WrongRefreshToken
 from project.auth.models import Session
 from project.core.clock import now
-from project.core.database.session import AnyRow, atomic, db, stepwise
+from project.core.database.session import AnyRow, atomic, db, non_atomic
 from project.core.mail import send_mail
-from project.core.request_context import current_origin
+from project.core.request_context import current_request_context
 from project.core.security.tokens import family_of, kind_of, token_hash
 from project.core.tasks import task
 from project.users import service as users
 from project.users.models import ACTIVE
 
-from .login import Login, login_of
-from .security_events import FAILURE, record
-from .tokens import REFRESH_TOKEN, Pair, next_pair, unsealed_pair
+from .login import Login, login_response
+from .security_events import FAILURE, record_security_event
+from .tokens import REFRESH_TOKEN, TokenPair, decrypt_token_pair, rotate_token_pair
 
 # Many tabs refresh at once, and answers get lost: so long the same one is given again.
-GRACE = timedelta(seconds=10)
+REFRESH_GRACE_PERIOD = timedelta(seconds=10)
 
 
-@stepwise
+@non_atomic
 def refresh_session(refresh_token: str) -> Login:
     """Return two new tokens for a refresh token, or refuse with WrongRefreshToken.
 
@@ -45,22 +45,24 @@ def refresh_session(refresh_token: str) -> Login:
 @atomic()
 def _rotate(used: str) -> Login | None:
     """Replace a refresh token in one statement, which of many at once does it for one."""
-    pair, moment, origin = next_pair(used), now(), current_origin()
+    pair, moment, origin = rotate_token_pair(used), now(), current_request_context()
     columns = pair.columns(moment)
-    columns |= {name: _at_most_ends(columns[name]) for name in ('expires_at', 'lapses_at')}
+    columns |= {name: _at_most_ends(columns[name]) for name in ('expires_at', 'refresh_expires_at')}
     rotation = (
         update(Session)
         .where(Session.refresh_hash == token_hash(used))
-        .where(Session.family_hash == columns['family_hash'], Session.lapses_at > moment)
+        .where(Session.family_hash == columns['family_hash'], Session.refresh_expires_at > moment)
         .values(
             **columns
-            | {name: _at_most_ends(columns[name]) for name in ('expires_at', 'lapses_at')},
-            used_token_hash=case((Session.expires_at > moment, Session.token_hash), else_=null()),
-            used_refresh_hash=Session.refresh_hash,
-            successor=pair.sealed_for(used),
+            | {name: _at_most_ends(columns[name]) for name in ('expires_at', 'refresh_expires_at')},
+            previous_token_hash=case(
+                (Session.expires_at > moment, Session.token_hash), else_=null()
+            ),
+            previous_refresh_hash=Session.refresh_hash,
+            grace_response_encrypted=pair.encrypted_for(used),
             refreshed_at=moment,
             last_used_at=moment,
-            address=origin.address,
+            ip_address=origin.ip_address,
             user_agent=origin.user_agent[:255],
         )
         .returning(Session)
@@ -72,9 +74,13 @@ def _rotate(used: str) -> Login | None:
 def _repeat(used: str) -> Login:
     """Answer a used token as before, or end its session."""
     found = Session.find_family(token_hash(family_of(used)))
-    if found is None or found.lapses_at <= now() or _is(found.refresh_hash, used):
+    if found is None or found.refresh_expires_at <= now() or _is(found.refresh_hash, used):
         raise WrongRefreshToken
-    pair = unsealed_pair(used, found.successor) if _is_just_used(found, used) else None
+    pair = (
+        decrypt_token_pair(used, found.grace_response_encrypted)
+        if _is_just_used(found, used)
+        else None
+    )
     session = db.session.get(Session, found.id) if pair else None
     if pair is None or session is None:
         _end(found)
@@ -83,18 +89,20 @@ def _repeat(used: str) -> Login:
 
 
 def _is_just_used(found: AnyRow, used: str) -> bool:
-    return _is(found.used_refresh_hash, used) and found.refreshed_at > now() - GRACE
+    return (
+        _is(found.previous_refresh_hash, used) and found.refreshed_at > now() - REFRESH_GRACE_PERIOD
+    )
 
 
 def _is(stored: str | None, token: str) -> bool:
     return stored is not None and hmac.compare_digest(stored, token_hash(token))
 
 
-def _login(pair: Pair, session: Session) -> Login:
+def _login(pair: TokenPair, session: Session) -> Login:
     user = users.get_user(session.user_id)
     if user.status != ACTIVE:
         raise WrongRefreshToken
-    return login_of(pair, session, user)
+    return login_response(pair, session, user)
 
 
 @atomic()
@@ -103,29 +111,30 @@ def _end(found: AnyRow) -> None:
     ended = delete(Session).where(Session.id == found.id).returning(Session.id)
     if db.session.execute(ended).one_or_none() is None:
         return
-    user, origin = users.get_user(found.user_id), current_origin()
-    record('refresh_token_reused', user.id, outcome=FAILURE, session=str(found.id))
+    user, origin = users.get_user(found.user_id), current_request_context()
+    record_security_event('refresh_token_reused', user.id, outcome=FAILURE, session=str(found.id))
     send_mail(
         'reuse_detected',
         to=user.email,
         about=user.id,
         username=user.username,
         name=user.name,
-        address=origin.address,
+        address=origin.ip_address,
         user_agent=origin.user_agent[:255],
     )
 
 
 def _at_most_ends(moment: Any) -> Any:
     """Return a moment, or the end of the session where that is before it."""
-    return case((Session.ends_at < moment, Session.ends_at), else_=moment)
+    return case((Session.absolute_expires_at < moment, Session.absolute_expires_at), else_=moment)
 
 
 @task(every=timedelta(minutes=1))
-def forget_successors() -> None:
+def purge_refresh_grace_responses() -> None:
     """Wipe what used tokens were answered with once nobody may have it any more. Twice is fine."""
     with atomic():
         over = update(Session).where(
-            Session.successor.is_not(None), Session.refreshed_at <= now() - GRACE
+            Session.grace_response_encrypted.is_not(None),
+            Session.refreshed_at <= now() - REFRESH_GRACE_PERIOD,
         )
-        db.session.execute(over.values(successor=None))
+        db.session.execute(over.values(grace_response_encrypted=None))

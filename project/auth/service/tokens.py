@@ -7,14 +7,14 @@ from typing import Any
 
 from flask import current_app
 
-from project.core.security.encryption import seal_under, unseal_under
+from project.core.security.encryption import decrypt_with_token, encrypt_with_token
 from project.core.security.tokens import family_of, new_family, new_token, token_hash
 
 SESSION_TOKEN, REFRESH_TOKEN = 'pst', 'prt'
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class TokenPair:
     """Two tokens in the clear: they are seen once, and never stored."""
 
     token: str
@@ -27,25 +27,25 @@ class Pair:
             'expires_at': moment + current_app.config['AUTH_TOKEN_LIFETIME'],
             'family_hash': token_hash(family_of(self.refresh_token)),
             'refresh_hash': token_hash(self.refresh_token),
-            'lapses_at': moment + current_app.config['AUTH_REFRESH_LIFETIME'],
+            'refresh_expires_at': moment + current_app.config['AUTH_REFRESH_LIFETIME'],
         }
 
-    def sealed_for(self, used: str) -> bytes:
+    def encrypted_for(self, used: str) -> bytes:
         """Return them so that only who has the refresh token they replace can read them."""
-        return seal_under(used, json.dumps(asdict(self)).encode())
+        return encrypt_with_token(used, json.dumps(asdict(self)).encode())
 
 
-def new_pair() -> Pair:
+def issue_token_pair() -> TokenPair:
     """Return the first two of a session."""
-    return Pair(new_token(SESSION_TOKEN), new_token(REFRESH_TOKEN, new_family()))
+    return TokenPair(new_token(SESSION_TOKEN), new_token(REFRESH_TOKEN, new_family()))
 
 
-def next_pair(used: str) -> Pair:
+def rotate_token_pair(used: str) -> TokenPair:
     """Return the two that replace a refresh token."""
-    return Pair(new_token(SESSION_TOKEN), new_token(REFRESH_TOKEN, family_of(used)))
+    return TokenPair(new_token(SESSION_TOKEN), new_token(REFRESH_TOKEN, family_of(used)))
 
 
-def unsealed_pair(used: str, sealed: bytes | None) -> Pair | None:
+def decrypt_token_pair(used: str, ciphertext: bytes | None) -> TokenPair | None:
     """Return the two that replaced a refresh token, while they are kept."""
-    secret = unseal_under(used, sealed) if sealed else None
-    return Pair(**json.loads(secret)) if secret else None
+    secret = decrypt_with_token(used, ciphertext) if ciphertext else None
+    return TokenPair(**json.loads(secret)) if secret else None

@@ -10,9 +10,9 @@ import click
 import orjson
 from flask import current_app
 
-from project.core.security.permissions import for_everybody
+from project.core.security.permissions import default_permissions
 from project.core.web.endpoints.access import Access
-from project.core.web.endpoints.endpoint_spec import Contract, declared_methods
+from project.core.web.endpoints.endpoint_spec import EndpointSpec, declared_methods
 from project.core.web.openapi.document import specification
 
 from .toolkit import FeatureGroup
@@ -58,9 +58,9 @@ def documents() -> dict[Path, str]:
 
 def matrix() -> str:
     """Return the table route × role."""
-    contracts: dict[tuple[str, str], Contract] = current_app.extensions['contracts']
+    specs: dict[tuple[str, str], EndpointSpec] = current_app.extensions['endpoint_specs']
     rows = [
-        (rule.rule, method, contracts[rule.endpoint, method].allow)
+        (rule.rule, method, specs[rule.endpoint, method].allow)
         for rule in current_app.url_map.iter_rules()
         for method in declared_methods(rule) - {'HEAD'}
     ]
@@ -68,18 +68,18 @@ def matrix() -> str:
 
 
 def _row(rule: str, method: str, allow: Access) -> str:
-    held: Callable[[str], bool] = for_everybody().__contains__
+    held: Callable[[str], bool] = default_permissions().__contains__
     scope = 'public' if allow.kind == 'public' else f'`{allow.scope}`' if allow.scope else '—'
     roles = [
-        verdict(allow, logged_in=False, holds=held),
-        verdict(allow, logged_in=True, holds=held),
+        authorization_result(allow, logged_in=False, holds=held),
+        authorization_result(allow, logged_in=True, holds=held),
     ]
-    roles.append(verdict(allow, logged_in=True, holds=lambda _: True))
+    roles.append(authorization_result(allow, logged_in=True, holds=lambda _: True))
     shown = rule.replace('<', '‹').replace('>', '›')
     return f'| `{method} {shown}` | {" | ".join(roles)} | {scope} |\n'
 
 
-def verdict(allow: Access, *, logged_in: bool, holds: Callable[[str], bool]) -> str:
+def authorization_result(allow: Access, *, logged_in: bool, holds: Callable[[str], bool]) -> str:
     """Return what a declaration answers somebody: `ok`, or the status of its refusal."""
     if allow.kind == 'public':
         return 'ok'

@@ -6,10 +6,10 @@ from uuid import UUID
 import click
 from flask import current_app
 
-from project.core.task_workers import serve_until_told
+from project.core.task_workers import run_until_signal
 from project.core.tasks import inspection
 
-from .toolkit import FeatureGroup, as_json, counting, dry_run, show
+from .toolkit import FeatureGroup, as_json, dry_run, print_rows, with_progress
 
 jobs_cli = FeatureGroup('jobs', help='Look after the tasks that run later.')
 
@@ -25,7 +25,7 @@ STATS = ('name', *inspection.STATES, 'delay')
 @as_json
 def jobs_list(state: str | None, name: str | None, limit: int, as_json: bool) -> None:
     """List what is not done yet, oldest first."""
-    show(inspection.list_tasks(state=state, name=name, limit=limit), COLUMNS, as_json=as_json)
+    print_rows(inspection.list_tasks(state=state, name=name, limit=limit), COLUMNS, as_json=as_json)
 
 
 @jobs_cli.command('show')
@@ -33,7 +33,7 @@ def jobs_list(state: str | None, name: str | None, limit: int, as_json: bool) ->
 @as_json
 def jobs_show(task_id: UUID, as_json: bool) -> None:
     """Show one, with its arguments; secrets are masked."""
-    show([inspection.get_task(task_id)], DETAILS, as_json=as_json, one=True)
+    print_rows([inspection.get_task(task_id)], DETAILS, as_json=as_json, one=True)
 
 
 @jobs_cli.command('retry')
@@ -42,10 +42,10 @@ def jobs_show(task_id: UUID, as_json: bool) -> None:
 @click.option('--name', help='Of those, only this task.')
 def jobs_retry(task_ids: tuple[UUID, ...], dead: bool, name: str | None) -> None:
     """Try again now, with all attempts."""
-    _refuse_unclear(task_ids, dead, name)
-    for task_id in counting('Retrying', task_ids):
+    _require_ids_or_dead(task_ids, dead, name)
+    for task_id in with_progress('Retrying', task_ids):
         inspection.retry_task(task_id)
-    count = inspection.retry_dead(name) if dead else len(task_ids)
+    count = inspection.retry_dead_tasks(name) if dead else len(task_ids)
     click.echo(f'{count} task(s) will be tried again.')
 
 
@@ -56,15 +56,15 @@ def jobs_retry(task_ids: tuple[UUID, ...], dead: bool, name: str | None) -> None
 @dry_run
 def jobs_discard(task_ids: tuple[UUID, ...], dead: bool, name: str | None, dry_run: bool) -> None:
     """Forget what will not be done."""
-    _refuse_unclear(task_ids, dead, name)
+    _require_ids_or_dead(task_ids, dead, name)
     if dry_run:
         count = sum(1 for _ in inspection.list_tasks(state='dead', name=name)) if dead else 0
         count += len([inspection.get_task(task_id) for task_id in task_ids])
         click.echo(f'Would discard {count} task(s).')
         return
-    for task_id in counting('Discarding', task_ids):
-        inspection.discard_task(task_id)
-    count = inspection.discard_dead(name) if dead else len(task_ids)
+    for task_id in with_progress('Discarding', task_ids):
+        inspection.delete_task(task_id)
+    count = inspection.delete_dead_tasks(name) if dead else len(task_ids)
     click.echo(f'Discarded {count} task(s).')
 
 
@@ -73,7 +73,7 @@ def jobs_discard(task_ids: tuple[UUID, ...], dead: bool, name: str | None, dry_r
 def jobs_work(concurrency: int | None) -> None:
     """Work the outbox off until SIGTERM: with a broker what it brings, without one what is due."""
     app: Any = current_app
-    serve_until_told(app._get_current_object(), concurrency)
+    run_until_signal(app._get_current_object(), concurrency)
 
 
 @jobs_cli.command('stats')
@@ -81,11 +81,11 @@ def jobs_work(concurrency: int | None) -> None:
 def jobs_stats(as_json: bool) -> None:
     """Count tasks by name and state; `delay` is for how many seconds the oldest has been due."""
     rows = (row._asdict() for row in inspection.task_stats())
-    named = ({**row, 'delay': inspection.delay_of(row['oldest'])} for row in rows)
-    show(named, STATS, as_json=as_json)
+    named = ({**row, 'delay': inspection.seconds_overdue(row['oldest'])} for row in rows)
+    print_rows(named, STATS, as_json=as_json)
 
 
-def _refuse_unclear(task_ids: tuple[UUID, ...], dead: bool, name: str | None) -> None:
+def _require_ids_or_dead(task_ids: tuple[UUID, ...], dead: bool, name: str | None) -> None:
     if dead == bool(task_ids):
         raise click.UsageError('Name tasks by their ids, or say --dead.')
     if name and not dead:

@@ -6,7 +6,7 @@ import click
 
 from project.core.mail.previews import mail_names, write_preview
 
-from .toolkit import FeatureGroup, as_json, show
+from .toolkit import FeatureGroup, as_json, print_rows
 
 mail_cli = FeatureGroup('mail', help='Look at the mails this service sends.')
 
@@ -15,7 +15,7 @@ mail_cli = FeatureGroup('mail', help='Look at the mails this service sends.')
 @as_json
 def mail_list(as_json: bool) -> None:
     """List the mails of every feature."""
-    show(({'name': name} for name in mail_names()), ('name',), as_json=as_json)
+    print_rows(({'name': name} for name in mail_names()), ('name',), as_json=as_json)
 
 
 @mail_cli.command('preview')

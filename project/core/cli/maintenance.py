@@ -16,7 +16,7 @@ from project.core.web.maintenance import maintenance
 from .api_documents import api_cli
 from .jobs import jobs_cli
 from .mail import mail_cli
-from .toolkit import FeatureGroup, as_json, show
+from .toolkit import FeatureGroup, as_json, print_rows
 
 UNITS = {'s': 'seconds', 'm': 'minutes', 'h': 'hours', 'd': 'days'}
 
@@ -50,7 +50,7 @@ def maintenance_status(as_json: bool) -> None:
     """Say whether maintenance is on, why and for how long."""
     state = maintenance()
     row = {'maintenance': state is not None, 'reason': None, 'until': None, **(state or {})}
-    show([row], ('maintenance', 'reason', 'until'), as_json=as_json, one=True)
+    print_rows([row], ('maintenance', 'reason', 'until'), as_json=as_json, one=True)
 
 
 def init_app(app: Flask) -> None:

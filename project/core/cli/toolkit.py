@@ -14,9 +14,9 @@ from rich.progress import Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from project.core.email_addresses import normalize_address
-from project.core.errors import Fail, Unavailable
-from project.core.request_context import Origin, set_origin
+from project.core.email_addresses import normalize_email_address
+from project.core.errors import ApiError, ServiceUnavailable
+from project.core.request_context import RequestContext, set_request_context
 from project.core.web.responses.jsend import to_json
 
 T = TypeVar('T')
@@ -25,14 +25,14 @@ as_json = click.option('--json', 'as_json', is_flag=True, help='For programs: JS
 dry_run = click.option('--dry-run', is_flag=True, help='Say what would be done, and do nothing.')
 
 
-class Address(click.ParamType[str]):
+class EmailAddress(click.ParamType[str]):
     """An option that is a mail address."""
 
     name = 'address'
 
     def convert(self, value: str, param: Any, ctx: Any) -> str:
         """Return the address, or refuse what is none."""
-        address = normalize_address(value)
+        address = normalize_email_address(value)
         return (
             self.fail(f'{value!r} is not a mail address', param, ctx)
             if address is None
@@ -55,17 +55,17 @@ class Size(click.ParamType[int]):
         return int(number) * int((1024 if binary else 1000) ** power)
 
 
-class Refusing:
-    """What a command does with a refusal: one line on stderr and an exit code, no traceback."""
+class ErrorReportingMixin:
+    """What a command does with a error: one line on stderr and an exit code, no traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
-        set_origin(Origin(request_id='cli', user_agent='flask'))
+        set_request_context(RequestContext(request_id='cli', user_agent='flask'))
         try:
             return super().invoke(ctx)  # type: ignore[misc]
-        except Fail as refusal:
-            raise click.ClickException(f'{refusal.field}: {refusal}') from refusal
-        except Unavailable as failure:
+        except ApiError as error:
+            raise click.ClickException(f'{error.field}: {error}') from error
+        except ServiceUnavailable as failure:
             raise click.ClickException(str(failure)) from failure
         except (OperationalError, ProgrammingError) as error:
             reason = str(error.orig).splitlines()[0]
@@ -81,15 +81,15 @@ class Refusing:
             ) from error
 
 
-class FeatureGroup(Refusing, AppGroup):
+class FeatureGroup(ErrorReportingMixin, AppGroup):
     """A feature's commands."""
 
 
-class Command(Refusing, click.Command):
+class Command(ErrorReportingMixin, click.Command):
     """A command without a group."""
 
 
-def top_level(name: str) -> Callable[[Callable[..., Any]], click.Command]:
+def app_command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
     """Make a top-level command of a function that needs the application."""
 
     def decorate(function: Callable[..., Any]) -> click.Command:
@@ -98,7 +98,7 @@ def top_level(name: str) -> Callable[[Callable[..., Any]], click.Command]:
     return decorate
 
 
-def show(
+def print_rows(
     rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool, one: bool = False
 ) -> None:
     """Print rows as a table, or as JSON: an array, or with `one` the only object."""
@@ -114,7 +114,7 @@ def show(
     Console(file=sys.stdout, width=width, markup=False, highlight=False).print(table)
 
 
-def counting(label: str, things: Iterable[T]) -> Iterator[T]:
+def with_progress(label: str, things: Iterable[T]) -> Iterator[T]:
     """Pass things on, counting them on stderr where a person is watching."""
     with Progress(
         TextColumn('{task.description} {task.completed:,}'),

@@ -18,7 +18,7 @@ Convert = Callable[[Any], Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class _CompiledStatement:
     """A statement, as one dialect's driver takes it and answers."""
 
     sql: str
@@ -36,12 +36,12 @@ class Plan:
         return known if self.positions is None else [known[name] for name in self.positions]
 
 
-class Query:
+class CompiledQuery:
     """A SELECT of columns with named parameters (`bindparam`); its rows are named tuples."""
 
     def __init__(self, statement: AnySelect) -> None:
         self.statement = statement
-        self._plans: dict[str, Plan] = {}
+        self._plans: dict[str, _CompiledStatement] = {}
         names = [str(column.key) for column in statement.selected_columns]
         self._row: Any = namedtuple('Row', names)  # type: ignore[misc]
 
@@ -85,7 +85,7 @@ class Query:
             rows.append(self._row(*cells))
         return rows
 
-    def _compile(self, dialect: Dialect) -> Plan:
+    def _compile(self, dialect: Dialect) -> _CompiledStatement:
         compiled: Any = self.statement.compile(dialect=dialect)
         kinds = {name: bind.type.dialect_impl(dialect) for name, bind in compiled.binds.items()}
         binds = {name: kind.bind_processor(dialect) for name, kind in kinds.items()}
@@ -93,7 +93,7 @@ class Query:
             column.type.dialect_impl(dialect).result_processor(dialect, None)
             for column in self.statement.selected_columns
         ]
-        plan = Plan(
+        plan = _CompiledStatement(
             sql=str(compiled),
             positions=tuple(compiled.positiontup) if compiled.positional else None,
             constants=compiled.construct_params(_check=False),

@@ -5,13 +5,13 @@ from contextlib import contextmanager
 
 from sqlalchemy.exc import IntegrityError
 
-from project.core.errors import Fail
+from project.core.errors import ApiError
 
 from .session import db
 
 
 @contextmanager
-def refuse_duplicates(**refusals: type[Fail]) -> Iterator[None]:
+def translate_unique_violations(**refusals: type[ApiError]) -> Iterator[None]:
     """Write what the block added, and refuse in the words given per column where one is taken.
 
     The transaction is spent by then: let the refusal end it.

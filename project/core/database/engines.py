@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, ExceptionContext, StaticPool, event, 
 from sqlalchemy.exc import OperationalError
 
 # PostgreSQL ends by itself what would otherwise hold a worker or a lock; all in milliseconds.
-POSTGRESQL = {
+POSTGRESQL_SETTINGS = {
     'statement_timeout': 30_000,
     'lock_timeout': 5_000,
     'idle_in_transaction_session_timeout': 60_000,
@@ -25,26 +25,26 @@ KEEPALIVE = {
 }
 
 # FULL: a commit that was answered survives a power cut, which NORMAL does not promise in WAL mode.
-SQLITE = (
+SQLITE_PRAGMAS = (
     'PRAGMA journal_mode=WAL',
     'PRAGMA synchronous=FULL',
     'PRAGMA foreign_keys=ON',
     'PRAGMA busy_timeout=5000',
 )
 
-POSTGRESQL_FULL = '53100'
+POSTGRESQL_DISK_FULL = '53100'
 
 # What a connection never recovers from. One whose file could not be opened for writing in the
 # moment of a fault is a reader, without a word, and would stay one for as long as it is pooled.
-BROKEN = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
+UNRECOVERABLE_ERRORS = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
 
 # What SQLite says of a file that it cannot make sense of, also because its disk is gone.
-DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+CORRUPTION_ERRORS = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
-WRITING = {'postgresql': 'READ COMMITTED', 'sqlite': 'SERIALIZABLE'}
+WRITE_ISOLATION_LEVELS = {'postgresql': 'READ COMMITTED', 'sqlite': 'SERIALIZABLE'}
 
 
-def options(config: Mapping[str, Any]) -> dict[str, Any]:
+def engine_options(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return what `create_engine` is given for the configured database."""
     url = make_url(config['SQLALCHEMY_DATABASE_URI'])
     chosen: dict[str, Any] = {
@@ -61,7 +61,7 @@ def options(config: Mapping[str, Any]) -> dict[str, Any]:
         chosen |= {'poolclass': StaticPool} if in_memory else {}
         chosen['connect_args'] = {'check_same_thread': False} if in_memory else {}
     else:
-        settings = ' '.join(f'-c {name}={value}' for name, value in POSTGRESQL.items())
+        settings = ' '.join(f'-c {name}={value}' for name, value in POSTGRESQL_SETTINGS.items())
         chosen['connect_args'] = {'connect_timeout': 5, 'options': settings, **KEEPALIVE}
         chosen |= {'pool_size': 10, 'max_overflow': 10, 'pool_timeout': 5, 'pool_recycle': 1800}
     return {**chosen, **config.get('SQLALCHEMY_ENGINE_OPTIONS', {})}
@@ -72,40 +72,40 @@ def is_disk_full(error: Exception) -> bool:
     cause = getattr(error, 'orig', None)
     if getattr(cause, 'sqlite_errorcode', None) == sqlite3.SQLITE_FULL:
         return True
-    return getattr(cause, 'sqlstate', None) == POSTGRESQL_FULL
+    return getattr(cause, 'sqlstate', None) == POSTGRESQL_DISK_FULL
 
 
-def writing(engine: Engine) -> dict[str, Any]:
+def write_execution_options(engine: Engine) -> dict[str, Any]:
     """Return the execution options of a connection that is about to write."""
-    return {'isolation_level': WRITING[engine.dialect.name]}
+    return {'isolation_level': WRITE_ISOLATION_LEVELS[engine.dialect.name]}
 
 
-def prepare(engine: Engine) -> None:
+def configure_engine(engine: Engine) -> None:
     """Make SQLite durable, and its transactions begin when we say so."""
     if engine.dialect.name != 'sqlite':
         return
 
     @event.listens_for(engine, 'connect')
     def configure(connection: Any, _record: Any) -> None:
-        for pragma in SQLITE:
+        for pragma in SQLITE_PRAGMAS:
             connection.execute(pragma)
 
     @event.listens_for(engine, 'begin')
-    def take_the_write_lock(connection: Connection) -> None:
+    def begin_immediate(connection: Connection) -> None:
         # Asked of the options: asking the connection itself would run a statement.
         if 'isolation_level' in connection.get_execution_options():
             connection.exec_driver_sql('BEGIN IMMEDIATE')
 
     @event.listens_for(engine, 'handle_error', retval=True)
-    def open_anew(context: ExceptionContext) -> Exception | None:
+    def invalidate_broken_connection(context: ExceptionContext) -> Exception | None:
         cause: Any = context.original_exception
         # Its low byte: the others say more of the same.
         code = (getattr(cause, 'sqlite_errorcode', None) or 0) & 0xFF
-        if code in BROKEN | DAMAGED and not in_memory(engine):
+        if code in UNRECOVERABLE_ERRORS | CORRUPTION_ERRORS and not is_in_memory(engine):
             context.is_disconnect = True
             _close_all(engine, context)
         # To everybody else it is a database that does not work, and not a statement that is wrong.
-        is_damaged = code in DAMAGED
+        is_damaged = code in CORRUPTION_ERRORS
         return OperationalError(context.statement, None, cause) if is_damaged else None
 
 
@@ -123,6 +123,6 @@ def _close_all(engine: Engine, context: ExceptionContext) -> None:
     engine.pool.dispose()
 
 
-def in_memory(engine: Engine) -> bool:
+def is_in_memory(engine: Engine) -> bool:
     """Tell whether a database of SQLite's is gone with its connection."""
     return isinstance(engine.pool, StaticPool)

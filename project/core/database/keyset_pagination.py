@@ -13,16 +13,16 @@ from weakref import WeakKeyDictionary
 
 from sqlalchemy import ColumnElement, Integer, bindparam, tuple_
 
-from project.core.errors import Invalid
+from project.core.errors import UnprocessableContent
 from project.core.security.signing import sign, unsign
 
-from .compiled_query import Query
+from .compiled_query import CompiledQuery
 from .session import AnyRow, AnySelect, db
 
-BATCH = 500
+BATCH_ROWS = 500
 
 
-class CursorInvalid(Invalid):
+class CursorInvalid(UnprocessableContent):
     """The cursor was not made by this list in this order with these filters."""
 
     field, reason = 'cursor', 'Not a cursor of this list'
@@ -57,7 +57,7 @@ class Keyset:
     sorts: Mapping[str, Any]
     key: Any
     default: str
-    _queries: WeakKeyDictionary[AnySelect, dict[tuple[str, bool], Query]] = field(
+    _queries: WeakKeyDictionary[AnySelect, dict[tuple[str, bool], CompiledQuery]] = field(
         default_factory=WeakKeyDictionary, compare=False, repr=False
     )
 
@@ -84,7 +84,7 @@ class Keyset:
         column = self.sorts[sort.removeprefix('-')]
         return (column,) if column is self.key else (column, self.key)
 
-    def _query(self, statement: AnySelect, sort: str, *, further: bool) -> Query:
+    def _query(self, statement: AnySelect, sort: str, *, further: bool) -> CompiledQuery:
         """Return the query of a first or a further page, made once for each order."""
         known = self._queries.setdefault(statement, {})
         if (sort, further) not in known:
@@ -94,7 +94,7 @@ class Keyset:
                 here, there = tuple_(*order), tuple_(*place)
                 statement = statement.where(here < there if descending else here > there)
             statement = statement.order_by(*(c.desc() if descending else c for c in order))
-            known[sort, further] = Query(statement.limit(bindparam('rows', type_=Integer)))
+            known[sort, further] = CompiledQuery(statement.limit(bindparam('rows', type_=Integer)))
         return known[sort, further]
 
     def _read(
@@ -129,7 +129,7 @@ def _thawed(value: Any, column: ColumnElement[Any]) -> Any:
     return UUID(value) if issubclass(kind, UUID) else value
 
 
-def rows_of(page_of: Callable[[PageRequest], Page]) -> Iterator[Any]:
+def iterate_pages(page_of: Callable[[PageRequest], Page]) -> Iterator[Any]:
     """Yield every row of a list, a page at a time. For operators and exports."""
     page = PageRequest(limit=200)
     while True:
@@ -140,12 +140,12 @@ def rows_of(page_of: Callable[[PageRequest], Page]) -> Iterator[Any]:
         page = replace(page, cursor=found.next)
 
 
-def in_batches(found: AnySelect, *keys: Any) -> Iterator[AnyRow]:
+def iterate_in_batches(found: AnySelect, *keys: Any) -> Iterator[AnyRow]:
     """Yield every row of a select, a few hundred at a time. For operators, exports and sweepers.
 
     :param keys: the columns, among its own, that no two rows share: in their order they come.
     """
-    found = found.order_by(*keys).limit(BATCH)
+    found = found.order_by(*keys).limit(BATCH_ROWS)
     rows = db.session.execute(found).all()
     while rows:
         yield from rows

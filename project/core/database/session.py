@@ -25,7 +25,7 @@ P = ParamSpec('P')
 R = TypeVar('R')
 
 # Constraints with predictable names can be found, and dropped, by a migration.
-NAMING = {
+NAMING_CONVENTION = {
     'ix': 'ix_%(table_name)s_%(column_0_N_name)s',
     'uq': 'uq_%(table_name)s_%(column_0_N_name)s',
     'ck': 'ck_%(table_name)s_%(constraint_name)s',
@@ -37,7 +37,7 @@ NAMING = {
 class Base(DeclarativeBase):
     """What every model is."""
 
-    metadata = MetaData(naming_convention=NAMING)
+    metadata = MetaData(naming_convention=NAMING_CONVENTION)
 
 
 db = SQLAlchemy(model_class=Base, session_options={'expire_on_commit': False})
@@ -45,15 +45,15 @@ db = SQLAlchemy(model_class=Base, session_options={'expire_on_commit': False})
 
 def init_app(app: Flask) -> None:
     """Bind the database to an application."""
-    app.config['SQLALCHEMY_ENGINE_OPTIONS'] = engines.options(app.config)
+    app.config['SQLALCHEMY_ENGINE_OPTIONS'] = engines.engine_options(app.config)
     db.init_app(app)
     # Registered later, so it runs earlier: before Flask-SQLAlchemy throws the session away.
-    app.teardown_appcontext(refuse_lost_changes)
+    app.teardown_appcontext(assert_no_unsaved_changes)
     with app.app_context():
-        engines.prepare(db.engine)
+        engines.configure_engine(db.engine)
 
 
-def read(statement: AnySelect, parameters: Mapping[str, Any] | None = None) -> AnyResult:
+def execute_select(statement: AnySelect, parameters: Mapping[str, Any] | None = None) -> AnyResult:
     """Run a SELECT of columns past the ORM: rows without an identity map, at half the cost.
 
     On the session's own connection, so that inside `atomic` it sees what was written there.
@@ -64,7 +64,7 @@ def read(statement: AnySelect, parameters: Mapping[str, Any] | None = None) -> A
     return session.connection().execute(statement, parameters)
 
 
-def write(statement: Executable, *, joins: bool = False) -> list[AnyRow]:
+def execute_in_own_transaction(statement: Executable, *, joins: bool = False) -> list[AnyRow]:
     """Run one statement that is a transaction by itself: one trip to the database instead of three.
 
     For stories whose every step is a single statement. Return what it returns. Refuses to run
@@ -110,7 +110,7 @@ def atomic() -> Iterator[None]:
     try:
         bind = session.get_bind()
         if isinstance(bind, Engine):  # In tests it is a connection, in a transaction of theirs.
-            session.connection(execution_options=engines.writing(bind))
+            session.connection(execution_options=engines.write_execution_options(bind))
         yield
         session.commit()
     except BaseException:
@@ -135,7 +135,7 @@ def after_commit(effect: Callable[[], Any]) -> None:
     session.info.setdefault('after_commit', []).append(effect)
 
 
-def stepwise(function: Callable[P, R]) -> Callable[P, R]:
+def non_atomic(function: Callable[P, R]) -> Callable[P, R]:
     """Mark a story whose steps commit one by one, and which may end in a refusal.
 
     What it wrote before it refused (an attempt spent, a session ended) must stand. Inside a
@@ -152,20 +152,20 @@ def stepwise(function: Callable[P, R]) -> Callable[P, R]:
 
 
 @event.listens_for(db.session, 'before_flush')
-def refuse_stray_flush(session: Session, *_: Any) -> None:
+def require_transaction_for_flush(session: Session, *_: Any) -> None:
     """Refuse to write outside `atomic`: AUTOCOMMIT would make each statement stand by itself."""
     if not session.info.get('atomic'):
         raise RuntimeError('write outside atomic()')
 
 
 @event.listens_for(db.session, 'do_orm_execute')
-def refuse_stray_statement(state: ORMExecuteState) -> None:
+def require_transaction_for_write(state: ORMExecuteState) -> None:
     """Refuse a statement that is no SELECT outside `atomic`."""
     if not state.is_select and not state.session.info.get('atomic'):
         raise RuntimeError('write outside atomic()')
 
 
-def refuse_lost_changes(_error: BaseException | None = None) -> None:
+def assert_no_unsaved_changes(_error: BaseException | None = None) -> None:
     """Refuse to end with changes that nobody saved: somewhere an `atomic` was forgotten."""
     if not db.session.registry.has():
         return

@@ -39,7 +39,7 @@ class UTCDateTime(TypeDecorator[datetime]):
         return moment.astimezone(UTC) if moment.utcoffset() else moment
 
 
-class Words(TypeDecorator[list[str]]):
+class WordList(TypeDecorator[list[str]]):
     """Words as one text, or out of an aggregated one; given back sorted. None holds a space."""
 
     impl = Text
@@ -54,21 +54,21 @@ class Words(TypeDecorator[list[str]]):
         return sorted(value.split()) if value else []
 
 
-class words_of(FunctionElement[list[str]]):
+class aggregate_words(FunctionElement[list[str]]):
     """All the values of a column as one list of words; they must hold no space.
 
     SQLAlchemy's own `aggregate_strings` writes its separator anew with every statement.
     """
 
-    type = Words()
+    type = WordList()
     inherit_cache = True
 
 
-@compiles(words_of, 'postgresql')
+@compiles(aggregate_words, 'postgresql')
 def _aggregate(element: Any, compiler: Any, **kwargs: Any) -> str:
     return f"string_agg({compiler.process(element.clauses, **kwargs)}, ' ')"
 
 
-@compiles(words_of, 'sqlite')
+@compiles(aggregate_words, 'sqlite')
 def _concatenate(element: Any, compiler: Any, **kwargs: Any) -> str:
     return f"group_concat({compiler.process(element.clauses, **kwargs)}, ' ')"

@@ -11,7 +11,7 @@ from .session import Base, db
 DIALECTS = {'postgresql': postgresql.insert, 'sqlite': sqlite.insert}
 
 
-def insert_or(
+def upsert(
     model: type[Base],
     values: Mapping[str, Any],
     *,

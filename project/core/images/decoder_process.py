@@ -32,10 +32,10 @@ PLUGINS = (
     WebPImagePlugin,
 )  # fmt: skip
 
-MOST_PIXELS = 25_000_000
+MAX_PIXELS = 25_000_000
 Image.MAX_IMAGE_PIXELS = None  # Theirs is seven times as much, and a mere warning.
-MOST_MEMORY = 640 * 1024 * 1024  # bytes of address space
-MOST_SECONDS = 10  # of one core
+MAX_MEMORY_BYTES = 640 * 1024 * 1024  # bytes of address space
+MAX_CPU_SECONDS = 10  # of one core
 
 # Exit codes. Others are faults of ours, or of the decoder's.
 UNREADABLE, TOO_LARGE, TOO_COSTLY = 3, 4, 5
@@ -54,7 +54,7 @@ def render(source: BinaryIO, edge: int, *, square: bool) -> bytes:
     Refuses with TooManyPixels before it decodes; what is no image raises whatever decoders raise.
     """
     with Image.open(source, formats=FORMATS) as image:
-        if image.width * image.height > MOST_PIXELS:
+        if image.width * image.height > MAX_PIXELS:
             raise TooManyPixels
         # Of a JPEG it decodes no more than this needs.
         image.draft(None, (2 * edge, 2 * edge))
@@ -121,8 +121,8 @@ def warm_up() -> None:
 def limit() -> None:
     """Give up what a decoder does not need, or would need only if its input has taken it over."""
     for what, most in (
-        (resource.RLIMIT_AS, MOST_MEMORY),
-        (resource.RLIMIT_CPU, MOST_SECONDS),
+        (resource.RLIMIT_AS, MAX_MEMORY_BYTES),
+        (resource.RLIMIT_CPU, MAX_CPU_SECONDS),
         (resource.RLIMIT_NOFILE, 3),
         (resource.RLIMIT_NPROC, 0),
         (resource.RLIMIT_CORE, 0),

@@ -8,12 +8,12 @@ from flask import Flask
 
 from .rendering import duration
 from .sending import send_mail
-from .transports import transport_for
+from .transports import create_transport
 
 __all__ = ['init_app', 'send_mail']
 
 
 def init_app(app: Flask) -> None:
     """Open an application's way out for mails, and give its templates our filter."""
-    app.extensions['mail'] = transport_for(app.config['MAIL_URL'])
+    app.extensions['mail'] = create_transport(app.config['MAIL_URL'])
     app.add_template_filter(duration)

@@ -9,13 +9,13 @@ from flask import current_app
 from project.core.clock import now
 from project.core.errors import NotFound
 
-from .rendering import new_stamp, render_mail
+from .rendering import new_message_identity, render_mail
 
-TO = 'ada@example.com'
-EXAMPLE = 'example.json'
+PREVIEW_RECIPIENT = 'ada@example.com'
+EXAMPLE_FILE = 'example.json'
 
 
-class MailUnknown(NotFound):
+class MailTemplateNotFound(NotFound):
     """No feature sends such a mail."""
 
     field, reason = 'mail', 'No such mail'
@@ -28,14 +28,14 @@ def mail_names() -> list[str]:
 
 
 def preview_mail(name: str) -> EmailMessage:
-    """Return a mail with the values of its `example.json`, or refuse with MailUnknown."""
+    """Return a mail with the values of its `example.json`, or refuse with MailTemplateNotFound."""
     if name not in mail_names():
-        raise MailUnknown
+        raise MailTemplateNotFound
     assert current_app.jinja_env.loader is not None  # noqa: S101 - for the type checker
     text, _, _ = current_app.jinja_env.loader.get_source(
-        current_app.jinja_env, f'mail/{name}/{EXAMPLE}'
+        current_app.jinja_env, f'mail/{name}/{EXAMPLE_FILE}'
     )
-    return render_mail(name, TO, json.loads(text), new_stamp(now()))
+    return render_mail(name, PREVIEW_RECIPIENT, json.loads(text), new_message_identity(now()))
 
 
 def write_preview(name: str, folder: Path) -> list[Path]:

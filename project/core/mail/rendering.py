@@ -13,7 +13,7 @@ from flask import current_app, render_template
 
 
 @dataclass(frozen=True, slots=True)
-class Stamp:
+class MessageIdentity:
     """When a mail was written, and which one it is: the same whenever it is sent again."""
 
     moment: datetime
@@ -24,12 +24,14 @@ class Stamp:
         return f'{self.moment:%Y%m%dT%H%M%S.%f}.{self.id.hex}'
 
 
-def new_stamp(moment: datetime) -> Stamp:
+def new_message_identity(moment: datetime) -> MessageIdentity:
     """Return the stamp of a mail that no task sends."""
-    return Stamp(moment, uuid4())
+    return MessageIdentity(moment, uuid4())
 
 
-def render_mail(template: str, to: str, context: dict[str, Any], stamp: Stamp) -> EmailMessage:
+def render_mail(
+    template: str, to: str, context: dict[str, Any], stamp: MessageIdentity
+) -> EmailMessage:
     """Return the mail as it is sent.
 
     Refuses (ValueError) what is not exactly one address, and an address that would add a header; a

@@ -7,9 +7,9 @@ from typing import Any
 from flask import current_app
 
 from project.core.clock import now
-from project.core.tasks import GiveUp, current_attempt, enqueue, task
+from project.core.tasks import PermanentFailure, current_attempt, enqueue, task
 
-from .rendering import Stamp, new_stamp, render_mail
+from .rendering import MessageIdentity, new_message_identity, render_mail
 from .transports import Transport
 
 
@@ -34,8 +34,8 @@ def send_mail(
 @task(
     attempts=140,  # With a wait of 15 minutes at most: for about a day.
     time_limit=timedelta(minutes=1),
-    secrets=['secret'],
-    subject='about',
+    encrypted=['secret'],
+    subject_argument='about',
 )
 def deliver_mail(
     template: str,
@@ -50,10 +50,14 @@ def deliver_mail(
     Gives up where no mail can go to this address, or the server says for good that none may.
     """
     attempt = current_attempt()
-    stamp = Stamp(attempt.created_at, attempt.task_id) if attempt else new_stamp(now())
+    stamp = (
+        MessageIdentity(attempt.created_at, attempt.task_id)
+        if attempt
+        else new_message_identity(now())
+    )
     try:
         message = render_mail(template, to, {**context, **secret}, stamp)
     except ValueError as error:
-        raise GiveUp(f'no such mail can be written: {error}') from error
+        raise PermanentFailure(f'no such mail can be written: {error}') from error
     transport: Transport = current_app.extensions['mail']
     transport(message)

@@ -10,16 +10,16 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from project.core.tasks import GiveUp
+from project.core.tasks import PermanentFailure
 
 Transport = Callable[[EmailMessage], None]
 
-SMTP_TIMEOUT = 10  # seconds, for each step of the conversation
+SMTP_TIMEOUT_SECONDS = 10  # seconds, for each step of the conversation
 
 log = logging.getLogger(__name__)
 
 
-def transport_for(url: str) -> Transport:
+def create_transport(url: str) -> Transport:
     """Return what delivers to `smtp://user:password@host:port?tls=…`, `file:///dir` or `log:`.
 
     `tls` is `starttls` (the default beyond this machine), `on` or `off`; certificates are verified.
@@ -53,10 +53,10 @@ def _to_smtp(
     trust = ssl.create_default_context()
     if tls == 'on':
         server: smtplib.SMTP = smtplib.SMTP_SSL(
-            host, port or 465, timeout=SMTP_TIMEOUT, context=trust
+            host, port or 465, timeout=SMTP_TIMEOUT_SECONDS, context=trust
         )
     else:
-        server = smtplib.SMTP(host, port or 587, timeout=SMTP_TIMEOUT)
+        server = smtplib.SMTP(host, port or 587, timeout=SMTP_TIMEOUT_SECONDS)
     try:
         if tls == 'starttls':
             server.starttls(context=trust)
@@ -74,12 +74,14 @@ def _hand_over(server: smtplib.SMTP, message: EmailMessage) -> None:
     try:
         server.send_message(message)
     except smtplib.SMTPNotSupportedError as lack:
-        raise GiveUp(f'the server cannot take mail for such an address: {lack}') from lack
+        raise PermanentFailure(f'the server cannot take mail for such an address: {lack}') from lack
     except smtplib.SMTPRecipientsRefused as refusal:
         [(code, said)] = refusal.recipients.values()
         if code < 500:  # "Not now" (RFC 5321, 4.2.1).
             raise
-        raise GiveUp(f'the server takes no mail for this address: {code} {said!r}') from refusal
+        raise PermanentFailure(
+            f'the server takes no mail for this address: {code} {said!r}'
+        ) from refusal
 
 
 def _to_folder(folder: Path, message: EmailMessage) -> None:

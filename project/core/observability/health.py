@@ -14,25 +14,25 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from project.core.database.migrations import migrate
 from project.core.database.session import db
-from project.core.errors import Unavailable
+from project.core.errors import ServiceUnavailable
 from project.core.storage import storage
-from project.core.tasks.inspection import backlog
+from project.core.tasks.inspection import queue_stats
 from project.core.web.endpoints.access import public
 from project.core.web.endpoints.endpoint import endpoint
 from project.core.web.responses.jsend import api_error
 
 health = Blueprint('health', __name__)
 
-CACHED_FOR = 1.0  # seconds: asking for readiness must not become a way to load the database
+CACHE_SECONDS = 1.0  # seconds: asking for readiness must not become a way to load the database
 
 # A database that is ahead of the code is one that the next version of it has migrated already.
 # Migrations first add, and drop a release later, so the old code serves on until it is replaced.
-GOOD = {'ok', 'ahead'}
+READY_STATES = {'ok', 'ahead'}
 
 
 # Seconds that a task may be due before it is called late: longer than the wait after a failure or
 # for the lease of a process that died.
-LATE_AFTER = 120
+LATE_AFTER_SECONDS = 120
 
 
 class TasksSchema(Schema):
@@ -74,11 +74,11 @@ class Readiness:
 
     def current(self) -> dict[str, str]:
         """Return the state of each, a second old at most unless somebody is asking."""
-        if time.monotonic() - self.checked > CACHED_FOR and self._asking.acquire(blocking=False):
+        if time.monotonic() - self.checked > CACHE_SECONDS and self._asking.acquire(blocking=False):
             try:
                 self.states = check_all()
                 # Without its table there is nothing to ask.
-                is_there = set(self.states.values()) <= GOOD
+                is_there = set(self.states.values()) <= READY_STATES
                 self.tasks = check_tasks() if is_there else UNKNOWN_TASKS
                 self.checked = time.monotonic()
             finally:
@@ -101,7 +101,7 @@ def readyz() -> Response | dict[str, Any]:
     """
     readiness: Readiness = current_app.extensions['readiness']
     states = readiness.current()
-    if set(states.values()) <= GOOD:
+    if set(states.values()) <= READY_STATES:
         return {**states, 'tasks': readiness.tasks}
     message = ', '.join(f'{name}: {state}' for name, state in states.items())
     return api_error(message, 503, {'Retry-After': '5'})
@@ -143,25 +143,25 @@ def check_migrations() -> str:
 
 
 def check_storage() -> str:
-    """Refuse with Unavailable when nothing can be stored."""
-    storage().check()
+    """Refuse with ServiceUnavailable when nothing can be stored."""
+    storage().check_health()
     return 'ok'
 
 
 def check_tasks() -> dict[str, Any]:
     """Return how far the outbox is behind."""
     try:
-        found = backlog()
+        found = queue_stats()
     except SQLAlchemyError as error:
         current_app.logger.warning('the outbox cannot be counted: %s', error)
         return UNKNOWN_TASKS
-    return {'state': 'late' if found['delay'] > LATE_AFTER else 'ok', **found}
+    return {'state': 'late' if found['delay'] > LATE_AFTER_SECONDS else 'ok', **found}
 
 
 def _state(check: Callable[[], str]) -> str:
     try:
         return check()
-    except (Unavailable, SQLAlchemyError) as error:
+    except (ServiceUnavailable, SQLAlchemyError) as error:
         current_app.logger.warning('not ready: %s', error.__cause__ or error)
         return 'down'
 

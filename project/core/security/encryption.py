@@ -13,28 +13,28 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from .signing import derived_keys
 
 
-def seal(purpose: str, secret: bytes) -> bytes:
+def encrypt(purpose: str, secret: bytes) -> bytes:
     """Return bytes that only `unseal` with the same purpose can read (ASVS 11.3.2)."""
     return _cipher(purpose).encrypt(secret)
 
 
-def unseal(purpose: str, sealed: bytes) -> bytes | None:
+def decrypt(purpose: str, ciphertext: bytes) -> bytes | None:
     """Return what `seal` was given, under today's key or an older one; None for anything else."""
     try:
-        return _cipher(purpose).decrypt(sealed)
+        return _cipher(purpose).decrypt(ciphertext)
     except InvalidToken:
         return None
 
 
-def seal_under(password: str, secret: bytes) -> bytes:
-    """Return bytes that only `unseal_under` with the same password can read; it must be random."""
-    return _cipher_under(password).encrypt(secret)
+def encrypt_with_token(token: str, secret: bytes) -> bytes:
+    """Return bytes that only `decrypt_with_token` with the same, random token can read."""
+    return _cipher_under(token).encrypt(secret)
 
 
-def unseal_under(password: str, sealed: bytes) -> bytes | None:
-    """Return what `seal_under` was given, or None for anything else."""
+def decrypt_with_token(token: str, ciphertext: bytes) -> bytes | None:
+    """Return what `encrypt_with_token` was given, or None for anything else."""
     try:
-        return _cipher_under(password).decrypt(sealed)
+        return _cipher_under(token).decrypt(ciphertext)
     except InvalidToken:
         return None
 

@@ -1,7 +1,7 @@
 """argon2id: the only file that hashes passwords. Slow on purpose, so never inside `atomic`.
 
 Each takes a core and the configured memory, so only so many run at once in the whole service; who
-waits for longer than two seconds is refused with Unavailable (503).
+waits for longer than two seconds is refused with ServiceUnavailable (503).
 """
 
 import secrets
@@ -14,41 +14,43 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from flask import current_app
 
-from project.core.semaphore import Turns
+from project.core.semaphore import InterprocessSemaphore
 
-PATIENCE = 2.0  # seconds
+HASHING_TIMEOUT_SECONDS = 2.0  # seconds
 
 # At import, which gunicorn does before it forks: all its workers share them.
-turns = Turns()
+hashing_slots = InterprocessSemaphore()
 
 
 def hash_password(password: str) -> str:
     """Return what is stored of a password: argon2id with the configured cost (ASVS 11.4.2)."""
-    with _turn():
+    with _hashing_slot():
         return _hasher().hash(_normal(password))
 
 
-def is_password(stored: str | None, password: str) -> bool:
+def verify_password(stored_hash: str | None, password: str) -> bool:
     """Tell whether a password is the stored one.
 
     Takes the same time where nothing is stored, so that it does not tell who exists (ASVS 6.3.8).
     No password is the one of a stored hash that is damaged.
     """
     try:
-        with _turn():
-            matches = _hasher().verify(stored or _dummy(*_cost()), _normal(password))
+        with _hashing_slot():
+            matches = _hasher().verify(stored_hash or _dummy(*_cost()), _normal(password))
     except (VerificationError, InvalidHashError, UnicodeEncodeError):
         return False
-    return matches and stored is not None
+    return matches and stored_hash is not None
 
 
-def is_outdated(stored: str) -> bool:
+def needs_rehash(stored_hash: str) -> bool:
     """Tell whether a hash was made at another cost than is configured now."""
-    return _hasher().check_needs_rehash(stored)
+    return _hasher().check_needs_rehash(stored_hash)
 
 
-def _turn() -> AbstractContextManager[None]:
-    return turns.taken(current_app.config['AUTH_HASH_CONCURRENCY'], patience=PATIENCE)
+def _hashing_slot() -> AbstractContextManager[None]:
+    return hashing_slots.acquire(
+        current_app.config['AUTH_HASH_CONCURRENCY'], timeout=HASHING_TIMEOUT_SECONDS
+    )
 
 
 def _normal(password: str) -> str:

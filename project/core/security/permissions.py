@@ -3,31 +3,31 @@
 A role is a named set of them, a route asks for one, an API key's scopes are among them.
 """
 
-_declared: dict[str, str] = {}
-_everybody: set[str] = set()
+_descriptions: dict[str, str] = {}
+_defaults: set[str] = set()
 
 
-def declare(name: str, meaning: str, *, everybody: bool = False) -> str:
+def register_permission(name: str, meaning: str, *, default: bool = False) -> str:
     """Declare a permission such as `users:read` and return its name.
 
     :param everybody: whether every user holds it, because it is about what is their own.
     """
-    _declared[name] = meaning
-    if everybody:
-        _everybody.add(name)
+    _descriptions[name] = meaning
+    if default:
+        _defaults.add(name)
     return name
 
 
-def declared() -> dict[str, str]:
+def permission_descriptions() -> dict[str, str]:
     """Return every permission with what it allows, in the order of their names."""
-    return dict(sorted(_declared.items()))
+    return dict(sorted(_descriptions.items()))
 
 
-def every_permission() -> frozenset[str]:
+def all_permissions() -> frozenset[str]:
     """Return the names of all permissions."""
-    return frozenset(_declared)
+    return frozenset(_descriptions)
 
 
-def for_everybody() -> frozenset[str]:
+def default_permissions() -> frozenset[str]:
     """Return the names of the permissions that every user holds."""
-    return frozenset(_everybody)
+    return frozenset(_defaults)

@@ -28,11 +28,11 @@ class Principal:
     user: Any = None
     scopes: frozenset[str] | None = None
 
-    def may(self, permission: str) -> bool:
+    def has_permission(self, permission: str) -> bool:
         """Tell whether a permission is held, and within the scopes."""
-        return permission in self.permissions and self.in_scope(permission)
+        return permission in self.permissions and self.has_scope(permission)
 
-    def in_scope(self, scope: str | None) -> bool:
+    def has_scope(self, scope: str | None) -> bool:
         """Tell whether a scope is held. What names no scope is for sessions only."""
         return self.scopes is None or scope in self.scopes
 

@@ -8,14 +8,14 @@ from flask import current_app
 from itsdangerous import BadSignature, URLSafeSerializer
 
 
-def mac(purpose: str, message: str) -> bytes:
+def compute_hmac(purpose: str, message: str) -> bytes:
     """Return a 32-byte HMAC-SHA-256 of a message under today's key for the purpose."""
-    return _mac(current_app.config['SECRET_KEY'], purpose, message)
+    return _hmac_under(current_app.config['SECRET_KEY'], purpose, message)
 
 
-def is_mac(expected: bytes, purpose: str, message: str) -> bool:
+def verify_hmac(expected: bytes, purpose: str, message: str) -> bool:
     """Tell, in constant time, whether `mac` made `expected`, under this key or an older one."""
-    matches = [hmac.compare_digest(expected, _mac(key, purpose, message)) for key in _keys()]
+    matches = [hmac.compare_digest(expected, _hmac_under(key, purpose, message)) for key in _keys()]
     return any(matches)
 
 
@@ -52,7 +52,7 @@ def _serializer_of(keys: tuple[str, ...], purpose: str) -> URLSafeSerializer:
     )
 
 
-def _mac(key: str, purpose: str, message: str) -> bytes:
+def _hmac_under(key: str, purpose: str, message: str) -> bytes:
     return hmac.digest(_derived(key, purpose), message.encode(), 'sha256')
 
 

@@ -19,7 +19,7 @@ class Unreader(SocketUnreader):  # type: ignore[misc]
             return b''
 
 
-class LengthBody(io.RawIOBase):
+class ContentLengthReader(io.RawIOBase):
     """As many bytes as `Content-Length` promised, straight into the memory of who reads them.
 
     gunicorn reads such a body ahead and copies it four times on its way to the application; it
@@ -36,34 +36,34 @@ class LengthBody(io.RawIOBase):
         """Say so: a buffered reader asks."""
         return True
 
-    def readinto(self, room: Any) -> int:
-        """Fill some of the room, or none after the last byte; raise if the client has gone."""
-        wanted = min(len(room), self.missing)
+    def readinto(self, buffer: Any) -> int:
+        """Fill some of the buffer, or none after the last byte; raise if the client has gone."""
+        wanted = min(len(buffer), self.missing)
         if not wanted:
             return 0
-        count = self._held(room, wanted) or self._received(room, wanted)
+        count = self._held(buffer, wanted) or self._received(buffer, wanted)
         if not count:
             raise NoMoreData()
         self.missing -= count
         return count
 
-    def _held(self, room: Any, wanted: int) -> int:
+    def _held(self, buffer: Any, wanted: int) -> int:
         held = self.unreader.take_buffered()
         count = min(wanted, len(held))
-        room[:count] = held[:count]
+        buffer[:count] = held[:count]
         # What is left may be the next request already.
         self.unreader.unread(held[count:])
         return count
 
-    def _received(self, room: Any, wanted: int) -> int:
+    def _received(self, buffer: Any, wanted: int) -> int:
         try:
-            return int(self.unreader.sock.recv_into(room, wanted))
+            return int(self.unreader.sock.recv_into(buffer, wanted))
         except BlockingIOError:
             return 0
 
 
-def straight(body: Any, unreader: Any) -> Any:
+def use_direct_body_reader(body: Any, unreader: Any) -> Any:
     """Return a faster body of the same length, or the same body if it is of any other kind."""
     if type(body) is not Body or type(body.reader) is not LengthReader or not body.reader.length:
         return body
-    return io.BufferedReader(LengthBody(unreader, body.reader.length))
+    return io.BufferedReader(ContentLengthReader(unreader, body.reader.length))

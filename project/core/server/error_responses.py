@@ -6,27 +6,10 @@ from typing import Any
 
 from gunicorn.util import http_date
 
-# Those of every answer; written again, for nothing here may import the application whose requests
-# these never became. A test compares them.
-HEADERS = (
-    ('Cache-Control', 'no-store, max-age=0'),
-    ('Cross-Origin-Opener-Policy', 'same-origin'),
-    ('Cross-Origin-Resource-Policy', 'same-origin'),
-    (
-        'Content-Security-Policy',
-        "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'",
-    ),
-    ('Strict-Transport-Security', 'max-age=63072000; includeSubDomains'),
-    ('Permissions-Policy', 'geolocation=(), microphone=(), camera=()'),
-    ('Referrer-Policy', 'no-referrer'),
-    ('X-Permitted-Cross-Domain-Policies', 'none'),
-    ('X-DNS-Prefetch-Control', 'off'),
-    ('X-Content-Type-Options', 'nosniff'),
-    ('X-Frame-Options', 'DENY'),
-)
+from project.core.web.responses.headers import API
 
 
-class Page:
+class ResponseRecorder:
     """A socket that keeps the page gunicorn writes on it, from which the status can be read."""
 
     sent = b''
@@ -45,7 +28,7 @@ class Page:
         self.sent += data
 
 
-def refusal(status: HTTPStatus, request_id: str) -> bytes:
+def error_response(status: HTTPStatus, request_id: str) -> bytes:
     """Return the answer to what never became a request, in the form of all our answers."""
     answer: dict[str, Any] = {'status': 'fail', 'data': {'request': [status.description]}}
     if status >= 500:
@@ -58,7 +41,7 @@ def refusal(status: HTTPStatus, request_id: str) -> bytes:
         'Content-Type: application/json',
         f'Content-Length: {len(body)}',
         *(['Retry-After: 2'] if status == HTTPStatus.SERVICE_UNAVAILABLE else []),
-        *(f'{name}: {value}' for name, value in HEADERS),
+        *(f'{name}: {value}' for name, value in API),
         f'X-Request-ID: {request_id}',
     )
     return '\r\n'.join((*head, '', '')).encode() + body

@@ -3,13 +3,13 @@
 import re
 from enum import Enum, auto
 
-SMALL = 32 * 1024
+MAX_BUFFERED_BODY_BYTES = 32 * 1024
 HEAD_END = b'\r\n\r\n'
-UNMEASURED = re.compile(rb'\r\n(?:transfer-encoding|expect):', re.IGNORECASE)
-MEASURE = re.compile(rb'\r\ncontent-length:[ \t]*([^\r]*)', re.IGNORECASE)
+UNKNOWN_LENGTH_PATTERN = re.compile(rb'\r\n(?:transfer-encoding|expect):', re.IGNORECASE)
+CONTENT_LENGTH_PATTERN = re.compile(rb'\r\ncontent-length:[ \t]*([^\r]*)', re.IGNORECASE)
 
 
-class Arrival(Enum):
+class RequestState(Enum):
     """How much of a request is here."""
 
     GONE = auto()
@@ -19,7 +19,7 @@ class Arrival(Enum):
     COSTLY = auto()
 
 
-def arrival_of(held: bytes) -> Arrival:
+def request_state(held: bytes) -> RequestState:
     """Say how much of the next request these bytes are: to wait for, to run, or to run as a stream.
 
     A stream is what cannot be waited for: a large body, one of unknown length, one that a client
@@ -29,12 +29,20 @@ def arrival_of(held: bytes) -> Arrival:
     end = held.find(HEAD_END)
     if end < 0:
         if held.count(b'\n') != held.count(b'\r\n'):
-            return Arrival.WHOLE
-        return Arrival.STREAM if len(held) > SMALL else Arrival.PARTIAL
-    if UNMEASURED.search(held, 0, end):
-        return Arrival.STREAM
-    measure = MEASURE.search(held, 0, end)
+            return RequestState.WHOLE
+        return RequestState.STREAM if len(held) > MAX_BUFFERED_BODY_BYTES else RequestState.PARTIAL
+    if UNKNOWN_LENGTH_PATTERN.search(held, 0, end):
+        return RequestState.STREAM
+    measure = CONTENT_LENGTH_PATTERN.search(held, 0, end)
     length = measure[1].strip() if measure else b'0'
-    if not length.isdigit() or len(length) > len(str(SMALL)) or int(length) > SMALL:
-        return Arrival.STREAM
-    return Arrival.WHOLE if len(held) - end - len(HEAD_END) >= int(length) else Arrival.PARTIAL
+    if (
+        not length.isdigit()
+        or len(length) > len(str(MAX_BUFFERED_BODY_BYTES))
+        or int(length) > MAX_BUFFERED_BODY_BYTES
+    ):
+        return RequestState.STREAM
+    return (
+        RequestState.WHOLE
+        if len(held) - end - len(HEAD_END) >= int(length)
+        else RequestState.PARTIAL
+    )

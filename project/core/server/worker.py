@@ -23,31 +23,34 @@ from uuid import uuid4
 
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 
-from project.core.server.body_reader import Unreader, straight
-from project.core.server.concurrency_limits import COSTLY, Lane
-from project.core.server.error_responses import Page, refusal
-from project.core.server.request_state import Arrival, arrival_of
+from project.core.server.body_reader import Unreader, use_direct_body_reader
+from project.core.server.concurrency_limits import COSTLY_REQUEST_PATTERN, ConcurrencyLimiter
+from project.core.server.error_responses import ResponseRecorder, error_response
+from project.core.server.request_state import RequestState, request_state
 
-BLOCK = 64 * 1024
+READ_CHUNK_BYTES = 64 * 1024
 
 
 class ApiWorker(ThreadWorker):  # type: ignore[misc]
     """Threads for requests that have arrived, a poller for those that have not."""
 
     #: Seconds a client may take for what the poller waits for: a small request, or its farewell.
-    patience: float = 10.0
+    read_timeout_seconds: float = 10.0
     #: Seconds of silence in the middle of a stream, either way, after which its client is gone.
-    silence: int = 30
+    stall_timeout_seconds: int = 30
     #: Which requests are costly: a quarter of the threads is for them, and two seconds to wait.
-    costly = COSTLY
+    costly = COSTLY_REQUEST_PATTERN
     #: Whether this one works the outbox off, and answers nobody (`pre_fork` decides).
     serves_tasks: bool = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Begin without connections."""
         super().__init__(*args, **kwargs)
-        self.lanes = {Arrival.STREAM: Lane(), Arrival.COSTLY: Lane(patience=2.0)}
-        self.unheard: SimpleQueue[int] = SimpleQueue()
+        self.limiters = {
+            RequestState.STREAM: ConcurrencyLimiter(),
+            RequestState.COSTLY: ConcurrencyLimiter(queue_timeout_seconds=2.0),
+        }
+        self.pending_signals: SimpleQueue[int] = SimpleQueue()
 
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:
@@ -62,8 +65,8 @@ class ApiWorker(ThreadWorker):  # type: ignore[misc]
         gunicorn forgets it, and would wait for this worker until its patience ends.
         """
         super().init_signals()
-        while not self.unheard.empty():
-            if self.unheard.get() in (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT):
+        while not self.pending_signals.empty():
+            if self.pending_signals.get() in (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT):
                 self.alive = False
 
     def run(self) -> None:
@@ -74,7 +77,7 @@ class ApiWorker(ThreadWorker):  # type: ignore[misc]
         # What this process and its children held open would keep the port from the next service.
         for listener in self.sockets:
             listener.close()
-        self.wsgi.extensions['serve_tasks'](self._goes_on)
+        self.wsgi.extensions['run_task_workers'](self._goes_on)
 
     def _goes_on(self) -> bool:
         """Say that this worker lives, and whether it is to go on."""
@@ -86,14 +89,14 @@ class ApiWorker(ThreadWorker):  # type: ignore[misc]
         if not conn.initialized:
             self._prepare(conn)
         conn.sock.setblocking(False)
-        if (arrival := self._look(conn)) is Arrival.PARTIAL:
-            self._wait(conn, self._look_again)
+        if (arrival := self._classify(conn)) is RequestState.PARTIAL:
+            self._wait(conn, self._classify_again)
         else:
             self._run(conn, arrival)
 
     def handle_request(self, req: Any, conn: TConn) -> bool:
         """Answer a request; a body of known length is read in large blocks."""
-        req.body = straight(req.body, req.unreader)
+        req.body = use_direct_body_reader(req.body, req.unreader)
         try:
             return bool(super().handle_request(req, conn))
         except TimeoutError as silence:
@@ -102,23 +105,23 @@ class ApiWorker(ThreadWorker):  # type: ignore[misc]
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
         """Let gunicorn judge and log as ever, and say its verdict in JSend."""
-        page = Page()
+        page = ResponseRecorder()
         super().handle_error(req, page, addr, exc)
         request_id = uuid4().hex
         self.log.warning('Answered that with status %d, request id %s', page.status, request_id)
         with suppress(OSError):
             client.settimeout(1)
-            client.sendall(refusal(page.status, request_id))
+            client.sendall(error_response(page.status, request_id))
 
     def finish_request(self, conn: TConn, future: Future[Any]) -> None:
-        """Let the next of its lane begin; keep the connection, or see its client off."""
-        for lane in self.lanes.values():
-            for waiting, runs in lane.leave(conn):
-                super().enqueue_req(waiting) if runs else self._turn_away(waiting)
+        """Let the next of its limiter begin; keep the connection, or see its client off."""
+        for limiter in self.limiters.values():
+            for waiting, runs in limiter.release(conn):
+                super().enqueue_req(waiting) if runs else self._reject_overloaded(waiting)
         if future.cancelled() or future.exception() or future.result():
             super().finish_request(conn, future)
         else:
-            self._see_off(conn)
+            self._lingering_close(conn)
 
     def _cap_keepalive(self, deadline: float) -> None:
         super()._cap_keepalive(deadline)
@@ -130,48 +133,52 @@ class ApiWorker(ThreadWorker):  # type: ignore[misc]
         conn.parser.unreader = Unreader(conn.sock)
         # A Unix socket knows no TCP, and not every kernel knows of impatience.
         with suppress(OSError, AttributeError):
-            silence = struct.pack('ll', self.silence, 0)
+            silence = struct.pack('ll', self.stall_timeout_seconds, 0)
             conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, silence)
-            conn.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, self.silence * 1000)
+            conn.sock.setsockopt(
+                socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, self.stall_timeout_seconds * 1000
+            )
 
-    def _look(self, conn: TConn) -> Arrival:
+    def _classify(self, conn: TConn) -> RequestState:
         """Take what has come, and say how much of a request that makes."""
         unreader = conn.parser.unreader
         held = unreader.take_buffered()
-        arrival = arrival_of(held)
-        if arrival is Arrival.PARTIAL and (fresh := receive(conn.sock)) is not None:
+        arrival = request_state(held)
+        if arrival is RequestState.PARTIAL and (fresh := receive(conn.sock)) is not None:
             held += fresh
-            arrival = arrival_of(held) if fresh else Arrival.GONE
+            arrival = request_state(held) if fresh else RequestState.GONE
         unreader.unread(held)
-        if arrival is Arrival.WHOLE and self.costly.match(held):
-            return Arrival.COSTLY
+        if arrival is RequestState.WHOLE and self.costly.match(held):
+            return RequestState.COSTLY
         return arrival
 
-    def _look_again(self, conn: TConn, _sock: Any) -> None:
-        if (arrival := self._look(conn)) is not Arrival.PARTIAL:
+    def _classify_again(self, conn: TConn, _sock: Any) -> None:
+        if (arrival := self._classify(conn)) is not RequestState.PARTIAL:
             self._stop_waiting(conn)
             self._run(conn, arrival)
 
-    def _run(self, conn: TConn, arrival: Arrival) -> None:
-        if arrival is Arrival.GONE:
+    def _run(self, conn: TConn, arrival: RequestState) -> None:
+        if arrival is RequestState.GONE:
             self._drop(conn)
-        elif arrival not in self.lanes or self.lanes[arrival].enter(conn, self._most(arrival)):
+        elif arrival not in self.limiters or self.limiters[arrival].acquire(
+            conn, self._max_running(arrival)
+        ):
             super().enqueue_req(conn)
 
-    def _most(self, arrival: Arrival) -> int:
+    def _max_running(self, arrival: RequestState) -> int:
         # Half of the threads at most for what may stall, and a quarter for what takes a core: the
         # others are for requests that do neither, so nobody keeps those from an answer.
-        share = 2 if arrival is Arrival.STREAM else 4
+        share = 2 if arrival is RequestState.STREAM else 4
         return max(1, int(self.cfg.threads) // share)
 
-    def _turn_away(self, conn: TConn) -> None:
+    def _reject_overloaded(self, conn: TConn) -> None:
         request_id = uuid4().hex
         self.log.warning('Waited too long for its turn, request id %s', request_id)
         with suppress(OSError):
-            conn.sock.sendall(refusal(HTTPStatus.SERVICE_UNAVAILABLE, request_id))
-        self._see_off(conn)
+            conn.sock.sendall(error_response(HTTPStatus.SERVICE_UNAVAILABLE, request_id))
+        self._lingering_close(conn)
 
-    def _see_off(self, conn: TConn) -> None:
+    def _lingering_close(self, conn: TConn) -> None:
         """Say that nothing more follows, and close once the client has, lest the answer be cut.
 
         gunicorn waits for that inside its loop, where one client who stays stops everybody.
@@ -191,7 +198,7 @@ class ApiWorker(ThreadWorker):  # type: ignore[misc]
 
     def _wait(self, conn: TConn, then: Callable[[TConn, Any], None]) -> None:
         """Let the poller watch a connection; gunicorn closes what is late in this list."""
-        patience = self.patience if self.alive else STOP_KEEPALIVE_LINGER
+        patience = self.read_timeout_seconds if self.alive else STOP_KEEPALIVE_LINGER
         conn.timeout = time.monotonic() + patience
         self.pending_conns.append(conn)
         self.poller.register(conn.sock, EVENT_READ, partial(then, conn))
@@ -208,7 +215,7 @@ class ApiWorker(ThreadWorker):  # type: ignore[misc]
 def receive(sock: Any) -> bytes | None:
     """Return what has come, nothing (`b''`) if nothing more will, or None if it may yet."""
     try:
-        return bytes(sock.recv(BLOCK))
+        return bytes(sock.recv(READ_CHUNK_BYTES))
     except BlockingIOError:
         return None
     except OSError:

@@ -9,26 +9,37 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from flask import Flask, current_app
 
-from .base import Staged, Storage, Stored
-from .copying import Moved, move
-from .fallback import Succession
-from .filesystem import disk, make_folder, sync_file, sync_folder
+from .base import StagedObject, Storage, StoredObject
+from .copying import CopyResult, copy_all
+from .fallback import FallbackStorage
+from .filesystem import make_folder, sync_file, sync_folder, translate_os_errors
 from .local import LocalStorage
 
 __all__ = [
-    'LocalStorage', 'Moved', 'Staged', 'Storage', 'Stored', 'Succession', 'disk', 'make_folder',
-    'move', 'storage', 'storage_at', 'sync_file', 'sync_folder',
+    'CopyResult',
+    'FallbackStorage',
+    'LocalStorage',
+    'StagedObject',
+    'Storage',
+    'StoredObject',
+    'copy_all',
+    'make_folder',
+    'storage',
+    'storage_from_url',
+    'sync_file',
+    'sync_folder',
+    'translate_os_errors',
 ]  # fmt: skip
 
 # What may stand behind the `?` of an s3: address.
-OPTIONS = {'endpoint', 'region', 'public', 'checksums'}
+S3_URL_OPTIONS = {'endpoint', 'region', 'public', 'checksums'}
 
 
 def init_app(app: Flask) -> None:
     """Open the storage that `STORAGE_URL` names; stop with one line when it is no such thing."""
-    place = storage_at(app, app.config['STORAGE_URL'])
+    place = storage_from_url(app, app.config['STORAGE_URL'])
     if before := app.config['STORAGE_OLD_URL']:
-        place = Succession(place, storage_at(app, before, name='STORAGE_OLD_URL'))
+        place = FallbackStorage(place, storage_from_url(app, before, name='STORAGE_OLD_URL'))
     app.extensions['storage'] = place
 
 
@@ -38,7 +49,7 @@ def storage() -> Storage:
     return place
 
 
-def storage_at(app: Flask, url: str, *, name: str = 'STORAGE_URL') -> Storage:
+def storage_from_url(app: Flask, url: str, *, name: str = 'STORAGE_URL') -> Storage:
     """Return the storage at an address: `file:///folder` or `s3://bucket/prefix?endpoint=…`.
 
     :param name: what the address is called where it is refused, with SystemExit.
@@ -48,7 +59,7 @@ def storage_at(app: Flask, url: str, *, name: str = 'STORAGE_URL') -> Storage:
     if parts.scheme == 'file' and not parts.netloc and path.startswith('/') and not parts.query:
         return LocalStorage(Path(path))
     options = parse_qs(parts.query, keep_blank_values=True)
-    if parts.scheme != 's3' or not parts.netloc or not options.keys() <= OPTIONS:
+    if parts.scheme != 's3' or not parts.netloc or not options.keys() <= S3_URL_OPTIONS:
         raise SystemExit(
             f'{name} must be file:///an/absolute/folder or s3://bucket?endpoint=…&region=…'
         )

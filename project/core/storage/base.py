@@ -11,16 +11,16 @@ from shutil import copyfileobj
 from typing import IO, Any, Protocol, Self
 from uuid import uuid4
 
-from .filesystem import disk, make_folder
+from .filesystem import make_folder, translate_os_errors
 
-KEY = re.compile(r'[a-z0-9]+(/[a-z0-9]+)*')
-BLOCK = 1024 * 1024
+KEY_PATTERN = re.compile(r'[a-z0-9]+(/[a-z0-9]+)*')
+READ_CHUNK_BYTES = 1024 * 1024
 
 # The folders of a spool. Nothing in them has a key.
-INCOMING, PARTIAL = 'incoming', 'partial'
+INCOMING_FOLDER, PARTIAL_FOLDER = 'incoming', 'partial'
 
 
-class Stored(Protocol):
+class StoredObject(Protocol):
     """What lies under a key, open for reading. On the local disk it is a file of the system's."""
 
     key: str
@@ -43,7 +43,7 @@ class Stored(Protocol):
     def __exit__(self, *_: Any) -> None: ...
 
 
-class Staged:
+class StagedObject:
     """Bytes on their way in: counted and hashed (SHA-256) as they come, kept under no key yet.
 
     A block: what is not kept by its end is gone.
@@ -60,11 +60,11 @@ class Staged:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.discard()
+        self.delete_unsaved()
 
     def write(self, data: bytes | memoryview) -> int:
-        """Append bytes; refuses with StorageFull when the disk does."""
-        with disk():
+        """Append bytes; refuses with InsufficientStorage when the disk does."""
+        with translate_os_errors():
             rest = memoryview(data)
             while rest:
                 rest = rest[self._file.write(rest) :]
@@ -84,11 +84,11 @@ class Staged:
         """Make the bytes durable. The slow half of keeping them; do it before a transaction."""
         self._storage.prepare(self._path, key)
 
-    def keep(self, key: str) -> None:
+    def save(self, key: str) -> None:
         """Put the prepared bytes under the key, over whatever is there, durably."""
-        self._storage.keep(self._path, key)
+        self._storage.save(self._path, key)
 
-    def discard(self) -> None:
+    def delete_unsaved(self) -> None:
         """Close, and forget what was not kept, if that is possible: what stays is swept."""
         # A disk that refuses this, too, must not hide what it refused before.
         with suppress(OSError):
@@ -109,38 +109,38 @@ class Storage(ABC):
     @property
     def incoming(self) -> Path:
         """Return the folder of what comes in."""
-        return self.spool / INCOMING
+        return self.spool / INCOMING_FOLDER
 
     @property
-    def partial(self) -> Path:
+    def partial_folder(self) -> Path:
         """Return the folder of what comes in pieces, over many requests."""
-        return self.spool / PARTIAL
+        return self.spool / PARTIAL_FOLDER
 
     @property
-    def partials(self) -> list[Path]:
+    def partial_folders(self) -> list[Path]:
         """Return that folder, and those that were it before."""
-        return [self.partial]
+        return [self.partial_folder]
 
-    def stage(self) -> Staged:
+    def create_staged(self) -> StagedObject:
         """Return a place for bytes that come in; discard it in the end, as a `with` does."""
-        with disk():
+        with translate_os_errors():
             make_folder(self.incoming)
-            return Staged(self.incoming / uuid4().hex, self)
+            return StagedObject(self.incoming / uuid4().hex, self)
 
     @abstractmethod
     def prepare(self, path: Path, key: str) -> None:
         """Make a file durable, as near to a key as can be: the slow half of keeping it."""
 
     @abstractmethod
-    def keep(self, path: Path, key: str, *, stays: bool = False) -> None:
+    def save(self, path: Path, key: str, *, stays: bool = False) -> None:
         """Put a prepared file under a key, over whatever is there, durably.
 
         :param stays: whether the file is still wanted where it is.
         """
 
     @abstractmethod
-    def open(self, key: str) -> Stored:
-        """Open what is stored under a key; refuses with Unavailable when it is missing."""
+    def open(self, key: str) -> StoredObject:
+        """Open what is stored under a key; refuses with ServiceUnavailable when it is missing."""
 
     @abstractmethod
     def size(self, key: str) -> int | None:
@@ -151,22 +151,22 @@ class Storage(ABC):
         return self.size(key) is not None
 
     @abstractmethod
-    def settle(self, key: str) -> None:
+    def ensure_durable(self, key: str) -> None:
         """Make durable what is there: who put it may have died before it was."""
 
     @abstractmethod
-    def remove(self, key: str) -> None:
+    def delete(self, key: str) -> None:
         """Forget what is stored under a key; forgetting nothing is fine."""
 
     @abstractmethod
-    def walk(self, prefix: str = '') -> Iterator[tuple[str, float]]:
+    def iterate_keys(self, prefix: str = '') -> Iterator[tuple[str, float]]:
         """Yield every key below one, each with when it came to its place (Unix seconds)."""
 
     @abstractmethod
-    def check(self) -> None:
-        """Refuse with Unavailable when nothing can be stored."""
+    def check_health(self) -> None:
+        """Refuse with ServiceUnavailable when nothing can be stored."""
 
-    def sign(self, key: str, *, mimetype: str, disposition: str) -> str | None:
+    def presigned_url(self, key: str, *, mimetype: str, disposition: str) -> str | None:
         """Return an address that gives what is stored to everybody for a minute, if it has one."""
         return None
 
@@ -175,17 +175,17 @@ class Storage(ABC):
         return None
 
     @contextmanager
-    def on_disk(self, key: str) -> Iterator[IO[bytes]]:
+    def as_local_file(self, key: str) -> Iterator[IO[bytes]]:
         """Give what is stored as a file of the system's, for whoever reads nothing else."""
-        with disk():
+        with translate_os_errors():
             make_folder(self.incoming)
             copy = tempfile.TemporaryFile(dir=self.incoming)  # noqa: SIM115
         with copy:
-            with self.open(key) as stored, disk():
-                copyfileobj(stored, copy, BLOCK)
+            with self.open(key) as stored, translate_os_errors():
+                copyfileobj(stored, copy, READ_CHUNK_BYTES)
             yield copy
 
-    def sweep(self, before: float, *, dry_run: bool = False) -> Iterator[str]:
+    def delete_stale(self, before: float, *, dry_run: bool = False) -> Iterator[str]:
         """Remove what came in, was never kept, and was last touched before a moment (Unix seconds).
 
         Yields a name of each.
@@ -203,6 +203,6 @@ class Storage(ABC):
 
 def check_key(key: str) -> str:
     """Return a key, or refuse what is none with ValueError."""
-    if not KEY.fullmatch(key):
+    if not KEY_PATTERN.fullmatch(key):
         raise ValueError(f'not a storage key: {key!r}')
     return key

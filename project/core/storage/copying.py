@@ -4,13 +4,13 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from project.core.errors import Unavailable
+from project.core.errors import ServiceUnavailable
 
-from .base import BLOCK, Storage
+from .base import READ_CHUNK_BYTES, Storage
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class CopyResult:
     """What became of a key: `moved`, `there` already, or `failed`."""
 
     key: str
@@ -18,38 +18,38 @@ class Moved:
     size: int = 0
 
 
-def move(source: Storage, target: Storage) -> Iterator[Moved]:
+def copy_all(source: Storage, target: Storage) -> Iterator[CopyResult]:
     """Copy what one storage has, and another does not, and yield each key with what became of it.
 
     The source stays as it is, and both may be in use meanwhile: what is removed before its turn is
     passed over. Begun again, it goes on: an object has its key only when it is whole.
     """
-    for key, _ in source.walk():
+    for key, _ in source.iterate_keys():
         try:
-            yield _move_one(source, target, key)
-        except Unavailable:
+            yield _copy_object(source, target, key)
+        except ServiceUnavailable:
             if source.exists(key):
-                yield Moved(key, 'failed')
+                yield CopyResult(key, 'failed')
 
 
-def _move_one(source: Storage, target: Storage, key: str) -> Moved:
+def _copy_object(source: Storage, target: Storage, key: str) -> CopyResult:
     with source.open(key) as stored:
         if target.size(key) == stored.size:
-            return Moved(key, 'there', stored.size)
-        with target.stage() as staged:
-            while block := stored.read(BLOCK):
+            return CopyResult(key, 'there', stored.size)
+        with target.create_staged() as staged:
+            while block := stored.read(READ_CHUNK_BYTES):
                 staged.write(block)
             staged.prepare(key)
-            staged.keep(key)
+            staged.save(key)
             is_same = staged.sha256 == _hash_of(target, key)
     if not is_same:
-        target.remove(key)
-    return Moved(key, 'moved' if is_same else 'failed', stored.size)
+        target.delete(key)
+    return CopyResult(key, 'moved' if is_same else 'failed', stored.size)
 
 
 def _hash_of(place: Storage, key: str) -> str:
     digest = hashlib.sha256()
     with place.open(key) as stored:
-        while block := stored.read(BLOCK):
+        while block := stored.read(READ_CHUNK_BYTES):
             digest.update(block)
     return digest.hexdigest()

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from project.core.errors import Unavailable
+from project.core.errors import ServiceUnavailable
 
-from .base import Storage, Stored
+from .base import Storage, StoredObject
 
 
-class Succession(Storage):
+class FallbackStorage(Storage):
     """What comes goes to the new storage; what it does not have yet is read from the old one."""
 
     def __init__(self, new: Storage, old: Storage) -> None:
@@ -16,63 +16,63 @@ class Succession(Storage):
         self.new, self.old = new, old
 
     @property
-    def partials(self) -> list[Path]:
+    def partial_folders(self) -> list[Path]:
         """Return the folders of both: what is under way goes on."""
         if self.old.spool == self.new.spool:
-            return [self.partial]
-        return [self.partial, self.old.partial]
+            return [self.partial_folder]
+        return [self.partial_folder, self.old.partial_folder]
 
     def prepare(self, path: Path, key: str) -> None:
         """Make a file durable in the new one."""
         self.new.prepare(path, key)
 
-    def keep(self, path: Path, key: str, *, stays: bool = False) -> None:
+    def save(self, path: Path, key: str, *, stays: bool = False) -> None:
         """Put a file into the new one."""
-        self.new.keep(path, key, stays=stays)
+        self.new.save(path, key, stays=stays)
 
-    def open(self, key: str) -> Stored:
-        """Open what either has; refuses with Unavailable when neither does."""
+    def open(self, key: str) -> StoredObject:
+        """Open what either has; refuses with ServiceUnavailable when neither does."""
         try:
             return self.new.open(key)
-        except Unavailable:
+        except ServiceUnavailable:
             return self.old.open(key)
 
     def size(self, key: str) -> int | None:
         """Return the size of what the new one has: what is to be kept must be there."""
         return self.new.size(key)
 
-    def settle(self, key: str) -> None:
+    def ensure_durable(self, key: str) -> None:
         """Make durable what the new one has."""
-        self.new.settle(key)
+        self.new.ensure_durable(key)
 
-    def remove(self, key: str) -> None:
+    def delete(self, key: str) -> None:
         """Forget it in both."""
-        self.old.remove(key)
-        self.new.remove(key)
+        self.old.delete(key)
+        self.new.delete(key)
 
-    def walk(self, prefix: str = '') -> Iterator[tuple[str, float]]:
+    def iterate_keys(self, prefix: str = '') -> Iterator[tuple[str, float]]:
         """Yield the keys of both, each once."""
-        yield from self.new.walk(prefix)
-        for key, changed in self.old.walk(prefix):
+        yield from self.new.iterate_keys(prefix)
+        for key, changed in self.old.iterate_keys(prefix):
             if not self.new.exists(key):
                 yield key, changed
 
-    def check(self) -> None:
-        """Refuse with Unavailable when the new one does."""
-        self.new.check()
+    def check_health(self) -> None:
+        """Refuse with ServiceUnavailable when the new one does."""
+        self.new.check_health()
 
-    def sign(self, key: str, *, mimetype: str, disposition: str) -> str | None:
+    def presigned_url(self, key: str, *, mimetype: str, disposition: str) -> str | None:
         """Return an address in the new one, if it has the key."""
         if not self.new.exists(key):
             return None
-        return self.new.sign(key, mimetype=mimetype, disposition=disposition)
+        return self.new.presigned_url(key, mimetype=mimetype, disposition=disposition)
 
     def path_for_proxy(self, key: str) -> str | None:
         """Return where it is in the new one, if it is there."""
         return self.new.path_for_proxy(key) if self.new.exists(key) else None
 
-    def sweep(self, before: float, *, dry_run: bool = False) -> Iterator[str]:
+    def delete_stale(self, before: float, *, dry_run: bool = False) -> Iterator[str]:
         """Remove what was never kept in either."""
-        yield from self.new.sweep(before, dry_run=dry_run)
+        yield from self.new.delete_stale(before, dry_run=dry_run)
         if self.old.spool != self.new.spool:
-            yield from self.old.sweep(before, dry_run=dry_run)
+            yield from self.old.delete_stale(before, dry_run=dry_run)

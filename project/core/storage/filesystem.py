@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from project.core.errors import StorageFull, Unavailable
+from project.core.errors import InsufficientStorage, ServiceUnavailable
 
 
 @contextmanager
-def disk() -> Iterator[None]:
-    """Refuse with StorageFull, or Unavailable, where the disk does."""
+def translate_os_errors() -> Iterator[None]:
+    """Refuse with InsufficientStorage, or ServiceUnavailable, where the disk does."""
     try:
         yield
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        raise (StorageFull if full else Unavailable)() from error
+        raise (InsufficientStorage if full else ServiceUnavailable)() from error
 
 
 def make_folder(folder: Path) -> None:

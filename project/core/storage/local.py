@@ -9,8 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from .base import INCOMING, PARTIAL, Storage, Stored, check_key
-from .filesystem import disk, make_folder, sync_file, sync_folder
+from .base import INCOMING_FOLDER, PARTIAL_FOLDER, Storage, StoredObject, check_key
+from .filesystem import make_folder, sync_file, sync_folder, translate_os_errors
 
 
 class LocalFile(io.FileIO):
@@ -28,19 +28,19 @@ class LocalStorage(Storage):
     def __init__(self, root: Path) -> None:
         super().__init__(root)
         self.root = root
-        self._settled: set[Path] = set()
+        self._durable_folders: set[Path] = set()
 
     def prepare(self, path: Path, key: str) -> None:
         """Make a file durable where it is."""
         check_key(key)
-        with disk():
+        with translate_os_errors():
             sync_file(path)
 
-    def keep(self, path: Path, key: str, *, stays: bool = False) -> None:
+    def save(self, path: Path, key: str, *, stays: bool = False) -> None:
         """Rename a file to its key; where it stays, its bytes get that name as well."""
-        with disk():
+        with translate_os_errors():
             target = self.path(key)
-            self.settle_folder(target.parent)
+            self.ensure_durable_folder(target.parent)
             if stays:
                 with suppress(FileExistsError):
                     target.hardlink_to(path)
@@ -48,15 +48,15 @@ class LocalStorage(Storage):
                 path.rename(target)
             sync_folder(target.parent)
 
-    def open(self, key: str) -> Stored:
-        """Open a file; refuses with Unavailable when it is missing."""
-        with disk():
+    def open(self, key: str) -> StoredObject:
+        """Open a file; refuses with ServiceUnavailable when it is missing."""
+        with translate_os_errors():
             return LocalFile(self.path(key), key)
 
     @contextmanager
-    def on_disk(self, key: str) -> Iterator[IO[bytes]]:
+    def as_local_file(self, key: str) -> Iterator[IO[bytes]]:
         """Give the file itself."""
-        with disk():
+        with translate_os_errors():
             file = LocalFile(self.path(key), key)
         with file:
             yield file
@@ -64,41 +64,43 @@ class LocalStorage(Storage):
     def size(self, key: str) -> int | None:
         """Return the size of a file; None where there is none."""
         path = self.path(key)
-        with disk():
+        with translate_os_errors():
             return path.stat().st_size if path.is_file() else None
 
-    def settle(self, key: str) -> None:
+    def ensure_durable(self, key: str) -> None:
         """Make a name durable: who gave it may have died between the rename and the sync."""
-        with disk():
+        with translate_os_errors():
             folder = self.path(key).parent
-            self.settle_folder(folder)
+            self.ensure_durable_folder(folder)
             sync_folder(folder)
 
-    def settle_folder(self, folder: Path) -> None:
+    def ensure_durable_folder(self, folder: Path) -> None:
         """Make a folder below the root durable, there or not: who made it may have died, too.
 
         Once in a process each, for a sync waits for the disk even where there is nothing to do.
         """
         if folder == self.root:
             make_folder(folder)
-        elif folder not in self._settled or not folder.is_dir():
-            self.settle_folder(folder.parent)
+        elif folder not in self._durable_folders or not folder.is_dir():
+            self.ensure_durable_folder(folder.parent)
             folder.mkdir(exist_ok=True)
             sync_folder(folder.parent)
-            self._settled.add(folder)
+            self._durable_folders.add(folder)
 
-    def remove(self, key: str) -> None:
+    def delete(self, key: str) -> None:
         """Remove a file; one that is not there is fine."""
-        with disk():
+        with translate_os_errors():
             self.path(key).unlink(missing_ok=True)
 
-    def walk(self, prefix: str = '') -> Iterator[tuple[str, float]]:
+    def iterate_keys(self, prefix: str = '') -> Iterator[tuple[str, float]]:
         """Yield every file below a folder, each with when it came to its place (Unix seconds)."""
         top = self.path(prefix) if prefix else self.root
-        with disk():
-            for folder, below, names in os.walk(top, onerror=_refuse):
+        with translate_os_errors():
+            for folder, below, names in os.walk(top, onerror=_raise_unless_gone):
                 if Path(folder) == self.root:
-                    below[:] = [name for name in below if name not in (INCOMING, PARTIAL)]
+                    below[:] = [
+                        name for name in below if name not in (INCOMING_FOLDER, PARTIAL_FOLDER)
+                    ]
                 for name in names:
                     path = Path(folder, name)
                     # Gone by now: it was removed while we looked.
@@ -113,13 +115,13 @@ class LocalStorage(Storage):
         """Return the file of a key. Refuses what is no key with ValueError."""
         return self.root / check_key(key)
 
-    def check(self) -> None:
-        """Refuse with Unavailable when nothing can be written."""
-        with self.stage() as staged:
+    def check_health(self) -> None:
+        """Refuse with ServiceUnavailable when nothing can be written."""
+        with self.create_staged() as staged:
             staged.write(b'ready?')
 
 
-def _refuse(error: OSError) -> None:
+def _raise_unless_gone(error: OSError) -> None:
     """Let no folder pass for empty that cannot be read, unless it is gone."""
     if not isinstance(error, FileNotFoundError):
         raise error

@@ -15,20 +15,20 @@ from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from project.core.errors import Unavailable
+from project.core.errors import ServiceUnavailable
 
-from .base import Storage, Stored, check_key
-from .filesystem import disk
+from .base import Storage, StoredObject, check_key
+from .filesystem import translate_os_errors
 
 # Larger files go up in parts, four at a time.
-PARTS = TransferConfig(
+MULTIPART_CONFIG = TransferConfig(
     multipart_threshold=16 * 1024 * 1024, multipart_chunksize=16 * 1024 * 1024, max_concurrency=4
 )
 
-SIGNED_FOR = 60  # seconds
+PRESIGNED_URL_SECONDS = 60  # seconds
 
 # How often a download that breaks is gone on with, where it broke.
-TRIES = 3
+MAX_READ_ATTEMPTS = 3
 
 
 class S3File(io.RawIOBase):
@@ -61,14 +61,17 @@ class S3File(io.RawIOBase):
         return self._at
 
     def readinto(self, buffer: Any) -> int:
-        """Read the next bytes, and go on where it breaks; refuses with Unavailable in the end."""
-        for left in reversed(range(TRIES)):
+        """Read the next bytes; a broken download is resumed, up to `MAX_READ_ATTEMPTS` times.
+
+        :raises ServiceUnavailable: if the last attempt fails.
+        """
+        for left in reversed(range(MAX_READ_ATTEMPTS)):
             try:
                 data = self._next(len(buffer))
             except (BotoCoreError, ClientError) as error:
                 self._drop()
                 if not left:
-                    raise Unavailable from error
+                    raise ServiceUnavailable from error
             else:
                 break
         buffer[: len(data)] = data
@@ -139,72 +142,74 @@ class S3Storage(Storage):
 
         Also where the same bytes are there: how long it takes would tell.
         """
-        with answered():
-            self._client.upload_file(str(path), self.bucket, self._name(key), Config=PARTS)
+        with translate_s3_errors():
+            self._client.upload_file(
+                str(path), self.bucket, self._name(key), Config=MULTIPART_CONFIG
+            )
 
-    def keep(self, path: Path, key: str, *, stays: bool = False) -> None:
+    def save(self, path: Path, key: str, *, stays: bool = False) -> None:
         """Put it there again where it was removed since."""
         if not self.exists(key):
             self.prepare(path, key)
 
-    def open(self, key: str) -> Stored:
-        """Open an object; refuses with Unavailable when it is missing."""
+    def open(self, key: str) -> StoredObject:
+        """Open an object; refuses with ServiceUnavailable when it is missing."""
         size = self.size(key)
         if size is None:
-            raise Unavailable
+            raise ServiceUnavailable
         return S3File(self._fetch, key, size)
 
     def size(self, key: str) -> int | None:
         """Return the size of an object; None where there is none."""
         try:
-            with answered():
+            with translate_s3_errors():
                 found = self._client.head_object(Bucket=self.bucket, Key=self._name(key))
-        except Unavailable as error:
+        except ServiceUnavailable as error:
             if _status(error.__cause__) == 404:
                 return None
             raise
         return int(found['ContentLength'])
 
-    def settle(self, key: str) -> None:
+    def ensure_durable(self, key: str) -> None:
         """Do nothing: what is there is durable."""
 
-    def remove(self, key: str) -> None:
+    def delete(self, key: str) -> None:
         """Remove an object; one that is not there is fine."""
-        with answered():
+        with translate_s3_errors():
             self._client.delete_object(Bucket=self.bucket, Key=self._name(key))
 
-    def walk(self, prefix: str = '') -> Iterator[tuple[str, float]]:
+    def iterate_keys(self, prefix: str = '') -> Iterator[tuple[str, float]]:
         """Yield every key below a prefix, each with when it was put there (Unix seconds)."""
         below = self._name(prefix) + '/' if prefix else self.prefix
         pages = self._client.get_paginator('list_objects_v2')
-        with answered():
+        with translate_s3_errors():
             for page in pages.paginate(Bucket=self.bucket, Prefix=below):
                 for found in page.get('Contents', ()):
                     name = found['Key'].removeprefix(self.prefix)
                     yield name, found['LastModified'].timestamp()
 
-    def check(self) -> None:
-        """Refuse with Unavailable when the bucket, or the local disk, does not answer."""
-        with self.stage() as staged, answered():
+    def check_health(self) -> None:
+        """Refuse with ServiceUnavailable when the bucket, or the local disk, does not answer."""
+        with self.create_staged() as staged, translate_s3_errors():
             staged.write(b'ready?')
             self._client.head_bucket(Bucket=self.bucket)
 
-    def sign(self, key: str, *, mimetype: str, disposition: str) -> str | None:
+    def presigned_url(self, key: str, *, mimetype: str, disposition: str) -> str | None:
         """Return an address that gives an object to everybody for a minute."""
         wanted = {
             'Bucket': self.bucket, 'Key': self._name(key), 'ResponseContentType': mimetype,
             'ResponseContentDisposition': disposition,
         }  # fmt: skip
         address: str = self._signer.generate_presigned_url(
-            'get_object', Params=wanted, ExpiresIn=SIGNED_FOR
+            'get_object', Params=wanted, ExpiresIn=PRESIGNED_URL_SECONDS
         )
         return address
 
-    def sweep(self, before: float, *, dry_run: bool = False) -> Iterator[str]:
+    def delete_stale(self, before: float, *, dry_run: bool = False) -> Iterator[str]:
         """Remove what came in and was never kept, and the parts of what never became an object."""
-        yield from super().sweep(before, dry_run=dry_run)
+        yield from super().delete_stale(before, dry_run=dry_run)
         pages = self._client.get_paginator('list_multipart_uploads')
-        with answered():
+        with translate_s3_errors():
             for page in pages.paginate(Bucket=self.bucket, Prefix=self.prefix):
                 for begun in page.get('Uploads', ()):
                     if begun['Initiated'].timestamp() >= before:
@@ -240,13 +245,16 @@ def _configured(endpoint: str | None, checksums: str) -> Config:
 
 
 @contextmanager
-def answered() -> Iterator[None]:
-    """Refuse with Unavailable, or as the disk does, where the server does not do what it should."""
+def translate_s3_errors() -> Iterator[None]:
+    """Translate errors of S3 and of the local disk.
+
+    :raises ServiceUnavailable: if the server fails, or the disk; InsufficientStorage if it is full.
+    """
     try:
-        with disk():
+        with translate_os_errors():
             yield
     except (BotoCoreError, ClientError, S3UploadFailedError) as error:
-        raise Unavailable from error
+        raise ServiceUnavailable from error
 
 
 def _status(error: BaseException | None) -> int | None:

@@ -10,31 +10,33 @@ from types import FrameType
 from flask import Flask
 
 from .dispatcher import dispatch
-from .supervisor import Crew
-from .worker import work, work_for_engine
-from .worker_slot import FORK, Seat, is_orphan
+from .supervisor import Supervisor
+from .worker import run_broker_worker, run_worker
+from .worker_slot import FORK, WorkerSlot, is_parent_gone
 
 Serve = Callable[[Callable[[], bool]], None]
 
 
 def init_app(app: Flask) -> None:
     """Leave where gunicorn finds it what its worker for tasks does."""
-    app.extensions['serve_tasks'] = partial(serve_tasks, app)
+    app.extensions['run_task_workers'] = partial(run_task_workers, app)
 
 
-def serve_tasks(app: Flask, goes_on: Callable[[], bool], *, concurrency: int | None = None) -> None:
+def run_task_workers(
+    app: Flask, goes_on: Callable[[], bool], *, concurrency: int | None = None
+) -> None:
     """Work the outbox off while it goes on, with so many workers (default: as configured).
 
     With a broker the workers do what it brings, without one what the dispatcher rings for.
     """
     count = max(1, app.config['TASKS_CONCURRENCY'] if concurrency is None else concurrency)
     broker = app.config['TASKS_BROKER_URL']
-    role = work_for_engine(broker) if broker else work
-    workers = [Seat(f'worker {number}', role) for number in range(1, count + 1)]
-    Crew(app, [*workers, Seat('dispatcher', dispatch(workers, broker))]).run(goes_on)
+    role = run_broker_worker(broker) if broker else run_worker
+    workers = [WorkerSlot(f'worker {number}', role) for number in range(1, count + 1)]
+    Supervisor(app, [*workers, WorkerSlot('dispatcher', dispatch(workers, broker))]).run(goes_on)
 
 
-def serve_until_told(app: Flask, concurrency: int | None = None, parent: int | None = None) -> None:
+def run_until_signal(app: Flask, concurrency: int | None = None, parent: int | None = None) -> None:
     """Work the outbox off until SIGTERM or SIGINT, or until the parent process is gone."""
     told = False
 
@@ -44,17 +46,17 @@ def serve_until_told(app: Flask, concurrency: int | None = None, parent: int | N
 
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, stop)
-    serve_tasks(
+    run_task_workers(
         app,
-        lambda: not told and not (parent and is_orphan(parent)),
+        lambda: not told and not (parent and is_parent_gone(parent)),
         concurrency=concurrency,
     )
 
 
 @contextmanager
-def beside(app: Flask) -> Iterator[None]:
+def background_task_workers(app: Flask) -> Iterator[None]:
     """Have a crew beside what the block does, and end it with the block, or with this process."""
-    process = FORK.Process(target=serve_until_told, args=(app, None, os.getpid()), name='tasks')
+    process = FORK.Process(target=run_until_signal, args=(app, None, os.getpid()), name='tasks')
     process.start()
     try:
         yield
@@ -63,6 +65,6 @@ def beside(app: Flask) -> Iterator[None]:
         process.join()
 
 
-def is_embedded(app: Flask) -> bool:
+def runs_tasks_in_process(app: Flask) -> bool:
     """Tell whether the service works its tasks off by itself."""
     return not app.config['TASKS_BROKER_URL'] and app.config['TASKS_CONCURRENCY'] > 0

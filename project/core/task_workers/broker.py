@@ -1,4 +1,4 @@
-"""The engine: dramatiq, which carries the ids of tasks over a broker to workers on many machines.
+"""The broker: dramatiq, which carries the ids of tasks over a broker to workers on many machines.
 
 It is a carrier and nothing else: attempts, delays, limits and dead letters are the outbox's, so
 none of dramatiq's middleware is used. What it loses is handed out again, what it brings twice is
@@ -11,15 +11,15 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import UUID
 
-QUEUE = 'tasks'
-GRACE = 20_000  # milliseconds for what runs when the service ends
+QUEUE_NAME = 'tasks'
+SHUTDOWN_GRACE_MS = 20_000  # milliseconds for what runs when the service ends
 
 
-class EngineDown(Exception):
+class BrokerUnavailable(Exception):
     """The broker cannot be reached, or takes nothing."""
 
 
-class Engine:
+class TaskBroker:
     """A connection to a broker; made in the process that uses it, for none survives a fork."""
 
     def __init__(self, url: str) -> None:
@@ -37,20 +37,26 @@ class Engine:
         self._actor = self._declare()
 
     def send(self, task_id: UUID) -> None:
-        """Hand over a task, or refuse with EngineDown."""
+        """Send a task id to the broker.
+
+        :raises BrokerUnavailable: if the broker does not take it.
+        """
         try:
             self._actor.send(str(task_id))
         except (*self._down, OSError) as error:
-            raise EngineDown(type(error).__name__) from error
+            raise BrokerUnavailable(type(error).__name__) from error
 
-    def depth(self) -> int:
-        """Return how many ids the broker holds that nobody has begun, or refuse with EngineDown."""
+    def queue_size(self) -> int:
+        """Return the number of ids in the broker that no worker has received.
+
+        :raises BrokerUnavailable: if the broker does not answer.
+        """
         try:
-            return int(self._count(QUEUE))
+            return int(self._count(QUEUE_NAME))
         except (*self._down, OSError) as error:
-            raise EngineDown(type(error).__name__) from error
+            raise BrokerUnavailable(type(error).__name__) from error
 
-    def work(self, handle: Callable[[str], None], wait: Callable[[], object]) -> None:
+    def consume(self, handle: Callable[[str], None], wait: Callable[[], object]) -> None:
         """Call `handle` with each id that is brought, one at a time, until `wait` returns.
 
         A message is acknowledged when `handle` is done with it, and not before.
@@ -63,12 +69,12 @@ class Engine:
         worker.queue_prefetch = 1
         worker.start()
         wait()
-        worker.stop(GRACE)
+        worker.stop(SHUTDOWN_GRACE_MS)
 
     def _declare(self) -> Any:
         from dramatiq import actor
 
-        @actor(broker=self._broker, queue_name=QUEUE, actor_name='attempt')
+        @actor(broker=self._broker, queue_name=QUEUE_NAME, actor_name='attempt')
         def attempt(task_id: str) -> None:
             assert self._handle is not None  # noqa: S101 - who only sends is never called
             self._handle(task_id)

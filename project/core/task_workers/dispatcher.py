@@ -1,6 +1,6 @@
 """The dispatcher: looks into the outbox when the bell rings, and once a second if it does not.
 
-It starts what is due by a timetable, and wakes the workers, or hands their work to the engine.
+It starts what is due by a timetable, and wakes the workers, or hands their work to the broker.
 """
 
 import logging
@@ -15,111 +15,115 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from project.core.clock import now
 from project.core.tasks import leases, periodic
-from project.core.tasks.notifications import Doorbell, Pipe
+from project.core.tasks.notifications import TaskNotifier, WakeupPipe
 
-from .broker import Engine, EngineDown
-from .worker_slot import Seat, is_orphan
+from .broker import BrokerUnavailable, TaskBroker
+from .worker_slot import WorkerSlot, is_parent_gone
 
-POLL_EVERY = 1.0  # seconds
-# With so many an engine has enough to do, however often those that wait are handed out again.
-IN_FLIGHT = 500
-BATCH = 100
-SOON = 0.1  # seconds
+POLL_INTERVAL_SECONDS = 1.0  # seconds
+# With so many an broker has enough to do, however often those that wait are handed out again.
+MAX_QUEUED_TASKS = 500
+MAX_TASKS_PER_BATCH = 100
+BROKER_POLL_SECONDS = 0.1  # seconds
 # For one look: longer than the database lets a statement take. After that it is a connection that
 # nobody answers, and another process looks.
-LOOK = timedelta(seconds=60)
+POLL_TIMEOUT = timedelta(seconds=60)
 
 log = logging.getLogger(__name__)
 
 
-class Hand(Protocol):
+class Dispatch(Protocol):
     """How work reaches its workers."""
 
     def __call__(self) -> float:
         """Hand out what is due, and return in how many seconds to look again at the latest."""
 
 
-def dispatch(workers: list[Seat], broker: str = '') -> Callable[[Flask, Seat], None]:
+def dispatch(workers: list[WorkerSlot], broker: str = '') -> Callable[[Flask, WorkerSlot], None]:
     """Return the role of a dispatcher: for these workers, or with a broker for those of all."""
 
-    def look_after(app: Flask, seat: Seat) -> None:
-        hand = ToEngine(Engine(broker)) if broker else ToWorkers([w.bell for w in workers])
-        doorbell: Doorbell = app.extensions['doorbell']
-        renewals, fire_at = Renewals(workers), now()
-        while not seat.is_told_to_end and not is_orphan(seat.leader):
-            seat.allow(LOOK)
+    def run_dispatcher(app: Flask, slot: WorkerSlot) -> None:
+        hand = (
+            DispatchToBroker(TaskBroker(broker))
+            if broker
+            else DispatchToLocalWorkers([w.wakeup for w in workers])
+        )
+        notifier: TaskNotifier = app.extensions['task_notifier']
+        renewals, fire_at = LeaseRenewer(workers), now()
+        while not slot.stop_requested and not is_parent_gone(slot.parent_pid):
+            slot.set_deadline(POLL_TIMEOUT)
             try:
                 with app.app_context():
                     renewals()
-                    fire_at = _fire(fire_at)
-                    doorbell.wait(hand(), seat.bell)
+                    fire_at = _enqueue_due_schedules(fire_at)
+                    notifier.wait(hand(), slot.wakeup)
             except SQLAlchemyError as error:
                 log.warning('the outbox cannot be read: %s', type(error).__name__)
-                seat.pause(POLL_EVERY)
+                slot.wait(POLL_INTERVAL_SECONDS)
 
-    return look_after
+    return run_dispatcher
 
 
-class Renewals:
+class LeaseRenewer:
     """Renews the leases of workers that are busy.
 
     From here and not from there: a task may keep its whole interpreter busy, and still is at work.
     """
 
-    def __init__(self, workers: list[Seat]) -> None:
+    def __init__(self, workers: list[WorkerSlot]) -> None:
         self.workers = workers
         self.renewed = float('-inf')
 
     def __call__(self) -> None:
         """Renew them, if it is time."""
         busy = [worker.lease for worker in self.workers if worker.is_busy]
-        if busy and time.monotonic() - self.renewed > leases.RENEW_EVERY:
+        if busy and time.monotonic() - self.renewed > leases.LEASE_RENEWAL_SECONDS:
             leases.renew(busy)
             self.renewed = time.monotonic()
 
 
-class ToWorkers:
+class DispatchToLocalWorkers:
     """Rings at the workers beside us."""
 
-    def __init__(self, bells: list[Pipe]) -> None:
-        self.bells = bells
+    def __init__(self, wakeups: list[WakeupPipe]) -> None:
+        self.wakeups = wakeups
 
     def __call__(self) -> float:
         """Wake them all: they agree among themselves."""
-        if leases.is_any_due():
-            for bell in self.bells:
-                bell.ring()
-        return POLL_EVERY
+        if leases.has_due_tasks():
+            for bell in self.wakeups:
+                bell.notify()
+        return POLL_INTERVAL_SECONDS
 
 
-class ToEngine:
+class DispatchToBroker:
     """Sends the ids of tasks that are due; the outbox stays the truth."""
 
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
+    def __init__(self, broker: TaskBroker) -> None:
+        self.broker = broker
 
     def __call__(self) -> float:
-        """Send as many as the engine may have at once. While it is down, they wait here."""
-        if not leases.is_any_due():
-            return POLL_EVERY
+        """Send as many as the broker may have at once. While it is down, they wait here."""
+        if not leases.has_due_tasks():
+            return POLL_INTERVAL_SECONDS
         try:
-            room = IN_FLIGHT - self.engine.depth()
+            room = MAX_QUEUED_TASKS - self.broker.queue_size()
             if room > 0:
-                self._send(leases.hand_out(min(room, BATCH)))
-        except EngineDown as error:
+                self._send(leases.mark_queued(min(room, MAX_TASKS_PER_BATCH)))
+        except BrokerUnavailable as error:
             log.warning('the broker does not take tasks: %s', error)
-            return POLL_EVERY
-        return SOON
+            return POLL_INTERVAL_SECONDS
+        return BROKER_POLL_SECONDS
 
     def _send(self, ids: list[UUID]) -> None:
         for position, task_id in enumerate(ids):
             try:
-                self.engine.send(task_id)
-            except EngineDown:
-                leases.take_back(ids[position:])
+                self.broker.send(task_id)
+            except BrokerUnavailable:
+                leases.requeue(ids[position:])
                 raise
 
 
-def _fire(due: datetime) -> datetime:
+def _enqueue_due_schedules(due: datetime) -> datetime:
     """Start what is due by a timetable, unless nothing can be yet."""
-    return periodic.fire_due() if due <= now() else due
+    return periodic.enqueue_due_schedules() if due <= now() else due

@@ -19,92 +19,97 @@ from flask import Flask
 
 from project.core.database.session import db
 
-from .worker_slot import FORK, Seat
+from .worker_slot import FORK, WorkerSlot
 
-TICK = 0.5  # seconds between two looks at everybody
-GRACE = 25.0  # seconds for what runs when the service ends: less than gunicorn has
-PAUSE = 0.5  # seconds before a seat is taken anew whose process ended as soon as it began
+POLL_INTERVAL_SECONDS = 0.5  # seconds between two looks at everybody
+SHUTDOWN_GRACE_SECONDS = 25.0  # seconds for what runs when the service ends: less than gunicorn has
+RESTART_DELAY_SECONDS = (
+    0.5  # seconds before a slot is taken anew whose process ended as soon as it began
+)
 
 log = logging.getLogger(__name__)
 
 
-class Crew:
+class Supervisor:
     """Processes, and who looks after them."""
 
-    def __init__(self, app: Flask, seats: list[Seat]) -> None:
+    def __init__(self, app: Flask, slots: list[WorkerSlot]) -> None:
         self.app = app
-        self.seats = seats
+        self.slots = slots
 
     def run(self, goes_on: Callable[[], bool]) -> None:
-        """Keep every seat taken while it goes on; then let what runs finish, and end."""
+        """Keep every slot taken while it goes on; then let what runs finish, and end."""
         try:
             while goes_on():
-                for seat in self.seats:
-                    self._tend(seat)
-                alive = [s.process.sentinel for s in self.seats if s.process and not _ended(s)]
-                wait(alive, TICK)
+                for slot in self.slots:
+                    self._tend(slot)
+                alive = [s.process.sentinel for s in self.slots if s.process and not _ended(s)]
+                wait(alive, POLL_INTERVAL_SECONDS)
             self._finish(goes_on)
         finally:
             self._end()
 
-    def _tend(self, seat: Seat) -> None:
-        _end_overdue(seat)
-        if _ended(seat) and time.monotonic() - seat.since > PAUSE:
-            if seat.process:
-                log.warning('%s ended with code %s', seat.name, seat.process.exitcode)
-            seat.take_over()
-            seat.process = FORK.Process(target=_sit, args=(self.app, seat), name=seat.name)
-            seat.process.start()
+    def _tend(self, slot: WorkerSlot) -> None:
+        _end_overdue(slot)
+        if _ended(slot) and time.monotonic() - slot.since > RESTART_DELAY_SECONDS:
+            if slot.process:
+                log.warning('%s ended with code %s', slot.name, slot.process.exitcode)
+            slot.reset_for_next_process()
+            slot.process = FORK.Process(target=_run_slot, args=(self.app, slot), name=slot.name)
+            slot.process.start()
 
     def _finish(self, beat: Callable[[], object]) -> None:
-        deadline = time.monotonic() + GRACE
-        while time.monotonic() < deadline and not all(map(_ended, self.seats)):
-            for seat in self.seats:
-                _end_overdue(seat)
+        deadline = time.monotonic() + SHUTDOWN_GRACE_SECONDS
+        while time.monotonic() < deadline and not all(map(_ended, self.slots)):
+            for slot in self.slots:
+                _end_overdue(slot)
                 # Said again: a process that was only just started may not have heard it.
-                if seat.process and not _ended(seat):
-                    seat.process.terminate()
-            wait([s.process.sentinel for s in self.seats if s.process and not _ended(s)], TICK)
+                if slot.process and not _ended(slot):
+                    slot.process.terminate()
+            wait(
+                [s.process.sentinel for s in self.slots if s.process and not _ended(s)],
+                POLL_INTERVAL_SECONDS,
+            )
             beat()
 
     def _end(self) -> None:
-        for seat in self.seats:
-            if not _ended(seat):
-                _kill(seat)
+        for slot in self.slots:
+            if not _ended(slot):
+                _kill(slot)
 
 
-def _end_overdue(seat: Seat) -> None:
-    if seat.is_overdue and not _ended(seat):
-        log.error('%s takes longer than it may, and is ended', seat.name)
-        _kill(seat)
+def _end_overdue(slot: WorkerSlot) -> None:
+    if slot.is_overdue and not _ended(slot):
+        log.error('%s takes longer than it may, and is ended', slot.name)
+        _kill(slot)
 
 
-def _kill(seat: Seat) -> None:
+def _kill(slot: WorkerSlot) -> None:
     """End a process, and those that it has started."""
-    if seat.process and seat.process.pid:
+    if slot.process and slot.process.pid:
         # It may not have come so far as to have a group of its own.
         with suppress(ProcessLookupError):
-            os.killpg(seat.process.pid, signal.SIGKILL)
-        seat.process.kill()
-        seat.process.join()
+            os.killpg(slot.process.pid, signal.SIGKILL)
+        slot.process.kill()
+        slot.process.join()
 
 
-def _ended(seat: Seat) -> bool:
-    return seat.process is None or not seat.process.is_alive()
+def _ended(slot: WorkerSlot) -> bool:
+    return slot.process is None or not slot.process.is_alive()
 
 
-def _sit(app: Flask, seat: Seat) -> None:
+def _run_slot(app: Flask, slot: WorkerSlot) -> None:
     """Begin as a process of the crew: with its own signals, and no connection of another's."""
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
-        seat.tell_to_end()
+        slot.request_stop()
 
     # A group of its own: what a task starts ends with it.
     os.setpgrp()
-    _die_with_leader()
+    _die_with_parent()
     # Whoever forked us may have had other ideas about signals. Each one rings, whichever thread
     # the system gives it to: who waits for the bell comes to know of it.
-    signal.set_wakeup_fd(seat.bell.writer, warn_on_full_buffer=False)
+    signal.set_wakeup_fd(slot.wakeup.writer, warn_on_full_buffer=False)
     for ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGWINCH):
         signal.signal(ignored, signal.SIG_IGN)
     for default in (signal.SIGABRT, signal.SIGCHLD):
@@ -113,13 +118,13 @@ def _sit(app: Flask, seat: Seat) -> None:
     with app.app_context():
         db.engine.dispose(close=False)
     try:
-        seat.role(app, seat)
+        slot.role(app, slot)
     except Exception:
-        log.exception('%s has failed', seat.name)
+        log.exception('%s has failed', slot.name)
         raise SystemExit(1) from None
 
 
-def _die_with_leader() -> None:
+def _die_with_parent() -> None:
     """Have the system end this process with its leader, also where no thread of it gets a turn.
 
     Linux can (prctl(2), PR_SET_PDEATHSIG); elsewhere a thread looks.

@@ -13,107 +13,107 @@ from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
 from project.core.tasks import leases
-from project.core.tasks.attempts import Claim, attempt_one, release
+from project.core.tasks.attempts import Claim, fail_leased_tasks, run_next_task
 
-from .broker import Engine
-from .worker_slot import Seat, is_orphan
+from .broker import TaskBroker
+from .worker_slot import WorkerSlot, is_parent_gone
 
-IDLE = 60.0  # seconds: who is never rung looks by itself, in case that a ring was lost
-PAUSE = 1.0  # seconds before a database that was away is asked again
+IDLE_POLL_SECONDS = 60.0  # seconds: who is never rung looks by itself, in case that a ring was lost
+DATABASE_RETRY_SECONDS = 1.0  # seconds before a database that was away is asked again
 # For each step with the database: longer than it lets a statement take, so what is ended by this
 # is a connection that nobody answers.
-STEP = timedelta(seconds=60)
+STEP_TIMEOUT = timedelta(seconds=60)
 
 log = logging.getLogger(__name__)
 
 
-class Watch:
-    """What a seat is told of the task that runs on it."""
+class SlotWatchdog:
+    """What a slot is told of the task that runs on it."""
 
-    def __init__(self, seat: Seat) -> None:
-        self.seat = seat
+    def __init__(self, slot: WorkerSlot) -> None:
+        self.slot = slot
 
     def start_watch(self, _task_id: UUID, limit: timedelta) -> None:
         """A task begins, for so long at most."""
-        self.seat.begin(limit)
+        self.slot.begin(limit)
 
     def stop_watch(self) -> None:
         """It has ended, and what is left to do with the database may take a step's time."""
-        self.seat.end()
-        self.seat.allow(STEP)
+        self.slot.end()
+        self.slot.set_deadline(STEP_TIMEOUT)
 
 
-def leave_with(leader: int) -> None:
+def exit_with_parent(parent_pid: int) -> None:
     """End this process as soon as its leader is gone, whatever it does just then."""
 
     def look() -> None:
-        while not is_orphan(leader):
+        while not is_parent_gone(parent_pid):
             time.sleep(1)
         os._exit(1)
 
     Thread(target=look, name='leave', daemon=True).start()
 
 
-def work(app: Flask, seat: Seat) -> None:
+def run_worker(app: Flask, slot: WorkerSlot) -> None:
     """Work the outbox off whenever the bell rings."""
-    leave_with(seat.leader)
-    while not seat.is_told_to_end:
+    exit_with_parent(slot.parent_pid)
+    while not slot.stop_requested:
         try:
-            _take_up(app, seat)
-            while not seat.is_told_to_end and _attempt(app, seat, leases.claim_next):
+            _fail_orphaned_leases(app, slot)
+            while not slot.stop_requested and _attempt(app, slot, leases.claim_next):
                 pass
         except SQLAlchemyError as error:
-            _complain(error, seat)
-            seat.pause(PAUSE)
+            _log_database_error(error, slot)
+            slot.wait(DATABASE_RETRY_SECONDS)
         else:
-            seat.pause(IDLE)
+            slot.wait(IDLE_POLL_SECONDS)
 
 
-def work_for_engine(url: str) -> Callable[[Flask, Seat], None]:
-    """Return the role of a worker that does what an engine brings."""
+def run_broker_worker(url: str) -> Callable[[Flask, WorkerSlot], None]:
+    """Return the role of a worker that does what an broker brings."""
 
-    def work_along(app: Flask, seat: Seat) -> None:
-        leave_with(seat.leader)
+    def run(app: Flask, slot: WorkerSlot) -> None:
+        exit_with_parent(slot.parent_pid)
 
         def handle(task_id: str | None = None) -> None:
             try:
-                _take_up(app, seat)
+                _fail_orphaned_leases(app, slot)
                 if task_id:
-                    _attempt(app, seat, partial(leases.claim, UUID(task_id)))
+                    _attempt(app, slot, partial(leases.claim, UUID(task_id)))
             except SQLAlchemyError as error:
                 # The message is done with: the outbox knows better, and hands it out again.
-                _complain(error, seat)
+                _log_database_error(error, slot)
 
         handle()
-        Engine(url).work(handle, seat.wait_for_the_end)
+        TaskBroker(url).consume(handle, slot.wait_for_stop)
 
-    return work_along
+    return run
 
 
-def _attempt(app: Flask, seat: Seat, claim: Claim) -> bool:
+def _attempt(app: Flask, slot: WorkerSlot, claim: Claim) -> bool:
     """Make an attempt, none of whose steps may take for ever; tell whether there was a task."""
-    seat.allow(STEP)
+    slot.set_deadline(STEP_TIMEOUT)
     try:
-        return attempt_one(app, seat.lease, Watch(seat), claim)
+        return run_next_task(app, slot.lease, SlotWatchdog(slot), claim)
     finally:
-        seat.end()
-        seat.free()
+        slot.end()
+        slot.clear_deadline()
 
 
-def _take_up(app: Flask, seat: Seat) -> None:
-    """Give back what the last one on this seat had when it ended."""
-    while seat.left:
-        seat.allow(STEP)
+def _fail_orphaned_leases(app: Flask, slot: WorkerSlot) -> None:
+    """Give back what the last one on this slot had when it ended."""
+    while slot.orphaned_leases:
+        slot.set_deadline(STEP_TIMEOUT)
         with app.app_context():
-            release(seat.left[0].lease, seat.left[0].reason)
-        del seat.left[0]
-    seat.free()
-    seat.settle()
+            fail_leased_tasks(slot.orphaned_leases[0].lease, slot.orphaned_leases[0].reason)
+        del slot.orphaned_leases[0]
+    slot.clear_deadline()
+    slot.mark_orphans_released()
 
 
-def _complain(error: SQLAlchemyError, seat: Seat) -> None:
+def _log_database_error(error: SQLAlchemyError, slot: WorkerSlot) -> None:
     log.warning('the outbox cannot be worked off: %s', getattr(error, 'orig', None) or error)
     # If there was a task, what became of it could not be written down. Under another lease nobody
     # renews the one that it has, and soon somebody takes it again.
-    seat.free()
-    seat.change_lease()
+    slot.clear_deadline()
+    slot.renew_lease_id()

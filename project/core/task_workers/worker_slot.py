@@ -1,4 +1,4 @@
-"""A seat in the crew: what stays when a process ends and another one takes its place."""
+"""A slot in the crew: what stays when a process ends and another one takes its place."""
 
 import os
 import time
@@ -12,16 +12,16 @@ from uuid import UUID, uuid4
 
 from flask import Flask
 
-from project.core.tasks.notifications import Pipe
+from project.core.tasks.notifications import WakeupPipe
 
 # Forked, so that the application is there at once and its memory is shared.
 FORK = get_context('fork')
 
-Role: TypeAlias = Callable[[Flask, 'Seat'], None]
+Role: TypeAlias = Callable[[Flask, 'WorkerSlot'], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class OrphanedLease:
     """What a process that ended may have left behind: tasks under its lease."""
 
     lease: UUID
@@ -29,23 +29,23 @@ class Left:
 
 
 @dataclass(eq=False, slots=True)
-class Seat:
+class WorkerSlot:
     """Who sits here, since when, until when at the latest, and how to wake them."""
 
     name: str
     role: Role
-    bell: Pipe = field(default_factory=Pipe)
-    left: list[Left] = field(default_factory=list)
+    wakeup: WakeupPipe = field(default_factory=WakeupPipe)
+    orphaned_leases: list[OrphanedLease] = field(default_factory=list)
     process: BaseProcess | None = None
     since: float = float('-inf')
     # Who looks after it: known before the fork, after which they may be gone already.
-    leader: int = field(default_factory=os.getppid)
+    parent_pid: int = field(default_factory=os.getppid)
     # In the process that sits here: whether it is to end. A plain flag, because it is set by a
     # signal handler, which an Event's lock would let wait for the code that it has interrupted.
-    is_told_to_end: bool = False
+    stop_requested: bool = False
     # Shared by both sides; the clock is the machine's, and 0 means that nothing runs.
     _deadline: Any = field(default_factory=lambda: FORK.RawValue('d', 0.0))
-    _settled: Any = field(default_factory=lambda: FORK.RawValue('b', False))
+    _orphans_released: Any = field(default_factory=lambda: FORK.RawValue('b', False))
     _lease: Any = field(default_factory=lambda: FORK.RawArray('B', uuid4().bytes))
     _is_busy: Any = field(default_factory=lambda: FORK.RawValue('b', False))
 
@@ -62,36 +62,36 @@ class Seat:
     def begin(self, limit: timedelta) -> None:
         """A task runs here, and may take so long."""
         self._is_busy.value = True
-        self.allow(limit)
+        self.set_deadline(limit)
 
     def end(self) -> None:
         """No task runs here."""
         self._is_busy.value = False
 
-    def change_lease(self) -> None:
+    def renew_lease_id(self) -> None:
         """Take tasks under a new lease from now on; what is held under the old one runs out."""
         self._lease[:] = uuid4().bytes
 
-    def tell_to_end(self) -> None:
+    def request_stop(self) -> None:
         """Have the process that sits here end when it is done with what it does."""
-        self.is_told_to_end = True
-        self.bell.ring()
+        self.stop_requested = True
+        self.wakeup.notify()
 
-    def pause(self, seconds: float) -> None:
+    def wait(self, seconds: float) -> None:
         """Wait so long, or until somebody rings."""
-        if not self.is_told_to_end:
-            self.bell.wait(seconds)
+        if not self.stop_requested:
+            self.wakeup.wait(seconds)
 
-    def wait_for_the_end(self) -> None:
+    def wait_for_stop(self) -> None:
         """Return when the process is to end."""
-        while not self.is_told_to_end:
-            self.pause(60)
+        while not self.stop_requested:
+            self.wait(60)
 
-    def allow(self, limit: timedelta) -> None:
+    def set_deadline(self, limit: timedelta) -> None:
         """Give what begins now so long."""
         self._deadline.value = time.monotonic() + limit.total_seconds()
 
-    def free(self) -> None:
+    def clear_deadline(self) -> None:
         """Nothing runs here."""
         self._deadline.value = 0.0
 
@@ -100,20 +100,20 @@ class Seat:
         """Tell whether what runs here has had its time."""
         return bool(0.0 < self._deadline.value < time.monotonic())
 
-    def settle(self) -> None:
+    def mark_orphans_released(self) -> None:
         """Say that nothing is left of those who sat here before."""
-        self._settled.value = True
+        self._orphans_released.value = True
 
-    def take_over(self) -> None:
+    def reset_for_next_process(self) -> None:
         """Make ready for the next process: with a lease of its own, and what the last one left."""
         if self.process is not None:
-            before = [] if self._settled.value else self.left
-            self.left = [*before, Left(self.lease, self._reason())]
-            self._settled.value = False
-            self.change_lease()
-        self.since, self.leader = time.monotonic(), os.getpid()
+            before = [] if self._orphans_released.value else self.orphaned_leases
+            self.orphaned_leases = [*before, OrphanedLease(self.lease, self._reason())]
+            self._orphans_released.value = False
+            self.renew_lease_id()
+        self.since, self.parent_pid = time.monotonic(), os.getpid()
         self.end()
-        self.free()
+        self.clear_deadline()
 
     def _reason(self) -> str:
         assert self.process is not None  # noqa: S101 - for the type checker
@@ -124,6 +124,6 @@ class Seat:
         return f'its process ended ({how})'
 
 
-def is_orphan(parent: int) -> bool:
+def is_parent_gone(parent: int) -> bool:
     """Tell whether the process that started this one is gone."""
     return os.getppid() != parent

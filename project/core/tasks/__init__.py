@@ -3,19 +3,19 @@
 `@task` marks a function, `enqueue` writes it down. `project.core.task_workers` runs it.
 """
 
-from .attempts import current_attempt, once
-from .errors import GiveUp, LeaseLost
-from .outbox import enqueue, enqueue_at, forget_subject, will_be_done
+from .attempts import complete_with_transaction, current_attempt
+from .errors import LeaseLost, PermanentFailure
+from .outbox import delete_tasks_of_subject, enqueue, enqueue_at, is_pending
 from .registry import task
 
 __all__ = [
-    'GiveUp',
     'LeaseLost',
+    'PermanentFailure',
+    'complete_with_transaction',
     'current_attempt',
+    'delete_tasks_of_subject',
     'enqueue',
     'enqueue_at',
-    'forget_subject',
-    'once',
+    'is_pending',
     'task',
-    'will_be_done',
 ]

@@ -15,17 +15,21 @@ from uuid import UUID, uuid4
 from flask import Flask
 
 from project.core.database.session import AnyRow
-from project.core.request_context import Origin, current_origin, set_origin
+from project.core.request_context import (
+    RequestContext,
+    current_request_context,
+    set_request_context,
+)
 
 from . import leases
-from .errors import GiveUp, LeaseLost, Unfit
-from .registry import Task, doubled, find_task
-from .serialization import unpack, without_secrets
+from .errors import IncompatibleTask, LeaseLost, PermanentFailure
+from .registry import Task, exponential_backoff, find_task
+from .serialization import deserialize, redact
 
-LONGEST_REASON = 2000  # characters
+MAX_REASON_CHARACTERS = 2000  # characters
 
 # Attempts at what this version cannot run: a deploy may be under way, but not for ever.
-MISFITS = 10
+MAX_INCOMPATIBLE_ATTEMPTS = 10
 
 log = logging.getLogger(__name__)
 
@@ -46,13 +50,13 @@ class Attempt:
 class Outcome:
     """How an attempt ended, in a word, and what writes that down."""
 
-    word: str
-    settle: Callable[[], None]
+    status: str
+    apply: Callable[[], None]
     reason: str = ''
     trace: str = ''
 
 
-class Watch(Protocol):
+class Watchdog(Protocol):
     """What ends an attempt that takes too long."""
 
     def start_watch(self, task_id: UUID, limit: timedelta) -> None:
@@ -70,7 +74,7 @@ def current_attempt() -> Attempt | None:
     return _attempt.get()
 
 
-def once() -> None:
+def complete_with_transaction() -> None:
     """Have the task be done with this transaction: both happen, or neither.
 
     For an effect in the database that must not happen twice; call it first in the `atomic` block
@@ -78,10 +82,12 @@ def once() -> None:
     nothing where the function was simply called.
     """
     if attempt := current_attempt():
-        leases.use_up(attempt.task_id, attempt.lease)
+        leases.complete_in_transaction(attempt.task_id, attempt.lease)
 
 
-def attempt_one(app: Flask, lease: UUID, watch: Watch, claim: Claim = leases.claim_next) -> bool:
+def run_next_task(
+    app: Flask, lease: UUID, watch: Watchdog, claim: Claim = leases.claim_next
+) -> bool:
     """Claim a task and make an attempt at it. Return whether there was one.
 
     What the task raises decides what becomes of it, and is raised no further.
@@ -91,28 +97,28 @@ def attempt_one(app: Flask, lease: UUID, watch: Watch, claim: Claim = leases.cla
     if row is None:
         return False
     task, began = find_task(row.name), time.perf_counter()
-    watch.start_watch(row.id, task.time_limit if task else leases.LEASE)
-    with _origin_of(row):
+    watch.start_watch(row.id, task.time_limit if task else leases.LEASE_DURATION)
+    with _request_context_of(row):
         try:
-            outcome = _make(app, task, row)
+            outcome = _run_attempt(app, task, row)
         finally:
             watch.stop_watch()
         with app.app_context():
-            outcome.settle()
-        _note(outcome, row, time.perf_counter() - began)
+            outcome.apply()
+        _log_outcome(outcome, row, time.perf_counter() - began)
     return True
 
 
-def release(lease: UUID, reason: str) -> None:
+def fail_leased_tasks(lease: UUID, reason: str) -> None:
     """Count an attempt at what a process had when it ended: killed, out of memory, too slow."""
-    for row in leases.held_by(lease):
-        with _origin_of(row):
+    for row in leases.leased_by(lease):
+        with _request_context_of(row):
             outcome = _failed(find_task(row.name), row, reason)
-            outcome.settle()
-            _note(outcome, row)
+            outcome.apply()
+            _log_outcome(outcome, row)
 
 
-def _make(app: Flask, task: Task | None, row: AnyRow) -> Outcome:
+def _run_attempt(app: Flask, task: Task | None, row: AnyRow) -> Outcome:
     """Run a task, and say what is to become of it."""
     arguments: dict[str, Any] = {}
     try:
@@ -120,29 +126,29 @@ def _make(app: Flask, task: Task | None, row: AnyRow) -> Outcome:
             _run(_known(task, row), row, arguments)
     except LeaseLost:
         return Outcome('lost', lambda: None)
-    except GiveUp as refusal:
-        return _given_up(row, _said(refusal, task, arguments))
-    except Unfit as misfit:
-        return _failed(task, row, _said(misfit, task, arguments), most=MISFITS)
+    except PermanentFailure as refusal:
+        return _dead_lettered(row, _said(refusal, task, arguments))
+    except IncompatibleTask as misfit:
+        return _failed(task, row, _said(misfit, task, arguments), most=MAX_INCOMPATIBLE_ATTEMPTS)
     except (Exception, SystemExit) as error:
         trace = _storable(''.join(traceback.format_exception(error)), task, arguments)
         return replace(_failed(task, row, _said(error, task, arguments)), trace=trace)
-    return Outcome('done', partial(leases.finish, row.id, row.lease))
+    return Outcome('done', partial(leases.complete, row.id, row.lease_id))
 
 
 def _known(task: Task | None, row: AnyRow) -> Task:
     """Return the task, or refuse what nobody knows and give up what killed too many processes."""
     if task is None:
-        raise Unfit('this version of the service knows no such task')
+        raise IncompatibleTask('this version of the service knows no such task')
     if row.attempts > task.attempts:
-        raise GiveUp(row.error or f'{task.attempts} times its process died')
+        raise PermanentFailure(row.last_error or f'{task.attempts} times its process died')
     return task
 
 
 def _run(task: Task, row: AnyRow, arguments: dict[str, Any]) -> None:
     """Run a task; `arguments` is filled, so that whoever catches what it raises knows them."""
-    arguments.update(unpack(task, row.arguments, row.sealed))
-    token = _attempt.set(Attempt(row.id, row.created_at, row.attempts, row.lease))
+    arguments.update(deserialize(task, row.arguments, row.encrypted_arguments))
+    token = _attempt.set(Attempt(row.id, row.created_at, row.attempts, row.lease_id))
     try:
         task.function(**arguments)
     finally:
@@ -150,55 +156,66 @@ def _run(task: Task, row: AnyRow, arguments: dict[str, Any]) -> None:
 
 
 def _failed(task: Task | None, row: AnyRow, reason: str, most: int | None = None) -> Outcome:
-    attempts = task.attempts if task else MISFITS
+    attempts = task.attempts if task else MAX_INCOMPATIBLE_ATTEMPTS
     if row.attempts >= min(attempts, most or attempts):
-        return _given_up(row, reason)
-    wait = task.wait_after(row.attempts) if task else doubled(timedelta(seconds=1), row.attempts)
-    return Outcome('failed', partial(leases.retry_later, row.id, row.lease, reason, wait), reason)
+        return _dead_lettered(row, reason)
+    wait = (
+        task.retry_delay(row.attempts)
+        if task
+        else exponential_backoff(timedelta(seconds=1), row.attempts)
+    )
+    return Outcome(
+        'failed', partial(leases.retry_later, row.id, row.lease_id, reason, wait), reason
+    )
 
 
-def _given_up(row: AnyRow, reason: str) -> Outcome:
-    return Outcome('given up', partial(leases.bury, row.id, row.lease, reason), reason)
+def _dead_lettered(row: AnyRow, reason: str) -> Outcome:
+    return Outcome('given up', partial(leases.dead_letter, row.id, row.lease_id, reason), reason)
 
 
 @contextmanager
-def _origin_of(row: AnyRow) -> Iterator[None]:
+def _request_context_of(row: AnyRow) -> Iterator[None]:
     """Say that what happens now comes from the request that enqueued the task."""
-    before = current_origin()
-    set_origin(Origin(request_id=row.request_id, user_agent='task'))
+    before = current_request_context()
+    set_request_context(RequestContext(request_id=row.request_id, user_agent='task'))
     try:
         yield
     finally:
-        set_origin(before)
+        set_request_context(before)
 
 
 def _said(error: BaseException, task: Task | None, arguments: dict[str, Any]) -> str:
     """Return what an error says, in one line."""
     # It also knows what to do with an error that fails to say anything.
     said = ''.join(traceback.format_exception_only(error)).strip()
-    if isinstance(error, (GiveUp, Unfit)):
+    if isinstance(error, (PermanentFailure, IncompatibleTask)):
         said = said.partition(': ')[2] or said
-    return _storable(said, task, arguments)[:LONGEST_REASON]
+    return _storable(said, task, arguments)[:MAX_REASON_CHARACTERS]
 
 
 def _storable(text: str, task: Task | None, arguments: dict[str, Any]) -> str:
     """Return a text without secrets, and without what a database does not take."""
-    shown = without_secrets(text, task, arguments)
+    shown = redact(text, task, arguments)
     return shown.encode(errors='backslashreplace').decode().replace('\0', '\\0')
 
 
-def _note(outcome: Outcome, row: AnyRow, seconds: float = 0.0) -> None:
-    fields = {'task': row.name, 'id': str(row.id), 'attempt': row.attempts, 'outcome': outcome.word}
+def _log_outcome(outcome: Outcome, row: AnyRow, seconds: float = 0.0) -> None:
+    fields = {
+        'task': row.name,
+        'id': str(row.id),
+        'attempt': row.attempts,
+        'outcome': outcome.status,
+    }
     fields |= {'ms': round(seconds * 1000, 2)} | (
         {'reason': outcome.reason} if outcome.reason else {}
     )
-    level = {'done': logging.INFO, 'given up': logging.ERROR}.get(outcome.word, logging.WARNING)
+    level = {'done': logging.INFO, 'given up': logging.ERROR}.get(outcome.status, logging.WARNING)
     log.log(
         level, 'task%s', f'\n{outcome.trace}' if outcome.trace else '', extra={'fields': fields}
     )
 
 
-class Unwatched:
+class NoWatchdog:
     """No limit: for tests, where a task runs in the process that asks for it."""
 
     def start_watch(self, task_id: UUID, limit: timedelta) -> None:
@@ -208,9 +225,9 @@ class Unwatched:
         """Count nothing."""
 
 
-def work_off(app: Flask) -> int:
+def run_pending_tasks(app: Flask) -> int:
     """Do all that is due, here and now, and return how many attempts that took. For tests."""
     lease, count = uuid4(), 0
-    while attempt_one(app, lease, Unwatched()):
+    while run_next_task(app, lease, NoWatchdog()):
         count += 1
     return count

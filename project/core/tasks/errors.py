@@ -1,11 +1,11 @@
 """How a task says that there is no use in trying again."""
 
 
-class GiveUp(Exception):
+class PermanentFailure(Exception):
     """No further attempt can succeed: the task is a dead letter at once, with this reason."""
 
 
-class Unfit(Exception):
+class IncompatibleTask(Exception):
     """This version of the service cannot run the task; another one, before or after it, may."""
 
 

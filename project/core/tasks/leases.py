@@ -11,112 +11,138 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, delete, select, update
 
 from project.core.clock import now
-from project.core.database.session import AnyRow, db, in_atomic, read, write
+from project.core.database.session import (
+    AnyRow,
+    db,
+    execute_in_own_transaction,
+    execute_select,
+    in_atomic,
+)
 
 from .errors import LeaseLost
-from .outbox import DEAD, RUNNING, SENT, WAITING, Entry
+from .outbox import DEAD, QUEUED, RUNNING, WAITING, OutboxTask
 
-LEASE = timedelta(seconds=20)
-RENEW_EVERY = 5.0  # seconds
+LEASE_DURATION = timedelta(seconds=20)
+LEASE_RENEWAL_SECONDS = 5.0  # seconds
 
 # What an engine was handed and did not start by then is handed out again: it may have lost it.
-HANDED = timedelta(seconds=30)
+QUEUED_TIMEOUT = timedelta(seconds=30)
 
-TAKEN = (
-    Entry.id, Entry.name, Entry.arguments, Entry.sealed, Entry.attempts, Entry.lease,
-    Entry.error, Entry.request_id, Entry.created_at,
+CLAIMED_COLUMNS = (
+    OutboxTask.id, OutboxTask.name, OutboxTask.arguments, OutboxTask.encrypted_arguments,
+    OutboxTask.attempts, OutboxTask.lease_id, OutboxTask.last_error, OutboxTask.request_id,
+    OutboxTask.created_at,
 )  # fmt: skip
 
 
 def claim_next(lease: UUID) -> AnyRow | None:
     """Take the task that has been due for longest, or None. Of many at once, each gets another."""
     first = _due().limit(1)
-    return _claim(lease, Entry.id == first.scalar_subquery())
+    return _claim(lease, OutboxTask.id == first.scalar_subquery())
 
 
 def claim(task_id: UUID, lease: UUID) -> AnyRow | None:
     """Take the task that an engine brought, unless it is done, taken or not due again yet."""
-    is_due = (Entry.state == SENT) | (Entry.due <= now())
-    return _claim(lease, (Entry.id == task_id) & (Entry.state != DEAD) & is_due)
+    is_due = (OutboxTask.state == QUEUED) | (OutboxTask.available_at <= now())
+    return _claim(lease, (OutboxTask.id == task_id) & (OutboxTask.state != DEAD) & is_due)
 
 
 def renew(held: list[UUID]) -> None:
     """Keep what is held under these leases for another while."""
-    mine = update(Entry).where(Entry.lease.in_(held), Entry.state == RUNNING)
-    write(mine.values(due=now() + LEASE))
+    mine = update(OutboxTask).where(OutboxTask.lease_id.in_(held), OutboxTask.state == RUNNING)
+    execute_in_own_transaction(mine.values(available_at=now() + LEASE_DURATION))
 
 
-def finish(task_id: UUID, lease: UUID) -> None:
+def complete(task_id: UUID, lease: UUID) -> None:
     """Forget a task that is done, secrets and all."""
-    _settle(task_id, lease, delete(Entry))
+    _apply_outcome(task_id, lease, delete(OutboxTask))
 
 
 def retry_later(task_id: UUID, lease: UUID, reason: str, wait: timedelta) -> None:
     """Give a task back for another attempt."""
     due = now() + wait
-    values = {'state': WAITING, 'due': due, 'wanted_at': due, 'lease': None, 'error': reason}
-    _settle(task_id, lease, update(Entry).values(**values))
+    values = {
+        'state': WAITING,
+        'available_at': due,
+        'scheduled_at': due,
+        'lease_id': None,
+        'last_error': reason,
+    }
+    _apply_outcome(task_id, lease, update(OutboxTask).values(**values))
 
 
-def bury(task_id: UUID, lease: UUID, reason: str) -> None:
+def dead_letter(task_id: UUID, lease: UUID, reason: str) -> None:
     """Make a dead letter of a task: only an operator, or who wants it anew, moves it from there."""
-    values = {'state': DEAD, 'due': None, 'lease': None, 'error': reason}
-    _settle(task_id, lease, update(Entry).values(**values))
+    values = {'state': DEAD, 'available_at': None, 'lease_id': None, 'last_error': reason}
+    _apply_outcome(task_id, lease, update(OutboxTask).values(**values))
 
 
-def held_by(lease: UUID) -> list[AnyRow]:
+def leased_by(lease: UUID) -> list[AnyRow]:
     """Return what a process had when it ended."""
-    return list(read(select(*TAKEN).where(_held_by(lease))).all())
+    return list(execute_select(select(*CLAIMED_COLUMNS).where(_is_leased_by(lease))).all())
 
 
-def hand_out(limit: int) -> list[UUID]:
+def mark_queued(limit: int) -> list[UUID]:
     """Mark tasks that are due as given to an engine, and return their ids."""
     # Chosen once, by itself: inside the UPDATE it might be chosen again for each row.
     chosen = _due().limit(limit).cte('chosen')
-    values = {'state': SENT, 'due': now() + HANDED, 'lease': None}
-    sent = update(Entry).where(Entry.id.in_(select(chosen.c.id))).values(**values)
+    values = {'state': QUEUED, 'available_at': now() + QUEUED_TIMEOUT, 'lease_id': None}
+    sent = update(OutboxTask).where(OutboxTask.id.in_(select(chosen.c.id))).values(**values)
     # In no order; whoever sends them begins with the oldest.
-    rows = write(sent.returning(Entry.id, Entry.wanted_at))
-    return [row.id for row in sorted(rows, key=lambda row: row.wanted_at)]
+    rows = execute_in_own_transaction(sent.returning(OutboxTask.id, OutboxTask.scheduled_at))
+    return [row.id for row in sorted(rows, key=lambda row: row.scheduled_at)]
 
 
-def take_back(ids: list[UUID]) -> None:
+def requeue(ids: list[UUID]) -> None:
     """Have tasks wait again that the engine did not take."""
-    mine = update(Entry).where(Entry.id.in_(ids), Entry.state == SENT)
-    write(mine.values(state=WAITING, due=now()))
+    mine = update(OutboxTask).where(OutboxTask.id.in_(ids), OutboxTask.state == QUEUED)
+    execute_in_own_transaction(mine.values(state=WAITING, available_at=now()))
 
 
-def is_any_due() -> bool:
+def has_due_tasks() -> bool:
     """Tell whether there is something to do now."""
-    return read(select(Entry.id).where(Entry.due <= now()).limit(1)).first() is not None
+    return (
+        execute_select(
+            select(OutboxTask.id).where(OutboxTask.available_at <= now()).limit(1)
+        ).first()
+        is not None
+    )
 
 
-def use_up(task_id: UUID, lease: UUID) -> None:
+def complete_in_transaction(task_id: UUID, lease: UUID) -> None:
     """Forget a task in the transaction of its effect; refuses with LeaseLost who lost it."""
     if not in_atomic():
-        raise RuntimeError('use_up() outside atomic()')
-    mine = (Entry.id == task_id) & _held_by(lease)
-    for statement in (delete(Entry).where(~Entry.again), _again()):
-        settled = statement.where(mine).returning(Entry.id)
+        raise RuntimeError('complete_in_transaction() outside atomic()')
+    mine = (OutboxTask.id == task_id) & _is_leased_by(lease)
+    for statement in (delete(OutboxTask).where(~OutboxTask.rerun_requested), _rerun()):
+        settled = statement.where(mine).returning(OutboxTask.id)
         if db.session.execute(settled).one_or_none() is not None:
             return
     raise LeaseLost
 
 
-def _settle(task_id: UUID, lease: UUID, statement: Any) -> None:
+def _apply_outcome(task_id: UUID, lease: UUID, statement: Any) -> None:
     """Write down what becomes of a task; nothing happens if somebody else has it.
 
     One that was wanted again while it ran, whatever came of that, waits for its next turn.
     """
-    mine = (Entry.id == task_id) & _held_by(lease)
-    if not write(statement.where(mine, ~Entry.again).returning(Entry.id)):
-        write(_again().where(mine))
+    mine = (OutboxTask.id == task_id) & _is_leased_by(lease)
+    if not execute_in_own_transaction(
+        statement.where(mine, ~OutboxTask.rerun_requested).returning(OutboxTask.id)
+    ):
+        execute_in_own_transaction(_rerun().where(mine))
 
 
-def _again() -> Any:
+def _rerun() -> Any:
     moment = now()
-    values = {'state': WAITING, 'due': moment, 'wanted_at': moment, 'attempts': 0, 'again': False}
-    return update(Entry).values(**values, lease=None)
+    values = {
+        'state': WAITING,
+        'available_at': moment,
+        'scheduled_at': moment,
+        'attempts': 0,
+        'rerun_requested': False,
+    }
+    return update(OutboxTask).values(**values, lease_id=None)
 
 
 def _due() -> Any:
@@ -124,22 +150,26 @@ def _due() -> Any:
 
     SQLite, which has one writer, leaves the locking out by itself.
     """
-    due = select(Entry.id).where(Entry.due <= now()).order_by(Entry.due)
+    due = (
+        select(OutboxTask.id)
+        .where(OutboxTask.available_at <= now())
+        .order_by(OutboxTask.available_at)
+    )
     return due.with_for_update(skip_locked=True)
 
 
 def _claim(lease: UUID, which: ColumnElement[bool]) -> AnyRow | None:
     moment = now()
-    taken = update(Entry).where(which).values(
+    taken = update(OutboxTask).where(which).values(
         state=RUNNING,
-        lease=lease,
-        due=moment + LEASE,
+        lease_id=lease,
+        available_at=moment + LEASE_DURATION,
         started_at=moment,
-        attempts=Entry.attempts + 1,
+        attempts=OutboxTask.attempts + 1,
     )  # fmt: skip
-    rows = write(taken.returning(*TAKEN))
+    rows = execute_in_own_transaction(taken.returning(*CLAIMED_COLUMNS))
     return rows[0] if rows else None
 
 
-def _held_by(lease: UUID) -> ColumnElement[bool]:
-    return (Entry.lease == lease) & (Entry.state == RUNNING)
+def _is_leased_by(lease: UUID) -> ColumnElement[bool]:
+    return (OutboxTask.lease_id == lease) & (OutboxTask.state == RUNNING)

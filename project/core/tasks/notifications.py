@@ -20,7 +20,7 @@ from project.core.database.session import db
 CHANNEL = 'core_tasks'
 
 
-class Pipe:
+class WakeupPipe:
     """A bell between processes of one family. Rung often and heard once is heard enough."""
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class Pipe:
             os.set_blocking(end, False)
             finalize(self, os.close, end)
 
-    def ring(self) -> None:
+    def notify(self) -> None:
         """Wake who waits; a full pipe has woken them already."""
         with suppress(BlockingIOError):
             os.write(self.writer, b'!')
@@ -45,19 +45,19 @@ class Pipe:
             os.read(self.reader, 4096)
 
 
-class Doorbell:
+class TaskNotifier:
     """An application's bell: rung by who enqueues, heard by who hands the work out."""
 
     def __init__(self, app: Flask) -> None:
         self.is_in_database = app.config['SQLALCHEMY_DATABASE_URI'].startswith('postgresql')
-        self.pipe = Pipe()
+        self.pipe = WakeupPipe()
         self._listening: Any = None
 
-    def ring(self) -> None:
+    def notify(self) -> None:
         """Wake who listens in a process forked from here."""
-        self.pipe.ring()
+        self.pipe.notify()
 
-    def wait(self, seconds: float, own: Pipe) -> None:
+    def wait(self, seconds: float, own: WakeupPipe) -> None:
         """Return once something was enqueued, somebody rang the own bell, or in so many seconds.
 
         Inside an application context.
@@ -67,14 +67,14 @@ class Doorbell:
             self.pipe.wait(0)
             return
         try:
-            self._hear(seconds, own)
+            self._wait_for_notification(seconds, own)
         except (DBAPIError, PoolTimeout, db.engine.dialect.loaded_dbapi.Error) as error:
             # The database is away. It is looked for again, and meanwhile one polls.
             current_app.logger.warning('the doorbell is silent: %s', type(error).__name__)
             self._listening = None
             own.wait(seconds)
 
-    def _hear(self, seconds: float, own: Pipe) -> None:
+    def _wait_for_notification(self, seconds: float, own: WakeupPipe) -> None:
         if self._listening is None:
             self._listening = db.engine.connect()
             # Of the pool no more: it must not be given to anybody else.
@@ -91,4 +91,4 @@ class Doorbell:
 
 def init_app(app: Flask) -> None:
     """Hang an application's bell."""
-    app.extensions['doorbell'] = Doorbell(app)
+    app.extensions['task_notifier'] = TaskNotifier(app)

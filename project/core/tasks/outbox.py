@@ -27,25 +27,25 @@ from sqlalchemy.orm import Mapped, mapped_column
 from project.core.clock import now
 from project.core.database.session import Base, after_commit, db, in_atomic
 from project.core.database.types import UTCDateTime
-from project.core.database.upsert import insert_or
-from project.core.request_context import current_origin
+from project.core.database.upsert import upsert
+from project.core.request_context import current_request_context
 
-from .notifications import CHANNEL, Doorbell
-from .registry import task_of
-from .serialization import key_of, pack, subject_of
+from .notifications import CHANNEL, TaskNotifier
+from .registry import require_task
+from .serialization import serialize, subject_of, unique_key
 
 P = ParamSpec('P')
 
-WAITING, SENT, RUNNING, DEAD = 'waiting', 'sent', 'running', 'dead'
+WAITING, QUEUED, RUNNING, DEAD = 'waiting', 'queued', 'running', 'dead'
 
 
-class Entry(Base):
+class OutboxTask(Base):
     """A task to be done. Deleted when it is, and its secrets with it."""
 
     __tablename__ = 'core_tasks'
     __table_args__ = (
         UniqueConstraint('name', 'unique_key'),
-        Index(None, 'due'),
+        Index(None, 'available_at'),
         Index(None, 'state'),
         Index(None, 'subject_id'),
     )
@@ -53,7 +53,7 @@ class Entry(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     name: Mapped[str] = mapped_column(String(128))
     arguments: Mapped[str] = mapped_column(Text)
-    sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    encrypted_arguments: Mapped[bytes | None] = mapped_column(LargeBinary)
     # Of all that are the same, one is here.
     unique_key: Mapped[str | None] = mapped_column(String(64))
     # The user whom it is about: what waits of theirs goes with them.
@@ -61,14 +61,14 @@ class Entry(Base):
     state: Mapped[str] = mapped_column(String(8), default=WAITING)
     attempts: Mapped[int] = mapped_column(default=0)
     # It was enqueued once more while it ran, and what it then read may have been too old.
-    again: Mapped[bool] = mapped_column(default=False)
+    rerun_requested: Mapped[bool] = mapped_column(default=False)
     # When it was to be done, for people; and when it may be taken, which for what is under way is
     # when whoever has it has had their time. Never, if dead.
-    wanted_at: Mapped[datetime] = mapped_column(UTCDateTime)
-    due: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    scheduled_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    available_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     # Which process has it.
-    lease: Mapped[UUID | None] = mapped_column()
-    error: Mapped[str | None] = mapped_column(Text)
+    lease_id: Mapped[UUID | None] = mapped_column()
+    last_error: Mapped[str | None] = mapped_column(Text)
     request_id: Mapped[str] = mapped_column(String(128))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
@@ -92,14 +92,14 @@ def enqueue_at(
     return _insert(moment, function, args, kwargs)
 
 
-def will_be_done(task_id: Any) -> ColumnElement[bool]:
+def is_pending(task_id: Any) -> ColumnElement[bool]:
     """Return the condition that a task waits or runs: neither done, nor given up, nor discarded."""
-    return exists().where(Entry.id == task_id, Entry.state != DEAD)
+    return exists().where(OutboxTask.id == task_id, OutboxTask.state != DEAD)
 
 
-def forget_subject(user_id: int) -> None:
+def delete_tasks_of_subject(user_id: int) -> None:
     """Let go of what waits, or is dead, about a user. Inside `atomic`."""
-    db.session.execute(delete(Entry).where(Entry.subject_id == user_id))
+    db.session.execute(delete(OutboxTask).where(OutboxTask.subject_id == user_id))
 
 
 def _insert(
@@ -107,45 +107,52 @@ def _insert(
 ) -> UUID:
     if not in_atomic():
         raise RuntimeError('enqueue() outside atomic()')
-    task = task_of(function)
-    arguments, sealed = pack(task, args, kwargs)
+    task = require_task(function)
+    arguments, ciphertext = serialize(task, args, kwargs)
     values = {
         'id': uuid4(),
         'name': task.name,
         'arguments': arguments,
-        'sealed': sealed,
-        'unique_key': key_of(task, arguments),
+        'encrypted_arguments': ciphertext,
+        'unique_key': unique_key(task, arguments),
         'subject_id': subject_of(task, arguments),
-        'wanted_at': due,
-        'due': due,
-        'request_id': current_origin().request_id,
+        'scheduled_at': due,
+        'available_at': due,
+        'request_id': current_request_context().request_id,
     }
-    doorbell: Doorbell = current_app.extensions['doorbell']
-    change = _sooner(values, func.least if doorbell.is_in_database else func.min)
+    notifier: TaskNotifier = current_app.extensions['task_notifier']
+    change = _sooner(values, func.least if notifier.is_in_database else func.min)
     # To touch the one that is there locks it: it will not run before what is written here is seen.
-    insert = insert_or(Entry, values, conflict=('name', 'unique_key'), change=change)
-    if doorbell.is_in_database:
+    insert = upsert(OutboxTask, values, conflict=('name', 'unique_key'), change=change)
+    if notifier.is_in_database:
         # In the same statement, and heard when the transaction is committed.
-        insert = insert.returning(Entry.id, func.pg_notify(CHANNEL, ''))
+        insert = insert.returning(OutboxTask.id, func.pg_notify(CHANNEL, ''))
     else:
-        insert = insert.returning(Entry.id)
-        after_commit(doorbell.ring)
+        insert = insert.returning(OutboxTask.id)
+        after_commit(notifier.notify)
     found: UUID = db.session.execute(insert).one()[0]
     return found
 
 
 def _sooner(wanted: dict[str, Any], least: Any) -> dict[str, Any]:
     """Return what becomes of a task that is there already when the same one is wanted."""
-    moment = literal(wanted['due'], UTCDateTime)
-    is_dead, is_under_way = Entry.state == DEAD, Entry.state.in_((RUNNING, SENT))
-    due = case((is_under_way, Entry.due), (is_dead, moment), else_=least(Entry.due, moment))
+    moment = literal(wanted['available_at'], UTCDateTime)
+    is_dead, is_under_way = OutboxTask.state == DEAD, OutboxTask.state.in_((RUNNING, QUEUED))
+    due = case(
+        (is_under_way, OutboxTask.available_at),
+        (is_dead, moment),
+        else_=least(OutboxTask.available_at, moment),
+    )
     return {
-        'state': case((is_dead, WAITING), else_=Entry.state),
-        'attempts': case((is_dead, 0), else_=Entry.attempts),
+        'state': case((is_dead, WAITING), else_=OutboxTask.state),
+        'attempts': case((is_dead, 0), else_=OutboxTask.attempts),
         # It may have died of what it was given.
-        'arguments': case((is_dead, wanted['arguments']), else_=Entry.arguments),
-        'sealed': case((is_dead, literal(wanted['sealed'], LargeBinary)), else_=Entry.sealed),
-        'again': Entry.again | (Entry.state == RUNNING),
-        'wanted_at': case((is_dead, moment), else_=least(Entry.wanted_at, moment)),
-        'due': due,
+        'arguments': case((is_dead, wanted['arguments']), else_=OutboxTask.arguments),
+        'encrypted_arguments': case(
+            (is_dead, literal(wanted['encrypted_arguments'], LargeBinary)),
+            else_=OutboxTask.encrypted_arguments,
+        ),
+        'rerun_requested': OutboxTask.rerun_requested | (OutboxTask.state == RUNNING),
+        'scheduled_at': case((is_dead, moment), else_=least(OutboxTask.scheduled_at, moment)),
+        'available_at': due,
     }

@@ -8,13 +8,13 @@ from sqlalchemy.orm import Mapped, mapped_column
 from project.core.clock import now
 from project.core.database.session import Base, atomic, db
 from project.core.database.types import UTCDateTime
-from project.core.database.upsert import insert_or
+from project.core.database.upsert import upsert
 
 from .outbox import enqueue
 from .registry import Task, scheduled_tasks
 
 # However far the next one is: a machine whose clock was wrong must not wait for ever.
-LOOK_AGAIN = timedelta(hours=1)
+MAX_SLEEP = timedelta(hours=1)
 
 
 class Schedule(Base):
@@ -24,32 +24,34 @@ class Schedule(Base):
 
     name: Mapped[str] = mapped_column(String(128), primary_key=True)
     rule: Mapped[str] = mapped_column(String(128))
-    due: Mapped[datetime] = mapped_column(UTCDateTime)
+    next_run_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
-def fire_due() -> datetime:
+def enqueue_due_schedules() -> datetime:
     """Enqueue what is due, and return when to look again.
 
     After a pause in which nobody looked, what was due several times runs once.
     """
-    return min([now() + LOOK_AGAIN, *(_fire(task) for task in scheduled_tasks())])
+    return min([now() + MAX_SLEEP, *(_enqueue_if_due(task) for task in scheduled_tasks())])
 
 
 @atomic()
-def _fire(task: Task) -> datetime:
-    assert task.timetable is not None  # noqa: S101 - for the type checker
-    rule, moment = task.timetable.rule, now()
-    following = task.timetable.next_after(moment)
+def _enqueue_if_due(task: Task) -> datetime:
+    assert task.schedule is not None  # noqa: S101 - for the type checker
+    rule, moment = task.schedule.rule, now()
+    following = task.schedule.next_after(moment)
     # The row decides: of many who try to move it on, one does.
     mine = (Schedule.name == task.name) & (Schedule.rule == rule)
-    moved = update(Schedule).where(mine, Schedule.due <= moment).values(due=following)
+    moved = (
+        update(Schedule).where(mine, Schedule.next_run_at <= moment).values(next_run_at=following)
+    )
     if db.session.execute(moved.returning(Schedule.name)).one_or_none():
         enqueue(task.function)
         return following
     # A new one, or one whose rule was changed, begins with the next period.
-    fresh = {'rule': rule, 'due': following}
+    fresh = {'rule': rule, 'next_run_at': following}
     db.session.execute(
-        insert_or(
+        upsert(
             Schedule,
             {'name': task.name, **fresh},
             conflict=['name'],
@@ -57,5 +59,5 @@ def _fire(task: Task) -> datetime:
             where=Schedule.rule != rule,
         )
     )
-    due: datetime = db.session.scalars(db.select(Schedule.due).where(mine)).one()
+    due: datetime = db.session.scalars(db.select(Schedule.next_run_at).where(mine)).one()
     return due

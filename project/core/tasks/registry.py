@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ParamSpec, TypeVar
 
-from .schedules import Cron, Every, Timetable
+from .schedules import CronSchedule, IntervalSchedule, ScheduleRule
 
 P = ParamSpec('P')
 R = TypeVar('R')
 
-LONGEST_BACKOFF = timedelta(minutes=15)
-LONGEST_NAME = 128
+MAX_BACKOFF = timedelta(minutes=15)
+MAX_NAME_CHARACTERS = 128
 
 _tasks: dict[str, 'Task'] = {}
 _names: dict[Callable[..., Any], str] = {}
@@ -39,25 +39,25 @@ class Task:
     attempts: int
     backoff: timedelta
     time_limit: timedelta
-    secrets: frozenset[str]
+    encrypted: frozenset[str]
     unique: tuple[str, ...] | None
-    subject: str | None
-    timetable: Timetable | None
+    subject_argument: str | None
+    schedule: ScheduleRule | None
 
-    def wait_after(self, attempt: int) -> timedelta:
+    def retry_delay(self, attempt: int) -> timedelta:
         """Return how long to wait after a failed attempt."""
-        return doubled(self.backoff, attempt)
+        return exponential_backoff(self.backoff, attempt)
 
 
-def doubled(backoff: timedelta, attempt: int) -> timedelta:
+def exponential_backoff(backoff: timedelta, attempt: int) -> timedelta:
     """Return the wait after an attempt: twice that after the one before it, up to 15 minutes.
 
     With jitter, between half of it and all of it: many that failed together must not come back
     together.
     """
     # Bounded first: what is a day long would otherwise overflow.
-    wait: timedelta = min(backoff, LONGEST_BACKOFF) * 2 ** min(attempt - 1, 30)
-    return min(wait, LONGEST_BACKOFF) * random.uniform(0.5, 1)  # noqa: S311 - no secret
+    wait: timedelta = min(backoff, MAX_BACKOFF) * 2 ** min(attempt - 1, 30)
+    return min(wait, MAX_BACKOFF) * random.uniform(0.5, 1)  # noqa: S311 - no secret
 
 
 def task(
@@ -66,9 +66,9 @@ def task(
     attempts: int = 10,
     backoff: timedelta = timedelta(seconds=1),
     time_limit: timedelta = timedelta(minutes=1),
-    secrets: Iterable[str] = (),
+    encrypted: Iterable[str] = (),
     unique: Iterable[str] | None = None,
-    subject: str | None = None,
+    subject_argument: str | None = None,
     every: timedelta | None = None,
     cron: str | None = None,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -86,7 +86,7 @@ def task(
     """
 
     def mark(function: Callable[P, R]) -> Callable[P, R]:
-        timetable = _timetable(every, cron)
+        timetable = _schedule_rule(every, cron)
         chosen = tuple(unique) if unique is not None else () if timetable else None
         _add(
             Task(
@@ -95,10 +95,10 @@ def task(
                 attempts=attempts,
                 backoff=backoff,
                 time_limit=time_limit,
-                secrets=frozenset(secrets),
+                encrypted=frozenset(encrypted),
                 unique=chosen,
-                subject=subject,
-                timetable=timetable,
+                subject_argument=subject_argument,
+                schedule=timetable,
             )
         )
         return function
@@ -106,7 +106,7 @@ def task(
     return mark
 
 
-def task_of(function: Callable[..., Any]) -> Task:
+def require_task(function: Callable[..., Any]) -> Task:
     """Return the task that a function is, or refuse one that `@task` does not mark."""
     if function not in _names:
         raise RuntimeError(f'{function.__qualname__}() is no @task')
@@ -120,7 +120,7 @@ def find_task(name: str) -> Task | None:
 
 def scheduled_tasks() -> list[Task]:
     """Return the tasks that run by themselves."""
-    return [task for task in _tasks.values() if task.timetable]
+    return [task for task in _tasks.values() if task.schedule]
 
 
 def task_names() -> list[str]:
@@ -134,10 +134,16 @@ def _feature_of(function: Callable[..., Any]) -> str:
     return (inside or function.__module__).split('.')[0]
 
 
-def _timetable(every: timedelta | None, cron: str | None) -> Timetable | None:
+def _schedule_rule(every: timedelta | None, cron: str | None) -> ScheduleRule | None:
     if every is not None and cron is not None:
         raise ValueError('a task runs either every so often or by cron')
-    return Every(every) if every is not None else Cron(cron) if cron is not None else None
+    return (
+        IntervalSchedule(every)
+        if every is not None
+        else CronSchedule(cron)
+        if cron is not None
+        else None
+    )
 
 
 def _add(fresh: Task) -> None:
@@ -145,15 +151,15 @@ def _add(fresh: Task) -> None:
     wanted = [p.name for p in parameters.values() if p.default is p.empty]
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     loose = [p.name for p in parameters.values() if p.kind not in named]
-    mentioned = {*fresh.secrets, *(fresh.unique or ()), *filter(None, [fresh.subject])}
+    mentioned = {*fresh.encrypted, *(fresh.unique or ()), *filter(None, [fresh.subject_argument])}
     unknown = mentioned - set(parameters)
-    if fresh.name in _tasks or len(fresh.name) > LONGEST_NAME:
+    if fresh.name in _tasks or len(fresh.name) > MAX_NAME_CHARACTERS:
         raise ValueError(f'there is a task {fresh.name!r} already, or its name is too long')
     if unknown:
         raise ValueError(f'{fresh.name} has no argument {", ".join(sorted(unknown))}')
-    if loose or fresh.secrets & set(fresh.unique or ()):
+    if loose or fresh.encrypted & set(fresh.unique or ()):
         raise ValueError(f'{fresh.name} must name its arguments, and compare none that is secret')
-    if fresh.timetable and wanted:
+    if fresh.schedule and wanted:
         raise ValueError(f'{fresh.name} runs by itself, and nobody would give it {wanted[0]}')
     if fresh.attempts < 1 or min(fresh.backoff, fresh.time_limit) <= timedelta():
         raise ValueError(f'{fresh.name} could never run')

@@ -7,10 +7,10 @@ from typing import Protocol
 from cronsim import CronSim, CronSimError
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-SHORTEST = timedelta(seconds=1)
+MIN_INTERVAL = timedelta(seconds=1)
 
 
-class Timetable(Protocol):
+class ScheduleRule(Protocol):
     """When something is due."""
 
     @property
@@ -22,13 +22,13 @@ class Timetable(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Every:
+class IntervalSchedule:
     """Every so often, counted from 1970, so that all processes mean the same moments."""
 
     period: timedelta
 
     def __post_init__(self) -> None:
-        if self.period < SHORTEST:
+        if self.period < MIN_INTERVAL:
             raise ValueError('a period is a second at least')
 
     @property
@@ -42,7 +42,7 @@ class Every:
 
 
 @dataclass(frozen=True, slots=True)
-class Cron:
+class CronSchedule:
     """Five fields as cron(8) has them, with names and ranges."""
 
     expression: str

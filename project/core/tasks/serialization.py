@@ -1,4 +1,4 @@
-"""Arguments of tasks as the outbox keeps them: JSON, with the secret ones sealed apart."""
+"""Arguments of tasks as the outbox keeps them: JSON, with the secret ones encrypted apart."""
 
 import hashlib
 import inspect
@@ -7,18 +7,22 @@ from html import escape
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-from project.core.security.encryption import seal, unseal
+from project.core.security.encryption import decrypt, encrypt
 
-from .errors import Unfit
+from .errors import IncompatibleTask
 from .registry import Task
 
-MAX_SIZE = 64 * 1024  # bytes of JSON: what is larger belongs into the storage, and its key in here
+MAX_ARGUMENTS_BYTES = (
+    64 * 1024
+)  # bytes of JSON: what is larger belongs into the storage, and its key in here
 PURPOSE = 'task-arguments'
 MASK = '***'
 
 
-def pack(task: Task, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[str, bytes | None]:
-    """Return the open arguments as JSON, and the secret ones sealed (None without any).
+def serialize(
+    task: Task, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[str, bytes | None]:
+    """Return the open arguments as JSON, and the secret ones encrypted (None without any).
 
     Refuses arguments the function does not take, and what does not come back from JSON as it was
     (TypeError); together they may be 64 KiB (ValueError).
@@ -26,30 +30,30 @@ def pack(task: Task, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[str
     bound = inspect.signature(task.function).bind(*args, **kwargs)
     bound.apply_defaults()
     arguments = dict(bound.arguments)
-    secret = {name: arguments.pop(name) for name in task.secrets & set(arguments)}
+    secret = {name: arguments.pop(name) for name in task.encrypted & set(arguments)}
     text, hidden = _to_json(task, arguments), _to_json(task, secret) if secret else ''
-    if len(text) + len(hidden) > MAX_SIZE:
+    if len(text) + len(hidden) > MAX_ARGUMENTS_BYTES:
         raise ValueError(f'the arguments of {task.name} are larger than 64 KiB')
-    return text, seal(PURPOSE, hidden.encode()) if secret else None
+    return text, encrypt(PURPOSE, hidden.encode()) if secret else None
 
 
-def unpack(task: Task, text: str, sealed: bytes | None) -> dict[str, Any]:
+def deserialize(task: Task, text: str, ciphertext: bytes | None) -> dict[str, Any]:
     """Return the arguments, or refuse with Unfit where the function does not take them.
 
     A deploy may lie between, or be under way.
     """
-    opened = b'{}' if sealed is None else unseal(PURPOSE, sealed)
+    opened = b'{}' if ciphertext is None else decrypt(PURPOSE, ciphertext)
     if opened is None:
-        raise Unfit('its secrets were sealed under a SECRET_KEY that is gone')
+        raise IncompatibleTask('its secrets were encrypted under a SECRET_KEY that is gone')
     arguments = {**json.loads(text), **json.loads(opened)}
     try:
         inspect.signature(task.function).bind(**arguments)
     except TypeError as error:
-        raise Unfit(f'its arguments do not fit any more: {error}') from error
+        raise IncompatibleTask(f'its arguments do not fit any more: {error}') from error
     return arguments
 
 
-def key_of(task: Task, text: str) -> str | None:
+def unique_key(task: Task, text: str) -> str | None:
     """Return what two of the same task have in common where one of them is enough."""
     if task.unique is None:
         return None
@@ -58,18 +62,18 @@ def key_of(task: Task, text: str) -> str | None:
     return hashlib.sha256(said.encode()).hexdigest()
 
 
-def shown(text: str, sealed: bytes | None, task: Task | None) -> dict[str, Any]:
+def redacted_arguments(text: str, ciphertext: bytes | None, task: Task | None) -> dict[str, Any]:
     """Return the arguments as people may see them: each secret one as `***`."""
     arguments: dict[str, Any] = json.loads(text)
-    hidden = (task.secrets if task else {'secrets'}) if sealed else set()
+    hidden = (task.encrypted if task else {'secrets'}) if ciphertext else set()
     # Also what was no secret yet when it was written down.
-    hidden = {*hidden, *(task.secrets & set(arguments) if task else ())}
+    hidden = {*hidden, *(task.encrypted & set(arguments) if task else ())}
     return {**arguments, **dict.fromkeys(sorted(hidden), MASK)}
 
 
-def without_secrets(reason: str, task: Task | None, arguments: dict[str, Any]) -> str:
+def redact(reason: str, task: Task | None, arguments: dict[str, Any]) -> str:
     """Return what went wrong, less the secrets that an error may have repeated."""
-    secret = [arguments.get(name) for name in task.secrets] if task else []
+    secret = [arguments.get(name) for name in task.encrypted] if task else []
     # The longest first: what is part of another would leave the rest of it to be read.
     for word in sorted(_words(secret), key=len, reverse=True):
         reason = reason.replace(word, MASK)
@@ -94,7 +98,7 @@ def _words(value: Any) -> list[str]:
 
 def subject_of(task: Task, text: str) -> int | None:
     """Return the id of the user whom a task is about."""
-    return json.loads(text).get(task.subject) if task.subject else None
+    return json.loads(text).get(task.subject_argument) if task.subject_argument else None
 
 
 def _to_json(task: Task, arguments: dict[str, Any]) -> str:

@@ -14,7 +14,9 @@ from project.core.clock import now
 
 from .responses.jsend import api_error
 
-UNLIMITED = 300  # seconds after which to ask again when nobody said how long it takes
+DEFAULT_RETRY_AFTER_SECONDS = (
+    300  # seconds after which to ask again when nobody said how long it takes
+)
 
 
 def init_app(app: Flask) -> None:
@@ -51,4 +53,4 @@ def _seconds(state: dict[str, Any]) -> int:
         until = datetime.fromisoformat(state['until'])
         return max(1, int((until - now()).total_seconds()))
     except (KeyError, TypeError, ValueError):
-        return UNLIMITED
+        return DEFAULT_RETRY_AFTER_SECONDS

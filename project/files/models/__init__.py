@@ -5,19 +5,19 @@ from .files import (
     FAILED,
     FILES,
     INFECTED,
-    MINE,
+    OWNED_FILE,
     PENDING,
     READY,
     UNSCANNABLE,
     VERSIONS,
-    VERSIONS_OF,
+    VERSIONS_OF_FILE,
     Blob,
     File,
     FileTag,
     Thumbnail,
     Version,
 )
-from .links import LINKS, LINKS_OF, Link
+from .links import LINKS, LINKS_OF_FILE, Link
 from .quota import Usage
 from .uploads import Upload
 
@@ -27,13 +27,13 @@ __all__ = [
     'FILES',
     'INFECTED',
     'LINKS',
-    'LINKS_OF',
-    'MINE',
+    'LINKS_OF_FILE',
+    'OWNED_FILE',
     'PENDING',
     'READY',
     'UNSCANNABLE',
     'VERSIONS',
-    'VERSIONS_OF',
+    'VERSIONS_OF_FILE',
     'Blob',
     'File',
     'FileTag',

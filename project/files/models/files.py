@@ -21,11 +21,11 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
-from project.core.database.compiled_query import Query
+from project.core.database.compiled_query import CompiledQuery
 from project.core.database.keyset_pagination import Keyset
-from project.core.database.session import AnyRow, AnySelect, Base, db, read
-from project.core.database.types import UTCDateTime, words_of
-from project.core.tasks import will_be_done
+from project.core.database.session import AnyRow, AnySelect, Base, db, execute_select
+from project.core.database.types import UTCDateTime, aggregate_words
+from project.core.tasks import is_pending
 
 PENDING, READY, FAILED = 'pending', 'ready', 'failed'
 
@@ -61,24 +61,24 @@ class File(Base):
     # As of the newest version of its bytes, so that a list need not look for that.
     type: Mapped[str] = mapped_column(String(127))
     sha256: Mapped[str] = mapped_column(ForeignKey('files_blobs.sha256'), index=True)
-    number: Mapped[int] = mapped_column(default=1)
-    version: Mapped[int] = mapped_column(default=1)
+    current_version: Mapped[int] = mapped_column(default=1)
+    row_version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     updated_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     trashed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
     @classmethod
-    def find_of(cls, owner_id: int, file_id: UUID) -> AnyRow | None:
+    def find_owned(cls, owner_id: int, file_id: UUID) -> AnyRow | None:
         """Return the owner's file of that id, in the trash or not."""
-        return MINE.first(owner_id=owner_id, id=file_id)
+        return OWNED_FILE.first(owner_id=owner_id, id=file_id)
 
     @classmethod
-    def find_live(cls, owner_id: int, file_ids: Sequence[UUID]) -> list[AnyRow]:
+    def find_untrashed(cls, owner_id: int, file_ids: Sequence[UUID]) -> list[AnyRow]:
         """Return those of the owner's files that have one of these ids and are no trash."""
         theirs = select(cls.id, cls.name, cls.size, cls.sha256, _scan).where(
             cls.owner_id == owner_id, cls.id.in_(file_ids), cls.trashed_at.is_(None)
         )
-        return list(read(theirs))
+        return list(execute_select(theirs))
 
     @classmethod
     @cache
@@ -94,7 +94,7 @@ class File(Base):
             'tag': cls.id.in_(tagged),
         }
         in_trash = cls.trashed_at.is_not(None) == bindparam('trashed', type_=Boolean)
-        mine = SHOWN.where(cls.owner_id == bindparam('owner_id'), in_trash)
+        mine = FILE_SELECT.where(cls.owner_id == bindparam('owner_id'), in_trash)
         return mine.where(*(filters[name] for name in sorted(names)))
 
     @classmethod
@@ -136,7 +136,7 @@ class Version(Base):
     @classmethod
     def find(cls, file_id: UUID, number: int) -> AnyRow | None:
         """Return that version of a file."""
-        return VERSION.first(file_id=file_id, number=number)
+        return FILE_VERSION.first(file_id=file_id, number=number)
 
 
 class Thumbnail(Base):
@@ -163,10 +163,10 @@ class Thumbnail(Base):
     @classmethod
     def find(cls, file_id: UUID, number: int, edge: int) -> str | None:
         """Return the state of a thumbnail, if anybody has ever asked for it."""
-        lost = (cls.state == PENDING) & ~will_be_done(cls.task_id)
+        lost = (cls.state == PENDING) & ~is_pending(cls.task_id)
         state = select(case((lost, FAILED), else_=cls.state))
         one = state.where(cls.file_id == file_id, cls.number == number, cls.edge == edge)
-        return read(one).scalar_one_or_none()
+        return execute_select(one).scalar_one_or_none()
 
 
 class FileTag(Base):
@@ -182,33 +182,33 @@ class FileTag(Base):
 
 
 _tags = (
-    select(words_of(FileTag.tag))
+    select(aggregate_words(FileTag.tag))
     .where(FileTag.file_id == File.id)
     .correlate(File)
     .scalar_subquery()
     .label('tags')
 )
 
-SHOWN = select(
-    File.id, File.name, File.size, File.type, File.sha256, File.number, File.version,
-    File.created_at, File.updated_at, File.trashed_at, _tags,
+FILE_SELECT = select(
+    File.id, File.name, File.size, File.type, File.sha256, File.current_version,
+    File.row_version.label('version'),     File.created_at, File.updated_at, File.trashed_at, _tags,
 )  # fmt: skip
 
 _scan = (
     select(Version.scan)
-    .where(Version.file_id == File.id, Version.number == File.number)
+    .where(Version.file_id == File.id, Version.number == File.current_version)
     .correlate(File)
     .scalar_subquery()
     .label('scan')
 )
 
-MINE = Query(
-    SHOWN.add_columns(_scan).where(
+OWNED_FILE = CompiledQuery(
+    FILE_SELECT.add_columns(_scan).where(
         File.owner_id == bindparam('owner_id'), File.id == bindparam('id')
     )
 )
 
-VERSIONS_OF = select(
+VERSIONS_OF_FILE = select(
     Version.number,
     Version.size,
     Version.type,
@@ -218,7 +218,7 @@ VERSIONS_OF = select(
     Version.created_at,
 ).where(Version.file_id == bindparam('file_id'))
 
-VERSION = Query(VERSIONS_OF.where(Version.number == bindparam('number')))
+FILE_VERSION = CompiledQuery(VERSIONS_OF_FILE.where(Version.number == bindparam('number')))
 
 VERSIONS = Keyset(
     'versions', sorts={'number': Version.number}, key=Version.number, default='-number'

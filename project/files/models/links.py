@@ -7,7 +7,7 @@ from sqlalchemy import ForeignKey, Index, String, bindparam, or_, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
-from project.core.database.compiled_query import Query
+from project.core.database.compiled_query import CompiledQuery
 from project.core.database.keyset_pagination import Keyset
 from project.core.database.session import AnyRow, Base
 from project.core.database.types import UTCDateTime
@@ -39,13 +39,13 @@ class Link(Base):
 _lives = or_(Link.expires_at.is_(None), Link.expires_at > bindparam('moment', type_=UTCDateTime()))
 _is_left = or_(Link.max_downloads.is_(None), Link.downloads < Link.max_downloads)
 
-LIVE_LINK = Query(
+LIVE_LINK = CompiledQuery(
     select(Link.id, Link.file_id, Link.password_hash, Link.expires_at, File.owner_id)
     .join(File, File.id == Link.file_id)
     .where(Link.token_hash == bindparam('token_hash'), File.trashed_at.is_(None), _lives, _is_left)
 )
 
-LINKS_OF = select(
+LINKS_OF_FILE = select(
     Link.id, Link.created_at, Link.expires_at, Link.max_downloads, Link.downloads,
     Link.password_hash.is_not(None).label('has_password'),
 ).where(Link.file_id == bindparam('file_id'))  # fmt: skip

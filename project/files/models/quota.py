@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, ForeignKey, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from project.core.database.session import AnyRow, Base, read
+from project.core.database.session import AnyRow, Base, execute_select
 
 
 class Usage(Base):
@@ -24,4 +24,4 @@ class Usage(Base):
     def find(cls, user_id: int) -> AnyRow | None:
         """Return what a user uses, and may."""
         usage = select(cls.used, cls.reserved, cls.quota).where(cls.user_id == user_id)
-        return read(usage).one_or_none()
+        return execute_select(usage).one_or_none()

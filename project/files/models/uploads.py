@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, ForeignKey, String, Text, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
-from project.core.database.session import AnyRow, Base, read
+from project.core.database.session import AnyRow, Base, execute_select
 from project.core.database.types import UTCDateTime
 
 
@@ -20,41 +20,44 @@ class Upload(Base):
     owner_id: Mapped[int] = mapped_column(ForeignKey('users.id'), index=True)
     reserved: Mapped[int] = mapped_column(BigInteger)
     # Of one that may be resumed: how long it will be, and how much of that is durable.
-    length: Mapped[int | None] = mapped_column(BigInteger)
+    declared_size: Mapped[int | None] = mapped_column(BigInteger)
     offset: Mapped[int] = mapped_column(BigInteger, default=0)
     name: Mapped[str] = mapped_column(String(255), default='')
     # What its client said of it, as it was said.
-    described: Mapped[str] = mapped_column(Text, default='')
+    tus_metadata: Mapped[str] = mapped_column(Text, default='')
     # Which request may write, and which file has come of it.
-    lease: Mapped[UUID | None] = mapped_column()
+    lease_id: Mapped[UUID | None] = mapped_column()
     file_id: Mapped[UUID | None] = mapped_column()
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     # Whoever is at work on it moves that on; what is past it has been given up.
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
 
     @classmethod
-    def find_of(cls, owner_id: int, upload_id: UUID) -> AnyRow | None:
+    def find_owned(cls, owner_id: int, upload_id: UUID) -> AnyRow | None:
         """Return the owner's upload of that id, if it may be resumed and its time is not over."""
-        theirs = RESUMABLE.where(cls.id == upload_id, cls.owner_id == owner_id)
-        return read(theirs.where(cls.expires_at > now())).one_or_none()
+        theirs = RESUMABLE_SELECT.where(cls.id == upload_id, cls.owner_id == owner_id)
+        return execute_select(theirs.where(cls.expires_at > now())).one_or_none()
 
     @classmethod
-    def is_written_by(cls, upload_id: UUID, lease: UUID) -> bool:
+    def holds_lease(cls, upload_id: UUID, lease: UUID) -> bool:
         """Tell whether a request still is the one that may write."""
-        mine = select(cls.id).where(cls.id == upload_id, cls.lease == lease)
-        return read(mine).one_or_none() is not None
+        mine = select(cls.id).where(cls.id == upload_id, cls.lease_id == lease)
+        return execute_select(mine).one_or_none() is not None
 
     @classmethod
     def find_all(cls, owner_id: int) -> list[AnyRow]:
         """Return what is on its way to an owner, the oldest first."""
         theirs = select(
-            cls.id, cls.name, cls.length, cls.offset, cls.reserved, cls.described, cls.file_id,
+            cls.id, cls.name, cls.declared_size.label('length'), cls.offset, cls.reserved,
+            cls.tus_metadata.label('described'), cls.file_id,
             cls.created_at, cls.expires_at,
         )  # fmt: skip
-        return list(read(theirs.where(cls.owner_id == owner_id).order_by(cls.created_at, cls.id)))
+        return list(
+            execute_select(theirs.where(cls.owner_id == owner_id).order_by(cls.created_at, cls.id))
+        )
 
 
-RESUMABLE = select(
-    Upload.id, Upload.length, Upload.offset, Upload.name, Upload.described, Upload.file_id,
-    Upload.expires_at,
-).where(Upload.length.is_not(None))  # fmt: skip
+RESUMABLE_SELECT = select(
+    Upload.id, Upload.declared_size, Upload.offset, Upload.name, Upload.tus_metadata,
+    Upload.file_id, Upload.expires_at,
+).where(Upload.declared_size.is_not(None))  # fmt: skip

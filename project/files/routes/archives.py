@@ -5,12 +5,12 @@ from typing import Any
 from flask import Response
 from marshmallow import Schema, fields, validate
 
-from project.core.web.endpoints.access import current, member
+from project.core.web.endpoints.access import authenticated, current_principal
 from project.core.web.endpoints.endpoint import endpoint
-from project.core.web.responses.file_responses import NAMED
-from project.core.web.responses.headers import BYTES
+from project.core.web.responses.file_responses import DISPOSITION_HEADERS
+from project.core.web.responses.headers import USER_CONTENT
 from project.files import service
-from project.files.errors import UNCLEAN, FileNotFound
+from project.files.errors import SCAN_ERRORS, FileNotFound
 from project.files.permissions import READ
 
 from . import blueprint
@@ -20,21 +20,22 @@ class ArchiveRequest(Schema):
     """Which files."""
 
     ids = fields.List(
-        fields.UUID(), required=True, validate=validate.Length(1, service.MOST_ARCHIVED)
+        fields.UUID(), required=True, validate=validate.Length(1, service.MAX_FILES_PER_ARCHIVE)
     )
 
 
 @blueprint.post('/archives')
 @endpoint(
-    allow=member(READ), body=ArchiveRequest, policy=BYTES, produces='application/zip', tells=NAMED,
-    refuses=[FileNotFound, *UNCLEAN], limit='60/minute',
+    allow=authenticated(READ), body=ArchiveRequest, security_headers=USER_CONTENT,
+    produces='application/zip', extra_response_headers=DISPOSITION_HEADERS,
+    errors=[FileNotFound, *SCAN_ERRORS], limit='60/minute',
 )  # fmt: skip
 def archive_create(body: dict[str, Any]) -> Response:
     """Download up to 1,000 of your files as one ZIP, made while it is sent.
 
     Its length is said before. Files of the same name are numbered.
     """
-    archive = service.open_archive(current().user_id, body['ids'])
+    archive = service.open_archive(current_principal().user_id, body['ids'])
     response = Response(iter(archive), mimetype='application/zip')
     response.content_length = len(archive)
     response.headers['Content-Disposition'] = 'attachment; filename="files.zip"'

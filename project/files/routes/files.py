@@ -8,7 +8,7 @@ from flask.views import MethodView
 from marshmallow import Schema, fields, validate
 
 from project.core.database.keyset_pagination import CursorInvalid, Page, PageRequest
-from project.core.web.endpoints.access import current, member
+from project.core.web.endpoints.access import authenticated, current_principal
 from project.core.web.endpoints.endpoint import endpoint
 from project.core.web.requests.fields import CommaSeparated, Text, UploadedFile
 from project.core.web.requests.pagination import ListQuery, sort_by
@@ -47,10 +47,10 @@ class FileCreateForm(Schema):
     """An upload as a form."""
 
     file = UploadedFile(
-        required=True, into=open_upload, metadata={'type': 'string', 'format': 'binary'}
+        required=True, stream_factory=open_upload, metadata={'type': 'string', 'format': 'binary'}
     )
     name = fields.Str(validate=validate.Length(max=255))
-    tags = CommaSeparated(tag(), most=20)
+    tags = CommaSeparated(tag(), max_words=20)
 
 
 class FilePatchRequest(Schema):
@@ -72,24 +72,25 @@ class FilesView(MethodView):
     init_every_request = False
 
     @endpoint(
-        allow=member(READ), query=FileListQuery, returns=FileSchema, many=True,
-        refuses=[CursorInvalid],
+        allow=authenticated(READ), query=FileListQuery, returns=FileSchema, many=True,
+        errors=[CursorInvalid],
     )  # fmt: skip
     def get(self, page: PageRequest) -> Page:
         """List your files; with `trashed=true` those in the trash."""
-        return service.list_files(current().user_id, page)
+        return service.list_files(current_principal().user_id, page)
 
     @endpoint(
-        allow=member(WRITE), form=FileCreateForm, query=FileCreateQuery, consumes='*/*',
-        returns=FileSchema, code=201, refuses=[FileTooLarge, QuotaExceeded, NameInvalid],
-        limit='600/minute', largest='FILES_MAX_SIZE', location=('.file', 'file_id'), versioned=True,
+        allow=authenticated(WRITE), form=FileCreateForm, query=FileCreateQuery, consumes='*/*',
+        returns=FileSchema, code=201, errors=[FileTooLarge, QuotaExceeded, NameInvalid],
+        limit='600/minute', max_body_setting='FILES_MAX_SIZE', location=('.file', 'file_id'),
+        versioned=True,
     )  # fmt: skip
     def post(self, query: dict[str, Any], form: dict[str, Any] | None) -> Any:
         """Upload a file: a multipart form with `file`, or any other body as it is, with `?name=`.
 
         Streams to the disk; what is answered with 201 survives a power cut.
         """
-        name, owner_id = query.get('name'), current().user_id
+        name, owner_id = query.get('name'), current_principal().user_id
         if form is None:
             return service.store_file(
                 owner_id, request.stream, name=name, length=request.content_length,
@@ -107,28 +108,28 @@ class FileView(MethodView):
 
     init_every_request = False
 
-    @endpoint(allow=member(READ), returns=FileSchema, versioned=True, refuses=[FileNotFound])
+    @endpoint(allow=authenticated(READ), returns=FileSchema, versioned=True, errors=[FileNotFound])
     def get(self, file_id: UUID) -> Any:
         """Show one of your files, in the trash or not."""
-        return service.get_file(current().user_id, file_id)
+        return service.get_file(current_principal().user_id, file_id)
 
     @endpoint(
-        allow=member(WRITE), body=FilePatchRequest, returns=FileSchema, versioned=True,
-        refuses=[FileNotFound, FileChanged, NameInvalid],
+        allow=authenticated(WRITE), body=FilePatchRequest, returns=FileSchema, versioned=True,
+        errors=[FileNotFound, FileChanged, NameInvalid],
     )  # fmt: skip
     def patch(self, file_id: UUID, body: dict[str, Any]) -> Any:
         """Change `name` and `tags`, as far as sent."""
-        owner_id = current().user_id
+        owner_id = current_principal().user_id
         return service.update_file(owner_id, file_id, body, expected=expected_versions())
 
     @endpoint(
-        allow=member(WRITE), query=FileDeleteQuery, versioned=True,
-        refuses=[FileNotFound, FileChanged],
+        allow=authenticated(WRITE), query=FileDeleteQuery, versioned=True,
+        errors=[FileNotFound, FileChanged],
     )  # fmt: skip
     def delete(self, file_id: UUID, query: dict[str, Any]) -> None:
         """Put a file to the trash, or with `permanent=true` delete it for good."""
         remove = service.delete_file if query['permanent'] else service.trash_file
-        remove(current().user_id, file_id, expected=expected_versions())
+        remove(current_principal().user_id, file_id, expected=expected_versions())
 
 
 blueprint.add_url_rule('', view_func=FilesView.as_view('files'))
@@ -137,22 +138,25 @@ blueprint.add_url_rule('/<uuid:file_id>', view_func=FileView.as_view('file'))
 
 @blueprint.post('/<uuid:file_id>/restore')
 @endpoint(
-    allow=member(WRITE), returns=FileSchema, versioned=True, refuses=[FileNotFound, FileChanged]
+    allow=authenticated(WRITE),
+    returns=FileSchema,
+    versioned=True,
+    errors=[FileNotFound, FileChanged],
 )
 def file_restore(file_id: UUID) -> Any:
     """Take a file out of the trash."""
-    return service.restore_file(current().user_id, file_id, expected=expected_versions())
+    return service.restore_file(current_principal().user_id, file_id, expected=expected_versions())
 
 
 @blueprint.delete('/trash')
-@endpoint(allow=member(WRITE))
+@endpoint(allow=authenticated(WRITE))
 def trash_delete() -> None:
     """Empty the trash."""
-    service.empty_trash(current().user_id)
+    service.empty_trash(current_principal().user_id)
 
 
 @blueprint.get('/usage')
-@endpoint(allow=member(READ), returns=UsageSchema)
+@endpoint(allow=authenticated(READ), returns=UsageSchema)
 def usage_show() -> Any:
     """Show how many bytes you have, and may have; trash included."""
-    return service.get_usage(current().user_id)
+    return service.get_usage(current_principal().user_id)

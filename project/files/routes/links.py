@@ -8,16 +8,16 @@ from marshmallow import Schema, fields, validate
 
 from project.core.database.keyset_pagination import CursorInvalid, Page, PageRequest
 from project.core.errors import RangeNotSatisfiable
-from project.core.throttling import GuessesSpent
-from project.core.web.endpoints.access import current, member, public
+from project.core.throttling import TooManyAttempts
+from project.core.web.endpoints.access import authenticated, current_principal, public
 from project.core.web.endpoints.endpoint import endpoint
 from project.core.web.requests.fields import Password, Timestamp
 from project.core.web.requests.pagination import ListQuery, sort_by
-from project.core.web.responses.file_responses import DESCRIBED
-from project.core.web.responses.headers import BYTES, Header
+from project.core.web.responses.file_responses import CONTENT_HEADERS
+from project.core.web.responses.headers import USER_CONTENT, Header
 from project.files import service
 from project.files.errors import (
-    UNCLEAN,
+    SCAN_ERRORS,
     ExpiryPast,
     FileNotFound,
     LinkNotFound,
@@ -31,12 +31,12 @@ from . import blueprint
 from .content import send
 
 # What may be wrong with a link, for who follows it.
-FOLLOWING = (LinkNotFound, FileNotFound, LinkPasswordWrong, GuessesSpent)
+LINK_ERRORS = (LinkNotFound, FileNotFound, LinkPasswordWrong, TooManyAttempts)
 
-PASSWORD = {'X-Link-Password': Header('The password of the link, where it has one.')}
+PASSWORD_HEADER = {'X-Link-Password': Header('The password of the link, where it has one.')}
 
 # A guess at a link is hopeless; at its password it costs the service a core for 50 ms.
-OFTEN = '120/minute'
+SHARED_RATE_LIMIT = '120/minute'
 
 
 class LinkListQuery(ListQuery):
@@ -47,12 +47,12 @@ class LinkListQuery(ListQuery):
 
 @blueprint.get('/<uuid:file_id>/links')
 @endpoint(
-    allow=member(READ), query=LinkListQuery, returns=LinkSchema, many=True,
-    refuses=[FileNotFound, CursorInvalid],
+    allow=authenticated(READ), query=LinkListQuery, returns=LinkSchema, many=True,
+    errors=[FileNotFound, CursorInvalid],
 )  # fmt: skip
 def link_list(file_id: UUID, page: PageRequest) -> Page:
     """List the share links of one of your files, without the links themselves."""
-    return service.list_links(current().user_id, file_id, page)
+    return service.list_links(current_principal().user_id, file_id, page)
 
 
 class LinkCreateRequest(Schema):
@@ -67,8 +67,8 @@ class LinkCreateRequest(Schema):
 
 @blueprint.post('/<uuid:file_id>/links')
 @endpoint(
-    allow=member(WRITE), body=LinkCreateRequest, returns=NewLinkSchema, code=201, limit='60/hour',
-    refuses=[FileNotFound, ExpiryPast, TooManyLinks],
+    allow=authenticated(WRITE), body=LinkCreateRequest, returns=NewLinkSchema, code=201,
+    limit='60/hour', errors=[FileNotFound, ExpiryPast, TooManyLinks],
 )  # fmt: skip
 def link_create(file_id: UUID, body: dict[str, Any]) -> Any:
     """Make a share link to one of your files: whoever has it needs no login. It is shown this once.
@@ -76,30 +76,32 @@ def link_create(file_id: UUID, body: dict[str, Any]) -> Any:
     `password` is asked for as `X-Link-Password`; of `max_downloads` each whole answer and each
     range counts. The link dies with the file, and with your right to read it.
     """
-    return service.create_link(current().user_id, file_id, **body)
+    return service.create_link(current_principal().user_id, file_id, **body)
 
 
 @blueprint.delete('/links/<uuid:link_id>')
-@endpoint(allow=member(WRITE), refuses=[LinkNotFound])
+@endpoint(allow=authenticated(WRITE), errors=[LinkNotFound])
 def link_delete(link_id: UUID) -> None:
     """Delete a share link; it opens nothing from the next request on."""
-    service.delete_link(current().user_id, link_id)
+    service.delete_link(current_principal().user_id, link_id)
 
 
 @blueprint.get('/shared/<string:token>')
 @endpoint(
-    allow=public, returns=SharedSchema, refuses=FOLLOWING, asks=PASSWORD, limit=OFTEN,
+    allow=public, returns=SharedSchema, errors=LINK_ERRORS, extra_request_headers=PASSWORD_HEADER,
+    limit=SHARED_RATE_LIMIT,
 )  # fmt: skip
 def shared_show(token: str) -> Any:
     """Show what a share link leads to."""
-    _, file = service.follow_link(token, request.headers.get('X-Link-Password'))
+    _, file = service.resolve_link(token, request.headers.get('X-Link-Password'))
     return file
 
 
 @blueprint.get('/shared/<string:token>/content')
 @endpoint(
-    allow=public, policy=BYTES, produces='*/*', refuses=[*FOLLOWING, *UNCLEAN, RangeNotSatisfiable],
-    asks=PASSWORD, tells=DESCRIBED, limit=OFTEN,
+    allow=public, security_headers=USER_CONTENT, produces='*/*',
+    errors=[*LINK_ERRORS, *SCAN_ERRORS, RangeNotSatisfiable], extra_request_headers=PASSWORD_HEADER,
+    extra_response_headers=CONTENT_HEADERS, limit=SHARED_RATE_LIMIT,
 )  # fmt: skip
 def shared_content(token: str) -> Response:
     """Download what a share link leads to, whole or ranges of it."""

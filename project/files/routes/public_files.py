@@ -5,11 +5,11 @@ from io import BytesIO
 from flask import Response, send_file, send_from_directory
 
 from project.core.errors import NotFound, RangeNotSatisfiable
-from project.core.web.endpoints.access import current, member, public
+from project.core.web.endpoints.access import authenticated, current_principal, public
 from project.core.web.endpoints.endpoint import endpoint
-from project.core.web.responses.file_responses import NAMED
-from project.core.web.responses.headers import BYTES, PUBLISHED
-from project.core.web.responses.ranges import ignore_odd_ranges
+from project.core.web.responses.file_responses import DISPOSITION_HEADERS
+from project.core.web.responses.headers import PUBLIC_CONTENT, USER_CONTENT
+from project.core.web.responses.ranges import drop_unsupported_ranges
 from project.files import service
 from project.files.permissions import READ
 
@@ -18,13 +18,13 @@ from . import blueprint
 
 @blueprint.get('/report')
 @endpoint(
-    allow=member(READ), policy=BYTES, produces='text/plain', tells=NAMED,
-    refuses=[RangeNotSatisfiable],
+    allow=authenticated(READ), security_headers=USER_CONTENT, produces='text/plain',
+    extra_response_headers=DISPOSITION_HEADERS, errors=[RangeNotSatisfiable],
 )  # fmt: skip
 def report_show() -> Response:
     """Download `report.txt`, a summary of your files."""
-    report = BytesIO(service.get_report(current().user_id).encode())
-    ignore_odd_ranges()
+    report = BytesIO(service.get_report(current_principal().user_id).encode())
+    drop_unsupported_ranges()
     return cached_by_policy(
         send_file(report, mimetype='text/plain', as_attachment=True, download_name='report.txt')
     )
@@ -32,12 +32,12 @@ def report_show() -> Response:
 
 @blueprint.get('/public/<path:filename>')
 @endpoint(
-    allow=public, policy=PUBLISHED, produces='*/*', tells=NAMED,
-    refuses=[NotFound, RangeNotSatisfiable],
+    allow=public, security_headers=PUBLIC_CONTENT, produces='*/*',
+    extra_response_headers=DISPOSITION_HEADERS, errors=[NotFound, RangeNotSatisfiable],
 )  # fmt: skip
 def published_show(filename: str) -> Response:
     """Download what operators published."""
-    ignore_odd_ranges()
+    drop_unsupported_ranges()
     name = service.check_published_name(filename)
     return cached_by_policy(
         send_from_directory(service.published_folder(), name, as_attachment=True)

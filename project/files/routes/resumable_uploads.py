@@ -8,45 +8,45 @@ from uuid import UUID
 from flask import Response, current_app, request, url_for
 from flask.views import MethodView
 
-from project.core.errors import Invalid, Malformed
-from project.core.web.endpoints.access import current, member, public
+from project.core.errors import BadRequest, UnprocessableContent
+from project.core.web.endpoints.access import authenticated, current_principal, public
 from project.core.web.endpoints.endpoint import endpoint
 from project.core.web.responses.headers import API
 from project.files import service, tus
 from project.files.errors import (
-    ChecksumDiffers,
+    ChecksumMismatch,
     ChecksumUnknown,
     FileTooLarge,
     NameInvalid,
-    NoPiece,
-    OffsetDiffers,
-    PastTheEnd,
+    NotAnUploadChunk,
+    OffsetMismatch,
     QuotaExceeded,
-    TakenOver,
     TusVersionUnknown,
+    UploadLeaseLost,
+    UploadLengthExceeded,
     UploadNotFound,
 )
 from project.files.permissions import WRITE
 
 from . import blueprint
 from .tus_headers import (
+    CAPABILITIES,
     CHECKSUM,
     LENGTH,
+    LOCATION,
     METADATA,
     OFFSET,
     OVERRIDE,
-    PLACE,
     PROGRESS,
     RESUMABLE,
-    SPOKEN,
 )
 
-TUS = (*API, ('Tus-Resumable', tus.VERSION))
+TUS_HEADERS = (*API, ('Tus-Resumable', tus.VERSION))
 
-CREATING = (TusVersionUnknown, FileTooLarge, QuotaExceeded, NameInvalid, ChecksumUnknown)
-APPENDING = (
-    TusVersionUnknown, UploadNotFound, OffsetDiffers, TakenOver, PastTheEnd, QuotaExceeded,
-    ChecksumUnknown, ChecksumDiffers, NoPiece,
+CREATION_ERRORS = (TusVersionUnknown, FileTooLarge, QuotaExceeded, NameInvalid, ChecksumUnknown)
+APPEND_ERRORS = (
+    TusVersionUnknown, UploadNotFound, OffsetMismatch, UploadLeaseLost, UploadLengthExceeded,
+    QuotaExceeded, ChecksumUnknown, ChecksumMismatch, NotAnUploadChunk,
 )  # fmt: skip
 
 
@@ -56,10 +56,12 @@ class UploadsView(MethodView):
     init_every_request = False
     provide_automatic_options = False
 
-    @endpoint(allow=public, code=204, policy=TUS, tells=SPOKEN)
+    @endpoint(
+        allow=public, code=204, security_headers=TUS_HEADERS, extra_response_headers=CAPABILITIES
+    )
     def options(self) -> Response:
         """Say what is spoken here (tus 1.0.0)."""
-        response = empty(204)
+        response = empty_response(204)
         response.headers['Tus-Version'] = tus.VERSION
         response.headers['Tus-Extension'] = ','.join(tus.EXTENSIONS)
         response.headers['Tus-Max-Size'] = str(current_app.config['FILES_MAX_SIZE'])
@@ -67,10 +69,11 @@ class UploadsView(MethodView):
         return response
 
     @endpoint(
-        allow=member(WRITE), code=201, policy=TUS, consumes='*/*', produces='',
-        asks={**RESUMABLE, **LENGTH, **METADATA, **CHECKSUM}, tells={**PLACE, **PROGRESS},
-        largest='FILES_MAX_SIZE', limit='600/minute',
-        refuses=[*CREATING, PastTheEnd, ChecksumDiffers, Invalid],
+        allow=authenticated(WRITE), code=201, security_headers=TUS_HEADERS, consumes='*/*',
+        produces='', extra_request_headers={**RESUMABLE, **LENGTH, **METADATA, **CHECKSUM},
+        extra_response_headers={**LOCATION, **PROGRESS}, max_body_setting='FILES_MAX_SIZE',
+        limit='600/minute',
+        errors=[*CREATION_ERRORS, UploadLengthExceeded, ChecksumMismatch, UnprocessableContent],
     )  # fmt: skip
     def post(self) -> Response:
         """Begin an upload of `Upload-Length` bytes; `Location` is where its pieces go.
@@ -78,22 +81,24 @@ class UploadsView(MethodView):
         `Upload-Metadata` may name it (`filename`). A first piece may come with it. Room for all of
         it is reserved. It is given up a day after its last piece.
         """
-        speak_tus()
-        length = number_in('Upload-Length')
-        described = request.headers.get('Upload-Metadata', '')
-        has_piece = request.mimetype == tus.PIECE
+        require_tus_version()
+        length = integer_header('Upload-Length')
+        tus_metadata = request.headers.get('Upload-Metadata', '')
+        has_piece = request.mimetype == tus.CHUNK_CONTENT_TYPE
         if has_piece and (request.content_length or 0) > length:
-            raise PastTheEnd
-        owner_id, name = current().user_id, tus.read_name(described)
+            raise UploadLengthExceeded
+        owner_id, name = current_principal().user_id, tus.read_name(tus_metadata)
         if has_piece or length == 0:
-            upload_id, progress = service.create_with_piece(
-                owner_id, request.stream, length=length, name=name, described=described,
-                piece_length=request.content_length,
-                checksum=checksum_in() if has_piece else None,
+            upload_id, progress = service.create_with_chunk(
+                owner_id, request.stream, length=length, name=name, tus_metadata=tus_metadata,
+                chunk_length=request.content_length,
+                checksum=checksum_header() if has_piece else None,
             )  # fmt: skip
-            return told(begun(upload_id), progress)
-        upload = service.create_upload(owner_id, length=length, name=name, described=described)
-        response = begun(upload.id)
+            return progress_response(creation_response(upload_id), progress)
+        upload = service.create_upload(
+            owner_id, length=length, name=name, tus_metadata=tus_metadata
+        )
+        response = creation_response(upload.id)
         response.headers['Upload-Expires'] = format_datetime(upload.expires_at, usegmt=True)
         return response
 
@@ -104,18 +109,19 @@ class UploadView(MethodView):
     init_every_request = False
 
     @endpoint(
-        allow=member(WRITE), policy=TUS, produces='', asks=RESUMABLE,
-        tells={**PROGRESS, **LENGTH, **METADATA}, refuses=[TusVersionUnknown, UploadNotFound],
+        allow=authenticated(WRITE), security_headers=TUS_HEADERS, produces='',
+        extra_request_headers=RESUMABLE, extra_response_headers={**PROGRESS, **LENGTH, **METADATA},
+        errors=[TusVersionUnknown, UploadNotFound],
     )  # fmt: skip
     def head(self, upload_id: UUID) -> Response:
         """Say how far one of your uploads has come: so much of it is on the disk."""
-        speak_tus()
-        return shown(upload_id)
+        require_tus_version()
+        return upload_response(upload_id)
 
     @endpoint(
-        allow=member(WRITE), code=204, policy=TUS, consumes=tus.PIECE,
-        asks={**RESUMABLE, **OFFSET, **CHECKSUM}, tells=PROGRESS,
-        largest='FILES_MAX_SIZE', refuses=APPENDING,
+        allow=authenticated(WRITE), code=204, security_headers=TUS_HEADERS,
+        consumes=tus.CHUNK_CONTENT_TYPE, extra_request_headers={**RESUMABLE, **OFFSET, **CHECKSUM},
+        extra_response_headers=PROGRESS, max_body_setting='FILES_MAX_SIZE', errors=APPEND_ERRORS,
     )  # fmt: skip
     def patch(self, upload_id: UUID) -> Response:
         """Go on with one of your uploads, at `Upload-Offset`; with its last byte it is a file.
@@ -123,30 +129,31 @@ class UploadView(MethodView):
         `X-File-Id` says which. What is answered with 204 survives a power cut; of what broke off,
         as much as came does. `Upload-Checksum` vouches for a piece: it is kept whole or not at all.
         """
-        speak_tus()
-        return go_on(upload_id)
+        require_tus_version()
+        return append_chunk(upload_id)
 
     @endpoint(
-        allow=member(WRITE), code=204, policy=TUS, asks=RESUMABLE,
-        refuses=[TusVersionUnknown, UploadNotFound],
+        allow=authenticated(WRITE), code=204, security_headers=TUS_HEADERS,
+        extra_request_headers=RESUMABLE, errors=[TusVersionUnknown, UploadNotFound],
     )  # fmt: skip
     def delete(self, upload_id: UUID) -> Response:
         """Give one of your uploads up. The file of one that is done stays."""
-        speak_tus()
-        return given_up(upload_id)
+        require_tus_version()
+        return terminate_upload(upload_id)
 
     @endpoint(
-        allow=member(WRITE), code=204, policy=TUS, consumes='*/*', asks={**RESUMABLE, **OVERRIDE},
-        tells={**PROGRESS, **LENGTH, **METADATA}, largest='FILES_MAX_SIZE',
-        refuses=[*APPENDING, Malformed],
+        allow=authenticated(WRITE), code=204, security_headers=TUS_HEADERS, consumes='*/*',
+        extra_request_headers={**RESUMABLE, **OVERRIDE},
+        extra_response_headers={**PROGRESS, **LENGTH, **METADATA},
+        max_body_setting='FILES_MAX_SIZE', errors=[*APPEND_ERRORS, BadRequest],
     )  # fmt: skip
     def post(self, upload_id: UUID) -> Response:
         """Do what `X-HTTP-Method-Override` says: PATCH, HEAD or DELETE, for who cannot say so."""
-        speak_tus()
-        meant = {'PATCH': go_on, 'HEAD': shown, 'DELETE': given_up}
+        require_tus_version()
+        meant = {'PATCH': append_chunk, 'HEAD': upload_response, 'DELETE': terminate_upload}
         method = request.headers.get('X-HTTP-Method-Override', '').upper()
         if method not in meant:
-            raise Malformed('X-HTTP-Method-Override must be PATCH, HEAD or DELETE')
+            raise BadRequest('X-HTTP-Method-Override must be PATCH, HEAD or DELETE')
         response = meant[method](upload_id)
         # Whatever is meant: to a HEAD, too, tus allows it.
         response.status_code = 204
@@ -157,54 +164,57 @@ blueprint.add_url_rule('/uploads', view_func=UploadsView.as_view('uploads'))
 blueprint.add_url_rule('/uploads/<uuid:upload_id>', view_func=UploadView.as_view('upload'))
 
 
-def speak_tus() -> None:
+def require_tus_version() -> None:
     """Refuse with TusVersionUnknown who speaks another version, before anything is done."""
     if request.headers.get('Tus-Resumable') != tus.VERSION:
         raise TusVersionUnknown
 
 
-def go_on(upload_id: UUID) -> Response:
+def append_chunk(upload_id: UUID) -> Response:
     """Take in a piece."""
-    if request.mimetype != tus.PIECE:
-        raise NoPiece
+    if request.mimetype != tus.CHUNK_CONTENT_TYPE:
+        raise NotAnUploadChunk
     progress = service.append(
-        current().user_id, upload_id, request.stream, offset=number_in('Upload-Offset'),
-        length=request.content_length, checksum=checksum_in(),
+        current_principal().user_id, upload_id, request.stream,
+        offset=integer_header('Upload-Offset'), length=request.content_length,
+        checksum=checksum_header(),
     )  # fmt: skip
-    return told(empty(204), progress)
+    return progress_response(empty_response(204), progress)
 
 
-def shown(upload_id: UUID) -> Response:
+def upload_response(upload_id: UUID) -> Response:
     """Answer with how far it has come."""
-    upload = service.get_upload(current().user_id, upload_id)
-    response = empty(200)
-    response.headers['Upload-Length'] = str(upload.length)
-    if upload.described:
-        response.headers['Upload-Metadata'] = upload.described
-    return told(response, service.Progress(upload.offset, upload.expires_at, upload.file_id))
+    upload = service.get_upload(current_principal().user_id, upload_id)
+    response = empty_response(200)
+    response.headers['Upload-Length'] = str(upload.declared_size)
+    if upload.tus_metadata:
+        response.headers['Upload-Metadata'] = upload.tus_metadata
+    return progress_response(
+        response, service.Progress(upload.offset, upload.expires_at, upload.file_id)
+    )
 
 
-def given_up(upload_id: UUID) -> Response:
+def terminate_upload(upload_id: UUID) -> Response:
     """Give it up."""
-    service.delete_upload(current().user_id, upload_id)
-    return empty(204)
+    service.delete_upload(current_principal().user_id, upload_id)
+    return empty_response(204)
 
 
-def begun(upload_id: UUID) -> Response:
+def creation_response(upload_id: UUID) -> Response:
     """Answer with where the pieces go."""
-    response = empty(201)
+    response = empty_response(201)
     response.location = url_for('.upload', upload_id=upload_id)
     return response
 
 
-def empty(status: int) -> Response:
+def empty_response(status: int) -> Response:
     """Return an answer that is nothing but its headers."""
     response = Response(status=status)
     del response.headers['Content-Type']
     return response
 
 
-def told(response: Response, progress: service.Progress) -> Response:
+def progress_response(response: Response, progress: service.Progress) -> Response:
     """Say how far an upload has come."""
     response.headers['Upload-Offset'] = str(progress.offset)
     response.headers['Upload-Expires'] = format_datetime(progress.expires_at, usegmt=True)
@@ -213,11 +223,11 @@ def told(response: Response, progress: service.Progress) -> Response:
     return response
 
 
-def number_in(header: str) -> int:
+def integer_header(header: str) -> int:
     """Return a header that must be a number."""
     return tus.read_number(header, request.headers.get(header, ''))
 
 
-def checksum_in() -> tus.Checksum | None:
+def checksum_header() -> tus.Checksum | None:
     """Return the checksum of the piece that comes, if one was said."""
     return tus.read_checksum(request.headers.get('Upload-Checksum'))

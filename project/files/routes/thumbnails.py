@@ -7,13 +7,13 @@ from flask import Response
 from marshmallow import Schema, fields, validate
 
 from project.core.errors import RangeNotSatisfiable
-from project.core.web.endpoints.access import current, member
+from project.core.web.endpoints.access import authenticated, current_principal
 from project.core.web.endpoints.endpoint import endpoint
-from project.core.web.responses.file_responses import send_bytes
-from project.core.web.responses.headers import BYTES
-from project.core.web.responses.jsend import api_later
+from project.core.web.responses.file_responses import send_stored_object
+from project.core.web.responses.headers import USER_CONTENT
+from project.core.web.responses.jsend import api_accepted
 from project.files import service
-from project.files.errors import UNCLEAN, FileNotFound, NoThumbnail
+from project.files.errors import SCAN_ERRORS, FileNotFound, NotAnImage
 from project.files.permissions import READ
 
 from . import blueprint
@@ -22,13 +22,14 @@ from . import blueprint
 class ThumbnailQuery(Schema):
     """How large: the longer side, in pixels."""
 
-    size = fields.Int(load_default=256, validate=validate.OneOf(service.EDGES))
+    size = fields.Int(load_default=256, validate=validate.OneOf(service.THUMBNAIL_EDGES_PIXELS))
 
 
 @blueprint.get('/<uuid:file_id>/thumbnail')
 @endpoint(
-    allow=member(READ), query=ThumbnailQuery, policy=BYTES, produces='image/webp', later=True,
-    refuses=[FileNotFound, *UNCLEAN, NoThumbnail, RangeNotSatisfiable],
+    allow=authenticated(READ), query=ThumbnailQuery, security_headers=USER_CONTENT,
+    produces='image/webp', may_return_202=True,
+    errors=[FileNotFound, *SCAN_ERRORS, NotAnImage, RangeNotSatisfiable],
 )  # fmt: skip
 def thumbnail_show(file_id: UUID, query: dict[str, Any]) -> Response:
     """Show one of your images small, as WebP: `size` is 64, 256 or 1024.
@@ -36,8 +37,8 @@ def thumbnail_show(file_id: UUID, query: dict[str, Any]) -> Response:
     The first time it is made: 202, ask again after `Retry-After` seconds. Of JPEG, PNG, GIF, WebP
     and AVIF; of what cannot be read 422 `type`.
     """
-    found = service.open_thumbnail(current().user_id, file_id, query['size'])
+    found = service.open_thumbnail(current_principal().user_id, file_id, query['size'])
     if found is None:
-        return api_later(1)
+        return api_accepted(1)
     etag, stream = found
-    return send_bytes(stream, etag=etag, mimetype='image/webp')
+    return send_stored_object(stream, etag=etag, mimetype='image/webp')

@@ -1,7 +1,6 @@
 """What may happen to files. An owner is a user's id: another's file does not exist."""
 
-from .archives import MOST as MOST_ARCHIVED
-from .archives import open_archive
+from .archives import MAX_FILES_PER_ARCHIVE, open_archive
 from .content import (
     open_content,
     open_version,
@@ -21,51 +20,51 @@ from .files import (
     trash_file,
     update_file,
 )
-from .garbage_collection import sweep
-from .integrity import Fault, check
+from .garbage_collection import collect_garbage
+from .integrity import IntegrityIssue, check_integrity
 from .links import (
     count_download,
     create_link,
     delete_link,
-    follow_link,
     list_links,
     open_shared,
+    resolve_link,
 )
 from .malware_scanning import scan_files
-from .personal_data import forget_files
+from .personal_data import erase_file_data
 from .public_files import check_published_name, publish_file, published_folder, unpublish_file
 from .quota import file_stats, get_report, get_usage, set_quota
 from .resumable_uploads import (
     Progress,
     append,
     create_upload,
-    create_with_piece,
+    create_with_chunk,
     delete_upload,
     get_upload,
 )
 from .storage_migration import move_storage
-from .thumbnails import EDGES, open_thumbnail
+from .thumbnails import THUMBNAIL_EDGES_PIXELS, open_thumbnail
 from .upload_reservations import open_upload
 
 __all__ = [
-    'EDGES',
-    'MOST_ARCHIVED',
-    'Fault',
+    'MAX_FILES_PER_ARCHIVE',
+    'THUMBNAIL_EDGES_PIXELS',
+    'IntegrityIssue',
     'Progress',
     'append',
-    'check',
+    'check_integrity',
     'check_published_name',
+    'collect_garbage',
     'count_download',
     'create_link',
     'create_upload',
-    'create_with_piece',
+    'create_with_chunk',
     'delete_file',
     'delete_link',
     'delete_upload',
     'empty_trash',
+    'erase_file_data',
     'file_stats',
-    'follow_link',
-    'forget_files',
     'get_file',
     'get_report',
     'get_upload',
@@ -84,13 +83,13 @@ __all__ = [
     'published_folder',
     'replace_content',
     'replace_with_upload',
+    'resolve_link',
     'restore_file',
     'restore_version',
     'scan_files',
     'set_quota',
     'store_file',
     'store_upload',
-    'sweep',
     'trash_file',
     'unpublish_file',
     'update_file',

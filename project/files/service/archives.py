@@ -12,7 +12,7 @@ from project.files.models import File
 
 from .malware_scanning import check_clean
 
-MOST = 1000  # files of one archive
+MAX_FILES_PER_ARCHIVE = 1000  # files of one archive
 
 
 def open_archive(owner_id: int, file_ids: Sequence[UUID]) -> ZipStream:
@@ -24,7 +24,7 @@ def open_archive(owner_id: int, file_ids: Sequence[UUID]) -> ZipStream:
     Refuses if any of them is not there, also trash, with FileNotFound, and as `check_clean` does.
     """
     wanted = list(dict.fromkeys(file_ids))
-    files = {file.id: file for file in File.find_live(owner_id, wanted)}
+    files = {file.id: file for file in File.find_untrashed(owner_id, wanted)}
     if len(files) < len(wanted):
         raise FileNotFound
     for file in files.values():
@@ -34,7 +34,7 @@ def open_archive(owner_id: int, file_ids: Sequence[UUID]) -> ZipStream:
         name = _free_name(file.name, taken)
         # Opened when its turn comes, or a thousand would be open at once. What was deleted for good
         # and swept by then breaks the answer off: its length was announced.
-        archive.add(blobs.blocks_of(file.sha256), name, size=file.size)
+        archive.add(blobs.iter_chunks(file.sha256), name, size=file.size)
     return archive
 
 

@@ -9,20 +9,20 @@ from sqlalchemy import insert
 
 from project.core.clock import now
 from project.core.database.session import AnyRow, atomic, db
-from project.core.database.upsert import insert_or
-from project.core.errors import Malformed
-from project.core.storage import Stored
+from project.core.database.upsert import upsert
+from project.core.errors import BadRequest
+from project.core.storage import StoredObject
 from project.files import blobs
 from project.files.errors import FileNotFound
 from project.files.filenames import clean_name, clean_type
 from project.files.models import Blob, File, FileTag, Version
 from project.files.sniffing import sniff
 
-from .files import Expected, change_file, get_file, get_live, hold_live
-from .malware_scanning import open_clean, request_scan
-from .quota import discharge, settle
-from .upload_reservations import Reserved, finish, hold_owner, open_upload
-from .version_deletion import drop_versions
+from .files import Expected, get_file, get_untrashed, lock_file, update_file_row
+from .malware_scanning import open_if_clean, request_scan
+from .quota import commit_reservation, decrease_usage
+from .upload_reservations import ReservedUpload, complete_reservation, lock_owner, open_upload
+from .version_deletion import delete_versions
 
 # Columns of bytes, with what stands in them.
 Known: TypeAlias = dict[str, Any]
@@ -42,7 +42,7 @@ def store_file(
     :param length: how many bytes are announced, if any are: what cannot fit is refused unread.
     :param declared_type: what the client says it is; kept, and not believed.
 
-    Refuses with FileTooLarge, QuotaExceeded and NameInvalid; with Malformed what ended too early.
+    Refuses with FileTooLarge, QuotaExceeded and NameInvalid; with BadRequest what ended too early.
     """
     clean_name(name)  # Or refused, before anything is read.
     with _received(owner_id, stream, length) as upload:
@@ -51,7 +51,7 @@ def store_file(
 
 def store_upload(
     owner_id: int,
-    upload: Reserved,
+    upload: ReservedUpload,
     *,
     name: str | None = None,
     tags: Iterable[str] = (),
@@ -63,7 +63,7 @@ def store_upload(
     """
     shown = clean_name(name)
     upload.prepare()
-    return _admit_upload(owner_id, upload, shown, frozenset(tags), declared_type)
+    return _create_file(owner_id, upload, shown, frozenset(tags), declared_type)
 
 
 def replace_content(
@@ -79,7 +79,7 @@ def replace_content(
 
     Refuses with FileNotFound, also for trash, FileChanged, FileTooLarge and QuotaExceeded.
     """
-    get_live(owner_id, file_id)
+    get_untrashed(owner_id, file_id)
     with _received(owner_id, stream, length) as upload:
         return replace_with_upload(
             owner_id, file_id, upload, declared_type=declared_type, expected=expected
@@ -89,14 +89,14 @@ def replace_content(
 def replace_with_upload(
     owner_id: int,
     file_id: UUID,
-    upload: Reserved,
+    upload: ReservedUpload,
     *,
     declared_type: str | None = None,
     expected: Expected = None,
 ) -> AnyRow:
     """Give a file what was written as its new bytes, as `replace_content` does."""
     upload.prepare()
-    return _admit_version(owner_id, file_id, upload, declared_type, expected)
+    return _add_uploaded_version(owner_id, file_id, upload, declared_type, expected)
 
 
 @atomic()
@@ -107,28 +107,28 @@ def restore_version(
 
     Refuses with FileNotFound, FileChanged, and QuotaExceeded: it is one more.
     """
-    hold_live(owner_id, file_id)
+    lock_file(owner_id, file_id)
     version = get_version(file_id, number)
-    settle(owner_id, 0, version.size)
+    commit_reservation(owner_id, 0, version.size)
     said = {'declared_type': version.declared_type, 'scan': version.scan}
     _add_version(owner_id, file_id, _bytes_of(version), said, expected)
     return get_file(owner_id, file_id)
 
 
-def open_content(owner_id: int, file_id: UUID) -> tuple[AnyRow, Stored]:
+def open_content(owner_id: int, file_id: UUID) -> tuple[AnyRow, StoredObject]:
     """Return the owner's file and its open bytes.
 
     Refuses with FileNotFound, also for trash, and as `check_clean` does.
     """
-    file = get_live(owner_id, file_id)
-    return file, open_clean(file)
+    file = get_untrashed(owner_id, file_id)
+    return file, open_if_clean(file)
 
 
-def open_version(owner_id: int, file_id: UUID, number: int) -> tuple[str, AnyRow, Stored]:
+def open_version(owner_id: int, file_id: UUID, number: int) -> tuple[str, AnyRow, StoredObject]:
     """Return a file's name, a version of it and its open bytes; refuses as `open_content`."""
-    file = get_live(owner_id, file_id)
+    file = get_untrashed(owner_id, file_id)
     version = get_version(file_id, number)
-    return file.name, version, open_clean(version)
+    return file.name, version, open_if_clean(version)
 
 
 def get_version(file_id: UUID, number: int) -> AnyRow:
@@ -139,13 +139,13 @@ def get_version(file_id: UUID, number: int) -> AnyRow:
     return version
 
 
-def _received(owner_id: int, stream: blobs.Stream, length: int | None) -> Reserved:
+def _received(owner_id: int, stream: blobs.Stream, length: int | None) -> ReservedUpload:
     """Take a stream in to its end, which is not before the announced length."""
     upload = open_upload(owner_id, least=length or 0)
     try:
-        upload.fill(stream)
+        upload.write_stream(stream)
         if length is not None and upload.size < length:
-            raise Malformed('Ended before its announced length')
+            raise BadRequest('Ended before its announced length')
     except BaseException:
         upload.close()
         raise
@@ -153,18 +153,27 @@ def _received(owner_id: int, stream: blobs.Stream, length: int | None) -> Reserv
 
 
 @atomic()
-def _admit_upload(
-    owner_id: int, upload: Reserved, name: str, tags: frozenset[str], declared_type: str | None
+def _create_file(
+    owner_id: int,
+    upload: ReservedUpload,
+    name: str,
+    tags: frozenset[str],
+    declared_type: str | None,
 ) -> AnyRow:
-    hold_owner(owner_id)
-    return admit_file(
-        owner_id, upload, name, tags, declared_type=declared_type, reserved=finish(upload)
+    lock_owner(owner_id)
+    return create_file_from_blob(
+        owner_id,
+        upload,
+        name,
+        tags,
+        declared_type=declared_type,
+        reserved=complete_reservation(upload),
     )
 
 
-def admit_file(
+def create_file_from_blob(
     owner_id: int,
-    arrived: blobs.Incoming | blobs.Arrived,
+    arrived: blobs.BlobWriter | blobs.AssembledUpload,
     name: str,
     tags: frozenset[str] = frozenset(),
     *,
@@ -175,7 +184,7 @@ def admit_file(
 
     :param reserved: the room that was kept for them.
     """
-    content = _admit(owner_id, arrived, reserved)
+    content = _save_blob(owner_id, arrived, reserved)
     file_id = uuid4()
     db.session.execute(insert(File).values(id=file_id, owner_id=owner_id, name=name, **content))
     _insert_version(file_id, 1, content, {'declared_type': clean_type(declared_type)})
@@ -185,25 +194,31 @@ def admit_file(
 
 
 @atomic()
-def _admit_version(
-    owner_id: int, file_id: UUID, upload: Reserved, declared_type: str | None, expected: Expected
+def _add_uploaded_version(
+    owner_id: int,
+    file_id: UUID,
+    upload: ReservedUpload,
+    declared_type: str | None,
+    expected: Expected,
 ) -> AnyRow:
-    hold_owner(owner_id)
-    reserved = finish(upload)
-    hold_live(owner_id, file_id)
-    content = _admit(owner_id, upload, reserved)
+    lock_owner(owner_id)
+    reserved = complete_reservation(upload)
+    lock_file(owner_id, file_id)
+    content = _save_blob(owner_id, upload, reserved)
     said = {'declared_type': clean_type(declared_type)}
     _add_version(owner_id, file_id, content, said, expected)
     return get_file(owner_id, file_id)
 
 
-def _admit(owner_id: int, upload: blobs.Incoming | blobs.Arrived, reserved: int) -> Known:
+def _save_blob(
+    owner_id: int, upload: blobs.BlobWriter | blobs.AssembledUpload, reserved: int
+) -> Known:
     """Let bytes in: room, and their place. Return what is known of them."""
-    settle(owner_id, reserved, upload.size)
+    commit_reservation(owner_id, reserved, upload.size)
     # Writing the row, also where it is there, locks it: the sweeper cannot come in between.
     row = {'sha256': upload.sha256, 'size': upload.size, 'created_at': now()}
-    db.session.execute(insert_or(Blob, row, conflict=['sha256'], change={'size': upload.size}))
-    upload.keep()
+    db.session.execute(upsert(Blob, row, conflict=['sha256'], change={'size': upload.size}))
+    upload.save()
     return {'sha256': upload.sha256, 'size': upload.size, 'type': sniff(upload.head)}
 
 
@@ -211,12 +226,18 @@ def _add_version(
     owner_id: int, file_id: UUID, content: Known, said: Known, expected: Expected
 ) -> None:
     """Make bytes the newest of a file, and let go of versions beyond those that are kept."""
-    change_file(owner_id, file_id, {**content, 'number': File.number + 1}, expected, live=True)
-    newest = get_file(owner_id, file_id).number
+    update_file_row(
+        owner_id,
+        file_id,
+        {**content, 'current_version': File.current_version + 1},
+        expected,
+        live=True,
+    )
+    newest = get_file(owner_id, file_id).current_version
     _insert_version(file_id, newest, content, said)
     kept = current_app.config['FILES_VERSIONS_KEPT']
     surplus = (Version.file_id == file_id) & (Version.number <= newest - kept)
-    discharge(owner_id, drop_versions(surplus))
+    decrease_usage(owner_id, delete_versions(surplus))
 
 
 def _insert_version(file_id: UUID, number: int, content: Known, said: Known) -> None:

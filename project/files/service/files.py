@@ -12,14 +12,14 @@ from project.core.database.keyset_pagination import Page, PageRequest
 from project.core.database.session import AnyRow, atomic, db
 from project.files.errors import FileChanged, FileNotFound
 from project.files.filenames import clean_name
-from project.files.models import FILES, VERSIONS, VERSIONS_OF, File, FileTag, Version
+from project.files.models import FILES, VERSIONS, VERSIONS_OF_FILE, File, FileTag, Version
 
-from .quota import discharge
-from .version_deletion import drop_versions
+from .quota import decrease_usage
+from .version_deletion import delete_versions
 
 Expected = frozenset[int] | None
 
-BATCH = 500
+BATCH_FILES = 500
 
 
 def list_files(owner_id: int, page: PageRequest) -> Page:
@@ -31,13 +31,13 @@ def list_files(owner_id: int, page: PageRequest) -> Page:
 
 def get_file(owner_id: int, file_id: UUID) -> AnyRow:
     """Return the owner's file, in the trash or not, or refuse with FileNotFound."""
-    file = File.find_of(owner_id, file_id)
+    file = File.find_owned(owner_id, file_id)
     if file is None:
         raise FileNotFound
     return file
 
 
-def get_live(owner_id: int, file_id: UUID) -> AnyRow:
+def get_untrashed(owner_id: int, file_id: UUID) -> AnyRow:
     """Return the owner's file, or refuse with FileNotFound, also for trash."""
     file = get_file(owner_id, file_id)
     if file.trashed_at is not None:
@@ -45,11 +45,14 @@ def get_live(owner_id: int, file_id: UUID) -> AnyRow:
     return file
 
 
-def hold_live(owner_id: int, file_id: UUID) -> None:
-    """Keep the owner's file as it is until the transaction ends; refuses as `get_live` does."""
+def lock_file(owner_id: int, file_id: UUID) -> None:
+    """Lock the owner's file until the transaction ends.
+
+    :raises FileNotFound: if the owner has no such file, or it is in the trash.
+    """
     mine = select(File.id).where(File.owner_id == owner_id, File.id == file_id)
     db.session.execute(mine.with_for_update())
-    get_live(owner_id, file_id)
+    get_untrashed(owner_id, file_id)
 
 
 @atomic()
@@ -63,7 +66,7 @@ def update_file(
     Refuses with FileNotFound, also for trash, FileChanged and NameInvalid.
     """
     values = {'name': clean_name(changes['name'])} if 'name' in changes else {}
-    change_file(owner_id, file_id, values, expected, live=True)
+    update_file_row(owner_id, file_id, values, expected, live=True)
     if 'tags' in changes:
         db.session.execute(delete(FileTag).where(FileTag.file_id == file_id))
         rows = [{'file_id': file_id, 'tag': tag} for tag in set(changes['tags'])]
@@ -75,13 +78,13 @@ def update_file(
 @atomic()
 def trash_file(owner_id: int, file_id: UUID, *, expected: Expected = None) -> None:
     """Put a file to the trash, from where it comes back until the sweeper has been there."""
-    _move(owner_id, file_id, now(), expected)
+    _move_to_trash(owner_id, file_id, now(), expected)
 
 
 @atomic()
 def restore_file(owner_id: int, file_id: UUID, *, expected: Expected = None) -> AnyRow:
     """Take a file out of the trash; one that is not in it stays as it is."""
-    _move(owner_id, file_id, None, expected)
+    _move_to_trash(owner_id, file_id, None, expected)
     return get_file(owner_id, file_id)
 
 
@@ -90,31 +93,31 @@ def delete_file(owner_id: int, file_id: UUID, *, expected: Expected = None) -> N
     """Delete a file for good. Its bytes stay until the sweeper finds that nobody has them."""
     which = (File.owner_id == owner_id) & (File.id == file_id)
     if expected is not None:
-        which &= File.version.in_(expected)
-    if not erase_files(owner_id, which):
-        raise FileNotFound if File.find_of(owner_id, file_id) is None else FileChanged
+        which &= File.row_version.in_(expected)
+    if not delete_files(owner_id, which):
+        raise FileNotFound if File.find_owned(owner_id, file_id) is None else FileChanged
 
 
 @atomic()
 def empty_trash(owner_id: int) -> int:
     """Delete for good what is in the trash and return how many files that were."""
-    return erase_files(owner_id, (File.owner_id == owner_id) & File.trashed_at.is_not(None))
+    return delete_files(owner_id, (File.owner_id == owner_id) & File.trashed_at.is_not(None))
 
 
-def erase_files(owner_id: int, which: ColumnElement[bool]) -> int:
+def delete_files(owner_id: int, which: ColumnElement[bool]) -> int:
     """Delete files of an owner's, all versions of each, and return how many. Inside `atomic`."""
-    files, size = drop_files(which)
-    discharge(owner_id, size)
+    files, size = delete_file_rows(which)
+    decrease_usage(owner_id, size)
     return files
 
 
-def drop_files(which: ColumnElement[bool]) -> tuple[int, int]:
+def delete_file_rows(which: ColumnElement[bool]) -> tuple[int, int]:
     """Delete files and their versions; return how many files that were, and how many bytes."""
     ids = list(db.session.scalars(select(File.id).where(which).with_for_update()))
     size = 0
-    for start in range(0, len(ids), BATCH):
-        some = ids[start : start + BATCH]
-        size += drop_versions(Version.file_id.in_(some))
+    for start in range(0, len(ids), BATCH_FILES):
+        some = ids[start : start + BATCH_FILES]
+        size += delete_versions(Version.file_id.in_(some))
         db.session.execute(delete(File).where(File.id.in_(some)))
     return len(ids), size
 
@@ -122,19 +125,19 @@ def drop_files(which: ColumnElement[bool]) -> tuple[int, int]:
 def list_versions(owner_id: int, file_id: UUID, page: PageRequest) -> Page:
     """Return a page of the versions of the owner's file, newest first; refuses FileNotFound."""
     get_file(owner_id, file_id)
-    return VERSIONS.page(VERSIONS_OF, page, file_id=file_id)
+    return VERSIONS.page(VERSIONS_OF_FILE, page, file_id=file_id)
 
 
-def _move(owner_id: int, file_id: UUID, to: datetime | None, expected: Expected) -> None:
+def _move_to_trash(owner_id: int, file_id: UUID, to: datetime | None, expected: Expected) -> None:
     """Put a file to the trash or take it out; what is there already stays, if it is the version."""
     file = get_file(owner_id, file_id)
     if (file.trashed_at is None) != (to is None):
-        change_file(owner_id, file_id, {'trashed_at': to}, expected, live=to is not None)
+        update_file_row(owner_id, file_id, {'trashed_at': to}, expected, live=to is not None)
     elif expected is not None and file.version not in expected:
         raise FileChanged
 
 
-def change_file(
+def update_file_row(
     owner_id: int, file_id: UUID, values: Mapping[str, Any], expected: Expected, *, live: bool
 ) -> None:
     """Change a row in one statement, which is what compares the version, too. Inside `atomic`.
@@ -146,9 +149,9 @@ def change_file(
     wanted = File.trashed_at.is_(None) if live else File.trashed_at.is_not(None)
     change = update(File).where(File.owner_id == owner_id, File.id == file_id, wanted)
     if expected is not None:
-        change = change.where(File.version.in_(expected))
+        change = change.where(File.row_version.in_(expected))
     moment: datetime = now()
-    change = change.values(**values, version=File.version + 1, updated_at=moment)
+    change = change.values(**values, row_version=File.row_version + 1, updated_at=moment)
     if db.session.execute(change.returning(File.id)).one_or_none() is None:
-        file = File.find_of(owner_id, file_id)
+        file = File.find_owned(owner_id, file_id)
         raise FileNotFound if file is None or (file.trashed_at is None) != live else FileChanged

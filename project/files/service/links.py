@@ -11,25 +11,25 @@ from sqlalchemy import delete, or_, select, update
 
 from project.core.clock import now
 from project.core.database.keyset_pagination import Page, PageRequest
-from project.core.database.session import AnyRow, atomic, db, stepwise
-from project.core.security.password_hashing import hash_password, is_password
+from project.core.database.session import AnyRow, atomic, db, non_atomic
+from project.core.security.password_hashing import hash_password, verify_password
 from project.core.security.tokens import new_token, token_hash
-from project.core.storage import Stored
-from project.core.throttling import return_guess, spend_guess
+from project.core.storage import StoredObject
+from project.core.throttling import consume_attempt, refund_attempt
 from project.files.errors import ExpiryPast, LinkNotFound, LinkPasswordWrong, TooManyLinks
-from project.files.models import LINKS, LINKS_OF, File, Link
+from project.files.models import LINKS, LINKS_OF_FILE, File, Link
 from project.files.permissions import READ
 from project.users import service as users
 from project.users.models import ACTIVE, permissions_of
 
-from .files import get_file, get_live, hold_live
-from .malware_scanning import open_clean
+from .files import get_file, get_untrashed, lock_file
+from .malware_scanning import open_if_clean
 
 LINK_TOKEN = 'psl'
-MOST = 50  # of a file
+MAX_LINKS_PER_FILE = 50  # of a file
 
 # Ten wrong passwords of a link in a quarter of an hour, from wherever they come.
-GUESSES, PERIOD = 10, timedelta(minutes=15)
+MAX_PASSWORD_ATTEMPTS, ATTEMPT_PERIOD = 10, timedelta(minutes=15)
 
 
 def create_link(
@@ -44,7 +44,7 @@ def create_link(
 
     Refuses with FileNotFound, also for trash; an expiry that is past; more than 50 links of a file.
     """
-    get_live(owner_id, file_id)
+    get_untrashed(owner_id, file_id)
     if expires_at and expires_at <= now():
         raise ExpiryPast
     password_hash = hash_password(password) if password else None
@@ -60,7 +60,7 @@ def create_link(
 def list_links(owner_id: int, file_id: UUID, page: PageRequest) -> Page:
     """Return a page of the links of the owner's file, newest first; refuses FileNotFound."""
     get_file(owner_id, file_id)
-    return LINKS.page(LINKS_OF, page, file_id=file_id)
+    return LINKS.page(LINKS_OF_FILE, page, file_id=file_id)
 
 
 @atomic()
@@ -72,12 +72,12 @@ def delete_link(owner_id: int, link_id: UUID) -> None:
         raise LinkNotFound
 
 
-@stepwise
-def follow_link(token: str, password: str | None = None) -> tuple[AnyRow, AnyRow]:
+@non_atomic
+def resolve_link(token: str, password: str | None = None) -> tuple[AnyRow, AnyRow]:
     """Return the link that a token is, and its file.
 
     Refuses with LinkNotFound whatever opens nothing (any more), with LinkPasswordWrong, and with
-    GuessesSpent, unchecked, after ten wrong passwords in 15 minutes.
+    TooManyAttempts, unchecked, after ten wrong passwords in 15 minutes.
     """
     link = Link.find_live(token_hash(token))
     owner = users.find_user(link.owner_id) if link else None
@@ -87,16 +87,16 @@ def follow_link(token: str, password: str | None = None) -> tuple[AnyRow, AnyRow
         raise LinkNotFound
     if link.password_hash is not None:
         _check_password(link, password)
-    return link, get_live(link.owner_id, link.file_id)
+    return link, get_untrashed(link.owner_id, link.file_id)
 
 
-def open_shared(token: str, password: str | None = None) -> tuple[AnyRow, AnyRow, Stored]:
-    """Return a link, its file and its open bytes; refuses as `follow_link`, `check_clean` do."""
-    link, file = follow_link(token, password)
-    return link, file, open_clean(file)
+def open_shared(token: str, password: str | None = None) -> tuple[AnyRow, AnyRow, StoredObject]:
+    """Return a link, its file and its open bytes; refuses as `resolve_link`, `check_clean` do."""
+    link, file = resolve_link(token, password)
+    return link, file, open_if_clean(file)
 
 
-def count_download(link: AnyRow, stream: Stored) -> None:
+def count_download(link: AnyRow, stream: StoredObject) -> None:
     """Count a download; one that is too many is refused with LinkNotFound, its stream closed."""
     if not _count(link.id):
         stream.close()
@@ -106,10 +106,10 @@ def count_download(link: AnyRow, stream: Stored) -> None:
 def _check_password(link: AnyRow, password: str | None) -> None:
     if password is None:
         raise LinkPasswordWrong
-    spend_guess('link', str(link.id), limit=GUESSES, period=PERIOD)
-    if not is_password(link.password_hash, password):
+    consume_attempt('link', str(link.id), limit=MAX_PASSWORD_ATTEMPTS, period=ATTEMPT_PERIOD)
+    if not verify_password(link.password_hash, password):
         raise LinkPasswordWrong
-    return_guess('link', str(link.id))
+    refund_attempt('link', str(link.id))
 
 
 @atomic()
@@ -123,8 +123,8 @@ def _count(link_id: UUID) -> bool:
 @atomic()
 def _add(owner_id: int, file_id: UUID, **values: Any) -> None:
     # Held, so that two at once do not both find room, and none is added to what is deleted.
-    hold_live(owner_id, file_id)
-    there = select(Link.id).where(Link.file_id == file_id).limit(MOST)
-    if len(db.session.scalars(there).all()) >= MOST:
+    lock_file(owner_id, file_id)
+    there = select(Link.id).where(Link.file_id == file_id).limit(MAX_LINKS_PER_FILE)
+    if len(db.session.scalars(there).all()) >= MAX_LINKS_PER_FILE:
         raise TooManyLinks
     db.session.add(Link(file_id=file_id, **values))

@@ -7,19 +7,19 @@ from uuid import UUID
 
 from sqlalchemy import delete, select
 
-from project.core.database.keyset_pagination import in_batches, rows_of
+from project.core.database.keyset_pagination import iterate_in_batches, iterate_pages
 from project.core.database.session import AnyRow, AnySelect, db
-from project.core.errors import Unavailable
+from project.core.errors import ServiceUnavailable
 from project.files import blobs
 from project.files.models import File, Link, Upload, Usage, Version
-from project.users.personal_data import Part, holds, json_part
+from project.users.personal_data import ExportFile, json_part, register_personal_data
 
-from .files import drop_files, list_files
+from .files import delete_file_rows, list_files
 from .malware_scanning import is_clean
 from .quota import get_usage
-from .upload_reservations import drop_uploads
+from .upload_reservations import delete_uploads
 
-VERSIONS = select(
+EXPORTED_VERSIONS = select(
     Version.file_id,
     Version.number,
     Version.size,
@@ -30,34 +30,34 @@ VERSIONS = select(
     Version.created_at,
 ).join(File, File.id == Version.file_id)
 
-LINKS = select(
+EXPORTED_LINKS = select(
     Link.file_id, Link.id, Link.created_at, Link.expires_at, Link.max_downloads, Link.downloads,
     Link.password_hash.is_not(None).label('has_password'),
 ).join(File, File.id == Link.file_id)  # fmt: skip
 
-CONTENTS = select(
+EXPORTED_CONTENTS = select(
     Version.file_id, Version.number, Version.sha256, Version.scan, File.name
 ).join(File, File.id == Version.file_id)  # fmt: skip
 
 
-def export_files(user_id: int) -> Iterator[Part]:
+def export_files(user_id: int) -> Iterator[ExportFile]:
     """Yield a user's files, those in the trash as well: what is known of them, and their bytes."""
     yield json_part('files/usage.json', [get_usage(user_id)])
     yield json_part('files/uploads.json', Upload.find_all(user_id))
-    yield json_part('files/files.json', _files_of(user_id))
+    yield json_part('files/files.json', map(_exported_file, _files_of(user_id)))
     yield json_part(
-        'files/versions.json', _theirs(user_id, VERSIONS, Version.file_id, Version.number)
+        'files/versions.json', _theirs(user_id, EXPORTED_VERSIONS, Version.file_id, Version.number)
     )
-    yield json_part('files/links.json', _theirs(user_id, LINKS, Link.file_id, Link.id))
-    for version in _theirs(user_id, CONTENTS, Version.file_id, Version.number):
+    yield json_part('files/links.json', _theirs(user_id, EXPORTED_LINKS, Link.file_id, Link.id))
+    for version in _theirs(user_id, EXPORTED_CONTENTS, Version.file_id, Version.number):
         if not is_clean(version.scan):
             # What became of it says `files/versions.json`.
             continue
         path = f'files/content/{version.file_id}/{version.number}/{version.name}'
-        yield Part(path, _blocks_of(user_id, version.file_id, version.sha256), True)
+        yield ExportFile(path, _blocks_of(user_id, version.file_id, version.sha256), True)
 
 
-@holds(
+@register_personal_data(
     'files',
     tables={
         'files': 'files/files.json',
@@ -71,32 +71,38 @@ def export_files(user_id: int) -> Iterator[Part]:
     },
     export=export_files,
 )
-def forget_files(user_id: int) -> None:
+def erase_file_data(user_id: int) -> None:
     """Let go of a leaving user's files; the sweeper sees to bytes that nobody else has."""
     # The ledger last: whoever else needs it and one of these takes them in this order.
-    drop_uploads(Upload.owner_id == user_id)
-    drop_files(File.owner_id == user_id)
+    delete_uploads(Upload.owner_id == user_id)
+    delete_file_rows(File.owner_id == user_id)
     db.session.execute(delete(Usage).where(Usage.user_id == user_id))
 
 
 def _files_of(user_id: int) -> Iterator[AnyRow]:
     for trashed in (False, True):
-        yield from rows_of(
+        yield from iterate_pages(
             lambda page, filters={'trashed': trashed}: list_files(  # type: ignore[misc]
                 user_id, replace(page, filters=filters)
             )
         )
 
 
+def _exported_file(file: AnyRow) -> dict[str, Any]:
+    """Return a file under the field names of the export, which do not follow the columns."""
+    fields = file._asdict()
+    return {'number': fields.pop('current_version'), **fields}
+
+
 def _theirs(user_id: int, rows: AnySelect, *keys: Any) -> Iterator[AnyRow]:
     """Yield what hangs on a user's files: a few hundred at a time, not file by file."""
-    return in_batches(rows.where(File.owner_id == user_id), *keys)
+    return iterate_in_batches(rows.where(File.owner_id == user_id), *keys)
 
 
 def _blocks_of(user_id: int, file_id: UUID, sha256: str) -> Iterator[bytes]:
     try:
-        yield from blobs.blocks_of(sha256)
-    except Unavailable:
-        if File.find_of(user_id, file_id) is not None:
+        yield from blobs.iter_chunks(sha256)
+    except ServiceUnavailable:
+        if File.find_owned(user_id, file_id) is not None:
             raise
         # Deleted for good since it was listed, and swept.

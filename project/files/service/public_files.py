@@ -9,7 +9,7 @@ from project.core.errors import NotFound
 from project.files import public_folder
 from project.files.errors import NotPublished, PublishedNameInvalid
 
-LONGEST = 255  # bytes of a name that every file system takes
+MAX_NAME_BYTES = 255  # bytes of a name that every file system takes
 
 
 def published_folder() -> Path:
@@ -38,10 +38,10 @@ def publish_file(source: Path, name: str) -> None:
 def unpublish_file(name: str, *, dry_run: bool = False) -> None:
     """Take a file out of the folder, or refuse with NotPublished."""
     target = _inside(name)
-    if target is None or not public_folder.is_there(target):
+    if target is None or not public_folder.exists(target):
         raise NotPublished
     if not dry_run:
-        public_folder.remove(target)
+        public_folder.delete(target)
 
 
 def _inside(name: str) -> Path | None:
@@ -49,7 +49,7 @@ def _inside(name: str) -> Path | None:
     parts = Path(name).parts
     if joined is None or not parts or _is_hidden(name):
         return None
-    return Path(joined) if all(len(part.encode()) <= LONGEST for part in parts) else None
+    return Path(joined) if all(len(part.encode()) <= MAX_NAME_BYTES for part in parts) else None
 
 
 def _is_hidden(name: str) -> bool:

@@ -6,7 +6,7 @@ from flask import current_app
 from sqlalchemy import func, literal, or_, update
 
 from project.core.database.session import atomic, db
-from project.core.database.upsert import insert_or
+from project.core.database.upsert import upsert
 from project.files.errors import QuotaExceeded
 from project.files.models import File, Usage
 from project.users import service as users
@@ -38,7 +38,7 @@ def file_stats() -> list[dict[str, Any]]:
     return [{'type': r.type, 'files': r.files, 'bytes': int(r.bytes)} for r in rows]
 
 
-def check_room(owner_id: int) -> None:
+def ensure_within_quota(owner_id: int) -> None:
     """Refuse with QuotaExceeded who has, or has reserved, more than they may by now."""
     usage = Usage.find(owner_id)
     if usage and usage.used + usage.reserved > _quota(usage):
@@ -53,7 +53,7 @@ def reserve(owner_id: int, size: int) -> None:
     _book(owner_id, used=0, reserved=size)
 
 
-def settle(owner_id: int, reserved: int, size: int) -> None:
+def commit_reservation(owner_id: int, reserved: int, size: int) -> None:
     """Book bytes that have come in the place of those that were reserved. Inside `atomic`.
 
     Refuses with QuotaExceeded more than was reserved where there is no room for it.
@@ -61,13 +61,13 @@ def settle(owner_id: int, reserved: int, size: int) -> None:
     _book(owner_id, used=size, reserved=-reserved)
 
 
-def discharge(owner_id: int, size: int) -> None:
+def decrease_usage(owner_id: int, size: int) -> None:
     """Take bytes off an owner's account again."""
     account = update(Usage).where(Usage.user_id == owner_id)
     db.session.execute(account.values(used=Usage.used - size))
 
 
-def release(owner_id: int, reserved: int) -> None:
+def cancel_reservation(owner_id: int, reserved: int) -> None:
     """Give back room that nothing came to fill."""
     account = update(Usage).where(Usage.user_id == owner_id)
     db.session.execute(account.values(reserved=Usage.reserved - reserved))
@@ -81,13 +81,13 @@ def set_quota(owner_id: int, quota: int | None) -> None:
     """
     users.get_user(owner_id)
     row = {'user_id': owner_id, 'used': 0, 'reserved': 0, 'quota': quota}
-    db.session.execute(insert_or(Usage, row, conflict=['user_id'], change={'quota': quota}))
+    db.session.execute(upsert(Usage, row, conflict=['user_id'], change={'quota': quota}))
 
 
 def _book(owner_id: int, *, used: int, reserved: int) -> None:
     allowed = func.coalesce(Usage.quota, current_app.config['FILES_QUOTA'])
     more = used + reserved
-    statement = insert_or(
+    statement = upsert(
         Usage,
         {'user_id': owner_id, 'used': used, 'reserved': max(0, reserved)},
         conflict=['user_id'],

@@ -18,31 +18,31 @@ from sqlalchemy import delete, insert, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from project.core.clock import now
-from project.core.database.session import AnyRow, after_commit, atomic, db, stepwise
-from project.core.errors import Fail, Unavailable
+from project.core.database.session import AnyRow, after_commit, atomic, db, non_atomic
+from project.core.errors import ApiError, ServiceUnavailable
 from project.files import blobs, tus
 from project.files.errors import (
-    ChecksumDiffers,
+    ChecksumMismatch,
     FileTooLarge,
-    OffsetDiffers,
-    PastTheEnd,
-    TakenOver,
+    OffsetMismatch,
+    UploadLeaseLost,
+    UploadLengthExceeded,
     UploadNotFound,
 )
 from project.files.filenames import clean_name
 from project.files.models import Upload
-from project.files.partial_uploads import Partial, write_at
+from project.files.partial_uploads import PartialFile, write_at
 from project.files.tus import Checksum
 
-from .content import admit_file
-from .quota import check_room, release, reserve
-from .upload_reservations import hold_owner
+from .content import create_file_from_blob
+from .quota import cancel_reservation, ensure_within_quota, reserve
+from .upload_reservations import lock_owner
 
 # After the last piece of it that came.
-LIFETIME = timedelta(days=1)
+UPLOAD_LIFETIME = timedelta(days=1)
 
 # How much of a piece is lost at most with the process that takes it in, or to a newer request.
-CHECKPOINT = 1.0  # seconds
+CHECKPOINT_INTERVAL_SECONDS = 1.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +54,12 @@ class Progress:
     file_id: UUID | None
 
 
-def create_upload(owner_id: int, *, length: int, name: str | None, described: str = '') -> AnyRow:
+def create_upload(
+    owner_id: int, *, length: int, name: str | None, tus_metadata: str = ''
+) -> AnyRow:
     """Begin an upload of so many bytes; room for all of them is reserved.
 
-    :param described: what its client says of it; given back as it is.
+    :param tus_metadata: what its client says of it; given back as it is.
 
     Refuses with FileTooLarge, QuotaExceeded and NameInvalid.
     """
@@ -66,24 +68,24 @@ def create_upload(owner_id: int, *, length: int, name: str | None, described: st
         raise FileTooLarge
     upload_id = uuid4()
     # Before anybody knows of it: one that nobody will is swept.
-    Partial(upload_id).create()
+    PartialFile(upload_id).create()
     try:
-        return _begin(owner_id, upload_id, length, shown, described)
-    except Fail:
+        return _begin(owner_id, upload_id, length, shown, tus_metadata)
+    except ApiError:
         # Of anything else nobody can tell whether the row is there: a commit may have failed in its
         # last moment, and be found done when the power, or the connection, is back.
-        Partial(upload_id).discard()
+        PartialFile(upload_id).delete()
         raise
 
 
-def create_with_piece(
+def create_with_chunk(
     owner_id: int,
     stream: blobs.Stream,
     *,
     length: int,
     name: str | None,
-    described: str = '',
-    piece_length: int | None = None,
+    tus_metadata: str = '',
+    chunk_length: int | None = None,
     checksum: Checksum | None = None,
 ) -> tuple[UUID, Progress]:
     """Begin an upload with its first piece; return its id, and how far it has come.
@@ -91,10 +93,10 @@ def create_with_piece(
     Where the piece is refused, or breaks off, no upload was begun: whoever sent it never hears
     where to go on. Refuses as `create_upload` and `append` do.
     """
-    upload_id = create_upload(owner_id, length=length, name=name, described=described).id
+    upload_id = create_upload(owner_id, length=length, name=name, tus_metadata=tus_metadata).id
     try:
         progress = append(
-            owner_id, upload_id, stream, offset=0, length=piece_length, checksum=checksum
+            owner_id, upload_id, stream, offset=0, length=chunk_length, checksum=checksum
         )
     except BaseException:
         with suppress(UploadNotFound):
@@ -105,13 +107,13 @@ def create_with_piece(
 
 def get_upload(owner_id: int, upload_id: UUID) -> AnyRow:
     """Return the owner's upload, or refuse with UploadNotFound."""
-    upload = Upload.find_of(owner_id, upload_id)
+    upload = Upload.find_owned(owner_id, upload_id)
     if upload is None:
         raise UploadNotFound
     return upload
 
 
-@stepwise
+@non_atomic
 def append(
     owner_id: int,
     upload_id: UUID,
@@ -127,21 +129,21 @@ def append(
 
     :param length: how many bytes are announced, if any are.
 
-    Refuses with UploadNotFound, OffsetDiffers, PastTheEnd, QuotaExceeded, TakenOver,
-    ChecksumDiffers.
+    Raises UploadNotFound, OffsetMismatch, UploadLengthExceeded, QuotaExceeded, UploadLeaseLost and
+    ChecksumMismatch.
     """
     upload = get_upload(owner_id, upload_id)
     if upload.offset != offset:
-        raise OffsetDiffers
+        raise OffsetMismatch
     if upload.file_id is not None:
         # Its end was answered, and the answer lost.
         return Progress(upload.offset, upload.expires_at, upload.file_id)
-    if length is not None and offset + length > upload.length:
-        raise PastTheEnd
+    if length is not None and offset + length > upload.declared_size:
+        raise UploadLengthExceeded
     writer = _Writer(owner_id, upload, checksum)
     try:
-        writer.fill(stream)
-    except (Fail, Unavailable, SQLAlchemyError):
+        writer.write_stream(stream)
+    except (ApiError, ServiceUnavailable, SQLAlchemyError):
         # Refused; or disk or database failed, which are not asked for more then.
         raise
     except Exception:
@@ -156,13 +158,13 @@ def append(
 def delete_upload(owner_id: int, upload_id: UUID) -> None:
     """Give an upload up, or refuse with UploadNotFound. The file of one that is done stays."""
     mine = delete(Upload).where(
-        Upload.id == upload_id, Upload.owner_id == owner_id, Upload.length.is_not(None)
+        Upload.id == upload_id, Upload.owner_id == owner_id, Upload.declared_size.is_not(None)
     )
     gone = db.session.execute(mine.returning(Upload.reserved)).one_or_none()
     if gone is None:
         raise UploadNotFound
-    release(owner_id, gone.reserved)
-    after_commit(Partial(upload_id).discard)
+    cancel_reservation(owner_id, gone.reserved)
+    after_commit(PartialFile(upload_id).delete)
 
 
 class _Writer:
@@ -170,60 +172,60 @@ class _Writer:
 
     def __init__(self, owner_id: int, upload: AnyRow, checksum: Checksum | None) -> None:
         self.owner_id, self.upload, self.at = owner_id, upload, upload.offset
-        self.lease, self.partial = uuid4(), Partial(upload.id)
+        self.lease, self.partial = uuid4(), PartialFile(upload.id)
         self._saved = time.monotonic()
         self._checksum = checksum
         self._digest = hashlib.new(checksum.algorithm) if checksum else None
-        with self.partial.alone():
+        with self.partial.exclusive():
             _take(owner_id, upload, self.lease)
-            self.partial.settle()
+            self.partial.relocate_and_unshare()
 
-    def fill(self, stream: blobs.Stream) -> None:
-        while block := stream.read(blobs.BLOCK):
-            if self.at + len(block) > self.upload.length:
-                raise PastTheEnd
-            with self.partial.alone() as file:
-                if not Upload.is_written_by(self.upload.id, self.lease):
-                    raise TakenOver
+    def write_stream(self, stream: blobs.Stream) -> None:
+        while block := stream.read(blobs.READ_CHUNK_BYTES):
+            if self.at + len(block) > self.upload.declared_size:
+                raise UploadLengthExceeded
+            with self.partial.exclusive() as file:
+                if not Upload.holds_lease(self.upload.id, self.lease):
+                    raise UploadLeaseLost
                 write_at(file, self.at, block)
             self.at += len(block)
             if self._digest:
                 self._digest.update(block)
-            elif time.monotonic() - self._saved > CHECKPOINT:
+            elif time.monotonic() - self._saved > CHECKPOINT_INTERVAL_SECONDS:
                 self._checkpoint()
 
     def save(self) -> Progress:
         """Make durable what came, and only then say so."""
         wanted, found = self._checksum, self._digest
         if wanted and found and not hmac.compare_digest(found.digest(), wanted.digest):
-            raise ChecksumDiffers
+            raise ChecksumMismatch
         self.partial.sync()
-        if self.at < self.upload.length:
+        if self.at < self.upload.declared_size:
             return _save(self.upload.id, self.lease, self.at)
         return self._finish()
 
     def _checkpoint(self) -> None:
         """Move the offset while the piece still comes. The last one moves with the file only."""
-        if self.at < self.upload.length:
+        if self.at < self.upload.declared_size:
             self.partial.sync()
             _save(self.upload.id, self.lease, self.at)
             self._saved = time.monotonic()
 
     def _finish(self) -> Progress:
-        with blobs.Arrived(self.partial) as arrived:
-            if arrived.size != self.upload.length:
+        with blobs.AssembledUpload(self.partial) as arrived:
+            if arrived.size != self.upload.declared_size:
                 raise RuntimeError('an upload is not as long as was acknowledged')
             arrived.prepare()
             return _finish(self.owner_id, self.upload, self.lease, arrived)
 
 
 @atomic()
-def _begin(owner_id: int, upload_id: UUID, length: int, name: str, described: str) -> AnyRow:
-    hold_owner(owner_id)
+def _begin(owner_id: int, upload_id: UUID, length: int, name: str, tus_metadata: str) -> AnyRow:
+    lock_owner(owner_id)
     reserve(owner_id, length)
     values = {
-        'id': upload_id, 'owner_id': owner_id, 'reserved': length, 'length': length, 'name': name,
-        'described': described, 'expires_at': now() + LIFETIME,
+        'id': upload_id, 'owner_id': owner_id, 'reserved': length, 'declared_size': length,
+        'name': name, 'tus_metadata': tus_metadata, 'expires_at': now() + UPLOAD_LIFETIME,
     }  # fmt: skip
     db.session.execute(insert(Upload).values(**values))
     return get_upload(owner_id, upload_id)
@@ -232,36 +234,36 @@ def _begin(owner_id: int, upload_id: UUID, length: int, name: str, described: st
 @atomic()
 def _take(owner_id: int, upload: AnyRow, lease: UUID) -> None:
     """Become the one who writes: with the offset that was asked for, or not at all."""
-    check_room(owner_id)
+    ensure_within_quota(owner_id)
     mine = update(Upload).where(Upload.id == upload.id, Upload.offset == upload.offset)
-    mine = mine.values(lease=lease, expires_at=now() + LIFETIME)
+    mine = mine.values(lease_id=lease, expires_at=now() + UPLOAD_LIFETIME)
     if db.session.execute(mine.returning(Upload.id)).one_or_none() is None:
-        raise OffsetDiffers
+        raise OffsetMismatch
 
 
 @atomic()
 def _save(upload_id: UUID, lease: UUID, offset: int) -> Progress:
-    return _move(upload_id, lease, offset=offset, expires_at=now() + LIFETIME)
+    return _move(upload_id, lease, offset=offset, expires_at=now() + UPLOAD_LIFETIME)
 
 
 @atomic()
-def _finish(owner_id: int, upload: AnyRow, lease: UUID, arrived: blobs.Arrived) -> Progress:
+def _finish(owner_id: int, upload: AnyRow, lease: UUID, arrived: blobs.AssembledUpload) -> Progress:
     """Let the whole in: the last offset is acknowledged with its file, or not at all."""
-    hold_owner(owner_id)
-    _move(upload.id, lease, offset=upload.length, reserved=0)
-    declared_type = tus.read_type(upload.described)
-    file = admit_file(
-        owner_id, arrived, upload.name, declared_type=declared_type, reserved=upload.length
+    lock_owner(owner_id)
+    _move(upload.id, lease, offset=upload.declared_size, reserved=0)
+    declared_type = tus.read_type(upload.tus_metadata)
+    file = create_file_from_blob(
+        owner_id, arrived, upload.name, declared_type=declared_type, reserved=upload.declared_size
     )
-    after_commit(Partial(upload.id).discard)
+    after_commit(PartialFile(upload.id).delete)
     return _move(upload.id, lease, file_id=file.id)
 
 
 def _move(upload_id: UUID, lease: UUID, **values: Any) -> Progress:
-    mine = update(Upload).where(Upload.id == upload_id, Upload.lease == lease).values(**values)
+    mine = update(Upload).where(Upload.id == upload_id, Upload.lease_id == lease).values(**values)
     found = db.session.execute(
         mine.returning(Upload.offset, Upload.expires_at, Upload.file_id)
     ).one_or_none()
     if found is None:
-        raise TakenOver
+        raise UploadLeaseLost
     return Progress(found.offset, found.expires_at, found.file_id)

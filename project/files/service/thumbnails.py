@@ -6,46 +6,46 @@ from uuid import UUID
 from sqlalchemy import update
 
 from project.core.database.session import atomic, db
-from project.core.database.upsert import insert_or
-from project.core.images import ImageRefused, shrink
-from project.core.storage import Stored
+from project.core.database.upsert import upsert
+from project.core.images import ImageRejected, resize_to_webp
+from project.core.storage import StoredObject
 from project.core.tasks import enqueue, task
 from project.files import blobs
-from project.files.errors import NoThumbnail
+from project.files.errors import NotAnImage
 from project.files.models import FAILED, PENDING, READY, Thumbnail, Version
-from project.files.sniffing import PICTURES
+from project.files.sniffing import THUMBNAIL_SOURCE_TYPES
 
 from .content import get_version
-from .files import get_live
+from .files import get_untrashed
 from .malware_scanning import check_clean
 
-EDGES = (64, 256, 1024)  # pixels of the longer side
+THUMBNAIL_EDGES_PIXELS = (64, 256, 1024)  # pixels of the longer side
 
 # Bytes. As many pixels as are decoded, of eight bytes each, not even packed; it is fetched whole.
-LARGEST = 256 * 1024 * 1024
+MAX_THUMBNAIL_SOURCE_BYTES = 256 * 1024 * 1024
 
 # A task has more patience than a client for one of the few turns there are.
-PATIENCE = 60.0  # seconds
+DECODER_SLOT_TIMEOUT_SECONDS = 60.0  # seconds
 
 
-def open_thumbnail(owner_id: int, file_id: UUID, edge: int) -> tuple[str, Stored] | None:
+def open_thumbnail(owner_id: int, file_id: UUID, edge: int) -> tuple[str, StoredObject] | None:
     """Return what tells a thumbnail from others, and its open bytes (WebP); None while it is made.
 
-    Refuses with FileNotFound, also for trash; as `check_clean` does; with NoThumbnail what is no
+    Refuses with FileNotFound, also for trash; as `check_clean` does; with NotAnImage what is no
     image that can be read.
     """
-    file = get_live(owner_id, file_id)
+    file = get_untrashed(owner_id, file_id)
     check_clean(file.scan)
-    if file.type not in PICTURES or file.size > LARGEST:
-        raise NoThumbnail
-    state = Thumbnail.find(file_id, file.number, edge)
+    if file.type not in THUMBNAIL_SOURCE_TYPES or file.size > MAX_THUMBNAIL_SOURCE_BYTES:
+        raise NotAnImage
+    state = Thumbnail.find(file_id, file.current_version, edge)
     if state == FAILED:
-        raise NoThumbnail
+        raise NotAnImage
     if state is None:
-        _request(file_id, file.number, edge)
+        _request(file_id, file.current_version, edge)
     if state != READY:
         return None
-    return f'{file.sha256}-{edge}', blobs.open_thumbnail(file_id, file.number, edge)
+    return f'{file.sha256}-{edge}', blobs.open_thumbnail(file_id, file.current_version, edge)
 
 
 @task(unique=['file_id', 'number', 'edge'], attempts=5, time_limit=timedelta(minutes=3))
@@ -58,15 +58,15 @@ def make_thumbnail(file_id: str, number: int, edge: int) -> None:
     if version is None:
         return
     try:
-        with blobs.blob_on_disk(version.sha256) as image:
-            picture = shrink(image, edge=edge, patience=PATIENCE)
-    except ImageRefused:
-        _settle(UUID(file_id), number, edge, FAILED)
+        with blobs.blob_as_local_file(version.sha256) as image:
+            picture = resize_to_webp(image, edge=edge, timeout=DECODER_SLOT_TIMEOUT_SECONDS)
+    except ImageRejected:
+        _save_state(UUID(file_id), number, edge, FAILED)
         return
-    blobs.keep_thumbnail(UUID(file_id), number, edge, picture)
-    if not _settle(UUID(file_id), number, edge, READY):
+    blobs.save_thumbnail(UUID(file_id), number, edge, picture)
+    if not _save_state(UUID(file_id), number, edge, READY):
         # The file went while its picture was made.
-        blobs.remove_thumbnail(UUID(file_id), number, edge)
+        blobs.delete_thumbnail(UUID(file_id), number, edge)
 
 
 @atomic()
@@ -76,11 +76,11 @@ def _request(file_id: UUID, number: int, edge: int) -> None:
     place = {'file_id': file_id, 'number': number, 'edge': edge}
     row = {**place, 'state': PENDING, 'task_id': task_id}
     # Of many who ask first at once, each is waiting for the same one.
-    db.session.execute(insert_or(Thumbnail, row, conflict=tuple(place), change={'edge': edge}))
+    db.session.execute(upsert(Thumbnail, row, conflict=tuple(place), change={'edge': edge}))
 
 
 @atomic()
-def _settle(file_id: UUID, number: int, edge: int, state: str) -> bool:
+def _save_state(file_id: UUID, number: int, edge: int, state: str) -> bool:
     one = update(Thumbnail).where(
         Thumbnail.file_id == file_id, Thumbnail.number == number, Thumbnail.edge == edge
     )

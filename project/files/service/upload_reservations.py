@@ -14,19 +14,19 @@ from project.core.tasks import task
 from project.files import blobs
 from project.files.errors import FileTooLarge, QuotaExceeded
 from project.files.models import Upload
-from project.files.partial_uploads import Partial
+from project.files.partial_uploads import PartialFile
 from project.users import service as users
 
-from .quota import release, reserve
+from .quota import cancel_reservation, reserve
 
 # Whoever is at work says so every 15 seconds (`blobs.ASK_AGAIN`); who does not is dead.
-ALIVE = timedelta(minutes=2)
+RESERVATION_LIFETIME = timedelta(minutes=2)
 
 # Of what nobody knows how long it will be, so much is reserved at a time.
-STEP = 64 * 1024 * 1024
+RESERVATION_STEP_BYTES = 64 * 1024 * 1024
 
 
-class Reserved(blobs.Incoming):
+class ReservedUpload(blobs.BlobWriter):
     """Bytes on their way to an owner, with the room that is reserved for them.
 
     What is not admitted in the end gives its room back; where its process dies, the sweeper does.
@@ -34,25 +34,25 @@ class Reserved(blobs.Incoming):
 
     def __init__(self, owner_id: int, least: int) -> None:
         self.id, self.owner_id = uuid4(), owner_id
-        self.is_over = False
+        self.is_completed = False
         if least > _largest():
             raise FileTooLarge
         _begin(owner_id, self.id, least)
         try:
-            super().__init__(self._reserve, room=least)
+            super().__init__(self._reserve, reserved=least)
         except BaseException:
-            abandon(self.id)
+            cancel_upload(self.id)
             raise
 
-    def settle(self) -> None:
+    def mark_completed(self) -> None:
         """Remember that there is nothing to give back any more."""
-        self.is_over = True
+        self.is_completed = True
 
     def close(self) -> None:
         """Forget what was not kept, and give back what was reserved and not used."""
         super().close()
-        if not self.is_over:
-            abandon(self.id)
+        if not self.is_completed:
+            cancel_upload(self.id)
 
     def _reserve(self, size: int) -> int:
         # Of the two limits the lower one is what is said.
@@ -62,80 +62,82 @@ class Reserved(blobs.Incoming):
         return room
 
 
-def open_upload(owner_id: int, *, least: int = 0) -> Reserved:
+def open_upload(owner_id: int, *, least: int = 0) -> ReservedUpload:
     """Return where to write an owner's bytes to; it refuses the first one that does not fit.
 
     :param least: how many will come at least: room for them is reserved now.
 
     Refuses with FileTooLarge and QuotaExceeded. Close it in the end.
     """
-    return Reserved(owner_id, least)
+    return ReservedUpload(owner_id, least)
 
 
-def finish(upload: Reserved) -> int:
+def complete_reservation(upload: ReservedUpload) -> int:
     """End an upload whose bytes have come, and return what it had reserved. Inside `atomic`.
 
     Nothing, where it was taken for dead meanwhile.
     """
     over = delete(Upload).where(Upload.id == upload.id).returning(Upload.reserved)
     reserved = db.session.scalar(over) or 0
-    after_commit(upload.settle)
+    after_commit(upload.mark_completed)
     return reserved
 
 
 @atomic()
-def abandon(upload_id: UUID) -> None:
+def cancel_upload(upload_id: UUID) -> None:
     """Give an upload up, and its room back; one that is over is left alone."""
     over = delete(Upload).where(Upload.id == upload_id)
     gone = db.session.execute(over.returning(Upload.owner_id, Upload.reserved)).one_or_none()
     if gone:
-        release(gone.owner_id, gone.reserved)
+        cancel_reservation(gone.owner_id, gone.reserved)
 
 
 @task(every=timedelta(minutes=1))
 @atomic()
-def release_dead() -> None:
+def release_expired_reservations() -> None:
     """Give back the room of uploads whose process died. Run twice, it finds none."""
-    forget_uploads(Upload.expires_at <= now())
+    cancel_uploads(Upload.expires_at <= now())
 
 
-def forget_uploads(which: ColumnElement[bool]) -> None:
+def cancel_uploads(which: ColumnElement[bool]) -> None:
     """Forget uploads, give their room back, and remove what has come of them. Inside `atomic`."""
-    for upload in drop_uploads(which):
-        release(upload.owner_id, upload.reserved)
+    for upload in delete_uploads(which):
+        cancel_reservation(upload.owner_id, upload.reserved)
 
 
-def drop_uploads(which: ColumnElement[bool]) -> Sequence[AnyRow]:
+def delete_uploads(which: ColumnElement[bool]) -> Sequence[AnyRow]:
     """Forget uploads, and remove what has come of them; return what they had reserved."""
     over = delete(Upload).where(which)
     gone = db.session.execute(over.returning(Upload.id, Upload.owner_id, Upload.reserved)).all()
     for upload in gone:
-        after_commit(Partial(upload.id).discard)
+        after_commit(PartialFile(upload.id).delete)
     return gone
 
 
-def hold_owner(owner_id: int) -> None:
+def lock_owner(owner_id: int) -> None:
     """Keep an owner from being deleted or disabled, or refuse with Unauthorized who just was.
 
     Inside `atomic`, and first in it: where several are locked, it is the owner, then uploads, then
     files, then the ledger, then bytes. In another order two would wait for each other.
     """
-    if not users.hold_user(owner_id):
+    if not users.lock_active_user(owner_id):
         raise Unauthorized
 
 
 @atomic()
 def _begin(owner_id: int, upload_id: UUID, size: int) -> None:
-    hold_owner(owner_id)
+    lock_owner(owner_id)
     reserve(owner_id, size)
     values = {'id': upload_id, 'owner_id': owner_id, 'reserved': size}
-    db.session.execute(insert(Upload).values(**values, expires_at=now() + ALIVE))
+    db.session.execute(insert(Upload).values(**values, expires_at=now() + RESERVATION_LIFETIME))
 
 
 @atomic()
 def _grow(owner_id: int, upload_id: UUID, size: int) -> int:
     """Have room for so many bytes at least, and say that the upload lives."""
-    alive = update(Upload).where(Upload.id == upload_id).values(expires_at=now() + ALIVE)
+    alive = (
+        update(Upload).where(Upload.id == upload_id).values(expires_at=now() + RESERVATION_LIFETIME)
+    )
     had: int | None = db.session.scalar(alive.returning(Upload.reserved))
     if had is None:
         # It slept for minutes, and was taken for dead.
@@ -149,7 +151,7 @@ def _grow(owner_id: int, upload_id: UUID, size: int) -> int:
 
 
 def _reserve_more(owner_id: int, had: int, size: int) -> int:
-    wanted = min(max(size, had + STEP), _largest())
+    wanted = min(max(size, had + RESERVATION_STEP_BYTES), _largest())
     try:
         reserve(owner_id, wanted - had)
     except QuotaExceeded:

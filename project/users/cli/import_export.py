@@ -9,7 +9,7 @@ from typing import Any, TextIO
 import click
 from marshmallow import Schema, ValidationError
 
-from project.core.cli.toolkit import counting, dry_run
+from project.core.cli.toolkit import dry_run, with_progress
 from project.core.web.requests.fields import EmailAddress, Text
 from project.users import service
 from project.users.permissions import MEMBER
@@ -19,10 +19,10 @@ from . import users_cli
 
 COLUMNS = ('username', 'email', 'name', 'bio', 'roles')
 REQUIRED = ('username', 'email')
-BATCH = 1000
+BATCH_ROWS = 1000
 
 # A table program takes a cell that begins so for a formula, and would run it.
-FORMULA = ('=', '+', '-', '@', '\t', '\r')
+FORMULA_PREFIXES = ('=', '+', '-', '@', '\t', '\r')
 
 
 class UserImportRow(Schema):
@@ -49,9 +49,9 @@ def users_import(file: TextIO, no_invite: bool, report: TextIO | None, dry_run: 
     seen within each thousand only.
     """
     complaints = csv.writer(report or sys.stderr, lineterminator='\n')
-    created = refused = 0
-    rows = counting('Users', _rows(file))
-    while batch := list(islice(rows, BATCH)):
+    created = rejected = 0
+    rows = with_progress('Users', _rows(file))
+    while batch := list(islice(rows, BATCH_ROWS)):
         faults = [(number, *fault) for number, row in batch for fault in _faults(row)]
         wrong = {number for number, *_ in faults}
         fit = [(number, row) for number, row in batch if number not in wrong]
@@ -59,9 +59,9 @@ def users_import(file: TextIO, no_invite: bool, report: TextIO | None, dry_run: 
         faults += [(fit[each.row][0], each.column, each.reason) for each in found]
         complaints.writerows(sorted(faults))
         missed = len({number for number, *_ in faults})
-        created, refused = created + len(batch) - missed, refused + missed
-    click.echo(f'{"Would create" if dry_run else "Created"} {created}, refused {refused}.')
-    if refused:
+        created, rejected = created + len(batch) - missed, rejected + missed
+    click.echo(f'{"Would create" if dry_run else "Created"} {created}, refused {rejected}.')
+    if rejected:
         raise SystemExit(1)
 
 
@@ -75,9 +75,11 @@ def users_export(file: TextIO) -> None:
     """
     lines = csv.writer(file, lineterminator='\n')
     lines.writerow(COLUMNS)
-    for user in counting('Users', service.export_users()):
+    for user in with_progress('Users', service.export_users()):
         shown = (*(getattr(user, name) for name in COLUMNS[:-1]), ' '.join(user.roles))
-        lines.writerow([f"'{cell}" if cell.startswith(FORMULA) else cell for cell in shown])
+        lines.writerow(
+            [f"'{cell}" if cell.startswith(FORMULA_PREFIXES) else cell for cell in shown]
+        )
 
 
 def _rows(file: Iterable[str]) -> Iterator[tuple[int, Any]]:
@@ -126,4 +128,4 @@ def _faults(row: Any) -> Iterator[tuple[str, str]]:
 
 
 def _plain(cell: str) -> str:
-    return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA) else cell
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA_PREFIXES) else cell

@@ -2,8 +2,8 @@
 
 import click
 
-from project.core.cli.toolkit import FeatureGroup, as_json, dry_run, show
-from project.core.database.keyset_pagination import rows_of
+from project.core.cli.toolkit import FeatureGroup, as_json, dry_run, print_rows
+from project.core.database.keyset_pagination import iterate_pages
 from project.users import service
 from project.users.schemas import RoleSchema
 
@@ -44,8 +44,8 @@ def users_roles(context: click.Context, as_json: bool) -> None:
     if context.invoked_subcommand:
         return
     shown = RoleSchema()
-    roles = (shown.dump(role) for role in rows_of(service.list_roles))
-    show(roles, COLUMNS, as_json=as_json)
+    roles = (shown.dump(role) for role in iterate_pages(service.list_roles))
+    print_rows(roles, COLUMNS, as_json=as_json)
 
 
 @users_roles.command('set')

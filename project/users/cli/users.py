@@ -5,7 +5,7 @@ from typing import Any
 import click
 from marshmallow import Schema
 
-from project.core.cli.toolkit import Address, as_json, dry_run, show
+from project.core.cli.toolkit import EmailAddress, as_json, dry_run, print_rows
 from project.core.database.keyset_pagination import PageRequest
 from project.core.web.requests.fields import Text
 from project.users import service
@@ -44,7 +44,7 @@ def users_show(user: str, as_json: bool) -> None:
 
 @users_cli.command('create')
 @click.argument('username')
-@click.option('--email', required=True, type=Address())
+@click.option('--email', required=True, type=EmailAddress())
 @click.option('--name', default='')
 @click.option('--role', 'roles', multiple=True, default=[MEMBER])
 @click.option('--no-invite', is_flag=True, help='Send no mail with a code for a password.')
@@ -98,8 +98,8 @@ def users_delete(user: str, yes: bool, dry_run: bool) -> None:
 @as_json
 def users_stats(as_json: bool) -> None:
     """Count users by status."""
-    show([service.user_stats()], ('active', 'disabled'), as_json=as_json, one=True)
+    print_rows([service.user_stats()], ('active', 'disabled'), as_json=as_json, one=True)
 
 
 def _show(users: Any, as_json: bool, *, one: bool = False) -> None:
-    show((user._asdict() for user in users), COLUMNS, as_json=as_json, one=one)
+    print_rows((user._asdict() for user in users), COLUMNS, as_json=as_json, one=one)

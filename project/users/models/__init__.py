@@ -1,15 +1,15 @@
 """The tables of users. None holds a secret."""
 
 from .exports import EXPORTS, EXPORTS_OF_USER, FAILED, PENDING, READY, Export
-from .roles import ROLES, SHOWN_ROLE, RoleDefinition, permissions_of
+from .roles import ROLE_SELECT, ROLES, RoleDefinition, permissions_of
 from .users import (
     ACTIVE,
-    BY_EMAIL,
-    BY_ID,
-    BY_USERNAME,
     DISABLED,
-    PROFILE,
-    SHOWN,
+    USER_BY_EMAIL,
+    USER_BY_ID,
+    USER_BY_USERNAME,
+    USER_PROFILE,
+    USER_SELECT,
     USERS,
     User,
     UserRole,
@@ -18,20 +18,20 @@ from .users import (
 
 __all__ = [
     'ACTIVE',
-    'BY_EMAIL',
-    'BY_ID',
-    'BY_USERNAME',
     'DISABLED',
     'EXPORTS',
     'EXPORTS_OF_USER',
     'FAILED',
     'PENDING',
-    'PROFILE',
     'READY',
     'ROLES',
-    'SHOWN',
-    'SHOWN_ROLE',
+    'ROLE_SELECT',
     'USERS',
+    'USER_BY_EMAIL',
+    'USER_BY_ID',
+    'USER_BY_USERNAME',
+    'USER_PROFILE',
+    'USER_SELECT',
     'Export',
     'RoleDefinition',
     'User',

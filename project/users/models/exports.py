@@ -8,9 +8,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
 from project.core.database.keyset_pagination import Keyset
-from project.core.database.session import AnyRow, Base, read
+from project.core.database.session import AnyRow, Base, execute_select
 from project.core.database.types import UTCDateTime
-from project.core.tasks import will_be_done
+from project.core.tasks import is_pending
 
 PENDING, READY, FAILED = 'pending', 'ready', 'failed'
 
@@ -35,24 +35,24 @@ class Export(Base):
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
 
     @classmethod
-    def find_of(cls, user_id: int, export_id: UUID) -> AnyRow | None:
+    def find_owned(cls, user_id: int, export_id: UUID) -> AnyRow | None:
         """Return a user's export of that id, unless its time is over."""
         mine = EXPORTS_OF_USER.where(cls.id == export_id)
-        return read(mine, {'user_id': user_id, 'moment': now()}).one_or_none()
+        return execute_select(mine, {'user_id': user_id, 'moment': now()}).one_or_none()
 
     @classmethod
     def find_all(cls, user_id: int) -> list[AnyRow]:
         """Return a user's exports, the oldest first."""
         mine = EXPORTS_OF_USER.order_by(cls.created_at, cls.id)
-        return list(read(mine, {'user_id': user_id, 'moment': now()}))
+        return list(execute_select(mine, {'user_id': user_id, 'moment': now()}))
 
     @classmethod
-    def is_there(cls, export_id: UUID) -> bool:
+    def exists(cls, export_id: UUID) -> bool:
         """Tell whether there is such an export, whosever."""
-        return read(select(cls.id).where(cls.id == export_id)).one_or_none() is not None
+        return execute_select(select(cls.id).where(cls.id == export_id)).one_or_none() is not None
 
 
-_is_lost = (Export.state == PENDING) & ~will_be_done(Export.task_id)
+_is_lost = (Export.state == PENDING) & ~is_pending(Export.task_id)
 
 EXPORTS_OF_USER = select(
     Export.id, case((_is_lost, FAILED), else_=Export.state).label('state'), Export.size,

@@ -9,19 +9,19 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
 from project.core.database.keyset_pagination import Keyset
-from project.core.database.session import AnyRow, Base, read
-from project.core.database.types import UTCDateTime, Words
-from project.core.security.permissions import every_permission
+from project.core.database.session import AnyRow, Base, execute_select
+from project.core.database.types import UTCDateTime, WordList
+from project.core.security.permissions import all_permissions
 from project.users.permissions import ADMIN, BUILT_IN, built_in_permissions
 
 
 class RoleDefinition(Base):
     """What a role allows. Of the built-in ones the code decides that; their rows keep the names."""
 
-    __tablename__ = 'users_role_definitions'
+    __tablename__ = 'users_role_permissions'
 
     name: Mapped[str] = mapped_column(String(32), primary_key=True)
-    permissions: Mapped[list[str]] = mapped_column(Words)
+    permissions: Mapped[list[str]] = mapped_column(WordList)
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     updated_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
@@ -29,16 +29,16 @@ class RoleDefinition(Base):
     @classmethod
     def find(cls, name: str) -> AnyRow | None:
         """Return the role of that name."""
-        return read(SHOWN_ROLE.where(cls.name == name)).one_or_none()
+        return execute_select(ROLE_SELECT.where(cls.name == name)).one_or_none()
 
     @classmethod
-    def hold(cls, names: Iterable[str]) -> set[str]:
+    def lock_for_share(cls, names: Iterable[str]) -> set[str]:
         """Return which of these roles there are; they stay until the transaction ends."""
         there = select(cls.name).where(cls.name.in_(set(names)))
-        return set(read(there.with_for_update(read=True)).scalars())
+        return set(execute_select(there.with_for_update(read=True)).scalars())
 
 
-SHOWN_ROLE = select(
+ROLE_SELECT = select(
     RoleDefinition.name, RoleDefinition.permissions, RoleDefinition.version,
     RoleDefinition.created_at, RoleDefinition.updated_at,
 )  # fmt: skip
@@ -59,8 +59,8 @@ def permissions_of(roles: Iterable[str]) -> frozenset[str]:
     own = roles.difference(BUILT_IN)
     if not own or ADMIN in roles:
         return held
-    given = read(select(RoleDefinition.permissions).where(RoleDefinition.name.in_(own)))
-    return held.union(*given.scalars()) & every_permission()
+    given = execute_select(select(RoleDefinition.permissions).where(RoleDefinition.name.in_(own)))
+    return held.union(*given.scalars()) & all_permissions()
 
 
 @event.listens_for(RoleDefinition.__table__, 'after_create')

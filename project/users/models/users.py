@@ -16,10 +16,10 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
-from project.core.database.compiled_query import Query
+from project.core.database.compiled_query import CompiledQuery
 from project.core.database.keyset_pagination import Keyset
-from project.core.database.session import AnyRow, AnySelect, Base, db, read
-from project.core.database.types import UTCDateTime, words_of
+from project.core.database.session import AnyRow, AnySelect, Base, db, execute_select
+from project.core.database.types import UTCDateTime, aggregate_words
 from project.users.permissions import ADMIN
 
 ACTIVE, DISABLED = 'active', 'disabled'
@@ -55,41 +55,41 @@ class User(Base):
     @classmethod
     def find(cls, user_id: int) -> AnyRow | None:
         """Return the user with that id."""
-        return BY_ID.first(id=user_id)
+        return USER_BY_ID.first(id=user_id)
 
     @classmethod
     def find_by_username(cls, username: str) -> AnyRow | None:
         """Return the user of that name, whatever its case."""
-        return BY_USERNAME.first(username=username.lower())
+        return USER_BY_USERNAME.first(username=username.lower())
 
     @classmethod
     def find_by_login(cls, login: str) -> AnyRow | None:
         """Return the user whom a username or an address names. No username has an @."""
         if '@' not in login:
             return cls.find_by_username(login)
-        return BY_EMAIL.first(email_key=email_key(login))
+        return USER_BY_EMAIL.first(email_key=email_key(login))
 
     @classmethod
     def find_profile(cls, username: str) -> AnyRow | None:
         """Return what anybody may see of the active user of that name."""
-        return PROFILE.first(username=username.lower())
+        return USER_PROFILE.first(username=username.lower())
 
     @classmethod
-    def avatar_of(cls, user_id: int) -> str | None:
+    def find_avatar_key(cls, user_id: int) -> str | None:
         """Return the key of a user's picture, if they have one."""
-        found = read(select(cls.avatar).where(cls.id == user_id))
+        found = execute_select(select(cls.avatar).where(cls.id == user_id))
         return found.scalar_one_or_none()
 
     @classmethod
     def lock(cls, user_id: int) -> None:
         """Keep others from changing a user, or locking them, until the transaction ends."""
-        read(select(cls.id).where(cls.id == user_id).with_for_update())
+        execute_select(select(cls.id).where(cls.id == user_id).with_for_update())
 
     @classmethod
-    def hold_active(cls, user_id: int) -> bool:
+    def lock_active_for_share(cls, user_id: int) -> bool:
         """Tell whether a user is active, and keep them from changing until the transaction ends."""
         active = select(cls.id).where(cls.id == user_id, cls.status == ACTIVE)
-        return read(active.with_for_update(read=True)).one_or_none() is not None
+        return execute_select(active.with_for_update(read=True)).one_or_none() is not None
 
     @classmethod
     def count_by_status(cls) -> dict[str, int]:
@@ -110,7 +110,7 @@ class User(Base):
             'status': cls.status == bindparam('status'),
             'role': cls.id.in_(holders),
         }
-        return SHOWN.where(*(filters[name] for name in sorted(names)))
+        return USER_SELECT.where(*(filters[name] for name in sorted(names)))
 
 
 class UserRole(Base):
@@ -123,7 +123,7 @@ class UserRole(Base):
         ForeignKey('users.id', ondelete='CASCADE'), primary_key=True
     )
     role: Mapped[str] = mapped_column(
-        ForeignKey('users_role_definitions.name', ondelete='CASCADE'), primary_key=True
+        ForeignKey('users_role_permissions.name', ondelete='CASCADE'), primary_key=True
     )
 
     @classmethod
@@ -136,7 +136,7 @@ class UserRole(Base):
 
 
 ROLES_COLUMN = (
-    select(words_of(UserRole.role))
+    select(aggregate_words(UserRole.role))
     .where(UserRole.user_id == User.id)
     .correlate(User)
     .scalar_subquery()
@@ -144,16 +144,16 @@ ROLES_COLUMN = (
 )
 
 # Columns and not entities: what is only read needs no identity map.
-SHOWN = select(
+USER_SELECT = select(
     User.id, User.username, User.email, User.name, User.bio, User.status, User.version,
     User.created_at, User.updated_at, ROLES_COLUMN,
 )  # fmt: skip
 
-BY_ID = Query(SHOWN.where(User.id == bindparam('id')))
-BY_USERNAME = Query(SHOWN.where(User.username == bindparam('username')))
-BY_EMAIL = Query(SHOWN.where(User.email_key == bindparam('email_key')))
+USER_BY_ID = CompiledQuery(USER_SELECT.where(User.id == bindparam('id')))
+USER_BY_USERNAME = CompiledQuery(USER_SELECT.where(User.username == bindparam('username')))
+USER_BY_EMAIL = CompiledQuery(USER_SELECT.where(User.email_key == bindparam('email_key')))
 
-PROFILE = Query(
+USER_PROFILE = CompiledQuery(
     select(
         User.username,
         User.name,

@@ -7,18 +7,18 @@ from marshmallow import Schema
 
 from project.core.errors import RangeNotSatisfiable
 from project.core.images import ImageTooCostly, ImageTooLarge, ImageUnreadable
-from project.core.web.endpoints.access import current, member, public
+from project.core.web.endpoints.access import authenticated, current_principal, public
 from project.core.web.endpoints.endpoint import endpoint
 from project.core.web.requests.fields import UploadedFile
-from project.core.web.responses.file_responses import send_bytes
-from project.core.web.responses.headers import BYTES, PUBLISHED
+from project.core.web.responses.file_responses import send_stored_object
+from project.core.web.responses.headers import PUBLIC_CONTENT, USER_CONTENT
 from project.users import service
 from project.users.errors import AvatarNotFound, AvatarTooLarge, NoSuchUsername, UserNotFound
 from project.users.permissions import PROFILE_READ, PROFILE_WRITE
 from project.users.schemas import UserProfileSchema
 
 from . import blueprint
-from .users import NAMED
+from .users import USERNAME_ARGUMENT
 
 WEBP = 'image/webp'
 
@@ -31,9 +31,9 @@ class AvatarForm(Schema):
 
 @blueprint.put('/me/avatar')
 @endpoint(
-    allow=member(PROFILE_WRITE), form=AvatarForm, returns=UserProfileSchema, limit='30/hour',
-    largest='USERS_AVATAR_MAX_SIZE',
-    refuses=[AvatarTooLarge, ImageUnreadable, ImageTooLarge, ImageTooCostly, UserNotFound],
+    allow=authenticated(PROFILE_WRITE), form=AvatarForm, returns=UserProfileSchema, limit='30/hour',
+    max_body_setting='USERS_AVATAR_MAX_SIZE',
+    errors=[AvatarTooLarge, ImageUnreadable, ImageTooLarge, ImageTooCostly, UserNotFound],
 )  # fmt: skip
 def avatar_update(form: dict[str, Any]) -> Any:
     """Give the user who is asking a picture: JPEG, PNG, GIF, WebP or AVIF.
@@ -41,30 +41,30 @@ def avatar_update(form: dict[str, Any]) -> Any:
     It becomes a square of 256 pixels, cut out of the middle, as WebP; whatever else the file says,
     such as the place where it was taken, is thrown away. Of an animation the first is taken.
     """
-    return service.set_avatar(current().user_id, form['file'].stream)
+    return service.set_avatar(current_principal().user_id, form['file'].stream)
 
 
 @blueprint.delete('/me/avatar')
-@endpoint(allow=member(PROFILE_WRITE), refuses=[AvatarNotFound, UserNotFound])
+@endpoint(allow=authenticated(PROFILE_WRITE), errors=[AvatarNotFound, UserNotFound])
 def avatar_delete() -> None:
     """Take the picture of the user who is asking away."""
-    service.remove_avatar(current().user_id)
+    service.remove_avatar(current_principal().user_id)
 
 
 @blueprint.get('/me/avatar')
 @endpoint(
-    allow=member(PROFILE_READ), policy=BYTES, produces=WEBP,
-    refuses=[AvatarNotFound, NoSuchUsername, RangeNotSatisfiable],
+    allow=authenticated(PROFILE_READ), security_headers=USER_CONTENT, produces=WEBP,
+    errors=[AvatarNotFound, NoSuchUsername, RangeNotSatisfiable],
 )  # fmt: skip
 def avatar_show() -> Response:
     """Show the picture of the user who is asking."""
-    return _picture_of(current().username)
+    return _picture_of(current_principal().username)
 
 
 @blueprint.get('/<string:username>/avatar')
 @endpoint(
-    allow=public, policy=PUBLISHED, produces=WEBP, arguments=NAMED,
-    refuses=[AvatarNotFound, NoSuchUsername, RangeNotSatisfiable],
+    allow=public, security_headers=PUBLIC_CONTENT, produces=WEBP, arguments=USERNAME_ARGUMENT,
+    errors=[AvatarNotFound, NoSuchUsername, RangeNotSatisfiable],
 )  # fmt: skip
 def user_avatar(username: str) -> Response:
     """Show the picture of a user, to anybody and on any site: what `profile_image` names."""
@@ -73,4 +73,4 @@ def user_avatar(username: str) -> Response:
 
 def _picture_of(username: str) -> Response:
     etag, stream = service.open_avatar(username)
-    return send_bytes(stream, etag=etag, mimetype=WEBP)
+    return send_stored_object(stream, etag=etag, mimetype=WEBP)

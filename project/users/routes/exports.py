@@ -7,11 +7,11 @@ from flask import Response
 
 from project.core.database.keyset_pagination import CursorInvalid, Page, PageRequest
 from project.core.errors import RangeNotSatisfiable
-from project.core.web.endpoints.access import current, member
+from project.core.web.endpoints.access import authenticated, current_principal
 from project.core.web.endpoints.endpoint import endpoint
 from project.core.web.requests.pagination import ListQuery, sort_by
-from project.core.web.responses.file_responses import DESCRIBED, send_bytes
-from project.core.web.responses.headers import BYTES
+from project.core.web.responses.file_responses import CONTENT_HEADERS, send_stored_object
+from project.core.web.responses.headers import USER_CONTENT
 from project.users import service
 from project.users.errors import ExportNotFound, ExportNotReady, ExportUnderWay, TooManyExports
 from project.users.schemas import ExportSchema
@@ -29,40 +29,47 @@ class ExportListQuery(ListQuery):
 
 @blueprint.get('/me/exports')
 @endpoint(
-    allow=member(), query=ExportListQuery, returns=ExportSchema, many=True, refuses=[CursorInvalid]
+    allow=authenticated(),
+    query=ExportListQuery,
+    returns=ExportSchema,
+    many=True,
+    errors=[CursorInvalid],
 )
 def export_list(page: PageRequest) -> Page:
     """List the exports of the user who is asking, newest first."""
-    return service.list_exports(current().user_id, page)
+    return service.list_exports(current_principal().user_id, page)
 
 
 @blueprint.post('/me/exports')
 @endpoint(
-    allow=member(fresh=True), returns=ExportSchema, code=202, limit='10/day',
-    location=('.export_show', 'export_id'), refuses=[ExportUnderWay, TooManyExports],
+    allow=authenticated(fresh=True), returns=ExportSchema, code=202, limit='10/day',
+    location=('.export_show', 'export_id'), errors=[ExportUnderWay, TooManyExports],
 )  # fmt: skip
 def export_create() -> Any:
     """Have everything of yours, from every feature, put into one ZIP; a mail says when it is done.
 
     Wants a fresh login. One at a time is made, and three are kept, each for 7 days.
     """
-    return service.request_export(current().user_id)
+    return service.request_export(current_principal().user_id)
 
 
 @blueprint.get('/me/exports/<uuid:export_id>')
-@endpoint(allow=member(), returns=ExportSchema, refuses=[ExportNotFound])
+@endpoint(allow=authenticated(), returns=ExportSchema, errors=[ExportNotFound])
 def export_show(export_id: UUID) -> Any:
     """Show how far an export is: `pending`, `ready` or `failed`."""
-    return service.get_export(current().user_id, export_id)
+    return service.get_export(current_principal().user_id, export_id)
 
 
 @blueprint.get('/me/exports/<uuid:export_id>/content')
 @endpoint(
-    allow=member(fresh=True), policy=BYTES, produces=ZIP, tells=DESCRIBED,
-    refuses=[ExportNotFound, ExportNotReady, RangeNotSatisfiable],
+    allow=authenticated(fresh=True), security_headers=USER_CONTENT, produces=ZIP,
+    extra_response_headers=CONTENT_HEADERS,
+    errors=[ExportNotFound, ExportNotReady, RangeNotSatisfiable],
 )  # fmt: skip
 def export_content(export_id: UUID) -> Response:
     """Download an export, whole or a range of it. Wants a fresh login."""
-    export, stream = service.open_export(current().user_id, export_id)
+    export, stream = service.open_export(current_principal().user_id, export_id)
     name = f'export-{export.created_at:%Y-%m-%d}.zip'
-    return send_bytes(stream, etag=export.sha256, mimetype=ZIP, name=name, sha256=export.sha256)
+    return send_stored_object(
+        stream, etag=export.sha256, mimetype=ZIP, name=name, sha256=export.sha256
+    )

@@ -5,15 +5,15 @@ from typing import Any
 from marshmallow import Schema, fields, validate
 
 from project.core.database.keyset_pagination import CursorInvalid, Page, PageRequest
-from project.core.web.endpoints.access import can, current
+from project.core.web.endpoints.access import current_principal, requires
 from project.core.web.endpoints.endpoint import endpoint
 from project.core.web.requests.pagination import ListQuery, sort_by
 from project.core.web.responses.etags import expected_versions
 from project.users import service
 from project.users.errors import (
     LastAdmin,
-    MoreThanYouMay,
     PermissionUnknown,
+    PrivilegeEscalation,
     RoleBuiltIn,
     RoleChanged,
     RoleInvalid,
@@ -36,8 +36,8 @@ class RoleListQuery(ListQuery):
 
 @blueprint.get('/roles')
 @endpoint(
-    allow=can(ROLES_READ), query=RoleListQuery, returns=RoleSchema, many=True,
-    refuses=[CursorInvalid],
+    allow=requires(ROLES_READ), query=RoleListQuery, returns=RoleSchema, many=True,
+    errors=[CursorInvalid],
 )  # fmt: skip
 def role_list(page: PageRequest) -> Page:
     """List the roles, with the permissions that they allow."""
@@ -56,8 +56,8 @@ class RoleReplaceRequest(Schema):
 
 @blueprint.put('/roles/<string:name>')
 @endpoint(
-    allow=can(ROLES_WRITE), body=RoleReplaceRequest, returns=RoleSchema, versioned=True,
-    refuses=[RoleInvalid, RoleBuiltIn, RoleChanged, PermissionUnknown, MoreThanYouMay],
+    allow=requires(ROLES_WRITE), body=RoleReplaceRequest, returns=RoleSchema, versioned=True,
+    errors=[RoleInvalid, RoleBuiltIn, RoleChanged, PermissionUnknown, PrivilegeEscalation],
 )  # fmt: skip
 def role_replace(name: str, body: dict[str, Any]) -> Any:
     """Say what a role allows; make it if there is none of that name.
@@ -66,18 +66,18 @@ def role_replace(name: str, body: dict[str, Any]) -> Any:
     included, that you do not hold yourself.
     """
     return service.define_role(
-        name, body['permissions'], by=current(), expected=expected_versions()
+        name, body['permissions'], by=current_principal(), expected=expected_versions()
     )
 
 
 @blueprint.delete('/roles/<string:name>')
 @endpoint(
-    allow=can(ROLES_WRITE), versioned=True,
-    refuses=[RoleBuiltIn, RoleNotFound, RoleChanged, MoreThanYouMay],
+    allow=requires(ROLES_WRITE), versioned=True,
+    errors=[RoleBuiltIn, RoleNotFound, RoleChanged, PrivilegeEscalation],
 )  # fmt: skip
 def role_delete(name: str) -> None:
     """Delete a role. Whoever had it has it no more."""
-    service.delete_role(name, by=current(), expected=expected_versions())
+    service.delete_role(name, by=current_principal(), expected=expected_versions())
 
 
 class UserRolesReplaceRequest(Schema):
@@ -90,12 +90,14 @@ class UserRolesReplaceRequest(Schema):
 
 @blueprint.put('/<int:user_id>/roles')
 @endpoint(
-    allow=can(ROLES_WRITE), body=UserRolesReplaceRequest, returns=UserSchema, versioned=True,
-    refuses=[UserNotFound, UserChanged, RoleUnknown, LastAdmin, MoreThanYouMay],
+    allow=requires(ROLES_WRITE), body=UserRolesReplaceRequest, returns=UserSchema, versioned=True,
+    errors=[UserNotFound, UserChanged, RoleUnknown, LastAdmin, PrivilegeEscalation],
 )  # fmt: skip
 def user_roles_replace(user_id: int, body: dict[str, Any]) -> Any:
     """Give a user these roles and no others. What every user may, they may without any.
 
     Refuses where the user has, loses or gets a permission that you do not hold yourself.
     """
-    return service.set_roles(user_id, body['roles'], by=current(), expected=expected_versions())
+    return service.set_roles(
+        user_id, body['roles'], by=current_principal(), expected=expected_versions()
+    )

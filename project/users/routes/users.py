@@ -7,7 +7,13 @@ from marshmallow import Schema, fields, validate
 
 from project.core.database.keyset_pagination import CursorInvalid, Page, PageRequest
 from project.core.errors import Unauthorized
-from project.core.web.endpoints.access import can, current, member, own_or, public
+from project.core.web.endpoints.access import (
+    authenticated,
+    current_principal,
+    owner_or,
+    public,
+    requires,
+)
 from project.core.web.endpoints.endpoint import endpoint
 from project.core.web.requests.fields import EmailAddress, Text
 from project.core.web.requests.pagination import ListQuery, sort_by
@@ -16,8 +22,8 @@ from project.users import service
 from project.users.errors import (
     EmailTaken,
     LastAdmin,
-    MoreThanYouMay,
     NoSuchUsername,
+    PrivilegeEscalation,
     RoleUnknown,
     UserChanged,
     UsernameReserved,
@@ -38,9 +44,9 @@ from project.users.schemas import Username, UserProfileSchema, UserSchema
 from . import blueprint
 
 # A username is never a number, so no path is both.
-NAMED = {'username': {'pattern': USERNAME, 'maxLength': 32}}
+USERNAME_ARGUMENT = {'username': {'pattern': USERNAME, 'maxLength': 32}}
 
-TAKEN = (UsernameTaken, EmailTaken, UsernameReserved)
+TAKEN_ERRORS = (UsernameTaken, EmailTaken, UsernameReserved)
 
 
 class UserListQuery(ListQuery):
@@ -78,22 +84,26 @@ class UsersView(MethodView):
     init_every_request = False
 
     @endpoint(
-        allow=can(READ), query=UserListQuery, returns=UserSchema, many=True, refuses=[CursorInvalid]
+        allow=requires(READ),
+        query=UserListQuery,
+        returns=UserSchema,
+        many=True,
+        errors=[CursorInvalid],
     )
     def get(self, page: PageRequest) -> Page:
         """List users."""
         return service.list_users(page)
 
     @endpoint(
-        allow=can(WRITE), body=UserCreateRequest, returns=UserSchema, code=201, versioned=True,
-        refuses=[*TAKEN, RoleUnknown, MoreThanYouMay], location=('.user', 'user_id'),
+        allow=requires(WRITE), body=UserCreateRequest, returns=UserSchema, code=201, versioned=True,
+        errors=[*TAKEN_ERRORS, RoleUnknown, PrivilegeEscalation], location=('.user', 'user_id'),
     )  # fmt: skip
     def post(self, body: dict[str, Any]) -> Any:
         """Create a user, and invite them by mail: with the code in it they get a password.
 
         Refuses roles with permissions that you do not hold yourself.
         """
-        return service.create_user(**body, invite=True, by=current())
+        return service.create_user(**body, invite=True, by=current_principal())
 
 
 class UserPatchRequest(Schema):
@@ -111,36 +121,40 @@ class UserView(MethodView):
     init_every_request = False
 
     @endpoint(
-        allow=own_or(READ, scope=PROFILE_READ), returns=UserSchema, versioned=True,
-        refuses=[UserNotFound],
+        allow=owner_or(READ, scope=PROFILE_READ), returns=UserSchema, versioned=True,
+        errors=[UserNotFound],
     )  # fmt: skip
     def get(self, user_id: int) -> Any:
         """Show a user: oneself, or anybody with `users:read`."""
         return service.get_user(user_id)
 
     @endpoint(
-        allow=can(WRITE), body=UserReplaceRequest, returns=UserSchema, versioned=True,
-        refuses=[*TAKEN, UserNotFound, UserChanged, MoreThanYouMay],
+        allow=requires(WRITE), body=UserReplaceRequest, returns=UserSchema, versioned=True,
+        errors=[*TAKEN_ERRORS, UserNotFound, UserChanged, PrivilegeEscalation],
     )  # fmt: skip
     def put(self, user_id: int, body: dict[str, Any]) -> Any:
         """Replace what a user is called: what is not sent becomes empty."""
-        return service.update_user(user_id, body, by=current(), expected=expected_versions())
+        return service.update_user(
+            user_id, body, by=current_principal(), expected=expected_versions()
+        )
 
     @endpoint(
-        allow=own_or(WRITE, scope=PROFILE_WRITE), body=UserPatchRequest, returns=UserSchema,
-        versioned=True, refuses=[*TAKEN, UserNotFound, UserChanged, MoreThanYouMay],
+        allow=owner_or(WRITE, scope=PROFILE_WRITE), body=UserPatchRequest, returns=UserSchema,
+        versioned=True, errors=[*TAKEN_ERRORS, UserNotFound, UserChanged, PrivilegeEscalation],
     )  # fmt: skip
     def patch(self, user_id: int, body: dict[str, Any]) -> Any:
         """Change what was sent. Of oneself `name` and `bio`; the rest needs `users:write`."""
-        return service.update_user(user_id, body, by=current(), expected=expected_versions())
+        return service.update_user(
+            user_id, body, by=current_principal(), expected=expected_versions()
+        )
 
     @endpoint(
-        allow=can(DELETE), versioned=True,
-        refuses=[UserNotFound, UserChanged, LastAdmin, MoreThanYouMay],
+        allow=requires(DELETE), versioned=True,
+        errors=[UserNotFound, UserChanged, LastAdmin, PrivilegeEscalation],
     )  # fmt: skip
     def delete(self, user_id: int) -> None:
         """Delete a user, and all that is theirs."""
-        service.delete_user(user_id, by=current(), expected=expected_versions())
+        service.delete_user(user_id, by=current_principal(), expected=expected_versions())
 
 
 blueprint.add_url_rule('', view_func=UsersView.as_view('users'))
@@ -148,50 +162,56 @@ blueprint.add_url_rule('/<int:user_id>', view_func=UserView.as_view('user'))
 
 
 @blueprint.get('/me')
-@endpoint(allow=member(PROFILE_READ), returns=UserSchema, versioned=True)
+@endpoint(allow=authenticated(PROFILE_READ), returns=UserSchema, versioned=True)
 def user_me() -> Any:
     """Show the user who is asking."""
-    return current().user
+    return current_principal().user
 
 
 @blueprint.patch('/me')
 @endpoint(
-    allow=member(PROFILE_WRITE), body=UserPatchRequest, returns=UserSchema, versioned=True,
-    refuses=[*TAKEN, UserNotFound, UserChanged, MoreThanYouMay],
+    allow=authenticated(PROFILE_WRITE), body=UserPatchRequest, returns=UserSchema, versioned=True,
+    errors=[*TAKEN_ERRORS, UserNotFound, UserChanged, PrivilegeEscalation],
 )  # fmt: skip
 def user_me_update(body: dict[str, Any]) -> Any:
     """Change the user who is asking: `name` and `bio`; the rest needs `users:write`."""
-    asker = current()
+    asker = current_principal()
     return service.update_user(asker.user_id, body, by=asker, expected=expected_versions())
 
 
 @blueprint.delete('/me')
-@endpoint(allow=member(fresh=True), versioned=True, refuses=[UserNotFound, UserChanged, LastAdmin])
+@endpoint(
+    allow=authenticated(fresh=True), versioned=True, errors=[UserNotFound, UserChanged, LastAdmin]
+)
 def user_me_delete() -> None:
     """Delete the user who is asking, and all that is theirs. Wants a fresh login."""
-    service.delete_user(current().user_id, by=current(), expected=expected_versions())
+    service.delete_user(
+        current_principal().user_id, by=current_principal(), expected=expected_versions()
+    )
 
 
 @blueprint.get('/me/profile')
-@endpoint(allow=member(PROFILE_READ), returns=UserProfileSchema, refuses=[NoSuchUsername])
+@endpoint(allow=authenticated(PROFILE_READ), returns=UserProfileSchema, errors=[NoSuchUsername])
 def user_me_profile() -> Any:
     """Show the profile of the user who is asking."""
-    return service.get_profile(current().username)
+    return service.get_profile(current_principal().username)
 
 
 @blueprint.get('/<string:username>')
 @endpoint(
-    allow=public, limit='120/minute', arguments=NAMED,
+    allow=public, limit='120/minute', arguments=USERNAME_ARGUMENT,
     # A number in this place is an id, which asks who is asking.
-    refuses=[NoSuchUsername, Unauthorized],
+    errors=[NoSuchUsername, Unauthorized],
 )  # fmt: skip
 def username_show(username: str) -> None:
     """Say whether a username exists: success with `null`, or 404."""
-    service.find_username(username)
+    service.require_username_exists(username)
 
 
 @blueprint.get('/<string:username>/profile')
-@endpoint(allow=public, returns=UserProfileSchema, refuses=[NoSuchUsername], arguments=NAMED)
+@endpoint(
+    allow=public, returns=UserProfileSchema, errors=[NoSuchUsername], arguments=USERNAME_ARGUMENT
+)
 def user_profile(username: str) -> Any:
     """Show what anybody may see of a user."""
     return service.get_profile(username)

@@ -1,66 +1,66 @@
 """What may happen to users. Nothing here knows that HTTP exists."""
 
-from .authorization import check_roles, refuse_more_than
+from .authorization import check_roles, ensure_can_manage_roles
 from .avatars import open_avatar, remove_avatar, set_avatar
 from .exports import get_export, list_exports, open_export, request_export
-from .import_export import Refused, export_users, import_users
-from .personal_data import forget_user
+from .import_export import RejectedRow, export_users, import_users
+from .personal_data import erase_user_data
 from .roles import define_role, delete_role, grant_role, list_roles, revoke_role, set_roles
 from .users import (
     change_email,
-    check_username,
     create_user,
     delete_user,
     disable_user,
     enable_user,
     find_user,
     find_user_by_login,
-    find_username,
     get_profile,
     get_user,
     get_user_by_login,
-    hold_user,
     list_users,
-    note_login,
+    lock_active_user,
+    record_login,
+    require_username_exists,
     update_user,
     user_stats,
+    validate_new_username,
 )
 
 __all__ = [
-    'Refused',
+    'RejectedRow',
     'change_email',
     'check_roles',
-    'check_username',
     'create_user',
     'define_role',
     'delete_role',
     'delete_user',
     'disable_user',
     'enable_user',
+    'ensure_can_manage_roles',
+    'erase_user_data',
     'export_users',
     'find_user',
     'find_user_by_login',
-    'find_username',
-    'forget_user',
     'get_export',
     'get_profile',
     'get_user',
     'get_user_by_login',
     'grant_role',
-    'hold_user',
     'import_users',
     'list_exports',
     'list_roles',
     'list_users',
-    'note_login',
+    'lock_active_user',
     'open_avatar',
     'open_export',
-    'refuse_more_than',
+    'record_login',
     'remove_avatar',
     'request_export',
+    'require_username_exists',
     'revoke_role',
     'set_avatar',
     'set_roles',
     'update_user',
     'user_stats',
+    'validate_new_username',
 ]

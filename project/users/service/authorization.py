@@ -10,7 +10,7 @@ from project.core.database.session import db
 from project.core.security.principal import Principal
 from project.users.errors import (
     LastAdmin,
-    MoreThanYouMay,
+    PrivilegeEscalation,
     RoleUnknown,
     UserChanged,
     UserNotFound,
@@ -21,39 +21,42 @@ from project.users.models import RoleDefinition, User, UserRole, permissions_of
 def check_roles(roles: Iterable[str], *, by: Any = None) -> set[str]:
     """Return roles as they can be given, inside `atomic`: they stay defined until it ends.
 
-    Refuses with RoleUnknown what is no role, and with MoreThanYouMay what holds more than `by`.
+    :raises RoleUnknown: if a role is not defined.
+    :raises PrivilegeEscalation: if a role allows more than `by` may do.
     """
     wanted = set(roles)
-    if RoleDefinition.hold(wanted) != wanted:
+    if RoleDefinition.lock_for_share(wanted) != wanted:
         raise RoleUnknown
-    refuse_more_than(by, wanted)
+    ensure_can_manage_roles(by, wanted)
     return wanted
 
 
-def refuse_more_than(by: Any, roles: Iterable[str]) -> None:
-    """Refuse with MoreThanYouMay roles that hold more than `by`: a principal, or a user with roles.
+def ensure_can_manage_roles(by: Any, roles: Iterable[str]) -> None:
+    """Ensure that `by`, a principal or a user with roles, holds every permission of the roles.
 
-    Nobody gives, takes or touches what they do not hold themselves.
+    No user grants, revokes or changes permissions that they do not hold.
+
+    :raises PrivilegeEscalation: if `by` lacks one of the permissions.
     """
-    refuse_permissions_beyond(by, permissions_of(roles))
+    ensure_holds_permissions(by, permissions_of(roles))
 
 
-def refuse_permissions_beyond(by: Any, permissions: Iterable[str]) -> None:
-    """Refuse with MoreThanYouMay permissions that `by` lacks; an operator, None, holds all."""
+def ensure_holds_permissions(by: Any, permissions: Iterable[str]) -> None:
+    """Refuse with PrivilegeEscalation permissions that `by` lacks; an operator, None, holds all."""
     if by is None:
         return
     held = by.permissions if isinstance(by, Principal) else permissions_of(by.roles)
     if not held.issuperset(permissions):
-        raise MoreThanYouMay
+        raise PrivilegeEscalation
 
 
-def refuse_last_admin(user_id: int) -> None:
+def ensure_not_last_admin(user_id: int) -> None:
     """Refuse with LastAdmin to lose the only active one; none of them changes until the end."""
     if UserRole.lock_admins() == [user_id]:
         raise LastAdmin
 
 
-def change_row(
+def update_user_row(
     user_id: int, values: Mapping[str, Any], expected: frozenset[int] | None = None
 ) -> None:
     """Change a user in one statement, which is what compares the version, too.

@@ -11,8 +11,8 @@ from project.core.clock import now
 from project.core.database.keyset_pagination import Page, PageRequest
 from project.core.database.session import AnyRow, atomic, db
 from project.core.mail import send_mail
-from project.core.semaphore import Turns
-from project.core.storage import Staged, Stored
+from project.core.semaphore import InterprocessSemaphore
+from project.core.storage import StagedObject, StoredObject
 from project.core.tasks import enqueue, task
 from project.users import object_storage
 from project.users.errors import (
@@ -22,16 +22,16 @@ from project.users.errors import (
     TooManyExports,
 )
 from project.users.models import EXPORTS, EXPORTS_OF_USER, PENDING, READY, Export, User
-from project.users.personal_data import Part, holdings
+from project.users.personal_data import ExportFile, personal_data_registry
 from project.users.signals import export_requested
 
 from .users import get_user
 
-KEPT = timedelta(days=7)
-MOST = 3  # of a user's at a time
+EXPORT_LIFETIME = timedelta(days=7)
+MAX_EXPORTS_PER_USER = 3  # of a user's at a time
 
 # One at a time in each service: however many want theirs, other tasks find room beside it.
-turns = Turns()
+export_slot = InterprocessSemaphore()
 
 
 @atomic()
@@ -46,11 +46,13 @@ def request_export(user_id: int) -> AnyRow:
     if any(export.state == PENDING for export in kept):
         raise ExportUnderWay
     ready = [export for export in kept if export.state == READY]
-    if len(ready) >= MOST:
+    if len(ready) >= MAX_EXPORTS_PER_USER:
         raise TooManyExports(int((ready[0].expires_at - now()).total_seconds()) + 1)
     export_id = uuid4()
     task_id = enqueue(make_export, str(export_id), user_id)
-    db.session.add(Export(id=export_id, user_id=user_id, task_id=task_id, expires_at=now() + KEPT))
+    db.session.add(
+        Export(id=export_id, user_id=user_id, task_id=task_id, expires_at=now() + EXPORT_LIFETIME)
+    )
     export_requested.send('users', user_id=user_id)
     return get_export(user_id, export_id)
 
@@ -62,79 +64,81 @@ def list_exports(user_id: int, page: PageRequest) -> Page:
 
 def get_export(user_id: int, export_id: UUID) -> AnyRow:
     """Return a user's export, or refuse with ExportNotFound."""
-    export = Export.find_of(user_id, export_id)
+    export = Export.find_owned(user_id, export_id)
     if export is None:
         raise ExportNotFound
     return export
 
 
-def open_export(user_id: int, export_id: UUID) -> tuple[AnyRow, Stored]:
+def open_export(user_id: int, export_id: UUID) -> tuple[AnyRow, StoredObject]:
     """Return a user's export and its open bytes; refuses with ExportNotFound, ExportNotReady."""
     export = get_export(user_id, export_id)
     if export.state != READY:
         raise ExportNotReady
-    return export, object_storage.open_stored(object_storage.export_key(export_id))
+    return export, object_storage.open_object(object_storage.export_key(export_id))
 
 
 @task(
     attempts=20,  # With a wait of 15 minutes at most: for some four hours.
     time_limit=timedelta(hours=6),
-    subject='user_id',
+    subject_argument='user_id',
 )
 def make_export(export_id: str, user_id: int) -> None:
     """Make the ZIP of an export. Run twice, the second finds it made and leaves it."""
     wanted = UUID(export_id)
-    with turns.taken(1, patience=1.0), object_storage.stage() as staged:
+    with export_slot.acquire(1, timeout=1.0), object_storage.create_staged() as staged:
         _write(staged, user_id)
         staged.prepare(object_storage.export_key(wanted))
         _publish(wanted, user_id, staged)
 
 
 @task(unique=['export_id'])
-def drop_export(export_id: str) -> None:
+def delete_export_blob(export_id: str) -> None:
     """Remove the bytes of an export that is none any more. Run twice, it finds none."""
-    if not Export.is_there(UUID(export_id)):
-        object_storage.remove(object_storage.export_key(UUID(export_id)))
+    if not Export.exists(UUID(export_id)):
+        object_storage.delete(object_storage.export_key(UUID(export_id)))
 
 
 @task(cron='27 3 * * *')
 @atomic()
-def sweep_exports() -> None:
+def delete_expired_exports() -> None:
     """Forget exports whose time is over, every night. Run twice, it finds none."""
-    forget_exports(Export.expires_at <= now())
+    delete_exports(Export.expires_at <= now())
 
 
-def forget_exports(which: Any) -> None:
+def delete_exports(which: Any) -> None:
     """Forget exports, and have their bytes removed. Inside `atomic`."""
     gone = db.session.scalars(delete(Export).where(which).returning(Export.id)).all()
     for export_id in gone:
-        enqueue(drop_export, str(export_id))
+        enqueue(delete_export_blob, str(export_id))
 
 
 @atomic()
-def _publish(export_id: UUID, user_id: int, staged: Staged) -> None:
+def _publish(export_id: UUID, user_id: int, staged: StagedObject) -> None:
     """Let its user have an export that is made, unless it is forgotten, or made, by now."""
     made = update(Export).where(Export.id == export_id, Export.state == PENDING)
-    made = made.values(state=READY, size=staged.size, sha256=staged.sha256, expires_at=now() + KEPT)
+    made = made.values(
+        state=READY, size=staged.size, sha256=staged.sha256, expires_at=now() + EXPORT_LIFETIME
+    )
     if db.session.execute(made.returning(Export.id)).one_or_none() is None:
         return
     # Under the lock of its row: whoever deletes that comes after us, and removes the bytes.
-    staged.keep(object_storage.export_key(export_id))
+    staged.save(object_storage.export_key(export_id))
     user = get_user(user_id)
     send_mail('export_ready', to=user.email, about=user_id, username=user.username)
 
 
 def _write(target: Any, user_id: int) -> None:
     with ZipFile(target, 'w') as archive:
-        for holding in reversed(holdings()):
+        for holding in reversed(personal_data_registry()):
             for part in holding.export(user_id):
                 _add(archive, part)
 
 
-def _add(archive: ZipFile, part: Part) -> None:
+def _add(archive: ZipFile, part: ExportFile) -> None:
     entry = ZipInfo(part.path, date_time=now().timetuple()[:6])
     entry.compress_type = ZIP_STORED if part.is_packed else ZIP_DEFLATED
     # How large it becomes is known at its end only.
     with archive.open(entry, 'w', force_zip64=True) as file:
-        for block in part.blocks:
+        for block in part.chunks:
             file.write(block)

@@ -8,10 +8,10 @@ from typing import Any
 from sqlalchemy import insert, select
 
 from project.core.clock import now
-from project.core.database.keyset_pagination import rows_of
+from project.core.database.keyset_pagination import iterate_pages
 from project.core.database.session import AnyRow, atomic, db
 from project.core.database.upsert import insert_or_ignore
-from project.core.errors import Fail
+from project.core.errors import ApiError
 from project.users.errors import EmailTaken, RoleUnknown, UsernameReserved, UsernameTaken
 from project.users.models import RoleDefinition, User, UserRole, email_key
 from project.users.signals import users_created
@@ -20,7 +20,7 @@ from .users import RESERVED, list_users
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RejectedRow:
     """A row that was not taken: which of those that were given, its column, and why."""
 
     row: int
@@ -28,45 +28,45 @@ class Refused:
     reason: str
 
 
-class _OnlyTried(Exception):
+class _DryRunRollback(Exception):
     """Nothing of it is to stand."""
 
 
 def import_users(
     rows: Sequence[Mapping[str, Any]], *, invite: bool = True, dry_run: bool = False
-) -> list[Refused]:
+) -> list[RejectedRow]:
     """Create many users in one transaction, and return the rows that were not taken.
 
     Rows are what the schema of a new user allows: `username` in lower case, `email`, `name`, `bio`,
-    `roles`. What is taken, reserved or no role is refused; the others go in together, or, where
+    `roles`. What is taken, reserved or no role is rejected; the others go in together, or, where
     something fails, none of them. The invitations go with them.
     """
-    refused: list[Refused] = []
-    with suppress(_OnlyTried), atomic():
-        known = RoleDefinition.hold(role for row in rows for role in row['roles'])
+    rejected: list[RejectedRow] = []
+    with suppress(_DryRunRollback), atomic():
+        known = RoleDefinition.lock_for_share(role for row in rows for role in row['roles'])
         fit: dict[str, tuple[int, Mapping[str, Any]]] = {}
         for number, row in enumerate(rows):
-            if refusal := _refusal_of(row, known, fit):
-                refused.append(_refused(number, refusal))
+            if error := _error_of(row, known, fit):
+                rejected.append(_rejected_row(number, error))
             else:
                 fit[row['username']] = number, row
         ids = _insert(row for _, row in fit.values())
         missed = [each for name, each in fit.items() if name not in ids]
-        refused += [_refused(number, _taken(row)) for number, row in missed]
+        rejected += [_rejected_row(number, _taken_error(row)) for number, row in missed]
         _give_roles(fit, ids)
         if ids:
             users_created.send('users', user_ids=list(ids.values()), invite=invite, by=None)
         if dry_run:
-            raise _OnlyTried
-    return sorted(refused, key=lambda each: each.row)
+            raise _DryRunRollback
+    return sorted(rejected, key=lambda each: each.row)
 
 
 def export_users() -> Iterator[AnyRow]:
     """Yield all users in the order of their ids, a page at a time."""
-    return rows_of(list_users)
+    return iterate_pages(list_users)
 
 
-def _refusal_of(row: Mapping[str, Any], known: set[str], before: Container[str]) -> Fail | None:
+def _error_of(row: Mapping[str, Any], known: set[str], before: Container[str]) -> ApiError | None:
     if row['username'] in before:
         return UsernameTaken()
     if row['username'] in RESERVED:
@@ -105,11 +105,11 @@ def _give_roles(fit: Mapping[str, tuple[int, Mapping[str, Any]]], ids: Mapping[s
         db.session.execute(insert(UserRole), given)
 
 
-def _taken(row: Mapping[str, Any]) -> Fail:
+def _taken_error(row: Mapping[str, Any]) -> ApiError:
     """Return which of the two somebody has."""
     named = select(User.id).where(User.username == row['username'])
     return UsernameTaken() if db.session.scalar(named) else EmailTaken()
 
 
-def _refused(number: int, refusal: Fail) -> Refused:
-    return Refused(number, refusal.field, str(refusal))
+def _rejected_row(number: int, error: ApiError) -> RejectedRow:
+    return RejectedRow(number, error.field, str(error))

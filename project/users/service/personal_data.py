@@ -4,30 +4,34 @@ from collections.abc import Iterator
 
 from sqlalchemy import delete
 
-from project.core.database.session import db, read
-from project.core.tasks import forget_subject
+from project.core.database.session import db, execute_select
+from project.core.tasks import delete_tasks_of_subject
 from project.users import object_storage
-from project.users.models import SHOWN, Export, User, UserRole
-from project.users.personal_data import Part, holds, json_part
+from project.users.models import USER_SELECT, Export, User, UserRole
+from project.users.personal_data import ExportFile, json_part, register_personal_data
 
-from .avatars import forget_avatar
-from .exports import forget_exports
+from .avatars import enqueue_avatar_deletion
+from .exports import delete_exports
 
-BLOCK = 1024 * 1024
+READ_CHUNK_BYTES = 1024 * 1024
 
-WHOLE = SHOWN.add_columns(User.last_login)
+EXPORTED_USER = USER_SELECT.add_columns(User.last_login)
 
 
-def export_user(user_id: int) -> Iterator[Part]:
+def export_user(user_id: int) -> Iterator[ExportFile]:
     """Yield who a user is to others, their picture, and the exports they asked for."""
-    yield json_part('users/user.json', read(WHOLE.where(User.id == user_id)))
-    if key := User.avatar_of(user_id):
-        with object_storage.open_stored(key) as picture:
-            yield Part('users/avatar.webp', iter(lambda: picture.read(BLOCK), b''), is_packed=True)
+    yield json_part('users/user.json', execute_select(EXPORTED_USER.where(User.id == user_id)))
+    if key := User.find_avatar_key(user_id):
+        with object_storage.open_object(key) as picture:
+            yield ExportFile(
+                'users/avatar.webp',
+                iter(lambda: picture.read(READ_CHUNK_BYTES), b''),
+                is_packed=True,
+            )
     yield json_part('users/exports.json', Export.find_all(user_id))
 
 
-@holds(
+@register_personal_data(
     'users',
     tables={
         'users': 'users/user.json',
@@ -38,9 +42,9 @@ def export_user(user_id: int) -> Iterator[Part]:
     },
     export=export_user,
 )
-def forget_user(user_id: int) -> None:
+def erase_user_data(user_id: int) -> None:
     """Let go of a user's roles, picture and exports, and of what waits to be done about them."""
     db.session.execute(delete(UserRole).where(UserRole.user_id == user_id))
-    forget_subject(user_id)
-    forget_avatar(user_id, User.avatar_of(user_id))
-    forget_exports(Export.user_id == user_id)
+    delete_tasks_of_subject(user_id)
+    enqueue_avatar_deletion(user_id, User.find_avatar_key(user_id))
+    delete_exports(Export.user_id == user_id)

@@ -8,8 +8,8 @@ from sqlalchemy import delete, insert, update
 from project.core.clock import now
 from project.core.database.keyset_pagination import Page, PageRequest
 from project.core.database.session import AnyRow, atomic, db
-from project.core.database.upsert import insert_or
-from project.core.security.permissions import every_permission
+from project.core.database.upsert import upsert
+from project.core.security.permissions import all_permissions
 from project.core.security.principal import Principal
 from project.users.errors import (
     PermissionUnknown,
@@ -18,24 +18,24 @@ from project.users.errors import (
     RoleInvalid,
     RoleNotFound,
 )
-from project.users.models import ROLES, SHOWN_ROLE, RoleDefinition, UserRole
+from project.users.models import ROLE_SELECT, ROLES, RoleDefinition, UserRole
 from project.users.name_patterns import ROLE
 from project.users.permissions import ADMIN, BUILT_IN
 from project.users.signals import role_changed, user_roles_changed
 
 from .authorization import (
-    change_row,
     check_roles,
-    refuse_last_admin,
-    refuse_more_than,
-    refuse_permissions_beyond,
+    ensure_can_manage_roles,
+    ensure_holds_permissions,
+    ensure_not_last_admin,
+    update_user_row,
 )
 from .users import get_user
 
 
 def list_roles(page: PageRequest) -> Page:
     """Return a page of the roles there are, the built-in ones among them."""
-    return ROLES.page(SHOWN_ROLE, page)
+    return ROLES.page(ROLE_SELECT, page)
 
 
 @atomic()
@@ -54,20 +54,20 @@ def define_role(
     wanted = set(permissions)
     if not re.fullmatch(ROLE, name):
         raise RoleInvalid
-    if not wanted <= every_permission():
+    if not wanted <= all_permissions():
         raise PermissionUnknown
-    refuse_permissions_beyond(by, wanted)
-    _refuse_to_touch(name, by)
+    ensure_holds_permissions(by, wanted)
+    _ensure_can_change(name, by)
     found = RoleDefinition.find(name)
     if expected is not None and (found is None or found.version not in expected):
         raise RoleChanged
     fresh = {'permissions': sorted(wanted), 'updated_at': now()}
     same = RoleDefinition.version == (found.version if found else 0)
     change = {**fresh, 'version': RoleDefinition.version + 1}
-    stored = insert_or(
+    stored = upsert(
         RoleDefinition, {'name': name, **fresh}, conflict=['name'], change=change, where=same
     )
-    columns = SHOWN_ROLE.selected_columns
+    columns = ROLE_SELECT.selected_columns
     changed: AnyRow | None = db.session.execute(stored.returning(*columns)).one_or_none()
     if changed is None:
         raise RoleChanged
@@ -80,7 +80,7 @@ def delete_role(
     name: str, *, by: Principal | None = None, expected: frozenset[int] | None = None
 ) -> None:
     """Delete a role; who had it has it no more. Refuses as `define_role` does, and unknown ones."""
-    _refuse_to_touch(name, by)
+    _ensure_can_change(name, by)
     gone = delete(RoleDefinition).where(RoleDefinition.name == name)
     if expected is not None:
         gone = gone.where(RoleDefinition.version.in_(expected))
@@ -105,10 +105,10 @@ def set_roles(
     wanted = check_roles(roles, by=by)
     # All admins before the one user: two who demote each other wait, and do not deadlock.
     if ADMIN not in wanted:
-        refuse_last_admin(user_id)
-    change_row(user_id, {}, expected)
+        ensure_not_last_admin(user_id)
+    update_user_row(user_id, {}, expected)
     was = get_user(user_id).roles
-    refuse_more_than(by, was)
+    ensure_can_manage_roles(by, was)
     db.session.execute(delete(UserRole).where(UserRole.user_id == user_id))
     if wanted:
         rows = [{'user_id': user_id, 'role': role} for role in wanted]
@@ -133,12 +133,12 @@ def revoke_role(user_id: int, role: str) -> AnyRow:
 def _held(user_id: int) -> list[str]:
     """Return a user's roles, which nobody else changes until the transaction ends."""
     UserRole.lock_admins()
-    change_row(user_id, {})
+    update_user_row(user_id, {})
     roles: list[str] = get_user(user_id).roles
     return roles
 
 
-def _refuse_to_touch(name: str, by: Principal | None) -> None:
+def _ensure_can_change(name: str, by: Principal | None) -> None:
     """Refuse a built-in role, and one that allows more than `by`; others wait until the end."""
     if name in BUILT_IN:
         raise RoleBuiltIn
@@ -146,4 +146,4 @@ def _refuse_to_touch(name: str, by: Principal | None) -> None:
     held = held.values(updated_at=RoleDefinition.updated_at)
     db.session.execute(held)
     if found := RoleDefinition.find(name):
-        refuse_permissions_beyond(by, set(found.permissions) & every_permission())
+        ensure_holds_permissions(by, set(found.permissions) & all_permissions())

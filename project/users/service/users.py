@@ -10,14 +10,14 @@ from typing import Any
 from sqlalchemy import delete, insert, update
 
 from project.core.clock import now
-from project.core.database.constraints import refuse_duplicates
+from project.core.database.constraints import translate_unique_violations
 from project.core.database.keyset_pagination import Page, PageRequest
 from project.core.database.session import AnyRow, atomic, db
 from project.core.security.principal import Principal
 from project.users.errors import (
     EmailTaken,
-    MoreThanYouMay,
     NoSuchUsername,
+    PrivilegeEscalation,
     UsernameInvalid,
     UsernameReserved,
     UsernameTaken,
@@ -26,7 +26,7 @@ from project.users.errors import (
 from project.users.models import ACTIVE, DISABLED, USERS, User, UserRole, email_key
 from project.users.name_patterns import USERNAME
 from project.users.permissions import MEMBER, WRITE
-from project.users.personal_data import holdings
+from project.users.personal_data import personal_data_registry
 from project.users.signals import (
     user_disabled,
     user_email_changed,
@@ -34,7 +34,12 @@ from project.users.signals import (
     users_created,
 )
 
-from .authorization import change_row, check_roles, refuse_last_admin, refuse_more_than
+from .authorization import (
+    check_roles,
+    ensure_can_manage_roles,
+    ensure_not_last_admin,
+    update_user_row,
+)
 
 # Paths under /users, and names that would pass for us.
 RESERVED = frozenset(
@@ -81,7 +86,7 @@ def find_user_by_login(login: str) -> AnyRow | None:
     return User.find_by_login(login)
 
 
-def find_username(username: str) -> None:
+def require_username_exists(username: str) -> None:
     """Refuse with NoSuchUsername a name that nobody has; a disabled user still has theirs."""
     if User.find_by_username(username) is None:
         raise NoSuchUsername
@@ -95,7 +100,7 @@ def get_profile(username: str) -> AnyRow:
     return profile
 
 
-def check_username(username: str) -> str:
+def validate_new_username(username: str) -> str:
     """Return a new username in lower case; refuses what is none, reserved or already taken."""
     username = _new_username(username)
     if User.find_by_username(username) is not None:
@@ -126,7 +131,7 @@ def create_user(
         name=name,
         bio=bio,
     )
-    with refuse_duplicates(username=UsernameTaken, email_key=EmailTaken):
+    with translate_unique_violations(username=UsernameTaken, email_key=EmailTaken):
         db.session.add(user)
     db.session.execute(insert(UserRole), [{'user_id': user.id, 'role': role} for role in roles])
     users_created.send('users', user_ids=[user.id], invite=invite, by=by.user_id if by else None)
@@ -148,15 +153,15 @@ def update_user(
     Refuses an unknown user, another version, a taken or reserved username, a taken address, and
     whatever `by` may not change.
     """
-    _refuse_unless_maychange_row(by, user_id, changes)
+    _ensure_may_update(by, user_id, changes)
     values = dict(changes)
     if 'username' in values:
         values['username'] = _new_username(values['username'])
     if 'email' in values:
         values['email_key'] = email_key(values['email'])
     before = User.find(user_id)
-    with refuse_duplicates(username=UsernameTaken, email_key=EmailTaken):
-        change_row(user_id, values, expected)
+    with translate_unique_violations(username=UsernameTaken, email_key=EmailTaken):
+        update_user_row(user_id, values, expected)
     user = get_user(user_id)
     if before and before.email != user.email:
         who = by.user_id if by else None
@@ -167,8 +172,8 @@ def update_user(
 @atomic()
 def change_email(user_id: int, email: str) -> AnyRow:
     """Give a user the address that they have proven to be theirs. Refuses a taken one."""
-    with refuse_duplicates(email_key=EmailTaken):
-        change_row(user_id, {'email': email, 'email_key': email_key(email)})
+    with translate_unique_violations(email_key=EmailTaken):
+        update_user_row(user_id, {'email': email, 'email_key': email_key(email)})
     return get_user(user_id)
 
 
@@ -180,10 +185,10 @@ def delete_user(
 
     Refuses an unknown user, another version, the last admin, and whoever may more than `by`.
     """
-    refuse_more_than(by, get_user(user_id).roles)
-    refuse_last_admin(user_id)
-    change_row(user_id, {}, expected)
-    for holding in holdings():
+    ensure_can_manage_roles(by, get_user(user_id).roles)
+    ensure_not_last_admin(user_id)
+    update_user_row(user_id, {}, expected)
+    for holding in personal_data_registry():
         holding.erase(user_id)
     db.session.execute(delete(User).where(User.id == user_id))
 
@@ -192,25 +197,25 @@ def delete_user(
 def disable_user(user_id: int) -> None:
     """Lock a user out at once, in every worker. Refuses the last admin."""
     get_user(user_id)
-    refuse_last_admin(user_id)
-    change_row(user_id, {'status': DISABLED})
+    ensure_not_last_admin(user_id)
+    update_user_row(user_id, {'status': DISABLED})
     user_disabled.send('users', user_id=user_id)
 
 
 @atomic()
 def enable_user(user_id: int) -> None:
     """Let a disabled user in again."""
-    change_row(user_id, {'status': ACTIVE})
+    update_user_row(user_id, {'status': ACTIVE})
     user_enabled.send('users', user_id=user_id)
 
 
-def hold_user(user_id: int) -> bool:
+def lock_active_user(user_id: int) -> bool:
     """Tell whether a user is there and active; inside `atomic` that stays so until it ends."""
-    return User.hold_active(user_id)
+    return User.lock_active_for_share(user_id)
 
 
 @atomic()
-def note_login(user_id: int) -> bool:
+def record_login(user_id: int) -> bool:
     """Remember that a user has just logged in, and tell whether they may: not while disabled."""
     active = update(User).where(User.id == user_id, User.status == ACTIVE).values(last_login=now())
     return db.session.execute(active.returning(User.id)).one_or_none() is not None
@@ -230,12 +235,10 @@ def _new_username(username: str) -> str:
     return username
 
 
-def _refuse_unless_maychange_row(
-    by: Principal | None, user_id: int, changes: Mapping[str, Any]
-) -> None:
+def _ensure_may_update(by: Principal | None, user_id: int, changes: Mapping[str, Any]) -> None:
     if by is None:
         return
-    if not by.may(WRITE) and not OWN_FIELDS.issuperset(changes):
-        raise MoreThanYouMay
+    if not by.has_permission(WRITE) and not OWN_FIELDS.issuperset(changes):
+        raise PrivilegeEscalation
     if by.user_id != user_id:
-        refuse_more_than(by, get_user(user_id).roles)
+        ensure_can_manage_roles(by, get_user(user_id).roles)

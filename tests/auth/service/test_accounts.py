@@ -20,9 +20,9 @@ from project.auth.service import (
 from project.auth.service.accounts import send_verification
 from project.core.clock import now
 from project.core.database.session import atomic, db
-from project.core.security.password_hashing import hash_password, is_password
+from project.core.security.password_hashing import hash_password, verify_password
 from project.core.tasks.inspection import list_tasks
-from project.core.throttling import GuessesSpent
+from project.core.throttling import TooManyAttempts
 from project.users import service as users
 from project.users.errors import (
     EmailTaken,
@@ -48,7 +48,7 @@ class TestRegister:
 
         waiting = Registration.find_by_username('ada')
         assert (waiting.email, waiting.name) == ('ada@example.com', 'Ada')
-        assert is_password(waiting.password_hash, PASSWORD)
+        assert verify_password(waiting.password_hash, PASSWORD)
         assert waiting.expires_at - waiting.created_at == timedelta(hours=24)
         assert User.find_by_username('ada') is None
 
@@ -127,7 +127,7 @@ class TestRegister:
             register(**{**ADA, **changes})
 
         assert mailbox() == []
-        assert Registration.find_waiting('ada@example.com') == []
+        assert Registration.find_pending('ada@example.com') == []
 
     def test_refuses_a_weak_password_before_it_hashes(self, hashings):
         with hashings() as done, pytest.raises(PasswordTooWeak):
@@ -141,7 +141,7 @@ class TestRegister:
 
         register(**{**ADA, 'email': 'ADA@example.com'}, name='Ada')
 
-        [waiting] = Registration.find_waiting('ada@example.com')
+        [waiting] = Registration.find_pending('ada@example.com')
         assert waiting.name == 'Ada'
         assert waiting.expires_at > now() + timedelta(hours=23)
         assert verify(pin_in(mailbox()[-1])).username == 'ada'
@@ -152,9 +152,9 @@ class TestRegister:
         with hashings() as done, pytest.raises(UsernameTaken):
             register(**{**ADA, 'password': STRANGERS}, name='Eve')
 
-        [waiting] = Registration.find_waiting('ada@example.com')
+        [waiting] = Registration.find_pending('ada@example.com')
         assert waiting.name == 'Ada'
-        assert is_password(waiting.password_hash, PASSWORD)
+        assert verify_password(waiting.password_hash, PASSWORD)
         assert len(mailbox()) == 1
         assert done == ['verify']
 
@@ -179,8 +179,8 @@ class TestRegister:
         with pytest.raises(UsernameTaken):
             register(**{**ADA, 'password': STRANGERS})
 
-        [waiting] = Registration.find_waiting('ada@example.com')
-        assert is_password(waiting.password_hash, PASSWORD)
+        [waiting] = Registration.find_pending('ada@example.com')
+        assert verify_password(waiting.password_hash, PASSWORD)
 
     def test_stops_at_ten_a_day_for_an_address_whoever_is_known(self, mailbox):
         UserFactory(email='known@example.com')
@@ -190,7 +190,7 @@ class TestRegister:
             name = email[:3].lower()
             for number in range(10):
                 register(username=f'{name}{number}', email=email, password=PASSWORD)
-            with pytest.raises(GuessesSpent) as refusal:
+            with pytest.raises(TooManyAttempts) as refusal:
                 register(username=f'{name}x', email=email.lower(), password=PASSWORD)
             refused[email] = refusal.value.data
         register(username='bob', email='bob@example.com', password=PASSWORD)
@@ -204,7 +204,7 @@ class TestRegister:
             with pytest.raises(UsernameTaken):
                 register(**{**ADA, 'password': STRANGERS})
 
-        with pytest.raises(GuessesSpent):
+        with pytest.raises(TooManyAttempts):
             register(**ADA)
 
     def test_counts_no_name_that_somebody_has(self):
@@ -326,7 +326,7 @@ class TestResendVerification:
         for email in ('ada@example.com', 'known@example.com', 'nobody@example.com'):
             for _ in range(10):
                 resend_verification(email)
-            with pytest.raises(GuessesSpent) as refusal:
+            with pytest.raises(TooManyAttempts) as refusal:
                 resend_verification(email.upper())
             refused.append(refusal.value.data)
 
@@ -365,7 +365,7 @@ class TestVerifyAccount:
 
         verify(registered)
 
-        assert Registration.find_waiting('ada@example.com') == []
+        assert Registration.find_pending('ada@example.com') == []
         assert db.session.scalars(db.select(Pin)).all() == []
 
     def test_works_once(self, registered):
@@ -421,7 +421,7 @@ class TestVerifyAccount:
         user = verify(pin)
 
         assert user.username == 'ada'
-        assert is_password(Credential.find_hash(user.id), PASSWORD)
+        assert verify_password(Credential.find_hash(user.id), PASSWORD)
         assert User.find_by_username('mallory') is None
 
     def test_admits_whom_strangers_tried_to_push_aside(self, mailbox):
@@ -485,7 +485,7 @@ class TestVerifyAccount:
                 verify('xxxxxx')
         resend_verification('ada@example.com')
 
-        with pytest.raises(GuessesSpent):
+        with pytest.raises(TooManyAttempts):
             verify(registered)
 
     def test_of_many_at_once_makes_one_user(self, tmp_path):

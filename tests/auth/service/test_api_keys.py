@@ -9,13 +9,13 @@ from sqlalchemy import select
 from project.auth.errors import ExpiryPast, KeyNotFound, ScopeUnknown, TooManyKeys
 from project.auth.models import ApiKey, Event
 from project.auth.service import create_key, delete_key, identify, list_keys
-from project.auth.service.api_keys import MOST
+from project.auth.service.api_keys import MAX_API_KEYS_PER_USER
 from project.core.clock import now
 from project.core.database.keyset_pagination import PageRequest
 from project.core.database.session import atomic, db
 from project.core.security.tokens import kind_of, token_hash
 from project.users import service as users
-from project.users.errors import MoreThanYouMay
+from project.users.errors import PrivilegeEscalation
 from project.users.models import UserRole
 from tests.auth.factories import account
 from tests.auth.pins import plain
@@ -51,13 +51,13 @@ class TestCreateKey:
         [mail] = mailbox()
         assert mail['Subject'] == 'A new API key'
         assert 'files:read' in plain(mail)
-        assert 'key_created' in db.session.scalars(select(Event.kind)).all()
+        assert 'key_created' in db.session.scalars(select(Event.event_type)).all()
 
     @pytest.mark.parametrize(
         ('changes', 'refusal'),
         [
             ({'scopes': ['files:fly']}, ScopeUnknown),
-            ({'scopes': ['users:read']}, MoreThanYouMay),
+            ({'scopes': ['users:read']}, PrivilegeEscalation),
             ({'expires_at': now() - timedelta(seconds=1)}, ExpiryPast),
         ],
     )
@@ -71,7 +71,7 @@ class TestCreateKey:
         assert make(principal_of(AdminFactory()), scopes=['users:read', 'users:invite'])
 
     def test_stops_at_fifty(self, asker):
-        for _ in range(MOST):
+        for _ in range(MAX_API_KEYS_PER_USER):
             make(asker)
 
         with pytest.raises(TooManyKeys):
@@ -80,7 +80,7 @@ class TestCreateKey:
     def test_stops_at_fifty_however_many_come_at_once(self, tmp_path):
         with separate_app(tmp_path) as app:
             asker = principal_of(account())
-            for _ in range(MOST - 2):
+            for _ in range(MAX_API_KEYS_PER_USER - 2):
                 make(asker)
 
             found = at_once(app, *[lambda: make(asker)] * 5)
@@ -118,8 +118,8 @@ class TestIdentifyKey:
 
         assert found.user_id == asker.user_id
         assert found.scopes == {'files:read', 'profile:read'}
-        assert found.may('files:read')
-        assert not found.may('files:write')
+        assert found.has_permission('files:read')
+        assert not found.has_permission('files:write')
 
     def test_is_never_fresh_and_no_session(self, asker):
         found = identify(make(asker)['key'])
@@ -132,13 +132,13 @@ class TestIdentifyKey:
         admin = AdminFactory()
         AdminFactory()
         made = make(principal_of(admin), scopes=['users:read'])
-        assert identify(made['key']).may('users:read')
+        assert identify(made['key']).has_permission('users:read')
 
         with atomic():
             role = UserRole.__table__.delete().where(UserRole.user_id == admin.id)
             db.session.execute(role.where(UserRole.role == 'admin'))
 
-        assert not identify(made['key']).may('users:read')
+        assert not identify(made['key']).has_permission('users:read')
 
     @pytest.mark.parametrize('end', ['deleted', 'disabled', 'gone', 'expired'])
     def test_is_refused_once_it_is(self, asker, end):

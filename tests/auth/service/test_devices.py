@@ -8,15 +8,19 @@ from sqlalchemy import func, select
 
 from project.auth.models import Device, Session
 from project.auth.service import log_in
-from project.auth.service.devices import MOST
+from project.auth.service.devices import MAX_DEVICES_PER_USER
 from project.core.clock import now
 from project.core.database.session import db
-from project.core.request_context import Origin, current_origin, set_origin
+from project.core.request_context import (
+    RequestContext,
+    current_request_context,
+    set_request_context,
+)
 from project.core.security.tokens import kind_of, token_hash
 from tests.auth.factories import PASSWORD, account
 
-PHONE = Origin(address='198.51.100.7', user_agent='phone/1')
-LAPTOP = Origin(address='203.0.113.9', user_agent='laptop/1')
+PHONE = RequestContext(ip_address='198.51.100.7', user_agent='phone/1')
+LAPTOP = RequestContext(ip_address='203.0.113.9', user_agent='laptop/1')
 
 
 @pytest.fixture
@@ -28,14 +32,14 @@ def user():
 @pytest.fixture
 def login(user):
     """Return a function that logs in from somewhere."""
-    before = current_origin()
+    before = current_request_context()
 
     def login(origin, device=None):
-        set_origin(origin)
+        set_request_context(origin)
         return log_in(user_or_email=user.username, password=PASSWORD, device=device)
 
     yield login
-    set_origin(before)
+    set_request_context(before)
 
 
 def count():
@@ -85,10 +89,10 @@ class TestGreetDevice:
     def test_forgets_those_of_more_than_20_that_were_not_used_for_the_longest(self, login):
         with time_machine.travel(now() - timedelta(days=1)):
             oldest = login(PHONE)
-        for _ in range(MOST):
+        for _ in range(MAX_DEVICES_PER_USER):
             login(PHONE)
 
-        assert count() == MOST
+        assert count() == MAX_DEVICES_PER_USER
         assert login(PHONE, device=oldest.device).device != oldest.device
 
     def test_is_known_for_a_year_after_its_last_use(self, login):

@@ -12,7 +12,7 @@ from project.auth.service import confirm_email_change, request_email_change, req
 from project.auth.service import reset_password as reset
 from project.core.clock import now
 from project.core.database.session import db
-from project.core.throttling import GuessesSpent
+from project.core.throttling import TooManyAttempts
 from project.users import service as users
 from project.users.errors import EmailTaken
 from tests.auth.factories import account
@@ -75,7 +75,7 @@ class TestRequestEmailChange:
         for number in range(10):
             request_email_change(principal_of(user), f'n{number}@example.com')
 
-        with pytest.raises(GuessesSpent):
+        with pytest.raises(TooManyAttempts):
             request_email_change(principal_of(user), NEW)
 
 
@@ -90,7 +90,7 @@ class TestConfirmEmailChange:
         told = [mail for mail in mailbox() if 'was changed' in mail['Subject']]
         assert {mail['To'] for mail in told} == {OLD, NEW}
         assert all(OLD in plain(mail) and NEW in plain(mail) for mail in told)
-        assert 'email_changed' in db.session.scalars(select(Event.kind)).all()
+        assert 'email_changed' in db.session.scalars(select(Event.event_type)).all()
 
     def test_makes_void_what_was_mailed_to_the_old_one(self, user, pin, mailbox):
         request_reset(OLD)
@@ -162,7 +162,7 @@ class TestHearOfChange:
         [mail] = mailbox()
         assert (mail['To'], mail['Subject']) == (OLD, 'The address of your account was changed')
         event = db.session.scalars(select(Event)).one()
-        assert (event.kind, event.user_id, event.actor) == (
+        assert (event.event_type, event.user_id, event.actor) == (
             'email_changed', user.id, f'user:{admin.user_id}',
         )  # fmt: skip
 

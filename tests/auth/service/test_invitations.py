@@ -11,13 +11,13 @@ from sqlalchemy import select
 from project.auth.errors import InvitationInvalid, PasswordTooWeak, UsernameMissing
 from project.auth.models import Event, Invitation, Registration
 from project.auth.service import accept_invitation, invite, log_in, register, verify_account
-from project.auth.service.invitations import BATCH, invite_created
+from project.auth.service.invitations import BATCH_USERS, on_users_created_invite
 from project.core.clock import now
 from project.core.database.session import atomic, db
 from project.core.tasks.inspection import list_tasks
-from project.core.throttling import GuessesSpent
+from project.core.throttling import TooManyAttempts
 from project.users import service as users
-from project.users.errors import MoreThanYouMay, UsernameTaken
+from project.users.errors import PrivilegeEscalation, UsernameTaken
 from project.users.models import UserRole
 from tests.auth.factories import PASSWORD, CredentialFactory, account
 from tests.auth.pins import pin_in, plain
@@ -58,7 +58,7 @@ class TestInvite:
         [mail] = mailbox()
         assert (mail['To'], mail['Subject']) == (EVE, 'You are invited')
         stored = db.session.scalars(select(Invitation)).one()
-        assert code_in(mail).replace('-', '').encode() not in stored.mac
+        assert code_in(mail).replace('-', '').encode() not in stored.code_hmac
         assert stored.expires_at > now() + timedelta(days=6, hours=23)
 
     def test_mails_a_notice_to_who_has_an_account(self, admin, mailbox):
@@ -71,7 +71,7 @@ class TestInvite:
         assert db.session.scalars(select(Invitation)).all() == []
 
     def test_refuses_to_give_what_the_asker_does_not_hold(self):
-        with pytest.raises(MoreThanYouMay):
+        with pytest.raises(PrivilegeEscalation):
             invite(principal_of(UserFactory()), email=EVE, roles=['admin'])
 
         assert list(list_tasks()) == []
@@ -80,7 +80,7 @@ class TestInvite:
         for _ in range(10):
             invite(principal_of(admin), email=EVE)
 
-        with pytest.raises(GuessesSpent):
+        with pytest.raises(TooManyAttempts):
             invite(principal_of(admin), email=EVE.upper())
 
     def test_makes_the_one_before_void(self, admin, code, mailbox):
@@ -107,10 +107,10 @@ class TestInviteCreated:
 
     def test_enqueues_many_a_hundred_at_a_time(self):
         with atomic():
-            invite_created('users', user_ids=list(range(1, 251)), invite=True, by=None)
+            on_users_created_invite('users', user_ids=list(range(1, 251)), invite=True, by=None)
 
         sizes = [len(task['arguments']['user_ids']) for task in list_tasks()]
-        assert sorted(sizes) == [50, BATCH, BATCH]
+        assert sorted(sizes) == [50, BATCH_USERS, BATCH_USERS]
 
     def test_passes_over_who_is_gone_by_then(self, mailbox):
         user = users.create_user(username='eve', email=EVE, invite=True)
@@ -127,7 +127,7 @@ class TestAcceptInvitation:
 
         assert (user.username, user.email, user.roles) == ('eve', EVE, ['admin', 'member'])
         assert log_in(user_or_email='eve', password=PASSWORD)
-        assert 'invitation_accepted' in db.session.scalars(select(Event.kind)).all()
+        assert 'invitation_accepted' in db.session.scalars(select(Event.event_type)).all()
 
     def test_gives_a_password_to_who_has_none(self, mailbox):
         made = users.create_user(username='eve', email='Eve@example.com', invite=True)
@@ -182,7 +182,7 @@ class TestAcceptInvitation:
                     accept('A' * 16)
         invite(principal_of(admin), email=EVE)
 
-        with pytest.raises(GuessesSpent):
+        with pytest.raises(TooManyAttempts):
             accept(code_in(mailbox()[-1]))
 
     def test_asks_for_a_name_where_nobody_has_one(self, code):
@@ -233,7 +233,7 @@ class TestAcceptInvitation:
 
         accept(code)
 
-        assert Registration.find_waiting(EVE) == []
+        assert Registration.find_pending(EVE) == []
 
     def test_of_eight_at_once_makes_one_user(self, tmp_path):
         with separate_app(tmp_path) as app:

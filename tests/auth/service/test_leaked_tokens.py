@@ -3,11 +3,11 @@
 import pytest
 from sqlalchemy import select
 
-from project.auth.errors import TokenUnknown
+from project.auth.errors import TokenNotFound
 from project.auth.models import Device, Event
 from project.auth.service import (
     create_key,
-    find_leaked,
+    find_token_owner,
     identify,
     log_in,
     refresh_session,
@@ -41,7 +41,7 @@ class TestRevokeLeaked:
         assert [mail['Subject'] for mail in mailbox()] == [
             'Something of yours was found, and revoked'
         ]
-        assert 'token_leaked' in db.session.scalars(select(Event.kind)).all()
+        assert 'token_leaked' in db.session.scalars(select(Event.event_type)).all()
 
     @pytest.mark.parametrize('which', ['token', 'refresh_token'])
     def test_ends_it_by_one_that_was_refreshed(self, opened, which):
@@ -66,19 +66,19 @@ class TestRevokeLeaked:
     def test_refuses_what_was_revoked_before(self, opened, mailbox):
         revoke_leaked(opened.token)
 
-        with pytest.raises(TokenUnknown):
+        with pytest.raises(TokenNotFound):
             revoke_leaked(opened.token)
         assert len(mailbox()) == 1
 
     @pytest.mark.parametrize('kind', ['pst', 'prt', 'pak', 'pdv', 'psl'])
     def test_refuses_what_opens_nothing(self, kind):
-        with pytest.raises(TokenUnknown):
+        with pytest.raises(TokenNotFound):
             revoke_leaked(new_token(kind, 'A' * 22))
 
 
 class TestFindLeaked:
     def test_changes_nothing(self, opened, mailbox):
-        assert find_leaked(opened.token)[1].username == 'ada'
+        assert find_token_owner(opened.token)[1].username == 'ada'
 
         assert identify(opened.token)
         assert mailbox() == []

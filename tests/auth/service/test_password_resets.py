@@ -8,20 +8,20 @@ from sqlalchemy import func, select
 from project.auth.errors import OtpRequired, PasswordTooWeak, WrongCredentials, WrongPin
 from project.auth.models import ApiKey, Device, Event, Session
 from project.auth.service import (
-    begin_totp,
     confirm_totp,
     identify,
     log_in,
     request_reset,
     reset_password,
     start_reset,
+    start_totp_enrolment,
 )
 from project.auth.service.password_resets import send_reset
 from project.core.clock import now
 from project.core.database.session import atomic, db
 from project.core.security.tokens import new_token, token_hash
 from project.core.tasks.inspection import list_tasks
-from project.core.throttling import GuessesSpent
+from project.core.throttling import TooManyAttempts
 from project.users import service as users
 from project.users.errors import UserNotFound
 from tests.auth.factories import PASSWORD, account
@@ -81,7 +81,7 @@ class TestRequestReset:
         for email in ('ada@example.com', 'nobody@example.com'):
             for _ in range(10):
                 request_reset(email)
-            with pytest.raises(GuessesSpent):
+            with pytest.raises(TooManyAttempts):
                 request_reset(email.upper())
 
         assert len(mailbox()) == 10
@@ -101,7 +101,7 @@ class TestSendReset:
         send_reset(user.email)
 
         event = db.session.scalars(select(Event)).one()
-        assert (event.kind, event.user_id) == ('password_reset_requested', user.id)
+        assert (event.event_type, event.user_id) == ('password_reset_requested', user.id)
 
 
 class TestStartReset:
@@ -128,7 +128,7 @@ class TestResetPassword:
     def test_ends_all_that_was_opened_before(self, user, pin, mailbox):
         opened = log_in(user_or_email='ada', password=PASSWORD)
         key = ApiKey(user_id=user.id, name='ci', token_hash=token_hash(new_token('pak')),
-                     hint='pak_', scopes=['files:read'])  # fmt: skip
+                     prefix='pak_', scopes=['files:read'])  # fmt: skip
         with atomic():
             db.session.add(key)
 
@@ -139,11 +139,11 @@ class TestResetPassword:
             assert db.session.scalar(select(func.count()).select_from(model)) == 0
         mail = mailbox()[-1]
         assert (mail['To'], mail['Subject']) == ('Ada@example.com', 'Your password was changed')
-        assert 'password_reset' in db.session.scalars(select(Event.kind)).all()
+        assert 'password_reset' in db.session.scalars(select(Event.event_type)).all()
 
     def test_opens_no_session_and_asks_for_the_second_factor(self, user, pin):
         """ASVS 6.4.3."""
-        enrolment = begin_totp(principal_of(user))
+        enrolment = start_totp_enrolment(principal_of(user))
         confirm_totp(principal_of(user), pyotp.TOTP(enrolment.secret).now())
 
         reset(pin)

@@ -7,8 +7,8 @@ from project.auth.models import Credential, Session
 from project.auth.service import passwords
 from project.auth.service.passwords import change_password, check_new_password
 from project.core.database.session import atomic, db
-from project.core.security.password_hashing import hash_password, is_password
-from project.core.throttling import GuessesSpent
+from project.core.security.password_hashing import hash_password, verify_password
+from project.core.throttling import TooManyAttempts
 from tests.auth.factories import PASSWORD, SessionFactory, account
 from tests.auth.pins import plain
 from tests.concurrency import at_once, separate_app
@@ -84,8 +84,8 @@ class TestChangePassword:
         change_password(principal_of(user), current_password=PASSWORD, new_password=NEW)
 
         stored = Credential.find_hash(user.id)
-        assert is_password(stored, NEW)
-        assert not is_password(stored, PASSWORD)
+        assert verify_password(stored, NEW)
+        assert not verify_password(stored, PASSWORD)
 
     def test_ends_all_sessions_but_the_one_that_asks(self):
         user = account()
@@ -105,8 +105,8 @@ class TestChangePassword:
 
     def test_tells_by_mail_which_sessions_ended(self, mailbox):
         user = account(email='ada@example.com')
-        SessionFactory(user=user, user_agent='browser/1', address='192.0.2.1')
-        SessionFactory(user=user, user_agent='', address='')
+        SessionFactory(user=user, user_agent='browser/1', ip_address='192.0.2.1')
+        SessionFactory(user=user, user_agent='', ip_address='')
 
         change_password(principal_of(user), current_password=PASSWORD, new_password=NEW)
 
@@ -135,7 +135,7 @@ class TestChangePassword:
         with pytest.raises(WrongPassword):
             change_password(principal_of(user), current_password='wrong', new_password=NEW)
 
-        assert is_password(Credential.find_hash(user.id), PASSWORD)
+        assert verify_password(Credential.find_hash(user.id), PASSWORD)
         assert mailbox() == []
 
     def test_undoes_no_change_that_was_made_while_it_hashed(self, monkeypatch, mailbox):
@@ -154,7 +154,7 @@ class TestChangePassword:
                 new_password='The one of an attacker',
             )
 
-        assert is_password(Credential.find_hash(user.id), NEW)
+        assert verify_password(Credential.find_hash(user.id), NEW)
         assert len(mailbox()) == 1
 
     def test_of_many_at_once_makes_one_change(self, tmp_path):
@@ -169,7 +169,7 @@ class TestChangePassword:
 
             assert [type(result) for result in results].count(WrongPassword) == 3
             stored = Credential.find_hash(user.id)
-            assert is_password(stored, wanted[results.index(None)])
+            assert verify_password(stored, wanted[results.index(None)])
 
     def test_refuses_who_has_none(self):
         with pytest.raises(WrongPassword):
@@ -181,7 +181,7 @@ class TestChangePassword:
             with pytest.raises(WrongPassword):
                 change_password(asker, current_password='wrong', new_password=NEW)
 
-        with pytest.raises(GuessesSpent):
+        with pytest.raises(TooManyAttempts):
             change_password(asker, current_password=PASSWORD, new_password=NEW)
 
     def test_counts_no_right_ones(self):
@@ -201,7 +201,7 @@ class TestChangePassword:
             change_password(principal_of(user), current_password=PASSWORD, new_password=password)
 
         assert set(refusal.value.data) == {'new_password'}
-        assert is_password(Credential.find_hash(user.id), PASSWORD)
+        assert verify_password(Credential.find_hash(user.id), PASSWORD)
 
     def test_refuses_to_be_part_of_something_else(self):
         asker = principal_of(account())

@@ -8,10 +8,10 @@ import time_machine
 
 from project.auth.errors import WrongPin
 from project.auth.models import Pin
-from project.auth.service.pins import LIFETIME, consume_pin, issue_pin, try_pin
+from project.auth.service.pins import PIN_LIFETIME, consume_pin, issue_pin, verify_pin
 from project.core.clock import now
 from project.core.database.session import atomic, db
-from project.core.throttling import GuessesSpent
+from project.core.throttling import TooManyAttempts
 from tests.auth.pins import other_than
 
 ADA = 'ada@example.com'
@@ -31,7 +31,7 @@ def consume(mark, key=ADA):
 
 def stored():
     """Return the only PIN in the database."""
-    return db.session.execute(db.select(Pin.mac, Pin.tries_left)).one()
+    return db.session.execute(db.select(Pin.code_hmac, Pin.attempts_left)).one()
 
 
 class TestIssuePin:
@@ -50,27 +50,27 @@ class TestIssuePin:
         monkeypatch.setattr(secrets, 'randbelow', lambda _limit: number)
 
         assert issue() == pin
-        assert try_pin('verification', ADA, pin)
+        assert verify_pin('verification', ADA, pin)
 
     def test_stores_an_hmac_and_not_the_pin(self):
         pin = issue()
 
-        assert len(stored().mac) == 32
-        assert pin.encode() not in stored().mac
+        assert len(stored().code_hmac) == 32
+        assert pin.encode() not in stored().code_hmac
 
     def test_depends_on_the_secret_key(self, app, monkeypatch):
         pin = issue()
         monkeypatch.setitem(app.config, 'SECRET_KEY', 'another ' * 5)
 
         with pytest.raises(WrongPin):
-            try_pin('verification', ADA, pin)
+            verify_pin('verification', ADA, pin)
 
     def test_lives_through_a_change_of_the_secret_key(self, app, monkeypatch):
         pin = issue()
         monkeypatch.setitem(app.config, 'SECRET_KEY_FALLBACKS', [app.config['SECRET_KEY']])
         monkeypatch.setitem(app.config, 'SECRET_KEY', 'another ' * 5)
 
-        assert try_pin('verification', ADA, pin)
+        assert verify_pin('verification', ADA, pin)
 
     def test_makes_older_ones_void(self, monkeypatch):
         numbers = iter([111_111, 222_222])
@@ -78,72 +78,72 @@ class TestIssuePin:
         old, new = issue(), issue()
 
         with pytest.raises(WrongPin):
-            try_pin('verification', ADA, old)
+            verify_pin('verification', ADA, old)
 
-        assert try_pin('verification', ADA, new)
+        assert verify_pin('verification', ADA, new)
 
     def test_leaves_those_of_others_and_for_other_purposes(self):
         pin = issue()
         issue(key='bob@example.com')
         issue(purpose='password-reset')
 
-        assert try_pin('verification', ADA, pin)
+        assert verify_pin('verification', ADA, pin)
 
 
 class TestTryPin:
     def test_refuses_a_wrong_one(self):
         with pytest.raises(WrongPin):
-            try_pin('verification', ADA, other_than(issue()))
+            verify_pin('verification', ADA, other_than(issue()))
 
     def test_refuses_where_there_is_none(self):
         with pytest.raises(WrongPin):
-            try_pin('verification', ADA, '000000')
+            verify_pin('verification', ADA, '000000')
 
     def test_is_bound_to_its_address(self):
         pin = issue()
         issue(key='bob@example.com')
 
         with pytest.raises(WrongPin):
-            try_pin('verification', 'bob@example.com', pin)
+            verify_pin('verification', 'bob@example.com', pin)
 
     def test_is_bound_to_its_purpose(self):
         pin = issue()
         issue(purpose='password-reset')
 
         with pytest.raises(WrongPin):
-            try_pin('password-reset', ADA, pin)
+            verify_pin('password-reset', ADA, pin)
 
     def test_works_for_ten_minutes(self):
         pin, issued = issue(), now()
 
-        with time_machine.travel(issued + LIFETIME - timedelta(seconds=2), tick=False):
-            assert try_pin('verification', ADA, pin)
+        with time_machine.travel(issued + PIN_LIFETIME - timedelta(seconds=2), tick=False):
+            assert verify_pin('verification', ADA, pin)
         with (
-            time_machine.travel(issued + LIFETIME + timedelta(seconds=1), tick=False),
+            time_machine.travel(issued + PIN_LIFETIME + timedelta(seconds=1), tick=False),
             pytest.raises(WrongPin),
         ):
-            try_pin('verification', ADA, pin)
+            verify_pin('verification', ADA, pin)
 
-        assert timedelta(minutes=10) == LIFETIME
+        assert timedelta(minutes=10) == PIN_LIFETIME
 
     def test_refuses_the_right_one_after_five_wrong_ones(self):
         pin = issue()
         for _ in range(5):
             with pytest.raises(WrongPin):
-                try_pin('verification', ADA, other_than(pin))
+                verify_pin('verification', ADA, other_than(pin))
 
         with pytest.raises(WrongPin):
-            try_pin('verification', ADA, pin)
+            verify_pin('verification', ADA, pin)
 
-        assert stored().tries_left == 0
+        assert stored().attempts_left == 0
 
     def test_takes_the_right_one_after_four_wrong_ones(self):
         pin = issue()
         for _ in range(4):
             with pytest.raises(WrongPin):
-                try_pin('verification', ADA, other_than(pin))
+                verify_pin('verification', ADA, other_than(pin))
 
-        assert try_pin('verification', ADA, pin)
+        assert verify_pin('verification', ADA, pin)
 
     def test_stops_at_twenty_a_day_for_an_address(self):
         start = now()
@@ -152,15 +152,15 @@ class TestTryPin:
                 pin = issue()
                 for _ in range(5):
                     with pytest.raises(WrongPin):
-                        try_pin('verification', ADA, other_than(pin))
+                        verify_pin('verification', ADA, other_than(pin))
             pin = issue()
-            with pytest.raises(GuessesSpent) as refusal:
-                try_pin('verification', ADA, pin)
+            with pytest.raises(TooManyAttempts) as refusal:
+                verify_pin('verification', ADA, pin)
 
         assert int(refusal.value.headers['Retry-After']) in (86_400, 86_401)
         with time_machine.travel(start + timedelta(days=1, seconds=1), tick=False):
             pin = issue()
-            assert try_pin('verification', ADA, pin)
+            assert verify_pin('verification', ADA, pin)
 
     @pytest.mark.parametrize(
         ('inside', 'last', 'outside'),
@@ -173,33 +173,33 @@ class TestTryPin:
         for number in range(100):
             come_from(inside.format(number))
             with pytest.raises(WrongPin):
-                try_pin('verification', f'user{number}@example.com', '000000')
+                verify_pin('verification', f'user{number}@example.com', '000000')
         pin = issue()
 
         come_from(last)
-        with pytest.raises(GuessesSpent):
-            try_pin('verification', ADA, pin)
+        with pytest.raises(TooManyAttempts):
+            verify_pin('verification', ADA, pin)
 
         come_from(outside)
-        assert try_pin('verification', ADA, pin)
+        assert verify_pin('verification', ADA, pin)
 
     def test_lets_a_network_that_is_spent_cost_nobody_a_guess(self, come_from, monkeypatch):
-        monkeypatch.setattr('project.auth.service.pins.DAILY_PER_NETWORK', 1)
+        monkeypatch.setattr('project.auth.service.pins.MAX_DAILY_ATTEMPTS_PER_NETWORK', 1)
         come_from('203.0.113.1')
         with pytest.raises(WrongPin):
-            try_pin('verification', 'bob@example.com', '000000')
+            verify_pin('verification', 'bob@example.com', '000000')
 
         for _ in range(20):
-            with pytest.raises(GuessesSpent):
-                try_pin('verification', ADA, '000000')
+            with pytest.raises(TooManyAttempts):
+                verify_pin('verification', ADA, '000000')
 
         come_from('198.51.100.1')
-        assert try_pin('verification', ADA, issue())
+        assert verify_pin('verification', ADA, issue())
 
 
 class TestConsumePin:
     def test_works_once(self):
-        mark = try_pin('verification', ADA, issue())
+        mark = verify_pin('verification', ADA, issue())
         consume(mark)
 
         with pytest.raises(WrongPin):
@@ -208,7 +208,7 @@ class TestConsumePin:
     def test_refuses_when_a_newer_one_was_issued(self, monkeypatch):
         numbers = iter([111_111, 222_222])
         monkeypatch.setattr(secrets, 'randbelow', lambda _limit: next(numbers))
-        mark = try_pin('verification', ADA, issue())
+        mark = verify_pin('verification', ADA, issue())
         issue()
 
         with pytest.raises(WrongPin):
@@ -216,6 +216,6 @@ class TestConsumePin:
 
     def test_gives_the_guess_back(self):
         for _ in range(25):
-            consume(try_pin('verification', ADA, issue()))
+            consume(verify_pin('verification', ADA, issue()))
 
-        assert try_pin('verification', ADA, issue())
+        assert verify_pin('verification', ADA, issue())

@@ -14,27 +14,27 @@ from sqlalchemy import func, select
 from project.auth.errors import (
     OtpInvalid,
     OtpRequired,
-    TotpIsOff,
-    TotpIsOn,
+    TotpAlreadyEnabled,
+    TotpNotEnabled,
     WrongCredentials,
     WrongOtp,
     WrongRecoveryCode,
 )
 from project.auth.models import Event, RecoveryCode, Session, Totp
 from project.auth.service import (
-    begin_totp,
     confirm_totp,
-    end_totp,
+    disable_totp,
     identify,
     log_in,
     reauthenticate,
     renew_recovery_codes,
+    start_totp_enrolment,
 )
-from project.auth.service.second_factors import STEP, _step_of, use_factor
+from project.auth.service.second_factors import TIMESTEP_SECONDS, _step_of, consume_second_factor
 from project.core.clock import now
 from project.core.database.session import atomic, db
-from project.core.security.encryption import seal
-from project.core.throttling import GuessesSpent
+from project.core.security.encryption import encrypt
+from project.core.throttling import TooManyAttempts
 from project.users import service as users
 from tests.auth.factories import PASSWORD, account
 from tests.concurrency import at_once, mails_of, separate_app
@@ -69,15 +69,15 @@ def enrolled(user, clock):
 
 def enrol(user, clock):
     """Turn a second factor on; return its secret and its recovery codes."""
-    enrolment = begin_totp(principal_of(user))
+    enrolment = start_totp_enrolment(principal_of(user))
     codes = confirm_totp(principal_of(user), code_of(enrolment.secret))
-    clock.shift(5 * STEP)
+    clock.shift(5 * TIMESTEP_SECONDS)
     return enrolment.secret, codes
 
 
 def code_of(secret, steps=0):
     """Return what an authenticator shows, so many steps from now."""
-    return pyotp.TOTP(secret).at(now() + timedelta(seconds=steps * STEP))
+    return pyotp.TOTP(secret).at(now() + timedelta(seconds=steps * TIMESTEP_SECONDS))
 
 
 def wrong(secret):
@@ -93,7 +93,7 @@ def enter(user, **factor):
 
 def kinds():
     """Return the kinds of events there are."""
-    return list(db.session.scalars(select(Event.kind)))
+    return list(db.session.scalars(select(Event.event_type)))
 
 
 def subjects(mailbox):
@@ -103,7 +103,7 @@ def subjects(mailbox):
 
 class TestBeginTotp:
     def test_shows_a_secret_as_text_uri_and_picture(self, user):
-        enrolment = begin_totp(principal_of(user))
+        enrolment = start_totp_enrolment(principal_of(user))
 
         assert re.fullmatch('[A-Z2-7]{32}', enrolment.secret)
         parsed = pyotp.parse_uri(enrolment.uri)
@@ -113,31 +113,31 @@ class TestBeginTotp:
         assert (drawn.get('width'), drawn.get('height')) == tuple(map(str, size))
 
     def test_stores_the_secret_sealed(self, user):
-        enrolment = begin_totp(principal_of(user))
+        enrolment = start_totp_enrolment(principal_of(user))
 
-        stored = db.session.scalar(select(Totp.sealed))
+        stored = db.session.scalar(select(Totp.encrypted_secret))
         assert enrolment.secret.encode() not in stored
 
     def test_asks_nothing_of_a_login_yet(self, user):
-        begin_totp(principal_of(user))
+        start_totp_enrolment(principal_of(user))
 
         assert enter(user)
 
     def test_replaces_one_that_was_not_confirmed(self, user):
-        first, second = (begin_totp(principal_of(user)) for _ in range(2))
+        first, second = (start_totp_enrolment(principal_of(user)) for _ in range(2))
 
         with pytest.raises(OtpInvalid):
             confirm_totp(principal_of(user), code_of(first.secret))
         assert confirm_totp(principal_of(user), code_of(second.secret))
 
     def test_refuses_where_one_is_on(self, user, enrolled):
-        with pytest.raises(TotpIsOn):
-            begin_totp(principal_of(user))
+        with pytest.raises(TotpAlreadyEnabled):
+            start_totp_enrolment(principal_of(user))
 
 
 class TestConfirmTotp:
     def test_turns_it_on_and_gives_ten_codes(self, user, mailbox):
-        enrolment = begin_totp(principal_of(user))
+        enrolment = start_totp_enrolment(principal_of(user))
 
         codes = confirm_totp(principal_of(user), code_of(enrolment.secret))
 
@@ -151,17 +151,19 @@ class TestConfirmTotp:
 
     @pytest.mark.parametrize('what', ['wrong', 'too late', 'nothing begun', 'on already'])
     def test_refuses(self, user, clock, what):
-        secret = begin_totp(principal_of(user)).secret if what != 'nothing begun' else SECRET
+        secret = (
+            start_totp_enrolment(principal_of(user)).secret if what != 'nothing begun' else SECRET
+        )
         if what == 'on already':
             confirm_totp(principal_of(user), code_of(secret))
-        clock.shift(3600 if what == 'too late' else 2 * STEP)
+        clock.shift(3600 if what == 'too late' else 2 * TIMESTEP_SECONDS)
         code = wrong(secret) if what == 'wrong' else code_of(secret)
 
         with pytest.raises(OtpInvalid):
             confirm_totp(principal_of(user), code)
 
     def test_uses_its_code_up(self, user, clock):
-        enrolment = begin_totp(principal_of(user))
+        enrolment = start_totp_enrolment(principal_of(user))
         code = code_of(enrolment.secret)
         confirm_totp(principal_of(user), code)
 
@@ -170,19 +172,19 @@ class TestConfirmTotp:
 
     def test_refuses_the_right_one_after_ten_wrong_ones(self, user):
         """ASVS 6.6.3."""
-        enrolment = begin_totp(principal_of(user))
+        enrolment = start_totp_enrolment(principal_of(user))
         for _ in range(10):
             with pytest.raises(OtpInvalid):
                 confirm_totp(principal_of(user), wrong(enrolment.secret))
 
-        with pytest.raises(GuessesSpent):
+        with pytest.raises(TooManyAttempts):
             confirm_totp(principal_of(user), code_of(enrolment.secret))
 
 
 class TestEndTotp:
     def test_turns_it_off_with_its_codes(self, user, enrolled, mailbox):
         """ASVS 6.5.6."""
-        end_totp(principal_of(user))
+        disable_totp(principal_of(user))
 
         assert enter(user)
         assert db.session.scalar(select(func.count()).select_from(RecoveryCode)) == 0
@@ -190,15 +192,15 @@ class TestEndTotp:
         assert 'totp_disabled' in kinds()
 
     def test_forgets_an_enrolment_without_a_word(self, user, mailbox):
-        begin_totp(principal_of(user))
+        start_totp_enrolment(principal_of(user))
 
-        end_totp(principal_of(user))
+        disable_totp(principal_of(user))
 
         assert subjects(mailbox) == []
 
     def test_refuses_where_there_is_nothing(self, user):
-        with pytest.raises(TotpIsOff):
-            end_totp(principal_of(user))
+        with pytest.raises(TotpNotEnabled):
+            disable_totp(principal_of(user))
 
 
 class TestRenewRecoveryCodes:
@@ -214,9 +216,9 @@ class TestRenewRecoveryCodes:
         assert 'New recovery codes were made' in subjects(mailbox)
 
     def test_refuses_where_there_is_nothing_to_recover_from(self, user):
-        begin_totp(principal_of(user))
+        start_totp_enrolment(principal_of(user))
 
-        with pytest.raises(TotpIsOff):
+        with pytest.raises(TotpNotEnabled):
             renew_recovery_codes(principal_of(user))
 
 
@@ -269,9 +271,9 @@ class TestWeighFactor:
             with pytest.raises(WrongOtp):
                 enter(user, otp=wrong(enrolled[0]))
 
-        with pytest.raises(GuessesSpent):
+        with pytest.raises(TooManyAttempts):
             enter(user, otp=code_of(enrolled[0]))
-        with pytest.raises(GuessesSpent):
+        with pytest.raises(TooManyAttempts):
             enter(user, recovery_code=enrolled[1][0])
         clock.shift(15 * 60)
         assert enter(user, otp=code_of(enrolled[0]))
@@ -283,7 +285,7 @@ class TestWeighFactor:
             with pytest.raises(WrongOtp):
                 enter(user, otp=code)
 
-        with pytest.raises(GuessesSpent):
+        with pytest.raises(TooManyAttempts):
             enter(user, otp=code_of(enrolled[0], 1))
 
     def test_counts_apart_from_passwords(self, user, enrolled):
@@ -297,7 +299,7 @@ class TestWeighFactor:
         with pytest.raises(WrongOtp):
             enter(user, otp=wrong(enrolled[0]))
 
-        failed = select(Event.kind).where(Event.outcome == 'failure')
+        failed = select(Event.event_type).where(Event.outcome == 'failure')
         assert db.session.scalars(failed).all() == ['second_factor']
 
     def test_takes_a_recovery_code_once_however_it_is_typed(self, user, enrolled, mailbox):
@@ -319,18 +321,20 @@ class TestWeighFactor:
 
         # By that it is sealed under the new key, so the old one can go.
         monkeypatch.setitem(app.config, 'SECRET_KEY_FALLBACKS', [])
-        clock.shift(STEP)
+        clock.shift(TIMESTEP_SECONDS)
         assert enter(user, otp=code_of(enrolled[0]))
 
 
 class TestUseFactor:
     def test_asks_who_came_before_it_was_turned_on(self, user, enrolled):
         with pytest.raises(OtpRequired), atomic():
-            use_factor(user.id, None)
+            consume_second_factor(user.id, None)
 
     def test_opens_nothing_where_it_refuses(self, user, enrolled, monkeypatch):
         before = db.session.scalar(select(func.count()).select_from(Session))
-        monkeypatch.setattr('project.auth.service.login.weigh_factor', lambda *_, **__: None)
+        monkeypatch.setattr(
+            'project.auth.service.login.verify_second_factor', lambda *_, **__: None
+        )
 
         with pytest.raises(OtpRequired):
             enter(user)
@@ -342,13 +346,13 @@ class TestStepOf:
     @pytest.mark.parametrize(('moment', 'code'), VECTORS)
     def test_is_that_of_rfc_6238(self, app, moment, code):
         with time_machine.travel(moment, tick=False):
-            assert _step_of(seal('totp', SECRET), code) == moment // STEP
+            assert _step_of(encrypt('totp', SECRET), code) == moment // TIMESTEP_SECONDS
 
 
 class TestReauthenticate:
     def test_asks_for_it_as_a_login_does(self, user, enrolled, clock):
         asker = identify(enter(user, otp=code_of(enrolled[0])).token)
-        clock.shift(STEP)
+        clock.shift(TIMESTEP_SECONDS)
 
         with pytest.raises(OtpRequired):
             reauthenticate(asker, password=PASSWORD)
@@ -378,7 +382,7 @@ class TestRaces:
     def test_of_two_confirmations_one_gives_codes_that_live(self, tmp_path):
         with separate_app(tmp_path) as app, time_machine.travel(now(), tick=False):
             user = users.get_user(account().id)
-            code = code_of(begin_totp(principal_of(user)).secret)
+            code = code_of(start_totp_enrolment(principal_of(user)).secret)
 
             found = at_once(app, *[lambda: confirm_totp(principal_of(user), code)] * 4)
 

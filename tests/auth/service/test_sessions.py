@@ -28,7 +28,7 @@ from project.core.clock import now
 from project.core.database.keyset_pagination import PageRequest
 from project.core.database.session import db
 from project.core.security.tokens import new_token
-from project.core.throttling import GuessesSpent
+from project.core.throttling import TooManyAttempts
 from project.users import service as users
 from project.users.errors import UserNotFound
 from project.users.models import permissions_of
@@ -42,7 +42,7 @@ def attempt(login, password='wrong'):
     """Try a password that is wrong, unless told otherwise; return what came of it."""
     try:
         return log_in(user_or_email=login, password=password)
-    except (WrongCredentials, GuessesSpent, EmailNotVerified, AccountDisabled) as refusal:
+    except (WrongCredentials, TooManyAttempts, EmailNotVerified, AccountDisabled) as refusal:
         return refusal
 
 

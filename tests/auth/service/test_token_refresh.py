@@ -15,7 +15,7 @@ from project.auth.service import (
     log_in,
     refresh_session,
 )
-from project.auth.service.token_refresh import forget_successors
+from project.auth.service.token_refresh import purge_refresh_grace_responses
 from project.core.clock import now
 from project.core.database.session import atomic, db
 from project.core.security.tokens import family_of, kind_of, new_token
@@ -45,7 +45,7 @@ def clock():
 
 def kinds():
     """Return the kinds of events there are."""
-    return list(db.session.scalars(select(Event.kind).order_by(Event.created_at)))
+    return list(db.session.scalars(select(Event.event_type).order_by(Event.created_at)))
 
 
 class TestRefreshSession:
@@ -229,14 +229,14 @@ class TestUsedToken:
 class TestForgetSuccessors:
     def test_wipes_what_nobody_may_have_any_more(self, clock, opened):
         refresh_session(opened.refresh_token)
-        forget_successors()
-        assert db.session.scalar(select(Session.successor))
+        purge_refresh_grace_responses()
+        assert db.session.scalar(select(Session.grace_response_encrypted))
 
         clock.shift(11)
-        forget_successors()
-        forget_successors()
+        purge_refresh_grace_responses()
+        purge_refresh_grace_responses()
 
-        assert db.session.scalar(select(Session.successor)) is None
+        assert db.session.scalar(select(Session.grace_response_encrypted)) is None
 
 
 class TestManyTabs:

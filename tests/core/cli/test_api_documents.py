@@ -3,8 +3,8 @@
 import pytest
 
 from project.core.cli import api_documents
-from project.core.cli.api_documents import matrix, verdict
-from project.core.web.endpoints.access import can, member, own_or, public
+from project.core.cli.api_documents import authorization_result, matrix
+from project.core.web.endpoints.access import authenticated, owner_or, public, requires
 
 
 @pytest.fixture
@@ -46,10 +46,12 @@ class TestApiCheck:
     def test_sees_a_route_whose_declaration_has_changed(self, cli, root, app, monkeypatch):
         cli.invoke(args=['api', 'write'])
         route = ('api_v1.users.user_me', 'GET')
-        key = next(k for k in app.extensions['contracts'] if k == route or k[0].endswith('users'))
-        contract = app.extensions['contracts'][key]
-        changed = {**app.extensions['contracts'], key: Changed(contract)}
-        monkeypatch.setitem(app.extensions, 'contracts', changed)
+        key = next(
+            k for k in app.extensions['endpoint_specs'] if k == route or k[0].endswith('users')
+        )
+        contract = app.extensions['endpoint_specs'][key]
+        changed = {**app.extensions['endpoint_specs'], key: Changed(contract)}
+        monkeypatch.setitem(app.extensions, 'endpoint_specs', changed)
 
         assert cli.invoke(args=['api', 'check']).exit_code == 1
 
@@ -68,7 +70,7 @@ class Changed:
 class TestMatrix:
     def test_has_a_row_for_every_route_and_method(self, app):
         rows = [line for line in matrix().splitlines() if line.startswith('| `')]
-        routes = [key for key in app.extensions['contracts'] if key[1] != 'HEAD']
+        routes = [key for key in app.extensions['endpoint_specs'] if key[1] != 'HEAD']
 
         assert len(rows) == len(set(rows)) >= len(routes)
 
@@ -82,18 +84,18 @@ class TestVerdict:
         ('allow', 'nobody', 'member_', 'admin'),
         [
             (public, 'ok', 'ok', 'ok'),
-            (member(), '401', 'ok', 'ok'),
-            (member(fresh=True), '401', 'ok, freshly logged in', 'ok, freshly logged in'),
-            (can('a:b'), '401', '403', 'ok'),
-            (can('a:b', fresh=True), '401', '403', 'ok, freshly logged in'),
-            (own_or('a:b', scope='c:d'), '401', '404, own: ok', 'ok'),
+            (authenticated(), '401', 'ok', 'ok'),
+            (authenticated(fresh=True), '401', 'ok, freshly logged in', 'ok, freshly logged in'),
+            (requires('a:b'), '401', '403', 'ok'),
+            (requires('a:b', fresh=True), '401', '403', 'ok, freshly logged in'),
+            (owner_or('a:b', scope='c:d'), '401', '404, own: ok', 'ok'),
         ],
     )
     def test_is_what_the_guard_would_say(self, allow, nobody, member_, admin):
         found = (
-            verdict(allow, logged_in=False, holds=lambda _: False),
-            verdict(allow, logged_in=True, holds=lambda _: False),
-            verdict(allow, logged_in=True, holds=lambda _: True),
+            authorization_result(allow, logged_in=False, holds=lambda _: False),
+            authorization_result(allow, logged_in=True, holds=lambda _: False),
+            authorization_result(allow, logged_in=True, holds=lambda _: True),
         )
 
         assert found == (nobody, member_, admin)

@@ -32,7 +32,7 @@ def run(cli):
 @pytest.fixture
 def greet():
     """A task with a secret."""
-    return task(name='greet', secrets=['pin'])(lambda name='ada', pin=None: None)
+    return task(name='greet', encrypted=['pin'])(lambda name='ada', pin=None: None)
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ class TestJobsList:
         assert UUID(found['id']) == dead
         assert (found['state'], found['attempts']) == ('dead', 1)
         # When it was to be done: that stays, although nobody will do it.
-        assert datetime.fromisoformat(found['due']) == row_of(dead).wanted_at
+        assert datetime.fromisoformat(found['due']) == row_of(dead).scheduled_at
         assert found['error'] == 'hopeless'
 
     def test_lists_what_is_asked_for(self, run, greet, other, dead):
@@ -208,7 +208,7 @@ class TestJobsWork:
     @pytest.mark.parametrize(('options', 'count'), [((), None), (('--concurrency', 3), 3)])
     def test_works_until_it_is_told_to_end(self, app, cli, run, monkeypatch, options, count):
         asked = []
-        monkeypatch.setattr(jobs, 'serve_until_told', lambda *asked_for: asked.append(asked_for))
+        monkeypatch.setattr(jobs, 'run_until_signal', lambda *asked_for: asked.append(asked_for))
 
         assert run('work', *options).exit_code == 0
 
@@ -226,12 +226,12 @@ class TestJobsStats:
         put(other)
 
         assert json.loads(run('stats', '--json').output) == [
-            {'name': 'greet', 'waiting': 1, 'sent': 0, 'running': 0, 'dead': 1, 'delay': 7},
-            {'name': 'other', 'waiting': 1, 'sent': 0, 'running': 0, 'dead': 0, 'delay': 0},
+            {'name': 'greet', 'waiting': 1, 'queued': 0, 'running': 0, 'dead': 1, 'delay': 7},
+            {'name': 'other', 'waiting': 1, 'queued': 0, 'running': 0, 'dead': 0, 'delay': 0},
         ]
 
     def test_prints_a_table(self, run, dead):
         head, _, row = run('stats').output.splitlines()
 
-        assert head.split() == ['name', 'waiting', 'sent', 'running', 'dead', 'delay']
+        assert head.split() == ['name', 'waiting', 'queued', 'running', 'dead', 'delay']
         assert row.split() == ['greet', '0', '0', '0', '1', '0']

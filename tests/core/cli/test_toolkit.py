@@ -13,16 +13,16 @@ from marshmallow import ValidationError
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from project.core.cli.toolkit import (
-    Address,
+    EmailAddress,
     FeatureGroup,
+    app_command,
     as_json,
-    counting,
     dry_run,
-    show,
-    top_level,
+    print_rows,
+    with_progress,
 )
-from project.core.errors import Conflict, StorageFull, Unavailable
-from project.core.request_context import current_origin
+from project.core.errors import Conflict, InsufficientStorage, ServiceUnavailable
+from project.core.request_context import current_request_context
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -56,14 +56,14 @@ def raiser(error):
 
 class TestAddress:
     def test_is_taken_in_the_form_it_is_written_to(self, run):
-        @click.argument('address', type=Address())
+        @click.argument('address', type=EmailAddress())
         def do(address):
             click.echo(address)
 
         assert run(do, 'Ada@EXAMPLE.com').output == 'Ada@example.com\n'
 
     def test_is_refused_when_it_is_none(self, run):
-        result = run(click.argument('address', type=Address())(lambda address: None), 'ada')
+        result = run(click.argument('address', type=EmailAddress())(lambda address: None), 'ada')
 
         assert result.exit_code == 2
         assert "'ada' is not a mail address" in result.stderr
@@ -74,8 +74,8 @@ class TestRefusing:
         ('error', 'line'),
         [
             (NameTaken(), 'name: Already taken'),
-            (Unavailable('the disk is gone'), 'the disk is gone'),
-            (StorageFull(), 'Insufficient Storage'),
+            (ServiceUnavailable('the disk is gone'), 'the disk is gone'),
+            (InsufficientStorage(), 'Insufficient Storage'),
             (PermissionError(13, 'Permission denied', '/a/b'), '/a/b: Permission denied'),
             (ConnectionRefusedError(111, 'Connection refused'), 'Connection refused'),
             (OSError('unknown mount'), 'unknown mount'),
@@ -112,13 +112,13 @@ class TestRefusing:
     def test_says_where_the_work_comes_from(self, run):
         origins = []
 
-        assert run(lambda: origins.append(current_origin())).exit_code == 0
+        assert run(lambda: origins.append(current_request_context())).exit_code == 0
         assert (origins[0].request_id, origins[0].user_agent) == ('cli', 'flask')
 
 
 class TestTopLevel:
     def test_makes_a_command_that_refuses_alike(self, app, cli):
-        @top_level('sink')
+        @app_command('sink')
         def sink():
             """Sink it."""
             raise NameTaken
@@ -154,7 +154,7 @@ COLUMNS = ('name', 'at', 'roles')
 
 def shown(rows, columns=COLUMNS, **options):
     def do():
-        show(rows, columns, **{'as_json': False, **options})
+        print_rows(rows, columns, **{'as_json': False, **options})
 
     result = CliRunner().invoke(click.command()(do))
     assert result.exit_code == 0
@@ -196,7 +196,7 @@ class TestShow:
         monkeypatch.setenv('COLUMNS', '40')
         monkeypatch.setenv('TERM', 'dumb')
         monkeypatch.setattr(sys, 'stdout', Terminal())
-        show([{'name': 'x' * 500}], ('name',), as_json=False)
+        print_rows([{'name': 'x' * 500}], ('name',), as_json=False)
 
         assert max(map(len, sys.stdout.getvalue().splitlines())) <= 80
 
@@ -220,7 +220,7 @@ class TestShow:
 
 class TestCounting:
     def test_passes_things_on_and_prints_nothing_where_nobody_watches(self, capsys):
-        assert list(counting('Sweeping', iter(range(5)))) == [0, 1, 2, 3, 4]
+        assert list(with_progress('Sweeping', iter(range(5)))) == [0, 1, 2, 3, 4]
 
         assert capsys.readouterr() == ('', '')
 
@@ -232,5 +232,5 @@ class TestCounting:
         monkeypatch.setenv('TERM', 'xterm')
         monkeypatch.setattr(sys, 'stderr', Terminal())
 
-        assert list(counting('Sweeping', range(1234))) == list(range(1234))
+        assert list(with_progress('Sweeping', range(1234))) == list(range(1234))
         assert 'Sweeping 1,234' in sys.stderr.getvalue()

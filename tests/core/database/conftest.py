@@ -7,7 +7,7 @@ from sqlalchemy import Column, Integer, MetaData, String, Table, Uuid
 
 from project.core.database import session
 from project.core.database.session import db
-from project.core.database.types import UTCDateTime, Words
+from project.core.database.types import UTCDateTime, WordList
 
 
 @pytest.fixture
@@ -15,13 +15,13 @@ def things(transaction: None) -> Table:
     """A table that exists for the length of a test, and that no migration knows."""
     table = Table(
         'things',
-        MetaData(naming_convention=session.NAMING),
+        MetaData(naming_convention=session.NAMING_CONVENTION),
         Column('id', Integer, primary_key=True),
         Column('uuid', Uuid, nullable=False, unique=True),
         Column('name', String(50), nullable=False),
         Column('size', Integer, nullable=False),
         Column('created_at', UTCDateTime),
-        Column('words', Words),
+        Column('words', WordList),
     )
     table.create(db.engines[None])
     return table

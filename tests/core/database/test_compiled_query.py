@@ -8,15 +8,15 @@ from flask import Flask
 from sqlalchemy import column, event, select, table
 from sqlalchemy.exc import SQLAlchemyError
 
-from project.auth.models import LIVE, OF_USER
+from project.auth.models import LIVE_SESSION, SESSIONS_OF_USER
 from project.core.clock import now
-from project.core.database.compiled_query import Query
+from project.core.database.compiled_query import CompiledQuery
 from project.core.database.keyset_pagination import PageRequest
 from project.core.database.session import atomic, db
 from project.core.security.tokens import new_token, token_hash
-from project.files.models import MINE, File
+from project.files.models import OWNED_FILE, File
 from project.files.service import list_files
-from project.users.models import BY_EMAIL, BY_ID, BY_USERNAME, PROFILE, User
+from project.users.models import USER_BY_EMAIL, USER_BY_ID, USER_BY_USERNAME, USER_PROFILE, User
 from project.users.service import list_users
 from tests.auth.factories import SessionFactory
 from tests.files.factories import FileFactory
@@ -40,16 +40,19 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
         yield app
 
 
-def values_of(user: Any, file: Any) -> list[tuple[Query, dict[str, Any]]]:
+def values_of(user: Any, file: Any) -> list[tuple[CompiledQuery, dict[str, Any]]]:
     """Return every query that features keep, and values that find something."""
     return [
-        (BY_ID, {'id': user.id}),
-        (BY_USERNAME, {'username': 'ada'}),
-        (BY_EMAIL, {'email_key': 'ada@example.com'}),
-        (PROFILE, {'username': 'ada'}),
-        (LIVE, {'token_hash': token_hash(TOKEN), 'moment': now()}),
-        (MINE, {'owner_id': user.id, 'id': file.id}),
-        (Query(OF_USER), {'user_id': user.id, 'current': file.id, 'moment': now()}),
+        (USER_BY_ID, {'id': user.id}),
+        (USER_BY_USERNAME, {'username': 'ada'}),
+        (USER_BY_EMAIL, {'email_key': 'ada@example.com'}),
+        (USER_PROFILE, {'username': 'ada'}),
+        (LIVE_SESSION, {'token_hash': token_hash(TOKEN), 'moment': now()}),
+        (OWNED_FILE, {'owner_id': user.id, 'id': file.id}),
+        (
+            CompiledQuery(SESSIONS_OF_USER),
+            {'user_id': user.id, 'current': file.id, 'moment': now()},
+        ),
     ]
 
 
@@ -90,7 +93,7 @@ class TestAll:
         with own.app_context():
             event.listen(db.engine, 'before_cursor_execute', note)
             try:
-                assert BY_USERNAME.first(username='ada') is not None
+                assert USER_BY_USERNAME.first(username='ada') is not None
             finally:
                 event.remove(db.engine, 'before_cursor_execute', note)
 
@@ -101,30 +104,30 @@ class TestAll:
         def write_and_fail() -> None:
             with atomic():
                 db.session.add(User(username='eve', email='e@x.org', email_key='e@x.org'))
-                assert BY_USERNAME.first(username='eve') is not None
+                assert USER_BY_USERNAME.first(username='eve') is not None
                 raise ZeroDivisionError
 
         with own.app_context(), pytest.raises(ZeroDivisionError):
             write_and_fail()
 
         with own.app_context():
-            assert BY_USERNAME.first(username='eve') is None
+            assert USER_BY_USERNAME.first(username='eve') is None
 
     def test_recovers_from_a_connection_that_was_lost(self, own: Flask) -> None:
         with own.app_context():
-            BY_USERNAME.first(username='ada')
+            USER_BY_USERNAME.first(username='ada')
             if db.engine.dialect.name == 'postgresql':
                 with db.engine.connect() as other:
                     other.exec_driver_sql(
                         'SELECT pg_terminate_backend(pid) FROM pg_stat_activity '
                         'WHERE datname = current_database() AND pid != pg_backend_pid()'
                     )
-            found = BY_USERNAME.first(username='ada')
+            found = USER_BY_USERNAME.first(username='ada')
 
             assert found is not None
 
     def test_fails_as_sqlalchemy_fails(self, own: Flask) -> None:
-        query = Query(select(column('name')).select_from(table('nothing')))
+        query = CompiledQuery(select(column('name')).select_from(table('nothing')))
 
         with own.app_context(), pytest.raises(SQLAlchemyError):
             query.all()
@@ -133,4 +136,4 @@ class TestAll:
 class TestFirst:
     def test_is_none_where_there_is_nothing(self, own: Flask) -> None:
         with own.app_context():
-            assert BY_USERNAME.first(username='nobody') is None
+            assert USER_BY_USERNAME.first(username='nobody') is None

@@ -4,10 +4,10 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from project.core.clock import now
-from project.core.database.constraints import refuse_duplicates
+from project.core.database.constraints import translate_unique_violations
 from project.core.database.session import atomic, db
 from project.core.errors import Conflict
-from project.core.throttling import Guess
+from project.core.throttling import ThrottleCounter
 from project.users.models import User
 
 
@@ -21,7 +21,7 @@ class EmailTaken(Conflict):
 
 def add_user(username, email, **changes):
     values = {'username': username, 'email': email, 'email_key': email, 'version': 1, **changes}
-    with atomic(), refuse_duplicates(username=NameTaken, email_key=EmailTaken):
+    with atomic(), translate_unique_violations(username=NameTaken, email_key=EmailTaken):
         db.session.add(User(**values))
 
 
@@ -50,14 +50,16 @@ class TestRefuseDuplicates:
         with (
             pytest.raises(IntegrityError),
             atomic(),
-            refuse_duplicates(username=NameTaken, email_key=EmailTaken),
+            translate_unique_violations(username=NameTaken, email_key=EmailTaken),
         ):
             db.session.add(User(username='ada', email='a@example.com', email_key=None))
 
     def test_leaves_constraints_alone_that_nobody_gave_words_for(self):
         def add():
-            with atomic(), refuse_duplicates(username=NameTaken):
-                db.session.add(Guess(kind='pin', target='x', spent=1, until=now()))
+            with atomic(), translate_unique_violations(username=NameTaken):
+                db.session.add(
+                    ThrottleCounter(kind='pin', target_hash='x', attempts=1, resets_at=now())
+                )
 
         add()
         db.session.expunge_all()

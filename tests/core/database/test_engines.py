@@ -18,11 +18,11 @@ POSTGRESQL = {'SQLALCHEMY_DATABASE_URI': 'postgresql://ada@127.0.0.1/ada'}
 class TestOptions:
     @pytest.mark.parametrize('config', [SQLITE, POSTGRESQL])
     def test_read_without_a_transaction(self, config):
-        assert engines.options(config)['isolation_level'] == 'AUTOCOMMIT'
+        assert engines.engine_options(config)['isolation_level'] == 'AUTOCOMMIT'
 
     @pytest.mark.parametrize('url', ['sqlite://', 'sqlite:///:memory:'])
     def test_keep_a_database_in_memory_on_one_connection(self, url):
-        options = engines.options({'SQLALCHEMY_DATABASE_URI': url})
+        options = engines.engine_options({'SQLALCHEMY_DATABASE_URI': url})
 
         assert options['poolclass'] is StaticPool
         assert options['connect_args'] == {'check_same_thread': False}
@@ -30,13 +30,13 @@ class TestOptions:
     def test_make_the_folder_of_a_file(self, tmp_path):
         path = tmp_path / 'a' / 'b' / 'db'
 
-        options = engines.options({'SQLALCHEMY_DATABASE_URI': f'sqlite:///{path}'})
+        options = engines.engine_options({'SQLALCHEMY_DATABASE_URI': f'sqlite:///{path}'})
 
         assert path.parent.is_dir()
         assert 'poolclass' not in options
 
     def test_let_postgresql_end_what_would_hold_a_worker(self):
-        options = engines.options(POSTGRESQL)
+        options = engines.engine_options(POSTGRESQL)
 
         assert '-c statement_timeout=30000' in options['connect_args']['options']
         assert '-c lock_timeout=5000' in options['connect_args']['options']
@@ -44,7 +44,7 @@ class TestOptions:
         assert options['pool_timeout'] == 5
 
     def test_let_nobody_wait_for_a_postgresql_that_is_gone_without_a_word(self):
-        arguments = engines.options(POSTGRESQL)['connect_args']
+        arguments = engines.engine_options(POSTGRESQL)['connect_args']
 
         probed = arguments['keepalives_idle'] + (
             arguments['keepalives_interval'] * arguments['keepalives_count']
@@ -54,7 +54,7 @@ class TestOptions:
         assert arguments['connect_timeout'] == 5
 
     def test_let_no_parameter_into_an_error(self):
-        engine = create_engine('sqlite://', **engines.options(SQLITE))
+        engine = create_engine('sqlite://', **engines.engine_options(SQLITE))
 
         with engine.connect() as connection, pytest.raises(OperationalError) as error:
             connection.execute(text('SELECT :pin FROM nothing'), {'pin': 's3cret'})
@@ -65,8 +65,8 @@ class TestOptions:
     def test_give_way_to_what_is_configured(self):
         config = {**POSTGRESQL, 'SQLALCHEMY_ENGINE_OPTIONS': {'pool_size': 3}}
 
-        assert engines.options(config)['pool_size'] == 3
-        assert engines.options(config)['max_overflow'] == 10
+        assert engines.engine_options(config)['pool_size'] == 3
+        assert engines.engine_options(config)['max_overflow'] == 10
 
 
 class TestIsDiskFull:
@@ -92,13 +92,13 @@ class TestWriting:
         [('sqlite://', 'SERIALIZABLE'), ('postgresql://', 'READ COMMITTED')],
     )
     def test_wants_a_real_transaction(self, url, level):
-        assert engines.writing(create_engine(url)) == {'isolation_level': level}
+        assert engines.write_execution_options(create_engine(url)) == {'isolation_level': level}
 
 
 class TestPrepare:
     def test_makes_sqlite_durable_and_strict(self, tmp_path):
         engine = create_engine(f'sqlite:///{tmp_path}/db', isolation_level='AUTOCOMMIT')
-        engines.prepare(engine)
+        engines.configure_engine(engine)
 
         with engine.connect() as connection:
             told = {
@@ -131,15 +131,15 @@ class TestBroken:
         def connect():
             return sqlite3.connect(f'file:{path}?mode={next(modes)}', uri=True)
 
-        options = engines.options({'SQLALCHEMY_DATABASE_URI': f'sqlite:///{path}'})
+        options = engines.engine_options({'SQLALCHEMY_DATABASE_URI': f'sqlite:///{path}'})
         engine = create_engine(f'sqlite:///{path}', creator=connect, **options)
-        engines.prepare(engine)
+        engines.configure_engine(engine)
         yield engine
         engine.dispose()
 
     def write(self, engine):
         """Write, in a transaction."""
-        connection = engine.connect().execution_options(**engines.writing(engine))
+        connection = engine.connect().execution_options(**engines.write_execution_options(engine))
         with connection, connection.begin():
             connection.execute(text('INSERT INTO things VALUES (1)'))
 
@@ -172,9 +172,9 @@ class TestBroken:
             opened.add(made)
             return made
 
-        options = engines.options({'SQLALCHEMY_DATABASE_URI': f'sqlite:///{path}'})
+        options = engines.engine_options({'SQLALCHEMY_DATABASE_URI': f'sqlite:///{path}'})
         engine = create_engine(f'sqlite:///{path}', creator=connect, **options)
-        engines.prepare(engine)
+        engines.configure_engine(engine)
         with engine.connect(), engine.connect(), engine.connect():
             is_faulty = False
         with pytest.raises(OperationalError):
@@ -186,14 +186,14 @@ class TestBroken:
     @pytest.mark.parametrize('place', [0, 4096], ids=['its head', 'a table'])
     def test_are_those_of_a_file_that_makes_no_sense(self, tmp_path, place):
         path = tmp_path / 'db'
-        options = engines.options({'SQLALCHEMY_DATABASE_URI': f'sqlite:///{path}'})
+        options = engines.engine_options({'SQLALCHEMY_DATABASE_URI': f'sqlite:///{path}'})
         with closing(sqlite3.connect(path)) as connection:
             connection.execute('CREATE TABLE things (id INTEGER)')
         with path.open('r+b') as file:
             file.seek(place)
             file.write(b'?' * 4096)
         engine = create_engine(f'sqlite:///{path}', **options)
-        engines.prepare(engine)
+        engines.configure_engine(engine)
 
         with pytest.raises(OperationalError) as error, engine.connect() as connection:
             connection.execute(text('SELECT * FROM things'))
@@ -209,8 +209,8 @@ class TestBroken:
             assert not connection.invalidated
 
     def test_are_kept_in_memory_where_all_would_be_lost(self):
-        engine = create_engine('sqlite://', **engines.options(SQLITE))
-        engines.prepare(engine)
+        engine = create_engine('sqlite://', **engines.engine_options(SQLITE))
+        engines.configure_engine(engine)
         with engine.connect() as connection:
             connection.execute(text('CREATE TABLE things (id INTEGER)'))
             connection.execute(text('PRAGMA query_only=ON'))

@@ -59,6 +59,6 @@ class TestTables:
     def test_belong_to_the_package_of_their_model(self):
         found = tables()
 
-        assert found['core_guesses'] == 'core'
+        assert found['core_throttle_counters'] == 'core'
         assert found['users'] == 'users'
         assert set(found) == set(Base.metadata.tables)

@@ -6,8 +6,16 @@ from flask.testing import FlaskClient
 from sqlalchemy import bindparam, delete, event, insert, select, update
 
 from project.core.clock import now
-from project.core.database.session import after_commit, atomic, db, in_atomic, read, stepwise, write
-from project.core.throttling import Guess
+from project.core.database.session import (
+    after_commit,
+    atomic,
+    db,
+    execute_in_own_transaction,
+    execute_select,
+    in_atomic,
+    non_atomic,
+)
+from project.core.throttling import ThrottleCounter
 from project.core.web.endpoints.access import public
 from project.core.web.endpoints.endpoint import endpoint
 
@@ -16,17 +24,17 @@ from .conftest import in_transaction
 
 
 def guess(target, spent=1):
-    return Guess(kind='test', target=target, spent=spent, until=now())
+    return ThrottleCounter(kind='test', target_hash=target, attempts=spent, resets_at=now())
 
 
 def targets():
-    return set(db.session.scalars(select(Guess.target)))
+    return set(db.session.scalars(select(ThrottleCounter.target_hash)))
 
 
 def committed():
     """Return what another connection sees."""
     with db.engine.connect() as connection:
-        return set(connection.scalars(select(Guess.target)))
+        return set(connection.scalars(select(ThrottleCounter.target_hash)))
 
 
 class Refused(Exception):
@@ -35,7 +43,7 @@ class Refused(Exception):
 
 class TestRead:
     def rows(self):
-        return [row.target for row in read(select(Guess.target))]
+        return [row.target_hash for row in execute_select(select(ThrottleCounter.target_hash))]
 
     @pytest.mark.parametrize('ask', ['past the ORM', 'through the ORM'])
     def test_is_one_statement_and_no_transaction(self, durable, ask):
@@ -55,14 +63,18 @@ class TestRead:
     def test_gives_rows_of_columns(self, durable):
         spend()
 
-        assert read(select(Guess.target, Guess.spent)).all() == [('spent', 1)]
+        assert execute_select(
+            select(ThrottleCounter.target_hash, ThrottleCounter.attempts)
+        ).all() == [('spent', 1)]
 
     def test_takes_parameters(self, durable):
         spend()
-        statement = select(Guess.target).where(Guess.target == bindparam('target'))
+        statement = select(ThrottleCounter.target_hash).where(
+            ThrottleCounter.target_hash == bindparam('target')
+        )
 
-        assert read(statement, {'target': 'spent'}).all() == [('spent',)]
-        assert read(statement, {'target': 'other'}).all() == []
+        assert execute_select(statement, {'target': 'spent'}).all() == [('spent',)]
+        assert execute_select(statement, {'target': 'other'}).all() == []
 
     def test_sees_inside_a_transaction_what_was_added_there(self, durable):
         with atomic():
@@ -80,7 +92,11 @@ class TestWrite:
             statements.append(statement.split()[0])
 
         event.listen(db.engine, 'before_cursor_execute', note)
-        write(insert(Guess).values(kind='test', target='a', spent=1, until=now()))
+        execute_in_own_transaction(
+            insert(ThrottleCounter).values(
+                kind='test', target_hash='a', attempts=1, resets_at=now()
+            )
+        )
         event.remove(db.engine, 'before_cursor_execute', note)
 
         assert statements == ['INSERT']
@@ -89,28 +105,39 @@ class TestWrite:
 
     def test_returns_what_the_statement_does(self, durable):
         spend()
-        again = update(Guess).values(spent=Guess.spent + 1)
+        again = update(ThrottleCounter).values(attempts=ThrottleCounter.attempts + 1)
 
-        assert write(again) == []
-        assert write(again.returning(Guess.target, Guess.spent)) == [('spent', 3)]
-        assert write(again.where(Guess.spent > 9).returning(Guess.target)) == []
+        assert execute_in_own_transaction(again) == []
+        assert execute_in_own_transaction(
+            again.returning(ThrottleCounter.target_hash, ThrottleCounter.attempts)
+        ) == [('spent', 3)]
+        assert (
+            execute_in_own_transaction(
+                again.where(ThrottleCounter.attempts > 9).returning(ThrottleCounter.target_hash)
+            )
+            == []
+        )
 
     def test_holds_no_connection(self, durable):
-        write(delete(Guess))
+        execute_in_own_transaction(delete(ThrottleCounter))
 
         assert db.engine.pool.checkedout() == 0
 
     def test_refuses_to_be_a_part_of_a_transaction(self, durable):
         with pytest.raises(RuntimeError, match=r'write\(\) inside atomic'), atomic():
-            write(delete(Guess))
+            execute_in_own_transaction(delete(ThrottleCounter))
 
     def test_is_a_part_of_one_where_that_is_said(self, durable):
-        values = {'kind': 'test', 'spent': 1, 'until': now()}
-        write(insert(Guess).values(**values, target='alone'), joins=True)
+        values = {'kind': 'test', 'attempts': 1, 'resets_at': now()}
+        execute_in_own_transaction(
+            insert(ThrottleCounter).values(**values, target_hash='alone'), joins=True
+        )
 
         @atomic()
         def fail():
-            write(insert(Guess).values(**values, target='joined'), joins=True)
+            execute_in_own_transaction(
+                insert(ThrottleCounter).values(**values, target_hash='joined'), joins=True
+            )
             raise LookupError
 
         with pytest.raises(LookupError):
@@ -119,8 +146,12 @@ class TestWrite:
 
     def test_sees_what_the_transaction_has_not_sent_yet(self, durable):
         with atomic():
-            db.session.add(Guess(kind='test', target='a', spent=1, until=now()))
-            assert write(delete(Guess).returning(Guess.target), joins=True) == [('a',)]
+            db.session.add(
+                ThrottleCounter(kind='test', target_hash='a', attempts=1, resets_at=now())
+            )
+            assert execute_in_own_transaction(
+                delete(ThrottleCounter).returning(ThrottleCounter.target_hash), joins=True
+            ) == [('a',)]
 
 
 class TestInAtomic:
@@ -164,7 +195,11 @@ class TestAtomic:
         def write():
             db.session.add(guess('a'))
             db.session.flush()
-            db.session.execute(insert(Guess).values(kind='test', target='b', spent=1, until=now()))
+            db.session.execute(
+                insert(ThrottleCounter).values(
+                    kind='test', target_hash='b', attempts=1, resets_at=now()
+                )
+            )
             raise Refused
 
         with pytest.raises(Refused):
@@ -297,7 +332,7 @@ def spend():
     db.session.add(guess('spent'))
 
 
-@stepwise
+@non_atomic
 def story():
     """Remember, then refuse."""
     spend()
@@ -332,21 +367,23 @@ class TestRefuseStrayFlush:
 
     def test_refuses_to_commit_what_was_changed(self, durable):
         spend()
-        db.session.scalars(select(Guess)).one().spent = 5
+        db.session.scalars(select(ThrottleCounter)).one().attempts = 5
 
         with pytest.raises(RuntimeError, match='write outside atomic'):
             db.session.commit()
         db.session.rollback()
-        assert db.session.scalar(select(Guess.spent)) == 1
+        assert db.session.scalar(select(ThrottleCounter.attempts)) == 1
 
 
 class TestRefuseStrayStatement:
     @pytest.mark.parametrize(
         'statement',
         [
-            insert(Guess).values(kind='test', target='b', spent=1, until=now()),
-            update(Guess).values(spent=5),
-            delete(Guess),
+            insert(ThrottleCounter).values(
+                kind='test', target_hash='b', attempts=1, resets_at=now()
+            ),
+            update(ThrottleCounter).values(attempts=5),
+            delete(ThrottleCounter),
         ],
         ids=['insert', 'update', 'delete'],
     )
@@ -375,7 +412,7 @@ def thing_change():
     """Change, and forget atomic."""
     with atomic():
         db.session.add(guess('spent'))
-    db.session.scalars(select(Guess)).one().spent = 5
+    db.session.scalars(select(ThrottleCounter)).one().attempts = 5
 
 
 @forgetful.post('/keep')
@@ -384,8 +421,8 @@ def thing_keep():
     """Change nothing."""
     with atomic():
         db.session.add(guess('kept'))
-    found = db.session.scalars(select(Guess)).one()
-    found.spent = found.spent
+    found = db.session.scalars(select(ThrottleCounter)).one()
+    found.attempts = found.attempts
 
 
 @pytest.fixture

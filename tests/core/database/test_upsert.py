@@ -5,37 +5,37 @@ from datetime import UTC, datetime
 from sqlalchemy import select
 
 from project.core.database.session import atomic, db
-from project.core.database.upsert import insert_or
-from project.core.throttling import Guess
+from project.core.database.upsert import upsert
+from project.core.throttling import ThrottleCounter
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
 @atomic()
-def upsert(target, spent, **rest):
-    statement = insert_or(
-        Guess,
-        {'kind': 'test', 'target': target, 'spent': spent, 'until': NOON},
-        conflict=('kind', 'target'),
-        change={'spent': Guess.spent + spent},
+def add_up(target, spent, **rest):
+    statement = upsert(
+        ThrottleCounter,
+        {'kind': 'test', 'target_hash': target, 'attempts': spent, 'resets_at': NOON},
+        conflict=('kind', 'target_hash'),
+        change={'attempts': ThrottleCounter.attempts + spent},
         **rest,
     )
-    return db.session.execute(statement.returning(Guess.spent)).scalar_one_or_none()
+    return db.session.execute(statement.returning(ThrottleCounter.attempts)).scalar_one_or_none()
 
 
 class TestInsertOr:
     def test_inserts_what_is_not_there(self):
-        assert upsert('a', 5) == 5
-        assert upsert('b', 7) == 7
+        assert add_up('a', 5) == 5
+        assert add_up('b', 7) == 7
 
     def test_changes_the_row_that_is(self):
-        upsert('a', 5)
+        add_up('a', 5)
 
-        assert upsert('a', 2) == 7
-        assert db.session.scalars(select(Guess.spent)).all() == [7]
+        assert add_up('a', 2) == 7
+        assert db.session.scalars(select(ThrottleCounter.attempts)).all() == [7]
 
     def test_leaves_a_row_alone_for_which_the_condition_does_not_hold(self):
-        upsert('a', 5)
+        add_up('a', 5)
 
-        assert upsert('a', 2, where=Guess.spent < 5) is None
-        assert upsert('a', 2, where=Guess.spent == 5) == 7
+        assert add_up('a', 2, where=ThrottleCounter.attempts < 5) is None
+        assert add_up('a', 2, where=ThrottleCounter.attempts == 5) == 7

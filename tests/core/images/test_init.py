@@ -11,14 +11,14 @@ import pytest
 from PIL import Image
 
 from project.core import images
-from project.core.errors import Unavailable
+from project.core.errors import ServiceUnavailable
 from project.core.images import (
     DECODER,
-    ImageRefused,
+    ImageRejected,
     ImageTooCostly,
     ImageTooLarge,
     ImageUnreadable,
-    shrink,
+    resize_to_webp,
 )
 from project.core.images.decoder_process import FORMATS
 
@@ -29,7 +29,7 @@ def shrunk(data, **options):
     """Shrink what is in these bytes, from a file that has been read to its end."""
     with tempfile.TemporaryFile() as file:
         file.write(data)
-        return shrink(file, **options)
+        return resize_to_webp(file, **options)
 
 
 def chunk(kind, data):
@@ -95,7 +95,7 @@ class TestShrink:
     def test_refuses_what_takes_too_much_time(self, monkeypatch, tmp_path):
         endless = 'while True: pass'
         monkeypatch.setattr(
-            images, 'DECODER', disguised(tmp_path, endless, MOST_SECONDS='MOST_SECONDS = 1')
+            images, 'DECODER', disguised(tmp_path, endless, MAX_CPU_SECONDS='MAX_CPU_SECONDS = 1')
         )
 
         with pytest.raises(ImageTooCostly):
@@ -103,7 +103,7 @@ class TestShrink:
 
     def test_ends_what_only_waits(self, monkeypatch, tmp_path):
         monkeypatch.setattr(images, 'DECODER', disguised(tmp_path, 'import time; time.sleep(99)'))
-        monkeypatch.setattr(images, 'DEADLINE', 0.5)
+        monkeypatch.setattr(images, 'DECODER_TIMEOUT_SECONDS', 0.5)
 
         with pytest.raises(ImageTooCostly):
             shrunk(b'', edge=64)
@@ -113,7 +113,7 @@ class TestShrink:
         monkeypatch.setattr(images, 'DECODER', disguised(tmp_path, flood))
 
         # Nobody listens any more, of which it dies: so it was not the image's decoder.
-        with pytest.raises((ImageRefused, RuntimeError)):
+        with pytest.raises((ImageRejected, RuntimeError)):
             shrunk(b'', edge=64)
 
     @pytest.mark.parametrize('reach', [
@@ -154,7 +154,7 @@ class TestShrink:
         taken, over = threading.Event(), threading.Event()
 
         def hold():
-            with images.turns.taken(1, patience=1):
+            with images.decoder_slots.acquire(1, timeout=1):
                 taken.set()
                 over.wait(30)
 
@@ -162,8 +162,8 @@ class TestShrink:
         thread.start()
         taken.wait(30)
         try:
-            with pytest.raises(Unavailable):
-                shrunk(encoded(halves()).getvalue(), edge=64, patience=0.05)
+            with pytest.raises(ServiceUnavailable):
+                shrunk(encoded(halves()).getvalue(), edge=64, timeout=0.05)
         finally:
             over.set()
             thread.join()

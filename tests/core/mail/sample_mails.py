@@ -8,15 +8,15 @@ from typing import Any
 from project.core.clock import now
 from project.core.database.session import atomic
 from project.core.mail import send_mail
-from project.core.mail.rendering import Stamp, new_stamp, render_mail
+from project.core.mail.rendering import MessageIdentity, new_message_identity, render_mail
 
 HELLO = {'name': 'Ada', 'lifetime': 600}
 TO = 'ada@example.com'
 
 
-def hello(to: str = TO, stamp: Stamp | None = None, **context: Any) -> EmailMessage:
+def hello(to: str = TO, stamp: MessageIdentity | None = None, **context: Any) -> EmailMessage:
     """Return a mail of ours."""
-    return render_mail('hello', to, {**HELLO, **context}, stamp or new_stamp(now()))
+    return render_mail('hello', to, {**HELLO, **context}, stamp or new_message_identity(now()))
 
 
 @atomic()

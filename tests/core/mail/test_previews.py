@@ -5,7 +5,7 @@ from email import message_from_bytes, policy
 
 import pytest
 
-from project.core.mail.previews import MailUnknown, mail_names, preview_mail, write_preview
+from project.core.mail.previews import MailTemplateNotFound, mail_names, preview_mail, write_preview
 from tests.repository_copy import ROOT
 
 from .sample_mails import text_of
@@ -43,7 +43,7 @@ class TestPreviewMail:
 
     @pytest.mark.parametrize('name', ['nonsense', '', '..', '../mail/verification', 'base.html'])
     def test_refuses_what_no_feature_sends(self, name):
-        with pytest.raises(MailUnknown):
+        with pytest.raises(MailTemplateNotFound):
             preview_mail(name)
 
 

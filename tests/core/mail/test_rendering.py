@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from project.core.mail.rendering import Stamp, duration, new_stamp
+from project.core.mail.rendering import MessageIdentity, duration, new_message_identity
 
 from .sample_mails import TO, hello, text_of
 
@@ -19,23 +19,26 @@ ID = UUID('12345678-1234-5678-1234-567812345678')
 
 class TestStamp:
     def test_begins_with_the_time_and_is_nobody_else_s(self):
-        assert str(Stamp(NOON, ID)) == '20261123T120000.000000.12345678123456781234567812345678'
+        assert (
+            str(MessageIdentity(NOON, ID))
+            == '20261123T120000.000000.12345678123456781234567812345678'
+        )
 
 
 class TestNewStamp:
     def test_is_another_each_time(self):
-        assert new_stamp(NOON) != new_stamp(NOON)
+        assert new_message_identity(NOON) != new_message_identity(NOON)
 
 
 class TestRenderMail:
     def test_says_all_that_a_mail_has_to_say(self):
-        message = hello(stamp=Stamp(NOON, ID))
+        message = hello(stamp=MessageIdentity(NOON, ID))
 
         assert message['From'] == 'The Team <team@example.test>'
         assert message['To'] == TO
         assert message['Subject'] == 'Hello Ada, welcome'
         assert message['Date'] == 'Mon, 23 Nov 2026 12:00:00 +0000'
-        assert message['Message-ID'] == f'<{Stamp(NOON, ID)}@example.test>'
+        assert message['Message-ID'] == f'<{MessageIdentity(NOON, ID)}@example.test>'
         assert message['Auto-Submitted'] == 'auto-generated'
 
     def test_has_a_text_and_the_same_as_html(self):
@@ -50,7 +53,7 @@ class TestRenderMail:
         assert 'http://localhost:8000' in html
 
     def test_has_the_same_id_whenever_it_is_written_again(self):
-        again = {hello(stamp=Stamp(NOON, ID))['Message-ID'] for _ in range(3)}
+        again = {hello(stamp=MessageIdentity(NOON, ID))['Message-ID'] for _ in range(3)}
         others = {hello()['Message-ID'] for _ in range(3)}
 
         assert len(again) == 1

@@ -5,8 +5,8 @@ import pytest
 from project.core.database.session import atomic
 from project.core.mail import send_mail
 from project.core.mail.sending import deliver_mail
-from project.core.tasks import GiveUp
-from project.core.tasks.attempts import work_off
+from project.core.tasks import PermanentFailure
+from project.core.tasks.attempts import run_pending_tasks
 
 from ..outbox import later, rows
 from .sample_mails import HELLO, TO, delivered, send
@@ -19,7 +19,7 @@ def mails(post_office, tmp_path):
     """Return a function that does what waits, and gives the mails that were delivered."""
 
     def read():
-        work_off(post_office)
+        run_pending_tasks(post_office)
         return delivered(tmp_path / 'mail')
 
     return read
@@ -83,7 +83,7 @@ class TestDeliverMail:
         task_id = rows()[0].id
         for number in range(3):
             with later(hours=number):
-                work_off(post_office)
+                run_pending_tasks(post_office)
 
         assert len(seen) == 3
         assert len(set(seen)) == 1
@@ -113,29 +113,29 @@ class TestDeliverMail:
 
         monkeypatch.setitem(post_office.extensions, 'mail', lose)
         send(secret={'name': PIN})
-        work_off(post_office)
+        run_pending_tasks(post_office)
 
         [row] = rows()
-        assert (row.state, row.error) == ('waiting', 'OSError: could not send ***')
+        assert (row.state, row.last_error) == ('waiting', 'OSError: could not send ***')
 
     def test_gives_up_where_the_server_does_for_good(self, post_office, monkeypatch):
         def refuse(message):
-            raise GiveUp('550 nobody lives there')
+            raise PermanentFailure('550 nobody lives there')
 
         monkeypatch.setitem(post_office.extensions, 'mail', refuse)
         send()
-        work_off(post_office)
+        run_pending_tasks(post_office)
 
         [row] = rows()
-        assert (row.state, row.attempts, row.error) == ('dead', 1, '550 nobody lives there')
+        assert (row.state, row.attempts, row.last_error) == ('dead', 1, '550 nobody lives there')
 
     def test_gives_up_what_cannot_be_written_as_a_mail(self, post_office):
         send(to='nobody')
         send(to=f'{TO}, eve@example.com')
-        work_off(post_office)
+        run_pending_tasks(post_office)
 
         assert {(row.state, row.attempts) for row in rows()} == {('dead', 1)}
-        assert all(row.error.startswith('no such mail can be written: ') for row in rows())
+        assert all(row.last_error.startswith('no such mail can be written: ') for row in rows())
 
     def test_runs_when_it_is_simply_called(self, post_office, tmp_path):
         for _ in range(2):

@@ -18,10 +18,10 @@ from aiosmtpd.smtp import AuthResult
 
 from project.core.clock import now
 from project.core.mail import transports
-from project.core.mail.rendering import new_stamp
-from project.core.mail.transports import transport_for
-from project.core.tasks import GiveUp
-from project.core.tasks.attempts import work_off
+from project.core.mail.rendering import new_message_identity
+from project.core.mail.transports import create_transport
+from project.core.tasks import PermanentFailure
+from project.core.tasks.attempts import run_pending_tasks
 from tests.repository_copy import ROOT
 
 from ..outbox import later, rows
@@ -96,13 +96,13 @@ class TestTransportFor:
     )
     def test_stops_with_one_line_at_what_is_no_way_out(self, url):
         with pytest.raises(SystemExit, match='MAIL_URL must be'):
-            transport_for(url)
+            create_transport(url)
 
 
 class TestToSmtp:
     def test_hands_it_to_the_server(self):
         with smtp_server() as server:
-            transport_for(f'smtp://127.0.0.1:{server.port}')(hello())
+            create_transport(f'smtp://127.0.0.1:{server.port}')(hello())
 
         [mail] = server.kept
         assert mail.envelope.rcpt_tos == [TO]
@@ -114,7 +114,7 @@ class TestToSmtp:
     def test_hands_it_to_the_catcher_of_the_compose_file(self):
         settings = yaml.safe_load(COMPOSE.read_text())['services']['api']['environment']
         default = re.fullmatch(r'\$\{MAIL_URL:-(.+)\}', settings['MAIL_URL'])[1]
-        chosen = transport_for(default)
+        chosen = create_transport(default)
         host, port, *others = chosen.args
 
         with smtp_server() as server:
@@ -125,7 +125,7 @@ class TestToSmtp:
 
     def test_hands_over_an_address_in_any_script(self):
         with smtp_server(enable_SMTPUTF8=True) as server:
-            transport_for(f'smtp://127.0.0.1:{server.port}')(hello(to='jürgen@bücher.example'))
+            create_transport(f'smtp://127.0.0.1:{server.port}')(hello(to='jürgen@bücher.example'))
 
         assert server.kept[0].envelope.rcpt_tos == ['jürgen@bücher.example']
 
@@ -143,7 +143,7 @@ class TestToSmtp:
             'auth_exclude_mechanism': ['CRAM-MD5'],
         }
         with pytest.warns(UserWarning, match='Requiring AUTH'), smtp_server(**options) as server:
-            transport_for(f'smtp://ada%40home:p%40ss%2Fword@127.0.0.1:{server.port}')(hello())
+            create_transport(f'smtp://ada%40home:p%40ss%2Fword@127.0.0.1:{server.port}')(hello())
 
         assert seen == [(b'ada@home', b'p@ss/word')]
         assert len(server.kept) == 1
@@ -154,13 +154,13 @@ class TestToSmtp:
             smtp_server() as server,
             pytest.raises((smtplib.SMTPException, OSError)),
         ):
-            transport_for(f'smtp://127.0.0.1:{server.port}?tls={tls}')(hello())
+            create_transport(f'smtp://127.0.0.1:{server.port}?tls={tls}')(hello())
 
         assert server.kept == []
 
     def test_wants_encryption_beyond_this_machine(self):
         chosen = [
-            transport_for(f'smtp://{host}').args[2]
+            create_transport(f'smtp://{host}').args[2]
             for host in ('mail.example.com', 'localhost', '127.0.0.1', '[::1]')
         ]
 
@@ -168,14 +168,16 @@ class TestToSmtp:
 
     def test_gives_up_an_address_that_the_server_does_not_take(self):
         with smtp_server(refusal='550 nobody lives there') as server:
-            transport = transport_for(f'smtp://127.0.0.1:{server.port}')
-            with pytest.raises(GiveUp, match=r'for this address: 550 .*nobody lives there'):
+            transport = create_transport(f'smtp://127.0.0.1:{server.port}')
+            with pytest.raises(
+                PermanentFailure, match=r'for this address: 550 .*nobody lives there'
+            ):
                 transport(hello())
 
     def test_gives_up_an_address_that_the_server_cannot_write(self):
         with smtp_server(enable_SMTPUTF8=False) as server:
-            transport = transport_for(f'smtp://127.0.0.1:{server.port}')
-            with pytest.raises(GiveUp, match='cannot take mail for such an address'):
+            transport = create_transport(f'smtp://127.0.0.1:{server.port}')
+            with pytest.raises(PermanentFailure, match='cannot take mail for such an address'):
                 transport(hello(to='jürgen@bücher.example'))
 
         assert server.kept == []
@@ -183,17 +185,17 @@ class TestToSmtp:
     @pytest.mark.parametrize('farewell', ['421 too busy', '500 what', 'no reply at all', None])
     def test_does_not_send_twice_what_was_taken_however_the_server_takes_leave(self, farewell):
         with smtp_server(farewell=farewell) as server:
-            transport_for(f'smtp://127.0.0.1:{server.port}')(hello())
+            create_transport(f'smtp://127.0.0.1:{server.port}')(hello())
 
         assert len(server.kept) == 1
 
     @pytest.mark.parametrize('refusal', ['450 not now', '421 closing'])
     def test_does_not_give_up_who_is_only_busy(self, post_office, monkeypatch, refusal):
         with smtp_server(refusal=refusal) as server:
-            transport = transport_for(f'smtp://127.0.0.1:{server.port}')
+            transport = create_transport(f'smtp://127.0.0.1:{server.port}')
             monkeypatch.setitem(post_office.extensions, 'mail', transport)
             send()
-            work_off(post_office)
+            run_pending_tasks(post_office)
 
         [row] = rows()
         assert (row.state, row.attempts) == ('waiting', 1)
@@ -201,41 +203,41 @@ class TestToSmtp:
     def test_survives_a_server_that_is_not_there(self, post_office, monkeypatch, caplog):
         with smtp_server() as server:
             pass
-        transport = transport_for(f'smtp://ada:s3cret@127.0.0.1:{server.port}')
+        transport = create_transport(f'smtp://ada:s3cret@127.0.0.1:{server.port}')
         monkeypatch.setitem(post_office.extensions, 'mail', transport)
         send()
 
-        work_off(post_office)
+        run_pending_tasks(post_office)
 
         [row] = rows()
-        assert row.error.startswith('ConnectionRefusedError: ')
-        assert 's3cret' not in caplog.text + row.error
+        assert row.last_error.startswith('ConnectionRefusedError: ')
+        assert 's3cret' not in caplog.text + row.last_error
 
     def test_waits_no_longer_than_so_long_for_a_server_that_hangs(self, post_office, monkeypatch):
-        monkeypatch.setattr(transports, 'SMTP_TIMEOUT', 0.2)
+        monkeypatch.setattr(transports, 'SMTP_TIMEOUT_SECONDS', 0.2)
         with hanging_server() as port:
-            transport = transport_for(f'smtp://127.0.0.1:{port}')
+            transport = create_transport(f'smtp://127.0.0.1:{port}')
             monkeypatch.setitem(post_office.extensions, 'mail', transport)
             send()
-            work_off(post_office)
+            run_pending_tasks(post_office)
 
         [row] = rows()
         assert (row.state, row.attempts) == ('waiting', 1)
-        assert 'timed out' in row.error
+        assert 'timed out' in row.last_error
 
     def test_delivers_what_a_server_that_hung_left_undone(self, post_office, monkeypatch):
-        monkeypatch.setattr(transports, 'SMTP_TIMEOUT', 0.2)
+        monkeypatch.setattr(transports, 'SMTP_TIMEOUT_SECONDS', 0.2)
         with hanging_server() as port:
-            lost = transport_for(f'smtp://127.0.0.1:{port}')
+            lost = create_transport(f'smtp://127.0.0.1:{port}')
             monkeypatch.setitem(post_office.extensions, 'mail', lost)
             send()
-            work_off(post_office)
-        monkeypatch.setattr(transports, 'SMTP_TIMEOUT', 10)
+            run_pending_tasks(post_office)
+        monkeypatch.setattr(transports, 'SMTP_TIMEOUT_SECONDS', 10)
 
         with smtp_server() as server, later(hours=1):
-            transport = transport_for(f'smtp://127.0.0.1:{server.port}')
+            transport = create_transport(f'smtp://127.0.0.1:{server.port}')
             monkeypatch.setitem(post_office.extensions, 'mail', transport)
-            work_off(post_office)
+            run_pending_tasks(post_office)
 
         assert [mail.envelope.rcpt_tos for mail in server.kept] == [[TO]]
         assert rows() == []
@@ -275,7 +277,7 @@ class TestToFolder:
             return rename(path, target)
 
         monkeypatch.setattr(Path, 'rename', note)
-        transport_for(f'file://{tmp_path}/out%20box')(hello())
+        create_transport(f'file://{tmp_path}/out%20box')(hello())
 
         [(draft, name, complete)] = renamed
         assert draft.startswith('.')
@@ -284,7 +286,7 @@ class TestToFolder:
         assert [path.name for path in (tmp_path / 'out box').iterdir()] == [name]
 
     def test_takes_its_own_place_when_it_is_sent_again(self, tmp_path):
-        deliver, stamp = transport_for(f'file://{tmp_path}/out'), new_stamp(now())
+        deliver, stamp = create_transport(f'file://{tmp_path}/out'), new_message_identity(now())
 
         deliver(hello(stamp=stamp))
         deliver(hello(stamp=stamp, name='Eve'))
@@ -300,7 +302,7 @@ class TestToLog:
         logging.getLogger().addHandler(caplog.handler)
         caplog.set_level(logging.INFO, 'project.core.mail')
 
-        transport_for('log:')(hello())
+        create_transport('log:')(hello())
 
         [record] = caplog.records
         assert record.message.startswith('mail to ada@example.com: Hello Ada, welcome\n')

@@ -15,7 +15,7 @@ from project.core.database.session import atomic, db
 from project.core.observability import health
 from project.core.observability.health import Readiness, check_migrations
 from project.core.tasks import task
-from project.core.tasks.outbox import Entry
+from project.core.tasks.outbox import OutboxTask
 from tests.client import data
 
 from ..outbox import bury, put_at
@@ -202,7 +202,7 @@ class TestCheckTasks:
 
     def test_knows_nothing_where_the_outbox_cannot_be_counted(self, service, ready, caplog):
         with service.app_context():
-            Entry.__table__.drop(db.engine)
+            OutboxTask.__table__.drop(db.engine)
 
         response = ready()
 

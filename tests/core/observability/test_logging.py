@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from project.core.observability.logging import FORMATTERS, JsonFormatter, ReadableFormatter
-from project.core.request_context import Origin, set_origin
-from project.core.web.endpoints.access import member
+from project.core.request_context import RequestContext, set_request_context
+from project.core.web.endpoints.access import authenticated
 
 from ..apps import bearer, principal
 
@@ -21,7 +21,7 @@ FORGED = '{"level":"info","message":"admin logged in"}'
 @pytest.fixture(autouse=True)
 def from_nowhere():
     """Begin without a request."""
-    set_origin(Origin())
+    set_request_context(RequestContext())
 
 
 def record(message, *args, fields=None, error=None, level=logging.INFO):
@@ -62,7 +62,7 @@ def log(caplog):
 
 class TestJsonFormatter:
     def test_writes_what_happened(self):
-        set_origin(Origin('abc', '192.0.2.1', 'curl'))
+        set_request_context(RequestContext('abc', '192.0.2.1', 'curl'))
         made = record('sent %s', 'it', fields={'status': 200})
         made.created = 1795435200.5
 
@@ -100,7 +100,7 @@ class TestJsonFormatter:
 
 class TestReadableFormatter:
     def test_writes_what_happened(self):
-        set_origin(Origin('abc'))
+        set_request_context(RequestContext('abc'))
         made = record('request', fields={'status': 200, 'path': '/ü'}, level=logging.WARNING)
         made.created = 1795435200.5
 
@@ -173,7 +173,7 @@ class TestLogRequest:
         client = serve(
             lambda thing_id: None,
             rule='/things/<int:thing_id>',
-            allow=member(),
+            allow=authenticated(),
             people={'secret-token': principal(user_id=7)},
         )
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from project.core.security.encryption import seal, unseal
+from project.core.security.encryption import decrypt, encrypt
 
 OLD, NEW = 'old-' * 10, 'new-' * 10
 
@@ -21,41 +21,41 @@ def rotate(app, monkeypatch):
 
 class TestSeal:
     def test_hides_what_it_is_given(self, rotate):
-        assert b'012345' not in seal('pin', b'012345')
+        assert b'012345' not in encrypt('pin', b'012345')
 
     def test_seals_the_same_never_the_same_way(self, rotate):
-        assert seal('pin', b'012345') != seal('pin', b'012345')
+        assert encrypt('pin', b'012345') != encrypt('pin', b'012345')
 
     def test_seals_with_the_newest_key(self, rotate):
         rotate(NEW, OLD)
-        sealed = seal('pin', b'012345')
+        sealed = encrypt('pin', b'012345')
         rotate(NEW)
 
-        assert unseal('pin', sealed) == b'012345'
+        assert decrypt('pin', sealed) == b'012345'
 
 
 class TestUnseal:
     @pytest.mark.parametrize('secret', [b'', b'012345', bytes(range(256)) * 300])
     def test_gives_back_what_was_sealed(self, rotate, secret):
-        assert unseal('pin', seal('pin', secret)) == secret
+        assert decrypt('pin', encrypt('pin', secret)) == secret
 
     def test_opens_nothing_that_was_sealed_for_another_purpose(self, rotate):
-        assert unseal('reset', seal('pin', b'012345')) is None
+        assert decrypt('reset', encrypt('pin', b'012345')) is None
 
     def test_opens_what_an_older_key_sealed_as_long_as_it_is_kept(self, rotate):
-        sealed = seal('pin', b'012345')
+        sealed = encrypt('pin', b'012345')
 
         rotate(NEW, 'older-' * 10, OLD)
-        assert unseal('pin', sealed) == b'012345'
+        assert decrypt('pin', sealed) == b'012345'
         rotate(NEW)
-        assert unseal('pin', sealed) is None
+        assert decrypt('pin', sealed) is None
 
     @pytest.mark.parametrize('garbage', [b'', b'gAAAA', b'\xff' * 100, b'x' * 5000])
     def test_opens_no_garbage(self, rotate, garbage):
-        assert unseal('pin', garbage) is None
+        assert decrypt('pin', garbage) is None
 
     def test_opens_nothing_that_was_changed(self, rotate):
-        sealed = bytearray(seal('pin', b'012345'))
+        sealed = bytearray(encrypt('pin', b'012345'))
         sealed[20] ^= 1
 
-        assert unseal('pin', bytes(sealed)) is None
+        assert decrypt('pin', bytes(sealed)) is None

@@ -5,7 +5,7 @@ import unicodedata
 import pytest
 from argon2 import PasswordHasher, extract_parameters
 
-from project.core.security.password_hashing import hash_password, is_password
+from project.core.security.password_hashing import hash_password, verify_password
 
 TYPED = 'Cafe\N{COMBINING ACUTE ACCENT} au lait'
 
@@ -26,29 +26,29 @@ class TestIsPassword:
     def test_tells_right_from_wrong(self):
         stored = hash_password('secret')
 
-        assert is_password(stored, 'secret')
-        assert not is_password(stored, 'Secret')
-        assert not is_password(stored, 'secret ')
-        assert not is_password(stored, '')
+        assert verify_password(stored, 'secret')
+        assert not verify_password(stored, 'Secret')
+        assert not verify_password(stored, 'secret ')
+        assert not verify_password(stored, '')
 
     @pytest.mark.parametrize('form', ['NFC', 'NFD'])
     def test_takes_what_looks_the_same_for_the_same(self, form):
-        assert is_password(hash_password(TYPED), unicodedata.normalize(form, TYPED))
+        assert verify_password(hash_password(TYPED), unicodedata.normalize(form, TYPED))
 
     def test_keeps_compatible_characters_apart(self):
-        assert not is_password(hash_password('pass\N{LATIN SMALL LIGATURE FI}'), 'passfi')
+        assert not verify_password(hash_password('pass\N{LATIN SMALL LIGATURE FI}'), 'passfi')
 
     @pytest.mark.parametrize('length', [72, 80, 128])
     def test_counts_the_last_byte(self, length):
         stored = hash_password('x' * length)
 
-        assert is_password(stored, 'x' * length)
-        assert not is_password(stored, 'x' * (length - 1) + 'y')
-        assert not is_password(stored, 'x' * (length - 1))
+        assert verify_password(stored, 'x' * length)
+        assert not verify_password(stored, 'x' * (length - 1) + 'y')
+        assert not verify_password(stored, 'x' * (length - 1))
 
     def test_works_as_hard_where_nothing_is_stored(self, hashings):
         with hashings() as done:
-            assert not is_password(None, 'secret')
+            assert not verify_password(None, 'secret')
 
         assert done == ['verify']
 
@@ -58,15 +58,15 @@ class TestIsPassword:
             PasswordHasher, 'verify', lambda *args: compared.append(args[1]) or verify(*args)
         )
 
-        is_password(None, 'secret')
-        is_password(hash_password('secret'), 'secret')
+        verify_password(None, 'secret')
+        verify_password(hash_password('secret'), 'secret')
 
         pretended, real = (extract_parameters(stored) for stored in compared)
         assert pretended == real
 
     def test_believes_no_stored_nonsense(self):
-        assert not is_password('secret', 'secret')
-        assert not is_password('', '')
+        assert not verify_password('secret', 'secret')
+        assert not verify_password('', '')
 
     @pytest.mark.parametrize(
         'damage',
@@ -78,10 +78,10 @@ class TestIsPassword:
         ],
     )
     def test_believes_no_stored_hash_that_is_damaged(self, damage):
-        assert not is_password(damage(hash_password('secret')), 'secret')
+        assert not verify_password(damage(hash_password('secret')), 'secret')
 
     def test_still_knows_what_was_hashed_at_another_cost(self, app, monkeypatch):
         stored = hash_password('secret')
         monkeypatch.setitem(app.config, 'AUTH_HASH_ROUNDS', 2)
 
-        assert is_password(stored, 'secret')
+        assert verify_password(stored, 'secret')

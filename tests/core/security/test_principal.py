@@ -19,24 +19,26 @@ class TestPrincipal:
 
 class TestMay:
     def test_wants_the_permission(self):
-        assert principal(permissions=frozenset({'boats:sail'})).may('boats:sail')
-        assert not principal().may('boats:sail')
+        assert principal(permissions=frozenset({'boats:sail'})).has_permission('boats:sail')
+        assert not principal().has_permission('boats:sail')
 
     def test_wants_the_scope_of_a_key_as_well(self):
         held = frozenset({'boats:sail'})
 
-        assert principal(permissions=held, scopes=frozenset({'boats:sail'})).may('boats:sail')
-        assert not principal(permissions=held, scopes=frozenset()).may('boats:sail')
-        assert not principal(scopes=frozenset({'boats:sail'})).may('boats:sail')
+        assert principal(permissions=held, scopes=frozenset({'boats:sail'})).has_permission(
+            'boats:sail'
+        )
+        assert not principal(permissions=held, scopes=frozenset()).has_permission('boats:sail')
+        assert not principal(scopes=frozenset({'boats:sail'})).has_permission('boats:sail')
 
 
 class TestInScope:
     def test_does_not_limit_a_session(self):
-        assert principal().in_scope('boats:sail')
-        assert principal().in_scope(None)
+        assert principal().has_scope('boats:sail')
+        assert principal().has_scope(None)
 
     def test_keeps_a_key_out_of_what_names_no_scope(self):
-        assert not principal(scopes=frozenset({'boats:sail'})).in_scope(None)
+        assert not principal(scopes=frozenset({'boats:sail'})).has_scope(None)
 
 
 class TestIsFresh:

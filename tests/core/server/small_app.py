@@ -17,8 +17,8 @@ from project.core.server.worker import ApiWorker
 class HastyWorker(ApiWorker):
     """Ours, with a second of patience: the tests have no ten."""
 
-    patience = 1.0
-    silence = 1
+    read_timeout_seconds = 1.0
+    stall_timeout_seconds = 1
     costly = re.compile(rb'GET /slow')
 
 
@@ -97,7 +97,7 @@ def with_tasks() -> Flask:
             time.sleep(0.02)
         mark.unlink()
 
-    app.extensions['serve_tasks'] = serve_tasks
+    app.extensions['run_task_workers'] = serve_tasks
     return app
 
 

@@ -1,6 +1,6 @@
 """Lanes: who runs, who waits, and who has waited too long."""
 
-from project.core.server.concurrency_limits import COSTLY, Lane
+from project.core.server.concurrency_limits import COSTLY_REQUEST_PATTERN, ConcurrencyLimiter
 
 
 class TestCostly:
@@ -11,46 +11,46 @@ class TestCostly:
             b'POST /api/v1/auth/keys HTTP', b'GET /healthz HTTP',
         )  # fmt: skip
 
-        assert all(map(COSTLY.match, costly))
-        assert not any(map(COSTLY.match, others))
+        assert all(map(COSTLY_REQUEST_PATTERN.match, costly))
+        assert not any(map(COSTLY_REQUEST_PATTERN.match, others))
 
 
 class TestEnter:
     def test_lets_so_many_run_and_the_others_wait(self) -> None:
-        lane = Lane()
+        lane = ConcurrencyLimiter()
 
-        assert [lane.enter(conn, 2) for conn in 'abc'] == [True, True, False]
+        assert [lane.acquire(conn, 2) for conn in 'abc'] == [True, True, False]
 
     def test_is_open_again_when_one_has_left(self) -> None:
-        lane = Lane()
-        lane.enter('a', 1)
+        lane = ConcurrencyLimiter()
+        lane.acquire('a', 1)
 
-        assert list(lane.leave('a')) == []
-        assert lane.enter('b', 1)
+        assert list(lane.release('a')) == []
+        assert lane.acquire('b', 1)
 
 
 class TestLeave:
     def test_brings_the_next_who_waits_in_their_order(self) -> None:
-        lane = Lane()
+        lane = ConcurrencyLimiter()
         for conn in 'abc':
-            lane.enter(conn, 1)
+            lane.acquire(conn, 1)
 
-        assert list(lane.leave('a')) == [('b', True)]
-        assert list(lane.leave('b')) == [('c', True)]
-        assert list(lane.leave('c')) == []
+        assert list(lane.release('a')) == [('b', True)]
+        assert list(lane.release('b')) == [('c', True)]
+        assert list(lane.release('c')) == []
 
     def test_turns_away_who_waited_too_long_and_goes_on(self) -> None:
-        lane = Lane(patience=0.0)
+        lane = ConcurrencyLimiter(queue_timeout_seconds=0.0)
         for conn in 'abc':
-            lane.enter(conn, 1)
+            lane.acquire(conn, 1)
 
-        assert list(lane.leave('a')) == [('b', False), ('c', False)]
-        assert lane.enter('d', 1)
+        assert list(lane.release('a')) == [('b', False), ('c', False)]
+        assert lane.acquire('d', 1)
 
     def test_is_nothing_for_who_never_entered(self) -> None:
-        lane = Lane()
-        lane.enter('a', 1)
-        lane.enter('b', 1)
+        lane = ConcurrencyLimiter()
+        lane.acquire('a', 1)
+        lane.acquire('b', 1)
 
-        assert list(lane.leave('stranger')) == []
+        assert list(lane.release('stranger')) == []
         assert lane.running == {'a'}

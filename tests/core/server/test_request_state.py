@@ -2,7 +2,7 @@
 
 import pytest
 
-from project.core.server.request_state import SMALL, Arrival, arrival_of
+from project.core.server.request_state import MAX_BUFFERED_BODY_BYTES, RequestState, request_state
 
 from .serving import get, post
 
@@ -19,17 +19,17 @@ class TestArrivalOf:
             post(3) + b'abc',
             post(3) + b'abcdef',
             post(3).lower() + b'abc',
-            post(SMALL) + b'x' * SMALL,
+            post(MAX_BUFFERED_BODY_BYTES) + b'x' * MAX_BUFFERED_BODY_BYTES,
             get('/', 'X-Content-Length: 5'),
             b'GET / HTTP/1.0\r\n\r\n',
         ],
     )
     def test_is_whole_for(self, held: bytes) -> None:
-        assert arrival_of(held) is Arrival.WHOLE
+        assert request_state(held) is RequestState.WHOLE
 
     @pytest.mark.parametrize('held', [b'\r\n\r\n', b'garbage\r\n\r\n', b'GET / HTTP/1.1\n', b'\n'])
     def test_is_whole_for_what_will_be_refused_anyway(self, held: bytes) -> None:
-        assert arrival_of(held) is Arrival.WHOLE
+        assert request_state(held) is RequestState.WHOLE
 
     @pytest.mark.parametrize(
         'held',
@@ -40,12 +40,12 @@ class TestArrivalOf:
             get()[:-1],
             post(3),
             post(3) + b'ab',
-            post(SMALL) + b'x' * (SMALL - 1),
-            b'x' * SMALL,
+            post(MAX_BUFFERED_BODY_BYTES) + b'x' * (MAX_BUFFERED_BODY_BYTES - 1),
+            b'x' * MAX_BUFFERED_BODY_BYTES,
         ],
     )
     def test_is_partial_for(self, held: bytes) -> None:
-        assert arrival_of(held) is Arrival.PARTIAL
+        assert request_state(held) is RequestState.PARTIAL
 
     @pytest.mark.parametrize(
         'held',
@@ -54,18 +54,18 @@ class TestArrivalOf:
             CHUNKED.upper(),
             CHUNKED + b'0\r\n\r\n',
             post(3, 'Expect: 100-continue'),
-            post(SMALL + 1),
-            post(SMALL + 1) + b'x' * (SMALL + 1),
+            post(MAX_BUFFERED_BODY_BYTES + 1),
+            post(MAX_BUFFERED_BODY_BYTES + 1) + b'x' * (MAX_BUFFERED_BODY_BYTES + 1),
             post(0).replace(b': 0', b': ' + b'9' * 5000),
             post(0).replace(b': 0', b': -1'),
             post(0).replace(b': 0', b':'),
-            b'x' * (SMALL + 1),
+            b'x' * (MAX_BUFFERED_BODY_BYTES + 1),
         ],
     )
     def test_is_a_stream_for(self, held: bytes) -> None:
-        assert arrival_of(held) is Arrival.STREAM
+        assert request_state(held) is RequestState.STREAM
 
     def test_does_not_take_a_body_for_headers(self) -> None:
         body = b'a\r\nTransfer-Encoding: chunked\r\nContent-Length: 999999\r\n\r\n'
 
-        assert arrival_of(post(len(body)) + body) is Arrival.WHOLE
+        assert request_state(post(len(body)) + body) is RequestState.WHOLE

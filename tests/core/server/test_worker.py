@@ -10,7 +10,7 @@ from threading import Thread
 
 import pytest
 
-from project.core.server.error_responses import HEADERS
+from project.core.web.responses.headers import API
 
 from .serving import Client, get, post, small_service
 
@@ -114,7 +114,7 @@ class TestHandleError:
     def test_says_it_with_the_headers_of_every_answer(self, client: Client) -> None:
         headers = client.ask(b'garbage\r\n\r\n').headers
 
-        assert {name: headers[name.lower()] for name, _ in HEADERS} == dict(HEADERS)
+        assert {name: headers[name.lower()] for name, _ in API} == dict(API)
         assert headers['connection'] == 'close'
         assert len(headers['x-request-id']) == 32
 
@@ -284,7 +284,11 @@ class TestTurnAway:
         assert sorted(answer.status for answer in answers) == [200] * 4 + [503] * 6
         refused = next(answer for answer in answers if answer.status == 503)
         assert refused.headers['retry-after'] == '2'
-        assert refused.json == {'status': 'error', 'message': 'Service Unavailable', 'code': 503}
+        assert refused.json == {
+            'status': 'error',
+            'message': 'Service Unavailable',
+            'code': 503,
+        }
         assert all(client.is_closed() for client in crowd)
 
     def test_leaves_threads_to_all_others(self, own: int, crowd: list[Client]) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from project.core.storage import LocalStorage, Succession, move
+from project.core.storage import FallbackStorage, LocalStorage, copy_all
 from tests.storage_io import contents, put
 
 
@@ -27,7 +27,7 @@ class Swept(LocalStorage):
     """A storage from which somebody removes whatever was just seen there."""
 
     def open(self, key):
-        self.remove(key)
+        self.delete(key)
         return super().open(key)
 
 
@@ -35,30 +35,30 @@ class TestMove:
     def test_keeps_nothing_that_arrived_damaged(self, source, tmp_path):
         target = Damaging(tmp_path / 'target')
 
-        assert {moved.outcome for moved in move(source, target)} == {'failed'}
+        assert {moved.outcome for moved in copy_all(source, target)} == {'failed'}
         assert contents(target) == {}
 
     def test_passes_over_what_goes_before_its_turn(self, source, tmp_path):
         target = LocalStorage(tmp_path / 'target')
 
-        assert list(move(Swept(source.root), target)) == []
+        assert list(copy_all(Swept(source.root), target)) == []
         assert contents(target) == {}
 
     def test_brings_again_what_has_another_size_there(self, source, tmp_path):
         target = LocalStorage(tmp_path / 'target')
         put(target, 'ab/1', b'on')
 
-        assert [moved.outcome for moved in move(source, target)] == ['moved', 'moved']
+        assert [moved.outcome for moved in copy_all(source, target)] == ['moved', 'moved']
         assert contents(target) == contents(source)
 
     def test_leaves_what_has_no_key_yet(self, source, tmp_path):
         target = LocalStorage(tmp_path / 'target')
-        source.partial.mkdir()
-        (source.partial / 'piece').touch()
+        source.partial_folder.mkdir()
+        (source.partial_folder / 'piece').touch()
 
-        with source.stage() as staged:
+        with source.create_staged() as staged:
             staged.write(b'on its way')
-            moved = {each.key for each in move(source, target)}
+            moved = {each.key for each in copy_all(source, target)}
 
         assert moved == {'ab/1', 'ab/2'}
 
@@ -70,7 +70,7 @@ class TestPathForProxy:
     def test_is_none_of_what_still_lies_in_the_storage_before(self, source, tmp_path):
         new = LocalStorage(tmp_path / 'target')
         put(new, 'ab/1', b'moved')
-        both = Succession(new, source)
+        both = FallbackStorage(new, source)
 
         assert both.path_for_proxy('ab/1') == 'ab/1'
         assert both.path_for_proxy('ab/2') is None

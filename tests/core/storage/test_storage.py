@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from project.core.errors import StorageFull, Unavailable
+from project.core.errors import InsufficientStorage, ServiceUnavailable
 from project.core.storage import LocalStorage, init_app, storage
 from tests.storage_io import put, read
 
@@ -58,7 +58,7 @@ def failing(monkeypatch):
 
 class TestWrite:
     def test_counts_and_hashes_what_comes(self, place):
-        with place.stage() as staged:
+        with place.create_staged() as staged:
             assert (staged.size, staged.sha256) == (0, EMPTY)
             assert staged.write(b'hello ') == 6
             assert staged.write(memoryview(b'world')) == 5
@@ -67,7 +67,7 @@ class TestWrite:
             assert staged.sha256 == hashlib.sha256(b'hello world').hexdigest()
 
     def test_writes_all_of_it_even_if_the_disk_takes_it_by_halves(self, place):
-        with place.stage() as staged:
+        with place.create_staged() as staged:
             whole = staged._file
 
             class Halves:
@@ -77,17 +77,17 @@ class TestWrite:
             staged._file = Halves()
             staged.write(b'0123456789')
             staged._file = whole
-            staged.keep('a')
+            staged.save('a')
 
         assert read(place, 'a') == b'0123456789'
 
     @pytest.mark.parametrize(
         ('code', 'refusal'),
         [
-            (errno.ENOSPC, StorageFull),
-            (errno.EDQUOT, StorageFull),
-            (errno.EIO, Unavailable),
-            (errno.EROFS, Unavailable),
+            (errno.ENOSPC, InsufficientStorage),
+            (errno.EDQUOT, InsufficientStorage),
+            (errno.EIO, ServiceUnavailable),
+            (errno.EROFS, ServiceUnavailable),
         ],
     )
     def test_refuses_when_the_disk_does(self, place, code, refusal):
@@ -95,9 +95,9 @@ class TestWrite:
             def write(self, _data):
                 raise OSError(code, os.strerror(code))
 
-        with place.stage() as staged:
+        with place.create_staged() as staged:
             whole, staged._file = staged._file, Broken()
-            with pytest.raises(Unavailable) as refused:
+            with pytest.raises(ServiceUnavailable) as refused:
                 staged.write(b'x')
             staged._file = whole
 
@@ -108,14 +108,14 @@ class TestWrite:
 
 class TestPrepare:
     @pytest.mark.parametrize(
-        ('code', 'refusal'), [(errno.ENOSPC, StorageFull), (errno.EIO, Unavailable)]
+        ('code', 'refusal'), [(errno.ENOSPC, InsufficientStorage), (errno.EIO, ServiceUnavailable)]
     )
     def test_refuses_when_the_disk_does(self, place, failing, code, refusal):
         place.root.mkdir()
         (place.root / 'incoming').mkdir()
         failing(code)
 
-        with place.stage() as staged:
+        with place.create_staged() as staged:
             staged.write(b'x')
             with pytest.raises(refusal):
                 staged.prepare('a')
@@ -138,11 +138,11 @@ class TestKeep:
         put(place, 'ab/first', b'1')
         calls.clear()
 
-        with place.stage() as staged:
+        with place.create_staged() as staged:
             name = staged._path.name
             staged.write(b'hello')
             staged.prepare('ab/second')
-            staged.keep('ab/second')
+            staged.save('ab/second')
 
         assert calls == [('fsync', name), ('rename', name, 'second'), ('fsync', 'ab')]
 
@@ -174,7 +174,7 @@ class TestKeep:
 
     def test_makes_a_folder_anew_that_somebody_took_away(self, place):
         put(place, 'ab/first', b'1')
-        place.remove('ab/first')
+        place.delete('ab/first')
         (place.root / 'ab').rmdir()
 
         put(place, 'ab/second', b'2')
@@ -182,15 +182,15 @@ class TestKeep:
         assert read(place, 'ab/second') == b'2'
 
     def test_refuses_what_is_no_key(self, place):
-        with pytest.raises(ValueError, match='not a storage key'), place.stage() as staged:
-            staged.keep('../../etc/passwd')
+        with pytest.raises(ValueError, match='not a storage key'), place.create_staged() as staged:
+            staged.save('../../etc/passwd')
 
         assert incoming(place) == []
 
 
 class TestStage:
     def test_forgets_what_was_not_kept(self, place):
-        with place.stage() as staged:
+        with place.create_staged() as staged:
             staged.write(b'hello')
             assert len(incoming(place)) == 1
 
@@ -198,7 +198,7 @@ class TestStage:
 
     def test_forgets_what_failed_half_way(self, place):
         def receive():
-            with place.stage() as staged:
+            with place.create_staged() as staged:
                 staged.write(b'hello')
                 raise ZeroDivisionError
 
@@ -211,16 +211,16 @@ class TestStage:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 
         def fail():
-            with place.stage():
+            with place.create_staged():
                 monkeypatch.setattr(Path, 'unlink', unlink)
-                raise StorageFull
+                raise InsufficientStorage
 
-        with pytest.raises(StorageFull):
+        with pytest.raises(InsufficientStorage):
             fail()
         assert len(incoming(place)) == 1
 
     def test_closes_its_file(self, place):
-        with place.stage() as staged:
+        with place.create_staged() as staged:
             pass
 
         assert staged._file.closed
@@ -228,13 +228,13 @@ class TestStage:
     def test_refuses_where_no_folder_can_be_made(self, tmp_path):
         (tmp_path / 'file').touch()
 
-        with pytest.raises(Unavailable), LocalStorage(tmp_path / 'file').stage():
+        with pytest.raises(ServiceUnavailable), LocalStorage(tmp_path / 'file').create_staged():
             pass
 
 
 class TestOpen:
     def test_refuses_what_is_missing(self, place):
-        with pytest.raises(Unavailable):
+        with pytest.raises(ServiceUnavailable):
             place.open('a')
 
     def test_gives_a_file_that_the_kernel_can_send(self, place):
@@ -255,7 +255,7 @@ class TestExists:
     def test_refuses_when_the_disk_does(self, place):
         place.root.mkdir()
 
-        with pytest.raises(Unavailable):
+        with pytest.raises(ServiceUnavailable):
             place.size('a' * 1000)  # No disk takes such a name.
 
 
@@ -271,11 +271,11 @@ class TestWalk:
 
         monkeypatch.setattr(os, 'scandir', failing)
 
-        with pytest.raises(Unavailable):
-            list(place.walk())
+        with pytest.raises(ServiceUnavailable):
+            list(place.iterate_keys())
 
     def test_finds_nothing_where_nothing_ever_came(self, place):
-        assert list(place.walk()) == []
+        assert list(place.iterate_keys()) == []
 
 
 class TestSettle:
@@ -283,7 +283,7 @@ class TestSettle:
         (place.root / 'ab').mkdir(parents=True)
         (place.root / 'ab' / 'key').touch()
 
-        place.settle('ab/key')
+        place.ensure_durable('ab/key')
 
         assert calls == [('fsync', place.root.name), ('fsync', 'ab')]
 
@@ -291,8 +291,8 @@ class TestSettle:
         put(place, 'ab/key', b'')
         failing(errno.EIO)
 
-        with pytest.raises(Unavailable):
-            place.settle('ab/key')
+        with pytest.raises(ServiceUnavailable):
+            place.ensure_durable('ab/key')
 
 
 class TestRemove:
@@ -300,8 +300,8 @@ class TestRemove:
         put(place, 'a', b'1')
         put(place, 'b', b'2')
 
-        place.remove('a')
-        place.remove('a')
+        place.delete('a')
+        place.delete('a')
 
         assert not place.exists('a')
         assert read(place, 'b') == b'2'
@@ -309,24 +309,24 @@ class TestRemove:
     def test_refuses_when_the_disk_does(self, place):
         put(place, 'ab/cd', b'')
 
-        with pytest.raises(Unavailable):
-            place.remove('ab')
+        with pytest.raises(ServiceUnavailable):
+            place.delete('ab')
 
 
 class TestSweep:
     def test_removes_what_came_in_and_was_never_kept(self, place):
         put(place, 'kept', b'')
-        with place.stage() as old, place.stage() as new:
+        with place.create_staged() as old, place.create_staged() as new:
             os.utime(old._path, (1000, 1000))
             os.utime(new._path, (3000, 3000))
 
-            assert list(place.sweep(500)) == []
-            assert list(place.sweep(2000, dry_run=True)) == [old._path.name]
-            assert list(place.sweep(2000)) == [old._path.name]
+            assert list(place.delete_stale(500)) == []
+            assert list(place.delete_stale(2000, dry_run=True)) == [old._path.name]
+            assert list(place.delete_stale(2000)) == [old._path.name]
             assert incoming(place) == [new._path]
 
     def test_finds_nothing_where_nothing_ever_came(self, place):
-        assert list(place.sweep(10**10)) == []
+        assert list(place.delete_stale(10**10)) == []
 
 
 class TestPath:
@@ -348,15 +348,15 @@ class TestPath:
 
 class TestCheck:
     def test_leaves_nothing_behind(self, place):
-        place.check()
+        place.check_health()
 
         assert incoming(place) == []
 
     def test_refuses_when_nothing_can_be_written(self, tmp_path):
         (tmp_path / 'file').touch()
 
-        with pytest.raises(Unavailable):
-            LocalStorage(tmp_path / 'file').check()
+        with pytest.raises(ServiceUnavailable):
+            LocalStorage(tmp_path / 'file').check_health()
 
 
 class TestInitApp:

@@ -14,8 +14,8 @@ from tests.concurrency import separate_app
 def own_app(no_tasks: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
     """An application that other processes may work for, in its context."""
     # No shorter: who is told to end again within 0.1 s never hears that its wait is over (psycopg).
-    monkeypatch.setattr(supervisor, 'TICK', 0.2)
-    for module in (supervisor, worker):
-        monkeypatch.setattr(module, 'PAUSE', 0.05)
+    monkeypatch.setattr(supervisor, 'POLL_INTERVAL_SECONDS', 0.2)
+    monkeypatch.setattr(supervisor, 'RESTART_DELAY_SECONDS', 0.05)
+    monkeypatch.setattr(worker, 'DATABASE_RETRY_SECONDS', 0.05)
     with separate_app(tmp_path) as app:
         yield app

@@ -11,7 +11,7 @@ from dramatiq.brokers.stub import StubBroker
 from pika.exceptions import StreamLostError
 
 from project.core.task_workers import broker as engine
-from project.core.task_workers.broker import Engine, EngineDown
+from project.core.task_workers.broker import BrokerUnavailable, TaskBroker
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ class TestEngine:
         ],
     )
     def test_connects_late_to_what_its_address_says(self, url, kind):
-        made = Engine(url)
+        made = TaskBroker(url)
 
         assert isinstance(made._broker, kind)
         assert made._broker.middleware == []
@@ -44,7 +44,7 @@ class TestSend:
     def test_hands_over_the_id_and_nothing_else(self, broker):
         task_id = uuid4()
 
-        Engine('stub:').send(task_id)
+        TaskBroker('stub:').send(task_id)
 
         queue = broker.queues['tasks']
         assert queue.qsize() == 1
@@ -54,33 +54,33 @@ class TestSend:
         'url', ['redis://:s3cret@127.0.0.1:1/0', 'amqp://a:s3cret@127.0.0.1:1']
     )
     def test_refuses_where_nobody_is_there(self, url):
-        with pytest.raises(EngineDown) as refusal:
-            Engine(url).send(uuid4())
+        with pytest.raises(BrokerUnavailable) as refusal:
+            TaskBroker(url).send(uuid4())
 
         assert 's3cret' not in str(refusal.value)
 
 
 class TestDepth:
     def test_counts_what_nobody_has_begun(self, broker):
-        made = Engine('stub:')
-        assert made.depth() == 0
+        made = TaskBroker('stub:')
+        assert made.queue_size() == 0
 
         for _ in range(3):
             made.send(uuid4())
-        assert made.depth() == 3
+        assert made.queue_size() == 3
 
         broker.queues['tasks'].get()
-        assert made.depth() == 2
+        assert made.queue_size() == 2
 
     @pytest.mark.parametrize(
         'url', ['redis://:s3cret@127.0.0.1:1/0', 'amqp://a:s3cret@127.0.0.1:1']
     )
     def test_refuses_where_nobody_is_there(self, url):
-        made = Engine(url)
+        made = TaskBroker(url)
 
         for _ in range(2):
-            with pytest.raises(EngineDown) as refusal:
-                made.depth()
+            with pytest.raises(BrokerUnavailable) as refusal:
+                made.queue_size()
             assert 's3cret' not in str(refusal.value)
 
     def test_asks_rabbitmq_for_those_that_wait(self):
@@ -126,7 +126,7 @@ class TestPatient:
         }  # fmt: skip
 
     def test_is_what_rabbitmq_is_asked_with(self):
-        parameters = Engine('amqp://127.0.0.1:1')._broker.parameters
+        parameters = TaskBroker('amqp://127.0.0.1:1')._broker.parameters
 
         assert parameters.blocked_connection_timeout == 10
         assert parameters.socket_timeout == 10
@@ -135,7 +135,7 @@ class TestPatient:
 class TestWork:
     def test_does_what_is_brought_until_it_is_to_stop(self, broker):
         brought, stopping, ids = [], Event(), [uuid4(), uuid4()]
-        made = Engine('stub:')
+        made = TaskBroker('stub:')
 
         def handle(task_id):
             brought.append(task_id)
@@ -144,7 +144,7 @@ class TestWork:
 
         for task_id in ids:
             made.send(task_id)
-        thread = Thread(target=made.work, args=(handle, stopping.wait))
+        thread = Thread(target=made.consume, args=(handle, stopping.wait))
         thread.start()
         thread.join(10)
 
@@ -153,14 +153,14 @@ class TestWork:
 
     def test_acknowledges_what_is_done_and_not_before(self, broker):
         unfinished, stopping = [], Event()
-        made = Engine('stub:')
+        made = TaskBroker('stub:')
 
         def handle(_task_id):
             unfinished.append(broker.queues['tasks'].unfinished_tasks)
             stopping.set()
 
         made.send(uuid4())
-        made.work(handle, stopping.wait)
+        made.consume(handle, stopping.wait)
 
         assert unfinished == [1]
         assert broker.queues['tasks'].unfinished_tasks == 0

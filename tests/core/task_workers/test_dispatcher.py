@@ -10,20 +10,20 @@ import pytest
 from project.core.clock import now
 from project.core.database.session import db
 from project.core.task_workers import dispatcher
-from project.core.task_workers.broker import EngineDown
+from project.core.task_workers.broker import BrokerUnavailable
 from project.core.task_workers.dispatcher import (
-    POLL_EVERY,
-    SOON,
-    Renewals,
-    ToEngine,
-    ToWorkers,
+    BROKER_POLL_SECONDS,
+    POLL_INTERVAL_SECONDS,
+    DispatchToBroker,
+    DispatchToLocalWorkers,
+    LeaseRenewer,
     dispatch,
 )
-from project.core.task_workers.supervisor import Crew
-from project.core.task_workers.worker import work
-from project.core.task_workers.worker_slot import Seat
+from project.core.task_workers.supervisor import Supervisor
+from project.core.task_workers.worker import run_worker
+from project.core.task_workers.worker_slot import WorkerSlot
 from project.core.tasks import leases, task
-from project.core.tasks.leases import HANDED
+from project.core.tasks.leases import QUEUED_TIMEOUT
 
 from ..outbox import later, put, put_at, row_of, rows
 from .process_sync import until
@@ -45,27 +45,27 @@ class FakeEngine:
         self.held = held
         self.sent = []
 
-    def depth(self):
+    def queue_size(self):
         if not self.takes:
-            raise EngineDown('ConnectionClosed')
+            raise BrokerUnavailable('ConnectionClosed')
         return self.held + len(self.sent)
 
     def send(self, task_id):
         if len(self.sent) >= self.takes:
-            raise EngineDown('ConnectionClosed')
+            raise BrokerUnavailable('ConnectionClosed')
         self.sent.append(task_id)
 
 
 class TestToWorkers:
     def test_rings_at_all_of_them_when_there_is_something_to_do(self, nothing):
         bells = [Heard(), Heard()]
-        hand = ToWorkers(bells)
+        hand = DispatchToLocalWorkers(bells)
 
-        assert hand() == POLL_EVERY
+        assert hand() == POLL_INTERVAL_SECONDS
         assert [bell.rung for bell in bells] == [0, 0]
 
         put(nothing)
-        assert hand() == POLL_EVERY
+        assert hand() == POLL_INTERVAL_SECONDS
         assert [bell.rung for bell in bells] == [1, 1]
 
 
@@ -74,7 +74,7 @@ class Heard:
 
     rung = 0
 
-    def ring(self):
+    def notify(self):
         self.rung += 1
 
 
@@ -83,37 +83,37 @@ class TestToEngine:
         put_at(now() + timedelta(minutes=1), nothing)
         engine = FakeEngine()
 
-        assert ToEngine(engine)() == POLL_EVERY
+        assert DispatchToBroker(engine)() == POLL_INTERVAL_SECONDS
         assert engine.sent == []
 
     def test_sends_what_is_due_and_looks_again_soon(self, nothing):
         ids = {put(nothing) for _ in range(3)}
         engine = FakeEngine()
 
-        assert ToEngine(engine)() == SOON
+        assert DispatchToBroker(engine)() == BROKER_POLL_SECONDS
         assert set(engine.sent) == ids
-        assert {row.state for row in rows()} == {'sent'}
+        assert {row.state for row in rows()} == {'queued'}
 
     def test_sends_nothing_twice_while_the_engine_has_it(self, nothing):
         put(nothing)
         engine = FakeEngine()
 
-        ToEngine(engine)()
-        ToEngine(engine)()
+        DispatchToBroker(engine)()
+        DispatchToBroker(engine)()
 
         assert len(engine.sent) == 1
 
     def test_sends_so_many_at_once_and_no_more_than_it_may_have(self, nothing, monkeypatch):
-        monkeypatch.setattr(dispatcher, 'BATCH', 2)
-        monkeypatch.setattr(dispatcher, 'IN_FLIGHT', 3)
+        monkeypatch.setattr(dispatcher, 'MAX_TASKS_PER_BATCH', 2)
+        monkeypatch.setattr(dispatcher, 'MAX_QUEUED_TASKS', 3)
         for _ in range(5):
             put(nothing)
         engine = FakeEngine()
-        hand = ToEngine(engine)
+        hand = DispatchToBroker(engine)
 
         sent = []
         for _ in range(3):
-            assert hand() == SOON
+            assert hand() == BROKER_POLL_SECONDS
             sent.append(len(engine.sent))
 
         assert sent == [2, 3, 3]
@@ -123,11 +123,11 @@ class TestToEngine:
         assert len(engine.sent) == 4
 
     def test_sends_nothing_to_a_broker_that_holds_enough(self, nothing, monkeypatch):
-        monkeypatch.setattr(dispatcher, 'IN_FLIGHT', 3)
+        monkeypatch.setattr(dispatcher, 'MAX_QUEUED_TASKS', 3)
         put(nothing)
         engine = FakeEngine(held=4)
 
-        assert ToEngine(engine)() == SOON
+        assert DispatchToBroker(engine)() == BROKER_POLL_SECONDS
 
         assert engine.sent == []
         assert rows()[0].state == 'waiting'
@@ -135,54 +135,54 @@ class TestToEngine:
     def test_lets_what_a_broker_holds_not_grow_however_long_nobody_works(
         self, nothing, monkeypatch
     ):
-        monkeypatch.setattr(dispatcher, 'IN_FLIGHT', 3)
+        monkeypatch.setattr(dispatcher, 'MAX_QUEUED_TASKS', 3)
         for _ in range(5):
             put(nothing)
         engine = FakeEngine()
-        hand = ToEngine(engine)
+        hand = DispatchToBroker(engine)
 
         for number in range(10):
-            with later(seconds=number * HANDED.seconds):
+            with later(seconds=number * QUEUED_TIMEOUT.seconds):
                 hand()
 
-        assert engine.depth() == 3
+        assert engine.queue_size() == 3
 
     def test_sends_all_again_that_a_broker_has_lost(self, nothing):
         ids = {put(nothing) for _ in range(5)}
-        hand = ToEngine(FakeEngine())
+        hand = DispatchToBroker(FakeEngine())
         hand()
-        hand.engine = FakeEngine()
+        hand.broker = FakeEngine()
 
         hand()
-        assert hand.engine.sent == []
-        with later(seconds=HANDED.seconds):
+        assert hand.broker.sent == []
+        with later(seconds=QUEUED_TIMEOUT.seconds):
             hand()
 
-        assert set(hand.engine.sent) == ids
+        assert set(hand.broker.sent) == ids
 
     @pytest.mark.parametrize('order', [1, -1])
     def test_sends_the_oldest_first(self, nothing, order):
         ids = [put_at(now() - timedelta(seconds=n), nothing) for n in range(1, 10)[::order]]
         engine = FakeEngine()
 
-        ToEngine(engine)()
+        DispatchToBroker(engine)()
 
         assert engine.sent == ids[::-order]
 
     def test_asks_no_broker_where_nothing_is_due(self):
-        assert ToEngine(FakeEngine(takes=0))() == POLL_EVERY
+        assert DispatchToBroker(FakeEngine(takes=0))() == POLL_INTERVAL_SECONDS
 
     @pytest.mark.parametrize('takes', [0, 2])
     def test_keeps_what_a_broker_that_is_down_does_not_take(self, nothing, caplog, takes):
         for _ in range(5):
             put(nothing)
         engine = FakeEngine(takes)
-        hand = ToEngine(engine)
+        hand = DispatchToBroker(engine)
 
-        assert hand() == POLL_EVERY
+        assert hand() == POLL_INTERVAL_SECONDS
 
-        assert sorted(row.state for row in rows()) == ['sent'] * takes + ['waiting'] * (5 - takes)
-        assert {row.id for row in rows() if row.state == 'sent'} == set(engine.sent)
+        assert sorted(row.state for row in rows()) == ['queued'] * takes + ['waiting'] * (5 - takes)
+        assert {row.id for row in rows() if row.state == 'queued'} == set(engine.sent)
         assert 'the broker does not take tasks: ConnectionClosed' in caplog.text
         engine.takes = 10
         hand()
@@ -192,84 +192,84 @@ class TestToEngine:
 class TestDispatch:
     def test_rings_and_fires_in_a_process_of_its_own(self, own_app, nothing):
         task(name='tick', every=timedelta(seconds=1))(lambda: None)
-        worker = Seat('worker', work)
+        worker = WorkerSlot('worker', run_worker)
         put(nothing)
 
-        Crew(own_app, [Seat('dispatcher', dispatch([worker]))]).run(
+        Supervisor(own_app, [WorkerSlot('dispatcher', dispatch([worker]))]).run(
             until(lambda: 'tick' in {row.name for row in rows()})
         )
 
         began = time.monotonic()
-        worker.bell.wait(20)
+        worker.wakeup.wait(20)
         assert time.monotonic() - began < 10
 
     def test_hands_out_to_the_engine_of_a_broker(self, own_app, nothing, monkeypatch):
-        monkeypatch.setattr(dispatcher, 'Engine', lambda _url: FakeEngine())
+        monkeypatch.setattr(dispatcher, 'TaskBroker', lambda _url: FakeEngine())
         put(nothing)
 
-        Crew(own_app, [Seat('dispatcher', dispatch([], 'redis://127.0.0.1:1'))]).run(
-            until(lambda: rows()[0].state == 'sent')
+        Supervisor(own_app, [WorkerSlot('dispatcher', dispatch([], 'redis://127.0.0.1:1'))]).run(
+            until(lambda: rows()[0].state == 'queued')
         )
 
     @pytest.mark.parametrize('broker', ['', 'redis://127.0.0.1:1'])
     def test_renews_what_busy_workers_hold(self, own_app, nothing, monkeypatch, broker):
-        monkeypatch.setattr(leases, 'RENEW_EVERY', 0.0)
-        monkeypatch.setattr(dispatcher, 'POLL_EVERY', 0.05)
-        monkeypatch.setattr(dispatcher, 'Engine', lambda _url: FakeEngine())
-        worker = Seat('worker', work)
+        monkeypatch.setattr(leases, 'LEASE_RENEWAL_SECONDS', 0.0)
+        monkeypatch.setattr(dispatcher, 'POLL_INTERVAL_SECONDS', 0.05)
+        monkeypatch.setattr(dispatcher, 'TaskBroker', lambda _url: FakeEngine())
+        worker = WorkerSlot('worker', run_worker)
         worker.begin(timedelta(minutes=1))
         found = put(nothing)
         leases.claim_next(worker.lease)
-        first = row_of(found).due
+        first = row_of(found).available_at
 
-        Crew(own_app, [Seat('dispatcher', dispatch([worker], broker))]).run(
-            until(lambda: row_of(found).due > first)
+        Supervisor(own_app, [WorkerSlot('dispatcher', dispatch([worker], broker))]).run(
+            until(lambda: row_of(found).available_at > first)
         )
 
-        assert row_of(found).lease == worker.lease
+        assert row_of(found).lease_id == worker.lease
 
     def test_is_ended_when_it_hangs_and_followed_by_another(
         self, own_app, nothing, tmp_path, monkeypatch
     ):
-        monkeypatch.setattr(dispatcher, 'LOOK', timedelta(seconds=0.2))
+        monkeypatch.setattr(dispatcher, 'POLL_TIMEOUT', timedelta(seconds=0.2))
 
         class Hanging(FakeEngine):
-            def depth(self):
+            def queue_size(self):
                 if not (tmp_path / 'hung').exists():
                     (tmp_path / 'hung').touch()
                     Event().wait()
                 return 0
 
-        monkeypatch.setattr(dispatcher, 'Engine', lambda _url: Hanging())
-        monkeypatch.setattr(dispatcher, 'POLL_EVERY', 0.05)
+        monkeypatch.setattr(dispatcher, 'TaskBroker', lambda _url: Hanging())
+        monkeypatch.setattr(dispatcher, 'POLL_INTERVAL_SECONDS', 0.05)
         put(nothing)
 
-        Crew(own_app, [Seat('dispatcher', dispatch([], 'redis://127.0.0.1:1'))]).run(
-            until(lambda: rows()[0].state == 'sent')
+        Supervisor(own_app, [WorkerSlot('dispatcher', dispatch([], 'redis://127.0.0.1:1'))]).run(
+            until(lambda: rows()[0].state == 'queued')
         )
 
     def test_goes_on_when_the_database_is_there_again(self, own_app, nothing, monkeypatch):
-        monkeypatch.setattr(dispatcher, 'POLL_EVERY', 0.05)
+        monkeypatch.setattr(dispatcher, 'POLL_INTERVAL_SECONDS', 0.05)
         db.drop_all()
-        worker, asked = Seat('worker', work), []
-        seat = Seat('dispatcher', dispatch([worker]))
+        worker, asked = WorkerSlot('worker', run_worker), []
+        seat = WorkerSlot('dispatcher', dispatch([worker]))
 
         def condition():
             asked.append(1)
             if len(asked) == 5:
                 db.create_all()
                 put(nothing)
-            return len(asked) > 5 and select([worker.bell], [], [], 0)[0]
+            return len(asked) > 5 and select([worker.wakeup], [], [], 0)[0]
 
-        Crew(own_app, [seat]).run(until(condition))
+        Supervisor(own_app, [seat]).run(until(condition))
 
-        assert seat.left == []
+        assert seat.orphaned_leases == []
 
 
 class TestRenewals:
     @pytest.fixture
     def worker(self):
-        return Seat('worker', work)
+        return WorkerSlot('worker', run_worker)
 
     @pytest.fixture
     def held(self, nothing, worker):
@@ -281,36 +281,39 @@ class TestRenewals:
         worker.begin(timedelta(minutes=1))
 
         with later(seconds=10) as moment:
-            Renewals([worker])()
+            LeaseRenewer([worker])()
 
-        assert row_of(held).due == moment + leases.LEASE
+        assert row_of(held).available_at == moment + leases.LEASE_DURATION
 
     def test_leaves_alone_who_is_idle(self, held, worker, queries):
         worker.begin(timedelta(minutes=1))
         worker.end()
 
         with queries(max=0):
-            Renewals([worker, Seat('other', work)])()
+            LeaseRenewer([worker, WorkerSlot('other', run_worker)])()
 
     def test_costs_one_statement_however_many_are_at_work(self, worker, queries):
-        workers = [worker, Seat('other', work)]
+        workers = [worker, WorkerSlot('other', run_worker)]
         for seat in workers:
             seat.begin(timedelta(minutes=1))
 
         with queries(max=1):
-            Renewals(workers)()
+            LeaseRenewer(workers)()
 
     def test_waits_until_it_is_time(self, held, worker, monkeypatch, queries):
         worker.begin(timedelta(minutes=1))
-        renewals = Renewals([worker])
+        renewals = LeaseRenewer([worker])
         renewals()
 
         with queries(max=0):
             renewals()
-        monkeypatch.setattr(leases, 'RENEW_EVERY', 0.0)
+        monkeypatch.setattr(leases, 'LEASE_RENEWAL_SECONDS', 0.0)
         with queries(max=1) as statements:
             renewals()
         assert len(statements) == 1
 
     def test_happens_often_enough(self):
-        assert leases.LEASE.total_seconds() / 3 > leases.RENEW_EVERY + POLL_EVERY
+        assert (
+            leases.LEASE_DURATION.total_seconds() / 3
+            > leases.LEASE_RENEWAL_SECONDS + POLL_INTERVAL_SECONDS
+        )

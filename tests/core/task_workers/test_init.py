@@ -9,11 +9,11 @@ from multiprocessing import active_children
 import pytest
 
 from project.core.task_workers import (
-    beside,
+    background_task_workers,
     dispatcher,
-    is_embedded,
-    serve_tasks,
-    serve_until_told,
+    run_task_workers,
+    run_until_signal,
+    runs_tasks_in_process,
     worker,
 )
 from project.core.task_workers.worker_slot import FORK
@@ -39,7 +39,7 @@ class TestInitApp:
     def test_leaves_where_gunicorn_finds_it_what_its_worker_does(self, own_app):
         put(task(name='nothing')(lambda: None))
 
-        own_app.extensions['serve_tasks'](until(lambda: not rows()))
+        own_app.extensions['run_task_workers'](until(lambda: not rows()))
 
 
 class TestServeTasks:
@@ -54,7 +54,7 @@ class TestServeTasks:
         put(both)
 
         # Each waits for the other, so there are two.
-        serve_tasks(own_app, until(lambda: not rows()), concurrency=2)
+        run_task_workers(own_app, until(lambda: not rows()), concurrency=2)
 
     def test_buries_a_poison_and_does_what_is_healthy(self, own_app):
         def kill():
@@ -65,13 +65,13 @@ class TestServeTasks:
         found = put(poison)
         put(healthy)
 
-        serve_tasks(
+        run_task_workers(
             own_app,
             until(lambda: [row.state for row in rows()] == ['dead']),
             concurrency=1,
         )
 
-        assert row_of(found).error == 'its process ended (signal 9)'
+        assert row_of(found).last_error == 'its process ended (signal 9)'
         assert row_of(found).attempts == 2
 
     def test_has_the_workers_of_a_broker_do_what_it_brings(self, own_app, monkeypatch):
@@ -82,28 +82,28 @@ class TestServeTasks:
             def __init__(self, url):
                 assert url == 'redis://127.0.0.1:1'
 
-            def depth(self):
+            def queue_size(self):
                 return 0
 
             def send(self, task_id):
                 os.write(writer, task_id.hex.encode())
 
-            def work(self, handle, wait):
+            def consume(self, handle, wait):
                 handle(os.read(reader, 32).decode())
                 wait()
 
-        monkeypatch.setattr(dispatcher, 'Engine', Engine)
-        monkeypatch.setattr(worker, 'Engine', Engine)
+        monkeypatch.setattr(dispatcher, 'TaskBroker', Engine)
+        monkeypatch.setattr(worker, 'TaskBroker', Engine)
         monkeypatch.setitem(own_app.config, 'TASKS_BROKER_URL', 'redis://127.0.0.1:1')
         put(task(name='nothing')(lambda: None))
 
-        serve_tasks(own_app, until(lambda: not rows()), concurrency=1)
+        run_task_workers(own_app, until(lambda: not rows()), concurrency=1)
 
 
 class TestServeUntilTold:
     @pytest.mark.parametrize('name', ['SIGTERM', 'SIGINT'])
     def test_ends_when_it_is_told(self, own_app, line, heard, name):
-        process = FORK.Process(target=serve_until_told, args=(own_app, 1))
+        process = FORK.Process(target=run_until_signal, args=(own_app, 1))
         process.start()
         line.listen()
         assert line.hear() == b'!'
@@ -115,7 +115,7 @@ class TestServeUntilTold:
         assert line.hear() == b''
 
     def test_is_outlived_by_none_of_its_processes(self, own_app, line, heard):
-        process = FORK.Process(target=serve_until_told, args=(own_app, 1))
+        process = FORK.Process(target=run_until_signal, args=(own_app, 1))
         process.start()
         line.listen()
         assert line.hear() == b'!'
@@ -132,7 +132,7 @@ class TestServeUntilTold:
             ctypes.PyDLL(None).pause()
 
         put(task(name='run')(run))
-        process = FORK.Process(target=serve_until_told, args=(own_app, 1))
+        process = FORK.Process(target=run_until_signal, args=(own_app, 1))
         process.start()
         line.listen()
         assert line.hear() == b'!'
@@ -145,7 +145,7 @@ class TestServeUntilTold:
 
 class TestBeside:
     def test_works_while_the_block_does(self, own_app, line, heard):
-        with beside(own_app):
+        with background_task_workers(own_app):
             line.listen()
             assert line.hear() == b'!'
             assert [child.name for child in active_children()] == ['tasks']
@@ -154,14 +154,14 @@ class TestBeside:
         assert line.hear() == b''
 
     def test_ends_although_the_block_fails(self, own_app, no_tasks):
-        with pytest.raises(ZeroDivisionError), beside(own_app):
+        with pytest.raises(ZeroDivisionError), background_task_workers(own_app):
             raise ZeroDivisionError
 
         assert active_children() == []
 
     def test_ends_with_its_process_however_that_ends(self, own_app, line, heard):
         def serve():
-            with beside(own_app):
+            with background_task_workers(own_app):
                 signal.pause()
 
         process = FORK.Process(target=serve)
@@ -186,4 +186,4 @@ class TestIsEmbedded:
         monkeypatch.setitem(app.config, 'TASKS_BROKER_URL', broker)
         monkeypatch.setitem(app.config, 'TASKS_CONCURRENCY', concurrency)
 
-        assert is_embedded(app) == embedded
+        assert runs_tasks_in_process(app) == embedded

@@ -15,9 +15,14 @@ from project.core.database.session import db
 from project.core.task_workers import dispatcher
 from project.core.task_workers import worker as workers
 from project.core.task_workers.dispatcher import dispatch
-from project.core.task_workers.supervisor import Crew
-from project.core.task_workers.worker import Watch, leave_with, work, work_for_engine
-from project.core.task_workers.worker_slot import FORK, Left, Seat
+from project.core.task_workers.supervisor import Supervisor
+from project.core.task_workers.worker import (
+    SlotWatchdog,
+    exit_with_parent,
+    run_broker_worker,
+    run_worker,
+)
+from project.core.task_workers.worker_slot import FORK, OrphanedLease, WorkerSlot
 from project.core.tasks import leases, task
 
 from ..outbox import put, row_of, rows
@@ -30,8 +35,8 @@ SECOND = timedelta(seconds=1)
 
 class TestWatch:
     def test_tells_the_seat_of_one_task_at_a_time(self):
-        seat = Seat('worker', work)
-        watch = Watch(seat)
+        seat = WorkerSlot('worker', run_worker)
+        watch = SlotWatchdog(seat)
 
         watch.start_watch(uuid4(), -SECOND)
         assert seat.is_busy
@@ -42,9 +47,9 @@ class TestWatch:
         assert not seat.is_overdue
 
     def test_leaves_a_step_s_time_for_what_is_to_be_written_down(self, monkeypatch):
-        monkeypatch.setattr(workers, 'STEP', -SECOND)
-        seat = Seat('worker', work)
-        watch = Watch(seat)
+        monkeypatch.setattr(workers, 'STEP_TIMEOUT', -SECOND)
+        seat = WorkerSlot('worker', run_worker)
+        watch = SlotWatchdog(seat)
 
         watch.start_watch(uuid4(), SECOND * 60)
         watch.stop_watch()
@@ -61,7 +66,7 @@ class TestLeaveWith:
             signal.pause()
 
         def follow(leader):
-            leave_with(leader)
+            exit_with_parent(leader)
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             line.say()
             while True:
@@ -81,7 +86,7 @@ class TestLeaveWith:
 class TestWork:
     def test_does_all_that_is_due_when_it_is_rung(self, own_app):
         nothing = task(name='nothing')(lambda: None)
-        seat = Seat('worker', work)
+        seat = WorkerSlot('worker', run_worker)
         asked = []
 
         def condition():
@@ -89,10 +94,10 @@ class TestWork:
             if len(asked) == 3:
                 put(nothing)
                 put(nothing)
-                seat.bell.ring()
+                seat.wakeup.notify()
             return len(asked) > 3 and not rows()
 
-        Crew(own_app, [seat]).run(until(condition))
+        Supervisor(own_app, [seat]).run(until(condition))
 
     def test_counts_an_attempt_at_what_killed_its_process(self, own_app):
         def kill():
@@ -101,22 +106,28 @@ class TestWork:
         poison = put(task(name='poison', attempts=1)(kill))
         put(task(name='healthy')(lambda: None))
 
-        Crew(own_app, [Seat('worker', work)]).run(until(lambda: len(rows()) == 1))
+        Supervisor(own_app, [WorkerSlot('worker', run_worker)]).run(until(lambda: len(rows()) == 1))
 
         row = row_of(poison)
-        assert (row.state, row.attempts, row.error) == ('dead', 1, 'its process ended (signal 9)')
+        assert (row.state, row.attempts, row.last_error) == (
+            'dead',
+            1,
+            'its process ended (signal 9)',
+        )
 
     def test_counts_an_attempt_at_what_took_too_long(self, own_app):
         slow = task(name='slow', attempts=1, time_limit=SECOND / 5)(lambda: Event().wait())
         found = put(slow)
 
-        Crew(own_app, [Seat('worker', work)]).run(until(lambda: row_of(found).state == 'dead'))
+        Supervisor(own_app, [WorkerSlot('worker', run_worker)]).run(
+            until(lambda: row_of(found).state == 'dead')
+        )
 
-        assert row_of(found).error == 'it took longer than its time limit, and was ended'
+        assert row_of(found).last_error == 'it took longer than its time limit, and was ended'
 
     def test_is_renewed_although_a_task_keeps_its_interpreter_busy(self, own_app, monkeypatch):
-        monkeypatch.setattr(leases, 'RENEW_EVERY', 0.0)
-        monkeypatch.setattr(dispatcher, 'POLL_EVERY', 0.05)
+        monkeypatch.setattr(leases, 'LEASE_RENEWAL_SECONDS', 0.0)
+        monkeypatch.setattr(dispatcher, 'POLL_INTERVAL_SECONDS', 0.05)
         begun = Line()
 
         def run():
@@ -125,19 +136,21 @@ class TestWork:
             ctypes.PyDLL(None).pause()
 
         put(task(name='run')(run))
-        worker = Seat('worker', work)
+        worker = WorkerSlot('worker', run_worker)
         dues = set()
 
         def condition():
-            dues.update(row.due for row in rows() if row.state == 'running')
+            dues.update(row.available_at for row in rows() if row.state == 'running')
             return len(dues) >= 3
 
-        Crew(own_app, [worker, Seat('dispatcher', dispatch([worker]))]).run(until(condition))
+        Supervisor(own_app, [worker, WorkerSlot('dispatcher', dispatch([worker]))]).run(
+            until(condition)
+        )
 
         assert begun.hear() == b'!'
 
     def test_is_ended_when_a_step_with_the_database_hangs(self, own_app, monkeypatch, tmp_path):
-        monkeypatch.setattr(workers, 'STEP', SECOND / 5)
+        monkeypatch.setattr(workers, 'STEP_TIMEOUT', SECOND / 5)
         claim_next = leases.claim_next
 
         def hang(lease):
@@ -149,7 +162,7 @@ class TestWork:
         monkeypatch.setattr(leases, 'claim_next', hang)
         put(task(name='nothing')(lambda: None))
 
-        Crew(own_app, [Seat('worker', work)]).run(until(lambda: not rows()))
+        Supervisor(own_app, [WorkerSlot('worker', run_worker)]).run(until(lambda: not rows()))
 
         assert (tmp_path / 'hung').exists()
 
@@ -157,10 +170,10 @@ class TestWork:
         """The database was away for just that long, and the process is the same. It keeps nobody
         from the task that it works on next.
         """
-        monkeypatch.setattr(leases, 'LEASE', SECOND)
-        monkeypatch.setattr(leases, 'RENEW_EVERY', 0.0)
-        monkeypatch.setattr(dispatcher, 'POLL_EVERY', 0.05)
-        finish = leases.finish
+        monkeypatch.setattr(leases, 'LEASE_DURATION', SECOND)
+        monkeypatch.setattr(leases, 'LEASE_RENEWAL_SECONDS', 0.0)
+        monkeypatch.setattr(dispatcher, 'POLL_INTERVAL_SECONDS', 0.05)
+        finish = leases.complete
 
         def fail(*held):
             if not (tmp_path / 'failed').exists():
@@ -169,7 +182,7 @@ class TestWork:
             (tmp_path / 'finished').write_text(str(os.getpid()))
             finish(*held)
 
-        monkeypatch.setattr(leases, 'finish', fail)
+        monkeypatch.setattr(leases, 'complete', fail)
 
         def wait():
             while not (tmp_path / 'lapsed').exists():
@@ -177,32 +190,34 @@ class TestWork:
 
         lost = put(task(name='run')(lambda: None))
         put(task(name='wait')(wait))
-        worker = Seat('worker', work)
+        worker = WorkerSlot('worker', run_worker)
 
         def condition():
             for row in rows():
-                if row.id == lost and row.state == 'running' and row.due <= now():
+                if row.id == lost and row.state == 'running' and row.available_at <= now():
                     (tmp_path / 'lapsed').touch()
             return not rows()
 
-        Crew(own_app, [worker, Seat('dispatcher', dispatch([worker]))]).run(until(condition))
+        Supervisor(own_app, [worker, WorkerSlot('dispatcher', dispatch([worker]))]).run(
+            until(condition)
+        )
 
         assert (tmp_path / 'failed').read_text() == (tmp_path / 'finished').read_text()
 
     def test_gives_back_all_that_was_left_on_its_seat(self, own_app):
         nothing = task(name='nothing')(lambda: None)
-        seat = Seat('worker', work)
+        seat = WorkerSlot('worker', run_worker)
         for lease in (uuid4(), uuid4()):
             put(nothing)
             leases.claim_next(lease)
-            seat.left.append(Left(lease, 'it was ended'))
+            seat.orphaned_leases.append(OrphanedLease(lease, 'it was ended'))
 
-        Crew(own_app, [seat]).run(until(lambda: {row.state for row in rows()} == {'waiting'}))
+        Supervisor(own_app, [seat]).run(until(lambda: {row.state for row in rows()} == {'waiting'}))
 
-        assert {row.error for row in rows()} == {'it was ended'}
+        assert {row.last_error for row in rows()} == {'it was ended'}
         # It has said so: who sits here next is told of nobody but this one.
-        seat.take_over()
-        assert len(seat.left) == 1
+        seat.reset_for_next_process()
+        assert len(seat.orphaned_leases) == 1
 
     def test_finishes_what_runs_and_begins_nothing_more(self, own_app, tmp_path):
         begun = tmp_path / 'begun'
@@ -223,7 +238,7 @@ class TestWork:
             ended.append(1) if begun.exists() else None
             return not ended
 
-        Crew(own_app, [Seat('worker', work)]).run(goes_on)
+        Supervisor(own_app, [WorkerSlot('worker', run_worker)]).run(goes_on)
 
         assert [row.id for row in rows()] == [second]
         assert first != second
@@ -231,19 +246,19 @@ class TestWork:
     def test_goes_on_when_the_database_is_there_again(self, own_app):
         nothing = task(name='nothing')(lambda: None)
         db.drop_all()
-        seat, asked = Seat('worker', work), []
+        seat, asked = WorkerSlot('worker', run_worker), []
 
         def condition():
             asked.append(1)
             if len(asked) == 5:
                 db.create_all()
                 put(nothing)
-                seat.bell.ring()
+                seat.wakeup.notify()
             return len(asked) > 5 and not rows()
 
-        Crew(own_app, [seat]).run(until(condition))
+        Supervisor(own_app, [seat]).run(until(condition))
 
-        assert seat.left == []
+        assert seat.orphaned_leases == []
 
 
 class TestWorkForEngine:
@@ -256,15 +271,15 @@ class TestWorkForEngine:
             def __init__(self, url):
                 assert url == 'fake:'
 
-            def work(self, handle, wait):
+            def consume(self, handle, wait):
                 for task_id in (brought, uuid4(), brought):
                     handle(str(task_id))
                 done.say()
                 wait()
 
-        monkeypatch.setattr(workers, 'Engine', Engine)
+        monkeypatch.setattr(workers, 'TaskBroker', Engine)
 
-        Crew(own_app, [Seat('worker', work_for_engine('fake:'))]).run(
+        Supervisor(own_app, [WorkerSlot('worker', run_broker_worker('fake:'))]).run(
             until(lambda: len(rows()) == 1)
         )
 
@@ -276,12 +291,16 @@ class TestWorkForEngine:
             def __init__(self, url):
                 """Connect to nothing."""
 
-            def work(self, handle, wait):
+            def consume(self, handle, wait):
                 wait()
 
-        monkeypatch.setattr(workers, 'Engine', Engine)
+        monkeypatch.setattr(workers, 'TaskBroker', Engine)
         found, lease = put(task(name='nothing')(lambda: None)), uuid4()
         leases.claim_next(lease)
-        seat = Seat('worker', work_for_engine('fake:'), left=[Left(lease, 'it was ended')])
+        seat = WorkerSlot(
+            'worker',
+            run_broker_worker('fake:'),
+            orphaned_leases=[OrphanedLease(lease, 'it was ended')],
+        )
 
-        Crew(own_app, [seat]).run(until(lambda: row_of(found).state == 'waiting'))
+        Supervisor(own_app, [seat]).run(until(lambda: row_of(found).state == 'waiting'))

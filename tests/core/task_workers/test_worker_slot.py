@@ -8,14 +8,14 @@ from threading import Thread
 
 import pytest
 
-from project.core.task_workers.worker_slot import FORK, Left, Seat, is_orphan
-from project.core.tasks.notifications import Pipe
+from project.core.task_workers.worker_slot import FORK, OrphanedLease, WorkerSlot, is_parent_gone
+from project.core.tasks.notifications import WakeupPipe
 
 
 @pytest.fixture
 def seat():
     """A seat where nobody has to do anything."""
-    return Seat('worker 1', lambda _app, _seat: None)
+    return WorkerSlot('worker 1', lambda _app, _seat: None)
 
 
 def ended(target, *args):
@@ -31,17 +31,17 @@ class TestIsOverdue:
         assert not seat.is_overdue
 
     def test_is_when_the_time_is_over_until_it_ends(self, seat):
-        seat.allow(timedelta(minutes=1))
+        seat.set_deadline(timedelta(minutes=1))
         assert not seat.is_overdue
 
-        seat.allow(timedelta(seconds=-1))
+        seat.set_deadline(timedelta(seconds=-1))
         assert seat.is_overdue
 
-        seat.free()
+        seat.clear_deadline()
         assert not seat.is_overdue
 
     def test_is_seen_from_the_other_side(self, seat):
-        ended(seat.allow, timedelta(seconds=-1))
+        ended(seat.set_deadline, timedelta(seconds=-1))
 
         assert seat.is_overdue
 
@@ -50,21 +50,21 @@ class TestTakeOver:
     def test_begins_with_nothing_left(self, seat):
         seat.begin(timedelta(seconds=-1))
 
-        seat.take_over()
+        seat.reset_for_next_process()
 
-        assert seat.left == []
+        assert seat.orphaned_leases == []
         assert seat.since <= time.monotonic()
         assert not seat.is_busy
         assert not seat.is_overdue
 
     def test_names_who_looks_after_it(self, seat):
-        seat.take_over()
+        seat.reset_for_next_process()
 
-        assert seat.leader == os.getpid()
+        assert seat.parent_pid == os.getpid()
 
     def test_is_seen_by_who_was_forked_before(self, seat, tmp_path):
         """The dispatcher renews what a worker holds that has been replaced meanwhile."""
-        bell, answer = Pipe(), tmp_path / 'lease'
+        bell, answer = WakeupPipe(), tmp_path / 'lease'
 
         def look():
             bell.wait(20)
@@ -74,9 +74,9 @@ class TestTakeOver:
         looking = FORK.Process(target=look)
         looking.start()
         seat.process = ended(os._exit, 1)
-        seat.take_over()
+        seat.reset_for_next_process()
         ended(seat.begin, timedelta(minutes=1))
-        bell.ring()
+        bell.notify()
         looking.join(20)
 
         assert answer.read_text() == f'{seat.lease} True'
@@ -93,17 +93,17 @@ class TestTakeOver:
     def test_says_what_the_last_one_left_and_how_it_ended(self, seat, end, reason):
         lease, seat.process = seat.lease, ended(end)
 
-        seat.take_over()
+        seat.reset_for_next_process()
 
-        assert seat.left == [Left(lease, reason)]
+        assert seat.orphaned_leases == [OrphanedLease(lease, reason)]
         assert seat.lease != lease
 
     def test_says_that_the_last_one_took_too_long(self, seat):
-        seat.process = ended(seat.allow, timedelta(seconds=-1))
+        seat.process = ended(seat.set_deadline, timedelta(seconds=-1))
 
-        seat.take_over()
+        seat.reset_for_next_process()
 
-        [left] = seat.left
+        [left] = seat.orphaned_leases
         assert left.reason == 'it took longer than its time limit, and was ended'
         assert not seat.is_overdue
 
@@ -112,30 +112,30 @@ class TestTakeOver:
         for _ in range(3):
             leases.append(seat.lease)
             seat.process = ended(os._exit, 1)
-            seat.take_over()
+            seat.reset_for_next_process()
 
-        assert [left.lease for left in seat.left] == leases
+        assert [left.lease for left in seat.orphaned_leases] == leases
 
 
 class TestSettle:
     def test_has_the_next_one_told_of_the_last_one_alone(self, seat):
         seat.process = ended(os._exit, 1)
-        seat.take_over()
-        lease, seat.process = seat.lease, ended(seat.settle)
+        seat.reset_for_next_process()
+        lease, seat.process = seat.lease, ended(seat.mark_orphans_released)
 
-        seat.take_over()
+        seat.reset_for_next_process()
 
-        assert [left.lease for left in seat.left] == [lease]
+        assert [left.lease for left in seat.orphaned_leases] == [lease]
 
     def test_holds_for_one_process(self, seat):
-        seat.process = ended(seat.settle)
-        seat.take_over()
-        leases = [seat.left[0].lease, seat.lease]
+        seat.process = ended(seat.mark_orphans_released)
+        seat.reset_for_next_process()
+        leases = [seat.orphaned_leases[0].lease, seat.lease]
         seat.process = ended(os._exit, 1)
 
-        seat.take_over()
+        seat.reset_for_next_process()
 
-        assert [left.lease for left in seat.left] == leases
+        assert [left.lease for left in seat.orphaned_leases] == leases
 
 
 class TestBegin:
@@ -168,73 +168,73 @@ class TestChangeLease:
     def test_holds_no_longer_what_the_old_one_did(self, seat):
         before = seat.lease
 
-        seat.change_lease()
+        seat.renew_lease_id()
 
         assert seat.lease != before
         # That runs out: nobody renews it, and nobody gives it back.
-        assert seat.left == []
+        assert seat.orphaned_leases == []
 
     def test_is_seen_from_the_other_side(self, seat):
         before = seat.lease
 
-        ended(seat.change_lease)
+        ended(seat.renew_lease_id)
 
         assert seat.lease != before
 
 
 class TestTellToEnd:
     def test_wakes_who_waits(self, seat):
-        waiting = Thread(target=seat.wait_for_the_end)
+        waiting = Thread(target=seat.wait_for_stop)
         waiting.start()
 
-        seat.tell_to_end()
+        seat.request_stop()
         waiting.join(10)
 
         assert not waiting.is_alive()
-        assert seat.is_told_to_end
+        assert seat.stop_requested
 
 
 class TestPause:
     def test_ends_when_somebody_rings(self, seat):
-        seat.bell.ring()
+        seat.wakeup.notify()
         began = time.monotonic()
 
-        seat.pause(20)
+        seat.wait(20)
 
         assert time.monotonic() - began < 10
 
     def test_ends_when_its_time_is_over(self, seat):
         began = time.monotonic()
 
-        seat.pause(0.1)
+        seat.wait(0.1)
 
         assert time.monotonic() - began >= 0.1
 
     def test_is_none_for_who_is_told_to_end(self, seat):
-        seat.tell_to_end()
+        seat.request_stop()
         began = time.monotonic()
 
         for _ in range(3):
-            seat.pause(20)
+            seat.wait(20)
 
         assert time.monotonic() - began < 10
 
 
 class TestWaitForTheEnd:
     def test_is_not_ended_by_a_ring(self, seat):
-        waiting = Thread(target=seat.wait_for_the_end)
+        waiting = Thread(target=seat.wait_for_stop)
         waiting.start()
 
-        seat.bell.ring()
+        seat.wakeup.notify()
         waiting.join(0.1)
         assert waiting.is_alive()
 
-        seat.tell_to_end()
+        seat.request_stop()
         waiting.join(10)
         assert not waiting.is_alive()
 
 
 class TestIsOrphan:
     def test_tells_whether_the_parent_is_another_by_now(self):
-        assert not is_orphan(os.getppid())
-        assert is_orphan(os.getpid())
+        assert not is_parent_gone(os.getppid())
+        assert is_parent_gone(os.getpid())

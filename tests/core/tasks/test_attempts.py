@@ -14,11 +14,30 @@ import time_machine
 
 from project.core.clock import now
 from project.core.database.session import atomic
-from project.core.request_context import NOWHERE, Origin, current_origin, set_origin
-from project.core.tasks import GiveUp, LeaseLost, current_attempt, enqueue, leases, once, task
-from project.core.tasks.attempts import MISFITS, Unwatched, attempt_one, release, work_off
-from project.core.tasks.errors import Unfit
-from project.core.tasks.leases import LEASE
+from project.core.request_context import (
+    NO_CONTEXT,
+    RequestContext,
+    current_request_context,
+    set_request_context,
+)
+from project.core.tasks import (
+    LeaseLost,
+    PermanentFailure,
+    complete_with_transaction,
+    current_attempt,
+    enqueue,
+    leases,
+    task,
+)
+from project.core.tasks.attempts import (
+    MAX_INCOMPATIBLE_ATTEMPTS,
+    NoWatchdog,
+    fail_leased_tasks,
+    run_next_task,
+    run_pending_tasks,
+)
+from project.core.tasks.errors import IncompatibleTask
+from project.core.tasks.leases import LEASE_DURATION
 
 from ..outbox import change, later, put, put_at, row_of, rows
 
@@ -32,7 +51,7 @@ PIN = '012345'
 @pytest.fixture
 def attempt(app):
     """Return a function that makes one attempt, and says whether there was one to make."""
-    return partial(attempt_one, app, MINE, Unwatched())
+    return partial(run_next_task, app, MINE, NoWatchdog())
 
 
 @pytest.fixture
@@ -75,7 +94,9 @@ class TestAttemptOne:
 
     def test_runs_what_is_due_and_forgets_it(self, attempt, said):
         seen = []
-        found = put(task(name='see', secrets=['pin'])(lambda a, pin: seen.append((a, pin))), 1, PIN)
+        found = put(
+            task(name='see', encrypted=['pin'])(lambda a, pin: seen.append((a, pin))), 1, PIN
+        )
 
         assert attempt()
 
@@ -99,8 +120,8 @@ class TestAttemptOne:
         attempt()
 
         row = row_of(found)
-        assert (row.state, row.attempts, row.error) == ('waiting', 1, "KeyError: 'a'")
-        assert now() + 4 * SECOND <= row.due <= now() + 8 * SECOND
+        assert (row.state, row.attempts, row.last_error) == ('waiting', 1, "KeyError: 'a'")
+        assert now() + 4 * SECOND <= row.available_at <= now() + 8 * SECOND
         assert not attempt()
         [(level, fields)] = said()
         assert (level, fields['outcome']) == ('WARNING', 'failed')
@@ -114,7 +135,7 @@ class TestAttemptOne:
                 assert attempt()
 
         row = row_of(found)
-        assert (row.state, row.attempts, row.error) == ('dead', 3, 'OSError: down')
+        assert (row.state, row.attempts, row.last_error) == ('dead', 3, 'OSError: down')
         assert [(level, fields['outcome']) for level, fields in said()] == [
             ('WARNING', 'failed'), ('WARNING', 'failed'), ('ERROR', 'given up'),
         ]  # fmt: skip
@@ -124,15 +145,15 @@ class TestAttemptOne:
 
         attempt()
 
-        assert row_of(found).error == 'SystemExit: 3'
+        assert row_of(found).last_error == 'SystemExit: 3'
 
     def test_gives_up_at_once_where_the_task_says_so(self, attempt, said):
-        found = put(failing(GiveUp('nobody lives there')))
+        found = put(failing(PermanentFailure('nobody lives there')))
 
         attempt()
 
         row = row_of(found)
-        assert (row.state, row.attempts, row.error) == ('dead', 1, 'nobody lives there')
+        assert (row.state, row.attempts, row.last_error) == ('dead', 1, 'nobody lives there')
         assert said()[0][1]['reason'] == 'nobody lives there'
 
     def test_leaves_a_task_that_it_does_not_know_to_another_version(self, attempt):
@@ -143,7 +164,7 @@ class TestAttemptOne:
 
         row = row_of(found)
         assert (row.state, row.attempts) == ('waiting', 1)
-        assert row.error == 'this version of the service knows no such task'
+        assert row.last_error == 'this version of the service knows no such task'
 
     def test_leaves_arguments_that_do_not_fit_to_another_version(self, attempt):
         found = put(task(name='one')(lambda a: None), 1)
@@ -153,40 +174,43 @@ class TestAttemptOne:
 
         row = row_of(found)
         assert (row.state, row.attempts) == ('waiting', 1)
-        assert row.error.startswith('its arguments do not fit any more: ')
+        assert row.last_error.startswith('its arguments do not fit any more: ')
 
     def test_leaves_secrets_that_it_cannot_read_to_another_version(self, attempt, app, monkeypatch):
-        found = put(task(name='one', secrets=['pin'])(lambda pin: None), PIN)
+        found = put(task(name='one', encrypted=['pin'])(lambda pin: None), PIN)
         monkeypatch.setitem(app.config, 'SECRET_KEY', 'another-' * 5)
 
         attempt()
 
         row = row_of(found)
         assert (row.state, row.attempts) == ('waiting', 1)
-        assert row.error == 'its secrets were sealed under a SECRET_KEY that is gone'
+        assert row.last_error == 'its secrets were encrypted under a SECRET_KEY that is gone'
 
     @pytest.mark.parametrize(
         ('misfit', 'error'),
         [
             ({'name': 'of-tomorrow'}, 'this version of the service knows no such task'),
             ({'arguments': '{"b":1}'}, 'its arguments do not fit any more: '),
-            ({'sealed': b'of another key'}, 'its secrets were sealed under a SECRET_KEY'),
+            (
+                {'encrypted_arguments': b'of another key'},
+                'its secrets were encrypted under a SECRET_KEY',
+            ),
         ],
         ids=['name', 'arguments', 'secrets'],
     )
     def test_gives_up_what_fits_no_version_for_long(self, attempt, said, misfit, error):
         """However often the task itself may be tried."""
-        found = put(task(name='one', attempts=140, secrets=['pin'])(lambda a, pin: None), 1, PIN)
+        found = put(task(name='one', attempts=140, encrypted=['pin'])(lambda a, pin: None), 1, PIN)
         change(found, **misfit)
 
-        for number in range(MISFITS):
+        for number in range(MAX_INCOMPATIBLE_ATTEMPTS):
             assert row_of(found).state == 'waiting'
             with later(hours=number):
                 assert attempt()
 
         row = row_of(found)
         assert (row.state, row.attempts) == ('dead', 10)
-        assert row.error.startswith(error)
+        assert row.last_error.startswith(error)
         outcomes = [fields['outcome'] for _, fields in said()]
         assert outcomes == ['failed'] * 9 + ['given up']
 
@@ -205,7 +229,7 @@ class TestAttemptOne:
 
         attempt()
 
-        assert now() + 8 * SECOND <= row_of(found).due <= now() + 16 * SECOND
+        assert now() + 8 * SECOND <= row_of(found).available_at <= now() + 16 * SECOND
 
     def test_runs_what_fits_again(self, attempt):
         seen = []
@@ -222,7 +246,7 @@ class TestAttemptOne:
 
     def test_opens_secrets_of_an_older_key_that_is_kept(self, attempt, app, monkeypatch):
         seen = []
-        put(task(name='one', secrets=['pin'])(lambda pin: seen.append(pin)), PIN)
+        put(task(name='one', encrypted=['pin'])(lambda pin: seen.append(pin)), PIN)
         monkeypatch.setitem(app.config, 'SECRET_KEY_FALLBACKS', [app.config['SECRET_KEY']])
         monkeypatch.setitem(app.config, 'SECRET_KEY', 'another-' * 5)
 
@@ -244,19 +268,19 @@ class TestAttemptOne:
         ran = []
         found = put(task(name='poison', attempts=2)(lambda: ran.append(1)))
         for number in range(2):
-            with later(seconds=LEASE.seconds * number):
+            with later(seconds=LEASE_DURATION.seconds * number):
                 assert leases.claim_next(uuid4())
 
-        with later(seconds=LEASE.seconds * 2):
+        with later(seconds=LEASE_DURATION.seconds * 2):
             assert attempt()
 
         row = row_of(found)
-        assert (row.state, row.error) == ('dead', '2 times its process died')
+        assert (row.state, row.last_error) == ('dead', '2 times its process died')
         assert ran == []
 
     def test_leaves_a_task_to_who_has_it_by_now(self, attempt, said):
         def lose():
-            change(found, lease=THEIRS)
+            change(found, lease_id=THEIRS)
             raise LeaseLost
 
         found = put(task(name='lose')(lose))
@@ -264,23 +288,23 @@ class TestAttemptOne:
         attempt()
 
         row = row_of(found)
-        assert (row.state, row.lease, row.error) == ('running', THEIRS, None)
+        assert (row.state, row.lease_id, row.last_error) == ('running', THEIRS, None)
         assert (said()[0][0], said()[0][1]['outcome']) == ('WARNING', 'lost')
 
     def test_does_not_finish_what_somebody_else_has_by_now(self, attempt):
-        found = put(task(name='late')(lambda: change(found, lease=THEIRS)))
+        found = put(task(name='late')(lambda: change(found, lease_id=THEIRS)))
 
         attempt()
 
-        assert row_of(found).lease == THEIRS
+        assert row_of(found).lease_id == THEIRS
 
-    @pytest.mark.parametrize('refuse', [RuntimeError, GiveUp])
+    @pytest.mark.parametrize('refuse', [RuntimeError, PermanentFailure])
     def test_keeps_secrets_out_of_errors_and_log(self, attempt, said, caplog, refuse):
-        found = put(failing(refuse(f'no {PIN} here'), secrets=['pin']), PIN)
+        found = put(failing(refuse(f'no {PIN} here'), encrypted=['pin']), PIN)
 
         attempt()
 
-        assert row_of(found).error.endswith('no *** here')
+        assert row_of(found).last_error.endswith('no *** here')
         assert PIN not in json.dumps(said()) + caplog.text + repr(tuple(row_of(found)))
 
     def test_logs_where_it_failed(self, attempt, said, caplog):
@@ -296,13 +320,13 @@ class TestAttemptOne:
     @pytest.mark.parametrize('form', [str, repr, str.encode, json.dumps, quote, escape])
     def test_keeps_secrets_out_of_what_it_logs_in_every_form(self, attempt, said, caplog, form):
         pin = 'p&ss "wörd"'
-        found = put(failing(OSError(f'no {form(pin)} here'), secrets=['pin']), pin)
+        found = put(failing(OSError(f'no {form(pin)} here'), encrypted=['pin']), pin)
 
         attempt()
 
         assert 'Traceback' in caplog.text
-        assert '***' in row_of(found).error
-        for told in (caplog.text, row_of(found).error):
+        assert '***' in row_of(found).last_error
+        for told in (caplog.text, row_of(found).last_error):
             assert 'ss' not in told.partition('OSError')[2]
 
     @pytest.mark.parametrize(
@@ -310,8 +334,8 @@ class TestAttemptOne:
         [
             (OSError('a\0b'), 'OSError: a\\0b'),
             (OSError('half \ud800 letter'), 'OSError: half \\ud800 letter'),
-            (GiveUp('a\0b \udcff'), 'a\\0b \\udcff'),
-            (Unfit('a\0b'), 'a\\0b'),
+            (PermanentFailure('a\0b \udcff'), 'a\\0b \\udcff'),
+            (IncompatibleTask('a\0b'), 'a\\0b'),
         ],
         ids=['nul', 'half a letter', 'given up', 'unfit'],
     )
@@ -320,9 +344,9 @@ class TestAttemptOne:
 
         attempt()
 
-        assert row_of(found).error == stored
+        assert row_of(found).last_error == stored
 
-    @pytest.mark.parametrize('kind', [Exception, GiveUp, Unfit])
+    @pytest.mark.parametrize('kind', [Exception, PermanentFailure, IncompatibleTask])
     def test_survives_an_error_that_fails_to_say_anything(self, attempt, said, kind):
         class Mute(kind):
             def __str__(self):
@@ -333,36 +357,36 @@ class TestAttemptOne:
         attempt()
 
         row = row_of(found)
-        assert row.state == ('dead' if kind is GiveUp else 'waiting')
-        assert row.error
-        assert said()[0][1]['reason'] == row.error
+        assert row.state == ('dead' if kind is PermanentFailure else 'waiting')
+        assert row.last_error
+        assert said()[0][1]['reason'] == row.last_error
 
     @pytest.mark.parametrize('secret', ['half \ud800 letter', 'a\0b', {'\ud800': ['\udcff']}])
     def test_survives_a_secret_that_no_database_would_take(self, attempt, secret):
-        found = put(failing(OSError('down'), secrets=['pin']), secret)
+        found = put(failing(OSError('down'), encrypted=['pin']), secret)
 
         attempt()
 
-        assert row_of(found).error == 'OSError: down'
+        assert row_of(found).last_error == 'OSError: down'
 
-    @pytest.mark.parametrize(('error', 'state'), [(OSError, 'waiting'), (GiveUp, 'dead')])
+    @pytest.mark.parametrize(('error', 'state'), [(OSError, 'waiting'), (PermanentFailure, 'dead')])
     def test_cuts_what_nobody_would_read(self, attempt, error, state):
         found = put(failing(error('x' * 10_000)))
 
         attempt()
 
         row = row_of(found)
-        assert (row.state, len(row.error)) == (state, 2000)
+        assert (row.state, len(row.last_error)) == (state, 2000)
 
     def test_cuts_no_secret_in_two(self, attempt):
         said = 'x' * 1985 + PIN * 3
-        found = put(failing(GiveUp(said), secrets=['pin']), PIN)
+        found = put(failing(PermanentFailure(said), encrypted=['pin']), PIN)
 
         attempt()
 
-        assert row_of(found).error == 'x' * 1985 + '***' * 3
+        assert row_of(found).last_error == 'x' * 1985 + '***' * 3
 
-    @pytest.mark.parametrize('error', [None, OSError(), GiveUp(), LeaseLost()])
+    @pytest.mark.parametrize('error', [None, OSError(), PermanentFailure(), LeaseLost()])
     def test_is_watched_from_beginning_to_end(self, app, error):
         def run():
             watch.told.append('run')
@@ -371,7 +395,7 @@ class TestAttemptOne:
 
         found, watch = put(task(name='run', time_limit=3 * SECOND)(run)), Recorder()
 
-        attempt_one(app, MINE, watch)
+        run_next_task(app, MINE, watch)
 
         assert watch.told == [('start', found, 3 * SECOND), 'run', 'stop']
 
@@ -379,20 +403,20 @@ class TestAttemptOne:
         found, watch = put(task(name='nothing')(lambda: None)), Recorder()
         change(found, name='of-tomorrow')
 
-        attempt_one(app, MINE, watch)
+        run_next_task(app, MINE, watch)
 
-        assert watch.told == [('start', found, LEASE), 'stop']
+        assert watch.told == [('start', found, LEASE_DURATION), 'stop']
 
     def test_works_for_the_request_that_enqueued_it(self, attempt):
         seen = []
-        set_origin(Origin(request_id='a-request'))
-        put(task(name='see')(lambda: seen.append(current_origin())))
-        set_origin(NOWHERE)
+        set_request_context(RequestContext(request_id='a-request'))
+        put(task(name='see')(lambda: seen.append(current_request_context())))
+        set_request_context(NO_CONTEXT)
 
         attempt()
 
-        assert seen == [Origin(request_id='a-request', user_agent='task')]
-        assert current_origin() == NOWHERE
+        assert seen == [RequestContext(request_id='a-request', user_agent='task')]
+        assert current_request_context() == NO_CONTEXT
 
     def test_takes_the_task_that_it_is_given(self, app):
         ran = []
@@ -400,7 +424,7 @@ class TestAttemptOne:
         put_at(now() - SECOND, run, 1)
         found = put(run, 2)
 
-        assert attempt_one(app, MINE, Unwatched(), partial(leases.claim, found))
+        assert run_next_task(app, MINE, NoWatchdog(), partial(leases.claim, found))
 
         assert ran == [2]
 
@@ -438,7 +462,7 @@ class TestOnce:
     def test_has_effect_and_completion_happen_together(self, attempt, effect):
         @atomic()
         def run():
-            once()
+            complete_with_transaction()
             enqueue(effect)
 
         put(task(name='run')(run))
@@ -450,7 +474,7 @@ class TestOnce:
     def test_has_neither_happen_where_the_transaction_fails(self, attempt, effect):
         @atomic()
         def run():
-            once()
+            complete_with_transaction()
             enqueue(effect)
             raise OSError
 
@@ -463,7 +487,7 @@ class TestOnce:
     def test_does_not_bring_back_what_fails_after_it(self, attempt, effect):
         def run():
             with atomic():
-                once()
+                complete_with_transaction()
                 enqueue(effect)
             raise OSError
 
@@ -475,28 +499,30 @@ class TestOnce:
 
     def test_keeps_who_lost_the_task_from_having_the_effect(self, attempt, effect, said):
         def run():
-            change(found, lease=THEIRS)
+            change(found, lease_id=THEIRS)
             with atomic():
-                once()
+                complete_with_transaction()
                 enqueue(effect)
 
         found = put(task(name='run')(run))
 
         attempt()
 
-        assert [(row.name, row.state, row.lease) for row in rows()] == [('run', 'running', THEIRS)]
+        assert [(row.name, row.state, row.lease_id) for row in rows()] == [
+            ('run', 'running', THEIRS)
+        ]
         assert said()[0][1]['outcome'] == 'lost'
 
     def test_has_the_effect_once_although_two_make_an_attempt(self, app, attempt, effect):
         def run():
             if current_attempt().number == 1:
                 # So slow that meanwhile somebody else takes it, and is done with it.
-                with later(seconds=LEASE.seconds):
+                with later(seconds=LEASE_DURATION.seconds):
                     Context().run(
-                        attempt_one, app, THEIRS, Unwatched(), partial(leases.claim, found)
+                        run_next_task, app, THEIRS, NoWatchdog(), partial(leases.claim, found)
                     )
             with atomic():
-                once()
+                complete_with_transaction()
                 enqueue(effect)
 
         found = put(task(name='run')(run))
@@ -506,15 +532,17 @@ class TestOnce:
         assert [row.name for row in rows()] == ['effect']
 
     def test_wants_a_transaction(self, attempt):
-        found = put(task(name='run')(once))
+        found = put(task(name='run')(complete_with_transaction))
 
         attempt()
 
-        assert row_of(found).error == 'RuntimeError: use_up() outside atomic()'
+        assert (
+            row_of(found).last_error == 'RuntimeError: complete_in_transaction() outside atomic()'
+        )
 
     def test_does_nothing_where_the_function_is_simply_called(self, queries):
         with queries(max=0):
-            once()
+            complete_with_transaction()
 
 
 class TestRelease:
@@ -526,23 +554,23 @@ class TestRelease:
         leases.claim_next(THEIRS)
 
         with later(seconds=1) as moment:
-            release(MINE, 'its process ended (signal 9)')
+            fail_leased_tasks(MINE, 'its process ended (signal 9)')
 
         row = row_of(found)
-        assert (row.state, row.attempts, row.lease) == ('waiting', 1, None)
-        assert row.error == 'its process ended (signal 9)'
-        assert moment + 4 * SECOND <= row.due <= moment + 8 * SECOND
-        assert row_of(other).lease == THEIRS
+        assert (row.state, row.attempts, row.lease_id) == ('waiting', 1, None)
+        assert row.last_error == 'its process ended (signal 9)'
+        assert moment + 4 * SECOND <= row.available_at <= moment + 8 * SECOND
+        assert row_of(other).lease_id == THEIRS
         assert said()[0][1]['outcome'] == 'failed'
 
     def test_gives_up_what_took_its_process_with_it_too_often(self):
         found = put(task(name='poison', attempts=1)(lambda: None))
         leases.claim_next(MINE)
 
-        release(MINE, 'its process ended (signal 9)')
+        fail_leased_tasks(MINE, 'its process ended (signal 9)')
 
         row = row_of(found)
-        assert (row.state, row.error) == ('dead', 'its process ended (signal 9)')
+        assert (row.state, row.last_error) == ('dead', 'its process ended (signal 9)')
 
     @pytest.mark.parametrize(('attempts', 'state'), [(0, 'waiting'), (8, 'waiting'), (9, 'dead')])
     def test_leaves_what_it_does_not_know_to_another_version(self, attempts, state):
@@ -550,14 +578,14 @@ class TestRelease:
         change(found, name='of-tomorrow', attempts=attempts)
         leases.claim_next(MINE)
 
-        release(MINE, 'its process ended')
+        fail_leased_tasks(MINE, 'its process ended')
 
         row = row_of(found)
         assert (row.state, row.attempts) == (state, attempts + 1)
-        assert row.error == 'its process ended'
+        assert row.last_error == 'its process ended'
 
     def test_changes_nothing_where_nothing_was_left(self):
-        release(MINE, 'its process ended')
+        fail_leased_tasks(MINE, 'its process ended')
 
         assert rows() == []
 
@@ -578,6 +606,6 @@ class TestWorkOff:
         put(first)
         put_at(now() + SECOND * 60, second)
 
-        assert work_off(app) == 2
+        assert run_pending_tasks(app) == 2
         assert seen == ['first', 'second']
         assert len(rows()) == 1

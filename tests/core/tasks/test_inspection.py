@@ -11,14 +11,14 @@ from project.core.tasks import inspection, leases, task
 from project.core.tasks.inspection import (
     TaskNotFound,
     TaskRunning,
-    backlog,
-    delay_of,
-    discard_dead,
-    discard_task,
+    delete_dead_tasks,
+    delete_task,
     get_task,
     list_tasks,
-    retry_dead,
+    queue_stats,
+    retry_dead_tasks,
     retry_task,
+    seconds_overdue,
     task_stats,
 )
 
@@ -34,7 +34,7 @@ PIN = '012345'
 @pytest.fixture
 def greet():
     """A task with a secret."""
-    return task(name='greet', secrets=['pin'])(lambda name='ada', pin=None: None)
+    return task(name='greet', encrypted=['pin'])(lambda name='ada', pin=None: None)
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ class TestListTasks:
 
     @pytest.mark.parametrize(('limit', 'count'), [(None, 7), (6, 6), (5, 5), (1, 1)])
     def test_lists_each_once_in_batches(self, greet, monkeypatch, limit, count):
-        monkeypatch.setattr(inspection, 'BATCH', 3)
+        monkeypatch.setattr(inspection, 'BATCH_ROWS', 3)
         with time_machine.travel(now(), tick=False):
             ids = [put(greet) for _ in range(7)]
 
@@ -110,11 +110,11 @@ class TestGetTask:
         found = put_at(moment, greet)
 
         assert get_task(found)['due'] == moment
-        leases.hand_out(1)
+        leases.mark_queued(1)
         assert get_task(found)['due'] == moment
         leases.claim(found, MINE)
         assert get_task(found)['due'] == moment
-        leases.bury(found, MINE, 'hopeless')
+        leases.dead_letter(found, MINE, 'hopeless')
         assert get_task(found)['due'] == moment
 
     def test_shows_a_task_that_this_version_does_not_know(self, greet):
@@ -137,9 +137,14 @@ class TestRetryTask:
         retry_task(found)
 
         row = row_of(found)
-        assert (row.state, row.due, row.attempts, row.lease) == ('waiting', now(), 0, None)
-        assert row.wanted_at == now()
-        assert row.error == 'hopeless'
+        assert (row.state, row.available_at, row.attempts, row.lease_id) == (
+            'waiting',
+            now(),
+            0,
+            None,
+        )
+        assert row.scheduled_at == now()
+        assert row.last_error == 'hopeless'
         assert leases.claim_next(MINE).id == found
 
     def test_does_not_wait_for_what_would_be_tried_later(self, greet):
@@ -151,7 +156,7 @@ class TestRetryTask:
 
     def test_takes_back_what_an_engine_was_handed(self, greet):
         found = put(greet)
-        leases.hand_out(1)
+        leases.mark_queued(1)
 
         retry_task(found)
 
@@ -161,7 +166,7 @@ class TestRetryTask:
         with pytest.raises(TaskRunning):
             retry_task(running)
 
-        assert row_of(running).lease == MINE
+        assert row_of(running).lease_id == MINE
 
     def test_refuses_what_is_not_there(self):
         with pytest.raises(TaskNotFound):
@@ -170,19 +175,19 @@ class TestRetryTask:
 
 class TestDiscardTask:
     def test_forgets_it(self, greet):
-        discard_task(put(greet))
+        delete_task(put(greet))
 
         assert rows() == []
 
     def test_refuses_what_runs(self, running):
         with pytest.raises(TaskRunning):
-            discard_task(running)
+            delete_task(running)
 
         assert row_of(running)
 
     def test_refuses_what_is_not_there(self):
         with pytest.raises(TaskNotFound):
-            discard_task(uuid4())
+            delete_task(uuid4())
 
 
 class TestRetryDead:
@@ -191,9 +196,9 @@ class TestRetryDead:
         bury(dead)
         bury(named)
 
-        assert retry_dead('other') == 1
+        assert retry_dead_tasks('other') == 1
         assert (row_of(dead).state, row_of(named).state) == ('dead', 'waiting')
-        assert retry_dead() == 1
+        assert retry_dead_tasks() == 1
         assert row_of(dead).attempts == 0
         assert row_of(running).state == 'running'
 
@@ -204,8 +209,8 @@ class TestDiscardDead:
         bury(dead)
         bury(named)
 
-        assert discard_dead('other') == 1
-        assert discard_dead() == 1
+        assert delete_dead_tasks('other') == 1
+        assert delete_dead_tasks() == 1
         assert [row.id for row in rows()] == [running]
 
 
@@ -214,16 +219,16 @@ class TestTaskStats:
     def test_counts_by_name_and_state(self, greet, other, running):
         bury(put(greet))
         put_at(now() - 7 * SECOND, other)
-        leases.hand_out(1)
+        leases.mark_queued(1)
         put_at(now() - 5 * SECOND, other)
 
         stats = {row.name: row for row in task_stats()}
 
         counts = {name: tuple(row)[1:5] for name, row in stats.items()}
         assert counts == {'greet': (0, 0, 1, 1), 'other': (1, 1, 0, 0)}
-        assert delay_of(stats['greet'].oldest) == 0
+        assert seconds_overdue(stats['greet'].oldest) == 0
         # The one that an engine was handed and has not begun still counts.
-        assert delay_of(stats['other'].oldest) == 7
+        assert seconds_overdue(stats['other'].oldest) == 7
 
     def test_is_one_statement(self, greet, queries):
         put(greet)
@@ -236,7 +241,7 @@ class TestBacklog:
     def test_is_nothing_where_nothing_is_due(self, greet, running):
         put_at(now() + 60 * SECOND, greet)
 
-        assert backlog() == {'waiting': 0, 'dead': 0, 'delay': 0}
+        assert queue_stats() == {'waiting': 0, 'dead': 0, 'delay': 0}
 
     @time_machine.travel(now(), tick=False)
     def test_counts_what_is_due_and_what_was_given_up(self, greet):
@@ -244,28 +249,28 @@ class TestBacklog:
         put_at(now() - 7 * SECOND, greet)
         put(greet)
 
-        assert backlog() == {'waiting': 2, 'dead': 1, 'delay': 7}
+        assert queue_stats() == {'waiting': 2, 'dead': 1, 'delay': 7}
 
     @time_machine.travel(now(), tick=False)
     def test_counts_what_an_engine_was_handed_and_has_not_begun(self, greet):
         found = put_at(now() - 7 * SECOND, greet)
-        leases.hand_out(1)
+        leases.mark_queued(1)
 
-        assert backlog() == {'waiting': 1, 'dead': 0, 'delay': 7}
-        leases.take_back([found])
-        assert backlog()['delay'] == 7
+        assert queue_stats() == {'waiting': 1, 'dead': 0, 'delay': 7}
+        leases.requeue([found])
+        assert queue_stats()['delay'] == 7
         leases.claim(found, MINE)
-        assert backlog() == {'waiting': 0, 'dead': 0, 'delay': 0}
+        assert queue_stats() == {'waiting': 0, 'dead': 0, 'delay': 0}
 
     def test_counts_no_further_than_it_says(self, greet, monkeypatch):
-        monkeypatch.setattr(inspection, 'COUNTED', 3)
+        monkeypatch.setattr(inspection, 'MAX_COUNTED_TASKS', 3)
         for _ in range(5):
             put(greet)
 
-        assert backlog()['waiting'] == 3
+        assert queue_stats()['waiting'] == 3
 
 
 class TestDelayOf:
     def test_is_nothing_for_none_and_for_what_is_still_to_come(self):
-        assert delay_of(None) == 0
-        assert delay_of(now() + 60 * SECOND) == 0
+        assert seconds_overdue(None) == 0
+        assert seconds_overdue(now() + 60 * SECOND) == 0

@@ -9,7 +9,7 @@ import time_machine
 from project.core.clock import now
 from project.core.database.session import atomic
 from project.core.tasks import LeaseLost, leases, task
-from project.core.tasks.leases import HANDED, LEASE
+from project.core.tasks.leases import LEASE_DURATION, QUEUED_TIMEOUT
 from tests.concurrency import at_once, separate_app
 
 from ..outbox import bury, later, put, put_at, row_of, rows
@@ -57,8 +57,8 @@ class TestClaimNext:
         claimed = leases.claim_next(MINE)
 
         row = row_of(found)
-        assert (row.state, row.lease, row.attempts) == ('running', MINE, 1)
-        assert (row.started_at, row.due) == (now(), now() + LEASE)
+        assert (row.state, row.lease_id, row.attempts) == ('running', MINE, 1)
+        assert (row.started_at, row.available_at) == (now(), now() + LEASE_DURATION)
         assert (claimed.name, claimed.arguments, claimed.attempts) == (
             'nothing', '{"number":7}', 1,
         )  # fmt: skip
@@ -86,19 +86,19 @@ class TestClaimNext:
             assert len([row for row in claimed if row]) == 1
 
     def test_takes_what_somebody_let_go_of_by_not_renewing_it(self, taken):
-        with later(seconds=LEASE.seconds - 1):
+        with later(seconds=LEASE_DURATION.seconds - 1):
             assert leases.claim_next(THEIRS) is None
-        with later(seconds=LEASE.seconds):
+        with later(seconds=LEASE_DURATION.seconds):
             again = leases.claim_next(THEIRS)
 
         assert (again.id, again.attempts) == (taken, 2)
-        assert row_of(taken).lease == THEIRS
+        assert row_of(taken).lease_id == THEIRS
 
 
 class TestClaim:
     def test_takes_what_an_engine_brings_at_once(self, nothing):
         found = put(nothing)
-        leases.hand_out(1)
+        leases.mark_queued(1)
 
         assert leases.claim(found, MINE).id == found
         assert row_of(found).state == 'running'
@@ -116,7 +116,7 @@ class TestClaim:
         assert row_of(taken).attempts == 1
 
     def test_takes_what_somebody_let_go_of(self, taken):
-        with later(seconds=LEASE.seconds):
+        with later(seconds=LEASE_DURATION.seconds):
             assert leases.claim(taken, THEIRS).attempts == 2
 
     def test_takes_nothing_that_waits_for_another_attempt(self, taken):
@@ -125,14 +125,14 @@ class TestClaim:
         assert leases.claim(taken, THEIRS) is None
 
     def test_takes_no_dead_letter(self, taken):
-        leases.bury(taken, MINE, 'hopeless')
+        leases.dead_letter(taken, MINE, 'hopeless')
 
         assert leases.claim(taken, THEIRS) is None
 
     def test_gives_what_is_brought_twice_to_one(self, nothing, tmp_path):
         with separate_app(tmp_path) as app:
             found = put(nothing)
-            leases.hand_out(1)
+            leases.mark_queued(1)
 
             claimed = at_once(app, *[lambda: leases.claim(found, uuid4())] * 6)
 
@@ -142,10 +142,10 @@ class TestClaim:
 
 class TestRenew:
     def test_keeps_it_for_another_while(self, taken):
-        with later(seconds=LEASE.seconds - 1) as moment:
+        with later(seconds=LEASE_DURATION.seconds - 1) as moment:
             leases.renew([MINE])
 
-        assert row_of(taken).due == moment + LEASE
+        assert row_of(taken).available_at == moment + LEASE_DURATION
 
     def test_keeps_what_several_hold_in_one_statement(self, nothing, taken, queries):
         other, third = put(nothing), put(nothing)
@@ -155,24 +155,24 @@ class TestRenew:
         with later(seconds=3) as moment, queries(max=1):
             leases.renew([MINE, THEIRS])
 
-        dues = [row_of(found).due for found in (taken, other)]
-        assert dues == [moment + LEASE] * 2
-        assert row_of(third).due < moment + LEASE
+        dues = [row_of(found).available_at for found in (taken, other)]
+        assert dues == [moment + LEASE_DURATION] * 2
+        assert row_of(third).available_at < moment + LEASE_DURATION
 
     def test_leaves_alone_when_it_was_to_be_done(self, taken):
-        before = row_of(taken).wanted_at
+        before = row_of(taken).scheduled_at
 
         with later(seconds=3):
             leases.renew([MINE])
 
-        assert row_of(taken).wanted_at == before
+        assert row_of(taken).scheduled_at == before
 
     @pytest.mark.parametrize('how', ['given back', 'buried'])
     def test_keeps_nothing_that_does_not_run(self, taken, how):
         if how == 'given back':
             leases.retry_later(taken, MINE, 'not now', SECOND)
         else:
-            leases.bury(taken, MINE, 'hopeless')
+            leases.dead_letter(taken, MINE, 'hopeless')
         before = row_of(taken)
 
         leases.renew([MINE])
@@ -190,7 +190,7 @@ class TestRenew:
 
 class TestFinish:
     def test_forgets_it_with_its_secrets(self, taken):
-        leases.finish(taken, MINE)
+        leases.complete(taken, MINE)
 
         assert rows() == []
 
@@ -200,25 +200,30 @@ class TestFinish:
         put(single, 'ada')
 
         with later(seconds=3) as moment:
-            leases.finish(found, MINE)
+            leases.complete(found, MINE)
 
         row = row_of(found)
-        assert (row.state, row.attempts, row.lease, row.again) == ('waiting', 0, None, False)
-        assert row.due == row.wanted_at == moment
+        assert (row.state, row.attempts, row.lease_id, row.rerun_requested) == (
+            'waiting',
+            0,
+            None,
+            False,
+        )
+        assert row.available_at == row.scheduled_at == moment
         with later(seconds=3):
             assert leases.claim_next(MINE).id == found
-            leases.finish(found, MINE)
+            leases.complete(found, MINE)
         assert rows() == []
 
     def test_leaves_what_was_wanted_again_to_who_has_it_by_now(self, single):
         found = put(single, 'ada')
         leases.claim_next(MINE)
         put(single, 'ada')
-        with later(seconds=LEASE.seconds):
+        with later(seconds=LEASE_DURATION.seconds):
             leases.claim_next(THEIRS)
         before = row_of(found)
 
-        leases.finish(found, MINE)
+        leases.complete(found, MINE)
 
         assert row_of(found) == before
 
@@ -229,22 +234,27 @@ class TestRetryLater:
         leases.retry_later(taken, MINE, 'not now', SECOND)
 
         row = row_of(taken)
-        assert (row.state, row.lease, row.due) == ('waiting', None, now() + SECOND)
-        assert (row.error, row.attempts) == ('not now', 1)
+        assert (row.state, row.lease_id, row.available_at) == ('waiting', None, now() + SECOND)
+        assert (row.last_error, row.attempts) == ('not now', 1)
 
     @time_machine.travel(now(), tick=False)
     def test_is_wanted_when_it_is_due_again(self, taken):
         leases.retry_later(taken, MINE, 'not now', SECOND)
 
-        assert row_of(taken).wanted_at == now() + SECOND
+        assert row_of(taken).scheduled_at == now() + SECOND
 
 
 class TestBury:
     def test_leaves_it_for_an_operator(self, taken):
-        leases.bury(taken, MINE, 'hopeless')
+        leases.dead_letter(taken, MINE, 'hopeless')
 
         row = row_of(taken)
-        assert (row.state, row.due, row.lease, row.error) == ('dead', None, None, 'hopeless')
+        assert (row.state, row.available_at, row.lease_id, row.last_error) == (
+            'dead',
+            None,
+            None,
+            'hopeless',
+        )
         with later(days=365):
             assert leases.claim_next(THEIRS) is None
 
@@ -255,20 +265,20 @@ class TestFence:
     @pytest.mark.parametrize(
         'step',
         [
-            leases.finish,
+            leases.complete,
             lambda _found, lease: leases.renew([lease]),
             lambda found, lease: leases.retry_later(found, lease, 'mine', SECOND),
-            lambda found, lease: leases.bury(found, lease, 'mine'),
+            lambda found, lease: leases.dead_letter(found, lease, 'mine'),
         ],
     )
     @pytest.mark.parametrize('how', ['taken', 'handed out', 'given back', 'buried'])
     def test_keeps_out_who_lost_it(self, taken, step, how):
-        with later(seconds=LEASE.seconds):
-            leases.hand_out(1) if how == 'handed out' else leases.claim_next(THEIRS)
+        with later(seconds=LEASE_DURATION.seconds):
+            leases.mark_queued(1) if how == 'handed out' else leases.claim_next(THEIRS)
         if how == 'given back':
             leases.retry_later(taken, THEIRS, 'theirs', SECOND)
         elif how == 'buried':
-            leases.bury(taken, THEIRS, 'theirs')
+            leases.dead_letter(taken, THEIRS, 'theirs')
         before = row_of(taken)
 
         step(taken, MINE)
@@ -282,8 +292,8 @@ class TestHeldBy:
         leases.claim_next(THEIRS)
         put(nothing)
 
-        assert [row.id for row in leases.held_by(MINE)] == [taken]
-        assert leases.held_by(uuid4()) == []
+        assert [row.id for row in leases.leased_by(MINE)] == [taken]
+        assert leases.leased_by(uuid4()) == []
 
 
 class TestHandOut:
@@ -291,107 +301,109 @@ class TestHandOut:
     def test_marks_as_many_as_it_may(self, nothing):
         newest, middle, oldest = [put_at(now() - n * SECOND, nothing) for n in range(3)]
 
-        assert leases.hand_out(1) == [oldest]
-        assert leases.hand_out(5) == [middle, newest]
-        assert {(row.state, row.due) for row in rows()} == {('sent', now() + HANDED)}
+        assert leases.mark_queued(1) == [oldest]
+        assert leases.mark_queued(5) == [middle, newest]
+        assert {(row.state, row.available_at) for row in rows()} == {
+            ('queued', now() + QUEUED_TIMEOUT)
+        }
 
     @time_machine.travel(now(), tick=False)
     def test_leaves_what_is_not_due(self, nothing):
         found = put_at(now() + SECOND, nothing)
 
-        assert leases.hand_out(5) == []
+        assert leases.mark_queued(5) == []
         assert row_of(found).state == 'waiting'
 
     @pytest.mark.parametrize('order', [1, -1])
     def test_names_the_oldest_first(self, nothing, order):
         ids = [put_at(now() - n * SECOND, nothing) for n in range(1, 30)[::order]]
 
-        assert leases.hand_out(100) == ids[::-order]
+        assert leases.mark_queued(100) == ids[::-order]
 
     def test_leaves_alone_when_it_was_to_be_done(self, nothing):
         found = put_at(now() - 60 * SECOND, nothing)
-        before = row_of(found).wanted_at
+        before = row_of(found).scheduled_at
 
-        assert leases.hand_out(1) == [found]
-        assert row_of(found).wanted_at == before
-        leases.take_back([found])
-        assert row_of(found).wanted_at == before
+        assert leases.mark_queued(1) == [found]
+        assert row_of(found).scheduled_at == before
+        leases.requeue([found])
+        assert row_of(found).scheduled_at == before
         with later(seconds=1):
             leases.claim(found, MINE)
-        assert row_of(found).wanted_at == before
+        assert row_of(found).scheduled_at == before
 
     def test_hands_out_again_what_nobody_began(self, nothing):
         found = put(nothing)
-        leases.hand_out(5)
+        leases.mark_queued(5)
 
-        with later(seconds=HANDED.seconds - 1):
-            assert leases.hand_out(5) == []
-        with later(seconds=HANDED.seconds):
-            assert leases.hand_out(5) == [found]
+        with later(seconds=QUEUED_TIMEOUT.seconds - 1):
+            assert leases.mark_queued(5) == []
+        with later(seconds=QUEUED_TIMEOUT.seconds):
+            assert leases.mark_queued(5) == [found]
 
     def test_hands_out_what_a_process_had_when_it_ended(self, taken):
-        assert leases.hand_out(5) == []
-        with later(seconds=LEASE.seconds):
-            assert leases.hand_out(5) == [taken]
+        assert leases.mark_queued(5) == []
+        with later(seconds=LEASE_DURATION.seconds):
+            assert leases.mark_queued(5) == [taken]
 
     def test_hands_out_no_dead_letter(self, nothing):
         bury(put(nothing))
 
-        assert leases.hand_out(5) == []
+        assert leases.mark_queued(5) == []
 
 
 class TestTakeBack:
     def test_has_it_wait_again(self, nothing):
         found = put(nothing)
-        leases.hand_out(1)
+        leases.mark_queued(1)
 
-        leases.take_back([found])
+        leases.requeue([found])
 
         assert row_of(found).state == 'waiting'
-        assert leases.hand_out(1) == [found]
+        assert leases.mark_queued(1) == [found]
 
     def test_leaves_alone_what_has_begun_or_was_not_meant(self, nothing):
         begun, other = put(nothing), put(nothing)
-        leases.hand_out(2)
+        leases.mark_queued(2)
         leases.claim(begun, MINE)
 
-        leases.take_back([begun])
+        leases.requeue([begun])
 
-        assert [row_of(found).state for found in (begun, other)] == ['running', 'sent']
+        assert [row_of(found).state for found in (begun, other)] == ['running', 'queued']
 
     def test_takes_nothing_back_where_all_was_taken(self, nothing):
         sent = put(nothing)
-        leases.hand_out(1)
+        leases.mark_queued(1)
 
-        leases.take_back([])
+        leases.requeue([])
 
-        assert row_of(sent).state == 'sent'
+        assert row_of(sent).state == 'queued'
 
 
 class TestIsAnyDue:
     def test_sees_what_waits_and_what_was_let_go_of(self, nothing):
-        assert not leases.is_any_due()
+        assert not leases.has_due_tasks()
         put(nothing)
-        assert leases.is_any_due()
+        assert leases.has_due_tasks()
         leases.claim_next(MINE)
-        assert not leases.is_any_due()
-        with later(seconds=LEASE.seconds):
-            assert leases.is_any_due()
+        assert not leases.has_due_tasks()
+        with later(seconds=LEASE_DURATION.seconds):
+            assert leases.has_due_tasks()
 
 
 class TestUseUp:
     def test_forgets_it_in_the_transaction_of_its_effect(self, taken):
         @atomic()
         def fail():
-            leases.use_up(taken, MINE)
+            leases.complete_in_transaction(taken, MINE)
             raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):
             fail()
-        assert row_of(taken).lease == MINE
+        assert row_of(taken).lease_id == MINE
 
         with atomic():
-            leases.use_up(taken, MINE)
+            leases.complete_in_transaction(taken, MINE)
         assert rows() == []
 
     def test_has_wait_again_what_was_wanted_again_meanwhile(self, single):
@@ -400,23 +412,28 @@ class TestUseUp:
         put(single, 'ada')
 
         with atomic():
-            leases.use_up(found, MINE)
+            leases.complete_in_transaction(found, MINE)
 
         row = row_of(found)
-        assert (row.state, row.attempts, row.lease, row.again) == ('waiting', 0, None, False)
+        assert (row.state, row.attempts, row.lease_id, row.rerun_requested) == (
+            'waiting',
+            0,
+            None,
+            False,
+        )
         with pytest.raises(LeaseLost), atomic():
-            leases.use_up(found, MINE)
+            leases.complete_in_transaction(found, MINE)
 
     @pytest.mark.parametrize('lease', [THEIRS, uuid4()])
     def test_refuses_who_lost_it(self, taken, lease):
         with pytest.raises(LeaseLost), atomic():
-            leases.use_up(taken, lease)
+            leases.complete_in_transaction(taken, lease)
 
-        assert row_of(taken).lease == MINE
+        assert row_of(taken).lease_id == MINE
 
     def test_refuses_to_be_called_outside_a_transaction(self, taken):
         with pytest.raises(RuntimeError, match='outside atomic'):
-            leases.use_up(taken, MINE)
+            leases.complete_in_transaction(taken, MINE)
 
     def test_lets_one_of_two_at_once(self, nothing, tmp_path):
         with separate_app(tmp_path) as app:
@@ -426,7 +443,7 @@ class TestUseUp:
             def use_up():
                 try:
                     with atomic():
-                        leases.use_up(found, MINE)
+                        leases.complete_in_transaction(found, MINE)
                 except LeaseLost:
                     return 'lost'
                 return 'done'

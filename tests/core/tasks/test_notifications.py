@@ -8,7 +8,7 @@ import pytest
 
 from project.core.database.session import db
 from project.core.tasks import task
-from project.core.tasks.notifications import Doorbell, Pipe
+from project.core.tasks.notifications import TaskNotifier, WakeupPipe
 from tests.concurrency import separate_app
 
 from ..outbox import listening, put
@@ -19,38 +19,38 @@ pytestmark = pytest.mark.usefixtures('no_tasks')
 def waited(bell, seconds):
     """Return for how long a bell was waited for."""
     began = time.perf_counter()
-    bell.wait(seconds, *([Pipe()] if isinstance(bell, Doorbell) else []))
+    bell.wait(seconds, *([WakeupPipe()] if isinstance(bell, TaskNotifier) else []))
     return time.perf_counter() - began
 
 
 class TestPipe:
     def test_is_heard_although_it_was_rung_before(self):
-        bell = Pipe()
-        bell.ring()
+        bell = WakeupPipe()
+        bell.notify()
 
         assert waited(bell, 10) < 5
 
     def test_is_heard_once_however_often_it_was_rung(self):
-        bell = Pipe()
+        bell = WakeupPipe()
         for _ in range(3):
-            bell.ring()
+            bell.notify()
 
         assert waited(bell, 10) < 5
         assert waited(bell, 0.1) >= 0.1
 
     def test_lets_nobody_wait_who_rings_although_nobody_listens(self):
-        bell = Pipe()
+        bell = WakeupPipe()
         for _ in range(100_000):
-            bell.ring()
+            bell.notify()
 
         assert waited(bell, 10) < 5
 
     def test_wakes_who_waits_already(self):
-        bell = Pipe()
+        bell = WakeupPipe()
         waiting = Thread(target=bell.wait, args=(20,))
         waiting.start()
 
-        bell.ring()
+        bell.notify()
         waiting.join(10)
 
         assert not waiting.is_alive()
@@ -71,7 +71,7 @@ class TestDoorbell:
     def test_is_heard_on_every_machine_where_the_database_rings_it(self, tmp_path):
         nothing = task(name='nothing')(lambda: None)
         with separate_app(tmp_path) as app, ExitStack() as stack:
-            bells = [stack.enter_context(listening(app, Doorbell(app))) for _ in range(2)]
+            bells = [stack.enter_context(listening(app, TaskNotifier(app))) for _ in range(2)]
 
             put(nothing)
 
@@ -79,12 +79,12 @@ class TestDoorbell:
                 assert all(waited(bell, 20) < 10 for bell in bells)
             else:
                 # A pipe reaches who was forked from here.
-                assert waited(app.extensions['doorbell'], 20) < 10
+                assert waited(app.extensions['task_notifier'], 20) < 10
 
     def test_is_left_when_the_own_bell_rings(self, tmp_path):
         with separate_app(tmp_path) as app, listening(app) as bell:
-            own = Pipe()
-            own.ring()
+            own = WakeupPipe()
+            own.notify()
             began = time.perf_counter()
 
             bell.wait(20, own)
@@ -93,7 +93,7 @@ class TestDoorbell:
 
     def test_polls_while_the_database_is_away(self, kernel, caplog):
         app = kernel(SQLALCHEMY_DATABASE_URI='postgresql://nobody@127.0.0.1:1/none')
-        bell = app.extensions['doorbell']
+        bell = app.extensions['task_notifier']
 
         with app.app_context():
             assert waited(bell, 0.1) >= 0.1
@@ -105,8 +105,8 @@ class TestDoorbell:
         with separate_app(tmp_path) as app, listening(app) as bell:
             if bell.is_in_database:
                 end_others()
-                bell.wait(0.1, Pipe())  # It notices,
-                bell.wait(0, Pipe())  # and begins anew.
+                bell.wait(0.1, WakeupPipe())  # It notices,
+                bell.wait(0, WakeupPipe())  # and begins anew.
 
             put(nothing)
 

@@ -12,12 +12,12 @@ from sqlalchemy import text
 
 from project.core.clock import now
 from project.core.database.session import atomic, db
-from project.core.request_context import NOWHERE, Origin, set_origin
+from project.core.request_context import NO_CONTEXT, RequestContext, set_request_context
 from project.core.tasks import enqueue, enqueue_at, leases, task
-from project.core.tasks.attempts import work_off
-from project.core.tasks.notifications import Pipe
-from project.core.tasks.registry import task_of
-from project.core.tasks.serialization import unpack
+from project.core.tasks.attempts import run_pending_tasks
+from project.core.tasks.notifications import WakeupPipe
+from project.core.tasks.registry import require_task
+from project.core.tasks.serialization import deserialize
 from tests.concurrency import at_once, separate_app
 
 from ..outbox import bury, later, listening, put, put_at, row_of, rows
@@ -36,7 +36,7 @@ def greet(name, pin=None):
 @pytest.fixture
 def greeting():
     """The function as a task of which each one counts."""
-    return task(name='greet', secrets=['pin'])(greet)
+    return task(name='greet', encrypted=['pin'])(greet)
 
 
 @pytest.fixture
@@ -48,18 +48,18 @@ def single():
 class TestEnqueue:
     @time_machine.travel(now(), tick=False)
     def test_writes_down_what_is_to_be_done(self, greeting):
-        set_origin(Origin(request_id='a-request'))
+        set_request_context(RequestContext(request_id='a-request'))
         try:
             found = put(greeting, 'ada')
         finally:
-            set_origin(NOWHERE)
+            set_request_context(NO_CONTEXT)
 
         row = row_of(found)
         assert (row.name, row.arguments, row.request_id) == (
             'greet', '{"name":"ada"}', 'a-request',
         )  # fmt: skip
-        assert (row.state, row.attempts, row.lease, row.error) == ('waiting', 0, None, None)
-        assert row.due == row.created_at == now()
+        assert (row.state, row.attempts, row.lease_id, row.last_error) == ('waiting', 0, None, None)
+        assert row.available_at == row.created_at == now()
 
     def test_costs_one_insert(self, greeting, single, queries):
         with atomic(), queries(max=1) as statements:
@@ -108,7 +108,7 @@ class TestEnqueue:
         put(greeting, 'ada', pin=PIN)
 
         [row] = rows()
-        assert row.sealed
+        assert row.encrypted_arguments
         assert PIN not in repr(tuple(row))
 
     def test_rings_when_it_is_committed_and_not_before(self, greeting, tmp_path):
@@ -131,7 +131,7 @@ def put_and_refuse(function, *args):
 def waited_for(bell, seconds):
     """Return for how long a bell was waited for."""
     began = now()
-    bell.wait(seconds, Pipe())
+    bell.wait(seconds, WakeupPipe())
     return (now() - began).total_seconds()
 
 
@@ -168,10 +168,10 @@ class TestEnqueueUnique:
         found = put_at(now() + MINUTE, single, 'ada')
 
         put_at(now() + 2 * MINUTE, single, 'ada')
-        assert row_of(found).due == now() + MINUTE
+        assert row_of(found).available_at == now() + MINUTE
 
         put(single, 'ada')
-        assert row_of(found).due == now()
+        assert row_of(found).available_at == now()
 
     @time_machine.travel(now(), tick=False)
     def test_has_the_one_that_runs_run_again(self, app, single):
@@ -183,10 +183,10 @@ class TestEnqueueUnique:
             assert put(single, 'ada') == found
 
         row = row_of(found)
-        assert (row.state, row.lease, row.due) == ('running', MINE, before.due)
-        assert (row.again, row.attempts) == (True, 1)
-        leases.finish(found, MINE)
-        assert work_off(app) == 1
+        assert (row.state, row.lease_id, row.available_at) == ('running', MINE, before.available_at)
+        assert (row.rerun_requested, row.attempts) == (True, 1)
+        leases.complete(found, MINE)
+        assert run_pending_tasks(app) == 1
         assert rows() == []
 
     def test_has_it_run_once_more_however_often_it_was_wanted_while_it_ran(self, app, single):
@@ -195,14 +195,14 @@ class TestEnqueueUnique:
         for _ in range(3):
             put(single, 'ada')
 
-        leases.finish(found, MINE)
+        leases.complete(found, MINE)
 
-        assert work_off(app) == 1
+        assert run_pending_tasks(app) == 1
 
     @pytest.mark.parametrize(
         'end',
         [
-            lambda found: leases.bury(found, MINE, 'hopeless'),
+            lambda found: leases.dead_letter(found, MINE, 'hopeless'),
             lambda found: leases.retry_later(found, MINE, 'not now', 15 * MINUTE),
         ],
         ids=['given up', 'failed'],
@@ -215,11 +215,11 @@ class TestEnqueueUnique:
         end(found)
 
         row = row_of(found)
-        assert (row.state, row.again, row.attempts) == ('waiting', False, 0)
-        assert work_off(app) == 1
+        assert (row.state, row.rerun_requested, row.attempts) == ('waiting', False, 0)
+        assert run_pending_tasks(app) == 1
 
     def test_gives_the_dead_one_what_it_is_wanted_with_now(self):
-        kept = task(name='kept', unique=['name'], secrets=['pin'])(lambda name, size, pin: None)
+        kept = task(name='kept', unique=['name'], encrypted=['pin'])(lambda name, size, pin: None)
         found = put(kept, 'ada', 1, '012345')
         before = row_of(found)
         bury(found)
@@ -227,10 +227,10 @@ class TestEnqueueUnique:
         assert put(kept, 'ada', 2, '543210') == found
 
         row = row_of(found)
-        assert unpack(task_of(kept), row.arguments, row.sealed) == {
+        assert deserialize(require_task(kept), row.arguments, row.encrypted_arguments) == {
             'name': 'ada', 'size': 2, 'pin': '543210',
         }  # fmt: skip
-        assert row.sealed != before.sealed
+        assert row.encrypted_arguments != before.encrypted_arguments
 
     def test_has_run_again_what_wants_itself(self, app):
         ran = []
@@ -243,7 +243,7 @@ class TestEnqueueUnique:
 
         put(run)
 
-        assert work_off(app) == 3
+        assert run_pending_tasks(app) == 3
         assert rows() == []
 
     @time_machine.travel(now(), tick=False)
@@ -256,40 +256,49 @@ class TestEnqueueUnique:
         assert put(single, 'ada') == found
 
         [row] = rows()
-        assert (row.state, row.attempts, row.error) == ('waiting', 1, 'not now')
-        assert row.due == row.wanted_at == now() + due * MINUTE
+        assert (row.state, row.attempts, row.last_error) == ('waiting', 1, 'not now')
+        assert row.available_at == row.scheduled_at == now() + due * MINUTE
 
     @time_machine.travel(now(), tick=False)
     @pytest.mark.parametrize('wait', [-MINUTE, MINUTE])
     def test_revives_the_one_that_was_given_up(self, single, wait):
         found = put(single, 'ada')
         leases.claim_next(MINE)
-        leases.bury(found, MINE, 'hopeless')
+        leases.dead_letter(found, MINE, 'hopeless')
         moment = now() + wait
 
         assert put_at(moment, single, 'ada') == found
 
         [row] = rows()
-        assert (row.state, row.attempts, row.lease, row.again) == ('waiting', 0, None, False)
-        assert row.due == row.wanted_at == moment
+        assert (row.state, row.attempts, row.lease_id, row.rerun_requested) == (
+            'waiting',
+            0,
+            None,
+            False,
+        )
+        assert row.available_at == row.scheduled_at == moment
 
-    @pytest.mark.parametrize('state', ['sent', 'running'])
+    @pytest.mark.parametrize('state', ['queued', 'running'])
     def test_leaves_what_is_under_way_to_who_has_it(self, single, state):
         found = put_at(now() - SECOND, single, 'ada')
-        leases.hand_out(1) if state == 'sent' else leases.claim_next(MINE)
+        leases.mark_queued(1) if state == 'queued' else leases.claim_next(MINE)
         before = row_of(found)
-        sooner = before.wanted_at - MINUTE
+        sooner = before.scheduled_at - MINUTE
 
         put(single, 'ada')
-        assert row_of(found).wanted_at == before.wanted_at
+        assert row_of(found).scheduled_at == before.scheduled_at
         put_at(sooner, single, 'ada')
 
         row = row_of(found)
-        assert (row.state, row.lease, row.due) == (state, before.lease, before.due)
-        assert row.wanted_at == sooner
-        assert row.again == (state == 'running')
+        assert (row.state, row.lease_id, row.available_at) == (
+            state,
+            before.lease_id,
+            before.available_at,
+        )
+        assert row.scheduled_at == sooner
+        assert row.rerun_requested == (state == 'running')
 
-    @pytest.mark.parametrize('settle', ['finish', 'use_up'])
+    @pytest.mark.parametrize('settle', ['complete', 'complete_in_transaction'])
     def test_is_not_lost_on_who_finishes_while_it_is_not_yet_committed(
         self, single, tmp_path, settle
     ):
@@ -303,22 +312,27 @@ class TestEnqueueUnique:
                 with atomic():
                     enqueue(single, 'ada')
                     enqueued.set()
-                    if app.extensions['doorbell'].is_in_database:
+                    if app.extensions['task_notifier'].is_in_database:
                         until_somebody_waits_for_a_lock()
 
             def finish():
                 enqueued.wait(10)
                 if settle == 'finish':
-                    leases.finish(found, MINE)
+                    leases.complete(found, MINE)
                 else:
                     with atomic():
-                        leases.use_up(found, MINE)
+                        leases.complete_in_transaction(found, MINE)
 
             at_once(app, want, finish)
 
             [row] = rows()
-            assert (row.id, row.state, row.attempts, row.again) == (found, 'waiting', 0, False)
-            assert work_off(app) == 1
+            assert (row.id, row.state, row.attempts, row.rerun_requested) == (
+                found,
+                'waiting',
+                0,
+                False,
+            )
+            assert run_pending_tasks(app) == 1
 
     def test_is_never_lost_whoever_comes_first(self, single, tmp_path):
         with separate_app(tmp_path) as app:
@@ -326,10 +340,10 @@ class TestEnqueueUnique:
                 found = put(single, 'ada')
                 leases.claim_next(MINE)
 
-                at_once(app, lambda: put(single, 'ada'), partial(leases.finish, found, MINE))
+                at_once(app, lambda: put(single, 'ada'), partial(leases.complete, found, MINE))
 
                 assert [row.state for row in rows()] == ['waiting']
-                assert work_off(app) == 1
+                assert run_pending_tasks(app) == 1
                 assert rows() == []
 
     def test_makes_one_of_many_at_once(self, single, tmp_path):

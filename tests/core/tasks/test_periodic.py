@@ -7,9 +7,9 @@ import pytest
 import time_machine
 from sqlalchemy import select
 
-from project.core.database.session import read
+from project.core.database.session import execute_select
 from project.core.tasks import leases, registry, task
-from project.core.tasks.periodic import Schedule, fire_due
+from project.core.tasks.periodic import Schedule, enqueue_due_schedules
 from tests.concurrency import at_once, separate_app
 
 from ..outbox import rows
@@ -38,39 +38,41 @@ def schedules():
     """Return what is planned."""
     return {
         name: (rule, due)
-        for name, rule, due in read(select(Schedule.name, Schedule.rule, Schedule.due))
+        for name, rule, due in execute_select(
+            select(Schedule.name, Schedule.rule, Schedule.next_run_at)
+        )
     }
 
 
 class TestFireDue:
     def test_begins_with_the_next_period(self, clock, sweeping):
-        assert fire_due() == SOON
+        assert enqueue_due_schedules() == SOON
 
         assert rows() == []
         assert schedules() == {'sweep': ('every 300 s', SOON)}
 
     def test_enqueues_what_is_due(self, clock, sweeping):
-        fire_due()
+        enqueue_due_schedules()
         clock.move_to(SOON)
 
-        assert fire_due() == SOON + 5 * MINUTE
+        assert enqueue_due_schedules() == SOON + 5 * MINUTE
 
         [row] = rows()
-        assert (row.name, row.due, row.arguments) == ('sweep', SOON, '{}')
+        assert (row.name, row.available_at, row.arguments) == ('sweep', SOON, '{}')
 
     def test_enqueues_it_once_however_often_one_looks(self, clock, sweeping):
-        fire_due()
+        enqueue_due_schedules()
         clock.move_to(SOON)
 
         for _ in range(3):
-            assert fire_due() == SOON + 5 * MINUTE
+            assert enqueue_due_schedules() == SOON + 5 * MINUTE
             leases.claim_next(uuid4())
 
         assert len(rows()) == 1
 
     def test_enqueues_it_once_however_many_look(self, sweeping, tmp_path):
         def look():
-            found = fire_due()
+            found = enqueue_due_schedules()
             # What was enqueued a second time once the first has begun would run again.
             leases.claim_next(uuid4())
             return found
@@ -82,36 +84,36 @@ class TestFireDue:
                 with time_machine.travel(SOON + number * 5 * MINUTE):
                     assert len(set(at_once(app, *[look] * 6))) == 1
                     [row] = rows()
-                    assert (row.state, row.again) == ('running', False)
-                    leases.finish(row.id, row.lease)
+                    assert (row.state, row.rerun_requested) == ('running', False)
+                    leases.complete(row.id, row.lease_id)
                     assert rows() == []
 
     def test_enqueues_it_once_after_a_pause_in_which_nobody_looked(self, clock, sweeping):
-        fire_due()
+        enqueue_due_schedules()
         clock.move_to(SOON + timedelta(hours=7))
 
-        fire_due()
+        enqueue_due_schedules()
         leases.claim_next(uuid4())
-        following = fire_due()
+        following = enqueue_due_schedules()
 
         assert len(rows()) == 1
         assert following == SOON + timedelta(hours=7) + 5 * MINUTE
 
     def test_leaves_one_that_nobody_has_begun_yet(self, clock, sweeping):
-        fire_due()
+        enqueue_due_schedules()
         for number in range(3):
             clock.move_to(SOON + number * 5 * MINUTE)
-            fire_due()
+            enqueue_due_schedules()
 
         assert len(rows()) == 1
 
     def test_begins_anew_with_another_rule(self, clock, sweeping, monkeypatch):
-        fire_due()
+        enqueue_due_schedules()
         monkeypatch.setattr(registry, '_tasks', {})
         task(name='sweep', cron='30 12 * * *')(lambda: None)
         clock.move_to(SOON)
 
-        following = fire_due()
+        following = enqueue_due_schedules()
 
         assert following == datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
         assert rows() == []
@@ -121,19 +123,19 @@ class TestFireDue:
         task(name='often', every=MINUTE)(lambda: None)
         task(name='seldom', cron='0 0 1 1 *')(lambda: None)
 
-        assert fire_due() == NOON - timedelta(seconds=1) + MINUTE
+        assert enqueue_due_schedules() == NOON - timedelta(seconds=1) + MINUTE
 
     def test_looks_again_within_an_hour_at_the_latest(self, clock):
-        assert fire_due() == NOON + timedelta(hours=1)
+        assert enqueue_due_schedules() == NOON + timedelta(hours=1)
         task(name='seldom', cron='0 0 1 1 *')(lambda: None)
-        assert fire_due() == NOON + timedelta(hours=1)
+        assert enqueue_due_schedules() == NOON + timedelta(hours=1)
 
     def test_fires_nothing_where_it_could_not_be_enqueued(self, clock, sweeping, monkeypatch):
-        fire_due()
+        enqueue_due_schedules()
         monkeypatch.setattr(registry, '_names', {})
         clock.move_to(SOON)
 
         with pytest.raises(RuntimeError, match='is no @task'):
-            fire_due()
+            enqueue_due_schedules()
 
         assert schedules() == {'sweep': ('every 300 s', SOON)}

@@ -5,7 +5,13 @@ from datetime import timedelta
 import pytest
 
 from project.core.tasks import registry, task
-from project.core.tasks.registry import doubled, find_task, scheduled_tasks, task_names, task_of
+from project.core.tasks.registry import (
+    exponential_backoff,
+    find_task,
+    require_task,
+    scheduled_tasks,
+    task_names,
+)
 
 pytestmark = pytest.mark.usefixtures('no_tasks')
 
@@ -24,7 +30,7 @@ def greet(name, greeting='Hello'):
 class TestWaitAfter:
     def waits(self, *attempts, **options):
         task(name='it', **options)(nothing)
-        return [find_task('it').wait_after(attempt) for attempt in attempts]
+        return [find_task('it').retry_delay(attempt) for attempt in attempts]
 
     def test_doubles_up_to_a_quarter_of_an_hour(self, monkeypatch):
         monkeypatch.setattr(registry.random, 'uniform', lambda _least, most: most)
@@ -59,7 +65,7 @@ class TestDoubled:
     def test_is_the_wait_of_whatever_has_no_task(self, monkeypatch):
         monkeypatch.setattr(registry.random, 'uniform', lambda least, _most: least)
 
-        assert [doubled(SECOND, attempt) for attempt in (1, 2, 3)] == [
+        assert [exponential_backoff(SECOND, attempt) for attempt in (1, 2, 3)] == [
             SECOND / 2, SECOND, 2 * SECOND,
         ]  # fmt: skip
 
@@ -99,9 +105,9 @@ class TestTask:
     @pytest.mark.parametrize(
         ('options', 'reason'),
         [
-            ({'secrets': ['pin']}, 'has no argument pin'),
+            ({'encrypted': ['pin']}, 'has no argument pin'),
             ({'unique': ['id', 'pin']}, 'has no argument id, pin'),
-            ({'secrets': ['name'], 'unique': ['name']}, 'compare none that is secret'),
+            ({'encrypted': ['name'], 'unique': ['name']}, 'compare none that is secret'),
             ({'name': 'x' * 129}, 'its name is too long'),
             ({'every': SECOND}, 'nobody would give it name'),
             ({'cron': '* * * * *'}, 'nobody would give it name'),
@@ -137,11 +143,11 @@ class TestTaskOf:
     def test_knows_the_task_of_a_function(self):
         task(name='it')(greet)
 
-        assert task_of(greet).name == 'it'
+        assert require_task(greet).name == 'it'
 
     def test_refuses_what_was_not_marked(self):
         with pytest.raises(RuntimeError, match=r'greet\(\) is no @task'):
-            task_of(greet)
+            require_task(greet)
 
 
 class TestFindTask:

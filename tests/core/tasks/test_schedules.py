@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from project.core.tasks.schedules import Cron, Every
+from project.core.tasks.schedules import CronSchedule, IntervalSchedule
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)  # A Monday.
 SECOND = timedelta(seconds=1)
@@ -22,19 +22,21 @@ class TestEvery:
         ],
     )
     def test_means_the_same_moments_whoever_counts(self, period, moment, following):
-        assert Every(period).next_after(moment) == following
+        assert IntervalSchedule(period).next_after(moment) == following
 
     def test_comes_after_the_moment_even_if_that_is_one(self):
-        assert Every(timedelta(minutes=5)).next_after(NOON) == NOON + timedelta(minutes=5)
+        assert IntervalSchedule(timedelta(minutes=5)).next_after(NOON) == NOON + timedelta(
+            minutes=5
+        )
 
     def test_says_its_rule(self):
-        assert Every(timedelta(minutes=5)).rule == 'every 300 s'
-        assert Every(timedelta(seconds=1.5)).rule == 'every 1.5 s'
+        assert IntervalSchedule(timedelta(minutes=5)).rule == 'every 300 s'
+        assert IntervalSchedule(timedelta(seconds=1.5)).rule == 'every 1.5 s'
 
     @pytest.mark.parametrize('period', [timedelta(0), timedelta(seconds=-5), SECOND * 0.999])
     def test_refuses_less_than_a_second(self, period):
         with pytest.raises(ValueError, match='a second at least'):
-            Every(period)
+            IntervalSchedule(period)
 
 
 class TestCron:
@@ -50,10 +52,10 @@ class TestCron:
         ],
     )
     def test_comes_next_in_utc(self, expression, following):
-        assert Cron(expression).next_after(NOON) == following
+        assert CronSchedule(expression).next_after(NOON) == following
 
     def test_says_its_rule(self):
-        assert Cron('0 12 * * *').rule == '0 12 * * *'
+        assert CronSchedule('0 12 * * *').rule == '0 12 * * *'
 
     @pytest.mark.parametrize(
         'expression',
@@ -61,8 +63,8 @@ class TestCron:
     )
     def test_refuses_what_is_no_rule_or_never_comes(self, expression):
         with pytest.raises(ValueError, match='is no rule of cron'):
-            Cron(expression)
+            CronSchedule(expression)
 
     def test_refuses_a_sixth_field(self):
         with pytest.raises(ValueError, match='is no rule of cron'):
-            Cron('* * * * * *')
+            CronSchedule('* * * * * *')

@@ -11,9 +11,16 @@ from uuid import uuid4
 import pytest
 
 from project.core.tasks import task
-from project.core.tasks.errors import Unfit
-from project.core.tasks.registry import task_of
-from project.core.tasks.serialization import MAX_SIZE, key_of, pack, shown, unpack, without_secrets
+from project.core.tasks.errors import IncompatibleTask
+from project.core.tasks.registry import require_task
+from project.core.tasks.serialization import (
+    MAX_ARGUMENTS_BYTES,
+    deserialize,
+    redact,
+    redacted_arguments,
+    serialize,
+    unique_key,
+)
 
 pytestmark = pytest.mark.usefixtures('no_tasks')
 
@@ -27,32 +34,32 @@ def mail(to, pin=None, count=1):
 @pytest.fixture
 def mailing():
     """A task with a secret argument."""
-    return task_of(task(name='mail', secrets=['pin'], unique=['to'])(mail))
+    return require_task(task(name='mail', encrypted=['pin'], unique=['to'])(mail))
 
 
 @pytest.fixture
 def plain():
     """The same without a secret."""
-    return task_of(task(name='plain')(mail))
+    return require_task(task(name='plain')(mail))
 
 
 class TestPack:
     def test_binds_and_fills_in_what_is_left_out(self, plain):
-        text, sealed = pack(plain, ('ada',), {'count': 2})
+        text, sealed = serialize(plain, ('ada',), {'count': 2})
 
         assert json.loads(text) == {'to': 'ada', 'pin': None, 'count': 2}
         assert sealed is None
 
     def test_keeps_secrets_apart_and_sealed(self, mailing):
-        text, sealed = pack(mailing, ('ada', PIN), {})
+        text, sealed = serialize(mailing, ('ada', PIN), {})
 
         assert json.loads(text) == {'to': 'ada', 'count': 1}
         assert PIN.encode() not in sealed
-        assert unpack(mailing, text, sealed) == {'to': 'ada', 'pin': PIN, 'count': 1}
+        assert deserialize(mailing, text, sealed) == {'to': 'ada', 'pin': PIN, 'count': 1}
 
     def test_refuses_arguments_that_the_function_does_not_take(self, plain):
         with pytest.raises(TypeError, match='unexpected keyword argument'):
-            pack(plain, (), {'to': 'ada', 'cc': 'eve'})
+            serialize(plain, (), {'to': 'ada', 'cc': 'eve'})
 
     @pytest.mark.parametrize(
         'value',
@@ -64,9 +71,9 @@ class TestPack:
         ],
     )
     def test_takes_what_comes_back_as_it_was(self, plain, value):
-        text, sealed = pack(plain, (value,), {})
+        text, sealed = serialize(plain, (value,), {})
 
-        assert unpack(plain, text, sealed)['to'] == value
+        assert deserialize(plain, text, sealed)['to'] == value
         assert text.isascii()
 
     @pytest.mark.parametrize(
@@ -88,60 +95,60 @@ class TestPack:
     )
     def test_refuses_what_would_not(self, plain, mailing, value):
         with pytest.raises(TypeError):
-            pack(plain, (value,), {})
+            serialize(plain, (value,), {})
         with pytest.raises(TypeError):
-            pack(mailing, ('ada', value), {})
+            serialize(mailing, ('ada', value), {})
 
     def test_refuses_a_circle(self, plain):
         circle = []
         circle.append(circle)
 
         with pytest.raises(TypeError, match='no JSON'):
-            pack(plain, (circle,), {})
+            serialize(plain, (circle,), {})
 
     def test_takes_64_kib_and_not_a_byte_more(self, plain):
-        spare = MAX_SIZE - len(pack(plain, ('',), {})[0])
+        spare = MAX_ARGUMENTS_BYTES - len(serialize(plain, ('',), {})[0])
 
-        assert len(pack(plain, ('x' * spare,), {})[0]) == 64 * 1024
+        assert len(serialize(plain, ('x' * spare,), {})[0]) == 64 * 1024
 
         with pytest.raises(ValueError, match='larger than 64 KiB'):
-            pack(plain, ('x' * (spare + 1),), {})
+            serialize(plain, ('x' * (spare + 1),), {})
         # Counted as it is written: one such letter is six.
         with pytest.raises(ValueError, match='larger than 64 KiB'):
-            pack(plain, ('ä' * (spare // 6 + 1),), {})
+            serialize(plain, ('ä' * (spare // 6 + 1),), {})
 
     def test_counts_open_and_secret_ones_together(self, mailing):
         with pytest.raises(ValueError, match='larger than 64 KiB'):
-            pack(mailing, ('x' * 40_000, 'y' * 30_000), {})
+            serialize(mailing, ('x' * 40_000, 'y' * 30_000), {})
 
 
 class TestUnpack:
     def test_refuses_what_the_function_does_not_take_any_more(self, plain):
-        with pytest.raises(Unfit, match=r"do not fit any more: .*'cc'"):
-            unpack(plain, '{"to":"ada","cc":"eve"}', None)
+        with pytest.raises(IncompatibleTask, match=r"do not fit any more: .*'cc'"):
+            deserialize(plain, '{"to":"ada","cc":"eve"}', None)
 
     def test_refuses_what_lacks_an_argument_that_is_new(self, plain):
-        with pytest.raises(Unfit, match=r'do not fit any more: missing .*to'):
-            unpack(plain, '{}', None)
+        with pytest.raises(IncompatibleTask, match=r'do not fit any more: missing .*to'):
+            deserialize(plain, '{}', None)
 
     def test_opens_what_an_older_key_sealed_while_that_is_kept(self, mailing, app, monkeypatch):
         old = app.config['SECRET_KEY']
-        text, sealed = pack(mailing, ('ada', PIN), {})
+        text, sealed = serialize(mailing, ('ada', PIN), {})
         monkeypatch.setitem(app.config, 'SECRET_KEY', 'another-' * 5)
 
-        with pytest.raises(Unfit, match='sealed under a SECRET_KEY that is gone'):
-            unpack(mailing, text, sealed)
+        with pytest.raises(IncompatibleTask, match='encrypted under a SECRET_KEY that is gone'):
+            deserialize(mailing, text, sealed)
         monkeypatch.setitem(app.config, 'SECRET_KEY_FALLBACKS', [old])
-        assert unpack(mailing, text, sealed)['pin'] == PIN
+        assert deserialize(mailing, text, sealed)['pin'] == PIN
 
 
 class TestKeyOf:
     def test_is_none_where_each_one_counts(self, plain):
-        assert key_of(plain, '{"to":"ada"}') is None
+        assert unique_key(plain, '{"to":"ada"}') is None
 
     def test_depends_on_the_arguments_that_are_compared_and_no_other(self, mailing):
         keys = [
-            key_of(mailing, pack(mailing, args, {})[0])
+            unique_key(mailing, serialize(mailing, args, {})[0])
             for args in (('ada', PIN), ('ada', None, 7), ('eve', PIN))
         ]
 
@@ -149,7 +156,7 @@ class TestKeyOf:
 
     def test_depends_on_no_order(self, mailing):
         keys = {
-            key_of(mailing, pack(mailing, (to,), {})[0])
+            unique_key(mailing, serialize(mailing, (to,), {})[0])
             for to in ({'a': 1, 'b': 2}, {'b': 2, 'a': 1})
         }
 
@@ -158,23 +165,23 @@ class TestKeyOf:
 
 class TestShown:
     def test_masks_what_is_sealed(self, mailing):
-        packed = pack(mailing, ('ada', PIN), {})
+        packed = serialize(mailing, ('ada', PIN), {})
 
-        assert shown(*packed, mailing) == {'to': 'ada', 'count': 1, 'pin': '***'}
+        assert redacted_arguments(*packed, mailing) == {'to': 'ada', 'count': 1, 'pin': '***'}
 
     def test_shows_what_is_not(self, plain):
-        assert shown(*pack(plain, ('ada',), {}), plain)['to'] == 'ada'
+        assert redacted_arguments(*serialize(plain, ('ada',), {}), plain)['to'] == 'ada'
 
     def test_masks_the_secrets_of_a_task_that_is_unknown_by_now(self, mailing):
-        packed = pack(mailing, ('ada', PIN), {})
+        packed = serialize(mailing, ('ada', PIN), {})
 
-        assert shown(*packed, None) == {'to': 'ada', 'count': 1, 'secrets': '***'}
+        assert redacted_arguments(*packed, None) == {'to': 'ada', 'count': 1, 'secrets': '***'}
 
     def test_masks_what_was_no_secret_yet_when_it_was_written_down(self, plain, mailing):
-        packed = pack(plain, ('ada', PIN), {})
+        packed = serialize(plain, ('ada', PIN), {})
 
         assert packed[1] is None
-        assert shown(*packed, mailing) == {'to': 'ada', 'count': 1, 'pin': '***'}
+        assert redacted_arguments(*packed, mailing) == {'to': 'ada', 'count': 1, 'pin': '***'}
 
 
 class TestWithoutSecrets:
@@ -191,7 +198,7 @@ class TestWithoutSecrets:
         ],
     )
     def test_masks_what_an_error_repeats(self, mailing, pin, reason, masked):
-        assert without_secrets(reason, mailing, {'to': 'ada', 'pin': pin}) == masked
+        assert redact(reason, mailing, {'to': 'ada', 'pin': pin}) == masked
 
     @pytest.mark.parametrize(
         'form',
@@ -210,19 +217,17 @@ class TestWithoutSecrets:
     )
     @pytest.mark.parametrize('pin', ['p&ss "wörd"/<1>\'', 'line\nline\\', 'täg\0', PIN])
     def test_masks_every_form_in_which_an_error_may_repeat_it(self, mailing, pin, form):
-        said = without_secrets(f'<{form(pin)}>', mailing, {'pin': pin})
+        said = redact(f'<{form(pin)}>', mailing, {'pin': pin})
 
         assert said in ('<***>', "<'***'>", '<"***">', "<b'***'>", '<b"***">')
 
     def test_masks_the_keys_of_what_is_secret(self, mailing):
-        assert without_secrets(f'KeyError: {PIN!r}', mailing, {'pin': {PIN: 1}}) == (
-            "KeyError: '***'"
-        )
+        assert redact(f'KeyError: {PIN!r}', mailing, {'pin': {PIN: 1}}) == ("KeyError: '***'")
 
     @pytest.mark.parametrize('pin', ['half \ud800 letter', '\0', '\udcff'])
     def test_survives_a_secret_that_is_no_text_for_a_database(self, mailing, pin):
-        assert without_secrets(f'no {pin}!', mailing, {'pin': pin}) == 'no ***!'
+        assert redact(f'no {pin}!', mailing, {'pin': pin}) == 'no ***!'
 
     def test_leaves_open_arguments_and_unknown_tasks_alone(self, mailing):
-        assert without_secrets('ada', mailing, {'to': 'ada'}) == 'ada'
-        assert without_secrets('ada', None, {}) == 'ada'
+        assert redact('ada', mailing, {'to': 'ada'}) == 'ada'
+        assert redact('ada', None, {}) == 'ada'

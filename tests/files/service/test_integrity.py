@@ -11,10 +11,10 @@ from sqlalchemy import select, update
 
 from project.core.database.session import atomic, db
 from project.core.storage import storage
-from project.core.tasks.attempts import work_off
+from project.core.tasks.attempts import run_pending_tasks
 from project.files import blobs, service
 from project.files.models import Blob, Thumbnail, Upload, Usage
-from project.files.partial_uploads import Partial
+from project.files.partial_uploads import PartialFile
 from project.files.service import integrity
 from tests.core.images.sample_images import encoded, halves
 from tests.files.file_io import hash_of, store
@@ -23,7 +23,7 @@ from tests.users.factories import UserFactory
 
 def faults(**options):
     """Return what the check finds."""
-    return [(f.kind, f.name, f.is_repaired) for f in service.check(**options) if f]
+    return [(f.kind, f.name, f.is_repaired) for f in service.check_integrity(**options) if f]
 
 
 def path_of(content):
@@ -41,7 +41,7 @@ def put(content):
 @pytest.fixture
 def settled(monkeypatch):
     """All that is there has been there for long."""
-    monkeypatch.setattr(integrity, 'SETTLED', -1)
+    monkeypatch.setattr(integrity, 'ORPHAN_MIN_AGE_SECONDS', -1)
 
 
 class TestCheck:
@@ -65,7 +65,7 @@ class TestCheck:
         path_of(b'gone').unlink()
 
         assert faults() == []
-        assert [swept.kind for swept in service.sweep()] == ['bytes']
+        assert [swept.kind for swept in service.collect_garbage()] == ['bytes']
 
     @pytest.mark.parametrize('damage', [b'lust', b'los', b'', b'lost and more'])
     def test_finds_bytes_that_are_others(self, ada, damage):
@@ -95,7 +95,7 @@ class TestCheck:
         """Bytes that are uploaded again while they are looked at are not lost."""
         ada = UserFactory()
         put(b'orphan')
-        real, uploads = integrity._remove_orphan, []
+        real, uploads = integrity._delete_orphan, []
 
         def late(sha256):
             def upload():
@@ -107,7 +107,7 @@ class TestCheck:
             uploads[0].join(10)
             return real(sha256)
 
-        monkeypatch.setattr(integrity, '_remove_orphan', late)
+        monkeypatch.setattr(integrity, '_delete_orphan', late)
 
         assert faults(repair=True) == [('orphan', hash_of(b'orphan'), False)]
         assert path_of(b'orphan').read_bytes() == b'orphan'
@@ -131,7 +131,7 @@ class TestCheck:
     def test_finds_uploads_that_are_not_what_was_said(self, ada, how):
         upload = service.create_upload(ada.id, length=10, name='a')
         service.append(ada.id, upload.id, BytesIO(b'12345'), offset=0)
-        path = Partial(upload.id).path
+        path = PartialFile(upload.id).path
         path.unlink() if how == 'gone' else os.truncate(path, 4)
 
         assert faults() == [('upload', str(upload.id), False)]
@@ -146,7 +146,7 @@ class TestCheck:
         monkeypatch.setitem(app.config, 'IMAGES_CONCURRENCY', 64)
         file = store(ada.id, encoded(halves()).getvalue())
         service.open_thumbnail(ada.id, file.id, 64)
-        work_off(app)
+        run_pending_tasks(app)
         shutil.rmtree(storage().root / 'thumbnails')
 
         assert faults() == [('thumbnail', f'{file.id}/1/64', False)]
@@ -155,7 +155,7 @@ class TestCheck:
         assert service.open_thumbnail(ada.id, file.id, 64) is None
 
     def test_looks_at_more_than_one_batch(self, ada, monkeypatch):
-        monkeypatch.setattr('project.core.database.keyset_pagination.BATCH', 2)
+        monkeypatch.setattr('project.core.database.keyset_pagination.BATCH_ROWS', 2)
         for number in range(5):
             store(ada.id, b'%d' % number)
             path_of(b'%d' % number).unlink()

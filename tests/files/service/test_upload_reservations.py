@@ -13,7 +13,7 @@ from project.files import blobs, service
 from project.files.errors import QuotaExceeded
 from project.files.models import Upload
 from project.files.service import quota as ledger
-from project.files.service.upload_reservations import release_dead
+from project.files.service.upload_reservations import release_expired_reservations
 from project.users import service as users
 from tests.files.file_io import store
 
@@ -70,31 +70,31 @@ class TestOpenUpload:
 
     def test_lets_the_sweeper_give_back_the_room_of_the_dead(self, ada, clock):
         # Its process is killed: nobody gives back anything.
-        blobs.Incoming.close(service.open_upload(ada.id, least=7))
+        blobs.BlobWriter.close(service.open_upload(ada.id, least=7))
 
         clock.shift(timedelta(minutes=1))
-        release_dead()
+        release_expired_reservations()
         assert service.get_usage(ada.id)['reserved'] == 7
         clock.shift(timedelta(minutes=1, seconds=1))
-        release_dead()
-        release_dead()
+        release_expired_reservations()
+        release_expired_reservations()
         assert service.get_usage(ada.id)['reserved'] == 0
 
     def test_goes_on_living_while_bytes_come(self, ada, clock, monkeypatch):
-        monkeypatch.setattr('project.files.blobs.ASK_AGAIN', -1.0)
+        monkeypatch.setattr('project.files.blobs.RESERVATION_REFRESH_SECONDS', -1.0)
 
         with service.open_upload(ada.id, least=7) as upload:
             for _ in range(7):
                 clock.shift(timedelta(minutes=1))
                 upload.write(b'x')
-                release_dead()
+                release_expired_reservations()
             assert service.get_usage(ada.id)['reserved'] == 7
 
     def test_finds_room_anew_where_it_was_taken_for_dead(self, ada, clock):
         service.set_quota(ada.id, 10)
         with service.open_upload(ada.id, least=4) as upload:
             clock.shift(timedelta(minutes=3))
-            release_dead()
+            release_expired_reservations()
             upload.write(b'123456')
             assert service.get_usage(ada.id)['reserved'] == 6
 

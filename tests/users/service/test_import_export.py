@@ -8,7 +8,7 @@ from project.core.database.session import db
 from project.core.tasks.inspection import list_tasks
 from project.users import service
 from project.users.models import User, UserRole
-from project.users.service import Refused, define_role, export_users, import_users
+from project.users.service import RejectedRow, define_role, export_users, import_users
 from tests.concurrency import at_once, separate_app
 from tests.users.factories import UserFactory
 
@@ -45,7 +45,7 @@ class TestImportUsers:
         import_users([row('ada')], invite=False)
 
         assert mailbox() == []
-        assert db.session.scalars(select(Event.kind)).all() == ['user_created']
+        assert db.session.scalars(select(Event.event_type)).all() == ['user_created']
 
     def test_refuses_what_cannot_be_and_takes_the_others(self):
         UserFactory(username='taken', email='old@example.com')
@@ -57,12 +57,12 @@ class TestImportUsers:
         ])  # fmt: skip
 
         assert refused == [
-            Refused(1, 'username', 'Already taken'),
-            Refused(2, 'email', 'Already registered'),
-            Refused(3, 'username', 'This name is reserved'),
-            Refused(4, 'roles', 'No such role'),
-            Refused(5, 'username', 'Already taken'),
-            Refused(6, 'email', 'Already registered'),
+            RejectedRow(1, 'username', 'Already taken'),
+            RejectedRow(2, 'email', 'Already registered'),
+            RejectedRow(3, 'username', 'This name is reserved'),
+            RejectedRow(4, 'roles', 'No such role'),
+            RejectedRow(5, 'username', 'Already taken'),
+            RejectedRow(6, 'email', 'Already registered'),
         ]
         assert {u.username for u in export_users()} == {'taken', 'ada', 'emil'}
 
@@ -171,7 +171,7 @@ class TestCommands:
         assert count() == 0
 
     def test_go_in_batches(self, load, monkeypatch):
-        monkeypatch.setattr('project.users.cli.import_export.BATCH', 2)
+        monkeypatch.setattr('project.users.cli.import_export.BATCH_ROWS', 2)
         lines = ''.join(f'user{n},user{n}@example.com,,,\n' for n in range(5))
 
         assert load(HEADER + lines, '--no-invite').stdout == 'Created 5, refused 0.\n'

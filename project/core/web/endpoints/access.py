@@ -15,13 +15,13 @@ class ScopeMissing(Forbidden):
     field, reason = 'scope', 'Not in the scope of this key'
 
 
-class NotFresh(Forbidden):
+class ReauthenticationRequired(Forbidden):
     """The login is too long ago for this."""
 
     field, reason = 'reauthentication', 'Log in again to do this'
 
 
-class NotYours(NotFound):
+class NotOwner(NotFound):
     """It belongs to somebody else, and looks like what does not exist."""
 
     field, reason = 'user', 'No such user'
@@ -47,22 +47,22 @@ class Access:
 public = Access('public')
 
 
-def member(scope: str | None = None, *, fresh: bool = False) -> Access:
+def authenticated(scope: str | None = None, *, fresh: bool = False) -> Access:
     """Whoever is logged in."""
     return Access('member', scope=scope, fresh=fresh)
 
 
-def can(permission: str, *, fresh: bool = False) -> Access:
+def requires(permission: str, *, fresh: bool = False) -> Access:
     """Whoever holds a permission; API keys need it as a scope."""
     return Access('permission', permission, scope=permission, fresh=fresh)
 
 
-def own_or(permission: str, *, scope: str, own: str = 'user_id') -> Access:
+def owner_or(permission: str, *, scope: str, own: str = 'user_id') -> Access:
     """The user that the URL names, or whoever holds a permission; for others it does not exist."""
     return Access('permission', permission, scope=scope, own=own)
 
 
-def current() -> Principal:
+def current_principal() -> Principal:
     """Return who is asking; only behind a route that is not public."""
     principal: Principal = g.principal
     return principal

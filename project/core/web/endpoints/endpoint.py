@@ -11,18 +11,18 @@ from typing import Any
 from flask import Response, url_for
 
 from project.core.database.keyset_pagination import Page
-from project.core.web.requests.pagination import link_to_next, page_request
+from project.core.web.requests.pagination import next_link_header, page_request
 from project.core.web.requests.parsing import is_form, load_form, load_json, load_query
 from project.core.web.responses.compiled_schemas import Dump, compile_dump
 from project.core.web.responses.etags import add_etag
 from project.core.web.responses.jsend import api_success
 
-from .endpoint_spec import Contract
+from .endpoint_spec import EndpointSpec
 
 Handler = Callable[..., Any]
 
 
-class endpoint(Contract):
+class endpoint(EndpointSpec):
     """Declare a route: `@endpoint(allow=…)`, under the route's own decorator."""
 
     def __call__(self, handler: Handler) -> Handler:
@@ -37,47 +37,47 @@ class endpoint(Contract):
             result = handler(*args, **kwargs)
             return result if isinstance(result, Response) else _answer(self, dump, result)
 
-        answer.contract = self  # type: ignore[attr-defined]
+        answer.endpoint_spec = self  # type: ignore[attr-defined]
         return answer
 
 
-def _readers(contract: Contract) -> dict[str, Callable[[], Any]]:
+def _readers(spec: EndpointSpec) -> dict[str, Callable[[], Any]]:
     """Return how each argument is read; schemas are made once, not on every call."""
     readers: dict[str, Callable[[], Any]] = {}
-    if contract.query:
-        query = contract.query()
-        if contract.is_list:
+    if spec.query:
+        query = spec.query()
+        if spec.is_list:
             readers['page'] = lambda: page_request(load_query(query))
         else:
             readers['query'] = lambda: load_query(query)
-    if contract.body:
-        body = contract.body()
+    if spec.body:
+        body = spec.body()
         readers['body'] = lambda: load_json(body)
-    if contract.form:
-        form = contract.form()
+    if spec.form:
+        form = spec.form()
         # Where a route takes other bodies as they are, they are no form.
-        readers['form'] = lambda: None if contract.consumes and not is_form() else load_form(form)
+        readers['form'] = lambda: None if spec.consumes and not is_form() else load_form(form)
     return readers
 
 
-def _answer(contract: Contract, dump: Dump | None, result: Any) -> Response:
+def _answer(spec: EndpointSpec, dump: Dump | None, result: Any) -> Response:
     """Return what a handler returned, as its declaration wants it said."""
     if dump is None:
         # What no schema names goes nowhere.
-        return api_success(None, contract.code)
+        return api_success(None, spec.code)
     if isinstance(result, Page):
         return _page(result, dump)
-    if contract.many:
-        return api_success([dump(item) for item in result], contract.code)
-    response = api_success(dump(result), contract.code)
-    if contract.location:
-        name, argument = contract.location
+    if spec.many:
+        return api_success([dump(item) for item in result], spec.code)
+    response = api_success(dump(result), spec.code)
+    if spec.location:
+        name, argument = spec.location
         response.location = url_for(name, **{argument: result.id})
-    return add_etag(response, result) if contract.versioned else response
+    return add_etag(response, result) if spec.versioned else response
 
 
 def _page(page: Page, dump: Dump) -> Response:
     response = api_success({'items': [dump(item) for item in page.items], 'next': page.next})
     if page.next:
-        response.headers['Link'] = link_to_next(page.next)
+        response.headers['Link'] = next_link_header(page.next)
     return response

@@ -10,31 +10,31 @@ from marshmallow import Schema
 from werkzeug.routing import Rule
 
 from project.core.errors import (
-    Fail,
+    ApiError,
+    BadRequest,
+    ContentTooLarge,
     Forbidden,
-    Invalid,
-    Malformed,
     NotFound,
     PreconditionFailed,
-    TooLarge,
-    TooMany,
+    TooManyRequests,
     Unauthorized,
-    UnsupportedType,
+    UnprocessableContent,
+    UnsupportedMediaType,
 )
 from project.core.web.requests.pagination import ListQuery
-from project.core.web.responses.headers import API, Header, Policy
+from project.core.web.responses.headers import API, Header, HeaderSet
 
-from .access import Access, NotFresh, NotYours, ScopeMissing
+from .access import Access, NotOwner, ReauthenticationRequired, ScopeMissing
 
 # What is read, or made, has no version yet that somebody could have meant.
-UNCONDITIONAL = ('GET', 'HEAD', 'POST')
+METHODS_WITHOUT_IF_MATCH = ('GET', 'HEAD', 'POST')
 
 # A rule's endpoint and a method: (`api_v1.users.user`, `PATCH`).
 Route: TypeAlias = tuple[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Contract:
+class EndpointSpec:
     """One route's declaration. Guard, limits, matrix and OpenAPI read this record and no other.
 
     :param allow: who may call.
@@ -62,18 +62,18 @@ class Contract:
     returns: type[Schema] | None = None
     many: bool = False
     code: int = 200
-    refuses: Sequence[type[Fail]] = ()
+    errors: Sequence[type[ApiError]] = ()
     limit: str | None = None
     versioned: bool = False
-    policy: Policy = API
+    security_headers: HeaderSet = API
     produces: str | None = None
     consumes: str | None = None
-    largest: str | None = None
-    later: bool = False
+    max_body_setting: str | None = None
+    may_return_202: bool = False
     arguments: Mapping[str, Any] = field(default_factory=dict)
     location: tuple[str, str] | None = None
-    asks: Mapping[str, Header] = field(default_factory=dict)
-    tells: Mapping[str, Header] = field(default_factory=dict)
+    extra_request_headers: Mapping[str, Header] = field(default_factory=dict)
+    extra_response_headers: Mapping[str, Header] = field(default_factory=dict)
 
     @property
     def is_list(self) -> bool:
@@ -87,38 +87,38 @@ class Contract:
         declared = {'body': self.body, 'form': self.form, query: self.query}
         return {name for name, schema in declared.items() if schema}
 
-    def implied_errors(self, rule: Rule, method: str) -> Iterable[type[Fail]]:
+    def implied_errors(self, rule: Rule, method: str) -> Iterable[type[ApiError]]:
         """Yield the errors that follow from the declaration and are not listed in it."""
-        yield Malformed
-        yield TooLarge
+        yield BadRequest
+        yield ContentTooLarge
         if self.allow.kind != 'public':
             yield Unauthorized
             yield ScopeMissing
         if self.allow.permission:
-            yield NotYours if self.allow.own else Forbidden
+            yield NotOwner if self.allow.own else Forbidden
         if self.allow.fresh:
-            yield NotFresh
+            yield ReauthenticationRequired
         if rule.arguments:
             yield NotFound
         if self.body or self.form:
-            yield UnsupportedType
+            yield UnsupportedMediaType
         if self.body or self.form or self.query:
-            yield Invalid
-        if self.versioned and method not in UNCONDITIONAL:
+            yield UnprocessableContent
+        if self.versioned and method not in METHODS_WITHOUT_IF_MATCH:
             yield PreconditionFailed
         if self.limit:
-            yield TooMany
+            yield TooManyRequests
 
 
 class UndeclaredRoute(Exception):
     """Routes that say nothing about who may call them, or whose handlers do not fit: no start."""
 
 
-def contract_of(app: Flask, endpoint: str, method: str) -> Contract | None:
+def spec_of(app: Flask, endpoint: str, method: str) -> EndpointSpec | None:
     """Return what a route declares for a method, or None if it says nothing."""
     handler = handler_of(app.view_functions[endpoint], method)
-    contract: Contract | None = getattr(handler, 'contract', None)
-    return contract
+    spec: EndpointSpec | None = getattr(handler, 'endpoint_spec', None)
+    return spec
 
 
 def handler_of(view: Any, method: str) -> Any:
@@ -132,17 +132,17 @@ def handler_of(view: Any, method: str) -> Any:
     )
 
 
-def contracts(app: Flask) -> dict[Route, Contract]:
-    """Return every route's contract; refuses with UndeclaredRoute, naming the routes without."""
+def collect_endpoint_specs(app: Flask) -> dict[Route, EndpointSpec]:
+    """Return every route's spec; refuses with UndeclaredRoute, naming the routes without."""
     found, faults = {}, []
     for rule in app.url_map.iter_rules():
         for method in sorted(declared_methods(rule)):
-            contract = contract_of(app, rule.endpoint, method)
-            if contract is None:
+            spec = spec_of(app, rule.endpoint, method)
+            if spec is None:
                 faults.append(f'{method} {rule.rule} declares nothing: put @endpoint under it')
             else:
-                found[rule.endpoint, method] = contract
-                faults += _misfits(app, rule, method, contract)
+                found[rule.endpoint, method] = spec
+                faults += _misfits(app, rule, method, spec)
     if faults:
         raise UndeclaredRoute('; '.join(faults))
     return found
@@ -154,9 +154,9 @@ def declared_methods(rule: Rule) -> set[str]:
     return methods - {'OPTIONS'} if getattr(rule, 'provide_automatic_options', False) else methods
 
 
-def _misfits(app: Flask, rule: Rule, method: str, contract: Contract) -> list[str]:
+def _misfits(app: Flask, rule: Rule, method: str, spec: EndpointSpec) -> list[str]:
     handler = inspect.unwrap(handler_of(app.view_functions[rule.endpoint], method))
-    arguments = dict.fromkeys(rule.arguments | contract.keywords)
+    arguments = dict.fromkeys(rule.arguments | spec.keywords)
     if hasattr(app.view_functions[rule.endpoint], 'view_class'):
         arguments |= {'self': None}
     try:

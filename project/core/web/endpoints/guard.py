@@ -10,17 +10,25 @@ from typing import TypeAlias
 from flask import Flask, current_app, g, request
 from werkzeug.exceptions import NotFound as NoSuchUrl
 
-from project.core.errors import Fail, Forbidden, Unauthorized
+from project.core.errors import ApiError, Forbidden, Unauthorized
 from project.core.security.principal import Principal
 
-from .access import Access, NotFresh, NotYours, ScopeMissing, current, current_or_none, set_current
-from .endpoint_spec import Contract, contracts
-from .rate_limits import count_request
+from .access import (
+    Access,
+    NotOwner,
+    ReauthenticationRequired,
+    ScopeMissing,
+    current_or_none,
+    current_principal,
+    set_current,
+)
+from .endpoint_spec import EndpointSpec, collect_endpoint_specs
+from .rate_limits import enforce_rate_limit
 
 Identify: TypeAlias = Callable[[str], Principal | None]
 
 # What a multipart form may add around its file.
-FORM_OVERHEAD = 64 * 1024
+FORM_OVERHEAD_BYTES = 64 * 1024
 
 
 def init_app(app: Flask, identify: Identify) -> None:
@@ -29,9 +37,9 @@ def init_app(app: Flask, identify: Identify) -> None:
     app.before_request(guard)
 
 
-def close(app: Flask) -> None:
-    """Read every route's contract, once all are there; refuses with UndeclaredRoute."""
-    app.extensions['contracts'] = contracts(app)
+def validate_routes(app: Flask) -> None:
+    """Read every route's spec, once all are there; refuses with UndeclaredRoute."""
+    app.extensions['endpoint_specs'] = collect_endpoint_specs(app)
 
 
 def guard() -> None:
@@ -40,18 +48,18 @@ def guard() -> None:
         return
     if '\0' in request.path:
         raise NoSuchUrl
-    contract = _contract()
-    if contract is None:
+    spec = _endpoint_spec()
+    if spec is None:
         return
-    g.contract = contract
-    if contract.largest:
-        request.max_content_length = current_app.config[contract.largest] + FORM_OVERHEAD
-    if contract.allow.kind != 'public':
+    g.endpoint_spec = spec
+    if spec.max_body_setting:
+        request.max_content_length = current_app.config[spec.max_body_setting] + FORM_OVERHEAD_BYTES
+    if spec.allow.kind != 'public':
         set_current(authenticate())
-    if contract.limit:
-        count_request(contract.limit, str(request.endpoint), current_or_none())
-    if contract.allow.kind != 'public':
-        authorize(contract.allow, current())
+    if spec.limit:
+        enforce_rate_limit(spec.limit, str(request.endpoint), current_or_none())
+    if spec.allow.kind != 'public':
+        authorize(spec.allow, current_principal())
 
 
 def authenticate() -> Principal:
@@ -70,26 +78,26 @@ def authorize(allow: Access, principal: Principal) -> None:
     """Refuse a principal whom the declaration does not allow."""
     view_args = request.view_args or {}
     if allow.own and view_args[allow.own] != principal.user_id:
-        _require(principal, allow.permission, NotYours)
-    elif not principal.in_scope(allow.scope):
+        _require(principal, allow.permission, NotOwner)
+    elif not principal.has_scope(allow.scope):
         raise ScopeMissing
     elif not allow.own:
         _require(principal, allow.permission, Forbidden)
     if allow.fresh and not principal.is_fresh():
-        raise NotFresh
+        raise ReauthenticationRequired
 
 
-def _require(principal: Principal, permission: str | None, refusal: type[Fail]) -> None:
+def _require(principal: Principal, permission: str | None, error: type[ApiError]) -> None:
     if permission and permission not in principal.permissions:
-        raise refusal
-    if permission and not principal.in_scope(permission):
+        raise error
+    if permission and not principal.has_scope(permission):
         raise ScopeMissing
 
 
-def _contract() -> Contract | None:
-    known: dict[tuple[str, str], Contract] = current_app.extensions['contracts']
-    contract = known.get((str(request.endpoint), request.method))
-    if contract is None and request.method != 'OPTIONS':
+def _endpoint_spec() -> EndpointSpec | None:
+    known: dict[tuple[str, str], EndpointSpec] = current_app.extensions['endpoint_specs']
+    spec = known.get((str(request.endpoint), request.method))
+    if spec is None and request.method != 'OPTIONS':
         # Added after the start: it has never been asked what it allows.
         raise Forbidden
-    return contract
+    return spec

@@ -16,9 +16,9 @@ from limits.storage import MemoryStorage, RedisStorage
 from limits.strategies import FixedWindowRateLimiter
 from redis.exceptions import RedisError
 
-from project.core.errors import TooMany
+from project.core.errors import TooManyRequests
 from project.core.ip_addresses import network_of
-from project.core.request_context import current_origin
+from project.core.request_context import current_request_context
 from project.core.security.principal import Principal
 
 log = logging.getLogger(__name__)
@@ -34,8 +34,8 @@ class Limiter:
         self.local = FixedWindowRateLimiter(MemoryStorage())
         self.shared = self.local
         if redis_url:
-            patience: dict[str, Any] = {'socket_timeout': 0.25, 'socket_connect_timeout': 0.25}
-            storage = RedisStorage(redis_url, key_prefix=f'LIMITS:{name}', **patience)
+            timeouts: dict[str, Any] = {'socket_timeout': 0.25, 'socket_connect_timeout': 0.25}
+            storage = RedisStorage(redis_url, key_prefix=f'LIMITS:{name}', **timeouts)
             self.shared = FixedWindowRateLimiter(storage)
 
     def hit(self, item: RateLimitItem, *identifiers: str) -> tuple[bool, int, int]:
@@ -72,15 +72,17 @@ def database_name(url: str) -> str:
     return f'{parts.hostname or ""}:{parts.port or ""}{parts.path}'
 
 
-def count_request(limit: str, endpoint: str, principal: Principal | None) -> None:
-    """Count a call of a limited route by its caller, or by its address; refuse with TooMany.
+def enforce_rate_limit(limit: str, endpoint: str, principal: Principal | None) -> None:
+    """Count a call of a limited route, by its user or else by the client's IP network.
 
-    Of IPv6 a whole /64 is one address.
+    An IPv6 /64 counts as one client.
+
+    :raises TooManyRequests: if the limit is exceeded.
     """
     if not current_app.config['RATELIMIT_ENABLED']:
         return
     item = parsed(limit)
-    address = current_origin().address
+    address = current_request_context().ip_address
     who = f'user:{principal.user_id}' if principal else f'address:{network_of(address)}'
     within, remaining, seconds = current_app.extensions['limiter'].hit(item, endpoint, who)
     name = endpoint.rsplit('.', 1)[-1]
@@ -89,7 +91,7 @@ def count_request(limit: str, endpoint: str, principal: Principal | None) -> Non
         'RateLimit': f'"{name}";r={remaining};t={seconds}',
     }
     if not within:
-        raise TooMany(seconds)
+        raise TooManyRequests(seconds)
 
 
 def add_ratelimit(response: Any) -> Any:

@@ -16,8 +16,8 @@ from project.core.web.endpoints.endpoint import endpoint
 from project.core.web.endpoints.guard import authenticate
 from project.core.web.openapi.document import specification
 from project.core.web.openapi.headers import ETAG
-from project.core.web.responses.file_responses import NAMED
-from project.core.web.responses.headers import policy
+from project.core.web.responses.file_responses import DISPOSITION_HEADERS
+from project.core.web.responses.headers import security_headers
 from project.core.web.responses.jsend import api_response
 
 docs = Blueprint('docs', __name__)
@@ -32,9 +32,9 @@ ASSETS = {
     'docs.js': OURS,
 }
 
-ASSET = {**NAMED, 'ETag': ETAG}
+ASSET = {**DISPOSITION_HEADERS, 'ETag': ETAG}
 
-DOCS = policy(
+DOCS = security_headers(
     ContentSecurityPolicy()
     .default_src("'none'")
     .script_src("'self'")
@@ -46,7 +46,7 @@ DOCS = policy(
 
 
 @docs.get('/openapi.json')
-@endpoint(allow=public, refuses=[NotFound, Unauthorized], produces='application/json')
+@endpoint(allow=public, errors=[NotFound, Unauthorized], produces='application/json')
 def openapi_show() -> Response:
     """The OpenAPI document, as it is: the one answer that is no JSend.
 
@@ -60,7 +60,13 @@ def openapi_show() -> Response:
 
 
 @docs.get('/docs')
-@endpoint(allow=public, refuses=[NotFound], policy=DOCS, produces='text/html', tells=ASSET)
+@endpoint(
+    allow=public,
+    errors=[NotFound],
+    security_headers=DOCS,
+    produces='text/html',
+    extra_response_headers=ASSET,
+)
 def docs_show() -> Response:
     """A page to read and try the API."""
     return _asset(OURS, 'docs.html')
@@ -68,8 +74,8 @@ def docs_show() -> Response:
 
 @docs.get('/docs/<string:filename>')
 @endpoint(
-    allow=public, refuses=[NotFound], policy=DOCS, produces='*/*', tells=ASSET,
-    arguments={'filename': {'enum': sorted(ASSETS)}},
+    allow=public, errors=[NotFound], security_headers=DOCS, produces='*/*',
+    extra_response_headers=ASSET, arguments={'filename': {'enum': sorted(ASSETS)}},
 )  # fmt: skip
 def docs_asset(filename: str) -> Response:
     """What the page is made of."""

@@ -10,25 +10,25 @@ from flask import Flask, current_app
 from marshmallow import Schema, fields
 from werkzeug.routing import Rule
 
-from project.core.security.permissions import declared
-from project.core.web.endpoints.endpoint_spec import Contract, declared_methods, handler_of
+from project.core.security.permissions import permission_descriptions
+from project.core.web.endpoints.endpoint_spec import EndpointSpec, declared_methods, handler_of
 from project.core.web.requests.fields import EmailAddress, PinCode, Text, Timestamp
-from project.core.web.responses.headers import EXPOSED
+from project.core.web.responses.headers import EXPOSED_HEADERS
 
-from .headers import READING, has_ranges, header_parameters, response_headers
+from .headers import SAFE_METHODS, has_ranges, header_parameters, response_headers
 
-ARGUMENT = re.compile(r'<(?:(?P<kind>\w+)(?:\([^)]*\))?:)?(?P<name>\w+)>')
-KINDS: dict[str, dict[str, Any]] = {
+URL_ARGUMENT_PATTERN = re.compile(r'<(?:(?P<kind>\w+)(?:\([^)]*\))?:)?(?P<name>\w+)>')
+URL_ARGUMENT_SCHEMAS: dict[str, dict[str, Any]] = {
     'int': {'type': 'integer', 'minimum': 0, 'maximum': 2147483647},
     'uuid': {'type': 'string', 'format': 'uuid'},
     'string': {'type': 'string', 'minLength': 1, 'maxLength': 255},
     'path': {'type': 'string', 'minLength': 1, 'maxLength': 255},
 }
 # How the schemas of what comes in are called; the others are answers, which are always whole.
-REQUESTS = ('Request', 'Form', 'Query')
-BYTES = {'type': 'string', 'format': 'binary'}
-FAIL = {'$ref': '#/components/responses/Fail'}
-ERROR = {'$ref': '#/components/responses/Error'}
+REQUEST_SCHEMA_SUFFIXES = ('Request', 'Form', 'Query')
+BINARY_SCHEMA = {'type': 'string', 'format': 'binary'}
+FAIL_RESPONSE = {'$ref': '#/components/responses/Fail'}
+ERROR_RESPONSE = {'$ref': '#/components/responses/Error'}
 
 
 def specification(app: Flask | None = None) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def specification(app: Flask | None = None) -> dict[str, Any]:
 
 def _build(app: Flask) -> dict[str, Any]:
     marshmallow: Any = MarshmallowPlugin(schema_name_resolver=_schema_name)
-    spec = APISpec(
+    api_spec = APISpec(
         title='Large Flask API',
         version='1.0.0',
         openapi_version='3.1.0',
@@ -57,19 +57,21 @@ def _build(app: Flask) -> dict[str, Any]:
     ):
         marshmallow.map_to_openapi_type(kind, ours)
     marshmallow.converter.add_attribute_function(_constraints)
-    _add_components(spec)
+    _add_components(api_spec)
     rules = sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule)
     for rule in rules:
         operations = {
             method.lower(): _operation(app, rule, method)
             for method in sorted(_documented(app, rule))
         }
-        spec.path(path=ARGUMENT.sub(r'{\g<name>}', rule.rule), operations=operations)
-    document: dict[str, Any] = spec.to_dict()
+        api_spec.path(
+            path=URL_ARGUMENT_PATTERN.sub(r'{\g<name>}', rule.rule), operations=operations
+        )
+    document: dict[str, Any] = api_spec.to_dict()
     for name, schema in document['components']['schemas'].items():
         # Nothing unknown comes in, and nothing that no schema names goes out.
         schema['additionalProperties'] = False
-        if not name.endswith(REQUESTS):
+        if not name.endswith(REQUEST_SCHEMA_SUFFIXES):
             schema['required'] = list(schema['properties'])
     return document
 
@@ -78,7 +80,7 @@ def _documented(app: Flask, rule: Rule) -> set[str]:
     """Return the methods of a rule; HEAD only of bytes, or where there is no GET."""
     methods = declared_methods(rule)
     if {'GET', 'HEAD'} <= methods and not has_ranges(
-        app.extensions['contracts'][rule.endpoint, 'HEAD']
+        app.extensions['endpoint_specs'][rule.endpoint, 'HEAD']
     ):
         methods -= {'HEAD'}
     return methods
@@ -98,7 +100,7 @@ def _schema_name(schema: type[Schema] | Schema) -> str:
 
 
 def _operation(app: Flask, rule: Rule, method: str) -> dict[str, Any]:
-    contract: Contract = app.extensions['contracts'][rule.endpoint, method]
+    spec: EndpointSpec = app.extensions['endpoint_specs'][rule.endpoint, method]
     handler = handler_of(app.view_functions[rule.endpoint], method)
     summary, _, description = (inspect.getdoc(handler) or '').partition('\n')
     name = rule.endpoint.rsplit('.', 1)[-1]
@@ -109,16 +111,16 @@ def _operation(app: Flask, rule: Rule, method: str) -> dict[str, Any]:
         'description': description.strip() or summary,
         'tags': [_tag(rule)],
         'parameters': [
-            *_url_parameters(rule, contract),
-            *_query_parameters(contract),
-            *header_parameters(rule, method, contract),
+            *_url_parameters(rule, spec),
+            *_query_parameters(spec),
+            *header_parameters(rule, method, spec),
         ],
-        'responses': _responses(rule, method, contract),
-        **_security(contract),
+        'responses': _responses(rule, method, spec),
+        **_security(spec),
     }
-    if body := _body(contract):
+    if body := _body(spec):
         # Bytes as they are may be none at all.
-        operation['requestBody'] = {'required': not contract.consumes, 'content': body}
+        operation['requestBody'] = {'required': not spec.consumes, 'content': body}
     return operation
 
 
@@ -127,8 +129,8 @@ def _tag(rule: Rule) -> str:
     return parts[1] if len(parts) > 2 else 'service'
 
 
-def _security(contract: Contract) -> dict[str, Any]:
-    allow = contract.allow
+def _security(spec: EndpointSpec) -> dict[str, Any]:
+    allow = spec.allow
     if allow.kind == 'public':
         return {'security': []}
     wanted = {'x-permission': allow.permission, 'x-scope': allow.scope, 'x-fresh': allow.fresh}
@@ -138,75 +140,74 @@ def _security(contract: Contract) -> dict[str, Any]:
     }
 
 
-def _url_parameters(rule: Rule, contract: Contract) -> list[dict[str, Any]]:
+def _url_parameters(rule: Rule, spec: EndpointSpec) -> list[dict[str, Any]]:
     return [
         {
             'name': match['name'],
             'in': 'path',
             'required': True,
-            'schema': KINDS[match['kind'] or 'string'] | contract.arguments.get(match['name'], {}),
+            'schema': URL_ARGUMENT_SCHEMAS[match['kind'] or 'string']
+            | spec.arguments.get(match['name'], {}),
         }
-        for match in ARGUMENT.finditer(rule.rule)
+        for match in URL_ARGUMENT_PATTERN.finditer(rule.rule)
     ]
 
 
-def _query_parameters(contract: Contract) -> list[dict[str, Any]]:
-    return [{'in': 'query', 'schema': contract.query}] if contract.query else []
+def _query_parameters(spec: EndpointSpec) -> list[dict[str, Any]]:
+    return [{'in': 'query', 'schema': spec.query}] if spec.query else []
 
 
-def _body(contract: Contract) -> dict[str, Any]:
+def _body(spec: EndpointSpec) -> dict[str, Any]:
     body: dict[str, Any] = {}
-    if contract.body:
-        body['application/json'] = {'schema': contract.body}
-    if contract.form:
-        body['multipart/form-data'] = {'schema': contract.form}
-    if contract.consumes:
-        body[contract.consumes] = {'schema': BYTES}
+    if spec.body:
+        body['application/json'] = {'schema': spec.body}
+    if spec.form:
+        body['multipart/form-data'] = {'schema': spec.form}
+    if spec.consumes:
+        body[spec.consumes] = {'schema': BINARY_SCHEMA}
     return body
 
 
-def _responses(rule: Rule, method: str, contract: Contract) -> dict[str, Any]:
-    success = _success(contract)
-    if method == 'HEAD' or contract.code == 204 or contract.produces == '':
+def _responses(rule: Rule, method: str, spec: EndpointSpec) -> dict[str, Any]:
+    success = _success(spec)
+    if method == 'HEAD' or spec.code == 204 or spec.produces == '':
         success = {'description': 'Nothing but headers'}
-    responses: dict[str, Any] = {
-        str(contract.code): {**success, **response_headers(contract, contract.code)}
-    }
-    refusals = [*contract.refuses, *contract.implied_errors(rule, method)]
-    for code in sorted({refusal.http_code for refusal in refusals}):
-        responses[str(code)] = FAIL
+    responses: dict[str, Any] = {str(spec.code): {**success, **response_headers(spec, spec.code)}}
+    errors = [*spec.errors, *spec.implied_errors(rule, method)]
+    for code in sorted({error.http_code for error in errors}):
+        responses[str(code)] = FAIL_RESPONSE
     if rule.arguments:
         # What another rule takes for its own may know fewer methods.
-        responses['405'] = FAIL
-    if rule.arguments or contract.query:
+        responses['405'] = FAIL_RESPONSE
+    if rule.arguments or spec.query:
         # The server's own, to more than 8,190 bytes of address.
-        responses['414'] = FAIL
-    if method in READING and (contract.versioned or has_ranges(contract)):
+        responses['414'] = FAIL_RESPONSE
+    if method in SAFE_METHODS and (spec.versioned or has_ranges(spec)):
         responses['304'] = {'description': 'Not modified'}
-    if has_ranges(contract) and method == 'GET':
-        content = {**success['content'], 'multipart/byteranges': {'schema': BYTES}}
+    if has_ranges(spec) and method == 'GET':
+        content = {**success['content'], 'multipart/byteranges': {'schema': BINARY_SCHEMA}}
         part = {'description': 'A range of it, or several', 'content': content}
-        responses['206'] = {**part, **response_headers(contract, 206)}
-    if contract.largest:
-        responses['507'] = ERROR
-    if contract.later:
+        responses['206'] = {**part, **response_headers(spec, 206)}
+    if spec.max_body_setting:
+        responses['507'] = ERROR_RESPONSE
+    if spec.may_return_202:
         made = {'description': 'Being made: ask again after `Retry-After` seconds'}
-        responses['202'] = {**made, **response_headers(contract, 202)}
-    return {**responses, '500': ERROR, '503': ERROR}
+        responses['202'] = {**made, **response_headers(spec, 202)}
+    return {**responses, '500': ERROR_RESPONSE, '503': ERROR_RESPONSE}
 
 
-def _success(contract: Contract) -> dict[str, Any]:
-    if contract.produces:
-        is_json = contract.produces == 'application/json'
-        schema = {'type': 'object'} if is_json else BYTES
-        content = {contract.produces: {'schema': schema}}
+def _success(spec: EndpointSpec) -> dict[str, Any]:
+    if spec.produces:
+        is_json = spec.produces == 'application/json'
+        schema = {'type': 'object'} if is_json else BINARY_SCHEMA
+        content = {spec.produces: {'schema': schema}}
         return {'description': 'The bytes', 'content': content}
     data: Any = {'type': 'null'}
-    if contract.returns:
-        data = contract.returns
-    if contract.returns and contract.many:
-        data = {'type': 'array', 'items': contract.returns}
-    if contract.is_list:
+    if spec.returns:
+        data = spec.returns
+    if spec.returns and spec.many:
+        data = {'type': 'array', 'items': spec.returns}
+    if spec.is_list:
         data = _members(items=data, next={'type': ['string', 'null']})
     body = _members(status={'const': 'success'}, data=data)
     return {'description': 'Done', 'content': {'application/json': {'schema': body}}}
@@ -221,11 +222,13 @@ def _members(**properties: Any) -> dict[str, Any]:
     }
 
 
-def _add_components(spec: APISpec) -> None:
-    spec.components.security_scheme('bearer', {'type': 'http', 'scheme': 'bearer'})
+def _add_components(api_spec: APISpec) -> None:
+    api_spec.components.security_scheme('bearer', {'type': 'http', 'scheme': 'bearer'})
     reasons = {'type': 'object', 'minProperties': 1, 'additionalProperties': True}
     problem = {'type': 'object', 'required': ['type', 'title', 'status', 'detail', 'request_id']}
-    shown = {name: {'schema': {'type': 'string'}} for name in EXPOSED if name.startswith('X-Req')}
+    shown = {
+        name: {'schema': {'type': 'string'}} for name in EXPOSED_HEADERS if name.startswith('X-Req')
+    }
     for name, what, body in (
         ('Fail', 'The request was refused', _members(status={'const': 'fail'}, data=reasons)),
         (
@@ -240,5 +243,7 @@ def _add_components(spec: APISpec) -> None:
             'application/json': {'schema': body},
             'application/problem+json': {'schema': problem},
         }
-        spec.components.response(name, {'description': what, 'content': content, 'headers': shown})
-    spec.options['x-permissions'] = declared()
+        api_spec.components.response(
+            name, {'description': what, 'content': content, 'headers': shown}
+        )
+    api_spec.options['x-permissions'] = permission_descriptions()

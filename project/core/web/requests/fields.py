@@ -9,7 +9,7 @@ from marshmallow import fields, validate
 from werkzeug.datastructures import FileStorage
 
 from project.core.clock import rfc3339
-from project.core.email_addresses import normalize_address
+from project.core.email_addresses import normalize_email_address
 
 FORBIDDEN_CATEGORIES = ('Cc', 'Cs')
 
@@ -45,7 +45,7 @@ class EmailAddress(fields.Str):
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, *args, **kwargs)
-        address = normalize_address(text)
+        address = normalize_email_address(text)
         if address is None:
             raise self.make_error('invalid')
         return address
@@ -94,7 +94,7 @@ class PinCode(fields.Field[str]):
         return value
 
 
-class Sink(Protocol):
+class UploadTarget(Protocol):
     """What the bytes of a file are written to as they come; closed with the request."""
 
     def write(self, block: bytes, /) -> Any:
@@ -116,8 +116,10 @@ class UploadedFile(fields.Field[FileStorage]):
 
     default_error_messages = {'invalid': 'Not a file.'}
 
-    def __init__(self, *, into: Callable[[int | None], Sink] | None = None, **kwargs: Any) -> None:
-        self.into = into
+    def __init__(
+        self, *, stream_factory: Callable[[int | None], UploadTarget] | None = None, **kwargs: Any
+    ) -> None:
+        self.stream_factory = stream_factory
         super().__init__(**kwargs)
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> FileStorage:
@@ -132,8 +134,8 @@ class CommaSeparated(fields.Str):
     :param most: how many words there may be.
     """
 
-    def __init__(self, word: fields.Field[str], *, most: int, **kwargs: Any) -> None:
-        self.words = fields.List(word, validate=validate.Length(max=most))
+    def __init__(self, word: fields.Field[str], *, max_words: int, **kwargs: Any) -> None:
+        self.words = fields.List(word, validate=validate.Length(max=max_words))
         super().__init__(load_default=list, **kwargs)
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:

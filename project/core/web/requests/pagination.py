@@ -11,7 +11,7 @@ from project.core.database.keyset_pagination import PageRequest
 MAX_LIMIT = 200
 
 # A place may be a name of 255 characters, each of them escaped.
-MAX_CURSOR = 4200
+MAX_CURSOR_CHARACTERS = 4200
 
 
 class QueryInteger(fields.Int):
@@ -28,7 +28,7 @@ class ListQuery(Schema):
 
     limit = QueryInteger(load_default=50, validate=validate.Range(1, MAX_LIMIT))
     cursor = fields.Str(
-        validate=[validate.Length(1, MAX_CURSOR), validate.Regexp('^[A-Za-z0-9_.-]+$')]
+        validate=[validate.Length(1, MAX_CURSOR_CHARACTERS), validate.Regexp('^[A-Za-z0-9_.-]+$')]
     )
 
 
@@ -44,7 +44,7 @@ def page_request(query: dict[str, Any]) -> PageRequest:
     return PageRequest(**paging, filters=query)
 
 
-def link_to_next(cursor: str) -> str:
+def next_link_header(cursor: str) -> str:
     """Return the `Link` header (RFC 8288) of the next page: the same query, another cursor."""
     query = {**request.args.to_dict(), 'cursor': cursor}
     return f'<{request.path}?{urlencode(query)}>; rel="next"'

@@ -14,14 +14,14 @@ from werkzeug.datastructures import FileStorage, ImmutableMultiDict, MultiDict
 from werkzeug.formparser import MultiPartParser
 from werkzeug.sansio.multipart import File
 
-from project.core.errors import Malformed, UnsupportedType
-from project.core.storage import disk
+from project.core.errors import BadRequest, UnsupportedMediaType
+from project.core.storage import translate_os_errors
 
 from .fields import UploadedFile
 
-BLOCK = 64 * 1024
+READ_CHUNK_BYTES = 64 * 1024
 MAX_DEPTH = 32
-REPEATED = 'Given more than once.'
+REPEATED_MESSAGE = 'Given more than once.'
 
 
 def load_json(schema: Schema) -> Any:
@@ -31,9 +31,9 @@ def load_json(schema: Schema) -> Any:
     infinity, NUL, a lone surrogate, a key twice, or is nested more than 32 deep.
     """
     if request.mimetype != 'application/json':
-        raise UnsupportedType
+        raise UnsupportedMediaType
     if request.mimetype_params.get('charset', 'utf-8').lower() not in ('utf-8', 'utf8'):
-        raise UnsupportedType
+        raise UnsupportedMediaType
     body = request.get_data(cache=False)
     if request.content_length is None:
         # Werkzeug cuts a chunked body at the limit without a word; to read on makes it refuse.
@@ -54,15 +54,18 @@ def is_form() -> bool:
 def load_form(schema: Schema) -> Any:
     """Return a multipart form, its files among its fields, as the schema understands it.
 
-    Files are written to where their fields say as they come; others are read and forgotten. Refuses
-    what is no form (415, 400), and with StorageFull (507) or Unavailable (503) when the disk does.
+    Files are written to the targets of their fields as they arrive; other files are not kept.
+
+    :raises UnsupportedMediaType: if the body is not a multipart form.
+    :raises BadRequest: if the form is malformed.
+    :raises InsufficientStorage: if the disk is full; ServiceUnavailable if it fails.
     """
     if not is_form():
-        raise UnsupportedType('Must be multipart/form-data')
+        raise UnsupportedMediaType('Must be multipart/form-data')
     form, files = _FormParser(schema).read()
     repeated = set(form) & set(files)
     if repeated:
-        raise ValidationError({name: [REPEATED] for name in sorted(repeated)})
+        raise ValidationError({name: [REPEATED_MESSAGE] for name in sorted(repeated)})
     return schema.load(_single(form) | _single(files))
 
 
@@ -73,67 +76,67 @@ class _FormParser(MultiPartParser):
         most = request.max_form_memory_size
         # Half of it: the parser refuses a block that, with what it holds back because a boundary
         # may begin there, is more than what memory may have. In a file that is but chance.
-        block = min(BLOCK, most // 2) if most else BLOCK
+        block = min(READ_CHUNK_BYTES, most // 2) if most else READ_CHUNK_BYTES
         super().__init__(
             max_form_memory_size=most, max_form_parts=request.max_form_parts, buffer_size=block
         )
         self.schema = schema
         self.seen: set[str | None] = set()
-        self.sinks = ExitStack()
+        self.targets = ExitStack()
 
     def read(self) -> tuple[MultiDict[str, str], MultiDict[str, FileStorage]]:
         """Return the request's fields and files; the files are closed with the request."""
-        with self.sinks:
+        with self.targets:
             try:
                 boundary = request.mimetype_params.get('boundary', '').encode('ascii')
-                with disk():
+                with translate_os_errors():
                     form, files = self.parse(request.stream, boundary, request.content_length)
             except ValueError as error:
-                raise Malformed('Not a multipart form') from error
+                raise BadRequest('Not a multipart form') from error
             if None in form or None in files:
-                raise Malformed('A part of the form has no name')
+                raise BadRequest('A part of the form has no name')
             request.files = ImmutableMultiDict(files)
-            self.sinks.pop_all()
+            self.targets.pop_all()
         return form, files
 
     def start_file_streaming(self, event: File, total_content_length: int | None) -> Any:
         """Open what a file is written to: once each, and only for a field that takes files."""
         field = self.schema.fields.get(event.name)
         if not isinstance(field, UploadedFile) or event.name in self.seen:
-            return self.sinks.enter_context(Path(os.devnull).open('r+b'))
+            return self.targets.enter_context(Path(os.devnull).open('r+b'))
         self.seen.add(event.name)
         default = super().start_file_streaming
-        sink = (field.into or partial(default, event))(total_content_length)
-        self.sinks.callback(sink.close)
+        sink = (field.stream_factory or partial(default, event))(total_content_length)
+        self.targets.callback(sink.close)
         return sink
 
 
 def parse_json(body: bytes) -> Any:
-    """Return what a JSON document says, or refuse with Malformed."""
+    """Return what a JSON document says, or refuse with BadRequest."""
     try:
         value = json.loads(
-            body.decode('utf-8'), object_pairs_hook=_object, parse_constant=_refuse_constant
+            body.decode('utf-8'), object_pairs_hook=_object, parse_constant=_reject_constant
         )
         _check(value, 1)
     except UnicodeDecodeError:
-        raise Malformed('Not UTF-8') from None
+        raise BadRequest('Not UTF-8') from None
     except RecursionError:
-        raise Malformed(f'Nested more than {MAX_DEPTH} deep') from None
+        raise BadRequest(f'Nested more than {MAX_DEPTH} deep') from None
     except ValueError:
         # Also what Python says to a number of more than 4,300 digits.
-        raise Malformed('Not valid JSON') from None
+        raise BadRequest('Not valid JSON') from None
     return value
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise Malformed('A key is given more than once')
+        raise BadRequest('A key is given more than once')
     return members
 
 
-def _refuse_constant(name: str) -> None:
-    raise Malformed(f'{name} is not a number')
+def _reject_constant(name: str) -> None:
+    raise BadRequest(f'{name} is not a number')
 
 
 def _check(value: Any, depth: int) -> None:
@@ -149,21 +152,21 @@ def _check(value: Any, depth: int) -> None:
         for member in value:
             _check(member, depth + 1)
     elif isinstance(value, float) and not isfinite(value):
-        raise Malformed('A number is too large')
+        raise BadRequest('A number is too large')
 
 
 def _check_text(text: str) -> None:
     if '\0' in text:
-        raise Malformed('NUL is not text')
+        raise BadRequest('NUL is not text')
     if not text.isascii() and any('\ud800' <= char <= '\udfff' for char in text):
-        raise Malformed('A lone surrogate is not text')
+        raise BadRequest('A lone surrogate is not text')
 
 
 def _single(values: MultiDict[str, Any]) -> dict[str, Any]:
     """Return each value under its name; parameter pollution is refused (ASVS 15.3.7)."""
     repeated = sorted(name for name, many in values.lists() if len(many) > 1)
     if repeated:
-        raise ValidationError({name: [REPEATED] for name in repeated})
+        raise ValidationError({name: [REPEATED_MESSAGE] for name in repeated})
     for name, value in values.items():
         _check_text(name)
         if isinstance(value, str):

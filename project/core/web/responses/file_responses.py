@@ -11,28 +11,33 @@ from flask import Response, request
 from werkzeug.wsgi import FileWrapper
 
 from project.core.errors import RangeNotSatisfiable
-from project.core.storage import Stored, storage
+from project.core.storage import StoredObject, storage
 from project.core.web.responses.headers import Header
 
-from .ranges import BLOCK, Pieces, Range, Window, requested_ranges
+from .ranges import READ_CHUNK_BYTES, MultipartByteranges, Range, RangeReader, requested_ranges
 
 # Who sends: this service, nginx from the folder that it sees, or the S3 server.
 NONE, X_ACCEL, REDIRECT = 'none', 'x-accel', 'redirect'
 
 # What bytes with a name are answered with, and those whose hash is known.
-NAMED = {'Content-Disposition': Header('What it is called, and whether it may be shown in place.')}
-DESCRIBED = {**NAMED, 'Repr-Digest': Header('What all of it hashes to, by `sha-256` (RFC 9530).')}
+DISPOSITION_HEADERS = {
+    'Content-Disposition': Header('What it is called, and whether it may be shown in place.')
+}
+CONTENT_HEADERS = {
+    **DISPOSITION_HEADERS,
+    'Repr-Digest': Header('What all of it hashes to, by `sha-256` (RFC 9530).'),
+}
 
 # Where `deploy/nginx.conf` sends from: all of a file whatever was asked for, or the ranges of it.
-WHOLE, RANGES = '/_storage/whole/', '/_storage/ranges/'
+PROXY_WHOLE_PREFIX, PROXY_RANGES_PREFIX = '/_storage/whole/', '/_storage/ranges/'
 
 # What others would judge by a date or a tag of their own: bytes that are older, as those of a
 # version that somebody went back to, are no less new. Here they say nothing.
-FOREIGN = ('If-Match', 'If-Modified-Since', 'If-Unmodified-Since')
+UNSUPPORTED_PRECONDITIONS = ('If-Match', 'If-Modified-Since', 'If-Unmodified-Since')
 
 
-def send_bytes(
-    file: Stored,
+def send_stored_object(
+    file: StoredObject,
     *,
     etag: str,
     mimetype: str,
@@ -71,7 +76,7 @@ def send_bytes(
         raise
     if len(wanted) > 1 and len(_pieces(response, file, wanted)) >= file.size:
         wanted = []
-    if offload != NONE and _is_handed_over(response, file, offload, is_whole=not wanted):
+    if offload != NONE and _offload(response, file, offload, is_whole=not wanted):
         return response
     return _sent(response, file, wanted)
 
@@ -86,7 +91,7 @@ def disposition_of(name: str, *, inline: bool = False) -> str:
     return disposition
 
 
-def _sent(response: Response, file: Stored, wanted: Sequence[Range]) -> Response:
+def _sent(response: Response, file: StoredObject, wanted: Sequence[Range]) -> Response:
     size = file.size
     if wanted:
         response.status_code = 206
@@ -101,17 +106,19 @@ def _sent(response: Response, file: Stored, wanted: Sequence[Range]) -> Response
         response.headers['Content-Range'] = f'bytes {start}-{stop - 1}/{size}'
     response.content_length = stop - start
     wrap = request.environ.get('wsgi.file_wrapper', FileWrapper)
-    response.response = wrap(Window(file, start, stop - start), BLOCK)
+    response.response = wrap(RangeReader(file, start, stop - start), READ_CHUNK_BYTES)
     return response
 
 
-def _pieces(response: Response, file: Stored, wanted: Sequence[Range]) -> Pieces:
-    return Pieces(file, wanted, file.size, str(response.content_type))
+def _pieces(response: Response, file: StoredObject, wanted: Sequence[Range]) -> MultipartByteranges:
+    return MultipartByteranges(file, wanted, file.size, str(response.content_type))
 
 
-def _is_handed_over(response: Response, file: Stored, to: str, *, is_whole: bool) -> bool:
+def _offload(response: Response, file: StoredObject, to: str, *, is_whole: bool) -> bool:
     """Let somebody else send what may be sent, if they can and would do what was asked for."""
-    if request.method != 'GET' or any(name in request.headers for name in FOREIGN):
+    if request.method != 'GET' or any(
+        name in request.headers for name in UNSUPPORTED_PRECONDITIONS
+    ):
         return False
     hand = {X_ACCEL: _to_proxy, REDIRECT: _to_storage}[to]
     if not hand(response, file, is_whole):
@@ -120,20 +127,22 @@ def _is_handed_over(response: Response, file: Stored, to: str, *, is_whole: bool
     return True
 
 
-def _to_proxy(response: Response, file: Stored, is_whole: bool) -> bool:
+def _to_proxy(response: Response, file: StoredObject, is_whole: bool) -> bool:
     path = storage().path_for_proxy(file.key)
     if path is None:
         return False
-    response.headers['X-Accel-Redirect'] = (WHOLE if is_whole else RANGES) + path
+    response.headers['X-Accel-Redirect'] = (
+        PROXY_WHOLE_PREFIX if is_whole else PROXY_RANGES_PREFIX
+    ) + path
     return True
 
 
-def _to_storage(response: Response, file: Stored, is_whole: bool) -> bool:
+def _to_storage(response: Response, file: StoredObject, is_whole: bool) -> bool:
     if is_whole and 'Range' in request.headers:
         # Asked for with the same headers, the server there would send a part.
         return False
     headers = response.headers
-    address = storage().sign(
+    address = storage().presigned_url(
         file.key,
         mimetype=str(response.content_type),
         disposition=headers.get('Content-Disposition', 'attachment'),

@@ -24,12 +24,16 @@ from secure import (
 )
 
 from project.core.ip_addresses import normalize_ip
-from project.core.request_context import Origin, current_origin, set_origin
+from project.core.request_context import (
+    RequestContext,
+    current_request_context,
+    set_request_context,
+)
 
-Policy: TypeAlias = tuple[tuple[str, str], ...]
+HeaderSet: TypeAlias = tuple[tuple[str, str], ...]
 
-SANE_REQUEST_ID = re.compile(r'[A-Za-z0-9._-]{1,64}', re.ASCII)
-EXPOSED = [
+REQUEST_ID_PATTERN = re.compile(r'[A-Za-z0-9._-]{1,64}', re.ASCII)
+EXPOSED_HEADERS = [
     'ETag', 'Link', 'Location', 'Retry-After', 'Content-Range', 'Content-Disposition',
     'X-Request-ID', 'X-File-Id', 'RateLimit', 'RateLimit-Policy', 'Tus-Resumable', 'Tus-Version',
     'Tus-Extension', 'Tus-Max-Size', 'Tus-Checksum-Algorithm', 'Upload-Offset', 'Upload-Length',
@@ -41,12 +45,14 @@ EXPOSED = [
 class Header:
     """A header that a route reads, or answers with: what it says, and its JSON Schema."""
 
-    says: str
+    description: str
     schema: Mapping[str, Any] = field(default_factory=lambda: {'type': 'string'})
     required: bool = False
 
 
-def policy(csp: ContentSecurityPolicy, *, cache: str, resources: str = 'same-origin') -> Policy:
+def security_headers(
+    csp: ContentSecurityPolicy, *, cache: str, resources: str = 'same-origin'
+) -> HeaderSet:
     """Return the headers of a kind of route, made once: they are the same on every answer.
 
     :param cache: what caches may do with it.
@@ -68,13 +74,15 @@ def policy(csp: ContentSecurityPolicy, *, cache: str, resources: str = 'same-ori
 
 
 #: Every route that says nothing else: data, which no browser should keep, run or show.
-API = policy(ContentSecurityPolicy().default_src("'none'"), cache='no-store, max-age=0')
+API = security_headers(ContentSecurityPolicy().default_src("'none'"), cache='no-store, max-age=0')
 
 #: Bytes that a stranger uploaded. Nothing in them runs, whatever they are (ASVS 3.2.1).
-BYTES = policy(ContentSecurityPolicy().default_src("'none'").sandbox(), cache='private, no-cache')
+USER_CONTENT = security_headers(
+    ContentSecurityPolicy().default_src("'none'").sandbox(), cache='private, no-cache'
+)
 
 #: Bytes that everybody may see, also as a part of somebody's page: published files, avatars.
-PUBLISHED = policy(
+PUBLIC_CONTENT = security_headers(
     ContentSecurityPolicy().default_src("'none'").sandbox(),
     cache='public, max-age=300',
     resources='cross-origin',
@@ -95,7 +103,7 @@ def init_app(app: Flask) -> None:
                            'If-Range', 'X-Request-ID', 'Accept', 'Tus-Resumable', 'Upload-Length',
                            'Upload-Offset', 'Upload-Metadata', 'Upload-Checksum',
                            'X-HTTP-Method-Override', 'X-Link-Password'],
-            expose_headers=EXPOSED,
+            expose_headers=EXPOSED_HEADERS,
             max_age=600,
             send_wildcard=False,
             always_send=False,
@@ -108,9 +116,9 @@ def begin_request() -> None:
     So is its address, if it is one: what a proxy passes on may be any text.
     """
     theirs = request.headers.get('X-Request-ID', '')
-    request_id = theirs if SANE_REQUEST_ID.fullmatch(theirs) else uuid4().hex
+    request_id = theirs if REQUEST_ID_PATTERN.fullmatch(theirs) else uuid4().hex
     agent = request.headers.get('User-Agent', '')
-    set_origin(Origin(request_id, normalize_ip(request.remote_addr or ''), agent))
+    set_request_context(RequestContext(request_id, normalize_ip(request.remote_addr or ''), agent))
 
 
 def end_request(response: Response) -> Response:
@@ -123,12 +131,12 @@ def end_request(response: Response) -> Response:
     if request.method == 'OPTIONS' and response.status_code == 200:
         # Nothing is said, and least of all in HTML.
         headers.pop('Content-Type', None)
-    headers.add('X-Request-ID', current_origin().request_id)
+    headers.add('X-Request-ID', current_request_context().request_id)
     # Also where no Origin came: a cache must not hand this answer to another one.
     headers.add('Vary', 'Origin')
     return response
 
 
-def _policy_of_route() -> Policy:
-    contract = g.get('contract')
-    return contract.policy if contract else API
+def _policy_of_route() -> HeaderSet:
+    spec = g.get('endpoint_spec')
+    return spec.security_headers if spec else API

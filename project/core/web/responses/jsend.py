@@ -1,6 +1,6 @@
 """JSend: the one shape of every answer, and the one place where errors become answers.
 
-Who accepts `application/problem+json` gets the same refusal as RFC 9457 says it.
+Who accepts `application/problem+json` gets the same error as RFC 9457 says it.
 """
 
 from collections.abc import Mapping
@@ -17,15 +17,15 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from project.core.database.engines import is_disk_full
-from project.core.errors import Fail, StorageFull, Unavailable
-from project.core.request_context import current_origin
+from project.core.errors import ApiError, InsufficientStorage, ServiceUnavailable
+from project.core.request_context import current_request_context
 
 JSON = 'application/json'
 PROBLEM = 'application/problem+json'
 # marshmallow names the items of a list by their number.
-OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC | orjson.OPT_NON_STR_KEYS
+ORJSON_OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC | orjson.OPT_NON_STR_KEYS
 
-KEYS = {404: 'url', 405: 'method', 413: 'size', 415: 'content_type', 416: 'range', 429: 'rate'}
+FAIL_KEYS = {404: 'url', 405: 'method', 413: 'size', 415: 'content_type', 416: 'range', 429: 'rate'}
 
 
 class Json(JSONProvider):
@@ -42,19 +42,19 @@ class Json(JSONProvider):
 
 def to_json(value: Any) -> bytes:
     """Return JSON as bytes."""
-    return orjson.dumps(value, option=OPTIONS)
+    return orjson.dumps(value, option=ORJSON_OPTIONS)
 
 
 def init_app(app: Flask) -> None:
     """Answer everything in JSend, application-wide: a blueprint is not asked about unknown URLs."""
     app.json = Json(app)
-    app.register_error_handler(Fail, on_fail)
-    app.register_error_handler(ValidationError, on_invalid)
-    app.register_error_handler(HTTPException, on_http_error)
-    app.register_error_handler(Unavailable, on_unavailable)
-    app.register_error_handler(ParseException, on_parse_error)
+    app.register_error_handler(ApiError, handle_api_error)
+    app.register_error_handler(ValidationError, handle_validation_error)
+    app.register_error_handler(HTTPException, handle_http_error)
+    app.register_error_handler(ServiceUnavailable, handle_unavailable)
+    app.register_error_handler(ParseException, handle_parse_error)
     for lost in (OperationalError, InterfaceError, PoolTimeout):
-        app.register_error_handler(lost, on_database_lost)
+        app.register_error_handler(lost, handle_database_unavailable)
 
 
 def api_response(body: Any, http_code: int, headers: Mapping[str, str] | None = None) -> Response:
@@ -67,7 +67,7 @@ def api_success(data: Any = None, http_code: int = 200) -> Response:
     return api_response({'status': 'success', 'data': data}, http_code)
 
 
-def api_later(retry_after: int) -> Response:
+def api_accepted(retry_after: int) -> Response:
     """Return a 'success' that is still to come: ask again after so many seconds."""
     response = api_success(None, 202)
     response.headers['Retry-After'] = str(retry_after)
@@ -94,14 +94,14 @@ def api_error(
     )
 
 
-def on_fail(refusal: Fail) -> Response:
-    """Answer a refusal. In tests, one that its route does not declare is a fault of ours."""
+def handle_api_error(error: ApiError) -> Response:
+    """Answer a error. In tests, one that its route does not declare is a fault of ours."""
     if current_app.testing:
-        _expect_declared(refusal)
-    return api_fail(refusal.data, refusal.http_code, refusal.headers)
+        _expect_declared(error)
+    return api_fail(error.data, error.http_code, error.headers)
 
 
-def on_invalid(error: ValidationError) -> Response:
+def handle_validation_error(error: ValidationError) -> Response:
     """Answer what does not fit its schema; what is wrong with all of it stands under `request`."""
     messages: dict[str, Any] = error.normalized_messages()  # type: ignore[no-untyped-call]
     if '_schema' in messages:
@@ -109,26 +109,30 @@ def on_invalid(error: ValidationError) -> Response:
     return api_fail(messages, 422)
 
 
-def on_unavailable(error: Unavailable) -> Response:
+def handle_unavailable(error: ServiceUnavailable) -> Response:
     """Answer that we cannot, for now."""
     current_app.logger.warning('unavailable: %s', error, exc_info=error.__cause__)
     return api_error(error.reason, error.http_code, {'Retry-After': str(error.retry_after)})
 
 
-def on_database_lost(error: Exception) -> Response:
+def handle_database_unavailable(error: Exception) -> Response:
     """Answer that the database does not, for now. What it said is for the log only."""
     full = is_disk_full(error)
-    lost = StorageFull('the database is full') if full else Unavailable('the database is lost')
+    lost = (
+        InsufficientStorage('the database is full')
+        if full
+        else ServiceUnavailable('the database is lost')
+    )
     lost.__cause__ = error
-    return on_unavailable(lost)
+    return handle_unavailable(lost)
 
 
-def on_parse_error(error: ParseException) -> Response:
+def handle_parse_error(error: ParseException) -> Response:
     """Answer a body that gunicorn could not read: it says so only while we read it."""
     return api_fail({'request': ['The body cannot be read']}, 400, {'Connection': 'close'})
 
 
-def on_http_error(error: HTTPException) -> Response:
+def handle_http_error(error: HTTPException) -> Response:
     """Answer what Flask itself raised: no such URL, wrong method, or a bug.
 
     A bug arrives here too, wrapped as a 500 after it was logged. Headers such as `Allow` are kept.
@@ -137,16 +141,16 @@ def on_http_error(error: HTTPException) -> Response:
     headers = {name: value for name, value in error.get_headers() if name != 'Content-Type'}
     if code >= 500:
         return api_error(HTTPStatus(code).phrase, code, headers)
-    return api_fail({KEYS.get(code, 'request'): [HTTPStatus(code).phrase]}, code, headers)
+    return api_fail({FAIL_KEYS.get(code, 'request'): [HTTPStatus(code).phrase]}, code, headers)
 
 
-def _expect_declared(refusal: Fail) -> None:
-    contract = g.get('contract')
-    if contract is None or request.url_rule is None:
+def _expect_declared(error: ApiError) -> None:
+    spec = g.get('endpoint_spec')
+    if spec is None or request.url_rule is None:
         return
-    declared = {*contract.refuses, *contract.implied_errors(request.url_rule, request.method)}
-    if type(refusal) not in declared:
-        raise AssertionError(f'{request.endpoint} does not declare {type(refusal).__name__}')
+    declared = {*spec.errors, *spec.implied_errors(request.url_rule, request.method)}
+    if type(error) not in declared:
+        raise AssertionError(f'{request.endpoint} does not declare {type(error).__name__}')
 
 
 def _wants_problem() -> bool:
@@ -163,7 +167,7 @@ def _problem(code: int, detail: str, headers: Mapping[str, str] | None, **extra:
         'title': HTTPStatus(code).phrase,
         'status': code,
         'detail': detail,
-        'request_id': current_origin().request_id,
+        'request_id': current_request_context().request_id,
         **extra,
     }
     return Response(to_json(body), code, headers, mimetype=PROBLEM)

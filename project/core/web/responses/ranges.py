@@ -14,24 +14,24 @@ from werkzeug import datastructures
 from werkzeug.http import parse_range_header
 
 from project.core.errors import RangeNotSatisfiable
-from project.core.storage import Stored
+from project.core.storage import StoredObject
 
-BLOCK = 64 * 1024
+READ_CHUNK_BYTES = 64 * 1024
 
 # Of more than so many at once the whole is sent.
-MOST_RANGES = 16
+MAX_RANGES = 16
 
 # The first byte, and the one behind the last.
 Range: TypeAlias = tuple[int, int]
 
 # The last no bytes.
-LAST_NONE = re.compile(r'\s*bytes\s*=\s*-0+\s*', re.IGNORECASE)
+EMPTY_SUFFIX_PATTERN = re.compile(r'\s*bytes\s*=\s*-0+\s*', re.IGNORECASE)
 
 
-class Window:
+class RangeReader:
     """A file that ends after so many bytes."""
 
-    def __init__(self, file: Stored, start: int, length: int) -> None:
+    def __init__(self, file: StoredObject, start: int, length: int) -> None:
         file.seek(start)
         self.file = file
         self.left = length
@@ -45,10 +45,12 @@ class Window:
         return data
 
 
-class Pieces:
+class MultipartByteranges:
     """Several ranges of one file, each with its own head (`multipart/byteranges`, RFC 9110)."""
 
-    def __init__(self, file: Stored, ranges: Sequence[Range], size: int, mimetype: str) -> None:
+    def __init__(
+        self, file: StoredObject, ranges: Sequence[Range], size: int, mimetype: str
+    ) -> None:
         self.boundary = uuid4().hex
         self._file = file
         self._ranges = ranges
@@ -64,8 +66,8 @@ class Pieces:
     def __iter__(self) -> Iterator[bytes]:
         for head, (start, stop) in zip(self._heads, self._ranges, strict=True):
             yield head
-            window = Window(self._file, start, stop - start)
-            while block := window.read(BLOCK):
+            window = RangeReader(self._file, start, stop - start)
+            while block := window.read(READ_CHUNK_BYTES):
                 yield block
         yield self._end
 
@@ -84,7 +86,7 @@ def requested_ranges(size: int, etag: str) -> list[Range]:
     wanted = _wanted()
     if request.method != 'GET' or wanted is None:
         return []
-    if wanted.units != 'bytes' or len(wanted.ranges) > MOST_RANGES:
+    if wanted.units != 'bytes' or len(wanted.ranges) > MAX_RANGES:
         return []
     # A weak tag, or a date, is no proof that the client's half belongs to these bytes.
     if request.headers.get('If-Range', f'"{etag}"') != f'"{etag}"':
@@ -99,7 +101,7 @@ def requested_ranges(size: int, etag: str) -> list[Range]:
     return found
 
 
-def ignore_odd_ranges() -> None:
+def drop_unsupported_ranges() -> None:
     """Drop a `Range` that Werkzeug would answer wrongly, before `send_file` sees it.
 
     It says 416 to several ranges and to unknown units, where the RFC ignores them, and to a suffix
@@ -123,6 +125,6 @@ def _wanted() -> datastructures.Range | None:
     # Nothing satisfies that (RFC 9110), as nothing does what lies behind everything. Werkzeug takes
     # it for nonsense.
     asked = request.headers.get('Range', '')
-    if LAST_NONE.fullmatch(asked):
+    if EMPTY_SUFFIX_PATTERN.fullmatch(asked):
         return datastructures.Range('bytes', [(2**63 - 1, None)])
     return parse_range_header(asked)

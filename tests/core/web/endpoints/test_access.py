@@ -3,15 +3,15 @@
 import pytest
 
 from project.core.web.endpoints.access import (
-    NotFresh,
-    NotYours,
+    NotOwner,
+    ReauthenticationRequired,
     ScopeMissing,
-    can,
-    current,
+    authenticated,
     current_or_none,
-    member,
-    own_or,
+    current_principal,
+    owner_or,
     public,
+    requires,
     set_current,
 )
 from tests.core.apps import principal
@@ -24,12 +24,15 @@ class TestScopeMissing:
 
 class TestNotFresh:
     def test_asks_to_log_in_again(self):
-        assert (NotFresh().http_code, list(NotFresh().data)) == (403, ['reauthentication'])
+        assert (ReauthenticationRequired().http_code, list(ReauthenticationRequired().data)) == (
+            403,
+            ['reauthentication'],
+        )
 
 
 class TestNotYours:
     def test_looks_like_what_does_not_exist(self):
-        assert (NotYours().http_code, list(NotYours().data)) == (404, ['user'])
+        assert (NotOwner().http_code, list(NotOwner().data)) == (404, ['user'])
 
 
 class TestPublic:
@@ -41,16 +44,20 @@ class TestPublic:
 
 class TestMember:
     def test_asks_for_a_login(self):
-        assert (member().kind, member().permission, member().scope) == ('member', None, None)
+        assert (authenticated().kind, authenticated().permission, authenticated().scope) == (
+            'member',
+            None,
+            None,
+        )
 
     def test_may_ask_for_a_scope_and_a_fresh_login(self):
-        assert member('files:read').scope == 'files:read'
-        assert member(fresh=True).fresh
+        assert authenticated('files:read').scope == 'files:read'
+        assert authenticated(fresh=True).fresh
 
 
 class TestCan:
     def test_asks_for_a_permission_which_is_the_scope_of_a_key(self):
-        allow = can('users:read', fresh=True)
+        allow = requires('users:read', fresh=True)
 
         assert (allow.permission, allow.scope, allow.own, allow.fresh) == (
             'users:read', 'users:read', None, True,
@@ -59,7 +66,7 @@ class TestCan:
 
 class TestOwnOr:
     def test_asks_others_for_a_permission(self):
-        allow = own_or('users:read', scope='profile:read')
+        allow = owner_or('users:read', scope='profile:read')
 
         assert (allow.permission, allow.scope, allow.own) == (
             'users:read', 'profile:read', 'user_id',
@@ -72,11 +79,11 @@ class TestCurrent:
 
         with app.app_context():
             set_current(ada)
-            assert current() is ada
+            assert current_principal() is ada
 
     def test_is_nobody_by_mistake(self, app):
         with app.app_context(), pytest.raises(AttributeError):
-            current()
+            current_principal()
 
 
 class TestCurrentOrNone:
@@ -84,4 +91,4 @@ class TestCurrentOrNone:
         with app.app_context():
             assert current_or_none() is None
             set_current(principal())
-            assert current_or_none() == current()
+            assert current_or_none() == current_principal()

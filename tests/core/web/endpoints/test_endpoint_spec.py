@@ -6,32 +6,32 @@ from flask.views import MethodView
 from marshmallow import Schema
 
 from project.core.errors import (
+    BadRequest,
+    ContentTooLarge,
     Forbidden,
-    Invalid,
-    Malformed,
     NotFound,
     PreconditionFailed,
-    TooLarge,
-    TooMany,
+    TooManyRequests,
     Unauthorized,
-    UnsupportedType,
+    UnprocessableContent,
+    UnsupportedMediaType,
 )
 from project.core.web.endpoints.access import (
-    NotFresh,
-    NotYours,
+    NotOwner,
+    ReauthenticationRequired,
     ScopeMissing,
-    can,
-    member,
-    own_or,
+    authenticated,
+    owner_or,
     public,
+    requires,
 )
 from project.core.web.endpoints.endpoint import endpoint
 from project.core.web.endpoints.endpoint_spec import (
     UndeclaredRoute,
-    contract_of,
-    contracts,
+    collect_endpoint_specs,
     declared_methods,
     handler_of,
+    spec_of,
 )
 
 
@@ -52,7 +52,7 @@ class BoatView(MethodView):
     def get(self, boat_id):
         """Show."""
 
-    @endpoint(allow=member())
+    @endpoint(allow=authenticated())
     def patch(self, boat_id):
         """Change."""
 
@@ -72,9 +72,9 @@ class TestContractOf:
         boats.add_url_rule('/<int:boat_id>', view_func=BoatView.as_view('boat'))
         app = kernel(boats)
 
-        assert contract_of(app, 'boats.boat', 'GET').allow is public
-        assert contract_of(app, 'boats.boat', 'PATCH').allow == member()
-        assert contract_of(app, 'boats.boat', 'DELETE') is None
+        assert spec_of(app, 'boats.boat', 'GET').allow is public
+        assert spec_of(app, 'boats.boat', 'PATCH').allow == authenticated()
+        assert spec_of(app, 'boats.boat', 'DELETE') is None
 
 
 class TestHandlerOf:
@@ -93,7 +93,7 @@ class TestContracts:
     def test_are_found_by_endpoint_and_method(self, kernel, boats):
         boats.add_url_rule('/<int:boat_id>', view_func=BoatView.as_view('boat'))
 
-        found = contracts(kernel(boats))
+        found = collect_endpoint_specs(kernel(boats))
 
         assert {key for key in found if key[0] == 'boats.boat'} == {
             ('boats.boat', 'GET'),
@@ -123,7 +123,7 @@ class TestContracts:
         )
 
     def test_refuse_the_decorators_the_wrong_way_round(self, kernel, boats):
-        @endpoint(allow=can('boats:sink'))
+        @endpoint(allow=requires('boats:sink'))
         @boats.delete('/all')
         def boats_sink():
             """Sink all."""
@@ -137,7 +137,7 @@ class TestContracts:
 
         @boats.delete('/all')
         @careless
-        @endpoint(allow=can('boats:sink'))
+        @endpoint(allow=requires('boats:sink'))
         def boats_sink():
             """Sink all."""
 
@@ -192,27 +192,30 @@ class TestImplied:
         route(endpoint(**{'allow': public, **declared})(handler))
         app = kernel(boats)
         [found] = [r for r in app.url_map.iter_rules() if r.endpoint == 'boats.x']
-        return set(contract_of(app, 'boats.x', method).implied_errors(found, method))
+        return set(spec_of(app, 'boats.x', method).implied_errors(found, method))
 
     @pytest.mark.parametrize(
         ('declared', 'more'),
         [
             ({}, set()),
-            ({'allow': member()}, {Unauthorized, ScopeMissing}),
-            ({'allow': member(fresh=True)}, {Unauthorized, ScopeMissing, NotFresh}),
-            ({'allow': can('a:b')}, {Unauthorized, ScopeMissing, Forbidden}),
+            ({'allow': authenticated()}, {Unauthorized, ScopeMissing}),
             (
-                {'allow': own_or('a:b', scope='c:d'), 'rule': '/<int:user_id>'},
-                {Unauthorized, ScopeMissing, NotYours, NotFound},
+                {'allow': authenticated(fresh=True)},
+                {Unauthorized, ScopeMissing, ReauthenticationRequired},
+            ),
+            ({'allow': requires('a:b')}, {Unauthorized, ScopeMissing, Forbidden}),
+            (
+                {'allow': owner_or('a:b', scope='c:d'), 'rule': '/<int:user_id>'},
+                {Unauthorized, ScopeMissing, NotOwner, NotFound},
             ),
             ({'rule': '/<name>'}, {NotFound}),
-            ({'body': Anything}, {UnsupportedType, Invalid}),
-            ({'form': Anything}, {UnsupportedType, Invalid}),
-            ({'query': Anything}, {Invalid}),
+            ({'body': Anything}, {UnsupportedMediaType, UnprocessableContent}),
+            ({'form': Anything}, {UnsupportedMediaType, UnprocessableContent}),
+            ({'query': Anything}, {UnprocessableContent}),
             ({'versioned': True, 'method': 'PATCH'}, {PreconditionFailed}),
             ({'versioned': True, 'method': 'GET'}, set()),
-            ({'limit': '5/minute'}, {TooMany}),
+            ({'limit': '5/minute'}, {TooManyRequests}),
         ],
     )
     def test_follow_from_what_is_declared(self, kernel, boats, declared, more):
-        assert self.refusals(kernel, boats, **declared) == {Malformed, TooLarge} | more
+        assert self.refusals(kernel, boats, **declared) == {BadRequest, ContentTooLarge} | more

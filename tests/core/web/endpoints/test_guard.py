@@ -6,13 +6,19 @@ import pytest
 from flask import Blueprint, request
 
 from project.core.clock import now
-from project.core.web.endpoints.access import can, current, member, own_or, public
+from project.core.web.endpoints.access import (
+    authenticated,
+    current_principal,
+    owner_or,
+    public,
+    requires,
+)
 from project.core.web.endpoints.endpoint import endpoint
 from tests.client import data, reasons
 from tests.core.apps import bearer, principal
 
 SAIL = 'boats:sail'
-OWN = own_or(SAIL, scope='profile:read')
+OWN = owner_or(SAIL, scope='profile:read')
 
 
 @pytest.fixture
@@ -53,7 +59,7 @@ NOT_YOURS = (404, 'user')
 
 class TestClose:
     def test_keeps_the_contract_of_every_route(self, kernel):
-        assert ('health.healthz', 'GET') in kernel().extensions['contracts']
+        assert ('health.healthz', 'GET') in kernel().extensions['endpoint_specs']
 
 
 class TestGuard:
@@ -81,13 +87,13 @@ class TestGuard:
         assert reasons(response) == {'url': ['Not Found']}
 
     def test_leaves_the_options_to_flask(self, serve):
-        response = serve(lambda: None, allow=can(SAIL)).options('/probe')
+        response = serve(lambda: None, allow=requires(SAIL)).options('/probe')
 
         assert response.status_code == 200
         assert set(response.allow) == {'GET', 'HEAD', 'POST', 'OPTIONS'}
 
     def test_says_404_and_405_before_it_asks_who(self, serve):
-        client = serve(lambda: None, allow=can(SAIL))
+        client = serve(lambda: None, allow=requires(SAIL))
 
         assert client.get('/nowhere').status_code == 404
         assert client.delete('/probe').status_code == 405
@@ -98,7 +104,7 @@ class TestGuard:
 
         boats = Blueprint('boats', __name__)
         for name, largest in (('small', None), ('large', 'BOATS_MAX_SIZE')):
-            handler = endpoint(allow=public, largest=largest)(size)
+            handler = endpoint(allow=public, max_body_setting=largest)(size)
             boats.post(f'/{name}', endpoint=name)(handler)
         client = kernel(boats, BOATS_MAX_SIZE=2_000_000).test_client()
 
@@ -110,15 +116,15 @@ class TestGuard:
 class TestAuthenticate:
     def test_says_who_it_is(self, serve, people):
         def show():
-            assert current() is people['member']
+            assert current_principal() is people['member']
 
-        client = serve(show, allow=member(), people=people)
+        client = serve(show, allow=authenticated(), people=people)
 
         assert data(client.get('/probe', headers=bearer('member'))) is None
 
     @pytest.mark.parametrize('scheme', ['Bearer', 'bearer', 'BEARER'])
     def test_reads_the_scheme_in_any_case(self, serve, people, scheme):
-        client = serve(lambda: None, allow=member(), people=people)
+        client = serve(lambda: None, allow=authenticated(), people=people)
 
         response = client.get('/probe', headers={'Authorization': f'{scheme} member'})
 
@@ -147,7 +153,7 @@ class TestAuthenticate:
         ],
     )
     def test_refuses_who_shows_no_token_of_ours(self, serve, people, header):
-        client = serve(lambda: None, allow=member(), people=people)
+        client = serve(lambda: None, allow=authenticated(), people=people)
 
         response = client.get('/probe', headers={'Authorization': header} if header else {})
 
@@ -156,7 +162,7 @@ class TestAuthenticate:
         assert reasons(response) == {'authorization': ['Missing or invalid bearer token']}
 
     def test_reads_no_token_from_the_query(self, serve, people):
-        client = serve(lambda: None, allow=member(), people=people)
+        client = serve(lambda: None, allow=authenticated(), people=people)
 
         assert client.get('/probe?access_token=member').status_code == 401
 
@@ -180,13 +186,13 @@ class TestAuthorize:
         [('member', OK), ('sailor', OK), ('stale', OK), ('key', SCOPE), ('greedy-key', SCOPE)],
     )
     def test_lets_no_key_call_what_names_no_scope(self, ask, token, answer):
-        assert ask(member(), token) == answer
+        assert ask(authenticated(), token) == answer
 
     @pytest.mark.parametrize(
         ('token', 'answer'), [('member', OK), ('key', SCOPE), ('other-key', OK)]
     )
     def test_lets_a_key_call_what_is_in_its_scopes(self, ask, token, answer):
-        assert ask(member('profile:read'), token) == answer
+        assert ask(authenticated('profile:read'), token) == answer
 
     @pytest.mark.parametrize(
         ('token', 'answer'),
@@ -199,7 +205,7 @@ class TestAuthorize:
         ],
     )
     def test_wants_the_permission_and_of_a_key_the_scope_too(self, ask, token, answer):
-        assert ask(can(SAIL), token) == answer
+        assert ask(requires(SAIL), token) == answer
 
     @pytest.mark.parametrize(
         ('token', 'answer'),
@@ -230,11 +236,11 @@ class TestAuthorize:
     @pytest.mark.parametrize(
         ('allow', 'token', 'answer'),
         [
-            (member(fresh=True), 'sailor', OK),
-            (member(fresh=True), 'stale', FRESH),
-            (can(SAIL, fresh=True), 'stale', FRESH),
-            (can(SAIL, fresh=True), 'member', PERMISSION),
-            (can(SAIL, fresh=True), 'sailor', OK),
+            (authenticated(fresh=True), 'sailor', OK),
+            (authenticated(fresh=True), 'stale', FRESH),
+            (requires(SAIL, fresh=True), 'stale', FRESH),
+            (requires(SAIL, fresh=True), 'member', PERMISSION),
+            (requires(SAIL, fresh=True), 'sailor', OK),
         ],
     )
     def test_wants_a_fresh_login_where_the_route_says_so(self, ask, allow, token, answer):

@@ -10,7 +10,7 @@ import pytest
 import time_machine
 from limits import parse
 
-from project.core.web.endpoints.access import member
+from project.core.web.endpoints.access import authenticated
 from project.core.web.endpoints.rate_limits import Limiter, database_name
 from tests.client import reasons
 from tests.core.apps import bearer, principal
@@ -165,7 +165,9 @@ class TestCountRequest:
 
     def test_counts_users_wherever_they_are(self, serve, clock):
         people = {'ada': principal(user_id=1), 'eve': principal(user_id=2)}
-        client = serve(lambda: None, allow=member(), people=people, limit='1/minute', settings=ON)
+        client = serve(
+            lambda: None, allow=authenticated(), people=people, limit='1/minute', settings=ON
+        )
 
         codes = [
             client.get(
@@ -179,7 +181,7 @@ class TestCountRequest:
     def test_counts_no_stranger_against_a_user(self, serve, clock):
         client = serve(
             lambda: None,
-            allow=member(),
+            allow=authenticated(),
             people={'ada': principal()},
             limit='1/minute',
             settings=ON,
@@ -193,7 +195,7 @@ class TestCountRequest:
     def test_counts_what_the_guard_refuses_afterwards(self, serve, clock):
         client = serve(
             lambda: None,
-            allow=member(),
+            allow=authenticated(),
             people={'key': principal(scopes=frozenset())},
             limit='1/minute',
             settings=ON,

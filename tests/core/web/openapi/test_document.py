@@ -8,10 +8,10 @@ from openapi_spec_validator import validate as validate_document
 
 from project.core.cli.api_documents import ROOT
 from project.core.errors import Conflict, RangeNotSatisfiable
-from project.core.web.endpoints.access import can, public
+from project.core.web.endpoints.access import public, requires
 from project.core.web.endpoints.endpoint import endpoint
 from project.core.web.endpoints.endpoint_spec import declared_methods
-from project.core.web.openapi.document import ARGUMENT, specification
+from project.core.web.openapi.document import URL_ARGUMENT_PATTERN, specification
 from project.core.web.requests.fields import EmailAddress, PinCode, Text, Timestamp
 from project.core.web.requests.pagination import ListQuery, sort_by
 from project.core.web.responses.headers import Header
@@ -48,8 +48,8 @@ def boats_list(page):
 
 @boats.put('/<uuid:boat_id>')
 @endpoint(
-    allow=can('boats:sail', fresh=True), body=BoatRequest, returns=BoatSchema, versioned=True,
-    refuses=[BoatTaken], limit='5/minute', code=202,
+    allow=requires('boats:sail', fresh=True), body=BoatRequest, returns=BoatSchema, versioned=True,
+    errors=[BoatTaken], limit='5/minute', code=202,
 )  # fmt: skip
 def boat_sail(boat_id, body):
     """Sail a boat.
@@ -59,7 +59,7 @@ def boat_sail(boat_id, body):
 
 
 @boats.get('/<uuid:boat_id>/picture')
-@endpoint(allow=public, produces='image/webp', refuses=[RangeNotSatisfiable])
+@endpoint(allow=public, produces='image/webp', errors=[RangeNotSatisfiable])
 def boat_picture(boat_id):
     """Show a picture."""
 
@@ -72,9 +72,9 @@ def boat_show(boat_id):
 
 @boats.post('/<uuid:boat_id>/anchor')
 @endpoint(
-    allow=public, code=201, produces='', later=True,
-    asks={'Boat-Depth': Header('Metres.', {'type': 'integer'}, required=True)},
-    tells={'Boat-Held': Header('By what.')},
+    allow=public, code=201, produces='', may_return_202=True,
+    extra_request_headers={'Boat-Depth': Header('Metres.', {'type': 'integer'}, required=True)},
+    extra_response_headers={'Boat-Held': Header('By what.')},
 )  # fmt: skip
 def boat_anchor(boat_id):
     """Cast the anchor."""
@@ -106,7 +106,7 @@ class TestSpecification:
 
     def test_has_every_route_and_every_method(self, app):
         expected = {
-            (ARGUMENT.sub(r'{\g<name>}', rule.rule), method.lower())
+            (URL_ARGUMENT_PATTERN.sub(r'{\g<name>}', rule.rule), method.lower())
             for rule in app.url_map.iter_rules()
             for method in declared_methods(rule) - {'HEAD'}
         }
@@ -137,9 +137,11 @@ class TestSpecification:
 
         for rule in app.url_map.iter_rules():
             for method in declared_methods(rule) - {'HEAD'}:
-                contract = app.extensions['contracts'][rule.endpoint, method]
-                refusals = {*contract.refuses, *contract.implied_errors(rule, method)}
-                operation = paths[ARGUMENT.sub(r'{\g<name>}', rule.rule)][method.lower()]
+                contract = app.extensions['endpoint_specs'][rule.endpoint, method]
+                refusals = {*contract.errors, *contract.implied_errors(rule, method)}
+                operation = paths[URL_ARGUMENT_PATTERN.sub(r'{\g<name>}', rule.rule)][
+                    method.lower()
+                ]
 
                 assert {str(r.http_code) for r in refusals} <= set(operation['responses'])
                 assert {'500', '503'} <= set(operation['responses'])

@@ -156,20 +156,20 @@ class TestCommaSeparated:
         [('red,green', ['red', 'green']), (' red , ,green,', ['red', 'green']), ('', [])],
     )
     def test_takes_words(self, text, words):
-        assert CommaSeparated(fields.Str(), most=3).deserialize(text) == words
+        assert CommaSeparated(fields.Str(), max_words=3).deserialize(text) == words
 
     def test_refuses_a_word_that_its_own_field_refuses(self):
         with pytest.raises(ValidationError) as refusal:
-            CommaSeparated(Text(max=3), most=3).deserialize('red,green')
+            CommaSeparated(Text(max=3), max_words=3).deserialize('red,green')
         assert list(refusal.value.messages) == [1]
 
     def test_refuses_too_many(self):
-        assert CommaSeparated(fields.Str(), most=2).deserialize('a,b') == ['a', 'b']
-        assert refused(CommaSeparated(fields.Str(), most=2), 'a,b,c')
+        assert CommaSeparated(fields.Str(), max_words=2).deserialize('a,b') == ['a', 'b']
+        assert refused(CommaSeparated(fields.Str(), max_words=2), 'a,b,c')
 
     def test_is_empty_where_it_is_not_sent(self):
-        assert CommaSeparated(fields.Str(), most=2).deserialize(missing) == []
+        assert CommaSeparated(fields.Str(), max_words=2).deserialize(missing) == []
 
     @pytest.mark.parametrize('value', [['red'], 5, {}])
     def test_refuses_what_is_no_text(self, value):
-        assert refused(CommaSeparated(fields.Str(), most=3), value)
+        assert refused(CommaSeparated(fields.Str(), max_words=3), value)

@@ -4,7 +4,7 @@ import pytest
 from marshmallow import ValidationError, fields
 
 from project.core.database.keyset_pagination import PageRequest
-from project.core.web.requests.pagination import ListQuery, link_to_next, page_request, sort_by
+from project.core.web.requests.pagination import ListQuery, next_link_header, page_request, sort_by
 
 
 class BoatListQuery(ListQuery):
@@ -62,12 +62,12 @@ class TestPageRequest:
 class TestLinkToNext:
     def test_is_the_same_query_with_another_cursor(self, app):
         with app.test_request_context('/boats?colour=a%26b&cursor=old&limit=5'):
-            link = link_to_next('new')
+            link = next_link_header('new')
 
         assert link == '</boats?colour=a%26b&cursor=new&limit=5>; rel="next"'
 
     def test_lets_nobody_add_a_header(self, app):
         with app.test_request_context('/boats?colour=%0d%0aX:%20%3Cevil%3E'):
-            link = link_to_next('new')
+            link = next_link_header('new')
 
         assert link == '</boats?colour=%0D%0AX%3A+%3Cevil%3E&cursor=new>; rel="next"'

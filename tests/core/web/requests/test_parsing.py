@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from marshmallow import EXCLUDE, Schema, fields
 
-from project.core.errors import Malformed
+from project.core.errors import BadRequest
 from project.core.web.requests.fields import UploadedFile
 from project.core.web.requests.parsing import parse_json
 from tests.client import data, reasons
@@ -342,7 +342,7 @@ class TestLoadFormInto:
             return opened[-1]
 
         class Form(Schema):
-            file = UploadedFile(into=into)
+            file = UploadedFile(stream_factory=into)
             name = fields.Str()
 
         def show(form):
@@ -427,7 +427,7 @@ class TestParseJson:
     @given(body=st.binary(max_size=30) | st.text('[]{}":,0e.-\\u', max_size=30).map(str.encode))
     def test_reads_or_refuses_anything(self, body):
         # Anything but its own refusal would be a 500.
-        with suppress(Malformed):
+        with suppress(BadRequest):
             parse_json(body)
 
     @settings(max_examples=20)
@@ -436,5 +436,5 @@ class TestParseJson:
         try:
             parse_json(nested(depth))
             assert depth <= 32
-        except Malformed:
+        except BadRequest:
             assert depth > 32

@@ -7,8 +7,13 @@ from flask import request
 
 from project.core.errors import RangeNotSatisfiable
 from project.core.storage.local import LocalFile
-from project.core.web.responses.file_responses import REDIRECT, X_ACCEL, disposition_of, send_bytes
-from project.core.web.responses.ranges import BLOCK
+from project.core.web.responses.file_responses import (
+    REDIRECT,
+    X_ACCEL,
+    disposition_of,
+    send_stored_object,
+)
+from project.core.web.responses.ranges import READ_CHUNK_BYTES
 from tests.client import reasons
 
 TEN = b'0123456789'
@@ -32,9 +37,9 @@ def download(serve, tmp_path, opened):
         def show():
             file = LocalFile(path, 'content')
             opened.append(file)
-            return send_bytes(file, etag=ETAG, mimetype='text/plain', **said)
+            return send_stored_object(file, etag=ETAG, mimetype='text/plain', **said)
 
-        client = serve(show, refuses=[RangeNotSatisfiable], methods=('GET', 'POST'))
+        client = serve(show, errors=[RangeNotSatisfiable], methods=('GET', 'POST'))
         response = client.open('/probe', method=method, headers=headers)
         response.data  # noqa: B018
         response.close()
@@ -217,11 +222,11 @@ class TestSendBytes:
         assert opened[0].closed
 
     def test_sends_more_than_a_block(self, download):
-        content = bytes(range(256)) * (BLOCK // 256 + 1)
+        content = bytes(range(256)) * (READ_CHUNK_BYTES // 256 + 1)
 
-        response = download({'Range': f'bytes=1-{BLOCK + 1}'}, content=content)
+        response = download({'Range': f'bytes=1-{READ_CHUNK_BYTES + 1}'}, content=content)
 
-        assert response.data == content[1 : BLOCK + 2]
+        assert response.data == content[1 : READ_CHUNK_BYTES + 2]
 
     def test_hands_a_file_to_the_server_that_can_send_it_by_itself(self, app, tmp_path):
         (tmp_path / 'content').write_bytes(TEN)
@@ -237,10 +242,15 @@ class TestSendBytes:
             app.test_request_context(headers=headers),
         ):
             request.environ['wsgi.file_wrapper'] = wrap
-            send_bytes(file, etag=ETAG, mimetype='text/plain')
+            send_stored_object(file, etag=ETAG, mimetype='text/plain')
 
             [(window, size)] = given
-            assert (window.fileno(), file.tell(), window.left, size) == (file.fileno(), 6, 0, BLOCK)
+            assert (window.fileno(), file.tell(), window.left, size) == (
+                file.fileno(),
+                6,
+                0,
+                READ_CHUNK_BYTES,
+            )
 
     def test_says_what_they_hash_to(self, download):
         response = download(sha256='00' * 31 + 'ff')

@@ -5,9 +5,9 @@ import re
 import pytest
 from flask import Response
 
-from project.core.request_context import current_origin
-from project.core.web.endpoints.access import member
-from project.core.web.responses.headers import BYTES, PUBLISHED
+from project.core.request_context import current_request_context
+from project.core.web.endpoints.access import authenticated
+from project.core.web.responses.headers import PUBLIC_CONTENT, USER_CONTENT
 
 STRICT = {
     'Cache-Control': 'no-store, max-age=0',
@@ -44,7 +44,7 @@ class TestPolicy:
         [('GET', '/nowhere', 404), ('PUT', '/probe', 405), ('POST', '/probe', 401)],
     )
     def test_is_strict_on_a_refusal(self, serve, method, url, code):
-        client = serve(lambda: None, allow=member())
+        client = serve(lambda: None, allow=authenticated())
 
         response = client.open(url, method=method)
 
@@ -60,19 +60,19 @@ class TestPolicy:
         assert carried(response) == STRICT
 
     def test_is_strict_on_what_a_looser_route_does_not_answer_itself(self, serve):
-        client = serve(lambda: None, policy=PUBLISHED, methods=('GET',))
+        client = serve(lambda: None, security_headers=PUBLIC_CONTENT, methods=('GET',))
 
         assert carried(client.put('/probe')) == STRICT
 
     @pytest.mark.parametrize(
         ('policy', 'cache', 'embedding'),
         [
-            (BYTES, 'private, no-cache', 'same-origin'),
-            (PUBLISHED, 'public, max-age=300', 'cross-origin'),
+            (USER_CONTENT, 'private, no-cache', 'same-origin'),
+            (PUBLIC_CONTENT, 'public, max-age=300', 'cross-origin'),
         ],
     )
     def test_is_looser_only_where_a_route_says_so(self, serve, policy, cache, embedding):
-        response = serve(lambda: None, policy=policy).get('/probe')
+        response = serve(lambda: None, security_headers=policy).get('/probe')
 
         csp = STRICT['Content-Security-Policy'].replace("'none';", "'none'; sandbox;", 1)
         assert carried(response) == {
@@ -131,7 +131,7 @@ class TestAddress:
     )
     def test_is_one_or_nothing(self, serve, theirs, kept):
         seen = []
-        client = serve(lambda: seen.append(current_origin().address))
+        client = serve(lambda: seen.append(current_request_context().ip_address))
 
         response = client.get('/probe', environ_base={'REMOTE_ADDR': theirs})
 

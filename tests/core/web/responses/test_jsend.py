@@ -10,18 +10,18 @@ from marshmallow import Schema, ValidationError, fields
 from sqlalchemy import create_engine
 from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from werkzeug.exceptions import RequestEntityTooLarge, RequestURITooLarge, ServiceUnavailable
+from werkzeug.exceptions import RequestEntityTooLarge, RequestURITooLarge
 
 from project.core.errors import (
+    BadRequest,
     Conflict,
     Forbidden,
-    Malformed,
+    InsufficientStorage,
     NotFound,
-    StorageFull,
-    TooMany,
-    Unavailable,
+    ServiceUnavailable,
+    TooManyRequests,
 )
-from project.core.web.endpoints.access import member
+from project.core.web.endpoints.access import authenticated
 from project.core.web.responses.jsend import api_error, api_fail, api_success, to_json
 from tests.client import data, reasons
 
@@ -51,7 +51,7 @@ def failing(serve):
 
     def ask(error, headers=None, refuses=(), **settings):
         client = serve(
-            raiser(error), refuses=refuses, settings={'PROPAGATE_EXCEPTIONS': False, **settings}
+            raiser(error), errors=refuses, settings={'PROPAGATE_EXCEPTIONS': False, **settings}
         )
         return client.get('/probe', headers=headers)
 
@@ -116,7 +116,7 @@ class TestApiError:
 
 class TestOnFail:
     def test_answers_a_refusal_with_its_status_and_headers(self, failing):
-        response = failing(TooMany(7), refuses=[TooMany])
+        response = failing(TooManyRequests(7), refuses=[TooManyRequests])
 
         assert response.status_code == 429
         assert response.headers['Retry-After'] == '7'
@@ -128,10 +128,10 @@ class TestOnFail:
 
     def test_does_not_let_a_declared_kind_stand_for_what_it_has_below(self, serve):
         with pytest.raises(AssertionError, match='does not declare NameTaken'):
-            serve(raiser(NameTaken()), refuses=[Conflict]).get('/probe')
+            serve(raiser(NameTaken()), errors=[Conflict]).get('/probe')
 
     def test_needs_no_mention_of_what_is_implied(self, failing):
-        assert failing(Malformed()).status_code == 400
+        assert failing(BadRequest()).status_code == 400
 
     @pytest.mark.parametrize('refusal', [Forbidden, NotFound])
     def test_implies_no_more_than_follows(self, serve, refusal):
@@ -174,8 +174,8 @@ class TestOnUnavailable:
     @pytest.mark.parametrize(
         ('error', 'code', 'message'),
         [
-            (Unavailable('the disk /dev/sda is gone'), 503, 'Service Unavailable'),
-            (StorageFull(), 507, 'Insufficient Storage'),
+            (ServiceUnavailable('the disk /dev/sda is gone'), 503, 'Service Unavailable'),
+            (InsufficientStorage(), 507, 'Insufficient Storage'),
         ],
     )
     def test_says_that_we_cannot_for_now_and_not_why(self, failing, caplog, error, code, message):
@@ -356,7 +356,7 @@ class TestProblem:
         assert 'errors' not in response.json
 
     def test_keeps_the_headers(self, serve):
-        response = serve(lambda: None, allow=member()).get('/probe', headers=PROBLEM)
+        response = serve(lambda: None, allow=authenticated()).get('/probe', headers=PROBLEM)
 
         assert response.status_code == 401
         assert response.headers['WWW-Authenticate'] == 'Bearer'

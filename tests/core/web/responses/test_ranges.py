@@ -5,7 +5,7 @@ from io import BytesIO
 import pytest
 from flask import send_file
 
-from project.core.web.responses.ranges import Window, ignore_odd_ranges
+from project.core.web.responses.ranges import RangeReader, drop_unsupported_ranges
 from tests.client import reasons
 
 TEN = b'0123456789'
@@ -13,12 +13,12 @@ TEN = b'0123456789'
 
 class TestWindow:
     def test_ends_after_so_many_bytes(self):
-        window = Window(BytesIO(TEN), 3, 4)
+        window = RangeReader(BytesIO(TEN), 3, 4)
 
         assert [window.read(3), window.read(3), window.read(3)] == [b'345', b'6', b'']
 
     def test_gives_all_that_is_left_to_who_names_no_size(self):
-        window = Window(BytesIO(TEN), 3, 4)
+        window = RangeReader(BytesIO(TEN), 3, 4)
 
         assert window.read(1) + window.read() == b'3456'
         assert window.read() == b''
@@ -26,7 +26,7 @@ class TestWindow:
     def test_closes_its_file(self):
         file = BytesIO(TEN)
 
-        Window(file, 0, 1).close()
+        RangeReader(file, 0, 1).close()
 
         assert file.closed
 
@@ -35,7 +35,7 @@ class TestIgnoreOddRanges:
     @pytest.fixture
     def report(self, serve):
         def show():
-            ignore_odd_ranges()
+            drop_unsupported_ranges()
             return send_file(BytesIO(TEN), mimetype='text/plain')
 
         return serve(show, methods=('GET',))
