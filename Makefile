@@ -4,8 +4,12 @@ PYTHON ?= python3
 BIN = .venv/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes --no-deps
 
+# Python caches its byte code although the environment says no: without it every process of the
+# suite compiles the same 480 modules again. `__pycache__` is ignored.
+export PYTHONDONTWRITEBYTECODE =
+
 .DEFAULT_GOAL := help
-.PHONY: help install run test sure format lint types contracts migrations coverage documents bench soak lock
+.PHONY: help install run test sure format lint types contracts documents coverage bench soak lock
 
 help:  ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ –/' | column -t -s '–'
@@ -38,10 +42,21 @@ run: install  ## Migrate and serve on :8000
 	@echo
 	@exec $(BIN)/gunicorn -c config/gunicorn.py 'wsgi:create_app()'
 
-test: .venv/tested  ## The whole suite; needs nothing but Python
-	@APP_ENV=testing $(BIN)/python -m pytest -n auto -m 'not servers' -q
+test: .venv/tested  ## The whole suite, which needs nothing but Python; `make test F=files` runs tests/files
+	@test -d 'tests/$(F)' || { echo 'make test: there is no folder tests/$(F)' >&2; exit 2; }
+	@APP_ENV=testing $(BIN)/python -m pytest -n auto -m 'not servers' -q $(if $(F),'tests/$(F)')
 
-sure: format lint types contracts migrations documents coverage  ## Everything that must hold before a merge
+# The tests of migrations are in the coverage run.
+STEPS = format lint types contracts documents coverage
+
+sure: .venv/tested  ## Everything that must hold before a merge; prints the seconds of each step
+	@failed=; table=; for step in $(STEPS); do \
+		start=$$(date +%s); \
+		if $(MAKE) --no-print-directory $$step; then result=ok; else result=failed; failed="$$failed $$step"; fi; \
+		table="$$table$$(printf '%-10s %5d s  %s' $$step $$(($$(date +%s) - start)) $$result)\n"; \
+	done; \
+	printf "\n$$table"; \
+	[ -z "$$failed" ] || { echo "Failed:$$failed" >&2; exit 1; }
 
 format: .venv/tested
 	@$(BIN)/ruff format --check --quiet . && echo 'Format: ok'
@@ -55,9 +70,6 @@ types: .venv/tested
 contracts: .venv/tested
 	@said=$$($(BIN)/lint-imports --no-cache) && printf '%s\n' "$$said" | grep -E 'KEPT|Contracts:' \
 		|| { printf '%s\n' "$$said"; exit 1; }
-
-migrations: .venv/tested
-	@APP_ENV=testing $(BIN)/python -m pytest -q tests/test_migrations.py
 
 documents: .venv/tested  ## Check openapi.json and docs/matrix.md; `make documents WRITE=1` writes them
 	@APP_ENV=testing $(BIN)/flask api $(if $(WRITE),write,check)

@@ -2,24 +2,26 @@
 
 from flask import Flask
 
-import config as configuration
-from config.checks import trusted_hosts, validate_config
-
-from . import core
-from .api import api_v1, clis
-from .auth.service import identify
-
 
 def create_app(config: object | str | None = None) -> Flask:
     """Build an application, or stop with one line that says what its configuration lacks.
 
     :param config: a configuration class or its import path; without one, `APP_ENV` names it.
     """
+    # Imported here: `flask secret-key` imports this package, and needs nothing of all this.
+    import config as configuration
+    from config.checks import trusted_hosts, validate_config
+
     app = Flask(__name__, static_folder=None, template_folder='core/templates')
     app.config.from_object(config or configuration.config_for())
     app.config.from_envvar('APP_CONFIG_FILE', silent=True)
     validate_config(app.config)
     app.config.update(TRUSTED_HOSTS=trusted_hosts(app.config))
+
+    # Imported after the check, which fails in a quarter of the time that these take.
+    from . import core
+    from .api import api_v1, clis
+    from .auth.service import identify
 
     core.init_app(app, identify)
     app.register_blueprint(api_v1(), url_prefix='/api/v1')

@@ -16,7 +16,7 @@ from project import create_app
 from project.core.database.session import db
 from project.core.errors import ApiError
 from project.core.tasks.attempts import run_pending_tasks
-from tests.databases import fresh_database
+from tests.databases import create_tables, fresh_database
 
 
 @contextmanager
@@ -35,7 +35,7 @@ def separate_app(folder: Path) -> Iterator[Flask]:
 
         app = create_app(Config)
         with app.app_context():
-            db.create_all()
+            create_tables()
             try:
                 yield app
             finally:

@@ -3,9 +3,14 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import create_engine, make_url
+from sqlalchemy import Connection, create_engine, make_url
+
+from project.core.database.session import db
 
 
 @contextmanager
@@ -31,3 +36,38 @@ def fresh_database(name: str) -> Iterator[str]:
         with admin.connect() as connection:
             connection.exec_driver_sql(f'DROP DATABASE "{name}" WITH (FORCE)')
         admin.dispose()
+
+
+def create_tables() -> None:
+    """Create the tables of the models in the empty database of the current application.
+
+    On SQLite it is a copy of a database that has them, which takes a tenth of the time.
+    """
+    url = db.engine.url
+    if url.get_backend_name() != 'sqlite':
+        db.create_all()
+        return
+    template = _sqlite_template(tuple(db.metadata.tables))
+    if url.database:
+        # A copy over the database of an open connection would damage it.
+        assert not Path(url.database).exists()
+        Path(url.database).write_bytes(template)
+    else:
+        with db.engine.connect() as connection:
+            _driver_connection(connection).deserialize(template)
+
+
+def _driver_connection(connection: Connection) -> Any:
+    return connection.connection.driver_connection
+
+
+@cache
+def _sqlite_template(tables: tuple[str, ...]) -> bytes:
+    """Return a SQLite database with the tables of the models; their names are the cache's key."""
+    engine = create_engine('sqlite://')
+    with engine.connect() as connection:
+        db.metadata.create_all(connection)
+        connection.commit()
+        content: bytes = _driver_connection(connection).serialize()
+    engine.dispose()
+    return content

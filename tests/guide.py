@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.architecture import parse
+
 # Each topic of the guide, by words that its row must hold, whatever else it says.
 TOPICS = (
     'setup',
@@ -102,7 +104,7 @@ def is_test(root: Path, file: str, name: str) -> bool:
     """Tell whether a file has the test class, method or function that `::A::b` names."""
     if not (root / file).is_file():
         return False
-    place: ast.AST = ast.parse((root / file).read_text(encoding='utf-8'))
+    place: ast.AST = parse((root / file).read_text(encoding='utf-8'))
     for part in name.split('::')[1:]:
         kinds = (ast.ClassDef, ast.FunctionDef)
         inside = [n for n in ast.iter_child_nodes(place) if isinstance(n, kinds) and n.name == part]

@@ -55,9 +55,19 @@ def python(copy: Path, *arguments: str) -> str:
     return ended.stdout
 
 
-def flask(copy: Path, *commands: str) -> str:
-    """Run `flask` commands on a copy, one after the other in one process."""
-    return python(copy, '-c', COMMANDS, json.dumps([command.split(' ', 3) for command in commands]))
+def flask(copy: Path, *commands: str, then: str = '') -> str:
+    """Run `flask` commands on a copy, one after the other in one process.
+
+    :param then: Python code for the same process; each start takes a second.
+    """
+    arguments = json.dumps([command.split(' ', 3) for command in commands])
+    return python(copy, '-c', COMMANDS + then, arguments)
+
+
+def python_files(root: Path) -> dict[str, str]:
+    """Return the text of each module of the project in a repository or a copy."""
+    paths = (root / 'project').rglob('*.py')
+    return {str(path.relative_to(root)): path.read_text(encoding='utf-8') for path in paths}
 
 
 def lint_imports(copy: Path) -> tuple[int, str]:

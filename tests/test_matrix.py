@@ -4,6 +4,7 @@ import re
 from base64 import b64encode
 from datetime import timedelta
 from pathlib import Path
+from typing import NamedTuple
 from uuid import uuid4
 
 import pytest
@@ -13,6 +14,7 @@ from project.auth.errors import EmailNotVerified
 from project.auth.service import create_key, log_in, register
 from project.core.cli.api_documents import documents, matrix
 from project.core.clock import now
+from project.core.database.session import db
 from project.core.security.permissions import permission_descriptions
 from project.core.web.endpoints.endpoint_spec import declared_methods
 from project.users.service import disable_user
@@ -26,6 +28,17 @@ DOCUMENT = Path(__file__).resolve().parent.parent / 'docs' / 'matrix.md'
 GUARD = {401: {'authorization'}, 403: {'permission', 'scope', 'reauthentication'}}
 
 
+class MatrixRow(NamedTuple):
+    """What the document says of a route: the verdict on each caller, and the scope of a key."""
+
+    method: str
+    rule: str
+    nobody: str
+    member: str
+    admin: str
+    scope: str
+
+
 def rows():
     """Return the rows of the document: method, rule, and what it says of each who calls."""
     table = [line for line in DOCUMENT.read_text(encoding='utf-8').splitlines() if '`' in line]
@@ -34,7 +47,7 @@ def rows():
     for cell in cells:
         if len(cell) == 5 and '/' in cell[0]:
             method, rule = cell[0].strip('`').split(' ')
-            found.append((method, rule.replace('‹', '<').replace('›', '>'), *cell[1:]))
+            found.append(MatrixRow(method, rule.replace('‹', '<').replace('›', '>'), *cell[1:]))
     return found
 
 
@@ -45,8 +58,6 @@ def readiness(app, monkeypatch):
 
 
 ROWS = rows()
-IDS = [f'{method} {rule}' for method, rule, *_ in ROWS]
-OWN = [row for row in ROWS if 'own: ok' in row[3]]
 
 
 def path_of(rule, user_id):
@@ -64,12 +75,13 @@ def path_of(rule, user_id):
     return re.sub(r'<(\w+):(\w+)>', lambda part: kinds.get(part[1]) or named[part[2]], rule)
 
 
-def call(client, method, rule, user_id):
+def call(client, row, user_id):
     """Call a route and return the guard's verdict: `ok`, or the status of its refusal."""
-    body = {} if method in ('POST', 'PUT', 'PATCH') else None
-    response = client.open(path_of(rule, user_id), method=method, json=body, buffered=True)
-    assert response.status_code < 500
-    if response.status_code == 404 and '<int:user_id>' in rule:
+    body = {} if row.method in ('POST', 'PUT', 'PATCH') else None
+    response = client.open(path_of(row.rule, user_id), method=row.method, json=body, buffered=True)
+    if response.status_code >= 500:
+        return str(response.status_code)
+    if response.status_code == 404 and '<int:user_id>' in row.rule:
         return '404'
     refused = set(response.json['data'] or ()) if response.status_code in GUARD else set()
     return str(response.status_code) if refused & GUARD.get(response.status_code, set()) else 'ok'
@@ -91,6 +103,22 @@ def bearing(app, token):
 def basic_auth(username, password):
     """Return the header that shows a password, which no route asks for."""
     return f'Basic {b64encode(f"{username}:{password}".encode()).decode()}'
+
+
+def contradictions(verdict, wanted, rows=ROWS):
+    """Return each route whose verdict is another than the wanted one, with both.
+
+    Undoes what each call changes, so that no route sees what the one before it did.
+    """
+    found = []
+    for row in rows:
+        savepoint = db.engines[None].begin_nested()
+        got, want = verdict(row), wanted(row)
+        db.session.remove()
+        savepoint.rollback()
+        if got != want:
+            found.append(f'{row.method} {row.rule}: {got}, not {want}')
+    return found
 
 
 def expected(verdict, *, own=False):
@@ -115,75 +143,92 @@ class TestMatrix:
         assert {row[:2] for row in ROWS} == routes
         assert len(ROWS) == len(routes)
 
-    @pytest.mark.parametrize(('method', 'rule', 'nobody', '_m', '_a', '_s'), ROWS, ids=IDS)
-    def test_nobody(self, client, method, rule, nobody, _m, _a, _s):
-        assert call(client, method, rule, UserFactory().id) == expected(nobody)
+    def test_nobody(self, client):
+        def verdict(row):
+            return call(client, row, UserFactory().id)
 
-    @pytest.mark.parametrize(('method', 'rule', '_n', 'member', '_a', '_s'), ROWS, ids=IDS)
-    def test_a_member(self, as_user, method, rule, _n, member, _a, _s):
-        user, other = UserFactory(), UserFactory()
+        assert contradictions(verdict, lambda row: expected(row.nobody)) == []
 
-        assert call(as_user(user), method, rule, other.id) == expected(member)
+    def test_a_member(self, as_user):
+        def verdict(row):
+            user, other = UserFactory(), UserFactory()
+            return call(as_user(user), row, other.id)
 
-    @pytest.mark.parametrize(('method', 'rule', '_n', 'member', '_a', '_s'), OWN)
-    def test_a_member_and_what_is_theirs(self, as_user, method, rule, _n, member, _a, _s):
-        user = UserFactory()
+        assert contradictions(verdict, lambda row: expected(row.member)) == []
 
-        assert call(as_user(user), method, rule, user.id) == expected(member, own=True)
+    def test_a_member_and_what_is_theirs(self, as_user):
+        def verdict(row):
+            user = UserFactory()
+            return call(as_user(user), row, user.id)
 
-    @pytest.mark.parametrize(('method', 'rule', '_n', '_m', 'admin', '_s'), ROWS, ids=IDS)
-    def test_an_admin(self, as_user, method, rule, _n, _m, admin, _s):
-        AdminFactory()  # Another one, lest they be the last.
+        own = [row for row in ROWS if 'own: ok' in row.member]
+        found = contradictions(verdict, lambda row: expected(row.member, own=True), own)
 
-        assert call(as_user(AdminFactory()), method, rule, UserFactory().id) == expected(admin)
+        assert own
+        assert found == []
 
-    @pytest.mark.parametrize(('method', 'rule', '_n', '_m', 'admin', 'scope'), ROWS, ids=IDS)
-    def test_an_admins_key_with_every_scope(self, as_user, method, rule, _n, _m, admin, scope):
-        client = as_user(AdminFactory(), scopes=frozenset(permission_descriptions()))
+    def test_an_admin(self, as_user):
+        def verdict(row):
+            AdminFactory()  # Another one, lest they be the last.
+            return call(as_user(AdminFactory()), row, UserFactory().id)
 
-        verdict = call(client, method, rule, UserFactory().id)
+        assert contradictions(verdict, lambda row: expected(row.admin)) == []
 
-        assert verdict == ('403' if scope == '—' else expected(admin))
+    def test_an_admins_key_with_every_scope(self, as_user):
+        def verdict(row):
+            client = as_user(AdminFactory(), scopes=frozenset(permission_descriptions()))
+            return call(client, row, UserFactory().id)
 
-    @pytest.mark.parametrize(('method', 'rule', '_n', 'member', '_a', 'scope'), ROWS, ids=IDS)
-    def test_a_members_key_with_every_scope(self, as_user, method, rule, _n, member, _a, scope):
-        client = as_user(UserFactory(), scopes=frozenset(permission_descriptions()))
+        def wanted(row):
+            return '403' if row.scope == '—' else expected(row.admin)
 
-        verdict = call(client, method, rule, UserFactory().id)
+        assert contradictions(verdict, wanted) == []
 
-        assert verdict == ('403' if scope == '—' else expected(member))
+    def test_a_members_key_with_every_scope(self, as_user):
+        def verdict(row):
+            client = as_user(UserFactory(), scopes=frozenset(permission_descriptions()))
+            return call(client, row, UserFactory().id)
 
-    @pytest.mark.parametrize(('method', 'rule', '_n', '_m', '_a', 'scope'), ROWS, ids=IDS)
-    def test_a_key_without_scopes(self, as_user, method, rule, _n, _m, _a, scope):
-        client = as_user(AdminFactory(), scopes=frozenset())
+        def wanted(row):
+            return '403' if row.scope == '—' else expected(row.member)
 
-        verdict = call(client, method, rule, UserFactory().id)
+        assert contradictions(verdict, wanted) == []
 
-        assert verdict == ('ok' if scope == 'public' else '403')
+    def test_a_key_without_scopes(self, as_user):
+        def verdict(row):
+            client = as_user(AdminFactory(), scopes=frozenset())
+            return call(client, row, UserFactory().id)
 
-    @pytest.mark.parametrize(('method', 'rule', '_n', '_m', '_a', 'scope'), ROWS, ids=IDS)
-    def test_a_key_with_the_one_scope_it_needs(self, as_user, method, rule, _n, _m, _a, scope):
-        user = UserFactory() if scope.startswith(('`files', '`profile')) else AdminFactory()
-        client = as_user(user, scopes=frozenset([scope.strip('`')]))
+        found = contradictions(verdict, lambda row: 'ok' if row.scope == 'public' else '403')
 
-        verdict = call(client, method, rule, user.id)
+        assert found == []
 
-        assert verdict == ('403' if scope == '—' else 'ok')
+    def test_a_key_with_the_one_scope_it_needs(self, as_user):
+        def verdict(row):
+            of_members = row.scope.startswith(('`files', '`profile'))
+            user = UserFactory() if of_members else AdminFactory()
+            return call(as_user(user, scopes=frozenset([row.scope.strip('`')])), row, user.id)
 
-    @pytest.mark.parametrize(('method', 'rule', 'nobody', '_m', '_a', '_s'), ROWS, ids=IDS)
-    def test_a_user_who_was_disabled(self, app, method, rule, nobody, _m, _a, _s):
+        assert contradictions(verdict, lambda row: '403' if row.scope == '—' else 'ok') == []
+
+    @pytest.mark.parametrize('credential', ['session', 'key'])
+    def test_a_user_who_was_disabled(self, app, credential):
         """What they had in hand, session and key, is nobody's from then on."""
-        user = account(roles=['member', 'admin'])
         AdminFactory()
-        tokens = [log_in(user_or_email=user.username, password=PASSWORD).token, key_of(user)]
-        disable_user(user.id)
 
-        for token in tokens:
-            verdict = call(bearing(app, token), method, rule, user.id)
-            assert verdict == expected(nobody)
+        def verdict(row):
+            user = account(roles=['member', 'admin'])
+            token = (
+                log_in(user_or_email=user.username, password=PASSWORD).token
+                if credential == 'session'
+                else key_of(user)
+            )
+            disable_user(user.id)
+            return call(bearing(app, token), row, user.id)
 
-    @pytest.mark.parametrize(('method', 'rule', 'nobody', '_m', '_a', '_s'), ROWS, ids=IDS)
-    def test_who_has_not_verified_their_address(self, app, method, rule, nobody, _m, _a, _s):
+        assert contradictions(verdict, lambda row: expected(row.nobody)) == []
+
+    def test_who_has_not_verified_their_address(self, app):
         """Their login is refused, so that they have nothing to show but their password."""
         register(username='ada', email='ada@example.com', password=PASSWORD)
         with pytest.raises(EmailNotVerified):
@@ -191,28 +236,42 @@ class TestMatrix:
         client = app.test_client()
         client.environ_base['HTTP_AUTHORIZATION'] = basic_auth('ada', PASSWORD)
 
-        assert call(client, method, rule, UserFactory().id) == expected(nobody)
+        def verdict(row):
+            return call(client, row, UserFactory().id)
 
-    @pytest.mark.parametrize(('method', 'rule', '_n', '_m', '_a', 'scope'), ROWS, ids=IDS)
-    def test_a_real_key_of_each_scope(self, app, method, rule, _n, _m, _a, scope):
+        assert contradictions(verdict, lambda row: expected(row.nobody)) == []
+
+    @pytest.mark.parametrize('held', ['the scope it needs', 'all other scopes'])
+    def test_a_real_key_of_each_scope(self, app, held):
         """With the one that it needs it passes; with all others, and so with each, it does not."""
         AdminFactory()
-        needed = {scope.strip('`')} & set(permission_descriptions())
-        for held in filter(None, (needed, set(permission_descriptions()) - needed)):
+        needs_it = held == 'the scope it needs'
+        scoped = [row for row in ROWS if row.scope.strip('`') in permission_descriptions()]
+
+        def verdict(row):
             owner = account(roles=['member', 'admin'])
-            verdict = call(bearing(app, key_of(owner, *held)), method, rule, owner.id)
-            assert verdict == ('ok' if scope == 'public' or held == needed else '403')
+            needed = {row.scope.strip('`')}
+            scopes = needed if needs_it else set(permission_descriptions()) - needed
+            return call(bearing(app, key_of(owner, *scopes)), row, owner.id)
 
-    @pytest.mark.parametrize(
-        ('method', 'rule', '_n', '_m', '_a', '_s'), [row for row in ROWS if 'freshly' in row[3]]
-    )
-    def test_who_logged_in_long_ago(self, as_user, method, rule, _n, _m, _a, _s):
-        user = UserFactory()
-        client = as_user(user, authenticated_at=now() - timedelta(hours=1))
+        def wanted(row):
+            return 'ok' if needs_it or row.scope == 'public' else '403'
 
-        response = client.open(path_of(rule, user.id), method=method)
+        assert scoped
+        assert contradictions(verdict, wanted, scoped if needs_it else ROWS) == []
 
-        assert (response.status_code, set(response.json['data'])) == (403, {'reauthentication'})
+    def test_who_logged_in_long_ago(self, as_user):
+        def verdict(row):
+            user = UserFactory()
+            client = as_user(user, authenticated_at=now() - timedelta(hours=1))
+            response = client.open(path_of(row.rule, user.id), method=row.method)
+            return response.status_code, set(response.json['data'])
+
+        fresh = [row for row in ROWS if 'freshly' in row.member]
+        found = contradictions(verdict, lambda row: (403, {'reauthentication'}), fresh)
+
+        assert fresh
+        assert found == []
 
 
 class TestDefaultDeny:

@@ -188,6 +188,7 @@ class TestBranches:
 
 
 class TestSplitByFeature:
+    @pytest.mark.slow('generates migrations in a copy of the repository')
     def test_gives_each_feature_the_change_of_its_own(self, tmp_path):
         copy = copy_repository(tmp_path)
         for path, after, column in (

@@ -3,6 +3,7 @@
 import ast
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from project import create_app
 from project.core.web.endpoints.access import public
 from project.core.web.endpoints.endpoint import endpoint
 from project.core.web.openapi.docs_page import docs
+from tests.architecture import parse
 from tests.client import data, reasons
 from tests.service import BIN, ROOT
 
@@ -22,7 +24,7 @@ PROJECT = ROOT / 'project'
 
 def sources() -> list[tuple[Path, ast.Module]]:
     """Return every module of the project with its syntax tree."""
-    return [(path, ast.parse(path.read_text())) for path in PROJECT.rglob('*.py')]
+    return [(path, parse(path.read_text(encoding='utf-8'))) for path in PROJECT.rglob('*.py')]
 
 
 class TestDiscovery:
@@ -30,7 +32,7 @@ class TestDiscovery:
         env = {name: value for name, value in os.environ.items() if not name.startswith('FLASK')}
 
         done = subprocess.run(
-            [str(BIN / 'flask'), 'routes'],
+            [sys.executable, '-X', 'importtime', str(BIN / 'flask'), 'routes'],
             cwd=ROOT,
             env={**env, 'APP_ENV': 'testing'},
             capture_output=True,
@@ -39,6 +41,9 @@ class TestDiscovery:
         )
 
         assert 'api_v1.users.user_me' in done.stdout
+        # Slow to import, and needed by some commands and settings only.
+        slow = {'boto3', 'dramatiq', 'email_validator', 'redis', 'rich', 'zxcvbn'}
+        assert {line.split()[-1] for line in done.stderr.splitlines()} & slow == set()
 
     def test_nothing_reads_flask_env_which_is_gone(self) -> None:
         assert [path for path, _ in sources() if 'FLASK_ENV' in path.read_text()] == []

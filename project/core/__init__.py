@@ -1,21 +1,27 @@
 """The kernel: what every feature stands on, and no feature's business."""
 
+from typing import TYPE_CHECKING
+
 from flask import Flask
-from werkzeug.middleware.proxy_fix import ProxyFix
 
-from . import mail, storage, task_workers
-from .cli import maintenance as maintenance_command
-from .database import migrations, session
-from .observability import health, logging
-from .tasks import notifications
-from .web import maintenance, no_session, routing
-from .web.endpoints import guard, rate_limits
-from .web.endpoints.guard import Identify
-from .web.responses import headers, jsend
+if TYPE_CHECKING:
+    from .web.endpoints.guard import Identify
 
 
-def init_app(app: Flask, identify: Identify) -> None:
+def init_app(app: Flask, identify: 'Identify') -> None:
     """Bind the kernel to an application; who a bearer token names is asked of `identify`."""
+    # Imported here: `flask secret-key` imports this package, and needs nothing of all this.
+    from werkzeug.middleware.proxy_fix import ProxyFix
+
+    from . import mail, storage, task_workers
+    from .cli import maintenance as maintenance_command
+    from .database import migrations, session
+    from .observability import health, logging
+    from .tasks import notifications
+    from .web import maintenance, no_session, routing
+    from .web.endpoints import guard, rate_limits
+    from .web.responses import headers, jsend
+
     logging.configure(app)
     hops = app.config['TRUSTED_PROXIES']
     if hops:
@@ -45,4 +51,6 @@ def init_app(app: Flask, identify: Identify) -> None:
 
 def validate_routes(app: Flask) -> None:
     """Refuse to start with a route that declares nothing. Call it when all are mounted."""
+    from .web.endpoints import guard
+
     guard.validate_routes(app)

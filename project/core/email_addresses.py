@@ -1,7 +1,5 @@
 """Email addresses: syntax check and normal form."""
 
-from email_validator import EmailNotValidError, validate_email
-
 
 def normalize_email_address(text: str) -> str | None:
     """Return an address in the form it is written to, or None for what no mail could reach.
@@ -10,6 +8,9 @@ def normalize_email_address(text: str) -> str | None:
     """
     if len(text) > 254:
         return None
+    # Imported here: only some commands and requests have an address to check.
+    from email_validator import EmailNotValidError, validate_email
+
     try:
         # The names for tests and documentation (RFC 6761) are addresses like any other here.
         checked = validate_email(

@@ -77,6 +77,7 @@ class TestStart:
 
         assert (said['scheme'], said['address']) == ('http', '127.0.0.1')
 
+    @pytest.mark.slow('gunicorn starts a worker and ends the one before')
     def test_survives_a_hangup_signal(self) -> None:
         with small_service() as service, Client(service.port) as old:
             old.ask(get())

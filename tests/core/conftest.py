@@ -17,7 +17,7 @@ from project.core.throttling import ThrottleCounter
 from project.core.web.endpoints.access import Access, public
 from project.core.web.endpoints.endpoint import endpoint
 from tests.client import HonestClient
-from tests.databases import fresh_database
+from tests.databases import create_tables, fresh_database
 
 from .apps import kernel_app
 
@@ -88,7 +88,7 @@ def durable_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
         app.config['SQLALCHEMY_DATABASE_URI'] = f'sqlite:///{file}' if url == 'sqlite://' else url
         session.init_app(app)
         with app.app_context():
-            db.create_all()
+            create_tables()
         yield app
         with app.app_context():
             db.engine.dispose()

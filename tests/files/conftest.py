@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from project.core.database.session import db
+from tests.databases import create_tables
 from tests.separate_app import application
 from tests.users.factories import UserFactory
 
@@ -18,7 +18,7 @@ from tests.users.factories import UserFactory
 def own_app(tmp_path: Path) -> Iterator[Flask]:
     """An application on a database of its own, where nothing is rolled back."""
     with application(tmp_path, 'files') as app:
-        db.create_all()
+        create_tables()
         yield app
 
 

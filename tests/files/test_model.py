@@ -372,6 +372,7 @@ class Both(FallbackStorage):
 
 
 @pytest.mark.timeout(1800)
+@pytest.mark.slow('runs generated sequences of calls')
 def test_everything_agrees_whatever_is_done(own_app: Flask, tmp_path: Path) -> None:
     own_app.config['FILES_VERSIONS_KEPT'] = KEPT
     own_app.config['FILES_TRASH_LIFETIME'] = TRASHED_FOR

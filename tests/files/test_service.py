@@ -603,6 +603,7 @@ class TestSweep:
 
 
 class TestSweepAtOnce:
+    @pytest.mark.slow('runs 50 races')
     def test_never_loses_bytes_that_are_uploaded_again_meanwhile(self, own_app, at_once):
         ada, bob = UserFactory(), UserFactory()
         file, lost = store(ada.id, b'The same.'), []

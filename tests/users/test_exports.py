@@ -191,7 +191,8 @@ class TestMakeExport:
         run_pending_tasks(app)
         assert kept() == set()
 
-    def test_is_tried_again_while_another_one_is_made(self, app, user):
+    def test_is_tried_again_while_another_one_is_made(self, app, user, monkeypatch):
+        monkeypatch.setattr('project.users.service.exports.EXPORT_SLOT_TIMEOUT_SECONDS', 0.05)
         export = request_export(user.id)
         with export_slot.acquire(1, timeout=0), pytest.raises(ServiceUnavailable):
             make_export(str(export.id), user.id)

@@ -9,11 +9,12 @@ from flask.cli import ScriptInfo, run_command
 from flask.helpers import get_debug_flag
 from werkzeug.serving import is_running_from_reloader
 
-from project.core.task_workers import background_task_workers, runs_tasks_in_process
-
 
 def _serve(reload: bool | None, **options: Any) -> Any:
     assert run_command.callback is not None  # noqa: S101 - for the type checker
+    # Imported here: every `flask` command imports this module, `flask secret-key` among them.
+    from project.core.task_workers import background_task_workers, runs_tasks_in_process
+
     app = None if _is_reloader(reload) else _loaded()
     if app is None or not runs_tasks_in_process(app):
         return run_command.callback(reload=reload, **options)

@@ -8,10 +8,6 @@ from typing import Any, TypeVar
 import click
 from flask.cli import AppGroup, with_appcontext
 from marshmallow import ValidationError
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.progress import Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from project.core.email_addresses import normalize_email_address
@@ -106,6 +102,11 @@ def print_rows(
     if as_json:
         click.echo(to_json(found[0] if one else found).decode())
         return
+    # Imported here, as in `with_progress`: the service imports this module, and prints no table.
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table(*columns, box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for row in found:
         table.add_row(*(_cell(row[name]) for name in columns))
@@ -116,6 +117,9 @@ def print_rows(
 
 def with_progress(label: str, things: Iterable[T]) -> Iterator[T]:
     """Pass things on, counting them on stderr where a person is watching."""
+    from rich.console import Console
+    from rich.progress import Progress, TextColumn, TimeElapsedColumn
+
     with Progress(
         TextColumn('{task.description} {task.completed:,}'),
         TimeElapsedColumn(),

@@ -13,6 +13,7 @@ from uuid import UUID
 
 QUEUE_NAME = 'tasks'
 SHUTDOWN_GRACE_MS = 20_000  # milliseconds for what runs when the service ends
+IDLE_MILLISECONDS = 1000  # between two looks whether to stop, while nothing is brought
 
 
 class BrokerUnavailable(Exception):
@@ -64,7 +65,7 @@ class TaskBroker:
         from dramatiq import Worker
 
         self._handle = handle
-        worker = Worker(self._broker, worker_threads=1)
+        worker = Worker(self._broker, worker_threads=1, worker_timeout=IDLE_MILLISECONDS)
         # What is fetched ahead would wait behind a slow task although others are free.
         worker.queue_prefetch = 1
         worker.start()

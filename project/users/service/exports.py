@@ -29,6 +29,7 @@ from .users import get_user
 
 EXPORT_LIFETIME = timedelta(days=7)
 MAX_EXPORTS_PER_USER = 3  # of a user's at a time
+EXPORT_SLOT_TIMEOUT_SECONDS = 1.0  # an attempt that waited longer is made again later
 
 # One at a time in each service: however many want theirs, other tasks find room beside it.
 export_slot = InterprocessSemaphore()
@@ -86,7 +87,10 @@ def open_export(user_id: int, export_id: UUID) -> tuple[AnyRow, StoredObject]:
 def make_export(export_id: str, user_id: int) -> None:
     """Make the ZIP of an export. Run twice, the second finds it made and leaves it."""
     wanted = UUID(export_id)
-    with export_slot.acquire(1, timeout=1.0), object_storage.create_staged() as staged:
+    with (
+        export_slot.acquire(1, timeout=EXPORT_SLOT_TIMEOUT_SECONDS),
+        object_storage.create_staged() as staged,
+    ):
         _write(staged, user_id)
         staged.prepare(object_storage.export_key(wanted))
         _publish(wanted, user_id, staged)

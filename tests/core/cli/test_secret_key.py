@@ -22,7 +22,7 @@ class TestSecretKey:
         environment = {'PATH': os.environ['PATH'], 'FLASK_SKIP_DOTENV': '1'}
 
         done = subprocess.run(
-            [sys.executable, '-m', 'flask', 'secret-key'],
+            [sys.executable, '-X', 'importtime', '-m', 'flask', 'secret-key'],
             cwd=tmp_path,
             env=environment,
             capture_output=True,
@@ -30,5 +30,7 @@ class TestSecretKey:
             check=False,
         )
 
-        assert (done.returncode, done.stderr) == (0, '')
+        imports = [line for line in done.stderr.splitlines() if line.startswith('import time:')]
+        assert (done.returncode, done.stderr.splitlines()) == (0, imports)
+        assert {line.split()[-1] for line in imports} & {'flask', 'sqlalchemy'} == {'flask'}
         assert re.fullmatch(r'[0-9a-f]{64}\n', done.stdout)

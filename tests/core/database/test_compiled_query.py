@@ -19,6 +19,7 @@ from project.files.service import list_files
 from project.users.models import USER_BY_EMAIL, USER_BY_ID, USER_BY_USERNAME, USER_PROFILE, User
 from project.users.service import list_users
 from tests.auth.factories import SessionFactory
+from tests.databases import create_tables
 from tests.files.factories import FileFactory
 from tests.separate_app import application
 from tests.users.factories import UserFactory
@@ -30,7 +31,7 @@ TOKEN = new_token('pst')
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     """An application of one's own, with a user who has a session and a file."""
     with application(tmp_path_factory.mktemp('reading'), 'reading') as app:
-        db.create_all()
+        create_tables()
         user = UserFactory(username='ada', roles=['member', 'admin'], last_login=now())
         SessionFactory(token=TOKEN, user=user)
         FileFactory(owner=user)

@@ -18,6 +18,7 @@ from project.core.database.session import (
 from project.core.throttling import ThrottleCounter
 from project.core.web.endpoints.access import public
 from project.core.web.endpoints.endpoint import endpoint
+from tests.databases import create_tables
 
 from ..apps import kernel_app
 from .conftest import in_transaction
@@ -430,7 +431,7 @@ def forgetful_app(tmp_path):
     """An application whose routes forget."""
     app = kernel_app(tmp_path, forgetful)
     with app.app_context():
-        db.create_all()
+        create_tables()
     return app
 
 

@@ -92,6 +92,7 @@ class TestShrink:
         with pytest.raises(ImageTooCostly):
             shrunk(b'', edge=64)
 
+    @pytest.mark.slow('the limit of CPU time is in whole seconds')
     def test_refuses_what_takes_too_much_time(self, monkeypatch, tmp_path):
         endless = 'while True: pass'
         monkeypatch.setattr(

@@ -7,6 +7,7 @@ import pytest
 from flask import Blueprint, Flask
 
 from project.core.database.session import db
+from tests.databases import create_tables
 
 from ..apps import kernel_app
 
@@ -17,7 +18,7 @@ def post_office(tmp_path: Path) -> Iterator[Flask]:
     letters = Blueprint('letters', __name__, template_folder='templates')
     app = kernel_app(tmp_path, letters, MAIL_FROM='The Team <team@example.test>')
     with app.app_context():
-        db.create_all()
+        create_tables()
         yield app
         db.session.remove()
         db.engine.dispose()

@@ -17,6 +17,7 @@ from project.core.observability.health import Readiness, check_migrations
 from project.core.tasks import task
 from project.core.tasks.outbox import OutboxTask
 from tests.client import data
+from tests.databases import create_tables
 
 from ..outbox import bury, put_at
 
@@ -30,7 +31,7 @@ def service(kernel, tmp_path):
     """Return an application whose database is at the head of every branch."""
     app = kernel(SQLALCHEMY_DATABASE_URI=f'sqlite:///{tmp_path}/db')
     with app.app_context():
-        db.create_all()
+        create_tables()
         stamp(revision='heads')
         db.session.remove()
     return app

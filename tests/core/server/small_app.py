@@ -15,9 +15,9 @@ from project.core.server.worker import ApiWorker
 
 
 class HastyWorker(ApiWorker):
-    """Ours, with a second of patience: the tests have no ten."""
+    """Ours, with half a second for a head and a second for a stream, so that tests wait less."""
 
-    read_timeout_seconds = 1.0
+    read_timeout_seconds = 0.5
     stall_timeout_seconds = 1
     costly = re.compile(rb'GET /slow')
 

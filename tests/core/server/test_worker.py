@@ -31,7 +31,7 @@ def port() -> Iterator[int]:
 
 @pytest.fixture(scope='module')
 def hasty() -> Iterator[int]:
-    """The same, where every patience lasts a second."""
+    """The same, with limits of half a second and of a second."""
     with small_service('-k', 'tests.core.server.small_app.HastyWorker') as service:
         yield service.port
 
@@ -160,6 +160,7 @@ class TestEnqueueReq:
         assert client.ask(post(3, 'Expect: 100-continue')).status == 100
         assert client.ask(b'abc').json['size'] == 3
 
+    @pytest.mark.slow('gunicorn closes late connections once a second')
     def test_closes_on_who_takes_too_long_for_a_head(self, hasty: int) -> None:
         with Client(hasty) as client:
             client.send(HALF_HEAD)
@@ -217,10 +218,12 @@ class TestHandleRequest:
         assert client.ask(CHUNKED + b'nonsense\r\n').status == 400
 
     @pytest.mark.parametrize('half', [HALF_CHUNK, HALF_UPLOAD], ids=['chunk', 'upload'])
+    @pytest.mark.slow('the limit of silence is in whole seconds')
     def test_gives_up_on_a_stream_that_falls_silent(self, hasty: int, half: bytes) -> None:
         with Client(hasty) as client:
             assert client.ask(half).status == 400
 
+    @pytest.mark.slow('the limit of silence is in whole seconds')
     def test_gives_up_on_who_does_not_read_the_answer(self, hasty: int) -> None:
         with ExitStack() as stack:
             for _ in range(8):
@@ -240,6 +243,7 @@ class TestRun:
             pytest.param([HALF_CHUNK, HALF_UPLOAD], id='large'),
         ],
     )
+    @pytest.mark.slow('sends requests for 1.5 seconds')
     def test_answers_beside_600_half_sent_requests(self, port: int, halves: list[bytes]) -> None:
         def ask() -> None:
             with Client(port) as client:
@@ -263,40 +267,27 @@ class TestRun:
 class TestTurnAway:
     """Of eight threads two are for what is costly, and who waits for one waits two seconds."""
 
-    @pytest.fixture
-    def own(self) -> Iterator[int]:
-        """A service of one's own: nobody else is in its lanes."""
-        with small_service('-k', 'tests.core.server.small_app.HastyWorker') as service:
-            yield service.port
-
-    @pytest.fixture
-    def crowd(self, own: int) -> Iterator[list[Client]]:
-        """Ten who want what takes 1.2 seconds each, in two threads."""
-        with ExitStack() as stack:
-            crowd = [stack.enter_context(Client(own, timeout=15)) for _ in range(10)]
+    @pytest.mark.slow('a request waits two seconds for a thread')
+    def test_returns_503_after_two_seconds_and_leaves_threads_to_other_requests(self) -> None:
+        worker = 'tests.core.server.small_app.HastyWorker'
+        with ExitStack() as stack, small_service('-k', worker) as service:
+            # Ten who want what takes 1.2 seconds each, in two threads.
+            crowd = [stack.enter_context(Client(service.port, timeout=15)) for _ in range(10)]
             for client in crowd:
                 client.send(get('/slow?seconds=1.2', 'Connection: close'))
-            yield crowd
 
-    def test_tells_who_waited_too_long_to_come_back(self, crowd: list[Client]) -> None:
-        answers = [client.answer() for client in crowd]
+            def ask() -> None:
+                with Client(service.port) as client:
+                    assert client.ask(get()).status == 200
+
+            assert worst_of(ask, 1.0) < 0.5
+            answers = [client.answer() for client in crowd]
+            assert all(client.is_closed() for client in crowd)
 
         assert sorted(answer.status for answer in answers) == [200] * 4 + [503] * 6
         refused = next(answer for answer in answers if answer.status == 503)
         assert refused.headers['retry-after'] == '2'
-        assert refused.json == {
-            'status': 'error',
-            'message': 'Service Unavailable',
-            'code': 503,
-        }
-        assert all(client.is_closed() for client in crowd)
-
-    def test_leaves_threads_to_all_others(self, own: int, crowd: list[Client]) -> None:
-        def ask() -> None:
-            with Client(own) as client:
-                assert client.ask(get()).status == 200
-
-        assert worst_of(ask, 1.0) < 0.5
+        assert refused.json == {'status': 'error', 'message': 'Service Unavailable', 'code': 503}
 
 
 class TestSeeOff:
@@ -319,6 +310,7 @@ class TestSeeOff:
 
 
 class TestCapKeepalive:
+    @pytest.mark.slow('gunicorn waits for clients when it ends')
     def test_stops_soon_with_half_sent_requests_and_answers_the_running_one(self) -> None:
         with ExitStack() as stack, small_service() as service:
             for _ in range(20):

@@ -133,6 +133,11 @@ class TestPatient:
 
 
 class TestWork:
+    @pytest.fixture(autouse=True)
+    def idle_milliseconds(self, monkeypatch):
+        """Stop sooner than after a second."""
+        monkeypatch.setattr(engine, 'IDLE_MILLISECONDS', 20)
+
     def test_does_what_is_brought_until_it_is_to_stop(self, broker):
         brought, stopping, ids = [], Event(), [uuid4(), uuid4()]
         made = TaskBroker('stub:')

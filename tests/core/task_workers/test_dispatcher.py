@@ -190,6 +190,7 @@ class TestToEngine:
 
 
 class TestDispatch:
+    @pytest.mark.slow('a schedule fires once a second')
     def test_rings_and_fires_in_a_process_of_its_own(self, own_app, nothing):
         task(name='tick', every=timedelta(seconds=1))(lambda: None)
         worker = WorkerSlot('worker', run_worker)
@@ -248,6 +249,7 @@ class TestDispatch:
             until(lambda: rows()[0].state == 'queued')
         )
 
+    @pytest.mark.slow('the supervisor looks five times before the database is back')
     def test_goes_on_when_the_database_is_there_again(self, own_app, nothing, monkeypatch):
         monkeypatch.setattr(dispatcher, 'POLL_INTERVAL_SECONDS', 0.05)
         db.drop_all()

@@ -58,6 +58,7 @@ class TestWatch:
 
 
 class TestLeaveWith:
+    @pytest.mark.slow('a process looks for its leader once a second')
     def test_ends_a_process_whose_leader_is_gone_whatever_it_does(self):
         line = Line()
 
@@ -166,6 +167,7 @@ class TestWork:
 
         assert (tmp_path / 'hung').exists()
 
+    @pytest.mark.slow('the shortest lease is a second')
     def test_lets_go_of_what_it_could_not_write_down(self, own_app, monkeypatch, tmp_path):
         """The database was away for just that long, and the process is the same. It keeps nobody
         from the task that it works on next.
@@ -243,6 +245,7 @@ class TestWork:
         assert [row.id for row in rows()] == [second]
         assert first != second
 
+    @pytest.mark.slow('the supervisor looks five times before the database is back')
     def test_goes_on_when_the_database_is_there_again(self, own_app):
         nothing = task(name='nothing')(lambda: None)
         db.drop_all()
