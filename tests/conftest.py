@@ -71,6 +71,9 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+pytest_plugins = ['tests.sql_record']
+
+
 @pytest.fixture(scope='session')
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     """The application, on a database of its own for every process that tests."""
@@ -112,7 +115,6 @@ def transaction(app: Flask) -> Iterator[None]:
             db.session.remove()
             outer.rollback()
             connection.close()
-            engine.dispose() if engine.dialect.name != 'sqlite' else None
             known[None] = engine
     # A session left behind is found again by a context that happens to get the same address.
     assert not db.session.registry.registry

@@ -1,10 +1,13 @@
 """Databases to test on: SQLite in memory, or one made on the server of `TEST_DATABASE_URL`."""
 
+import atexit
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
@@ -13,12 +16,32 @@ from sqlalchemy import Connection, create_engine, make_url
 from project.core.database.session import db
 
 
+class Uses:
+    """The uses of databases in this process: statements, and databases for other processes."""
+
+    count = 0
+    # Fixtures of a wider scope than one test: all tests that request them depend on their rows.
+    fixtures: set[str] = set()
+
+    @classmethod
+    def add(cls) -> None:
+        """Count one use."""
+        cls.count += 1
+
+
+_templates = ExitStack()
+atexit.register(_templates.close)
+
+
 @contextmanager
-def fresh_database(name: str) -> Iterator[str]:
+def fresh_database(name: str, template: str = 'template1') -> Iterator[str]:
     """Make an empty database for a while and give its URL.
+
+    :param template: the database on the same server of which it is a copy.
 
     Refuses a server whose database does not say `test`: that one might be somebody's.
     """
+    Uses.add()
     server = os.environ.get('TEST_DATABASE_URL')
     if not server:
         yield 'sqlite://'
@@ -29,7 +52,7 @@ def fresh_database(name: str) -> Iterator[str]:
     name = f'{url.database}_{name}_{uuid4().hex[:8]}'
     admin = create_engine(url, isolation_level='AUTOCOMMIT')
     with admin.connect() as connection:
-        connection.exec_driver_sql(f'CREATE DATABASE "{name}"')
+        connection.exec_driver_sql(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     try:
         yield url.set(database=name).render_as_string(hide_password=False)
     finally:
@@ -71,3 +94,47 @@ def _sqlite_template(tables: tuple[str, ...]) -> bytes:
         content: bytes = _driver_connection(connection).serialize()
     engine.dispose()
     return content
+
+
+@contextmanager
+def prepared_database(
+    dialect: str, name: str, folder: Path, prepare: Callable[[str], None]
+) -> Iterator[str]:
+    """Create a database with tables, and delete it at the end.
+
+    Copies a template: a copy takes 30 ms, the migrations of a service take 3 s.
+
+    :param dialect: `sqlite` or `postgresql`.
+    :param folder: contains the file of SQLite. An existing file is used as it is.
+    :param prepare: creates the tables of the database at a URL, in another process.
+    """
+    Uses.add()
+    template = make_url(_template(dialect, prepare)).database or ''
+    if dialect == 'sqlite':
+        file = folder / 'service.sqlite'
+        if not file.exists():
+            _copy(Path(template), file)
+        yield f'sqlite:///{file}'
+    else:
+        with fresh_database(name, template) as url:
+            yield url
+
+
+def _copy(source: Path, target: Path) -> None:
+    with source.open('rb') as read, target.open('wb') as written:
+        shutil.copyfileobj(read, written)
+        written.flush()
+        # SQLite expects what it has committed to survive a power cut.
+        os.fsync(written.fileno())
+
+
+@cache
+def _template(dialect: str, prepare: Callable[[str], None]) -> str:
+    """Return the URL of a prepared database. It is deleted when this process ends."""
+    if dialect == 'sqlite':
+        folder = _templates.enter_context(TemporaryDirectory())
+        url = f'sqlite:///{folder}/template.sqlite'
+    else:
+        url = _templates.enter_context(fresh_database('template'))
+    prepare(url)
+    return url

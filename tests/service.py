@@ -14,7 +14,7 @@ from pathlib import Path
 
 import requests
 
-from tests.databases import fresh_database
+from tests.databases import prepared_database
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
@@ -57,13 +57,12 @@ def flask(env: dict[str, str], *arguments: str) -> str:
 @contextmanager
 def running_service(var: Path, **settings: str) -> Iterator[Service]:
     """Start the service on an empty, migrated database, and stop it in the end."""
-    with fresh_database('service') as database:
+    dialect = 'postgresql' if os.environ.get('TEST_DATABASE_URL') else 'sqlite'
+    with prepared_database(dialect, 'service', var, migrate) as database:
         env = {
-            **{name: os.environ[name] for name in ('PATH', 'HOME', 'TMPDIR') if name in os.environ},
+            **inherited_environment(),
             'APP_ENV': 'development',
-            'DATABASE_URL': f'sqlite:///{var}/service.sqlite'
-            if database == 'sqlite://'
-            else database,
+            'DATABASE_URL': database,
             'STORAGE_URL': f'file://{var}/storage',
             'MAIL_URL': f'file://{var}/mail',
             'MAINTENANCE_FILE': f'{var}/maintenance',
@@ -73,9 +72,20 @@ def running_service(var: Path, **settings: str) -> Iterator[Service]:
             'WEB_CONCURRENCY': '2',
             **settings,
         }
-        flask(env, 'db', 'upgrade')
         with started(env, var) as service:
             yield service
+
+
+def migrate(url: str) -> None:
+    """Create the tables of the service."""
+    flask(
+        {**inherited_environment(), 'APP_ENV': 'development', 'DATABASE_URL': url}, 'db', 'upgrade'
+    )
+
+
+def inherited_environment() -> dict[str, str]:
+    """Return the variables that every process of a service has from this one."""
+    return {name: os.environ[name] for name in ('PATH', 'HOME', 'TMPDIR') if name in os.environ}
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import html
 import json
 import re
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,18 +30,38 @@ def otp(secret: str, step: str) -> str:
     return pyotp.TOTP(secret).at(int(time.time()) + 30 * int(step))
 
 
-def test_a_page_on_another_origin_does_all_of_it(tmp_path: Path) -> None:
-    services: list[Service] = []
+@pytest.fixture(scope='module')
+def started() -> list[Service]:
+    """The service, once it runs: its page is served before it."""
+    return []
+
+
+@pytest.fixture(scope='module')
+def origin(started: list[Service]) -> Iterator[str]:
+    """The origin of a page that may call the service."""
 
     def pin() -> str:
-        return re.findall(r'\b\d{6}\b', services[0].mails()[-1])[0]
+        return re.findall(r'\b\d{6}\b', started[0].mails()[-1])[0]
 
-    with (
-        served(pin=pin, otp=otp) as origin,
-        running_service(tmp_path, CORS_ORIGINS=origin) as service,
-    ):
-        services.append(service)
-        document, console = browse(f'{origin}/journey.html?api={service.url}', tmp_path / 'browser')
+    with served(pin=pin, otp=otp) as origin:
+        yield origin
+
+
+@pytest.fixture(scope='module')
+def service(
+    started: list[Service], origin: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    """A running service, which allows one origin."""
+    var = tmp_path_factory.mktemp('service')
+    with running_service(var, CORS_ORIGINS=origin) as service:
+        started.append(service)
+        yield service
+
+
+def test_a_page_on_another_origin_does_all_of_it(
+    service: Service, origin: str, tmp_path: Path
+) -> None:
+    document, console = browse(f'{origin}/journey.html?api={service.url}', tmp_path / 'browser')
 
     assert said(document) == {
         'registered': 202,
@@ -61,11 +82,8 @@ def test_a_page_on_another_origin_does_all_of_it(tmp_path: Path) -> None:
     assert all(' 401 ' in line for line in console)
 
 
-def test_a_page_that_may_not_is_stopped_by_the_browser(tmp_path: Path) -> None:
-    with (
-        served() as origin,
-        running_service(tmp_path, CORS_ORIGINS='https://app.example.test') as service,
-    ):
+def test_a_page_that_may_not_is_stopped_by_the_browser(service: Service, tmp_path: Path) -> None:
+    with served() as origin:
         document, console = browse(f'{origin}/journey.html?api={service.url}', tmp_path / 'browser')
 
     assert said(document) == {'error': 'TypeError: Failed to fetch'}

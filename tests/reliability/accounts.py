@@ -34,7 +34,7 @@ def log_in(service: Attacked, login: str, password: str = PASSWORD, **more: Any)
 
 def make_users(service: Attacked, *names: str) -> None:
     """Make users who can log in: all have one password, hashed once."""
-    service.flask('workload', 'users', PASSWORD, *names)
+    service.call_workload('/users', names=list(names), password=PASSWORD)
 
 
 def at_once(*calls: Callable[[], Any]) -> list[Any]:

@@ -16,12 +16,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from sqlalchemy import Engine, create_engine, text
 
-from tests.databases import fresh_database
-from tests.service import BIN, ROOT, free_port, is_serving
+from tests.databases import prepared_database
+from tests.service import BIN, ROOT, free_port, inherited_environment, is_serving
 
 # Where the servers are: `.ci/run` says so. What is not there fails, and is not passed over.
 SERVERS = {
@@ -54,7 +55,12 @@ class Attacked:
 
     def enqueue(self, name: str, count: int, milliseconds: int = 20) -> None:
         """Enqueue many tasks at once."""
-        self.flask('workload', 'enqueue', name, str(count), '--milliseconds', str(milliseconds))
+        self.call_workload('/tasks', name=name, count=count, milliseconds=milliseconds)
+
+    def call_workload(self, path: str, **body: Any) -> None:
+        """Call a route of the workload. A process for a command would take a second."""
+        answer = requests.post(self.url + path, json=body, timeout=60)
+        assert answer.ok, answer.text
 
     def scalar(self, statement: str) -> Any:
         """Ask the database for one value."""
@@ -111,6 +117,22 @@ class Attacked:
             'SELECT number, min(began) FROM reliability_runs WHERE number >= 0 GROUP BY number'
         )
         return sorted(_seconds(moment) - committed[number] for number, moment in began)
+
+    def clear(self) -> None:
+        """Delete all tasks, and everything that they did."""
+        with self.engine.connect() as connection:
+            for table in ('core_tasks', 'reliability_runs', 'reliability_effects'):
+                connection.execute(text(f'DELETE FROM {table}'))
+
+    @property
+    def way(self) -> str:
+        """The database and the broker, for a measurement."""
+        return f'{self.engine.name} {urlsplit(self.env["TASKS_BROKER_URL"]).scheme or "embedded"}'
+
+    def wait_until_dead(self, count: int, seconds: float) -> None:
+        """Wait until this many tasks are dead letters."""
+        found = "SELECT count(*) FROM core_tasks WHERE state = 'dead'"
+        wait_until(lambda: self.scalar(found) == count, seconds)
 
     def wait_until_done(self, seconds: float) -> None:
         """Wait until the outbox is empty."""
@@ -218,14 +240,12 @@ def attacked(
     broker = address_of(broker) if broker in SERVERS else broker
     with _alone_at(broker), _database(database, var) as url:
         env = {
-            **{name: os.environ[name] for name in ('PATH', 'HOME', 'TMPDIR') if name in os.environ},
+            **inherited_environment(),
             'APP_ENV': 'development', 'DATABASE_URL': url, 'PORT': str(free_port()),
             'STORAGE_URL': f'file://{var}/storage', 'MAIL_URL': f'file://{var}/mail',
             'MAINTENANCE_FILE': f'{var}/maintenance', 'WEB_CONCURRENCY': '2',
             'TASKS_BROKER_URL': broker, 'RATELIMIT_ENABLED': 'false', **settings,
         }  # fmt: skip
-        flask(env, 'db', 'upgrade')
-        flask(env, 'workload', 'prepare')
         with (var / 'service.log').open('wb') as log:
             gunicorn = [str(BIN / 'gunicorn'), '-c', 'config/gunicorn.py', f'{APP}:create_app()']
             web = _start([*within, *gunicorn], env, log)
@@ -327,12 +347,15 @@ def _hang_up(sock: socket.socket) -> None:
 
 @contextmanager
 def _database(kind: str, var: Path) -> Iterator[str]:
-    if kind == 'sqlite':
-        yield f'sqlite:///{var}/service.sqlite'
-        return
-    assert address_of('postgresql')
-    with fresh_database('reliability') as url:
+    assert kind == 'sqlite' or address_of('postgresql')
+    with prepared_database(kind, 'reliability', var, _prepare) as url:
         yield url
+
+
+def _prepare(url: str) -> None:
+    env = {**inherited_environment(), 'APP_ENV': 'development', 'DATABASE_URL': url}
+    flask(env, 'db', 'upgrade')
+    flask(env, 'workload', 'prepare')
 
 
 def _start(command: list[str], env: dict[str, str], log: Any) -> 'subprocess.Popen[bytes]':

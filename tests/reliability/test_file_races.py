@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 
 import pytest
 import requests
@@ -73,17 +72,19 @@ class Someone:
                 self.ask('DELETE', f'/{item["id"]}?permanent=true')
 
 
-@pytest.fixture(params=CASES)
-def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Attacked]:
-    """A running service."""
-    with attacked(tmp_path, request.param) as service:
+@pytest.fixture(scope='module', params=CASES)
+def service(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Attacked]:
+    """A running service. Each test creates its own users."""
+    with attacked(tmp_path_factory.mktemp('races'), request.param) as service:
         yield service
 
 
 def test_no_more_is_stored_than_the_quota(service: Attacked) -> None:
-    make_users(service, 'ada')
-    service.flask('files', 'quota', 'ada', f'{QUOTA}B')
-    ada, most = Someone(service, 'ada'), 0
+    make_users(service, 'quota-ada')
+    service.flask('files', 'quota', 'quota-ada', f'{QUOTA}B')
+    ada, most = Someone(service, 'quota-ada'), 0
     for _ in range(RACES):
         ways = [ada.raw, ada.form, ada.tus, ada.chunked]
         uploads = [partial(ways[n % 4], os.urandom(999_000)) for n in range(UPLOADS)]
@@ -108,8 +109,8 @@ def test_no_more_is_stored_than_the_quota(service: Attacked) -> None:
 
 
 def test_a_link_for_one_download_is_good_for_one(service: Attacked) -> None:
-    make_users(service, 'ada')
-    ada, won = Someone(service, 'ada'), 0
+    make_users(service, 'link-ada')
+    ada, won = Someone(service, 'link-ada'), 0
     content = os.urandom(100_000)
     file_id = ada.raw(content).json()['data']['id']
     for _ in range(LINKS):
@@ -127,8 +128,8 @@ def test_a_link_for_one_download_is_good_for_one(service: Attacked) -> None:
 
 
 def test_what_is_uploaded_while_it_is_deleted_is_there(service: Attacked) -> None:
-    make_users(service, 'ada', 'bob')
-    ada, bob = Someone(service, 'ada'), Someone(service, 'bob')
+    make_users(service, 'upload-ada', 'upload-bob')
+    ada, bob = Someone(service, 'upload-ada'), Someone(service, 'upload-bob')
     lost, acknowledged = 0, 0
     with sweeping(service) as swept:
         for number in range(ROUNDS):

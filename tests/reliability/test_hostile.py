@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import time
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from tests import malicious_inputs
 from tests.journeys.browsers import browse, served
 
 from .accounts import API, log_in, make_users
-from .harness import ROOT, Attacked, attacked, figure
+from .harness import IS_LONG, ROOT, Attacked, attacked, figure, wait_until
 from .test_uploads import TUS
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
@@ -95,14 +94,16 @@ class Mallory:
     def see_thumbnails(self, file_ids: list[str]) -> Counter[int]:
         """Ask for all thumbnails until none is on its way, and count what became of them."""
         left, found = set(file_ids), Counter[int]()
-        deadline = time.monotonic() + 120
-        while left:
-            assert time.monotonic() < deadline
+
+        def look() -> bool:
             for file_id in list(left):
                 status = self.ask('GET', f'/files/{file_id}/thumbnail').status_code
                 if status != 202:
                     left.discard(file_id)
                     found[status] += 1
+            return not left
+
+        wait_until(look, 120)
         return found
 
     def _id(self, response: requests.Response) -> Iterator[str]:
@@ -153,11 +154,13 @@ def test_every_name_is_only_a_name(service: Attacked) -> None:
     mallory = Mallory(service)
     with mallory.session:
         kept = 0
-        for name in names:
-            for file_id in mallory.doors(b'x', name):
+        for number, name in enumerate(names):
+            file_ids = list(mallory.doors(b'x', name))
+            for file_id in file_ids:
                 mallory.rename(file_id, name)
+            for file_id in chosen(file_ids, number):
                 mallory.ways_out(file_id)
-                kept += 1
+            kept += len(file_ids)
             mallory.ask('GET', '/files', params={'name': name.encode('utf-8', 'surrogatepass')})
             mallory.ask('GET', f'/files/public/{name}'.encode('utf-8', 'replace').decode())
     figure(f'{len(names)} hostile names, {kept} files: {dict(mallory.answers)}')
@@ -170,11 +173,11 @@ def test_every_content_is_only_bytes(service: Attacked, trap: Trap, tmp_path: Pa
     contents = malicious_inputs.contents(f'{trap.origin}/ran')
     mallory, pictures = Mallory(service), []
     with mallory.session:
-        for what, content in contents.items():
+        for number, (what, content) in enumerate(contents.items()):
             file_ids = list(mallory.doors(content, f'{what}.html'))
             assert len(file_ids) == 3
             mallory.ask('PUT', f'/files/{file_ids[0]}/content', data=content)
-            for file_id in file_ids:
+            for file_id in chosen(file_ids, number):
                 url = mallory.ways_out(file_id)
             trap.urls.append(url)
             shown = mallory.ask('GET', f'/files/{file_ids[0]}').json()['data']
@@ -194,6 +197,15 @@ def test_every_content_is_only_bytes(service: Attacked, trap: Trap, tmp_path: Pa
     # Or nothing would have been seen.
     assert set(trap.ran) == {'control', 'control-opened'}
     assert outside(service) == []
+
+
+def chosen(file_ids: list[str], number: int) -> list[str]:
+    """Return the uploads of one input that are read with all 17 requests.
+
+    CI reads one upload of each input, made by raw body, form and tus in rotation: reading all of
+    them takes 36 CPU seconds. `make soak` reads all.
+    """
+    return file_ids if IS_LONG else [file_ids[number % len(file_ids)]] if file_ids else []
 
 
 def outside(service: Attacked) -> list[str]:

@@ -2,8 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import Iterator
 from email import message_from_bytes, policy
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,11 +13,10 @@ from tests.service import free_port
 
 from .harness import IS_LONG, Attacked, attacked, figure, post, wait_until
 
-WAYS = pytest.mark.parametrize(
-    ('database', 'broker'),
+WAYS = (
     [('sqlite', ''), ('postgresql', ''), ('sqlite', 'amqp'), ('postgresql', 'amqp')]
     if IS_LONG
-    else [('sqlite', ''), ('postgresql', 'amqp')],
+    else [('sqlite', ''), ('postgresql', 'amqp')]
 )
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(600)]
@@ -46,6 +45,22 @@ class Kept:
         return '250 OK'
 
 
+@pytest.fixture(scope='module')
+def port() -> int:
+    """The port of the mail server."""
+    return free_port()
+
+
+@pytest.fixture(scope='module', params=WAYS, ids='-'.join)
+def service(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, port: int
+) -> Iterator[Attacked]:
+    """A running service that sends its mails to that port."""
+    var, url = tmp_path_factory.mktemp('smtp'), f'smtp://127.0.0.1:{port}'
+    with attacked(var, *request.param, MAIL_URL=url) as service:
+        yield service
+
+
 def everybody(kept: Kept) -> set[str]:
     """Return who got a mail."""
     return {to for recipients in kept.found.values() for to in recipients}
@@ -60,48 +75,42 @@ def send_all(service: Attacked) -> set[str]:
     return {f'number-{number}@example.com' for number in range(MAILS)}
 
 
-@WAYS
-def test_a_server_that_is_away_for_a_while_gets_every_mail(
-    tmp_path: Path, database: str, broker: str
-) -> None:
-    port, kept = free_port(), Kept()
-    with attacked(tmp_path, database, broker, MAIL_URL=f'smtp://127.0.0.1:{port}') as service:
-        began = time.monotonic()
-        wanted = send_all(service)
-        assert time.monotonic() - began < MAILS  # No request waits for it.
-        wait_until(lambda: time.monotonic() - began > OUTAGE, OUTAGE + 5)
-        server = Controller(kept, hostname='127.0.0.1', port=port)
-        server.start()
-        try:
-            back = time.monotonic()
-            wait_until(lambda: everybody(kept) == wanted, OUTAGE + 30)
-        finally:
-            server.stop()
-        service.wait_until_done(10)
-    took = time.monotonic() - back
-    way = f'{database} {broker or "embedded"}'
-    figure(f'{way}: SMTP away for {OUTAGE:g} s, {MAILS} mails within {took:.1f} s of its return')
-
-
-@WAYS
-def test_a_server_that_hangs_before_its_250_gets_every_mail(
-    tmp_path: Path, database: str, broker: str
-) -> None:
-    port, kept = free_port(), Kept(hang=HANGING)
+def test_a_server_that_is_away_for_a_while_gets_every_mail(service: Attacked, port: int) -> None:
+    kept = Kept()
+    began = time.monotonic()
+    wanted = send_all(service)
+    assert time.monotonic() - began < MAILS  # No request waits for it.
+    wait_until(lambda: time.monotonic() - began > OUTAGE, OUTAGE + 5)
     server = Controller(kept, hostname='127.0.0.1', port=port)
     server.start()
     try:
-        url = f'smtp://127.0.0.1:{port}'
-        with attacked(tmp_path, database, broker, MAIL_URL=url) as service, service.watched():
+        back = time.monotonic()
+        wait_until(lambda: everybody(kept) == wanted, OUTAGE + 30)
+        service.wait_until_done(10)
+    finally:
+        server.stop()
+    took = time.monotonic() - back
+    figure(
+        f'{service.way}: SMTP away for {OUTAGE:g} s, '
+        f'{MAILS} mails within {took:.1f} s of its return'
+    )
+
+
+def test_a_server_that_hangs_before_its_250_gets_every_mail(service: Attacked, port: int) -> None:
+    kept = Kept(hang=HANGING)
+    server = Controller(kept, hostname='127.0.0.1', port=port)
+    server.start()
+    try:
+        with service.watched():
             began = time.monotonic()
             wanted = send_all(service)
             wait_until(lambda: everybody(kept) == wanted, 90)
             service.wait_until_done(10)
     finally:
         server.stop()
-    way, took = f'{database} {broker or "embedded"}', time.monotonic() - began
-    figure(f'{way}: SMTP hung {kept.hung} times, {MAILS} mails in {took:.1f} s')
-    figure(f'{way}: none under way longer than {service.longest_running:.1f} s')
+    took = time.monotonic() - began
+    figure(f'{service.way}: SMTP hung {kept.hung} times, {MAILS} mails in {took:.1f} s')
+    figure(f'{service.way}: none under way longer than {service.longest_running:.1f} s')
     assert kept.hung == HANGING
     # Ten seconds for each step of the conversation, and a minute for all of it.
     assert service.longest_running < 60

@@ -130,6 +130,42 @@ def mail_create(body: dict[str, Any]) -> dict[str, int]:
     return {'pid': os.getpid()}
 
 
+class UsersRequest(Schema):
+    """The names of users, and the password that all of them have."""
+
+    names = fields.List(fields.Str(), required=True)
+    password = fields.Str(required=True)
+
+
+class TasksRequest(Schema):
+    """How many tasks of one name to enqueue, and how long each takes."""
+
+    name = fields.Str(required=True)
+    count = fields.Int(required=True)
+    milliseconds = fields.Int(required=True)
+
+
+@reliability.post('/users')
+@endpoint(allow=public, body=UsersRequest)
+def users_create(body: dict[str, Any]) -> None:
+    """Create users who can log in, all with one password."""
+    password_hash = hash_password(body['password'])
+    with atomic():
+        for name in body['names']:
+            user = users_service.create_user(username=name, email=f'{name}@example.com')
+            db.session.add(Credential(user_id=user.id, password_hash=password_hash))
+
+
+@reliability.post('/tasks')
+@endpoint(allow=public, body=TasksRequest)
+def tasks_create(body: dict[str, Any]) -> None:
+    """Enqueue tasks, in transactions of 200."""
+    for start in range(0, body['count'], BATCH):
+        with atomic():
+            for number in range(start, min(start + BATCH, body['count'])):
+                _enqueue(body['name'], number, body['milliseconds'])
+
+
 @reliability.cli.command('prepare')
 def prepare() -> None:
     """Make the tables."""
@@ -147,18 +183,6 @@ def sweep() -> None:
     click.echo(removed)
 
 
-@reliability.cli.command('enqueue')
-@click.argument('name')
-@click.argument('count', type=int)
-@click.option('--milliseconds', default=20)
-def enqueue_many(name: str, count: int, milliseconds: int) -> None:
-    """Enqueue tasks, in transactions of two hundred."""
-    for start in range(0, count, BATCH):
-        with atomic():
-            for number in range(start, min(start + BATCH, count)):
-                _enqueue(name, number, milliseconds)
-
-
 @reliability.cli.command('trickle')
 @click.argument('count', type=int)
 @click.option('--pause', default=0.15)
@@ -169,18 +193,6 @@ def trickle(count: int, pause: float) -> None:
             enqueue(note_start, number)
         click.echo(f'{number} {now().timestamp()}')
         time.sleep(pause)
-
-
-@reliability.cli.command('users')
-@click.argument('password')
-@click.argument('names', nargs=-1)
-def make_users(password: str, names: tuple[str, ...]) -> None:
-    """Make users who can log in, all with one password."""
-    password_hash = hash_password(password)
-    with atomic():
-        for name in names:
-            user = users_service.create_user(username=name, email=f'{name}@example.com')
-            db.session.add(Credential(user_id=user.id, password_hash=password_hash))
 
 
 def _enqueue(name: str, number: int, milliseconds: int) -> None:

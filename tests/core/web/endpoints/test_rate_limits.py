@@ -19,6 +19,8 @@ NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 REDIS = os.environ.get('TEST_REDIS_URL', '')
 ON = {'RATELIMIT_ENABLED': True}
 
+pytestmark = pytest.mark.redis
+
 
 @pytest.fixture
 def clock():

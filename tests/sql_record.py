@@ -1,0 +1,68 @@
+"""Selection of the tests that execute SQL.
+
+A run on SQLite appends the ids of tests without SQL to the file `TESTS_WITHOUT_SQL`. A run on
+PostgreSQL with this variable leaves them out: they would repeat what they did on SQLite. They are
+half of all tests and a fifth of the CPU seconds. A test without a record runs. `.ci/run` sets the
+variable for two runs of one commit.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event
+
+from tests.databases import Uses
+
+RECORD = Path(os.environ['TESTS_WITHOUT_SQL']) if 'TESTS_WITHOUT_SQL' in os.environ else None
+IS_ON_SQLITE = not os.environ.get('TEST_DATABASE_URL')
+
+
+if RECORD and IS_ON_SQLITE:
+
+    @event.listens_for(Engine, 'before_cursor_execute')
+    def _count(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        # The fixture `transaction` begins one for every test.
+        if statement != 'BEGIN IMMEDIATE':
+            Uses.add()
+
+    @event.listens_for(Engine, 'do_connect')
+    def _count_connection(*_: Any) -> None:
+        # Also counts a connection that fails: the database of the test is down.
+        Uses.add()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(fixturedef: Any) -> Iterator[None]:
+        """Record a fixture of several tests that uses a database, except the application."""
+        before = Uses.count
+        try:
+            return (yield)
+        finally:
+            if (
+                Uses.count > before
+                and fixturedef.scope != 'function'
+                and fixturedef.argname != 'app'
+            ):
+                Uses.fixtures.add(fixturedef.argname)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(item: pytest.Function) -> Iterator[None]:
+        """Record a test that uses no database and no Redis."""
+        before = Uses.count
+        result = yield
+        uses_fixture = Uses.fixtures.intersection(item.fixturenames)
+        if Uses.count == before and not uses_fixture and not item.get_closest_marker('redis'):
+            with RECORD.open('a') as file:
+                file.write(f'{item.nodeid}\n')
+        return result
+
+
+if RECORD and not IS_ON_SQLITE:
+
+    def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Leave out the tests that are recorded."""
+        recorded = set(RECORD.read_text().splitlines())
+        config.hook.pytest_deselected(items=[item for item in items if item.nodeid in recorded])
+        items[:] = [item for item in items if item.nodeid not in recorded]
