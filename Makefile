@@ -82,7 +82,7 @@ bench: .venv/tested  ## Ratios against a naive reference, on PostgreSQL
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 soak: .venv/tested  ## Long runs: 20,000 generated requests, and workers killed while they work
-	@FUZZ_EXAMPLES=200 $(BIN)/python -m pytest -q -s -m servers tests/servers/test_contract_fuzz.py
+	@FUZZ_EXAMPLES=200 $(BIN)/python -m pytest -q -s -m servers tests/servers/test_openapi_fuzz.py
 	@SOAK=1 $(BIN)/python -m pytest -q -s -m servers tests/reliability
 	@SOAK=1 $(BIN)/python -m pytest -q -s tests/files/test_model.py
 

@@ -28,7 +28,7 @@ class Load:
 
 def sample(server: Server, database: Database, path: str, length: int, load: Load) -> Figures:
     """Load one URL, refuse if any answer was not the expected one, and return the costs."""
-    settle(server)
+    wait_until_idle(server)
     database_before, cpu_before = database.cpu(), server.cpu_seconds()
     result = _run(_command(server, path, length, load))
     cpu = server.cpu_seconds() - cpu_before
@@ -47,7 +47,7 @@ def sample(server: Server, database: Database, path: str, length: int, load: Loa
     }
 
 
-def settle(server: Server, quiet: float = 0.1, patience: float = 5.0) -> None:
+def wait_until_idle(server: Server, quiet: float = 0.1, patience: float = 5.0) -> None:
     """Wait until a server has nothing left to do, so that no cell pays for another."""
     deadline = time.monotonic() + patience
     before = server.cpu_seconds()

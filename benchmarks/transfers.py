@@ -75,7 +75,7 @@ def download(bench: Bench) -> Outcome:
                         server, urls[side.name], wanted, source.size, options.downloads
                     )
                     cells.setdefault(f'{side.name} {kind}', []).append(found)
-    _discard(folder, source.size)
+    _read_and_drop(folder, source.size)
     ratios = [
         Ratio('CPU, range / whole', 'cpu_seconds', 'ours range', 'ours whole', at_most=1.2),
         Ratio('naive, CPU, range / whole', 'cpu_seconds', 'naive range', 'naive whole'),
@@ -107,7 +107,7 @@ def offload(bench: Bench) -> Outcome:
             for name, (url, wanted) in urls.items():
                 found = _download(server, url, wanted, source.size, bench.options.downloads)
                 cells[name].append(found)
-    _discard(folder, source.size)
+    _read_and_drop(folder, source.size)
     title = f'GET /files/…/content by nginx, {bench.options.transfer_size / MIB:,.0f} MiB'
     ratios = [
         Ratio('time, alone / offload', 'seconds', 'nginx alone', 'offload', at_least=0.85),
@@ -128,7 +128,7 @@ def _uploads(bench: Bench, place: str, folder: Path) -> dict[str, list[Figures]]
                 found, _answer = _upload(side, server, source)
                 growth = _growth(baselines[side.name], memory_by_pid(server.pid))
                 cells[f'{side.name}, {place}'].append(found | {'growth_mib': growth / MIB})
-                _discard(folder, source.size)
+                _read_and_drop(folder, source.size)
     return cells
 
 
@@ -194,7 +194,7 @@ def _growth(before: dict[int, int], after: dict[int, int]) -> int:
     return max(after[pid] - before.get(pid, after[pid]) for pid in after)
 
 
-def _discard(folder: Path, size: int) -> None:
+def _read_and_drop(folder: Path, size: int) -> None:
     """Remove the stored bytes of large uploads, so that rounds do not add up to a full disk."""
     for path in folder.rglob('*'):
         if path.is_file() and path.stat().st_size >= size and not path.name.startswith('source'):

@@ -256,12 +256,12 @@ def _parts(name: str) -> set[str]:
     return {*words, *(f'{one}_{other}' for one, other in pairwise(words))}
 
 
-def _named(tree: ast.AST) -> Iterator[tuple[str, int]]:
-    """Yield what a module defines: functions, classes, and names assigned in classes."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            yield node.name, node.lineno
-        if isinstance(node, ast.ClassDef):
-            for statement in node.body:
-                targets = getattr(statement, 'targets', [getattr(statement, 'target', None)])
-                yield from ((t.id, t.lineno) for t in targets if isinstance(t, ast.Name))
+def _named(node: ast.Module | ast.ClassDef | ast.FunctionDef) -> Iterator[tuple[str, int]]:
+    """Yield what a module defines: functions, classes, constants, columns and settings."""
+    for statement in node.body:
+        if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+            yield statement.name, statement.lineno
+            yield from _named(statement)
+        elif not isinstance(node, ast.FunctionDef):
+            targets = getattr(statement, 'targets', [getattr(statement, 'target', None)])
+            yield from ((t.id, t.lineno) for t in targets if isinstance(t, ast.Name))

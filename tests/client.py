@@ -17,7 +17,7 @@ TELLING = {*EXPOSED_HEADERS, 'Repr-Digest', 'Accept-Ranges'} - {
 }  # fmt: skip
 
 
-class HonestClient(FlaskClient):
+class IsolatedClient(FlaskClient):
     """A client whose requests never share the test's context.
 
     Flask reuses an application context that is there: an ordinary client would run inside the

@@ -15,8 +15,8 @@ from config.testing import TestingConfig
 from project import create_app
 from project.core.database.session import db
 from project.core.errors import ApiError
-from project.core.tasks.attempts import run_pending_tasks
 from tests.databases import create_tables, fresh_database
+from tests.pending_tasks import run_pending_tasks
 
 
 @contextmanager
@@ -43,7 +43,7 @@ def separate_app(folder: Path) -> Iterator[Flask]:
                 db.engine.dispose()
 
 
-def at_once(app: Flask, *calls: Callable[[], Any]) -> list[Any]:
+def run_concurrently(app: Flask, *calls: Callable[[], Any]) -> list[Any]:
     """Call all of them from threads that start together; return their results, or refusals."""
     start = Barrier(len(calls))
 

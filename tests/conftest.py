@@ -25,11 +25,11 @@ from project.core.database.session import db
 from project.core.mail.transports import create_transport
 from project.core.security.principal import Principal
 from project.core.storage import LocalStorage
-from project.core.tasks.attempts import run_pending_tasks
 from project.core.web.openapi.document import specification
 from project.users.models import User, permissions_of
-from tests.client import HonestClient
+from tests.client import IsolatedClient
 from tests.databases import create_tables, fresh_database
+from tests.pending_tasks import run_pending_tasks
 
 MEMORY_FOLDER = Path('/dev/shm')
 MIN_FREE_MEMORY_BYTES = 2 << 30
@@ -90,7 +90,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
             FILES_PUBLIC_FOLDER = f'{var}/public'
 
         app = create_app(Config)
-        app.test_client_class = HonestClient
+        app.test_client_class = IsolatedClient
         specification(app)
         with app.app_context():
             create_tables()
@@ -130,15 +130,15 @@ def var(app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def client(app: Flask) -> HonestClient:
+def client(app: Flask) -> IsolatedClient:
     """A client that is nobody."""
     client = app.test_client()
-    assert isinstance(client, HonestClient)
+    assert isinstance(client, IsolatedClient)
     return client
 
 
 @pytest.fixture
-def as_user(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[..., HonestClient]:
+def as_user(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[..., IsolatedClient]:
     """Return a function that gives a client which is somebody, without `auth`.
 
     `as_user(user)` is freshly logged in; `as_user(user, scopes={'files:read'})` has an API key, and
@@ -147,7 +147,7 @@ def as_user(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Honest
     principals: dict[str, Principal] = {}
     monkeypatch.setitem(app.extensions, 'identify', principals.get)
 
-    def become(user: Any, **changes: Any) -> HonestClient:
+    def become(user: Any, **changes: Any) -> IsolatedClient:
         found = User.find(user.id)
         assert found is not None
         known = {
@@ -162,7 +162,7 @@ def as_user(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Honest
         principals[token] = Principal(**{**known, **changes})
         client = app.test_client()
         client.environ_base['HTTP_AUTHORIZATION'] = f'Bearer {token}'
-        assert isinstance(client, HonestClient)
+        assert isinstance(client, IsolatedClient)
         return client
 
     return become
@@ -188,31 +188,31 @@ def mailbox(app: Flask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Call
 
 
 @pytest.fixture
-def queries(app: Flask) -> Callable[..., Any]:
-    """Return a budget: `with queries(max=2):` fails when the block runs more statements."""
+def assert_max_queries(app: Flask) -> Callable[..., Any]:
+    """Return a budget: `with assert_max_queries(2):` fails when the block runs more statements."""
 
     @contextmanager
-    def budget(*, max: int) -> Iterator[list[str]]:
+    def budget(maximum: int, /) -> Iterator[list[str]]:
         statements: list[str] = []
 
-        def note(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        def record(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
             if not statement.startswith(('SAVEPOINT', 'RELEASE', 'ROLLBACK')):
                 statements.append(statement)
 
         connection = db.engines[None]
-        event.listen(connection, 'before_cursor_execute', note)
+        event.listen(connection, 'before_cursor_execute', record)
         try:
             yield statements
         finally:
-            event.remove(connection, 'before_cursor_execute', note)
-        assert len(statements) <= max, '\n'.join(statements)
+            event.remove(connection, 'before_cursor_execute', record)
+        assert len(statements) <= maximum, '\n'.join(statements)
 
     return budget
 
 
 @pytest.fixture
-def hashings(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Return a counter: `with hashings() as done:` notes what argon2 did in the block."""
+def argon2_calls(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Return a counter: `with argon2_calls() as done:` notes what argon2 did in the block."""
 
     @contextmanager
     def counting() -> Iterator[list[str]]:

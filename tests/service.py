@@ -18,7 +18,7 @@ from tests.databases import prepared_database
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
-PATIENCE = 20  # seconds until it must serve
+START_TIMEOUT_SECONDS = 20  # seconds until it must serve
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def is_serving(process: 'subprocess.Popen[bytes]', url: str, log: Path) -> bool:
 def wait_for(condition: object) -> None:
     """Ask until it is so, and fail after 20 seconds."""
     assert callable(condition)
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + START_TIMEOUT_SECONDS
     while not condition():
         assert time.monotonic() < deadline, 'waited in vain'
         time.sleep(0.02)

@@ -116,7 +116,7 @@ class TestFeaturesPage:
         assert python_files(copy) == python_files(ROOT)
         assert (copy / 'pyproject.toml').read_text() == (ROOT / 'pyproject.toml').read_text()
 
-    def test_a_package_on_no_floor_breaks_the_contracts(self, tmp_path):
+    def test_a_package_in_no_layer_fails_lint_imports(self, tmp_path):
         copy = copy_repository(tmp_path)
         (copy / 'project' / 'notes').mkdir()
         (copy / 'project' / 'notes' / '__init__.py').write_text('"""Notes."""\n')
@@ -135,6 +135,6 @@ class TestReplaceMostSimilar:
             'layers = ["api", "b"]\nlayers = ["ops"]\n'
         )
 
-    def test_refuses_a_line_that_resembles_none(self):
+    def test_rejects_a_line_that_resembles_none(self):
         with pytest.raises(AssertionError):
             replace_most_similar('x = 1\n', 'containers = []')

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VERSIONS = sorted((ROOT / 'migrations' / 'versions').glob('*/*.py'))
 
 # Which features a migration of each may stand on.
-FLOORS = {'core': 0, 'users': 1, 'auth': 2, 'files': 2}
+LAYERS = {'core': 0, 'users': 1, 'auth': 2, 'files': 2}
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ class TestCheck:
             'DROP INDEX ix_files_sha256',
         ],
     )
-    def test_refuses_a_database_that_the_models_do_not_describe(self, own_app, run, change):
+    def test_rejects_a_database_that_the_models_do_not_describe(self, own_app, run, change):
         run('upgrade')
         with db.engine.connect() as connection:
             connection.exec_driver_sql(change)
@@ -176,7 +176,7 @@ class TestBranches:
             assert table == feature or table.startswith(f'{feature}_'), table
 
     @pytest.mark.parametrize('path', VERSIONS, ids=lambda path: f'{path.parent.name}/{path.name}')
-    def test_a_migration_depends_only_on_floors_below(self, path, script):
+    def test_a_migration_depends_only_on_layers_below(self, path, script):
         revision = next(r for r in script.walk_revisions() if Path(r.path) == path)
         wanted = revision.dependencies or ()
         others = {
@@ -184,7 +184,7 @@ class TestBranches:
             for other in ([wanted] if isinstance(wanted, str) else wanted)
         }
 
-        assert all(FLOORS[other] < FLOORS[path.parent.name] for other in others)
+        assert all(LAYERS[other] < LAYERS[path.parent.name] for other in others)
 
 
 class TestSplitByFeature:

@@ -109,7 +109,7 @@ class TestRoutes:
 
 
 class TestApplications:
-    def test_share_no_blueprint_that_the_first_request_would_seal(self, app, client) -> None:
+    def test_share_no_blueprint_that_the_first_request_would_close(self, app, client) -> None:
         assert client.get('/healthz').status_code == 200
 
         second = create_app(TestingConfig)

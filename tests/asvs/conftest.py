@@ -11,7 +11,7 @@ from flask import Flask
 from project.core.clock import now
 from tests.auth.factories import PASSWORD, account
 from tests.auth.pins import plain
-from tests.client import HonestClient, data
+from tests.client import IsolatedClient, data
 
 API = '/api/v1'
 SESSIONS = f'{API}/auth/sessions'
@@ -102,6 +102,6 @@ def mailed(mailbox: Callable[[], list[Any]]) -> Callable[..., str]:
 
 
 @pytest.fixture
-def anybody(client: HonestClient) -> HonestClient:
+def anybody(client: IsolatedClient) -> IsolatedClient:
     """A client that is nobody."""
     return client

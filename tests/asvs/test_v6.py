@@ -85,7 +85,7 @@ class TestPasswords:
         ada.password = NEW
         assert ada.log_in().status_code == 201
 
-    def test_v6_2_3_wants_the_old_one_for_that_and_counts_guesses(self, ada):
+    def test_v6_2_3_requires_the_old_one_and_counts_attempts(self, ada):
         missing = ada.call('PUT', '/auth/password', {'new_password': NEW})
         body = {'current_password': 'guessed wrongly', 'new_password': NEW}
         answers = [
@@ -146,7 +146,7 @@ class TestPasswords:
 
 
 class TestGeneral:
-    def test_v6_3_1_looks_at_no_more_guesses_than_it_says(self, somebody, monkeypatch):
+    def test_v6_3_1_checks_no_more_attempts_than_it_says(self, somebody, monkeypatch):
         """tests/reliability/test_guessing.py does so with 1,000 at once, over two workers."""
         eve, seen = somebody('eve'), []
         known = eve.log_in().json['data']['device']

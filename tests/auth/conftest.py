@@ -12,7 +12,7 @@ from project.core.request_context import (
     current_request_context,
     set_request_context,
 )
-from tests.client import HonestClient, data
+from tests.client import IsolatedClient, data
 
 from .factories import PASSWORD
 
@@ -20,19 +20,19 @@ SESSIONS = '/api/v1/auth/sessions'
 
 
 @pytest.fixture(autouse=True)
-def unswept(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_counter_cleanup(monkeypatch: pytest.MonkeyPatch) -> None:
     """Never sweep out old counters in passing: tests here count statements."""
     monkeypatch.setattr(throttling, 'ATTEMPTS_PER_CLEANUP', 1 << 62)
 
 
 @pytest.fixture
-def bearer(app: Flask) -> Callable[[str], HonestClient]:
+def bearer(app: Flask) -> Callable[[str], IsolatedClient]:
     """Return a function that gives a client with a token, which the real guard looks up."""
 
-    def become(token: str) -> HonestClient:
+    def become(token: str) -> IsolatedClient:
         client = app.test_client()
         client.environ_base['HTTP_AUTHORIZATION'] = f'Bearer {token}'
-        assert isinstance(client, HonestClient)
+        assert isinstance(client, IsolatedClient)
         return client
 
     return become
@@ -40,11 +40,11 @@ def bearer(app: Flask) -> Callable[[str], HonestClient]:
 
 @pytest.fixture
 def logged_in(
-    client: HonestClient, bearer: Callable[[str], HonestClient]
-) -> Callable[..., HonestClient]:
+    client: IsolatedClient, bearer: Callable[[str], IsolatedClient]
+) -> Callable[..., IsolatedClient]:
     """Return a function that logs a user in over HTTP and gives their client."""
 
-    def log_in(user: Any, password: str = PASSWORD, agent: str = 'tests') -> HonestClient:
+    def log_in(user: Any, password: str = PASSWORD, agent: str = 'tests') -> IsolatedClient:
         response = client.post(
             SESSIONS,
             json={'user_or_email': user.username, 'password': password},
@@ -56,7 +56,7 @@ def logged_in(
 
 
 @pytest.fixture
-def come_from() -> Iterator[Callable[[str], None]]:
+def set_client_ip() -> Iterator[Callable[[str], None]]:
     """Return a function that says from which address services are called."""
     before = current_request_context()
     yield lambda address: set_request_context(RequestContext(ip_address=address))

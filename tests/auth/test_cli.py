@@ -31,7 +31,7 @@ def terminal(monkeypatch):
     )
 
 
-def refusal(result):
+def rejection(result):
     """Return the one line with which a command refused."""
     assert result.exit_code != 0
     [line] = result.stderr.splitlines()
@@ -80,12 +80,12 @@ class TestCreateUser:
             ('ada@example.com', 'Error: password: Too easy to guess'),
         ],
     )
-    def test_refuses_a_weak_password_in_one_line(self, run, password, line):
+    def test_rejects_a_weak_password_in_one_line(self, run, password, line):
         result = run(
             'create-user', 'ada', '--email', 'ada@example.com', input=f'{password}\n{password}\n'
         )
 
-        assert refusal(result) == line
+        assert rejection(result) == line
         assert User.find_by_username('ada') is None
 
     @pytest.mark.parametrize(
@@ -96,15 +96,15 @@ class TestCreateUser:
             ('roles', 'new@example.com', 'Error: username: This name is reserved'),
         ],
     )
-    def test_refuses_what_is_taken_in_one_line(self, run, name, email, line):
+    def test_rejects_what_is_taken_in_one_line(self, run, name, email, line):
         UserFactory(username='ada', email='ada@example.com')
 
         result = run('create-user', name, '--email', email)
 
-        assert refusal(result) == line
+        assert rejection(result) == line
         assert result.stdout == ''
 
-    def test_refuses_what_is_no_address(self, run):
+    def test_rejects_what_is_no_address(self, run):
         result = run('create-user', 'ada', '--email', 'nowhere')
 
         assert result.exit_code == 2
@@ -125,8 +125,8 @@ class TestAuthSessions:
         assert 'token_hash' not in shown
         assert session.token_hash not in table
 
-    def test_refuses_an_unknown_user(self, run):
-        assert refusal(run('auth', 'sessions', 'nobody')) == 'Error: user: No such user'
+    def test_rejects_an_unknown_user(self, run):
+        assert rejection(run('auth', 'sessions', 'nobody')) == 'Error: user: No such user'
 
 
 class TestAuthRevoke:
@@ -164,12 +164,12 @@ class TestAuthRevoke:
 
         assert len(db.session.scalars(db.select(Session.id)).all()) == 3
 
-    def test_refuses_one_that_is_not_theirs(self, run):
+    def test_rejects_one_that_is_not_theirs(self, run):
         UserFactory(username='ada')
 
         for session_id in (SessionFactory().id, uuid4()):
             result = run('auth', 'revoke', 'ada', '--session', str(session_id))
-            assert refusal(result) == 'Error: session: No such session'
+            assert rejection(result) == 'Error: session: No such session'
 
 
 class TestAuthUnlock:
@@ -189,8 +189,8 @@ class TestAuthUnlock:
 
         assert (result.exit_code, result.stdout) == (0, 'Was not locked.\n')
 
-    def test_refuses_an_unknown_user(self, run):
-        assert refusal(run('auth', 'unlock', 'nobody')) == 'Error: user: No such user'
+    def test_rejects_an_unknown_user(self, run):
+        assert rejection(run('auth', 'unlock', 'nobody')) == 'Error: user: No such user'
 
 
 class TestAuthSweep:
@@ -252,7 +252,7 @@ class TestLeaked:
         assert len(mailbox()) == 1
 
     @pytest.mark.parametrize('made', [lambda: 'x', lambda: new_token('pak')], ids=['text', 'key'])
-    def test_refuses_what_opens_nothing(self, run, made):
+    def test_rejects_what_opens_nothing(self, run, made):
         result = run('auth', 'leaked', made())
 
         assert (result.exit_code, result.stderr) == (1, 'Error: token: Opens nothing\n')

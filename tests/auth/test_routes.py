@@ -34,7 +34,7 @@ NEW = 'Difference engine, 1822'
 PROTECTED = sorted({*UserSchema().fields, 'admin', 'is_admin', 'password_hash', 'expires_at'})
 
 
-def told(response):
+def response_signature(response):
     """Return all that an answer tells, but the id that is another each time."""
     headers = {name: value for name, value in response.headers if name != 'X-Request-ID'}
     return response.status_code, headers, response.data
@@ -48,22 +48,22 @@ class TestAccountCreate:
         assert User.find_by_username('ada') is None
         assert len(mailbox()) == 1
 
-    def test_answers_alike_whoever_is_known(self, client, mailbox, queries):
+    def test_answers_alike_whoever_is_known(self, client, mailbox, assert_max_queries):
         UserFactory(email='known@example.com')
 
-        with queries(max=20) as for_unknown:
+        with assert_max_queries(20) as for_unknown:
             unknown = client.post(ACCOUNTS, json=ADA)
-        with queries(max=20) as for_known:
+        with assert_max_queries(20) as for_known:
             known = client.post(
                 ACCOUNTS, json={**ADA, 'username': 'bob', 'email': 'KNOWN@example.com'}
             )
 
-        assert told(unknown) == told(known)
+        assert response_signature(unknown) == response_signature(known)
         assert for_unknown == for_known
         assert {mail['To'] for mail in mailbox()} == {'ada@example.com', 'known@example.com'}
 
     @pytest.mark.parametrize('username', ['taken', 'TAKEN', 'waiting', 'Waiting'])
-    def test_refuses_a_name_that_is_taken_or_waits(self, client, username):
+    def test_rejects_a_name_that_is_taken_or_waits(self, client, username):
         UserFactory(username='taken')
         RegistrationFactory(username='waiting')
 
@@ -88,7 +88,7 @@ class TestAccountCreate:
             ({'name': 'Ada\r\nBcc: eve@example.com'}, 'name'),
         ],
     )
-    def test_refuses_what_does_not_fit(self, client, mailbox, changes, field):
+    def test_rejects_what_does_not_fit(self, client, mailbox, changes, field):
         response = client.post(ACCOUNTS, json={**ADA, **changes})
 
         assert response.status_code == 422
@@ -96,20 +96,20 @@ class TestAccountCreate:
         assert mailbox() == []
 
     @pytest.mark.parametrize('field', sorted(set(PROTECTED) - {'username', 'email', 'name'}))
-    def test_refuses_to_be_told(self, client, field):
+    def test_rejects_what_the_server_sets(self, client, field):
         response = client.post(ACCOUNTS, json={**ADA, field: 'admin'})
 
         assert response.status_code == 422
         assert set(reasons(response)) == {field}
 
-    def test_hashes_nothing_that_is_too_long(self, client, hashings):
-        with hashings() as done:
+    def test_hashes_nothing_that_is_too_long(self, client, argon2_calls):
+        with argon2_calls() as done:
             response = client.post(ACCOUNTS, json={**ADA, 'password': 'x' * 129})
 
         assert response.status_code == 422
         assert done == []
 
-    def test_answers_alike_after_ten_a_day_whoever_is_known(self, client, queries):
+    def test_answers_alike_after_ten_a_day_whoever_is_known(self, client, assert_max_queries):
         UserFactory(email='known@example.com')
         answers, ran = [], []
 
@@ -119,18 +119,18 @@ class TestAccountCreate:
                 for number in range(10):
                     name = {'username': f'{who}{number}'}
                     assert client.post(ACCOUNTS, json={**body, **name}).status_code == 202
-                with queries(max=20) as statements:
+                with assert_max_queries(20) as statements:
                     answers.append(client.post(ACCOUNTS, json={**body, 'username': f'{who}x'}))
                 ran.append(statements)
 
         assert answers[0].status_code == 429
         assert set(reasons(answers[0])) == {'attempts'}
-        assert told(answers[0]) == told(answers[1])
+        assert response_signature(answers[0]) == response_signature(answers[1])
         assert ran[0] == ran[1]
 
 
 class TestVerificationCreate:
-    def test_answers_alike_whatever_waits(self, client, mailbox, queries):
+    def test_answers_alike_whatever_waits(self, client, mailbox, assert_max_queries):
         UserFactory(email='known@example.com')
         UserFactory(email='both@example.com')
         RegistrationFactory(email='ada@example.com')
@@ -138,9 +138,9 @@ class TestVerificationCreate:
         answers, ran = [], []
 
         for who in ('ada', 'known', 'both', 'nobody'):
-            with queries(max=20) as statements:
+            with assert_max_queries(20) as statements:
                 body = {'email': f'{who}@example.com'}
-                answers.append(told(client.post(VERIFICATIONS, json=body)))
+                answers.append(response_signature(client.post(VERIFICATIONS, json=body)))
             ran.append(statements)
 
         assert answers[0][0] == 202
@@ -163,9 +163,13 @@ class TestVerificationCreate:
 
         assert answers[0].status_code == 429
         assert set(reasons(answers[0])) == {'attempts'}
-        assert told(answers[0]) == told(answers[1]) == told(answers[2])
+        assert (
+            response_signature(answers[0])
+            == response_signature(answers[1])
+            == response_signature(answers[2])
+        )
 
-    def test_refuses_what_does_not_fit(self, client):
+    def test_rejects_what_does_not_fit(self, client):
         response = client.post(VERIFICATIONS, json={'email': 'nowhere', 'pin': '123456'})
 
         assert response.status_code == 422
@@ -217,9 +221,11 @@ class TestVerificationReplace:
         ]
 
         assert {answer.status_code for answer in answers} == {422}
-        assert all(told(answer) == told(answers[0]) for answer in answers)
+        assert all(
+            response_signature(answer) == response_signature(answers[0]) for answer in answers
+        )
 
-    def test_remembers_wrong_ones_although_it_refuses(self, verify, pin):
+    def test_remembers_wrong_ones_although_it_rejects(self, verify, pin):
         for _ in range(5):
             assert verify(other_than(pin)).status_code == 422
 
@@ -248,7 +254,7 @@ class TestVerificationReplace:
         assert 86_000 < int(response.headers['Retry-After']) <= 86_401
 
     @pytest.mark.parametrize('field', ['roles', 'status', 'id', 'username', 'admin'])
-    def test_refuses_to_be_told(self, verify, pin, field):
+    def test_rejects_what_the_server_sets(self, verify, pin, field):
         response = verify(pin, **{field: 'admin'})
 
         assert response.status_code == 422
@@ -279,19 +285,19 @@ class TestSessionCreate:
         assert 'no-store' in response.headers['Cache-Control']
         assert data(bearer(login['token']).get(ME))['username'] == 'ada'
 
-    def test_answers_alike_whoever_exists(self, client, queries):
+    def test_answers_alike_whoever_exists(self, client, assert_max_queries):
         account(username='ada', email='ada@example.com')
         answers, ran = [], {}
 
         for login in ('ada', 'nobody'):
-            with queries(max=20) as ran[login]:
+            with assert_max_queries(20) as ran[login]:
                 body = {'user_or_email': login, 'password': 'wrong'}
                 answers.append(client.post(SESSIONS, json=body))
 
         assert answers[0].status_code == 401
         assert answers[0].headers['WWW-Authenticate'] == 'Bearer'
         assert set(reasons(answers[0])) == {'credentials'}
-        assert told(answers[0]) == told(answers[1])
+        assert response_signature(answers[0]) == response_signature(answers[1])
         assert ran['ada'] == ran['nobody']
 
     @pytest.mark.parametrize(
@@ -320,7 +326,7 @@ class TestSessionCreate:
         assert response.status_code == code
         assert set(reasons(response)) == {field}
 
-    def test_remembers_wrong_ones_although_it_refuses(self, client):
+    def test_remembers_wrong_ones_although_it_rejects(self, client):
         account(username='ada', email='ada@example.com')
         start = now()
         with time_machine.travel(start):
@@ -366,10 +372,10 @@ class TestSessionCreate:
             ({'user_id': 1}, 'user_id'),
         ],
     )
-    def test_refuses_what_does_not_fit_without_hashing(self, client, hashings, changes, field):
+    def test_rejects_what_does_not_fit_without_hashing(self, client, argon2_calls, changes, field):
         body = {'user_or_email': 'ada', 'password': PASSWORD, **changes}
 
-        with hashings() as done:
+        with argon2_calls() as done:
             response = client.post(SESSIONS, json=body)
 
         assert response.status_code == 422
@@ -417,7 +423,7 @@ class TestSessionList:
         [('limit=0', 'limit'), ('sort=token_hash', 'sort'), ('user_id=1', 'user_id'),
          ('cursor=x', 'cursor')],
     )  # fmt: skip
-    def test_refuses_a_bad_query(self, logged_in, query, field):
+    def test_rejects_a_bad_query(self, logged_in, query, field):
         response = logged_in(account()).get(f'{SESSIONS}?{query}')
 
         assert response.status_code == 422
@@ -513,7 +519,7 @@ class TestPasswordReplace:
         assert (old.status_code, new.status_code) == (401, 201)
         assert 'Your password was changed' in [mail['Subject'] for mail in mailbox()]
 
-    def test_refuses_a_wrong_current_one_and_counts_it_like_a_login(
+    def test_rejects_a_wrong_current_one_and_counts_it_like_a_login(
         self, client, logged_in, change
     ):
         user = account(username='ada')
@@ -533,7 +539,7 @@ class TestPasswordReplace:
         'password',
         ['password', 'lovelace', 'countess@example.com', 'flaskflask', 'zqk93v7', '', 'x' * 129],
     )
-    def test_refuses_a_bad_new_one(self, logged_in, change, password):
+    def test_rejects_a_bad_new_one(self, logged_in, change, password):
         user = account(username='lovelace', email='countess@example.com')
 
         response = change(logged_in(user), new=password)
@@ -551,22 +557,22 @@ class TestPasswordReplace:
         login = client.post(SESSIONS, json={'user_or_email': 'ada', 'password': password})
         assert login.status_code == 201
 
-    def test_refuses_a_field_it_does_not_know(self, logged_in, change):
+    def test_rejects_a_field_it_does_not_know(self, logged_in, change):
         response = change(logged_in(account()), user_id=1)
 
         assert response.status_code == 422
         assert set(reasons(response)) == {'user_id'}
 
-    def test_refuses_a_stranger(self, client, change):
+    def test_rejects_a_stranger(self, client, change):
         assert change(client).status_code == 401
 
 
 class TestGuard:
-    def test_costs_one_select(self, bearer, queries):
+    def test_costs_one_select(self, bearer, assert_max_queries):
         token = new_token('pst')
         SessionFactory(token=token)
 
-        with queries(max=1) as statements:
+        with assert_max_queries(1) as statements:
             # Refused for its query: all that ran is the guard.
             assert bearer(token).get(f'{SESSIONS}?limit=0').status_code == 422
 
@@ -610,7 +616,7 @@ class TestGuard:
             assert 'Set-Cookie' not in response.headers
 
     @pytest.mark.parametrize('leave', [users.disable_user, users.delete_user])
-    def test_refuses_at_once_who_is_disabled_or_deleted(self, logged_in, leave):
+    def test_rejects_at_once_who_is_disabled_or_deleted(self, logged_in, leave):
         user = account()
         client = logged_in(user)
         assert client.get(ME).status_code == 200
@@ -619,7 +625,7 @@ class TestGuard:
 
         assert client.get(ME).status_code == 401
 
-    def test_refuses_at_once_whom_an_admin_deleted(self, bearer, logged_in):
+    def test_rejects_at_once_whom_an_admin_deleted(self, bearer, logged_in):
         user, token = account(), new_token('pst')
         SessionFactory(user=AdminFactory(), token=token)
         client = logged_in(user)
@@ -652,7 +658,7 @@ class TestSessionRefresh:
         assert response.status_code == 200
         assert data(bearer(data(response)['token']).get(ME))['username'] == 'ada'
 
-    def test_refuses_with_401(self, client):
+    def test_rejects_with_401(self, client):
         response = client.post(f'{SESSIONS}/refresh', json={'refresh_token': new_token('prt')})
 
         assert (response.status_code, set(reasons(response))) == (401, {'refresh_token'})
@@ -807,7 +813,7 @@ class TestKeys:
             ({'name': ''}, 422, 'name'),
         ],
     )
-    def test_are_refused(self, logged_in, change, code, field):
+    def test_are_rejected(self, logged_in, change, code, field):
         body = {'name': 'ci', 'scopes': ['files:read'], **change}
 
         response = logged_in(account()).post('/api/v1/auth/keys', json=body)

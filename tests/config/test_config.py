@@ -38,8 +38,8 @@ for name, environment in json.loads(sys.argv[1]).items():
             try:
                 import wsgi
                 wsgi.create_app()
-            except SystemExit as refusal:
-                print(refusal.code, file=sys.stderr, flush=True)
+            except SystemExit as rejection:
+                print(rejection.code, file=sys.stderr, flush=True)
                 os._exit(1)
             os._exit(0)
         _, status = os.waitpid(child, 0)
@@ -75,7 +75,7 @@ def run(command, environment):
     )
 
 
-def refusal_of(ended):
+def rejection_of(ended):
     """Return the line that a process refused with."""
     assert ended.returncode not in (0, None)
     assert ended.stdout == ''
@@ -104,14 +104,14 @@ class TestConfigFor:
         assert config_for() == 'config.production.ProductionConfig'
 
     @pytest.mark.parametrize('unknown', ['prod', 'Production', ' production', '../staging'])
-    def test_refuses_what_it_does_not_know_in_one_line(self, monkeypatch, unknown):
+    def test_rejects_what_it_does_not_know_in_one_line(self, monkeypatch, unknown):
         monkeypatch.setenv('APP_ENV', unknown)
 
-        with pytest.raises(SystemExit) as refusal:
+        with pytest.raises(SystemExit) as rejection:
             config_for()
 
-        assert str(refusal.value).startswith(f'APP_ENV is {unknown!r}; it must be one of ')
-        assert len(str(refusal.value).splitlines()) == 1
+        assert str(rejection.value).startswith(f'APP_ENV is {unknown!r}; it must be one of ')
+        assert len(str(rejection.value).splitlines()) == 1
 
     def test_loads_only_the_chosen_class(self):
         code = (
@@ -147,22 +147,22 @@ class TestText:
 
         assert env.text('SOMETHING') == 'here'
 
-    def test_refuses_a_file_that_is_not_there_without_naming_it(self, monkeypatch, tmp_path):
+    def test_rejects_a_file_that_is_not_there_without_naming_it(self, monkeypatch, tmp_path):
         monkeypatch.setenv('SOMETHING_FILE', str(tmp_path / 'nothing'))
 
-        with pytest.raises(SystemExit) as refusal:
+        with pytest.raises(SystemExit) as rejection:
             env.text('SOMETHING')
 
-        assert str(refusal.value) == 'SOMETHING_FILE cannot be read: No such file or directory.'
+        assert str(rejection.value) == 'SOMETHING_FILE cannot be read: No such file or directory.'
 
-    def test_refuses_a_file_that_is_no_text(self, monkeypatch, tmp_path):
+    def test_rejects_a_file_that_is_no_text(self, monkeypatch, tmp_path):
         (tmp_path / 'secret').write_bytes(b'\xff\xfe')
         monkeypatch.setenv('SOMETHING_FILE', str(tmp_path / 'secret'))
 
-        with pytest.raises(SystemExit) as refusal:
+        with pytest.raises(SystemExit) as rejection:
             env.text('SOMETHING')
 
-        assert str(refusal.value) == 'SOMETHING_FILE cannot be read: it is not UTF-8.'
+        assert str(rejection.value) == 'SOMETHING_FILE cannot be read: it is not UTF-8.'
 
 
 class TestTypedVariables:
@@ -206,25 +206,25 @@ class TestTypedVariables:
             (lambda: env.size('IT', '1GB'), '10XB', 'a size such as 500MB'),
         ],
     )
-    def test_refuse_nonsense_in_one_line(self, monkeypatch, read, value, kind):
+    def test_reject_nonsense_in_one_line(self, monkeypatch, read, value, kind):
         monkeypatch.setenv('IT', value)
 
-        with pytest.raises(SystemExit) as refusal:
+        with pytest.raises(SystemExit) as rejection:
             read()
 
-        assert str(refusal.value) == f'IT is {value!r}; it must be {kind}.'
+        assert str(rejection.value) == f'IT is {value!r}; it must be {kind}.'
 
     @pytest.mark.parametrize(
         'read',
         [lambda: env.integer('IT', 1), lambda: env.days('IT', 1), lambda: env.size('IT', '1')],
     )
-    def test_refuse_less_than_nothing(self, monkeypatch, read):
+    def test_reject_less_than_nothing(self, monkeypatch, read):
         monkeypatch.setenv('IT', '-1')
 
         with pytest.raises(SystemExit):
             read()
 
-    def test_refuse_more_days_than_there_are(self, monkeypatch):
+    def test_reject_more_days_than_there_are(self, monkeypatch):
         monkeypatch.setenv('IT', '9' * 12)
 
         with pytest.raises(SystemExit):
@@ -289,7 +289,7 @@ class TestTrustedHosts:
         assert checks.trusted_hosts(config) == hosts
 
 
-class TestRefuseUnsafe:
+class TestValidateConfig:
     GOOD = {
         'STRICT': True,
         'SQLALCHEMY_DATABASE_URI': 'sqlite://',
@@ -306,11 +306,11 @@ class TestRefuseUnsafe:
         'FILES_SCANNER': '',
     }
 
-    def refusal(self, *, strict=True, **faults):
-        with pytest.raises(SystemExit) as refusal:
+    def rejection(self, *, strict=True, **faults):
+        with pytest.raises(SystemExit) as rejection:
             checks.validate_config({**self.GOOD, 'STRICT': strict, **faults})
-        assert len(str(refusal.value).splitlines()) == 1
-        return str(refusal.value)
+        assert len(str(rejection.value).splitlines()) == 1
+        return str(rejection.value)
 
     def test_lets_good_values_pass(self):
         checks.validate_config(self.GOOD)
@@ -351,8 +351,8 @@ class TestRefuseUnsafe:
             ({'CORS_ORIGINS': ['https://*.example.com/x']}, 'CORS_ORIGINS must be exact origins'),
         ],
     )
-    def test_refuses_everywhere_what_cannot_work(self, faults, said):
-        assert said in self.refusal(strict=False, **faults)
+    def test_rejects_everywhere_what_cannot_work(self, faults, said):
+        assert said in self.rejection(strict=False, **faults)
 
     @pytest.mark.parametrize(
         ('faults', 'said'),
@@ -376,16 +376,16 @@ class TestRefuseUnsafe:
             ),
         ],
     )
-    def test_refuses_where_it_is_strict_what_must_not_be(self, faults, said):
-        assert said in self.refusal(**faults)
+    def test_rejects_where_it_is_strict_what_must_not_be(self, faults, said):
+        assert said in self.rejection(**faults)
         if 'SECRET_KEY' not in faults:
             checks.validate_config({**self.GOOD, 'STRICT': False, **faults})
 
     @pytest.mark.parametrize('path', ['relative.py', '/nowhere/settings.py', '/'])
-    def test_refuses_everywhere_a_file_of_settings_that_is_not_there(self, monkeypatch, path):
+    def test_rejects_everywhere_a_file_of_settings_that_is_not_there(self, monkeypatch, path):
         monkeypatch.setenv('APP_CONFIG_FILE', path)
 
-        assert 'APP_CONFIG_FILE must be the absolute path of a file' in self.refusal(strict=False)
+        assert 'APP_CONFIG_FILE must be the absolute path of a file' in self.rejection(strict=False)
 
     def test_lets_a_file_of_settings_pass(self, monkeypatch):
         monkeypatch.setenv('APP_CONFIG_FILE', __file__)
@@ -393,12 +393,12 @@ class TestRefuseUnsafe:
         checks.validate_config(self.GOOD)
 
     def test_names_all_faults_at_once(self):
-        line = self.refusal(SQLALCHEMY_DATABASE_URI='', SECRET_KEY='', PUBLIC_URL='', DEBUG=True)
+        line = self.rejection(SQLALCHEMY_DATABASE_URI='', SECRET_KEY='', PUBLIC_URL='', DEBUG=True)
 
         assert line.count(';') == 3
 
     def test_repeats_no_secret(self):
-        assert 'hunter2' not in self.refusal(
+        assert 'hunter2' not in self.rejection(
             SECRET_KEY='hunter2', SQLALCHEMY_DATABASE_URI='mysql://a:hunter2@b'
         )
 
@@ -406,7 +406,7 @@ class TestRefuseUnsafe:
 class TestProduction:
     """Real processes, as an operator sees them."""
 
-    REFUSED = {
+    REJECTED = {
         'no database': ({'DATABASE_URL': ''}, 'DATABASE_URL is not set'),
         'no address': ({'PUBLIC_URL': ''}, 'PUBLIC_URL is not set'),
         'a weak key': ({'SECRET_KEY': 'a-weak-one'}, 'SECRET_KEY is weak'),
@@ -442,25 +442,25 @@ class TestProduction:
         folder = tmp_path_factory.mktemp('production')
         (folder / 'weak.py').write_text('SECRET_KEY = "short"\n')
         good = good_environment(folder)
-        starts = {name: {**good, **fault} for name, (fault, _) in cls.REFUSED.items()}
+        starts = {name: {**good, **fault} for name, (fault, _) in cls.REJECTED.items()}
         starts['a weak key in a file']['APP_CONFIG_FILE'] = str(folder / 'weak.py')
         end = run([sys.executable, '-c', START_MANY, json.dumps(starts)], {})
         assert end.stderr == ''
         return json.loads(end.stdout)
 
-    @pytest.mark.parametrize('name', REFUSED)
-    def test_refuses_to_start_in_one_line(self, ended, name):
+    @pytest.mark.parametrize('name', REJECTED)
+    def test_rejects_to_start_in_one_line(self, ended, name):
         code, said = ended[name]
 
         assert code not in (0, None)
         [line] = said.splitlines()
-        assert self.REFUSED[name][1] in line
+        assert self.REJECTED[name][1] in line
 
-    def test_refuses_to_start_without_a_word_of_what_it_is_and_soon(self):
+    def test_rejects_to_start_without_a_word_of_what_it_is_and_soon(self):
         # What it takes by itself: how long it waits for a processor is not its fault.
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
 
-        line = refusal_of(run([sys.executable, '-c', START], {}))
+        line = rejection_of(run([sys.executable, '-c', START], {}))
 
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 4
@@ -469,12 +469,12 @@ class TestProduction:
             'PUBLIC_URL is not set. See .env.example.'
         )
 
-    def test_the_flask_command_refuses_in_the_same_line(self, tmp_path):
+    def test_the_flask_command_rejects_in_the_same_line(self, tmp_path):
         flask = str(Path(sys.executable).parent / 'flask')
 
         end = run([flask, 'users', 'list'], {**good_environment(tmp_path), 'SECRET_KEY': ''})
 
-        assert refusal_of(end) == 'Refusing to start: SECRET_KEY is not set. See .env.example.'
+        assert rejection_of(end) == 'Refusing to start: SECRET_KEY is not set. See .env.example.'
 
     def test_starts_with_good_values(self, tmp_path):
         end = run([sys.executable, '-c', START], {**good_environment(tmp_path), 'APP_ENV': ''})

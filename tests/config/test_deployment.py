@@ -184,7 +184,7 @@ class TestDockerfile:
 
 
 class TestMakefile:
-    def contracts(self, folder: Path, code: int) -> tuple[int, str, str]:
+    def run_make(self, folder: Path, code: int) -> tuple[int, str, str]:
         """Run `make contracts` with a checker of ours; return how that ended and what it did."""
         checker = folder / 'lint-imports'
         checker.write_text(f'#!/bin/sh\necho run >> {folder}/runs\necho "x KEPT"; exit {code}\n')
@@ -194,10 +194,10 @@ class TestMakefile:
         return ended.returncode, ended.stdout, (folder / 'runs').read_text()
 
     @pytest.mark.parametrize(('code', 'ended'), [(0, 0), (1, 2)])
-    def test_asks_for_the_contracts_once_and_keeps_the_answer(
+    def test_runs_lint_imports_once_and_keeps_its_result(
         self, tmp_path: Path, code: int, ended: int
     ) -> None:
-        assert self.contracts(tmp_path, code) == (ended, 'x KEPT\n', 'run\n')
+        assert self.run_make(tmp_path, code) == (ended, 'x KEPT\n', 'run\n')
 
 
 class TestRequirements:

@@ -32,8 +32,8 @@ SMALL_APP = 'tests.core.server.small_app:create_app()'
 
 
 class TestStart:
-    def test_refuses_in_one_line_and_at_once(self) -> None:
-        app = 'tests.core.server.small_app:refuse()'
+    def test_rejects_in_one_line_and_at_once(self) -> None:
+        app = 'tests.core.server.small_app:reject()'
         begin = time.monotonic()
 
         refusal = subprocess.run(
@@ -49,7 +49,7 @@ class TestStart:
         ('name', 'value'),
         [('PORT', 'x'), ('PORT', '65536'), ('WEB_CONCURRENCY', '0')],
     )
-    def test_refuses_a_number_that_is_none_in_one_line(self, name: str, value: str) -> None:
+    def test_rejects_a_number_that_is_none_in_one_line(self, name: str, value: str) -> None:
         refusal = subprocess.run(
             [BIN / 'gunicorn', '-c', 'config/gunicorn.py', SMALL_APP],
             cwd=ROOT, capture_output=True, text=True, timeout=10, env={name: value},
@@ -59,7 +59,7 @@ class TestStart:
         assert refusal.stderr.startswith(f"{name} is '{value}'; it must be a whole number from ")
         assert len(refusal.stderr.splitlines()) == 1
 
-    def test_refuses_to_end_tls(self) -> None:
+    def test_rejects_to_end_tls(self) -> None:
         app = 'tests.core.server.small_app:create_app()'
 
         refusal = subprocess.run(
@@ -175,16 +175,16 @@ class Server:
 
 @pytest.fixture
 def settings(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
-    """Return a function that gives what gunicorn is told in an environment."""
+    """Return a function that returns the settings that gunicorn has in an environment."""
 
-    def told(**environment: str) -> dict[str, Any]:
+    def logged_settings(**environment: str) -> dict[str, Any]:
         for name in ('WEB_CONCURRENCY', 'TASKS_CONCURRENCY', 'TASKS_BROKER_URL'):
             monkeypatch.delenv(name, raising=False)
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
         return runpy.run_path(str(ROOT / 'config' / 'gunicorn.py'))
 
-    return told
+    return logged_settings
 
 
 class TestWorkers:

@@ -10,7 +10,7 @@ from config.testing import TestingConfig
 from project import core
 from project.core.clock import now
 from project.core.security.principal import Principal
-from tests.client import HonestClient
+from tests.client import IsolatedClient
 
 
 def nobody(token: str) -> None:
@@ -36,7 +36,7 @@ def kernel_app(
     for blueprint in blueprints:
         app.register_blueprint(blueprint)
     core.validate_routes(app)
-    app.test_client_class = HonestClient
+    app.test_client_class = IsolatedClient
     return app
 
 

@@ -16,7 +16,7 @@ from project.core.tasks import registry
 from project.core.throttling import ThrottleCounter
 from project.core.web.endpoints.access import Access, public
 from project.core.web.endpoints.endpoint import endpoint
-from tests.client import HonestClient
+from tests.client import IsolatedClient
 from tests.databases import create_tables, fresh_database
 
 from .apps import kernel_app
@@ -40,7 +40,7 @@ def kernel(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[Callabl
 
 
 @pytest.fixture
-def serve(kernel: Callable[..., Flask]) -> Callable[..., HonestClient]:
+def serve(kernel: Callable[..., Flask]) -> Callable[..., IsolatedClient]:
     """Return a function that makes a client of one route: `serve(handler, body=Request)`.
 
     The route is POST and GET `/probe`, or what `rule` and `methods` say, and public unless `allow`
@@ -57,13 +57,13 @@ def serve(kernel: Callable[..., Flask]) -> Callable[..., HonestClient]:
         people: dict[str, Principal] | None = None,
         settings: dict[str, Any] | None = None,
         **declared: Any,
-    ) -> HonestClient:
+    ) -> IsolatedClient:
         probe = Blueprint('probe', __name__)
         route = probe.route(rule, methods=list(methods), endpoint='show')
         route(endpoint(allow=allow, **declared)(handler))
         app = kernel(probe, identify=(people or {}).get, **(settings or {}))
         made = app.test_client()
-        assert isinstance(made, HonestClient)
+        assert isinstance(made, IsolatedClient)
         return made
 
     return client

@@ -18,13 +18,15 @@ from project.core.tasks.outbox import OutboxTask
 
 
 @atomic()
-def put(function: Callable[..., Any], *args: Any, **kwargs: Any) -> UUID:
+def enqueue_committed(function: Callable[..., Any], *args: Any, **kwargs: Any) -> UUID:
     """Enqueue a task in a transaction of its own."""
     return enqueue(function, *args, **kwargs)
 
 
 @atomic()
-def put_at(moment: datetime, function: Callable[..., Any], *args: Any, **kwargs: Any) -> UUID:
+def enqueue_at_committed(
+    moment: datetime, function: Callable[..., Any], *args: Any, **kwargs: Any
+) -> UUID:
     """Enqueue a task for a moment, in a transaction of its own."""
     return enqueue_at(moment, function, *args, **kwargs)
 
@@ -49,7 +51,7 @@ def change(task_id: UUID, **values: Any) -> None:
     execute_in_own_transaction(update(OutboxTask).where(OutboxTask.id == task_id).values(**values))
 
 
-def bury(task_id: UUID, reason: str = 'hopeless') -> None:
+def mark_dead(task_id: UUID, reason: str = 'hopeless') -> None:
     """Make a dead letter of a task that is due."""
     lease = uuid4()
     assert leases.claim(task_id, lease)
@@ -57,7 +59,7 @@ def bury(task_id: UUID, reason: str = 'hopeless') -> None:
 
 
 @contextmanager
-def later(**length: float) -> Iterator[datetime]:
+def travel_forward(**length: float) -> Iterator[datetime]:
     """Be so much later for a while; nothing passes meanwhile."""
     moment = now() + timedelta(**length)
     with time_machine.travel(moment, tick=False):

@@ -80,7 +80,7 @@ class TestUnavailable:
         assert not issubclass(ServiceUnavailable, ApiError)
         assert ServiceUnavailable().http_code == 503
 
-    def test_keeps_what_the_log_is_told_from_what_clients_are(self):
+    def test_keeps_what_is_logged_from_clients(self):
         error = ServiceUnavailable('the disk is gone', retry_after=9)
 
         assert (str(error), error.reason) == ('the disk is gone', 'Service Unavailable')

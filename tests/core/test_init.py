@@ -78,14 +78,14 @@ class TestInitApp:
 
 
 class TestClose:
-    def test_refuses_a_route_that_declares_nothing(self, tmp_path):
+    def test_rejects_a_route_that_declares_nothing(self, tmp_path):
         blueprint = Blueprint('bare', __name__)
         blueprint.get('/bare')(lambda: 'hello')
 
         with pytest.raises(UndeclaredRoute, match='GET /bare declares nothing'):
             kernel_app(tmp_path, blueprint)
 
-    def test_refuses_flask_s_own_static_route(self, app):
+    def test_rejects_flask_s_own_static_route(self, app):
         naive = Flask('project')
         naive.config.from_mapping(app.config)
         core.init_app(naive, nobody)

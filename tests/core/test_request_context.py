@@ -10,13 +10,13 @@ from project.core.request_context import (
 )
 
 
-class TestCurrentOrigin:
+class TestCurrentRequestContext:
     def test_is_nowhere_until_somebody_says(self):
         assert Context().run(current_request_context) is NO_CONTEXT
         assert NO_CONTEXT.request_id == '-'
 
 
-class TestSetOrigin:
+class TestSetRequestContext:
     def test_is_known_to_what_runs_in_the_same_context_alone(self):
         def work():
             set_request_context(RequestContext('abc', '192.0.2.1', 'curl'))

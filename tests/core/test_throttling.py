@@ -40,8 +40,8 @@ def spent(target='ada', kind='password'):
     return db.session.scalar(found)
 
 
-class TestSpendGuess:
-    def test_counts_up_to_the_limit_and_then_refuses(self, clock):
+class TestConsumeAttempt:
+    def test_counts_up_to_the_limit_and_then_rejects(self, clock):
         for _ in range(3):
             spend()
 
@@ -50,7 +50,7 @@ class TestSpendGuess:
         assert refusal.value.http_code == 429
         assert refusal.value.data == {'attempts': ['Too many attempts']}
 
-    def test_does_not_count_what_it_refuses(self, clock):
+    def test_does_not_count_what_it_rejects(self, clock):
         for _ in range(3):
             spend()
         for _ in range(5):
@@ -73,7 +73,7 @@ class TestSpendGuess:
         assert 3000 <= wait <= 3001
         assert spent() == 1
 
-    def test_refuses_until_the_last_moment_of_the_period(self, clock):
+    def test_rejects_until_the_last_moment_of_the_period(self, clock):
         for _ in range(3):
             spend()
         clock.shift(HOUR - timedelta(milliseconds=1))
@@ -85,7 +85,7 @@ class TestSpendGuess:
         for _ in range(3):
             spend()
 
-    def test_begins_the_period_with_its_first_guess(self, clock):
+    def test_begins_the_period_with_its_first_attempt(self, clock):
         spend()
         clock.shift(timedelta(minutes=50))
         spend()
@@ -105,14 +105,14 @@ class TestSpendGuess:
             spend('ada', limit=1)
         assert (spent('ada'), spent('eve'), spent('ada', 'otp')) == (1, 1, 1)
 
-    def test_takes_the_guess_back_with_its_transaction(self, clock):
+    def test_rolls_the_attempt_back_with_its_transaction(self, clock):
         @atomic()
-        def refuse():
+        def reject():
             spend()
             raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):
-            refuse()
+            reject()
 
         assert spent() is None
 
@@ -121,7 +121,7 @@ class TestSpendGuess:
 
         assert 'ada' not in db.session.scalars(select(ThrottleCounter.target_hash)).one()
 
-    def test_sweeps_out_what_is_over(self, clock, monkeypatch):
+    def test_deletes_what_is_over(self, clock, monkeypatch):
         monkeypatch.setattr(throttling, 'ATTEMPTS_PER_CLEANUP', 1)
         spend('ada')
         clock.shift(timedelta(minutes=30))
@@ -132,7 +132,7 @@ class TestSpendGuess:
 
         assert (spent('ada'), spent('eve'), spent('bob')) == (None, 1, 1)
 
-    def test_refuses_although_its_counter_was_removed_just_now(self, clock, monkeypatch):
+    def test_rejects_although_its_counter_was_removed_just_now(self, clock, monkeypatch):
         condition = throttling._is
 
         def removed(kind, key):
@@ -147,10 +147,10 @@ class TestSpendGuess:
 
         assert refusal.value.headers['Retry-After'] == '1'
 
-    def test_is_one_statement(self, clock, monkeypatch, queries):
+    def test_is_one_statement(self, clock, monkeypatch, assert_max_queries):
         monkeypatch.setattr(throttling, 'randbelow', lambda _: 1)
 
-        with queries(max=1):
+        with assert_max_queries(1):
             spend()
 
     def test_lets_no_more_pass_than_the_limit_when_all_come_at_once(self, durable):
@@ -173,7 +173,7 @@ class TestSpendGuess:
         assert spent() == limit
 
 
-class TestReturnGuess:
+class TestRefundAttempt:
     def test_gives_one_back_and_leaves_the_others(self, clock):
         for _ in range(3):
             spend()
@@ -202,7 +202,7 @@ class TestReturnGuess:
         assert spent('eve') == 1
 
 
-class TestForgetGuesses:
+class TestResetAttempts:
     def test_unlocks_and_says_whether_there_was_anything(self, clock):
         for _ in range(3):
             spend()

@@ -23,7 +23,7 @@ def own_app(tmp_path: Path) -> Iterator[Flask]:
 
 
 @pytest.fixture
-def at_once(own_app: Flask) -> Callable[..., list[Any]]:
+def run_concurrently(own_app: Flask) -> Callable[..., list[Any]]:
     """Return a function that makes calls at the same moment, in threads.
 
     It gives back what each of them returned, or the exception it ended with.

@@ -72,7 +72,7 @@ class TestArchiveCreate:
 
         assert unpacked(ask(client, file.id, file.id)) == {'one.txt': b'One.'}
 
-    def test_refuses_what_is_not_theirs_or_not_there(self, client, ada):
+    def test_rejects_what_is_not_theirs_or_not_there(self, client, ada):
         mine, theirs = store(ada.id), store(UserFactory().id)
         trashed = store(ada.id)
         service.trash_file(ada.id, trashed.id)
@@ -82,7 +82,7 @@ class TestArchiveCreate:
             assert (response.status_code, set(reasons(response))) == (404, {'file'})
 
     @pytest.mark.parametrize('ids', [[], ['x'], 'x', None, [None], [str(uuid4())] * 1001])
-    def test_refuses_what_names_no_files(self, client, ids):
+    def test_rejects_what_names_no_files(self, client, ids):
         response = client.post(URL, json={'ids': ids})
 
         assert (response.status_code, set(reasons(response))) == (422, {'ids'})

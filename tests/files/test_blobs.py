@@ -76,7 +76,7 @@ class TestIncoming:
             assert coming.head == b'x' * 8192
 
     @pytest.mark.parametrize('refusal', [FileTooLarge, QuotaExceeded])
-    def test_takes_exactly_the_limit_and_refuses_one_byte_more(self, incoming, refusal):
+    def test_takes_exactly_the_limit_and_rejects_one_byte_more(self, incoming, refusal):
         with upload(5, refusal) as coming:
             coming.write(b'12345')
             coming.write(b'')
@@ -130,11 +130,11 @@ class TestIncoming:
         put()
         synced, fsync = [], os.fsync
 
-        def note(descriptor):
+        def record(descriptor):
             synced.append(Path(f'/proc/self/fd/{descriptor}').readlink())
             return fsync(descriptor)
 
-        monkeypatch.setattr(os, 'fsync', note)
+        monkeypatch.setattr(os, 'fsync', record)
         put()
 
         assert synced[-1] == var / 'storage' / 'blobs' / HASH[:2] / HASH[2:4]

@@ -48,7 +48,7 @@ class TestMove:
         assert json.loads(result.stdout) == {'moved': 0, 'there': 0, 'failed': 1}
 
     @pytest.mark.parametrize('to', ['', 'folder', 'ftp://host/folder'])
-    def test_refuses_what_is_no_storage(self, cli, to):
+    def test_rejects_what_is_no_storage(self, cli, to):
         result = cli.invoke(args=['files', 'move', '--to', to])
 
         assert result.exit_code == 1
@@ -69,7 +69,7 @@ class TestMove:
 
 
 @pytest.fixture
-def refusal(cli):
+def rejection(cli):
     """Return a function that runs a command, and gives the line it refuses with."""
 
     def run(*arguments):
@@ -149,8 +149,8 @@ class TestFilesList:
 
         assert 'a\N{REPLACEMENT CHARACTER}b' in run('list', ada.username)
 
-    def test_refuses_an_unknown_user_in_a_line(self, refusal):
-        assert refusal('list', 'nobody') == 'Error: user: No such user'
+    def test_rejects_an_unknown_user_in_a_line(self, rejection):
+        assert rejection('list', 'nobody') == 'Error: user: No such user'
 
 
 class TestFilesStats:
@@ -180,25 +180,25 @@ class TestFilesPublish:
         response = client.get('/api/v1/files/public/2026/terms.txt', buffered=True)
         assert response.data == b'For everybody.'
 
-    def test_refuses_a_name_that_is_taken(self, run, refusal, source):
+    def test_rejects_a_name_that_is_taken(self, run, rejection, source):
         run('publish', str(source))
 
-        assert refusal('publish', str(source)) == 'Error: name: Already published'
+        assert rejection('publish', str(source)) == 'Error: name: Already published'
 
     @pytest.mark.parametrize('name', ['../terms.txt', '.terms.txt', '/terms.txt', '.'])
-    def test_refuses_a_name_outside_of_the_folder(self, refusal, source, name):
-        line = refusal('publish', str(source), '--name', name)
+    def test_rejects_a_name_outside_of_the_folder(self, rejection, source, name):
+        line = rejection('publish', str(source), '--name', name)
 
         assert line == 'Error: name: Not a name inside the published folder'
 
-    def test_refuses_in_a_line_where_it_cannot_write(self, app, refusal, source, monkeypatch):
+    def test_rejects_in_a_line_where_it_cannot_write(self, app, rejection, source, monkeypatch):
         monkeypatch.setitem(app.config, 'FILES_PUBLIC_FOLDER', str(source / 'public'))
 
-        line = refusal('publish', str(source))
+        line = rejection('publish', str(source))
 
         assert line == f'Error: {source}: File exists'
 
-    def test_refuses_what_does_not_exist(self, cli, tmp_path):
+    def test_rejects_what_does_not_exist(self, cli, tmp_path):
         result = cli.invoke(args=['files', 'publish', str(tmp_path / 'nothing')])
 
         assert result.exit_code != 0
@@ -221,8 +221,8 @@ class TestFilesUnpublish:
         assert (service.published_folder() / 'terms.txt').exists()
 
     @pytest.mark.parametrize('options', [(), ('--dry-run',)])
-    def test_refuses_what_was_not_published(self, refusal, options):
-        line = refusal('unpublish', 'nothing.txt', *options)
+    def test_rejects_what_was_not_published(self, rejection, options):
+        line = rejection('unpublish', 'nothing.txt', *options)
 
         assert line == 'Error: file: Nothing published under that name'
 

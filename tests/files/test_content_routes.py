@@ -71,7 +71,7 @@ class TestFileContentReplace:
     @pytest.mark.parametrize(
         ('setting', 'key'), [('FILES_MAX_SIZE', 'size'), ('FILES_QUOTA', 'quota')]
     )
-    def test_refuses_what_does_not_fit(self, app, client, file, monkeypatch, setting, key):
+    def test_rejects_what_does_not_fit(self, app, client, file, monkeypatch, setting, key):
         monkeypatch.setitem(app.config, setting, 8)
 
         response = replace(client, file, b'123456789')
@@ -157,12 +157,12 @@ class TestFilesQuota:
         assert service.get_usage(ada.id)['quota'] == app.config['FILES_QUOTA']
 
     @pytest.mark.parametrize('size', ['much', '-5GB', '5 GB', '5XB', '', '٥GB'])
-    def test_refuses_what_is_no_size(self, cli, ada, size):
+    def test_rejects_what_is_no_size(self, cli, ada, size):
         refused = cli.invoke(args=['files', 'quota', ada.username, size])
 
         assert refused.exit_code == 2
 
-    def test_refuses_nobody(self, cli):
+    def test_rejects_nobody(self, cli):
         refused = cli.invoke(args=['files', 'quota', 'nobody', '5GB'])
 
         assert (refused.exit_code, refused.stderr) == (1, 'Error: user: No such user\n')

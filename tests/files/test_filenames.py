@@ -49,7 +49,7 @@ class TestCleanName:
     def test_composes_characters_so_that_one_name_is_one_name(self):
         assert clean_name('e\u0301.txt') == '\u00e9.txt'
 
-    def test_keeps_255_characters_and_refuses_one_more(self):
+    def test_keeps_255_characters_and_rejects_one_more(self):
         assert clean_name('é' * 255) == 'é' * 255
 
         with pytest.raises(NameInvalid):

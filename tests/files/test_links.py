@@ -91,7 +91,7 @@ class TestLinkCreate:
             ({'token': 'psl_mine'}, 'token'),
         ],
     )
-    def test_refuses_what_does_not_fit(self, client, file, body, field):
+    def test_rejects_what_does_not_fit(self, client, file, body, field):
         response = client.post(f'{URL}/{file.id}/links', json=body)
 
         assert (response.status_code, set(reasons(response))) == (422, {field})
@@ -147,7 +147,7 @@ class TestLinkDelete:
         assert fetch(anybody, link['token']).status_code == 200
 
 
-class TestSweep:
+class TestCollectGarbage:
     def test_removes_links_a_month_after_their_end(self, ada, client, file, clock):
         ended = service.create_link(ada.id, file.id, expires_at=now() + timedelta(days=1))
         service.create_link(ada.id, file.id)
@@ -225,7 +225,7 @@ class TestPassword:
         clock.shift(timedelta(minutes=15, seconds=1))
         assert fetch(anybody, token, X_Link_Password='Open sesame').status_code == 200
 
-    def test_that_is_right_counts_as_no_guess(self, client, anybody, file):
+    def test_that_is_right_counts_as_no_attempt(self, client, anybody, file):
         token = share(client, file, password='Open sesame')['token']
 
         answers = [fetch(anybody, token, X_Link_Password='Open sesame') for _ in range(12)]
@@ -253,7 +253,7 @@ class TestMaxDownloads:
         assert anybody.get(f'{SHARED}/{token}').status_code == 200
         assert fetch(anybody, token).status_code == 200
 
-    def test_holds_when_all_come_at_once(self, own_app, at_once):
+    def test_holds_when_all_come_at_once(self, own_app, run_concurrently):
         ada = UserFactory()
         file = store(ada.id, b'Once.')
         link = service.create_link(ada.id, file.id, max_downloads=1)
@@ -264,7 +264,7 @@ class TestMaxDownloads:
                 service.count_download(found, stream)
                 return stream.read()
 
-        results = at_once(*[come] * 8)
+        results = run_concurrently(*[come] * 8)
 
         assert results.count(b'Once.') == 1
         assert sum(isinstance(result, LinkNotFound) for result in results) == 7

@@ -21,12 +21,12 @@ def failed(found):
 
 
 class TestAtOnce:
-    def test_a_file_is_replaced_restored_and_deleted(self, own_app, at_once):
+    def test_a_file_is_replaced_restored_and_deleted(self, own_app, run_concurrently):
         for _ in range(ROUNDS):
             ada = UserFactory()
             file = store(ada.id, b'x')
 
-            found = at_once(
+            found = run_concurrently(
                 partial(service.replace_content, ada.id, file.id, BytesIO(b'yy')),
                 partial(service.delete_file, ada.id, file.id),
                 partial(service.replace_content, ada.id, file.id, BytesIO(b'zzz')),
@@ -37,13 +37,13 @@ class TestAtOnce:
             assert service.get_usage(ada.id)['used'] == 0
             assert service.get_usage(ada.id)['reserved'] == 0
 
-    def test_a_user_is_deleted_while_all_of_it_happens(self, own_app, at_once):
+    def test_a_user_is_deleted_while_all_of_it_happens(self, own_app, run_concurrently):
         for _ in range(ROUNDS):
             ada = UserFactory()
             file, other = store(ada.id, b'x'), store(ada.id, b'xx')
             upload = service.create_upload(ada.id, length=4, name='u')
 
-            found = at_once(
+            found = run_concurrently(
                 partial(users.delete_user, ada.id),
                 partial(store, ada.id, b'q' * 10),
                 partial(service.delete_file, ada.id, file.id),

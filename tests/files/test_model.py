@@ -233,7 +233,7 @@ class Model(RuleBasedStateMachine):
             del self.known[file_id]
 
     @rule()
-    def sweep(self) -> None:
+    def collect(self) -> None:
         release_expired_reservations()
         self.coming = {u.id: u for u in self.coming.values() if u.expires_at > now()}
         list(service.collect_garbage())

@@ -97,7 +97,7 @@ class TestUploadsUnderWay:
 
         assert (names_in(old), names_in(new)) == ([], [])
 
-    def test_are_swept_in_both_places(self, old, new, moving):
+    def test_are_deleted_in_both_places(self, old, new, moving):
         dead = uuid4()
         PartialFile(dead).create()
         moving()

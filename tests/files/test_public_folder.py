@@ -38,17 +38,17 @@ class TestAdd:
     def test_is_durable_step_by_step(self, source, folder, monkeypatch):
         happened, fsync, link = [], os.fsync, os.link
 
-        def note_fsync(descriptor):
+        def record_fsync(descriptor):
             path = Path(f'/proc/self/fd/{descriptor}').readlink()
             happened.append(path.name if path.is_dir() else 'bytes')
             return fsync(descriptor)
 
-        def note_link(draft, target):
+        def record_link(draft, target):
             happened.append('link')
             return link(draft, target)
 
-        monkeypatch.setattr(os, 'fsync', note_fsync)
-        monkeypatch.setattr(os, 'link', note_link)
+        monkeypatch.setattr(os, 'fsync', record_fsync)
+        monkeypatch.setattr(os, 'link', record_link)
 
         public_folder.add(source, folder / 'nested' / 'a.txt', folder=folder)
 
@@ -92,7 +92,7 @@ class TestAdd:
         assert names(folder) == ['a.txt']
 
     @pytest.mark.parametrize('name', ['a.txt', 'a.txt/b', 'a.txt/b/c', 'nested'])
-    def test_refuses_a_place_that_is_taken(self, source, folder, name):
+    def test_rejects_a_place_that_is_taken(self, source, folder, name):
         (folder / 'nested').mkdir(parents=True)
         (folder / 'a.txt').write_bytes(b'First.')
 
@@ -101,7 +101,7 @@ class TestAdd:
 
         assert names(folder) == ['a.txt', 'nested']
 
-    def test_leaves_nothing_when_the_disk_refuses(self, source, folder, monkeypatch):
+    def test_leaves_nothing_when_the_disk_rejects(self, source, folder, monkeypatch):
         def full(*_):
             raise OSError(errno.ENOSPC, 'No space left on device')
 
@@ -129,6 +129,6 @@ class TestRemove:
 
         assert not source.exists()
 
-    def test_refuses_what_somebody_else_took_out(self, source):
+    def test_rejects_what_somebody_else_took_out(self, source):
         with pytest.raises(NotPublished):
             public_folder.delete(source.with_name('nothing'))

@@ -146,12 +146,12 @@ class TestCreation:
         assert 'no-store' in shown.headers['Cache-Control']
 
     @pytest.mark.parametrize('length', ['', '-1', '1.5', 'many', '٣', '1' * 19])
-    def test_refuses_a_length_that_is_none(self, client, length):
+    def test_rejects_a_length_that_is_none(self, client, length):
         response = create(client, length)
 
         assert (response.status_code, set(reasons(response))) == (400, {'request'})
 
-    def test_refuses_one_whose_length_is_not_known_yet(self, client):
+    def test_rejects_one_whose_length_is_not_known_yet(self, client):
         response = client.post(URL, headers={**SPEAKING, 'Upload-Defer-Length': '1'})
 
         assert response.status_code == 400
@@ -159,7 +159,7 @@ class TestCreation:
     @pytest.mark.parametrize(
         ('setting', 'key'), [('FILES_MAX_SIZE', 'size'), ('FILES_QUOTA', 'quota')]
     )
-    def test_refuses_what_cannot_fit(self, app, client, var, monkeypatch, setting, key):
+    def test_rejects_what_cannot_fit(self, app, client, var, monkeypatch, setting, key):
         monkeypatch.setitem(app.config, setting, 5)
 
         response = create(client, 6)
@@ -167,7 +167,7 @@ class TestCreation:
         assert (response.status_code, set(reasons(response))) == (413, {key})
         assert left(var) == []
 
-    def test_reserves_room_for_all_of_it(self, client, ada):
+    def test_reserves_space_for_all_of_it(self, client, ada):
         service.set_quota(ada.id, 10)
         create(client, 6)
 
@@ -176,7 +176,7 @@ class TestCreation:
         assert client.post(f'{FILES}?name=x', data=b'12345').status_code == 413
         assert create(client, 4).status_code == 201
 
-    def test_leaves_the_bytes_where_nobody_can_tell_whether_it_began(self, own_app):
+    def test_keeps_the_bytes_where_it_is_unknown_whether_it_began(self, own_app):
         ada = UserFactory()
 
         def break_off(connection):
@@ -201,7 +201,7 @@ class TestCreation:
         assert (file['name'], file['size']) == ('empty.txt', 0)
 
     @pytest.mark.parametrize('said', ['filename !!!', 'filename ===', 'filename YQ==,é YQ=='])
-    def test_refuses_metadata_that_is_none(self, client, said):
+    def test_rejects_metadata_that_is_none(self, client, said):
         response = create(client, Upload_Metadata=said.encode().decode('latin-1'))
 
         assert response.status_code == 400
@@ -220,12 +220,12 @@ class TestCreation:
 
         assert head(client, response.location).headers['Upload-Metadata'] == said
 
-    def test_refuses_a_name_that_is_no_text(self, client):
+    def test_rejects_a_name_that_is_no_text(self, client):
         said = f'filename {b64encode(bytes(range(250, 256))).decode()}'
 
         assert create(client, Upload_Metadata=said).status_code == 400
 
-    def test_refuses_a_name_that_is_too_long(self, client):
+    def test_rejects_a_name_that_is_too_long(self, client):
         response = create(client, Upload_Metadata=metadata(filename='x' * 256))
 
         assert (response.status_code, set(reasons(response))) == (422, {'name'})
@@ -243,7 +243,7 @@ class TestCreationWithUpload:
 
         assert content_of(client, response.headers['X-File-Id']) == CONTENT
 
-    def test_refuses_more_than_was_announced(self, client, var):
+    def test_rejects_more_than_was_announced(self, client, var):
         response = create(client, 3, content=CONTENT)
 
         assert (response.status_code, set(reasons(response))) == (413, {'size'})
@@ -253,7 +253,7 @@ class TestCreationWithUpload:
         ('content', 'said', 'status'),
         [(CONTENT[:10], f'sha1 {"A" * 27}=', 460), (CONTENT[:10], 'md5 eA==', 400)],
     )
-    def test_begins_nothing_whose_first_piece_is_refused(self, client, var, content, said, status):
+    def test_begins_nothing_whose_first_piece_is_rejected(self, client, var, content, said, status):
         response = create(client, content=content, Upload_Checksum=said)
 
         assert response.status_code == status
@@ -307,13 +307,13 @@ class TestPatch:
         assert head(client, url).headers['Upload-Offset'] == '10'
 
     @pytest.mark.parametrize('offset', ['', '-1', 'x'])
-    def test_refuses_an_offset_that_is_none(self, client, offset):
+    def test_rejects_an_offset_that_is_none(self, client, offset):
         response = patch(client, create(client).location, b'x', offset=offset)
 
         assert response.status_code == 400
 
     @pytest.mark.parametrize('type', ['application/octet-stream', 'text/plain', ''])
-    def test_refuses_other_types(self, client, type):
+    def test_rejects_other_types(self, client, type):
         url = create(client).location
 
         response = patch(client, url, b'x', **{'Content-Type': type})
@@ -321,7 +321,7 @@ class TestPatch:
         assert (response.status_code, set(reasons(response))) == (415, {'content_type'})
         assert head(client, url).headers['Upload-Offset'] == '0'
 
-    def test_refuses_more_than_was_announced(self, client):
+    def test_rejects_more_than_was_announced(self, client):
         url = create(client, 5).location
 
         response = patch(client, url, b'123456')
@@ -329,7 +329,7 @@ class TestPatch:
         assert (response.status_code, set(reasons(response))) == (413, {'size'})
         assert head(client, url).headers['Upload-Offset'] == '0'
 
-    def test_refuses_more_although_nobody_said_how_much(self, client):
+    def test_rejects_more_although_nobody_said_how_much(self, client):
         url = create(client, 5).location
 
         response = client.patch(
@@ -405,11 +405,11 @@ class TestPatch:
         url = create(client).location
         happened, fsync = [], os.fsync
 
-        def note(descriptor):
+        def record(descriptor):
             happened.append(Path(f'/proc/self/fd/{descriptor}').readlink().parent.name)
             return fsync(descriptor)
 
-        monkeypatch.setattr(os, 'fsync', note)
+        monkeypatch.setattr(os, 'fsync', record)
         move = 'project.files.service.resumable_uploads._save'
         real = resumable_uploads._save
         monkeypatch.setattr(move, lambda *a: happened.append('said') or real(*a))
@@ -478,7 +478,7 @@ class TestPatch:
         assert head(other, url).status_code == 404
         assert head(client, url).headers['Upload-Offset'] == '0'
 
-    def test_asks_again_whether_there_is_room(self, client, ada):
+    def test_checks_the_space_again(self, client, ada):
         url = create(client).location
         service.set_quota(ada.id, 3)
 
@@ -524,7 +524,7 @@ class TestChecksum:
         assert content_of(client, last.headers['X-File-Id']) == CONTENT
 
     @pytest.mark.parametrize('said', ['md5 YQ==', 'sha1', 'sha1 !!', 'sha1 ', '', 'crc32 YQ=='])
-    def test_refuses_what_is_none(self, client, said):
+    def test_rejects_what_is_none(self, client, said):
         url = create(client).location
 
         response = patch(client, url, b'x', Upload_Checksum=said)
@@ -546,7 +546,7 @@ class TestExpiration:
         clock.shift(timedelta(hours=20))
         assert head(client, created.location).status_code == 200
 
-    def test_forgets_it_then_with_its_room_and_its_bytes(self, client, clock, var):
+    def test_deletes_it_then_with_its_reservation_and_its_bytes(self, client, clock, var):
         url = create(client, content=CONTENT[:10]).location
         clock.shift(timedelta(days=1, seconds=1))
 
@@ -555,7 +555,7 @@ class TestExpiration:
         release_expired_reservations()
         assert data(client.get(f'{FILES}/usage'))['reserved'] == 0
 
-    def test_sweeps_what_nobody_knows_of(self, var):
+    def test_deletes_what_no_row_names(self, var):
         PartialFile(uuid4()).create()
         [path] = (var / 'storage' / 'partial').iterdir()
         assert list(service.collect_garbage()) == []
@@ -574,7 +574,7 @@ class TestExpiration:
 
 
 class TestTermination:
-    def test_gives_the_room_back(self, client):
+    def test_releases_the_reservation(self, client):
         url = create(client, content=CONTENT[:10]).location
 
         response = client.delete(url, headers=SPEAKING)
@@ -608,7 +608,7 @@ class TestMethodOverride:
         assert gone.status_code == 204
 
     @pytest.mark.parametrize('method', ['', 'PUT', 'OPTIONS'])
-    def test_refuses_others(self, client, method):
+    def test_rejects_others(self, client, method):
         url = create(client).location
 
         response = client.post(url, headers={**SPEAKING, 'X-HTTP-Method-Override': method})
@@ -686,12 +686,14 @@ class TestTakingOver:
         with pytest.raises(OffsetMismatch):
             service.append(ada.id, upload.id, BytesIO(b'xxxxx'), offset=0)
 
-    def test_of_many_with_one_offset_the_last_wins_and_no_bytes_are_mixed(self, own_app, at_once):
+    def test_of_many_with_one_offset_the_last_wins_and_no_bytes_are_mixed(
+        self, own_app, run_concurrently
+    ):
         ada = UserFactory()
         pieces = [bytes([number]) * 100_000 for number in range(1, 9)]
         upload = service.create_upload(ada.id, length=100_000, name='a')
 
-        at_once(*(
+        run_concurrently(*(
             lambda piece=piece: service.append(ada.id, upload.id, Drops(piece), offset=0)
             for piece in pieces
         ))  # fmt: skip

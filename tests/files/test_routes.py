@@ -146,7 +146,7 @@ class TestFilesGet:
         assert names(client.get(f'{URL}?sort={sort}')) == order
 
     @pytest.mark.parametrize('sort', ['name', '-size', '-created_at'])
-    def test_turns_pages_over_ties_without_repeating_or_losing_one(self, client, ada, sort):
+    def test_reads_pages_over_ties_without_repeating_or_losing_one(self, client, ada, sort):
         for _ in range(5):
             FileFactory(owner=ada, name='same', content=b'same')
 
@@ -159,7 +159,7 @@ class TestFilesGet:
         assert data(page)['next'] is None
         assert len(seen) == len(set(seen)) == 5
 
-    def test_refuses_another_users_cursor_to_show_their_files(self, client, as_user, ada):
+    def test_rejects_another_users_cursor_to_show_their_files(self, client, as_user, ada):
         FileFactory.create_batch(3, owner=ada)
         cursor = data(client.get(f'{URL}?limit=1'))['next']
 
@@ -167,7 +167,7 @@ class TestFilesGet:
 
         assert names(response) == []
 
-    def test_refuses_a_cursor_of_another_order(self, client, ada):
+    def test_rejects_a_cursor_of_another_order(self, client, ada):
         FileFactory.create_batch(2, owner=ada)
         cursor = data(client.get(f'{URL}?limit=1&sort=name'))['next']
 
@@ -179,16 +179,16 @@ class TestFilesGet:
     @pytest.mark.parametrize(
         'query', ['owner_id=1', 'sort=owner_id', 'limit=0', 'limit=201', 'trashed=perhaps', 'name=']
     )
-    def test_refuses_what_the_list_does_not_declare(self, client, query):
+    def test_rejects_what_the_list_does_not_declare(self, client, query):
         response = client.get(f'{URL}?{query}')
 
         assert response.status_code == 422
         assert set(reasons(response)) == {query.split('=')[0]}
 
-    def test_costs_the_same_for_one_as_for_fifty(self, client, ada, queries):
+    def test_costs_the_same_for_one_as_for_fifty(self, client, ada, assert_max_queries):
         FileFactory.create_batch(50, owner=ada, tags=['red', 'blue'])
 
-        with queries(max=1):
+        with assert_max_queries(1):
             assert len(names(client.get(URL))) == 50
 
 
@@ -286,7 +286,7 @@ class TestFilesPost:
         assert data(response)['sha256'] == sha256(content).hexdigest()
 
     @pytest.mark.parametrize('way', [raw, chunked, multipart])
-    def test_takes_exactly_the_largest_file_and_refuses_one_byte_more(self, client, way, incoming):
+    def test_takes_exactly_the_largest_file_and_rejects_one_byte_more(self, client, way, incoming):
         assert way(client, b'x' * LIMIT).status_code == 201
 
         response = way(client, b'x' * (LIMIT + 1))
@@ -297,14 +297,14 @@ class TestFilesPost:
         assert used(client) == LIMIT
 
     @pytest.mark.parametrize('way', [raw, chunked, multipart])
-    def test_refuses_far_too_much(self, client, way, incoming, kept):
+    def test_rejects_far_too_much(self, client, way, incoming, kept):
         response = way(client, b'x' * (3 * LIMIT))
 
         assert response.status_code == 413
         assert set(reasons(response)) == {'size'}
         assert (incoming(), kept()) == ([], [])
 
-    def test_refuses_what_is_announced_as_too_large_without_reading_it(self, client, incoming):
+    def test_rejects_what_is_announced_as_too_large_without_reading_it(self, client, incoming):
         class Unread(BytesIO):
             def read(self, size=-1):
                 pytest.fail('it was read')
@@ -365,7 +365,7 @@ class TestFilesPost:
             ({'file': (BytesIO(b'1'), 'a'), 'tags': ','.join(map(str, range(21)))}, 'tags'),
         ],
     )
-    def test_refuses_a_form_that_does_not_fit(self, client, form, refused, incoming, kept):
+    def test_rejects_a_form_that_does_not_fit(self, client, form, refused, incoming, kept):
         # A stream that an earlier run of this row has read is given anew.
         fresh = {key: _anew(value) for key, value in form.items()}
 
@@ -375,7 +375,7 @@ class TestFilesPost:
         assert set(reasons(response)) == {refused}
         assert (incoming(), kept()) == ([], [])
 
-    def test_refuses_a_form_of_more_than_twenty_parts(self, client, incoming):
+    def test_rejects_a_form_of_more_than_twenty_parts(self, client, incoming):
         fields = {f'field{n}': '' for n in range(20)}
 
         response = multipart(client, **fields)
@@ -384,7 +384,7 @@ class TestFilesPost:
         assert set(reasons(response)) == {'size'}
         assert incoming() == []
 
-    def test_refuses_a_form_field_that_is_no_file_and_too_large(self, client):
+    def test_rejects_a_form_field_that_is_no_file_and_too_large(self, client):
         response = multipart(client, name='x' * 100_000)
 
         assert response.status_code == 413
@@ -393,26 +393,26 @@ class TestFilesPost:
     @pytest.mark.parametrize(
         'body', [b'', b'nonsense', b'--x\r\n', b'--x\r\nContent-Disposition: form-data\r\n\r\n']
     )
-    def test_refuses_a_form_that_is_none(self, client, body):
+    def test_rejects_a_form_that_is_none(self, client, body):
         response = raw(client, body, type='multipart/form-data; boundary=x')
 
         assert response.status_code in (400, 413, 422)
         assert reasons(response)
 
-    def test_refuses_a_form_without_a_boundary(self, client):
+    def test_rejects_a_form_without_a_boundary(self, client):
         response = raw(client, b'Hello.', type='multipart/form-data')
 
         assert response.status_code in (400, 422)
         assert reasons(response)
 
     @pytest.mark.parametrize('query', ['name=a&name=b', 'tags=red', f'name={"x" * 256}'])
-    def test_refuses_a_query_that_does_not_fit(self, client, query):
+    def test_rejects_a_query_that_does_not_fit(self, client, query):
         response = client.post(f'{URL}?{query}', data=b'Hello.')
 
         assert response.status_code == 422
         assert set(reasons(response)) == {query.split('=')[0]}
 
-    def test_gives_back_what_a_form_reserved_that_is_refused_after_its_file(
+    def test_gives_back_what_a_form_reserved_that_is_rejected_after_its_file(
         self, client, incoming, kept
     ):
         response = multipart(client, b'x' * 100_000, tags='one,two words')
@@ -478,7 +478,7 @@ class TestFilesPost:
         assert size - body.left <= (64 * 1024 if head else 0)
         assert incoming() == []
 
-    def test_writes_no_more_of_a_form_than_there_is_room_for(self, client, incoming):
+    def test_writes_no_more_of_a_form_than_the_quota_allows(self, client, incoming):
         for size in (LIMIT, LIMIT, LIMIT - 100_000):
             assert raw(client, b'x' * size).status_code == 201
         largest = []
@@ -576,19 +576,19 @@ class TestFilesPost:
         assert data(response)['size'] == size - 6
         assert peak < 5_000_000
 
-    def test_costs_the_same_whatever_comes(self, client, queries):
+    def test_costs_the_same_whatever_comes(self, client, assert_max_queries):
         raw(client, b'The first makes the account.')
 
         # Room reserved before, in one transaction; all of it admitted after, in another.
-        with queries(max=10):
+        with assert_max_queries(10):
             plain = raw(client, b'x' * 100_000)
-        with queries(max=14):
+        with assert_max_queries(14):
             form = multipart(client, b'x' * 100_000, tags=','.join(map(str, range(20))))
 
         # A refusal would be cheap, too.
         assert (plain.status_code, form.status_code) == (201, 201)
 
-    def test_refuses_nobody_before_it_reads_a_byte(self, app, incoming):
+    def test_rejects_nobody_before_it_reads_a_byte(self, app, incoming):
         class Unread(BytesIO):
             def read(self, size=-1):
                 pytest.fail('it was read')
@@ -602,10 +602,10 @@ class TestFilesPost:
 
 
 class TestFileGet:
-    def test_shows_mine_and_its_version(self, client, ada, queries):
+    def test_shows_mine_and_its_version(self, client, ada, assert_max_queries):
         file = FileFactory(owner=ada, name='a.txt', tags=['red'])
 
-        with queries(max=1):
+        with assert_max_queries(1):
             response = client.get(f'{URL}/{file.id}')
 
         assert data(response)['name'] == 'a.txt'
@@ -710,7 +710,7 @@ class TestFilePatch:
         assert response.status_code == 200
 
     @pytest.mark.parametrize('condition', ['"2"', 'W/"1"', '"nonsense"', '""'])
-    def test_refuses_another_version(self, client, ada, condition):
+    def test_rejects_another_version(self, client, ada, condition):
         file = FileFactory(owner=ada, name='a.txt')
 
         response = client.patch(
@@ -740,7 +740,7 @@ class TestFilePatch:
             ({'sha256': '0' * 64}, 'sha256'),
         ],
     )
-    def test_refuses_what_does_not_fit(self, client, ada, body, refused):
+    def test_rejects_what_does_not_fit(self, client, ada, body, refused):
         file = FileFactory(owner=ada)
 
         response = client.patch(f'{URL}/{file.id}', json=body)
@@ -753,10 +753,10 @@ class TestFilePatch:
 
         assert client.patch(f'{URL}/{file.id}', json={'name': 'b'}).status_code == 404
 
-    def test_costs_the_same_for_one_tag_as_for_twenty(self, client, ada, queries):
+    def test_costs_the_same_for_one_tag_as_for_twenty(self, client, ada, assert_max_queries):
         file = FileFactory(owner=ada)
 
-        with queries(max=5):
+        with assert_max_queries(5):
             response = client.patch(
                 f'{URL}/{file.id}', json={'tags': [f'tag{n}' for n in range(20)]}
             )
@@ -793,7 +793,7 @@ class TestFileDelete:
         assert used(client) == 0
 
     @pytest.mark.parametrize('query', ['', '?permanent=true'])
-    def test_refuses_another_version(self, client, ada, query):
+    def test_rejects_another_version(self, client, ada, query):
         file = FileFactory(owner=ada)
 
         response = client.delete(f'{URL}/{file.id}{query}', headers={'If-Match': '"2"'})
@@ -810,7 +810,7 @@ class TestFileDelete:
         assert response.status_code == 200
         assert names(client.get(URL)) == []
 
-    def test_refuses_another_version_of_what_is_in_the_trash(self, client, ada):
+    def test_rejects_another_version_of_what_is_in_the_trash(self, client, ada):
         file = FileFactory(owner=ada, trashed=True)
 
         response = client.delete(f'{URL}/{file.id}', headers={'If-Match': '"2"'})
@@ -824,17 +824,17 @@ class TestFileDelete:
         assert service.get_file(ada.id, file.id).trashed_at == file.trashed_at
 
     @pytest.mark.parametrize('query', ['permanent=perhaps', 'force=true'])
-    def test_refuses_a_query_that_does_not_fit(self, client, ada, query):
+    def test_rejects_a_query_that_does_not_fit(self, client, ada, query):
         file = FileFactory(owner=ada)
 
         assert client.delete(f'{URL}/{file.id}?{query}').status_code == 422
 
-    def test_costs_little(self, client, ada, queries):
+    def test_costs_little(self, client, ada, assert_max_queries):
         one, other = FileFactory.create_batch(2, owner=ada)
 
-        with queries(max=2):
+        with assert_max_queries(2):
             trashed = client.delete(f'{URL}/{one.id}')
-        with queries(max=5):
+        with assert_max_queries(5):
             deleted = client.delete(f'{URL}/{other.id}?permanent=true')
 
         assert (trashed.status_code, deleted.status_code) == (200, 200)
@@ -853,7 +853,7 @@ class TestFileRestore:
         assert used(client) == 5
 
     @pytest.mark.parametrize('trashed', [True, False])
-    def test_refuses_another_version(self, client, ada, trashed):
+    def test_rejects_another_version(self, client, ada, trashed):
         file = FileFactory(owner=ada, trashed=trashed)
 
         response = client.post(f'{URL}/{file.id}/restore', headers={'If-Match': '"2"'})
@@ -889,10 +889,10 @@ class TestTrashDelete:
         assert names(client.get(URL)) == [live.name]
         assert used(client) == 5
 
-    def test_costs_the_same_for_one_as_for_fifty(self, client, ada, queries):
+    def test_costs_the_same_for_one_as_for_fifty(self, client, ada, assert_max_queries):
         FileFactory.create_batch(50, owner=ada, trashed=True, content=b'The same.')
 
-        with queries(max=5):
+        with assert_max_queries(5):
             client.delete(f'{URL}/trash')
 
         assert used(client) == 0
@@ -909,8 +909,8 @@ class TestFileContent:
     def url(self, ada):
         return f'{URL}/{FileFactory(owner=ada, content=self.CONTENT, name="ten.txt").id}/content'
 
-    def test_gives_the_bytes_and_what_they_are(self, client, url, queries):
-        with queries(max=1):
+    def test_gives_the_bytes_and_what_they_are(self, client, url, assert_max_queries):
+        with assert_max_queries(1):
             response = fetch(client, url)
 
         assert response.status_code == 200
@@ -959,7 +959,7 @@ class TestFileContent:
         assert (response.status_code, response.data) == (200, self.CONTENT)
 
     @pytest.mark.parametrize('wanted', ['bytes=10-', 'bytes=100-200'])
-    def test_refuses_a_range_behind_the_end(self, client, url, wanted):
+    def test_rejects_a_range_behind_the_end(self, client, url, wanted):
         response = fetch(client, url, Range=wanted)
 
         assert response.status_code == 416
@@ -1051,7 +1051,7 @@ class TestFileContent:
         assert_inert(response)
 
     @pytest.mark.parametrize('query', ['inline=perhaps', 'download=1', 'inline=1&inline=0'])
-    def test_refuses_a_query_that_does_not_fit(self, client, url, query):
+    def test_rejects_a_query_that_does_not_fit(self, client, url, query):
         assert fetch(client, f'{url}?{query}').status_code == 422
 
     @pytest.mark.parametrize(
@@ -1090,12 +1090,12 @@ class TestFileContent:
 
 
 class TestUsageShow:
-    def test_is_the_sum_of_what_is_there(self, client, ada, queries):
+    def test_is_the_sum_of_what_is_there(self, client, ada, assert_max_queries):
         FileFactory(owner=ada, content=b'12345')
         FileFactory(owner=ada, content=b'123', trashed=True)
         FileFactory(content=b'1')
 
-        with queries(max=2):
+        with assert_max_queries(2):
             response = client.get(f'{URL}/usage')
 
         assert data(response) == {'used': 8, 'reserved': 0, 'quota': QUOTA, 'files': 2}
@@ -1146,7 +1146,7 @@ class TestReportShow:
 
         assert response.headers['Cache-Control'] == 'private, no-cache'
 
-    def test_refuses_a_range_behind_the_end(self, client):
+    def test_rejects_a_range_behind_the_end(self, client):
         response = fetch(client, f'{URL}/report', Range='bytes=10000-')
 
         assert response.status_code == 416
@@ -1220,7 +1220,7 @@ class TestPublishedShow:
 
         assert (response.status_code, response.data) == (206, b'234')
 
-    def test_refuses_a_range_behind_the_end(self, nobody):
+    def test_rejects_a_range_behind_the_end(self, nobody):
         response = fetch(nobody, f'{URL}/public/terms.txt', Range='bytes=10-')
 
         assert response.status_code == 416

@@ -46,7 +46,7 @@ class TestStoreFile:
         assert file.sha256 == hash_of(b'Hello.')
         assert read(ada.id, file.id) == b'Hello.'
 
-    def test_refuses_an_invalid_name_before_it_reads(self, ada):
+    def test_rejects_an_invalid_name_before_it_reads(self, ada):
         stream = BytesIO(b'Hello.')
 
         with pytest.raises(NameInvalid):
@@ -55,7 +55,7 @@ class TestStoreFile:
         assert stream.tell() == 0
 
     @pytest.mark.parametrize(('length', 'refusal'), [(1_000_001, FileTooLarge), (6, QuotaExceeded)])
-    def test_refuses_what_cannot_fit_before_it_reads(self, ada, length, refusal):
+    def test_rejects_what_cannot_fit_before_it_reads(self, ada, length, refusal):
         service.set_quota(ada.id, 5)
         stream = BytesIO(b'Hello.')
 
@@ -64,7 +64,7 @@ class TestStoreFile:
 
         assert stream.tell() == 0
 
-    def test_refuses_what_ended_before_its_announced_length(self, ada, kept, incoming):
+    def test_rejects_what_ended_before_its_announced_length(self, ada, kept, incoming):
         with pytest.raises(BadRequest):
             service.store_file(ada.id, BytesIO(b'half'), length=8)
 
@@ -77,7 +77,7 @@ class TestStoreFile:
         with pytest.raises(QuotaExceeded):
             service.store_file(ada.id, BytesIO(b'123456'), length=1)
 
-    def test_writes_no_more_than_there_is_room_for(self, ada, incoming):
+    def test_writes_no_more_than_the_quota_allows(self, ada, incoming):
         service.set_quota(ada.id, 500_000)
         store(ada.id, b'x' * 100_000)
         on_disk = []
@@ -122,7 +122,7 @@ class TestStoreFile:
         with pytest.raises(QuotaExceeded):
             store(ada.id, b'3')
 
-    def test_the_first_file_of_all_is_within_the_quota_or_refused(self, app, ada, monkeypatch):
+    def test_the_first_file_of_all_is_within_the_quota_or_rejected(self, app, ada, monkeypatch):
         monkeypatch.setitem(app.config, 'FILES_QUOTA', 5)
 
         with pytest.raises(QuotaExceeded):
@@ -132,7 +132,7 @@ class TestStoreFile:
         assert (usage['used'], usage['reserved']) == (0, 0)
         assert store(ada.id, b'12345').size == 5
 
-    def test_what_the_quota_refused_leaves_nothing(self, ada, kept, incoming):
+    def test_what_the_quota_rejected_leaves_nothing(self, ada, kept, incoming):
         service.set_quota(ada.id, 5)
         before = kept()
 
@@ -186,7 +186,7 @@ class TestStoreFileDurably:
 
 
 class TestStoreFileAtOnce:
-    def test_fills_the_quota_to_the_byte_and_no_further(self, own_app, at_once):
+    def test_fills_the_quota_to_the_byte_and_no_further(self, own_app, run_concurrently):
         ada = UserFactory()
         size = 1000
         service.set_quota(ada.id, 20 * size)
@@ -201,16 +201,16 @@ class TestStoreFileAtOnce:
                     continue
             return stored
 
-        stored = at_once(*(lambda worker=worker: upload(worker) for worker in range(8)))
+        stored = run_concurrently(*(lambda worker=worker: upload(worker) for worker in range(8)))
 
         assert sum(stored) == 20
         assert total(ada.id) == service.get_usage(ada.id)['used'] == 20 * size
 
-    def test_makes_one_account_for_who_had_none(self, own_app, at_once, monkeypatch):
+    def test_makes_one_account_for_who_had_none(self, own_app, run_concurrently, monkeypatch):
         monkeypatch.setitem(own_app.config, 'FILES_QUOTA', 4000)
         ada = UserFactory()
 
-        ends = at_once(
+        ends = run_concurrently(
             *(lambda n=n: store(ada.id, str(n).ljust(1000).encode()).size for n in range(8))
         )
 
@@ -218,22 +218,22 @@ class TestStoreFileAtOnce:
         assert sum(isinstance(end, QuotaExceeded) for end in ends) == 4
         assert total(ada.id) == service.get_usage(ada.id)['used'] == 4000
 
-    def test_stores_the_same_bytes_once(self, own_app, at_once, tmp_path):
+    def test_stores_the_same_bytes_once(self, own_app, run_concurrently, tmp_path):
         people = UserFactory.create_batch(8)
 
-        files = at_once(*(lambda one=one: store(one.id, b'The same.') for one in people))
+        files = run_concurrently(*(lambda one=one: store(one.id, b'The same.') for one in people))
 
         assert len({file.id for file in files}) == 8
         assert [p.name for p in (tmp_path / 'own-storage').rglob('*') if p.is_file()] == [
             hash_of(b'The same.')
         ]
 
-    def test_counts_every_deletion_once(self, own_app, at_once):
+    def test_counts_every_deletion_once(self, own_app, run_concurrently):
         ada = UserFactory()
         file = store(ada.id, b'12345')
         store(ada.id, b'123')
 
-        ends = at_once(*[lambda: service.delete_file(ada.id, file.id)] * 8)
+        ends = run_concurrently(*[lambda: service.delete_file(ada.id, file.id)] * 8)
 
         assert sum(end is None for end in ends) == 1
         assert sum(isinstance(end, FileNotFound) for end in ends) == 7
@@ -259,20 +259,20 @@ class TestListFiles:
 
 
 class TestGetFile:
-    def test_refuses_what_does_not_exist(self, ada):
+    def test_rejects_what_does_not_exist(self, ada):
         with pytest.raises(FileNotFound):
             service.get_file(ada.id, uuid4())
 
 
 class TestUpdateFile:
-    def test_of_two_who_expect_the_same_version_one_wins(self, own_app, at_once):
+    def test_of_two_who_expect_the_same_version_one_wins(self, own_app, run_concurrently):
         ada = UserFactory()
         file = store(ada.id)
 
         def rename(name):
             return service.update_file(ada.id, file.id, {'name': name}, expected=frozenset([1]))
 
-        ends = at_once(*(lambda n=n: rename(f'name{n}') for n in range(6)))
+        ends = run_concurrently(*(lambda n=n: rename(f'name{n}') for n in range(6)))
 
         refused = [end for end in ends if isinstance(end, FileChanged)]
         [winner] = [end for end in ends if not isinstance(end, Exception)]
@@ -289,7 +289,7 @@ class TestUpdateFile:
         changed = service.get_file(ada.id, file.id)
         assert (changed.name, changed.tags, changed.version) == ('b', ['blue'], 3)
 
-    def test_what_was_refused_changed_no_tag(self, ada):
+    def test_what_was_rejected_changed_no_tag(self, ada):
         file = FileFactory(owner=ada, tags=['red'])
 
         with pytest.raises(FileChanged):
@@ -335,7 +335,7 @@ class TestEmptyTrash:
         assert service.empty_trash(ada.id) == 0
 
 
-class TestForgetFiles:
+class TestEraseFileData:
     def test_nothing_of_a_deleted_user_stays(self, ada):
         FileFactory.create_batch(2, owner=ada, tags=['red'])
         FileFactory(owner=ada, trashed=True)
@@ -392,7 +392,7 @@ class TestPublishFile:
         ],
     )  # fmt: skip
     @pytest.mark.parametrize('before', ['a folder', 'no folder'])
-    def test_refuses_names_outside_of_it_and_hidden_ones(self, source, var, name, before):
+    def test_rejects_names_outside_of_it_and_hidden_ones(self, source, var, name, before):
         if before == 'a folder':
             service.published_folder().mkdir()
         there = set(var.rglob('*'))
@@ -403,7 +403,7 @@ class TestPublishFile:
         assert set(var.rglob('*')) == there
 
     @pytest.mark.parametrize('name', ['a/b.txt', 'a', 'a/b.txt/c.txt', 'a/b.txt/c/d.txt'])
-    def test_refuses_what_is_there_already(self, source, name):
+    def test_rejects_what_is_there_already(self, source, name):
         service.publish_file(source, 'a/b.txt')
 
         with pytest.raises(AlreadyPublished, match='Already published'):
@@ -423,7 +423,7 @@ class TestCheckPublishedName:
         assert service.check_published_name(name) == name
 
     @pytest.mark.parametrize('name', ['.a.txt.part', 'nested/.a', '.git/config', '../a'])
-    def test_refuses_what_is_hidden(self, name):
+    def test_rejects_what_is_hidden(self, name):
         with pytest.raises(NotFound):
             service.check_published_name(name)
 
@@ -441,7 +441,7 @@ class TestUnpublishFile:
         assert not (service.published_folder() / 'nested/a.txt').exists()
 
     @pytest.mark.parametrize('name', ['nothing.txt', '../outside.txt', '.hidden', 'nested', '.'])
-    def test_refuses_what_was_not_published(self, var, name):
+    def test_rejects_what_was_not_published(self, var, name):
         (var / 'outside.txt').touch()
         (service.published_folder() / 'nested').mkdir(parents=True)
         (service.published_folder() / '.hidden').touch()
@@ -461,7 +461,7 @@ class TestPublishedFolder:
         assert service.published_folder() == tmp_path / 'relative'
 
 
-class TestSweep:
+class TestCollectGarbage:
     def test_removes_trash_past_its_time_and_its_bytes(self, ada, kept):
         expired = FileFactory(owner=ada, expired=True)
         fresh = FileFactory(owner=ada, trashed=True, content=b'12345')
@@ -602,19 +602,19 @@ class TestSweep:
         assert kept() == [file.sha256]
 
 
-class TestSweepAtOnce:
+class TestConcurrentCollection:
     @pytest.mark.slow('runs 50 races')
-    def test_never_loses_bytes_that_are_uploaded_again_meanwhile(self, own_app, at_once):
+    def test_never_loses_bytes_that_are_uploaded_again_meanwhile(self, own_app, run_concurrently):
         ada, bob = UserFactory(), UserFactory()
         file, lost = store(ada.id, b'The same.'), []
 
         for _ in range(50):
 
-            def sweep(file=file):
+            def collect(file=file):
                 service.delete_file(ada.id, file.id)
                 return list(service.collect_garbage())
 
-            _, copy = at_once(sweep, lambda: store(bob.id, b'The same.'))
+            _, copy = run_concurrently(collect, lambda: store(bob.id, b'The same.'))
             try:
                 assert read(bob.id, copy.id) == b'The same.'
             except Exception as error:
@@ -625,12 +625,12 @@ class TestSweepAtOnce:
         assert lost == []
         assert read(ada.id, file.id) == b'The same.'
 
-    def test_waits_for_an_upload_of_the_bytes_that_is_not_done(self, own_app, at_once):
+    def test_waits_for_an_upload_of_the_bytes_that_is_not_done(self, own_app, run_concurrently):
         ada, bob = UserFactory(), UserFactory()
         service.delete_file(ada.id, store(ada.id, b'The same.').id)
         swept = []
         sweeper = Thread(
-            target=lambda: swept.extend(at_once(lambda: list(service.collect_garbage())))
+            target=lambda: swept.extend(run_concurrently(lambda: list(service.collect_garbage())))
         )
 
         with atomic():
@@ -643,7 +643,9 @@ class TestSweepAtOnce:
         assert swept == [[]]
         assert read(bob.id, file.id) == b'The same.'
 
-    def test_has_removed_the_bytes_before_others_may_store_them_anew(self, own_app, at_once):
+    def test_has_removed_the_bytes_before_others_may_store_them_anew(
+        self, own_app, run_concurrently
+    ):
         ada, bob = UserFactory(), UserFactory()
         service.delete_file(ada.id, store(ada.id, b'The same.').id)
         stored = []
@@ -652,7 +654,7 @@ class TestSweepAtOnce:
             # The first commit that ends a transaction is the sweeper's.
             if session.info.get('atomic') and not stored:
                 stored.append(None)
-                stored[:] = at_once(lambda: store(bob.id, b'The same.'))
+                stored[:] = run_concurrently(lambda: store(bob.id, b'The same.'))
 
         sweeping = service.collect_garbage()
         event.listen(db.session, 'after_commit', upload)
@@ -663,22 +665,22 @@ class TestSweepAtOnce:
 
         assert read(bob.id, stored[0].id) == b'The same.'
 
-    def test_two_sweepers_do_not_stumble_over_each_other(self, own_app, at_once):
+    def test_two_sweepers_do_not_stumble_over_each_other(self, own_app, run_concurrently):
         ada = UserFactory()
         for n in range(20):
             service.delete_file(ada.id, store(ada.id, str(n).encode()).id)
 
-        ends = at_once(*[lambda: list(service.collect_garbage())] * 2)
+        ends = run_concurrently(*[lambda: list(service.collect_garbage())] * 2)
 
         names = [one.name for end in ends for one in end]
         assert len(names) == len(set(names)) == 20
 
 
 class TestGetUsage:
-    def test_costs_the_same_for_one_file_as_for_fifty(self, ada, queries):
+    def test_costs_the_same_for_one_file_as_for_fifty(self, ada, assert_max_queries):
         FileFactory.create_batch(50, owner=ada, content=b'x')
 
-        with queries(max=2):
+        with assert_max_queries(2):
             usage = service.get_usage(ada.id)
 
         assert (usage['used'], usage['files']) == (50, 50)

@@ -6,10 +6,8 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import select, update
 
-from project.core.clock import now
 from project.core.database.session import atomic, db
 from project.core.storage import storage
-from project.core.tasks.attempts import run_pending_tasks
 from project.core.tasks.outbox import DEAD, OutboxTask
 from project.files import service
 from project.files.models import Thumbnail
@@ -18,6 +16,7 @@ from project.files.service.thumbnails import make_thumbnail
 from project.users import service as users
 from tests.client import reasons
 from tests.core.images.sample_images import decoded, encoded, halves, sides
+from tests.pending_tasks import run_pending_tasks, run_tasks_later
 from tests.users.factories import UserFactory
 
 from .file_io import store
@@ -55,13 +54,6 @@ def kept():
     return len([p for p in (storage().root / 'thumbnails').rglob('*') if p.is_file()])
 
 
-def later(app):
-    """Do all that waits in the outbox, as if its time had come."""
-    with atomic():
-        db.session.execute(update(OutboxTask).values(available_at=now(), scheduled_at=now()))
-    run_pending_tasks(app)
-
-
 class TestThumbnailShow:
     def test_fetches_nothing_larger_than_any_image_that_is_read(self, client, image, monkeypatch):
         monkeypatch.setattr(thumbnails, 'MAX_THUMBNAIL_SOURCE_BYTES', len(PICTURE) - 1)
@@ -93,7 +85,7 @@ class TestThumbnailShow:
         assert again.status_code == 304
 
     @pytest.mark.parametrize('content', [b'text', b'%PDF-1.7', b'<svg/>'])
-    def test_refuses_what_is_no_image_at_once(self, client, ada, content):
+    def test_rejects_what_is_no_image_at_once(self, client, ada, content):
         response = show(client, store(ada.id, content).id)
 
         assert (response.status_code, set(reasons(response))) == (422, {'type'})
@@ -201,6 +193,6 @@ class TestDropThumbnail:
 
         # Somebody may be about to open it.
         assert kept() == 1
-        later(app)
+        run_tasks_later(app)
         assert kept() == 0
         assert db.session.scalars(select(Thumbnail.state)).all() == []

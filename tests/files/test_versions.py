@@ -34,7 +34,7 @@ class TestReplaceContent:
             assert (version.type, stream.read()) == ('text/plain', b'first')
         assert service.get_usage(ada.id)['used'] == 24
 
-    def test_lets_go_of_the_oldest_and_of_its_room(self, app, ada, monkeypatch):
+    def test_deletes_the_oldest_and_releases_its_bytes(self, app, ada, monkeypatch):
         monkeypatch.setitem(app.config, 'FILES_VERSIONS_KEPT', 2)
         file = store(ada.id, b'1')
 
@@ -45,7 +45,7 @@ class TestReplaceContent:
         assert [v.number for v in versions] == [4, 3]
         assert service.get_usage(ada.id)['used'] == 7
 
-    def test_refuses_what_is_not_there_before_it_reads(self, ada):
+    def test_rejects_what_is_not_there_before_it_reads(self, ada):
         file = store(ada.id, b'1')
         service.trash_file(ada.id, file.id)
         stream = BytesIO(b'2')
@@ -55,7 +55,7 @@ class TestReplaceContent:
                 service.replace_content(owner_id, file_id, stream)
         assert stream.tell() == 0
 
-    def test_refuses_another_version_and_keeps_nothing_of_it(self, ada):
+    def test_rejects_another_version_and_keeps_nothing_of_it(self, ada):
         file = store(ada.id, b'1')
 
         with pytest.raises(FileChanged):
@@ -66,11 +66,11 @@ class TestReplaceContent:
         usage = service.get_usage(ada.id)
         assert (usage['used'], usage['reserved']) == (1, 0)
 
-    def test_of_many_at_once_each_is_a_version(self, own_app, at_once):
+    def test_of_many_at_once_each_is_a_version(self, own_app, run_concurrently):
         ada = UserFactory()
         file = store(ada.id, b'0')
 
-        at_once(*(
+        run_concurrently(*(
             lambda n=n: service.replace_content(ada.id, file.id, BytesIO(b'x' * n))
             for n in range(1, 6)
         ))  # fmt: skip
@@ -93,7 +93,7 @@ class TestRestoreVersion:
         assert len(kept()) == 2
         assert service.get_usage(ada.id)['used'] == 16
 
-    def test_refuses_what_there_is_no_room_for(self, ada):
+    def test_rejects_what_exceeds_the_quota(self, ada):
         service.set_quota(ada.id, 10)
         file = store(ada.id, b'12345')
         service.replace_content(ada.id, file.id, BytesIO(b'1234'))
@@ -103,7 +103,7 @@ class TestRestoreVersion:
 
         assert service.get_file(ada.id, file.id).current_version == 2
 
-    def test_refuses_a_version_that_is_not_there(self, ada):
+    def test_rejects_a_version_that_is_not_there(self, ada):
         with pytest.raises(FileNotFound):
             service.restore_version(ada.id, store(ada.id, b'1').id, 2)
 

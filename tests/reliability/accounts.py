@@ -37,7 +37,7 @@ def make_users(service: Attacked, *names: str) -> None:
     service.call_workload('/users', names=list(names), password=PASSWORD)
 
 
-def at_once(*calls: Callable[[], Any]) -> list[Any]:
+def run_concurrently(*calls: Callable[[], Any]) -> list[Any]:
     """Call all of them from threads that start together."""
     begin = Barrier(len(calls))
 

@@ -135,6 +135,6 @@ class Ext4:
         )
         return 'needs_recovery' not in shown.stdout
 
-    def _is_let_go(self) -> bool:
+    def _is_released(self) -> bool:
         done = subprocess.run(['umount', self.at], check=False, capture_output=True)
         return done.returncode == 0

@@ -158,7 +158,7 @@ class Client:
         found = self.look('GET', f'{API}/files/{file_id}/content')
         return found.status_code == 200 and found.content == attempt.content
 
-    def _note_file(self, attempt: Attempt) -> None:
+    def _record_file(self, attempt: Attempt) -> None:
         if attempt.answer is not None and attempt.answer.status_code == 201:
             attempt.file_id = attempt.answer.json()['data']['id']
 
@@ -274,7 +274,7 @@ def test_a_call_that_fails_leaves_nothing_wrong(tmp_path: Path, series: str) -> 
     assert trial.results['not reached'] <= tried // 3
 
 
-def test_a_moment_without_room_passes(tmp_path: Path) -> None:
+def test_a_moment_without_space_passes(tmp_path: Path) -> None:
     disk = Disk(tmp_path / 'disk')
     with attacked(tmp_path, 'sqlite', **disk.settings) as service:
         make_users(service, 'ada')

@@ -14,7 +14,7 @@ import requests
 
 from tests.service import BIN
 
-from .accounts import API, at_once, log_in, make_users
+from .accounts import API, log_in, make_users, run_concurrently
 from .harness import APP, IS_LONG, Attacked, attacked, figure
 from .test_uploads import TUS, ledger_is_right
 
@@ -89,7 +89,7 @@ def test_no_more_is_stored_than_the_quota(service: Attacked) -> None:
         ways = [ada.raw, ada.form, ada.tus, ada.chunked]
         uploads = [partial(ways[n % 4], os.urandom(999_000)) for n in range(UPLOADS)]
 
-        answers = Counter(answer.status_code for answer in at_once(*uploads))
+        answers = Counter(answer.status_code for answer in run_concurrently(*uploads))
 
         used = ada.usage()
         most = max(most, used['used'])
@@ -117,7 +117,7 @@ def test_a_link_for_one_download_is_good_for_one(service: Attacked) -> None:
         made = ada.ask('POST', f'/{file_id}/links', json={'max_downloads': 1}).json()['data']
         address = f'{ada.url}/shared/{made["token"]}/content'
 
-        answers = at_once(*[lambda to=address: requests.get(to, timeout=60)] * 8)
+        answers = run_concurrently(*[lambda to=address: requests.get(to, timeout=60)] * 8)
 
         assert Counter(answer.status_code for answer in answers) == {200: 1, 404: 7}
         assert [a.content == content for a in answers if a.status_code == 200] == [True]
@@ -131,13 +131,13 @@ def test_what_is_uploaded_while_it_is_deleted_is_there(service: Attacked) -> Non
     make_users(service, 'upload-ada', 'upload-bob')
     ada, bob = Someone(service, 'upload-ada'), Someone(service, 'upload-bob')
     lost, acknowledged = 0, 0
-    with sweeping(service) as swept:
+    with cleaning_up(service) as swept:
         for number in range(ROUNDS):
             # Large enough to be on its way for a while, and often the same again.
             content = bytes([number // 10 % 256]) * 300_000 + b'the same for both'
             mine = ada.raw(content).json()['data']['id']
 
-            _, theirs, again = at_once(
+            _, theirs, again = run_concurrently(
                 partial(ada.ask, 'DELETE', f'/{mine}?permanent=true'),
                 partial(bob.raw if number % 2 else bob.tus, content),
                 partial(ada.form, content),
@@ -166,7 +166,7 @@ def digest(content: bytes) -> bytes:
 
 
 @contextmanager
-def sweeping(service: Attacked) -> Iterator[Callable[[], int]]:
+def cleaning_up(service: Attacked) -> Iterator[Callable[[], int]]:
     """Sweep without end, in a process of its own; give what says how often bytes were removed."""
     printed: list[int] = []
     command = [str(BIN / 'flask'), '--app', APP, 'workload', 'sweep']

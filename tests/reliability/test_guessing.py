@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from .accounts import PASSWORD, at_once, call, log_in, make_users
+from .accounts import PASSWORD, call, log_in, make_users, run_concurrently
 from .harness import IS_LONG, Attacked, attacked, figure
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
 
-GUESSES = 1000 if IS_LONG else 200
+ATTEMPTS = 1000 if IS_LONG else 200
 BURST = 100
 LIMIT = 10  # wrong passwords of one account in 15 minutes: docs/security.md
 CASES = ['sqlite', 'postgresql'] if IS_LONG else ['postgresql']
@@ -24,7 +24,7 @@ LOGINS = (
 )  # fmt: skip
 
 
-def guess(service: Attacked, number: int) -> Any:
+def attempt(service: Attacked, number: int) -> Any:
     """Guess once, from what claims to be somewhere else each time."""
     forged = f'{random.randrange(1, 224)}.{number % 256}.{number // 256}.9'
     body = {'user_or_email': LOGINS[number % len(LOGINS)], 'password': f'guess {number}'}
@@ -35,19 +35,21 @@ def guess(service: Attacked, number: int) -> Any:
 
 
 @pytest.mark.parametrize('database', CASES)
-def test_ten_of_many_guesses_are_looked_at(tmp_path: Path, database: str) -> None:
+def test_ten_of_many_attempts_are_looked_at(tmp_path: Path, database: str) -> None:
     with attacked(tmp_path, database, AUTH_HASH_MEMORY_KIB='1024') as service:
         make_users(service, 'ada', 'eve')
         device = log_in(service, 'ada').json()['data']['device']
         answers = []
-        for start in range(0, GUESSES, BURST):
-            answers += at_once(*[partial(guess, service, start + n) for n in range(BURST)])
+        for start in range(0, ATTEMPTS, BURST):
+            answers += run_concurrently(
+                *[partial(attempt, service, start + n) for n in range(BURST)]
+            )
             # The success of another, and one of one's own elsewhere, reset nothing.
             assert log_in(service, 'eve').status_code == 201
             assert log_in(service, 'ada', device=device).status_code == 201
 
         looked_at = [a.status_code for a in answers].count(401)
-        figure(f'{database}: {GUESSES} guesses in bursts of {BURST}: {looked_at} looked at')
+        figure(f'{database}: {ATTEMPTS} attempts in bursts of {BURST}: {looked_at} looked at')
         assert {a.status_code for a in answers} <= {401, 429, 503}
         assert looked_at <= LIMIT
         refused = next(a for a in answers if a.status_code == 429)

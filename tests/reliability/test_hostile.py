@@ -1,4 +1,4 @@
-"""Everything hostile through every door: it is answered, stays in its place, and runs nowhere."""
+"""Hostile names and contents through every endpoint: answered, stored in their place, never run."""
 
 import json
 import os
@@ -52,7 +52,7 @@ class Mallory:
         assert 'Set-Cookie' not in response.headers
         return response
 
-    def doors(self, content: bytes, name: str) -> Iterator[str]:
+    def endpoints(self, content: bytes, name: str) -> Iterator[str]:
         """Send content by every way in, and yield the ids of what came of it."""
         plain = name.encode('utf-8', 'surrogatepass')
         yield from self._id(self.ask('POST', '/files', params={'name': plain}, data=content))

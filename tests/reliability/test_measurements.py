@@ -12,7 +12,7 @@ from .harness import IS_LONG, attacked, children, cpu_seconds, figure, wait_unti
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
 
-SETTLED = 12.0  # seconds after which a start is over, also in the statistics of PostgreSQL
+START_SECONDS = 12.0  # seconds after which a start is over, also in the statistics of PostgreSQL
 IDLE, WINDOWS = (20.0, 3) if IS_LONG else (3.0, 3)
 DRAINED = 1000
 STARTS = 100 if IS_LONG else 20
@@ -23,7 +23,7 @@ def test_who_has_nothing_to_do_asks_once_a_second(tmp_path: Path) -> None:
     with attacked(tmp_path, 'postgresql') as service:
         assert service.supervisor
         crew = [service.supervisor, *children(service.supervisor)]
-        time.sleep(SETTLED)
+        time.sleep(START_SECONDS)
         busy, began, counts = sum(map(cpu_seconds, crew)), time.monotonic(), []
         for _ in range(WINDOWS):
             count = service.scalar(asked)

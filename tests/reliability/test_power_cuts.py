@@ -33,7 +33,7 @@ ROUNDS = 20 if IS_LONG else 2
 CONTROLS = 3 if IS_LONG else 1
 DEATHS = 20 if IS_LONG else 2  # of disks, under a service that goes on
 SIZES = [1, 5_000, 70_000, 700_000, 3_000_000]
-ROOM = 512 * 1024 * 1024  # of each disk, in a sparse file
+DISK_BYTES = 512 * 1024 * 1024  # of each disk, in a sparse file
 
 
 @dataclass
@@ -158,7 +158,7 @@ def disks(folder: Path) -> Iterator[Disks]:
     storage = Ext4(folder / 'storage.ext4', folder / 'var' / 'storage')
     both = Disks(database, storage)
     for disk in (database, storage):
-        disk.make(ROOM)
+        disk.make(DISK_BYTES)
     both.mount()
     try:
         yield both

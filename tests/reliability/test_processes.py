@@ -48,7 +48,7 @@ def test_whoever_is_killed_is_replaced(tmp_path: Path) -> None:
         still_mails(service, 1)
 
 
-def test_a_reload_replaces_the_crew_and_fewer_workers_spare_it(tmp_path: Path) -> None:
+def test_a_reload_replaces_the_task_workers_and_fewer_workers_keep_them(tmp_path: Path) -> None:
     with attacked(tmp_path, 'sqlite') as service:
         [before] = leaders(service)
         os.kill(service.web.pid, signal.SIGHUP)

@@ -1,6 +1,6 @@
 """What is used once is used once, by however many at once, on two workers (ASVS 6.5.1, 15.4.2).
 
-Eight clients come with the same code at the same moment, through one door or through two.
+Eight clients come with the same code at the same moment, through one endpoint or through two.
 """
 
 import re
@@ -38,7 +38,7 @@ own = local()
 
 
 @dataclass(frozen=True)
-class Door:
+class Endpoint:
     """A request that uses something up."""
 
     method: str
@@ -52,7 +52,7 @@ class Item:
     """Something that can be used once, and who comes with it at the same moment."""
 
     number: int
-    doors: list[Door] = field(default_factory=list)
+    endpoints: list[Endpoint] = field(default_factory=list)
 
 
 Prepare = Callable[[Attacked, str], list[Item]]
@@ -87,16 +87,16 @@ def mail_of(name: str) -> str:
     return f'{name}@example.com'
 
 
-def ask(service: Attacked, number: int, door: Door) -> requests.Response:
-    """Come to a door, each item from a network of its own, each thread on a connection it has."""
+def ask(service: Attacked, number: int, endpoint: Endpoint) -> requests.Response:
+    """Send one request; each item has a network, and each thread a connection, of its own."""
     if not hasattr(own, 'session'):
         own.session = requests.Session()
     headers = {'X-Forwarded-For': network_of(number)}
-    if door.token:
-        headers['Authorization'] = f'Bearer {door.token}'
-    url = service.url + API + door.path
+    if endpoint.token:
+        headers['Authorization'] = f'Bearer {endpoint.token}'
+    url = service.url + API + endpoint.path
     answer: requests.Response = own.session.request(
-        door.method, url, json=door.body, headers=headers, timeout=60
+        endpoint.method, url, json=endpoint.body, headers=headers, timeout=60
     )
     return answer
 
@@ -116,7 +116,7 @@ def register(service: Attacked, users: list[str], addresses: list[str]) -> dict[
     """Register, and return the code that was mailed to each address."""
     for number, (user, address) in enumerate(zip(users, addresses, strict=True)):
         body = {'username': user, 'email': address, 'password': PASSWORD}
-        ask(service, number, Door('POST', '/auth/accounts', body))
+        ask(service, number, Endpoint('POST', '/auth/accounts', body))
     return codes(service, 'verification', addresses)
 
 
@@ -127,15 +127,15 @@ def invite(service: Attacked, addresses: list[str]) -> dict[str, str]:
     password = printed.split('Password: ')[1].strip()
     token = log_in(service, name, password).json()['data']['token']
     for number, address in enumerate(addresses):
-        ask(service, number, Door('POST', '/auth/invitations', {'email': address}, token))
+        ask(service, number, Endpoint('POST', '/auth/invitations', {'email': address}, token))
     return codes(service, 'invitation', addresses)
 
 
 def wish(service: Attacked, sessions: list[dict[str, Any]], addresses: list[str]) -> dict[str, str]:
     """Wish for other addresses, and return the code that was mailed to each."""
     for number, (session, address) in enumerate(zip(sessions, addresses, strict=True)):
-        door = Door('POST', '/auth/email-changes', {'new_email': address}, session['token'])
-        ask(service, number, door)
+        endpoint = Endpoint('POST', '/auth/email-changes', {'new_email': address}, session['token'])
+        ask(service, number, endpoint)
     return codes(service, 'change', addresses)
 
 
@@ -144,35 +144,37 @@ def enrol(service: Attacked, sessions: list[dict[str, Any]]) -> list[tuple[str, 
     found = []
     for number, session in enumerate(sessions):
         token = session['token']
-        secret = ask(service, number, Door('POST', '/auth/totp', {}, token)).json()['data'][
+        secret = ask(service, number, Endpoint('POST', '/auth/totp', {}, token)).json()['data'][
             'secret'
         ]
-        door = Door('PUT', '/auth/totp', {'otp': pyotp.TOTP(secret).now()}, token)
-        found.append((secret, ask(service, number, door).json()['data']['recovery_codes']))
+        endpoint = Endpoint('PUT', '/auth/totp', {'otp': pyotp.TOTP(secret).now()}, token)
+        found.append((secret, ask(service, number, endpoint).json()['data']['recovery_codes']))
     return found
 
 
-def verifying(address: str, pin: str) -> Door:
+def verifying(address: str, pin: str) -> Endpoint:
     """Confirm a registration."""
     body = {'email': address, 'pin': pin, 'password': PASSWORD}
-    return Door('PUT', '/auth/verifications', body)
+    return Endpoint('PUT', '/auth/verifications', body)
 
 
-def accepting(address: str, code: str, username: str) -> Door:
+def accepting(address: str, code: str, username: str) -> Endpoint:
     """Accept an invitation under a name."""
     body = {'email': address, 'code': code, 'password': PASSWORD, 'username': username}
-    return Door('PUT', '/auth/invitations', body)
+    return Endpoint('PUT', '/auth/invitations', body)
 
 
-def entering(user: str, **factor: str) -> Door:
+def entering(user: str, **factor: str) -> Endpoint:
     """Log in with a second factor."""
-    return Door('POST', '/auth/sessions', {'user_or_email': user, 'password': PASSWORD, **factor})
+    return Endpoint(
+        'POST', '/auth/sessions', {'user_or_email': user, 'password': PASSWORD, **factor}
+    )
 
 
-def proving(token: str, **factor: str) -> Door:
+def proving(token: str, **factor: str) -> Endpoint:
     """Log in anew, within a session."""
     body = {'password': PASSWORD, **factor}
-    return Door('POST', '/auth/sessions/current/reauthentication', body, token)
+    return Endpoint('POST', '/auth/sessions/current/reauthentication', body, token)
 
 
 def verifications(service: Attacked, word: str) -> list[Item]:
@@ -210,11 +212,11 @@ def resets(service: Attacked, word: str) -> list[Item]:
     users = names(word)
     make_users(service, *users)
     for number, user in enumerate(users):
-        ask(service, number, Door('POST', '/auth/password-resets', {'email': mail_of(user)}))
+        ask(service, number, Endpoint('POST', '/auth/password-resets', {'email': mail_of(user)}))
     pins = codes(service, 'reset', [mail_of(user) for user in users])
     return [
         Item(n, [
-            Door('PUT', '/auth/password-resets', {
+            Endpoint('PUT', '/auth/password-resets', {
                 'email': a, 'pin': pins[a], 'new_password': f'{PASSWORD} {who}',
             })
             for who in range(AT_ONCE)
@@ -228,7 +230,10 @@ def email_changes(service: Attacked, word: str) -> list[Item]:
     addresses = [mail_of(f'new-{name}') for name in names(word)]
     pins = wish(service, sessions, addresses)
     return [
-        Item(n, [Door('PUT', '/auth/email-changes', {'pin': pins[a]}, session['token'])] * AT_ONCE)
+        Item(
+            n,
+            [Endpoint('PUT', '/auth/email-changes', {'pin': pins[a]}, session['token'])] * AT_ONCE,
+        )
         for n, (a, session) in enumerate(zip(addresses, sessions, strict=True))
     ]
 
@@ -241,7 +246,7 @@ def email_changes_and_verifications(service: Attacked, word: str) -> list[Item]:
     half = AT_ONCE // 2
     return [
         Item(n, [
-            *[Door('PUT', '/auth/email-changes', {'pin': changes[a]}, session['token'])] * half,
+            *[Endpoint('PUT', '/auth/email-changes', {'pin': changes[a]}, session['token'])] * half,
             *[verifying(a, pins[a])] * half,
         ])
         for n, (a, session) in enumerate(zip(addresses, sessions, strict=True))
@@ -251,13 +256,13 @@ def email_changes_and_verifications(service: Attacked, word: str) -> list[Item]:
 def refreshes(service: Attacked, word: str) -> list[Item]:
     return [
         Item(n, [
-            Door('POST', '/auth/sessions/refresh', {'refresh_token': session['refresh_token']})
+            Endpoint('POST', '/auth/sessions/refresh', {'refresh_token': session['refresh_token']})
         ] * AT_ONCE)
         for n, session in enumerate(sessions_of(service, names(word)))
     ]  # fmt: skip
 
 
-def factors(service: Attacked, word: str, *, is_code: bool, doors: int) -> list[Item]:
+def factors(service: Attacked, word: str, *, is_code: bool, endpoints: int) -> list[Item]:
     users = names(word)
     sessions = sessions_of(service, users)
     enrolled = enrol(service, sessions)
@@ -270,30 +275,32 @@ def factors(service: Attacked, word: str, *, is_code: bool, doors: int) -> list[
         factor = {'recovery_code': recovery[0]} if is_code else {'otp': otp}
         enter, prove = entering(user, **factor), proving(session['token'], **factor)
         half = AT_ONCE // 2
-        items.append(Item(n, [enter] * AT_ONCE if doors == 1 else [enter] * half + [prove] * half))
+        items.append(
+            Item(n, [enter] * AT_ONCE if endpoints == 1 else [enter] * half + [prove] * half)
+        )
     return items
 
 
 def steps(service: Attacked, word: str) -> list[Item]:
-    return factors(service, word, is_code=False, doors=1)
+    return factors(service, word, is_code=False, endpoints=1)
 
 
-def steps_through_two_doors(service: Attacked, word: str) -> list[Item]:
-    return factors(service, word, is_code=False, doors=2)
+def second_factor_steps_at_two_endpoints(service: Attacked, word: str) -> list[Item]:
+    return factors(service, word, is_code=False, endpoints=2)
 
 
 def recovery_codes(service: Attacked, word: str) -> list[Item]:
-    return factors(service, word, is_code=True, doors=1)
+    return factors(service, word, is_code=True, endpoints=1)
 
 
-def recovery_codes_through_two_doors(service: Attacked, word: str) -> list[Item]:
-    return factors(service, word, is_code=True, doors=2)
+def recovery_codes_at_two_endpoints(service: Attacked, word: str) -> list[Item]:
+    return factors(service, word, is_code=True, endpoints=2)
 
 
 KINDS: list[Prepare] = [
     verifications, invitations, resets, email_changes, refreshes, steps, recovery_codes,
-    verifications_and_invitations, email_changes_and_verifications, steps_through_two_doors,
-    recovery_codes_through_two_doors,
+    verifications_and_invitations, email_changes_and_verifications,
+    second_factor_steps_at_two_endpoints, recovery_codes_at_two_endpoints,
 ]  # fmt: skip
 
 
@@ -325,9 +332,9 @@ def test_one_of_eight_has_their_way(service: Attacked, kind: Prepare) -> None:
         for item in items:
             start = Barrier(AT_ONCE)
 
-            def come(door: Door, item: Item = item, start: Barrier = start) -> Any:
+            def come(endpoint: Endpoint, item: Item = item, start: Barrier = start) -> Any:
                 start.wait()
-                return ask(service, item.number, door)
+                return ask(service, item.number, endpoint)
 
             answers = list(threads.map(come, item.doors))
             assert max(answer.status_code for answer in answers) < 500

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .accounts import PASSWORD, at_once, log_in, make_users, memory_of, watching
+from .accounts import PASSWORD, log_in, make_users, memory_of, run_concurrently, watching
 from .harness import IS_LONG, attacked, figure
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
@@ -32,7 +32,7 @@ def test_64_logins_at_once_leave_the_service_up(tmp_path: Path, database: str) -
             return found
 
         with watching(service) as watch:
-            rounds = at_once(*[partial(flood, name) for name in names])
+            rounds = run_concurrently(*[partial(flood, name) for name in names])
         answers = list(chain.from_iterable(rounds))
 
         grown = (watch.most_memory - before) / 1_000_000

@@ -1,4 +1,4 @@
-"""Requests that enqueue: what was refused leaves no mail, what was answered always does."""
+"""Requests that enqueue: what was rejected leaves no mail, what was answered always does."""
 
 import time
 from pathlib import Path
@@ -26,7 +26,7 @@ RECOVERED = 60  # seconds until everything must have arrived
 CASES = ['sqlite', 'postgresql'] if IS_LONG else ['postgresql']
 
 
-def refused(service: Attacked, numbers: range) -> None:
+def rejected(service: Attacked, numbers: range) -> None:
     """Have all of them rolled back."""
     for number in numbers:
         answer = post(service, number, fail=True)
@@ -70,7 +70,7 @@ def verify(service: Attacked, wanted: set[int], never: range) -> float:
 def test_embedded_mails_are_as_true_as_their_transaction(tmp_path: Path, database: str) -> None:
     first, second, third = (range(start, start + THIRD) for start in (0, THIRD, 2 * THIRD))
     with attacked(tmp_path, database) as service:
-        refused(service, first)
+        rejected(service, first)
         # There is no broker to be down; what it is worked off by is killed in its place.
         for number in second:
             answered(service, range(number, number + 1))
@@ -80,7 +80,7 @@ def test_embedded_mails_are_as_true_as_their_transaction(tmp_path: Path, databas
 
         took = verify(service, {*second, *known}, first)
     figure(
-        f'{database} embedded: 0 of {THIRD} refused, all of {THIRD}+{len(known)} in {took:.1f} s'
+        f'{database} embedded: 0 of {THIRD} rejected, all of {THIRD}+{len(known)} in {took:.1f} s'
     )
 
 
@@ -95,7 +95,7 @@ def test_mails_over_a_broker_are_as_true_as_their_transaction(
     broker = parts._replace(netloc=f'{parts.username}:{parts.password}@127.0.0.1:{gate.port}')
     try:
         with attacked(tmp_path, database, broker.geturl()) as service:
-            refused(service, first)
+            rejected(service, first)
             gate.shut()
             answered(service, second)
             assert not mailed(service) & set(second)
@@ -105,4 +105,4 @@ def test_mails_over_a_broker_are_as_true_as_their_transaction(
             took = verify(service, {*second, *known}, first)
     finally:
         gate.shut()
-    figure(f'{database} amqp: 0 of {THIRD} refused, all of {THIRD}+{len(known)} in {took:.1f} s')
+    figure(f'{database} amqp: 0 of {THIRD} rejected, all of {THIRD}+{len(known)} in {took:.1f} s')

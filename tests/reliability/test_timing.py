@@ -21,7 +21,7 @@ CASES = ['sqlite', 'postgresql'] if IS_LONG else ['postgresql']
 
 Ask = Callable[[str], tuple[str, str, dict[str, Any]]]
 
-DOORS: dict[str, Ask] = {
+ENDPOINTS: dict[str, Ask] = {
     'login': lambda name: (
         'POST', '/auth/sessions', {'user_or_email': name, 'password': 'wrong password'},
     ),
@@ -59,16 +59,16 @@ def service(
 
 
 def answers(
-    service: Attacked, entry_point: str, names: list[tuple[str, bool]]
+    service: Attacked, endpoint: str, names: list[tuple[str, bool]]
 ) -> list[tuple[bool, float, requests.Response]]:
     """Ask for all of them, in any order, each from a network of its own."""
     found = []
     random.shuffle(names)
     with requests.Session() as session:
         for number, (name, known) in enumerate(names):
-            method, path, body = DOORS[entry_point](name)
+            method, path, body = ENDPOINTS[endpoint](name)
             # The service counts attempts per network, of 24 bits, so no two requests share one.
-            index = list(DOORS).index(entry_point)
+            index = list(ENDPOINTS).index(endpoint)
             network = f'10.{8 * index + number // 256 % 8}.{number % 256}.1'
             headers = {'X-Forwarded-For': network}
             request = requests.Request(method, service.url + API + path, headers, json=body)
@@ -88,20 +88,20 @@ def shape(answer: requests.Response) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize('door', DOORS)
-def test_known_and_unknown_look_alike(service: Attacked, door: str) -> None:
+@pytest.mark.parametrize('endpoint', ENDPOINTS)
+def test_known_and_unknown_look_alike(service: Attacked, endpoint: str) -> None:
     found = []
     for run in range(RUNS):
-        known = [f'known-{door}{run}-{number}' for number in range(EACH)]
+        known = [f'known-{endpoint}{run}-{number}' for number in range(EACH)]
         make_users(service, *known)
         names = [(name, True) for name in known]
-        names += [(f'nobody-{door}{run}-{number}', False) for number in range(EACH)]
-        asked = answers(service, door, names)
+        names += [(f'nobody-{endpoint}{run}-{number}', False) for number in range(EACH)]
+        asked = answers(service, endpoint, names)
         assert len({repr(shape(answer)) for _, _, answer in asked}) == 1
         times = [[t for is_known, t, _ in asked if is_known is which] for which in (True, False)]
         found.append(probability(*times))
         # Mails that are sent later would slow down the requests of the next measurement.
         service.wait_until_done(120)
-    figure(f'{service.engine.name}, {door}: AUC {", ".join(f"{auc:.3f}" for auc in found)}')
+    figure(f'{service.engine.name}, {endpoint}: AUC {", ".join(f"{auc:.3f}" for auc in found)}')
     inside = [auc for auc in found if WITHIN[0] <= auc <= WITHIN[1]]
     assert len(inside) >= (RUNS + 1) // 2

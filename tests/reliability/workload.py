@@ -73,7 +73,7 @@ def do_nothing() -> None:
 
 
 @task()
-def note_start(number: int) -> None:
+def record_start(number: int) -> None:
     """Write down when it began. Run twice, it is written down again."""
     with atomic():
         db.session.add(Run(number=number))
@@ -114,19 +114,19 @@ class MailSchema(Schema):
     pid = fields.Int()
 
 
-class Refused(Conflict):
+class Rejected(Conflict):
     """As was asked for, after all was written."""
 
 
 @reliability.post('/mails')
-@endpoint(allow=public, body=MailRequest, returns=MailSchema, errors=[Refused])
+@endpoint(allow=public, body=MailRequest, returns=MailSchema, errors=[Rejected])
 def mail_create(body: dict[str, Any]) -> dict[str, int]:
     """Send a mail, or refuse to in the last moment."""
     with atomic():
         to = f'number-{body["number"]}@example.com'
         send_mail('already_registered', to=to, username='ada', name='')
         if body['fail']:
-            raise Refused
+            raise Rejected
     return {'pid': os.getpid()}
 
 
@@ -173,7 +173,7 @@ def prepare() -> None:
 
 
 @reliability.cli.command('sweep')
-def sweep() -> None:
+def collect() -> None:
     """Sweep files until it is told to end; print how often bytes were removed."""
     ends = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ends.set())
@@ -190,7 +190,7 @@ def trickle(count: int, pause: float) -> None:
     """Enqueue one task after another, each into an idle queue, and print when that was."""
     for number in range(count):
         with atomic():
-            enqueue(note_start, number)
+            enqueue(record_start, number)
         click.echo(f'{number} {now().timestamp()}')
         time.sleep(pause)
 

@@ -18,7 +18,7 @@ from werkzeug.test import run_wsgi_app
 
 from project.core.storage import storage_from_url
 from project.core.web.responses import file_responses
-from tests.client import HonestClient, data
+from tests.client import IsolatedClient, data
 from tests.files import test_content_routes as contents
 from tests.files import test_links as links
 from tests.files import test_routes as routes
@@ -41,7 +41,7 @@ def ada() -> Any:
 
 
 @pytest.fixture
-def client(as_user: Any, ada: Any) -> HonestClient:
+def client(as_user: Any, ada: Any) -> IsolatedClient:
     """A client that is Ada."""
     return as_user(ada)
 
@@ -96,7 +96,7 @@ def through_nginx(
     targets = {'/api/': {'target': address, 'host': None}}
     distant = ProxyMiddleware(app, targets)
 
-    class DistantClient(HonestClient):
+    class DistantClient(IsolatedClient):
         def run_wsgi_app(self, environ: Any, buffered: bool = False) -> Any:
             return run_wsgi_app(distant, environ, buffered=buffered)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from project.core.server.error_responses import HEADERS
+from project.core.web.responses.headers import API
 
 from ..core.server.serving import ROOT, Client, free_port, get, post, running, small_service
 
@@ -69,7 +69,7 @@ def client(port: int) -> Iterator[Client]:
         yield client
 
 
-class TestRefusals:
+class TestErrorResponses:
     @pytest.mark.parametrize(
         ('status', 'request_', 'key'),
         [
@@ -91,7 +91,7 @@ class TestRefusals:
         assert answer.json.keys() == {'status', 'data'}
         assert answer.json['status'] == 'fail'
         assert answer.json['data'].keys() == {key}
-        assert {n: answer.headers[n.lower()] for n, _ in HEADERS} == dict(HEADERS)
+        assert {n: answer.headers[n.lower()] for n, _ in API} == dict(API)
         assert len(answer.headers['x-request-id']) == 32
 
     def test_are_errors_when_the_service_is_gone(self, tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ class TestRefusals:
 
 
 class TestHeaders:
-    def test_tell_the_service_who_asked(self, client: Client) -> None:
+    def test_pass_on_the_client_address(self, client: Client) -> None:
         said = client.ask(get('/address')).json
 
         assert said['x-forwarded-for'] == '127.0.0.1'
@@ -179,7 +179,7 @@ class TestDownloads:
 
 
 class TestOwnHealth:
-    def test_is_told_at_a_port_that_is_this_machine_s(self, tmp_path: Path) -> None:
+    def test_is_served_at_a_local_port(self, tmp_path: Path) -> None:
         own = free_port()
 
         with proxy(free_port(), tmp_path, own), Client(own) as probe:
@@ -249,7 +249,7 @@ class TestStorage:
 
         assert (answer.status, answer.body) == (200, b'0123456789')
 
-    def test_refuses_a_range_that_is_not_there(self, client: Client) -> None:
+    def test_rejects_a_range_that_is_not_there(self, client: Client) -> None:
         answer = client.ask(get('/stored/ab/cdef', 'Range: bytes=20-'))
 
         assert answer.status == 416

@@ -60,18 +60,18 @@ class TestKeep:
 
         assert read(place, 'a') == b'hello'
 
-    def test_refuses_what_is_no_key(self, place):
+    def test_rejects_what_is_no_key(self, place):
         with pytest.raises(ValueError, match='not a storage key'), place.create_staged() as staged:
             staged.prepare('../a')
 
 
 class TestOpen:
-    def test_refuses_what_is_missing(self, place):
+    def test_rejects_what_is_missing(self, place):
         with pytest.raises(ServiceUnavailable):
             place.open('none')
         assert not place.exists('none')
 
-    def test_reads_from_wherever_it_is_told(self, place):
+    def test_reads_from_any_configured_place(self, place):
         put(place, 'a', LARGE)
 
         with place.open('a') as stored:
@@ -117,7 +117,7 @@ class TestRemove:
         assert not place.exists('a')
 
 
-class TestSweep:
+class TestDeleteStale:
     def test_aborts_what_never_became_an_object(self, place):
         def begun():
             found = place._client.list_multipart_uploads(Bucket=BUCKET)
@@ -157,7 +157,7 @@ class TestCheck:
         assert list(place.incoming.iterdir()) == []
         assert contents(place) == {}
 
-    def test_refuses_where_nobody_answers(self, app, place, server):
+    def test_rejects_where_nobody_answers(self, app, place, server):
         url = f's3://{BUCKET}?endpoint=http://127.0.0.1:1'
 
         for refuses in (storage_from_url(app, url).check_health, storage_from_url(app, url).open):
@@ -165,7 +165,7 @@ class TestCheck:
             with pytest.raises(ServiceUnavailable):
                 refuses(*arguments)
 
-    def test_refuses_a_bucket_that_is_not_there(self, app, place, server):
+    def test_rejects_a_bucket_that_is_not_there(self, app, place, server):
         other = storage_from_url(app, server.url.replace(BUCKET, 'other-bucket'))
 
         with pytest.raises(ServiceUnavailable):
@@ -196,7 +196,7 @@ class TestMove:
         assert sha256(read(target, 'blobs/ab/1')).digest() == sha256(LARGE).digest()
 
 
-class TestSuccession:
+class TestFallbackStorage:
     def test_reads_from_the_old_one_what_has_not_come_yet(self, place, tmp_path):
         old = LocalStorage(tmp_path / 'old')
         put(old, 'a', b'old')

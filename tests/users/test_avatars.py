@@ -5,20 +5,18 @@ import tempfile
 
 import pytest
 from PIL import Image
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from project.core import images
-from project.core.clock import now
-from project.core.database.session import atomic, db
+from project.core.database.session import db
 from project.core.images import ImageUnreadable
 from project.core.storage import storage
-from project.core.tasks.attempts import run_pending_tasks
-from project.core.tasks.outbox import OutboxTask
 from project.users import object_storage, service
 from project.users.errors import AvatarNotFound, AvatarTooLarge, UserNotFound
 from project.users.models import User
 from project.users.service import open_avatar, remove_avatar, set_avatar
 from tests.core.images.sample_images import decoded, encoded, halves, sides
+from tests.pending_tasks import run_tasks_later
 
 from .factories import AdminFactory, UserFactory
 
@@ -46,13 +44,6 @@ def kept():
     return {str(path.relative_to(root)) for path in (root / 'avatars').rglob('*') if path.is_file()}
 
 
-def later(app):
-    """Do all that waits in the outbox, as if its time had come."""
-    with atomic():
-        db.session.execute(update(OutboxTask).values(available_at=now(), scheduled_at=now()))
-    run_pending_tasks(app)
-
-
 class TestSetAvatar:
     def test_keeps_a_square_of_256_pixels(self, picture):
         user = UserFactory()
@@ -73,7 +64,7 @@ class TestSetAvatar:
 
         # Somebody may be about to open what they have just read of.
         assert kept() == {before, after}
-        later(app)
+        run_tasks_later(app)
         assert kept() == {after}
 
     def test_leaves_nothing_where_it_died_before_anybody_knew(self, app, picture, monkeypatch):
@@ -83,7 +74,7 @@ class TestSetAvatar:
             set_avatar(user.id, picture)
         assert len(kept()) == 1
 
-        later(app)
+        run_tasks_later(app)
 
         assert kept() == set()
 
@@ -97,10 +88,10 @@ class TestSetAvatar:
         with pytest.raises(UserNotFound):
             set_avatar(user.id, picture)
 
-        later(app)
+        run_tasks_later(app)
         assert kept() == set()
 
-    def test_refuses_what_is_no_image_and_keeps_the_one_before(self, app, picture):
+    def test_rejects_what_is_no_image_and_keeps_the_one_before(self, app, picture):
         user = UserFactory()
         before = set_avatar(user.id, picture).profile_image
 
@@ -109,10 +100,10 @@ class TestSetAvatar:
             with pytest.raises(ImageUnreadable):
                 set_avatar(user.id, file)
 
-        later(app)
+        run_tasks_later(app)
         assert kept() == {before}
 
-    def test_refuses_more_than_five_mebibytes(self):
+    def test_rejects_more_than_five_mebibytes(self):
         with tempfile.TemporaryFile() as file:
             file.truncate(5 * 1024 * 1024 + 1)
             with pytest.raises(AvatarTooLarge):
@@ -135,10 +126,10 @@ class TestRemoveAvatar:
 
         with pytest.raises(AvatarNotFound):
             open_avatar(user.username)
-        later(app)
+        run_tasks_later(app)
         assert kept() == set()
 
-    def test_refuses_where_there_is_none(self):
+    def test_rejects_where_there_is_none(self):
         with pytest.raises(AvatarNotFound):
             remove_avatar(UserFactory().id)
 
@@ -150,7 +141,7 @@ class TestDeleteUser:
 
         service.delete_user(user.id)
 
-        later(app)
+        run_tasks_later(app)
         assert kept() == set()
 
 
@@ -183,12 +174,12 @@ class TestAvatarUpdate:
         assert refused.status_code == 422
         assert refused.json['data'] == {'file': ['Must be an image: JPEG, PNG, GIF, WebP or AVIF']}
 
-    def test_refuses_a_bomb(self, as_user):
+    def test_rejects_a_bomb(self, as_user):
         response = send(as_user(UserFactory()), encoded(Image.new('1', (5001, 5000))).getvalue())
 
         assert (response.status_code, list(response.json['data'])) == (422, ['file'])
 
-    def test_refuses_a_form_without_a_picture(self, as_user):
+    def test_rejects_a_form_without_a_picture(self, as_user):
         response = as_user(UserFactory()).put(
             ME, data={'name': 'me'}, content_type='multipart/form-data'
         )
@@ -196,7 +187,7 @@ class TestAvatarUpdate:
         assert response.status_code == 422
         assert 'file' in response.json['data']
 
-    def test_refuses_what_is_too_large_to_be_read(self, as_user):
+    def test_rejects_what_is_too_large_to_be_read(self, as_user):
         client = as_user(UserFactory())
 
         response = send(client, bytes(6 * 1024 * 1024))
@@ -209,7 +200,7 @@ class TestAvatarUpdate:
 
         assert send(as_user(UserFactory()), padded).status_code == 200
 
-    def test_says_to_come_again_where_no_turn_is_free(self, app, as_user, monkeypatch):
+    def test_says_when_to_retry_where_no_slot_is_free(self, app, as_user, monkeypatch):
         monkeypatch.setitem(app.config, 'IMAGES_CONCURRENCY', 0)
         monkeypatch.setattr(
             images.resize_to_webp, '__kwdefaults__', {'square': False, 'timeout': 0.0}

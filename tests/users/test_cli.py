@@ -15,7 +15,7 @@ def run(cli):
     return lambda *args, **options: cli.invoke(args=['users', *args], **options)
 
 
-def refusal(result):
+def rejection(result):
     """Return the one line with which a command refused."""
     assert result.exit_code != 0
     assert result.stdout == ''
@@ -77,8 +77,8 @@ class TestUsersShow:
         assert json.loads(run('show', login, '--json').stdout)['username'] == 'ada'
         assert 'ada@example.com' in run('show', login).stdout
 
-    def test_refuses_an_unknown_one(self, run):
-        assert refusal(run('show', 'nobody')) == 'Error: user: No such user'
+    def test_rejects_an_unknown_one(self, run):
+        assert rejection(run('show', 'nobody')) == 'Error: user: No such user'
 
 
 class TestUsersCreate:
@@ -104,19 +104,19 @@ class TestUsersCreate:
              'Error: username: 3 to 32 of a-z 0-9 _ -, beginning with a letter'),
         ],
     )  # fmt: skip
-    def test_refuses_in_one_line(self, run, name, email, line):
+    def test_rejects_in_one_line(self, run, name, email, line):
         UserFactory(username='ada', email='ada@example.com')
 
-        assert refusal(run('create', name, '--email', email)) == line
+        assert rejection(run('create', name, '--email', email)) == line
 
     @pytest.mark.parametrize('name', ['x' * 81, 'two\nlines'])
-    def test_refuses_a_name_that_is_none(self, run, name):
+    def test_rejects_a_name_that_is_none(self, run, name):
         result = run('create', 'ada', '--email', 'ada@example.com', '--name', name)
 
-        assert refusal(result).startswith('Error: name: ')
+        assert rejection(result).startswith('Error: name: ')
         assert User.find_by_username('ada') is None
 
-    def test_refuses_what_is_no_address(self, run):
+    def test_rejects_what_is_no_address(self, run):
         result = run('create', 'ada', '--email', 'nowhere')
 
         assert result.exit_code == 2
@@ -132,10 +132,10 @@ class TestUsersDisable:
         assert (result.exit_code, result.stdout) == (0, 'Disabled ada.\n')
         assert User.find(user.id).status == 'disabled'
 
-    def test_refuses_the_last_admin(self, run):
+    def test_rejects_the_last_admin(self, run):
         AdminFactory(username='ada')
 
-        assert refusal(run('disable', 'ada')) == 'Error: user: The last admin stays'
+        assert rejection(run('disable', 'ada')) == 'Error: user: The last admin stays'
 
 
 class TestUsersEnable:
@@ -147,8 +147,8 @@ class TestUsersEnable:
         assert (result.exit_code, result.stdout) == (0, 'Enabled ada.\n')
         assert User.find(user.id).status == 'active'
 
-    def test_refuses_an_unknown_one(self, run):
-        assert refusal(run('enable', 'nobody')) == 'Error: user: No such user'
+    def test_rejects_an_unknown_one(self, run):
+        assert rejection(run('enable', 'nobody')) == 'Error: user: No such user'
 
 
 class TestUsersDelete:
@@ -187,10 +187,10 @@ class TestUsersDelete:
         assert result.stdout == 'Would delete ada (ada@example.com) and all that is theirs.\n'
         assert User.find(user.id)
 
-    def test_refuses_the_last_admin(self, run):
+    def test_rejects_the_last_admin(self, run):
         AdminFactory(username='ada')
 
-        assert refusal(run('delete', 'ada', '--yes')) == 'Error: user: The last admin stays'
+        assert rejection(run('delete', 'ada', '--yes')) == 'Error: user: The last admin stays'
 
 
 class TestUsersStats:

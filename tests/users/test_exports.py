@@ -14,7 +14,6 @@ from project.core.clock import now
 from project.core.database.session import atomic, db
 from project.core.errors import ServiceUnavailable
 from project.core.storage import storage
-from project.core.tasks.attempts import run_pending_tasks
 from project.core.tasks.outbox import DEAD, OutboxTask
 from project.files.service.personal_data import export_files
 from project.users import service
@@ -33,8 +32,9 @@ from project.users.service.exports import (
     export_slot,
     make_export,
 )
-from tests.concurrency import at_once, separate_app
+from tests.concurrency import run_concurrently, separate_app
 from tests.files.factories import FileFactory
+from tests.pending_tasks import run_pending_tasks
 
 from .factories import UserFactory
 
@@ -94,7 +94,7 @@ class TestRequestExport:
 
         assert db.session.scalars(select(Event.event_type)).all() == ['export_requested']
 
-    def test_refuses_a_second_one_while_the_first_is_made(self, app, user):
+    def test_rejects_a_second_one_while_the_first_is_made(self, app, user):
         request_export(user.id)
 
         with pytest.raises(ExportUnderWay):
@@ -103,7 +103,7 @@ class TestRequestExport:
         run_pending_tasks(app)
         assert request_export(user.id).state == 'pending'
 
-    def test_refuses_more_than_are_kept_and_says_when_there_is_room(self, app, user):
+    def test_rejects_more_than_are_kept_and_says_when_to_retry(self, app, user):
         for days in (5, 2, 0):
             export = request_export(user.id)
             run_pending_tasks(app)
@@ -130,7 +130,7 @@ class TestRequestExport:
             ada = service.create_user(username='ada', email='ada@example.com')
             ask = [lambda: request_export(ada.id)] * 4
 
-            found = at_once(app, *ask)
+            found = run_concurrently(app, *ask)
 
             assert sum(isinstance(each, ExportUnderWay) for each in found) == 3
 
@@ -158,9 +158,9 @@ class TestMakeExport:
         assert (who[0]['username'], who[0]['roles']) == ('ada', ['member'])
         assert not any('..' in name or name.startswith('/') for name in names)
 
-    def test_asks_as_often_for_many_files_as_for_one(self, user, queries):
+    def test_asks_as_often_for_many_files_as_for_one(self, user, assert_max_queries):
         def asked():
-            with queries(max=1000) as statements:
+            with assert_max_queries(1000) as statements:
                 for part in export_files(user.id):
                     b''.join(part.chunks)
                 return len(statements)
@@ -228,7 +228,7 @@ def _deleting(user_id):
     yield ExportFile('late/nothing', [])
 
 
-class TestSweepExports:
+class TestDeleteExpiredExports:
     def test_forgets_what_is_past_its_time_bytes_and_all(self, app, user):
         export, other = request_export(user.id), UserFactory()
         staying = request_export(other.id)
@@ -289,7 +289,7 @@ class TestExportCreate:
         assert shown.json['data'] == response.json['data']
         assert set(shown.json['data']) == {'id', 'state', 'size', 'created_at', 'expires_at'}
 
-    def test_refuses_with_conflict(self, as_user, user):
+    def test_rejects_with_conflict(self, as_user, user):
         client = as_user(user)
         client.post(MINE)
 

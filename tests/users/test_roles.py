@@ -32,7 +32,7 @@ from project.users.service import (
 )
 from project.users.signals import user_roles_changed
 from tests.client import data, reasons
-from tests.concurrency import at_once, separate_app
+from tests.concurrency import run_concurrently, separate_app
 
 from .factories import AdminFactory, UserFactory, principal_of
 
@@ -49,16 +49,16 @@ def clerk():
 
 
 class TestPermissionsOf:
-    def test_asks_nothing_where_there_are_built_in_ones_only(self, queries):
-        with queries(max=0):
+    def test_asks_nothing_where_there_are_built_in_ones_only(self, assert_max_queries):
+        with assert_max_queries(0):
             assert permissions_of(['member']) == default_permissions()
             assert permissions_of(['admin', 'member']) == all_permissions()
 
-    def test_adds_what_own_ones_allow(self, queries):
+    def test_adds_what_own_ones_allow(self, assert_max_queries):
         define_role('auditor', ['users:read'])
         define_role('clerk', ['users:write'])
 
-        with queries(max=1):
+        with assert_max_queries(1):
             held = permissions_of(['member', 'auditor', 'clerk'])
         assert held == default_permissions() | {'users:read', 'users:write'}
 
@@ -98,16 +98,16 @@ class TestDefineRole:
             ('auditor\n', [], RoleInvalid), ('auditor', ['users:fly'], PermissionUnknown),
         ],
     )  # fmt: skip
-    def test_refuses(self, name, permissions, refusal):
+    def test_rejects(self, name, permissions, refusal):
         with pytest.raises(refusal):
             define_role(name, permissions)
 
-    def test_refuses_to_give_what_the_asker_does_not_hold(self, clerk):
+    def test_rejects_to_give_what_the_asker_does_not_hold(self, clerk):
         with pytest.raises(PrivilegeEscalation):
             define_role('boss', ['users:delete'], by=clerk)
         assert define_role('reader', ['users:read'], by=clerk)
 
-    def test_refuses_to_take_what_the_asker_does_not_hold(self, clerk):
+    def test_rejects_to_take_what_the_asker_does_not_hold(self, clerk):
         define_role('boss', ['users:delete'])
 
         with pytest.raises(PrivilegeEscalation):
@@ -115,7 +115,7 @@ class TestDefineRole:
         with pytest.raises(PrivilegeEscalation):
             delete_role('boss', by=clerk)
 
-    def test_refuses_another_version(self):
+    def test_rejects_another_version(self):
         define_role('auditor', ['users:read'])
 
         for expected in (2, 0):
@@ -137,7 +137,7 @@ class TestDeleteRole:
         define_role('auditor', ['users:read'])
         assert service.get_user(user.id).roles == ['member']
 
-    def test_refuses(self):
+    def test_rejects(self):
         with pytest.raises(RoleBuiltIn):
             delete_role('admin')
         with pytest.raises(RoleNotFound):
@@ -161,10 +161,10 @@ class TestSetRoles:
         user = UserFactory()
         before = service.get_user(user.id).version
 
-        def hear(_sender, **what):
+        def receive(_sender, **what):
             heard.append(what)
 
-        with user_roles_changed.connected_to(hear):
+        with user_roles_changed.connected_to(receive):
             changed = set_roles(user.id, ['auditor', 'auditor'])
 
         assert (changed.roles, changed.version) == (['auditor'], before + 1)
@@ -176,7 +176,7 @@ class TestSetRoles:
         assert set_roles(user.id, []).roles == []
         assert permissions_of([]) == default_permissions()
 
-    def test_refuses(self):
+    def test_rejects(self):
         AdminFactory()
         user = UserFactory()
 
@@ -188,7 +188,7 @@ class TestSetRoles:
             set_roles(user.id, [], expected=frozenset([99]))
         assert service.get_user(user.id).roles == ['member']
 
-    def test_refuses_what_the_asker_does_not_hold(self, clerk):
+    def test_rejects_what_the_asker_does_not_hold(self, clerk):
         define_role('boss', ['users:delete'])
         boss, user = UserFactory(roles=['boss']), UserFactory()
 
@@ -209,7 +209,7 @@ class TestSetRoles:
         with separate_app(tmp_path) as app:
             one, other = (principal_of(AdminFactory()) for _ in range(2))
             for _ in range(3):
-                found = at_once(
+                found = run_concurrently(
                     app,
                     lambda: set_roles(other.user_id, [], by=one),
                     lambda: set_roles(one.user_id, [], by=other),
@@ -225,7 +225,7 @@ class TestSetRoles:
             for _ in range(5):
                 define_role('auditor', ['users:read'])
 
-                found = at_once(
+                found = run_concurrently(
                     app, lambda: grant_role(user.id, 'auditor'), lambda: delete_role('auditor')
                 )
 
@@ -234,7 +234,7 @@ class TestSetRoles:
 
 
 class TestCreateUser:
-    def test_gives_own_roles_and_refuses_unknown_ones(self):
+    def test_gives_own_roles_and_rejects_unknown_ones(self):
         define_role('auditor', ['users:read'])
 
         user = service.create_user(
@@ -280,7 +280,7 @@ class TestRoutes:
             ('2147483647/roles', {'roles': []}, 404, 'user'),
         ],
     )
-    def test_refuse(self, as_user, path, body, code, field):
+    def test_reject(self, as_user, path, body, code, field):
         response = as_user(AdminFactory()).put(f'{URL}/{path}', json=body)
 
         assert (response.status_code, set(reasons(response))) == (code, {field})

@@ -44,13 +44,13 @@ class TestUserList:
         assert data(response)['next'] is None
         assert 'Link' not in response.headers
 
-    def test_refuses_members(self, as_user):
+    def test_rejects_members(self, as_user):
         response = as_user(UserFactory()).get(URL)
 
         assert response.status_code == 403
         assert set(reasons(response)) == {'permission'}
 
-    def test_refuses_a_stranger(self, client):
+    def test_rejects_a_stranger(self, client):
         assert client.get(URL).status_code == 401
 
     @pytest.mark.parametrize('sort', ['id', '-username', 'created_at'])
@@ -88,18 +88,18 @@ class TestUserList:
             ('password_hash=x', 'password_hash'), ('username[]=ada', 'username[]'),
         ],
     )  # fmt: skip
-    def test_refuses_a_bad_query(self, admin, query, field):
+    def test_rejects_a_bad_query(self, admin, query, field):
         response = admin.get(f'{URL}?{query}')
 
         assert response.status_code == 422
         assert set(reasons(response)) == {field}
 
-    def test_costs_the_same_for_one_and_for_fifty(self, admin, queries):
-        with queries(max=1) as for_one:
+    def test_costs_the_same_for_one_and_for_fifty(self, admin, assert_max_queries):
+        with assert_max_queries(1) as for_one:
             assert len(data(admin.get(URL))['items']) == 1
         UserFactory.create_batch(49)
 
-        with queries(max=1) as for_fifty:
+        with assert_max_queries(1) as for_fifty:
             assert len(data(admin.get(URL))['items']) == 50
 
         assert for_one == for_fifty
@@ -123,12 +123,12 @@ class TestUserCreate:
 
         assert data(admin.post(URL, json=body))['roles'] == ['admin', 'member']
 
-    def test_refuses_members(self, as_user):
+    def test_rejects_members(self, as_user):
         body = {'username': 'ada', 'email': 'ada@example.com'}
 
         assert as_user(UserFactory()).post(URL, json=body).status_code == 403
 
-    def test_refuses_roles_beyond_the_own(self, as_user):
+    def test_rejects_roles_beyond_the_own(self, as_user):
         clerk = as_user(UserFactory(), permissions=permissions_of(['member']) | {WRITE})
         body = {'username': 'ada', 'email': 'ada@example.com', 'roles': ['admin']}
 
@@ -157,7 +157,7 @@ class TestUserCreate:
             ({'password': 'correct horse battery'}, {'password'}),
         ],
     )
-    def test_refuses_what_does_not_fit(self, admin, body, fields):
+    def test_rejects_what_does_not_fit(self, admin, body, fields):
         whole = {'username': 'ada', 'email': 'ada@example.com', **body} if body else {}
 
         response = admin.post(URL, json=whole)
@@ -166,7 +166,7 @@ class TestUserCreate:
         assert set(reasons(response)) == fields
 
     @pytest.mark.parametrize('field', sorted(set(PROTECTED) - {'roles'}))
-    def test_refuses_to_be_told(self, admin, field):
+    def test_rejects_what_the_server_sets(self, admin, field):
         body = {'username': 'ada', 'email': 'ada@example.com', field: 1}
 
         response = admin.post(URL, json=body)
@@ -184,7 +184,7 @@ class TestUserCreate:
              'email'),
         ],
     )  # fmt: skip
-    def test_refuses_what_somebody_has(self, admin, body, field):
+    def test_rejects_what_somebody_has(self, admin, body, field):
         UserFactory(username='ada', email='ada@example.com')
 
         response = admin.post(URL, json=body)
@@ -276,7 +276,7 @@ class TestUserReplace:
         assert set(reasons(response)) == {missing}
 
     @pytest.mark.parametrize('field', PROTECTED)
-    def test_refuses_to_be_told(self, admin, field):
+    def test_rejects_what_the_server_sets(self, admin, field):
         user = UserFactory()
         before = data(admin.get(f'{URL}/{user.id}'))
 
@@ -286,7 +286,7 @@ class TestUserReplace:
         assert set(reasons(response)) == {field}
         assert data(admin.get(f'{URL}/{user.id}')) == before
 
-    def test_refuses_members_even_on_themselves(self, as_user):
+    def test_rejects_members_even_on_themselves(self, as_user):
         user = UserFactory()
 
         response = as_user(user).put(f'{URL}/{user.id}', json=self.BODY)
@@ -294,7 +294,7 @@ class TestUserReplace:
         assert response.status_code == 403
         assert set(reasons(response)) == {'permission'}
 
-    def test_refuses_an_admin_to_whoever_may_less(self, as_user):
+    def test_rejects_an_admin_to_whoever_may_less(self, as_user):
         clerk = as_user(UserFactory(), permissions=permissions_of(['member']) | {WRITE})
 
         response = clerk.put(f'{URL}/{AdminFactory().id}', json=self.BODY)
@@ -305,7 +305,7 @@ class TestUserReplace:
     def test_finds_nobody_under_a_free_id(self, admin):
         assert admin.put(f'{URL}/{NOBODY}', json=self.BODY).status_code == 404
 
-    def test_refuses_a_version_that_is_no_more(self, admin):
+    def test_rejects_a_version_that_is_no_more(self, admin):
         user = UserFactory()
         address = f'{URL}/{user.id}'
         admin.patch(address, json={'name': 'Countess'})
@@ -344,7 +344,7 @@ class TestUserUpdate:
         assert set(reasons(response)) == {'user'}
 
     @pytest.mark.parametrize('field', PROTECTED)
-    def test_refuses_to_be_told(self, admin, field):
+    def test_rejects_what_the_server_sets(self, admin, field):
         user = UserFactory()
         before = data(admin.get(f'{URL}/{user.id}'))
 
@@ -355,14 +355,14 @@ class TestUserUpdate:
         assert data(admin.get(f'{URL}/{user.id}')) == before
 
     @pytest.mark.parametrize('body', [{'nickname': 'x'}, {'password': 'x'}, {'Name': 'x'}])
-    def test_refuses_a_field_it_does_not_know(self, admin, body):
+    def test_rejects_a_field_it_does_not_know(self, admin, body):
         response = admin.patch(f'{URL}/{UserFactory().id}', json=body)
 
         assert response.status_code == 422
         assert set(reasons(response)) == set(body)
 
     @pytest.mark.parametrize('changes', [{'username': 'new'}, {'email': 'new@example.com'}])
-    def test_refuses_to_users_what_is_not_theirs_to_say(self, as_user, changes):
+    def test_rejects_to_users_what_is_not_theirs_to_say(self, as_user, changes):
         user = UserFactory()
 
         response = as_user(user).patch(f'{URL}/{user.id}', json=changes)
@@ -395,7 +395,7 @@ class TestUserUpdate:
         assert response.headers['ETag'] == '"2"'
 
     @pytest.mark.parametrize('tag', ['"0"', '"2"', 'W/"1"', '"x"', '""', '"1'])
-    def test_refuses_another_version(self, as_user, tag):
+    def test_rejects_another_version(self, as_user, tag):
         user = UserFactory(name='Ada')
         client = as_user(user)
 
@@ -447,7 +447,7 @@ class TestUserDelete:
         assert response.status_code == 201
         assert data(response)['id'] > user.id
 
-    def test_refuses_members(self, as_user):
+    def test_rejects_members(self, as_user):
         response = as_user(UserFactory()).delete(f'{URL}/{UserFactory().id}')
 
         assert response.status_code == 403
@@ -459,7 +459,7 @@ class TestUserDelete:
 
         assert admin.delete(f'{URL}/{user.id}').status_code == 404
 
-    def test_refuses_the_last_admin(self, admin):
+    def test_rejects_the_last_admin(self, admin):
         [last] = data(admin.get(f'{URL}?role=admin'))['items']
 
         response = admin.delete(f'{URL}/{last["id"]}')
@@ -467,7 +467,7 @@ class TestUserDelete:
         assert response.status_code == 409
         assert set(reasons(response)) == {'user'}
 
-    def test_refuses_another_version(self, admin):
+    def test_rejects_another_version(self, admin):
         user = UserFactory()
 
         response = admin.delete(f'{URL}/{user.id}', headers={'If-Match': '"2"'})
@@ -477,11 +477,11 @@ class TestUserDelete:
 
 
 class TestUserMe:
-    def test_shows_the_one_who_asks(self, as_user, queries):
+    def test_shows_the_one_who_asks(self, as_user, assert_max_queries):
         user = UserFactory(name='Ada')
         client = as_user(user)
 
-        with queries(max=1):
+        with assert_max_queries(1):
             response = client.get(f'{URL}/me')
 
         assert data(response)['name'] == 'Ada'
@@ -492,7 +492,7 @@ class TestUserMe:
 
         assert (response.status_code, response.data) == (304, b'')
 
-    def test_refuses_a_stranger(self, client):
+    def test_rejects_a_stranger(self, client):
         response = client.get(f'{URL}/me')
 
         assert response.status_code == 401
@@ -511,7 +511,7 @@ class TestUserMeUpdate:
         assert response.headers['ETag'] == '"2"'
 
     @pytest.mark.parametrize('field', [*PROTECTED, 'email_key', 'last_login', 'user_id'])
-    def test_refuses_to_be_told(self, as_user, field):
+    def test_rejects_what_the_server_sets(self, as_user, field):
         client = as_user(UserFactory())
         before = data(client.get(f'{URL}/me'))
 
@@ -522,13 +522,13 @@ class TestUserMeUpdate:
         assert data(client.get(f'{URL}/me')) == before
 
     @pytest.mark.parametrize('changes', [{'username': 'new'}, {'email': 'new@example.com'}])
-    def test_refuses_to_users_what_is_not_theirs_to_say(self, as_user, changes):
+    def test_rejects_to_users_what_is_not_theirs_to_say(self, as_user, changes):
         response = as_user(UserFactory()).patch(f'{URL}/me', json=changes)
 
         assert response.status_code == 403
         assert set(reasons(response)) == {'permission'}
 
-    def test_refuses_another_version(self, as_user):
+    def test_rejects_another_version(self, as_user):
         response = as_user(UserFactory()).patch(
             f'{URL}/me', json={'name': 'New'}, headers={'If-Match': '"2"'}
         )
@@ -553,7 +553,7 @@ class TestUserMeDelete:
         assert set(reasons(response)) == {'reauthentication'}
         assert User.find(user.id)
 
-    def test_refuses_the_last_admin(self, admin):
+    def test_rejects_the_last_admin(self, admin):
         response = admin.delete(f'{URL}/me')
 
         assert response.status_code == 409
@@ -574,7 +574,7 @@ class TestUserMeProfile:
 
         assert data(response)['username'] == 'ada'
 
-    def test_refuses_a_stranger(self, client):
+    def test_rejects_a_stranger(self, client):
         assert client.get(f'{URL}/me/profile').status_code == 401
 
 

@@ -30,7 +30,7 @@ class TestUsername:
             ['abc'], {'a': 'b'},
         ],
     )  # fmt: skip
-    def test_refuses(self, name):
+    def test_rejects(self, name):
         with pytest.raises(ValidationError) as refusal:
             UsernameRequest().load({'username': name})
 

@@ -24,7 +24,7 @@ from project.users.permissions import DELETE, WRITE
 from project.users.personal_data import PersonalData, personal_data_registry
 from project.users.service.users import RESERVED
 from project.users.signals import user_disabled
-from tests.concurrency import at_once, separate_app
+from tests.concurrency import run_concurrently, separate_app
 
 from .factories import AdminFactory, UserFactory, principal_of
 
@@ -115,7 +115,7 @@ class TestListUsers:
     @pytest.mark.parametrize(
         'other', [{'sort': '-id'}, {'filters': {'status': 'active'}}, {'sort': 'username'}]
     )
-    def test_refuses_the_cursor_of_another_list(self, other):
+    def test_rejects_the_cursor_of_another_list(self, other):
         UserFactory.create_batch(3)
         cursor = service.list_users(PageRequest(limit=1)).next
 
@@ -129,7 +129,7 @@ class TestGetUser:
 
         assert service.get_user(user.id).username == user.username
 
-    def test_refuses_an_unknown_one(self):
+    def test_rejects_an_unknown_one(self):
         with pytest.raises(UserNotFound):
             service.get_user(2_147_483_647)
 
@@ -140,7 +140,7 @@ class TestGetUserByLogin:
 
         assert service.get_user_by_login(user.email.upper()).id == user.id
 
-    def test_refuses_an_unknown_one(self):
+    def test_rejects_an_unknown_one(self):
         with pytest.raises(UserNotFound):
             service.get_user_by_login('nobody@example.com')
 
@@ -163,11 +163,11 @@ class TestGetProfile:
 
         assert service.get_profile('ADA').name == 'Ada'
 
-    def test_refuses_an_unknown_one(self):
+    def test_rejects_an_unknown_one(self):
         with pytest.raises(NoSuchUsername):
             service.get_profile('nobody')
 
-    def test_refuses_one_who_is_disabled(self):
+    def test_rejects_one_who_is_disabled(self):
         UserFactory(username='ada', disabled=True)
 
         with pytest.raises(NoSuchUsername):
@@ -188,22 +188,22 @@ class TestCheckUsername:
         assert service.validate_new_username('Ada') == 'ada'
 
     @pytest.mark.parametrize('name', ['ab', 'a' * 33, '1ab', '_ab', 'a.b', 'abc\n', 'a b', ''])
-    def test_refuses_what_is_none(self, name):
+    def test_rejects_what_is_none(self, name):
         with pytest.raises(UsernameInvalid):
             service.validate_new_username(name)
 
-    def test_refuses_every_word_that_is_a_path(self, app):
+    def test_rejects_every_word_that_is_a_path(self, app):
         words = static_words(app)
 
         assert 'me' in words
         assert words <= RESERVED
 
     @pytest.mark.parametrize('name', sorted(RESERVED))
-    def test_refuses_a_reserved_word_in_any_case(self, name):
+    def test_rejects_a_reserved_word_in_any_case(self, name):
         with pytest.raises(UsernameInvalid if len(name) < 3 else UsernameReserved):
             service.validate_new_username(name.upper())
 
-    def test_refuses_a_taken_one_in_any_case(self):
+    def test_rejects_a_taken_one_in_any_case(self):
         UserFactory(username='ada')
 
         with pytest.raises(UsernameTaken):
@@ -232,19 +232,19 @@ class TestCreateUser:
             '\N{FULLWIDTH LATIN SMALL LETTER A}da@example.com',
         ],
     )
-    def test_refuses_an_address_that_somebody_has(self, email):
+    def test_rejects_an_address_that_somebody_has(self, email):
         UserFactory(email='Ada@Example.com')
 
         with pytest.raises(EmailTaken):
             service.create_user(username='bob', email=email)
 
-    def test_refuses_a_username_that_somebody_has(self):
+    def test_rejects_a_username_that_somebody_has(self):
         UserFactory(username='ada')
 
         with pytest.raises(UsernameTaken):
             service.create_user(username='ADA', email='other@example.com')
 
-    def test_leaves_nothing_of_what_it_refused(self):
+    def test_leaves_nothing_of_what_it_rejected(self):
         UserFactory(username='ada')
         before = service.user_stats()
 
@@ -254,11 +254,11 @@ class TestCreateUser:
         assert service.user_stats() == before
         assert User.find_by_login('other@example.com') is None
 
-    def test_refuses_a_reserved_word(self):
+    def test_rejects_a_reserved_word(self):
         with pytest.raises(UsernameReserved):
             service.create_user(username='roles', email='a@b.example')
 
-    def test_refuses_roles_that_the_asker_does_not_hold(self):
+    def test_rejects_roles_that_the_asker_does_not_hold(self):
         clerk = clerk_with(WRITE)
 
         with pytest.raises(PrivilegeEscalation):
@@ -277,7 +277,7 @@ class TestCreateUser:
             def create(n):
                 return service.create_user(username='ada', email=f'ada{n}@example.com')
 
-            results = at_once(app, *(lambda n=n: create(n) for n in range(4)))
+            results = run_concurrently(app, *(lambda n=n: create(n) for n in range(4)))
 
             assert [type(result) for result in results].count(UsernameTaken) == 3
             assert service.user_stats()['active'] == 1
@@ -304,7 +304,7 @@ class TestUpdateUser:
                     user.id, {'name': f'Ada {number}'}, expected=frozenset([user.version])
                 )
 
-            results = at_once(app, *(lambda n=n: change(n) for n in range(8)))
+            results = run_concurrently(app, *(lambda n=n: change(n) for n in range(8)))
 
             assert [type(result) for result in results].count(UserChanged) == 7
             (held,) = [result for result in results if not isinstance(result, UserChanged)]
@@ -314,7 +314,7 @@ class TestUpdateUser:
         with separate_app(tmp_path) as app:
             user = UserFactory(name='Ada', bio='Analyst')
 
-            at_once(
+            run_concurrently(
                 app,
                 lambda: service.update_user(user.id, {'name': 'Countess'}),
                 lambda: service.update_user(user.id, {'bio': 'Engines'}),
@@ -337,7 +337,7 @@ class TestUpdateUser:
 
         assert service.update_user(user.id, {'name': 'A'}, expected=frozenset({1, 7})).version == 2
 
-    def test_refuses_another_version(self):
+    def test_rejects_another_version(self):
         user = UserFactory(name='Ada')
 
         with pytest.raises(UserChanged):
@@ -352,12 +352,12 @@ class TestUpdateUser:
             def change(n):
                 return service.update_user(user.id, {'name': f'{n}'}, expected=frozenset({1}))
 
-            results = at_once(app, *(lambda n=n: change(n) for n in range(4)))
+            results = run_concurrently(app, *(lambda n=n: change(n) for n in range(4)))
 
             assert [type(result) for result in results].count(UserChanged) == 3
             assert service.get_user(user.id).version == 2
 
-    def test_refuses_an_unknown_user(self):
+    def test_rejects_an_unknown_user(self):
         with pytest.raises(UserNotFound):
             service.update_user(2_147_483_647, {'name': 'Ada'})
 
@@ -380,7 +380,7 @@ class TestUpdateUser:
             ({'email': 'BOB@example.com'}, EmailTaken),
         ],
     )
-    def test_refuses_what_create_user_refuses(self, changes, refusal):
+    def test_rejects_what_create_user_rejects(self, changes, refusal):
         UserFactory(username='bob', email='bob@example.com')
 
         with pytest.raises(refusal):
@@ -394,7 +394,7 @@ class TestUpdateUser:
         assert service.get_user_by_login('new@example.com').id == user.id
 
     @pytest.mark.parametrize('field', ['username', 'email'])
-    def test_refuses_to_users_what_is_not_theirs_to_say(self, field):
+    def test_rejects_to_users_what_is_not_theirs_to_say(self, field):
         user = UserFactory()
 
         with pytest.raises(PrivilegeEscalation):
@@ -404,7 +404,7 @@ class TestUpdateUser:
 
         assert service.get_user(user.id).name == user.name
 
-    def test_refuses_an_admin_to_whoever_may_less(self):
+    def test_rejects_an_admin_to_whoever_may_less(self):
         clerk = clerk_with(WRITE)
 
         with pytest.raises(PrivilegeEscalation):
@@ -427,7 +427,7 @@ class TestDeleteUser:
         assert User.find(user.id) is None
         assert not list(db.session.scalars(db.select(UserRole).filter_by(user_id=user.id)))
 
-    def test_asks_all_to_let_go_while_the_user_is_there(self, monkeypatch):
+    def test_asks_all_features_to_delete_while_the_user_exists(self, monkeypatch):
         user, seen = UserFactory(), []
         holding = PersonalData('one', {}, list, lambda user_id: seen.append(User.find(user_id).id))
         monkeypatch.setattr(
@@ -439,13 +439,13 @@ class TestDeleteUser:
 
         assert seen == [user.id]
 
-    def test_deletes_nothing_when_a_feature_cannot_let_go(self, monkeypatch):
+    def test_deletes_nothing_when_a_feature_cannot_delete(self, monkeypatch):
         user = UserFactory()
 
-        def refuse(user_id):
+        def reject(user_id):
             raise LookupError(user_id)
 
-        late = PersonalData('one', {}, list, refuse)
+        late = PersonalData('one', {}, list, reject)
         monkeypatch.setattr(
             'project.users.service.users.personal_data_registry',
             lambda: [*personal_data_registry(), late],
@@ -456,11 +456,11 @@ class TestDeleteUser:
 
         assert service.get_user(user.id).version == 1
 
-    def test_refuses_an_unknown_user(self):
+    def test_rejects_an_unknown_user(self):
         with pytest.raises(UserNotFound):
             service.delete_user(2_147_483_647)
 
-    def test_refuses_another_version(self):
+    def test_rejects_another_version(self):
         user = UserFactory()
 
         with pytest.raises(UserChanged):
@@ -468,14 +468,14 @@ class TestDeleteUser:
 
         assert service.get_user(user.id)
 
-    def test_refuses_an_admin_to_whoever_may_less(self):
+    def test_rejects_an_admin_to_whoever_may_less(self):
         AdminFactory()
         clerk = clerk_with(DELETE)
 
         with pytest.raises(PrivilegeEscalation):
             service.delete_user(AdminFactory().id, by=clerk)
 
-    def test_refuses_the_last_admin(self):
+    def test_rejects_the_last_admin(self):
         AdminFactory(disabled=True)
         last = AdminFactory()
 
@@ -513,7 +513,7 @@ class TestDeleteUser:
         with separate_app(tmp_path) as app:
             one, other = AdminFactory(), AdminFactory()
 
-            results = at_once(app, lambda: first(one.id), lambda: second(other.id))
+            results = run_concurrently(app, lambda: first(one.id), lambda: second(other.id))
 
             assert {type(result) for result in results} == {LastAdmin, type(None)}
             assert len(usernames(filters={'role': 'admin', 'status': 'active'})) == 1
@@ -530,15 +530,15 @@ class TestDisableUser:
     def test_announces_it(self):
         user, seen = UserFactory(), []
 
-        def note(_sender, *, user_id):
+        def record(_sender, *, user_id):
             seen.append(user_id)
 
-        with user_disabled.connected_to(note):
+        with user_disabled.connected_to(record):
             service.disable_user(user.id)
 
         assert seen == [user.id]
 
-    def test_refuses_the_last_admin(self):
+    def test_rejects_the_last_admin(self):
         last = AdminFactory()
 
         with pytest.raises(LastAdmin):
@@ -546,7 +546,7 @@ class TestDisableUser:
 
         assert service.get_user(last.id).status == 'active'
 
-    def test_refuses_an_unknown_user(self):
+    def test_rejects_an_unknown_user(self):
         with pytest.raises(UserNotFound):
             service.disable_user(2_147_483_647)
 
@@ -559,12 +559,12 @@ class TestEnableUser:
 
         assert service.get_user(user.id).status == 'active'
 
-    def test_refuses_an_unknown_user(self):
+    def test_rejects_an_unknown_user(self):
         with pytest.raises(UserNotFound):
             service.enable_user(2_147_483_647)
 
 
-class TestNoteLogin:
+class TestRecordLogin:
     def test_shows_in_the_profile(self):
         user, moment = UserFactory(), datetime(2026, 2, 1, tzinfo=UTC)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Protocol
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from flask import Flask
 
@@ -213,21 +213,3 @@ def _log_outcome(outcome: Outcome, row: AnyRow, seconds: float = 0.0) -> None:
     log.log(
         level, 'task%s', f'\n{outcome.trace}' if outcome.trace else '', extra={'fields': fields}
     )
-
-
-class NoWatchdog:
-    """No limit: for tests, where a task runs in the process that asks for it."""
-
-    def start_watch(self, task_id: UUID, limit: timedelta) -> None:
-        """Count nothing."""
-
-    def stop_watch(self) -> None:
-        """Count nothing."""
-
-
-def run_pending_tasks(app: Flask) -> int:
-    """Do all that is due, here and now, and return how many attempts that took. For tests."""
-    lease, count = uuid4(), 0
-    while run_next_task(app, lease, NoWatchdog()):
-        count += 1
-    return count

@@ -34,7 +34,7 @@ from project.users.errors import (
 from project.users.models import User
 from tests.auth.factories import PASSWORD, RegistrationFactory, SessionFactory, account
 from tests.auth.pins import other_than, pin_in, plain
-from tests.concurrency import at_once, mails_of, separate_app
+from tests.concurrency import mails_of, run_concurrently, separate_app
 from tests.users.factories import UserFactory
 
 ADA = {'username': 'ada', 'email': 'ada@example.com', 'password': PASSWORD}
@@ -97,12 +97,12 @@ class TestRegister:
         )  # fmt: skip
         assert db.session.scalars(db.select(Pin.email_key)).all() == []
 
-    def test_runs_the_same_statements_and_hashes_for_both(self, queries, hashings):
+    def test_runs_the_same_statements_and_hashes_for_both(self, assert_max_queries, argon2_calls):
         UserFactory(email='known@example.com')
 
-        with queries(max=20) as for_unknown, hashings() as unknown_hashed:
+        with assert_max_queries(20) as for_unknown, argon2_calls() as unknown_hashed:
             register(**ADA)
-        with queries(max=20) as for_known, hashings() as known_hashed:
+        with assert_max_queries(20) as for_known, argon2_calls() as known_hashed:
             register(username='bob', email='known@example.com', password=PASSWORD)
 
         assert for_known == for_unknown
@@ -119,7 +119,7 @@ class TestRegister:
             ({'password': 'ada@example.com'}, PasswordTooWeak),
         ],
     )
-    def test_refuses(self, mailbox, changes, refusal):
+    def test_rejects(self, mailbox, changes, refusal):
         UserFactory(username='taken')
         RegistrationFactory(username='waiting')
 
@@ -129,8 +129,8 @@ class TestRegister:
         assert mailbox() == []
         assert Registration.find_pending('ada@example.com') == []
 
-    def test_refuses_a_weak_password_before_it_hashes(self, hashings):
-        with hashings() as done, pytest.raises(PasswordTooWeak):
+    def test_rejects_a_weak_password_before_it_hashes(self, argon2_calls):
+        with argon2_calls() as done, pytest.raises(PasswordTooWeak):
             register(**{**ADA, 'password': 'password'})
 
         assert done == []
@@ -146,10 +146,10 @@ class TestRegister:
         assert waiting.expires_at > now() + timedelta(hours=23)
         assert verify(pin_in(mailbox()[-1])).username == 'ada'
 
-    def test_changes_the_password_of_nothing_that_waits(self, mailbox, hashings):
+    def test_changes_the_password_of_nothing_that_waits(self, mailbox, argon2_calls):
         register(**ADA, name='Ada')
 
-        with hashings() as done, pytest.raises(UsernameTaken):
+        with argon2_calls() as done, pytest.raises(UsernameTaken):
             register(**{**ADA, 'password': STRANGERS}, name='Eve')
 
         [waiting] = Registration.find_pending('ada@example.com')
@@ -160,11 +160,11 @@ class TestRegister:
 
     @pytest.mark.parametrize('password', [PASSWORD, STRANGERS])
     def test_tells_nobody_by_another_address_whether_that_is_the_password(
-        self, queries, hashings, password
+        self, assert_max_queries, argon2_calls, password
     ):
         RegistrationFactory(username='ada', email='other@example.com')
 
-        with queries(max=4), hashings() as done, pytest.raises(UsernameTaken):
+        with assert_max_queries(4), argon2_calls() as done, pytest.raises(UsernameTaken):
             register(**{**ADA, 'password': password})
 
         assert done == ['verify']
@@ -198,7 +198,7 @@ class TestRegister:
         assert refused['ada@example.com'] == refused['KNOWN@example.com']
         assert len(mailbox()) == 21
 
-    def test_counts_those_that_it_refuses_for_their_password(self):
+    def test_counts_those_that_it_rejects_for_their_password(self):
         register(**ADA)
         for _ in range(9):
             with pytest.raises(UsernameTaken):
@@ -228,11 +228,11 @@ class TestRegister:
             def one(n):
                 return register(username='ada', email=f'ada{n}@example.com', password=PASSWORD)
 
-            results = at_once(app, *(lambda n=n: one(n) for n in range(4)))
+            results = run_concurrently(app, *(lambda n=n: one(n) for n in range(4)))
 
             assert [type(result) for result in results].count(UsernameTaken) == 3
 
-    def test_refuses_to_be_part_of_something_else(self):
+    def test_rejects_to_be_part_of_something_else(self):
         with atomic(), pytest.raises(RuntimeError, match='commits by itself'):
             register(**ADA)
 
@@ -305,7 +305,7 @@ class TestResendVerification:
 
         assert [mail['To'] for mail in mailbox()] == ['ada@example.com', 'Ada@example.com']
 
-    def test_runs_the_same_statements_whatever_waits(self, queries):
+    def test_runs_the_same_statements_whatever_waits(self, assert_max_queries):
         UserFactory(email='known@example.com')
         UserFactory(email='both@example.com')
         RegistrationFactory(email='ada@example.com')
@@ -313,7 +313,7 @@ class TestResendVerification:
         ran = {}
 
         for name in ('ada', 'known', 'both', 'nobody'):
-            with queries(max=20) as ran[name]:
+            with assert_max_queries(20) as ran[name]:
                 resend_verification(f'{name}@example.com')
 
         assert all(statements == ran['nobody'] for statements in ran.values())
@@ -374,13 +374,13 @@ class TestVerifyAccount:
         with pytest.raises(WrongPin):
             verify(registered)
 
-    def test_refuses_a_wrong_pin(self, registered):
+    def test_rejects_a_wrong_pin(self, registered):
         with pytest.raises(WrongPin):
             verify(other_than(registered))
 
         assert User.find_by_username('ada') is None
 
-    def test_refuses_the_right_pin_after_five_wrong_ones(self, registered):
+    def test_rejects_the_right_pin_after_five_wrong_ones(self, registered):
         for _ in range(5):
             with pytest.raises(WrongPin):
                 verify(other_than(registered))
@@ -396,14 +396,14 @@ class TestVerifyAccount:
         with pytest.raises(WrongPin):
             verify(registered)
 
-    def test_refuses_after_ten_minutes(self, registered):
+    def test_rejects_after_ten_minutes(self, registered):
         with (
             time_machine.travel(now() + timedelta(minutes=10, seconds=1)),
             pytest.raises(WrongPin),
         ):
             verify(registered)
 
-    def test_refuses_a_registration_that_expired(self, mailbox):
+    def test_rejects_a_registration_that_expired(self, mailbox):
         register(**ADA)
         mailbox()
         with time_machine.travel(now() + timedelta(hours=23, minutes=55)):
@@ -466,14 +466,14 @@ class TestVerifyAccount:
         with pytest.raises(EmailTaken):
             verify(registered)
 
-    def test_runs_the_same_statements_whatever_waits(self, queries):
+    def test_runs_the_same_statements_whatever_waits(self, assert_max_queries):
         UserFactory(email='known@example.com')
         register(**ADA)
         register(username='bob', email='known@example.com', password=PASSWORD)
         ran = {}
 
         for email in ('ada@example.com', 'known@example.com', 'nobody@example.com'):
-            with queries(max=20) as ran[email], pytest.raises(WrongPin):
+            with assert_max_queries(20) as ran[email], pytest.raises(WrongPin):
                 # What cannot be anybody's PIN.
                 verify('xxxxxx', email=email)
 
@@ -494,7 +494,7 @@ class TestVerifyAccount:
             [mail] = mails_of(app, tmp_path / 'mail')
             pin = pin_in(mail)
 
-            results = at_once(app, *[lambda: verify(pin)] * 4)
+            results = run_concurrently(app, *[lambda: verify(pin)] * 4)
 
             assert [type(result) for result in results].count(WrongPin) == 3
             assert users.user_stats()['active'] == 1
@@ -534,7 +534,7 @@ class TestCreateAccount:
             ({'password': 'zqk93v7'}, PasswordTooWeak),
         ],
     )
-    def test_refuses(self, changes, refusal):
+    def test_rejects(self, changes, refusal):
         UserFactory(username='bob', email='bob@example.com')
 
         with pytest.raises(refusal):
@@ -543,7 +543,7 @@ class TestCreateAccount:
         assert users.user_stats() == {'active': 1, 'disabled': 0}
 
 
-class TestForgetCredentials:
+class TestOnUserDeleted:
     def test_lets_go_of_all_that_a_user_who_leaves_has(self):
         user, other = account(email='ada@example.com'), account()
         SessionFactory(user=user)

@@ -19,7 +19,7 @@ from project.users.errors import PrivilegeEscalation
 from project.users.models import UserRole
 from tests.auth.factories import account
 from tests.auth.pins import plain
-from tests.concurrency import at_once, separate_app
+from tests.concurrency import run_concurrently, separate_app
 from tests.users.factories import AdminFactory, UserFactory, principal_of
 
 
@@ -61,7 +61,7 @@ class TestCreateKey:
             ({'expires_at': now() - timedelta(seconds=1)}, ExpiryPast),
         ],
     )
-    def test_refuses(self, asker, changes, refusal):
+    def test_rejects(self, asker, changes, refusal):
         with pytest.raises(refusal):
             make(asker, **changes)
 
@@ -83,7 +83,7 @@ class TestCreateKey:
             for _ in range(MAX_API_KEYS_PER_USER - 2):
                 make(asker)
 
-            found = at_once(app, *[lambda: make(asker)] * 5)
+            found = run_concurrently(app, *[lambda: make(asker)] * 5)
 
             assert [type(f) for f in found].count(TooManyKeys) == 3
 
@@ -109,11 +109,11 @@ class TestRemindOfKey:
 
 
 class TestIdentifyKey:
-    def test_names_its_owner_within_its_scopes(self, asker, queries):
+    def test_names_its_owner_within_its_scopes(self, asker, assert_max_queries):
         made = make(asker, scopes=['files:read', 'profile:read'])
         identify(made['key'])
 
-        with queries(max=1):
+        with assert_max_queries(1):
             found = identify(made['key'])
 
         assert found.user_id == asker.user_id
@@ -141,7 +141,7 @@ class TestIdentifyKey:
         assert not identify(made['key']).has_permission('users:read')
 
     @pytest.mark.parametrize('end', ['deleted', 'disabled', 'gone', 'expired'])
-    def test_is_refused_once_it_is(self, asker, end):
+    def test_is_rejected_once_it_is(self, asker, end):
         made = make(asker, expires_at=now() + timedelta(days=1))
         moment = now()
         if end == 'deleted':
@@ -156,21 +156,21 @@ class TestIdentifyKey:
         with time_machine.travel(moment):
             assert identify(made['key']) is None
 
-    def test_refuses_a_typing_error_without_a_query(self, asker, queries):
+    def test_rejects_a_typing_error_without_a_query(self, asker, assert_max_queries):
         key = make(asker)['key']
         typed = key[:20] + ('a' if key[20] != 'a' else 'b') + key[21:]
 
-        with queries(max=0):
+        with assert_max_queries(0):
             assert identify(typed) is None
 
-    def test_notes_the_use_at_most_once_a_minute(self, asker, queries):
+    def test_notes_the_use_at_most_once_a_minute(self, asker, assert_max_queries):
         made = make(asker)
         with time_machine.travel(now(), tick=False) as clock:
             identify(made['key'])
-            with queries(max=1):
+            with assert_max_queries(1):
                 identify(made['key'])
             clock.shift(61)
-            with queries(max=2) as ran:
+            with assert_max_queries(2) as ran:
                 identify(made['key'])
 
         assert len(ran) == 2
@@ -187,7 +187,7 @@ class TestListKeys:
 
 
 class TestDeleteKey:
-    def test_refuses_those_of_others_like_unknown_ones(self, asker):
+    def test_rejects_those_of_others_like_unknown_ones(self, asker):
         """ASVS 8.2.2."""
         theirs = make(principal_of(UserFactory()))
 

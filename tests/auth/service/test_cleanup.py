@@ -32,7 +32,7 @@ def left():
     ]
 
 
-class TestSweep:
+class TestDeleteExpired:
     def test_deletes_what_is_over_and_nothing_else(self, left):
         counted = delete_expired()
 

@@ -75,12 +75,12 @@ class TestGreetDevice:
         text = mail.get_body(('plain',)).get_content()
         assert 'laptop/1 at 203.0.113.9' in text
 
-    def test_does_not_tell_of_the_first(self, login, mailbox):
+    def test_sends_no_notice_of_the_first(self, login, mailbox):
         login(PHONE)
 
         assert mailbox() == []
 
-    def test_does_not_tell_of_one_that_looks_like_another(self, login, mailbox):
+    def test_sends_no_notice_of_one_that_looks_like_another(self, login, mailbox):
         for _ in range(3):
             login(PHONE)
 

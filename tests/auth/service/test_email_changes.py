@@ -17,7 +17,7 @@ from project.users import service as users
 from project.users.errors import EmailTaken
 from tests.auth.factories import account
 from tests.auth.pins import other_than, pin_in, plain
-from tests.concurrency import at_once, mails_of, separate_app
+from tests.concurrency import mails_of, run_concurrently, separate_app
 from tests.users.factories import AdminFactory, UserFactory, principal_of
 
 OLD, NEW = 'ada@example.com', 'lovelace@example.com'
@@ -62,11 +62,11 @@ class TestRequestEmailChange:
                 confirm_email_change(principal_of(user), pin)
         assert confirm_email_change(principal_of(user), newer).email == 'third@example.com'
 
-    def test_runs_the_same_statements_whoever_has_it(self, user, queries):
+    def test_runs_the_same_statements_whoever_has_it(self, user, assert_max_queries):
         UserFactory(email='eve@example.com')
         ran = {}
         for email in ('eve@example.com', 'nobody@example.com'):
-            with queries(max=6) as ran[email]:
+            with assert_max_queries(6) as ran[email]:
                 request_email_change(principal_of(user), email)
 
         assert ran['eve@example.com'] == ran['nobody@example.com']
@@ -103,7 +103,7 @@ class TestConfirmEmailChange:
         assert db.session.scalars(select(Pin.email_key)).all() == []
 
     @pytest.mark.parametrize('what', ['wrong', 'used', 'late', 'of another', 'never asked'])
-    def test_refuses(self, user, pin, what):
+    def test_rejects(self, user, pin, what):
         asker, moment = principal_of(user), now()
         if what == 'used':
             confirm_email_change(asker, pin)
@@ -118,7 +118,7 @@ class TestConfirmEmailChange:
         with time_machine.travel(moment), pytest.raises(WrongPin):
             confirm_email_change(asker, other_than(pin) if what == 'wrong' else pin)
 
-    def test_refuses_the_right_one_after_five_wrong_ones(self, user, pin):
+    def test_rejects_the_right_one_after_five_wrong_ones(self, user, pin):
         for _ in range(5):
             with pytest.raises(WrongPin):
                 confirm_email_change(principal_of(user), other_than(pin))
@@ -126,7 +126,7 @@ class TestConfirmEmailChange:
         with pytest.raises(WrongPin):
             confirm_email_change(principal_of(user), pin)
 
-    def test_refuses_one_that_another_has_by_now(self, user, pin):
+    def test_rejects_one_that_another_has_by_now(self, user, pin):
         UserFactory(email=NEW.upper())
 
         with pytest.raises(EmailTaken):
@@ -145,7 +145,7 @@ class TestConfirmEmailChange:
                 for path in (tmp_path / 'mail').glob('*.eml'):
                     path.unlink()
 
-            found = at_once(
+            found = run_concurrently(
                 app, *[lambda a=a: confirm_email_change(a, pins[a.user_id]) for a in askers]
             )
 
@@ -153,7 +153,7 @@ class TestConfirmEmailChange:
             assert {type(f) for f in found if isinstance(f, Exception)} == {EmailTaken}
 
 
-class TestHearOfChange:
+class TestOnUserEmailChanged:
     def test_tells_the_old_address_of_what_an_administrator_did(self, user, mailbox):
         admin = principal_of(AdminFactory())
 

@@ -21,7 +21,7 @@ from project.users.errors import PrivilegeEscalation, UsernameTaken
 from project.users.models import UserRole
 from tests.auth.factories import PASSWORD, CredentialFactory, account
 from tests.auth.pins import pin_in, plain
-from tests.concurrency import at_once, mails_of, separate_app
+from tests.concurrency import mails_of, run_concurrently, separate_app
 from tests.users.factories import AdminFactory, UserFactory, principal_of
 
 EVE = 'eve@example.com'
@@ -70,7 +70,7 @@ class TestInvite:
         assert (mail['To'], mail['Subject']) == ('Eve@example.com', 'You are registered already')
         assert db.session.scalars(select(Invitation)).all() == []
 
-    def test_refuses_to_give_what_the_asker_does_not_hold(self):
+    def test_rejects_to_give_what_the_asker_does_not_hold(self):
         with pytest.raises(PrivilegeEscalation):
             invite(principal_of(UserFactory()), email=EVE, roles=['admin'])
 
@@ -161,7 +161,7 @@ class TestAcceptInvitation:
             accept(code)
 
     @pytest.mark.parametrize('changes', [{'code': 'A' * 16}, {'code': ''}, {'email': 'a@x.org'}])
-    def test_refuses_what_does_not_fit(self, code, changes):
+    def test_rejects_what_does_not_fit(self, code, changes):
         with pytest.raises(InvitationInvalid):
             accept(**{'code': code, **changes})
 
@@ -173,7 +173,7 @@ class TestAcceptInvitation:
         with pytest.raises(InvitationInvalid):
             accept(code)
 
-    def test_counts_guesses_over_all_invitations(self, admin, mailbox):
+    def test_counts_attempts_over_all_invitations(self, admin, mailbox):
         for _ in range(4):
             invite(principal_of(admin), email=EVE)
             mailbox()
@@ -191,7 +191,7 @@ class TestAcceptInvitation:
 
         assert accept(code)
 
-    def test_refuses_another_name_than_the_account_has(self, mailbox):
+    def test_rejects_another_name_than_the_account_has(self, mailbox):
         users.create_user(username='eve', email=EVE, invite=True)
         code = code_in(mailbox()[-1])
 
@@ -240,7 +240,9 @@ class TestAcceptInvitation:
             invite(principal_of(AdminFactory()), email=EVE)
             code = code_in(mails_of(app, tmp_path / 'mail')[0])
 
-            found = at_once(app, *[lambda n=n: accept(code, username=f'eve{n}') for n in range(5)])
+            found = run_concurrently(
+                app, *[lambda n=n: accept(code, username=f'eve{n}') for n in range(5)]
+            )
 
             assert len([f for f in found if not isinstance(f, Exception)]) == 1
 
@@ -256,7 +258,7 @@ class TestAcceptInvitation:
                 code = code_in(mails['You are invited'])
                 pin = pin_in(mails['Your code to confirm this address'])
 
-                answers = at_once(
+                answers = run_concurrently(
                     app,
                     partial(accept, code, email=email, username=f'two{number}'),
                     partial(verify_account, email=email, pin=pin, password=PASSWORD),

@@ -63,7 +63,7 @@ class TestRevokeLeaked:
         assert db.session.scalars(select(Device)).all() == []
         assert identify(opened.token)
 
-    def test_refuses_what_was_revoked_before(self, opened, mailbox):
+    def test_rejects_what_was_revoked_before(self, opened, mailbox):
         revoke_leaked(opened.token)
 
         with pytest.raises(TokenNotFound):
@@ -71,7 +71,7 @@ class TestRevokeLeaked:
         assert len(mailbox()) == 1
 
     @pytest.mark.parametrize('kind', ['pst', 'prt', 'pak', 'pdv', 'psl'])
-    def test_refuses_what_opens_nothing(self, kind):
+    def test_rejects_what_opens_nothing(self, kind):
         with pytest.raises(TokenNotFound):
             revoke_leaked(new_token(kind, 'A' * 22))
 

@@ -31,7 +31,7 @@ from project.core.security.tokens import new_token
 from project.core.throttling import TooManyAttempts
 from project.users import service as users
 from tests.auth.factories import PASSWORD, RegistrationFactory, account
-from tests.concurrency import at_once, separate_app
+from tests.concurrency import run_concurrently, separate_app
 from tests.users.factories import UserFactory, principal_of
 
 CHANGE = {'current_password': PASSWORD, 'new_password': 'Difference engine, 1822'}
@@ -97,7 +97,7 @@ class TestLogIn:
     @pytest.mark.parametrize(
         'login', ['ada', 'ada@example.com', 'nobody', 'nobody@example.com', '']
     )
-    def test_refuses_alike_whoever_exists(self, login):
+    def test_rejects_alike_whoever_exists(self, login):
         account(username='ada', email='ada@example.com')
 
         refusal = attempt(login)
@@ -105,12 +105,12 @@ class TestLogIn:
         assert type(refusal) is WrongCredentials
         assert refusal.data == {'credentials': ['Wrong username, address or password']}
 
-    def test_refuses_who_has_no_password(self):
+    def test_rejects_who_has_no_password(self):
         UserFactory(username='ada')
 
         assert type(attempt('ada', '')) is WrongCredentials
 
-    def test_works_as_hard_and_asks_as_much_for_nobody(self, queries, hashings):
+    def test_works_as_hard_and_asks_as_much_for_nobody(self, assert_max_queries, argon2_calls):
         account(username='ada')
         RegistrationFactory(username='bob')
         UserFactory(username='cyd')
@@ -118,7 +118,7 @@ class TestLogIn:
         ran, hashed = {}, {}
 
         for login in ('ada', 'bob', 'cyd', 'dan', 'nobody'):
-            with queries(max=20) as ran[login], hashings() as hashed[login]:
+            with assert_max_queries(20) as ran[login], argon2_calls() as hashed[login]:
                 assert type(attempt(login)) is WrongCredentials
 
         assert all(work == ['verify'] for work in hashed.values())
@@ -138,7 +138,7 @@ class TestLogIn:
         assert type(attempt('ada')) is WrongCredentials
         assert db.session.scalars(db.select(Session.id)).all() == []
 
-    def test_refuses_the_right_password_after_ten_wrong_ones(self):
+    def test_rejects_the_right_password_after_ten_wrong_ones(self):
         account(username='ada')
         for _ in range(10):
             assert type(attempt('ada')) is WrongCredentials
@@ -153,12 +153,12 @@ class TestLogIn:
         assert log_in(user_or_email='ada', password=PASSWORD)
         assert log_in(user_or_email='ada', password=PASSWORD)
 
-    def test_does_not_even_hash_what_it_refuses_unchecked(self, hashings):
+    def test_does_not_even_hash_what_it_rejects_unchecked(self, argon2_calls):
         account(username='ada')
         for _ in range(10):
             attempt('ada')
 
-        with hashings() as done:
+        with argon2_calls() as done:
             assert type(attempt('ada')) is TooManyAttempts
 
         assert done == []
@@ -192,14 +192,14 @@ class TestLogIn:
         assert type(attempt('ada', PASSWORD)) is TooManyAttempts
         assert type(attempt('ada@example.com', PASSWORD)) is TooManyAttempts
 
-    def test_counts_guesses_at_nobody_just_the_same(self):
+    def test_counts_attempts_at_nobody_just_the_same(self):
         for login in ['ghost', 'GHOST'] * 5:
             assert type(attempt(login)) is WrongCredentials
 
         assert type(attempt('Ghost')) is TooManyAttempts
         assert type(attempt('spectre')) is WrongCredentials
 
-    def test_counts_guesses_at_a_pending_registration(self):
+    def test_counts_attempts_at_a_pending_registration(self):
         RegistrationFactory(username='ada')
         for _ in range(10):
             attempt('ADA')
@@ -247,19 +247,21 @@ class TestLogIn:
         assert type(attempt('ada', PASSWORD)) is refusal
         assert db.session.scalars(db.select(Session.id)).all() == []
 
-    def test_of_many_guesses_at_once_checks_ten(self, tmp_path):
+    def test_of_many_attempts_at_once_checks_ten(self, tmp_path):
         with separate_app(tmp_path) as app:
             account(username='ada')
 
-            def guess():
+            def attempt_four_times():
                 return [type(attempt('ada')) for _ in range(4)]
 
-            results = [kind for kinds in at_once(app, *[guess] * 4) for kind in kinds]
+            results = [
+                kind for kinds in run_concurrently(app, *[attempt_four_times] * 4) for kind in kinds
+            ]
 
             assert results.count(WrongCredentials) == 10
             assert results.count(TooManyAttempts) == 6
 
-    def test_refuses_to_be_part_of_something_else(self):
+    def test_rejects_to_be_part_of_something_else(self):
         with atomic(), pytest.raises(RuntimeError, match='commits by itself'):
             log_in(user_or_email='ada', password=PASSWORD)
 
@@ -300,9 +302,9 @@ class TestLogIn:
 
 
 class TestKnownDevice:
-    """Strangers who guess lock nobody out (contract §3)."""
+    """Attempts of strangers lock nobody out (contract §3)."""
 
-    def test_has_guesses_of_its_own(self):
+    def test_has_attempts_of_its_own(self):
         user = account()
         known = log_in(user_or_email=user.username, password=PASSWORD).device
         for _ in range(10):
@@ -369,7 +371,7 @@ class TestReauthenticate:
         with pytest.raises(WrongRefreshToken):
             refresh_session(old.refresh_token)
 
-    def test_refuses_and_counts_a_wrong_password(self, logged_in):
+    def test_rejects_and_counts_a_wrong_password(self, logged_in):
         _, _, asker = logged_in
         for _ in range(10):
             with pytest.raises(WrongCredentials):
@@ -378,21 +380,21 @@ class TestReauthenticate:
         with pytest.raises(TooManyAttempts):
             reauthenticate(asker, password=PASSWORD)
 
-    def test_is_not_kept_from_it_by_strangers_who_guess(self, logged_in):
+    def test_is_not_blocked_by_attempts_of_strangers(self, logged_in):
         user, _, asker = logged_in
         for _ in range(10):
             attempt(user.username)
 
         assert reauthenticate(asker, password=PASSWORD)
 
-    def test_refuses_a_session_that_has_ended_meanwhile(self, logged_in):
+    def test_rejects_a_session_that_has_ended_meanwhile(self, logged_in):
         _, _, asker = logged_in
         end_session(asker.user_id, asker.session_id)
 
         with pytest.raises(SessionNotFound):
             reauthenticate(asker, password=PASSWORD)
 
-    def test_refuses_what_has_no_session(self, logged_in):
+    def test_rejects_what_has_no_session(self, logged_in):
         user, _, _ = logged_in
 
         with pytest.raises(SessionNotFound):

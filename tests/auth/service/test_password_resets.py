@@ -26,7 +26,7 @@ from project.users import service as users
 from project.users.errors import UserNotFound
 from tests.auth.factories import PASSWORD, account
 from tests.auth.pins import other_than, pin_in, plain
-from tests.concurrency import at_once, mails_of, separate_app
+from tests.concurrency import mails_of, run_concurrently, separate_app
 from tests.users.factories import UserFactory, principal_of
 
 NEW = 'Difference engine, 1822'
@@ -68,10 +68,12 @@ class TestRequestReset:
 
         assert mailbox() == []
 
-    def test_leaves_the_same_row_and_runs_the_same_statements_for_all(self, user, queries):
+    def test_leaves_the_same_row_and_runs_the_same_statements_for_all(
+        self, user, assert_max_queries
+    ):
         ran = {}
         for email in ('ada@example.com', 'eve@example.com'):
-            with queries(max=6) as ran[email]:
+            with assert_max_queries(6) as ran[email]:
                 request_reset(email)
 
         assert ran['ada@example.com'] == ran['eve@example.com']
@@ -112,7 +114,7 @@ class TestStartReset:
 
         assert [mail['To'] for mail in mailbox()] == ['Ada@example.com']
 
-    def test_refuses_who_is_not_there(self):
+    def test_rejects_who_is_not_there(self):
         with pytest.raises(UserNotFound):
             start_reset('nobody')
 
@@ -213,7 +215,7 @@ class TestResetPassword:
         assert set(refusal.value.data) == {'new_password'}
         reset(pin)
 
-    def test_refuses_the_username_as_a_password(self, mailbox):
+    def test_rejects_the_username_as_a_password(self, mailbox):
         account(username='countess', email='a.l@example.com')
         request_reset('a.l@example.com')
 
@@ -227,16 +229,16 @@ class TestResetPassword:
             with pytest.raises(WrongPin):
                 reset('000000', email=email, new_password='countess1')
 
-    def test_refuses_who_was_disabled_meanwhile(self, user, pin):
+    def test_rejects_who_was_disabled_meanwhile(self, user, pin):
         users.disable_user(user.id)
 
         with pytest.raises(WrongPin):
             reset(pin)
 
-    def test_runs_the_same_statements_for_all(self, user, queries):
+    def test_runs_the_same_statements_for_all(self, user, assert_max_queries):
         ran = {}
         for email in ('ada@example.com', 'eve@example.com'):
-            with queries(max=12) as ran[email], pytest.raises(WrongPin):
+            with assert_max_queries(12) as ran[email], pytest.raises(WrongPin):
                 reset('000000', email=email)
 
         assert ran['ada@example.com'] == ran['eve@example.com']
@@ -250,7 +252,7 @@ class TestResetPassword:
                 for path in (tmp_path / 'mail').glob('*.eml'):
                     path.unlink()
 
-                found = at_once(
+                found = run_concurrently(
                     app, *[lambda p=pin, n=number: reset(p, new_password=f'{NEW} {n}')] * 5
                 )
 

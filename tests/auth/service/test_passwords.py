@@ -11,7 +11,7 @@ from project.core.security.password_hashing import hash_password, verify_passwor
 from project.core.throttling import TooManyAttempts
 from tests.auth.factories import PASSWORD, SessionFactory, account
 from tests.auth.pins import plain
-from tests.concurrency import at_once, separate_app
+from tests.concurrency import run_concurrently, separate_app
 from tests.users.factories import UserFactory, principal_of
 
 NEW = 'Difference engine, 1822'
@@ -31,7 +31,7 @@ class TestCheckNewPassword:
     @pytest.mark.parametrize(
         'password', ['password', 'PASSWORD', 'Password', '1qaz2wsx', 'trustno1']
     )
-    def test_refuses_a_common_one_in_any_case(self, password):
+    def test_rejects_a_common_one_in_any_case(self, password):
         with pytest.raises(PasswordTooWeak) as refusal:
             check_new_password(password, words=[])
 
@@ -45,14 +45,14 @@ class TestCheckNewPassword:
             'flask-flask',
         ],
     )  # fmt: skip
-    def test_refuses_what_is_made_of_name_address_or_service(self, password):
+    def test_rejects_what_is_made_of_name_address_or_service(self, password):
         with pytest.raises(PasswordTooWeak):
             check_new_password(
                 password.ljust(8, '!')[:128], words=['lovelace', 'countess@example.com']
             )
 
     @pytest.mark.parametrize('password', ['', 'x', 'zqk93v7', '\N{SNOWMAN}' * 7])
-    def test_refuses_a_short_one(self, password):
+    def test_rejects_a_short_one(self, password):
         with pytest.raises(PasswordTooWeak) as refusal:
             check_new_password(password, words=[])
 
@@ -64,13 +64,13 @@ class TestCheckNewPassword:
         with pytest.raises(PasswordTooWeak):
             check_new_password('e\N{COMBINING ACUTE ACCENT}' * 7, words=[])
 
-    def test_refuses_one_that_no_login_would_take(self):
+    def test_rejects_one_that_no_login_would_take(self):
         check_new_password('xy' * 64, words=[])
 
         with pytest.raises(PasswordTooWeak):
             check_new_password('xy' * 64 + 'z', words=[])
 
-    def test_names_the_field_it_is_told(self):
+    def test_names_the_field_it_is_given(self):
         with pytest.raises(PasswordTooWeak) as refusal:
             check_new_password('password', words=[], field='new_password')
 
@@ -128,7 +128,7 @@ class TestChangePassword:
         assert 'No other session was open.' in plain(mail)
         assert 'ended' not in plain(mail)
 
-    def test_refuses_a_wrong_current_one(self, mailbox):
+    def test_rejects_a_wrong_current_one(self, mailbox):
         user = account()
         SessionFactory(user=user)
 
@@ -165,17 +165,17 @@ class TestChangePassword:
             def one(new):
                 return change_password(asker, current_password=PASSWORD, new_password=new)
 
-            results = at_once(app, *(lambda new=new: one(new) for new in wanted))
+            results = run_concurrently(app, *(lambda new=new: one(new) for new in wanted))
 
             assert [type(result) for result in results].count(WrongPassword) == 3
             stored = Credential.find_hash(user.id)
             assert verify_password(stored, wanted[results.index(None)])
 
-    def test_refuses_who_has_none(self):
+    def test_rejects_who_has_none(self):
         with pytest.raises(WrongPassword):
             change_password(principal_of(UserFactory()), current_password='', new_password=NEW)
 
-    def test_counts_wrong_ones_and_then_refuses_the_right_one(self):
+    def test_counts_wrong_ones_and_then_rejects_the_right_one(self):
         asker = principal_of(account())
         for _ in range(10):
             with pytest.raises(WrongPassword):
@@ -194,7 +194,7 @@ class TestChangePassword:
     @pytest.mark.parametrize(
         'password', ['password', 'lovelace', 'countess@example.com', 'flaskflask']
     )
-    def test_refuses_a_weak_new_one(self, password):
+    def test_rejects_a_weak_new_one(self, password):
         user = account(username='lovelace', email='countess@example.com')
 
         with pytest.raises(PasswordTooWeak) as refusal:
@@ -203,7 +203,7 @@ class TestChangePassword:
         assert set(refusal.value.data) == {'new_password'}
         assert verify_password(Credential.find_hash(user.id), PASSWORD)
 
-    def test_refuses_to_be_part_of_something_else(self):
+    def test_rejects_to_be_part_of_something_else(self):
         asker = principal_of(account())
 
         with atomic(), pytest.raises(RuntimeError, match='commits by itself'):

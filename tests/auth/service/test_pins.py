@@ -91,11 +91,11 @@ class TestIssuePin:
 
 
 class TestTryPin:
-    def test_refuses_a_wrong_one(self):
+    def test_rejects_a_wrong_one(self):
         with pytest.raises(WrongPin):
             verify_pin('verification', ADA, other_than(issue()))
 
-    def test_refuses_where_there_is_none(self):
+    def test_rejects_where_there_is_none(self):
         with pytest.raises(WrongPin):
             verify_pin('verification', ADA, '000000')
 
@@ -126,7 +126,7 @@ class TestTryPin:
 
         assert timedelta(minutes=10) == PIN_LIFETIME
 
-    def test_refuses_the_right_one_after_five_wrong_ones(self):
+    def test_rejects_the_right_one_after_five_wrong_ones(self):
         pin = issue()
         for _ in range(5):
             with pytest.raises(WrongPin):
@@ -169,23 +169,23 @@ class TestTryPin:
             ('2001:db8:1:2::{}', '2001:db8:1:2:ffff::1', '2001:db8:1:3::1'),
         ],
     )
-    def test_stops_at_a_hundred_a_day_for_a_network(self, come_from, inside, last, outside):
+    def test_stops_at_a_hundred_a_day_for_a_network(self, set_client_ip, inside, last, outside):
         for number in range(100):
-            come_from(inside.format(number))
+            set_client_ip(inside.format(number))
             with pytest.raises(WrongPin):
                 verify_pin('verification', f'user{number}@example.com', '000000')
         pin = issue()
 
-        come_from(last)
+        set_client_ip(last)
         with pytest.raises(TooManyAttempts):
             verify_pin('verification', ADA, pin)
 
-        come_from(outside)
+        set_client_ip(outside)
         assert verify_pin('verification', ADA, pin)
 
-    def test_lets_a_network_that_is_spent_cost_nobody_a_guess(self, come_from, monkeypatch):
+    def test_costs_no_attempt_where_the_network_is_exhausted(self, set_client_ip, monkeypatch):
         monkeypatch.setattr('project.auth.service.pins.MAX_DAILY_ATTEMPTS_PER_NETWORK', 1)
-        come_from('203.0.113.1')
+        set_client_ip('203.0.113.1')
         with pytest.raises(WrongPin):
             verify_pin('verification', 'bob@example.com', '000000')
 
@@ -193,7 +193,7 @@ class TestTryPin:
             with pytest.raises(TooManyAttempts):
                 verify_pin('verification', ADA, '000000')
 
-        come_from('198.51.100.1')
+        set_client_ip('198.51.100.1')
         assert verify_pin('verification', ADA, issue())
 
 
@@ -205,7 +205,7 @@ class TestConsumePin:
         with pytest.raises(WrongPin):
             consume(mark)
 
-    def test_refuses_when_a_newer_one_was_issued(self, monkeypatch):
+    def test_rejects_when_a_newer_one_was_issued(self, monkeypatch):
         numbers = iter([111_111, 222_222])
         monkeypatch.setattr(secrets, 'randbelow', lambda _limit: next(numbers))
         mark = verify_pin('verification', ADA, issue())
@@ -214,7 +214,7 @@ class TestConsumePin:
         with pytest.raises(WrongPin):
             consume(mark)
 
-    def test_gives_the_guess_back(self):
+    def test_restores_the_attempt(self):
         for _ in range(25):
             consume(verify_pin('verification', ADA, issue()))
 

@@ -52,7 +52,7 @@ class TestRecord:
 
         assert events() == []
 
-    def test_refuses_to_stand_alone_outside_a_transaction(self):
+    def test_rejects_to_stand_alone_outside_a_transaction(self):
         record_security_event('login', None)
 
         with pytest.raises(RuntimeError, match='outside atomic'):
@@ -74,7 +74,7 @@ class TestListEvents:
 
 
 class TestNotes:
-    def test_tell_of_who_was_made_and_by_whom(self):
+    def test_record_which_user_was_created_and_by_whom(self):
         admin = principal_of(AdminFactory())
 
         user = users.create_user(username='eve', email='e@example.com', invite=True, by=admin)
@@ -82,7 +82,7 @@ class TestNotes:
         assert events() == [('user_created', f'user:{admin.user_id}', {'invited': True})]
         assert user
 
-    def test_tell_of_who_was_locked_out_and_let_in(self):
+    def test_record_which_user_was_locked_and_unlocked(self):
         user = UserFactory()
 
         users.disable_user(user.id)

@@ -37,7 +37,7 @@ from project.core.security.encryption import encrypt
 from project.core.throttling import TooManyAttempts
 from project.users import service as users
 from tests.auth.factories import PASSWORD, account
-from tests.concurrency import at_once, mails_of, separate_app
+from tests.concurrency import mails_of, run_concurrently, separate_app
 from tests.users.factories import principal_of
 
 # RFC 6238, appendix B, as six digits: SHA-1, and its secret.
@@ -112,7 +112,7 @@ class TestBeginTotp:
         size = segno.make(enrolment.uri, error='m').symbol_size(scale=5)
         assert (drawn.get('width'), drawn.get('height')) == tuple(map(str, size))
 
-    def test_stores_the_secret_sealed(self, user):
+    def test_stores_the_secret_encrypted(self, user):
         enrolment = start_totp_enrolment(principal_of(user))
 
         stored = db.session.scalar(select(Totp.encrypted_secret))
@@ -130,13 +130,13 @@ class TestBeginTotp:
             confirm_totp(principal_of(user), code_of(first.secret))
         assert confirm_totp(principal_of(user), code_of(second.secret))
 
-    def test_refuses_where_one_is_on(self, user, enrolled):
+    def test_rejects_where_one_is_on(self, user, enrolled):
         with pytest.raises(TotpAlreadyEnabled):
             start_totp_enrolment(principal_of(user))
 
 
 class TestConfirmTotp:
-    def test_turns_it_on_and_gives_ten_codes(self, user, mailbox):
+    def test_enables_it_and_gives_ten_codes(self, user, mailbox):
         enrolment = start_totp_enrolment(principal_of(user))
 
         codes = confirm_totp(principal_of(user), code_of(enrolment.secret))
@@ -150,7 +150,7 @@ class TestConfirmTotp:
         assert 'totp_enabled' in kinds()
 
     @pytest.mark.parametrize('what', ['wrong', 'too late', 'nothing begun', 'on already'])
-    def test_refuses(self, user, clock, what):
+    def test_rejects(self, user, clock, what):
         secret = (
             start_totp_enrolment(principal_of(user)).secret if what != 'nothing begun' else SECRET
         )
@@ -170,7 +170,7 @@ class TestConfirmTotp:
         with pytest.raises(WrongOtp):
             enter(user, otp=code)
 
-    def test_refuses_the_right_one_after_ten_wrong_ones(self, user):
+    def test_rejects_the_right_one_after_ten_wrong_ones(self, user):
         """ASVS 6.6.3."""
         enrolment = start_totp_enrolment(principal_of(user))
         for _ in range(10):
@@ -182,7 +182,7 @@ class TestConfirmTotp:
 
 
 class TestEndTotp:
-    def test_turns_it_off_with_its_codes(self, user, enrolled, mailbox):
+    def test_disables_it_and_deletes_its_codes(self, user, enrolled, mailbox):
         """ASVS 6.5.6."""
         disable_totp(principal_of(user))
 
@@ -198,7 +198,7 @@ class TestEndTotp:
 
         assert subjects(mailbox) == []
 
-    def test_refuses_where_there_is_nothing(self, user):
+    def test_rejects_where_there_is_nothing(self, user):
         with pytest.raises(TotpNotEnabled):
             disable_totp(principal_of(user))
 
@@ -215,14 +215,14 @@ class TestRenewRecoveryCodes:
         assert enter(user, recovery_code=new[0])
         assert 'New recovery codes were made' in subjects(mailbox)
 
-    def test_refuses_where_there_is_nothing_to_recover_from(self, user):
+    def test_rejects_where_there_is_nothing_to_recover_from(self, user):
         start_totp_enrolment(principal_of(user))
 
         with pytest.raises(TotpNotEnabled):
             renew_recovery_codes(principal_of(user))
 
 
-class TestWeighFactor:
+class TestVerifySecondFactor:
     """Through a login, for that is what asks."""
 
     def test_asks_only_who_knows_the_password(self, user, enrolled):
@@ -238,7 +238,7 @@ class TestWeighFactor:
         assert enter(user, otp=code_of(enrolled[0], steps))
 
     @pytest.mark.parametrize('steps', [-2, 2])
-    def test_refuses_one_that_is_further_off(self, user, enrolled, steps):
+    def test_rejects_one_that_is_further_off(self, user, enrolled, steps):
         """ASVS 6.5.5."""
         with pytest.raises(WrongOtp):
             enter(user, otp=code_of(enrolled[0], steps))
@@ -258,7 +258,7 @@ class TestWeighFactor:
         with pytest.raises(WrongOtp):
             enter(user, otp=before)
 
-    def test_refuses_the_code_of_another(self, user, enrolled, clock):
+    def test_rejects_the_code_of_another(self, user, enrolled, clock):
         secret, codes = enrol(account(), clock)
 
         with pytest.raises(WrongOtp):
@@ -266,7 +266,7 @@ class TestWeighFactor:
         with pytest.raises(WrongRecoveryCode):
             enter(user, recovery_code=codes[0])
 
-    def test_refuses_the_right_one_after_ten_wrong_ones(self, user, enrolled, clock):
+    def test_rejects_the_right_one_after_ten_wrong_ones(self, user, enrolled, clock):
         for _ in range(10):
             with pytest.raises(WrongOtp):
                 enter(user, otp=wrong(enrolled[0]))
@@ -330,7 +330,7 @@ class TestUseFactor:
         with pytest.raises(OtpRequired), atomic():
             consume_second_factor(user.id, None)
 
-    def test_opens_nothing_where_it_refuses(self, user, enrolled, monkeypatch):
+    def test_opens_nothing_where_it_rejects(self, user, enrolled, monkeypatch):
         before = db.session.scalar(select(func.count()).select_from(Session))
         monkeypatch.setattr(
             'project.auth.service.login.verify_second_factor', lambda *_, **__: None
@@ -371,7 +371,7 @@ class TestRaces:
             for number in range(3):
                 factor = {'otp': code_of(secret)} if kind == 'otp' else {kind: codes[number]}
 
-                found = at_once(app, *[lambda f=factor: enter(user, **f)] * 8)
+                found = run_concurrently(app, *[lambda f=factor: enter(user, **f)] * 8)
 
                 opened = [login for login in found if not isinstance(login, Exception)]
                 assert len(opened) == 1, found
@@ -384,7 +384,7 @@ class TestRaces:
             user = users.get_user(account().id)
             code = code_of(start_totp_enrolment(principal_of(user)).secret)
 
-            found = at_once(app, *[lambda: confirm_totp(principal_of(user), code)] * 4)
+            found = run_concurrently(app, *[lambda: confirm_totp(principal_of(user), code)] * 4)
 
             assert len([codes for codes in found if isinstance(codes, list)]) == 1
             mails = mails_of(app, tmp_path / 'mail')

@@ -47,11 +47,11 @@ def attempt(login, password='wrong'):
 
 
 class TestIdentify:
-    def test_names_who_it_is_and_what_they_may(self, queries):
+    def test_names_who_it_is_and_what_they_may(self, assert_max_queries):
         token, user = new_token('pst'), AdminFactory()
         session = SessionFactory(token=token, user=user)
 
-        with queries(max=1):
+        with assert_max_queries(1):
             principal = identify(token)
 
         assert (principal.user_id, principal.username) == (user.id, user.username)
@@ -61,33 +61,33 @@ class TestIdentify:
         assert principal.scopes is None
 
     @pytest.mark.parametrize('place', [0, 4, 20, 46, 47, 52])
-    def test_refuses_a_typing_error_without_a_query(self, queries, place):
+    def test_rejects_a_typing_error_without_a_query(self, assert_max_queries, place):
         token = new_token('pst')
         SessionFactory(token=token)
         wrong = token[:place] + ('x' if token[place] != 'x' else 'y') + token[place + 1 :]
 
-        with queries(max=0):
+        with assert_max_queries(0):
             assert identify(wrong) is None
 
     @pytest.mark.parametrize(
         'token', ['', 'pst_', 'x', 'pst_' + 'x' * 49, '\N{SNOWMAN}', 'x' * 9999]
     )
-    def test_refuses_what_is_no_token_without_a_query(self, queries, token):
-        with queries(max=0):
+    def test_rejects_what_is_no_token_without_a_query(self, assert_max_queries, token):
+        with assert_max_queries(0):
             assert identify(token) is None
 
     @pytest.mark.parametrize('kind', ['prt', 'pdv', 'psl'])
-    def test_refuses_tokens_of_other_kinds_without_a_query(self, queries, kind):
+    def test_rejects_tokens_of_other_kinds_without_a_query(self, assert_max_queries, kind):
         token = new_token(kind)
         SessionFactory(token=token)
 
-        with queries(max=0):
+        with assert_max_queries(0):
             assert identify(token) is None
 
-    def test_refuses_one_that_nobody_has(self):
+    def test_rejects_one_that_nobody_has(self):
         assert identify(new_token('pst')) is None
 
-    def test_refuses_one_that_is_over(self):
+    def test_rejects_one_that_is_over(self):
         token, start = new_token('pst'), now()
         SessionFactory(token=token, expires_at=start + timedelta(hours=1))
 
@@ -96,23 +96,23 @@ class TestIdentify:
         with time_machine.travel(start + timedelta(hours=1, seconds=1), tick=False):
             assert identify(token) is None
 
-    def test_refuses_one_of_a_disabled_user(self):
+    def test_rejects_one_of_a_disabled_user(self):
         token = new_token('pst')
         SessionFactory(token=token, user=UserFactory(disabled=True))
 
         assert identify(token) is None
 
-    def test_notes_the_use_at_most_once_a_minute(self, queries):
+    def test_notes_the_use_at_most_once_a_minute(self, assert_max_queries):
         token, start = new_token('pst'), now()
         SessionFactory(token=token, last_used_at=start)
 
-        with time_machine.travel(start + timedelta(seconds=59), tick=False), queries(max=1):
+        with time_machine.travel(start + timedelta(seconds=59), tick=False), assert_max_queries(1):
             identify(token)
         later = start + timedelta(seconds=61)
-        with time_machine.travel(later, tick=False), queries(max=2) as statements:
+        with time_machine.travel(later, tick=False), assert_max_queries(2) as statements:
             identify(token)
             assert len(statements) == 2
-        with time_machine.travel(later + timedelta(seconds=30), tick=False), queries(max=1):
+        with time_machine.travel(later + timedelta(seconds=30), tick=False), assert_max_queries(1):
             identify(token)
 
         assert db.session.scalars(db.select(Session.last_used_at)).one() == later
@@ -178,7 +178,7 @@ class TestEndSession:
         assert identify(token) is None
         assert db.session.scalars(db.select(Session.id)).all() == [other.id]
 
-    def test_refuses_what_is_not_theirs_and_what_is_not_there(self):
+    def test_rejects_what_is_not_theirs_and_what_is_not_there(self):
         session = SessionFactory()
 
         with pytest.raises(SessionNotFound):
@@ -198,7 +198,7 @@ class TestEndCurrentSession:
 
         assert db.session.scalars(db.select(Session.id)).all() == [other.id]
 
-    def test_refuses_what_has_none(self):
+    def test_rejects_what_has_none(self):
         with pytest.raises(SessionNotFound):
             end_current_session(principal_of(UserFactory(), session_id=None))
 
@@ -239,12 +239,12 @@ class TestUnlock:
 
         assert not unlock('ada')
 
-    def test_refuses_an_unknown_user(self):
+    def test_rejects_an_unknown_user(self):
         with pytest.raises(UserNotFound):
             unlock('nobody')
 
 
-class TestForgetSessions:
+class TestEndSessionsOfLeavingUser:
     @pytest.mark.parametrize('leave', [users.disable_user, users.delete_user])
     def test_ends_what_a_user_who_leaves_has_open(self, leave):
         token, foreign = new_token('pst'), SessionFactory()

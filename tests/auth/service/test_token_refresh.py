@@ -21,7 +21,7 @@ from project.core.database.session import atomic, db
 from project.core.security.tokens import family_of, kind_of, new_token
 from project.users import service as users
 from tests.auth.factories import PASSWORD, account
-from tests.concurrency import at_once, mails_of, separate_app
+from tests.concurrency import mails_of, run_concurrently, separate_app
 
 
 @pytest.fixture
@@ -95,21 +95,21 @@ class TestRefreshSession:
         [lambda: '', lambda: 'prt_x', lambda: new_token('prt'), lambda: new_token('prt', 'A' * 22)],
         ids=['empty', 'short', 'unknown', 'unknown family'],
     )
-    def test_refuses_what_is_none_of_ours(self, opened, made):
+    def test_rejects_what_is_none_of_ours(self, opened, made):
         with pytest.raises(WrongRefreshToken):
             refresh_session(made())
 
         assert identify(opened.token)
 
-    def test_refuses_a_session_token_in_its_place(self, opened):
+    def test_rejects_a_session_token_in_its_place(self, opened):
         with pytest.raises(WrongRefreshToken):
             refresh_session(opened.token)
 
-    def test_refuses_the_other_way_round(self, opened):
+    def test_rejects_the_other_way_round(self, opened):
         assert identify(opened.refresh_token) is None
 
     @pytest.mark.parametrize('end', ['logout', 'disabled', 'password', 'deleted'])
-    def test_refuses_one_whose_session_has_ended(self, user, opened, end):
+    def test_rejects_one_whose_session_has_ended(self, user, opened, end):
         asker = identify(opened.token)
         if end == 'logout':
             end_session(user.id, asker.session_id)
@@ -149,11 +149,11 @@ class TestRefreshSession:
         with pytest.raises(WrongRefreshToken):
             refresh_session(last.refresh_token)
 
-    def test_costs_three_statements(self, opened, queries):
-        with queries(max=3):
+    def test_costs_three_statements(self, opened, assert_max_queries):
+        with assert_max_queries(3):
             refresh_session(opened.refresh_token)
 
-    def test_refuses_to_be_part_of_something_else(self, opened):
+    def test_rejects_to_be_part_of_something_else(self, opened):
         with pytest.raises(RuntimeError, match='not inside atomic'), atomic():
             refresh_session(opened.refresh_token)
 
@@ -194,7 +194,7 @@ class TestUsedToken:
 
         assert identify(renewed.token) is None
 
-    def test_ends_it_although_the_answer_is_a_refusal(self, clock, opened, client):
+    def test_ends_it_although_the_response_is_an_error(self, clock, opened, client):
         refresh_session(opened.refresh_token)
         clock.shift(11)
 
@@ -226,7 +226,7 @@ class TestUsedToken:
         assert identify(opened.token) is None
 
 
-class TestForgetSuccessors:
+class TestPurgeRefreshGraceResponses:
     def test_wipes_what_nobody_may_have_any_more(self, clock, opened):
         refresh_session(opened.refresh_token)
         purge_refresh_grace_responses()
@@ -246,19 +246,21 @@ class TestManyTabs:
             for _ in range(5):
                 opened = log_in(user_or_email=user.username, password=PASSWORD)
 
-                answers = at_once(app, *[lambda o=opened: refresh_session(o.refresh_token)] * 8)
+                answers = run_concurrently(
+                    app, *[lambda o=opened: refresh_session(o.refresh_token)] * 8
+                )
 
                 assert len({(a.token, a.refresh_token) for a in answers}) == 1
                 assert identify(answers[0].token)
 
-    def test_with_a_stolen_token_are_told_once(self, tmp_path):
+    def test_with_a_stolen_token_send_one_notice(self, tmp_path):
         with separate_app(tmp_path) as app:
             user = account()
             with time_machine.travel(now() - timedelta(minutes=1)):
                 opened = log_in(user_or_email=user.username, password=PASSWORD)
                 refresh_session(opened.refresh_token)
 
-            answers = at_once(app, *[lambda: refresh_session(opened.refresh_token)] * 8)
+            answers = run_concurrently(app, *[lambda: refresh_session(opened.refresh_token)] * 8)
 
             assert {type(answer) for answer in answers} == {WrongRefreshToken}
             subjects = [mail['Subject'] for mail in mails_of(app, tmp_path / 'mail')]

@@ -31,7 +31,7 @@ class TestApiCheck:
         assert (result.exit_code, result.output) == (0, 'Documents: ok\n')
 
     @pytest.mark.parametrize('name', ['openapi.json', 'docs/matrix.md'])
-    def test_refuses_what_is_stale(self, cli, root, name):
+    def test_rejects_what_is_stale(self, cli, root, name):
         cli.invoke(args=['api', 'write'])
         (root / name).write_text((root / name).read_text() + ' ')
 
@@ -40,7 +40,7 @@ class TestApiCheck:
         assert result.exit_code == 1
         assert result.stderr == f'Error: {name} is stale: flask api write\n'
 
-    def test_refuses_what_is_missing(self, cli, root):
+    def test_rejects_what_is_missing(self, cli, root):
         assert cli.invoke(args=['api', 'check']).exit_code == 1
 
     def test_sees_a_route_whose_declaration_has_changed(self, cli, root, app, monkeypatch):

@@ -11,7 +11,7 @@ from project.core.cli import jobs
 from project.core.clock import now
 from project.core.tasks import leases, task
 
-from ..outbox import bury, put, put_at, row_of, rows
+from ..outbox import enqueue_at_committed, enqueue_committed, mark_dead, row_of, rows
 
 pytestmark = pytest.mark.usefixtures('no_tasks')
 
@@ -44,12 +44,12 @@ def other():
 @pytest.fixture
 def dead(greet):
     """A dead letter."""
-    found = put(greet, pin=PIN)
-    bury(found)
+    found = enqueue_committed(greet, pin=PIN)
+    mark_dead(found)
     return found
 
 
-def refusal_of(result, code=1):
+def rejection_of(result, code=1):
     """Return the line that a command refused with."""
     assert (result.exit_code, result.stdout) == (code, '')
     return result.stderr.splitlines()[-1]
@@ -57,7 +57,7 @@ def refusal_of(result, code=1):
 
 class TestJobsList:
     def test_prints_a_table(self, run, greet):
-        found = put(greet, pin=PIN)
+        found = enqueue_committed(greet, pin=PIN)
 
         head, _, row = run('list').output.splitlines()
 
@@ -76,8 +76,8 @@ class TestJobsList:
         assert found['error'] == 'hopeless'
 
     def test_lists_what_is_asked_for(self, run, greet, other, dead):
-        named = put(other)
-        put(greet)
+        named = enqueue_committed(other)
+        enqueue_committed(greet)
 
         def ids(*options):
             return [
@@ -89,8 +89,8 @@ class TestJobsList:
         assert len(ids('--limit', '2')) == 2
         assert ids('--name', 'nonsense') == []
 
-    def test_refuses_a_state_that_is_none(self, run):
-        assert "'done' is not one of" in refusal_of(run('list', '--state', 'done'), 2)
+    def test_rejects_a_state_that_is_none(self, run):
+        assert "'done' is not one of" in rejection_of(run('list', '--state', 'done'), 2)
 
 
 class TestJobsShow:
@@ -111,20 +111,20 @@ class TestJobsShow:
         assert PIN not in result.output
         assert "'pin': '***'" in row
 
-    def test_refuses_what_is_not_there_in_a_line(self, run):
+    def test_rejects_what_is_not_there_in_a_line(self, run):
         result = run('show', uuid4())
 
         assert result.stderr == 'Error: task: No such task; what is done is not kept\n'
         assert result.exit_code == 1
 
-    def test_refuses_what_is_no_id(self, run):
-        assert "'nonsense' is not a valid UUID" in refusal_of(run('show', 'nonsense'), 2)
+    def test_rejects_what_is_no_id(self, run):
+        assert "'nonsense' is not a valid UUID" in rejection_of(run('show', 'nonsense'), 2)
 
 
 class TestJobsRetry:
     def test_has_them_tried_again(self, run, greet):
-        ids = [put(greet), put(greet)]
-        [bury(found) for found in ids]
+        ids = [enqueue_committed(greet), enqueue_committed(greet)]
+        [mark_dead(found) for found in ids]
 
         result = run('retry', *ids)
 
@@ -132,8 +132,8 @@ class TestJobsRetry:
         assert {row.state for row in rows()} == {'waiting'}
 
     def test_has_all_that_were_given_up_tried_again(self, run, dead, other):
-        named = put(other)
-        bury(named)
+        named = enqueue_committed(other)
+        mark_dead(named)
 
         assert (
             run('retry', '--dead', '--name', 'other').output == '1 task(s) will be tried again.\n'
@@ -142,20 +142,20 @@ class TestJobsRetry:
         assert run('retry', '--dead').output == '1 task(s) will be tried again.\n'
         assert row_of(dead).state == 'waiting'
 
-    def test_refuses_what_runs_in_a_line(self, run, greet):
-        found = put(greet)
+    def test_rejects_what_runs_in_a_line(self, run, greet):
+        found = enqueue_committed(greet)
         leases.claim(found, uuid4())
 
-        assert refusal_of(run('retry', found)) == 'Error: task: Running: wait, or end its process'
+        assert rejection_of(run('retry', found)) == 'Error: task: Running: wait, or end its process'
         assert row_of(found).state == 'running'
 
-    def test_refuses_what_is_not_there_in_a_line(self, run):
-        assert refusal_of(run('retry', uuid4())).startswith('Error: task: No such task')
+    def test_rejects_what_is_not_there_in_a_line(self, run):
+        assert rejection_of(run('retry', uuid4())).startswith('Error: task: No such task')
 
 
 class TestJobsDiscard:
     def test_forgets_them(self, run, greet, dead):
-        found = put(greet)
+        found = enqueue_committed(greet)
 
         result = run('discard', found)
 
@@ -163,33 +163,35 @@ class TestJobsDiscard:
         assert [row.id for row in rows()] == [dead]
 
     def test_forgets_all_that_were_given_up(self, run, greet, dead, other):
-        waiting, named = put(greet), put(other)
-        bury(named)
+        waiting, named = enqueue_committed(greet), enqueue_committed(other)
+        mark_dead(named)
 
         assert run('discard', '--dead', '--name', 'other').output == 'Discarded 1 task(s).\n'
         assert run('discard', '--dead').output == 'Discarded 1 task(s).\n'
         assert [row.id for row in rows()] == [waiting]
 
     def test_only_says_what_it_would_do(self, run, greet, dead):
-        found = put(greet)
+        found = enqueue_committed(greet)
 
         assert run('discard', '--dry-run', found).output == 'Would discard 1 task(s).\n'
         assert run('discard', '--dry-run', '--dead').output == 'Would discard 1 task(s).\n'
         assert len(rows()) == 2
 
-    def test_refuses_what_runs_in_a_line(self, run, greet):
-        found = put(greet)
+    def test_rejects_what_runs_in_a_line(self, run, greet):
+        found = enqueue_committed(greet)
         leases.claim(found, uuid4())
 
-        assert refusal_of(run('discard', found)) == 'Error: task: Running: wait, or end its process'
+        assert (
+            rejection_of(run('discard', found)) == 'Error: task: Running: wait, or end its process'
+        )
         assert rows()
 
     @pytest.mark.parametrize('dry', [(), ('--dry-run',)])
-    def test_refuses_what_is_not_there_in_a_line(self, run, dry):
-        assert refusal_of(run('discard', uuid4(), *dry)).startswith('Error: task: No such task')
+    def test_rejects_what_is_not_there_in_a_line(self, run, dry):
+        assert rejection_of(run('discard', uuid4(), *dry)).startswith('Error: task: No such task')
 
 
-class TestRefuseUnclear:
+class TestRequireIdsOrDead:
     @pytest.mark.parametrize('command', ['retry', 'discard'])
     @pytest.mark.parametrize(
         ('arguments', 'said'),
@@ -200,13 +202,13 @@ class TestRefuseUnclear:
         ],
     )
     def test_wants_ids_or_all_that_were_given_up(self, run, dead, command, arguments, said):
-        assert refusal_of(run(command, *arguments), 2) == said
+        assert rejection_of(run(command, *arguments), 2) == said
         assert row_of(dead).state == 'dead'
 
 
 class TestJobsWork:
     @pytest.mark.parametrize(('options', 'count'), [((), None), (('--concurrency', 3), 3)])
-    def test_works_until_it_is_told_to_end(self, app, cli, run, monkeypatch, options, count):
+    def test_works_until_a_signal_ends_it(self, app, cli, run, monkeypatch, options, count):
         asked = []
         monkeypatch.setattr(jobs, 'run_until_signal', lambda *asked_for: asked.append(asked_for))
 
@@ -215,15 +217,15 @@ class TestJobsWork:
         assert asked == [(app, count)]
 
     @pytest.mark.parametrize('count', ['0', '65', 'many'])
-    def test_refuses_a_number_that_is_none(self, run, count):
+    def test_rejects_a_number_that_is_none(self, run, count):
         assert run('work', '--concurrency', count).exit_code == 2
 
 
 class TestJobsStats:
     @time_machine.travel(NOON, tick=False)
     def test_counts_by_name_and_state(self, run, dead, greet, other):
-        put_at(now() - timedelta(seconds=7), greet)
-        put(other)
+        enqueue_at_committed(now() - timedelta(seconds=7), greet)
+        enqueue_committed(other)
 
         assert json.loads(run('stats', '--json').output) == [
             {'name': 'greet', 'waiting': 1, 'queued': 0, 'running': 0, 'dead': 1, 'delay': 7},

@@ -41,14 +41,14 @@ class TestMailPreview:
         assert all(path.read_bytes() for path in paths)
 
     @pytest.mark.parametrize('name', ['nonsense', '../verification', 'base.html'])
-    def test_refuses_what_no_feature_sends_in_a_line(self, run, tmp_path, name):
+    def test_rejects_what_no_feature_sends_in_a_line(self, run, tmp_path, name):
         result = run('preview', name, '--folder', tmp_path / 'new')
 
         assert (result.exit_code, result.stdout) == (1, '')
         assert result.stderr == 'Error: mail: No such mail\n'
         assert not (tmp_path / 'new').exists()
 
-    def test_refuses_in_a_line_where_it_cannot_write(self, run, tmp_path):
+    def test_rejects_in_a_line_where_it_cannot_write(self, run, tmp_path):
         (tmp_path / 'file').touch()
 
         result = run('preview', 'verification', '--folder', tmp_path / 'file' / 'in')

@@ -43,7 +43,7 @@ class TestMaintenanceOn:
         assert client.get('/readyz').headers['Retry-After'] == str(seconds)
 
     @pytest.mark.parametrize('until', ['soon', '30', '+1w', '-5m', '+9999999d', '+30m\n', ''])
-    def test_refuses_another_length(self, run, until):
+    def test_rejects_another_length(self, run, until):
         result = run('on', '--until', until)
 
         if until:
@@ -53,7 +53,7 @@ class TestMaintenanceOn:
         else:
             assert maintenance()['until'] is None
 
-    def test_refuses_in_a_line_where_it_cannot_write(self, run, app, monkeypatch, tmp_path):
+    def test_rejects_in_a_line_where_it_cannot_write(self, run, app, monkeypatch, tmp_path):
         (tmp_path / 'file').touch()
         path = tmp_path / 'file' / 'maintenance'
         monkeypatch.setitem(app.config, 'MAINTENANCE_FILE', str(path))
@@ -75,11 +75,11 @@ class TestMaintenanceOn:
         renamed = []
         rename = Path.rename
 
-        def note(path, target):
+        def record(path, target):
             renamed.append(json.loads(path.read_text()))
             return rename(path, target)
 
-        monkeypatch.setattr(Path, 'rename', note)
+        monkeypatch.setattr(Path, 'rename', record)
         run('on')
 
         assert renamed == [{'reason': '', 'until': None}]

@@ -38,7 +38,7 @@ def flask_run(create_app, *arguments):
 
 
 class TestRun:
-    def test_has_a_crew_beside_it(self, own_app, served):
+    def test_starts_task_workers_beside_it(self, own_app, served):
         result = flask_run(lambda: own_app)
 
         assert result.exit_code == 0
@@ -75,7 +75,7 @@ class TestRun:
             ({'FLASK_DEBUG': '1'}, ['--no-reload'], ['tasks']),
         ],
     )
-    def test_has_the_crew_beside_who_serves_and_not_who_reloads(
+    def test_starts_task_workers_beside_the_server_and_not_the_reloader(
         self, own_app, served, monkeypatch, variables, arguments, crew
     ):
         for name, value in variables.items():
@@ -87,15 +87,15 @@ class TestRun:
         assert beside == crew
 
     def test_leaves_it_to_flask_to_say_why_nothing_can_be_loaded(self, served):
-        def refuse():
+        def reject():
             raise ZeroDivisionError
 
-        flask_run(refuse)
+        flask_run(reject)
 
         [(_, beside)] = served
         assert beside == []
 
-    def test_ends_the_crew_although_serving_fails(self, own_app, monkeypatch, served):
+    def test_ends_the_task_workers_although_serving_fails(self, own_app, monkeypatch, served):
         def fail(**_options):
             raise ZeroDivisionError
 

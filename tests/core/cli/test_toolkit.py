@@ -62,14 +62,14 @@ class TestAddress:
 
         assert run(do, 'Ada@EXAMPLE.com').output == 'Ada@example.com\n'
 
-    def test_is_refused_when_it_is_none(self, run):
+    def test_is_rejected_when_it_is_none(self, run):
         result = run(click.argument('address', type=EmailAddress())(lambda address: None), 'ada')
 
         assert result.exit_code == 2
         assert "'ada' is not a mail address" in result.stderr
 
 
-class TestRefusing:
+class TestRejecting:
     @pytest.mark.parametrize(
         ('error', 'line'),
         [
@@ -117,7 +117,7 @@ class TestRefusing:
 
 
 class TestTopLevel:
-    def test_makes_a_command_that_refuses_alike(self, app, cli):
+    def test_makes_a_command_that_rejects_alike(self, app, cli):
         @app_command('sink')
         def sink():
             """Sink it."""

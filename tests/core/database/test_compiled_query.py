@@ -74,7 +74,7 @@ class TestAll:
                     type(cell) for cell in by_sqlalchemy[0]
                 ]
 
-    def test_turns_pages_by_the_driver_too(self, own: Flask) -> None:
+    def test_reads_pages_by_the_driver_too(self, own: Flask) -> None:
         with own.app_context():
             first = list_users(PageRequest(limit=4, sort='-created_at'))
             second = list_users(PageRequest(limit=4, sort='-created_at', cursor=first.next))
@@ -88,15 +88,15 @@ class TestAll:
     def test_runs_past_sqlalchemy_and_opens_no_session(self, own: Flask) -> None:
         seen: list[str] = []
 
-        def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        def record(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
             seen.append(statement)
 
         with own.app_context():
-            event.listen(db.engine, 'before_cursor_execute', note)
+            event.listen(db.engine, 'before_cursor_execute', record)
             try:
                 assert USER_BY_USERNAME.first(username='ada') is not None
             finally:
-                event.remove(db.engine, 'before_cursor_execute', note)
+                event.remove(db.engine, 'before_cursor_execute', record)
 
             assert seen == []
             assert not db.session.registry.has()

@@ -25,13 +25,13 @@ def add_user(username, email, **changes):
         db.session.add(User(**values))
 
 
-class TestRefuseDuplicates:
+class TestTranslateUniqueViolations:
     def test_writes_what_the_block_added(self):
         add_user('ada', 'ada@example.com')
 
         assert User.find_by_username('ada').email == 'ada@example.com'
 
-    def test_refuses_in_the_words_given_for_the_column(self):
+    def test_rejects_in_the_words_given_for_the_column(self):
         add_user('ada', 'ada@example.com')
 
         with pytest.raises(NameTaken):

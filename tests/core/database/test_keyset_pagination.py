@@ -137,11 +137,11 @@ class TestPage:
         assert first == ids[:2]
         assert list(walk) == [[late, ids[2]]]
 
-    def test_is_one_statement_on_every_page(self, listed, things, add, queries):
+    def test_is_one_statement_on_every_page(self, listed, things, add, assert_max_queries):
         for _ in range(5):
             add()
 
-        with queries(max=3) as statements:
+        with assert_max_queries(3) as statements:
             assert len(list(pages(listed, select(things), limit=2))) == 3
         assert len(statements) == 3
 
@@ -176,7 +176,7 @@ class TestCursor:
             add(size=number)
         return listed.page(select(things), PageRequest(limit=2, sort='size')).next
 
-    def refused(self, listed, things, **request):
+    def rejected(self, listed, things, **request):
         with pytest.raises(CursorInvalid) as refusal:
             listed.page(select(things), PageRequest(**request))
         assert refusal.value.http_code == 422
@@ -191,13 +191,13 @@ class TestCursor:
         assert cursor.isascii()
         assert not set(cursor) & set('/+=&?# ')
 
-    def test_is_refused_in_another_order(self, listed, things, cursor):
-        assert self.refused(listed, things, cursor=cursor, sort='-size')
-        assert self.refused(listed, things, cursor=cursor, sort='name')
-        assert self.refused(listed, things, cursor=cursor)
+    def test_is_rejected_in_another_order(self, listed, things, cursor):
+        assert self.rejected(listed, things, cursor=cursor, sort='-size')
+        assert self.rejected(listed, things, cursor=cursor, sort='name')
+        assert self.rejected(listed, things, cursor=cursor)
 
-    def test_is_refused_with_other_filters(self, listed, things, cursor):
-        assert self.refused(listed, things, cursor=cursor, sort='size', filters={'name': 'x'})
+    def test_is_rejected_with_other_filters(self, listed, things, cursor):
+        assert self.rejected(listed, things, cursor=cursor, sort='size', filters={'name': 'x'})
 
     def test_is_bound_to_filters_of_every_type(self, listed, things, cursor):
         filters = {'id': UUID(int=1), 'since': NOON, 'tags': 'a', 'trashed': True}
@@ -208,26 +208,26 @@ class TestCursor:
         again = PageRequest(**request, filters=other_order, cursor=cursor)
         assert [row.size for row in listed.page(select(things), again).items] == [2, 3]
         other = {**filters, 'id': UUID(int=2)}
-        assert self.refused(listed, things, **request, filters=other, cursor=cursor)
+        assert self.rejected(listed, things, **request, filters=other, cursor=cursor)
 
-    def test_is_refused_by_another_list(self, listed, things, cursor):
+    def test_is_rejected_by_another_list(self, listed, things, cursor):
         other = Keyset('other', sorts=listed.sorts, key=listed.key, default='id')
 
-        assert self.refused(other, things, cursor=cursor, sort='size')
+        assert self.rejected(other, things, cursor=cursor, sort='size')
 
-    def test_is_refused_when_it_was_tampered_with(self, listed, things, cursor):
+    def test_is_rejected_when_it_was_tampered_with(self, listed, things, cursor):
         swapped = ('A' if cursor[0] != 'A' else 'B') + cursor[1:]
 
-        assert self.refused(listed, things, cursor=swapped, sort='size')
-        assert self.refused(listed, things, cursor=cursor[:-2], sort='size')
+        assert self.rejected(listed, things, cursor=swapped, sort='size')
+        assert self.rejected(listed, things, cursor=cursor[:-2], sort='size')
 
     @pytest.mark.parametrize('value', [None, 5, 'size', {}, [], ['size']])
-    def test_is_refused_when_it_is_signed_and_yet_no_cursor(self, listed, things, value):
-        assert self.refused(listed, things, cursor=sign('things', value), sort='size')
+    def test_is_rejected_when_it_is_signed_and_yet_no_cursor(self, listed, things, value):
+        assert self.rejected(listed, things, cursor=sign('things', value), sort='size')
 
     @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(text=st.text(min_size=1, max_size=40))
-    def test_is_refused_when_it_is_any_other_text(self, listed, things, text):
+    def test_is_rejected_when_it_is_any_other_text(self, listed, things, text):
         text = text.encode('utf-8', 'replace').decode()
 
-        assert self.refused(listed, things, cursor=text)
+        assert self.rejected(listed, things, cursor=text)

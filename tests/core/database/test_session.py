@@ -24,7 +24,7 @@ from ..apps import kernel_app
 from .conftest import in_transaction
 
 
-def guess(target, spent=1):
+def counter(target, spent=1):
     return ThrottleCounter(kind='test', target_hash=target, attempts=spent, resets_at=now())
 
 
@@ -38,7 +38,7 @@ def committed():
         return set(connection.scalars(select(ThrottleCounter.target_hash)))
 
 
-class Refused(Exception):
+class Failed(Exception):
     pass
 
 
@@ -50,12 +50,12 @@ class TestRead:
     def test_is_one_statement_and_no_transaction(self, durable, ask):
         statements = []
 
-        def note(_c, _cursor, statement, *_):
+        def record(_c, _cursor, statement, *_):
             statements.append(statement.split()[0])
 
-        event.listen(db.engine, 'before_cursor_execute', note)
+        event.listen(db.engine, 'before_cursor_execute', record)
         found = self.rows() if ask == 'past the ORM' else list(targets())
-        event.remove(db.engine, 'before_cursor_execute', note)
+        event.remove(db.engine, 'before_cursor_execute', record)
 
         assert found == []
         assert statements == ['SELECT']
@@ -79,7 +79,7 @@ class TestRead:
 
     def test_sees_inside_a_transaction_what_was_added_there(self, durable):
         with atomic():
-            db.session.add(guess('a'))
+            db.session.add(counter('a'))
 
             assert self.rows() == ['a']
             assert committed() == set()
@@ -89,16 +89,16 @@ class TestWrite:
     def test_is_one_statement_that_stands_by_itself(self, durable):
         statements = []
 
-        def note(_c, _cursor, statement, *_):
+        def record(_c, _cursor, statement, *_):
             statements.append(statement.split()[0])
 
-        event.listen(db.engine, 'before_cursor_execute', note)
+        event.listen(db.engine, 'before_cursor_execute', record)
         execute_in_own_transaction(
             insert(ThrottleCounter).values(
                 kind='test', target_hash='a', attempts=1, resets_at=now()
             )
         )
-        event.remove(db.engine, 'before_cursor_execute', note)
+        event.remove(db.engine, 'before_cursor_execute', record)
 
         assert statements == ['INSERT']
         assert committed() == {'a'}
@@ -124,7 +124,7 @@ class TestWrite:
 
         assert db.engine.pool.checkedout() == 0
 
-    def test_refuses_to_be_a_part_of_a_transaction(self, durable):
+    def test_rejects_to_be_a_part_of_a_transaction(self, durable):
         with pytest.raises(RuntimeError, match=r'write\(\) inside atomic'), atomic():
             execute_in_own_transaction(delete(ThrottleCounter))
 
@@ -164,7 +164,7 @@ class TestInAtomic:
             assert in_atomic()
         assert not in_atomic()
 
-    def test_makes_no_session_to_tell(self, durable):
+    def test_makes_no_session_to_report_it(self, durable):
         db.session.remove()
 
         assert not in_atomic()
@@ -174,7 +174,7 @@ class TestInAtomic:
 class TestAtomic:
     def test_opens_a_transaction_and_commits_it(self, durable):
         with atomic():
-            db.session.add(guess('a'))
+            db.session.add(counter('a'))
             db.session.flush()
             assert in_transaction()
             assert committed() == set()
@@ -185,25 +185,25 @@ class TestAtomic:
     def test_is_a_decorator_as_well(self, durable):
         @atomic()
         def write(target):
-            db.session.add(guess(target))
+            db.session.add(counter(target))
             return target
 
         assert [write('a'), write('b')] == ['a', 'b']
         assert committed() == {'a', 'b'}
 
-    def test_does_nothing_of_it_when_it_is_refused(self, durable):
+    def test_does_nothing_of_it_when_it_is_rejected(self, durable):
         @atomic()
         def write():
-            db.session.add(guess('a'))
+            db.session.add(counter('a'))
             db.session.flush()
             db.session.execute(
                 insert(ThrottleCounter).values(
                     kind='test', target_hash='b', attempts=1, resets_at=now()
                 )
             )
-            raise Refused
+            raise Failed
 
-        with pytest.raises(Refused):
+        with pytest.raises(Failed):
             write()
 
         assert committed() == targets() == set()
@@ -211,9 +211,9 @@ class TestAtomic:
     def test_leaves_the_commit_to_the_outermost(self, durable):
         with atomic():
             with atomic():
-                db.session.add(guess('inner'))
+                db.session.add(counter('inner'))
             assert committed() == set()
-            db.session.add(guess('outer'))
+            db.session.add(counter('outer'))
 
         assert committed() == {'inner', 'outer'}
 
@@ -221,10 +221,10 @@ class TestAtomic:
         @atomic()
         def outer():
             with atomic():
-                db.session.add(guess('inner'))
-            raise Refused
+                db.session.add(counter('inner'))
+            raise Failed
 
-        with pytest.raises(Refused):
+        with pytest.raises(Failed):
             outer()
 
         assert committed() == set()
@@ -232,20 +232,20 @@ class TestAtomic:
     def test_takes_back_the_outer_with_the_inner(self, durable):
         @atomic()
         def outer():
-            db.session.add(guess('outer'))
+            db.session.add(counter('outer'))
             with atomic():
-                raise Refused
+                raise Failed
 
-        with pytest.raises(Refused):
+        with pytest.raises(Failed):
             outer()
 
         assert committed() == set()
 
-    def test_works_again_after_a_refusal(self, durable):
-        with pytest.raises(Refused), atomic():
-            raise Refused
+    def test_works_again_after_an_error(self, durable):
+        with pytest.raises(Failed), atomic():
+            raise Failed
         with atomic():
-            db.session.add(guess('a'))
+            db.session.add(counter('a'))
 
         assert committed() == {'a'}
 
@@ -253,7 +253,7 @@ class TestAtomic:
         targets()
 
         with atomic():
-            db.session.add(guess('a'))
+            db.session.add(counter('a'))
             db.session.flush()
             assert in_transaction()
 
@@ -282,7 +282,7 @@ class TestAfterCommit:
         with atomic():
             after_commit(lambda: seen.append(('first', committed())))
             with atomic():
-                db.session.add(guess('a'))
+                db.session.add(counter('a'))
                 after_commit(lambda: seen.append(('second', committed())))
             assert seen == []
 
@@ -294,9 +294,9 @@ class TestAfterCommit:
         @atomic()
         def write():
             after_commit(lambda: seen.append('too soon'))
-            raise Refused
+            raise Failed
 
-        with pytest.raises(Refused):
+        with pytest.raises(Failed):
             write()
 
         with atomic():
@@ -316,57 +316,63 @@ class TestAfterCommit:
     def test_may_write_by_itself(self, durable):
         @atomic()
         def write():
-            db.session.add(guess('later'))
+            db.session.add(counter('later'))
 
         with atomic():
             after_commit(write)
 
         assert committed() == {'later'}
 
-    def test_refuses_to_be_called_outside(self, durable):
+    def test_rejects_to_be_called_outside(self, durable):
         with pytest.raises(RuntimeError, match='outside atomic'):
             after_commit(print)
 
 
 @atomic()
 def spend():
-    db.session.add(guess('spent'))
+    db.session.add(counter('spent'))
 
 
 @non_atomic
-def story():
+def transaction_events():
     """Remember, then refuse."""
     spend()
-    raise Refused
+    raise Failed
 
 
-class TestStepwise:
-    def test_lets_what_was_written_stand_although_it_refuses(self, durable):
-        with pytest.raises(Refused):
-            story()
+class TestInBatches:
+    def test_lets_what_was_written_stand_although_it_rejects(self, durable):
+        with pytest.raises(Failed):
+            transaction_events()
 
         assert committed() == {'spent'}
 
-    def test_refuses_to_run_inside_atomic(self, durable):
-        with pytest.raises(RuntimeError, match=r'story\(\) commits by itself'), atomic():
-            story()
+    def test_rejects_to_run_inside_atomic(self, durable):
+        with (
+            pytest.raises(RuntimeError, match=r'transaction_events\(\) commits by itself'),
+            atomic(),
+        ):
+            transaction_events()
 
         assert committed() == set()
 
     def test_keeps_name_and_docstring(self):
-        assert (story.__name__, story.__doc__) == ('story', 'Remember, then refuse.')
+        assert (transaction_events.__name__, transaction_events.__doc__) == (
+            'transaction_events',
+            'Remember, then refuse.',
+        )
 
 
-class TestRefuseStrayFlush:
-    def test_refuses_to_add(self, durable):
-        db.session.add(guess('a'))
+class TestRequireTransactionForFlush:
+    def test_rejects_to_add(self, durable):
+        db.session.add(counter('a'))
 
         with pytest.raises(RuntimeError, match='write outside atomic'):
             db.session.flush()
         db.session.expunge_all()
         assert committed() == set()
 
-    def test_refuses_to_commit_what_was_changed(self, durable):
+    def test_rejects_to_commit_what_was_changed(self, durable):
         spend()
         db.session.scalars(select(ThrottleCounter)).one().attempts = 5
 
@@ -376,7 +382,7 @@ class TestRefuseStrayFlush:
         assert db.session.scalar(select(ThrottleCounter.attempts)) == 1
 
 
-class TestRefuseStrayStatement:
+class TestRequireTransactionForWrite:
     @pytest.mark.parametrize(
         'statement',
         [
@@ -388,7 +394,7 @@ class TestRefuseStrayStatement:
         ],
         ids=['insert', 'update', 'delete'],
     )
-    def test_refuses_to_write(self, durable, statement):
+    def test_rejects_to_write(self, durable, statement):
         spend()
 
         with pytest.raises(RuntimeError, match='write outside atomic'):
@@ -404,7 +410,7 @@ forgetful = Blueprint('forgetful', __name__)
 def thing_add():
     """Add, and forget atomic."""
     with db.session.no_autoflush:
-        db.session.add(guess('lost'))
+        db.session.add(counter('lost'))
 
 
 @forgetful.post('/change')
@@ -412,7 +418,7 @@ def thing_add():
 def thing_change():
     """Change, and forget atomic."""
     with atomic():
-        db.session.add(guess('spent'))
+        db.session.add(counter('spent'))
     db.session.scalars(select(ThrottleCounter)).one().attempts = 5
 
 
@@ -421,7 +427,7 @@ def thing_change():
 def thing_keep():
     """Change nothing."""
     with atomic():
-        db.session.add(guess('kept'))
+        db.session.add(counter('kept'))
     found = db.session.scalars(select(ThrottleCounter)).one()
     found.attempts = found.attempts
 
@@ -435,9 +441,9 @@ def forgetful_app(tmp_path):
     return app
 
 
-class TestRefuseLostChanges:
+class TestAssertNoUnsavedChanges:
     @pytest.mark.parametrize('url', ['/add', '/change'])
-    def test_refuses_to_end_with_what_nobody_saved(self, forgetful_app, url):
+    def test_rejects_to_end_with_what_nobody_saved(self, forgetful_app, url):
         with pytest.raises(RuntimeError, match='this was not saved'):
             forgetful_app.test_client().post(url)
 

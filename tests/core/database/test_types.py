@@ -41,7 +41,7 @@ class TestUTCDateTime:
     def test_keeps_nothing_as_nothing(self, stored):
         assert stored(created_at=None) is None
 
-    def test_refuses_a_moment_without_a_zone(self, stored):
+    def test_rejects_a_moment_without_a_zone(self, stored):
         with pytest.raises(StatementError, match='a moment needs a time zone'):
             stored(created_at=NOON.replace(tzinfo=None))
 
@@ -58,7 +58,7 @@ class TestUTCDateTime:
     def test_says_what_it_is_in_python(self, things):
         assert things.c.created_at.type.python_type is datetime
 
-    def test_turns_another_zone_of_the_server_into_utc(self, things):
+    def test_converts_another_zone_of_the_server_to_utc(self, things):
         column_type = things.c.created_at.type
         berlin = NOON.astimezone(timezone(timedelta(hours=1)))
 

@@ -89,14 +89,14 @@ class TestRender:
 
     @pytest.mark.parametrize('kind', ['JPEG', 'PNG', 'WEBP'])
     @pytest.mark.parametrize('square', [True, False])
-    def test_turns_it_as_the_camera_was_held(self, kind, square):
+    def test_rotates_it_as_the_camera_was_held(self, kind, square):
         source = encoded(halves(), kind, exif=exif(orientation=3))
 
         made = decoded(render(source, 64, square=square))
 
         assert sides(made) == ('blue', 'red')
 
-    def test_turns_its_sides_as_well(self):
+    def test_swaps_its_sides_as_well(self):
         source = encoded(halves(400, 200), 'JPEG', exif=exif(orientation=6))
 
         assert decoded(render(source, 64, square=False)).size == (32, 64)
@@ -132,7 +132,7 @@ class TestRender:
 
         assert sides(decoded(render(source, 64, square=True))) == ('red', 'blue')
 
-    def test_refuses_more_pixels_before_it_decodes_them(self, monkeypatch):
+    def test_rejects_more_pixels_before_it_decodes_them(self, monkeypatch):
         source = encoded(Image.new('1', (5001, 5000)))
         monkeypatch.setattr('PIL.ImageFile.ImageFile.load', pytest.fail)
 
@@ -143,7 +143,7 @@ class TestRender:
         assert render(encoded(Image.new('1', (5000, 5000))), 16, square=True)
 
     @pytest.mark.parametrize('kind', FORMATS)
-    def test_refuses_what_breaks_off(self, kind):
+    def test_rejects_what_breaks_off(self, kind):
         noise = Image.effect_noise((200, 200), 90).convert('RGB')
         whole = encoded(noise, kind).getvalue()
 

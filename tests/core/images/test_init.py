@@ -74,18 +74,18 @@ class TestShrink:
         assert decoded(shrunk(encoded(source).getvalue(), edge=16)).size == (16, 16)
 
     @pytest.mark.parametrize('name', NO_IMAGES)
-    def test_refuses_what_is_no_image(self, name):
+    def test_rejects_what_is_no_image(self, name):
         with pytest.raises(ImageUnreadable):
             shrunk(NO_IMAGES[name], edge=64)
 
-    def test_refuses_a_bomb_by_its_head(self):
+    def test_rejects_a_bomb_by_its_head(self):
         """516 KB that would be 709 MB (CVE-2023-44271 and its kind)."""
         with pytest.raises(ImageTooLarge):
             shrunk(png(13_300, 13_300, zlib.compress(bytes(1000))), edge=64)
         with pytest.raises(ImageTooLarge):
             shrunk(png(2**31 - 1, 2**31 - 1, b''), edge=64)
 
-    def test_refuses_what_takes_too_much_memory(self, monkeypatch, tmp_path):
+    def test_rejects_what_takes_too_much_memory(self, monkeypatch, tmp_path):
         greedy = "raise MemoryError if bytearray(700 * 1024**2) else ''"
         monkeypatch.setattr(images, 'DECODER', disguised(tmp_path, greedy))
 
@@ -93,7 +93,7 @@ class TestShrink:
             shrunk(b'', edge=64)
 
     @pytest.mark.slow('the limit of CPU time is in whole seconds')
-    def test_refuses_what_takes_too_much_time(self, monkeypatch, tmp_path):
+    def test_rejects_what_takes_too_much_time(self, monkeypatch, tmp_path):
         endless = 'while True: pass'
         monkeypatch.setattr(
             images, 'DECODER', disguised(tmp_path, endless, MAX_CPU_SECONDS='MAX_CPU_SECONDS = 1')

@@ -42,7 +42,7 @@ class TestPreviewMail:
                 assert value in said
 
     @pytest.mark.parametrize('name', ['nonsense', '', '..', '../mail/verification', 'base.html'])
-    def test_refuses_what_no_feature_sends(self, name):
+    def test_rejects_what_no_feature_sends(self, name):
         with pytest.raises(MailTemplateNotFound):
             preview_mail(name)
 

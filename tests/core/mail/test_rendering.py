@@ -80,7 +80,7 @@ class TestRenderMail:
         assert b'\r\nBcc:' not in head
 
     @pytest.mark.parametrize('line', ['\r\n', '\n', '\r'])
-    def test_refuses_an_address_that_would_add_a_header(self, line):
+    def test_rejects_an_address_that_would_add_a_header(self, line):
         with pytest.raises(ValueError):
             hello(to=f'{TO}{line}Bcc: eve@example.com')
 
@@ -95,7 +95,7 @@ class TestRenderMail:
             'nobody:;',
         ],
     )
-    def test_refuses_what_is_not_exactly_one_address(self, to):
+    def test_rejects_what_is_not_exactly_one_address(self, to):
         with pytest.raises(ValueError, match='one address'):
             hello(to=to)
 

@@ -6,9 +6,9 @@ from project.core.database.session import atomic
 from project.core.mail import send_mail
 from project.core.mail.sending import deliver_mail
 from project.core.tasks import PermanentFailure
-from project.core.tasks.attempts import run_pending_tasks
+from tests.pending_tasks import run_pending_tasks
 
-from ..outbox import later, rows
+from ..outbox import rows, travel_forward
 from .sample_mails import HELLO, TO, delivered, send
 
 PIN = '012345'
@@ -37,15 +37,15 @@ class TestSendMail:
 
     def test_delivers_nothing_of_what_was_rolled_back(self, mails):
         @atomic()
-        def refuse():
+        def reject():
             send_mail('hello', to=TO, **HELLO)
             raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):
-            refuse()
+            reject()
         assert mails() == []
 
-    def test_refuses_to_be_called_outside_a_transaction(self, post_office):
+    def test_rejects_to_be_called_outside_a_transaction(self, post_office):
         with pytest.raises(RuntimeError, match='outside atomic'):
             send_mail('hello', to=TO, **HELLO)
 
@@ -57,7 +57,7 @@ class TestSendMail:
         [message] = mails()
         assert message['Subject'] == f'Hello {PIN}, welcome'
 
-    def test_refuses_a_context_that_is_no_json(self, post_office):
+    def test_rejects_a_context_that_is_no_json(self, post_office):
         with pytest.raises(TypeError):
             send(name=object())
 
@@ -82,7 +82,7 @@ class TestDeliverMail:
         send()
         task_id = rows()[0].id
         for number in range(3):
-            with later(hours=number):
+            with travel_forward(hours=number):
                 run_pending_tasks(post_office)
 
         assert len(seen) == 3
@@ -101,7 +101,7 @@ class TestDeliverMail:
         assert len(mails()) == 1
         monkeypatch.setitem(post_office.extensions, 'mail', deliver)
 
-        with later(hours=1):
+        with travel_forward(hours=1):
             assert len(mails()) == 1
         assert rows() == []
 
@@ -119,10 +119,10 @@ class TestDeliverMail:
         assert (row.state, row.last_error) == ('waiting', 'OSError: could not send ***')
 
     def test_gives_up_where_the_server_does_for_good(self, post_office, monkeypatch):
-        def refuse(message):
+        def reject(message):
             raise PermanentFailure('550 nobody lives there')
 
-        monkeypatch.setitem(post_office.extensions, 'mail', refuse)
+        monkeypatch.setitem(post_office.extensions, 'mail', reject)
         send()
         run_pending_tasks(post_office)
 

@@ -21,10 +21,10 @@ from project.core.mail import transports
 from project.core.mail.rendering import new_message_identity
 from project.core.mail.transports import create_transport
 from project.core.tasks import PermanentFailure
-from project.core.tasks.attempts import run_pending_tasks
+from tests.pending_tasks import run_pending_tasks
 from tests.repository_copy import ROOT
 
-from ..outbox import later, rows
+from ..outbox import rows, travel_forward
 from .sample_mails import TO, delivered, hello, send, text_of
 
 pytestmark = pytest.mark.usefixtures('post_office')
@@ -234,7 +234,7 @@ class TestToSmtp:
             run_pending_tasks(post_office)
         monkeypatch.setattr(transports, 'SMTP_TIMEOUT_SECONDS', 10)
 
-        with smtp_server() as server, later(hours=1):
+        with smtp_server() as server, travel_forward(hours=1):
             transport = create_transport(f'smtp://127.0.0.1:{server.port}')
             monkeypatch.setitem(post_office.extensions, 'mail', transport)
             run_pending_tasks(post_office)
@@ -272,11 +272,11 @@ class TestToFolder:
         renamed = []
         rename = Path.rename
 
-        def note(path, target):
+        def record(path, target):
             renamed.append((path.name, Path(target).name, path.stat().st_size > 0))
             return rename(path, target)
 
-        monkeypatch.setattr(Path, 'rename', note)
+        monkeypatch.setattr(Path, 'rename', record)
         create_transport(f'file://{tmp_path}/out%20box')(hello())
 
         [(draft, name, complete)] = renamed

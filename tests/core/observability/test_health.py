@@ -19,7 +19,7 @@ from project.core.tasks.outbox import OutboxTask
 from tests.client import data
 from tests.databases import create_tables
 
-from ..outbox import bury, put_at
+from ..outbox import enqueue_at_committed, mark_dead
 
 IDLE = {'state': 'ok', 'waiting': 0, 'dead': 0, 'delay': 0}
 UNKNOWN = {'state': 'unknown', 'waiting': None, 'dead': None, 'delay': None}
@@ -49,8 +49,8 @@ def ready(service):
 
 
 class TestHealthz:
-    def test_says_that_the_process_serves(self, client, queries):
-        with queries(max=0):
+    def test_says_that_the_process_serves(self, client, assert_max_queries):
+        with assert_max_queries(0):
             response = client.get('/healthz')
 
         assert response.status_code == 200
@@ -170,7 +170,9 @@ class TestCheckTasks:
 
         def enqueue(*ages):
             with service.app_context():
-                ids = [put_at(now() - timedelta(seconds=age), nothing) for age in ages]
+                ids = [
+                    enqueue_at_committed(now() - timedelta(seconds=age), nothing) for age in ages
+                ]
                 db.session.remove()
             return ids
 
@@ -196,7 +198,7 @@ class TestCheckTasks:
     def test_counts_what_was_given_up(self, service, put, ready):
         [found] = put(1)
         with service.app_context():
-            bury(found)
+            mark_dead(found)
             db.session.remove()
 
         assert data(ready())['tasks'] == {**IDLE, 'dead': 1}

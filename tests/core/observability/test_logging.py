@@ -140,7 +140,7 @@ class TestConfigure:
         assert {'json': JsonFormatter, 'readable': ReadableFormatter} == FORMATTERS
 
     @pytest.mark.parametrize('level', ['LOUD', '', 'info', '10'])
-    def test_refuses_an_unknown_level(self, kernel, level):
+    def test_rejects_an_unknown_level(self, kernel, level):
         with pytest.raises(SystemExit, match='LOG_LEVEL is'):
             kernel(LOG_LEVEL=level)
 
@@ -160,7 +160,7 @@ class TestConfigure:
         assert line.startswith(start) or form == 'readable'
         assert stdout.getvalue() == ''
 
-    def test_is_as_quiet_as_it_is_told(self, kernel, log):
+    def test_obeys_the_log_level(self, kernel, log):
         app = kernel(LOG_LEVEL='WARNING')
 
         app.test_client().get('/healthz')
@@ -220,7 +220,7 @@ class TestLogRequest:
             ('POST', '/probe', 500, '/probe'),
         ],
     )
-    def test_is_written_for_refusals_and_bugs_as_well(self, serve, log, method, url, status, route):
+    def test_is_written_for_errors_and_bugs_as_well(self, serve, log, method, url, status, route):
         def bug():
             raise ZeroDivisionError
 
@@ -231,7 +231,7 @@ class TestLogRequest:
         [line] = map(json.loads, log())
         assert (line['status'], line['route'], line['user_id']) == (status, route, None)
 
-    def test_is_written_for_a_request_that_maintenance_refuses(self, kernel, log, tmp_path):
+    def test_is_written_for_a_request_that_maintenance_rejects(self, kernel, log, tmp_path):
         (tmp_path / 'maintenance').touch()
 
         kernel().test_client().get('/readyz')

@@ -19,7 +19,7 @@ def rotate(app, monkeypatch):
     return to
 
 
-class TestSeal:
+class TestEncrypt:
     def test_hides_what_it_is_given(self, rotate):
         assert b'012345' not in encrypt('pin', b'012345')
 
@@ -34,15 +34,15 @@ class TestSeal:
         assert decrypt('pin', sealed) == b'012345'
 
 
-class TestUnseal:
+class TestDecrypt:
     @pytest.mark.parametrize('secret', [b'', b'012345', bytes(range(256)) * 300])
-    def test_gives_back_what_was_sealed(self, rotate, secret):
+    def test_gives_back_what_was_encrypted(self, rotate, secret):
         assert decrypt('pin', encrypt('pin', secret)) == secret
 
-    def test_opens_nothing_that_was_sealed_for_another_purpose(self, rotate):
+    def test_decrypts_nothing_of_another_purpose(self, rotate):
         assert decrypt('reset', encrypt('pin', b'012345')) is None
 
-    def test_opens_what_an_older_key_sealed_as_long_as_it_is_kept(self, rotate):
+    def test_decrypts_what_an_older_key_encrypted_as_long_as_it_is_kept(self, rotate):
         sealed = encrypt('pin', b'012345')
 
         rotate(NEW, 'older-' * 10, OLD)

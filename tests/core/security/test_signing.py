@@ -39,7 +39,7 @@ class TestMac:
         assert compute_hmac('pin1', '23456') != compute_hmac('pin', '123456')
 
 
-class TestIsMac:
+class TestVerifyHmac:
     def test_believes_what_mac_made_for_the_same_purpose(self, rotate):
         made = compute_hmac('pin', '123456')
 

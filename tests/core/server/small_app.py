@@ -101,6 +101,6 @@ def with_tasks() -> Flask:
     return app
 
 
-def refuse() -> Flask:
+def reject() -> Flask:
     """Refuse to start, as our factory does when a variable is missing."""
     raise SystemExit('Refusing to start: SECRET_KEY is not set.')

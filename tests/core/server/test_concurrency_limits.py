@@ -39,7 +39,7 @@ class TestLeave:
         assert list(lane.release('b')) == [('c', True)]
         assert list(lane.release('c')) == []
 
-    def test_turns_away_who_waited_too_long_and_goes_on(self) -> None:
+    def test_rejects_what_waited_too_long_and_goes_on(self) -> None:
         lane = ConcurrencyLimiter(queue_timeout_seconds=0.0)
         for conn in 'abc':
             lane.acquire(conn, 1)

@@ -18,7 +18,7 @@ class TestPage:
         assert page.gettimeout() == 0
 
 
-class TestRefusal:
+class TestErrorResponse:
     def test_fails_the_request_and_says_why(self) -> None:
         head, body = error_response(HTTPStatus.BAD_REQUEST, 'abc').split(b'\r\n\r\n')
 
@@ -45,7 +45,7 @@ class TestHeaders:
 
         assert {f'{name}: {value}' for name, value in API} <= set(head.decode().split('\r\n'))
 
-    def test_are_those_of_what_the_proxy_refuses(self) -> None:
+    def test_are_those_of_what_the_proxy_rejects(self) -> None:
         configuration = (ROOT / 'deploy' / 'nginx.conf').read_text().replace('"', '')
 
         missing = [n for n, v in API if f'add_header {n} {v} always;' not in configuration]

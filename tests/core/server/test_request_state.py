@@ -28,7 +28,7 @@ class TestArrivalOf:
         assert request_state(held) is RequestState.WHOLE
 
     @pytest.mark.parametrize('held', [b'\r\n\r\n', b'garbage\r\n\r\n', b'GET / HTTP/1.1\n', b'\n'])
-    def test_is_whole_for_what_will_be_refused_anyway(self, held: bytes) -> None:
+    def test_is_whole_for_what_will_be_rejected_anyway(self, held: bytes) -> None:
         assert request_state(held) is RequestState.WHOLE
 
     @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def client(port: int) -> Iterator[Client]:
         yield client
 
 
-def refuses_more(client: Client) -> bool:
+def rejects_more(client: Client) -> bool:
     """Keep sending for five seconds, or until the other side has closed altogether."""
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline:
@@ -169,7 +169,7 @@ class TestEnqueueReq:
 
     def test_does_not_let_single_bytes_prolong_it(self, hasty: int) -> None:
         with Client(hasty) as client:
-            assert refuses_more(client)
+            assert rejects_more(client)
 
     def test_forgets_who_leaves_halfway(self, client: Client) -> None:
         client.send(HALF_HEAD)
@@ -199,7 +199,7 @@ class TestHandleRequest:
         assert client.ask(post(20_000, path='/ignore') + b'x' * 20_000).status == 200
         assert client.ask(get()).status == 200
 
-    def test_is_heard_by_who_still_sends_a_large_body(self, client: Client) -> None:
+    def test_reaches_a_client_that_still_sends_a_large_body(self, client: Client) -> None:
         answer = client.ask(post(3_000_000, path='/ignore') + b'x' * 3_000_000)
 
         assert answer.body == b'not read'
@@ -214,7 +214,7 @@ class TestHandleRequest:
 
         assert client.answer().status == 400
 
-    def test_refuses_malformed_chunks(self, client: Client) -> None:
+    def test_rejects_malformed_chunks(self, client: Client) -> None:
         assert client.ask(CHUNKED + b'nonsense\r\n').status == 400
 
     @pytest.mark.parametrize('half', [HALF_CHUNK, HALF_UPLOAD], ids=['chunk', 'upload'])
@@ -264,7 +264,7 @@ class TestRun:
             assert [client.ask(b'0\r\n\r\n').json['size'] for client in clients] == [3] * 9
 
 
-class TestTurnAway:
+class TestRejectOverloaded:
     """Of eight threads two are for what is costly, and who waits for one waits two seconds."""
 
     @pytest.mark.slow('a request waits two seconds for a thread')
@@ -290,7 +290,7 @@ class TestTurnAway:
         assert refused.json == {'status': 'error', 'message': 'Service Unavailable', 'code': 503}
 
 
-class TestSeeOff:
+class TestLingeringClose:
     def test_does_not_wait_for_who_stays_after_the_last_answer(self, port: int) -> None:
         with Client(port) as stays:
             assert stays.ask(get('/healthz', 'Connection: close')).status == 200
@@ -306,7 +306,7 @@ class TestSeeOff:
             client.ask(get('/healthz', 'Connection: close'))
             assert client.is_closed()
 
-            assert refuses_more(client)
+            assert rejects_more(client)
 
 
 class TestCapKeepalive:

@@ -23,7 +23,7 @@ class Damaging(LocalStorage):
         super().prepare(path, key)
 
 
-class Swept(LocalStorage):
+class RecordingSource(LocalStorage):
     """A storage from which somebody removes whatever was just seen there."""
 
     def open(self, key):
@@ -38,10 +38,10 @@ class TestMove:
         assert {moved.outcome for moved in copy_all(source, target)} == {'failed'}
         assert contents(target) == {}
 
-    def test_passes_over_what_goes_before_its_turn(self, source, tmp_path):
+    def test_passes_over_what_is_deleted_before_it_is_copied(self, source, tmp_path):
         target = LocalStorage(tmp_path / 'target')
 
-        assert list(copy_all(Swept(source.root), target)) == []
+        assert list(copy_all(RecordingSource(source.root), target)) == []
         assert contents(target) == {}
 
     def test_brings_again_what_has_another_size_there(self, source, tmp_path):

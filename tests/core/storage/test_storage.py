@@ -30,16 +30,16 @@ def calls(monkeypatch):
     seen = []
     fsync, rename = os.fsync, Path.rename
 
-    def note_fsync(descriptor):
+    def record_fsync(descriptor):
         seen.append(('fsync', Path(f'/proc/self/fd/{descriptor}').readlink().name))
         return fsync(descriptor)
 
-    def note_rename(path, target):
+    def record_rename(path, target):
         seen.append(('rename', path.name, Path(target).name))
         return rename(path, target)
 
-    monkeypatch.setattr(os, 'fsync', note_fsync)
-    monkeypatch.setattr(Path, 'rename', note_rename)
+    monkeypatch.setattr(os, 'fsync', record_fsync)
+    monkeypatch.setattr(Path, 'rename', record_rename)
     return seen
 
 
@@ -90,7 +90,7 @@ class TestWrite:
             (errno.EROFS, ServiceUnavailable),
         ],
     )
-    def test_refuses_when_the_disk_does(self, place, code, refusal):
+    def test_rejects_when_the_disk_does(self, place, code, refusal):
         class Broken:
             def write(self, _data):
                 raise OSError(code, os.strerror(code))
@@ -110,7 +110,7 @@ class TestPrepare:
     @pytest.mark.parametrize(
         ('code', 'refusal'), [(errno.ENOSPC, InsufficientStorage), (errno.EIO, ServiceUnavailable)]
     )
-    def test_refuses_when_the_disk_does(self, place, failing, code, refusal):
+    def test_rejects_when_the_disk_does(self, place, failing, code, refusal):
         place.root.mkdir()
         (place.root / 'incoming').mkdir()
         failing(code)
@@ -181,7 +181,7 @@ class TestKeep:
 
         assert read(place, 'ab/second') == b'2'
 
-    def test_refuses_what_is_no_key(self, place):
+    def test_rejects_what_is_no_key(self, place):
         with pytest.raises(ValueError, match='not a storage key'), place.create_staged() as staged:
             staged.save('../../etc/passwd')
 
@@ -225,7 +225,7 @@ class TestStage:
 
         assert staged._file.closed
 
-    def test_refuses_where_no_folder_can_be_made(self, tmp_path):
+    def test_rejects_where_no_folder_can_be_made(self, tmp_path):
         (tmp_path / 'file').touch()
 
         with pytest.raises(ServiceUnavailable), LocalStorage(tmp_path / 'file').create_staged():
@@ -233,7 +233,7 @@ class TestStage:
 
 
 class TestOpen:
-    def test_refuses_what_is_missing(self, place):
+    def test_rejects_what_is_missing(self, place):
         with pytest.raises(ServiceUnavailable):
             place.open('a')
 
@@ -252,7 +252,7 @@ class TestExists:
         assert not place.exists('ab')
         assert not place.exists('x')
 
-    def test_refuses_when_the_disk_does(self, place):
+    def test_rejects_when_the_disk_does(self, place):
         place.root.mkdir()
 
         with pytest.raises(ServiceUnavailable):
@@ -278,7 +278,7 @@ class TestWalk:
         assert list(place.iterate_keys()) == []
 
 
-class TestSettle:
+class TestEnsureDurable:
     def test_makes_the_name_and_its_folders_durable(self, place, calls):
         (place.root / 'ab').mkdir(parents=True)
         (place.root / 'ab' / 'key').touch()
@@ -287,7 +287,7 @@ class TestSettle:
 
         assert calls == [('fsync', place.root.name), ('fsync', 'ab')]
 
-    def test_refuses_when_the_disk_does(self, place, failing):
+    def test_rejects_when_the_disk_does(self, place, failing):
         put(place, 'ab/key', b'')
         failing(errno.EIO)
 
@@ -306,14 +306,14 @@ class TestRemove:
         assert not place.exists('a')
         assert read(place, 'b') == b'2'
 
-    def test_refuses_when_the_disk_does(self, place):
+    def test_rejects_when_the_disk_does(self, place):
         put(place, 'ab/cd', b'')
 
         with pytest.raises(ServiceUnavailable):
             place.delete('ab')
 
 
-class TestSweep:
+class TestDeleteStale:
     def test_removes_what_came_in_and_was_never_kept(self, place):
         put(place, 'kept', b'')
         with place.create_staged() as old, place.create_staged() as new:
@@ -341,7 +341,7 @@ class TestPath:
             'a\0b', 'a\n', 'A', 'ä', 'a b', 'a\\b', 'a.b', '~', 'C:a',
         ],
     )  # fmt: skip
-    def test_refuses_what_is_no_key(self, place, key):
+    def test_rejects_what_is_no_key(self, place, key):
         with pytest.raises(ValueError, match='not a storage key'):
             place.path(key)
 
@@ -352,7 +352,7 @@ class TestCheck:
 
         assert incoming(place) == []
 
-    def test_refuses_when_nothing_can_be_written(self, tmp_path):
+    def test_rejects_when_nothing_can_be_written(self, tmp_path):
         (tmp_path / 'file').touch()
 
         with pytest.raises(ServiceUnavailable):

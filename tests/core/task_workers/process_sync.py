@@ -27,7 +27,7 @@ class Line:
         """Say something, in another process."""
         os.write(self.writer, b'!')
 
-    def hear(self, seconds: float = 15) -> bytes:
+    def receive(self, seconds: float = 15) -> bytes:
         """Return the next byte that somebody says, or nothing (`b''`) once nobody is left."""
         assert wait([self.reader], seconds), 'nobody said anything'
         return os.read(self.reader, 1)

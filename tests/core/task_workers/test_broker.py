@@ -23,7 +23,7 @@ def broker(monkeypatch):
     return stub
 
 
-class TestEngine:
+class TestBroker:
     @pytest.mark.parametrize(
         ('url', 'kind'),
         [
@@ -53,7 +53,7 @@ class TestSend:
     @pytest.mark.parametrize(
         'url', ['redis://:s3cret@127.0.0.1:1/0', 'amqp://a:s3cret@127.0.0.1:1']
     )
-    def test_refuses_where_nobody_is_there(self, url):
+    def test_rejects_where_nobody_is_there(self, url):
         with pytest.raises(BrokerUnavailable) as refusal:
             TaskBroker(url).send(uuid4())
 
@@ -75,7 +75,7 @@ class TestDepth:
     @pytest.mark.parametrize(
         'url', ['redis://:s3cret@127.0.0.1:1/0', 'amqp://a:s3cret@127.0.0.1:1']
     )
-    def test_refuses_where_nobody_is_there(self, url):
+    def test_rejects_where_nobody_is_there(self, url):
         made = TaskBroker(url)
 
         for _ in range(2):

@@ -25,7 +25,7 @@ from project.core.task_workers.worker_slot import WorkerSlot
 from project.core.tasks import leases, task
 from project.core.tasks.leases import QUEUED_TIMEOUT
 
-from ..outbox import later, put, put_at, row_of, rows
+from ..outbox import enqueue_at_committed, enqueue_committed, row_of, rows, travel_forward
 from .process_sync import until
 
 pytestmark = pytest.mark.usefixtures('no_tasks')
@@ -37,7 +37,7 @@ def nothing():
     return task(name='nothing')(lambda: None)
 
 
-class FakeEngine:
+class FakeBroker:
     """An engine that takes so many tasks before its broker is away, and holds some already."""
 
     def __init__(self, takes=10**6, held=0):
@@ -58,18 +58,18 @@ class FakeEngine:
 
 class TestToWorkers:
     def test_rings_at_all_of_them_when_there_is_something_to_do(self, nothing):
-        bells = [Heard(), Heard()]
+        bells = [RecordingNotifier(), RecordingNotifier()]
         hand = DispatchToLocalWorkers(bells)
 
         assert hand() == POLL_INTERVAL_SECONDS
         assert [bell.rung for bell in bells] == [0, 0]
 
-        put(nothing)
+        enqueue_committed(nothing)
         assert hand() == POLL_INTERVAL_SECONDS
         assert [bell.rung for bell in bells] == [1, 1]
 
 
-class Heard:
+class RecordingNotifier:
     """A bell that counts."""
 
     rung = 0
@@ -78,25 +78,25 @@ class Heard:
         self.rung += 1
 
 
-class TestToEngine:
+class TestDispatchToBroker:
     def test_looks_again_in_a_second_where_nothing_is_due(self, nothing):
-        put_at(now() + timedelta(minutes=1), nothing)
-        engine = FakeEngine()
+        enqueue_at_committed(now() + timedelta(minutes=1), nothing)
+        engine = FakeBroker()
 
         assert DispatchToBroker(engine)() == POLL_INTERVAL_SECONDS
         assert engine.sent == []
 
     def test_sends_what_is_due_and_looks_again_soon(self, nothing):
-        ids = {put(nothing) for _ in range(3)}
-        engine = FakeEngine()
+        ids = {enqueue_committed(nothing) for _ in range(3)}
+        engine = FakeBroker()
 
         assert DispatchToBroker(engine)() == BROKER_POLL_SECONDS
         assert set(engine.sent) == ids
         assert {row.state for row in rows()} == {'queued'}
 
-    def test_sends_nothing_twice_while_the_engine_has_it(self, nothing):
-        put(nothing)
-        engine = FakeEngine()
+    def test_sends_nothing_twice_while_the_broker_has_it(self, nothing):
+        enqueue_committed(nothing)
+        engine = FakeBroker()
 
         DispatchToBroker(engine)()
         DispatchToBroker(engine)()
@@ -107,8 +107,8 @@ class TestToEngine:
         monkeypatch.setattr(dispatcher, 'MAX_TASKS_PER_BATCH', 2)
         monkeypatch.setattr(dispatcher, 'MAX_QUEUED_TASKS', 3)
         for _ in range(5):
-            put(nothing)
-        engine = FakeEngine()
+            enqueue_committed(nothing)
+        engine = FakeBroker()
         hand = DispatchToBroker(engine)
 
         sent = []
@@ -124,8 +124,8 @@ class TestToEngine:
 
     def test_sends_nothing_to_a_broker_that_holds_enough(self, nothing, monkeypatch):
         monkeypatch.setattr(dispatcher, 'MAX_QUEUED_TASKS', 3)
-        put(nothing)
-        engine = FakeEngine(held=4)
+        enqueue_committed(nothing)
+        engine = FakeBroker(held=4)
 
         assert DispatchToBroker(engine)() == BROKER_POLL_SECONDS
 
@@ -137,46 +137,49 @@ class TestToEngine:
     ):
         monkeypatch.setattr(dispatcher, 'MAX_QUEUED_TASKS', 3)
         for _ in range(5):
-            put(nothing)
-        engine = FakeEngine()
+            enqueue_committed(nothing)
+        engine = FakeBroker()
         hand = DispatchToBroker(engine)
 
         for number in range(10):
-            with later(seconds=number * QUEUED_TIMEOUT.seconds):
+            with travel_forward(seconds=number * QUEUED_TIMEOUT.seconds):
                 hand()
 
         assert engine.queue_size() == 3
 
     def test_sends_all_again_that_a_broker_has_lost(self, nothing):
-        ids = {put(nothing) for _ in range(5)}
-        hand = DispatchToBroker(FakeEngine())
+        ids = {enqueue_committed(nothing) for _ in range(5)}
+        hand = DispatchToBroker(FakeBroker())
         hand()
-        hand.broker = FakeEngine()
+        hand.broker = FakeBroker()
 
         hand()
         assert hand.broker.sent == []
-        with later(seconds=QUEUED_TIMEOUT.seconds):
+        with travel_forward(seconds=QUEUED_TIMEOUT.seconds):
             hand()
 
         assert set(hand.broker.sent) == ids
 
     @pytest.mark.parametrize('order', [1, -1])
     def test_sends_the_oldest_first(self, nothing, order):
-        ids = [put_at(now() - timedelta(seconds=n), nothing) for n in range(1, 10)[::order]]
-        engine = FakeEngine()
+        ids = [
+            enqueue_at_committed(now() - timedelta(seconds=n), nothing)
+            for n in range(1, 10)[::order]
+        ]
+        engine = FakeBroker()
 
         DispatchToBroker(engine)()
 
         assert engine.sent == ids[::-order]
 
     def test_asks_no_broker_where_nothing_is_due(self):
-        assert DispatchToBroker(FakeEngine(takes=0))() == POLL_INTERVAL_SECONDS
+        assert DispatchToBroker(FakeBroker(takes=0))() == POLL_INTERVAL_SECONDS
 
     @pytest.mark.parametrize('takes', [0, 2])
     def test_keeps_what_a_broker_that_is_down_does_not_take(self, nothing, caplog, takes):
         for _ in range(5):
-            put(nothing)
-        engine = FakeEngine(takes)
+            enqueue_committed(nothing)
+        engine = FakeBroker(takes)
         hand = DispatchToBroker(engine)
 
         assert hand() == POLL_INTERVAL_SECONDS
@@ -194,7 +197,7 @@ class TestDispatch:
     def test_rings_and_fires_in_a_process_of_its_own(self, own_app, nothing):
         task(name='tick', every=timedelta(seconds=1))(lambda: None)
         worker = WorkerSlot('worker', run_worker)
-        put(nothing)
+        enqueue_committed(nothing)
 
         Supervisor(own_app, [WorkerSlot('dispatcher', dispatch([worker]))]).run(
             until(lambda: 'tick' in {row.name for row in rows()})
@@ -204,9 +207,9 @@ class TestDispatch:
         worker.wakeup.wait(20)
         assert time.monotonic() - began < 10
 
-    def test_hands_out_to_the_engine_of_a_broker(self, own_app, nothing, monkeypatch):
-        monkeypatch.setattr(dispatcher, 'TaskBroker', lambda _url: FakeEngine())
-        put(nothing)
+    def test_hands_out_to_the_broker_of_a_broker(self, own_app, nothing, monkeypatch):
+        monkeypatch.setattr(dispatcher, 'TaskBroker', lambda _url: FakeBroker())
+        enqueue_committed(nothing)
 
         Supervisor(own_app, [WorkerSlot('dispatcher', dispatch([], 'redis://127.0.0.1:1'))]).run(
             until(lambda: rows()[0].state == 'queued')
@@ -216,10 +219,10 @@ class TestDispatch:
     def test_renews_what_busy_workers_hold(self, own_app, nothing, monkeypatch, broker):
         monkeypatch.setattr(leases, 'LEASE_RENEWAL_SECONDS', 0.0)
         monkeypatch.setattr(dispatcher, 'POLL_INTERVAL_SECONDS', 0.05)
-        monkeypatch.setattr(dispatcher, 'TaskBroker', lambda _url: FakeEngine())
+        monkeypatch.setattr(dispatcher, 'TaskBroker', lambda _url: FakeBroker())
         worker = WorkerSlot('worker', run_worker)
         worker.begin(timedelta(minutes=1))
-        found = put(nothing)
+        found = enqueue_committed(nothing)
         leases.claim_next(worker.lease)
         first = row_of(found).available_at
 
@@ -234,7 +237,7 @@ class TestDispatch:
     ):
         monkeypatch.setattr(dispatcher, 'POLL_TIMEOUT', timedelta(seconds=0.2))
 
-        class Hanging(FakeEngine):
+        class Hanging(FakeBroker):
             def queue_size(self):
                 if not (tmp_path / 'hung').exists():
                     (tmp_path / 'hung').touch()
@@ -243,7 +246,7 @@ class TestDispatch:
 
         monkeypatch.setattr(dispatcher, 'TaskBroker', lambda _url: Hanging())
         monkeypatch.setattr(dispatcher, 'POLL_INTERVAL_SECONDS', 0.05)
-        put(nothing)
+        enqueue_committed(nothing)
 
         Supervisor(own_app, [WorkerSlot('dispatcher', dispatch([], 'redis://127.0.0.1:1'))]).run(
             until(lambda: rows()[0].state == 'queued')
@@ -260,7 +263,7 @@ class TestDispatch:
             asked.append(1)
             if len(asked) == 5:
                 db.create_all()
-                put(nothing)
+                enqueue_committed(nothing)
             return len(asked) > 5 and select([worker.wakeup], [], [], 0)[0]
 
         Supervisor(own_app, [seat]).run(until(condition))
@@ -275,42 +278,42 @@ class TestRenewals:
 
     @pytest.fixture
     def held(self, nothing, worker):
-        found = put(nothing)
+        found = enqueue_committed(nothing)
         leases.claim_next(worker.lease)
         return found
 
     def test_renews_what_is_at_work(self, held, worker):
         worker.begin(timedelta(minutes=1))
 
-        with later(seconds=10) as moment:
+        with travel_forward(seconds=10) as moment:
             LeaseRenewer([worker])()
 
         assert row_of(held).available_at == moment + leases.LEASE_DURATION
 
-    def test_leaves_alone_who_is_idle(self, held, worker, queries):
+    def test_leaves_alone_who_is_idle(self, held, worker, assert_max_queries):
         worker.begin(timedelta(minutes=1))
         worker.end()
 
-        with queries(max=0):
+        with assert_max_queries(0):
             LeaseRenewer([worker, WorkerSlot('other', run_worker)])()
 
-    def test_costs_one_statement_however_many_are_at_work(self, worker, queries):
+    def test_costs_one_statement_however_many_are_at_work(self, worker, assert_max_queries):
         workers = [worker, WorkerSlot('other', run_worker)]
         for seat in workers:
             seat.begin(timedelta(minutes=1))
 
-        with queries(max=1):
+        with assert_max_queries(1):
             LeaseRenewer(workers)()
 
-    def test_waits_until_it_is_time(self, held, worker, monkeypatch, queries):
+    def test_waits_until_it_is_time(self, held, worker, monkeypatch, assert_max_queries):
         worker.begin(timedelta(minutes=1))
         renewals = LeaseRenewer([worker])
         renewals()
 
-        with queries(max=0):
+        with assert_max_queries(0):
             renewals()
         monkeypatch.setattr(leases, 'LEASE_RENEWAL_SECONDS', 0.0)
-        with queries(max=1) as statements:
+        with assert_max_queries(1) as statements:
             renewals()
         assert len(statements) == 1
 

@@ -19,7 +19,7 @@ from project.core.task_workers import (
 from project.core.task_workers.worker_slot import FORK
 from project.core.tasks import task
 
-from ..outbox import put, row_of, rows
+from ..outbox import enqueue_committed, row_of, rows
 from .process_sync import Line, until
 
 
@@ -30,14 +30,14 @@ def line():
 
 
 @pytest.fixture
-def heard(own_app, line):
+def received(own_app, line):
     """Have a task wait that says on the line that somebody works."""
-    put(task(name='say')(line.say))
+    enqueue_committed(task(name='say')(line.say))
 
 
 class TestInitApp:
     def test_leaves_where_gunicorn_finds_it_what_its_worker_does(self, own_app):
-        put(task(name='nothing')(lambda: None))
+        enqueue_committed(task(name='nothing')(lambda: None))
 
         own_app.extensions['run_task_workers'](until(lambda: not rows()))
 
@@ -50,8 +50,8 @@ class TestServeTasks:
                 os.sched_yield()
 
         both = task(name='both')(run)
-        put(both)
-        put(both)
+        enqueue_committed(both)
+        enqueue_committed(both)
 
         # Each waits for the other, so there are two.
         run_task_workers(own_app, until(lambda: not rows()), concurrency=2)
@@ -62,8 +62,8 @@ class TestServeTasks:
 
         poison = task(name='poison', attempts=2, backoff=timedelta(milliseconds=10))(kill)
         healthy = task(name='healthy')(lambda: None)
-        found = put(poison)
-        put(healthy)
+        found = enqueue_committed(poison)
+        enqueue_committed(healthy)
 
         run_task_workers(
             own_app,
@@ -95,35 +95,35 @@ class TestServeTasks:
         monkeypatch.setattr(dispatcher, 'TaskBroker', Engine)
         monkeypatch.setattr(worker, 'TaskBroker', Engine)
         monkeypatch.setitem(own_app.config, 'TASKS_BROKER_URL', 'redis://127.0.0.1:1')
-        put(task(name='nothing')(lambda: None))
+        enqueue_committed(task(name='nothing')(lambda: None))
 
         run_task_workers(own_app, until(lambda: not rows()), concurrency=1)
 
 
-class TestServeUntilTold:
+class TestServeUntilSignal:
     @pytest.mark.parametrize('name', ['SIGTERM', 'SIGINT'])
-    def test_ends_when_it_is_told(self, own_app, line, heard, name):
+    def test_ends_on_a_signal(self, own_app, line, received, name):
         process = FORK.Process(target=run_until_signal, args=(own_app, 1))
         process.start()
         line.listen()
-        assert line.hear() == b'!'
+        assert line.receive() == b'!'
 
         os.kill(process.pid, getattr(signal, name))
         process.join(10)
 
         assert process.exitcode == 0
-        assert line.hear() == b''
+        assert line.receive() == b''
 
-    def test_is_outlived_by_none_of_its_processes(self, own_app, line, heard):
+    def test_is_outlived_by_none_of_its_processes(self, own_app, line, received):
         process = FORK.Process(target=run_until_signal, args=(own_app, 1))
         process.start()
         line.listen()
-        assert line.hear() == b'!'
+        assert line.receive() == b'!'
 
         process.kill()
         process.join(10)
 
-        assert line.hear() == b''
+        assert line.receive() == b''
 
     def test_is_outlived_by_no_task_that_keeps_its_interpreter_busy(self, own_app, line):
         def run():
@@ -131,27 +131,27 @@ class TestServeUntilTold:
             # It lets nothing else happen in its process until a signal ends it.
             ctypes.PyDLL(None).pause()
 
-        put(task(name='run')(run))
+        enqueue_committed(task(name='run')(run))
         process = FORK.Process(target=run_until_signal, args=(own_app, 1))
         process.start()
         line.listen()
-        assert line.hear() == b'!'
+        assert line.receive() == b'!'
 
         process.kill()
         process.join(10)
 
-        assert line.hear() == b''
+        assert line.receive() == b''
 
 
 class TestBeside:
-    def test_works_while_the_block_does(self, own_app, line, heard):
+    def test_works_while_the_block_does(self, own_app, line, received):
         with background_task_workers(own_app):
             line.listen()
-            assert line.hear() == b'!'
+            assert line.receive() == b'!'
             assert [child.name for child in active_children()] == ['tasks']
 
         assert active_children() == []
-        assert line.hear() == b''
+        assert line.receive() == b''
 
     def test_ends_although_the_block_fails(self, own_app, no_tasks):
         with pytest.raises(ZeroDivisionError), background_task_workers(own_app):
@@ -159,7 +159,7 @@ class TestBeside:
 
         assert active_children() == []
 
-    def test_ends_with_its_process_however_that_ends(self, own_app, line, heard):
+    def test_ends_with_its_process_however_that_ends(self, own_app, line, received):
         def serve():
             with background_task_workers(own_app):
                 signal.pause()
@@ -167,12 +167,12 @@ class TestBeside:
         process = FORK.Process(target=serve)
         process.start()
         line.listen()
-        assert line.hear() == b'!'
+        assert line.receive() == b'!'
 
         process.kill()
         process.join(10)
 
-        assert line.hear() == b''
+        assert line.receive() == b''
 
 
 class TestIsEmbedded:

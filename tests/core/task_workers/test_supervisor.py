@@ -25,7 +25,7 @@ def nobody_is_left():
 
 
 @pytest.fixture
-def told(tmp_path):
+def log_file(tmp_path):
     """The file where all processes of a crew write what they log."""
     handler = logging.FileHandler(tmp_path / 'log')
     supervisor.log.addHandler(handler)
@@ -41,7 +41,7 @@ def wait_long():
 
 
 class TestRun:
-    def test_keeps_every_seat_taken(self, own_app, tmp_path):
+    def test_keeps_every_slot_occupied(self, own_app, tmp_path):
         def role(_app, seat):
             (tmp_path / seat.name).touch()
             seat.wait_for_stop()
@@ -181,16 +181,16 @@ class TestRun:
             asked.append(1)
             if len(asked) == 2:
                 line.listen()
-                assert line.hear() == b'!'
+                assert line.receive() == b'!'
             if how == 'too slow':
                 return not (tmp_path / 'replaced').exists()
             return len(asked) < 2
 
         Supervisor(own_app, [WorkerSlot('one', role)]).run(goes_on)
 
-        assert line.hear() == b''
+        assert line.receive() == b''
 
-    def test_logs_what_a_process_failed_of_and_replaces_it(self, own_app, tmp_path, told):
+    def test_logs_what_a_process_failed_of_and_replaces_it(self, own_app, tmp_path, log_file):
         def role(_app, seat):
             if not seat.orphaned_leases:
                 raise ZeroDivisionError('of all things')
@@ -201,8 +201,8 @@ class TestRun:
         Supervisor(own_app, [WorkerSlot('one', role)]).run(until((tmp_path / 'left').exists))
 
         assert (tmp_path / 'left').read_text() == 'its process ended (exit code 1)'
-        assert 'one has failed' in told.read_text()
-        assert 'ZeroDivisionError: of all things' in told.read_text()
+        assert 'one has failed' in log_file.read_text()
+        assert 'ZeroDivisionError: of all things' in log_file.read_text()
 
     def test_leaves_nobody_behind_when_it_fails_itself(self, own_app, tmp_path):
         def role(_app, seat):

@@ -25,7 +25,7 @@ from project.core.task_workers.worker import (
 from project.core.task_workers.worker_slot import FORK, OrphanedLease, WorkerSlot
 from project.core.tasks import leases, task
 
-from ..outbox import put, row_of, rows
+from ..outbox import enqueue_committed, row_of, rows
 from .process_sync import Line, until
 
 pytestmark = pytest.mark.usefixtures('no_tasks')
@@ -34,7 +34,7 @@ SECOND = timedelta(seconds=1)
 
 
 class TestWatch:
-    def test_tells_the_seat_of_one_task_at_a_time(self):
+    def test_reports_one_task_at_a_time_to_its_slot(self):
         seat = WorkerSlot('worker', run_worker)
         watch = SlotWatchdog(seat)
 
@@ -76,12 +76,12 @@ class TestLeaveWith:
         leading = FORK.Process(target=lead)
         leading.start()
         line.listen()
-        assert line.hear() == b'!'
+        assert line.receive() == b'!'
 
         leading.kill()
         leading.join(10)
 
-        assert line.hear() == b''
+        assert line.receive() == b''
 
 
 class TestWork:
@@ -93,8 +93,8 @@ class TestWork:
         def condition():
             asked.append(1)
             if len(asked) == 3:
-                put(nothing)
-                put(nothing)
+                enqueue_committed(nothing)
+                enqueue_committed(nothing)
                 seat.wakeup.notify()
             return len(asked) > 3 and not rows()
 
@@ -104,8 +104,8 @@ class TestWork:
         def kill():
             os.kill(os.getpid(), signal.SIGKILL)
 
-        poison = put(task(name='poison', attempts=1)(kill))
-        put(task(name='healthy')(lambda: None))
+        poison = enqueue_committed(task(name='poison', attempts=1)(kill))
+        enqueue_committed(task(name='healthy')(lambda: None))
 
         Supervisor(own_app, [WorkerSlot('worker', run_worker)]).run(until(lambda: len(rows()) == 1))
 
@@ -118,7 +118,7 @@ class TestWork:
 
     def test_counts_an_attempt_at_what_took_too_long(self, own_app):
         slow = task(name='slow', attempts=1, time_limit=SECOND / 5)(lambda: Event().wait())
-        found = put(slow)
+        found = enqueue_committed(slow)
 
         Supervisor(own_app, [WorkerSlot('worker', run_worker)]).run(
             until(lambda: row_of(found).state == 'dead')
@@ -136,7 +136,7 @@ class TestWork:
             # It lets nothing else happen in its process until a signal ends it.
             ctypes.PyDLL(None).pause()
 
-        put(task(name='run')(run))
+        enqueue_committed(task(name='run')(run))
         worker = WorkerSlot('worker', run_worker)
         dues = set()
 
@@ -148,7 +148,7 @@ class TestWork:
             until(condition)
         )
 
-        assert begun.hear() == b'!'
+        assert begun.receive() == b'!'
 
     def test_is_ended_when_a_step_with_the_database_hangs(self, own_app, monkeypatch, tmp_path):
         monkeypatch.setattr(workers, 'STEP_TIMEOUT', SECOND / 5)
@@ -161,7 +161,7 @@ class TestWork:
             return claim_next(lease)
 
         monkeypatch.setattr(leases, 'claim_next', hang)
-        put(task(name='nothing')(lambda: None))
+        enqueue_committed(task(name='nothing')(lambda: None))
 
         Supervisor(own_app, [WorkerSlot('worker', run_worker)]).run(until(lambda: not rows()))
 
@@ -190,8 +190,8 @@ class TestWork:
             while not (tmp_path / 'lapsed').exists():
                 Event().wait(0.01)
 
-        lost = put(task(name='run')(lambda: None))
-        put(task(name='wait')(wait))
+        lost = enqueue_committed(task(name='run')(lambda: None))
+        enqueue_committed(task(name='wait')(wait))
         worker = WorkerSlot('worker', run_worker)
 
         def condition():
@@ -206,11 +206,11 @@ class TestWork:
 
         assert (tmp_path / 'failed').read_text() == (tmp_path / 'finished').read_text()
 
-    def test_gives_back_all_that_was_left_on_its_seat(self, own_app):
+    def test_releases_all_leases_of_its_slot(self, own_app):
         nothing = task(name='nothing')(lambda: None)
         seat = WorkerSlot('worker', run_worker)
         for lease in (uuid4(), uuid4()):
-            put(nothing)
+            enqueue_committed(nothing)
             leases.claim_next(lease)
             seat.orphaned_leases.append(OrphanedLease(lease, 'it was ended'))
 
@@ -229,8 +229,8 @@ class TestWork:
             while not (tmp_path / 'may go').exists():
                 Event().wait(0.01)
 
-        first = put(task(name='run')(run))
-        second = put(task(name='nothing')(lambda: None))
+        first = enqueue_committed(task(name='run')(run))
+        second = enqueue_committed(task(name='nothing')(lambda: None))
         ended = []
 
         def goes_on():
@@ -255,7 +255,7 @@ class TestWork:
             asked.append(1)
             if len(asked) == 5:
                 db.create_all()
-                put(nothing)
+                enqueue_committed(nothing)
                 seat.wakeup.notify()
             return len(asked) > 5 and not rows()
 
@@ -264,10 +264,10 @@ class TestWork:
         assert seat.orphaned_leases == []
 
 
-class TestWorkForEngine:
+class TestRunBrokerWorker:
     def test_does_what_is_brought_and_nothing_else(self, own_app, monkeypatch):
         nothing = task(name='nothing')(lambda: None)
-        brought, other = put(nothing), put(nothing)
+        brought, other = enqueue_committed(nothing), enqueue_committed(nothing)
         done = Line()
 
         class Engine:
@@ -286,10 +286,10 @@ class TestWorkForEngine:
             until(lambda: len(rows()) == 1)
         )
 
-        assert done.hear() == b'!'
+        assert done.receive() == b'!'
         assert [row.id for row in rows()] == [other]
 
-    def test_gives_back_what_was_left_on_its_seat(self, own_app, monkeypatch):
+    def test_releases_the_lease_of_its_slot(self, own_app, monkeypatch):
         class Engine:
             def __init__(self, url):
                 """Connect to nothing."""
@@ -298,7 +298,7 @@ class TestWorkForEngine:
                 wait()
 
         monkeypatch.setattr(workers, 'TaskBroker', Engine)
-        found, lease = put(task(name='nothing')(lambda: None)), uuid4()
+        found, lease = enqueue_committed(task(name='nothing')(lambda: None)), uuid4()
         leases.claim_next(lease)
         seat = WorkerSlot(
             'worker',

@@ -31,15 +31,14 @@ from project.core.tasks import (
 )
 from project.core.tasks.attempts import (
     MAX_INCOMPATIBLE_ATTEMPTS,
-    NoWatchdog,
     fail_leased_tasks,
     run_next_task,
-    run_pending_tasks,
 )
 from project.core.tasks.errors import IncompatibleTask
 from project.core.tasks.leases import LEASE_DURATION
+from tests.pending_tasks import NoWatchdog, run_pending_tasks
 
-from ..outbox import change, later, put, put_at, row_of, rows
+from ..outbox import change, enqueue_at_committed, enqueue_committed, row_of, rows, travel_forward
 
 pytestmark = pytest.mark.usefixtures('no_tasks')
 
@@ -94,7 +93,7 @@ class TestAttemptOne:
 
     def test_runs_what_is_due_and_forgets_it(self, attempt, said):
         seen = []
-        found = put(
+        found = enqueue_committed(
             task(name='see', encrypted=['pin'])(lambda a, pin: seen.append((a, pin))), 1, PIN
         )
 
@@ -107,15 +106,15 @@ class TestAttemptOne:
         assert fields.pop('ms') >= 0
         assert fields == {'task': 'see', 'id': str(found), 'attempt': 1, 'outcome': 'done'}
 
-    def test_costs_two_statements(self, attempt, queries):
-        put(task(name='nothing')(lambda: None))
+    def test_costs_two_statements(self, attempt, assert_max_queries):
+        enqueue_committed(task(name='nothing')(lambda: None))
 
-        with queries(max=2):
+        with assert_max_queries(2):
             attempt()
 
     @time_machine.travel(now(), tick=False)
     def test_tries_again_later_what_failed(self, attempt, said):
-        found = put(failing(KeyError('a'), backoff=8 * SECOND))
+        found = enqueue_committed(failing(KeyError('a'), backoff=8 * SECOND))
 
         attempt()
 
@@ -128,10 +127,10 @@ class TestAttemptOne:
         assert fields['reason'] == "KeyError: 'a'"
 
     def test_gives_up_after_the_last_attempt(self, attempt, said):
-        found = put(failing(OSError('down'), attempts=3))
+        found = enqueue_committed(failing(OSError('down'), attempts=3))
 
         for number in range(3):
-            with later(hours=number):
+            with travel_forward(hours=number):
                 assert attempt()
 
         row = row_of(found)
@@ -141,14 +140,14 @@ class TestAttemptOne:
         ]  # fmt: skip
 
     def test_takes_a_wish_to_exit_for_a_failure(self, attempt):
-        found = put(failing(SystemExit(3)))
+        found = enqueue_committed(failing(SystemExit(3)))
 
         attempt()
 
         assert row_of(found).last_error == 'SystemExit: 3'
 
     def test_gives_up_at_once_where_the_task_says_so(self, attempt, said):
-        found = put(failing(PermanentFailure('nobody lives there')))
+        found = enqueue_committed(failing(PermanentFailure('nobody lives there')))
 
         attempt()
 
@@ -157,7 +156,7 @@ class TestAttemptOne:
         assert said()[0][1]['reason'] == 'nobody lives there'
 
     def test_leaves_a_task_that_it_does_not_know_to_another_version(self, attempt):
-        found = put(task(name='nothing')(lambda: None))
+        found = enqueue_committed(task(name='nothing')(lambda: None))
         change(found, name='of-tomorrow')
 
         attempt()
@@ -167,7 +166,7 @@ class TestAttemptOne:
         assert row.last_error == 'this version of the service knows no such task'
 
     def test_leaves_arguments_that_do_not_fit_to_another_version(self, attempt):
-        found = put(task(name='one')(lambda a: None), 1)
+        found = enqueue_committed(task(name='one')(lambda a: None), 1)
         change(found, arguments='{"b":1}')
 
         attempt()
@@ -177,7 +176,7 @@ class TestAttemptOne:
         assert row.last_error.startswith('its arguments do not fit any more: ')
 
     def test_leaves_secrets_that_it_cannot_read_to_another_version(self, attempt, app, monkeypatch):
-        found = put(task(name='one', encrypted=['pin'])(lambda pin: None), PIN)
+        found = enqueue_committed(task(name='one', encrypted=['pin'])(lambda pin: None), PIN)
         monkeypatch.setitem(app.config, 'SECRET_KEY', 'another-' * 5)
 
         attempt()
@@ -200,12 +199,14 @@ class TestAttemptOne:
     )
     def test_gives_up_what_fits_no_version_for_long(self, attempt, said, misfit, error):
         """However often the task itself may be tried."""
-        found = put(task(name='one', attempts=140, encrypted=['pin'])(lambda a, pin: None), 1, PIN)
+        found = enqueue_committed(
+            task(name='one', attempts=140, encrypted=['pin'])(lambda a, pin: None), 1, PIN
+        )
         change(found, **misfit)
 
         for number in range(MAX_INCOMPATIBLE_ATTEMPTS):
             assert row_of(found).state == 'waiting'
-            with later(hours=number):
+            with travel_forward(hours=number):
                 assert attempt()
 
         row = row_of(found)
@@ -215,7 +216,7 @@ class TestAttemptOne:
         assert outcomes == ['failed'] * 9 + ['given up']
 
     def test_gives_up_what_does_not_fit_as_soon_as_it_would_any_failure(self, attempt):
-        found = put(task(name='one', attempts=1)(lambda a: None), 1)
+        found = enqueue_committed(task(name='one', attempts=1)(lambda a: None), 1)
         change(found, arguments='{"b":1}')
 
         attempt()
@@ -224,7 +225,7 @@ class TestAttemptOne:
 
     @time_machine.travel(now(), tick=False)
     def test_waits_longer_each_time_for_the_version_that_knows_it(self, attempt):
-        found = put(task(name='nothing')(lambda: None))
+        found = enqueue_committed(task(name='nothing')(lambda: None))
         change(found, name='of-tomorrow', attempts=4)
 
         attempt()
@@ -233,12 +234,12 @@ class TestAttemptOne:
 
     def test_runs_what_fits_again(self, attempt):
         seen = []
-        found = put(task(name='see')(lambda: seen.append(1)))
+        found = enqueue_committed(task(name='see')(lambda: seen.append(1)))
         change(found, name='of-tomorrow')
         attempt()
         change(found, name='see')
 
-        with later(hours=1):
+        with travel_forward(hours=1):
             attempt()
 
         assert seen == [1]
@@ -246,7 +247,7 @@ class TestAttemptOne:
 
     def test_opens_secrets_of_an_older_key_that_is_kept(self, attempt, app, monkeypatch):
         seen = []
-        put(task(name='one', encrypted=['pin'])(lambda pin: seen.append(pin)), PIN)
+        enqueue_committed(task(name='one', encrypted=['pin'])(lambda pin: seen.append(pin)), PIN)
         monkeypatch.setitem(app.config, 'SECRET_KEY_FALLBACKS', [app.config['SECRET_KEY']])
         monkeypatch.setitem(app.config, 'SECRET_KEY', 'another-' * 5)
 
@@ -256,8 +257,8 @@ class TestAttemptOne:
 
     def test_goes_on_with_others_after_one_that_is_hopeless(self, attempt):
         seen = []
-        change(put(task(name='nothing')(lambda: None)), name='of-tomorrow')
-        put(task(name='see')(lambda: seen.append(1)))
+        change(enqueue_committed(task(name='nothing')(lambda: None)), name='of-tomorrow')
+        enqueue_committed(task(name='see')(lambda: seen.append(1)))
 
         assert attempt()
         assert attempt()
@@ -266,12 +267,12 @@ class TestAttemptOne:
 
     def test_buries_what_has_killed_its_process_as_often_as_it_may(self, attempt):
         ran = []
-        found = put(task(name='poison', attempts=2)(lambda: ran.append(1)))
+        found = enqueue_committed(task(name='poison', attempts=2)(lambda: ran.append(1)))
         for number in range(2):
-            with later(seconds=LEASE_DURATION.seconds * number):
+            with travel_forward(seconds=LEASE_DURATION.seconds * number):
                 assert leases.claim_next(uuid4())
 
-        with later(seconds=LEASE_DURATION.seconds * 2):
+        with travel_forward(seconds=LEASE_DURATION.seconds * 2):
             assert attempt()
 
         row = row_of(found)
@@ -283,7 +284,7 @@ class TestAttemptOne:
             change(found, lease_id=THEIRS)
             raise LeaseLost
 
-        found = put(task(name='lose')(lose))
+        found = enqueue_committed(task(name='lose')(lose))
 
         attempt()
 
@@ -292,7 +293,7 @@ class TestAttemptOne:
         assert (said()[0][0], said()[0][1]['outcome']) == ('WARNING', 'lost')
 
     def test_does_not_finish_what_somebody_else_has_by_now(self, attempt):
-        found = put(task(name='late')(lambda: change(found, lease_id=THEIRS)))
+        found = enqueue_committed(task(name='late')(lambda: change(found, lease_id=THEIRS)))
 
         attempt()
 
@@ -300,7 +301,7 @@ class TestAttemptOne:
 
     @pytest.mark.parametrize('refuse', [RuntimeError, PermanentFailure])
     def test_keeps_secrets_out_of_errors_and_log(self, attempt, said, caplog, refuse):
-        found = put(failing(refuse(f'no {PIN} here'), encrypted=['pin']), PIN)
+        found = enqueue_committed(failing(refuse(f'no {PIN} here'), encrypted=['pin']), PIN)
 
         attempt()
 
@@ -308,7 +309,7 @@ class TestAttemptOne:
         assert PIN not in json.dumps(said()) + caplog.text + repr(tuple(row_of(found)))
 
     def test_logs_where_it_failed(self, attempt, said, caplog):
-        put(failing(OSError('down')))
+        enqueue_committed(failing(OSError('down')))
 
         attempt()
 
@@ -320,7 +321,7 @@ class TestAttemptOne:
     @pytest.mark.parametrize('form', [str, repr, str.encode, json.dumps, quote, escape])
     def test_keeps_secrets_out_of_what_it_logs_in_every_form(self, attempt, said, caplog, form):
         pin = 'p&ss "wörd"'
-        found = put(failing(OSError(f'no {form(pin)} here'), encrypted=['pin']), pin)
+        found = enqueue_committed(failing(OSError(f'no {form(pin)} here'), encrypted=['pin']), pin)
 
         attempt()
 
@@ -340,7 +341,7 @@ class TestAttemptOne:
         ids=['nul', 'half a letter', 'given up', 'unfit'],
     )
     def test_keeps_what_a_database_would_not_take(self, attempt, error, stored):
-        found = put(failing(error))
+        found = enqueue_committed(failing(error))
 
         attempt()
 
@@ -352,7 +353,7 @@ class TestAttemptOne:
             def __str__(self):
                 raise ZeroDivisionError
 
-        found = put(failing(Mute()))
+        found = enqueue_committed(failing(Mute()))
 
         attempt()
 
@@ -363,7 +364,7 @@ class TestAttemptOne:
 
     @pytest.mark.parametrize('secret', ['half \ud800 letter', 'a\0b', {'\ud800': ['\udcff']}])
     def test_survives_a_secret_that_no_database_would_take(self, attempt, secret):
-        found = put(failing(OSError('down'), encrypted=['pin']), secret)
+        found = enqueue_committed(failing(OSError('down'), encrypted=['pin']), secret)
 
         attempt()
 
@@ -371,7 +372,7 @@ class TestAttemptOne:
 
     @pytest.mark.parametrize(('error', 'state'), [(OSError, 'waiting'), (PermanentFailure, 'dead')])
     def test_cuts_what_nobody_would_read(self, attempt, error, state):
-        found = put(failing(error('x' * 10_000)))
+        found = enqueue_committed(failing(error('x' * 10_000)))
 
         attempt()
 
@@ -380,7 +381,7 @@ class TestAttemptOne:
 
     def test_cuts_no_secret_in_two(self, attempt):
         said = 'x' * 1985 + PIN * 3
-        found = put(failing(PermanentFailure(said), encrypted=['pin']), PIN)
+        found = enqueue_committed(failing(PermanentFailure(said), encrypted=['pin']), PIN)
 
         attempt()
 
@@ -393,14 +394,14 @@ class TestAttemptOne:
             if error:
                 raise error
 
-        found, watch = put(task(name='run', time_limit=3 * SECOND)(run)), Recorder()
+        found, watch = enqueue_committed(task(name='run', time_limit=3 * SECOND)(run)), Recorder()
 
         run_next_task(app, MINE, watch)
 
         assert watch.told == [('start', found, 3 * SECOND), 'run', 'stop']
 
     def test_is_watched_although_nobody_knows_the_task(self, app):
-        found, watch = put(task(name='nothing')(lambda: None)), Recorder()
+        found, watch = enqueue_committed(task(name='nothing')(lambda: None)), Recorder()
         change(found, name='of-tomorrow')
 
         run_next_task(app, MINE, watch)
@@ -410,7 +411,7 @@ class TestAttemptOne:
     def test_works_for_the_request_that_enqueued_it(self, attempt):
         seen = []
         set_request_context(RequestContext(request_id='a-request'))
-        put(task(name='see')(lambda: seen.append(current_request_context())))
+        enqueue_committed(task(name='see')(lambda: seen.append(current_request_context())))
         set_request_context(NO_CONTEXT)
 
         attempt()
@@ -421,8 +422,8 @@ class TestAttemptOne:
     def test_takes_the_task_that_it_is_given(self, app):
         ran = []
         run = task(name='run')(lambda number: ran.append(number))
-        put_at(now() - SECOND, run, 1)
-        found = put(run, 2)
+        enqueue_at_committed(now() - SECOND, run, 1)
+        found = enqueue_committed(run, 2)
 
         assert run_next_task(app, MINE, NoWatchdog(), partial(leases.claim, found))
 
@@ -440,10 +441,10 @@ class TestCurrentAttempt:
             seen.append(current_attempt())
             raise OSError
 
-        found = put(task(name='fail')(fail))
+        found = enqueue_committed(task(name='fail')(fail))
         created = row_of(found).created_at
         attempt()
-        with later(hours=1):
+        with travel_forward(hours=1):
             attempt()
 
         assert [(a.task_id, a.created_at, a.number) for a in seen] == [
@@ -465,7 +466,7 @@ class TestOnce:
             complete_with_transaction()
             enqueue(effect)
 
-        put(task(name='run')(run))
+        enqueue_committed(task(name='run')(run))
 
         attempt()
 
@@ -478,7 +479,7 @@ class TestOnce:
             enqueue(effect)
             raise OSError
 
-        put(task(name='run')(run))
+        enqueue_committed(task(name='run')(run))
 
         attempt()
 
@@ -491,7 +492,7 @@ class TestOnce:
                 enqueue(effect)
             raise OSError
 
-        put(task(name='run')(run))
+        enqueue_committed(task(name='run')(run))
 
         attempt()
 
@@ -504,7 +505,7 @@ class TestOnce:
                 complete_with_transaction()
                 enqueue(effect)
 
-        found = put(task(name='run')(run))
+        found = enqueue_committed(task(name='run')(run))
 
         attempt()
 
@@ -517,7 +518,7 @@ class TestOnce:
         def run():
             if current_attempt().number == 1:
                 # So slow that meanwhile somebody else takes it, and is done with it.
-                with later(seconds=LEASE_DURATION.seconds):
+                with travel_forward(seconds=LEASE_DURATION.seconds):
                     Context().run(
                         run_next_task, app, THEIRS, NoWatchdog(), partial(leases.claim, found)
                     )
@@ -525,14 +526,14 @@ class TestOnce:
                 complete_with_transaction()
                 enqueue(effect)
 
-        found = put(task(name='run')(run))
+        found = enqueue_committed(task(name='run')(run))
 
         attempt()
 
         assert [row.name for row in rows()] == ['effect']
 
     def test_wants_a_transaction(self, attempt):
-        found = put(task(name='run')(complete_with_transaction))
+        found = enqueue_committed(task(name='run')(complete_with_transaction))
 
         attempt()
 
@@ -540,20 +541,20 @@ class TestOnce:
             row_of(found).last_error == 'RuntimeError: complete_in_transaction() outside atomic()'
         )
 
-    def test_does_nothing_where_the_function_is_simply_called(self, queries):
-        with queries(max=0):
+    def test_does_nothing_where_the_function_is_simply_called(self, assert_max_queries):
+        with assert_max_queries(0):
             complete_with_transaction()
 
 
 class TestRelease:
     def test_counts_an_attempt_at_what_a_process_had(self, said):
         run = task(name='run', backoff=8 * SECOND)(lambda: None)
-        found = put(run)
+        found = enqueue_committed(run)
         leases.claim_next(MINE)
-        other = put(run)
+        other = enqueue_committed(run)
         leases.claim_next(THEIRS)
 
-        with later(seconds=1) as moment:
+        with travel_forward(seconds=1) as moment:
             fail_leased_tasks(MINE, 'its process ended (signal 9)')
 
         row = row_of(found)
@@ -564,7 +565,7 @@ class TestRelease:
         assert said()[0][1]['outcome'] == 'failed'
 
     def test_gives_up_what_took_its_process_with_it_too_often(self):
-        found = put(task(name='poison', attempts=1)(lambda: None))
+        found = enqueue_committed(task(name='poison', attempts=1)(lambda: None))
         leases.claim_next(MINE)
 
         fail_leased_tasks(MINE, 'its process ended (signal 9)')
@@ -574,7 +575,7 @@ class TestRelease:
 
     @pytest.mark.parametrize(('attempts', 'state'), [(0, 'waiting'), (8, 'waiting'), (9, 'dead')])
     def test_leaves_what_it_does_not_know_to_another_version(self, attempts, state):
-        found = put(task(name='nothing')(lambda: None))
+        found = enqueue_committed(task(name='nothing')(lambda: None))
         change(found, name='of-tomorrow', attempts=attempts)
         leases.claim_next(MINE)
 
@@ -601,10 +602,10 @@ class TestWorkOff:
         @task(name='first')
         def first():
             seen.append('first')
-            put(second)
+            enqueue_committed(second)
 
-        put(first)
-        put_at(now() + SECOND * 60, second)
+        enqueue_committed(first)
+        enqueue_at_committed(now() + SECOND * 60, second)
 
         assert run_pending_tasks(app) == 2
         assert seen == ['first', 'second']

@@ -22,7 +22,7 @@ from project.core.tasks.inspection import (
     task_stats,
 )
 
-from ..outbox import bury, change, put, put_at, row_of, rows
+from ..outbox import change, enqueue_at_committed, enqueue_committed, mark_dead, row_of, rows
 
 pytestmark = pytest.mark.usefixtures('no_tasks')
 
@@ -46,7 +46,7 @@ def other():
 @pytest.fixture
 def running(greet):
     """A task that somebody is at work on."""
-    found = put(greet)
+    found = enqueue_committed(greet)
     leases.claim(found, MINE)
     return found
 
@@ -56,41 +56,45 @@ class TestListTasks:
         ids = []
         with time_machine.travel(now(), tick=False) as clock:
             for _ in range(3):
-                ids.append(put(greet))
+                ids.append(enqueue_committed(greet))
                 clock.shift(SECOND)
 
         assert [found['id'] for found in list_tasks()] == ids
         assert [found['id'] for found in list_tasks(limit=2)] == ids[:2]
 
     def test_lists_those_of_a_state_or_name(self, greet, other):
-        waiting, dead, named = put(greet), put(greet), put(other)
-        bury(dead)
+        waiting, dead, named = (
+            enqueue_committed(greet),
+            enqueue_committed(greet),
+            enqueue_committed(other),
+        )
+        mark_dead(dead)
 
         assert [found['id'] for found in list_tasks(state='dead')] == [dead]
         assert {found['id'] for found in list_tasks(name='greet')} == {waiting, dead}
         assert [found['id'] for found in list_tasks(state='waiting', name='other')] == [named]
 
     def test_masks_secrets(self, greet):
-        put(greet, pin=PIN)
+        enqueue_committed(greet, pin=PIN)
 
         [found] = list_tasks()
 
         assert found['arguments'] == {'name': 'ada', 'pin': '***'}
         assert PIN not in repr(found)
 
-    def test_runs_as_many_statements_for_50_as_for_one(self, greet, queries):
+    def test_runs_as_many_statements_for_50_as_for_one(self, greet, assert_max_queries):
         for _ in range(50):
-            put(greet)
+            enqueue_committed(greet)
 
         # One more, which finds that there are no more.
-        with queries(max=2):
+        with assert_max_queries(2):
             assert len(list(list_tasks())) == 50
 
     @pytest.mark.parametrize(('limit', 'count'), [(None, 7), (6, 6), (5, 5), (1, 1)])
     def test_lists_each_once_in_batches(self, greet, monkeypatch, limit, count):
         monkeypatch.setattr(inspection, 'BATCH_ROWS', 3)
         with time_machine.travel(now(), tick=False):
-            ids = [put(greet) for _ in range(7)]
+            ids = [enqueue_committed(greet) for _ in range(7)]
 
         found = [row['id'] for row in list_tasks(limit=limit)]
 
@@ -100,14 +104,14 @@ class TestListTasks:
 
 class TestGetTask:
     def test_shows_all_but_secrets(self, greet):
-        found = get_task(put(greet, pin=PIN))
+        found = get_task(enqueue_committed(greet, pin=PIN))
 
         assert found['arguments'] == {'name': 'ada', 'pin': '***'}
         assert (found['name'], found['state'], found['error']) == ('greet', 'waiting', None)
 
     def test_says_when_it_was_to_be_done_whoever_has_it(self, greet):
         moment = now() - 7 * SECOND
-        found = put_at(moment, greet)
+        found = enqueue_at_committed(moment, greet)
 
         assert get_task(found)['due'] == moment
         leases.mark_queued(1)
@@ -118,12 +122,12 @@ class TestGetTask:
         assert get_task(found)['due'] == moment
 
     def test_shows_a_task_that_this_version_does_not_know(self, greet):
-        found = put(greet, pin=PIN)
+        found = enqueue_committed(greet, pin=PIN)
         change(found, name='of-tomorrow')
 
         assert get_task(found)['arguments'] == {'name': 'ada', 'secrets': '***'}
 
-    def test_refuses_what_is_not_there(self):
+    def test_rejects_what_is_not_there(self):
         with pytest.raises(TaskNotFound):
             get_task(uuid4())
 
@@ -131,8 +135,8 @@ class TestGetTask:
 class TestRetryTask:
     @time_machine.travel(now(), tick=False)
     def test_has_a_dead_letter_tried_again_with_all_attempts(self, greet):
-        found = put(greet)
-        bury(found)
+        found = enqueue_committed(greet)
+        mark_dead(found)
 
         retry_task(found)
 
@@ -148,53 +152,53 @@ class TestRetryTask:
         assert leases.claim_next(MINE).id == found
 
     def test_does_not_wait_for_what_would_be_tried_later(self, greet):
-        found = put_at(now() + 60 * SECOND, greet)
+        found = enqueue_at_committed(now() + 60 * SECOND, greet)
 
         retry_task(found)
 
         assert leases.claim_next(MINE).id == found
 
-    def test_takes_back_what_an_engine_was_handed(self, greet):
-        found = put(greet)
+    def test_takes_back_what_a_broker_was_sent(self, greet):
+        found = enqueue_committed(greet)
         leases.mark_queued(1)
 
         retry_task(found)
 
         assert row_of(found).state == 'waiting'
 
-    def test_refuses_what_runs(self, running):
+    def test_rejects_what_runs(self, running):
         with pytest.raises(TaskRunning):
             retry_task(running)
 
         assert row_of(running).lease_id == MINE
 
-    def test_refuses_what_is_not_there(self):
+    def test_rejects_what_is_not_there(self):
         with pytest.raises(TaskNotFound):
             retry_task(uuid4())
 
 
-class TestDiscardTask:
+class TestDeleteTask:
     def test_forgets_it(self, greet):
-        delete_task(put(greet))
+        delete_task(enqueue_committed(greet))
 
         assert rows() == []
 
-    def test_refuses_what_runs(self, running):
+    def test_rejects_what_runs(self, running):
         with pytest.raises(TaskRunning):
             delete_task(running)
 
         assert row_of(running)
 
-    def test_refuses_what_is_not_there(self):
+    def test_rejects_what_is_not_there(self):
         with pytest.raises(TaskNotFound):
             delete_task(uuid4())
 
 
 class TestRetryDead:
     def test_has_all_that_were_given_up_tried_again(self, greet, other, running):
-        dead, named = put(greet), put(other)
-        bury(dead)
-        bury(named)
+        dead, named = enqueue_committed(greet), enqueue_committed(other)
+        mark_dead(dead)
+        mark_dead(named)
 
         assert retry_dead_tasks('other') == 1
         assert (row_of(dead).state, row_of(named).state) == ('dead', 'waiting')
@@ -203,11 +207,11 @@ class TestRetryDead:
         assert row_of(running).state == 'running'
 
 
-class TestDiscardDead:
+class TestDeleteDeadTasks:
     def test_forgets_all_that_were_given_up(self, greet, other, running):
-        dead, named = put(greet), put(other)
-        bury(dead)
-        bury(named)
+        dead, named = enqueue_committed(greet), enqueue_committed(other)
+        mark_dead(dead)
+        mark_dead(named)
 
         assert delete_dead_tasks('other') == 1
         assert delete_dead_tasks() == 1
@@ -217,10 +221,10 @@ class TestDiscardDead:
 class TestTaskStats:
     @time_machine.travel(now(), tick=False)
     def test_counts_by_name_and_state(self, greet, other, running):
-        bury(put(greet))
-        put_at(now() - 7 * SECOND, other)
+        mark_dead(enqueue_committed(greet))
+        enqueue_at_committed(now() - 7 * SECOND, other)
         leases.mark_queued(1)
-        put_at(now() - 5 * SECOND, other)
+        enqueue_at_committed(now() - 5 * SECOND, other)
 
         stats = {row.name: row for row in task_stats()}
 
@@ -230,30 +234,30 @@ class TestTaskStats:
         # The one that an engine was handed and has not begun still counts.
         assert seconds_overdue(stats['other'].oldest) == 7
 
-    def test_is_one_statement(self, greet, queries):
-        put(greet)
+    def test_is_one_statement(self, greet, assert_max_queries):
+        enqueue_committed(greet)
 
-        with queries(max=1):
+        with assert_max_queries(1):
             task_stats()
 
 
 class TestBacklog:
     def test_is_nothing_where_nothing_is_due(self, greet, running):
-        put_at(now() + 60 * SECOND, greet)
+        enqueue_at_committed(now() + 60 * SECOND, greet)
 
         assert queue_stats() == {'waiting': 0, 'dead': 0, 'delay': 0}
 
     @time_machine.travel(now(), tick=False)
     def test_counts_what_is_due_and_what_was_given_up(self, greet):
-        bury(put(greet))
-        put_at(now() - 7 * SECOND, greet)
-        put(greet)
+        mark_dead(enqueue_committed(greet))
+        enqueue_at_committed(now() - 7 * SECOND, greet)
+        enqueue_committed(greet)
 
         assert queue_stats() == {'waiting': 2, 'dead': 1, 'delay': 7}
 
     @time_machine.travel(now(), tick=False)
-    def test_counts_what_an_engine_was_handed_and_has_not_begun(self, greet):
-        found = put_at(now() - 7 * SECOND, greet)
+    def test_counts_what_a_broker_was_sent_and_has_not_begun(self, greet):
+        found = enqueue_at_committed(now() - 7 * SECOND, greet)
         leases.mark_queued(1)
 
         assert queue_stats() == {'waiting': 1, 'dead': 0, 'delay': 7}
@@ -265,7 +269,7 @@ class TestBacklog:
     def test_counts_no_further_than_it_says(self, greet, monkeypatch):
         monkeypatch.setattr(inspection, 'MAX_COUNTED_TASKS', 3)
         for _ in range(5):
-            put(greet)
+            enqueue_committed(greet)
 
         assert queue_stats()['waiting'] == 3
 

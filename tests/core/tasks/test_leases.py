@@ -10,9 +10,16 @@ from project.core.clock import now
 from project.core.database.session import atomic
 from project.core.tasks import LeaseLost, leases, task
 from project.core.tasks.leases import LEASE_DURATION, QUEUED_TIMEOUT
-from tests.concurrency import at_once, separate_app
+from tests.concurrency import run_concurrently, separate_app
 
-from ..outbox import bury, later, put, put_at, row_of, rows
+from ..outbox import (
+    enqueue_at_committed,
+    enqueue_committed,
+    mark_dead,
+    row_of,
+    rows,
+    travel_forward,
+)
 
 pytestmark = pytest.mark.usefixtures('no_tasks')
 
@@ -35,7 +42,7 @@ def single():
 @pytest.fixture
 def taken(nothing):
     """A task that is ours."""
-    found = put(nothing)
+    found = enqueue_committed(nothing)
     leases.claim_next(MINE)
     return found
 
@@ -44,7 +51,7 @@ class TestClaimNext:
     @time_machine.travel(now(), tick=False)
     def test_takes_what_has_been_due_for_longest(self, nothing):
         moments = [now() - 2 * SECOND, now() - 3 * SECOND, now() - SECOND, now() + SECOND]
-        ids = [put_at(moment, nothing) for moment in moments]
+        ids = [enqueue_at_committed(moment, nothing) for moment in moments]
 
         claimed = [leases.claim_next(MINE) for _ in range(4)]
 
@@ -52,7 +59,7 @@ class TestClaimNext:
 
     @time_machine.travel(now(), tick=False)
     def test_notes_who_has_it_until_when_and_counts(self, nothing):
-        found = put(nothing, 7)
+        found = enqueue_committed(nothing, 7)
 
         claimed = leases.claim_next(MINE)
 
@@ -63,32 +70,32 @@ class TestClaimNext:
             'nothing', '{"number":7}', 1,
         )  # fmt: skip
 
-    def test_is_one_statement(self, nothing, queries):
-        put(nothing)
+    def test_is_one_statement(self, nothing, assert_max_queries):
+        enqueue_committed(nothing)
 
-        with queries(max=1):
+        with assert_max_queries(1):
             leases.claim_next(MINE)
 
     def test_gives_each_of_many_another(self, nothing, tmp_path):
         with separate_app(tmp_path) as app:
-            ids = {put(nothing) for _ in range(8)}
+            ids = {enqueue_committed(nothing) for _ in range(8)}
 
-            claimed = at_once(app, *[lambda: leases.claim_next(uuid4())] * 8)
+            claimed = run_concurrently(app, *[lambda: leases.claim_next(uuid4())] * 8)
 
             assert {row.id for row in claimed} == ids
 
     def test_gives_the_only_one_to_one_of_many(self, nothing, tmp_path):
         with separate_app(tmp_path) as app:
-            put(nothing)
+            enqueue_committed(nothing)
 
-            claimed = at_once(app, *[lambda: leases.claim_next(uuid4())] * 6)
+            claimed = run_concurrently(app, *[lambda: leases.claim_next(uuid4())] * 6)
 
             assert len([row for row in claimed if row]) == 1
 
-    def test_takes_what_somebody_let_go_of_by_not_renewing_it(self, taken):
-        with later(seconds=LEASE_DURATION.seconds - 1):
+    def test_takes_a_lease_that_expired(self, taken):
+        with travel_forward(seconds=LEASE_DURATION.seconds - 1):
             assert leases.claim_next(THEIRS) is None
-        with later(seconds=LEASE_DURATION.seconds):
+        with travel_forward(seconds=LEASE_DURATION.seconds):
             again = leases.claim_next(THEIRS)
 
         assert (again.id, again.attempts) == (taken, 2)
@@ -96,15 +103,15 @@ class TestClaimNext:
 
 
 class TestClaim:
-    def test_takes_what_an_engine_brings_at_once(self, nothing):
-        found = put(nothing)
+    def test_takes_what_a_broker_delivers_at_once(self, nothing):
+        found = enqueue_committed(nothing)
         leases.mark_queued(1)
 
         assert leases.claim(found, MINE).id == found
         assert row_of(found).state == 'running'
 
     def test_takes_what_is_due_although_it_was_never_handed_out(self, nothing):
-        found = put(nothing)
+        found = enqueue_committed(nothing)
 
         assert leases.claim(found, MINE).id == found
 
@@ -115,8 +122,8 @@ class TestClaim:
         assert leases.claim(taken, THEIRS) is None
         assert row_of(taken).attempts == 1
 
-    def test_takes_what_somebody_let_go_of(self, taken):
-        with later(seconds=LEASE_DURATION.seconds):
+    def test_takes_a_released_lease(self, taken):
+        with travel_forward(seconds=LEASE_DURATION.seconds):
             assert leases.claim(taken, THEIRS).attempts == 2
 
     def test_takes_nothing_that_waits_for_another_attempt(self, taken):
@@ -131,10 +138,10 @@ class TestClaim:
 
     def test_gives_what_is_brought_twice_to_one(self, nothing, tmp_path):
         with separate_app(tmp_path) as app:
-            found = put(nothing)
+            found = enqueue_committed(nothing)
             leases.mark_queued(1)
 
-            claimed = at_once(app, *[lambda: leases.claim(found, uuid4())] * 6)
+            claimed = run_concurrently(app, *[lambda: leases.claim(found, uuid4())] * 6)
 
             assert len([row for row in claimed if row]) == 1
             assert row_of(found).attempts == 1
@@ -142,17 +149,17 @@ class TestClaim:
 
 class TestRenew:
     def test_keeps_it_for_another_while(self, taken):
-        with later(seconds=LEASE_DURATION.seconds - 1) as moment:
+        with travel_forward(seconds=LEASE_DURATION.seconds - 1) as moment:
             leases.renew([MINE])
 
         assert row_of(taken).available_at == moment + LEASE_DURATION
 
-    def test_keeps_what_several_hold_in_one_statement(self, nothing, taken, queries):
-        other, third = put(nothing), put(nothing)
+    def test_keeps_what_several_hold_in_one_statement(self, nothing, taken, assert_max_queries):
+        other, third = enqueue_committed(nothing), enqueue_committed(nothing)
         for lease in (THEIRS, uuid4()):
             leases.claim_next(lease)
 
-        with later(seconds=3) as moment, queries(max=1):
+        with travel_forward(seconds=3) as moment, assert_max_queries(1):
             leases.renew([MINE, THEIRS])
 
         dues = [row_of(found).available_at for found in (taken, other)]
@@ -162,7 +169,7 @@ class TestRenew:
     def test_leaves_alone_when_it_was_to_be_done(self, taken):
         before = row_of(taken).scheduled_at
 
-        with later(seconds=3):
+        with travel_forward(seconds=3):
             leases.renew([MINE])
 
         assert row_of(taken).scheduled_at == before
@@ -182,7 +189,7 @@ class TestRenew:
     def test_keeps_nothing_that_somebody_else_has(self, taken):
         before = row_of(taken)
 
-        with later(seconds=1):
+        with travel_forward(seconds=1):
             leases.renew([THEIRS])
 
         assert row_of(taken) == before
@@ -195,11 +202,11 @@ class TestFinish:
         assert rows() == []
 
     def test_has_wait_again_what_was_wanted_again_meanwhile(self, single):
-        found = put(single, 'ada')
+        found = enqueue_committed(single, 'ada')
         leases.claim_next(MINE)
-        put(single, 'ada')
+        enqueue_committed(single, 'ada')
 
-        with later(seconds=3) as moment:
+        with travel_forward(seconds=3) as moment:
             leases.complete(found, MINE)
 
         row = row_of(found)
@@ -210,16 +217,16 @@ class TestFinish:
             False,
         )
         assert row.available_at == row.scheduled_at == moment
-        with later(seconds=3):
+        with travel_forward(seconds=3):
             assert leases.claim_next(MINE).id == found
             leases.complete(found, MINE)
         assert rows() == []
 
     def test_leaves_what_was_wanted_again_to_who_has_it_by_now(self, single):
-        found = put(single, 'ada')
+        found = enqueue_committed(single, 'ada')
         leases.claim_next(MINE)
-        put(single, 'ada')
-        with later(seconds=LEASE_DURATION.seconds):
+        enqueue_committed(single, 'ada')
+        with travel_forward(seconds=LEASE_DURATION.seconds):
             leases.claim_next(THEIRS)
         before = row_of(found)
 
@@ -244,7 +251,7 @@ class TestRetryLater:
         assert row_of(taken).scheduled_at == now() + SECOND
 
 
-class TestBury:
+class TestDeadLetter:
     def test_leaves_it_for_an_operator(self, taken):
         leases.dead_letter(taken, MINE, 'hopeless')
 
@@ -255,7 +262,7 @@ class TestBury:
             None,
             'hopeless',
         )
-        with later(days=365):
+        with travel_forward(days=365):
             assert leases.claim_next(THEIRS) is None
 
 
@@ -273,7 +280,7 @@ class TestFence:
     )
     @pytest.mark.parametrize('how', ['taken', 'handed out', 'given back', 'buried'])
     def test_keeps_out_who_lost_it(self, taken, step, how):
-        with later(seconds=LEASE_DURATION.seconds):
+        with travel_forward(seconds=LEASE_DURATION.seconds):
             leases.mark_queued(1) if how == 'handed out' else leases.claim_next(THEIRS)
         if how == 'given back':
             leases.retry_later(taken, THEIRS, 'theirs', SECOND)
@@ -288,9 +295,9 @@ class TestFence:
 
 class TestHeldBy:
     def test_is_what_a_process_had(self, nothing, taken):
-        put(nothing)
+        enqueue_committed(nothing)
         leases.claim_next(THEIRS)
-        put(nothing)
+        enqueue_committed(nothing)
 
         assert [row.id for row in leases.leased_by(MINE)] == [taken]
         assert leases.leased_by(uuid4()) == []
@@ -299,7 +306,9 @@ class TestHeldBy:
 class TestHandOut:
     @time_machine.travel(now(), tick=False)
     def test_marks_as_many_as_it_may(self, nothing):
-        newest, middle, oldest = [put_at(now() - n * SECOND, nothing) for n in range(3)]
+        newest, middle, oldest = [
+            enqueue_at_committed(now() - n * SECOND, nothing) for n in range(3)
+        ]
 
         assert leases.mark_queued(1) == [oldest]
         assert leases.mark_queued(5) == [middle, newest]
@@ -309,52 +318,52 @@ class TestHandOut:
 
     @time_machine.travel(now(), tick=False)
     def test_leaves_what_is_not_due(self, nothing):
-        found = put_at(now() + SECOND, nothing)
+        found = enqueue_at_committed(now() + SECOND, nothing)
 
         assert leases.mark_queued(5) == []
         assert row_of(found).state == 'waiting'
 
     @pytest.mark.parametrize('order', [1, -1])
     def test_names_the_oldest_first(self, nothing, order):
-        ids = [put_at(now() - n * SECOND, nothing) for n in range(1, 30)[::order]]
+        ids = [enqueue_at_committed(now() - n * SECOND, nothing) for n in range(1, 30)[::order]]
 
         assert leases.mark_queued(100) == ids[::-order]
 
     def test_leaves_alone_when_it_was_to_be_done(self, nothing):
-        found = put_at(now() - 60 * SECOND, nothing)
+        found = enqueue_at_committed(now() - 60 * SECOND, nothing)
         before = row_of(found).scheduled_at
 
         assert leases.mark_queued(1) == [found]
         assert row_of(found).scheduled_at == before
         leases.requeue([found])
         assert row_of(found).scheduled_at == before
-        with later(seconds=1):
+        with travel_forward(seconds=1):
             leases.claim(found, MINE)
         assert row_of(found).scheduled_at == before
 
     def test_hands_out_again_what_nobody_began(self, nothing):
-        found = put(nothing)
+        found = enqueue_committed(nothing)
         leases.mark_queued(5)
 
-        with later(seconds=QUEUED_TIMEOUT.seconds - 1):
+        with travel_forward(seconds=QUEUED_TIMEOUT.seconds - 1):
             assert leases.mark_queued(5) == []
-        with later(seconds=QUEUED_TIMEOUT.seconds):
+        with travel_forward(seconds=QUEUED_TIMEOUT.seconds):
             assert leases.mark_queued(5) == [found]
 
     def test_hands_out_what_a_process_had_when_it_ended(self, taken):
         assert leases.mark_queued(5) == []
-        with later(seconds=LEASE_DURATION.seconds):
+        with travel_forward(seconds=LEASE_DURATION.seconds):
             assert leases.mark_queued(5) == [taken]
 
     def test_hands_out_no_dead_letter(self, nothing):
-        bury(put(nothing))
+        mark_dead(enqueue_committed(nothing))
 
         assert leases.mark_queued(5) == []
 
 
 class TestTakeBack:
     def test_has_it_wait_again(self, nothing):
-        found = put(nothing)
+        found = enqueue_committed(nothing)
         leases.mark_queued(1)
 
         leases.requeue([found])
@@ -363,7 +372,7 @@ class TestTakeBack:
         assert leases.mark_queued(1) == [found]
 
     def test_leaves_alone_what_has_begun_or_was_not_meant(self, nothing):
-        begun, other = put(nothing), put(nothing)
+        begun, other = enqueue_committed(nothing), enqueue_committed(nothing)
         leases.mark_queued(2)
         leases.claim(begun, MINE)
 
@@ -372,7 +381,7 @@ class TestTakeBack:
         assert [row_of(found).state for found in (begun, other)] == ['running', 'queued']
 
     def test_takes_nothing_back_where_all_was_taken(self, nothing):
-        sent = put(nothing)
+        sent = enqueue_committed(nothing)
         leases.mark_queued(1)
 
         leases.requeue([])
@@ -381,13 +390,13 @@ class TestTakeBack:
 
 
 class TestIsAnyDue:
-    def test_sees_what_waits_and_what_was_let_go_of(self, nothing):
+    def test_sees_what_waits_and_what_was_released(self, nothing):
         assert not leases.has_due_tasks()
-        put(nothing)
+        enqueue_committed(nothing)
         assert leases.has_due_tasks()
         leases.claim_next(MINE)
         assert not leases.has_due_tasks()
-        with later(seconds=LEASE_DURATION.seconds):
+        with travel_forward(seconds=LEASE_DURATION.seconds):
             assert leases.has_due_tasks()
 
 
@@ -407,9 +416,9 @@ class TestUseUp:
         assert rows() == []
 
     def test_has_wait_again_what_was_wanted_again_meanwhile(self, single):
-        found = put(single, 'ada')
+        found = enqueue_committed(single, 'ada')
         leases.claim_next(MINE)
-        put(single, 'ada')
+        enqueue_committed(single, 'ada')
 
         with atomic():
             leases.complete_in_transaction(found, MINE)
@@ -425,19 +434,19 @@ class TestUseUp:
             leases.complete_in_transaction(found, MINE)
 
     @pytest.mark.parametrize('lease', [THEIRS, uuid4()])
-    def test_refuses_who_lost_it(self, taken, lease):
+    def test_rejects_who_lost_it(self, taken, lease):
         with pytest.raises(LeaseLost), atomic():
             leases.complete_in_transaction(taken, lease)
 
         assert row_of(taken).lease_id == MINE
 
-    def test_refuses_to_be_called_outside_a_transaction(self, taken):
+    def test_rejects_to_be_called_outside_a_transaction(self, taken):
         with pytest.raises(RuntimeError, match='outside atomic'):
             leases.complete_in_transaction(taken, MINE)
 
     def test_lets_one_of_two_at_once(self, nothing, tmp_path):
         with separate_app(tmp_path) as app:
-            found = put(nothing)
+            found = enqueue_committed(nothing)
             leases.claim_next(MINE)
 
             def use_up():
@@ -448,4 +457,4 @@ class TestUseUp:
                     return 'lost'
                 return 'done'
 
-            assert sorted(at_once(app, use_up, use_up)) == ['done', 'lost']
+            assert sorted(run_concurrently(app, use_up, use_up)) == ['done', 'lost']

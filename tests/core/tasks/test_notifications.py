@@ -11,7 +11,7 @@ from project.core.tasks import task
 from project.core.tasks.notifications import TaskNotifier, WakeupPipe
 from tests.concurrency import separate_app
 
-from ..outbox import listening, put
+from ..outbox import enqueue_committed, listening
 
 pytestmark = pytest.mark.usefixtures('no_tasks')
 
@@ -24,13 +24,13 @@ def waited(bell, seconds):
 
 
 class TestPipe:
-    def test_is_heard_although_it_was_rung_before(self):
+    def test_arrives_although_it_was_sent_before(self):
         bell = WakeupPipe()
         bell.notify()
 
         assert waited(bell, 10) < 5
 
-    def test_is_heard_once_however_often_it_was_rung(self):
+    def test_arrives_once_however_often_it_was_sent(self):
         bell = WakeupPipe()
         for _ in range(3):
             bell.notify()
@@ -56,24 +56,24 @@ class TestPipe:
         assert not waiting.is_alive()
 
 
-class TestDoorbell:
-    def test_is_heard_when_something_was_enqueued(self, tmp_path):
+class TestTaskNotifier:
+    def test_notifies_when_something_was_enqueued(self, tmp_path):
         nothing = task(name='nothing')(lambda: None)
         with separate_app(tmp_path) as app, listening(app) as bell:
             assert waited(bell, 0.1) >= 0.1
 
-            put(nothing)
+            enqueue_committed(nothing)
             assert waited(bell, 20) < 10
 
-            put(nothing)
+            enqueue_committed(nothing)
             assert waited(bell, 20) < 10
 
-    def test_is_heard_on_every_machine_where_the_database_rings_it(self, tmp_path):
+    def test_notifies_every_machine_through_the_database(self, tmp_path):
         nothing = task(name='nothing')(lambda: None)
         with separate_app(tmp_path) as app, ExitStack() as stack:
             bells = [stack.enter_context(listening(app, TaskNotifier(app))) for _ in range(2)]
 
-            put(nothing)
+            enqueue_committed(nothing)
 
             if bells[0].is_in_database:
                 assert all(waited(bell, 20) < 10 for bell in bells)
@@ -81,7 +81,7 @@ class TestDoorbell:
                 # A pipe reaches who was forked from here.
                 assert waited(app.extensions['task_notifier'], 20) < 10
 
-    def test_is_left_when_the_own_bell_rings(self, tmp_path):
+    def test_ends_when_its_own_notifier_is_notified(self, tmp_path):
         with separate_app(tmp_path) as app, listening(app) as bell:
             own = WakeupPipe()
             own.notify()
@@ -108,7 +108,7 @@ class TestDoorbell:
                 bell.wait(0.1, WakeupPipe())  # It notices,
                 bell.wait(0, WakeupPipe())  # and begins anew.
 
-            put(nothing)
+            enqueue_committed(nothing)
 
             assert waited(bell, 20) < 10
 

@@ -14,13 +14,21 @@ from project.core.clock import now
 from project.core.database.session import atomic, db
 from project.core.request_context import NO_CONTEXT, RequestContext, set_request_context
 from project.core.tasks import enqueue, enqueue_at, leases, task
-from project.core.tasks.attempts import run_pending_tasks
 from project.core.tasks.notifications import WakeupPipe
 from project.core.tasks.registry import require_task
 from project.core.tasks.serialization import deserialize
-from tests.concurrency import at_once, separate_app
+from tests.concurrency import run_concurrently, separate_app
+from tests.pending_tasks import run_pending_tasks
 
-from ..outbox import bury, later, listening, put, put_at, row_of, rows
+from ..outbox import (
+    enqueue_at_committed,
+    enqueue_committed,
+    listening,
+    mark_dead,
+    row_of,
+    rows,
+    travel_forward,
+)
 
 pytestmark = pytest.mark.usefixtures('no_tasks')
 
@@ -50,7 +58,7 @@ class TestEnqueue:
     def test_writes_down_what_is_to_be_done(self, greeting):
         set_request_context(RequestContext(request_id='a-request'))
         try:
-            found = put(greeting, 'ada')
+            found = enqueue_committed(greeting, 'ada')
         finally:
             set_request_context(NO_CONTEXT)
 
@@ -61,16 +69,16 @@ class TestEnqueue:
         assert (row.state, row.attempts, row.lease_id, row.last_error) == ('waiting', 0, None, None)
         assert row.available_at == row.created_at == now()
 
-    def test_costs_one_insert(self, greeting, single, queries):
-        with atomic(), queries(max=1) as statements:
+    def test_costs_one_insert(self, greeting, single, assert_max_queries):
+        with atomic(), assert_max_queries(1) as statements:
             enqueue(greeting, 'ada', pin=PIN)
         assert statements[0].startswith('INSERT INTO core_tasks')
 
         for _ in range(2):
-            with atomic(), queries(max=1):
+            with atomic(), assert_max_queries(1):
                 enqueue(single, 'ada')
 
-    def test_refuses_to_be_called_outside_a_transaction(self, greeting):
+    def test_rejects_to_be_called_outside_a_transaction(self, greeting):
         with pytest.raises(RuntimeError, match=r'enqueue\(\) outside atomic'):
             enqueue(greeting, 'ada')
 
@@ -78,7 +86,7 @@ class TestEnqueue:
 
     def test_never_happened_if_the_transaction_did_not(self, greeting):
         with pytest.raises(ZeroDivisionError):
-            put_and_refuse(greeting, 'ada')
+            put_and_reject(greeting, 'ada')
 
         assert rows() == []
 
@@ -86,26 +94,26 @@ class TestEnqueue:
         with separate_app(tmp_path) as app:
             with atomic():
                 enqueue(greeting, 'ada')
-                assert at_once(app, rows) == [[]]
+                assert run_concurrently(app, rows) == [[]]
 
-            [[row]] = at_once(app, rows)
+            [[row]] = run_concurrently(app, rows)
             assert row.name == 'greet'
 
-    def test_refuses_what_is_no_task(self):
+    def test_rejects_what_is_no_task(self):
         with pytest.raises(RuntimeError, match='is no @task'), atomic():
             enqueue(greet, 'ada')
 
     @pytest.mark.parametrize(
         ('name', 'refusal'), [(('a', 'b'), TypeError), ('x' * 65_537, ValueError)]
     )
-    def test_refuses_what_is_no_json_or_too_much_of_it(self, greeting, name, refusal):
+    def test_rejects_what_is_no_json_or_too_much_of_it(self, greeting, name, refusal):
         with pytest.raises(refusal), atomic():
             enqueue(greeting, name)
 
         assert rows() == []
 
     def test_seals_what_is_secret(self, greeting):
-        put(greeting, 'ada', pin=PIN)
+        enqueue_committed(greeting, 'ada', pin=PIN)
 
         [row] = rows()
         assert row.encrypted_arguments
@@ -114,15 +122,15 @@ class TestEnqueue:
     def test_rings_when_it_is_committed_and_not_before(self, greeting, tmp_path):
         with separate_app(tmp_path) as app, listening(app) as bell:
             with pytest.raises(ZeroDivisionError):
-                put_and_refuse(greeting, 'ada')
+                put_and_reject(greeting, 'ada')
             assert waited_for(bell, 0.2) >= 0.2
 
-            put(greeting, 'ada')
+            enqueue_committed(greeting, 'ada')
             assert waited_for(bell, 20) < 10
 
 
 @atomic()
-def put_and_refuse(function, *args):
+def put_and_reject(function, *args):
     """Enqueue a task in a transaction that is refused."""
     enqueue(function, *args)
     raise ZeroDivisionError
@@ -150,37 +158,41 @@ def until_somebody_waits_for_a_lock():
 
 class TestEnqueueUnique:
     def test_leaves_the_one_that_waits_where_one_is_enough(self, single):
-        first, second, other = put(single, 'ada'), put(single, 'ada'), put(single, 'eve')
+        first, second, other = (
+            enqueue_committed(single, 'ada'),
+            enqueue_committed(single, 'ada'),
+            enqueue_committed(single, 'eve'),
+        )
 
         assert first == second != other
         assert len(rows()) == 2
 
     def test_keeps_each_where_each_one_counts(self, greeting):
-        assert put(greeting, 'ada') != put(greeting, 'ada')
+        assert enqueue_committed(greeting, 'ada') != enqueue_committed(greeting, 'ada')
 
     def test_does_not_mistake_one_task_for_another(self, single):
         other = task(name='other', unique=['name'])(lambda name: name)
 
-        assert put(single, 'ada') != put(other, 'ada')
+        assert enqueue_committed(single, 'ada') != enqueue_committed(other, 'ada')
 
     @time_machine.travel(now(), tick=False)
     def test_runs_at_the_sooner_of_two_moments(self, single):
-        found = put_at(now() + MINUTE, single, 'ada')
+        found = enqueue_at_committed(now() + MINUTE, single, 'ada')
 
-        put_at(now() + 2 * MINUTE, single, 'ada')
+        enqueue_at_committed(now() + 2 * MINUTE, single, 'ada')
         assert row_of(found).available_at == now() + MINUTE
 
-        put(single, 'ada')
+        enqueue_committed(single, 'ada')
         assert row_of(found).available_at == now()
 
     @time_machine.travel(now(), tick=False)
     def test_has_the_one_that_runs_run_again(self, app, single):
-        found = put(single, 'ada')
+        found = enqueue_committed(single, 'ada')
         leases.claim_next(MINE)
         before = row_of(found)
 
-        with later(seconds=1):
-            assert put(single, 'ada') == found
+        with travel_forward(seconds=1):
+            assert enqueue_committed(single, 'ada') == found
 
         row = row_of(found)
         assert (row.state, row.lease_id, row.available_at) == ('running', MINE, before.available_at)
@@ -190,10 +202,10 @@ class TestEnqueueUnique:
         assert rows() == []
 
     def test_has_it_run_once_more_however_often_it_was_wanted_while_it_ran(self, app, single):
-        found = put(single, 'ada')
+        found = enqueue_committed(single, 'ada')
         leases.claim_next(MINE)
         for _ in range(3):
-            put(single, 'ada')
+            enqueue_committed(single, 'ada')
 
         leases.complete(found, MINE)
 
@@ -208,9 +220,9 @@ class TestEnqueueUnique:
         ids=['given up', 'failed'],
     )
     def test_has_it_run_once_more_at_once_although_it_fails(self, app, single, end):
-        found = put(single, 'ada')
+        found = enqueue_committed(single, 'ada')
         leases.claim_next(MINE)
-        put(single, 'ada')
+        enqueue_committed(single, 'ada')
 
         end(found)
 
@@ -220,11 +232,11 @@ class TestEnqueueUnique:
 
     def test_gives_the_dead_one_what_it_is_wanted_with_now(self):
         kept = task(name='kept', unique=['name'], encrypted=['pin'])(lambda name, size, pin: None)
-        found = put(kept, 'ada', 1, '012345')
+        found = enqueue_committed(kept, 'ada', 1, '012345')
         before = row_of(found)
-        bury(found)
+        mark_dead(found)
 
-        assert put(kept, 'ada', 2, '543210') == found
+        assert enqueue_committed(kept, 'ada', 2, '543210') == found
 
         row = row_of(found)
         assert deserialize(require_task(kept), row.arguments, row.encrypted_arguments) == {
@@ -239,9 +251,9 @@ class TestEnqueueUnique:
         def run():
             ran.append(1)
             if len(ran) < 3:
-                put(run)
+                enqueue_committed(run)
 
-        put(run)
+        enqueue_committed(run)
 
         assert run_pending_tasks(app) == 3
         assert rows() == []
@@ -249,11 +261,11 @@ class TestEnqueueUnique:
     @time_machine.travel(now(), tick=False)
     @pytest.mark.parametrize(('wait', 'due'), [(MINUTE, 0), (-MINUTE, -1)])
     def test_leaves_the_one_that_failed_and_runs_it_at_the_sooner_moment(self, single, wait, due):
-        found = put(single, 'ada')
+        found = enqueue_committed(single, 'ada')
         leases.claim_next(MINE)
         leases.retry_later(found, MINE, 'not now', wait)
 
-        assert put(single, 'ada') == found
+        assert enqueue_committed(single, 'ada') == found
 
         [row] = rows()
         assert (row.state, row.attempts, row.last_error) == ('waiting', 1, 'not now')
@@ -262,12 +274,12 @@ class TestEnqueueUnique:
     @time_machine.travel(now(), tick=False)
     @pytest.mark.parametrize('wait', [-MINUTE, MINUTE])
     def test_revives_the_one_that_was_given_up(self, single, wait):
-        found = put(single, 'ada')
+        found = enqueue_committed(single, 'ada')
         leases.claim_next(MINE)
         leases.dead_letter(found, MINE, 'hopeless')
         moment = now() + wait
 
-        assert put_at(moment, single, 'ada') == found
+        assert enqueue_at_committed(moment, single, 'ada') == found
 
         [row] = rows()
         assert (row.state, row.attempts, row.lease_id, row.rerun_requested) == (
@@ -280,14 +292,14 @@ class TestEnqueueUnique:
 
     @pytest.mark.parametrize('state', ['queued', 'running'])
     def test_leaves_what_is_under_way_to_who_has_it(self, single, state):
-        found = put_at(now() - SECOND, single, 'ada')
+        found = enqueue_at_committed(now() - SECOND, single, 'ada')
         leases.mark_queued(1) if state == 'queued' else leases.claim_next(MINE)
         before = row_of(found)
         sooner = before.scheduled_at - MINUTE
 
-        put(single, 'ada')
+        enqueue_committed(single, 'ada')
         assert row_of(found).scheduled_at == before.scheduled_at
-        put_at(sooner, single, 'ada')
+        enqueue_at_committed(sooner, single, 'ada')
 
         row = row_of(found)
         assert (row.state, row.lease_id, row.available_at) == (
@@ -304,7 +316,7 @@ class TestEnqueueUnique:
     ):
         """On SQLite one waits for the other, and either order is right."""
         with separate_app(tmp_path) as app:
-            found = put(single, 'ada')
+            found = enqueue_committed(single, 'ada')
             leases.claim_next(MINE)
             enqueued = Event()
 
@@ -323,7 +335,7 @@ class TestEnqueueUnique:
                     with atomic():
                         leases.complete_in_transaction(found, MINE)
 
-            at_once(app, want, finish)
+            run_concurrently(app, want, finish)
 
             [row] = rows()
             assert (row.id, row.state, row.attempts, row.rerun_requested) == (
@@ -337,10 +349,14 @@ class TestEnqueueUnique:
     def test_is_never_lost_whoever_comes_first(self, single, tmp_path):
         with separate_app(tmp_path) as app:
             for _ in range(10):
-                found = put(single, 'ada')
+                found = enqueue_committed(single, 'ada')
                 leases.claim_next(MINE)
 
-                at_once(app, lambda: put(single, 'ada'), partial(leases.complete, found, MINE))
+                run_concurrently(
+                    app,
+                    lambda: enqueue_committed(single, 'ada'),
+                    partial(leases.complete, found, MINE),
+                )
 
                 assert [row.state for row in rows()] == ['waiting']
                 assert run_pending_tasks(app) == 1
@@ -348,7 +364,7 @@ class TestEnqueueUnique:
 
     def test_makes_one_of_many_at_once(self, single, tmp_path):
         with separate_app(tmp_path) as app:
-            ids = at_once(app, *[lambda: put(single, 'ada')] * 6)
+            ids = run_concurrently(app, *[lambda: enqueue_committed(single, 'ada')] * 6)
 
             assert len(set(ids)) == 1
             assert len(rows()) == 1
@@ -357,12 +373,12 @@ class TestEnqueueUnique:
 class TestEnqueueAt:
     def test_is_not_due_before_that_moment(self, greeting):
         with time_machine.travel(now(), tick=False) as clock:
-            found = put_at(now() + MINUTE, greeting, 'ada')
+            found = enqueue_at_committed(now() + MINUTE, greeting, 'ada')
 
             assert leases.claim_next(uuid4()) is None
             clock.shift(MINUTE)
             assert leases.claim_next(uuid4()).id == found
 
-    def test_refuses_to_be_called_outside_a_transaction(self, greeting):
+    def test_rejects_to_be_called_outside_a_transaction(self, greeting):
         with pytest.raises(RuntimeError, match='outside atomic'):
             enqueue_at(now(), greeting, 'ada')

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from project.core.database.session import execute_select
 from project.core.tasks import leases, registry, task
 from project.core.tasks.periodic import Schedule, enqueue_due_schedules
-from tests.concurrency import at_once, separate_app
+from tests.concurrency import run_concurrently, separate_app
 
 from ..outbox import rows
 
@@ -29,7 +29,7 @@ def clock():
 
 
 @pytest.fixture
-def sweeping():
+def cleaning_up():
     """A task that runs every five minutes."""
     return task(name='sweep', every=5 * MINUTE)(lambda: None)
 
@@ -45,13 +45,13 @@ def schedules():
 
 
 class TestFireDue:
-    def test_begins_with_the_next_period(self, clock, sweeping):
+    def test_begins_with_the_next_period(self, clock, cleaning_up):
         assert enqueue_due_schedules() == SOON
 
         assert rows() == []
         assert schedules() == {'sweep': ('every 300 s', SOON)}
 
-    def test_enqueues_what_is_due(self, clock, sweeping):
+    def test_enqueues_what_is_due(self, clock, cleaning_up):
         enqueue_due_schedules()
         clock.move_to(SOON)
 
@@ -60,7 +60,7 @@ class TestFireDue:
         [row] = rows()
         assert (row.name, row.available_at, row.arguments) == ('sweep', SOON, '{}')
 
-    def test_enqueues_it_once_however_often_one_looks(self, clock, sweeping):
+    def test_enqueues_it_once_however_often_one_looks(self, clock, cleaning_up):
         enqueue_due_schedules()
         clock.move_to(SOON)
 
@@ -70,7 +70,7 @@ class TestFireDue:
 
         assert len(rows()) == 1
 
-    def test_enqueues_it_once_however_many_look(self, sweeping, tmp_path):
+    def test_enqueues_it_once_however_many_look(self, cleaning_up, tmp_path):
         def look():
             found = enqueue_due_schedules()
             # What was enqueued a second time once the first has begun would run again.
@@ -79,16 +79,16 @@ class TestFireDue:
 
         with separate_app(tmp_path) as app:
             with time_machine.travel(NOON):
-                assert set(at_once(app, *[look] * 4)) == {SOON}
+                assert set(run_concurrently(app, *[look] * 4)) == {SOON}
             for number in range(3):
                 with time_machine.travel(SOON + number * 5 * MINUTE):
-                    assert len(set(at_once(app, *[look] * 6))) == 1
+                    assert len(set(run_concurrently(app, *[look] * 6))) == 1
                     [row] = rows()
                     assert (row.state, row.rerun_requested) == ('running', False)
                     leases.complete(row.id, row.lease_id)
                     assert rows() == []
 
-    def test_enqueues_it_once_after_a_pause_in_which_nobody_looked(self, clock, sweeping):
+    def test_enqueues_it_once_after_a_pause_in_which_nobody_looked(self, clock, cleaning_up):
         enqueue_due_schedules()
         clock.move_to(SOON + timedelta(hours=7))
 
@@ -99,7 +99,7 @@ class TestFireDue:
         assert len(rows()) == 1
         assert following == SOON + timedelta(hours=7) + 5 * MINUTE
 
-    def test_leaves_one_that_nobody_has_begun_yet(self, clock, sweeping):
+    def test_leaves_one_that_nobody_has_begun_yet(self, clock, cleaning_up):
         enqueue_due_schedules()
         for number in range(3):
             clock.move_to(SOON + number * 5 * MINUTE)
@@ -107,7 +107,7 @@ class TestFireDue:
 
         assert len(rows()) == 1
 
-    def test_begins_anew_with_another_rule(self, clock, sweeping, monkeypatch):
+    def test_begins_anew_with_another_rule(self, clock, cleaning_up, monkeypatch):
         enqueue_due_schedules()
         monkeypatch.setattr(registry, '_tasks', {})
         task(name='sweep', cron='30 12 * * *')(lambda: None)
@@ -119,7 +119,7 @@ class TestFireDue:
         assert rows() == []
         assert schedules() == {'sweep': ('30 12 * * *', following)}
 
-    def test_looks_again_when_the_first_of_them_is_due(self, clock, sweeping):
+    def test_looks_again_when_the_first_of_them_is_due(self, clock, cleaning_up):
         task(name='often', every=MINUTE)(lambda: None)
         task(name='seldom', cron='0 0 1 1 *')(lambda: None)
 
@@ -130,7 +130,7 @@ class TestFireDue:
         task(name='seldom', cron='0 0 1 1 *')(lambda: None)
         assert enqueue_due_schedules() == NOON + timedelta(hours=1)
 
-    def test_fires_nothing_where_it_could_not_be_enqueued(self, clock, sweeping, monkeypatch):
+    def test_fires_nothing_where_it_could_not_be_enqueued(self, clock, cleaning_up, monkeypatch):
         enqueue_due_schedules()
         monkeypatch.setattr(registry, '_names', {})
         clock.move_to(SOON)

@@ -119,13 +119,13 @@ class TestTask:
             ({'time_limit': -SECOND}, 'could never run'),
         ],
     )
-    def test_refuses_at_import_what_could_never_run(self, options, reason):
+    def test_rejects_at_import_what_could_never_run(self, options, reason):
         with pytest.raises(ValueError, match=reason):
             task(**{'name': 'it', **options})(greet)
 
         assert task_names() == []
 
-    def test_refuses_a_name_that_is_taken(self):
+    def test_rejects_a_name_that_is_taken(self):
         task(name='it')(greet)
 
         with pytest.raises(ValueError, match="a task 'it' already"):
@@ -134,7 +134,7 @@ class TestTask:
     @pytest.mark.parametrize(
         'function', [lambda *names: names, lambda **names: names, lambda name, /: name]
     )
-    def test_refuses_arguments_without_a_name(self, function):
+    def test_rejects_arguments_without_a_name(self, function):
         with pytest.raises(ValueError, match='must name its arguments'):
             task(name='it')(function)
 
@@ -145,7 +145,7 @@ class TestTaskOf:
 
         assert require_task(greet).name == 'it'
 
-    def test_refuses_what_was_not_marked(self):
+    def test_rejects_what_was_not_marked(self):
         with pytest.raises(RuntimeError, match=r'greet\(\) is no @task'):
             require_task(greet)
 
@@ -156,7 +156,7 @@ class TestFindTask:
 
 
 class TestScheduledTasks:
-    def test_are_those_with_a_timetable(self):
+    def test_are_those_with_a_schedule(self):
         task(name='ordinary')(greet)
         task(name='every', every=SECOND)(nothing)
         task(name='cron', cron='* * * * *')(lambda: None)

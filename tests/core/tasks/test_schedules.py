@@ -34,7 +34,7 @@ class TestEvery:
         assert IntervalSchedule(timedelta(seconds=1.5)).rule == 'every 1.5 s'
 
     @pytest.mark.parametrize('period', [timedelta(0), timedelta(seconds=-5), SECOND * 0.999])
-    def test_refuses_less_than_a_second(self, period):
+    def test_rejects_less_than_a_second(self, period):
         with pytest.raises(ValueError, match='a second at least'):
             IntervalSchedule(period)
 
@@ -61,10 +61,10 @@ class TestCron:
         'expression',
         ['', 'daily', '* * * *', '61 * * * *', '*/0 * * * *', '0 0 30 2 *', 'a b c d e'],
     )
-    def test_refuses_what_is_no_rule_or_never_comes(self, expression):
+    def test_rejects_what_is_no_rule_or_never_comes(self, expression):
         with pytest.raises(ValueError, match='is no rule of cron'):
             CronSchedule(expression)
 
-    def test_refuses_a_sixth_field(self):
+    def test_rejects_a_sixth_field(self):
         with pytest.raises(ValueError, match='is no rule of cron'):
             CronSchedule('* * * * * *')

@@ -50,14 +50,14 @@ class TestPack:
         assert json.loads(text) == {'to': 'ada', 'pin': None, 'count': 2}
         assert sealed is None
 
-    def test_keeps_secrets_apart_and_sealed(self, mailing):
+    def test_keeps_secrets_apart_and_encrypted(self, mailing):
         text, sealed = serialize(mailing, ('ada', PIN), {})
 
         assert json.loads(text) == {'to': 'ada', 'count': 1}
         assert PIN.encode() not in sealed
         assert deserialize(mailing, text, sealed) == {'to': 'ada', 'pin': PIN, 'count': 1}
 
-    def test_refuses_arguments_that_the_function_does_not_take(self, plain):
+    def test_rejects_arguments_that_the_function_does_not_take(self, plain):
         with pytest.raises(TypeError, match='unexpected keyword argument'):
             serialize(plain, (), {'to': 'ada', 'cc': 'eve'})
 
@@ -93,13 +93,13 @@ class TestPack:
         ],
         ids=lambda value: type(value).__name__,
     )
-    def test_refuses_what_would_not(self, plain, mailing, value):
+    def test_rejects_what_would_not(self, plain, mailing, value):
         with pytest.raises(TypeError):
             serialize(plain, (value,), {})
         with pytest.raises(TypeError):
             serialize(mailing, ('ada', value), {})
 
-    def test_refuses_a_circle(self, plain):
+    def test_rejects_a_circle(self, plain):
         circle = []
         circle.append(circle)
 
@@ -123,15 +123,17 @@ class TestPack:
 
 
 class TestUnpack:
-    def test_refuses_what_the_function_does_not_take_any_more(self, plain):
+    def test_rejects_what_the_function_does_not_take_any_more(self, plain):
         with pytest.raises(IncompatibleTask, match=r"do not fit any more: .*'cc'"):
             deserialize(plain, '{"to":"ada","cc":"eve"}', None)
 
-    def test_refuses_what_lacks_an_argument_that_is_new(self, plain):
+    def test_rejects_what_lacks_an_argument_that_is_new(self, plain):
         with pytest.raises(IncompatibleTask, match=r'do not fit any more: missing .*to'):
             deserialize(plain, '{}', None)
 
-    def test_opens_what_an_older_key_sealed_while_that_is_kept(self, mailing, app, monkeypatch):
+    def test_decrypts_what_an_older_key_encrypted_while_that_is_kept(
+        self, mailing, app, monkeypatch
+    ):
         old = app.config['SECRET_KEY']
         text, sealed = serialize(mailing, ('ada', PIN), {})
         monkeypatch.setitem(app.config, 'SECRET_KEY', 'another-' * 5)
@@ -164,7 +166,7 @@ class TestKeyOf:
 
 
 class TestShown:
-    def test_masks_what_is_sealed(self, mailing):
+    def test_masks_what_is_encrypted(self, mailing):
         packed = serialize(mailing, ('ada', PIN), {})
 
         assert redacted_arguments(*packed, mailing) == {'to': 'ada', 'count': 1, 'pin': '***'}

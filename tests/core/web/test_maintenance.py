@@ -19,7 +19,7 @@ def file(app):
 
 
 class TestInitApp:
-    def test_refuses_a_relative_path(self, kernel):
+    def test_rejects_a_relative_path(self, kernel):
         with pytest.raises(SystemExit, match='MAINTENANCE_FILE must be an absolute path'):
             kernel(MAINTENANCE_FILE='var/maintenance')
 

@@ -11,13 +11,13 @@ from sqlalchemy import select, update
 
 from project.core.database.session import atomic, db
 from project.core.storage import storage
-from project.core.tasks.attempts import run_pending_tasks
 from project.files import blobs, service
 from project.files.models import Blob, Thumbnail, Upload, Usage
 from project.files.partial_uploads import PartialFile
 from project.files.service import integrity
 from tests.core.images.sample_images import encoded, halves
 from tests.files.file_io import hash_of, store
+from tests.pending_tasks import run_pending_tasks
 from tests.users.factories import UserFactory
 
 
@@ -39,7 +39,7 @@ def put(content):
 
 
 @pytest.fixture
-def settled(monkeypatch):
+def complete_upload(monkeypatch):
     """All that is there has been there for long."""
     monkeypatch.setattr(integrity, 'ORPHAN_MIN_AGE_SECONDS', -1)
 
@@ -74,7 +74,7 @@ class TestCheck:
 
         assert faults(repair=True) == [('damaged', hash_of(b'lost'), False)]
 
-    def test_finds_bytes_that_nobody_knows_and_removes_them(self, ada, settled):
+    def test_finds_bytes_that_nobody_knows_and_removes_them(self, ada, complete_upload):
         put(b'orphan')
         store(ada.id, b'known')
 
@@ -91,7 +91,7 @@ class TestCheck:
         assert faults(repair=True) == []
         assert path_of(b'fresh').exists()
 
-    def test_waits_for_who_gets_a_row_for_an_orphan(self, own_app, settled, monkeypatch):
+    def test_waits_for_who_gets_a_row_for_an_orphan(self, own_app, complete_upload, monkeypatch):
         """Bytes that are uploaded again while they are looked at are not lost."""
         ada = UserFactory()
         put(b'orphan')

@@ -26,7 +26,7 @@ def clock():
 
 
 class TestReserve:
-    def test_refuses_inside_what_is_rolled_back(self, ada):
+    def test_rejects_inside_what_is_rolled_back(self, ada):
         service.set_quota(ada.id, 5)
 
         @atomic()
@@ -41,7 +41,7 @@ class TestReserve:
 
 
 class TestOpenUpload:
-    def test_keeps_room_before_a_byte_has_come(self, ada):
+    def test_keeps_space_before_a_byte_has_come(self, ada):
         service.set_quota(ada.id, 10)
 
         with service.open_upload(ada.id, least=7):
@@ -68,7 +68,7 @@ class TestOpenUpload:
         assert (usage['used'], usage['reserved']) == (5, 0)
         assert db.session.scalars(select(Upload.id)).all() == []
 
-    def test_lets_the_sweeper_give_back_the_room_of_the_dead(self, ada, clock):
+    def test_lets_the_sweeper_give_back_the_space_of_the_dead(self, ada, clock):
         # Its process is killed: nobody gives back anything.
         blobs.BlobWriter.close(service.open_upload(ada.id, least=7))
 
@@ -90,7 +90,7 @@ class TestOpenUpload:
                 release_expired_reservations()
             assert service.get_usage(ada.id)['reserved'] == 7
 
-    def test_finds_room_anew_where_it_was_taken_for_dead(self, ada, clock):
+    def test_reserves_again_what_was_taken_for_dead(self, ada, clock):
         service.set_quota(ada.id, 10)
         with service.open_upload(ada.id, least=4) as upload:
             clock.shift(timedelta(minutes=3))
@@ -103,7 +103,7 @@ class TestOpenUpload:
         usage = service.get_usage(ada.id)
         assert (usage['used'], usage['reserved']) == (6, 0)
 
-    def test_refuses_who_was_deleted(self, ada):
+    def test_rejects_who_was_deleted(self, ada):
         users.delete_user(ada.id)
 
         with pytest.raises(Unauthorized):

@@ -9,7 +9,7 @@ from project.core.tasks.inspection import list_tasks
 from project.users import service
 from project.users.models import User, UserRole
 from project.users.service import RejectedRow, define_role, export_users, import_users
-from tests.concurrency import at_once, separate_app
+from tests.concurrency import run_concurrently, separate_app
 from tests.users.factories import UserFactory
 
 HEADER = 'username,email,name,bio,roles\n'
@@ -47,7 +47,7 @@ class TestImportUsers:
         assert mailbox() == []
         assert db.session.scalars(select(Event.event_type)).all() == ['user_created']
 
-    def test_refuses_what_cannot_be_and_takes_the_others(self):
+    def test_rejects_what_cannot_be_and_takes_the_others(self):
         UserFactory(username='taken', email='old@example.com')
 
         refused = import_users([
@@ -89,7 +89,7 @@ class TestImportUsers:
         with separate_app(tmp_path) as app:
             rows = [row(f'user{number}') for number in range(200)]
 
-            found = at_once(app, *[lambda: import_users(rows)] * 2)
+            found = run_concurrently(app, *[lambda: import_users(rows)] * 2)
 
             assert sorted(map(len, found)) == [0, 200]
             assert count() == 200
@@ -120,7 +120,7 @@ class TestCommands:
         ada = service.get_user_by_login('ada')
         assert (ada.name, ada.bio, ada.roles) == ('=1+1', 'Two\nlines, and "quotes"', ['member'])
 
-    def test_report_refused_rows_by_their_number_and_fail(self, load, tmp_path):
+    def test_report_rejected_rows_by_their_number_and_fail(self, load, tmp_path):
         text = (
             HEADER + 'Ada,ada@example.com,,,\nx,bad,,,\nada,b@example.com,,,member\nbob,b@x.org\n'
         )
@@ -157,7 +157,7 @@ class TestCommands:
             ('username,email\n"ada,a@x.org\n', 'cannot be read'),
         ],
     )
-    def test_refuse_what_is_no_such_file_in_one_line(self, load, text, line):
+    def test_reject_what_is_no_such_file_in_one_line(self, load, text, line):
         result = load(text)
 
         assert result.exit_code == 1
@@ -176,7 +176,7 @@ class TestCommands:
 
         assert load(HEADER + lines, '--no-invite').stdout == 'Created 5, refused 0.\n'
 
-    def test_refuse_who_is_there_when_run_again(self, load):
+    def test_reject_who_is_there_when_run_again(self, load):
         text = f'{HEADER}ada,a@x.org,,,\n'
         load(text)
 

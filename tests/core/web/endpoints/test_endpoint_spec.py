@@ -67,7 +67,7 @@ class OverridingView(BoatView):
         """Change in another way, and declare nothing."""
 
 
-class TestContractOf:
+class TestSpecOf:
     def test_is_what_the_handler_declares(self, kernel, boats):
         boats.add_url_rule('/<int:boat_id>', view_func=BoatView.as_view('boat'))
         app = kernel(boats)
@@ -101,7 +101,7 @@ class TestContracts:
             ('boats.boat', 'PATCH'),
         }
 
-    def test_refuse_every_route_without_one_by_its_name(self, kernel, boats):
+    def test_reject_every_route_without_one_by_its_name(self, kernel, boats):
         boats.get('/a')(lambda: '')
         boats.post('/b', endpoint='b')(lambda: '')
 
@@ -113,7 +113,7 @@ class TestContracts:
     @pytest.mark.parametrize(
         ('view', 'method'), [(ForgetfulView, 'DELETE'), (OverridingView, 'PATCH')]
     )
-    def test_refuse_a_class_that_declares_all_methods_but_one(self, kernel, boats, view, method):
+    def test_reject_a_class_that_declares_all_methods_but_one(self, kernel, boats, view, method):
         boats.add_url_rule('/<int:boat_id>', view_func=view.as_view('boat'))
 
         with pytest.raises(UndeclaredRoute) as refusal:
@@ -122,7 +122,7 @@ class TestContracts:
             f'{method} /boats/<int:boat_id> declares nothing: put @endpoint under it'
         )
 
-    def test_refuse_the_decorators_the_wrong_way_round(self, kernel, boats):
+    def test_reject_the_decorators_the_wrong_way_round(self, kernel, boats):
         @endpoint(allow=requires('boats:sink'))
         @boats.delete('/all')
         def boats_sink():
@@ -131,7 +131,7 @@ class TestContracts:
         with pytest.raises(UndeclaredRoute, match='DELETE /boats/all declares nothing'):
             kernel(boats)
 
-    def test_refuse_a_decorator_on_top_that_hides_the_declaration(self, kernel, boats):
+    def test_reject_a_decorator_on_top_that_hides_the_declaration(self, kernel, boats):
         def careless(function):
             return lambda: function()
 
@@ -153,7 +153,7 @@ class TestContracts:
             ({}, lambda body: None, "missing a required argument: 'body'"),
         ],
     )
-    def test_refuse_a_handler_that_does_not_fit_what_it_declares(
+    def test_reject_a_handler_that_does_not_fit_what_it_declares(
         self, kernel, boats, declared, handler, fault
     ):
         boats.post('/fit', endpoint='fit')(endpoint(allow=public, **declared)(handler))
@@ -162,13 +162,13 @@ class TestContracts:
             kernel(boats)
         assert fault in str(refusal.value)
 
-    def test_refuse_a_handler_that_does_not_take_its_url(self, kernel, boats):
+    def test_reject_a_handler_that_does_not_take_its_url(self, kernel, boats):
         boats.get('/<int:boat_id>', endpoint='fit')(endpoint(allow=public)(lambda: None))
 
         with pytest.raises(UndeclaredRoute, match="unexpected keyword argument 'boat_id'"):
             kernel(boats)
 
-    def test_refuse_an_options_that_a_route_answers_by_itself(self, kernel, boats):
+    def test_reject_an_options_that_a_route_answers_by_itself(self, kernel, boats):
         boats.route('/o', methods=['OPTIONS'], endpoint='o')(lambda: '')
 
         with pytest.raises(UndeclaredRoute, match='OPTIONS /boats/o declares nothing'):
@@ -186,7 +186,7 @@ class TestDeclaredMethods:
 
 
 class TestImplied:
-    def refusals(self, kernel, boats, *, rule='/x', method='POST', handler=None, **declared):
+    def errors(self, kernel, boats, *, rule='/x', method='POST', handler=None, **declared):
         handler = handler or (lambda **_: None)
         route = boats.route(rule, methods=[method], endpoint='x')
         route(endpoint(**{'allow': public, **declared})(handler))
@@ -218,4 +218,4 @@ class TestImplied:
         ],
     )
     def test_follow_from_what_is_declared(self, kernel, boats, declared, more):
-        assert self.refusals(kernel, boats, **declared) == {BadRequest, ContentTooLarge} | more
+        assert self.errors(kernel, boats, **declared) == {BadRequest, ContentTooLarge} | more

@@ -58,7 +58,7 @@ NOT_YOURS = (404, 'user')
 
 
 class TestClose:
-    def test_keeps_the_contract_of_every_route(self, kernel):
+    def test_keeps_the_spec_of_every_route(self, kernel):
         assert ('health.healthz', 'GET') in kernel().extensions['endpoint_specs']
 
 
@@ -152,7 +152,7 @@ class TestAuthenticate:
             ', Bearer member',
         ],
     )
-    def test_refuses_who_shows_no_token_of_ours(self, serve, people, header):
+    def test_rejects_who_shows_no_token_of_ours(self, serve, people, header):
         client = serve(lambda: None, allow=authenticated(), people=people)
 
         response = client.get('/probe', headers={'Authorization': header} if header else {})

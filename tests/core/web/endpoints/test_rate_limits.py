@@ -108,7 +108,7 @@ class TestDatabaseName:
 
 
 class TestCountRequest:
-    def test_refuses_with_an_honest_retry_after(self, serve, clock):
+    def test_rejects_with_an_honest_retry_after(self, serve, clock):
         client = serve(lambda: None, limit='2/minute', settings=ON)
         client.get('/probe')
         client.get('/probe')
@@ -194,7 +194,7 @@ class TestCountRequest:
         assert codes == [401, 401, 401]
         assert client.get('/probe', headers=bearer('ada')).status_code == 200
 
-    def test_counts_what_the_guard_refuses_afterwards(self, serve, clock):
+    def test_counts_what_the_guard_rejects_afterwards(self, serve, clock):
         client = serve(
             lambda: None,
             allow=authenticated(),

@@ -132,7 +132,7 @@ class TestSpecification:
             '/api/v1/files/uploads/{upload_id}',
         }
 
-    def test_says_every_refusal_that_is_declared_or_implied(self, app):
+    def test_documents_every_error_that_is_declared_or_implied(self, app):
         paths = specification(app)['paths']
 
         for rule in app.url_map.iter_rules():
@@ -221,7 +221,7 @@ class TestSpecification:
             'type': 'string', 'format': 'date-time',
         }  # fmt: skip
 
-    def test_says_how_it_refuses(self, document):
+    def test_says_how_it_rejects(self, document):
         sail = document['paths']['/boats/{boat_id}']['put']
 
         assert set(sail['responses']) == {
@@ -252,7 +252,7 @@ class TestSpecification:
             'schema': {'type': 'integer'},
         }  # fmt: skip
 
-    def test_says_which_headers_tell_of_success(self, document):
+    def test_documents_the_headers_of_a_success(self, document):
         paths = document['paths']
 
         picture = paths['/boats/{boat_id}/picture']['get']['responses']

@@ -20,7 +20,7 @@ from project.core.web.requests.fields import (
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
-def refused(field, value):
+def rejected(field, value):
     with pytest.raises(ValidationError):
         field.deserialize(value)
     return True
@@ -35,27 +35,27 @@ class TestText:
         assert Text(max=5).deserialize('e\N{COMBINING ACUTE ACCENT}') == 'é'
 
     @pytest.mark.parametrize('char', ['\0', '\n', '\r', '\t', '\x1b', '\x7f', '\x9b', '\ud800'])
-    def test_refuses_control_characters(self, char):
-        assert refused(Text(max=20), f'a{char}b')
+    def test_rejects_control_characters(self, char):
+        assert rejected(Text(max=20), f'a{char}b')
 
     @pytest.mark.parametrize('char', ['\u202a', '\u202e', '\u2066', '\u2069'])
-    def test_refuses_what_turns_the_writing_direction_around(self, char):
-        assert refused(Text(max=20, lines=True), f'a{char}b')
+    def test_rejects_what_reverses_the_writing_direction(self, char):
+        assert rejected(Text(max=20, lines=True), f'a{char}b')
 
     def test_takes_line_breaks_where_it_says_so(self):
         assert Text(max=20, lines=True).deserialize('a\r\n\tb') == 'a\r\n\tb'
-        assert refused(Text(max=20, lines=True), 'a\x1bb')
+        assert rejected(Text(max=20, lines=True), 'a\x1bb')
 
     def test_counts_characters_and_not_bytes(self):
         field = Text(min=2, max=3)
 
         assert field.deserialize('🎩🎩🎩') == '🎩🎩🎩'
-        assert refused(field, '🎩🎩🎩🎩')
-        assert refused(field, 'a')
+        assert rejected(field, '🎩🎩🎩🎩')
+        assert rejected(field, 'a')
 
     @pytest.mark.parametrize('value', [5, 1.5, True, [], {}, None])
-    def test_refuses_what_is_no_text(self, value):
-        assert refused(Text(max=20), value)
+    def test_rejects_what_is_no_text(self, value):
+        assert rejected(Text(max=20), value)
 
     def test_adds_to_its_length_what_else_is_asked(self):
         def no_boats(text):
@@ -65,8 +65,8 @@ class TestText:
         field = Text(max=20, validate=[no_boats])
 
         assert field.deserialize('car') == 'car'
-        assert refused(field, 'boat')
-        assert refused(field, 'c' * 21)
+        assert rejected(field, 'boat')
+        assert rejected(field, 'c' * 21)
 
 
 class TestEmailAddress:
@@ -74,8 +74,8 @@ class TestEmailAddress:
         assert EmailAddress().deserialize('Ada@EXAMPLE.com') == 'Ada@example.com'
 
     @pytest.mark.parametrize('value', ['ada', 'ada@', 5, None, 'a@b.c\nBcc: d@e.f'])
-    def test_refuses_what_is_none(self, value):
-        assert refused(EmailAddress(), value)
+    def test_rejects_what_is_none(self, value):
+        assert rejected(EmailAddress(), value)
 
     def test_says_so(self):
         with pytest.raises(ValidationError, match='Not a valid email address'):
@@ -90,9 +90,9 @@ class TestPassword:
         assert Password().deserialize(password) == password
 
     def test_has_a_length(self):
-        assert refused(Password(), '')
-        assert refused(Password(), 'a' * 129)
-        assert refused(Password(min=8), 'a' * 7)
+        assert rejected(Password(), '')
+        assert rejected(Password(), 'a' * 129)
+        assert rejected(Password(min=8), 'a' * 7)
         assert Password(min=8).deserialize('a' * 8)
 
     def test_is_documented_as_one(self):
@@ -119,8 +119,8 @@ class TestTimestamp:
         assert Timestamp().deserialize(text) == NOON
 
     @pytest.mark.parametrize('value', ['soon', '2026-02-30T00:00:00Z', [], {}, True])
-    def test_refuses_what_is_no_moment(self, value):
-        assert refused(Timestamp(), value)
+    def test_rejects_what_is_no_moment(self, value):
+        assert rejected(Timestamp(), value)
 
 
 class TestPinCode:
@@ -136,8 +136,8 @@ class TestPinCode:
             '12345\n', '+12345', '٠١٢٣٤٥', '１２３４５６', '²²²²²²', '12 345',
         ],
     )  # fmt: skip
-    def test_refuses_what_is_not_six_ascii_digits_as_text(self, value):
-        assert refused(PinCode(), value)
+    def test_rejects_what_is_not_six_ascii_digits_as_text(self, value):
+        assert rejected(PinCode(), value)
 
 
 class TestUploadedFile:
@@ -146,8 +146,8 @@ class TestUploadedFile:
 
         assert UploadedFile().deserialize(file) is file
 
-    def test_refuses_text_under_its_name(self):
-        assert refused(UploadedFile(), 'hello')
+    def test_rejects_text_under_its_name(self):
+        assert rejected(UploadedFile(), 'hello')
 
 
 class TestCommaSeparated:
@@ -158,18 +158,18 @@ class TestCommaSeparated:
     def test_takes_words(self, text, words):
         assert CommaSeparated(fields.Str(), max_words=3).deserialize(text) == words
 
-    def test_refuses_a_word_that_its_own_field_refuses(self):
+    def test_rejects_a_word_that_its_own_field_rejects(self):
         with pytest.raises(ValidationError) as refusal:
             CommaSeparated(Text(max=3), max_words=3).deserialize('red,green')
         assert list(refusal.value.messages) == [1]
 
-    def test_refuses_too_many(self):
+    def test_rejects_too_many(self):
         assert CommaSeparated(fields.Str(), max_words=2).deserialize('a,b') == ['a', 'b']
-        assert refused(CommaSeparated(fields.Str(), max_words=2), 'a,b,c')
+        assert rejected(CommaSeparated(fields.Str(), max_words=2), 'a,b,c')
 
     def test_is_empty_where_it_is_not_sent(self):
         assert CommaSeparated(fields.Str(), max_words=2).deserialize(missing) == []
 
     @pytest.mark.parametrize('value', [['red'], 5, {}])
-    def test_refuses_what_is_no_text(self, value):
-        assert refused(CommaSeparated(fields.Str(), max_words=3), value)
+    def test_rejects_what_is_no_text(self, value):
+        assert rejected(CommaSeparated(fields.Str(), max_words=3), value)

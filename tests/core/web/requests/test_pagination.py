@@ -24,16 +24,16 @@ class TestListQuery:
         'limit',
         ['0', '201', '-1', '+5', ' 5', '5 ', '5.0', '1e1', '1_0', '٥', '²', '', 'x', '9' * 5000],
     )  # fmt: skip
-    def test_refuses_another(self, limit):
+    def test_rejects_another(self, limit):
         with pytest.raises(ValidationError):
             BoatListQuery().load({'limit': limit})
 
-    def test_refuses_a_filter_that_is_not_declared(self):
+    def test_rejects_a_filter_that_is_not_declared(self):
         with pytest.raises(ValidationError):
             BoatListQuery().load({'color': 'red'})
 
     @pytest.mark.parametrize('cursor', ['', 'x' * 4201])
-    def test_refuses_a_cursor_of_no_sane_length(self, cursor):
+    def test_rejects_a_cursor_of_no_sane_length(self, cursor):
         with pytest.raises(ValidationError):
             BoatListQuery().load({'cursor': cursor})
 
@@ -44,7 +44,7 @@ class TestSortBy:
         assert BoatListQuery().load({'sort': order})['sort'] == order
 
     @pytest.mark.parametrize('order', ['id', '--name', '+name', 'name,size', 'Name', ''])
-    def test_refuses_another(self, order):
+    def test_rejects_another(self, order):
         with pytest.raises(ValidationError):
             BoatListQuery().load({'sort': order})
 

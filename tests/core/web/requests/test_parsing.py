@@ -139,7 +139,7 @@ class TestLoadJson:
         ],
         ids=lambda value: repr(value[:20]) if isinstance(value, bytes) else '',
     )
-    def test_refuses_what_is_no_clear_json(self, post, body, reason):
+    def test_rejects_what_is_no_clear_json(self, post, body, reason):
         response = post(body)
 
         assert response.status_code == 400
@@ -197,21 +197,21 @@ class TestLoadQuery:
         assert data(client.get('/probe?name=a%20b+c')) == {'name': 'a b c'}
 
     @pytest.mark.parametrize('query', ['name=a&name=b', 'name=a&name=a', 'name=&name='])
-    def test_refuses_a_name_given_twice(self, client, query):
+    def test_rejects_a_name_given_twice(self, client, query):
         response = client.get(f'/probe?{query}')
 
         assert response.status_code == 422
         assert reasons(response) == {'name': ['Given more than once.']}
 
     @pytest.mark.parametrize('query', ['nmae=a', 'name[]=a', 'Name=a', 'a=b;name=c', 'x'])
-    def test_refuses_a_name_it_does_not_know(self, client, query):
+    def test_rejects_a_name_it_does_not_know(self, client, query):
         response = client.get(f'/probe?{query}')
 
         assert response.status_code == 422
         assert set(reasons(response).popitem()[1]) == {'Unknown field.'}
 
     @pytest.mark.parametrize('query', ['name=a%00', '%00=a'])
-    def test_refuses_nul(self, client, query):
+    def test_rejects_nul(self, client, query):
         response = client.get(f'/probe?{query}')
 
         assert response.status_code == 400
@@ -264,19 +264,19 @@ class TestLoadForm:
         ],
         ids=['fields', 'field and file'],
     )
-    def test_refuses_a_name_given_twice(self, client, parts):
+    def test_rejects_a_name_given_twice(self, client, parts):
         response = self.send(client, parts)
 
         assert response.status_code == 422
         assert reasons(response) == {'name': ['Given more than once.']}
 
-    def test_refuses_two_files_of_one_name(self, client):
+    def test_rejects_two_files_of_one_name(self, client):
         response = self.send(client, [b'name="file"; filename="a"\r\n\r\na'] * 2)
 
         assert response.status_code == 422
         assert reasons(response) == {'file': ['Given more than once.']}
 
-    def test_refuses_text_for_a_file_and_a_file_for_text(self, client):
+    def test_rejects_text_for_a_file_and_a_file_for_text(self, client):
         text = self.send(client, [b'name="file"\r\n\r\na'])
         file = self.send(client, [b'name="name"; filename="a"\r\n\r\na'])
 
@@ -284,7 +284,7 @@ class TestLoadForm:
         assert reasons(file) == {'name': ['Not a valid string.']}
 
     @pytest.mark.parametrize('part', [b'filename="a"', b'x="y"'])
-    def test_refuses_a_part_without_a_name(self, client, part):
+    def test_rejects_a_part_without_a_name(self, client, part):
         response = self.send(client, [part + b'\r\n\r\na'])
 
         assert response.status_code == 400
@@ -305,12 +305,12 @@ class TestLoadForm:
         assert response.status_code == response.json['code'] == http_code
         assert response.json['status'] == 'error'
 
-    def test_refuses_nul(self, client):
+    def test_rejects_nul(self, client):
         response = self.send(client, [b'name="name"\r\n\r\na\0'])
 
         assert response.status_code == 400
 
-    def test_refuses_more_parts_than_a_form_has(self, client):
+    def test_rejects_more_parts_than_a_form_has(self, client):
         parts = [f'name="f{number}"\r\n\r\na'.encode() for number in range(50)]
 
         response = self.send(client, parts)
@@ -318,7 +318,7 @@ class TestLoadForm:
         assert response.status_code == 413
         assert list(reasons(response)) == ['size']
 
-    def test_refuses_a_field_that_is_no_field_any_more(self, client):
+    def test_rejects_a_field_that_is_no_field_any_more(self, client):
         response = self.send(client, [b'name="name"\r\n\r\n' + b'a' * 70_000])
 
         assert response.status_code == 413
@@ -392,7 +392,7 @@ class TestLoadFormInto:
         ],
         ids=['broken off', 'too large a field', 'no name', 'unknown field', 'disk full'],
     )
-    def test_is_closed_when_the_form_is_refused(self, client, opened, parts, end, code):
+    def test_is_closed_when_the_form_is_rejected(self, client, opened, parts, end, code):
         assert self.send(client, *parts, end=end).status_code == code
 
         [sink] = opened
@@ -425,7 +425,7 @@ class TestParseJson:
 
     @settings(max_examples=100)
     @given(body=st.binary(max_size=30) | st.text('[]{}":,0e.-\\u', max_size=30).map(str.encode))
-    def test_reads_or_refuses_anything(self, body):
+    def test_reads_or_rejects_anything(self, body):
         # Anything but its own refusal would be a 500.
         with suppress(BadRequest):
             parse_json(body)

@@ -79,7 +79,7 @@ class TestExpectedVersions:
         with pytest.raises(PreconditionFailed):
             self.ask(app, tags)
 
-    def test_are_refused_with_412(self, serve):
+    def test_are_rejected_with_412(self, serve):
         client = serve(lambda: expected_versions() and None, versioned=True, methods=('PUT',))
 
         response = client.put('/probe', headers={'If-Match': '"x"'})

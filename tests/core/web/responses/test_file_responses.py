@@ -94,7 +94,7 @@ class TestSendBytes:
             'bytes=-0', 'bytes=-00', 'Bytes = -0 ',
         ],
     )  # fmt: skip
-    def test_refuses_what_lies_behind_the_end(self, download, opened, asked):
+    def test_rejects_what_lies_behind_the_end(self, download, opened, asked):
         response = download({'Range': asked})
 
         assert response.status_code == 416
@@ -309,7 +309,7 @@ class TestOffload:
         assert 'X-Accel-Redirect' not in response.headers
 
     @pytest.mark.parametrize('offload', [X_ACCEL, REDIRECT])
-    def test_still_refuses_what_lies_behind_the_end(self, download, offload):
+    def test_still_rejects_what_lies_behind_the_end(self, download, offload):
         assert download({'Range': 'bytes=10-'}, offload=offload).status_code == 416
 
     def test_sends_itself_what_the_storage_has_no_address_of(self, download):

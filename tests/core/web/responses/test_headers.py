@@ -43,7 +43,7 @@ class TestPolicy:
         ('method', 'url', 'code'),
         [('GET', '/nowhere', 404), ('PUT', '/probe', 405), ('POST', '/probe', 401)],
     )
-    def test_is_strict_on_a_refusal(self, serve, method, url, code):
+    def test_is_strict_on_an_error(self, serve, method, url, code):
         client = serve(lambda: None, allow=authenticated())
 
         response = client.open(url, method=method)
@@ -107,7 +107,7 @@ class TestRequestId:
         assert len({client.get('/probe').headers['X-Request-ID'] for _ in range(5)}) == 5
 
     @pytest.mark.parametrize('url', ['/nowhere', '/probe'])
-    def test_is_on_refusals_and_bugs_as_well(self, serve, url):
+    def test_is_on_errors_and_bugs_as_well(self, serve, url):
         client = serve(bug, settings={'PROPAGATE_EXCEPTIONS': False})
 
         response = client.get(url, headers={'X-Request-ID': 'abc'})
@@ -212,7 +212,7 @@ class TestCors:
         assert 'Origin' in response.vary
         assert response.headers.get('Vary').count('Origin') == 1
 
-    def test_lets_a_refusal_be_read_too(self, client):
+    def test_lets_an_error_be_read_too(self, client):
         response = client.get('/api/nowhere', headers={'Origin': ALLOWED})
 
         assert response.status_code == 404

@@ -115,14 +115,14 @@ class TestApiError:
 
 
 class TestOnFail:
-    def test_answers_a_refusal_with_its_status_and_headers(self, failing):
+    def test_answers_an_error_with_its_status_and_headers(self, failing):
         response = failing(TooManyRequests(7), refuses=[TooManyRequests])
 
         assert response.status_code == 429
         assert response.headers['Retry-After'] == '7'
         assert reasons(response) == {'rate': ['Too many requests']}
 
-    def test_takes_a_refusal_that_is_not_declared_for_a_fault_of_ours_in_tests(self, serve):
+    def test_raises_for_an_error_that_is_not_declared_in_tests(self, serve):
         with pytest.raises(AssertionError, match=r'probe.show does not declare NameTaken'):
             serve(raiser(NameTaken())).get('/probe')
 
@@ -277,7 +277,7 @@ class TestOnHttpError:
         ('error', 'code', 'key'),
         [(RequestEntityTooLarge, 413, 'size'), (RequestURITooLarge, 414, 'request')],
     )
-    def test_answers_what_werkzeug_refuses(self, failing, error, code, key):
+    def test_answers_what_werkzeug_rejects(self, failing, error, code, key):
         response = failing(error())
 
         assert response.status_code == code
@@ -331,7 +331,7 @@ class TestOnHttpError:
 
 
 class TestProblem:
-    def test_is_the_same_refusal_as_rfc_9457_says_it(self, failing):
+    def test_is_the_same_error_as_rfc_9457_defines_it(self, failing):
         response = failing(
             NameTaken(), headers={**PROBLEM, 'X-Request-ID': 'abc'}, refuses=[NameTaken]
         )
@@ -361,7 +361,7 @@ class TestProblem:
         assert response.status_code == 401
         assert response.headers['WWW-Authenticate'] == 'Bearer'
 
-    def test_is_for_refusals_alone(self, serve):
+    def test_is_for_errors_alone(self, serve):
         response = serve(lambda: None).get('/probe', headers=PROBLEM)
 
         assert response.mimetype == 'application/json'
