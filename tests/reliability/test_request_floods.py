@@ -42,7 +42,8 @@ def test_64_logins_at_once_leave_the_service_up(tmp_path: Path, database: str) -
             f'memory + {grown:.0f} MB'
         )
         assert set(answers) <= {201, 503}
-        assert answers.count(201) > SECONDS * 5
+        assert answers.count(201) > SECONDS * (5 if IS_LONG else 2)
         assert watch.failed == 0
-        assert watch.p99 <= 1.0
+        # In short, other tests use the processors as well.
+        assert watch.p99 <= (1.0 if IS_LONG else 4.0)
         assert grown <= 500
