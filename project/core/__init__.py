@@ -11,8 +11,6 @@ if TYPE_CHECKING:
 def init_app(app: Flask, identify: 'Identify') -> None:
     """Bind the kernel to an application; who a bearer token names is asked of `identify`."""
     # Imported here: `flask secret-key` imports this package, and needs nothing of all this.
-    from werkzeug.middleware.proxy_fix import ProxyFix
-
     from . import mail, storage, task_workers
     from .cli import maintenance as maintenance_command
     from .database import migrations, session
@@ -20,12 +18,10 @@ def init_app(app: Flask, identify: 'Identify') -> None:
     from .tasks import notifications
     from .web import maintenance, no_session, routing
     from .web.endpoints import guard, rate_limits
-    from .web.responses import headers, jsend
+    from .web.requests import client_ip
+    from .web.responses import error_handlers, headers, jsend
 
     logging.configure(app)
-    hops = app.config['TRUSTED_PROXIES']
-    if hops:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
     for part in (
         session,
         migrations,
@@ -33,7 +29,9 @@ def init_app(app: Flask, identify: 'Identify') -> None:
         notifications,
         mail,
         task_workers,
+        client_ip,
         jsend,
+        error_handlers,
         routing,
         no_session,
     ):

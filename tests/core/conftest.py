@@ -6,16 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Blueprint, Flask
+from flask import Blueprint, Flask, request
 from sqlalchemy import delete
 
 from project.core.database import session
 from project.core.database.session import atomic, db
+from project.core.request_context import current_request_context
 from project.core.security.principal import Principal
 from project.core.tasks import registry
 from project.core.throttling import ThrottleCounter
 from project.core.web.endpoints.access import Access, public
 from project.core.web.endpoints.endpoint import endpoint
+from project.core.web.responses.jsend import api_success
 from tests.client import IsolatedClient
 from tests.databases import create_tables, fresh_database
 
@@ -102,3 +104,16 @@ def durable(durable_app: Flask) -> Iterator[Flask]:
         db.session.rollback()
         with atomic():
             db.session.execute(delete(ThrottleCounter))
+
+
+@pytest.fixture
+def whoami() -> Blueprint:
+    """Return a blueprint that shows the address, scheme and host of a request."""
+    blueprint = Blueprint('whoami', __name__)
+
+    @blueprint.get('/whoami')
+    @endpoint(allow=public)
+    def whoami() -> Any:
+        return api_success([current_request_context().ip_address, request.scheme, request.host])
+
+    return blueprint

@@ -24,7 +24,8 @@ from tests.core.images.sample_images import encoded, halves
 from tests.seaweed import running_seaweed
 from tests.service import Service, free_port, running_service, started
 
-pytestmark = pytest.mark.servers
+# Takes 40 CPU seconds with S3, beside other tests.
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
 
 MIB = 1024 * 1024
 LARGE = os.urandom(40 * MIB)  # three parts, in S3

@@ -25,7 +25,7 @@ from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 
 from project.core.server.body_reader import Unreader, use_direct_body_reader
 from project.core.server.concurrency_limits import COSTLY_REQUEST_PATTERN, ConcurrencyLimiter
-from project.core.server.error_responses import ResponseRecorder, error_response
+from project.core.server.parser_error_responses import ResponseRecorder, error_response
 from project.core.server.request_state import RequestState, request_state
 
 READ_CHUNK_BYTES = 64 * 1024

@@ -23,12 +23,12 @@ from secure import (
     XPermittedCrossDomainPolicies,
 )
 
-from project.core.ip_addresses import normalize_ip
 from project.core.request_context import (
     RequestContext,
     current_request_context,
     set_request_context,
 )
+from project.core.web.requests.client_ip import client_ip
 
 HeaderSet: TypeAlias = tuple[tuple[str, str], ...]
 
@@ -111,14 +111,14 @@ def init_app(app: Flask) -> None:
 
 
 def begin_request() -> None:
-    """Say where this request comes from. A sane request id of the client's is kept.
+    """Set the request's context: its id, the client's address and user agent.
 
-    So is its address, if it is one: what a proxy passes on may be any text.
+    The id is that of the client's `X-Request-ID`, if it has the form of one.
     """
     theirs = request.headers.get('X-Request-ID', '')
     request_id = theirs if REQUEST_ID_PATTERN.fullmatch(theirs) else uuid4().hex
     agent = request.headers.get('User-Agent', '')
-    set_request_context(RequestContext(request_id, normalize_ip(request.remote_addr or ''), agent))
+    set_request_context(RequestContext(request_id, client_ip(), agent))
 
 
 def end_request(response: Response) -> Response:

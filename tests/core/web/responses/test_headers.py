@@ -5,7 +5,6 @@ import re
 import pytest
 from flask import Response
 
-from project.core.request_context import current_request_context
 from project.core.web.endpoints.access import authenticated
 from project.core.web.responses.headers import PUBLIC_CONTENT, USER_CONTENT
 
@@ -113,30 +112,6 @@ class TestRequestId:
         response = client.get(url, headers={'X-Request-ID': 'abc'})
 
         assert response.headers['X-Request-ID'] == 'abc'
-
-
-class TestAddress:
-    @pytest.mark.parametrize(
-        ('theirs', 'kept'),
-        [
-            ('192.0.2.1', '192.0.2.1'),
-            ('2001:DB8::0:1', '2001:db8::1'),
-            ('::ffff:192.0.2.1', '192.0.2.1'),
-            ('unknown', ''),
-            ('192.0.2.1:4711', ''),
-            ('x' * 65, ''),
-            ('fe80::1%' + 'x' * 65, 'fe80::1'),
-            ('', ''),
-        ],
-    )
-    def test_is_one_or_nothing(self, serve, theirs, kept):
-        seen = []
-        client = serve(lambda: seen.append(current_request_context().ip_address))
-
-        response = client.get('/probe', environ_base={'REMOTE_ADDR': theirs})
-
-        assert response.status_code == 200
-        assert seen == [kept]
 
 
 class TestCors:

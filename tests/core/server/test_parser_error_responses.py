@@ -3,7 +3,7 @@
 import json
 from http import HTTPStatus
 
-from project.core.server.error_responses import ResponseRecorder, error_response
+from project.core.server.parser_error_responses import ResponseRecorder, error_response
 from project.core.web.responses.headers import API
 from tests.service import ROOT
 

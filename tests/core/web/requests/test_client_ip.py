@@ -1,0 +1,61 @@
+"""The IP address of the client, also behind proxies."""
+
+import pytest
+
+from project.core.request_context import current_request_context
+from tests.client import data
+from tests.core.apps import kernel_app
+
+FORGED = {
+    'X-Forwarded-For': '198.51.100.1, 203.0.113.7',
+    'X-Forwarded-Proto': 'https',
+    'X-Forwarded-Host': 'evil.example',
+}
+
+
+class TestTrustedProxies:
+    def test_believes_no_proxy_by_default(self, tmp_path, whoami):
+        client = kernel_app(tmp_path, whoami).test_client()
+
+        response = client.get('/whoami', headers=FORGED)
+
+        assert data(response) == ['127.0.0.1', 'http', 'localhost']
+
+    def test_believes_as_many_hops_as_there_are_proxies(self, tmp_path, whoami):
+        client = kernel_app(tmp_path, whoami, TRUSTED_PROXIES=1).test_client()
+
+        response = client.get('/whoami', headers=FORGED)
+
+        assert data(response) == ['203.0.113.7', 'https', 'localhost']
+
+    def test_counts_the_hops_from_the_end(self, tmp_path, whoami):
+        client = kernel_app(tmp_path, whoami, TRUSTED_PROXIES=2).test_client()
+
+        forged = {'X-Forwarded-For': f'10.9.9.9, {FORGED["X-Forwarded-For"]}'}
+        response = client.get('/whoami', headers=forged)
+
+        assert data(response)[0] == '198.51.100.1'
+
+
+class TestClientIp:
+    @pytest.mark.parametrize(
+        ('theirs', 'kept'),
+        [
+            ('192.0.2.1', '192.0.2.1'),
+            ('2001:DB8::0:1', '2001:db8::1'),
+            ('::ffff:192.0.2.1', '192.0.2.1'),
+            ('unknown', ''),
+            ('192.0.2.1:4711', ''),
+            ('x' * 65, ''),
+            ('fe80::1%' + 'x' * 65, 'fe80::1'),
+            ('', ''),
+        ],
+    )
+    def test_is_an_address_or_nothing(self, serve, theirs, kept):
+        seen = []
+        client = serve(lambda: seen.append(current_request_context().ip_address))
+
+        response = client.get('/probe', environ_base={'REMOTE_ADDR': theirs})
+
+        assert response.status_code == 200
+        assert seen == [kept]

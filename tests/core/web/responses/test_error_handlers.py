@@ -1,0 +1,332 @@
+"""Errors become responses in one place, in the form of JSend or RFC 9457."""
+
+import pytest
+from gunicorn.http.errors import InvalidChunkSize
+from marshmallow import Schema, ValidationError, fields
+from sqlalchemy import create_engine
+from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import RequestEntityTooLarge, RequestURITooLarge
+
+from project.core.errors import (
+    BadRequest,
+    Conflict,
+    Forbidden,
+    InsufficientStorage,
+    NotFound,
+    ServiceUnavailable,
+    TooManyRequests,
+)
+from project.core.web.endpoints.access import authenticated
+from project.core.web.responses.jsend import to_json
+from tests.client import data, reasons
+
+PROBLEM = {'Accept': 'application/problem+json'}
+
+
+class NameTaken(Conflict):
+    field, reason = 'name', 'Already taken'
+
+
+class NameRequest(Schema):
+    name = fields.Str(required=True)
+
+
+def raiser(error):
+    """Return a handler that raises."""
+
+    def handler():
+        raise error
+
+    return handler
+
+
+@pytest.fixture
+def failing(serve):
+    """Return a function that gives the answer to a handler which raises something."""
+
+    def ask(error, headers=None, refuses=(), **settings):
+        client = serve(
+            raiser(error), errors=refuses, settings={'PROPAGATE_EXCEPTIONS': False, **settings}
+        )
+        return client.get('/probe', headers=headers)
+
+    return ask
+
+
+def error_of(response):
+    assert set(response.json) == {'status', 'message', 'code'}
+    assert response.json['status'] == 'error'
+    assert response.json['code'] == response.status_code
+    return response.json['message']
+
+
+class TestOnFail:
+    def test_answers_an_error_with_its_status_and_headers(self, failing):
+        response = failing(TooManyRequests(7), refuses=[TooManyRequests])
+
+        assert response.status_code == 429
+        assert response.headers['Retry-After'] == '7'
+        assert reasons(response) == {'rate': ['Too many requests']}
+
+    def test_raises_for_an_error_that_is_not_declared_in_tests(self, serve):
+        with pytest.raises(AssertionError, match=r'probe.show does not declare NameTaken'):
+            serve(raiser(NameTaken())).get('/probe')
+
+    def test_does_not_let_a_declared_kind_stand_for_what_it_has_below(self, serve):
+        with pytest.raises(AssertionError, match='does not declare NameTaken'):
+            serve(raiser(NameTaken()), errors=[Conflict]).get('/probe')
+
+    def test_needs_no_mention_of_what_is_implied(self, failing):
+        assert failing(BadRequest()).status_code == 400
+
+    @pytest.mark.parametrize('refusal', [Forbidden, NotFound])
+    def test_implies_no_more_than_follows(self, serve, refusal):
+        with pytest.raises(AssertionError, match='does not declare'):
+            serve(raiser(refusal())).get('/probe')
+
+    def test_answers_it_where_nobody_tests(self, failing):
+        response = failing(NameTaken(), TESTING=False)
+
+        assert response.status_code == 409
+        assert reasons(response) == {'name': ['Already taken']}
+
+
+class TestOnInvalid:
+    def test_answers_by_field(self, serve):
+        response = serve(lambda body: None, body=NameRequest).post('/probe', json={'x': 1})
+
+        assert response.status_code == 422
+        assert reasons(response) == {
+            'name': ['Missing data for required field.'],
+            'x': ['Unknown field.'],
+        }
+
+    @pytest.mark.parametrize('body', [[], 'text', 5, None, True])
+    def test_says_request_for_what_is_wrong_with_all_of_it(self, serve, body):
+        client = serve(lambda body: None, body=NameRequest)
+
+        response = client.post('/probe', data=to_json(body), content_type='application/json')
+
+        assert response.status_code == 422
+        assert reasons(response) == {'request': ['Invalid input type.']}
+
+    def test_nests_as_marshmallow_does(self, failing):
+        response = failing(ValidationError({'tags': {0: ['Too long.']}}))
+
+        assert reasons(response) == {'tags': {'0': ['Too long.']}}
+
+
+class TestOnUnavailable:
+    @pytest.mark.parametrize(
+        ('error', 'code', 'message'),
+        [
+            (ServiceUnavailable('the disk /dev/sda is gone'), 503, 'Service Unavailable'),
+            (InsufficientStorage(), 507, 'Insufficient Storage'),
+        ],
+    )
+    def test_says_that_we_cannot_for_now_and_not_why(self, failing, caplog, error, code, message):
+        response = failing(error)
+
+        assert response.status_code == code
+        assert response.headers['Retry-After'] == '5'
+        assert error_of(response) == message
+        assert f'unavailable: {error}' in caplog.messages
+
+
+class TestOnDatabaseLost:
+    @pytest.mark.parametrize(
+        'error',
+        [
+            OperationalError('SELECT secret', {}, Exception('10.0.0.5 refused')),
+            InterfaceError('SELECT secret', {}, Exception('10.0.0.5 refused')),
+            PoolTimeout('QueuePool limit reached'),
+        ],
+        ids=lambda error: type(error).__name__,
+    )
+    def test_repeats_nothing_of_what_it_said(self, failing, error):
+        response = failing(error)
+
+        assert response.status_code == 503
+        assert response.headers['Retry-After'] == '5'
+        assert error_of(response) == 'Service Unavailable'
+
+    def test_tells_the_log_why(self, failing, caplog):
+        error = OperationalError('SELECT', {}, Exception('10.0.0.5 refused'))
+
+        failing(error)
+
+        [record] = [r for r in caplog.records if r.message == 'unavailable: the database is lost']
+        assert record.exc_info[1] is error
+        assert '10.0.0.5 refused' in caplog.text
+
+    def test_says_when_its_disk_is_full(self, serve):
+        full = create_engine('sqlite://')
+
+        def fill():
+            with full.connect() as connection:
+                connection.exec_driver_sql('PRAGMA max_page_count = 2')
+                connection.exec_driver_sql('CREATE TABLE things (thing BLOB)')
+                connection.exec_driver_sql('INSERT INTO things VALUES (zeroblob(100000))')
+
+        response = serve(fill).post('/probe')
+        full.dispose()
+
+        assert response.status_code == 507
+        assert error_of(response) == 'Insufficient Storage'
+
+
+class TestOnParseError:
+    def test_answers_a_body_that_gunicorn_could_not_read(self, failing):
+        response = failing(InvalidChunkSize(b'zz'))
+
+        assert response.status_code == 400
+        assert response.headers['Connection'] == 'close'
+        assert reasons(response) == {'request': ['The body cannot be read']}
+
+
+class TestOnHttpError:
+    def test_answers_an_unknown_url(self, client):
+        response = client.get('/nowhere')
+
+        assert response.status_code == 404
+        assert reasons(response) == {'url': ['Not Found']}
+
+    def test_answers_a_url_with_an_empty_part(self, client):
+        for url in ('/api/v1//users', '/api//v1/users', '/api/v1/users/', '//', '/api/v1/%2f'):
+            response = client.get(url)
+
+            assert response.status_code == 404
+            assert reasons(response) == {'url': ['Not Found']}
+
+    @pytest.mark.parametrize('url', ['/%00', '/\xff', '/' + 'a' * 5000, '/..%2f..%2fetc/passwd'])
+    def test_answers_a_strange_url(self, client, url):
+        response = client.get(url)
+
+        assert response.status_code == 404
+        assert reasons(response) == {'url': ['Not Found']}
+
+    def test_says_which_methods_there_are(self, client):
+        response = client.post('/healthz')
+
+        assert response.status_code == 405
+        assert set(response.allow) == {'GET', 'HEAD', 'OPTIONS'}
+        assert reasons(response) == {'method': ['Method Not Allowed']}
+
+    @pytest.mark.parametrize('method', ['TRACE', 'FOO', 'PROPFIND'])
+    def test_answers_an_unknown_method(self, client, method):
+        response = client.open('/healthz', method=method)
+
+        assert response.status_code == 405
+        assert reasons(response) == {'method': ['Method Not Allowed']}
+
+    @pytest.mark.parametrize(
+        ('error', 'code', 'key'),
+        [(RequestEntityTooLarge, 413, 'size'), (RequestURITooLarge, 414, 'request')],
+    )
+    def test_answers_what_werkzeug_rejects(self, failing, error, code, key):
+        response = failing(error())
+
+        assert response.status_code == code
+        assert list(reasons(response)) == [key]
+
+    def test_answers_what_werkzeug_admits(self, failing):
+        response = failing(ServiceUnavailable('/srv/secret is gone', retry_after=9))
+
+        assert response.status_code == 503
+        assert response.headers['Retry-After'] == '9'
+        assert error_of(response) == 'Service Unavailable'
+
+    @pytest.mark.parametrize(
+        'error',
+        [
+            ZeroDivisionError('/srv/app/secret.py'),
+            ProgrammingError('SELECT secret FROM users', {}, Exception('no such table')),
+            RuntimeError('password=hunter2'),
+            OSError(2, 'No such file', '/srv/secret'),
+        ],
+        ids=lambda error: type(error).__name__,
+    )
+    def test_says_nothing_about_a_bug_but_to_the_log(self, failing, caplog, error):
+        response = failing(error)
+
+        assert response.status_code == 500
+        assert error_of(response) == 'Internal Server Error'
+        for word in (
+            'Traceback',
+            'secret',
+            'SELECT',
+            '.py',
+            'hunter2',
+            '/srv',
+            type(error).__name__,
+        ):
+            assert word not in response.text
+        assert [r.exc_info[1] for r in caplog.records if r.levelname == 'ERROR'] == [error]
+
+    def test_answers_the_request_after_a_bug(self, serve):
+        def sometimes():
+            if not seen:
+                seen.append(1)
+                raise ZeroDivisionError
+
+        seen = []
+        client = serve(sometimes, settings={'PROPAGATE_EXCEPTIONS': False})
+
+        assert client.get('/probe').status_code == 500
+        assert client.get('/probe').status_code == 200
+
+
+class TestProblem:
+    def test_is_the_same_error_as_rfc_9457_defines_it(self, failing):
+        response = failing(
+            NameTaken(), headers={**PROBLEM, 'X-Request-ID': 'abc'}, refuses=[NameTaken]
+        )
+
+        assert response.status_code == 409
+        assert response.mimetype == 'application/problem+json'
+        assert response.json == {
+            'type': 'about:blank',
+            'title': 'Conflict',
+            'status': 409,
+            'detail': 'The request was refused.',
+            'errors': {'name': ['Already taken']},
+            'request_id': 'abc',
+        }
+
+    def test_says_an_error_as_well(self, failing):
+        response = failing(ZeroDivisionError(), headers=PROBLEM)
+
+        assert response.status_code == 500
+        assert response.mimetype == 'application/problem+json'
+        assert response.json['title'] == response.json['detail'] == 'Internal Server Error'
+        assert 'errors' not in response.json
+
+    def test_keeps_the_headers(self, serve):
+        response = serve(lambda: None, allow=authenticated()).get('/probe', headers=PROBLEM)
+
+        assert response.status_code == 401
+        assert response.headers['WWW-Authenticate'] == 'Bearer'
+
+    def test_is_for_errors_alone(self, serve):
+        response = serve(lambda: None).get('/probe', headers=PROBLEM)
+
+        assert response.mimetype == 'application/json'
+        assert data(response) is None
+
+    @pytest.mark.parametrize(
+        ('accept', 'mimetype'),
+        [
+            ('*/*', 'application/json'),
+            ('', 'application/json'),
+            ('application/json', 'application/json'),
+            ('text/html', 'application/json'),
+            ('application/json, Application/Problem+JSON;q=0.9', 'application/problem+json'),
+            ('application/problem+json; charset=utf-8', 'application/problem+json'),
+            ('application/problem+json;q=0', 'application/json'),
+            ('application/problem+json;q=0, */*', 'application/json'),
+            ('application/problem+jsonx', 'application/json'),
+        ],
+    )
+    def test_is_for_who_names_it(self, client, accept, mimetype):
+        assert client.get('/nowhere', headers={'Accept': accept}).mimetype == mimetype
