@@ -77,8 +77,8 @@ class TestDocumentation:
 
 class TestAccess:
     def test_v8_2_1_is_what_the_matrix_says(self):
-        """tests/test_matrix.py calls every route as everybody."""
-        from tests.test_matrix import ROWS, TestMatrix
+        """tests/integration/test_matrix.py calls every route as everybody."""
+        from tests.integration.test_matrix import ROWS, TestMatrix
 
         asked = [name for name in vars(TestMatrix) if name.startswith('test_')]
         assert len(ROWS) > 60

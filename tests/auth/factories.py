@@ -1,4 +1,4 @@
-"""Sessions, credentials and registrations, ready made."""
+"""Factories of credentials, sessions and registrations."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""PINs, as people find them in their mail."""
+"""Plain text and PINs of mails."""
 
 import re
 from email.message import EmailMessage

@@ -1,4 +1,4 @@
-"""The mails of auth, as they arrive."""
+"""Mail templates of auth: subject, text and HTML of rendered mails."""
 
 import re
 

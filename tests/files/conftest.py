@@ -1,4 +1,4 @@
-"""Fixtures of the tests of files: an application whose threads really commit, and its people."""
+"""Fixtures of the tests of files: a committing application, a user, storage, a clock, a scanner."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -7,8 +7,12 @@ from threading import Barrier
 from typing import Any
 
 import pytest
+import time_machine
 from flask import Flask
 
+from project.core.clock import now
+from tests.clamd import standing_in
+from tests.core.server.serving import free_port
 from tests.databases import create_tables
 from tests.separate_app import application
 from tests.users.factories import UserFactory
@@ -60,3 +64,29 @@ def incoming(var: Path) -> Callable[[], list[Path]]:
 def kept(var: Path) -> Callable[[], list[str]]:
     """Return a function that lists the hashes of the bytes in storage."""
     return lambda: sorted(p.name for p in (var / 'storage' / 'blobs').rglob('*') if p.is_file())
+
+
+@pytest.fixture
+def clock() -> Iterator[Any]:
+    """A clock that stands still unless it is moved."""
+    with time_machine.travel(now(), tick=False) as clock:
+        yield clock
+
+
+@pytest.fixture(scope='module')
+def address() -> Iterator[str]:
+    """The address of a scanner."""
+    with standing_in() as address:
+        yield address
+
+
+@pytest.fixture
+def scanner(app: Any, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the application scan."""
+    monkeypatch.setitem(app.config, 'FILES_SCANNER', address)
+
+
+@pytest.fixture
+def down(app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scanner that is not there."""
+    monkeypatch.setitem(app.config, 'FILES_SCANNER', f'clamd://127.0.0.1:{free_port()}')

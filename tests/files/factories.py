@@ -1,4 +1,4 @@
-"""Files, ready made: with bytes, and with their place in the ledger."""
+"""Create files with bytes, and count them in the quota of their owner."""
 
 from datetime import timedelta
 from io import BytesIO

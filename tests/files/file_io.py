@@ -1,13 +1,15 @@
-"""Bytes of somebody's, kept, read and counted."""
+"""Store, read, count and locate the bytes of files."""
 
 from hashlib import sha256
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import func, select
 
 from project.core.database.session import db
-from project.files import service
+from project.core.storage import storage
+from project.files import blobs, service
 from project.files.models import File, Version
 
 
@@ -32,3 +34,18 @@ def total(owner_id: int) -> int:
 def hash_of(content: bytes) -> str:
     """Return the name that bytes have in storage."""
     return sha256(content).hexdigest()
+
+
+def path_of(content: bytes) -> Path:
+    """Return the path of bytes in storage."""
+    return storage().path(blobs.key_of(hash_of(content)))
+
+
+def left(var: Path) -> list[str]:
+    """Return the names of the files of unfinished uploads."""
+    return sorted(path.name for path in (var / 'storage' / 'partial').glob('*'))
+
+
+def state_of(file: Any) -> str | None:
+    """Return what the scanner said of a file."""
+    return db.session.scalar(select(Version.scan).where(Version.file_id == file.id))

@@ -1,4 +1,4 @@
-"""Bytes by their hash: how they come in, and where they lie."""
+"""Receive bytes, keep them under their hash, open and delete them."""
 
 import os
 from hashlib import sha256

@@ -1,4 +1,4 @@
-"""What clamd says, and what it means."""
+"""Ask clamd whether bytes are infected, and interpret its answers."""
 
 import socket
 import socketserver
@@ -11,13 +11,6 @@ import pytest
 from project.files.clamd import ScannerSizeLimit, ScannerUnavailable, find_signature, ping
 from tests.clamd import EICAR, LARGEST, standing_in
 from tests.core.server.serving import free_port
-
-
-@pytest.fixture(scope='module')
-def address() -> Iterator[str]:
-    """The address of a scanner."""
-    with standing_in() as address:
-        yield address
 
 
 def saying(answer: bytes) -> type[socketserver.BaseRequestHandler]:

@@ -1,15 +1,20 @@
-"""`flask files`."""
+"""CLI: the commands of `flask files`."""
 
 import json
+from typing import Any
 
 import pytest
+from sqlalchemy import update
 
+from project.core.database.session import atomic, db
 from project.core.storage import FallbackStorage, storage, storage_from_url
 from project.files import service
+from project.files.models import Usage, Version
+from tests.clamd import EICAR
+from tests.files.factories import FileFactory
+from tests.files.file_io import hash_of, path_of, state_of, store
 from tests.storage_io import contents
 from tests.users.factories import UserFactory
-
-from .factories import FileFactory
 
 
 @pytest.fixture
@@ -246,3 +251,98 @@ class TestFilesSweep:
 
     def test_nothing_to_do_is_fine(self, run):
         assert run('sweep').split()[-4:] == ['0'] * 4
+
+
+class TestFilesQuota:
+    def test_says_how_much_a_user_may_have(self, cli, ada):
+        assert cli.invoke(args=['files', 'quota', ada.username, '5GB']).exit_code == 0
+        assert service.get_usage(ada.id)['quota'] == 5_000_000_000
+
+        shown = cli.invoke(args=['files', 'quota', ada.username, '512KiB', '--json'])
+        assert '"quota":524288' in shown.stdout
+
+    def test_goes_back_to_everybodys(self, app, cli, ada):
+        cli.invoke(args=['files', 'quota', ada.username, '5GB'])
+
+        assert cli.invoke(args=['files', 'quota', ada.username, '--default']).exit_code == 0
+
+        assert service.get_usage(ada.id)['quota'] == app.config['FILES_QUOTA']
+
+    @pytest.mark.parametrize('size', ['much', '-5GB', '5 GB', '5XB', '', '٥GB'])
+    def test_rejects_what_is_no_size(self, cli, ada, size):
+        refused = cli.invoke(args=['files', 'quota', ada.username, size])
+
+        assert refused.exit_code == 2
+
+    def test_rejects_nobody(self, cli):
+        refused = cli.invoke(args=['files', 'quota', 'nobody', '5GB'])
+
+        assert (refused.exit_code, refused.stderr) == (1, 'Error: user: No such user\n')
+
+
+class TestFilesFsck:
+    def test_says_nothing_where_all_is_well(self, cli, ada):
+        store(ada.id)
+
+        result = cli.invoke(args=['files', 'fsck', '--json'])
+
+        assert (result.exit_code, json.loads(result.stdout)) == (0, [])
+
+    def test_says_what_is_wrong_and_ends_with_one(self, cli, ada):
+        store(ada.id, b'lost')
+        path_of(b'lost').unlink()
+
+        result = cli.invoke(args=['files', 'fsck', '--json'])
+
+        assert result.exit_code == 1
+        [fault] = json.loads(result.stdout)
+        assert fault == {'kind': 'missing', 'name': hash_of(b'lost'), 'repaired': False}
+
+    def test_ends_with_nothing_where_all_is_mended(self, cli, ada):
+        store(ada.id)
+        with atomic():
+            db.session.execute(update(Usage).values(used=99))
+
+        assert cli.invoke(args=['files', 'fsck']).exit_code == 1
+        assert cli.invoke(args=['files', 'fsck', '--repair']).exit_code == 0
+        assert cli.invoke(args=['files', 'fsck']).exit_code == 0
+
+
+@pytest.mark.usefixtures('scanner')
+class TestFilesScan:
+    def test_scans_what_was_not_scanned(self, cli: Any, ada: Any) -> None:
+        store(ada.id, b'Clean.')
+        store(ada.id, EICAR)
+
+        done = cli.invoke(args=['files', 'scan', '--json'])
+
+        assert done.exit_code == 0
+        assert json.loads(done.stdout) == {
+            'clean': 1, 'infected': 1, 'unscannable': 0, 'failed': 0,
+        }  # fmt: skip
+        again = cli.invoke(args=['files', 'scan', '--json'])
+        assert not any(json.loads(again.stdout).values())
+
+    def test_scans_everything_again(self, cli: Any, ada: Any) -> None:
+        file = store(ada.id, EICAR)
+        # As if the signature had not been known then.
+        with atomic():
+            db.session.execute(update(Version).values(scan='clean'))
+
+        done = cli.invoke(args=['files', 'scan', '--again'])
+
+        assert done.exit_code == 0
+        assert state_of(file) == 'infected'
+
+    def test_fails_where_the_scanner_does(self, cli: Any, ada: Any, down: None) -> None:
+        store(ada.id)
+
+        done = cli.invoke(args=['files', 'scan', '--json'])
+
+        assert done.exit_code == 1
+        assert json.loads(done.stdout)['failed'] == 1
+
+    def test_rejects_without_a_scanner(self, app: Any, cli: Any) -> None:
+        app.config['FILES_SCANNER'] = ''
+
+        assert cli.invoke(args=['files', 'scan']).exit_code == 2

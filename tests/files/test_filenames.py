@@ -1,4 +1,4 @@
-"""What a stranger calls a file, and what it is called here."""
+"""Clean the name that a client gives a file."""
 
 import pytest
 

@@ -1,8 +1,4 @@
-"""Files as a model of them: whatever is done in whatever order, rows, bytes and ledger agree.
-
-What is on its way, what it becomes, trash, versions, links, the sweeper and a move to another
-storage, of two people with few different contents, so that they share bytes all the time.
-"""
+"""Do random operations on files, and compare rows, bytes and quotas with a model after each."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Uploads under way while everything moves from one folder to another."""
+"""Continue unfinished uploads while the storage moves to another folder."""
 
 import fcntl
 import json

@@ -1,4 +1,4 @@
-"""The published folder on the disk."""
+"""Add files to the published folder on the disk, and delete them from it."""
 
 import errno
 import os

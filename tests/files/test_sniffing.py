@@ -1,4 +1,4 @@
-"""What bytes are, whatever they are called."""
+"""Recognize the content type of bytes by their beginning."""
 
 import os
 import sys

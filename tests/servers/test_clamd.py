@@ -7,11 +7,14 @@ import pytest
 
 from project.files.clamd import find_signature
 from tests.clamd import EICAR, running_clamd
-from tests.files.service import test_malware_scanning as scanning
-from tests.files.service.test_malware_scanning import client, down, scanner
+from tests.files import test_cli as commands
+from tests.files.conftest import down, scanner
+from tests.files.routes import test_malware_scanning as routes
+from tests.files.routes.conftest import client
+from tests.files.service import test_malware_scanning as service
 from tests.users.factories import UserFactory
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.servers, pytest.mark.usefixtures('scanner')]
 
 __all__ = ['client', 'down', 'scanner']
 
@@ -35,15 +38,15 @@ def ada() -> object:
     return UserFactory()
 
 
-class TestHeldBack(scanning.TestHeldBack):
+class TestHeldBack(routes.TestHeldBack):
     """What is held back."""
 
 
-class TestScanOverdue(scanning.TestScanOverdue):
+class TestScanOverdue(service.TestScanOverdue):
     """What is scanned later."""
 
 
-class TestFilesScan(scanning.TestFilesScan):
+class TestFilesScan(commands.TestFilesScan):
     """The command."""
 
 

@@ -19,17 +19,19 @@ from werkzeug.test import run_wsgi_app
 from project.core.storage import storage_from_url
 from project.core.web.responses import file_responses
 from tests.client import IsolatedClient, data
-from tests.files import test_content_routes as contents
-from tests.files import test_links as links
-from tests.files import test_routes as routes
+from tests.files.conftest import clock
 from tests.files.factories import FileFactory
 from tests.files.file_io import store
+from tests.files.routes import test_content as contents
+from tests.files.routes import test_links as links
 from tests.seaweed import running_seaweed
 from tests.users.factories import UserFactory
 
 from .test_proxy import proxy
 
 pytestmark = pytest.mark.servers
+
+__all__ = ['clock']
 
 URL = '/api/v1/files'
 
@@ -56,9 +58,6 @@ def anybody(app: Flask) -> Any:
 def kept(var: Path) -> Any:
     """Return a function that lists the hashes of the bytes in storage."""
     return lambda: sorted(p.name for p in (var / 'storage' / 'blobs').rglob('*') if p.is_file())
-
-
-clock = links.clock
 
 
 @contextmanager
@@ -107,7 +106,7 @@ def through_nginx(
 
 
 @pytest.mark.usefixtures('through_nginx')
-class TestFileContent(routes.TestFileContent):
+class TestFileContent(contents.TestFileContent):
     """Downloads."""
 
 

@@ -1,4 +1,4 @@
-"""Users, ready made."""
+"""Factories of users."""
 
 from datetime import timedelta
 from typing import Any

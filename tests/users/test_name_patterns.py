@@ -1,4 +1,4 @@
-"""The shape of usernames."""
+"""Patterns of usernames: `TYPED_USERNAME` matches exactly what `USERNAME` matches in lower case."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""How users look from outside."""
+"""Schemas of users: the fields that requests accept and responses contain."""
 
 from datetime import UTC, datetime
 from types import SimpleNamespace

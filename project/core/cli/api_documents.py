@@ -21,10 +21,10 @@ ROOT = Path(__file__).resolve().parents[3]
 
 MATRIX = """# Who may call what
 
-Made by `flask api write` from the routes' declarations; `tests/test_matrix.py` calls every route as
-each of them. A member is anybody who is logged in, with nothing granted. *Own*: the user whom the
-URL names. `ok`: the guard lets them pass. A key is an API key of the role, with every scope; `—`:
-what no key may do.
+Made by `flask api write` from the routes' declarations; `tests/integration/test_matrix.py` calls
+every route as each of them. A member is anybody who is logged in, with nothing granted. *Own*: the
+user whom the URL names. `ok`: the guard lets them pass. A key is an API key of the role, with every
+scope; `—`: what no key may do.
 
 | route | nobody | member | admin | scope of a key |
 |---|---|---|---|---|

@@ -1,4 +1,4 @@
-"""From a registration over its PIN to a user."""
+"""Service: register, verify and create accounts."""
 
 import re
 import secrets
@@ -9,7 +9,7 @@ import pytest
 import time_machine
 
 from project.auth.errors import PasswordTooWeak, WrongPin
-from project.auth.models import Credential, Pin, Registration, Session
+from project.auth.models import Credential, Pin, Registration
 from project.auth.service import (
     create_account,
     log_in,
@@ -24,15 +24,9 @@ from project.core.security.password_hashing import hash_password, verify_passwor
 from project.core.tasks.inspection import list_tasks
 from project.core.throttling import TooManyAttempts
 from project.users import service as users
-from project.users.errors import (
-    EmailTaken,
-    UsernameInvalid,
-    UsernameReserved,
-    UsernameTaken,
-    UserNotFound,
-)
+from project.users.errors import EmailTaken, UsernameInvalid, UsernameReserved, UsernameTaken
 from project.users.models import User
-from tests.auth.factories import PASSWORD, RegistrationFactory, SessionFactory, account
+from tests.auth.factories import PASSWORD, RegistrationFactory
 from tests.auth.pins import other_than, pin_in, plain
 from tests.concurrency import mails_of, run_concurrently, separate_app
 from tests.users.factories import UserFactory
@@ -541,21 +535,3 @@ class TestCreateAccount:
             create_account(**{**ADA, **changes})
 
         assert users.user_stats() == {'active': 1, 'disabled': 0}
-
-
-class TestOnUserDeleted:
-    def test_lets_go_of_all_that_a_user_who_leaves_has(self):
-        user, other = account(email='ada@example.com'), account()
-        SessionFactory(user=user)
-        kept = SessionFactory(user=other)
-        RegistrationFactory(username='other', email='ADA@example.com')
-        resend_verification('ADA@example.com')
-
-        users.delete_user(user.id)
-
-        assert db.session.scalars(db.select(Session.id)).all() == [kept.id]
-        assert db.session.scalars(db.select(Credential.user_id)).all() == [other.id]
-        assert db.session.scalars(db.select(Pin)).all() == []
-        assert Registration.find_by_username('other') is None
-        with pytest.raises(UserNotFound):
-            users.get_user(user.id)

@@ -1,4 +1,4 @@
-"""API keys."""
+"""Service: create, list, identify and delete API keys."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""What has expired, and is swept out."""
+"""Service: delete expired rows of auth."""
 
 from datetime import timedelta
 

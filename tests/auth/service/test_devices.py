@@ -1,4 +1,4 @@
-"""Devices: which are known, and which are told of."""
+"""Service: recognize devices and send a notice of a login on a new one."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Another address."""
+"""Service: request and confirm a change of the email address."""
 
 from datetime import timedelta
 

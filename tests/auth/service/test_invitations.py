@@ -1,4 +1,4 @@
-"""Invitations."""
+"""Service: send and accept invitations."""
 
 import re
 from datetime import timedelta

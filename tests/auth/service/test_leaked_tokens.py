@@ -1,4 +1,4 @@
-"""Tokens that were found somewhere."""
+"""Service: find the owner of a leaked token and revoke the token."""
 
 import pytest
 from sqlalchemy import select

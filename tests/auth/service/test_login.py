@@ -1,4 +1,4 @@
-"""Logging in, and showing once more who one is."""
+"""Service: log in and reauthenticate."""
 
 import hashlib
 import json

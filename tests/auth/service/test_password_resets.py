@@ -1,4 +1,4 @@
-"""Forgotten passwords."""
+"""Service: request, send and carry out password resets."""
 
 import pyotp
 import pytest

@@ -1,4 +1,4 @@
-"""What makes a good password, and how it is changed."""
+"""Service: check new passwords and change passwords."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""PINs: issued, tried, used up."""
+"""Service: issue, verify and consume PINs."""
 
 import secrets
 from datetime import timedelta

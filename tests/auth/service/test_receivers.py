@@ -1,76 +1,8 @@
-"""Security events, and what of users becomes one."""
+"""Service: receivers record changes of users as security events."""
 
-import json
-
-import pytest
-from sqlalchemy import select
-
-from project.auth.models import Event
-from project.auth.service import list_events
-from project.auth.service.security_events import record_security_event
-from project.core.database.keyset_pagination import PageRequest
-from project.core.database.session import atomic, db
-from project.core.request_context import (
-    RequestContext,
-    current_request_context,
-    set_request_context,
-)
 from project.users import service as users
+from tests.auth.service.recorded_events import events
 from tests.users.factories import AdminFactory, UserFactory, principal_of
-
-
-def events():
-    """Return kind, actor and details of all events."""
-    rows = db.session.scalars(select(Event).order_by(Event.created_at)).all()
-    return [(event.event_type, event.actor, json.loads(event.details)) for event in rows]
-
-
-class TestRecord:
-    def test_says_what_who_whence_and_by_which_request(self):
-        """ASVS 16.2.1."""
-        before = current_request_context()
-        set_request_context(RequestContext('request-1', '192.0.2.7', 'browser/1' * 100))
-        user = UserFactory()
-
-        with atomic():
-            record_security_event('login', user.id, session='x')
-
-        set_request_context(before)
-        event = db.session.scalars(select(Event)).one()
-        assert (event.user_id, event.outcome, event.actor) == (user.id, 'success', 'self')
-        assert (event.ip_address, event.request_id) == ('192.0.2.7', 'request-1')
-        assert len(event.user_agent) == 255
-
-    def test_goes_with_what_it_tells_of(self):
-        def change() -> None:
-            with atomic():
-                record_security_event('login', None)
-                raise ZeroDivisionError
-
-        with pytest.raises(ZeroDivisionError):
-            change()
-
-        assert events() == []
-
-    def test_rejects_to_stand_alone_outside_a_transaction(self):
-        record_security_event('login', None)
-
-        with pytest.raises(RuntimeError, match='outside atomic'):
-            db.session.flush()
-        db.session.expunge_all()
-
-
-class TestListEvents:
-    def test_shows_ones_own_newest_first(self):
-        user = UserFactory()
-        with atomic():
-            for kind in ('login', 'key_created'):
-                record_security_event(kind, user.id)
-            record_security_event('login', UserFactory().id)
-
-        page = list_events(principal_of(user), PageRequest())
-
-        assert sorted(event.kind for event in page.items) == ['key_created', 'login']
 
 
 class TestNotes:

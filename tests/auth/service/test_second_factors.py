@@ -1,4 +1,4 @@
-"""Second factors: enrolment, codes that count once, and the gate on every way in."""
+"""Service: enable, verify and disable second factors, and renew recovery codes."""
 
 import itertools
 import re

@@ -1,4 +1,4 @@
-"""Whom a token names, and how sessions end."""
+"""Service: identify, list and end sessions, and unlock accounts."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -6,12 +6,7 @@ from uuid import uuid4
 import pytest
 import time_machine
 
-from project.auth.errors import (
-    AccountDisabled,
-    EmailNotVerified,
-    SessionNotFound,
-    WrongCredentials,
-)
+from project.auth.errors import AccountDisabled, EmailNotVerified, SessionNotFound, WrongCredentials
 from project.auth.models import Session
 from project.auth.service import (
     end_current_session,

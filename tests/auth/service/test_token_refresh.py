@@ -1,4 +1,4 @@
-"""Refresh tokens: rotation, the ten seconds of many tabs, and what reuse does."""
+"""Service: refresh sessions, and end a session whose refresh token is reused."""
 
 from datetime import timedelta
 
@@ -8,13 +8,7 @@ from sqlalchemy import func, select
 
 from project.auth.errors import WrongRefreshToken
 from project.auth.models import Event, Session
-from project.auth.service import (
-    change_password,
-    end_session,
-    identify,
-    log_in,
-    refresh_session,
-)
+from project.auth.service import change_password, end_session, identify, log_in, refresh_session
 from project.auth.service.token_refresh import purge_refresh_grace_responses
 from project.core.clock import now
 from project.core.database.session import atomic, db

@@ -1,4 +1,4 @@
-"""Queries on the driver: the same answers as SQLAlchemy's own, on an engine that no test holds."""
+"""`CompiledQuery` runs on the driver without a session and raises SQLAlchemy's errors."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,83 +8,25 @@ from flask import Flask
 from sqlalchemy import column, event, select, table
 from sqlalchemy.exc import SQLAlchemyError
 
-from project.auth.models import LIVE_SESSION, SESSIONS_OF_USER
-from project.core.clock import now
 from project.core.database.compiled_query import CompiledQuery
-from project.core.database.keyset_pagination import PageRequest
 from project.core.database.session import atomic, db
-from project.core.security.tokens import new_token, token_hash
-from project.files.models import OWNED_FILE, File
-from project.files.service import list_files
-from project.users.models import USER_BY_EMAIL, USER_BY_ID, USER_BY_USERNAME, USER_PROFILE, User
-from project.users.service import list_users
-from tests.auth.factories import SessionFactory
+from project.users.models import USER_BY_USERNAME, User
 from tests.databases import create_tables
-from tests.files.factories import FileFactory
 from tests.separate_app import application
 from tests.users.factories import UserFactory
-
-TOKEN = new_token('pst')
 
 
 @pytest.fixture(scope='module')
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
-    """An application of one's own, with a user who has a session and a file."""
+    """An application of one's own, with a user."""
     with application(tmp_path_factory.mktemp('reading'), 'reading') as app:
         create_tables()
-        user = UserFactory(username='ada', roles=['member', 'admin'], last_login=now())
-        SessionFactory(token=TOKEN, user=user)
-        FileFactory(owner=user)
-        for number in range(5):
-            UserFactory(username=f'other{number}')
+        UserFactory(username='ada')
         db.session.remove()
         yield app
 
 
-def values_of(user: Any, file: Any) -> list[tuple[CompiledQuery, dict[str, Any]]]:
-    """Return every query that features keep, and values that find something."""
-    return [
-        (USER_BY_ID, {'id': user.id}),
-        (USER_BY_USERNAME, {'username': 'ada'}),
-        (USER_BY_EMAIL, {'email_key': 'ada@example.com'}),
-        (USER_PROFILE, {'username': 'ada'}),
-        (LIVE_SESSION, {'token_hash': token_hash(TOKEN), 'moment': now()}),
-        (OWNED_FILE, {'owner_id': user.id, 'id': file.id}),
-        (
-            CompiledQuery(SESSIONS_OF_USER),
-            {'user_id': user.id, 'current': file.id, 'moment': now()},
-        ),
-    ]
-
-
 class TestAll:
-    def test_gives_what_sqlalchemy_gives(self, own: Flask) -> None:
-        with own.app_context():
-            user = User.find_by_username('ada')
-            assert user is not None
-            file = db.session.scalars(select(File)).one()
-            for query, values in values_of(user, file):
-                by_driver = query.all(**values)
-                with atomic():
-                    by_sqlalchemy = query.all(**values)
-
-                assert len(by_driver) == 1
-                assert by_driver == by_sqlalchemy
-                assert [type(cell) for cell in by_driver[0]] == [
-                    type(cell) for cell in by_sqlalchemy[0]
-                ]
-
-    def test_reads_pages_by_the_driver_too(self, own: Flask) -> None:
-        with own.app_context():
-            first = list_users(PageRequest(limit=4, sort='-created_at'))
-            second = list_users(PageRequest(limit=4, sort='-created_at', cursor=first.next))
-            files = list_files(User.find_by_username('ada').id, PageRequest())  # type: ignore[union-attr]
-
-        names = [row.username for row in (*first.items, *second.items)]
-        assert sorted(names) == ['ada', *(f'other{number}' for number in range(5))]
-        assert second.next is None
-        assert len(files.items) == 1
-
     def test_runs_past_sqlalchemy_and_opens_no_session(self, own: Flask) -> None:
         seen: list[str] = []
 

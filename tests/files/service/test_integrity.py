@@ -1,6 +1,5 @@
-"""The check: it finds what is wrong, nothing else, and mends what can be mended."""
+"""Service: find faults in stored files, and repair those that can be repaired."""
 
-import json
 import os
 import shutil
 from io import BytesIO
@@ -11,12 +10,12 @@ from sqlalchemy import select, update
 
 from project.core.database.session import atomic, db
 from project.core.storage import storage
-from project.files import blobs, service
+from project.files import service
 from project.files.models import Blob, Thumbnail, Upload, Usage
 from project.files.partial_uploads import PartialFile
 from project.files.service import integrity
 from tests.core.images.sample_images import encoded, halves
-from tests.files.file_io import hash_of, store
+from tests.files.file_io import hash_of, path_of, store
 from tests.pending_tasks import run_pending_tasks
 from tests.users.factories import UserFactory
 
@@ -24,11 +23,6 @@ from tests.users.factories import UserFactory
 def faults(**options):
     """Return what the check finds."""
     return [(f.kind, f.name, f.is_repaired) for f in service.check_integrity(**options) if f]
-
-
-def path_of(content):
-    """Return where bytes lie."""
-    return storage().path(blobs.key_of(hash_of(content)))
 
 
 def put(content):
@@ -161,31 +155,3 @@ class TestCheck:
             path_of(b'%d' % number).unlink()
 
         assert len(faults()) == 5
-
-
-class TestFilesFsck:
-    def test_says_nothing_where_all_is_well(self, cli, ada):
-        store(ada.id)
-
-        result = cli.invoke(args=['files', 'fsck', '--json'])
-
-        assert (result.exit_code, json.loads(result.stdout)) == (0, [])
-
-    def test_says_what_is_wrong_and_ends_with_one(self, cli, ada):
-        store(ada.id, b'lost')
-        path_of(b'lost').unlink()
-
-        result = cli.invoke(args=['files', 'fsck', '--json'])
-
-        assert result.exit_code == 1
-        [fault] = json.loads(result.stdout)
-        assert fault == {'kind': 'missing', 'name': hash_of(b'lost'), 'repaired': False}
-
-    def test_ends_with_nothing_where_all_is_mended(self, cli, ada):
-        store(ada.id)
-        with atomic():
-            db.session.execute(update(Usage).values(used=99))
-
-        assert cli.invoke(args=['files', 'fsck']).exit_code == 1
-        assert cli.invoke(args=['files', 'fsck', '--repair']).exit_code == 0
-        assert cli.invoke(args=['files', 'fsck']).exit_code == 0

@@ -1,43 +1,18 @@
-"""Room for what is on its way: kept before bytes flow, and given back."""
+"""Service: reserve space for an upload, and release what it does not use."""
 
 from datetime import timedelta
 
 import pytest
-import time_machine
 from sqlalchemy import select
 
-from project.core.clock import now
-from project.core.database.session import atomic, db
+from project.core.database.session import db
 from project.core.errors import Unauthorized
 from project.files import blobs, service
 from project.files.errors import QuotaExceeded
 from project.files.models import Upload
-from project.files.service import quota as ledger
 from project.files.service.upload_reservations import release_expired_reservations
 from project.users import service as users
 from tests.files.file_io import store
-
-
-@pytest.fixture
-def clock():
-    """A clock that stands still unless it is moved."""
-    with time_machine.travel(now(), tick=False) as clock:
-        yield clock
-
-
-class TestReserve:
-    def test_rejects_inside_what_is_rolled_back(self, ada):
-        service.set_quota(ada.id, 5)
-
-        @atomic()
-        def reserve_twice():
-            ledger.reserve(ada.id, 3)
-            ledger.reserve(ada.id, 3)
-
-        with pytest.raises(QuotaExceeded):
-            reserve_twice()
-
-        assert service.get_usage(ada.id)['reserved'] == 0
 
 
 class TestOpenUpload:

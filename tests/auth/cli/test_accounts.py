@@ -1,0 +1,102 @@
+"""Commands: `flask create-user` and `flask auth reset-password`."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from project.auth.service import log_in
+from project.users.models import User
+from tests.auth.cli.rejections import rejection
+from tests.auth.factories import PASSWORD, account
+from tests.users.factories import UserFactory
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """Let a person sit there, who can be asked."""
+    monkeypatch.setattr(
+        'project.auth.cli.accounts.sys', SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True))
+    )
+
+
+class TestCreateUser:
+    def test_generates_a_password_where_nobody_can_be_asked(self, run):
+        result = run('create-user', 'Ada', '--email', 'ada@example.com')
+
+        assert result.exit_code == 0
+        created, password = result.stdout.splitlines()
+        assert created == 'Created ada <ada@example.com> (member).'
+        assert log_in(user_or_email='ada', password=password.removeprefix('Password: '))
+
+    def test_makes_an_admin(self, run):
+        result = run('create-user', 'ada', '--email', 'ada@example.com', '--admin')
+
+        assert 'Created ada <ada@example.com> (admin, member).' in result.stdout
+        assert User.find_by_username('ada').roles == ['admin', 'member']
+
+    @pytest.mark.usefixtures('terminal')
+    def test_asks_for_the_password_twice_and_does_not_show_it(self, run):
+        result = run(
+            'create-user', 'ada', '--email', 'ada@example.com', input=f'{PASSWORD}\n{PASSWORD}\n'
+        )
+
+        assert result.exit_code == 0
+        assert PASSWORD not in result.output
+        assert 'Repeat for confirmation' in result.stdout
+        assert log_in(user_or_email='ada', password=PASSWORD)
+
+    @pytest.mark.usefixtures('terminal')
+    def test_generates_for_a_person_who_says_so(self, run):
+        result = run('create-user', 'ada', '--email', 'ada@example.com', '--generate')
+
+        assert 'Password: ' in result.stdout
+
+    @pytest.mark.usefixtures('terminal')
+    @pytest.mark.parametrize(
+        ('password', 'line'),
+        [
+            ('password', 'Error: password: Too easy to guess'),
+            ('zqk93v7', 'Error: password: 8 to 128 characters'),
+            ('zq9' * 50, 'Error: password: 8 to 128 characters'),
+            ('ada@example.com', 'Error: password: Too easy to guess'),
+        ],
+    )
+    def test_rejects_a_weak_password_in_one_line(self, run, password, line):
+        result = run(
+            'create-user', 'ada', '--email', 'ada@example.com', input=f'{password}\n{password}\n'
+        )
+
+        assert rejection(result) == line
+        assert User.find_by_username('ada') is None
+
+    @pytest.mark.parametrize(
+        ('name', 'email', 'line'),
+        [
+            ('ADA', 'new@example.com', 'Error: username: Already taken'),
+            ('bob', 'ADA@example.com', 'Error: email: Already registered'),
+            ('roles', 'new@example.com', 'Error: username: This name is reserved'),
+        ],
+    )
+    def test_rejects_what_is_taken_in_one_line(self, run, name, email, line):
+        UserFactory(username='ada', email='ada@example.com')
+
+        result = run('create-user', name, '--email', email)
+
+        assert rejection(result) == line
+        assert result.stdout == ''
+
+    def test_rejects_what_is_no_address(self, run):
+        result = run('create-user', 'ada', '--email', 'nowhere')
+
+        assert result.exit_code == 2
+        assert "'nowhere' is not a mail address" in result.stderr
+
+
+class TestResetPassword:
+    def test_mails_a_pin(self, cli, mailbox):
+        account(username='ada', email='ada@example.com')
+
+        result = cli.invoke(args=['auth', 'reset-password', 'ada'])
+
+        assert result.output == 'A PIN is on its way to ada@example.com.\n'
+        assert [mail['To'] for mail in mailbox()] == ['ada@example.com']

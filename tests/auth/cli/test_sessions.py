@@ -1,0 +1,111 @@
+"""Commands: `flask auth sessions`, `revoke`, `unlock` and `sweep`."""
+
+import json
+from uuid import uuid4
+
+import pytest
+
+from project.auth.errors import WrongCredentials
+from project.auth.models import Session
+from project.auth.service import log_in
+from project.core.database.session import db
+from tests.auth.cli.rejections import rejection
+from tests.auth.factories import PASSWORD, SessionFactory, account
+from tests.users.factories import UserFactory
+
+
+class TestAuthSessions:
+    def test_prints_the_live_ones(self, run):
+        user = UserFactory(username='ada')
+        session = SessionFactory(user=user, ip_address='192.0.2.7', user_agent='browser/7')
+        SessionFactory(user=user, expired=True)
+
+        table = run('auth', 'sessions', 'ada').stdout
+        [shown] = json.loads(run('auth', 'sessions', 'ada@EXAMPLE.com', '--json').stdout)
+
+        assert str(session.id) in table
+        assert (shown['id'], shown['address']) == (str(session.id), '192.0.2.7')
+        assert 'token_hash' not in shown
+        assert session.token_hash not in table
+
+    def test_rejects_an_unknown_user(self, run):
+        assert rejection(run('auth', 'sessions', 'nobody')) == 'Error: user: No such user'
+
+
+class TestAuthRevoke:
+    def test_ends_all(self, run):
+        user = UserFactory(username='ada')
+        SessionFactory.create_batch(2, user=user)
+        foreign = SessionFactory()
+
+        result = run('auth', 'revoke', 'ada')
+
+        assert (result.exit_code, result.stdout) == (0, 'Ended 2 session(s).\n')
+        assert db.session.scalars(db.select(Session.id)).all() == [foreign.id]
+
+    def test_ends_one(self, run):
+        user = UserFactory(username='ada')
+        one, other = SessionFactory(user=user), SessionFactory(user=user)
+
+        result = run('auth', 'revoke', 'ada', '--session', str(one.id))
+
+        assert (result.exit_code, result.stdout) == (0, 'Ended 1 session(s).\n')
+        assert db.session.scalars(db.select(Session.id)).all() == [other.id]
+
+    def test_says_what_it_would_end(self, run):
+        user = UserFactory(username='ada')
+        one, _ = SessionFactory(user=user), SessionFactory(user=user)
+        foreign = SessionFactory()
+
+        for options, count in (
+            ([], 2),
+            (['--session', str(one.id)], 1),
+            (['--session', str(foreign.id)], 0),
+        ):
+            result = run('auth', 'revoke', 'ada', '--dry-run', *options)
+            assert (result.exit_code, result.stdout) == (0, f'Would end {count} session(s).\n')
+
+        assert len(db.session.scalars(db.select(Session.id)).all()) == 3
+
+    def test_rejects_one_that_is_not_theirs(self, run):
+        UserFactory(username='ada')
+
+        for session_id in (SessionFactory().id, uuid4()):
+            result = run('auth', 'revoke', 'ada', '--session', str(session_id))
+            assert rejection(result) == 'Error: session: No such session'
+
+
+class TestAuthUnlock:
+    def test_forgets_wrong_passwords(self, run):
+        account(username='ada')
+        for _ in range(10):
+            with pytest.raises(WrongCredentials):
+                log_in(user_or_email='ada', password='wrong')
+
+        assert run('auth', 'unlock', 'ada').stdout == 'Unlocked.\n'
+        assert log_in(user_or_email='ada', password=PASSWORD)
+
+    def test_says_that_nothing_was_locked(self, run):
+        UserFactory(username='ada')
+
+        result = run('auth', 'unlock', 'ada')
+
+        assert (result.exit_code, result.stdout) == (0, 'Was not locked.\n')
+
+    def test_rejects_an_unknown_user(self, run):
+        assert rejection(run('auth', 'unlock', 'nobody')) == 'Error: user: No such user'
+
+
+class TestAuthSweep:
+    def test_deletes_what_is_over(self, run):
+        SessionFactory(expired=True)
+        kept = SessionFactory()
+
+        would = run('auth', 'sweep', '--dry-run', '--json')
+        done = run('auth', 'sweep', '--json')
+        again = run('auth', 'sweep')
+
+        assert json.loads(would.stdout) == json.loads(done.stdout)
+        assert json.loads(done.stdout)['sessions'] == 1
+        assert again.stdout.split()[:3] == ['sessions', 'registrations', 'pins']
+        assert db.session.scalars(db.select(Session.id)).all() == [kept.id]

@@ -1,0 +1,241 @@
+"""HTTP: register an account and verify its address."""
+
+import pytest
+import time_machine
+
+from project.core.clock import now
+from project.users.models import User
+from project.users.schemas import UserSchema
+from tests.auth.factories import PASSWORD, RegistrationFactory
+from tests.auth.pins import other_than, pin_in
+from tests.auth.routes.response_signature import response_signature
+from tests.client import data, reasons
+from tests.users.factories import UserFactory
+
+URL = '/api/v1/auth'
+ACCOUNTS, VERIFICATIONS = f'{URL}/accounts', f'{URL}/verifications'
+ADA = {'username': 'ada', 'email': 'ada@example.com', 'password': PASSWORD}
+
+# What no request of auth may say.
+PROTECTED = sorted({*UserSchema().fields, 'admin', 'is_admin', 'password_hash', 'expires_at'})
+
+
+class TestAccountCreate:
+    def test_says_nothing_and_makes_no_user(self, client, mailbox):
+        response = client.post(ACCOUNTS, json={**ADA, 'name': 'Ada'})
+
+        assert (response.status_code, data(response)) == (202, None)
+        assert User.find_by_username('ada') is None
+        assert len(mailbox()) == 1
+
+    def test_answers_alike_whoever_is_known(self, client, mailbox, assert_max_queries):
+        UserFactory(email='known@example.com')
+
+        with assert_max_queries(20) as for_unknown:
+            unknown = client.post(ACCOUNTS, json=ADA)
+        with assert_max_queries(20) as for_known:
+            known = client.post(
+                ACCOUNTS, json={**ADA, 'username': 'bob', 'email': 'KNOWN@example.com'}
+            )
+
+        assert response_signature(unknown) == response_signature(known)
+        assert for_unknown == for_known
+        assert {mail['To'] for mail in mailbox()} == {'ada@example.com', 'known@example.com'}
+
+    @pytest.mark.parametrize('username', ['taken', 'TAKEN', 'waiting', 'Waiting'])
+    def test_rejects_a_name_that_is_taken_or_waits(self, client, username):
+        UserFactory(username='taken')
+        RegistrationFactory(username='waiting')
+
+        response = client.post(ACCOUNTS, json={**ADA, 'username': username})
+
+        assert response.status_code == 409
+        assert set(reasons(response)) == {'username'}
+
+    @pytest.mark.parametrize(
+        ('changes', 'field'),
+        [
+            ({'username': 'me'}, 'username'),
+            ({'username': 'roles'}, 'username'),
+            ({'username': 7}, 'username'),
+            ({'email': 'nowhere'}, 'email'),
+            ({'email': ['ada@example.com', 'eve@example.com']}, 'email'),
+            ({'password': 'zqk93v7'}, 'password'),
+            ({'password': 'x' * 129}, 'password'),
+            ({'password': 12345678}, 'password'),
+            ({'password': 'password'}, 'password'),
+            ({'name': 'x' * 81}, 'name'),
+            ({'name': 'Ada\r\nBcc: eve@example.com'}, 'name'),
+        ],
+    )
+    def test_rejects_what_does_not_fit(self, client, mailbox, changes, field):
+        response = client.post(ACCOUNTS, json={**ADA, **changes})
+
+        assert response.status_code == 422
+        assert set(reasons(response)) == {field}
+        assert mailbox() == []
+
+    @pytest.mark.parametrize('field', sorted(set(PROTECTED) - {'username', 'email', 'name'}))
+    def test_rejects_what_the_server_sets(self, client, field):
+        response = client.post(ACCOUNTS, json={**ADA, field: 'admin'})
+
+        assert response.status_code == 422
+        assert set(reasons(response)) == {field}
+
+    def test_hashes_nothing_that_is_too_long(self, client, argon2_calls):
+        with argon2_calls() as done:
+            response = client.post(ACCOUNTS, json={**ADA, 'password': 'x' * 129})
+
+        assert response.status_code == 422
+        assert done == []
+
+    def test_answers_alike_after_ten_a_day_whoever_is_known(self, client, assert_max_queries):
+        UserFactory(email='known@example.com')
+        answers, ran = [], []
+
+        with time_machine.travel(now(), tick=False):
+            for who in ('known', 'nobody'):
+                body = {'email': f'{who}@example.com', 'password': PASSWORD}
+                for number in range(10):
+                    name = {'username': f'{who}{number}'}
+                    assert client.post(ACCOUNTS, json={**body, **name}).status_code == 202
+                with assert_max_queries(20) as statements:
+                    answers.append(client.post(ACCOUNTS, json={**body, 'username': f'{who}x'}))
+                ran.append(statements)
+
+        assert answers[0].status_code == 429
+        assert set(reasons(answers[0])) == {'attempts'}
+        assert response_signature(answers[0]) == response_signature(answers[1])
+        assert ran[0] == ran[1]
+
+
+class TestVerificationCreate:
+    def test_answers_alike_whatever_waits(self, client, mailbox, assert_max_queries):
+        UserFactory(email='known@example.com')
+        UserFactory(email='both@example.com')
+        RegistrationFactory(email='ada@example.com')
+        RegistrationFactory(email='both@example.com')
+        answers, ran = [], []
+
+        for who in ('ada', 'known', 'both', 'nobody'):
+            with assert_max_queries(20) as statements:
+                body = {'email': f'{who}@example.com'}
+                answers.append(response_signature(client.post(VERIFICATIONS, json=body)))
+            ran.append(statements)
+
+        assert answers[0][0] == 202
+        assert all(answer == answers[0] for answer in answers)
+        assert all(statements == ran[0] for statements in ran)
+        # To whom a registration sent a mail goes the next one, and to nobody else.
+        assert {mail['To'] for mail in mailbox()} == {'ada@example.com', 'both@example.com'}
+
+    def test_answers_alike_after_ten_a_day_whatever_waits(self, client):
+        UserFactory(email='known@example.com')
+        RegistrationFactory(email='ada@example.com')
+        answers = []
+
+        with time_machine.travel(now(), tick=False):
+            for who in ('ada', 'known', 'nobody'):
+                body = {'email': f'{who}@example.com'}
+                for _ in range(10):
+                    assert client.post(VERIFICATIONS, json=body).status_code == 202
+                answers.append(client.post(VERIFICATIONS, json=body))
+
+        assert answers[0].status_code == 429
+        assert set(reasons(answers[0])) == {'attempts'}
+        assert (
+            response_signature(answers[0])
+            == response_signature(answers[1])
+            == response_signature(answers[2])
+        )
+
+    def test_rejects_what_does_not_fit(self, client):
+        response = client.post(VERIFICATIONS, json={'email': 'nowhere', 'pin': '123456'})
+
+        assert response.status_code == 422
+        assert set(reasons(response)) == {'email', 'pin'}
+
+
+class TestVerificationReplace:
+    @pytest.fixture
+    def pin(self, client, mailbox):
+        """Return the PIN of a registration of Ada's."""
+        client.post(ACCOUNTS, json=ADA)
+        return pin_in(mailbox()[-1])
+
+    @pytest.fixture
+    def verify(self, client):
+        """Return a function that confirms it."""
+
+        def put(pin, **changes):
+            body = {'email': 'ada@example.com', 'pin': pin, 'password': PASSWORD, **changes}
+            return client.put(VERIFICATIONS, json=body)
+
+        return put
+
+    def test_makes_the_user_and_says_where(self, verify, pin, logged_in):
+        response = verify(pin)
+
+        assert response.status_code == 201
+        assert set(data(response)) == set(UserSchema().fields)
+        assert response.headers['Location'] == f'/api/v1/users/{data(response)["id"]}'
+        client = logged_in(User.find_by_username('ada'))
+        assert data(client.get(response.headers['Location'])) == data(response)
+
+    def test_works_once(self, verify, pin):
+        verify(pin)
+
+        response = verify(pin)
+
+        assert response.status_code == 422
+        assert reasons(response) == {'pin': ['Wrong or expired']}
+
+    def test_answers_alike_whatever_does_not_fit(self, verify, pin):
+        UserFactory(email='known@example.com')
+
+        answers = [
+            verify(other_than(pin)),
+            verify(pin, password='wrong'),
+            verify(pin, email='nobody@example.com'),
+            verify(pin, email='known@example.com'),
+        ]
+
+        assert {answer.status_code for answer in answers} == {422}
+        assert all(
+            response_signature(answer) == response_signature(answers[0]) for answer in answers
+        )
+
+    def test_remembers_wrong_ones_although_it_rejects(self, verify, pin):
+        for _ in range(5):
+            assert verify(other_than(pin)).status_code == 422
+
+        assert verify(pin).status_code == 422
+
+    def test_wants_a_pin_as_text(self, verify, pin):
+        for wrong in (int(pin), f' {pin}', f'{pin}\n', pin[:5], f'{pin}0', '١٢٣٤٥٦', None, [pin]):
+            response = verify(wrong)
+
+            assert response.status_code == 422
+            assert set(reasons(response)) == {'pin'}
+
+        # None of that was a guess.
+        assert verify(pin).status_code == 201
+
+    def test_stops_after_twenty_a_day(self, client, verify, mailbox):
+        client.post(ACCOUNTS, json=ADA)
+        for _ in range(20):
+            verify('000000', password='wrong')
+        client.post(VERIFICATIONS, json={'email': 'ada@example.com'})
+
+        response = verify(pin_in(mailbox()[-1]))
+
+        assert response.status_code == 429
+        assert set(reasons(response)) == {'attempts'}
+        assert 86_000 < int(response.headers['Retry-After']) <= 86_401
+
+    @pytest.mark.parametrize('field', ['roles', 'status', 'id', 'username', 'admin'])
+    def test_rejects_what_the_server_sets(self, verify, pin, field):
+        response = verify(pin, **{field: 'admin'})
+
+        assert response.status_code == 422
+        assert set(reasons(response)) == {field}

@@ -1,0 +1,48 @@
+"""HTTP: create, list, use and delete API keys."""
+
+import pytest
+
+from tests.auth.factories import account
+from tests.client import data, reasons
+
+ME = '/api/v1/users/me'
+
+
+class TestKeys:
+    def test_open_what_they_are_for_and_nothing_else(self, logged_in, bearer):
+        ada = logged_in(account())
+
+        made = ada.post('/api/v1/auth/keys', json={'name': 'ci', 'scopes': ['files:read']})
+        key = bearer(data(made)['key'])
+
+        assert made.status_code == 201
+        assert key.get('/api/v1/files').status_code == 200
+        for refused in (key.get(ME), key.get('/api/v1/auth/keys'), key.delete(ME)):
+            assert (refused.status_code, set(reasons(refused))) == (403, {'scope'})
+        listed = data(ada.get('/api/v1/auth/keys'))['items']
+        assert [set(row) & {'key'} for row in listed] == [set()]
+
+    def test_open_nothing_once_deleted(self, logged_in, bearer):
+        ada = logged_in(account())
+        made = data(ada.post('/api/v1/auth/keys', json={'name': 'ci', 'scopes': ['files:read']}))
+
+        assert ada.delete(f'/api/v1/auth/keys/{made["id"]}').status_code == 200
+        assert bearer(made['key']).get('/api/v1/files').status_code == 401
+        assert ada.delete(f'/api/v1/auth/keys/{made["id"]}').status_code == 404
+
+    @pytest.mark.parametrize(
+        ('change', 'code', 'field'),
+        [
+            ({'scopes': []}, 422, 'scopes'),
+            ({'scopes': ['x:y']}, 422, 'scopes'),
+            ({'scopes': ['users:read']}, 403, 'permission'),
+            ({'expires_at': '2020-01-01T00:00:00Z'}, 422, 'expires_at'),
+            ({'name': ''}, 422, 'name'),
+        ],
+    )
+    def test_are_rejected(self, logged_in, change, code, field):
+        body = {'name': 'ci', 'scopes': ['files:read'], **change}
+
+        response = logged_in(account()).post('/api/v1/auth/keys', json=body)
+
+        assert (response.status_code, set(reasons(response))) == (code, {field})

@@ -1,0 +1,29 @@
+"""HTTP: change the email address of a user."""
+
+from project.core.security.tokens import new_token
+from tests.auth.factories import SessionFactory, account
+from tests.auth.pins import pin_in
+from tests.client import data, reasons
+
+ME = '/api/v1/users/me'
+
+
+class TestEmailChanges:
+    def test_give_another_address(self, logged_in, mailbox):
+        ada = logged_in(account(email='ada@example.com'))
+
+        asked = ada.post('/api/v1/auth/email-changes', json={'new_email': 'l@example.com'})
+        done = ada.put('/api/v1/auth/email-changes', json={'pin': pin_in(mailbox()[-1])})
+
+        assert (asked.status_code, done.status_code) == (202, 200)
+        assert data(done)['email'] == data(ada.get(ME))['email'] == 'l@example.com'
+
+    def test_want_a_fresh_login_to_begin(self, bearer):
+        token = new_token('pst')
+        SessionFactory(user=account(), token=token, stale=True)
+
+        response = bearer(token).post(
+            '/api/v1/auth/email-changes', json={'new_email': 'l@example.com'}
+        )
+
+        assert (response.status_code, set(reasons(response))) == (403, {'reauthentication'})

@@ -1,0 +1,111 @@
+"""HTTP: change and reset passwords."""
+
+import pytest
+
+from project.auth.service import log_in
+from tests.auth.conftest import SESSIONS
+from tests.auth.factories import PASSWORD, account
+from tests.auth.pins import pin_in
+from tests.client import data, reasons
+
+URL = '/api/v1/auth'
+ME = '/api/v1/users/me'
+NEW = 'Difference engine, 1822'
+
+
+class TestPasswordReplace:
+    @pytest.fixture
+    def change(self):
+        """Return a function that changes a password."""
+
+        def put(client, current=PASSWORD, new=NEW, **more):
+            body = {'current_password': current, 'new_password': new, **more}
+            return client.put(f'{URL}/password', json=body)
+
+        return put
+
+    def test_takes_the_new_one_and_ends_the_other_sessions(
+        self, client, logged_in, change, mailbox
+    ):
+        user = account(username='ada')
+        phone, laptop = logged_in(user, agent='phone'), logged_in(user)
+
+        response = change(laptop)
+
+        assert (response.status_code, data(response)) == (200, None)
+        assert (phone.get(ME).status_code, laptop.get(ME).status_code) == (401, 200)
+        old = client.post(SESSIONS, json={'user_or_email': 'ada', 'password': PASSWORD})
+        new = client.post(SESSIONS, json={'user_or_email': 'ada', 'password': NEW})
+        assert (old.status_code, new.status_code) == (401, 201)
+        assert 'Your password was changed' in [mail['Subject'] for mail in mailbox()]
+
+    def test_rejects_a_wrong_current_one_and_counts_it_like_a_login(
+        self, client, logged_in, change
+    ):
+        user = account(username='ada')
+        laptop = logged_in(user)
+        for _ in range(10):
+            response = change(laptop, current='wrong')
+            assert response.status_code == 422
+            assert set(reasons(response)) == {'current_password'}
+
+        right = change(laptop)
+        login = client.post(SESSIONS, json={'user_or_email': 'ada', 'password': PASSWORD})
+
+        assert (right.status_code, login.status_code) == (429, 429)
+        assert set(reasons(right)) == {'attempts'}
+
+    @pytest.mark.parametrize(
+        'password',
+        ['password', 'lovelace', 'countess@example.com', 'flaskflask', 'zqk93v7', '', 'x' * 129],
+    )
+    def test_rejects_a_bad_new_one(self, logged_in, change, password):
+        user = account(username='lovelace', email='countess@example.com')
+
+        response = change(logged_in(user), new=password)
+
+        assert response.status_code == 422
+        assert set(reasons(response)) == {'new_password'}
+        assert log_in(user_or_email='lovelace', password=PASSWORD)
+
+    @pytest.mark.parametrize('length', [8, 64, 128])
+    def test_takes_any_length_between(self, client, logged_in, change, length):
+        user, password = account(username='ada'), 'z\N{SNOWMAN}' * (length // 2)
+
+        assert change(logged_in(user), new=password).status_code == 200
+
+        login = client.post(SESSIONS, json={'user_or_email': 'ada', 'password': password})
+        assert login.status_code == 201
+
+    def test_rejects_a_field_it_does_not_know(self, logged_in, change):
+        response = change(logged_in(account()), user_id=1)
+
+        assert response.status_code == 422
+        assert set(reasons(response)) == {'user_id'}
+
+    def test_rejects_a_stranger(self, client, change):
+        assert change(client).status_code == 401
+
+
+class TestPasswordResets:
+    def test_give_a_new_password(self, client, mailbox):
+        account(username='ada', email='ada@example.com')
+
+        asked = client.post('/api/v1/auth/password-resets', json={'email': 'ada@example.com'})
+        body = {'email': 'ada@example.com', 'pin': pin_in(mailbox()[-1]), 'new_password': NEW}
+        done = client.put('/api/v1/auth/password-resets', json=body)
+        again = client.put('/api/v1/auth/password-resets', json=body)
+
+        assert (asked.status_code, done.status_code) == (202, 200)
+        assert (again.status_code, set(reasons(again))) == (422, {'pin'})
+
+    def test_answer_alike_whoever_exists(self, client):
+        account(email='ada@example.com')
+
+        answers = [
+            client.post('/api/v1/auth/password-resets', json={'email': f'{name}@example.com'})
+            for name in ('ada', 'nobody')
+        ]
+
+        assert answers[0].data == answers[1].data
+        assert answers[0].status_code == answers[1].status_code == 202

@@ -1,0 +1,286 @@
+"""HTTP: log in, refresh and reauthenticate, list and end sessions."""
+
+import unicodedata
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+import time_machine
+
+from project.auth.models import Session
+from project.core.clock import now
+from project.core.database.session import db
+from project.core.security.tokens import new_token
+from tests.auth.conftest import SESSIONS
+from tests.auth.factories import PASSWORD, RegistrationFactory, SessionFactory, account
+from tests.auth.routes.response_signature import response_signature
+from tests.client import data, reasons
+from tests.users.factories import UserFactory
+
+ME = '/api/v1/users/me'
+
+
+class TestSessionCreate:
+    def test_gives_a_token_this_once(self, client, bearer):
+        user = account(username='ada')
+
+        response = client.post(
+            SESSIONS,
+            json={'user_or_email': 'ada', 'password': PASSWORD},
+            headers={'User-Agent': 'browser/1'},
+            environ_base={'REMOTE_ADDR': '192.0.2.9'},
+        )
+
+        assert response.status_code == 201
+        login = data(response)
+        assert set(login) == {
+            'token', 'token_type', 'expires_at', 'refresh_token', 'refresh_expires_at', 'device',
+            'session', 'user',
+        }  # fmt: skip
+        assert (login['token_type'], login['user']['id']) == ('Bearer', user.id)
+        assert login['session']['user_agent'] == 'browser/1'
+        assert login['session']['address'] == '192.0.2.9'
+        assert login['session']['current'] is True
+        assert 'no-store' in response.headers['Cache-Control']
+        assert data(bearer(login['token']).get(ME))['username'] == 'ada'
+
+    def test_answers_alike_whoever_exists(self, client, assert_max_queries):
+        account(username='ada', email='ada@example.com')
+        answers, ran = [], {}
+
+        for login in ('ada', 'nobody'):
+            with assert_max_queries(20) as ran[login]:
+                body = {'user_or_email': login, 'password': 'wrong'}
+                answers.append(client.post(SESSIONS, json=body))
+
+        assert answers[0].status_code == 401
+        assert answers[0].headers['WWW-Authenticate'] == 'Bearer'
+        assert set(reasons(answers[0])) == {'credentials'}
+        assert response_signature(answers[0]) == response_signature(answers[1])
+        assert ran['ada'] == ran['nobody']
+
+    @pytest.mark.parametrize(
+        ('password', 'code', 'field'), [(PASSWORD, 403, 'email'), ('wrong', 401, 'credentials')]
+    )
+    def test_tells_of_a_pending_registration_who_knows_its_password(
+        self, client, password, code, field
+    ):
+        RegistrationFactory(username='ada')
+
+        response = client.post(SESSIONS, json={'user_or_email': 'ada', 'password': password})
+
+        assert response.status_code == code
+        assert set(reasons(response)) == {field}
+
+    @pytest.mark.parametrize(
+        ('password', 'code', 'field'), [(PASSWORD, 403, 'status'), ('wrong', 401, 'credentials')]
+    )
+    def test_tells_of_a_disabled_account_who_knows_its_password(
+        self, client, password, code, field
+    ):
+        account(username='ada', disabled=True)
+
+        response = client.post(SESSIONS, json={'user_or_email': 'ada', 'password': password})
+
+        assert response.status_code == code
+        assert set(reasons(response)) == {field}
+
+    def test_remembers_wrong_ones_although_it_rejects(self, client):
+        account(username='ada', email='ada@example.com')
+        start = now()
+        with time_machine.travel(start):
+            for login in ['ada', 'ADA', 'ada@example.com', 'Ada@Example.com', 'aDA'] * 2:
+                body = {'user_or_email': login, 'password': 'wrong'}
+                assert client.post(SESSIONS, json=body).status_code == 401
+            right = {'user_or_email': 'ada', 'password': PASSWORD}
+            response = client.post(SESSIONS, json=right)
+
+        assert response.status_code == 429
+        assert set(reasons(response)) == {'attempts'}
+        assert 890 <= int(response.headers['Retry-After']) <= 901
+        with time_machine.travel(start + timedelta(minutes=15, seconds=1)):
+            assert client.post(SESSIONS, json=right).status_code == 201
+
+    @pytest.mark.parametrize('form', ['NFC', 'NFD'])
+    def test_takes_a_password_from_any_keyboard(self, client, form):
+        account('Caf\N{LATIN SMALL LETTER E WITH ACUTE} au lait', username='ada')
+        typed = unicodedata.normalize(form, 'Caf\N{LATIN SMALL LETTER E WITH ACUTE} au lait')
+
+        response = client.post(SESSIONS, json={'user_or_email': 'ada', 'password': typed})
+
+        assert response.status_code == 201
+
+    @pytest.mark.parametrize('tail', ['', ' ', 'X', 'xx'])
+    def test_takes_a_password_to_its_last_character(self, client, tail):
+        account('x' * 80, username='ada')
+
+        body = {'user_or_email': 'ada', 'password': 'x' * 79 + tail}
+
+        assert client.post(SESSIONS, json=body).status_code == 401
+
+    @pytest.mark.parametrize(
+        ('changes', 'field'),
+        [
+            ({'password': 'x' * 129}, 'password'),
+            ({'password': ''}, 'password'),
+            ({'password': None}, 'password'),
+            ({'user_or_email': 'x' * 255}, 'user_or_email'),
+            ({'user_or_email': ''}, 'user_or_email'),
+            ({'user_or_email': ['ada']}, 'user_or_email'),
+            ({'user_or_email': {'$ne': ''}}, 'user_or_email'),
+            ({'user_id': 1}, 'user_id'),
+        ],
+    )
+    def test_rejects_what_does_not_fit_without_hashing(self, client, argon2_calls, changes, field):
+        body = {'user_or_email': 'ada', 'password': PASSWORD, **changes}
+
+        with argon2_calls() as done:
+            response = client.post(SESSIONS, json=body)
+
+        assert response.status_code == 422
+        assert set(reasons(response)) == {field}
+        assert done == []
+
+    def test_sets_no_cookie(self, client):
+        account(username='ada')
+
+        response = client.post(SESSIONS, json={'user_or_email': 'ada', 'password': PASSWORD})
+
+        assert response.status_code == 201
+        assert 'Set-Cookie' not in response.headers
+
+
+class TestSessionList:
+    def test_shows_mine_and_marks_this_one(self, logged_in):
+        user = account()
+        SessionFactory()
+        first, client = logged_in(user, agent='phone'), logged_in(user, agent='laptop')
+
+        items = data(client.get(SESSIONS))['items']
+
+        assert [(item['user_agent'], item['current']) for item in items] == [
+            ('laptop', True),
+            ('phone', False),
+        ]
+        assert [item['current'] for item in data(first.get(SESSIONS))['items']] == [False, True]
+        assert set(items[0]) == {
+            'id', 'created_at', 'last_used_at', 'expires_at', 'address', 'user_agent', 'current',
+        }  # fmt: skip
+
+    def test_leads_from_page_to_page(self, logged_in):
+        user = account()
+        clients = [logged_in(user) for _ in range(3)]
+
+        first = data(clients[0].get(f'{SESSIONS}?limit=2'))
+        second = data(clients[0].get(f'{SESSIONS}?limit=2&cursor={first["next"]}'))
+
+        assert len({item['id'] for item in first['items'] + second['items']}) == 3
+        assert second['next'] is None
+
+    @pytest.mark.parametrize(
+        ('query', 'field'),
+        [('limit=0', 'limit'), ('sort=token_hash', 'sort'), ('user_id=1', 'user_id'),
+         ('cursor=x', 'cursor')],
+    )  # fmt: skip
+    def test_rejects_a_bad_query(self, logged_in, query, field):
+        response = logged_in(account()).get(f'{SESSIONS}?{query}')
+
+        assert response.status_code == 422
+        assert set(reasons(response)) == {field}
+
+    def test_is_nothing_for_keys(self, as_user):
+        client = as_user(UserFactory(), scopes=frozenset({'profile:read'}))
+
+        assert client.get(SESSIONS).status_code == 403
+
+
+class TestSessionDeleteOthers:
+    def test_ends_all_but_this_one_at_once(self, logged_in):
+        user = account()
+        phone, laptop, foreign = logged_in(user), logged_in(user), logged_in(account())
+
+        response = laptop.delete(SESSIONS)
+
+        assert (response.status_code, data(response)) == (200, None)
+        codes = [client.get(ME).status_code for client in (phone, laptop, foreign)]
+        assert codes == [401, 200, 200]
+
+
+class TestSessionDeleteCurrent:
+    def test_ends_this_one_at_once(self, logged_in):
+        user = account()
+        phone, laptop = logged_in(user), logged_in(user)
+
+        assert data(laptop.delete(f'{SESSIONS}/current')) is None
+
+        response = laptop.get(ME)
+        assert response.status_code == 401
+        assert set(reasons(response)) == {'authorization'}
+        assert laptop.delete(f'{SESSIONS}/current').status_code == 401
+        assert phone.get(ME).status_code == 200
+
+
+class TestSessionDelete:
+    def test_ends_that_one_at_once(self, logged_in):
+        user = account()
+        phone, laptop = logged_in(user), logged_in(user)
+        [session_id] = [
+            item['id'] for item in data(laptop.get(SESSIONS))['items'] if not item['current']
+        ]
+
+        response = laptop.delete(f'{SESSIONS}/{session_id}')
+
+        assert response.status_code == 200
+        assert (phone.get(ME).status_code, laptop.get(ME).status_code) == (401, 200)
+        assert laptop.delete(f'{SESSIONS}/{session_id}').status_code == 404
+
+    def test_looks_the_same_for_anothers_and_for_none(self, logged_in):
+        client, foreign = logged_in(account()), SessionFactory()
+
+        anothers = client.delete(f'{SESSIONS}/{foreign.id}')
+        none = client.delete(f'{SESSIONS}/{uuid4()}')
+
+        assert anothers.status_code == none.status_code == 404
+        assert reasons(anothers) == reasons(none) == {'session': ['No such session']}
+        assert db.session.get(Session, foreign.id)
+
+    @pytest.mark.parametrize('session_id', ['1', 'x', '2147483648', 'current1'])
+    def test_knows_no_other_kind_of_id(self, logged_in, session_id):
+        response = logged_in(account()).delete(f'{SESSIONS}/{session_id}')
+
+        assert response.status_code == 404
+        assert set(reasons(response)) == {'url'}
+
+
+class TestSessionRefresh:
+    def test_gives_two_new_tokens_to_nobody_in_particular(self, client, bearer):
+        account(username='ada')
+        login = {'user_or_email': 'ada', 'password': PASSWORD}
+        opened = data(client.post(SESSIONS, json=login))
+
+        response = client.post(
+            f'{SESSIONS}/refresh', json={'refresh_token': opened['refresh_token']}
+        )
+
+        assert response.status_code == 200
+        assert data(bearer(data(response)['token']).get(ME))['username'] == 'ada'
+
+    def test_rejects_with_401(self, client):
+        response = client.post(f'{SESSIONS}/refresh', json={'refresh_token': new_token('prt')})
+
+        assert (response.status_code, set(reasons(response))) == (401, {'refresh_token'})
+
+
+class TestSessionReauthenticate:
+    def test_answers_like_a_login(self, bearer):
+        user = account()
+        token = new_token('pst')
+        SessionFactory(user=user, token=token, stale=True)
+        stale = bearer(token)
+        assert stale.delete(ME).status_code == 403
+
+        response = stale.post(f'{SESSIONS}/current/reauthentication', json={'password': PASSWORD})
+
+        assert response.status_code == 201
+        assert stale.get(ME).status_code == 401
+        assert bearer(data(response)['token']).delete(ME).status_code == 200

@@ -1,0 +1,91 @@
+"""HTTP: the guard accepts the token of a live session and rejects every other credential."""
+
+import pytest
+
+from project.core.security.tokens import new_token
+from project.users import service as users
+from project.users.models import User
+from tests.auth.conftest import SESSIONS
+from tests.auth.factories import SessionFactory, account
+from tests.client import reasons
+from tests.users.factories import AdminFactory
+
+ME = '/api/v1/users/me'
+
+
+class TestGuard:
+    def test_costs_one_select(self, bearer, assert_max_queries):
+        token = new_token('pst')
+        SessionFactory(token=token)
+
+        with assert_max_queries(1) as statements:
+            # Refused for its query: all that ran is the guard.
+            assert bearer(token).get(f'{SESSIONS}?limit=0').status_code == 422
+
+        assert [statement.split()[0] for statement in statements] == ['SELECT']
+
+    @pytest.mark.parametrize(
+        'header',
+        [
+            '', 'Bearer', 'Bearer ', 'Bearer x', 'Basic YWRhOng=', 'Token {token}', '{token}',
+            'Bearer {token} {token}', 'Bearer "{token}"', 'Bearer token={token}',
+        ],
+    )  # fmt: skip
+    def test_takes_a_bearer_token_and_nothing_like_it(self, client, header):
+        token = new_token('pst')
+        SessionFactory(token=token)
+
+        response = client.get(ME, headers={'Authorization': header.format(token=token)})
+
+        assert response.status_code == 401
+        assert response.headers['WWW-Authenticate'] == 'Bearer'
+
+    @pytest.mark.parametrize('name', ['session', 'token', 'Authorization', 'pst'])
+    def test_reads_no_cookie(self, client, name):
+        token = new_token('pst')
+        SessionFactory(token=token)
+        client.set_cookie(name, token)
+
+        assert client.get(ME).status_code == 401
+
+    def test_reads_no_token_in_the_query(self, client):
+        token = new_token('pst')
+        SessionFactory(token=token)
+
+        assert client.get(f'{ME}?access_token={token}').status_code == 401
+
+    def test_sets_no_cookie(self, logged_in):
+        client = logged_in(account())
+
+        for response in (client.get(ME), client.get(SESSIONS), client.delete(SESSIONS)):
+            assert response.status_code == 200
+            assert 'Set-Cookie' not in response.headers
+
+    @pytest.mark.parametrize('leave', [users.disable_user, users.delete_user])
+    def test_rejects_at_once_who_is_disabled_or_deleted(self, logged_in, leave):
+        user = account()
+        client = logged_in(user)
+        assert client.get(ME).status_code == 200
+
+        leave(user.id)
+
+        assert client.get(ME).status_code == 401
+
+    def test_rejects_at_once_whom_an_admin_deleted(self, bearer, logged_in):
+        user, token = account(), new_token('pst')
+        SessionFactory(user=AdminFactory(), token=token)
+        client = logged_in(user)
+
+        assert bearer(token).delete(f'/api/v1/users/{user.id}').status_code == 200
+
+        assert client.get(ME).status_code == 401
+
+    def test_wants_a_fresh_login_for_what_says_so(self, bearer):
+        token = new_token('pst')
+        session = SessionFactory(token=token, stale=True)
+
+        response = bearer(token).delete(ME)
+
+        assert response.status_code == 403
+        assert set(reasons(response)) == {'reauthentication'}
+        assert User.find(session.user_id)

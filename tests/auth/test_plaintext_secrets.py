@@ -1,0 +1,30 @@
+"""Tables of auth: no row contains a password, token or PIN in plain text."""
+
+import pytest
+from sqlalchemy import select
+
+from project.auth.models import Credential, Pin, Registration, Session
+from project.auth.service.pins import issue_pin
+from project.core.database.session import atomic, db
+from project.core.security.tokens import new_token
+from tests.auth.factories import PASSWORD, CredentialFactory, RegistrationFactory, SessionFactory
+
+
+class TestEveryTable:
+    @pytest.mark.parametrize('model', [Credential, Session, Registration, Pin])
+    def test_holds_no_secret_in_the_clear(self, model):
+        token = new_token('pst')
+        CredentialFactory()
+        SessionFactory(token=token)
+        RegistrationFactory()
+        with atomic():
+            pin = issue_pin('verification', 'ada@example.com')
+
+        [row] = db.session.execute(select(*model.__table__.columns)).all()
+
+        for value in row:
+            assert not any(
+                secret.encode() in bytes(str(value), 'utf-8')
+                for secret in (token, token[4:-6], PASSWORD)
+            )
+            assert value not in (pin, pin.encode())

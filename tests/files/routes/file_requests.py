@@ -1,0 +1,69 @@
+"""Send requests to `/api/v1/files` and check what they give."""
+
+from io import BytesIO
+
+from sqlalchemy import func, select
+from werkzeug.datastructures import FileStorage
+from werkzeug.test import encode_multipart
+
+from project.core.database.session import db
+from project.files.models import File, Usage, Version
+from tests.client import data
+
+URL = '/api/v1/files'
+PNG = b'\x89PNG\r\n\x1a\n' + b'\0' * 64
+LIMIT = 1_000_000
+QUOTA = 3_000_000
+
+
+def multipart(client, content=b'Hello.', filename='hello.txt', query=None, **fields):
+    """Upload a form with a file."""
+    # Encoded by hand: the test client would leave a temporary file open.
+    file = FileStorage(BytesIO(content), filename)
+    boundary, body = encode_multipart({**fields, 'file': file})
+    type = f'multipart/form-data; boundary="{boundary}"'
+    return client.post(URL, data=body, content_type=type, query_string=query)
+
+
+def raw(client, content=b'Hello.', *, type='application/octet-stream', **query):
+    """Upload bytes as they are."""
+    return client.post(URL, data=content, content_type=type, query_string=query)
+
+
+def chunked(client, content, **query):
+    """Upload bytes whose length nobody announced."""
+    return client.post(
+        URL,
+        input_stream=BytesIO(content),
+        content_type='application/octet-stream',
+        query_string=query,
+        environ_overrides={'wsgi.input_terminated': True, 'HTTP_TRANSFER_ENCODING': 'chunked'},
+    )
+
+
+def fetch(client, url, method='GET', **headers):
+    """Read bytes to their end, so that whoever gives them can close what they come from."""
+    headers = {name.replace('_', '-'): value for name, value in headers.items()}
+    return client.open(url, method=method, headers=headers, buffered=True)
+
+
+def used(client):
+    """Return what the ledger says, having checked that it is the sum of what is there."""
+    usage = data(client.get(f'{URL}/usage'))
+    booked = dict(db.session.execute(select(Usage.user_id, Usage.used)).all())
+    sums = select(File.owner_id, func.sum(Version.size)).join(Version, Version.file_id == File.id)
+    sums = sums.group_by(File.owner_id)
+    there = {owner: int(size) for owner, size in db.session.execute(sums)}
+    assert {owner: size for owner, size in booked.items() if size} == {
+        owner: size for owner, size in there.items() if size
+    }
+    return usage['used']
+
+
+def assert_inert(response):
+    """Check that no browser would run what it is given here."""
+    assert response.headers['X-Content-Type-Options'] == 'nosniff'
+    policy = response.headers['Content-Security-Policy']
+    assert "default-src 'none'" in policy
+    assert 'sandbox' in policy.replace(';', ' ').split()
+    assert response.headers['X-Frame-Options'].lower() == 'deny'

@@ -1,0 +1,323 @@
+"""HTTP: download and replace the bytes of a file, and list and restore its versions."""
+
+import io
+from base64 import b64decode
+from hashlib import sha256
+
+import pytest
+from werkzeug.datastructures import FileStorage
+from werkzeug.http import parse_options_header
+from werkzeug.test import encode_multipart
+
+from tests.client import data, reasons
+from tests.files.factories import FileFactory
+from tests.files.routes.file_requests import PNG, URL, assert_inert, fetch, multipart, raw
+from tests.users.factories import UserFactory
+
+
+@pytest.fixture
+def file(ada):
+    """A file of hers."""
+    return FileFactory(owner=ada, name='a.txt', content=b'first')
+
+
+def replace(client, file, content=b'second', **headers):
+    """Send new bytes as they are."""
+    return client.put(f'{URL}/{file.id}/content', data=content, headers=headers)
+
+
+class TestFileContent:
+    CONTENT = b'0123456789'
+    ETAG = f'"{sha256(CONTENT).hexdigest()}"'
+
+    @pytest.fixture
+    def url(self, ada):
+        return f'{URL}/{FileFactory(owner=ada, content=self.CONTENT, name="ten.txt").id}/content'
+
+    def test_gives_the_bytes_and_what_they_are(self, client, url, assert_max_queries):
+        with assert_max_queries(1):
+            response = fetch(client, url)
+
+        assert response.status_code == 200
+        assert response.data == self.CONTENT
+        assert response.headers['Content-Length'] == '10'
+        assert response.headers['Content-Type'].startswith('text/plain')
+        assert response.headers['Content-Disposition'] == 'attachment; filename="ten.txt"'
+        assert response.headers['ETag'] == self.ETAG
+        assert response.headers['Accept-Ranges'] == 'bytes'
+        digest = response.headers['Repr-Digest'].removeprefix('sha-256=:').removesuffix(':')
+        assert b64decode(digest) == sha256(self.CONTENT).digest()
+
+    def test_says_the_same_without_the_bytes(self, client, url):
+        whole, head = fetch(client, url), fetch(client, url, 'HEAD', Range='bytes=2-4')
+
+        assert (head.status_code, head.data) == (200, b'')
+        same = ('Content-Length', 'ETag', 'Repr-Digest', 'Content-Disposition', 'Content-Type')
+        assert [head.headers[n] for n in same] == [whole.headers[n] for n in same]
+
+    @pytest.mark.parametrize(
+        ('wanted', 'part', 'where'),
+        [
+            ('bytes=0-3', b'0123', '0-3'),
+            ('bytes=0-0', b'0', '0-0'),
+            ('bytes=4-', b'456789', '4-9'),
+            ('bytes=-3', b'789', '7-9'),
+            ('bytes=-100', b'0123456789', '0-9'),
+            ('bytes=9-100', b'9', '9-9'),
+        ],
+    )
+    def test_gives_a_range(self, client, url, wanted, part, where):
+        response = fetch(client, url, Range=wanted)
+
+        assert response.status_code == 206
+        assert response.data == part
+        assert response.headers['Content-Range'] == f'bytes {where}/10'
+        assert response.headers['Content-Length'] == str(len(part))
+        assert response.headers['ETag'] == self.ETAG
+
+    @pytest.mark.parametrize(
+        'wanted', ['bytes=0-1,4-5', 'lines=0-3', 'bytes=', 'bytes=5-2', 'bytes', 'bytes=a-b']
+    )
+    def test_ignores_ranges_it_does_not_know(self, client, url, wanted):
+        response = fetch(client, url, Range=wanted)
+
+        assert (response.status_code, response.data) == (200, self.CONTENT)
+
+    @pytest.mark.parametrize('wanted', ['bytes=10-', 'bytes=100-200'])
+    def test_rejects_a_range_behind_the_end(self, client, url, wanted):
+        response = fetch(client, url, Range=wanted)
+
+        assert response.status_code == 416
+        assert response.headers['Content-Range'] == 'bytes */10'
+        assert set(reasons(response)) == {'range'}
+
+    @pytest.mark.parametrize(
+        ('condition', 'status'),
+        [(ETAG, 206), ('"other"', 200), (f'W/{ETAG}', 200), ('Mon, 23 Nov 2026 08:00:00 GMT', 200)],
+    )
+    def test_gives_a_range_only_of_the_bytes_that_were_meant(self, client, url, condition, status):
+        headers = {'Range': 'bytes=0-3', 'If-Range': condition}
+
+        assert fetch(client, url, **headers).status_code == status
+
+    @pytest.mark.parametrize('method', ['GET', 'HEAD'])
+    @pytest.mark.parametrize('condition', [ETAG, f'W/{ETAG}', f'"a", {ETAG}', '*'])
+    def test_says_that_nothing_changed(self, client, url, method, condition):
+        response = fetch(client, url, method=method, **{'If-None-Match': condition})
+
+        assert (response.status_code, response.data) == (304, b'')
+        assert response.headers['ETag'] == self.ETAG
+
+    def test_gives_the_bytes_when_others_are_known(self, client, url):
+        response = fetch(client, url, **{'If-None-Match': '"other"'})
+
+        assert response.data == self.CONTENT
+
+    def test_does_not_give_what_is_in_the_trash(self, client, ada):
+        file = FileFactory(owner=ada, trashed=True)
+
+        assert fetch(client, f'{URL}/{file.id}/content').status_code == 404
+
+    def test_says_in_a_line_of_json_that_bytes_are_missing(self, client, url, kept, var):
+        [lost] = kept()
+        (var / 'storage' / 'blobs' / lost[:2] / lost[2:4] / lost).unlink()
+
+        response = fetch(client, url)
+
+        assert response.status_code == 503
+        assert response.json['status'] == 'error'
+        assert str(var) not in response.text
+
+    @pytest.mark.parametrize(
+        'headers',
+        [
+            {},
+            {'Range': 'bytes=0-3'},
+            {'Range': 'bytes=99-'},
+            {'If-None-Match': ETAG},
+        ],
+    )
+    @pytest.mark.parametrize('query', ['', '?inline=true'])
+    def test_nothing_in_the_bytes_runs(self, client, url, headers, query):
+        assert_inert(fetch(client, url + query, **headers))
+
+    @pytest.mark.parametrize(
+        ('content', 'shown'),
+        [
+            (PNG, 'inline'),
+            (b'plain', 'inline'),
+            (b'%PDF-1.7\n', 'attachment'),
+            (b'PK\x03\x04' + b'\0' * 32, 'attachment'),
+            (b'\0\1\2', 'attachment'),
+        ],
+    )
+    def test_shows_only_harmless_types_in_place(self, client, ada, content, shown):
+        url = f'{URL}/{FileFactory(owner=ada, content=content).id}/content'
+
+        inline, plain = fetch(client, f'{url}?inline=true'), fetch(client, url)
+
+        assert inline.headers['Content-Disposition'].split(';')[0] == shown
+        assert plain.headers['Content-Disposition'].split(';')[0] == 'attachment'
+
+    @pytest.mark.parametrize(
+        ('content', 'name'),
+        [
+            (b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>', 'a.svg'),
+            (b'<!doctype html><script>alert(1)</script>', 'a.html'),
+            (b'<html>' + b' ' * 9000, 'a.htm'),
+        ],
+    )
+    def test_never_shows_markup_as_markup(self, client, content, name):
+        uploaded = multipart(client, content, name)
+
+        response = fetch(client, f'{uploaded.headers["Location"]}/content?inline=true')
+
+        assert response.mimetype == 'text/plain'
+        assert_inert(response)
+
+    @pytest.mark.parametrize('query', ['inline=perhaps', 'download=1', 'inline=1&inline=0'])
+    def test_rejects_a_query_that_does_not_fit(self, client, url, query):
+        assert fetch(client, f'{url}?{query}').status_code == 422
+
+    @pytest.mark.parametrize(
+        ('name', 'shown'),
+        [
+            ('a.txt', 'a.txt'),
+            ('a"b\\".txt', '".txt'),
+            ('quo"te.txt', 'quo"te.txt'),
+            ('semi;colon=1.txt', 'semi;colon=1.txt'),
+            ('a\r\nX-Evil: 1.txt', 'aX-Evil: 1.txt'),
+            ('gpj.\u202eexe', 'gpj.exe'),
+            ('🦄 unicorn.txt', '🦄 unicorn.txt'),
+            ('Grüße.txt', 'Grüße.txt'),
+            ("%0d%0a'percent'.txt", "%0d%0a'percent'.txt"),
+            ('世' * 255, '世' * 255),
+            ('x' * 255, 'x' * 255),
+            ('<script>.txt', '<script>.txt'),
+        ],
+    )
+    def test_says_any_name_in_one_valid_header(self, client, name, shown):
+        uploaded = raw(client, name=name)
+        assert data(uploaded)['name'] == shown
+
+        response = fetch(client, f'{uploaded.headers["Location"]}/content')
+
+        disposition = response.headers['Content-Disposition']
+        assert disposition.isascii()
+        assert disposition.isprintable()
+        assert 'X-Evil' not in response.headers
+        kind, options = parse_options_header(disposition)
+        assert (kind, options['filename']) == ('attachment', shown)
+        # What is older than RFC 8187 reads the first of them, and finds nothing to trip over.
+        fallback = disposition.split('filename="')[1].split('"')[0]
+        assert fallback
+        assert not set(fallback) & set('"\\;%/<>:=')
+
+
+class TestFileContentReplace:
+    def test_takes_bytes_as_they_are(self, client, file):
+        response = replace(client, file)
+
+        assert response.status_code == 200
+        shown = data(response)
+        assert (shown['name'], shown['size'], shown['version']) == ('a.txt', 6, 2)
+        assert response.headers['ETag'] == '"2"'
+        got = client.get(f'{URL}/{file.id}/content', buffered=True)
+        assert (got.data, got.headers['ETag']) == (b'second', f'"{shown["sha256"]}"')
+
+    def test_takes_a_form(self, client, file):
+        boundary, body = encode_multipart({'file': FileStorage(io.BytesIO(b'second'), 'x.txt')})
+        response = client.put(
+            f'{URL}/{file.id}/content', data=body,
+            content_type=f'multipart/form-data; boundary="{boundary}"',
+        )  # fmt: skip
+
+        # It is called as it was.
+        assert (data(response)['name'], data(response)['size']) == ('a.txt', 6)
+
+    def test_goes_by_the_version_that_was_meant(self, client, file):
+        assert replace(client, file, **{'If-Match': '"1"'}).status_code == 200
+
+        refused = replace(client, file, b'third', **{'If-Match': '"1"'})
+
+        assert (refused.status_code, set(reasons(refused))) == (412, {'etag'})
+
+    def test_is_not_there_for_others_and_for_nobody(self, as_user, file, client):
+        other = replace(as_user(UserFactory()), file)
+        client.delete(f'{URL}/{file.id}')
+        trashed = replace(client, file)
+
+        for response in (other, trashed):
+            assert (response.status_code, set(reasons(response))) == (404, {'file'})
+
+    @pytest.mark.parametrize(
+        ('setting', 'key'), [('FILES_MAX_SIZE', 'size'), ('FILES_QUOTA', 'quota')]
+    )
+    def test_rejects_what_does_not_fit(self, app, client, file, monkeypatch, setting, key):
+        monkeypatch.setitem(app.config, setting, 8)
+
+        response = replace(client, file, b'123456789')
+
+        assert (response.status_code, set(reasons(response))) == (413, {key})
+        assert data(client.get(f'{URL}/usage'))['reserved'] == 0
+
+
+class TestVersionList:
+    def test_shows_the_newest_first(self, client, file):
+        replace(client, file)
+
+        items = data(client.get(f'{URL}/{file.id}/versions'))['items']
+
+        assert [(item['number'], item['size']) for item in items] == [(2, 6), (1, 5)]
+        assert set(items[0]) == {
+            'number', 'size', 'type', 'declared_type', 'sha256', 'scan', 'created_at',
+        }  # fmt: skip
+
+    def test_comes_in_pages(self, client, file):
+        replace(client, file)
+        first = data(client.get(f'{URL}/{file.id}/versions?limit=1'))
+
+        second = client.get(f'{URL}/{file.id}/versions?limit=1&cursor={first["next"]}')
+
+        assert [item['number'] for item in data(second)['items']] == [1]
+
+
+class TestVersionContent:
+    def test_is_what_it_was(self, client, file):
+        replace(client, file)
+
+        response = client.get(f'{URL}/{file.id}/versions/1/content', buffered=True)
+
+        assert response.data == b'first'
+        assert response.headers['ETag'] == f'"{file.sha256}"'
+        assert 'filename="a.txt"' in response.headers['Content-Disposition']
+        assert 'sandbox' in response.headers['Content-Security-Policy']
+
+    def test_comes_in_ranges(self, client, file):
+        response = client.get(
+            f'{URL}/{file.id}/versions/1/content', headers={'Range': 'bytes=1-2'}, buffered=True
+        )
+
+        assert (response.status_code, response.data) == (206, b'ir')
+
+    @pytest.mark.parametrize('number', [0, 2, 2**31, 10**30])
+    def test_is_missing_where_there_is_none(self, client, file, number):
+        response = client.get(f'{URL}/{file.id}/versions/{number}/content')
+
+        assert response.status_code == 404
+
+
+class TestVersionRestore:
+    def test_goes_back(self, client, file):
+        replace(client, file)
+
+        response = client.post(f'{URL}/{file.id}/versions/1/restore')
+
+        assert data(response)['sha256'] == file.sha256
+        got = client.get(f'{URL}/{file.id}/content', buffered=True)
+        assert got.data == b'first'
+
+    def test_is_not_there_for_others(self, as_user, file):
+        response = as_user(UserFactory()).post(f'{URL}/{file.id}/versions/1/restore')
+
+        assert (response.status_code, set(reasons(response))) == (404, {'file'})

@@ -1,0 +1,348 @@
+"""HTTP: create, inspect, check, expire and delete resumable uploads, as tus 1.0.0 requires."""
+
+import hashlib
+import os
+from base64 import b64encode
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
+from io import BytesIO
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import event, select
+
+from project.core.database.session import db
+from project.files import service
+from project.files.models import Upload
+from project.files.partial_uploads import PartialFile
+from project.files.service.upload_reservations import release_expired_reservations
+from tests.client import data, reasons
+from tests.files.file_io import left
+from tests.files.tus_requests import (
+    CONTENT,
+    FILES,
+    PIECE,
+    SPEAKING,
+    URL,
+    content_of,
+    create,
+    head,
+    metadata,
+    patch,
+)
+from tests.users.factories import UserFactory
+
+
+class TestOptions:
+    def test_says_what_is_spoken_to_anybody(self, app):
+        response = app.test_client().options(URL)
+
+        assert (response.status_code, response.data) == (204, b'')
+        assert 'Content-Type' not in response.headers
+        assert response.headers['Tus-Resumable'] == '1.0.0'
+        assert response.headers['Tus-Version'] == '1.0.0'
+        assert response.headers['Tus-Extension'].split(',') == [
+            'creation', 'creation-with-upload', 'expiration', 'checksum', 'termination',
+        ]  # fmt: skip
+        assert response.headers['Tus-Max-Size'] == str(app.config['FILES_MAX_SIZE'])
+        assert response.headers['Tus-Checksum-Algorithm'] == 'sha1,sha256'
+
+
+class TestVersion:
+    @pytest.mark.parametrize('version', [None, '0.2.2', '1.0.1', ''])
+    def test_does_nothing_for_who_speaks_another(self, client, version):
+        url = create(client).location
+        headers = {'Tus-Resumable': version} if version is not None else {}
+        asked = [
+            client.post(URL, headers={**headers, 'Upload-Length': '5'}),
+            client.patch(
+                url, data=b'x', content_type=PIECE, headers={**headers, 'Upload-Offset': '0'}
+            ),
+            client.delete(url, headers=headers),
+        ]
+        for response in asked:
+            assert response.status_code == 412
+            assert response.headers['Tus-Version'] == '1.0.0'
+        assert client.head(url, headers=headers).status_code == 412
+        assert head(client, url).headers['Upload-Offset'] == '0'
+
+    def test_is_said_in_every_answer(self, app, client):
+        url = create(client).location
+        answers = [
+            create(client), patch(client, url, b'x', offset=7), head(client, url),
+            head(client, f'{URL}/{uuid4()}'), client.delete(url, headers=SPEAKING),
+            create(app.test_client()),
+        ]  # fmt: skip
+
+        assert {answer.headers.get('Tus-Resumable') for answer in answers} == {'1.0.0'}
+
+
+class TestCreation:
+    def test_answers_with_a_place_that_is_relative(self, client):
+        response = create(client, Upload_Metadata=metadata(filename='a.txt'))
+
+        assert (response.status_code, response.data) == (201, b'')
+        assert response.location.startswith(f'{URL}/')
+        shown = head(client, response.location)
+        assert shown.status_code == 200
+        assert shown.headers['Upload-Offset'] == '0'
+        assert shown.headers['Upload-Length'] == str(len(CONTENT))
+        assert shown.headers['Upload-Metadata'] == metadata(filename='a.txt')
+        assert 'no-store' in shown.headers['Cache-Control']
+
+    @pytest.mark.parametrize('length', ['', '-1', '1.5', 'many', '٣', '1' * 19])
+    def test_rejects_a_length_that_is_none(self, client, length):
+        response = create(client, length)
+
+        assert (response.status_code, set(reasons(response))) == (400, {'request'})
+
+    def test_rejects_one_whose_length_is_not_known_yet(self, client):
+        response = client.post(URL, headers={**SPEAKING, 'Upload-Defer-Length': '1'})
+
+        assert response.status_code == 400
+
+    @pytest.mark.parametrize(
+        ('setting', 'key'), [('FILES_MAX_SIZE', 'size'), ('FILES_QUOTA', 'quota')]
+    )
+    def test_rejects_what_cannot_fit(self, app, client, var, monkeypatch, setting, key):
+        monkeypatch.setitem(app.config, setting, 5)
+
+        response = create(client, 6)
+
+        assert (response.status_code, set(reasons(response))) == (413, {key})
+        assert left(var) == []
+
+    def test_reserves_space_for_all_of_it(self, client, ada):
+        service.set_quota(ada.id, 10)
+        create(client, 6)
+
+        assert data(client.get(f'{FILES}/usage'))['reserved'] == 6
+        assert create(client, 5).status_code == 413
+        assert client.post(f'{FILES}?name=x', data=b'12345').status_code == 413
+        assert create(client, 4).status_code == 201
+
+    def test_keeps_the_bytes_where_it_is_unknown_whether_it_began(self, own_app):
+        ada = UserFactory()
+
+        def break_off(connection):
+            connection.connection.commit()
+            raise ConnectionError('committed, and nobody heard of it')
+
+        event.listen(db.engine, 'commit', break_off)
+        try:
+            with pytest.raises(ConnectionError):
+                service.create_upload(ada.id, length=10, name='a')
+        finally:
+            event.remove(db.engine, 'commit', break_off)
+
+        assert db.session.scalar(select(Upload.declared_size)) == 10
+        assert not any(service.check_integrity())
+
+    def test_makes_a_file_of_nothing_at_once(self, client):
+        response = create(client, 0, Upload_Metadata=metadata(filename='empty.txt'))
+
+        assert response.status_code == 201
+        file = data(client.get(f'{FILES}/{response.headers["X-File-Id"]}'))
+        assert (file['name'], file['size']) == ('empty.txt', 0)
+
+    @pytest.mark.parametrize('said', ['filename !!!', 'filename ===', 'filename YQ==,é YQ=='])
+    def test_rejects_metadata_that_is_none(self, client, said):
+        response = create(client, Upload_Metadata=said.encode().decode('latin-1'))
+
+        assert response.status_code == 400
+
+    def test_takes_metadata_without_values(self, client):
+        said = f'is_private,{metadata(filename="a.txt", filetype="text/plain")}'
+
+        response = create(client, Upload_Metadata=said)
+
+        assert head(client, response.location).headers['Upload-Metadata'] == said
+
+    def test_leaves_values_that_it_does_not_know_to_the_client(self, client):
+        said = f'thumbprint {b64encode(bytes(range(250, 256))).decode()}'
+
+        response = create(client, Upload_Metadata=said)
+
+        assert head(client, response.location).headers['Upload-Metadata'] == said
+
+    def test_rejects_a_name_that_is_no_text(self, client):
+        said = f'filename {b64encode(bytes(range(250, 256))).decode()}'
+
+        assert create(client, Upload_Metadata=said).status_code == 400
+
+    def test_rejects_a_name_that_is_too_long(self, client):
+        response = create(client, Upload_Metadata=metadata(filename='x' * 256))
+
+        assert (response.status_code, set(reasons(response))) == (422, {'name'})
+
+
+class TestCreationWithUpload:
+    def test_takes_a_first_piece(self, client):
+        response = create(client, content=CONTENT[:10])
+
+        assert (response.status_code, response.headers['Upload-Offset']) == (201, '10')
+        assert 'X-File-Id' not in response.headers
+
+    def test_may_be_all_of_it(self, client):
+        response = create(client, content=CONTENT)
+
+        assert content_of(client, response.headers['X-File-Id']) == CONTENT
+
+    def test_rejects_more_than_was_announced(self, client, var):
+        response = create(client, 3, content=CONTENT)
+
+        assert (response.status_code, set(reasons(response))) == (413, {'size'})
+        assert left(var) == []
+
+    @pytest.mark.parametrize(
+        ('content', 'said', 'status'),
+        [(CONTENT[:10], f'sha1 {"A" * 27}=', 460), (CONTENT[:10], 'md5 eA==', 400)],
+    )
+    def test_begins_nothing_whose_first_piece_is_rejected(self, client, var, content, said, status):
+        response = create(client, content=content, Upload_Checksum=said)
+
+        assert response.status_code == status
+        assert 'Location' not in response.headers
+        assert left(var) == []
+        assert db.session.scalars(select(Upload.id)).all() == []
+        assert data(client.get(f'{FILES}/usage'))['reserved'] == 0
+
+    def test_begins_nothing_whose_first_piece_breaks_off(self, client, var):
+        class Broken(BytesIO):
+            def readinto(self, buffer):
+                raise ConnectionResetError
+
+        response = client.post(
+            URL, input_stream=Broken(), content_type=PIECE,
+            headers={**SPEAKING, 'Upload-Length': '20'},
+            environ_overrides={'wsgi.input_terminated': True, 'HTTP_TRANSFER_ENCODING': 'chunked'},
+        )  # fmt: skip
+
+        # Nobody hears that, nor where it would go on.
+        assert response.status_code == 400
+        assert left(var) == []
+        assert data(client.get(f'{FILES}/usage'))['reserved'] == 0
+
+
+class TestChecksum:
+    @pytest.mark.parametrize('algorithm', ['sha1', 'sha256'])
+    def test_vouches_for_a_piece(self, client, algorithm):
+        url = create(client).location
+        right = b64encode(hashlib.new(algorithm, CONTENT[:10]).digest()).decode()
+
+        response = patch(client, url, CONTENT[:10], Upload_Checksum=f'{algorithm} {right}')
+
+        assert (response.status_code, response.headers['Upload-Offset']) == (204, '10')
+
+    def test_keeps_nothing_of_a_piece_that_is_another(self, client):
+        url = create(client, content=CONTENT[:10]).location
+        wrong = b64encode(hashlib.sha1(b'another').digest()).decode()
+
+        response = patch(client, url, CONTENT[10:], offset=10, Upload_Checksum=f'sha1 {wrong}')
+
+        assert (response.status_code, set(reasons(response))) == (460, {'checksum'})
+        assert head(client, url).headers['Upload-Offset'] == '10'
+        last = patch(client, url, CONTENT[10:], offset=10)
+        assert content_of(client, last.headers['X-File-Id']) == CONTENT
+
+    @pytest.mark.parametrize('said', ['md5 YQ==', 'sha1', 'sha1 !!', 'sha1 ', '', 'crc32 YQ=='])
+    def test_rejects_what_is_none(self, client, said):
+        url = create(client).location
+
+        response = patch(client, url, b'x', Upload_Checksum=said)
+
+        assert response.status_code == 400
+        assert head(client, url).headers['Upload-Offset'] == '0'
+
+
+class TestExpiration:
+    def test_says_when_and_moves_it_on_with_each_piece(self, client, clock):
+        created = create(client)
+        first = parsedate_to_datetime(created.headers['Upload-Expires'])
+        clock.shift(timedelta(hours=20))
+
+        after = patch(client, created.location, b'x')
+
+        moved = parsedate_to_datetime(after.headers['Upload-Expires'])
+        assert timedelta(hours=19) < moved - first < timedelta(hours=21)
+        clock.shift(timedelta(hours=20))
+        assert head(client, created.location).status_code == 200
+
+    def test_deletes_it_then_with_its_reservation_and_its_bytes(self, client, clock, var):
+        url = create(client, content=CONTENT[:10]).location
+        clock.shift(timedelta(days=1, seconds=1))
+
+        assert head(client, url).status_code == 404
+        assert patch(client, url, CONTENT[10:], offset=10).status_code == 404
+        release_expired_reservations()
+        assert data(client.get(f'{FILES}/usage'))['reserved'] == 0
+
+    def test_deletes_what_no_row_names(self, var):
+        PartialFile(uuid4()).create()
+        [path] = (var / 'storage' / 'partial').iterdir()
+        assert list(service.collect_garbage()) == []
+        os.utime(path, (0, 0))
+
+        assert [swept.kind for swept in service.collect_garbage()] == ['incoming']
+
+        assert left(var) == []
+
+    def test_leaves_to_the_living_what_is_old(self, client, var):
+        create(client)
+        [path] = (var / 'storage' / 'partial').iterdir()
+        os.utime(path, (0, 0))
+
+        assert list(service.collect_garbage()) == []
+
+
+class TestTermination:
+    def test_releases_the_reservation(self, client):
+        url = create(client, content=CONTENT[:10]).location
+
+        response = client.delete(url, headers=SPEAKING)
+
+        assert (response.status_code, response.data) == (204, b'')
+        assert head(client, url).status_code == 404
+        assert patch(client, url, CONTENT[10:], offset=10).status_code == 404
+        assert client.delete(url, headers=SPEAKING).status_code == 404
+        assert data(client.get(f'{FILES}/usage'))['reserved'] == 0
+
+    def test_leaves_the_file_of_one_that_is_done(self, client):
+        created = create(client, content=CONTENT)
+
+        assert client.delete(created.location, headers=SPEAKING).status_code == 204
+
+        assert content_of(client, created.headers['X-File-Id']) == CONTENT
+
+
+class TestMethodOverride:
+    def test_means_what_it_says(self, client):
+        url = create(client).location
+        headers = {**SPEAKING, 'X-HTTP-Method-Override': 'PATCH', 'Upload-Offset': '0'}
+
+        response = client.post(url, data=CONTENT, content_type=PIECE, headers=headers)
+
+        assert response.status_code == 204
+        shown = client.post(url, headers={**SPEAKING, 'X-HTTP-Method-Override': 'HEAD'})
+        assert shown.status_code == 204
+        assert shown.headers['Upload-Offset'] == str(len(CONTENT))
+        gone = client.post(url, headers={**SPEAKING, 'X-HTTP-Method-Override': 'DELETE'})
+        assert gone.status_code == 204
+
+    @pytest.mark.parametrize('method', ['', 'PUT', 'OPTIONS'])
+    def test_rejects_others(self, client, method):
+        url = create(client).location
+
+        response = client.post(url, headers={**SPEAKING, 'X-HTTP-Method-Override': method})
+
+        assert response.status_code == 400
+
+
+class TestDeduplication:
+    def test_stores_the_same_bytes_once(self, client, kept, var):
+        client.post(f'{FILES}?name=x', data=CONTENT)
+
+        response = create(client, content=CONTENT)
+
+        assert content_of(client, response.headers['X-File-Id']) == CONTENT
+        assert len(kept()) == 1

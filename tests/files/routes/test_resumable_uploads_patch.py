@@ -1,0 +1,259 @@
+"""HTTP: append bytes to a resumable upload, as tus 1.0.0 requires."""
+
+import hashlib
+import os
+from datetime import timedelta
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
+
+from project.core.clock import now
+from project.core.database.session import db
+from project.core.errors import ServiceUnavailable, Unauthorized
+from project.files import partial_uploads, service
+from project.files.errors import ChecksumMismatch, UploadLeaseLost
+from project.files.models import Upload
+from project.files.partial_uploads import PartialFile
+from project.files.service import resumable_uploads
+from project.files.tus import Checksum
+from project.users import service as users
+from tests.client import data, reasons
+from tests.files.file_io import left, read
+from tests.files.tus_requests import (
+    CONTENT,
+    FILES,
+    PIECE,
+    SPEAKING,
+    content_of,
+    create,
+    head,
+    metadata,
+    patch,
+)
+from tests.users.factories import UserFactory
+
+
+class TestPatch:
+    def test_makes_a_file_of_all_pieces(self, client, var):
+        url = create(client, Upload_Metadata=metadata(filename='a.txt')).location
+
+        first = patch(client, url, CONTENT[:10])
+        last = patch(client, url, CONTENT[10:], offset=10)
+
+        assert (first.status_code, first.data, first.headers['Upload-Offset']) == (204, b'', '10')
+        assert (last.status_code, last.headers['Upload-Offset']) == (204, str(len(CONTENT)))
+        file_id = last.headers['X-File-Id']
+        shown = data(client.get(f'{FILES}/{file_id}'))
+        assert (shown['name'], shown['size']) == ('a.txt', len(CONTENT))
+        assert shown['sha256'] == hashlib.sha256(CONTENT).hexdigest()
+        assert content_of(client, file_id) == CONTENT
+        assert left(var) == []
+        usage = data(client.get(f'{FILES}/usage'))
+        assert (usage['used'], usage['reserved']) == (len(CONTENT), 0)
+
+    @pytest.mark.parametrize('offset', [0, 9, 11])
+    def test_changes_nothing_at_another_offset(self, client, offset):
+        url = create(client, content=CONTENT[:10]).location
+
+        response = patch(client, url, b'xxx', offset=offset)
+
+        assert (response.status_code, set(reasons(response))) == (409, {'offset'})
+        assert head(client, url).headers['Upload-Offset'] == '10'
+
+    @pytest.mark.parametrize('offset', ['', '-1', 'x'])
+    def test_rejects_an_offset_that_is_none(self, client, offset):
+        response = patch(client, create(client).location, b'x', offset=offset)
+
+        assert response.status_code == 400
+
+    @pytest.mark.parametrize('type', ['application/octet-stream', 'text/plain', ''])
+    def test_rejects_other_types(self, client, type):
+        url = create(client).location
+
+        response = patch(client, url, b'x', **{'Content-Type': type})
+
+        assert (response.status_code, set(reasons(response))) == (415, {'content_type'})
+        assert head(client, url).headers['Upload-Offset'] == '0'
+
+    def test_rejects_more_than_was_announced(self, client):
+        url = create(client, 5).location
+
+        response = patch(client, url, b'123456')
+
+        assert (response.status_code, set(reasons(response))) == (413, {'size'})
+        assert head(client, url).headers['Upload-Offset'] == '0'
+
+    def test_rejects_more_although_nobody_said_how_much(self, client):
+        url = create(client, 5).location
+
+        response = client.patch(
+            url, input_stream=BytesIO(b'123456'), content_type=PIECE,
+            headers={**SPEAKING, 'Upload-Offset': '0'},
+            environ_overrides={'wsgi.input_terminated': True, 'HTTP_TRANSFER_ENCODING': 'chunked'},
+        )  # fmt: skip
+
+        assert response.status_code == 413
+        assert head(client, url).headers['Upload-Offset'] == '0'
+
+    def test_keeps_what_came_before_it_broke_off(self, client):
+        class Broken(BytesIO):
+            def readinto(self, buffer):
+                block = super().read(4)
+                if not block:
+                    raise ConnectionResetError
+                buffer[: len(block)] = block
+                return len(block)
+
+        url = create(client).location
+        answer = client.patch(
+            url, input_stream=Broken(CONTENT[:10]), content_type=PIECE,
+            headers={**SPEAKING, 'Upload-Offset': '0'},
+            environ_overrides={'wsgi.input_terminated': True, 'HTTP_TRANSFER_ENCODING': 'chunked'},
+        )  # fmt: skip
+
+        # Nobody hears that.
+        assert answer.status_code == 400
+        assert head(client, url).headers['Upload-Offset'] == '10'
+        last = patch(client, url, CONTENT[10:], offset=10)
+        assert content_of(client, last.headers['X-File-Id']) == CONTENT
+
+    @pytest.mark.parametrize('fault', [ServiceUnavailable(), OperationalError('', {}, OSError())])
+    def test_asks_no_more_of_what_has_just_failed(self, ada, fault):
+        class Failing(BytesIO):
+            def read(self, size=-1):
+                block = super().read(size)
+                if not block:
+                    raise fault
+                return block
+
+        upload = service.create_upload(ada.id, length=len(CONTENT), name='a')
+
+        with pytest.raises(type(fault)):
+            service.append(ada.id, upload.id, Failing(CONTENT[:10]), offset=0)
+
+        assert service.get_upload(ada.id, upload.id).offset == 0
+
+    def test_goes_on_from_what_was_acknowledged_and_not_from_what_is_there(self, client):
+        url = create(client, content=CONTENT[:10]).location
+        upload = db.session.scalar(select(Upload.id))
+        # A process was killed before it said so.
+        with PartialFile(upload).exclusive() as file:
+            partial_uploads.write_at(file, 10, b'never acknowledged')
+
+        last = patch(client, url, CONTENT[10:], offset=10)
+
+        assert content_of(client, last.headers['X-File-Id']) == CONTENT
+
+    def test_answers_again_who_lost_the_last_answer(self, client):
+        url = create(client, content=CONTENT).location
+
+        again = patch(client, url, b'', offset=len(CONTENT))
+        shown = head(client, url)
+
+        assert again.status_code == 204
+        assert shown.headers['Upload-Offset'] == shown.headers['Upload-Length']
+        assert again.headers['X-File-Id'] == shown.headers['X-File-Id']
+        assert len(data(client.get(FILES))['items']) == 1
+
+    def test_is_on_the_disk_before_it_is_acknowledged(self, client, monkeypatch):
+        url = create(client).location
+        happened, fsync = [], os.fsync
+
+        def record(descriptor):
+            happened.append(Path(f'/proc/self/fd/{descriptor}').readlink().parent.name)
+            return fsync(descriptor)
+
+        monkeypatch.setattr(os, 'fsync', record)
+        move = 'project.files.service.resumable_uploads._save'
+        real = resumable_uploads._save
+        monkeypatch.setattr(move, lambda *a: happened.append('said') or real(*a))
+
+        patch(client, url, CONTENT[:10])
+
+        assert happened == ['partial', 'said']
+
+    def test_moves_on_while_a_piece_still_comes(self, ada, clock, monkeypatch):
+        monkeypatch.setattr(resumable_uploads, 'CHECKPOINT_INTERVAL_SECONDS', 0)
+        upload = service.create_upload(ada.id, length=len(CONTENT), name=None)
+        seen = []
+
+        class Slow(BytesIO):
+            def read(self, _size=-1):
+                shown = service.get_upload(ada.id, upload.id)
+                seen.append((shown.offset, shown.expires_at - now()))
+                clock.shift(timedelta(hours=20))
+                return super().read(10)
+
+        service.append(ada.id, upload.id, Slow(CONTENT), offset=0)
+
+        # The last offset comes with the file. Meanwhile nobody takes it for given up.
+        assert [offset for offset, _ in seen] == [0, 10, 20, 30, 30]
+        assert all(left > timedelta(0) for _, left in seen)
+
+    def test_moves_on_only_at_its_end_with_a_checksum(self, ada, monkeypatch):
+        monkeypatch.setattr(resumable_uploads, 'CHECKPOINT_INTERVAL_SECONDS', 0)
+        upload = service.create_upload(ada.id, length=len(CONTENT), name=None)
+        seen = []
+
+        class Slow(BytesIO):
+            def read(self, _size=-1):
+                seen.append(service.get_upload(ada.id, upload.id).offset)
+                return super().read(10)
+
+        wrong = Checksum('sha1', bytes(20))
+        with pytest.raises(ChecksumMismatch):
+            service.append(ada.id, upload.id, Slow(CONTENT), offset=0, checksum=wrong)
+
+        assert set(seen) == {0}
+
+    def test_is_overtaken_also_where_it_would_have_moved_on(self, ada, monkeypatch):
+        monkeypatch.setattr(resumable_uploads, 'CHECKPOINT_INTERVAL_SECONDS', 0)
+        upload = service.create_upload(ada.id, length=len(CONTENT), name=None)
+
+        class Hung(BytesIO):
+            def read(self, _size=-1):
+                if self.tell() == 10:
+                    service.append(ada.id, upload.id, BytesIO(CONTENT[10:20]), offset=10)
+                return super().read(10)
+
+        with pytest.raises(UploadLeaseLost):
+            service.append(ada.id, upload.id, Hung(CONTENT[:10] + b'x' * 21), offset=0)
+
+        assert service.get_upload(ada.id, upload.id).offset == 20
+        done = service.append(ada.id, upload.id, BytesIO(CONTENT[20:]), offset=20)
+        assert read(ada.id, done.file_id) == CONTENT
+
+    def test_is_nobody_elses(self, as_user, client):
+        url = create(client).location
+        other = as_user(UserFactory())
+
+        for response in (patch(other, url, b'x'), other.delete(url, headers=SPEAKING)):
+            assert (response.status_code, set(reasons(response))) == (404, {'upload'})
+        assert head(other, url).status_code == 404
+        assert head(client, url).headers['Upload-Offset'] == '0'
+
+    def test_checks_the_space_again(self, client, ada):
+        url = create(client).location
+        service.set_quota(ada.id, 3)
+
+        response = patch(client, url, CONTENT)
+
+        assert (response.status_code, set(reasons(response))) == (413, {'quota'})
+
+    def test_asks_again_at_the_end_who_it_is(self, ada, kept):
+        upload = service.create_upload(ada.id, length=4, name='a')
+
+        class Disabling(BytesIO):
+            def read(self, size=-1):
+                if self.tell() == 2:
+                    users.disable_user(ada.id)
+                return super().read(2)
+
+        with pytest.raises(Unauthorized):
+            service.append(ada.id, upload.id, Disabling(b'1234'), offset=0)
+
+        assert kept() == []
+        assert service.get_upload(ada.id, upload.id).offset == 0

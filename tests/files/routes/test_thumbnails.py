@@ -1,0 +1,191 @@
+"""HTTP: request a thumbnail, make it, and delete it with its file."""
+
+import io
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import select, update
+
+from project.core.database.session import atomic, db
+from project.core.storage import storage
+from project.core.tasks.outbox import DEAD, OutboxTask
+from project.files import service
+from project.files.models import Thumbnail
+from project.files.service import thumbnails
+from project.files.service.thumbnails import make_thumbnail
+from project.users import service as users
+from tests.client import reasons
+from tests.core.images.sample_images import decoded, encoded, halves, sides
+from tests.files.file_io import store
+from tests.pending_tasks import run_pending_tasks, run_tasks_later
+from tests.users.factories import UserFactory
+
+URL = '/api/v1/files'
+PICTURE = encoded(halves(400, 200), 'JPEG').getvalue()
+
+
+@pytest.fixture(autouse=True)
+def alone(app, monkeypatch):
+    """Decode at once, however many processes test beside this one."""
+    monkeypatch.setitem(app.config, 'IMAGES_CONCURRENCY', 64)
+
+
+@pytest.fixture
+def image(ada):
+    """A picture of hers."""
+    return store(ada.id, PICTURE)
+
+
+def show(client, file_id, size=None):
+    """Ask for a thumbnail."""
+    query = {'size': size} if size else None
+    return client.get(f'{URL}/{file_id}/thumbnail', query_string=query, buffered=True)
+
+
+def kept():
+    """Return how many thumbnails the storage has."""
+    return len([p for p in (storage().root / 'thumbnails').rglob('*') if p.is_file()])
+
+
+class TestThumbnailShow:
+    def test_fetches_nothing_larger_than_any_image_that_is_read(self, client, image, monkeypatch):
+        monkeypatch.setattr(thumbnails, 'MAX_THUMBNAIL_SOURCE_BYTES', len(PICTURE) - 1)
+
+        response = show(client, image.id)
+
+        assert (response.status_code, set(reasons(response))) == (422, {'type'})
+        assert db.session.scalars(select(Thumbnail.state)).all() == []
+
+    @pytest.mark.parametrize(
+        ('size', 'shown'), [(64, (64, 32)), (None, (256, 128)), (1024, (400, 200))]
+    )
+    def test_is_made_when_it_is_first_asked_for(self, app, client, image, size, shown):
+        first = show(client, image.id, size)
+        assert (first.status_code, first.headers['Retry-After']) == (202, '1')
+        assert first.json == {'status': 'success', 'data': None}
+        run_pending_tasks(app)
+
+        response = show(client, image.id, size)
+
+        assert (response.status_code, response.mimetype) == (200, 'image/webp')
+        made = decoded(response.data)
+        assert (made.format, made.size, sides(made)) == ('WEBP', shown, ('red', 'blue'))
+        assert response.headers['Cache-Control'] == 'private, no-cache'
+        again = client.get(
+            f'{URL}/{image.id}/thumbnail', query_string={'size': size or 256},
+            headers={'If-None-Match': response.headers['ETag']}, buffered=True,
+        )  # fmt: skip
+        assert again.status_code == 304
+
+    @pytest.mark.parametrize('content', [b'text', b'%PDF-1.7', b'<svg/>'])
+    def test_rejects_what_is_no_image_at_once(self, client, ada, content):
+        response = show(client, store(ada.id, content).id)
+
+        assert (response.status_code, set(reasons(response))) == (422, {'type'})
+        assert db.session.scalars(select(OutboxTask.id)).all() == []
+
+    @pytest.mark.parametrize('broken', [PICTURE[:400], b'\x89PNG\r\n\x1a\n' + bytes(99)])
+    def test_says_of_what_cannot_be_read_that_it_cannot(self, app, client, ada, broken):
+        file = store(ada.id, broken)
+        assert show(client, file.id).status_code == 202
+        run_pending_tasks(app)
+
+        response = show(client, file.id)
+
+        assert (response.status_code, set(reasons(response))) == (422, {'type'})
+        # It is a state, and nothing that an operator must see to.
+        assert db.session.scalars(select(OutboxTask.id)).all() == []
+
+    def test_says_so_too_where_its_task_was_given_up(self, client, image):
+        show(client, image.id)
+        with atomic():
+            db.session.execute(update(OutboxTask).values(state=DEAD, available_at=None))
+
+        assert show(client, image.id).status_code == 422
+
+    @pytest.mark.parametrize('size', ['63', '0', '-64', 'large', '100000'])
+    def test_is_of_no_other_size(self, client, image, size):
+        response = show(client, image.id, size)
+
+        assert (response.status_code, set(reasons(response))) == (422, {'size'})
+
+    def test_is_asked_for_once_however_often(self, client, image):
+        for _ in range(5):
+            show(client, image.id)
+
+        assert len(db.session.scalars(select(OutboxTask.id)).all()) == 1
+
+    def test_is_nobody_elses(self, as_user, client, image):
+        other = as_user(UserFactory())
+        for file_id in (image.id, uuid4()):
+            response = show(other, file_id)
+            assert (response.status_code, set(reasons(response))) == (404, {'file'})
+
+    def test_tells_nobody_that_somebody_else_has_the_same(self, app, as_user, client, image):
+        show(client, image.id)
+        run_pending_tasks(app)
+        eve = UserFactory()
+
+        response = show(as_user(eve), store(eve.id, PICTURE).id)
+
+        assert response.status_code == 202
+
+    def test_is_of_the_newest_bytes(self, app, client, ada, image):
+        show(client, image.id)
+        run_pending_tasks(app)
+        other = encoded(halves(100, 100), 'PNG')
+        service.replace_content(ada.id, image.id, io.BytesIO(other.getvalue()))
+
+        assert show(client, image.id).status_code == 202
+        run_pending_tasks(app)
+        assert decoded(show(client, image.id).data).size == (100, 100)
+
+
+class TestMakeThumbnail:
+    def test_may_run_twice(self, app, client, image):
+        show(client, image.id)
+        run_pending_tasks(app)
+
+        make_thumbnail(str(image.id), 1, 256)
+
+        assert show(client, image.id).status_code == 200
+        assert kept() == 1
+
+    def test_leaves_nothing_where_its_file_went_meanwhile(
+        self, app, client, ada, image, monkeypatch
+    ):
+        show(client, image.id)
+        real = service.thumbnails.blobs.save_thumbnail
+
+        def gone(*args):
+            service.delete_file(ada.id, image.id)
+            return real(*args)
+
+        monkeypatch.setattr('project.files.service.thumbnails.blobs.save_thumbnail', gone)
+        make_thumbnail(str(image.id), 1, 256)
+
+        assert kept() == 0
+
+
+class TestDropThumbnail:
+    @pytest.mark.parametrize('how', ['file', 'trash', 'user', 'version'])
+    def test_nothing_stays_of_it(self, app, client, ada, image, monkeypatch, how):
+        show(client, image.id)
+        run_pending_tasks(app)
+        assert kept() == 1
+        if how == 'file':
+            service.delete_file(ada.id, image.id)
+        elif how == 'trash':
+            service.trash_file(ada.id, image.id)
+            service.empty_trash(ada.id)
+        elif how == 'user':
+            users.delete_user(ada.id)
+        else:
+            monkeypatch.setitem(app.config, 'FILES_VERSIONS_KEPT', 1)
+            service.replace_content(ada.id, image.id, io.BytesIO(b'text'))
+
+        # Somebody may be about to open it.
+        assert kept() == 1
+        run_tasks_later(app)
+        assert kept() == 0
+        assert db.session.scalars(select(Thumbnail.state)).all() == []

@@ -1,0 +1,102 @@
+"""Service: list, change, trash, restore and delete files."""
+
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import func, select
+
+from project.core.database.keyset_pagination import PageRequest
+from project.core.database.session import db
+from project.files import service
+from project.files.errors import FileChanged, FileNotFound
+from project.files.models import FileTag
+from tests.files.factories import FileFactory
+from tests.files.file_io import read, store
+from tests.users.factories import UserFactory
+
+
+class TestListFiles:
+    def test_gives_a_page(self, ada):
+        FileFactory.create_batch(3, owner=ada)
+
+        page = service.list_files(ada.id, PageRequest(limit=2))
+
+        assert len(page.items) == 2
+        assert page.next
+
+
+class TestGetFile:
+    def test_rejects_what_does_not_exist(self, ada):
+        with pytest.raises(FileNotFound):
+            service.get_file(ada.id, uuid4())
+
+
+class TestUpdateFile:
+    def test_of_two_who_expect_the_same_version_one_wins(self, own_app, run_concurrently):
+        ada = UserFactory()
+        file = store(ada.id)
+
+        def rename(name):
+            return service.update_file(ada.id, file.id, {'name': name}, expected=frozenset([1]))
+
+        ends = run_concurrently(*(lambda n=n: rename(f'name{n}') for n in range(6)))
+
+        refused = [end for end in ends if isinstance(end, FileChanged)]
+        [winner] = [end for end in ends if not isinstance(end, Exception)]
+        assert len(refused) == 5
+        assert service.get_file(ada.id, file.id).name == winner.name
+        assert winner.version == 2
+
+    def test_two_changes_of_different_things_both_hold(self, ada):
+        file = FileFactory(owner=ada, name='a', tags=['red'])
+
+        service.update_file(ada.id, file.id, {'name': 'b'})
+        service.update_file(ada.id, file.id, {'tags': ['blue']})
+
+        changed = service.get_file(ada.id, file.id)
+        assert (changed.name, changed.tags, changed.version) == ('b', ['blue'], 3)
+
+    def test_what_was_rejected_changed_no_tag(self, ada):
+        file = FileFactory(owner=ada, tags=['red'])
+
+        with pytest.raises(FileChanged):
+            service.update_file(ada.id, file.id, {'tags': []}, expected=frozenset([9]))
+
+        assert service.get_file(ada.id, file.id).tags == ['red']
+
+
+class TestTrashFile:
+    def test_does_not_begin_anew_for_what_is_there(self, ada):
+        file = FileFactory(owner=ada, expired=True)
+
+        service.trash_file(ada.id, file.id)
+
+        assert service.get_file(ada.id, file.id).trashed_at == file.trashed_at
+
+
+class TestRestoreFile:
+    def test_brings_the_bytes_back(self, ada):
+        file = FileFactory(owner=ada, content=b'Hello.', trashed=True)
+
+        service.restore_file(ada.id, file.id)
+
+        assert read(ada.id, file.id) == b'Hello.'
+
+
+class TestDeleteFile:
+    def test_leaves_the_bytes_to_the_sweeper(self, ada, kept):
+        file = FileFactory(owner=ada, tags=['red'])
+
+        service.delete_file(ada.id, file.id)
+
+        assert kept() == [file.sha256]
+        assert db.session.scalar(select(func.count()).select_from(FileTag)) == 0
+
+
+class TestEmptyTrash:
+    def test_says_how_many_files_that_were(self, ada):
+        FileFactory.create_batch(2, owner=ada, trashed=True)
+        FileFactory(owner=ada)
+
+        assert service.empty_trash(ada.id) == 2
+        assert service.empty_trash(ada.id) == 0

@@ -1,0 +1,234 @@
+"""Service: delete expired trash, unused bytes and abandoned uploads."""
+
+import os
+import time
+from datetime import timedelta
+from threading import Thread
+
+import pytest
+from sqlalchemy import event, func, select
+
+from project.core.clock import now
+from project.core.database.session import atomic, db
+from project.files import service
+from project.files.models import Blob
+from tests.files.factories import FileFactory
+from tests.files.file_io import hash_of, read, store
+from tests.users.factories import UserFactory
+
+DAY = 24 * 60 * 60
+
+
+class TestCollectGarbage:
+    def test_removes_trash_past_its_time_and_its_bytes(self, ada, kept):
+        expired = FileFactory(owner=ada, expired=True)
+        fresh = FileFactory(owner=ada, trashed=True, content=b'12345')
+
+        swept = [(one.kind, one.name) for one in service.collect_garbage()]
+
+        assert swept == [('trash', str(expired.id)), ('bytes', expired.sha256)]
+        assert kept() == [fresh.sha256]
+        assert service.get_usage(ada.id)['used'] == 5
+
+    def test_trash_lives_as_long_as_the_configuration_says(self, app, ada, monkeypatch):
+        FileFactory(owner=ada, trashed_at=now() - timedelta(days=2))
+
+        assert list(service.collect_garbage()) == []
+        monkeypatch.setitem(app.config, 'FILES_TRASH_LIFETIME', timedelta(days=1))
+        assert [one.kind for one in service.collect_garbage()] == ['trash', 'bytes']
+
+    def test_removes_bytes_that_nobody_has(self, ada, kept):
+        file = FileFactory(owner=ada)
+        service.delete_file(ada.id, file.id)
+
+        assert [one.kind for one in service.collect_garbage()] == ['bytes']
+
+        assert kept() == []
+        assert db.session.scalar(select(func.count()).select_from(Blob)) == 0
+
+    def test_keeps_bytes_that_somebody_has_in_the_trash(self, ada, kept):
+        FileFactory(owner=ada, content=b'The same.', trashed=True)
+        other = FileFactory(owner=ada, content=b'The same.')
+        service.delete_file(ada.id, other.id)
+
+        assert list(service.collect_garbage()) == []
+        assert kept() == [other.sha256]
+
+    def test_removes_uploads_that_broke_off_a_day_ago(self, var):
+        folder = var / 'storage' / 'incoming'
+        folder.mkdir(parents=True)
+        for name, age in (('old', DAY + 60), ('young', DAY - 60)):
+            (folder / name).touch()
+            os.utime(folder / name, (time.time() - age,) * 2)
+
+        assert [(one.kind, one.name) for one in service.collect_garbage()] == [('incoming', 'old')]
+        assert [path.name for path in folder.iterdir()] == ['young']
+
+    def test_a_dry_run_says_the_same_and_changes_nothing(self, ada, var, kept):
+        expired = FileFactory(owner=ada, expired=True)
+        gone = FileFactory(owner=ada)
+        service.delete_file(ada.id, gone.id)
+        stale = var / 'storage' / 'incoming' / 'stale'
+        stale.touch()
+        os.utime(stale, (0, 0))
+
+        swept = {(one.kind, one.name) for one in service.collect_garbage(dry_run=True)}
+
+        # Bytes of trash become nobody's only when the trash is really gone.
+        assert swept == {
+            ('trash', str(expired.id)), ('bytes', gone.sha256), ('incoming', 'stale'),
+        }  # fmt: skip
+        assert service.get_file(ada.id, expired.id) == expired
+        assert kept() == sorted([expired.sha256, gone.sha256])
+        assert stale.exists()
+
+    def test_runs_twice_and_finds_nothing_the_second_time(self, ada):
+        FileFactory(owner=ada, expired=True)
+
+        assert len(list(service.collect_garbage())) == 2
+        assert list(service.collect_garbage()) == []
+
+    @pytest.mark.parametrize('moment', [None, now() - timedelta(days=40)])
+    def test_goes_on_past_one_batch(self, ada, monkeypatch, moment):
+        monkeypatch.setattr('project.core.database.keyset_pagination.BATCH_ROWS', 2)
+        given = {'trashed_at': moment} if moment else {'expired': True}
+        FileFactory.create_batch(5, owner=ada, **given)
+
+        swept = [one.kind for one in service.collect_garbage()]
+
+        assert (swept.count('trash'), swept.count('bytes')) == (5, 5)
+
+    def test_a_dry_run_goes_on_past_one_batch_too(self, ada, monkeypatch):
+        monkeypatch.setattr('project.core.database.keyset_pagination.BATCH_ROWS', 2)
+        FileFactory.create_batch(5, owner=ada, expired=True)
+        for file in FileFactory.create_batch(5, owner=ada):
+            service.delete_file(ada.id, file.id)
+
+        swept = [one.kind for one in service.collect_garbage(dry_run=True)]
+
+        assert (swept.count('trash'), swept.count('bytes')) == (5, 5)
+
+    def test_a_file_that_was_restored_meanwhile_stays(self, ada):
+        files = FileFactory.create_batch(2, owner=ada, expired=True)
+        sweeping = service.collect_garbage()
+        first = next(sweeping).name
+        [restored] = [file for file in files if str(file.id) != first]
+
+        service.restore_file(ada.id, restored.id)
+        rest = [one.kind for one in sweeping]
+
+        assert rest == ['bytes']
+        assert read(ada.id, restored.id)
+        assert service.get_usage(ada.id)['used'] == restored.size
+
+    def test_a_file_that_came_back_to_the_trash_meanwhile_stays(self, ada):
+        files = FileFactory.create_batch(2, owner=ada, expired=True)
+        sweeping = service.collect_garbage()
+        first = next(sweeping).name
+        [file] = [file for file in files if str(file.id) != first]
+
+        service.restore_file(ada.id, file.id)
+        service.trash_file(ada.id, file.id)
+        rest = [one.kind for one in sweeping]
+
+        assert rest == ['bytes']
+        assert service.get_file(ada.id, file.id).trashed_at is not None
+
+    def test_an_owner_who_was_faster_is_no_failure(self, ada):
+        one, other = FileFactory.create_batch(2, owner=ada, expired=True)
+        sweeping = service.collect_garbage()
+        first = next(sweeping).name
+        rest = other if str(one.id) == first else one
+
+        service.delete_file(ada.id, rest.id)
+
+        assert {one.kind for one in sweeping} == {'bytes'}
+        assert service.get_usage(ada.id)['used'] == 0
+
+    def test_a_file_that_took_the_bytes_meanwhile_keeps_them(self, ada, kept):
+        for content in (b'one', b'two'):
+            service.delete_file(ada.id, store(ada.id, content).id)
+        sweeping = service.collect_garbage()
+        gone = next(sweeping).name
+        content = b'two' if gone == hash_of(b'one') else b'one'
+
+        file = store(ada.id, content)
+        rest = list(sweeping)
+
+        assert rest == []
+        assert read(ada.id, file.id) == content
+        assert kept() == [file.sha256]
+
+
+class TestConcurrentCollection:
+    @pytest.mark.slow('runs 50 races')
+    def test_never_loses_bytes_that_are_uploaded_again_meanwhile(self, own_app, run_concurrently):
+        ada, bob = UserFactory(), UserFactory()
+        file, lost = store(ada.id, b'The same.'), []
+
+        for _ in range(50):
+
+            def collect(file=file):
+                service.delete_file(ada.id, file.id)
+                return list(service.collect_garbage())
+
+            _, copy = run_concurrently(collect, lambda: store(bob.id, b'The same.'))
+            try:
+                assert read(bob.id, copy.id) == b'The same.'
+            except Exception as error:
+                lost.append(error)
+            service.delete_file(bob.id, copy.id)
+            file = store(ada.id, b'The same.')
+
+        assert lost == []
+        assert read(ada.id, file.id) == b'The same.'
+
+    def test_waits_for_an_upload_of_the_bytes_that_is_not_done(self, own_app, run_concurrently):
+        ada, bob = UserFactory(), UserFactory()
+        service.delete_file(ada.id, store(ada.id, b'The same.').id)
+        swept = []
+        sweeper = Thread(
+            target=lambda: swept.extend(run_concurrently(lambda: list(service.collect_garbage())))
+        )
+
+        with atomic():
+            file = store(bob.id, b'The same.')
+            sweeper.start()
+            # Long enough to come to the lock, which it gets only when this block has ended.
+            sweeper.join(0.3)
+        sweeper.join()
+
+        assert swept == [[]]
+        assert read(bob.id, file.id) == b'The same.'
+
+    def test_has_removed_the_bytes_before_others_may_store_them_anew(
+        self, own_app, run_concurrently
+    ):
+        ada, bob = UserFactory(), UserFactory()
+        service.delete_file(ada.id, store(ada.id, b'The same.').id)
+        stored = []
+
+        def upload(session):
+            # The first commit that ends a transaction is the sweeper's.
+            if session.info.get('atomic') and not stored:
+                stored.append(None)
+                stored[:] = run_concurrently(lambda: store(bob.id, b'The same.'))
+
+        sweeping = service.collect_garbage()
+        event.listen(db.session, 'after_commit', upload)
+        try:
+            list(sweeping)
+        finally:
+            event.remove(db.session, 'after_commit', upload)
+
+        assert read(bob.id, stored[0].id) == b'The same.'
+
+    def test_two_sweepers_do_not_stumble_over_each_other(self, own_app, run_concurrently):
+        ada = UserFactory()
+        for n in range(20):
+            service.delete_file(ada.id, store(ada.id, str(n).encode()).id)
+
+        ends = run_concurrently(*[lambda: list(service.collect_garbage())] * 2)
+
+        names = [one.name for end in ends for one in end]
+        assert len(names) == len(set(names)) == 20

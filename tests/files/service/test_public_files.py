@@ -1,0 +1,104 @@
+"""Service: publish and unpublish files, and check their names."""
+
+import pytest
+
+from project.core.errors import NotFound
+from project.files import service
+from project.files.errors import (
+    AlreadyPublished,
+    NotPublished,
+    PublishedNameInvalid,
+)
+
+
+class TestPublishFile:
+    @pytest.fixture
+    def source(self, tmp_path):
+        source = tmp_path / 'source.txt'
+        source.write_bytes(b'For everybody.')
+        return source
+
+    @pytest.mark.parametrize(
+        'name', ['a.txt', 'nested/deep/a.txt', 'a b.txt', 'ä.txt', 'a..b', 'x' * 255]
+    )
+    def test_copies_it_into_the_folder(self, source, name):
+        service.publish_file(source, name)
+
+        assert (service.published_folder() / name).read_bytes() == b'For everybody.'
+        assert source.exists()
+
+    @pytest.mark.parametrize(
+        'name',
+        [
+            '../a.txt', 'a/../../b.txt', '/etc/a.txt', '..', '.hidden', 'nested/.hidden',
+            '.nested/a.txt', '.', './.', '', 'x' * 256, f'{"ä" * 128}/a.txt',
+        ],
+    )  # fmt: skip
+    @pytest.mark.parametrize('before', ['a folder', 'no folder'])
+    def test_rejects_names_outside_of_it_and_hidden_ones(self, source, var, name, before):
+        if before == 'a folder':
+            service.published_folder().mkdir()
+        there = set(var.rglob('*'))
+
+        with pytest.raises(PublishedNameInvalid, match='Not a name inside the published folder'):
+            service.publish_file(source, name)
+
+        assert set(var.rglob('*')) == there
+
+    @pytest.mark.parametrize('name', ['a/b.txt', 'a', 'a/b.txt/c.txt', 'a/b.txt/c/d.txt'])
+    def test_rejects_what_is_there_already(self, source, name):
+        service.publish_file(source, 'a/b.txt')
+
+        with pytest.raises(AlreadyPublished, match='Already published'):
+            service.publish_file(source, name)
+
+        assert [p.name for p in service.published_folder().rglob('*')] == ['a', 'b.txt']
+
+    def test_leaves_no_draft(self, source):
+        service.publish_file(source, 'a.txt')
+
+        assert [path.name for path in service.published_folder().iterdir()] == ['a.txt']
+
+
+class TestCheckPublishedName:
+    @pytest.mark.parametrize('name', ['a.txt', 'nested/a.txt', 'a..b'])
+    def test_lets_names_pass(self, name):
+        assert service.check_published_name(name) == name
+
+    @pytest.mark.parametrize('name', ['.a.txt.part', 'nested/.a', '.git/config', '../a'])
+    def test_rejects_what_is_hidden(self, name):
+        with pytest.raises(NotFound):
+            service.check_published_name(name)
+
+
+class TestUnpublishFile:
+    def test_takes_it_out_of_the_folder(self, tmp_path):
+        source = tmp_path / 'source.txt'
+        source.touch()
+        service.publish_file(source, 'nested/a.txt')
+
+        service.unpublish_file('nested/a.txt', dry_run=True)
+        assert (service.published_folder() / 'nested/a.txt').exists()
+
+        service.unpublish_file('nested/a.txt')
+        assert not (service.published_folder() / 'nested/a.txt').exists()
+
+    @pytest.mark.parametrize('name', ['nothing.txt', '../outside.txt', '.hidden', 'nested', '.'])
+    def test_rejects_what_was_not_published(self, var, name):
+        (var / 'outside.txt').touch()
+        (service.published_folder() / 'nested').mkdir(parents=True)
+        (service.published_folder() / '.hidden').touch()
+
+        with pytest.raises(NotPublished):
+            service.unpublish_file(name)
+
+        assert (var / 'outside.txt').exists()
+        assert (service.published_folder() / '.hidden').exists()
+
+
+class TestPublishedFolder:
+    def test_is_absolute_wherever_the_process_stands(self, app, monkeypatch, tmp_path):
+        monkeypatch.setitem(app.config, 'FILES_PUBLIC_FOLDER', 'relative')
+        monkeypatch.chdir(tmp_path)
+
+        assert service.published_folder() == tmp_path / 'relative'

@@ -1,0 +1,53 @@
+"""Service: reserve space within a quota, and report how much is used."""
+
+import pytest
+
+from project.core.database.session import atomic
+from project.files import service
+from project.files.errors import QuotaExceeded
+from project.files.service import quota as ledger
+from tests.files.factories import FileFactory
+
+QUOTA = 3_000_000
+
+
+class TestReserve:
+    def test_rejects_inside_what_is_rolled_back(self, ada):
+        service.set_quota(ada.id, 5)
+
+        @atomic()
+        def reserve_twice():
+            ledger.reserve(ada.id, 3)
+            ledger.reserve(ada.id, 3)
+
+        with pytest.raises(QuotaExceeded):
+            reserve_twice()
+
+        assert service.get_usage(ada.id)['reserved'] == 0
+
+
+class TestGetUsage:
+    def test_costs_the_same_for_one_file_as_for_fifty(self, ada, assert_max_queries):
+        FileFactory.create_batch(50, owner=ada, content=b'x')
+
+        with assert_max_queries(2):
+            usage = service.get_usage(ada.id)
+
+        assert (usage['used'], usage['files']) == (50, 50)
+
+
+class TestGetReport:
+    def test_is_there_for_who_has_nothing(self, ada):
+        assert service.get_report(ada.id) == f'0 files, 0 of {QUOTA} bytes\n\n'
+
+
+class TestFileStats:
+    def test_counts_everybodys(self):
+        FileFactory(content=b'12345')
+        FileFactory(content=b'123')
+        FileFactory(content=b'\0')
+
+        assert service.file_stats() == [
+            {'type': 'application/octet-stream', 'files': 1, 'bytes': 1},
+            {'type': 'text/plain', 'files': 2, 'bytes': 8},
+        ]

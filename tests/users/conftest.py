@@ -1,0 +1,28 @@
+"""Fixtures of the tests of users."""
+
+import tempfile
+
+import pytest
+
+from tests.core.images.sample_images import encoded, halves
+from tests.users.factories import UserFactory
+
+
+@pytest.fixture
+def picture():
+    """An uploaded image."""
+    with tempfile.TemporaryFile() as file:
+        file.write(encoded(halves(), 'JPEG').getvalue())
+        yield file
+
+
+@pytest.fixture
+def free_image_slots(app, monkeypatch):
+    """Let images be decoded at once, however many processes run tests."""
+    monkeypatch.setitem(app.config, 'IMAGES_CONCURRENCY', 64)
+
+
+@pytest.fixture
+def user():
+    """Somebody."""
+    return UserFactory(username='ada', email='ada@example.com')

@@ -1,0 +1,29 @@
+"""Models: `permissions_of` returns the permissions of roles."""
+
+from project.core.database.session import db
+from project.core.security.permissions import all_permissions, default_permissions
+from project.users.models import RoleDefinition, permissions_of
+from project.users.service import define_role
+
+
+class TestPermissionsOf:
+    def test_asks_nothing_where_there_are_built_in_ones_only(self, assert_max_queries):
+        with assert_max_queries(0):
+            assert permissions_of(['member']) == default_permissions()
+            assert permissions_of(['admin', 'member']) == all_permissions()
+
+    def test_adds_what_own_ones_allow(self, assert_max_queries):
+        define_role('auditor', ['users:read'])
+        define_role('clerk', ['users:write'])
+
+        with assert_max_queries(1):
+            held = permissions_of(['member', 'auditor', 'clerk'])
+        assert held == default_permissions() | {'users:read', 'users:write'}
+
+    def test_forgets_what_no_feature_declares_any_more(self):
+        define_role('auditor', ['users:read'])
+        db.session.connection().execute(
+            RoleDefinition.__table__.update().values(permissions=['users:read', 'gone:read'])
+        )
+
+        assert permissions_of(['auditor']) == default_permissions() | {'users:read'}

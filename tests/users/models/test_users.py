@@ -1,0 +1,87 @@
+"""Models: `email_key`, and finders of users by id, username and login."""
+
+import pytest
+
+from project.core.database.session import atomic, db
+from project.users.models import User, UserRole, email_key
+from tests.users.factories import AdminFactory, UserFactory
+
+
+class TestEmailKey:
+    @pytest.mark.parametrize(
+        'variant',
+        [
+            'ada@example.com',
+            'ADA@Example.COM',
+            'ada@EXAMPLE.com',
+            '\N{FULLWIDTH LATIN SMALL LETTER A}da@example.com',
+            '\N{FULLWIDTH LATIN CAPITAL LETTER A}DA@example.com',
+            '\N{MATHEMATICAL BOLD SMALL A}da@example.com',
+        ],
+    )
+    def test_is_one_for_all_ways_to_write_an_address(self, variant):
+        assert email_key(variant) == 'ada@example.com'
+
+    @pytest.mark.parametrize(
+        ('one', 'other'),
+        [
+            ('mi\N{KELVIN SIGN}e@example.com', 'mike@example.com'),
+            ('stra\N{LATIN SMALL LETTER SHARP S}e@example.com', 'STRASSE@example.com'),
+            ('caf\N{LATIN SMALL LETTER E WITH ACUTE}@example.com', 'CAFE\N{COMBINING ACUTE ACCENT}@'
+             'example.com'),
+        ],
+    )  # fmt: skip
+    def test_folds_what_looks_or_sorts_alike(self, one, other):
+        assert email_key(one) == email_key(other)
+
+    def test_keeps_different_addresses_apart(self):
+        assert email_key('ada@example.com') != email_key('ada@example.org')
+
+
+class TestUser:
+    def test_never_gets_the_id_of_a_deleted_one(self):
+        newest = UserFactory()
+
+        with atomic():
+            db.session.delete(db.session.merge(newest))
+
+        assert UserFactory().id > newest.id
+
+
+class TestUserFind:
+    def test_shows_the_roles_in_order(self):
+        assert User.find(UserFactory(roles=['member', 'admin']).id).roles == ['admin', 'member']
+
+    def test_finds_nobody_under_a_free_id(self):
+        assert User.find(2_147_483_647) is None
+
+
+class TestUserFindByUsername:
+    def test_finds_in_any_case(self):
+        user = UserFactory(username='ada')
+
+        assert User.find_by_username('ADA').id == user.id
+        assert User.find_by_username('ad') is None
+
+
+class TestUserFindByLogin:
+    @pytest.mark.parametrize('login', ['ada', 'Ada', 'ada@example.com', 'ADA@EXAMPLE.COM'])
+    def test_finds_by_username_and_by_address(self, login):
+        user = UserFactory(username='ada')
+
+        assert User.find_by_login(login).id == user.id
+
+    def test_takes_an_address_for_no_username(self):
+        UserFactory(username='ada', email='lovelace@example.com')
+
+        assert User.find_by_login('ada@example.com') is None
+
+
+class TestUserRoleLockAdmins:
+    def test_counts_only_active_admins(self):
+        UserFactory()
+        AdminFactory(disabled=True)
+        one, other = AdminFactory(), AdminFactory()
+
+        with atomic():
+            assert UserRole.lock_admins() == [one.id, other.id]

@@ -1,0 +1,151 @@
+"""HTTP: upload, show and delete avatars."""
+
+import re
+
+import pytest
+from PIL import Image
+
+from project.core import images
+from project.users import service
+from tests.core.images.sample_images import decoded, encoded, halves
+from tests.users.factories import AdminFactory, UserFactory
+
+pytestmark = pytest.mark.usefixtures('free_image_slots')
+
+ME = '/api/v1/users/me/avatar'
+PICTURE = encoded(halves()).getvalue()
+
+
+def send(client, content, name='me.jpg'):
+    """Send a picture as a browser's form does: whole, for Werkzeug's client leaves files open."""
+    head = f'Content-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
+    body = b'--cut\r\n' + head.encode() + content + b'\r\n--cut--\r\n'
+    return client.put(ME, data=body, content_type='multipart/form-data; boundary=cut')
+
+
+class TestAvatarUpdate:
+    def test_answers_with_the_profile_which_says_where_it_is(self, app, as_user):
+        user = UserFactory(username='ada')
+
+        response = send(as_user(user), encoded(halves(), 'PNG').getvalue())
+
+        assert response.status_code == 200
+        assert response.json['data']['username'] == 'ada'
+        address = 'http://localhost/api/v1/users/ada/avatar'
+        assert re.sub(r':\d+', '', response.json['data']['profile_image']) == address
+        shown = as_user(user).get('/api/v1/users/me/profile').json['data']
+        assert shown['profile_image'] == response.json['data']['profile_image']
+
+    def test_goes_by_the_bytes_and_not_by_what_they_are_called(self, as_user):
+        client = as_user(UserFactory())
+
+        assert send(client, encoded(halves(), 'GIF').getvalue(), 'evil.svg').status_code == 200
+        refused = send(client, encoded(halves(), 'TIFF').getvalue(), 'nice.png')
+
+        assert refused.status_code == 422
+        assert refused.json['data'] == {'file': ['Must be an image: JPEG, PNG, GIF, WebP or AVIF']}
+
+    def test_rejects_a_bomb(self, as_user):
+        response = send(as_user(UserFactory()), encoded(Image.new('1', (5001, 5000))).getvalue())
+
+        assert (response.status_code, list(response.json['data'])) == (422, ['file'])
+
+    def test_rejects_a_form_without_a_picture(self, as_user):
+        response = as_user(UserFactory()).put(
+            ME, data={'name': 'me'}, content_type='multipart/form-data'
+        )
+
+        assert response.status_code == 422
+        assert 'file' in response.json['data']
+
+    def test_rejects_what_is_too_large_to_be_read(self, as_user):
+        client = as_user(UserFactory())
+
+        response = send(client, bytes(6 * 1024 * 1024))
+
+        assert (response.status_code, list(response.json['data'])) == (413, ['size'])
+
+    def test_takes_the_largest_there_may_be(self, as_user):
+        noise = encoded(Image.effect_noise((200, 200), 90)).getvalue()
+        padded = noise + bytes(5 * 1024 * 1024 - len(noise))
+
+        assert send(as_user(UserFactory()), padded).status_code == 200
+
+    def test_says_when_to_retry_where_no_slot_is_free(self, app, as_user, monkeypatch):
+        monkeypatch.setitem(app.config, 'IMAGES_CONCURRENCY', 0)
+        monkeypatch.setattr(
+            images.resize_to_webp, '__kwdefaults__', {'square': False, 'timeout': 0.0}
+        )
+
+        response = send(as_user(UserFactory()), PICTURE)
+
+        assert response.status_code == 503
+        assert int(response.headers['Retry-After']) >= 1
+
+
+class TestAvatarDelete:
+    def test_takes_it_away(self, as_user):
+        client = as_user(UserFactory())
+        send(client, PICTURE)
+
+        assert client.delete(ME).status_code == 200
+        gone = client.delete(ME)
+        assert (gone.status_code, list(gone.json['data'])) == (404, ['avatar'])
+        assert client.get('/api/v1/users/me/profile').json['data']['profile_image'] is None
+
+
+class TestAvatarShow:
+    def test_shows_ones_own_and_keeps_it_out_of_shared_caches(self, as_user):
+        client = as_user(UserFactory())
+        send(client, PICTURE)
+
+        response = client.get(ME, buffered=True)
+
+        assert (response.status_code, response.mimetype) == (200, 'image/webp')
+        assert response.headers['Cache-Control'] == 'private, no-cache'
+        assert decoded(response.data).size == (256, 256)
+
+    def test_is_missing_where_there_is_none(self, as_user):
+        response = as_user(UserFactory()).get(ME)
+
+        assert (response.status_code, list(response.json['data'])) == (404, ['avatar'])
+
+
+class TestUserAvatar:
+    def test_shows_anybodys_to_anybody_on_any_page(self, as_user, client):
+        send(as_user(UserFactory(username='ada')), PICTURE)
+
+        response = client.get('/api/v1/users/ada/avatar', buffered=True)
+
+        assert (response.status_code, response.mimetype) == (200, 'image/webp')
+        assert response.headers['Cross-Origin-Resource-Policy'] == 'cross-origin'
+        assert response.headers['X-Content-Type-Options'] == 'nosniff'
+        assert "default-src 'none'" in response.headers['Content-Security-Policy']
+
+    def test_is_not_sent_again_to_who_has_it(self, as_user, client):
+        mine = as_user(UserFactory(username='ada'))
+        send(mine, PICTURE)
+        etag = client.get('/api/v1/users/ada/avatar', buffered=True).headers['ETag']
+
+        same = client.get(
+            '/api/v1/users/ada/avatar', headers={'If-None-Match': etag}, buffered=True
+        )
+        send(mine, PICTURE)
+        other = client.get(
+            '/api/v1/users/ada/avatar', headers={'If-None-Match': etag}, buffered=True
+        )
+
+        assert (same.status_code, other.status_code) == (304, 200)
+
+    @pytest.mark.parametrize('name', ['nobody', 'gone', 'plain'])
+    def test_is_missing_of_nobody_the_disabled_and_who_has_none(self, as_user, client, name):
+        AdminFactory()
+        gone = UserFactory(username='gone')
+        send(as_user(gone), PICTURE)
+        service.disable_user(gone.id)
+        UserFactory(username='plain')
+
+        response = client.get(f'/api/v1/users/{name}/avatar')
+
+        assert response.status_code == 404
+        assert list(response.json['data']) == ['avatar' if name == 'plain' else 'username']

@@ -1,0 +1,73 @@
+"""HTTP: request, list and download exports of personal data."""
+
+import io
+from uuid import uuid4
+from zipfile import ZipFile
+
+from tests.pending_tasks import run_pending_tasks
+from tests.users.factories import UserFactory
+
+MINE = '/api/v1/users/me/exports'
+
+
+class TestExportCreate:
+    def test_answers_with_where_to_look(self, app, as_user, user):
+        client = as_user(user)
+
+        response = client.post(MINE)
+
+        assert response.status_code == 202
+        assert response.json['data']['state'] == 'pending'
+        shown = client.get(response.location)
+        assert shown.json['data'] == response.json['data']
+        assert set(shown.json['data']) == {'id', 'state', 'size', 'created_at', 'expires_at'}
+
+    def test_rejects_with_conflict(self, as_user, user):
+        client = as_user(user)
+        client.post(MINE)
+
+        response = client.post(MINE)
+
+        assert (response.status_code, list(response.json['data'])) == (409, ['export'])
+
+
+class TestExportContent:
+    def test_is_a_zip_as_an_attachment(self, app, as_user, user):
+        client = as_user(user)
+        path = client.post(MINE).location
+        assert client.get(f'{path}/content').status_code == 409
+        run_pending_tasks(app)
+
+        response = client.get(f'{path}/content', buffered=True)
+
+        assert (response.status_code, response.mimetype) == (200, 'application/zip')
+        assert response.headers['Content-Disposition'].startswith('attachment; filename="export-')
+        assert response.headers['Cache-Control'] == 'private, no-cache'
+        with ZipFile(io.BytesIO(response.data)) as archive:
+            assert 'users/user.json' in archive.namelist()
+        part = client.get(f'{path}/content', headers={'Range': 'bytes=0-1'}, buffered=True)
+        assert (part.status_code, part.data) == (206, b'PK')
+
+    def test_is_nobody_elses(self, app, as_user, user):
+        path = as_user(user).post(MINE).location
+        run_pending_tasks(app)
+        other = as_user(UserFactory())
+
+        for address in (path, f'{path}/content', f'{MINE}/{uuid4()}', f'{MINE}/{uuid4()}/content'):
+            response = other.get(address)
+            assert (response.status_code, list(response.json['data'])) == (404, ['export'])
+        assert other.get(MINE).json['data']['items'] == []
+
+
+class TestExportList:
+    def test_shows_the_newest_first(self, app, as_user, user):
+        client = as_user(user)
+        made = []
+        for _ in range(2):
+            made.append(client.post(MINE).json['data']['id'])
+            run_pending_tasks(app)
+
+        items = client.get(MINE).json['data']['items']
+
+        assert [item['id'] for item in items] == made[::-1]
+        assert {item['state'] for item in items} == {'ready'}

@@ -1,0 +1,105 @@
+"""HTTP: show, update and delete the user of the request, under `/users/me`."""
+
+from datetime import timedelta
+
+import pytest
+
+from project.core.clock import now
+from project.users.models import User, permissions_of
+from tests.client import data, reasons
+from tests.users.factories import UserFactory
+from tests.users.routes.protected_fields import PROTECTED
+
+URL = '/api/v1/users'
+
+
+class TestUserMe:
+    def test_shows_the_one_who_asks(self, as_user, assert_max_queries):
+        user = UserFactory(name='Ada')
+        client = as_user(user)
+
+        with assert_max_queries(1):
+            response = client.get(f'{URL}/me')
+
+        assert data(response)['name'] == 'Ada'
+        assert response.headers['ETag'] == '"1"'
+
+    def test_tells_a_reader_who_has_it_just_that(self, as_user):
+        response = as_user(UserFactory()).get(f'{URL}/me', headers={'If-None-Match': '"1"'})
+
+        assert (response.status_code, response.data) == (304, b'')
+
+    def test_rejects_a_stranger(self, client):
+        response = client.get(f'{URL}/me')
+
+        assert response.status_code == 401
+        assert response.headers['WWW-Authenticate'] == 'Bearer'
+        assert reasons(response) == {'authorization': ['Missing or invalid bearer token']}
+
+
+class TestUserMeUpdate:
+    def test_changes_only_what_was_sent(self, as_user):
+        client = as_user(UserFactory(name='Ada', bio='Analyst'))
+
+        response = client.patch(f'{URL}/me', json={'bio': 'Countess'})
+
+        shown = data(response)
+        assert (shown['name'], shown['bio']) == ('Ada', 'Countess')
+        assert response.headers['ETag'] == '"2"'
+
+    @pytest.mark.parametrize('field', [*PROTECTED, 'email_key', 'last_login', 'user_id'])
+    def test_rejects_what_the_server_sets(self, as_user, field):
+        client = as_user(UserFactory())
+        before = data(client.get(f'{URL}/me'))
+
+        response = client.patch(f'{URL}/me', json={'name': 'New', field: before.get(field, 1)})
+
+        assert response.status_code == 422
+        assert set(reasons(response)) == {field}
+        assert data(client.get(f'{URL}/me')) == before
+
+    @pytest.mark.parametrize('changes', [{'username': 'new'}, {'email': 'new@example.com'}])
+    def test_rejects_to_users_what_is_not_theirs_to_say(self, as_user, changes):
+        response = as_user(UserFactory()).patch(f'{URL}/me', json=changes)
+
+        assert response.status_code == 403
+        assert set(reasons(response)) == {'permission'}
+
+    def test_rejects_another_version(self, as_user):
+        response = as_user(UserFactory()).patch(
+            f'{URL}/me', json={'name': 'New'}, headers={'If-Match': '"2"'}
+        )
+
+        assert response.status_code == 412
+
+
+class TestUserMeDelete:
+    def test_the_user_is_gone(self, as_user):
+        user = UserFactory()
+
+        assert as_user(user).delete(f'{URL}/me').status_code == 200
+        assert User.find(user.id) is None
+
+    def test_wants_a_fresh_login(self, as_user):
+        user = UserFactory()
+        client = as_user(user, authenticated_at=now() - timedelta(minutes=10, seconds=1))
+
+        response = client.delete(f'{URL}/me')
+
+        assert response.status_code == 403
+        assert set(reasons(response)) == {'reauthentication'}
+        assert User.find(user.id)
+
+    def test_rejects_the_last_admin(self, admin):
+        response = admin.delete(f'{URL}/me')
+
+        assert response.status_code == 409
+        assert set(reasons(response)) == {'user'}
+
+    def test_is_nothing_for_keys(self, as_user):
+        user = UserFactory()
+
+        response = as_user(user, scopes=permissions_of(['member'])).delete(f'{URL}/me')
+
+        assert response.status_code == 403
+        assert set(reasons(response)) == {'scope'}

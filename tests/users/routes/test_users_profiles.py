@@ -1,0 +1,75 @@
+"""HTTP: show public profiles and check whether a username exists."""
+
+from datetime import UTC, datetime
+
+import pytest
+import time_machine
+
+from project.users import service
+from tests.client import data, reasons
+from tests.users.factories import UserFactory
+
+URL = '/api/v1/users'
+
+
+class TestUserMeProfile:
+    def test_shows_the_own(self, as_user):
+        response = as_user(UserFactory(username='ada')).get(f'{URL}/me/profile')
+
+        assert data(response)['username'] == 'ada'
+
+    def test_rejects_a_stranger(self, client):
+        assert client.get(f'{URL}/me/profile').status_code == 401
+
+
+class TestUsernameShow:
+    @pytest.mark.parametrize('name', ['ada', 'ADA'])
+    def test_says_that_one_exists(self, client, name):
+        UserFactory(username='ada')
+
+        response = client.get(f'{URL}/{name}')
+
+        assert response.status_code == 200
+        assert data(response) is None
+
+    @pytest.mark.parametrize('name', ['nobody', 'a', 'ada@example.com', '%F0%9F%98%80', 'x' * 200])
+    def test_says_that_none_does(self, client, name):
+        UserFactory(username='ada')
+
+        response = client.get(f'{URL}/{name}')
+
+        assert response.status_code == 404
+        assert set(reasons(response)) == {'username'}
+
+
+class TestUserProfile:
+    def test_shows_anybody_what_anybody_may_see(self, client):
+        UserFactory(username='ada', name='Ada', bio='Analyst')
+
+        response = client.get(f'{URL}/ADA/profile')
+
+        assert data(response) == {
+            'username': 'ada', 'name': 'Ada', 'bio': 'Analyst', 'profile_image': None,
+            'since_logged_in': None,
+        }  # fmt: skip
+
+    def test_counts_the_days_since_the_last_login_across_months(self, client):
+        user = UserFactory()
+        with time_machine.travel(datetime(2026, 1, 31, 12, tzinfo=UTC)):
+            service.record_login(user.id)
+
+        with time_machine.travel(datetime(2026, 2, 1, 12, 1, tzinfo=UTC)):
+            profile = data(client.get(f'{URL}/{user.username}/profile'))
+
+        assert profile['since_logged_in'] == 1
+
+    def test_knows_no_other_name(self, client):
+        response = client.get(f'{URL}/nobody/profile')
+
+        assert response.status_code == 404
+        assert set(reasons(response)) == {'username'}
+
+    def test_hides_who_is_disabled(self, client):
+        UserFactory(username='ada', disabled=True)
+
+        assert client.get(f'{URL}/ada/profile').status_code == 404

@@ -1,0 +1,204 @@
+"""Service: request, make, open and delete exports of personal data."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, update
+
+from project.auth.models import Event
+from project.core.clock import now
+from project.core.database.session import atomic, db
+from project.core.errors import ServiceUnavailable
+from project.core.storage import storage
+from project.core.tasks.outbox import DEAD, OutboxTask
+from project.users import service
+from project.users.errors import ExportNotFound, ExportNotReady, ExportUnderWay, TooManyExports
+from project.users.models import Export
+from project.users.personal_data import ExportFile, PersonalData
+from project.users.service import get_export, open_export, request_export
+from project.users.service.exports import (
+    delete_expired_exports,
+    delete_export_blob,
+    export_slot,
+    make_export,
+)
+from tests.concurrency import run_concurrently, separate_app
+from tests.pending_tasks import run_pending_tasks
+from tests.users.factories import UserFactory
+
+
+def kept():
+    """Return the names of what the storage has of exports."""
+    folder = storage().root / 'exports'
+    return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+
+
+def grow_old(export_id, by):
+    """Let time pass for an export."""
+    with atomic():
+        export = db.session.get(Export, export_id)
+        export.created_at -= by
+        export.expires_at -= by
+
+
+class TestRequestExport:
+    def test_has_it_made(self, app, user, mailbox):
+        export = request_export(user.id)
+        assert (export.state, export.size) == ('pending', None)
+
+        (mail,) = mailbox()
+
+        made = get_export(user.id, export.id)
+        assert made.state == 'ready'
+        assert made.size == (storage().root / 'exports' / export.id.hex).stat().st_size
+        assert (mail['To'], mail['Subject']) == ('ada@example.com', 'Your data is ready')
+
+    def test_is_kept_for_seven_days_from_when_it_is_ready(self, app, user):
+        export = request_export(user.id)
+        grow_old(export.id, timedelta(days=6))
+
+        run_pending_tasks(app)
+
+        left = get_export(user.id, export.id).expires_at - now()
+        assert timedelta(days=6, hours=23) < left <= timedelta(days=7)
+
+    def test_is_written_down(self, user):
+        request_export(user.id)
+
+        assert db.session.scalars(select(Event.event_type)).all() == ['export_requested']
+
+    def test_rejects_a_second_one_while_the_first_is_made(self, app, user):
+        request_export(user.id)
+
+        with pytest.raises(ExportUnderWay):
+            request_export(user.id)
+
+        run_pending_tasks(app)
+        assert request_export(user.id).state == 'pending'
+
+    def test_rejects_more_than_are_kept_and_says_when_to_retry(self, app, user):
+        for days in (5, 2, 0):
+            export = request_export(user.id)
+            run_pending_tasks(app)
+            grow_old(export.id, timedelta(days=days))
+
+        with pytest.raises(TooManyExports) as refusal:
+            request_export(user.id)
+
+        seconds = int(refusal.value.headers['Retry-After'])
+        assert timedelta(days=1, hours=23) < timedelta(seconds=seconds) <= timedelta(days=2)
+
+    def test_gives_another_chance_where_one_has_failed(self, user):
+        export = request_export(user.id)
+        with atomic():
+            db.session.execute(update(OutboxTask).values(state=DEAD, available_at=None))
+
+        assert get_export(user.id, export.id).state == 'failed'
+        with pytest.raises(ExportNotReady):
+            open_export(user.id, export.id)
+        assert request_export(user.id).state == 'pending'
+
+    def test_finds_one_of_two_at_once(self, tmp_path):
+        with separate_app(tmp_path) as app:
+            ada = service.create_user(username='ada', email='ada@example.com')
+            ask = [lambda: request_export(ada.id)] * 4
+
+            found = run_concurrently(app, *ask)
+
+            assert sum(isinstance(each, ExportUnderWay) for each in found) == 3
+
+
+class TestMakeExport:
+    def test_is_made_once_where_the_task_runs_twice(self, app, user, mailbox):
+        export = request_export(user.id)
+        assert len(mailbox()) == 1
+        before = get_export(user.id, export.id)
+
+        make_export(str(export.id), user.id)
+
+        assert get_export(user.id, export.id) == before
+        assert len(mailbox()) == 1
+
+    def test_leaves_nothing_for_who_was_deleted_while_it_was_made(self, app, user, monkeypatch):
+        export = request_export(user.id)
+        late = PersonalData('late', {}, lambda _: _deleting(user.id), lambda _: None)
+        monkeypatch.setattr('project.users.service.exports.personal_data_registry', lambda: [late])
+
+        make_export(str(export.id), user.id)
+
+        run_pending_tasks(app)
+        assert kept() == set()
+
+    def test_is_tried_again_while_another_one_is_made(self, app, user, monkeypatch):
+        monkeypatch.setattr('project.users.service.exports.EXPORT_SLOT_TIMEOUT_SECONDS', 0.05)
+        export = request_export(user.id)
+        with export_slot.acquire(1, timeout=0), pytest.raises(ServiceUnavailable):
+            make_export(str(export.id), user.id)
+
+        assert get_export(user.id, export.id).state == 'pending'
+
+    def test_streams_what_is_larger_than_memory_should_hold(self, app, user, monkeypatch):
+        taken = []
+
+        def blocks():
+            for _ in range(64):
+                taken.append(storage_size())
+                yield bytes(1024 * 1024)
+
+        def storage_size():
+            return sum(path.stat().st_size for path in (storage().root / 'incoming').iterdir())
+
+        large = PersonalData(
+            'large', {}, lambda _: [ExportFile('large/zeros', blocks(), True)], print
+        )
+        monkeypatch.setattr('project.users.service.exports.personal_data_registry', lambda: [large])
+        export = request_export(user.id)
+
+        run_pending_tasks(app)
+
+        assert get_export(user.id, export.id).size > 64 * 1024 * 1024
+        # Each block was on the disk before the next was asked for.
+        assert taken[-1] >= 62 * 1024 * 1024
+
+
+def _deleting(user_id):
+    service.delete_user(user_id)
+    yield ExportFile('late/nothing', [])
+
+
+class TestDeleteExpiredExports:
+    def test_forgets_what_is_past_its_time_bytes_and_all(self, app, user):
+        export, other = request_export(user.id), UserFactory()
+        staying = request_export(other.id)
+        run_pending_tasks(app)
+        grow_old(export.id, timedelta(days=7))
+
+        with pytest.raises(ExportNotFound):
+            get_export(user.id, export.id)
+        delete_expired_exports()
+        run_pending_tasks(app)
+
+        assert kept() == {staying.id.hex}
+        assert db.session.scalars(select(Export.id)).all() == [staying.id]
+
+
+class TestDropExport:
+    def test_asks_once_more_whether_it_is_nobodys(self, app, user):
+        export = request_export(user.id)
+        run_pending_tasks(app)
+
+        delete_export_blob(str(export.id))
+
+        assert kept() == {export.id.hex}
+
+
+class TestDeleteUser:
+    def test_leaves_no_export(self, app, user):
+        request_export(user.id)
+        run_pending_tasks(app)
+        assert len(kept()) == 1
+
+        service.delete_user(user.id)
+
+        run_pending_tasks(app)
+        assert kept() == set()

@@ -1,0 +1,203 @@
+"""Service: define, delete, list and set roles."""
+
+import pytest
+
+from project.auth.service import create_key, identify
+from project.core.database.keyset_pagination import PageRequest
+from project.core.security.permissions import default_permissions
+from project.users import service
+from project.users.errors import (
+    LastAdmin,
+    PermissionUnknown,
+    PrivilegeEscalation,
+    RoleBuiltIn,
+    RoleChanged,
+    RoleInvalid,
+    RoleNotFound,
+    RoleUnknown,
+    UserChanged,
+    UserNotFound,
+)
+from project.users.models import permissions_of
+from project.users.service import (
+    define_role,
+    delete_role,
+    grant_role,
+    list_roles,
+    revoke_role,
+    set_roles,
+)
+from project.users.signals import user_roles_changed
+from tests.concurrency import run_concurrently, separate_app
+from tests.users.factories import AdminFactory, UserFactory, principal_of
+
+
+@pytest.fixture
+def clerk():
+    """Somebody who may see users and define roles, and nothing else."""
+    return principal_of(
+        UserFactory(),
+        permissions=default_permissions() | {'users:read', 'roles:write', 'roles:read'},
+    )
+
+
+class TestDefineRole:
+    def test_makes_one_and_changes_it(self):
+        made = define_role('auditor', ['users:read', 'users:read'])
+        changed = define_role('auditor', ['users:write'])
+
+        assert (made.permissions, made.version) == (['users:read'], 1)
+        assert (changed.permissions, changed.version) == (['users:write'], 2)
+
+    def test_holds_from_the_next_request_on(self):
+        """ASVS 8.3.2."""
+        define_role('auditor', ['users:read'])
+        user = UserFactory(roles=['member', 'auditor'])
+        key = create_key(principal_of(user), name='ci', scopes=['users:read'])['key']
+        assert identify(key).has_permission('users:read')
+
+        define_role('auditor', [])
+
+        assert not identify(key).has_permission('users:read')
+
+    @pytest.mark.parametrize(
+        ('name', 'permissions', 'refusal'),
+        [
+            ('admin', [], RoleBuiltIn), ('member', ['users:read'], RoleBuiltIn),
+            ('x', [], RoleInvalid), ('Über', [], RoleInvalid), ('a' * 33, [], RoleInvalid),
+            ('auditor\n', [], RoleInvalid), ('auditor', ['users:fly'], PermissionUnknown),
+        ],
+    )  # fmt: skip
+    def test_rejects(self, name, permissions, refusal):
+        with pytest.raises(refusal):
+            define_role(name, permissions)
+
+    def test_rejects_to_give_what_the_asker_does_not_hold(self, clerk):
+        with pytest.raises(PrivilegeEscalation):
+            define_role('boss', ['users:delete'], by=clerk)
+        assert define_role('reader', ['users:read'], by=clerk)
+
+    def test_rejects_to_take_what_the_asker_does_not_hold(self, clerk):
+        define_role('boss', ['users:delete'])
+
+        with pytest.raises(PrivilegeEscalation):
+            define_role('boss', [], by=clerk)
+        with pytest.raises(PrivilegeEscalation):
+            delete_role('boss', by=clerk)
+
+    def test_rejects_another_version(self):
+        define_role('auditor', ['users:read'])
+
+        for expected in (2, 0):
+            with pytest.raises(RoleChanged):
+                define_role('auditor', [], expected=frozenset([expected]))
+        with pytest.raises(RoleChanged):
+            define_role('clerk', [], expected=frozenset([1]))
+        assert define_role('auditor', [], expected=frozenset([1]))
+
+
+class TestDeleteRole:
+    def test_takes_it_from_who_had_it(self):
+        define_role('auditor', ['users:read'])
+        user = UserFactory(roles=['member', 'auditor'])
+
+        delete_role('auditor')
+
+        assert service.get_user(user.id).roles == ['member']
+        define_role('auditor', ['users:read'])
+        assert service.get_user(user.id).roles == ['member']
+
+    def test_rejects(self):
+        with pytest.raises(RoleBuiltIn):
+            delete_role('admin')
+        with pytest.raises(RoleNotFound):
+            delete_role('nobody')
+        define_role('auditor', [])
+        with pytest.raises(RoleChanged):
+            delete_role('auditor', expected=frozenset([2]))
+
+
+class TestListRoles:
+    def test_shows_the_built_in_ones_too(self):
+        define_role('auditor', ['users:read'])
+
+        assert [r.name for r in list_roles(PageRequest()).items] == ['admin', 'auditor', 'member']
+
+
+class TestSetRoles:
+    def test_replaces_them_and_says_so(self):
+        heard = []
+        define_role('auditor', ['users:read'])
+        user = UserFactory()
+        before = service.get_user(user.id).version
+
+        def receive(_sender, **what):
+            heard.append(what)
+
+        with user_roles_changed.connected_to(receive):
+            changed = set_roles(user.id, ['auditor', 'auditor'])
+
+        assert (changed.roles, changed.version) == (['auditor'], before + 1)
+        assert heard == [{'user_id': user.id, 'was': ['member'], 'roles': ['auditor'], 'by': None}]
+
+    def test_leaves_nobody_without_what_everybody_may(self):
+        user = UserFactory()
+
+        assert set_roles(user.id, []).roles == []
+        assert permissions_of([]) == default_permissions()
+
+    def test_rejects(self):
+        AdminFactory()
+        user = UserFactory()
+
+        with pytest.raises(RoleUnknown):
+            set_roles(user.id, ['emperor'])
+        with pytest.raises(UserNotFound):
+            set_roles(0, ['member'])
+        with pytest.raises(UserChanged):
+            set_roles(user.id, [], expected=frozenset([99]))
+        assert service.get_user(user.id).roles == ['member']
+
+    def test_rejects_what_the_asker_does_not_hold(self, clerk):
+        define_role('boss', ['users:delete'])
+        boss, user = UserFactory(roles=['boss']), UserFactory()
+
+        for user_id, roles in ((user.id, ['boss']), (user.id, ['admin']), (boss.id, ['member'])):
+            with pytest.raises(PrivilegeEscalation):
+                set_roles(user_id, roles, by=clerk)
+
+    def test_keeps_the_last_admin(self):
+        admin = AdminFactory()
+
+        with pytest.raises(LastAdmin):
+            set_roles(admin.id, ['member'])
+        with pytest.raises(LastAdmin):
+            revoke_role(admin.id, 'admin')
+        assert set_roles(admin.id, ['admin']).roles == ['admin']
+
+    def test_keeps_one_of_two_admins_who_demote_each_other(self, tmp_path):
+        with separate_app(tmp_path) as app:
+            one, other = (principal_of(AdminFactory()) for _ in range(2))
+            for _ in range(3):
+                found = run_concurrently(
+                    app,
+                    lambda: set_roles(other.user_id, [], by=one),
+                    lambda: set_roles(one.user_id, [], by=other),
+                )
+
+                assert [type(f) for f in found].count(LastAdmin) == 1
+                for admin in (one, other):
+                    set_roles(admin.user_id, ['member', 'admin'])
+
+    def test_gives_no_role_that_is_deleted_meanwhile(self, tmp_path):
+        with separate_app(tmp_path) as app:
+            user = UserFactory()
+            for _ in range(5):
+                define_role('auditor', ['users:read'])
+
+                found = run_concurrently(
+                    app, lambda: grant_role(user.id, 'auditor'), lambda: delete_role('auditor')
+                )
+
+                assert {type(f) for f in found if isinstance(f, Exception)} <= {RoleUnknown}
+                assert service.get_user(user.id).roles == ['member']

@@ -1,0 +1,313 @@
+"""Service: create and update users, check usernames, record logins and count users."""
+
+from datetime import UTC, datetime
+
+import pytest
+import time_machine
+
+from project.users import service
+from project.users.errors import (
+    EmailTaken,
+    PrivilegeEscalation,
+    RoleUnknown,
+    UserChanged,
+    UsernameInvalid,
+    UsernameReserved,
+    UsernameTaken,
+    UserNotFound,
+)
+from project.users.models import User
+from project.users.permissions import WRITE
+from project.users.service import define_role
+from project.users.service.users import RESERVED
+from tests.concurrency import run_concurrently, separate_app
+from tests.users.factories import AdminFactory, UserFactory, principal_of
+from tests.users.service.clerks import clerk_with
+
+
+def static_words(app):
+    """Return every word that is a path directly below /users."""
+    segments = [rule.rule.split('/') for rule in app.url_map.iter_rules()]
+    below = [
+        parts[4] for parts in segments if parts[:4] == ['', 'api', 'v1', 'users'] and parts[4:]
+    ]
+    return {word for word in below if not word.startswith('<')}
+
+
+class TestCheckUsername:
+    def test_returns_it_in_lower_case(self):
+        assert service.validate_new_username('Ada') == 'ada'
+
+    @pytest.mark.parametrize('name', ['ab', 'a' * 33, '1ab', '_ab', 'a.b', 'abc\n', 'a b', ''])
+    def test_rejects_what_is_none(self, name):
+        with pytest.raises(UsernameInvalid):
+            service.validate_new_username(name)
+
+    def test_rejects_every_word_that_is_a_path(self, app):
+        words = static_words(app)
+
+        assert 'me' in words
+        assert words <= RESERVED
+
+    @pytest.mark.parametrize('name', sorted(RESERVED))
+    def test_rejects_a_reserved_word_in_any_case(self, name):
+        with pytest.raises(UsernameInvalid if len(name) < 3 else UsernameReserved):
+            service.validate_new_username(name.upper())
+
+    def test_rejects_a_taken_one_in_any_case(self):
+        UserFactory(username='ada')
+
+        with pytest.raises(UsernameTaken):
+            service.validate_new_username('ADA')
+
+
+class TestCreateUser:
+    def test_makes_a_member(self):
+        user = service.create_user(username='Ada', email='Ada@example.com')
+
+        assert (user.username, user.email, user.roles) == ('ada', 'Ada@example.com', ['member'])
+        assert (user.status, user.version) == ('active', 1)
+
+    def test_gives_a_role_once(self):
+        user = service.create_user(
+            username='ada', email='ada@example.com', roles=['admin', 'member', 'admin']
+        )
+
+        assert user.roles == ['admin', 'member']
+
+    @pytest.mark.parametrize(
+        'email',
+        [
+            'ada@example.com',
+            'ADA@EXAMPLE.COM',
+            '\N{FULLWIDTH LATIN SMALL LETTER A}da@example.com',
+        ],
+    )
+    def test_rejects_an_address_that_somebody_has(self, email):
+        UserFactory(email='Ada@Example.com')
+
+        with pytest.raises(EmailTaken):
+            service.create_user(username='bob', email=email)
+
+    def test_rejects_a_username_that_somebody_has(self):
+        UserFactory(username='ada')
+
+        with pytest.raises(UsernameTaken):
+            service.create_user(username='ADA', email='other@example.com')
+
+    def test_leaves_nothing_of_what_it_rejected(self):
+        UserFactory(username='ada')
+        before = service.user_stats()
+
+        with pytest.raises(UsernameTaken):
+            service.create_user(username='ada', email='other@example.com')
+
+        assert service.user_stats() == before
+        assert User.find_by_login('other@example.com') is None
+
+    def test_rejects_a_reserved_word(self):
+        with pytest.raises(UsernameReserved):
+            service.create_user(username='roles', email='a@b.example')
+
+    def test_rejects_roles_that_the_asker_does_not_hold(self):
+        clerk = clerk_with(WRITE)
+
+        with pytest.raises(PrivilegeEscalation):
+            service.create_user(username='ada', email='a@b.example', roles=['admin'], by=clerk)
+
+        assert User.find_by_username('ada') is None
+
+    def test_lets_an_asker_give_what_they_hold(self):
+        clerk = clerk_with(WRITE)
+
+        assert service.create_user(username='ada', email='a@b.example', by=clerk).id
+
+    def test_of_many_at_once_makes_one(self, tmp_path):
+        with separate_app(tmp_path) as app:
+
+            def create(n):
+                return service.create_user(username='ada', email=f'ada{n}@example.com')
+
+            results = run_concurrently(app, *(lambda n=n: create(n) for n in range(4)))
+
+            assert [type(result) for result in results].count(UsernameTaken) == 3
+            assert service.user_stats()['active'] == 1
+
+    def test_gives_own_roles_and_rejects_unknown_ones(self):
+        define_role('auditor', ['users:read'])
+
+        user = service.create_user(
+            username='eve', email='e@example.com', roles=['member', 'auditor']
+        )
+
+        assert user.roles == ['auditor', 'member']
+        with pytest.raises(RoleUnknown):
+            service.create_user(username='bob', email='b@example.com', roles=['emperor'])
+
+
+class TestUpdateUser:
+    def test_changes_the_given_fields_and_no_other(self):
+        user = UserFactory(name='Ada', bio='Analyst')
+
+        changed = service.update_user(user.id, {'name': 'Countess'})
+
+        assert (changed.name, changed.bio, changed.username) == (
+            'Countess',
+            'Analyst',
+            user.username,
+        )
+
+    def test_of_many_at_once_from_one_version_one_holds(self, tmp_path):
+        with separate_app(tmp_path) as app:
+            user = service.create_user(username='ada', email='ada@example.com')
+
+            def change(number):
+                return service.update_user(
+                    user.id, {'name': f'Ada {number}'}, expected=frozenset([user.version])
+                )
+
+            results = run_concurrently(app, *(lambda n=n: change(n) for n in range(8)))
+
+            assert [type(result) for result in results].count(UserChanged) == 7
+            (held,) = [result for result in results if not isinstance(result, UserChanged)]
+            assert service.get_user(user.id).name == held.name
+
+    def test_two_changes_of_different_fields_both_hold(self, tmp_path):
+        with separate_app(tmp_path) as app:
+            user = UserFactory(name='Ada', bio='Analyst')
+
+            run_concurrently(
+                app,
+                lambda: service.update_user(user.id, {'name': 'Countess'}),
+                lambda: service.update_user(user.id, {'bio': 'Engines'}),
+            )
+
+            changed = service.get_user(user.id)
+            assert (changed.name, changed.bio, changed.version) == ('Countess', 'Engines', 3)
+
+    def test_counts_the_version_and_notes_the_time(self):
+        made, later = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
+        user = UserFactory(created_at=made, updated_at=made)
+
+        with time_machine.travel(later, tick=False):
+            changed = service.update_user(user.id, {'name': 'Countess'})
+
+        assert (changed.version, changed.created_at, changed.updated_at) == (2, made, later)
+
+    def test_takes_an_expected_version(self):
+        user = UserFactory()
+
+        assert service.update_user(user.id, {'name': 'A'}, expected=frozenset({1, 7})).version == 2
+
+    def test_rejects_another_version(self):
+        user = UserFactory(name='Ada')
+
+        with pytest.raises(UserChanged):
+            service.update_user(user.id, {'name': 'Countess'}, expected=frozenset({2}))
+
+        assert service.get_user(user.id).name == 'Ada'
+
+    def test_of_many_who_saw_one_version_lets_one_change_it(self, tmp_path):
+        with separate_app(tmp_path) as app:
+            user = UserFactory()
+
+            def change(n):
+                return service.update_user(user.id, {'name': f'{n}'}, expected=frozenset({1}))
+
+            results = run_concurrently(app, *(lambda n=n: change(n) for n in range(4)))
+
+            assert [type(result) for result in results].count(UserChanged) == 3
+            assert service.get_user(user.id).version == 2
+
+    def test_rejects_an_unknown_user(self):
+        with pytest.raises(UserNotFound):
+            service.update_user(2_147_483_647, {'name': 'Ada'})
+
+    def test_lowers_a_username(self):
+        assert service.update_user(UserFactory().id, {'username': 'ADA'}).username == 'ada'
+
+    def test_lets_users_keep_their_own_name_and_address(self):
+        user = UserFactory(username='ada', email='ada@example.com')
+
+        changed = service.update_user(user.id, {'username': 'Ada', 'email': 'Ada@example.com'})
+
+        assert (changed.username, changed.email) == ('ada', 'Ada@example.com')
+
+    @pytest.mark.parametrize(
+        ('changes', 'refusal'),
+        [
+            ({'username': 'BOB'}, UsernameTaken),
+            ({'username': 'roles'}, UsernameReserved),
+            ({'username': 'b'}, UsernameInvalid),
+            ({'email': 'BOB@example.com'}, EmailTaken),
+        ],
+    )
+    def test_rejects_what_create_user_rejects(self, changes, refusal):
+        UserFactory(username='bob', email='bob@example.com')
+
+        with pytest.raises(refusal):
+            service.update_user(UserFactory().id, changes)
+
+    def test_finds_a_user_by_the_new_address(self):
+        user = UserFactory()
+
+        service.update_user(user.id, {'email': 'New@Example.com'})
+
+        assert service.get_user_by_login('new@example.com').id == user.id
+
+    @pytest.mark.parametrize('field', ['username', 'email'])
+    def test_rejects_to_users_what_is_not_theirs_to_say(self, field):
+        user = UserFactory()
+
+        with pytest.raises(PrivilegeEscalation):
+            service.update_user(
+                user.id, {field: 'new@example.com', 'name': 'x'}, by=principal_of(user)
+            )
+
+        assert service.get_user(user.id).name == user.name
+
+    def test_rejects_an_admin_to_whoever_may_less(self):
+        clerk = clerk_with(WRITE)
+
+        with pytest.raises(PrivilegeEscalation):
+            service.update_user(AdminFactory().id, {'email': 'mine@example.com'}, by=clerk)
+
+    def test_lets_a_clerk_change_a_member(self):
+        clerk = clerk_with(WRITE)
+
+        changed = service.update_user(UserFactory().id, {'email': 'new@example.com'}, by=clerk)
+
+        assert changed.email == 'new@example.com'
+
+
+class TestRecordLogin:
+    def test_shows_in_the_profile(self):
+        user, moment = UserFactory(), datetime(2026, 2, 1, tzinfo=UTC)
+
+        with time_machine.travel(moment, tick=False):
+            service.record_login(user.id)
+
+        assert service.get_profile(user.username).last_login == moment
+
+    def test_tells_who_may(self):
+        assert service.record_login(UserFactory().id)
+        assert not service.record_login(UserFactory(disabled=True).id)
+        assert not service.record_login(2_147_483_647)
+
+    def test_is_no_change_of_the_user(self):
+        user = UserFactory()
+
+        service.record_login(user.id)
+
+        assert service.get_user(user.id).version == 1
+
+
+class TestUserStats:
+    def test_counts_by_status(self):
+        UserFactory.create_batch(2)
+        UserFactory(disabled=True)
+
+        assert service.user_stats() == {'active': 2, 'disabled': 1}
+
+    def test_counts_nobody(self):
+        assert service.user_stats() == {'active': 0, 'disabled': 0}
