@@ -44,7 +44,7 @@ run: install  ## Migrate and serve on :8000
 
 test: .venv/tested  ## The whole suite, which needs nothing but Python; `make test F=files` runs tests/files
 	@test -d 'tests/$(F)' || { echo 'make test: there is no folder tests/$(F)' >&2; exit 2; }
-	@APP_ENV=testing $(BIN)/python -m pytest -n auto -m 'not servers' -q $(if $(COVERAGE),--cov --cov-report=) $(if $(F),'tests/$(F)')
+	@APP_ENV=testing $(BIN)/python -m pytest -n auto -p no:schemathesis -m 'not servers' -q $(if $(COVERAGE),--cov --cov-report=) $(if $(F),'tests/$(F)')
 
 # The tests of migrations are in the coverage run.
 STEPS = format lint types contracts documents coverage

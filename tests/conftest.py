@@ -45,6 +45,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # A container of Docker has 64 MB.
     if is_usable and shutil.disk_usage(MEMORY_FOLDER).free >= MIN_FREE_MEMORY_BYTES:
         os.environ.setdefault('PYTEST_DEBUG_TEMPROOT', str(MEMORY_FOLDER))
+    # Until all tests are collected, nothing is garbage.
+    gc.disable()
 
 
 @pytest.hookimpl(wrapper=True, optionalhook=True)
@@ -69,6 +71,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def pytest_collection_finish() -> None:
     """Exempt the modules and the collected tests from garbage collection, which took 7 %."""
     gc.freeze()
+    gc.enable()
 
 
 pytest_plugins = ['tests.sql_record']

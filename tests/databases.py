@@ -3,8 +3,9 @@
 import atexit
 import os
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -137,4 +138,8 @@ def _template(dialect: str, prepare: Callable[[str], None]) -> str:
     else:
         url = _templates.enter_context(fresh_database('template'))
     prepare(url)
+    if dialect == 'sqlite':
+        # Of a process that was killed, the last pages are in another file, which is not copied.
+        with closing(sqlite3.connect(f'{folder}/template.sqlite')) as connection:
+            connection.execute('PRAGMA wal_checkpoint(TRUNCATE)')
     return url
