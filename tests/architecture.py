@@ -265,3 +265,15 @@ def _named(node: ast.Module | ast.ClassDef | ast.FunctionDef) -> Iterator[tuple[
         elif not isinstance(node, ast.FunctionDef):
             targets = getattr(statement, 'targets', [getattr(statement, 'target', None)])
             yield from ((t.id, t.lineno) for t in targets if isinstance(t, ast.Name))
+            yield from ((name, statement.lineno) for name in _in_database(statement))
+
+
+def _in_database(statement: ast.stmt) -> Iterator[str]:
+    """Yield the name of a table or a column that is given as a string."""
+    value = getattr(statement, 'value', None)
+    if isinstance(value, ast.Call) and ast.unparse(value.func) == 'mapped_column' and value.args:
+        value = value.args[0]
+    elif not ast.unparse(statement).startswith('__tablename__'):
+        return
+    if isinstance(value, ast.Constant) and isinstance(value.value, str):
+        yield value.value

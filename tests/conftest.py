@@ -49,6 +49,12 @@ def pytest_configure(config: pytest.Config) -> None:
     gc.disable()
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Demand a reason of every mark `slow`."""
+    if (mark := item.get_closest_marker('slow')) and not mark.args:
+        raise pytest.UsageError(f'{item.nodeid}: the mark `slow` needs a reason')
+
+
 @pytest.hookimpl(wrapper=True, optionalhook=True)
 def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
     """Start one worker more than `-n auto` does: a third of a worker's time is waiting."""
@@ -60,7 +66,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
     No failure: on a busy machine every test may take long.
     """
-    passed = terminalreporter.stats.get('passed', [])
+    passed = terminalreporter.stats.get('passed', []) + terminalreporter.stats.get('', [])
     found = [r for r in passed if r.duration >= SLOW_SECONDS and 'slow' not in r.keywords]
     found.sort(key=lambda report: -report.duration)
     slowest = ', '.join(f'{report.nodeid} ({report.duration:.1f} s)' for report in found[:3])

@@ -17,6 +17,7 @@ from sqlalchemy import Engine, event
 from tests.databases import Uses
 
 RECORD = Path(os.environ['TESTS_WITHOUT_SQL']) if 'TESTS_WITHOUT_SQL' in os.environ else None
+HAS_PASSED = pytest.StashKey[bool]()
 IS_ON_SQLITE = not os.environ.get('TEST_DATABASE_URL')
 
 
@@ -48,12 +49,22 @@ if RECORD and IS_ON_SQLITE:
                 Uses.fixtures.add(fixturedef.argname)
 
     @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+        """Note that a test passed: one that was skipped is not recorded."""
+        report = yield
+        if report.when == 'call':
+            item.stash[HAS_PASSED] = report.passed
+        return report
+
+    @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(item: pytest.Function) -> Iterator[None]:
         """Record a test that uses no database and no Redis."""
         before = Uses.count
         result = yield
         uses_fixture = Uses.fixtures.intersection(item.fixturenames)
-        if Uses.count == before and not uses_fixture and not item.get_closest_marker('redis'):
+        uses_none = Uses.count == before and not uses_fixture
+        has_passed = item.stash.get(HAS_PASSED, False)
+        if uses_none and has_passed and not item.get_closest_marker('redis'):
             with RECORD.open('a') as file:
                 file.write(f'{item.nodeid}\n')
         return result

@@ -21,16 +21,17 @@ class InterprocessSemaphore:
     """
 
     def __init__(self) -> None:
-        self._file, path = tempfile.mkstemp(prefix='turns-')
+        self._file, path = tempfile.mkstemp(prefix='semaphore-')
         Path(path).unlink()
         self._reset()
         os.register_at_fork(after_in_child=self._reset)
 
     @contextmanager
     def acquire(self, max_holders: int, *, timeout: float) -> Iterator[None]:
-        """Take a turn for as long as the block lasts, when fewer than `most` are taken.
+        """Hold one of `max_holders` slots while the block runs; wait for one if all are held.
 
-        Refuses with ServiceUnavailable who has waited for longer than `patience` seconds.
+        :param timeout: seconds to wait at most.
+        :raises ServiceUnavailable: after that time.
         """
         number = self._wait(max_holders, time.monotonic() + timeout)
         try:

@@ -147,6 +147,12 @@ class TestText:
 
         assert env.text('SOMETHING') == 'here'
 
+    def test_keeps_spaces_of_a_file(self, monkeypatch, tmp_path):
+        (tmp_path / 'secret').write_text('\u00a0 ü \t\n', encoding='utf-8')
+        monkeypatch.setenv('SOMETHING_FILE', str(tmp_path / 'secret'))
+
+        assert env.text('SOMETHING') == '\u00a0 ü \t'
+
     def test_rejects_a_file_that_is_not_there_without_naming_it(self, monkeypatch, tmp_path):
         monkeypatch.setenv('SOMETHING_FILE', str(tmp_path / 'nothing'))
 
@@ -195,6 +201,7 @@ class TestTypedVariables:
         [
             (lambda: env.integer('IT', 1), 'many', 'a whole number'),
             (lambda: env.integer('IT', 1), '1.5', 'a whole number'),
+            (lambda: env.integer('IT', 1), '1' * 5000, 'a whole number'),
             (lambda: env.integer('IT', 1, range(1, 5)), '0', 'a whole number from 1 to 4'),
             (lambda: env.integer('IT', 1, range(1, 5)), '5', 'a whole number from 1 to 4'),
             (lambda: env.days('IT', 1), '1d', 'days to count'),
@@ -449,14 +456,14 @@ class TestProduction:
         return json.loads(end.stdout)
 
     @pytest.mark.parametrize('name', REJECTED)
-    def test_rejects_to_start_in_one_line(self, ended, name):
+    def test_does_not_start_and_says_why_in_one_line(self, ended, name):
         code, said = ended[name]
 
         assert code not in (0, None)
         [line] = said.splitlines()
         assert self.REJECTED[name][1] in line
 
-    def test_rejects_to_start_without_a_word_of_what_it_is_and_soon(self):
+    def test_does_not_start_without_app_env_and_says_so_soon(self):
         # What it takes by itself: how long it waits for a processor is not its fault.
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
 

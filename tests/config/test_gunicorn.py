@@ -59,7 +59,7 @@ class TestStart:
         assert refusal.stderr.startswith(f"{name} is '{value}'; it must be a whole number from ")
         assert len(refusal.stderr.splitlines()) == 1
 
-    def test_rejects_to_end_tls(self) -> None:
+    def test_does_not_start_with_a_certificate(self) -> None:
         app = 'tests.core.server.small_app:create_app()'
 
         refusal = subprocess.run(

@@ -113,7 +113,7 @@ class Ext4:
 
     def unmount(self) -> None:
         """Close it, once nobody has it open any more."""
-        wait_until(lambda: not self.at.is_mount() or self._is_let_go(), 20)
+        wait_until(lambda: not self.at.is_mount() or self._is_released(), 20)
 
     def sync(self) -> None:
         """Make durable all that was written so far."""

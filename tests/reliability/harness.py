@@ -33,7 +33,7 @@ SERVERS = {
 
 APP = 'tests.reliability.workload'
 IS_LONG = bool(os.environ.get('SOAK'))
-LEASE = 20.0  # seconds: project.core.tasks.leases.LEASE
+LEASE = 20.0  # seconds: project.core.tasks.leases.LEASE_DURATION
 
 
 @dataclass

@@ -99,13 +99,13 @@ class Client:
         """Upload at once."""
         path = f'{API}/files?name={attempt.name}'
         attempt.answer = self.ask('POST', path, data=attempt.content)
-        self._note_file(attempt)
+        self._record_file(attempt)
 
     def form(self, attempt: Attempt) -> None:
         """Upload a form."""
         files = {'file': (attempt.name, attempt.content)}
         attempt.answer = self.ask('POST', f'{API}/files', files=files)
-        self._note_file(attempt)
+        self._record_file(attempt)
 
     def tus(self, attempt: Attempt) -> None:
         """Upload in pieces."""

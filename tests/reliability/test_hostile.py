@@ -155,7 +155,7 @@ def test_every_name_is_only_a_name(service: Attacked) -> None:
     with mallory.session:
         kept = 0
         for number, name in enumerate(names):
-            file_ids = list(mallory.doors(b'x', name))
+            file_ids = list(mallory.endpoints(b'x', name))
             for file_id in file_ids:
                 mallory.rename(file_id, name)
             for file_id in chosen(file_ids, number):
@@ -174,7 +174,7 @@ def test_every_content_is_only_bytes(service: Attacked, trap: Trap, tmp_path: Pa
     mallory, pictures = Mallory(service), []
     with mallory.session:
         for number, (what, content) in enumerate(contents.items()):
-            file_ids = list(mallory.doors(content, f'{what}.html'))
+            file_ids = list(mallory.endpoints(content, f'{what}.html'))
             assert len(file_ids) == 3
             mallory.ask('PUT', f'/files/{file_ids[0]}/content', data=content)
             for file_id in chosen(file_ids, number):

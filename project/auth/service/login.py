@@ -188,10 +188,10 @@ def _renew(asker: Principal, session_id: UUID, stored: str | None, factor: Facto
 
 def _seen(moment: Any) -> dict[str, Any]:
     """Return what a session notes of who has just shown who they are."""
-    origin = current_request_context()
+    context = current_request_context()
     return {
-        'ip_address': origin.ip_address,
-        'user_agent': origin.user_agent[:255],
+        'ip_address': context.ip_address,
+        'user_agent': context.user_agent[:255],
         'authenticated_at': moment,
         'last_used_at': moment,
         'absolute_expires_at': moment + current_app.config['AUTH_SESSION_LIFETIME'],

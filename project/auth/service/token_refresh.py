@@ -45,7 +45,7 @@ def refresh_session(refresh_token: str) -> Login:
 @atomic()
 def _rotate(used: str) -> Login | None:
     """Replace a refresh token in one statement, which of many at once does it for one."""
-    pair, moment, origin = rotate_token_pair(used), now(), current_request_context()
+    pair, moment, context = rotate_token_pair(used), now(), current_request_context()
     columns = pair.columns(moment)
     columns |= {name: _at_most_ends(columns[name]) for name in ('expires_at', 'refresh_expires_at')}
     rotation = (
@@ -62,8 +62,8 @@ def _rotate(used: str) -> Login | None:
             grace_response_encrypted=pair.encrypted_for(used),
             refreshed_at=moment,
             last_used_at=moment,
-            ip_address=origin.ip_address,
-            user_agent=origin.user_agent[:255],
+            ip_address=context.ip_address,
+            user_agent=context.user_agent[:255],
         )
         .returning(Session)
     )
@@ -111,7 +111,7 @@ def _end(found: AnyRow) -> None:
     ended = delete(Session).where(Session.id == found.id).returning(Session.id)
     if db.session.execute(ended).one_or_none() is None:
         return
-    user, origin = users.get_user(found.user_id), current_request_context()
+    user, context = users.get_user(found.user_id), current_request_context()
     record_security_event('refresh_token_reused', user.id, outcome=FAILURE, session=str(found.id))
     send_mail(
         'reuse_detected',
@@ -119,8 +119,8 @@ def _end(found: AnyRow) -> None:
         about=user.id,
         username=user.username,
         name=user.name,
-        address=origin.ip_address,
-        user_agent=origin.user_agent[:255],
+        address=context.ip_address,
+        user_agent=context.user_agent[:255],
     )
 
 

@@ -52,7 +52,7 @@ class Size(click.ParamType[int]):
 
 
 class ErrorReportingMixin:
-    """What a command does with a error: one line on stderr and an exit code, no traceback."""
+    """What a command does with an error: one line on stderr and an exit code, no traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""

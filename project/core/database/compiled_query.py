@@ -1,7 +1,7 @@
 """Reading: SELECTs of columns, compiled once and run on the driver, for what every request asks.
 
 SQLAlchemy writes the SQL and knows the types; but to run a statement it does as much work as the
-database does, each time anew. A `Query` keeps what does not change.
+database does, each time anew. A `CompiledQuery` keeps what does not change.
 """
 
 from collections import namedtuple

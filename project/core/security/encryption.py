@@ -14,12 +14,12 @@ from .signing import derived_keys
 
 
 def encrypt(purpose: str, secret: bytes) -> bytes:
-    """Return bytes that only `unseal` with the same purpose can read (ASVS 11.3.2)."""
+    """Return bytes that only `decrypt` with the same purpose can read (ASVS 11.3.2)."""
     return _cipher(purpose).encrypt(secret)
 
 
 def decrypt(purpose: str, ciphertext: bytes) -> bytes | None:
-    """Return what `seal` was given, under today's key or an older one; None for anything else."""
+    """Return what was encrypted, under today's key or an older one; None for anything else."""
     try:
         return _cipher(purpose).decrypt(ciphertext)
     except InvalidToken:

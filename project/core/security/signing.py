@@ -14,7 +14,7 @@ def compute_hmac(purpose: str, message: str) -> bytes:
 
 
 def verify_hmac(expected: bytes, purpose: str, message: str) -> bool:
-    """Tell, in constant time, whether `mac` made `expected`, under this key or an older one."""
+    """Tell, in constant time, whether `expected` is the HMAC, under this key or an older one."""
     matches = [hmac.compare_digest(expected, _hmac_under(key, purpose, message)) for key in _keys()]
     return any(matches)
 

@@ -1,4 +1,4 @@
-"""Who works the outbox off: a crew of processes, beside the service or on machines of their own."""
+"""Task workers: processes that run the tasks of the outbox, beside the service or elsewhere."""
 
 import os
 import signal
@@ -55,7 +55,7 @@ def run_until_signal(app: Flask, concurrency: int | None = None, parent: int | N
 
 @contextmanager
 def background_task_workers(app: Flask) -> Iterator[None]:
-    """Have a crew beside what the block does, and end it with the block, or with this process."""
+    """Run task workers beside the block, and end them with the block, or with this process."""
     process = FORK.Process(target=run_until_signal, args=(app, None, os.getpid()), name='tasks')
     process.start()
     try:

@@ -1,4 +1,4 @@
-"""The dispatcher: looks into the outbox when the bell rings, and once a second if it does not.
+"""The dispatcher: looks into the outbox after a notification, and once a second if it does not.
 
 It starts what is due by a timetable, and wakes the workers, or hands their work to the broker.
 """
@@ -21,7 +21,7 @@ from .broker import BrokerUnavailable, TaskBroker
 from .worker_slot import WorkerSlot, is_parent_gone
 
 POLL_INTERVAL_SECONDS = 1.0  # seconds
-# With so many an broker has enough to do, however often those that wait are handed out again.
+# With so many a broker has enough to do, however often those that wait are handed out again.
 MAX_QUEUED_TASKS = 500
 MAX_TASKS_PER_BATCH = 100
 BROKER_POLL_SECONDS = 0.1  # seconds

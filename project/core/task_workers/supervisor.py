@@ -1,4 +1,4 @@
-"""The crew: the processes that work the outbox off, and the one that starts, watches and ends them.
+"""The supervisor: starts, watches and ends the processes that run the tasks of the outbox.
 
 That one touches neither the database nor a task, so nothing that a task does can stop it. A process
 that dies is replaced, one that takes too long is killed, and what they had is tried again.
@@ -99,7 +99,7 @@ def _ended(slot: WorkerSlot) -> bool:
 
 
 def _run_slot(app: Flask, slot: WorkerSlot) -> None:
-    """Begin as a process of the crew: with its own signals, and no connection of another's."""
+    """Run as a child process: with its own signals, and no connection of another process."""
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         slot.request_stop()
@@ -108,7 +108,7 @@ def _run_slot(app: Flask, slot: WorkerSlot) -> None:
     os.setpgrp()
     _die_with_parent()
     # Whoever forked us may have had other ideas about signals. Each one rings, whichever thread
-    # the system gives it to: who waits for the bell comes to know of it.
+    # the system gives it to: a process that waits for a notification sees it.
     signal.set_wakeup_fd(slot.wakeup.writer, warn_on_full_buffer=False)
     for ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGWINCH):
         signal.signal(ignored, signal.SIG_IGN)

@@ -70,7 +70,7 @@ def run_worker(app: Flask, slot: WorkerSlot) -> None:
 
 
 def run_broker_worker(url: str) -> Callable[[Flask, WorkerSlot], None]:
-    """Return the role of a worker that does what an broker brings."""
+    """Return the role of a worker that does what a broker brings."""
 
     def run(app: Flask, slot: WorkerSlot) -> None:
         exit_with_parent(slot.parent_pid)

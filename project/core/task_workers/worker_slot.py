@@ -1,4 +1,4 @@
-"""A slot in the crew: what stays when a process ends and another one takes its place."""
+"""A worker slot: what stays when a worker process ends and another one replaces it."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""The doorbell: how a commit wakes who works the outbox off.
+"""Notifications: a commit wakes the processes that run the tasks of the outbox.
 
 On PostgreSQL a notification, which is heard on every machine and only if the transaction happened.
 On SQLite a pipe to the processes that were forked from here. Whoever hears neither looks once a
@@ -70,7 +70,7 @@ class TaskNotifier:
             self._wait_for_notification(seconds, own)
         except (DBAPIError, PoolTimeout, db.engine.dialect.loaded_dbapi.Error) as error:
             # The database is away. It is looked for again, and meanwhile one polls.
-            current_app.logger.warning('the doorbell is silent: %s', type(error).__name__)
+            current_app.logger.warning('no notifications: %s', type(error).__name__)
             self._listening = None
             own.wait(seconds)
 
@@ -90,5 +90,5 @@ class TaskNotifier:
 
 
 def init_app(app: Flask) -> None:
-    """Hang an application's bell."""
+    """Give an application its notifier."""
     app.extensions['task_notifier'] = TaskNotifier(app)

@@ -19,7 +19,7 @@ from project.users import service as users
 
 from .quota import cancel_reservation, reserve
 
-# Whoever is at work says so every 15 seconds (`blobs.ASK_AGAIN`); who does not is dead.
+# An upload extends its reservation every 15 seconds (`blobs.RESERVATION_REFRESH_SECONDS`).
 RESERVATION_LIFETIME = timedelta(minutes=2)
 
 # Of what nobody knows how long it will be, so much is reserved at a time.

@@ -29,7 +29,7 @@ DELETION_DELAY = timedelta(minutes=1)
 def set_avatar(user_id: int, image: IO[bytes]) -> AnyRow:
     """Make a user's avatar out of an image: the square in its middle, without metadata.
 
-    Returns the profile. Refuses with AvatarTooLarge, and as `images.shrink` does.
+    Returns the profile. Refuses with AvatarTooLarge, and as `resize_to_webp` does.
     """
     if image.seek(0, 2) > current_app.config['USERS_AVATAR_MAX_SIZE']:
         raise AvatarTooLarge

@@ -181,7 +181,7 @@ def change_email(user_id: int, email: str) -> AnyRow:
 def delete_user(
     user_id: int, *, by: Principal | None = None, expected: frozenset[int] | None = None
 ) -> None:
-    """Delete a user, after every feature has let go of them (`users.holdings`).
+    """Delete a user, after every feature has deleted its data (`personal_data_registry`).
 
     Refuses an unknown user, another version, the last admin, and whoever may more than `by`.
     """

@@ -226,7 +226,7 @@ class TestRegister:
 
             assert [type(result) for result in results].count(UsernameTaken) == 3
 
-    def test_rejects_to_be_part_of_something_else(self):
+    def test_raises_inside_a_transaction(self):
         with atomic(), pytest.raises(RuntimeError, match='commits by itself'):
             register(**ADA)
 

@@ -70,7 +70,7 @@ class TestInvite:
         assert (mail['To'], mail['Subject']) == ('Eve@example.com', 'You are registered already')
         assert db.session.scalars(select(Invitation)).all() == []
 
-    def test_rejects_to_give_what_the_asker_does_not_hold(self):
+    def test_rejects_permissions_that_the_asker_does_not_hold(self):
         with pytest.raises(PrivilegeEscalation):
             invite(principal_of(UserFactory()), email=EVE, roles=['admin'])
 

@@ -261,7 +261,7 @@ class TestLogIn:
             assert results.count(WrongCredentials) == 10
             assert results.count(TooManyAttempts) == 6
 
-    def test_rejects_to_be_part_of_something_else(self):
+    def test_raises_inside_a_transaction(self):
         with atomic(), pytest.raises(RuntimeError, match='commits by itself'):
             log_in(user_or_email='ada', password=PASSWORD)
 

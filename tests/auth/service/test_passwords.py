@@ -203,7 +203,7 @@ class TestChangePassword:
         assert set(refusal.value.data) == {'new_password'}
         assert verify_password(Credential.find_hash(user.id), PASSWORD)
 
-    def test_rejects_to_be_part_of_something_else(self):
+    def test_raises_inside_a_transaction(self):
         asker = principal_of(account())
 
         with atomic(), pytest.raises(RuntimeError, match='commits by itself'):

@@ -44,7 +44,7 @@ class TestRecord:
 
         assert events() == []
 
-    def test_rejects_to_stand_alone_outside_a_transaction(self):
+    def test_raises_outside_a_transaction(self):
         record_security_event('login', None)
 
         with pytest.raises(RuntimeError, match='outside atomic'):

@@ -147,7 +147,7 @@ class TestRefreshSession:
         with assert_max_queries(3):
             refresh_session(opened.refresh_token)
 
-    def test_rejects_to_be_part_of_something_else(self, opened):
+    def test_raises_inside_a_transaction(self, opened):
         with pytest.raises(RuntimeError, match='not inside atomic'), atomic():
             refresh_session(opened.refresh_token)
 

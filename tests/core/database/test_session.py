@@ -124,7 +124,7 @@ class TestWrite:
 
         assert db.engine.pool.checkedout() == 0
 
-    def test_rejects_to_be_a_part_of_a_transaction(self, durable):
+    def test_raises_inside_a_transaction(self, durable):
         with pytest.raises(RuntimeError, match=r'write\(\) inside atomic'), atomic():
             execute_in_own_transaction(delete(ThrottleCounter))
 
@@ -323,7 +323,7 @@ class TestAfterCommit:
 
         assert committed() == {'later'}
 
-    def test_rejects_to_be_called_outside(self, durable):
+    def test_raises_outside_a_transaction(self, durable):
         with pytest.raises(RuntimeError, match='outside atomic'):
             after_commit(print)
 
@@ -347,7 +347,7 @@ class TestInBatches:
 
         assert committed() == {'spent'}
 
-    def test_rejects_to_run_inside_atomic(self, durable):
+    def test_raises_inside_atomic(self, durable):
         with (
             pytest.raises(RuntimeError, match=r'transaction_events\(\) commits by itself'),
             atomic(),
@@ -364,7 +364,7 @@ class TestInBatches:
 
 
 class TestRequireTransactionForFlush:
-    def test_rejects_to_add(self, durable):
+    def test_raises_for_an_added_object(self, durable):
         db.session.add(counter('a'))
 
         with pytest.raises(RuntimeError, match='write outside atomic'):
@@ -372,7 +372,7 @@ class TestRequireTransactionForFlush:
         db.session.expunge_all()
         assert committed() == set()
 
-    def test_rejects_to_commit_what_was_changed(self, durable):
+    def test_raises_for_a_changed_object(self, durable):
         spend()
         db.session.scalars(select(ThrottleCounter)).one().attempts = 5
 
@@ -394,7 +394,7 @@ class TestRequireTransactionForWrite:
         ],
         ids=['insert', 'update', 'delete'],
     )
-    def test_rejects_to_write(self, durable, statement):
+    def test_raises_for_a_statement_that_writes(self, durable, statement):
         spend()
 
         with pytest.raises(RuntimeError, match='write outside atomic'):
@@ -443,7 +443,7 @@ def forgetful_app(tmp_path):
 
 class TestAssertNoUnsavedChanges:
     @pytest.mark.parametrize('url', ['/add', '/change'])
-    def test_rejects_to_end_with_what_nobody_saved(self, forgetful_app, url):
+    def test_raises_for_changes_that_nobody_saved(self, forgetful_app, url):
         with pytest.raises(RuntimeError, match='this was not saved'):
             forgetful_app.test_client().post(url)
 

@@ -45,7 +45,7 @@ class TestSendMail:
             reject()
         assert mails() == []
 
-    def test_rejects_to_be_called_outside_a_transaction(self, post_office):
+    def test_raises_outside_a_transaction(self, post_office):
         with pytest.raises(RuntimeError, match='outside atomic'):
             send_mail('hello', to=TO, **HELLO)
 

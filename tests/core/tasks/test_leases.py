@@ -440,7 +440,7 @@ class TestUseUp:
 
         assert row_of(taken).lease_id == MINE
 
-    def test_rejects_to_be_called_outside_a_transaction(self, taken):
+    def test_raises_outside_a_transaction(self, taken):
         with pytest.raises(RuntimeError, match='outside atomic'):
             leases.complete_in_transaction(taken, MINE)
 

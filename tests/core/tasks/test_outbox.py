@@ -78,7 +78,7 @@ class TestEnqueue:
             with atomic(), assert_max_queries(1):
                 enqueue(single, 'ada')
 
-    def test_rejects_to_be_called_outside_a_transaction(self, greeting):
+    def test_raises_outside_a_transaction(self, greeting):
         with pytest.raises(RuntimeError, match=r'enqueue\(\) outside atomic'):
             enqueue(greeting, 'ada')
 
@@ -379,6 +379,6 @@ class TestEnqueueAt:
             clock.shift(MINUTE)
             assert leases.claim_next(uuid4()).id == found
 
-    def test_rejects_to_be_called_outside_a_transaction(self, greeting):
+    def test_raises_outside_a_transaction(self, greeting):
         with pytest.raises(RuntimeError, match='outside atomic'):
             enqueue_at(now(), greeting, 'ada')

@@ -346,7 +346,7 @@ class TestUserUpdate:
         assert set(reasons(response)) == set(body)
 
     @pytest.mark.parametrize('changes', [{'username': 'new'}, {'email': 'new@example.com'}])
-    def test_rejects_to_users_what_is_not_theirs_to_say(self, as_user, changes):
+    def test_rejects_what_users_may_not_change(self, as_user, changes):
         user = UserFactory()
 
         response = as_user(user).patch(f'{URL}/{user.id}', json=changes)

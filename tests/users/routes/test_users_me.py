@@ -59,7 +59,7 @@ class TestUserMeUpdate:
         assert data(client.get(f'{URL}/me')) == before
 
     @pytest.mark.parametrize('changes', [{'username': 'new'}, {'email': 'new@example.com'}])
-    def test_rejects_to_users_what_is_not_theirs_to_say(self, as_user, changes):
+    def test_rejects_what_users_may_not_change(self, as_user, changes):
         response = as_user(UserFactory()).patch(f'{URL}/me', json=changes)
 
         assert response.status_code == 403

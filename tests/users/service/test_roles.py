@@ -72,12 +72,12 @@ class TestDefineRole:
         with pytest.raises(refusal):
             define_role(name, permissions)
 
-    def test_rejects_to_give_what_the_asker_does_not_hold(self, clerk):
+    def test_rejects_permissions_that_the_asker_does_not_hold(self, clerk):
         with pytest.raises(PrivilegeEscalation):
             define_role('boss', ['users:delete'], by=clerk)
         assert define_role('reader', ['users:read'], by=clerk)
 
-    def test_rejects_to_take_what_the_asker_does_not_hold(self, clerk):
+    def test_rejects_revoking_what_the_asker_does_not_hold(self, clerk):
         define_role('boss', ['users:delete'])
 
         with pytest.raises(PrivilegeEscalation):

@@ -256,7 +256,7 @@ class TestUpdateUser:
         assert service.get_user_by_login('new@example.com').id == user.id
 
     @pytest.mark.parametrize('field', ['username', 'email'])
-    def test_rejects_to_users_what_is_not_theirs_to_say(self, field):
+    def test_rejects_what_users_may_not_change(self, field):
         user = UserFactory()
 
         with pytest.raises(PrivilegeEscalation):

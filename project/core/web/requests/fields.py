@@ -131,7 +131,7 @@ class UploadedFile(fields.Field[FileStorage]):
 class CommaSeparated(fields.Str):
     """A list in a form's text field: `red,green`. Every word must fit `word`.
 
-    :param most: how many words there may be.
+    :param max_words: how many words there may be.
     """
 
     def __init__(self, word: fields.Field[str], *, max_words: int, **kwargs: Any) -> None:
