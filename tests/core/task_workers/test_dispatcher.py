@@ -207,7 +207,7 @@ class TestDispatch:
         worker.wakeup.wait(20)
         assert time.monotonic() - began < 10
 
-    def test_hands_out_to_the_broker_of_a_broker(self, own_app, nothing, monkeypatch):
+    def test_hands_out_to_the_configured_broker(self, own_app, nothing, monkeypatch):
         monkeypatch.setattr(dispatcher, 'TaskBroker', lambda _url: FakeBroker())
         enqueue_committed(nothing)
 
