@@ -9,7 +9,7 @@ from argon2 import PasswordHasher
 
 from benchmarks.bench import Bench, Options
 from benchmarks.errors import Failed
-from benchmarks.load import Load, sample, settle
+from benchmarks.load import Load, sample, wait_until_idle
 from benchmarks.outcome import Figures, Outcome, Ratio
 from benchmarks.servers import Server
 from benchmarks.sides import HASH, USERNAME, Side
@@ -136,7 +136,7 @@ def _log_in(side: Side, server: Server, times: int) -> Figures:
     body = {'user_or_email': USERNAME, 'password': side.password}
     if device := server.data('POST', '/api/v1/auth/sessions', body).get('device'):
         body['device'] = device
-    settle(server)
+    wait_until_idle(server)
     before, started = server.cpu_seconds(), time.perf_counter()
     for _ in range(times):
         server.request('POST', '/api/v1/auth/sessions', body)

@@ -12,7 +12,7 @@ from secrets import token_hex
 
 from benchmarks.bench import Bench
 from benchmarks.errors import Failed
-from benchmarks.load import settle
+from benchmarks.load import wait_until_idle
 from benchmarks.measure import MIB, memory_by_pid
 from benchmarks.outcome import Figures, Outcome, Ratio
 from benchmarks.pinning import on_last_core
@@ -168,7 +168,7 @@ def _measured(server: Server, action: str, arguments: list[str]) -> tuple[dict[s
     headers = [f'{name}: {value}' for name, value in server.headers.items()]
     command = [sys.executable, '-m', 'benchmarks.transfer', action, *arguments]
     command += [part for header in headers for part in ('--header', header)]
-    settle(server)
+    wait_until_idle(server)
     before = server.cpu_seconds()
     done = subprocess.run(
         on_last_core(command), cwd=ROOT, capture_output=True, text=True, check=False

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from importlib import import_module
 
 import pytest
 
@@ -226,3 +227,11 @@ class TestChecks:
         file.write_text(text)
 
         assert getattr(architecture, name)(tmp_path) == []
+
+
+class TestBenchmarks:
+    def test_can_be_imported(self):
+        """No other test runs them, so a renamed function would be missed."""
+        names = {path.stem for path in (ROOT / 'benchmarks').glob('*.py')} - {'__main__'}
+
+        assert all(import_module(f'benchmarks.{name}') for name in sorted(names))
