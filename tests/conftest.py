@@ -34,6 +34,7 @@ from tests.pending_tasks import run_pending_tasks
 MEMORY_FOLDER = Path('/dev/shm')
 MIN_FREE_MEMORY_BYTES = 2 << 30
 SLOW_SECONDS = 1.0
+MARKS = {'slow', 'servers'}  # each says why a test may take a second
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -67,7 +68,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     No failure: on a busy machine every test may take long.
     """
     passed = terminalreporter.stats.get('passed', []) + terminalreporter.stats.get('', [])
-    found = [r for r in passed if r.duration >= SLOW_SECONDS and 'slow' not in r.keywords]
+    found = [r for r in passed if r.duration >= SLOW_SECONDS and not MARKS & set(r.keywords)]
     found.sort(key=lambda report: -report.duration)
     slowest = ', '.join(f'{report.nodeid} ({report.duration:.1f} s)' for report in found[:3])
     if found:

@@ -187,6 +187,7 @@ class TestContracts:
         assert {row[2] for row in IMPORTS} == set(CONTRACTS)
 
 
+@pytest.mark.slow('reads every module, also of the tests')
 class TestChecks:
     @pytest.mark.parametrize('check', architecture.CHECKS, ids=lambda check: check.__name__)
     def test_the_repository_keeps_it(self, check):

@@ -69,6 +69,7 @@ def table_of(call):
 
 
 class TestUpgrade:
+    @pytest.mark.slow('runs all migrations twice')
     def test_leads_to_the_models_and_back_and_there_again(self, run):
         run('upgrade')
         assert there() == set(Base.metadata.tables)

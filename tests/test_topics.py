@@ -27,6 +27,7 @@ def sources() -> list[tuple[Path, ast.Module]]:
     return [(path, parse(path.read_text(encoding='utf-8'))) for path in PROJECT.rglob('*.py')]
 
 
+@pytest.mark.slow('starts a command')
 class TestDiscovery:
     def test_finds_the_application_without_flask_app(self) -> None:
         env = {name: value for name, value in os.environ.items() if not name.startswith('FLASK')}

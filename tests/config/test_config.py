@@ -410,6 +410,7 @@ class TestValidateConfig:
         )
 
 
+@pytest.mark.slow('starts a process for each configuration')
 class TestProduction:
     """Real processes, as an operator sees them."""
 

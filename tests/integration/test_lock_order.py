@@ -3,6 +3,8 @@
 from functools import partial
 from io import BytesIO
 
+import pytest
+
 from project.core.errors import ApiError
 from project.files import service
 from project.users import service as users
@@ -19,6 +21,7 @@ def failed(found):
     ]
 
 
+@pytest.mark.slow('threads repeat what may deadlock')
 class TestAtOnce:
     def test_a_file_is_replaced_restored_and_deleted(self, own_app, run_concurrently):
         for _ in range(ROUNDS):

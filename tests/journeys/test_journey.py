@@ -10,6 +10,8 @@ import requests
 
 from tests.service import Service, running_service
 
+pytestmark = pytest.mark.slow('starts a service, and commands beside it')
+
 SIZE = 100 * 1024 * 1024
 ACCOUNT = {'username': 'ada', 'email': 'ada@example.com', 'password': 'correct horse battery'}
 

@@ -5,6 +5,7 @@ import signal
 import subprocess
 from pathlib import Path
 
+import pytest
 import requests
 
 from tests.service import BIN, ROOT, flask, free_port, is_serving, wait_for
@@ -12,6 +13,7 @@ from tests.service import BIN, ROOT, flask, free_port, is_serving, wait_for
 ACCOUNT = {'username': 'ada', 'email': 'ada@example.com', 'password': 'correct horse battery'}
 
 
+@pytest.mark.slow('starts `flask run`')
 def test_a_mail_is_sent_beside_the_server_that_answers(tmp_path: Path) -> None:
     port = free_port()
     env = {

@@ -160,6 +160,7 @@ class TestCollectGarbage:
         assert kept() == [file.sha256]
 
 
+@pytest.mark.slow('threads repeat a race')
 class TestConcurrentCollection:
     @pytest.mark.slow('runs 50 races')
     def test_never_loses_bytes_that_are_uploaded_again_meanwhile(self, own_app, run_concurrently):
