@@ -1,22 +1,10 @@
-"""What must be read again and may lie nowhere in the clear."""
+"""Encryption: what one key encrypts, the same key or a newer one with fallbacks decrypts."""
 
 import pytest
 
 from project.core.security.encryption import decrypt, encrypt
 
-OLD, NEW = 'old-' * 10, 'new-' * 10
-
-
-@pytest.fixture
-def rotate(app, monkeypatch):
-    """Return a function that changes the key, and says which older ones still count."""
-
-    def to(key, *fallbacks):
-        monkeypatch.setitem(app.config, 'SECRET_KEY', key)
-        monkeypatch.setitem(app.config, 'SECRET_KEY_FALLBACKS', list(fallbacks))
-
-    to(OLD)
-    return to
+from .secret_keys import NEW, OLD
 
 
 class TestEncrypt:

@@ -4,19 +4,7 @@ import pytest
 
 from project.core.security.signing import compute_hmac, derived_keys, sign, unsign, verify_hmac
 
-OLD, NEW = 'old-' * 10, 'new-' * 10
-
-
-@pytest.fixture
-def rotate(app, monkeypatch):
-    """Return a function that changes the key, and says which older ones still count."""
-
-    def to(key, *fallbacks):
-        monkeypatch.setitem(app.config, 'SECRET_KEY', key)
-        monkeypatch.setitem(app.config, 'SECRET_KEY_FALLBACKS', list(fallbacks))
-
-    to(OLD)
-    return to
+from .secret_keys import NEW, OLD
 
 
 class TestMac:
