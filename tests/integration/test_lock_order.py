@@ -8,10 +8,9 @@ import pytest
 from project.core.errors import ApiError
 from project.files import service
 from project.users import service as users
+from tests.concurrency import RACE_ROUNDS
 from tests.files.file_io import store
 from tests.users.factories import UserFactory
-
-ROUNDS = 15
 
 
 def failed(found):
@@ -24,7 +23,7 @@ def failed(found):
 @pytest.mark.slow('threads repeat what may deadlock')
 class TestAtOnce:
     def test_a_file_is_replaced_restored_and_deleted(self, own_app, run_concurrently):
-        for _ in range(ROUNDS):
+        for _ in range(RACE_ROUNDS):
             ada = UserFactory()
             file = store(ada.id, b'x')
 
@@ -40,7 +39,7 @@ class TestAtOnce:
             assert service.get_usage(ada.id)['reserved'] == 0
 
     def test_a_user_is_deleted_while_all_of_it_happens(self, own_app, run_concurrently):
-        for _ in range(ROUNDS):
+        for _ in range(RACE_ROUNDS):
             ada = UserFactory()
             file, other = store(ada.id, b'x'), store(ada.id, b'xx')
             upload = service.create_upload(ada.id, length=4, name='u')

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,29 +11,27 @@ from tests.service import Service, running_service
 
 pytestmark = pytest.mark.slow('starts a service, and commands beside it')
 
-SIZE = 100 * 1024 * 1024
+SIZE = 20 * 1024 * 1024  # bytes: more than any buffer
 ACCOUNT = {'username': 'ada', 'email': 'ada@example.com', 'password': 'correct horse battery'}
 
 
-@pytest.fixture(scope='module')
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with running_service(tmp_path_factory.mktemp('service')) as service:
-        yield service
+def test_clients_and_operators_use_one_service(tmp_path: Path) -> None:
+    # One test, because every test may run in another process and would start its own service.
+    with running_service(tmp_path) as service:
+        register_upload_download_and_log_out(service, file_of(SIZE, tmp_path / 'upload.bin'))
+        create_admin_beside_the_service(service)
+        switch_maintenance_on_and_off(service)
 
 
-@pytest.fixture(scope='module')
-def upload(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file of 100 MiB of which no two ranges are alike."""
-    path = tmp_path_factory.mktemp('upload') / 'hundred.bin'
+def file_of(size: int, path: Path) -> Path:
+    """Write a file of which no two ranges are alike; `size` is in bytes."""
     with path.open('wb') as file:
-        for number in range(SIZE // 1024):
+        for number in range(size // 1024):
             file.write(hashlib.shake_128(number.to_bytes(4)).digest(1024))
     return path
 
 
-def test_a_client_registers_uploads_downloads_a_range_and_logs_out(
-    service: Service, upload: Path
-) -> None:
+def register_upload_download_and_log_out(service: Service, upload: Path) -> None:
     api = f'{service.url}/api/v1'
     client = requests.Session()
 
@@ -61,7 +58,7 @@ def test_a_client_registers_uploads_downloads_a_range_and_logs_out(
     client.headers['Authorization'] = f'Bearer {login.json()["data"]["token"]}'
 
     with upload.open('rb') as file:
-        stored = client.post(f'{api}/files', params={'name': 'hundred.bin'}, data=file)
+        stored = client.post(f'{api}/files', params={'name': 'upload.bin'}, data=file)
     assert stored.status_code == 201, stored.text
     assert stored.json()['data']['size'] == SIZE
 
@@ -88,7 +85,7 @@ def test_a_client_registers_uploads_downloads_a_range_and_logs_out(
     assert {client.get(f'{api}/users/me').status_code for _ in range(20)} == {401}
 
 
-def test_commands_run_beside_the_service(service: Service) -> None:
+def create_admin_beside_the_service(service: Service) -> None:
     printed = service.flask('create-user', 'grace', '--email', 'grace@example.com', '--admin')
     password = printed.split('Password: ')[1].strip()
 
@@ -101,7 +98,7 @@ def test_commands_run_beside_the_service(service: Service) -> None:
     assert login.json()['data']['user']['roles'] == ['admin', 'member']
 
 
-def test_maintenance_closes_everything_but_the_health(service: Service) -> None:
+def switch_maintenance_on_and_off(service: Service) -> None:
     service.flask('maintenance', 'on', '--reason', 'Moving', '--until', '+30m')
     try:
         closed = requests.get(f'{service.url}/api/v1/users/me', timeout=10)

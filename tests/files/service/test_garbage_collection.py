@@ -12,6 +12,7 @@ from project.core.clock import now
 from project.core.database.session import atomic, db
 from project.files import service
 from project.files.models import Blob
+from tests.concurrency import RACE_ROUNDS
 from tests.files.factories import FileFactory
 from tests.files.file_io import hash_of, read, store
 from tests.users.factories import UserFactory
@@ -162,12 +163,11 @@ class TestCollectGarbage:
 
 @pytest.mark.slow('threads repeat a race')
 class TestConcurrentCollection:
-    @pytest.mark.slow('runs 50 races')
     def test_never_loses_bytes_that_are_uploaded_again_meanwhile(self, own_app, run_concurrently):
         ada, bob = UserFactory(), UserFactory()
         file, lost = store(ada.id, b'The same.'), []
 
-        for _ in range(50):
+        for _ in range(3 * RACE_ROUNDS):
 
             def collect(file=file):
                 service.delete_file(ada.id, file.id)
