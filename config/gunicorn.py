@@ -84,6 +84,7 @@ def post_fork(server: Any, worker: Any) -> None:
     signals go that come before the worker takes them itself.
     """
     worker.pending_signals = server.SIG_QUEUE
+    worker.body_timeout_seconds = env.integer('BODY_TIMEOUT', 30, range(1, 3601))
     app = worker.app.wsgi()
     if database := getattr(app, 'extensions', {}).get('sqlalchemy'):
         with app.app_context():

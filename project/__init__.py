@@ -21,9 +21,10 @@ def create_app(config: object | str | None = None) -> Flask:
     # Imported after the check, which fails in a quarter of the time that these take.
     from . import core
     from .api import api_v1, clis
-    from .auth.service import identify
+    from .auth.service import identify, reload_principal
+    from .users.service import lock_users
 
-    core.init_app(app, identify)
+    core.init_app(app, identify, reload_principal, lock_users)
     app.register_blueprint(api_v1(), url_prefix='/api/v1')
     for cli in clis:
         app.cli.add_command(cli)

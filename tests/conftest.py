@@ -156,6 +156,7 @@ def as_user(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Isolat
     """
     principals: dict[str, Principal] = {}
     monkeypatch.setitem(app.extensions, 'identify', principals.get)
+    monkeypatch.setitem(app.extensions, 'reload_principal', lambda principal: principal)
 
     def become(user: Any, **changes: Any) -> IsolatedClient:
         found = User.find(user.id)

@@ -26,6 +26,7 @@ with app.app_context():
     ada = users.create_user(username='ada', email='ada@example.com')
 everything = default_permissions()
 app.extensions['identify'] = lambda _: Principal(ada.id, 'ada', everything, uuid4(), now())
+app.extensions['reload_principal'] = lambda principal: principal
 client = app.test_client()
 me = {'Authorization': 'Bearer ada'}
 made = client.post('/api/v1/notes', json={'text': 'Buy milk.'}, headers=me)

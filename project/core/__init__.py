@@ -1,15 +1,17 @@
-"""The kernel: what every feature stands on, and no feature's business."""
+"""The core: everything that features share, without business terms."""
 
 from typing import TYPE_CHECKING
 
 from flask import Flask
 
 if TYPE_CHECKING:
-    from .web.endpoints.guard import Identify
+    from .web.endpoints.guard import Identify, LockUsers, Reload
 
 
-def init_app(app: Flask, identify: 'Identify') -> None:
-    """Bind the kernel to an application; who a bearer token names is asked of `identify`."""
+def init_app(
+    app: Flask, identify: 'Identify', reload_principal: 'Reload', lock_users: 'LockUsers'
+) -> None:
+    """Bind the core to an application, with what the guard needs of features."""
     # Imported here: `flask secret-key` imports this package, and needs nothing of all this.
     from . import mail, storage, task_workers
     from .cli import maintenance as maintenance_command
@@ -41,7 +43,7 @@ def init_app(app: Flask, identify: 'Identify') -> None:
     # What comes first begins first, and ends last: the log line is written over the final answer.
     for part in (logging, headers, maintenance):
         part.init_app(app)
-    guard.init_app(app, identify)
+    guard.init_app(app, identify, reload_principal, lock_users)
     rate_limits.init_app(app)
     health.init_app(app)
     maintenance_command.init_app(app)

@@ -48,6 +48,13 @@ class Forbidden(ApiError):
     reason = 'Not allowed'
 
 
+class ReauthenticationRequired(Forbidden):
+    """The login is not recent enough for this operation."""
+
+    field = 'reauthentication'
+    reason = 'Log in again to do this'
+
+
 class NotFound(ApiError):
     """There is no such thing, or none that the asker may know of."""
 

@@ -63,6 +63,12 @@ class PrivilegeEscalation(Forbidden):
     reason = 'Needs a permission that you do not hold'
 
 
+class OwnEmailAddress(Forbidden):
+    """Users change their own address only with a PIN sent to the new one."""
+
+    reason = 'Change your own email address at POST /auth/email-changes'
+
+
 class RoleNotFound(NotFound):
     """There is no such role."""
 

@@ -21,6 +21,7 @@ def kernel_app(
     folder: Path,
     *blueprints: Blueprint,
     identify: Callable[[str], Principal | None] = nobody,
+    reload_principal: Callable[[Principal], Principal | None] = lambda principal: principal,
     **settings: Any,
 ) -> Flask:
     """Return the kernel with nothing on it but these blueprints, its files in a folder."""
@@ -32,7 +33,7 @@ def kernel_app(
         MAINTENANCE_FILE=f'{folder}/maintenance',
     )
     app.config.update(settings)
-    core.init_app(app, identify)
+    core.init_app(app, identify, reload_principal, lambda user_ids: None)
     for blueprint in blueprints:
         app.register_blueprint(blueprint)
     core.validate_routes(app)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from sqlalchemy import ForeignKey, Index, String, bindparam, func, or_, select
+from sqlalchemy import ForeignKey, Index, String, Uuid, bindparam, func, or_, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
@@ -37,6 +37,11 @@ class ApiKey(Base):
         return LIVE_KEY.first(token_hash=token_hash, moment=now())
 
     @classmethod
+    def find_live_by_id(cls, key_id: UUID) -> AnyRow | None:
+        """Return the same as `find_live`, by the id of the key."""
+        return LIVE_KEY_BY_ID.first(key_id=key_id, moment=now())
+
+    @classmethod
     def find(cls, key_id: UUID) -> AnyRow | None:
         """Return what its owner is told of a key."""
         shown = select(cls.user_id, cls.name, cls.prefix, cls.expires_at)
@@ -52,14 +57,13 @@ _lives = or_(
     ApiKey.expires_at.is_(None), ApiKey.expires_at > bindparam('moment', type_=UTCDateTime())
 )
 
-LIVE_KEY = CompiledQuery(
-    USER_SELECT.add_columns(
-        ApiKey.id.label('key_id'), ApiKey.scopes, ApiKey.last_used_at,
-        ApiKey.created_at.label('key_created_at'),
-    )
-    .join(ApiKey, User.id == ApiKey.user_id)
-    .where(ApiKey.token_hash == bindparam('token_hash'), _lives)
-)  # fmt: skip
+_with_user = USER_SELECT.add_columns(
+    ApiKey.id.label('key_id'), ApiKey.scopes, ApiKey.last_used_at,
+    ApiKey.created_at.label('key_created_at'),
+).join(ApiKey, User.id == ApiKey.user_id).where(_lives)  # fmt: skip
+
+LIVE_KEY = CompiledQuery(_with_user.where(ApiKey.token_hash == bindparam('token_hash')))
+LIVE_KEY_BY_ID = CompiledQuery(_with_user.where(ApiKey.id == bindparam('key_id', type_=Uuid())))
 
 KEYS_OF_USER = select(
     ApiKey.id, ApiKey.name, ApiKey.prefix.label('hint'), ApiKey.scopes, ApiKey.created_at,

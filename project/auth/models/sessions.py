@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, String, bindparam, select
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, Uuid, bindparam, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
@@ -80,6 +80,11 @@ class Session(Base):
         return LIVE_SESSION.first(token_hash=token_hash, moment=now())
 
     @classmethod
+    def find_live_by_id(cls, session_id: UUID) -> AnyRow | None:
+        """Return the same as `find_live`, by the id of a session that can still be refreshed."""
+        return LIVE_SESSION_BY_ID.first(session_id=session_id, moment=now())
+
+    @classmethod
     def find_just_refreshed(cls, token_hash: str, since: datetime) -> AnyRow | None:
         """Return the same behind a token that was replaced by a refresh after a moment."""
         return JUST_REFRESHED.first(token_hash=token_hash, since=since)
@@ -113,6 +118,12 @@ _named = USER_SELECT.add_columns(
 
 LIVE_SESSION = CompiledQuery(
     _named.where(Session.token_hash == bindparam('token_hash'), Session.expires_at > _moment)
+)
+
+LIVE_SESSION_BY_ID = CompiledQuery(
+    _named.where(
+        Session.id == bindparam('session_id', type_=Uuid()), Session.refresh_expires_at > _moment
+    )
 )
 
 JUST_REFRESHED = CompiledQuery(

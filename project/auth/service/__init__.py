@@ -21,6 +21,7 @@ from .sessions import (
     identify,
     list_sessions,
     list_sessions_of,
+    reload_principal,
     unlock,
 )
 from .token_refresh import refresh_session
@@ -56,6 +57,7 @@ __all__ = [
     'reauthenticate',
     'refresh_session',
     'register',
+    'reload_principal',
     'renew_recovery_codes',
     'request_email_change',
     'request_reset',

@@ -8,9 +8,10 @@ from uuid import UUID, uuid4
 from sqlalchemy import delete, update
 
 from project.auth.errors import ExpiryPast, KeyNotFound, ScopeUnknown, TooManyKeys
-from project.auth.models import KEYS, KEYS_OF_USER, ApiKey, Credential
+from project.auth.models import KEYS, KEYS_OF_USER, ApiKey
 from project.core.clock import now
 from project.core.database.keyset_pagination import Page, PageRequest, iterate_pages
+from project.core.database.retries import repeatable
 from project.core.database.session import AnyRow, atomic, db
 from project.core.mail import send_mail
 from project.core.security.permissions import all_permissions
@@ -33,6 +34,7 @@ LAST_USED_INTERVAL = timedelta(minutes=1)
 NEVER_AUTHENTICATED = datetime.min.replace(tzinfo=UTC)
 
 
+@repeatable
 @atomic()
 def create_key(
     asker: Principal, *, name: str, scopes: Iterable[str], expires_at: datetime | None = None
@@ -47,8 +49,6 @@ def create_key(
     _ensure_scopes_allowed(asker, frozenset(scopes))
     if expires_at and expires_at <= now():
         raise ExpiryPast
-    # Held, so that two at once do not both find room.
-    Credential.lock_password_hash(asker.user_id)
     if ApiKey.count_of(asker.user_id) >= MAX_API_KEYS_PER_USER:
         raise TooManyKeys
     token = new_token(KEY_TOKEN)
@@ -77,6 +77,7 @@ def list_keys_of(user_id: int) -> Iterator[AnyRow]:
     return iterate_pages(lambda page: KEYS.page(KEYS_OF_USER, page, user_id=user_id))
 
 
+@repeatable
 @atomic()
 def delete_key(user_id: int, key_id: UUID) -> None:
     """Delete one of a user's keys, or refuse with KeyNotFound. It opens nothing any more."""
@@ -93,6 +94,16 @@ def identify_key(token: str) -> Principal | None:
         return None
     if found.last_used_at is None or now() - found.last_used_at > LAST_USED_INTERVAL:
         _record_use(found.key_id)
+    return _principal_of(found)
+
+
+def find_key_principal(key_id: UUID) -> Principal | None:
+    """Return the principal of a live API key of an active user, or None."""
+    found = ApiKey.find_live_by_id(key_id)
+    return _principal_of(found) if found and found.status == ACTIVE else None
+
+
+def _principal_of(found: AnyRow) -> Principal:
     return Principal(
         user_id=found.id,
         username=found.username,
@@ -101,6 +112,7 @@ def identify_key(token: str) -> Principal | None:
         authenticated_at=NEVER_AUTHENTICATED,
         user=found,
         scopes=frozenset(found.scopes),
+        key_id=found.key_id,
     )
 
 

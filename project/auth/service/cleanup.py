@@ -1,9 +1,10 @@
 """The sweeper: what has expired opens nothing any more, and need not be kept."""
 
 from datetime import timedelta
+from typing import Any
 
 from flask import current_app
-from sqlalchemy import delete, func, select
+from sqlalchemy import ColumnElement, delete, func, inspect, select, tuple_
 
 from project.auth.models import (
     ApiKey,
@@ -45,7 +46,7 @@ def delete_expired(*, dry_run: bool = False) -> dict[str, int]:
         found = execute_select(select(func.count()).select_from(model).where(is_expired))
         removed[name] = int(found.scalar_one())
         if not dry_run:
-            db.session.execute(delete(model).where(is_expired))
+            _delete_unlocked(model, is_expired)
     return removed
 
 
@@ -53,3 +54,13 @@ def delete_expired(*, dry_run: bool = False) -> dict[str, int]:
 def delete_expired_nightly() -> None:
     """Sweep by itself, every night. Run twice, it finds nothing the second time."""
     delete_expired()
+
+
+def _delete_unlocked(model: Any, is_expired: ColumnElement[bool]) -> None:
+    """Delete expired rows, except those that another transaction has locked: they come next time.
+
+    To wait for them could deadlock: rows of many users are deleted here, in no order.
+    """
+    key = inspect(model).primary_key
+    free = select(*key).where(is_expired).with_for_update(skip_locked=True)
+    db.session.execute(delete(model).where(tuple_(*key).in_(free)))

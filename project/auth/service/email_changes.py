@@ -7,9 +7,9 @@ from sqlalchemy import delete
 from project.auth.errors import WrongPin
 from project.auth.models import EmailChange
 from project.core.clock import now
+from project.core.database.retries import repeatable
 from project.core.database.session import AnyRow, atomic, db, non_atomic
 from project.core.database.upsert import upsert
-from project.core.errors import Unauthorized
 from project.core.mail import send_mail
 from project.core.security.principal import Principal
 from project.core.tasks import complete_with_transaction, enqueue, task
@@ -27,14 +27,13 @@ MAX_CHANGES_PER_DAY = 10  # a day and user
 CHANGE_LIFETIME = timedelta(hours=1)
 
 
+@repeatable
 @atomic()
 def request_email_change(asker: Principal, new_email: str) -> None:
     """Mail a PIN to an address that the asker wants to have; whoever has it already gets a notice.
 
     The last wish counts. Refuses with TooManyAttempts more than ten a day.
     """
-    if not users.lock_active_user(asker.user_id):
-        raise Unauthorized
     consume_attempt('email-change', f'user:{asker.user_id}', limit=MAX_CHANGES_PER_DAY, period=DAY)
     wish = {
         'email': new_email,
@@ -55,7 +54,7 @@ def send_email_change(user_id: int) -> None:
     with atomic():
         complete_with_transaction()
         wish = EmailChange.find_pending(user_id)
-        if wish is None:
+        if wish is None or not users.is_active(user_id):
             return
         known = users.find_user_by_login(wish.email)
         if known and known.id != user_id:
@@ -87,6 +86,7 @@ def confirm_email_change(asker: Principal, pin: str) -> AnyRow:
     return _change(asker.user_id, wish, mark)
 
 
+@repeatable
 @atomic()
 def _change(user_id: int, wish: AnyRow, mark: bytes) -> AnyRow:
     consume_pin(email_change_purpose(user_id), wish.email_key, mark)

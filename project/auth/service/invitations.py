@@ -9,7 +9,9 @@ from sqlalchemy import delete, update
 
 from project.auth.errors import InvitationInvalid, UsernameMissing
 from project.auth.models import Credential, Invitation
+from project.auth.permissions import INVITE
 from project.core.clock import now
+from project.core.database.retries import repeatable
 from project.core.database.session import AnyRow, atomic, db, non_atomic
 from project.core.database.upsert import upsert
 from project.core.mail import send_mail
@@ -19,8 +21,8 @@ from project.core.security.signing import compute_hmac, verify_hmac
 from project.core.tasks import complete_with_transaction, enqueue, task
 from project.core.throttling import consume_attempt
 from project.users import service as users
-from project.users.errors import PrivilegeEscalation, RoleUnknown, UserNotFound
-from project.users.models import ACTIVE, email_key
+from project.users.errors import RoleUnknown
+from project.users.models import ACTIVE, email_key, permissions_of
 from project.users.permissions import MEMBER
 from project.users.signals import users_created
 
@@ -77,8 +79,11 @@ def send_invitation(email: str, roles: list[str], invited_by: int | None) -> Non
 
     Run twice, it mails once.
     """
-    with atomic():
+    with atomic(locking=[invited_by] if invited_by else []):
         complete_with_transaction()
+        if not _may_invite(invited_by, roles):
+            # Disabled, deleted or demoted since then: there is nothing to send.
+            return
         user = users.find_user_by_login(email)
         if user and Credential.find_hash(user.id):
             send_already_registered_notice(user)
@@ -154,8 +159,16 @@ def _record_failure() -> None:
     record_security_event('invitation', None, outcome=FAILURE)
 
 
-@atomic()
+@repeatable
 def _accept(found: AnyRow, user: AnyRow | None, username: str | None, password_hash: str) -> AnyRow:
+    concerned = user.id if user else None, found.invited_by
+    with atomic(locking={user_id for user_id in concerned if user_id}):
+        return _accept_locked(found, user, username, password_hash)
+
+
+def _accept_locked(
+    found: AnyRow, user: AnyRow | None, username: str | None, password_hash: str
+) -> AnyRow:
     used = delete(Invitation).where(
         Invitation.email_key == found.email_key, Invitation.code_hmac == found.code_hmac
     )
@@ -164,11 +177,11 @@ def _accept(found: AnyRow, user: AnyRow | None, username: str | None, password_h
     # Before the user, as where a PIN is consumed: two doors to one address wait for each other.
     refund_pin_attempt(found.email_key)
     if user is None:
-        _ensure_sender_may_grant(found)
+        _ensure_roles_can_be_granted(found)
         user = create_user_with_credential(
             username or '', found.email, password_hash, found.roles or [MEMBER]
         )
-    elif Credential.lock_password_hash(user.id) is not None or not users.lock_active_user(user.id):
+    elif Credential.find_hash(user.id) is not None or not users.is_active(user.id):
         raise InvitationInvalid
     else:
         db.session.add(Credential(user_id=user.id, password_hash=password_hash))
@@ -177,13 +190,21 @@ def _accept(found: AnyRow, user: AnyRow | None, username: str | None, password_h
     return user
 
 
-def _ensure_sender_may_grant(found: AnyRow) -> None:
-    if found.invited_by is None:
-        return
+def _ensure_roles_can_be_granted(found: AnyRow) -> None:
+    if not _may_invite(found.invited_by, found.roles):
+        raise InvitationInvalid
     try:
-        users.check_roles(found.roles, by=users.get_user(found.invited_by))
-    except (PrivilegeEscalation, RoleUnknown, UserNotFound):
+        users.check_roles(found.roles)
+    except RoleUnknown:
         raise InvitationInvalid from None
+
+
+def _may_invite(user_id: int | None, roles: Iterable[str]) -> bool:
+    """Return whether a user may invite to these roles at this moment; None is an operator."""
+    if user_id is None:
+        return True
+    permissions = users.find_permissions(user_id)
+    return INVITE in permissions and permissions >= permissions_of(roles)
 
 
 def _typed(key: str, code: str) -> str:

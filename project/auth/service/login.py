@@ -15,6 +15,7 @@ from project.auth.errors import (
 )
 from project.auth.models import Credential, Registration, Session
 from project.core.clock import now
+from project.core.database.retries import repeatable
 from project.core.database.session import AnyRow, atomic, db, non_atomic
 from project.core.request_context import current_request_context
 from project.core.security.password_hashing import hash_password, needs_rehash, verify_password
@@ -121,6 +122,7 @@ def _renewed(stored: str | None, password: str) -> str | None:
     return hash_password(password) if stored and needs_rehash(stored) else None
 
 
+@repeatable
 @atomic()
 def _enter(
     user: AnyRow,
@@ -158,6 +160,7 @@ def _open_session(
     return login_response(pair, session, user, device)
 
 
+@repeatable
 @atomic()
 def _renew(asker: Principal, session_id: UUID, stored: str | None, factor: Factor | None) -> Login:
     """Give a session new tokens, unless it ended or the password was changed meanwhile."""

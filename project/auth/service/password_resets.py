@@ -5,7 +5,8 @@ from sqlalchemy import delete
 from project.auth.errors import WrongPin
 from project.auth.models import ApiKey, Credential, Device, EmailChange, Session
 from project.core.clock import now
-from project.core.database.session import AnyRow, atomic, db, non_atomic
+from project.core.database.retries import repeatable
+from project.core.database.session import AnyRow, atomic, db, locks_user, non_atomic
 from project.core.database.upsert import upsert
 from project.core.mail import send_mail
 from project.core.request_context import current_request_context
@@ -84,15 +85,16 @@ def reset_password(*, email: str, pin: str, new_password: str) -> None:
         raise WrongPin
     # Only now, for it would tell who is known.
     check_new_password(new_password, words=[user.username], field='new_password')
-    _replace(user, key, mark, hash_password(new_password))
+    _replace(user.id, user, key, mark, hash_password(new_password))
     # Who guessed at the old one keeps nobody from the new one.
     reset_attempts('password', password_throttle_key(user.id))
 
 
-@atomic()
-def _replace(user: AnyRow, key: str, mark: bytes, password_hash: str) -> None:
+@repeatable
+@locks_user('user_id')
+def _replace(user_id: int, user: AnyRow, key: str, mark: bytes, password_hash: str) -> None:
     consume_pin(RESET_PURPOSE, key, mark)
-    if not users.lock_active_user(user.id):
+    if not users.is_active(user_id):
         raise WrongPin
     fresh = {'password_hash': password_hash, 'changed_at': now()}
     stored = upsert(Credential, {'user_id': user.id, **fresh}, conflict=['user_id'], change=fresh)

@@ -12,6 +12,7 @@ from sqlalchemy import delete, update
 from project.auth.errors import PasswordTooWeak, WrongPassword
 from project.auth.models import Credential, Session
 from project.core.clock import now
+from project.core.database.retries import repeatable
 from project.core.database.session import atomic, db, non_atomic
 from project.core.mail import send_mail
 from project.core.request_context import current_request_context
@@ -19,6 +20,9 @@ from project.core.security.password_hashing import hash_password, verify_passwor
 from project.core.security.principal import Principal
 from project.core.throttling import consume_attempt, refund_attempt
 from project.users import service as users
+from project.users.models import email_key
+
+from .pins import delete_pins
 
 MIN_PASSWORD_CHARACTERS, MAX_PASSWORD_CHARACTERS = 8, 128
 
@@ -77,6 +81,7 @@ def refund_password_attempt(account: str) -> None:
     refund_attempt('password', account)
 
 
+@repeatable
 @atomic()
 def _store_password(user: Any, password_hash: str, *, was: str | None, keep: Any) -> None:
     """Replace the hash that was verified and no other, or refuse with WrongPassword.
@@ -87,6 +92,8 @@ def _store_password(user: Any, password_hash: str, *, was: str | None, keep: Any
     changed = same.values(password_hash=password_hash, changed_at=now())
     if db.session.execute(changed.returning(Credential.user_id)).one_or_none() is None:
         raise WrongPassword
+    # A PIN that was requested before must not replace the new password.
+    delete_pins(email_key(user.email))
     others = delete(Session).where(Session.user_id == user.id, Session.id != keep)
     ended = db.session.execute(
         others.returning(Session.user_agent, Session.ip_address.label('address'))

@@ -26,7 +26,6 @@ from project.auth.models import RecoveryCode, Totp
 from project.core.clock import now
 from project.core.database.session import atomic, db, non_atomic
 from project.core.database.upsert import upsert
-from project.core.errors import Unauthorized
 from project.core.mail import send_mail
 from project.core.security.encryption import decrypt, encrypt
 from project.core.security.principal import Principal
@@ -78,8 +77,6 @@ def start_totp_enrolment(asker: Principal) -> Enrolment:
 
     :raises TotpAlreadyEnabled: if a second factor is on.
     """
-    if not users.lock_active_user(asker.user_id):
-        raise Unauthorized
     secret = pyotp.random_base32()
     fresh = {
         'encrypted_secret': encrypt(ENCRYPTION_PURPOSE, secret.encode()),

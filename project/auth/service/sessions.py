@@ -7,19 +7,21 @@ from uuid import UUID
 from sqlalchemy import delete, update
 
 from project.auth.errors import SessionNotFound
-from project.auth.models import SESSIONS, SESSIONS_OF_USER, Session
+from project.auth.models import SESSIONS, SESSIONS_OF_USER, ApiKey, EmailChange, Session
 from project.core.clock import now
 from project.core.database.keyset_pagination import Page, PageRequest, iterate_pages
-from project.core.database.session import AnyRow, atomic, db
+from project.core.database.retries import repeatable
+from project.core.database.session import AnyRow, atomic, db, locks_user
 from project.core.security.principal import Principal
 from project.core.security.tokens import kind_of, token_hash
 from project.core.throttling import reset_attempts
 from project.users import service as users
-from project.users.models import ACTIVE, permissions_of
+from project.users.models import ACTIVE, email_key, permissions_of
 from project.users.signals import user_disabled
 
-from .api_keys import KEY_TOKEN, identify_key
+from .api_keys import KEY_TOKEN, find_key_principal, identify_key
 from .passwords import password_throttle_key
+from .pins import delete_pins
 from .security_events import record_security_event
 from .token_refresh import REFRESH_GRACE_PERIOD
 from .tokens import SESSION_TOKEN
@@ -44,14 +46,19 @@ def identify(token: str) -> Principal | None:
         return None
     if now() - found.last_used_at > LAST_USED_INTERVAL:
         _record_use(found.session_id)
-    return Principal(
-        user_id=found.id,
-        username=found.username,
-        permissions=permissions_of(found.roles),
-        session_id=found.session_id,
-        authenticated_at=found.authenticated_at,
-        user=found,
-    )
+    return _principal_of(found)
+
+
+def reload_principal(principal: Principal) -> Principal | None:
+    """Return a principal as it is now, or None if its credential or its user is gone.
+
+    By the id of the session or key and not by the token: the tokens of a session may have been
+    refreshed while a long upload was under way.
+    """
+    if principal.key_id:
+        return find_key_principal(principal.key_id)
+    found = Session.find_live_by_id(principal.session_id) if principal.session_id else None
+    return _principal_of(found) if found and found.status == ACTIVE else None
 
 
 def list_sessions(asker: Principal, page: PageRequest) -> Page:
@@ -64,6 +71,7 @@ def list_sessions_of(user_id: int) -> Iterator[AnyRow]:
     return iterate_pages(lambda page: _sessions(user_id, page, current=None))
 
 
+@repeatable
 @atomic()
 def end_session(user_id: int, session_id: UUID) -> None:
     """End one of the user's sessions, or refuse with SessionNotFound."""
@@ -80,6 +88,7 @@ def end_current_session(asker: Principal) -> None:
     end_session(asker.user_id, asker.session_id)
 
 
+@repeatable
 @atomic()
 def end_other_sessions(asker: Principal) -> None:
     """End every session of the asker but the one that asks."""
@@ -90,9 +99,10 @@ def end_other_sessions(asker: Principal) -> None:
     )
 
 
-@atomic()
+@repeatable
+@locks_user('user_id')
 def end_sessions_of(user_id: int) -> int:
-    """End every session of a user and return how many there were."""
+    """End every session of a user and return the number of them."""
     ended = delete(Session).where(Session.user_id == user_id).returning(Session.id)
     count = len(db.session.execute(ended).all())
     if count:
@@ -106,14 +116,31 @@ def unlock(login: str) -> bool:
 
 
 @user_disabled.connect
-def on_user_disabled_end_sessions(_sender: object, *, user_id: int) -> None:
-    """End what a disabled user has open."""
+def on_user_disabled_revoke_credentials(_sender: object, *, user_id: int) -> None:
+    """End the sessions of a disabled user, and revoke API keys, PINs and pending changes.
+
+    A user who is enabled again has a password and a second factor, and nothing else from before.
+    """
     end_sessions_of(user_id)
+    for model in (ApiKey, EmailChange):
+        db.session.execute(delete(model).where(model.user_id == user_id))
+    delete_pins(email_key(users.get_user(user_id).email))
 
 
 @atomic()
 def _record_use(session_id: UUID) -> None:
     db.session.execute(update(Session).where(Session.id == session_id).values(last_used_at=now()))
+
+
+def _principal_of(found: AnyRow) -> Principal:
+    return Principal(
+        user_id=found.id,
+        username=found.username,
+        permissions=permissions_of(found.roles),
+        session_id=found.session_id,
+        authenticated_at=found.authenticated_at,
+        user=found,
+    )
 
 
 def _sessions(user_id: int, page: PageRequest, *, current: UUID | None) -> Page:

@@ -33,6 +33,8 @@ SQLITE_PRAGMAS = (
 )
 
 POSTGRESQL_DISK_FULL = '53100'
+# serialization_failure, deadlock_detected
+POSTGRESQL_CONFLICTS = {'40001', '40P01'}
 
 # What a connection never recovers from. One whose file could not be opened for writing in the
 # moment of a fault is a reader, without a word, and would stay one for as long as it is pooled.
@@ -73,6 +75,11 @@ def is_disk_full(error: Exception) -> bool:
     if getattr(cause, 'sqlite_errorcode', None) == sqlite3.SQLITE_FULL:
         return True
     return getattr(cause, 'sqlstate', None) == POSTGRESQL_DISK_FULL
+
+
+def is_transaction_conflict(error: Exception) -> bool:
+    """Return whether the database aborted a transaction in favor of another one."""
+    return getattr(getattr(error, 'orig', None), 'sqlstate', None) in POSTGRESQL_CONFLICTS
 
 
 def write_execution_options(engine: Engine) -> dict[str, Any]:

@@ -2,14 +2,18 @@
 
 The engine's default is AUTOCOMMIT: a read is one statement on the wire. Only `atomic` opens a
 transaction; what would be written outside of one is refused, loudly, by the two guards below.
+
+Locks are taken in one order: users by id, then their credentials, then what belongs to features.
+`atomic` takes the first of them, so that no service has to remember it (docs/architecture.md).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 
-from flask import Flask
+from flask import Flask, current_app, g
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import CursorResult, Engine, Executable, MetaData, Row, Select, event
 from sqlalchemy.orm import DeclarativeBase, ORMExecuteState, Session
@@ -92,15 +96,24 @@ def in_atomic() -> bool:
 
 
 @contextmanager
-def atomic() -> Iterator[None]:
+def atomic(*, locking: Iterable[int] = (), checks_caller: bool = True) -> Iterator[None]:
     """Do all of it or none of it; a decorator and a block.
 
     Blocks nest: only the outermost commits, so that services may call services and still be one
     transaction. On SQLite it takes the only write lock at once, so keep it short: no hashing, no
     request body, no network inside.
+
+    In a request, the outermost block first locks the caller's row and checks again that the
+    credential may call this route: it may have been revoked since the request began.
+
+    :param locking: ids of the users that the transaction changes. Their rows, and that of the
+        caller, are locked first and in the order of their ids, so that none deadlock.
+    :param checks_caller: False for clean-up, which must happen even if the credential is revoked.
+    :raises ApiError: if the caller's credential no longer allows the request.
     """
     session = db.session()
     if session.info.get('atomic'):
+        _lock_users(locking)
         yield
         return
 
@@ -111,6 +124,7 @@ def atomic() -> Iterator[None]:
         bind = session.get_bind()
         if isinstance(bind, Engine):  # In tests it is a connection, in a transaction of theirs.
             session.connection(execution_options=engines.write_execution_options(bind))
+        _begin(locking, checks_caller)
         yield
         session.commit()
     except BaseException:
@@ -122,6 +136,43 @@ def atomic() -> Iterator[None]:
 
     for effect in session.info.pop('after_commit', []):
         effect()
+
+
+def authorize_transactions(user_id: int, check: Callable[[], None]) -> None:
+    """Begin each transaction of this request with a lock of its user, and then with `check`."""
+    g.transaction_authorization = user_id, check
+
+
+def _begin(locking: Iterable[int], checks_caller: bool) -> None:
+    authorization = g.get('transaction_authorization')
+    if authorization is None or not checks_caller:
+        _lock_users(locking)
+        return
+    user_id, check = authorization
+    _lock_users({user_id, *locking})
+    check()
+
+
+def _lock_users(user_ids: Iterable[int]) -> None:
+    # SQLite has one write lock, which the transaction has already.
+    if (ids := sorted(user_ids)) and db.engine.dialect.name != 'sqlite':
+        current_app.extensions['lock_users'](ids)
+
+
+def locks_user(parameter: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Run a function in a transaction that first locks the user whose id is this argument."""
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        signature = inspect.signature(function)
+
+        @wraps(function)
+        def locked(*args: P.args, **kwargs: P.kwargs) -> R:
+            with atomic(locking=[signature.bind(*args, **kwargs).arguments[parameter]]):
+                return function(*args, **kwargs)
+
+        return locked
+
+    return decorate
 
 
 def after_commit(effect: Callable[[], Any]) -> None:

@@ -1,6 +1,6 @@
-"""Who is asking, as everything behind the guard sees it."""
+"""The authenticated caller of a request, as everything behind the guard sees it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,12 +12,15 @@ from project.core.clock import now
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who is asking. Features see this and never a row.
+    """The user of a request, and what the credential that was sent may do.
 
-    :param session_id: the session, or None where it is an API key that asks.
-    :param user: who it is as just read, for what shows the asker to the asker.
-    :param scopes: what an API key was given; None where it is a session, which has no limits.
-    :param authenticated_at: when a password (or a factor) was last shown.
+    :param permissions: the user's permissions; the attribute holds those of the *credential*, which
+        are the user's within the scopes of the API key. No service needs any other.
+    :param session_id: the session, or None for an API key.
+    :param authenticated_at: when the password or a second factor was last verified.
+    :param user: the row of the user as the guard read it, for routes that return it.
+    :param scopes: the scopes of an API key; None for a session, which has no limits.
+    :param key_id: the API key, or None for a session.
     """
 
     user_id: int
@@ -27,15 +30,24 @@ class Principal:
     authenticated_at: datetime
     user: Any = None
     scopes: frozenset[str] | None = None
+    key_id: UUID | None = None
+    # Only for the guard, which tells a missing scope from a missing permission.
+    permissions_ignoring_scopes: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Limit the permissions to the scopes, so that no caller has to remember it."""
+        object.__setattr__(self, 'permissions_ignoring_scopes', self.permissions)
+        if self.scopes is not None:
+            object.__setattr__(self, 'permissions', self.permissions & self.scopes)
 
     def has_permission(self, permission: str) -> bool:
-        """Tell whether a permission is held, and within the scopes."""
-        return permission in self.permissions and self.has_scope(permission)
+        """Return whether the credential has a permission."""
+        return permission in self.permissions
 
     def has_scope(self, scope: str | None) -> bool:
-        """Tell whether a scope is held. What names no scope is for sessions only."""
+        """Return whether the credential has a scope. A route without a scope is for sessions."""
         return self.scopes is None or scope in self.scopes
 
     def is_fresh(self) -> bool:
-        """Tell whether the login is recent enough for what asks for a fresh one."""
+        """Return whether the login is recent enough for a route that demands a fresh one."""
         return bool(now() - self.authenticated_at <= current_app.config['FRESH_FOR'])

@@ -1,6 +1,9 @@
 """How the body of a request leaves the socket: in large blocks, once, and whole or not at all."""
 
 import io
+import socket
+import struct
+import time
 from typing import Any
 
 from gunicorn.http.body import Body, LengthReader
@@ -11,8 +14,22 @@ from gunicorn.http.unreader import SocketUnreader
 class Unreader(SocketUnreader):  # type: ignore[misc]
     """gunicorn's buffer in front of a socket, to which a client long silent is a client gone."""
 
+    #: When the body that is being read must be complete, by `time.monotonic()`; None for any time.
+    deadline: float | None = None
+
+    def limit_wait(self) -> bool:
+        """Let the next read end at the deadline. Return whether the deadline is in the future."""
+        if self.deadline is None:
+            return True
+        seconds = self.deadline - time.monotonic()
+        if seconds > 0:
+            set_receive_timeout(self.sock, seconds)
+        return seconds > 0
+
     def chunk(self, size_hint: int | None = None) -> bytes:
         """Return the next piece, or nothing if the socket's own deadline passed without one."""
+        if not self.limit_wait():
+            return b''
         try:
             return bytes(super().chunk(size_hint))
         except BlockingIOError:
@@ -56,10 +73,19 @@ class ContentLengthReader(io.RawIOBase):
         return count
 
     def _received(self, buffer: Any, wanted: int) -> int:
+        if not self.unreader.limit_wait():
+            return 0
         try:
             return int(self.unreader.sock.recv_into(buffer, wanted))
         except BlockingIOError:
             return 0
+
+
+def set_receive_timeout(sock: Any, seconds: float) -> None:
+    """Let a blocking read of a socket fail after this time without a byte."""
+    whole, fraction = divmod(seconds, 1)
+    timeout = struct.pack('ll', int(whole), max(1, int(fraction * 1_000_000)))
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeout)
 
 
 def use_direct_body_reader(body: Any, unreader: Any) -> Any:

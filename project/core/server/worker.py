@@ -8,7 +8,6 @@ an upgrade. Plain HTTP/1.1 only: TLS and HTTP/2 end at the proxy.
 
 import signal
 import socket
-import struct
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -23,7 +22,11 @@ from uuid import uuid4
 
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 
-from project.core.server.body_reader import Unreader, use_direct_body_reader
+from project.core.server.body_reader import (
+    Unreader,
+    set_receive_timeout,
+    use_direct_body_reader,
+)
 from project.core.server.concurrency_limits import COSTLY_REQUEST_PATTERN, ConcurrencyLimiter
 from project.core.server.parser_error_responses import ResponseRecorder, error_response
 from project.core.server.request_state import RequestState, request_state
@@ -38,6 +41,8 @@ class ApiWorker(ThreadWorker):  # type: ignore[misc]
     read_timeout_seconds: float = 10.0
     #: Seconds of silence in the middle of a stream, either way, after which its client is gone.
     stall_timeout_seconds: int = 30
+    #: Seconds for a whole JSON body, however steadily its bytes arrive (`BODY_TIMEOUT`).
+    body_timeout_seconds: float = 30.0
     #: Which requests are costly: a quarter of the threads is for them, and two seconds to wait.
     costly = COSTLY_REQUEST_PATTERN
     #: Whether this one works the outbox off, and answers nobody (`pre_fork` decides).
@@ -97,11 +102,17 @@ class ApiWorker(ThreadWorker):  # type: ignore[misc]
     def handle_request(self, req: Any, conn: TConn) -> bool:
         """Answer a request; a body of known length is read in large blocks."""
         req.body = use_direct_body_reader(req.body, req.unreader)
+        if has_json_body(req):
+            req.unreader.deadline = time.monotonic() + self.body_timeout_seconds
         try:
             return bool(super().handle_request(req, conn))
         except TimeoutError as silence:
             # A client who stopped reading is no fault of ours, and no traceback in our log.
             raise ConnectionResetError(ECONNRESET, 'silent for too long') from silence
+        finally:
+            if req.unreader.deadline is not None:
+                req.unreader.deadline = None
+                set_receive_timeout(conn.sock, self.stall_timeout_seconds)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
         """Let gunicorn judge and log as ever, and say its verdict in JSend."""
@@ -133,8 +144,7 @@ class ApiWorker(ThreadWorker):  # type: ignore[misc]
         conn.parser.unreader = Unreader(conn.sock)
         # A Unix socket knows no TCP, and not every kernel knows of impatience.
         with suppress(OSError, AttributeError):
-            silence = struct.pack('ll', self.stall_timeout_seconds, 0)
-            conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, silence)
+            set_receive_timeout(conn.sock, self.stall_timeout_seconds)
             conn.sock.setsockopt(
                 socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, self.stall_timeout_seconds * 1000
             )
@@ -210,6 +220,14 @@ class ApiWorker(ThreadWorker):  # type: ignore[misc]
     def _drop(self, conn: TConn) -> None:
         self.nr_conns -= 1
         conn.close()
+
+
+def has_json_body(req: Any) -> bool:
+    """Return whether a request announces a JSON body, which is read before the caller is known."""
+    return any(
+        name == 'CONTENT-TYPE' and value.lower().startswith('application/json')
+        for name, value in req.headers
+    )
 
 
 def receive(sock: Any) -> bytes | None:

@@ -8,7 +8,7 @@ from flask import current_app
 from sqlalchemy import insert
 
 from project.core.clock import now
-from project.core.database.session import AnyRow, atomic, db
+from project.core.database.session import AnyRow, db, locks_user
 from project.core.database.upsert import upsert
 from project.core.errors import BadRequest
 from project.core.storage import StoredObject
@@ -21,7 +21,12 @@ from project.files.sniffing import sniff
 from .files import Expected, get_file, get_untrashed, lock_file, update_file_row
 from .malware_scanning import open_if_clean, request_scan
 from .quota import commit_reservation, decrease_usage
-from .upload_reservations import ReservedUpload, complete_reservation, lock_owner, open_upload
+from .upload_reservations import (
+    ReservedUpload,
+    complete_reservation,
+    ensure_owner_active,
+    open_upload,
+)
 from .version_deletion import delete_versions
 
 # Columns of bytes, with what stands in them.
@@ -99,7 +104,7 @@ def replace_with_upload(
     return _add_uploaded_version(owner_id, file_id, upload, declared_type, expected)
 
 
-@atomic()
+@locks_user('owner_id')
 def restore_version(
     owner_id: int, file_id: UUID, number: int, *, expected: Expected = None
 ) -> AnyRow:
@@ -152,7 +157,7 @@ def _received(owner_id: int, stream: blobs.Stream, length: int | None) -> Reserv
     return upload
 
 
-@atomic()
+@locks_user('owner_id')
 def _create_file(
     owner_id: int,
     upload: ReservedUpload,
@@ -160,7 +165,7 @@ def _create_file(
     tags: frozenset[str],
     declared_type: str | None,
 ) -> AnyRow:
-    lock_owner(owner_id)
+    ensure_owner_active(owner_id)
     return create_file_from_blob(
         owner_id,
         upload,
@@ -193,7 +198,7 @@ def create_file_from_blob(
     return get_file(owner_id, file_id)
 
 
-@atomic()
+@locks_user('owner_id')
 def _add_uploaded_version(
     owner_id: int,
     file_id: UUID,
@@ -201,7 +206,7 @@ def _add_uploaded_version(
     declared_type: str | None,
     expected: Expected,
 ) -> AnyRow:
-    lock_owner(owner_id)
+    ensure_owner_active(owner_id)
     reserved = complete_reservation(upload)
     lock_file(owner_id, file_id)
     content = _save_blob(owner_id, upload, reserved)

@@ -18,7 +18,7 @@ from sqlalchemy import delete, insert, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from project.core.clock import now
-from project.core.database.session import AnyRow, after_commit, atomic, db, non_atomic
+from project.core.database.session import AnyRow, after_commit, atomic, db, locks_user, non_atomic
 from project.core.errors import ApiError, ServiceUnavailable
 from project.files import blobs, tus
 from project.files.errors import (
@@ -36,7 +36,7 @@ from project.files.tus import Checksum
 
 from .content import create_file_from_blob
 from .quota import cancel_reservation, ensure_within_quota, reserve
-from .upload_reservations import lock_owner
+from .upload_reservations import ensure_owner_active
 
 # After the last piece of it that came.
 UPLOAD_LIFETIME = timedelta(days=1)
@@ -99,7 +99,8 @@ def create_with_chunk(
             owner_id, upload_id, stream, offset=0, length=chunk_length, checksum=checksum
         )
     except BaseException:
-        with suppress(UploadNotFound):
+        # Also if the credential was revoked: the quota is the owner's.
+        with suppress(UploadNotFound), atomic(checks_caller=False):
             delete_upload(owner_id, upload_id)
         raise
     return upload_id, progress
@@ -154,7 +155,7 @@ def append(
     return writer.save()
 
 
-@atomic()
+@locks_user('owner_id')
 def delete_upload(owner_id: int, upload_id: UUID) -> None:
     """Give an upload up, or refuse with UploadNotFound. The file of one that is done stays."""
     mine = delete(Upload).where(
@@ -219,9 +220,9 @@ class _Writer:
             return _finish(self.owner_id, self.upload, self.lease, arrived)
 
 
-@atomic()
+@locks_user('owner_id')
 def _begin(owner_id: int, upload_id: UUID, length: int, name: str, tus_metadata: str) -> AnyRow:
-    lock_owner(owner_id)
+    ensure_owner_active(owner_id)
     reserve(owner_id, length)
     values = {
         'id': upload_id, 'owner_id': owner_id, 'reserved': length, 'declared_size': length,
@@ -246,10 +247,10 @@ def _save(upload_id: UUID, lease: UUID, offset: int) -> Progress:
     return _move(upload_id, lease, offset=offset, expires_at=now() + UPLOAD_LIFETIME)
 
 
-@atomic()
+@locks_user('owner_id')
 def _finish(owner_id: int, upload: AnyRow, lease: UUID, arrived: blobs.AssembledUpload) -> Progress:
     """Let the whole in: the last offset is acknowledged with its file, or not at all."""
-    lock_owner(owner_id)
+    ensure_owner_active(owner_id)
     _move(upload.id, lease, offset=upload.declared_size, reserved=0)
     declared_type = tus.read_type(upload.tus_metadata)
     file = create_file_from_blob(

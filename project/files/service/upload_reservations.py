@@ -8,7 +8,7 @@ from flask import current_app
 from sqlalchemy import ColumnElement, delete, insert, update
 
 from project.core.clock import now
-from project.core.database.session import AnyRow, after_commit, atomic, db
+from project.core.database.session import AnyRow, after_commit, atomic, db, locks_user
 from project.core.errors import Unauthorized
 from project.core.tasks import task
 from project.files import blobs
@@ -83,7 +83,7 @@ def complete_reservation(upload: ReservedUpload) -> int:
     return reserved
 
 
-@atomic()
+@atomic(checks_caller=False)
 def cancel_upload(upload_id: UUID) -> None:
     """Give an upload up, and its room back; one that is over is left alone."""
     over = delete(Upload).where(Upload.id == upload_id)
@@ -114,19 +114,20 @@ def delete_uploads(which: ColumnElement[bool]) -> Sequence[AnyRow]:
     return gone
 
 
-def lock_owner(owner_id: int) -> None:
-    """Keep an owner from being deleted or disabled, or refuse with Unauthorized who just was.
+def ensure_owner_active(owner_id: int) -> None:
+    """Ensure that an owner is active, in a transaction that locks them (`locks_user`).
 
-    Inside `atomic`, and first in it: where several are locked, it is the owner, then uploads, then
-    files, then the ledger, then bytes. In another order two would wait for each other.
+    Locks are taken in one order: the owner, then uploads, files, usage and blobs.
+
+    :raises Unauthorized: if the owner was disabled or deleted in the meantime.
     """
-    if not users.lock_active_user(owner_id):
+    if not users.is_active(owner_id):
         raise Unauthorized
 
 
-@atomic()
+@locks_user('owner_id')
 def _begin(owner_id: int, upload_id: UUID, size: int) -> None:
-    lock_owner(owner_id)
+    ensure_owner_active(owner_id)
     reserve(owner_id, size)
     values = {'id': upload_id, 'owner_id': owner_id, 'reserved': size}
     db.session.execute(insert(Upload).values(**values, expires_at=now() + RESERVATION_LIFETIME))

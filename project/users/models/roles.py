@@ -32,6 +32,11 @@ class RoleDefinition(Base):
         return execute_select(ROLE_SELECT.where(cls.name == name)).one_or_none()
 
     @classmethod
+    def lock(cls, name: str) -> None:
+        """Lock a role until the transaction ends; users may still be given it."""
+        execute_select(select(cls.name).where(cls.name == name).with_for_update(key_share=True))
+
+    @classmethod
     def lock_for_share(cls, names: Iterable[str]) -> set[str]:
         """Return which of these roles there are; they stay until the transaction ends."""
         there = select(cls.name).where(cls.name.in_(set(names)))

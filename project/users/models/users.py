@@ -1,6 +1,7 @@
 """Who somebody is, and which roles they have."""
 
 import unicodedata
+from collections.abc import Iterable
 from datetime import datetime
 from functools import cache
 
@@ -81,15 +82,10 @@ class User(Base):
         return found.scalar_one_or_none()
 
     @classmethod
-    def lock(cls, user_id: int) -> None:
-        """Keep others from changing a user, or locking them, until the transaction ends."""
-        execute_select(select(cls.id).where(cls.id == user_id).with_for_update())
-
-    @classmethod
-    def lock_active_for_share(cls, user_id: int) -> bool:
-        """Tell whether a user is active, and keep them from changing until the transaction ends."""
-        active = select(cls.id).where(cls.id == user_id, cls.status == ACTIVE)
-        return execute_select(active.with_for_update(read=True)).one_or_none() is not None
+    def lock(cls, user_ids: Iterable[int]) -> None:
+        """Lock users in the order of their ids; nothing about them changes meanwhile."""
+        locked = select(cls.id).where(cls.id.in_(user_ids)).order_by(cls.id)
+        execute_select(locked.with_for_update())
 
     @classmethod
     def count_by_status(cls) -> dict[str, int]:
@@ -127,12 +123,17 @@ class UserRole(Base):
     )
 
     @classmethod
-    def lock_admins(cls) -> list[int]:
-        """Return the ids of all active admins, who cannot change until the transaction ends."""
+    def is_admin(cls, user_id: int) -> bool:
+        """Return whether a user has the role `admin`."""
+        found = select(cls.user_id).where(cls.user_id == user_id, cls.role == ADMIN)
+        return execute_select(found).one_or_none() is not None
+
+    @classmethod
+    def find_active_admins(cls) -> list[int]:
+        """Return the ids of at most two active admins."""
         admins = select(cls.user_id).join(User, User.id == cls.user_id)
         admins = admins.where(cls.role == ADMIN, User.status == ACTIVE)
-        # In one order, so that two who remove each other wait instead of locking each other out.
-        return list(db.session.scalars(admins.order_by(cls.user_id).with_for_update()))
+        return list(execute_select(admins.order_by(cls.user_id).limit(2)).scalars())
 
 
 ROLES_COLUMN = (

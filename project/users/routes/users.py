@@ -6,7 +6,7 @@ from flask.views import MethodView
 from marshmallow import Schema, fields, validate
 
 from project.core.database.keyset_pagination import CursorInvalid, Page, PageRequest
-from project.core.errors import Unauthorized
+from project.core.errors import ReauthenticationRequired, Unauthorized
 from project.core.web.endpoints.access import (
     authenticated,
     current_principal,
@@ -23,6 +23,7 @@ from project.users.errors import (
     EmailTaken,
     LastAdmin,
     NoSuchUsername,
+    OwnEmailAddress,
     PrivilegeEscalation,
     RoleUnknown,
     UserChanged,
@@ -130,7 +131,7 @@ class UserView(MethodView):
 
     @endpoint(
         allow=requires(WRITE), body=UserReplaceRequest, returns=UserSchema, versioned=True,
-        errors=[*TAKEN_ERRORS, UserNotFound, UserChanged, PrivilegeEscalation],
+        errors=[*TAKEN_ERRORS, UserNotFound, UserChanged, PrivilegeEscalation, OwnEmailAddress],
     )  # fmt: skip
     def put(self, user_id: int, body: dict[str, Any]) -> Any:
         """Replace what a user is called: what is not sent becomes empty."""
@@ -140,20 +141,27 @@ class UserView(MethodView):
 
     @endpoint(
         allow=owner_or(WRITE, scope=PROFILE_WRITE), body=UserPatchRequest, returns=UserSchema,
-        versioned=True, errors=[*TAKEN_ERRORS, UserNotFound, UserChanged, PrivilegeEscalation],
+        versioned=True, errors=[
+            *TAKEN_ERRORS, UserNotFound, UserChanged, PrivilegeEscalation, OwnEmailAddress,
+        ],
     )  # fmt: skip
     def patch(self, user_id: int, body: dict[str, Any]) -> Any:
-        """Change what was sent. Of oneself `name` and `bio`; the rest needs `users:write`."""
+        """Change the fields that are sent: your own `name` and `bio`, others with `users:write`.
+
+        Your own email address is changed at `POST /auth/email-changes` only.
+        """
         return service.update_user(
             user_id, body, by=current_principal(), expected=expected_versions()
         )
 
     @endpoint(
         allow=requires(DELETE), versioned=True,
-        errors=[UserNotFound, UserChanged, LastAdmin, PrivilegeEscalation],
+        errors=[
+            UserNotFound, UserChanged, LastAdmin, PrivilegeEscalation, ReauthenticationRequired,
+        ],
     )  # fmt: skip
     def delete(self, user_id: int) -> None:
-        """Delete a user, and all that is theirs."""
+        """Delete a user and all data of theirs. Deleting yourself requires a fresh login."""
         service.delete_user(user_id, by=current_principal(), expected=expected_versions())
 
 
@@ -171,10 +179,13 @@ def user_me() -> Any:
 @blueprint.patch('/me')
 @endpoint(
     allow=authenticated(PROFILE_WRITE), body=UserPatchRequest, returns=UserSchema, versioned=True,
-    errors=[*TAKEN_ERRORS, UserNotFound, UserChanged, PrivilegeEscalation],
+    errors=[*TAKEN_ERRORS, UserNotFound, UserChanged, PrivilegeEscalation, OwnEmailAddress],
 )  # fmt: skip
 def user_me_update(body: dict[str, Any]) -> Any:
-    """Change the user who is asking: `name` and `bio`; the rest needs `users:write`."""
+    """Change your own `name` and `bio`; your username needs `users:write`.
+
+    Your email address is changed at `POST /auth/email-changes` only.
+    """
     asker = current_principal()
     return service.update_user(asker.user_id, body, by=asker, expected=expected_versions())
 

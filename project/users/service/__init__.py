@@ -1,6 +1,6 @@
 """What may happen to users. Nothing here knows that HTTP exists."""
 
-from .authorization import check_roles, ensure_can_manage_roles
+from .authorization import check_roles, find_permissions, lock_users
 from .avatars import open_avatar, remove_avatar, set_avatar
 from .exports import get_export, list_exports, open_export, request_export
 from .import_export import RejectedRow, export_users, import_users
@@ -17,8 +17,8 @@ from .users import (
     get_profile,
     get_user,
     get_user_by_login,
+    is_active,
     list_users,
-    lock_active_user,
     record_login,
     require_username_exists,
     update_user,
@@ -36,9 +36,9 @@ __all__ = [
     'delete_user',
     'disable_user',
     'enable_user',
-    'ensure_can_manage_roles',
     'erase_user_data',
     'export_users',
+    'find_permissions',
     'find_user',
     'find_user_by_login',
     'get_export',
@@ -47,10 +47,11 @@ __all__ = [
     'get_user_by_login',
     'grant_role',
     'import_users',
+    'is_active',
     'list_exports',
     'list_roles',
     'list_users',
-    'lock_active_user',
+    'lock_users',
     'open_avatar',
     'open_export',
     'record_login',

@@ -1,28 +1,54 @@
-"""Rights: who may touch whom, and what every change of a user comes down to."""
+"""Authorization between users: the conditions under which one user may act on another."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import update
 
 from project.core.clock import now
 from project.core.database.session import db
+from project.core.errors import ReauthenticationRequired
+from project.core.security.permissions import default_permissions
 from project.core.security.principal import Principal
 from project.users.errors import (
     LastAdmin,
+    OwnEmailAddress,
     PrivilegeEscalation,
     RoleUnknown,
     UserChanged,
     UserNotFound,
 )
-from project.users.models import RoleDefinition, User, UserRole, permissions_of
+from project.users.models import ACTIVE, RoleDefinition, User, UserRole, permissions_of
+from project.users.permissions import ADMIN, WRITE
+
+# The fields of their own that users may change; the others need `users:write`.
+OWN_FIELDS = frozenset(['name', 'bio'])
 
 
-def check_roles(roles: Iterable[str], *, by: Any = None) -> set[str]:
+def lock_users(user_ids: Collection[int]) -> None:
+    """Lock the rows of users, in the order of their ids, until the transaction ends.
+
+    Everything that changes a user or a credential takes this lock first: use
+    `atomic(locking=[…])`, which includes the caller of the request.
+    """
+    User.lock(sorted(user_ids))
+
+
+def find_permissions(user_id: int) -> frozenset[str]:
+    """Return the permissions of a user at this moment: none if they are disabled or deleted.
+
+    Everything that acts for a user who is not the caller (a task, an invitation that is accepted)
+    checks these permissions when it acts, not those of the time when it was requested.
+    """
+    user = User.find(user_id)
+    return permissions_of(user.roles) if user and user.status == ACTIVE else frozenset()
+
+
+def check_roles(roles: Iterable[str], *, by: Principal | None = None) -> set[str]:
     """Return roles as they can be given, inside `atomic`: they stay defined until it ends.
 
     :raises RoleUnknown: if a role is not defined.
-    :raises PrivilegeEscalation: if a role allows more than `by` may do.
+    :raises PrivilegeEscalation: if a role has permissions that the credential of `by` lacks.
     """
     wanted = set(roles)
     if RoleDefinition.lock_for_share(wanted) != wanted:
@@ -31,37 +57,80 @@ def check_roles(roles: Iterable[str], *, by: Any = None) -> set[str]:
     return wanted
 
 
-def ensure_can_manage_roles(by: Any, roles: Iterable[str]) -> None:
-    """Ensure that `by`, a principal or a user with roles, holds every permission of the roles.
+def ensure_can_manage_roles(by: Principal | None, roles: Iterable[str]) -> None:
+    """Ensure that the credential of `by` has every permission of the roles.
 
-    No user grants, revokes or changes permissions that they do not hold.
-
-    :raises PrivilegeEscalation: if `by` lacks one of the permissions.
+    :raises PrivilegeEscalation: if it lacks one.
     """
     ensure_holds_permissions(by, permissions_of(roles))
 
 
-def ensure_holds_permissions(by: Any, permissions: Iterable[str]) -> None:
-    """Refuse with PrivilegeEscalation permissions that `by` lacks; an operator, None, holds all."""
-    if by is None:
-        return
-    held = by.permissions if isinstance(by, Principal) else permissions_of(by.roles)
-    if not held.issuperset(permissions):
+def ensure_holds_permissions(by: Principal | None, permissions: Iterable[str]) -> None:
+    """Ensure that a credential has the given permissions; an operator (None) has all.
+
+    Permissions that every user has by default are given by no one, so they are not compared: an
+    API key with `users:delete` alone can delete ordinary users.
+
+    :raises PrivilegeEscalation: if it lacks one.
+    """
+    if by is not None and not by.permissions >= set(permissions) - default_permissions():
         raise PrivilegeEscalation
 
 
+def ensure_can_update(by: Principal | None, user: Any, changes: Mapping[str, Any]) -> None:
+    """Ensure that the credential of `by` may make these changes of a user.
+
+    :raises PrivilegeEscalation: if a permission is missing.
+    :raises OwnEmailAddress: if the caller would change their own email address.
+    """
+    if by is None:
+        return
+    if not by.has_permission(WRITE) and not OWN_FIELDS.issuperset(changes):
+        raise PrivilegeEscalation
+    is_own = by.user_id == user.id
+    if not is_own:
+        ensure_can_manage_roles(by, user.roles)
+    if changes.get('email', user.email) != user.email:
+        if is_own:
+            raise OwnEmailAddress
+        # The owner of the mailbox can reset the password, and then has everything the user has.
+        if not by.permissions >= permissions_of(user.roles):
+            raise PrivilegeEscalation
+
+
+def ensure_can_delete(by: Principal | None, user: Any) -> None:
+    """Ensure that `by` may delete a user.
+
+    :raises PrivilegeEscalation: if the user has a permission that the credential lacks.
+    :raises ReauthenticationRequired: if it is the caller, and the login is not fresh.
+    """
+    ensure_can_manage_roles(by, user.roles)
+    if by is not None and by.user_id == user.id and not by.is_fresh():
+        raise ReauthenticationRequired
+
+
 def ensure_not_last_admin(user_id: int) -> None:
-    """Refuse with LastAdmin to lose the only active one; none of them changes until the end."""
-    if UserRole.lock_admins() == [user_id]:
+    """Ensure that another active admin remains. Inside `atomic`, with the user locked.
+
+    The row of the role `admin` is locked instead of all admins: whoever removes one waits for the
+    others, and no second lock of users follows the first.
+
+    :raises LastAdmin: if the user is the only active admin.
+    """
+    if not UserRole.is_admin(user_id):
+        return
+    RoleDefinition.lock(ADMIN)
+    if UserRole.find_active_admins() == [user_id]:
         raise LastAdmin
 
 
 def update_user_row(
     user_id: int, values: Mapping[str, Any], expected: frozenset[int] | None = None
 ) -> None:
-    """Change a user in one statement, which is what compares the version, too.
+    """Change a user in one statement that also compares the version.
 
-    Refuses with UserNotFound, or UserChanged for another version.
+    :raises UserNotFound: if there is no such user.
+    :raises UserChanged: if the user has another version than `expected`.
     """
     change = update(User).where(User.id == user_id)
     if expected is not None:

@@ -9,7 +9,7 @@ from sqlalchemy import delete, update
 
 from project.core.clock import now
 from project.core.database.keyset_pagination import Page, PageRequest
-from project.core.database.session import AnyRow, atomic, db
+from project.core.database.session import AnyRow, atomic, db, locks_user
 from project.core.mail import send_mail
 from project.core.semaphore import InterprocessSemaphore
 from project.core.storage import StagedObject, StoredObject
@@ -21,7 +21,7 @@ from project.users.errors import (
     ExportUnderWay,
     TooManyExports,
 )
-from project.users.models import EXPORTS, EXPORTS_OF_USER, PENDING, READY, Export, User
+from project.users.models import EXPORTS, EXPORTS_OF_USER, PENDING, READY, Export
 from project.users.personal_data import ExportFile, personal_data_registry
 from project.users.signals import export_requested
 
@@ -35,14 +35,12 @@ EXPORT_SLOT_TIMEOUT_SECONDS = 1.0  # an attempt that waited longer is made again
 export_slot = InterprocessSemaphore()
 
 
-@atomic()
+@locks_user('user_id')
 def request_export(user_id: int) -> AnyRow:
     """Have everything of a user's put into one ZIP; a mail says when that is done.
 
     Refuses with ExportUnderWay, and with TooManyExports while three are kept.
     """
-    # Held, so that two at once do not both find none.
-    User.lock(user_id)
     kept = Export.find_all(user_id)
     if any(export.state == PENDING for export in kept):
         raise ExportUnderWay

@@ -7,7 +7,8 @@ from sqlalchemy import delete, insert, update
 
 from project.core.clock import now
 from project.core.database.keyset_pagination import Page, PageRequest
-from project.core.database.session import AnyRow, atomic, db
+from project.core.database.retries import repeatable
+from project.core.database.session import AnyRow, atomic, db, locks_user
 from project.core.database.upsert import upsert
 from project.core.security.permissions import all_permissions
 from project.core.security.principal import Principal
@@ -38,6 +39,7 @@ def list_roles(page: PageRequest) -> Page:
     return ROLES.page(ROLE_SELECT, page)
 
 
+@repeatable
 @atomic()
 def define_role(
     name: str,
@@ -75,6 +77,7 @@ def define_role(
     return changed
 
 
+@repeatable
 @atomic()
 def delete_role(
     name: str, *, by: Principal | None = None, expected: frozenset[int] | None = None
@@ -89,7 +92,8 @@ def delete_role(
     role_changed.send('users', name=name, by=by.user_id if by else None)
 
 
-@atomic()
+@repeatable
+@locks_user('user_id')
 def set_roles(
     user_id: int,
     roles: Iterable[str],
@@ -99,11 +103,14 @@ def set_roles(
 ) -> AnyRow:
     """Give a user these roles and no others; return the user.
 
-    Refuses an unknown user or role, another version, the last admin's end, and whatever the user
-    has, loses or gets that `by` does not hold.
+    :raises UserNotFound: if there is no such user.
+    :raises UserChanged: if the user has another version than `expected`.
+    :raises RoleUnknown: if a role is not defined.
+    :raises LastAdmin: if no other admin would remain.
+    :raises PrivilegeEscalation: if the user has, loses or gets a permission that the credential of
+        `by` lacks.
     """
     wanted = check_roles(roles, by=by)
-    # All admins before the one user: two who demote each other wait, and do not deadlock.
     if ADMIN not in wanted:
         ensure_not_last_admin(user_id)
     update_user_row(user_id, {}, expected)
@@ -118,24 +125,19 @@ def set_roles(
     return get_user(user_id)
 
 
-@atomic()
+@locks_user('user_id')
 def grant_role(user_id: int, role: str) -> AnyRow:
     """Give a user one more role. For operators."""
-    return set_roles(user_id, {*_held(user_id), role})
+    return set_roles(user_id, {*get_user(user_id).roles, role})
 
 
-@atomic()
+@locks_user('user_id')
 def revoke_role(user_id: int, role: str) -> AnyRow:
-    """Take a role from a user. For operators; refuses the last admin's end."""
-    return set_roles(user_id, {*_held(user_id)} - {role})
+    """Take a role from a user. For operators.
 
-
-def _held(user_id: int) -> list[str]:
-    """Return a user's roles, which nobody else changes until the transaction ends."""
-    UserRole.lock_admins()
-    update_user_row(user_id, {})
-    roles: list[str] = get_user(user_id).roles
-    return roles
+    :raises LastAdmin: if no other admin would remain.
+    """
+    return set_roles(user_id, {*get_user(user_id).roles} - {role})
 
 
 def _ensure_can_change(name: str, by: Principal | None) -> None:

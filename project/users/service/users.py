@@ -12,12 +12,12 @@ from sqlalchemy import delete, insert, update
 from project.core.clock import now
 from project.core.database.constraints import translate_unique_violations
 from project.core.database.keyset_pagination import Page, PageRequest
-from project.core.database.session import AnyRow, atomic, db
+from project.core.database.retries import repeatable
+from project.core.database.session import AnyRow, atomic, db, locks_user
 from project.core.security.principal import Principal
 from project.users.errors import (
     EmailTaken,
     NoSuchUsername,
-    PrivilegeEscalation,
     UsernameInvalid,
     UsernameReserved,
     UsernameTaken,
@@ -25,7 +25,7 @@ from project.users.errors import (
 )
 from project.users.models import ACTIVE, DISABLED, USERS, User, UserRole, email_key
 from project.users.name_patterns import USERNAME
-from project.users.permissions import MEMBER, WRITE
+from project.users.permissions import MEMBER
 from project.users.personal_data import personal_data_registry
 from project.users.signals import (
     user_disabled,
@@ -36,7 +36,8 @@ from project.users.signals import (
 
 from .authorization import (
     check_roles,
-    ensure_can_manage_roles,
+    ensure_can_delete,
+    ensure_can_update,
     ensure_not_last_admin,
     update_user_row,
 )
@@ -45,9 +46,6 @@ from .authorization import (
 RESERVED = frozenset(
     ['me', 'roles', 'import', 'export', 'stats', 'admin', 'root', 'system', 'support', 'security']
 )
-
-# What people may say about themselves; the rest needs `users:write`.
-OWN_FIELDS = frozenset(['name', 'bio'])
 
 
 def list_users(page: PageRequest) -> Page:
@@ -138,7 +136,8 @@ def create_user(
     return get_user(user.id)
 
 
-@atomic()
+@repeatable
+@locks_user('user_id')
 def update_user(
     user_id: int,
     changes: Mapping[str, Any],
@@ -149,27 +148,29 @@ def update_user(
     """Change the given fields and no other; two changes of different fields both hold.
 
     :param expected: the versions that may be changed (`If-Match`); None for any.
-
-    Refuses an unknown user, another version, a taken or reserved username, a taken address, and
-    whatever `by` may not change.
+    :raises UserNotFound: if there is no such user.
+    :raises UserChanged: if the user has another version.
+    :raises PrivilegeEscalation: if `by` lacks a permission that the change needs.
+    :raises OwnEmailAddress: if `by` would change their own email address.
+    :raises ApiError: if the username or the address is invalid, reserved or taken.
     """
-    _ensure_may_update(by, user_id, changes)
+    before = get_user(user_id)
+    ensure_can_update(by, before, changes)
     values = dict(changes)
     if 'username' in values:
         values['username'] = _new_username(values['username'])
     if 'email' in values:
         values['email_key'] = email_key(values['email'])
-    before = User.find(user_id)
     with translate_unique_violations(username=UsernameTaken, email_key=EmailTaken):
         update_user_row(user_id, values, expected)
     user = get_user(user_id)
-    if before and before.email != user.email:
+    if before.email != user.email:
         who = by.user_id if by else None
         user_email_changed.send('users', user_id=user_id, was=before.email, by=who)
     return user
 
 
-@atomic()
+@locks_user('user_id')
 def change_email(user_id: int, email: str) -> AnyRow:
     """Give a user the address that they have proven to be theirs. Refuses a taken one."""
     with translate_unique_violations(email_key=EmailTaken):
@@ -177,15 +178,20 @@ def change_email(user_id: int, email: str) -> AnyRow:
     return get_user(user_id)
 
 
-@atomic()
+@repeatable
+@locks_user('user_id')
 def delete_user(
     user_id: int, *, by: Principal | None = None, expected: frozenset[int] | None = None
 ) -> None:
     """Delete a user, after every feature has deleted its data (`personal_data_registry`).
 
-    Refuses an unknown user, another version, the last admin, and whoever may more than `by`.
+    :raises UserNotFound: if there is no such user.
+    :raises UserChanged: if the user has another version than `expected`.
+    :raises LastAdmin: if no other admin would remain.
+    :raises PrivilegeEscalation: if the user has a permission that the credential of `by` lacks.
+    :raises ReauthenticationRequired: if users delete themselves without a fresh login.
     """
-    ensure_can_manage_roles(by, get_user(user_id).roles)
+    ensure_can_delete(by, get_user(user_id))
     ensure_not_last_admin(user_id)
     update_user_row(user_id, {}, expected)
     for holding in personal_data_registry():
@@ -193,25 +199,34 @@ def delete_user(
     db.session.execute(delete(User).where(User.id == user_id))
 
 
-@atomic()
+@repeatable
+@locks_user('user_id')
 def disable_user(user_id: int) -> None:
-    """Lock a user out at once, in every worker. Refuses the last admin."""
+    """Disable a user: from now on no credential of theirs is accepted, in any worker.
+
+    :raises LastAdmin: if no other admin would remain.
+    """
     get_user(user_id)
     ensure_not_last_admin(user_id)
     update_user_row(user_id, {'status': DISABLED})
     user_disabled.send('users', user_id=user_id)
 
 
-@atomic()
+@repeatable
+@locks_user('user_id')
 def enable_user(user_id: int) -> None:
     """Let a disabled user in again."""
     update_user_row(user_id, {'status': ACTIVE})
     user_enabled.send('users', user_id=user_id)
 
 
-def lock_active_user(user_id: int) -> bool:
-    """Tell whether a user is there and active; inside `atomic` that stays so until it ends."""
-    return User.lock_active_for_share(user_id)
+def is_active(user_id: int) -> bool:
+    """Return whether a user exists and is active.
+
+    That does not change until the end of a transaction which locks the user: `atomic(locking=…)`.
+    """
+    user = User.find(user_id)
+    return user is not None and user.status == ACTIVE
 
 
 @atomic()
@@ -233,12 +248,3 @@ def _new_username(username: str) -> str:
     if username in RESERVED:
         raise UsernameReserved
     return username
-
-
-def _ensure_may_update(by: Principal | None, user_id: int, changes: Mapping[str, Any]) -> None:
-    if by is None:
-        return
-    if not by.has_permission(WRITE) and not OWN_FIELDS.issuperset(changes):
-        raise PrivilegeEscalation
-    if by.user_id != user_id:
-        ensure_can_manage_roles(by, get_user(user_id).roles)

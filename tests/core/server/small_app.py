@@ -15,7 +15,7 @@ from project.core.server.worker import ApiWorker
 
 
 class HastyWorker(ApiWorker):
-    """Ours, with half a second for a head and a second for a stream, so that tests wait less."""
+    """The worker with time limits of a second and less, so that tests wait less."""
 
     read_timeout_seconds = 0.5
     stall_timeout_seconds = 1

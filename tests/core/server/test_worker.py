@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from select import select
 from threading import Thread
 
 import pytest
@@ -32,7 +33,8 @@ def port() -> Iterator[int]:
 @pytest.fixture(scope='module')
 def hasty() -> Iterator[int]:
     """The same, with limits of half a second and of a second."""
-    with small_service('-k', 'tests.core.server.small_app.HastyWorker') as service:
+    worker = ('-k', 'tests.core.server.small_app.HastyWorker')
+    with small_service(*worker, BODY_TIMEOUT='1') as service:
         yield service.port
 
 
@@ -222,6 +224,21 @@ class TestHandleRequest:
     def test_gives_up_on_a_stream_that_falls_silent(self, hasty: int, half: bytes) -> None:
         with Client(hasty) as client:
             assert client.ask(half).status == 400
+
+    @pytest.mark.slow('the limit is in whole seconds')
+    @pytest.mark.parametrize('head', [CHUNKED, post(100_000)], ids=['chunked', 'length'])
+    def test_bounds_the_time_for_a_json_body_that_arrives_byte_by_byte(
+        self, hasty: int, head: bytes
+    ) -> None:
+        as_json = head.replace(b'\r\n\r\n', b'\r\nContent-Type: application/json\r\n\r\n')
+        with Client(hasty) as client:
+            client.send(as_json)
+            began = time.monotonic()
+            while not select([client.sock], [], [], 0.05)[0]:
+                client.send(b'1\r\n1\r\n' if head is CHUNKED else b'1')
+
+            assert client.answer().status == 400
+        assert time.monotonic() - began < 3
 
     @pytest.mark.slow('the limit of silence is in whole seconds')
     def test_gives_up_on_who_does_not_read_the_answer(self, hasty: int) -> None:

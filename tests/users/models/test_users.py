@@ -77,11 +77,10 @@ class TestUserFindByLogin:
         assert User.find_by_login('ada@example.com') is None
 
 
-class TestUserRoleLockAdmins:
+class TestUserRoleFindActiveAdmins:
     def test_counts_only_active_admins(self):
         UserFactory()
         AdminFactory(disabled=True)
         one, other = AdminFactory(), AdminFactory()
 
-        with atomic():
-            assert UserRole.lock_admins() == [one.id, other.id]
+        assert UserRole.find_active_admins() == [one.id, other.id]

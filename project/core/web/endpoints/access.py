@@ -15,12 +15,6 @@ class ScopeMissing(Forbidden):
     field, reason = 'scope', 'Not in the scope of this key'
 
 
-class ReauthenticationRequired(Forbidden):
-    """The login is too long ago for this."""
-
-    field, reason = 'reauthentication', 'Log in again to do this'
-
-
 class NotOwner(NotFound):
     """It belongs to somebody else, and looks like what does not exist."""
 

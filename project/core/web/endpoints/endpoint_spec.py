@@ -16,6 +16,7 @@ from project.core.errors import (
     Forbidden,
     NotFound,
     PreconditionFailed,
+    ReauthenticationRequired,
     TooManyRequests,
     Unauthorized,
     UnprocessableContent,
@@ -24,7 +25,7 @@ from project.core.errors import (
 from project.core.web.requests.pagination import ListQuery
 from project.core.web.responses.headers import API, Header, HeaderSet
 
-from .access import Access, NotOwner, ReauthenticationRequired, ScopeMissing
+from .access import Access, NotOwner, ScopeMissing
 
 # What is read, or made, has no version yet that somebody could have meant.
 METHODS_WITHOUT_IF_MATCH = ('GET', 'HEAD', 'POST')
@@ -95,7 +96,9 @@ class EndpointSpec:
             yield Unauthorized
             yield ScopeMissing
         if self.allow.permission:
-            yield NotOwner if self.allow.own else Forbidden
+            yield Forbidden
+            if self.allow.own:
+                yield NotOwner
         if self.allow.fresh:
             yield ReauthenticationRequired
         if rule.arguments:

@@ -1,22 +1,25 @@
-"""The guard: asked before every request, by the route's own declaration, and closed by default.
+"""The guard: authentication and authorization of every request by its endpoint's spec.
 
-The kernel knows that a bearer token names somebody; it does not know how. The factory plugs in the
-feature that does, so every feature is guarded and none imports `auth`.
+A request to a route without a spec is denied. The core does not know how a bearer token identifies
+a user. The factory connects the feature that does, so that every feature is guarded and none
+imports `auth`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeAlias
 
 from flask import Flask, current_app, g, request
 from werkzeug.exceptions import NotFound as NoSuchUrl
 
-from project.core.errors import ApiError, Forbidden, Unauthorized
+from project.core.database.session import authorize_transactions
+from project.core.errors import ApiError, Forbidden, ReauthenticationRequired, Unauthorized
 from project.core.security.principal import Principal
+from project.core.web.requests.parsing import receive_json
 
 from .access import (
     Access,
     NotOwner,
-    ReauthenticationRequired,
     ScopeMissing,
     current_or_none,
     current_principal,
@@ -25,15 +28,24 @@ from .access import (
 from .endpoint_spec import EndpointSpec, collect_endpoint_specs
 from .rate_limits import enforce_rate_limit
 
+# Return the principal of a bearer token, or None.
 Identify: TypeAlias = Callable[[str], Principal | None]
+# Return a principal as it is at this moment, or None if its credential or its user is gone.
+Reload: TypeAlias = Callable[[Principal], Principal | None]
+# Lock users until the transaction ends, in the given order of their ids.
+LockUsers: TypeAlias = Callable[[Sequence[int]], None]
 
 # What a multipart form may add around its file.
 FORM_OVERHEAD_BYTES = 64 * 1024
 
 
-def init_app(app: Flask, identify: Identify) -> None:
-    """Plug in `identify(token)`, which returns a principal or None, and close every route."""
-    app.extensions['identify'] = identify
+def init_app(app: Flask, identify: Identify, reload: Reload, lock_users: LockUsers) -> None:
+    """Guard every route, with what the features above provide."""
+    app.extensions |= {
+        'identify': identify,
+        'reload_principal': reload,
+        'lock_users': lock_users,
+    }
     app.before_request(guard)
 
 
@@ -43,7 +55,13 @@ def validate_routes(app: Flask) -> None:
 
 
 def guard() -> None:
-    """Refuse whoever may not call this route."""
+    """Authenticate and authorize the request, now and in each of its transactions.
+
+    A JSON body is received before: a client that sends it slowly cannot keep rights that it loses
+    in the meantime. Bodies that are streamed are authorized now and when they are committed.
+
+    :raises ApiError: if the caller may not call this route.
+    """
     if request.url_rule is None:  # An error handler answers, with 404 or 405.
         return
     if '\0' in request.path:
@@ -54,16 +72,22 @@ def guard() -> None:
     g.endpoint_spec = spec
     if spec.max_body_setting:
         request.max_content_length = current_app.config[spec.max_body_setting] + FORM_OVERHEAD_BYTES
+    if spec.body:
+        receive_json()
     if spec.allow.kind != 'public':
         set_current(authenticate())
     if spec.limit:
         enforce_rate_limit(spec.limit, str(request.endpoint), current_or_none())
     if spec.allow.kind != 'public':
         authorize(spec.allow, current_principal())
+        authorize_transactions(current_principal().user_id, partial(reauthorize, spec.allow))
 
 
 def authenticate() -> Principal:
-    """Return who the bearer token names, or refuse with Unauthorized (RFC 6750)."""
+    """Return the principal of the bearer token (RFC 6750).
+
+    :raises Unauthorized: if there is no token, or it identifies no active user.
+    """
     credentials = request.authorization
     if credentials is None or credentials.type != 'bearer' or not credentials.token:
         raise Unauthorized
@@ -74,8 +98,28 @@ def authenticate() -> Principal:
     return principal
 
 
+def reauthorize(allow: Access) -> None:
+    """Authorize the request again, inside the transaction that is about to act.
+
+    :raises Unauthorized: if the credential was revoked or the user disabled in the meantime.
+    :raises Forbidden: if the credential has lost a permission since then.
+    """
+    was = current_principal()
+    reload: Reload = current_app.extensions['reload_principal']
+    principal = reload(was)
+    if principal is None:
+        raise Unauthorized
+    authorize(allow, principal)
+    # Services decide by the permissions that they were given with the principal.
+    if allow.permission and not principal.permissions >= was.permissions:
+        raise Forbidden
+
+
 def authorize(allow: Access, principal: Principal) -> None:
-    """Refuse a principal whom the declaration does not allow."""
+    """Ensure that a principal may call a route with this access.
+
+    :raises ApiError: if a scope, a permission or a fresh login is missing.
+    """
     view_args = request.view_args or {}
     if allow.own and view_args[allow.own] != principal.user_id:
         _require(principal, allow.permission, NotOwner)
@@ -88,9 +132,9 @@ def authorize(allow: Access, principal: Principal) -> None:
 
 
 def _require(principal: Principal, permission: str | None, error: type[ApiError]) -> None:
-    if permission and permission not in principal.permissions:
+    if permission and permission not in principal.permissions_ignoring_scopes:
         raise error
-    if permission and not principal.has_scope(permission):
+    if permission and not principal.has_permission(permission):
         raise ScopeMissing
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, InternalServerError
 
-from project.core.database.engines import is_disk_full
+from project.core.database.engines import is_disk_full, is_transaction_conflict
 from project.core.errors import ApiError, InsufficientStorage, ServiceUnavailable
 
 from .jsend import api_error, api_fail
@@ -51,15 +51,16 @@ def handle_unavailable(error: ServiceUnavailable) -> Response:
 
 
 def handle_database_unavailable(error: Exception) -> Response:
-    """Answer that the database does not, for now. What it said is for the log only."""
-    full = is_disk_full(error)
-    lost = (
-        InsufficientStorage('the database is full')
-        if full
-        else ServiceUnavailable('the database is lost')
-    )
-    lost.__cause__ = error
-    return handle_unavailable(lost)
+    """Return 503 or 507 for a failure of the database. Its message is only logged."""
+    unavailable: ServiceUnavailable
+    if is_disk_full(error):
+        unavailable = InsufficientStorage('the database is full')
+    elif is_transaction_conflict(error):
+        unavailable = ServiceUnavailable('conflicting transactions')
+    else:
+        unavailable = ServiceUnavailable('the database is lost')
+    unavailable.__cause__ = error
+    return handle_unavailable(unavailable)
 
 
 def handle_parse_error(error: ParseException) -> Response:

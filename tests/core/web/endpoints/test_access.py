@@ -2,9 +2,9 @@
 
 import pytest
 
+from project.core.errors import ReauthenticationRequired
 from project.core.web.endpoints.access import (
     NotOwner,
-    ReauthenticationRequired,
     ScopeMissing,
     authenticated,
     current_or_none,

@@ -11,6 +11,7 @@ from project.core.errors import (
     Forbidden,
     NotFound,
     PreconditionFailed,
+    ReauthenticationRequired,
     TooManyRequests,
     Unauthorized,
     UnprocessableContent,
@@ -18,7 +19,6 @@ from project.core.errors import (
 )
 from project.core.web.endpoints.access import (
     NotOwner,
-    ReauthenticationRequired,
     ScopeMissing,
     authenticated,
     owner_or,
@@ -206,7 +206,7 @@ class TestImplied:
             ({'allow': requires('a:b')}, {Unauthorized, ScopeMissing, Forbidden}),
             (
                 {'allow': owner_or('a:b', scope='c:d'), 'rule': '/<int:user_id>'},
-                {Unauthorized, ScopeMissing, NotOwner, NotFound},
+                {Unauthorized, ScopeMissing, Forbidden, NotOwner, NotFound},
             ),
             ({'rule': '/<name>'}, {NotFound}),
             ({'body': Anything}, {UnsupportedMediaType, UnprocessableContent}),

@@ -1,0 +1,157 @@
+"""HTTP: an API key of an admin has no effect beyond its scope, whichever route it calls."""
+
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import select
+
+from project.auth.models import ApiKey
+from project.auth.service import create_key
+from project.core.database.session import Base, atomic, db
+from project.core.security.permissions import permission_descriptions
+from project.core.web.endpoints.endpoint_spec import declared_methods
+from project.users.models import RoleDefinition
+from tests.auth.factories import account
+from tests.users.factories import AdminFactory, UserFactory, principal_of
+
+API = '/api/v1'
+FEATURES = ('/api/v1/users', '/api/v1/auth')
+# Counters, events and the time of the last use are no effects.
+UNSEEN_TABLES = {'core_throttle_counters', 'auth_events'}
+UNSEEN_COLUMNS = {'last_used_at', 'updated_at', 'version'}
+
+
+EFFECTS = [
+    select(*[column for column in table.columns if column.name not in UNSEEN_COLUMNS])
+    for table in Base.metadata.sorted_tables
+    if table.name not in UNSEEN_TABLES
+]
+
+
+class Cell(NamedTuple):
+    """A request, and the scopes which alone are enough for its effect."""
+
+    method: str
+    path: str
+    body: dict[str, Any] | None = None
+    allowed: frozenset[str] = frozenset()
+
+
+def cell(method, path, body=None, *allowed):
+    return Cell(method, path, body, frozenset(allowed))
+
+
+NEW = {'username': 'eve', 'email': 'eve@example.com'}
+EVIL = {'email': 'eve@example.com'}
+
+# `{me}` is the owner of the key, `{admin}` another admin, `{member}` an ordinary user.
+CELLS = [
+    cell('POST', '/users', NEW, 'users:write'),
+    cell('POST', '/users', {**NEW, 'roles': ['admin']}),
+    cell('POST', '/users', {**NEW, 'roles': ['deleters']}),
+    cell('PUT', '/users/{member}', {**NEW, 'name': 'Eve'}),
+    cell('PUT', '/users/{admin}', NEW),
+    cell('PUT', '/users/{me}', NEW),
+    cell('PATCH', '/users/{member}', {'name': 'Eve'}, 'users:write'),
+    cell('PATCH', '/users/{member}', EVIL),
+    cell('PATCH', '/users/{admin}', {'name': 'Eve'}),
+    cell('PATCH', '/users/{admin}', EVIL),
+    cell('PATCH', '/users/{me}', {'name': 'Eve'}, 'profile:write'),
+    cell('PATCH', '/users/{me}', EVIL),
+    cell('PATCH', '/users/me', {'name': 'Eve'}, 'profile:write'),
+    cell('PATCH', '/users/me', EVIL),
+    cell('DELETE', '/users/{member}', None, 'users:delete'),
+    cell('DELETE', '/users/{admin}'),
+    cell('DELETE', '/users/{me}'),
+    cell('DELETE', '/users/me'),
+    cell('PUT', '/users/{member}/roles', {'roles': ['admin']}),
+    cell('PUT', '/users/{member}/roles', {'roles': ['deleters']}),
+    cell('PUT', '/users/{admin}/roles', {'roles': ['member']}),
+    cell('PUT', '/users/{me}/roles', {'roles': ['member', 'deleters']}),
+    cell('PUT', '/users/roles/eves', {'permissions': ['roles:write']}, 'roles:write'),
+    cell('PUT', '/users/roles/eves', {'permissions': ['users:write']}),
+    cell('PUT', '/users/roles/deleters', {'permissions': ['roles:write']}),
+    cell('DELETE', '/users/roles/deleters'),
+    cell('PUT', '/users/me/avatar'),
+    cell('DELETE', '/users/me/avatar'),
+    cell('POST', '/users/me/exports', {}),
+    cell('POST', '/auth/invitations', EVIL, 'users:invite'),
+    cell('POST', '/auth/invitations', {**EVIL, 'roles': ['admin']}),
+    cell('POST', '/auth/invitations', {**EVIL, 'roles': ['deleters']}),
+    cell('PUT', '/auth/password', {'current_password': 'x' * 8, 'new_password': 'y' * 8}),
+    cell('POST', '/auth/email-changes', {'new_email': 'eve@example.com'}),
+    cell('PUT', '/auth/email-changes', {'pin': '123456'}),
+    cell('POST', '/auth/totp'),
+    cell('PUT', '/auth/totp', {'otp': '123456'}),
+    cell('DELETE', '/auth/totp'),
+    cell('POST', '/auth/recovery-codes'),
+    cell('POST', '/auth/keys', {'name': 'eve', 'scopes': ['users:write']}),
+    cell('DELETE', '/auth/keys/{key}'),
+    cell('DELETE', '/auth/sessions'),
+    cell('DELETE', '/auth/sessions/current'),
+    cell('DELETE', '/auth/sessions/{uuid}'),
+    cell('POST', '/auth/sessions/current/reauthentication', {'password': 'x' * 8}),
+]
+
+
+def snapshot():
+    """Return the rows of every table that an effect can be seen in."""
+    return [sorted(map(repr, db.session.execute(query))) for query in EFFECTS]
+
+
+@pytest.fixture
+def people(app):
+    """The owner of the keys, another admin, and a member."""
+    with atomic():
+        db.session.add(RoleDefinition(name='deleters', permissions=['users:delete']))
+    me = account(roles=['member', 'admin'])
+    return {'me': me, 'admin': AdminFactory(), 'member': UserFactory()}
+
+
+class TestScopes:
+    def test_have_a_cell_for_every_route_that_writes_and_is_not_public(self, app):
+        wanted = set()
+        for rule in app.url_map.iter_rules():
+            for method in declared_methods(rule) - {'GET', 'HEAD'}:
+                spec = app.extensions['endpoint_specs'][rule.endpoint, method]
+                if rule.rule.startswith(FEATURES) and spec.allow.kind != 'public':
+                    wanted.add((method, rule.endpoint))
+        adapter = app.url_map.bind('localhost')
+        ids = {'me': 1, 'admin': 1, 'member': 1, 'key': uuid4(), 'uuid': uuid4()}
+        covered = {
+            (each.method, adapter.match(API + each.path.format(**ids), each.method)[0])
+            for each in CELLS
+        }
+
+        assert covered == wanted
+
+    @pytest.mark.slow('calls every route that changes rights with a key of each scope')
+    def test_alone_have_no_effect_beyond_themselves(self, app, people):
+        owner = principal_of(people['me'])
+        keys = {
+            scope: create_key(owner, name='key', scopes=[scope])['key']
+            for scope in permission_descriptions()
+        }
+        ids = {name: user.id for name, user in people.items()}
+        ids |= {'key': db.session.scalar(select(ApiKey.id)), 'uuid': uuid4()}
+        before, wrong, count = snapshot(), [], 0
+        for each in CELLS:
+            for scope, key in keys.items():
+                count += 1
+                db.session.remove()
+                savepoint = db.engines[None].begin_nested()
+                app.test_client().open(
+                    API + each.path.format(**ids), method=each.method, json=each.body,
+                    headers={'Authorization': f'Bearer {key}'},
+                )  # fmt: skip
+                has_effect = snapshot() != before
+                db.session.remove()
+                savepoint.rollback()
+                if has_effect != (scope in each.allowed):
+                    wrong.append(
+                        f'{each.method} {each.path} {each.body} with {scope}: {has_effect}'
+                    )
+
+        assert wrong == []
+        assert count == len(CELLS) * len(keys)

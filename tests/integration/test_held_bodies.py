@@ -1,0 +1,155 @@
+"""HTTP: rights that are lost while the body of a request arrives are not used."""
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, func, select
+
+from project.auth.models import ApiKey
+from project.auth.service import create_key, end_sessions_of
+from project.core.database.session import Base, db, locks_user
+from project.core.security.tokens import new_token
+from project.users.service import delete_user, disable_user, set_roles
+from tests.auth.factories import SessionFactory
+from tests.users.factories import AdminFactory, UserFactory, principal_of
+
+from .test_matrix import bearing, path_of
+
+# An event tells of the failed request, and the reservation of an upload is given back by a task.
+UNCOUNTED_TABLES = {'core_throttle_counters', 'auth_events', 'files_uploads'}
+
+
+@locks_user('user_id')
+def revoke_keys(user_id: int) -> None:
+    db.session.execute(delete(ApiKey).where(ApiKey.user_id == user_id))
+
+
+def demote(user_id: int) -> None:
+    set_roles(user_id, [])
+
+
+BY_SESSION = {
+    'disabled': disable_user,
+    'deleted': delete_user,
+    'session ended': end_sessions_of,
+    'demoted': demote,
+}
+BY_KEY = {
+    'disabled': disable_user,
+    'deleted': delete_user,
+    'key revoked': revoke_keys,
+    'demoted': demote,
+}
+
+
+class HeldBody(io.RawIOBase):
+    """A body of which the first byte arrives after an event."""
+
+    def __init__(self, body: bytes, event: Callable[[], Any]) -> None:
+        self.body = io.BytesIO(body)
+        self.event: Callable[[], Any] | None = event
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if event := self.event:
+            self.event = None
+            event()
+        return self.body.readinto(buffer)
+
+
+def count_rows() -> list[Any]:
+    """Return the number of rows of each table."""
+    tables = [each for each in Base.metadata.sorted_tables if each.name not in UNCOUNTED_TABLES]
+    return [db.session.scalar(select(func.count()).select_from(table)) for table in tables]
+
+
+def send(app: Any, method: str, path: str, token: str, body: bytes, mime: str, event: Any) -> Any:
+    """Send a request, and let the event happen while its body arrives.
+
+    :returns: the status, and whether any row was added or removed after the event.
+    """
+    rows: list[Any] = []
+
+    def happen() -> None:
+        with app.app_context():
+            event()
+            rows.extend(count_rows())
+
+    response = bearing(app, token).open(
+        path, method=method, content_type=mime,
+        environ_overrides={'wsgi.input': HeldBody(body, happen), 'CONTENT_LENGTH': str(len(body))},
+    )  # fmt: skip
+    assert rows, f'{method} {path} was answered before its body was read'
+    return response.status_code, rows != count_rows()
+
+
+def calls(app: Any) -> list[tuple[str, str, Any]]:
+    """Return method, rule and spec of every route that reads JSON and is not public."""
+    return [
+        (method, rule.rule, spec)
+        for rule in app.url_map.iter_rules()
+        for (endpoint, method), spec in app.extensions['endpoint_specs'].items()
+        if endpoint == rule.endpoint and spec.body and spec.allow.kind != 'public'
+    ]
+
+
+@pytest.mark.parametrize('credential', ['session', 'key'])
+def test_json_is_received_before_the_caller_is_identified(app: Any, credential: str) -> None:
+    AdminFactory()
+    wrong, cells = [], 0
+    for method, rule, spec in calls(app):
+        for name, revoke in (BY_SESSION if credential == 'session' else BY_KEY).items():
+            if name == 'demoted' and not spec.allow.permission:
+                continue
+            if credential == 'key' and not spec.allow.scope:
+                continue
+            cells += 1
+            db.session.remove()
+            savepoint = db.engines[None].begin_nested()
+            user = AdminFactory()
+            token = token_of(user, credential)
+            path = path_of(rule, AdminFactory().id)
+            happen = lambda revoke=revoke, user=user: revoke(user.id)  # noqa: E731
+            status, has_effect = send(app, method, path, token, b'{}', 'application/json', happen)
+            if status not in (401, 403, 404) or has_effect:
+                wrong.append((method, rule, name, status, has_effect))
+            db.session.remove()
+            savepoint.rollback()
+
+    assert wrong == []
+    assert cells > 10
+
+
+@pytest.mark.parametrize(
+    ('credential', 'revoked'),
+    [
+        *(('session', name) for name in BY_SESSION if name != 'demoted'),
+        *(('key', name) for name in BY_KEY if name != 'demoted'),
+    ],
+)
+def test_a_streamed_body_is_authorized_again_when_it_is_committed(
+    app: Any, credential: str, revoked: str
+) -> None:
+    revoke = (BY_SESSION if credential == 'session' else BY_KEY)[revoked]
+    user = UserFactory()
+
+    status, has_effect = send(
+        app, 'POST', '/api/v1/files?name=a.txt', token_of(user, credential), b'Hello.',
+        'text/plain', lambda: revoke(user.id),
+    )  # fmt: skip
+
+    assert (status, has_effect) == (401, False)
+
+
+def token_of(user: Any, credential: str) -> str:
+    """Return a token of a new session, or of a new API key with all scopes."""
+    if credential == 'session':
+        token = new_token('pst')
+        SessionFactory(user=user, token=token)
+        return token
+    owner = principal_of(user)
+    return str(create_key(owner, name='key', scopes=owner.permissions)['key'])

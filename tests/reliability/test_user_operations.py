@@ -1,0 +1,166 @@
+"""Every pair of operations that write about one user, four of each at once, on PostgreSQL.
+
+No request fails because of another one: no deadlock, no foreign key that is gone, no long wait.
+`make soak` runs all pairs; otherwise the pairs that once failed.
+"""
+
+import itertools
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from threading import Barrier
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from project.auth.models import EmailChange
+from project.auth.service import log_in
+from project.auth.service.email_changes import email_change_purpose
+from project.auth.service.pins import issue_pin
+from project.core.clock import now
+from project.core.database.session import atomic, db
+from project.users.models import email_key
+from tests.auth.factories import PASSWORD, account
+from tests.databases import create_tables
+from tests.separate_app import application
+from tests.users.factories import UserFactory
+
+from .harness import IS_LONG, figure
+
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(7200)]
+
+ROUNDS = 50 if IS_LONG else 4
+OF_EACH = 4
+MAX_SECONDS = 1.0
+NEW_PASSWORD = 'Difference engine, 1822'
+
+Call = tuple[str, str, Any]
+
+
+def operations(user: Any, reset_pin: str, change_pin: str) -> dict[str, Call]:
+    """Return the requests that write about a user; `self` calls have the user's session."""
+    me = f'/api/v1/users/{user.id}'
+    auth = '/api/v1/auth'
+    passwords = {'current_password': PASSWORD, 'new_password': NEW_PASSWORD}
+    return {
+        'change request': ('POST', f'{auth}/email-changes', {'new_email': 'new@example.com'}),
+        'change confirm': ('PUT', f'{auth}/email-changes', {'pin': change_pin}),
+        'password': ('PUT', f'{auth}/password', passwords),
+        'reset': (
+            'PUT', f'{auth}/password-resets',
+            {'email': user.email, 'pin': reset_pin, 'new_password': NEW_PASSWORD},
+        ),
+        'reauthenticate': (
+            'POST', f'{auth}/sessions/current/reauthentication', {'password': PASSWORD},
+        ),
+        'log in': ('POST', f'{auth}/sessions', {'user_or_email': user.email, 'password': PASSWORD}),
+        'end others': ('DELETE', f'{auth}/sessions', None),
+        'key': ('POST', f'{auth}/keys', {'name': 'key', 'scopes': ['files:read']}),
+        'totp': ('POST', f'{auth}/totp', None),
+        'export': ('POST', '/api/v1/users/me/exports', {}),
+        'file': ('POST', '/api/v1/files?name=a.txt', b'Hello.'),
+        'rename': ('PATCH', '/api/v1/users/me', {'name': 'Ada'}),
+        'admin email': ('PATCH', me, {'email': 'other@example.com'}),
+        'admin roles': ('PUT', f'{me}/roles', {'roles': ['member']}),
+        'admin delete': ('DELETE', me, None),
+    }  # fmt: skip
+
+
+NAMES = list(operations(UserFactory.build(id=1), '', ''))
+# Those that once deadlocked, or inserted a row of a user who was just deleted.
+FAILED_ONCE = [
+    ('change request', 'change confirm'),
+    ('change confirm', 'admin delete'),
+    ('reset', 'admin delete'),
+    ('password', 'admin delete'),
+    ('key', 'admin delete'),
+    ('export', 'admin delete'),
+    ('file', 'admin delete'),
+]
+PAIRS = list(itertools.combinations_with_replacement(NAMES, 2)) if IS_LONG else FAILED_ONCE
+
+
+@pytest.fixture(scope='module')
+def own_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+    """An application on a database of its own, with real transactions."""
+    assert os.environ.get('TEST_DATABASE_URL'), 'needs PostgreSQL: see .ci/run'
+    with application(Path(tmp_path_factory.mktemp('pairs')), 'pairs') as app:
+        create_tables()
+        app.config['RATELIMIT_ENABLED'] = False
+        yield app
+
+
+def request(app: Flask, call: Call, token: str) -> tuple[int, float]:
+    """Send a request. Return its status and the seconds it took."""
+    method, path, body = call
+    more = {'data': body} if isinstance(body, bytes) else {'json': body}
+    began = time.monotonic()
+    response = app.test_client().open(
+        path, method=method, headers={'Authorization': f'Bearer {token}'}, **more
+    )
+    return response.status_code, time.monotonic() - began
+
+
+def token_of(user: Any) -> str:
+    return log_in(user_or_email=user.username, password=PASSWORD).token
+
+
+def prepared() -> tuple[Any, str, str]:
+    """Return a user who has asked for a reset and another address, and the two PINs."""
+    user = account()
+    wish = f'wish{user.id}@example.com'
+    with atomic():
+        reset_pin = issue_pin('password-reset', email_key(user.email))
+        change_pin = issue_pin(email_change_purpose(user.id), email_key(wish))
+        db.session.add(
+            EmailChange(
+                user_id=user.id,
+                email=wish,
+                email_key=email_key(wish),
+                expires_at=now() + timedelta(hours=1),
+            )
+        )
+    return user, reset_pin, change_pin
+
+
+def at_once(calls: list[Callable[[], tuple[int, float]]]) -> list[tuple[int, float]]:
+    barrier = Barrier(len(calls))
+
+    def run(call: Callable[[], tuple[int, float]]) -> tuple[int, float]:
+        barrier.wait()
+        return call()
+
+    with ThreadPoolExecutor(len(calls)) as threads:
+        return list(threads.map(run, calls))
+
+
+@pytest.mark.parametrize(('one', 'other'), PAIRS)
+def test_neither_fails_because_of_the_other(own_app: Flask, one: str, other: str) -> None:
+    statuses: Counter[int] = Counter()
+    slowest = 0.0
+    for _ in range(ROUNDS):
+        # The context of the other fixtures has the database that all tests share.
+        with own_app.app_context():
+            user, *pins = prepared()
+            admin = account(roles=['member', 'admin'])
+            tokens = {True: token_of(admin), False: token_of(user)}
+            known = operations(user, *pins)
+        found = at_once(
+            [
+                partial(request, own_app, known[name], tokens[name.startswith('admin')])
+                for name in [one, other] * OF_EACH
+            ]
+        )
+        statuses.update(status for status, _ in found)
+        slowest = max(slowest, *(seconds for _, seconds in found))
+    figure(one, '+', other, dict(statuses), 'slowest:', round(slowest, 2), 's')
+
+    assert {status for status in statuses if status >= 500} == set()
+    assert any(status < 300 for status in statuses)
+    assert slowest < MAX_SECONDS
