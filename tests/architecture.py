@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import median, quantiles
 
 COMMITS = 'project/core/database/session.py'
+UNSCOPED_PERMISSIONS = ('project/core/security/principal.py', 'project/core/web/endpoints/guard.py')
 RETIRED_WORDS = Path(__file__).with_name('retired_words.txt')
 VAGUE = {'util', 'utils', 'helper', 'helpers', 'common', 'manager', 'managers', 'misc'}
 
@@ -73,6 +74,17 @@ def routes_that_catch(root: Path) -> list[str]:
     ]
 
 
+def uses_of_unscoped_permissions(root: Path) -> list[str]:
+    """Only the guard reads the permissions of an API key's owner; all others, those of the key."""
+    return [
+        f'{path}:{node.lineno}: use `permissions`, which are limited to the scopes'
+        for path, tree in modules(root)
+        if path not in UNSCOPED_PERMISSIONS
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr == 'permissions_ignoring_scopes'
+    ]
+
+
 def slow_in_atomic(root: Path) -> list[str]:
     """No hashing, mail or network while a transaction is open, decorated or a block."""
     found = []
@@ -92,7 +104,7 @@ def tasks_without_a_word(root: Path) -> list[str]:
         for path, tree in modules(root)
         for function in functions(tree)
         if is_decorated(function, 'task')
-        and not re.search(r'\b(twice|again)\b', ast.get_docstring(function) or '', re.IGNORECASE)
+        and not re.search(r'\b(twice|again|idempotent)\b', ast.get_docstring(function) or '', re.IGNORECASE)
     ]
 
 
@@ -168,6 +180,7 @@ CHECKS = (
     handlers_without_a_word,
     routes_that_catch,
     slow_in_atomic,
+    uses_of_unscoped_permissions,
     tasks_without_a_word,
     vague_names,
     long_files,
@@ -211,14 +224,16 @@ def is_decorated(function: ast.FunctionDef, name: str) -> bool:
 
 
 def is_atomic_function(node: ast.AST) -> bool:
-    """Tell whether this is a function that is one transaction."""
-    return isinstance(node, ast.FunctionDef) and is_decorated(node, 'atomic')
+    """Return whether this is a function that is one transaction."""
+    return isinstance(node, ast.FunctionDef) and (
+        is_decorated(node, 'atomic') or is_decorated(node, 'locks_user')
+    )
 
 
 def is_atomic_block(node: ast.AST) -> bool:
-    """Tell whether this is a block that is one transaction."""
+    """Return whether this is a block that is one transaction."""
     return isinstance(node, ast.With) and any(
-        ast.unparse(item.context_expr) == 'atomic()' for item in node.items
+        ast.unparse(item.context_expr).startswith('atomic(') for item in node.items
     )
 
 

@@ -41,7 +41,7 @@ class TestClose:
     def test_rejects_flask_s_own_static_route(self, app):
         naive = Flask('project')
         naive.config.from_mapping(app.config)
-        core.init_app(naive, nobody)
+        core.init_app(naive, nobody, lambda principal: principal, lambda user_ids: None)
 
         with pytest.raises(UndeclaredRoute, match='GET /static/<path:filename>'):
             core.validate_routes(naive)

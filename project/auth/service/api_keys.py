@@ -118,11 +118,12 @@ def _principal_of(found: AnyRow) -> Principal:
 
 @task()
 def send_key_expiry_reminder(key_id: str) -> None:
-    """Tell a key's owner that it will be over soon, if it is still there. Run twice, once."""
+    """Mail the active owner of a key that it expires soon. Idempotent: sends one mail."""
     with atomic():
         complete_with_transaction()
         key = ApiKey.find(UUID(key_id))
-        if key and key.expires_at and key.expires_at > now():
+        is_live = key and key.expires_at and key.expires_at > now()
+        if is_live and users.is_active(key.user_id):
             moment = key.expires_at.isoformat()
             _send_key_notice(
                 key.user_id, 'key_expiring', name=key.name, hint=key.prefix, expires_at=moment

@@ -8,7 +8,7 @@ import hmac
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import case, delete, null, update
+from sqlalchemy import case, delete, null, select, update
 
 from project.auth.errors import WrongRefreshToken
 from project.auth.models import Session
@@ -133,8 +133,11 @@ def _at_most_ends(moment: Any) -> Any:
 def purge_refresh_grace_responses() -> None:
     """Wipe what used tokens were answered with once nobody may have it any more. Twice is fine."""
     with atomic():
-        over = update(Session).where(
+        over = select(Session.id).where(
             Session.grace_response_encrypted.is_not(None),
             Session.refreshed_at <= now() - REFRESH_GRACE_PERIOD,
         )
-        db.session.execute(over.values(grace_response_encrypted=None))
+        # Rows that are locked come in a minute: waiting for those of many users could deadlock.
+        free = over.with_for_update(skip_locked=True)
+        purged = update(Session).where(Session.id.in_(free))
+        db.session.execute(purged.values(grace_response_encrypted=None))

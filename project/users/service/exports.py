@@ -25,7 +25,7 @@ from project.users.models import EXPORTS, EXPORTS_OF_USER, PENDING, READY, Expor
 from project.users.personal_data import ExportFile, personal_data_registry
 from project.users.signals import export_requested
 
-from .users import get_user
+from .users import get_user, is_active
 
 EXPORT_LIFETIME = timedelta(days=7)
 MAX_EXPORTS_PER_USER = 3  # of a user's at a time
@@ -83,8 +83,15 @@ def open_export(user_id: int, export_id: UUID) -> tuple[AnyRow, StoredObject]:
     subject_argument='user_id',
 )
 def make_export(export_id: str, user_id: int) -> None:
-    """Make the ZIP of an export. Run twice, the second finds it made and leaves it."""
+    """Make the ZIP of an export, or delete the export if its user was disabled in the meantime.
+
+    Idempotent: a second run finds the export made, and leaves it.
+    """
     wanted = UUID(export_id)
+    if not is_active(user_id):
+        with atomic():
+            delete_exports(Export.id == wanted)
+        return
     with (
         export_slot.acquire(1, timeout=EXPORT_SLOT_TIMEOUT_SECONDS),
         object_storage.create_staged() as staged,

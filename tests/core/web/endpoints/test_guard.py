@@ -6,6 +6,7 @@ import pytest
 from flask import Blueprint, request
 
 from project.core.clock import now
+from project.core.database.session import atomic
 from project.core.web.endpoints.access import (
     authenticated,
     current_principal,
@@ -19,6 +20,7 @@ from tests.core.apps import bearer, principal
 
 SAIL = 'boats:sail'
 OWN = owner_or(SAIL, scope='profile:read')
+OWN_PROFILE = authenticated('profile:read')
 
 
 @pytest.fixture
@@ -245,3 +247,60 @@ class TestAuthorize:
     )
     def test_wants_a_fresh_login_where_the_route_says_so(self, ask, allow, token, answer):
         assert ask(allow, token) == answer
+
+
+class TestReauthorize:
+    """The credential changes after the guard and before the transaction."""
+
+    @pytest.fixture
+    def ask(self, serve):
+        """Return a function that calls a route which writes; the principal then is `now`."""
+
+        def post(now, allow=OWN_PROFILE):
+            written = []
+
+            def handler():
+                with atomic():
+                    written.append(1)
+
+            was = principal(permissions=frozenset({SAIL, 'boats:scrub'}))
+            settings = {'reload_principal': lambda _: now}
+            client = serve(handler, allow=allow, people={'token': was}, settings=settings)
+            response = client.post('/probe', headers=bearer('token'))
+            return response.status_code, len(written)
+
+        return post
+
+    def test_passes_a_principal_that_is_unchanged(self, ask):
+        assert ask(principal(permissions=frozenset({SAIL, 'boats:scrub'}))) == (200, 1)
+
+    def test_rejects_a_credential_that_is_gone(self, ask):
+        assert ask(None) == (401, 0)
+
+    def test_rejects_a_permission_that_the_route_needs_and_is_gone(self, ask):
+        assert ask(principal(permissions=frozenset({'boats:scrub'})), requires(SAIL)) == (403, 0)
+
+    def test_rejects_another_permission_that_is_gone(self, ask):
+        assert ask(principal(permissions=frozenset({SAIL})), requires(SAIL)) == (403, 0)
+
+    def test_rejects_a_login_that_is_no_longer_fresh(self, ask):
+        stale = principal(authenticated_at=now() - timedelta(days=1))
+
+        assert ask(stale, authenticated(fresh=True)) == (403, 0)
+
+    def test_lets_clean_up_happen_all_the_same(self, serve):
+        done = []
+
+        def handler():
+            with atomic(checks_caller=False):
+                done.append(1)
+
+        client = serve(
+            handler,
+            allow=authenticated(),
+            people={'token': principal()},
+            settings={'reload_principal': lambda _: None},
+        )
+
+        assert client.post('/probe', headers=bearer('token')).status_code == 200
+        assert done == [1]
