@@ -104,7 +104,9 @@ def tasks_without_a_word(root: Path) -> list[str]:
         for path, tree in modules(root)
         for function in functions(tree)
         if is_decorated(function, 'task')
-        and not re.search(r'\b(twice|again|idempotent)\b', ast.get_docstring(function) or '', re.IGNORECASE)
+        and not re.search(
+            r'\b(twice|again|idempotent)\b', ast.get_docstring(function) or '', re.IGNORECASE
+        )
     ]
 
 
