@@ -9,7 +9,7 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet --require
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test sure format lint types contracts documents coverage bench soak lock
+.PHONY: help install run test sure format lint types contracts documents coverage bench soak mutants lock
 
 help:  ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ –/' | column -t -s '–'
@@ -85,6 +85,9 @@ soak: .venv/tested  ## Long runs: 20,000 generated requests, and workers killed 
 	@FUZZ_EXAMPLES=200 $(BIN)/python -m pytest -q -s -m servers tests/servers/test_openapi_fuzz.py
 	@SOAK=1 $(BIN)/python -m pytest -q -s -m servers tests/reliability
 	@SOAK=1 $(BIN)/python -m pytest -q -s tests/files/test_model.py
+
+mutants: .venv/tested  ## Break the code for each row of docs/asvs.md, and see its tests fail
+	@$(BIN)/python -m tests.asvs.run_mutants $(ROW)
 
 lock:  ## Pin anew: hashes, and no host names
 	@uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade -q requirements/app.in -o requirements/app.txt

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from .mutants import ROOT, load_mutants
+
 HERE = Path(__file__).parent
 PAGE = (HERE.parents[1] / 'docs' / 'asvs.md').read_text(encoding='utf-8')
 ROWS = re.findall(r'^\| (\d+\.\d+\.\d+) \| (\d) \| (.*?) \| (.*) \|$', PAGE, re.MULTILINE)
@@ -52,3 +54,20 @@ def test_leaves_out_of_the_first_two_levels_only_what_is_not_there():
     assert missing == {
         '6.2.6', '6.2.7', '6.6.1', '6.8.1', '6.8.2', '6.8.3', '6.8.4', '7.1.3', '7.6.1', '8.4.1',
     }  # fmt: skip
+
+
+def test_has_a_mutant_for_each_row_of_the_first_two_levels_that_is_met():
+    met = {row[0] for row in ROWS if row[2] == 'met' and row[1] in '12'}
+
+    assert {mutant.row for mutant in load_mutants()} == met
+
+
+def test_every_mutant_applies():
+    wrong = [
+        edit
+        for mutant in load_mutants()
+        for edit in mutant.edits
+        if (ROOT / edit.path).read_text(encoding='utf-8').count(edit.old) != 1
+    ]
+
+    assert wrong == []

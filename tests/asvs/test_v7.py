@@ -1,5 +1,6 @@
 """ASVS 5.0, V7 Session management: each row that applies, over HTTP. docs/asvs.md lists all."""
 
+from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 
@@ -54,6 +55,11 @@ class TestTokens:
             )
             assert refused.status_code == 401
 
+    def test_v7_2_1_are_unknown_unless_they_were_issued(self, ada):
+        ada.tokens = {'token': new_token('pst')}
+
+        assert not ada.is_known()
+
     def test_v7_2_2_are_made_anew_for_each_login(self, ada):
         first = dict(ada.tokens)
         ada.log_in()
@@ -67,6 +73,11 @@ class TestTokens:
 
         assert len(tokens) == 10_000
         assert all(len(token) - len('pst_') - 6 >= 43 for token in tokens)
+        # Each of the first 42 characters has 6 random bits: all 64 symbols occur, about as often.
+        for at in range(len('pst_'), len('pst_') + 42):
+            counts = Counter(token[at] for token in tokens)
+            assert len(counts) == 64
+            assert max(counts.values()) < 2 * 10_000 / 64
 
     def test_v7_2_4_are_others_after_the_password_was_shown_again(self, ada):
         before = dict(ada.tokens)
@@ -135,6 +146,7 @@ class TestEnding:
         assert 'DELETE /auth/sessions/current' in (
             Path(__file__).parents[2] / 'docs' / 'api.md'
         ).read_text(encoding='utf-8')
+        assert ada.call('DELETE', '/auth/sessions/current').status_code == 200
 
     def test_v7_4_5_is_in_the_hands_of_operators(self, ada, somebody, cli):
         eve = somebody('eve')
@@ -163,6 +175,14 @@ class TestAbuse:
         answer = ada.call('POST', '/auth/sessions/current/reauthentication', again)
         ada.tokens = data(answer)
         assert ada.call(method, path, body).status_code != 403
+
+    def test_v7_5_1_changes_the_own_address_by_a_pin_only(self, admin):
+        body = {'username': 'grace', 'email': 'new@example.com'}
+        me = f'/users/{User.find_by_username("grace").id}'
+
+        for method, path in (('PATCH', '/users/me'), ('PATCH', me), ('PUT', me)):
+            assert admin.call(method, path, body).status_code == 403
+        assert User.find_by_username('grace').email == 'grace@example.com'
 
     def test_v7_5_2_is_seen_and_ended_by_who_has_the_account(self, ada):
         other = Person(ada.client.application, 'ada')

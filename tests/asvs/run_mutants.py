@@ -1,0 +1,101 @@
+"""`make mutants`: break the code for each row of docs/asvs.md, and see the row's tests fail.
+
+    python -m tests.asvs.run_mutants [ROW …]
+
+Each mutant is applied to a copy of the repository, in which the tests of its row run. A mutant that
+they do not notice, or that does not apply, is printed, and the command ends with exit code 1.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from queue import SimpleQueue
+
+from .mutants import ROOT, Mutant, load_mutants
+
+COPIED = ('project', 'config', 'migrations', 'docs', 'tests', 'wsgi.py', 'pyproject.toml')
+TESTS_FAILED = 1  # pytest's exit code; others are errors of the command or of the collection
+
+
+def main(rows: list[str]) -> int:
+    """Run the mutants of these rows, or all; return the exit code."""
+    chosen = [mutant for mutant in load_mutants() if not rows or mutant.row in rows]
+    with tempfile.TemporaryDirectory() as folder:
+        copies: SimpleQueue[Path] = SimpleQueue()
+        workers = os.cpu_count() or 1
+        for number in range(workers):
+            copies.put(copy_repository(Path(folder) / str(number)))
+        with ThreadPoolExecutor(workers) as pool:
+            results = list(pool.map(lambda mutant: _judge(mutant, copies), chosen))
+    unnoticed = [result for result in results if result]
+    report = [*unnoticed, f'{len(chosen) - len(unnoticed)} of {len(chosen)} mutants noticed.']
+    sys.stdout.write('\n'.join(report) + '\n')
+    return 1 if unnoticed or not chosen else 0
+
+
+def copy_repository(folder: Path) -> Path:
+    """Copy what the tests need to a folder and return it."""
+    folder.mkdir()
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns('__pycache__'))
+        else:
+            shutil.copy2(source, folder / name)
+    return folder
+
+
+@contextmanager
+def applied(mutant: Mutant, copy: Path) -> Iterator[None]:
+    """Break a copy for a while."""
+    files = {copy / edit.path for edit in mutant.edits}
+    originals = {file: file.read_text(encoding='utf-8') for file in files}
+    try:
+        for path, old, new in mutant.edits:
+            file = copy / path
+            text = file.read_text(encoding='utf-8')
+            file.write_text(text.replace(old, new), encoding='utf-8')
+        yield
+    finally:
+        for file, text in originals.items():
+            file.write_text(text, encoding='utf-8')
+
+
+def _judge(mutant: Mutant, copies: 'SimpleQueue[Path]') -> str:
+    """Return why a mutant is not noticed, or nothing."""
+    copy = copies.get()
+    name = f'test_v{mutant.row.replace(".", "_")}_'
+    command = [
+        sys.executable,
+        '-m',
+        'pytest',
+        '-q',
+        '-x',
+        '-p',
+        'no:cacheprovider',
+        '-p',
+        'no:xdist',
+    ]
+    environment = {**os.environ, 'APP_ENV': 'testing', 'PYTHONDONTWRITEBYTECODE': '1'}
+    try:
+        with applied(mutant, copy):
+            ended = subprocess.run(
+                [*command, '-k', name, 'tests/asvs'],
+                cwd=copy, env=environment, capture_output=True, text=True, check=False,
+            )  # fmt: skip
+    finally:
+        copies.put(copy)
+    if ended.returncode == TESTS_FAILED:
+        return ''
+    reason = 'not noticed' if ended.returncode == 0 else ended.stdout[-300:]
+    return f'{mutant.row}: {mutant.edits[0].path}: {mutant.edits[0].new!r}: {reason}'
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1:]))
