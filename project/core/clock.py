@@ -1,6 +1,22 @@
-"""The clock. One, so that every moment is aware and in UTC, and looks alike as text."""
+"""The clock and the text form of moments: always aware, always UTC, always RFC 3339."""
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
+
+# No setting that is added to a moment, or taken from it, may be longer.
+MAX_LIFETIME = timedelta(days=36_500)
+
+# Of the moments that clients send: `MAX_LIFETIME` and any offset from UTC stay within `datetime`.
+EARLIEST_MOMENT = datetime(101, 1, 1, tzinfo=UTC)
+LATEST_MOMENT = datetime(9899, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
+
+# `date-time` of RFC 3339, section 5.6, except leap seconds, which `datetime` cannot represent.
+RFC3339_PATTERN = re.compile(
+    r'([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]'
+    r'((?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9])'
+    r'(?:\.([0-9]+))?'
+    r'([Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])'
+)
 
 
 def now() -> datetime:
@@ -11,3 +27,24 @@ def now() -> datetime:
 def rfc3339(moment: datetime) -> str:
     """Return a moment as text, in UTC: `2026-11-23T08:30:00Z` (RFC 3339)."""
     return moment.astimezone(UTC).isoformat().replace('+00:00', 'Z')
+
+
+def parse_rfc3339(text: str) -> datetime:
+    """Return the moment that RFC 3339 text represents, in UTC.
+
+    Digits of a second after the sixth are ignored.
+
+    :raises ValueError: if the text has another form, or the moment is not between
+        `EARLIEST_MOMENT` and `LATEST_MOMENT`.
+    """
+    match = RFC3339_PATTERN.fullmatch(text)
+    if match is None:
+        raise ValueError('not a date-time of RFC 3339')
+    date, time, fraction, offset = match.groups()
+    microseconds = (fraction or '')[:6].ljust(6, '0')
+    offset = '+00:00' if offset in ('Z', 'z') else offset
+    local = datetime.fromisoformat(f'{date}T{time}.{microseconds}{offset}')
+    # Compared before the conversion, which overflows at both ends of the calendar.
+    if not EARLIEST_MOMENT <= local <= LATEST_MOMENT:
+        raise ValueError('too early or too late')
+    return local.astimezone(UTC)

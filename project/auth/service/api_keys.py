@@ -9,7 +9,7 @@ from sqlalchemy import delete, update
 
 from project.auth.errors import ExpiryPast, KeyNotFound, ScopeUnknown, TooManyKeys
 from project.auth.models import KEYS, KEYS_OF_USER, ApiKey
-from project.core.clock import now
+from project.core.clock import now, rfc3339
 from project.core.database.keyset_pagination import Page, PageRequest, iterate_pages
 from project.core.database.retries import repeatable
 from project.core.database.session import AnyRow, atomic, db
@@ -124,7 +124,7 @@ def send_key_expiry_reminder(key_id: str) -> None:
         key = ApiKey.find(UUID(key_id))
         is_live = key and key.expires_at and key.expires_at > now()
         if is_live and users.is_active(key.user_id):
-            moment = key.expires_at.isoformat()
+            moment = rfc3339(key.expires_at)
             _send_key_notice(
                 key.user_id, 'key_expiring', name=key.name, hint=key.prefix, expires_at=moment
             )

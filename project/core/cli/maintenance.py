@@ -9,7 +9,7 @@ from typing import Any
 import click
 from flask import Flask, current_app
 
-from project.core.clock import now
+from project.core.clock import now, rfc3339
 from project.core.database.session import Base, db
 from project.core.web.maintenance import maintenance
 
@@ -28,7 +28,7 @@ maintenance_cli = FeatureGroup('maintenance', help='Close the API for a while, a
 @click.option('--until', help='How long it takes: +30m, +2h, +1d.')
 def maintenance_on(reason: str, until: str | None) -> None:
     """Answer 503 from now on, on every route but /healthz."""
-    state = {'reason': reason, 'until': (now() + _length(until)).isoformat() if until else None}
+    state = {'reason': reason, 'until': rfc3339(now() + _length(until)) if until else None}
     path = Path(current_app.config['MAINTENANCE_FILE'])
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f'{path.name}.new')

@@ -4,13 +4,12 @@ The file's path is absolute, so that it is the same one for the command, the wor
 """
 
 import json
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, current_app, request
 
-from project.core.clock import now
+from project.core.clock import now, parse_rfc3339
 
 from .responses.jsend import api_error
 
@@ -50,7 +49,7 @@ def maintenance() -> dict[str, Any] | None:
 
 def _seconds(state: dict[str, Any]) -> int:
     try:
-        until = datetime.fromisoformat(state['until'])
+        until = parse_rfc3339(state['until'])
         return max(1, int((until - now()).total_seconds()))
     except (KeyError, TypeError, ValueError):
         return DEFAULT_RETRY_AFTER_SECONDS

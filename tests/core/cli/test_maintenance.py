@@ -111,7 +111,7 @@ class TestMaintenanceStatus:
         assert json.loads(run('status', '--json').output) == {
             'maintenance': True,
             'reason': 'Moving house',
-            'until': '2026-11-23T13:00:00+00:00',
+            'until': '2026-11-23T13:00:00Z',
         }
 
     def test_prints_a_table(self, run):

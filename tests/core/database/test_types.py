@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import insert, select
 from sqlalchemy.exc import StatementError
 
+from project.core.clock import EARLIEST_MOMENT, LATEST_MOMENT
 from project.core.database.session import atomic, db
 
 NOON = datetime(2026, 11, 23, 12, 0, 0, 123456, tzinfo=UTC)
@@ -44,6 +45,10 @@ class TestUTCDateTime:
     def test_rejects_a_moment_without_a_zone(self, stored):
         with pytest.raises(StatementError, match='a moment needs a time zone'):
             stored(created_at=NOON.replace(tzinfo=None))
+
+    @pytest.mark.parametrize('moment', [EARLIEST_MOMENT, LATEST_MOMENT])
+    def test_stores_every_moment_that_a_request_may_have(self, stored, moment):
+        assert stored(created_at=moment) == moment
 
     def test_can_be_compared_with(self, stored, things):
         stored(created_at=NOON)

@@ -2,13 +2,13 @@
 
 import unicodedata
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Protocol
 
 from marshmallow import fields, validate
 from werkzeug.datastructures import FileStorage
 
-from project.core.clock import rfc3339
+from project.core.clock import EARLIEST_MOMENT, LATEST_MOMENT, parse_rfc3339, rfc3339
 from project.core.email_addresses import normalize_email_address
 
 FORBIDDEN_CATEGORIES = ('Cc', 'Cs')
@@ -69,14 +69,28 @@ class Token(fields.Str):
         super().__init__(validate=validate.Length(1, 128), metadata={'writeOnly': True}, **kwargs)
 
 
-class Timestamp(fields.AwareDateTime):
-    """A moment in RFC 3339; given out in UTC, as `2026-11-23T08:30:00Z`."""
+class Timestamp(fields.Field[datetime]):
+    """A moment in RFC 3339 with an offset; always UTC, returned as `2026-11-23T08:30:00Z`.
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(default_timezone=UTC, **kwargs)
+    The only field for moments. Rejects moments to which no lifetime can be added, or from which
+    none can be subtracted (see `project.core.clock`).
+    """
+
+    default_error_messages = {
+        'invalid': 'Must be a time in RFC 3339 such as 2026-11-23T08:30:00Z, of the years '
+        f'{EARLIEST_MOMENT.year} to {LATEST_MOMENT.year}.'
+    }
 
     def _serialize(self, value: datetime | None, *_: Any, **__: Any) -> str | None:
         return None if value is None else rfc3339(value)
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> datetime:
+        if not isinstance(value, str):
+            raise self.make_error('invalid')
+        try:
+            return parse_rfc3339(value)
+        except ValueError:
+            raise self.make_error('invalid') from None
 
 
 class PinCode(fields.Field[str]):

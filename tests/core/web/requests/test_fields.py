@@ -1,12 +1,17 @@
 """Fields of request and response schemas."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from email.utils import format_datetime
 from io import BytesIO
+from json import loads
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from marshmallow import ValidationError, fields, missing
 from werkzeug.datastructures import FileStorage
 
+from project.core.clock import MAX_LIFETIME, RFC3339_PATTERN
 from project.core.web.requests.fields import (
     CommaSeparated,
     EmailAddress,
@@ -16,8 +21,13 @@ from project.core.web.requests.fields import (
     Timestamp,
     UploadedFile,
 )
+from project.core.web.responses.jsend import to_json
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+# Mostly at the ends of the calendar, where arithmetic overflows.
+OFFSETS = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+MOMENT_TEXTS = st.datetimes(timezones=OFFSETS).map(datetime.isoformat)
 
 
 def rejected(field, value):
@@ -112,15 +122,31 @@ class TestTimestamp:
     def test_is_given_out_in_utc(self, moment, text):
         assert Timestamp().serialize('at', {'at': moment}) == text
 
-    @pytest.mark.parametrize(
-        'text', ['2026-11-23T12:00:00Z', '2026-11-23T13:00:00+01:00', '2026-11-23T12:00:00']
-    )
-    def test_is_aware_when_it_comes_in(self, text):
-        assert Timestamp().deserialize(text) == NOON
+    def test_is_in_utc_when_it_comes_in(self):
+        moment = Timestamp().deserialize('2026-11-23T13:00:00+01:00')
 
-    @pytest.mark.parametrize('value', ['soon', '2026-02-30T00:00:00Z', [], {}, True])
+        assert moment == NOON
+        assert moment.tzinfo is UTC
+
+    @pytest.mark.parametrize('value', ['soon', '2030-01-01', '9999-12-31T23:59:59Z', 5, [], {}])
     def test_rejects_what_is_no_moment(self, value):
         assert rejected(Timestamp(), value)
+
+    @settings(max_examples=150, deadline=None)
+    @given(text=st.one_of(st.from_regex(RFC3339_PATTERN, fullmatch=True), MOMENT_TEXTS))
+    def test_accepts_only_moments_that_every_user_of_them_can_hold(self, text):
+        try:
+            moment = Timestamp().deserialize(text)
+        except ValidationError:
+            return
+
+        assert moment - MAX_LIFETIME < moment < moment + MAX_LIFETIME
+        shown = Timestamp().serialize('at', {'at': moment})
+        assert loads(to_json(moment)) == shown
+        assert Timestamp().deserialize(shown) == moment
+        assert format_datetime(moment, usegmt=True).endswith('GMT')
+        for hours in (-23, 23):
+            assert moment.astimezone(timezone(timedelta(hours=hours))) == moment
 
 
 class TestPinCode:
