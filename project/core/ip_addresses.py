@@ -1,6 +1,11 @@
 """IP addresses: normal form, and the network by which a client is counted."""
 
+import re
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+# `203.0.113.7:41234`, `[2001:db8::1]` and `[2001:db8::1]:443`. An IPv6 address without brackets has
+# no port: it would be ambiguous.
+WITH_PORT_PATTERN = re.compile(r'(?:\[([^\]]*)\]|([^:\[\]]*))(?::[0-9]{1,5})?')
 
 
 def normalize_ip(text: str) -> str:
@@ -10,6 +15,16 @@ def normalize_ip(text: str) -> str:
     """
     address = _ip(text)
     return '' if address is None else str(address)
+
+
+def normalize_forwarded_ip(text: str) -> str:
+    """Return the normal form of an IP address as proxies write it, or '' if it is not one.
+
+    Some proxies add the client's port, brackets or blanks (Azure always adds the port).
+    """
+    text = text.strip(' \t')
+    match = WITH_PORT_PATTERN.fullmatch(text)
+    return normalize_ip((match[1] or match[2] or '') if match else text)
 
 
 def network_of(address: str, *, v4_prefix: int = 32) -> str:

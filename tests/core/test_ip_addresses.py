@@ -2,7 +2,7 @@
 
 import pytest
 
-from project.core.ip_addresses import network_of, normalize_ip
+from project.core.ip_addresses import network_of, normalize_forwarded_ip, normalize_ip
 
 
 class TestNormalizeIp:
@@ -25,6 +25,38 @@ class TestNormalizeIp:
     )
     def test_knows_what_is_none(self, text):
         assert normalize_ip(text) == ''
+
+
+class TestNormalizeForwardedIp:
+    @pytest.mark.parametrize(
+        ('text', 'normalized'),
+        [
+            ('203.0.113.7', '203.0.113.7'),
+            ('203.0.113.7:41234', '203.0.113.7'),
+            (' 203.0.113.7:41234\t', '203.0.113.7'),
+            ('2001:DB8::1', '2001:db8::1'),
+            ('[2001:db8::1]', '2001:db8::1'),
+            ('[2001:db8::1]:443', '2001:db8::1'),
+            ('[::ffff:203.0.113.7]:443', '203.0.113.7'),
+            ('::ffff:203.0.113.7', '203.0.113.7'),
+            ('[fe80::1%eth0]:443', 'fe80::1'),
+            # Not a port: the last group of the address.
+            ('2001:db8::1:443', '2001:db8::1:443'),
+        ],
+    )
+    def test_returns_the_address_without_port_brackets_and_blanks(self, text, normalized):
+        assert normalize_forwarded_ip(text) == normalized
+
+    @pytest.mark.parametrize(
+        'text',
+        [
+            '', ' ', ':80', '[]', '[]:80', '[::1', '::1]', '[[::1]]', 'unknown', '_hidden:80',
+            '203.0.113.7:', '203.0.113.7:x', '203.0.113.7:123456', '203.0.113.7:80:80',
+            '[::1]x', '[::1]:', '203.0.113.7\n', '203.0.113.7 :80', '２０３.0.113.7',
+        ],
+    )  # fmt: skip
+    def test_returns_nothing_for_other_text(self, text):
+        assert normalize_forwarded_ip(text) == ''
 
 
 class TestNetworkOf:

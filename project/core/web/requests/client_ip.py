@@ -1,9 +1,15 @@
 """The IP address of the client, also behind proxies."""
 
-from flask import Flask, request
+import logging
+
+from flask import Flask, current_app, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from project.core.ip_addresses import normalize_ip
+from project.core.ip_addresses import normalize_forwarded_ip
+
+log = logging.getLogger(__name__)
+
+MAX_LOGGED_CHARACTERS = 100
 
 
 def init_app(app: Flask) -> None:
@@ -14,8 +20,16 @@ def init_app(app: Flask) -> None:
 
 
 def client_ip() -> str:
-    """Return the client's address in normal form, or nothing if it is none.
+    """Return the client's IP address in normal form, or '' if it cannot be read.
 
-    A proxy may pass on any text.
+    A proxy may pass on any text. The first unreadable address of each process is logged.
     """
-    return normalize_ip(request.remote_addr or '')
+    remote = request.remote_addr or ''
+    address = normalize_forwarded_ip(remote)
+    if not address and not current_app.extensions.get('unreadable_client_ip_logged'):
+        current_app.extensions['unreadable_client_ip_logged'] = True
+        log.warning(
+            'Unreadable client address %r: such clients share one rate limit (TRUSTED_PROXIES)',
+            remote[:MAX_LOGGED_CHARACTERS],
+        )
+    return address

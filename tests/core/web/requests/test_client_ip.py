@@ -36,6 +36,14 @@ class TestTrustedProxies:
 
         assert data(response)[0] == '198.51.100.1'
 
+    def test_accepts_what_proxies_add_to_an_address(self, tmp_path, whoami):
+        client = kernel_app(tmp_path, whoami, TRUSTED_PROXIES=1).test_client()
+
+        forwarded = {'X-Forwarded-For': '198.51.100.1, 203.0.113.7:41234 '}
+        response = client.get('/whoami', headers=forwarded)
+
+        assert data(response)[0] == '203.0.113.7'
+
 
 class TestClientIp:
     @pytest.mark.parametrize(
@@ -45,7 +53,8 @@ class TestClientIp:
             ('2001:DB8::0:1', '2001:db8::1'),
             ('::ffff:192.0.2.1', '192.0.2.1'),
             ('unknown', ''),
-            ('192.0.2.1:4711', ''),
+            ('192.0.2.1:4711', '192.0.2.1'),
+            ('[2001:db8::1]:443', '2001:db8::1'),
             ('x' * 65, ''),
             ('fe80::1%' + 'x' * 65, 'fe80::1'),
             ('', ''),
@@ -59,3 +68,12 @@ class TestClientIp:
 
         assert response.status_code == 200
         assert seen == [kept]
+
+    def test_logs_the_first_unreadable_address_only(self, serve, caplog):
+        client = serve(lambda: None)
+
+        for address in ('unknown', 'x' * 1000, '192.0.2.1'):
+            client.get('/probe', environ_base={'REMOTE_ADDR': address})
+
+        [record] = [r for r in caplog.records if r.name == 'project.core.web.requests.client_ip']
+        assert record.getMessage().startswith("Unreadable client address 'unknown'")
