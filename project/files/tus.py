@@ -11,6 +11,10 @@ from .errors import ChecksumUnknown
 VERSION = '1.0.0'
 EXTENSIONS = ('creation', 'creation-with-upload', 'expiration', 'checksum', 'termination')
 ALGORITHMS = ('sha1', 'sha256')
+# The `Upload-*` headers of requests, of the core protocol and of the announced extensions.
+REQUEST_HEADERS = frozenset(
+    ('Upload-Length', 'Upload-Offset', 'Upload-Metadata', 'Upload-Checksum')
+)
 CHUNK_CONTENT_TYPE = 'application/offset+octet-stream'
 
 # As many digits as any size has, and no more than a database counts.

@@ -19,12 +19,13 @@ from .files import (
 )
 from .links import LINKS, LINKS_OF_FILE, Link
 from .quota import Usage
-from .uploads import Upload
+from .uploads import HAS_LIVE_FILE, Upload
 
 __all__ = [
     'CLEAN',
     'FAILED',
     'FILES',
+    'HAS_LIVE_FILE',
     'INFECTED',
     'LINKS',
     'LINKS_OF_FILE',

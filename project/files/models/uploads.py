@@ -3,12 +3,14 @@
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from sqlalchemy import BigInteger, ForeignKey, String, Text, select
+from sqlalchemy import BigInteger, ForeignKey, String, Text, exists, or_, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
 from project.core.database.session import AnyRow, Base, execute_select
 from project.core.database.types import UTCDateTime
+
+from .files import File
 
 
 class Upload(Base):
@@ -34,9 +36,9 @@ class Upload(Base):
 
     @classmethod
     def find_owned(cls, owner_id: int, upload_id: UUID) -> AnyRow | None:
-        """Return the owner's upload of that id, if it may be resumed and its time is not over."""
+        """Return the owner's resumable upload, unless it has expired or its file is deleted."""
         theirs = RESUMABLE_SELECT.where(cls.id == upload_id, cls.owner_id == owner_id)
-        return execute_select(theirs.where(cls.expires_at > now())).one_or_none()
+        return execute_select(theirs.where(cls.expires_at > now(), HAS_LIVE_FILE)).one_or_none()
 
     @classmethod
     def holds_lease(cls, upload_id: UUID, lease: UUID) -> bool:
@@ -56,6 +58,12 @@ class Upload(Base):
             execute_select(theirs.where(cls.owner_id == owner_id).order_by(cls.created_at, cls.id))
         )
 
+
+# Not finished, or its file is still there and not in the trash.
+HAS_LIVE_FILE = or_(
+    Upload.file_id.is_(None),
+    exists().where(File.id == Upload.file_id, File.trashed_at.is_(None)),
+)
 
 RESUMABLE_SELECT = select(
     Upload.id, Upload.declared_size, Upload.offset, Upload.name, Upload.tus_metadata,

@@ -81,7 +81,7 @@ class UploadsView(MethodView):
         `Upload-Metadata` may name it (`filename`). A first piece may come with it. Room for all of
         it is reserved. It is given up a day after its last piece.
         """
-        require_tus_version()
+        require_known_protocol()
         length = integer_header('Upload-Length')
         tus_metadata = request.headers.get('Upload-Metadata', '')
         has_piece = request.mimetype == tus.CHUNK_CONTENT_TYPE
@@ -114,8 +114,8 @@ class UploadView(MethodView):
         errors=[TusVersionUnknown, UploadNotFound],
     )  # fmt: skip
     def head(self, upload_id: UUID) -> Response:
-        """Say how far one of your uploads has come: so much of it is on the disk."""
-        require_tus_version()
+        """Show how many bytes of your upload are stored; 404 once its file is deleted."""
+        require_known_protocol()
         return upload_response(upload_id)
 
     @endpoint(
@@ -129,7 +129,7 @@ class UploadView(MethodView):
         `X-File-Id` says which. What is answered with 204 survives a power cut; of what broke off,
         as much as came does. `Upload-Checksum` vouches for a piece: it is kept whole or not at all.
         """
-        require_tus_version()
+        require_known_protocol()
         return append_chunk(upload_id)
 
     @endpoint(
@@ -138,7 +138,7 @@ class UploadView(MethodView):
     )  # fmt: skip
     def delete(self, upload_id: UUID) -> Response:
         """Give one of your uploads up. The file of one that is done stays."""
-        require_tus_version()
+        require_known_protocol()
         return terminate_upload(upload_id)
 
     @endpoint(
@@ -149,7 +149,7 @@ class UploadView(MethodView):
     )  # fmt: skip
     def post(self, upload_id: UUID) -> Response:
         """Do what `X-HTTP-Method-Override` says: PATCH, HEAD or DELETE, for who cannot say so."""
-        require_tus_version()
+        require_known_protocol()
         meant = {'PATCH': append_chunk, 'HEAD': upload_response, 'DELETE': terminate_upload}
         method = request.headers.get('X-HTTP-Method-Override', '').upper()
         if method not in meant:
@@ -164,10 +164,20 @@ blueprint.add_url_rule('/uploads', view_func=UploadsView.as_view('uploads'))
 blueprint.add_url_rule('/uploads/<uuid:upload_id>', view_func=UploadView.as_view('upload'))
 
 
-def require_tus_version() -> None:
-    """Refuse with TusVersionUnknown who speaks another version, before anything is done."""
+def require_known_protocol() -> None:
+    """Check the version and the `Upload-*` headers before anything is done.
+
+    A header of an extension that is not announced would change the meaning of the request.
+
+    :raises TusVersionUnknown: if the client uses another version of tus.
+    :raises BadRequest: if an `Upload-*` header is not one of `tus.REQUEST_HEADERS`.
+    """
     if request.headers.get('Tus-Resumable') != tus.VERSION:
         raise TusVersionUnknown
+    sent = {name.title() for name, _ in request.headers}
+    unknown = {name for name in sent if name.startswith('Upload-')} - tus.REQUEST_HEADERS
+    if unknown:
+        raise BadRequest(f'Not supported: {", ".join(sorted(unknown))}')
 
 
 def append_chunk(upload_id: UUID) -> Response:

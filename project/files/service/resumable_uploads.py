@@ -30,7 +30,7 @@ from project.files.errors import (
     UploadNotFound,
 )
 from project.files.filenames import clean_name
-from project.files.models import Upload
+from project.files.models import HAS_LIVE_FILE, Upload
 from project.files.partial_uploads import PartialFile, write_at
 from project.files.tus import Checksum
 
@@ -107,7 +107,10 @@ def create_with_chunk(
 
 
 def get_upload(owner_id: int, upload_id: UUID) -> AnyRow:
-    """Return the owner's upload, or refuse with UploadNotFound."""
+    """Return the owner's upload.
+
+    :raises UploadNotFound: if there is none, it has expired, or its file is deleted.
+    """
     upload = Upload.find_owned(owner_id, upload_id)
     if upload is None:
         raise UploadNotFound
@@ -136,11 +139,13 @@ def append(
     upload = get_upload(owner_id, upload_id)
     if upload.offset != offset:
         raise OffsetMismatch
-    if upload.file_id is not None:
-        # Its end was answered, and the answer lost.
-        return Progress(upload.offset, upload.expires_at, upload.file_id)
     if length is not None and offset + length > upload.declared_size:
         raise UploadLengthExceeded
+    if upload.file_id is not None:
+        # Its end was answered, and the answer lost.
+        if length is None and stream.read(1):
+            raise UploadLengthExceeded
+        return Progress(upload.offset, upload.expires_at, upload.file_id)
     writer = _Writer(owner_id, upload, checksum)
     try:
         writer.write_stream(stream)
@@ -159,8 +164,9 @@ def append(
 def delete_upload(owner_id: int, upload_id: UUID) -> None:
     """Give an upload up, or refuse with UploadNotFound. The file of one that is done stays."""
     mine = delete(Upload).where(
-        Upload.id == upload_id, Upload.owner_id == owner_id, Upload.declared_size.is_not(None)
-    )
+        Upload.id == upload_id, Upload.owner_id == owner_id, Upload.declared_size.is_not(None),
+        HAS_LIVE_FILE,
+    )  # fmt: skip
     gone = db.session.execute(mine.returning(Upload.reserved)).one_or_none()
     if gone is None:
         raise UploadNotFound

@@ -295,6 +295,59 @@ class TestExpiration:
         assert list(service.collect_garbage()) == []
 
 
+class TestUnsupportedHeaders:
+    @pytest.mark.parametrize(
+        ('name', 'value'),
+        [
+            ('Upload-Concat', 'partial'), ('Upload-Concat', 'final;/files/a /files/b'),
+            ('Upload-Defer-Length', '1'), ('Upload-Complete', '?1'), ('upload-unheard-of', ''),
+        ],
+    )  # fmt: skip
+    def test_are_rejected_before_anything_is_done(self, client, var, name, value):
+        url = create(client).location
+        before = left(var)
+        override = {**SPEAKING, 'X-HTTP-Method-Override': 'PATCH', 'Upload-Offset': '0'}
+        answers = [
+            create(client, **{name: value}),
+            create(client, content=CONTENT, **{name: value}),
+            patch(client, url, CONTENT, **{name: value}),
+            client.post(url, data=CONTENT, content_type=PIECE, headers={**override, name: value}),
+        ]
+
+        assert [answer.status_code for answer in answers] == [400] * 4
+        assert all(name.title() in reasons(answer)['request'][0] for answer in answers)
+        assert left(var) == before
+        assert head(client, url).headers['Upload-Offset'] == '0'
+
+
+class TestFinishedUpload:
+    def statuses(self, client, url):
+        """Return the status of HEAD, PATCH and DELETE of a finished upload."""
+        return [
+            head(client, url).status_code,
+            patch(client, url, b'', offset=len(CONTENT)).status_code,
+            client.delete(url, headers=SPEAKING).status_code,
+        ]
+
+    def test_does_not_exist_once_its_file_is_in_the_trash(self, client):
+        created = create(client, content=CONTENT)
+        file = f'{FILES}/{created.headers["X-File-Id"]}'
+
+        client.delete(file)
+
+        assert self.statuses(client, created.location) == [404, 404, 404]
+        assert client.post(f'{file}/restore').status_code == 200
+        assert self.statuses(client, created.location) == [200, 204, 204]
+
+    def test_does_not_exist_once_its_file_is_deleted(self, client):
+        created = create(client, content=CONTENT)
+        file = f'{FILES}/{created.headers["X-File-Id"]}'
+
+        client.delete(file, query_string={'permanent': 'true'})
+
+        assert self.statuses(client, created.location) == [404, 404, 404]
+
+
 class TestTermination:
     def test_releases_the_reservation(self, client):
         url = create(client, content=CONTENT[:10]).location

@@ -98,6 +98,19 @@ class TestPatch:
         assert response.status_code == 413
         assert head(client, url).headers['Upload-Offset'] == '0'
 
+    @pytest.mark.parametrize('is_announced', [True, False])
+    def test_rejects_more_after_the_end_as_before(self, client, is_announced):
+        url = create(client, 5, content=b'12345').location
+
+        response = client.patch(
+            url, input_stream=BytesIO(b'6'), content_type=PIECE,
+            headers={**SPEAKING, 'Upload-Offset': '5'},
+            environ_overrides={'CONTENT_LENGTH': '1'} if is_announced
+            else {'wsgi.input_terminated': True, 'HTTP_TRANSFER_ENCODING': 'chunked'},
+        )  # fmt: skip
+
+        assert (response.status_code, set(reasons(response))) == (413, {'size'})
+
     def test_keeps_what_came_before_it_broke_off(self, client):
         class Broken(BytesIO):
             def readinto(self, buffer):
