@@ -41,16 +41,17 @@ control_socket_disable = True
 
 # No access log: the application writes one line a request, with its id and who asked.
 loglevel = env.text('LOG_LEVEL', 'info').lower()
-if env.text('APP_ENV') != 'development':
-    # From the first line on, in the form of the application's log. The application sets the root.
-    logconfig_dict = {
-        'version': 1,
-        'disable_existing_loggers': False,
-        'formatters': {'json': {'()': 'project.core.observability.logging.JsonFormatter'}},
-        'handlers': {'stderr': {'class': 'logging.StreamHandler', 'formatter': 'json'}},
-        'loggers': {'gunicorn.error': {'handlers': ['stderr'], 'propagate': False}},
-        'root': {},
-    }
+# From the first line on, in the form of the application's log, which masks tokens. The application
+# sets the root.
+formatter = 'ReadableFormatter' if env.text('APP_ENV') == 'development' else 'JsonFormatter'
+logconfig_dict = {
+    'version': 1,
+    'disable_existing_loggers': False,
+    'formatters': {'ours': {'()': f'project.core.observability.logging.{formatter}'}},
+    'handlers': {'stderr': {'class': 'logging.StreamHandler', 'formatter': 'ours'}},
+    'loggers': {'gunicorn.error': {'handlers': ['stderr'], 'propagate': False}},
+    'root': {},
+}
 
 
 def pre_fork(server: Any, worker: Any) -> None:

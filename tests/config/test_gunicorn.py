@@ -119,7 +119,7 @@ class TestLines:
         assert others[-1]['message'] == 'Shutting down: Master'
 
     def test_are_to_read_in_development(self) -> None:
-        assert '[INFO] Starting gunicorn' in self.start('development')[0]
+        assert ' INFO    - Starting gunicorn' in self.start('development')[0]
 
 
 class Server:

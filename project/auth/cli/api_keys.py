@@ -33,7 +33,7 @@ def auth_keys(user: str, revoke: UUID | None, as_json: bool) -> None:
 @click.argument('token')
 @dry_run
 def auth_leaked(token: str, dry_run: bool) -> None:
-    """Have a token of any kind open nothing any more, and mail its user.
+    """Revoke a token of any kind and notify its owner.
 
     `-` reads it from standard input, so that it does not stay in the history of the shell.
     """

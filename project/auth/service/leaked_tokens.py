@@ -1,14 +1,21 @@
-"""Leaks: a token that somebody has found where it should not be."""
+"""Revocation of leaked tokens, of the kinds of auth and of every other feature."""
 
 from typing import Any
 
-from sqlalchemy import delete, or_
+from sqlalchemy import ColumnElement, delete, or_, select
 
 from project.auth.errors import TokenNotFound
 from project.auth.models import ApiKey, Device, Session
 from project.core.database.session import AnyRow, atomic, db
 from project.core.mail import send_mail
-from project.core.security.tokens import family_of, kind_of, token_hash
+from project.core.security.tokens import (
+    TokenKind,
+    family_of,
+    kind_of,
+    register_token_kind,
+    token_hash,
+    token_kinds,
+)
 from project.users import service as users
 
 from .api_keys import KEY_TOKEN
@@ -16,54 +23,72 @@ from .devices import DEVICE_TOKEN
 from .security_events import record_security_event
 from .tokens import REFRESH_TOKEN, SESSION_TOKEN
 
-# What each kind opens, as people call it.
-KINDS = {
-    SESSION_TOKEN: 'session',
-    REFRESH_TOKEN: 'session',
-    KEY_TOKEN: 'API key',
-    DEVICE_TOKEN: 'known device',
-}
-
 
 def find_token_owner(token: str) -> tuple[str, AnyRow]:
-    """Return what a token opens, and whose it is; refuses with TokenNotFound if nothing."""
-    model, is_it = _opened_by(token)
-    user_id = db.session.scalar(db.select(model.user_id).where(is_it))
+    """Return the meaning of a token, and the user to whom it belongs.
+
+    :raises TokenNotFound: if it is not a token, or is unknown.
+    """
+    kind = _kind(token)
+    user_id = kind.find_owner(token)
     if user_id is None:
         raise TokenNotFound
-    return KINDS[token[:3]], users.get_user(user_id)
+    return kind.meaning, users.get_user(user_id)
 
 
 @atomic()
 def revoke_leaked(token: str) -> tuple[str, AnyRow]:
-    """Have a token open nothing any more, and mail its user; return as `find_token_owner` does.
+    """Revoke a token, mail its user and record the event; return as `find_token_owner` does.
 
-    Of a refresh token any of its session will do. Refuses with TokenNotFound what opens nothing.
+    Any refresh token of a session ends it.
+
+    :raises TokenNotFound: if it is not a token, or is unknown.
     """
-    kind, user = find_token_owner(token)
-    model, is_it = _opened_by(token)
-    db.session.execute(delete(model).where(is_it))
-    record_security_event('token_leaked', user.id, token=token[:3])
+    meaning, user = find_token_owner(token)
+    kind = _kind(token)
+    kind.revoke(token)
+    record_security_event('token_leaked', user.id, token=kind.prefix)
     send_mail(
         'token_leaked',
         to=user.email,
         about=user.id,
         username=user.username,
         name=user.name,
-        kind=kind,
+        kind=meaning,
     )
-    return kind, user
+    return meaning, user
 
 
-def _opened_by(token: str) -> tuple[Any, Any]:
-    """Return the table that knows a token, and the condition that finds it there."""
-    kind, hashed = kind_of(token), token_hash(token)
-    if kind == SESSION_TOKEN:
-        return Session, or_(Session.token_hash == hashed, Session.previous_token_hash == hashed)
-    if kind == REFRESH_TOKEN:
-        return Session, Session.family_hash == token_hash(family_of(token))
-    if kind == KEY_TOKEN:
-        return ApiKey, ApiKey.token_hash == hashed
-    if kind == DEVICE_TOKEN:
-        return Device, Device.token_hash == hashed
-    raise TokenNotFound
+def _kind(token: str) -> TokenKind:
+    prefix = kind_of(token)
+    if prefix is None:
+        raise TokenNotFound
+    return token_kinds()[prefix]
+
+
+def _register(prefix: str, meaning: str, model: Any) -> None:
+    """Register a kind whose tokens are rows of a table with a `user_id`."""
+
+    def find_owner(token: str) -> int | None:
+        user_id: int | None = db.session.scalar(select(model.user_id).where(_is(prefix, token)))
+        return user_id
+
+    def revoke(token: str) -> None:
+        db.session.execute(delete(model).where(_is(prefix, token)))
+
+    register_token_kind(TokenKind(prefix, meaning, find_owner, revoke), owner=__name__)
+
+
+def _is(prefix: str, token: str) -> ColumnElement[bool]:
+    hashed = token_hash(token)
+    if prefix == SESSION_TOKEN:
+        return or_(Session.token_hash == hashed, Session.previous_token_hash == hashed)
+    if prefix == REFRESH_TOKEN:
+        return Session.family_hash == token_hash(family_of(token))
+    return (ApiKey if prefix == KEY_TOKEN else Device).token_hash == hashed
+
+
+_register(SESSION_TOKEN, 'session', Session)
+_register(REFRESH_TOKEN, 'session', Session)
+_register(KEY_TOKEN, 'API key', ApiKey)
+_register(DEVICE_TOKEN, 'known device', Device)

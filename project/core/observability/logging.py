@@ -1,7 +1,8 @@
 """Logs: one structured line per request, JSON in production, readable in development.
 
-Never in a line: bodies, queries, tokens, PINs, passwords. To stderr, so that what a command prints
-on stdout stays clean.
+Never in a line: bodies, queries, tokens, PINs, passwords. Tokens are masked in the finished line:
+paths, header values and messages of gunicorn's parser may contain them. To stderr, so that what a
+command prints on stdout stays clean.
 """
 
 import json
@@ -16,6 +17,7 @@ from pythonjsonlogger.orjson import OrjsonFormatter
 
 from project.core.clock import rfc3339
 from project.core.request_context import current_request_context
+from project.core.security.tokens import mask_tokens
 from project.core.web.endpoints.access import current_or_none
 
 log = logging.getLogger('project.request')
@@ -43,13 +45,15 @@ class JsonFormatter(OrjsonFormatter):
             log_data['exception'] = message_dict['exc_info']
 
     def jsonify_log_record(self, log_data: dict[str, Any]) -> str:
-        """Return JSON without a character that breaks a line or moves a cursor, such as U+2028."""
+        """Return JSON without tokens, and without line breaks or cursor moves such as U+2028."""
         try:
             text = str(super().jsonify_log_record(log_data))
         except TypeError:
             # Numbers beyond 64 bits, lone surrogates and other values that orjson rejects.
-            return json.dumps(log_data, default=str, separators=(',', ':'))
-        return text if text.isascii() else json.dumps(log_data, default=str, separators=(',', ':'))
+            text = ''
+        if not (text and text.isascii()):
+            text = json.dumps(log_data, default=str, separators=(',', ':'))
+        return mask_tokens(text)
 
 
 class ReadableFormatter(logging.Formatter):
@@ -66,7 +70,8 @@ class ReadableFormatter(logging.Formatter):
         if record.exc_info:
             text += f'\n{self.formatException(record.exc_info)}'
         return ''.join(
-            c if c.isprintable() else '\n    ' if c == '\n' else ascii(c)[1:-1] for c in text
+            c if c.isprintable() else '\n    ' if c == '\n' else ascii(c)[1:-1]
+            for c in mask_tokens(text)
         )
 
 

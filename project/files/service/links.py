@@ -13,7 +13,7 @@ from project.core.clock import now
 from project.core.database.keyset_pagination import Page, PageRequest
 from project.core.database.session import AnyRow, atomic, db, non_atomic
 from project.core.security.password_hashing import hash_password, verify_password
-from project.core.security.tokens import new_token, token_hash
+from project.core.security.tokens import TokenKind, new_token, register_token_kind, token_hash
 from project.core.storage import StoredObject
 from project.core.throttling import consume_attempt, refund_attempt
 from project.files.errors import ExpiryPast, LinkNotFound, LinkPasswordWrong, TooManyLinks
@@ -101,6 +101,24 @@ def count_download(link: AnyRow, stream: StoredObject) -> None:
     if not _count(link.id):
         stream.close()
         raise LinkNotFound
+
+
+def find_link_owner(token: str) -> int | None:
+    """Return the id of the user whose file a link opens, or None if the link is unknown."""
+    owner = select(File.owner_id).join(Link, Link.file_id == File.id)
+    owner_id: int | None = db.session.scalar(owner.where(Link.token_hash == token_hash(token)))
+    return owner_id
+
+
+@atomic()
+def revoke_link(token: str) -> None:
+    """Delete the link that a token opens, if there is one."""
+    db.session.execute(delete(Link).where(Link.token_hash == token_hash(token)))
+
+
+register_token_kind(
+    TokenKind(LINK_TOKEN, 'share link', find_link_owner, revoke_link), owner=__name__
+)
 
 
 def _check_password(link: AnyRow, password: str | None) -> None:

@@ -1,0 +1,45 @@
+"""Registries in which every name has one owner. A second registration stops the start."""
+
+from typing import Generic, TypeVar
+
+T = TypeVar('T')
+
+
+class RegistrationError(Exception):
+    """Two modules register one name, or a module registers a name of another feature."""
+
+
+class Registry(Generic[T]):
+    """Values by name, each with the module that registered it.
+
+    :param kind: the kind of the names, for messages: `permission`.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._entries: dict[str, tuple[T, str]] = {}
+
+    def register(self, name: str, value: T, *, owner: str) -> None:
+        """Add a value under a new name.
+
+        :param owner: the module that registers it: `__name__`.
+        :raises RegistrationError: if the name is registered already, also by the same module.
+        """
+        if name in self._entries:
+            raise RegistrationError(
+                f'{self.kind} {name!r} is registered by {self.owner_of(name)} and by {owner}'
+            )
+        self._entries[name] = value, owner
+
+    def owner_of(self, name: str) -> str:
+        """Return the module that registered a name."""
+        return self._entries[name][1]
+
+    def items(self) -> dict[str, T]:
+        """Return the values by their names, in alphabetical order."""
+        return {name: value for name, (value, _) in sorted(self._entries.items())}
+
+
+def feature_of(module: str) -> str:
+    """Return the feature to which a module belongs: `users` of `project.users.permissions`."""
+    return module.split('.')[1]
