@@ -58,6 +58,6 @@ class TestParseRfc3339:
             '0001-01-01T00:00:00Z', '0001-01-01T00:00:00+01:00', '0101-01-01T00:00:00+00:01',
         ],
     )  # fmt: skip
-    def test_raises_for_a_moment_without_room_for_a_lifetime(self, text):
+    def test_raises_for_a_moment_that_is_too_early_or_too_late(self, text):
         with pytest.raises(ValueError, match='too early or too late'):
             parse_rfc3339(text)
