@@ -1,5 +1,8 @@
 """Rules that hold for the declarations of all routes."""
 
+from uuid import UUID
+
+import pytest
 from marshmallow import fields
 
 from project.core.web.requests.fields import Timestamp
@@ -35,3 +38,23 @@ class TestSchemas:
         ]
         assert others == []
         assert isinstance(found['KeyCreateRequest.expires_at'], Timestamp)
+
+
+class TestCachePolicy:
+    @pytest.mark.parametrize(
+        'path',
+        [
+            'users/nobody/avatar', 'users/nobody/profile', 'users/nobody', 'files/public/nothing',
+            'files/shared/nothing', 'files/shared/nothing/content', 'docs/nothing', 'openapi.json',
+            f'files/{UUID(int=0)}/thumbnail', f'files/{UUID(int=0)}/content', 'users/me/avatar',
+            f'users/me/exports/{UUID(int=0)}/content', 'files/report', 'nowhere',
+        ],
+    )  # fmt: skip
+    def test_lets_no_cache_store_an_error(self, client, monkeypatch, path):
+        monkeypatch.setitem(client.application.config, 'API_DOCS', 'authenticated')
+
+        response = client.get(f'/api/v1/{path}')
+
+        assert response.status_code in (401, 404)
+        assert response.headers.getlist('Cache-Control') == ['no-store, max-age=0']
+        assert 'Accept' in response.vary

@@ -22,6 +22,7 @@ from secure import (
     XFrameOptions,
     XPermittedCrossDomainPolicies,
 )
+from werkzeug.http import parse_set_header
 
 from project.core.request_context import (
     RequestContext,
@@ -55,7 +56,7 @@ def security_headers(
 ) -> HeaderSet:
     """Return the headers of a kind of route, made once: they are the same on every answer.
 
-    :param cache: what caches may do with it.
+    :param cache: what caches may do with a success. Errors are never stored.
     :param resources: which sites may embed it (`Cross-Origin-Resource-Policy`).
     """
     return Secure(
@@ -73,8 +74,10 @@ def security_headers(
     ).header_items()
 
 
+NO_STORE = 'no-store, max-age=0'
+
 #: Every route that says nothing else: data, which no browser should keep, run or show.
-API = security_headers(ContentSecurityPolicy().default_src("'none'"), cache='no-store, max-age=0')
+API = security_headers(ContentSecurityPolicy().default_src("'none'"), cache=NO_STORE)
 
 #: Bytes that a stranger uploaded. Nothing in them runs, whatever they are (ASVS 3.2.1).
 USER_CONTENT = security_headers(
@@ -123,6 +126,7 @@ def begin_request() -> None:
 
 def end_request(response: Response) -> Response:
     """Add what every response carries, unless the route has said it already."""
+    _apply_cache_policy(response)
     headers = response.headers
     said = {name.lower() for name, _ in headers}
     for name, value in _policy_of_route():
@@ -132,9 +136,26 @@ def end_request(response: Response) -> Response:
         # Nothing is said, and least of all in HTML.
         headers.pop('Content-Type', None)
     headers.add('X-Request-ID', current_request_context().request_id)
-    # Also where no Origin came: a cache must not hand this answer to another one.
-    headers.add('Vary', 'Origin')
+    # Also without an Origin: a cache must not return this response to another one.
+    _add_vary(response, 'Origin')
     return response
+
+
+def _apply_cache_policy(response: Response) -> None:
+    """Keep the cache policy of the route for its successes and 304, and store no error.
+
+    A stored error would outlast its cause, and its form depends on `Accept`.
+    """
+    if response.status_code >= 400:
+        response.headers['Cache-Control'] = NO_STORE
+        _add_vary(response, 'Accept')
+
+
+def _add_vary(response: Response, name: str) -> None:
+    """Add a name to `Vary`, in one header line; other extensions may have added lines."""
+    known = parse_set_header(', '.join(response.headers.getlist('Vary')))
+    known.add(name)
+    response.headers['Vary'] = known.to_header()
 
 
 def _policy_of_route() -> HeaderSet:

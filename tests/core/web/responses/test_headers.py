@@ -4,9 +4,20 @@ import re
 
 import pytest
 from flask import Response
+from sqlalchemy.exc import OperationalError
+from werkzeug.exceptions import NotFound as NoSuchUrl
 
+from project.core.errors import (
+    BadRequest,
+    InsufficientStorage,
+    NotFound,
+    RangeNotSatisfiable,
+    ServiceUnavailable,
+    TooManyRequests,
+)
 from project.core.web.endpoints.access import authenticated
-from project.core.web.responses.headers import PUBLIC_CONTENT, USER_CONTENT
+from project.core.web.openapi.docs_page import DOCS
+from project.core.web.responses.headers import API, PUBLIC_CONTENT, USER_CONTENT
 
 STRICT = {
     'Cache-Control': 'no-store, max-age=0',
@@ -85,6 +96,61 @@ class TestPolicy:
         client = serve(lambda: Response(headers={'Cache-Control': 'no-cache'}))
 
         assert client.get('/probe').headers.getlist('Cache-Control') == ['no-cache']
+
+
+class TestCachePolicy:
+    @pytest.mark.parametrize(
+        ('error', 'code'),
+        [
+            (BadRequest, 400), (NotFound, 404), (lambda: RangeNotSatisfiable(5), 416),
+            (lambda: TooManyRequests(5), 429), (ZeroDivisionError, 500),
+            (lambda: ServiceUnavailable('busy'), 503), (lambda: InsufficientStorage('full'), 507),
+            (NoSuchUrl, 404), (lambda: OperationalError('', {}, Exception()), 503),
+        ],
+    )  # fmt: skip
+    def test_never_covers_errors(self, serve, error, code):
+        def fail():
+            raise error()
+
+        settings = {'PROPAGATE_EXCEPTIONS': False, 'TESTING': False}
+        client = serve(fail, security_headers=PUBLIC_CONTENT, settings=settings)
+
+        response = client.get('/probe', headers={'Origin': ALLOWED})
+
+        assert response.status_code == code
+        assert response.headers.getlist('Cache-Control') == ['no-store, max-age=0']
+        assert response.headers.getlist('Vary') == ['Accept, Origin']
+
+    def test_never_covers_an_error_that_the_route_itself_returns(self, serve):
+        client = serve(lambda: Response(status=410, headers={'Cache-Control': 'public'}))
+
+        response = client.get('/probe')
+
+        assert response.headers.getlist('Cache-Control') == ['no-store, max-age=0']
+
+    @pytest.mark.parametrize('code', [200, 202, 206, 302, 304])
+    @pytest.mark.parametrize('policy', [PUBLIC_CONTENT, USER_CONTENT, DOCS, API])
+    def test_covers_successes_and_what_confirms_them(self, serve, policy, code):
+        client = serve(lambda: Response(status=code), security_headers=policy)
+
+        response = client.get('/probe')
+
+        assert response.headers['Cache-Control'] == dict(policy)['Cache-Control']
+        assert response.headers.getlist('Vary') == ['Origin']
+
+    def test_keeps_what_the_route_varies_by(self, serve):
+        client = serve(lambda: Response(headers=[('Vary', 'Range'), ('Vary', 'Origin')]))
+
+        assert client.get('/probe').headers.getlist('Vary') == ['Range, Origin']
+
+    def test_does_not_cover_maintenance(self, kernel, tmp_path):
+        (tmp_path / 'maintenance').touch()
+
+        response = kernel().test_client().get('/api/v1/docs')
+
+        assert response.status_code == 503
+        assert 'no-store' in response.headers['Cache-Control']
+        assert 'Accept' in response.vary
 
 
 class TestRequestId:
