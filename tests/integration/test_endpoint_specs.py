@@ -3,6 +3,7 @@
 from uuid import UUID
 
 import pytest
+from limits import parse
 from marshmallow import fields
 
 from project.core.web.requests.fields import Timestamp
@@ -58,3 +59,29 @@ class TestCachePolicy:
         assert response.status_code in (401, 404)
         assert response.headers.getlist('Cache-Control') == ['no-store, max-age=0']
         assert 'Accept' in response.vary
+
+
+class TestLimits:
+    def test_are_declared_by_every_public_and_every_writing_route(self, app):
+        """Mail is sent, and costly work is done, by writes only; deletions are listed."""
+        # Probes must not be rejected because of their number.
+        unlimited = {'health.healthz', 'health.readyz'}
+        deletions_with_mail = {('api_v1.auth.totp_delete', 'DELETE')}
+        without = {
+            f'{method} {endpoint}'
+            for (endpoint, method), spec in app.extensions['endpoint_specs'].items()
+            if spec.limit is None
+            and endpoint not in unlimited
+            and (
+                spec.allow.kind == 'public'
+                or method in ('POST', 'PUT', 'PATCH')
+                or (endpoint, method) in deletions_with_mail
+            )
+        }
+
+        assert without == set()
+
+    def test_can_be_read(self, app):
+        limits = {spec.limit for spec in app.extensions['endpoint_specs'].values() if spec.limit}
+
+        assert all(parse(limit).amount > 0 for limit in limits)

@@ -37,7 +37,7 @@ class InvitationCreateRequest(Schema):
 
 @blueprint.post('/invitations')
 @endpoint(
-    allow=requires(INVITE), body=InvitationCreateRequest, code=202,
+    allow=requires(INVITE), body=InvitationCreateRequest, code=202, limit='120/hour',
     errors=[RoleUnknown, PrivilegeEscalation, TooManyAttempts],
 )  # fmt: skip
 def invitation_create(body: dict[str, Any]) -> None:

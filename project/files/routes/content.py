@@ -114,7 +114,7 @@ def version_content(file_id: UUID, number: int, query: dict[str, Any]) -> Respon
 
 @blueprint.post('/<uuid:file_id>/versions/<int:number>/restore')
 @endpoint(
-    allow=authenticated(WRITE), returns=FileSchema, versioned=True,
+    allow=authenticated(WRITE), returns=FileSchema, versioned=True, limit='600/minute',
     errors=[FileNotFound, FileChanged, QuotaExceeded],
 )  # fmt: skip
 def version_restore(file_id: UUID, number: int) -> Any:

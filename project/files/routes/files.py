@@ -115,6 +115,7 @@ class FileView(MethodView):
 
     @endpoint(
         allow=authenticated(WRITE), body=FilePatchRequest, returns=FileSchema, versioned=True,
+        limit='600/minute',
         errors=[FileNotFound, FileChanged, NameInvalid],
     )  # fmt: skip
     def patch(self, file_id: UUID, body: dict[str, Any]) -> Any:
@@ -138,11 +139,9 @@ blueprint.add_url_rule('/<uuid:file_id>', view_func=FileView.as_view('file'))
 
 @blueprint.post('/<uuid:file_id>/restore')
 @endpoint(
-    allow=authenticated(WRITE),
-    returns=FileSchema,
-    versioned=True,
+    allow=authenticated(WRITE), returns=FileSchema, versioned=True, limit='600/minute',
     errors=[FileNotFound, FileChanged],
-)
+)  # fmt: skip
 def file_restore(file_id: UUID) -> Any:
     """Take a file out of the trash."""
     return service.restore_file(current_principal().user_id, file_id, expected=expected_versions())

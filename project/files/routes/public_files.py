@@ -19,6 +19,7 @@ from . import blueprint
 @blueprint.get('/report')
 @endpoint(
     allow=authenticated(READ), security_headers=USER_CONTENT, produces='text/plain',
+    limit='120/minute',
     extra_response_headers=DISPOSITION_HEADERS, errors=[RangeNotSatisfiable],
 )  # fmt: skip
 def report_show() -> Response:
@@ -32,7 +33,7 @@ def report_show() -> Response:
 
 @blueprint.get('/public/<path:filename>')
 @endpoint(
-    allow=public, security_headers=PUBLIC_CONTENT, produces='*/*',
+    allow=public, security_headers=PUBLIC_CONTENT, produces='*/*', limit='600/minute',
     extra_response_headers=DISPOSITION_HEADERS, errors=[NotFound, RangeNotSatisfiable],
 )  # fmt: skip
 def published_show(filename: str) -> Response:

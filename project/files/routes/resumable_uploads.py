@@ -43,6 +43,9 @@ from .tus_headers import (
 
 TUS_HEADERS = (*API, ('Tus-Resumable', tus.VERSION))
 
+# Small chunks of several uploads at once; their bytes are limited by the quota.
+CHUNK_RATE_LIMIT = '6000/minute'
+
 CREATION_ERRORS = (TusVersionUnknown, FileTooLarge, QuotaExceeded, NameInvalid, ChecksumUnknown)
 APPEND_ERRORS = (
     TusVersionUnknown, UploadNotFound, OffsetMismatch, UploadLeaseLost, UploadLengthExceeded,
@@ -57,8 +60,9 @@ class UploadsView(MethodView):
     provide_automatic_options = False
 
     @endpoint(
-        allow=public, code=204, security_headers=TUS_HEADERS, extra_response_headers=CAPABILITIES
-    )
+        allow=public, code=204, security_headers=TUS_HEADERS, extra_response_headers=CAPABILITIES,
+        limit='600/minute',
+    )  # fmt: skip
     def options(self) -> Response:
         """Say what is spoken here (tus 1.0.0)."""
         response = empty_response(204)
@@ -121,7 +125,8 @@ class UploadView(MethodView):
     @endpoint(
         allow=authenticated(WRITE), code=204, security_headers=TUS_HEADERS,
         consumes=tus.CHUNK_CONTENT_TYPE, extra_request_headers={**RESUMABLE, **OFFSET, **CHECKSUM},
-        extra_response_headers=PROGRESS, max_body_setting='FILES_MAX_SIZE', errors=APPEND_ERRORS,
+        extra_response_headers=PROGRESS, max_body_setting='FILES_MAX_SIZE', limit=CHUNK_RATE_LIMIT,
+        errors=APPEND_ERRORS,
     )  # fmt: skip
     def patch(self, upload_id: UUID) -> Response:
         """Go on with one of your uploads, at `Upload-Offset`; with its last byte it is a file.
@@ -145,7 +150,8 @@ class UploadView(MethodView):
         allow=authenticated(WRITE), code=204, security_headers=TUS_HEADERS, consumes='*/*',
         extra_request_headers={**RESUMABLE, **OVERRIDE},
         extra_response_headers={**PROGRESS, **LENGTH, **METADATA},
-        max_body_setting='FILES_MAX_SIZE', errors=[*APPEND_ERRORS, BadRequest],
+        max_body_setting='FILES_MAX_SIZE', limit=CHUNK_RATE_LIMIT,
+        errors=[*APPEND_ERRORS, BadRequest],
     )  # fmt: skip
     def post(self, upload_id: UUID) -> Response:
         """Do what `X-HTTP-Method-Override` says: PATCH, HEAD or DELETE, for who cannot say so."""

@@ -28,7 +28,7 @@ class ThumbnailQuery(Schema):
 @blueprint.get('/<uuid:file_id>/thumbnail')
 @endpoint(
     allow=authenticated(READ), query=ThumbnailQuery, security_headers=USER_CONTENT,
-    produces='image/webp', may_return_202=True,
+    produces='image/webp', may_return_202=True, limit='600/minute',
     errors=[FileNotFound, *SCAN_ERRORS, NotAnImage, RangeNotSatisfiable],
 )  # fmt: skip
 def thumbnail_show(file_id: UUID, query: dict[str, Any]) -> Response:

@@ -22,6 +22,9 @@ from .users import USERNAME_ARGUMENT
 
 WEBP = 'image/webp'
 
+# Three pages of 200 users, each with a picture.
+AVATAR_RATE_LIMIT = '600/minute'
+
 
 class AvatarForm(Schema):
     """A picture as a form."""
@@ -54,6 +57,7 @@ def avatar_delete() -> None:
 @blueprint.get('/me/avatar')
 @endpoint(
     allow=authenticated(PROFILE_READ), security_headers=USER_CONTENT, produces=WEBP,
+    limit=AVATAR_RATE_LIMIT,
     errors=[AvatarNotFound, NoSuchUsername, RangeNotSatisfiable],
 )  # fmt: skip
 def avatar_show() -> Response:
@@ -64,6 +68,7 @@ def avatar_show() -> Response:
 @blueprint.get('/<string:username>/avatar')
 @endpoint(
     allow=public, security_headers=PUBLIC_CONTENT, produces=WEBP, arguments=USERNAME_ARGUMENT,
+    limit=AVATAR_RATE_LIMIT,
     errors=[AvatarNotFound, NoSuchUsername, RangeNotSatisfiable],
 )  # fmt: skip
 def user_avatar(username: str) -> Response:

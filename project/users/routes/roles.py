@@ -57,6 +57,7 @@ class RoleReplaceRequest(Schema):
 @blueprint.put('/roles/<string:name>')
 @endpoint(
     allow=requires(ROLES_WRITE), body=RoleReplaceRequest, returns=RoleSchema, versioned=True,
+    limit='600/hour',
     errors=[RoleInvalid, RoleBuiltIn, RoleChanged, PermissionUnknown, PrivilegeEscalation],
 )  # fmt: skip
 def role_replace(name: str, body: dict[str, Any]) -> Any:
@@ -91,6 +92,7 @@ class UserRolesReplaceRequest(Schema):
 @blueprint.put('/<int:user_id>/roles')
 @endpoint(
     allow=requires(ROLES_WRITE), body=UserRolesReplaceRequest, returns=UserSchema, versioned=True,
+    limit='600/hour',
     errors=[UserNotFound, UserChanged, RoleUnknown, LastAdmin, PrivilegeEscalation],
 )  # fmt: skip
 def user_roles_replace(user_id: int, body: dict[str, Any]) -> Any:

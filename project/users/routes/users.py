@@ -97,6 +97,7 @@ class UsersView(MethodView):
 
     @endpoint(
         allow=requires(WRITE), body=UserCreateRequest, returns=UserSchema, code=201, versioned=True,
+        limit='120/hour',
         errors=[*TAKEN_ERRORS, RoleUnknown, PrivilegeEscalation], location=('.user', 'user_id'),
     )  # fmt: skip
     def post(self, body: dict[str, Any]) -> Any:
@@ -131,6 +132,7 @@ class UserView(MethodView):
 
     @endpoint(
         allow=requires(WRITE), body=UserReplaceRequest, returns=UserSchema, versioned=True,
+        limit='600/hour',
         errors=[*TAKEN_ERRORS, UserNotFound, UserChanged, PrivilegeEscalation, OwnEmailAddress],
     )  # fmt: skip
     def put(self, user_id: int, body: dict[str, Any]) -> Any:
@@ -141,7 +143,7 @@ class UserView(MethodView):
 
     @endpoint(
         allow=owner_or(WRITE, scope=PROFILE_WRITE), body=UserPatchRequest, returns=UserSchema,
-        versioned=True, errors=[
+        versioned=True, limit='600/hour', errors=[
             *TAKEN_ERRORS, UserNotFound, UserChanged, PrivilegeEscalation, OwnEmailAddress,
         ],
     )  # fmt: skip
@@ -179,6 +181,7 @@ def user_me() -> Any:
 @blueprint.patch('/me')
 @endpoint(
     allow=authenticated(PROFILE_WRITE), body=UserPatchRequest, returns=UserSchema, versioned=True,
+    limit='120/hour',
     errors=[*TAKEN_ERRORS, UserNotFound, UserChanged, PrivilegeEscalation, OwnEmailAddress],
 )  # fmt: skip
 def user_me_update(body: dict[str, Any]) -> Any:
@@ -221,8 +224,9 @@ def username_show(username: str) -> None:
 
 @blueprint.get('/<string:username>/profile')
 @endpoint(
-    allow=public, returns=UserProfileSchema, errors=[NoSuchUsername], arguments=USERNAME_ARGUMENT
-)
+    allow=public, returns=UserProfileSchema, errors=[NoSuchUsername], arguments=USERNAME_ARGUMENT,
+    limit='120/minute',
+)  # fmt: skip
 def user_profile(username: str) -> Any:
     """Show what anybody may see of a user."""
     return service.get_profile(username)

@@ -32,6 +32,8 @@ ASSETS = {
     'docs.js': OURS,
 }
 
+RATE_LIMIT = '120/minute'
+
 ASSET = {**DISPOSITION_HEADERS, 'ETag': ETAG}
 
 DOCS = security_headers(
@@ -46,7 +48,9 @@ DOCS = security_headers(
 
 
 @docs.get('/openapi.json')
-@endpoint(allow=public, errors=[NotFound, Unauthorized], produces='application/json')
+@endpoint(
+    allow=public, errors=[NotFound, Unauthorized], produces='application/json', limit=RATE_LIMIT
+)
 def openapi_show() -> Response:
     """The OpenAPI document, as it is: the one answer that is no JSend.
 
@@ -65,6 +69,7 @@ def openapi_show() -> Response:
     errors=[NotFound],
     security_headers=DOCS,
     produces='text/html',
+    limit=RATE_LIMIT,
     extra_response_headers=ASSET,
 )
 def docs_show() -> Response:
@@ -75,6 +80,7 @@ def docs_show() -> Response:
 @docs.get('/docs/<string:filename>')
 @endpoint(
     allow=public, errors=[NotFound], security_headers=DOCS, produces='*/*',
+    limit=RATE_LIMIT,
     extra_response_headers=ASSET, arguments={'filename': {'enum': sorted(ASSETS)}},
 )  # fmt: skip
 def docs_asset(filename: str) -> Response:
