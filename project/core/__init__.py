@@ -50,7 +50,12 @@ def init_app(
 
 
 def validate_routes(app: Flask) -> None:
-    """Refuse to start with a route that declares nothing. Call it when all are mounted."""
-    from .web.endpoints import guard
+    """Validate the declarations of all routes. Call it when all are registered.
+
+    :raises UndeclaredRoute: if a route declares nothing.
+    :raises HiddenValue: if a route hides values of another route's argument.
+    """
+    from .web.endpoints import guard, hidden_values
 
     guard.validate_routes(app)
+    hidden_values.validate_arguments(app)

@@ -31,7 +31,7 @@ from project.users.errors import (
     UsernameTaken,
     UserNotFound,
 )
-from project.users.name_patterns import USERNAME
+from project.users.name_patterns import RESERVED_USERNAMES, USERNAME
 from project.users.permissions import (
     DELETE,
     MEMBER,
@@ -45,7 +45,13 @@ from project.users.schemas import Username, UserProfileSchema, UserSchema
 from . import blueprint
 
 # A username is never a number, so no path is both.
-USERNAME_ARGUMENT = {'username': {'pattern': USERNAME, 'maxLength': 32}}
+USERNAME_ARGUMENT = {
+    'username': {
+        'pattern': USERNAME,
+        'maxLength': 32,
+        'not': {'enum': sorted(RESERVED_USERNAMES)},
+    }
+}
 
 TAKEN_ERRORS = (UsernameTaken, EmailTaken, UsernameReserved)
 

@@ -14,9 +14,10 @@ from project.core.database.upsert import insert_or_ignore
 from project.core.errors import ApiError
 from project.users.errors import EmailTaken, RoleUnknown, UsernameReserved, UsernameTaken
 from project.users.models import RoleDefinition, User, UserRole, email_key
+from project.users.name_patterns import RESERVED_USERNAMES
 from project.users.signals import users_created
 
-from .users import RESERVED, list_users
+from .users import list_users
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def export_users() -> Iterator[AnyRow]:
 def _error_of(row: Mapping[str, Any], known: set[str], before: Container[str]) -> ApiError | None:
     if row['username'] in before:
         return UsernameTaken()
-    if row['username'] in RESERVED:
+    if row['username'] in RESERVED_USERNAMES:
         return UsernameReserved()
     return None if known.issuperset(row['roles']) else RoleUnknown()
 

@@ -24,7 +24,7 @@ from project.users.errors import (
     UserNotFound,
 )
 from project.users.models import ACTIVE, DISABLED, USERS, User, UserRole, email_key
-from project.users.name_patterns import USERNAME
+from project.users.name_patterns import RESERVED_USERNAMES, USERNAME
 from project.users.permissions import MEMBER
 from project.users.personal_data import personal_data_registry
 from project.users.signals import (
@@ -40,11 +40,6 @@ from .authorization import (
     ensure_can_update,
     ensure_not_last_admin,
     update_user_row,
-)
-
-# Paths under /users, and names that would pass for us.
-RESERVED = frozenset(
-    ['me', 'roles', 'import', 'export', 'stats', 'admin', 'root', 'system', 'support', 'security']
 )
 
 
@@ -245,6 +240,6 @@ def _new_username(username: str) -> str:
     username = username.lower()
     if not re.fullmatch(USERNAME, username):
         raise UsernameInvalid
-    if username in RESERVED:
+    if username in RESERVED_USERNAMES:
         raise UsernameReserved
     return username
