@@ -1,5 +1,7 @@
 """Registries in which every name has one owner. A second registration stops the start."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Generic, TypeVar
 
 T = TypeVar('T')
@@ -17,7 +19,8 @@ class Registry(Generic[T]):
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
-        self._entries: dict[str, tuple[T, str]] = {}
+        self.values: Mapping[str, T] = MappingProxyType({})  #: In the order of their names.
+        self._owners: dict[str, str] = {}
 
     def register(self, name: str, value: T, *, owner: str) -> None:
         """Add a value under a new name.
@@ -25,19 +28,16 @@ class Registry(Generic[T]):
         :param owner: the module that registers it: `__name__`.
         :raises RegistrationError: if the name is registered already, also by the same module.
         """
-        if name in self._entries:
+        if name in self.values:
             raise RegistrationError(
                 f'{self.kind} {name!r} is registered by {self.owner_of(name)} and by {owner}'
             )
-        self._entries[name] = value, owner
+        self.values = MappingProxyType(dict(sorted({**self.values, name: value}.items())))
+        self._owners[name] = owner
 
     def owner_of(self, name: str) -> str:
         """Return the module that registered a name."""
-        return self._entries[name][1]
-
-    def items(self) -> dict[str, T]:
-        """Return the values by their names, in alphabetical order."""
-        return {name: value for name, (value, _) in sorted(self._entries.items())}
+        return self._owners[name]
 
 
 def feature_of(module: str) -> str:

@@ -2,7 +2,9 @@
 
 from project.core.security.permissions import register_permission
 
-READ = register_permission('files:read', "See and download one's own files.", default=True)
+READ = register_permission(
+    'files:read', "See and download one's own files.", owner=__name__, default=True
+)
 WRITE = register_permission(
-    'files:write', "Upload, change and delete one's own files.", default=True
+    'files:write', "Upload, change and delete one's own files.", owner=__name__, default=True
 )

@@ -11,7 +11,7 @@ class TestRegistry:
         registry.register('red', 1, owner='project.a')
         registry.register('blue', 2, owner='project.b')
 
-        assert list(registry.items().items()) == [('blue', 2), ('red', 1)]
+        assert list(registry.values.items()) == [('blue', 2), ('red', 1)]
         assert registry.owner_of('blue') == 'project.b'
 
     @pytest.mark.parametrize('owner', ['project.a', 'project.b'])
@@ -23,7 +23,7 @@ class TestRegistry:
             RegistrationError, match=f"^colour 'red' is registered by project.a and by {owner}$"
         ):
             registry.register('red', 2, owner=owner)
-        assert registry.items() == {'red': 1}
+        assert registry.values == {'red': 1}
 
 
 class TestFeatureOf:

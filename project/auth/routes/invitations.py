@@ -6,7 +6,6 @@ from marshmallow import Schema, fields, validate
 
 from project.auth import service
 from project.auth.errors import InvitationInvalid, PasswordTooWeak, UsernameMissing
-from project.auth.permissions import INVITE
 from project.core.throttling import TooManyAttempts
 from project.core.web.endpoints.access import current_principal, public, requires
 from project.core.web.endpoints.endpoint import endpoint
@@ -18,7 +17,7 @@ from project.users.errors import (
     UsernameReserved,
     UsernameTaken,
 )
-from project.users.permissions import MEMBER
+from project.users.permissions import INVITE, MEMBER
 from project.users.schemas import Username, UserSchema
 
 from . import blueprint

@@ -3,31 +3,68 @@
 A role is a named set of them, a route asks for one, an API key's scopes are among them.
 """
 
-_descriptions: dict[str, str] = {}
-_defaults: set[str] = set()
+from dataclasses import dataclass
+
+from project.core.registration import RegistrationError, Registry, feature_of
 
 
-def register_permission(name: str, meaning: str, *, default: bool = False) -> str:
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """The meaning of a permission, and whether every user holds it."""
+
+    meaning: str
+    is_default: bool
+
+
+_permissions: Registry[Permission] = Registry('permission')
+
+# The feature to which the names with a prefix belong.
+_prefixes: Registry[str] = Registry('permission prefix')
+
+
+def register_permission_prefix(prefix: str, *, owner: str) -> None:
+    """Reserve the names `<prefix>:…` for a feature; its own name needs no call.
+
+    :param owner: the module that reserves them: `__name__`.
+    :raises RegistrationError: if the prefix belongs to a module already; names both modules.
+    """
+    _prefixes.register(prefix, feature_of(owner), owner=owner)
+
+
+def register_permission(name: str, meaning: str, *, owner: str, default: bool = False) -> str:
     """Declare a permission such as `users:read` and return its name.
 
-    :param everybody: whether every user holds it, because it is about what is their own.
+    :param owner: the module that declares it: `__name__`. Its feature must own the prefix.
+    :param default: whether every user holds it, because it is about their own data.
+    :raises RegistrationError: if the name is declared already, or has the prefix of another
+        feature; names both modules.
     """
-    _descriptions[name] = meaning
-    if default:
-        _defaults.add(name)
+    prefix, feature = name.partition(':')[0], feature_of(owner)
+    if prefix == feature and prefix not in _prefixes.values:
+        register_permission_prefix(prefix, owner=owner)
+    if prefix not in _prefixes.values:
+        raise RegistrationError(
+            f'permission {name!r} of {owner} must begin with {feature!r} or a prefix that '
+            f'{feature} has registered'
+        )
+    if _prefixes.values[prefix] != feature:
+        raise RegistrationError(
+            f'permission {name!r} of {owner} has the prefix of {_prefixes.owner_of(prefix)}'
+        )
+    _permissions.register(name, Permission(meaning, default), owner=owner)
     return name
 
 
 def permission_descriptions() -> dict[str, str]:
     """Return every permission with what it allows, in the order of their names."""
-    return dict(sorted(_descriptions.items()))
+    return {name: found.meaning for name, found in _permissions.values.items()}
 
 
 def all_permissions() -> frozenset[str]:
     """Return the names of all permissions."""
-    return frozenset(_descriptions)
+    return frozenset(_permissions.values)
 
 
 def default_permissions() -> frozenset[str]:
     """Return the names of the permissions that every user holds."""
-    return frozenset(_defaults)
+    return frozenset(name for name, found in _permissions.values.items() if found.is_default)

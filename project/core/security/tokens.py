@@ -8,7 +8,7 @@ import hashlib
 import re
 import secrets
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -49,9 +49,9 @@ def register_token_kind(kind: TokenKind, *, owner: str) -> None:
     token_pattern.cache_clear()
 
 
-def token_kinds() -> dict[str, TokenKind]:
+def token_kinds() -> Mapping[str, TokenKind]:
     """Return every registered kind by its prefix, in alphabetical order."""
-    return _kinds.items()
+    return _kinds.values
 
 
 @cache
