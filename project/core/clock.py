@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 
-# No setting that is added to a moment, or taken from it, may be longer.
+# Any duration up to this one can be added to a moment of a client, and subtracted from it.
 MAX_LIFETIME = timedelta(days=36_500)
 
 # Of the moments that clients send: `MAX_LIFETIME` and any offset from UTC stay within `datetime`.

@@ -71,7 +71,7 @@ class TestTokenKinds:
             {'token': prefix}
         ]
 
-    def test_work_until_then(self, prefix):
+    def test_work_before_they_leak(self, prefix):
         assert works(issue(prefix)[1])
 
     @pytest.mark.parametrize('form', sorted(FORMATTERS))

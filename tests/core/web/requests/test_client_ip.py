@@ -36,7 +36,7 @@ class TestTrustedProxies:
 
         assert data(response)[0] == '198.51.100.1'
 
-    def test_accepts_what_proxies_add_to_an_address(self, tmp_path, whoami):
+    def test_removes_the_port_that_proxies_add(self, tmp_path, whoami):
         client = kernel_app(tmp_path, whoami, TRUSTED_PROXIES=1).test_client()
 
         forwarded = {'X-Forwarded-For': '198.51.100.1, 203.0.113.7:41234 '}

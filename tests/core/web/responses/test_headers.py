@@ -130,7 +130,7 @@ class TestCachePolicy:
 
     @pytest.mark.parametrize('code', [200, 202, 206, 302, 304])
     @pytest.mark.parametrize('policy', [PUBLIC_CONTENT, USER_CONTENT, DOCS, API])
-    def test_covers_successes_and_what_confirms_them(self, serve, policy, code):
+    def test_covers_successes_and_304(self, serve, policy, code):
         client = serve(lambda: Response(status=code), security_headers=policy)
 
         response = client.get('/probe')
@@ -138,7 +138,7 @@ class TestCachePolicy:
         assert response.headers['Cache-Control'] == dict(policy)['Cache-Control']
         assert response.headers.getlist('Vary') == ['Origin']
 
-    def test_keeps_what_the_route_varies_by(self, serve):
+    def test_keeps_the_vary_of_the_route(self, serve):
         client = serve(lambda: Response(headers=[('Vary', 'Range'), ('Vary', 'Origin')]))
 
         assert client.get('/probe').headers.getlist('Vary') == ['Range, Origin']
