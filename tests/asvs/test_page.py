@@ -38,26 +38,34 @@ def test_has_every_row_of_the_three_chapters():
 
 
 def test_calls_met_what_is_tested_and_nothing_else():
-    assert {row[0] for row in ROWS if row[2] == 'met'} == named_ids()
+    assert {row[0] for row in ROWS if row[2] in ('met', 'in part')} == named_ids()
 
 
 @pytest.mark.parametrize('row', [row for row in ROWS if row[2] != 'met'], ids=lambda row: row[0])
 def test_gives_a_reason_for_what_is_not(row):
-    assert row[2] in ('not ours', 'not there')
+    assert row[2] in ('in part', 'not ours', 'not there')
     assert len(row[3]) > 5
 
 
-def test_leaves_out_of_the_first_two_levels_only_what_is_not_there():
-    """Level 1 and 2 are the bar: they are met wherever the thing that they are about exists."""
+def test_names_the_rows_of_the_first_two_levels_that_are_not_met():
     missing = {row[0] for row in ROWS if row[2] != 'met' and row[1] in '12'}
 
     assert missing == {
-        '6.2.6', '6.2.7', '6.6.1', '6.8.1', '6.8.2', '6.8.3', '6.8.4', '7.1.3', '7.6.1', '8.4.1',
+        '6.2.6', '6.2.7', '6.3.3', '6.6.1', '6.8.1', '6.8.2', '6.8.3', '6.8.4', '7.1.3', '7.5.2',
+        '7.6.1', '8.4.1',
     }  # fmt: skip
 
 
-def test_has_a_mutant_for_each_row_of_the_first_two_levels_that_is_met():
-    met = {row[0] for row in ROWS if row[2] == 'met' and row[1] in '12'}
+def test_counts_the_rows_of_the_first_two_levels_that_are_met():
+    bar = [row for row in ROWS if row[1] in '12']
+    met = [row for row in bar if row[2] == 'met']
+    apply = [row for row in bar if row[2] in ('met', 'in part')]
+
+    assert f'{len(met)} of the {len(apply)} rows of levels 1 and 2 that apply are met' in PAGE
+
+
+def test_has_a_mutant_for_each_row_of_v7_and_v8_of_the_first_two_levels_that_is_met():
+    met = {row[0] for row in ROWS if row[2] == 'met' and row[1] in '12' and row[0][0] in '78'}
 
     assert {mutant.row for mutant in load_mutants()} == met
 

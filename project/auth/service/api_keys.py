@@ -122,8 +122,9 @@ def send_key_expiry_reminder(key_id: str) -> None:
     with atomic():
         complete_with_transaction()
         key = ApiKey.find(UUID(key_id))
-        is_live = key and key.expires_at and key.expires_at > now()
-        if is_live and users.is_active(key.user_id):
+        if key is None or not users.is_active(key.user_id):
+            return
+        if key.expires_at and key.expires_at > now():
             moment = rfc3339(key.expires_at)
             _send_key_notice(
                 key.user_id, 'key_expiring', name=key.name, hint=key.prefix, expires_at=moment

@@ -9,7 +9,6 @@ from sqlalchemy import delete, update
 
 from project.auth.errors import InvitationInvalid, UsernameMissing
 from project.auth.models import Credential, Invitation
-from project.auth.permissions import INVITE
 from project.core.clock import now
 from project.core.database.retries import repeatable
 from project.core.database.session import AnyRow, atomic, db, non_atomic
@@ -23,7 +22,7 @@ from project.core.throttling import consume_attempt
 from project.users import service as users
 from project.users.errors import RoleUnknown
 from project.users.models import ACTIVE, email_key, permissions_of
-from project.users.permissions import MEMBER
+from project.users.permissions import INVITE, MEMBER
 from project.users.signals import users_created
 
 from .accounts import (
