@@ -7,6 +7,9 @@ import click
 import pytest
 from flask.cli import FlaskGroup, ScriptInfo
 
+from project.core.mail.rendering import duration
+from project.core.security.key_usage import encrypted_values, expiring_values
+
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(
     [*ROOT.glob('*.md'), *(ROOT / 'docs').rglob('*.md'), *(ROOT / 'benchmarks').glob('*.md')]
@@ -172,3 +175,22 @@ class TestLimits:
                     declared.add((method, path, f'{count} {"an" if per == "hour" else "a"} {per}'))
 
         assert named == declared
+
+
+class TestSecretKey:
+    def test_the_operations_page_names_all_data_that_depends_on_it(self, app):
+        page = (ROOT / 'docs' / 'operations.md').read_text()
+
+        rows = [f'| {values.name} | ' for values in encrypted_values()]
+        rows += [f'| {values.name} | {values.effect} | ' for values in expiring_values()]
+        assert [row for row in rows if row not in page] == []
+
+    def test_the_operations_page_names_their_lifetimes(self, app):
+        page = (ROOT / 'docs' / 'operations.md').read_text()
+
+        for values in expiring_values():
+            kept = re.search(rf'^\| {values.name} \|.*\|([^|]*)\|$', page, re.MULTILINE)[1]
+            lifetime = values.lifetime and duration(values.lifetime.total_seconds())
+            assert kept.strip() == (
+                f'waiting for {lifetime}' if lifetime else 'nothing; they do not expire'
+            )

@@ -7,8 +7,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
 from project.core.database.compiled_query import CompiledQuery
+from project.core.database.encrypted_columns import register_encrypted_column
 from project.core.database.session import AnyRow, Base, execute_select
 from project.core.database.types import UTCDateTime
+from project.core.security.encryption import decrypt, encrypt
+
+ENCRYPTION_PURPOSE = 'totp'
 
 
 class Totp(Base):
@@ -22,6 +26,16 @@ class Totp(Base):
     last_used_timestep: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     confirmed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+    @staticmethod
+    def encrypt_secret(secret: bytes) -> bytes:
+        """Return the ciphertext of a secret, under the newest key."""
+        return encrypt(ENCRYPTION_PURPOSE, secret)
+
+    @staticmethod
+    def decrypt_secret(ciphertext: bytes) -> bytes | None:
+        """Return the secret, or None if its key is unknown."""
+        return decrypt(ENCRYPTION_PURPOSE, ciphertext)
 
     @classmethod
     def find(cls, user_id: int) -> AnyRow | None:
@@ -59,4 +73,11 @@ ENROLLED = CompiledQuery(
     select(
         Totp.encrypted_secret, Totp.last_used_timestep, Totp.created_at, Totp.confirmed_at
     ).where(Totp.user_id == bindparam('user_id'))
+)
+
+register_encrypted_column(
+    'secrets of authenticators',
+    Totp.encrypted_secret,
+    purpose=ENCRYPTION_PURPOSE,
+    used_in=__name__,
 )

@@ -12,6 +12,7 @@ from project.core.database.session import atomic, db
 from project.core.database.upsert import upsert
 from project.core.ip_addresses import network_of
 from project.core.request_context import current_request_context
+from project.core.security.key_usage import register_expiring_values
 from project.core.security.signing import compute_hmac, verify_hmac
 from project.core.throttling import consume_attempt, refund_attempt
 
@@ -21,6 +22,13 @@ PIN_LIFETIME = timedelta(minutes=10)
 MAX_PIN_ATTEMPTS = 5
 DAY = timedelta(days=1)
 MAX_DAILY_ATTEMPTS_PER_EMAIL, MAX_DAILY_ATTEMPTS_PER_NETWORK = 20, 100
+
+register_expiring_values(
+    'PINs in mails',
+    used_in=__name__,
+    lifetime=PIN_LIFETIME,
+    effect='422 for the PIN; the user requests another one',
+)
 
 
 def issue_pin(purpose: str, key: str) -> str:

@@ -16,6 +16,7 @@ from project.core.web.maintenance import maintenance
 from .api_documents import api_cli
 from .jobs import jobs_cli
 from .mail import mail_cli
+from .secrets import secrets_cli
 from .toolkit import FeatureGroup, as_json, print_rows
 
 UNITS = {'s': 'seconds', 'm': 'minutes', 'h': 'hours', 'd': 'days'}
@@ -55,7 +56,7 @@ def maintenance_status(as_json: bool) -> None:
 
 def init_app(app: Flask) -> None:
     """Add the commands, and give `flask shell` the database and every model."""
-    for group in (maintenance_cli, jobs_cli, mail_cli, api_cli):
+    for group in (maintenance_cli, jobs_cli, mail_cli, api_cli, secrets_cli):
         app.cli.add_command(group)
     app.shell_context_processor(shell_context)
 

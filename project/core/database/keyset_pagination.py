@@ -14,12 +14,20 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import ColumnElement, Integer, bindparam, tuple_
 
 from project.core.errors import UnprocessableContent
+from project.core.security.key_usage import register_expiring_values
 from project.core.security.signing import sign, unsign
 
 from .compiled_query import CompiledQuery
 from .session import AnyRow, AnySelect, db
 
 BATCH_ROWS = 500
+
+register_expiring_values(
+    'cursors of lists',
+    used_in=__name__,
+    lifetime=None,
+    effect='422 for the cursor; the client starts again at the first page',
+)
 
 
 class CursorInvalid(UnprocessableContent):

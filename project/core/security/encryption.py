@@ -5,6 +5,7 @@ One key per purpose, so that nothing sealed for one opens for another. The ciphe
 """
 
 from base64 import urlsafe_b64encode
+from contextlib import suppress
 from functools import cache
 from hashlib import sha256
 
@@ -24,6 +25,23 @@ def decrypt(purpose: str, ciphertext: bytes) -> bytes | None:
         return _cipher(purpose).decrypt(ciphertext)
     except InvalidToken:
         return None
+
+
+def find_key(purpose: str, ciphertext: bytes) -> int | None:
+    """Return which key encrypted it: 0 for the newest, n for the nth fallback, None if unknown."""
+    for number, key in enumerate(derived_keys(f'seal:{purpose}')):
+        with suppress(InvalidToken):
+            _fernet(key).decrypt(ciphertext)
+            return number
+    return None
+
+
+def reencrypt(purpose: str, ciphertext: bytes) -> bytes:
+    """Return the same secret encrypted under the newest key.
+
+    :raises InvalidToken: if no key decrypts it.
+    """
+    return _cipher(purpose).rotate(ciphertext)
 
 
 def encrypt_with_token(token: str, secret: bytes) -> bytes:
@@ -50,4 +68,8 @@ def _cipher(purpose: str) -> MultiFernet:
 @cache
 def _cipher_of(keys: tuple[bytes, ...]) -> MultiFernet:
     # The first one seals; all of them open.
-    return MultiFernet([Fernet(urlsafe_b64encode(key)) for key in keys])
+    return MultiFernet([_fernet(key) for key in keys])
+
+
+def _fernet(key: bytes) -> Fernet:
+    return Fernet(urlsafe_b64encode(key))

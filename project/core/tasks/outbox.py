@@ -25,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
+from project.core.database.encrypted_columns import register_encrypted_column
 from project.core.database.session import Base, after_commit, db, in_atomic
 from project.core.database.types import UTCDateTime
 from project.core.database.upsert import upsert
@@ -32,7 +33,7 @@ from project.core.request_context import current_request_context
 
 from .notifications import CHANNEL, TaskNotifier
 from .registry import require_task
-from .serialization import serialize, subject_of, unique_key
+from .serialization import ENCRYPTION_PURPOSE, serialize, subject_of, unique_key
 
 P = ParamSpec('P')
 
@@ -72,6 +73,15 @@ class OutboxTask(Base):
     request_id: Mapped[str] = mapped_column(String(128))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+# Dead letters, too: an operator may retry them.
+register_encrypted_column(
+    'secrets of waiting tasks',
+    OutboxTask.encrypted_arguments,
+    purpose=ENCRYPTION_PURPOSE,
+    used_in=serialize.__module__,
+)
 
 
 def enqueue(function: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> UUID:

@@ -15,8 +15,12 @@ from .registry import Task
 MAX_ARGUMENTS_BYTES = (
     64 * 1024
 )  # bytes of JSON: what is larger belongs into the storage, and its key in here
-PURPOSE = 'task-arguments'
+ENCRYPTION_PURPOSE = 'task-arguments'
 MASK = '***'
+UNKNOWN_KEY_REASON = (
+    'its secrets were encrypted under an unknown SECRET_KEY:'
+    ' add that key to SECRET_KEY_FALLBACKS and retry'
+)
 
 
 def serialize(
@@ -34,7 +38,7 @@ def serialize(
     text, hidden = _to_json(task, arguments), _to_json(task, secret) if secret else ''
     if len(text) + len(hidden) > MAX_ARGUMENTS_BYTES:
         raise ValueError(f'the arguments of {task.name} are larger than 64 KiB')
-    return text, encrypt(PURPOSE, hidden.encode()) if secret else None
+    return text, encrypt(ENCRYPTION_PURPOSE, hidden.encode()) if secret else None
 
 
 def deserialize(task: Task, text: str, ciphertext: bytes | None) -> dict[str, Any]:
@@ -42,9 +46,9 @@ def deserialize(task: Task, text: str, ciphertext: bytes | None) -> dict[str, An
 
     A deploy may lie between, or be under way.
     """
-    opened = b'{}' if ciphertext is None else decrypt(PURPOSE, ciphertext)
+    opened = b'{}' if ciphertext is None else decrypt(ENCRYPTION_PURPOSE, ciphertext)
     if opened is None:
-        raise IncompatibleTask('its secrets were encrypted under a SECRET_KEY that is gone')
+        raise IncompatibleTask(UNKNOWN_KEY_REASON)
     arguments = {**json.loads(text), **json.loads(opened)}
     try:
         inspect.signature(task.function).bind(**arguments)

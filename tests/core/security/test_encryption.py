@@ -2,7 +2,7 @@
 
 import pytest
 
-from project.core.security.encryption import decrypt, encrypt
+from project.core.security.encryption import decrypt, encrypt, find_key, reencrypt
 
 from .secret_keys import NEW, OLD
 
@@ -47,3 +47,30 @@ class TestDecrypt:
         sealed[20] ^= 1
 
         assert decrypt('pin', bytes(sealed)) is None
+
+
+class TestFindKey:
+    def test_is_the_number_of_the_key(self, rotate):
+        encrypted = encrypt('pin', b'012345')
+        assert find_key('pin', encrypted) == 0
+
+        rotate(NEW, 'other-' * 7, OLD)
+        assert find_key('pin', encrypted) == 2
+
+    @pytest.mark.parametrize('keys', [(NEW,), (NEW, 'other-' * 7)])
+    def test_is_none_for_an_unknown_key(self, rotate, keys):
+        encrypted = encrypt('pin', b'012345')
+        rotate(*keys)
+
+        assert find_key('pin', encrypted) is None
+
+
+class TestReencrypt:
+    def test_encrypts_under_the_newest_key(self, rotate):
+        encrypted = encrypt('pin', b'012345')
+        rotate(NEW, OLD)
+
+        fresh = reencrypt('pin', encrypted)
+
+        rotate(NEW)
+        assert decrypt('pin', fresh) == b'012345'

@@ -36,6 +36,7 @@ from project.core.tasks.attempts import (
 )
 from project.core.tasks.errors import IncompatibleTask
 from project.core.tasks.leases import LEASE_DURATION
+from project.core.tasks.serialization import UNKNOWN_KEY_REASON
 from tests.pending_tasks import NoWatchdog, run_pending_tasks
 
 from ..outbox import change, enqueue_at_committed, enqueue_committed, row_of, rows, travel_forward
@@ -183,7 +184,7 @@ class TestAttemptOne:
 
         row = row_of(found)
         assert (row.state, row.attempts) == ('waiting', 1)
-        assert row.last_error == 'its secrets were encrypted under a SECRET_KEY that is gone'
+        assert row.last_error == UNKNOWN_KEY_REASON
 
     @pytest.mark.parametrize(
         ('misfit', 'error'),
@@ -192,7 +193,7 @@ class TestAttemptOne:
             ({'arguments': '{"b":1}'}, 'its arguments do not fit any more: '),
             (
                 {'encrypted_arguments': b'of another key'},
-                'its secrets were encrypted under a SECRET_KEY',
+                UNKNOWN_KEY_REASON,
             ),
         ],
         ids=['name', 'arguments', 'secrets'],

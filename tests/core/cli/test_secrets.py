@@ -1,0 +1,97 @@
+"""`flask secrets`, by what it prints."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+
+from project.core.security.key_usage import longest_lifetime
+from project.core.tasks import task
+
+from ..outbox import change, enqueue_committed
+
+pytestmark = pytest.mark.usefixtures('no_tasks')
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+NAME = 'secrets of waiting tasks'
+
+
+@pytest.fixture
+def run(cli):
+    """Return a function that runs `flask secrets …` and returns what it printed."""
+
+    def invoke(*arguments):
+        result = cli.invoke(args=['secrets', *arguments])
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    return invoke
+
+
+@pytest.fixture
+def status(run):
+    """Return a function that returns the report, and the row of the tasks in it."""
+
+    def read():
+        report = json.loads(run('status', '--json'))
+        [row] = [row for row in report['stored'] if row['name'] == NAME]
+        return report, row
+
+    return read
+
+
+@pytest.fixture
+def old_values(app, monkeypatch):
+    """Two secrets under a key that is a fallback now, and one under an unknown key."""
+    greet = task(name='greet', encrypted=['pin'])(lambda pin: None)
+    for _ in range(2):
+        enqueue_committed(greet, '012345')
+    change(enqueue_committed(greet, '012345'), encrypted_arguments=b'unknown')
+    monkeypatch.setitem(app.config, 'SECRET_KEY_FALLBACKS', ['x' * 40, app.config['SECRET_KEY']])
+    monkeypatch.setitem(app.config, 'SECRET_KEY', 'new-' * 10)
+
+
+class TestSecretsRotate:
+    def test_encrypts_again_and_counts(self, run, status, old_values):
+        assert f'{NAME}: 2 encrypted again, 0 under the newest key, 1 under an unknown key.' in run(
+            'rotate'
+        )
+
+        assert status()[1] == {'name': NAME, 'newest': 2, 'fallbacks': [0, 0], 'unknown': 1}
+        assert f'{NAME}: 0 encrypted again, 2 under the newest key' in run('rotate')
+
+    def test_only_counts_in_a_dry_run(self, run, status, old_values):
+        assert f'{NAME}: 2 would be encrypted again' in run('rotate', '--dry-run')
+
+        assert status()[1] == {'name': NAME, 'newest': 0, 'fallbacks': [0, 2], 'unknown': 1}
+
+
+class TestSecretsStatus:
+    def test_prints_a_table_and_the_remedies(self, run, old_values):
+        output = run('status')
+
+        row = next(line for line in output.splitlines() if line.startswith(NAME))
+        assert row.removeprefix(NAME).split() == ['0', '0', '2', '1']
+        assert 'Values need a fallback key: run flask secrets rotate.' in output
+        assert 'Values have an unknown key: add that key to SECRET_KEY_FALLBACKS.' in output
+
+    def test_names_data_that_expires_with_its_lifetime(self, status):
+        expiring = {row['name']: row['lifetime_seconds'] for row in status()[0]['expiring']}
+
+        assert expiring['cursors of lists'] is None
+        assert expiring['PINs in mails'] >= 600
+
+    @time_machine.travel(NOON, tick=False)
+    def test_says_when_the_fallbacks_can_be_removed(self, run, status, old_values):
+        assert status()[0]['removable_at'] is None
+        run('rotate')
+
+        moment = NOON + longest_lifetime()
+        assert longest_lifetime() >= timedelta(minutes=10)
+        assert status()[0]['removable_at'] == f'{moment:%Y-%m-%dT%H:%M:%SZ}'
+        assert f'can be removed at {moment:%Y-%m-%d %H:%M:%S} UTC' in run('status')
+
+    def test_says_that_there_is_no_fallback(self, run, status):
+        assert 'There is no fallback key.' in run('status')
+        assert status()[0]['fallbacks'] == 0

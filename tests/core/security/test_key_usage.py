@@ -1,0 +1,130 @@
+"""Registry of the data that depends on SECRET_KEY."""
+
+import ast
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from project.core.security import key_usage
+from project.core.security.encryption import decrypt, encrypt
+from project.core.security.key_usage import (
+    CHANGED,
+    CURRENT,
+    ROTATED,
+    UNKNOWN,
+    EncryptedRow,
+    EncryptedValues,
+    encrypted_values,
+    expiring_values,
+    longest_lifetime,
+    register_expiring_values,
+)
+
+from .secret_keys import NEW, OLD
+
+PROJECT = Path(__file__).parents[3] / 'project'
+# Stores a hash of its codes soon, which depends on no key.
+UNDECLARED = {'project.auth.service.invitations'}
+KEYED = {'encrypt', 'compute_hmac', 'sign', 'derived_keys'}
+
+
+@pytest.fixture
+def stored(rotate):
+    """Three ciphertexts: of an unknown key, of a fallback and of the newest key."""
+    found = {1: encrypt('pin', b'one')}
+    rotate(OLD[::-1])
+    found[2] = encrypt('pin', b'two')
+    rotate(NEW)
+    found[3] = encrypt('pin', b'three')
+    rotate(NEW, OLD[::-1])
+    return found
+
+
+@pytest.fixture
+def values(stored):
+    """What rotates them, in batches of two."""
+
+    def batches():
+        rows = [EncryptedRow((key,), ciphertext) for key, ciphertext in stored.items()]
+        yield from (rows[:2], rows[2:])
+
+    def replace(fresh):
+        stored.update({row.key[0]: ciphertext for row, ciphertext in fresh})
+        return {row.key for row, _ in fresh}
+
+    return EncryptedValues('codes', 'pin', __name__, batches, replace)
+
+
+class TestEncryptedValues:
+    def test_counts_by_key(self, values):
+        assert values.count_by_key() == {0: 1, 1: 1, None: 1}
+
+    def test_encrypts_again_what_a_fallback_encrypted(self, values, stored, rotate):
+        before = dict(stored)
+
+        assert Counter(values.rotate()) == {ROTATED: 1, CURRENT: 1, UNKNOWN: 1}
+
+        assert (stored[1], stored[3]) == (before[1], before[3])
+        rotate(NEW)
+        assert decrypt('pin', stored[2]) == b'two'
+
+    def test_changes_nothing_the_second_time(self, values, stored):
+        list(values.rotate())
+        before = dict(stored)
+
+        assert Counter(values.rotate()) == {CURRENT: 2, UNKNOWN: 1}
+
+        assert stored == before
+
+    def test_changes_nothing_in_a_dry_run(self, values, stored):
+        before = dict(stored)
+
+        assert Counter(values.rotate(dry_run=True)) == {ROTATED: 1, CURRENT: 1, UNKNOWN: 1}
+
+        assert stored == before
+
+    def test_goes_on_from_where_it_was_interrupted(self, values, stored):
+        stored[4] = stored[2]
+        rotation = values.rotate()
+        while next(rotation) != ROTATED:
+            pass
+        rotation.close()
+
+        assert Counter(values.rotate()) == {ROTATED: 1, CURRENT: 2, UNKNOWN: 1}
+
+    def test_reports_rows_that_changed_in_the_meantime(self, stored, values):
+        others = EncryptedValues('codes', 'pin', __name__, values.batches, lambda _: set())
+
+        assert Counter(others.rotate()) == {CHANGED: 1, CURRENT: 1, UNKNOWN: 1}
+
+
+class TestLongestLifetime:
+    def test_is_that_of_all_data_that_expires(self, monkeypatch):
+        monkeypatch.setattr(key_usage, '_expiring', {})
+        assert longest_lifetime() == timedelta()
+
+        for hours in (None, 3, 1):
+            lifetime = None if hours is None else timedelta(hours=hours)
+            register_expiring_values(str(hours), used_in='', lifetime=lifetime, effect='')
+
+        assert longest_lifetime() == timedelta(hours=3)
+
+
+class TestRegistry:
+    def test_declares_every_module_that_uses_a_key(self, app):
+        declared = {values.used_in for values in [*encrypted_values(), *expiring_values()]}
+
+        assert modules_that_use_keys() - UNDECLARED == declared
+
+
+def modules_that_use_keys():
+    """Return the modules that call a function of core.security which depends on SECRET_KEY."""
+    found = set()
+    for path in PROJECT.rglob('*.py'):
+        if path.parent != PROJECT / 'core' / 'security':
+            calls = (n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call))
+            if KEYED & {ast.unparse(call.func).split('.')[-1] for call in calls}:
+                found.add('.'.join(path.relative_to(PROJECT.parent).with_suffix('').parts))
+    return found
