@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import logging
 import secrets
 from base64 import b32encode
 from dataclasses import dataclass
@@ -27,7 +28,6 @@ from project.core.clock import now
 from project.core.database.session import atomic, db, non_atomic
 from project.core.database.upsert import upsert
 from project.core.mail import send_mail
-from project.core.security.encryption import decrypt, encrypt
 from project.core.security.principal import Principal
 from project.core.throttling import consume_attempt, refund_attempt
 from project.users import service as users
@@ -35,11 +35,16 @@ from project.users import service as users
 from .passwords import ATTEMPT_PERIOD, MAX_PASSWORD_ATTEMPTS, password_throttle_key
 from .security_events import FAILURE, record_security_event
 
-ENCRYPTION_PURPOSE = 'totp'
+log = logging.getLogger(__name__)
+
 TIMESTEP_SECONDS = 30  # seconds
 # A clock may be wrong by so many steps, either way (RFC 6238, 5.2).
 MAX_DRIFT_TIMESTEPS = 1
 ENROLMENT_LIFETIME = timedelta(hours=1)
+UNKNOWN_KEY_MESSAGE = (
+    'a second factor is encrypted under an unknown SECRET_KEY: add that key to'
+    ' SECRET_KEY_FALLBACKS and run `flask secrets rotate`; until then its user needs recovery codes'
+)
 RECOVERY_CODE_COUNT = 10
 
 # What may happen to a second factor: as events name it, and as mails say it.
@@ -79,7 +84,7 @@ def start_totp_enrolment(asker: Principal) -> Enrolment:
     """
     secret = pyotp.random_base32()
     fresh = {
-        'encrypted_secret': encrypt(ENCRYPTION_PURPOSE, secret.encode()),
+        'encrypted_secret': Totp.encrypt_secret(secret.encode()),
         'last_used_timestep': 0,
         'created_at': now(),
     }
@@ -108,7 +113,8 @@ def confirm_totp(asker: Principal, otp: str) -> list[str]:
     found = Totp.find(asker.user_id)
     if found is None or found.confirmed_at or found.created_at <= now() - ENROLMENT_LIFETIME:
         raise OtpInvalid
-    step = _step_of(found.encrypted_secret, otp)
+    secret = _decrypted_secret(asker.user_id, found.encrypted_secret)
+    step = _step_of(secret, otp)
     if step is None:
         raise OtpInvalid
     codes = _confirm(asker.user_id, found.encrypted_secret, step)
@@ -163,14 +169,13 @@ def verify_second_factor(
         raise OtpRequired
     _consume_otp_attempt(user_id)
     if otp:
-        step = _step_of(found.encrypted_secret, otp)
-        if step is None or step <= found.last_used_timestep:
+        secret = _decrypted_secret(user_id, found.encrypted_secret)
+        step = _step_of(secret, otp)
+        if secret is None or step is None or step <= found.last_used_timestep:
             _record_failure(user_id, 'otp')
             raise WrongOtp
-        # Sealed anew on each use: so it comes under today's key.
-        factor = Factor(
-            step=step, encrypted_secret=encrypt(ENCRYPTION_PURPOSE, _secret(found.encrypted_secret))
-        )
+        # Encrypted again at each use, under the newest key.
+        factor = Factor(step=step, encrypted_secret=Totp.encrypt_secret(secret))
     else:
         factor = Factor(code_hash=_hashed(recovery_code or ''))
         if not RecoveryCode.exists(user_id, factor.code_hash or ''):
@@ -233,16 +238,23 @@ def _hashed(code: str) -> str:
     return hashlib.sha256(typed.encode()).hexdigest()
 
 
-def _secret(ciphertext: bytes) -> bytes:
-    secret = decrypt(ENCRYPTION_PURPOSE, ciphertext)
+def _decrypted_secret(user_id: int, ciphertext: bytes) -> bytes | None:
+    """Return the secret of an authenticator; log an error and return None if its key is unknown.
+
+    No code is right then. The attempt does not count, so that the recovery codes keep theirs.
+    """
+    secret = Totp.decrypt_secret(ciphertext)
     if secret is None:
-        raise RuntimeError('a second factor is encrypted under a key that is not known any more')
+        _refund_otp_attempt(user_id)
+        log.error(UNKNOWN_KEY_MESSAGE, extra={'fields': {'user_id': user_id}})
     return secret
 
 
-def _step_of(ciphertext: bytes, otp: str) -> int | None:
+def _step_of(secret: bytes | None, otp: str) -> int | None:
     """Return the step whose code it is, by our clock and not too far from it."""
-    generator = pyotp.TOTP(_secret(ciphertext).decode())
+    if secret is None:
+        return None
+    generator = pyotp.TOTP(secret.decode())
     current = int(now().timestamp()) // TIMESTEP_SECONDS
     steps = range(current - MAX_DRIFT_TIMESTEPS, current + MAX_DRIFT_TIMESTEPS + 1)
     right = [s for s in steps if hmac.compare_digest(generator.generate_otp(s), otp)]

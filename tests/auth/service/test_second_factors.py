@@ -30,10 +30,15 @@ from project.auth.service import (
     renew_recovery_codes,
     start_totp_enrolment,
 )
-from project.auth.service.second_factors import TIMESTEP_SECONDS, _step_of, consume_second_factor
+from project.auth.service.passwords import MAX_PASSWORD_ATTEMPTS
+from project.auth.service.second_factors import (
+    TIMESTEP_SECONDS,
+    UNKNOWN_KEY_MESSAGE,
+    _step_of,
+    consume_second_factor,
+)
 from project.core.clock import now
 from project.core.database.session import atomic, db
-from project.core.security.encryption import encrypt
 from project.core.throttling import TooManyAttempts
 from project.users import service as users
 from tests.auth.factories import PASSWORD, account
@@ -161,6 +166,15 @@ class TestConfirmTotp:
 
         with pytest.raises(OtpInvalid):
             confirm_totp(principal_of(user), code)
+
+    def test_rejects_any_code_under_an_unknown_key(self, app, user, monkeypatch, caplog):
+        secret = start_totp_enrolment(principal_of(user)).secret
+        monkeypatch.setitem(app.config, 'SECRET_KEY', 'another' + 'k3y' * 12)
+
+        with pytest.raises(OtpInvalid):
+            confirm_totp(principal_of(user), code_of(secret))
+
+        assert UNKNOWN_KEY_MESSAGE in caplog.text
 
     def test_uses_its_code_up(self, user, clock):
         enrolment = start_totp_enrolment(principal_of(user))
@@ -324,6 +338,20 @@ class TestVerifySecondFactor:
         clock.shift(TIMESTEP_SECONDS)
         assert enter(user, otp=code_of(enrolled[0]))
 
+    def test_rejects_any_code_under_an_unknown_key_and_counts_no_attempt(
+        self, app, user, enrolled, monkeypatch, caplog
+    ):
+        monkeypatch.setitem(app.config, 'SECRET_KEY', 'another' + 'k3y' * 12)
+
+        for _ in range(MAX_PASSWORD_ATTEMPTS + 1):
+            with pytest.raises(WrongOtp):
+                enter(user, otp=code_of(enrolled[0]))
+
+        assert {record.message for record in caplog.records if record.levelname == 'ERROR'} == {
+            UNKNOWN_KEY_MESSAGE
+        }
+        assert enter(user, recovery_code=enrolled[1][0])
+
 
 class TestUseFactor:
     def test_asks_who_came_before_it_was_turned_on(self, user, enrolled):
@@ -346,7 +374,7 @@ class TestStepOf:
     @pytest.mark.parametrize(('moment', 'code'), VECTORS)
     def test_is_that_of_rfc_6238(self, app, moment, code):
         with time_machine.travel(moment, tick=False):
-            assert _step_of(encrypt('totp', SECRET), code) == moment // TIMESTEP_SECONDS
+            assert _step_of(SECRET, code) == moment // TIMESTEP_SECONDS
 
 
 class TestReauthenticate:

@@ -1,0 +1,110 @@
+"""Replacing SECRET_KEY as docs/operations.md says, step by step, for a user who stays away."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pyotp
+import pytest
+import time_machine
+
+from project.auth.errors import WrongPin
+from project.auth.service import (
+    confirm_totp,
+    log_in,
+    request_reset,
+    reset_password,
+    start_totp_enrolment,
+)
+from project.core.clock import now
+from project.core.database.keyset_pagination import CursorInvalid, PageRequest
+from project.core.tasks.attempts import run_next_task
+from project.users import service as users
+from tests.auth.factories import account
+from tests.auth.pins import pin_in
+from tests.pending_tasks import NoWatchdog, run_pending_tasks
+from tests.users.factories import principal_of
+
+NEW_PASSWORD = 'Difference engine, 1822'
+
+
+@pytest.fixture
+def user():
+    """Somebody who can log in."""
+    return account(username='ada')
+
+
+@pytest.fixture
+def totp(user):
+    """The generator of their second factor, whose code was used once."""
+    secret = start_totp_enrolment(principal_of(user)).secret
+    confirm_totp(principal_of(user), pyotp.TOTP(secret).now())
+    return pyotp.TOTP(secret)
+
+
+@pytest.fixture
+def set_keys(app, monkeypatch):
+    """Return a function that restarts all processes with these keys."""
+
+    def restart(key, *fallbacks):
+        monkeypatch.setitem(app.config, 'SECRET_KEY', key)
+        monkeypatch.setitem(app.config, 'SECRET_KEY_FALLBACKS', list(fallbacks))
+
+    return restart
+
+
+@pytest.fixture
+def flask(cli):
+    """Return a function that runs a command and returns what it printed."""
+
+    def run(*arguments):
+        result = cli.invoke(args=list(arguments))
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    return run
+
+
+def second_page(cursor=None):
+    """Return the second page of all users, by a new cursor unless one is given."""
+    cursor = cursor or users.list_users(PageRequest(limit=1)).next
+    return cursor, users.list_users(PageRequest(limit=1, cursor=cursor)).items
+
+
+def pin_under_the_old_key(app, user):
+    """Request a reset and issue its PIN; the mail with the PIN waits in the outbox."""
+    run_pending_tasks(app)
+    request_reset(user.email)
+    assert run_next_task(app, uuid4(), NoWatchdog())
+
+
+class TestProcedure:
+    def test_keeps_what_is_stored(self, app, user, totp, set_keys, flask, mailbox):
+        account()
+        cursor, _ = second_page()
+        old, new = app.config['SECRET_KEY'], 'new-' * 10
+        pin_under_the_old_key(app, user)
+
+        set_keys(new, old)  # Step 1.
+        assert second_page(cursor)[1]
+        flask('secrets', 'rotate')  # Step 2.
+        assert 'can be removed at' in flask('secrets', 'status')
+        set_keys(new)  # Step 3, without the wait that it demands.
+        assert 'There is no fallback key.' in flask('secrets', 'status')
+
+        # The mail is sent. Its PIN is void, which the wait prevents, and a new one is good.
+        with pytest.raises(WrongPin):
+            reset_password(email=user.email, pin=pin_in(mailbox()[-1]), new_password=NEW_PASSWORD)
+        request_reset(user.email)
+        reset_password(email=user.email, pin=pin_in(mailbox()[-1]), new_password=NEW_PASSWORD)
+        with pytest.raises(CursorInvalid):
+            second_page(cursor)
+        with time_machine.travel(now() + timedelta(minutes=5), tick=False):
+            assert log_in(user_or_email='ada', password=NEW_PASSWORD, otp=totp.at(now())).token
+
+    def test_keeps_pins_while_the_fallback_is_there(self, app, user, set_keys, flask, mailbox):
+        pin_under_the_old_key(app, user)
+
+        set_keys('new-' * 10, app.config['SECRET_KEY'])
+        flask('secrets', 'rotate')
+
+        reset_password(email=user.email, pin=pin_in(mailbox()[-1]), new_password=NEW_PASSWORD)
