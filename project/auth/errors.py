@@ -90,7 +90,7 @@ class UsernameMissing(UnprocessableContent):
 class PasswordTooWeak(UnprocessableContent):
     """The password would be guessed."""
 
-    reason = 'Too easy to guess'
+    reason = 'Too easy to guess: choose several uncommon words, or a longer password'
 
     def __init__(self, reason: str | None = None, *, field: str = 'password'):
         super().__init__(reason)

@@ -105,7 +105,7 @@ class TestPasswords:
 
     @pytest.mark.parametrize(
         'password',
-        ['aaaaaaaaaaaaaaab qqq', ' ' * 7 + '☃' + ' ' * 8, '12 345 678 901 234', 'ÀÉÎÕÜ' * 2],
+        ['kvqzmwpt', 'KVQZMWPT', ' ' * 7 + '☃' + ' ' * 8, '40718263951', 'ÀÉÎÕÜÇØÅ'],
     )
     def test_v6_2_5_may_be_of_any_composition(self, anybody, password):
         assert weakness(anybody, password) is None

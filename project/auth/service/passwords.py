@@ -1,9 +1,9 @@
 """Passwords: what makes a good one, and how it is changed."""
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from datetime import timedelta
-from functools import cache
 from typing import Any
 
 from flask import current_app
@@ -17,6 +17,7 @@ from project.core.database.session import atomic, db, non_atomic
 from project.core.mail import send_mail
 from project.core.request_context import current_request_context
 from project.core.security.password_hashing import hash_password, verify_password
+from project.core.security.password_strength import is_guessable
 from project.core.security.principal import Principal
 from project.core.throttling import consume_attempt, refund_attempt
 from project.users import service as users
@@ -31,10 +32,12 @@ MAX_PASSWORD_ATTEMPTS, ATTEMPT_PERIOD = 10, timedelta(minutes=15)
 
 
 def check_new_password(password: str, *, words: Iterable[str], field: str = 'password') -> None:
-    """Refuse with PasswordTooWeak a short, common password, or one made of the given words.
+    """Check the length of a new password, and how many guesses it withstands.
 
-    The words are the username, the address, and what this service is called (ASVS 6.2.4, 6.2.11).
-    Nothing is asked of its composition (ASVS 6.2.5).
+    The username, the parts of the email address and the names of this service count as the first
+    words that an attacker tries (ASVS 6.2.4, 6.2.11). No rule demands kinds of characters (6.2.5).
+
+    :raises PasswordTooWeak: if it is too short, too long or guessable.
     """
     normal = unicodedata.normalize('NFC', password)
     # Long as it looks, and no longer than a login takes it.
@@ -44,8 +47,8 @@ def check_new_password(password: str, *, words: Iterable[str], field: str = 'pas
         )
     plain = normal.casefold()
     known = [*words, *current_app.config['AUTH_CONTEXT_WORDS']]
-    parts = {part.casefold() for word in known for part in (word, word.split('@')[0])}
-    if plain in _common() or any(_is_made_of(plain, part) for part in parts):
+    parts = {part.casefold() for word in known for part in _parts(word) if len(part) >= 3}
+    if any(_is_made_of(plain, part) for part in parts) or is_guessable(normal, sorted(parts)):
         raise PasswordTooWeak(field=field)
 
 
@@ -111,12 +114,10 @@ def _store_password(user: Any, password_hash: str, *, was: str | None, keep: Any
 
 def _is_made_of(password: str, word: str) -> bool:
     # Repeated, or with a few characters around it, a word is still that word.
-    return len(word) >= 3 and len(password.replace(word, '')) <= 2
+    return len(password.replace(word, '')) <= 2
 
 
-@cache
-def _common() -> frozenset[str]:
-    # Late: the lists take a moment to load, which a command that hashes nothing need not wait for.
-    from zxcvbn.frequency_lists import FREQUENCY_LISTS
-
-    return frozenset(FREQUENCY_LISTS['passwords'])
+def _parts(word: str) -> list[str]:
+    """Return a word, and of an email address also its local part, domain and their words."""
+    local, _, domain = word.partition('@')
+    return [word, local, domain, *re.split(r'[\W_]+', word)]

@@ -1,0 +1,53 @@
+"""Estimate of how many guesses a new password withstands, by zxcvbn."""
+
+from collections.abc import Iterable
+from typing import Any
+
+# The worst passwords that zxcvbn scores 3 of 4: safe from guessing that is throttled.
+MIN_PASSWORD_GUESSES = 10**8
+
+# A part of a password is no stronger than all of it. So the first parts decide for most, and the
+# time is bounded: zxcvbn takes 7 s for 72 symbols that may stand for letters.
+ESTIMATED_CHARACTERS = (18, 36, 72)
+
+
+def is_guessable(password: str, words: Iterable[str] = ()) -> bool:
+    """Return whether a password withstands fewer than `MIN_PASSWORD_GUESSES` guesses.
+
+    Takes some milliseconds, and up to 0.2 s for long repetitive passwords: not inside `atomic`.
+
+    :param words: words that an attacker tries first, such as the username.
+    """
+    known = [word.lower() for word in words]
+    parts = dict.fromkeys(password[:length] for length in ESTIMATED_CHARACTERS)
+    return all(_estimate_guesses(part, known) < MIN_PASSWORD_GUESSES for part in parts)
+
+
+def _estimate_guesses(password: str, words: list[str]) -> float:
+    # Imported here: the word lists take 50 ms to load, and most commands need none.
+    from zxcvbn import matching, scoring
+
+    # Not by `zxcvbn()`: it writes the words into a dictionary that all threads share.
+    dictionaries = {
+        **matching.RANKED_DICTIONARIES,
+        'user_inputs': matching.build_ranked_dict(words),
+    }
+    matchers = [
+        matching.dictionary_match,
+        matching.reverse_dictionary_match,
+        matching.spatial_match,
+        matching.repeat_match,
+        matching.sequence_match,
+        matching.regex_match,
+        matching.date_match,
+    ]
+    if len(password) <= ESTIMATED_CHARACTERS[0]:
+        # Symbols for letters (p@ssw0rd). Its time grows exponentially with the length.
+        matchers.append(matching.l33t_match)
+    matches: list[dict[str, Any]] = [
+        match
+        for find_matches in matchers
+        for match in find_matches(password, _ranked_dictionaries=dictionaries)
+    ]
+    matches.sort(key=lambda match: (match['i'], match['j']))
+    return float(scoring.most_guessable_match_sequence(password, matches)['guesses'])
