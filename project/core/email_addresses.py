@@ -1,12 +1,19 @@
-"""Email addresses: syntax check and normal form."""
+"""Email addresses: syntax check, canonical form, comparison key and the form on the wire."""
+
+import unicodedata
+
+MAX_EMAIL_CHARACTERS = 254  # RFC 5321
+BLANKS = ' \t'
 
 
 def normalize_email_address(text: str) -> str | None:
-    """Return an address in the form it is written to, or None for what no mail could reach.
+    """Return the canonical form of an email address, or None if its syntax is wrong.
 
-    Only its syntax is asked, no name server. Longer than 254 characters is no address (RFC 5321).
+    Without blanks around it; the local part in NFC, the domain in lower case and in Unicode
+    (U-labels, IDNA 2008 by UTS 46). No name server is queried.
     """
-    if len(text) > 254:
+    address = text.strip(BLANKS)
+    if len(address) > MAX_EMAIL_CHARACTERS:
         return None
     # Imported here: only some commands and requests have an address to check.
     from email_validator import EmailNotValidError, validate_email
@@ -14,8 +21,47 @@ def normalize_email_address(text: str) -> str | None:
     try:
         # The names for tests and documentation (RFC 6761) are addresses like any other here.
         checked = validate_email(
-            text, check_deliverability=False, test_environment=True, strict=True
+            address, check_deliverability=False, test_environment=True, strict=True
         )
     except EmailNotValidError:
         return None
     return checked.normalized
+
+
+def email_comparison_key(text: str) -> str:
+    """Return the form in which two ways to write one email address are equal.
+
+    The local part by NFKC and case folding, the domain as A-labels in lower case (IDNA 2008 by UTS
+    46): `straße.test` and `strasse.test` are two domains. Any text has a key.
+    """
+    local, at, domain = text.strip(BLANKS).rpartition('@')
+    if not at:
+        return _folded(domain)
+    return f'{_folded(local)}@{ascii_domain(domain) or _folded(domain)}'
+
+
+def email_on_the_wire(address: str) -> str:
+    """Return a canonical address with its domain as A-labels, which every mail server takes.
+
+    Only a local part that is not ASCII needs SMTPUTF8 then.
+    """
+    local, at, domain = address.rpartition('@')
+    return address if domain.isascii() else f'{local}{at}{ascii_domain(domain) or domain}'
+
+
+def ascii_domain(domain: str) -> str | None:
+    """Return a domain as A-labels in lower case, or None if IDNA 2008 does not allow it."""
+    lower = domain.lower()
+    if lower.isascii() and 'xn--' not in lower:
+        return lower
+    # Imported here: its tables are large, and most domains are ASCII.
+    import idna
+
+    try:
+        return idna.encode(domain, uts46=True).decode()
+    except UnicodeError:
+        return None
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize('NFKC', text).casefold()

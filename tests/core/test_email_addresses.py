@@ -1,8 +1,19 @@
 """Normal forms of email addresses."""
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
-from project.core.email_addresses import normalize_email_address
+from project.core.email_addresses import (
+    ascii_domain,
+    email_comparison_key,
+    email_on_the_wire,
+    normalize_email_address,
+)
+
+# Letters that case folding, NFC, NFKC or IDNA change.
+LETTERS = st.text('aAzßẞſıİüÜúσςΣıK\N{KELVIN SIGN}ﬁ１é\u0301\u200d-.x', min_size=1, max_size=12)
+ADDRESSES = st.builds('{}@{}.test'.format, LETTERS, LETTERS)
 
 
 class TestNormalizeAddress:
@@ -15,6 +26,9 @@ class TestNormalizeAddress:
             ('ju\N{COMBINING DIAERESIS}rgen@example.com', 'jürgen@example.com'),
             ('ada@xn--bcher-kva.example', 'ada@bücher.example'),
             ('ada@something.test', 'ada@something.test'),
+            (' ada@example.com\t', 'ada@example.com'),
+            ('ada@STRASSE.test', 'ada@strasse.test'),
+            ('ada@straße.test', 'ada@straße.test'),
         ],
     )
     def test_returns_the_form_that_is_written_to(self, text, normalized):
@@ -46,3 +60,45 @@ class TestNormalizeAddress:
         assert len(f'{"a" * 7}@{domain}.ab') == 254
         assert normalize_email_address(f'{"a" * 7}@{domain}.ab') is not None
         assert normalize_email_address(f'{"a" * 8}@{domain}.ab') is None
+
+
+class TestComparisonKey:
+    @pytest.mark.parametrize(
+        'text',
+        [
+            'ada@bücher.example',
+            'ADA@BÜCHER.example',
+            'ada@xn--bcher-kva.example',
+            'ada@XN--BCHER-KVA.EXAMPLE',
+            'ada@bu\N{COMBINING DIAERESIS}cher.example',
+            'ada@bücher\N{IDEOGRAPHIC FULL STOP}example',
+            ' ada@bücher.example ',
+        ],
+    )
+    def test_is_one_for_all_ways_to_write_a_domain(self, text):
+        assert email_comparison_key(text) == 'ada@xn--bcher-kva.example'
+
+    def test_keeps_domains_apart_that_idna_keeps_apart(self):
+        assert email_comparison_key('ada@straße.test') != email_comparison_key('ada@strasse.test')
+
+    @pytest.mark.parametrize('text', ['', '@', 'Ada', 'a@b@ü', 'a@xn--', 'a@\N{SNOWMAN}', 'a@-'])
+    def test_is_there_for_any_text(self, text):
+        key = email_comparison_key(text)
+
+        assert email_comparison_key(key) == key
+
+    def test_takes_no_longer_for_a_long_domain(self):
+        assert email_comparison_key('a@xn--' + 'ü' * 100_000).startswith('a@xn--ü')
+
+    @settings(max_examples=300, deadline=None)
+    @example('ada@xn--bcher-kva.test')
+    @given(ADDRESSES)
+    def test_is_that_of_the_canonical_form(self, text):
+        canonical = normalize_email_address(text)
+        if canonical is None:
+            return
+
+        assert normalize_email_address(canonical) == canonical
+        assert email_comparison_key(canonical) == email_comparison_key(text)
+        assert email_comparison_key(email_on_the_wire(text)) == email_comparison_key(text)
+        assert ascii_domain(canonical.rpartition('@')[2]).isascii()

@@ -11,6 +11,8 @@ from uuid import UUID, uuid4
 
 from flask import current_app, render_template
 
+from project.core.email_addresses import email_on_the_wire
+
 
 @dataclass(frozen=True, slots=True)
 class MessageIdentity:
@@ -37,7 +39,8 @@ def render_mail(
     Refuses (ValueError) what is not exactly one address, and an address that would add a header; a
     subject is one line, whatever its values are.
     """
-    sender = current_app.config['MAIL_FROM']
+    sender = _sender_on_the_wire(current_app.config['MAIL_FROM'])
+    to = email_on_the_wire(to)
     render = partial(
         _render, f'mail/{template}', {'public_url': current_app.config['PUBLIC_URL'], **context}
     )
@@ -65,6 +68,11 @@ def duration(seconds: float) -> str:
     else:
         count, unit = minutes, 'minute'
     return f'{count} {unit}' if count == 1 else f'{count} {unit}s'
+
+
+def _sender_on_the_wire(sender: str) -> str:
+    address = parseaddr(sender)[1]
+    return sender.replace(address, email_on_the_wire(address)) if address else sender
 
 
 def _render(folder: str, context: dict[str, Any], part: str) -> str:

@@ -1,6 +1,5 @@
 """Who somebody is, and which roles they have."""
 
-import unicodedata
 from collections.abc import Iterable
 from datetime import datetime
 from functools import cache
@@ -21,14 +20,15 @@ from project.core.database.compiled_query import CompiledQuery
 from project.core.database.keyset_pagination import Keyset
 from project.core.database.session import AnyRow, AnySelect, Base, db, execute_select
 from project.core.database.types import UTCDateTime, aggregate_words
+from project.core.email_addresses import email_comparison_key
 from project.users.permissions import ADMIN
 
 ACTIVE, DISABLED = 'active', 'disabled'
 
 
 def email_key(email: str) -> str:
-    """Return the one form that all ways to write an address have in common (case, Unicode)."""
-    return unicodedata.normalize('NFKC', email).casefold()
+    """Return the form in which two ways to write one email address are equal."""
+    return email_comparison_key(email)
 
 
 class User(Base):

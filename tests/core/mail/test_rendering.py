@@ -6,6 +6,7 @@ from email import message_from_bytes, policy
 from uuid import UUID
 
 import pytest
+from flask import current_app
 
 from project.core.mail.rendering import MessageIdentity, duration, new_message_identity
 
@@ -103,9 +104,26 @@ class TestRenderMail:
         message = hello(to='jürgen@bücher.example', name='Jürgen 🎩')
 
         read = message_from_bytes(bytes(message), policy=policy.default)
-        assert read['To'] == 'jürgen@bücher.example'
+        assert read['To'] == 'jürgen@xn--bcher-kva.example'
         assert read['Subject'] == 'Hello Jürgen 🎩, welcome'
         assert 'Hello Jürgen 🎩,' in text_of(read)
+
+    @pytest.mark.parametrize(
+        ('to', 'written'),
+        [
+            ('ada@bücher.example', 'ada@xn--bcher-kva.example'),
+            ('ada@straße.test', 'ada@xn--strae-oqa.test'),
+        ],
+    )
+    def test_writes_domains_in_ascii_that_every_server_takes(self, monkeypatch, to, written):
+        monkeypatch.setitem(current_app.config, 'MAIL_FROM', 'Flask <no-reply@bücher.example>')
+
+        message = hello(to=to)
+
+        assert message['To'] == written
+        assert message['From'] == 'Flask <no-reply@xn--bcher-kva.example>'
+        assert message['Message-ID'].endswith('@xn--bcher-kva.example>')
+        assert bytes(message).isascii()
 
 
 class TestDuration:

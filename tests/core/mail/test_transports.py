@@ -127,7 +127,13 @@ class TestToSmtp:
         with smtp_server(enable_SMTPUTF8=True) as server:
             create_transport(f'smtp://127.0.0.1:{server.port}')(hello(to='jürgen@bücher.example'))
 
-        assert server.kept[0].envelope.rcpt_tos == ['jürgen@bücher.example']
+        assert server.kept[0].envelope.rcpt_tos == ['jürgen@xn--bcher-kva.example']
+
+    def test_hands_over_an_ascii_address_of_any_domain_without_smtputf8(self):
+        with smtp_server(enable_SMTPUTF8=False) as server:
+            create_transport(f'smtp://127.0.0.1:{server.port}')(hello(to='ada@bücher.example'))
+
+        assert server.kept[0].envelope.rcpt_tos == ['ada@xn--bcher-kva.example']
 
     def test_logs_in_with_what_the_url_says(self):
         seen = []

@@ -34,8 +34,15 @@ class TestEmailKey:
     def test_folds_what_looks_or_sorts_alike(self, one, other):
         assert email_key(one) == email_key(other)
 
-    def test_keeps_different_addresses_apart(self):
-        assert email_key('ada@example.com') != email_key('ada@example.org')
+    @pytest.mark.parametrize(
+        ('one', 'other'),
+        [
+            ('ada@example.com', 'ada@example.org'),
+            ('ada@stra\N{LATIN SMALL LETTER SHARP S}e.test', 'ada@strasse.test'),
+        ],
+    )
+    def test_keeps_different_addresses_apart(self, one, other):
+        assert email_key(one) != email_key(other)
 
 
 class TestUser:
@@ -65,9 +72,17 @@ class TestUserFindByUsername:
 
 
 class TestUserFindByLogin:
-    @pytest.mark.parametrize('login', ['ada', 'Ada', 'ada@example.com', 'ADA@EXAMPLE.COM'])
+    @pytest.mark.parametrize(
+        'login', ['ada', 'Ada', 'ada@example.com', 'ADA@EXAMPLE.COM', ' ada@example.com ']
+    )
     def test_finds_by_username_and_by_address(self, login):
         user = UserFactory(username='ada')
+
+        assert User.find_by_login(login).id == user.id
+
+    @pytest.mark.parametrize('login', ['ada@xn--bcher-kva.test', 'ADA@BÜCHER.test'])
+    def test_finds_an_address_by_any_form_of_its_domain(self, login):
+        user = UserFactory(email='ada@bücher.test')
 
         assert User.find_by_login(login).id == user.id
 
