@@ -8,6 +8,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from project.auth.models import LIVE_SESSION, SESSIONS_OF_USER
+from project.auth.models.accounts import HASHES_FOR_LOGIN, PASSWORD_HASH_OF_USER
 from project.core.clock import now
 from project.core.database.compiled_query import CompiledQuery
 from project.core.database.keyset_pagination import PageRequest
@@ -17,7 +18,7 @@ from project.files.models import OWNED_FILE, File
 from project.files.service import list_files
 from project.users.models import USER_BY_EMAIL, USER_BY_ID, USER_BY_USERNAME, USER_PROFILE, User
 from project.users.service import list_users
-from tests.auth.factories import SessionFactory
+from tests.auth.factories import CredentialFactory, SessionFactory
 from tests.databases import create_tables
 from tests.files.factories import FileFactory
 from tests.separate_app import application
@@ -28,11 +29,12 @@ TOKEN = new_token('pst')
 
 @pytest.fixture(scope='module')
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
-    """An application of one's own, with a user who has a session and a file."""
+    """An application of one's own, with a user who has a session, a password and a file."""
     with application(tmp_path_factory.mktemp('queries'), 'queries') as app:
         create_tables()
         user = UserFactory(username='ada', roles=['member', 'admin'], last_login=now())
         SessionFactory(token=TOKEN, user=user)
+        CredentialFactory(user=user)
         FileFactory(owner=user)
         for number in range(5):
             UserFactory(username=f'other{number}')
@@ -48,6 +50,8 @@ def values_of(user: Any, file: Any) -> list[tuple[CompiledQuery, dict[str, Any]]
         (USER_BY_EMAIL, {'email_key': 'ada@example.com'}),
         (USER_PROFILE, {'username': 'ada'}),
         (LIVE_SESSION, {'token_hash': token_hash(TOKEN), 'moment': now()}),
+        (PASSWORD_HASH_OF_USER, {'user_id': user.id}),
+        (HASHES_FOR_LOGIN, {'user_id': user.id, 'place': 1}),
         (OWNED_FILE, {'owner_id': user.id, 'id': file.id}),
         (
             CompiledQuery(SESSIONS_OF_USER),

@@ -18,15 +18,18 @@ from . import auth_cli
 def create_user(name: str, email: str, admin: bool, generate: bool) -> None:
     """Create a user who can log in; the only way to a first admin.
 
-    The password is asked for. It is generated with --generate, and where nobody can be asked.
+    The password is asked for. It is generated with --generate, and where nobody can be asked. A
+    generated password expires after 24 hours.
     """
     ask = sys.stdin.isatty() and not generate
     password = click.prompt('Password', hide_input=True, confirmation_prompt=True) if ask else None
-    user, chosen = service.create_account(
+    user, chosen, expires_at = service.create_account(
         username=name, email=email, password=password, admin=admin
     )
     click.echo(f'Created {user.username} <{user.email}> ({", ".join(user.roles)}).')
-    if password is None:
+    if expires_at:
+        click.echo(f'The password is valid until {expires_at:%Y-%m-%d %H:%M} UTC: change it.')
+        # Last, where scripts find it.
         click.echo(f'Password: {chosen}')
 
 

@@ -2,8 +2,21 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, String, bindparam, select
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import (
+    BigInteger,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    or_,
+    select,
+)
+from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from project.core.clock import now
 from project.core.database.compiled_query import CompiledQuery
@@ -20,12 +33,37 @@ class Credential(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey('users.id'), primary_key=True)
     password_hash: Mapped[str] = mapped_column(String(255))
     changed_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+    # None: never. A generated password expires (ASVS 6.4.1).
+    expires_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
     @classmethod
     def find_hash(cls, user_id: int) -> str | None:
-        """Return the hash of a user's password, if they have one."""
+        """Return the hash of a user's password, if they have one, valid or expired."""
         found = PASSWORD_HASH_OF_USER.first(user_id=user_id)
         return found.password_hash if found else None
+
+    @classmethod
+    def find_valid_hash(cls, user_id: int) -> str | None:
+        """Return the hash of a user's password, if they have one that has not expired."""
+        found = PASSWORD_HASH_OF_USER.first(user_id=user_id)
+        return found.password_hash if found and _is_valid(found) else None
+
+    @classmethod
+    def find_hash_for_login(cls, user_id: int, place: int) -> tuple[str | None, str | None]:
+        """Return the hash of a user's password, and a hash that names the cost to spend without it.
+
+        One statement for all logins, so that neither its time nor the time of the hash depends on
+        the existence of the user.
+
+        :param place: a number below 2³¹ that chooses the user whose hash names the cost.
+        :returns: None instead of the first for a user without a password or with an expired one;
+            None instead of both if there are no users.
+        """
+        hashes = {row.user_id: row for row in HASHES_FOR_LOGIN.all(user_id=user_id, place=place)}
+        own = hashes.pop(user_id, None)
+        if own is None:
+            return None, next((row.password_hash for row in hashes.values()), None)
+        return own.password_hash if _is_valid(own) else None, own.password_hash
 
     @classmethod
     def lock_password_hash(cls, user_id: int) -> str | None:
@@ -111,8 +149,36 @@ class EmailChange(Base):
         ).one_or_none()
 
 
+def _is_valid(credential: AnyRow) -> bool:
+    return credential.expires_at is None or credential.expires_at > now()
+
+
 PASSWORD_HASH_OF_USER = CompiledQuery(
-    select(Credential.password_hash).where(Credential.user_id == bindparam('user_id'))
+    select(Credential.password_hash, Credential.expires_at).where(
+        Credential.user_id == bindparam('user_id')
+    )
+)
+
+# The largest of the remainders of a place by powers of two that is no larger than the last id. A
+# new user therefore moves the place of hardly any login, and each user is the place of some.
+_last, _other = aliased(Credential), aliased(Credential)
+_last_id = select(func.max(_last.user_id).label('id')).subquery().c.id
+_remainders = [
+    bindparam('place', type_=BigInteger()) % literal_column(str(1 << bits))
+    for bits in range(31, 0, -1)
+]
+_place = select(
+    case(*((remainder <= _last_id, remainder) for remainder in _remainders), else_=0)
+).scalar_subquery()
+
+HASHES_FOR_LOGIN = CompiledQuery(
+    select(Credential.user_id, Credential.password_hash, Credential.expires_at).where(
+        or_(
+            Credential.user_id == bindparam('user_id', type_=Integer()),
+            Credential.user_id
+            == select(func.min(_other.user_id)).where(_other.user_id >= _place).scalar_subquery(),
+        )
+    )
 )
 
 PENDING_REGISTRATION = CompiledQuery(

@@ -3,7 +3,8 @@
 import re
 import secrets
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from sqlalchemy import delete
 
@@ -21,7 +22,7 @@ from project.users.errors import UsernameTaken
 from project.users.models import email_key
 from project.users.permissions import ADMIN, MEMBER
 
-from .passwords import check_new_password
+from .passwords import GENERATED_PASSWORD_LIFETIME, check_new_password
 from .pins import DAY, consume_pin, issue_pin, verify_pin
 from .pins import PIN_LIFETIME as PIN_LIFETIME
 from .security_events import record_security_event
@@ -32,6 +33,14 @@ VERIFICATION_PURPOSE = 'verification'
 # A day and address, whoever asks and whether or not it is known.
 MAX_REGISTRATIONS_PER_DAY, MAX_PIN_MAILS_PER_DAY = 10, 10
 PIN_LIKE_PATTERN = re.compile(r'\d{6,}')
+
+
+class CreatedAccount(NamedTuple):
+    """A new user, their password, and when it expires; None: never."""
+
+    user: AnyRow
+    password: str
+    expires_at: datetime | None
 
 
 @non_atomic
@@ -109,15 +118,19 @@ def verify_account(*, email: str, pin: str, password: str) -> AnyRow:
 @non_atomic
 def create_account(
     *, username: str, email: str, password: str | None = None, admin: bool = False
-) -> tuple[AnyRow, str]:
-    """Create a user who can log in at once; return it with the password, generated if not given.
+) -> CreatedAccount:
+    """Create a user who can log in at once; the password is generated if not given.
 
     For operators only: the one way to a first admin (ASVS 6.3.2). Refuses what `register` refuses.
     """
     chosen = password or secrets.token_urlsafe(15)
     check_new_password(chosen, words=[username, email])
     roles = [MEMBER, ADMIN] if admin else [MEMBER]
-    return create_user_with_credential(username, email, hash_password(chosen), roles), chosen
+    expires_at = None if password else now() + GENERATED_PASSWORD_LIFETIME
+    user = create_user_with_credential(
+        username, email, hash_password(chosen), roles, expires_at=expires_at
+    )
+    return CreatedAccount(user, chosen, expires_at)
 
 
 def _hash_to_keep(username: str, key: str, password: str) -> str:
@@ -179,11 +192,16 @@ def _mail_pin(registration: Registration, pin: str) -> None:
 
 @atomic()
 def create_user_with_credential(
-    username: str, email: str, password_hash: str, roles: Iterable[str] = (MEMBER,), name: str = ''
+    username: str,
+    email: str,
+    password_hash: str,
+    roles: Iterable[str] = (MEMBER,),
+    name: str = '',
+    expires_at: datetime | None = None,
 ) -> AnyRow:
     """Create a user who has a password. Inside the transaction of what entitles them to it."""
     user = users.create_user(username=username, email=email, name=name, roles=roles)
-    db.session.add(Credential(user_id=user.id, password_hash=password_hash))
+    db.session.add(Credential(user_id=user.id, password_hash=password_hash, expires_at=expires_at))
     return user
 
 

@@ -20,6 +20,7 @@ from project.core.database.session import AnyRow, atomic, db, non_atomic
 from project.core.request_context import current_request_context
 from project.core.security.password_hashing import hash_password, needs_rehash, verify_password
 from project.core.security.principal import Principal
+from project.core.security.signing import keyed_number
 from project.users import service as users
 from project.users.models import ACTIVE, email_key
 
@@ -65,7 +66,8 @@ def log_in(
     """
     user = users.find_user_by_login(user_or_email)
     user_id = user.id if user else 0
-    stored = Credential.find_hash(user_id)
+    place = keyed_number('login-cost', email_key(user_or_email))
+    stored, reference = Credential.find_hash_for_login(user_id, place)
     waiting = Registration.find_by_username(user_or_email)
     known = find_device(user_id, device)
     account = password_throttle_key(user_id) if user else f'login:{email_key(user_or_email)}'
@@ -74,7 +76,7 @@ def log_in(
     guesses = f'device:{known}' if known else account
     consume_password_attempt(guesses)
     expected = stored if user else (waiting.password_hash if waiting else None)
-    if not verify_password(expected, password):
+    if not verify_password(expected, password, cost_of=reference):
         _record_failure(user)
         raise WrongCredentials
     refund_password_attempt(guesses)
@@ -102,7 +104,7 @@ def reauthenticate(
     # Of its own, so that strangers who guess at the account do not keep its user from this.
     guesses = f'session:{asker.session_id}'
     consume_password_attempt(guesses)
-    stored = Credential.find_hash(asker.user_id)
+    stored = Credential.find_valid_hash(asker.user_id)
     if not verify_password(stored, password):
         _record_failure(asker.user)
         raise WrongCredentials

@@ -96,7 +96,7 @@ def _replace(user_id: int, user: AnyRow, key: str, mark: bytes, password_hash: s
     consume_pin(RESET_PURPOSE, key, mark)
     if not users.is_active(user_id):
         raise WrongPin
-    fresh = {'password_hash': password_hash, 'changed_at': now()}
+    fresh = {'password_hash': password_hash, 'changed_at': now(), 'expires_at': None}
     stored = upsert(Credential, {'user_id': user.id, **fresh}, conflict=['user_id'], change=fresh)
     db.session.execute(stored)
     for model in (ApiKey, EmailChange):

@@ -25,6 +25,9 @@ from project.users.models import email_key
 
 from .pins import delete_pins
 
+# A generated password has been on a screen or in a log (ASVS 6.4.1).
+GENERATED_PASSWORD_LIFETIME = timedelta(hours=24)
+
 MIN_PASSWORD_CHARACTERS, MAX_PASSWORD_CHARACTERS = 8, 128
 
 # Ten wrong ones per account in a quarter of an hour (contract §3).
@@ -61,7 +64,7 @@ def change_password(asker: Principal, *, current_password: str, new_password: st
     """
     user = users.get_user(asker.user_id)
     consume_password_attempt(password_throttle_key(asker.user_id))
-    was = Credential.find_hash(asker.user_id)
+    was = Credential.find_valid_hash(asker.user_id)
     if not verify_password(was, current_password):
         raise WrongPassword
     refund_password_attempt(password_throttle_key(asker.user_id))
@@ -92,7 +95,7 @@ def _store_password(user: Any, password_hash: str, *, was: str | None, keep: Any
     Hashing takes a while: whoever knew the old password would else undo a change made meanwhile.
     """
     same = update(Credential).where(Credential.user_id == user.id, Credential.password_hash == was)
-    changed = same.values(password_hash=password_hash, changed_at=now())
+    changed = same.values(password_hash=password_hash, changed_at=now(), expires_at=None)
     if db.session.execute(changed.returning(Credential.user_id)).one_or_none() is None:
         raise WrongPassword
     # A PIN that was requested before must not replace the new password.

@@ -7,10 +7,10 @@ waits for longer than two seconds is refused with ServiceUnavailable (503).
 import secrets
 import unicodedata
 from base64 import b64encode
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from functools import cache
 
-from argon2 import PasswordHasher
+from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import InvalidHashError, VerificationError
 from flask import current_app
 
@@ -28,15 +28,18 @@ def hash_password(password: str) -> str:
         return _hasher().hash(_normal(password))
 
 
-def verify_password(stored_hash: str | None, password: str) -> bool:
+def verify_password(stored_hash: str | None, password: str, *, cost_of: str | None = None) -> bool:
     """Tell whether a password is the stored one.
 
     Takes the same time where nothing is stored, so that it does not tell who exists (ASVS 6.3.8).
     No password is the one of a stored hash that is damaged.
+
+    :param cost_of: the hash whose cost is spent if nothing is stored; by default the configured
+        cost. A raised cost holds for a stored hash only after its user's next login.
     """
     try:
         with _hashing_slot():
-            matches = _hasher().verify(stored_hash or _dummy(*_cost()), _normal(password))
+            matches = _hasher().verify(stored_hash or _dummy(*_cost(cost_of)), _normal(password))
     except (VerificationError, InvalidHashError, UnicodeEncodeError):
         return False
     return matches and stored_hash is not None
@@ -58,8 +61,13 @@ def _normal(password: str) -> str:
     return unicodedata.normalize('NFC', password)
 
 
-def _cost() -> tuple[int, int]:
-    return current_app.config['AUTH_HASH_MEMORY_KIB'], current_app.config['AUTH_HASH_ROUNDS']
+def _cost(stored_hash: str | None = None) -> tuple[int, int, int]:
+    """Return memory, rounds and lanes of a stored hash, by default the configured ones."""
+    if stored_hash is not None:
+        with suppress(InvalidHashError):
+            used = extract_parameters(stored_hash)
+            return used.memory_cost, used.time_cost, used.parallelism
+    return current_app.config['AUTH_HASH_MEMORY_KIB'], current_app.config['AUTH_HASH_ROUNDS'], 1
 
 
 def _hasher() -> PasswordHasher:
@@ -67,12 +75,12 @@ def _hasher() -> PasswordHasher:
 
 
 @cache
-def _hasher_of(memory: int, rounds: int) -> PasswordHasher:
-    return PasswordHasher(time_cost=rounds, memory_cost=memory, parallelism=1)
+def _hasher_of(memory: int, rounds: int, lanes: int) -> PasswordHasher:
+    return PasswordHasher(time_cost=rounds, memory_cost=memory, parallelism=lanes)
 
 
 @cache
-def _dummy(memory: int, rounds: int) -> str:
+def _dummy(memory: int, rounds: int, lanes: int) -> str:
     """Return a well-formed hash that no password has, without the time to make one."""
     salt, digest = (b64encode(secrets.token_bytes(n)).rstrip(b'=').decode() for n in (16, 32))
-    return f'$argon2id$v=19$m={memory},t={rounds},p=1${salt}${digest}'
+    return f'$argon2id$v=19$m={memory},t={rounds},p={lanes}${salt}${digest}'

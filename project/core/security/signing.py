@@ -19,6 +19,11 @@ def verify_hmac(expected: bytes, purpose: str, message: str) -> bool:
     return any(matches)
 
 
+def keyed_number(purpose: str, message: str) -> int:
+    """Return a number below 2³¹ that nobody without the key can predict. Store nothing of it."""
+    return int.from_bytes(compute_hmac(purpose, message)[:4]) >> 1
+
+
 def sign(purpose: str, value: object) -> str:
     """Return a JSON value as URL-safe text that `unsign` will believe. It is not hidden by this."""
     return str(_serializer(purpose).dumps(value))

@@ -1,8 +1,10 @@
 """Commands: `flask create-user` and `flask auth reset-password`."""
 
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
+import time_machine
 
 from project.auth.errors import PasswordTooWeak
 from project.auth.service import log_in
@@ -25,7 +27,7 @@ class TestCreateUser:
         result = run('create-user', 'Ada', '--email', 'ada@example.com')
 
         assert result.exit_code == 0
-        created, password = result.stdout.splitlines()
+        created, _, password = result.stdout.splitlines()
         assert created == 'Created ada <ada@example.com> (member).'
         assert log_in(user_or_email='ada', password=password.removeprefix('Password: '))
 
@@ -51,6 +53,12 @@ class TestCreateUser:
         result = run('create-user', 'ada', '--email', 'ada@example.com', '--generate')
 
         assert 'Password: ' in result.stdout
+
+    def test_prints_until_when_a_generated_password_is_valid(self, run):
+        with time_machine.travel(datetime(2026, 11, 23, 12, tzinfo=UTC), tick=False):
+            result = run('create-user', 'ada', '--email', 'ada@example.com', '--generate')
+
+        assert 'The password is valid until 2026-11-24 12:00 UTC' in result.stdout
 
     @pytest.mark.usefixtures('terminal')
     @pytest.mark.parametrize(

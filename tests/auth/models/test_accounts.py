@@ -17,6 +17,61 @@ class TestCredentialFindHash:
         assert Credential.find_hash(0) is None
 
 
+class TestCredentialFindValidHash:
+    def test_returns_one_that_has_not_expired(self):
+        permanent = CredentialFactory()
+        temporary = CredentialFactory(expires_at=now() + timedelta(minutes=1))
+
+        for credential in (permanent, temporary):
+            assert Credential.find_valid_hash(credential.user_id) == credential.password_hash
+
+    def test_returns_nothing_of_an_expired_one(self):
+        assert Credential.find_valid_hash(CredentialFactory(expires_at=now()).user_id) is None
+
+
+class TestCredentialFindHashForLogin:
+    HIGHEST = (1 << 31) - 1
+
+    def test_returns_a_users_own_hash_for_any_place(self):
+        credentials = [CredentialFactory() for _ in range(3)]
+
+        for credential in credentials:
+            for place in (0, self.HIGHEST):
+                found = Credential.find_hash_for_login(credential.user_id, place)
+                assert found == (credential.password_hash, credential.password_hash)
+
+    def test_returns_the_hash_of_another_user_by_the_place(self):
+        credentials = [CredentialFactory() for _ in range(5)]
+
+        for credential in credentials:
+            found = Credential.find_hash_for_login(0, credential.user_id)
+            assert found == (None, credential.password_hash)
+        assert Credential.find_hash_for_login(0, 0) == (None, credentials[0].password_hash)
+
+    def test_returns_an_expired_one_only_for_its_cost(self):
+        other, own = CredentialFactory(), CredentialFactory(expires_at=now())
+
+        found = Credential.find_hash_for_login(own.user_id, 0)
+
+        assert found == (None, own.password_hash)
+        assert other.password_hash not in found
+
+    def test_returns_nothing_if_there_is_none(self):
+        assert Credential.find_hash_for_login(0, 1) == (None, None)
+
+    def test_chooses_the_same_user_again_after_others_came(self):
+        first = [CredentialFactory(password_hash=f'hash {number}') for number in range(32)]
+        # So that the place of each is one of these.
+        places = [(1 << 30) + credential.user_id for credential in first]
+        before = [Credential.find_hash_for_login(0, place) for place in places]
+        assert len(set(before)) == 32
+
+        for _ in range(8):
+            CredentialFactory(password_hash='hash of a new user')
+
+        assert [Credential.find_hash_for_login(0, place) for place in places] == before
+
+
 class TestRegistrationFindWaiting:
     def test_returns_the_newest_first(self):
         for minutes in (4, 1, 3, 2):

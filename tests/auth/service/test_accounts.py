@@ -8,13 +8,17 @@ from itertools import count
 import pytest
 import time_machine
 
-from project.auth.errors import PasswordTooWeak, WrongPin
+from project.auth.errors import PasswordTooWeak, WrongCredentials, WrongPassword, WrongPin
 from project.auth.models import Credential, Pin, Registration
 from project.auth.service import (
+    change_password,
     create_account,
     log_in,
+    reauthenticate,
     register,
+    request_reset,
     resend_verification,
+    reset_password,
     verify_account,
 )
 from project.auth.service.accounts import send_verification
@@ -29,7 +33,7 @@ from project.users.models import User
 from tests.auth.factories import PASSWORD, RegistrationFactory
 from tests.auth.pins import other_than, pin_in, plain
 from tests.concurrency import mails_of, run_concurrently, separate_app
-from tests.users.factories import UserFactory
+from tests.users.factories import UserFactory, principal_of
 
 ADA = {'username': 'ada', 'email': 'ada@example.com', 'password': PASSWORD}
 STRANGERS = 'The password of a stranger'
@@ -496,24 +500,59 @@ class TestVerifyAccount:
 
 class TestCreateAccount:
     def test_makes_a_user_who_can_log_in(self):
-        user, password = create_account(username='Ada', email='ada@example.com', password=PASSWORD)
+        user, password, expires_at = create_account(
+            username='Ada', email='ada@example.com', password=PASSWORD
+        )
 
         assert (user.username, user.roles, password) == ('ada', ['member'], PASSWORD)
+        assert expires_at is None
         assert log_in(user_or_email='ada', password=PASSWORD)
 
     def test_generates_a_password(self):
         passwords = set()
 
         for number in range(3):
-            _, password = create_account(username=f'ada{number}', email=f'{number}@example.com')
+            _, password, _ = create_account(username=f'ada{number}', email=f'{number}@example.com')
             passwords.add(password)
 
         assert len(passwords) == 3
         assert all(len(password) >= 20 for password in passwords)
         assert log_in(user_or_email='ada2', password=password)
 
+    def test_generates_a_password_that_expires(self):
+        """ASVS 6.4.1."""
+        user, password, expires_at = create_account(username='ada', email='ada@example.com')
+        entry = log_in(user_or_email='ada', password=password)
+
+        assert timedelta(hours=23) < expires_at - now() <= timedelta(hours=24)
+        with time_machine.travel(expires_at, tick=False):
+            with pytest.raises(WrongCredentials):
+                log_in(user_or_email='ada', password=password)
+            with pytest.raises(WrongPassword):
+                change_password(
+                    principal_of(user), current_password=password, new_password=PASSWORD
+                )
+            with pytest.raises(WrongCredentials):
+                reauthenticate(
+                    principal_of(user, session_id=entry.session['id']), password=password
+                )
+
+    @pytest.mark.parametrize('way', ['change', 'reset'])
+    def test_generates_a_password_until_the_user_chooses_one(self, mailbox, way):
+        user, password, expires_at = create_account(username='ada', email='ada@example.com')
+
+        if way == 'change':
+            change_password(principal_of(user), current_password=password, new_password=PASSWORD)
+        else:
+            request_reset(user.email)
+            pin = pin_in(mailbox()[-1])
+            reset_password(email=user.email, pin=pin, new_password=PASSWORD)
+
+        with time_machine.travel(expires_at + timedelta(days=1), tick=False):
+            assert log_in(user_or_email='ada', password=PASSWORD)
+
     def test_makes_an_admin(self):
-        user, _ = create_account(username='ada', email='ada@example.com', admin=True)
+        user, *_ = create_account(username='ada', email='ada@example.com', admin=True)
 
         assert user.roles == ['admin', 'member']
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 import time_machine
-from argon2 import PasswordHasher
+from argon2 import PasswordHasher, extract_parameters
 from sqlalchemy import select
 
 from project.auth.errors import (
@@ -123,6 +123,23 @@ class TestLogIn:
 
         assert all(work == ['verify'] for work in hashed.values())
         assert all(statements == ran['nobody'] for statements in ran.values())
+
+    def test_works_as_hard_for_nobody_as_for_users_of_an_older_cost(self, app, monkeypatch):
+        account(username='ada')
+        UserFactory(username='bob')
+        older = app.config['AUTH_HASH_ROUNDS']
+        monkeypatch.setitem(app.config, 'AUTH_HASH_ROUNDS', older + 1)
+        rounds, verify = [], PasswordHasher.verify
+        monkeypatch.setattr(
+            PasswordHasher,
+            'verify',
+            lambda *args: rounds.append(extract_parameters(args[1]).time_cost) or verify(*args),
+        )
+
+        for name in ('ada', 'bob', 'nobody', 'nobody@example.com', 'ada', 'nobody'):
+            attempt(name)
+
+        assert rounds == [older] * 6
 
     def test_tells_who_knows_the_password_that_the_pin_is_missing(self):
         RegistrationFactory(username='ada')

@@ -64,6 +64,21 @@ class TestIsPassword:
         pretended, real = (extract_parameters(stored) for stored in compared)
         assert pretended == real
 
+    def test_pretends_at_the_cost_of_a_given_hash(self, app, monkeypatch):
+        compared, verify = [], PasswordHasher.verify
+        monkeypatch.setattr(
+            PasswordHasher, 'verify', lambda *args: compared.append(args[1]) or verify(*args)
+        )
+        stored = PasswordHasher(time_cost=2, memory_cost=32, parallelism=2).hash('secret')
+
+        assert not verify_password(None, 'secret', cost_of=stored)
+        assert not verify_password(None, 'secret', cost_of='damaged')
+
+        cheaper, configured = (extract_parameters(each) for each in compared)
+        assert stored not in compared
+        assert cheaper == extract_parameters(stored)
+        assert configured == extract_parameters(hash_password('secret'))
+
     def test_believes_no_stored_nonsense(self):
         assert not verify_password('secret', 'secret')
         assert not verify_password('', '')

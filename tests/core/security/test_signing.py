@@ -2,7 +2,14 @@
 
 import pytest
 
-from project.core.security.signing import compute_hmac, derived_keys, sign, unsign, verify_hmac
+from project.core.security.signing import (
+    compute_hmac,
+    derived_keys,
+    keyed_number,
+    sign,
+    unsign,
+    verify_hmac,
+)
 
 from .secret_keys import NEW, OLD
 
@@ -103,3 +110,19 @@ class TestDerivedKeys:
 
     def test_depend_on_the_purpose(self, rotate):
         assert derived_keys('seal') != derived_keys('sign')
+
+
+class TestKeyedNumber:
+    def test_is_spread_over_all_numbers_below_two_to_the_31(self, rotate):
+        found = [keyed_number('place', str(n)) for n in range(1000)]
+
+        assert 0 <= min(found) < 1 << 26
+        assert (1 << 31) - (1 << 26) < max(found) < 1 << 31
+        assert found == [keyed_number('place', str(n)) for n in range(1000)]
+
+    def test_depends_on_the_key_and_the_purpose(self, rotate):
+        before = keyed_number('place', 'ada')
+
+        assert keyed_number('other', 'ada') != before
+        rotate(NEW, OLD)
+        assert keyed_number('place', 'ada') != before
