@@ -154,7 +154,8 @@ class TestGeneral:
             'project.auth.service.login', fromlist=['verify_password']
         ).verify_password
         monkeypatch.setattr(
-            'project.auth.service.login.verify_password', lambda *a: seen.append(a) or real(*a)
+            'project.auth.service.login.verify_password',
+            lambda *a, **k: seen.append(a) or real(*a, **k),
         )
 
         for number in range(40):

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, delete, func, inspect, select, tuple_
 
 from project.auth.models import (
     ApiKey,
+    Credential,
     Device,
     EmailChange,
     Event,
@@ -38,6 +39,7 @@ def delete_expired(*, dry_run: bool = False) -> dict[str, int]:
         'invitations': (Invitation, Invitation.expires_at <= moment),
         'email_changes': (EmailChange, EmailChange.expires_at <= moment),
         'devices': (Device, Device.expires_at <= moment),
+        'credentials': (Credential, Credential.expires_at <= moment),
         'keys': (ApiKey, ApiKey.expires_at <= moment - EXPIRED_KEY_RETENTION),
         'events': (Event, Event.created_at <= moment - current_app.config['AUTH_EVENTS_LIFETIME']),
     }

@@ -51,7 +51,7 @@ EXPORTED_COLUMNS: dict[Any, tuple[Any, ...]] = {
     ),
     Totp: (Totp.created_at, Totp.confirmed_at),
     EmailChange: (EmailChange.email, EmailChange.expires_at),
-    Credential: (Credential.changed_at,),
+    Credential: (Credential.changed_at, Credential.expires_at),
     Registration: (
         Registration.username, Registration.email, Registration.name, Registration.created_at,
         Registration.expires_at,

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 # The worst passwords that zxcvbn scores 3 of 4: safe from guessing that is throttled.
-MIN_PASSWORD_GUESSES = 10**8
+MIN_PASSWORD_STRENGTH = 10**8  # attempts
 
 # A part of a password is no stronger than all of it. So the first parts decide for most, and the
 # time is bounded: zxcvbn takes 7 s for 72 symbols that may stand for letters.
@@ -12,7 +12,7 @@ ESTIMATED_CHARACTERS = (18, 36, 72)
 
 
 def is_guessable(password: str, words: Iterable[str] = ()) -> bool:
-    """Return whether a password withstands fewer than `MIN_PASSWORD_GUESSES` guesses.
+    """Return whether a password withstands fewer than `MIN_PASSWORD_STRENGTH` attempts.
 
     Takes some milliseconds, and up to 0.2 s for long repetitive passwords: not inside `atomic`.
 
@@ -20,10 +20,10 @@ def is_guessable(password: str, words: Iterable[str] = ()) -> bool:
     """
     known = [word.lower() for word in words]
     parts = dict.fromkeys(password[:length] for length in ESTIMATED_CHARACTERS)
-    return all(_estimate_guesses(part, known) < MIN_PASSWORD_GUESSES for part in parts)
+    return all(_estimate_strength(part, known) < MIN_PASSWORD_STRENGTH for part in parts)
 
 
-def _estimate_guesses(password: str, words: list[str]) -> float:
+def _estimate_strength(password: str, words: list[str]) -> float:
     # Imported here: the word lists take 50 ms to load, and most commands need none.
     from zxcvbn import matching, scoring
 

@@ -11,7 +11,7 @@ from project.auth.service.pins import issue_pin
 from project.auth.service.security_events import record_security_event
 from project.core.clock import now
 from project.core.database.session import Base, atomic, db
-from tests.auth.factories import RegistrationFactory, SessionFactory
+from tests.auth.factories import CredentialFactory, RegistrationFactory, SessionFactory
 from tests.users.factories import UserFactory, principal_of
 
 
@@ -54,6 +54,13 @@ class TestDeleteExpired:
         }
 
         assert set(delete_expired()) == expiring | {'events'}
+
+    def test_deletes_generated_passwords_that_expired(self):
+        for expires_at in (None, now() + timedelta(hours=1), now()):
+            CredentialFactory(expires_at=expires_at)
+
+        assert delete_expired()['credentials'] == 1
+        assert delete_expired()['credentials'] == 0
 
     def test_keeps_events_for_as_long_as_configured(self, app, monkeypatch):
         """ASVS 14.2.7."""
