@@ -6,7 +6,7 @@ A mail is a folder `mail/<name>/` of `subject.txt`, `body.txt`, `body.html` and 
 
 from flask import Flask
 
-from .rendering import duration
+from .rendering import duration, program
 from .sending import send_mail
 from .transports import create_transport
 
@@ -14,6 +14,7 @@ __all__ = ['init_app', 'send_mail']
 
 
 def init_app(app: Flask) -> None:
-    """Open an application's way out for mails, and give its templates our filter."""
+    """Open an application's way out for mails, and give its templates our filters."""
     app.extensions['mail'] = create_transport(app.config['MAIL_URL'])
     app.add_template_filter(duration)
+    app.add_template_filter(program)

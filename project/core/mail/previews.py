@@ -35,7 +35,9 @@ def preview_mail(name: str) -> EmailMessage:
     text, _, _ = current_app.jinja_env.loader.get_source(
         current_app.jinja_env, f'mail/{name}/{EXAMPLE_FILE}'
     )
-    return render_mail(name, PREVIEW_RECIPIENT, json.loads(text), new_message_identity(now()))
+    example = json.loads(text)
+    secret = example.pop('secret', None)
+    return render_mail(name, PREVIEW_RECIPIENT, example, new_message_identity(now()), secret)
 
 
 def write_preview(name: str, folder: Path) -> list[Path]:

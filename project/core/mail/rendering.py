@@ -1,5 +1,7 @@
 """Rendering: from a folder of templates to a message, safe from whatever its values say."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
@@ -12,6 +14,12 @@ from uuid import UUID, uuid4
 from flask import current_app, render_template
 
 from project.core.email_addresses import email_on_the_wire
+
+# Digits of any script that a reader could take for a PIN.
+PIN_LIKE_PATTERN = re.compile(r'\d{6,}')
+# A product and its version in a `User-Agent`: nothing that a mail program turns into a link.
+PRODUCT_PATTERN = re.compile(r'(?<!\S)[A-Za-z]{2,20}/\d+(?:\.\d+)*(?!\S)')
+MAX_PRODUCTS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +40,26 @@ def new_message_identity(moment: datetime) -> MessageIdentity:
 
 
 def render_mail(
-    template: str, to: str, context: dict[str, Any], stamp: MessageIdentity
+    template: str,
+    to: str,
+    context: dict[str, Any],
+    stamp: MessageIdentity,
+    secret: Mapping[str, Any] | None = None,
 ) -> EmailMessage:
     """Return the mail as it is sent.
+
+    With a secret, such as a PIN, runs of six digits in all other values are masked, so that none
+    of them passes for the PIN.
 
     Refuses (ValueError) what is not exactly one address, and an address that would add a header; a
     subject is one line, whatever its values are.
     """
     sender = _sender_on_the_wire(current_app.config['MAIL_FROM'])
     to = email_on_the_wire(to)
-    render = partial(
-        _render, f'mail/{template}', {'public_url': current_app.config['PUBLIC_URL'], **context}
-    )
+    values = {'public_url': current_app.config['PUBLIC_URL'], **context}
+    if secret:
+        values = {**_without_pins(values), **secret}
+    render = partial(_render, f'mail/{template}', values)
     message = EmailMessage(policy=SMTP if to.isascii() else SMTPUTF8)
     message['From'] = sender
     message['To'] = to
@@ -73,6 +89,23 @@ def duration(seconds: float) -> str:
 def _sender_on_the_wire(sender: str) -> str:
     address = parseaddr(sender)[1]
     return sender.replace(address, email_on_the_wire(address)) if address else sender
+
+
+def program(user_agent: str) -> str:
+    """Filter: return the products of a `User-Agent`, without any other text of its sender."""
+    products = PRODUCT_PATTERN.findall(user_agent)
+    return ' '.join(products[:MAX_PRODUCTS]) or 'unknown program'
+
+
+def _without_pins(value: Any) -> Any:
+    """Return a value of a mail with every run of six or more digits in its texts masked."""
+    if isinstance(value, str):
+        return PIN_LIKE_PATTERN.sub('\N{HORIZONTAL ELLIPSIS}', value)
+    if isinstance(value, dict):
+        return {key: _without_pins(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_without_pins(inner) for inner in value]
+    return value
 
 
 def _render(folder: str, context: dict[str, Any], part: str) -> str:

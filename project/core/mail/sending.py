@@ -56,7 +56,7 @@ def deliver_mail(
         else new_message_identity(now())
     )
     try:
-        message = render_mail(template, to, {**context, **secret}, stamp)
+        message = render_mail(template, to, context, stamp, secret)
     except ValueError as error:
         raise PermanentFailure(f'no such mail can be written: {error}') from error
     transport: Transport = current_app.extensions['mail']
