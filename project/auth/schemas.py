@@ -34,6 +34,12 @@ class LoginSchema(Schema):
     user = fields.Nested(UserSchema)
 
 
+class DeviceSchema(Schema):
+    """A known device, for the next login."""
+
+    device = fields.Str()
+
+
 class EnrolmentSchema(Schema):
     """What an authenticator is shown."""
 

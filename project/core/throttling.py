@@ -1,11 +1,13 @@
-"""Counters of guesses: how often somebody tried, per account, address or network.
+"""Attempt counters: how many attempts were made on a target within a period.
 
-In the database and not in Redis, for they must survive both (ASVS 6.3.1). A guess is spent before
-it is checked, so that a hundred at once cannot all pass the counter.
+In the database and not in Redis, because they must survive both (ASVS 6.3.1). An attempt is counted
+before it is checked, so that a hundred at once cannot all pass.
 """
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
+from math import ceil
 from secrets import randbelow
 
 from sqlalchemy import ColumnElement, Index, String, case, delete, select, update
@@ -18,18 +20,20 @@ from .database.session import Base, atomic, db, execute_in_own_transaction, exec
 from .database.types import UTCDateTime
 from .database.upsert import upsert
 
-# One guess in so many sweeps out the counters whose period is over, so that none is forgotten.
+# One attempt in so many deletes the counters whose period is over.
 ATTEMPTS_PER_CLEANUP = 100
+
+DAY = timedelta(days=1)
 
 
 class TooManyAttempts(TooManyRequests):
-    """Too many guesses; there will be more after `Retry-After` seconds."""
+    """The limit of an attempt counter is reached; try again after `Retry-After` seconds."""
 
     field, reason = 'attempts', 'Too many attempts'
 
 
 class ThrottleCounter(Base):
-    """How many guesses of a kind were spent on something since its period began."""
+    """The number of attempts that a counter has seen on a target since its period began."""
 
     __tablename__ = 'core_throttle_counters'
     __table_args__ = (Index(None, 'resets_at'),)
@@ -41,53 +45,102 @@ class ThrottleCounter(Base):
     resets_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
-def consume_attempt(kind: str, target: str, *, limit: int, period: timedelta) -> None:
-    """Count a guess, or refuse with TooManyAttempts once `limit` of them were spent in the period.
+@dataclass(frozen=True, kw_only=True)
+class AttemptCounter:
+    """A limit of attempts per target and period, registered under its name when it is defined.
 
-    The period begins with its first guess. What is refused is not counted.
+    The period begins with the first attempt. `docs/security.md` has a table of all counters.
+
+    :param scope: what a target is: an account name as typed, a session, a mailbox.
+    :param recovery: one sentence: how the owner gets in within 15 minutes.
+    :param command: the operator's command that resets it; empty if there is none.
+    :param targets_per_account: how many targets a stranger has for one account; 0 if an attempt
+        is not a guess at an account.
+    :raises ValueError: if another counter has the name.
     """
-    moment, key = now(), _hashed(target)
-    if randbelow(ATTEMPTS_PER_CLEANUP) == 0:
-        execute_in_own_transaction(
-            delete(ThrottleCounter).where(ThrottleCounter.resets_at <= moment), joins=True
+
+    name: str
+    scope: str
+    limit: int
+    period: timedelta
+    recovery: str
+    command: str = ''
+    targets_per_account: int = 0
+
+    def __post_init__(self) -> None:
+        """Register the counter."""
+        if self.name in _registry:
+            raise ValueError(f'two attempt counters are called {self.name}')
+        _registry[self.name] = self
+
+    @property
+    def attempts_per_account_and_day(self) -> int:
+        """Return how many guesses at one account the counter allows in a day."""
+        return int(self.targets_per_account * self.limit * DAY / self.period)
+
+    def consume(self, target: str) -> None:
+        """Count an attempt. A rejected attempt is not counted.
+
+        :raises TooManyAttempts: if `limit` attempts were made in the period.
+        """
+        moment, key = now(), _hashed(target)
+        if randbelow(ATTEMPTS_PER_CLEANUP) == 0:
+            execute_in_own_transaction(
+                delete(ThrottleCounter).where(ThrottleCounter.resets_at <= moment), joins=True
+            )
+        over, reset = ThrottleCounter.resets_at <= moment, moment + self.period
+        statement = upsert(
+            ThrottleCounter,
+            {'kind': self.name, 'target_hash': key, 'attempts': 1, 'resets_at': reset},
+            conflict=('kind', 'target_hash'),
+            change={
+                'attempts': case((over, 1), else_=ThrottleCounter.attempts + 1),
+                'resets_at': case((over, reset), else_=ThrottleCounter.resets_at),
+            },
+            where=over | (ThrottleCounter.attempts < self.limit),
         )
-    over = ThrottleCounter.resets_at <= moment
-    statement = upsert(
-        ThrottleCounter,
-        {'kind': kind, 'target_hash': key, 'attempts': 1, 'resets_at': moment + period},
-        conflict=('kind', 'target_hash'),
-        change={
-            'attempts': case((over, 1), else_=ThrottleCounter.attempts + 1),
-            'resets_at': case((over, moment + period), else_=ThrottleCounter.resets_at),
-        },
-        where=over | (ThrottleCounter.attempts < limit),
-    )
-    # By itself, unless the caller's transaction is to fail with it: three trips would be two more.
-    if not execute_in_own_transaction(statement.returning(ThrottleCounter.attempts), joins=True):
-        resets_at = execute_select(
-            select(ThrottleCounter.resets_at).where(*_is(kind, key))
-        ).scalar_one_or_none()
-        # A row that a sweep or an unlock has removed meanwhile stands in nobody's way any more.
-        raise TooManyAttempts(int((resets_at - moment).total_seconds()) + 1 if resets_at else 1)
+        # Its own transaction, unless the caller has one: one trip to the database instead of three.
+        counted = statement.returning(ThrottleCounter.attempts)
+        if not execute_in_own_transaction(counted, joins=True):
+            resets_at = execute_select(
+                select(ThrottleCounter.resets_at).where(*_is(self.name, key))
+            ).scalar_one_or_none()
+            # The row may have been deleted in the meantime: then there is nothing to wait for.
+            wait = ceil((resets_at - moment).total_seconds()) if resets_at else 1
+            raise TooManyAttempts(max(1, wait))
+
+    def refund(self, target: str) -> None:
+        """Give one attempt back, because it was right. Other attempts stay counted."""
+        counter = update(ThrottleCounter).where(
+            *_is(self.name, _hashed(target)), ThrottleCounter.attempts > 0
+        )
+        execute_in_own_transaction(
+            counter.values(attempts=ThrottleCounter.attempts - 1), joins=True
+        )
+
+    @atomic()
+    def reset(self, target: str) -> bool:
+        """Delete the count of a target. Return whether attempts were counted in the period."""
+        deleted = delete(ThrottleCounter).where(*_is(self.name, _hashed(target)))
+        found = db.session.execute(
+            deleted.returning(ThrottleCounter.attempts, ThrottleCounter.resets_at)
+        ).one_or_none()
+        return found is not None and found.attempts > 0 and found.resets_at > now()
+
+    def count_of(self, target: str) -> int:
+        """Return how many attempts were counted in the present period."""
+        counted = select(ThrottleCounter.attempts).where(
+            *_is(self.name, _hashed(target)), ThrottleCounter.resets_at > now()
+        )
+        return execute_select(counted).scalar_one_or_none() or 0
 
 
-def refund_attempt(kind: str, target: str) -> None:
-    """Give one guess back: it was right. What others guessed stays counted."""
-    counter = update(ThrottleCounter).where(
-        *_is(kind, _hashed(target)), ThrottleCounter.attempts > 0
-    )
-    execute_in_own_transaction(counter.values(attempts=ThrottleCounter.attempts - 1), joins=True)
+_registry: dict[str, AttemptCounter] = {}
 
 
-@atomic()
-def reset_attempts(kind: str, target: str) -> bool:
-    """Unlock: forget what was spent on something. Return whether there was anything."""
-    gone = (
-        delete(ThrottleCounter)
-        .where(*_is(kind, _hashed(target)))
-        .returning(ThrottleCounter.attempts)
-    )
-    return db.session.execute(gone).one_or_none() is not None
+def attempt_counters() -> list[AttemptCounter]:
+    """Return all counters by name. Those of features are there once the features are imported."""
+    return [_registry[name] for name in sorted(_registry)]
 
 
 def _is(kind: str, key: str) -> tuple[ColumnElement[bool], ...]:

@@ -17,6 +17,12 @@ users_created = _signals.signal('users-created')
 #: `send('users', user_id=…, was='old@…', by=…)`: somebody with the right to changed their address.
 user_email_changed = _signals.signal('user-email-changed')
 
+#: `send('users', user_id=…, by=…)`: the user has another username now.
+username_changed = _signals.signal('username-changed')
+
+#: `send('users', user_id=…, by=…)`: the user and all their data are deleted.
+user_deleted = _signals.signal('user-deleted')
+
 #: `send('users', user_id=…, was=[…], roles=[…], by=…)`: the user has other roles now.
 user_roles_changed = _signals.signal('user-roles-changed')
 

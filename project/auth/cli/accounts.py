@@ -39,3 +39,11 @@ def auth_reset_password(user: str) -> None:
     """Mail a user a PIN for a new password. Nobody but they can set it."""
     found = service.start_reset(user)
     click.echo(f'A PIN is on its way to {found.email}.')
+
+
+@auth_cli.command('disable-totp')
+@click.argument('user')
+def auth_disable_totp(user: str) -> None:
+    """Turn off the second factor of a user, delete the recovery codes and mail the user."""
+    found = service.disable_totp_of(user)
+    click.echo(f'Turned off the second factor of {found.username}.')

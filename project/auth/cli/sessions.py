@@ -1,4 +1,4 @@
-"""What an operator does to sessions and guesses."""
+"""What an operator does to sessions and attempt counters."""
 
 from uuid import UUID
 
@@ -43,9 +43,12 @@ def auth_revoke(user: str, session: UUID | None, dry_run: bool) -> None:
 @auth_cli.command('unlock')
 @click.argument('user')
 def auth_unlock(user: str) -> None:
-    """Forget the wrong passwords counted against a user."""
-    found = service.unlock(user)
-    click.echo('Unlocked.' if found else 'Was not locked.')
+    """Reset every attempt counter of a user, or of an email address without one."""
+    names = service.unlock(user)
+    for name in names:
+        click.echo(f'Reset {name}.')
+    if not names:
+        click.echo('No attempts were counted.')
 
 
 @auth_cli.command('sweep')

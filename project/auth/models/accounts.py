@@ -103,31 +103,48 @@ class Registration(Base):
 
 
 class Pin(Base):
-    """The newest PIN for a purpose and an address, as an HMAC; one more makes the last one void."""
+    """The newest PIN or code for a purpose and a mailbox, as an HMAC; a newer one replaces it."""
 
     __tablename__ = 'auth_pins'
 
     purpose: Mapped[str] = mapped_column(String(32), primary_key=True)
     email_key: Mapped[str] = mapped_column(String(1016), primary_key=True)
     code_hmac: Mapped[bytes] = mapped_column(LargeBinary(32))
-    attempts_left: Mapped[int]
+    # None: a code of 80 bits, which has no tries.
+    attempts_left: Mapped[int | None]
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
+
+    @classmethod
+    def find_code_hmac(cls, purpose: str, key: str) -> bytes | None:
+        """Return the HMAC of the code that was mailed, if there is one that has not expired."""
+        code = select(cls.code_hmac).where(cls.purpose == purpose, cls.email_key == key)
+        unexpired = code.where(cls.attempts_left.is_(None), cls.expires_at > now())
+        found: bytes | None = execute_select(unexpired).scalar_one_or_none()
+        return found
 
 
 class Invitation(Base):
-    """The newest invitation of an address; its code as an HMAC. One more makes it void."""
+    """The newest invitation of a mailbox, its code as SHA-256; a newer one replaces it."""
 
     __tablename__ = 'auth_invitations'
 
     email_key: Mapped[str] = mapped_column(String(1016), primary_key=True)
     email: Mapped[str] = mapped_column(String(254))
     roles: Mapped[list[str]] = mapped_column(WordList)
-    code_hmac: Mapped[bytes] = mapped_column(LargeBinary(32))
-    attempts_left: Mapped[int]
+    # No HMAC: 80 random bits need no key, and a new SECRET_KEY voids no invitation.
+    code_hash: Mapped[bytes] = mapped_column(LargeBinary(32))
     # Whose rights the roles are measured by when it is accepted; None: an operator's.
     invited_by: Mapped[int | None] = mapped_column(ForeignKey('users.id'), index=True)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
+
+    @classmethod
+    def find_pending(cls, key: str) -> AnyRow | None:
+        """Return the invitation of a mailbox, if there is one that has not expired."""
+        pending = select(cls.email, cls.email_key, cls.code_hash, cls.roles, cls.invited_by)
+        return execute_select(
+            pending.where(cls.email_key == key, cls.expires_at > now())
+        ).one_or_none()
 
 
 class EmailChange(Base):

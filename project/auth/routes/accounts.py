@@ -27,7 +27,7 @@ class AccountCreateRequest(Schema):
 
 @blueprint.post('/accounts')
 @endpoint(
-    allow=public, body=AccountCreateRequest, code=202, limit='20/hour',
+    allow=public, body=AccountCreateRequest, code=202, limit='20/15 minutes',
     errors=[UsernameTaken, UsernameReserved, PasswordTooWeak, TooManyAttempts],
 )  # fmt: skip
 def account_create(body: dict[str, Any]) -> None:
@@ -51,13 +51,13 @@ class VerificationCreateRequest(Schema):
     allow=public,
     body=VerificationCreateRequest,
     code=202,
-    limit='20/hour',
+    limit='20/15 minutes',
     errors=[TooManyAttempts],
 )
 def verification_create(body: dict[str, Any]) -> None:
     """Mail a new PIN, if there is something to verify; the answer does not tell. Older ones die.
 
-    A known address gets a notice instead. Ten times a day per address.
+    A known address gets a notice instead. Ten mails a day per address; then the newest stays valid.
     """
     service.resend_verification(body['email'])
 
@@ -72,13 +72,14 @@ class VerificationReplaceRequest(Schema):
 
 @blueprint.put('/verifications')
 @endpoint(
-    allow=public, body=VerificationReplaceRequest, returns=UserSchema, code=201, limit='60/hour',
-    errors=[WrongPin, TooManyAttempts, UsernameTaken, EmailTaken],
+    allow=public, body=VerificationReplaceRequest, returns=UserSchema, code=201,
+    limit='60/15 minutes', errors=[WrongPin, TooManyAttempts, UsernameTaken, EmailTaken],
     location=('api_v1.users.user', 'user_id'),
 )  # fmt: skip
 def verification_replace(body: dict[str, Any]) -> Any:
     """Confirm an address with its PIN and the registration's password: only now there is a user.
 
-    Wrong, used, expired and replaced PINs look the same. Five tries a PIN, 20 a day per address.
+    Wrong, used, expired and replaced PINs look the same: 422 `pin`. A PIN has five tries. The mail
+    of somebody who asked for several on one day has a code of 16 characters instead, without tries.
     """
     return service.verify_account(**body)

@@ -52,7 +52,7 @@ class KeyCreateRequest(Schema):
 @blueprint.post('/keys')
 @endpoint(
     allow=authenticated(fresh=True), body=KeyCreateRequest, returns=NewApiKeySchema, code=201,
-    limit='60/hour', errors=[ScopeUnknown, PrivilegeEscalation, ExpiryPast, TooManyKeys],
+    limit='60/15 minutes', errors=[ScopeUnknown, PrivilegeEscalation, ExpiryPast, TooManyKeys],
 )  # fmt: skip
 def key_create(body: dict[str, Any]) -> Any:
     """Make an API key for a program. The key is shown this once, and a mail tells you.

@@ -24,13 +24,15 @@ class EmailChangeCreateRequest(Schema):
 
 @blueprint.post('/email-changes')
 @endpoint(
-    allow=authenticated(fresh=True), body=EmailChangeCreateRequest, code=202, limit='20/hour',
+    allow=authenticated(fresh=True), body=EmailChangeCreateRequest, code=202,
+    limit='20/15 minutes',
     errors=[TooManyAttempts],
 )  # fmt: skip
 def email_change_create(body: dict[str, Any]) -> None:
     """Ask for another address. A PIN goes there by mail; the answer is always the same.
 
-    If it belongs to somebody, they get a notice instead. Ten times a day.
+    If it belongs to somebody, they get a notice instead. Ten times a day, for you and for the
+    address.
     """
     service.request_email_change(current_principal(), body['new_email'])
 
@@ -43,7 +45,8 @@ class EmailChangeReplaceRequest(Schema):
 
 @blueprint.put('/email-changes')
 @endpoint(
-    allow=authenticated(), body=EmailChangeReplaceRequest, returns=UserSchema, limit='60/hour',
+    allow=authenticated(), body=EmailChangeReplaceRequest, returns=UserSchema,
+    limit='60/15 minutes',
     errors=[WrongPin, TooManyAttempts, EmailTaken],
 )  # fmt: skip
 def email_change_replace(body: dict[str, Any]) -> Any:

@@ -59,10 +59,11 @@ class InvitationReplaceRequest(Schema):
 
 @blueprint.put('/invitations')
 @endpoint(
-    allow=public, body=InvitationReplaceRequest, returns=UserSchema, code=201, limit='60/hour',
+    allow=public, body=InvitationReplaceRequest, returns=UserSchema, code=201,
+    limit='60/15 minutes',
     errors=[
         InvitationInvalid, UsernameMissing, UsernameTaken, UsernameReserved, EmailTaken,
-        PasswordTooWeak, TooManyAttempts,
+        PasswordTooWeak,
     ],
     location=('api_v1.users.user', 'user_id'),
 )  # fmt: skip
@@ -70,6 +71,6 @@ def invitation_replace(body: dict[str, Any]) -> Any:
     """Accept an invitation: choose a password, and a username if you have none yet.
 
     The code may be typed in any case, with or without its dashes. Wrong, used, expired and replaced
-    ones look the same: 422 `code`. Five tries.
+    ones look the same: 422 `code`.
     """
     return service.accept_invitation(**body)

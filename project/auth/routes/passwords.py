@@ -6,6 +6,7 @@ from marshmallow import Schema
 
 from project.auth import service
 from project.auth.errors import PasswordTooWeak, WrongPassword, WrongPin
+from project.auth.schemas import DeviceSchema
 from project.core.throttling import TooManyAttempts
 from project.core.web.endpoints.access import authenticated, current_principal, public
 from project.core.web.endpoints.endpoint import endpoint
@@ -23,11 +24,14 @@ class PasswordReplaceRequest(Schema):
 
 @blueprint.put('/password')
 @endpoint(
-    allow=authenticated(), body=PasswordReplaceRequest, limit='20/hour',
+    allow=authenticated(), body=PasswordReplaceRequest, limit='20/15 minutes',
     errors=[WrongPassword, PasswordTooWeak, TooManyAttempts],
 )  # fmt: skip
 def password_replace(body: dict[str, Any]) -> None:
-    """Change your password. Your other sessions end, and a mail tells you."""
+    """Change your password. Your other sessions end, and a mail tells you.
+
+    Ten wrong passwords of this session in 15 minutes: 429 `attempts`.
+    """
     service.change_password(current_principal(), **body)
 
 
@@ -39,13 +43,13 @@ class PasswordResetCreateRequest(Schema):
 
 @blueprint.post('/password-resets')
 @endpoint(
-    allow=public, body=PasswordResetCreateRequest, code=202, limit='20/hour',
+    allow=public, body=PasswordResetCreateRequest, code=202, limit='20/15 minutes',
     errors=[TooManyAttempts],
 )  # fmt: skip
 def password_reset_create(body: dict[str, Any]) -> None:
     """Mail a PIN for a new password, if somebody has this address; the answer does not tell.
 
-    Ten times a day per address.
+    Ten mails a day per address; then the newest stays valid.
     """
     service.request_reset(body['email'])
 
@@ -60,13 +64,14 @@ class PasswordResetReplaceRequest(Schema):
 
 @blueprint.put('/password-resets')
 @endpoint(
-    allow=public, body=PasswordResetReplaceRequest, limit='60/hour',
+    allow=public, body=PasswordResetReplaceRequest, returns=DeviceSchema, limit='60/15 minutes',
     errors=[WrongPin, PasswordTooWeak, TooManyAttempts],
 )  # fmt: skip
-def password_reset_replace(body: dict[str, Any]) -> None:
+def password_reset_replace(body: dict[str, Any]) -> Any:
     """Set a new password with the PIN. All your sessions and API keys end, and a mail tells you.
 
     Wrong, used, expired and replaced PINs look the same: 422 `pin`. Log in afterwards, with your
-    second factor if you have one.
+    second factor if you have one. Send `device` with it: the login then has
+    counters of its own.
     """
-    service.reset_password(**body)
+    return {'device': service.reset_password(**body)}

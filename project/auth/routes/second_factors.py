@@ -10,14 +10,14 @@ from project.auth.schemas import EnrolmentSchema, RecoveryCodesSchema
 from project.core.throttling import TooManyAttempts
 from project.core.web.endpoints.access import authenticated, current_principal
 from project.core.web.endpoints.endpoint import endpoint
-from project.core.web.requests.fields import PinCode
+from project.core.web.requests.fields import OtpCode
 
 from . import blueprint
 
 
 @blueprint.post('/totp')
 @endpoint(
-    allow=authenticated(fresh=True), returns=EnrolmentSchema, code=201, limit='20/hour',
+    allow=authenticated(fresh=True), returns=EnrolmentSchema, code=201, limit='20/15 minutes',
     errors=[TotpAlreadyEnabled],
 )  # fmt: skip
 def totp_create() -> Any:
@@ -31,13 +31,13 @@ def totp_create() -> Any:
 class TotpReplaceRequest(Schema):
     """A first code."""
 
-    otp = PinCode(required=True)
+    otp = OtpCode(required=True)
 
 
 @blueprint.put('/totp')
 @endpoint(
     allow=authenticated(fresh=True), body=TotpReplaceRequest, returns=RecoveryCodesSchema,
-    limit='60/hour', errors=[OtpInvalid, TooManyAttempts],
+    limit='60/15 minutes', errors=[OtpInvalid, TooManyAttempts],
 )  # fmt: skip
 def totp_replace(body: dict[str, Any]) -> Any:
     """Turn the second factor on with a code of the authenticator.
@@ -56,7 +56,7 @@ def totp_delete() -> None:
 
 @blueprint.post('/recovery-codes')
 @endpoint(
-    allow=authenticated(fresh=True), returns=RecoveryCodesSchema, code=201, limit='20/hour',
+    allow=authenticated(fresh=True), returns=RecoveryCodesSchema, code=201, limit='20/15 minutes',
     errors=[TotpNotEnabled],
 )  # fmt: skip
 def recovery_codes_create() -> Any:

@@ -21,7 +21,7 @@ from project.core.database.keyset_pagination import CursorInvalid, Page, PageReq
 from project.core.throttling import TooManyAttempts
 from project.core.web.endpoints.access import authenticated, current_principal, public
 from project.core.web.endpoints.endpoint import endpoint
-from project.core.web.requests.fields import Password, PinCode, Text, Token
+from project.core.web.requests.fields import OtpCode, Password, Text, Token
 from project.core.web.requests.pagination import ListQuery, sort_by
 
 from . import blueprint
@@ -43,7 +43,7 @@ class SessionCreateRequest(Schema):
     user_or_email = fields.Str(required=True, validate=validate.Length(1, 254))
     password = Password(required=True)
     device = Token()
-    otp = PinCode()
+    otp = OtpCode()
     recovery_code = RecoveryCodeText()
 
 
@@ -58,8 +58,8 @@ def session_create(body: dict[str, Any]) -> Any:
     `token` opens doors for an hour, `refresh_token` gets the next two for 30 days, and 90 in all.
     Where a second factor is on, the right password alone is 401 `otp`: send `otp` or
     `recovery_code` with it. Keep `device` and send it with the next login: after ten wrong
-    passwords in 15 minutes the account takes none for a while (429 `attempts`), but from its known
-    devices.
+    passwords in 15 minutes the name takes none for a while (429 `attempts`), except from known
+    devices. Ten wrong `otp` behind the right password count likewise, and a mail tells the owner.
     """
     return service.log_in(**body)
 
@@ -88,7 +88,7 @@ class SessionReauthenticateRequest(Schema):
     """Who asks, shown once more."""
 
     password = Password(required=True)
-    otp = PinCode()
+    otp = OtpCode()
     recovery_code = RecoveryCodeText()
 
 

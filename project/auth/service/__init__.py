@@ -11,7 +11,13 @@ from .password_resets import request_reset, reset_password, start_reset
 from .passwords import change_password
 from .personal_data import erase_account_data
 from .receivers import on_user_disabled, on_user_enabled, on_users_created
-from .second_factors import confirm_totp, disable_totp, renew_recovery_codes, start_totp_enrolment
+from .second_factors import (
+    confirm_totp,
+    disable_totp,
+    disable_totp_of,
+    renew_recovery_codes,
+    start_totp_enrolment,
+)
 from .security_events import list_all_events, list_events
 from .sessions import (
     end_current_session,
@@ -36,6 +42,7 @@ __all__ = [
     'delete_expired',
     'delete_key',
     'disable_totp',
+    'disable_totp_of',
     'end_current_session',
     'end_other_sessions',
     'end_session',

@@ -1,6 +1,5 @@
 """Accounts: from a registration over its PIN to a user, telling nobody who is known already."""
 
-import re
 import secrets
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -16,23 +15,24 @@ from project.core.database.upsert import upsert
 from project.core.mail import send_mail
 from project.core.security.password_hashing import hash_password, verify_password
 from project.core.tasks import complete_with_transaction, enqueue, task
-from project.core.throttling import consume_attempt
 from project.users import service as users
 from project.users.errors import UsernameTaken
 from project.users.models import email_key
 from project.users.permissions import ADMIN, MEMBER
 
+from .attempt_counters import PIN_MAIL, REGISTRATION, is_within_limit, mail_target
 from .passwords import GENERATED_PASSWORD_LIFETIME, check_new_password
-from .pins import DAY, consume_pin, issue_pin, verify_pin
-from .pins import PIN_LIFETIME as PIN_LIFETIME
-from .security_events import record_security_event
+from .pins import (
+    VERIFICATION_PURPOSE,
+    VerifiedPin,
+    consume_pin,
+    issue_pin,
+    record_pin_failure,
+    verify_pin,
+)
+from .security_events import SYSTEM, record_security_event
 
 REGISTRATION_LIFETIME = timedelta(hours=24)
-VERIFICATION_PURPOSE = 'verification'
-
-# A day and address, whoever asks and whether or not it is known.
-MAX_REGISTRATIONS_PER_DAY, MAX_PIN_MAILS_PER_DAY = 10, 10
-PIN_LIKE_PATTERN = re.compile(r'\d{6,}')
 
 
 class CreatedAccount(NamedTuple):
@@ -55,7 +55,7 @@ def register(*, username: str, email: str, password: str, name: str = '') -> Non
     check_new_password(password, words=[username, email])
     username, key = users.validate_new_username(username), email_key(email)
     # Counted first: who registers again is told whether that was the password.
-    consume_attempt('registration', key, limit=MAX_REGISTRATIONS_PER_DAY, period=DAY)
+    REGISTRATION.consume(key)
     # Hashed before the transaction, which on SQLite holds the only write lock.
     _keep_registration(username, email, name, _hash_to_keep(username, key, password))
 
@@ -64,9 +64,11 @@ def register(*, username: str, email: str, password: str, name: str = '') -> Non
 def resend_verification(email: str) -> None:
     """Mail a new PIN to an address that has one to wait for, a notice if it is known by now.
 
-    Silent about all others. Refuses with TooManyAttempts more than ten a day, whoever is known.
+    Silent about all others. When the mails of the day are used up, the newest PIN stays valid.
+
+    :raises TooManyAttempts: after ten mails a day, whether or not the address is known.
     """
-    consume_attempt('pin-mail', email_key(email), limit=MAX_PIN_MAILS_PER_DAY, period=DAY)
+    PIN_MAIL.consume(mail_target(VERIFICATION_PURPOSE, email_key(email)))
     enqueue(send_verification, email)
 
 
@@ -85,7 +87,8 @@ def send_verification(email: str) -> None:
         if known := users.find_user_by_login(email):
             send_already_registered_notice(known)
         else:
-            _mail_pin(waiting[0], issue_pin(VERIFICATION_PURPOSE, email_key(email)))
+            same = [registration for registration in waiting if registration.email == email]
+            _mail_pin((same or waiting)[0].email)
 
 
 def send_already_registered_notice(known: AnyRow) -> None:
@@ -105,13 +108,19 @@ def verify_account(*, email: str, pin: str, password: str) -> AnyRow:
     """Turn a registration into a user. Refuses with WrongPin whatever does not fit.
 
     Wants the registration's own password, too: who registers another's address cannot make its
-    owner confirm a password that the stranger knows.
+    owner confirm a password that the stranger knows. The PIN verifies only registrations of the
+    exact address that it was mailed to.
     """
     key = email_key(email)
-    mark = verify_pin(VERIFICATION_PURPOSE, key, pin)
-    for registration in Registration.find_pending(key):
-        if verify_password(registration.password_hash, password):
-            return _create_verified_user(registration, mark)
+    waiting = Registration.find_pending(key)
+    emails = [registration.email for registration in waiting] or [email]
+    verified = verify_pin(VERIFICATION_PURPOSE, key, pin, emails=emails)
+    for registration in waiting:
+        if registration.email == verified.email and verify_password(
+            registration.password_hash, password
+        ):
+            return _create_verified_user(registration, verified)
+    record_pin_failure(VERIFICATION_PURPOSE)
     raise WrongPin
 
 
@@ -171,22 +180,20 @@ def _keep_registration(username: str, email: str, name: str, password_hash: str)
     if db.session.execute(statement.returning(Registration.username)).one_or_none() is None:
         raise UsernameTaken
     record_security_event('registered', None, username=username)
-    enqueue(send_verification, email)
+    # After ten mails the newest code stays valid, for this registration too.
+    if is_within_limit(PIN_MAIL, mail_target(VERIFICATION_PURPOSE, key)):
+        enqueue(send_verification, email)
 
 
-def _mail_pin(registration: Registration, pin: str) -> None:
-    # Who registered chose the names: nothing in them shall pass for the PIN.
-    username, name = (
-        PIN_LIKE_PATTERN.sub('\N{HORIZONTAL ELLIPSIS}', text)
-        for text in (registration.username, registration.name)
-    )
+def _mail_pin(email: str) -> None:
+    # Neither username nor name: a stranger who registers this address chose them.
+    issued = issue_pin(VERIFICATION_PURPOSE, email)
+    record_security_event('verification_requested', None, actor=SYSTEM)
     send_mail(
         'verification',
-        to=registration.email,
-        username=username,
-        name=name,
-        secret={'pin': pin},
-        lifetime=PIN_LIFETIME.total_seconds(),
+        to=email,
+        secret={'pin': issued.text},
+        lifetime=issued.lifetime.total_seconds(),
     )
 
 
@@ -206,8 +213,8 @@ def create_user_with_credential(
 
 
 @atomic()
-def _create_verified_user(registration: Registration, mark: bytes) -> AnyRow:
-    consume_pin(VERIFICATION_PURPOSE, registration.email_key, mark)
+def _create_verified_user(registration: Registration, verified: VerifiedPin) -> AnyRow:
+    consume_pin(VERIFICATION_PURPOSE, registration.email_key, verified)
     user = create_user_with_credential(
         registration.username,
         registration.email,

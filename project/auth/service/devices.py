@@ -39,7 +39,7 @@ def register_device_login(user: AnyRow, known: UUID | None, token: str | None) -
         if db.session.execute(used.returning(Device.id)).one_or_none():
             return known, token
     before = Device.find_all(user.id)
-    made = _add(user.id)
+    made = add_device(user.id)
     if before and not any((d.network, d.user_agent) == _looks() for d in before):
         _send_new_device_notice(user)
     if surplus := [device.id for device in before[MAX_DEVICES_PER_USER - 1 :]]:
@@ -47,7 +47,8 @@ def register_device_login(user: AnyRow, known: UUID | None, token: str | None) -
     return made
 
 
-def _add(user_id: int) -> tuple[UUID, str]:
+def add_device(user_id: int) -> tuple[UUID, str]:
+    """Make a known device of the present client; return its id and token. Inside `atomic`."""
     token, device_id = new_token(DEVICE_TOKEN), uuid4()
     db.session.add(Device(id=device_id, user_id=user_id, token_hash=token_hash(token), **_seen()))
     db.session.flush()

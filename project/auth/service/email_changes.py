@@ -13,18 +13,24 @@ from project.core.database.upsert import upsert
 from project.core.mail import send_mail
 from project.core.security.principal import Principal
 from project.core.tasks import complete_with_transaction, enqueue, task
-from project.core.throttling import consume_attempt
 from project.users import service as users
 from project.users.models import email_key
 from project.users.signals import user_email_changed
 
 from .accounts import delete_registrations, send_already_registered_notice
-from .pins import DAY, PIN_LIFETIME, consume_pin, delete_pins, issue_pin, verify_pin
+from .attempt_counters import EMAIL_CHANGE, PIN_MAIL, account_target, mail_target
+from .pins import (
+    EMAIL_CHANGE_PURPOSE,
+    VerifiedPin,
+    consume_pin,
+    delete_pins,
+    issue_pin,
+    verify_pin,
+)
 from .security_events import record_security_event
 
-MAX_CHANGES_PER_DAY = 10  # a day and user
-# The PIN of it lasts ten minutes from the moment it is mailed.
-CHANGE_LIFETIME = timedelta(hours=1)
+# As long as the code that is mailed from the third mail of a day on.
+CHANGE_LIFETIME = timedelta(hours=24)
 
 
 @repeatable
@@ -32,9 +38,12 @@ CHANGE_LIFETIME = timedelta(hours=1)
 def request_email_change(asker: Principal, new_email: str) -> None:
     """Mail a PIN to an address that the asker wants to have; whoever has it already gets a notice.
 
-    The last wish counts. Refuses with TooManyAttempts more than ten a day.
+    The last wish counts.
+
+    :raises TooManyAttempts: after ten requests a day of one account, or ten mails to one mailbox.
     """
-    consume_attempt('email-change', f'user:{asker.user_id}', limit=MAX_CHANGES_PER_DAY, period=DAY)
+    EMAIL_CHANGE.consume(account_target(asker.user_id))
+    PIN_MAIL.consume(mail_target(EMAIL_CHANGE_PURPOSE, email_key(new_email)))
     wish = {
         'email': new_email,
         'email_key': email_key(new_email),
@@ -60,15 +69,14 @@ def send_email_change(user_id: int) -> None:
         if known and known.id != user_id:
             send_already_registered_notice(known)
             return
-        user = users.get_user(user_id)
+        issued = issue_pin(email_change_purpose(user_id), wish.email)
+        # Neither username nor name: the mailbox may be another person's.
         send_mail(
             'email_change',
             to=wish.email,
             about=user_id,
-            username=user.username,
-            name=user.name,
-            secret={'pin': issue_pin(email_change_purpose(user_id), wish.email_key)},
-            lifetime=PIN_LIFETIME.total_seconds(),
+            secret={'pin': issued.text},
+            lifetime=issued.lifetime.total_seconds(),
         )
 
 
@@ -80,16 +88,17 @@ def confirm_email_change(asker: Principal, pin: str) -> AnyRow:
     """
     wish = EmailChange.find_pending(asker.user_id)
     key = wish.email_key if wish else f'user:{asker.user_id}'
-    mark = verify_pin(email_change_purpose(asker.user_id), key, pin)
+    emails = [wish.email if wish else '']
+    verified = verify_pin(email_change_purpose(asker.user_id), key, pin, emails=emails)
     if wish is None:
         raise WrongPin
-    return _change(asker.user_id, wish, mark)
+    return _change(asker.user_id, wish, verified)
 
 
 @repeatable
 @atomic()
-def _change(user_id: int, wish: AnyRow, mark: bytes) -> AnyRow:
-    consume_pin(email_change_purpose(user_id), wish.email_key, mark)
+def _change(user_id: int, wish: AnyRow, verified: VerifiedPin) -> AnyRow:
+    consume_pin(email_change_purpose(user_id), wish.email_key, verified)
     db.session.execute(delete(EmailChange).where(EmailChange.user_id == user_id))
     before = users.get_user(user_id)
     user = users.change_email(user_id, wish.email)
@@ -127,4 +136,4 @@ def _send_notice(user: AnyRow, *, was: str, to: str) -> None:
 
 def email_change_purpose(user_id: int) -> str:
     """Return the purpose of the PINs that change a user's address."""
-    return f'email-change:{user_id}'
+    return f'{EMAIL_CHANGE_PURPOSE}:{user_id}'

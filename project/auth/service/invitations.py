@@ -1,11 +1,11 @@
 """Invitations: a code by mail, with which somebody gets a password, and an account if need be."""
 
-import secrets
-from base64 import b32encode
+import hmac
 from collections.abc import Iterable
 from datetime import timedelta
+from hashlib import sha256
 
-from sqlalchemy import delete, update
+from sqlalchemy import delete
 
 from project.auth.errors import InvitationInvalid, UsernameMissing
 from project.auth.models import Credential, Invitation
@@ -16,9 +16,7 @@ from project.core.database.upsert import upsert
 from project.core.mail import send_mail
 from project.core.security.password_hashing import hash_password
 from project.core.security.principal import Principal
-from project.core.security.signing import compute_hmac, verify_hmac
 from project.core.tasks import complete_with_transaction, enqueue, task
-from project.core.throttling import consume_attempt
 from project.users import service as users
 from project.users.errors import RoleUnknown
 from project.users.models import ACTIVE, email_key, permissions_of
@@ -30,15 +28,13 @@ from .accounts import (
     delete_registrations,
     send_already_registered_notice,
 )
+from .attempt_counters import INVITATION
 from .passwords import check_new_password
-from .pins import DAY, consume_pin_attempt, refund_pin_attempt
+from .pins import new_code, normalize_code
 from .security_events import FAILURE, SYSTEM, record_security_event
 
 INVITATION_LIFETIME = timedelta(days=7)
-MAX_CODE_ATTEMPTS = 5
-MAX_INVITATIONS_PER_DAY = 10  # a day and address
 BATCH_USERS = 100
-HMAC_PURPOSE = 'invitation'
 
 
 @atomic()
@@ -49,7 +45,7 @@ def invite(asker: Principal, *, email: str, roles: Iterable[str] = (MEMBER,)) ->
     (PrivilegeEscalation), and with TooManyAttempts more than ten a day for one address.
     """
     users.check_roles(roles, by=asker)
-    consume_attempt('invitation', email_key(email), limit=MAX_INVITATIONS_PER_DAY, period=DAY)
+    INVITATION.consume(email_key(email))
     enqueue(send_invitation, email, sorted(roles), asker.user_id)
 
 
@@ -96,17 +92,14 @@ def accept_invitation(
 ) -> AnyRow:
     """Give whoever has the code a password, and a user if nobody has the address; return them.
 
-    Refuses with InvitationInvalid whatever does not fit: five tries, and what its sender may not
-    give any more (ASVS 8.3.3). Refuses a weak password, a username that is missing or taken.
+    Refuses with InvitationInvalid whatever does not fit, and what its sender may not give any more
+    (ASVS 8.3.3). Refuses a weak password, a username that is missing or taken. Nothing is counted:
+    nobody guesses 80 bits.
     """
     check_new_password(password, words=[email, username or ''])
-    key = email_key(email)
-    consume_pin_attempt(key)
-    found = _consume_code_attempt(key)
-    if (
-        not verify_hmac(found.code_hmac if found else bytes(32), HMAC_PURPOSE, _typed(key, code))
-        or not found
-    ):
+    found = Invitation.find_pending(email_key(email))
+    is_right = hmac.compare_digest(found.code_hash if found else bytes(32), _hashed(code))
+    if found is None or not is_right:
         _record_failure()
         raise InvitationInvalid
     user = users.find_user_by_login(email)
@@ -118,16 +111,13 @@ def accept_invitation(
 
 
 def _mail(user: AnyRow | None, email: str, roles: list[str], invited_by: int | None) -> None:
-    code = b32encode(secrets.token_bytes(10)).decode()
-    key = email_key(email)
+    code = new_code()
     fresh = {
-        'email': email, 'roles': roles, 'code_hmac': compute_hmac(HMAC_PURPOSE, f'{key} {code}'),
-        'attempts_left': MAX_CODE_ATTEMPTS, 'invited_by': invited_by, 'created_at': now(),
-        'expires_at': now() + INVITATION_LIFETIME,
+        'email': email, 'roles': roles, 'code_hash': _hashed(code), 'invited_by': invited_by,
+        'created_at': now(), 'expires_at': now() + INVITATION_LIFETIME,
     }  # fmt: skip
-    db.session.execute(
-        upsert(Invitation, {'email_key': key, **fresh}, conflict=['email_key'], change=fresh)
-    )
+    values = {'email_key': email_key(email), **fresh}
+    db.session.execute(upsert(Invitation, values, conflict=['email_key'], change=fresh))
     record_security_event('invited', user.id if user else None, actor=SYSTEM, by=invited_by)
     send_mail(
         'invitation',
@@ -135,22 +125,9 @@ def _mail(user: AnyRow | None, email: str, roles: list[str], invited_by: int | N
         about=user.id if user else None,
         username=user.username if user else '',
         name=user.name if user else '',
-        secret={'code': '-'.join(code[at : at + 4] for at in range(0, 16, 4))},
+        secret={'code': code},
         lifetime=INVITATION_LIFETIME.total_seconds(),
     )
-
-
-@atomic()
-def _consume_code_attempt(key: str) -> AnyRow | None:
-    spent = (
-        update(Invitation)
-        .where(Invitation.email_key == key)
-        .where(Invitation.attempts_left > 0, Invitation.expires_at > now())
-        .values(attempts_left=Invitation.attempts_left - 1)
-        .returning(Invitation.email, Invitation.email_key, Invitation.code_hmac, Invitation.roles,
-                   Invitation.invited_by)
-    )  # fmt: skip
-    return db.session.execute(spent).one_or_none()
 
 
 @atomic()
@@ -169,12 +146,10 @@ def _accept_locked(
     found: AnyRow, user: AnyRow | None, username: str | None, password_hash: str
 ) -> AnyRow:
     used = delete(Invitation).where(
-        Invitation.email_key == found.email_key, Invitation.code_hmac == found.code_hmac
+        Invitation.email_key == found.email_key, Invitation.code_hash == found.code_hash
     )
     if db.session.execute(used.returning(Invitation.email_key)).one_or_none() is None:
         raise InvitationInvalid
-    # Before the user, as where a PIN is consumed: two doors to one address wait for each other.
-    refund_pin_attempt(found.email_key)
     if user is None:
         _ensure_roles_can_be_granted(found)
         user = create_user_with_credential(
@@ -206,5 +181,5 @@ def _may_invite(user_id: int | None, roles: Iterable[str]) -> bool:
     return INVITE in permissions and permissions >= permissions_of(roles)
 
 
-def _typed(key: str, code: str) -> str:
-    return f'{key} {"".join(code.split()).replace("-", "").upper()}'
+def _hashed(code: str) -> bytes:
+    return sha256(normalize_code(code).encode()).digest()

@@ -24,8 +24,14 @@ from project.core.security.signing import keyed_number
 from project.users import service as users
 from project.users.models import ACTIVE, email_key
 
+from .attempt_counters import (
+    LOGIN_DEVICE,
+    LOGIN_NAME,
+    SESSION_PASSWORD,
+    login_target,
+    session_target,
+)
 from .devices import find_device, register_device_login
-from .passwords import consume_password_attempt, password_throttle_key, refund_password_attempt
 from .second_factors import Factor, consume_second_factor, verify_second_factor
 from .security_events import FAILURE, record_security_event
 from .tokens import TokenPair, issue_token_pair
@@ -61,8 +67,8 @@ def log_in(
     Only to who knows the password: refuses a pending registration (EmailNotVerified) and a disabled
     account, and asks for the second factor where one is on (`verify_second_factor`).
 
-    :raises TooManyAttempts: unchecked, after ten wrong passwords in 15 minutes; a known device has
-        ten of its own.
+    :raises TooManyAttempts: unchecked, after ten wrong passwords for the name as typed in 15
+        minutes; a known device has ten of its own.
     """
     user = users.find_user_by_login(user_or_email)
     user_id = user.id if user else 0
@@ -70,22 +76,24 @@ def log_in(
     stored, reference = Credential.find_hash_for_login(user_id, place)
     waiting = Registration.find_by_username(user_or_email)
     known = find_device(user_id, device)
-    account = password_throttle_key(user_id) if user else f'login:{email_key(user_or_email)}'
+    counter = LOGIN_DEVICE if known else LOGIN_NAME
+    target = str(known) if known else login_target(user_or_email, user)
 
-    # Spent before it is checked, or a hundred at once would all pass the counter.
-    guesses = f'device:{known}' if known else account
-    consume_password_attempt(guesses)
+    # Counted before it is checked, or a hundred at once would all pass the counter.
+    counter.consume(target)
     expected = stored if user else (waiting.password_hash if waiting else None)
     if not verify_password(expected, password, cost_of=reference):
         _record_failure(user)
         raise WrongCredentials
-    refund_password_attempt(guesses)
+    counter.refund(target)
 
     if user is None:
+        _record_failure(None, reason='unverified')
         raise EmailNotVerified
     if user.status != ACTIVE:
+        _record_failure(user, reason='disabled')
         raise AccountDisabled
-    factor = verify_second_factor(user_id, otp=otp, recovery_code=recovery_code)
+    factor = verify_second_factor(user_id, otp=otp, recovery_code=recovery_code, device_id=known)
     renewed = _renewed(stored, password)
     return _enter(user, stored, renewed, factor, known, device)
 
@@ -101,22 +109,29 @@ def reauthenticate(
     """
     if asker.session_id is None:
         raise SessionNotFound
-    # Of its own, so that strangers who guess at the account do not keep its user from this.
-    guesses = f'session:{asker.session_id}'
-    consume_password_attempt(guesses)
+    # By session, so that strangers who guess at the account do not keep its user from this.
+    target = session_target(asker.user_id, asker.session_id)
+    SESSION_PASSWORD.consume(target)
     stored = Credential.find_valid_hash(asker.user_id)
     if not verify_password(stored, password):
-        _record_failure(asker.user)
+        _record_reauthentication_failure(asker.user_id)
         raise WrongCredentials
-    refund_password_attempt(guesses)
-    factor = verify_second_factor(asker.user_id, otp=otp, recovery_code=recovery_code)
+    SESSION_PASSWORD.refund(target)
+    factor = verify_second_factor(
+        asker.user_id, otp=otp, recovery_code=recovery_code, session_id=asker.session_id
+    )
     return _renew(asker, asker.session_id, stored, factor)
 
 
 @atomic()
-def _record_failure(user: AnyRow | None) -> None:
-    """Leave a trace of a wrong password: one row, whoever exists."""
-    record_security_event('login', user.id if user else None, outcome=FAILURE)
+def _record_failure(user: AnyRow | None, reason: str = 'password') -> None:
+    """Record a login that failed: one row, whether or not the account exists."""
+    record_security_event('login', user.id if user else None, outcome=FAILURE, reason=reason)
+
+
+@atomic()
+def _record_reauthentication_failure(user_id: int) -> None:
+    record_security_event('reauthentication', user_id, outcome=FAILURE)
 
 
 def _renewed(stored: str | None, password: str) -> str | None:

@@ -12,25 +12,25 @@ from project.core.mail import send_mail
 from project.core.request_context import current_request_context
 from project.core.security.password_hashing import hash_password
 from project.core.tasks import complete_with_transaction, enqueue, task
-from project.core.throttling import consume_attempt, reset_attempts
 from project.users import service as users
 from project.users.models import ACTIVE, email_key
 
-from .passwords import check_new_password, password_throttle_key
-from .pins import DAY, PIN_LIFETIME, consume_pin, issue_pin, verify_pin
+from .attempt_counters import LOGIN_NAME, PIN_MAIL, login_target, mail_target
+from .devices import add_device
+from .passwords import check_new_password
+from .pins import RESET_PURPOSE, VerifiedPin, consume_pin, issue_pin, verify_pin
 from .security_events import SYSTEM, record_security_event
-
-RESET_PURPOSE = 'password-reset'
-MAX_RESET_MAILS_PER_DAY = 10  # a day and address, whoever asks and whether or not it is known
 
 
 @atomic()
 def request_reset(email: str) -> None:
     """Mail a PIN for a new password, if somebody has this address; takes the same time if not.
 
-    Refuses with TooManyAttempts more than ten a day for one address.
+    When the mails of the day are used up, the newest code stays valid.
+
+    :raises TooManyAttempts: after ten mails a day, whether or not the address is known.
     """
-    consume_attempt('reset-mail', email_key(email), limit=MAX_RESET_MAILS_PER_DAY, period=DAY)
+    PIN_MAIL.consume(mail_target(RESET_PURPOSE, email_key(email)))
     enqueue(send_reset, email)
 
 
@@ -57,6 +57,7 @@ def send_reset(email: str) -> None:
         user = users.find_user_by_login(email)
         if user is None or user.status != ACTIVE:
             return
+        issued = issue_pin(RESET_PURPOSE, user.email)
         send_mail(
             'password_reset',
             # To the address we know, never to the one that was typed (CVE-2019-19844).
@@ -64,36 +65,42 @@ def send_reset(email: str) -> None:
             about=user.id,
             username=user.username,
             name=user.name,
-            secret={'pin': issue_pin(RESET_PURPOSE, email_key(user.email))},
-            lifetime=PIN_LIFETIME.total_seconds(),
+            secret={'pin': issued.text},
+            lifetime=issued.lifetime.total_seconds(),
         )
         record_security_event('password_reset_requested', user.id, actor=SYSTEM)
 
 
 @non_atomic
-def reset_password(*, email: str, pin: str, new_password: str) -> None:
+def reset_password(*, email: str, pin: str, new_password: str) -> str:
     """Give whoever has the PIN a new password, and end all that was opened with the old one.
 
+    Return the token of a new known device, so that the next login has counters of its own. The
+    counters of second factors and mails stay: a mailbox alone must not give new guesses at them.
     No session comes of it: the second factor is asked at the next login, as ever (ASVS 6.4.3).
     Refuses with WrongPin whatever does not fit; a weak password, which leaves the PIN as it was.
     """
     check_new_password(new_password, words=[email], field='new_password')
     key = email_key(email)
-    mark = verify_pin(RESET_PURPOSE, key, pin)
     user = users.find_user_by_login(email)
+    verified = verify_pin(RESET_PURPOSE, key, pin, emails=[user.email if user else email])
     if user is None:
         raise WrongPin
     # Only now, for it would tell who is known.
     check_new_password(new_password, words=[user.username], field='new_password')
-    _replace(user.id, user, key, mark, hash_password(new_password))
-    # Who guessed at the old one keeps nobody from the new one.
-    reset_attempts('password', password_throttle_key(user.id))
+    device = _replace(user.id, user, key, verified, hash_password(new_password))
+    # Guesses at the old password do not delay the login with the new one.
+    for login in (user.username, user.email):
+        LOGIN_NAME.reset(login_target(login, user))
+    return device
 
 
 @repeatable
 @locks_user('user_id')
-def _replace(user_id: int, user: AnyRow, key: str, mark: bytes, password_hash: str) -> None:
-    consume_pin(RESET_PURPOSE, key, mark)
+def _replace(
+    user_id: int, user: AnyRow, key: str, verified: VerifiedPin, password_hash: str
+) -> str:
+    consume_pin(RESET_PURPOSE, key, verified)
     if not users.is_active(user_id):
         raise WrongPin
     fresh = {'password_hash': password_hash, 'changed_at': now(), 'expires_at': None}
@@ -107,6 +114,7 @@ def _replace(user_id: int, user: AnyRow, key: str, mark: bytes, password_hash: s
     )
     sessions = [row._asdict() for row in ended]
     db.session.execute(delete(Device).where(Device.user_id == user.id))
+    _, device = add_device(user.id)
     record_security_event('password_reset', user.id, sessions=len(sessions))
     send_mail(
         'password_changed',
@@ -117,3 +125,4 @@ def _replace(user_id: int, user: AnyRow, key: str, mark: bytes, password_hash: s
         address=current_request_context().ip_address,
         ended=sessions,
     )
+    return device

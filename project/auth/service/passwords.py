@@ -19,19 +19,17 @@ from project.core.request_context import current_request_context
 from project.core.security.password_hashing import hash_password, verify_password
 from project.core.security.password_strength import is_guessable
 from project.core.security.principal import Principal
-from project.core.throttling import consume_attempt, refund_attempt
 from project.users import service as users
 from project.users.models import email_key
 
+from .attempt_counters import SESSION_PASSWORD, session_target
 from .pins import delete_pins
+from .security_events import FAILURE, record_security_event
 
 # A generated password has been on a screen or in a log (ASVS 6.4.1).
 GENERATED_PASSWORD_LIFETIME = timedelta(hours=24)
 
 MIN_PASSWORD_CHARACTERS, MAX_PASSWORD_CHARACTERS = 8, 128
-
-# Ten wrong ones per account in a quarter of an hour (contract §3).
-MAX_PASSWORD_ATTEMPTS, ATTEMPT_PERIOD = 10, timedelta(minutes=15)
 
 
 def check_new_password(password: str, *, words: Iterable[str], field: str = 'password') -> None:
@@ -59,32 +57,25 @@ def check_new_password(password: str, *, words: Iterable[str], field: str = 'pas
 def change_password(asker: Principal, *, current_password: str, new_password: str) -> None:
     """Change the asker's password, end their other sessions and tell them by mail.
 
-    Refuses a wrong current password (counted like a login), one that was changed by somebody else
+    Refuses a wrong current password (counted per session), one that was changed by somebody else
     while the new one was hashed, and a weak new one.
     """
     user = users.get_user(asker.user_id)
-    consume_password_attempt(password_throttle_key(asker.user_id))
+    # By session: strangers who guess at the account must not keep its user from a new password.
+    target = session_target(asker.user_id, asker.session_id)
+    SESSION_PASSWORD.consume(target)
     was = Credential.find_valid_hash(asker.user_id)
     if not verify_password(was, current_password):
+        _record_failure(asker.user_id)
         raise WrongPassword
-    refund_password_attempt(password_throttle_key(asker.user_id))
+    SESSION_PASSWORD.refund(target)
     check_new_password(new_password, words=[user.username, user.email], field='new_password')
     _store_password(user, hash_password(new_password), was=was, keep=asker.session_id)
 
 
-def password_throttle_key(user_id: int) -> str:
-    """Return the name under which guesses at a user's password are counted."""
-    return f'user:{user_id}'
-
-
-def consume_password_attempt(account: str) -> None:
-    """Count a guess before it is checked, or refuse with TooManyAttempts."""
-    consume_attempt('password', account, limit=MAX_PASSWORD_ATTEMPTS, period=ATTEMPT_PERIOD)
-
-
-def refund_password_attempt(account: str) -> None:
-    """Give a right guess back."""
-    refund_attempt('password', account)
+@atomic()
+def _record_failure(user_id: int) -> None:
+    record_security_event('password_changed', user_id, outcome=FAILURE)
 
 
 @repeatable
@@ -104,6 +95,7 @@ def _store_password(user: Any, password_hash: str, *, was: str | None, keep: Any
     ended = db.session.execute(
         others.returning(Session.user_agent, Session.ip_address.label('address'))
     ).all()
+    record_security_event('password_changed', user.id, sessions=len(ended))
     send_mail(
         'password_changed',
         to=user.email,

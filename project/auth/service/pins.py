@@ -1,6 +1,12 @@
-"""PINs: six digits by mail, typed by a person. Bound to a purpose and an address, five tries."""
+"""PINs by mail: six digits with five tries, or codes of 80 bits where many mails were sent.
+
+Each is bound to a purpose and to the exact email address it was mailed to.
+"""
 
 import secrets
+from base64 import b32encode
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import delete, update
@@ -14,14 +20,21 @@ from project.core.ip_addresses import network_of
 from project.core.request_context import current_request_context
 from project.core.security.key_usage import register_expiring_values
 from project.core.security.signing import compute_hmac, verify_hmac
-from project.core.throttling import consume_attempt, refund_attempt
+from project.users.models import email_key
 
+from .attempt_counters import PIN_MAIL, PIN_NETWORK, mail_target
 from .security_events import FAILURE, record_security_event
 
-PIN_LIFETIME = timedelta(minutes=10)
+VERIFICATION_PURPOSE = 'verification'
+RESET_PURPOSE = 'password-reset'
+EMAIL_CHANGE_PURPOSE = 'email-change'
+PIN_PURPOSES = (VERIFICATION_PURPOSE, RESET_PURPOSE, EMAIL_CHANGE_PURPOSE)
+
+PIN_LIFETIME, CODE_LIFETIME = timedelta(minutes=10), timedelta(hours=24)
 MAX_PIN_ATTEMPTS = 5
-DAY = timedelta(days=1)
-MAX_DAILY_ATTEMPTS_PER_EMAIL, MAX_DAILY_ATTEMPTS_PER_NETWORK = 20, 100
+# Of a mailbox and purpose. Further mails carry codes, which no stranger can use up by guessing.
+MAX_PINS_PER_DAY = 2
+CODE_BYTES, CODE_CHARACTERS = 10, 16
 
 register_expiring_values(
     'PINs in mails',
@@ -31,78 +44,124 @@ register_expiring_values(
 )
 
 
-def issue_pin(purpose: str, key: str) -> str:
-    """Return a new PIN for an address; all older ones for this purpose are void. Inside `atomic`.
+@dataclass(frozen=True, slots=True)
+class IssuedPin:
+    """A new PIN or code, as its mail shows it."""
 
-    To be called alike where no PIN will be mailed, so that nobody can tell by the time it takes.
+    text: str
+    lifetime: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedPin:
+    """A right PIN or code for `consume_pin`, and the email address it was mailed to."""
+
+    code_hmac: bytes
+    email: str
+
+
+def new_code() -> str:
+    """Return a random code of 80 bits: 16 characters of base32, in groups of four."""
+    code = b32encode(secrets.token_bytes(CODE_BYTES)).decode()
+    return '-'.join(code[at : at + 4] for at in range(0, CODE_CHARACTERS, 4))
+
+
+def normalize_code(typed: str) -> str:
+    """Return a typed PIN or code without blanks and dashes, in upper case."""
+    return ''.join(typed.split()).replace('-', '').upper()
+
+
+def issue_pin(purpose: str, email: str) -> IssuedPin:
+    """Return a new PIN for an email address; older ones for this purpose are void.
+
+    From the third mail of a day on, it is a code. Call it inside `atomic`, after the mail was
+    counted (`PIN_MAIL`).
     """
-    pin = f'{secrets.randbelow(1_000_000):06}'
+    key = email_key(email)
+    if PIN_MAIL.count_of(mail_target(purpose, key)) > MAX_PINS_PER_DAY:
+        issued, attempts_left = IssuedPin(new_code(), CODE_LIFETIME), None
+    else:
+        pin = f'{secrets.randbelow(1_000_000):06}'
+        issued, attempts_left = IssuedPin(pin, PIN_LIFETIME), MAX_PIN_ATTEMPTS
     fresh = {
-        'code_hmac': compute_hmac(purpose, f'{key} {pin}'),
-        'attempts_left': MAX_PIN_ATTEMPTS,
-        'expires_at': now() + PIN_LIFETIME,
+        'code_hmac': compute_hmac(purpose, _message(email, normalize_code(issued.text))),
+        'attempts_left': attempts_left,
+        'expires_at': now() + issued.lifetime,
     }
     values = {'purpose': purpose, 'email_key': key, **fresh}
     db.session.execute(upsert(Pin, values, conflict=('purpose', 'email_key'), change=fresh))
-    return pin
+    return issued
 
 
-def verify_pin(purpose: str, key: str, pin: str) -> bytes:
-    """Spend a try and return the mark of the right PIN, for `consume_pin`; refuses with WrongPin.
+def verify_pin(purpose: str, key: str, pin: str, *, emails: Iterable[str]) -> VerifiedPin:
+    """Return the right PIN or code for `consume_pin`, or record the failure.
 
-    Counted before it is checked, and beyond the single PIN: 20 a day per address, 100 per network.
+    Six digits are counted before they are checked: a try of the PIN, and an attempt of the network.
+    A code is not counted: nobody guesses 80 bits.
+
+    :param emails: the exact email addresses that the PIN may have been mailed to.
+    :raises WrongPin: if it is wrong, used, expired or replaced by a newer one.
+    :raises TooManyAttempts: if the network sent too many wrong PINs.
     """
-    consume_pin_attempt(key)
-    stored = _consume_try(purpose, key)
-    # Compared also where there is nothing to compare with: it takes the same time.
-    if not verify_hmac(stored or bytes(32), purpose, f'{key} {pin}') or stored is None:
-        _record_failure(purpose)
+    typed = normalize_code(pin)
+    if len(typed) == CODE_CHARACTERS:
+        stored = Pin.find_code_hmac(purpose, key)
+    else:
+        PIN_NETWORK.consume(_network())
+        stored = _consume_try(purpose, key)
+    # Compared even if there is none, so that the response takes the same time.
+    matches = [
+        email
+        for email in dict.fromkeys(emails)
+        if verify_hmac(stored or bytes(32), purpose, _message(email, typed))
+    ]
+    if stored is None or not matches:
+        record_pin_failure(purpose)
         raise WrongPin
-    return stored
+    return VerifiedPin(stored, matches[0])
 
 
-def consume_pin(purpose: str, key: str, mark: bytes) -> None:
-    """Use a PIN up, in the transaction of what it was for; of many at once one succeeds."""
-    used = delete(Pin).where(Pin.purpose == purpose, Pin.email_key == key, Pin.code_hmac == mark)
-    if db.session.execute(used.returning(Pin.email_key)).one_or_none() is None:
+def consume_pin(purpose: str, key: str, verified: VerifiedPin) -> None:
+    """Delete a PIN or code in the transaction that it allows; of many at once one succeeds.
+
+    :raises WrongPin: if it was used or replaced in the meantime.
+    """
+    used = delete(Pin).where(
+        Pin.purpose == purpose, Pin.email_key == key, Pin.code_hmac == verified.code_hmac
+    )
+    found = db.session.execute(used.returning(Pin.attempts_left)).one_or_none()
+    if found is None:
         raise WrongPin
-    refund_pin_attempt(key)
-
-
-def consume_pin_attempt(key: str) -> None:
-    """Count a guess at a code that was mailed to an address, or refuse with TooManyAttempts."""
-    # The network first: one that is spent must not go on to spend the guesses of every address.
-    consume_attempt('pin-network', _network(), limit=MAX_DAILY_ATTEMPTS_PER_NETWORK, period=DAY)
-    consume_attempt('pin', key, limit=MAX_DAILY_ATTEMPTS_PER_EMAIL, period=DAY)
-
-
-def refund_pin_attempt(key: str) -> None:
-    """Give a right guess back."""
-    refund_attempt('pin', key)
-    refund_attempt('pin-network', _network())
+    if found.attempts_left is not None:
+        PIN_NETWORK.refund(_network())
 
 
 def delete_pins(key: str) -> None:
-    """Let go of all PINs of an address. Inside `atomic`."""
+    """Delete all PINs and codes of an email address. Call it inside `atomic`."""
     db.session.execute(delete(Pin).where(Pin.email_key == key))
 
 
 @atomic()
+def record_pin_failure(purpose: str) -> None:
+    """Record that a PIN did not fit."""
+    record_security_event('pin', None, outcome=FAILURE, purpose=purpose.partition(':')[0])
+
+
+@atomic()
 def _consume_try(purpose: str, key: str) -> bytes | None:
-    spent = (
+    counted = (
         update(Pin)
         .where(Pin.purpose == purpose, Pin.email_key == key)
         .where(Pin.attempts_left > 0, Pin.expires_at > now())
         .values(attempts_left=Pin.attempts_left - 1)
     )
-    return db.session.scalar(spent.returning(Pin.code_hmac))
+    return db.session.scalar(counted.returning(Pin.code_hmac))
 
 
-@atomic()
-def _record_failure(purpose: str) -> None:
-    record_security_event('pin', None, outcome=FAILURE, purpose=purpose.partition(':')[0])
+def _message(email: str, typed: str) -> str:
+    return f'{email} {typed}'
 
 
 def _network() -> str:
-    """Return the network of the asker: what one household or company usually has (/24, /64)."""
+    """Return the network of the client: usually one household or company (/24, /64)."""
     return network_of(current_request_context().ip_address, v4_prefix=24)

@@ -3,13 +3,15 @@
 from project.users.signals import (
     export_requested,
     role_changed,
+    user_deleted,
     user_disabled,
     user_enabled,
     user_roles_changed,
+    username_changed,
     users_created,
 )
 
-from .security_events import OPERATOR, record_security_event
+from .security_events import OPERATOR, SELF, record_security_event
 
 
 @users_created.connect
@@ -31,6 +33,19 @@ def on_user_disabled(_sender: object, *, user_id: int) -> None:
 def on_user_enabled(_sender: object, *, user_id: int) -> None:
     """Write down that a user was let in again."""
     record_security_event('user_enabled', user_id, actor=OPERATOR)
+
+
+@username_changed.connect
+def on_username_changed(_sender: object, *, user_id: int, by: int | None) -> None:
+    """Record that a user has another username."""
+    record_security_event('username_changed', user_id, actor=_actor(by))
+
+
+@user_deleted.connect
+def on_user_deleted(_sender: object, *, user_id: int, by: int | None) -> None:
+    """Record a deletion. The event names no user, so that it stays after the deletion."""
+    actor = SELF if by == user_id else _actor(by)
+    record_security_event('user_deleted', None, actor=actor, user=user_id)
 
 
 @user_roles_changed.connect

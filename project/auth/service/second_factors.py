@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from io import BytesIO
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import pyotp
 import segno
@@ -25,15 +26,14 @@ from project.auth.errors import (
 )
 from project.auth.models import RecoveryCode, Totp
 from project.core.clock import now
-from project.core.database.session import atomic, db, non_atomic
+from project.core.database.session import AnyRow, atomic, db, non_atomic
 from project.core.database.upsert import upsert
-from project.core.mail import send_mail
 from project.core.security.principal import Principal
-from project.core.throttling import consume_attempt, refund_attempt
 from project.users import service as users
 
-from .passwords import ATTEMPT_PERIOD, MAX_PASSWORD_ATTEMPTS, password_throttle_key
-from .security_events import FAILURE, record_security_event
+from .attempt_counters import OTP_SESSION, otp_counter, session_target
+from .second_factor_notices import record_and_notify, record_and_notify_failure, record_failure
+from .security_events import OPERATOR, record_security_event
 
 log = logging.getLogger(__name__)
 
@@ -46,14 +46,6 @@ UNKNOWN_KEY_MESSAGE = (
     ' SECRET_KEY_FALLBACKS and run `flask secrets rotate`; until then its user needs recovery codes'
 )
 RECOVERY_CODE_COUNT = 10
-
-# What may happen to a second factor: as events name it, and as mails say it.
-CHANGE_DESCRIPTIONS = {
-    'totp_enabled': 'A second factor was turned on',
-    'totp_disabled': 'The second factor was turned off',
-    'recovery_codes_created': 'New recovery codes were made',
-    'recovery_code_used': 'Somebody logged in with a recovery code',
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +89,7 @@ def start_totp_enrolment(asker: Principal) -> Enrolment:
     )
     if db.session.execute(begun.returning(Totp.user_id)).one_or_none() is None:
         raise TotpAlreadyEnabled
+    record_security_event('totp_enrolment_started', asker.user_id)
     issuer = urlsplit(current_app.config['PUBLIC_URL']).hostname
     uri = pyotp.TOTP(secret).provisioning_uri(name=asker.username, issuer_name=issuer)
     return Enrolment(secret, uri, _drawn(uri))
@@ -109,16 +102,20 @@ def confirm_totp(asker: Principal, otp: str) -> list[str]:
     Refuses with OtpInvalid a wrong code, and any where nothing was begun within the last hour;
     with TooManyAttempts, unchecked, after ten wrong ones in 15 minutes.
     """
-    _consume_otp_attempt(asker.user_id)
+    target = session_target(asker.user_id, asker.session_id)
+    OTP_SESSION.consume(target)
     found = Totp.find(asker.user_id)
     if found is None or found.confirmed_at or found.created_at <= now() - ENROLMENT_LIFETIME:
         raise OtpInvalid
     secret = _decrypted_secret(asker.user_id, found.encrypted_secret)
     step = _step_of(secret, otp)
+    if secret is None:
+        OTP_SESSION.refund(target)
     if step is None:
+        record_failure(asker.user_id, 'enrolment')
         raise OtpInvalid
     codes = _confirm(asker.user_id, found.encrypted_secret, step)
-    _refund_otp_attempt(asker.user_id)
+    OTP_SESSION.refund(target)
     return codes
 
 
@@ -128,13 +125,26 @@ def disable_totp(asker: Principal) -> None:
 
     :raises TotpNotEnabled: if there is neither.
     """
-    gone = delete(Totp).where(Totp.user_id == asker.user_id).returning(Totp.confirmed_at)
-    found = db.session.execute(gone).one_or_none()
+    found = _delete_totp(asker.user_id)
     if found is None:
         raise TotpNotEnabled
-    db.session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == asker.user_id))
     if found.confirmed_at:
-        _record_and_notify(asker.user_id, 'totp_disabled')
+        record_and_notify(asker.user_id, 'totp_disabled')
+
+
+@atomic()
+def disable_totp_of(login: str) -> AnyRow:
+    """Turn a user's second factor off and return the user. For operators.
+
+    :raises UserNotFound: if there is no such user.
+    :raises TotpNotEnabled: if the user has no second factor.
+    """
+    user = users.get_user_by_login(login)
+    found = _delete_totp(user.id)
+    if found is None or not found.confirmed_at:
+        raise TotpNotEnabled
+    record_and_notify(user.id, 'totp_disabled', actor=OPERATOR)
+    return user
 
 
 @atomic()
@@ -149,39 +159,53 @@ def renew_recovery_codes(asker: Principal) -> list[str]:
     if db.session.execute(held).one_or_none() is None:
         raise TotpNotEnabled
     codes = _new_codes(asker.user_id)
-    _record_and_notify(asker.user_id, 'recovery_codes_created')
+    record_and_notify(asker.user_id, 'recovery_codes_created')
     return codes
 
 
 @non_atomic
 def verify_second_factor(
-    user_id: int, *, otp: str | None, recovery_code: str | None
+    user_id: int,
+    *,
+    otp: str | None,
+    recovery_code: str | None,
+    device_id: UUID | None = None,
+    session_id: UUID | None = None,
 ) -> Factor | None:
     """Return the factor of a login, for `consume_second_factor`; None if no second factor is on.
 
-    Refuses with OtpRequired where nothing was shown, WrongOtp, WrongRecoveryCode; with
-    TooManyAttempts, unchecked, after ten wrong ones in 15 minutes.
+    A wrong one is mailed to the user, because its sender knows the password (ASVS 6.3.5).
+
+    :param device_id, session_id: what has a counter of its own; otherwise the account's is used.
+    :raises OtpRequired: if neither is given.
+    :raises WrongOtp, WrongRecoveryCode: if it is wrong or was used.
+    :raises TooManyAttempts: unchecked, after ten wrong OTPs in 15 minutes. Recovery codes are not
+        counted: nobody guesses 120 bits.
     """
     found = Totp.find(user_id)
     if found is None or found.confirmed_at is None:
         return None
     if not otp and not recovery_code:
         raise OtpRequired
-    _consume_otp_attempt(user_id)
     if otp:
+        counter, target = otp_counter(user_id, device_id, session_id)
+        counter.consume(target)
         secret = _decrypted_secret(user_id, found.encrypted_secret)
         step = _step_of(secret, otp)
+        if secret is None:
+            # Our fault, and no guess: the attempt is given back.
+            counter.refund(target)
         if secret is None or step is None or step <= found.last_used_timestep:
-            _record_failure(user_id, 'otp')
+            record_and_notify_failure(user_id, 'otp')
             raise WrongOtp
+        counter.refund(target)
         # Encrypted again at each use, under the newest key.
         factor = Factor(step=step, encrypted_secret=Totp.encrypt_secret(secret))
     else:
         factor = Factor(code_hash=_hashed(recovery_code or ''))
         if not RecoveryCode.exists(user_id, factor.code_hash or ''):
-            _record_failure(user_id, 'recovery_code')
+            record_and_notify_failure(user_id, 'recovery_code')
             raise WrongRecoveryCode
-    _refund_otp_attempt(user_id)
     return factor
 
 
@@ -207,7 +231,13 @@ def consume_second_factor(user_id: int, factor: Factor | None) -> None:
         )
         if db.session.execute(used.returning(RecoveryCode.user_id)).one_or_none() is None:
             raise WrongRecoveryCode
-        _record_and_notify(user_id, 'recovery_code_used')
+        record_and_notify(user_id, 'recovery_code_used')
+
+
+def _delete_totp(user_id: int) -> AnyRow | None:
+    gone = delete(Totp).where(Totp.user_id == user_id).returning(Totp.confirmed_at)
+    db.session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user_id))
+    return db.session.execute(gone).one_or_none()
 
 
 @atomic()
@@ -219,7 +249,7 @@ def _confirm(user_id: int, ciphertext: bytes, step: int) -> list[str]:
     if db.session.execute(first).one_or_none() is None:
         raise OtpInvalid
     codes = _new_codes(user_id)
-    _record_and_notify(user_id, 'totp_enabled')
+    record_and_notify(user_id, 'totp_enabled')
     return codes
 
 
@@ -241,11 +271,10 @@ def _hashed(code: str) -> str:
 def _decrypted_secret(user_id: int, ciphertext: bytes) -> bytes | None:
     """Return the secret of an authenticator; log an error and return None if its key is unknown.
 
-    No code is right then. The attempt does not count, so that the recovery codes keep theirs.
+    No code is right then, and the caller gives the attempt back.
     """
     secret = Totp.decrypt_secret(ciphertext)
     if secret is None:
-        _refund_otp_attempt(user_id)
         log.error(UNKNOWN_KEY_MESSAGE, extra={'fields': {'user_id': user_id}})
     return secret
 
@@ -259,36 +288,6 @@ def _step_of(secret: bytes | None, otp: str) -> int | None:
     steps = range(current - MAX_DRIFT_TIMESTEPS, current + MAX_DRIFT_TIMESTEPS + 1)
     right = [s for s in steps if hmac.compare_digest(generator.generate_otp(s), otp)]
     return right[-1] if right else None
-
-
-def _consume_otp_attempt(user_id: int) -> None:
-    consume_attempt(
-        'otp', password_throttle_key(user_id), limit=MAX_PASSWORD_ATTEMPTS, period=ATTEMPT_PERIOD
-    )
-
-
-def _refund_otp_attempt(user_id: int) -> None:
-    refund_attempt('otp', password_throttle_key(user_id))
-
-
-@atomic()
-def _record_failure(user_id: int, factor: str) -> None:
-    record_security_event('second_factor', user_id, outcome=FAILURE, factor=factor)
-
-
-def _record_and_notify(user_id: int, change: str) -> None:
-    """Write down, and mail, that a second factor has changed (ASVS 6.3.7)."""
-    record_security_event(change, user_id)
-    user = users.get_user(user_id)
-    send_mail(
-        'second_factor_changed',
-        to=user.email,
-        about=user.id,
-        username=user.username,
-        name=user.name,
-        what=CHANGE_DESCRIPTIONS[change],
-        left=RecoveryCode.count_of(user_id),
-    )
 
 
 def _drawn(uri: str) -> str:

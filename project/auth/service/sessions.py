@@ -4,25 +4,49 @@ from collections.abc import Iterator
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 
 from project.auth.errors import SessionNotFound
-from project.auth.models import SESSIONS, SESSIONS_OF_USER, ApiKey, EmailChange, Session
+from project.auth.models import (
+    SESSIONS,
+    SESSIONS_OF_USER,
+    ApiKey,
+    Device,
+    EmailChange,
+    Session,
+)
 from project.core.clock import now
 from project.core.database.keyset_pagination import Page, PageRequest, iterate_pages
 from project.core.database.retries import repeatable
 from project.core.database.session import AnyRow, atomic, db, locks_user
 from project.core.security.principal import Principal
 from project.core.security.tokens import kind_of, token_hash
-from project.core.throttling import reset_attempts
+from project.core.throttling import AttemptCounter
 from project.users import service as users
+from project.users.errors import UserNotFound
 from project.users.models import ACTIVE, email_key, permissions_of
 from project.users.signals import user_disabled
 
 from .api_keys import KEY_TOKEN, find_key_principal, identify_key
-from .passwords import password_throttle_key
-from .pins import delete_pins
-from .security_events import record_security_event
+from .attempt_counters import (
+    EMAIL_CHANGE,
+    INVITATION,
+    LOGIN_DEVICE,
+    LOGIN_NAME,
+    OTP_ACCOUNT,
+    OTP_DEVICE,
+    OTP_SESSION,
+    PIN_MAIL,
+    REGISTRATION,
+    SECOND_FACTOR_MAIL,
+    SESSION_PASSWORD,
+    account_target,
+    login_target,
+    mail_target,
+    session_target,
+)
+from .pins import EMAIL_CHANGE_PURPOSE, PIN_PURPOSES, delete_pins
+from .security_events import OPERATOR, record_security_event
 from .token_refresh import REFRESH_GRACE_PERIOD
 from .tokens import SESSION_TOKEN
 
@@ -110,9 +134,48 @@ def end_sessions_of(user_id: int) -> int:
     return count
 
 
-def unlock(login: str) -> bool:
-    """Forget the wrong passwords counted against a user. Return whether there were any."""
-    return reset_attempts('password', password_throttle_key(users.get_user_by_login(login).id))
+@atomic()
+def unlock(login: str) -> list[str]:
+    """Reset every attempt counter of a user, or of an email address without one.
+
+    Return the names of the counters that had counted attempts.
+
+    :raises UserNotFound: if there is no such user, and `login` is no email address.
+    """
+    user = users.find_user_by_login(login)
+    if user is None and '@' not in login:
+        raise UserNotFound
+    counters = _counters_of_user(user) if user else _counters_of_email(login)
+    names = sorted({counter.name for counter, target in counters if counter.reset(target)})
+    if names:
+        user_id = user.id if user else None
+        record_security_event('attempts_reset', user_id, actor=OPERATOR, counters=names)
+    return names
+
+
+def _counters_of_user(user: AnyRow) -> list[tuple[AttemptCounter, str]]:
+    owner, target = user.id, account_target(user.id)
+    devices = db.session.scalars(select(Device.id).where(Device.user_id == owner))
+    sessions = db.session.scalars(select(Session.id).where(Session.user_id == owner))
+    pending = EmailChange.find_pending(owner)
+    found = _counters_of_email(user.email)
+    found += [(LOGIN_NAME, login_target(user.username, user))]
+    found += [(counter, str(id_)) for id_ in devices for counter in (LOGIN_DEVICE, OTP_DEVICE)]
+    found += [
+        (counter, session_target(owner, id_))
+        for id_ in sessions
+        for counter in (SESSION_PASSWORD, OTP_SESSION)
+    ]
+    found += [(counter, target) for counter in (OTP_ACCOUNT, EMAIL_CHANGE, SECOND_FACTOR_MAIL)]
+    if pending:
+        found += [(PIN_MAIL, mail_target(EMAIL_CHANGE_PURPOSE, pending.email_key))]
+    return found
+
+
+def _counters_of_email(email: str) -> list[tuple[AttemptCounter, str]]:
+    key = email_key(email)
+    mails = [(PIN_MAIL, mail_target(purpose, key)) for purpose in PIN_PURPOSES]
+    return [*mails, *((counter, key) for counter in (LOGIN_NAME, REGISTRATION, INVITATION))]
 
 
 @user_disabled.connect

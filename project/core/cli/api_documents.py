@@ -1,9 +1,12 @@
 """`flask api`: the documents that are made from the routes' declarations, and must agree with them.
 
-`openapi.json` is for clients, `docs/matrix.md` for whoever reviews who may do what.
+`openapi.json` is for clients, `docs/matrix.md` for whoever reviews who may do what. The table of
+attempt counters in `docs/security.md` is made from their definitions.
 """
 
+import re
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -11,6 +14,7 @@ import orjson
 from flask import current_app
 
 from project.core.security.permissions import default_permissions
+from project.core.throttling import DAY, AttemptCounter, attempt_counters
 from project.core.web.endpoints.access import Access
 from project.core.web.endpoints.endpoint_spec import EndpointSpec, declared_methods
 from project.core.web.openapi.document import specification
@@ -30,12 +34,19 @@ scope; `—`: what no key may do.
 |---|---|---|---|---|
 """
 
+COUNTERS_BLOCK_PATTERN = re.compile(
+    '(?<=<!-- attempt counters: begin -->\n).*(?=<!-- attempt counters: end -->)', re.DOTALL
+)
+COUNTERS = """| counter | counts per | limit | guesses per account and day | way in | reset |
+|---|---|---|---|---|---|
+"""
+
 api_cli = FeatureGroup('api', help='Look after the documents made from the routes.')
 
 
 @api_cli.command('write')
 def api_write() -> None:
-    """Write openapi.json and docs/matrix.md anew."""
+    """Write openapi.json, docs/matrix.md and the table in docs/security.md anew."""
     for path, text in documents().items():
         path.write_text(text, encoding='utf-8')
         click.echo(f'Wrote {path.relative_to(ROOT)}.')
@@ -43,7 +54,7 @@ def api_write() -> None:
 
 @api_cli.command('check')
 def api_check() -> None:
-    """Refuse if openapi.json or docs/matrix.md is not what the routes declare."""
+    """Exit with 1 if a generated document is not what the code declares."""
     for path, text in documents().items():
         if not path.exists() or path.read_text(encoding='utf-8') != text:
             raise click.ClickException(f'{path.relative_to(ROOT)} is stale: flask api write')
@@ -53,7 +64,18 @@ def api_check() -> None:
 def documents() -> dict[Path, str]:
     """Return each generated document, by its path."""
     spec = orjson.dumps(specification(), option=orjson.OPT_INDENT_2).decode()
-    return {ROOT / 'openapi.json': f'{spec}\n', ROOT / 'docs' / 'matrix.md': matrix()}
+    security = ROOT / 'docs' / 'security.md'
+    return {
+        ROOT / 'openapi.json': f'{spec}\n',
+        ROOT / 'docs' / 'matrix.md': matrix(),
+        security: with_counters(security.read_text(encoding='utf-8')),
+    }
+
+
+def with_counters(page: str) -> str:
+    """Return a page with a new table of attempt counters between its two markers."""
+    rows = ''.join(_counter_row(counter) for counter in attempt_counters())
+    return COUNTERS_BLOCK_PATTERN.sub(lambda _: COUNTERS + rows, page)
 
 
 def matrix() -> str:
@@ -65,6 +87,22 @@ def matrix() -> str:
         for method in declared_methods(rule) - {'HEAD'}
     ]
     return MATRIX + ''.join(_row(*row) for row in sorted(rows, key=lambda row: row[:2]))
+
+
+def _counter_row(counter: AttemptCounter) -> str:
+    cells = [
+        f'`{counter.name}`',
+        counter.scope,
+        f'{counter.limit} in {_duration(counter.period)}',
+        f'{counter.attempts_per_account_and_day:,}' if counter.targets_per_account else '—',
+        counter.recovery,
+        f'`{counter.command}`' if counter.command else '—',
+    ]
+    return f'| {" | ".join(cells)} |\n'
+
+
+def _duration(period: timedelta) -> str:
+    return 'a day' if period == DAY else f'{period // timedelta(minutes=1)} minutes'
 
 
 def _row(rule: str, method: str, allow: Access) -> str:

@@ -15,7 +15,7 @@ from project.core.database.session import AnyRow, atomic, db, non_atomic
 from project.core.security.password_hashing import hash_password, verify_password
 from project.core.security.tokens import TokenKind, new_token, register_token_kind, token_hash
 from project.core.storage import StoredObject
-from project.core.throttling import consume_attempt, refund_attempt
+from project.core.throttling import AttemptCounter
 from project.files.errors import ExpiryPast, LinkNotFound, LinkPasswordWrong, TooManyLinks
 from project.files.models import LINKS, LINKS_OF_FILE, File, Link
 from project.files.permissions import READ
@@ -28,8 +28,13 @@ from .malware_scanning import open_if_clean
 LINK_TOKEN = 'psl'
 MAX_LINKS_PER_FILE = 50  # of a file
 
-# Ten wrong passwords of a link in a quarter of an hour, from wherever they come.
-MAX_PASSWORD_ATTEMPTS, ATTEMPT_PERIOD = 10, timedelta(minutes=15)
+LINK_PASSWORD = AttemptCounter(
+    name='link',
+    scope='share link with a password',
+    limit=10,
+    period=timedelta(minutes=15),
+    recovery='The owner of the file needs no link, and can make another one.',
+)
 
 
 def create_link(
@@ -124,10 +129,10 @@ register_token_kind(
 def _check_password(link: AnyRow, password: str | None) -> None:
     if password is None:
         raise LinkPasswordWrong
-    consume_attempt('link', str(link.id), limit=MAX_PASSWORD_ATTEMPTS, period=ATTEMPT_PERIOD)
+    LINK_PASSWORD.consume(str(link.id))
     if not verify_password(link.password_hash, password):
         raise LinkPasswordWrong
-    refund_attempt('link', str(link.id))
+    LINK_PASSWORD.refund(str(link.id))
 
 
 @atomic()

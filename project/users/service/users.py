@@ -28,9 +28,11 @@ from project.users.name_patterns import RESERVED_USERNAMES, USERNAME
 from project.users.permissions import MEMBER
 from project.users.personal_data import personal_data_registry
 from project.users.signals import (
+    user_deleted,
     user_disabled,
     user_email_changed,
     user_enabled,
+    username_changed,
     users_created,
 )
 
@@ -162,6 +164,8 @@ def update_user(
     if before.email != user.email:
         who = by.user_id if by else None
         user_email_changed.send('users', user_id=user_id, was=before.email, by=who)
+    if before and before.username != user.username:
+        username_changed.send('users', user_id=user_id, by=by.user_id if by else None)
     return user
 
 
@@ -192,6 +196,7 @@ def delete_user(
     for holding in personal_data_registry():
         holding.erase(user_id)
     db.session.execute(delete(User).where(User.id == user_id))
+    user_deleted.send('users', user_id=user_id, by=by.user_id if by else None)
 
 
 @repeatable

@@ -12,7 +12,7 @@ from werkzeug.routing import Rule
 
 from project.core.security.permissions import permission_descriptions
 from project.core.web.endpoints.endpoint_spec import EndpointSpec, declared_methods, handler_of
-from project.core.web.requests.fields import EmailAddress, PinCode, Text, Timestamp
+from project.core.web.requests.fields import EmailAddress, OtpCode, Text, Timestamp
 from project.core.web.responses.headers import EXPOSED_HEADERS
 
 from .headers import SAFE_METHODS, has_ranges, header_parameters, response_headers
@@ -87,8 +87,8 @@ def _documented(app: Flask, rule: Rule) -> set[str]:
 
 
 def _constraints(_converter: Any, field: Any, **_: Any) -> dict[str, Any]:
-    if isinstance(field, PinCode):
-        return {'type': 'string', 'pattern': '^[0-9]{6}$'}
+    if isinstance(field, OtpCode):
+        return {'type': 'string', 'pattern': f'^(?:{field.pattern})$'}
     if isinstance(field, EmailAddress):
         return {'format': 'email', 'maxLength': 254}
     return {}

@@ -1,5 +1,6 @@
 """Fields that schemas of every feature use, beside marshmallow's own."""
 
+import re
 import unicodedata
 from collections.abc import Callable
 from datetime import datetime
@@ -93,19 +94,30 @@ class Timestamp(fields.Field[datetime]):
             raise self.make_error('invalid') from None
 
 
-class PinCode(fields.Field[str]):
-    """A PIN: text of six digits, `0`–`9`. Leading zeros live, so it is never a number."""
+class OtpCode(fields.Field[str]):
+    """A one-time password: text of six digits, `0`–`9`. It keeps leading zeros: it is no number."""
 
     default_error_messages = {'invalid': 'Must be six digits, as text.'}
+    # Not `\d`, which would also take the digits of other scripts.
+    pattern = '[0-9]{6}'
 
     def _serialize(self, value: str | None, *_: Any, **__: Any) -> str | None:
         return value
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> str:
-        # isdigit() alone would also take the digits of other scripts.
-        if not (isinstance(value, str) and len(value) == 6 and value.isascii() and value.isdigit()):
+        if not (isinstance(value, str) and re.fullmatch(self.pattern, value)):
             raise self.make_error('invalid')
         return value
+
+
+class PinCode(OtpCode):
+    """A PIN from a mail: six digits, or a code of 16 base32 characters in any case.
+
+    The code may have its dashes between groups of four, or none.
+    """
+
+    default_error_messages = {'invalid': 'Must be six digits, or the code of the mail, as text.'}
+    pattern = f'{OtpCode.pattern}|[A-Za-z2-7]{{4}}(?:-?[A-Za-z2-7]{{4}}){{3}}'
 
 
 class UploadTarget(Protocol):

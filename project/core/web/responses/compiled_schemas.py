@@ -10,14 +10,14 @@ from typing import Any
 
 from marshmallow import Schema, fields, missing
 
-from project.core.web.requests.fields import EmailAddress, PinCode, Text, Timestamp
+from project.core.web.requests.fields import EmailAddress, OtpCode, PinCode, Text, Timestamp
 
 Dump = Callable[[Any], Any]
 
 # Exactly these: a subclass may serialize in its own way.
 PLAIN = {
     fields.Str, fields.Int, fields.Bool, fields.UUID, fields.Email,
-    Text, EmailAddress, Timestamp, PinCode,
+    Text, EmailAddress, Timestamp, OtpCode, PinCode,
 }  # fmt: skip
 
 
