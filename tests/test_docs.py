@@ -25,6 +25,7 @@ PATH = re.compile(rf'(?:{"|".join(map(re.escape, FOLDERS))}|tests)/[\w./-]*')
 COMMAND = re.compile(r'(?:^|(?<=[\s/]))flask ((?:[a-z][a-z-]*)(?: [a-z][a-z-]*)?)', re.MULTILINE)
 TARGET = re.compile(r'(?:^|(?<=\s))make ([a-z]+)', re.MULTILINE)
 VARIABLE = re.compile(r'^\| `([A-Z][A-Z_]+)` \|', re.MULTILINE)
+LIMIT = re.compile(r'^\| (\d+ (?:an?|in \d+) \w+) \| (.*`) \|$', re.MULTILINE)
 EXAMPLE = re.compile(r'^#?([A-Z][A-Z_]+)=', re.MULTILINE)
 
 
@@ -161,7 +162,7 @@ class TestLimits:
         page = (ROOT / 'docs' / 'api.md').read_text(encoding='utf-8')
         named = {
             (method, path, calls)
-            for calls, routes in re.findall(r'^\| (\d+ an? \w+) \| (.*`) \|$', page, re.MULTILINE)
+            for calls, routes in LIMIT.findall(page)
             for method, path in re.findall(r'`([A-Z]+) (\S+)`', routes)
         }
 
@@ -172,7 +173,8 @@ class TestLimits:
                 limit = app.extensions['endpoint_specs'][rule.endpoint, method].limit
                 if limit:
                     count, _, per = limit.partition('/')
-                    declared.add((method, path, f'{count} {"an" if per == "hour" else "a"} {per}'))
+                    article = 'in' if per[0].isdigit() else 'an' if per == 'hour' else 'a'
+                    declared.add((method, path, f'{count} {article} {per}'))
 
         assert named == declared
 

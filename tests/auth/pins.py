@@ -11,12 +11,18 @@ def plain(mail: EmailMessage) -> str:
     return str(body.get_content())
 
 
+CODE_PATTERN = re.compile('(?:[A-Z2-7]{4}-){3}[A-Z2-7]{4}')
+
+
 def pin_in(mail: EmailMessage) -> str:
-    """Return the PIN in a mail, having checked that nothing else in it could be taken for one."""
-    [pin] = re.findall('[0-9]{6}', plain(mail))
-    return pin
+    """Return the PIN or code in a mail; check that nothing else in it looks like a PIN."""
+    text = plain(mail)
+    [pin] = re.findall(r'\d{6,}', text) or CODE_PATTERN.findall(text)
+    return str(pin)
 
 
 def other_than(pin: str) -> str:
-    """Return a PIN that is wrong."""
+    """Return a PIN or code that is wrong."""
+    if not pin.isdigit():
+        return f'{"B" if pin[0] == "A" else "A"}{pin[1:]}'
     return f'{(int(pin) + 1) % 1_000_000:06}'

@@ -18,7 +18,7 @@ class TestEveryTable:
         SessionFactory(token=token)
         RegistrationFactory()
         with atomic():
-            pin = issue_pin('verification', 'ada@example.com')
+            pin = issue_pin('verification', 'ada@example.com').text
 
         [row] = db.session.execute(select(*model.__table__.columns)).all()
 

@@ -82,7 +82,7 @@ class TestAuthUnlock:
             with pytest.raises(WrongCredentials):
                 log_in(user_or_email='ada', password='wrong')
 
-        assert run('auth', 'unlock', 'ada').stdout == 'Unlocked.\n'
+        assert run('auth', 'unlock', 'ada').stdout == 'Reset login-name.\n'
         assert log_in(user_or_email='ada', password=PASSWORD)
 
     def test_says_that_nothing_was_locked(self, run):
@@ -90,7 +90,7 @@ class TestAuthUnlock:
 
         result = run('auth', 'unlock', 'ada')
 
-        assert (result.exit_code, result.stdout) == (0, 'Was not locked.\n')
+        assert (result.exit_code, result.stdout) == (0, 'No attempts were counted.\n')
 
     def test_rejects_an_unknown_user(self, run):
         assert rejection(run('auth', 'unlock', 'nobody')) == 'Error: user: No such user'

@@ -89,7 +89,7 @@ class TestSessionCreate:
         account(username='ada', email='ada@example.com')
         start = now()
         with time_machine.travel(start):
-            for login in ['ada', 'ADA', 'ada@example.com', 'Ada@Example.com', 'aDA'] * 2:
+            for login in ['ada', 'ADA', 'Ada', 'adA', 'aDA'] * 2:
                 body = {'user_or_email': login, 'password': 'wrong'}
                 assert client.post(SESSIONS, json=body).status_code == 401
             right = {'user_or_email': 'ada', 'password': PASSWORD}
@@ -97,7 +97,7 @@ class TestSessionCreate:
 
         assert response.status_code == 429
         assert set(reasons(response)) == {'attempts'}
-        assert 890 <= int(response.headers['Retry-After']) <= 901
+        assert 890 <= int(response.headers['Retry-After']) <= 900
         with time_machine.travel(start + timedelta(minutes=15, seconds=1)):
             assert client.post(SESSIONS, json=right).status_code == 201
 

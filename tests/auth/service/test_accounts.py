@@ -32,6 +32,7 @@ from project.users.errors import EmailTaken, UsernameInvalid, UsernameReserved, 
 from project.users.models import User
 from tests.auth.factories import PASSWORD, RegistrationFactory
 from tests.auth.pins import other_than, pin_in, plain
+from tests.auth.service.recorded_events import events
 from tests.concurrency import mails_of, run_concurrently, separate_app
 from tests.users.factories import UserFactory, principal_of
 
@@ -477,14 +478,37 @@ class TestVerifyAccount:
 
         assert ran['ada@example.com'] == ran['known@example.com'] == ran['nobody@example.com']
 
-    def test_stops_at_twenty_a_day(self, registered):
-        for _ in range(20):
-            with pytest.raises(WrongPin):
-                verify('xxxxxx')
+    def test_verifies_no_other_spelling_than_the_one_it_was_mailed_to(self, mailbox):
+        """One `email_key` may be two mailboxes."""
+        register(**ADA)
+        register(username='mallory', email='ADA@example.com', password=STRANGERS)
+        other = mailbox()[-1]
+        with pytest.raises(WrongPin):
+            verify(pin_in(other))
+
         resend_verification('ada@example.com')
 
-        with pytest.raises(TooManyAttempts):
-            verify(registered)
+        mine = mailbox()[-1]
+        assert (other['To'], mine['To']) == ('ADA@example.com', 'ada@example.com')
+        assert verify(pin_in(mine)).email == 'ada@example.com'
+
+    def test_records_a_right_pin_with_a_wrong_password(self, registered):
+        with pytest.raises(WrongPin):
+            verify(registered, password=STRANGERS)
+
+        assert [kind for kind, _, _ in events()] == [
+            'registered', 'verification_requested', 'pin',
+        ]  # fmt: skip
+
+    def test_takes_the_newest_code_when_the_mails_of_the_day_are_used_up(self, mailbox):
+        RegistrationFactory(email='ada@example.com')
+        for _ in range(10):
+            resend_verification('ada@example.com')
+
+        register(**ADA)
+
+        assert len(mailbox()) == 10
+        assert verify(pin_in(mailbox()[-1])).username == 'ada'
 
     def test_of_many_at_once_makes_one_user(self, tmp_path):
         with separate_app(tmp_path) as app:

@@ -66,7 +66,7 @@ class TestRequestEmailChange:
         UserFactory(email='eve@example.com')
         ran = {}
         for email in ('eve@example.com', 'nobody@example.com'):
-            with assert_max_queries(6) as ran[email]:
+            with assert_max_queries(7) as ran[email]:
                 request_email_change(principal_of(user), email)
 
         assert ran['eve@example.com'] == ran['nobody@example.com']

@@ -2,15 +2,16 @@
 
 import pytest
 
-from project.auth.errors import PasswordTooWeak, WrongPassword
-from project.auth.models import Credential, Session
-from project.auth.service import passwords
+from project.auth.errors import PasswordTooWeak, WrongCredentials, WrongPassword
+from project.auth.models import Credential, Event, Session
+from project.auth.service import log_in, passwords
 from project.auth.service.passwords import change_password, check_new_password
 from project.core.database.session import atomic, db
 from project.core.security.password_hashing import hash_password, verify_password
 from project.core.throttling import TooManyAttempts
 from tests.auth.factories import PASSWORD, SessionFactory, account
 from tests.auth.pins import plain
+from tests.auth.service.recorded_events import events
 from tests.concurrency import run_concurrently, separate_app
 from tests.users.factories import UserFactory, principal_of
 
@@ -102,6 +103,7 @@ class TestChangePassword:
         stored = Credential.find_hash(user.id)
         assert verify_password(stored, NEW)
         assert not verify_password(stored, PASSWORD)
+        assert events() == [('password_changed', 'operator', {'sessions': 0})]
 
     def test_ends_all_sessions_but_the_one_that_asks(self):
         user = account()
@@ -153,6 +155,10 @@ class TestChangePassword:
 
         assert verify_password(Credential.find_hash(user.id), PASSWORD)
         assert mailbox() == []
+        event = db.session.scalars(db.select(Event)).one()
+        assert (event.event_type, event.outcome, event.user_id) == (
+            'password_changed', 'failure', user.id,
+        )  # fmt: skip
 
     def test_undoes_no_change_that_was_made_while_it_hashed(self, monkeypatch, mailbox):
         user, theirs = account(), SessionFactory()
@@ -199,6 +205,15 @@ class TestChangePassword:
 
         with pytest.raises(TooManyAttempts):
             change_password(asker, current_password=PASSWORD, new_password=NEW)
+
+    def test_counts_by_session_whatever_strangers_try_at_the_login(self):
+        user = account()
+        asker = principal_of(user, session_id=SessionFactory(user=user).id)
+        for _ in range(10):
+            with pytest.raises(WrongCredentials):
+                log_in(user_or_email=user.username, password='wrong')
+
+        change_password(asker, current_password=PASSWORD, new_password=NEW)
 
     def test_counts_no_right_ones(self):
         asker = principal_of(account())

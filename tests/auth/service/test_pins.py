@@ -1,5 +1,6 @@
-"""Service: issue, verify and consume PINs."""
+"""Service: issue, verify and consume PINs and codes."""
 
+import re
 import secrets
 from datetime import timedelta
 
@@ -8,7 +9,14 @@ import time_machine
 
 from project.auth.errors import WrongPin
 from project.auth.models import Pin
-from project.auth.service.pins import PIN_LIFETIME, consume_pin, issue_pin, verify_pin
+from project.auth.service.attempt_counters import PIN_MAIL, PIN_NETWORK, mail_target
+from project.auth.service.pins import (
+    CODE_LIFETIME,
+    PIN_LIFETIME,
+    consume_pin,
+    issue_pin,
+    verify_pin,
+)
 from project.core.clock import now
 from project.core.database.session import atomic, db
 from project.core.throttling import TooManyAttempts
@@ -17,16 +25,24 @@ from tests.auth.pins import other_than
 ADA = 'ada@example.com'
 
 
-def issue(purpose='verification', key=ADA):
-    """Return a new PIN."""
+def issue(purpose='verification', email=ADA, mails=1):
+    """Return a new PIN, or the code of the mail that is one of so many today."""
+    PIN_MAIL.reset(mail_target(purpose, email))
+    for _ in range(mails):
+        PIN_MAIL.consume(mail_target(purpose, email))
     with atomic():
-        return issue_pin(purpose, key)
+        return issue_pin(purpose, email).text
 
 
-def consume(mark, key=ADA):
+def verify(pin, purpose='verification', email=ADA):
+    """Verify a PIN that was mailed to an email address."""
+    return verify_pin(purpose, email, pin, emails=[email])
+
+
+def consume(verified, key=ADA):
     """Use a PIN up."""
     with atomic():
-        consume_pin('verification', key, mark)
+        consume_pin('verification', key, verified)
 
 
 def stored():
@@ -50,7 +66,7 @@ class TestIssuePin:
         monkeypatch.setattr(secrets, 'randbelow', lambda _limit: number)
 
         assert issue() == pin
-        assert verify_pin('verification', ADA, pin)
+        assert verify(pin)
 
     def test_stores_an_hmac_and_not_the_pin(self):
         pin = issue()
@@ -63,14 +79,14 @@ class TestIssuePin:
         monkeypatch.setitem(app.config, 'SECRET_KEY', 'another ' * 5)
 
         with pytest.raises(WrongPin):
-            verify_pin('verification', ADA, pin)
+            verify(pin)
 
     def test_lives_through_a_change_of_the_secret_key(self, app, monkeypatch):
         pin = issue()
         monkeypatch.setitem(app.config, 'SECRET_KEY_FALLBACKS', [app.config['SECRET_KEY']])
         monkeypatch.setitem(app.config, 'SECRET_KEY', 'another ' * 5)
 
-        assert verify_pin('verification', ADA, pin)
+        assert verify(pin)
 
     def test_makes_older_ones_void(self, monkeypatch):
         numbers = iter([111_111, 222_222])
@@ -78,51 +94,51 @@ class TestIssuePin:
         old, new = issue(), issue()
 
         with pytest.raises(WrongPin):
-            verify_pin('verification', ADA, old)
+            verify(old)
 
-        assert verify_pin('verification', ADA, new)
+        assert verify(new)
 
     def test_leaves_those_of_others_and_for_other_purposes(self):
         pin = issue()
-        issue(key='bob@example.com')
+        issue(email='bob@example.com')
         issue(purpose='password-reset')
 
-        assert verify_pin('verification', ADA, pin)
+        assert verify(pin)
 
 
 class TestTryPin:
     def test_rejects_a_wrong_one(self):
         with pytest.raises(WrongPin):
-            verify_pin('verification', ADA, other_than(issue()))
+            verify(other_than(issue()))
 
     def test_rejects_where_there_is_none(self):
         with pytest.raises(WrongPin):
-            verify_pin('verification', ADA, '000000')
+            verify('000000')
 
     def test_is_bound_to_its_address(self):
         pin = issue()
-        issue(key='bob@example.com')
+        issue(email='bob@example.com')
 
         with pytest.raises(WrongPin):
-            verify_pin('verification', 'bob@example.com', pin)
+            verify(pin, email='bob@example.com')
 
     def test_is_bound_to_its_purpose(self):
         pin = issue()
         issue(purpose='password-reset')
 
         with pytest.raises(WrongPin):
-            verify_pin('password-reset', ADA, pin)
+            verify(pin, 'password-reset')
 
     def test_works_for_ten_minutes(self):
         pin, issued = issue(), now()
 
         with time_machine.travel(issued + PIN_LIFETIME - timedelta(seconds=2), tick=False):
-            assert verify_pin('verification', ADA, pin)
+            assert verify(pin)
         with (
             time_machine.travel(issued + PIN_LIFETIME + timedelta(seconds=1), tick=False),
             pytest.raises(WrongPin),
         ):
-            verify_pin('verification', ADA, pin)
+            verify(pin)
 
         assert timedelta(minutes=10) == PIN_LIFETIME
 
@@ -130,10 +146,10 @@ class TestTryPin:
         pin = issue()
         for _ in range(5):
             with pytest.raises(WrongPin):
-                verify_pin('verification', ADA, other_than(pin))
+                verify(other_than(pin))
 
         with pytest.raises(WrongPin):
-            verify_pin('verification', ADA, pin)
+            verify(pin)
 
         assert stored().attempts_left == 0
 
@@ -141,26 +157,26 @@ class TestTryPin:
         pin = issue()
         for _ in range(4):
             with pytest.raises(WrongPin):
-                verify_pin('verification', ADA, other_than(pin))
+                verify(other_than(pin))
 
-        assert verify_pin('verification', ADA, pin)
+        assert verify(pin)
 
-    def test_stops_at_twenty_a_day_for_an_address(self):
-        start = now()
-        with time_machine.travel(start, tick=False):
-            for _ in range(4):
-                pin = issue()
-                for _ in range(5):
-                    with pytest.raises(WrongPin):
-                        verify_pin('verification', ADA, other_than(pin))
+    def test_does_not_count_over_several_pins(self):
+        for _ in range(4):
             pin = issue()
-            with pytest.raises(TooManyAttempts) as refusal:
-                verify_pin('verification', ADA, pin)
+            for _ in range(5):
+                with pytest.raises(WrongPin):
+                    verify(other_than(pin))
 
-        assert int(refusal.value.headers['Retry-After']) in (86_400, 86_401)
-        with time_machine.travel(start + timedelta(days=1, seconds=1), tick=False):
-            pin = issue()
-            assert verify_pin('verification', ADA, pin)
+        assert verify(issue())
+
+    def test_is_bound_to_the_exact_email_address_of_its_mail(self):
+        pin = issue(email='Ada@example.com')
+
+        with pytest.raises(WrongPin):
+            verify_pin('verification', ADA, pin, emails=[ADA])
+        verified = verify_pin('verification', ADA, pin, emails=[ADA, 'Ada@example.com'])
+        assert verified.email == 'Ada@example.com'
 
     @pytest.mark.parametrize(
         ('inside', 'last', 'outside'),
@@ -169,37 +185,92 @@ class TestTryPin:
             ('2001:db8:1:2::{}', '2001:db8:1:2:ffff::1', '2001:db8:1:3::1'),
         ],
     )
-    def test_stops_at_a_hundred_a_day_for_a_network(self, set_client_ip, inside, last, outside):
-        for number in range(100):
-            set_client_ip(inside.format(number))
-            with pytest.raises(WrongPin):
-                verify_pin('verification', f'user{number}@example.com', '000000')
+    def test_slows_a_network_after_25_wrong_ones(self, set_client_ip, inside, last, outside):
+        pin, code, start = issue(), issue('password-reset', mails=3), now()
+        with time_machine.travel(start, tick=False):
+            for number in range(25):
+                set_client_ip(inside.format(number))
+                with pytest.raises(WrongPin):
+                    verify('000000', email=f'user{number}@example.com')
+            set_client_ip(last)
+            with pytest.raises(TooManyAttempts) as rejection:
+                verify(pin)
+            assert verify(code, 'password-reset')
+            set_client_ip(outside)
+            assert verify(pin)
+
+        assert rejection.value.headers['Retry-After'] == '900'
+
+    def test_costs_no_try_if_the_network_is_exhausted(self, set_client_ip):
         pin = issue()
-
-        set_client_ip(last)
-        with pytest.raises(TooManyAttempts):
-            verify_pin('verification', ADA, pin)
-
-        set_client_ip(outside)
-        assert verify_pin('verification', ADA, pin)
-
-    def test_costs_no_attempt_where_the_network_is_exhausted(self, set_client_ip, monkeypatch):
-        monkeypatch.setattr('project.auth.service.pins.MAX_DAILY_ATTEMPTS_PER_NETWORK', 1)
         set_client_ip('203.0.113.1')
-        with pytest.raises(WrongPin):
-            verify_pin('verification', 'bob@example.com', '000000')
-
-        for _ in range(20):
+        for _ in range(25):
+            with pytest.raises(WrongPin):
+                verify('000000', email='bob@example.com')
+        for _ in range(5):
             with pytest.raises(TooManyAttempts):
-                verify_pin('verification', ADA, '000000')
+                verify('000000')
 
         set_client_ip('198.51.100.1')
-        assert verify_pin('verification', ADA, issue())
+        assert verify(pin)
+
+
+class TestCodes:
+    """From the third mail of a day on, a mail carries 80 bits."""
+
+    @pytest.mark.parametrize(('mails', 'is_code'), [(1, False), (2, False), (3, True), (10, True)])
+    def test_begin_with_the_third_mail_of_a_day(self, mails, is_code):
+        text = issue(mails=mails)
+
+        assert text.isdigit() is not is_code
+        assert not is_code or re.fullmatch('(?:[A-Z2-7]{4}-){3}[A-Z2-7]{4}', text)
+
+    @pytest.mark.parametrize('typed', [str, str.lower, lambda code: code.replace('-', '')])
+    def test_may_be_typed_in_any_case_and_without_dashes(self, typed):
+        assert verify(typed(issue(mails=3)))
+
+    def test_work_for_a_day(self):
+        code, issued = issue(mails=3), now()
+
+        with time_machine.travel(issued + CODE_LIFETIME - timedelta(seconds=2), tick=False):
+            assert verify(code)
+        with (
+            time_machine.travel(issued + CODE_LIFETIME + timedelta(seconds=1), tick=False),
+            pytest.raises(WrongPin),
+        ):
+            verify(code)
+
+        assert timedelta(hours=24) == CODE_LIFETIME
+
+    def test_are_not_used_up_by_wrong_pins_and_wrong_codes(self):
+        code = issue(mails=3)
+        for number in range(30):
+            with pytest.raises(WrongPin):
+                verify(other_than(code) if number % 2 else '000000')
+
+        assert verify(code)
+
+    def test_take_no_try_of_a_pin_and_no_attempt_of_the_network(self, set_client_ip):
+        set_client_ip('203.0.113.1')
+        pin = issue()
+        for _ in range(30):
+            with pytest.raises(WrongPin):
+                verify('A' * 16)
+
+        assert PIN_NETWORK.count_of('203.0.113.0/24') == 0
+        assert verify(pin)
+
+    def test_work_once(self):
+        verified = verify(issue(mails=3))
+        consume(verified)
+
+        with pytest.raises(WrongPin):
+            consume(verified)
 
 
 class TestConsumePin:
     def test_works_once(self):
-        mark = verify_pin('verification', ADA, issue())
+        mark = verify(issue())
         consume(mark)
 
         with pytest.raises(WrongPin):
@@ -208,7 +279,7 @@ class TestConsumePin:
     def test_rejects_when_a_newer_one_was_issued(self, monkeypatch):
         numbers = iter([111_111, 222_222])
         monkeypatch.setattr(secrets, 'randbelow', lambda _limit: next(numbers))
-        mark = verify_pin('verification', ADA, issue())
+        mark = verify(issue())
         issue()
 
         with pytest.raises(WrongPin):
@@ -216,6 +287,6 @@ class TestConsumePin:
 
     def test_restores_the_attempt(self):
         for _ in range(25):
-            consume(verify_pin('verification', ADA, issue()))
+            consume(verify(issue()))
 
-        assert verify_pin('verification', ADA, issue())
+        assert verify(issue())

@@ -287,10 +287,51 @@ class TestVerifySecondFactor:
 
         with pytest.raises(TooManyAttempts):
             enter(user, otp=code_of(enrolled[0]))
-        with pytest.raises(TooManyAttempts):
-            enter(user, recovery_code=enrolled[1][0])
         clock.shift(15 * 60)
         assert enter(user, otp=code_of(enrolled[0]))
+
+    def test_counts_no_recovery_codes(self, user, enrolled):
+        for _ in range(11):
+            with pytest.raises(WrongRecoveryCode):
+                enter(user, recovery_code='aaaa-aaaa')
+
+        assert enter(user, recovery_code=enrolled[1][0])
+
+    def test_takes_a_recovery_code_after_ten_wrong_ones(self, user, enrolled):
+        for _ in range(10):
+            with pytest.raises(WrongOtp):
+                enter(user, otp=wrong(enrolled[0]))
+
+        assert enter(user, recovery_code=enrolled[1][0])
+
+    def test_counts_apart_for_a_known_device_and_a_session(self, user, enrolled, clock):
+        known = enter(user, otp=code_of(enrolled[0]))
+        asker = identify(known.token)
+        for _ in range(10):
+            with pytest.raises(WrongOtp):
+                enter(user, otp=wrong(enrolled[0]))
+        clock.shift(TIMESTEP_SECONDS * 2)
+
+        again = reauthenticate(asker, password=PASSWORD, otp=code_of(enrolled[0]))
+        clock.shift(TIMESTEP_SECONDS * 2)
+        assert enter(user, otp=code_of(enrolled[0]), device=known.device)
+        for _ in range(10):
+            with pytest.raises(WrongOtp):
+                reauthenticate(identify(again.token), password=PASSWORD, otp=wrong(enrolled[0]))
+        with pytest.raises(TooManyAttempts):
+            reauthenticate(identify(again.token), password=PASSWORD, otp='000000')
+
+    def test_mails_the_owner_at_most_three_times_a_day(self, user, enrolled, mailbox, clock):
+        """ASVS 6.3.5: another person knows the password."""
+        mailbox()
+        for _ in range(4):
+            with pytest.raises(WrongOtp):
+                enter(user, otp=wrong(enrolled[0]))
+        with pytest.raises(WrongRecoveryCode):
+            enter(user, recovery_code='aaaa-aaaa')
+
+        assert subjects(mailbox).count('A wrong second factor at a login') == 3
+        assert kinds().count('second_factor') == 5
 
     def test_counts_a_used_one_as_wrong(self, user, enrolled):
         code = code_of(enrolled[0])

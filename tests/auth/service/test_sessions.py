@@ -5,9 +5,10 @@ from uuid import uuid4
 
 import pytest
 import time_machine
+from sqlalchemy import func, select
 
 from project.auth.errors import AccountDisabled, EmailNotVerified, SessionNotFound, WrongCredentials
-from project.auth.models import Session
+from project.auth.models import Device, Session
 from project.auth.service import (
     end_current_session,
     end_other_sessions,
@@ -17,13 +18,26 @@ from project.auth.service import (
     list_sessions,
     list_sessions_of,
     log_in,
+    request_email_change,
     unlock,
+)
+from project.auth.service.attempt_counters import (
+    INVITATION,
+    LOGIN_DEVICE,
+    LOGIN_NAME,
+    OTP_ACCOUNT,
+    OTP_DEVICE,
+    OTP_SESSION,
+    REGISTRATION,
+    SECOND_FACTOR_MAIL,
+    SESSION_PASSWORD,
+    account_target,
 )
 from project.core.clock import now
 from project.core.database.keyset_pagination import PageRequest
 from project.core.database.session import db
-from project.core.security.tokens import new_token
-from project.core.throttling import TooManyAttempts
+from project.core.security.tokens import new_token, token_hash
+from project.core.throttling import ThrottleCounter, TooManyAttempts, attempt_counters
 from project.users import service as users
 from project.users.errors import UserNotFound
 from project.users.models import permissions_of
@@ -226,13 +240,36 @@ class TestUnlock:
         for _ in range(10):
             attempt('ada')
 
-        assert unlock(login)
+        assert unlock(login) == ['login-name']
         assert log_in(user_or_email='ada', password=PASSWORD)
+
+    def test_resets_every_counter_of_a_user(self):
+        user = account(username='ada', email='ada@example.com')
+        opened = log_in(user_or_email='ada', password=PASSWORD)
+        device_id = Device.find_live(user.id, token_hash(opened.device))
+        request_email_change(principal_of(user), 'new@example.com')
+        owner, session = account_target(user.id), f'session:{opened.session["id"]}'
+        for counter, target in (
+            (LOGIN_DEVICE, str(device_id)), (OTP_DEVICE, str(device_id)), (OTP_ACCOUNT, owner),
+            (SESSION_PASSWORD, session), (OTP_SESSION, session), (SECOND_FACTOR_MAIL, owner),
+            (LOGIN_NAME, 'ada'), (LOGIN_NAME, 'ada@example.com'), (INVITATION, 'ada@example.com'),
+            (REGISTRATION, 'ada@example.com'),
+        ):  # fmt: skip
+            counter.consume(target)
+
+        without_user = {'link', 'pin-network'}
+        assert set(unlock('ada')) == {c.name for c in attempt_counters()} - without_user
+        assert db.session.scalar(select(func.sum(ThrottleCounter.attempts))) is None
+
+    def test_resets_the_counters_of_an_email_address_without_a_user(self):
+        REGISTRATION.consume('ada@example.com')
+
+        assert unlock('Ada@example.com') == ['registration']
 
     def test_says_that_nothing_was_locked(self):
         UserFactory(username='ada')
 
-        assert not unlock('ada')
+        assert unlock('ada') == []
 
     def test_rejects_an_unknown_user(self):
         with pytest.raises(UserNotFound):

@@ -1,5 +1,7 @@
 """`flask api`: documents that must agree with the routes."""
 
+from shutil import copy
+
 import pytest
 
 from project.core.cli import api_documents
@@ -11,16 +13,18 @@ from project.core.web.endpoints.access import authenticated, owner_or, public, r
 def root(monkeypatch, tmp_path):
     """Write documents somewhere else."""
     (tmp_path / 'docs').mkdir()
+    copy(api_documents.ROOT / 'docs' / 'security.md', tmp_path / 'docs')
     monkeypatch.setattr(api_documents, 'ROOT', tmp_path)
     return tmp_path
 
 
 class TestApiWrite:
-    def test_writes_both_documents(self, cli, root):
+    def test_writes_all_documents(self, cli, root):
         result = cli.invoke(args=['api', 'write'])
 
         assert result.exit_code == 0
-        assert result.output == 'Wrote openapi.json.\nWrote docs/matrix.md.\n'
+        names = ['openapi.json', 'docs/matrix.md', 'docs/security.md']
+        assert result.output.splitlines() == [f'Wrote {name}.' for name in names]
         assert cli.invoke(args=['api', 'check']).output == 'Documents: ok\n'
 
 
@@ -29,6 +33,14 @@ class TestApiCheck:
         result = cli.invoke(args=['api', 'check'])
 
         assert (result.exit_code, result.output) == (0, 'Documents: ok\n')
+
+    def test_rejects_a_stale_table_of_attempt_counters(self, cli, root):
+        page = root / 'docs' / 'security.md'
+        page.write_text(page.read_text().replace('| 10 in 15 minutes |', '| 11 in 15 minutes |', 1))
+
+        result = cli.invoke(args=['api', 'check'])
+
+        assert result.exit_code == 1
 
     @pytest.mark.parametrize('name', ['openapi.json', 'docs/matrix.md'])
     def test_rejects_what_is_stale(self, cli, root, name):

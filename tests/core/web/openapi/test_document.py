@@ -1,5 +1,7 @@
 """openapi.json: made from the declarations, and true."""
 
+import re
+
 import orjson
 import pytest
 from flask import Blueprint
@@ -12,7 +14,7 @@ from project.core.web.endpoints.access import public, requires
 from project.core.web.endpoints.endpoint import endpoint
 from project.core.web.endpoints.endpoint_spec import declared_methods
 from project.core.web.openapi.document import URL_ARGUMENT_PATTERN, specification
-from project.core.web.requests.fields import EmailAddress, PinCode, Text, Timestamp
+from project.core.web.requests.fields import EmailAddress, OtpCode, PinCode, Text, Timestamp
 from project.core.web.requests.pagination import ListQuery, sort_by
 from project.core.web.responses.headers import Header
 
@@ -30,6 +32,7 @@ class BoatRequest(Schema):
     name = Text(required=True, min=1, max=80)
     email = EmailAddress()
     pin = PinCode()
+    otp = OtpCode()
 
 
 class BoatListQuery(ListQuery):
@@ -186,7 +189,8 @@ class TestSpecification:
         assert request['properties']['email'] == {
             'type': 'string', 'format': 'email', 'maxLength': 254,
         }  # fmt: skip
-        assert request['properties']['pin'] == {'type': 'string', 'pattern': '^[0-9]{6}$'}
+        assert request['properties']['otp'] == {'type': 'string', 'pattern': '^(?:[0-9]{6})$'}
+        assert re.fullmatch(request['properties']['pin']['pattern'], 'abcd-efgh-ijkl-mn23')
         assert request['additionalProperties'] is False
         assert {p['name']: p['in'] for p in sail['parameters']} == {
             'boat_id': 'path', 'If-Match': 'header',

@@ -15,6 +15,7 @@ from project.core.clock import MAX_LIFETIME, RFC3339_PATTERN
 from project.core.web.requests.fields import (
     CommaSeparated,
     EmailAddress,
+    OtpCode,
     Password,
     PinCode,
     Text,
@@ -149,11 +150,11 @@ class TestTimestamp:
             assert moment.astimezone(timezone(timedelta(hours=hours))) == moment
 
 
-class TestPinCode:
+class TestOtpCode:
     @pytest.mark.parametrize('pin', ['000000', '000042', '999999'])
     def test_keeps_its_leading_zeros(self, pin):
-        assert PinCode().deserialize(pin) == pin
-        assert PinCode().serialize('pin', {'pin': pin}) == pin
+        assert OtpCode().deserialize(pin) == pin
+        assert OtpCode().serialize('pin', {'pin': pin}) == pin
 
     @pytest.mark.parametrize(
         'value',
@@ -163,6 +164,29 @@ class TestPinCode:
         ],
     )  # fmt: skip
     def test_rejects_what_is_not_six_ascii_digits_as_text(self, value):
+        assert rejected(OtpCode(), value)
+        assert rejected(PinCode(), value)
+
+    def test_rejects_a_code_of_a_mail(self):
+        assert rejected(OtpCode(), 'ABCD-EFGH-IJKL-MN23')
+
+
+class TestPinCode:
+    @pytest.mark.parametrize(
+        'pin', ['000042', 'ABCD-EFGH-IJKL-MN23', 'abcdefghijklmn23', 'ABCDEFGH-ijklMN23']
+    )
+    def test_takes_six_digits_and_a_code_in_any_case(self, pin):
+        assert PinCode().deserialize(pin) == pin
+
+    @pytest.mark.parametrize(
+        'value',
+        [
+            'ABCD-EFGH-IJKL-MN2', 'ABCD-EFGH-IJKL-MN234', 'ABCD--EFGH-IJKL-MN23',
+            'ABC-DEFGHIJKLMN23', 'ABCD-EFGH-IJKL-MN01', 'ABCD-EFGH-IJKL-MN23\n',
+            'ABCD EFGH IJKL MN23', 'ABCD-EFGH-IJKL-MN2\N{LATIN SMALL LETTER LONG S}',
+        ],
+    )  # fmt: skip
+    def test_rejects_what_is_neither(self, value):
         assert rejected(PinCode(), value)
 
 

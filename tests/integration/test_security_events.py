@@ -1,0 +1,228 @@
+"""HTTP: every writing route of auth, and of rights and identity, leaves its security event."""
+
+from types import SimpleNamespace
+
+import pyotp
+import pytest
+from sqlalchemy import select
+
+from project.auth.models import Event
+from project.auth.service import log_in
+from project.core.clock import now
+from project.core.database.session import db
+from project.core.web.endpoints.endpoint_spec import declared_methods
+from tests.auth.factories import PASSWORD, account
+from tests.auth.pins import pin_in
+from tests.client import data
+
+API = '/api/v1'
+NEW = 'Difference engine, 1822'
+ADA, EVE = 'ada@example.com', 'eve@example.com'
+
+# Routes of users that change neither rights nor identity, and one that authenticates nobody anew.
+EXEMPT = {
+    ('POST', '/auth/sessions/refresh'),  # Continues a session; a used token is recorded.
+    ('PATCH', '/users/me'), ('PUT', '/users/me/avatar'), ('DELETE', '/users/me/avatar'),
+}  # fmt: skip
+
+
+@pytest.fixture
+def world(app, mailbox):
+    """Ada and an administrator at their clients, with what the routes need."""
+    world = SimpleNamespace(anybody=app.test_client(), mailbox=mailbox)
+    for name, roles in (('ada', ['member']), ('admin', ['member', 'admin'])):
+        user = account(username=name, email=f'{name}@example.com', roles=roles)
+        client = app.test_client()
+        token = log_in(user_or_email=name, password=PASSWORD).token
+        client.environ_base['HTTP_AUTHORIZATION'] = f'Bearer {token}'
+        setattr(world, name, client)
+        setattr(world, f'{name}_id', user.id)
+    return world
+
+
+def pin_to(world, email):
+    """Return the newest PIN or code that was mailed to an email address."""
+    return pin_in([mail for mail in world.mailbox() if mail['To'] == email][-1])
+
+
+def send(client, method, path, **body):
+    """Send a request."""
+    return client.open(API + path, method=method, json=body or None)
+
+
+def register(world):
+    """Register Eve."""
+    return send(
+        world.anybody, 'POST', '/auth/accounts', username='eve', email=EVE, password=PASSWORD
+    )
+
+
+def verify(world, pin=None):
+    """Register Eve and verify her address."""
+    register(world)
+    body = {'email': EVE, 'pin': pin or pin_to(world, EVE), 'password': PASSWORD}
+    return send(world.anybody, 'PUT', '/auth/verifications', **body)
+
+
+def resend(world):
+    """Register Eve and ask for another PIN."""
+    register(world)
+    return send(world.anybody, 'POST', '/auth/verifications', email=EVE)
+
+
+def enter(world, password=PASSWORD, **factor):
+    """Log Ada in."""
+    body = {'user_or_email': 'ada', 'password': password, **factor}
+    return send(world.anybody, 'POST', '/auth/sessions', **body)
+
+
+def reauthenticate(world, password=PASSWORD):
+    """Show Ada's password again."""
+    return send(world.ada, 'POST', '/auth/sessions/current/reauthentication', password=password)
+
+
+def change_password(world, password=PASSWORD):
+    """Change Ada's password."""
+    body = {'current_password': password, 'new_password': NEW}
+    return send(world.ada, 'PUT', '/auth/password', **body)
+
+
+def reset(world, pin=None):
+    """Reset Ada's password."""
+    send(world.anybody, 'POST', '/auth/password-resets', email=ADA)
+    body = {'email': ADA, 'pin': pin or pin_to(world, ADA), 'new_password': NEW}
+    return send(world.anybody, 'PUT', '/auth/password-resets', **body)
+
+
+def change_email(world, pin=None):
+    """Change Ada's email address."""
+    send(world.ada, 'POST', '/auth/email-changes', new_email=EVE)
+    return send(world.ada, 'PUT', '/auth/email-changes', pin=pin or pin_to(world, EVE))
+
+
+def invite(world):
+    """Invite Eve."""
+    return send(world.admin, 'POST', '/auth/invitations', email=EVE)
+
+
+def accept(world, code=None):
+    """Accept Eve's invitation."""
+    invite(world)
+    body = {'code': code or pin_to(world, EVE), 'password': PASSWORD, 'username': 'eve'}
+    return send(world.anybody, 'PUT', '/auth/invitations', email=EVE, **body)
+
+
+def enrol(world, otp=None):
+    """Turn Ada's second factor on."""
+    secret = data(send(world.ada, 'POST', '/auth/totp'))['secret']
+    return send(world.ada, 'PUT', '/auth/totp', otp=otp or pyotp.TOTP(secret).at(now()))
+
+
+def after_enrolment(method, path):
+    """Return a function that turns Ada's second factor on and sends a request."""
+    return lambda world: (enrol(world), send(world.ada, method, path))[1]
+
+
+def make_key(world):
+    """Make an API key of Ada's."""
+    return send(world.ada, 'POST', '/auth/keys', name='ci', scopes=['files:read'])
+
+
+def delete_key(world):
+    """Make an API key of Ada's and delete it."""
+    key = data(make_key(world))['id']
+    return send(world.ada, 'DELETE', f'/auth/keys/{key}')
+
+
+def end_session(world):
+    """End another session of Ada's."""
+    session = data(enter(world))['session']['id']
+    return send(world.ada, 'DELETE', f'/auth/sessions/{session}')
+
+
+def replace(world, **changes):
+    """Replace Ada."""
+    body = {'username': 'ada', 'email': ADA, 'name': '', 'bio': '', **changes}
+    return send(world.admin, 'PUT', f'/users/{world.ada_id}', **body)
+
+
+# Route, event, outcome, and the function that causes it.
+CASES = [
+    ('POST /auth/accounts', 'registered', 'success', register),
+    ('POST /auth/verifications', 'verification_requested', 'success', resend),
+    ('PUT /auth/verifications', 'verified', 'success', verify),
+    ('PUT /auth/verifications', 'pin', 'failure', lambda w: verify(w, 'AAAA' * 4)),
+    ('POST /auth/sessions', 'login', 'success', enter),
+    ('POST /auth/sessions', 'login', 'failure', lambda w: enter(w, 'wrong')),
+    ('POST /auth/sessions', 'second_factor', 'failure',
+        lambda w: (enrol(w), enter(w, otp='000000'))[1]),
+    ('POST /auth/sessions/current/reauthentication', 'reauthentication', 'success', reauthenticate),
+    ('POST /auth/sessions/current/reauthentication', 'reauthentication', 'failure',
+        lambda w: reauthenticate(w, 'wrong')),
+    ('DELETE /auth/sessions', 'sessions_ended', 'success',
+        lambda w: send(w.ada, 'DELETE', '/auth/sessions')),
+    ('DELETE /auth/sessions/current', 'session_ended', 'success',
+        lambda w: send(w.ada, 'DELETE', '/auth/sessions/current')),
+    ('DELETE /auth/sessions/<uuid:session_id>', 'session_ended', 'success', end_session),
+    ('PUT /auth/password', 'password_changed', 'success', change_password),
+    ('PUT /auth/password', 'password_changed', 'failure', lambda w: change_password(w, 'wrong')),
+    ('POST /auth/password-resets', 'password_reset_requested', 'success', reset),
+    ('PUT /auth/password-resets', 'password_reset', 'success', reset),
+    ('PUT /auth/password-resets', 'pin', 'failure', lambda w: reset(w, 'AAAA' * 4)),
+    ('POST /auth/email-changes', 'email_change_requested', 'success', change_email),
+    ('PUT /auth/email-changes', 'email_changed', 'success', change_email),
+    ('PUT /auth/email-changes', 'pin', 'failure', lambda w: change_email(w, 'AAAA' * 4)),
+    ('POST /auth/invitations', 'invited', 'success', invite),
+    ('PUT /auth/invitations', 'invitation_accepted', 'success', accept),
+    ('PUT /auth/invitations', 'invitation', 'failure', lambda w: accept(w, 'AAAA' * 4)),
+    ('POST /auth/totp', 'totp_enrolment_started', 'success', enrol),
+    ('PUT /auth/totp', 'totp_enabled', 'success', enrol),
+    ('PUT /auth/totp', 'second_factor', 'failure', lambda w: enrol(w, '000000')),
+    ('DELETE /auth/totp', 'totp_disabled', 'success', after_enrolment('DELETE', '/auth/totp')),
+    ('POST /auth/recovery-codes', 'recovery_codes_created', 'success',
+        after_enrolment('POST', '/auth/recovery-codes')),
+    ('POST /auth/keys', 'key_created', 'success', make_key),
+    ('DELETE /auth/keys/<uuid:key_id>', 'key_deleted', 'success', delete_key),
+    ('POST /users', 'user_created', 'success',
+        lambda w: send(w.admin, 'POST', '/users', username='eve', email=EVE)),
+    ('PUT /users/<int:user_id>', 'username_changed', 'success',
+        lambda w: replace(w, username='eve')),
+    ('PATCH /users/<int:user_id>', 'email_changed', 'success',
+        lambda w: send(w.admin, 'PATCH', f'/users/{w.ada_id}', email=EVE)),
+    ('DELETE /users/<int:user_id>', 'user_deleted', 'success',
+        lambda w: send(w.admin, 'DELETE', f'/users/{w.ada_id}')),
+    ('DELETE /users/me', 'user_deleted', 'success', lambda w: send(w.ada, 'DELETE', '/users/me')),
+    ('PUT /users/<int:user_id>/roles', 'user_roles_changed', 'success',
+        lambda w: send(w.admin, 'PUT', f'/users/{w.ada_id}/roles', roles=['member', 'admin'])),
+    ('PUT /users/roles/<string:name>', 'role_changed', 'success',
+        lambda w: send(w.admin, 'PUT', '/users/roles/helper', permissions=['files:read'])),
+    ('DELETE /users/roles/<string:name>', 'role_changed', 'success',
+        lambda w: (send(w.admin, 'PUT', '/users/roles/helper', permissions=['files:read']),
+                   send(w.admin, 'DELETE', '/users/roles/helper'))[1]),
+    ('POST /users/me/exports', 'export_requested', 'success',
+        lambda w: send(w.ada, 'POST', '/users/me/exports')),
+]  # fmt: skip
+
+
+def test_lists_every_writing_route(app):
+    writing = {
+        (method, rule.rule.removeprefix(API))
+        for rule in app.url_map.iter_rules()
+        if rule.rule.startswith((f'{API}/auth/', f'{API}/users'))
+        for method in declared_methods(rule) - {'GET', 'HEAD', 'OPTIONS'}
+    }
+
+    assert writing == {tuple(route.split(' ')) for route, *_ in CASES} | EXEMPT
+
+
+@pytest.mark.parametrize(
+    ('route', 'kind', 'outcome', 'act'), CASES, ids=[f'{c[0]} {c[1]} {c[2]}' for c in CASES]
+)
+def test_leaves_its_event(world, route, kind, outcome, act):
+    """ASVS 16.3.1."""
+    response = act(world)
+    world.mailbox()  # Some are recorded by the task that mails.
+
+    assert (response.status_code < 300) is (outcome == 'success')
+    found = db.session.execute(select(Event.event_type, Event.outcome)).all()
+    assert found.count((kind, outcome)) >= (2 if act is enter else 1), found
