@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = '7c3e0f4a9b21'
-down_revision = 'd27e5b9c1f48'
+down_revision = 'e5a90b7c24d1'
 branch_labels = None
 depends_on = None
 

@@ -104,7 +104,8 @@ def verify_pin(purpose: str, key: str, pin: str, *, emails: Iterable[str]) -> Ve
     :raises TooManyAttempts: if the network sent too many wrong PINs.
     """
     typed = normalize_code(pin)
-    if len(typed) == CODE_CHARACTERS:
+    is_code = len(typed) == CODE_CHARACTERS
+    if is_code:
         stored = Pin.find_code_hmac(purpose, key)
     else:
         PIN_NETWORK.consume(_network())
@@ -118,6 +119,8 @@ def verify_pin(purpose: str, key: str, pin: str, *, emails: Iterable[str]) -> Ve
     if stored is None or not matches:
         record_pin_failure(purpose)
         raise WrongPin
+    if not is_code:
+        PIN_NETWORK.refund(_network())
     return VerifiedPin(stored, matches[0])
 
 
@@ -129,11 +132,8 @@ def consume_pin(purpose: str, key: str, verified: VerifiedPin) -> None:
     used = delete(Pin).where(
         Pin.purpose == purpose, Pin.email_key == key, Pin.code_hmac == verified.code_hmac
     )
-    found = db.session.execute(used.returning(Pin.attempts_left)).one_or_none()
-    if found is None:
+    if db.session.execute(used.returning(Pin.email_key)).one_or_none() is None:
         raise WrongPin
-    if found.attempts_left is not None:
-        PIN_NETWORK.refund(_network())
 
 
 def delete_pins(key: str) -> None:

@@ -3,15 +3,17 @@
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
+import pyotp
 import pytest
 import time_machine
 
 from project.auth.errors import PasswordTooWeak
-from project.auth.service import log_in
+from project.auth.service import confirm_totp, log_in, start_totp_enrolment
+from project.core.clock import now
 from project.users.models import User
 from tests.auth.cli.rejections import rejection
 from tests.auth.factories import PASSWORD, account
-from tests.users.factories import UserFactory
+from tests.users.factories import UserFactory, principal_of
 
 
 @pytest.fixture
@@ -20,6 +22,24 @@ def terminal(monkeypatch):
     monkeypatch.setattr(
         'project.auth.cli.accounts.sys', SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True))
     )
+
+
+class TestAuthDisableTotp:
+    def test_turns_a_second_factor_off(self, run):
+        asker = principal_of(account(username='ada'))
+        secret = start_totp_enrolment(asker).secret
+        confirm_totp(asker, pyotp.TOTP(secret).at(now()))
+
+        result = run('auth', 'disable-totp', 'ada')
+
+        assert result.exit_code == 0
+        assert result.stdout == 'Turned off the second factor of ada.\n'
+        assert log_in(user_or_email='ada', password=PASSWORD)
+
+    def test_rejects_a_user_without_one(self, run):
+        account(username='ada')
+
+        assert rejection(run('auth', 'disable-totp', 'ada')) == 'Error: totp: Not on'
 
 
 class TestCreateUser:

@@ -181,6 +181,13 @@ class TestRegister:
         [waiting] = Registration.find_pending('ada@example.com')
         assert verify_password(waiting.password_hash, PASSWORD)
 
+    def test_mails_no_text_of_whoever_registers(self, mailbox):
+        name = 'Your account is locked, go to https://evil.example'
+        register(**{**ADA, 'username': 'evil'}, name=name)
+
+        [mail] = mailbox()
+        assert 'evil' not in plain(mail) + str(mail.get_body(('html',)).get_content())
+
     def test_stops_at_ten_a_day_for_an_address_whoever_is_known(self, mailbox):
         UserFactory(email='known@example.com')
         refused = {}

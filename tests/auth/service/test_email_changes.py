@@ -78,6 +78,32 @@ class TestRequestEmailChange:
         with pytest.raises(TooManyAttempts):
             request_email_change(principal_of(user), NEW)
 
+    def test_stops_at_ten_mails_a_day_to_one_mailbox_whoever_asks(self, mailbox):
+        askers = [principal_of(UserFactory()) for _ in range(4)]
+        for number in range(10):
+            request_email_change(askers[number % 4], NEW if number % 2 else NEW.upper())
+
+        for asker in askers:
+            with pytest.raises(TooManyAttempts):
+                request_email_change(asker, NEW)
+
+        assert len(mailbox()) == 10
+
+    def test_mails_no_text_of_the_asker(self, mailbox):
+        asker = UserFactory(username='evil', name='Go to https://evil.example')
+        request_email_change(principal_of(asker), NEW)
+
+        assert 'evil' not in plain(mailbox()[-1])
+
+    def test_mails_a_code_that_works_for_a_day(self, user, mailbox):
+        moment = now()
+        for _ in range(3):
+            request_email_change(principal_of(user), NEW)
+        code = pin_in(mailbox()[-1])
+
+        with time_machine.travel(moment + timedelta(hours=23)):
+            assert confirm_email_change(principal_of(user), code).email == NEW
+
 
 class TestConfirmEmailChange:
     def test_changes_it_and_tells_both(self, user, pin, mailbox):

@@ -14,6 +14,25 @@ class TestNotes:
         assert events() == [('user_created', f'user:{admin.user_id}', {'invited': True})]
         assert user
 
+    def test_record_who_has_another_username(self):
+        admin, user = principal_of(AdminFactory()), UserFactory()
+
+        users.update_user(user.id, {'username': 'eve', 'name': 'Eve'}, by=admin)
+        users.update_user(user.id, {'username': 'EVE', 'name': ''}, by=None)
+
+        assert events() == [('username_changed', f'user:{admin.user_id}', {})]
+
+    def test_record_who_was_deleted_and_by_whom(self):
+        admin, one, other = principal_of(AdminFactory()), UserFactory(), UserFactory()
+
+        users.delete_user(one.id, by=admin)
+        users.delete_user(other.id, by=principal_of(other))
+
+        assert events() == [
+            ('user_deleted', f'user:{admin.user_id}', {'user': one.id}),
+            ('user_deleted', 'self', {'user': other.id}),
+        ]
+
     def test_record_which_user_was_locked_and_unlocked(self):
         user = UserFactory()
 

@@ -24,6 +24,7 @@ from project.auth.models import Event, RecoveryCode, Session, Totp
 from project.auth.service import (
     confirm_totp,
     disable_totp,
+    disable_totp_of,
     identify,
     log_in,
     reauthenticate,
@@ -193,6 +194,29 @@ class TestConfirmTotp:
 
         with pytest.raises(TooManyAttempts):
             confirm_totp(principal_of(user), code_of(enrolment.secret))
+
+
+class TestDisableTotpOf:
+    """For operators."""
+
+    def test_disables_it_mails_the_user_and_records_the_operator(self, user, enrolled, mailbox):
+        assert disable_totp_of('ada').id == user.id
+
+        assert enter(user)
+        assert db.session.scalar(select(func.count()).select_from(RecoveryCode)) == 0
+        assert 'The second factor was turned off' in subjects(mailbox)
+        event = db.session.scalars(select(Event).where(Event.event_type == 'totp_disabled')).one()
+        assert (event.user_id, event.actor) == (user.id, 'operator')
+
+    @pytest.mark.parametrize('is_pending', [True, False])
+    def test_raises_if_there_is_none(self, user, is_pending):
+        if is_pending:
+            start_totp_enrolment(principal_of(user))
+
+        with pytest.raises(TotpNotEnabled):
+            disable_totp_of('ada')
+
+        assert (Totp.find(user.id) is not None) is is_pending
 
 
 class TestEndTotp:
