@@ -215,6 +215,17 @@ class TestChangePassword:
 
         change_password(asker, current_password=PASSWORD, new_password=NEW)
 
+    def test_counts_by_session_whatever_a_stolen_one_tries(self):
+        user = account()
+        mine, stolen = (
+            principal_of(user, session_id=SessionFactory(user=user).id) for _ in range(2)
+        )
+        for _ in range(10):
+            with pytest.raises(WrongPassword):
+                change_password(stolen, current_password='wrong', new_password=NEW)
+
+        change_password(mine, current_password=PASSWORD, new_password=NEW)
+
     def test_counts_no_right_ones(self):
         asker = principal_of(account())
 

@@ -57,6 +57,12 @@ class TestSendMail:
         [message] = mails()
         assert message['Subject'] == f'Hello {PIN}, welcome'
 
+    def test_masks_digits_of_other_values_beside_a_secret(self, mails):
+        send(name='Type 999999', secret={'pin': PIN})
+
+        [message] = mails()
+        assert message['Subject'] == 'Hello Type \N{HORIZONTAL ELLIPSIS}, welcome'
+
     def test_rejects_a_context_that_is_no_json(self, post_office):
         with pytest.raises(TypeError):
             send(name=object())
