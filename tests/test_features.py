@@ -81,6 +81,7 @@ class TestFeaturesPage:
         copy = copy_repository(tmp_path)
         shutil.copytree(ROOT / 'tests', copy / 'tests')
         (copy / 'docs').mkdir()
+        shutil.copy2(ROOT / 'docs' / 'security.md', copy / 'docs')
         plain = {name: (copy / name).read_text() for name in ('project/api.py', 'pyproject.toml')}
         write_blocks(copy)
 

@@ -25,7 +25,7 @@ def terminal(monkeypatch):
 
 
 class TestAuthDisableTotp:
-    def test_turns_a_second_factor_off(self, run):
+    def test_disables_a_second_factor(self, run):
         asker = principal_of(account(username='ada'))
         secret = start_totp_enrolment(asker).secret
         confirm_totp(asker, pyotp.TOTP(secret).at(now()))
