@@ -9,7 +9,9 @@ import time_machine
 
 from project.auth.errors import WrongPin
 from project.auth.service import (
+    accept_invitation,
     confirm_totp,
+    invite,
     log_in,
     request_reset,
     reset_password,
@@ -22,7 +24,7 @@ from project.users import service as users
 from tests.auth.factories import account
 from tests.auth.pins import pin_in
 from tests.pending_tasks import NoWatchdog, run_pending_tasks
-from tests.users.factories import principal_of
+from tests.users.factories import AdminFactory, principal_of
 
 NEW_PASSWORD = 'Difference engine, 1822'
 
@@ -82,6 +84,8 @@ class TestProcedure:
         account()
         cursor, _ = second_page()
         old, new = app.config['SECRET_KEY'], 'new-' * 10
+        invite(principal_of(AdminFactory()), email='eve@example.com')
+        code = pin_in(mailbox()[-1])
         pin_under_the_old_key(app, user)
 
         set_keys(new, old)  # Step 1.
@@ -98,6 +102,10 @@ class TestProcedure:
         reset_password(email=user.email, pin=pin_in(mailbox()[-1]), new_password=NEW_PASSWORD)
         with pytest.raises(CursorInvalid):
             second_page(cursor)
+        # An invitation does not depend on the key.
+        assert accept_invitation(
+            email='eve@example.com', code=code, password=NEW_PASSWORD, username='eve'
+        )
         with time_machine.travel(now() + timedelta(minutes=5), tick=False):
             assert log_in(user_or_email='ada', password=NEW_PASSWORD, otp=totp.at(now())).token
 

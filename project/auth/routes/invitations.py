@@ -36,7 +36,7 @@ class InvitationCreateRequest(Schema):
 
 @blueprint.post('/invitations')
 @endpoint(
-    allow=requires(INVITE), body=InvitationCreateRequest, code=202, limit='120/hour',
+    allow=requires(INVITE), body=InvitationCreateRequest, code=202, limit='60/15 minutes',
     errors=[RoleUnknown, PrivilegeEscalation, TooManyAttempts],
 )  # fmt: skip
 def invitation_create(body: dict[str, Any]) -> None:

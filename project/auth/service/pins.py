@@ -37,10 +37,10 @@ MAX_PINS_PER_DAY = 2
 CODE_BYTES, CODE_CHARACTERS = 10, 16
 
 register_expiring_values(
-    'PINs in mails',
+    'PINs and codes in mails',
     used_in=__name__,
-    lifetime=PIN_LIFETIME,
-    effect='422 for the PIN; the user requests another one',
+    lifetime=CODE_LIFETIME,
+    effect='422 for the PIN or code; the user requests another one',
 )
 
 

@@ -31,7 +31,7 @@ from project.auth.service import (
     renew_recovery_codes,
     start_totp_enrolment,
 )
-from project.auth.service.passwords import MAX_PASSWORD_ATTEMPTS
+from project.auth.service.attempt_counters import MAX_ATTEMPTS
 from project.auth.service.second_factors import (
     TIMESTEP_SECONDS,
     UNKNOWN_KEY_MESSAGE,
@@ -408,7 +408,7 @@ class TestVerifySecondFactor:
     ):
         monkeypatch.setitem(app.config, 'SECRET_KEY', 'another' + 'k3y' * 12)
 
-        for _ in range(MAX_PASSWORD_ATTEMPTS + 1):
+        for _ in range(MAX_ATTEMPTS + 1):
             with pytest.raises(WrongOtp):
                 enter(user, otp=code_of(enrolled[0]))
 

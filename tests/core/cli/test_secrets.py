@@ -80,7 +80,7 @@ class TestSecretsStatus:
         expiring = {row['name']: row['lifetime_seconds'] for row in status()[0]['expiring']}
 
         assert expiring['cursors of lists'] is None
-        assert expiring['PINs in mails'] >= 600
+        assert expiring['PINs and codes in mails'] == 86_400
 
     @time_machine.travel(NOON, tick=False)
     def test_says_when_the_fallbacks_can_be_removed(self, run, status, old_values):
