@@ -1,5 +1,6 @@
 """ASVS 5.0, V6 Authentication: each row that applies, over HTTP. docs/asvs.md lists all."""
 
+import random
 import re
 import secrets
 from datetime import timedelta
@@ -10,17 +11,21 @@ import pytest
 from sqlalchemy import func, select
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
+from project.auth.errors import PasswordTooWeak
 from project.auth.models import Credential, RecoveryCode, Totp
+from project.auth.service import create_account
 from project.auth.service.attempt_counters import MAX_ATTEMPTS
-from project.auth.service.pins import MAX_PIN_ATTEMPTS, PIN_LIFETIME
+from project.auth.service.pins import PIN_LIFETIME, issue_pin, new_code
+from project.auth.service.second_factors import _new_codes, start_totp_enrolment
 from project.core.clock import now
-from project.core.database.session import Base, db
+from project.core.database.session import Base, atomic, db
 from project.core.security.tokens import new_token
 from project.core.throttling import attempt_counters
 from project.users.models import User
 from tests.auth.factories import PASSWORD
 from tests.auth.pins import other_than, pin_in
 from tests.client import data, reasons
+from tests.users.factories import UserFactory, principal_of
 
 from .conftest import API, SESSIONS, Person
 
@@ -61,8 +66,9 @@ class TestDocumentation:
             assert f'| `{counter.name}` | {counter.scope} | {counter.limit} in ' in SECURITY
             assert f'| {counter.recovery} |' in SECURITY
 
-    def test_v6_1_2_says_which_words_no_password_is_made_of(self):
+    def test_v6_1_2_says_which_words_no_password_is_made_of(self, app):
         assert '`AUTH_CONTEXT_WORDS`' in SECURITY
+        assert 'flask' in app.config['AUTH_CONTEXT_WORDS']
 
     def test_v6_1_3_lists_every_way_in_with_its_strength(self):
         page = (Path(__file__).parents[2] / 'docs' / 'asvs.md').read_text(encoding='utf-8')
@@ -101,6 +107,27 @@ class TestPasswords:
 
         for word in secrets.SystemRandom().sample(common, 20):
             assert weakness(anybody, word), word
+
+    def test_v6_2_4_is_checked_wherever_a_password_is_chosen(self, ada, admin, anybody, mailed):
+        common = 'Summer2023'
+        admin.call('POST', '/auth/invitations', {'email': 'eve@example.com'})
+        anybody.post(f'{API}/auth/password-resets', json={'email': 'ada@example.com'})
+        reset = {'email': 'ada@example.com', 'pin': mailed('ada@example.com')}
+        invited = {'email': 'eve@example.com', 'code': mailed('eve@example.com')}
+        change = {'current_password': PASSWORD, 'new_password': common}
+        answers = [
+            ada.call('PUT', '/auth/password', change),
+            anybody.put(f'{API}/auth/password-resets', json={**reset, 'new_password': common}),
+            anybody.put(
+                f'{API}/auth/invitations', json={**invited, 'password': common, 'username': 'eve'}
+            ),
+        ]
+
+        for answer in answers:
+            assert set(reasons(answer)) <= {'password', 'new_password'}
+        assert weakness(anybody, common)
+        with pytest.raises(PasswordTooWeak):
+            create_account(username='bob', email='bob@example.com', password=common)
 
     @pytest.mark.parametrize(
         'password',
@@ -275,7 +302,7 @@ class TestLifecycle:
         body = {'email': 'ada0@example.com', 'pin': mailed('ada0@example.com')}
         wrong = anybody.put(f'{API}/auth/verifications', json={**body, 'password': NEW})
         assert set(reasons(wrong)) == {'pin'}
-        clock.shift(PIN_LIFETIME + timedelta(seconds=1))
+        clock.shift(timedelta(minutes=10, seconds=1))
         late = anybody.put(f'{API}/auth/verifications', json={**body, 'password': PASSWORD})
         assert set(reasons(late)) == {'pin'}
 
@@ -290,6 +317,26 @@ class TestLifecycle:
         assert anybody.put(f'{API}/auth/invitations', json=body).status_code == 201
         again = anybody.put(f'{API}/auth/invitations', json={**body, 'username': 'eve2'})
         assert again.status_code == 422
+
+    def test_v6_4_1_lets_invitations_expire_after_a_week(self, admin, anybody, mailed, clock):
+        admin.call('POST', '/auth/invitations', {'email': 'eve@example.com'})
+        body = {
+            'email': 'eve@example.com', 'code': mailed('eve@example.com'), 'password': PASSWORD,
+            'username': 'eve',
+        }  # fmt: skip
+        clock.shift(timedelta(days=7, seconds=1))
+
+        assert anybody.put(f'{API}/auth/invitations', json=body).status_code == 422
+
+    def test_v6_4_1_lets_generated_passwords_expire_after_a_day(self, app, cli, clock):
+        printed = cli.invoke(
+            args=['create-user', 'bob', '--email', 'bob@example.com', '--generate']
+        ).output
+        bob = Person(app, 'bob', printed.split('Password: ')[1].strip())
+        assert bob.log_in().status_code == 201
+        clock.shift(timedelta(hours=24, seconds=1))
+
+        assert bob.log_in().status_code == 401
 
     def test_v6_4_2_asks_nobody_for_their_first_pet(self, app):
         for table in Base.metadata.tables.values():
@@ -378,6 +425,25 @@ class TestFactors:
             assert abs(body.count(letter) - expected) < 5 * expected**0.5
         assert len(set(body)) == 64
 
+    @pytest.mark.parametrize(
+        'draw',
+        [
+            lambda user: new_token('pst'),
+            lambda user: new_code(),
+            lambda user: [issue_pin('verification', user.email).text for _ in range(3)],
+            lambda user: _new_codes(user.id),
+            lambda user: start_totp_enrolment(principal_of(user)).secret,
+        ],
+        ids=['token', 'code', 'PIN', 'recovery codes', 'TOTP secret'],
+    )
+    def test_v6_5_3_draws_nothing_from_a_generator_that_can_be_foretold(self, draw):
+        user = UserFactory()
+        with atomic():
+            random.seed(1)
+            first = draw(user)
+            random.seed(1)
+            assert draw(user) != first
+
     def test_v6_5_4_makes_them_long_enough(self, anybody, mailed):
         register(anybody)
 
@@ -435,7 +501,7 @@ class TestOutOfBand:
         register(anybody)
         pin = mailed('ada@example.com')
         body = {'email': 'ada@example.com', 'password': PASSWORD}
-        for _ in range(MAX_PIN_ATTEMPTS):
+        for _ in range(5):
             anybody.put(f'{API}/auth/verifications', json={**body, 'pin': other_than(pin)})
 
         response = anybody.put(f'{API}/auth/verifications', json={**body, 'pin': pin})

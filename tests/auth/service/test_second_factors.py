@@ -33,6 +33,7 @@ from project.auth.service import (
 )
 from project.auth.service.attempt_counters import MAX_ATTEMPTS
 from project.auth.service.second_factors import (
+    RECOVERY_CODE_COUNT,
     TIMESTEP_SECONDS,
     UNKNOWN_KEY_MESSAGE,
     _step_of,
@@ -482,3 +483,11 @@ class TestRaces:
             assert len([codes for codes in found if isinstance(codes, list)]) == 1
             mails = mails_of(app, tmp_path / 'mail')
             assert [mail['Subject'] for mail in mails] == ['A second factor was turned on']
+
+
+class TestCountOfRecoveryCodes:
+    def test_counts_those_of_the_user_only(self, user, enrolled):
+        other = account()
+        confirm_totp(principal_of(other), code_of(start_totp_enrolment(principal_of(other)).secret))
+
+        assert RecoveryCode.count_of(user.id) == RECOVERY_CODE_COUNT
