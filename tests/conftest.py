@@ -207,7 +207,9 @@ def assert_max_queries(app: Flask) -> Callable[..., Any]:
         statements: list[str] = []
 
         def record(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
-            if not statement.startswith(('SAVEPOINT', 'RELEASE', 'ROLLBACK')):
+            # Only PostgreSQL needs the lock of users; a budget is the same for both databases.
+            is_lock = 'FROM users' in statement and statement.endswith('FOR NO KEY UPDATE')
+            if not is_lock and not statement.startswith(('SAVEPOINT', 'RELEASE', 'ROLLBACK')):
                 statements.append(statement)
 
         connection = db.engines[None]

@@ -12,7 +12,7 @@ from project.auth.models import KEYS, KEYS_OF_USER, ApiKey
 from project.core.clock import now, rfc3339
 from project.core.database.keyset_pagination import Page, PageRequest, iterate_pages
 from project.core.database.retries import repeatable
-from project.core.database.session import AnyRow, atomic, db
+from project.core.database.session import AnyRow, atomic, db, locks_user
 from project.core.mail import send_mail
 from project.core.security.permissions import all_permissions
 from project.core.security.principal import Principal
@@ -35,7 +35,7 @@ NEVER_AUTHENTICATED = datetime.min.replace(tzinfo=UTC)
 
 
 @repeatable
-@atomic()
+@locks_user('asker')
 def create_key(
     asker: Principal, *, name: str, scopes: Iterable[str], expires_at: datetime | None = None
 ) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from project.auth.errors import WrongPin
 from project.auth.models import EmailChange
 from project.core.clock import now
 from project.core.database.retries import repeatable
-from project.core.database.session import AnyRow, atomic, db, non_atomic
+from project.core.database.session import AnyRow, atomic, db, locks_user, non_atomic
 from project.core.database.upsert import upsert
 from project.core.mail import send_mail
 from project.core.security.principal import Principal
@@ -34,7 +34,7 @@ CHANGE_LIFETIME = timedelta(hours=24)
 
 
 @repeatable
-@atomic()
+@locks_user('asker')
 def request_email_change(asker: Principal, new_email: str) -> None:
     """Mail a PIN to an address that the asker wants to have; whoever has it already gets a notice.
 

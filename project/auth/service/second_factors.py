@@ -26,7 +26,7 @@ from project.auth.errors import (
 )
 from project.auth.models import RecoveryCode, Totp
 from project.core.clock import now
-from project.core.database.session import AnyRow, atomic, db, non_atomic
+from project.core.database.session import AnyRow, atomic, db, locks_user, non_atomic
 from project.core.database.upsert import upsert
 from project.core.security.principal import Principal
 from project.users import service as users
@@ -66,7 +66,7 @@ class Factor:
     code_hash: str | None = None
 
 
-@atomic()
+@locks_user('asker')
 def start_totp_enrolment(asker: Principal) -> Enrolment:
     """Enrol an authenticator; it counts once `confirm_totp` has seen a code of it.
 
@@ -147,7 +147,7 @@ def disable_totp_of(login: str) -> AnyRow:
     return user
 
 
-@atomic()
+@locks_user('asker')
 def renew_recovery_codes(asker: Principal) -> list[str]:
     """Return ten new recovery codes, shown this once; the old ones are dead.
 

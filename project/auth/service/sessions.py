@@ -113,7 +113,7 @@ def end_current_session(asker: Principal) -> None:
 
 
 @repeatable
-@atomic()
+@locks_user('asker')
 def end_other_sessions(asker: Principal) -> None:
     """End every session of the asker but the one that asks."""
     others = delete(Session).where(Session.user_id == asker.user_id)

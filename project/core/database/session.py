@@ -160,14 +160,18 @@ def _lock_users(user_ids: Iterable[int]) -> None:
 
 
 def locks_user(parameter: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Run a function in a transaction that first locks the user whose id is this argument."""
+    """Run a function in a transaction that first locks the user of this argument.
+
+    The argument is the id of a user or a principal.
+    """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         signature = inspect.signature(function)
 
         @wraps(function)
         def locked(*args: P.args, **kwargs: P.kwargs) -> R:
-            with atomic(locking=[signature.bind(*args, **kwargs).arguments[parameter]]):
+            user: Any = signature.bind(*args, **kwargs).arguments[parameter]
+            with atomic(locking=[getattr(user, 'user_id', user)]):
                 return function(*args, **kwargs)
 
         return locked

@@ -133,7 +133,7 @@ def _begin(owner_id: int, upload_id: UUID, size: int) -> None:
     db.session.execute(insert(Upload).values(**values, expires_at=now() + RESERVATION_LIFETIME))
 
 
-@atomic()
+@locks_user('owner_id')
 def _grow(owner_id: int, upload_id: UUID, size: int) -> int:
     """Have room for so many bytes at least, and say that the upload lives."""
     alive = (

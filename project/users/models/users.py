@@ -83,9 +83,18 @@ class User(Base):
 
     @classmethod
     def lock(cls, user_ids: Iterable[int]) -> None:
-        """Lock users in the order of their ids; nothing about them changes meanwhile."""
+        """Lock users in the order of their ids until the transaction ends.
+
+        Rows that refer to them can still be inserted: a stronger lock would wait for every
+        transaction that has inserted one, and that transaction for this one.
+        """
         locked = select(cls.id).where(cls.id.in_(user_ids)).order_by(cls.id)
-        execute_select(locked.with_for_update())
+        execute_select(locked.with_for_update(key_share=True))
+
+    @classmethod
+    def lock_for_deletion(cls, user_id: int) -> None:
+        """Lock a user so that no row that refers to them can be inserted."""
+        execute_select(select(cls.id).where(cls.id == user_id).with_for_update())
 
     @classmethod
     def count_by_status(cls) -> dict[str, int]:

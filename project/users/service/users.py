@@ -190,6 +190,7 @@ def delete_user(
     :raises PrivilegeEscalation: if the user has a permission that the credential of `by` lacks.
     :raises ReauthenticationRequired: if users delete themselves without a fresh login.
     """
+    User.lock_for_deletion(user_id)
     ensure_can_delete(by, get_user(user_id))
     ensure_not_last_admin(user_id)
     update_user_row(user_id, {}, expected)
