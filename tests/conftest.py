@@ -23,6 +23,7 @@ from project.core.clock import now
 from project.core.database import engines
 from project.core.database.session import db
 from project.core.mail.transports import create_transport
+from project.core.request_context import NO_CONTEXT, set_request_context
 from project.core.security.principal import Principal
 from project.core.storage import LocalStorage
 from project.core.web.openapi.document import specification
@@ -128,6 +129,14 @@ def transaction(app: Flask) -> Iterator[None]:
             known[None] = engine
     # A session left behind is found again by a context that happens to get the same address.
     assert not db.session.registry.registry
+
+
+@pytest.fixture(autouse=True)
+def request_context() -> Iterator[None]:
+    """Begin and end each test outside of a request, whatever a test before it left behind."""
+    set_request_context(NO_CONTEXT)
+    yield
+    set_request_context(NO_CONTEXT)
 
 
 @pytest.fixture(autouse=True)

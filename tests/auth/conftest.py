@@ -1,6 +1,6 @@
 """Fixtures of the tests of auth."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,7 +9,6 @@ from flask import Flask
 from project.core import throttling
 from project.core.request_context import (
     RequestContext,
-    current_request_context,
     set_request_context,
 )
 from tests.client import IsolatedClient, data
@@ -56,8 +55,6 @@ def logged_in(
 
 
 @pytest.fixture
-def set_client_ip() -> Iterator[Callable[[str], None]]:
+def set_client_ip() -> Callable[[str], None]:
     """Return a function that says from which address services are called."""
-    before = current_request_context()
-    yield lambda address: set_request_context(RequestContext(ip_address=address))
-    set_request_context(before)
+    return lambda address: set_request_context(RequestContext(ip_address=address))

@@ -13,7 +13,6 @@ from project.core.clock import now
 from project.core.database.session import db
 from project.core.request_context import (
     RequestContext,
-    current_request_context,
     set_request_context,
 )
 from project.core.security.tokens import kind_of, token_hash
@@ -32,14 +31,12 @@ def user():
 @pytest.fixture
 def login(user):
     """Return a function that logs in from somewhere."""
-    before = current_request_context()
 
     def login(origin, device=None):
         set_request_context(origin)
         return log_in(user_or_email=user.username, password=PASSWORD, device=device)
 
-    yield login
-    set_request_context(before)
+    return login
 
 
 def count():

@@ -10,7 +10,6 @@ from project.core.database.keyset_pagination import PageRequest
 from project.core.database.session import atomic, db
 from project.core.request_context import (
     RequestContext,
-    current_request_context,
     set_request_context,
 )
 from tests.auth.service.recorded_events import events
@@ -20,14 +19,12 @@ from tests.users.factories import UserFactory, principal_of
 class TestRecord:
     def test_says_what_who_whence_and_by_which_request(self):
         """ASVS 16.2.1."""
-        before = current_request_context()
         set_request_context(RequestContext('request-1', '192.0.2.7', 'browser/1' * 100))
         user = UserFactory()
 
         with atomic():
             record_security_event('login', user.id, session='x')
 
-        set_request_context(before)
         event = db.session.scalars(select(Event)).one()
         assert (event.user_id, event.outcome, event.actor) == (user.id, 'success', 'self')
         assert (event.ip_address, event.request_id) == ('192.0.2.7', 'request-1')

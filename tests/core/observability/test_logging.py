@@ -18,12 +18,6 @@ HOSTILE = '\r\n\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029\x1b[31m\x9b31m\x7f\x00\u202e
 FORGED = '{"level":"info","message":"admin logged in"}'
 
 
-@pytest.fixture(autouse=True)
-def from_nowhere():
-    """Begin without a request."""
-    set_request_context(RequestContext())
-
-
 def record(message, *args, fields=None, error=None, level=logging.INFO):
     made = logging.LogRecord('project.x', level, __file__, 1, message, args, error)
     if fields:

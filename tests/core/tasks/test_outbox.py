@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from project.core.clock import now
 from project.core.database.session import atomic, db
-from project.core.request_context import NO_CONTEXT, RequestContext, set_request_context
+from project.core.request_context import RequestContext, set_request_context
 from project.core.tasks import enqueue, enqueue_at, leases, task
 from project.core.tasks.notifications import WakeupPipe
 from project.core.tasks.registry import require_task
@@ -57,10 +57,7 @@ class TestEnqueue:
     @time_machine.travel(now(), tick=False)
     def test_writes_down_what_is_to_be_done(self, greeting):
         set_request_context(RequestContext(request_id='a-request'))
-        try:
-            found = enqueue_committed(greeting, 'ada')
-        finally:
-            set_request_context(NO_CONTEXT)
+        found = enqueue_committed(greeting, 'ada')
 
         row = row_of(found)
         assert (row.name, row.arguments, row.request_id) == (
