@@ -5,6 +5,7 @@ A check takes the folder of the repository, so that a test can plant a breach in
 
 import ast
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
 from itertools import pairwise
@@ -123,6 +124,18 @@ def long_files(root: Path) -> list[str]:
     return found + ([f'p90: {tenth} lines'] if tenth > 200 else [])
 
 
+def large_packages(root: Path) -> list[str]:
+    """A package has at most 20 modules and 2,500 lines, without those of its subpackages."""
+    packages: dict[Path, list[int]] = defaultdict(list)
+    for path, _ in modules(root):
+        packages[Path(path).parent].append(lines(root / path))
+    return [
+        f'{package}: {len(sizes)} modules, {sum(sizes)} lines'
+        for package, sizes in packages.items()
+        if len(sizes) > 20 or sum(sizes) > 2500
+    ]
+
+
 def long_functions(root: Path) -> list[str]:
     """Functions: none over 50 lines, nine of ten at most 20, half of them at most 8.
 
@@ -186,6 +199,7 @@ CHECKS = (
     tasks_without_a_word,
     vague_names,
     long_files,
+    large_packages,
     long_functions,
     long_entrances,
     retired_words,

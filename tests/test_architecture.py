@@ -21,8 +21,8 @@ LAYERS, CORE, WEB, FEATURE, SERVICES, NO_CONFIG, NO_PROJECT, ROUTES = CONTRACTS
 IMPORTS = (
     ('project/files/routes/files.py', 'from project.auth import service as s', LAYERS,
      'project.files.routes.files -> project.auth'),
-    ('project/auth/service/pins.py', 'from project.files import service as s', LAYERS,
-     'project.auth.service.pins -> project.files'),
+    ('project/auth/service/credentials/pins.py', 'from project.files import service as s', LAYERS,
+     'project.auth.service.credentials.pins -> project.files'),
     ('project/users/service.py', 'import project.auth.service.sessions', LAYERS,
      'project.users.service -> project.auth.service.sessions'),
     ('project/core/security/tokens.py', 'import project.users.models', LAYERS,
@@ -165,6 +165,8 @@ BREACHES = (
     ('retired_words', 'users/a.py', 'class HeardStory:\n    pass\n', 'HeardStory: heard, story'),
     ('long_files', 'users/models.py', 'x = 1\n' * 301, '301 lines'),
     ('long_files', 'users/models.py', 'x = 1\n' * 250, 'p90'),
+    ('large_packages', 'users/models.py', 'x = 1\n' * 2501, 'users: 3 modules, 2502 lines'),
+    ('large_packages', 'users/models.py', '', 'users: 23 modules, 1 lines'),
     ('long_functions', 'users/a.py', 'def f():\n' + '    x = 1\n' * 50, 'f: 51 lines'),
     ('long_functions', 'users/a.py', 'def f():\n' + '    x = 1\n' * 30, 'p90'),
     ('long_functions', 'users/a.py', 'def f():\n' + '    x = 1\n' * 10, 'median'),
@@ -216,6 +218,8 @@ class TestChecks:
         house = {'__init__.py': '', 'users/__init__.py': '', 'users/one.py': '"""One."""'}
         if name in ('long_files', 'long_functions'):
             house |= {f'users/small{n}.py': text if n % 2 else '' for n in range(4)}
+        if name == 'large_packages' and not text:
+            house |= {f'users/small{n}.py': '' for n in range(20)}
         for place, code in {**house, path: text}.items():
             file = tmp_path / 'project' / place
             file.parent.mkdir(parents=True, exist_ok=True)

@@ -15,8 +15,8 @@ from project.auth.errors import PasswordTooWeak
 from project.auth.models import Credential, RecoveryCode, Totp
 from project.auth.service import create_account
 from project.auth.service.attempt_counters import MAX_ATTEMPTS
-from project.auth.service.pins import PIN_LIFETIME, issue_pin, new_code
-from project.auth.service.second_factors import _new_codes, start_totp_enrolment
+from project.auth.service.credentials.pins import PIN_LIFETIME, issue_pin, new_code
+from project.auth.service.credentials.second_factors import _new_codes, start_totp_enrolment
 from project.core.clock import now
 from project.core.database.session import Base, atomic, db
 from project.core.security.tokens import new_token

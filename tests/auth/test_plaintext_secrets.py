@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import select
 
 from project.auth.models import Credential, Pin, Registration, Session
-from project.auth.service.pins import issue_pin
+from project.auth.service.credentials.pins import issue_pin
 from project.core.database.session import atomic, db
 from project.core.security.tokens import new_token
 from tests.auth.factories import PASSWORD, CredentialFactory, RegistrationFactory, SessionFactory

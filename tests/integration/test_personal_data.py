@@ -21,9 +21,9 @@ from project.auth.service import (
     request_email_change,
     start_totp_enrolment,
 )
+from project.auth.service.credentials.pins import issue_pin
 from project.auth.service.email_changes import send_email_change
 from project.auth.service.invitations import send_invitation
-from project.auth.service.pins import issue_pin
 from project.core.clock import now
 from project.core.database.session import Base, atomic, db
 from project.core.tasks.outbox import OutboxTask

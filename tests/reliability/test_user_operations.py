@@ -22,8 +22,8 @@ from flask import Flask
 
 from project.auth.models import EmailChange
 from project.auth.service import log_in
+from project.auth.service.credentials.pins import issue_pin
 from project.auth.service.email_changes import email_change_purpose
-from project.auth.service.pins import issue_pin
 from project.core.clock import now
 from project.core.database.session import atomic, db
 from project.users.models import email_key

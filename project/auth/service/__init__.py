@@ -1,23 +1,23 @@
 """What may happen to accounts, passwords and sessions."""
 
 from .accounts import create_account, register, resend_verification, verify_account
-from .api_keys import create_key, delete_key, list_keys, list_keys_of
 from .cleanup import delete_expired
-from .email_changes import confirm_email_change, request_email_change
-from .invitations import accept_invitation, invite
-from .leaked_tokens import find_token_owner, revoke_leaked
-from .login import log_in, reauthenticate
-from .password_resets import request_reset, reset_password, start_reset
-from .passwords import change_password
-from .personal_data import erase_account_data
-from .receivers import on_user_disabled, on_user_enabled, on_users_created
-from .second_factors import (
+from .credentials.api_keys import create_key, delete_key, list_keys, list_keys_of
+from .credentials.leaked_tokens import find_token_owner, revoke_leaked
+from .credentials.password_resets import request_reset, reset_password, start_reset
+from .credentials.passwords import change_password
+from .credentials.second_factors import (
     confirm_totp,
     disable_totp,
     disable_totp_of,
     renew_recovery_codes,
     start_totp_enrolment,
 )
+from .email_changes import confirm_email_change, request_email_change
+from .invitations import accept_invitation, invite
+from .login import log_in, reauthenticate
+from .personal_data import erase_account_data
+from .receivers import on_user_disabled, on_user_enabled, on_users_created
 from .security_events import list_all_events, list_events
 from .sessions import (
     end_current_session,

@@ -21,8 +21,8 @@ from project.users.models import email_key
 from project.users.permissions import ADMIN, MEMBER
 
 from .attempt_counters import PIN_MAIL, REGISTRATION, is_within_limit, mail_target
-from .passwords import GENERATED_PASSWORD_LIFETIME, check_new_password
-from .pins import (
+from .credentials.passwords import GENERATED_PASSWORD_LIFETIME, check_new_password
+from .credentials.pins import (
     VERIFICATION_PURPOSE,
     VerifiedPin,
     consume_pin,

@@ -19,7 +19,7 @@ from project.users.signals import user_email_changed
 
 from .accounts import delete_registrations, send_already_registered_notice
 from .attempt_counters import EMAIL_CHANGE, PIN_MAIL, account_target, mail_target
-from .pins import (
+from .credentials.pins import (
     EMAIL_CHANGE_PURPOSE,
     VerifiedPin,
     consume_pin,

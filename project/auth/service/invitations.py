@@ -29,8 +29,8 @@ from .accounts import (
     send_already_registered_notice,
 )
 from .attempt_counters import INVITATION
-from .passwords import check_new_password
-from .pins import new_code, normalize_code
+from .credentials.passwords import check_new_password
+from .credentials.pins import new_code, normalize_code
 from .security_events import FAILURE, SYSTEM, record_security_event
 
 INVITATION_LIFETIME = timedelta(days=7)

@@ -31,10 +31,10 @@ from .attempt_counters import (
     login_target,
     session_target,
 )
-from .devices import find_device, register_device_login
-from .second_factors import Factor, consume_second_factor, verify_second_factor
+from .credentials.devices import find_device, register_device_login
+from .credentials.second_factors import Factor, consume_second_factor, verify_second_factor
+from .credentials.tokens import TokenPair, issue_token_pair
 from .security_events import FAILURE, record_security_event
-from .tokens import TokenPair, issue_token_pair
 
 SESSION_FIELDS = ('id', 'created_at', 'last_used_at', 'user_agent')
 

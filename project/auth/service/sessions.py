@@ -27,7 +27,6 @@ from project.users.errors import UserNotFound
 from project.users.models import ACTIVE, email_key, permissions_of
 from project.users.signals import user_disabled
 
-from .api_keys import KEY_TOKEN, find_key_principal, identify_key
 from .attempt_counters import (
     EMAIL_CHANGE,
     INVITATION,
@@ -45,10 +44,11 @@ from .attempt_counters import (
     mail_target,
     session_target,
 )
-from .pins import EMAIL_CHANGE_PURPOSE, PIN_PURPOSES, delete_pins
+from .credentials.api_keys import KEY_TOKEN, find_key_principal, identify_key
+from .credentials.pins import EMAIL_CHANGE_PURPOSE, PIN_PURPOSES, delete_pins
+from .credentials.tokens import SESSION_TOKEN
 from .security_events import OPERATOR, record_security_event
 from .token_refresh import REFRESH_GRACE_PERIOD
-from .tokens import SESSION_TOKEN
 
 # `last_used_at` is written at most so often, not on each request.
 LAST_USED_INTERVAL = timedelta(minutes=1)

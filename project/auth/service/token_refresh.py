@@ -21,9 +21,9 @@ from project.core.tasks import task
 from project.users import service as users
 from project.users.models import ACTIVE
 
+from .credentials.tokens import REFRESH_TOKEN, TokenPair, decrypt_token_pair, rotate_token_pair
 from .login import Login, login_response
 from .security_events import FAILURE, record_security_event
-from .tokens import REFRESH_TOKEN, TokenPair, decrypt_token_pair, rotate_token_pair
 
 # Many tabs refresh at once, and answers get lost: so long the same one is given again.
 REFRESH_GRACE_PERIOD = timedelta(seconds=10)

@@ -7,7 +7,7 @@ import time_machine
 
 from project.auth.models import Pin, Registration, Session
 from project.auth.service import create_key, delete_expired
-from project.auth.service.pins import issue_pin
+from project.auth.service.credentials.pins import issue_pin
 from project.auth.service.security_events import record_security_event
 from project.core.clock import now
 from project.core.database.session import Base, atomic, db

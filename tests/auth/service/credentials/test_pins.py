@@ -10,7 +10,7 @@ import time_machine
 from project.auth.errors import WrongPin
 from project.auth.models import Pin
 from project.auth.service.attempt_counters import PIN_MAIL, PIN_NETWORK, mail_target
-from project.auth.service.pins import (
+from project.auth.service.credentials.pins import (
     CODE_LIFETIME,
     PIN_LIFETIME,
     consume_pin,

@@ -22,7 +22,7 @@ from project.users import service as users
 from project.users.errors import PrivilegeEscalation
 from project.users.models import ACTIVE, permissions_of
 
-from .security_events import record_security_event
+from ..security_events import record_security_event
 
 KEY_TOKEN = 'pak'
 MAX_API_KEYS_PER_USER = 50

@@ -6,8 +6,8 @@ from project.core.mail import send_mail
 from project.core.request_context import current_request_context
 from project.users import service as users
 
-from .attempt_counters import SECOND_FACTOR_MAIL, account_target, is_within_limit
-from .security_events import FAILURE, record_security_event
+from ..attempt_counters import SECOND_FACTOR_MAIL, account_target, is_within_limit
+from ..security_events import FAILURE, record_security_event
 
 # Changes of a second factor: the kind of the event, and the text of the mail.
 CHANGE_DESCRIPTIONS = {

@@ -31,9 +31,9 @@ from project.core.database.upsert import upsert
 from project.core.security.principal import Principal
 from project.users import service as users
 
-from .attempt_counters import OTP_SESSION, otp_counter, session_target
+from ..attempt_counters import OTP_SESSION, otp_counter, session_target
+from ..security_events import OPERATOR, record_security_event
 from .second_factor_notices import record_and_notify, record_and_notify_failure, record_failure
-from .security_events import OPERATOR, record_security_event
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from project.auth.models import Device, Session
 from project.auth.service import log_in
-from project.auth.service.devices import MAX_DEVICES_PER_USER
+from project.auth.service.credentials.devices import MAX_DEVICES_PER_USER
 from project.core.clock import now
 from project.core.database.session import db
 from project.core.request_context import (

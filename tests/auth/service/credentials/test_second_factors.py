@@ -32,7 +32,7 @@ from project.auth.service import (
     start_totp_enrolment,
 )
 from project.auth.service.attempt_counters import MAX_ATTEMPTS
-from project.auth.service.second_factors import (
+from project.auth.service.credentials.second_factors import (
     RECOVERY_CODE_COUNT,
     TIMESTEP_SECONDS,
     UNKNOWN_KEY_MESSAGE,

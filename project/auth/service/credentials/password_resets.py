@@ -15,11 +15,11 @@ from project.core.tasks import complete_with_transaction, enqueue, task
 from project.users import service as users
 from project.users.models import ACTIVE, email_key
 
-from .attempt_counters import LOGIN_NAME, PIN_MAIL, login_target, mail_target
+from ..attempt_counters import LOGIN_NAME, PIN_MAIL, login_target, mail_target
+from ..security_events import SYSTEM, record_security_event
 from .devices import add_device
 from .passwords import check_new_password
 from .pins import RESET_PURPOSE, VerifiedPin, consume_pin, issue_pin, verify_pin
-from .security_events import SYSTEM, record_security_event
 
 
 @atomic()

@@ -18,9 +18,9 @@ from project.core.security.tokens import (
 )
 from project.users import service as users
 
+from ..security_events import record_security_event
 from .api_keys import KEY_TOKEN
 from .devices import DEVICE_TOKEN
-from .security_events import record_security_event
 from .tokens import REFRESH_TOKEN, SESSION_TOKEN
 
 

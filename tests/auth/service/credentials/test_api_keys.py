@@ -9,7 +9,7 @@ from sqlalchemy import select
 from project.auth.errors import ExpiryPast, KeyNotFound, ScopeUnknown, TooManyKeys
 from project.auth.models import ApiKey, Event
 from project.auth.service import create_key, delete_key, identify, list_keys
-from project.auth.service.api_keys import MAX_API_KEYS_PER_USER
+from project.auth.service.credentials.api_keys import MAX_API_KEYS_PER_USER
 from project.core.clock import now
 from project.core.database.keyset_pagination import PageRequest
 from project.core.database.session import atomic, db

@@ -22,9 +22,9 @@ from project.core.security.principal import Principal
 from project.users import service as users
 from project.users.models import email_key
 
-from .attempt_counters import SESSION_PASSWORD, session_target
+from ..attempt_counters import SESSION_PASSWORD, session_target
+from ..security_events import FAILURE, record_security_event
 from .pins import delete_pins
-from .security_events import FAILURE, record_security_event
 
 # A generated password has been on a screen or in a log (ASVS 6.4.1).
 GENERATED_PASSWORD_LIFETIME = timedelta(hours=24)

@@ -17,7 +17,7 @@ from project.auth.service import (
     start_totp_enrolment,
 )
 from project.auth.service.attempt_counters import OTP_ACCOUNT, account_target
-from project.auth.service.password_resets import send_reset
+from project.auth.service.credentials.password_resets import send_reset
 from project.core.clock import now
 from project.core.database.session import atomic, db
 from project.core.security.tokens import new_token, token_hash

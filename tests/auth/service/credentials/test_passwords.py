@@ -4,8 +4,9 @@ import pytest
 
 from project.auth.errors import PasswordTooWeak, WrongCredentials, WrongPassword
 from project.auth.models import Credential, Event, Session
-from project.auth.service import log_in, passwords
-from project.auth.service.passwords import change_password, check_new_password
+from project.auth.service import log_in
+from project.auth.service.credentials import passwords
+from project.auth.service.credentials.passwords import change_password, check_new_password
 from project.core.database.session import atomic, db
 from project.core.security.password_hashing import hash_password, verify_password
 from project.core.throttling import TooManyAttempts

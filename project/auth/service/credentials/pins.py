@@ -22,8 +22,8 @@ from project.core.security.key_usage import register_expiring_values
 from project.core.security.signing import compute_hmac, verify_hmac
 from project.users.models import email_key
 
-from .attempt_counters import PIN_MAIL, PIN_NETWORK, mail_target
-from .security_events import FAILURE, record_security_event
+from ..attempt_counters import PIN_MAIL, PIN_NETWORK, mail_target
+from ..security_events import FAILURE, record_security_event
 
 VERIFICATION_PURPOSE = 'verification'
 RESET_PURPOSE = 'password-reset'
