@@ -29,10 +29,10 @@ LIMIT = re.compile(r'^\| (\d+ (?:an?|in \d+) \w+) \| (.*`) \|$', re.MULTILINE)
 EXAMPLE = re.compile(r'^#?([A-Z][A-Z_]+)=', re.MULTILINE)
 
 
-def every_page(function):
-    """Run a test once for every page, under its name."""
-    names = [str(page.relative_to(ROOT)) for page in PAGES]
-    return pytest.mark.parametrize('page', PAGES, ids=names)(function)
+def faults_of_pages(find):
+    """Return what a function finds in the text of each page, by page, without the empty ones."""
+    found = {str(page.relative_to(ROOT)): find(page, page.read_text()) for page in PAGES}
+    return {page: faults for page, faults in found.items() if faults}
 
 
 def prose_of(text):
@@ -101,9 +101,8 @@ def unknown_targets(text):
 
 
 class TestLinks:
-    @every_page
-    def test_lead_somewhere(self, page):
-        assert dead_links(page, page.read_text()) == []
+    def test_lead_somewhere(self):
+        assert faults_of_pages(dead_links) == {}
 
     @pytest.mark.parametrize('link', ['nowhere.md', 'README.md#no-such-heading', '#neither'])
     def test_to_nowhere_would_be_seen(self, link):
@@ -111,9 +110,8 @@ class TestLinks:
 
 
 class TestPaths:
-    @every_page
-    def test_exist(self, page):
-        assert dead_paths(page.read_text()) == []
+    def test_exist(self):
+        assert faults_of_pages(lambda _, text: dead_paths(text)) == {}
 
     def test_to_nowhere_would_be_seen(self):
         text = 'In `project/api.py` and `project/nowhere.py`, for `tests/<feature>/`.'
@@ -122,9 +120,8 @@ class TestPaths:
 
 
 class TestCommands:
-    @every_page
-    def test_exist(self, app, page):
-        assert unknown_commands(app, page.read_text()) == []
+    def test_exist(self, app):
+        assert faults_of_pages(lambda _, text: unknown_commands(app, text)) == {}
 
     def test_that_nobody_has_would_be_seen(self, app):
         text = 'Try `flask users list`, `flask users fly`, or\n```\n$ .venv/bin/flask swim\n```\n'
@@ -140,9 +137,8 @@ class TestCommands:
 
 
 class TestTargets:
-    @every_page
-    def test_exist(self, page):
-        assert unknown_targets(page.read_text()) == []
+    def test_exist(self):
+        assert faults_of_pages(lambda _, text: unknown_targets(text)) == {}
 
     def test_that_nobody_has_would_be_seen(self):
         assert unknown_targets('Say `make sure` and `make believe`.') == ['believe']

@@ -7,7 +7,6 @@ service up.
 import hashlib
 import io
 import json
-import os
 import threading
 import time
 import zipfile
@@ -21,16 +20,16 @@ import pytest
 import requests
 
 from tests.core.images.sample_images import encoded, halves
+from tests.large_content import MIB, large_content
 from tests.seaweed import running_seaweed
 from tests.service import Service, free_port, running_service, started
 
 # Takes 40 CPU seconds with S3, beside other tests.
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
 
-MIB = 1024 * 1024
-LARGE = os.urandom(40 * MIB)  # three parts, in S3
-NEWER = os.urandom(20 * MIB)
-SLOW = os.urandom(12 * MIB)
+LARGE = large_content(40 * MIB)  # three parts, in S3
+NEWER = large_content(20 * MIB)
+SLOW = large_content(12 * MIB)
 PICTURE = encoded(halves(400, 200), 'JPEG').getvalue()
 TUS = {'Tus-Resumable': '1.0.0'}
 PIECE = {**TUS, 'Content-Type': 'application/offset+octet-stream'}

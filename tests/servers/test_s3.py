@@ -9,12 +9,13 @@ import requests
 
 from project.core.errors import ServiceUnavailable
 from project.core.storage import FallbackStorage, LocalStorage, copy_all, storage_from_url
+from tests.large_content import MIB, large_content
 from tests.seaweed import BUCKET, running_seaweed
 from tests.storage_io import contents, put, read
 
 pytestmark = pytest.mark.servers
 
-LARGE = os.urandom(40 * 1024 * 1024)  # goes up in three parts
+LARGE = large_content(40 * MIB)  # goes up in three parts
 
 
 @pytest.fixture(scope='module')

@@ -43,8 +43,10 @@ class ApiWorker(ThreadWorker):  # type: ignore[misc]
     stall_timeout_seconds: int = 30
     #: Seconds for a whole JSON body, however steadily its bytes arrive (`BODY_TIMEOUT`).
     body_timeout_seconds: float = 30.0
-    #: Which requests are costly: a quarter of the threads is for them, and two seconds to wait.
+    #: Which requests are costly: a quarter of the threads is for them.
     costly = COSTLY_REQUEST_PATTERN
+    #: Seconds that a costly request waits for one of these threads.
+    queue_timeout_seconds: float = 2.0
     #: Whether this one works the outbox off, and answers nobody (`pre_fork` decides).
     serves_tasks: bool = False
 
@@ -53,7 +55,7 @@ class ApiWorker(ThreadWorker):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self.limiters = {
             RequestState.STREAM: ConcurrencyLimiter(),
-            RequestState.COSTLY: ConcurrencyLimiter(queue_timeout_seconds=2.0),
+            RequestState.COSTLY: ConcurrencyLimiter(self.queue_timeout_seconds),
         }
         self.pending_signals: SimpleQueue[int] = SimpleQueue()
 

@@ -19,6 +19,7 @@ class HastyWorker(ApiWorker):
 
     read_timeout_seconds = 0.5
     stall_timeout_seconds = 1
+    queue_timeout_seconds = 0.5
     costly = re.compile(rb'GET /slow')
 
 
