@@ -25,6 +25,9 @@ worker_tmp_dir = str(memory) if memory.is_dir() else None
 timeout = 30
 graceful_timeout = 30
 
+# Read here and not in the hook below: a wrong value there would end every worker, again and again.
+body_timeout_seconds = env.integer('BODY_TIMEOUT', 30, range(1, 3601))
+
 # Longer than the proxy keeps a connection, so that it never picks one that is closing.
 keepalive = 20
 
@@ -85,7 +88,7 @@ def post_fork(server: Any, worker: Any) -> None:
     signals go that come before the worker takes them itself.
     """
     worker.pending_signals = server.SIG_QUEUE
-    worker.body_timeout_seconds = env.integer('BODY_TIMEOUT', 30, range(1, 3601))
+    worker.body_timeout_seconds = body_timeout_seconds
     app = worker.app.wsgi()
     if database := getattr(app, 'extensions', {}).get('sqlalchemy'):
         with app.app_context():

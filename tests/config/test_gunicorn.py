@@ -47,7 +47,14 @@ class TestStart:
 
     @pytest.mark.parametrize(
         ('name', 'value'),
-        [('PORT', 'x'), ('PORT', '65536'), ('WEB_CONCURRENCY', '0')],
+        [
+            ('PORT', 'x'),
+            ('PORT', '65536'),
+            ('WEB_CONCURRENCY', '0'),
+            ('BODY_TIMEOUT', 'abc'),
+            ('BODY_TIMEOUT', '0'),
+            ('BODY_TIMEOUT', '99999'),
+        ],
     )
     def test_rejects_a_number_that_is_none_in_one_line(self, name: str, value: str) -> None:
         refusal = subprocess.run(
