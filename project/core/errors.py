@@ -4,6 +4,7 @@ A feature subclasses the kind that fits and fills in two words, `field` and `rea
 """
 
 from collections.abc import Mapping
+from http import HTTPStatus
 
 
 class ApiError(Exception):
@@ -61,6 +62,13 @@ class NotFound(ApiError):
     http_code = 404
     field = 'url'
     reason = 'Not found'
+
+
+class RequestTimeout(ApiError):
+    """The body did not arrive within the time limit; the connection is closed."""
+
+    http_code = 408
+    reason = HTTPStatus.REQUEST_TIMEOUT.description
 
 
 class Conflict(ApiError):

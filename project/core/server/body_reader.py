@@ -4,11 +4,15 @@ import io
 import socket
 import struct
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from gunicorn.http.body import Body, LengthReader
 from gunicorn.http.errors import NoMoreData
 from gunicorn.http.unreader import SocketUnreader
+
+from project.core.errors import RequestTimeout
 
 
 class Unreader(SocketUnreader):  # type: ignore[misc]
@@ -16,24 +20,42 @@ class Unreader(SocketUnreader):  # type: ignore[misc]
 
     #: When the body that is being read must be complete, by `time.monotonic()`; None for any time.
     deadline: float | None = None
+    #: Called before `RequestTimeout` is raised.
+    on_timeout: Callable[[], None] | None = None
 
-    def limit_wait(self) -> bool:
-        """Let the next read end at the deadline. Return whether the deadline is in the future."""
-        if self.deadline is None:
-            return True
-        seconds = self.deadline - time.monotonic()
-        if seconds > 0:
-            set_receive_timeout(self.sock, seconds)
-        return seconds > 0
+    def start_timeout(self, seconds: float, on_timeout: Callable[[], None]) -> None:
+        """Limit the time for the rest of the body."""
+        self.deadline, self.on_timeout = time.monotonic() + seconds, on_timeout
+
+    def receive(self, read: Callable[[], Any], nothing: Any) -> Any:
+        """Read from the socket; return `nothing` if the client was silent for too long.
+
+        With a deadline, silence is not limited apart from it.
+
+        :raises RequestTimeout: if the deadline has passed.
+        """
+        while True:
+            self._limit_wait()
+            try:
+                return read()
+            except BlockingIOError:
+                if self.deadline is None:
+                    return nothing
 
     def chunk(self, size_hint: int | None = None) -> bytes:
-        """Return the next piece, or nothing if the socket's own deadline passed without one."""
-        if not self.limit_wait():
-            return b''
-        try:
-            return bytes(super().chunk(size_hint))
-        except BlockingIOError:
-            return b''
+        """Return the next piece, or nothing if the client was silent for too long."""
+        return bytes(self.receive(partial(super().chunk, size_hint), b''))
+
+    def _limit_wait(self) -> None:
+        """Let the next read end at the deadline."""
+        if self.deadline is None:
+            return
+        seconds = self.deadline - time.monotonic()
+        if seconds <= 0:
+            if self.on_timeout:
+                self.on_timeout()
+            raise RequestTimeout
+        set_receive_timeout(self.sock, seconds)
 
 
 class ContentLengthReader(io.RawIOBase):
@@ -73,12 +95,8 @@ class ContentLengthReader(io.RawIOBase):
         return count
 
     def _received(self, buffer: Any, wanted: int) -> int:
-        if not self.unreader.limit_wait():
-            return 0
-        try:
-            return int(self.unreader.sock.recv_into(buffer, wanted))
-        except BlockingIOError:
-            return 0
+        sock = self.unreader.sock
+        return int(self.unreader.receive(partial(sock.recv_into, buffer, wanted), 0))
 
 
 def set_receive_timeout(sock: Any, seconds: float) -> None:

@@ -13,7 +13,8 @@ class RequestState(Enum):
     """How much of a request is here."""
 
     GONE = auto()
-    PARTIAL = auto()
+    PARTIAL_HEAD = auto()
+    PARTIAL_BODY = auto()
     WHOLE = auto()
     STREAM = auto()
     COSTLY = auto()
@@ -30,7 +31,8 @@ def request_state(held: bytes) -> RequestState:
     if end < 0:
         if held.count(b'\n') != held.count(b'\r\n'):
             return RequestState.WHOLE
-        return RequestState.STREAM if len(held) > MAX_BUFFERED_BODY_BYTES else RequestState.PARTIAL
+        is_too_long = len(held) > MAX_BUFFERED_BODY_BYTES
+        return RequestState.STREAM if is_too_long else RequestState.PARTIAL_HEAD
     if UNKNOWN_LENGTH_PATTERN.search(held, 0, end):
         return RequestState.STREAM
     measure = CONTENT_LENGTH_PATTERN.search(held, 0, end)
@@ -44,5 +46,5 @@ def request_state(held: bytes) -> RequestState:
     return (
         RequestState.WHOLE
         if len(held) - end - len(HEAD_END) >= int(length)
-        else RequestState.PARTIAL
+        else RequestState.PARTIAL_BODY
     )

@@ -8,13 +8,16 @@ an upgrade. Plain HTTP/1.1 only: TLS and HTTP/2 end at the proxy.
 
 import signal
 import socket
+import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from errno import ECONNRESET
 from functools import partial
 from http import HTTPStatus
+from itertools import chain
 from queue import SimpleQueue
 from selectors import EVENT_READ
 from typing import Any
@@ -30,6 +33,7 @@ from project.core.server.body_reader import (
 from project.core.server.concurrency_limits import COSTLY_REQUEST_PATTERN, ConcurrencyLimiter
 from project.core.server.parser_error_responses import ResponseRecorder, error_response
 from project.core.server.request_state import RequestState, request_state
+from project.core.web.requests.parsing import START_BODY_TIMEOUT
 
 READ_CHUNK_BYTES = 64 * 1024
 
@@ -37,11 +41,12 @@ READ_CHUNK_BYTES = 64 * 1024
 class ApiWorker(ThreadWorker):  # type: ignore[misc]
     """Threads for requests that have arrived, a poller for those that have not."""
 
-    #: Seconds a client may take for what the poller waits for: a small request, or its farewell.
+    #: Seconds that the poller waits for a head, or for the client to close the connection.
     read_timeout_seconds: float = 10.0
     #: Seconds of silence in the middle of a stream, either way, after which its client is gone.
     stall_timeout_seconds: int = 30
-    #: Seconds for a whole JSON body, however steadily its bytes arrive (`BODY_TIMEOUT`).
+    #: Seconds for a whole body, however steadily its bytes arrive (`BODY_TIMEOUT`). It holds for
+    #: small bodies, which the poller collects, and for all that the application reads as JSON.
     body_timeout_seconds: float = 30.0
     #: Which requests are costly: a quarter of the threads is for them.
     costly = COSTLY_REQUEST_PATTERN
@@ -58,6 +63,13 @@ class ApiWorker(ThreadWorker):  # type: ignore[misc]
             RequestState.COSTLY: ConcurrencyLimiter(self.queue_timeout_seconds),
         }
         self.pending_signals: SimpleQueue[int] = SimpleQueue()
+        # Each is in the order of timeouts. gunicorn closes connections of the first one silently.
+        self.partial = {
+            RequestState.PARTIAL_HEAD: self.pending_conns,
+            RequestState.PARTIAL_BODY: deque[TConn](),
+        }
+        # The request that each thread handles.
+        self.current = threading.local()
 
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:
@@ -76,6 +88,17 @@ class ApiWorker(ThreadWorker):  # type: ignore[misc]
             if self.pending_signals.get() in (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT):
                 self.alive = False
 
+    def load_wsgi(self) -> None:
+        """Load the application, and offer it the time limit of a body."""
+        super().load_wsgi()
+        application = self.wsgi
+
+        def with_body_timeout(environ: dict[str, Any], start_response: Any) -> Any:
+            environ[START_BODY_TIMEOUT] = partial(self._start_body_timeout, self.current.request)
+            return application(environ, start_response)
+
+        self.wsgi: Any = with_body_timeout
+
     def run(self) -> None:
         """Answer requests, or serve tasks."""
         if not self.serves_tasks:
@@ -84,7 +107,7 @@ class ApiWorker(ThreadWorker):  # type: ignore[misc]
         # What this process and its children held open would keep the port from the next service.
         for listener in self.sockets:
             listener.close()
-        self.wsgi.extensions['run_task_workers'](self._goes_on)
+        self.app.wsgi().extensions['run_task_workers'](self._goes_on)
 
     def _goes_on(self) -> bool:
         """Say that this worker lives, and whether it is to go on."""
@@ -96,16 +119,12 @@ class ApiWorker(ThreadWorker):  # type: ignore[misc]
         if not conn.initialized:
             self._prepare(conn)
         conn.sock.setblocking(False)
-        if (arrival := self._classify(conn)) is RequestState.PARTIAL:
-            self._wait(conn, self._classify_again)
-        else:
-            self._run(conn, arrival)
+        self._run(conn, self._classify(conn))
 
     def handle_request(self, req: Any, conn: TConn) -> bool:
         """Answer a request; a body of known length is read in large blocks."""
         req.body = use_direct_body_reader(req.body, req.unreader)
-        if has_json_body(req):
-            req.unreader.deadline = time.monotonic() + self.body_timeout_seconds
+        self.current.request = req
         try:
             return bool(super().handle_request(req, conn))
         except TimeoutError as silence:
@@ -130,16 +149,32 @@ class ApiWorker(ThreadWorker):  # type: ignore[misc]
         """Let the next of its limiter begin; keep the connection, or see its client off."""
         for limiter in self.limiters.values():
             for waiting, runs in limiter.release(conn):
-                super().enqueue_req(waiting) if runs else self._reject_overloaded(waiting)
+                super().enqueue_req(waiting) if runs else self._reject(
+                    waiting, HTTPStatus.SERVICE_UNAVAILABLE, 'Waited too long for its turn'
+                )
         if future.cancelled() or future.exception() or future.result():
             super().finish_request(conn, future)
         else:
             self._lingering_close(conn)
 
+    def murder_pending(self) -> None:
+        """Close connections whose head is late, and reject requests whose body is late."""
+        super().murder_pending()
+        bodies, moment = self.partial[RequestState.PARTIAL_BODY], time.monotonic()
+        while bodies and bodies[0].timeout <= moment:
+            conn = bodies[0]
+            self._stop_waiting(conn, RequestState.PARTIAL_BODY)
+            # A worker that ends waits for a shorter time: then it is not the client's fault.
+            late = HTTPStatus.REQUEST_TIMEOUT if self.alive else HTTPStatus.SERVICE_UNAVAILABLE
+            self._reject(conn, late, 'The body of a request was late')
+
     def _cap_keepalive(self, deadline: float) -> None:
         super()._cap_keepalive(deadline)
-        for conn in self.pending_conns:
+        for conn in chain(*self.partial.values()):
             conn.timeout = min(conn.timeout, deadline)
+
+    def _start_body_timeout(self, req: Any) -> None:
+        req.unreader.start_timeout(self.body_timeout_seconds, on_timeout=req.force_close)
 
     def _prepare(self, conn: TConn) -> None:
         conn.init()
@@ -156,7 +191,7 @@ class ApiWorker(ThreadWorker):  # type: ignore[misc]
         unreader = conn.parser.unreader
         held = unreader.take_buffered()
         arrival = request_state(held)
-        if arrival is RequestState.PARTIAL and (fresh := receive(conn.sock)) is not None:
+        if arrival in self.partial and (fresh := receive(conn.sock)) is not None:
             held += fresh
             arrival = request_state(held) if fresh else RequestState.GONE
         unreader.unread(held)
@@ -164,13 +199,15 @@ class ApiWorker(ThreadWorker):  # type: ignore[misc]
             return RequestState.COSTLY
         return arrival
 
-    def _classify_again(self, conn: TConn, _sock: Any) -> None:
-        if (arrival := self._classify(conn)) is not RequestState.PARTIAL:
-            self._stop_waiting(conn)
+    def _classify_again(self, before: RequestState, conn: TConn, _sock: Any) -> None:
+        if (arrival := self._classify(conn)) is not before:
+            self._stop_waiting(conn, before)
             self._run(conn, arrival)
 
     def _run(self, conn: TConn, arrival: RequestState) -> None:
-        if arrival is RequestState.GONE:
+        if arrival in self.partial:
+            self._wait(conn, arrival, partial(self._classify_again, arrival))
+        elif arrival is RequestState.GONE:
             self._drop(conn)
         elif arrival not in self.limiters or self.limiters[arrival].acquire(
             conn, self._max_running(arrival)
@@ -183,11 +220,11 @@ class ApiWorker(ThreadWorker):  # type: ignore[misc]
         share = 2 if arrival is RequestState.STREAM else 4
         return max(1, int(self.cfg.threads) // share)
 
-    def _reject_overloaded(self, conn: TConn) -> None:
+    def _reject(self, conn: TConn, status: HTTPStatus, reason: str) -> None:
         request_id = uuid4().hex
-        self.log.warning('Waited too long for its turn, request id %s', request_id)
+        self.log.warning('%s, request id %s', reason, request_id)
         with suppress(OSError):
-            conn.sock.sendall(error_response(HTTPStatus.SERVICE_UNAVAILABLE, request_id))
+            conn.sock.sendall(error_response(status, request_id))
         self._lingering_close(conn)
 
     def _lingering_close(self, conn: TConn) -> None:
@@ -201,35 +238,28 @@ class ApiWorker(ThreadWorker):  # type: ignore[misc]
         except OSError:
             self._drop(conn)
         else:
-            self._wait(conn, self._drain)
+            self._wait(conn, RequestState.PARTIAL_HEAD, self._drain)
 
     def _drain(self, conn: TConn, sock: Any) -> None:
         if receive(sock) == b'':
-            self._stop_waiting(conn)
+            self._stop_waiting(conn, RequestState.PARTIAL_HEAD)
             self._drop(conn)
 
-    def _wait(self, conn: TConn, then: Callable[[TConn, Any], None]) -> None:
-        """Let the poller watch a connection; gunicorn closes what is late in this list."""
-        patience = self.read_timeout_seconds if self.alive else STOP_KEEPALIVE_LINGER
-        conn.timeout = time.monotonic() + patience
-        self.pending_conns.append(conn)
+    def _wait(self, conn: TConn, state: RequestState, then: Callable[[TConn, Any], None]) -> None:
+        """Let the poller watch a connection, for as long as this state may last."""
+        is_body = state is RequestState.PARTIAL_BODY
+        seconds = self.body_timeout_seconds if is_body else self.read_timeout_seconds
+        conn.timeout = time.monotonic() + (seconds if self.alive else STOP_KEEPALIVE_LINGER)
+        self.partial[state].append(conn)
         self.poller.register(conn.sock, EVENT_READ, partial(then, conn))
 
-    def _stop_waiting(self, conn: TConn) -> None:
+    def _stop_waiting(self, conn: TConn, state: RequestState) -> None:
         self.poller.unregister(conn.sock)
-        self.pending_conns.remove(conn)
+        self.partial[state].remove(conn)
 
     def _drop(self, conn: TConn) -> None:
         self.nr_conns -= 1
         conn.close()
-
-
-def has_json_body(req: Any) -> bool:
-    """Return whether a request announces a JSON body, which is read before the caller is known."""
-    return any(
-        name == 'CONTENT-TYPE' and value.lower().startswith('application/json')
-        for name, value in req.headers
-    )
 
 
 def receive(sock: Any) -> bytes | None:

@@ -11,7 +11,9 @@ from pathlib import Path
 from flask import Flask, Response, request
 from gunicorn.http.errors import ParseException
 
+from project.core.errors import RequestTimeout
 from project.core.server.worker import ApiWorker
+from project.core.web.requests.parsing import receive_json
 
 
 class HastyWorker(ApiWorker):
@@ -38,6 +40,9 @@ def create_app() -> Flask:
     """Return the service."""
     app = Flask(__name__, static_folder=None)
     app.config['MAX_CONTENT_LENGTH'] = 1 << 40
+    app.register_error_handler(
+        RequestTimeout, lambda error: ({'status': 'fail', 'data': error.data}, error.http_code)
+    )
     app.register_error_handler(ParseException, lambda error: ('malformed body', 400))
 
     @app.get('/healthz')
@@ -56,6 +61,11 @@ def create_app() -> Flask:
             size += len(block)
             digest.update(block)
         return {'size': size, 'sha256': digest.hexdigest()}
+
+    @app.post('/json')
+    def json() -> dict[str, int]:
+        receive_json()
+        return {'size': len(request.get_data())}
 
     @app.post('/ignore')
     def ignore() -> str:

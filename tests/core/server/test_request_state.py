@@ -33,19 +33,21 @@ class TestArrivalOf:
 
     @pytest.mark.parametrize(
         'held',
+        [b'', b'G', b'GET / HTTP/1.1\r\n', get()[:-1], b'x' * MAX_BUFFERED_BODY_BYTES],
+    )
+    def test_is_a_partial_head_for(self, held: bytes) -> None:
+        assert request_state(held) is RequestState.PARTIAL_HEAD
+
+    @pytest.mark.parametrize(
+        'held',
         [
-            b'',
-            b'G',
-            b'GET / HTTP/1.1\r\n',
-            get()[:-1],
             post(3),
             post(3) + b'ab',
             post(MAX_BUFFERED_BODY_BYTES) + b'x' * (MAX_BUFFERED_BODY_BYTES - 1),
-            b'x' * MAX_BUFFERED_BODY_BYTES,
         ],
     )
-    def test_is_partial_for(self, held: bytes) -> None:
-        assert request_state(held) is RequestState.PARTIAL
+    def test_is_a_partial_body_for(self, held: bytes) -> None:
+        assert request_state(held) is RequestState.PARTIAL_BODY
 
     @pytest.mark.parametrize(
         'held',

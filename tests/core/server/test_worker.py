@@ -5,6 +5,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from select import select
 from threading import Thread
@@ -13,10 +14,14 @@ import pytest
 
 from project.core.web.responses.headers import API
 
-from .serving import Client, get, post, small_service
+from .serving import Answer, Client, get, post, small_service
 
 HOST = b'Host: localhost\r\n'
 CHUNKED = b'POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n'
+JSON = 'Content-Type: application/json'
+CHUNKED_JSON = CHUNKED.replace(b'/echo', b'/json').replace(
+    b'\r\n\r\n', f'\r\n{JSON}\r\n\r\n'.encode()
+)
 HALF_HEAD = b'GET /healthz HTTP/1.1\r\nHost: loc'
 HALF_BODY = post(1000) + b'x' * 500
 HALF_CHUNK = CHUNKED + b'400\r\nxxx'
@@ -226,19 +231,38 @@ class TestHandleRequest:
             assert client.ask(half).status == 400
 
     @pytest.mark.slow('the limit is in whole seconds')
-    @pytest.mark.parametrize('head', [CHUNKED, post(100_000)], ids=['chunked', 'length'])
-    def test_bounds_the_time_for_a_json_body_that_arrives_byte_by_byte(
-        self, hasty: int, head: bytes
-    ) -> None:
-        as_json = head.replace(b'\r\n\r\n', b'\r\nContent-Type: application/json\r\n\r\n')
-        with Client(hasty) as client:
-            client.send(as_json)
-            began = time.monotonic()
-            while not select([client.sock], [], [], 0.05)[0]:
-                client.send(b'1\r\n1\r\n' if head is CHUNKED else b'1')
+    def test_returns_408_for_json_bodies_that_arrive_byte_by_byte(self, hasty: int) -> None:
+        """A small body, a large one and one in chunks, all at once."""
 
-            assert client.answer().status == 400
-        assert time.monotonic() - began < 3
+        def send_slowly(head: bytes) -> tuple[Answer, float]:
+            with Client(hasty) as client:
+                client.send(head)
+                began = time.monotonic()
+                while not select([client.sock], [], [], 0.05)[0]:
+                    client.send(b'1\r\n1\r\n' if head is CHUNKED_JSON else b'1')
+                answer, seconds = client.answer(), time.monotonic() - began
+                assert client.is_closed()
+            return answer, seconds
+
+        heads = [post(1000, JSON), post(100_000, JSON, path='/json'), CHUNKED_JSON]
+        with ThreadPoolExecutor(3) as pool:
+            for answer, seconds in pool.map(send_slowly, heads):
+                assert (answer.status, answer.headers['connection']) == (408, 'close')
+                assert answer.json == {
+                    'status': 'fail',
+                    'data': {'request': ['Request timed out; try again later']},
+                }
+                assert 1 <= seconds < 3
+
+    @pytest.mark.slow('longer than the limit, which is in whole seconds')
+    def test_does_not_limit_the_time_for_json_that_is_not_read_as_json(self, hasty: int) -> None:
+        with Client(hasty) as client:
+            client.send(post(40_000, JSON))
+            for _ in range(3):
+                client.send(b'1' * 10_000)
+                assert not select([client.sock], [], [], 0.4)[0]
+
+            assert client.ask(b'1' * 10_000).json['size'] == 40_000
 
     @pytest.mark.slow('the limit of silence is in whole seconds')
     def test_gives_up_on_who_does_not_read_the_answer(self, hasty: int) -> None:

@@ -10,6 +10,7 @@ from io import BytesIO
 
 import pytest
 
+from project.core.web.requests.parsing import START_BODY_TIMEOUT
 from tests.client import data, reasons
 from tests.files.routes.file_requests import (
     LIMIT,
@@ -98,6 +99,14 @@ class TestFilesPost:
 
         assert data(response)['type'] == 'text/plain'
         assert fetch(client, f'{response.headers["Location"]}/content').data == content
+
+    def test_has_not_the_time_limit_of_json_although_it_is_json(self, client):
+        limit = {'environ_overrides': {START_BODY_TIMEOUT: lambda: pytest.fail('started')}}
+
+        created = client.post(f'{URL}?name=a.json', json={}, **limit)
+        replaced = client.put(f'{created.headers["Location"]}/content', json=[], **limit)
+
+        assert (created.status_code, replaced.status_code) == (201, 200)
 
     def test_tells_the_type_from_the_bytes_and_not_from_the_name(self, client):
         assert data(multipart(client, PNG, 'page.html'))['type'] == 'image/png'

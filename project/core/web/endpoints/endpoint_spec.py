@@ -17,6 +17,7 @@ from project.core.errors import (
     NotFound,
     PreconditionFailed,
     ReauthenticationRequired,
+    RequestTimeout,
     TooManyRequests,
     Unauthorized,
     UnprocessableContent,
@@ -103,6 +104,8 @@ class EndpointSpec:
             yield ReauthenticationRequired
         if rule.arguments:
             yield NotFound
+        if self.body or self.form or self.consumes:
+            yield RequestTimeout
         if self.body or self.form:
             yield UnsupportedMediaType
         if self.body or self.form or self.query:

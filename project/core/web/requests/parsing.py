@@ -22,17 +22,22 @@ from .fields import UploadedFile
 READ_CHUNK_BYTES = 64 * 1024
 MAX_DEPTH = 32
 REPEATED_MESSAGE = 'Given more than once.'
+# Key in the WSGI environ: a function of the server that starts the time limit of a body.
+START_BODY_TIMEOUT = 'project.start_body_timeout'
 
 
 def receive_json() -> None:
     """Receive the whole body of a JSON request, for `load_json`.
 
-    The server bounds how long that takes (`BODY_TIMEOUT`).
+    The time limit of the body (`BODY_TIMEOUT`) starts here, if the server has one.
 
+    :raises RequestTimeout: if the body is not complete within the time limit.
     :raises RequestEntityTooLarge: if the body is longer than `MAX_CONTENT_LENGTH`.
     """
     if request.mimetype != 'application/json':
         return
+    if start_body_timeout := request.environ.get(START_BODY_TIMEOUT):
+        start_body_timeout()
     request.get_data()
     if request.content_length is None:
         # Werkzeug cuts a chunked body off at the limit; only reading on raises.

@@ -4,9 +4,11 @@ from datetime import timedelta
 
 import pytest
 from flask import Blueprint, request
+from marshmallow import Schema
 
 from project.core.clock import now
 from project.core.database.session import atomic
+from project.core.errors import RequestTimeout
 from project.core.web.endpoints.access import (
     authenticated,
     current_principal,
@@ -15,6 +17,7 @@ from project.core.web.endpoints.access import (
     requires,
 )
 from project.core.web.endpoints.endpoint import endpoint
+from project.core.web.requests.parsing import START_BODY_TIMEOUT
 from tests.client import data, reasons
 from tests.core.apps import bearer, principal
 
@@ -52,6 +55,10 @@ def ask(serve, people):
         return response.status_code, key
 
     return get
+
+
+class AnyRequest(Schema):
+    """A body of any members."""
 
 
 OK = (200, None)
@@ -113,6 +120,33 @@ class TestGuard:
         assert client.post('/large', data=b'x' * 2_000_000).status_code == 200
         assert client.post('/large', data=b'x' * 2_100_000).status_code == 413
         assert client.post('/small', data=b'x' * 1_100_000).status_code == 413
+
+    @pytest.mark.parametrize(
+        ('declared', 'content_type', 'status'),
+        [
+            ({'body': AnyRequest}, 'application/json', 408),
+            ({'body': AnyRequest}, 'text/plain', 415),
+            ({}, 'application/json', 200),
+        ],
+    )
+    def test_limits_the_time_for_a_body_that_the_route_reads_as_json(
+        self, serve, declared, content_type, status
+    ):
+        def raise_timeout():
+            raise RequestTimeout
+
+        client = serve(lambda **_: None, **declared)
+
+        response = client.post(
+            '/probe',
+            data=b'{}',
+            content_type=content_type,
+            environ_overrides={START_BODY_TIMEOUT: raise_timeout},
+        )
+
+        assert response.status_code == status
+        if status == 408:
+            assert reasons(response) == {'request': ['Request timed out; try again later']}
 
 
 class TestAuthenticate:

@@ -229,8 +229,8 @@ class TestSpecification:
         sail = document['paths']['/boats/{boat_id}']['put']
 
         assert set(sail['responses']) == {
-            '202', '400', '401', '403', '404', '405', '409', '412', '413', '414', '415', '422',
-            '429', '500', '503',
+            '202', '400', '401', '403', '404', '405', '408', '409', '412', '413', '414', '415',
+            '422', '429', '500', '503',
         }  # fmt: skip
         assert '304' in document['paths']['/boats/{boat_id}']['get']['responses']
 
