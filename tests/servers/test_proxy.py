@@ -1,6 +1,7 @@
 """What `deploy/nginx.conf` does, proven with the real nginx in front of a real gunicorn."""
 
 import hashlib
+import json
 import os
 import shutil
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from project.core.security.tokens import new_token
 from project.core.web.responses.headers import API
 
 from ..core.server.serving import ROOT, Client, free_port, get, post, running, small_service
@@ -35,6 +37,8 @@ def proxy(behind: int, folder: Path, own: int = 0, read_timeout: str = '60s') ->
         'listen 8080': f'listen 127.0.0.1:{port}',
         '127.0.0.1:8081': f'127.0.0.1:{own or free_port()}',
         '/srv/var/': f'{folder}/var/',
+        '/dev/stdout': f'{folder}/access.log',
+        'error_log stderr': f'error_log {folder}/error.log',
         'proxy_read_timeout 60s': f'proxy_read_timeout {read_timeout}',
     }
     text = (ROOT / 'deploy' / 'nginx.conf').read_text()
@@ -190,6 +194,27 @@ class TestDownloads:
 
     def test_arrive_whole(self, client: Client) -> None:
         assert client.ask(get('/large')).body == bytes(64 * 1024 * 1024)
+
+
+class TestLogs:
+    def test_have_no_token_of_a_share_link_when_the_service_is_gone(self, tmp_path: Path) -> None:
+        token = new_token('psl')
+        with proxy(free_port(), tmp_path) as port, Client(port) as client:
+            answer = client.ask(get(f'{UPLOAD}/shared/{token}'))
+            client.ask(get('/healthz'))
+
+        shared, health = map(json.loads, (tmp_path / 'access.log').read_text().splitlines())
+        errors = (tmp_path / 'error.log').read_text()
+        assert (answer.status, shared['status'], health['status']) == (502, 502, 502)
+        assert shared['request'] == f'GET {UPLOAD}/shared/psl_***'
+        assert shared['request_id'] == answer.headers['x-request-id']
+        assert 'GET /healthz HTTP/1.1' in errors, 'other errors are logged'
+        assert token not in errors
+
+    def test_have_no_line_for_an_answer_of_the_service(self, client: Client, folder: Path) -> None:
+        client.ask(get('/answered'))
+
+        assert '/answered' not in (folder / 'access.log').read_text()
 
 
 class TestOwnHealth:

@@ -45,6 +45,10 @@ def create_app() -> Flask:
     )
     app.register_error_handler(ParseException, lambda error: ('malformed body', 400))
 
+    @app.get('/answered')
+    def answered() -> tuple[str, dict[str, str]]:
+        return 'logged by the service', {'X-Request-ID': 'a'}
+
     @app.get('/healthz')
     def healthz() -> str:
         return 'ok'
