@@ -48,17 +48,16 @@ def render_mail(
 ) -> EmailMessage:
     """Return the mail as it is sent.
 
-    With a secret, such as a PIN, runs of six digits in all other values are masked, so that none
-    of them passes for the PIN.
+    With a secret, such as a PIN, runs of six digits in the values of the context are masked, so
+    that none of them passes for the PIN. `PUBLIC_URL` is not: no user chose it.
 
     Refuses (ValueError) what is not exactly one address, and an address that would add a header; a
     subject is one line, whatever its values are.
     """
     sender = _sender_on_the_wire(current_app.config['MAIL_FROM'])
     to = email_on_the_wire(to)
-    values = {'public_url': current_app.config['PUBLIC_URL'], **context}
-    if secret:
-        values = {**_without_pins(values), **secret}
+    values = _without_pins(context) | dict(secret) if secret else context
+    values = {'public_url': current_app.config['PUBLIC_URL'], **values}
     render = partial(_render, f'mail/{template}', values)
     message = EmailMessage(policy=SMTP if to.isascii() else SMTPUTF8)
     message['From'] = sender

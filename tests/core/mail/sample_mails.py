@@ -1,5 +1,6 @@
 """Mails as tests write and read them."""
 
+from collections.abc import Mapping
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
@@ -14,9 +15,15 @@ HELLO = {'name': 'Ada', 'lifetime': 600}
 TO = 'ada@example.com'
 
 
-def hello(to: str = TO, stamp: MessageIdentity | None = None, **context: Any) -> EmailMessage:
+def hello(
+    to: str = TO,
+    stamp: MessageIdentity | None = None,
+    secret: Mapping[str, Any] | None = None,
+    **context: Any,
+) -> EmailMessage:
     """Return a mail of ours."""
-    return render_mail('hello', to, {**HELLO, **context}, stamp or new_message_identity(now()))
+    stamp = stamp or new_message_identity(now())
+    return render_mail('hello', to, {**HELLO, **context}, stamp, secret)
 
 
 @atomic()

@@ -80,6 +80,15 @@ class TestRenderMail:
         assert message_from_bytes(raw)['Bcc'] is None
         assert b'\r\nBcc:' not in head
 
+    def test_masks_six_digits_of_the_context_but_not_of_the_public_url(self, monkeypatch):
+        url = 'https://api-123456789012.europe-west1.run.app'
+        monkeypatch.setitem(current_app.config, 'PUBLIC_URL', url)
+
+        text = text_of(hello(name='Ada 123456', secret={'pin': '654321'}))
+
+        assert url in text
+        assert '123456' not in text.replace(url, '')
+
     @pytest.mark.parametrize('line', ['\r\n', '\n', '\r'])
     def test_rejects_an_address_that_would_add_a_header(self, line):
         with pytest.raises(ValueError):
