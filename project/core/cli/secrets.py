@@ -31,8 +31,10 @@ secrets_cli = FeatureGroup('secrets', help='Rotate SECRET_KEY.')
 def secrets_rotate(dry_run: bool) -> None:
     """Encrypt all stored values under the newest SECRET_KEY.
 
-    Run it when all processes have the new key. It may be interrupted and run again.
+    Run it when all processes have the new key. It may be interrupted and run again. Exits with 1
+    if values are under an unknown key.
     """
+    unknown = []
     for values in encrypted_values():
         count = Counter(with_progress(values.name, values.rotate(dry_run=dry_run)))
         verb = 'would be encrypted' if dry_run else 'encrypted'
@@ -42,6 +44,13 @@ def secrets_rotate(dry_run: bool) -> None:
         )
         if count[CHANGED]:
             click.echo(f'{count[CHANGED]} changed in the meantime: run it again.', err=True)
+        if count[UNKNOWN]:
+            unknown.append(f'{values.name} ({count[UNKNOWN]})')
+    if unknown:
+        raise click.ClickException(
+            f'Values have an unknown key: {", ".join(unknown)}. Add that key to'
+            ' SECRET_KEY_FALLBACKS and run it again.'
+        )
 
 
 @secrets_cli.command('status')

@@ -21,9 +21,9 @@ NAME = 'secrets of waiting tasks'
 def run(cli):
     """Return a function that runs `flask secrets …` and returns what it printed."""
 
-    def invoke(*arguments):
+    def invoke(*arguments, exit_code=0):
         result = cli.invoke(args=['secrets', *arguments])
-        assert result.exit_code == 0, result.output
+        assert result.exit_code == exit_code, result.output
         return result.output
 
     return invoke
@@ -55,14 +55,23 @@ def old_values(app, monkeypatch):
 class TestSecretsRotate:
     def test_encrypts_again_and_counts(self, run, status, old_values):
         assert f'{NAME}: 2 encrypted again, 0 under the newest key, 1 under an unknown key.' in run(
-            'rotate'
+            'rotate', exit_code=1
         )
 
         assert status()[1] == {'name': NAME, 'newest': 2, 'fallbacks': [0, 0], 'unknown': 1}
-        assert f'{NAME}: 0 encrypted again, 2 under the newest key' in run('rotate')
+        assert f'{NAME}: 0 encrypted again, 2 under the newest key' in run('rotate', exit_code=1)
+
+    def test_names_values_under_an_unknown_key_and_exits_with_1(self, run, old_values):
+        assert run('rotate', exit_code=1).endswith(
+            f'Error: Values have an unknown key: {NAME} (1). Add that key to SECRET_KEY_FALLBACKS'
+            ' and run it again.\n'
+        )
+
+    def test_exits_with_0_when_all_values_are_under_the_newest_key(self, run):
+        assert 'Error' not in run('rotate')
 
     def test_only_counts_in_a_dry_run(self, run, status, old_values):
-        assert f'{NAME}: 2 would be encrypted again' in run('rotate', '--dry-run')
+        assert f'{NAME}: 2 would be encrypted again' in run('rotate', '--dry-run', exit_code=1)
 
         assert status()[1] == {'name': NAME, 'newest': 0, 'fallbacks': [0, 2], 'unknown': 1}
 
@@ -85,7 +94,7 @@ class TestSecretsStatus:
     @time_machine.travel(NOON, tick=False)
     def test_says_when_the_fallbacks_can_be_removed(self, run, status, old_values):
         assert status()[0]['removable_at'] is None
-        run('rotate')
+        run('rotate', exit_code=1)
 
         moment = NOON + longest_lifetime()
         assert longest_lifetime() >= timedelta(minutes=10)
