@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, NamedTuple
 
+from project.core.registration import Registry
+
 from .encryption import find_key, reencrypt
 
 NEWEST_KEY = 0
@@ -79,30 +81,36 @@ class ExpiringValues:
     effect: str
 
 
-_encrypted: dict[str, EncryptedValues] = {}
-_expiring: dict[str, ExpiringValues] = {}
+_encrypted: Registry[EncryptedValues] = Registry('kind of encrypted values')
+_expiring: Registry[ExpiringValues] = Registry('kind of expiring values')
 
 
 def register_encrypted_values(values: EncryptedValues) -> None:
-    """Declare stored values that `flask secrets rotate` must encrypt again."""
-    _encrypted[values.name] = values
+    """Declare stored values that `flask secrets rotate` must encrypt again.
+
+    :raises RegistrationError: if the name is registered already.
+    """
+    _encrypted.register(values.name, values, owner=values.used_in)
 
 
 def register_expiring_values(
     name: str, *, used_in: str, lifetime: timedelta | None, effect: str
 ) -> None:
-    """Declare data that is void once its key is removed."""
-    _expiring[name] = ExpiringValues(name, used_in, lifetime, effect)
+    """Declare data that is void once its key is removed.
+
+    :raises RegistrationError: if the name is registered already.
+    """
+    _expiring.register(name, ExpiringValues(name, used_in, lifetime, effect), owner=used_in)
 
 
 def encrypted_values() -> list[EncryptedValues]:
     """Return all declared kinds of stored values, in the order of their names."""
-    return [_encrypted[name] for name in sorted(_encrypted)]
+    return list(_encrypted.values.values())
 
 
 def expiring_values() -> list[ExpiringValues]:
     """Return all declared kinds of data that expires, in the order of their names."""
-    return [_expiring[name] for name in sorted(_expiring)]
+    return list(_expiring.values.values())
 
 
 def longest_lifetime() -> timedelta:

@@ -2,11 +2,13 @@
 
 import ast
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from project.core.registration import RegistrationError, Registry
 from project.core.security import key_usage
 from project.core.security.encryption import decrypt, encrypt
 from project.core.security.key_usage import (
@@ -19,6 +21,7 @@ from project.core.security.key_usage import (
     encrypted_values,
     expiring_values,
     longest_lifetime,
+    register_encrypted_values,
     register_expiring_values,
 )
 
@@ -100,7 +103,7 @@ class TestEncryptedValues:
 
 class TestLongestLifetime:
     def test_is_that_of_all_data_that_expires(self, monkeypatch):
-        monkeypatch.setattr(key_usage, '_expiring', {})
+        monkeypatch.setattr(key_usage, '_expiring', Registry('kind'))
         assert longest_lifetime() == timedelta()
 
         for hours in (None, 3, 1):
@@ -108,6 +111,21 @@ class TestLongestLifetime:
             register_expiring_values(str(hours), used_in='', lifetime=lifetime, effect='')
 
         assert longest_lifetime() == timedelta(hours=3)
+
+
+class TestRegistration:
+    def test_raises_for_a_second_kind_of_one_name_and_names_both_modules(self, values, monkeypatch):
+        monkeypatch.setattr(key_usage, '_encrypted', Registry('kind'))
+        monkeypatch.setattr(key_usage, '_expiring', Registry('kind'))
+        options = {'used_in': __name__, 'lifetime': None, 'effect': ''}
+        register_encrypted_values(replace(values, used_in='project.a'))
+        register_expiring_values('cursors', **options | {'used_in': 'project.a'})
+
+        names_both = f'is registered by project.a and by {__name__}$'
+        with pytest.raises(RegistrationError, match=names_both):
+            register_encrypted_values(values)
+        with pytest.raises(RegistrationError, match=names_both):
+            register_expiring_values('cursors', **options)
 
 
 class TestRegistry:
