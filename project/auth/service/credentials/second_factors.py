@@ -174,7 +174,8 @@ def verify_second_factor(
 ) -> Factor | None:
     """Return the factor of a login, for `consume_second_factor`; None if no second factor is on.
 
-    A wrong one is mailed to the user, because its sender knows the password (ASVS 6.3.5).
+    A wrong one is mailed to the user, because its sender knows the password (ASVS 6.3.5). If the
+    secret cannot be decrypted, the error is logged for the operator and no mail is sent.
 
     :param device_id, session_id: what has a counter of its own; otherwise the account's is used.
     :raises OtpRequired: if neither is given.
@@ -193,9 +194,11 @@ def verify_second_factor(
         secret = _decrypted_secret(user_id, found.encrypted_secret)
         step = _step_of(secret, otp)
         if secret is None:
-            # Our fault, and no guess: the attempt is given back.
+            # The key is missing, so the code was not checked: refund the attempt.
             counter.refund(target)
-        if secret is None or step is None or step <= found.last_used_timestep:
+            record_failure(user_id, 'otp')
+            raise WrongOtp
+        if step is None or step <= found.last_used_timestep:
             record_and_notify_failure(user_id, 'otp')
             raise WrongOtp
         counter.refund(target)

@@ -404,9 +404,10 @@ class TestVerifySecondFactor:
         clock.shift(TIMESTEP_SECONDS)
         assert enter(user, otp=code_of(enrolled[0]))
 
-    def test_rejects_any_code_under_an_unknown_key_and_counts_no_attempt(
-        self, app, user, enrolled, monkeypatch, caplog
+    def test_rejects_any_code_under_an_unknown_key_and_counts_and_mails_no_attempt(
+        self, app, user, enrolled, mailbox, monkeypatch, caplog
     ):
+        mails_before = subjects(mailbox)
         monkeypatch.setitem(app.config, 'SECRET_KEY', 'another' + 'k3y' * 12)
 
         for _ in range(MAX_ATTEMPTS + 1):
@@ -416,6 +417,8 @@ class TestVerifySecondFactor:
         assert {record.message for record in caplog.records if record.levelname == 'ERROR'} == {
             UNKNOWN_KEY_MESSAGE
         }
+        assert kinds().count('second_factor') == MAX_ATTEMPTS + 1
+        assert subjects(mailbox) == mails_before
         assert enter(user, recovery_code=enrolled[1][0])
 
 
