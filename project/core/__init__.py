@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 def init_app(
     app: Flask, identify: 'Identify', reload_principal: 'Reload', lock_users: 'LockUsers'
 ) -> None:
-    """Bind the core to an application, with what the guard needs of features."""
+    """Bind the core to an application.
+
+    :param identify, reload_principal, lock_users: callbacks of `auth` and `users` for the guard.
+    """
     # Imported here: `flask secret-key` imports this package, and needs nothing of all this.
     from . import mail, storage, task_workers
     from .cli import maintenance as maintenance_command

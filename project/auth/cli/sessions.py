@@ -1,4 +1,4 @@
-"""What an operator does to sessions and attempt counters."""
+"""Commands for sessions and attempt counters."""
 
 from uuid import UUID
 

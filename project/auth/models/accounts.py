@@ -50,12 +50,13 @@ class Credential(Base):
 
     @classmethod
     def find_hash_for_login(cls, user_id: int, place: int) -> tuple[str | None, str | None]:
-        """Return the hash of a user's password, and a hash that names the cost to spend without it.
+        """Return the user's password hash and a reference hash.
 
-        One statement for all logins, so that neither its time nor the time of the hash depends on
-        the existence of the user.
+        The cost of the reference hash is spent if there is no password hash. One statement for all
+        logins, so that neither its time nor the time of the hash depends on the existence of the
+        user.
 
-        :param place: a number below 2³¹ that chooses the user whose hash names the cost.
+        :param place: a number below 2³¹ that chooses the user whose hash is the reference.
         :returns: None instead of the first for a user without a password or with an expired one;
             None instead of both if there are no users.
         """
@@ -176,8 +177,8 @@ PASSWORD_HASH_OF_USER = CompiledQuery(
     )
 )
 
-# The largest of the remainders of a place by powers of two that is no larger than the last id. A
-# new user therefore moves the place of hardly any login, and each user is the place of some.
+# Map `place` to an existing id: take `place % 2**n` for the largest n whose result does not exceed
+# the last id. New users change few mappings.
 _last, _other = aliased(Credential), aliased(Credential)
 _last_id = select(func.max(_last.user_id).label('id')).subquery().c.id
 _remainders = [

@@ -1,4 +1,4 @@
-"""Accounts over HTTP: registering, and confirming the address."""
+"""Accounts over HTTP: registering, and confirming the email address."""
 
 from typing import Any
 
@@ -31,17 +31,17 @@ class AccountCreateRequest(Schema):
     errors=[UsernameTaken, UsernameReserved, PasswordTooWeak, TooManyAttempts],
 )  # fmt: skip
 def account_create(body: dict[str, Any]) -> None:
-    """Register. The answer is the same whether or not the address is known.
+    """Register. The answer is the same whether or not the email address is known.
 
-    A PIN of six digits goes to the address by mail, for `PUT /auth/verifications`; a known address
-    gets a notice instead. The registration is kept for 24 hours, and registering again with the
-    same password begins them anew. Ten times a day per address.
+    A PIN of six digits goes there by mail, for `PUT /auth/verifications`. An owner of the email
+    address gets a notice instead. The registration is kept for 24 hours, and registering again with
+    the same password begins them anew. Ten times a day per email address.
     """
     service.register(**body)
 
 
 class VerificationCreateRequest(Schema):
-    """An address that waits for its PIN."""
+    """An email address that waits for its PIN."""
 
     email = EmailAddress(required=True)
 
@@ -55,9 +55,10 @@ class VerificationCreateRequest(Schema):
     errors=[TooManyAttempts],
 )
 def verification_create(body: dict[str, Any]) -> None:
-    """Mail a new PIN, if there is something to verify; the answer does not tell. Older ones die.
+    """Mail a new PIN if there is a registration to verify; the answer is always the same.
 
-    A known address gets a notice instead. Ten mails a day per address; then the newest stays valid.
+    Older PINs are void. An owner of the email address gets a notice instead. Ten mails a day per
+    email address; then the newest stays valid.
     """
     service.resend_verification(body['email'])
 
@@ -77,9 +78,9 @@ class VerificationReplaceRequest(Schema):
     location=('api_v1.users.user', 'user_id'),
 )  # fmt: skip
 def verification_replace(body: dict[str, Any]) -> Any:
-    """Confirm an address with its PIN and the registration's password: only now there is a user.
+    """Confirm an email address with its PIN and the password of the registration; create the user.
 
-    Wrong, used, expired and replaced PINs look the same: 422 `pin`. A PIN has five tries. The mail
-    of somebody who asked for several on one day has a code of 16 characters instead, without tries.
+    Wrong, used, expired and replaced PINs look the same: 422 `pin`. A PIN has five tries. From the
+    third mail of a day on, the mail has a code of 16 characters with unlimited tries.
     """
     return service.verify_account(**body)

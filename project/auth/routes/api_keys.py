@@ -55,7 +55,7 @@ class KeyCreateRequest(Schema):
     limit='60/15 minutes', errors=[ScopeUnknown, PrivilegeEscalation, ExpiryPast, TooManyKeys],
 )  # fmt: skip
 def key_create(body: dict[str, Any]) -> Any:
-    """Make an API key for a program. The key is shown this once, and a mail tells you.
+    """Make an API key for a program. The key is shown this once, and a mail notifies you.
 
     It may do what you may, within its scopes: permissions such as `files:read`. Refuses scopes that
     you do not hold yourself, and more than 50 keys.

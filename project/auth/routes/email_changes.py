@@ -1,4 +1,4 @@
-"""Another address, over HTTP."""
+"""Changing the email address over HTTP."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from . import blueprint
 
 
 class EmailChangeCreateRequest(Schema):
-    """The address you want to have."""
+    """The new email address."""
 
     new_email = EmailAddress(required=True)
 
@@ -29,16 +29,16 @@ class EmailChangeCreateRequest(Schema):
     errors=[TooManyAttempts],
 )  # fmt: skip
 def email_change_create(body: dict[str, Any]) -> None:
-    """Ask for another address. A PIN goes there by mail; the answer is always the same.
+    """Request another email address. A PIN goes there by mail; the answer is always the same.
 
-    If it belongs to somebody, they get a notice instead. Ten times a day, for you and for the
+    An owner of the email address gets a notice instead. Ten times a day, for you and for the email
     address.
     """
     service.request_email_change(current_principal(), body['new_email'])
 
 
 class EmailChangeReplaceRequest(Schema):
-    """What proves that the new address is yours."""
+    """The proof that the new email address is yours."""
 
     pin = PinCode(required=True)
 
@@ -50,7 +50,7 @@ class EmailChangeReplaceRequest(Schema):
     errors=[WrongPin, TooManyAttempts, EmailTaken],
 )  # fmt: skip
 def email_change_replace(body: dict[str, Any]) -> Any:
-    """Have the new address from now on. A mail goes to both.
+    """Replace your email address by the new one. A mail goes to both.
 
     Wrong, used, expired and replaced PINs look the same: 422 `pin`.
     """

@@ -40,10 +40,10 @@ class InvitationCreateRequest(Schema):
     errors=[RoleUnknown, PrivilegeEscalation, TooManyAttempts],
 )  # fmt: skip
 def invitation_create(body: dict[str, Any]) -> None:
-    """Invite somebody by mail. The answer is the same whether or not the address is known.
+    """Invite a person by mail. The answer is the same whether or not the email address is known.
 
-    The code lasts for seven days; a new invitation makes the last one void. Refuses roles with
-    permissions that you do not hold yourself. Ten a day per address.
+    The code lasts for seven days; a new invitation makes the last one void. Rejects roles with
+    permissions that you do not hold yourself. Ten a day per email address.
     """
     service.invite(current_principal(), **body)
 

@@ -28,7 +28,7 @@ class PasswordReplaceRequest(Schema):
     errors=[WrongPassword, PasswordTooWeak, TooManyAttempts],
 )  # fmt: skip
 def password_replace(body: dict[str, Any]) -> None:
-    """Change your password. Your other sessions end, and a mail tells you.
+    """Change your password. Your other sessions end, and a mail notifies you.
 
     Ten wrong passwords of this session in 15 minutes: 429 `attempts`.
     """
@@ -36,7 +36,7 @@ def password_replace(body: dict[str, Any]) -> None:
 
 
 class PasswordResetCreateRequest(Schema):
-    """The address of an account."""
+    """The email address of an account."""
 
     email = EmailAddress(required=True)
 
@@ -47,9 +47,9 @@ class PasswordResetCreateRequest(Schema):
     errors=[TooManyAttempts],
 )  # fmt: skip
 def password_reset_create(body: dict[str, Any]) -> None:
-    """Mail a PIN for a new password, if somebody has this address; the answer does not tell.
+    """Mail a PIN for a new password to the owner of an email address, if there is one.
 
-    Ten mails a day per address; then the newest stays valid.
+    The answer is always the same. Ten mails a day per email address; then the newest stays valid.
     """
     service.request_reset(body['email'])
 
@@ -68,10 +68,9 @@ class PasswordResetReplaceRequest(Schema):
     errors=[WrongPin, PasswordTooWeak, TooManyAttempts],
 )  # fmt: skip
 def password_reset_replace(body: dict[str, Any]) -> Any:
-    """Set a new password with the PIN. All your sessions and API keys end, and a mail tells you.
+    """Set a new password with the PIN. All your sessions and API keys end; a mail notifies you.
 
     Wrong, used, expired and replaced PINs look the same: 422 `pin`. Log in afterwards, with your
-    second factor if you have one. Send `device` with it: the login then has
-    counters of its own.
+    second factor if you have one. Send `device` with it: the login then has counters of its own.
     """
     return {'device': service.reset_password(**body)}

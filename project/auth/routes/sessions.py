@@ -53,13 +53,14 @@ class SessionCreateRequest(Schema):
     errors=[*FACTOR_ERRORS, WrongCredentials, EmailNotVerified, AccountDisabled, TooManyAttempts],
 )  # fmt: skip
 def session_create(body: dict[str, Any]) -> Any:
-    """Log in, by username or address. The tokens are shown this once.
+    """Log in, by username or email address. The tokens are shown this once.
 
     `token` opens doors for an hour, `refresh_token` gets the next two for 30 days, and 90 in all.
     Where a second factor is on, the right password alone is 401 `otp`: send `otp` or
     `recovery_code` with it. Keep `device` and send it with the next login: after ten wrong
     passwords in 15 minutes the name takes none for a while (429 `attempts`), except from known
-    devices. Ten wrong `otp` behind the right password count likewise, and a mail tells the owner.
+    devices. Ten wrong `otp` behind the right password count likewise, and a mail notifies
+    the owner.
     """
     return service.log_in(**body)
 
@@ -79,7 +80,7 @@ def session_refresh(body: dict[str, Any]) -> Any:
     """Get a new token and a new refresh token for a refresh token, which is used up by that.
 
     For ten seconds the same answer is given again, to other tabs and to who lost it. Later use of
-    a used one ends the session, and a mail tells its user.
+    a used one ends the session, and a mail notifies its user.
     """
     return service.refresh_session(body['refresh_token'])
 

@@ -107,9 +107,9 @@ def send_already_registered_notice(known: AnyRow) -> None:
 def verify_account(*, email: str, pin: str, password: str) -> AnyRow:
     """Turn a registration into a user. Refuses with WrongPin whatever does not fit.
 
-    Wants the registration's own password, too: who registers another's address cannot make its
-    owner confirm a password that the stranger knows. The PIN verifies only registrations of the
-    exact address that it was mailed to.
+    Requires the password of the registration as well. Otherwise a stranger could register the
+    email address of another person, who would confirm a password that the stranger knows. The PIN
+    verifies only registrations of the exact email address that it was mailed to.
     """
     key = email_key(email)
     waiting = Registration.find_pending(key)

@@ -1,4 +1,7 @@
-"""The attempt counters of auth. Each leaves the owner of an account a way in."""
+"""The attempt counters of auth.
+
+Each names how the owner can log in while its limit is reached.
+"""
 
 from datetime import timedelta
 from uuid import UUID

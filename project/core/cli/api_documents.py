@@ -1,6 +1,6 @@
 """`flask api`: the documents that are made from the routes' declarations, and must agree with them.
 
-`openapi.json` is for clients, `docs/matrix.md` for whoever reviews who may do what. The table of
+`openapi.json` is for clients, `docs/matrix.md` for reviews of authorization. The table of
 attempt counters in `docs/security.md` is made from their definitions.
 """
 

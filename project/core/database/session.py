@@ -3,7 +3,7 @@
 The engine's default is AUTOCOMMIT: a read is one statement on the wire. Only `atomic` opens a
 transaction; what would be written outside of one is refused, loudly, by the two guards below.
 
-Locks are taken in one order: users by id, then their credentials, then what belongs to features.
+Locks are taken in one order: users by id, then their credentials, then rows of features.
 `atomic` takes the first of them, so that no service has to remember it (docs/architecture.md).
 """
 

@@ -14,7 +14,7 @@ __all__ = ['init_app', 'send_mail']
 
 
 def init_app(app: Flask) -> None:
-    """Open an application's way out for mails, and give its templates our filters."""
+    """Create the mail transport and register the template filters."""
     app.extensions['mail'] = create_transport(app.config['MAIL_URL'])
     app.add_template_filter(duration)
     app.add_template_filter(program)

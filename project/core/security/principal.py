@@ -12,10 +12,10 @@ from project.core.clock import now
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The user of a request, and what the credential that was sent may do.
+    """The user of a request, and the permissions of its credential.
 
-    :param permissions: the user's permissions; the attribute holds those of the *credential*, which
-        are the user's within the scopes of the API key. No service needs any other.
+    :param permissions: the user's permissions. The attribute has the permissions of the
+        *credential*: those of the user that are within the scopes of the API key.
     :param session_id: the session, or None for an API key.
     :param authenticated_at: when the password or a second factor was last verified.
     :param user: the row of the user as the guard read it, for routes that return it.
@@ -31,7 +31,7 @@ class Principal:
     user: Any = None
     scopes: frozenset[str] | None = None
     key_id: UUID | None = None
-    # Only for the guard, which tells a missing scope from a missing permission.
+    # Only for the guard, which distinguishes a missing scope from a missing permission.
     permissions_ignoring_scopes: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -20,7 +20,10 @@ def verify_hmac(expected: bytes, purpose: str, message: str) -> bool:
 
 
 def keyed_number(purpose: str, message: str) -> int:
-    """Return a number below 2³¹ that nobody without the key can predict. Store nothing of it."""
+    """Return a number below 2³¹ that is unpredictable without the key.
+
+    Do not store it: it changes with the key.
+    """
     return int.from_bytes(compute_hmac(purpose, message)[:4]) >> 1
 
 

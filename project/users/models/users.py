@@ -85,8 +85,8 @@ class User(Base):
     def lock(cls, user_ids: Iterable[int]) -> None:
         """Lock users in the order of their ids until the transaction ends.
 
-        Rows that refer to them can still be inserted: a stronger lock would wait for every
-        transaction that has inserted one, and that transaction for this one.
+        FOR UPDATE would deadlock with transactions that have inserted a row with a foreign key to
+        the user.
         """
         locked = select(cls.id).where(cls.id.in_(user_ids)).order_by(cls.id)
         execute_select(locked.with_for_update(key_share=True))

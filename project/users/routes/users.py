@@ -169,7 +169,7 @@ class UserView(MethodView):
         ],
     )  # fmt: skip
     def delete(self, user_id: int) -> None:
-        """Delete a user and all data of theirs. Deleting yourself requires a fresh login."""
+        """Delete a user and all their data. Deleting yourself requires a fresh login."""
         service.delete_user(user_id, by=current_principal(), expected=expected_versions())
 
 

@@ -1,1 +1,1 @@
-"""What a user proves their identity with: passwords, PINs, second factors, keys and tokens."""
+"""Credentials: passwords, PINs, second factors, API keys and tokens."""

@@ -177,7 +177,8 @@ def verify_second_factor(
     A wrong one is mailed to the user, because its sender knows the password (ASVS 6.3.5). If the
     secret cannot be decrypted, the error is logged for the operator and no mail is sent.
 
-    :param device_id, session_id: what has a counter of its own; otherwise the account's is used.
+    :param device_id, session_id: the device or session whose counter is used; the account's if
+        both are None.
     :raises OtpRequired: if neither is given.
     :raises WrongOtp, WrongRecoveryCode: if it is wrong or was used.
     :raises TooManyAttempts: unchecked, after ten wrong OTPs in 15 minutes. Recovery codes are not
@@ -274,7 +275,7 @@ def _hashed(code: str) -> str:
 def _decrypted_secret(user_id: int, ciphertext: bytes) -> bytes | None:
     """Return the secret of an authenticator; log an error and return None if its key is unknown.
 
-    No code is right then, and the caller gives the attempt back.
+    The code cannot be checked then, so the caller refunds the attempt.
     """
     secret = Totp.decrypt_secret(ciphertext)
     if secret is None:

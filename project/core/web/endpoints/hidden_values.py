@@ -17,7 +17,7 @@ TEXT_ARGUMENT_PATTERN = re.compile(r'<(?:string:)?(\w+)>')
 
 
 class HiddenValue(Exception):
-    """Routes whose paths are values of another route's argument: no start."""
+    """The path of a route is a value of another route's argument; stops the start."""
 
 
 def validate_arguments(app: Flask) -> None:
