@@ -29,5 +29,12 @@ user_roles_changed = _signals.signal('user-roles-changed')
 #: `send('users', name=…, by=…)`: a role was made, allows something else now, or is gone.
 role_changed = _signals.signal('role-changed')
 
+#: `send('files', user_id=…, kind='share link', credential=…)`: a feature that is not above `auth`
+#: issued a credential of this kind and id.
+credential_created = _signals.signal('credential-created')
+
+#: `send('files', user_id=…, kind=…, credential=…)`: the credential is revoked.
+credential_deleted = _signals.signal('credential-deleted')
+
 #: `send('users', user_id=…)`: the user wants all that is kept about them as one file.
 export_requested = _signals.signal('export-requested')

@@ -37,7 +37,7 @@ from project.files.errors import FileNotFound, LinkNotFound, QuotaExceeded, Uplo
 from project.files.models import Blob, Version
 from project.files.service.upload_reservations import release_expired_reservations
 from tests.reliability.harness import IS_LONG
-from tests.users.factories import UserFactory
+from tests.users.factories import UserFactory, principal_of
 
 KEPT = 2  # versions of a file
 TRASHED_FOR = timedelta(days=30)
@@ -98,7 +98,9 @@ class Model(RuleBasedStateMachine):
         self.quota = [100_000, 100_000]
         self.place = LocalStorage(self.folder / uuid4().hex)
         self.app.extensions['storage'] = self.place
-        self.ids = [UserFactory().id for _ in self.quota]
+        users = [UserFactory() for _ in self.quota]
+        self.ids = [user.id for user in users]
+        self.principals = [principal_of(user) for user in users]
         for owner, quota in enumerate(self.quota):
             service.set_quota(self.ids[owner], quota)
         self.travel = time_machine.travel(now(), tick=False)
@@ -254,7 +256,8 @@ class Model(RuleBasedStateMachine):
         file = self.known.get(file_id)
         if file is None or file.trashed_at:
             return multiple()
-        token = service.create_link(self.ids[file.owner], file_id, max_downloads=most)['token']
+        by = self.principals[file.owner]
+        token = service.create_link(by, file_id, max_downloads=most)['token']
         file.links[token] = 1_000_000 if most is None else most
         return (file_id, token)
 

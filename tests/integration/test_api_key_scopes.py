@@ -1,5 +1,8 @@
 """HTTP: an API key of an admin has no effect beyond its scope, whichever route it calls."""
 
+from collections.abc import Mapping
+from io import BytesIO
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -11,12 +14,13 @@ from project.auth.service import create_key
 from project.core.database.session import Base, atomic, db
 from project.core.security.permissions import permission_descriptions
 from project.core.web.endpoints.endpoint_spec import declared_methods
+from project.files.service import create_link, create_upload, replace_content
 from project.users.models import RoleDefinition
 from tests.auth.factories import account
+from tests.files.factories import FileFactory
 from tests.users.factories import AdminFactory, UserFactory, principal_of
 
 API = '/api/v1'
-FEATURES = ('/api/v1/users', '/api/v1/auth')
 # Counters, events and the time of the last use are no effects.
 UNSEEN_TABLES = {'core_throttle_counters', 'auth_events'}
 UNSEEN_COLUMNS = {'last_used_at', 'updated_at', 'version'}
@@ -36,14 +40,20 @@ class Cell(NamedTuple):
     path: str
     body: dict[str, Any] | None = None
     allowed: frozenset[str] = frozenset()
+    headers: Mapping[str, str] = MappingProxyType({})
 
 
-def cell(method, path, body=None, *allowed):
-    return Cell(method, path, body, frozenset(allowed))
+def cell(method, path, body=None, *allowed, **headers):
+    named = {name.replace('_', '-'): value for name, value in headers.items()}
+    return Cell(method, path, body, frozenset(allowed), named)
 
 
 NEW = {'username': 'eve', 'email': 'eve@example.com'}
 EVIL = {'email': 'eve@example.com'}
+
+WRITE = 'files:write'
+TUS = {'Tus_Resumable': '1.0.0'}
+PIECE = {**TUS, 'Upload_Offset': '0', 'Content_Type': 'application/offset+octet-stream'}
 
 # `{me}` is the owner of the key, `{admin}` another admin, `{member}` an ordinary user.
 CELLS = [
@@ -92,6 +102,22 @@ CELLS = [
     cell('DELETE', '/auth/sessions/current'),
     cell('DELETE', '/auth/sessions/{uuid}'),
     cell('POST', '/auth/sessions/current/reauthentication', {'password': 'x' * 8}),
+    # The bodies of raw uploads are JSON because the test sends nothing else.
+    cell('POST', '/files?name=a.json', {'a': 1}, WRITE),
+    cell('PATCH', '/files/{file}', {'name': 'b.txt'}, WRITE),
+    cell('DELETE', '/files/{file}', None, WRITE),
+    cell('PUT', '/files/{file}/content', {'a': 1}, WRITE),
+    cell('POST', '/files/{file}/versions/1/restore', None, WRITE),
+    cell('POST', '/files/{trashed}/restore', None, WRITE),
+    cell('DELETE', '/files/trash', None, WRITE),
+    cell('POST', '/files/archives', {'ids': []}),
+    # A link gives the right to read, which no key has that may write only.
+    cell('POST', '/files/{file}/links', {}),
+    cell('DELETE', '/files/links/{link}', None, WRITE),
+    cell('POST', '/files/uploads', None, WRITE, Upload_Length='3', **TUS),
+    cell('PATCH', '/files/uploads/{upload}', None, WRITE, Content_Length='0', **PIECE),
+    cell('POST', '/files/uploads/{upload}', None, WRITE, X_HTTP_Method_Override='DELETE', **TUS),
+    cell('DELETE', '/files/uploads/{upload}', None, WRITE, **TUS),
 ]
 
 
@@ -109,32 +135,48 @@ def people(app):
     return {'me': me, 'admin': AdminFactory(), 'member': UserFactory()}
 
 
+@pytest.fixture
+def objects(people):
+    """What the owner of the keys has: a file of two versions with a link, trash, an upload."""
+    me = people['me']
+    file, trashed = FileFactory(owner=me), FileFactory(owner=me, trashed=True)
+    replace_content(me.id, file.id, BytesIO(b'The second version.'))
+    link = create_link(principal_of(me), file.id)
+    upload = create_upload(me.id, length=3, name='c.txt')
+    return {'file': file.id, 'trashed': trashed.id, 'link': link['id'], 'upload': upload.id}
+
+
+def path_of(cell, ids):
+    """Return the path of a cell, without its query."""
+    return API + cell.path.format(**ids).partition('?')[0]
+
+
 class TestScopes:
     def test_have_a_cell_for_every_route_that_writes_and_is_not_public(self, app):
         wanted = set()
         for rule in app.url_map.iter_rules():
             for method in declared_methods(rule) - {'GET', 'HEAD'}:
                 spec = app.extensions['endpoint_specs'][rule.endpoint, method]
-                if rule.rule.startswith(FEATURES) and spec.allow.kind != 'public':
+                if spec.allow.kind != 'public':
                     wanted.add((method, rule.endpoint))
         adapter = app.url_map.bind('localhost')
-        ids = {'me': 1, 'admin': 1, 'member': 1, 'key': uuid4(), 'uuid': uuid4()}
+        ids = dict.fromkeys(('me', 'admin', 'member'), 1)
+        ids |= {name: uuid4() for name in ('key', 'uuid', 'file', 'trashed', 'link', 'upload')}
         covered = {
-            (each.method, adapter.match(API + each.path.format(**ids), each.method)[0])
-            for each in CELLS
+            (each.method, adapter.match(path_of(each, ids), each.method)[0]) for each in CELLS
         }
 
         assert covered == wanted
 
     @pytest.mark.slow('calls every route that changes rights with a key of each scope')
-    def test_alone_have_no_effect_beyond_themselves(self, app, people):
+    def test_alone_have_no_effect_beyond_themselves(self, app, people, objects):
         owner = principal_of(people['me'])
         keys = {
             scope: create_key(owner, name='key', scopes=[scope])['key']
             for scope in permission_descriptions()
         }
         ids = {name: user.id for name, user in people.items()}
-        ids |= {'key': db.session.scalar(select(ApiKey.id)), 'uuid': uuid4()}
+        ids |= {'key': db.session.scalar(select(ApiKey.id)), 'uuid': uuid4(), **objects}
         before, wrong, count = snapshot(), [], 0
         for each in CELLS:
             for scope, key in keys.items():
@@ -143,7 +185,7 @@ class TestScopes:
                 savepoint = db.engines[None].begin_nested()
                 app.test_client().open(
                     API + each.path.format(**ids), method=each.method, json=each.body,
-                    headers={'Authorization': f'Bearer {key}'},
+                    headers={'Authorization': f'Bearer {key}', **each.headers},
                 )  # fmt: skip
                 has_effect = snapshot() != before
                 db.session.remove()

@@ -121,7 +121,7 @@ def full_account() -> Any:
             )
         )  # fmt: skip
     FileFactory(owner=user, tags=['mine'])
-    create_link(user.id, FileFactory(owner=user).id)
+    create_link(principal_of(user), FileFactory(owner=user).id)
     with atomic():
         db.session.add(Upload(owner_id=user.id, reserved=1, expires_at=now()))
     return user

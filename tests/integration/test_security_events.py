@@ -1,4 +1,4 @@
-"""HTTP: every writing route of auth, and of rights and identity, leaves its security event."""
+"""HTTP: each route that changes credentials, rights or identity leaves its security event."""
 
 from types import SimpleNamespace
 
@@ -140,6 +140,18 @@ def end_session(world):
     return send(world.ada, 'DELETE', f'/auth/sessions/{session}')
 
 
+def share(world):
+    """Make a share link to a file of Ada's."""
+    file = data(send(world.ada, 'POST', '/files?name=a.json', a=1))['id']
+    return send(world.ada, 'POST', f'/files/{file}/links', password=None)
+
+
+def stop_sharing(world):
+    """Make a share link of Ada's and delete it."""
+    link = data(share(world))['id']
+    return send(world.ada, 'DELETE', f'/files/links/{link}')
+
+
 def replace(world, **changes):
     """Replace Ada."""
     body = {'username': 'ada', 'email': ADA, 'name': '', 'bio': '', **changes}
@@ -199,6 +211,8 @@ CASES = [
     ('DELETE /users/roles/<string:name>', 'role_changed', 'success',
         lambda w: (send(w.admin, 'PUT', '/users/roles/helper', permissions=['files:read']),
                    send(w.admin, 'DELETE', '/users/roles/helper'))[1]),
+    ('POST /files/<uuid:file_id>/links', 'credential_created', 'success', share),
+    ('DELETE /files/links/<uuid:link_id>', 'credential_deleted', 'success', stop_sharing),
     ('POST /users/me/exports', 'export_requested', 'success',
         lambda w: send(w.ada, 'POST', '/users/me/exports')),
 ]  # fmt: skip
@@ -208,7 +222,7 @@ def test_lists_every_writing_route(app):
     writing = {
         (method, rule.rule.removeprefix(API))
         for rule in app.url_map.iter_rules()
-        if rule.rule.startswith((f'{API}/auth/', f'{API}/users'))
+        if rule.rule.startswith((f'{API}/auth/', f'{API}/users')) or '/links' in rule.rule
         for method in declared_methods(rule) - {'GET', 'HEAD', 'OPTIONS'}
     }
 

@@ -28,7 +28,7 @@ def issue(prefix):
     """Return a working token of a kind that belongs to Ada, and a function that tries it."""
     ada = account(username='ada')
     if prefix == 'psl':
-        token = create_link(ada.id, store(ada.id).id)['token']
+        token = create_link(principal_of(ada), store(ada.id).id)['token']
         return token, lambda: resolve_link(token)
     if prefix == 'pak':
         token = create_key(principal_of(ada), name='ci', scopes=['files:read'])['key']

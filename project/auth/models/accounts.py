@@ -71,7 +71,8 @@ class Credential(Base):
         """Return a user's hash; neither it nor they can change until the transaction ends."""
         stored = select(cls.password_hash).select_from(User).join(cls, cls.user_id == User.id)
         # The user first, in the order in which whoever deletes them takes both.
-        return db.session.scalar(stored.where(User.id == user_id).with_for_update())
+        locked = stored.where(User.id == user_id).with_for_update(key_share=True)
+        return db.session.scalar(locked)
 
 
 class Registration(Base):

@@ -20,7 +20,7 @@ from project.core.tasks import complete_with_transaction, enqueue, task
 from project.users import service as users
 from project.users.errors import RoleUnknown
 from project.users.models import ACTIVE, email_key, permissions_of
-from project.users.permissions import INVITE, MEMBER
+from project.users.permissions import INVITE, MEMBER, WRITE
 from project.users.signals import users_created
 
 from .accounts import (
@@ -55,17 +55,20 @@ def on_users_created_invite(
 ) -> None:
     """Invite users whom somebody has made, many of them a hundred at a time."""
     for start in range(0, len(user_ids) if invite else 0, BATCH_USERS):
-        enqueue(invite_users, user_ids[start : start + BATCH_USERS])
+        enqueue(invite_users, user_ids[start : start + BATCH_USERS], by)
 
 
 @task(time_limit=timedelta(minutes=5))
-def invite_users(user_ids: list[int]) -> None:
-    """Invite users who have no password yet. Run twice, each is invited once."""
+def invite_users(user_ids: list[int], invited_by: int | None = None) -> None:
+    """Invite users who have no password yet. Run twice, each is invited once.
+
+    :param invited_by: the user who created them; None is an operator.
+    """
     with atomic():
         complete_with_transaction()
         for user_id in user_ids:
             if user := users.find_user(user_id):
-                enqueue(send_invitation, user.email, [], None)
+                enqueue(send_invitation, user.email, [], invited_by)
 
 
 @task()
@@ -76,10 +79,11 @@ def send_invitation(email: str, roles: list[str], invited_by: int | None) -> Non
     """
     with atomic(locking=[invited_by] if invited_by else []):
         complete_with_transaction()
-        if not _may_invite(invited_by, roles):
-            # Disabled, deleted or demoted since then: there is nothing to send.
-            return
         user = users.find_user_by_login(email)
+        if not _may_invite(invited_by, user.roles if user else roles):
+            # Disabled, deleted or demoted since then, or the user has more permissions: an
+            # invitation that cannot be accepted must not replace one that can.
+            return
         if user and Credential.find_hash(user.id):
             send_already_registered_notice(user)
         elif user is None or user.status == ACTIVE:
@@ -92,9 +96,13 @@ def accept_invitation(
 ) -> AnyRow:
     """Give whoever has the code a password, and a user if nobody has the address; return them.
 
-    Refuses with InvitationInvalid whatever does not fit, and what its sender may not give any more
-    (ASVS 8.3.3). Refuses a weak password, a username that is missing or taken. Nothing is counted:
-    nobody guesses 80 bits.
+    Attempts are not counted: a code of 80 bits cannot be guessed.
+
+    :raises InvitationInvalid: if the code is wrong, or its sender no longer has the permissions of
+        the roles (ASVS 8.3.3).
+    :raises UsernameMissing: if nobody has the address and `username` is missing, or if the account
+        there has another username.
+    :raises ApiError: if the password is weak, or the username is invalid, reserved or taken.
     """
     check_new_password(password, words=[email, username or ''])
     found = Invitation.find_pending(email_key(email))
@@ -155,7 +163,7 @@ def _accept_locked(
         user = create_user_with_credential(
             username or '', found.email, password_hash, found.roles or [MEMBER]
         )
-    elif Credential.find_hash(user.id) is not None or not users.is_active(user.id):
+    elif Credential.find_hash(user.id) is not None or not _can_be_accepted(found, user.id):
         raise InvitationInvalid
     else:
         db.session.add(Credential(user_id=user.id, password_hash=password_hash))
@@ -173,12 +181,20 @@ def _ensure_roles_can_be_granted(found: AnyRow) -> None:
         raise InvitationInvalid from None
 
 
+def _can_be_accepted(found: AnyRow, user_id: int) -> bool:
+    user = users.get_user(user_id)
+    return user.status == ACTIVE and _may_invite(found.invited_by, user.roles)
+
+
 def _may_invite(user_id: int | None, roles: Iterable[str]) -> bool:
-    """Return whether a user may invite to these roles at this moment; None is an operator."""
+    """Return whether a user may give these roles at this moment; None is an operator.
+
+    Users are invited by a route for `users:invite`, or created by one for `users:write`.
+    """
     if user_id is None:
         return True
-    permissions = users.find_permissions(user_id)
-    return INVITE in permissions and permissions >= permissions_of(roles)
+    can_invite = not users.find_permissions(user_id).isdisjoint({INVITE, WRITE})
+    return can_invite and users.may_grant(user_id, permissions_of(roles))
 
 
 def _hashed(code: str) -> bytes:

@@ -1,6 +1,10 @@
 """Watching: what users announces, written down as security events, in the sender's transaction."""
 
+from uuid import UUID
+
 from project.users.signals import (
+    credential_created,
+    credential_deleted,
     export_requested,
     role_changed,
     user_deleted,
@@ -66,6 +70,18 @@ def on_role_changed(_sender: object, *, name: str, by: int | None) -> None:
 def on_export_requested(_sender: object, *, user_id: int) -> None:
     """Write down that all that is kept about a user was asked for."""
     record_security_event('export_requested', user_id)
+
+
+@credential_created.connect
+def on_credential_created(_sender: object, *, user_id: int, kind: str, credential: UUID) -> None:
+    """Record that a feature issued a credential for a user."""
+    record_security_event('credential_created', user_id, type=kind, credential=str(credential))
+
+
+@credential_deleted.connect
+def on_credential_deleted(_sender: object, *, user_id: int, kind: str, credential: UUID) -> None:
+    """Record that a credential of a user is revoked."""
+    record_security_event('credential_deleted', user_id, type=kind, credential=str(credential))
 
 
 def _actor(by: int | None) -> str:

@@ -182,7 +182,8 @@ def _counters_of_email(email: str) -> list[tuple[AttemptCounter, str]]:
 def on_user_disabled_revoke_credentials(_sender: object, *, user_id: int) -> None:
     """End the sessions of a disabled user, and revoke API keys, PINs and pending changes.
 
-    A user who is enabled again has a password and a second factor, and nothing else from before.
+    A user who is enabled again still has the password, the second factor, the known devices, which
+    only choose an attempt counter, and finished exports.
     """
     end_sessions_of(user_id)
     for model in (ApiKey, EmailChange):

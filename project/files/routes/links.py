@@ -26,6 +26,7 @@ from project.files.errors import (
 )
 from project.files.permissions import READ, WRITE
 from project.files.schemas import LinkSchema, NewLinkSchema, SharedSchema
+from project.users.errors import PrivilegeEscalation
 
 from . import blueprint
 from .content import send
@@ -68,15 +69,16 @@ class LinkCreateRequest(Schema):
 @blueprint.post('/<uuid:file_id>/links')
 @endpoint(
     allow=authenticated(WRITE), body=LinkCreateRequest, returns=NewLinkSchema, code=201,
-    limit='60/hour', errors=[FileNotFound, ExpiryPast, TooManyLinks],
+    limit='60/hour', errors=[FileNotFound, PrivilegeEscalation, ExpiryPast, TooManyLinks],
 )  # fmt: skip
 def link_create(file_id: UUID, body: dict[str, Any]) -> Any:
-    """Make a share link to one of your files: whoever has it needs no login. It is shown this once.
+    """Create a share link to one of your files. It needs no login and is shown only once.
 
+    An API key needs the scope `files:read` as well, because the link gives the right to read.
     `password` is asked for as `X-Link-Password`; of `max_downloads` each whole answer and each
     range counts. The link dies with the file, and with your right to read it.
     """
-    return service.create_link(current_principal().user_id, file_id, **body)
+    return service.create_link(current_principal(), file_id, **body)
 
 
 @blueprint.delete('/links/<uuid:link_id>')

@@ -13,6 +13,7 @@ from project.core.clock import now
 from project.core.database.keyset_pagination import Page, PageRequest
 from project.core.database.session import AnyRow, atomic, db, non_atomic
 from project.core.security.password_hashing import hash_password, verify_password
+from project.core.security.principal import Principal
 from project.core.security.tokens import TokenKind, new_token, register_token_kind, token_hash
 from project.core.storage import StoredObject
 from project.core.throttling import AttemptCounter
@@ -20,12 +21,12 @@ from project.files.errors import ExpiryPast, LinkNotFound, LinkPasswordWrong, To
 from project.files.models import LINKS, LINKS_OF_FILE, File, Link
 from project.files.permissions import READ
 from project.users import service as users
-from project.users.models import ACTIVE, permissions_of
+from project.users.signals import credential_created, credential_deleted
 
 from .files import get_file, get_untrashed, lock_file
 from .malware_scanning import open_if_clean
 
-LINK_TOKEN = 'psl'
+LINK_TOKEN, LINK = 'psl', 'share link'
 MAX_LINKS_PER_FILE = 50  # of a file
 
 LINK_PASSWORD = AttemptCounter(
@@ -38,18 +39,25 @@ LINK_PASSWORD = AttemptCounter(
 
 
 def create_link(
-    owner_id: int,
+    by: Principal,
     file_id: UUID,
     *,
     expires_at: datetime | None = None,
     password: str | None = None,
     max_downloads: int | None = None,
 ) -> dict[str, Any]:
-    """Make a link to the owner's file, and return it with its token, which is seen this once.
+    """Create a link to a file of the caller. Return it with its token, which is shown only once.
 
-    Refuses with FileNotFound, also for trash; an expiry that is past; more than 50 links of a file.
+    A link gives the right to read, so the caller's credential must have it: not every API key that
+    may write may read.
+
+    :raises FileNotFound: if the caller has no such file, or it is in the trash.
+    :raises PrivilegeEscalation: if the credential may not read files.
+    :raises ExpiryPast: if `expires_at` is in the past.
+    :raises TooManyLinks: if the file has 50 links.
     """
-    get_untrashed(owner_id, file_id)
+    get_untrashed(by.user_id, file_id)
+    users.ensure_holds_all_permissions(by, [READ])
     if expires_at and expires_at <= now():
         raise ExpiryPast
     password_hash = hash_password(password) if password else None
@@ -58,7 +66,7 @@ def create_link(
         'id': uuid4(), 'created_at': now(), 'expires_at': expires_at,
         'max_downloads': max_downloads, 'downloads': 0,
     }  # fmt: skip
-    _add(owner_id, file_id, token_hash=token_hash(token), password_hash=password_hash, **link)
+    _add(by.user_id, file_id, token_hash=token_hash(token), password_hash=password_hash, **link)
     return {**link, 'has_password': password_hash is not None, 'token': token}
 
 
@@ -75,20 +83,19 @@ def delete_link(owner_id: int, link_id: UUID) -> None:
     gone = delete(Link).where(Link.id == link_id, Link.file_id.in_(mine)).returning(Link.id)
     if db.session.execute(gone).one_or_none() is None:
         raise LinkNotFound
+    credential_deleted.send('files', user_id=owner_id, kind=LINK, credential=link_id)
 
 
 @non_atomic
 def resolve_link(token: str, password: str | None = None) -> tuple[AnyRow, AnyRow]:
     """Return the link that a token is, and its file.
 
-    Refuses with LinkNotFound whatever opens nothing (any more), with LinkPasswordWrong, and with
-    TooManyAttempts, unchecked, after ten wrong passwords in 15 minutes.
+    :raises LinkNotFound: if there is no such link, it expired, or its owner may not read files.
+    :raises LinkPasswordWrong: if the link has another password.
+    :raises TooManyAttempts: after ten wrong passwords in 15 minutes; this one is not checked.
     """
     link = Link.find_live(token_hash(token))
-    owner = users.find_user(link.owner_id) if link else None
-    if link is None or owner is None or owner.status != ACTIVE:
-        raise LinkNotFound
-    if READ not in permissions_of(owner.roles):
+    if link is None or READ not in users.find_permissions(link.owner_id):
         raise LinkNotFound
     if link.password_hash is not None:
         _check_password(link, password)
@@ -121,9 +128,7 @@ def revoke_link(token: str) -> None:
     db.session.execute(delete(Link).where(Link.token_hash == token_hash(token)))
 
 
-register_token_kind(
-    TokenKind(LINK_TOKEN, 'share link', find_link_owner, revoke_link), owner=__name__
-)
+register_token_kind(TokenKind(LINK_TOKEN, LINK, find_link_owner, revoke_link), owner=__name__)
 
 
 def _check_password(link: AnyRow, password: str | None) -> None:
@@ -151,3 +156,4 @@ def _add(owner_id: int, file_id: UUID, **values: Any) -> None:
     if len(db.session.scalars(there).all()) >= MAX_LINKS_PER_FILE:
         raise TooManyLinks
     db.session.add(Link(file_id=file_id, **values))
+    credential_created.send('files', user_id=owner_id, kind=LINK, credential=values['id'])

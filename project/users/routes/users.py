@@ -54,6 +54,7 @@ USERNAME_ARGUMENT = {
 }
 
 TAKEN_ERRORS = (UsernameTaken, EmailTaken, UsernameReserved)
+CHANGE_ERRORS = (PrivilegeEscalation, OwnEmailAddress, ReauthenticationRequired)
 
 
 class UserListQuery(ListQuery):
@@ -139,7 +140,7 @@ class UserView(MethodView):
     @endpoint(
         allow=requires(WRITE), body=UserReplaceRequest, returns=UserSchema, versioned=True,
         limit='600/hour',
-        errors=[*TAKEN_ERRORS, UserNotFound, UserChanged, PrivilegeEscalation, OwnEmailAddress],
+        errors=[*TAKEN_ERRORS, UserNotFound, UserChanged, *CHANGE_ERRORS],
     )  # fmt: skip
     def put(self, user_id: int, body: dict[str, Any]) -> Any:
         """Replace what a user is called: what is not sent becomes empty."""
@@ -149,9 +150,8 @@ class UserView(MethodView):
 
     @endpoint(
         allow=owner_or(WRITE, scope=PROFILE_WRITE), body=UserPatchRequest, returns=UserSchema,
-        versioned=True, limit='600/hour', errors=[
-            *TAKEN_ERRORS, UserNotFound, UserChanged, PrivilegeEscalation, OwnEmailAddress,
-        ],
+        versioned=True, limit='600/hour',
+        errors=[*TAKEN_ERRORS, UserNotFound, UserChanged, *CHANGE_ERRORS],
     )  # fmt: skip
     def patch(self, user_id: int, body: dict[str, Any]) -> Any:
         """Change the fields that are sent: your own `name` and `bio`, others with `users:write`.
@@ -188,10 +188,10 @@ def user_me() -> Any:
 @endpoint(
     allow=authenticated(PROFILE_WRITE), body=UserPatchRequest, returns=UserSchema, versioned=True,
     limit='120/hour',
-    errors=[*TAKEN_ERRORS, UserNotFound, UserChanged, PrivilegeEscalation, OwnEmailAddress],
+    errors=[*TAKEN_ERRORS, UserNotFound, UserChanged, *CHANGE_ERRORS],
 )  # fmt: skip
 def user_me_update(body: dict[str, Any]) -> Any:
-    """Change your own `name` and `bio`; your username needs `users:write`.
+    """Change your own `name` and `bio`; your username needs `users:write` and a fresh login.
 
     Your email address is changed at `POST /auth/email-changes` only.
     """

@@ -1,6 +1,12 @@
 """What may happen to users. Nothing here knows that HTTP exists."""
 
-from .authorization import check_roles, find_permissions, lock_users
+from .authorization import (
+    check_roles,
+    ensure_holds_all_permissions,
+    find_permissions,
+    lock_users,
+    may_grant,
+)
 from .avatars import open_avatar, remove_avatar, set_avatar
 from .exports import get_export, list_exports, open_export, request_export
 from .import_export import RejectedRow, export_users, import_users
@@ -36,6 +42,7 @@ __all__ = [
     'delete_user',
     'disable_user',
     'enable_user',
+    'ensure_holds_all_permissions',
     'erase_user_data',
     'export_users',
     'find_permissions',
@@ -52,6 +59,7 @@ __all__ = [
     'list_roles',
     'list_users',
     'lock_users',
+    'may_grant',
     'open_avatar',
     'open_export',
     'record_login',

@@ -66,15 +66,31 @@ def ensure_can_manage_roles(by: Principal | None, roles: Iterable[str]) -> None:
 
 
 def ensure_holds_permissions(by: Principal | None, permissions: Iterable[str]) -> None:
-    """Ensure that a credential has the given permissions; an operator (None) has all.
+    """Ensure that a credential has the permissions of a user on whom it acts.
 
     Permissions that every user has by default are given by no one, so they are not compared: an
     API key with `users:delete` alone can delete ordinary users.
 
     :raises PrivilegeEscalation: if it lacks one.
     """
-    if by is not None and not by.permissions >= set(permissions) - default_permissions():
+    ensure_holds_all_permissions(by, set(permissions) - default_permissions())
+
+
+def ensure_holds_all_permissions(by: Principal | None, permissions: Iterable[str]) -> None:
+    """Ensure that a credential has the given permissions; an operator (None) has all.
+
+    Everything that gives another person or program these permissions calls it: a new API key, a
+    share link, another email address.
+
+    :raises PrivilegeEscalation: if it lacks one.
+    """
+    if by is not None and not by.permissions >= set(permissions):
         raise PrivilegeEscalation
+
+
+def may_grant(user_id: int, permissions: Iterable[str]) -> bool:
+    """Return whether a user has all these permissions, without the default ones, at this moment."""
+    return find_permissions(user_id) >= set(permissions) - default_permissions()
 
 
 def ensure_can_update(by: Principal | None, user: Any, changes: Mapping[str, Any]) -> None:
@@ -82,6 +98,8 @@ def ensure_can_update(by: Principal | None, user: Any, changes: Mapping[str, Any
 
     :raises PrivilegeEscalation: if a permission is missing.
     :raises OwnEmailAddress: if the caller would change their own email address.
+    :raises ReauthenticationRequired: if the caller would change their own username, and the login
+        is not fresh (ASVS 7.5.1).
     """
     if by is None:
         return
@@ -90,12 +108,13 @@ def ensure_can_update(by: Principal | None, user: Any, changes: Mapping[str, Any
     is_own = by.user_id == user.id
     if not is_own:
         ensure_can_manage_roles(by, user.roles)
+    elif changes.get('username', user.username) != user.username and not by.is_fresh():
+        raise ReauthenticationRequired
     if changes.get('email', user.email) != user.email:
         if is_own:
             raise OwnEmailAddress
         # The owner of the mailbox can reset the password, and then has everything the user has.
-        if not by.permissions >= permissions_of(user.roles):
-            raise PrivilegeEscalation
+        ensure_holds_all_permissions(by, permissions_of(user.roles))
 
 
 def ensure_can_delete(by: Principal | None, user: Any) -> None:
@@ -112,8 +131,8 @@ def ensure_can_delete(by: Principal | None, user: Any) -> None:
 def ensure_not_last_admin(user_id: int) -> None:
     """Ensure that another active admin remains. Inside `atomic`, with the user locked.
 
-    The row of the role `admin` is locked instead of all admins: whoever removes one waits for the
-    others, and no second lock of users follows the first.
+    Transactions that remove an admin wait for each other at one row, that of the role `admin`. If
+    each locked all admins after its user, two of them could deadlock.
 
     :raises LastAdmin: if the user is the only active admin.
     """

@@ -6,7 +6,7 @@ from typing import IO
 from flask import current_app
 
 from project.core.clock import now
-from project.core.database.session import AnyRow, atomic, db, non_atomic
+from project.core.database.session import AnyRow, atomic, db, locks_user, non_atomic
 from project.core.images import resize_to_webp
 from project.core.storage import StoredObject
 from project.core.tasks import enqueue_at, task
@@ -67,10 +67,10 @@ def delete_avatar_blob(user_id: int, key: str) -> None:
         object_storage.delete(key)
 
 
-@atomic()
+@locks_user('user_id')
 def _replace(user_id: int, key: str | None) -> bool:
     """Name another picture, or none, as a user's; tell whether there was one before."""
-    user = db.session.get(User, user_id, with_for_update=True)
+    user = db.session.get(User, user_id)
     if user is None:
         # Deleted while their picture was made.
         raise UserNotFound

@@ -88,9 +88,7 @@ def make_export(export_id: str, user_id: int) -> None:
     Idempotent: a second run finds the export made, and leaves it.
     """
     wanted = UUID(export_id)
-    if not is_active(user_id):
-        with atomic():
-            delete_exports(Export.id == wanted)
+    if _delete_if_disabled(wanted, user_id):
         return
     with (
         export_slot.acquire(1, timeout=EXPORT_SLOT_TIMEOUT_SECONDS),
@@ -122,9 +120,20 @@ def delete_exports(which: Any) -> None:
         enqueue(delete_export_blob, str(export_id))
 
 
-@atomic()
+@locks_user('user_id')
+def _delete_if_disabled(export_id: UUID, user_id: int) -> bool:
+    """Delete an export whose user was disabled or deleted; return whether that is so."""
+    if is_active(user_id):
+        return False
+    delete_exports(Export.id == export_id)
+    return True
+
+
+@locks_user('user_id')
 def _publish(export_id: UUID, user_id: int, staged: StagedObject) -> None:
-    """Let its user have an export that is made, unless it is forgotten, or made, by now."""
+    """Make a finished export available, unless it or its user is gone, or another run did it."""
+    if _delete_if_disabled(export_id, user_id):
+        return
     made = update(Export).where(Export.id == export_id, Export.state == PENDING)
     made = made.values(
         state=READY, size=staged.size, sha256=staged.sha256, expires_at=now() + EXPORT_LIFETIME

@@ -18,7 +18,7 @@ from project.core.tasks.inspection import list_tasks
 from project.core.throttling import TooManyAttempts
 from project.users import service as users
 from project.users.errors import PrivilegeEscalation, UsernameTaken
-from project.users.models import UserRole
+from project.users.permissions import INVITE, MEMBER
 from tests.auth.factories import PASSWORD, CredentialFactory, account
 from tests.auth.pins import pin_in, plain
 from tests.concurrency import mails_of, run_concurrently, separate_app
@@ -202,16 +202,34 @@ class TestAcceptInvitation:
             accept(code, **changes)
         assert accept(code)
 
-    def test_gives_nothing_that_its_sender_has_lost(self, admin, mailbox):
+    @pytest.mark.parametrize('by', ['invite', 'create_user'])
+    @pytest.mark.parametrize('gone', ['disabled', 'demoted'])
+    def test_gives_no_account_of_an_admin_who_is(self, admin, mailbox, by, gone):
         """ASVS 8.3.3."""
         AdminFactory()
-        invite(principal_of(admin), email=EVE, roles=['admin'])
+        if by == 'invite':
+            invite(principal_of(admin), email=EVE, roles=['admin'])
+        else:
+            users.create_user(
+                username='eve', email=EVE, roles=['admin'], invite=True, by=principal_of(admin)
+            )
         code = code_in(mailbox()[-1])
-        with atomic():
-            db.session.execute(UserRole.__table__.delete().where(UserRole.user_id == admin.id))
+        users.disable_user(admin.id) if gone == 'disabled' else users.set_roles(admin.id, [MEMBER])
 
         with pytest.raises(InvitationInvalid):
             accept(code)
+
+    def test_keeps_the_code_of_an_admin_when_a_lesser_user_invites(self, admin, mailbox):
+        users.create_user(
+            username='eve', email=EVE, roles=['admin'], invite=True, by=principal_of(admin)
+        )
+        code = code_in(mailbox()[-1])
+        users.define_role('inviters', [INVITE])
+
+        invite(principal_of(UserFactory(roles=['inviters'])), email=EVE)
+        mailbox()
+
+        assert accept(code).roles == ['admin']
 
     def test_is_void_when_its_sender_has_left(self, admin, code):
         AdminFactory()

@@ -14,7 +14,7 @@ from project.files.models import Link
 from project.users import service as users
 from tests.client import data, reasons
 from tests.files.file_io import store
-from tests.users.factories import AdminFactory, UserFactory
+from tests.users.factories import AdminFactory, UserFactory, principal_of
 
 URL = '/api/v1/files'
 SHARED = f'{URL}/shared'
@@ -91,10 +91,10 @@ class TestLinkCreate:
 
     def test_makes_no_more_than_fifty(self, ada, file):
         for _ in range(50):
-            service.create_link(ada.id, file.id)
+            service.create_link(principal_of(ada), file.id)
 
         with pytest.raises(TooManyLinks):
-            service.create_link(ada.id, file.id)
+            service.create_link(principal_of(ada), file.id)
 
 
 class TestLinkList:
@@ -134,11 +134,13 @@ class TestLinkDelete:
 
 class TestCollectGarbage:
     def test_removes_links_a_month_after_their_end(self, ada, client, file, clock):
-        ended = service.create_link(ada.id, file.id, expires_at=now() + timedelta(days=1))
-        service.create_link(ada.id, file.id)
-        service.create_link(ada.id, file.id, expires_at=now() + timedelta(days=60))
-        used = service.create_link(ada.id, file.id, max_downloads=1)
-        service.create_link(ada.id, file.id, max_downloads=2)
+        ended = service.create_link(
+            principal_of(ada), file.id, expires_at=now() + timedelta(days=1)
+        )
+        service.create_link(principal_of(ada), file.id)
+        service.create_link(principal_of(ada), file.id, expires_at=now() + timedelta(days=60))
+        used = service.create_link(principal_of(ada), file.id, max_downloads=1)
+        service.create_link(principal_of(ada), file.id, max_downloads=2)
         fetch(client, used['token'])
         clock.shift(timedelta(days=29))
         assert list(service.collect_garbage()) == []
@@ -176,7 +178,8 @@ class TestShared:
         elif end == 'expire':
             clock.shift(timedelta(hours=1, seconds=1))
         else:
-            monkeypatch.setattr('project.files.service.links.permissions_of', lambda _: frozenset())
+            nothing = 'project.users.service.authorization.permissions_of'
+            monkeypatch.setattr(nothing, lambda _: frozenset())
 
         for path in (f'{SHARED}/{link["token"]}', f'{SHARED}/{link["token"]}/content'):
             response = anybody.get(path)
@@ -241,7 +244,7 @@ class TestMaxDownloads:
     def test_holds_when_all_come_at_once(self, own_app, run_concurrently):
         ada = UserFactory()
         file = store(ada.id, b'Once.')
-        link = service.create_link(ada.id, file.id, max_downloads=1)
+        link = service.create_link(principal_of(ada), file.id, max_downloads=1)
 
         def come():
             found, _, stream = service.open_shared(link['token'])

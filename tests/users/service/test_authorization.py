@@ -42,6 +42,15 @@ class TestEnsureCanUpdate:
 
         assert service.update_user(admin.id, changes, by=principal_of(admin)).username == 'grace'
 
+    def test_demands_a_fresh_login_for_the_own_username(self):
+        """ASVS 7.5.1."""
+        admin = AdminFactory()
+        stale = principal_of(admin, authenticated_at=now() - timedelta(hours=2))
+
+        with pytest.raises(ReauthenticationRequired):
+            service.update_user(admin.id, {'username': 'grace'}, by=stale)
+        assert service.update_user(admin.id, {'name': 'Grace'}, by=stale).name == 'Grace'
+
     def test_rejects_an_address_by_a_key_that_may_less_than_the_user(self):
         key = principal_of(AdminFactory(), scopes=frozenset({WRITE}))
 

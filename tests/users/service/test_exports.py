@@ -129,6 +129,16 @@ class TestMakeExport:
         run_pending_tasks(app)
         assert kept() == set()
 
+    def test_leaves_nothing_for_who_was_disabled_while_it_was_made(self, app, user, monkeypatch):
+        export = request_export(user.id)
+        late = PersonalData('late', {}, lambda _: _disabling(user.id), lambda _: None)
+        monkeypatch.setattr('project.users.service.exports.personal_data_registry', lambda: [late])
+
+        make_export(str(export.id), user.id)
+
+        assert not Export.exists(export.id)
+        assert kept() == set()
+
     def test_is_tried_again_while_another_one_is_made(self, app, user, monkeypatch):
         monkeypatch.setattr('project.users.service.exports.EXPORT_SLOT_TIMEOUT_SECONDS', 0.05)
         export = request_export(user.id)
@@ -163,6 +173,11 @@ class TestMakeExport:
 
 def _deleting(user_id):
     service.delete_user(user_id)
+    yield ExportFile('late/nothing', [])
+
+
+def _disabling(user_id):
+    service.disable_user(user_id)
     yield ExportFile('late/nothing', [])
 
 

@@ -19,7 +19,6 @@ from project.core.security.principal import Principal
 from project.core.security.tokens import new_token, token_hash
 from project.core.tasks import complete_with_transaction, enqueue_at, task
 from project.users import service as users
-from project.users.errors import PrivilegeEscalation
 from project.users.models import ACTIVE, permissions_of
 
 from ..security_events import record_security_event
@@ -134,8 +133,7 @@ def send_key_expiry_reminder(key_id: str) -> None:
 def _ensure_scopes_allowed(asker: Principal, scopes: frozenset[str]) -> None:
     if not scopes <= all_permissions():
         raise ScopeUnknown
-    if not scopes <= asker.permissions:
-        raise PrivilegeEscalation
+    users.ensure_holds_all_permissions(asker, scopes)
 
 
 def _send_key_notice(user_id: int, template: str, **context: Any) -> None:

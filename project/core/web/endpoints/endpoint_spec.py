@@ -30,6 +30,7 @@ from .access import Access, NotOwner, ScopeMissing
 
 # What is read, or made, has no version yet that somebody could have meant.
 METHODS_WITHOUT_IF_MATCH = ('GET', 'HEAD', 'POST')
+SAFE_METHODS = ('GET', 'HEAD')
 
 # A rule's endpoint and a method: (`api_v1.users.user`, `PATCH`).
 Route: TypeAlias = tuple[str, str]
@@ -96,10 +97,11 @@ class EndpointSpec:
         if self.allow.kind != 'public':
             yield Unauthorized
             yield ScopeMissing
-        if self.allow.permission:
-            yield Forbidden
-            if self.allow.own:
-                yield NotOwner
+            if self.allow.permission or method not in SAFE_METHODS:
+                # Writing routes also raise it if the caller loses a permission meanwhile.
+                yield Forbidden
+        if self.allow.own:
+            yield NotOwner
         if self.allow.fresh:
             yield ReauthenticationRequired
         if rule.arguments:

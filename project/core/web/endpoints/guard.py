@@ -111,7 +111,7 @@ def reauthorize(allow: Access) -> None:
         raise Unauthorized
     authorize(allow, principal)
     # Services decide by the permissions that they were given with the principal.
-    if allow.permission and not principal.permissions >= was.permissions:
+    if not principal.permissions >= was.permissions:
         raise Forbidden
 
 

@@ -11,11 +11,16 @@ from marshmallow import Schema, fields
 from werkzeug.routing import Rule
 
 from project.core.security.permissions import permission_descriptions
-from project.core.web.endpoints.endpoint_spec import EndpointSpec, declared_methods, handler_of
+from project.core.web.endpoints.endpoint_spec import (
+    SAFE_METHODS,
+    EndpointSpec,
+    declared_methods,
+    handler_of,
+)
 from project.core.web.requests.fields import EmailAddress, OtpCode, Text, Timestamp
 from project.core.web.responses.headers import EXPOSED_HEADERS
 
-from .headers import SAFE_METHODS, has_ranges, header_parameters, response_headers
+from .headers import has_ranges, header_parameters, response_headers
 
 URL_ARGUMENT_PATTERN = re.compile(r'<(?:(?P<kind>\w+)(?:\([^)]*\))?:)?(?P<name>\w+)>')
 URL_ARGUMENT_SCHEMAS: dict[str, dict[str, Any]] = {

@@ -6,12 +6,11 @@ from typing import Any, TypeAlias
 from werkzeug.routing import Rule
 
 from project.core.errors import PreconditionFailed, RangeNotSatisfiable
-from project.core.web.endpoints.endpoint_spec import EndpointSpec
+from project.core.web.endpoints.endpoint_spec import SAFE_METHODS, EndpointSpec
 from project.core.web.responses.headers import Header
 
 Named: TypeAlias = tuple[str, Header]
 
-SAFE_METHODS = ('GET', 'HEAD')
 
 IF_MATCH = Header('The version that may be changed, as its `ETag` was.')
 IF_NONE_MATCH = Header('What the client has, as its `ETag` was: 304 if that is the newest.')

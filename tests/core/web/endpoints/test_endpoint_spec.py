@@ -199,10 +199,11 @@ class TestImplied:
         ('declared', 'more'),
         [
             ({}, set()),
-            ({'allow': authenticated()}, {Unauthorized, ScopeMissing}),
+            ({'allow': authenticated()}, {Unauthorized, ScopeMissing, Forbidden}),
+            ({'allow': authenticated(), 'method': 'GET'}, {Unauthorized, ScopeMissing}),
             (
                 {'allow': authenticated(fresh=True)},
-                {Unauthorized, ScopeMissing, ReauthenticationRequired},
+                {Unauthorized, ScopeMissing, Forbidden, ReauthenticationRequired},
             ),
             ({'allow': requires('a:b')}, {Unauthorized, ScopeMissing, Forbidden}),
             (
