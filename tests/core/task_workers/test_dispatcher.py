@@ -218,7 +218,6 @@ class TestDispatch:
     @pytest.mark.parametrize('broker', ['', 'redis://127.0.0.1:1'])
     def test_renews_what_busy_workers_hold(self, own_app, nothing, monkeypatch, broker):
         monkeypatch.setattr(leases, 'LEASE_RENEWAL_SECONDS', 0.0)
-        monkeypatch.setattr(dispatcher, 'POLL_INTERVAL_SECONDS', 0.05)
         monkeypatch.setattr(dispatcher, 'TaskBroker', lambda _url: FakeBroker())
         worker = WorkerSlot('worker', run_worker)
         worker.begin(timedelta(minutes=1))
@@ -245,7 +244,6 @@ class TestDispatch:
                 return 0
 
         monkeypatch.setattr(dispatcher, 'TaskBroker', lambda _url: Hanging())
-        monkeypatch.setattr(dispatcher, 'POLL_INTERVAL_SECONDS', 0.05)
         enqueue_committed(nothing)
 
         Supervisor(own_app, [WorkerSlot('dispatcher', dispatch([], 'redis://127.0.0.1:1'))]).run(
@@ -254,7 +252,6 @@ class TestDispatch:
 
     @pytest.mark.slow('the supervisor looks five times before the database is back')
     def test_goes_on_when_the_database_is_there_again(self, own_app, nothing, monkeypatch):
-        monkeypatch.setattr(dispatcher, 'POLL_INTERVAL_SECONDS', 0.05)
         db.drop_all()
         worker, asked = WorkerSlot('worker', run_worker), []
         seat = WorkerSlot('dispatcher', dispatch([worker]))

@@ -12,7 +12,6 @@ from sqlalchemy.exc import OperationalError
 
 from project.core.clock import now
 from project.core.database.session import db
-from project.core.task_workers import dispatcher
 from project.core.task_workers import worker as workers
 from project.core.task_workers.dispatcher import dispatch
 from project.core.task_workers.supervisor import Supervisor
@@ -128,7 +127,6 @@ class TestWork:
 
     def test_is_renewed_although_a_task_keeps_its_interpreter_busy(self, own_app, monkeypatch):
         monkeypatch.setattr(leases, 'LEASE_RENEWAL_SECONDS', 0.0)
-        monkeypatch.setattr(dispatcher, 'POLL_INTERVAL_SECONDS', 0.05)
         begun = Line()
 
         def run():
@@ -174,7 +172,6 @@ class TestWork:
         """
         monkeypatch.setattr(leases, 'LEASE_DURATION', SECOND)
         monkeypatch.setattr(leases, 'LEASE_RENEWAL_SECONDS', 0.0)
-        monkeypatch.setattr(dispatcher, 'POLL_INTERVAL_SECONDS', 0.05)
         finish = leases.complete
 
         def fail(*held):
