@@ -23,7 +23,8 @@ from selectors import EVENT_READ
 from typing import Any
 from uuid import uuid4
 
-from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
+from gunicorn.workers import gthread
+from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from project.core.server.body_reader import (
     Unreader,
@@ -44,7 +45,7 @@ class ApiWorker(ThreadWorker):  # type: ignore[misc]
     #: Seconds that the poller waits for a head, or for the client to close the connection.
     read_timeout_seconds: float = 10.0
     #: Seconds of silence in the middle of a stream, either way, after which its client is gone.
-    stall_timeout_seconds: int = 30
+    stall_timeout_seconds: float = 30.0
     #: Seconds for a whole body, however steadily its bytes arrive (`BODY_TIMEOUT`). It holds for
     #: small bodies, which the poller collects, and for all that the application reads as JSON.
     body_timeout_seconds: float = 30.0
@@ -183,7 +184,7 @@ class ApiWorker(ThreadWorker):  # type: ignore[misc]
         with suppress(OSError, AttributeError):
             set_receive_timeout(conn.sock, self.stall_timeout_seconds)
             conn.sock.setsockopt(
-                socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, self.stall_timeout_seconds * 1000
+                socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(self.stall_timeout_seconds * 1000)
             )
 
     def _classify(self, conn: TConn) -> RequestState:
@@ -249,7 +250,8 @@ class ApiWorker(ThreadWorker):  # type: ignore[misc]
         """Let the poller watch a connection, for as long as this state may last."""
         is_body = state is RequestState.PARTIAL_BODY
         seconds = self.body_timeout_seconds if is_body else self.read_timeout_seconds
-        conn.timeout = time.monotonic() + (seconds if self.alive else STOP_KEEPALIVE_LINGER)
+        seconds = seconds if self.alive else gthread.STOP_KEEPALIVE_LINGER
+        conn.timeout = time.monotonic() + seconds
         self.partial[state].append(conn)
         self.poller.register(conn.sock, EVENT_READ, partial(then, conn))
 

@@ -10,17 +10,21 @@ from pathlib import Path
 
 from flask import Flask, Response, request
 from gunicorn.http.errors import ParseException
+from gunicorn.workers import gthread
 
 from project.core.errors import RequestTimeout
 from project.core.server.worker import ApiWorker
 from project.core.web.requests.parsing import receive_json
+
+# gunicorn gives clients two seconds when a worker ends.
+gthread.STOP_KEEPALIVE_LINGER = 0.5
 
 
 class HastyWorker(ApiWorker):
     """The worker with time limits of a second and less, so that tests wait less."""
 
     read_timeout_seconds = 0.5
-    stall_timeout_seconds = 1
+    stall_timeout_seconds = 0.4
     queue_timeout_seconds = 0.5
     costly = re.compile(rb'GET /slow')
 

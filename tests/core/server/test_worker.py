@@ -225,7 +225,6 @@ class TestHandleRequest:
         assert client.ask(CHUNKED + b'nonsense\r\n').status == 400
 
     @pytest.mark.parametrize('half', [HALF_CHUNK, HALF_UPLOAD], ids=['chunk', 'upload'])
-    @pytest.mark.slow('the limit of silence is in whole seconds')
     def test_gives_up_on_a_stream_that_falls_silent(self, hasty: int, half: bytes) -> None:
         with Client(hasty) as client:
             assert client.ask(half).status == 400
@@ -264,7 +263,6 @@ class TestHandleRequest:
 
             assert client.ask(b'1' * 10_000).json['size'] == 40_000
 
-    @pytest.mark.slow('the limit of silence is in whole seconds')
     def test_gives_up_on_who_does_not_read_the_answer(self, hasty: int) -> None:
         with ExitStack() as stack:
             for _ in range(8):
