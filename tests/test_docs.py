@@ -7,6 +7,7 @@ import click
 import pytest
 from flask.cli import FlaskGroup, ScriptInfo
 
+from project.core.mail.previews import preview_mail
 from project.core.mail.rendering import duration
 from project.core.security.key_usage import encrypted_values, expiring_values
 
@@ -150,6 +151,22 @@ class TestVariables:
         example = EXAMPLE.findall((ROOT / '.env.example').read_text())
 
         assert sorted(described) == sorted(example)
+
+
+class TestMails:
+    @pytest.mark.parametrize('page', ['README.md', 'docs/getting-started.md'])
+    def test_have_the_line_that_a_page_searches_for(self, app, page):
+        [shown] = re.findall(
+            r"^\$ grep -hA 2 '\^(.+)' var/mail/\*\.eml\n(.+)$",
+            (ROOT / page).read_text(),
+            re.MULTILINE,
+        )
+        with app.test_request_context():
+            text = preview_mail('verification').get_body(('plain',)).get_content()
+
+        pattern, line = shown
+        assert line.startswith(pattern)
+        assert line in text.splitlines()
 
 
 class TestLimits:
