@@ -16,7 +16,15 @@ from sqlalchemy.orm import Mapped, mapped_column
 from project.core.clock import now
 from project.core.errors import TooManyRequests
 
-from .database.session import Base, atomic, db, execute_in_own_transaction, execute_select
+from .database.cleanup import delete_unlocked
+from .database.session import (
+    Base,
+    atomic,
+    db,
+    execute_in_own_transaction,
+    execute_select,
+    in_atomic,
+)
 from .database.types import UTCDateTime
 from .database.upsert import upsert
 
@@ -24,6 +32,8 @@ from .database.upsert import upsert
 ATTEMPTS_PER_CLEANUP = 100
 
 DAY = timedelta(days=1)
+# What counters of guesses allow.
+MAX_ATTEMPTS, ATTEMPT_PERIOD = 10, timedelta(minutes=15)
 
 
 class TooManyAttempts(TooManyRequests):
@@ -84,10 +94,9 @@ class AttemptCounter:
         :raises TooManyAttempts: if `limit` attempts were made in the period.
         """
         moment, key = now(), _hashed(target)
-        if randbelow(ATTEMPTS_PER_CLEANUP) == 0:
-            execute_in_own_transaction(
-                delete(ThrottleCounter).where(ThrottleCounter.resets_at <= moment), joins=True
-            )
+        # In a transaction of the caller, the deleted rows would stay locked until it ends.
+        if not in_atomic() and randbelow(ATTEMPTS_PER_CLEANUP) == 0:
+            delete_unlocked(ThrottleCounter, ThrottleCounter.resets_at <= moment)
         over, reset = ThrottleCounter.resets_at <= moment, moment + self.period
         statement = upsert(
             ThrottleCounter,

@@ -168,6 +168,17 @@ class TestConsume:
 
         assert (spent('ada'), spent('eve'), spent('bob')) == (None, 1, 1)
 
+    def test_deletes_nothing_else_in_a_transaction_of_the_caller(self, clock, monkeypatch):
+        """Its locks would last until that transaction ends."""
+        monkeypatch.setattr(throttling, 'ATTEMPTS_PER_CLEANUP', 1)
+        spend('ada')
+        clock.shift(HOUR)
+
+        with atomic():
+            spend('bob')
+
+        assert (spent('ada'), spent('bob')) == (1, 1)
+
     def test_rejects_although_its_counter_was_removed_just_now(self, clock, monkeypatch):
         condition = throttling._is
 

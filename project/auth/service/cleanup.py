@@ -1,10 +1,9 @@
 """The sweeper: what has expired opens nothing any more, and need not be kept."""
 
 from datetime import timedelta
-from typing import Any
 
 from flask import current_app
-from sqlalchemy import ColumnElement, delete, func, inspect, select, tuple_
+from sqlalchemy import func, select
 
 from project.auth.models import (
     ApiKey,
@@ -18,7 +17,8 @@ from project.auth.models import (
     Session,
 )
 from project.core.clock import now
-from project.core.database.session import atomic, db, execute_select
+from project.core.database.cleanup import delete_unlocked
+from project.core.database.session import atomic, execute_select
 from project.core.tasks import task
 
 # An API key is shown for a while after its end, so that its owner sees why a program stopped.
@@ -48,7 +48,7 @@ def delete_expired(*, dry_run: bool = False) -> dict[str, int]:
         found = execute_select(select(func.count()).select_from(model).where(is_expired))
         removed[name] = int(found.scalar_one())
         if not dry_run:
-            _delete_unlocked(model, is_expired)
+            delete_unlocked(model, is_expired)
     return removed
 
 
@@ -56,13 +56,3 @@ def delete_expired(*, dry_run: bool = False) -> dict[str, int]:
 def delete_expired_nightly() -> None:
     """Sweep by itself, every night. Run twice, it finds nothing the second time."""
     delete_expired()
-
-
-def _delete_unlocked(model: Any, is_expired: ColumnElement[bool]) -> None:
-    """Delete expired rows, except those that another transaction has locked: they come next time.
-
-    To wait for them could deadlock: rows of many users are deleted here, in no order.
-    """
-    key = inspect(model).primary_key
-    free = select(*key).where(is_expired).with_for_update(skip_locked=True)
-    db.session.execute(delete(model).where(tuple_(*key).in_(free)))
