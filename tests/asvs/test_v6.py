@@ -14,13 +14,12 @@ from zxcvbn.frequency_lists import FREQUENCY_LISTS
 from project.auth.errors import PasswordTooWeak
 from project.auth.models import Credential, RecoveryCode, Totp
 from project.auth.service import create_account
-from project.auth.service.attempt_counters import MAX_ATTEMPTS
 from project.auth.service.credentials.pins import PIN_LIFETIME, issue_pin, new_code
 from project.auth.service.credentials.second_factors import _new_codes, start_totp_enrolment
 from project.core.clock import now
 from project.core.database.session import Base, atomic, db
 from project.core.security.tokens import new_token
-from project.core.throttling import attempt_counters
+from project.core.throttling import MAX_ATTEMPTS, attempt_counters
 from project.users.models import User
 from tests.auth.factories import PASSWORD
 from tests.auth.pins import other_than, pin_in
@@ -487,16 +486,19 @@ class TestOutOfBand:
         first = pin_in(mailbox()[-1])
         anybody.post(f'{API}/auth/password-resets', json={'email': 'ada@example.com'})
         newest = pin_in(mailbox()[-1])
-        # To the same mailbox, for another purpose.
-        ada.call('POST', '/auth/email-changes', {'new_email': 'ada@example.com'})
-        change = pin_in(mailbox()[-1])
+        ada.call('POST', '/auth/email-changes', {'new_email': 'bob@example.com'})
+        own = pin_in(mailbox()[-1])
+        register(anybody, 'bob')
+        other = pin_in(mailbox()[-1])
 
+        # Not that of the request before, of another address, or of another purpose.
         body = {'email': 'ada@example.com', 'new_password': NEW}
-        for pin in {first, change} - {newest}:
+        for pin in {first, own} - {newest}:
             response = anybody.put(f'{API}/auth/password-resets', json={**body, 'pin': pin})
             assert set(reasons(response)) == {'pin'}
-        response = ada.call('PUT', '/auth/email-changes', {'pin': newest})
-        assert set(reasons(response)) == {'pin'}
+        for pin in {newest, other} - {own}:
+            change = ada.call('PUT', '/auth/email-changes', {'pin': pin})
+            assert set(reasons(change)) == {'pin'}
 
     def test_v6_6_3_is_void_after_five_wrong_ones(self, anybody, mailed):
         register(anybody)

@@ -3,14 +3,19 @@
 Each names how the owner can log in while its limit is reached.
 """
 
-from datetime import timedelta
 from uuid import UUID
 
 from project.core.database.session import AnyRow
-from project.core.throttling import DAY, AttemptCounter, TooManyAttempts
+from project.core.ip_addresses import network_of
+from project.core.throttling import (
+    ATTEMPT_PERIOD,
+    DAY,
+    MAX_ATTEMPTS,
+    AttemptCounter,
+    TooManyAttempts,
+)
 from project.users.models import email_key
 
-MAX_ATTEMPTS, ATTEMPT_PERIOD = 10, timedelta(minutes=15)
 MAX_MAILS_PER_DAY = 10
 MAX_SECOND_FACTOR_MAILS_PER_DAY = 3
 MAX_PIN_ATTEMPTS_PER_NETWORK = 25
@@ -132,9 +137,14 @@ def account_target(user_id: int) -> str:
     return f'user:{user_id}'
 
 
-def session_target(user_id: int, session_id: UUID | None) -> str:
+def session_target(session_id: UUID | None) -> str:
     """Return the target of the counters of a session."""
-    return f'session:{session_id}' if session_id else account_target(user_id)
+    return f'session:{session_id}'
+
+
+def network_target(ip_address: str) -> str:
+    """Return the network of an IP address: usually one household or company (/24, /64)."""
+    return network_of(ip_address, v4_prefix=24)
 
 
 def otp_counter(
@@ -142,7 +152,7 @@ def otp_counter(
 ) -> tuple[AttemptCounter, str]:
     """Return the counter of OTPs that applies, and its target."""
     if session_id:
-        return OTP_SESSION, session_target(user_id, session_id)
+        return OTP_SESSION, session_target(session_id)
     if device_id:
         return OTP_DEVICE, str(device_id)
     return OTP_ACCOUNT, account_target(user_id)

@@ -110,7 +110,7 @@ def reauthenticate(
     if asker.session_id is None:
         raise SessionNotFound
     # By session, so that strangers who guess at the account do not keep its user from this.
-    target = session_target(asker.user_id, asker.session_id)
+    target = session_target(asker.session_id)
     SESSION_PASSWORD.consume(target)
     stored = Credential.find_valid_hash(asker.user_id)
     if not verify_password(stored, password):

@@ -162,7 +162,7 @@ def _counters_of_user(user: AnyRow) -> list[tuple[AttemptCounter, str]]:
     found += [(LOGIN_NAME, login_target(user.username, user))]
     found += [(counter, str(id_)) for id_ in devices for counter in (LOGIN_DEVICE, OTP_DEVICE)]
     found += [
-        (counter, session_target(owner, id_))
+        (counter, session_target(id_))
         for id_ in sessions
         for counter in (SESSION_PASSWORD, OTP_SESSION)
     ]

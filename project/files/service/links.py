@@ -3,7 +3,7 @@
 A link is worth no more than its owner's right: it dies with the file, the right, or the owner.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -16,7 +16,7 @@ from project.core.security.password_hashing import hash_password, verify_passwor
 from project.core.security.principal import Principal
 from project.core.security.tokens import TokenKind, new_token, register_token_kind, token_hash
 from project.core.storage import StoredObject
-from project.core.throttling import AttemptCounter
+from project.core.throttling import ATTEMPT_PERIOD, MAX_ATTEMPTS, AttemptCounter
 from project.files.errors import ExpiryPast, LinkNotFound, LinkPasswordWrong, TooManyLinks
 from project.files.models import LINKS, LINKS_OF_FILE, File, Link
 from project.files.permissions import READ
@@ -32,8 +32,8 @@ MAX_LINKS_PER_FILE = 50  # of a file
 LINK_PASSWORD = AttemptCounter(
     name='link',
     scope='share link with a password',
-    limit=10,
-    period=timedelta(minutes=15),
+    limit=MAX_ATTEMPTS,
+    period=ATTEMPT_PERIOD,
     recovery='The owner of the file needs no link, and can make another one.',
 )
 

@@ -12,10 +12,11 @@ from sqlalchemy import delete, update
 from project.auth.models import Device
 from project.core.clock import now
 from project.core.database.session import AnyRow, db
-from project.core.ip_addresses import network_of
 from project.core.mail import send_mail
 from project.core.request_context import current_request_context
 from project.core.security.tokens import new_token, token_hash
+
+from ..attempt_counters import network_target
 
 DEVICE_TOKEN = 'pdv'
 
@@ -70,7 +71,7 @@ def _send_new_device_notice(user: AnyRow) -> None:
 
 def _looks() -> tuple[str, str]:
     origin = current_request_context()
-    return network_of(origin.ip_address, v4_prefix=24), origin.user_agent[:255]
+    return network_target(origin.ip_address), origin.user_agent[:255]
 
 
 def _seen() -> dict[str, object]:

@@ -62,7 +62,7 @@ def change_password(asker: Principal, *, current_password: str, new_password: st
     """
     user = users.get_user(asker.user_id)
     # By session: strangers who guess at the account must not keep its user from a new password.
-    target = session_target(asker.user_id, asker.session_id)
+    target = session_target(asker.session_id)
     SESSION_PASSWORD.consume(target)
     was = Credential.find_valid_hash(asker.user_id)
     if not verify_password(was, current_password):

@@ -16,13 +16,12 @@ from project.auth.models import Pin
 from project.core.clock import now
 from project.core.database.session import atomic, db
 from project.core.database.upsert import upsert
-from project.core.ip_addresses import network_of
 from project.core.request_context import current_request_context
 from project.core.security.key_usage import register_expiring_values
 from project.core.security.signing import compute_hmac, verify_hmac
 from project.users.models import email_key
 
-from ..attempt_counters import PIN_MAIL, PIN_NETWORK, mail_target
+from ..attempt_counters import PIN_MAIL, PIN_NETWORK, mail_target, network_target
 from ..security_events import FAILURE, record_security_event
 
 VERIFICATION_PURPOSE = 'verification'
@@ -105,10 +104,11 @@ def verify_pin(purpose: str, key: str, pin: str, *, emails: Iterable[str]) -> Ve
     """
     typed = normalize_code(pin)
     is_code = len(typed) == CODE_CHARACTERS
+    network = network_target(current_request_context().ip_address)
     if is_code:
         stored = Pin.find_code_hmac(purpose, key)
     else:
-        PIN_NETWORK.consume(_network())
+        PIN_NETWORK.consume(network)
         stored = _consume_try(purpose, key)
     # Compared even if there is none, so that the response takes the same time.
     matches = [
@@ -120,7 +120,7 @@ def verify_pin(purpose: str, key: str, pin: str, *, emails: Iterable[str]) -> Ve
         record_pin_failure(purpose)
         raise WrongPin
     if not is_code:
-        PIN_NETWORK.refund(_network())
+        PIN_NETWORK.refund(network)
     return VerifiedPin(stored, matches[0])
 
 
@@ -160,8 +160,3 @@ def _consume_try(purpose: str, key: str) -> bytes | None:
 
 def _message(email: str, typed: str) -> str:
     return f'{email} {typed}'
-
-
-def _network() -> str:
-    """Return the network of the client: usually one household or company (/24, /64)."""
-    return network_of(current_request_context().ip_address, v4_prefix=24)

@@ -33,6 +33,7 @@ from project.users import service as users
 
 from ..attempt_counters import OTP_SESSION, otp_counter, session_target
 from ..security_events import OPERATOR, record_security_event
+from .pins import normalize_code
 from .second_factor_notices import record_and_notify, record_and_notify_failure, record_failure
 
 log = logging.getLogger(__name__)
@@ -102,7 +103,7 @@ def confirm_totp(asker: Principal, otp: str) -> list[str]:
     Refuses with OtpInvalid a wrong code, and any where nothing was begun within the last hour;
     with TooManyAttempts, unchecked, after ten wrong ones in 15 minutes.
     """
-    target = session_target(asker.user_id, asker.session_id)
+    target = session_target(asker.session_id)
     OTP_SESSION.consume(target)
     found = Totp.find(asker.user_id)
     if found is None or found.confirmed_at or found.created_at <= now() - ENROLMENT_LIFETIME:
@@ -268,8 +269,7 @@ def _new_codes(user_id: int) -> list[str]:
 
 
 def _hashed(code: str) -> str:
-    typed = ''.join(code.split()).replace('-', '').lower()
-    return hashlib.sha256(typed.encode()).hexdigest()
+    return hashlib.sha256(normalize_code(code).lower().encode()).hexdigest()
 
 
 def _decrypted_secret(user_id: int, ciphertext: bytes) -> bytes | None:

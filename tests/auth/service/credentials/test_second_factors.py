@@ -31,7 +31,6 @@ from project.auth.service import (
     renew_recovery_codes,
     start_totp_enrolment,
 )
-from project.auth.service.attempt_counters import MAX_ATTEMPTS
 from project.auth.service.credentials.second_factors import (
     RECOVERY_CODE_COUNT,
     TIMESTEP_SECONDS,
@@ -41,7 +40,7 @@ from project.auth.service.credentials.second_factors import (
 )
 from project.core.clock import now
 from project.core.database.session import atomic, db
-from project.core.throttling import TooManyAttempts
+from project.core.throttling import MAX_ATTEMPTS, TooManyAttempts
 from project.users import service as users
 from tests.auth.factories import PASSWORD, account
 from tests.concurrency import mails_of, run_concurrently, separate_app
