@@ -63,7 +63,7 @@ class AttemptCounter:
 
     :param scope: what a target is: an account name as typed, a session, a mailbox.
     :param recovery: one sentence: how the owner gets in within 15 minutes.
-    :param command: the operator's command that resets it; empty if there is none.
+    :param command: the operator's command that resets it.
     :param targets_per_account: how many targets a stranger has for one account; 0 if an attempt
         is not a guess at an account.
     :raises ValueError: if another counter has the name.
@@ -74,7 +74,7 @@ class AttemptCounter:
     limit: int
     period: timedelta
     recovery: str
-    command: str = ''
+    command: str
     targets_per_account: int = 0
 
     def __post_init__(self) -> None:

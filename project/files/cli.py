@@ -2,6 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
+from uuid import UUID
 
 import click
 from flask import current_app
@@ -68,6 +69,14 @@ def files_unpublish(name: str, dry_run: bool) -> None:
     """Take a published file back."""
     service.unpublish_file(name, dry_run=dry_run)
     click.echo(f'{"Would unpublish" if dry_run else "Unpublished"} {name}.')
+
+
+@files_cli.command('unlock-link')
+@click.argument('link_id', type=click.UUID)
+def files_unlock_link(link_id: UUID) -> None:
+    """Reset the wrong passwords of a share link."""
+    was_counted = service.unlock_link(link_id)
+    click.echo('Reset link.' if was_counted else 'No attempts were counted.')
 
 
 @files_cli.command('fsck')

@@ -38,7 +38,7 @@ def registry(monkeypatch):
 def counter(kind='password', limit=3, **more):
     """Return a counter, whether or not the name was used before."""
     throttling._registry.pop(kind, None)
-    known = {'scope': 'account', 'recovery': 'Wait.', 'period': HOUR}
+    known = {'scope': 'account', 'recovery': 'Wait.', 'command': 'flask unlock', 'period': HOUR}
     return AttemptCounter(name=kind, limit=limit, **{**known, **more})
 
 
@@ -63,7 +63,7 @@ class TestAttemptCounter:
         first = counter()
 
         with pytest.raises(ValueError, match='password'):
-            AttemptCounter(name='password', limit=1, period=HOUR, scope='', recovery='')
+            AttemptCounter(name='password', limit=1, period=HOUR, scope='', recovery='', command='')
         assert attempt_counters() == [first]
 
     @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import update
@@ -9,6 +10,7 @@ from sqlalchemy import update
 from project.core.database.session import atomic, db
 from project.core.storage import FallbackStorage, storage, storage_from_url
 from project.files import service
+from project.files.errors import LinkPasswordWrong
 from project.files.models import Usage, Version
 from tests.clamd import EICAR
 from tests.files.factories import FileFactory
@@ -278,6 +280,23 @@ class TestFilesQuota:
         refused = cli.invoke(args=['files', 'quota', 'nobody', '5GB'])
 
         assert (refused.exit_code, refused.stderr) == (1, 'Error: user: No such user\n')
+
+
+class TestFilesUnlockLink:
+    def test_resets_the_wrong_passwords_of_a_link(self, run):
+        ada = UserFactory()
+        link = service.create_link(ada.id, FileFactory(owner=ada).id, password='A' * 12)
+        for _ in range(10):
+            with pytest.raises(LinkPasswordWrong):
+                service.resolve_link(link['token'], 'wrong')
+
+        outputs = [run('unlock-link', str(link['id'])) for _ in range(2)]
+
+        assert outputs == ['Reset link.\n', 'No attempts were counted.\n']
+        assert service.resolve_link(link['token'], 'A' * 12)
+
+    def test_rejects_an_unknown_link(self, rejection):
+        assert rejection('unlock-link', str(uuid4())) == 'Error: link: No such link'
 
 
 class TestFilesFsck:

@@ -5,7 +5,7 @@ from uuid import UUID
 import click
 
 from project.auth import service
-from project.core.cli.toolkit import as_json, dry_run, print_rows
+from project.core.cli.toolkit import IpAddress, as_json, dry_run, print_rows
 from project.users import service as users
 
 from . import auth_cli
@@ -41,10 +41,19 @@ def auth_revoke(user: str, session: UUID | None, dry_run: bool) -> None:
 
 
 @auth_cli.command('unlock')
-@click.argument('user')
-def auth_unlock(user: str) -> None:
-    """Reset every attempt counter of a user, or of an email address without one."""
-    names = service.unlock(user)
+@click.argument('user', required=False)
+@click.option('--network', type=IpAddress(), help='Reset the counter of an IP address instead.')
+def auth_unlock(user: str | None, network: str | None) -> None:
+    """Reset every attempt counter of a user, or of an email address without one.
+
+    With --network, reset the wrong PINs of the network of an IP address: /24, or /64 of IPv6.
+    """
+    if user and not network:
+        names = service.unlock(user)
+    elif network and not user:
+        names = service.unlock_network(network)
+    else:
+        raise click.UsageError('either a user or --network')
     for name in names:
         click.echo(f'Reset {name}.')
     if not names:

@@ -29,6 +29,7 @@ from .sessions import (
     list_sessions_of,
     reload_principal,
     unlock,
+    unlock_network,
 )
 from .token_refresh import refresh_session
 
@@ -74,5 +75,6 @@ __all__ = [
     'start_reset',
     'start_totp_enrolment',
     'unlock',
+    'unlock_network',
     'verify_account',
 ]

@@ -79,6 +79,7 @@ PIN_NETWORK = AttemptCounter(
     limit=MAX_PIN_ATTEMPTS_PER_NETWORK,
     period=ATTEMPT_PERIOD,
     recovery='The period ends within 15 minutes, and codes of 80 bits are not counted.',
+    command='flask auth unlock --network ADDRESS',
 )
 PIN_MAIL = AttemptCounter(
     name='pin-mail',

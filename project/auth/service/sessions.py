@@ -36,12 +36,14 @@ from .attempt_counters import (
     OTP_DEVICE,
     OTP_SESSION,
     PIN_MAIL,
+    PIN_NETWORK,
     REGISTRATION,
     SECOND_FACTOR_MAIL,
     SESSION_PASSWORD,
     account_target,
     login_target,
     mail_target,
+    network_target,
     session_target,
 )
 from .credentials.api_keys import KEY_TOKEN, find_key_principal, identify_key
@@ -146,9 +148,21 @@ def unlock(login: str) -> list[str]:
     if user is None and '@' not in login:
         raise UserNotFound
     counters = _counters_of_user(user) if user else _counters_of_email(login)
+    return _reset(counters, user.id if user else None)
+
+
+def unlock_network(ip_address: str) -> list[str]:
+    """Reset every attempt counter of the network of an IP address.
+
+    Return the names of the counters that had counted attempts.
+    """
+    return _reset([(PIN_NETWORK, network_target(ip_address))], None)
+
+
+@atomic()
+def _reset(counters: list[tuple[AttemptCounter, str]], user_id: int | None) -> list[str]:
     names = sorted({counter.name for counter, target in counters if counter.reset(target)})
     if names:
-        user_id = user.id if user else None
         record_security_event('attempts_reset', user_id, actor=OPERATOR, counters=names)
     return names
 

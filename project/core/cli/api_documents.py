@@ -96,7 +96,7 @@ def _counter_row(counter: AttemptCounter) -> str:
         f'{counter.limit} in {_duration(counter.period)}',
         f'{counter.attempts_per_account_and_day:,}' if counter.targets_per_account else '—',
         counter.recovery,
-        f'`{counter.command}`' if counter.command else '—',
+        f'`{counter.command}`',
     ]
     return f'| {" | ".join(cells)} |\n'
 

@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from project.core.email_addresses import normalize_email_address
 from project.core.errors import ApiError, ServiceUnavailable
+from project.core.ip_addresses import normalize_ip
 from project.core.request_context import RequestContext, set_request_context
 from project.core.web.responses.jsend import to_json
 
@@ -34,6 +35,16 @@ class EmailAddress(click.ParamType[str]):
             if address is None
             else address
         )
+
+
+class IpAddress(click.ParamType[str]):
+    """An option that is an IP address."""
+
+    name = 'address'
+
+    def convert(self, value: str, param: Any, ctx: Any) -> str:
+        """Return the address in its normal form, or reject what is not one."""
+        return normalize_ip(value) or self.fail(f'{value!r} is not an IP address', param, ctx)
 
 
 class Size(click.ParamType[int]):

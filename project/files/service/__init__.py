@@ -29,6 +29,7 @@ from .links import (
     list_links,
     open_shared,
     resolve_link,
+    unlock_link,
 )
 from .malware_scanning import scan_files
 from .personal_data import erase_file_data
@@ -91,6 +92,7 @@ __all__ = [
     'store_file',
     'store_upload',
     'trash_file',
+    'unlock_link',
     'unpublish_file',
     'update_file',
 ]

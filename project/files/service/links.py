@@ -35,6 +35,7 @@ LINK_PASSWORD = AttemptCounter(
     limit=MAX_ATTEMPTS,
     period=ATTEMPT_PERIOD,
     recovery='The owner of the file needs no link, and can make another one.',
+    command='flask files unlock-link LINK_ID',
 )
 
 
@@ -113,6 +114,17 @@ def count_download(link: AnyRow, stream: StoredObject) -> None:
     if not _count(link.id):
         stream.close()
         raise LinkNotFound
+
+
+@atomic()
+def unlock_link(link_id: UUID) -> bool:
+    """Reset the wrong passwords of a link. Return whether there were any. For operators.
+
+    :raises LinkNotFound: if there is no such link.
+    """
+    if db.session.scalar(select(Link.id).where(Link.id == link_id)) is None:
+        raise LinkNotFound
+    return LINK_PASSWORD.reset(str(link_id))
 
 
 def find_link_owner(token: str) -> int | None:

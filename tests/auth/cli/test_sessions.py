@@ -8,6 +8,7 @@ import pytest
 from project.auth.errors import WrongCredentials
 from project.auth.models import Session
 from project.auth.service import log_in
+from project.auth.service.attempt_counters import PIN_NETWORK
 from project.core.database.session import db
 from tests.auth.cli.rejections import rejection
 from tests.auth.factories import PASSWORD, SessionFactory, account
@@ -91,6 +92,20 @@ class TestAuthUnlock:
         result = run('auth', 'unlock', 'ada')
 
         assert (result.exit_code, result.stdout) == (0, 'No attempts were counted.\n')
+
+    def test_resets_the_counter_of_a_network(self, run):
+        PIN_NETWORK.consume('192.0.2.0/24')
+
+        result = run('auth', 'unlock', '--network', '::ffff:192.0.2.7')
+
+        assert (result.exit_code, result.stdout) == (0, 'Reset pin-network.\n')
+
+    @pytest.mark.parametrize(
+        'arguments',
+        [(), ('ada', '--network', '192.0.2.7'), ('--network', ''), ('--network', '192.0.2.0/24')],
+    )
+    def test_rejects_other_arguments(self, run, arguments):
+        assert run('auth', 'unlock', *arguments).exit_code == 2
 
     def test_rejects_an_unknown_user(self, run):
         assert rejection(run('auth', 'unlock', 'nobody')) == 'Error: user: No such user'

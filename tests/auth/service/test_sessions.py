@@ -20,6 +20,7 @@ from project.auth.service import (
     log_in,
     request_email_change,
     unlock,
+    unlock_network,
 )
 from project.auth.service.attempt_counters import (
     INVITATION,
@@ -28,6 +29,7 @@ from project.auth.service.attempt_counters import (
     OTP_ACCOUNT,
     OTP_DEVICE,
     OTP_SESSION,
+    PIN_NETWORK,
     REGISTRATION,
     SECOND_FACTOR_MAIL,
     SESSION_PASSWORD,
@@ -274,6 +276,16 @@ class TestUnlock:
     def test_rejects_an_unknown_user(self):
         with pytest.raises(UserNotFound):
             unlock('nobody')
+
+
+class TestUnlockNetwork:
+    def test_resets_the_counter_of_the_network_alone(self):
+        for network in ('192.0.2.0/24', '198.51.100.0/24'):
+            PIN_NETWORK.consume(network)
+
+        assert unlock_network('192.0.2.7') == ['pin-network']
+        assert unlock_network('192.0.2.7') == []
+        assert PIN_NETWORK.count_of('198.51.100.0/24') == 1
 
 
 class TestEndSessionsOfLeavingUser:
