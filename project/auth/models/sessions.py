@@ -28,12 +28,13 @@ class Device(Base):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     last_used_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
+    # Whether a login with a right second factor was made on it.
+    has_passed_second_factor: Mapped[bool] = mapped_column(default=False)
 
     @classmethod
-    def find_live(cls, user_id: int, token_hash: str) -> UUID | None:
-        """Return the id of a user's device that a token names."""
-        found = LIVE_DEVICE.first(user_id=user_id, token_hash=token_hash, moment=now())
-        return found.id if found else None
+    def find_live(cls, user_id: int, token_hash: str) -> AnyRow | None:
+        """Return a user's device that a token names: its id, and whether it passed a factor."""
+        return LIVE_DEVICE.first(user_id=user_id, token_hash=token_hash, moment=now())
 
     @classmethod
     def find_all(cls, user_id: int) -> list[AnyRow]:
@@ -98,7 +99,7 @@ class Session(Base):
 _moment = bindparam('moment', type_=UTCDateTime())
 
 LIVE_DEVICE = CompiledQuery(
-    select(Device.id).where(
+    select(Device.id, Device.has_passed_second_factor).where(
         Device.token_hash == bindparam('token_hash'),
         Device.user_id == bindparam('user_id'),
         Device.expires_at > _moment,

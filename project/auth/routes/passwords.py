@@ -71,6 +71,7 @@ def password_reset_replace(body: dict[str, Any]) -> Any:
     """Set a new password with the PIN. All your sessions and API keys end; a mail notifies you.
 
     Wrong, used, expired and replaced PINs look the same: 422 `pin`. Log in afterwards, with your
-    second factor if you have one. Send `device` with it: the login then has counters of its own.
+    second factor if you have one. Send `device` with it: wrong logins of others do not block
+    yours then.
     """
     return {'device': service.reset_password(**body)}

@@ -53,13 +53,24 @@ OTP_ACCOUNT = AttemptCounter(
     scope='account, after its right password from an unknown device',
     limit=MAX_ATTEMPTS,
     period=ATTEMPT_PERIOD,
-    recovery='A known device has its own counter, and recovery codes are not counted.',
+    recovery='A known device has another counter, and recovery codes are not counted.',
+    command=UNLOCK,
+    targets_per_account=1,
+)
+# A reset of the password makes a known device. With a counter for each of them, who reads the
+# mailbox would have as many attempts as resets.
+OTP_NEW_DEVICE = AttemptCounter(
+    name='otp-new-device',
+    scope='account, after its right password from known devices that passed no second factor',
+    limit=MAX_ATTEMPTS,
+    period=ATTEMPT_PERIOD,
+    recovery='A device that passed a second factor has its own counter; recovery codes have none.',
     command=UNLOCK,
     targets_per_account=1,
 )
 OTP_DEVICE = AttemptCounter(
     name='otp-device',
-    scope='known device, after the right password',
+    scope='known device that passed a second factor, after the right password',
     limit=MAX_ATTEMPTS,
     period=ATTEMPT_PERIOD,
     recovery='Recovery codes are not counted.',
@@ -149,14 +160,16 @@ def network_target(ip_address: str) -> str:
 
 
 def otp_counter(
-    user_id: int, device_id: UUID | None, session_id: UUID | None
+    user_id: int, device: AnyRow | None, session_id: UUID | None
 ) -> tuple[AttemptCounter, str]:
     """Return the counter of OTPs that applies, and its target."""
     if session_id:
         return OTP_SESSION, session_target(session_id)
-    if device_id:
-        return OTP_DEVICE, str(device_id)
-    return OTP_ACCOUNT, account_target(user_id)
+    if device is None:
+        return OTP_ACCOUNT, account_target(user_id)
+    if device.has_passed_second_factor:
+        return OTP_DEVICE, str(device.id)
+    return OTP_NEW_DEVICE, account_target(user_id)
 
 
 def mail_target(purpose: str, key: str) -> str:

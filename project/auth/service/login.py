@@ -77,7 +77,7 @@ def log_in(
     waiting = Registration.find_by_username(user_or_email)
     known = find_device(user_id, device)
     counter = LOGIN_DEVICE if known else LOGIN_NAME
-    target = str(known) if known else login_target(user_or_email, user)
+    target = str(known.id) if known else login_target(user_or_email, user)
 
     # Counted before it is checked, or a hundred at once would all pass the counter.
     counter.consume(target)
@@ -93,9 +93,9 @@ def log_in(
     if user.status != ACTIVE:
         _record_failure(user, reason='disabled')
         raise AccountDisabled
-    factor = verify_second_factor(user_id, otp=otp, recovery_code=recovery_code, device_id=known)
+    factor = verify_second_factor(user_id, otp=otp, recovery_code=recovery_code, device=known)
     renewed = _renewed(stored, password)
-    return _enter(user, stored, renewed, factor, known, device)
+    return _enter(user, stored, renewed, factor, known.id if known else None, device)
 
 
 @non_atomic
@@ -166,7 +166,8 @@ def _open_session(
     if not users.record_login(user.id):
         raise AccountDisabled
     consume_second_factor(user.id, factor)
-    device_id, device = register_device_login(user, known, device)
+    with_factor = factor is not None
+    device_id, device = register_device_login(user, known, device, with_factor=with_factor)
     pair, moment = issue_token_pair(), now()
     session = Session(
         id=uuid4(), user_id=user.id, device_id=device_id, created_at=moment,

@@ -43,7 +43,7 @@ EXPORTED_COLUMNS: dict[Any, tuple[Any, ...]] = {
     ),
     Device: (
         Device.id, Device.network, Device.user_agent, Device.created_at, Device.last_used_at,
-        Device.expires_at,
+        Device.has_passed_second_factor, Device.expires_at,
     ),
     ApiKey: (
         ApiKey.id, ApiKey.name, ApiKey.prefix.label('hint'), ApiKey.scopes, ApiKey.created_at,

@@ -34,6 +34,7 @@ from .attempt_counters import (
     LOGIN_NAME,
     OTP_ACCOUNT,
     OTP_DEVICE,
+    OTP_NEW_DEVICE,
     OTP_SESSION,
     PIN_MAIL,
     PIN_NETWORK,
@@ -180,7 +181,8 @@ def _counters_of_user(user: AnyRow) -> list[tuple[AttemptCounter, str]]:
         for id_ in sessions
         for counter in (SESSION_PASSWORD, OTP_SESSION)
     ]
-    found += [(counter, target) for counter in (OTP_ACCOUNT, EMAIL_CHANGE, SECOND_FACTOR_MAIL)]
+    by_account = (OTP_ACCOUNT, OTP_NEW_DEVICE, EMAIL_CHANGE, SECOND_FACTOR_MAIL)
+    found += [(counter, target) for counter in by_account]
     if pending:
         found += [(PIN_MAIL, mail_target(EMAIL_CHANGE_PURPOSE, pending.email_key))]
     return found

@@ -28,6 +28,7 @@ from project.auth.service.attempt_counters import (
     LOGIN_NAME,
     OTP_ACCOUNT,
     OTP_DEVICE,
+    OTP_NEW_DEVICE,
     OTP_SESSION,
     PIN_NETWORK,
     REGISTRATION,
@@ -248,14 +249,14 @@ class TestUnlock:
     def test_resets_every_counter_of_a_user(self):
         user = account(username='ada', email='ada@example.com')
         opened = log_in(user_or_email='ada', password=PASSWORD)
-        device_id = Device.find_live(user.id, token_hash(opened.device))
+        device_id = Device.find_live(user.id, token_hash(opened.device)).id
         request_email_change(principal_of(user), 'new@example.com')
         owner, session = account_target(user.id), f'session:{opened.session["id"]}'
         for counter, target in (
             (LOGIN_DEVICE, str(device_id)), (OTP_DEVICE, str(device_id)), (OTP_ACCOUNT, owner),
             (SESSION_PASSWORD, session), (OTP_SESSION, session), (SECOND_FACTOR_MAIL, owner),
             (LOGIN_NAME, 'ada'), (LOGIN_NAME, 'ada@example.com'), (INVITATION, 'ada@example.com'),
-            (REGISTRATION, 'ada@example.com'),
+            (REGISTRATION, 'ada@example.com'), (OTP_NEW_DEVICE, owner),
         ):  # fmt: skip
             counter.consume(target)
 

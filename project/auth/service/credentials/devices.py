@@ -24,23 +24,28 @@ DEVICE_TOKEN = 'pdv'
 MAX_DEVICES_PER_USER = 20
 
 
-def find_device(user_id: int, token: str | None) -> UUID | None:
-    """Return which device of the user a token names. Asks the same for nobody and for none."""
+def find_device(user_id: int, token: str | None) -> AnyRow | None:
+    """Return the user's device that a token names. Runs one query, also without user or token."""
     return Device.find_live(user_id, token_hash(token or ''))
 
 
-def register_device_login(user: AnyRow, known: UUID | None, token: str | None) -> tuple[UUID, str]:
+def register_device_login(
+    user: AnyRow, known: UUID | None, token: str | None, *, with_factor: bool
+) -> tuple[UUID, str]:
     """Note that a device has logged in; return it, and the token by which it is known.
 
     A new one is told to the user by mail, but for their first, and those that look like one they
     have: same network, same program. Inside `atomic`.
+
+    :param with_factor: whether the login had a right second factor.
     """
+    passed = {'has_passed_second_factor': True} if with_factor else {}
     if known and token:
-        used = update(Device).where(Device.id == known).values(**_seen())
+        used = update(Device).where(Device.id == known).values(**_seen(), **passed)
         if db.session.execute(used.returning(Device.id)).one_or_none():
             return known, token
     before = Device.find_all(user.id)
-    made = add_device(user.id)
+    made = add_device(user.id, **passed)
     if before and not any((d.network, d.user_agent) == _looks() for d in before):
         _send_new_device_notice(user)
     if surplus := [device.id for device in before[MAX_DEVICES_PER_USER - 1 :]]:
@@ -48,10 +53,17 @@ def register_device_login(user: AnyRow, known: UUID | None, token: str | None) -
     return made
 
 
-def add_device(user_id: int) -> tuple[UUID, str]:
+def add_device(user_id: int, *, has_passed_second_factor: bool = False) -> tuple[UUID, str]:
     """Make a known device of the present client; return its id and token. Inside `atomic`."""
     token, device_id = new_token(DEVICE_TOKEN), uuid4()
-    db.session.add(Device(id=device_id, user_id=user_id, token_hash=token_hash(token), **_seen()))
+    device = Device(
+        id=device_id,
+        user_id=user_id,
+        token_hash=token_hash(token),
+        has_passed_second_factor=has_passed_second_factor,
+        **_seen(),
+    )
+    db.session.add(device)
     db.session.flush()
     return device_id, token
 

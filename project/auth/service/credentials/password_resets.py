@@ -75,8 +75,9 @@ def send_reset(email: str) -> None:
 def reset_password(*, email: str, pin: str, new_password: str) -> str:
     """Give whoever has the PIN a new password, and end all that was opened with the old one.
 
-    Return the token of a new known device, so that the next login has counters of its own. The
-    counters of second factors and mails stay: a mailbox alone must not give new guesses at them.
+    Return the token of a new known device, so that the next login has other counters than
+    strangers without it. All devices of resets share one counter of OTPs, so that further resets
+    give no further attempts at the second factor.
     No session comes of it: the second factor is asked at the next login, as ever (ASVS 6.4.3).
     Refuses with WrongPin whatever does not fit; a weak password, which leaves the PIN as it was.
     """

@@ -170,7 +170,7 @@ def verify_second_factor(
     *,
     otp: str | None,
     recovery_code: str | None,
-    device_id: UUID | None = None,
+    device: AnyRow | None = None,
     session_id: UUID | None = None,
 ) -> Factor | None:
     """Return the factor of a login, for `consume_second_factor`; None if no second factor is on.
@@ -178,8 +178,8 @@ def verify_second_factor(
     A wrong one is mailed to the user, because its sender knows the password (ASVS 6.3.5). If the
     secret cannot be decrypted, the error is logged for the operator and no mail is sent.
 
-    :param device_id, session_id: the device or session whose counter is used; the account's if
-        both are None.
+    :param device: the known device of the login; it decides the counter of OTPs.
+    :param session_id: the session that asks again, which has its own counter.
     :raises OtpRequired: if neither is given.
     :raises WrongOtp, WrongRecoveryCode: if it is wrong or was used.
     :raises TooManyAttempts: unchecked, after ten wrong OTPs in 15 minutes. Recovery codes are not
@@ -191,7 +191,7 @@ def verify_second_factor(
     if not otp and not recovery_code:
         raise OtpRequired
     if otp:
-        counter, target = otp_counter(user_id, device_id, session_id)
+        counter, target = otp_counter(user_id, device, session_id)
         counter.consume(target)
         secret = _decrypted_secret(user_id, found.encrypted_secret)
         step = _step_of(secret, otp)

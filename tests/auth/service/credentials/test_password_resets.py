@@ -5,7 +5,13 @@ import pytest
 import time_machine
 from sqlalchemy import func, select
 
-from project.auth.errors import OtpRequired, PasswordTooWeak, WrongCredentials, WrongPin
+from project.auth.errors import (
+    OtpRequired,
+    PasswordTooWeak,
+    WrongCredentials,
+    WrongOtp,
+    WrongPin,
+)
 from project.auth.models import ApiKey, Device, Event, Session
 from project.auth.service import (
     confirm_totp,
@@ -16,7 +22,6 @@ from project.auth.service import (
     start_reset,
     start_totp_enrolment,
 )
-from project.auth.service.attempt_counters import OTP_ACCOUNT, account_target
 from project.auth.service.credentials.password_resets import send_reset
 from project.core.clock import now
 from project.core.database.session import atomic, db
@@ -183,13 +188,26 @@ class TestResetPassword:
         assert log_in(user_or_email='ada', password=NEW, device=device)
         assert 'A new device has logged in' not in [mail['Subject'] for mail in mailbox()]
 
-    def test_gives_no_new_attempts_at_the_second_factor(self, user, pin):
-        """A stolen mailbox must not help to guess the OTP."""
-        OTP_ACCOUNT.consume(account_target(user.id))
+    def test_shares_attempts_at_the_second_factor_with_further_resets(self, user, pin, mailbox):
+        """With a counter for each device, who reads the mailbox has ten attempts per reset."""
+        with time_machine.travel(now(), tick=False) as clock:
+            authenticator = pyotp.TOTP(start_totp_enrolment(principal_of(user)).secret)
+            confirm_totp(principal_of(user), authenticator.at(now()))
+            clock.shift(60)
+            first = reset(pin)
+            for _ in range(10):
+                with pytest.raises(WrongOtp):
+                    log_in(user_or_email='ada', password=NEW, device=first, otp='000000')
+            mailbox()
+            clock.shift(1)
+            request_reset('ada@example.com')
+            other = f'{NEW} again'
+            second = reset(pin_in(mailbox()[-1]), new_password=other)
 
-        reset(pin)
-
-        assert OTP_ACCOUNT.count_of(account_target(user.id)) == 1
+            code = authenticator.at(now())
+            with pytest.raises(TooManyAttempts):
+                log_in(user_or_email='ada', password=other, device=second, otp=code)
+            assert log_in(user_or_email='ada', password=other, otp=code)
 
     def test_takes_a_pin_once(self, pin):
         """ASVS 6.5.1."""

@@ -31,6 +31,8 @@ from project.auth.service import (
     renew_recovery_codes,
     start_totp_enrolment,
 )
+from project.auth.service.attempt_counters import OTP_NEW_DEVICE, account_target
+from project.auth.service.credentials.devices import add_device
 from project.auth.service.credentials.second_factors import (
     RECOVERY_CODE_COUNT,
     TIMESTEP_SECONDS,
@@ -344,6 +346,22 @@ class TestVerifySecondFactor:
                 reauthenticate(identify(again.token), password=PASSWORD, otp=wrong(enrolled[0]))
         with pytest.raises(TooManyAttempts):
             reauthenticate(identify(again.token), password=PASSWORD, otp='000000')
+
+    def test_counts_for_a_device_alone_once_it_passed_a_second_factor(self, user, enrolled, clock):
+        with atomic():
+            _, known = add_device(user.id)
+        devices = [
+            enter(user, recovery_code=code, device=device).device
+            for code, device in zip(enrolled[1], (known, None), strict=False)
+        ]
+        for device in [devices[0]] * 10 + [devices[1]]:
+            with pytest.raises(WrongOtp):
+                enter(user, otp=wrong(enrolled[0]), device=device)
+
+        with pytest.raises(TooManyAttempts):
+            enter(user, otp=code_of(enrolled[0]), device=devices[0])
+        assert OTP_NEW_DEVICE.count_of(account_target(user.id)) == 0
+        assert enter(user, otp=code_of(enrolled[0]), device=devices[1])
 
     def test_mails_the_owner_at_most_three_times_a_day(self, user, enrolled, mailbox, clock):
         """ASVS 6.3.5: another person knows the password."""
