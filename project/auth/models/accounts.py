@@ -1,5 +1,6 @@
 """What leads to an account and into it: passwords, registrations, invitations, changes, PINs."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from sqlalchemy import (
@@ -105,24 +106,28 @@ class Registration(Base):
 
 
 class Pin(Base):
-    """The newest PIN or code for a purpose and a mailbox, as an HMAC; a newer one replaces it."""
+    """The newest PIN or code for a purpose and an exact email address, as an HMAC.
+
+    Two spellings with one `email_key` may be two mailboxes: a PIN for one never replaces the PIN
+    for the other.
+    """
 
     __tablename__ = 'auth_pins'
 
     purpose: Mapped[str] = mapped_column(String(32), primary_key=True)
-    email_key: Mapped[str] = mapped_column(String(1016), primary_key=True)
+    email: Mapped[str] = mapped_column(String(254), primary_key=True)
+    email_key: Mapped[str] = mapped_column(String(1016), index=True)
     code_hmac: Mapped[bytes] = mapped_column(LargeBinary(32))
     # None: a code of 80 bits, which has no tries.
     attempts_left: Mapped[int | None]
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
 
     @classmethod
-    def find_code_hmac(cls, purpose: str, key: str) -> bytes | None:
-        """Return the HMAC of the code that was mailed, if there is one that has not expired."""
-        code = select(cls.code_hmac).where(cls.purpose == purpose, cls.email_key == key)
-        unexpired = code.where(cls.attempts_left.is_(None), cls.expires_at > now())
-        found: bytes | None = execute_select(unexpired).scalar_one_or_none()
-        return found
+    def find_codes(cls, purpose: str, emails: Iterable[str]) -> dict[str, bytes]:
+        """Return the HMACs of the valid codes that were mailed to these addresses, by address."""
+        code = select(cls.email, cls.code_hmac).where(cls.purpose == purpose, cls.email.in_(emails))
+        valid = code.where(cls.attempts_left.is_(None), cls.expires_at > now())
+        return {row.email: row.code_hmac for row in execute_select(valid)}
 
 
 class Invitation(Base):

@@ -52,13 +52,12 @@ class VerificationCreateRequest(Schema):
     body=VerificationCreateRequest,
     code=202,
     limit='20/15 minutes',
-    errors=[TooManyAttempts],
 )
 def verification_create(body: dict[str, Any]) -> None:
     """Mail a new PIN if there is a registration to verify; the answer is always the same.
 
-    Older PINs are void. An owner of the email address gets a notice instead. Ten mails a day per
-    email address; then the newest stays valid.
+    Older PINs are void. An owner of the email address gets a notice instead. After ten mails a day
+    to one email address, the newest code stays valid.
     """
     service.resend_verification(body['email'])
 

@@ -31,8 +31,8 @@ class EmailChangeCreateRequest(Schema):
 def email_change_create(body: dict[str, Any]) -> None:
     """Request another email address. A PIN goes there by mail; the answer is always the same.
 
-    An owner of the email address gets a notice instead. Ten times a day, for you and for the email
-    address.
+    An owner of the email address gets a notice instead. You can ask ten times a day. After ten
+    mails a day to one email address, the newest code that you requested stays valid.
     """
     service.request_email_change(current_principal(), body['new_email'])
 

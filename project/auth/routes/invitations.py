@@ -6,7 +6,6 @@ from marshmallow import Schema, fields, validate
 
 from project.auth import service
 from project.auth.errors import InvitationInvalid, PasswordTooWeak, UsernameMissing
-from project.core.throttling import TooManyAttempts
 from project.core.web.endpoints.access import current_principal, public, requires
 from project.core.web.endpoints.endpoint import endpoint
 from project.core.web.requests.fields import EmailAddress, Password, Text
@@ -37,13 +36,14 @@ class InvitationCreateRequest(Schema):
 @blueprint.post('/invitations')
 @endpoint(
     allow=requires(INVITE), body=InvitationCreateRequest, code=202, limit='60/15 minutes',
-    errors=[RoleUnknown, PrivilegeEscalation, TooManyAttempts],
+    errors=[RoleUnknown, PrivilegeEscalation],
 )  # fmt: skip
 def invitation_create(body: dict[str, Any]) -> None:
     """Invite a person by mail. The answer is the same whether or not the email address is known.
 
     The code lasts for seven days; a new invitation makes the last one void. Rejects roles with
-    permissions that you do not hold yourself. Ten a day per email address.
+    permissions that you do not hold yourself. After ten mails a day to one email address, the newest
+    code stays valid.
     """
     service.invite(current_principal(), **body)
 

@@ -44,12 +44,12 @@ class PasswordResetCreateRequest(Schema):
 @blueprint.post('/password-resets')
 @endpoint(
     allow=public, body=PasswordResetCreateRequest, code=202, limit='20/15 minutes',
-    errors=[TooManyAttempts],
 )  # fmt: skip
 def password_reset_create(body: dict[str, Any]) -> None:
     """Mail a PIN for a new password to the owner of an email address, if there is one.
 
-    The answer is always the same. Ten mails a day per email address; then the newest stays valid.
+    The answer is always the same. After ten mails a day to one email address, the newest code stays
+    valid.
     """
     service.request_reset(body['email'])
 

@@ -8,8 +8,9 @@ from typing import NamedTuple
 from sqlalchemy import delete
 
 from project.auth.errors import WrongPin
-from project.auth.models import Credential, Registration
+from project.auth.models import Credential, Pin, Registration
 from project.core.clock import now
+from project.core.database.retries import repeatable
 from project.core.database.session import AnyRow, atomic, db, non_atomic
 from project.core.database.upsert import upsert
 from project.core.mail import send_mail
@@ -20,13 +21,19 @@ from project.users.errors import UsernameTaken
 from project.users.models import email_key
 from project.users.permissions import ADMIN, MEMBER
 
-from .attempt_counters import PIN_MAIL, REGISTRATION, is_within_limit, mail_target
+from .attempt_counters import (
+    ALREADY_REGISTERED,
+    NOTICE_MAIL,
+    REGISTRATION,
+    is_within_limit,
+    mail_target,
+)
 from .credentials.passwords import GENERATED_PASSWORD_LIFETIME, check_new_password
 from .credentials.pins import (
     VERIFICATION_PURPOSE,
     VerifiedPin,
     consume_pin,
-    issue_pin,
+    mail_pin,
     record_pin_failure,
     verify_pin,
 )
@@ -62,13 +69,10 @@ def register(*, username: str, email: str, password: str, name: str = '') -> Non
 
 @atomic()
 def resend_verification(email: str) -> None:
-    """Mail a new PIN to an address that has one to wait for, a notice if it is known by now.
+    """Mail a new PIN to an address with a pending registration, or a notice to a known address.
 
-    Silent about all others. When the mails of the day are used up, the newest PIN stays valid.
-
-    :raises TooManyAttempts: after ten mails a day, whether or not the address is known.
+    Returns the same for all addresses: a task looks the address up and counts the mails.
     """
-    PIN_MAIL.consume(mail_target(VERIFICATION_PURPOSE, email_key(email)))
     enqueue(send_verification, email)
 
 
@@ -88,11 +92,16 @@ def send_verification(email: str) -> None:
             send_already_registered_notice(known)
         else:
             same = [registration for registration in waiting if registration.email == email]
-            _mail_pin((same or waiting)[0].email)
+            _mail_verification((same or waiting)[0].email)
 
 
 def send_already_registered_notice(known: AnyRow) -> None:
-    """Tell an account's owner that somebody tried to register their address. Inside `atomic`."""
+    """Tell an account's owner that somebody tried to register their address. Inside `atomic`.
+
+    At most ten mails a day to one mailbox, whatever causes them.
+    """
+    if not is_within_limit(NOTICE_MAIL, mail_target(ALREADY_REGISTERED, email_key(known.email))):
+        return
     # To the address we know, never to the one that was typed (CVE-2019-19844).
     send_mail(
         'already_registered',
@@ -111,10 +120,9 @@ def verify_account(*, email: str, pin: str, password: str) -> AnyRow:
     email address of another person, who would confirm a password that the stranger knows. The PIN
     verifies only registrations of the exact email address that it was mailed to.
     """
-    key = email_key(email)
-    waiting = Registration.find_pending(key)
+    waiting = Registration.find_pending(email_key(email))
     emails = [registration.email for registration in waiting] or [email]
-    verified = verify_pin(VERIFICATION_PURPOSE, key, pin, emails=emails)
+    verified = verify_pin(VERIFICATION_PURPOSE, pin, emails=emails)
     for registration in waiting:
         if registration.email == verified.email and verify_password(
             registration.password_hash, password
@@ -180,21 +188,13 @@ def _keep_registration(username: str, email: str, name: str, password_hash: str)
     if db.session.execute(statement.returning(Registration.username)).one_or_none() is None:
         raise UsernameTaken
     record_security_event('registered', None, username=username)
-    # After ten mails the newest code stays valid, for this registration too.
-    if is_within_limit(PIN_MAIL, mail_target(VERIFICATION_PURPOSE, key)):
-        enqueue(send_verification, email)
+    enqueue(send_verification, email)
 
 
-def _mail_pin(email: str) -> None:
+def _mail_verification(email: str) -> None:
     # Neither username nor name: a stranger who registers this address chose them.
-    issued = issue_pin(VERIFICATION_PURPOSE, email)
-    record_security_event('verification_requested', None, actor=SYSTEM)
-    send_mail(
-        'verification',
-        to=email,
-        secret={'pin': issued.text},
-        lifetime=issued.lifetime.total_seconds(),
-    )
+    if mail_pin('verification', VERIFICATION_PURPOSE, to=email):
+        record_security_event('verification_requested', None, actor=SYSTEM)
 
 
 @atomic()
@@ -212,9 +212,10 @@ def create_user_with_credential(
     return user
 
 
+@repeatable
 @atomic()
 def _create_verified_user(registration: Registration, verified: VerifiedPin) -> AnyRow:
-    consume_pin(VERIFICATION_PURPOSE, registration.email_key, verified)
+    consume_pin(VERIFICATION_PURPOSE, verified)
     user = create_user_with_credential(
         registration.username,
         registration.email,
@@ -227,6 +228,8 @@ def _create_verified_user(registration: Registration, verified: VerifiedPin) -> 
 
 
 def delete_registrations(key: str) -> None:
-    """Let go of what waits at an address that belongs to somebody now. Inside `atomic`."""
+    """Delete the registrations of an address and their PINs. Call it inside `atomic`."""
+    pins = delete(Pin).where(Pin.purpose == VERIFICATION_PURPOSE, Pin.email_key == key)
     waiting = delete(Registration).where(Registration.email_key == key)
-    db.session.execute(waiting.execution_options(synchronize_session=False))
+    for statement in (pins, waiting):
+        db.session.execute(statement.execution_options(synchronize_session=False))

@@ -94,10 +94,20 @@ PIN_NETWORK = AttemptCounter(
 )
 PIN_MAIL = AttemptCounter(
     name='pin-mail',
-    scope='mailbox and purpose of a PIN',
+    scope='mailbox and purpose of a mailed PIN',
     limit=MAX_MAILS_PER_DAY,
     period=DAY,
-    recovery='The newest code stays valid for 24 hours.',
+    recovery='An address without a valid code gets one more mail. A code is valid for 24 hours.',
+    command=UNLOCK,
+)
+# Counted apart: strangers cause the first, and must not use up the mails of the second.
+ALREADY_REGISTERED, EMAIL_CHANGED = NOTICE_SUBJECTS = 'already-registered', 'email-changed'
+NOTICE_MAIL = AttemptCounter(
+    name='notice-mail',
+    scope='mailbox and subject of a notice: already registered, email address changed',
+    limit=MAX_MAILS_PER_DAY,
+    period=DAY,
+    recovery='Only mails are limited; no login depends on it.',
     command=UNLOCK,
 )
 REGISTRATION = AttemptCounter(
@@ -118,10 +128,10 @@ EMAIL_CHANGE = AttemptCounter(
 )
 INVITATION = AttemptCounter(
     name='invitation',
-    scope='mailbox that is invited',
+    scope='mailbox that an invitation is mailed to',
     limit=MAX_MAILS_PER_DAY,
     period=DAY,
-    recovery='The newest code stays valid for seven days.',
+    recovery='The newest code stays valid for seven days; a reset sets a first password, too.',
     command=UNLOCK,
 )
 SECOND_FACTOR_MAIL = AttemptCounter(
@@ -173,7 +183,7 @@ def otp_counter(
 
 
 def mail_target(purpose: str, key: str) -> str:
-    """Return the target of the mails with a PIN: the purpose without its user, and the mailbox."""
+    """Return the target of mails: their purpose without its user, and the mailbox."""
     return f'{purpose.partition(":")[0]} {key}'
 
 

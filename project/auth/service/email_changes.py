@@ -18,13 +18,20 @@ from project.users.models import email_key
 from project.users.signals import user_email_changed
 
 from .accounts import delete_registrations, send_already_registered_notice
-from .attempt_counters import EMAIL_CHANGE, PIN_MAIL, account_target, mail_target
+from .attempt_counters import (
+    EMAIL_CHANGE,
+    EMAIL_CHANGED,
+    NOTICE_MAIL,
+    account_target,
+    is_within_limit,
+    mail_target,
+)
 from .credentials.pins import (
     EMAIL_CHANGE_PURPOSE,
     VerifiedPin,
     consume_pin,
     delete_pins,
-    issue_pin,
+    mail_pin,
     verify_pin,
 )
 from .security_events import record_security_event
@@ -40,10 +47,10 @@ def request_email_change(asker: Principal, new_email: str) -> None:
 
     The last wish counts.
 
-    :raises TooManyAttempts: after ten requests a day of one account, or ten mails to one mailbox.
+    :raises TooManyAttempts: after ten requests a day of one account. Requests of other accounts
+        for the same address do not count.
     """
     EMAIL_CHANGE.consume(account_target(asker.user_id))
-    PIN_MAIL.consume(mail_target(EMAIL_CHANGE_PURPOSE, email_key(new_email)))
     wish = {
         'email': new_email,
         'email_key': email_key(new_email),
@@ -69,15 +76,8 @@ def send_email_change(user_id: int) -> None:
         if known and known.id != user_id:
             send_already_registered_notice(known)
             return
-        issued = issue_pin(email_change_purpose(user_id), wish.email)
         # Neither username nor name: the mailbox may be another person's.
-        send_mail(
-            'email_change',
-            to=wish.email,
-            about=user_id,
-            secret={'pin': issued.text},
-            lifetime=issued.lifetime.total_seconds(),
-        )
+        mail_pin('email_change', email_change_purpose(user_id), to=wish.email, about=user_id)
 
 
 @non_atomic
@@ -87,9 +87,8 @@ def confirm_email_change(asker: Principal, pin: str) -> AnyRow:
     Refuses with WrongPin whatever does not fit, and with EmailTaken if another has it by now.
     """
     wish = EmailChange.find_pending(asker.user_id)
-    key = wish.email_key if wish else f'user:{asker.user_id}'
     emails = [wish.email if wish else '']
-    verified = verify_pin(email_change_purpose(asker.user_id), key, pin, emails=emails)
+    verified = verify_pin(email_change_purpose(asker.user_id), pin, emails=emails)
     if wish is None:
         raise WrongPin
     return _change(asker.user_id, wish, verified)
@@ -98,7 +97,7 @@ def confirm_email_change(asker: Principal, pin: str) -> AnyRow:
 @repeatable
 @atomic()
 def _change(user_id: int, wish: AnyRow, verified: VerifiedPin) -> AnyRow:
-    consume_pin(email_change_purpose(user_id), wish.email_key, verified)
+    consume_pin(email_change_purpose(user_id), verified)
     db.session.execute(delete(EmailChange).where(EmailChange.user_id == user_id))
     before = users.get_user(user_id)
     user = users.change_email(user_id, wish.email)
@@ -123,6 +122,9 @@ def _record_change(was: str, user: AnyRow, actor: str | None = None) -> None:
 
 
 def _send_notice(user: AnyRow, *, was: str, to: str) -> None:
+    """Mail a change of address, at most ten times a day to one mailbox, whatever causes it."""
+    if not is_within_limit(NOTICE_MAIL, mail_target(EMAIL_CHANGED, email_key(to))):
+        return
     send_mail(
         'email_changed',
         to=to,

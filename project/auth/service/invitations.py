@@ -28,7 +28,7 @@ from .accounts import (
     delete_registrations,
     send_already_registered_notice,
 )
-from .attempt_counters import INVITATION
+from .attempt_counters import INVITATION, is_within_limit
 from .credentials.passwords import check_new_password
 from .credentials.pins import new_code, normalize_code
 from .security_events import FAILURE, SYSTEM, record_security_event
@@ -42,10 +42,9 @@ def invite(asker: Principal, *, email: str, roles: Iterable[str] = (MEMBER,)) ->
     """Mail an invitation to an address; a new one makes the last one void.
 
     Whoever has an account there gets a notice instead. Refuses roles that hold more than the asker
-    (PrivilegeEscalation), and with TooManyAttempts more than ten a day for one address.
+    (PrivilegeEscalation).
     """
     users.check_roles(roles, by=asker)
-    INVITATION.consume(email_key(email))
     enqueue(send_invitation, email, sorted(roles), asker.user_id)
 
 
@@ -119,6 +118,9 @@ def accept_invitation(
 
 
 def _mail(user: AnyRow | None, email: str, roles: list[str], invited_by: int | None) -> None:
+    """Mail an invitation, at most ten a day to one mailbox, whatever causes it."""
+    if not is_within_limit(INVITATION, email_key(email)):
+        return
     code = new_code()
     fresh = {
         'email': email, 'roles': roles, 'code_hash': _hashed(code), 'invited_by': invited_by,
@@ -131,8 +133,6 @@ def _mail(user: AnyRow | None, email: str, roles: list[str], invited_by: int | N
         'invitation',
         to=email,
         about=user.id if user else None,
-        username=user.username if user else '',
-        name=user.name if user else '',
         secret={'code': code},
         lifetime=INVITATION_LIFETIME.total_seconds(),
     )

@@ -32,6 +32,8 @@ from .attempt_counters import (
     INVITATION,
     LOGIN_DEVICE,
     LOGIN_NAME,
+    NOTICE_MAIL,
+    NOTICE_SUBJECTS,
     OTP_ACCOUNT,
     OTP_DEVICE,
     OTP_NEW_DEVICE,
@@ -191,6 +193,7 @@ def _counters_of_user(user: AnyRow) -> list[tuple[AttemptCounter, str]]:
 def _counters_of_email(email: str) -> list[tuple[AttemptCounter, str]]:
     key = email_key(email)
     mails = [(PIN_MAIL, mail_target(purpose, key)) for purpose in PIN_PURPOSES]
+    mails += [(NOTICE_MAIL, mail_target(subject, key)) for subject in NOTICE_SUBJECTS]
     return [*mails, *((counter, key) for counter in (LOGIN_NAME, REGISTRATION, INVITATION))]
 
 

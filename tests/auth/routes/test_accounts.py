@@ -129,26 +129,6 @@ class TestVerificationCreate:
         # To whom a registration sent a mail goes the next one, and to nobody else.
         assert {mail['To'] for mail in mailbox()} == {'ada@example.com', 'both@example.com'}
 
-    def test_answers_alike_after_ten_a_day_whatever_waits(self, client):
-        UserFactory(email='known@example.com')
-        RegistrationFactory(email='ada@example.com')
-        answers = []
-
-        with time_machine.travel(now(), tick=False):
-            for who in ('ada', 'known', 'nobody'):
-                body = {'email': f'{who}@example.com'}
-                for _ in range(10):
-                    assert client.post(VERIFICATIONS, json=body).status_code == 202
-                answers.append(client.post(VERIFICATIONS, json=body))
-
-        assert answers[0].status_code == 429
-        assert set(reasons(answers[0])) == {'attempts'}
-        assert (
-            response_signature(answers[0])
-            == response_signature(answers[1])
-            == response_signature(answers[2])
-        )
-
     def test_rejects_what_does_not_fit(self, client):
         response = client.post(VERIFICATIONS, json={'email': 'nowhere', 'pin': '123456'})
 

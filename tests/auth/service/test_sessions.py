@@ -23,18 +23,22 @@ from project.auth.service import (
     unlock_network,
 )
 from project.auth.service.attempt_counters import (
+    EMAIL_CHANGED,
     INVITATION,
     LOGIN_DEVICE,
     LOGIN_NAME,
+    NOTICE_MAIL,
     OTP_ACCOUNT,
     OTP_DEVICE,
     OTP_NEW_DEVICE,
     OTP_SESSION,
+    PIN_MAIL,
     PIN_NETWORK,
     REGISTRATION,
     SECOND_FACTOR_MAIL,
     SESSION_PASSWORD,
     account_target,
+    mail_target,
 )
 from project.core.clock import now
 from project.core.database.keyset_pagination import PageRequest
@@ -257,6 +261,8 @@ class TestUnlock:
             (SESSION_PASSWORD, session), (OTP_SESSION, session), (SECOND_FACTOR_MAIL, owner),
             (LOGIN_NAME, 'ada'), (LOGIN_NAME, 'ada@example.com'), (INVITATION, 'ada@example.com'),
             (REGISTRATION, 'ada@example.com'), (OTP_NEW_DEVICE, owner),
+            (NOTICE_MAIL, mail_target(EMAIL_CHANGED, 'ada@example.com')),
+            (PIN_MAIL, mail_target('email-change', 'new@example.com')),
         ):  # fmt: skip
             counter.consume(target)
 

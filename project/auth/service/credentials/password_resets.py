@@ -13,24 +13,21 @@ from project.core.request_context import current_request_context
 from project.core.security.password_hashing import hash_password
 from project.core.tasks import complete_with_transaction, enqueue, task
 from project.users import service as users
-from project.users.models import ACTIVE, email_key
+from project.users.models import ACTIVE
 
-from ..attempt_counters import LOGIN_NAME, PIN_MAIL, login_target, mail_target
+from ..attempt_counters import LOGIN_NAME, login_target
 from ..security_events import SYSTEM, record_security_event
 from .devices import add_device
 from .passwords import check_new_password
-from .pins import RESET_PURPOSE, VerifiedPin, consume_pin, issue_pin, verify_pin
+from .pins import RESET_PURPOSE, VerifiedPin, consume_pin, mail_pin, verify_pin
 
 
 @atomic()
 def request_reset(email: str) -> None:
-    """Mail a PIN for a new password, if somebody has this address; takes the same time if not.
+    """Mail a PIN for a new password to the active user with this address.
 
-    When the mails of the day are used up, the newest code stays valid.
-
-    :raises TooManyAttempts: after ten mails a day, whether or not the address is known.
+    Returns the same for all addresses: a task looks the user up and counts the mails.
     """
-    PIN_MAIL.consume(mail_target(RESET_PURPOSE, email_key(email)))
     enqueue(send_reset, email)
 
 
@@ -48,27 +45,26 @@ def start_reset(login: str) -> AnyRow:
 
 @task()
 def send_reset(email: str) -> None:
-    """Mail the active user with an address a PIN for a new password; nobody else anything.
+    """Mail a PIN for a new password to the active user with an address.
 
-    Run twice, it mails once.
+    Idempotent: a second run sends no mail.
     """
     with atomic():
         complete_with_transaction()
         user = users.find_user_by_login(email)
         if user is None or user.status != ACTIVE:
             return
-        issued = issue_pin(RESET_PURPOSE, user.email)
-        send_mail(
+        is_mailed = mail_pin(
             'password_reset',
+            RESET_PURPOSE,
             # To the address we know, never to the one that was typed (CVE-2019-19844).
             to=user.email,
             about=user.id,
             username=user.username,
             name=user.name,
-            secret={'pin': issued.text},
-            lifetime=issued.lifetime.total_seconds(),
         )
-        record_security_event('password_reset_requested', user.id, actor=SYSTEM)
+        if is_mailed:
+            record_security_event('password_reset_requested', user.id, actor=SYSTEM)
 
 
 @non_atomic
@@ -82,14 +78,13 @@ def reset_password(*, email: str, pin: str, new_password: str) -> str:
     Refuses with WrongPin whatever does not fit; a weak password, which leaves the PIN as it was.
     """
     check_new_password(new_password, words=[email], field='new_password')
-    key = email_key(email)
     user = users.find_user_by_login(email)
-    verified = verify_pin(RESET_PURPOSE, key, pin, emails=[user.email if user else email])
+    verified = verify_pin(RESET_PURPOSE, pin, emails=[user.email if user else email])
     if user is None:
         raise WrongPin
     # Only now, for it would tell who is known.
     check_new_password(new_password, words=[user.username], field='new_password')
-    device = _replace(user.id, user, key, verified, hash_password(new_password))
+    device = _replace(user.id, user, verified, hash_password(new_password))
     # Guesses at the old password do not delay the login with the new one.
     for login in (user.username, user.email):
         LOGIN_NAME.reset(login_target(login, user))
@@ -98,10 +93,8 @@ def reset_password(*, email: str, pin: str, new_password: str) -> str:
 
 @repeatable
 @locks_user('user_id')
-def _replace(
-    user_id: int, user: AnyRow, key: str, verified: VerifiedPin, password_hash: str
-) -> str:
-    consume_pin(RESET_PURPOSE, key, verified)
+def _replace(user_id: int, user: AnyRow, verified: VerifiedPin, password_hash: str) -> str:
+    consume_pin(RESET_PURPOSE, verified)
     if not users.is_active(user_id):
         raise WrongPin
     fresh = {'password_hash': password_hash, 'changed_at': now(), 'expires_at': None}

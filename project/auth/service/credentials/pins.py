@@ -8,20 +8,29 @@ from base64 import b32encode
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import delete, update
 
 from project.auth.errors import WrongPin
 from project.auth.models import Pin
 from project.core.clock import now
+from project.core.database.retries import repeatable
 from project.core.database.session import atomic, db
 from project.core.database.upsert import upsert
+from project.core.mail import send_mail
 from project.core.request_context import current_request_context
 from project.core.security.key_usage import register_expiring_values
 from project.core.security.signing import compute_hmac, verify_hmac
 from project.users.models import email_key
 
-from ..attempt_counters import PIN_MAIL, PIN_NETWORK, mail_target, network_target
+from ..attempt_counters import (
+    PIN_MAIL,
+    PIN_NETWORK,
+    is_within_limit,
+    mail_target,
+    network_target,
+)
 from ..security_events import FAILURE, record_security_event
 
 VERIFICATION_PURPOSE = 'verification'
@@ -70,11 +79,26 @@ def normalize_code(typed: str) -> str:
     return ''.join(typed.split()).replace('-', '').upper()
 
 
-def issue_pin(purpose: str, email: str) -> IssuedPin:
-    """Return a new PIN for an email address; older ones for this purpose are void.
+def mail_pin(template: str, purpose: str, *, to: str, **values: Any) -> bool:
+    """Mail a new PIN and count the mail; return whether a mail is sent. Call it inside `atomic`.
 
-    From the third mail of a day on, it is a code. Call it inside `atomic`, after the mail was
-    counted (`PIN_MAIL`).
+    The only function that mails PINs, in a task: a request counts nothing and looks nothing up.
+    When the mails of the day are used up, it mails another code only if none for this exact
+    address and purpose is valid. So the owner of an address always has a code that works.
+    """
+    is_counted = is_within_limit(PIN_MAIL, mail_target(purpose, email_key(to)))
+    if not is_counted and Pin.find_codes(purpose, [to]):
+        return False
+    issued = issue_pin(purpose, to)
+    lifetime = issued.lifetime.total_seconds()
+    send_mail(template, to=to, secret={'pin': issued.text}, lifetime=lifetime, **values)
+    return True
+
+
+def issue_pin(purpose: str, email: str) -> IssuedPin:
+    """Return a new PIN for an email address; older ones for this address and purpose are void.
+
+    From the third mail of a day on, it is a code. Call it inside `atomic`.
     """
     key = email_key(email)
     if PIN_MAIL.count_of(mail_target(purpose, key)) > MAX_PINS_PER_DAY:
@@ -87,57 +111,60 @@ def issue_pin(purpose: str, email: str) -> IssuedPin:
         'attempts_left': attempts_left,
         'expires_at': now() + issued.lifetime,
     }
-    values = {'purpose': purpose, 'email_key': key, **fresh}
-    db.session.execute(upsert(Pin, values, conflict=('purpose', 'email_key'), change=fresh))
+    values = {'purpose': purpose, 'email': email, 'email_key': key, **fresh}
+    db.session.execute(upsert(Pin, values, conflict=('purpose', 'email'), change=fresh))
     return issued
 
 
-def verify_pin(purpose: str, key: str, pin: str, *, emails: Iterable[str]) -> VerifiedPin:
+def verify_pin(purpose: str, pin: str, *, emails: Iterable[str]) -> VerifiedPin:
     """Return the right PIN or code for `consume_pin`, or record the failure.
 
-    Six digits are counted before they are checked: a try of the PIN, and an attempt of the network.
-    A code is not counted: nobody guesses 80 bits.
+    Six digits are counted before they are checked: a try of each PIN that is compared, and an
+    attempt of the network. A code is not counted: nobody guesses 80 bits.
 
     :param emails: the exact email addresses that the PIN may have been mailed to.
     :raises WrongPin: if it is wrong, used, expired or replaced by a newer one.
     :raises TooManyAttempts: if the network sent too many wrong PINs.
     """
-    typed = normalize_code(pin)
+    typed, emails = normalize_code(pin), list(dict.fromkeys(emails))
     is_code = len(typed) == CODE_CHARACTERS
     network = network_target(current_request_context().ip_address)
     if is_code:
-        stored = Pin.find_code_hmac(purpose, key)
+        stored = Pin.find_codes(purpose, emails)
     else:
         PIN_NETWORK.consume(network)
-        stored = _consume_try(purpose, key)
+        stored = _consume_tries(purpose, emails)
     # Compared even if there is none, so that the response takes the same time.
     matches = [
         email
-        for email in dict.fromkeys(emails)
-        if verify_hmac(stored or bytes(32), purpose, _message(email, typed))
+        for email in emails
+        if verify_hmac(stored.get(email, bytes(32)), purpose, _message(email, typed))
     ]
-    if stored is None or not matches:
+    if not matches:
         record_pin_failure(purpose)
         raise WrongPin
     if not is_code:
         PIN_NETWORK.refund(network)
-    return VerifiedPin(stored, matches[0])
+    return VerifiedPin(stored[matches[0]], matches[0])
 
 
-def consume_pin(purpose: str, key: str, verified: VerifiedPin) -> None:
+def consume_pin(purpose: str, verified: VerifiedPin) -> None:
     """Delete a PIN or code in the transaction that it allows; of many at once one succeeds.
 
     :raises WrongPin: if it was used or replaced in the meantime.
     """
     used = delete(Pin).where(
-        Pin.purpose == purpose, Pin.email_key == key, Pin.code_hmac == verified.code_hmac
+        Pin.purpose == purpose, Pin.email == verified.email, Pin.code_hmac == verified.code_hmac
     )
-    if db.session.execute(used.returning(Pin.email_key)).one_or_none() is None:
+    if db.session.execute(used.returning(Pin.email)).one_or_none() is None:
         raise WrongPin
 
 
 def delete_pins(key: str) -> None:
-    """Delete all PINs and codes of an email address. Call it inside `atomic`."""
+    """Delete all PINs and codes of a mailbox, in any spelling. Call it inside `atomic`.
+
+    :param key: the `email_key` of its address.
+    """
     db.session.execute(delete(Pin).where(Pin.email_key == key))
 
 
@@ -147,15 +174,18 @@ def record_pin_failure(purpose: str) -> None:
     record_security_event('pin', None, outcome=FAILURE, purpose=purpose.partition(':')[0])
 
 
+@repeatable
 @atomic()
-def _consume_try(purpose: str, key: str) -> bytes | None:
+def _consume_tries(purpose: str, emails: list[str]) -> dict[str, bytes]:
+    """Consume a try of each valid PIN of these addresses; return their HMACs, by address."""
     counted = (
         update(Pin)
-        .where(Pin.purpose == purpose, Pin.email_key == key)
+        .where(Pin.purpose == purpose, Pin.email.in_(emails))
         .where(Pin.attempts_left > 0, Pin.expires_at > now())
         .values(attempts_left=Pin.attempts_left - 1)
     )
-    return db.session.scalar(counted.returning(Pin.code_hmac))
+    found = db.session.execute(counted.returning(Pin.email, Pin.code_hmac))
+    return {row.email: row.code_hmac for row in found}
 
 
 def _message(email: str, typed: str) -> str:

@@ -15,12 +15,13 @@ from project.auth.service.credentials.pins import (
     PIN_LIFETIME,
     consume_pin,
     issue_pin,
+    mail_pin,
     verify_pin,
 )
 from project.core.clock import now
 from project.core.database.session import atomic, db
 from project.core.throttling import TooManyAttempts
-from tests.auth.pins import other_than
+from tests.auth.pins import other_than, pin_in
 
 ADA = 'ada@example.com'
 
@@ -36,18 +37,71 @@ def issue(purpose='verification', email=ADA, mails=1):
 
 def verify(pin, purpose='verification', email=ADA):
     """Verify a PIN that was mailed to an email address."""
-    return verify_pin(purpose, email, pin, emails=[email])
+    return verify_pin(purpose, pin, emails=[email])
 
 
-def consume(verified, key=ADA):
+def consume(verified):
     """Use a PIN up."""
     with atomic():
-        consume_pin('verification', key, verified)
+        consume_pin('verification', verified)
 
 
 def stored():
     """Return the only PIN in the database."""
     return db.session.execute(db.select(Pin.code_hmac, Pin.attempts_left)).one()
+
+
+def count_mails(number, purpose='verification'):
+    """Count so many mails to the mailbox, as if they had been sent."""
+    for _ in range(number):
+        PIN_MAIL.consume(mail_target(purpose, ADA))
+
+
+def mail(to=ADA, purpose='verification'):
+    """Mail a PIN; return whether a mail is sent."""
+    with atomic():
+        return mail_pin('verification', purpose, to=to)
+
+
+class TestMailPin:
+    def test_stops_after_ten_mails_while_the_newest_code_is_valid(self, mailbox):
+        count_mails(8)
+
+        assert [mail() for _ in range(4)] == [True, True, False, False]
+
+        assert verify(pin_in(mailbox()[-1]))
+
+    def test_mails_a_code_to_each_address_of_a_mailbox_that_has_none(self, mailbox):
+        count_mails(9)
+        mail('ADA@example.com')
+
+        assert [mail(to) for to in (ADA, ADA, 'ADA@example.com')] == [True, False, False]
+
+        strangers, own = mailbox()[-2:]
+        assert own['To'] == ADA
+        assert verify(pin_in(own))
+        assert verify(pin_in(strangers), email='ADA@example.com')
+
+    def test_mails_a_code_to_each_user_who_has_none(self):
+        count_mails(9, 'email-change')
+        mail(purpose='email-change:1')
+
+        assert [mail(purpose=f'email-change:{user}') for user in (2, 2, 1)] == [True, False, False]
+
+    def test_mails_one_more_after_a_code_was_used(self, mailbox):
+        count_mails(9)
+        mail()
+        consume(verify(pin_in(mailbox()[-1])))
+
+        assert [mail(), mail()] == [True, False]
+
+    def test_mails_a_code_although_a_pin_is_valid(self, mailbox):
+        """A stranger can use up the tries of a PIN."""
+        mail()
+        count_mails(9)
+
+        assert mail()
+        assert not pin_in(mailbox()[-1]).isdigit()
 
 
 class TestIssuePin:
@@ -174,8 +228,8 @@ class TestTryPin:
         pin = issue(email='Ada@example.com')
 
         with pytest.raises(WrongPin):
-            verify_pin('verification', ADA, pin, emails=[ADA])
-        verified = verify_pin('verification', ADA, pin, emails=[ADA, 'Ada@example.com'])
+            verify_pin('verification', pin, emails=[ADA])
+        verified = verify_pin('verification', pin, emails=[ADA, 'Ada@example.com'])
         assert verified.email == 'Ada@example.com'
 
     @pytest.mark.parametrize(
