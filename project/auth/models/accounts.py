@@ -38,6 +38,12 @@ class Credential(Base):
     expires_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
     @classmethod
+    def was_changed_after(cls, user_id: int, moment: datetime) -> bool:
+        """Return whether the user's password was set after a moment."""
+        later = select(cls.user_id).where(cls.user_id == user_id, cls.changed_at > moment)
+        return execute_select(later).one_or_none() is not None
+
+    @classmethod
     def find_hash(cls, user_id: int) -> str | None:
         """Return the hash of a user's password, if they have one, valid or expired."""
         found = PASSWORD_HASH_OF_USER.first(user_id=user_id)

@@ -1,5 +1,7 @@
 """Forgotten passwords: a PIN to the address we know, and a new password for who types it."""
 
+from datetime import datetime
+
 from sqlalchemy import delete
 
 from project.auth.errors import WrongPin
@@ -28,7 +30,7 @@ def request_reset(email: str) -> None:
 
     Returns the same for all addresses: a task looks the user up and counts the mails.
     """
-    enqueue(send_reset, email)
+    enqueue(send_reset, email, now().isoformat())
 
 
 @atomic()
@@ -38,21 +40,30 @@ def start_reset(login: str) -> AnyRow:
     Refuses with UserNotFound where nobody has this name or address (ASVS 6.4.6).
     """
     user = users.get_user_by_login(login)
-    enqueue(send_reset, user.email)
+    enqueue(send_reset, user.email, now().isoformat())
     record_security_event('password_reset_started', user.id)
     return user
 
 
 @task()
-def send_reset(email: str) -> None:
+def send_reset(email: str, requested_at: str | None = None) -> None:
     """Mail a PIN for a new password to the active user with an address.
 
+    Mails nothing if the password was set after the request, because a change makes older PINs void.
     Idempotent: a second run sends no mail.
+
+    :param requested_at: when the PIN was requested, as ISO 8601; None in a task of an older
+        version.
     """
-    with atomic():
+    found = users.find_user_by_login(email)
+    # Locked, so that no change of the password comes between the check and the PIN.
+    with atomic(locking=[found.id] if found else []):
         complete_with_transaction()
-        user = users.find_user_by_login(email)
+        user = users.find_user(found.id) if found else None
         if user is None or user.status != ACTIVE:
+            return
+        moment = datetime.fromisoformat(requested_at) if requested_at else now()
+        if Credential.was_changed_after(user.id, moment):
             return
         is_mailed = mail_pin(
             'password_reset',

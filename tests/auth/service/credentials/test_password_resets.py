@@ -1,5 +1,7 @@
 """Service: request, send and carry out password resets."""
 
+from datetime import timedelta
+
 import pyotp
 import pytest
 import time_machine
@@ -12,7 +14,7 @@ from project.auth.errors import (
     WrongOtp,
     WrongPin,
 )
-from project.auth.models import ApiKey, Device, Event, Session
+from project.auth.models import ApiKey, Credential, Device, Event, Session
 from project.auth.service import (
     confirm_totp,
     identify,
@@ -101,6 +103,16 @@ class TestSendReset:
 
         event = db.session.scalars(select(Event)).one()
         assert (event.event_type, event.user_id) == ('password_reset_requested', user.id)
+
+    @pytest.mark.parametrize(('shift', 'mails'), [(-1, 0), (0, 1)])
+    def test_mails_nothing_if_the_password_was_set_after_the_request(
+        self, user, mailbox, shift, mails
+    ):
+        changed_at = db.session.scalar(select(Credential.changed_at))
+
+        send_reset(user.email, (changed_at + timedelta(microseconds=shift)).isoformat())
+
+        assert len(mailbox()) == mails
 
 
 class TestStartReset:
