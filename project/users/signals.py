@@ -14,7 +14,8 @@ user_enabled = _signals.signal('user-enabled')
 #: how people prove who they are asks them in. `by` is the id of who made them, None an operator.
 users_created = _signals.signal('users-created')
 
-#: `send('users', user_id=…, was='old@…', by=…)`: somebody with the right to changed their address.
+#: `send('users', user_id=…, was='old@…', by=…)`: the user has another email address. `by` is the id
+#: of the user who changed it, None an operator.
 user_email_changed = _signals.signal('user-email-changed')
 
 #: `send('users', user_id=…, by=…)`: the user has another username now.

@@ -16,7 +16,7 @@ from tests.clamd import EICAR
 from tests.files.factories import FileFactory
 from tests.files.file_io import hash_of, path_of, state_of, store
 from tests.storage_io import contents
-from tests.users.factories import UserFactory
+from tests.users.factories import UserFactory, principal_of
 
 
 @pytest.fixture
@@ -285,7 +285,7 @@ class TestFilesQuota:
 class TestFilesUnlockLink:
     def test_resets_the_wrong_passwords_of_a_link(self, run):
         ada = UserFactory()
-        link = service.create_link(ada.id, FileFactory(owner=ada).id, password='A' * 12)
+        link = service.create_link(principal_of(ada), FileFactory(owner=ada).id, password='A' * 12)
         for _ in range(10):
             with pytest.raises(LinkPasswordWrong):
                 service.resolve_link(link['token'], 'wrong')

@@ -42,8 +42,8 @@ def invitation_create(body: dict[str, Any]) -> None:
     """Invite a person by mail. The answer is the same whether or not the email address is known.
 
     The code lasts for seven days; a new invitation makes the last one void. Rejects roles with
-    permissions that you do not hold yourself. After ten mails a day to one email address, the newest
-    code stays valid.
+    permissions that you do not hold yourself. After ten mails a day to one email address, the
+    newest code stays valid.
     """
     service.invite(current_principal(), **body)
 

@@ -34,7 +34,7 @@ from .credentials.pins import (
     mail_pin,
     verify_pin,
 )
-from .security_events import record_security_event
+from .security_events import actor_of, record_security_event
 
 # As long as the code that is mailed from the third mail of a day on.
 CHANGE_LIFETIME = timedelta(hours=24)
@@ -45,39 +45,38 @@ CHANGE_LIFETIME = timedelta(hours=24)
 def request_email_change(asker: Principal, new_email: str) -> None:
     """Mail a PIN to an address that the asker wants to have; whoever has it already gets a notice.
 
-    The last wish counts.
+    A newer request replaces an older one.
 
     :raises TooManyAttempts: after ten requests a day of one account. Requests of other accounts
         for the same address do not count.
     """
     EMAIL_CHANGE.consume(account_target(asker.user_id))
-    wish = {
+    fresh = {
         'email': new_email,
         'email_key': email_key(new_email),
         'expires_at': now() + CHANGE_LIFETIME,
     }
-    wished = upsert(
-        EmailChange, {'user_id': asker.user_id, **wish}, conflict=['user_id'], change=wish
-    )
-    db.session.execute(wished)
+    values = {'user_id': asker.user_id, **fresh}
+    db.session.execute(upsert(EmailChange, values, conflict=['user_id'], change=fresh))
     record_security_event('email_change_requested', asker.user_id)
     enqueue(send_email_change, asker.user_id)
 
 
 @task(subject_argument='user_id')
 def send_email_change(user_id: int) -> None:
-    """Mail the PIN to the address that a user wishes to have. Run twice, it mails once."""
-    with atomic():
+    """Mail the PIN to the address that a user requested. Run twice, it mails once."""
+    # Locked, so that the user is not disabled between the check and the PIN.
+    with atomic(locking=[user_id]):
         complete_with_transaction()
-        wish = EmailChange.find_pending(user_id)
-        if wish is None or not users.is_active(user_id):
+        pending = EmailChange.find_pending(user_id)
+        if pending is None or not users.is_active(user_id):
             return
-        known = users.find_user_by_login(wish.email)
+        known = users.find_user_by_login(pending.email)
         if known and known.id != user_id:
             send_already_registered_notice(known)
             return
         # Neither username nor name: the mailbox may be another person's.
-        mail_pin('email_change', email_change_purpose(user_id), to=wish.email, about=user_id)
+        mail_pin('email_change', email_change_purpose(user_id), to=pending.email, about=user_id)
 
 
 @non_atomic
@@ -86,38 +85,32 @@ def confirm_email_change(asker: Principal, pin: str) -> AnyRow:
 
     Refuses with WrongPin whatever does not fit, and with EmailTaken if another has it by now.
     """
-    wish = EmailChange.find_pending(asker.user_id)
-    emails = [wish.email if wish else '']
+    pending = EmailChange.find_pending(asker.user_id)
+    emails = [pending.email if pending else '']
     verified = verify_pin(email_change_purpose(asker.user_id), pin, emails=emails)
-    if wish is None:
+    if pending is None:
         raise WrongPin
-    return _change(asker.user_id, wish, verified)
+    return _change(asker.user_id, pending, verified)
 
 
 @repeatable
 @atomic()
-def _change(user_id: int, wish: AnyRow, verified: VerifiedPin) -> AnyRow:
+def _change(user_id: int, pending: AnyRow, verified: VerifiedPin) -> AnyRow:
     consume_pin(email_change_purpose(user_id), verified)
     db.session.execute(delete(EmailChange).where(EmailChange.user_id == user_id))
-    before = users.get_user(user_id)
-    user = users.change_email(user_id, wish.email)
-    _record_change(before.email, user)
-    _send_notice(user, was=before.email, to=user.email)
+    was = users.get_user(user_id).email
+    user = users.change_email(user_id, pending.email)
+    _send_notice(user, was=was, to=user.email)
     return user
 
 
 @user_email_changed.connect
 def on_user_email_changed(_sender: object, *, user_id: int, was: str, by: int | None) -> None:
-    """Tell the old address of a change that somebody with the right to has made (ASVS 6.3.7)."""
+    """Delete what is pending at either address, and notify the old one (ASVS 6.3.7)."""
     user = users.get_user(user_id)
-    _record_change(was, user, actor='operator' if by is None else f'user:{by}')
-
-
-def _record_change(was: str, user: AnyRow, actor: str | None = None) -> None:
-    """Make void what waits at the old address, and tell it. Inside `atomic`."""
     delete_pins(email_key(was))
     delete_registrations(email_key(user.email))
-    record_security_event('email_changed', user.id, actor=actor)
+    record_security_event('email_changed', user.id, actor=actor_of(by, user.id))
     _send_notice(user, was=was, to=was)
 
 

@@ -15,7 +15,7 @@ from project.users.signals import (
     users_created,
 )
 
-from .security_events import OPERATOR, SELF, record_security_event
+from .security_events import OPERATOR, actor_of, record_security_event
 
 
 @users_created.connect
@@ -42,14 +42,13 @@ def on_user_enabled(_sender: object, *, user_id: int) -> None:
 @username_changed.connect
 def on_username_changed(_sender: object, *, user_id: int, by: int | None) -> None:
     """Record that a user has another username."""
-    record_security_event('username_changed', user_id, actor=_actor(by))
+    record_security_event('username_changed', user_id, actor=actor_of(by))
 
 
 @user_deleted.connect
 def on_user_deleted(_sender: object, *, user_id: int, by: int | None) -> None:
     """Record a deletion. The event names no user, so that it stays after the deletion."""
-    actor = SELF if by == user_id else _actor(by)
-    record_security_event('user_deleted', None, actor=actor, user=user_id)
+    record_security_event('user_deleted', None, actor=actor_of(by, user_id), user=user_id)
 
 
 @user_roles_changed.connect
@@ -57,13 +56,13 @@ def on_user_roles_changed(
     _sender: object, *, user_id: int, was: list[str], roles: list[str], by: int | None
 ) -> None:
     """Write down who has which roles now."""
-    record_security_event('user_roles_changed', user_id, actor=_actor(by), was=was, roles=roles)
+    record_security_event('user_roles_changed', user_id, actor=actor_of(by), was=was, roles=roles)
 
 
 @role_changed.connect
 def on_role_changed(_sender: object, *, name: str, by: int | None) -> None:
     """Write down that a role allows something else now."""
-    record_security_event('role_changed', None, actor=_actor(by), role=name)
+    record_security_event('role_changed', None, actor=actor_of(by), role=name)
 
 
 @export_requested.connect
@@ -82,7 +81,3 @@ def on_credential_created(_sender: object, *, user_id: int, kind: str, credentia
 def on_credential_deleted(_sender: object, *, user_id: int, kind: str, credential: UUID) -> None:
     """Record that a credential of a user is revoked."""
     record_security_event('credential_deleted', user_id, type=kind, credential=str(credential))
-
-
-def _actor(by: int | None) -> str:
-    return OPERATOR if by is None else f'user:{by}'

@@ -43,6 +43,17 @@ def record_security_event(
     db.session.add(event)
 
 
+def actor_of(by: int | None, user_id: int | None = None) -> str:
+    """Return the actor of an event that a signal reports.
+
+    :param by: the id of the user who acted; None is an operator.
+    :param user_id: the user whose own actions are those of `self`.
+    """
+    if by is None:
+        return OPERATOR
+    return SELF if by == user_id else f'user:{by}'
+
+
 def list_events(asker: Principal, page: PageRequest) -> Page:
     """Return a page of what happened to the asker's account, newest first."""
     return EVENTS.page(EVENTS_OF_USER, page, user_id=asker.user_id)

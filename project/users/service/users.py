@@ -171,9 +171,14 @@ def update_user(
 
 @locks_user('user_id')
 def change_email(user_id: int, email: str) -> AnyRow:
-    """Give a user the address that they have proven to be theirs. Refuses a taken one."""
+    """Give a user an email address that the user has verified.
+
+    :raises EmailTaken: if it belongs to another user.
+    """
+    before = get_user(user_id)
     with translate_unique_violations(email_key=EmailTaken):
         update_user_row(user_id, {'email': email, 'email_key': email_key(email)})
+    user_email_changed.send('users', user_id=user_id, was=before.email, by=user_id)
     return get_user(user_id)
 
 
