@@ -88,7 +88,7 @@ class Ours(Side):
 
 def _password(printed: str) -> str:
     """Return the generated password from what `create-user` printed."""
-    found = re.search(r'assword\S*\s+(\S+)', printed)
+    found = re.search(r'^Password: (\S+)$', printed, re.MULTILINE)
     if not found:
         raise Failed(f'create-user printed no password: {printed[-300:]!r}')
     return found[1]
