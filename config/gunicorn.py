@@ -25,7 +25,7 @@ worker_tmp_dir = str(memory) if memory.is_dir() else None
 timeout = 30
 graceful_timeout = 30
 
-# Read here and not in the hook below: a wrong value there would end every worker, again and again.
+# Not read in the hook below: gunicorn would restart the workers of a wrong value for ever.
 body_timeout_seconds = env.integer('BODY_TIMEOUT', 30, range(1, 3601))
 
 # Longer than the proxy keeps a connection, so that it never picks one that is closing.

@@ -397,5 +397,8 @@ class TestPostFork:
     def test_is_content_without_a_database(self) -> None:
         post_fork = runpy.run_path(str(ROOT / 'config' / 'gunicorn.py'))['post_fork']
         worker = SimpleNamespace(app=SimpleNamespace(wsgi=lambda: lambda: None))
+        signals: SimpleQueue[int] = SimpleQueue()
 
-        post_fork(SimpleNamespace(SIG_QUEUE=SimpleQueue()), worker)
+        post_fork(SimpleNamespace(SIG_QUEUE=signals), worker)
+
+        assert worker.pending_signals is signals

@@ -59,7 +59,7 @@ class Credential(Base):
     def find_hash_for_login(cls, user_id: int, place: int) -> tuple[str | None, str | None]:
         """Return the user's password hash and a reference hash.
 
-        The cost of the reference hash is spent if there is no password hash. One statement for all
+        A login without a password hash verifies the reference hash instead. One statement for all
         logins, so that neither its time nor the time of the hash depends on the existence of the
         user.
 

@@ -79,7 +79,7 @@ class VerificationReplaceRequest(Schema):
 def verification_replace(body: dict[str, Any]) -> Any:
     """Confirm an email address with its PIN and the password of the registration; create the user.
 
-    Wrong, used, expired and replaced PINs look the same: 422 `pin`. A PIN has five tries. From the
-    third mail of a day on, the mail has a code of 16 characters with unlimited tries.
+    Wrong, used, expired and replaced PINs look the same: 422 `pin`. A PIN has five tries. The third
+    mail of a day and later ones have a code of 16 characters with unlimited tries.
     """
     return service.verify_account(**body)

@@ -50,7 +50,7 @@ def totp_replace(body: dict[str, Any]) -> Any:
 @blueprint.delete('/totp')
 @endpoint(allow=authenticated(fresh=True), limit='20/15 minutes', errors=[TotpNotEnabled])
 def totp_delete() -> None:
-    """Turn the second factor off; its recovery codes are void, and a mail notifies you."""
+    """Turn the second factor off and delete its recovery codes. A mail notifies you."""
     service.disable_totp(current_principal())
 
 

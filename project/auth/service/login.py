@@ -27,11 +27,10 @@ from project.users.models import ACTIVE, email_key
 from .attempt_counters import (
     LOGIN_DEVICE,
     LOGIN_NAME,
-    SESSION_PASSWORD,
     login_target,
-    session_target,
 )
 from .credentials.devices import find_device, register_device_login
+from .credentials.passwords import verify_session_password
 from .credentials.second_factors import Factor, consume_second_factor, verify_second_factor
 from .credentials.tokens import TokenPair, issue_token_pair
 from .security_events import FAILURE, record_security_event
@@ -109,14 +108,10 @@ def reauthenticate(
     """
     if asker.session_id is None:
         raise SessionNotFound
-    # By session, so that strangers who guess at the account do not keep its user from this.
-    target = session_target(asker.session_id)
-    SESSION_PASSWORD.consume(target)
-    stored = Credential.find_valid_hash(asker.user_id)
-    if not verify_password(stored, password):
+    stored = verify_session_password(asker, password)
+    if stored is None:
         _record_reauthentication_failure(asker.user_id)
         raise WrongCredentials
-    SESSION_PASSWORD.refund(target)
     factor = verify_second_factor(
         asker.user_id, otp=otp, recovery_code=recovery_code, session_id=asker.session_id
     )

@@ -5,13 +5,11 @@ from datetime import datetime
 from sqlalchemy import delete
 
 from project.auth.errors import WrongPin
-from project.auth.models import ApiKey, Credential, Device, EmailChange, Session
+from project.auth.models import ApiKey, Credential, Device, EmailChange
 from project.core.clock import now
 from project.core.database.retries import repeatable
 from project.core.database.session import AnyRow, atomic, db, locks_user, non_atomic
 from project.core.database.upsert import upsert
-from project.core.mail import send_mail
-from project.core.request_context import current_request_context
 from project.core.security.password_hashing import hash_password
 from project.core.tasks import complete_with_transaction, enqueue, task
 from project.users import service as users
@@ -20,7 +18,7 @@ from project.users.models import ACTIVE
 from ..attempt_counters import LOGIN_NAME, login_target
 from ..security_events import SYSTEM, record_security_event
 from .devices import add_device
-from .passwords import check_new_password
+from .passwords import check_new_password, end_sessions_after
 from .pins import RESET_PURPOSE, VerifiedPin, consume_pin, mail_pin, verify_pin
 
 
@@ -113,21 +111,7 @@ def _replace(user_id: int, user: AnyRow, verified: VerifiedPin, password_hash: s
     db.session.execute(stored)
     for model in (ApiKey, EmailChange):
         db.session.execute(delete(model).where(model.user_id == user.id))
-    theirs = delete(Session).where(Session.user_id == user.id)
-    ended = db.session.execute(
-        theirs.returning(Session.user_agent, Session.ip_address.label('address'))
-    )
-    sessions = [row._asdict() for row in ended]
     db.session.execute(delete(Device).where(Device.user_id == user.id))
     _, device = add_device(user.id)
-    record_security_event('password_reset', user.id, sessions=len(sessions))
-    send_mail(
-        'password_changed',
-        to=user.email,
-        about=user.id,
-        username=user.username,
-        name=user.name,
-        address=current_request_context().ip_address,
-        ended=sessions,
-    )
+    end_sessions_after('password_reset', user)
     return device

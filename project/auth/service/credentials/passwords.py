@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from flask import current_app
 from sqlalchemy import delete, update
@@ -13,7 +14,7 @@ from project.auth.errors import PasswordTooWeak, WrongPassword
 from project.auth.models import Credential, Session
 from project.core.clock import now
 from project.core.database.retries import repeatable
-from project.core.database.session import atomic, db, non_atomic
+from project.core.database.session import AnyRow, atomic, db, non_atomic
 from project.core.mail import send_mail
 from project.core.request_context import current_request_context
 from project.core.security.password_hashing import hash_password, verify_password
@@ -61,16 +62,28 @@ def change_password(asker: Principal, *, current_password: str, new_password: st
     while the new one was hashed, and a weak new one.
     """
     user = users.get_user(asker.user_id)
-    # By session: strangers who guess at the account must not keep its user from a new password.
-    target = session_target(asker.session_id)
-    SESSION_PASSWORD.consume(target)
-    was = Credential.find_valid_hash(asker.user_id)
-    if not verify_password(was, current_password):
+    was = verify_session_password(asker, current_password)
+    if was is None:
         _record_failure(asker.user_id)
         raise WrongPassword
-    SESSION_PASSWORD.refund(target)
     check_new_password(new_password, words=[user.username, user.email], field='new_password')
     _store_password(user, hash_password(new_password), was=was, keep=asker.session_id)
+
+
+def verify_session_password(asker: Principal, password: str) -> str | None:
+    """Return the stored hash if the password is right, else None. It is not recorded.
+
+    Attempts are counted by session, so that strangers who guess at the account do not block it.
+
+    :raises TooManyAttempts: unchecked, after ten wrong ones in 15 minutes.
+    """
+    target = session_target(asker.session_id)
+    SESSION_PASSWORD.consume(target)
+    stored = Credential.find_valid_hash(asker.user_id)
+    if not verify_password(stored, password):
+        return None
+    SESSION_PASSWORD.refund(target)
+    return stored
 
 
 @atomic()
@@ -91,11 +104,20 @@ def _store_password(user: Any, password_hash: str, *, was: str | None, keep: Any
         raise WrongPassword
     # A PIN that was requested before must not replace the new password.
     delete_pins(email_key(user.email))
+    end_sessions_after('password_changed', user, keep=keep)
+
+
+def end_sessions_after(event: str, user: AnyRow, *, keep: UUID | None = None) -> None:
+    """End the sessions of a user with a new password, record the event and notify the user.
+
+    Call it inside `atomic`.
+
+    :param keep: the session that stays, if any.
+    """
     others = delete(Session).where(Session.user_id == user.id, Session.id != keep)
-    ended = db.session.execute(
-        others.returning(Session.user_agent, Session.ip_address.label('address'))
-    ).all()
-    record_security_event('password_changed', user.id, sessions=len(ended))
+    rows = others.returning(Session.user_agent, Session.ip_address.label('address'))
+    ended = [row._asdict() for row in db.session.execute(rows)]
+    record_security_event(event, user.id, sessions=len(ended))
     send_mail(
         'password_changed',
         to=user.email,
@@ -103,7 +125,7 @@ def _store_password(user: Any, password_hash: str, *, was: str | None, keep: Any
         username=user.username,
         name=user.name,
         address=current_request_context().ip_address,
-        ended=[{'user_agent': row.user_agent, 'address': row.address} for row in ended],
+        ended=ended,
     )
 
 
