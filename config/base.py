@@ -23,6 +23,9 @@ class Config:
     STORAGE_SPOOL = env.text('STORAGE_SPOOL', f'{env.VAR}/storage')
     # The storage before this one, while bytes move: what is not here yet is read from there.
     STORAGE_OLD_URL = env.text('STORAGE_OLD_URL')
+    # Bytes that stay free on the storage's disk (and on the database's, with SQLite). None: the
+    # larger of 256 MB and 2 % of the disk.
+    STORAGE_MIN_FREE = env.optional_size('STORAGE_MIN_FREE', range(2**63))
     MAIL_URL = env.text('MAIL_URL', f'file://{env.VAR}/mail')
     MAIL_FROM = env.text('MAIL_FROM', 'Flask API <no-reply@localhost>')
     REDIS_URL = env.text('REDIS_URL')
@@ -46,6 +49,13 @@ class Config:
     MAX_CONTENT_LENGTH = 1024 * 1024
     MAX_FORM_MEMORY_SIZE = 64 * 1024
     MAX_FORM_PARTS = 20
+
+    # Bytes a second that a body must bring, averaged over 30 s; 0: any rate.
+    BODY_MIN_RATE = env.integer('BODY_MIN_RATE', 1000, range(1_000_001))
+    # Bodies that one client address, and one user, may send at the same time.
+    BODIES_PER_CLIENT = env.integer('BODIES_PER_CLIENT', 6, range(1, 1001))
+    # Seconds during which `/readyz` returns 503 before the listeners close.
+    SHUTDOWN_DELAY = env.integer('SHUTDOWN_DELAY', 0, range(301))
 
     # How many images of strangers the whole service decodes at once: each takes up to 640 MB.
     IMAGES_CONCURRENCY = env.integer('IMAGES_CONCURRENCY', 1, range(1, 65))

@@ -80,6 +80,16 @@ def size(name: str, default: str) -> int:
     return value
 
 
+def optional_size(name: str, allowed: range) -> int | None:
+    """Return a variable such as `5GB` in bytes, or None if it is unset.
+
+    :raises SystemExit: in one line, if the value is not a size, or not an allowed one.
+    """
+    kind = f'a size such as 500MB, of at most {allowed[-1]} bytes'
+    value: int | None = _typed(_env.size, name, None, kind, allowed=allowed)
+    return value
+
+
 def word_list(name: str, default: str = '') -> list[str]:
     """Return a variable of words separated by spaces."""
     return text(name, default).split()
@@ -129,16 +139,19 @@ def parse_whole_number(word: str, *, allowed: range | None = None) -> int:
 
 
 @_env.parser_for('size')
-def parse_size(word: str) -> int:
+def parse_size(word: str, *, allowed: range | None = None) -> int:
     """Return the bytes that `5GB`, `512KiB` or `1000` stand for.
 
-    :raises ValidationError: if the word is not a size.
+    :raises ValidationError: if the word is not a size, or not one of the allowed sizes.
     """
     number = word.upper().removesuffix('B')
     base, number = (1024, number.removesuffix('I')) if number.endswith('I') else (1000, number)
     power = 'KMGT'.find(number[-1:]) + 1 if number[-1:] else 0
     count: int = parse_whole_number(number[:-1] if power else number)
-    return count * int(base**power)
+    size = count * int(base**power)
+    if allowed and size not in allowed:
+        raise ValidationError('Out of range.')
+    return size
 
 
 @_env.parser_for('boolean')

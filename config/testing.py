@@ -16,6 +16,10 @@ class TestingConfig(Config):
     SQLALCHEMY_DATABASE_URI = 'sqlite://'
     MAIL_FROM = 'Tests <no-reply@example.test>'
     STORAGE_OLD_URL = ''
+    STORAGE_MIN_FREE = 0
+    BODY_MIN_RATE = 1000
+    BODIES_PER_CLIENT = 6
+    SHUTDOWN_DELAY = 0
     FILES_OFFLOAD = 'none'
     FILES_SCANNER = ''
     REDIS_URL = ''

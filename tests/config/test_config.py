@@ -189,6 +189,8 @@ class TestTypedVariables:
             (lambda: env.choice('IT', 'a', ('a', 'b')), 'b', 'b'),
             (lambda: env.choice('IT', 'a', ('a', 'b')), '', 'a'),
             (lambda: env.size('IT', '1GB'), '', 1_000_000_000),
+            (lambda: env.optional_size('IT', range(5001)), '5KB', 5000),
+            (lambda: env.optional_size('IT', range(5001)), '', None),
         ],
     )
     def test_mean_what_they_say(self, monkeypatch, read, value, meant):
@@ -211,6 +213,11 @@ class TestTypedVariables:
             (lambda: env.size('IT', '1GB'), 'GB', 'a size such as 500MB'),
             (lambda: env.size('IT', '1GB'), '1.5GB', 'a size such as 500MB'),
             (lambda: env.size('IT', '1GB'), '10XB', 'a size such as 500MB'),
+            (
+                lambda: env.optional_size('IT', range(5000)),
+                '5KB',
+                'a size such as 500MB, of at most 4999 bytes',
+            ),
         ],
     )
     def test_reject_nonsense_in_one_line(self, monkeypatch, read, value, kind):
