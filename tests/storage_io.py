@@ -19,4 +19,4 @@ def read(place: Storage, key: str) -> bytes:
 
 def contents(place: Storage) -> dict[str, bytes]:
     """Return what lies under each key."""
-    return {key: read(place, key) for key, _ in place.iterate_keys()}
+    return {listed.name: read(place, listed.name) for listed in place.iterate_names()}

@@ -94,7 +94,7 @@ def files_fsck(ctx: click.Context, repair: bool, as_json: bool) -> None:
         {'kind': fault.kind, 'name': fault.name, 'repaired': fault.is_repaired} for fault in faults
     ]
     print_rows(rows, ('kind', 'name', 'repaired'), as_json=as_json)
-    if not all(fault.is_repaired for fault in faults):
+    if any(fault.is_repaired is False for fault in faults):
         ctx.exit(1)
 
 

@@ -7,6 +7,7 @@ brought to the new one by the next request that writes to it, or by the move.
 
 import fcntl
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,9 +15,19 @@ from pathlib import Path
 from typing import BinaryIO, cast
 from uuid import UUID
 
-from project.core.storage import make_folder, storage, sync_file, sync_folder, translate_os_errors
+from project.core.storage import (
+    ListedName,
+    make_folder,
+    storage,
+    sync_file,
+    sync_folder,
+    translate_os_errors,
+)
 
 from .errors import UploadNotFound
+
+# `.copy`: on its way from the storage before this one.
+PARTIAL_NAME_PATTERN = re.compile(r'[0-9a-f]{32}(\.copy)?')
 
 
 class PartialFile:
@@ -25,12 +36,15 @@ class PartialFile:
     def __init__(self, upload_id: UUID) -> None:
         self._paths = [folder / upload_id.hex for folder in storage().partial_folders]
         self.path = self._paths[0]
+        self._reserve = storage().reserve
 
-    def create(self) -> None:
-        """Make it, empty and durable."""
+    def create_if_missing(self) -> None:
+        """Create the file, empty and durable. Its row exists: a file without one is deleted."""
         with translate_os_errors():
+            if any(path.exists() for path in self._paths):
+                return
             make_folder(self.path.parent)
-            self.path.touch(exist_ok=False)
+            self.path.touch()
             sync_folder(self.path.parent)
 
     @contextmanager
@@ -49,6 +63,18 @@ class PartialFile:
                     if is_there:
                         yield file
                         return
+
+    def write(self, file: BinaryIO, offset: int, block: bytes) -> None:
+        """Write a block to its place in the file that `exclusive` gave.
+
+        :raises InsufficientStorage: if the disk is full, or nearly so.
+        """
+        self._reserve.ensure(len(block))
+        rest = memoryview(block)
+        with translate_os_errors():
+            while rest:
+                written = os.pwrite(file.fileno(), rest, offset)
+                rest, offset = rest[written:], offset + written
 
     def sync(self) -> None:
         """Make durable what is in it."""
@@ -100,31 +126,22 @@ class PartialFile:
         raise UploadNotFound
 
 
-def write_at(file: BinaryIO, offset: int, block: bytes) -> None:
-    """Write a block to its place."""
-    rest = memoryview(block)
-    while rest:
-        written = os.pwrite(file.fileno(), rest, offset)
-        rest, offset = rest[written:], offset + written
-
-
-def find_stale(before: float) -> set[UUID]:
-    """Return the ids of those last written to before a moment (Unix seconds)."""
-    found = set()
-    for path in _files(storage().partial_folders):
-        # Gone by now: it was kept, or given up, while we looked.
-        with suppress(FileNotFoundError):
-            if path.stat().st_mtime < before:
-                found.add(UUID(path.stem))
-    return found
+def iterate_names() -> Iterator[ListedName]:
+    """Yield the names in the folders of partial uploads; those that are keys are ids of uploads."""
+    return _names(storage().partial_folders)
 
 
 def in_previous_storage() -> set[UUID]:
     """Return the ids of those that lie where they did before the storage was another."""
-    return {UUID(path.stem) for path in _files(storage().partial_folders[1:])}
+    names = _names(storage().partial_folders[1:])
+    return {UUID(listed.name) for listed in names if listed.is_key}
 
 
-def _files(folders: Iterable[Path]) -> Iterator[Path]:
-    for folder in folders:
-        if folder.is_dir():
-            yield from folder.iterdir()
+def _names(folders: Iterable[Path]) -> Iterator[ListedName]:
+    for path in (path for folder in folders if folder.is_dir() for path in folder.iterdir()):
+        # Deleted in the meantime.
+        with suppress(FileNotFoundError):
+            if PARTIAL_NAME_PATTERN.fullmatch(path.name) and path.is_file():
+                yield ListedName(path.stem, path.stat().st_size)
+            else:
+                yield ListedName(path.name, 0, is_key=False)

@@ -6,7 +6,6 @@ from project.core.errors import (
     Forbidden,
     NotFound,
     PreconditionFailed,
-    TooManyRequests,
     UnprocessableContent,
 )
 
@@ -131,9 +130,3 @@ class ExportUnderWay(Conflict):
     """One at a time is made."""
 
     field, reason = 'export', 'Another one is being made'
-
-
-class TooManyExports(TooManyRequests):
-    """Each is kept for days, and may be as large as all that somebody has."""
-
-    reason = 'Three are kept already'

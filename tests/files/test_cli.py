@@ -72,7 +72,7 @@ class TestMove:
         moved = json.loads(run('move', '--to', url, '--json'))
 
         assert moved == {'moved': 1, 'there': 0, 'failed': 0}
-        assert len(list(new.iterate_keys())) == 2
+        assert len(list(new.iterate_names())) == 2
 
 
 @pytest.fixture

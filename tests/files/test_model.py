@@ -242,7 +242,7 @@ class Model(RuleBasedStateMachine):
         # Nothing that nobody has is left, and nothing else is gone.
         assert set(db.session.scalars(select(Blob.sha256))) == self._hashes()
         assert {
-            key.rpartition('/')[2] for key, _ in self.place.iterate_keys('blobs')
+            listed.name.rpartition('/')[2] for listed in self.place.iterate_names('blobs')
         } == self._hashes()
 
     @rule(days=st.sampled_from([0.01, 0.6, 20.0]))

@@ -2,7 +2,6 @@
 
 import fcntl
 import json
-import os
 import threading
 from io import BytesIO
 from uuid import uuid4
@@ -11,7 +10,7 @@ import pytest
 
 from project.core.storage import FallbackStorage, LocalStorage
 from project.files import service
-from project.files.partial_uploads import PartialFile, write_at
+from project.files.partial_uploads import PartialFile
 
 from .file_io import read
 
@@ -99,11 +98,10 @@ class TestUploadsUnderWay:
 
     def test_are_deleted_in_both_places(self, old, new, moving):
         dead = uuid4()
-        PartialFile(dead).create()
+        PartialFile(dead).create_if_missing()
         moving()
-        PartialFile(dead).create()
-        for folder in (old, new):
-            os.utime(folder / dead.hex, (0, 0))
+        new.mkdir(parents=True)
+        (new / dead.hex).touch()
 
         assert [(swept.kind, swept.name) for swept in service.collect_garbage()] == [
             ('incoming', dead.hex)
@@ -124,7 +122,7 @@ class TestUploadsUnderWay:
 
         def write():
             with waiting.exclusive() as file:
-                write_at(file, 10, CONTENT[10:])
+                waiting.write(file, 10, CONTENT[10:])
 
         waiting, writer = PartialFile(begun), threading.Thread(target=write)
         monkeypatch.setattr(fcntl, 'flock', telling)

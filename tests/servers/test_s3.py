@@ -1,7 +1,6 @@
 """Bytes in a real S3 server."""
 
 import os
-import time
 from hashlib import sha256
 
 import pytest
@@ -33,8 +32,8 @@ def place(app, server, monkeypatch, tmp_path):
     monkeypatch.setitem(app.config, 'STORAGE_SPOOL', str(tmp_path / 'spool'))
     place = storage_from_url(app, server.url)
     yield place
-    for key, _ in list(place.iterate_keys()):
-        place.delete(key)
+    for listed in list(place.iterate_names()):
+        place.delete(listed.name)
 
 
 class TestKeep:
@@ -99,13 +98,12 @@ class TestOpen:
 
 class TestWalk:
     def test_finds_what_is_below_a_prefix(self, place):
-        before = time.time() - 60
         for key in ('ab/1', 'ab/2', 'abc/3'):
             put(place, key, b'x')
 
-        assert {key for key, _ in place.iterate_keys('ab')} == {'ab/1', 'ab/2'}
-        assert {key for key, _ in place.iterate_keys()} == {'ab/1', 'ab/2', 'abc/3'}
-        assert all(changed > before for _, changed in place.iterate_keys())
+        assert list(place.iterate_names('ab')) == [('ab/1', 1, True), ('ab/2', 1, True)]
+        assert [listed.name for listed in place.iterate_names()] == ['ab/1', 'ab/2', 'abc/3']
+        assert [listed.name for listed in place.iterate_names(after='ab/1')] == ['ab/2', 'abc/3']
 
 
 class TestRemove:
@@ -118,8 +116,8 @@ class TestRemove:
         assert not place.exists('a')
 
 
-class TestDeleteStale:
-    def test_aborts_what_never_became_an_object(self, place):
+class TestDeleteAbandoned:
+    def test_aborts_uploads_in_parts_after_a_day(self, place, monkeypatch):
         def begun():
             found = place._client.list_multipart_uploads(Bucket=BUCKET)
             return len(found.get('Uploads', ()))
@@ -129,10 +127,11 @@ class TestDeleteStale:
             Bucket=BUCKET, Key='some/where/a', UploadId=upload['UploadId'], PartNumber=1, Body=b'x'
         )
 
-        assert list(place.delete_stale(time.time() - 3600)) == []
-        assert list(place.delete_stale(time.time() + 60, dry_run=True)) == ['a']
+        assert list(place.delete_abandoned()) == []
+        monkeypatch.setattr('project.core.storage.s3.ABANDONED_AFTER_SECONDS', -60)
+        assert list(place.delete_abandoned(dry_run=True)) == [('a', 0, True)]
         assert begun() == 1
-        assert list(place.delete_stale(time.time() + 60)) == ['a']
+        assert list(place.delete_abandoned()) == [('a', 0, True)]
         assert begun() == 0
 
 
@@ -206,7 +205,7 @@ class TestFallbackStorage:
         put(both, 'b', b'new')
 
         assert (read(both, 'a'), read(both, 'b')) == (b'old', b'new')
-        assert sorted(key for key, _ in both.iterate_keys()) == ['a', 'b']
+        assert [listed.name for listed in both.iterate_names()] == ['a', 'b']
         assert (old.exists('b'), place.exists('b')) == (False, True)
         both.delete('a')
         assert not old.exists('a')

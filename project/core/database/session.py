@@ -126,8 +126,10 @@ def atomic(*, locking: Iterable[int] = (), checks_caller: bool = True) -> Iterat
             session.connection(execution_options=engines.write_execution_options(bind))
         _begin(locking, checks_caller)
         yield
+        _run_last_steps(session)
         session.commit()
     except BaseException:
+        session.info.pop('before_commit', None)
         session.info.pop('after_commit', None)
         session.rollback()
         raise
@@ -179,15 +181,40 @@ def locks_user(parameter: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     return decorate
 
 
-def after_commit(effect: Callable[[], Any]) -> None:
-    """Call `effect` once the transaction has really happened; refuses to be called outside of one.
+def before_commit(step: Callable[[], Any]) -> None:
+    """Call `step` as one of the last steps of the outermost transaction, before its commit.
 
-    For what cannot be rolled back, such as a mail. It must not raise: the answer is decided.
+    For effects outside the database that need every decision of the transaction. All changes have
+    been sent to the database by then. If the step raises, the transaction is rolled back.
+
+    :raises RuntimeError: outside a transaction.
     """
+    _add_to_transaction('before_commit', step)
+
+
+def after_commit(effect: Callable[[], Any]) -> None:
+    """Call `effect` after the commit of the outermost transaction.
+
+    For effects that cannot be rolled back, such as a mail. `effect` must not raise: the transaction
+    cannot fail any more.
+
+    :raises RuntimeError: outside a transaction.
+    """
+    _add_to_transaction('after_commit', effect)
+
+
+def _add_to_transaction(when: str, effect: Callable[[], Any]) -> None:
     session = db.session()
     if not session.info.get('atomic'):
-        raise RuntimeError('after_commit() outside atomic()')
-    session.info.setdefault('after_commit', []).append(effect)
+        raise RuntimeError(f'{when}() outside atomic()')
+    session.info.setdefault(when, []).append(effect)
+
+
+def _run_last_steps(session: Session) -> None:
+    if steps := session.info.pop('before_commit', []):
+        session.flush()
+        for step in steps:
+            step()
 
 
 def non_atomic(function: Callable[P, R]) -> Callable[P, R]:

@@ -8,16 +8,22 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from flask import Flask, current_app
+from sqlalchemy import make_url
 
-from .base import StagedObject, Storage, StoredObject
+from .base import Storage, StoredObject
 from .copying import CopyResult, copy_all
+from .disk_reserve import DiskReserve
 from .fallback import FallbackStorage
 from .filesystem import make_folder, sync_file, sync_folder, translate_os_errors
+from .listing import ListedName
 from .local import LocalStorage
+from .staging import StagedObject
 
 __all__ = [
     'CopyResult',
+    'DiskReserve',
     'FallbackStorage',
+    'ListedName',
     'LocalStorage',
     'StagedObject',
     'Storage',
@@ -40,6 +46,7 @@ def init_app(app: Flask) -> None:
     place = storage_from_url(app, app.config['STORAGE_URL'])
     if before := app.config['STORAGE_OLD_URL']:
         place = FallbackStorage(place, storage_from_url(app, before, name='STORAGE_OLD_URL'))
+    place.reserve = _reserve_of(app, place)
     app.extensions['storage'] = place
 
 
@@ -47,6 +54,18 @@ def storage() -> Storage:
     """Return the application's storage."""
     place: Storage = current_app.extensions['storage']
     return place
+
+
+def _reserve_of(app: Flask, place: Storage) -> DiskReserve:
+    """Return the reserve on the disk of uploads, and of the database if that is a file."""
+    database = make_url(app.config['SQLALCHEMY_DATABASE_URI'])
+    is_file = database.get_backend_name() == 'sqlite' and database.database not in (
+        None,
+        '',
+        ':memory:',
+    )
+    folders = [place.spool, *([Path(str(database.database)).absolute().parent] if is_file else [])]
+    return DiskReserve(app.config['STORAGE_MIN_FREE'], folders)
 
 
 def storage_from_url(app: Flask, url: str, *, name: str = 'STORAGE_URL') -> Storage:

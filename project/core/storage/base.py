@@ -1,23 +1,19 @@
-"""What every storage does: bytes come in by way of the local disk, and lie under keys then."""
+"""The interface of storages: bytes are staged on the local disk, and then stored under keys."""
 
-import hashlib
-import re
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from shutil import copyfileobj
 from typing import IO, Any, Protocol, Self
-from uuid import uuid4
 
+from .disk_reserve import DiskReserve
 from .filesystem import make_folder, translate_os_errors
+from .listing import INCOMING_FOLDER, PARTIAL_FOLDER, ListedName
+from .staging import StagedObject, delete_abandoned
 
-KEY_PATTERN = re.compile(r'[a-z0-9]+(/[a-z0-9]+)*')
 READ_CHUNK_BYTES = 1024 * 1024
-
-# The folders of a spool. Nothing in them has a key.
-INCOMING_FOLDER, PARTIAL_FOLDER = 'incoming', 'partial'
 
 
 class StoredObject(Protocol):
@@ -43,68 +39,19 @@ class StoredObject(Protocol):
     def __exit__(self, *_: Any) -> None: ...
 
 
-class StagedObject:
-    """Bytes on their way in: counted and hashed (SHA-256) as they come, kept under no key yet.
-
-    A block: what is not kept by its end is gone.
-    """
-
-    def __init__(self, path: Path, storage: 'Storage') -> None:
-        self.size = 0
-        self._path = path
-        self._storage = storage
-        self._digest = hashlib.sha256()
-        self._file = path.open('xb', buffering=0)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.delete_unsaved()
-
-    def write(self, data: bytes | memoryview) -> int:
-        """Append bytes; refuses with InsufficientStorage when the disk does."""
-        with translate_os_errors():
-            rest = memoryview(data)
-            while rest:
-                rest = rest[self._file.write(rest) :]
-        self._digest.update(data)
-        self.size += len(data)
-        return len(data)
-
-    def flush(self) -> None:
-        """Do nothing, where writers of archives ask for it: nothing is held back here."""
-
-    @property
-    def sha256(self) -> str:
-        """Return the hash of what came so far, in hexadecimal."""
-        return self._digest.hexdigest()
-
-    def prepare(self, key: str) -> None:
-        """Make the bytes durable. The slow half of keeping them; do it before a transaction."""
-        self._storage.prepare(self._path, key)
-
-    def save(self, key: str) -> None:
-        """Put the prepared bytes under the key, over whatever is there, durably."""
-        self._storage.save(self._path, key)
-
-    def delete_unsaved(self) -> None:
-        """Close, and forget what was not kept, if that is possible: what stays is swept."""
-        # A disk that refuses this, too, must not hide what it refused before.
-        with suppress(OSError):
-            self._file.close()
-        with suppress(OSError):
-            self._path.unlink(missing_ok=True)
-
-
 class Storage(ABC):
     """Bytes under keys.
 
     :param spool: a local folder, where bytes lie until they are kept.
     """
 
+    #: Whether `prepare` stores bytes under their key already, where nothing refers to them yet.
+    prepares_at_key = False
+
     def __init__(self, spool: Path) -> None:
         self.spool = spool
+        #: How much of the disk stays free. `init_app` sets it.
+        self.reserve = DiskReserve(0)
 
     @property
     def incoming(self) -> Path:
@@ -122,10 +69,11 @@ class Storage(ABC):
         return [self.partial_folder]
 
     def create_staged(self) -> StagedObject:
-        """Return a place for bytes that come in; discard it in the end, as a `with` does."""
-        with translate_os_errors():
-            make_folder(self.incoming)
-            return StagedObject(self.incoming / uuid4().hex, self)
+        """Return a file for new bytes. Use it in a `with` block, which deletes it if it is unsaved.
+
+        :raises InsufficientStorage: if the disk is full, or nearly so.
+        """
+        return StagedObject(self)
 
     @abstractmethod
     def prepare(self, path: Path, key: str) -> None:
@@ -150,6 +98,10 @@ class Storage(ABC):
         """Tell whether something is stored under a key."""
         return self.size(key) is not None
 
+    def can_open(self, key: str) -> bool:
+        """Return whether `open` would find something under a key."""
+        return self.exists(key)
+
     @abstractmethod
     def ensure_durable(self, key: str) -> None:
         """Make durable what is there: who put it may have died before it was."""
@@ -159,8 +111,11 @@ class Storage(ABC):
         """Forget what is stored under a key; forgetting nothing is fine."""
 
     @abstractmethod
-    def iterate_keys(self, prefix: str = '') -> Iterator[tuple[str, float]]:
-        """Yield every key below one, each with when it came to its place (Unix seconds)."""
+    def iterate_names(self, prefix: str = '', *, after: str = '') -> Iterator[ListedName]:
+        """Yield the names below a key in their order, also those that are no keys.
+
+        :param after: the name after which to begin, of an earlier call that was not finished.
+        """
 
     @abstractmethod
     def check_health(self) -> None:
@@ -185,24 +140,9 @@ class Storage(ABC):
                 copyfileobj(stored, copy, READ_CHUNK_BYTES)
             yield copy
 
-    def delete_stale(self, before: float, *, dry_run: bool = False) -> Iterator[str]:
-        """Remove what came in, was never kept, and was last touched before a moment (Unix seconds).
+    def delete_abandoned(self, *, dry_run: bool = False) -> Iterator[ListedName]:
+        """Delete staged bytes whose process has ended without saving them; yield each name.
 
-        Yields a name of each.
+        Names that no process of ours can have given are yielded as well, and left alone.
         """
-        if not self.incoming.is_dir():
-            return
-        for path in self.incoming.iterdir():
-            # Gone by now: it was kept, or given up, while we looked.
-            with suppress(FileNotFoundError):
-                if path.stat().st_mtime < before:
-                    if not dry_run:
-                        path.unlink()
-                    yield path.name
-
-
-def check_key(key: str) -> str:
-    """Return a key, or refuse what is none with ValueError."""
-    if not KEY_PATTERN.fullmatch(key):
-        raise ValueError(f'not a storage key: {key!r}')
-    return key
+        yield from delete_abandoned(self.incoming, dry_run=dry_run)

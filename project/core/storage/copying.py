@@ -24,7 +24,7 @@ def copy_all(source: Storage, target: Storage) -> Iterator[CopyResult]:
     The source stays as it is, and both may be in use meanwhile: what is removed before its turn is
     passed over. Begun again, it goes on: an object has its key only when it is whole.
     """
-    for key, _ in source.iterate_keys():
+    for key in (listed.name for listed in source.iterate_names() if listed.is_key):
         try:
             yield _copy_object(source, target, key)
         except ServiceUnavailable:

@@ -1,11 +1,15 @@
 """Two storages while bytes move from one to the other: a successor, and the one before it."""
 
 from collections.abc import Iterator
+from heapq import merge
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 
 from project.core.errors import ServiceUnavailable
 
 from .base import Storage, StoredObject
+from .listing import ListedName
 
 
 class FallbackStorage(Storage):
@@ -14,6 +18,7 @@ class FallbackStorage(Storage):
     def __init__(self, new: Storage, old: Storage) -> None:
         super().__init__(new.spool)
         self.new, self.old = new, old
+        self.prepares_at_key = new.prepares_at_key
 
     @property
     def partial_folders(self) -> list[Path]:
@@ -41,6 +46,10 @@ class FallbackStorage(Storage):
         """Return the size of what the new one has: what is to be kept must be there."""
         return self.new.size(key)
 
+    def can_open(self, key: str) -> bool:
+        """Return whether either has something under a key."""
+        return self.new.exists(key) or self.old.exists(key)
+
     def ensure_durable(self, key: str) -> None:
         """Make durable what the new one has."""
         self.new.ensure_durable(key)
@@ -50,12 +59,15 @@ class FallbackStorage(Storage):
         self.old.delete(key)
         self.new.delete(key)
 
-    def iterate_keys(self, prefix: str = '') -> Iterator[tuple[str, float]]:
-        """Yield the keys of both, each once."""
-        yield from self.new.iterate_keys(prefix)
-        for key, changed in self.old.iterate_keys(prefix):
-            if not self.new.exists(key):
-                yield key, changed
+    def iterate_names(self, prefix: str = '', *, after: str = '') -> Iterator[ListedName]:
+        """Yield the names of both in one order, each once."""
+        names = merge(
+            self.new.iterate_names(prefix, after=after),
+            self.old.iterate_names(prefix, after=after),
+            key=attrgetter('name'),
+        )
+        for _, same in groupby(names, attrgetter('name')):
+            yield next(same)
 
     def check_health(self) -> None:
         """Refuse with ServiceUnavailable when the new one does."""
@@ -71,8 +83,8 @@ class FallbackStorage(Storage):
         """Return where it is in the new one, if it is there."""
         return self.new.path_for_proxy(key) if self.new.exists(key) else None
 
-    def delete_stale(self, before: float, *, dry_run: bool = False) -> Iterator[str]:
-        """Remove what was never kept in either."""
-        yield from self.new.delete_stale(before, dry_run=dry_run)
+    def delete_abandoned(self, *, dry_run: bool = False) -> Iterator[ListedName]:
+        """Delete what was staged for either and is abandoned."""
+        yield from self.new.delete_abandoned(dry_run=dry_run)
         if self.old.spool != self.new.spool:
-            yield from self.old.delete_stale(before, dry_run=dry_run)
+            yield from self.old.delete_abandoned(dry_run=dry_run)

@@ -10,11 +10,18 @@ from project.core.errors import InsufficientStorage, ServiceUnavailable
 
 
 @contextmanager
-def translate_os_errors() -> Iterator[None]:
-    """Refuse with InsufficientStorage, or ServiceUnavailable, where the disk does."""
+def translate_os_errors(*, missing_ok: bool = False) -> Iterator[None]:
+    """Translate errors of the disk.
+
+    :param missing_ok: whether FileNotFoundError is left as it is.
+    :raises InsufficientStorage: if the disk is full.
+    :raises ServiceUnavailable: for every other error.
+    """
     try:
         yield
     except OSError as error:
+        if missing_ok and isinstance(error, FileNotFoundError):
+            raise
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise (InsufficientStorage if full else ServiceUnavailable)() from error
 

@@ -9,8 +9,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from .base import INCOMING_FOLDER, PARTIAL_FOLDER, Storage, StoredObject, check_key
+from .base import Storage, StoredObject
 from .filesystem import make_folder, sync_file, sync_folder, translate_os_errors
+from .listing import ListedName, check_key, walk_folder
 
 
 class LocalFile(io.FileIO):
@@ -92,20 +93,11 @@ class LocalStorage(Storage):
         with translate_os_errors():
             self.path(key).unlink(missing_ok=True)
 
-    def iterate_keys(self, prefix: str = '') -> Iterator[tuple[str, float]]:
-        """Yield every file below a folder, each with when it came to its place (Unix seconds)."""
-        top = self.path(prefix) if prefix else self.root
+    def iterate_names(self, prefix: str = '', *, after: str = '') -> Iterator[ListedName]:
+        """Yield the files below a folder in the order of their names."""
         with translate_os_errors():
-            for folder, below, names in os.walk(top, onerror=_raise_unless_gone):
-                if Path(folder) == self.root:
-                    below[:] = [
-                        name for name in below if name not in (INCOMING_FOLDER, PARTIAL_FOLDER)
-                    ]
-                for name in names:
-                    path = Path(folder, name)
-                    # Gone by now: it was removed while we looked.
-                    with suppress(FileNotFoundError):
-                        yield str(path.relative_to(self.root)), path.stat().st_ctime
+            top = self.path(prefix) if prefix else self.root
+            yield from walk_folder(top, prefix, tuple(after.split('/')) if after else ())
 
     def path_for_proxy(self, key: str) -> str | None:
         """Return the key: that is the path below the folder."""
@@ -119,9 +111,3 @@ class LocalStorage(Storage):
         """Refuse with ServiceUnavailable when nothing can be written."""
         with self.create_staged() as staged:
             staged.write(b'ready?')
-
-
-def _raise_unless_gone(error: OSError) -> None:
-    """Let no folder pass for empty that cannot be read, unless it is gone."""
-    if not isinstance(error, FileNotFoundError):
-        raise error

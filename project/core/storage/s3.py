@@ -4,6 +4,7 @@ An object is there whole or not at all, so what is acknowledged is durable once 
 """
 
 import io
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,8 +18,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from project.core.errors import ServiceUnavailable
 
-from .base import Storage, StoredObject, check_key
+from .base import Storage, StoredObject
 from .filesystem import translate_os_errors
+from .listing import KEY_PATTERN, ListedName, check_key
 
 # Larger files go up in parts, four at a time.
 MULTIPART_CONFIG = TransferConfig(
@@ -26,6 +28,9 @@ MULTIPART_CONFIG = TransferConfig(
 )
 
 PRESIGNED_URL_SECONDS = 60  # seconds
+
+# An upload in parts that was begun so long ago belongs to no process any more.
+ABANDONED_AFTER_SECONDS = 24 * 60 * 60
 
 # How often a download that breaks is gone on with, where it broke.
 MAX_READ_ATTEMPTS = 3
@@ -107,6 +112,8 @@ class S3Storage(Storage):
     :param checksums: `required` for older servers, which know none of the new ones.
     """
 
+    prepares_at_key = True
+
     def __init__(
         self,
         bucket: str,
@@ -178,15 +185,17 @@ class S3Storage(Storage):
         with translate_s3_errors():
             self._client.delete_object(Bucket=self.bucket, Key=self._name(key))
 
-    def iterate_keys(self, prefix: str = '') -> Iterator[tuple[str, float]]:
-        """Yield every key below a prefix, each with when it was put there (Unix seconds)."""
+    def iterate_names(self, prefix: str = '', *, after: str = '') -> Iterator[ListedName]:
+        """Yield the objects below a prefix in the order of their names."""
         below = self._name(prefix) + '/' if prefix else self.prefix
         pages = self._client.get_paginator('list_objects_v2')
+        place = {'StartAfter': self.prefix + after} if after else {}
         with translate_s3_errors():
-            for page in pages.paginate(Bucket=self.bucket, Prefix=below):
+            for page in pages.paginate(Bucket=self.bucket, Prefix=below, **place):
                 for found in page.get('Contents', ()):
                     name = found['Key'].removeprefix(self.prefix)
-                    yield name, found['LastModified'].timestamp()
+                    is_key = KEY_PATTERN.fullmatch(name) is not None
+                    yield ListedName(name, found['Size'], is_key=is_key)
 
     def check_health(self) -> None:
         """Refuse with ServiceUnavailable when the bucket, or the local disk, does not answer."""
@@ -205,10 +214,14 @@ class S3Storage(Storage):
         )
         return address
 
-    def delete_stale(self, before: float, *, dry_run: bool = False) -> Iterator[str]:
-        """Remove what came in and was never kept, and the parts of what never became an object."""
-        yield from super().delete_stale(before, dry_run=dry_run)
+    def delete_abandoned(self, *, dry_run: bool = False) -> Iterator[ListedName]:
+        """Delete abandoned files of the local disk, and abandoned parts of uploads to the bucket.
+
+        Parts count as abandoned after a day: only the server knows whether they still arrive.
+        """
+        yield from super().delete_abandoned(dry_run=dry_run)
         pages = self._client.get_paginator('list_multipart_uploads')
+        before = time.time() - ABANDONED_AFTER_SECONDS
         with translate_s3_errors():
             for page in pages.paginate(Bucket=self.bucket, Prefix=self.prefix):
                 for begun in page.get('Uploads', ()):
@@ -218,7 +231,7 @@ class S3Storage(Storage):
                         self._client.abort_multipart_upload(
                             Bucket=self.bucket, Key=begun['Key'], UploadId=begun['UploadId']
                         )
-                    yield begun['Key'].removeprefix(self.prefix)
+                    yield ListedName(begun['Key'].removeprefix(self.prefix), 0)
 
     def _name(self, key: str) -> str:
         return self.prefix + check_key(key)

@@ -157,16 +157,19 @@ class Thumbnail(Base):
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     edge: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     state: Mapped[str] = mapped_column(String(16), default=PENDING)
+    # The key of the picture in the storage, once it is there, and its size in bytes.
+    storage_key: Mapped[str | None] = mapped_column(String(128), unique=True)
+    size: Mapped[int | None] = mapped_column(BigInteger)
     # What makes it.
     task_id: Mapped[UUID] = mapped_column()
 
     @classmethod
-    def find(cls, file_id: UUID, number: int, edge: int) -> str | None:
-        """Return the state of a thumbnail, if anybody has ever asked for it."""
+    def find(cls, file_id: UUID, number: int, edge: int) -> AnyRow | None:
+        """Return the state and the key of a thumbnail, if it was ever requested."""
         lost = (cls.state == PENDING) & ~is_pending(cls.task_id)
-        state = select(case((lost, FAILED), else_=cls.state))
+        state = select(case((lost, FAILED), else_=cls.state).label('state'), cls.storage_key)
         one = state.where(cls.file_id == file_id, cls.number == number, cls.edge == edge)
-        return execute_select(one).scalar_one_or_none()
+        return execute_select(one).one_or_none()
 
 
 class FileTag(Base):

@@ -5,13 +5,14 @@ from typing import Any, TypeAlias
 from uuid import UUID, uuid4
 
 from flask import current_app
-from sqlalchemy import insert
+from sqlalchemy import delete, insert, select
 
 from project.core.clock import now
 from project.core.database.session import AnyRow, db, locks_user
 from project.core.database.upsert import upsert
 from project.core.errors import BadRequest
 from project.core.storage import StoredObject
+from project.core.stored_objects import ObjectKind, register_object_kind
 from project.files import blobs
 from project.files.errors import FileNotFound
 from project.files.filenames import clean_name, clean_type
@@ -67,7 +68,7 @@ def store_upload(
     Refuses with QuotaExceeded and NameInvalid.
     """
     shown = clean_name(name)
-    upload.prepare()
+    upload.prepare_blob()
     return _create_file(owner_id, upload, shown, frozenset(tags), declared_type)
 
 
@@ -100,8 +101,30 @@ def replace_with_upload(
     expected: Expected = None,
 ) -> AnyRow:
     """Give a file what was written as its new bytes, as `replace_content` does."""
-    upload.prepare()
+    upload.prepare_blob()
     return _add_uploaded_version(owner_id, file_id, upload, declared_type, expected)
+
+
+def _delete_unused_blob(sha256: str) -> bool:
+    """Delete the row of bytes that no version has, and return whether there was one."""
+    # Locked before the question: it then sees a version that was committed in the meantime.
+    db.session.execute(select(Blob.sha256).where(Blob.sha256 == sha256).with_for_update())
+    is_used = select(Version.file_id).where(Version.sha256 == sha256).exists()
+    unused = delete(Blob).where(Blob.sha256 == sha256, ~is_used).returning(Blob.sha256)
+    return db.session.execute(unused).one_or_none() is not None
+
+
+register_object_kind(
+    ObjectKind(
+        prefix='blobs',
+        reference=Blob.sha256,
+        size=Blob.size,
+        key_of=blobs.key_of,
+        reference_of=blobs.hash_of,
+        delete_unused=_delete_unused_blob,
+    ),
+    owner=__name__,
+)
 
 
 @locks_user('owner_id')
@@ -218,12 +241,12 @@ def _add_uploaded_version(
 def _save_blob(
     owner_id: int, upload: blobs.BlobWriter | blobs.AssembledUpload, reserved: int
 ) -> Known:
-    """Let bytes in: room, and their place. Return what is known of them."""
+    """Admit bytes: count them, write their row, and publish them with it. Return the columns."""
     commit_reservation(owner_id, reserved, upload.size)
-    # Writing the row, also where it is there, locks it: the sweeper cannot come in between.
+    # The upsert locks the row, also where it exists: the garbage collector waits.
     row = {'sha256': upload.sha256, 'size': upload.size, 'created_at': now()}
     db.session.execute(upsert(Blob, row, conflict=['sha256'], change={'size': upload.size}))
-    upload.save()
+    upload.publish_blob()
     return {'sha256': upload.sha256, 'size': upload.size, 'type': sniff(upload.head)}
 
 

@@ -1,9 +1,10 @@
-"""The sweeper: removes what nobody has any more, and asks again before it does."""
+"""Garbage collection: what has expired, and bytes to which no row refers."""
 
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 from uuid import UUID
 
 from flask import current_app
@@ -12,47 +13,70 @@ from sqlalchemy import and_, delete, or_, select
 from project.core.clock import now
 from project.core.database.keyset_pagination import iterate_in_batches
 from project.core.database.session import atomic, db, execute_select
-from project.core.storage import storage
-from project.core.tasks import task
+from project.core.storage import ListedName, storage
+from project.core.stored_objects import collect_object, collect_storage, collection_state
+from project.core.tasks import enqueue_at, task
 from project.files import blobs, partial_uploads
 from project.files.models import Blob, File, Link, Upload, Version
 
 from .files import delete_files
 
-STALE_AFTER_SECONDS = (
-    24 * 60 * 60
-)  # seconds after which bytes on their way in will not arrive any more
 # A link is shown for a while after its end, so that its owner sees why it stopped.
 EXPIRED_LINK_RETENTION = timedelta(days=30)
 
 
+# Seconds of one run of the nightly task; the next run continues.
+NIGHTLY_BUDGET_SECONDS = 10 * 60
+CONTINUATION_DELAY = timedelta(minutes=1)
+
+
 @dataclass(frozen=True, slots=True)
 class CollectedItem:
-    """One thing that was removed, or would be: `trash`, `links`, `bytes` or `incoming`."""
+    """One thing that was removed, or would be.
+
+    :param kind: `trash`, `links`, `bytes` of a key in the storage, or `incoming` bytes that no
+        process writes any more. `unknown`: a name in the storage that is not ours, and was left.
+    :param size: in bytes, where it is known.
+    """
 
     kind: str
     name: str
+    size: int = 0
 
 
-def collect_garbage(*, dry_run: bool = False) -> Iterator[CollectedItem]:
-    """Remove trash past its time, links long over, and bytes that nobody has or that broke off.
+def collect_garbage(
+    *, budget: float = float('inf'), dry_run: bool = False
+) -> Iterator[CollectedItem]:
+    """Remove expired trash and links, and bytes to which no row refers; yield each thing.
 
-    Yields each thing as it goes, so that a caller can count along. Safe to run twice, and beside
-    uploads of the same bytes.
+    Safe to run twice, and beside uploads of the same bytes. What a run does not finish, the next
+    one continues.
+
+    :param budget: seconds after which it stops.
     """
-    yield from _delete_expired_trash(dry_run)
-    yield from _delete_expired_links(dry_run)
-    yield from _delete_unused_blobs(dry_run)
-    yield from _delete_stale_partials(dry_run)
-    for name in storage().delete_stale(time.time() - STALE_AFTER_SECONDS, dry_run=dry_run):
-        yield CollectedItem('incoming', name)
+    deadline = time.monotonic() + budget
+    for step in (
+        _delete_expired_trash,
+        _delete_expired_links,
+        _delete_unused_blobs,
+        _delete_abandoned,
+    ):
+        for item in step(dry_run):
+            yield item
+            if time.monotonic() > deadline:
+                return
+    for found in collect_storage(deadline=deadline, dry_run=dry_run):
+        yield CollectedItem('bytes' if found.is_key else 'unknown', found.name, found.size)
 
 
-@task(cron='37 3 * * *', time_limit=timedelta(hours=6))
+@task(cron='37 3 * * *', time_limit=timedelta(hours=1))
 def collect_garbage_nightly() -> None:
-    """Sweep by itself, every night. Run twice, also at once, it removes each thing once."""
-    for _ in collect_garbage():
+    """Collect garbage every night. Run twice, also at once, it removes each thing once."""
+    for _ in collect_garbage(budget=NIGHTLY_BUDGET_SECONDS):
         pass
+    if (state := collection_state()) and state.position:
+        with atomic():
+            enqueue_at(now() + CONTINUATION_DELAY, collect_garbage_nightly)
 
 
 def _delete_expired_trash(dry_run: bool) -> Iterator[CollectedItem]:
@@ -75,18 +99,33 @@ def _delete_expired_links(dry_run: bool) -> Iterator[CollectedItem]:
 
 def _delete_unused_blobs(dry_run: bool) -> Iterator[CollectedItem]:
     unused = ~select(Version.file_id).where(Version.sha256 == Blob.sha256).exists()
-    for row in iterate_in_batches(select(Blob.sha256).where(unused), Blob.sha256):
-        if dry_run or _delete_blob(row.sha256):
-            yield CollectedItem('bytes', row.sha256)
+    for row in iterate_in_batches(select(Blob.sha256, Blob.size).where(unused), Blob.sha256):
+        key = blobs.key_of(row.sha256)
+        if dry_run or collect_object(key):
+            yield CollectedItem('bytes', key, row.size)
 
 
-def _delete_stale_partials(dry_run: bool) -> Iterator[CollectedItem]:
-    """Remove what came of uploads that nobody knows of: their process died at the wrong moment."""
-    for upload_id in partial_uploads.find_stale(time.time() - STALE_AFTER_SECONDS):
-        if execute_select(select(Upload.id).where(Upload.id == upload_id)).one_or_none() is None:
+def _delete_abandoned(dry_run: bool) -> Iterator[CollectedItem]:
+    """Remove staged bytes whose process has ended, and partial uploads without a row."""
+    staged = storage().delete_abandoned(dry_run=dry_run)
+    for found in chain(staged, _partials_without_row(dry_run)):
+        kind = 'incoming' if found.is_key else 'unknown'
+        yield CollectedItem(kind, found.name, found.size)
+
+
+def _partials_without_row(dry_run: bool) -> Iterator[ListedName]:
+    for found in partial_uploads.iterate_names():
+        if found.is_key:
+            if _upload_exists(UUID(found.name)):
+                continue
             if not dry_run:
-                partial_uploads.PartialFile(upload_id).delete()
-            yield CollectedItem('incoming', upload_id.hex)
+                partial_uploads.PartialFile(UUID(found.name)).delete()
+        yield found
+
+
+def _upload_exists(upload_id: UUID) -> bool:
+    row = execute_select(select(Upload.id).where(Upload.id == upload_id)).one_or_none()
+    return row is not None
 
 
 @atomic()
@@ -105,17 +144,3 @@ def _delete_link(link_id: UUID) -> bool:
     """Delete a link that is over, which it stays, and tell whether it was still there."""
     gone = delete(Link).where(Link.id == link_id).returning(Link.id)
     return db.session.execute(gone).one_or_none() is not None
-
-
-@atomic()
-def _delete_blob(sha256: str) -> bool:
-    """Remove bytes if still nobody has them, and tell whether that was so."""
-    # Locked first and asked then: a file that took the bytes meanwhile is seen by the second look.
-    db.session.execute(select(Blob.sha256).where(Blob.sha256 == sha256).with_for_update())
-    unused = ~select(Version.file_id).where(Version.sha256 == sha256).exists()
-    gone = delete(Blob).where(Blob.sha256 == sha256, unused).returning(Blob.sha256)
-    if db.session.execute(gone).one_or_none() is None:
-        return False
-    # Still inside: after the commit, somebody might have stored them anew.
-    blobs.delete(sha256)
-    return True

@@ -1,7 +1,6 @@
 """The check: whether rows, bytes and ledger agree, and what can be done where they do not."""
 
 import hashlib
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -11,8 +10,9 @@ from sqlalchemy import delete, func, select, update
 
 from project.core.database.keyset_pagination import iterate_in_batches
 from project.core.database.session import AnyRow, atomic, db, execute_select
-from project.core.database.upsert import insert_or_ignore
 from project.core.errors import ServiceUnavailable
+from project.core.storage import storage
+from project.core.stored_objects import collect_object, collect_storage
 from project.files import blobs
 from project.files.errors import UploadNotFound
 from project.files.models import READY, Blob, File, Thumbnail, Upload, Usage, Version
@@ -20,22 +20,21 @@ from project.files.partial_uploads import PartialFile
 
 from .upload_reservations import cancel_uploads
 
-# What came to its place within the last hour may be about to get its row.
-ORPHAN_MIN_AGE_SECONDS = 60 * 60  # seconds
-
 
 @dataclass(frozen=True, slots=True)
 class IntegrityIssue:
-    """Something that does not agree; what was done about it, if anything could be.
+    """Something that does not agree.
 
-    :param kind: `missing` or `damaged` bytes, which only a backup brings back; `orphan` bytes that
-        no row knows; `usage` that is not the sum of what is there; `upload` that is not as long as
-        was acknowledged; `thumbnail` without its bytes.
+    :param kind: `missing` or `damaged` bytes, which only a backup brings back; `orphan` bytes to
+        which no row refers; `usage` that is not the sum of what is there; `upload` that is not as
+        long as was acknowledged; `thumbnail` without its bytes; `unknown` names in the storage,
+        which are not ours.
+    :param is_repaired: None where nothing is to be repaired: unknown names are left alone.
     """
 
     kind: str
     name: str
-    is_repaired: bool = False
+    is_repaired: bool | None = False
 
 
 def check_integrity(*, repair: bool = False) -> Iterator[IntegrityIssue | None]:
@@ -71,12 +70,13 @@ def _check_bytes() -> Iterator[IntegrityIssue | None]:
 
 
 def _check_orphans(repair: bool) -> Iterator[IntegrityIssue | None]:
-    for sha256, changed in blobs.iter_stored_blobs():
-        known = execute_select(select(Blob.sha256).where(Blob.sha256 == sha256)).first() is not None
-        if known or time.time() - changed < ORPHAN_MIN_AGE_SECONDS:
-            yield None
+    """Find objects of every feature to which no row refers."""
+    for found in collect_storage(dry_run=True):
+        if found.is_key:
+            is_removed = repair and collect_object(found.name)
+            yield IntegrityIssue('orphan', found.name, is_removed)
         else:
-            yield IntegrityIssue('orphan', sha256, repair and _delete_orphan(sha256))
+            yield IntegrityIssue('unknown', found.name, None)
 
 
 def _check_usage(repair: bool) -> Iterator[IntegrityIssue | None]:
@@ -98,7 +98,9 @@ def _check_uploads(repair: bool) -> Iterator[IntegrityIssue | None]:
             with closing(PartialFile(row.id).open()) as file:
                 is_there = file.seek(0, 2) >= row.offset
         except UploadNotFound:
-            is_there = not _row_exists(Upload, Upload.id == row.id, Upload.file_id.is_(None))
+            # Without a byte, it has no file yet.
+            is_unfinished = _row_exists(Upload, Upload.id == row.id, Upload.file_id.is_(None))
+            is_there = row.offset == 0 or not is_unfinished
         if is_there:
             yield None
         else:
@@ -106,12 +108,12 @@ def _check_uploads(repair: bool) -> Iterator[IntegrityIssue | None]:
 
 
 def _check_thumbnails(repair: bool) -> Iterator[IntegrityIssue | None]:
-    columns = (Thumbnail.file_id, Thumbnail.number, Thumbnail.edge)
-    for row in iterate_in_batches(select(*columns).where(Thumbnail.state == READY), *columns):
-        try:
-            blobs.open_thumbnail(*row).close()
+    place = (Thumbnail.file_id, Thumbnail.number, Thumbnail.edge)
+    ready = select(*place, Thumbnail.storage_key).where(Thumbnail.state == READY)
+    for row in iterate_in_batches(ready, *place):
+        if storage().can_open(row.storage_key):
             yield None
-        except ServiceUnavailable:
+        else:
             name = f'{row.file_id}/{row.number}/{row.edge}'
             yield IntegrityIssue('thumbnail', name, repair and _delete_thumbnail_row(row))
 
@@ -122,17 +124,6 @@ def _hash_of(sha256: str) -> tuple[str, int]:
         digest.update(block)
         size += len(block)
     return digest.hexdigest(), size
-
-
-@atomic()
-def _delete_orphan(sha256: str) -> bool:
-    """Remove bytes unless somebody gets a row for them just now, who is waited for."""
-    row = insert_or_ignore(Blob).values(sha256=sha256, size=0).returning(Blob.sha256)
-    if db.session.execute(row).one_or_none() is None:
-        return False
-    blobs.delete(sha256)
-    db.session.execute(delete(Blob).where(Blob.sha256 == sha256))
-    return True
 
 
 @atomic()

@@ -31,7 +31,7 @@ from project.files.errors import (
 )
 from project.files.filenames import clean_name
 from project.files.models import HAS_LIVE_FILE, Upload
-from project.files.partial_uploads import PartialFile, write_at
+from project.files.partial_uploads import PartialFile
 from project.files.tus import Checksum
 
 from .content import create_file_from_blob
@@ -66,16 +66,7 @@ def create_upload(
     shown = clean_name(name)
     if length > current_app.config['FILES_MAX_SIZE']:
         raise FileTooLarge
-    upload_id = uuid4()
-    # Before anybody knows of it: one that nobody will is swept.
-    PartialFile(upload_id).create()
-    try:
-        return _begin(owner_id, upload_id, length, shown, tus_metadata)
-    except ApiError:
-        # Of anything else nobody can tell whether the row is there: a commit may have failed in its
-        # last moment, and be found done when the power, or the connection, is back.
-        PartialFile(upload_id).delete()
-        raise
+    return _begin(owner_id, uuid4(), length, shown, tus_metadata)
 
 
 def create_with_chunk(
@@ -183,6 +174,8 @@ class _Writer:
         self._saved = time.monotonic()
         self._checksum = checksum
         self._digest = hashlib.new(checksum.algorithm) if checksum else None
+        if upload.offset == 0:
+            self.partial.create_if_missing()
         with self.partial.exclusive():
             _take(owner_id, upload, self.lease)
             self.partial.relocate_and_unshare()
@@ -194,7 +187,7 @@ class _Writer:
             with self.partial.exclusive() as file:
                 if not Upload.holds_lease(self.upload.id, self.lease):
                     raise UploadLeaseLost
-                write_at(file, self.at, block)
+                self.partial.write(file, self.at, block)
             self.at += len(block)
             if self._digest:
                 self._digest.update(block)
@@ -222,7 +215,7 @@ class _Writer:
         with blobs.AssembledUpload(self.partial) as arrived:
             if arrived.size != self.upload.declared_size:
                 raise RuntimeError('an upload is not as long as was acknowledged')
-            arrived.prepare()
+            arrived.prepare_blob()
             return _finish(self.owner_id, self.upload, self.lease, arrived)
 
 

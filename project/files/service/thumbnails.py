@@ -3,12 +3,19 @@
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import ColumnElement, select, update
 
 from project.core.database.session import atomic, db
 from project.core.database.upsert import upsert
 from project.core.images import ImageRejected, resize_to_webp
 from project.core.storage import StoredObject
+from project.core.stored_objects import (
+    NewObject,
+    ObjectKind,
+    create_object,
+    register_object_kind,
+    release_objects,
+)
 from project.core.tasks import enqueue, task
 from project.files import blobs
 from project.files.errors import NotAnImage
@@ -27,6 +34,11 @@ MAX_THUMBNAIL_SOURCE_BYTES = 256 * 1024 * 1024
 # A task has more patience than a client for one of the few turns there are.
 DECODER_SLOT_TIMEOUT_SECONDS = 60.0  # seconds
 
+register_object_kind(
+    ObjectKind(prefix='thumbnails', reference=Thumbnail.storage_key, size=Thumbnail.size),
+    owner=__name__,
+)
+
 
 def open_thumbnail(owner_id: int, file_id: UUID, edge: int) -> tuple[str, StoredObject] | None:
     """Return what tells a thumbnail from others, and its open bytes (WebP); None while it is made.
@@ -38,14 +50,15 @@ def open_thumbnail(owner_id: int, file_id: UUID, edge: int) -> tuple[str, Stored
     check_clean(file.scan)
     if file.type not in THUMBNAIL_SOURCE_TYPES or file.size > MAX_THUMBNAIL_SOURCE_BYTES:
         raise NotAnImage
-    state = Thumbnail.find(file_id, file.current_version, edge)
-    if state == FAILED:
-        raise NotAnImage
-    if state is None:
+    thumbnail = Thumbnail.find(file_id, file.current_version, edge)
+    if thumbnail is None:
         _request(file_id, file.current_version, edge)
-    if state != READY:
         return None
-    return f'{file.sha256}-{edge}', blobs.open_thumbnail(file_id, file.current_version, edge)
+    if thumbnail.state == FAILED:
+        raise NotAnImage
+    if thumbnail.state != READY:
+        return None
+    return f'{file.sha256}-{edge}', blobs.open_thumbnail(thumbnail.storage_key)
 
 
 @task(unique=['file_id', 'number', 'edge'], attempts=5, time_limit=timedelta(minutes=3))
@@ -63,10 +76,11 @@ def make_thumbnail(file_id: str, number: int, edge: int) -> None:
     except ImageRejected:
         _save_state(UUID(file_id), number, edge, FAILED)
         return
-    blobs.save_thumbnail(UUID(file_id), number, edge, picture)
-    if not _save_state(UUID(file_id), number, edge, READY):
-        # The file went while its picture was made.
-        blobs.delete_thumbnail(UUID(file_id), number, edge)
+    with create_object() as new:
+        new.write(picture)
+        key = blobs.new_thumbnail_key(UUID(file_id), number, edge)
+        new.prepare(key)
+        _publish(UUID(file_id), number, edge, key, new)
 
 
 @atomic()
@@ -80,9 +94,23 @@ def _request(file_id: UUID, number: int, edge: int) -> None:
 
 
 @atomic()
-def _save_state(file_id: UUID, number: int, edge: int, state: str) -> bool:
-    one = update(Thumbnail).where(
-        Thumbnail.file_id == file_id, Thumbnail.number == number, Thumbnail.edge == edge
-    )
-    settled = one.values(state=state).returning(Thumbnail.state)
-    return db.session.execute(settled).one_or_none() is not None
+def _publish(file_id: UUID, number: int, edge: int, key: str, new: NewObject) -> None:
+    """Make a thumbnail available, unless its version is deleted; replace an earlier one."""
+    row = _row_of(file_id, number, edge)
+    thumbnail = db.session.scalar(select(Thumbnail).where(row).with_for_update())
+    if thumbnail is None:
+        return
+    if thumbnail.storage_key:
+        release_objects([thumbnail.storage_key])
+    thumbnail.state, thumbnail.storage_key, thumbnail.size = READY, key, new.size
+    new.publish(key)
+
+
+@atomic()
+def _save_state(file_id: UUID, number: int, edge: int, state: str) -> None:
+    row = _row_of(file_id, number, edge)
+    db.session.execute(update(Thumbnail).where(row).values(state=state))
+
+
+def _row_of(file_id: UUID, number: int, edge: int) -> ColumnElement[bool]:
+    return (Thumbnail.file_id == file_id) & (Thumbnail.number == number) & (Thumbnail.edge == edge)

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, delete, insert, update
 from project.core.clock import now
 from project.core.database.session import AnyRow, after_commit, atomic, db, locks_user
 from project.core.errors import Unauthorized
+from project.core.storage import storage
 from project.core.tasks import task
 from project.files import blobs
 from project.files.errors import FileTooLarge, QuotaExceeded
@@ -37,6 +38,7 @@ class ReservedUpload(blobs.BlobWriter):
         self.is_completed = False
         if least > _largest():
             raise FileTooLarge
+        storage().reserve.ensure(least)
         _begin(owner_id, self.id, least)
         try:
             super().__init__(self._reserve, reserved=least)

@@ -1,37 +1,26 @@
-"""Letting go of versions, and of what was made of them."""
-
-from datetime import timedelta
-from uuid import UUID
+"""Deletion of versions, and of what was made of them."""
 
 from sqlalchemy import ColumnElement, delete, select
 
-from project.core.clock import now
 from project.core.database.session import db
-from project.core.tasks import enqueue_at, task
+from project.core.stored_objects import release_objects
 from project.files import blobs
 from project.files.models import Thumbnail, Version
 
-# Whoever has just read that a thumbnail is there has opened it by then.
-DELETION_DELAY = timedelta(minutes=1)
-
 
 def delete_versions(which: ColumnElement[bool]) -> int:
-    """Delete versions, and return how many bytes they were. Inside `atomic`.
+    """Delete versions and their thumbnails, and return how many bytes the versions were.
 
-    Their bytes are the sweeper's, who asks whether anybody else has them; their thumbnails go soon.
+    In the caller's transaction. Bytes that no other version has are removed soon after it.
     """
     of_these = (Version.file_id == Thumbnail.file_id) & (Version.number == Thumbnail.number)
-    made = select(Thumbnail.file_id, Thumbnail.number, Thumbnail.edge).join(Version, of_these)
-    for row in db.session.execute(made.where(which)).all():
-        enqueue_at(
-            now() + DELETION_DELAY, delete_thumbnail_blob, str(row.file_id), row.number, row.edge
-        )
-    gone = delete(Version).where(which).returning(Version.size)
-    return sum(db.session.scalars(gone))
-
-
-@task(unique=['file_id', 'number', 'edge'])
-def delete_thumbnail_blob(file_id: str, number: int, edge: int) -> None:
-    """Remove a thumbnail whose version is gone. Run twice, it finds none."""
-    if Thumbnail.find(UUID(file_id), number, edge) is None:
-        blobs.delete_thumbnail(UUID(file_id), number, edge)
+    thumbnails = select(Thumbnail.storage_key).join(Version, of_these).where(which)
+    keys = {key for key in db.session.scalars(thumbnails) if key}
+    size = 0
+    for version in db.session.execute(
+        delete(Version).where(which).returning(Version.sha256, Version.size)
+    ):
+        keys.add(blobs.key_of(version.sha256))
+        size += version.size
+    release_objects(keys)
+    return size

@@ -29,6 +29,8 @@ class Export(Base):
     state: Mapped[str] = mapped_column(String(16), default=PENDING)
     # What makes it.
     task_id: Mapped[UUID | None] = mapped_column()
+    # The key of the ZIP in the storage, once it is there.
+    storage_key: Mapped[str | None] = mapped_column(String(128), unique=True)
     size: Mapped[int | None] = mapped_column(BigInteger)
     sha256: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
@@ -47,9 +49,10 @@ class Export(Base):
         return list(execute_select(mine, {'user_id': user_id, 'moment': now()}))
 
     @classmethod
-    def exists(cls, export_id: UUID) -> bool:
-        """Tell whether there is such an export, whosever."""
-        return execute_select(select(cls.id).where(cls.id == export_id)).one_or_none() is not None
+    def find_storage_key(cls, export_id: UUID) -> str | None:
+        """Return the key of the ZIP of an export, if it is there."""
+        found = select(cls.storage_key).where(cls.id == export_id)
+        return execute_select(found).scalar_one_or_none()
 
 
 _is_lost = (Export.state == PENDING) & ~is_pending(Export.task_id)

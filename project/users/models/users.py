@@ -50,8 +50,9 @@ class User(Base):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     updated_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     last_login: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    # The key under which the storage has their picture.
-    avatar: Mapped[str | None] = mapped_column(String(128))
+    # The key of their picture in the storage, and its size in bytes.
+    avatar: Mapped[str | None] = mapped_column(String(128), unique=True)
+    avatar_size: Mapped[int | None] = mapped_column()
 
     @classmethod
     def find(cls, user_id: int) -> AnyRow | None:

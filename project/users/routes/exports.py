@@ -13,7 +13,7 @@ from project.core.web.requests.pagination import ListQuery, sort_by
 from project.core.web.responses.file_responses import CONTENT_HEADERS, send_stored_object
 from project.core.web.responses.headers import USER_CONTENT
 from project.users import service
-from project.users.errors import ExportNotFound, ExportNotReady, ExportUnderWay, TooManyExports
+from project.users.errors import ExportNotFound, ExportNotReady, ExportUnderWay
 from project.users.schemas import ExportSchema
 
 from . import blueprint
@@ -43,12 +43,13 @@ def export_list(page: PageRequest) -> Page:
 @blueprint.post('/me/exports')
 @endpoint(
     allow=authenticated(fresh=True), returns=ExportSchema, code=202, limit='10/day',
-    location=('.export_show', 'export_id'), errors=[ExportUnderWay, TooManyExports],
+    location=('.export_show', 'export_id'), errors=[ExportUnderWay],
 )  # fmt: skip
 def export_create() -> Any:
     """Have everything of yours, from every feature, put into one ZIP; a mail says when it is done.
 
-    Wants a fresh login. One at a time is made, and three are kept, each for 7 days.
+    Requires a fresh login. One export is made at a time. It replaces the one before it, and is kept
+    for 7 days.
     """
     return service.request_export(current_principal().user_id)
 

@@ -12,14 +12,20 @@ from project.core.database.keyset_pagination import Page, PageRequest
 from project.core.database.session import AnyRow, atomic, db, locks_user
 from project.core.mail import send_mail
 from project.core.semaphore import InterprocessSemaphore
-from project.core.storage import StagedObject, StoredObject
+from project.core.storage import StoredObject
+from project.core.stored_objects import (
+    NewObject,
+    ObjectKind,
+    create_object,
+    register_object_kind,
+    release_objects,
+)
 from project.core.tasks import enqueue, task
 from project.users import object_storage
 from project.users.errors import (
     ExportNotFound,
     ExportNotReady,
     ExportUnderWay,
-    TooManyExports,
 )
 from project.users.models import EXPORTS, EXPORTS_OF_USER, PENDING, READY, Export
 from project.users.personal_data import ExportFile, personal_data_registry
@@ -28,8 +34,11 @@ from project.users.signals import export_requested
 from .users import get_user, is_active
 
 EXPORT_LIFETIME = timedelta(days=7)
-MAX_EXPORTS_PER_USER = 3  # of a user's at a time
 EXPORT_SLOT_TIMEOUT_SECONDS = 1.0  # an attempt that waited longer is made again later
+
+register_object_kind(
+    ObjectKind(prefix='exports', reference=Export.storage_key, size=Export.size), owner=__name__
+)
 
 # One at a time in each service: however many want theirs, other tasks find room beside it.
 export_slot = InterprocessSemaphore()
@@ -39,14 +48,13 @@ export_slot = InterprocessSemaphore()
 def request_export(user_id: int) -> AnyRow:
     """Have everything of a user's put into one ZIP; a mail says when that is done.
 
-    Refuses with ExportUnderWay, and with TooManyExports while three are kept.
+    It replaces the export before it once it is ready. So the exports of a user never take more room
+    than twice what is exported.
+
+    :raises ExportUnderWay: while another one is made.
     """
-    kept = Export.find_all(user_id)
-    if any(export.state == PENDING for export in kept):
+    if any(export.state == PENDING for export in Export.find_all(user_id)):
         raise ExportUnderWay
-    ready = [export for export in kept if export.state == READY]
-    if len(ready) >= MAX_EXPORTS_PER_USER:
-        raise TooManyExports(int((ready[0].expires_at - now()).total_seconds()) + 1)
     export_id = uuid4()
     task_id = enqueue(make_export, str(export_id), user_id)
     db.session.add(
@@ -74,7 +82,10 @@ def open_export(user_id: int, export_id: UUID) -> tuple[AnyRow, StoredObject]:
     export = get_export(user_id, export_id)
     if export.state != READY:
         raise ExportNotReady
-    return export, object_storage.open_object(object_storage.export_key(export_id))
+    key = Export.find_storage_key(export_id)
+    if key is None:
+        raise ExportNotFound
+    return export, object_storage.open_object(key)
 
 
 @task(
@@ -92,18 +103,13 @@ def make_export(export_id: str, user_id: int) -> None:
         return
     with (
         export_slot.acquire(1, timeout=EXPORT_SLOT_TIMEOUT_SECONDS),
-        object_storage.create_staged() as staged,
+        create_object() as new,
     ):
-        _write(staged, user_id)
-        staged.prepare(object_storage.export_key(wanted))
-        _publish(wanted, user_id, staged)
-
-
-@task(unique=['export_id'])
-def delete_export_blob(export_id: str) -> None:
-    """Remove the bytes of an export that is none any more. Run twice, it finds none."""
-    if not Export.exists(UUID(export_id)):
-        object_storage.delete(object_storage.export_key(UUID(export_id)))
+        _write(new, user_id)
+        # A key of this attempt: another one, whose process hangs, may still write to its own.
+        key = object_storage.new_export_key(wanted)
+        new.prepare(key)
+        _publish(wanted, user_id, key, new)
 
 
 @task(cron='27 3 * * *')
@@ -114,10 +120,9 @@ def delete_expired_exports() -> None:
 
 
 def delete_exports(which: Any) -> None:
-    """Forget exports, and have their bytes removed. Inside `atomic`."""
-    gone = db.session.scalars(delete(Export).where(which).returning(Export.id)).all()
-    for export_id in gone:
-        enqueue(delete_export_blob, str(export_id))
+    """Delete exports, and have their bytes removed. In the caller's transaction."""
+    keys = db.session.scalars(delete(Export).where(which).returning(Export.storage_key))
+    release_objects(key for key in keys if key)
 
 
 @locks_user('user_id')
@@ -130,18 +135,19 @@ def _delete_if_disabled(export_id: UUID, user_id: int) -> bool:
 
 
 @locks_user('user_id')
-def _publish(export_id: UUID, user_id: int, staged: StagedObject) -> None:
+def _publish(export_id: UUID, user_id: int, key: str, new: NewObject) -> None:
     """Make a finished export available, unless it or its user is gone, or another run did it."""
     if _delete_if_disabled(export_id, user_id):
         return
     made = update(Export).where(Export.id == export_id, Export.state == PENDING)
     made = made.values(
-        state=READY, size=staged.size, sha256=staged.sha256, expires_at=now() + EXPORT_LIFETIME
-    )
+        state=READY, storage_key=key, size=new.size, sha256=new.sha256,
+        expires_at=now() + EXPORT_LIFETIME,
+    )  # fmt: skip
     if db.session.execute(made.returning(Export.id)).one_or_none() is None:
         return
-    # Under the lock of its row: whoever deletes that comes after us, and removes the bytes.
-    staged.save(object_storage.export_key(export_id))
+    delete_exports((Export.user_id == user_id) & (Export.id != export_id) & (Export.state == READY))
+    new.publish(key)
     user = get_user(user_id)
     send_mail('export_ready', to=user.email, about=user_id, username=user.username)
 

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from sqlalchemy import delete
 
 from project.core.database.session import db, execute_select
+from project.core.stored_objects import release_objects
 from project.core.tasks import delete_tasks_of_subject
 from project.users import object_storage
 from project.users.models import USER_SELECT, Export, User, UserRole
 from project.users.personal_data import ExportFile, json_part, register_personal_data
 
-from .avatars import enqueue_avatar_deletion
 from .exports import delete_exports
 
 READ_CHUNK_BYTES = 1024 * 1024
@@ -46,5 +46,6 @@ def erase_user_data(user_id: int) -> None:
     """Let go of a user's roles, picture and exports, and of what waits to be done about them."""
     db.session.execute(delete(UserRole).where(UserRole.user_id == user_id))
     delete_tasks_of_subject(user_id)
-    enqueue_avatar_deletion(user_id, User.find_avatar_key(user_id))
+    if key := User.find_avatar_key(user_id):
+        release_objects([key])
     delete_exports(Export.user_id == user_id)

@@ -3,12 +3,15 @@
 import errno
 import hashlib
 import os
+import shutil
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from project.core.errors import InsufficientStorage, ServiceUnavailable
-from project.core.storage import LocalStorage, init_app, storage
+from project.core.storage import DiskReserve, LocalStorage, init_app, storage
 from tests.storage_io import put, read
 
 EMPTY = hashlib.sha256(b'').hexdigest()
@@ -272,10 +275,33 @@ class TestWalk:
         monkeypatch.setattr(os, 'scandir', failing)
 
         with pytest.raises(ServiceUnavailable):
-            list(place.iterate_keys())
+            list(place.iterate_names())
 
-    def test_finds_nothing_where_nothing_ever_came(self, place):
-        assert list(place.iterate_keys()) == []
+    def test_finds_nothing_in_a_new_storage(self, place):
+        assert list(place.iterate_names()) == []
+
+    def test_yields_names_in_order_and_continues_after_each(self, place):
+        keys = ['a', 'a0', 'a0/1', 'ab/1', 'ab/10', 'ab/2', 'b/1/2', 'b/1/3', 'c']
+        keys.remove('a0')  # A folder.
+        for key in keys:
+            put(place, key, key.encode())
+
+        assert [listed.name for listed in place.iterate_names()] == keys
+        for number, key in enumerate(keys):
+            assert [listed.name for listed in place.iterate_names(after=key)] == keys[number + 1 :]
+        assert [tuple(listed) for listed in place.iterate_names('b', after='b/1/2')] == [
+            ('b/1/3', 5, True)
+        ]
+
+    def test_names_what_others_put_there_and_looks_no_further(self, place):
+        put(place, 'a/b', b'1')
+        (place.root / 'lost+found' / 'a').mkdir(parents=True)
+        (place.root / 'a' / '.nfs0000000012').touch()
+        (place.root / 'a' / 'socket').symlink_to('nowhere')
+
+        found = {listed.name: listed.is_key for listed in place.iterate_names()}
+
+        assert found == {'a/b': True, 'a/.nfs0000000012': False, 'lost+found': False}
 
 
 class TestEnsureDurable:
@@ -313,20 +339,86 @@ class TestRemove:
             place.delete('ab')
 
 
-class TestDeleteStale:
-    def test_removes_what_came_in_and_was_never_kept(self, place):
-        put(place, 'kept', b'')
-        with place.create_staged() as old, place.create_staged() as new:
-            os.utime(old._path, (1000, 1000))
-            os.utime(new._path, (3000, 3000))
+class TestDeleteAbandoned:
+    def test_deletes_staged_bytes_of_an_ended_process(self, place):
+        put(place, 'saved', b'')
+        abandoned = place.incoming / ('a' * 32)
+        abandoned.write_bytes(b'12345')
+        with place.create_staged() as staged:
+            assert list(place.delete_abandoned(dry_run=True)) == [(abandoned.name, 5, True)]
+            assert sorted(incoming(place)) == sorted([abandoned, staged._path])
+            assert list(place.delete_abandoned()) == [(abandoned.name, 5, True)]
+            assert incoming(place) == [staged._path]
 
-            assert list(place.delete_stale(500)) == []
-            assert list(place.delete_stale(2000, dry_run=True)) == [old._path.name]
-            assert list(place.delete_stale(2000)) == [old._path.name]
-            assert incoming(place) == [new._path]
+    def test_leaves_what_others_put_there(self, place):
+        for name in ('lost+found', 'a' * 32):
+            (place.incoming / name).mkdir(parents=True)
+        (place.incoming / '.nfs0000000012').touch()
 
-    def test_finds_nothing_where_nothing_ever_came(self, place):
-        assert list(place.delete_stale(10**10)) == []
+        found = list(place.delete_abandoned())
+
+        assert [tuple(listed) for listed in found] == [
+            ('.nfs0000000012', 0, False), ('a' * 32, 0, False), ('lost+found', 0, False),
+        ]  # fmt: skip
+        assert len(incoming(place)) == 3
+
+    def test_without_locks_leaves_what_is_younger_than_a_day(self, place, monkeypatch):
+        """As on a network file system that has none."""
+
+        def fail(*_):
+            raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+        monkeypatch.setattr('fcntl.flock', fail)
+        place.incoming.mkdir(parents=True)
+        old, young = (place.incoming / (letter * 32) for letter in 'ab')
+        for path in (old, young):
+            path.touch()
+        os.utime(old, (time.time() - 86_401,) * 2)
+
+        with place.create_staged() as staged:
+            assert [listed.name for listed in place.delete_abandoned()] == [old.name]
+            staged.write(b'still works')
+
+    def test_finds_nothing_in_a_new_storage(self, place):
+        assert list(place.delete_abandoned()) == []
+
+
+class TestReserve:
+    def test_keeps_bytes_free_for_small_operations(self, place):
+        free = shutil.disk_usage(place.root.parent).free
+        place.reserve = DiskReserve(free - 10 * 2**20, [place.root])
+        with place.create_staged() as staged:
+            staged.write(b'x')
+
+            place.reserve = DiskReserve(free + 2**30, [place.root])
+            with pytest.raises(InsufficientStorage):
+                staged.write(b'x')
+
+    def test_is_256_mb_or_two_percent_by_default(self, place, monkeypatch):
+        reserve = DiskReserve(None, [place.root])
+        for blocks, free, is_full in [
+            (2**18, 2**16 - 1, True), (2**18, 2**16, False),
+            (2**30, 2**24, True), (2**30, 22_000_000, False),
+        ]:  # fmt: skip
+            disk = SimpleNamespace(
+                f_frsize=4096, f_blocks=blocks, f_bavail=free, f_files=0, f_favail=0
+            )
+            monkeypatch.setattr('os.statvfs', lambda _, disk=disk: disk)
+            assert (reserve.find_full() is not None) == is_full
+
+    def test_keeps_inodes_free(self, place, monkeypatch):
+        reserve = DiskReserve(1, [place.root])
+        disk = SimpleNamespace(f_frsize=1, f_blocks=9, f_bavail=9, f_files=1000, f_favail=20)
+        monkeypatch.setattr('os.statvfs', lambda _: disk)
+        reserve.ensure()
+        disk.f_favail = 19
+        with pytest.raises(InsufficientStorage):
+            reserve.ensure()
+
+    def test_zero_means_no_limit(self, place, monkeypatch):
+        monkeypatch.setattr('os.statvfs', lambda _: 1 / 0)
+
+        DiskReserve(0, [place.root]).ensure(2**60)
 
 
 class TestPath:

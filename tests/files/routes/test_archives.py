@@ -7,6 +7,7 @@ from zipfile import ZipFile
 import pytest
 
 from project.core.errors import ServiceUnavailable
+from project.core.storage import storage
 from project.files import blobs, service
 from tests.client import reasons
 from tests.files.file_io import store
@@ -78,7 +79,7 @@ class TestArchiveCreate:
 
     def test_breaks_off_where_bytes_are_gone_by_then(self, client, ada):
         file = store(ada.id, b'One.')
-        blobs.delete(file.sha256)
+        storage().delete(blobs.key_of(file.sha256))
         response = client.post(URL, json={'ids': [str(file.id)]})
 
         # No end, where a shorter archive would look whole.

@@ -355,7 +355,7 @@ class TestFileDelete:
 
         with assert_max_queries(2):
             trashed = client.delete(f'{URL}/{one.id}')
-        with assert_max_queries(5):
+        with assert_max_queries(6):
             deleted = client.delete(f'{URL}/{other.id}?permanent=true')
 
         assert (trashed.status_code, deleted.status_code) == (200, 200)
@@ -413,7 +413,7 @@ class TestTrashDelete:
     def test_costs_the_same_for_one_as_for_fifty(self, client, ada, assert_max_queries):
         FileFactory.create_batch(50, owner=ada, trashed=True, content=b'The same.')
 
-        with assert_max_queries(5):
+        with assert_max_queries(6):
             client.delete(f'{URL}/trash')
 
         assert used(client) == 0

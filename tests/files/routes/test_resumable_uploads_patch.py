@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from project.core.clock import now
 from project.core.database.session import db
 from project.core.errors import ServiceUnavailable, Unauthorized
-from project.files import partial_uploads, service
+from project.files import service
 from project.files.errors import ChecksumMismatch, UploadLeaseLost
 from project.files.models import Upload
 from project.files.partial_uploads import PartialFile
@@ -154,7 +154,7 @@ class TestPatch:
         upload = db.session.scalar(select(Upload.id))
         # A process was killed before it said so.
         with PartialFile(upload).exclusive() as file:
-            partial_uploads.write_at(file, 10, b'never acknowledged')
+            PartialFile(upload).write(file, 10, b'never acknowledged')
 
         last = patch(client, url, CONTENT[10:], offset=10)
 
@@ -173,6 +173,7 @@ class TestPatch:
 
     def test_is_on_the_disk_before_it_is_acknowledged(self, client, monkeypatch):
         url = create(client).location
+        patch(client, url, CONTENT[:5])
         happened, fsync = [], os.fsync
 
         def record(descriptor):
@@ -184,7 +185,7 @@ class TestPatch:
         real = resumable_uploads._save
         monkeypatch.setattr(move, lambda *a: happened.append('said') or real(*a))
 
-        patch(client, url, CONTENT[:10])
+        patch(client, url, CONTENT[5:10], 5)
 
         assert happened == ['partial', 'said']
 

@@ -17,7 +17,8 @@ from project.users import service as users
 from tests.client import reasons
 from tests.core.images.sample_images import decoded, encoded, halves, sides
 from tests.files.file_io import store
-from tests.pending_tasks import run_pending_tasks, run_tasks_later
+from tests.object_sizes import collect_released
+from tests.pending_tasks import run_pending_tasks
 from tests.users.factories import UserFactory
 
 URL = '/api/v1/files'
@@ -149,19 +150,20 @@ class TestMakeThumbnail:
         make_thumbnail(str(image.id), 1, 256)
 
         assert show(client, image.id).status_code == 200
+        collect_released()
         assert kept() == 1
 
     def test_leaves_nothing_where_its_file_went_meanwhile(
         self, app, client, ada, image, monkeypatch
     ):
         show(client, image.id)
-        real = service.thumbnails.blobs.save_thumbnail
+        real = service.thumbnails.create_object
 
-        def gone(*args):
+        def gone():
             service.delete_file(ada.id, image.id)
-            return real(*args)
+            return real()
 
-        monkeypatch.setattr('project.files.service.thumbnails.blobs.save_thumbnail', gone)
+        monkeypatch.setattr('project.files.service.thumbnails.create_object', gone)
         make_thumbnail(str(image.id), 1, 256)
 
         assert kept() == 0
@@ -184,8 +186,8 @@ class TestDropThumbnail:
             monkeypatch.setitem(app.config, 'FILES_VERSIONS_KEPT', 1)
             service.replace_content(ada.id, image.id, io.BytesIO(b'text'))
 
-        # Somebody may be about to open it.
+        # A request may be about to open it.
         assert kept() == 1
-        run_tasks_later(app)
+        collect_released()
         assert kept() == 0
         assert db.session.scalars(select(Thumbnail.state)).all() == []

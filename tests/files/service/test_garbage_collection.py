@@ -1,7 +1,5 @@
 """Service: delete expired trash, unused bytes and abandoned uploads."""
 
-import os
-import time
 from datetime import timedelta
 from threading import Thread
 
@@ -10,14 +8,15 @@ from sqlalchemy import event, func, select
 
 from project.core.clock import now
 from project.core.database.session import atomic, db
+from project.core.storage import storage
 from project.files import service
+from project.files.blobs import key_of
 from project.files.models import Blob
 from tests.concurrency import RACE_ROUNDS
 from tests.files.factories import FileFactory
-from tests.files.file_io import hash_of, read, store
+from tests.files.file_io import hash_of, path_of, read, store
+from tests.object_sizes import sizes_in_storage
 from tests.users.factories import UserFactory
-
-DAY = 24 * 60 * 60
 
 
 class TestCollectGarbage:
@@ -27,7 +26,7 @@ class TestCollectGarbage:
 
         swept = [(one.kind, one.name) for one in service.collect_garbage()]
 
-        assert swept == [('trash', str(expired.id)), ('bytes', expired.sha256)]
+        assert swept == [('trash', str(expired.id)), ('bytes', key_of(expired.sha256))]
         assert kept() == [fresh.sha256]
         assert service.get_usage(ada.id)['used'] == 5
 
@@ -55,29 +54,62 @@ class TestCollectGarbage:
         assert list(service.collect_garbage()) == []
         assert kept() == [other.sha256]
 
-    def test_removes_uploads_that_broke_off_a_day_ago(self, var):
-        folder = var / 'storage' / 'incoming'
-        folder.mkdir(parents=True)
-        for name, age in (('old', DAY + 60), ('young', DAY - 60)):
-            (folder / name).touch()
-            os.utime(folder / name, (time.time() - age,) * 2)
+    def test_removes_uploads_whose_process_has_ended(self, var):
+        abandoned = var / 'storage' / 'incoming' / ('a' * 32)
+        abandoned.parent.mkdir(parents=True)
+        abandoned.write_bytes(b'12345')
 
-        assert [(one.kind, one.name) for one in service.collect_garbage()] == [('incoming', 'old')]
-        assert [path.name for path in folder.iterdir()] == ['young']
+        with storage().create_staged():
+            found = [(one.kind, one.name, one.size) for one in service.collect_garbage()]
+
+        assert found == [('incoming', abandoned.name, 5)]
+
+    def test_names_what_others_put_there_and_leaves_it(self, ada, var):
+        store(ada.id)
+        strange = [
+            var / 'storage' / 'partial' / 'lost+found',
+            var / 'storage' / 'partial' / '.nfs000000000001',
+            var / 'storage' / 'incoming' / 'folder',
+            var / 'storage' / 'blobs' / '.rsync.tmp',
+        ]
+        for path in strange:
+            path.mkdir(parents=True)
+
+        found = {one.name: one.kind for one in service.collect_garbage()}
+
+        assert found == {
+            'lost+found': 'unknown', '.nfs000000000001': 'unknown', 'folder': 'unknown',
+            'blobs/.rsync.tmp': 'unknown',
+        }  # fmt: skip
+        assert all(path.is_dir() for path in strange)
+        assert [fault.kind for fault in service.check_integrity() if fault] == ['unknown']
+
+    def test_continues_where_its_budget_ended(self, ada, var, monkeypatch):
+        monkeypatch.setattr('project.core.stored_objects.collection.BATCH_OBJECTS', 2)
+        for number in range(5):
+            path = path_of(b'%d' % number)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b'orphan')
+        kept_file = store(ada.id)
+
+        rounds = [[one.kind for one in service.collect_garbage(budget=-1)] for _ in range(3)]
+
+        assert sum(map(len, rounds)) == 5
+        assert max(map(len, rounds)) == 2
+        assert set(sizes_in_storage()) == {key_of(kept_file.sha256)}
 
     def test_a_dry_run_says_the_same_and_changes_nothing(self, ada, var, kept):
         expired = FileFactory(owner=ada, expired=True)
         gone = FileFactory(owner=ada)
         service.delete_file(ada.id, gone.id)
-        stale = var / 'storage' / 'incoming' / 'stale'
+        stale = var / 'storage' / 'incoming' / ('a' * 32)
         stale.touch()
-        os.utime(stale, (0, 0))
 
         swept = {(one.kind, one.name) for one in service.collect_garbage(dry_run=True)}
 
         # Bytes of trash become nobody's only when the trash is really gone.
         assert swept == {
-            ('trash', str(expired.id)), ('bytes', gone.sha256), ('incoming', 'stale'),
+            ('trash', str(expired.id)), ('bytes', key_of(gone.sha256)), ('incoming', stale.name),
         }  # fmt: skip
         assert service.get_file(ada.id, expired.id) == expired
         assert kept() == sorted([expired.sha256, gone.sha256])
@@ -151,7 +183,7 @@ class TestCollectGarbage:
             service.delete_file(ada.id, store(ada.id, content).id)
         sweeping = service.collect_garbage()
         gone = next(sweeping).name
-        content = b'two' if gone == hash_of(b'one') else b'one'
+        content = b'two' if gone == key_of(hash_of(b'one')) else b'one'
 
         file = store(ada.id, content)
         rest = list(sweeping)

@@ -5,6 +5,7 @@ from io import BytesIO
 
 import pytest
 
+from project.core.stored_objects import Publication
 from project.files import service
 from project.files.errors import OffsetMismatch, UploadLeaseLost
 from project.files.service import resumable_uploads
@@ -15,11 +16,13 @@ from tests.users.factories import UserFactory
 
 class TestFailedEnd:
     def test_lets_nobody_write_to_what_was_nearly_kept(self, ada, kept, var, monkeypatch):
-        """The end fails when the bytes have their place already, and others come in their stead."""
+        """The commit fails when the bytes have their key, and others come in their stead."""
         upload = service.create_upload(ada.id, length=10, name='a')
         service.append(ada.id, upload.id, BytesIO(b'12345'), offset=0)
         with monkeypatch.context() as patch:
-            patch.setattr(resumable_uploads, 'after_commit', lambda _: 1 / 0)
+            patch.setattr(Publication, '_save', failing_after(Publication._save))
+            # As if the process had been killed: it removes nothing.
+            patch.setattr(Publication, 'close', lambda _: None)
             with pytest.raises(ZeroDivisionError):
                 service.append(ada.id, upload.id, BytesIO(b'67890'), offset=5)
         [name] = kept()
@@ -31,6 +34,16 @@ class TestFailedEnd:
         orphan = var / 'storage' / 'blobs' / name[:2] / name[2:4] / name
         assert hashlib.sha256(orphan.read_bytes()).hexdigest() == name
         assert left(var) == []
+
+
+def failing_after(step):
+    """Return a step that fails after it was done."""
+
+    def fail(*args):
+        step(*args)
+        raise ZeroDivisionError
+
+    return fail
 
 
 def content(owner, file_id):

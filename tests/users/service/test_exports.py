@@ -12,25 +12,24 @@ from project.core.errors import ServiceUnavailable
 from project.core.storage import storage
 from project.core.tasks.outbox import DEAD, OutboxTask
 from project.users import service
-from project.users.errors import ExportNotFound, ExportNotReady, ExportUnderWay, TooManyExports
+from project.users.errors import ExportNotFound, ExportNotReady, ExportUnderWay
 from project.users.models import Export
 from project.users.personal_data import ExportFile, PersonalData
 from project.users.service import get_export, open_export, request_export
 from project.users.service.exports import (
     delete_expired_exports,
-    delete_export_blob,
     export_slot,
     make_export,
 )
 from tests.concurrency import run_concurrently, separate_app
+from tests.object_sizes import collect_released, sizes_in_storage
 from tests.pending_tasks import run_pending_tasks
 from tests.users.factories import UserFactory
 
 
 def kept():
-    """Return the names of what the storage has of exports."""
-    folder = storage().root / 'exports'
-    return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    """Return the ids of the exports that the storage has."""
+    return {listed.name.split('/')[1] for listed in storage().iterate_names('exports')}
 
 
 def grow_old(export_id, by):
@@ -50,7 +49,7 @@ class TestRequestExport:
 
         made = get_export(user.id, export.id)
         assert made.state == 'ready'
-        assert made.size == (storage().root / 'exports' / export.id.hex).stat().st_size
+        assert [made.size] == list(sizes_in_storage().values())
         assert (mail['To'], mail['Subject']) == ('ada@example.com', 'Your data is ready')
 
     def test_is_kept_for_seven_days_from_when_it_is_ready(self, app, user):
@@ -76,17 +75,18 @@ class TestRequestExport:
         run_pending_tasks(app)
         assert request_export(user.id).state == 'pending'
 
-    def test_rejects_more_than_are_kept_and_says_when_to_retry(self, app, user):
-        for days in (5, 2, 0):
-            export = request_export(user.id)
-            run_pending_tasks(app)
-            grow_old(export.id, timedelta(days=days))
+    def test_replaces_the_one_before_once_it_is_ready(self, app, user):
+        first, other = request_export(user.id), request_export(UserFactory().id)
+        run_pending_tasks(app)
+        second = request_export(user.id)
+        assert get_export(user.id, first.id).state == 'ready'
 
-        with pytest.raises(TooManyExports) as refusal:
-            request_export(user.id)
+        run_pending_tasks(app)
 
-        seconds = int(refusal.value.headers['Retry-After'])
-        assert timedelta(days=1, hours=23) < timedelta(seconds=seconds) <= timedelta(days=2)
+        with pytest.raises(ExportNotFound):
+            get_export(user.id, first.id)
+        collect_released()
+        assert kept() == {second.id.hex, other.id.hex}
 
     def test_gives_another_chance_where_one_has_failed(self, user):
         export = request_export(user.id)
@@ -136,7 +136,8 @@ class TestMakeExport:
 
         make_export(str(export.id), user.id)
 
-        assert not Export.exists(export.id)
+        with pytest.raises(ExportNotFound):
+            get_export(user.id, export.id)
         assert kept() == set()
 
     def test_is_tried_again_while_another_one_is_made(self, app, user, monkeypatch):
@@ -191,20 +192,10 @@ class TestDeleteExpiredExports:
         with pytest.raises(ExportNotFound):
             get_export(user.id, export.id)
         delete_expired_exports()
-        run_pending_tasks(app)
+        collect_released()
 
         assert kept() == {staying.id.hex}
         assert db.session.scalars(select(Export.id)).all() == [staying.id]
-
-
-class TestDropExport:
-    def test_asks_once_more_whether_it_is_nobodys(self, app, user):
-        export = request_export(user.id)
-        run_pending_tasks(app)
-
-        delete_export_blob(str(export.id))
-
-        assert kept() == {export.id.hex}
 
 
 class TestDeleteUser:
@@ -215,5 +206,5 @@ class TestDeleteUser:
 
         service.delete_user(user.id)
 
-        run_pending_tasks(app)
+        collect_released()
         assert kept() == set()

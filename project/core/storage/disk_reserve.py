@@ -1,0 +1,51 @@
+"""The part of a disk that uploads leave free, so that small operations never find it full."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from project.core.errors import InsufficientStorage
+
+DEFAULT_MIN_FREE_BYTES = 256 * 1024 * 1024
+DEFAULT_MIN_FREE_PART = 0.02
+# Inodes that stay free: this part of all, at most so many.
+MIN_FREE_INODES_PART, MAX_MIN_FREE_INODES = 0.02, 10_000
+
+
+class DiskReserve:
+    """The bytes and inodes that stay free on the disks of some folders (`STORAGE_MIN_FREE`).
+
+    :param min_free: in bytes; None for the larger of 256 MB and 2 % of each disk, 0 for no limit.
+    """
+
+    def __init__(self, min_free: int | None, folders: Sequence[Path] = ()) -> None:
+        self.min_free = min_free
+        self.folders = folders
+
+    def ensure(self, size: int = 0) -> None:
+        """Ensure that so many more bytes leave the reserve free.
+
+        :raises InsufficientStorage: if they do not.
+        """
+        if self.min_free != 0 and (folder := self.find_full(size)):
+            raise InsufficientStorage(f'less than the reserve is free in {folder}')
+
+    def find_full(self, size: int = 0) -> Path | None:
+        """Return a folder on whose disk so many more bytes do not leave the reserve free."""
+        if self.min_free == 0:
+            return None
+        return next((folder for folder in self.folders if self._is_full(folder, size)), None)
+
+    def _is_full(self, folder: Path, size: int) -> bool:
+        disk = os.statvfs(_existing(folder))
+        min_free = self.min_free
+        if min_free is None:
+            whole = disk.f_blocks * disk.f_frsize
+            min_free = max(DEFAULT_MIN_FREE_BYTES, int(whole * DEFAULT_MIN_FREE_PART))
+        # Some file systems do not count inodes: they say 0.
+        min_inodes = min(MAX_MIN_FREE_INODES, int(disk.f_files * MIN_FREE_INODES_PART))
+        return disk.f_bavail * disk.f_frsize - size < min_free or disk.f_favail < min_inodes
+
+
+def _existing(folder: Path) -> Path:
+    return next((path for path in (folder, *folder.parents) if path.is_dir()), Path('/'))

@@ -1,0 +1,27 @@
+"""Bytes and rows: an object is in the storage exactly when a committed row refers to it.
+
+A feature registers each kind of object with the column that refers to it. Bytes are published as
+the last step of the transaction that writes the row. What is left over after a rejection, an error
+or a crash is removed by `Publication.close` or by the garbage collector (docs/adr/0034).
+"""
+
+from .collection import CollectedObject, collect_object, collect_storage, collection_state
+from .kinds import ObjectKind, StoredTotal, object_kinds, register_object_kind
+from .publication import NewObject, Publication, create_object
+from .released_objects import collect_released_objects, release_objects
+
+__all__ = [
+    'CollectedObject',
+    'NewObject',
+    'ObjectKind',
+    'Publication',
+    'StoredTotal',
+    'collect_object',
+    'collect_released_objects',
+    'collect_storage',
+    'collection_state',
+    'create_object',
+    'object_kinds',
+    'register_object_kind',
+    'release_objects',
+]

@@ -1,0 +1,157 @@
+"""Garbage collection of stored objects: bytes to which no row refers are removed.
+
+It needs no time of its own: the lock on a key decides, and not the age of what is stored under it.
+"""
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+
+from sqlalchemy import BigInteger, String, select, update
+from sqlalchemy.orm import Mapped, mapped_column
+
+from project.core.clock import now
+from project.core.database.named_locks import lock_name
+from project.core.database.session import AnyRow, Base, atomic, db, execute_select
+from project.core.database.types import UTCDateTime
+from project.core.database.upsert import upsert
+from project.core.storage import ListedName, storage
+
+from .kinds import kind_of, object_kinds
+
+BATCH_OBJECTS = 500
+
+
+class StorageCollection(Base):
+    """How far the garbage collection of the storage has come. There is one row."""
+
+    __tablename__ = 'core_storage_collections'
+
+    name: Mapped[str] = mapped_column(String(16), primary_key=True)
+    # The last name that was looked at; empty between two rounds.
+    position: Mapped[str] = mapped_column(String(1024), default='')
+    started_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    examined: Mapped[int] = mapped_column(BigInteger, default=0)
+    collected: Mapped[int] = mapped_column(BigInteger, default=0)
+    collected_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class CollectedObject:
+    """A name in the storage to which no row refers.
+
+    :param is_key: False for a name that is no key. It is left alone.
+    """
+
+    name: str
+    size: int
+    is_key: bool = True
+
+
+@atomic(checks_caller=False)
+def collect_object(key: str, *, dry_run: bool = False) -> bool:
+    """Remove an object unless a row refers to it, or is about to; return whether it was removed.
+
+    :raises ServiceUnavailable: if the storage fails.
+    """
+    kind = kind_of(key)
+    had_row = bool(
+        kind.delete_unused and not dry_run and kind.delete_unused(kind.reference_of(key))
+    )
+    # Only now: a transaction that publishes locks the row first, and then the key.
+    if not lock_name(lock_name_of(key), wait=False) or key in kind.find_sizes([key]):
+        return False
+    is_there = storage().can_open(key)
+    if is_there and not dry_run:
+        # In this transaction: after it, the same bytes might be published again.
+        storage().delete(key)
+    return is_there or had_row
+
+
+def collect_storage(
+    *, deadline: float = float('inf'), dry_run: bool = False
+) -> Iterator[CollectedObject]:
+    """Remove the objects to which no row refers, and yield each.
+
+    A call that is stopped by its deadline, or killed, is continued by the next one.
+
+    :param deadline: when to stop, by `time.monotonic()`; at least one batch is looked at.
+    """
+    position = '' if dry_run else _begin()
+    for prefix in object_kinds():
+        if prefix < position.partition('/')[0]:
+            continue
+        after = position if position.startswith(f'{prefix}/') else ''
+        names = storage().iterate_names(prefix, after=after)
+        while batch := list(islice(names, BATCH_OBJECTS)):
+            collected = list(_collect_batch(batch, dry_run=dry_run))
+            yield from collected
+            if not dry_run:
+                _save_progress(batch, collected)
+            if time.monotonic() > deadline:
+                return
+    if not dry_run:
+        _finish()
+
+
+def collection_state() -> AnyRow | None:
+    """Return how far the collection has come, and what it removed in this round or the last."""
+    table = StorageCollection
+    state = select(
+        table.started_at, table.finished_at, table.position, table.examined, table.collected,
+        table.collected_bytes,
+    )  # fmt: skip
+    return execute_select(state).one_or_none()
+
+
+def lock_name_of(key: str) -> str:
+    """Return the name that is locked while the bytes of a key appear or disappear."""
+    return f'stored object {key}'
+
+
+def _collect_batch(batch: Iterable[ListedName], *, dry_run: bool) -> Iterator[CollectedObject]:
+    keys = [listed.name for listed in batch if listed.is_key]
+    known = kind_of(keys[0]).find_sizes(keys) if keys else {}
+    for listed in batch:
+        if not listed.is_key or (
+            listed.name not in known and collect_object(listed.name, dry_run=dry_run)
+        ):
+            yield CollectedObject(*listed)
+
+
+@atomic(checks_caller=False)
+def _begin() -> str:
+    """Begin a round, or continue one; return the position."""
+    state = collection_state()
+    if state is not None and state.position:
+        return str(state.position)
+    row = {
+        'started_at': now(), 'position': '', 'examined': 0, 'collected': 0, 'collected_bytes': 0,
+    }  # fmt: skip
+    db.session.execute(
+        upsert(StorageCollection, {'name': 'storage', **row}, conflict=['name'], change=row)
+    )
+    return ''
+
+
+@atomic(checks_caller=False)
+def _save_progress(batch: list[ListedName], collected: list[CollectedObject]) -> None:
+    removed = [item for item in collected if item.is_key]
+    keys = [listed.name for listed in batch if listed.is_key]
+    table = StorageCollection
+    db.session.execute(
+        update(table).values(
+            position=keys[-1] if keys else table.position,
+            examined=table.examined + len(keys),
+            collected=table.collected + len(removed),
+            collected_bytes=table.collected_bytes + sum(item.size for item in removed),
+        )
+    )
+
+
+@atomic(checks_caller=False)
+def _finish() -> None:
+    db.session.execute(update(StorageCollection).values(position='', finished_at=now()))

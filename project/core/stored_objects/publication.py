@@ -1,0 +1,131 @@
+"""Publication: how new bytes get a key, together with the row that refers to it."""
+
+import logging
+from functools import partial
+from typing import Protocol, Self
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from project.core.database.named_locks import lock_name
+from project.core.database.session import after_commit, before_commit, in_atomic
+from project.core.errors import ApiError, ServiceUnavailable
+from project.core.storage import storage
+
+from .collection import collect_object, lock_name_of
+
+log = logging.getLogger(__name__)
+
+
+class Source(Protocol):
+    """Bytes that have no key yet: a staged object or a complete resumable upload."""
+
+    def prepare(self, key: str) -> None:
+        """Make the bytes durable."""
+
+    def save(self, key: str) -> None:
+        """Store the prepared bytes under a key."""
+
+
+class Publication:
+    """One attempt to publish bytes under a key. A context manager.
+
+    The key must be new, or derived from the bytes: what is stored under it already is kept.
+
+    1. `prepare` makes the bytes durable, before the transaction.
+    2. `publish`, in the transaction of the row, stores them as its last step.
+    3. The end of the block removes them, unless the transaction was committed.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        # A key under which there may be bytes without a row.
+        self._uncommitted_key: str | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def prepare(self, key: str) -> None:
+        """Make the bytes durable: the slow part, before the transaction.
+
+        :raises ServiceUnavailable: if the storage fails; InsufficientStorage if it is full.
+        """
+        if storage().prepares_at_key:
+            self._uncommitted_key = key
+        self._source.prepare(key)
+
+    def publish(self, key: str) -> None:
+        """Store the bytes at the end of this transaction, which writes a row for the key.
+
+        The transaction fails if the storage fails.
+        """
+        before_commit(partial(self._save, key))
+        after_commit(self._mark_committed)
+
+    def close(self) -> None:
+        """Remove bytes that were stored although the transaction was not committed.
+
+        Errors are logged: the garbage collector removes what stays.
+        """
+        if self._uncommitted_key is None or in_atomic():
+            return
+        try:
+            collect_object(self._uncommitted_key)
+        except (ApiError, ServiceUnavailable, SQLAlchemyError) as error:
+            log.warning('unreferenced bytes stay until they are collected: %s', error)
+
+    def _save(self, key: str) -> None:
+        self._uncommitted_key = key
+        # The collector takes this lock before it deletes: it waits for our commit, or we for its.
+        lock_name(lock_name_of(key))
+        if storage().exists(key):
+            # Its writer may have died before it was durable.
+            storage().ensure_durable(key)
+        else:
+            self._source.save(key)
+
+    def _mark_committed(self) -> None:
+        self._uncommitted_key = None
+
+
+class NewObject(Publication):
+    """New bytes: staged as they are written, then published. A context manager."""
+
+    def __init__(self) -> None:
+        self.staged = storage().create_staged()
+        super().__init__(self.staged)
+
+    def write(self, data: bytes | memoryview) -> int:
+        """Append bytes.
+
+        :raises InsufficientStorage: if the disk is full, or nearly so.
+        """
+        return self.staged.write(data)
+
+    def flush(self) -> None:
+        """Do nothing. `zipfile` calls it; no byte is buffered here."""
+
+    @property
+    def size(self) -> int:
+        """Return the number of bytes so far."""
+        return self.staged.size
+
+    @property
+    def sha256(self) -> str:
+        """Return the hash of the bytes so far, in hexadecimal."""
+        return self.staged.sha256
+
+    def close(self) -> None:
+        """Remove staged bytes and bytes without a row."""
+        self.staged.delete_unsaved()
+        super().close()
+
+
+def create_object() -> NewObject:
+    """Return an object to write new bytes to. Use it in a `with` block.
+
+    :raises InsufficientStorage: if the disk is full, or nearly so.
+    """
+    return NewObject()
