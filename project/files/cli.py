@@ -1,6 +1,7 @@
 """`flask files`: what an operator does to files."""
 
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -31,10 +32,18 @@ def files_list(user: str, trashed: bool, limit: int, as_json: bool) -> None:
 
 
 @files_cli.command('stats')
+@click.option('--storage', 'by_storage', is_flag=True, help='By kind of stored object instead.')
 @as_json
-def files_stats(as_json: bool) -> None:
-    """Count files and bytes by type."""
-    print_rows(service.file_stats(), ('type', 'files', 'bytes'), as_json=as_json)
+def files_stats(by_storage: bool, as_json: bool) -> None:
+    """Count files and bytes by type, or stored objects by kind.
+
+    By kind, `collected` is what the last garbage collection of the storage removed, and `examined`
+    is what it looked at.
+    """
+    if by_storage:
+        print_rows(service.storage_stats(), ('kind', 'objects', 'bytes', 'at'), as_json=as_json)
+    else:
+        print_rows(service.file_stats(), ('type', 'files', 'bytes'), as_json=as_json)
 
 
 @files_cli.command('quota')
@@ -114,6 +123,17 @@ def files_move(ctx: click.Context, to: str, as_json: bool) -> None:
         ctx.exit(1)
 
 
+@files_cli.command('pause-collection')
+@click.argument('minutes', type=click.IntRange(0, 24 * 60))
+def files_pause_collection(minutes: int) -> None:
+    """Keep the bytes of deleted files for some minutes, while a backup copies them.
+
+    0 ends the pause.
+    """
+    service.pause_garbage_collection(timedelta(minutes=minutes))
+    click.echo(f'Bytes are kept for {minutes} minutes.' if minutes else 'Bytes are removed again.')
+
+
 @files_cli.command('scan')
 @click.option('--again', is_flag=True, help='Also what was scanned before.')
 @as_json
@@ -133,12 +153,30 @@ def files_scan(ctx: click.Context, again: bool, as_json: bool) -> None:
 
 
 @files_cli.command('sweep')
+@click.option(
+    '--budget',
+    type=click.FloatRange(0),
+    metavar='SECONDS',
+    default=float('inf'),
+    show_default='none',
+    help='Stop after this time; the next run continues.',
+)
 @dry_run
 @as_json
-def files_sweep(dry_run: bool, as_json: bool) -> None:
-    """Remove trash past its time, links long over, and bytes that nobody has or that broke off."""
-    removed = Counter(
-        swept.kind for swept in with_progress('Sweeping', service.collect_garbage(dry_run=dry_run))
-    )
-    row = {kind: removed[kind] for kind in ('trash', 'links', 'bytes', 'incoming')}
+def files_sweep(budget: float, dry_run: bool, as_json: bool) -> None:
+    """Remove expired trash and links, and all bytes to which no row refers.
+
+    Names in the storage that are not ours are shown on stderr and left alone.
+    """
+    if paused_until := service.garbage_collection_pause_end():
+        raise click.ClickException(
+            f'Paused until {paused_until:%H:%M} UTC by `flask files pause-collection`'
+        )
+    removed: Counter[str] = Counter()
+    garbage = service.collect_garbage(budget=budget, dry_run=dry_run)
+    for item in with_progress('Sweeping', garbage):
+        removed[item.kind] += 1
+        if item.kind == 'unknown':
+            click.echo(f'Not ours, left alone: {item.name}', err=True)
+    row = {kind: removed[kind] for kind in ('trash', 'links', 'bytes', 'incoming', 'unknown')}
     print_rows([row], tuple(row), as_json=as_json, one=True)

@@ -9,9 +9,11 @@ from sqlalchemy import update
 
 from project.core.database.session import atomic, db
 from project.core.storage import FallbackStorage, storage, storage_from_url
+from project.core.stored_objects import collect_released_objects
 from project.files import service
 from project.files.errors import LinkPasswordWrong
 from project.files.models import Usage, Version
+from project.files.service.garbage_collection import collect_garbage_nightly
 from tests.clamd import EICAR
 from tests.files.factories import FileFactory
 from tests.files.file_io import hash_of, path_of, state_of, store
@@ -173,6 +175,20 @@ class TestFilesStats:
     def test_nothing_is_an_empty_list(self, run):
         assert json.loads(run('stats', '--json')) == []
 
+    def test_counts_stored_objects_by_kind(self, run):
+        FileFactory(content=b'12345')
+        FileFactory(content=b'12345')
+        path_of(b'orphan').parent.mkdir(parents=True)
+        path_of(b'orphan').write_bytes(b'orphan')
+        run('sweep')
+
+        counted = json.loads(run('stats', '--storage', '--json'))
+
+        assert {row['kind']: (row['objects'], row['bytes']) for row in counted} == {
+            'avatars': (0, 0), 'blobs': (1, 5), 'exports': (0, 0), 'thumbnails': (0, 0),
+            'examined': (2, None), 'collected': (1, 6),
+        }  # fmt: skip
+
 
 class TestFilesPublish:
     def test_gives_a_file_to_everybody(self, run, client, source):
@@ -239,7 +255,7 @@ class TestFilesSweep:
         FileFactory(expired=True)
         FileFactory(expired=True)
 
-        removed = {'trash': 2, 'links': 0, 'bytes': 2, 'incoming': 0}
+        removed = {'trash': 2, 'links': 0, 'bytes': 2, 'incoming': 0, 'unknown': 0}
         assert json.loads(run('sweep', '--json')) == removed
         assert kept() == []
 
@@ -248,11 +264,39 @@ class TestFilesSweep:
 
         counted = json.loads(run('sweep', '--dry-run', '--json'))
 
-        assert counted == {'trash': 1, 'links': 0, 'bytes': 0, 'incoming': 0}
+        assert counted == {'trash': 1, 'links': 0, 'bytes': 0, 'incoming': 0, 'unknown': 0}
         assert len(kept()) == 1
 
     def test_nothing_to_do_is_fine(self, run):
-        assert run('sweep').split()[-4:] == ['0'] * 4
+        assert run('sweep').split()[-5:] == ['0'] * 5
+
+    def test_names_what_is_not_ours(self, cli):
+        place = storage().root / 'blobs' / 'lost+found'
+        place.mkdir(parents=True)
+
+        result = cli.invoke(args=['files', 'sweep', '--json'])
+
+        assert (result.exit_code, json.loads(result.stdout)['unknown']) == (0, 1)
+        assert 'Not ours, left alone: blobs/lost+found' in result.stderr
+        assert place.is_dir()
+
+    def test_is_paused_while_a_backup_copies_bytes(self, run, rejection, kept):
+        FileFactory(expired=True)
+        run('pause-collection', '60')
+
+        assert rejection('sweep').startswith('Error: Paused until ')
+        collect_released_objects()
+        collect_garbage_nightly()
+        assert len(kept()) == 1
+
+        run('pause-collection', '0')
+        run('sweep')
+        assert kept() == []
+
+    def test_stops_when_its_budget_is_used_up(self, run, kept):
+        FileFactory.create_batch(2, expired=True)
+
+        assert json.loads(run('sweep', '--budget', '0', '--json'))['trash'] == 1
 
 
 class TestFilesQuota:

@@ -8,9 +8,21 @@ import requests
 
 from project.core.errors import ServiceUnavailable
 from project.core.storage import FallbackStorage, LocalStorage, copy_all, storage_from_url
+from project.files import service as files
+from tests.concurrency import separate_app
+from tests.interrupted_writes import (
+    CASES,
+    OPERATIONS,
+    Writer,
+    assert_consistent,
+    collect_everything,
+    interrupt,
+)
 from tests.large_content import MIB, large_content
+from tests.object_sizes import sizes_in_storage
 from tests.seaweed import BUCKET, running_seaweed
 from tests.storage_io import contents, put, read
+from tests.users.factories import UserFactory
 
 pytestmark = pytest.mark.servers
 
@@ -133,6 +145,30 @@ class TestDeleteAbandoned:
         assert begun() == 1
         assert list(place.delete_abandoned()) == [('a', 0, True)]
         assert begun() == 0
+
+
+class TestInterruptedWrites:
+    def test_leave_bytes_and_rows_that_agree(self, server, tmp_path, monkeypatch):
+        """A rejection, an error and a kill at every step, then one garbage collection."""
+        for name, value in server.keys.items():
+            monkeypatch.setenv(name, value)
+        for module in ('users.service.avatars', 'files.service.thumbnails'):
+            monkeypatch.setattr(f'project.{module}.resize_to_webp', lambda *_, **__: b'RIFF')
+        with separate_app(tmp_path) as app:
+            app.config.update(STORAGE_URL=server.url, STORAGE_SPOOL=str(tmp_path / 'spool'))
+            app.extensions['storage'] = storage_from_url(app, server.url)
+            user = UserFactory()
+            files.set_quota(user.id, 10**9)
+            writer = Writer(user.id)
+            for operation in OPERATIONS:
+                for step, fault in CASES:
+                    interrupt(app, writer, operation, step, fault)
+                OPERATIONS[operation](writer)
+
+            collect_everything()
+
+            assert_consistent()
+            assert len(sizes_in_storage()) > len(OPERATIONS)
 
 
 class TestSign:

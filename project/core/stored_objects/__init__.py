@@ -5,7 +5,14 @@ the last step of the transaction that writes the row. What is left over after a 
 or a crash is removed by `Publication.close` or by the garbage collector (docs/adr/0034).
 """
 
-from .collection import CollectedObject, collect_object, collect_storage, collection_state
+from .collection import (
+    CollectedObject,
+    collect_object,
+    collect_storage,
+    collection_state,
+    pause_collection,
+    pause_end,
+)
 from .kinds import ObjectKind, StoredTotal, object_kinds, register_object_kind
 from .publication import NewObject, Publication, create_object
 from .released_objects import collect_released_objects, release_objects
@@ -22,6 +29,8 @@ __all__ = [
     'collection_state',
     'create_object',
     'object_kinds',
+    'pause_collection',
+    'pause_end',
     'register_object_kind',
     'release_objects',
 ]

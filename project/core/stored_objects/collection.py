@@ -32,8 +32,10 @@ class StorageCollection(Base):
     name: Mapped[str] = mapped_column(String(16), primary_key=True)
     # The last name that was looked at; empty between two rounds.
     position: Mapped[str] = mapped_column(String(1024), default='')
-    started_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # While a backup copies bytes: those of its rows must not be removed.
+    paused_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
     examined: Mapped[int] = mapped_column(BigInteger, default=0)
     collected: Mapped[int] = mapped_column(BigInteger, default=0)
     collected_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
@@ -101,10 +103,28 @@ def collection_state() -> AnyRow | None:
     """Return how far the collection has come, and what it removed in this round or the last."""
     table = StorageCollection
     state = select(
-        table.started_at, table.finished_at, table.position, table.examined, table.collected,
-        table.collected_bytes,
+        table.started_at, table.finished_at, table.paused_until, table.position, table.examined,
+        table.collected, table.collected_bytes,
     )  # fmt: skip
     return execute_select(state).one_or_none()
+
+
+@atomic(checks_caller=False)
+def pause_collection(until: datetime) -> None:
+    """Remove no bytes of released objects until a moment, for a backup that copies them.
+
+    A moment in the past ends the pause.
+    """
+    row = {'paused_until': until}
+    fresh = {'name': 'storage', 'position': '', 'examined': 0, 'collected': 0, 'collected_bytes': 0}
+    db.session.execute(upsert(StorageCollection, {**fresh, **row}, conflict=['name'], change=row))
+
+
+def pause_end() -> datetime | None:
+    """Return until when the collection is paused; None if it is not."""
+    state = collection_state()
+    is_paused = state and state.paused_until and state.paused_until > now()
+    return state.paused_until if state and is_paused else None
 
 
 def lock_name_of(key: str) -> str:

@@ -13,7 +13,7 @@ from project.core.database.types import UTCDateTime
 from project.core.database.upsert import insert_or_ignore
 from project.core.tasks import task
 
-from .collection import collect_object
+from .collection import collect_object, pause_end
 
 # A request that has read a key from a row opens the object within this time.
 COLLECTION_DELAY = timedelta(minutes=1)
@@ -38,6 +38,8 @@ def release_objects(keys: Iterable[str]) -> None:
 @task(every=timedelta(minutes=1), time_limit=timedelta(minutes=10))
 def collect_released_objects() -> None:
     """Remove the bytes of released objects. Run twice, also at once, it removes each once."""
+    if pause_end():
+        return
     before = now() - COLLECTION_DELAY
     due = select(ReleasedObject.released_at, ReleasedObject.key)
     due = due.where(ReleasedObject.released_at < before)

@@ -20,7 +20,12 @@ from .files import (
     trash_file,
     update_file,
 )
-from .garbage_collection import collect_garbage
+from .garbage_collection import (
+    collect_garbage,
+    garbage_collection_pause_end,
+    pause_garbage_collection,
+    storage_stats,
+)
 from .integrity import IntegrityIssue, check_integrity
 from .links import (
     count_download,
@@ -48,10 +53,10 @@ from .thumbnails import THUMBNAIL_EDGES_PIXELS, open_thumbnail
 from .upload_reservations import open_upload
 
 __all__ = [
-    'MAX_FILES_PER_ARCHIVE',
-    'THUMBNAIL_EDGES_PIXELS',
     'IntegrityIssue',
+    'MAX_FILES_PER_ARCHIVE',
     'Progress',
+    'THUMBNAIL_EDGES_PIXELS',
     'append',
     'check_integrity',
     'check_published_name',
@@ -66,6 +71,7 @@ __all__ = [
     'empty_trash',
     'erase_file_data',
     'file_stats',
+    'garbage_collection_pause_end',
     'get_file',
     'get_report',
     'get_upload',
@@ -80,6 +86,7 @@ __all__ = [
     'open_thumbnail',
     'open_upload',
     'open_version',
+    'pause_garbage_collection',
     'publish_file',
     'published_folder',
     'replace_content',
@@ -89,6 +96,7 @@ __all__ = [
     'restore_version',
     'scan_files',
     'set_quota',
+    'storage_stats',
     'store_file',
     'store_upload',
     'trash_file',

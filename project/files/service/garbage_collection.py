@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
+from typing import Any
 from uuid import UUID
 
 from flask import current_app
@@ -14,7 +15,14 @@ from project.core.clock import now
 from project.core.database.keyset_pagination import iterate_in_batches
 from project.core.database.session import atomic, db, execute_select
 from project.core.storage import ListedName, storage
-from project.core.stored_objects import collect_object, collect_storage, collection_state
+from project.core.stored_objects import (
+    collect_object,
+    collect_storage,
+    collection_state,
+    object_kinds,
+    pause_collection,
+    pause_end,
+)
 from project.core.tasks import enqueue_at, task
 from project.files import blobs, partial_uploads
 from project.files.models import Blob, File, Link, Upload, Version
@@ -71,12 +79,45 @@ def collect_garbage(
 
 @task(cron='37 3 * * *', time_limit=timedelta(hours=1))
 def collect_garbage_nightly() -> None:
-    """Collect garbage every night. Run twice, also at once, it removes each thing once."""
+    """Collect garbage every night. Run twice, also at once, it removes each thing once.
+
+    While a backup has paused it, it runs when the pause is over.
+    """
+    if paused_until := pause_end():
+        with atomic():
+            enqueue_at(paused_until, collect_garbage_nightly)
+        return
     for _ in collect_garbage(budget=NIGHTLY_BUDGET_SECONDS):
         pass
     if (state := collection_state()) and state.position:
         with atomic():
             enqueue_at(now() + CONTINUATION_DELAY, collect_garbage_nightly)
+
+
+def pause_garbage_collection(duration: timedelta) -> None:
+    """Keep the bytes of deleted files for some time, while a backup copies them; 0 ends that."""
+    pause_collection(now() + duration)
+
+
+def garbage_collection_pause_end() -> datetime | None:
+    """Return until when no bytes are removed; None if they are."""
+    return pause_end()
+
+
+def storage_stats() -> list[dict[str, Any]]:
+    """Return the objects and bytes of each kind by their rows, and what the last round removed."""
+    totals = [{**kind.total()._asdict(), 'at': None} for kind in object_kinds().values()]
+    state = collection_state()
+    if state and state.started_at:
+        at = state.finished_at or state.started_at
+        totals += [
+            {'kind': 'examined', 'objects': state.examined, 'bytes': None, 'at': at},
+            {
+                'kind': 'collected', 'objects': state.collected, 'bytes': state.collected_bytes,
+                'at': at,
+            },
+        ]  # fmt: skip
+    return totals
 
 
 def _delete_expired_trash(dry_run: bool) -> Iterator[CollectedItem]:

@@ -422,7 +422,7 @@ class TestFilesPost:
         raw(client, b'The first makes the account.')
 
         # Room reserved before, in one transaction; all of it admitted after, in another.
-        with assert_max_queries(10):
+        with assert_max_queries(11):
             plain = raw(client, b'x' * 100_000)
         with assert_max_queries(14):
             form = multipart(client, b'x' * 100_000, tags=','.join(map(str, range(20))))
