@@ -9,10 +9,12 @@ from types import FrameType
 
 from flask import Flask
 
+from project.core.processes import is_parent_gone
+
 from .dispatcher import dispatch
 from .supervisor import Supervisor
 from .worker import run_broker_worker, run_worker
-from .worker_slot import FORK, WorkerSlot, is_parent_gone
+from .worker_slot import FORK, WorkerSlot
 
 Serve = Callable[[Callable[[], bool]], None]
 

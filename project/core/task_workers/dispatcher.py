@@ -14,11 +14,12 @@ from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
 from project.core.clock import now
+from project.core.processes import is_parent_gone
 from project.core.tasks import leases, periodic
 from project.core.tasks.notifications import TaskNotifier, WakeupPipe
 
 from .broker import BrokerUnavailable, TaskBroker
-from .worker_slot import WorkerSlot, is_parent_gone
+from .worker_slot import WorkerSlot
 
 POLL_INTERVAL_SECONDS = 1.0  # seconds
 # With so many a broker has enough to do, however often those that wait are handed out again.

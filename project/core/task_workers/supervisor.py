@@ -4,11 +4,9 @@ That one touches neither the database nor a task, so nothing that a task does ca
 that dies is replaced, one that takes too long is killed, and what they had is tried again.
 """
 
-import ctypes
 import logging
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,6 +16,7 @@ from types import FrameType
 from flask import Flask
 
 from project.core.database.session import db
+from project.core.processes import set_parent_death_signal
 
 from .worker_slot import FORK, WorkerSlot
 
@@ -106,7 +105,7 @@ def _run_slot(app: Flask, slot: WorkerSlot) -> None:
 
     # A group of its own: what a task starts ends with it.
     os.setpgrp()
-    _die_with_parent()
+    set_parent_death_signal(slot.parent_pid)
     # Whoever forked us may have had other ideas about signals. Each one rings, whichever thread
     # the system gives it to: a process that waits for a notification sees it.
     signal.set_wakeup_fd(slot.wakeup.writer, warn_on_full_buffer=False)
@@ -122,12 +121,3 @@ def _run_slot(app: Flask, slot: WorkerSlot) -> None:
     except Exception:
         log.exception('%s has failed', slot.name)
         raise SystemExit(1) from None
-
-
-def _die_with_parent() -> None:
-    """Have the system end this process with its leader, also where no thread of it gets a turn.
-
-    Linux can (prctl(2), PR_SET_PDEATHSIG); elsewhere a thread looks.
-    """
-    if sys.platform == 'linux':
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)

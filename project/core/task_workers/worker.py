@@ -1,12 +1,9 @@
 """Workers: the processes that make attempts at tasks, one at a time."""
 
 import logging
-import os
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
-from threading import Thread
 from uuid import UUID
 
 from flask import Flask
@@ -16,7 +13,7 @@ from project.core.tasks import leases
 from project.core.tasks.attempts import Claim, fail_leased_tasks, run_next_task
 
 from .broker import TaskBroker
-from .worker_slot import WorkerSlot, is_parent_gone
+from .worker_slot import WorkerSlot
 
 IDLE_POLL_SECONDS = 60.0  # seconds: who is never rung looks by itself, in case that a ring was lost
 DATABASE_RETRY_SECONDS = 1.0  # seconds before a database that was away is asked again
@@ -43,20 +40,8 @@ class SlotWatchdog:
         self.slot.set_deadline(STEP_TIMEOUT)
 
 
-def exit_with_parent(parent_pid: int) -> None:
-    """End this process as soon as its leader is gone, whatever it does just then."""
-
-    def look() -> None:
-        while not is_parent_gone(parent_pid):
-            time.sleep(1)
-        os._exit(1)
-
-    Thread(target=look, name='leave', daemon=True).start()
-
-
 def run_worker(app: Flask, slot: WorkerSlot) -> None:
     """Work the outbox off whenever the bell rings."""
-    exit_with_parent(slot.parent_pid)
     while not slot.stop_requested:
         try:
             _fail_orphaned_leases(app, slot)
@@ -73,8 +58,6 @@ def run_broker_worker(url: str) -> Callable[[Flask, WorkerSlot], None]:
     """Return the role of a worker that does what a broker brings."""
 
     def run(app: Flask, slot: WorkerSlot) -> None:
-        exit_with_parent(slot.parent_pid)
-
         def handle(task_id: str | None = None) -> None:
             try:
                 _fail_orphaned_leases(app, slot)

@@ -122,8 +122,3 @@ class WorkerSlot:
         code = self.process.exitcode or 0
         how = f'signal {-code}' if code < 0 else f'exit code {code}'
         return f'its process ended ({how})'
-
-
-def is_parent_gone(parent: int) -> bool:
-    """Tell whether the process that started this one is gone."""
-    return os.getppid() != parent

@@ -17,11 +17,10 @@ from project.core.task_workers.dispatcher import dispatch
 from project.core.task_workers.supervisor import Supervisor
 from project.core.task_workers.worker import (
     SlotWatchdog,
-    exit_with_parent,
     run_broker_worker,
     run_worker,
 )
-from project.core.task_workers.worker_slot import FORK, OrphanedLease, WorkerSlot
+from project.core.task_workers.worker_slot import OrphanedLease, WorkerSlot
 from project.core.tasks import leases, task
 
 from ..outbox import enqueue_committed, row_of, rows
@@ -54,33 +53,6 @@ class TestWatch:
         watch.stop_watch()
 
         assert seat.is_overdue
-
-
-class TestLeaveWith:
-    @pytest.mark.slow('a process looks for its leader once a second')
-    def test_ends_a_process_whose_leader_is_gone_whatever_it_does(self):
-        line = Line()
-
-        def lead():
-            FORK.Process(target=follow, args=(os.getpid(),)).start()
-            signal.pause()
-
-        def follow(leader):
-            exit_with_parent(leader)
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            line.say()
-            while True:
-                signal.pause()
-
-        leading = FORK.Process(target=lead)
-        leading.start()
-        line.listen()
-        assert line.receive() == b'!'
-
-        leading.kill()
-        leading.join(10)
-
-        assert line.receive() == b''
 
 
 class TestWork:

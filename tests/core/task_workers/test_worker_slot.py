@@ -8,7 +8,7 @@ from threading import Thread
 
 import pytest
 
-from project.core.task_workers.worker_slot import FORK, OrphanedLease, WorkerSlot, is_parent_gone
+from project.core.task_workers.worker_slot import FORK, OrphanedLease, WorkerSlot
 from project.core.tasks.notifications import WakeupPipe
 
 
@@ -232,9 +232,3 @@ class TestWaitForTheEnd:
         slot.request_stop()
         waiting.join(10)
         assert not waiting.is_alive()
-
-
-class TestIsOrphan:
-    def test_tells_whether_the_parent_is_another_by_now(self):
-        assert not is_parent_gone(os.getppid())
-        assert is_parent_gone(os.getpid())

@@ -1,0 +1,63 @@
+"""Attributes of this process that the kernel keeps: its dump flag, and the end of its parent.
+
+Both are set by a system call of Linux, prctl(2). Each function has a fallback or returns that there
+is none.
+"""
+
+import ctypes
+import os
+import signal
+import time
+from threading import Thread
+
+# Options of prctl(2), from <linux/prctl.h>.
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE = 1, 4
+
+PARENT_POLL_SECONDS = 1.0
+
+
+def set_parent_death_signal(parent_pid: int) -> None:
+    """End this process with SIGKILL when its parent ends.
+
+    Linux does so even if no thread of this process can run. On other systems a thread compares the
+    parent once per `PARENT_POLL_SECONDS`.
+
+    :param parent_pid: the parent as known before the fork: it may be gone by now.
+    """
+    if not _prctl(PR_SET_PDEATHSIG, signal.SIGKILL):
+        Thread(target=_exit_with_parent, args=(parent_pid,), name='parent', daemon=True).start()
+    elif is_parent_gone(parent_pid):
+        # The parent ended before the call, so no signal follows.
+        os._exit(1)
+
+
+def is_parent_gone(parent_pid: int) -> bool:
+    """Return whether the process that started this one has ended."""
+    return os.getppid() != parent_pid
+
+
+def set_not_dumpable() -> bool:
+    """Forbid other processes of the same user to read the memory and environment of this one.
+
+    Children that are forked inherit this; a process that executes a program loses it. No core dump
+    is written. Only a process with CAP_SYS_PTRACE may attach, such as a debugger that root runs.
+
+    :returns: whether the system has such a flag.
+    """
+    return _prctl(PR_SET_DUMPABLE, 0)
+
+
+def _prctl(option: int, value: int) -> bool:
+    """Return whether the system has the call and accepted it."""
+    try:
+        prctl = ctypes.CDLL(None).prctl
+    except (OSError, AttributeError):
+        return False
+    # Variadic: without types, the arguments would be passed as `int`.
+    return int(prctl(option, *map(ctypes.c_ulong, (value, 0, 0, 0)))) == 0
+
+
+def _exit_with_parent(parent_pid: int) -> None:
+    while not is_parent_gone(parent_pid):
+        time.sleep(PARENT_POLL_SECONDS)
+    os._exit(1)

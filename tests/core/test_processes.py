@@ -1,0 +1,97 @@
+"""Attributes of a process, with and without the system calls of Linux."""
+
+import ctypes
+import os
+import signal
+from collections.abc import Callable
+from multiprocessing import get_context
+
+import pytest
+
+from project.core import processes
+from project.core.processes import is_parent_gone, set_not_dumpable, set_parent_death_signal
+from tests.core.task_workers.process_sync import Line
+
+FORK = get_context('fork')
+
+
+def without_prctl(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this process and its children find no prctl(2), as on macOS."""
+    monkeypatch.setattr(ctypes, 'CDLL', lambda _name: object())
+    monkeypatch.setattr(processes, 'PARENT_POLL_SECONDS', 0.01)
+
+
+@pytest.fixture(params=['prctl', 'fallback'])
+def system(request, monkeypatch):
+    """The system call, and the system without it."""
+    if request.param == 'fallback':
+        without_prctl(monkeypatch)
+    return request.param
+
+
+def is_dumpable() -> bool:
+    """Return what prctl(2) returns for PR_GET_DUMPABLE."""
+    return ctypes.CDLL(None).prctl(3, 0, 0, 0, 0) == 1
+
+
+def in_child(run: Callable[[], object]) -> int | None:
+    """Run a function in a forked process; return its exit code."""
+    process = FORK.Process(target=run)
+    process.start()
+    process.join(10)
+    return process.exitcode
+
+
+class TestSetParentDeathSignal:
+    @pytest.mark.usefixtures('system')
+    def test_ends_a_process_whose_parent_was_killed(self):
+        line = Line()
+
+        def lead():
+            FORK.Process(target=follow, args=(os.getpid(),)).start()
+            signal.pause()
+
+        def follow(parent_pid):
+            set_parent_death_signal(parent_pid)
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            line.say()
+            while True:
+                signal.pause()
+
+        leading = FORK.Process(target=lead)
+        leading.start()
+        line.listen()
+        assert line.receive() == b'!'
+
+        leading.kill()
+        leading.join(10)
+
+        assert line.receive() == b''
+
+    @pytest.mark.usefixtures('system')
+    def test_ends_a_process_whose_parent_ended_before_the_call(self):
+        def follow():
+            set_parent_death_signal(os.getpid())  # not its parent
+            signal.pause()
+
+        assert in_child(follow) == 1
+
+
+class TestIsParentGone:
+    def test_returns_whether_the_parent_is_another_process(self):
+        assert not is_parent_gone(os.getppid())
+        assert is_parent_gone(os.getpid())
+
+
+class TestSetNotDumpable:
+    def test_sets_the_flag_that_the_kernel_checks(self):
+        def check():
+            before = is_dumpable()
+            os._exit(0 if set_not_dumpable() and before and not is_dumpable() else 1)
+
+        assert in_child(check) == 0
+
+    def test_returns_false_where_the_system_has_no_such_flag(self, monkeypatch):
+        without_prctl(monkeypatch)
+
+        assert not set_not_dumpable()
