@@ -57,6 +57,13 @@ logconfig_dict = {
 }
 
 
+def when_ready(server: Any) -> None:
+    """Hide the memory of this process, and so of its workers, from image decoders."""
+    extensions = getattr(server.app.wsgi(), 'extensions', {})
+    if protect_process := extensions.get('protect_process'):
+        protect_process()
+
+
 def pre_fork(server: Any, worker: Any) -> None:
     """Let one worker of each generation serve tasks instead of requests.
 

@@ -16,7 +16,7 @@ def init_app(
     :param identify, reload_principal, lock_users: callbacks of `auth` and `users` for the guard.
     """
     # Imported here: `flask secret-key` imports this package, and needs nothing of all this.
-    from . import mail, storage, task_workers
+    from . import images, mail, storage, task_workers
     from .cli import maintenance as maintenance_command
     from .database import migrations, session
     from .observability import health, logging
@@ -34,6 +34,7 @@ def init_app(
         notifications,
         mail,
         task_workers,
+        images,
         client_ip,
         jsend,
         error_handlers,

@@ -11,7 +11,7 @@ import time
 from threading import Thread
 
 # Options of prctl(2), from <linux/prctl.h>.
-PR_SET_PDEATHSIG, PR_SET_DUMPABLE = 1, 4
+PR_SET_PDEATHSIG, PR_GET_DUMPABLE, PR_SET_DUMPABLE = 1, 3, 4
 
 PARENT_POLL_SECONDS = 1.0
 
@@ -24,7 +24,7 @@ def set_parent_death_signal(parent_pid: int) -> None:
 
     :param parent_pid: the parent as known before the fork: it may be gone by now.
     """
-    if not _prctl(PR_SET_PDEATHSIG, signal.SIGKILL):
+    if _prctl(PR_SET_PDEATHSIG, signal.SIGKILL) is None:
         Thread(target=_exit_with_parent, args=(parent_pid,), name='parent', daemon=True).start()
     elif is_parent_gone(parent_pid):
         # The parent ended before the call, so no signal follows.
@@ -36,25 +36,30 @@ def is_parent_gone(parent_pid: int) -> bool:
     return os.getppid() != parent_pid
 
 
-def set_not_dumpable() -> bool:
+def set_not_dumpable() -> None:
     """Forbid other processes of the same user to read the memory and environment of this one.
 
     Children that are forked inherit this; a process that executes a program loses it. No core dump
     is written. Only a process with CAP_SYS_PTRACE may attach, such as a debugger that root runs.
-
-    :returns: whether the system has such a flag.
+    Without effect on a system that has no such flag: see `has_dump_flag`.
     """
-    return _prctl(PR_SET_DUMPABLE, 0)
+    _prctl(PR_SET_DUMPABLE, 0)
 
 
-def _prctl(option: int, value: int) -> bool:
-    """Return whether the system has the call and accepted it."""
+def has_dump_flag() -> bool:
+    """Return whether `set_not_dumpable` has an effect on this system."""
+    return _prctl(PR_GET_DUMPABLE, 0) is not None
+
+
+def _prctl(option: int, value: int) -> int | None:
+    """Return the result of the call, or None if it failed or the system does not have it."""
     try:
         prctl = ctypes.CDLL(None).prctl
     except (OSError, AttributeError):
-        return False
+        return None
     # Variadic: without types, the arguments would be passed as `int`.
-    return int(prctl(option, *map(ctypes.c_ulong, (value, 0, 0, 0)))) == 0
+    result = int(prctl(option, *map(ctypes.c_ulong, (value, 0, 0, 0))))
+    return None if result < 0 else result
 
 
 def _exit_with_parent(parent_pid: int) -> None:

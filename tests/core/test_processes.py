@@ -9,7 +9,12 @@ from multiprocessing import get_context
 import pytest
 
 from project.core import processes
-from project.core.processes import is_parent_gone, set_not_dumpable, set_parent_death_signal
+from project.core.processes import (
+    has_dump_flag,
+    is_parent_gone,
+    set_not_dumpable,
+    set_parent_death_signal,
+)
 from tests.core.task_workers.process_sync import Line
 
 FORK = get_context('fork')
@@ -87,11 +92,21 @@ class TestSetNotDumpable:
     def test_sets_the_flag_that_the_kernel_checks(self):
         def check():
             before = is_dumpable()
-            os._exit(0 if set_not_dumpable() and before and not is_dumpable() else 1)
+            set_not_dumpable()
+            os._exit(0 if before and not is_dumpable() else 1)
 
         assert in_child(check) == 0
 
-    def test_returns_false_where_the_system_has_no_such_flag(self, monkeypatch):
+    def test_does_nothing_where_the_system_has_no_such_flag(self, monkeypatch):
         without_prctl(monkeypatch)
 
-        assert not set_not_dumpable()
+        set_not_dumpable()
+
+
+class TestHasDumpFlag:
+    def test_returns_whether_the_system_has_the_call(self, monkeypatch):
+        assert has_dump_flag()
+
+        without_prctl(monkeypatch)
+
+        assert not has_dump_flag()

@@ -6,6 +6,7 @@ from uuid import UUID
 import click
 from flask import current_app
 
+from project.core.images import protect_process
 from project.core.task_workers import run_until_signal
 from project.core.tasks import inspection
 
@@ -72,6 +73,7 @@ def jobs_discard(task_ids: tuple[UUID, ...], dead: bool, name: str | None, dry_r
 @click.option('--concurrency', type=click.IntRange(1, 64), help='How many tasks at once.')
 def jobs_work(concurrency: int | None) -> None:
     """Work the outbox off until SIGTERM: with a broker what it brings, without one what is due."""
+    protect_process()
     app: Any = current_app
     run_until_signal(app._get_current_object(), concurrency)
 

@@ -3,13 +3,14 @@
 Command: `python -I decoder_process.py EDGE SHAPE < image`.
 
 Nothing here knows the service, which runs this file by its path and hands over no secret, no
-connection and no environment. What it may use up is limited before it sees the first byte, and by
-then it can open no file and no socket any more. WebP on stdout, or an exit code that says why not.
+connection and no environment. Before the first byte is read, `sandbox.py` limits its resources and
+its system calls. WebP on stdout, or an exit code that says why not.
 """
 
 import io
-import resource
+import runpy
 import sys
+from pathlib import Path
 from typing import BinaryIO
 
 from PIL import (
@@ -34,11 +35,10 @@ PLUGINS = (
 
 MAX_PIXELS = 25_000_000
 Image.MAX_IMAGE_PIXELS = None  # Theirs is seven times as much, and a mere warning.
-MAX_MEMORY_BYTES = 640 * 1024 * 1024  # bytes of address space
-MAX_CPU_SECONDS = 10  # of one core
+AVIF_THREADS = 2
 
 # Exit codes. Others are faults of ours, or of the decoder's.
-UNREADABLE, TOO_LARGE, TOO_COSTLY = 3, 4, 5
+UNREADABLE, TOO_LARGE, OUT_OF_MEMORY = 3, 4, 5
 
 
 class TooManyPixels(Exception):
@@ -120,14 +120,11 @@ def warm_up() -> None:
 
 def limit() -> None:
     """Give up what a decoder does not need, or would need only if its input has taken it over."""
-    for what, most in (
-        (resource.RLIMIT_AS, MAX_MEMORY_BYTES),
-        (resource.RLIMIT_CPU, MAX_CPU_SECONDS),
-        (resource.RLIMIT_NOFILE, 3),
-        (resource.RLIMIT_NPROC, 0),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        resource.setrlimit(what, (most, most))
+    # By path: `-I` leaves the folder of this file out of the module path.
+    sandbox = runpy.run_path(str(Path(__file__).with_name('sandbox.py')))
+    missing = sandbox['restrict']()
+    # Not the number of cores, which is the default: each thread needs address space.
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1 if 'seccomp' in missing else AVIF_THREADS
 
 
 def main() -> None:
@@ -137,12 +134,13 @@ def main() -> None:
     try:
         found = render(sys.stdin.buffer, int(sys.argv[1]), square=sys.argv[2] == 'square')
     except MemoryError:
-        sys.exit(TOO_COSTLY)
+        sys.exit(OUT_OF_MEMORY)
     except TooManyPixels:
         sys.exit(TOO_LARGE)
-    except Exception:
-        # Whatever a decoder raises, it was the image's doing.
-        sys.exit(UNREADABLE)
+    except Exception as error:
+        # Whatever a decoder raises, the image is the cause; but for want of memory, which the
+        # libraries in C report as any other error: "out of memory error when reading image file".
+        sys.exit(OUT_OF_MEMORY if 'out of memory' in str(error).lower() else UNREADABLE)
     sys.stdout.buffer.write(found)
 
 

@@ -1,0 +1,244 @@
+"""The sandbox of the decoder, attacked from inside; also where the system offers less.
+
+`tests/servers/test_unprivileged.py` runs this file as the user of the image.
+"""
+
+import ctypes
+import json
+import os
+import socket
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from errno import ENOSYS, EPERM
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+import pytest
+
+from project.core.images import SANDBOX
+from project.core.images.sandbox import (
+    ALLOW,
+    ALLOWED_CALLS,
+    ARCHITECTURES,
+    CLONE_THREAD,
+    CONDITIONAL_CALLS,
+    DENY,
+    KILL,
+    PROT_EXEC,
+    filter_program,
+)
+from project.core.processes import set_not_dumpable
+
+from . import attacks
+from .attacks import ATTACKS, landlock_version
+from .decoders import disguised
+
+ALL = {*ATTACKS, 'exec'} - {'thread'}
+# What Landlock denies, by the version that introduced it.
+LANDLOCK_VERSION = landlock_version()
+LANDLOCK = set().union(*(
+    denied
+    for version, denied in {
+        1: {'open', 'create', 'rename', 'unlink', 'exec', 'ptrace', 'memory', 'environ'},
+        3: {'truncate'},
+        4: {'tcp'},
+        6: {'signal', 'abstract'},
+    }.items()
+    if version <= LANDLOCK_VERSION
+))  # fmt: skip
+HAS_NO_LANDLOCK = ['landlock'] if LANDLOCK_VERSION < 1 else []
+PARENT = {'ptrace', 'memory', 'environ'}
+# The limit of processes and the dump flag, neither of which root feels.
+IS_ROOT = os.getuid() == 0
+
+# Lines of `sandbox.py` as they would be on a system without the call: the kernel answers ENOSYS.
+NO_SECCOMP = {'SECCOMP = ': 'SECCOMP = (9999, 9999)'}
+NO_LANDLOCK = {
+    'LANDLOCK_CREATE_RULESET, ': 'LANDLOCK_CREATE_RULESET, LANDLOCK_RESTRICT_SELF = 9999, 1'
+}
+NO_LIBRARY = {'        function = ': '        function = ctypes.CDLL(None).no_such_function'}
+OTHER_MACHINE = {'ARCHITECTURES = ': "ARCHITECTURES = {'riscv64': 0xC00000F3}"}
+NO_LIMIT = {"    'RLIMIT_AS'": "    'RLIMIT_ADDRESSES': (0, 0),"}
+
+
+class Result(NamedTuple):
+    """Which protections the sandbox did not find, and which attacks failed."""
+
+    missing: list[str]
+    denied: set[str]
+
+
+@pytest.fixture
+def targets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    """Provide files, servers and memory that belong to the user whom the decoder runs as."""
+    for name in ('secret', 'renamed', 'unlinked', 'truncated'):
+        (tmp_path / name).write_text('hush')
+    monkeypatch.chdir(tmp_path)  # the path of a socket has at most 107 bytes
+    memory = ctypes.create_string_buffer(b'secret')
+    name = f'\0{uuid4().hex}'
+    with ExitStack() as stack:
+        tcp, unix, abstract = (
+            stack.enter_context(socket.socket(family))
+            for family in (socket.AF_INET, socket.AF_UNIX, socket.AF_UNIX)
+        )
+        for server, address in ((tcp, ('127.0.0.1', 0)), (unix, 'socket'), (abstract, name)):
+            server.bind(address)
+            server.listen()
+        yield {
+            'folder': str(tmp_path),
+            'port': tcp.getsockname()[1],
+            'abstract': name,
+            'address': ctypes.addressof(memory),
+        }
+
+
+def run_attacks(targets: dict[str, Any], sandbox: Path | str = SANDBOX) -> Result:
+    """Run all attacks in a child process; without a sandbox if its path is empty."""
+    with Path(targets['folder'], 'secret').open('rb') as source:
+        ended = subprocess.run(
+            [sys.executable, '-I', attacks.__file__, str(sandbox), json.dumps(targets)],
+            stdin=source,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    missing, *output = ended.stdout.splitlines()
+    return Result(json.loads(missing), denied(output))
+
+
+def denied(output: list[str]) -> set[str]:
+    """Return the attacks that failed, from what they printed."""
+    results, last = output
+    named = {**json.loads(results), 'exec': '' if last == 'executed' else last}
+    return {name for name, error in named.items() if error}
+
+
+def sandbox_without(folder: Path, lines: dict[str, str]) -> Path:
+    """Return a copy of the sandbox, some lines of which are replaced."""
+    text = SANDBOX.read_text().splitlines()
+    for beginning, line in lines.items():
+        (at,) = [n for n, each in enumerate(text) if each.startswith(beginning)]
+        text[at] = line
+    path = folder / 'sandbox.py'
+    path.write_text('\n'.join(text))
+    return path
+
+
+class TestRestrict:
+    def test_denies_all_attacks_and_allows_threads(self, targets):
+        assert run_attacks(targets) == Result(HAS_NO_LANDLOCK, ALL)
+
+    def test_is_in_force_in_the_decoder(self, targets, tmp_path):
+        before = f'import runpy; attack = runpy.run_path({attacks.__file__!r})["attack"]'
+        decoder = disguised(tmp_path, f'attack({targets!r}); sys.exit(0)', before)
+
+        with Path(targets['folder'], 'secret').open('rb') as source:
+            ended = subprocess.run(
+                [sys.executable, '-I', decoder, '64', 'square'],
+                stdin=source, capture_output=True, text=True, check=True,
+            )  # fmt: skip
+
+        assert denied(ended.stdout.splitlines()) == ALL
+
+    def test_is_what_stops_the_attacks(self, targets):
+        """Without it, each of them succeeds against an unprotected parent."""
+        assert run_attacks(targets, '').denied == set()
+
+    @pytest.mark.parametrize(('lines', 'missing', 'stopped'), [
+        (NO_LANDLOCK, ['landlock'], ALL),
+        (NO_SECCOMP, [*HAS_NO_LANDLOCK, 'seccomp'], LANDLOCK),
+        (OTHER_MACHINE, [*HAS_NO_LANDLOCK, 'seccomp'], LANDLOCK),
+        (NO_SECCOMP | NO_LANDLOCK, ['landlock', 'seccomp'], set()),
+        (NO_LIBRARY, ['no_new_privs', 'landlock', 'seccomp'], set()),
+        (NO_LIMIT, [*HAS_NO_LANDLOCK, 'RLIMIT_ADDRESSES'], ALL),
+    ], ids=['landlock', 'seccomp', 'architecture', 'both', 'prctl', 'limit'])  # fmt: skip
+    def test_falls_back_to_what_the_system_has(self, targets, tmp_path, lines, missing, stopped):
+        result = run_attacks(targets, sandbox_without(tmp_path, lines))
+
+        by_limit = set() if IS_ROOT or 'seccomp' not in missing else {'fork', 'thread'}
+        assert result == Result(missing, stopped | by_limit)
+
+
+class TestSetNotDumpable:
+    def test_protects_the_memory_of_the_service_where_there_is_no_sandbox(self, targets):
+        """Of all users but root, who may do so in any case."""
+
+        def check() -> None:
+            set_not_dumpable()
+            assert run_attacks(targets, '').denied == (set() if IS_ROOT else PARENT)
+
+        process = get_context('fork').Process(target=check)
+        process.start()
+        process.join(20)
+
+        assert process.exitcode == 0
+
+
+def decide(program: bytes, number: int, architecture: int, *arguments: int) -> int:
+    """Return what the kernel does about a system call: the result of a filter."""
+    data = struct.pack('IIQ6Q', number, architecture, 0, *arguments, *[0] * (6 - len(arguments)))
+    at, held = 0, 0
+    while True:
+        code, then, otherwise, value = struct.unpack_from('HBBI', program, 8 * at)
+        at += 1
+        if code == 0x20:
+            (held,) = struct.unpack_from('I', data, value)
+        elif code == 0x06:
+            return int(value)
+        else:
+            holds = held == value if code == 0x15 else held & value
+            at += then if holds else otherwise
+
+
+@pytest.mark.parametrize('machine', ARCHITECTURES)
+class TestFilterProgram:
+    #: execve, openat, socket, ptrace, kill, process_vm_readv, fork or vfork, prlimit64
+    DANGEROUS = {
+        'x86_64': (59, 257, 41, 101, 62, 310, 57, 58, 302),
+        'aarch64': (221, 56, 198, 117, 129, 270, 261),
+    }
+
+    @pytest.fixture
+    def rule(self, machine):
+        program = filter_program(machine)
+        return lambda *call: decide(program, call[0], ARCHITECTURES[machine], *call[1:])
+
+    def test_allows_the_calls_on_the_list_and_no_other(self, machine, rule):
+        column = list(ARCHITECTURES).index(machine)
+        allowed = {numbers[column] for numbers in ALLOWED_CALLS.values()}
+        conditional = {numbers[column] for numbers, *_ in CONDITIONAL_CALLS.values()}
+
+        found = {number for number in range(600) if rule(number) == ALLOW}
+
+        assert found == allowed | conditional - {CONDITIONAL_CALLS['clone'][0][column]}
+        assert {rule(number) for number in self.DANGEROUS[machine]} == {DENY | EPERM}
+        # On x86_64 the same calls have a second number (x32).
+        assert rule(0x40000000) == DENY | EPERM
+
+    def test_allows_threads_and_no_processes(self, machine, rule):
+        clone = CONDITIONAL_CALLS['clone'][0][list(ARCHITECTURES).index(machine)]
+
+        assert rule(clone, CLONE_THREAD) == ALLOW
+        assert rule(clone, 17) == DENY | EPERM
+        # The C library then uses `clone`.
+        assert rule(435) == DENY | ENOSYS
+
+    @pytest.mark.parametrize('name', ['mmap', 'mprotect'])
+    def test_allows_memory_that_is_not_executed(self, machine, rule, name):
+        number = CONDITIONAL_CALLS[name][0][list(ARCHITECTURES).index(machine)]
+
+        assert rule(number, 0, 0, 3) == ALLOW
+        assert rule(number, 0, 0, 3 | PROT_EXEC) == DENY | EPERM
+
+    def test_ends_a_process_that_calls_by_another_architecture(self, machine, rule):
+        other = 0x40000003  # i386, whose number 3 is `read`
+
+        assert decide(filter_program(machine), 3, other) == KILL
+
+    def test_does_not_exist_for_other_machines(self, machine):
+        assert filter_program('riscv64') is None

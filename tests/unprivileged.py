@@ -1,0 +1,74 @@
+"""Commands as the user of the image, who has no entry in /etc/passwd and no capabilities.
+
+Root does not feel many limits. A test run that is not root's runs the commands as its own user.
+"""
+
+import os
+import shlex
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+UID = 10001  # as in the Dockerfile
+
+
+@dataclass(frozen=True)
+class UnprivilegedUser:
+    """How to run commands as this user, who owns the folder."""
+
+    uid: int
+    folder: Path
+
+    def command(self, *words: str) -> list[str]:
+        """Return a command that runs another one as this user, in the same process."""
+        if os.getuid() != 0:
+            return list(words)
+        drop = ['setpriv', f'--reuid={UID}', f'--regid={UID}', '--clear-groups', *words]
+        return ['unshare', '--mount', 'sh', '-ec', f'{self._mounts()}\nexec "$@"', 'sh', *drop]
+
+    @property
+    def env(self) -> dict[str, str]:
+        """Return the environment of the commands: nothing of the test run's own."""
+        folders = dict.fromkeys(('HOME', 'TMPDIR', 'PYTEST_DEBUG_TEMPROOT'), str(self.folder))
+        return {'PATH': os.environ['PATH'], 'LOGNAME': 'unprivileged', **folders}
+
+    def _mounts(self) -> str:
+        """Return shell commands that make Python and the checkout visible, for one process only.
+
+        Both may be in a folder of root's that others cannot enter: an empty folder is mounted over
+        it, and into that the folders that are needed.
+        """
+        needed = {path: hidden_by(path) for path in (ROOT, Path(sys.prefix), Path(sys.base_prefix))}
+        lines = []
+        for number, path in enumerate(path for path, hidden in needed.items() if hidden):
+            kept = shlex.quote(f'{self.folder}/mount{number}')
+            place = shlex.quote(str(path))
+            lines.insert(0, f'mkdir -p {kept}; mount --bind {place} {kept}')
+            lines.append(f'mkdir -p {place}; mount --bind {kept} {place}')
+        for hidden in {hidden for hidden in needed.values() if hidden}:
+            at = len(lines) // 2
+            lines.insert(at, f'mount -t tmpfs -o mode=755 tmpfs {shlex.quote(str(hidden))}')
+        return '\n'.join(lines)
+
+
+def hidden_by(path: Path) -> Path | None:
+    """Return the first folder on the way to a path that other users cannot enter."""
+    folders = [*reversed(path.parents), path]
+    return next((folder for folder in folders if not folder.stat().st_mode & 0o001), None)
+
+
+@contextmanager
+def unprivileged_user() -> Iterator[UnprivilegedUser]:
+    """Provide the user and a folder of theirs."""
+    folder = Path(tempfile.mkdtemp(prefix='unprivileged-'))
+    try:
+        if os.getuid() == 0:
+            os.chown(folder, UID, UID)
+        yield UnprivilegedUser(UID if os.getuid() == 0 else os.getuid(), folder)
+    finally:
+        shutil.rmtree(folder)
