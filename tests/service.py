@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email import message_from_bytes, policy
@@ -28,6 +28,7 @@ class Service:
     url: str
     var: Path
     env: dict[str, str]
+    pid: int
 
     def flask(self, *arguments: str) -> str:
         """Run a command beside it and return what it printed."""
@@ -89,15 +90,20 @@ def inherited_environment() -> dict[str, str]:
 
 
 @contextmanager
-def started(env: dict[str, str], var: Path) -> Iterator[Service]:
-    """Start the service in an environment, and stop it in the end."""
-    command = [str(BIN / 'gunicorn'), '-c', 'config/gunicorn.py', 'wsgi:create_app()']
+def started(
+    env: dict[str, str], var: Path, wrap: Callable[..., list[str]] = lambda *words: list(words)
+) -> Iterator[Service]:
+    """Start the service in an environment, and stop it in the end.
+
+    :param wrap: returns the command that runs a command, such as that of `tests/unprivileged.py`.
+    """
+    command = wrap(str(BIN / 'gunicorn'), '-c', 'config/gunicorn.py', 'wsgi:create_app()')
     with (var / 'service.log').open('wb') as log:
         process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log)
     try:
         url = f'http://127.0.0.1:{env["PORT"]}'
         wait_for(lambda: is_serving(process, url, var / 'service.log'))
-        yield Service(url, var, env)
+        yield Service(url, var, env, process.pid)
     finally:
         process.send_signal(signal.SIGTERM)
         try:

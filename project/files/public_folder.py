@@ -9,11 +9,14 @@ from project.core.storage import make_folder, sync_folder
 
 from .errors import AlreadyPublished, NotPublished
 
+# Of the published folder: a web server of another user reads it.
+PUBLIC_FILE_MODE, PUBLIC_FOLDER_MODE = 0o644, 0o755
+
 
 def add(source: Path, target: Path, *, folder: Path) -> None:
     """Copy a file, durably, to a place in the folder; refuses with AlreadyPublished a taken one."""
-    make_folder(folder)
-    _ensure_target_free(target)
+    make_folder(folder, mode=PUBLIC_FOLDER_MODE)
+    _ensure_target_free(target, folder)
     draft = target.with_name(f'.{uuid4().hex}.part')
     try:
         _copy(source, draft)
@@ -39,9 +42,10 @@ def delete(target: Path) -> None:
         raise NotPublished from None
 
 
-def _ensure_target_free(target: Path) -> None:
+def _ensure_target_free(target: Path, folder: Path) -> None:
     try:
-        make_folder(target.parent)
+        for above in reversed(target.relative_to(folder).parents):
+            make_folder(folder / above, mode=PUBLIC_FOLDER_MODE)
     except (FileExistsError, NotADirectoryError):
         # Below a file, there is no room for a folder.
         raise AlreadyPublished from None
@@ -52,6 +56,7 @@ def _ensure_target_free(target: Path) -> None:
 
 def _copy(source: Path, draft: Path) -> None:
     with source.open('rb') as read, draft.open('xb') as written:
+        os.fchmod(written.fileno(), PUBLIC_FILE_MODE)
         shutil.copyfileobj(read, written)
         written.flush()
         os.fsync(written.fileno())

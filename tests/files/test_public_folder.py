@@ -35,6 +35,16 @@ class TestAdd:
         assert names(folder) == ['nested', 'nested/a.txt']
         assert (folder / 'nested' / 'a.txt').read_bytes() == source.read_bytes()
 
+    def test_lets_all_users_read_whatever_the_umask_is(self, source, folder):
+        umask = os.umask(0o077)
+        try:
+            public_folder.add(source, folder / 'nested' / 'a.txt', folder=folder)
+        finally:
+            os.umask(umask)
+
+        paths = (folder, folder / 'nested', folder / 'nested' / 'a.txt')
+        assert [path.stat().st_mode & 0o777 for path in paths] == [0o755, 0o755, 0o644]
+
     def test_is_durable_step_by_step(self, source, folder, monkeypatch):
         happened, fsync, link = [], os.fsync, os.link
 

@@ -26,11 +26,16 @@ def translate_os_errors(*, missing_ok: bool = False) -> Iterator[None]:
         raise (InsufficientStorage if full else ServiceUnavailable)() from error
 
 
-def make_folder(folder: Path) -> None:
-    """Make a folder, and those above it, durably; one that is there stays as it is."""
+def make_folder(folder: Path, *, mode: int | None = None) -> None:
+    """Make a folder, and those above it, durably; one that is there stays as it is.
+
+    :param mode: the permissions of the folder itself; None for those that the umask leaves.
+    """
     if not folder.is_dir():
         make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
+        if mode is not None:
+            folder.chmod(mode)
         sync_folder(folder.parent)
 
 

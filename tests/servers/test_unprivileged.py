@@ -1,0 +1,141 @@
+"""The service as the user of the image, to whom many limits apply that root does not feel."""
+
+import re
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests.core.images.sample_images import encoded, halves
+from tests.reliability.harness import children
+from tests.service import BIN, ROOT, Service, free_port, started, wait_for
+from tests.unprivileged import UnprivilegedUser, unprivileged_user
+
+pytestmark = pytest.mark.servers
+
+IMAGE_TESTS = (
+    'tests/core/images',
+    'tests/core/test_processes.py',
+    'tests/files/routes/test_thumbnails.py',
+    'tests/users/routes/test_avatars.py',
+    'tests/users/service/test_avatars.py',
+)
+
+
+@pytest.fixture
+def user() -> Iterator[UnprivilegedUser]:
+    """A user without rights, and a folder of theirs."""
+    with unprivileged_user() as user:
+        yield user
+
+
+@pytest.fixture
+def service(user: UnprivilegedUser) -> Iterator[Service]:
+    """The service as started by hand, on SQLite and folders that it creates itself."""
+    var = user.folder / 'var'
+    env = {
+        **user.env,
+        'APP_ENV': 'development',
+        'DATABASE_URL': f'sqlite:///{var}/database.sqlite',
+        'STORAGE_URL': f'file://{var}/storage',
+        'MAIL_URL': f'file://{var}/mail',
+        'MAINTENANCE_FILE': f'{var}/maintenance',
+        'FILES_PUBLIC_FOLDER': f'{var}/public',
+        'PORT': str(free_port()),
+        'WEB_CONCURRENCY': '1',
+    }
+    flask(user, env, 'db', 'upgrade')
+    with started(env, user.folder, user.command) as service:
+        yield service
+
+
+def flask(user: UnprivilegedUser, env: dict[str, str], *words: str) -> str:
+    """Run a `flask` command as the user; return what it printed."""
+    command = user.command(str(BIN / 'flask'), *words)
+    return subprocess.run(
+        command, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True, check=True
+    ).stdout
+
+
+def create_user(user: UnprivilegedUser, service: Service) -> dict[str, str]:
+    """Create a user by a command, and log in; return the headers of their requests."""
+    said = flask(user, service.env, 'create-user', 'ada', '--email', 'ada@example.com')
+    login = {'user_or_email': 'ada', 'password': said.split('Password: ')[1].strip()}
+    response = requests.post(f'{service.url}/api/v1/auth/sessions', json=login, timeout=10)
+    return {'Authorization': f'Bearer {response.json()["data"]["token"]}'}
+
+
+def send(service: Service, headers: dict[str, str], method: str, path: str, image: Any) -> Any:
+    """Send an image as a form."""
+    url = f'{service.url}/api/v1{path}'
+    form = {'file': ('a.avif', image)}
+    return requests.request(method, url, files=form, headers=headers, timeout=20)
+
+
+def processes_of(service: Service) -> list[int]:
+    """Return all processes of the service."""
+    found = [service.pid]
+    for pid in found:
+        found += children(pid)
+    return found
+
+
+def modes(folder: Path) -> dict[str, str]:
+    """Return the permissions of all files and folders below a folder."""
+    return {
+        str(path.relative_to(folder)): stat.filemode(path.stat().st_mode)
+        for path in folder.rglob('*')
+    }
+
+
+def test_the_tests_of_images_pass(user: UnprivilegedUser) -> None:
+    ended = subprocess.run(
+        user.command(sys.executable, '-m', 'pytest', '-q', '-p', 'no:schemathesis', *IMAGE_TESTS),
+        cwd=ROOT,
+        env={**user.env, 'APP_ENV': 'testing'},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+
+    assert ended.returncode == 0, ended.stdout[-5000:]
+    assert re.search(r'\n\d+ passed in ', ended.stdout), 'some were skipped'
+
+
+def test_files_belong_to_the_user_alone(user: UnprivilegedUser, service: Service) -> None:
+    headers = create_user(user, service)
+    image = encoded(halves(), 'AVIF').getvalue()
+    assert send(service, headers, 'PUT', '/users/me/avatar', image).status_code == 200
+    assert send(service, headers, 'POST', '/files', image).status_code == 201
+    mail = {'email': 'ada@example.com'}  # with a PIN
+    requests.post(f'{service.url}/api/v1/auth/password-resets', json=mail, timeout=10)
+    wait_for(lambda: list((service.var / 'var' / 'mail').glob('*.eml')))
+
+    found = modes(service.var / 'var')
+
+    names = {Path(name).suffix for name, mode in found.items() if mode[0] == '-'}
+    assert {'.sqlite', '.sqlite-wal', '.sqlite-shm', '.eml', ''} <= names
+    assert {'storage/incoming', 'storage/avatars', 'storage/blobs', 'mail'} <= set(found)
+    assert set(found.values()) == {'-rw-------', 'drwx------'}
+
+
+def test_no_process_of_the_service_can_be_read_by_another_of_its_user(
+    user: UnprivilegedUser, service: Service
+) -> None:
+    # gunicorn, a web worker, the supervisor of tasks, its two workers and the dispatcher.
+    wait_for(lambda: len(processes_of(service)) == 6)
+    look = 'import sys; [print(len(open(f"/proc/{pid}/environ").read())) for pid in sys.argv[1:]]'
+    ends = [
+        subprocess.run(
+            user.command(sys.executable, '-c', look, str(pid)), capture_output=True, text=True
+        ).stderr.splitlines()[-1:]
+        for pid in [*processes_of(service), 'self']
+    ]
+
+    assert [bool(end) for end in ends] == [True] * 6 + [False]
+    assert all('PermissionError' in end[0] for end in ends[:-1])
