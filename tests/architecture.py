@@ -17,6 +17,21 @@ UNSCOPED_PERMISSIONS = ('project/core/security/principal.py', 'project/core/web/
 RETIRED_WORDS = Path(__file__).with_name('retired_words.txt')
 VAGUE = {'util', 'utils', 'helper', 'helpers', 'common', 'manager', 'managers', 'misc'}
 
+# Names of Linux that macOS and the BSDs do not have, and the modules that may use each of them:
+# those whose tests take it away. docs/operations.md lists what happens there instead.
+LINUX_ONLY = re.compile(
+    r'prctl|TCP_USER_TIMEOUT|TCP_QUICKACK|SO_PEERCRED|SOCK_CLOEXEC|SOCK_NONBLOCK|AF_NETLINK|epoll'
+    r'|sched_\w+affinity|eventfd\w*|memfd_create|pidfd_\w+|posix_fa\w+|O_TMPFILE|O_DIRECT|splice'
+    r'|copy_file_range|fdatasync|pipe2|sigtimedwait|sigwaitinfo|prlimit|unshare|setns|inotify\w*'
+    r'|/(proc|sys|dev/shm)(/.*)?'
+)
+LINUX_MODULES = {
+    'project/core/processes.py': {'prctl'},
+    'project/core/images/sandbox.py': {'prctl', 'sched_getaffinity'},
+    'project/core/server/worker.py': {'TCP_USER_TIMEOUT'},
+    'config/gunicorn.py': {'/dev/shm'},
+}
+
 # What must not happen while the write lock is held.
 SLOW = {
     'hash_password', 'verify_password', 'render_mail', 'urlopen', 'create_connection', 'SMTP',
@@ -188,7 +203,23 @@ def retired_words(root: Path) -> list[str]:
     return found
 
 
+def linux_only_calls(root: Path) -> list[str]:
+    """A system call or file of Linux has a fallback: only modules with one name it."""
+    found = []
+    for path in sorted([*(root / 'project').rglob('*.py'), *(root / 'config').glob('*.py')]):
+        place = str(path.relative_to(root))
+        for node in ast.walk(_parsed(path)):
+            named = [getattr(node, key, None) for key in ('attr', 'id', 'name', 'value')]
+            names = {name for name in named if isinstance(name, str) and LINUX_ONLY.fullmatch(name)}
+            found += [
+                f'{place}: {name}: add a fallback, and a test without it'
+                for name in names - LINUX_MODULES.get(place, set())
+            ]
+    return found
+
+
 CHECKS = (
+    linux_only_calls,
     commits_elsewhere,
     services_that_know_requests,
     modules_without_a_word,

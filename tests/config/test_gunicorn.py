@@ -210,6 +210,18 @@ class TestWorkers:
         assert settings(WEB_CONCURRENCY='3', **environment)['workers'] == count
 
 
+class TestWorkerTmpDir:
+    def test_is_in_memory_where_the_system_has_such_a_folder(
+        self, settings: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert settings()['worker_tmp_dir'] == '/dev/shm'
+
+        monkeypatch.setattr(Path, 'is_dir', lambda _self: False)
+
+        # gunicorn then takes the folder for temporary files.
+        assert settings()['worker_tmp_dir'] is None
+
+
 class TestPreFork:
     def test_has_one_worker_serve_tasks(self, settings: Callable[..., dict[str, Any]]) -> None:
         server = Server(settings(WEB_CONCURRENCY='3'))

@@ -40,8 +40,16 @@ def make_folder(folder: Path, *, mode: int | None = None) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make durable which names are in a folder."""
-    _sync(folder, os.O_RDONLY | os.O_DIRECTORY)
+    """Make durable which names are in a folder.
+
+    Some file systems, such as those of a network, cannot sync a folder and return EINVAL: there the
+    server decides when a name is durable.
+    """
+    try:
+        _sync(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
 
 
 def sync_file(path: Path) -> None:
