@@ -28,7 +28,7 @@ help:  ## List the targets
 	@touch $@
 
 .env:
-	@printf '# Development. Every variable: .env.example\nAPP_ENV=development\n' > $@
+	@umask 077; printf '# Development. Every variable: .env.example\nAPP_ENV=development\n' > $@
 
 install: .venv/installed .env  ## Make .venv, and a development .env if there is none
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from werkzeug.utils import import_string
 
-from config import ENVIRONMENTS, checks, config_for, env
+from config import ENVIRONMENTS, checks, config_for, env, set_umask
 from tests.architecture import parse
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -123,6 +123,24 @@ class TestConfigFor:
         ended = run([sys.executable, '-c', code], {'APP_ENV': 'development'})
 
         assert ended.stdout.split() == ['config.base', 'config.development', 'config.env']
+
+
+class TestSetUmask:
+    @pytest.fixture(autouse=True)
+    def umask(self):
+        """Leave the umask of the tests as it was."""
+        before = os.umask(0o022)
+        yield
+        os.umask(before)
+
+    @pytest.mark.parametrize(('value', 'mode'), [('', 0o600), ('077', 0o600), ('027', 0o640)])
+    def test_keeps_other_users_from_new_files(self, monkeypatch, tmp_path, value, mode):
+        monkeypatch.setenv('UMASK', value)
+
+        set_umask()
+
+        (tmp_path / 'new').touch()
+        assert (tmp_path / 'new').stat().st_mode & 0o777 == mode
 
 
 class TestText:
@@ -435,6 +453,7 @@ class TestProduction:
         'no number': ({'TRUSTED_PROXIES': 'two'}, 'TRUSTED_PROXIES is'),
         'a missing secret': ({'SECRET_KEY_FILE': '/nowhere/key'}, 'SECRET_KEY_FILE cannot be read'),
         'an unknown level': ({'LOG_LEVEL': 'loud'}, 'LOG_LEVEL is'),
+        'files for all': ({'UMASK': '022'}, 'UMASK is'),
         'no cache': ({'REDIS_URL': 'foo'}, 'REDIS_URL must be'),
         'no broker': ({'TASKS_BROKER_URL': 'foo'}, 'TASKS_BROKER_URL must be'),
         'too many workers': ({'TASKS_CONCURRENCY': '65'}, 'TASKS_CONCURRENCY is'),

@@ -43,7 +43,7 @@ def in_child(run: Callable[[], object]) -> int | None:
     """Run a function in a forked process; return its exit code."""
     process = FORK.Process(target=run)
     process.start()
-    process.join(10)
+    process.join(60)
     return process.exitcode
 
 

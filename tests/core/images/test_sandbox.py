@@ -6,6 +6,8 @@
 import ctypes
 import json
 import os
+import resource
+import runpy
 import socket
 import struct
 import subprocess
@@ -13,7 +15,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from errno import ENOSYS, EPERM
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -34,6 +35,7 @@ from project.core.images.sandbox import (
 )
 from project.core.processes import set_not_dumpable
 
+from ..test_processes import in_child
 from . import attacks
 from .attacks import ATTACKS, landlock_version
 from .decoders import disguised
@@ -163,6 +165,15 @@ class TestRestrict:
         by_limit = set() if IS_ROOT or 'seccomp' not in missing else {'fork', 'thread'}
         assert result == Result(missing, stopped | by_limit)
 
+    def test_raises_no_limit_that_the_system_has_set_lower(self, tmp_path):
+        def check() -> None:
+            resource.setrlimit(resource.RLIMIT_CPU, (5, 5))
+            restrict = runpy.run_path(str(sandbox_without(tmp_path, NO_SECCOMP)))['restrict']
+            assert 'RLIMIT_CPU' not in restrict()
+            assert resource.getrlimit(resource.RLIMIT_CPU) == (5, 5)
+
+        assert in_child(check) == 0
+
 
 class TestSetNotDumpable:
     def test_protects_the_memory_of_the_service_where_there_is_no_sandbox(self, targets):
@@ -172,11 +183,7 @@ class TestSetNotDumpable:
             set_not_dumpable()
             assert run_attacks(targets, '').denied == (set() if IS_ROOT else PARENT)
 
-        process = get_context('fork').Process(target=check)
-        process.start()
-        process.join(20)
-
-        assert process.exitcode == 0
+        assert in_child(check) == 0
 
 
 def decide(program: bytes, number: int, architecture: int, *arguments: int) -> int:

@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import select, update
 
+from project.core import images
 from project.core.database.session import atomic, db
 from project.core.storage import storage
 from project.core.tasks.outbox import DEAD, OutboxTask
@@ -15,6 +16,7 @@ from project.files.service import thumbnails
 from project.files.service.thumbnails import make_thumbnail
 from project.users import service as users
 from tests.client import reasons
+from tests.core.images.decoders import disguised
 from tests.core.images.sample_images import decoded, encoded, halves, sides
 from tests.files.file_io import store
 from tests.object_sizes import collect_released
@@ -152,6 +154,19 @@ class TestMakeThumbnail:
         assert show(client, image.id).status_code == 200
         collect_released()
         assert kept() == 1
+
+    def test_is_tried_again_after_a_decoder_failed_once(
+        self, app, client, image, monkeypatch, tmp_path
+    ):
+        show(client, image.id)
+        with monkeypatch.context() as once:
+            once.setattr(images, 'DECODER', disguised(tmp_path, 'raise MemoryError'))
+            run_pending_tasks(app)
+        assert show(client, image.id).status_code == 202
+
+        run_tasks_later(app)
+
+        assert show(client, image.id).status_code == 200
 
     def test_leaves_nothing_where_its_file_went_meanwhile(
         self, app, client, ada, image, monkeypatch

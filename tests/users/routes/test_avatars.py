@@ -7,6 +7,7 @@ from PIL import Image
 
 from project.core import images
 from project.users import service
+from tests.core.images.decoders import disguised
 from tests.core.images.sample_images import decoded, encoded, halves
 from tests.users.factories import AdminFactory, UserFactory
 
@@ -81,6 +82,16 @@ class TestAvatarUpdate:
 
         assert response.status_code == 503
         assert int(response.headers['Retry-After']) >= 1
+
+    def test_says_when_to_retry_if_the_decoder_failed(self, as_user, monkeypatch, tmp_path):
+        client = as_user(UserFactory())
+        with monkeypatch.context() as once:
+            once.setattr(images, 'DECODER', disguised(tmp_path, 'raise MemoryError'))
+            response = send(client, PICTURE)
+
+        assert response.status_code == 503
+        assert int(response.headers['Retry-After']) >= 1
+        assert send(client, PICTURE).status_code == 200
 
 
 class TestAvatarDelete:
