@@ -37,8 +37,8 @@ MAX_PIXELS = 25_000_000
 Image.MAX_IMAGE_PIXELS = None  # Theirs is seven times as much, and a mere warning.
 AVIF_THREADS = 2
 
-# Exit codes. Others are faults of ours, or of the decoder's.
-UNREADABLE, TOO_LARGE, OUT_OF_MEMORY = 3, 4, 5
+# Exit codes. Others, as NO_VERDICT, say nothing about the image.
+UNREADABLE, TOO_LARGE, NO_VERDICT = 3, 4, 5
 
 
 class TooManyPixels(Exception):
@@ -105,8 +105,12 @@ def _with_usual_colours(image: Image.Image, source: Image.Image) -> Image.Image:
         return image
 
 
-def warm_up() -> None:
-    """Load whatever the decoders load with their first image, for later nothing can be."""
+def warm_up() -> list[bytes]:
+    """Load whatever the decoders load with their first image, for later nothing can be.
+
+    :returns: an image of each kind that this process can decode.
+    """
+    known_images = []
     dot = Image.new('P', (2, 2))
     upside_down = Image.Exif()
     upside_down[ExifTags.Base.Orientation] = 3
@@ -116,6 +120,8 @@ def warm_up() -> None:
         mode = dot if kind == 'GIF' else dot.convert('RGB')
         mode.save(known, kind, exif=upside_down.tobytes(), icc_profile=profile)
         render(known, 1, square=True)
+        known_images.append(known.getvalue())
+    return known_images
 
 
 def limit() -> None:
@@ -127,20 +133,33 @@ def limit() -> None:
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1 if 'seccomp' in missing else AVIF_THREADS
 
 
+def verdict(error: Exception, known_images: list[bytes]) -> int:
+    """Return the exit code for whatever a decoder has raised.
+
+    The image is the cause, except for want of memory, which some libraries report as any other
+    error ("out of memory error when reading image file"), or if a known image fails as well: then
+    it is the system, which may have no thread to spare.
+    """
+    if isinstance(error, MemoryError) or 'out of memory' in str(error).lower():
+        return NO_VERDICT
+    try:
+        for known in known_images:
+            render(io.BytesIO(known), 1, square=True)
+    except Exception:
+        return NO_VERDICT
+    return UNREADABLE
+
+
 def main() -> None:
     """Read stdin, write stdout."""
-    warm_up()
+    known_images = warm_up()
     limit()
     try:
         found = render(sys.stdin.buffer, int(sys.argv[1]), square=sys.argv[2] == 'square')
-    except MemoryError:
-        sys.exit(OUT_OF_MEMORY)
     except TooManyPixels:
         sys.exit(TOO_LARGE)
     except Exception as error:
-        # Whatever a decoder raises, the image is the cause; but for want of memory, which the
-        # libraries in C report as any other error: "out of memory error when reading image file".
-        sys.exit(OUT_OF_MEMORY if 'out of memory' in str(error).lower() else UNREADABLE)
+        sys.exit(verdict(error, known_images))
     sys.stdout.buffer.write(found)
 
 

@@ -8,10 +8,12 @@ import json
 import os
 import resource
 import runpy
+import shutil
 import socket
 import struct
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from errno import ENOSYS, EPERM
@@ -21,7 +23,8 @@ from uuid import uuid4
 
 import pytest
 
-from project.core.images import SANDBOX
+from project.core import images
+from project.core.images import DECODER, SANDBOX, ImageDecodingFailed
 from project.core.images.sandbox import (
     ALLOW,
     ALLOWED_CALLS,
@@ -39,6 +42,7 @@ from ..test_processes import in_child
 from . import attacks
 from .attacks import ATTACKS, landlock_version
 from .decoders import disguised
+from .sample_images import decoded, encoded, halves
 
 ALL = {*ATTACKS, 'exec'} - {'thread'}
 # What Landlock denies, by the version that introduced it.
@@ -65,6 +69,7 @@ NO_LANDLOCK = {
 }
 NO_LIBRARY = {'        function = ': '        function = ctypes.CDLL(None).no_such_function'}
 OTHER_MACHINE = {'ARCHITECTURES = ': "ARCHITECTURES = {'riscv64': 0xC00000F3}"}
+NO_THREADS = {"    'clone'": "    'clone': ((56, 220), 0, CLONE_THREAD, False),"}
 NO_LIMIT = {"    'RLIMIT_AS'": "    'RLIMIT_ADDRESSES': (0, 0),"}
 
 
@@ -164,6 +169,24 @@ class TestRestrict:
 
         by_limit = set() if IS_ROOT or 'seccomp' not in missing else {'fork', 'thread'}
         assert result == Result(missing, stopped | by_limit)
+
+    def test_leaves_threads_enough_to_decode_avif(self, monkeypatch, tmp_path):
+        """Without seccomp, a limit of processes forbids threads to all users but root."""
+        sandbox_without(tmp_path, NO_SECCOMP)
+        monkeypatch.setattr(images, 'DECODER', Path(shutil.copy(DECODER, tmp_path)))
+
+        with tempfile.TemporaryFile() as file:
+            file.write(encoded(halves(), 'AVIF').getvalue())
+            assert decoded(images.resize_to_webp(file, edge=64)).size == (64, 32)
+
+    def test_blames_no_image_if_there_is_no_thread_to_decode_it(self, monkeypatch, tmp_path):
+        sandbox_without(tmp_path, NO_THREADS)
+        monkeypatch.setattr(images, 'DECODER', Path(shutil.copy(DECODER, tmp_path)))
+
+        with tempfile.TemporaryFile() as file:
+            file.write(encoded(halves(), 'AVIF').getvalue())
+            with pytest.raises(ImageDecodingFailed):
+                images.resize_to_webp(file, edge=64)
 
     def test_raises_no_limit_that_the_system_has_set_lower(self, tmp_path):
         def check() -> None:
