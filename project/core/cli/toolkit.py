@@ -18,6 +18,8 @@ from project.core.web.responses.jsend import to_json
 
 T = TypeVar('T')
 
+MAX_SIZE_BYTES = 2**60  # The sum of several still fits into a BIGINT column.
+
 as_json = click.option('--json', 'as_json', is_flag=True, help='For programs: JSON on stdout.')
 dry_run = click.option('--dry-run', is_flag=True, help='Say what would be done, and do nothing.')
 
@@ -48,18 +50,24 @@ class IpAddress(click.ParamType[str]):
 
 
 class Size(click.ParamType[int]):
-    """An argument that is a number of bytes: `5GB`, `512KiB` (K, M, G, T), `1000`."""
+    """An argument that is a number of bytes: `5GB`, `512KiB` (K, M, G, T), `1000`.
+
+    At most `MAX_SIZE_BYTES`, as in the settings.
+    """
 
     name = 'size'
 
     def convert(self, value: str, param: Any, ctx: Any) -> int:
-        """Return the bytes, or refuse what is no size."""
-        found = re.fullmatch(r'(\d+)(?:([KMGT])(I?))?B?', value.upper(), re.ASCII)
+        """Return the bytes, or reject what is not a size."""
+        found = re.fullmatch(r'0*(\d{1,19})(?:([KMGT])(I?))?B?', value.upper(), re.ASCII)
         if found is None:
             self.fail(f'{value!r} is not a size such as 5GB', param, ctx)
         number, unit, binary = found.groups()
         power = 'KMGT'.index(unit) + 1 if unit else 0
-        return int(number) * int((1024 if binary else 1000) ** power)
+        size = int(number) * int((1024 if binary else 1000) ** power)
+        if size > MAX_SIZE_BYTES:
+            self.fail(f'{value!r} is more than {MAX_SIZE_BYTES} bytes', param, ctx)
+        return size
 
 
 class ErrorReportingMixin:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from project.core.cli.toolkit import (
     EmailAddress,
     FeatureGroup,
+    Size,
     app_command,
     as_json,
     dry_run,
@@ -67,6 +68,26 @@ class TestAddress:
 
         assert result.exit_code == 2
         assert "'ada' is not a mail address" in result.stderr
+
+
+class TestSize:
+    @pytest.mark.parametrize(
+        ('text', 'size'),
+        [('0', 0), ('5gb', 5 * 10**9), ('512KiB', 2**19), ('001000', 1000), ('1048576TiB', 2**60)],
+    )
+    def test_is_a_number_of_bytes(self, run, text, size):
+        do = click.argument('size', type=Size())(lambda size: click.echo(size))
+
+        assert run(do, text).output == f'{size}\n'
+
+    @pytest.mark.parametrize(
+        'text', ['', 'big', '1.5GB', '1048577TiB', '99999999999TB', '9' * 5000]
+    )
+    def test_is_rejected_if_a_column_cannot_hold_it(self, run, text):
+        result = run(click.argument('size', type=Size())(lambda size: None), text)
+
+        assert result.exit_code == 2
+        assert 'Invalid value for' in result.stderr
 
 
 class TestRejecting:
