@@ -5,8 +5,6 @@ from pathlib import Path
 
 from dotenv import load_dotenv
 
-from . import env
-
 # For gunicorn as for the `flask` command; what the environment says already stands.
 load_dotenv(Path(__file__).resolve().parent.parent / '.env')
 
@@ -23,7 +21,9 @@ def set_umask() -> None:
 
     `UMASK=027` lets the group read them, for a proxy that sends files and runs as another user.
     """
-    os.umask(int(env.choice('UMASK', '077', ('077', '027')), base=8))
+    from .base import Config
+
+    os.umask(int(Config.UMASK, base=8))
 
 
 def config_for(environment: str | None = None) -> str:

@@ -1,90 +1,252 @@
-"""What is true in every environment. A feature's settings carry the feature's name."""
+"""Settings of every environment. A feature's settings carry the feature's name.
+
+Each is declared once: default, accepted values and meaning. `.env.example`, docs/operations.md and
+`flask config show` repeat the meaning.
+"""
 
 import os
-from datetime import timedelta
 
 from . import env
+from .settings import (
+    choice,
+    database_url,
+    duration,
+    host,
+    number,
+    secret,
+    size,
+    switch,
+    text,
+    words,
+)
+
+CORES = os.cpu_count() or 1
+
+LOG_LEVELS = ('DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL')
 
 
 class Config:
     """Defaults, each of which its environment variable overrides. Nothing here is a secret."""
 
-    # Whether weak secrets, debug mode and what else must not face the internet stop the start.
+    # Whether weak secrets, debug mode and other values unfit for the internet stop the start.
     STRICT = False
 
-    SECRET_KEY = env.text('SECRET_KEY')
-    SECRET_KEY_FALLBACKS = env.word_list('SECRET_KEY_FALLBACKS')
-    PUBLIC_URL = env.text('PUBLIC_URL', 'http://localhost:8000')
+    SECRET_KEY = secret(
+        'The key that signs and encrypts, at least 32 random bytes: `flask secret-key`.'
+    )
+    SECRET_KEY_FALLBACKS = words(
+        '', 'Older keys that are still accepted, separated by spaces.', is_secret=True
+    )
+    PUBLIC_URL = text(
+        'http://localhost:8000',
+        'The URL of the service for its clients; all absolute links begin with it.',
+    )
 
-    SQLALCHEMY_DATABASE_URI = env.database_url()
-    STORAGE_URL = env.text('STORAGE_URL', f'file://{env.VAR}/storage')
-    # A local folder where bytes lie until they are in S3. As in a storage on the disk, so that what
-    # was on its way there arrives.
-    STORAGE_SPOOL = env.text('STORAGE_SPOOL', f'{env.VAR}/storage')
-    # The storage before this one, while bytes move: what is not here yet is read from there.
-    STORAGE_OLD_URL = env.text('STORAGE_OLD_URL')
-    # Bytes that stay free on the storage's disk (and on the database's, with SQLite). None: the
-    # larger of 256 MB and 2 % of the disk.
-    STORAGE_MIN_FREE = env.optional_size('STORAGE_MIN_FREE', range(2**63))
-    MAIL_URL = env.text('MAIL_URL', f'file://{env.VAR}/mail')
-    MAIL_FROM = env.text('MAIL_FROM', 'Flask API <no-reply@localhost>')
-    REDIS_URL = env.text('REDIS_URL')
-    # An engine that carries tasks to workers on other machines; none: the service does them itself,
-    # so many at once.
-    TASKS_BROKER_URL = env.text('TASKS_BROKER_URL')
-    TASKS_CONCURRENCY = env.integer('TASKS_CONCURRENCY', 2, range(65))
-    MAINTENANCE_FILE = env.text('MAINTENANCE_FILE', f'{env.VAR}/maintenance')
+    SQLALCHEMY_DATABASE_URI = database_url(
+        'The database: `sqlite:///path` or `postgresql://user:password@host/name`.'
+    )
+    STORAGE_URL = text(
+        f'file://{env.VAR}/storage',
+        'Where blobs are stored: `file:///folder` or `s3://bucket/prefix?endpoint=…&region=…` '
+        '(keys from `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`).',
+    )
+    STORAGE_SPOOL = text(
+        f'{env.VAR}/storage',
+        'With S3: a local folder for uploads that are not in the bucket yet; all machines share '
+        'it.',
+    )
+    STORAGE_OLD_URL = text(
+        '', 'The storage before this one, from which missing blobs are read during a migration.'
+    )
+    STORAGE_MIN_FREE = size(
+        '',
+        'Bytes that stay free on the disk: uploads return 507 below it. Unset: the larger of 256 '
+        'MB and 2%.',
+    )
+    MAIL_URL = text(
+        f'file://{env.VAR}/mail',
+        'How mails are sent: `smtp://user:password@host:587?tls=starttls`, `file:///folder` or '
+        '`log:`.',
+    )
+    MAIL_FROM = text(
+        'Flask API <no-reply@localhost>',
+        'The sender of all mails: `Name <address>`; a name with a comma needs double quotes.',
+    )
+    REDIS_URL = text(
+        '',
+        'A Redis that shares rate limits between processes; without it each process counts by '
+        'itself.',
+    )
+    TASKS_BROKER_URL = text(
+        '',
+        'A broker (`amqp://` or `redis://`) that carries tasks to `flask jobs work`; without it '
+        'the service runs its tasks itself.',
+    )
+    # One process each: 64 of them fit into no machine that also serves requests.
+    TASKS_CONCURRENCY = number(
+        2,
+        0,
+        64,
+        'Tasks that run at the same time, in the service or in each `flask jobs work`; 0: none in '
+        'the service.',
+    )
+    MAINTENANCE_FILE = text(
+        f'{env.VAR}/maintenance',
+        'While this file (absolute path) exists, all routes return 503; `flask maintenance` '
+        'creates it.',
+    )
 
-    LOG_LEVEL = env.text('LOG_LEVEL', 'INFO').upper()
-    LOG_FORMAT = 'json'
-    API_DOCS = env.choice('API_DOCS', 'authenticated', ('public', 'authenticated', 'off'))
+    # Read by `config/gunicorn.py`.
+    HOST = host('127.0.0.1', 'The name or IP address that gunicorn listens on.')
+    PORT = number(8000, 0, 65535, 'The port that gunicorn listens on; 0: any free one.')
+    WEB_CONCURRENCY = number(
+        CORES,
+        1,
+        1024,
+        'Processes that answer requests; unset: one per core.',
+        shown_default='one per core',
+    )
+    # An hour: a slower client would keep one of the few threads for longer than any proxy waits.
+    BODY_TIMEOUT = number(
+        30,
+        1,
+        3600,
+        'Seconds in which a JSON body, or any body up to 32 KiB, must arrive; otherwise 408.',
+    )
+    BODY_MIN_RATE = number(
+        1000,
+        0,
+        1_000_000,
+        'Bytes a second that a body must bring, averaged over 30 seconds; 0: any rate.',
+    )
+    BODIES_PER_CLIENT = number(
+        6, 1, 1000, 'Bodies that one client address, and one user, may send at the same time.'
+    )
+    # Orchestrators kill a process that needs minutes to stop.
+    SHUTDOWN_DELAY = number(
+        0, 0, 300, 'Seconds during which `/readyz` returns 503 before the listeners close.'
+    )
 
-    CORS_ORIGINS = env.word_list('CORS_ORIGINS')
-    # None: any. Where STRICT, it is then the name in PUBLIC_URL and this machine.
-    TRUSTED_HOSTS: list[str] | None = env.word_list('TRUSTED_HOSTS') or None
-    TRUSTED_PROXIES = env.integer('TRUSTED_PROXIES', 0)
-    RATELIMIT_ENABLED = env.boolean('RATELIMIT_ENABLED', True)
+    LOG_LEVEL = choice(
+        'INFO',
+        LOG_LEVELS,
+        'The lowest level of log lines: `DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`.',
+        upper=True,
+    )
+    UMASK = choice(
+        '077',
+        ('077', '027'),
+        'Permissions that new files do not get: `077`, or `027` if a proxy of the same group sends '
+        'stored files.',
+    )
+    LOG_FORMAT = choice('json', ('json', 'readable'), 'The format of log lines.', variable=None)
+    API_DOCS = choice(
+        'authenticated',
+        ('public', 'authenticated', 'off'),
+        'Who may read the API documentation: `public`, `authenticated` or `off`.',
+    )
 
-    # What one request may send at most; the upload route raises the first of them for itself.
-    MAX_CONTENT_LENGTH = 1024 * 1024
-    MAX_FORM_MEMORY_SIZE = 64 * 1024
-    MAX_FORM_PARTS = 20
+    CORS_ORIGINS = words(
+        '', 'Exact origins whose pages may call the API, separated by spaces; empty: none.'
+    )
+    TRUSTED_HOSTS = words(
+        '',
+        'Host names that the service answers to, separated by spaces; `.example.com` means '
+        'all below it. Unset in production: the host of `PUBLIC_URL`, and this machine.',
+        is_optional=True,
+    )
+    # Each hop is one more address that a client could forge if there are fewer proxies.
+    TRUSTED_PROXIES = number(
+        0,
+        0,
+        100,
+        'Proxies in front of the service; that many values of `X-Forwarded-For` are trusted.',
+    )
+    RATELIMIT_ENABLED = switch(
+        True, 'Whether requests are rate limited; false for load tests only. Attempt counters stay.'
+    )
 
-    # Bytes a second that a body must bring, averaged over 30 s; 0: any rate.
-    BODY_MIN_RATE = env.integer('BODY_MIN_RATE', 1000, range(1_000_001))
-    # Bodies that one client address, and one user, may send at the same time.
-    BODIES_PER_CLIENT = env.integer('BODIES_PER_CLIENT', 6, range(1, 1001))
-    # Seconds during which `/readyz` returns 503 before the listeners close.
-    SHUTDOWN_DELAY = env.integer('SHUTDOWN_DELAY', 0, range(301))
+    # Of one request; routes that take uploads raise the first one.
+    MAX_CONTENT_LENGTH = size(
+        '1MiB', 'The largest body in bytes, except uploads.', low=1, variable=None
+    )
+    MAX_FORM_MEMORY_SIZE = size(
+        '64KiB', 'The largest field of a form in bytes.', low=1, variable=None
+    )
+    MAX_FORM_PARTS = number(20, 1, 1000, 'Parts of a form.', variable=None)
 
-    # How many images of strangers the whole service decodes at once: each takes up to 640 MB.
-    IMAGES_CONCURRENCY = env.integer('IMAGES_CONCURRENCY', 1, range(1, 65))
+    IMAGES_CONCURRENCY = number(
+        1, 1, 64, 'Images that the whole service decodes at the same time; each takes up to 640 MB.'
+    )
 
-    # How long after a login its session may do what asks for a fresh one.
-    FRESH_FOR = timedelta(minutes=10)
+    FRESH_FOR = duration(
+        'minutes',
+        10,
+        'How long after a login a session may do what needs a fresh one.',
+        variable=None,
+    )
 
-    # One word that a password may not be made of: what this service is called.
-    AUTH_CONTEXT_WORDS = env.word_list('AUTH_CONTEXT_WORDS', 'flask')
-    # How long a token opens doors; how long without a refresh, and at most, a session lasts.
-    AUTH_TOKEN_LIFETIME = env.minutes('AUTH_TOKEN_MINUTES', 60)
-    AUTH_REFRESH_LIFETIME = env.days('AUTH_REFRESH_DAYS', 30)
-    AUTH_SESSION_LIFETIME = env.days('AUTH_SESSION_DAYS', 90)
-    AUTH_DEVICE_LIFETIME = env.days('AUTH_DEVICE_DAYS', 365)
-    AUTH_EVENTS_LIFETIME = env.days('AUTH_EVENTS_DAYS', 365)
-    # How many passwords the whole service hashes at once: each takes memory, and a core.
-    AUTH_HASH_CONCURRENCY = env.integer('AUTH_HASH_CONCURRENCY', os.cpu_count() or 1, range(1, 257))
-    AUTH_HASH_MEMORY_KIB = env.integer('AUTH_HASH_MEMORY_KIB', 19 * 1024)
-    AUTH_HASH_ROUNDS = env.integer('AUTH_HASH_ROUNDS', 2)
+    AUTH_CONTEXT_WORDS = words(
+        'flask',
+        'Words that no password may consist of, separated by spaces: the name of your service.',
+    )
+    AUTH_TOKEN_LIFETIME = duration(
+        'minutes', 60, 'Minutes after which a token expires.', variable='AUTH_TOKEN_MINUTES'
+    )
+    AUTH_REFRESH_LIFETIME = duration(
+        'days',
+        30,
+        'Days without a refresh after which a session ends.',
+        variable='AUTH_REFRESH_DAYS',
+    )
+    AUTH_SESSION_LIFETIME = duration(
+        'days', 90, 'Days after which a session ends in any case.', variable='AUTH_SESSION_DAYS'
+    )
+    AUTH_DEVICE_LIFETIME = duration(
+        'days', 365, 'Days for which a device is remembered.', variable='AUTH_DEVICE_DAYS'
+    )
+    AUTH_EVENTS_LIFETIME = duration(
+        'days', 365, 'Days for which security events are kept.', variable='AUTH_EVENTS_DAYS'
+    )
+    AUTH_HASH_CONCURRENCY = number(
+        CORES,
+        1,
+        256,
+        'Passwords that the whole service hashes at the same time; unset: one per core.',
+        shown_default='one per core',
+    )
+    # 8 KiB is the least that argon2 takes; the start also measures one hash.
+    AUTH_HASH_MEMORY_KIB = number(
+        19 * 1024, 8, 1024 * 1024, 'Memory in KiB of one hash of argon2id.'
+    )
+    AUTH_HASH_ROUNDS = number(2, 1, 100, 'Rounds of one hash of argon2id.')
 
-    USERS_AVATAR_MAX_SIZE = 5 * 1024 * 1024
+    USERS_AVATAR_MAX_SIZE = size('5MiB', 'The largest avatar in bytes.', low=1, variable=None)
 
-    FILES_MAX_SIZE = env.size('FILES_MAX_SIZE', '10GB')
-    FILES_QUOTA = env.size('FILES_QUOTA', '50GB')
-    FILES_PUBLIC_FOLDER = env.text('FILES_PUBLIC_FOLDER', f'{env.VAR}/public')
-    # Who sends the bytes that the service allows: itself, nginx, or the S3 server.
-    FILES_OFFLOAD = env.choice('FILES_OFFLOAD', 'none', ('none', 'x-accel', 'redirect'))
-    # Who scans what comes in, before anybody else gets it: clamd://host:port. None: nobody.
-    FILES_SCANNER = env.text('FILES_SCANNER')
-    # How many versions of a file's bytes there are at most, the newest included.
-    FILES_VERSIONS_KEPT = env.integer('FILES_VERSIONS_KEPT', 10, range(1, 1001))
-    FILES_TRASH_LIFETIME = env.days('FILES_TRASH_DAYS', 30)
+    FILES_MAX_SIZE = size(
+        '10GB', 'The largest file (K, M, G, T: powers of 1,000; KiB …: of 1,024).', low=1
+    )
+    FILES_QUOTA = size(
+        '50GB', 'All files of one user together, unless `flask files quota` sets another quota.'
+    )
+    FILES_PUBLIC_FOLDER = text(
+        f'{env.VAR}/public', 'The folder of the files that `flask files publish` publishes.'
+    )
+    FILES_OFFLOAD = choice(
+        'none',
+        ('none', 'x-accel', 'redirect'),
+        'What sends the bytes of a download: `none` (the service), `x-accel` (nginx) or `redirect` '
+        '(the S3 server).',
+    )
+    FILES_SCANNER = text(
+        '', 'A malware scanner for uploads: `clamd://host:port` or `clamd:///path/of/socket`.'
+    )
+    # A row each, all of which the quota of one user counts.
+    FILES_VERSIONS_KEPT = number(10, 1, 1000, "Versions of a file's content, the newest included.")
+    FILES_TRASH_LIFETIME = duration(
+        'days',
+        30,
+        'Days after which files in the trash are deleted.',
+        low=0,
+        variable='FILES_TRASH_DAYS',
+    )

@@ -1,106 +1,129 @@
-"""What must be true of a finished configuration before anything is served with it."""
+"""Checks of a whole configuration: values that depend on each other, and production's rules."""
 
 import os
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from sqlalchemy import make_url
+from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
+from werkzeug.sansio.utils import host_is_trusted
 
 PLACEHOLDERS = ('change', 'secret', 'example', 'development', 'password', 'testing')
+LOCAL_HOSTS = ('localhost', '127.0.0.1')
 
 
-def validate_config(config: Mapping[str, Any]) -> None:
-    """Stop with one line that names every fault; staging and production (`STRICT`) have more.
+def find_faults(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what stops the start; there is more in staging and production (`STRICT`).
 
-    Asked after `APP_CONFIG_FILE` has been laid over the class, so that both may supply a value.
+    Called after `APP_CONFIG_FILE` is laid over the class, so that both may supply a value.
     """
-    if faults := list(_faults(config)):
-        raise SystemExit(f'Refusing to start: {"; ".join(faults)}. See .env.example.')
-
-
-def trusted_hosts(config: Mapping[str, Any]) -> list[str] | None:
-    """Return the names that the service answers to; None for any, which no strict one does.
-
-    Besides its own name that is this machine, which asks for its health.
-    """
-    hosts: list[str] | None = config['TRUSTED_HOSTS']
-    if hosts or not config['STRICT']:
-        return hosts
-    return [urlsplit(config['PUBLIC_URL']).hostname or 'localhost', 'localhost', '127.0.0.1']
-
-
-def _faults(config: Mapping[str, Any]) -> Iterator[str]:
-    yield from _database_faults(config['SQLALCHEMY_DATABASE_URI'])
+    yield from _database_faults(config['SQLALCHEMY_DATABASE_URI'], strict=config['STRICT'])
     if not config['SECRET_KEY']:
         yield 'SECRET_KEY is not set'
     if any(_is_no_origin(origin) for origin in config['CORS_ORIGINS']):
         yield 'CORS_ORIGINS must be exact origins such as https://app.example.com'
-    if config['REDIS_URL'] and not _is_server(config['REDIS_URL'], 'redis', 'rediss'):
-        yield 'REDIS_URL must be an address such as redis://localhost:6379/0'
-    broker = config['TASKS_BROKER_URL']
-    if broker and not _is_server(broker, 'amqp', 'amqps', 'redis', 'rediss'):
-        yield 'TASKS_BROKER_URL must be an address such as amqp://user:password@localhost:5672'
-    if fault := _offload_fault(config['FILES_OFFLOAD'], config['STORAGE_URL']):
-        yield fault
-    if config['FILES_SCANNER'] and not _is_scanner(config['FILES_SCANNER']):
-        yield 'FILES_SCANNER must be clamd://host:port or clamd:///path/of/socket'
-    # Flask passes over a file that is not there, and looks for a relative one in the package.
-    settings = os.environ.get('APP_CONFIG_FILE')
-    if settings and not (Path(settings).is_absolute() and Path(settings).is_file()):
-        yield 'APP_CONFIG_FILE must be the absolute path of a file'
+    yield from _public_url_faults(config['PUBLIC_URL'], strict=config['STRICT'])
+    if wrong := [host for host in config['TRUSTED_HOSTS'] or () if not _is_host_name(host)]:
+        yield (
+            'TRUSTED_HOSTS must be host names in lower case, separated by spaces, without commas, '
+            f'schemes, ports and `*` (.example.com means all below it), and not {wrong[0]!r}'
+        )
+    for name in ('MAINTENANCE_FILE', 'STORAGE_SPOOL'):
+        if not Path(config[name]).is_absolute():
+            yield f'{name} must be an absolute path'
     if config['STRICT']:
         yield from _strict_faults(config)
 
 
-def _offload_fault(offload: str, storage: str) -> str | None:
-    # A proxy sees a folder, and only an S3 server has addresses.
-    if offload == 'x-accel' and not storage.startswith('file:'):
-        return 'FILES_OFFLOAD=x-accel needs a STORAGE_URL of file://'
-    if offload == 'redirect' and not storage.startswith('s3:'):
-        return 'FILES_OFFLOAD=redirect needs a STORAGE_URL of s3://'
-    return None
+def find_warnings(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what works, although an operator hardly means it."""
+    hosts, own = config['TRUSTED_HOSTS'], urlsplit(config['PUBLIC_URL']).hostname or ''
+    if hosts and not host_is_trusted(own, hosts):
+        yield f'TRUSTED_HOSTS lacks {own}, the host of PUBLIC_URL'
 
 
-def _database_faults(address: str) -> Iterator[str]:
+def trusted_hosts(config: Mapping[str, Any]) -> list[str] | None:
+    """Return the names that the service answers to; None means any, which STRICT does not allow.
+
+    By default the service's own name and this machine, which queries its health.
+    """
+    hosts: list[str] | None = config['TRUSTED_HOSTS']
+    if hosts or not config['STRICT']:
+        return hosts
+    return [urlsplit(config['PUBLIC_URL']).hostname or 'localhost', *LOCAL_HOSTS]
+
+
+def _public_url_faults(url: str, *, strict: bool) -> Iterator[str]:
+    parts = urlsplit(url) if not _is_no_origin(url.rstrip('/')) else None
+    if not url:
+        yield 'PUBLIC_URL is not set'
+    elif parts is None:
+        yield 'PUBLIC_URL must be a URL such as https://api.example.com, without a path'
+    elif strict and parts.scheme == 'http' and parts.hostname not in LOCAL_HOSTS:
+        yield 'PUBLIC_URL must begin with https://, because tokens are in the links of mails'
+
+
+def _database_faults(address: str, *, strict: bool) -> Iterator[str]:
     if not address:
         yield 'DATABASE_URL is not set'
     elif not address.startswith(('sqlite:', 'postgresql')):
         yield 'DATABASE_URL must begin with sqlite:// or postgresql://'
     else:
-        # None of these repeats the address: a password may stand in it.
+        # None of these repeats the URL, which may contain a password.
         try:
             url = make_url(address)
             url.get_dialect().import_dbapi()
+            option = _unknown_option(url)
         except (ArgumentError, ValueError):
-            yield 'DATABASE_URL is no address that can be read'
+            yield 'DATABASE_URL is not a URL that can be read'
         except ImportError:
-            yield 'DATABASE_URL asks for a driver that is not installed'
+            yield 'DATABASE_URL needs a driver that is not installed'
         else:
-            path = url.database if url.get_backend_name() == 'sqlite' else None
-            if path not in (None, '', ':memory:') and _is_closed(Path(path).parent):
-                yield 'DATABASE_URL is in a folder that cannot be written'
+            if option:
+                yield f'DATABASE_URL has an option that the driver does not know: {option}'
+            if url.get_backend_name() == 'sqlite':
+                yield from _sqlite_faults(url.database or ':memory:', strict=strict)
+
+
+def _sqlite_faults(path: str, *, strict: bool) -> Iterator[str]:
+    if path != ':memory:' and _is_closed(Path(path).parent):
+        yield 'DATABASE_URL is in a folder that cannot be written'
+    if path == ':memory:' and strict:
+        yield 'DATABASE_URL must name a file: in memory, each process has a database of its own'
+
+
+def _unknown_option(url: URL) -> str | None:
+    """Return the option after the `?` of a URL that PostgreSQL's library does not accept."""
+    if url.get_backend_name() != 'postgresql':
+        return None
+    from psycopg import ProgrammingError, conninfo
+
+    for name in url.query:
+        try:
+            conninfo.make_conninfo('', **{name: 'x'})
+        except ProgrammingError:
+            return name
+    return None
 
 
 def _strict_faults(config: Mapping[str, Any]) -> Iterator[str]:
     keys = [config['SECRET_KEY'], *config['SECRET_KEY_FALLBACKS']]
     if any(key and _is_weak(key) for key in keys):
         yield 'SECRET_KEY is weak (at least 32 random bytes: flask secret-key)'
-    if not config['PUBLIC_URL']:
-        yield 'PUBLIC_URL is not set'
-    elif _is_no_origin(config['PUBLIC_URL'].rstrip('/')):
-        yield 'PUBLIC_URL must be an address such as https://api.example.com'
     if config['DEBUG']:
         yield 'debug mode is on'
     if config['MAIL_URL'].startswith('log:'):
-        yield 'MAIL_URL must not be log: here, for the log would hold every PIN'
+        yield 'MAIL_URL must not be log: here, because the log would contain every PIN'
+    folders = {'MAIL_URL': config['MAIL_URL'], 'STORAGE_URL': config['STORAGE_URL']}
     if config['STORAGE_URL'].startswith('s3:'):
-        if _is_closed(Path(config['STORAGE_SPOOL'])):
-            yield 'STORAGE_SPOOL is a folder that cannot be written'
-    elif _is_closed(Path(unquote(config['STORAGE_URL'].removeprefix('file://')))):
-        yield 'STORAGE_URL is a folder that cannot be written'
+        folders['STORAGE_SPOOL'] = f'file://{config["STORAGE_SPOOL"]}'
+    for name, url in folders.items():
+        path = unquote(urlsplit(url).path)
+        if url.startswith('file:///') and _is_closed(Path(path)):
+            yield f'{name} is a folder that cannot be written'
 
 
 def _is_weak(key: str) -> bool:
@@ -112,28 +135,32 @@ def _is_weak(key: str) -> bool:
 
 
 def _is_no_origin(origin: str) -> bool:
-    if not _is_server(origin, 'http', 'https'):
-        return True
-    parts = urlsplit(origin)
-    return origin != f'{parts.scheme}://{parts.netloc}'
-
-
-def _is_scanner(address: str) -> bool:
-    is_socket = address.startswith('clamd:///') and len(address) > len('clamd:///')
-    return is_socket or _is_server(address, 'clamd')
-
-
-def _is_server(address: str, *schemes: str) -> bool:
-    """Tell whether an address can be read, and names a scheme of these and a server."""
     try:
-        parts = urlsplit(address)
-        # To ask for the port is what refuses one that is no number.
-        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+        parts = urlsplit(origin)
+        # Reading the port raises if it is not a number.
+        is_server = parts.scheme in ('http', 'https') and parts.hostname and parts.port != 0
     except ValueError:
+        return True
+    return not is_server or origin != f'{parts.scheme}://{parts.netloc}'
+
+
+def _is_host_name(name: str) -> bool:
+    """Return whether Werkzeug, with this name as trusted one, trusts the host of that name."""
+    host = name.removeprefix('.').lower()
+    try:
+        return host_is_trusted(host.encode('idna').decode(), [name])
+    except UnicodeError:
         return False
 
 
 def _is_closed(folder: Path) -> bool:
-    """Tell whether nothing can be written to a folder, or no such folder can be made."""
-    there = next(place for place in (folder, *folder.parents) if os.access(place, os.F_OK))
-    return not (there.is_dir() and os.access(there, os.W_OK | os.X_OK))
+    """Return whether nothing can be written to a folder, or the folder cannot be made.
+
+    Tries it: permissions do not tell of file systems that are read-only or virtual.
+    """
+    try:
+        there = next(place for place in (folder, *folder.parents) if os.access(place, os.F_OK))
+        with tempfile.TemporaryDirectory(dir=there, prefix='.writable-'):
+            return False
+    except (OSError, ValueError):
+        return True

@@ -1,13 +1,15 @@
 """A laptop: everything has a working default, and nothing leaves the machine."""
 
-from . import env
 from .base import Config
+from .settings import with_default
 
 
 class DevelopmentConfig(Config):
     """SQLite, files and mails under `var/`; logs to read."""
 
-    SECRET_KEY = env.text('SECRET_KEY', 'development-only-never-use-this-one')
-    SQLALCHEMY_DATABASE_URI = env.database_url('sqlite:///var/development.sqlite')
+    SECRET_KEY = with_default(Config, 'SECRET_KEY', 'development-only-never-use-this-one')
+    SQLALCHEMY_DATABASE_URI = with_default(
+        Config, 'SQLALCHEMY_DATABASE_URI', 'sqlite:///var/development.sqlite'
+    )
     LOG_FORMAT = 'readable'
-    API_DOCS = env.choice('API_DOCS', 'public', ('public', 'authenticated', 'off'))
+    API_DOCS = with_default(Config, 'API_DOCS', 'public')

@@ -1,15 +1,22 @@
-"""Typed environment variables; `<NAME>_FILE` names a file that holds the value."""
+"""Parsers of environment variables; `<NAME>_FILE` names a file that holds the value."""
 
 import os
-from collections.abc import Callable
+import re
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from environs import Env, EnvValidationError, ValidationError, validate
+from environs import Env, EnvValidationError, ValidationError
 
 ROOT = Path(__file__).resolve().parent.parent
 VAR = ROOT / 'var'
+
+HOST_NAME_PATTERN = re.compile(r'[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9-]+)*\.?')
+
+
+class UnreadableVariable(Exception):
+    """A variable, or its file, cannot be read."""
 
 
 def text(name: str, default: str = '') -> str:
@@ -17,15 +24,15 @@ def text(name: str, default: str = '') -> str:
 
     The content is UTF-8, and the line ends after it are left out; other spaces belong to it.
 
-    :raises SystemExit: in one line, if the file cannot be read.
+    :raises UnreadableVariable: with one line, if the file cannot be read.
     """
     if path := os.environ.get(f'{name}_FILE'):
         try:
             return Path(path).read_text(encoding='utf-8').rstrip('\n')
         except OSError as error:
-            raise SystemExit(f'{name}_FILE cannot be read: {error.strerror}.') from None
-        except UnicodeDecodeError:
-            raise SystemExit(f'{name}_FILE cannot be read: it is not UTF-8.') from None
+            raise UnreadableVariable(f'{name}_FILE cannot be read: {error.strerror}') from None
+        except ValueError:  # Not UTF-8, or a path that no file has.
+            raise UnreadableVariable(f'{name}_FILE cannot be read: it is not UTF-8') from None
     return os.environ.get(name) or default
 
 
@@ -39,119 +46,44 @@ class _FileEnv(Env):
 _env = _FileEnv()
 
 
-def integer(name: str, default: int, allowed: range | None = None) -> int:
-    """Return a variable as a whole number, 0 or more.
+def parse(reader: str, name: str, **options: Any) -> Any:
+    """Return a variable that is set, as a parser of environs or of this module reads it.
 
-    :raises SystemExit: in one line, if the value is not one of the allowed numbers.
+    :param reader: the name of the parser: `str`, `words`, `whole_number`, …
+    :raises UnreadableVariable: with one line, if the file of the variable cannot be read.
+    :raises ValueError: if the text has another form.
     """
-    kind = f'a whole number from {allowed[0]} to {allowed[-1]}' if allowed else 'a whole number'
-    value: int = _typed(_env.whole_number, name, default, kind, allowed=allowed)
-    return value
-
-
-def days(name: str, default: int) -> timedelta:
-    """Return a variable that counts days as a duration."""
-    value: timedelta = _typed(
-        _env.duration, name, timedelta(days=default), 'days to count', unit='days'
-    )
-    return value
-
-
-def minutes(name: str, default: int) -> timedelta:
-    """Return a variable that counts minutes as a duration."""
-    value: timedelta = _typed(
-        _env.duration, name, timedelta(minutes=default), 'minutes', unit='minutes'
-    )
-    return value
-
-
-def boolean(name: str, default: bool) -> bool:
-    """Return a variable as true or false.
-
-    :raises SystemExit: in one line, if the value is neither.
-    """
-    value: bool = _typed(_env.boolean, name, default, 'true or false')
-    return value
-
-
-def size(name: str, default: str) -> int:
-    """Return a variable such as `5GB` in bytes (K, M, G, T: powers of 1,000; KiB …: of 1,024)."""
-    value: int = _typed(_env.size, name, parse_size(default), 'a size such as 500MB')
-    return value
-
-
-def optional_size(name: str, allowed: range) -> int | None:
-    """Return a variable such as `5GB` in bytes, or None if it is unset.
-
-    :raises SystemExit: in one line, if the value is not a size, or not an allowed one.
-    """
-    kind = f'a size such as 500MB, of at most {allowed[-1]} bytes'
-    value: int | None = _typed(_env.size, name, None, kind, allowed=allowed)
-    return value
-
-
-def word_list(name: str, default: str = '') -> list[str]:
-    """Return a variable of words separated by spaces."""
-    return text(name, default).split()
-
-
-def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
-    """Return a variable that must be one of the allowed words.
-
-    :raises SystemExit: in one line, if the value is another word.
-    """
-    is_allowed = validate.OneOf(allowed)
-    value: str = _typed(_env.str, name, default, ' or '.join(allowed), validate=is_allowed)
-    return value
-
-
-def database_url(default: str = '') -> str:
-    """Return `DATABASE_URL` in the form that SQLAlchemy expects.
-
-    `postgres://`, which hosting services still provide, becomes `postgresql://`. A relative SQLite
-    path is relative to the repository, whatever the working directory of the command is.
-    """
-    url = text('DATABASE_URL', default)
-    if url.startswith('postgres://'):
-        return url.replace('postgres://', 'postgresql://', 1)
-    prefix = 'sqlite:///'
-    path = url.removeprefix(prefix)
-    if url.startswith(prefix) and path and path != ':memory:' and not path.startswith('/'):
-        return f'{prefix}{ROOT / path}'
-    return url
+    try:
+        return getattr(_env, reader)(name, **options)
+    except EnvValidationError as error:
+        raise ValueError(*error.args) from None
 
 
 @_env.parser_for('whole_number')
-def parse_whole_number(word: str, *, allowed: range | None = None) -> int:
+def parse_whole_number(word: str) -> int:
     """Return a number without a sign; `int` would also accept signs and `1_000`.
 
-    :raises ValidationError: if the word is not one of the allowed numbers.
+    :raises ValidationError: if the word is not a whole number.
     """
     if not (word.isascii() and word.isdigit()):
         raise ValidationError('Not a whole number.')
     try:
-        number = int(word)
+        return int(word)
     except ValueError:  # Python reads numbers of at most 4,300 digits.
         raise ValidationError('Too large.') from None
-    if allowed and number not in allowed:
-        raise ValidationError('Out of range.')
-    return number
 
 
 @_env.parser_for('size')
-def parse_size(word: str, *, allowed: range | None = None) -> int:
+def parse_size(word: str) -> int:
     """Return the bytes that `5GB`, `512KiB` or `1000` stand for.
 
-    :raises ValidationError: if the word is not a size, or not one of the allowed sizes.
+    :raises ValidationError: if the word is not a size.
     """
     number = word.upper().removesuffix('B')
     base, number = (1024, number.removesuffix('I')) if number.endswith('I') else (1000, number)
     power = 'KMGT'.find(number[-1:]) + 1 if number[-1:] else 0
     count: int = parse_whole_number(number[:-1] if power else number)
-    size = count * int(base**power)
-    if allowed and size not in allowed:
-        raise ValidationError('Out of range.')
-    return size
+    return count * int(base**power)
 
 
 @_env.parser_for('boolean')
@@ -171,12 +103,39 @@ def _parse_duration(word: str, *, unit: str) -> timedelta:
         raise ValidationError('Too long.') from None
 
 
-def _typed(read: Callable[..., Any], name: str, default: Any, kind: str, **options: Any) -> Any:
-    """Return a variable as `read` of environs understands it; unset or empty means the default."""
-    value = text(name)
-    if not value:
-        return default
+@_env.parser_for('words')
+def _parse_words(text: str) -> list[str]:
+    return text.split()
+
+
+@_env.parser_for('word')
+def _parse_word(word: str, *, upper: bool) -> str:
+    return word.upper() if upper else word
+
+
+@_env.parser_for('host')
+def _parse_host(host: str) -> str:
+    """Return a host for `host:port`: an IPv6 address in brackets."""
     try:
-        return read(name, **options)
-    except EnvValidationError:
-        raise SystemExit(f'{name} is {value!r}; it must be {kind}.') from None
+        address = ip_address(host.removeprefix('[').removesuffix(']'))
+    except ValueError:
+        if not HOST_NAME_PATTERN.fullmatch(host):
+            raise ValidationError('Not a host.') from None
+        return host
+    return f'[{address}]' if address.version == 6 else str(address)
+
+
+@_env.parser_for('database_url')
+def parse_database_url(url: str) -> str:
+    """Return a URL of a database in the form that SQLAlchemy expects.
+
+    `postgres://`, which hosting services still provide, becomes `postgresql://`. A relative SQLite
+    path is relative to the repository, whatever the working directory of the command is.
+    """
+    if url.startswith('postgres://'):
+        return url.replace('postgres://', 'postgresql://', 1)
+    prefix = 'sqlite:///'
+    path = url.removeprefix(prefix)
+    if url.startswith(prefix) and path and path != ':memory:' and not path.startswith('/'):
+        return f'{prefix}{ROOT / path}'
+    return url

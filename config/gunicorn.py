@@ -8,13 +8,15 @@ import os
 from pathlib import Path
 from typing import Any
 
-from config import env
+from config.base import Config
 
-bind = f'{env.text("HOST", "127.0.0.1")}:{env.integer("PORT", 8000, range(65536))}'
-# One more works the outbox off, unless there is an engine whose workers do.
-embedded = not env.text('TASKS_BROKER_URL') and env.integer('TASKS_CONCURRENCY', 2, range(65)) > 0
-# What is no number at all gunicorn refuses itself, with a traceback, before it reads this file.
-workers = env.integer('WEB_CONCURRENCY', os.cpu_count() or 1, range(1, 1025)) + embedded
+# Each attribute is read from the environment, or raises SystemExit with one line.
+bind = f'{Config.HOST}:{Config.PORT}'
+# One more process runs the tasks of the outbox, unless a broker carries them to other workers.
+embedded = not Config.TASKS_BROKER_URL and Config.TASKS_CONCURRENCY > 0
+# gunicorn itself rejects a WEB_CONCURRENCY that is no number, with a traceback, before it reads
+# this file. `flask db upgrade` and `flask config check` reject it in one line.
+workers = Config.WEB_CONCURRENCY + embedded
 worker_class = 'project.core.server.worker.ApiWorker'
 threads = 8
 preload_app = True
@@ -26,7 +28,7 @@ timeout = 30
 graceful_timeout = 30
 
 # Not read in the hook below: gunicorn would restart the workers of a wrong value for ever.
-body_timeout_seconds = env.integer('BODY_TIMEOUT', 30, range(1, 3601))
+body_timeout_seconds = Config.BODY_TIMEOUT
 
 # Longer than the proxy keeps a connection, so that it never picks one that is closing.
 keepalive = 20
@@ -43,10 +45,10 @@ forwarded_allow_ips = ''
 control_socket_disable = True
 
 # No access log: the application writes one line a request, with its id and who asked.
-loglevel = env.text('LOG_LEVEL', 'info').lower()
+loglevel = Config.LOG_LEVEL.lower()
 # From the first line on, in the form of the application's log, which masks tokens. The application
 # sets the root.
-formatter = 'ReadableFormatter' if env.text('APP_ENV') == 'development' else 'JsonFormatter'
+formatter = 'ReadableFormatter' if os.environ.get('APP_ENV') == 'development' else 'JsonFormatter'
 logconfig_dict = {
     'version': 1,
     'disable_existing_loggers': False,

@@ -1,12 +1,11 @@
-"""The real thing: what it needs stands in the environment, or it does not start."""
+"""Production: the environment supplies what must not be guessed, or the service does not start."""
 
-from . import env
 from .base import Config
+from .settings import with_default
 
 
 class ProductionConfig(Config):
-    """No default for anything that must not be guessed; `config.checks` says what that is."""
+    """No default for anything that must not be guessed; `config.checks` names these settings."""
 
     STRICT = True
-    PUBLIC_URL = env.text('PUBLIC_URL')
-    MAIL_URL = env.text('MAIL_URL', f'file://{env.VAR}/mail')
+    PUBLIC_URL = with_default(Config, 'PUBLIC_URL', '')

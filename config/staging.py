@@ -1,10 +1,10 @@
-"""Production's twin: the same refusals, with the documentation open."""
+"""Staging: production's checks, with the documentation open."""
 
-from . import env
 from .production import ProductionConfig
+from .settings import with_default
 
 
 class StagingConfig(ProductionConfig):
     """As production, so that what starts here starts there."""
 
-    API_DOCS = env.choice('API_DOCS', 'public', ('public', 'authenticated', 'off'))
+    API_DOCS = with_default(ProductionConfig, 'API_DOCS', 'public')

@@ -1,7 +1,8 @@
 """Version 1 of the API: the features, and nothing else.
 
-A feature is a package with a `blueprint` and `clis`. Naming it here mounts both; removing its name
-here, and its folder, removes all of it.
+A feature is a package with a `blueprint` and `clis`, and with `config_checks` if values of its
+settings must be checked. Naming it here mounts both; removing its name here, and its folder,
+removes all of it.
 """
 
 from flask import Blueprint
@@ -10,6 +11,8 @@ from . import auth, files, users
 from .core.web.openapi.docs_page import docs
 
 FEATURES = (users, auth, files)
+
+config_checks = [f.config_checks for f in FEATURES if hasattr(f, 'config_checks')]
 
 clis = [cli for feature in FEATURES for cli in feature.clis]
 

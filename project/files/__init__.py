@@ -4,9 +4,10 @@ Owns the tables `files` and `files_…`, the keys below `blobs/`, the published 
 `flask files`. Stands on `users`, and lets go of everything when one is deleted.
 """
 
+from . import config_checks
 from .cli import files_cli
 from .routes import blueprint
 
 clis = (files_cli,)
 
-__all__ = ['blueprint', 'clis']
+__all__ = ['blueprint', 'clis', 'config_checks']

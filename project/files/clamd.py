@@ -44,6 +44,23 @@ def ping(address: str) -> None:
         raise ScannerUnavailable('no PONG')
 
 
+def parse_scanner_url(url: str) -> tuple[str, int] | str:
+    """Return the host and port, or the path of the socket, of a scanner.
+
+    :param url: `clamd://host:port` or `clamd:///path/of/socket`.
+    :raises ValueError: if the URL is neither.
+    """
+    try:
+        parts = urlsplit(url)
+        if parts.scheme == 'clamd' and parts.hostname and parts.port != 0:
+            return parts.hostname, parts.port or DEFAULT_PORT
+    except ValueError:
+        parts = urlsplit('')
+    if parts.scheme == 'clamd' and not parts.netloc and len(parts.path) > 1:
+        return unquote(parts.path)
+    raise ValueError('must be clamd://host:port or clamd:///path/of/socket')
+
+
 def _chunks(blocks: Iterable[bytes]) -> Iterable[bytes]:
     yield b'zINSTREAM\0'
     for block in blocks:
@@ -70,16 +87,14 @@ def _ask(address: str, said: Iterable[bytes]) -> str:
 
 
 def _connected(address: str) -> socket.socket:
-    parts = urlsplit(address)
-    if parts.hostname:
-        connection = socket.create_connection(
-            (parts.hostname, parts.port or DEFAULT_PORT), CONNECT_TIMEOUT_SECONDS
-        )
+    place = parse_scanner_url(address)
+    if isinstance(place, tuple):
+        connection = socket.create_connection(place, CONNECT_TIMEOUT_SECONDS)
     else:
         connection = socket.socket(socket.AF_UNIX)
         connection.settimeout(CONNECT_TIMEOUT_SECONDS)
         try:
-            connection.connect(unquote(parts.path))
+            connection.connect(place)
         except OSError:
             connection.close()
             raise

@@ -17,6 +17,7 @@ from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import text
 
+from tests.config.environment import set_environment
 from tests.core.server.serving import (
     BIN,
     ROOT,
@@ -50,6 +51,7 @@ class TestStart:
         [
             ('PORT', 'x'),
             ('PORT', '65536'),
+            ('TASKS_CONCURRENCY', 'two'),
             ('WEB_CONCURRENCY', '0'),
             ('BODY_TIMEOUT', 'abc'),
             ('BODY_TIMEOUT', '0'),
@@ -63,8 +65,18 @@ class TestStart:
         )  # fmt: skip
 
         assert refusal.returncode == 1
-        assert refusal.stderr.startswith(f"{name} is '{value}'; it must be a whole number from ")
+        assert refusal.stderr.startswith(f'Refusing to start: {name} must be a whole number from ')
         assert len(refusal.stderr.splitlines()) == 1
+
+    @pytest.mark.parametrize(
+        ('host', 'bind'), [('', '127.0.0.1:8000'), ('::1', '[::1]:8000'), ('a.test', 'a.test:8000')]
+    )
+    def test_listens_on_the_host(
+        self, monkeypatch: pytest.MonkeyPatch, host: str, bind: str
+    ) -> None:
+        set_environment(monkeypatch, HOST=host)
+
+        assert runpy.run_path(str(ROOT / 'config' / 'gunicorn.py'))['bind'] == bind
 
     def test_does_not_start_with_a_certificate(self) -> None:
         app = 'tests.core.server.small_app:create_app()'

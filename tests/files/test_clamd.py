@@ -8,7 +8,13 @@ from threading import Thread
 
 import pytest
 
-from project.files.clamd import ScannerSizeLimit, ScannerUnavailable, find_signature, ping
+from project.files.clamd import (
+    ScannerSizeLimit,
+    ScannerUnavailable,
+    find_signature,
+    parse_scanner_url,
+    ping,
+)
 from tests.clamd import EICAR, LARGEST, standing_in
 from tests.core.server.serving import free_port
 
@@ -22,6 +28,24 @@ def saying(answer: bytes) -> type[socketserver.BaseRequestHandler]:
             self.wfile.write(answer)
 
     return Saying
+
+
+class TestParseScannerUrl:
+    @pytest.mark.parametrize(
+        ('url', 'place'),
+        [
+            ('clamd://host:3311', ('host', 3311)),
+            ('clamd://host', ('host', 3310)),
+            ('clamd:///run/clam%20d.sock', '/run/clam d.sock'),
+        ],
+    )
+    def test_returns_the_place(self, url: str, place: tuple[str, int] | str) -> None:
+        assert parse_scanner_url(url) == place
+
+    @pytest.mark.parametrize('url', ['', 'host:3310', 'clamd://', 'clamd:///', 'clamd://h:x'])
+    def test_raises_for_other_urls(self, url: str) -> None:
+        with pytest.raises(ValueError, match='must be clamd://'):
+            parse_scanner_url(url)
 
 
 class TestFindSignature:

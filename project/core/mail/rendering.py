@@ -4,22 +4,25 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
-from email.utils import format_datetime, parseaddr
+from email.utils import format_datetime
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
 from flask import current_app, render_template
 
-from project.core.email_addresses import email_on_the_wire
+from project.core.email_addresses import ascii_domain, email_on_the_wire
 
 # Digits of any script that a reader could take for a PIN.
 PIN_LIKE_PATTERN = re.compile(r'\d{6,}')
 # A product and its version in a `User-Agent`: nothing that a mail program turns into a link.
 PRODUCT_PATTERN = re.compile(r'(?<!\S)[A-Za-z]{2,20}/\d+(?:\.\d+)*(?!\S)')
 MAX_PRODUCTS = 4
+LINE_BREAK_PATTERN = re.compile('[\r\n\x00]')
+HOST_PATTERN = re.compile(r'[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\Z')
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ def render_mail(
     Refuses (ValueError) what is not exactly one address, and an address that would add a header; a
     subject is one line, whatever its values are.
     """
-    sender = _sender_on_the_wire(current_app.config['MAIL_FROM'])
+    sender = sender_address(current_app.config['MAIL_FROM'])
     to = email_on_the_wire(to)
     values = _without_pins(context) | dict(secret) if secret else context
     values = {'public_url': current_app.config['PUBLIC_URL'], **values}
@@ -66,7 +69,7 @@ def render_mail(
         raise ValueError('a mail goes to one address')
     message['Subject'] = ' '.join(render('subject.txt').split())
     message['Date'] = format_datetime(stamp.moment)
-    message['Message-ID'] = f'<{stamp}@{parseaddr(sender)[1].split("@")[-1]}>'
+    message['Message-ID'] = f'<{stamp}@{sender.domain}>'
     message['Auto-Submitted'] = 'auto-generated'
     message.set_content(render('body.txt'))
     message.add_alternative(render('body.html'), subtype='html')
@@ -85,9 +88,23 @@ def duration(seconds: float) -> str:
     return f'{count} {unit}' if count == 1 else f'{count} {unit}s'
 
 
-def _sender_on_the_wire(sender: str) -> str:
-    address = parseaddr(sender)[1]
-    return sender.replace(address, email_on_the_wire(address)) if address else sender
+def sender_address(text: str) -> Address:
+    """Return the sender of mails, with its domain as A-labels.
+
+    :param text: `Name <address>` or an address; a name with a comma is in double quotes.
+    :raises ValueError: if the text is not exactly one address with a domain.
+    """
+    header: Any = SMTP.header_factory('From', '' if LINE_BREAK_PATTERN.search(text) else text)
+    found = header.addresses
+    domain = ascii_domain(found[0].domain) if len(found) == 1 else None
+    if header.defects or not (
+        domain and found[0].username.isascii() and HOST_PATTERN.match(domain)
+    ):
+        raise ValueError(
+            'must be one address such as no-reply@example.com or API <no-reply@example.com>; '
+            'a name with a comma is in double quotes'
+        )
+    return Address(found[0].display_name, found[0].username, domain)
 
 
 def program(user_agent: str) -> str:

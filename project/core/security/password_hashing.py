@@ -5,6 +5,7 @@ waits for longer than two seconds is refused with ServiceUnavailable (503).
 """
 
 import secrets
+import time
 import unicodedata
 from base64 import b64encode
 from contextlib import AbstractContextManager, suppress
@@ -17,6 +18,7 @@ from flask import current_app
 from project.core.semaphore import InterprocessSemaphore
 
 HASHING_TIMEOUT_SECONDS = 2.0  # seconds
+MEASURED_MEMORY_KIB = 64 * 1024
 
 # At import, which gunicorn does before it forks: all its workers share them.
 hashing_slots = InterprocessSemaphore()
@@ -48,6 +50,20 @@ def verify_password(stored_hash: str | None, password: str, *, cost_of: str | No
 def needs_rehash(stored_hash: str) -> bool:
     """Tell whether a hash was made at another cost than is configured now."""
     return _hasher().check_needs_rehash(stored_hash)
+
+
+@cache
+def estimate_hash_seconds(memory: int, rounds: int) -> float:
+    """Return how long a hash of this cost takes on this machine.
+
+    One round is measured, with at most 64 MiB; the time is proportional to both.
+
+    :param memory: in KiB.
+    """
+    measured = min(memory, MEASURED_MEMORY_KIB)
+    begin = time.perf_counter()
+    _hasher_of(measured, 1, 1).hash('')
+    return (time.perf_counter() - begin) * rounds * memory / measured
 
 
 def _hashing_slot() -> AbstractContextManager[None]:

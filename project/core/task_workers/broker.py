@@ -83,6 +83,11 @@ class TaskBroker:
         return attempt
 
 
+def validate_broker_url(url: str) -> None:
+    """Raise the error of a library that cannot read the URL of a broker. Does not connect."""
+    _broker(url)
+
+
 def _broker(url: str) -> Any:
     if urlsplit(url).scheme in ('redis', 'rediss'):
         from dramatiq.brokers.redis import RedisBroker

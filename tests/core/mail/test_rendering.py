@@ -8,7 +8,12 @@ from uuid import UUID
 import pytest
 from flask import current_app
 
-from project.core.mail.rendering import MessageIdentity, duration, new_message_identity
+from project.core.mail.rendering import (
+    MessageIdentity,
+    duration,
+    new_message_identity,
+    sender_address,
+)
 
 from .sample_mails import TO, hello, text_of
 
@@ -133,6 +138,27 @@ class TestRenderMail:
         assert message['From'] == 'Flask <no-reply@xn--bcher-kva.example>'
         assert message['Message-ID'].endswith('@xn--bcher-kva.example>')
         assert bytes(message).isascii()
+
+
+class TestSenderAddress:
+    @pytest.mark.parametrize(
+        ('text', 'header'),
+        [
+            ('no-reply@localhost', 'no-reply@localhost'),
+            ('API <a@b.example>', 'API <a@b.example>'),
+            ('"Acme, Inc." <a@b.example>', '"Acme, Inc." <a@b.example>'),
+            ('A <a@bücher.example>', 'A <a@xn--bcher-kva.example>'),
+        ],
+    )
+    def test_is_what_a_mail_contains(self, monkeypatch, text, header):
+        monkeypatch.setitem(current_app.config, 'MAIL_FROM', text)
+
+        assert str(sender_address(text)) == hello()['From'] == header
+
+    @pytest.mark.parametrize('text', ['', 'API', 'Acme, Inc. <a@b.example>', 'a@b.example\nBcc: c'])
+    def test_raises_unless_it_is_one_address(self, text):
+        with pytest.raises(ValueError, match='must be one address'):
+            sender_address(text)
 
 
 class TestDuration:

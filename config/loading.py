@@ -1,0 +1,147 @@
+"""Loading a configuration: a class, `APP_CONFIG_FILE` over it, and all faults of both."""
+
+import inspect
+import os
+import traceback
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from flask import Config as FlaskConfig
+from flask import Flask
+from flask.helpers import get_debug_flag
+from werkzeug.utils import import_string
+
+from . import config_for, env
+from .names import unknown_names
+from .settings import Setting, declared_settings, shortened
+
+FILE_VARIABLE = 'APP_CONFIG_FILE'
+
+
+@dataclass
+class LoadedConfig:
+    """Values by key; a value that is not accepted is replaced by the default.
+
+    :param sources: by key: `environment`, `file`, `default`, `APP_CONFIG_FILE` or a class.
+    :param faults: what stops the start, each on one line that names the setting.
+    :param warnings: names that no setting has.
+    """
+
+    settings: dict[str, Setting]
+    values: dict[str, Any] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def add_faults(self, faults: Iterable[str]) -> None:
+        """Add what a check found, unless the setting has a fault already: it has its default."""
+        faulty = {fault.split()[0].removesuffix('_FILE') for fault in self.faults}
+        self.faults += [fault for fault in faults if fault.split()[0] not in faulty]
+
+    def raise_faults(self) -> None:
+        """Stop if there are faults.
+
+        :raises SystemExit: with one line that names every fault.
+        """
+        if self.faults:
+            raise SystemExit(f'Refusing to start: {"; ".join(self.faults)}. See .env.example.')
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return `name`, `value`, `source` and `meaning` of every setting; secrets are masked."""
+        environment = os.environ.get('APP_ENV')
+        return [
+            {
+                'name': 'APP_ENV',
+                'value': environment or 'production',
+                'source': 'environment' if environment else 'default',
+                'meaning': 'The class in `config/`.',
+            },
+            *(
+                {
+                    'name': setting.variable or key,
+                    'value': setting.shown(self.values[key]),
+                    'source': self.sources[key],
+                    'meaning': setting.meaning,
+                }
+                for key, setting in sorted(self.settings.items())
+            ),
+        ]
+
+
+def load_config(config: object | str | None = None) -> LoadedConfig:
+    """Return the configuration of a class, with the file that `APP_CONFIG_FILE` names over it.
+
+    :param config: a class or its import path; by default `APP_ENV` names it.
+    :raises SystemExit: with one line, if `APP_ENV` names no environment.
+    """
+    config = config or config_for()
+    owner = import_string(config) if isinstance(config, str) else config
+    owner = owner if isinstance(owner, type) else type(owner)
+    loaded = LoadedConfig(declared_settings(owner))
+    loaded.values.update(Flask.default_config, DEBUG=get_debug_flag())
+    _read_class(loaded, owner)
+    _read_file(loaded, os.environ.get(FILE_VARIABLE) or '')
+    known = {key: s.variable or f'{key} in {FILE_VARIABLE}' for key, s in loaded.settings.items()}
+    known |= {s.variable: s.variable for s in loaded.settings.values() if s.variable}
+    known[FILE_VARIABLE] = FILE_VARIABLE
+    loaded.warnings += unknown_names(os.environ, known, where='the environment')
+    return loaded
+
+
+def _read_class(loaded: LoadedConfig, owner: type) -> None:
+    """Read the attributes of a class; declared ones from the environment."""
+    for key in filter(str.isupper, dir(owner)):
+        value = inspect.getattr_static(owner, key)
+        if isinstance(value, Setting):
+            reading = value.read()
+            loaded.values[key], loaded.sources[key] = reading.value, reading.source
+            loaded.faults += [reading.fault] if reading.fault else []
+        else:
+            _set(loaded, key, value, owner.__name__)
+
+
+def _read_file(loaded: LoadedConfig, path: str) -> None:
+    """Lay a Python file over the values."""
+    if not path:
+        return
+    # Flask ignores a file that does not exist, and looks for a relative one in the package.
+    if not (Path(path).is_absolute() and Path(path).is_file()):
+        loaded.faults.append(f'{FILE_VARIABLE} must be the absolute path of a file')
+        return
+    found = FlaskConfig(env.ROOT)
+    try:
+        found.from_pyfile(path)
+    except Exception as error:
+        loaded.faults.append(f'{FILE_VARIABLE} {_reason(error, path)}')
+        return
+    known = {s.variable: key for key, s in loaded.settings.items() if s.variable}
+    known |= {key: key for key in loaded.settings}
+    loaded.warnings += unknown_names(
+        found, known, ignored=Flask.default_config, where=FILE_VARIABLE
+    )
+    for key, value in found.items():
+        _set(loaded, key, value, FILE_VARIABLE)
+
+
+def _set(loaded: LoadedConfig, key: str, value: Any, source: str) -> None:
+    """Set a value of Python, unless the declaration of its key does not accept it."""
+    setting = loaded.settings.get(key)
+    fault = setting.kind.fault_of(value) if setting else None
+    if fault is None:
+        loaded.values[key], loaded.sources[key] = value, source
+        return
+    shown = 'another value' if setting and setting.is_secret else shortened(value)
+    loaded.faults.append(f'{key} in {source} {fault}, and not {shown}')
+
+
+def _reason(error: Exception, path: str) -> str:
+    """Return why a file of Python cannot be executed: the line, and not the value in it."""
+    if isinstance(error, SyntaxError):
+        return f'has a syntax error in line {error.lineno}: {error.msg}'
+    if isinstance(error, OSError) and error.filename == path:
+        return f'cannot be read: {os.strerror(error.errno or 0)}'
+    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == path]
+    where = f' in line {lines[-1]}' if lines else ''
+    return f'raises {type(error).__name__}{where}'

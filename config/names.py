@@ -1,0 +1,39 @@
+"""Names that look like settings and are not: typing errors, and settings of other versions."""
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from difflib import get_close_matches
+
+# Other programs also have variables that begin like these: only similar names are reported.
+SHARED_PREFIXES = {
+    'APP', 'DATABASE', 'FRESH', 'HOST', 'LOG', 'MAX', 'PORT', 'PUBLIC', 'REDIS', 'SECRET',
+    'SQLALCHEMY', 'WEB',
+}  # fmt: skip
+MIN_SIMILARITY = 0.85
+MIN_SIMILARITY_WITHIN_PREFIX = 0.6
+
+# Kubernetes describes every service of a namespace in variables: `API_PORT_8000_TCP_ADDR`.
+SERVICE_LINK_PATTERN = re.compile(r'\w+_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_\w+)?)')
+
+
+def unknown_names(
+    names: Iterable[str], known: Mapping[str, str], *, ignored: Collection[str] = (), where: str
+) -> list[str]:
+    """Return a warning for each name that is no setting but begins like one, or resembles one.
+
+    :param known: the name to set, by each name that a reader could have meant.
+    :param where: the place of the names, for the messages.
+    """
+    prefixes = {name.partition('_')[0] for name in known if '_' in name} - SHARED_PREFIXES
+    ignored = {*ignored, *(f'{name}_FILE' for name in known)}
+    found = []
+    for name in sorted(set(names) - ignored):
+        if known.get(name) == name or SERVICE_LINK_PATTERN.fullmatch(name):
+            continue
+        is_ours = '_' in name and name.partition('_')[0] in prefixes
+        cutoff = MIN_SIMILARITY_WITHIN_PREFIX if is_ours else MIN_SIMILARITY
+        nearest = get_close_matches(name, known, n=1, cutoff=cutoff)
+        hint = f'; did you mean {known[nearest[0]]}?' if nearest else ''
+        if is_ours or nearest:
+            found.append(f'{name} in {where} is not a setting{hint}')
+    return found

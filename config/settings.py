@@ -1,0 +1,269 @@
+"""Declarations of settings: where a value comes from, which values are accepted, and its meaning.
+
+A class attribute `FILES_QUOTA = size('50GB', '…')` declares the variable and the key of that name.
+"""
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+from . import env
+
+# Of sizes: the sum of several still fits into a BIGINT column (2^63 - 1).
+MAX_BYTES = 2**60
+# Of durations: `project.core.clock.MAX_LIFETIME`, which any moment of a client can be moved by.
+MAX_DURATION = timedelta(days=36_500)
+
+MAX_SHOWN_CHARACTERS = 60
+MASK = '***'
+# Parameters of a URL that are passwords: `?password=…`.
+SECRET_PARAMETER_PATTERN = re.compile(
+    r'(?<=[?&])([^=&]*(?:password|secret|token)[^=&]*)=[^&]*', re.I
+)
+CONTROL_CHARACTERS = re.compile('[\x00-\x1f\x7f\x85\u2028\u2029]')
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """The values that a setting accepts.
+
+    :param of: the type of the value.
+    :param reader: the name of the parser in `config.env`, `options` what it is given.
+    :param wanted: the accepted text, for messages: `a whole number from 1 to 64`.
+    :param accepts: whether a value of the type is accepted.
+    :param wanted_of_python: the accepted values in `APP_CONFIG_FILE`; by default `wanted`.
+    """
+
+    of: type
+    reader: str
+    wanted: str
+    accepts: Callable[[Any], bool] = lambda value: True
+    wanted_of_python: str = ''
+    options: dict[str, Any] = field(default_factory=dict)
+    is_optional: bool = False
+
+    def read(self, variable: str) -> Any:
+        """Return a variable that is set as a value.
+
+        :raises ValueError: if the text, or the value that it stands for, is not accepted.
+        """
+        value = env.parse(self.reader, variable, **self.options)
+        if not self.accepts(value):
+            raise ValueError
+        return value
+
+    def fault_of(self, value: Any) -> str | None:
+        """Return what must be true of a value of Python, or None if it is accepted."""
+        if value is None and self.is_optional:
+            return None
+        # By its exact type: a boolean would otherwise pass for a number.
+        if type(value) is self.of and self.accepts(value):
+            return None
+        return f'must be {self.wanted_of_python or self.wanted}'
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A value, where it comes from, and the reason why the given one is not accepted."""
+
+    value: Any
+    source: str
+    fault: str | None = None
+
+
+@dataclass
+class Setting:
+    """One setting; read anew from the environment whenever the attribute of the class is.
+
+    :param default_text: the default as it would be in the environment.
+    :param variable: of the environment; by default the name of the key. None: there is no variable.
+    :param is_secret: whether no message and no command may print the value.
+    """
+
+    kind: Kind
+    default: Any
+    default_text: str
+    meaning: str
+    variable: str | None = ''
+    is_secret: bool = False
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        """Learn the key, which is the name of the variable unless another one is declared."""
+        self.key = name
+        self.variable = name if self.variable == '' else self.variable
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        """Return the present value.
+
+        :raises SystemExit: with one line, if the value in the environment is not accepted.
+        """
+        reading = self.read()
+        if reading.fault:
+            raise SystemExit(f'Refusing to start: {reading.fault}. See .env.example.')
+        return reading.value
+
+    def read(self) -> Reading:
+        """Return the value of the environment, or the default with what is wrong with the value."""
+        if self.variable is None:
+            return Reading(self.default, 'default')
+        try:
+            text = env.text(self.variable)
+            if not text:
+                return Reading(self.default, 'default')
+            source = 'file' if os.environ.get(f'{self.variable}_FILE') else 'environment'
+            return Reading(self.kind.read(self.variable), source)
+        except env.UnreadableVariable as error:
+            return Reading(self.default, 'default', str(error))
+        except ValueError:
+            return Reading(self.default, 'default', self._fault(text))
+
+    def shown(self, value: Any) -> Any:
+        """Return a value for people, without secrets."""
+        if isinstance(value, list):
+            return [self.shown(item) for item in value]
+        if self.is_secret:
+            return MASK if value else ''
+        if isinstance(value, timedelta):
+            unit = self.kind.options['unit']
+            return f'{value // timedelta(**{unit: 1})} {unit}'
+        return mask_password(value) if isinstance(value, str) else value
+
+    def _fault(self, text: str) -> str:
+        shown = 'another value' if self.is_secret else shortened(mask_password(text))
+        return f'{self.variable} must be {self.kind.wanted}, and not {shown}'
+
+
+def mask_password(text: str) -> str:
+    """Return a text without the passwords of a URL (`scheme://user:password@host`) in it."""
+    text = SECRET_PARAMETER_PATTERN.sub(rf'\1={MASK}', text)
+    before, at, after = text.rpartition('@')
+    scheme, slashes, user = before.rpartition('://')
+    if not at or ':' not in user:
+        return text
+    return f'{scheme}{slashes}{user.partition(":")[0]}:{MASK}@{after}'
+
+
+def shortened(value: Any) -> str:
+    """Return a value for a message: on one line, in quotes if it is text, and not too long."""
+    shown = repr(value)
+    if len(shown) <= MAX_SHOWN_CHARACTERS:
+        return shown
+    return f'{shown[:MAX_SHOWN_CHARACTERS]}…'
+
+
+def text(default: str, meaning: str, **options: Any) -> Any:
+    """Declare a text on one line."""
+    return Setting(
+        Kind(str, 'str', 'text on one line', _is_on_one_line), default, default, meaning, **options
+    )
+
+
+def secret(meaning: str) -> Any:
+    """Declare a secret without a default; any text is accepted."""
+    return Setting(Kind(str, 'str', 'text'), '', '', meaning, is_secret=True)
+
+
+def words(default: str, meaning: str, *, is_optional: bool = False, is_secret: bool = False) -> Any:
+    """Declare a list of words, separated by spaces in the environment.
+
+    :param is_optional: whether the value is None, and not an empty list, without any words.
+    """
+    kind = Kind(
+        list, 'words', 'words separated by spaces', lambda value: set(map(type, value)) <= {str},
+        'a list of texts', is_optional=is_optional,
+    )  # fmt: skip
+    value = default.split() or (None if is_optional else [])
+    return Setting(kind, value, default, meaning, is_secret=is_secret)
+
+
+def number(
+    default: int, low: int, high: int, meaning: str, *, shown_default: str = '', **options: Any
+) -> Any:
+    """Declare a whole number between two bounds.
+
+    :param shown_default: a description of a default that is computed.
+    """
+    kind = Kind(
+        int, 'whole_number', f'a whole number from {low} to {high}', lambda n: low <= n <= high
+    )
+    return Setting(kind, default, shown_default or str(default), meaning, **options)
+
+
+def size(default: str, meaning: str, *, low: int = 0, high: int = MAX_BYTES, **options: Any) -> Any:
+    """Declare a number of bytes between two bounds; without a default the value may be None."""
+    kind = Kind(
+        int, 'size', f'a size such as 500MB, from {low} to {high} bytes',
+        lambda n: low <= n <= high, f'a number of bytes from {low} to {high}',
+        is_optional=not default,
+    )  # fmt: skip
+    value = env.parse_size(default) if default else None
+    return Setting(kind, value, default, meaning, **options)
+
+
+def duration(unit: str, default: int, meaning: str, *, low: int = 1, **options: Any) -> Any:
+    """Declare a duration between `low` and `MAX_DURATION`.
+
+    :param unit: `days` or `minutes`, of which the environment has a number.
+    """
+    step = timedelta(**{unit: 1})
+    high = MAX_DURATION // step
+    bounds = f'from {low} to {high}'
+    kind = Kind(
+        timedelta, 'duration', f'a whole number of {unit} {bounds}',
+        lambda value: low * step <= value <= MAX_DURATION,
+        f'a timedelta of {bounds.removeprefix("from ")} {unit}', {'unit': unit},
+    )  # fmt: skip
+    return Setting(kind, default * step, str(default), meaning, **options)
+
+
+def switch(default: bool, meaning: str) -> Any:
+    """Declare a boolean."""
+    wanted, of_python = 'true or false', 'True or False'
+    kind = Kind(bool, 'boolean', wanted, wanted_of_python=of_python)
+    return Setting(kind, default, str(default).lower(), meaning)
+
+
+def choice(
+    default: str, allowed: tuple[str, ...], meaning: str, *, upper: bool = False, **options: Any
+) -> Any:
+    """Declare one of several words.
+
+    :param upper: whether the words are upper case, and accepted in any case.
+    """
+    wanted = f'{", ".join(allowed[:-1])} or {allowed[-1]}'
+    kind = Kind(str, 'word', wanted, allowed.__contains__, options={'upper': upper})
+    return Setting(kind, default, default, meaning, **options)
+
+
+def host(default: str, meaning: str) -> Any:
+    """Declare a host to listen on; the value of an IPv6 address is in brackets."""
+    wanted = 'a host name or an IP address, without a port (a Unix socket is not supported)'
+    return Setting(Kind(str, 'host', wanted), default, default, meaning)
+
+
+def database_url(meaning: str) -> Any:
+    """Declare `DATABASE_URL`."""
+    kind = Kind(str, 'database_url', 'text on one line', _is_on_one_line)
+    return Setting(kind, '', '', meaning, variable='DATABASE_URL')
+
+
+def with_default(owner: type, key: str, default: str) -> Any:
+    """Declare a text, a word or a URL of a database again, with another default."""
+    declared = declared_settings(owner)[key]
+    parse = env.parse_database_url if declared.kind.reader == 'database_url' else str
+    return replace(declared, default=parse(default), default_text=default)
+
+
+def declared_settings(owner: type) -> dict[str, Setting]:
+    """Return the declarations of a class and of the classes above it, by key."""
+    found: dict[str, Setting] = {}
+    for parent in reversed(owner.__mro__):
+        found |= {key: value for key, value in vars(parent).items() if isinstance(value, Setting)}
+    return found
+
+
+def _is_on_one_line(value: str) -> bool:
+    return not CONTROL_CHARACTERS.search(value)

@@ -1,0 +1,32 @@
+"""The configuration with the checks of all packages; `flask config` shows and checks it."""
+
+from typing import TYPE_CHECKING
+
+from .core.cli.configuration import config_commands
+
+if TYPE_CHECKING:
+    from config.loading import LoadedConfig
+
+
+def load_configuration(config: object | str | None = None) -> 'LoadedConfig':
+    """Return a configuration with the faults and warnings that all checks find.
+
+    :param config: a class or its import path; by default `APP_ENV` names it.
+    :raises SystemExit: with one line, if `APP_ENV` names no environment.
+    """
+    # Imported here: every `flask` command imports this module, also those without an application.
+    from config import checks
+    from config.loading import load_config
+
+    from .api import config_checks
+    from .core import config_checks as core_checks
+
+    loaded = load_config(config)
+    for module in (checks, core_checks, *config_checks):
+        loaded.add_faults(module.find_faults(loaded.values))
+        loaded.warnings += module.find_warnings(loaded.values)
+    loaded.values['TRUSTED_HOSTS'] = checks.trusted_hosts(loaded.values)
+    return loaded
+
+
+config_cli = config_commands(load_configuration)

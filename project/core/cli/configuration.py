@@ -1,0 +1,90 @@
+"""`flask config`: works with a broken configuration, so no command needs an application."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import click
+from flask import Flask
+from flask.cli import ScriptInfo
+
+json_option = click.option('--json', 'as_json', is_flag=True, help='For programs: JSON on stdout.')
+
+READY_STATES = {'ok', 'ahead'}
+
+
+class LoadedConfig(Protocol):
+    """A configuration with everything that its checks found."""
+
+    faults: list[str]
+    warnings: list[str]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return `name`, `value`, `source` and `meaning` of every setting; secrets are masked."""
+
+
+def config_commands(load: Callable[[], LoadedConfig]) -> click.Group:
+    """Return the group `config`.
+
+    :param load: returns the configuration; raises SystemExit if there is no such environment.
+    """
+    group = click.Group('config', help='Show and check the configuration.')
+
+    @group.command('show')
+    @json_option
+    def show(as_json: bool) -> None:
+        """Print the effective settings and their sources; secrets are masked."""
+        # Imported here: every `flask` command imports this module.
+        from .toolkit import print_rows
+
+        loaded = load()
+        columns = ('name', 'value', 'source', *(['meaning'] if as_json else []))
+        print_rows(loaded.rows(), columns, as_json=as_json)
+        if loaded.faults:
+            raise click.ClickException(f'{"; ".join(loaded.faults)} (shown: the defaults)')
+
+    @group.command('check')
+    @click.option('--online', is_flag=True, help='Query the dependencies, too, as /readyz does.')
+    @json_option
+    def check(online: bool, as_json: bool) -> None:
+        """Print all faults of the configuration; exit with 1 if there are any."""
+        from .toolkit import print_rows
+
+        rows = _found(load)
+        if online and not any(row['kind'] == 'fault' for row in rows):
+            rows += _dependencies(click.get_current_context().ensure_object(ScriptInfo).load_app())
+        if rows or as_json:
+            print_rows(rows, ('kind', 'text'), as_json=as_json)
+        else:
+            click.echo('The configuration has no faults.')
+        if faults := sum(row['kind'] == 'fault' for row in rows):
+            raise click.ClickException(f'the configuration has faults: {faults}')
+
+    return group
+
+
+def _found(load: Callable[[], LoadedConfig]) -> list[dict[str, str]]:
+    try:
+        loaded = load()
+    except SystemExit as rejection:
+        return [{'kind': 'fault', 'text': str(rejection.code)}]
+    return [
+        *({'kind': 'fault', 'text': text} for text in loaded.faults),
+        *({'kind': 'warning', 'text': text} for text in loaded.warnings),
+    ]
+
+
+def _dependencies(app: Flask) -> list[dict[str, str]]:
+    """Return a row for each dependency: a fault unless it is ready."""
+    with app.app_context():
+        states = dependency_states()
+    return [
+        {'kind': 'ok' if state in READY_STATES else 'fault', 'text': f'{name}: {state}'}
+        for name, state in states.items()
+    ]
+
+
+def dependency_states() -> dict[str, str]:
+    """Return the state of each dependency by name, as `/readyz` returns it."""
+    from project.core.observability.health import check_all
+
+    return check_all()

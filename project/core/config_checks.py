@@ -1,0 +1,99 @@
+"""Checks of the core's settings, by the functions that use the values later."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import urlsplit
+
+from .mail.rendering import sender_address
+from .mail.transports import create_transport
+from .security.password_hashing import HASHING_TIMEOUT_SECONDS, estimate_hash_seconds
+from .storage import storage_from_url
+from .task_workers.broker import validate_broker_url
+from .web.endpoints.rate_limits import Limiter
+
+CGROUP_LIMIT = Path('/sys/fs/cgroup/memory.max')
+
+
+def find_faults(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what stops the start."""
+    yield from _rejections('MAIL_URL', partial(create_transport, config['MAIL_URL']))
+    try:
+        sender_address(config['MAIL_FROM'])
+    except ValueError as error:
+        yield f'MAIL_FROM {error}'
+    owner: Any = SimpleNamespace(config=config)
+    for name in ('STORAGE_URL', 'STORAGE_OLD_URL'):
+        if name == 'STORAGE_URL' or config[name]:
+            yield from _rejections(name, partial(storage_from_url, owner, config[name], name=name))
+    yield from _server_faults(config, 'REDIS_URL', ('redis', 'rediss'), Limiter)
+    broker_schemes = ('amqp', 'amqps', 'redis', 'rediss')
+    yield from _server_faults(config, 'TASKS_BROKER_URL', broker_schemes, validate_broker_url)
+    yield from _hashing_faults(config)
+
+
+def find_warnings(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what works, although an operator hardly means it."""
+    yield from ()
+
+
+def _rejections(name: str, make: Callable[[], object]) -> Iterator[str]:
+    """Yield why a function rejects the value of a setting: on one line, without the value."""
+    try:
+        make()
+    except SystemExit as rejection:
+        reason = str(rejection.code).rstrip('.')
+        yield reason if name in reason else f'{name} is not usable: {reason}'
+    except Exception as error:
+        # Of any type: each library has its own for a URL that it cannot read.
+        yield f'{name} is not usable ({type(error).__name__})'
+
+
+def _server_faults(
+    config: Mapping[str, Any], name: str, schemes: tuple[str, ...], make: Callable[[str], object]
+) -> Iterator[str]:
+    """Yield why a URL names no server, or is rejected by the function that uses the URL."""
+    url = config[name]
+    if url and not is_server_url(url, *schemes):
+        yield f'{name} must be a URL such as {schemes[0]}://user:password@localhost'
+    elif url:
+        yield from _rejections(name, partial(make, url))
+
+
+def is_server_url(url: str, *schemes: str) -> bool:
+    """Return whether a URL can be read, has one of the schemes and names a server."""
+    try:
+        parts = urlsplit(url)
+        # Reading the port raises if it is not a number.
+        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _hashing_faults(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield why passwords cannot be hashed at the configured cost on this machine."""
+    memory, rounds = config['AUTH_HASH_MEMORY_KIB'], config['AUTH_HASH_ROUNDS']
+    concurrency = config['AUTH_HASH_CONCURRENCY']
+    if memory * 1024 * concurrency > _memory_bytes():
+        yield (
+            f'AUTH_HASH_MEMORY_KIB times AUTH_HASH_CONCURRENCY ({memory * concurrency} KiB) '
+            'is more than the memory of this machine'
+        )
+    elif (seconds := estimate_hash_seconds(memory, rounds)) > HASHING_TIMEOUT_SECONDS:
+        yield (
+            f'AUTH_HASH_MEMORY_KIB and AUTH_HASH_ROUNDS make a hash take {seconds:.0f} seconds; '
+            f'at most {HASHING_TIMEOUT_SECONDS:.0f} are allowed'
+        )
+
+
+def _memory_bytes() -> int:
+    """Return the memory of the machine, or of the container if that has less."""
+    total = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
+    try:
+        limit = CGROUP_LIMIT.read_text(encoding='ascii').strip()
+    except OSError:
+        return total
+    return min(total, int(limit)) if limit.isdigit() else total

@@ -1,0 +1,147 @@
+"""Loading a class and the file over it."""
+
+import re
+
+import pytest
+
+from config.loading import load_config
+from config.testing import TestingConfig
+
+from .environment import good_environment, set_environment
+
+
+@pytest.fixture
+def load_file(monkeypatch, tmp_path):
+    """Return a function that loads the configuration of tests with a file over it."""
+
+    def load(text):
+        path = tmp_path / 'settings.py'
+        path.write_text(text)
+        set_environment(monkeypatch, APP_CONFIG_FILE=path)
+        return load_config(TestingConfig)
+
+    return load
+
+
+class TestLoadConfig:
+    def test_reads_the_class_that_app_env_names(self, monkeypatch, tmp_path):
+        set_environment(monkeypatch, **good_environment(tmp_path), FILES_QUOTA='1GB', FLASK_DEBUG=1)
+
+        loaded = load_config()
+
+        assert loaded.faults == []
+        assert loaded.values['STRICT']
+        assert loaded.values['DEBUG']
+        assert (loaded.values['FILES_QUOTA'], loaded.sources['FILES_QUOTA']) == (
+            10**9,
+            'environment',
+        )
+        assert loaded.sources['FILES_MAX_SIZE'] == 'default'
+
+    @pytest.mark.parametrize(
+        'config', [TestingConfig, TestingConfig(), 'config.testing.TestingConfig']
+    )
+    def test_reads_a_class_or_an_instance_or_an_import_path(self, monkeypatch, config):
+        set_environment(monkeypatch, FILES_QUOTA='5GB')
+
+        loaded = load_config(config)
+
+        assert loaded.values['FILES_QUOTA'] == TestingConfig.FILES_QUOTA
+        assert loaded.sources['FILES_QUOTA'] == 'TestingConfig'
+
+    def test_finds_all_faults_and_takes_the_defaults(self, monkeypatch):
+        set_environment(
+            monkeypatch, APP_ENV='development', PORT='x', FILES_QUOTA='y', HOST='unix:/x'
+        )
+
+        loaded = load_config()
+
+        assert [fault.split()[0] for fault in loaded.faults] == ['FILES_QUOTA', 'HOST', 'PORT']
+        assert loaded.values['PORT'] == 8000
+        with pytest.raises(
+            SystemExit, match=r'^Refusing to start: FILES_QUOTA must .*; HOST must '
+        ):
+            loaded.raise_faults()
+
+    def test_rejects_values_of_a_class_that_are_of_another_type(self, monkeypatch):
+        class Config(TestingConfig):
+            FILES_QUOTA = '5GB'
+
+        set_environment(monkeypatch)
+
+        [fault] = load_config(Config).faults
+
+        assert fault.startswith('FILES_QUOTA in Config must be a number of bytes from 0 to ')
+
+    def test_warns_of_unknown_variables(self, monkeypatch):
+        set_environment(monkeypatch, FILES_MAXSIZE=1, USERS_AVATAR_MAX_SIZE=2)
+
+        assert load_config(TestingConfig).warnings == [
+            'FILES_MAXSIZE in the environment is not a setting; did you mean FILES_MAX_SIZE?',
+            'USERS_AVATAR_MAX_SIZE in the environment is not a setting; '
+            'did you mean USERS_AVATAR_MAX_SIZE in APP_CONFIG_FILE?',
+        ]
+
+
+class TestFile:
+    def test_is_laid_over_the_class(self, load_file):
+        loaded = load_file('FILES_QUOTA = 7\nTRUSTED_HOSTS = None\nANYTHING = 1\n')
+
+        assert (loaded.faults, loaded.warnings) == ([], [])
+        assert (loaded.values['FILES_QUOTA'], loaded.sources['FILES_QUOTA']) == (
+            7,
+            'APP_CONFIG_FILE',
+        )
+        assert loaded.values['ANYTHING'] == 1
+
+    @pytest.mark.parametrize('path', ['relative.py', '/nowhere/settings.py', '/'])
+    def test_must_be_an_absolute_path(self, monkeypatch, path):
+        set_environment(monkeypatch, APP_CONFIG_FILE=path)
+
+        assert load_config(TestingConfig).faults == [
+            'APP_CONFIG_FILE must be the absolute path of a file'
+        ]
+
+    @pytest.mark.parametrize(
+        ('text', 'fault'),
+        [
+            ("FILES_QUOTA = '5GB'", r"FILES_QUOTA in APP_CONFIG_FILE must be a number of .*'5GB'"),
+            ("TASKS_CONCURRENCY = 'two'", r"TASKS_CONCURRENCY in .* from 0 to 64, and not 'two'"),
+            (
+                'AUTH_TOKEN_LIFETIME = 60',
+                r'AUTH_TOKEN_LIFETIME in .* a timedelta of 1 to .* not 60',
+            ),
+            ('SECRET_KEY = b"hunter2"', 'SECRET_KEY in .* must be text, and not another value'),
+            ('A = 1\nB = (', 'APP_CONFIG_FILE has a syntax error in line 2: '),
+            ('A = 1\nB = 1 / 0', 'APP_CONFIG_FILE raises ZeroDivisionError in line 2'),
+            ('import nowhere', 'APP_CONFIG_FILE raises ModuleNotFoundError in line 1'),
+            ('open("/nowhere")', 'APP_CONFIG_FILE raises FileNotFoundError in line 1'),
+            ('A = "\\x00"\x00', 'APP_CONFIG_FILE '),
+        ],
+    )
+    def test_is_rejected_in_one_line(self, load_file, text, fault):
+        [found] = load_file(text).faults
+
+        assert len(found.splitlines()) == 1
+        assert re.match(fault, found)
+
+    def test_warns_of_names_that_are_no_keys(self, load_file):
+        assert load_file("FILES_MAXSIZE = 1\nDATABASE_URL = 'sqlite://'\n").warnings == [
+            'DATABASE_URL in APP_CONFIG_FILE is not a setting; '
+            'did you mean SQLALCHEMY_DATABASE_URI?',
+            'FILES_MAXSIZE in APP_CONFIG_FILE is not a setting; did you mean FILES_MAX_SIZE?',
+        ]
+
+
+class TestRows:
+    def test_are_masked_and_name_their_source(self, monkeypatch, tmp_path):
+        url = 'postgresql://ada:hunter2@db/api'
+        set_environment(monkeypatch, **{**good_environment(tmp_path), 'DATABASE_URL': url})
+
+        rows = {row['name']: row for row in load_config().rows()}
+
+        assert rows['APP_ENV']['value'] == 'production'
+        assert rows['SECRET_KEY']['value'] == '***'
+        assert rows['DATABASE_URL']['value'] == 'postgresql://ada:***@db/api'
+        assert rows['DATABASE_URL']['source'] == 'environment'
+        assert rows['AUTH_TOKEN_MINUTES']['value'] == '60 minutes'

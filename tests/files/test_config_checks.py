@@ -1,0 +1,49 @@
+"""Checks of the settings of files."""
+
+import pytest
+
+from project.files.config_checks import find_faults, find_warnings
+
+GOOD = {
+    'FILES_OFFLOAD': 'none',
+    'FILES_SCANNER': '',
+    'FILES_MAX_SIZE': 5,
+    'FILES_QUOTA': 5,
+    'STORAGE_URL': 'file:///tmp',
+}
+
+
+class TestFindFaults:
+    @pytest.mark.parametrize(
+        'changes',
+        [
+            {},
+            {'FILES_OFFLOAD': 'x-accel'},
+            {'FILES_OFFLOAD': 'redirect', 'STORAGE_URL': 's3://bucket'},
+            {'FILES_SCANNER': 'clamd://localhost:3310'},
+            {'FILES_SCANNER': 'clamd:///run/clamd.sock'},
+        ],
+    )
+    def test_finds_none_in_good_values(self, changes):
+        assert list(find_faults({**GOOD, **changes})) == []
+
+    @pytest.mark.parametrize(
+        ('changes', 'fault'),
+        [
+            ({'FILES_OFFLOAD': 'x-accel', 'STORAGE_URL': 's3://bucket'}, 'FILES_OFFLOAD=x-accel'),
+            ({'FILES_OFFLOAD': 'redirect'}, 'FILES_OFFLOAD=redirect needs'),
+            ({'FILES_SCANNER': 'localhost:3310'}, 'FILES_SCANNER must be clamd://host:port or'),
+        ],
+    )
+    def test_finds_values_that_cannot_work(self, changes, fault):
+        [found] = find_faults({**GOOD, **changes})
+
+        assert found.startswith(fault)
+
+
+class TestFindWarnings:
+    @pytest.mark.parametrize(('largest', 'count'), [(5, 0), (6, 1)])
+    def test_finds_files_that_are_larger_than_the_quota(self, largest, count):
+        found = list(find_warnings({**GOOD, 'FILES_MAX_SIZE': largest}))
+
+        assert len(found) == count

@@ -1,0 +1,116 @@
+"""The configuration with the checks of all packages, and the start of the application with it."""
+
+import pytest
+
+from project import create_app
+from project.configuration import load_configuration
+
+from .config.environment import good_environment, set_environment
+
+REJECTED = {
+    'no database': ({'DATABASE_URL': ''}, 'DATABASE_URL is not set'),
+    'no URL': ({'PUBLIC_URL': ''}, 'PUBLIC_URL is not set'),
+    'a weak key': ({'SECRET_KEY': 'a-weak-one'}, 'SECRET_KEY is weak'),
+    'debug mode': ({'FLASK_DEBUG': '1'}, 'debug mode is on'),
+    'PINs in the log': ({'MAIL_URL': 'log:'}, 'MAIL_URL must not be log:'),
+    'any origin': ({'CORS_ORIGINS': '*'}, 'CORS_ORIGINS must be exact origins'),
+    'any host': ({'TRUSTED_HOSTS': '*'}, 'TRUSTED_HOSTS must be host names'),
+    'a relative file': ({'APP_CONFIG_FILE': 'config/base.py'}, 'must be the absolute path'),
+    'a negative size': ({'FILES_QUOTA': '-1'}, 'FILES_QUOTA must be'),
+    'a huge size': ({'FILES_QUOTA': '99999999999TB'}, 'FILES_QUOTA must be'),
+    'a lifetime of 0': ({'AUTH_TOKEN_MINUTES': '0'}, 'AUTH_TOKEN_MINUTES must be'),
+    'a huge lifetime': ({'FILES_TRASH_DAYS': '999999'}, 'FILES_TRASH_DAYS must be'),
+    'a token for longer than its session': (
+        {'AUTH_SESSION_DAYS': '1', 'AUTH_TOKEN_MINUTES': '1441'},
+        'AUTH_TOKEN_MINUTES must not be longer',
+    ),
+    'rounds of 0': ({'AUTH_HASH_ROUNDS': '0'}, 'AUTH_HASH_ROUNDS must be'),
+    'memory of 1': ({'AUTH_HASH_MEMORY_KIB': '1'}, 'AUTH_HASH_MEMORY_KIB must be'),
+    'no number': ({'TRUSTED_PROXIES': 'two'}, 'TRUSTED_PROXIES must be'),
+    'no number of processes': ({'WEB_CONCURRENCY': 'two'}, 'WEB_CONCURRENCY must be'),
+    'a socket': ({'HOST': 'unix:/x'}, 'HOST must be'),
+    'a missing secret': ({'SECRET_KEY_FILE': '/nowhere/key'}, 'SECRET_KEY_FILE cannot be read'),
+    'an unknown level': ({'LOG_LEVEL': 'loud'}, 'LOG_LEVEL must be'),
+    'no cache': ({'REDIS_URL': 'foo'}, 'REDIS_URL must be'),
+    'no broker': ({'TASKS_BROKER_URL': 'foo'}, 'TASKS_BROKER_URL must be'),
+    'a sender without a domain': ({'MAIL_FROM': 'API <a>'}, 'MAIL_FROM must be one address'),
+    'a sender of two lines': ({'MAIL_FROM': 'a@b.example\nBcc: c'}, 'MAIL_FROM must be'),
+    'a database in memory': ({'DATABASE_URL': 'sqlite://'}, 'DATABASE_URL must name a file'),
+    'no folder': ({'DATABASE_URL': 'sqlite:////dev/null/a/b'}, 'DATABASE_URL is in a folder'),
+    'no encryption': ({'PUBLIC_URL': 'http://api.example.com'}, 'PUBLIC_URL must begin with https'),
+    'no folder for nginx': (
+        {'FILES_OFFLOAD': 'x-accel', 'STORAGE_URL': 's3://bucket'},
+        'FILES_OFFLOAD=x-accel',
+    ),
+    'no scanner': ({'FILES_SCANNER': 'localhost:3310'}, 'FILES_SCANNER must be'),
+    'an unknown word': ({'FILES_OFFLOAD': 'fax'}, 'FILES_OFFLOAD must be'),
+}  # fmt: skip
+
+
+@pytest.fixture
+def set_production(monkeypatch, tmp_path):
+    """Return a function that sets an environment of production, with changes."""
+    monkeypatch.setenv('AWS_ACCESS_KEY_ID', 'key')
+    monkeypatch.setenv('AWS_SECRET_ACCESS_KEY', 'secret')
+    good = good_environment(tmp_path)
+    return lambda **changes: set_environment(monkeypatch, **{**good, **changes})
+
+
+class TestLoadConfiguration:
+    def test_finds_nothing_in_a_good_environment(self, set_production):
+        set_production()
+
+        loaded = load_configuration()
+
+        assert (loaded.faults, loaded.warnings) == ([], [])
+        assert loaded.values['TRUSTED_HOSTS'] == ['api.example.com', 'localhost', '127.0.0.1']
+
+    @pytest.mark.parametrize('name', REJECTED)
+    def test_finds_one_fault_and_names_the_variable(self, set_production, name):
+        changes, said = REJECTED[name]
+        set_production(**changes)
+
+        [fault] = load_configuration().faults
+
+        assert said in fault
+        assert len(fault.splitlines()) == 1
+
+    def test_finds_the_faults_of_all_packages_at_once(self, set_production):
+        set_production(PORT='x', SECRET_KEY='', MAIL_FROM='API', FILES_SCANNER='x')
+
+        found = [fault.split()[0] for fault in load_configuration().faults]
+
+        assert found == ['PORT', 'SECRET_KEY', 'MAIL_FROM', 'FILES_SCANNER']
+
+    def test_warns_of_values_that_hardly_anybody_means(self, set_production):
+        set_production(FILES_MAX_SIZE='2GB', FILES_QUOTA='1GB', FILES_MAXSIZE='1GB')
+
+        loaded = load_configuration()
+
+        assert loaded.faults == []
+        assert [warning.split()[0] for warning in loaded.warnings] == [
+            'FILES_MAXSIZE',
+            'FILES_MAX_SIZE',
+        ]
+
+
+class TestCreateApp:
+    def test_raises_with_one_line_that_names_every_fault(self, set_production):
+        set_production(SECRET_KEY='', MAIL_FROM='API')
+
+        with pytest.raises(SystemExit) as rejection:
+            create_app()
+
+        assert str(rejection.value).startswith(
+            'Refusing to start: SECRET_KEY is not set; MAIL_FROM '
+        )
+        assert len(str(rejection.value).splitlines()) == 1
+
+    def test_logs_all_warnings_in_one_line(self, monkeypatch, capsys):
+        set_environment(monkeypatch, FILES_MAXSIZE='1', MAIL_FORM='a')
+
+        create_app('config.testing.TestingConfig')
+
+        [line] = capsys.readouterr().err.splitlines()
+        assert 'FILES_MAXSIZE' in line
+        assert 'MAIL_FORM' in line
