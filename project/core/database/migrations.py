@@ -3,10 +3,12 @@
 `migrations/env.py` splits what was generated; here is what it and the `flask db` commands need.
 """
 
+import re
 from os import pathsep
 from pathlib import Path
 from typing import Any
 
+import click
 from flask import Flask
 from flask_migrate import Migrate
 from flask_migrate.cli import db as db_commands
@@ -14,6 +16,7 @@ from flask_migrate.cli import db as db_commands
 from .session import Base, db
 
 ROOT = Path(__file__).resolve().parents[3]
+VERSIONS = ROOT / 'migrations' / 'versions'
 
 migrate = Migrate(db=db, directory=str(ROOT / 'migrations'))
 
@@ -27,6 +30,22 @@ def init_app(app: Flask) -> None:
         [argument] = [p for p in db_commands.commands[name].params if p.name == 'revision']
         # Flask-Migrate's default is one head, and we have one per feature.
         argument.default = 'heads'
+    for name in ('revision', 'migrate', 'merge'):
+        [option] = [p for p in db_commands.commands[name].params if p.name == 'rev_id']
+        option.callback = reject_known_revision
+
+
+def reject_known_revision(_context: Any, _option: Any, value: str | None) -> str | None:
+    """Return a revision id if no migration has it: Alembic would overwrite the file.
+
+    :raises BadParameter: if a migration has this id.
+    """
+    if value:
+        pattern = re.compile(rf'^revision = .{re.escape(value)}.$', re.MULTILINE)
+        for path in sorted(VERSIONS.glob('*/*.py')):
+            if pattern.search(path.read_text(encoding='utf-8')):
+                raise click.BadParameter(f'{path.relative_to(ROOT)} has the revision {value}')
+    return value
 
 
 @migrate.configure  # type: ignore[untyped-decorator]

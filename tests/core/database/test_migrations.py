@@ -1,12 +1,20 @@
 """Migrations: what the `flask db` commands are told."""
 
+from datetime import datetime
 from os import pathsep
 from pathlib import Path
 
 import pytest
+from alembic.script import ScriptDirectory
 from flask_migrate.cli import db as db_commands
 
-from project.core.database.migrations import features, locate_versions, migrate, tables
+from project.core.database.migrations import (
+    features,
+    locate_versions,
+    migrate,
+    reject_known_revision,
+    tables,
+)
 from project.core.database.session import Base
 
 
@@ -22,6 +30,43 @@ class TestInitApp:
         is_sqlite = app.config['SQLALCHEMY_DATABASE_URI'].startswith('sqlite')
 
         assert extension.configure_args['render_as_batch'] is is_sqlite
+
+
+class TestFileNames:
+    def test_differ_for_two_migrations_of_one_day_and_message(self, app, tmp_path):
+        folder = tmp_path / 'users'
+        folder.mkdir()
+        with app.app_context():
+            config = migrate.get_config()
+        config.set_main_option('version_locations', str(folder))
+        script = ScriptDirectory.from_config(config)
+
+        first = script.generate_revision('a1', 'First tables', head='base', branch_labels='users')
+        text = Path(first.path).read_text()
+        script.generate_revision('b2', 'First tables', head='users@head')
+
+        today = datetime.now().strftime('%Y%m%d')  # noqa: DTZ005 - as Alembic does
+        assert sorted(path.name for path in folder.glob('*.py')) == [
+            f'{today}_a1_first_tables.py',
+            f'{today}_b2_first_tables.py',
+        ]
+        assert Path(first.path).read_text() == text
+        assert script.get_heads() == ['b2']
+
+
+class TestRejectKnownRevision:
+    def test_returns_a_new_id_or_none(self):
+        assert reject_known_revision(None, None, 'never-used') == 'never-used'
+        assert reject_known_revision(None, None, None) is None
+
+    def test_raises_for_the_id_of_a_migration(self, app, cli):
+        with app.app_context():
+            [head] = ScriptDirectory.from_config(migrate.get_config()).get_revisions('users@head')
+
+        result = cli.invoke(args=['db', 'revision', '-m', 'x', '--rev-id', head.revision])
+
+        assert result.exit_code == 2
+        assert f'{Path(head.path).name} has the revision {head.revision}' in result.stderr
 
 
 class FakeConfig(dict):
