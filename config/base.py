@@ -115,12 +115,16 @@ class Config:
     )
     BODY_MIN_RATE = number(
         1000,
-        0,
+        1,
         1_000_000,
-        'Bytes a second that a body must bring, averaged over 30 seconds; 0: any rate.',
+        'Bytes a second of bodies above 32 KiB, measured over 30 seconds; slower ones end with 408.',
     )
     BODIES_PER_CLIENT = number(
-        6, 1, 1000, 'Bodies that one client address, and one user, may send at the same time.'
+        6,
+        1,
+        100,
+        'Bodies above 32 KiB that one client address, and one user, may send at the same time to '
+        'one process.',
     )
     # Orchestrators kill a process that needs minutes to stop.
     SHUTDOWN_DELAY = number(

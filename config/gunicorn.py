@@ -29,6 +29,9 @@ graceful_timeout = 30
 
 # Not read in the hook below: gunicorn would restart the workers of a wrong value for ever.
 body_timeout_seconds = Config.BODY_TIMEOUT
+body_min_rate = Config.BODY_MIN_RATE
+bodies_per_client = Config.BODIES_PER_CLIENT
+shutdown_delay_seconds = Config.SHUTDOWN_DELAY
 
 # Longer than the proxy keeps a connection, so that it never picks one that is closing.
 keepalive = 20
@@ -71,7 +74,10 @@ def pre_fork(server: Any, worker: Any) -> None:
 
     gunicorn then starts it, watches it, and ends it with the others. A generation is known by its
     settings: SIGHUP reads them anew, and the old ones are on their way out.
+
+    Also tell the master of `SHUTDOWN_DELAY`: this file may not import the service.
     """
+    worker.delay_shutdown(server, shutdown_delay_seconds)
     worker.serves_tasks = embedded and not any(
         other.serves_tasks and other.cfg is server.cfg for other in server.WORKERS.values()
     )
@@ -98,6 +104,8 @@ def post_fork(server: Any, worker: Any) -> None:
     """
     worker.pending_signals = server.SIG_QUEUE
     worker.body_timeout_seconds = body_timeout_seconds
+    worker.body_min_rate = body_min_rate
+    worker.bodies_per_client = bodies_per_client
     app = worker.app.wsgi()
     if database := getattr(app, 'extensions', {}).get('sqlalchemy'):
         with app.app_context():

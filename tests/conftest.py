@@ -30,6 +30,7 @@ from project.core.web.openapi.document import specification
 from project.users.models import User, permissions_of
 from tests.client import IsolatedClient
 from tests.databases import create_tables, fresh_database
+from tests.passwords import recording_undeclared_hashing
 from tests.pending_tasks import run_pending_tasks
 
 MEMORY_FOLDER = Path('/dev/shm')
@@ -129,6 +130,24 @@ def transaction(app: Flask) -> Iterator[None]:
             known[None] = engine
     # A session left behind is found again by a context that happens to get the same address.
     assert not db.session.registry.registry
+
+
+@pytest.fixture(autouse=True, scope='session')
+def undeclared_hashing() -> Iterator[list[str]]:
+    """Record the routes that hash a password and do not declare it."""
+    with recording_undeclared_hashing() as found:
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def only_declared_hashing(undeclared_hashing: list[str]) -> Iterator[None]:
+    """Fail each test in which a route hashes a password without `hashes_password`.
+
+    The server would run any number of such requests at once.
+    """
+    undeclared_hashing.clear()
+    yield
+    assert undeclared_hashing == []
 
 
 @pytest.fixture(autouse=True)

@@ -24,11 +24,19 @@ def set_parent_death_signal(parent_pid: int) -> None:
 
     :param parent_pid: the parent as known before the fork: it may be gone by now.
     """
-    if _prctl(PR_SET_PDEATHSIG, signal.SIGKILL) is None:
+    if not signal_at_parent_exit(signal.SIGKILL):
         Thread(target=_exit_with_parent, args=(parent_pid,), name='parent', daemon=True).start()
     elif is_parent_gone(parent_pid):
         # The parent ended before the call, so no signal follows.
         os._exit(1)
+
+
+def signal_at_parent_exit(number: signal.Signals) -> bool:
+    """Have the kernel send a signal to this process when its parent ends.
+
+    :returns: whether the system can: elsewhere the caller must ask `is_parent_gone`.
+    """
+    return _prctl(PR_SET_PDEATHSIG, number) is not None
 
 
 def is_parent_gone(parent_pid: int) -> bool:

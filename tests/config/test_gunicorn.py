@@ -56,6 +56,9 @@ class TestStart:
             ('BODY_TIMEOUT', 'abc'),
             ('BODY_TIMEOUT', '0'),
             ('BODY_TIMEOUT', '99999'),
+            ('BODY_MIN_RATE', '0'),
+            ('BODIES_PER_CLIENT', '0'),
+            ('SHUTDOWN_DELAY', '601'),
         ],
     )
     def test_rejects_a_number_that_is_none_in_one_line(self, name: str, value: str) -> None:
@@ -149,6 +152,7 @@ class Server:
         self.cfg = object()
         self.WORKERS: dict[int, SimpleNamespace] = {}
         self.worker_age = 0
+        self.delays: list[tuple[Any, int]] = []
         self._count: int | None = None
         self.num_workers = settings['workers']
         self.manage()
@@ -165,7 +169,11 @@ class Server:
 
     def spawn(self) -> None:
         self.worker_age += 1
-        worker = SimpleNamespace(age=self.worker_age, cfg=self.cfg)
+        worker = SimpleNamespace(
+            age=self.worker_age,
+            cfg=self.cfg,
+            delay_shutdown=lambda *delay: self.delays.append(delay),
+        )
         self.settings['pre_fork'](self, worker)
         self.WORKERS[worker.age] = worker
 
@@ -197,7 +205,10 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
     """Return a function that returns the settings that gunicorn has in an environment."""
 
     def logged_settings(**environment: str) -> dict[str, Any]:
-        for name in ('WEB_CONCURRENCY', 'TASKS_CONCURRENCY', 'TASKS_BROKER_URL'):
+        for name in (
+            'WEB_CONCURRENCY', 'TASKS_CONCURRENCY', 'TASKS_BROKER_URL', 'SHUTDOWN_DELAY',
+            'BODY_MIN_RATE', 'BODIES_PER_CLIENT',
+        ):  # fmt: skip
             monkeypatch.delenv(name, raising=False)
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
@@ -239,6 +250,13 @@ class TestPreFork:
         server = Server(settings(WEB_CONCURRENCY='3'))
 
         assert server.roles == [True, False, False, False]
+
+    def test_tells_the_master_of_the_shutdown_delay(
+        self, settings: Callable[..., dict[str, Any]]
+    ) -> None:
+        server = Server(settings(WEB_CONCURRENCY='1', SHUTDOWN_DELAY='7'))
+
+        assert set(server.delays) == {(server, 7)}
 
     @pytest.mark.parametrize(
         'environment', [{'TASKS_CONCURRENCY': '0'}, {'TASKS_BROKER_URL': 'redis://localhost'}]
@@ -417,6 +435,18 @@ class TestPostFork:
             parents.close()
             pool.dispose()
             engine.dispose()
+
+    def test_gives_the_worker_the_limits_of_bodies(
+        self, settings: Callable[..., dict[str, Any]]
+    ) -> None:
+        worker = SimpleNamespace(app=SimpleNamespace(wsgi=lambda: lambda: None))
+        limits = settings(BODY_TIMEOUT='5', BODY_MIN_RATE='70', BODIES_PER_CLIENT='3')
+
+        limits['post_fork'](SimpleNamespace(SIG_QUEUE=SimpleQueue()), worker)
+
+        assert worker.body_timeout_seconds == 5
+        assert worker.body_min_rate == 70
+        assert worker.bodies_per_client == 3
 
     def test_is_content_without_a_database(self) -> None:
         post_fork = runpy.run_path(str(ROOT / 'config' / 'gunicorn.py'))['post_fork']

@@ -27,7 +27,7 @@ class AccountCreateRequest(Schema):
 
 @blueprint.post('/accounts')
 @endpoint(
-    allow=public, body=AccountCreateRequest, code=202, limit='20/15 minutes',
+    allow=public, body=AccountCreateRequest, code=202, limit='20/15 minutes', hashes_password=True,
     errors=[UsernameTaken, UsernameReserved, PasswordTooWeak, TooManyAttempts],
 )  # fmt: skip
 def account_create(body: dict[str, Any]) -> None:
@@ -74,6 +74,7 @@ class VerificationReplaceRequest(Schema):
 @endpoint(
     allow=public, body=VerificationReplaceRequest, returns=UserSchema, code=201,
     limit='60/15 minutes', errors=[WrongPin, TooManyAttempts, UsernameTaken, EmailTaken],
+    hashes_password=True,
     location=('api_v1.users.user', 'user_id'),
 )  # fmt: skip
 def verification_replace(body: dict[str, Any]) -> Any:

@@ -60,7 +60,7 @@ class InvitationReplaceRequest(Schema):
 @blueprint.put('/invitations')
 @endpoint(
     allow=public, body=InvitationReplaceRequest, returns=UserSchema, code=201,
-    limit='60/15 minutes',
+    limit='60/15 minutes', hashes_password=True,
     errors=[
         InvitationInvalid, UsernameMissing, UsernameTaken, UsernameReserved, EmailTaken,
         PasswordTooWeak,

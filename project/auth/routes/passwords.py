@@ -25,6 +25,7 @@ class PasswordReplaceRequest(Schema):
 @blueprint.put('/password')
 @endpoint(
     allow=authenticated(), body=PasswordReplaceRequest, limit='20/15 minutes',
+    hashes_password=True,
     errors=[WrongPassword, PasswordTooWeak, TooManyAttempts],
 )  # fmt: skip
 def password_replace(body: dict[str, Any]) -> None:
@@ -65,7 +66,7 @@ class PasswordResetReplaceRequest(Schema):
 @blueprint.put('/password-resets')
 @endpoint(
     allow=public, body=PasswordResetReplaceRequest, returns=DeviceSchema, limit='60/15 minutes',
-    errors=[WrongPin, PasswordTooWeak, TooManyAttempts],
+    hashes_password=True, errors=[WrongPin, PasswordTooWeak, TooManyAttempts],
 )  # fmt: skip
 def password_reset_replace(body: dict[str, Any]) -> Any:
     """Set a new password with the PIN. All your sessions and API keys end; a mail notifies you.

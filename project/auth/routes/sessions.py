@@ -50,6 +50,7 @@ class SessionCreateRequest(Schema):
 @blueprint.post('/sessions')
 @endpoint(
     allow=public, body=SessionCreateRequest, returns=LoginSchema, code=201, limit='60/minute',
+    hashes_password=True,
     errors=[*FACTOR_ERRORS, WrongCredentials, EmailNotVerified, AccountDisabled, TooManyAttempts],
 )  # fmt: skip
 def session_create(body: dict[str, Any]) -> Any:
@@ -96,7 +97,8 @@ class SessionReauthenticateRequest(Schema):
 @blueprint.post('/sessions/current/reauthentication')
 @endpoint(
     allow=authenticated(), body=SessionReauthenticateRequest, returns=LoginSchema, code=201,
-    limit='60/minute', errors=[*FACTOR_ERRORS, WrongCredentials, SessionNotFound, TooManyAttempts],
+    limit='60/minute', hashes_password=True,
+    errors=[*FACTOR_ERRORS, WrongCredentials, SessionNotFound, TooManyAttempts],
 )  # fmt: skip
 def session_reauthenticate(body: dict[str, Any]) -> Any:
     """Show your password again, and your second factor: for ten minutes the login is fresh.

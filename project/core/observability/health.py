@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from project.core.database.migrations import migrate
 from project.core.database.session import db
 from project.core.errors import ServiceUnavailable
+from project.core.process_lifetime import is_stopping
 from project.core.storage import storage
 from project.core.tasks.inspection import queue_stats
 from project.core.web.endpoints.access import public
@@ -100,7 +101,7 @@ def readyz() -> Response | dict[str, Any]:
     Beside them, how far the tasks that run later are behind, which is a warning only.
     """
     readiness: Readiness = current_app.extensions['readiness']
-    states = readiness.current()
+    states = readiness.current() | ({'server': 'stopping'} if is_stopping() else {})
     if set(states.values()) <= READY_STATES:
         return {**states, 'tasks': readiness.tasks}
     message = ', '.join(f'{name}: {state}' for name, state in states.items())

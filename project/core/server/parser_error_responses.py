@@ -1,4 +1,4 @@
-"""The answer to what never became a request: gunicorn's verdict, in the form of all our answers."""
+"""Responses of the server itself, to requests that do not reach the application, in JSend."""
 
 import json
 from http import HTTPStatus
@@ -7,6 +7,8 @@ from typing import Any
 from gunicorn.util import http_date
 
 from project.core.web.responses.headers import API
+
+RETRYABLE = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
 
 
 class ResponseRecorder:
@@ -29,8 +31,9 @@ class ResponseRecorder:
 
 
 def error_response(status: HTTPStatus, request_id: str) -> bytes:
-    """Return the answer to what never became a request, in the form of all our answers."""
-    answer: dict[str, Any] = {'status': 'fail', 'data': {'request': [status.description]}}
+    """Return the response to a request that does not reach the application."""
+    key = 'rate' if status == HTTPStatus.TOO_MANY_REQUESTS else 'request'
+    answer: dict[str, Any] = {'status': 'fail', 'data': {key: [status.description]}}
     if status >= 500:
         answer = {'status': 'error', 'message': status.phrase, 'code': status}
     body = json.dumps(answer).encode()
@@ -40,7 +43,7 @@ def error_response(status: HTTPStatus, request_id: str) -> bytes:
         'Connection: close',
         'Content-Type: application/json',
         f'Content-Length: {len(body)}',
-        *(['Retry-After: 2'] if status == HTTPStatus.SERVICE_UNAVAILABLE else []),
+        *(['Retry-After: 2'] if status in RETRYABLE else []),
         *(f'{name}: {value}' for name, value in API),
         f'X-Request-ID: {request_id}',
     )

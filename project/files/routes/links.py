@@ -34,7 +34,8 @@ from .content import send
 # What may be wrong with a link, for who follows it.
 LINK_ERRORS = (LinkNotFound, FileNotFound, LinkPasswordWrong, TooManyAttempts)
 
-PASSWORD_HEADER = {'X-Link-Password': Header('The password of the link, where it has one.')}
+PASSWORD_HEADER_NAME = 'X-Link-Password'
+PASSWORD_HEADER = {PASSWORD_HEADER_NAME: Header('The password of the link, where it has one.')}
 
 # A guess at a link is hopeless; at its password it costs the service a core for 50 ms.
 SHARED_RATE_LIMIT = '120/minute'
@@ -69,7 +70,8 @@ class LinkCreateRequest(Schema):
 @blueprint.post('/<uuid:file_id>/links')
 @endpoint(
     allow=authenticated(WRITE), body=LinkCreateRequest, returns=NewLinkSchema, code=201,
-    limit='60/hour', errors=[FileNotFound, PrivilegeEscalation, ExpiryPast, TooManyLinks],
+    limit='60/hour', hashes_password=True,
+    errors=[FileNotFound, PrivilegeEscalation, ExpiryPast, TooManyLinks],
 )  # fmt: skip
 def link_create(file_id: UUID, body: dict[str, Any]) -> Any:
     """Create a share link to one of your files. It needs no login and is shown only once.
@@ -91,11 +93,11 @@ def link_delete(link_id: UUID) -> None:
 @blueprint.get('/shared/<string:token>')
 @endpoint(
     allow=public, returns=SharedSchema, errors=LINK_ERRORS, extra_request_headers=PASSWORD_HEADER,
-    limit=SHARED_RATE_LIMIT,
+    limit=SHARED_RATE_LIMIT, hashes_password=PASSWORD_HEADER_NAME,
 )  # fmt: skip
 def shared_show(token: str) -> Any:
     """Show what a share link leads to."""
-    _, file = service.resolve_link(token, request.headers.get('X-Link-Password'))
+    _, file = service.resolve_link(token, request.headers.get(PASSWORD_HEADER_NAME))
     return file
 
 
@@ -104,10 +106,11 @@ def shared_show(token: str) -> Any:
     allow=public, security_headers=USER_CONTENT, produces='*/*',
     errors=[*LINK_ERRORS, *SCAN_ERRORS, RangeNotSatisfiable], extra_request_headers=PASSWORD_HEADER,
     extra_response_headers=CONTENT_HEADERS, limit=SHARED_RATE_LIMIT,
+    hashes_password=PASSWORD_HEADER_NAME,
 )  # fmt: skip
 def shared_content(token: str) -> Response:
     """Download what a share link leads to, whole or ranges of it."""
-    link, file, stream = service.open_shared(token, request.headers.get('X-Link-Password'))
+    link, file, stream = service.open_shared(token, request.headers.get(PASSWORD_HEADER_NAME))
     response = send(stream, file.name, file)
     # Whoever sends them: that is decided here.
     if request.method == 'GET' and response.status_code != 304:

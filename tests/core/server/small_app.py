@@ -2,11 +2,11 @@
 
 import hashlib
 import os
-import re
 import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 from flask import Flask, Response, request
 from gunicorn.http.errors import ParseException
@@ -25,8 +25,8 @@ class HastyWorker(ApiWorker):
 
     read_timeout_seconds = 0.5
     stall_timeout_seconds = 0.4
+    rate_window_seconds = 1.0
     queue_timeout_seconds = 0.5
-    costly = re.compile(rb'GET /slow')
 
 
 class DismissedWorker(ApiWorker):
@@ -102,6 +102,7 @@ def create_app() -> Flask:
         response.headers['X-Content-Type-Options'] = 'nosniff'
         return response
 
+    app.extensions['endpoint_specs'] = {('slow', 'GET'): SimpleNamespace(hashes_password=True)}
     return app
 
 

@@ -1,56 +1,112 @@
-"""Lanes: who runs, who waits, and who has waited too long."""
+"""Which requests run, which wait, and which have waited for too long."""
 
-from project.core.server.concurrency_limits import COSTLY_REQUEST_PATTERN, ConcurrencyLimiter
+import pytest
 
-
-class TestCostly:
-    def test_is_what_hashes_a_password_and_nothing_else(self) -> None:
-        costly = (b'POST /api/v1/auth/sessions HTTP', b'PUT /api/v1/auth/password?x HTTP')
-        others = (
-            b'GET /api/v1/auth/sessions HTTP', b'POST /api/v1/auth/sessions/refresh HTTP',
-            b'POST /api/v1/auth/keys HTTP', b'GET /healthz HTTP',
-        )  # fmt: skip
-
-        assert all(map(COSTLY_REQUEST_PATTERN.match, costly))
-        assert not any(map(COSTLY_REQUEST_PATTERN.match, others))
+from project.core.errors import TooManyRequests
+from project.core.server.concurrency_limits import ConcurrencyLimiter, UserBodies
 
 
-class TestEnter:
-    def test_lets_so_many_run_and_the_others_wait(self) -> None:
-        lane = ConcurrencyLimiter()
+class TestAcquire:
+    def test_lets_requests_wait_when_all_slots_are_taken(self) -> None:
+        limiter = ConcurrencyLimiter(2)
 
-        assert [lane.acquire(conn, 2) for conn in 'abc'] == [True, True, False]
+        assert [limiter.acquire(conn) for conn in 'abc'] == [True, True, False]
+        assert limiter.is_full
 
-    def test_is_open_again_when_one_has_left(self) -> None:
-        lane = ConcurrencyLimiter()
-        lane.acquire('a', 1)
+    def test_lets_requests_wait_when_their_client_has_its_share(self) -> None:
+        limiter = ConcurrencyLimiter(9, max_per_key=2)
 
-        assert list(lane.release('a')) == []
-        assert lane.acquire('b', 1)
+        assert [limiter.acquire(conn, ['client']) for conn in 'abc'] == [True, True, False]
+        assert limiter.acquire('d', ['other client'])
+
+    def test_counts_a_request_under_each_of_its_keys(self) -> None:
+        limiter = ConcurrencyLimiter(9, max_per_key=1)
+        limiter.acquire('a', ['address', 'credential'])
+
+        assert not limiter.acquire('b', ['other address', 'credential'])
+        assert not limiter.acquire('c', ['address', 'other credential'])
 
 
-class TestLeave:
-    def test_brings_the_next_who_waits_in_their_order(self) -> None:
-        lane = ConcurrencyLimiter()
+class TestRelease:
+    def test_starts_the_waiting_requests_in_their_order(self) -> None:
+        limiter = ConcurrencyLimiter(1)
         for conn in 'abc':
-            lane.acquire(conn, 1)
+            limiter.acquire(conn)
 
-        assert list(lane.release('a')) == [('b', True)]
-        assert list(lane.release('b')) == [('c', True)]
-        assert list(lane.release('c')) == []
+        assert list(limiter.release('a')) == ['b']
+        assert list(limiter.release('b')) == ['c']
+        assert list(limiter.release('c')) == []
+        assert limiter.acquire('d')
 
-    def test_rejects_what_waited_too_long_and_goes_on(self) -> None:
-        lane = ConcurrencyLimiter(queue_timeout_seconds=0.0)
+    def test_passes_over_a_client_that_has_its_share(self) -> None:
+        limiter = ConcurrencyLimiter(2, max_per_key=1)
+        limiter.acquire('a', ['greedy'])
+        limiter.acquire('b', ['modest'])
+        limiter.acquire('c', ['greedy'])
+        limiter.acquire('d', ['modest'])
+
+        assert list(limiter.release('b')) == ['d']
+        assert list(limiter.release('a')) == ['c']
+
+    def test_ignores_a_request_that_never_ran(self) -> None:
+        limiter = ConcurrencyLimiter(1)
+        limiter.acquire('a')
+        limiter.acquire('b')
+
+        assert list(limiter.release('stranger')) == []
+        assert list(limiter.running) == ['a']
+
+
+class TestReleaseKey:
+    def test_starts_another_request_of_the_key(self) -> None:
+        limiter = ConcurrencyLimiter(9, max_per_key=1)
+        limiter.acquire('a', ['address', 'credential'])
+        limiter.acquire('b', ['address'])
+
+        assert list(limiter.release_key('a', 'address')) == ['b']
+        assert list(limiter.release_key('a', 'address')) == []
+        assert list(limiter.release('a')) == []
+        assert limiter.counts == {'address': 1}
+
+
+class TestPopExpired:
+    def test_yields_requests_that_waited_for_too_long(self) -> None:
+        limiter = ConcurrencyLimiter(1, queue_timeout_seconds=-1.0)
         for conn in 'abc':
-            lane.acquire(conn, 1)
+            limiter.acquire(conn)
 
-        assert list(lane.release('a')) == [('b', False), ('c', False)]
-        assert lane.acquire('d', 1)
+        assert list(limiter.pop_expired()) == ['b', 'c']
+        assert list(limiter.release('a')) == []
 
-    def test_is_nothing_for_who_never_entered(self) -> None:
-        lane = ConcurrencyLimiter()
-        lane.acquire('a', 1)
-        lane.acquire('b', 1)
+    def test_yields_none_that_may_still_wait(self) -> None:
+        limiter = ConcurrencyLimiter(1)
+        limiter.acquire('a')
+        limiter.acquire('b')
 
-        assert list(lane.release('stranger')) == []
-        assert lane.running == {'a'}
+        assert list(limiter.pop_expired()) == []
+
+
+class TestUserBodies:
+    def test_raises_when_a_user_has_too_many(self) -> None:
+        bodies = UserBodies(max_per_user=2)
+        for conn in 'ab':
+            bodies.claim(conn, 1)
+
+        with pytest.raises(TooManyRequests):
+            bodies.claim('c', 1)
+        bodies.claim('d', 2)
+
+    def test_counts_a_connection_once(self) -> None:
+        bodies = UserBodies(max_per_user=1)
+
+        bodies.claim('a', 1)
+        bodies.claim('a', 1)
+
+    def test_counts_no_longer_after_the_release(self) -> None:
+        bodies = UserBodies(max_per_user=1)
+        bodies.claim('a', 1)
+
+        bodies.release('a')
+        bodies.release('a')
+
+        bodies.claim('b', 1)

@@ -2,14 +2,26 @@
 
 import pytest
 
-from project.core.server.request_state import MAX_BUFFERED_BODY_BYTES, RequestState, request_state
+from project.core.server.request_state import (
+    MAX_BUFFERED_BODY_BYTES,
+    MAX_BUFFERED_CHUNKS,
+    MAX_HEAD_BYTES,
+    MAX_TIMED_BODY_BYTES,
+    MIN_STREAM_START_BYTES,
+    RequestState,
+    body_bytes,
+    expects_continue,
+    request_state,
+)
 
 from .serving import get, post
 
 CHUNKED = b'POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n'
+EXPECT = 'Expect: 100-continue'
+LONG_HEAD = get('/', *['X-Many: 1'] * 4000)
 
 
-class TestArrivalOf:
+class TestRequestState:
     @pytest.mark.parametrize(
         'held',
         [
@@ -20,6 +32,10 @@ class TestArrivalOf:
             post(3) + b'abcdef',
             post(3).lower() + b'abc',
             post(MAX_BUFFERED_BODY_BYTES) + b'x' * MAX_BUFFERED_BODY_BYTES,
+            post(3, EXPECT) + b'abc',
+            CHUNKED + b'0\r\n\r\n',
+            CHUNKED + b'3\r\nabc\r\n0\r\n\r\n' + get()[:9],
+            CHUNKED.upper() + b'0A\r\n0123456789\r\n0\r\n\r\n',
             get('/', 'X-Content-Length: 5'),
             b'GET / HTTP/1.0\r\n\r\n',
         ],
@@ -33,7 +49,7 @@ class TestArrivalOf:
 
     @pytest.mark.parametrize(
         'held',
-        [b'', b'G', b'GET / HTTP/1.1\r\n', get()[:-1], b'x' * MAX_BUFFERED_BODY_BYTES],
+        [b'', b'G', b'GET / HTTP/1.1\r\n', get()[:-1], b'x' * MAX_HEAD_BYTES],
     )
     def test_is_a_partial_head_for(self, held: bytes) -> None:
         assert request_state(held) is RequestState.PARTIAL_HEAD
@@ -43,7 +59,8 @@ class TestArrivalOf:
         [
             post(3),
             post(3) + b'ab',
-            post(MAX_BUFFERED_BODY_BYTES) + b'x' * (MAX_BUFFERED_BODY_BYTES - 1),
+            post(3, EXPECT),
+            post(MAX_TIMED_BODY_BYTES) + b'x' * (MAX_TIMED_BODY_BYTES - 1),
         ],
     )
     def test_is_a_partial_body_for(self, held: bytes) -> None:
@@ -52,22 +69,79 @@ class TestArrivalOf:
     @pytest.mark.parametrize(
         'held',
         [
+            post(MAX_TIMED_BODY_BYTES + 1),
+            post(MAX_BUFFERED_BODY_BYTES) + b'x' * (MAX_BUFFERED_BODY_BYTES - 1),
+            post(1 << 40) + b'x' * (MIN_STREAM_START_BYTES - 1),
+            post(1 << 40, EXPECT),
             CHUNKED,
-            CHUNKED.upper(),
-            CHUNKED + b'0\r\n\r\n',
-            post(3, 'Expect: 100-continue'),
-            post(MAX_BUFFERED_BODY_BYTES + 1),
-            post(MAX_BUFFERED_BODY_BYTES + 1) + b'x' * (MAX_BUFFERED_BODY_BYTES + 1),
-            post(0).replace(b': 0', b': ' + b'9' * 5000),
-            post(0).replace(b': 0', b': -1'),
-            post(0).replace(b': 0', b':'),
-            b'x' * (MAX_BUFFERED_BODY_BYTES + 1),
+            CHUNKED + b'3',
+            CHUNKED + b'3\r',
+            CHUNKED + b'3\r\nabc\r\n0\r\n\r',
+            CHUNKED + b'FFFFFFFF\r\nabc',
+        ],
+    )
+    def test_is_a_partial_stream_for(self, held: bytes) -> None:
+        assert request_state(held) is RequestState.PARTIAL_STREAM
+
+    @pytest.mark.parametrize(
+        'held',
+        [
+            post(1 << 40) + b'x' * MIN_STREAM_START_BYTES,
+            CHUNKED + b'FFFFFF\r\n' + b'x' * MIN_STREAM_START_BYTES,
+            CHUNKED + b'1\r\nx\r\n' * MAX_BUFFERED_CHUNKS,
         ],
     )
     def test_is_a_stream_for(self, held: bytes) -> None:
         assert request_state(held) is RequestState.STREAM
 
+    @pytest.mark.parametrize(
+        'held',
+        [
+            CHUNKED + b'3;extension\r\n',
+            CHUNKED + b'x\r\n',
+            CHUNKED + b'\r\n',
+            CHUNKED + b'3\r\nabcde',
+            CHUNKED + b'0\r\nTrailer: x\r\n\r\n',
+            CHUNKED.replace(b'/1.1', b'/1.0'),
+            CHUNKED.replace(b'chunked', b'gzip, chunked'),
+            post(3, 'Transfer-Encoding: chunked'),
+            post(3, 'Expect: a-miracle'),
+            post(3, EXPECT, 'Expect: a-miracle'),
+            post(0).replace(b': 0', b': ' + b'9' * 5000),
+            post(0).replace(b': 0', b': -1'),
+            post(0).replace(b': 0', b':'),
+        ],
+    )
+    def test_is_a_stream_for_what_only_gunicorn_understands(self, held: bytes) -> None:
+        assert request_state(held) is RequestState.STREAM
+
+    @pytest.mark.parametrize('held', [LONG_HEAD, LONG_HEAD[:-1]])
+    def test_is_a_long_head_for(self, held: bytes) -> None:
+        assert request_state(held) is RequestState.LONG_HEAD
+
+    def test_is_whole_for_a_long_request_line(self) -> None:
+        assert request_state(b'x' * (MAX_HEAD_BYTES + 1)) is RequestState.WHOLE
+
     def test_does_not_take_a_body_for_headers(self) -> None:
         body = b'a\r\nTransfer-Encoding: chunked\r\nContent-Length: 999999\r\n\r\n'
 
         assert request_state(post(len(body)) + body) is RequestState.WHOLE
+
+
+class TestExpectsContinue:
+    @pytest.mark.parametrize(
+        ('held', 'expected'),
+        [
+            (post(3, EXPECT), True),
+            (post(3, EXPECT) + b'a', False),
+            (post(3), False),
+            (post(3, EXPECT).replace(b'/1.1', b'/1.0'), False),
+        ],
+    )
+    def test_is_whether_the_client_waits(self, held: bytes, expected: bool) -> None:
+        assert expects_continue(held) is expected
+
+
+class TestBodyBytes:
+    def test_counts_what_is_behind_the_head(self) -> None:
+        assert body_bytes(post(9) + b'abc') == 3

@@ -47,6 +47,9 @@ class EndpointSpec:
     :param code: the status of success.
     :param refuses: the refusals that are its own; those of guard and schemas need no mention.
     :param limit: calls per time, as `limits` writes it: `5/minute`.
+    :param hashes_password: whether it hashes or verifies a password, which takes a core for 50 ms:
+        the server runs few such requests at once. A string names the request header without which
+        it hashes none.
     :param versioned: whether `ETag`, `If-None-Match` and `If-Match` apply.
     :param policy: the security headers; looser than the API's only where a route says so.
     :param produces, consumes: the media type where it is not JSON; `produces=''` of headers alone.
@@ -67,6 +70,7 @@ class EndpointSpec:
     code: int = 200
     errors: Sequence[type[ApiError]] = ()
     limit: str | None = None
+    hashes_password: bool | str = False
     versioned: bool = False
     security_headers: HeaderSet = API
     produces: str | None = None
@@ -82,6 +86,12 @@ class EndpointSpec:
     def is_list(self) -> bool:
         """Whether it answers in pages."""
         return self.query is not None and issubclass(self.query, ListQuery)
+
+    @property
+    def _may_stream(self) -> bool:
+        """Whether a user may have too many bodies of it in flight."""
+        has_body = bool(self.body or self.form or self.consumes)
+        return has_body and self.allow.kind != 'public'
 
     @property
     def keywords(self) -> set[str]:
@@ -114,7 +124,7 @@ class EndpointSpec:
             yield UnprocessableContent
         if self.versioned and method not in METHODS_WITHOUT_IF_MATCH:
             yield PreconditionFailed
-        if self.limit:
+        if self.limit or self._may_stream:
             yield TooManyRequests
 
 

@@ -15,7 +15,7 @@ from werkzeug.exceptions import NotFound as NoSuchUrl
 from project.core.database.session import authorize_transactions
 from project.core.errors import ApiError, Forbidden, ReauthenticationRequired, Unauthorized
 from project.core.security.principal import Principal
-from project.core.web.requests.parsing import receive_json
+from project.core.web.requests.parsing import CLAIM_BODY, receive_json
 
 from .access import (
     Access,
@@ -76,6 +76,8 @@ def guard() -> None:
         receive_json()
     if spec.allow.kind != 'public':
         set_current(authenticate())
+        if claim_body := request.environ.get(CLAIM_BODY):
+            claim_body(current_principal().user_id)
     if spec.limit:
         enforce_rate_limit(spec.limit, str(request.endpoint), current_or_none())
     if spec.allow.kind != 'public':

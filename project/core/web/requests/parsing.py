@@ -24,6 +24,9 @@ MAX_DEPTH = 32
 REPEATED_MESSAGE = 'Given more than once.'
 # Key in the WSGI environ: a function of the server that starts the time limit of a body.
 START_BODY_TIMEOUT = 'project.start_body_timeout'
+# Key in the WSGI environ: a function of the server that counts a streamed body under a user id. It
+# raises TooManyRequests if the user has too many in flight (`BODIES_PER_CLIENT`).
+CLAIM_BODY = 'project.claim_body'
 
 
 def receive_json() -> None:
