@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from threading import Barrier
 from typing import Any
 
@@ -68,6 +69,11 @@ class Watch:
         self.seconds.append(time.monotonic() - begin)
         self.failed += found != 200
         self.most_memory = max(self.most_memory, memory_of(self.service))
+
+    @property
+    def p50(self) -> float:
+        """The median."""
+        return median(self.seconds)
 
     @property
     def p99(self) -> float:

@@ -27,7 +27,7 @@ from tests.files.routes import test_links as links
 from tests.seaweed import running_seaweed
 from tests.users.factories import UserFactory
 
-from .test_proxy import proxy
+from .nginx import proxy
 
 pytestmark = pytest.mark.servers
 

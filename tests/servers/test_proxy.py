@@ -3,10 +3,8 @@
 import hashlib
 import json
 import os
-import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,43 +12,12 @@ import pytest
 from project.core.security.tokens import new_token
 from project.core.web.responses.headers import API
 
-from ..core.server.serving import ROOT, Client, free_port, get, post, running, small_service
+from ..core.server.serving import ROOT, Client, free_port, get, post, small_service
+from .nginx import proxy
 
 pytestmark = pytest.mark.servers
 
 UPLOAD = '/api/v1/files'
-
-
-@contextmanager
-def proxy(behind: int, folder: Path, own: int = 0, read_timeout: str = '60s') -> Iterator[int]:
-    """Run nginx before a port, with its files below a folder instead of where the image has it.
-
-    :param read_timeout: how long it waits for the service: as in production, unless a test is
-        about this limit. A busy machine exceeds a short one.
-    """
-    nginx = shutil.which('nginx', path=f'{os.environ["PATH"]}:/usr/sbin')
-    assert nginx, 'this test needs nginx'
-    port = free_port()
-    places = {
-        '/tmp/': f'{folder}/',
-        'api:8000': f'127.0.0.1:{behind}',
-        'listen 8080': f'listen 127.0.0.1:{port}',
-        '127.0.0.1:8081': f'127.0.0.1:{own or free_port()}',
-        '/srv/var/': f'{folder}/var/',
-        '/dev/stdout': f'{folder}/access.log',
-        'error_log stderr': f'error_log {folder}/error.log',
-        'proxy_read_timeout 60s': f'proxy_read_timeout {read_timeout}',
-    }
-    text = (ROOT / 'deploy' / 'nginx.conf').read_text()
-    for theirs, ours in places.items():
-        assert theirs in text
-        text = text.replace(theirs, ours)
-    (folder / 'nginx.conf').write_text(text)
-    # As root, nginx would serve as somebody who may not read the folder.
-    user = ' user root;' if os.geteuid() == 0 else ''
-    command = [nginx, '-p', str(folder), '-c', 'nginx.conf', '-g', f'daemon off;{user}']
-    with running(command, port):
-        yield port
 
 
 @pytest.fixture(scope='module')

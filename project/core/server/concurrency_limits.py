@@ -41,7 +41,7 @@ class ConcurrencyLimiter:
     def acquire(self, conn: Any, keys: Iterable[Hashable] = ()) -> bool:
         """Return whether a request may run now; else it waits."""
         keys = frozenset(keys)
-        if self._has_room(keys):
+        if self._may_run(keys):
             self._start(conn, keys)
             return True
         self.waiting.append((time.monotonic(), conn, keys))
@@ -66,7 +66,7 @@ class ConcurrencyLimiter:
         while self.waiting and moment - self.waiting[0][0] > self.queue_timeout_seconds:
             yield self.waiting.popleft()[1]
 
-    def _has_room(self, keys: frozenset[Hashable]) -> bool:
+    def _may_run(self, keys: frozenset[Hashable]) -> bool:
         return not self.is_full and all(self.counts[key] < self.max_per_key for key in keys)
 
     def _start(self, conn: Any, keys: frozenset[Hashable]) -> None:
@@ -83,7 +83,7 @@ class ConcurrencyLimiter:
         index = 0
         while index < len(self.waiting) and not self.is_full:
             _, conn, keys = self.waiting[index]
-            if self._has_room(keys):
+            if self._may_run(keys):
                 del self.waiting[index]
                 self._start(conn, keys)
                 yield conn

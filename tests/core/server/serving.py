@@ -143,11 +143,11 @@ class Service:
 def small_service(
     *options: str, app: str = 'tests.core.server.small_app:create_app()', **settings: str
 ) -> Iterator[Service]:
-    """Serve the small application with one worker."""
-    port = free_port()
+    """Serve the small application, by default with one worker."""
+    port = int(settings.get('PORT', 0)) or free_port()
     command = [str(BIN / 'gunicorn'), '-c', 'config/gunicorn.py', *options, app]
     # It has no tasks, unless it is said to have.
-    settings = {'TASKS_CONCURRENCY': '0', 'TASKS_BROKER_URL': ''} | settings
-    settings |= {'PORT': str(port), 'HOST': '127.0.0.1', 'WEB_CONCURRENCY': '1'}
+    settings = {'TASKS_CONCURRENCY': '0', 'TASKS_BROKER_URL': '', 'WEB_CONCURRENCY': '1'} | settings
+    settings |= {'PORT': str(port), 'HOST': '127.0.0.1'}
     with running(command, port, **settings) as process:
         yield Service(port, process)

@@ -349,20 +349,3 @@ class TestLingeringClose:
             assert client.is_closed()
 
             assert rejects_more(client)
-
-
-class TestCapKeepalive:
-    @pytest.mark.slow('gunicorn waits for clients when it ends')
-    def test_stops_soon_with_half_sent_requests_and_answers_the_running_one(self) -> None:
-        with ExitStack() as stack, small_service() as service:
-            for _ in range(20):
-                stack.enter_context(Client(service.port)).send(HALF_HEAD)
-            client = stack.enter_context(Client(service.port))
-            client.send(get('/slow?seconds=0.5'))
-            time.sleep(0.1)
-            begin = time.monotonic()
-            service.process.terminate()
-
-            assert client.answer().body == b'at last'
-            service.process.wait(5)
-            assert time.monotonic() < begin + 5

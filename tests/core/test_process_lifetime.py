@@ -1,0 +1,47 @@
+"""The announcement of a stop, and the signal at the end of a parent."""
+
+import subprocess
+import sys
+
+ANNOUNCED = """
+import os
+from project.core.process_lifetime import announce_stop, is_stopping
+before = is_stopping()
+child = os.fork()
+if not child:
+    announce_stop()
+    os._exit(0)
+os.waitpid(child, 0)
+print(before, is_stopping())
+"""
+
+# A child waits for the signal; its parent ends without a word.
+ORPHANED = """
+import os, signal, time
+from project.core.process_lifetime import signal_at_parent_exit
+ready, written = os.pipe()
+if os.fork():
+    os.read(ready, 1)
+    os._exit(0)
+signal.signal(signal.SIGTERM, lambda *_: os._exit(print('ended', flush=True) or 0))
+signal_at_parent_exit(signal.SIGTERM)
+os.write(written, b'x')
+time.sleep(30)
+"""
+
+
+def output_of(script: str) -> str:
+    """Run a script in a process of its own: forking this one is unsafe, it has threads."""
+    return subprocess.run(
+        [sys.executable, '-c', script], capture_output=True, text=True, timeout=20, check=True
+    ).stdout
+
+
+class TestIsStopping:
+    def test_is_shared_by_processes_that_are_forked_later(self) -> None:
+        assert output_of(ANNOUNCED) == 'False True\n'
+
+
+class TestSignalAtParentExit:
+    def test_arrives_when_the_parent_has_died(self) -> None:
+        assert output_of(ORPHANED) == 'ended\n'

@@ -1,0 +1,109 @@
+"""Clients that stall in the middle of a request keep no other user from an upload."""
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from itertools import product
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from tests.servers.nginx import proxy
+
+from .accounts import API, log_in, make_users
+from .harness import IS_LONG, Attacked, attacked, figure
+
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(120)]
+
+STALLED = 32
+NAMES = ['stalls', 'anonymous']
+SIZES = [50_000] * 20 + [1_000_000] * 5
+SECONDS = 1.0
+UPLOAD = '/files?name=large'
+
+
+def head(path: str, length: int, token: str, *headers: str) -> bytes:
+    """Return the head of a request with a body."""
+    lines = [f'POST {API}{path} HTTP/1.1', 'Host: localhost', *headers]
+    lines += [f'Content-Length: {length}'] if length else ['Transfer-Encoding: chunked']
+    lines += [f'Authorization: Bearer {token}'] if token else []
+    return '\r\n'.join([*lines, '', '']).encode()
+
+
+JSON = 'Content-Type: application/json'
+# What each client sends before it stalls, with a token or without.
+CASES: dict[str, Callable[[str], bytes]] = {
+    'one byte of 50 kB': lambda token: head(UPLOAD, 50_000, token) + b'x',
+    'half of 1 MB': lambda token: head(UPLOAD, 1_000_000, token) + b'x' * 500_000,
+    'a body held back': lambda token: head(UPLOAD, 50_000, token, 'Expect: 100-continue'),
+    'half a chunk': lambda token: head(UPLOAD, 0, token) + b'FFFFF\r\n' + b'x' * 40_000,
+    'many small chunks': lambda token: head(UPLOAD, 0, token) + b'1\r\nx\r\n' * 100,
+    'half of 100 kB of JSON': lambda token: (
+        head('/auth/keys', 100_000, token, JSON) + b' ' * 50_000
+    ),
+    'a head without end': lambda token: head(UPLOAD, 9, token)[:-2] + b'X-Many: 1\r\n' * 3200,
+}
+
+
+@pytest.fixture(scope='module')
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
+    """A service with two users."""
+    var = tmp_path_factory.mktemp('stalling')
+    with attacked(var, 'postgresql', TRUSTED_PROXIES='1') as service:
+        make_users(service, 'stalls', 'uploads')
+        yield service
+
+
+@pytest.fixture(scope='module')
+def tokens(service: Attacked) -> dict[str, str]:
+    """Their tokens; that of no user is empty."""
+    found = {name: log_in(service, name).json()['data']['token'] for name in ('stalls', 'uploads')}
+    return {**found, 'anonymous': ''}
+
+
+@pytest.fixture(scope='module')
+def ports(service: Attacked, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, int]]:
+    """The ports of the service and of nginx before it."""
+    direct = int(urlsplit(service.url).port or 0)
+    with proxy(direct, tmp_path_factory.mktemp('nginx')) as through:
+        yield {'directly': direct, 'through nginx': through}
+
+
+# What CI runs; `make soak` runs all.
+SHORT = [
+    ('one byte of 50 kB', 'stalls'),
+    ('half of 1 MB', 'stalls'),
+    ('a body held back', 'stalls'),
+    ('a head without end', 'anonymous'),
+]
+
+
+@pytest.mark.parametrize(('case', 'name'), list(product(CASES, NAMES)) if IS_LONG else SHORT)
+@pytest.mark.parametrize('way', ['directly', 'through nginx'])
+def test_do_not_delay_the_upload_of_another_user(
+    ports: dict[str, int], tokens: dict[str, str], case: str, way: str, name: str
+) -> None:
+    with ExitStack() as stack:
+        for _ in range(STALLED):
+            sock = stack.enter_context(socket.create_connection(('127.0.0.1', ports[way])))
+            sock.sendall(CASES[case](tokens[name]))
+        times = [upload(ports[way], tokens['uploads'], size) for size in SIZES]
+
+    figure(f'{case}, {name}, {way}: slowest of {len(times)} uploads {max(times):.2f} s')
+    assert max(times) <= SECONDS
+
+
+def upload(port: int, token: str, size: int) -> float:
+    """Upload a file; return how long it took, in seconds."""
+    began = time.monotonic()
+    answer = requests.post(
+        f'http://127.0.0.1:{port}{API}/files',
+        params={'name': 'small'},
+        data=b'x' * size,
+        headers={'Authorization': f'Bearer {token}'},
+        timeout=20,
+    )
+    assert answer.status_code == 201, answer.text
+    return time.monotonic() - began

@@ -1,0 +1,49 @@
+"""The real nginx with `deploy/nginx.conf`, in front of services of a test."""
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..core.server.serving import ROOT, free_port, running
+
+SERVER = 'server api:8000 max_fails=1 fail_timeout=1s;'
+
+
+@contextmanager
+def proxy(
+    behind: int | Sequence[int], folder: Path, own: int = 0, read_timeout: str = '60s'
+) -> Iterator[int]:
+    """Run nginx before the ports of one service or more; yield its own port.
+
+    :param folder: its files are there, instead of where the image has them.
+    :param own: the port of its own health.
+    :param read_timeout: how long it waits for the service: as in production, unless a test is
+        about this limit. A busy machine exceeds a short one.
+    """
+    nginx = shutil.which('nginx', path=f'{os.environ["PATH"]}:/usr/sbin')
+    assert nginx, 'this test needs nginx'
+    port = free_port()
+    ports = [behind] if isinstance(behind, int) else behind
+    servers = [SERVER.replace('api:8000', f'127.0.0.1:{each}') for each in ports]
+    places = {
+        '/tmp/': f'{folder}/',
+        SERVER: ' '.join(servers),
+        'listen 8080': f'listen 127.0.0.1:{port}',
+        '127.0.0.1:8081': f'127.0.0.1:{own or free_port()}',
+        '/srv/var/': f'{folder}/var/',
+        '/dev/stdout': f'{folder}/access.log',
+        'error_log stderr': f'error_log {folder}/error.log',
+        'proxy_read_timeout 60s': f'proxy_read_timeout {read_timeout}',
+    }
+    text = (ROOT / 'deploy' / 'nginx.conf').read_text()
+    for theirs, ours in places.items():
+        assert theirs in text
+        text = text.replace(theirs, ours)
+    (folder / 'nginx.conf').write_text(text)
+    # As root, nginx would serve as somebody who may not read the folder.
+    user = ' user root;' if os.geteuid() == 0 else ''
+    command = [nginx, '-p', str(folder), '-c', 'nginx.conf', '-g', f'daemon off;{user}']
+    with running(command, port):
+        yield port
