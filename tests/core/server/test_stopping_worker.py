@@ -15,8 +15,8 @@ HALF_HEAD = b'GET /healthz HTTP/1.1\r\nHost: loc'
 CLOSING_SECONDS = 1
 
 
-def seconds_until_refused(port: int) -> float:
-    """Return after how many seconds connections are refused."""
+def seconds_until_closed(port: int) -> float:
+    """Return after how many seconds nothing listens at a port."""
     began = time.monotonic()
     while time.monotonic() < began + 10:
         try:
@@ -29,7 +29,7 @@ def seconds_until_refused(port: int) -> float:
 
 class TestHandleExit:
     @pytest.mark.slow('gunicorn waits for clients when it ends')
-    def test_refuses_connections_at_once_and_answers_the_running_request(self) -> None:
+    def test_closes_the_listener_at_once_and_answers_the_running_request(self) -> None:
         with ExitStack() as stack, small_service() as service:
             idle = stack.enter_context(Client(service.port))
             assert idle.ask(get()).status == 200
@@ -40,7 +40,7 @@ class TestHandleExit:
             time.sleep(0.1)
             service.process.terminate()
 
-            assert seconds_until_refused(service.port) < CLOSING_SECONDS
+            assert seconds_until_closed(service.port) < CLOSING_SECONDS
             assert running.answer().body == b'at last'
             assert idle.is_closed()
             service.process.wait(5)

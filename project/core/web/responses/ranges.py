@@ -34,6 +34,7 @@ class RangeReader:
     def __init__(self, file: StoredObject, start: int, length: int) -> None:
         file.seek(start)
         self.file = file
+        self.stop = start + length
         self.left = length
         self.fileno = file.fileno
         self.close = file.close
@@ -43,6 +44,14 @@ class RangeReader:
         data = self.file.read(self.left if size < 0 else min(size, self.left))
         self.left -= len(data)
         return data
+
+    def seek(self, position: int) -> int:
+        """Go to a byte, counted from the beginning of the file, as the position of `fileno` is.
+
+        `socket.sendfile` does so when its client has left.
+        """
+        self.left = max(0, self.stop - position)
+        return self.file.seek(position)
 
 
 class MultipartByteranges:

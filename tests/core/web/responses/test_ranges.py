@@ -1,6 +1,7 @@
 """Ranges of bytes (RFC 9110), and how a file is cut."""
 
 from io import BytesIO
+from socket import socketpair
 
 import pytest
 from flask import send_file
@@ -11,7 +12,7 @@ from tests.client import reasons
 TEN = b'0123456789'
 
 
-class TestWindow:
+class TestRangeReader:
     def test_ends_after_so_many_bytes(self):
         window = RangeReader(BytesIO(TEN), 3, 4)
 
@@ -22,6 +23,24 @@ class TestWindow:
 
         assert window.read(1) + window.read() == b'3456'
         assert window.read() == b''
+
+    def test_goes_to_a_byte_of_its_file(self):
+        window = RangeReader(BytesIO(TEN), 3, 4)
+
+        assert window.seek(5) == 5
+        assert window.read() == b'56'
+        window.seek(9)
+        assert window.read() == b''
+
+    def test_is_sent_by_the_kernel_and_then_by_hand(self, tmp_path):
+        """As to a client that has left: `sendfile` fails before the first byte."""
+        (tmp_path / 'ten').write_bytes(TEN)
+        near, far = socketpair()
+        with near, far, (tmp_path / 'ten').open('rb') as file:
+            far.close()
+
+            with pytest.raises(BrokenPipeError):
+                near.sendfile(RangeReader(file, 3, 4), offset=3, count=4)
 
     def test_closes_its_file(self):
         file = BytesIO(TEN)
