@@ -7,7 +7,7 @@ stop the service.
 import socket
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
@@ -163,12 +163,12 @@ class PollingWorker(StoppingWorker):
         conn.is_late = body_bytes(held) < self.body_min_rate * self.rate_window_seconds
         self.run_request(conn, RequestState.STREAM, held)
 
-    def _pop_late(self, state: RequestState) -> list[TConn]:
-        moment = time.monotonic()
-        late = [conn for conn in self.partial[state] if conn.timeout <= moment]
-        for conn in late:
+    def _pop_late(self, state: RequestState) -> Iterator[TConn]:
+        waiting, moment = self.partial[state], time.monotonic()
+        while waiting and waiting[0].timeout <= moment:
+            conn = waiting[0]
             self._stop_waiting(conn, state)
-        return late
+            yield conn
 
     def _drain(self, conn: TConn, sock: Any) -> None:
         if receive(sock) == b'':

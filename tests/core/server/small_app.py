@@ -7,14 +7,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 from flask import Flask, Response, request
 from gunicorn.http.errors import ParseException
 from gunicorn.workers import gthread
 
-from project.core.errors import RequestTimeout
+from project.core.errors import ApiError, RequestTimeout, TooManyRequests
 from project.core.server.worker import ApiWorker
-from project.core.web.requests.parsing import receive_json
+from project.core.web.requests.parsing import CLAIM_BODY, receive_json
 
 # gunicorn gives clients two seconds when a worker ends.
 gthread.STOP_KEEPALIVE_LINGER = 0.5
@@ -27,6 +28,12 @@ class HastyWorker(ApiWorker):
     stall_timeout_seconds = 0.4
     rate_window_seconds = 1.0
     queue_timeout_seconds = 0.5
+
+
+class CrowdedWorker(ApiWorker):
+    """The worker in which a stream waits for a short time only."""
+
+    stream_queue_timeout_seconds = 0.3
 
 
 class DismissedWorker(ApiWorker):
@@ -44,9 +51,8 @@ def create_app() -> Flask:
     """Return the service."""
     app = Flask(__name__, static_folder=None)
     app.config['MAX_CONTENT_LENGTH'] = 1 << 40
-    app.register_error_handler(
-        RequestTimeout, lambda error: ({'status': 'fail', 'data': error.data}, error.http_code)
-    )
+    for kind in (RequestTimeout, TooManyRequests):
+        app.register_error_handler(kind, fail)
     app.register_error_handler(ParseException, lambda error: ('malformed body', 400))
 
     @app.get('/answered')
@@ -69,6 +75,11 @@ def create_app() -> Flask:
             size += len(block)
             digest.update(block)
         return {'size': size, 'sha256': digest.hexdigest()}
+
+    @app.post('/claimed')
+    def claimed() -> dict[str, int]:
+        request.environ[CLAIM_BODY](int(request.headers['User']))
+        return {'size': len(request.stream.read())}
 
     @app.post('/json')
     def json() -> dict[str, int]:
@@ -104,6 +115,11 @@ def create_app() -> Flask:
 
     app.extensions['endpoint_specs'] = {('slow', 'GET'): SimpleNamespace(hashes_password=True)}
     return app
+
+
+def fail(error: ApiError) -> tuple[dict[str, Any], int, dict[str, str]]:
+    """Return the response to an error of the request."""
+    return {'status': 'fail', 'data': error.data}, error.http_code, error.headers
 
 
 def with_tasks() -> Flask:

@@ -28,6 +28,11 @@ HALF_CHUNK = CHUNKED + b'400\r\nxxx'
 HALF_UPLOAD = post(1 << 20) + b'x' * 60_000
 
 
+def upload(user: int, *headers: str) -> bytes:
+    """Return the beginning of an upload of a user, which takes a thread."""
+    return post(100_000, f'User: {user}', *headers, path='/claimed') + b'x' * 40_000
+
+
 @pytest.fixture(scope='module')
 def port() -> Iterator[int]:
     """A service with our worker."""
@@ -40,6 +45,14 @@ def hasty() -> Iterator[int]:
     """The same, with limits of half a second and of a second."""
     worker = ('-k', 'tests.core.server.small_app.HastyWorker')
     with small_service(*worker, BODY_TIMEOUT='1') as service:
+        yield service.port
+
+
+@pytest.fixture(scope='module')
+def crowded() -> Iterator[int]:
+    """The same, with two streams of each client."""
+    worker = ('-k', 'tests.core.server.small_app.CrowdedWorker')
+    with small_service(*worker, BODIES_PER_CLIENT='2') as service:
         yield service.port
 
 
@@ -178,6 +191,18 @@ class TestEnqueueReq:
         with Client(hasty) as client:
             assert rejects_more(client)
 
+    def test_asks_once_for_a_large_body_that_is_held_back(self, client: Client) -> None:
+        body = b'x' * 100_000
+
+        assert client.ask(post(len(body), 'Expect: 100-continue')).status == 100
+        assert client.ask(body).json['size'] == len(body)
+
+    def test_rejects_a_head_without_end_at_once(self, client: Client) -> None:
+        answer = client.ask(get('/', *['X-Many: 1'] * 4000)[:-2])
+
+        assert answer.status == 431
+        assert client.is_closed()
+
     def test_forgets_who_leaves_halfway(self, client: Client) -> None:
         client.send(HALF_HEAD)
         client.sock.shutdown(socket.SHUT_WR)
@@ -206,6 +231,12 @@ class TestHandleRequest:
         assert client.ask(post(20_000, path='/ignore') + b'x' * 20_000).status == 200
         assert client.ask(get()).status == 200
 
+    def test_announces_the_end_of_the_connection_if_a_body_is_unread(self, client: Client) -> None:
+        answer = client.ask(post(1_000_000, path='/ignore') + b'x' * 40_000)
+
+        assert (answer.status, answer.headers['connection']) == (200, 'close')
+        assert client.is_closed()
+
     def test_reaches_a_client_that_still_sends_a_large_body(self, client: Client) -> None:
         answer = client.ask(post(3_000_000, path='/ignore') + b'x' * 3_000_000)
 
@@ -231,6 +262,27 @@ class TestHandleRequest:
             answer = client.ask(half)
             assert answer.status == 408
             assert answer.headers['connection'] == 'close'
+
+    @pytest.mark.slow('the rate is measured over a second')
+    def test_returns_408_to_a_body_that_drips(self, hasty: int) -> None:
+        with Client(hasty) as client:
+            client.send(HALF_UPLOAD)
+            began = time.monotonic()
+            while not select([client.sock], [], [], 0.05)[0]:
+                client.send(b'x')
+
+            assert client.answer().status == 408
+            assert 1 <= time.monotonic() - began < 3
+
+    @pytest.mark.slow('longer than the second over which the rate is measured')
+    def test_does_not_limit_the_time_of_a_body_that_is_fast_enough(self, hasty: int) -> None:
+        with Client(hasty) as client:
+            client.send(post(100_000) + b'x' * 36_000)
+            for _ in range(16):
+                assert not select([client.sock], [], [], 0.1)[0]
+                client.send(b'x' * 4000)
+
+            assert client.answer().json['size'] == 100_000
 
     @pytest.mark.slow('the limit is in whole seconds')
     def test_returns_408_for_json_bodies_that_arrive_byte_by_byte(self, hasty: int) -> None:
@@ -304,6 +356,67 @@ class TestRun:
                 client.send(CHUNKED + b'3\r\nabc\r\n')
 
             assert [client.ask(b'0\r\n\r\n').json['size'] for client in clients] == [3] * 9
+
+
+class TestStreams:
+    """Two of one client run, of six threads; the third waits for 0.3 seconds."""
+
+    @pytest.fixture
+    def clients(self, crowded: int) -> Iterator[list[Client]]:
+        with ExitStack() as stack:
+            yield [stack.enter_context(Client(crowded)) for _ in range(4)]
+
+    @pytest.mark.slow('the time in the queue is checked once a second')
+    def test_returns_429_to_one_too_many_of_an_address(self, clients: list[Client]) -> None:
+        for client in clients[:3]:
+            client.send(HALF_UPLOAD)
+
+        answer = clients[2].answer()
+
+        assert (answer.status, answer.headers['retry-after']) == (429, '2')
+        assert answer.json['data'].keys() == {'rate'}
+        rest = b'x' * ((1 << 20) - 60_000)
+        assert [client.ask(rest).status for client in clients[:2]] == [200, 200]
+
+    def test_counts_those_of_a_known_user_under_the_user(self, clients: list[Client]) -> None:
+        # All from one address, but each of another user.
+        for number, client in enumerate(clients):
+            client.send(upload(number))
+
+        rest = b'x' * (100_000 - 40_000)
+        assert [client.ask(rest).json['size'] for client in clients] == [100_000] * 4
+
+    def test_returns_429_to_one_too_many_of_a_user(self, clients: list[Client]) -> None:
+        # Each with another credential: those of one credential would wait.
+        for number, client in enumerate(clients[:3]):
+            client.send(upload(7, f'Authorization: Bearer {number}'))
+
+        ready = select([client.sock for client in clients[:3]], [], [], 5)[0]
+
+        assert len(ready) == 1
+        [refused] = [client for client in clients[:3] if client.sock in ready]
+        answer = refused.answer()
+        assert (answer.status, answer.headers['connection']) == (429, 'close')
+        assert answer.json['data'].keys() == {'rate'}
+
+    def test_starts_the_next_of_a_credential_when_one_has_ended(
+        self, clients: list[Client]
+    ) -> None:
+        for client in clients[:3]:
+            client.send(upload(8, 'Authorization: Bearer same'))
+        rest = b'x' * (100_000 - 40_000)
+
+        assert [client.ask(rest).json['size'] for client in clients[:3]] == [100_000] * 3
+
+
+class TestLargeResponses:
+    def test_whose_clients_do_not_read_hold_no_ordinary_thread(self, port: int) -> None:
+        with ExitStack() as stack:
+            for _ in range(10):
+                stack.enter_context(Client(port)).send(get('/large'))
+            time.sleep(0.3)
+
+            assert stack.enter_context(Client(port)).ask(get()).status == 200
 
 
 class TestRejectOverloaded:
