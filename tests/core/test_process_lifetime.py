@@ -18,7 +18,7 @@ print(before, is_stopping())
 # A child waits for the signal; its parent ends without a word.
 ORPHANED = """
 import os, signal, time
-from project.core.process_lifetime import signal_at_parent_exit
+from project.core.processes import signal_at_parent_exit
 ready, written = os.pipe()
 if os.fork():
     os.read(ready, 1)
