@@ -76,7 +76,7 @@ def resend_verification(email: str) -> None:
     enqueue(send_verification, email)
 
 
-@task()
+@task(queue='mail')
 def send_verification(email: str) -> None:
     """Mail who waits at an address a new PIN, or whom it belongs to a notice; else do nothing.
 

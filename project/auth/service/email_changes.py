@@ -62,7 +62,7 @@ def request_email_change(asker: Principal, new_email: str) -> None:
     enqueue(send_email_change, asker.user_id)
 
 
-@task(subject_argument='user_id')
+@task(queue='mail', subject_argument='user_id')
 def send_email_change(user_id: int) -> None:
     """Mail the PIN to the address that a user requested. Run twice, it mails once."""
     # Locked, so that the user is not disabled between the check and the PIN.

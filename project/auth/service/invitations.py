@@ -70,7 +70,7 @@ def invite_users(user_ids: list[int], invited_by: int | None = None) -> None:
                 enqueue(send_invitation, user.email, [], invited_by)
 
 
-@task()
+@task(queue='mail')
 def send_invitation(email: str, roles: list[str], invited_by: int | None) -> None:
     """Mail an address the code of its invitation, or its user a notice if they have a password.
 

@@ -14,7 +14,7 @@ from .toolkit import FeatureGroup, as_json, dry_run, print_rows, with_progress
 
 jobs_cli = FeatureGroup('jobs', help='Look after the tasks that run later.')
 
-COLUMNS = ('id', 'name', 'state', 'attempts', 'due', 'created_at', 'error')
+COLUMNS = ('id', 'name', 'queue', 'state', 'attempts', 'due', 'created_at', 'error')
 DETAILS = (*COLUMNS[:-1], 'started_at', 'request_id', 'arguments', 'error')
 STATS = ('name', *inspection.STATES, 'delay')
 

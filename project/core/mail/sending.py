@@ -32,6 +32,7 @@ def send_mail(
 
 
 @task(
+    queue='mail',
     attempts=140,  # With a wait of 15 minutes at most: for about a day.
     time_limit=timedelta(minutes=1),
     encrypted=['secret'],

@@ -22,6 +22,7 @@ from .broker import BrokerUnavailable, TaskBroker
 from .worker_slot import WorkerSlot
 
 POLL_INTERVAL_SECONDS = 1.0  # seconds
+TICK_INTERVAL_SECONDS = 10.0  # seconds between two entries in the database that it is alive
 # With so many a broker has enough to do, however often those that wait are handed out again.
 MAX_QUEUED_TASKS = 500
 MAX_TASKS_PER_BATCH = 100
@@ -50,12 +51,13 @@ def dispatch(workers: list[WorkerSlot], broker: str = '') -> Callable[[Flask, Wo
             else DispatchToLocalWorkers([w.wakeup for w in workers])
         )
         notifier: TaskNotifier = app.extensions['task_notifier']
-        renewals, fire_at = LeaseRenewer(workers), now()
+        renewals, fire_at, record_tick = LeaseRenewer(workers), now(), TickRecorder()
         while not slot.stop_requested and not is_parent_gone(slot.parent_pid):
             slot.set_deadline(POLL_TIMEOUT)
             try:
                 with app.app_context():
                     renewals()
+                    record_tick()
                     fire_at = _enqueue_due_schedules(fire_at)
                     notifier.wait(hand(), slot.wakeup)
             except SQLAlchemyError as error:
@@ -81,6 +83,19 @@ class LeaseRenewer:
         if busy and time.monotonic() - self.renewed > leases.LEASE_RENEWAL_SECONDS:
             leases.renew(busy)
             self.renewed = time.monotonic()
+
+
+class TickRecorder:
+    """Stores every 10 seconds that the dispatcher is alive, for `/readyz`."""
+
+    def __init__(self) -> None:
+        self.recorded = float('-inf')
+
+    def __call__(self) -> None:
+        """Store it, if it is time."""
+        if time.monotonic() - self.recorded > TICK_INTERVAL_SECONDS:
+            periodic.record_dispatcher_tick()
+            self.recorded = time.monotonic()
 
 
 class DispatchToLocalWorkers:

@@ -1,24 +1,28 @@
 """What operators see of the outbox, and what they may do to it."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import case, delete, func, select, tuple_, update
+from sqlalchemy import case, delete, func, literal, select, tuple_, update
 
 from project.core.clock import now
 from project.core.database.session import AnyRow, atomic, db, execute_select
 from project.core.errors import Conflict, NotFound
 
 from .outbox import DEAD, QUEUED, RUNNING, WAITING, OutboxTask
-from .registry import find_task
+from .periodic import DispatcherTick, Schedule
+from .registry import QUEUES, find_task, scheduled_tasks
 from .serialization import redacted_arguments
 
 STATES = (WAITING, QUEUED, RUNNING, DEAD)
 BATCH_ROWS = 500
 INSPECTED_COLUMNS = (
-    OutboxTask.id, OutboxTask.name, OutboxTask.state, OutboxTask.attempts,
-    OutboxTask.scheduled_at.label('due'), OutboxTask.created_at, OutboxTask.started_at,
+    OutboxTask.id, OutboxTask.name, OutboxTask.queue, OutboxTask.state, OutboxTask.attempts,
+    case((OutboxTask.state == WAITING, OutboxTask.available_at), else_=OutboxTask.scheduled_at)
+    .label('due'), OutboxTask.created_at, OutboxTask.started_at,
     OutboxTask.request_id, OutboxTask.last_error.label('error'), OutboxTask.arguments,
     OutboxTask.encrypted_arguments,
 )  # fmt: skip
@@ -107,17 +111,76 @@ def task_stats() -> list[AnyRow]:
     return list(found.all())
 
 
+def oldest_waiting_by_queue() -> dict[str, int]:
+    """Return for each queue how many seconds ago its oldest undone task was to be done.
+
+    0: no task of the queue is undone. Counted are tasks that wait, also for another attempt, and
+    that run; not dead letters, nor tasks that are scheduled for later. A mail that fails since an
+    hour is an hour old, whenever it is due again.
+    """
+    moment = now()
+    oldest = _oldest_by_queue(OutboxTask.scheduled_at <= moment)
+    return {queue: seconds_overdue(found) for queue, found in oldest.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleAge:
+    """A schedule of this version: its last and its next run.
+
+    :param seconds_since_enqueued: None: it has not run since its row exists.
+    :param seconds_overdue: how many seconds ago it should have run; 0: it is not due.
+    """
+
+    name: str
+    rule: str
+    next_run_at: datetime | None
+    seconds_since_enqueued: int | None
+    seconds_overdue: int
+
+
+def schedule_ages() -> list[ScheduleAge]:
+    """Return the age of each schedule, by name. A schedule without a row has never been seen."""
+    found = {
+        row.name: row
+        for row in execute_select(
+            select(Schedule.name, Schedule.next_run_at, Schedule.last_enqueued_at)
+        )
+    }
+    return [
+        _age(task.name, task.schedule.rule, found.get(task.name))
+        for task in sorted(scheduled_tasks(), key=lambda task: task.name)
+        if task.schedule
+    ]
+
+
+def seconds_since_dispatcher_tick() -> int | None:
+    """Return how many seconds ago a dispatcher looked into the outbox; None: none ever has.
+
+    Each dispatcher stores it every 10 seconds.
+    """
+    ticked_at = execute_select(select(DispatcherTick.ticked_at)).scalar_one_or_none()
+    return seconds_overdue(ticked_at) if ticked_at else None
+
+
+def _age(name: str, rule: str, row: AnyRow | None) -> ScheduleAge:
+    if row is None:
+        return ScheduleAge(name, rule, None, None, 0)
+    since = seconds_overdue(row.last_enqueued_at) if row.last_enqueued_at else None
+    return ScheduleAge(name, rule, row.next_run_at, since, seconds_overdue(row.next_run_at))
+
+
 def queue_stats() -> dict[str, int]:
     """Return how many tasks are due and not begun, how many are dead, and the seconds of delay.
 
     Counted up to 10,000 each, for it is asked every second.
     """
-    due = (OutboxTask.scheduled_at <= now()) & OutboxTask.state.in_((WAITING, QUEUED))
-    oldest = execute_select(select(func.min(OutboxTask.scheduled_at)).where(due)).scalar_one()
+    moment = now()
+    is_waiting = (OutboxTask.state == WAITING) & (OutboxTask.available_at <= moment)
+    due = (OutboxTask.scheduled_at <= moment) & (is_waiting | (OutboxTask.state == QUEUED))
     return {
         'waiting': _count(due),
         'dead': _count(OutboxTask.state == DEAD),
-        'delay': seconds_overdue(oldest),
+        'delay': max(map(seconds_overdue, _oldest_by_queue(due).values())),
     }
 
 
@@ -135,6 +198,22 @@ def _anew() -> dict[str, Any]:
 def seconds_overdue(oldest: Any) -> int:
     """Return for how many seconds something has been due, 0 where nothing is."""
     return max(0, int((now() - oldest).total_seconds())) if oldest else 0
+
+
+def _oldest_by_queue(condition: Any) -> dict[str, datetime | None]:
+    """Return for each queue when the oldest task that is not dead was first to be done."""
+    # One lookup in the index per queue; a GROUP BY would read every row.
+    undone = (OutboxTask.state != literal(DEAD, literal_execute=True)) & condition
+    oldest = [
+        select(OutboxTask.scheduled_at)
+        .where(OutboxTask.queue == queue, undone)
+        .order_by(OutboxTask.scheduled_at)
+        .limit(1)
+        .scalar_subquery()
+        for queue in QUEUES
+    ]
+    row = execute_select(select(*oldest)).one()
+    return dict(zip(QUEUES, row, strict=True))
 
 
 def _count(where: Any) -> int:

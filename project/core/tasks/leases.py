@@ -64,7 +64,6 @@ def retry_later(task_id: UUID, lease: UUID, reason: str, wait: timedelta) -> Non
     values = {
         'state': WAITING,
         'available_at': due,
-        'scheduled_at': due,
         'lease_id': None,
         'last_error': reason,
     }

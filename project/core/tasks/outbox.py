@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 from flask import current_app
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Index,
     LargeBinary,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     exists,
     func,
     literal,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -32,12 +34,17 @@ from project.core.database.upsert import upsert
 from project.core.request_context import current_request_context
 
 from .notifications import CHANNEL, TaskNotifier
-from .registry import require_task
+from .registry import DEFAULT, require_task
 from .serialization import ENCRYPTION_PURPOSE, serialize, subject_of, unique_key
 
 P = ParamSpec('P')
 
 WAITING, QUEUED, RUNNING, DEAD = 'waiting', 'queued', 'running', 'dead'
+
+
+def where(condition: str) -> dict[str, Any]:
+    """Return the arguments that make an index partial on both databases."""
+    return {'sqlite_where': text(condition), 'postgresql_where': text(condition)}
 
 
 class OutboxTask(Base):
@@ -46,10 +53,19 @@ class OutboxTask(Base):
     __tablename__ = 'core_tasks'
     __table_args__ = (
         UniqueConstraint('name', 'unique_key'),
-        Index(None, 'available_at'),
+        Index('ix_core_tasks_not_ready', 'available_at', **where('round_number IS NULL')),
+        Index(
+            'ix_core_tasks_ready', 'queue', 'slot', 'round_number', 'available_at',
+            **where('round_number IS NOT NULL'),
+        ),
+        Index(
+            'ix_core_tasks_ready_owner', 'queue', 'slot', 'owner_id', 'round_number',
+            **where('round_number IS NOT NULL'),
+        ),
+        Index('ix_core_tasks_undone', 'queue', 'scheduled_at', **where("state <> 'dead'")),
         Index(None, 'state'),
         Index(None, 'subject_id'),
-    )
+    )  # fmt: skip
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     name: Mapped[str] = mapped_column(String(128))
@@ -59,12 +75,19 @@ class OutboxTask(Base):
     unique_key: Mapped[str | None] = mapped_column(String(64))
     # The user whom it is about: what waits of theirs goes with them.
     subject_id: Mapped[int | None] = mapped_column()
+    queue: Mapped[str] = mapped_column(String(8), server_default=DEFAULT)
+    # The concurrency limit that it needs a slot of; empty: none.
+    slot: Mapped[str] = mapped_column(String(32), server_default='')
+    # Whose share of the queue it takes: a user, or one of the two values below 1 in `owners.py`.
+    owner_id: Mapped[int] = mapped_column(server_default='0')
+    # In each round the queue runs one task of each owner. None: not due, or under way.
+    round_number: Mapped[int | None] = mapped_column(BigInteger)
     state: Mapped[str] = mapped_column(String(8), default=WAITING)
     attempts: Mapped[int] = mapped_column(default=0)
     # It was enqueued once more while it ran, and what it then read may have been too old.
     rerun_requested: Mapped[bool] = mapped_column(default=False)
-    # When it was to be done, for people; and when it may be taken, which for what is under way is
-    # when whoever has it has had their time. Never, if dead.
+    # When it was first to be done, whatever failed since; and when it may be taken, which for what
+    # is under way is when its lease expires. Never, if dead.
     scheduled_at: Mapped[datetime] = mapped_column(UTCDateTime)
     available_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     # Which process has it.
@@ -126,6 +149,7 @@ def _insert(
         'encrypted_arguments': ciphertext,
         'unique_key': unique_key(task, arguments),
         'subject_id': subject_of(task, arguments),
+        'queue': task.queue,
         'scheduled_at': due,
         'available_at': due,
         'request_id': current_request_context().request_id,

@@ -6,7 +6,7 @@ from sqlalchemy import String, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
-from project.core.database.session import Base, atomic, db
+from project.core.database.session import Base, atomic, db, execute_in_own_transaction
 from project.core.database.types import UTCDateTime
 from project.core.database.upsert import upsert
 
@@ -25,6 +25,24 @@ class Schedule(Base):
     name: Mapped[str] = mapped_column(String(128), primary_key=True)
     rule: Mapped[str] = mapped_column(String(128))
     next_run_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    last_enqueued_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+class DispatcherTick(Base):
+    """When a dispatcher last looked into the outbox: one row, whichever dispatcher it was."""
+
+    __tablename__ = 'core_dispatcher_ticks'
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    ticked_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+def record_dispatcher_tick() -> None:
+    """Store that a dispatcher looks into the outbox now."""
+    tick = {'ticked_at': now()}
+    execute_in_own_transaction(
+        upsert(DispatcherTick, {'id': 1, **tick}, conflict=['id'], change=tick)
+    )
 
 
 def enqueue_due_schedules() -> datetime:
@@ -43,7 +61,9 @@ def _enqueue_if_due(task: Task) -> datetime:
     # The row decides: of many who try to move it on, one does.
     mine = (Schedule.name == task.name) & (Schedule.rule == rule)
     moved = (
-        update(Schedule).where(mine, Schedule.next_run_at <= moment).values(next_run_at=following)
+        update(Schedule)
+        .where(mine, Schedule.next_run_at <= moment)
+        .values(next_run_at=following, last_enqueued_at=moment)
     )
     if db.session.execute(moved.returning(Schedule.name)).one_or_none():
         enqueue(task.function)

@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Final, Literal, ParamSpec, TypeAlias, TypeVar
 
 from .schedules import CronSchedule, IntervalSchedule, ScheduleRule
 
@@ -17,6 +17,15 @@ R = TypeVar('R')
 
 MAX_BACKOFF = timedelta(minutes=15)
 MAX_NAME_CHARACTERS = 128
+
+# The queues, the most urgent first. Each has a worker process that serves it before the others:
+# `mail` for whatever a person waits for in front of a mailbox, `default` for tasks of some seconds,
+# `slow` for tasks of minutes or hours.
+Queue: TypeAlias = Literal['mail', 'default', 'slow']
+MAIL: Final = 'mail'
+DEFAULT: Final = 'default'
+SLOW: Final = 'slow'
+QUEUES: tuple[Queue, ...] = (MAIL, DEFAULT, SLOW)
 
 _tasks: dict[str, 'Task'] = {}
 _names: dict[Callable[..., Any], str] = {}
@@ -43,6 +52,7 @@ class Task:
     unique: tuple[str, ...] | None
     subject_argument: str | None
     schedule: ScheduleRule | None
+    queue: Queue = DEFAULT
 
     def retry_delay(self, attempt: int) -> timedelta:
         """Return how long to wait after a failed attempt."""
@@ -71,6 +81,7 @@ def task(
     subject_argument: str | None = None,
     every: timedelta | None = None,
     cron: str | None = None,
+    queue: Queue = DEFAULT,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Mark a function with JSON arguments as one that may run later; it stays what it was.
 
@@ -99,6 +110,7 @@ def task(
                 unique=chosen,
                 subject_argument=subject_argument,
                 schedule=timetable,
+                queue=queue,
             )
         )
         return function
@@ -161,6 +173,8 @@ def _add(fresh: Task) -> None:
         raise ValueError(f'{fresh.name} must name its arguments, and compare none that is secret')
     if fresh.schedule and wanted:
         raise ValueError(f'{fresh.name} runs by itself, and nobody would give it {wanted[0]}')
+    if fresh.queue not in QUEUES:
+        raise ValueError(f'{fresh.name} is in no queue: {", ".join(QUEUES)}')
     if fresh.attempts < 1 or min(fresh.backoff, fresh.time_limit) <= timedelta():
         raise ValueError(f'{fresh.name} could never run')
     _tasks[fresh.name] = fresh

@@ -77,7 +77,7 @@ def collect_garbage(
         yield CollectedItem('bytes' if found.is_key else 'unknown', found.name, found.size)
 
 
-@task(cron='37 3 * * *', time_limit=timedelta(hours=1))
+@task(queue='slow', cron='37 3 * * *', time_limit=timedelta(hours=1))
 def collect_garbage_nightly() -> None:
     """Collect garbage every night. Run twice, also at once, it removes each thing once.
 

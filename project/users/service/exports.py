@@ -89,6 +89,7 @@ def open_export(user_id: int, export_id: UUID) -> tuple[AnyRow, StoredObject]:
 
 
 @task(
+    queue='slow',
     attempts=20,  # With a wait of 15 minutes at most: for some four hours.
     time_limit=timedelta(hours=6),
     subject_argument='user_id',

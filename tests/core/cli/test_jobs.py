@@ -55,20 +55,23 @@ def rejection_of(result, code=1):
     return result.stderr.splitlines()[-1]
 
 
+COLUMNS = ['id', 'name', 'queue', 'state', 'attempts', 'due', 'created_at', 'error']
+
+
 class TestJobsList:
     def test_prints_a_table(self, run, greet):
         found = enqueue_committed(greet, pin=PIN)
 
         head, _, row = run('list').output.splitlines()
 
-        assert head.split() == ['id', 'name', 'state', 'attempts', 'due', 'created_at', 'error']
-        assert row.split()[:4] == [str(found), 'greet', 'waiting', '0']
+        assert head.split() == COLUMNS
+        assert row.split()[:5] == [str(found), 'greet', 'default', 'waiting', '0']
         assert row.split()[-1] == '-'
 
     def test_prints_json(self, run, dead):
         [found] = json.loads(run('list', '--json').output)
 
-        assert list(found) == ['id', 'name', 'state', 'attempts', 'due', 'created_at', 'error']
+        assert list(found) == COLUMNS
         assert UUID(found['id']) == dead
         assert (found['state'], found['attempts']) == ('dead', 1)
         # When it was to be done: that stays, although nobody will do it.

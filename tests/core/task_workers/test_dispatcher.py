@@ -17,12 +17,14 @@ from project.core.task_workers.dispatcher import (
     DispatchToBroker,
     DispatchToLocalWorkers,
     LeaseRenewer,
+    TickRecorder,
     dispatch,
 )
 from project.core.task_workers.supervisor import Supervisor
 from project.core.task_workers.worker import run_worker
 from project.core.task_workers.worker_slot import WorkerSlot
 from project.core.tasks import leases, task
+from project.core.tasks.inspection import seconds_since_dispatcher_tick
 from project.core.tasks.leases import QUEUED_TIMEOUT
 
 from ..outbox import enqueue_at_committed, enqueue_committed, row_of, rows, travel_forward
@@ -266,6 +268,22 @@ class TestDispatch:
         Supervisor(own_app, [seat]).run(until(condition))
 
         assert seat.orphaned_leases == []
+
+
+class TestTickRecorder:
+    def test_stores_that_the_dispatcher_is_alive_when_it_is_time(
+        self, monkeypatch, assert_max_queries
+    ):
+        record_tick = TickRecorder()
+        record_tick()
+        with assert_max_queries(0):
+            record_tick()
+        monkeypatch.setattr(dispatcher, 'TICK_INTERVAL_SECONDS', 0.0)
+        with assert_max_queries(1) as statements:
+            record_tick()
+
+        assert len(statements) == 1
+        assert seconds_since_dispatcher_tick() == 0
 
 
 class TestRenewals:

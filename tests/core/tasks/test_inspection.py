@@ -1,6 +1,6 @@
 """What operators see of the outbox, and what they may do to it."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -9,20 +9,33 @@ import time_machine
 from project.core.clock import now
 from project.core.tasks import inspection, leases, task
 from project.core.tasks.inspection import (
+    ScheduleAge,
     TaskNotFound,
     TaskRunning,
     delete_dead_tasks,
     delete_task,
     get_task,
     list_tasks,
+    oldest_waiting_by_queue,
     queue_stats,
     retry_dead_tasks,
     retry_task,
+    schedule_ages,
     seconds_overdue,
+    seconds_since_dispatcher_tick,
     task_stats,
 )
+from project.core.tasks.periodic import enqueue_due_schedules, record_dispatcher_tick
 
-from ..outbox import change, enqueue_at_committed, enqueue_committed, mark_dead, row_of, rows
+from ..outbox import (
+    change,
+    enqueue_at_committed,
+    enqueue_committed,
+    mark_dead,
+    row_of,
+    rows,
+    travel_forward,
+)
 
 pytestmark = pytest.mark.usefixtures('no_tasks')
 
@@ -272,6 +285,66 @@ class TestBacklog:
             enqueue_committed(greet)
 
         assert queue_stats()['waiting'] == 3
+
+
+class TestOldestWaitingByQueue:
+    @time_machine.travel(now(), tick=False)
+    def test_is_zero_where_no_task_is_due(self, greet):
+        mark_dead(enqueue_at_committed(now() - 60 * SECOND, greet))
+        enqueue_at_committed(now() + 60 * SECOND, greet)
+
+        assert oldest_waiting_by_queue() == {'mail': 0, 'default': 0, 'slow': 0}
+
+    @time_machine.travel(now(), tick=False)
+    def test_counts_from_when_the_oldest_of_each_queue_was_first_to_be_done(self, greet):
+        letter = task(name='letter', queue='mail')(lambda: None)
+        archive = task(name='archive', queue='slow')(lambda: None)
+        enqueue_at_committed(now() - 7 * SECOND, letter)
+        for seconds in (60, 50):
+            enqueue_at_committed(now() - seconds * SECOND, archive)
+
+        assert oldest_waiting_by_queue() == {'mail': 7, 'default': 0, 'slow': 60}
+
+    @time_machine.travel(now(), tick=False)
+    def test_counts_a_task_that_waits_for_another_attempt(self, greet):
+        found = enqueue_at_committed(now() - 60 * SECOND, greet)
+        leases.claim(found, MINE)
+        leases.retry_later(found, MINE, 'the mail server is down', 300 * SECOND)
+
+        assert oldest_waiting_by_queue()['default'] == 60
+        assert queue_stats()['delay'] == 0
+
+
+class TestScheduleAges:
+    @pytest.fixture
+    def tick(self):
+        return task(name='tick', every=60 * SECOND)(lambda: None)
+
+    def test_shows_a_schedule_that_no_dispatcher_has_seen(self, tick):
+        assert schedule_ages() == [ScheduleAge('tick', 'every 60 s', None, None, 0)]
+
+    def test_shows_the_last_run_and_how_late_the_next_one_is(self, tick):
+        with time_machine.travel(datetime(2026, 11, 23, 12, tzinfo=UTC), tick=False) as clock:
+            enqueue_due_schedules()
+            clock.shift(60 * SECOND)
+            enqueue_due_schedules()
+            clock.shift(90 * SECOND)
+            due = datetime(2026, 11, 23, 12, 2, tzinfo=UTC)
+
+            assert schedule_ages() == [ScheduleAge('tick', 'every 60 s', due, 90, 30)]
+
+
+class TestSecondsSinceDispatcherTick:
+    def test_is_none_before_the_first(self):
+        assert seconds_since_dispatcher_tick() is None
+
+    @time_machine.travel(now(), tick=False)
+    def test_counts_from_the_last_one(self):
+        record_dispatcher_tick()
+        record_dispatcher_tick()
+
+        with travel_forward(seconds=12):
+            assert seconds_since_dispatcher_tick() == 12
 
 
 class TestDelayOf:

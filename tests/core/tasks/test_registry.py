@@ -114,6 +114,7 @@ class TestTask:
             ({'every': SECOND, 'cron': '* * * * *'}, 'either every so often or by cron'),
             ({'every': SECOND / 2}, 'a second at least'),
             ({'cron': 'now and then'}, 'is no rule of cron'),
+            ({'queue': 'urgent'}, 'is in no queue: mail, default, slow'),
             ({'attempts': 0}, 'could never run'),
             ({'backoff': timedelta()}, 'could never run'),
             ({'time_limit': -SECOND}, 'could never run'),

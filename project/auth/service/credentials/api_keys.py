@@ -115,7 +115,7 @@ def _principal_of(found: AnyRow) -> Principal:
     )
 
 
-@task()
+@task(queue='mail')
 def send_key_expiry_reminder(key_id: str) -> None:
     """Mail the active owner of a key that it expires soon. Idempotent: sends one mail."""
     with atomic():

@@ -43,7 +43,7 @@ def start_reset(login: str) -> AnyRow:
     return user
 
 
-@task()
+@task(queue='mail')
 def send_reset(email: str, requested_at: str | None = None) -> None:
     """Mail a PIN for a new password to the active user with an address.
 
