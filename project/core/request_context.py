@@ -11,6 +11,8 @@ class RequestContext:
     request_id: str = '-'
     ip_address: str = ''
     user_agent: str = ''
+    # In a task: whose share of its queue it takes. Tasks that it enqueues take the same.
+    task_owner_id: int = 0
 
 
 NO_CONTEXT = RequestContext()

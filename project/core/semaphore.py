@@ -14,6 +14,13 @@ from .errors import ServiceUnavailable
 POLL_INTERVAL_SECONDS = 0.005  # seconds between two looks whether another process has finished
 
 
+class SlotUnavailable(ServiceUnavailable):
+    """All slots of a semaphore are held. A task that raises it runs again soon."""
+
+    def __init__(self) -> None:
+        super().__init__('no turn was free in time', retry_after=2)
+
+
 class InterprocessSemaphore:
     """Made before the service forks: each turn is the lock on one byte of a file without a name.
 
@@ -31,22 +38,29 @@ class InterprocessSemaphore:
         """Hold one of `max_holders` slots while the block runs; wait for one if all are held.
 
         :param timeout: seconds to wait at most.
-        :raises ServiceUnavailable: after that time.
+        :raises SlotUnavailable: after that time.
         """
         number = self._wait(max_holders, time.monotonic() + timeout)
         try:
             yield
         finally:
             with self._released:
-                fcntl.lockf(self._file, fcntl.LOCK_UN, 1, number)
-                self._held_slots.remove(number)
+                self._release(number)
                 self._released.notify()
+
+    def has_free_slot(self, max_holders: int) -> bool:
+        """Return whether one of `max_holders` slots is free now; it may be taken a moment later."""
+        with self._released:
+            number = self._try_acquire(max_holders)
+            if number is not None:
+                self._release(number)
+            return number is not None
 
     def _wait(self, max_holders: int, deadline: float) -> int:
         with self._released:
             while (number := self._try_acquire(max_holders)) is None:
                 if time.monotonic() > deadline:
-                    raise ServiceUnavailable('no turn was free in time', retry_after=2)
+                    raise SlotUnavailable
                 self._released.wait(POLL_INTERVAL_SECONDS)
             return number
 
@@ -60,6 +74,10 @@ class InterprocessSemaphore:
             self._held_slots.add(number)
             return number
         return None
+
+    def _release(self, number: int) -> None:
+        fcntl.lockf(self._file, fcntl.LOCK_UN, 1, number)
+        self._held_slots.remove(number)
 
     def _reset(self) -> None:
         """Begin without any: what the parent has taken is not this process's."""

@@ -12,15 +12,21 @@ from sqlalchemy import select, update
 
 from project.core.clock import now
 from project.core.database.session import AnyRow, atomic, execute_in_own_transaction, execute_select
-from project.core.tasks import enqueue, enqueue_at, leases
+from project.core.tasks import enqueue, enqueue_at, leases, queues
 from project.core.tasks.notifications import TaskNotifier, WakeupPipe
 from project.core.tasks.outbox import OutboxTask
 
 
 @atomic()
 def enqueue_committed(function: Callable[..., Any], *args: Any, **kwargs: Any) -> UUID:
-    """Enqueue a task in a transaction of its own."""
+    """Enqueue a task in a transaction of its own. It is not ready before `mark_ready`."""
     return enqueue(function, *args, **kwargs)
+
+
+def mark_queued(limit: int) -> list[UUID]:
+    """Mark due tasks of the default queue as given to the broker."""
+    queues.mark_ready()
+    return leases.mark_queued('default', limit, limit)
 
 
 @atomic()

@@ -135,3 +135,19 @@ class TestTaken:
             elsewhere(2)
 
             assert not is_free(semaphore, 2)
+
+
+class TestHasFreeSlot:
+    def test_is_true_until_all_are_held_in_any_process(self, semaphore, elsewhere):
+        elsewhere(2)
+        assert semaphore.has_free_slot(2)
+
+        with semaphore.acquire(2, timeout=0):
+            assert not semaphore.has_free_slot(2)
+        assert semaphore.has_free_slot(2)
+
+    def test_holds_none(self, semaphore):
+        assert semaphore.has_free_slot(1)
+
+        with semaphore.acquire(1, timeout=0):
+            pass

@@ -36,8 +36,7 @@ def upgrade() -> None:
             sqlite_where=READY, postgresql_where=READY,
         )
         batch_op.create_index(
-            'ix_core_tasks_ready_owner', ['queue', 'slot', 'owner_id', 'round_number'],
-            sqlite_where=READY, postgresql_where=READY,
+            'ix_core_tasks_owner', ['queue', 'slot', 'owner_id', 'round_number']
         )
         batch_op.create_index(
             'ix_core_tasks_undone', ['queue', 'scheduled_at'],
@@ -63,7 +62,7 @@ def downgrade() -> None:
         batch_op.drop_column('last_enqueued_at')
 
     with op.batch_alter_table('core_tasks') as batch_op:
-        for name in ('undone', 'ready_owner', 'ready', 'not_ready'):
+        for name in ('undone', 'owner', 'ready', 'not_ready'):
             batch_op.drop_index(f'ix_core_tasks_{name}')
     with op.batch_alter_table('core_tasks') as batch_op:
         for column in ('round_number', 'owner_id', 'slot', 'queue'):

@@ -57,7 +57,7 @@ def on_users_created_invite(
         enqueue(invite_users, user_ids[start : start + BATCH_USERS], by)
 
 
-@task(time_limit=timedelta(minutes=5))
+@task(time_limit=timedelta(minutes=5), owner_argument='invited_by')
 def invite_users(user_ids: list[int], invited_by: int | None = None) -> None:
     """Invite users who have no password yet. Run twice, each is invited once.
 
@@ -70,7 +70,7 @@ def invite_users(user_ids: list[int], invited_by: int | None = None) -> None:
                 enqueue(send_invitation, user.email, [], invited_by)
 
 
-@task(queue='mail')
+@task(queue='mail', owner_argument='invited_by')
 def send_invitation(email: str, roles: list[str], invited_by: int | None) -> None:
     """Mail an address the code of its invitation, or its user a notice if they have a password.
 

@@ -10,6 +10,7 @@ from types import FrameType
 from flask import Flask
 
 from project.core.processes import is_parent_gone
+from project.core.tasks.registry import DEFAULT, MAIL, SLOW, Queue
 
 from .dispatcher import dispatch
 from .supervisor import Supervisor
@@ -27,15 +28,31 @@ def init_app(app: Flask) -> None:
 def run_task_workers(
     app: Flask, goes_on: Callable[[], bool], *, concurrency: int | None = None
 ) -> None:
-    """Work the outbox off while it goes on, with so many workers (default: as configured).
+    """Work the outbox off while it goes on. With a broker, the workers run what it brings.
 
-    With a broker the workers do what it brings, without one what the dispatcher rings for.
+    :param concurrency: how many tasks run at once beside mails; default: as configured.
     """
-    count = max(1, app.config['TASKS_CONCURRENCY'] if concurrency is None else concurrency)
+    count = app.config['TASKS_CONCURRENCY'] if concurrency is None else concurrency
     broker = app.config['TASKS_BROKER_URL']
-    role = run_broker_worker(broker) if broker else run_worker
-    workers = [WorkerSlot(f'worker {number}', role) for number in range(1, count + 1)]
+    workers = [
+        WorkerSlot(
+            f'worker {number} ({queues[0]})',
+            run_broker_worker(broker, queues[0]) if broker else run_worker(queues),
+        )
+        for number, queues in enumerate(worker_queues(count), 1)
+    ]
     Supervisor(app, [*workers, WorkerSlot('dispatcher', dispatch(workers, broker))]).run(goes_on)
+
+
+def worker_queues(count: int) -> list[tuple[Queue, ...]]:
+    """Return the queues of each worker process, its own first, then those that it helps with.
+
+    Each queue has a worker of its own, so that none waits for another: one for `mail`, beside
+    `count` others, at least two, that are for `default` and `slow` by turns. Only the latter run
+    slow tasks.
+    """
+    by_turns: tuple[tuple[Queue, ...], ...] = ((DEFAULT, MAIL), (SLOW, DEFAULT, MAIL))
+    return [(MAIL,), *(by_turns[number % 2] for number in range(max(2, count)))]
 
 
 def run_until_signal(app: Flask, concurrency: int | None = None, parent: int | None = None) -> None:

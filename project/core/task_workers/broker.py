@@ -11,7 +11,8 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import UUID
 
-QUEUE_NAME = 'tasks'
+from project.core.tasks.registry import QUEUES, Queue
+
 SHUTDOWN_GRACE_MS = 20_000  # milliseconds for what runs when the service ends
 IDLE_MILLISECONDS = 1000  # between two looks whether to stop, while nothing is brought
 
@@ -35,47 +36,54 @@ class TaskBroker:
         self._broker = _broker(url)
         self._count = _counter(self._broker)
         self._handle: Callable[[str], None] | None = None
-        self._actor = self._declare()
+        self._actors = {queue: self._declare(queue) for queue in QUEUES}
 
-    def send(self, task_id: UUID) -> None:
+    def send(self, queue: Queue, task_id: UUID) -> None:
         """Send a task id to the broker.
 
         :raises BrokerUnavailable: if the broker does not take it.
         """
         try:
-            self._actor.send(str(task_id))
+            self._actors[queue].send(str(task_id))
         except (*self._down, OSError) as error:
             raise BrokerUnavailable(type(error).__name__) from error
 
-    def queue_size(self) -> int:
-        """Return the number of ids in the broker that no worker has received.
+    def queue_size(self, queue: Queue) -> int:
+        """Return the number of ids of a queue in the broker that no worker has received.
 
         :raises BrokerUnavailable: if the broker does not answer.
         """
         try:
-            return int(self._count(QUEUE_NAME))
+            return int(self._count(broker_queue(queue)))
         except (*self._down, OSError) as error:
             raise BrokerUnavailable(type(error).__name__) from error
 
-    def consume(self, handle: Callable[[str], None], wait: Callable[[], object]) -> None:
-        """Call `handle` with each id that is brought, one at a time, until `wait` returns.
+    def consume(
+        self, queue: Queue, handle: Callable[[str], None], wait: Callable[[], object]
+    ) -> None:
+        """Call `handle` with each id of a queue, one at a time, until `wait` returns.
 
         A message is acknowledged when `handle` is done with it, and not before.
         """
         from dramatiq import Worker
 
         self._handle = handle
-        worker = Worker(self._broker, worker_threads=1, worker_timeout=IDLE_MILLISECONDS)
+        worker = Worker(
+            self._broker,
+            queues={broker_queue(queue)},
+            worker_threads=1,
+            worker_timeout=IDLE_MILLISECONDS,
+        )
         # What is fetched ahead would wait behind a slow task although others are free.
         worker.queue_prefetch = 1
         worker.start()
         wait()
         worker.stop(SHUTDOWN_GRACE_MS)
 
-    def _declare(self) -> Any:
+    def _declare(self, queue: Queue) -> Any:
         from dramatiq import actor
 
-        @actor(broker=self._broker, queue_name=QUEUE_NAME, actor_name='attempt')
+        @actor(broker=self._broker, queue_name=broker_queue(queue), actor_name=f'attempt-{queue}')
         def attempt(task_id: str) -> None:
             assert self._handle is not None  # noqa: S101 - who only sends is never called
             self._handle(task_id)
@@ -86,6 +94,11 @@ class TaskBroker:
 def validate_broker_url(url: str) -> None:
     """Raise the error of a library that cannot read the URL of a broker. Does not connect."""
     _broker(url)
+
+
+def broker_queue(queue: Queue) -> str:
+    """Return the name that a queue has in the broker."""
+    return f'tasks-{queue}'
 
 
 def _broker(url: str) -> Any:

@@ -15,17 +15,19 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from project.core.clock import now
 from project.core.processes import is_parent_gone
-from project.core.tasks import leases, periodic
+from project.core.tasks import leases, periodic, queues
 from project.core.tasks.notifications import TaskNotifier, WakeupPipe
+from project.core.tasks.registry import DEFAULT, MAIL, SLOW, Queue
 
 from .broker import BrokerUnavailable, TaskBroker
 from .worker_slot import WorkerSlot
 
 POLL_INTERVAL_SECONDS = 1.0  # seconds
 TICK_INTERVAL_SECONDS = 10.0  # seconds between two entries in the database that it is alive
-# With so many a broker has enough to do, however often those that wait are handed out again.
-MAX_QUEUED_TASKS = 500
-MAX_TASKS_PER_BATCH = 100
+# Of each queue, the ids in the broker that no worker has received; and of those, of one user. Few,
+# because the broker knows no owners: a task waits for all that are there before it.
+MAX_QUEUED_TASKS: dict[Queue, int] = {MAIL: 50, DEFAULT: 50, SLOW: 8}
+MAX_QUEUED_TASKS_PER_OWNER: dict[Queue, int] = {MAIL: 10, DEFAULT: 10, SLOW: 2}
 BROKER_POLL_SECONDS = 0.1  # seconds
 # For one look: longer than the database lets a statement take. After that it is a connection that
 # nobody answers, and another process looks.
@@ -105,11 +107,12 @@ class DispatchToLocalWorkers:
         self.wakeups = wakeups
 
     def __call__(self) -> float:
-        """Wake them all: they agree among themselves."""
-        if leases.has_due_tasks():
+        """Wake them all: each claims the next task of its queues."""
+        marked = queues.mark_ready()
+        if marked or queues.ready_queues():
             for bell in self.wakeups:
                 bell.notify()
-        return POLL_INTERVAL_SECONDS
+        return 0.0 if marked == queues.MAX_ROWS_PER_STATEMENT else POLL_INTERVAL_SECONDS
 
 
 class DispatchToBroker:
@@ -120,21 +123,22 @@ class DispatchToBroker:
 
     def __call__(self) -> float:
         """Send as many as the broker may have at once. While it is down, they wait here."""
-        if not leases.has_due_tasks():
-            return POLL_INTERVAL_SECONDS
+        queues.mark_ready()
+        ready = queues.ready_queues()
         try:
-            room = MAX_QUEUED_TASKS - self.broker.queue_size()
-            if room > 0:
-                self._send(leases.mark_queued(min(room, MAX_TASKS_PER_BATCH)))
+            for queue in ready:
+                room = MAX_QUEUED_TASKS[queue] - self.broker.queue_size(queue)
+                share = MAX_QUEUED_TASKS_PER_OWNER[queue]
+                self._send(queue, leases.mark_queued(queue, room, share))
         except BrokerUnavailable as error:
             log.warning('the broker does not take tasks: %s', error)
             return POLL_INTERVAL_SECONDS
-        return BROKER_POLL_SECONDS
+        return BROKER_POLL_SECONDS if ready else POLL_INTERVAL_SECONDS
 
-    def _send(self, ids: list[UUID]) -> None:
+    def _send(self, queue: Queue, ids: list[UUID]) -> None:
         for position, task_id in enumerate(ids):
             try:
-                self.broker.send(task_id)
+                self.broker.send(queue, task_id)
             except BrokerUnavailable:
                 leases.requeue(ids[position:])
                 raise

@@ -1,7 +1,7 @@
 """Workers: the processes that make attempts at tasks, one at a time."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
 from uuid import UUID
@@ -9,8 +9,10 @@ from uuid import UUID
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
+from project.core.database.session import AnyRow
 from project.core.tasks import leases
 from project.core.tasks.attempts import Claim, fail_leased_tasks, run_next_task
+from project.core.tasks.registry import QUEUES, Queue
 
 from .broker import TaskBroker
 from .worker_slot import WorkerSlot
@@ -40,22 +42,35 @@ class SlotWatchdog:
         self.slot.set_deadline(STEP_TIMEOUT)
 
 
-def run_worker(app: Flask, slot: WorkerSlot) -> None:
-    """Work the outbox off whenever the bell rings."""
-    while not slot.stop_requested:
-        try:
-            _fail_orphaned_leases(app, slot)
-            while not slot.stop_requested and _attempt(app, slot, leases.claim_next):
-                pass
-        except SQLAlchemyError as error:
-            _log_database_error(error, slot)
-            slot.wait(DATABASE_RETRY_SECONDS)
-        else:
-            slot.wait(IDLE_POLL_SECONDS)
+def run_worker(queues: Sequence[Queue] = QUEUES) -> Callable[[Flask, WorkerSlot], None]:
+    """Return the role of a worker that runs the tasks of these queues, in their order.
+
+    The next task is of the first queue that has one, whenever the dispatcher wakes the worker.
+    """
+
+    def claim(lease: UUID) -> AnyRow | None:
+        return leases.claim_next(lease, queues)
+
+    def run(app: Flask, slot: WorkerSlot) -> None:
+        while not slot.stop_requested:
+            try:
+                _fail_orphaned_leases(app, slot)
+                while not slot.stop_requested and _attempt(app, slot, claim):
+                    pass
+            except SQLAlchemyError as error:
+                _log_database_error(error, slot)
+                slot.wait(DATABASE_RETRY_SECONDS)
+            else:
+                slot.wait(IDLE_POLL_SECONDS)
+
+    return run
 
 
-def run_broker_worker(url: str) -> Callable[[Flask, WorkerSlot], None]:
-    """Return the role of a worker that does what a broker brings."""
+def run_broker_worker(url: str, queue: Queue) -> Callable[[Flask, WorkerSlot], None]:
+    """Return the role of a worker that runs the tasks of one queue that a broker brings.
+
+    Of one: an id that is fetched from a second queue would wait behind a slow task.
+    """
 
     def run(app: Flask, slot: WorkerSlot) -> None:
         def handle(task_id: str | None = None) -> None:
@@ -68,7 +83,7 @@ def run_broker_worker(url: str) -> Callable[[Flask, WorkerSlot], None]:
                 _log_database_error(error, slot)
 
         handle()
-        TaskBroker(url).consume(handle, slot.wait_for_stop)
+        TaskBroker(url).consume(queue, handle, slot.wait_for_stop)
 
     return run
 

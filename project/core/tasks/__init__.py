@@ -5,17 +5,27 @@
 
 from .attempts import complete_with_transaction, current_attempt
 from .errors import LeaseLost, PermanentFailure
-from .outbox import delete_tasks_of_subject, enqueue, enqueue_at, is_pending
-from .registry import task
+from .outbox import (
+    count_pending,
+    delete_tasks_of_subject,
+    enqueue,
+    enqueue_at,
+    gave_up_since,
+    is_pending,
+)
+from .registry import TaskSlot, task
 
 __all__ = [
     'LeaseLost',
     'PermanentFailure',
+    'TaskSlot',
     'complete_with_transaction',
+    'count_pending',
     'current_attempt',
     'delete_tasks_of_subject',
     'enqueue',
     'enqueue_at',
+    'gave_up_since',
     'is_pending',
     'task',
 ]

@@ -1,6 +1,7 @@
 """An attempt: one task run once, and what becomes of it – done, tried again later, or given up."""
 
 import logging
+import random
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from project.core.request_context import (
     current_request_context,
     set_request_context,
 )
+from project.core.semaphore import SlotUnavailable
 
 from . import leases
 from .errors import IncompatibleTask, LeaseLost, PermanentFailure
@@ -30,6 +32,9 @@ MAX_REASON_CHARACTERS = 2000  # characters
 
 # Attempts at what this version cannot run: a deploy may be under way, but not for ever.
 MAX_INCOMPATIBLE_ATTEMPTS = 10
+
+# The wait of a task that found no free slot, with jitter: half of it to all of it.
+SLOT_RETRY_DELAY = timedelta(seconds=0.5)
 
 log = logging.getLogger(__name__)
 
@@ -126,6 +131,9 @@ def _run_attempt(app: Flask, task: Task | None, row: AnyRow) -> Outcome:
             _run(_known(task, row), row, arguments)
     except LeaseLost:
         return Outcome('lost', lambda: None)
+    except SlotUnavailable:
+        wait = SLOT_RETRY_DELAY * random.uniform(0.5, 1)  # noqa: S311 - no secret
+        return Outcome('postponed', partial(leases.give_back, row.id, row.lease_id, wait))
     except PermanentFailure as refusal:
         return _dead_lettered(row, _said(refusal, task, arguments))
     except IncompatibleTask as misfit:
@@ -177,7 +185,9 @@ def _dead_lettered(row: AnyRow, reason: str) -> Outcome:
 def _request_context_of(row: AnyRow) -> Iterator[None]:
     """Say that what happens now comes from the request that enqueued the task."""
     before = current_request_context()
-    set_request_context(RequestContext(request_id=row.request_id, user_agent='task'))
+    set_request_context(
+        RequestContext(row.request_id, user_agent='task', task_owner_id=row.owner_id)
+    )
     try:
         yield
     finally:
@@ -209,7 +219,9 @@ def _log_outcome(outcome: Outcome, row: AnyRow, seconds: float = 0.0) -> None:
     fields |= {'ms': round(seconds * 1000, 2)} | (
         {'reason': outcome.reason} if outcome.reason else {}
     )
-    level = {'done': logging.INFO, 'given up': logging.ERROR}.get(outcome.status, logging.WARNING)
+    level = {'done': logging.INFO, 'postponed': logging.INFO, 'given up': logging.ERROR}.get(
+        outcome.status, logging.WARNING
+    )
     log.log(
         level, 'task%s', f'\n{outcome.trace}' if outcome.trace else '', extra={'fields': fields}
     )

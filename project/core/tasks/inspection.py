@@ -12,6 +12,7 @@ from project.core.clock import now
 from project.core.database.session import AnyRow, atomic, db, execute_select
 from project.core.errors import Conflict, NotFound
 
+from . import leases
 from .outbox import DEAD, QUEUED, RUNNING, WAITING, OutboxTask
 from .periodic import DispatcherTick, Schedule
 from .registry import QUEUES, find_task, scheduled_tasks
@@ -191,7 +192,7 @@ def _anew() -> dict[str, Any]:
         'available_at': moment,
         'scheduled_at': moment,
         'attempts': 0,
-        'lease_id': None,
+        **leases.RELEASED,
     }
 
 

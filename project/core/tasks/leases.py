@@ -4,11 +4,12 @@ Whoever works on a task renews its lease; who dies does not, and when it has run
 takes the task. So each runs at least once.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 
 from project.core.clock import now
 from project.core.database.session import (
@@ -21,6 +22,8 @@ from project.core.database.session import (
 
 from .errors import LeaseLost
 from .outbox import DEAD, QUEUED, RUNNING, WAITING, OutboxTask
+from .queues import claimable_parts, front_of, mark_ready, next_ready
+from .registry import QUEUES, Queue
 
 LEASE_DURATION = timedelta(seconds=20)
 LEASE_RENEWAL_SECONDS = 5.0  # seconds
@@ -28,17 +31,27 @@ LEASE_RENEWAL_SECONDS = 5.0  # seconds
 # What an engine was handed and did not start by then is handed out again: it may have lost it.
 QUEUED_TIMEOUT = timedelta(seconds=30)
 
+# No process has the task.
+RELEASED = {'lease_id': None, 'round_number': None}
+
 CLAIMED_COLUMNS = (
     OutboxTask.id, OutboxTask.name, OutboxTask.arguments, OutboxTask.encrypted_arguments,
     OutboxTask.attempts, OutboxTask.lease_id, OutboxTask.last_error, OutboxTask.request_id,
-    OutboxTask.created_at,
+    OutboxTask.created_at, OutboxTask.owner_id,
 )  # fmt: skip
 
 
-def claim_next(lease: UUID) -> AnyRow | None:
-    """Take the task that has been due for longest, or None. Of many at once, each gets another."""
-    first = _due().limit(1)
-    return _claim(lease, OutboxTask.id == first.scalar_subquery())
+def claim_next(lease: UUID, queues: Sequence[Queue] = QUEUES) -> AnyRow | None:
+    """Take the next ready task of the first of these queues that has one, or return None.
+
+    One statement, whose row decides: of many processes, each gets another task. If nothing is
+    ready, due tasks are made ready first.
+    """
+    if claimed := _claim_ready(lease, queues):
+        return claimed
+    mark_ready()
+    # Again, even if nothing was due: another process may have made it ready in the meantime.
+    return _claim_ready(lease, queues)
 
 
 def claim(task_id: UUID, lease: UUID) -> AnyRow | None:
@@ -50,7 +63,8 @@ def claim(task_id: UUID, lease: UUID) -> AnyRow | None:
 def renew(held: list[UUID]) -> None:
     """Keep what is held under these leases for another while."""
     mine = update(OutboxTask).where(OutboxTask.lease_id.in_(held), OutboxTask.state == RUNNING)
-    execute_in_own_transaction(mine.values(available_at=now() + LEASE_DURATION))
+    renewed = {'available_at': now() + LEASE_DURATION, 'round_number': None}
+    execute_in_own_transaction(mine.values(**renewed))
 
 
 def complete(task_id: UUID, lease: UUID) -> None:
@@ -60,19 +74,25 @@ def complete(task_id: UUID, lease: UUID) -> None:
 
 def retry_later(task_id: UUID, lease: UUID, reason: str, wait: timedelta) -> None:
     """Give a task back for another attempt."""
-    due = now() + wait
     values = {
         'state': WAITING,
-        'available_at': due,
-        'lease_id': None,
+        'available_at': now() + wait,
         'last_error': reason,
+        **RELEASED,
     }
     _apply_outcome(task_id, lease, update(OutboxTask).values(**values))
 
 
+def give_back(task_id: UUID, lease: UUID, wait: timedelta) -> None:
+    """Give a task back that could not begin: the attempt does not count."""
+    values = {'state': WAITING, 'available_at': now() + wait, **RELEASED}
+    attempts = OutboxTask.attempts - 1
+    _apply_outcome(task_id, lease, update(OutboxTask).values(**values, attempts=attempts))
+
+
 def dead_letter(task_id: UUID, lease: UUID, reason: str) -> None:
     """Make a dead letter of a task: only an operator, or who wants it anew, moves it from there."""
-    values = {'state': DEAD, 'available_at': None, 'lease_id': None, 'last_error': reason}
+    values = {'state': DEAD, 'available_at': None, 'last_error': reason, **RELEASED}
     _apply_outcome(task_id, lease, update(OutboxTask).values(**values))
 
 
@@ -81,31 +101,23 @@ def leased_by(lease: UUID) -> list[AnyRow]:
     return list(execute_select(select(*CLAIMED_COLUMNS).where(_is_leased_by(lease))).all())
 
 
-def mark_queued(limit: int) -> list[UUID]:
-    """Mark tasks that are due as given to an engine, and return their ids."""
-    # Chosen once, by itself: inside the UPDATE it might be chosen again for each row.
-    chosen = _due().limit(limit).cte('chosen')
-    values = {'state': QUEUED, 'available_at': now() + QUEUED_TIMEOUT, 'lease_id': None}
-    sent = update(OutboxTask).where(OutboxTask.id.in_(select(chosen.c.id))).values(**values)
-    # In no order; whoever sends them begins with the oldest.
-    rows = execute_in_own_transaction(sent.returning(OutboxTask.id, OutboxTask.scheduled_at))
-    return [row.id for row in sorted(rows, key=lambda row: row.scheduled_at)]
+def mark_queued(queue: Queue, limit: int, max_per_owner: int) -> list[UUID]:
+    """Mark the next ready tasks of a queue as given to the broker, and return their ids in order.
+
+    :param max_per_owner: of each user's tasks, with those that the broker has already.
+    """
+    queued: list[UUID] = []
+    for part in claimable_parts([queue]):
+        if chosen := front_of(part, limit - len(queued), max_per_owner):
+            marked = _mark_queued(chosen)
+            queued += [task_id for task_id in chosen if task_id in marked]
+    return queued
 
 
 def requeue(ids: list[UUID]) -> None:
     """Have tasks wait again that the engine did not take."""
     mine = update(OutboxTask).where(OutboxTask.id.in_(ids), OutboxTask.state == QUEUED)
     execute_in_own_transaction(mine.values(state=WAITING, available_at=now()))
-
-
-def has_due_tasks() -> bool:
-    """Tell whether there is something to do now."""
-    return (
-        execute_select(
-            select(OutboxTask.id).where(OutboxTask.available_at <= now()).limit(1)
-        ).first()
-        is not None
-    )
 
 
 def complete_in_transaction(task_id: UUID, lease: UUID) -> None:
@@ -140,21 +152,24 @@ def _rerun() -> Any:
         'scheduled_at': moment,
         'attempts': 0,
         'rerun_requested': False,
+        **RELEASED,
     }
-    return update(OutboxTask).values(**values, lease_id=None)
+    return update(OutboxTask).values(**values)
 
 
-def _due() -> Any:
-    """Return the select of what is due; rows that others are taking are passed over.
+def _mark_queued(ids: list[UUID]) -> set[UUID]:
+    values = {'state': QUEUED, 'available_at': now() + QUEUED_TIMEOUT, **RELEASED}
+    # Of several dispatchers, one finds it ready.
+    ready = update(OutboxTask).where(OutboxTask.id.in_(ids), OutboxTask.round_number.is_not(None))
+    rows = execute_in_own_transaction(ready.values(**values).returning(OutboxTask.id))
+    return {row.id for row in rows}
 
-    SQLite, which has one writer, leaves the locking out by itself.
-    """
-    due = (
-        select(OutboxTask.id)
-        .where(OutboxTask.available_at <= now())
-        .order_by(OutboxTask.available_at)
-    )
-    return due.with_for_update(skip_locked=True)
+
+def _claim_ready(lease: UUID, queues: Sequence[Queue]) -> AnyRow | None:
+    parts = claimable_parts(queues)
+    # Evaluated until the first that is not null.
+    first = func.coalesce(*(next_ready(part).scalar_subquery() for part in parts), None)
+    return _claim(lease, OutboxTask.id == first)
 
 
 def _claim(lease: UUID, which: ColumnElement[bool]) -> AnyRow | None:
@@ -165,6 +180,7 @@ def _claim(lease: UUID, which: ColumnElement[bool]) -> AnyRow | None:
         available_at=moment + LEASE_DURATION,
         started_at=moment,
         attempts=OutboxTask.attempts + 1,
+        round_number=None,
     )  # fmt: skip
     rows = execute_in_own_transaction(taken.returning(*CLAIMED_COLUMNS))
     return rows[0] if rows else None

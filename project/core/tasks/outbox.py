@@ -22,20 +22,21 @@ from sqlalchemy import (
     exists,
     func,
     literal,
+    select,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
 from project.core.database.encrypted_columns import register_encrypted_column
-from project.core.database.session import Base, after_commit, db, in_atomic
+from project.core.database.session import Base, after_commit, db, execute_select, in_atomic
 from project.core.database.types import UTCDateTime
 from project.core.database.upsert import upsert
 from project.core.request_context import current_request_context
 
 from .notifications import CHANNEL, TaskNotifier
 from .registry import DEFAULT, require_task
-from .serialization import ENCRYPTION_PURPOSE, serialize, subject_of, unique_key
+from .serialization import ENCRYPTION_PURPOSE, owner_of, serialize, subject_of, unique_key
 
 P = ParamSpec('P')
 
@@ -58,10 +59,7 @@ class OutboxTask(Base):
             'ix_core_tasks_ready', 'queue', 'slot', 'round_number', 'available_at',
             **where('round_number IS NOT NULL'),
         ),
-        Index(
-            'ix_core_tasks_ready_owner', 'queue', 'slot', 'owner_id', 'round_number',
-            **where('round_number IS NOT NULL'),
-        ),
+        Index('ix_core_tasks_owner', 'queue', 'slot', 'owner_id', 'round_number'),
         Index('ix_core_tasks_undone', 'queue', 'scheduled_at', **where("state <> 'dead'")),
         Index(None, 'state'),
         Index(None, 'subject_id'),
@@ -78,7 +76,7 @@ class OutboxTask(Base):
     queue: Mapped[str] = mapped_column(String(8), server_default=DEFAULT)
     # The concurrency limit that it needs a slot of; empty: none.
     slot: Mapped[str] = mapped_column(String(32), server_default='')
-    # Whose share of the queue it takes: a user, or one of the two values below 1 in `owners.py`.
+    # Whose share of the queue it takes: a user, the service (0) or an operator (-1).
     owner_id: Mapped[int] = mapped_column(server_default='0')
     # In each round the queue runs one task of each owner. None: not due, or under way.
     round_number: Mapped[int | None] = mapped_column(BigInteger)
@@ -130,6 +128,27 @@ def is_pending(task_id: Any) -> ColumnElement[bool]:
     return exists().where(OutboxTask.id == task_id, OutboxTask.state != DEAD)
 
 
+def gave_up_since(task_id: Any, moment: datetime) -> ColumnElement[bool]:
+    """Return the condition that a task is a dead letter whose last attempt began after a moment."""
+    return exists().where(
+        OutboxTask.id == task_id, OutboxTask.state == DEAD, OutboxTask.started_at > moment
+    )
+
+
+def count_pending(function: Callable[..., Any], owner_id: int, limit: int) -> int:
+    """Return how many tasks of an owner wait or run, at most `limit`."""
+    task = require_task(function)
+    pending = select(OutboxTask.id).where(
+        OutboxTask.queue == task.queue,
+        OutboxTask.slot == (task.slot.name if task.slot else ''),
+        OutboxTask.owner_id == owner_id,
+        OutboxTask.name == task.name,
+        OutboxTask.state != DEAD,
+    )
+    counted = select(func.count()).select_from(pending.limit(limit).subquery())
+    return int(execute_select(counted).scalar_one())
+
+
 def delete_tasks_of_subject(user_id: int) -> None:
     """Let go of what waits, or is dead, about a user. Inside `atomic`."""
     db.session.execute(delete(OutboxTask).where(OutboxTask.subject_id == user_id))
@@ -150,6 +169,8 @@ def _insert(
         'unique_key': unique_key(task, arguments),
         'subject_id': subject_of(task, arguments),
         'queue': task.queue,
+        'slot': task.slot.name if task.slot else '',
+        'owner_id': current_request_context().task_owner_id or owner_of(task, arguments),
         'scheduled_at': due,
         'available_at': due,
         'request_id': current_request_context().request_id,
@@ -177,7 +198,12 @@ def _sooner(wanted: dict[str, Any], least: Any) -> dict[str, Any]:
         (is_dead, moment),
         else_=least(OutboxTask.available_at, moment),
     )
+    renewed = {
+        name: case((is_dead, wanted[name]), else_=getattr(OutboxTask, name))
+        for name in ('queue', 'slot', 'owner_id')
+    }
     return {
+        **renewed,
         'state': case((is_dead, WAITING), else_=OutboxTask.state),
         'attempts': case((is_dead, 0), else_=OutboxTask.attempts),
         # It may have died of what it was given.

@@ -32,6 +32,18 @@ _names: dict[Callable[..., Any], str] = {}
 
 
 @dataclass(frozen=True, slots=True)
+class TaskSlot:
+    """A concurrency limit that tasks need a slot of: while none is free, they wait in the outbox.
+
+    :param is_free: whether a slot is free now. It may be taken when the task runs; then that raises
+        `SlotUnavailable`, and the task waits without a failed attempt.
+    """
+
+    name: str
+    is_free: Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """A function that may run later.
 
@@ -40,7 +52,10 @@ class Task:
     :param time_limit: after which the process of an attempt is killed.
     :param secrets: the arguments that are sealed in the outbox and shown nowhere.
     :param unique: the arguments that make two of them the same, of which there is one at most.
-    :param subject: the argument that is the id of the user whom it is about.
+    :param subject_argument: the argument that is the id of the user whom it is about: what waits is
+        deleted with them.
+    :param owner_argument: the argument that is the id of the user whose share of the queue it
+        takes; by default that of `subject_argument`.
     """
 
     name: str
@@ -52,7 +67,9 @@ class Task:
     unique: tuple[str, ...] | None
     subject_argument: str | None
     schedule: ScheduleRule | None
-    queue: Queue = DEFAULT
+    queue: Queue
+    slot: TaskSlot | None
+    owner_argument: str | None
 
     def retry_delay(self, attempt: int) -> timedelta:
         """Return how long to wait after a failed attempt."""
@@ -82,15 +99,23 @@ def task(
     every: timedelta | None = None,
     cron: str | None = None,
     queue: Queue = DEFAULT,
+    slot: TaskSlot | None = None,
+    owner_argument: str | None = None,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Mark a function with JSON arguments as one that may run later; it stays what it was.
 
     It may run twice: after a crash nobody knows how far it came. How that is safe, it says in its
     docstring. With `every` or `cron` (five fields, UTC) it runs by itself, once a period.
 
-    :param subject: the argument that is the id of a user: what waits goes when they are deleted.
     :param name: how the outbox calls it; by default `<feature>.<function>`. To rename a function
         whose tasks still wait, keep its old name here.
+    :param subject_argument: the argument that is the id of a user: what waits goes when they are
+        deleted.
+    :param owner_argument: the argument that is the id of the user whose share of the queue it
+        takes; by default `subject_argument`. None there means an operator, who has one share.
+    :param queue: `mail` for what a person waits for in front of a mailbox, `default` for some
+        seconds of work, `slow` for minutes or hours of it.
+    :param slot: a concurrency limit that the task needs a slot of.
 
     Refuses, at import, what could never run: a name taken, arguments it does not have, a timetable
     for a function that wants arguments.
@@ -111,6 +136,8 @@ def task(
                 subject_argument=subject_argument,
                 schedule=timetable,
                 queue=queue,
+                slot=slot,
+                owner_argument=owner_argument or subject_argument,
             )
         )
         return function
@@ -133,6 +160,15 @@ def find_task(name: str) -> Task | None:
 def scheduled_tasks() -> list[Task]:
     """Return the tasks that run by themselves."""
     return [task for task in _tasks.values() if task.schedule]
+
+
+def registered_slots() -> dict[Queue, dict[str, TaskSlot]]:
+    """Return the concurrency limits of each queue's tasks, by name."""
+    found: dict[Queue, dict[str, TaskSlot]] = {}
+    for task in _tasks.values():
+        if task.slot:
+            found.setdefault(task.queue, {})[task.slot.name] = task.slot
+    return found
 
 
 def task_names() -> list[str]:
@@ -163,7 +199,11 @@ def _add(fresh: Task) -> None:
     wanted = [p.name for p in parameters.values() if p.default is p.empty]
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     loose = [p.name for p in parameters.values() if p.kind not in named]
-    mentioned = {*fresh.encrypted, *(fresh.unique or ()), *filter(None, [fresh.subject_argument])}
+    mentioned = {
+        *fresh.encrypted,
+        *(fresh.unique or ()),
+        *filter(None, [fresh.subject_argument, fresh.owner_argument]),
+    }
     unknown = mentioned - set(parameters)
     if fresh.name in _tasks or len(fresh.name) > MAX_NAME_CHARACTERS:
         raise ValueError(f'there is a task {fresh.name!r} already, or its name is too long')

@@ -17,6 +17,9 @@ MAX_ARGUMENTS_BYTES = (
 )  # bytes of JSON: what is larger belongs into the storage, and its key in here
 ENCRYPTION_PURPOSE = 'task-arguments'
 MASK = '***'
+
+# Owners that are no users: the service, and whoever runs commands. Each has one share of a queue.
+NO_OWNER, OPERATOR = 0, -1
 UNKNOWN_KEY_REASON = (
     'its secrets were encrypted under an unknown SECRET_KEY:'
     ' add that key to SECRET_KEY_FALLBACKS and retry'
@@ -103,6 +106,13 @@ def _words(value: Any) -> list[str]:
 def subject_of(task: Task, text: str) -> int | None:
     """Return the id of the user whom a task is about."""
     return json.loads(text).get(task.subject_argument) if task.subject_argument else None
+
+
+def owner_of(task: Task, text: str) -> int:
+    """Return whose share of the queue a task takes: a user's id, or one of the two constants."""
+    if not task.owner_argument:
+        return NO_OWNER
+    return json.loads(text).get(task.owner_argument) or OPERATOR
 
 
 def _to_json(task: Task, arguments: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """Files, the versions of each, and the bytes that these are made of."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from uuid import UUID, uuid4
 
@@ -25,9 +25,15 @@ from project.core.database.compiled_query import CompiledQuery
 from project.core.database.keyset_pagination import Keyset
 from project.core.database.session import AnyRow, AnySelect, Base, db, execute_select
 from project.core.database.types import UTCDateTime, aggregate_words
-from project.core.tasks import is_pending
+from project.core.tasks import gave_up_since, is_pending
 
 PENDING, READY, FAILED = 'pending', 'ready', 'failed'
+
+# Never stored: no task makes a pending thumbnail any more, or its attempts failed a moment ago.
+LOST, GIVEN_UP = 'lost', 'given up'
+
+# A thumbnail whose task was given up is requested again after this time.
+THUMBNAIL_RETRY_INTERVAL = timedelta(minutes=10)
 
 # What a scanner has said; None, as long as none has.
 CLEAN, INFECTED, UNSCANNABLE = 'clean', 'infected', 'unscannable'
@@ -165,9 +171,15 @@ class Thumbnail(Base):
 
     @classmethod
     def find(cls, file_id: UUID, number: int, edge: int) -> AnyRow | None:
-        """Return the state and the key of a thumbnail, if it was ever requested."""
-        lost = (cls.state == PENDING) & ~is_pending(cls.task_id)
-        state = select(case((lost, FAILED), else_=cls.state).label('state'), cls.storage_key)
+        """Return the `state` and the `storage_key` of a thumbnail, or None if it was never requested.
+
+        A task that was given up is no verdict about the image: storage or memory may have failed.
+        The state is `LOST` then, or `GIVEN_UP` for `THUMBNAIL_RETRY_INTERVAL`.
+        """
+        given_up = gave_up_since(cls.task_id, now() - THUMBNAIL_RETRY_INTERVAL)
+        known = (cls.state != PENDING) | is_pending(cls.task_id)
+        state = case((known, cls.state), (given_up, GIVEN_UP), else_=LOST).label('state')
+        state = select(state, cls.storage_key)
         one = state.where(cls.file_id == file_id, cls.number == number, cls.edge == edge)
         return execute_select(one).one_or_none()
 

@@ -53,10 +53,10 @@ from .thumbnails import THUMBNAIL_EDGES_PIXELS, open_thumbnail
 from .upload_reservations import open_upload
 
 __all__ = [
-    'IntegrityIssue',
     'MAX_FILES_PER_ARCHIVE',
-    'Progress',
     'THUMBNAIL_EDGES_PIXELS',
+    'IntegrityIssue',
+    'Progress',
     'append',
     'check_integrity',
     'check_published_name',

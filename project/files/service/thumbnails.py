@@ -3,11 +3,13 @@
 from datetime import timedelta
 from uuid import UUID
 
+from flask import current_app
 from sqlalchemy import ColumnElement, select, update
 
 from project.core.database.session import atomic, db
 from project.core.database.upsert import upsert
-from project.core.images import ImageRejected, resize_to_webp
+from project.core.errors import ServiceUnavailable
+from project.core.images import ImageRejected, decoder_slots, resize_to_webp
 from project.core.storage import StoredObject
 from project.core.stored_objects import (
     NewObject,
@@ -16,10 +18,19 @@ from project.core.stored_objects import (
     register_object_kind,
     release_objects,
 )
-from project.core.tasks import enqueue, task
+from project.core.tasks import TaskSlot, count_pending, enqueue, task
 from project.files import blobs
 from project.files.errors import NotAnImage
-from project.files.models import FAILED, PENDING, READY, Thumbnail, Version
+from project.files.models import (
+    FAILED,
+    GIVEN_UP,
+    LOST,
+    PENDING,
+    READY,
+    THUMBNAIL_RETRY_INTERVAL,
+    Thumbnail,
+    Version,
+)
 from project.files.sniffing import THUMBNAIL_SOURCE_TYPES
 
 from .content import get_version
@@ -31,8 +42,14 @@ THUMBNAIL_EDGES_PIXELS = (64, 256, 1024)  # pixels of the longer side
 # Bytes. As many pixels as are decoded, of eight bytes each, not even packed; it is fetched whole.
 MAX_THUMBNAIL_SOURCE_BYTES = 256 * 1024 * 1024
 
-# A task has more patience than a client for one of the few turns there are.
-DECODER_SLOT_TIMEOUT_SECONDS = 60.0  # seconds
+# Thumbnails of one user that wait. Beyond that a request enqueues nothing and is answered the same:
+# ask again later.
+MAX_PENDING_THUMBNAILS_PER_USER = 100
+
+
+def _has_free_decoder() -> bool:
+    return decoder_slots.has_free_slot(current_app.config['IMAGES_CONCURRENCY'])
+
 
 register_object_kind(
     ObjectKind(prefix='thumbnails', reference=Thumbnail.storage_key, size=Thumbnail.size),
@@ -43,17 +60,22 @@ register_object_kind(
 def open_thumbnail(owner_id: int, file_id: UUID, edge: int) -> tuple[str, StoredObject] | None:
     """Return what tells a thumbnail from others, and its open bytes (WebP); None while it is made.
 
-    Refuses with FileNotFound, also for trash; as `check_clean` does; with NotAnImage what is no
-    image that can be read.
+    :raises FileNotFound: also for files in the trash.
+    :raises ScanPending, ScanInfected, Unscannable: as `check_clean` does.
+    :raises NotAnImage: if the file is not an image that can be read.
+    :raises ServiceUnavailable: if all attempts failed during the last 10 minutes.
     """
     file = get_untrashed(owner_id, file_id)
     check_clean(file.scan)
     if file.type not in THUMBNAIL_SOURCE_TYPES or file.size > MAX_THUMBNAIL_SOURCE_BYTES:
         raise NotAnImage
     thumbnail = Thumbnail.find(file_id, file.current_version, edge)
-    if thumbnail is None:
-        _request(file_id, file.current_version, edge)
+    if thumbnail is None or thumbnail.state == LOST:
+        _request(owner_id, file_id, file.current_version, edge)
         return None
+    if thumbnail.state == GIVEN_UP:
+        retry_after = int(THUMBNAIL_RETRY_INTERVAL.total_seconds())
+        raise ServiceUnavailable('the thumbnail could not be made', retry_after=retry_after)
     if thumbnail.state == FAILED:
         raise NotAnImage
     if thumbnail.state != READY:
@@ -61,18 +83,26 @@ def open_thumbnail(owner_id: int, file_id: UUID, edge: int) -> tuple[str, Stored
     return f'{file.sha256}-{edge}', blobs.open_thumbnail(thumbnail.storage_key)
 
 
-@task(unique=['file_id', 'number', 'edge'], attempts=5, time_limit=timedelta(minutes=3))
-def make_thumbnail(file_id: str, number: int, edge: int) -> None:
-    """Make a thumbnail of a version. Run twice, it is made again, and is the same.
+@task(
+    unique=['file_id', 'number', 'edge'],
+    attempts=5,
+    time_limit=timedelta(minutes=3),
+    slot=TaskSlot('decoder', _has_free_decoder),
+    owner_argument='owner_id',
+)
+def make_thumbnail(file_id: str, number: int, edge: int, owner_id: int | None = None) -> None:
+    """Make a thumbnail of a version. Idempotent: a second run makes the same.
 
-    An image that cannot be read is a state, and no failure of the task.
+    An image that cannot be read is a state. Other errors fail the attempt.
+
+    :param owner_id: whose file it is; None in a task of an older version.
     """
     version = Version.find(UUID(file_id), number)
     if version is None:
         return
     try:
         with blobs.blob_as_local_file(version.sha256) as image:
-            picture = resize_to_webp(image, edge=edge, timeout=DECODER_SLOT_TIMEOUT_SECONDS)
+            picture = resize_to_webp(image, edge=edge, timeout=0)
     except ImageRejected:
         _save_state(UUID(file_id), number, edge, FAILED)
         return
@@ -84,13 +114,16 @@ def make_thumbnail(file_id: str, number: int, edge: int) -> None:
 
 
 @atomic()
-def _request(file_id: UUID, number: int, edge: int) -> None:
+def _request(owner_id: int, file_id: UUID, number: int, edge: int) -> None:
     get_version(file_id, number)
-    task_id = enqueue(make_thumbnail, str(file_id), number, edge)
+    limit = MAX_PENDING_THUMBNAILS_PER_USER
+    if count_pending(make_thumbnail, owner_id, limit) == limit:
+        return
+    task_id = enqueue(make_thumbnail, str(file_id), number, edge, owner_id)
     place = {'file_id': file_id, 'number': number, 'edge': edge}
     row = {**place, 'state': PENDING, 'task_id': task_id}
     # Of many who ask first at once, each is waiting for the same one.
-    db.session.execute(upsert(Thumbnail, row, conflict=tuple(place), change={'edge': edge}))
+    db.session.execute(upsert(Thumbnail, row, conflict=tuple(place), change={'task_id': task_id}))
 
 
 @atomic()

@@ -1,6 +1,7 @@
 """Exports: everything of a user's, from every feature, as one ZIP that is made as a task."""
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
@@ -20,7 +21,7 @@ from project.core.stored_objects import (
     register_object_kind,
     release_objects,
 )
-from project.core.tasks import enqueue, task
+from project.core.tasks import TaskSlot, enqueue, task
 from project.users import object_storage
 from project.users.errors import (
     ExportNotFound,
@@ -34,7 +35,6 @@ from project.users.signals import export_requested
 from .users import get_user, is_active
 
 EXPORT_LIFETIME = timedelta(days=7)
-EXPORT_SLOT_TIMEOUT_SECONDS = 1.0  # an attempt that waited longer is made again later
 
 register_object_kind(
     ObjectKind(prefix='exports', reference=Export.storage_key, size=Export.size), owner=__name__
@@ -90,6 +90,7 @@ def open_export(user_id: int, export_id: UUID) -> tuple[AnyRow, StoredObject]:
 
 @task(
     queue='slow',
+    slot=TaskSlot('export', partial(export_slot.has_free_slot, 1)),
     attempts=20,  # With a wait of 15 minutes at most: for some four hours.
     time_limit=timedelta(hours=6),
     subject_argument='user_id',
@@ -103,7 +104,7 @@ def make_export(export_id: str, user_id: int) -> None:
     if _delete_if_disabled(wanted, user_id):
         return
     with (
-        export_slot.acquire(1, timeout=EXPORT_SLOT_TIMEOUT_SECONDS),
+        export_slot.acquire(1, timeout=0),
         create_object() as new,
     ):
         _write(new, user_id)

@@ -44,9 +44,9 @@ class TestSend:
     def test_hands_over_the_id_and_nothing_else(self, broker):
         task_id = uuid4()
 
-        TaskBroker('stub:').send(task_id)
+        TaskBroker('stub:').send('mail', task_id)
 
-        queue = broker.queues['tasks']
+        queue = broker.queues['tasks-mail']
         assert queue.qsize() == 1
         assert str(task_id) in queue.get().decode()
 
@@ -55,7 +55,7 @@ class TestSend:
     )
     def test_rejects_where_nobody_is_there(self, url):
         with pytest.raises(BrokerUnavailable) as refusal:
-            TaskBroker(url).send(uuid4())
+            TaskBroker(url).send('mail', uuid4())
 
         assert 's3cret' not in str(refusal.value)
 
@@ -63,14 +63,14 @@ class TestSend:
 class TestDepth:
     def test_counts_what_nobody_has_begun(self, broker):
         made = TaskBroker('stub:')
-        assert made.queue_size() == 0
+        assert made.queue_size('mail') == 0
 
         for _ in range(3):
-            made.send(uuid4())
-        assert made.queue_size() == 3
+            made.send('mail', uuid4())
+        assert made.queue_size('mail') == 3
 
-        broker.queues['tasks'].get()
-        assert made.queue_size() == 2
+        broker.queues['tasks-mail'].get()
+        assert made.queue_size('mail') == 2
 
     @pytest.mark.parametrize(
         'url', ['redis://:s3cret@127.0.0.1:1/0', 'amqp://a:s3cret@127.0.0.1:1']
@@ -80,7 +80,7 @@ class TestDepth:
 
         for _ in range(2):
             with pytest.raises(BrokerUnavailable) as refusal:
-                made.queue_size()
+                made.queue_size('mail')
             assert 's3cret' not in str(refusal.value)
 
     def test_asks_rabbitmq_for_those_that_wait(self):
@@ -148,24 +148,39 @@ class TestWork:
                 stopping.set()
 
         for task_id in ids:
-            made.send(task_id)
-        thread = Thread(target=made.consume, args=(handle, stopping.wait))
+            made.send('mail', task_id)
+        thread = Thread(target=made.consume, args=('mail', handle, stopping.wait))
         thread.start()
         thread.join(10)
 
         assert not thread.is_alive()
         assert brought == [str(task_id) for task_id in ids]
 
+    def test_leaves_the_ids_of_other_queues(self, broker):
+        brought, stopping, mine, other = [], Event(), uuid4(), uuid4()
+        made = TaskBroker('stub:')
+
+        def handle(task_id):
+            brought.append(task_id)
+            stopping.set()
+
+        made.send('slow', other)
+        made.send('mail', mine)
+        made.consume('mail', handle, stopping.wait)
+
+        assert brought == [str(mine)]
+        assert made.queue_size('slow') == 1
+
     def test_acknowledges_what_is_done_and_not_before(self, broker):
         unfinished, stopping = [], Event()
         made = TaskBroker('stub:')
 
         def handle(_task_id):
-            unfinished.append(broker.queues['tasks'].unfinished_tasks)
+            unfinished.append(broker.queues['tasks-mail'].unfinished_tasks)
             stopping.set()
 
-        made.send(uuid4())
-        made.consume(handle, stopping.wait)
+        made.send('mail', uuid4())
+        made.consume('mail', handle, stopping.wait)
 
         assert unfinished == [1]
-        assert broker.queues['tasks'].unfinished_tasks == 0
+        assert broker.queues['tasks-mail'].unfinished_tasks == 0

@@ -1,6 +1,7 @@
 """Who looks into the outbox, and how work reaches its workers."""
 
 import time
+from collections import Counter
 from datetime import timedelta
 from select import select
 from threading import Event
@@ -46,16 +47,18 @@ class FakeBroker:
         self.takes = takes
         self.held = held
         self.sent = []
+        self.queues = Counter()
 
-    def queue_size(self):
+    def queue_size(self, queue):
         if not self.takes:
             raise BrokerUnavailable('ConnectionClosed')
-        return self.held + len(self.sent)
+        return self.held + self.queues[queue]
 
-    def send(self, task_id):
+    def send(self, queue, task_id):
         if len(self.sent) >= self.takes:
             raise BrokerUnavailable('ConnectionClosed')
         self.sent.append(task_id)
+        self.queues[queue] += 1
 
 
 class TestToWorkers:
@@ -105,9 +108,8 @@ class TestDispatchToBroker:
 
         assert len(engine.sent) == 1
 
-    def test_sends_so_many_at_once_and_no_more_than_it_may_have(self, nothing, monkeypatch):
-        monkeypatch.setattr(dispatcher, 'MAX_TASKS_PER_BATCH', 2)
-        monkeypatch.setattr(dispatcher, 'MAX_QUEUED_TASKS', 3)
+    def test_sends_no_more_than_the_broker_may_have(self, nothing, monkeypatch):
+        monkeypatch.setitem(dispatcher.MAX_QUEUED_TASKS, 'default', 3)
         for _ in range(5):
             enqueue_committed(nothing)
         engine = FakeBroker()
@@ -118,14 +120,14 @@ class TestDispatchToBroker:
             assert hand() == BROKER_POLL_SECONDS
             sent.append(len(engine.sent))
 
-        assert sent == [2, 3, 3]
+        assert sent == [3, 3, 3]
         # A worker has begun one.
         engine.held -= 1
         hand()
         assert len(engine.sent) == 4
 
     def test_sends_nothing_to_a_broker_that_holds_enough(self, nothing, monkeypatch):
-        monkeypatch.setattr(dispatcher, 'MAX_QUEUED_TASKS', 3)
+        monkeypatch.setitem(dispatcher.MAX_QUEUED_TASKS, 'default', 3)
         enqueue_committed(nothing)
         engine = FakeBroker(held=4)
 
@@ -137,7 +139,7 @@ class TestDispatchToBroker:
     def test_lets_what_a_broker_holds_not_grow_however_long_nobody_works(
         self, nothing, monkeypatch
     ):
-        monkeypatch.setattr(dispatcher, 'MAX_QUEUED_TASKS', 3)
+        monkeypatch.setitem(dispatcher.MAX_QUEUED_TASKS, 'default', 3)
         for _ in range(5):
             enqueue_committed(nothing)
         engine = FakeBroker()
@@ -147,7 +149,7 @@ class TestDispatchToBroker:
             with travel_forward(seconds=number * QUEUED_TIMEOUT.seconds):
                 hand()
 
-        assert engine.queue_size() == 3
+        assert engine.queue_size('default') == 3
 
     def test_sends_all_again_that_a_broker_has_lost(self, nothing):
         ids = {enqueue_committed(nothing) for _ in range(5)}
@@ -174,6 +176,29 @@ class TestDispatchToBroker:
 
         assert engine.sent == ids[::-order]
 
+    def test_sends_each_queue_to_its_own_though_another_is_full(self, nothing, monkeypatch):
+        monkeypatch.setitem(dispatcher.MAX_QUEUED_TASKS, 'slow', 2)
+        slow = task(name='slow', queue='slow')(lambda: None)
+        letter = task(name='letter', queue='mail')(lambda: None)
+        for function in (slow, slow, slow, nothing, letter):
+            enqueue_committed(function)
+        engine = FakeBroker()
+
+        DispatchToBroker(engine)()
+
+        assert engine.queues == {'mail': 1, 'default': 1, 'slow': 2}
+
+    def test_sends_no_more_of_a_user_than_their_share(self, monkeypatch):
+        monkeypatch.setitem(dispatcher.MAX_QUEUED_TASKS_PER_OWNER, 'default', 3)
+        work = task(name='work', owner_argument='owner')(lambda owner: None)
+        for owner in (7, 7, 7, 7, 7, 8):
+            enqueue_committed(work, owner)
+        engine = FakeBroker()
+
+        DispatchToBroker(engine)()
+
+        assert Counter(row_of(found).owner_id for found in engine.sent) == {7: 3, 8: 1}
+
     def test_asks_no_broker_where_nothing_is_due(self):
         assert DispatchToBroker(FakeBroker(takes=0))() == POLL_INTERVAL_SECONDS
 
@@ -198,7 +223,7 @@ class TestDispatch:
     @pytest.mark.slow('a schedule fires once a second')
     def test_rings_and_fires_in_a_process_of_its_own(self, own_app, nothing):
         task(name='tick', every=timedelta(seconds=1))(lambda: None)
-        worker = WorkerSlot('worker', run_worker)
+        worker = WorkerSlot('worker', run_worker())
         enqueue_committed(nothing)
 
         Supervisor(own_app, [WorkerSlot('dispatcher', dispatch([worker]))]).run(
@@ -221,7 +246,7 @@ class TestDispatch:
     def test_renews_what_busy_workers_hold(self, own_app, nothing, monkeypatch, broker):
         monkeypatch.setattr(leases, 'LEASE_RENEWAL_SECONDS', 0.0)
         monkeypatch.setattr(dispatcher, 'TaskBroker', lambda _url: FakeBroker())
-        worker = WorkerSlot('worker', run_worker)
+        worker = WorkerSlot('worker', run_worker())
         worker.begin(timedelta(minutes=1))
         found = enqueue_committed(nothing)
         leases.claim_next(worker.lease)
@@ -239,7 +264,7 @@ class TestDispatch:
         monkeypatch.setattr(dispatcher, 'POLL_TIMEOUT', timedelta(seconds=0.2))
 
         class Hanging(FakeBroker):
-            def queue_size(self):
+            def queue_size(self, queue):
                 if not (tmp_path / 'hung').exists():
                     (tmp_path / 'hung').touch()
                     Event().wait()
@@ -255,7 +280,7 @@ class TestDispatch:
     @pytest.mark.slow('the supervisor looks five times before the database is back')
     def test_goes_on_when_the_database_is_there_again(self, own_app, nothing, monkeypatch):
         db.drop_all()
-        worker, asked = WorkerSlot('worker', run_worker), []
+        worker, asked = WorkerSlot('worker', run_worker()), []
         seat = WorkerSlot('dispatcher', dispatch([worker]))
 
         def condition():
@@ -289,7 +314,7 @@ class TestTickRecorder:
 class TestRenewals:
     @pytest.fixture
     def worker(self):
-        return WorkerSlot('worker', run_worker)
+        return WorkerSlot('worker', run_worker())
 
     @pytest.fixture
     def held(self, nothing, worker):
@@ -310,10 +335,10 @@ class TestRenewals:
         worker.end()
 
         with assert_max_queries(0):
-            LeaseRenewer([worker, WorkerSlot('other', run_worker)])()
+            LeaseRenewer([worker, WorkerSlot('other', run_worker())])()
 
     def test_costs_one_statement_however_many_are_at_work(self, worker, assert_max_queries):
-        workers = [worker, WorkerSlot('other', run_worker)]
+        workers = [worker, WorkerSlot('other', run_worker())]
         for seat in workers:
             seat.begin(timedelta(minutes=1))
 

@@ -15,6 +15,7 @@ from project.core.task_workers import (
     run_until_signal,
     runs_tasks_in_process,
     worker,
+    worker_queues,
 )
 from project.core.task_workers.worker_slot import FORK
 from project.core.tasks import task
@@ -82,14 +83,16 @@ class TestServeTasks:
             def __init__(self, url):
                 assert url == 'redis://127.0.0.1:1'
 
-            def queue_size(self):
+            def queue_size(self, queue):
                 return 0
 
-            def send(self, task_id):
+            def send(self, queue, task_id):
+                assert queue == 'default'
                 os.write(writer, task_id.hex.encode())
 
-            def consume(self, handle, wait):
-                handle(os.read(reader, 32).decode())
+            def consume(self, queue, handle, wait):
+                if queue == 'default':
+                    handle(os.read(reader, 32).decode())
                 wait()
 
         monkeypatch.setattr(dispatcher, 'TaskBroker', Engine)
@@ -98,6 +101,22 @@ class TestServeTasks:
         enqueue_committed(task(name='nothing')(lambda: None))
 
         run_task_workers(own_app, until(lambda: not rows()), concurrency=1)
+
+
+class TestWorkerQueues:
+    @pytest.mark.parametrize('count', [1, 2, 3, 8])
+    def test_has_a_worker_of_its_own_for_each_queue(self, count):
+        found = worker_queues(count)
+
+        assert {queues[0] for queues in found} == {'mail', 'default', 'slow'}
+        assert len(found) == 1 + max(2, count)
+
+    @pytest.mark.parametrize('count', [1, 2, 3, 8])
+    def test_keeps_slow_tasks_from_a_worker_for_each_other_queue(self, count):
+        never_slow = [queues for queues in worker_queues(count) if 'slow' not in queues]
+
+        assert ('mail',) in never_slow
+        assert ('default', 'mail') in never_slow
 
 
 class TestServeUntilSignal:

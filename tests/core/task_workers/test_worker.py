@@ -33,7 +33,7 @@ SECOND = timedelta(seconds=1)
 
 class TestWatch:
     def test_reports_one_task_at_a_time_to_its_slot(self):
-        seat = WorkerSlot('worker', run_worker)
+        seat = WorkerSlot('worker', run_worker())
         watch = SlotWatchdog(seat)
 
         watch.start_watch(uuid4(), -SECOND)
@@ -46,7 +46,7 @@ class TestWatch:
 
     def test_leaves_a_step_s_time_for_what_is_to_be_written_down(self, monkeypatch):
         monkeypatch.setattr(workers, 'STEP_TIMEOUT', -SECOND)
-        seat = WorkerSlot('worker', run_worker)
+        seat = WorkerSlot('worker', run_worker())
         watch = SlotWatchdog(seat)
 
         watch.start_watch(uuid4(), SECOND * 60)
@@ -58,7 +58,7 @@ class TestWatch:
 class TestWork:
     def test_does_all_that_is_due_when_it_is_rung(self, own_app):
         nothing = task(name='nothing')(lambda: None)
-        seat = WorkerSlot('worker', run_worker)
+        seat = WorkerSlot('worker', run_worker())
         asked = []
 
         def condition():
@@ -78,7 +78,9 @@ class TestWork:
         poison = enqueue_committed(task(name='poison', attempts=1)(kill))
         enqueue_committed(task(name='healthy')(lambda: None))
 
-        Supervisor(own_app, [WorkerSlot('worker', run_worker)]).run(until(lambda: len(rows()) == 1))
+        Supervisor(own_app, [WorkerSlot('worker', run_worker())]).run(
+            until(lambda: len(rows()) == 1)
+        )
 
         row = row_of(poison)
         assert (row.state, row.attempts, row.last_error) == (
@@ -91,7 +93,7 @@ class TestWork:
         slow = task(name='slow', attempts=1, time_limit=SECOND / 5)(lambda: Event().wait())
         found = enqueue_committed(slow)
 
-        Supervisor(own_app, [WorkerSlot('worker', run_worker)]).run(
+        Supervisor(own_app, [WorkerSlot('worker', run_worker())]).run(
             until(lambda: row_of(found).state == 'dead')
         )
 
@@ -107,7 +109,7 @@ class TestWork:
             ctypes.PyDLL(None).pause()
 
         enqueue_committed(task(name='run')(run))
-        worker = WorkerSlot('worker', run_worker)
+        worker = WorkerSlot('worker', run_worker())
         dues = set()
 
         def condition():
@@ -124,16 +126,16 @@ class TestWork:
         monkeypatch.setattr(workers, 'STEP_TIMEOUT', SECOND / 5)
         claim_next = leases.claim_next
 
-        def hang(lease):
+        def hang(*arguments):
             if not (tmp_path / 'hung').exists():
                 (tmp_path / 'hung').touch()
                 Event().wait()
-            return claim_next(lease)
+            return claim_next(*arguments)
 
         monkeypatch.setattr(leases, 'claim_next', hang)
         enqueue_committed(task(name='nothing')(lambda: None))
 
-        Supervisor(own_app, [WorkerSlot('worker', run_worker)]).run(until(lambda: not rows()))
+        Supervisor(own_app, [WorkerSlot('worker', run_worker())]).run(until(lambda: not rows()))
 
         assert (tmp_path / 'hung').exists()
 
@@ -161,7 +163,7 @@ class TestWork:
 
         lost = enqueue_committed(task(name='run')(lambda: None))
         enqueue_committed(task(name='wait')(wait))
-        worker = WorkerSlot('worker', run_worker)
+        worker = WorkerSlot('worker', run_worker())
 
         def condition():
             for row in rows():
@@ -177,7 +179,7 @@ class TestWork:
 
     def test_releases_all_leases_of_its_slot(self, own_app):
         nothing = task(name='nothing')(lambda: None)
-        seat = WorkerSlot('worker', run_worker)
+        seat = WorkerSlot('worker', run_worker())
         for lease in (uuid4(), uuid4()):
             enqueue_committed(nothing)
             leases.claim_next(lease)
@@ -209,7 +211,7 @@ class TestWork:
             ended.append(1) if begun.exists() else None
             return not ended
 
-        Supervisor(own_app, [WorkerSlot('worker', run_worker)]).run(goes_on)
+        Supervisor(own_app, [WorkerSlot('worker', run_worker())]).run(goes_on)
 
         assert [row.id for row in rows()] == [second]
         assert first != second
@@ -218,7 +220,7 @@ class TestWork:
     def test_goes_on_when_the_database_is_there_again(self, own_app):
         nothing = task(name='nothing')(lambda: None)
         db.drop_all()
-        seat, asked = WorkerSlot('worker', run_worker), []
+        seat, asked = WorkerSlot('worker', run_worker()), []
 
         def condition():
             asked.append(1)
@@ -243,7 +245,8 @@ class TestRunBrokerWorker:
             def __init__(self, url):
                 assert url == 'fake:'
 
-            def consume(self, handle, wait):
+            def consume(self, queue, handle, wait):
+                assert queue == 'default'
                 for task_id in (brought, uuid4(), brought):
                     handle(str(task_id))
                 done.say()
@@ -251,7 +254,7 @@ class TestRunBrokerWorker:
 
         monkeypatch.setattr(workers, 'TaskBroker', Engine)
 
-        Supervisor(own_app, [WorkerSlot('worker', run_broker_worker('fake:'))]).run(
+        Supervisor(own_app, [WorkerSlot('worker', run_broker_worker('fake:', 'default'))]).run(
             until(lambda: len(rows()) == 1)
         )
 
@@ -263,7 +266,7 @@ class TestRunBrokerWorker:
             def __init__(self, url):
                 """Connect to nothing."""
 
-            def consume(self, handle, wait):
+            def consume(self, queue, handle, wait):
                 wait()
 
         monkeypatch.setattr(workers, 'TaskBroker', Engine)
@@ -271,7 +274,7 @@ class TestRunBrokerWorker:
         leases.claim_next(lease)
         seat = WorkerSlot(
             'worker',
-            run_broker_worker('fake:'),
+            run_broker_worker('fake:', 'default'),
             orphaned_leases=[OrphanedLease(lease, 'it was ended')],
         )
 

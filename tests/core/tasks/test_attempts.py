@@ -20,6 +20,7 @@ from project.core.request_context import (
     current_request_context,
     set_request_context,
 )
+from project.core.semaphore import SlotUnavailable
 from project.core.tasks import (
     LeaseLost,
     PermanentFailure,
@@ -31,11 +32,13 @@ from project.core.tasks import (
 )
 from project.core.tasks.attempts import (
     MAX_INCOMPATIBLE_ATTEMPTS,
+    SLOT_RETRY_DELAY,
     fail_leased_tasks,
     run_next_task,
 )
 from project.core.tasks.errors import IncompatibleTask
 from project.core.tasks.leases import LEASE_DURATION
+from project.core.tasks.queues import mark_ready
 from project.core.tasks.serialization import UNKNOWN_KEY_REASON
 from tests.pending_tasks import NoWatchdog, run_pending_tasks
 
@@ -109,6 +112,7 @@ class TestAttemptOne:
 
     def test_costs_two_statements(self, attempt, assert_max_queries):
         enqueue_committed(task(name='nothing')(lambda: None))
+        mark_ready()
 
         with assert_max_queries(2):
             attempt()
@@ -126,6 +130,31 @@ class TestAttemptOne:
         [(level, fields)] = said()
         assert (level, fields['outcome']) == ('WARNING', 'failed')
         assert fields['reason'] == "KeyError: 'a'"
+
+    def test_counts_no_attempt_of_a_task_that_found_no_free_slot(self, attempt, said):
+        found = enqueue_committed(failing(SlotUnavailable(), attempts=1))
+
+        for number in range(3):
+            with travel_forward(seconds=number):
+                assert attempt()
+                row = row_of(found)
+                assert (row.state, row.attempts, row.lease_id) == ('waiting', 0, None)
+                assert now() < row.available_at <= now() + SLOT_RETRY_DELAY
+                assert not attempt()
+
+        assert {(level, fields['outcome']) for level, fields in said()} == {('INFO', 'postponed')}
+
+    def test_lends_its_owner_to_the_tasks_that_it_enqueues(self, attempt):
+        child = task(name='child', owner_argument='owner')(lambda owner: None)
+        parent = task(name='parent', owner_argument='owner')(
+            lambda owner: enqueue_committed(child, 9)
+        )
+        enqueue_committed(parent, 7)
+
+        attempt()
+
+        [row] = rows()
+        assert (row.name, row.owner_id) == ('child', 7)
 
     def test_gives_up_after_the_last_attempt(self, attempt, said):
         found = enqueue_committed(failing(OSError('down'), attempts=3))

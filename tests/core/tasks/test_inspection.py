@@ -32,6 +32,7 @@ from ..outbox import (
     enqueue_at_committed,
     enqueue_committed,
     mark_dead,
+    mark_queued,
     row_of,
     rows,
     travel_forward,
@@ -127,7 +128,7 @@ class TestGetTask:
         found = enqueue_at_committed(moment, greet)
 
         assert get_task(found)['due'] == moment
-        leases.mark_queued(1)
+        mark_queued(1)
         assert get_task(found)['due'] == moment
         leases.claim(found, MINE)
         assert get_task(found)['due'] == moment
@@ -173,7 +174,7 @@ class TestRetryTask:
 
     def test_takes_back_what_a_broker_was_sent(self, greet):
         found = enqueue_committed(greet)
-        leases.mark_queued(1)
+        mark_queued(1)
 
         retry_task(found)
 
@@ -236,7 +237,7 @@ class TestTaskStats:
     def test_counts_by_name_and_state(self, greet, other, running):
         mark_dead(enqueue_committed(greet))
         enqueue_at_committed(now() - 7 * SECOND, other)
-        leases.mark_queued(1)
+        mark_queued(1)
         enqueue_at_committed(now() - 5 * SECOND, other)
 
         stats = {row.name: row for row in task_stats()}
@@ -271,7 +272,7 @@ class TestBacklog:
     @time_machine.travel(now(), tick=False)
     def test_counts_what_a_broker_was_sent_and_has_not_begun(self, greet):
         found = enqueue_at_committed(now() - 7 * SECOND, greet)
-        leases.mark_queued(1)
+        mark_queued(1)
 
         assert queue_stats() == {'waiting': 1, 'dead': 0, 'delay': 7}
         leases.requeue([found])

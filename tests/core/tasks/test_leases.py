@@ -10,12 +10,14 @@ from project.core.clock import now
 from project.core.database.session import atomic
 from project.core.tasks import LeaseLost, leases, task
 from project.core.tasks.leases import LEASE_DURATION, QUEUED_TIMEOUT
+from project.core.tasks.queues import mark_ready
 from tests.concurrency import run_concurrently, separate_app
 
 from ..outbox import (
     enqueue_at_committed,
     enqueue_committed,
     mark_dead,
+    mark_queued,
     row_of,
     rows,
     travel_forward,
@@ -72,6 +74,7 @@ class TestClaimNext:
 
     def test_is_one_statement(self, nothing, assert_max_queries):
         enqueue_committed(nothing)
+        mark_ready()
 
         with assert_max_queries(1):
             leases.claim_next(MINE)
@@ -105,7 +108,7 @@ class TestClaimNext:
 class TestClaim:
     def test_takes_what_a_broker_delivers_at_once(self, nothing):
         found = enqueue_committed(nothing)
-        leases.mark_queued(1)
+        mark_queued(1)
 
         assert leases.claim(found, MINE).id == found
         assert row_of(found).state == 'running'
@@ -139,7 +142,7 @@ class TestClaim:
     def test_gives_what_is_brought_twice_to_one(self, nothing, tmp_path):
         with separate_app(tmp_path) as app:
             found = enqueue_committed(nothing)
-            leases.mark_queued(1)
+            mark_queued(1)
 
             claimed = run_concurrently(app, *[lambda: leases.claim(found, uuid4())] * 6)
 
@@ -282,7 +285,7 @@ class TestFence:
     @pytest.mark.parametrize('how', ['taken', 'handed out', 'given back', 'buried'])
     def test_keeps_out_who_lost_it(self, taken, step, how):
         with travel_forward(seconds=LEASE_DURATION.seconds):
-            leases.mark_queued(1) if how == 'handed out' else leases.claim_next(THEIRS)
+            mark_queued(1) if how == 'handed out' else leases.claim_next(THEIRS)
         if how == 'given back':
             leases.retry_later(taken, THEIRS, 'theirs', SECOND)
         elif how == 'buried':
@@ -311,8 +314,8 @@ class TestHandOut:
             enqueue_at_committed(now() - n * SECOND, nothing) for n in range(3)
         ]
 
-        assert leases.mark_queued(1) == [oldest]
-        assert leases.mark_queued(5) == [middle, newest]
+        assert mark_queued(1) == [oldest]
+        assert mark_queued(5) == [middle, newest]
         assert {(row.state, row.available_at) for row in rows()} == {
             ('queued', now() + QUEUED_TIMEOUT)
         }
@@ -321,20 +324,20 @@ class TestHandOut:
     def test_leaves_what_is_not_due(self, nothing):
         found = enqueue_at_committed(now() + SECOND, nothing)
 
-        assert leases.mark_queued(5) == []
+        assert mark_queued(5) == []
         assert row_of(found).state == 'waiting'
 
     @pytest.mark.parametrize('order', [1, -1])
     def test_names_the_oldest_first(self, nothing, order):
         ids = [enqueue_at_committed(now() - n * SECOND, nothing) for n in range(1, 30)[::order]]
 
-        assert leases.mark_queued(100) == ids[::-order]
+        assert mark_queued(100) == ids[::-order]
 
     def test_leaves_alone_when_it_was_to_be_done(self, nothing):
         found = enqueue_at_committed(now() - 60 * SECOND, nothing)
         before = row_of(found).scheduled_at
 
-        assert leases.mark_queued(1) == [found]
+        assert mark_queued(1) == [found]
         assert row_of(found).scheduled_at == before
         leases.requeue([found])
         assert row_of(found).scheduled_at == before
@@ -344,37 +347,37 @@ class TestHandOut:
 
     def test_hands_out_again_what_nobody_began(self, nothing):
         found = enqueue_committed(nothing)
-        leases.mark_queued(5)
+        mark_queued(5)
 
         with travel_forward(seconds=QUEUED_TIMEOUT.seconds - 1):
-            assert leases.mark_queued(5) == []
+            assert mark_queued(5) == []
         with travel_forward(seconds=QUEUED_TIMEOUT.seconds):
-            assert leases.mark_queued(5) == [found]
+            assert mark_queued(5) == [found]
 
     def test_hands_out_what_a_process_had_when_it_ended(self, taken):
-        assert leases.mark_queued(5) == []
+        assert mark_queued(5) == []
         with travel_forward(seconds=LEASE_DURATION.seconds):
-            assert leases.mark_queued(5) == [taken]
+            assert mark_queued(5) == [taken]
 
     def test_hands_out_no_dead_letter(self, nothing):
         mark_dead(enqueue_committed(nothing))
 
-        assert leases.mark_queued(5) == []
+        assert mark_queued(5) == []
 
 
 class TestTakeBack:
     def test_has_it_wait_again(self, nothing):
         found = enqueue_committed(nothing)
-        leases.mark_queued(1)
+        mark_queued(1)
 
         leases.requeue([found])
 
         assert row_of(found).state == 'waiting'
-        assert leases.mark_queued(1) == [found]
+        assert mark_queued(1) == [found]
 
     def test_leaves_alone_what_has_begun_or_was_not_meant(self, nothing):
         begun, other = enqueue_committed(nothing), enqueue_committed(nothing)
-        leases.mark_queued(2)
+        mark_queued(2)
         leases.claim(begun, MINE)
 
         leases.requeue([begun])
@@ -383,22 +386,11 @@ class TestTakeBack:
 
     def test_takes_nothing_back_where_all_was_taken(self, nothing):
         sent = enqueue_committed(nothing)
-        leases.mark_queued(1)
+        mark_queued(1)
 
         leases.requeue([])
 
         assert row_of(sent).state == 'queued'
-
-
-class TestIsAnyDue:
-    def test_sees_what_waits_and_what_was_released(self, nothing):
-        assert not leases.has_due_tasks()
-        enqueue_committed(nothing)
-        assert leases.has_due_tasks()
-        leases.claim_next(MINE)
-        assert not leases.has_due_tasks()
-        with travel_forward(seconds=LEASE_DURATION.seconds):
-            assert leases.has_due_tasks()
 
 
 class TestUseUp:

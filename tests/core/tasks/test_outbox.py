@@ -25,6 +25,7 @@ from ..outbox import (
     enqueue_committed,
     listening,
     mark_dead,
+    mark_queued,
     row_of,
     rows,
     travel_forward,
@@ -290,7 +291,7 @@ class TestEnqueueUnique:
     @pytest.mark.parametrize('state', ['queued', 'running'])
     def test_leaves_what_is_under_way_to_who_has_it(self, single, state):
         found = enqueue_at_committed(now() - SECOND, single, 'ada')
-        leases.mark_queued(1) if state == 'queued' else leases.claim_next(MINE)
+        mark_queued(1) if state == 'queued' else leases.claim_next(MINE)
         before = row_of(found)
         sooner = before.scheduled_at - MINUTE
 

@@ -1,13 +1,19 @@
 """HTTP: request a thumbnail, make it, and delete it with its file."""
 
 import io
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import select, update
+import time_machine
+from sqlalchemy import delete, select, update
 
 from project.core import images
+from project.core.clock import now
 from project.core.database.session import atomic, db
+from project.core.errors import ServiceUnavailable
+from project.core.images import ImageDecodingFailed, decoder_slots
+from project.core.semaphore import SlotUnavailable
 from project.core.storage import storage
 from project.core.tasks.outbox import DEAD, OutboxTask
 from project.files import service
@@ -43,6 +49,11 @@ def show(client, file_id, size=None):
     """Ask for a thumbnail."""
     query = {'size': size} if size else None
     return client.get(f'{URL}/{file_id}/thumbnail', query_string=query, buffered=True)
+
+
+def pending():
+    """Return the tasks of the outbox."""
+    return db.session.execute(select(OutboxTask.owner_id, OutboxTask.attempts)).all()
 
 
 def kept():
@@ -99,12 +110,40 @@ class TestThumbnailShow:
         # It is a state, and nothing that an operator must see to.
         assert db.session.scalars(select(OutboxTask.id)).all() == []
 
-    def test_says_so_too_where_its_task_was_given_up(self, client, image):
+    def test_is_unavailable_for_a_while_after_its_task_was_given_up(self, client, image):
         show(client, image.id)
         with atomic():
-            db.session.execute(update(OutboxTask).values(state=DEAD, available_at=None))
+            dead = {'state': DEAD, 'available_at': None, 'started_at': now()}
+            db.session.execute(update(OutboxTask).values(dead))
 
-        assert show(client, image.id).status_code == 422
+        response = show(client, image.id)
+        assert (response.status_code, response.headers['Retry-After']) == (503, '600')
+
+        with time_machine.travel(now() + timedelta(minutes=11)):
+            assert show(client, image.id).status_code == 202
+        assert db.session.scalars(select(OutboxTask.state)).all() == ['waiting']
+
+    def test_is_requested_again_if_an_operator_discarded_its_task(self, app, client, image):
+        show(client, image.id)
+        with atomic():
+            db.session.execute(delete(OutboxTask))
+
+        assert show(client, image.id).status_code == 202
+        run_pending_tasks(app)
+        assert show(client, image.id).status_code == 200
+
+    def test_enqueues_nothing_for_a_user_with_many_pending(
+        self, app, client, ada, image, monkeypatch
+    ):
+        monkeypatch.setattr(thumbnails, 'MAX_PENDING_THUMBNAILS_PER_USER', 2)
+        sizes = ['64', '256', '1024']
+
+        assert [show(client, image.id, size).status_code for size in sizes] == [202] * 3
+        assert {row.owner_id for row in pending()} == {ada.id}
+        assert len(pending()) == 2
+
+        run_pending_tasks(app)
+        assert [show(client, image.id, size).status_code for size in sizes] == [200, 200, 202]
 
     @pytest.mark.parametrize('size', ['63', '0', '-64', 'large', '100000'])
     def test_is_of_no_other_size(self, client, image, size):
@@ -145,6 +184,37 @@ class TestThumbnailShow:
 
 
 class TestMakeThumbnail:
+    @pytest.mark.parametrize(
+        'failure',
+        [ServiceUnavailable('out of memory'), ImageDecodingFailed(), OSError('read-only')],
+    )
+    def test_stores_no_verdict_about_an_image_if_something_else_failed(
+        self, app, client, image, monkeypatch, failure
+    ):
+        def fail(*_, **__):
+            raise failure
+
+        show(client, image.id)
+        with monkeypatch.context() as patch:
+            patch.setattr(thumbnails, 'resize_to_webp', fail)
+            run_pending_tasks(app)
+        assert [row.attempts for row in pending()] == [1]
+        assert show(client, image.id).status_code == 202
+
+        run_tasks_later(app)
+        assert show(client, image.id).status_code == 200
+
+    def test_waits_in_the_outbox_while_no_decoder_is_free(self, app, client, image, monkeypatch):
+        monkeypatch.setitem(app.config, 'IMAGES_CONCURRENCY', 1)
+        show(client, image.id)
+
+        with decoder_slots.acquire(1, timeout=30):
+            assert run_pending_tasks(app) == 0
+            with pytest.raises(SlotUnavailable):
+                make_thumbnail(str(image.id), 1, 256)
+
+        assert [row.attempts for row in pending()] == [0]
+
     def test_may_run_twice(self, app, client, image):
         show(client, image.id)
         run_pending_tasks(app)

@@ -1,0 +1,184 @@
+"""Queues: which due task runs next, so that each owner has a share of each queue.
+
+A queue runs in rounds, and a round has one task of each owner (start-time fair queueing). A task
+gets the number of its round when it is due: one more than the last of its owner's tasks that wait,
+but not less than the current round. Choosing the next task is then one lookup in an index, however
+many wait.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import CTE, ColumnElement, and_, case, exists, func, not_, or_, select, update
+from sqlalchemy.orm import aliased
+
+from project.core.clock import now
+from project.core.database.session import db, execute_in_own_transaction, execute_select
+
+from .outbox import QUEUED, WAITING, OutboxTask
+from .registry import DEFAULT, QUEUES, Queue, registered_slots
+
+# Rows of one UPDATE: on SQLite no other process writes in the meantime, about 30 ms.
+MAX_ROWS_PER_STATEMENT = 1000
+
+# Tasks in the broker that need a slot of one concurrency limit: more would only be given back.
+MAX_QUEUED_WITH_SLOT = 2
+
+
+class QueuePart(NamedTuple):
+    """The tasks of a queue that need a slot of the same concurrency limit ('': of none)."""
+
+    queue: Queue
+    slot: str
+
+
+def claimable_parts(queues: Sequence[Queue] = QUEUES) -> list[QueuePart]:
+    """Return the parts of these queues, in their order, whose tasks can run now.
+
+    Without parts whose concurrency limit has no free slot: their tasks stay in the outbox, and the
+    worker is free for others.
+    """
+    slots = registered_slots()
+    is_free = {name: slot.is_free() for found in slots.values() for name, slot in found.items()}
+    return [
+        QueuePart(queue, name)
+        for queue in queues
+        for name in ('', *sorted(slots.get(queue, {})))
+        if is_free.get(name, True)
+    ]
+
+
+def mark_ready() -> int:
+    """Give due tasks the numbers of their rounds. Return how many got one, at most 1,000.
+
+    Idempotent, and safe in several processes at once: each takes other rows.
+    """
+    moment = now()
+    is_due = OutboxTask.round_number.is_(None) & (OutboxTask.available_at <= moment)
+    if not execute_select(select(exists().where(is_due))).scalar_one():
+        return 0
+    due = (
+        select(
+            OutboxTask.id,
+            OutboxTask.queue,
+            OutboxTask.slot,
+            OutboxTask.owner_id,
+            OutboxTask.available_at,
+        )
+        .where(is_due)
+        .order_by(OutboxTask.available_at)
+        .limit(MAX_ROWS_PER_STATEMENT)
+        # SQLite, which has one writer, leaves the locking out by itself.
+        .with_for_update(skip_locked=True)
+        .cte('due')
+    )
+    place = func.row_number().over(
+        partition_by=(due.c.queue, due.c.slot, due.c.owner_id), order_by=due.c.available_at
+    )
+    numbered = select(due.c.id, (_first_free_round(due) + place - 1).label('round_number')).cte(
+        'numbered'
+    )
+    ready = update(OutboxTask).where(OutboxTask.id == numbered.c.id)
+    ready = ready.values(round_number=numbered.c.round_number)
+    return len(execute_in_own_transaction(ready.returning(OutboxTask.id)))
+
+
+def next_ready(part: QueuePart) -> Any:
+    """Return the select of the id of the ready task of a part that is next.
+
+    Rows that other processes are claiming are passed over.
+    """
+    return (
+        select(OutboxTask.id)
+        .where(_is_ready_in(part))
+        .order_by(OutboxTask.round_number, OutboxTask.available_at)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+
+
+def ready_queues() -> list[Queue]:
+    """Return the queues that have ready tasks."""
+    is_ready = OutboxTask.round_number.is_not(None)
+    found = [exists().where(OutboxTask.queue == queue, is_ready).label(queue) for queue in QUEUES]
+    row = execute_select(select(*found)).one()
+    return [queue for queue, is_there in zip(QUEUES, row, strict=True) if is_there]
+
+
+def front_of(part: QueuePart, limit: int, max_per_owner: int) -> list[UUID]:
+    """Return the ids of the next tasks of a part, the first to run first.
+
+    :param max_per_owner: of each user's tasks, with those that the broker has already. The tasks
+        of the service itself have no such limit.
+    """
+    queued = _queued_by_owner(part)
+    if part.slot:
+        limit = min(limit, MAX_QUEUED_WITH_SLOT - sum(queued.values()))
+    if limit <= 0:
+        return []
+    front = (
+        select(OutboxTask.id, OutboxTask.owner_id)
+        .where(_is_ready_in(part))
+        .order_by(OutboxTask.round_number, OutboxTask.available_at)
+        # Each owner with a task that waits has one in the next round, so this is enough for all.
+        .limit(4 * limit)
+    )
+    chosen: list[UUID] = []
+    for row in execute_select(front):
+        queued[row.owner_id] += 1
+        if row.owner_id <= 0 or queued[row.owner_id] <= max_per_owner:
+            chosen.append(row.id)
+    return chosen[:limit]
+
+
+def reset_unknown_parts() -> int:
+    """Move tasks whose queue or slot this version does not have. Return how many.
+
+    Another version declared them, and no worker of this one looks there.
+    """
+    known = or_(*(_is_in(part) for part in _all_parts()))
+    queue = case((OutboxTask.queue.in_(QUEUES), OutboxTask.queue), else_=DEFAULT)
+    moved = update(OutboxTask).where(not_(known))
+    moved = moved.values(queue=queue, slot='', round_number=None).returning(OutboxTask.id)
+    return len(execute_in_own_transaction(moved))
+
+
+def _all_parts() -> list[QueuePart]:
+    slots = registered_slots()
+    return [QueuePart(queue, name) for queue in QUEUES for name in ('', *slots.get(queue, {}))]
+
+
+def _is_in(part: QueuePart) -> ColumnElement[bool]:
+    return and_(OutboxTask.queue == part.queue, OutboxTask.slot == part.slot)
+
+
+def _is_ready_in(part: QueuePart) -> ColumnElement[bool]:
+    # The release before this one leaves the round of a task that it runs.
+    is_free = (OutboxTask.state == WAITING) | (OutboxTask.available_at <= now())
+    return and_(_is_in(part), OutboxTask.round_number.is_not(None), is_free)
+
+
+def _first_free_round(due: CTE) -> Any:
+    """Return the number of the round for the first of the due tasks of an owner."""
+    ready = aliased(OutboxTask)
+    round_number = ready.round_number
+    in_part = and_(ready.queue == due.c.queue, ready.slot == due.c.slot, round_number.is_not(None))
+    current = select(func.min(round_number)).where(in_part)
+    last = select(func.max(round_number)).where(in_part, ready.owner_id == due.c.owner_id)
+    is_sqlite = db.session.get_bind().dialect.name == 'sqlite'
+    greatest = func.max if is_sqlite else func.greatest
+    return greatest(
+        func.coalesce(current.scalar_subquery(), 0),
+        func.coalesce(last.scalar_subquery() + 1, 0),
+    )
+
+
+def _queued_by_owner(part: QueuePart) -> defaultdict[int, int]:
+    """Return how many tasks of a part the broker has, by owner."""
+    queued = select(OutboxTask.owner_id, func.count()).where(
+        OutboxTask.state == QUEUED, _is_in(part)
+    )
+    rows = execute_select(queued.group_by(OutboxTask.owner_id))
+    return defaultdict(int, map(tuple, rows))

@@ -1,0 +1,279 @@
+"""Which due task runs next, so that each owner has a share of each queue."""
+
+from collections import Counter
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from project.core.clock import now
+from project.core.database.session import execute_select
+from project.core.tasks import leases, queues, task
+from project.core.tasks.outbox import OutboxTask
+from project.core.tasks.queues import (
+    MAX_QUEUED_WITH_SLOT,
+    QueuePart,
+    claimable_parts,
+    mark_ready,
+    ready_queues,
+    reset_unknown_parts,
+)
+from project.core.tasks.registry import TaskSlot
+from tests.concurrency import run_concurrently, separate_app
+
+from ..outbox import change, enqueue_at_committed, enqueue_committed, row_of, travel_forward
+
+pytestmark = pytest.mark.usefixtures('no_tasks')
+
+MINE = uuid4()
+ADA, BOB, EVE = 1, 2, 3
+
+
+@pytest.fixture
+def work():
+    """A task that takes the share of a user."""
+    return task(name='work', owner_argument='owner')(lambda owner, number=0: None)
+
+
+@pytest.fixture
+def letter():
+    """A task of the most urgent queue."""
+    return task(name='letter', queue='mail')(lambda: None)
+
+
+@pytest.fixture
+def archive():
+    """A task of the least urgent queue."""
+    return task(name='archive', queue='slow')(lambda: None)
+
+
+@pytest.fixture
+def decoder():
+    """A concurrency limit whose slots are free or not, as a test says."""
+    return FakeSlot()
+
+
+class FakeSlot:
+    """A concurrency limit."""
+
+    free = True
+
+    def __call__(self):
+        return self.free
+
+
+def with_slot(slot, **options):
+    """Return a task that needs a slot, and takes the share of a user."""
+    limit = TaskSlot('decoder', slot)
+    return task(name='decode', slot=limit, owner_argument='owner', **options)(lambda owner: None)
+
+
+def claim(*names):
+    """Claim the next task of these queues, or None."""
+    return leases.claim_next(MINE, names or queues.QUEUES)
+
+
+def claimed_owners(count):
+    """Claim so many tasks and return whose they are."""
+    return [claim().owner_id for _ in range(count)]
+
+
+class TestMarkReady:
+    def test_runs_one_task_of_each_owner_in_a_round(self, work):
+        for owner in (ADA, ADA, ADA, BOB, BOB, EVE):
+            enqueue_committed(work, owner)
+
+        assert claimed_owners(6) == [ADA, BOB, EVE, ADA, BOB, ADA]
+
+    def test_lets_an_owner_with_one_task_wait_for_no_more_than_a_round(self, work):
+        for _ in range(20):
+            enqueue_committed(work, ADA)
+        claimed_owners(7)
+        enqueue_committed(work, BOB)
+        mark_ready()
+
+        assert BOB in claimed_owners(2)
+
+    def test_keeps_the_order_in_which_tasks_of_an_owner_were_due(self, work):
+        moments = [now() - timedelta(seconds=n) for n in (2, 3, 1)]
+        ids = [enqueue_at_committed(moment, work, ADA) for moment in moments]
+
+        assert [claim().id for _ in range(3)] == [ids[1], ids[0], ids[2]]
+
+    def test_gives_no_owner_a_later_place_for_tasks_that_are_done(self, work):
+        for _ in range(5):
+            enqueue_committed(work, ADA)
+        claimed_owners(5)
+        enqueue_committed(work, BOB)
+        enqueue_committed(work, ADA)
+
+        assert claimed_owners(2) == [BOB, ADA]
+
+    def test_leaves_tasks_that_are_not_due(self, work):
+        later = enqueue_at_committed(now() + timedelta(minutes=1), work, ADA)
+
+        assert mark_ready() == 0
+        with travel_forward(minutes=1):
+            assert mark_ready() == 1
+        assert row_of(later).round_number == 0
+
+    def test_takes_so_many_at_once_and_keeps_the_shares(self, work, monkeypatch):
+        monkeypatch.setattr(queues, 'MAX_ROWS_PER_STATEMENT', 2)
+        for owner in (ADA, ADA, ADA, BOB):
+            enqueue_committed(work, owner)
+
+        assert [mark_ready() for _ in range(3)] == [2, 2, 0]
+        assert claimed_owners(4) == [ADA, BOB, ADA, ADA]
+
+    def test_gives_each_task_a_round_once_however_many_processes_mark(self, work, tmp_path):
+        with separate_app(tmp_path) as app:
+            for _ in range(8):
+                enqueue_committed(work, ADA)
+
+            marked = run_concurrently(app, *[mark_ready] * 4)
+
+            assert sum(marked) == 8
+
+    def test_is_one_select_where_nothing_is_due(self, assert_max_queries):
+        with assert_max_queries(1):
+            mark_ready()
+
+    def test_makes_a_lease_that_expired_ready_and_leaves_it_to_its_process(self, work):
+        found = enqueue_committed(work, ADA)
+        claim()
+        with travel_forward(seconds=leases.LEASE_DURATION.seconds):
+            mark_ready()
+            leases.renew([MINE])
+
+            assert claim() is None
+            assert row_of(found).lease_id == MINE
+
+
+class TestOwner:
+    def test_is_nobody_without_an_argument_and_an_operator_without_a_value(self, letter, work):
+        assert row_of(enqueue_committed(letter)).owner_id == 0
+        assert row_of(enqueue_committed(work, None)).owner_id == -1
+
+    def test_is_the_subject_by_default(self):
+        about = task(name='about', subject_argument='user_id')(lambda user_id: None)
+
+        assert row_of(enqueue_committed(about, ADA)).owner_id == ADA
+
+
+class TestClaimableParts:
+    def test_leaves_out_tasks_whose_concurrency_limit_has_no_free_slot(self, decoder):
+        with_slot(decoder)
+        free = [QueuePart('mail', ''), QueuePart('default', ''), QueuePart('default', 'decoder')]
+
+        assert claimable_parts(['mail', 'default']) == free
+        decoder.free = False
+        assert claimable_parts(['mail', 'default']) == free[:2]
+
+    def test_lets_the_next_owner_have_the_slot_that_becomes_free(self, decoder, work):
+        decode = with_slot(decoder)
+        for owner in (ADA, ADA, ADA):
+            enqueue_committed(decode, owner)
+        claimed_owners(1)
+        enqueue_committed(decode, BOB)
+        enqueue_committed(work, EVE)
+        mark_ready()
+        decoder.free = False
+
+        assert claim().owner_id == EVE
+        assert claim() is None
+        decoder.free = True
+        assert BOB in claimed_owners(2)
+
+
+class TestClaimNext:
+    def test_takes_from_the_first_of_its_queues_that_has_a_task(self, letter, work, archive):
+        for function, arguments in ((archive, []), (work, [ADA]), (letter, [])):
+            enqueue_committed(function, *arguments)
+
+        names = [claim('slow', 'default', 'mail').name for _ in range(3)]
+
+        assert names == ['archive', 'work', 'letter']
+
+    def test_takes_from_no_other_queue(self, archive):
+        enqueue_committed(archive)
+
+        assert claim('mail', 'default') is None
+        assert claim('slow').name == 'archive'
+
+
+class TestReadyQueues:
+    def test_names_the_queues_with_ready_tasks(self, letter, archive):
+        enqueue_committed(letter)
+        enqueue_committed(archive)
+        assert ready_queues() == []
+
+        mark_ready()
+        assert ready_queues() == ['mail', 'slow']
+        claim()
+        assert ready_queues() == ['slow']
+
+
+class TestMarkQueued:
+    def queue(self, limit=20, share=4):
+        mark_ready()
+        ids = leases.mark_queued('default', limit, share)
+        owners = execute_select(OutboxTask.__table__.select())
+        return Counter(row.owner_id for row in owners if row.id in ids)
+
+    def test_queues_no_more_of_a_user_than_their_share(self, work):
+        for owner in (ADA,) * 10 + (BOB,):
+            enqueue_committed(work, owner)
+
+        assert self.queue() == {ADA: 4, BOB: 1}
+        assert self.queue() == {}
+
+    def test_sets_the_service_no_limit_but_that_of_the_queue(self):
+        nothing = task(name='nothing')(lambda: None)
+        for _ in range(10):
+            enqueue_committed(nothing)
+
+        assert self.queue(limit=8) == {0: 8}
+
+    def test_queues_a_few_that_need_a_slot(self, decoder):
+        decode = with_slot(decoder)
+        for owner in range(1, 6):
+            enqueue_committed(decode, owner)
+
+        assert self.queue().total() == MAX_QUEUED_WITH_SLOT
+        assert self.queue().total() == 0
+
+    def test_queues_a_task_once_however_many_dispatchers_look(self, work, tmp_path):
+        with separate_app(tmp_path) as app:
+            for owner in range(1, 9):
+                enqueue_committed(work, owner)
+            mark_ready()
+
+            queued = run_concurrently(app, *[lambda: leases.mark_queued('default', 8, 4)] * 4)
+
+            assert sum(map(len, queued)) == 8
+
+
+class TestResetUnknownParts:
+    @pytest.mark.parametrize(
+        ('stored', 'kept'),
+        [
+            ({'queue': 'urgent'}, 'default'),
+            ({'slot': 'printer'}, 'default'),
+            ({'queue': 'slow', 'slot': 'decoder'}, 'slow'),
+        ],
+    )
+    def test_moves_tasks_that_no_worker_of_this_version_looks_for(self, decoder, stored, kept):
+        found = enqueue_committed(with_slot(decoder), ADA)
+        mark_ready()
+        change(found, **stored)
+
+        assert reset_unknown_parts() == 1
+
+        assert (row_of(found).queue, row_of(found).slot) == (kept, '')
+        assert claim().id == found
+
+    def test_leaves_tasks_of_this_version(self, decoder, letter):
+        enqueue_committed(with_slot(decoder), ADA)
+        enqueue_committed(letter)
+
+        assert reset_unknown_parts() == 0
