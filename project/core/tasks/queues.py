@@ -177,8 +177,8 @@ def _first_free_round(due: CTE) -> Any:
 
 def _queued_by_owner(part: QueuePart) -> defaultdict[int, int]:
     """Return how many tasks of a part the broker has, by owner."""
-    queued = select(OutboxTask.owner_id, func.count()).where(
-        OutboxTask.state == QUEUED, _is_in(part)
-    )
-    rows = execute_select(queued.group_by(OutboxTask.owner_id))
-    return defaultdict(int, map(tuple, rows))
+    # Those of all parts, which are few: SQLite would look for the part among all that wait.
+    columns = (OutboxTask.queue, OutboxTask.slot, OutboxTask.owner_id)
+    queued = select(*columns, func.count()).where(OutboxTask.state == QUEUED).group_by(*columns)
+    counts = {owner: count for *found, owner, count in execute_select(queued) if part == (*found,)}
+    return defaultdict(int, counts)
