@@ -6,7 +6,7 @@ It starts what is due by a timetable, and wakes the workers, or hands their work
 import logging
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Protocol
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from project.core.clock import now
 from project.core.processes import is_parent_gone
-from project.core.tasks import leases, periodic, queues
+from project.core.tasks import clock_repairs, leases, periodic, queues
 from project.core.tasks.notifications import TaskNotifier, WakeupPipe
 from project.core.tasks.registry import DEFAULT, MAIL, SLOW, Queue
 
@@ -24,6 +24,8 @@ from .worker_slot import WorkerSlot
 
 POLL_INTERVAL_SECONDS = 1.0  # seconds
 TICK_INTERVAL_SECONDS = 10.0  # seconds between two entries in the database that it is alive
+MAX_SCHEDULE_WAIT_SECONDS = 60.0  # seconds between two looks at the schedules
+REPAIR_INTERVAL_SECONDS = 30.0  # seconds between two looks for tasks that a wrong clock put off
 # Of each queue, the ids in the broker that no worker has received; and of those, of one user. Few,
 # because the broker knows no owners: a task waits for all that are there before it.
 MAX_QUEUED_TASKS: dict[Queue, int] = {MAIL: 50, DEFAULT: 50, SLOW: 8}
@@ -53,14 +55,17 @@ def dispatch(workers: list[WorkerSlot], broker: str = '') -> Callable[[Flask, Wo
             else DispatchToLocalWorkers([w.wakeup for w in workers])
         )
         notifier: TaskNotifier = app.extensions['task_notifier']
-        renewals, fire_at, record_tick = LeaseRenewer(workers), now(), TickRecorder()
+        renew_leases, enqueue_schedules = LeaseRenewer(workers), ScheduleEnqueuer()
+        record_tick = Interval(TICK_INTERVAL_SECONDS, periodic.record_dispatcher_tick)
+        repair_tasks = Interval(REPAIR_INTERVAL_SECONDS, _repair_tasks)
         while not slot.stop_requested and not is_parent_gone(slot.parent_pid):
             slot.set_deadline(POLL_TIMEOUT)
             try:
                 with app.app_context():
-                    renewals()
+                    renew_leases()
                     record_tick()
-                    fire_at = _enqueue_due_schedules(fire_at)
+                    repair_tasks()
+                    enqueue_schedules()
                     notifier.wait(hand(), slot.wakeup)
             except SQLAlchemyError as error:
                 log.warning('the outbox cannot be read: %s', type(error).__name__)
@@ -87,17 +92,34 @@ class LeaseRenewer:
             self.renewed = time.monotonic()
 
 
-class TickRecorder:
-    """Stores every 10 seconds that the dispatcher is alive, for `/readyz`."""
+class Interval:
+    """Calls a function every so many seconds, whatever happens to the clock."""
 
-    def __init__(self) -> None:
-        self.recorded = float('-inf')
+    def __init__(self, seconds: float, function: Callable[[], object]) -> None:
+        self.seconds = seconds
+        self.function = function
+        self.called = float('-inf')
 
     def __call__(self) -> None:
-        """Store it, if it is time."""
-        if time.monotonic() - self.recorded > TICK_INTERVAL_SECONDS:
-            periodic.record_dispatcher_tick()
-            self.recorded = time.monotonic()
+        """Call it, if it is time."""
+        if time.monotonic() - self.called > self.seconds:
+            self.function()
+            self.called = time.monotonic()
+
+
+class ScheduleEnqueuer:
+    """Enqueues due schedules."""
+
+    def __init__(self) -> None:
+        self.next_look = float('-inf')
+
+    def __call__(self) -> None:
+        """Enqueue them, unless none can be due yet."""
+        if time.monotonic() >= self.next_look:
+            due = periodic.enqueue_due_schedules()
+            # The clock may be set forward in the meantime.
+            wait = min((due - now()).total_seconds(), MAX_SCHEDULE_WAIT_SECONDS)
+            self.next_look = time.monotonic() + wait
 
 
 class DispatchToLocalWorkers:
@@ -144,6 +166,6 @@ class DispatchToBroker:
                 raise
 
 
-def _enqueue_due_schedules(due: datetime) -> datetime:
-    """Start what is due by a timetable, unless nothing can be yet."""
-    return periodic.enqueue_due_schedules() if due <= now() else due
+def _repair_tasks() -> None:
+    clock_repairs.repair_clock_jumps()
+    queues.reset_unknown_parts()

@@ -1,6 +1,8 @@
 """Schedules: tasks that run by themselves, once a period, however many processes look."""
 
+import logging
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import String, update
 from sqlalchemy.orm import Mapped, mapped_column
@@ -10,11 +12,14 @@ from project.core.database.session import Base, atomic, db, execute_in_own_trans
 from project.core.database.types import UTCDateTime
 from project.core.database.upsert import upsert
 
+from .clock_repairs import CLOCK_TOLERANCE
 from .outbox import enqueue
 from .registry import Task, scheduled_tasks
 
-# However far the next one is: a machine whose clock was wrong must not wait for ever.
+# However far the next one is.
 MAX_SLEEP = timedelta(hours=1)
+
+log = logging.getLogger(__name__)
 
 
 class Schedule(Base):
@@ -46,9 +51,10 @@ def record_dispatcher_tick() -> None:
 
 
 def enqueue_due_schedules() -> datetime:
-    """Enqueue what is due, and return when to look again.
+    """Enqueue due schedules, and return when to look again, within an hour.
 
-    After a pause in which nobody looked, what was due several times runs once.
+    After a pause in which no process looked, what was due several times runs once. A schedule that
+    is further ahead than its period explains is due now: a clock that was ahead moved it on.
     """
     return min([now() + MAX_SLEEP, *(_enqueue_if_due(task) for task in scheduled_tasks())])
 
@@ -56,16 +62,13 @@ def enqueue_due_schedules() -> datetime:
 @atomic()
 def _enqueue_if_due(task: Task) -> datetime:
     assert task.schedule is not None  # noqa: S101 - for the type checker
-    rule, moment = task.schedule.rule, now()
+    name, rule, moment = task.name, task.schedule.rule, now()
     following = task.schedule.next_after(moment)
     # The row decides: of many who try to move it on, one does.
-    mine = (Schedule.name == task.name) & (Schedule.rule == rule)
-    moved = (
-        update(Schedule)
-        .where(mine, Schedule.next_run_at <= moment)
-        .values(next_run_at=following, last_enqueued_at=moment)
-    )
-    if db.session.execute(moved.returning(Schedule.name)).one_or_none():
+    mine = (Schedule.name == name) & (Schedule.rule == rule)
+    move_on = update(Schedule).values(next_run_at=following, last_enqueued_at=moment)
+    move_on = move_on.returning(Schedule.name)
+    if _has_changed(move_on.where(mine, Schedule.next_run_at <= moment)):
         enqueue(task.function)
         return following
     # A new one, or one whose rule was changed, begins with the next period.
@@ -73,11 +76,20 @@ def _enqueue_if_due(task: Task) -> datetime:
     db.session.execute(
         upsert(
             Schedule,
-            {'name': task.name, **fresh},
+            {'name': name, **fresh},
             conflict=['name'],
             change=fresh,
             where=Schedule.rule != rule,
         )
     )
     due: datetime = db.session.scalars(db.select(Schedule.next_run_at).where(mine)).one()
+    latest = task.schedule.next_after(moment + CLOCK_TOLERANCE)
+    if due > latest and _has_changed(move_on.where(mine, Schedule.next_run_at > latest)):
+        log.warning('the clock was set back: %s was put off until %s, and is due now', name, due)
+        enqueue(task.function)
+        return following
     return due
+
+
+def _has_changed(statement: Any) -> bool:
+    return db.session.execute(statement).one_or_none() is not None

@@ -171,7 +171,7 @@ class Thumbnail(Base):
 
     @classmethod
     def find(cls, file_id: UUID, number: int, edge: int) -> AnyRow | None:
-        """Return the `state` and the `storage_key` of a thumbnail, or None if it was never requested.
+        """Return `state` and `storage_key` of a thumbnail, or None if it was never requested.
 
         A task that was given up is no verdict about the image: storage or memory may have failed.
         The state is `LOST` then, or `GIVEN_UP` for `THUMBNAIL_RETRY_INTERVAL`.

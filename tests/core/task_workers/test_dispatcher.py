@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from datetime import timedelta
+from functools import partial
 from select import select
 from threading import Event
 
@@ -17,15 +18,15 @@ from project.core.task_workers.dispatcher import (
     POLL_INTERVAL_SECONDS,
     DispatchToBroker,
     DispatchToLocalWorkers,
+    Interval,
     LeaseRenewer,
-    TickRecorder,
+    ScheduleEnqueuer,
     dispatch,
 )
 from project.core.task_workers.supervisor import Supervisor
 from project.core.task_workers.worker import run_worker
 from project.core.task_workers.worker_slot import WorkerSlot
 from project.core.tasks import leases, task
-from project.core.tasks.inspection import seconds_since_dispatcher_tick
 from project.core.tasks.leases import QUEUED_TIMEOUT
 
 from ..outbox import enqueue_at_committed, enqueue_committed, row_of, rows, travel_forward
@@ -295,20 +296,36 @@ class TestDispatch:
         assert seat.orphaned_leases == []
 
 
-class TestTickRecorder:
-    def test_stores_that_the_dispatcher_is_alive_when_it_is_time(
-        self, monkeypatch, assert_max_queries
-    ):
-        record_tick = TickRecorder()
-        record_tick()
-        with assert_max_queries(0):
-            record_tick()
-        monkeypatch.setattr(dispatcher, 'TICK_INTERVAL_SECONDS', 0.0)
-        with assert_max_queries(1) as statements:
-            record_tick()
+class TestInterval:
+    def test_calls_a_function_when_it_is_time_whatever_the_clock_says(self):
+        called = []
+        often, seldom = (
+            Interval(0.0, partial(called.append, 'often')),
+            Interval(60.0, partial(called.append, 'seldom')),
+        )
 
-        assert len(statements) == 1
-        assert seconds_since_dispatcher_tick() == 0
+        for days in (0, 1, -1):
+            with travel_forward(days=days):
+                often()
+                seldom()
+
+        assert Counter(called) == {'often': 3, 'seldom': 1}
+
+
+class TestScheduleEnqueuer:
+    def test_looks_again_within_a_minute_whatever_the_clock_says(self, monkeypatch):
+        task(name='daily', cron='0 3 * * *')(lambda: None)
+        enqueue_schedules = ScheduleEnqueuer()
+        enqueue_schedules()
+
+        assert 0 < enqueue_schedules.next_look - time.monotonic() <= 60
+
+    def test_costs_nothing_while_none_can_be_due(self, assert_max_queries):
+        enqueue_schedules = ScheduleEnqueuer()
+        enqueue_schedules()
+
+        with assert_max_queries(0):
+            enqueue_schedules()
 
 
 class TestRenewals:

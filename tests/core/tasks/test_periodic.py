@@ -70,6 +70,34 @@ class TestFireDue:
 
         assert len(rows()) == 1
 
+    @pytest.mark.parametrize('jump', [timedelta(days=1), timedelta(days=7305)])
+    def test_enqueues_at_once_what_a_clock_that_was_ahead_put_off(self, clock, jump, caplog):
+        task(name='nightly', cron='17 3 * * *')(lambda: None)
+        enqueue_due_schedules()
+        clock.shift(jump)
+        enqueue_due_schedules()
+        leases.claim_next(uuid4())
+        clock.shift(-jump)
+        due = datetime(2026, 11, 24, 3, 17, tzinfo=UTC)
+
+        enqueue_due_schedules()
+
+        assert schedules()['nightly'][1] == due
+        assert 'nightly was put off until' in caplog.text
+        [row] = rows()
+        assert row.rerun_requested
+
+    def test_leaves_what_a_machine_whose_clock_is_a_little_ahead_moved_on(self, clock, cleaning_up):
+        enqueue_due_schedules()
+        clock.move_to(SOON)
+        enqueue_due_schedules()
+        clock.shift(timedelta(seconds=-30))
+
+        enqueue_due_schedules()
+
+        assert schedules()['sweep'][1] == SOON + 5 * MINUTE
+        assert [row.rerun_requested for row in rows()] == [False]
+
     def test_enqueues_it_once_however_many_look(self, cleaning_up, tmp_path):
         def look():
             found = enqueue_due_schedules()

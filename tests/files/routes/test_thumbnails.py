@@ -26,7 +26,7 @@ from tests.core.images.decoders import disguised
 from tests.core.images.sample_images import decoded, encoded, halves, sides
 from tests.files.file_io import store
 from tests.object_sizes import collect_released
-from tests.pending_tasks import run_pending_tasks
+from tests.pending_tasks import run_pending_tasks, run_tasks_later
 from tests.users.factories import UserFactory
 
 URL = '/api/v1/files'

@@ -1,0 +1,147 @@
+"""Tasks that a clock which was ahead has put off are due again once it is right."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+import time_machine
+
+from project.core.clock import now
+from project.core.tasks import leases, task
+from project.core.tasks.clock_repairs import repair_clock_jumps
+from project.core.tasks.queues import mark_ready
+
+from ..outbox import enqueue_at_committed, enqueue_committed, mark_queued, row_of
+
+pytestmark = pytest.mark.usefixtures('no_tasks')
+
+MINE, THEIRS = uuid4(), uuid4()
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
+JUMPS = [timedelta(days=1), timedelta(days=7305)]
+
+
+@pytest.fixture
+def clock():
+    """A clock that stands still until it is moved."""
+    with time_machine.travel(NOON, tick=False) as clock:
+        yield clock
+
+
+@pytest.fixture
+def nothing():
+    """A task."""
+    return task(name='nothing')(lambda: None)
+
+
+@pytest.mark.parametrize('jump', JUMPS)
+class TestRepairClockJumps:
+    def test_ends_the_lease_of_a_process_that_died(self, clock, nothing, jump):
+        clock.shift(jump)
+        found = enqueue_committed(nothing)
+        leases.claim_next(MINE)
+        clock.shift(-jump)
+        assert leases.claim_next(THEIRS) is None
+
+        repair_clock_jumps()
+
+        assert leases.claim_next(THEIRS) is None
+        clock.shift(leases.LEASE_DURATION)
+        assert leases.claim_next(THEIRS).id == found
+
+    def test_leaves_the_lease_to_a_process_that_renews_it(self, clock, nothing, jump):
+        clock.shift(jump)
+        found = enqueue_committed(nothing)
+        leases.claim_next(MINE)
+        clock.shift(-jump)
+        repair_clock_jumps()
+        clock.shift(5 * SECOND)
+        leases.renew([MINE])
+
+        clock.shift(leases.LEASE_DURATION - SECOND)
+
+        assert leases.claim_next(THEIRS) is None
+        assert row_of(found).lease_id == MINE
+
+    def test_ends_a_lease_that_had_expired_in_the_future(self, clock, nothing, jump):
+        clock.shift(jump)
+        enqueue_committed(nothing)
+        leases.claim_next(MINE)
+        clock.shift(leases.LEASE_DURATION)
+        mark_ready()
+        clock.shift(-jump)
+
+        repair_clock_jumps()
+
+        clock.shift(leases.LEASE_DURATION)
+        assert leases.claim_next(THEIRS)
+
+    def test_sends_again_what_a_broker_lost(self, clock, nothing, jump):
+        clock.shift(jump)
+        found = enqueue_committed(nothing)
+        mark_queued(1)
+        clock.shift(-jump)
+
+        repair_clock_jumps()
+
+        clock.shift(leases.LEASE_DURATION)
+        assert mark_queued(1) == [found]
+
+    @pytest.mark.parametrize('end', ['retry_later', 'give_back'])
+    def test_retries_now_what_waits_for_a_moment_of_the_future(self, clock, nothing, jump, end):
+        found = enqueue_committed(nothing)
+        clock.shift(jump)
+        leases.claim_next(MINE)
+        if end == 'retry_later':
+            leases.retry_later(found, MINE, 'not now', SECOND)
+        else:
+            leases.give_back(found, MINE, SECOND)
+        clock.shift(-jump)
+        assert leases.claim_next(MINE) is None
+
+        assert repair_clock_jumps() == 1
+
+        assert leases.claim_next(MINE).id == found
+
+    def test_runs_now_what_was_enqueued_in_the_future(self, clock, nothing, jump, caplog):
+        clock.shift(jump)
+        found = enqueue_committed(nothing)
+        clock.shift(-jump)
+
+        assert repair_clock_jumps() == 1
+
+        row = row_of(found)
+        assert row.created_at == row.scheduled_at == NOON
+        assert leases.claim_next(MINE).id == found
+        assert 'the clock was set back: 1 tasks' in caplog.text
+
+    def test_keeps_the_delay_of_what_was_enqueued_in_the_future(self, clock, nothing, jump):
+        clock.shift(jump)
+        found = enqueue_at_committed(now() + HOUR, nothing)
+        clock.shift(-jump)
+
+        repair_clock_jumps()
+
+        row = row_of(found)
+        assert (row.available_at, row.scheduled_at) == (NOON + HOUR, NOON + HOUR)
+        assert repair_clock_jumps() == 0
+
+    def test_leaves_what_was_scheduled_by_a_clock_that_was_right(self, clock, nothing, jump):
+        found = enqueue_at_committed(NOON + jump, nothing)
+        before = row_of(found)
+
+        assert repair_clock_jumps() == 0
+
+        assert row_of(found) == before
+
+
+class TestTolerance:
+    def test_leaves_what_the_clocks_of_two_machines_explain(self, clock, nothing):
+        clock.shift(30 * SECOND)
+        ids = [enqueue_committed(nothing) for _ in range(3)]
+        leases.claim(ids[0], MINE)
+        leases.claim(ids[1], THEIRS)
+        leases.retry_later(ids[1], THEIRS, 'not now', timedelta(minutes=15))
+        clock.shift(-30 * SECOND)
+
+        assert repair_clock_jumps() == 0
