@@ -6,6 +6,9 @@ from datetime import UTC, datetime, timedelta
 # Any duration up to this one can be added to a moment of a client, and subtracted from it.
 MAX_LIFETIME = timedelta(days=36_500)
 
+# Between the clocks of machines that serve together.
+MAX_CLOCK_SKEW = timedelta(seconds=2)
+
 # Of the moments that clients send: `MAX_LIFETIME` and any offset from UTC stay within `datetime`.
 EARLIEST_MOMENT = datetime(101, 1, 1, tzinfo=UTC)
 LATEST_MOMENT = datetime(9899, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
@@ -22,6 +25,22 @@ RFC3339_PATTERN = re.compile(
 def now() -> datetime:
     """Return the present moment."""
     return datetime.now(UTC)
+
+
+def recent_window(period: timedelta) -> tuple[datetime, datetime]:
+    """Return the first and the last moment that are within the last `period`.
+
+    A moment in the future is not: a clock that was ahead has stored it. The clocks of two machines
+    may differ by `MAX_CLOCK_SKEW`.
+    """
+    moment = now()
+    return moment - period, moment + MAX_CLOCK_SKEW
+
+
+def is_recent(moment: datetime, period: timedelta) -> bool:
+    """Return whether a moment is within the last `period`, and not in the future."""
+    first, last = recent_window(period)
+    return first < moment <= last
 
 
 def rfc3339(moment: datetime) -> str:

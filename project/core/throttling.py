@@ -13,7 +13,7 @@ from secrets import randbelow
 from sqlalchemy import ColumnElement, Index, String, case, delete, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from project.core.clock import now
+from project.core.clock import MAX_CLOCK_SKEW, now
 from project.core.errors import TooManyRequests
 
 from .database.cleanup import delete_unlocked
@@ -97,7 +97,7 @@ class AttemptCounter:
         # In a transaction of the caller, the deleted rows would stay locked until it ends.
         if not in_atomic() and randbelow(ATTEMPTS_PER_CLEANUP) == 0:
             delete_unlocked(ThrottleCounter, ThrottleCounter.resets_at <= moment)
-        over, reset = ThrottleCounter.resets_at <= moment, moment + self.period
+        over, reset = self._is_over(moment), moment + self.period
         statement = upsert(
             ThrottleCounter,
             {'kind': self.name, 'target_hash': key, 'attempts': 1, 'resets_at': reset},
@@ -117,6 +117,11 @@ class AttemptCounter:
             # The row may have been deleted in the meantime: then there is nothing to wait for.
             wait = ceil((resets_at - moment).total_seconds()) if resets_at else 1
             raise TooManyAttempts(max(1, wait))
+
+    def _is_over(self, moment: datetime) -> ColumnElement[bool]:
+        """Return the condition that a period is over, or that a clock that was ahead began it."""
+        latest = moment + self.period + MAX_CLOCK_SKEW
+        return (ThrottleCounter.resets_at <= moment) | (ThrottleCounter.resets_at > latest)
 
     def refund(self, target: str) -> None:
         """Give one attempt back, because it was right. Other attempts stay counted."""
@@ -139,7 +144,7 @@ class AttemptCounter:
     def count_of(self, target: str) -> int:
         """Return how many attempts were counted in the present period."""
         counted = select(ThrottleCounter.attempts).where(
-            *_is(self.name, _hashed(target)), ThrottleCounter.resets_at > now()
+            *_is(self.name, _hashed(target)), ~self._is_over(now())
         )
         return execute_select(counted).scalar_one_or_none() or 0
 

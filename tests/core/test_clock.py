@@ -1,11 +1,11 @@
 """The clock."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
 
-from project.core.clock import now, parse_rfc3339
+from project.core.clock import is_recent, now, parse_rfc3339
 
 
 class TestNow:
@@ -13,6 +13,18 @@ class TestNow:
     def test_is_aware_and_in_utc(self):
         assert now() == datetime(2026, 11, 23, 8, 30, tzinfo=UTC)
         assert now().tzinfo is UTC
+
+
+class TestIsRecent:
+    @pytest.mark.parametrize(
+        ('seconds', 'expected'),
+        [(-10, False), (-9, True), (0, True), (2, True), (3, False), (86_400, False)],
+    )
+    @time_machine.travel(datetime(2026, 11, 23, 8, 30, tzinfo=UTC), tick=False)
+    def test_is_true_within_the_period_and_not_in_the_future(self, seconds, expected):
+        moment = now() + timedelta(seconds=seconds)
+
+        assert is_recent(moment, timedelta(seconds=10)) is expected
 
 
 class TestParseRfc3339:

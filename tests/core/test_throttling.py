@@ -121,6 +121,21 @@ class TestConsume:
         for _ in range(3):
             spend()
 
+    @pytest.mark.parametrize('days', [1, 7305])
+    def test_begins_a_new_period_if_the_clock_was_set_back(self, clock, days):
+        clock.shift(timedelta(days=days))
+        for _ in range(3):
+            spend()
+        clock.shift(-timedelta(days=days))
+        assert counter().count_of('ada') == 0
+
+        for _ in range(3):
+            spend()
+        assert counter().count_of('ada') == 3
+        with pytest.raises(TooManyAttempts) as refusal:
+            spend()
+        assert refusal.value.headers['Retry-After'] == '3600'
+
     def test_begins_the_period_with_its_first_attempt(self, clock):
         spend()
         clock.shift(timedelta(minutes=50))

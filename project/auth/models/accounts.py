@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
-from project.core.clock import now
+from project.core.clock import MAX_CLOCK_SKEW, now
 from project.core.database.compiled_query import CompiledQuery
 from project.core.database.session import AnyRow, Base, db, execute_select
 from project.core.database.types import UTCDateTime, WordList
@@ -39,8 +39,9 @@ class Credential(Base):
 
     @classmethod
     def was_changed_after(cls, user_id: int, moment: datetime) -> bool:
-        """Return whether the user's password was set after a moment."""
-        later = select(cls.user_id).where(cls.user_id == user_id, cls.changed_at > moment)
+        """Return whether the user's password was set after a moment, and not in the future."""
+        changed = (cls.changed_at > moment) & (cls.changed_at <= now() + MAX_CLOCK_SKEW)
+        later = select(cls.user_id).where(cls.user_id == user_id, changed)
         return execute_select(later).one_or_none() is not None
 
     @classmethod

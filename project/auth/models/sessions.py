@@ -86,9 +86,11 @@ class Session(Base):
         return LIVE_SESSION_BY_ID.first(session_id=session_id, moment=now())
 
     @classmethod
-    def find_just_refreshed(cls, token_hash: str, since: datetime) -> AnyRow | None:
-        """Return the same behind a token that was replaced by a refresh after a moment."""
-        return JUST_REFRESHED.first(token_hash=token_hash, since=since)
+    def find_just_refreshed(
+        cls, token_hash: str, window: tuple[datetime, datetime]
+    ) -> AnyRow | None:
+        """Return the same behind a token that was replaced by a refresh between two moments."""
+        return JUST_REFRESHED.first(token_hash=token_hash, since=window[0], until=window[1])
 
     @classmethod
     def find_family(cls, family_hash: str) -> AnyRow | None:
@@ -131,6 +133,7 @@ JUST_REFRESHED = CompiledQuery(
     _named.where(
         Session.previous_token_hash == bindparam('token_hash'),
         Session.refreshed_at > bindparam('since', type_=UTCDateTime()),
+        Session.refreshed_at <= bindparam('until', type_=UTCDateTime()),
     )
 )
 

@@ -15,7 +15,7 @@ from project.auth.models import (
     EmailChange,
     Session,
 )
-from project.core.clock import now
+from project.core.clock import is_recent, now, recent_window
 from project.core.database.keyset_pagination import Page, PageRequest, iterate_pages
 from project.core.database.retries import repeatable
 from project.core.database.session import AnyRow, atomic, db, locks_user
@@ -69,11 +69,11 @@ def identify(token: str) -> Principal | None:
     hashed = token_hash(token)
     # A request may be under way with a token that a refresh in another tab has just replaced.
     found = Session.find_live(hashed) or Session.find_just_refreshed(
-        hashed, now() - REFRESH_GRACE_PERIOD
+        hashed, recent_window(REFRESH_GRACE_PERIOD)
     )
     if found is None or found.status != ACTIVE:
         return None
-    if now() - found.last_used_at > LAST_USED_INTERVAL:
+    if not is_recent(found.last_used_at, LAST_USED_INTERVAL):
         _record_use(found.session_id)
     return _principal_of(found)
 

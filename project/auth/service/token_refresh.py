@@ -12,7 +12,7 @@ from sqlalchemy import case, delete, null, select, update
 
 from project.auth.errors import WrongRefreshToken
 from project.auth.models import Session
-from project.core.clock import now
+from project.core.clock import is_recent, now, recent_window
 from project.core.database.session import AnyRow, atomic, db, non_atomic
 from project.core.mail import send_mail
 from project.core.request_context import current_request_context
@@ -89,8 +89,8 @@ def _repeat(used: str) -> Login:
 
 
 def _is_just_used(found: AnyRow, used: str) -> bool:
-    return (
-        _is(found.previous_refresh_hash, used) and found.refreshed_at > now() - REFRESH_GRACE_PERIOD
+    return _is(found.previous_refresh_hash, used) and is_recent(
+        found.refreshed_at, REFRESH_GRACE_PERIOD
     )
 
 
@@ -135,7 +135,7 @@ def purge_refresh_grace_responses() -> None:
     with atomic():
         over = select(Session.id).where(
             Session.grace_response_encrypted.is_not(None),
-            Session.refreshed_at <= now() - REFRESH_GRACE_PERIOD,
+            ~Session.refreshed_at.between(*recent_window(REFRESH_GRACE_PERIOD)),
         )
         # Rows that are locked come in a minute: waiting for those of many users could deadlock.
         free = over.with_for_update(skip_locked=True)

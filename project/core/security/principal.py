@@ -7,7 +7,7 @@ from uuid import UUID
 
 from flask import current_app
 
-from project.core.clock import now
+from project.core.clock import is_recent
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,4 +50,4 @@ class Principal:
 
     def is_fresh(self) -> bool:
         """Return whether the login is recent enough for a route that demands a fresh one."""
-        return bool(now() - self.authenticated_at <= current_app.config['FRESH_FOR'])
+        return is_recent(self.authenticated_at, current_app.config['FRESH_FOR'])

@@ -9,7 +9,7 @@ import hmac
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -36,10 +36,7 @@ from project.files.tus import Checksum
 
 from .content import create_file_from_blob
 from .quota import cancel_reservation, ensure_within_quota, reserve
-from .upload_reservations import ensure_owner_active
-
-# After the last piece of it that came.
-UPLOAD_LIFETIME = timedelta(days=1)
+from .upload_reservations import UPLOAD_LIFETIME, ensure_owner_active
 
 # How much of a piece is lost at most with the process that takes it in, or to a newer request.
 CHECKPOINT_INTERVAL_SECONDS = 1.0  # seconds

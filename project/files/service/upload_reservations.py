@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from flask import current_app
 from sqlalchemy import ColumnElement, delete, insert, update
 
-from project.core.clock import now
+from project.core.clock import MAX_CLOCK_SKEW, now
 from project.core.database.session import AnyRow, after_commit, atomic, db, locks_user
 from project.core.errors import Unauthorized
 from project.core.storage import storage
@@ -22,6 +22,9 @@ from .quota import cancel_reservation, reserve
 
 # An upload extends its reservation every 15 seconds (`blobs.RESERVATION_REFRESH_SECONDS`).
 RESERVATION_LIFETIME = timedelta(minutes=2)
+
+# A resumable upload expires after this time without a chunk.
+UPLOAD_LIFETIME = timedelta(days=1)
 
 # Of what nobody knows how long it will be, so much is reserved at a time.
 RESERVATION_STEP_BYTES = 64 * 1024 * 1024
@@ -97,8 +100,15 @@ def cancel_upload(upload_id: UUID) -> None:
 @task(every=timedelta(minutes=1))
 @atomic()
 def release_expired_reservations() -> None:
-    """Give back the room of uploads whose process died. Run twice, it finds none."""
-    cancel_uploads(Upload.expires_at <= now())
+    """Release the reservations of uploads whose process died. Idempotent.
+
+    An upload that expires later than any does, because a clock was ahead, gets the usual lifetime.
+    """
+    moment = now()
+    cancel_uploads(Upload.expires_at <= moment)
+    latest = moment + UPLOAD_LIFETIME
+    too_late = update(Upload).where(Upload.expires_at > latest + MAX_CLOCK_SKEW)
+    db.session.execute(too_late.values(expires_at=latest))
 
 
 def cancel_uploads(which: ColumnElement[bool]) -> None:

@@ -17,6 +17,9 @@ from project.users import service as users
 from tests.auth.factories import PASSWORD, account
 from tests.concurrency import mails_of, run_concurrently, separate_app
 
+# Seconds by which a clock is set back: more than clocks of two machines differ.
+BACK = [3, 90, 3600, 20 * 365 * 86_400]
+
 
 @pytest.fixture
 def user():
@@ -74,6 +77,14 @@ class TestRefreshSession:
         clock.shift(9)
         assert identify(opened.token)
         clock.shift(2)
+        assert identify(opened.token) is None
+
+    @pytest.mark.parametrize('seconds', BACK)
+    def test_ends_the_old_token_if_the_clock_is_set_back(self, clock, opened, seconds):
+        refresh_session(opened.refresh_token)
+
+        clock.shift(-seconds)
+
         assert identify(opened.token) is None
 
     def test_wakes_no_token_that_was_over(self, clock, opened):
@@ -162,6 +173,14 @@ class TestUsedToken:
         assert (again.token, again.refresh_token) == (first.token, first.refresh_token)
         assert (again.expires_at, again.session) == (first.expires_at, first.session)
 
+    @pytest.mark.parametrize('seconds', BACK)
+    def test_ends_its_session_if_the_clock_was_set_back(self, clock, opened, seconds):
+        refresh_session(opened.refresh_token)
+        clock.shift(-seconds)
+
+        with pytest.raises(WrongRefreshToken):
+            refresh_session(opened.refresh_token)
+
     def test_ends_its_session_later(self, clock, opened, user, mailbox):
         """RFC 9700, 4.14.2; ASVS 10.4.5."""
         renewed = refresh_session(opened.refresh_token)
@@ -228,6 +247,14 @@ class TestPurgeRefreshGraceResponses:
 
         clock.shift(11)
         purge_refresh_grace_responses()
+        purge_refresh_grace_responses()
+
+        assert db.session.scalar(select(Session.grace_response_encrypted)) is None
+
+    def test_wipes_what_a_clock_that_was_ahead_has_stored(self, clock, opened):
+        refresh_session(opened.refresh_token)
+        clock.shift(-3600)
+
         purge_refresh_grace_responses()
 
         assert db.session.scalar(select(Session.grace_response_encrypted)) is None

@@ -45,8 +45,12 @@ class TestIsFresh:
     @time_machine.travel(NOON, tick=False)
     def test_holds_for_as_long_as_configured(self, app):
         lifetime = app.config['FRESH_FOR']
-        late = lifetime + timedelta(microseconds=1)
+        early = lifetime - timedelta(microseconds=1)
 
         assert lifetime == timedelta(minutes=10)
-        assert principal(authenticated_at=NOON - lifetime).is_fresh()
-        assert not principal(authenticated_at=NOON - late).is_fresh()
+        assert principal(authenticated_at=NOON - early).is_fresh()
+        assert not principal(authenticated_at=NOON - lifetime).is_fresh()
+
+    @time_machine.travel(NOON, tick=False)
+    def test_does_not_hold_for_a_login_by_a_clock_that_was_ahead(self, app):
+        assert not principal(authenticated_at=NOON + timedelta(hours=1)).is_fresh()

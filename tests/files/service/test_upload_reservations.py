@@ -55,6 +55,18 @@ class TestOpenUpload:
         release_expired_reservations()
         assert service.get_usage(ada.id)['reserved'] == 0
 
+    def test_releases_what_a_clock_that_was_ahead_reserved_within_a_day(self, ada, clock):
+        clock.shift(timedelta(days=7305))
+        blobs.BlobWriter.close(service.open_upload(ada.id, least=7))
+        clock.shift(-timedelta(days=7305))
+
+        release_expired_reservations()
+        assert service.get_usage(ada.id)['reserved'] == 7
+        clock.shift(timedelta(days=1))
+        release_expired_reservations()
+
+        assert service.get_usage(ada.id)['reserved'] == 0
+
     def test_goes_on_living_while_bytes_come(self, ada, clock, monkeypatch):
         monkeypatch.setattr('project.files.blobs.RESERVATION_REFRESH_SECONDS', -1.0)
 

@@ -9,7 +9,7 @@ from sqlalchemy import delete, update
 
 from project.auth.errors import ExpiryPast, KeyNotFound, ScopeUnknown, TooManyKeys
 from project.auth.models import KEYS, KEYS_OF_USER, ApiKey
-from project.core.clock import now, rfc3339
+from project.core.clock import is_recent, now, rfc3339
 from project.core.database.keyset_pagination import Page, PageRequest, iterate_pages
 from project.core.database.retries import repeatable
 from project.core.database.session import AnyRow, atomic, db, locks_user
@@ -91,7 +91,7 @@ def identify_key(token: str) -> Principal | None:
     found = ApiKey.find_live(token_hash(token))
     if found is None or found.status != ACTIVE:
         return None
-    if found.last_used_at is None or now() - found.last_used_at > LAST_USED_INTERVAL:
+    if found.last_used_at is None or not is_recent(found.last_used_at, LAST_USED_INTERVAL):
         _record_use(found.key_id)
     return _principal_of(found)
 

@@ -25,7 +25,7 @@ from project.auth.errors import (
     WrongRecoveryCode,
 )
 from project.auth.models import RecoveryCode, Totp
-from project.core.clock import now
+from project.core.clock import is_recent, now
 from project.core.database.session import AnyRow, atomic, db, locks_user, non_atomic
 from project.core.database.upsert import upsert
 from project.core.security.principal import Principal
@@ -106,7 +106,7 @@ def confirm_totp(asker: Principal, otp: str) -> list[str]:
     target = session_target(asker.session_id)
     OTP_SESSION.consume(target)
     found = Totp.find(asker.user_id)
-    if found is None or found.confirmed_at or found.created_at <= now() - ENROLMENT_LIFETIME:
+    if found is None or found.confirmed_at or not is_recent(found.created_at, ENROLMENT_LIFETIME):
         raise OtpInvalid
     secret = _decrypted_secret(asker.user_id, found.encrypted_secret)
     step = _step_of(secret, otp)
@@ -200,7 +200,7 @@ def verify_second_factor(
             counter.refund(target)
             record_failure(user_id, 'otp')
             raise WrongOtp
-        if step is None or step <= found.last_used_timestep:
+        if step is None or step <= found.last_used_timestep <= _last_timestep():
             record_and_notify_failure(user_id, 'otp')
             raise WrongOtp
         counter.refund(target)
@@ -224,7 +224,8 @@ def consume_second_factor(user_id: int, factor: Factor | None) -> None:
         if Totp.is_on(user_id):
             raise OtpRequired
     elif factor.code_hash is None:
-        later = update(Totp).where(Totp.user_id == user_id, Totp.last_used_timestep < factor.step)
+        unused = ~Totp.last_used_timestep.between(factor.step, _last_timestep())
+        later = update(Totp).where(Totp.user_id == user_id, unused)
         later = later.values(
             last_used_timestep=factor.step, encrypted_secret=factor.encrypted_secret
         )
@@ -292,6 +293,14 @@ def _step_of(secret: bytes | None, otp: str) -> int | None:
     steps = range(current - MAX_DRIFT_TIMESTEPS, current + MAX_DRIFT_TIMESTEPS + 1)
     right = [s for s in steps if hmac.compare_digest(generator.generate_otp(s), otp)]
     return right[-1] if right else None
+
+
+def _last_timestep() -> int:
+    """Return the last step whose code is accepted now.
+
+    A later one was stored by a clock that was ahead: it must not keep the owner out until then.
+    """
+    return int(now().timestamp()) // TIMESTEP_SECONDS + MAX_DRIFT_TIMESTEPS
 
 
 def _drawn(uri: str) -> str:

@@ -291,6 +291,19 @@ class TestVerifySecondFactor:
         with pytest.raises(WrongOtp):
             enter(user, otp=code)
 
+    @pytest.mark.parametrize('days', [1, 7305])
+    def test_takes_one_after_the_clock_was_ahead_and_takes_it_once(
+        self, user, enrolled, clock, days
+    ):
+        secret, _ = enrolled
+        clock.shift(timedelta(days=days))
+        enter(user, otp=code_of(secret))
+        clock.shift(-timedelta(days=days))
+
+        assert enter(user, otp=code_of(secret)).token
+        with pytest.raises(WrongOtp):
+            enter(user, otp=code_of(secret))
+
     def test_takes_none_from_before_the_last(self, user, enrolled):
         before = code_of(enrolled[0], -1)
         enter(user, otp=code_of(enrolled[0]))
