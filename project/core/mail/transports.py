@@ -16,6 +16,13 @@ Transport = Callable[[EmailMessage], None]
 
 SMTP_TIMEOUT_SECONDS = 10  # seconds, for each step of the conversation
 
+# The first digit of a reply that is final for the mail.
+FINAL_REPLY = 5
+
+# Replies to a missing or wrong login (RFC 4954, 6): no verdict about the mail. As with a rejected
+# login, certificate or greeting, it waits until the operator has set MAIL_URL right.
+AUTHENTICATION_REPLIES = {530, 534, 535, 538}
+
 log = logging.getLogger(__name__)
 
 
@@ -71,17 +78,34 @@ def _to_smtp(
 
 
 def _hand_over(server: smtplib.SMTP, message: EmailMessage) -> None:
+    """Send a message in an open session.
+
+    The first digit of the reply decides, wherever it comes (RFC 5321, 4.2.1): 5 is final, so that
+    the mail becomes a dead letter, which an operator can retry. Anything else fails the attempt.
+
+    :raises PermanentFailure: if the server rejects the sender, the recipient or the mail for good,
+        or cannot take mail for such an address.
+    """
     try:
         server.send_message(message)
-    except smtplib.SMTPNotSupportedError as lack:
-        raise PermanentFailure(f'the server cannot take mail for such an address: {lack}') from lack
-    except smtplib.SMTPRecipientsRefused as refusal:
-        [(code, said)] = refusal.recipients.values()
-        if code < 500:  # "Not now" (RFC 5321, 4.2.1).
-            raise
+    except smtplib.SMTPNotSupportedError as error:
         raise PermanentFailure(
-            f'the server takes no mail for this address: {code} {said!r}'
-        ) from refusal
+            f'the server cannot take mail for such an address: {error}'
+        ) from error
+    except smtplib.SMTPRecipientsRefused as error:
+        [(code, reply)] = error.recipients.values()
+        _raise_if_final(code, f'the server takes no mail for this address: {code} {reply!r}')
+        raise
+    except (smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:
+        what = 'sender' if isinstance(error, smtplib.SMTPSenderRefused) else 'mail'
+        reason = f'the server rejects the {what}: {error.smtp_code} {error.smtp_error!r}'
+        _raise_if_final(error.smtp_code, reason)
+        raise
+
+
+def _raise_if_final(code: int, reason: str) -> None:
+    if code // 100 == FINAL_REPLY and code not in AUTHENTICATION_REPLIES:
+        raise PermanentFailure(reason)
 
 
 def _to_folder(folder: Path, message: EmailMessage) -> None:

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import AuthResult
+from aiosmtpd.smtp import SMTP, AuthResult
 
 from project.core.clock import now
 from project.core.mail import transports
@@ -35,18 +35,22 @@ COMPOSE = ROOT / 'docker-compose.yml'
 class Mailbox:
     """What an SMTP server does with what it is handed: keep it, with how it came."""
 
-    def __init__(self, *, refusal=None, farewell='221 Bye'):
+    def __init__(self, *, refusal=None, step='RCPT', farewell='221 Bye'):
         self.kept = []
-        self.refusal = refusal
+        self.refusals = {step: refusal} if refusal else {}
         self.farewell = farewell
 
+    async def handle_MAIL(self, server, session, envelope, address, options):
+        envelope.mail_from = address
+        return self.refusals.get('MAIL', '250 OK')
+
     async def handle_RCPT(self, server, session, envelope, address, options):
-        if self.refusal:
-            return self.refusal
         envelope.rcpt_tos.append(address)
-        return '250 OK'
+        return self.refusals.get('RCPT', '250 OK')
 
     async def handle_DATA(self, server, session, envelope):
+        if 'body' in self.refusals:
+            return self.refusals['body']
         self.kept.append(SimpleNamespace(envelope=envelope, session=session))
         return '250 OK'
 
@@ -64,10 +68,23 @@ class Server(Controller):
         self.port = self.server.sockets[0].getsockname()[1]
         super()._trigger_server()
 
+    def factory(self):
+        return Session(self.handler, **self.SMTP_kwargs)
+
+
+class Session(SMTP):
+    """A session that may reject DATA before the body."""
+
+    async def smtp_DATA(self, arg):
+        if refusal := self.event_handler.refusals.get('DATA'):
+            await self.push(refusal)
+        else:
+            await super().smtp_DATA(arg)
+
 
 @contextmanager
-def smtp_server(refusal=None, farewell='221 Bye', **options):
-    mailbox = Mailbox(refusal=refusal, farewell=farewell)
+def smtp_server(refusal=None, farewell='221 Bye', step='RCPT', **options):
+    mailbox = Mailbox(refusal=refusal, farewell=farewell, step=step)
     server = Server(mailbox, hostname='127.0.0.1', port=0, **options)
     server.start()
     mailbox.port = server.port
@@ -75,6 +92,13 @@ def smtp_server(refusal=None, farewell='221 Bye', **options):
         yield mailbox
     finally:
         server.stop()
+
+
+def deliver(app, monkeypatch, url):
+    """Send a mail, and make one attempt to deliver it to this server."""
+    monkeypatch.setitem(app.extensions, 'mail', create_transport(url))
+    send()
+    run_pending_tasks(app)
 
 
 class TestTransportFor:
@@ -195,16 +219,37 @@ class TestToSmtp:
 
         assert len(server.kept) == 1
 
-    @pytest.mark.parametrize('refusal', ['450 not now', '421 closing'])
-    def test_does_not_give_up_who_is_only_busy(self, post_office, monkeypatch, refusal):
-        with smtp_server(refusal=refusal) as server:
-            transport = create_transport(f'smtp://127.0.0.1:{server.port}')
-            monkeypatch.setitem(post_office.extensions, 'mail', transport)
-            send()
-            run_pending_tasks(post_office)
+    @pytest.mark.parametrize('step', ['MAIL', 'RCPT', 'DATA', 'body'])
+    @pytest.mark.parametrize(
+        ('refusal', 'state'),
+        [
+            ('450 not now', 'waiting'), ('421 closing', 'waiting'), ('530 log in', 'waiting'),
+            ('550 never', 'dead'), ('552 too large', 'dead'), ('571 spam', 'dead'),
+        ],
+    )  # fmt: skip
+    def test_lets_the_first_digit_decide_wherever_it_comes(
+        self, post_office, monkeypatch, step, refusal, state
+    ):
+        with smtp_server(refusal, step=step) as server:
+            deliver(post_office, monkeypatch, f'smtp://127.0.0.1:{server.port}')
+
+        [row] = rows()
+        assert (row.state, row.attempts) == (state, 1)
+        assert refusal.split()[0] in row.last_error
+
+    def test_keeps_a_mail_for_later_if_the_login_is_rejected(self, post_office, monkeypatch):
+        options = {
+            'authenticator': lambda *_: AuthResult(success=False, handled=False),
+            'auth_require_tls': False,
+            'auth_required': True,
+            'auth_exclude_mechanism': ['CRAM-MD5'],
+        }
+        with pytest.warns(UserWarning, match='Requiring AUTH'), smtp_server(**options) as server:
+            deliver(post_office, monkeypatch, f'smtp://ada:wrong@127.0.0.1:{server.port}')
 
         [row] = rows()
         assert (row.state, row.attempts) == ('waiting', 1)
+        assert '535' in row.last_error
 
     def test_survives_a_server_that_is_not_there(self, post_office, monkeypatch, caplog):
         with smtp_server() as server:

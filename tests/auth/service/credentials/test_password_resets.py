@@ -114,7 +114,6 @@ class TestSendReset:
 
         assert len(mailbox()) == mails
 
-
     def test_mails_a_pin_although_a_clock_that_was_ahead_set_the_password(self, user, mailbox):
         changed_at = now() + timedelta(days=7305)
         with atomic():
