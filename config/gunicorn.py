@@ -111,3 +111,7 @@ def post_fork(server: Any, worker: Any) -> None:
         with app.app_context():
             for engine in database.engines.values():
                 engine.dispose(close=False)
+    # The worker for tasks forks, which threads do not survive.
+    readiness = getattr(app, 'extensions', {}).get('readiness')
+    if readiness and not worker.serves_tasks:
+        readiness.watch()

@@ -1,0 +1,73 @@
+"""The registry of health checks: `/readyz` and `flask config check --online` evaluate them.
+
+A module registers the check of the dependency that it uses. `core.observability.health` runs them.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .registration import Registry
+
+# A newer version of the service has migrated the database: the old one still serves (`ahead`).
+READY_STATES = frozenset({'ok', 'ahead'})
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """The outcome of a health check.
+
+    :param state: one word, `ok` or what is wrong: `down`, `read_only`, `full`, `late`, …
+    :param details: figures that `/readyz` shows to any client.
+    :param reason: one line for the log and the command line; clients never see it.
+    """
+
+    state: str = 'ok'
+    details: Mapping[str, Any] = field(default_factory=dict)
+    reason: str = ''
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthCheck:
+    """A dependency and the function that checks it, in a thread and an application context.
+
+    :param function: returns the outcome; an exception means `down`.
+    :param is_critical: whether the service is not ready without the dependency (503). Others
+        degrade the service (200).
+    :param degraded_states: states of a critical dependency that only degrade the service.
+    :param is_configured: returns whether the configuration names the dependency at all.
+    :param time_limit: seconds after which the state is `silent`, at most 2.
+    :param interval: seconds for which a state is not evaluated again, at most 6.
+    """
+
+    function: Callable[[], CheckResult]
+    is_critical: bool = False
+    degraded_states: frozenset[str] = frozenset()
+    is_configured: Callable[[Mapping[str, Any]], bool] = lambda config: True
+    time_limit: float = 2.0
+    interval: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Reject limits with which an answer takes 3 s, or a state grows older than 10 s."""
+        if not (0 < self.time_limit <= 2 and 0 < self.interval <= 6):
+            raise ValueError('time_limit must be at most 2 s, interval at most 6 s')
+
+    def severity(self, state: str) -> str:
+        """Return `ready`, `degraded` or `unready`."""
+        if state in READY_STATES:
+            return 'ready'
+        is_unready = self.is_critical and state not in self.degraded_states
+        return 'unready' if is_unready else 'degraded'
+
+
+health_checks: Registry[HealthCheck] = Registry('health check')
+
+
+def register_health_check(name: str, check: HealthCheck, *, owner: str) -> None:
+    """Add a check to `/readyz`.
+
+    :param name: the name of the dependency: `database`, `mail`.
+    :param owner: the module that registers it: `__name__`.
+    :raises RegistrationError: if the name is registered already.
+    """
+    health_checks.register(name, check, owner=owner)

@@ -1,0 +1,15 @@
+"""Health: `/healthz`, `/readyz`, and the checks behind it for commands (`run_checks`)."""
+
+from flask import Flask
+
+from . import checks  # noqa: F401 - registers the checks of core
+from .readiness import DependencyState, Readiness, run_checks
+from .routes import health
+
+__all__ = ['DependencyState', 'Readiness', 'health', 'init_app', 'run_checks']
+
+
+def init_app(app: Flask) -> None:
+    """Mount `/healthz` and `/readyz` beside the API."""
+    app.extensions['readiness'] = Readiness(app)
+    app.register_blueprint(health)

@@ -1,0 +1,81 @@
+"""The health checks of core: database, migrations, storage, tasks."""
+
+from functools import cache
+
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+
+from project.core.database.migrations import migrate
+from project.core.database.session import db
+from project.core.health_checks import CheckResult, HealthCheck, register_health_check
+from project.core.storage import storage
+from project.core.tasks.inspection import queue_stats
+
+from .readiness import reason_of
+
+# Seconds that a task may be due before it is called late: longer than the wait after a failure or
+# for the lease of a process that died.
+LATE_AFTER_SECONDS = 120
+
+
+def check_database() -> CheckResult:
+    """Query the database."""
+    db.session.execute(select(1))
+    return CheckResult()
+
+
+def check_migrations() -> CheckResult:
+    """Compare the revisions of the database with those of this code: `ok`, `behind` or `ahead`."""
+    try:
+        with db.engine.connect() as connection:
+            heads = set(MigrationContext.configure(connection).get_current_heads())
+    except SQLAlchemyError as error:
+        return CheckResult('unknown', reason=reason_of(error))
+    return CheckResult(migration_state(heads))
+
+
+def migration_state(heads: set[str]) -> str:
+    """Return how the revisions of a database compare with those of this code.
+
+    `ahead` means that a newer version of the service has migrated the database already.
+    """
+    script = script_directory()
+    known = {revision.revision for revision in script.walk_revisions()}
+    if newer := heads - known:
+        # Ancestors of an unknown revision are unknown, too; an old one beside it is not.
+        return 'behind' if heads - newer - set(script.get_heads()) else 'ahead'
+    reached = {revision.revision for revision in script.iterate_revisions(tuple(heads), 'base')}
+    return 'ok' if reached == known else 'behind'
+
+
+@cache
+def script_directory() -> ScriptDirectory:
+    """Return the migrations of this code. Loading them takes 10 ms."""
+    return ScriptDirectory.from_config(migrate.get_config())
+
+
+def check_storage() -> CheckResult:
+    """Write to the storage."""
+    storage().check_health()
+    return CheckResult()
+
+
+def check_tasks() -> CheckResult:
+    """Measure the backlog of the outbox."""
+    found = queue_stats()
+    state = 'late' if found['delay'] > LATE_AFTER_SECONDS else 'ok'
+    return CheckResult(state, found)
+
+
+register_health_check(
+    'database', HealthCheck(function=check_database, is_critical=True), owner=__name__
+)
+register_health_check(
+    'migrations', HealthCheck(function=check_migrations, is_critical=True), owner=__name__
+)
+register_health_check(
+    'storage', HealthCheck(function=check_storage, is_critical=True), owner=__name__
+)
+register_health_check('tasks', HealthCheck(function=check_tasks), owner=__name__)

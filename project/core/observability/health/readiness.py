@@ -1,0 +1,175 @@
+"""The states of all dependencies, each evaluated in a thread of its own within a time limit."""
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from threading import Event, Lock, Thread
+
+from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
+
+from project.core.errors import ServiceUnavailable
+from project.core.health_checks import CheckResult, HealthCheck, health_checks
+
+MAX_AGE_SECONDS = 10.0
+# Between two rounds in the background, and the age from which a state is evaluated there: with a
+# time limit of 2 s, no state grows older than 10 s.
+ROUND_SECONDS = 2.0
+BACKGROUND_AGE_SECONDS = 4.0
+
+# Failures of a dependency. Any other exception is a fault of the check, and logged as one.
+EXPECTED_ERRORS = (ServiceUnavailable, SQLAlchemyError, OSError)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class DependencyState:
+    """What is known of a dependency.
+
+    :param age: seconds since the state was found; for `silent`, since the evaluation began.
+    :param severity: `ready`, `degraded` or `unready`.
+    """
+
+    name: str
+    result: CheckResult
+    age: float
+    severity: str
+
+    @property
+    def state(self) -> str:
+        """Return the state in one word."""
+        return self.result.state
+
+
+@dataclass(slots=True)
+class _Run:
+    started: float
+    finished: Event = field(default_factory=Event)
+
+
+class Readiness:
+    """The states of the dependencies of one application, in one process.
+
+    A check has one thread at most. If that does not return, no second one is started, and the
+    state is `silent` until it does.
+    """
+
+    def __init__(self, app: Flask) -> None:
+        self.stopped = Event()
+        self._app = app
+        self._lock = Lock()
+        self._found: dict[str, tuple[CheckResult, float]] = {}
+        self._running: dict[str, _Run] = {}
+        self._logged: dict[str, str] = {}
+
+    @property
+    def checks(self) -> Mapping[str, HealthCheck]:
+        """Return the checks of the configured dependencies, by name."""
+        config = self._app.config
+        return {
+            n: check for n, check in health_checks.values.items() if check.is_configured(config)
+        }
+
+    def current(self, min_age: float = 0.0) -> dict[str, DependencyState]:
+        """Return the state of each dependency, within 2 s.
+
+        States younger than the interval of their check are returned as they are; the others are
+        evaluated. Concurrent callers share one evaluation.
+
+        :param min_age: seconds for which a state is not evaluated again, if more than the interval.
+        """
+        checks = self.checks
+        for name, check in checks.items():
+            self._start(name, check, max(check.interval, min_age))
+        for name, run in list(self._running.items()):
+            if name in checks:
+                run.finished.wait(
+                    max(0.0, run.started + checks[name].time_limit - time.monotonic())
+                )
+        states = {name: self._state(name, check) for name, check in checks.items()}
+        self._log_changes(states)
+        return states
+
+    def watch(self) -> Thread:
+        """Evaluate in the background until `stopped` is set, so that outages are in the log.
+
+        Call it in the process that serves: no thread survives a fork.
+        """
+        thread = Thread(target=self._watch, name='readiness', daemon=True)
+        thread.start()
+        return thread
+
+    def _watch(self) -> None:
+        while not self.stopped.is_set():
+            self.current(BACKGROUND_AGE_SECONDS)
+            self.stopped.wait(ROUND_SECONDS)
+
+    def _start(self, name: str, check: HealthCheck, min_age: float) -> None:
+        with self._lock:
+            moment = time.monotonic()
+            found_at = self._found[name][1] if name in self._found else float('-inf')
+            if name in self._running or moment - found_at < min_age:
+                return
+            run = self._running[name] = _Run(moment)
+            Thread(
+                target=self._run, args=(name, check, run), name=f'check {name}', daemon=True
+            ).start()
+
+    def _run(self, name: str, check: HealthCheck, run: _Run) -> None:
+        result = _evaluate(self._app, check)
+        with self._lock:
+            self._found[name] = result, time.monotonic()
+            del self._running[name]
+        run.finished.set()
+
+    def _state(self, name: str, check: HealthCheck) -> DependencyState:
+        with self._lock:
+            moment, run = time.monotonic(), self._running.get(name)
+            result, since = self._found.get(name, (CheckResult('unknown'), moment))
+        if run is not None and moment - run.started >= check.time_limit:
+            reason = f'no answer within {check.time_limit:g} s'
+            result, since = CheckResult('silent', reason=reason), run.started
+        elif moment - since > MAX_AGE_SECONDS:
+            result = CheckResult('unknown', reason=f'not evaluated for {moment - since:.0f} s')
+        return DependencyState(name, result, moment - since, check.severity(result.state))
+
+    def _log_changes(self, states: Mapping[str, DependencyState]) -> None:
+        for name, found in states.items():
+            with self._lock:
+                before = self._logged.get(name, 'ok')
+                self._logged[name] = found.state
+            if found.state == before:
+                continue
+            if found.severity == 'ready':
+                log.info('%s: %s again', name, found.state)
+            else:
+                label = 'not ready' if found.severity == 'unready' else 'degraded'
+                log.warning('%s: %s is %s: %s', label, name, found.state, found.result.reason)
+
+
+def run_checks(app: Flask) -> dict[str, DependencyState]:
+    """Evaluate the checks of all configured dependencies now, without a server, within 2 s.
+
+    For commands. The `reason` of a result is for operators and may name hosts and paths.
+    """
+    return Readiness(app).current()
+
+
+def _evaluate(app: Flask, check: HealthCheck) -> CheckResult:
+    try:
+        with app.app_context():
+            return check.function()
+    except EXPECTED_ERRORS as error:
+        return CheckResult('down', reason=reason_of(error))
+    except Exception as error:
+        log.exception('a health check failed')
+        return CheckResult('down', reason=reason_of(error))
+
+
+def reason_of(error: BaseException) -> str:
+    """Return what an error, or its cause, says in one line."""
+    cause = error.__cause__ or error
+    lines = str(getattr(cause, 'orig', None) or cause).splitlines() or ['']
+    return f'{type(cause).__name__}: {lines[0]}'

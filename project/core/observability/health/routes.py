@@ -1,0 +1,116 @@
+"""`/healthz` and `/readyz`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Blueprint, Response, current_app
+from marshmallow import Schema, fields
+
+from project.core.health_checks import health_checks
+from project.core.process_lifetime import is_stopping
+from project.core.web.endpoints.access import public
+from project.core.web.endpoints.endpoint import endpoint
+from project.core.web.responses.jsend import api_error
+
+from .readiness import DependencyState, Readiness
+
+health = Blueprint('health', __name__)
+
+RETRY_AFTER_SECONDS = 5
+
+
+class TasksSchema(Schema):
+    """The backlog of the outbox. It never makes the service unready."""
+
+    state = fields.Str(
+        metadata={'description': '`ok`, `late`, `stopped`, `silent`, `down` or `unknown`'}
+    )
+    waiting = fields.Int(
+        allow_none=True, metadata={'description': 'due and not begun (10,000: or more)'}
+    )
+    dead = fields.Int(allow_none=True, metadata={'description': 'given up (10,000: or more)'})
+    delay = fields.Int(
+        allow_none=True, metadata={'description': 'for how many seconds the oldest has been due'}
+    )
+
+
+class DependencySchema(Schema):
+    """The state of one dependency."""
+
+    state = fields.Str(metadata={'description': '`ok`, or what is wrong in one word'})
+    age = fields.Float(metadata={'description': 'seconds since the state was found, at most 10'})
+    critical = fields.Bool(
+        metadata={'description': 'whether the service is not ready (503) without it'}
+    )
+    details = fields.Dict(keys=fields.Str(), metadata={'description': 'figures, if there are any'})
+
+
+class ReadinessSchema(Schema):
+    """The state of each dependency; `degraded` names those that are not as they should be."""
+
+    database = fields.Str()
+    migrations = fields.Str()
+    storage = fields.Str()
+    tasks = fields.Nested(TasksSchema)
+    degraded = fields.List(fields.Str())
+    dependencies = fields.Dict(keys=fields.Str(), values=fields.Nested(DependencySchema))
+
+
+@health.get('/healthz')
+@endpoint(allow=public)
+def healthz() -> None:
+    """Whether the process serves. Touches nothing, and answers during maintenance too."""
+
+
+@health.get('/readyz')
+@endpoint(allow=public, returns=ReadinessSchema)
+def readyz() -> Response | dict[str, Any]:
+    """The state of each dependency: 503 if the service cannot work without one that fails.
+
+    Database, migrations and storage are critical. Without the others the service is `degraded`,
+    which is 200. Every state is at most 10 s old; the answer takes at most 3 s.
+    """
+    if is_stopping():
+        return api_error('server: stopping', 503, {'Retry-After': str(RETRY_AFTER_SECONDS)})
+    readiness: Readiness = current_app.extensions['readiness']
+    states = readiness.current()
+    if all(found.severity != 'unready' for found in states.values()):
+        return report(states)
+    message = ', '.join(f'{found.name}: {found.state}' for found in by_importance(states))
+    return api_error(message, 503, {'Retry-After': str(RETRY_AFTER_SECONDS)})
+
+
+def report(states: Mapping[str, DependencyState]) -> dict[str, Any]:
+    """Return the states in the form of `ReadinessSchema`."""
+    ordered = by_importance(states)
+    critical = {found.name: found.state for found in ordered if is_critical(found)}
+    tasks = states.get('tasks')
+    return {
+        **critical,
+        'tasks': tasks and _tasks(tasks),
+        'degraded': [found.name for found in ordered if found.severity == 'degraded'],
+        'dependencies': {
+            found.name: {
+                'state': found.state,
+                'age': round(found.age, 1),
+                'critical': is_critical(found),
+                'details': dict(found.result.details),
+            }
+            for found in ordered
+        },
+    }
+
+
+def by_importance(states: Mapping[str, DependencyState]) -> list[DependencyState]:
+    """Return the critical dependencies, then the others, each in the order of their names."""
+    return sorted(states.values(), key=lambda found: (not is_critical(found), found.name))
+
+
+def is_critical(found: DependencyState) -> bool:
+    """Return whether the service is not ready without a dependency."""
+    return health_checks.values[found.name].is_critical
+
+
+def _tasks(found: DependencyState) -> dict[str, Any]:
+    unknown = {'waiting': None, 'dead': None, 'delay': None}
+    return {'state': found.state, **unknown, **found.result.details}

@@ -1,0 +1,45 @@
+"""Health checks as tests replace and await them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask_migrate import stamp
+
+from project.core.database.session import db
+from project.core.health_checks import HealthCheck, health_checks
+from project.core.observability.health import Readiness
+from tests.databases import create_tables
+
+
+@pytest.fixture
+def service(kernel: Callable[..., Flask], tmp_path: Any) -> Flask:
+    """Return an application whose database is at the head of every branch."""
+    app = kernel(SQLALCHEMY_DATABASE_URI=f'sqlite:///{tmp_path}/db')
+    with app.app_context():
+        create_tables()
+        stamp(revision='heads')
+        db.session.remove()
+    return app
+
+
+@pytest.fixture
+def ready(service: Flask) -> Callable[[], Any]:
+    """Return a function that gets `/readyz` with all checks evaluated anew."""
+
+    def get() -> Any:
+        service.extensions['readiness'] = Readiness(service)
+        return service.test_client().get('/readyz')
+
+    return get
+
+
+@pytest.fixture
+def only(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Return a function that replaces all health checks: `only(mail=HealthCheck(…))`."""
+
+    def replace(**checks: HealthCheck) -> None:
+        monkeypatch.setattr(health_checks, 'values', checks)
+
+    return replace

@@ -1,0 +1,103 @@
+"""The health checks of core."""
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+
+from project.core.clock import now
+from project.core.database.session import atomic, db
+from project.core.observability.health import run_checks
+from project.core.observability.health.checks import check_migrations, check_tasks
+from project.core.tasks import task
+from project.core.tasks.outbox import OutboxTask
+
+from ...outbox import enqueue_at_committed, mark_dead
+
+
+@pytest.fixture
+def put(service, no_tasks):
+    """Return a function that enqueues tasks, due since a number of seconds."""
+    nothing = task(name='nothing')(lambda: None)
+
+    def enqueue(*ages):
+        with service.app_context():
+            ids = [enqueue_at_committed(now() - timedelta(seconds=age), nothing) for age in ages]
+            db.session.remove()
+        return ids
+
+    return enqueue
+
+
+class TestCheckMigrations:
+    def test_is_behind_in_a_database_that_was_never_migrated(self, kernel, tmp_path):
+        app = kernel(SQLALCHEMY_DATABASE_URI=f'sqlite:///{tmp_path}/db')
+
+        with app.app_context():
+            assert check_migrations().state == 'behind'
+
+    def test_is_ahead_where_a_newer_version_has_migrated(self, service):
+        with service.app_context():
+            advance()
+
+            assert check_migrations().state == 'ahead'
+
+    def test_sees_what_is_old_beside_what_is_newer(self, service, monkeypatch):
+        heads = ScriptDirectory.get_heads
+        # Whichever is the first: pretend that it has been followed by another.
+        monkeypatch.setattr(ScriptDirectory, 'get_heads', lambda self: sorted(heads(self))[1:])
+
+        with service.app_context():
+            advance()
+
+            assert check_migrations().state == 'behind'
+
+    def test_is_unknown_when_the_database_does_not_answer(self, kernel):
+        app = kernel(SQLALCHEMY_DATABASE_URI='postgresql://nobody@127.0.0.1:1/none')
+
+        with app.app_context():
+            assert check_migrations().state == 'unknown'
+
+
+def advance():
+    """Pretend that a newer version of the service has migrated the database."""
+    with atomic():
+        db.session.execute(text("INSERT INTO alembic_version VALUES ('of-tomorrow')"))
+    db.session.remove()
+
+
+class TestCheckTasks:
+    @time_machine.travel(now(), tick=False)
+    def test_returns_the_delay_of_the_outbox(self, service, put):
+        put(100, 5)
+
+        with service.app_context():
+            found = check_tasks()
+
+        assert (found.state, found.details) == ('ok', {'waiting': 2, 'dead': 0, 'delay': 100})
+
+    @time_machine.travel(now(), tick=False)
+    def test_is_late_after_two_minutes(self, service, put):
+        put(121)
+
+        with service.app_context():
+            assert check_tasks().state == 'late'
+
+    def test_counts_dead_letters(self, service, put):
+        [found] = put(1)
+        with service.app_context():
+            mark_dead(found)
+
+            assert check_tasks().details['dead'] == 1
+
+    def test_is_down_when_the_outbox_cannot_be_counted(self, service):
+        with service.app_context():
+            OutboxTask.__table__.drop(db.engine)
+            db.session.remove()
+
+        found = run_checks(service)['tasks']
+
+        assert (found.state, found.severity) == ('down', 'degraded')
+        assert 'core_tasks' in found.result.reason

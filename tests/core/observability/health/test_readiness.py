@@ -1,0 +1,199 @@
+"""Evaluation of health checks: threads, time limits and ages."""
+
+import logging
+import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event, active_count
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from project.core.errors import ServiceUnavailable
+from project.core.health_checks import CheckResult, HealthCheck
+from project.core.observability.health import Readiness, readiness, run_checks
+
+
+class Clock:
+    """The module `time` at a moment of the test's choice."""
+
+    def __init__(self):
+        self.moment = 100.0
+
+    def monotonic(self):
+        return self.moment
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(readiness, 'time', clock)
+    return clock
+
+
+@pytest.fixture
+def hanging():
+    """Return a check that returns when its event is set, and the times that it began."""
+    release, begun = Event(), []
+
+    def hang():
+        begun.append(1)
+        release.wait(10)
+        return CheckResult()
+
+    hang.release, hang.begun = release, begun
+    yield hang
+    release.set()
+
+
+def states(found):
+    return {name: state.state for name, state in found.items()}
+
+
+class TestCurrent:
+    def test_evaluates_only_configured_dependencies(self, service, only):
+        only(
+            mail=HealthCheck(function=lambda: CheckResult('late')),
+            redis=HealthCheck(
+                function=CheckResult, is_configured=lambda config: config['REDIS_URL']
+            ),
+        )
+
+        assert states(Readiness(service).current()) == {'mail': 'late'}
+
+    @pytest.mark.parametrize(
+        'error',
+        [ServiceUnavailable('gone'), OperationalError('SELECT', {}, Exception('gone')), OSError(5)],
+    )
+    def test_is_down_after_an_exception(self, service, only, error):
+        def fail():
+            raise error
+
+        only(database=HealthCheck(function=fail, is_critical=True))
+
+        [found] = Readiness(service).current().values()
+
+        assert (found.state, found.severity) == ('down', 'unready')
+
+    def test_logs_the_traceback_of_a_fault_of_the_check(self, service, only, caplog):
+        only(mail=HealthCheck(function=lambda: 1 / 0))
+
+        assert states(Readiness(service).current()) == {'mail': 'down'}
+        assert 'ZeroDivisionError' in caplog.text
+
+    def test_is_silent_after_the_time_limit_and_starts_no_second_thread(
+        self, service, only, hanging
+    ):
+        only(database=HealthCheck(function=hanging, time_limit=0.05, interval=0.01))
+        known = Readiness(service)
+
+        first = known.current()
+        threads = active_count()
+        began = time.monotonic()
+        with ThreadPoolExecutor(4) as many:
+            others = list(many.map(lambda _: known.current(), range(8)))
+        seconds = time.monotonic() - began
+
+        assert [states(found) for found in [first, *others]] == [{'database': 'silent'}] * 9
+        assert seconds < 1
+        assert hanging.begun == [1]
+        assert active_count() == threads
+
+    def test_evaluates_again_when_a_silent_dependency_answers(self, service, only, hanging):
+        only(database=HealthCheck(function=hanging, time_limit=0.05, interval=0.01))
+        known = Readiness(service)
+        assert states(known.current()) == {'database': 'silent'}
+
+        run = known._running['database']
+        hanging.release.set()
+        assert run.finished.wait(5)
+
+        assert states(known.current()) == {'database': 'ok'}
+
+    def test_lets_concurrent_callers_share_an_evaluation(self, service, only):
+        begun, all_wait = [], Event()
+
+        def slow():
+            begun.append(1)
+            all_wait.wait(0.2)
+            return CheckResult('late')
+
+        only(mail=HealthCheck(function=slow))
+        known = Readiness(service)
+
+        with ThreadPoolExecutor(4) as many:
+            found = list(many.map(lambda _: states(known.current()), range(4)))
+
+        assert found == [{'mail': 'late'}] * 4
+        assert begun == [1]
+
+    def test_evaluates_a_state_again_after_its_interval(self, service, only, clock):
+        begun = []
+        only(mail=HealthCheck(function=lambda: begun.append(1) or CheckResult(), interval=3))
+        known = Readiness(service)
+
+        for clock.moment in (100.0, 102.9):
+            known.current()
+        assert begun == [1]
+        clock.moment = 103.0
+        known.current()
+        assert begun == [1, 1]
+        clock.moment = 106.5
+        known.current(min_age=4)
+        assert begun == [1, 1]
+
+    def test_does_not_show_a_state_older_than_ten_seconds(
+        self, service, only, clock, hanging, monkeypatch
+    ):
+        only(database=HealthCheck(function=CheckResult, is_critical=True))
+        known = Readiness(service)
+        assert states(known.current()) == {'database': 'ok'}
+        # No thread runs.
+        monkeypatch.setattr(known, '_start', lambda *_: None)
+
+        clock.moment += 10
+        [kept] = known.current().values()
+        clock.moment += 0.1
+        [old] = known.current().values()
+
+        assert (kept.state, kept.age) == ('ok', 10)
+        assert (old.state, old.severity) == ('unknown', 'unready')
+
+    def test_logs_each_change_of_a_state_once(self, service, only, clock, caplog):
+        result = CheckResult('down', reason='no route')
+        only(mail=HealthCheck(function=lambda: result))
+        known = Readiness(service)
+        logging.getLogger(readiness.__name__).setLevel(logging.INFO)
+
+        for clock.moment in (100.0, 102.0, 104.0):
+            known.current()
+        result = CheckResult()
+        for clock.moment in (106.0, 108.0):
+            known.current()
+
+        said = [r.message for r in caplog.records if r.name == readiness.__name__]
+        assert said == ['degraded: mail is down: no route', 'mail: ok again']
+
+
+class TestWatch:
+    def test_logs_an_outage_without_a_request(self, service, only, caplog):
+        def find():
+            known.stopped.set()
+            return CheckResult('read_only', reason='25006')
+
+        only(database=HealthCheck(function=find, is_critical=True))
+        known = Readiness(service)
+
+        known.watch().join(5)
+
+        assert 'not ready: database is read_only: 25006' in caplog.messages
+
+
+class TestRunChecks:
+    def test_returns_the_state_of_each_dependency_with_its_reason(self, service, only):
+        only(mail=HealthCheck(function=lambda: CheckResult('down', reason='smtp.test: no route')))
+
+        found = run_checks(service)
+
+        assert found['mail'].state == 'down'
+        assert found['mail'].severity == 'degraded'
+        assert found['mail'].result.reason == 'smtp.test: no route'

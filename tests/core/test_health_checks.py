@@ -1,0 +1,39 @@
+"""The registry of health checks."""
+
+import pytest
+
+from project.core.health_checks import CheckResult, HealthCheck, health_checks
+from project.core.registration import RegistrationError
+
+
+class TestHealthCheck:
+    @pytest.mark.parametrize('limits', [{'time_limit': 2.1}, {'interval': 6.1}, {'time_limit': 0}])
+    def test_rejects_limits_that_make_answers_late_or_states_old(self, limits):
+        with pytest.raises(ValueError, match='at most'):
+            HealthCheck(function=CheckResult, **limits)
+
+    @pytest.mark.parametrize(
+        ('is_critical', 'state', 'severity'),
+        [
+            (True, 'ok', 'ready'),
+            (True, 'ahead', 'ready'),
+            (True, 'down', 'unready'),
+            (True, 'full', 'degraded'),
+            (False, 'ok', 'ready'),
+            (False, 'down', 'degraded'),
+        ],
+    )
+    def test_knows_how_severe_a_state_is(self, is_critical, state, severity):
+        check = HealthCheck(
+            function=CheckResult, is_critical=is_critical, degraded_states=frozenset({'full'})
+        )
+
+        assert check.severity(state) == severity
+
+
+class TestRegisterHealthCheck:
+    def test_rejects_a_second_check_of_a_name(self):
+        check = health_checks.values['database']
+
+        with pytest.raises(RegistrationError, match=r'health check .database.'):
+            health_checks.register('database', check, owner=__name__)
