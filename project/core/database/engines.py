@@ -1,12 +1,13 @@
 """Engines: what SQLite and PostgreSQL are told, so that both keep what they have acknowledged."""
 
-import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, ExceptionContext, StaticPool, event, make_url
 from sqlalchemy.exc import OperationalError
+
+from . import failures
 
 # PostgreSQL ends by itself what would otherwise hold a worker or a lock; all in milliseconds.
 POSTGRESQL_SETTINGS = {
@@ -32,16 +33,8 @@ SQLITE_PRAGMAS = (
     'PRAGMA busy_timeout=5000',
 )
 
-POSTGRESQL_DISK_FULL = '53100'
 # serialization_failure, deadlock_detected
 POSTGRESQL_CONFLICTS = {'40001', '40P01'}
-
-# What a connection never recovers from. One whose file could not be opened for writing in the
-# moment of a fault is a reader, without a word, and would stay one for as long as it is pooled.
-UNRECOVERABLE_ERRORS = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
-
-# What SQLite says of a file that it cannot make sense of, also because its disk is gone.
-CORRUPTION_ERRORS = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 WRITE_ISOLATION_LEVELS = {'postgresql': 'READ COMMITTED', 'sqlite': 'SERIALIZABLE'}
 
@@ -69,14 +62,6 @@ def engine_options(config: Mapping[str, Any]) -> dict[str, Any]:
     return {**chosen, **config.get('SQLALCHEMY_ENGINE_OPTIONS', {})}
 
 
-def is_disk_full(error: Exception) -> bool:
-    """Tell whether what the database complains of is that its disk is full."""
-    cause = getattr(error, 'orig', None)
-    if getattr(cause, 'sqlite_errorcode', None) == sqlite3.SQLITE_FULL:
-        return True
-    return getattr(cause, 'sqlstate', None) == POSTGRESQL_DISK_FULL
-
-
 def is_transaction_conflict(error: Exception) -> bool:
     """Return whether the database aborted a transaction in favor of another one."""
     return getattr(getattr(error, 'orig', None), 'sqlstate', None) in POSTGRESQL_CONFLICTS
@@ -88,8 +73,12 @@ def write_execution_options(engine: Engine) -> dict[str, Any]:
 
 
 def configure_engine(engine: Engine) -> None:
-    """Make SQLite durable, and its transactions begin when we say so."""
+    """Make SQLite durable, with transactions that begin when we say so; watch PostgreSQL's pool."""
     if engine.dialect.name != 'sqlite':
+        # Imported here: without PostgreSQL, the driver is not needed.
+        from .postgresql import configure_connections
+
+        configure_connections(engine)
         return
 
     @event.listens_for(engine, 'connect')
@@ -106,13 +95,13 @@ def configure_engine(engine: Engine) -> None:
     @event.listens_for(engine, 'handle_error', retval=True)
     def invalidate_broken_connection(context: ExceptionContext) -> Exception | None:
         cause: Any = context.original_exception
-        # Its low byte: the others say more of the same.
         code = (getattr(cause, 'sqlite_errorcode', None) or 0) & 0xFF
-        if code in UNRECOVERABLE_ERRORS | CORRUPTION_ERRORS and not is_in_memory(engine):
+        failure = failures.SQLITE_FAILURES.get(code)
+        if failure and failure.is_fatal_for_connection and not is_in_memory(engine):
             context.is_disconnect = True
             _close_all(engine, context)
-        # To everybody else it is a database that does not work, and not a statement that is wrong.
-        is_damaged = code in CORRUPTION_ERRORS
+        # The driver calls it DatabaseError, which is also its name for faults of ours.
+        is_damaged = failure is failures.DAMAGED
         return OperationalError(context.statement, None, cause) if is_damaged else None
 
 

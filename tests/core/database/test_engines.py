@@ -5,7 +5,6 @@ from contextlib import closing
 from weakref import WeakSet
 
 import pytest
-from psycopg.errors import AdminShutdown, DiskFull
 from sqlalchemy import StaticPool, create_engine, text
 from sqlalchemy.exc import OperationalError
 
@@ -67,23 +66,6 @@ class TestOptions:
 
         assert engines.engine_options(config)['pool_size'] == 3
         assert engines.engine_options(config)['max_overflow'] == 10
-
-
-class TestIsDiskFull:
-    @pytest.mark.parametrize(
-        ('cause', 'full'),
-        [
-            (DiskFull('could not extend file'), True),
-            (AdminShutdown('terminating connection'), False),
-            (sqlite3.OperationalError('database is locked'), False),
-            (None, False),
-        ],
-    )
-    def test_tells_it_from_all_else(self, cause, full):
-        assert engines.is_disk_full(OperationalError('INSERT', {}, cause)) is full
-
-    def test_takes_an_error_that_is_no_database_s(self):
-        assert not engines.is_disk_full(ValueError())
 
 
 class TestWriting:

@@ -6,11 +6,11 @@ from typing import Any
 from flask import Flask, Response, current_app, g, request
 from gunicorn.http.errors import ParseException
 from marshmallow import ValidationError
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, InternalServerError
 
-from project.core.database.engines import is_disk_full, is_transaction_conflict
+from project.core.database.failures import FULL, failure_of
 from project.core.errors import ApiError, InsufficientStorage, ServiceUnavailable
 
 from .jsend import api_error, api_fail
@@ -25,8 +25,8 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(HTTPException, handle_http_error)
     app.register_error_handler(ServiceUnavailable, handle_unavailable)
     app.register_error_handler(ParseException, handle_parse_error)
-    for lost in (OperationalError, InterfaceError, PoolTimeout):
-        app.register_error_handler(lost, handle_database_unavailable)
+    for kind in (DBAPIError, PoolTimeout, MemoryError):
+        app.register_error_handler(kind, handle_temporary_failure)
 
 
 def handle_api_error(error: ApiError) -> Response:
@@ -50,15 +50,16 @@ def handle_unavailable(error: ServiceUnavailable) -> Response:
     return api_error(error.reason, error.http_code, {'Retry-After': str(error.retry_after)})
 
 
-def handle_database_unavailable(error: Exception) -> Response:
-    """Return 503 or 507 for a failure of the database. Its message is only logged."""
-    unavailable: ServiceUnavailable
-    if is_disk_full(error):
-        unavailable = InsufficientStorage('the database is full')
-    elif is_transaction_conflict(error):
-        unavailable = ServiceUnavailable('conflicting transactions')
-    else:
-        unavailable = ServiceUnavailable('the database is lost')
+def handle_temporary_failure(error: Exception) -> Response:
+    """Return 503 or 507 for a failure that passes (`core.database.failures`); log its message.
+
+    :raises Exception: `error` itself, which becomes a 500, if no repetition repairs it.
+    """
+    failure = failure_of(error)
+    if failure is None:
+        raise error
+    kind = InsufficientStorage if failure is FULL else ServiceUnavailable
+    unavailable = kind(failure.detail, retry_after=failure.retry_after)
     unavailable.__cause__ = error
     return handle_unavailable(unavailable)
 

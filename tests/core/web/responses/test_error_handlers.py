@@ -3,6 +3,7 @@
 import pytest
 from gunicorn.http.errors import InvalidChunkSize
 from marshmallow import Schema, ValidationError, fields
+from psycopg.errors import ProgramLimitExceeded
 from sqlalchemy import create_engine
 from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -134,13 +135,14 @@ class TestOnUnavailable:
         assert f'unavailable: {error}' in caplog.messages
 
 
-class TestOnDatabaseLost:
+class TestHandleTemporaryFailure:
     @pytest.mark.parametrize(
         'error',
         [
             OperationalError('SELECT secret', {}, Exception('10.0.0.5 refused')),
             InterfaceError('SELECT secret', {}, Exception('10.0.0.5 refused')),
             PoolTimeout('QueuePool limit reached'),
+            MemoryError(),
         ],
         ids=lambda error: type(error).__name__,
     )
@@ -242,6 +244,7 @@ class TestOnHttpError:
         [
             ZeroDivisionError('/srv/app/secret.py'),
             ProgrammingError('SELECT secret FROM users', {}, Exception('no such table')),
+            OperationalError('SELECT secret', {}, ProgramLimitExceeded('index row of secret')),
             RuntimeError('password=hunter2'),
             OSError(2, 'No such file', '/srv/secret'),
         ],

@@ -1,0 +1,198 @@
+"""PostgreSQL says "not now": each class of errors, over HTTP, and the first request afterwards."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Blueprint, Flask, request
+from sqlalchemy import Engine, create_engine, make_url, text
+
+from project.core.database.session import atomic, db, execute_in_own_transaction
+from project.core.web.endpoints.access import public
+from project.core.web.endpoints.endpoint import endpoint
+from tests.client import IsolatedClient
+from tests.core.apps import kernel_app
+from tests.databases import fresh_database
+from tests.reliability.harness import address_of
+
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(60)]
+
+RAISE = "DO $$ BEGIN RAISE EXCEPTION 'not now' USING ERRCODE = '{}'; END $$"
+WRITE = 'INSERT INTO things VALUES (1)'
+READ = 'SELECT 1'
+
+
+def service(folder: Path, url: str) -> Flask:
+    """Return an application with routes that run a statement: in a transaction, or alone."""
+    statements = Blueprint('statements', __name__)
+
+    @statements.post('/atomic')
+    @endpoint(allow=public, limit='1000000/hour')
+    @atomic()
+    def in_transaction() -> None:
+        """Run a statement in a transaction."""
+        db.session.execute(text(request.args['sql']))
+
+    @statements.post('/alone')
+    @endpoint(allow=public, limit='1000000/hour')
+    def alone() -> None:
+        """Run a statement that is a transaction by itself."""
+        execute_in_own_transaction(text(request.args['sql']))
+
+    return kernel_app(folder, statements, SQLALCHEMY_DATABASE_URI=url, TESTING=False)
+
+
+@pytest.fixture(scope='module')
+def url() -> Iterator[str]:
+    address_of('postgresql')
+    with fresh_database('failures') as found:
+        yield found
+
+
+@pytest.fixture(scope='module')
+def admin(url: str) -> Iterator[Engine]:
+    """What an operator uses: another database of the same server."""
+    engine = create_engine(make_url(url).set(database='postgres'), isolation_level='AUTOCOMMIT')
+    own = create_engine(url)
+    with own.begin() as connection:
+        connection.exec_driver_sql('CREATE TABLE things (id integer)')
+    own.dispose()
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def client(tmp_path: Path, url: str, admin: Engine) -> Iterator[IsolatedClient]:
+    app = service(tmp_path, url)
+    client = app.test_client()
+    assert isinstance(client, IsolatedClient)
+    assert send(client, WRITE) == 200
+    yield client
+    with app.app_context():
+        db.engine.dispose()
+
+
+def send(client: IsolatedClient, sql: str, path: str = '/atomic') -> int:
+    """Run a statement and return the status of the response."""
+    return client.post(path, query_string={'sql': sql}).status_code
+
+
+def administer(admin: Engine, *statements: str) -> None:
+    """Run statements as an operator."""
+    with admin.connect() as connection:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+
+
+@contextmanager
+def read_only(admin: Engine, url: str) -> Iterator[None]:
+    """Let new sessions of the database only read, as behind a failover."""
+    name = make_url(url).database
+    administer(admin, f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+    try:
+        yield
+    finally:
+        administer(admin, f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
+
+
+def end_sessions(admin: Engine, url: str) -> None:
+    """End all sessions of the database, as a restart of the server does."""
+    name = make_url(url).database
+    administer(
+        admin,
+        f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{name}'",
+    )
+
+
+# SQLSTATE, status of the response, `Retry-After`.
+CLASSES = (
+    ('08006', 503, '5'),
+    ('25006', 503, '5'),
+    ('40001', 503, '1'),
+    ('40P01', 503, '1'),
+    ('53200', 503, '5'),
+    ('53300', 503, '5'),
+    ('53100', 507, '5'),
+    ('55P03', 503, '5'),
+    ('57014', 503, '5'),
+    ('57P01', 503, '5'),
+    ('57P03', 503, '5'),
+    ('58030', 503, '5'),
+    ('XX001', 503, '5'),
+    ('22001', 500, None),
+    ('54000', 500, None),
+    ('P0001', 500, None),
+)
+
+
+@pytest.mark.parametrize('path', ['/atomic', '/alone'])
+def test_each_class_of_errors(client: IsolatedClient, path: str) -> None:
+    for sqlstate, code, retry_after in CLASSES:
+        response = client.post(path, query_string={'sql': RAISE.format(sqlstate)})
+
+        found = sqlstate, response.status_code, response.headers.get('Retry-After')
+        assert found == (sqlstate, code, retry_after)
+        assert response.json['status'] == 'error'
+        assert send(client, WRITE, path) == 200
+
+
+@pytest.mark.parametrize(('sqlstate', 'code'), [('53100', 507), ('57P01', 503), ('25006', 503)])
+def test_an_error_at_commit(
+    client: IsolatedClient, admin: Engine, sqlstate: str, code: int
+) -> None:
+    fail = RAISE.format(sqlstate).removeprefix('DO $$').removesuffix('$$')
+    for statement in (
+        f'CREATE OR REPLACE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $f$ {fail}; $f$',
+        'CREATE CONSTRAINT TRIGGER late AFTER INSERT ON things DEFERRABLE INITIALLY DEFERRED '
+        'FOR EACH ROW EXECUTE FUNCTION fail()',
+    ):
+        assert send(client, statement) == 200
+
+    assert send(client, WRITE) == code
+    assert send(client, 'DROP TRIGGER late ON things') == 200
+    assert send(client, WRITE) == 200
+
+
+@pytest.mark.parametrize('path', ['/atomic', '/alone'])
+def test_the_first_write_after_a_read_only_time_succeeds(
+    client: IsolatedClient, admin: Engine, url: str, path: str
+) -> None:
+    with read_only(admin, url):
+        end_sessions(admin, url)
+        with ThreadPoolExecutor(8) as many:
+            codes = list(many.map(lambda _: send(client, WRITE, path), range(16)))
+            reads = list(many.map(lambda _: send(client, READ, path), range(16)))
+
+    assert codes == [503] * 16
+    assert reads == [200] * 16
+    # Connections of the read-only time, which only read, would be in the pool.
+    with ThreadPoolExecutor(8) as many:
+        assert list(many.map(lambda _: send(client, WRITE, path), range(16))) == [200] * 16
+
+
+def test_the_first_request_after_a_restart_succeeds(
+    client: IsolatedClient, admin: Engine, url: str
+) -> None:
+    with ThreadPoolExecutor(8) as many:
+        assert set(many.map(lambda _: send(client, READ), range(16))) == {200}
+    end_sessions(admin, url)
+
+    assert send(client, WRITE) == 200
+
+
+def test_a_notice_does_not_cost_the_connection(client: IsolatedClient, admin: Engine) -> None:
+    before = backend(client)
+    assert send(client, "DO $$ BEGIN RAISE NOTICE 'hello'; END $$") == 200
+    administer(admin, 'SELECT pg_reload_conf()')
+
+    assert backend(client) == before
+
+
+def backend(client: IsolatedClient) -> Any:
+    """Return the id of the session that the pool gives."""
+    with client.application.app_context():
+        [row] = execute_in_own_transaction(text('SELECT pg_backend_pid()'))
+        return row[0]
