@@ -14,7 +14,9 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
 
+from project.core.database.failures import CANCELED, failure_of
 from project.core.database.session import AnyRow
 from project.core.request_context import (
     RequestContext,
@@ -35,6 +37,8 @@ MAX_INCOMPATIBLE_ATTEMPTS = 10
 
 # The wait of a task that found no free slot, with jitter: half of it to all of it.
 SLOT_RETRY_DELAY = timedelta(seconds=0.5)
+# Up to the next attempt of a task during which the database failed.
+OUTAGE_BACKOFF = timedelta(seconds=10)
 
 log = logging.getLogger(__name__)
 
@@ -139,8 +143,11 @@ def _run_attempt(app: Flask, task: Task | None, row: AnyRow) -> Outcome:
     except IncompatibleTask as misfit:
         return _failed(task, row, _said(misfit, task, arguments), most=MAX_INCOMPATIBLE_ATTEMPTS)
     except (Exception, SystemExit) as error:
+        reason = _said(error, task, arguments)
+        if _is_outage(error):
+            return _postponed(row, reason)
         trace = _storable(''.join(traceback.format_exception(error)), task, arguments)
-        return replace(_failed(task, row, _said(error, task, arguments)), trace=trace)
+        return replace(_failed(task, row, reason), trace=trace)
     return Outcome('done', partial(leases.complete, row.id, row.lease_id))
 
 
@@ -175,6 +182,21 @@ def _failed(task: Task | None, row: AnyRow, reason: str, most: int | None = None
     return Outcome(
         'failed', partial(leases.retry_later, row.id, row.lease_id, reason, wait), reason
     )
+
+
+def _is_outage(error: BaseException) -> bool:
+    """Return whether the database failed, which is no verdict on the task.
+
+    A canceled statement may be the task's fault: a query that always takes too long.
+    """
+    failure = failure_of(error) if isinstance(error, SQLAlchemyError) else None
+    return failure is not None and failure is not CANCELED
+
+
+def _postponed(row: AnyRow, reason: str) -> Outcome:
+    wait = exponential_backoff(OUTAGE_BACKOFF, 1)
+    give_back = partial(leases.give_back, row.id, row.lease_id, wait, reason=reason)
+    return Outcome('postponed', give_back, reason)
 
 
 def _dead_lettered(row: AnyRow, reason: str) -> Outcome:

@@ -83,9 +83,14 @@ def retry_later(task_id: UUID, lease: UUID, reason: str, wait: timedelta) -> Non
     _apply_outcome(task_id, lease, update(OutboxTask).values(**values))
 
 
-def give_back(task_id: UUID, lease: UUID, wait: timedelta) -> None:
-    """Give a task back that could not begin: the attempt does not count."""
+def give_back(task_id: UUID, lease: UUID, wait: timedelta, *, reason: str | None = None) -> None:
+    """Give back a task that could not run: the attempt does not count.
+
+    :param reason: why, if an operator should see that.
+    """
     values = {'state': WAITING, 'available_at': now() + wait, **RELEASED}
+    if reason is not None:
+        values['last_error'] = reason
     attempts = OutboxTask.attempts - 1
     _apply_outcome(task_id, lease, update(OutboxTask).values(**values, attempts=attempts))
 

@@ -11,6 +11,14 @@ from uuid import uuid4
 
 import pytest
 import time_machine
+from psycopg.errors import (
+    AdminShutdown,
+    DiskFull,
+    QueryCanceled,
+    ReadOnlySqlTransaction,
+    UndefinedTable,
+)
+from sqlalchemy.exc import OperationalError
 
 from project.core.clock import now
 from project.core.database.session import atomic
@@ -168,6 +176,28 @@ class TestAttemptOne:
         assert [(level, fields['outcome']) for level, fields in said()] == [
             ('WARNING', 'failed'), ('WARNING', 'failed'), ('ERROR', 'given up'),
         ]  # fmt: skip
+
+    @pytest.mark.parametrize('cause', [AdminShutdown, ReadOnlySqlTransaction, DiskFull])
+    def test_does_not_count_an_attempt_during_which_the_database_failed(self, attempt, said, cause):
+        error = OperationalError('INSERT', {}, cause('not now'))
+        found = enqueue_committed(failing(error, attempts=1))
+
+        for number in range(3):
+            with travel_forward(hours=number):
+                assert attempt()
+
+        row = row_of(found)
+        assert (row.state, row.attempts) == ('waiting', 0)
+        assert [fields['outcome'] for _, fields in said()] == ['postponed'] * 3
+
+    @pytest.mark.parametrize('cause', [QueryCanceled, UndefinedTable])
+    def test_counts_an_attempt_that_the_statement_may_have_failed(self, attempt, cause):
+        error = OperationalError('SELECT', {}, cause('too long'))
+        found = enqueue_committed(failing(error, attempts=1))
+
+        attempt()
+
+        assert row_of(found).state == 'dead'
 
     def test_takes_a_wish_to_exit_for_a_failure(self, attempt):
         found = enqueue_committed(failing(SystemExit(3)))
