@@ -34,6 +34,8 @@ class PartialFile:
     """The file of an upload, known by its id."""
 
     def __init__(self, upload_id: UUID) -> None:
+        # An upload is not gone because its volume is.
+        storage().ensure_mounted()
         self._paths = [folder / upload_id.hex for folder in storage().partial_folders]
         self.path = self._paths[0]
         self._reserve = storage().reserve

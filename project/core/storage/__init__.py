@@ -17,6 +17,7 @@ from .fallback import FallbackStorage
 from .filesystem import make_folder, sync_file, sync_folder, translate_os_errors
 from .listing import ListedName
 from .local import LocalStorage
+from .marker import register_storage_sample
 from .staging import StagedObject
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     'StoredObject',
     'copy_all',
     'make_folder',
+    'register_storage_sample',
     'storage',
     'storage_from_url',
     'sync_file',

@@ -2,11 +2,13 @@
 
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import copyfileobj
 from typing import IO, Any, Protocol, Self
+
+from project.core.errors import ServiceUnavailable
 
 from .disk_reserve import DiskReserve
 from .filesystem import make_folder, translate_os_errors
@@ -14,6 +16,9 @@ from .listing import INCOMING_FOLDER, PARTIAL_FOLDER, ListedName
 from .staging import StagedObject, delete_abandoned
 
 READ_CHUNK_BYTES = 1024 * 1024
+
+# A check of the disk writes as much as a small upload.
+HEALTH_PROBE = bytes(64 * 1024)
 
 
 class StoredObject(Protocol):
@@ -47,6 +52,10 @@ class Storage(ABC):
 
     #: Whether `prepare` stores bytes under their key already, where nothing refers to them yet.
     prepares_at_key = False
+    #: The key of the object by which this storage is recognized, once it is known to have one.
+    marker: str | None = None
+    #: Returns that key, or None if there is none yet.
+    find_marker: Callable[[], str | None] | None = None
 
     def __init__(self, spool: Path) -> None:
         self.spool = spool
@@ -71,9 +80,37 @@ class Storage(ABC):
     def create_staged(self) -> StagedObject:
         """Return a file for new bytes. Use it in a `with` block, which deletes it if it is unsaved.
 
-        :raises InsufficientStorage: if the disk is full, or nearly so.
+        :raises ServiceUnavailable: if the storage is not mounted.
+        :raises InsufficientStorage: if the disk is full.
         """
+        self.ensure_mounted()
         return StagedObject(self)
+
+    def write_probe(self) -> None:
+        """Write and delete a file, also below the reserve of the disk.
+
+        :raises ServiceUnavailable: if that fails.
+        """
+        with StagedObject(self, keeps_reserve=False) as staged:
+            staged.write(HEALTH_PROBE)
+
+    def ensure_mounted(self) -> None:
+        """Reject writes to the folder under a volume that is not mounted.
+
+        :raises ServiceUnavailable: if the storage has lost its marker.
+        """
+        if self.marker is None and self.find_marker is not None:
+            self.marker = self.find_marker()
+        if self.marker is not None and not self.is_mounted(self.marker):
+            raise ServiceUnavailable(f'the storage has no object {self.marker}: is it mounted?')
+
+    def is_mounted(self, marker: str) -> bool:
+        """Return whether the local folder is the one that has the marker; cheap."""
+        return True
+
+    def has_marker(self, marker: str) -> bool:
+        """Return whether the storage has the marker, or raise within seconds."""
+        return self.exists(marker)
 
     @abstractmethod
     def prepare(self, path: Path, key: str) -> None:

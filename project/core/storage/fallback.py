@@ -69,6 +69,14 @@ class FallbackStorage(Storage):
         for _, same in groupby(names, attrgetter('name')):
             yield next(same)
 
+    def is_mounted(self, marker: str) -> bool:
+        """Return whether the new one has its marker: what comes goes there."""
+        return self.new.is_mounted(marker)
+
+    def has_marker(self, marker: str) -> bool:
+        """Return whether the new one has the marker, or raise within seconds."""
+        return self.new.has_marker(marker)
+
     def check_health(self) -> None:
         """Refuse with ServiceUnavailable when the new one does."""
         self.new.check_health()

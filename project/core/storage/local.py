@@ -107,7 +107,11 @@ class LocalStorage(Storage):
         """Return the file of a key. Refuses what is no key with ValueError."""
         return self.root / check_key(key)
 
+    def is_mounted(self, marker: str) -> bool:
+        """Return whether the marker is there, which takes one `stat`."""
+        with translate_os_errors():
+            return self.path(marker).is_file()
+
     def check_health(self) -> None:
         """Refuse with ServiceUnavailable when nothing can be written."""
-        with self.create_staged() as staged:
-            staged.write(b'ready?')
+        self.write_probe()

@@ -7,6 +7,7 @@ import io
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,12 @@ PRESIGNED_URL_SECONDS = 60  # seconds
 
 # An upload in parts that was begun so long ago belongs to no process any more.
 ABANDONED_AFTER_SECONDS = 24 * 60 * 60
+# Of the requests of a health check. One attempt: the next check is the second one.
+PROBE_LIMITS = {
+    'connect_timeout': 0.9,
+    'read_timeout': 0.9,
+    'retries': {'mode': 'standard', 'total_max_attempts': 1},
+}
 
 # How often a download that breaks is gone on with, where it broke.
 MAX_READ_ATTEMPTS = 3
@@ -132,12 +139,14 @@ class S3Storage(Storage):
         if session.get_credentials() is None:
             raise SystemExit('S3 wants keys: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY')
 
-        def client(at: str | None) -> Any:
+        def client(at: str | None, **limits: Any) -> Any:
             return session.client(
                 's3', endpoint_url=at, region_name=region or 'us-east-1',
-                config=_configured(at, checksums),
+                config=_configured(at, checksums).merge(Config(**limits)),
             )  # fmt: skip
 
+        # Its own time limits: a health check is over within 2 s.
+        self._new_probe = cache(partial(client, endpoint, **PROBE_LIMITS))
         try:
             self._client = client(endpoint)
             self._signer = client(public) if public else self._client
@@ -168,9 +177,12 @@ class S3Storage(Storage):
 
     def size(self, key: str) -> int | None:
         """Return the size of an object; None where there is none."""
+        return self._size(self._client, key)
+
+    def _size(self, client: Any, key: str) -> int | None:
         try:
             with translate_s3_errors():
-                found = self._client.head_object(Bucket=self.bucket, Key=self._name(key))
+                found = client.head_object(Bucket=self.bucket, Key=self._name(key))
         except ServiceUnavailable as error:
             if _status(error.__cause__) == 404:
                 return None
@@ -199,9 +211,13 @@ class S3Storage(Storage):
 
     def check_health(self) -> None:
         """Refuse with ServiceUnavailable when the bucket, or the local disk, does not answer."""
-        with self.create_staged() as staged, translate_s3_errors():
-            staged.write(b'ready?')
-            self._client.head_bucket(Bucket=self.bucket)
+        self.write_probe()
+        with translate_s3_errors():
+            self._new_probe().head_bucket(Bucket=self.bucket)
+
+    def has_marker(self, marker: str) -> bool:
+        """Return whether the bucket has the marker, or raise within seconds."""
+        return self._size(self._new_probe(), marker) is not None
 
     def presigned_url(self, key: str, *, mimetype: str, disposition: str) -> str | None:
         """Return an address that gives an object to everybody for a minute."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 from uuid import uuid4
 
+from .disk_reserve import DiskReserve
 from .filesystem import make_folder, translate_os_errors
 from .listing import ListedName
 
@@ -29,11 +30,14 @@ class StagedObject:
 
     A context manager: it deletes the file at the end, unless it was saved. Its process holds a lock
     on the file for as long as it lives, so that the garbage collector knows abandoned files.
+
+    :param keeps_reserve: whether a write raises if it does not leave the reserve of the disk free.
     """
 
-    def __init__(self, storage: 'Storage') -> None:
+    def __init__(self, storage: 'Storage', *, keeps_reserve: bool = True) -> None:
         self.size = 0
         self._storage = storage
+        self._reserve = storage.reserve if keeps_reserve else DiskReserve(0)
         self._digest = hashlib.sha256()
         with translate_os_errors():
             make_folder(storage.incoming)
@@ -50,7 +54,7 @@ class StagedObject:
 
         :raises InsufficientStorage: if the disk is full, or nearly so.
         """
-        self._storage.reserve.ensure(len(data))
+        self._reserve.ensure(len(data))
         with translate_os_errors():
             rest = memoryview(data)
             while rest:

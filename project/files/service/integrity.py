@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, select, update
 from project.core.database.keyset_pagination import iterate_in_batches
 from project.core.database.session import AnyRow, atomic, db, execute_select
 from project.core.errors import ServiceUnavailable
-from project.core.storage import storage
+from project.core.storage import register_storage_sample, storage
 from project.core.stored_objects import collect_object, collect_storage
 from project.files import blobs
 from project.files.errors import UploadNotFound
@@ -35,6 +35,16 @@ class IntegrityIssue:
     kind: str
     name: str
     is_repaired: bool | None = False
+
+
+def sample_blob_keys() -> list[str]:
+    """Return the keys of the ten oldest blobs that versions have."""
+    had = select(Version.file_id).where(Version.sha256 == Blob.sha256).exists()
+    oldest = select(Blob.sha256).where(had).order_by(Blob.created_at).limit(10)
+    return [blobs.key_of(row.sha256) for row in execute_select(oldest)]
+
+
+register_storage_sample('blobs', sample_blob_keys, owner=__name__)
 
 
 def check_integrity(*, repair: bool = False) -> Iterator[IntegrityIssue | None]:

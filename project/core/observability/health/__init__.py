@@ -2,7 +2,10 @@
 
 from flask import Flask
 
-from . import checks  # noqa: F401 - registers the checks of core
+from . import (
+    checks,  # noqa: F401 - registers the checks of core
+    storage_identity,
+)
 from .readiness import DependencyState, Readiness, run_checks
 from .routes import health
 
@@ -13,3 +16,4 @@ def init_app(app: Flask) -> None:
     """Mount `/healthz` and `/readyz` beside the API."""
     app.extensions['readiness'] = Readiness(app)
     app.register_blueprint(health)
+    storage_identity.init_app(app)

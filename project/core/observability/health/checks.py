@@ -4,16 +4,22 @@ from functools import cache
 
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import select
+from sqlalchemy import inspect, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from project.core.database.engines import is_in_memory
+from project.core.database.failures import LOST, failure_of
 from project.core.database.migrations import migrate
 from project.core.database.session import db
+from project.core.database.stored_values import StoredValue
+from project.core.database.write_probe import probe_write
+from project.core.errors import InsufficientStorage
 from project.core.health_checks import CheckResult, HealthCheck, register_health_check
 from project.core.storage import storage
 from project.core.tasks.inspection import queue_stats
 
 from .readiness import reason_of
+from .storage_identity import identify_storage
 
 # Seconds that a task may be due before it is called late: longer than the wait after a failure or
 # for the lease of a process that died.
@@ -21,9 +27,27 @@ LATE_AFTER_SECONDS = 120
 
 
 def check_database() -> CheckResult:
-    """Query the database."""
-    db.session.execute(select(1))
+    """Write to the database: `read_only`, `full`, `busy` and so on if that fails."""
+    try:
+        if is_in_memory(db.engine):
+            db.session.execute(select(1))
+        else:
+            probe_write()
+    except SQLAlchemyError as error:
+        return _database_failure(error)
     return CheckResult()
+
+
+def _database_failure(error: SQLAlchemyError) -> CheckResult:
+    try:
+        is_migrated = inspect(db.engine).has_table(StoredValue.__tablename__)
+    except SQLAlchemyError:
+        is_migrated = True
+    if not is_migrated:
+        # It answers. The check of the migrations says that they are behind.
+        return CheckResult()
+    failure = failure_of(error) or LOST
+    return CheckResult(failure.state, reason=reason_of(error))
 
 
 def check_migrations() -> CheckResult:
@@ -57,9 +81,19 @@ def script_directory() -> ScriptDirectory:
 
 
 def check_storage() -> CheckResult:
-    """Write to the storage."""
-    storage().check_health()
-    return CheckResult()
+    """Recognize the storage, and write to it: `missing`, `foreign`, `full`."""
+    try:
+        found = identify_storage()
+    except SQLAlchemyError:
+        # Of the storage nothing is known to be wrong; the check of the database says the rest.
+        found = CheckResult()
+    if found.state != 'ok':
+        return found
+    try:
+        storage().check_health()
+    except InsufficientStorage as error:
+        return CheckResult('full', reason=reason_of(error))
+    return found
 
 
 def check_tasks() -> CheckResult:
@@ -75,7 +109,10 @@ register_health_check(
 register_health_check(
     'migrations', HealthCheck(function=check_migrations, is_critical=True), owner=__name__
 )
+# A full storage still serves downloads, logins and deletions.
 register_health_check(
-    'storage', HealthCheck(function=check_storage, is_critical=True), owner=__name__
+    'storage',
+    HealthCheck(function=check_storage, is_critical=True, degraded_states=frozenset({'full'})),
+    owner=__name__,
 )
 register_health_check('tasks', HealthCheck(function=check_tasks), owner=__name__)

@@ -5,12 +5,18 @@ from datetime import timedelta
 import pytest
 import time_machine
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from project.core.clock import now
 from project.core.database.session import atomic, db
+from project.core.database.stored_values import find_values
+from project.core.database.write_probe import PROBE_NAME
 from project.core.observability.health import run_checks
-from project.core.observability.health.checks import check_migrations, check_tasks
+from project.core.observability.health.checks import (
+    check_database,
+    check_migrations,
+    check_tasks,
+)
 from project.core.tasks import task
 from project.core.tasks.outbox import OutboxTask
 
@@ -29,6 +35,38 @@ def put(service, no_tasks):
         return ids
 
     return enqueue
+
+
+class TestCheckDatabase:
+    def test_writes_to_the_database(self, service):
+        with service.app_context():
+            assert check_database().state == 'ok'
+            assert PROBE_NAME in find_values([PROBE_NAME])
+
+    def test_is_read_only_when_it_accepts_no_writes(self, service):
+        with service.app_context():
+            db.engine.dispose()
+            event.listen(db.engine, 'connect', lambda own, _: own.execute('PRAGMA query_only = ON'))
+
+            found = check_database()
+
+        assert found.state == 'read_only'
+        assert 'readonly database' in found.reason
+
+    def test_is_full_when_nothing_can_be_added(self, service):
+        with service.app_context():
+            db.engine.dispose()
+            event.listen(
+                db.engine, 'connect', lambda own, _: own.execute('PRAGMA max_page_count = 1')
+            )
+
+            assert check_database().state == 'full'
+
+    def test_is_ok_before_the_first_migration(self, kernel, tmp_path):
+        app = kernel(SQLALCHEMY_DATABASE_URI=f'sqlite:///{tmp_path}/db')
+
+        with app.app_context():
+            assert check_database().state == 'ok'
 
 
 class TestCheckMigrations:

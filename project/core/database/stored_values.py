@@ -1,0 +1,42 @@
+"""Values under names that the whole service shares: one row each in `core_values`."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import LargeBinary, String, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from project.core.clock import now
+
+from .session import Base, execute_in_own_transaction, execute_select
+from .types import UTCDateTime
+from .upsert import insert_or_ignore
+
+
+class StoredValue(Base):
+    """A value under a name."""
+
+    __tablename__ = 'core_values'
+
+    name: Mapped[str] = mapped_column(String(96), primary_key=True)
+    value: Mapped[bytes] = mapped_column(LargeBinary)
+    changed_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+def find_values(names: Iterable[str]) -> dict[str, bytes]:
+    """Return the values that exist, by name."""
+    chosen = StoredValue.name.in_(list(names))
+    rows = execute_select(select(StoredValue.name, StoredValue.value).where(chosen)).all()
+    return {row.name: row.value for row in rows}
+
+
+def has_value_below(prefix: str) -> bool:
+    """Return whether a name begins with a prefix."""
+    below = StoredValue.name.startswith(prefix, autoescape=True)
+    return execute_select(select(StoredValue.name).where(below).limit(1)).first() is not None
+
+
+def insert_value(name: str, value: bytes) -> None:
+    """Store a value in its own transaction, unless the name has one already."""
+    row = {'name': name, 'value': value, 'changed_at': now()}
+    execute_in_own_transaction(insert_or_ignore(StoredValue).values(row))

@@ -1,0 +1,106 @@
+"""Whether the storage is the one that the database knows.
+
+The id of the marker is in the database from the first check on. A location gets a row of its own
+when the storage there has the marker for the first time; from then on a storage without it is not
+the right one, and never gets a marker by itself.
+"""
+
+from functools import partial
+from hashlib import sha256
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from flask import Flask, current_app, has_app_context
+
+from project.core.database.stored_values import find_values, has_value_below, insert_value
+from project.core.health_checks import CheckResult
+from project.core.storage import FallbackStorage, Storage, storage
+from project.core.storage.marker import has_other_marker, marker_key, put_marker, storage_samples
+
+ID_NAME = 'storage_marker'
+LOCATION_PREFIX = 'storage_location/'
+
+
+def init_app(app: Flask) -> None:
+    """Let the storage of an application know its marker before it takes the first bytes."""
+    app.extensions['storage'].find_marker = partial(find_marker, app.config['STORAGE_URL'])
+
+
+def find_marker(url: str) -> str | None:
+    """Return the key of the marker of the storage at a URL, or None if it has none yet."""
+    if not has_app_context():
+        return None
+    location = location_name(url)
+    found = find_values([ID_NAME, location])
+    return marker_key(found[ID_NAME].decode()) if found.keys() >= {ID_NAME, location} else None
+
+
+def identify_storage() -> CheckResult:
+    """Return `ok`, `missing` (there is no marker) or `foreign` (there is another one).
+
+    The first call for a location puts the marker there, unless the storage is known to be another
+    one.
+    """
+    place, url = storage(), current_app.config['STORAGE_URL']
+    if place.marker is not None:
+        # Known to be at this location: no query.
+        return _found(place, place.marker)
+    key = _known_or_new_key()
+    location = location_name(url)
+    if not place.has_marker(key):
+        if location in find_values([location]):
+            return _found(place, key)
+        if reason := _reason_not_to_mark(place, key):
+            return CheckResult(*reason)
+        put_marker(place, key)
+    insert_value(location, b'')
+    place.marker = key
+    return CheckResult()
+
+
+def location_name(url: str) -> str:
+    """Return the name of the row of a location, which does not repeat the URL."""
+    parts = urlsplit(url)
+    place = f'{parts.scheme}://{parts.netloc}{parts.path.rstrip("/")}'
+    return LOCATION_PREFIX + sha256(place.encode()).hexdigest()
+
+
+def _known_or_new_key() -> str:
+    if ID_NAME not in find_values([ID_NAME]):
+        # Of two processes, one inserts.
+        insert_value(ID_NAME, uuid4().hex.encode())
+    return marker_key(find_values([ID_NAME])[ID_NAME].decode())
+
+
+def _found(place: Storage, key: str) -> CheckResult:
+    if place.has_marker(key):
+        return CheckResult()
+    state = 'foreign' if has_other_marker(_primary(place), key) else 'missing'
+    reason = f'no object {key}: mount the volume, or put an empty object there to accept this one'
+    return CheckResult(state, reason=reason)
+
+
+def _reason_not_to_mark(place: Storage, key: str) -> tuple[str, dict[str, str], str] | None:
+    """Return the state of a storage that must not get the marker, or None."""
+    accept = f'to accept this storage, put an empty object at {key}'
+    if has_value_below(LOCATION_PREFIX):
+        # Moved: the old storage, which is still configured, proves it.
+        if isinstance(place, FallbackStorage) and place.old.has_marker(key):
+            return None
+        return 'missing', {}, f'the marker is not here, but where STORAGE_URL was before; {accept}'
+    if current_app.config['STRICT'] and has_other_marker(_primary(place), key):
+        return 'foreign', {}, f'the storage belongs to another database; {accept}'
+    samples = [key for find_keys in storage_samples.values.values() for key in find_keys()]
+    if samples and not any(_has_sample(place, sample) for sample in samples):
+        return 'missing', {}, f'no object of which the database has rows is here; {accept}'
+    return None
+
+
+def _primary(place: Storage) -> Storage:
+    """Return the storage to which new objects go."""
+    return place.new if isinstance(place, FallbackStorage) else place
+
+
+def _has_sample(place: Storage, key: str) -> bool:
+    is_old = isinstance(place, FallbackStorage) and place.old.exists(key)
+    return is_old or place.exists(key)

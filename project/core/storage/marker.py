@@ -1,0 +1,46 @@
+"""The marker: an empty object by which a storage is recognized.
+
+The database knows the id that is in its key. A volume that is not mounted leaves an empty folder
+without it, and another bucket has another one or none.
+"""
+
+from collections.abc import Callable
+
+from project.core.registration import Registry
+
+from .base import Storage
+
+MARKER_PREFIX = 'marker'
+
+# Functions that return keys of objects that must be in the storage, a few or none.
+storage_samples: Registry[Callable[[], list[str]]] = Registry('storage sample')
+
+
+def register_storage_sample(name: str, find_keys: Callable[[], list[str]], *, owner: str) -> None:
+    """Add a function by which a storage without a marker is recognized.
+
+    Before the first marker, only objects of which the database has rows tell an existing storage
+    from an empty folder.
+
+    :param find_keys: returns up to ten keys of objects that were stored long ago.
+    :param owner: the module that registers it: `__name__`.
+    :raises RegistrationError: if the name is registered already.
+    """
+    storage_samples.register(name, find_keys, owner=owner)
+
+
+def marker_key(marker_id: str) -> str:
+    """Return the key of the marker with an id, which is hexadecimal."""
+    return f'{MARKER_PREFIX}/{marker_id}'
+
+
+def put_marker(place: Storage, key: str) -> None:
+    """Store a marker, durably. Idempotent, also for two processes at once."""
+    with place.create_staged() as staged:
+        staged.prepare(key)
+        staged.save(key)
+
+
+def has_other_marker(place: Storage, key: str) -> bool:
+    """Return whether a storage has a marker other than this one."""
+    return any(found.name != key for found in place.iterate_names(MARKER_PREFIX))

@@ -1,0 +1,62 @@
+"""Values under names, and the probe of writes in one of them."""
+
+from datetime import timedelta
+
+import time_machine
+from sqlalchemy import select
+
+from project.core.clock import now
+from project.core.database.session import execute_select
+from project.core.database.stored_values import (
+    StoredValue,
+    find_values,
+    has_value_below,
+    insert_value,
+)
+from project.core.database.write_probe import PROBE_BYTES, PROBE_INTERVAL, PROBE_NAME, probe_write
+
+
+class TestInsertValue:
+    def test_keeps_the_first_value_of_a_name(self):
+        for value in (b'first', b'second'):
+            insert_value('place/here', value)
+
+        assert find_values(['place/here', 'nothing']) == {'place/here': b'first'}
+
+
+class TestHasValueBelow:
+    def test_takes_the_prefix_literally(self):
+        insert_value('place/here', b'')
+
+        assert has_value_below('place/')
+        assert not has_value_below('place_')
+        assert not has_value_below('%')
+
+
+class TestProbeWrite:
+    def probe(self, **later):
+        """Probe at a moment; return the time of the last write and its bytes."""
+        with time_machine.travel(self.began + timedelta(**later), tick=False):
+            probe_write()
+        statement = select(StoredValue.changed_at, StoredValue.value)
+        row = execute_select(statement.where(StoredValue.name == PROBE_NAME)).one()
+        return row.changed_at - self.began, row.value
+
+    def setup_method(self):
+        self.began = now()
+
+    def test_writes_other_bytes_after_the_interval_only(self):
+        first, first_bytes = self.probe()
+        second, _ = self.probe(seconds=5)
+        third, third_bytes = self.probe(seconds=6)
+
+        assert (first, second, third) == (timedelta(), timedelta(), timedelta(seconds=6))
+        assert len(first_bytes) == len(third_bytes) == PROBE_BYTES
+        assert first_bytes != third_bytes
+
+    def test_writes_after_the_clock_went_back(self):
+        self.probe()
+
+        found, _ = self.probe(seconds=-PROBE_INTERVAL.total_seconds() - 1)
+
+        assert found == timedelta(seconds=-6)
