@@ -7,10 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .errors import ServiceUnavailable
 from .registration import Registry
 
 # A newer version of the service has migrated the database: the old one still serves (`ahead`).
 READY_STATES = frozenset({'ok', 'ahead'})
+
+# For connecting to Redis, and for its answer.
+REDIS_SECONDS = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +75,26 @@ def register_health_check(name: str, check: HealthCheck, *, owner: str) -> None:
     :raises RegistrationError: if the name is registered already.
     """
     health_checks.register(name, check, owner=owner)
+
+
+def ping_redis(url: str) -> None:
+    """Ping a Redis server, within 2 s.
+
+    :raises ServiceUnavailable: if it does not answer.
+    """
+    # Imported here: most services have no Redis.
+    from redis import Redis
+    from redis.backoff import NoBackoff
+    from redis.exceptions import RedisError
+    from redis.retry import Retry
+
+    limits: dict[str, Any] = {
+        'socket_timeout': REDIS_SECONDS,
+        'socket_connect_timeout': REDIS_SECONDS,
+        'retry': Retry(NoBackoff(), 0),
+    }
+    try:
+        with Redis.from_url(url, **limits) as server:
+            server.ping()
+    except RedisError as error:
+        raise ServiceUnavailable from error

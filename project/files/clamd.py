@@ -38,9 +38,13 @@ def find_signature(address: str, blocks: Iterable[bytes]) -> str | None:
     raise ScannerUnavailable(answer or 'no answer')
 
 
-def ping(address: str) -> None:
-    """Raise ScannerUnavailable where nobody answers who would scan."""
-    if _ask(address, [b'zPING\0']) != 'PONG':
+def ping(address: str, *, timeout: float | None = None) -> None:
+    """Ask the scanner whether it is there.
+
+    :param timeout: seconds for the connection, and for each step after it, instead of the usual.
+    :raises ScannerUnavailable: if it does not answer.
+    """
+    if _ask(address, [b'zPING\0'], timeout) != 'PONG':
         raise ScannerUnavailable('no PONG')
 
 
@@ -69,11 +73,16 @@ def _chunks(blocks: Iterable[bytes]) -> Iterable[bytes]:
     yield bytes(4)
 
 
-def _ask(address: str, said: Iterable[bytes]) -> str:
+def _ask(
+    address: str,
+    said: Iterable[bytes],
+    timeout: float | None = None,
+) -> str:
     try:
-        connection = _connected(address)
+        connection = _connected(address, timeout or CONNECT_TIMEOUT_SECONDS)
     except OSError as error:
         raise ScannerUnavailable(error) from error
+    connection.settimeout(timeout or CLAMD_TIMEOUT_SECONDS)
     with connection:
         for part in said:
             try:
@@ -86,19 +95,18 @@ def _ask(address: str, said: Iterable[bytes]) -> str:
         return _answer(connection)
 
 
-def _connected(address: str) -> socket.socket:
+def _connected(address: str, timeout: float) -> socket.socket:
     place = parse_scanner_url(address)
     if isinstance(place, tuple):
-        connection = socket.create_connection(place, CONNECT_TIMEOUT_SECONDS)
+        connection = socket.create_connection(place, timeout)
     else:
         connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(CONNECT_TIMEOUT_SECONDS)
+        connection.settimeout(timeout)
         try:
             connection.connect(place)
         except OSError:
             connection.close()
             raise
-    connection.settimeout(CLAMD_TIMEOUT_SECONDS)
     return connection
 
 

@@ -6,6 +6,7 @@ A mail is a folder `mail/<name>/` of `subject.txt`, `body.txt`, `body.html` and 
 
 from flask import Flask
 
+from . import health  # noqa: F401 - registers the check of mail
 from .rendering import duration, program
 from .sending import send_mail
 from .transports import create_transport

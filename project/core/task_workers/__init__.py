@@ -12,6 +12,7 @@ from flask import Flask
 from project.core.processes import is_parent_gone
 from project.core.tasks.registry import DEFAULT, MAIL, SLOW, Queue
 
+from . import health  # noqa: F401 - registers the checks of tasks and of the broker
 from .dispatcher import dispatch
 from .supervisor import Supervisor
 from .worker import run_broker_worker, run_worker

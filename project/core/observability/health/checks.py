@@ -1,9 +1,10 @@
-"""The health checks of core: database, migrations, storage, tasks."""
+"""The health checks of the database, its migrations, the storage and Redis."""
 
 from functools import cache
 
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from flask import current_app
 from sqlalchemy import inspect, select
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -14,16 +15,11 @@ from project.core.database.session import db
 from project.core.database.stored_values import StoredValue
 from project.core.database.write_probe import probe_write
 from project.core.errors import InsufficientStorage
-from project.core.health_checks import CheckResult, HealthCheck, register_health_check
+from project.core.health_checks import CheckResult, HealthCheck, ping_redis, register_health_check
 from project.core.storage import storage
-from project.core.tasks.inspection import queue_stats
 
 from .readiness import reason_of
 from .storage_identity import identify_storage
-
-# Seconds that a task may be due before it is called late: longer than the wait after a failure or
-# for the lease of a process that died.
-LATE_AFTER_SECONDS = 120
 
 
 def check_database() -> CheckResult:
@@ -96,11 +92,13 @@ def check_storage() -> CheckResult:
     return found
 
 
-def check_tasks() -> CheckResult:
-    """Measure the backlog of the outbox."""
-    found = queue_stats()
-    state = 'late' if found['delay'] > LATE_AFTER_SECONDS else 'ok'
-    return CheckResult(state, found)
+def check_redis() -> CheckResult:
+    """Ping the Redis of the rate limits.
+
+    :raises ServiceUnavailable: if it does not answer; each process then counts for itself.
+    """
+    ping_redis(current_app.config['REDIS_URL'])
+    return CheckResult()
 
 
 register_health_check(
@@ -115,4 +113,8 @@ register_health_check(
     HealthCheck(function=check_storage, is_critical=True, degraded_states=frozenset({'full'})),
     owner=__name__,
 )
-register_health_check('tasks', HealthCheck(function=check_tasks), owner=__name__)
+register_health_check(
+    'redis',
+    HealthCheck(function=check_redis, is_configured=lambda config: bool(config['REDIS_URL'])),
+    owner=__name__,
+)

@@ -32,6 +32,10 @@ class TasksSchema(Schema):
     delay = fields.Int(
         allow_none=True, metadata={'description': 'for how many seconds the oldest has been due'}
     )
+    tick = fields.Int(
+        allow_none=True,
+        metadata={'description': 'seconds since a dispatcher last looked for tasks; null: never'},
+    )
 
 
 class DependencySchema(Schema):
@@ -112,5 +116,5 @@ def is_critical(found: DependencyState) -> bool:
 
 
 def _tasks(found: DependencyState) -> dict[str, Any]:
-    unknown = {'waiting': None, 'dead': None, 'delay': None}
+    unknown = dict.fromkeys(('waiting', 'dead', 'delay', 'tick'))
     return {'state': found.state, **unknown, **found.result.details}

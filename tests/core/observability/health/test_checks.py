@@ -1,40 +1,18 @@
 """The health checks of core."""
 
-from datetime import timedelta
-
-import pytest
-import time_machine
 from alembic.script import ScriptDirectory
 from sqlalchemy import event, text
 
-from project.core.clock import now
 from project.core.database.session import atomic, db
 from project.core.database.stored_values import find_values
 from project.core.database.write_probe import PROBE_NAME
+from project.core.health_checks import health_checks
 from project.core.observability.health import run_checks
 from project.core.observability.health.checks import (
     check_database,
     check_migrations,
-    check_tasks,
 )
-from project.core.tasks import task
-from project.core.tasks.outbox import OutboxTask
-
-from ...outbox import enqueue_at_committed, mark_dead
-
-
-@pytest.fixture
-def put(service, no_tasks):
-    """Return a function that enqueues tasks, due since a number of seconds."""
-    nothing = task(name='nothing')(lambda: None)
-
-    def enqueue(*ages):
-        with service.app_context():
-            ids = [enqueue_at_committed(now() - timedelta(seconds=age), nothing) for age in ages]
-            db.session.remove()
-        return ids
-
-    return enqueue
+from tests.service import free_port
 
 
 class TestCheckDatabase:
@@ -106,36 +84,15 @@ def advance():
     db.session.remove()
 
 
-class TestCheckTasks:
-    @time_machine.travel(now(), tick=False)
-    def test_returns_the_delay_of_the_outbox(self, service, put):
-        put(100, 5)
+class TestCheckRedis:
+    def test_is_down_when_redis_refuses_connections(self, kernel, only):
+        app = kernel(REDIS_URL=f'redis://127.0.0.1:{free_port()}')
+        only(redis=health_checks.values['redis'])
 
-        with service.app_context():
-            found = check_tasks()
-
-        assert (found.state, found.details) == ('ok', {'waiting': 2, 'dead': 0, 'delay': 100})
-
-    @time_machine.travel(now(), tick=False)
-    def test_is_late_after_two_minutes(self, service, put):
-        put(121)
-
-        with service.app_context():
-            assert check_tasks().state == 'late'
-
-    def test_counts_dead_letters(self, service, put):
-        [found] = put(1)
-        with service.app_context():
-            mark_dead(found)
-
-            assert check_tasks().details['dead'] == 1
-
-    def test_is_down_when_the_outbox_cannot_be_counted(self, service):
-        with service.app_context():
-            OutboxTask.__table__.drop(db.engine)
-            db.session.remove()
-
-        found = run_checks(service)['tasks']
+        found = run_checks(app)['redis']
 
         assert (found.state, found.severity) == ('down', 'degraded')
-        assert 'core_tasks' in found.result.reason
+        assert 'ConnectionError' in found.result.reason
+
+    def test_is_not_there_without_a_redis(self, kernel):
+        assert 'redis' not in run_checks(kernel(REDIS_URL=''))

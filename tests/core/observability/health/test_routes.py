@@ -33,7 +33,7 @@ class TestReadyz:
         found = data(ready())
 
         assert found | CRITICAL == found
-        assert found['dependencies'].keys() >= {*CRITICAL, 'tasks'}
+        assert found['dependencies'].keys() >= {*CRITICAL, 'mail', 'tasks'}
         assert found['dependencies']['database'] == {
             'state': 'ok', 'age': found['dependencies']['database']['age'],
             'critical': True, 'details': {},

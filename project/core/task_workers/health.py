@@ -1,0 +1,89 @@
+"""The health checks of tasks and of their broker."""
+
+import logging
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import current_app
+
+from project.core.errors import ServiceUnavailable
+from project.core.health_checks import CheckResult, HealthCheck, ping_redis, register_health_check
+from project.core.tasks.inspection import (
+    oldest_waiting_by_queue,
+    queue_stats,
+    schedule_ages,
+    seconds_since_dispatcher_tick,
+)
+
+# Seconds that a task or a schedule may be due before it is late: longer than the wait after a
+# failure or for the lease of a process that died.
+LATE_AFTER_SECONDS = 120
+# Seconds without a tick of a dispatcher, which stores one every 10 s.
+STOPPED_AFTER_SECONDS = 14
+
+CONNECTION_SECONDS = 0.9
+
+
+def check_tasks() -> CheckResult:
+    """Return `stopped` if no dispatcher works, `late` if tasks or schedules are overdue."""
+    tick, found = seconds_since_dispatcher_tick(), queue_stats()
+    overdue = [age.name for age in schedule_ages() if age.seconds_overdue > LATE_AFTER_SECONDS]
+    details: dict[str, Any] = {
+        **found,
+        'tick': tick,
+        'oldest': oldest_waiting_by_queue(),
+        'overdue_schedules': overdue,
+    }
+    if tick is None or tick > STOPPED_AFTER_SECONDS:
+        since = 'never' if tick is None else f'{tick} s ago'
+        return CheckResult('stopped', details, f'the last tick of a dispatcher: {since}')
+    if found['delay'] > LATE_AFTER_SECONDS:
+        return CheckResult('late', details, f'a task is due since {found["delay"]} s')
+    if overdue:
+        return CheckResult('late', details, f'schedules are overdue: {", ".join(overdue)}')
+    return CheckResult('ok', details)
+
+
+def check_broker() -> CheckResult:
+    """Connect to the broker.
+
+    :raises ServiceUnavailable: if that fails.
+    """
+    url = current_app.config['TASKS_BROKER_URL']
+    if urlsplit(url).scheme.startswith('redis'):
+        ping_redis(url)
+    else:
+        _connect_to_rabbitmq(url)
+    return CheckResult()
+
+
+def _connect_to_rabbitmq(url: str) -> None:
+    # Imported here, as in `broker`: most services have no broker.
+    from pika import BlockingConnection, URLParameters  # type: ignore[import-untyped]
+    from pika.adapters.utils.connection_workflow import (  # type: ignore[import-untyped]
+        AMQPConnectorException,
+    )
+    from pika.exceptions import AMQPError  # type: ignore[import-untyped]
+
+    # It logs each failure five times, and raises it.
+    logging.getLogger('pika').setLevel(logging.CRITICAL)
+    parameters = URLParameters(url)
+    parameters.socket_timeout = parameters.stack_timeout = CONNECTION_SECONDS
+    parameters.blocked_connection_timeout = CONNECTION_SECONDS
+    parameters.connection_attempts = 1
+    try:
+        BlockingConnection(parameters).close()
+    except (AMQPError, AMQPConnectorException, OSError) as error:
+        raise ServiceUnavailable from error
+
+
+register_health_check('tasks', HealthCheck(function=check_tasks), owner=__name__)
+register_health_check(
+    'broker',
+    HealthCheck(
+        function=check_broker,
+        is_configured=lambda config: bool(config['TASKS_BROKER_URL']),
+        interval=5,
+    ),
+    owner=__name__,
+)

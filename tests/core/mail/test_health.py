@@ -1,0 +1,80 @@
+"""The health check of mail."""
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+
+from project.core.clock import now
+from project.core.database.session import atomic
+from project.core.mail.health import check_mail
+from project.core.tasks import enqueue, task
+from tests.listeners import listener
+from tests.service import free_port
+
+pytestmark = pytest.mark.usefixtures('no_tasks')
+
+
+@pytest.fixture
+def configure(app, monkeypatch):
+    """Return a function that names the transport of mails."""
+    return lambda url: monkeypatch.setitem(app.config, 'MAIL_URL', url)
+
+
+def enqueue_mail(*, age):
+    """Enqueue a mail that was to be sent a number of seconds ago."""
+    deliver = task(name='deliver', queue='mail')(lambda: None)
+    with time_machine.travel(now() - timedelta(seconds=age), tick=False), atomic():
+        enqueue(deliver)
+
+
+class TestCheckMail:
+    def test_is_ok_when_the_server_greets(self, configure):
+        with listener(b'220 mail.test ready\r\n') as port:
+            configure(f'smtp://127.0.0.1:{port}?tls=off')
+
+            found = check_mail()
+
+        assert (found.state, found.details) == ('ok', {'oldest': 0})
+
+    def test_is_down_when_the_server_refuses_connections(self, configure):
+        configure(f'smtp://127.0.0.1:{free_port()}?tls=off')
+
+        found = check_mail()
+
+        assert found.state == 'down'
+        assert 'Connection refused' in found.reason
+
+    @pytest.mark.parametrize('greeting', [b'554 no service\r\n', b'\r\n'])
+    def test_is_down_when_the_server_does_not_greet(self, configure, greeting):
+        with listener(greeting) as port:
+            configure(f'smtp://127.0.0.1:{port}?tls=off')
+
+            assert check_mail().state == 'down'
+
+    def test_is_down_when_the_folder_cannot_be_written(self, configure, tmp_path):
+        (tmp_path / 'file').touch()
+        configure(f'file://{tmp_path}/file/mail')
+
+        assert check_mail().state == 'down'
+
+    @pytest.mark.parametrize(('age', 'state'), [(300, 'ok'), (301, 'late')])
+    def test_is_late_when_a_mail_waits_for_five_minutes(self, configure, tmp_path, age, state):
+        configure(f'file://{tmp_path}/mail')
+        moment = now()
+        with time_machine.travel(moment, tick=False):
+            enqueue_mail(age=age)
+
+            found = check_mail()
+
+        assert (found.state, found.details) == (state, {'oldest': age})
+
+    def test_does_not_need_the_database(self, configure, kernel):
+        app = kernel(
+            SQLALCHEMY_DATABASE_URI='postgresql://nobody@127.0.0.1:1/none', MAIL_URL='log:'
+        )
+
+        with app.app_context():
+            found = check_mail()
+
+        assert (found.state, found.details) == ('ok', {'oldest': None})
