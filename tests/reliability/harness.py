@@ -238,7 +238,7 @@ def attacked(
     """
     var.mkdir(parents=True, exist_ok=True)
     broker = address_of(broker) if broker in SERVERS else broker
-    with _alone_at(broker), _database(database, var) as url:
+    with _alone_at(broker), migrated_database(database, var) as url:
         env = {
             **inherited_environment(),
             'APP_ENV': 'development', 'DATABASE_URL': url, 'PORT': str(free_port()),
@@ -300,6 +300,16 @@ class Gate:
         self.port = free_port()
         self._listener: socket.socket | None = None
         self._open: set[socket.socket] = set()
+        self._flowing = threading.Event()
+        self._flowing.set()
+
+    def freeze(self) -> None:
+        """Keep connections, accept new ones, and pass nothing on."""
+        self._flowing.clear()
+
+    def thaw(self) -> None:
+        """Pass on everything that came in the meantime."""
+        self._flowing.set()
 
     def open(self) -> None:
         """Let through."""
@@ -325,12 +335,13 @@ class Gate:
                 return
             self._open |= {near, far}
             for ends in ((near, far), (far, near)):
-                threading.Thread(target=_pump, args=ends, daemon=True).start()
+                threading.Thread(target=_pump, args=(*ends, self._flowing), daemon=True).start()
 
 
-def _pump(source: socket.socket, target: socket.socket) -> None:
+def _pump(source: socket.socket, target: socket.socket, flowing: threading.Event) -> None:
     try:
         while data := source.recv(65536):
+            flowing.wait()
             target.sendall(data)
     except OSError:
         pass
@@ -346,7 +357,8 @@ def _hang_up(sock: socket.socket) -> None:
 
 
 @contextmanager
-def _database(kind: str, var: Path) -> Iterator[str]:
+def migrated_database(kind: str, var: Path) -> Iterator[str]:
+    """Give the URL of a database with all tables, also those of the workload."""
     assert kind == 'sqlite' or address_of('postgresql')
     with prepared_database(kind, 'reliability', var, _prepare) as url:
         yield url

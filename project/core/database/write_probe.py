@@ -13,7 +13,7 @@ from sqlalchemy import update
 from project.core.clock import now
 
 from .session import execute_in_own_transaction
-from .stored_values import StoredValue, insert_value
+from .shared_values import SharedValue, insert_value
 
 PROBE_BYTES = 8 * 1024
 # Processes share the row: only one of them writes within this time. The others run the statement
@@ -29,9 +29,9 @@ def probe_write() -> None:
     """
     moment = now()
     # Also if the clock was ahead at the time of the last probe.
-    is_recent = StoredValue.changed_at.between(moment - PROBE_INTERVAL, moment + PROBE_INTERVAL)
-    probe = update(StoredValue).where(StoredValue.name == PROBE_NAME, ~is_recent)
+    is_recent = SharedValue.changed_at.between(moment - PROBE_INTERVAL, moment + PROBE_INTERVAL)
+    probe = update(SharedValue).where(SharedValue.name == PROBE_NAME, ~is_recent)
     values = {'value': token_bytes(PROBE_BYTES), 'changed_at': moment}
-    if not execute_in_own_transaction(probe.values(values).returning(StoredValue.name)):
+    if not execute_in_own_transaction(probe.values(values).returning(SharedValue.name)):
         # The first probe of a new database.
         insert_value(PROBE_NAME, token_bytes(PROBE_BYTES))

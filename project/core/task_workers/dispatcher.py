@@ -23,7 +23,7 @@ from .broker import BrokerUnavailable, TaskBroker
 from .worker_slot import WorkerSlot
 
 POLL_INTERVAL_SECONDS = 1.0  # seconds
-TICK_INTERVAL_SECONDS = 10.0  # seconds between two entries in the database that it is alive
+TICK_INTERVAL_SECONDS = 5.0  # seconds between two entries in the database that it is alive
 MAX_SCHEDULE_WAIT_SECONDS = 60.0  # seconds between two looks at the schedules
 REPAIR_INTERVAL_SECONDS = 30.0  # seconds between two looks for tasks that a wrong clock put off
 # Of each queue, the ids in the broker that no worker has received; and of those, of one user. Few,

@@ -18,8 +18,8 @@ from project.core.tasks.inspection import (
 # Seconds that a task or a schedule may be due before it is late: longer than the wait after a
 # failure or for the lease of a process that died.
 LATE_AFTER_SECONDS = 120
-# Seconds without a tick of a dispatcher, which stores one every 10 s.
-STOPPED_AFTER_SECONDS = 14
+# Seconds without a tick of a dispatcher, which stores one every 5 s.
+STOPPED_AFTER_SECONDS = 12
 
 CONNECTION_SECONDS = 0.9
 

@@ -157,7 +157,7 @@ def schedule_ages() -> list[ScheduleAge]:
 def seconds_since_dispatcher_tick() -> int | None:
     """Return how many seconds ago a dispatcher looked into the outbox; None: none ever has.
 
-    Each dispatcher stores it every 10 seconds.
+    Each dispatcher stores it every 5 seconds.
     """
     ticked_at = execute_select(select(DispatcherTick.ticked_at)).scalar_one_or_none()
     return seconds_overdue(ticked_at) if ticked_at else None

@@ -37,7 +37,7 @@ class TestCheckMail:
 
         assert (found.state, found.details) == ('ok', {'oldest': 0})
 
-    def test_is_down_when_the_server_refuses_connections(self, configure):
+    def test_is_down_when_the_server_rejects_connections(self, configure):
         configure(f'smtp://127.0.0.1:{free_port()}?tls=off')
 
         found = check_mail()

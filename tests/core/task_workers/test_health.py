@@ -95,7 +95,7 @@ class TestCheckBroker:
         return lambda url: monkeypatch.setitem(app.config, 'TASKS_BROKER_URL', url)
 
     @pytest.mark.parametrize('scheme', ['redis', 'amqp'])
-    def test_is_down_when_the_broker_refuses_connections(self, configure, scheme):
+    def test_is_down_when_the_broker_rejects_connections(self, configure, scheme):
         configure(f'{scheme}://127.0.0.1:{free_port()}')
 
         with pytest.raises(ServiceUnavailable):

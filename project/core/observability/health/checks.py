@@ -12,7 +12,7 @@ from project.core.database.engines import is_in_memory
 from project.core.database.failures import LOST, failure_of
 from project.core.database.migrations import migrate
 from project.core.database.session import db
-from project.core.database.stored_values import StoredValue
+from project.core.database.shared_values import SharedValue
 from project.core.database.write_probe import probe_write
 from project.core.errors import InsufficientStorage
 from project.core.health_checks import CheckResult, HealthCheck, ping_redis, register_health_check
@@ -36,7 +36,7 @@ def check_database() -> CheckResult:
 
 def _database_failure(error: SQLAlchemyError) -> CheckResult:
     try:
-        is_migrated = inspect(db.engine).has_table(StoredValue.__tablename__)
+        is_migrated = inspect(db.engine).has_table(SharedValue.__tablename__)
     except SQLAlchemyError:
         is_migrated = True
     if not is_migrated:

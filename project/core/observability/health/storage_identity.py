@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from flask import Flask, current_app, has_app_context
 
-from project.core.database.stored_values import find_values, has_value_below, insert_value
+from project.core.database.shared_values import find_values, has_value_below, insert_value
 from project.core.health_checks import CheckResult
 from project.core.storage import FallbackStorage, Storage, storage
 from project.core.storage.marker import has_other_marker, marker_key, put_marker, storage_samples

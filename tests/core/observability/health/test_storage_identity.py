@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import delete
 
 from project.core.database.session import atomic, db
-from project.core.database.stored_values import StoredValue
+from project.core.database.shared_values import SharedValue
 from project.core.errors import ServiceUnavailable
 from project.core.observability.health.checks import check_storage
 from project.core.storage import storage
@@ -153,7 +153,7 @@ class TestIdentifyStorage:
         with start():
             assert state() == 'ok'
             with atomic():
-                db.session.execute(delete(StoredValue))
+                db.session.execute(delete(SharedValue))
 
             assert state() == 'ok'
 

@@ -13,7 +13,7 @@ from .types import UTCDateTime
 from .upsert import insert_or_ignore
 
 
-class StoredValue(Base):
+class SharedValue(Base):
     """A value under a name."""
 
     __tablename__ = 'core_values'
@@ -25,18 +25,18 @@ class StoredValue(Base):
 
 def find_values(names: Iterable[str]) -> dict[str, bytes]:
     """Return the values that exist, by name."""
-    chosen = StoredValue.name.in_(list(names))
-    rows = execute_select(select(StoredValue.name, StoredValue.value).where(chosen)).all()
+    chosen = SharedValue.name.in_(list(names))
+    rows = execute_select(select(SharedValue.name, SharedValue.value).where(chosen)).all()
     return {row.name: row.value for row in rows}
 
 
 def has_value_below(prefix: str) -> bool:
     """Return whether a name begins with a prefix."""
-    below = StoredValue.name.startswith(prefix, autoescape=True)
-    return execute_select(select(StoredValue.name).where(below).limit(1)).first() is not None
+    below = SharedValue.name.startswith(prefix, autoescape=True)
+    return execute_select(select(SharedValue.name).where(below).limit(1)).first() is not None
 
 
 def insert_value(name: str, value: bytes) -> None:
     """Store a value in its own transaction, unless the name has one already."""
     row = {'name': name, 'value': value, 'changed_at': now()}
-    execute_in_own_transaction(insert_or_ignore(StoredValue).values(row))
+    execute_in_own_transaction(insert_or_ignore(SharedValue).values(row))

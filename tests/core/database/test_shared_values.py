@@ -7,8 +7,8 @@ from sqlalchemy import select
 
 from project.core.clock import now
 from project.core.database.session import execute_select
-from project.core.database.stored_values import (
-    StoredValue,
+from project.core.database.shared_values import (
+    SharedValue,
     find_values,
     has_value_below,
     insert_value,
@@ -38,8 +38,8 @@ class TestProbeWrite:
         """Probe at a moment; return the time of the last write and its bytes."""
         with time_machine.travel(self.began + timedelta(**later), tick=False):
             probe_write()
-        statement = select(StoredValue.changed_at, StoredValue.value)
-        row = execute_select(statement.where(StoredValue.name == PROBE_NAME)).one()
+        statement = select(SharedValue.changed_at, SharedValue.value)
+        row = execute_select(statement.where(SharedValue.name == PROBE_NAME)).one()
         return row.changed_at - self.began, row.value
 
     def setup_method(self):

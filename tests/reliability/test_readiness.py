@@ -1,0 +1,295 @@
+"""Outages of each dependency: `/readyz` shows them within 15 s, in answers of at most 3 s."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+import requests
+from sqlalchemy import create_engine, make_url
+
+from tests.listeners import listener
+from tests.seaweed import running_seaweed
+from tests.service import free_port
+
+from .accounts import API, log_in, make_users
+from .harness import (
+    Attacked,
+    Gate,
+    attacked,
+    children,
+    figure,
+    migrated_database,
+    threads,
+    wait_until,
+)
+
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(120)]
+
+MAX_ANSWER_SECONDS = 3.0
+MAX_SECONDS_UNTIL_SHOWN = 15.0
+
+
+def ask(service: Attacked) -> tuple[int, dict[str, str]]:
+    """Return the status of `/readyz` and the state of each dependency."""
+    began = time.monotonic()
+    response = requests.get(f'{service.url}/readyz', timeout=20)
+    assert time.monotonic() - began < MAX_ANSWER_SECONDS
+    body = response.json()
+    if response.status_code == 200:
+        found = body['data']['dependencies']
+        assert all(one['age'] <= 10 for one in found.values())
+        return 200, {name: one['state'] for name, one in found.items()}
+    pairs = (part.split(': ') for part in body['message'].split(', '))
+    return response.status_code, dict(pairs)
+
+
+def wait_for(service: Attacked, code: int, **expected: str) -> None:
+    """Wait until `/readyz` shows states, as long as they may take to be shown."""
+    began = time.monotonic()
+    found: tuple[int, dict[str, str]] = (0, {})
+
+    def is_shown() -> bool:
+        nonlocal found
+        found = ask(service)
+        states = found[1]
+        return found[0] == code and all(states[name] in words for name, words in wanted.items())
+
+    wanted = {name: words.split('|') for name, words in expected.items()}
+    try:
+        wait_until(is_shown, MAX_SECONDS_UNTIL_SHOWN)
+    finally:
+        figure(f'{expected}: {time.monotonic() - began:.1f} s, last: {found}')
+
+
+def write(service: Attacked) -> int:
+    """Send a request that writes to the database; return the status."""
+    body = {'email': 'ada@example.com'}
+    return requests.post(
+        f'{service.url}{API}/auth/verifications', json=body, timeout=60
+    ).status_code
+
+
+def upload(service: Attacked, token: str) -> int:
+    """Upload a file of 100 kB; return the status."""
+    response = requests.post(
+        f'{service.url}{API}/files',
+        data=os.urandom(100_000),
+        headers={'Authorization': f'Bearer {token}', 'Content-Type': 'application/octet-stream'},
+        timeout=60,
+    )
+    return response.status_code
+
+
+@contextmanager
+def behind_gate(url: str) -> Iterator[tuple[Gate, str]]:
+    """Give a gate to a server, and the URL that leads through it."""
+    parts = make_url(url)
+    gate = Gate(parts.host or '', parts.port or 5432)
+    gate.open()
+    try:
+        yield gate, parts.set(port=gate.port).render_as_string(hide_password=False)
+    finally:
+        gate.thaw()
+        gate.shut()
+
+
+@contextmanager
+def tmpfs(folder: Path, size: str) -> Iterator[Path]:
+    """Mount a file system in memory. Needs root."""
+    folder.mkdir()
+    subprocess.run(['mount', '-t', 'tmpfs', '-o', f'size={size}', 'none', folder], check=True)
+    try:
+        yield folder
+    finally:
+        wait_until(lambda: subprocess.run(['umount', folder], check=False).returncode == 0, 20)
+
+
+def fill(folder: Path, left: int) -> None:
+    """Leave a number of bytes free."""
+    room = os.statvfs(folder)
+    with (folder / 'filler').open('wb') as file:
+        file.write(bytes(max(0, room.f_bavail * room.f_frsize - left)))
+
+
+def test_silent_database(tmp_path: Path) -> None:
+    with (
+        migrated_database('postgresql', tmp_path) as url,
+        behind_gate(url) as (gate, through),
+        attacked(tmp_path, 'sqlite', DATABASE_URL=through) as service,
+    ):
+        wait_for(service, 200, database='ok', migrations='ok', storage='ok', tasks='ok')
+        gate.freeze()
+        wait_for(service, 503, database='silent|down|unknown')
+        with ThreadPoolExecutor(6) as many:
+            answers = list(many.map(lambda _: ask(service)[0], range(24)))
+        assert answers == [503] * 24
+        gate.thaw()
+        wait_for(service, 200, database='ok', migrations='ok', storage='ok')
+        assert write(service) == 202
+
+
+def test_read_only_database(tmp_path: Path) -> None:
+    with (
+        migrated_database('postgresql', tmp_path) as url,
+        attacked(tmp_path, 'sqlite', DATABASE_URL=url) as service,
+    ):
+        assert write(service) == 202
+        with administered(url) as (execute, name):
+            execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+            end_sessions(execute, name)
+            wait_for(service, 503, database='read_only')
+            with ThreadPoolExecutor(6) as many:
+                assert set(many.map(lambda _: write(service), range(12))) == {503}
+            execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
+        with ThreadPoolExecutor(6) as many:
+            assert set(many.map(lambda _: write(service), range(6))) == {202}
+        wait_for(service, 200, database='ok')
+
+
+@contextmanager
+def administered(url: str) -> Iterator[tuple[Callable[[str], Any], str]]:
+    """Give a function that runs statements as an operator, and the name of the database."""
+    name = make_url(url).database or ''
+    engine = create_engine(make_url(url).set(database='postgres'), isolation_level='AUTOCOMMIT')
+    with engine.connect() as connection:
+        yield connection.exec_driver_sql, name
+    engine.dispose()
+
+
+def end_sessions(execute: Callable[[str], Any], name: str) -> None:
+    """End all sessions of a database."""
+    execute(
+        'SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity '
+        f"WHERE datname = '{name}' AND pid <> pg_backend_pid()"
+    )
+
+
+def test_full_disk_of_sqlite(tmp_path: Path) -> None:
+    with (
+        tmpfs(tmp_path / 'disk', '8m') as disk,
+        migrated_database('sqlite', disk) as url,
+        attacked(tmp_path, 'sqlite', DATABASE_URL=url) as service,
+    ):
+        wait_for(service, 200, database='ok')
+        fill(disk, left=0)
+        wait_for(service, 503, database='full|down')
+        (disk / 'filler').unlink()
+        wait_for(service, 200, database='ok')
+        assert write(service) == 202
+
+
+def test_full_disk_of_postgresql(tmp_path: Path) -> None:
+    # Where the server's user may go, which is not below `tmp_path`.
+    with TemporaryDirectory() as folder, migrated_database('postgresql', tmp_path) as url:
+        Path(folder).chmod(0o755)
+        with tmpfs(Path(folder) / 'disk', '64m') as disk, administered(url) as (execute, name):
+            shutil.chown(disk, 'postgres')
+            execute(f"CREATE TABLESPACE {name}_disk LOCATION '{disk}'")
+            execute(f'ALTER DATABASE {name} SET TABLESPACE {name}_disk')
+            try:
+                with attacked(tmp_path, 'sqlite', DATABASE_URL=url) as service:
+                    wait_for(service, 200, database='ok')
+                    fill(disk, left=0)
+                    wait_for(service, 503, database='full')
+                    (disk / 'filler').unlink()
+                    wait_for(service, 200, database='ok')
+                    assert write(service) == 202
+            finally:
+                (disk / 'filler').unlink(missing_ok=True)
+                end_sessions(execute, name)
+                execute(f'ALTER DATABASE {name} SET TABLESPACE pg_default')
+                execute(f'DROP TABLESPACE {name}_disk')
+
+
+def test_silent_s3(tmp_path: Path) -> None:
+    (tmp_path / 'seaweed').mkdir()
+    with running_seaweed(tmp_path / 'seaweed') as server:
+        gate = Gate('127.0.0.1', make_url(server.endpoint).port or 0)
+        gate.open()
+        url = server.url.replace(server.endpoint, f'http://127.0.0.1:{gate.port}')
+        with attacked(
+            tmp_path, 'sqlite', STORAGE_URL=url, STORAGE_SPOOL=f'{tmp_path}/spool', **server.keys
+        ) as service:
+            wait_for(service, 200, storage='ok')
+            gate.freeze()
+            wait_for(service, 503, storage='silent|down', database='ok')
+            gate.thaw()
+            wait_for(service, 200, storage='ok')
+        gate.shut()
+
+
+def test_storage_volume_that_is_not_mounted(tmp_path: Path) -> None:
+    storage = tmp_path / 'storage'
+    with attacked(tmp_path, 'sqlite') as service:
+        make_users(service, 'ada')
+        token = log_in(service, 'ada').json()['data']['token']
+        assert upload(service, token) == 201
+        wait_for(service, 200, storage='ok')
+        storage.rename(tmp_path / 'volume')
+        storage.mkdir()
+        wait_for(service, 503, storage='missing')
+        assert upload(service, token) == 503
+        assert list(storage.iterdir()) == []
+        storage.rmdir()
+        (tmp_path / 'volume').rename(storage)
+        assert upload(service, token) == 201
+        wait_for(service, 200, storage='ok')
+
+
+def test_full_storage_degrades_the_service(tmp_path: Path) -> None:
+    with (
+        tmpfs(tmp_path / 'disk', '4m') as disk,
+        attacked(tmp_path, 'sqlite', STORAGE_URL=f'file://{disk}/storage') as service,
+    ):
+        wait_for(service, 200, storage='ok')
+        fill(disk, left=20_000)
+        wait_for(service, 200, storage='full')
+        assert write(service) == 202
+        (disk / 'filler').unlink()
+        wait_for(service, 200, storage='ok')
+
+
+def test_mail_server_that_is_away_or_silent(tmp_path: Path) -> None:
+    port = free_port()
+    with attacked(tmp_path, 'sqlite', MAIL_URL=f'smtp://127.0.0.1:{port}?tls=off') as service:
+        wait_for(service, 200, mail='down')
+    with listener() as silent, listener(b'220 ready\r\n') as greeting:
+        for number, state in ((silent, 'down|silent'), (greeting, 'ok')):
+            url = f'smtp://127.0.0.1:{number}?tls=off'
+            with attacked(tmp_path, 'sqlite', MAIL_URL=url) as service:
+                wait_for(service, 200, mail=state)
+
+
+def test_tasks_that_no_process_runs(tmp_path: Path) -> None:
+    with attacked(tmp_path, 'sqlite') as service:
+        wait_for(service, 200, tasks='ok')
+        assert service.supervisor
+        [dispatcher] = [pid for pid in children(service.supervisor) if threads(pid) == 1]
+        os.kill(dispatcher, signal.SIGSTOP)
+        try:
+            wait_for(service, 200, tasks='stopped')
+        finally:
+            os.kill(dispatcher, signal.SIGCONT)
+        wait_for(service, 200, tasks='ok')
+
+
+def test_outages_are_logged_without_a_request(tmp_path: Path) -> None:
+    closed = free_port()
+    with attacked(
+        tmp_path, 'sqlite',
+        MAIL_URL=f'smtp://127.0.0.1:{closed}?tls=off',
+        REDIS_URL=f'redis://127.0.0.1:{closed}',
+        FILES_SCANNER=f'clamd://127.0.0.1:{closed}',
+    ):  # fmt: skip
+        log = tmp_path / 'service.log'
+        wanted = [f'degraded: {name} is down' for name in ('mail', 'redis', 'scanner')]
+        wait_until(lambda: all(line in log.read_text() for line in wanted), 15)
