@@ -1,13 +1,13 @@
 """Values under names that the whole service shares: one row each in `core_values`."""
 
-from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import LargeBinary, String, select
+from sqlalchemy import LargeBinary, String, bindparam, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
 
+from .compiled_query import CompiledQuery
 from .session import Base, execute_in_own_transaction, execute_select
 from .types import UTCDateTime
 from .upsert import insert_or_ignore
@@ -23,11 +23,13 @@ class SharedValue(Base):
     changed_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
-def find_values(names: Iterable[str]) -> dict[str, bytes]:
-    """Return the values that exist, by name."""
-    chosen = SharedValue.name.in_(list(names))
-    rows = execute_select(select(SharedValue.name, SharedValue.value).where(chosen)).all()
-    return {row.name: row.value for row in rows}
+_by_name = CompiledQuery(select(SharedValue.value).where(SharedValue.name == bindparam('name')))
+
+
+def find_value(name: str) -> bytes | None:
+    """Return the value of a name, or None."""
+    row = _by_name.first(name=name)
+    return None if row is None else bytes(row.value)
 
 
 def has_value_below(prefix: str) -> bool:

@@ -9,7 +9,7 @@ from project.core.clock import now
 from project.core.database.session import execute_select
 from project.core.database.shared_values import (
     SharedValue,
-    find_values,
+    find_value,
     has_value_below,
     insert_value,
 )
@@ -21,7 +21,8 @@ class TestInsertValue:
         for value in (b'first', b'second'):
             insert_value('place/here', value)
 
-        assert find_values(['place/here', 'nothing']) == {'place/here': b'first'}
+        assert find_value('place/here') == b'first'
+        assert find_value('nothing') is None
 
 
 class TestHasValueBelow:

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from flask import Flask, current_app, has_app_context
 
-from project.core.database.shared_values import find_values, has_value_below, insert_value
+from project.core.database.shared_values import find_value, has_value_below, insert_value
 from project.core.health_checks import CheckResult
 from project.core.storage import FallbackStorage, Storage, storage
 from project.core.storage.marker import has_other_marker, marker_key, put_marker, storage_samples
@@ -30,9 +30,10 @@ def find_marker(url: str) -> str | None:
     """Return the key of the marker of the storage at a URL, or None if it has none yet."""
     if not has_app_context():
         return None
-    location = location_name(url)
-    found = find_values([ID_NAME, location])
-    return marker_key(found[ID_NAME].decode()) if found.keys() >= {ID_NAME, location} else None
+    marker_id = find_value(ID_NAME)
+    if marker_id is None or find_value(location_name(url)) is None:
+        return None
+    return marker_key(marker_id.decode())
 
 
 def identify_storage() -> CheckResult:
@@ -48,7 +49,7 @@ def identify_storage() -> CheckResult:
     key = _known_or_new_key()
     location = location_name(url)
     if not place.has_marker(key):
-        if location in find_values([location]):
+        if find_value(location) is not None:
             return _found(place, key)
         if reason := _reason_not_to_mark(place, key):
             return CheckResult(*reason)
@@ -66,10 +67,12 @@ def location_name(url: str) -> str:
 
 
 def _known_or_new_key() -> str:
-    if ID_NAME not in find_values([ID_NAME]):
-        # Of two processes, one inserts.
-        insert_value(ID_NAME, uuid4().hex.encode())
-    return marker_key(find_values([ID_NAME])[ID_NAME].decode())
+    if (marker_id := find_value(ID_NAME)) is None:
+        marker_id = uuid4().hex.encode()
+        insert_value(ID_NAME, marker_id)
+        # Of two processes, one has inserted.
+        marker_id = find_value(ID_NAME) or marker_id
+    return marker_key(marker_id.decode())
 
 
 def _found(place: Storage, key: str) -> CheckResult:
