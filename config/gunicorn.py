@@ -62,6 +62,12 @@ logconfig_dict = {
 }
 
 
+def on_starting(server: Any) -> None:
+    """Refuse to start on a database that the service cannot use."""
+    if validate := getattr(server.app.wsgi(), 'extensions', {}).get('validate_database'):
+        validate()
+
+
 def when_ready(server: Any) -> None:
     """Hide the memory of this process, and so of its workers, from image decoders."""
     extensions = getattr(server.app.wsgi(), 'extensions', {})

@@ -1,5 +1,6 @@
 """PostgreSQL says "not now": each class of errors, over HTTP, and the first request afterwards."""
 
+import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from tests.client import IsolatedClient
 from tests.core.apps import kernel_app
 from tests.databases import fresh_database
 from tests.reliability.harness import address_of
+from tests.service import BIN, ROOT, free_port, inherited_environment
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(60)]
 
@@ -196,3 +198,45 @@ def backend(client: IsolatedClient) -> Any:
     with client.application.app_context():
         [row] = execute_in_own_transaction(text('SELECT pg_backend_pid()'))
         return row[0]
+
+
+@pytest.mark.parametrize('encoding', ['LATIN1', 'SQL_ASCII'])
+def test_the_service_does_not_start_on_a_database_that_is_not_in_utf_8(
+    tmp_path: Path, url: str, admin: Engine, encoding: str
+) -> None:
+    own = make_url(url).set(database=f'{make_url(url).database}_{encoding.lower()}')
+    create = f'CREATE DATABASE "{own.database}" TEMPLATE template0'
+    administer(admin, f"{create} ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C'")
+    env = {
+        **inherited_environment(),
+        'APP_ENV': 'development',
+        'DATABASE_URL': own.render_as_string(hide_password=False),
+        'PORT': str(free_port()),
+        'STORAGE_URL': f'file://{tmp_path}/storage',
+    }
+    command = [str(BIN / 'gunicorn'), '-c', 'config/gunicorn.py', 'wsgi:create_app()']
+    try:
+        done = subprocess.run(
+            command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=30, check=False
+        )
+    finally:
+        administer(admin, f'DROP DATABASE "{own.database}" WITH (FORCE)')
+
+    assert done.returncode == 1
+    assert 'Traceback' not in done.stderr
+    expected = f'Refusing to start: The database {own.database!r} has the encoding {encoding}.'
+    assert expected in done.stderr
+
+
+def test_options_of_the_url_are_added(tmp_path: Path, url: str, admin: Engine) -> None:
+    app = service(tmp_path, f'{url}?options=-csearch_path%3Dapp%2Cpublic')
+    shown = 'SELECT current_setting(:name)'
+
+    with app.app_context():
+        found = [
+            execute_in_own_transaction(text(shown).bindparams(name=name))[0][0]
+            for name in ('search_path', 'statement_timeout', 'server_encoding')
+        ]
+        db.engine.dispose()
+
+    assert found == ['app,public', '30s', 'UTF8']

@@ -1,11 +1,21 @@
 """Engines: what SQLite and PostgreSQL are told, so that both keep what they have acknowledged."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, ExceptionContext, StaticPool, event, make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import (
+    Connection,
+    Engine,
+    ExceptionContext,
+    NullPool,
+    StaticPool,
+    create_engine,
+    event,
+    make_url,
+)
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from . import failures
 
@@ -36,6 +46,11 @@ SQLITE_PRAGMAS = (
 # serialization_failure, deadlock_detected
 POSTGRESQL_CONFLICTS = {'40001', '40P01'}
 
+# For the database to answer before the service starts; it starts without an answer, too.
+START_TIMEOUT_SECONDS = 2
+
+log = logging.getLogger(__name__)
+
 WRITE_ISOLATION_LEVELS = {'postgresql': 'READ COMMITTED', 'sqlite': 'SERIALIZABLE'}
 
 
@@ -56,10 +71,39 @@ def engine_options(config: Mapping[str, Any]) -> dict[str, Any]:
         chosen |= {'poolclass': StaticPool} if in_memory else {}
         chosen['connect_args'] = {'check_same_thread': False} if in_memory else {}
     else:
-        settings = ' '.join(f'-c {name}={value}' for name, value in POSTGRESQL_SETTINGS.items())
-        chosen['connect_args'] = {'connect_timeout': 5, 'options': settings, **KEEPALIVE}
+        settings = [f'-c {name}={value}' for name, value in POSTGRESQL_SETTINGS.items()]
+        # Options of the URL are added: of two values of a setting, the last one counts.
+        options = ' '.join([*settings, *_as_tuple(url.query.get('options', ()))])
+        chosen['connect_args'] = {'connect_timeout': 5, 'options': options, **KEEPALIVE}
         chosen |= {'pool_size': 10, 'max_overflow': 10, 'pool_timeout': 5, 'pool_recycle': 1800}
     return {**chosen, **config.get('SQLALCHEMY_ENGINE_OPTIONS', {})}
+
+
+def _as_tuple(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else value
+
+
+def validate_database(config: Mapping[str, Any]) -> None:
+    """Refuse to start on a database of which the service cannot make use.
+
+    For the server, before it forks. A database that cannot be reached is no reason: it may come.
+
+    :raises SystemExit: with one line that names the reason.
+    """
+    url, options = config['SQLALCHEMY_DATABASE_URI'], engine_options(config)
+    if not url.startswith('postgresql'):
+        return
+    from .postgresql import UnsupportedDatabase, configure_connections
+
+    arguments = {**options['connect_args'], 'connect_timeout': START_TIMEOUT_SECONDS}
+    engine = create_engine(url, poolclass=NullPool, connect_args=arguments)
+    configure_connections(engine)
+    try:
+        engine.connect().close()
+    except UnsupportedDatabase as error:
+        raise SystemExit(f'Refusing to start: {error}.') from None
+    except SQLAlchemyError as error:
+        log.warning('the database cannot be reached: %s', getattr(error, 'orig', None) or error)
 
 
 def is_transaction_conflict(error: Exception) -> bool:

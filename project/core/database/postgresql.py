@@ -11,17 +11,43 @@ from psycopg import Error as PsycopgError
 from sqlalchemy import Engine, ExceptionContext, event
 from sqlalchemy.exc import InvalidatePoolError, OperationalError
 
+from project.core.errors import ServiceUnavailable
+
 from .failures import failure_of
+
+# The server sends this one with the session's start, too.
+ENCODING_PARAMETER, ENCODING = 'server_encoding', 'UTF8'
 
 # The server sends these with the session's start and after each change (PostgreSQL 14).
 READ_ONLY_PARAMETERS = ('default_transaction_read_only', 'in_hot_standby')
 
 
+class UnsupportedDatabase(ServiceUnavailable):
+    """The database cannot store what the service stores. Its message says how to create one."""
+
+
 def configure_connections(engine: Engine) -> None:
     """Register the listeners of a pool."""
+    # Before SQLAlchemy's own, which expects text from the server.
+    event.listen(engine, 'connect', ensure_supported, insert=True)
     event.listen(engine, 'checkout', reject_closed_connection)
     event.listen(engine, 'checkin', close_read_only_connection)
     event.listen(engine, 'handle_error', classify_error, retval=True)
+
+
+def ensure_supported(connection: Any, _record: Any) -> None:
+    """Reject a database that is not in UTF-8; costs no query.
+
+    LATIN1 cannot store most names, and from SQL_ASCII come bytes instead of text.
+
+    :raises UnsupportedDatabase: if so.
+    """
+    found = connection.info.parameter_status(ENCODING_PARAMETER)
+    if found != ENCODING:
+        raise UnsupportedDatabase(
+            f'The database {connection.info.dbname!r} has the encoding {found}. Create one with '
+            f"ENCODING 'UTF8' TEMPLATE template0"
+        )
 
 
 def reject_closed_connection(connection: Any, _record: Any, _proxy: Any) -> None:

@@ -10,7 +10,7 @@ Locks are taken in one order: users by id, then their credentials, then rows of 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 from flask import Flask, current_app, g
@@ -49,6 +49,8 @@ db = SQLAlchemy(model_class=Base, session_options={'expire_on_commit': False})
 
 def init_app(app: Flask) -> None:
     """Bind the database to an application."""
+    # Where gunicorn finds it, whose configuration imports nothing of the project.
+    app.extensions['validate_database'] = partial(engines.validate_database, dict(app.config))
     app.config['SQLALCHEMY_ENGINE_OPTIONS'] = engines.engine_options(app.config)
     db.init_app(app)
     # Registered later, so it runs earlier: before Flask-SQLAlchemy throws the session away.

@@ -19,7 +19,7 @@ from project.core.tasks.inspection import (
 # failure or for the lease of a process that died.
 LATE_AFTER_SECONDS = 120
 # Seconds without a tick of a dispatcher, which stores one every 5 s.
-STOPPED_AFTER_SECONDS = 12
+STOPPED_AFTER_SECONDS = 10
 
 CONNECTION_SECONDS = 0.9
 
@@ -77,7 +77,8 @@ def _connect_to_rabbitmq(url: str) -> None:
         raise ServiceUnavailable from error
 
 
-register_health_check('tasks', HealthCheck(function=check_tasks), owner=__name__)
+# Counting takes some milliseconds where many tasks wait.
+register_health_check('tasks', HealthCheck(function=check_tasks, interval=2), owner=__name__)
 register_health_check(
     'broker',
     HealthCheck(

@@ -42,6 +42,14 @@ class TestOptions:
         assert '-c idle_in_transaction_session_timeout=60000' in options['connect_args']['options']
         assert options['pool_timeout'] == 5
 
+    def test_add_options_of_the_url_to_those_of_the_service(self):
+        url = f'{POSTGRESQL["SQLALCHEMY_DATABASE_URI"]}?options=-csearch_path%3Dapp'
+
+        options = engines.engine_options({'SQLALCHEMY_DATABASE_URI': url})
+
+        assert '-c lock_timeout=5000' in options['connect_args']['options']
+        assert options['connect_args']['options'].endswith(' -csearch_path=app')
+
     def test_let_nobody_wait_for_a_postgresql_that_is_gone_without_a_word(self):
         arguments = engines.engine_options(POSTGRESQL)['connect_args']
 
