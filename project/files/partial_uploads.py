@@ -9,10 +9,10 @@ import fcntl
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, Protocol, cast
 from uuid import UUID
 
 from project.core.storage import (
@@ -26,8 +26,17 @@ from project.core.storage import (
 
 from .errors import UploadNotFound
 
+READ_CHUNK_BYTES = 1024 * 1024
+
 # `.copy`: on its way from the storage before this one.
 PARTIAL_NAME_PATTERN = re.compile(r'[0-9a-f]{32}(\.copy)?')
+
+
+class ArrivingBytes(Protocol):
+    """Bytes on their way in."""
+
+    def read1(self, size: int, /) -> bytes:
+        """Return at most `size` bytes: those that have arrived, or the next; none at the end."""
 
 
 class PartialFile:
@@ -126,6 +135,28 @@ class PartialFile:
             with suppress(FileNotFoundError):
                 return cast(BinaryIO, place.open(mode, buffering=0))
         raise UploadNotFound
+
+
+def iter_arriving(stream: ArrivingBytes, is_late: Callable[[], bool]) -> Iterator[bytes]:
+    """Yield the bytes of a stream in blocks of at most `READ_CHUNK_BYTES`.
+
+    If the stream raises, its last bytes are yielded first: bytes that have arrived count.
+
+    :param is_late: called after each read; if it returns True, the block is yielded as it is.
+    """
+    block = bytearray()
+    try:
+        while arrived := stream.read1(READ_CHUNK_BYTES - len(block)):
+            block += arrived
+            if len(block) == READ_CHUNK_BYTES or is_late():
+                yield bytes(block)
+                block.clear()
+    except Exception:
+        if block:
+            yield bytes(block)
+        raise
+    if block:
+        yield bytes(block)
 
 
 def iterate_names() -> Iterator[ListedName]:

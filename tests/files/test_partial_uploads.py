@@ -10,7 +10,7 @@ import pytest
 
 from project.core.storage import FallbackStorage, LocalStorage
 from project.files import service
-from project.files.partial_uploads import PartialFile
+from project.files.partial_uploads import READ_CHUNK_BYTES, PartialFile, iter_arriving
 
 from .file_io import read
 
@@ -134,3 +134,40 @@ class TestUploadsUnderWay:
 
         assert (new / begun.hex).read_bytes() == CONTENT
         assert names_in(old) == []
+
+
+class Line(BytesIO):
+    """A line on which three bytes arrive at a time."""
+
+    def read1(self, size=-1):
+        return super().read1(min(size, 3))
+
+
+class TestIterArriving:
+    def test_collects_bytes_until_they_are_late(self):
+        late = iter([False, True, False, False])
+
+        assert list(iter_arriving(Line(b'0123456789'), lambda: next(late))) == [b'012345', b'6789']
+
+    def test_yields_no_block_beyond_the_limit(self):
+        stream = BytesIO(bytes(READ_CHUNK_BYTES + 1))
+
+        sizes = [len(block) for block in iter_arriving(stream, lambda: False)]
+
+        assert sizes == [READ_CHUNK_BYTES, 1]
+
+    def test_yields_what_arrived_before_it_raises(self):
+        class Broken(Line):
+            def read1(self, size=-1):
+                if self.tell() == 6:
+                    raise ConnectionResetError
+                return super().read1(size)
+
+        blocks = iter_arriving(Broken(b'0123456789'), lambda: False)
+
+        assert next(blocks) == b'012345'
+        with pytest.raises(ConnectionResetError):
+            next(blocks)
+
+    def test_yields_nothing_of_an_empty_stream(self):
+        assert list(iter_arriving(BytesIO(), lambda: True)) == []

@@ -11,6 +11,7 @@ from flask.views import MethodView
 from project.core.errors import BadRequest, UnprocessableContent
 from project.core.web.endpoints.access import authenticated, current_principal, public
 from project.core.web.endpoints.endpoint import endpoint
+from project.core.web.requests.body_stream import BodyStream
 from project.core.web.responses.headers import API
 from project.files import service, tus
 from project.files.errors import (
@@ -94,7 +95,7 @@ class UploadsView(MethodView):
         owner_id, name = current_principal().user_id, tus.read_name(tus_metadata)
         if has_piece or length == 0:
             upload_id, progress = service.create_with_chunk(
-                owner_id, request.stream, length=length, name=name, tus_metadata=tus_metadata,
+                owner_id, BodyStream(), length=length, name=name, tus_metadata=tus_metadata,
                 chunk_length=request.content_length,
                 checksum=checksum_header() if has_piece else None,
             )  # fmt: skip
@@ -191,7 +192,7 @@ def append_chunk(upload_id: UUID) -> Response:
     if request.mimetype != tus.CHUNK_CONTENT_TYPE:
         raise NotAnUploadChunk
     progress = service.append(
-        current_principal().user_id, upload_id, request.stream,
+        current_principal().user_id, upload_id, BodyStream(),
         offset=integer_header('Upload-Offset'), length=request.content_length,
         checksum=checksum_header(),
     )  # fmt: skip

@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from project.core.clock import now
 from project.core.database.session import AnyRow, after_commit, atomic, db, locks_user, non_atomic
-from project.core.errors import ApiError, ServiceUnavailable
+from project.core.errors import ApiError, RequestTimeout, ServiceUnavailable
 from project.files import blobs, tus
 from project.files.errors import (
     ChecksumMismatch,
@@ -31,15 +31,15 @@ from project.files.errors import (
 )
 from project.files.filenames import clean_name
 from project.files.models import HAS_LIVE_FILE, Upload
-from project.files.partial_uploads import PartialFile
+from project.files.partial_uploads import ArrivingBytes, PartialFile, iter_arriving
 from project.files.tus import Checksum
 
 from .content import create_file_from_blob
 from .quota import cancel_reservation, ensure_within_quota, reserve
 from .upload_reservations import UPLOAD_LIFETIME, ensure_owner_active
 
-# How much of a piece is lost at most with the process that takes it in, or to a newer request.
-CHECKPOINT_INTERVAL_SECONDS = 1.0  # seconds
+# A killed process loses the bytes that arrived after its last checkpoint.
+CHECKPOINT_INTERVAL_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def create_upload(
 
 def create_with_chunk(
     owner_id: int,
-    stream: blobs.Stream,
+    stream: ArrivingBytes,
     *,
     length: int,
     name: str | None,
@@ -109,20 +109,23 @@ def get_upload(owner_id: int, upload_id: UUID) -> AnyRow:
 def append(
     owner_id: int,
     upload_id: UUID,
-    stream: blobs.Stream,
+    stream: ArrivingBytes,
     *,
     offset: int,
     length: int | None = None,
     checksum: Checksum | None = None,
 ) -> Progress:
-    """Take in a piece of an upload, at its offset; with the last one it becomes a file.
+    """Append a chunk to an upload at its offset; the last chunk makes it a file.
 
-    What came before a connection broke is kept, unless a checksum was to vouch for all of it.
+    All bytes that arrived before a connection broke count, unless the chunk has a checksum.
 
-    :param length: how many bytes are announced, if any are.
-
-    Raises UploadNotFound, OffsetMismatch, UploadLengthExceeded, QuotaExceeded, UploadLeaseLost and
-    ChecksumMismatch.
+    :param length: the announced number of bytes, or None.
+    :raises UploadNotFound: if the owner has no such upload, or its file is deleted.
+    :raises OffsetMismatch: if the upload has another offset.
+    :raises UploadLengthExceeded: if the chunk goes beyond the length of the upload.
+    :raises QuotaExceeded: if the owner has used more than their quota.
+    :raises UploadLeaseLost: if a newer request appends to the upload.
+    :raises ChecksumMismatch: if the chunk has another checksum.
     """
     upload = get_upload(owner_id, upload_id)
     if upload.offset != offset:
@@ -131,18 +134,14 @@ def append(
         raise UploadLengthExceeded
     if upload.file_id is not None:
         # Its end was answered, and the answer lost.
-        if length is None and stream.read(1):
+        if length is None and stream.read1(1):
             raise UploadLengthExceeded
         return Progress(upload.offset, upload.expires_at, upload.file_id)
     writer = _Writer(owner_id, upload, checksum)
     try:
         writer.write_stream(stream)
-    except (ApiError, ServiceUnavailable, SQLAlchemyError):
-        # Refused; or disk or database failed, which are not asked for more then.
-        raise
-    except Exception:
-        # The connection broke, however the server says so.
-        if checksum is None:
+    except Exception as error:
+        if checksum is None and _is_broken_connection(error):
             writer.save()
         raise
     return writer.save()
@@ -177,8 +176,8 @@ class _Writer:
             _take(owner_id, upload, self.lease)
             self.partial.relocate_and_unshare()
 
-    def write_stream(self, stream: blobs.Stream) -> None:
-        while block := stream.read(blobs.READ_CHUNK_BYTES):
+    def write_stream(self, stream: ArrivingBytes) -> None:
+        for block in iter_arriving(stream, self._is_checkpoint_due):
             if self.at + len(block) > self.upload.declared_size:
                 raise UploadLengthExceeded
             with self.partial.exclusive() as file:
@@ -188,7 +187,7 @@ class _Writer:
             self.at += len(block)
             if self._digest:
                 self._digest.update(block)
-            elif time.monotonic() - self._saved > CHECKPOINT_INTERVAL_SECONDS:
+            if self._is_checkpoint_due():
                 self._checkpoint()
 
     def save(self) -> Progress:
@@ -200,6 +199,11 @@ class _Writer:
         if self.at < self.upload.declared_size:
             return _save(self.upload.id, self.lease, self.at)
         return self._finish()
+
+    def _is_checkpoint_due(self) -> bool:
+        # A chunk with a checksum counts whole or not at all.
+        is_due = time.monotonic() - self._saved > CHECKPOINT_INTERVAL_SECONDS
+        return self._digest is None and is_due
 
     def _checkpoint(self) -> None:
         """Move the offset while the piece still comes. The last one moves with the file only."""
@@ -214,6 +218,17 @@ class _Writer:
                 raise RuntimeError('an upload is not as long as was acknowledged')
             arrived.prepare_blob()
             return _finish(self.owner_id, self.upload, self.lease, arrived)
+
+
+def _is_broken_connection(error: Exception) -> bool:
+    """Return whether the client is gone, in whichever way the server reports it.
+
+    After any other error nothing more is written: the request was rejected, or the disk or the
+    database failed.
+    """
+    if isinstance(error, RequestTimeout):
+        return True
+    return not isinstance(error, (ApiError, ServiceUnavailable, SQLAlchemyError))
 
 
 @locks_user('owner_id')

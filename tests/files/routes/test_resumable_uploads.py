@@ -208,7 +208,7 @@ class TestCreationWithUpload:
 
     def test_begins_nothing_whose_first_piece_breaks_off(self, client, var):
         class Broken(BytesIO):
-            def readinto(self, buffer):
+            def read1(self, size=-1):
                 raise ConnectionResetError
 
         response = client.post(

@@ -7,12 +7,13 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
+from gunicorn.http.errors import ChunkMissingTerminator
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 from project.core.clock import now
 from project.core.database.session import db
-from project.core.errors import ServiceUnavailable, Unauthorized
+from project.core.errors import RequestTimeout, ServiceUnavailable, Unauthorized
 from project.files import service
 from project.files.errors import ChecksumMismatch, UploadLeaseLost
 from project.files.models import Upload
@@ -113,12 +114,11 @@ class TestPatch:
 
     def test_keeps_what_came_before_it_broke_off(self, client):
         class Broken(BytesIO):
-            def readinto(self, buffer):
-                block = super().read(4)
+            def read1(self, size=-1):
+                block = super().read1(min(size, 4))
                 if not block:
                     raise ConnectionResetError
-                buffer[: len(block)] = block
-                return len(block)
+                return block
 
         url = create(client).location
         answer = client.patch(
@@ -133,11 +133,27 @@ class TestPatch:
         last = patch(client, url, CONTENT[10:], offset=10)
         assert content_of(client, last.headers['X-File-Id']) == CONTENT
 
+    @pytest.mark.parametrize('error', [RequestTimeout(), ChunkMissingTerminator(b'')])
+    def test_keeps_what_came_when_the_server_ends_the_body(self, ada, error):
+        class Ended(BytesIO):
+            def read1(self, size=-1):
+                block = super().read1(size)
+                if not block:
+                    raise error
+                return block
+
+        upload = service.create_upload(ada.id, length=len(CONTENT), name='a')
+
+        with pytest.raises(type(error)):
+            service.append(ada.id, upload.id, Ended(CONTENT[:10]), offset=0)
+
+        assert service.get_upload(ada.id, upload.id).offset == 10
+
     @pytest.mark.parametrize('fault', [ServiceUnavailable(), OperationalError('', {}, OSError())])
     def test_asks_no_more_of_what_has_just_failed(self, ada, fault):
         class Failing(BytesIO):
-            def read(self, size=-1):
-                block = super().read(size)
+            def read1(self, size=-1):
+                block = super().read1(size)
                 if not block:
                     raise fault
                 return block
@@ -195,11 +211,11 @@ class TestPatch:
         seen = []
 
         class Slow(BytesIO):
-            def read(self, _size=-1):
+            def read1(self, _size=-1):
                 shown = service.get_upload(ada.id, upload.id)
                 seen.append((shown.offset, shown.expires_at - now()))
                 clock.shift(timedelta(hours=20))
-                return super().read(10)
+                return super().read1(10)
 
         service.append(ada.id, upload.id, Slow(CONTENT), offset=0)
 
@@ -213,9 +229,9 @@ class TestPatch:
         seen = []
 
         class Slow(BytesIO):
-            def read(self, _size=-1):
+            def read1(self, _size=-1):
                 seen.append(service.get_upload(ada.id, upload.id).offset)
-                return super().read(10)
+                return super().read1(10)
 
         wrong = Checksum('sha1', bytes(20))
         with pytest.raises(ChecksumMismatch):
@@ -228,10 +244,10 @@ class TestPatch:
         upload = service.create_upload(ada.id, length=len(CONTENT), name=None)
 
         class Hung(BytesIO):
-            def read(self, _size=-1):
+            def read1(self, _size=-1):
                 if self.tell() == 10:
                     service.append(ada.id, upload.id, BytesIO(CONTENT[10:20]), offset=10)
-                return super().read(10)
+                return super().read1(10)
 
         with pytest.raises(UploadLeaseLost):
             service.append(ada.id, upload.id, Hung(CONTENT[:10] + b'x' * 21), offset=0)
@@ -261,10 +277,10 @@ class TestPatch:
         upload = service.create_upload(ada.id, length=4, name='a')
 
         class Disabling(BytesIO):
-            def read(self, size=-1):
+            def read1(self, size=-1):
                 if self.tell() == 2:
                     users.disable_user(ada.id)
-                return super().read(2)
+                return super().read1(2)
 
         with pytest.raises(Unauthorized):
             service.append(ada.id, upload.id, Disabling(b'1234'), offset=0)

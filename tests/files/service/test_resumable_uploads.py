@@ -63,12 +63,12 @@ class TestTakingOver:
             class Late(BytesIO):
                 """Sends a piece, sleeps while another request goes on, and sends other bytes."""
 
-                def read(self, size=-1):
+                def read1(self, size=-1):
                     if self.tell() == 0:
-                        return super().read(5)
+                        return super().read1(5)
                     if self.tell() == 5:
                         service.append(ada.id, upload.id, BytesIO(CONTENT[:20]), offset=0)
-                    return super().read(5)
+                    return super().read1(5)
 
             with pytest.raises(UploadLeaseLost):
                 service.append(ada.id, upload.id, Late(b'x' * 20), offset=0)
@@ -110,5 +110,5 @@ class TestTakingOver:
 class Drops(BytesIO):
     """Bytes that come a few at a time."""
 
-    def read(self, size=-1):
-        return super().read(min(size, 1000))
+    def read1(self, size=-1):
+        return super().read1(min(size, 1000))
