@@ -1,11 +1,11 @@
-"""Factories of credentials, sessions and registrations."""
+"""Factories of credentials, sessions, devices and registrations."""
 
 from datetime import timedelta
 from typing import Any
 
 from factory import LazyAttribute, LazyFunction, Sequence, SubFactory, Trait
 
-from project.auth.models import Credential, Registration, Session
+from project.auth.models import Credential, Device, Registration, Session
 from project.core.clock import now
 from project.core.security.password_hashing import hash_password
 from project.core.security.tokens import new_token, token_hash
@@ -54,6 +54,23 @@ class SessionFactory(ModelFactory):
     expires_at = LazyFunction(lambda: now() + timedelta(hours=1))
     refresh_expires_at = LazyFunction(lambda: now() + timedelta(days=30))
     absolute_expires_at = LazyFunction(lambda: now() + timedelta(days=90))
+
+
+class DeviceFactory(ModelFactory):
+    """A device that a user has logged in with: `DeviceFactory(user=ada, token=token)`."""
+
+    class Meta:
+        model = Device
+
+    class Params:
+        user = SubFactory(UserFactory)
+        token = LazyFunction(lambda: new_token('pdv'))
+
+    user_id = LazyAttribute(lambda device: device.user.id)
+    token_hash = LazyAttribute(lambda device: token_hash(device.token))
+    network = Sequence(lambda n: f'192.0.{n % 256}.0/24')
+    user_agent = Sequence(lambda n: f'browser/{n}')
+    expires_at = LazyFunction(lambda: now() + timedelta(days=90))
 
 
 class RegistrationFactory(ModelFactory):

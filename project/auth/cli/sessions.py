@@ -5,7 +5,7 @@ from uuid import UUID
 import click
 
 from project.auth import service
-from project.core.cli.toolkit import IpAddress, as_json, dry_run, print_rows
+from project.core.cli.toolkit import IpAddress, as_json, dry_run, print_rows, with_progress
 from project.users import service as users
 
 from . import auth_cli
@@ -63,7 +63,18 @@ def auth_unlock(user: str | None, network: str | None) -> None:
 @auth_cli.command('sweep')
 @dry_run
 @as_json
-def auth_sweep(dry_run: bool, as_json: bool) -> None:
-    """Delete sessions, registrations and PINs whose time is over."""
-    removed = service.delete_expired(dry_run=dry_run)
-    print_rows([removed], tuple(removed), as_json=as_json, one=True)
+@click.pass_context
+def auth_sweep(ctx: click.Context, dry_run: bool, as_json: bool) -> None:
+    """Delete expired rows: sessions, devices, PINs, events and others.
+
+    Exit code 1 if the rows of a table could not be deleted; those of the other tables are.
+    """
+    row = dict.fromkeys(service.expired_rows(), 0)
+    failed = []
+    for batch in with_progress('Sweeping', service.delete_expired(dry_run=dry_run)):
+        row[batch.name] += batch.rows
+        failed += [batch.name] if batch.error else []
+    print_rows([row], tuple(row), as_json=as_json, one=True)
+    if failed:
+        click.echo(f'Error: not cleaned up: {", ".join(failed)}', err=True)
+        ctx.exit(1)

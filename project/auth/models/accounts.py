@@ -35,7 +35,7 @@ class Credential(Base):
     password_hash: Mapped[str] = mapped_column(String(255))
     changed_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     # None: never. A generated password expires (ASVS 6.4.1).
-    expires_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    expires_at: Mapped[datetime | None] = mapped_column(UTCDateTime, index=True)
 
     @classmethod
     def was_changed_after(cls, user_id: int, moment: datetime) -> bool:

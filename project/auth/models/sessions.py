@@ -72,7 +72,7 @@ class Session(Base):
     refresh_expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
     absolute_expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
     device_id: Mapped[UUID | None] = mapped_column(
-        ForeignKey('auth_devices.id', ondelete='SET NULL')
+        ForeignKey('auth_devices.id', ondelete='SET NULL'), index=True
     )
 
     @classmethod

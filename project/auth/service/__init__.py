@@ -1,7 +1,7 @@
 """What may happen to accounts, passwords and sessions."""
 
 from .accounts import create_account, register, resend_verification, verify_account
-from .cleanup import delete_expired
+from .cleanup import delete_expired, expired_rows
 from .credentials.api_keys import create_key, delete_key, list_keys, list_keys_of
 from .credentials.leaked_tokens import find_token_owner, revoke_leaked
 from .credentials.password_resets import request_reset, reset_password, start_reset
@@ -49,6 +49,7 @@ __all__ = [
     'end_session',
     'end_sessions_of',
     'erase_account_data',
+    'expired_rows',
     'find_token_owner',
     'identify',
     'invite',

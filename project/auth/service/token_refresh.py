@@ -13,7 +13,14 @@ from sqlalchemy import case, delete, null, select, update
 from project.auth.errors import WrongRefreshToken
 from project.auth.models import Session
 from project.core.clock import is_recent, now, recent_window
-from project.core.database.session import AnyRow, atomic, db, non_atomic
+from project.core.database.cleanup import BATCH_ROWS
+from project.core.database.session import (
+    AnyRow,
+    atomic,
+    db,
+    execute_in_own_transaction,
+    non_atomic,
+)
 from project.core.mail import send_mail
 from project.core.request_context import current_request_context
 from project.core.security.tokens import family_of, kind_of, token_hash
@@ -131,13 +138,19 @@ def _at_most_ends(moment: Any) -> Any:
 
 @task(every=timedelta(minutes=1))
 def purge_refresh_grace_responses() -> None:
-    """Wipe what used tokens were answered with once nobody may have it any more. Twice is fine."""
-    with atomic():
-        over = select(Session.id).where(
-            Session.grace_response_encrypted.is_not(None),
-            ~Session.refreshed_at.between(*recent_window(REFRESH_GRACE_PERIOD)),
-        )
-        # Rows that are locked come in a minute: waiting for those of many users could deadlock.
-        free = over.with_for_update(skip_locked=True)
-        purged = update(Session).where(Session.id.in_(free))
-        db.session.execute(purged.values(grace_response_encrypted=None))
+    """Erase the responses to used refresh tokens after their grace period. Idempotent."""
+    while _purge_batch() == BATCH_ROWS:
+        pass
+
+
+def _purge_batch() -> int:
+    """Erase responses in one transaction, and return how many."""
+    over = select(Session.id).where(
+        Session.grace_response_encrypted.is_not(None),
+        ~Session.refreshed_at.between(*recent_window(REFRESH_GRACE_PERIOD)),
+    )
+    # The next run erases those of locked rows: waiting for rows of many users could deadlock.
+    free = over.limit(BATCH_ROWS).with_for_update(skip_locked=True).cte('free')
+    purged = update(Session).where(Session.id.in_(select(free)))
+    purged = purged.values(grace_response_encrypted=None).returning(Session.id)
+    return len(execute_in_own_transaction(purged))

@@ -84,8 +84,14 @@ def execute_in_own_transaction(statement: Executable, *, joins: bool = False) ->
     session = db.session()
     if inside:
         session.flush()
-    result: Any = session.connection().execute(statement)
-    rows: list[AnyRow] = result.all() if result.returns_rows else []
+    try:
+        result: Any = session.connection().execute(statement)
+        rows: list[AnyRow] = result.all() if result.returns_rows else []
+    except BaseException:
+        if not inside:
+            # A lost connection stays with the session until then.
+            session.rollback()
+        raise
     if not inside:
         # It stands already; this lets go of the connection.
         session.commit()

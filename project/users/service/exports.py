@@ -6,11 +6,11 @@ from typing import Any
 from uuid import UUID, uuid4
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 
 from project.core.clock import now
 from project.core.database.keyset_pagination import Page, PageRequest
-from project.core.database.session import AnyRow, atomic, db, locks_user
+from project.core.database.session import AnyRow, AnySelect, atomic, db, locks_user
 from project.core.mail import send_mail
 from project.core.semaphore import InterprocessSemaphore
 from project.core.storage import StoredObject
@@ -35,6 +35,7 @@ from project.users.signals import export_requested
 from .users import get_user, is_active
 
 EXPORT_LIFETIME = timedelta(days=7)
+BATCH_EXPORTS = 500
 
 register_object_kind(
     ObjectKind(prefix='exports', reference=Export.storage_key, size=Export.size), owner=__name__
@@ -114,17 +115,25 @@ def make_export(export_id: str, user_id: int) -> None:
         _publish(wanted, user_id, key, new)
 
 
-@task(cron='27 3 * * *')
-@atomic()
+@task(cron='27 3 * * *', time_limit=timedelta(hours=1))
 def delete_expired_exports() -> None:
-    """Forget exports whose time is over, every night. Run twice, it finds none."""
-    delete_exports(Export.expires_at <= now())
+    """Delete expired exports every night, in batches. Idempotent: a second run finds none."""
+    is_expired = Export.expires_at <= now()
+    while _delete_batch(select(Export.id).where(is_expired).limit(BATCH_EXPORTS)):
+        pass
 
 
-def delete_exports(which: Any) -> None:
-    """Delete exports, and have their bytes removed. In the caller's transaction."""
-    keys = db.session.scalars(delete(Export).where(which).returning(Export.storage_key))
+@atomic()
+def _delete_batch(batch: AnySelect) -> int:
+    # A CTE: PostgreSQL may execute a subquery more than once, and would delete further rows.
+    return delete_exports(Export.id.in_(select(batch.cte('batch'))))
+
+
+def delete_exports(which: Any) -> int:
+    """Delete exports, have their bytes removed, and return how many. In the caller's transaction."""
+    keys = db.session.scalars(delete(Export).where(which).returning(Export.storage_key)).all()
     release_objects(key for key in keys if key)
+    return len(keys)
 
 
 @locks_user('user_id')

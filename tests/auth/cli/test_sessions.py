@@ -4,6 +4,7 @@ import json
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import text
 
 from project.auth.errors import WrongCredentials
 from project.auth.models import Session
@@ -11,7 +12,8 @@ from project.auth.service import log_in
 from project.auth.service.attempt_counters import PIN_NETWORK
 from project.core.database.session import db
 from tests.auth.cli.rejections import rejection
-from tests.auth.factories import PASSWORD, SessionFactory, account
+from tests.auth.factories import PASSWORD, RegistrationFactory, SessionFactory, account
+from tests.concurrency import separate_app
 from tests.users.factories import UserFactory
 
 
@@ -124,3 +126,15 @@ class TestAuthSweep:
         assert json.loads(done.stdout)['sessions'] == 1
         assert again.stdout.split()[:3] == ['sessions', 'registrations', 'pins']
         assert db.session.scalars(db.select(Session.id)).all() == [kept.id]
+
+    def test_names_the_tables_that_failed(self, tmp_path):
+        with separate_app(tmp_path) as app:
+            RegistrationFactory(expired=True)
+            with db.engine.begin() as connection:
+                connection.execute(text('ALTER TABLE auth_sessions RENAME TO renamed'))
+
+            result = app.test_cli_runner().invoke(args=['auth', 'sweep', '--json'])
+
+            assert json.loads(result.stdout)['registrations'] == 1
+            assert result.stderr.splitlines()[-1] == 'Error: not cleaned up: sessions'
+            assert result.exit_code == 1

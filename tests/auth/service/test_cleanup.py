@@ -1,17 +1,27 @@
 """Service: delete expired rows of auth."""
 
+from collections import Counter
 from datetime import timedelta
 
 import pytest
 import time_machine
+from sqlalchemy import text
 
-from project.auth.models import Pin, Registration, Session
-from project.auth.service import create_key, delete_expired
+from project.auth.models import Device, Pin, Registration, Session
+from project.auth.service import create_key, delete_expired, expired_rows
+from project.auth.service.cleanup import delete_expired_nightly
 from project.auth.service.credentials.pins import issue_pin
 from project.auth.service.security_events import record_security_event
 from project.core.clock import now
+from project.core.database.cleanup import CleanupFailed
 from project.core.database.session import Base, atomic, db
-from tests.auth.factories import CredentialFactory, RegistrationFactory, SessionFactory
+from tests.auth.factories import (
+    CredentialFactory,
+    DeviceFactory,
+    RegistrationFactory,
+    SessionFactory,
+)
+from tests.concurrency import separate_app
 from tests.users.factories import UserFactory, principal_of
 
 
@@ -32,16 +42,25 @@ def left():
     ]
 
 
+def deleted(**options):
+    """Clean up, and return how many rows of each table were deleted."""
+    counted = Counter()
+    for batch in delete_expired(**options):
+        assert batch.error is None
+        counted[batch.name] += batch.rows
+    return counted
+
+
 class TestDeleteExpired:
     def test_deletes_what_is_over_and_nothing_else(self, left):
-        counted = delete_expired()
+        counted = deleted()
 
         assert (counted['sessions'], counted['registrations'], counted['pins']) == (1, 1, 1)
         assert left() == [1, 1, 1]
-        assert set(delete_expired().values()) == {0}
+        assert deleted().total() == 0
 
     def test_says_what_it_would_delete(self, left):
-        assert sum(delete_expired(dry_run=True).values()) == 3
+        assert deleted(dry_run=True).total() == 3
 
         assert left() == [2, 2, 2]
 
@@ -53,14 +72,14 @@ class TestDeleteExpired:
             and {'expires_at', 'refresh_expires_at'} & set(mapper.columns.keys())
         }
 
-        assert set(delete_expired()) == expiring | {'events'}
+        assert set(expired_rows()) == expiring | {'events'}
 
     def test_deletes_generated_passwords_that_expired(self):
         for expires_at in (None, now() + timedelta(hours=1), now()):
             CredentialFactory(expires_at=expires_at)
 
-        assert delete_expired()['credentials'] == 1
-        assert delete_expired()['credentials'] == 0
+        assert deleted()['credentials'] == 1
+        assert deleted()['credentials'] == 0
 
     def test_keeps_events_for_as_long_as_configured(self, app, monkeypatch):
         """ASVS 14.2.7."""
@@ -69,7 +88,7 @@ class TestDeleteExpired:
             with time_machine.travel(now() - timedelta(days=days)), atomic():
                 record_security_event('login', None)
 
-        assert delete_expired()['events'] == 1
+        assert deleted()['events'] == 1
 
     def test_shows_a_key_for_a_month_after_its_end(self):
         asker = principal_of(UserFactory())
@@ -78,4 +97,30 @@ class TestDeleteExpired:
                 expiry = now() + timedelta(days=days)
                 create_key(asker, name='ci', scopes=['files:read'], expires_at=expiry)
 
-        assert delete_expired()['keys'] == 1
+        assert deleted()['keys'] == 1
+
+
+class TestDeleteExpiredNightly:
+    def test_deletes_the_rows_of_other_tables_if_one_fails(self, tmp_path):
+        with separate_app(tmp_path):
+            SessionFactory(expired=True)
+            RegistrationFactory(expired=True)
+            with db.engine.begin() as connection:
+                connection.execute(text('ALTER TABLE auth_sessions RENAME TO renamed'))
+
+            with pytest.raises(CleanupFailed, match='sessions'):
+                delete_expired_nightly()
+
+            assert db.session.scalars(db.select(Registration.username)).all() == []
+            with db.engine.connect() as connection:
+                assert connection.scalar(text('SELECT count(*) FROM renamed')) == 1
+
+    def test_deletes_a_device_of_which_there_are_sessions(self):
+        device = DeviceFactory(expires_at=now())
+        session = SessionFactory(user=UserFactory(), device_id=device.id)
+
+        delete_expired_nightly()
+
+        assert db.session.scalars(db.select(Device.id)).all() == []
+        found = db.select(Session.device_id).where(Session.id == session.id)
+        assert db.session.scalars(found).all() == [None]

@@ -2,16 +2,74 @@
 
 from datetime import timedelta
 
-from sqlalchemy import select
+import pytest
+from sqlalchemy import func, select
 
 from project.core.clock import now
-from project.core.database.cleanup import delete_unlocked
+from project.core.database import cleanup
+from project.core.database.cleanup import delete_expired_rows, delete_unlocked
 from project.core.database.engines import write_execution_options
 from project.core.database.session import atomic, db
 from project.core.throttling import ThrottleCounter
 
 
+def add_counters(count, age):
+    """Add counters of one age, which is negative if they have not expired."""
+    with atomic():
+        for number in range(count):
+            resets_at = now() - age - timedelta(seconds=number // 2)
+            db.session.add(
+                ThrottleCounter(
+                    kind=str(age), target_hash=str(number), attempts=1, resets_at=resets_at
+                )
+            )
+
+
+def count():
+    """Return how many counters there are."""
+    return db.session.scalar(select(func.count()).select_from(ThrottleCounter))
+
+
+class TestDeleteExpiredRows:
+    def test_deletes_expired_rows_in_batches(self, durable, monkeypatch):
+        """Two rows of a moment in each batch, which begins at the last moment of the one before."""
+        monkeypatch.setattr(cleanup, 'BATCH_ROWS', 3)
+        add_counters(7, timedelta(hours=1))
+        add_counters(2, -timedelta(hours=1))
+        expired = {'counters': (ThrottleCounter.resets_at, now())}
+
+        seen = [(batch.rows, count()) for batch in delete_expired_rows(expired)]
+
+        # Each was committed when it was yielded: another connection would see it.
+        assert seen == [(3, 6), (3, 3), (1, 2)]
+
+    def test_counts_expired_rows(self, durable):
+        add_counters(7, timedelta(hours=1))
+        add_counters(2, -timedelta(hours=1))
+        expired = {'counters': (ThrottleCounter.resets_at, now())}
+
+        [batch] = delete_expired_rows(expired, dry_run=True)
+
+        assert (batch.rows, count()) == (7, 9)
+
+    def test_runs_in_no_transaction_of_a_caller(self, durable):
+        expired = {'counters': (ThrottleCounter.resets_at, now())}
+
+        with pytest.raises(RuntimeError), atomic():
+            list(delete_expired_rows(expired))
+
+
 class TestDeleteUnlocked:
+    def test_deletes_no_more_than_the_limit(self, durable):
+        add_counters(4, timedelta(hours=1))
+        condition = ThrottleCounter.resets_at <= now()
+
+        rows = delete_unlocked(ThrottleCounter, condition, order=ThrottleCounter.resets_at, limit=3)
+
+        assert (len(rows), count()) == (3, 1)
+        [kept] = db.session.scalars(select(ThrottleCounter.target_hash))
+        assert kept in {'0', '1'}
+
     def test_deletes_matching_rows_and_waits_for_no_lock(self, durable):
         """SQLite has no locks of rows, so the other connection only reads there."""
         with atomic():
