@@ -1,4 +1,4 @@
-"""Holdings: what each feature keeps about a user, said once; it can be shown and forgotten."""
+"""Personal data: the tables of each feature in which users occur, for export and erasure."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -24,13 +24,14 @@ class ExportFile:
     is_packed: bool = False
 
 
-Erase = Callable[[int], None]
+# Returns True if there is more to erase.
+Erase = Callable[[int], bool | None]
 Export = Callable[[int], Iterable[ExportFile]]
 
 
 @dataclass(frozen=True, slots=True)
 class PersonalData:
-    """The tables of a feature in which users occur, how it shows and how it forgets one of them."""
+    """The tables of a feature in which users occur, and its functions for export and erasure."""
 
     feature: str
     tables: Mapping[str, str | None]
@@ -44,10 +45,12 @@ _registry: list[PersonalData] = []
 def register_personal_data(
     feature: str, *, tables: Mapping[str, str | None], export: Export
 ) -> Callable[[Erase], Erase]:
-    """Mark the function by which a feature lets go of a user: of their rows in all these tables.
+    """Register the function that erases a user's rows in all these tables.
 
-    It is called with the user's id, in the transaction that deletes them, while they are still
-    there. What a table holds of them must be named by some feature: a test looks for the others.
+    A task calls it with the user's id after the account was closed (`user_deleted`), in a
+    transaction of its own, and again as long as it returns True: each call deletes one batch, so
+    that no transaction is long. Each table in which users occur must be named by a feature: a test
+    finds the others.
 
     :param tables: the part of the export that shows a table; None for one that holds nothing but
         secrets, which is not shown.
@@ -62,7 +65,7 @@ def register_personal_data(
 
 
 def personal_data_registry() -> list[PersonalData]:
-    """Return what all features hold, those that stand on others first."""
+    """Return the personal data of all features, those of features above others first."""
     return _registry[::-1]
 
 

@@ -21,7 +21,9 @@ user_email_changed = _signals.signal('user-email-changed')
 #: `send('users', user_id=…, by=…)`: the user has another username now.
 username_changed = _signals.signal('username-changed')
 
-#: `send('users', user_id=…, by=…)`: the user and all their data are deleted.
+#: `send('users', user_id=…, email='…', by=…)`: the account is closed. No function finds the user or
+#: their address any longer; a task erases their data. Revoke, in bounded time, all that works
+#: without the user.
 user_deleted = _signals.signal('user-deleted')
 
 #: `send('users', user_id=…, was=[…], roles=[…], by=…)`: the user has other roles now.

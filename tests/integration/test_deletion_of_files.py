@@ -9,46 +9,51 @@ from project.users import service as users
 from tests.files.factories import FileFactory
 from tests.files.file_io import hash_of, read
 from tests.files.tus_requests import CONTENT, create
+from tests.pending_tasks import run_pending_tasks
 from tests.users.factories import AdminFactory, UserFactory
 
 
 class TestEraseFileData:
-    def test_nothing_of_a_deleted_user_stays(self, ada):
+    def test_nothing_of_a_deleted_user_stays(self, app, ada):
         FileFactory.create_batch(2, owner=ada, tags=['red'])
         FileFactory(owner=ada, trashed=True)
 
         users.delete_user(ada.id)
+        run_pending_tasks(app)
 
         for table in (File, FileTag, Usage):
             assert db.session.scalar(select(func.count()).select_from(table)) == 0
 
-    def test_bytes_that_somebody_else_has_stay(self, ada, kept):
+    def test_bytes_that_somebody_else_has_stay(self, app, ada, kept):
         bob = UserFactory()
         FileFactory(owner=ada, content=b'The same.')
         FileFactory(owner=ada, content=b'Only hers.')
         theirs = FileFactory(owner=bob, content=b'The same.')
 
         users.delete_user(ada.id)
+        run_pending_tasks(app)
         list(service.collect_garbage())
 
         assert kept() == [hash_of(b'The same.')]
         assert read(bob.id, theirs.id) == b'The same.'
 
-    def test_who_stays_keeps_everything(self, ada):
+    def test_who_stays_keeps_everything(self, app, ada):
         admin = AdminFactory()
         file = FileFactory(owner=admin, content=b'12345')
         FileFactory(owner=ada)
 
         users.delete_user(ada.id)
+        run_pending_tasks(app)
 
         assert read(admin.id, file.id) == b'12345'
         assert service.get_usage(admin.id)['used'] == 5
 
 
-def test_nothing_stays_of_a_deleted_user(as_user, ada, var):
+def test_nothing_stays_of_a_deleted_user(app, as_user, ada, var):
     client = as_user(ada)
     create(client, content=CONTENT[:10])
 
     users.delete_user(ada.id)
+    run_pending_tasks(app)
 
     assert db.session.scalars(select(Upload.id)).all() == []

@@ -4,9 +4,19 @@ from io import BytesIO
 
 import pytest
 
-from project.core.database.session import db
+from project.auth.errors import TokenNotFound
+from project.auth.models import Pin
+from project.auth.service import create_key, find_token_owner, log_in
+from project.auth.service.credentials.pins import issue_pin
+from project.core.database.session import atomic, db
 from project.files.models import File, Usage
-from tests.users.factories import AdminFactory, UserFactory
+from project.files.service import create_link
+from tests.auth.factories import PASSWORD, account
+from tests.client import data
+from tests.files.factories import FileFactory
+from tests.files.file_io import read
+from tests.pending_tasks import run_pending_tasks
+from tests.users.factories import AdminFactory, UserFactory, principal_of
 
 URL = '/api/v1/users'
 
@@ -29,7 +39,7 @@ def tables_that_name(user_id):
 
 
 class TestUserDelete:
-    def test_all_that_is_theirs_is_gone(self, as_user, admin):
+    def test_all_that_is_theirs_is_gone(self, app, as_user, admin):
         user = UserFactory()
         client = as_user(user)
         client.post('/api/v1/files', data={'file': (BytesIO(b'x'), 'x.txt'), 'tags': 'a,b'})
@@ -38,5 +48,50 @@ class TestUserDelete:
         response = admin.delete(f'{URL}/{user.id}')
 
         assert response.status_code == 200
+        run_pending_tasks(app)
         assert tables_that_name(user.id) == []
         assert (File.count_by_type(user.id), Usage.find(user.id)) == ([], None)
+
+    def test_nothing_of_theirs_is_reachable_from_that_moment(self, client, as_user, admin):
+        """Before a task has erased anything."""
+        user = account(username='ada', email='ada@example.com')
+        login = log_in(user_or_email='ada', password=PASSWORD)
+        asker = principal_of(user)
+        key = create_key(asker, name='ci', scopes=['files:read'])['key']
+        file = FileFactory(owner=user, content=b'hers')
+        token = create_link(asker, file.id)['token']
+        with atomic():
+            issue_pin('password-reset', 'ada@example.com')
+        assert client.get(f'/api/v1/files/shared/{token}').status_code == 200
+
+        admin.delete(f'{URL}/{user.id}')
+
+        for bearer in (login.token, key):
+            headers = {'Authorization': f'Bearer {bearer}'}
+            assert client.get(f'/api/v1/files/{file.id}', headers=headers).status_code == 401
+        refresh = {'refresh_token': login.refresh_token}
+        assert client.post('/api/v1/auth/sessions/refresh', json=refresh).status_code == 401
+        credentials = {'user_or_email': 'ada', 'password': PASSWORD}
+        assert client.post('/api/v1/auth/sessions', json=credentials).status_code == 401
+        for path in (f'/files/shared/{token}', '/users/ada', '/users/ada/profile'):
+            assert client.get(f'/api/v1{path}').status_code == 404
+        assert admin.get(f'{URL}/{user.id}').status_code == 404
+        assert admin.patch(f'{URL}/{user.id}', json={'name': 'x'}).status_code == 404
+        assert admin.delete(f'{URL}/{user.id}').status_code == 404
+        assert 'ada' not in {item['username'] for item in data(admin.get(URL))['items']}
+        assert db.session.scalars(db.select(Pin)).all() == []
+        with pytest.raises(TokenNotFound):
+            find_token_owner(login.token)
+
+    def test_another_user_may_have_the_name_and_the_address_at_once(self, app, admin):
+        user = account(username='ada', email='ada@example.com')
+        FileFactory(owner=user)
+
+        admin.delete(f'{URL}/{user.id}')
+        again = account(username='ada', email='ada@example.com')
+        file = FileFactory(owner=again, content=b'hers')
+        run_pending_tasks(app)
+
+        assert tables_that_name(user.id) == []
+        assert read(again.id, file.id) == b'hers'
+        assert log_in(user_or_email='ada@example.com', password=PASSWORD)

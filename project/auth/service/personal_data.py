@@ -1,4 +1,4 @@
-"""What auth holds about a user: how it is shown, without secrets, and how it is let go of."""
+"""Personal data in auth: its export, without secrets, and its erasure."""
 
 import json
 from collections.abc import Iterator
@@ -19,6 +19,7 @@ from project.auth.models import (
     Session,
     Totp,
 )
+from project.core.database.cleanup import delete_batch
 from project.core.database.session import db, execute_select
 from project.users import service as users
 from project.users.models import email_key
@@ -88,16 +89,21 @@ def export_account(user_id: int) -> Iterator[ExportFile]:
     },
     export=export_account,
 )
-def erase_account_data(user_id: int) -> None:
-    """Let go of all that a user could prove themselves with, and of what was written down.
+def erase_account_data(user_id: int) -> bool:
+    """Delete a batch of what is stored about a deleted user; return whether there may be more."""
+    return any(delete_batch(model, model.user_id == user_id) for model in MODELS_BY_USER)
 
-    And of what waits at their address, and of the invitations that they have sent.
+
+def close_account(user_id: int, email: str) -> None:
+    """Delete a user's secrets, and all that waits at their email address. Inside `atomic`.
+
+    Another user may register with the address at once, and must not receive any of it. Sessions,
+    devices and events may be many: the guard finds no user for them, and a task deletes them.
     """
-    key = email_key(users.get_user(user_id).email)
-    for model in MODELS_BY_USER:
+    for model in (Credential, ApiKey, Totp, RecoveryCode, EmailChange):
         db.session.execute(delete(model).where(model.user_id == user_id))
     for model in MODELS_BY_EMAIL:
-        db.session.execute(delete(model).where(model.email_key == key))
+        db.session.execute(delete(model).where(model.email_key == email_key(email)))
     db.session.execute(delete(Invitation).where(Invitation.invited_by == user_id))
     db.session.execute(delete(Pin).where(Pin.purpose == email_change_purpose(user_id)))
 

@@ -15,6 +15,7 @@ from project.users.signals import (
     users_created,
 )
 
+from .personal_data import close_account
 from .security_events import OPERATOR, actor_of, record_security_event
 
 
@@ -46,8 +47,9 @@ def on_username_changed(_sender: object, *, user_id: int, by: int | None) -> Non
 
 
 @user_deleted.connect
-def on_user_deleted(_sender: object, *, user_id: int, by: int | None) -> None:
-    """Record a deletion. The event names no user, so that it stays after the deletion."""
+def on_user_deleted(_sender: object, *, user_id: int, email: str, by: int | None) -> None:
+    """Close the account, and record that. The event names no user, so that it stays."""
+    close_account(user_id, email)
     record_security_event('user_deleted', None, actor=actor_of(by, user_id), user=user_id)
 
 

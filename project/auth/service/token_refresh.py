@@ -106,8 +106,8 @@ def _is(stored: str | None, token: str) -> bool:
 
 
 def _login(pair: TokenPair, session: Session) -> Login:
-    user = users.get_user(session.user_id)
-    if user.status != ACTIVE:
+    user = users.find_user(session.user_id)
+    if user is None or user.status != ACTIVE:
         raise WrongRefreshToken
     return login_response(pair, session, user)
 
@@ -118,7 +118,10 @@ def _end(found: AnyRow) -> None:
     ended = delete(Session).where(Session.id == found.id).returning(Session.id)
     if db.session.execute(ended).one_or_none() is None:
         return
-    user, context = users.get_user(found.user_id), current_request_context()
+    user, context = users.find_user(found.user_id), current_request_context()
+    if user is None:
+        # Deleted in the meantime.
+        return
     record_security_event('refresh_token_reused', user.id, outcome=FAILURE, session=str(found.id))
     send_mail(
         'reuse_detected',

@@ -4,6 +4,7 @@ A batch is one statement and one transaction, so that it is short however many r
 """
 
 import logging
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,9 @@ from sqlalchemy.orm import InstrumentedAttribute
 from .session import AnyRow, execute_in_own_transaction, execute_select, non_atomic
 
 BATCH_ROWS = 1000
+# A batch begins small and grows as long as it is fast: a row may have any number of dependent rows.
+FIRST_BATCH_ROWS = 16
+BATCH_SECONDS = 0.2
 
 log = logging.getLogger(__name__)
 
@@ -85,17 +89,37 @@ def delete_unlocked(
     return execute_in_own_transaction(deleted.returning(*returned), joins=True)
 
 
+def delete_batch(model: Any, condition: ColumnElement[bool]) -> bool:
+    """Delete at most `BATCH_ROWS` rows that match. Inside `atomic`.
+
+    Returns whether there may be more.
+    """
+    key = inspect(model).primary_key
+    chosen = select(*key).where(condition).limit(BATCH_ROWS).with_for_update().cte('chosen')
+    deleted = delete(model).where(tuple_(*key).in_(select(chosen))).returning(key[0])
+    return len(execute_in_own_transaction(deleted, joins=True)) == BATCH_ROWS
+
+
 @non_atomic
 def _delete_in_batches(column: InstrumentedAttribute[Any], moment: datetime) -> Iterator[int]:
-    condition = column <= moment
-    while rows := delete_unlocked(column.class_, condition, order=column, limit=BATCH_ROWS):
+    condition, limit, began = column <= moment, FIRST_BATCH_ROWS, time.monotonic()
+    while rows := delete_unlocked(column.class_, condition, order=column, limit=limit):
+        seconds = time.monotonic() - began
         yield len(rows)
-        if len(rows) < BATCH_ROWS:
+        if len(rows) < limit:
             return
+        limit = next_limit(limit, seconds)
         # From here on: the index still has the entries of deleted rows, and each batch would read
         # those of all batches before it.
         last = max(row[-1] for row in rows)
-        condition = (column >= last) & (column <= moment)
+        condition, began = (column >= last) & (column <= moment), time.monotonic()
+
+
+def next_limit(limit: int, seconds: float) -> int:
+    """Return the size of the batch after one of this size that took this long."""
+    if seconds > BATCH_SECONDS:
+        return max(1, limit // 2)
+    return min(BATCH_ROWS, limit * 2) if seconds < BATCH_SECONDS / 2 else limit
 
 
 def _count(column: InstrumentedAttribute[Any], moment: datetime) -> int:

@@ -14,6 +14,7 @@ from sqlalchemy import (
     String,
     bindparam,
     case,
+    exists,
     func,
     select,
     text,
@@ -26,6 +27,8 @@ from project.core.database.keyset_pagination import Keyset
 from project.core.database.session import AnyRow, AnySelect, Base, db, execute_select
 from project.core.database.types import UTCDateTime, aggregate_words
 from project.core.tasks import gave_up_since, is_pending
+
+from .quota import Usage
 
 PENDING, READY, FAILED = 'pending', 'ready', 'failed'
 
@@ -58,7 +61,13 @@ class File(Base):
         Index(None, 'owner_id', 'name', 'id'),
         Index(None, 'owner_id', 'size', 'id'),
         Index(None, 'trashed_at'),
-    )
+        # Of an owner's trash, which is small beside their files.
+        Index(
+            'ix_files_trash', 'owner_id', 'trashed_at',
+            sqlite_where=text('trashed_at IS NOT NULL'),
+            postgresql_where=text('trashed_at IS NOT NULL'),
+        ),
+    )  # fmt: skip
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     owner_id: Mapped[int] = mapped_column(ForeignKey('users.id'))
@@ -91,13 +100,15 @@ class File(Base):
     def filtered(cls, names: frozenset[str]) -> AnySelect:
         """Return the select of an owner's list with these of the filters, made once for each set.
 
-        Its parameters: `owner_id`, `trashed`, and each filter's own.
+        Its parameters: `owner_id`, `trashed`, and each filter's own. A list of the trash has the
+        filter `trashed`.
         """
         tagged = select(FileTag.file_id).where(FileTag.tag == bindparam('tag'))
         filters = {
             'name': cls.name == bindparam('name'),
             'type': cls.type == bindparam('type'),
             'tag': cls.id.in_(tagged),
+            'trashed': NOT_EMPTIED,
         }
         in_trash = cls.trashed_at.is_not(None) == bindparam('trashed', type_=Boolean)
         mine = FILE_SELECT.where(cls.owner_id == bindparam('owner_id'), in_trash)
@@ -196,6 +207,13 @@ class FileTag(Base):
     tag: Mapped[str] = mapped_column(String(32), primary_key=True)
 
 
+# That a file was not in the trash when its owner last emptied it.
+NOT_EMPTIED = ~(
+    exists()
+    .where(Usage.user_id == File.owner_id, Usage.trash_emptied_at > File.trashed_at)
+    .correlate(File)
+)
+
 _tags = (
     select(aggregate_words(FileTag.tag))
     .where(FileTag.file_id == File.id)
@@ -219,7 +237,7 @@ _scan = (
 
 OWNED_FILE = CompiledQuery(
     FILE_SELECT.add_columns(_scan).where(
-        File.owner_id == bindparam('owner_id'), File.id == bindparam('id')
+        File.owner_id == bindparam('owner_id'), File.id == bindparam('id'), NOT_EMPTIED
     )
 )
 

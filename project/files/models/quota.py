@@ -1,9 +1,12 @@
 """Quota: the bytes that a user has stored and reserved."""
 
+from datetime import datetime
+
 from sqlalchemy import BigInteger, ForeignKey, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.database.session import AnyRow, Base, execute_select
+from project.core.database.types import UTCDateTime
 
 
 class Usage(Base):
@@ -19,9 +22,17 @@ class Usage(Base):
     reserved: Mapped[int] = mapped_column(BigInteger, default=0)
     # None: what the configuration says.
     quota: Mapped[int | None] = mapped_column(BigInteger)
+    # Files that were put to the trash before are deleted, and a task deletes their rows.
+    trash_emptied_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
     @classmethod
     def find(cls, user_id: int) -> AnyRow | None:
         """Return what a user uses, and may."""
         usage = select(cls.used, cls.reserved, cls.quota).where(cls.user_id == user_id)
         return execute_select(usage).one_or_none()
+
+    @classmethod
+    def find_trash_emptied_at(cls, user_id: int) -> datetime | None:
+        """Return when a user last emptied the trash."""
+        found = select(cls.trash_emptied_at).where(cls.user_id == user_id)
+        return execute_select(found).scalar_one_or_none()

@@ -12,7 +12,6 @@ from .content import (
 )
 from .files import (
     delete_file,
-    empty_trash,
     get_file,
     list_files,
     list_versions,
@@ -50,6 +49,7 @@ from .resumable_uploads import (
 )
 from .storage_migration import move_storage
 from .thumbnails import THUMBNAIL_EDGES_PIXELS, open_thumbnail
+from .trash import empty_trash
 from .upload_reservations import open_upload
 
 __all__ = [

@@ -5,14 +5,24 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, insert, select, update
+from sqlalchemy import ColumnElement, case, delete, insert, literal, select, update
 
 from project.core.clock import now
 from project.core.database.keyset_pagination import Page, PageRequest
 from project.core.database.session import AnyRow, atomic, db
+from project.core.database.types import UTCDateTime
 from project.files.errors import FileChanged, FileNotFound
 from project.files.filenames import clean_name
-from project.files.models import FILES, VERSIONS, VERSIONS_OF_FILE, File, FileTag, Version
+from project.files.models import (
+    FILES,
+    NOT_EMPTIED,
+    VERSIONS,
+    VERSIONS_OF_FILE,
+    File,
+    FileTag,
+    Usage,
+    Version,
+)
 
 from .quota import decrease_usage
 from .version_deletion import delete_versions
@@ -25,7 +35,7 @@ BATCH_FILES = 500
 def list_files(owner_id: int, page: PageRequest) -> Page:
     """Return a page of the owner's files; those in the trash only where `trashed` is asked for."""
     values = {'trashed': False, **page.filters}
-    names = frozenset(page.filters) - {'trashed'}
+    names = frozenset(name for name in page.filters if name != 'trashed' or values['trashed'])
     return FILES.page(File.filtered(names), page, owner_id=owner_id, **values)
 
 
@@ -78,7 +88,12 @@ def update_file(
 @atomic()
 def trash_file(owner_id: int, file_id: UUID, *, expected: Expected = None) -> None:
     """Put a file to the trash, from where it comes back until the sweeper has been there."""
-    _move_to_trash(owner_id, file_id, now(), expected)
+    # Not before the trash was last emptied, even if the clock of that process was ahead: the file
+    # would count as deleted.
+    moment = literal(now(), UTCDateTime)
+    emptied_at = select(Usage.trash_emptied_at).where(Usage.user_id == owner_id).scalar_subquery()
+    trashed_at = case((emptied_at > moment, emptied_at), else_=moment)
+    _move_to_trash(owner_id, file_id, trashed_at, expected)
 
 
 @atomic()
@@ -91,35 +106,24 @@ def restore_file(owner_id: int, file_id: UUID, *, expected: Expected = None) -> 
 @atomic()
 def delete_file(owner_id: int, file_id: UUID, *, expected: Expected = None) -> None:
     """Delete a file for good. Its bytes stay until the sweeper finds that nobody has them."""
-    which = (File.owner_id == owner_id) & (File.id == file_id)
+    which = (File.owner_id == owner_id) & (File.id == file_id) & NOT_EMPTIED
     if expected is not None:
         which &= File.row_version.in_(expected)
     if not delete_files(owner_id, which):
         raise FileNotFound if File.find_owned(owner_id, file_id) is None else FileChanged
 
 
-@atomic()
-def empty_trash(owner_id: int) -> int:
-    """Delete for good what is in the trash and return how many files that were."""
-    return delete_files(owner_id, (File.owner_id == owner_id) & File.trashed_at.is_not(None))
-
-
 def delete_files(owner_id: int, which: ColumnElement[bool]) -> int:
-    """Delete files of an owner's, all versions of each, and return how many. Inside `atomic`."""
-    files, size = delete_file_rows(which)
-    decrease_usage(owner_id, size)
-    return files
+    """Delete at most `BATCH_FILES` of an owner's files, with all versions. Inside `atomic`.
 
-
-def delete_file_rows(which: ColumnElement[bool]) -> tuple[int, int]:
-    """Delete files and their versions; return how many files that were, and how many bytes."""
-    ids = list(db.session.scalars(select(File.id).where(which).with_for_update()))
-    size = 0
-    for start in range(0, len(ids), BATCH_FILES):
-        some = ids[start : start + BATCH_FILES]
-        size += delete_versions(Version.file_id.in_(some))
-        db.session.execute(delete(File).where(File.id.in_(some)))
-    return len(ids), size
+    Returns how many; if it is `BATCH_FILES`, there may be more. The usage decreases with each call.
+    """
+    ids = db.session.scalars(select(File.id).where(which).limit(BATCH_FILES).with_for_update())
+    if batch := list(ids):
+        size = delete_versions(Version.file_id.in_(batch))
+        db.session.execute(delete(File).where(File.id.in_(batch)))
+        decrease_usage(owner_id, size)
+    return len(batch)
 
 
 def list_versions(owner_id: int, file_id: UUID, page: PageRequest) -> Page:
@@ -128,7 +132,7 @@ def list_versions(owner_id: int, file_id: UUID, page: PageRequest) -> Page:
     return VERSIONS.page(VERSIONS_OF_FILE, page, file_id=file_id)
 
 
-def _move_to_trash(owner_id: int, file_id: UUID, to: datetime | None, expected: Expected) -> None:
+def _move_to_trash(owner_id: int, file_id: UUID, to: Any, expected: Expected) -> None:
     """Put a file to the trash or take it out; what is there already stays, if it is the version."""
     file = get_file(owner_id, file_id)
     if (file.trashed_at is None) != (to is None):

@@ -1,4 +1,4 @@
-"""What files holds about a user: how it is shown, and how it is let go of."""
+"""Personal data in files: its export and its erasure."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,13 +11,13 @@ from project.core.database.keyset_pagination import iterate_in_batches, iterate_
 from project.core.database.session import AnyRow, AnySelect, db
 from project.core.errors import ServiceUnavailable
 from project.files import blobs
-from project.files.models import File, Link, Upload, Usage, Version
+from project.files.models import NOT_EMPTIED, File, Link, Upload, Usage, Version
 from project.users.personal_data import ExportFile, json_part, register_personal_data
 
-from .files import delete_file_rows, list_files
+from .files import BATCH_FILES, delete_files, list_files
 from .malware_scanning import is_clean
 from .quota import get_usage
-from .upload_reservations import delete_uploads
+from .upload_reservations import cancel_uploads
 
 EXPORTED_VERSIONS = select(
     Version.file_id,
@@ -71,12 +71,19 @@ def export_files(user_id: int) -> Iterator[ExportFile]:
     },
     export=export_files,
 )
-def erase_file_data(user_id: int) -> None:
-    """Let go of a leaving user's files; the sweeper sees to bytes that nobody else has."""
-    # The ledger last: whoever else needs it and one of these takes them in this order.
-    delete_uploads(Upload.owner_id == user_id)
-    delete_file_rows(File.owner_id == user_id)
-    db.session.execute(delete(Usage).where(Usage.user_id == user_id))
+def erase_file_data(user_id: int) -> bool:
+    """Delete a batch of a deleted user's uploads and files; return whether there may be more.
+
+    The sweeper deletes the bytes that no other user has. The usage decreases with each batch, and
+    its row is deleted last: everything that locks it and one of the others does so in this order.
+    """
+    uploads = select(Upload.id).where(Upload.owner_id == user_id).limit(BATCH_FILES)
+    if batch := db.session.scalars(uploads).all():
+        cancel_uploads(Upload.id.in_(batch))
+    elif not delete_files(user_id, File.owner_id == user_id):
+        db.session.execute(delete(Usage).where(Usage.user_id == user_id))
+        return False
+    return True
 
 
 def _files_of(user_id: int) -> Iterator[AnyRow]:
@@ -96,7 +103,7 @@ def _exported_file(file: AnyRow) -> dict[str, Any]:
 
 def _theirs(user_id: int, rows: AnySelect, *keys: Any) -> Iterator[AnyRow]:
     """Yield what hangs on a user's files: a few hundred at a time, not file by file."""
-    return iterate_in_batches(rows.where(File.owner_id == user_id), *keys)
+    return iterate_in_batches(rows.where(File.owner_id == user_id, NOT_EMPTIED), *keys)
 
 
 def _blocks_of(user_id: int, file_id: UUID, sha256: str) -> Iterator[bytes]:

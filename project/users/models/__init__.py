@@ -4,6 +4,7 @@ from .exports import EXPORTS, EXPORTS_OF_USER, FAILED, PENDING, READY, Export
 from .roles import ROLE_SELECT, ROLES, RoleDefinition, permissions_of
 from .users import (
     ACTIVE,
+    DELETED,
     DISABLED,
     USER_BY_EMAIL,
     USER_BY_ID,
@@ -18,6 +19,7 @@ from .users import (
 
 __all__ = [
     'ACTIVE',
+    'DELETED',
     'DISABLED',
     'EXPORTS',
     'EXPORTS_OF_USER',

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 from functools import cache
+from typing import Any
 
 from sqlalchemy import (
     ForeignKey,
@@ -24,6 +25,8 @@ from project.core.email_addresses import email_comparison_key
 from project.users.permissions import ADMIN
 
 ACTIVE, DISABLED = 'active', 'disabled'
+# The account is closed, and a task erases its data: no function finds such a user.
+DELETED = 'deleted'
 
 
 def email_key(email: str) -> str:
@@ -98,11 +101,27 @@ class User(Base):
         execute_select(select(cls.id).where(cls.id == user_id).with_for_update())
 
     @classmethod
+    def is_closed(cls, user_id: int) -> bool:
+        """Return whether a user is deleted, and their data are being erased."""
+        closed = select(cls.id).where(cls.id == user_id, cls.status == DELETED)
+        return execute_select(closed).one_or_none() is not None
+
+    @staticmethod
+    def closed_values(user_id: int) -> dict[str, Any]:
+        """Return the values of the row of a deleted user, which identify nobody.
+
+        Neither a username nor the key of an email address begins with a tilde.
+        """
+        return {
+            'username': f'~{user_id}', 'email': '', 'email_key': f'~{user_id}', 'name': '',
+            'bio': '', 'status': DELETED, 'last_login': None, 'avatar': None,
+        }  # fmt: skip
+
+    @classmethod
     def count_by_status(cls) -> dict[str, int]:
         """Return how many users there are of each status."""
-        rows = db.session.execute(
-            select(cls.status, func.count().label('users')).group_by(cls.status)
-        )
+        found = select(cls.status, func.count().label('users')).where(cls.status != DELETED)
+        rows = db.session.execute(found.group_by(cls.status))
         return {row.status: row.users for row in rows}
 
     @classmethod
@@ -158,7 +177,7 @@ ROLES_COLUMN = (
 USER_SELECT = select(
     User.id, User.username, User.email, User.name, User.bio, User.status, User.version,
     User.created_at, User.updated_at, ROLES_COLUMN,
-)  # fmt: skip
+).where(User.status != DELETED)  # fmt: skip
 
 USER_BY_ID = CompiledQuery(USER_SELECT.where(User.id == bindparam('id')))
 USER_BY_USERNAME = CompiledQuery(USER_SELECT.where(User.username == bindparam('username')))

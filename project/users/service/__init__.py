@@ -8,6 +8,7 @@ from .authorization import (
     may_grant,
 )
 from .avatars import open_avatar, remove_avatar, set_avatar
+from .deletion import delete_user
 from .exports import get_export, list_exports, open_export, request_export
 from .import_export import RejectedRow, export_users, import_users
 from .personal_data import erase_user_data
@@ -15,7 +16,6 @@ from .roles import define_role, delete_role, grant_role, list_roles, revoke_role
 from .users import (
     change_email,
     create_user,
-    delete_user,
     disable_user,
     enable_user,
     find_user,

@@ -18,7 +18,7 @@ from project.users.errors import (
     UserChanged,
     UserNotFound,
 )
-from project.users.models import ACTIVE, RoleDefinition, User, UserRole, permissions_of
+from project.users.models import ACTIVE, DELETED, RoleDefinition, User, UserRole, permissions_of
 from project.users.permissions import ADMIN, WRITE
 
 # The fields of their own that users may change; the others need `users:write`.
@@ -151,7 +151,7 @@ def update_user_row(
     :raises UserNotFound: if there is no such user.
     :raises UserChanged: if the user has another version than `expected`.
     """
-    change = update(User).where(User.id == user_id)
+    change = update(User).where(User.id == user_id, User.status != DELETED)
     if expected is not None:
         change = change.where(User.version.in_(expected))
     change = change.values(**values, version=User.version + 1, updated_at=now()).returning(User.id)

@@ -16,7 +16,7 @@ from project.core.stored_objects import (
 )
 from project.users import object_storage
 from project.users.errors import AvatarNotFound, AvatarTooLarge, UserNotFound
-from project.users.models import User
+from project.users.models import DELETED, User
 
 from .users import get_profile, get_user
 
@@ -65,7 +65,7 @@ def open_avatar(username: str) -> tuple[str, StoredObject]:
 def _replace(user_id: int, key: str | None, new: NewObject | None = None) -> bool:
     """Give a user another picture, or none; return whether there was one before."""
     user = db.session.get(User, user_id)
-    if user is None:
+    if user is None or user.status == DELETED:
         # Deleted while the picture was made.
         raise UserNotFound
     previous, user.avatar = user.avatar, key

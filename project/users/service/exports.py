@@ -130,7 +130,7 @@ def _delete_batch(batch: AnySelect) -> int:
 
 
 def delete_exports(which: Any) -> int:
-    """Delete exports, have their bytes removed, and return how many. In the caller's transaction."""
+    """Delete exports, have their bytes removed, and return how many. In `atomic`."""
     keys = db.session.scalars(delete(Export).where(which).returning(Export.storage_key)).all()
     release_objects(key for key in keys if key)
     return len(keys)

@@ -43,7 +43,10 @@ def export_user(user_id: int) -> Iterator[ExportFile]:
     export=export_user,
 )
 def erase_user_data(user_id: int) -> None:
-    """Let go of a user's roles, picture and exports, and of what waits to be done about them."""
+    """Delete a user's roles, avatar and exports, and the tasks that wait about them.
+
+    These are few, so that the account is closed with all of them in one transaction.
+    """
     db.session.execute(delete(UserRole).where(UserRole.user_id == user_id))
     delete_tasks_of_subject(user_id)
     if key := User.find_avatar_key(user_id):

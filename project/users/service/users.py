@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import delete, insert, update
+from sqlalchemy import insert, update
 
 from project.core.clock import now
 from project.core.database.constraints import translate_unique_violations
@@ -26,9 +26,7 @@ from project.users.errors import (
 from project.users.models import ACTIVE, DISABLED, USERS, User, UserRole, email_key
 from project.users.name_patterns import RESERVED_USERNAMES, USERNAME
 from project.users.permissions import MEMBER
-from project.users.personal_data import personal_data_registry
 from project.users.signals import (
-    user_deleted,
     user_disabled,
     user_email_changed,
     user_enabled,
@@ -38,7 +36,6 @@ from project.users.signals import (
 
 from .authorization import (
     check_roles,
-    ensure_can_delete,
     ensure_can_update,
     ensure_not_last_admin,
     update_user_row,
@@ -180,29 +177,6 @@ def change_email(user_id: int, email: str) -> AnyRow:
         update_user_row(user_id, {'email': email, 'email_key': email_key(email)})
     user_email_changed.send('users', user_id=user_id, was=before.email, by=user_id)
     return get_user(user_id)
-
-
-@repeatable
-@locks_user('user_id')
-def delete_user(
-    user_id: int, *, by: Principal | None = None, expected: frozenset[int] | None = None
-) -> None:
-    """Delete a user, after every feature has deleted its data (`personal_data_registry`).
-
-    :raises UserNotFound: if there is no such user.
-    :raises UserChanged: if the user has another version than `expected`.
-    :raises LastAdmin: if no other admin would remain.
-    :raises PrivilegeEscalation: if the user has a permission that the credential of `by` lacks.
-    :raises ReauthenticationRequired: if users delete themselves without a fresh login.
-    """
-    User.lock_for_deletion(user_id)
-    ensure_can_delete(by, get_user(user_id))
-    ensure_not_last_admin(user_id)
-    update_user_row(user_id, {}, expected)
-    for holding in personal_data_registry():
-        holding.erase(user_id)
-    db.session.execute(delete(User).where(User.id == user_id))
-    user_deleted.send('users', user_id=user_id, by=by.user_id if by else None)
 
 
 @repeatable

@@ -8,10 +8,11 @@ from project.core.database.session import db
 from project.users import service as users
 from project.users.errors import UserNotFound
 from tests.auth.factories import RegistrationFactory, SessionFactory, account
+from tests.pending_tasks import run_pending_tasks
 
 
 class TestOnUserDeleted:
-    def test_lets_go_of_all_that_a_user_who_leaves_has(self):
+    def test_lets_go_of_all_that_a_user_who_leaves_has(self, app):
         user, other = account(email='ada@example.com'), account()
         SessionFactory(user=user)
         kept = SessionFactory(user=other)
@@ -19,6 +20,7 @@ class TestOnUserDeleted:
         resend_verification('ADA@example.com')
 
         users.delete_user(user.id)
+        run_pending_tasks(app)
 
         assert db.session.scalars(db.select(Session.id)).all() == [kept.id]
         assert db.session.scalars(db.select(Credential.user_id)).all() == [other.id]

@@ -49,6 +49,7 @@ from project.users import service as users
 from project.users.errors import UserNotFound
 from project.users.models import permissions_of
 from tests.auth.factories import PASSWORD, SessionFactory, account
+from tests.pending_tasks import run_pending_tasks
 from tests.users.factories import AdminFactory, UserFactory, principal_of
 
 CHANGE = {'current_password': PASSWORD, 'new_password': 'Difference engine, 1822'}
@@ -297,13 +298,14 @@ class TestUnlockNetwork:
 
 class TestEndSessionsOfLeavingUser:
     @pytest.mark.parametrize('leave', [users.disable_user, users.delete_user])
-    def test_ends_what_a_user_who_leaves_has_open(self, leave):
+    def test_ends_what_a_user_who_leaves_has_open(self, app, leave):
         token, foreign = new_token('pst'), SessionFactory()
         session = SessionFactory(token=token)
 
         leave(session.user_id)
 
         assert identify(token) is None
+        run_pending_tasks(app)
         assert db.session.scalars(db.select(Session.id)).all() == [foreign.id]
 
     def test_opens_nothing_again_when_the_user_is_let_in(self):

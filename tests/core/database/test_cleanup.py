@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 
 from project.core.clock import now
 from project.core.database import cleanup
-from project.core.database.cleanup import delete_expired_rows, delete_unlocked
+from project.core.database.cleanup import delete_expired_rows, delete_unlocked, next_limit
 from project.core.database.engines import write_execution_options
 from project.core.database.session import atomic, db
 from project.core.throttling import ThrottleCounter
@@ -33,7 +33,9 @@ def count():
 class TestDeleteExpiredRows:
     def test_deletes_expired_rows_in_batches(self, durable, monkeypatch):
         """Two rows of a moment in each batch, which begins at the last moment of the one before."""
+        monkeypatch.setattr(cleanup, 'FIRST_BATCH_ROWS', 1)
         monkeypatch.setattr(cleanup, 'BATCH_ROWS', 3)
+        monkeypatch.setattr(cleanup, 'BATCH_SECONDS', 60)
         add_counters(7, timedelta(hours=1))
         add_counters(2, -timedelta(hours=1))
         expired = {'counters': (ThrottleCounter.resets_at, now())}
@@ -41,7 +43,7 @@ class TestDeleteExpiredRows:
         seen = [(batch.rows, count()) for batch in delete_expired_rows(expired)]
 
         # Each was committed when it was yielded: another connection would see it.
-        assert seen == [(3, 6), (3, 3), (1, 2)]
+        assert seen == [(1, 8), (2, 6), (3, 3), (1, 2)]
 
     def test_counts_expired_rows(self, durable):
         add_counters(7, timedelta(hours=1))
@@ -52,11 +54,33 @@ class TestDeleteExpiredRows:
 
         assert (batch.rows, count()) == (7, 9)
 
+    def test_passes_over_rows_that_are_locked_and_goes_on(self, durable):
+        """On SQLite there are no locks of rows."""
+        add_counters(40, timedelta(hours=1))
+        has_locks = db.engine.dialect.name == 'postgresql'
+        options = write_execution_options(db.engine) if has_locks else {}
+        oldest = select(ThrottleCounter.target_hash).order_by(ThrottleCounter.resets_at).limit(20)
+
+        with db.engine.execution_options(**options).begin() as other:
+            other.execute(oldest.with_for_update())
+            list(delete_expired_rows({'counters': (ThrottleCounter.resets_at, now())}))
+
+        assert count() == (20 if has_locks else 0)
+
     def test_runs_in_no_transaction_of_a_caller(self, durable):
         expired = {'counters': (ThrottleCounter.resets_at, now())}
 
         with pytest.raises(RuntimeError), atomic():
             list(delete_expired_rows(expired))
+
+
+class TestNextLimit:
+    @pytest.mark.parametrize(
+        ('limit', 'seconds', 'expected'),
+        [(16, 0.01, 32), (900, 0.01, 1000), (16, 0.15, 16), (16, 0.3, 8), (1, 9, 1)],
+    )
+    def test_follows_the_time_of_a_batch(self, limit, seconds, expected):
+        assert next_limit(limit, seconds) == expected
 
 
 class TestDeleteUnlocked:

@@ -12,11 +12,12 @@ from project.files import service
 from project.files.models import File, Version
 from project.users import service as users
 from tests.files.file_io import store
+from tests.pending_tasks import run_pending_tasks
 
 
 class TestDeleteVersions:
     @pytest.mark.parametrize('how', ['delete', 'empty', 'sweep', 'user'])
-    def test_nothing_stays_of_any_of_them(self, ada, kept, how):
+    def test_nothing_stays_of_any_of_them(self, app, ada, kept, how):
         file = store(ada.id, b'first')
         service.replace_content(ada.id, file.id, BytesIO(b'second'))
         if how == 'delete':
@@ -29,6 +30,7 @@ class TestDeleteVersions:
                 long_ago = now() - timedelta(days=99)
                 db.session.execute(update(File).values(trashed_at=long_ago))
             service.empty_trash(ada.id) if how == 'empty' else list(service.collect_garbage())
+        run_pending_tasks(app)
 
         assert service.get_usage(ada.id)['used'] == 0
         list(service.collect_garbage())

@@ -31,9 +31,10 @@ def find_token_owner(token: str) -> tuple[str, AnyRow]:
     """
     kind = _kind(token)
     user_id = kind.find_owner(token)
-    if user_id is None:
+    user = None if user_id is None else users.find_user(user_id)
+    if user is None:
         raise TokenNotFound
-    return kind.meaning, users.get_user(user_id)
+    return kind.meaning, user
 
 
 @atomic()

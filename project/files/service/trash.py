@@ -1,0 +1,46 @@
+"""Emptying the trash: its files are deleted at once for the owner, and their rows by a task."""
+
+from datetime import timedelta
+
+from sqlalchemy import update
+
+from project.core.clock import now
+from project.core.database.session import atomic, db, locks_user
+from project.core.tasks import enqueue, task
+from project.files.models import File, Usage
+
+from .files import BATCH_FILES, delete_files
+
+
+@locks_user('owner_id')
+def empty_trash(owner_id: int) -> None:
+    """Delete the files that are in the trash at this moment.
+
+    From the commit on, no function finds them. A task deletes their rows, and the usage decreases
+    as it does. The time does not depend on how many files there are.
+    """
+    # Later than all files in the trash, also after the clock was put back.
+    last = Usage.find_trash_emptied_at(owner_id)
+    moment = max(now(), last or now()) + timedelta(microseconds=1)
+    emptied = update(Usage).where(Usage.user_id == owner_id).values(trash_emptied_at=moment)
+    # Without a row of usage there are no files.
+    if db.session.scalar(emptied.returning(Usage.user_id)) is not None:
+        enqueue(delete_emptied_trash, owner_id)
+
+
+@task(unique=['owner_id'], subject_argument='owner_id', time_limit=timedelta(hours=1))
+def delete_emptied_trash(owner_id: int) -> None:
+    """Delete the rows of the files that were in the trash when it was emptied.
+
+    Idempotent: each batch is committed, and a second run continues after the last one.
+    """
+    while _delete_batch(owner_id) == BATCH_FILES:
+        pass
+
+
+@atomic()
+def _delete_batch(owner_id: int) -> int:
+    emptied_at = Usage.find_trash_emptied_at(owner_id)
+    if emptied_at is None:
+        return 0
+    return delete_files(owner_id, (File.owner_id == owner_id) & (File.trashed_at < emptied_at))

@@ -1,0 +1,80 @@
+"""Deletion of users: the account is closed at once, and a task erases the data in batches."""
+
+from datetime import timedelta
+
+from sqlalchemy import delete, select
+
+from project.core.database.retries import repeatable
+from project.core.database.session import atomic, db, execute_select, locks_user
+from project.core.security.principal import Principal
+from project.core.tasks import enqueue, task
+from project.users.models import DELETED, User
+from project.users.personal_data import Erase, personal_data_registry
+from project.users.signals import user_deleted
+
+from .authorization import ensure_can_delete, ensure_not_last_admin, update_user_row
+from .personal_data import erase_user_data
+from .users import get_user
+
+
+@repeatable
+@locks_user('user_id')
+def delete_user(
+    user_id: int, *, by: Principal | None = None, expected: frozenset[int] | None = None
+) -> None:
+    """Close the account of a user, and enqueue the erasure of all their data.
+
+    From the commit on, no function finds the user: their credentials and share links are dead, and
+    their username and email address are free. The time does not depend on how much data they have.
+
+    :raises UserNotFound: if there is no such user.
+    :raises UserChanged: if the user has another version than `expected`.
+    :raises LastAdmin: if no other admin would remain.
+    :raises PrivilegeEscalation: if the user has a permission that the credential of `by` lacks.
+    :raises ReauthenticationRequired: if users delete themselves without a fresh login.
+    """
+    User.lock_for_deletion(user_id)
+    user = get_user(user_id)
+    ensure_can_delete(by, user)
+    ensure_not_last_admin(user_id)
+    erase_user_data(user_id)
+    update_user_row(user_id, User.closed_values(user_id), expected)
+    user_deleted.send('users', user_id=user_id, email=user.email, by=by.user_id if by else None)
+    enqueue(erase_user, user_id)
+
+
+@task(unique=['user_id'], attempts=20, time_limit=timedelta(hours=6))
+def erase_user(user_id: int) -> None:
+    """Erase all data of a deleted user, and then the user.
+
+    Idempotent: each batch is committed, and a second run continues after the last one.
+    """
+    for personal_data in personal_data_registry():
+        while _erase_batch(personal_data.erase, user_id):
+            pass
+    _delete_row(user_id)
+
+
+@task(cron='47 2 * * *')
+def resume_erasures() -> None:
+    """Enqueue the erasure of deleted users who are still there. Idempotent.
+
+    An erasure that failed 20 times is a dead letter; this starts it again every night.
+    """
+    closed = select(User.id).where(User.status == DELETED)
+    for user_id in execute_select(closed).scalars().all():
+        with atomic():
+            enqueue(erase_user, user_id)
+
+
+@locks_user('user_id')
+def _erase_batch(erase: Erase, user_id: int) -> bool:
+    """Run one transaction of an erasure; return whether there is more to erase."""
+    return User.is_closed(user_id) and bool(erase(user_id))
+
+
+@atomic()
+def _delete_row(user_id: int) -> None:
+    # A row that still refers to the user makes this fail, and the task is tried again.
+    User.lock_for_deletion(user_id)
+    db.session.execute(delete(User).where(User.id == user_id, User.status == DELETED))

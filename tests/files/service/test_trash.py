@@ -1,0 +1,116 @@
+"""Service: empty the trash at once, and delete the rows of its files in batches."""
+
+from io import BytesIO
+
+import pytest
+from sqlalchemy import func, select
+
+from project.core.database.keyset_pagination import PageRequest
+from project.core.database.session import db
+from project.files import service
+from project.files.errors import FileNotFound
+from project.files.models import File
+from project.files.service import files, trash
+from project.files.service.personal_data import export_files
+from project.files.service.trash import delete_emptied_trash
+from tests.files.factories import FileFactory
+from tests.pending_tasks import run_pending_tasks
+from tests.users.factories import UserFactory
+
+
+@pytest.fixture
+def small_batches(monkeypatch):
+    """Let a batch be two files."""
+    for module in (files, trash):
+        monkeypatch.setattr(module, 'BATCH_FILES', 2)
+
+
+def trashed(owner):
+    """Return the ids of the files in an owner's trash."""
+    page = service.list_files(owner.id, PageRequest(limit=200, filters={'trashed': True}))
+    return {file.id for file in page.items}
+
+
+def rows():
+    """Return how many files have a row."""
+    return db.session.scalar(select(func.count()).select_from(File))
+
+
+class TestEmptyTrash:
+    def test_deletes_the_files_of_the_trash_at_once(self, ada):
+        gone = FileFactory(owner=ada, trashed=True)
+        bob, live = UserFactory(), FileFactory(owner=ada)
+        theirs = FileFactory(owner=bob, trashed=True)
+
+        service.empty_trash(ada.id)
+
+        assert trashed(ada) == set()
+        with pytest.raises(FileNotFound):
+            service.get_file(ada.id, gone.id)
+        assert service.get_file(ada.id, live.id)
+        assert service.get_file(bob.id, theirs.id)
+        assert rows() == 3
+
+    def test_deletes_no_file_that_is_put_to_the_trash_later(self, app, ada):
+        FileFactory(owner=ada, trashed=True)
+        later = FileFactory(owner=ada)
+
+        service.empty_trash(ada.id)
+        service.trash_file(ada.id, later.id)
+        run_pending_tasks(app)
+
+        assert trashed(ada) == {later.id}
+        assert service.restore_file(ada.id, later.id).trashed_at is None
+
+    def test_keeps_deleted_files_out_of_an_export(self, ada):
+        FileFactory(owner=ada, name='gone.txt', content=b'gone', trashed=True)
+
+        service.empty_trash(ada.id)
+
+        for part in export_files(ada.id):
+            assert b'gone' not in b''.join(part.chunks)
+            assert 'gone' not in part.path
+
+    def test_does_nothing_for_a_user_without_files(self, app, ada):
+        service.empty_trash(ada.id)
+
+        assert run_pending_tasks(app) == 0
+
+
+class TestDeleteEmptiedTrash:
+    def test_deletes_in_batches_and_takes_each_off_the_usage(self, ada, small_batches, monkeypatch):
+        for size in range(1, 6):
+            FileFactory(owner=ada, content=bytes(size), trashed=True)
+        service.empty_trash(ada.id)
+        seen, delete_files = [], trash.delete_files
+
+        def record(*given):
+            usage = service.get_usage(ada.id)
+            sizes = db.session.scalar(select(func.sum(File.size)))
+            seen.append((usage['files'], usage['used'] - sizes))
+            return delete_files(*given)
+
+        monkeypatch.setattr(trash, 'delete_files', record)
+        delete_emptied_trash(ada.id)
+
+        assert seen == [(5, 0), (3, 0), (1, 0)]
+        usage = service.get_usage(ada.id)
+        assert (usage['used'], usage['files']) == (0, 0)
+
+    def test_deletes_nothing_of_a_trash_that_was_not_emptied(self, ada):
+        FileFactory(owner=ada, trashed=True)
+
+        delete_emptied_trash(ada.id)
+
+        assert rows() == 1
+
+    def test_leaves_the_bytes_of_live_files(self, ada, kept):
+        file = FileFactory(owner=ada, content=b'The same.')
+        FileFactory(owner=ada, content=b'The same.', trashed=True)
+        service.replace_content(ada.id, file.id, BytesIO(b'Another.'))
+
+        service.empty_trash(ada.id)
+        delete_emptied_trash(ada.id)
+        list(service.collect_garbage())
+
+        assert len(kept()) == 2
