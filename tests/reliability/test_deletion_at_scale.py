@@ -64,8 +64,12 @@ LEFT JOIN devices ON devices.number = mod(session, {devices} * 3)
 
 @dataclass
 class Longest:
-    """The longest transaction that was seen, in seconds, and its statement."""
+    """The longest transaction that was seen, in seconds, and its statement.
 
+    :param since: the moment from which on transactions count.
+    """
+
+    since: str
     seconds: float = 0.0
     query: str = ''
 
@@ -75,7 +79,7 @@ class Longest:
             'SELECT extract(epoch FROM clock_timestamp() - xact_start), query '
             'FROM pg_stat_activity WHERE datname = current_database() '
             "AND pid <> pg_backend_pid() AND backend_type = 'client backend' "
-            'AND xact_start IS NOT NULL'
+            f"AND xact_start > '{self.since}'"
         ):
             if seconds > self.seconds:
                 self.seconds, self.query = float(seconds), query[:200]
@@ -89,8 +93,11 @@ class Others:
     calls: dict[str, Callable[[], requests.Response]]
     seconds: dict[str, list[float]] = field(default_factory=dict)
     codes: Counter[int] = field(default_factory=Counter)
-    longest: Longest = field(default_factory=Longest)
+    longest: Longest = field(init=False)
     _is_over: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.longest = Longest(str(self.service.scalar('SELECT clock_timestamp()')))
 
     def _repeat(self, name: str) -> None:
         while not self._is_over.wait(0.05):
@@ -119,7 +126,8 @@ class Others:
     def report(self) -> str:
         """Say how long the slowest of each took."""
         slowest = {name: f'{max(found):.2f} s' for name, found in self.seconds.items()}
-        return f'others {dict(self.codes)}, slowest {slowest}, longest transaction {self.longest}'
+        longest = f'{self.longest.seconds:.2f} s ({self.longest.query[:40]})'
+        return f'others {dict(self.codes)}, slowest {slowest}, longest transaction {longest}'
 
 
 @pytest.fixture

@@ -150,7 +150,10 @@ def file_restore(file_id: UUID) -> Any:
 @blueprint.delete('/trash')
 @endpoint(allow=authenticated(WRITE))
 def trash_delete() -> None:
-    """Empty the trash."""
+    """Empty the trash: its files are gone at once.
+
+    Your usage decreases as a task deletes them.
+    """
     service.empty_trash(current_principal().user_id)
 
 

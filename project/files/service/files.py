@@ -29,7 +29,7 @@ from .version_deletion import delete_versions
 
 Expected = frozenset[int] | None
 
-BATCH_FILES = 500
+BATCH_FILES = 250
 
 
 def list_files(owner_id: int, page: PageRequest) -> Page:

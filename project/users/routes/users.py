@@ -169,7 +169,11 @@ class UserView(MethodView):
         ],
     )  # fmt: skip
     def delete(self, user_id: int) -> None:
-        """Delete a user and all their data. Deleting yourself requires a fresh login."""
+        """Delete a user and all their data. Deleting yourself requires a fresh login.
+
+        The account is closed at once, and its username and email address are free. A task erases
+        the data, which no request can reach any longer.
+        """
         service.delete_user(user_id, by=current_principal(), expected=expected_versions())
 
 
@@ -204,7 +208,10 @@ def user_me_update(body: dict[str, Any]) -> Any:
     allow=authenticated(fresh=True), versioned=True, errors=[UserNotFound, UserChanged, LastAdmin]
 )
 def user_me_delete() -> None:
-    """Delete the user who is asking, and all that is theirs. Wants a fresh login."""
+    """Delete your account and all your data. Requires a fresh login.
+
+    The account is closed at once. A task erases the data, which no request can reach any longer.
+    """
     service.delete_user(
         current_principal().user_id, by=current_principal(), expected=expected_versions()
     )

@@ -7,6 +7,7 @@ from sqlalchemy import delete, select
 from project.core.database.retries import repeatable
 from project.core.database.session import atomic, db, execute_select, locks_user
 from project.core.security.principal import Principal
+from project.core.stored_objects import release_objects
 from project.core.tasks import enqueue, task
 from project.users.models import DELETED, User
 from project.users.personal_data import Erase, personal_data_registry
@@ -37,9 +38,13 @@ def delete_user(
     user = get_user(user_id)
     ensure_can_delete(by, user)
     ensure_not_last_admin(user_id)
-    erase_user_data(user_id)
+    avatar = User.find_avatar_key(user_id)
     update_user_row(user_id, User.closed_values(user_id), expected)
     user_deleted.send('users', user_id=user_id, email=user.email, by=by.user_id if by else None)
+    # Last, because locks of tasks are the last ones.
+    erase_user_data(user_id)
+    if avatar:
+        release_objects([avatar])
     enqueue(erase_user, user_id)
 
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from sqlalchemy import delete
 
 from project.core.database.session import db, execute_select
-from project.core.stored_objects import release_objects
 from project.core.tasks import delete_tasks_of_subject
 from project.users import object_storage
 from project.users.models import USER_SELECT, Export, User, UserRole
@@ -43,12 +42,10 @@ def export_user(user_id: int) -> Iterator[ExportFile]:
     export=export_user,
 )
 def erase_user_data(user_id: int) -> None:
-    """Delete a user's roles, avatar and exports, and the tasks that wait about them.
+    """Delete a user's roles and exports, and the tasks that wait about them.
 
     These are few, so that the account is closed with all of them in one transaction.
     """
     db.session.execute(delete(UserRole).where(UserRole.user_id == user_id))
     delete_tasks_of_subject(user_id)
-    if key := User.find_avatar_key(user_id):
-        release_objects([key])
     delete_exports(Export.user_id == user_id)
