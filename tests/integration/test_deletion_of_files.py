@@ -2,15 +2,22 @@
 
 from sqlalchemy import func, select
 
-from project.core.database.session import db
+from project.core.database.session import atomic, db
 from project.files import service
 from project.files.models import File, FileTag, Upload, Usage
+from project.files.service import files, personal_data
+from project.files.service.personal_data import erase_file_data
 from project.users import service as users
 from tests.files.factories import FileFactory
 from tests.files.file_io import hash_of, read
 from tests.files.tus_requests import CONTENT, create
 from tests.pending_tasks import run_pending_tasks
 from tests.users.factories import AdminFactory, UserFactory
+
+
+def count(table):
+    """Return how many rows a table has."""
+    return db.session.scalar(select(func.count()).select_from(table))
 
 
 class TestEraseFileData:
@@ -23,6 +30,23 @@ class TestEraseFileData:
 
         for table in (File, FileTag, Usage):
             assert db.session.scalar(select(func.count()).select_from(table)) == 0
+
+    def test_each_batch_leaves_rows_and_usage_that_agree(self, ada, monkeypatch):
+        for module in (files, personal_data):
+            monkeypatch.setattr(module, 'BATCH_FILES', 2)
+        FileFactory.create_batch(3, owner=ada, tags=['red'])
+        for _ in range(3):
+            service.create_upload(ada.id, length=10, name='a')
+        seen = []
+
+        has_more = True
+        while has_more:
+            with atomic():
+                has_more = erase_file_data(ada.id)
+            assert [issue for issue in service.check_integrity() if issue] == []
+            seen.append((count(Upload), count(File), count(Usage)))
+
+        assert seen == [(1, 3, 1), (0, 3, 1), (0, 1, 1), (0, 0, 1), (0, 0, 0)]
 
     def test_bytes_that_somebody_else_has_stay(self, app, ada, kept):
         bob = UserFactory()
