@@ -117,7 +117,8 @@ class Config:
         1000,
         1,
         1_000_000,
-        'Bytes a second of bodies above 32 KiB, measured over 30 seconds; slower ones end with 408.',
+        'Bytes a second of bodies above 32 KiB, measured over 30 seconds; slower ones end with '
+        '408.',
     )
     BODIES_PER_CLIENT = number(
         6,

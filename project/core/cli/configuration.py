@@ -9,7 +9,7 @@ from flask.cli import ScriptInfo
 
 json_option = click.option('--json', 'as_json', is_flag=True, help='For programs: JSON on stdout.')
 
-READY_STATES = {'ok', 'ahead'}
+UNREACHABLE_STATES = {'down', 'silent'}
 
 
 class LoadedConfig(Protocol):
@@ -74,17 +74,16 @@ def _found(load: Callable[[], LoadedConfig]) -> list[dict[str, str]]:
 
 
 def _dependencies(app: Flask) -> list[dict[str, str]]:
-    """Return a row for each dependency: a fault unless it is ready."""
-    with app.app_context():
-        states = dependency_states()
-    return [
-        {'kind': 'ok' if state in READY_STATES else 'fault', 'text': f'{name}: {state}'}
-        for name, state in states.items()
-    ]
+    """Return a row for each dependency: `ok`, or a fault if the service cannot reach or use it.
 
+    A dependency that is merely behind, such as tasks that nobody runs yet, is a warning.
+    """
+    from project.core.observability.health import run_checks
 
-def dependency_states() -> dict[str, str]:
-    """Return the state of each dependency by name, as `/readyz` returns it."""
-    from project.core.observability.health import check_all
-
-    return check_all()
+    rows = []
+    for name, found in run_checks(app).items():
+        is_fault = found.severity == 'unready' or found.state in UNREACHABLE_STATES
+        kind = 'ok' if found.severity == 'ready' else 'fault' if is_fault else 'warning'
+        reason = f' ({found.result.reason})' if found.result.reason else ''
+        rows.append({'kind': kind, 'text': f'{name}: {found.state}{reason}'})
+    return rows

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
+from flask import current_app
 from sqlalchemy import BigInteger, String, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -17,6 +18,8 @@ from project.core.database.named_locks import lock_name
 from project.core.database.session import AnyRow, Base, atomic, db, execute_select
 from project.core.database.types import UTCDateTime
 from project.core.database.upsert import upsert
+from project.core.errors import ServiceUnavailable
+from project.core.health_checks import CheckResult
 from project.core.storage import ListedName, storage
 
 from .kinds import kind_of, object_kinds
@@ -81,7 +84,10 @@ def collect_storage(
     A call that is stopped by its deadline, or killed, is continued by the next one.
 
     :param deadline: when to stop, by `time.monotonic()`; at least one batch is looked at.
+    :raises ServiceUnavailable: if the storage is not the one that the database knows: all its
+        objects would seem to have no row.
     """
+    _ensure_own_storage()
     position = '' if dry_run else _begin()
     for prefix in object_kinds():
         if prefix < position.partition('/')[0]:
@@ -130,6 +136,12 @@ def pause_end() -> datetime | None:
 def lock_name_of(key: str) -> str:
     """Return the name that is locked while the bytes of a key appear or disappear."""
     return f'stored object {key}'
+
+
+def _ensure_own_storage() -> None:
+    found: CheckResult = current_app.extensions['identify_storage']()
+    if found.state != 'ok':
+        raise ServiceUnavailable(f'the storage is {found.state}: {found.reason}')
 
 
 def _collect_batch(batch: Iterable[ListedName], *, dry_run: bool) -> Iterator[CollectedObject]:

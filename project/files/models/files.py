@@ -190,8 +190,9 @@ class Thumbnail(Base):
         given_up = gave_up_since(cls.task_id, now() - THUMBNAIL_RETRY_INTERVAL)
         known = (cls.state != PENDING) | is_pending(cls.task_id)
         state = case((known, cls.state), (given_up, GIVEN_UP), else_=LOST).label('state')
-        state = select(state, cls.storage_key)
-        one = state.where(cls.file_id == file_id, cls.number == number, cls.edge == edge)
+        one = select(state, cls.storage_key).where(
+            cls.file_id == file_id, cls.number == number, cls.edge == edge
+        )
         return execute_select(one).one_or_none()
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from project.configuration import config_cli
 from project.core.cli import configuration
+from project.core.health_checks import CheckResult, HealthCheck, health_checks
 from tests.config.environment import KEY, good_environment, set_environment
 
 
@@ -88,17 +89,28 @@ class TestCheck:
 
 
 class TestOnline:
-    @pytest.mark.parametrize(('state', 'code'), [('ok', 0), ('ahead', 0), ('behind', 1)])
-    def test_queries_the_dependencies(self, app, cli, production, monkeypatch, state, code):
+    @pytest.mark.parametrize(
+        ('state', 'is_critical', 'kind'),
+        [
+            ('ok', True, 'ok'), ('ahead', True, 'ok'), ('behind', True, 'fault'),
+            ('down', False, 'fault'), ('silent', False, 'fault'), ('late', False, 'warning'),
+        ],
+    )  # fmt: skip
+    def test_queries_the_dependencies(
+        self, app, cli, production, monkeypatch, state, is_critical, kind
+    ):
         production()
         monkeypatch.setattr('flask.cli.ScriptInfo.load_app', lambda _: app)
-        monkeypatch.setattr('project.core.observability.health.CHECKS', {'database': lambda: state})
+        check = HealthCheck(
+            function=lambda: CheckResult(state, reason='so it is'), is_critical=is_critical
+        )
+        monkeypatch.setattr(health_checks, 'values', {'storage': check})
 
         result = cli.invoke(config_cli, ['check', '--online', '--json'])
 
-        assert result.exit_code == code
-        kind = 'fault' if code else 'ok'
-        assert json.loads(result.stdout) == [{'kind': kind, 'text': f'database: {state}'}]
+        assert result.exit_code == int(kind == 'fault')
+        text = f'storage: {state} (so it is)'
+        assert json.loads(result.stdout) == [{'kind': kind, 'text': text}]
 
     def test_queries_nothing_with_a_broken_configuration(self, cli, production, monkeypatch):
         production(PORT='x')

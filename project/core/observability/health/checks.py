@@ -92,6 +92,14 @@ def check_storage() -> CheckResult:
     return found
 
 
+def check_free_space() -> CheckResult:
+    """Return `low` while uploads are rejected because too little of a disk is free."""
+    folder = storage().reserve.find_full()
+    if folder is None:
+        return CheckResult()
+    return CheckResult('low', reason=f'STORAGE_MIN_FREE: uploads are rejected; disk of {folder}')
+
+
 def check_redis() -> CheckResult:
     """Ping the Redis of the rate limits.
 
@@ -113,6 +121,7 @@ register_health_check(
     HealthCheck(function=check_storage, is_critical=True, degraded_states=frozenset({'full'})),
     owner=__name__,
 )
+register_health_check('free_space', HealthCheck(function=check_free_space), owner=__name__)
 register_health_check(
     'redis',
     HealthCheck(function=check_redis, is_configured=lambda config: bool(config['REDIS_URL'])),

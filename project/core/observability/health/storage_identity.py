@@ -22,8 +22,9 @@ LOCATION_PREFIX = 'storage_location/'
 
 
 def init_app(app: Flask) -> None:
-    """Let the storage of an application know its marker before it takes the first bytes."""
+    """Let the storage know its marker before it takes the first bytes or removes any."""
     app.extensions['storage'].find_marker = partial(find_marker, app.config['STORAGE_URL'])
+    app.extensions['identify_storage'] = identify_storage
 
 
 def find_marker(url: str) -> str | None:

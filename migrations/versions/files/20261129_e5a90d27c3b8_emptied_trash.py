@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = 'e5a90d27c3b8'
-down_revision = '71c8d3f5e90b'
+down_revision = 'a286c27304b4'
 branch_labels = None
 depends_on = None
 
