@@ -1,4 +1,4 @@
-"""Thumbnails name the key of their bytes, and their size."""
+"""Thumbnails name the key of their bytes, and their size; users have a sum of these sizes."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -9,6 +9,10 @@ branch_labels = None
 depends_on = None
 
 def upgrade() -> None:
+    with op.batch_alter_table('files_usage') as batch_op:
+        batch_op.add_column(
+            sa.Column('thumbnail_bytes', sa.BigInteger(), server_default='0', nullable=False)
+        )
     with op.batch_alter_table('files_thumbnails') as batch_op:
         batch_op.add_column(sa.Column('storage_key', sa.String(length=128), nullable=True))
         batch_op.add_column(sa.Column('size', sa.BigInteger(), nullable=True))
@@ -36,3 +40,5 @@ def downgrade() -> None:
         batch_op.drop_constraint(batch_op.f('uq_files_thumbnails_storage_key'), type_='unique')
         batch_op.drop_column('size')
         batch_op.drop_column('storage_key')
+    with op.batch_alter_table('files_usage') as batch_op:
+        batch_op.drop_column('thumbnail_bytes')

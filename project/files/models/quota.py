@@ -20,6 +20,8 @@ class Usage(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey('users.id'), primary_key=True)
     used: Mapped[int] = mapped_column(BigInteger, default=0)
     reserved: Mapped[int] = mapped_column(BigInteger, default=0)
+    # Of all their thumbnails, which have an allowance beside the quota.
+    thumbnail_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default='0')
     # None: what the configuration says.
     quota: Mapped[int | None] = mapped_column(BigInteger)
     # Files that were put to the trash before are deleted, and a task deletes their rows.
@@ -28,8 +30,8 @@ class Usage(Base):
     @classmethod
     def find(cls, user_id: int) -> AnyRow | None:
         """Return what a user uses, and may."""
-        usage = select(cls.used, cls.reserved, cls.quota).where(cls.user_id == user_id)
-        return execute_select(usage).one_or_none()
+        usage = select(cls.used, cls.reserved, cls.thumbnail_bytes, cls.quota)
+        return execute_select(usage.where(cls.user_id == user_id)).one_or_none()
 
     @classmethod
     def find_trash_emptied_at(cls, user_id: int) -> datetime | None:

@@ -13,7 +13,7 @@ from project.core.web.responses.file_responses import send_stored_object
 from project.core.web.responses.headers import USER_CONTENT
 from project.core.web.responses.jsend import api_accepted
 from project.files import service
-from project.files.errors import SCAN_ERRORS, FileNotFound, NotAnImage
+from project.files.errors import SCAN_ERRORS, FileNotFound, NotAnImage, QuotaExceeded
 from project.files.permissions import READ
 
 from . import blueprint
@@ -29,13 +29,14 @@ class ThumbnailQuery(Schema):
 @endpoint(
     allow=authenticated(READ), query=ThumbnailQuery, security_headers=USER_CONTENT,
     produces='image/webp', may_return_202=True, limit='600/minute',
-    errors=[FileNotFound, *SCAN_ERRORS, NotAnImage, RangeNotSatisfiable],
+    errors=[FileNotFound, *SCAN_ERRORS, NotAnImage, QuotaExceeded, RangeNotSatisfiable],
 )  # fmt: skip
 def thumbnail_show(file_id: UUID, query: dict[str, Any]) -> Response:
     """Show one of your images small, as WebP: `size` is 64, 256 or 1024.
 
     The first time it is made: 202, ask again after `Retry-After` seconds. Of JPEG, PNG, GIF, WebP
-    and AVIF; of what cannot be read 422 `type`.
+    and AVIF; of what cannot be read 422 `type`. If your thumbnails take more than a tenth of your
+    quota, 413 `quota`.
     """
     found = service.open_thumbnail(current_principal().user_id, file_id, query['size'])
     if found is None:

@@ -120,9 +120,9 @@ def delete_files(owner_id: int, which: ColumnElement[bool]) -> int:
     """
     ids = db.session.scalars(select(File.id).where(which).limit(BATCH_FILES).with_for_update())
     if batch := list(ids):
-        size = delete_versions(Version.file_id.in_(batch))
+        freed = delete_versions(Version.file_id.in_(batch))
         db.session.execute(delete(File).where(File.id.in_(batch)))
-        decrease_usage(owner_id, size)
+        decrease_usage(owner_id, freed)
     return len(batch)
 
 

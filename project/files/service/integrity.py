@@ -140,26 +140,32 @@ def _hash_of(sha256: str) -> tuple[str, int]:
 def _recount(user_id: int, *, repair: bool) -> bool:
     """Tell whether a user's account is right, or is now, while nobody changes it."""
     db.session.execute(select(Usage.user_id).where(Usage.user_id == user_id).with_for_update())
-    used, reserved = _actual_usage(user_id)
-    is_right = _recorded_usage(user_id) == (used, reserved)
+    actual = _actual_usage(user_id)
+    is_right = _recorded_usage(user_id) == actual
     if repair and not is_right:
         account = update(Usage).where(Usage.user_id == user_id)
-        db.session.execute(account.values(used=used, reserved=reserved))
+        db.session.execute(account.values(**actual))
     return is_right or repair
 
 
-def _recorded_usage(user_id: int) -> tuple[int, int]:
+def _recorded_usage(user_id: int) -> dict[str, int]:
     usage = Usage.find(user_id)
-    return (usage.used, usage.reserved) if usage else (0, 0)
+    columns = ('used', 'reserved', 'thumbnail_bytes')
+    return {column: getattr(usage, column) if usage else 0 for column in columns}
 
 
-def _actual_usage(user_id: int) -> tuple[int, int]:
-    sizes = select(func.coalesce(func.sum(Version.size), 0)).join(File, File.id == Version.file_id)
-    coming = select(func.coalesce(func.sum(Upload.reserved), 0))
-    return (
-        int(execute_select(sizes.where(File.owner_id == user_id)).scalar_one()),
-        int(execute_select(coming.where(Upload.owner_id == user_id)).scalar_one()),
-    )
+def _actual_usage(user_id: int) -> dict[str, int]:
+    def total(column: Any, of: Any) -> int:
+        found = select(func.coalesce(func.sum(column), 0)).where(of == user_id)
+        if of is File.owner_id:
+            found = found.join(File, File.id == column.class_.file_id)
+        return int(execute_select(found).scalar_one())
+
+    return {
+        'used': total(Version.size, File.owner_id),
+        'reserved': total(Upload.reserved, Upload.owner_id),
+        'thumbnail_bytes': total(Thumbnail.size, File.owner_id),
+    }
 
 
 @atomic()

@@ -1,6 +1,6 @@
 """The ledger: how many bytes everybody has, and may have."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from flask import current_app
 from sqlalchemy import func, literal, or_, update
@@ -10,6 +10,16 @@ from project.core.database.upsert import upsert
 from project.files.errors import QuotaExceeded
 from project.files.models import File, Usage
 from project.users import service as users
+
+THUMBNAIL_QUOTA_DIVISOR = 10
+MIN_THUMBNAIL_ALLOWANCE_BYTES = 16_000_000
+
+
+class FreedBytes(NamedTuple):
+    """The bytes of deleted versions, and of their thumbnails."""
+
+    versions: int
+    thumbnails: int
 
 
 def get_usage(owner_id: int) -> dict[str, int]:
@@ -61,10 +71,35 @@ def commit_reservation(owner_id: int, reserved: int, size: int) -> None:
     _book(owner_id, used=size, reserved=-reserved)
 
 
-def decrease_usage(owner_id: int, size: int) -> None:
-    """Take bytes off an owner's account again."""
+def decrease_usage(owner_id: int, freed: FreedBytes) -> None:
+    """Take deleted bytes off an owner's account."""
     account = update(Usage).where(Usage.user_id == owner_id)
-    db.session.execute(account.values(used=Usage.used - size))
+    db.session.execute(
+        account.values(
+            used=Usage.used - freed.versions,
+            thumbnail_bytes=Usage.thumbnail_bytes - freed.thumbnails,
+        )
+    )
+
+
+def count_thumbnail(owner_id: int, more: int) -> None:
+    """Add the bytes of a thumbnail to an owner's account; negative if it replaces a larger one."""
+    account = update(Usage).where(Usage.user_id == owner_id)
+    db.session.execute(account.values(thumbnail_bytes=Usage.thumbnail_bytes + more))
+
+
+def ensure_within_thumbnail_allowance(owner_id: int) -> None:
+    """Ensure that an owner may have further thumbnails.
+
+    Thumbnails do not count against the quota. They may take a tenth of it besides, and 16 MB in any
+    case.
+
+    :raises QuotaExceeded: if the thumbnails of the owner take more.
+    """
+    usage = Usage.find(owner_id)
+    allowance = max(MIN_THUMBNAIL_ALLOWANCE_BYTES, _quota(usage) // THUMBNAIL_QUOTA_DIVISOR)
+    if usage and usage.thumbnail_bytes >= allowance:
+        raise QuotaExceeded
 
 
 def cancel_reservation(owner_id: int, reserved: int) -> None:

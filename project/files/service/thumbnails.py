@@ -28,6 +28,7 @@ from project.files.models import (
     PENDING,
     READY,
     THUMBNAIL_RETRY_INTERVAL,
+    File,
     Thumbnail,
     Version,
 )
@@ -36,6 +37,7 @@ from project.files.sniffing import THUMBNAIL_SOURCE_TYPES
 from .content import get_version
 from .files import get_untrashed
 from .malware_scanning import check_clean
+from .quota import count_thumbnail, ensure_within_thumbnail_allowance
 
 THUMBNAIL_EDGES_PIXELS = (64, 256, 1024)  # pixels of the longer side
 
@@ -63,6 +65,7 @@ def open_thumbnail(owner_id: int, file_id: UUID, edge: int) -> tuple[str, Stored
     :raises FileNotFound: also for files in the trash.
     :raises ScanPending, ScanInfected, Unscannable: as `check_clean` does.
     :raises NotAnImage: if the file is not an image that can be read.
+    :raises QuotaExceeded: if the owner's thumbnails take more than their allowance.
     :raises ServiceUnavailable: if all attempts failed during the last 10 minutes.
     """
     file = get_untrashed(owner_id, file_id)
@@ -71,6 +74,7 @@ def open_thumbnail(owner_id: int, file_id: UUID, edge: int) -> tuple[str, Stored
         raise NotAnImage
     thumbnail = Thumbnail.find(file_id, file.current_version, edge)
     if thumbnail is None or thumbnail.state == LOST:
+        ensure_within_thumbnail_allowance(owner_id)
         _request(owner_id, file_id, file.current_version, edge)
         return None
     if thumbnail.state == GIVEN_UP:
@@ -135,6 +139,8 @@ def _publish(file_id: UUID, number: int, edge: int, key: str, new: NewObject) ->
         return
     if thumbnail.storage_key:
         release_objects([thumbnail.storage_key])
+    owner_id = db.session.scalars(select(File.owner_id).where(File.id == file_id)).one()
+    count_thumbnail(owner_id, new.size - (thumbnail.size or 0))
     thumbnail.state, thumbnail.storage_key, thumbnail.size = READY, key, new.size
     new.publish(key)
 

@@ -7,20 +7,24 @@ from project.core.stored_objects import release_objects
 from project.files import blobs
 from project.files.models import Thumbnail, Version
 
+from .quota import FreedBytes
 
-def delete_versions(which: ColumnElement[bool]) -> int:
-    """Delete versions and their thumbnails, and return how many bytes the versions were.
+
+def delete_versions(which: ColumnElement[bool]) -> FreedBytes:
+    """Delete versions and their thumbnails, and return how many bytes they were.
 
     In the caller's transaction. Bytes that no other version has are removed soon after it.
     """
     of_these = (Version.file_id == Thumbnail.file_id) & (Version.number == Thumbnail.number)
-    thumbnails = select(Thumbnail.storage_key).join(Version, of_these).where(which)
-    keys = {key for key in db.session.scalars(thumbnails) if key}
-    size = 0
-    for version in db.session.execute(
-        delete(Version).where(which).returning(Version.sha256, Version.size)
-    ):
-        keys.add(blobs.key_of(version.sha256))
-        size += version.size
-    release_objects(keys)
-    return size
+    made = select(Thumbnail.storage_key, Thumbnail.size).join(Version, of_these).where(which)
+    thumbnails = db.session.execute(made.where(Thumbnail.storage_key.is_not(None))).all()
+    gone = delete(Version).where(which).returning(Version.sha256, Version.size)
+    versions = db.session.execute(gone).all()
+    release_objects(
+        [*(row.storage_key for row in thumbnails), *(blobs.key_of(row.sha256) for row in versions)]
+    )
+    return FreedBytes(
+        versions=sum(row.size for row in versions),
+        # Thumbnails of an earlier release have no size.
+        thumbnails=sum(row.size or 0 for row in thumbnails),
+    )
