@@ -1,7 +1,6 @@
-"""Attributes of this process that the kernel keeps: its dump flag, and the end of its parent.
+"""Attributes of this process that the kernel keeps: its name, its dump flag, its parent's end.
 
-Both are set by a system call of Linux, prctl(2). Each function has a fallback or returns that there
-is none.
+All are set by a system call of Linux, prctl(2). Each function says what it does on other systems.
 """
 
 import ctypes
@@ -11,7 +10,7 @@ import time
 from threading import Thread
 
 # Options of prctl(2), from <linux/prctl.h>.
-PR_SET_PDEATHSIG, PR_GET_DUMPABLE, PR_SET_DUMPABLE = 1, 3, 4
+PR_SET_PDEATHSIG, PR_GET_DUMPABLE, PR_SET_DUMPABLE, PR_SET_NAME = 1, 3, 4, 15
 
 PARENT_POLL_SECONDS = 1.0
 
@@ -42,6 +41,15 @@ def signal_at_parent_exit(number: signal.Signals) -> bool:
 def is_parent_gone(parent_pid: int) -> bool:
     """Return whether the process that started this one has ended."""
     return os.getppid() != parent_pid
+
+
+def set_process_name(name: str) -> None:
+    """Name this process in the output of `ps -o comm` and `top`: 15 bytes at most.
+
+    Without effect on a system other than Linux.
+    """
+    text = ctypes.create_string_buffer(name.encode())
+    _prctl(PR_SET_NAME, ctypes.addressof(text))
 
 
 def set_not_dumpable() -> None:

@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Callable
 from multiprocessing import get_context
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from project.core.processes import (
     is_parent_gone,
     set_not_dumpable,
     set_parent_death_signal,
+    set_process_name,
 )
 from tests.core.task_workers.process_sync import Line
 
@@ -86,6 +88,20 @@ class TestIsParentGone:
     def test_returns_whether_the_parent_is_another_process(self):
         assert not is_parent_gone(os.getppid())
         assert is_parent_gone(os.getpid())
+
+
+class TestSetProcessName:
+    def test_names_the_process_for_other_programs(self):
+        def check():
+            set_process_name('worker 1')
+            assert Path('/proc/self/comm').read_text() == 'worker 1\n'
+
+        assert in_child(check) == 0
+
+    def test_does_nothing_on_other_systems(self, monkeypatch):
+        without_prctl(monkeypatch)
+
+        set_process_name('worker 1')
 
 
 class TestSetNotDumpable:

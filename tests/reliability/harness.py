@@ -89,9 +89,9 @@ class Attacked:
 
     @property
     def workers(self) -> list[int]:
-        """The processes that work on tasks: the dispatcher beside them has no second thread."""
+        """The processes that work on tasks, without the dispatcher beside them."""
         crew = children(self.supervisor) if self.supervisor else []
-        return [pid for pid in crew if threads(pid) > 1]
+        return [pid for pid in crew if name_of(pid).startswith('worker ')]
 
     @property
     def web_workers(self) -> list[int]:
@@ -187,12 +187,12 @@ def children(pid: int) -> list[int]:
     return [int(word) for word in listed.split()]
 
 
-def threads(pid: int) -> int:
-    """Return how many threads a process has."""
+def name_of(pid: int) -> str:
+    """Return the name that a process has given itself; nothing if it is gone."""
     try:
-        return len(list(Path(f'/proc/{pid}/task').iterdir()))
+        return Path(f'/proc/{pid}/comm').read_text().strip()
     except OSError:
-        return 0
+        return ''
 
 
 def cpu_seconds(pid: int) -> float:

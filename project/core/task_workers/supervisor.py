@@ -16,7 +16,7 @@ from types import FrameType
 from flask import Flask
 
 from project.core.database.session import db
-from project.core.processes import set_parent_death_signal
+from project.core.processes import set_parent_death_signal, set_process_name
 
 from .worker_slot import FORK, WorkerSlot
 
@@ -106,6 +106,7 @@ def _run_slot(app: Flask, slot: WorkerSlot) -> None:
     # A group of its own: what a task starts ends with it.
     os.setpgrp()
     set_parent_death_signal(slot.parent_pid)
+    set_process_name(slot.name)
     # Whoever forked us may have had other ideas about signals. Each one rings, whichever thread
     # the system gives it to: a process that waits for a notification sees it.
     signal.set_wakeup_fd(slot.wakeup.writer, warn_on_full_buffer=False)
