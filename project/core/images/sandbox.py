@@ -170,6 +170,9 @@ def _set_limit(name: str, soft: int, hard: int) -> bool:
 
 def _call(name: str, *arguments: int) -> int:
     """Call a variadic function of the C library; return -1 if it fails or does not exist."""
+    # macOS has `syscall` as well, with other numbers.
+    if sys.platform != 'linux':
+        return -1
     try:
         function = getattr(ctypes.CDLL(None), name)
     except (OSError, AttributeError):

@@ -68,6 +68,7 @@ NO_LANDLOCK = {
     'LANDLOCK_CREATE_RULESET, ': 'LANDLOCK_CREATE_RULESET, LANDLOCK_RESTRICT_SELF = 9999, 1'
 }
 NO_LIBRARY = {'        function = ': '        function = ctypes.CDLL(None).no_such_function'}
+OTHER_SYSTEM = {'    if sys.platform': "    if sys.platform == 'linux':"}
 OTHER_MACHINE = {'ARCHITECTURES = ': "ARCHITECTURES = {'riscv64': 0xC00000F3}"}
 NO_THREADS = {"    'clone'": "    'clone': ((56, 220), 0, CLONE_THREAD, False),"}
 NO_LIMIT = {"    'RLIMIT_AS'": "    'RLIMIT_ADDRESSES': (0, 0),"}
@@ -162,8 +163,9 @@ class TestRestrict:
         (OTHER_MACHINE, [*HAS_NO_LANDLOCK, 'seccomp'], LANDLOCK),
         (NO_SECCOMP | NO_LANDLOCK, ['landlock', 'seccomp'], set()),
         (NO_LIBRARY, ['no_new_privs', 'landlock', 'seccomp'], set()),
+        (OTHER_SYSTEM, ['no_new_privs', 'landlock', 'seccomp'], set()),
         (NO_LIMIT, [*HAS_NO_LANDLOCK, 'RLIMIT_ADDRESSES'], ALL),
-    ], ids=['landlock', 'seccomp', 'architecture', 'both', 'prctl', 'limit'])  # fmt: skip
+    ], ids=['landlock', 'seccomp', 'architecture', 'both', 'prctl', 'system', 'limit'])  # fmt: skip
     def test_falls_back_to_what_the_system_has(self, targets, tmp_path, lines, missing, stopped):
         result = run_attacks(targets, sandbox_without(tmp_path, lines))
 
