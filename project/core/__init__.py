@@ -54,12 +54,16 @@ def init_app(
 
 
 def validate_routes(app: Flask) -> None:
-    """Validate the declarations of all routes. Call it when all are registered.
+    """Validate the declarations of all routes and columns. Call it when all are registered.
 
     :raises UndeclaredRoute: if a route declares nothing.
     :raises HiddenValue: if a route hides values of another route's argument.
+    :raises UnsupportedType: if a column has values without a form in JSON.
     """
+    from .database.column_types import validate_columns
+    from .database.session import db
     from .web.endpoints import guard, hidden_values
 
+    validate_columns(db.metadata)
     guard.validate_routes(app)
     hidden_values.validate_arguments(app)

@@ -3,10 +3,9 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from project.core.clock import rfc3339
+from project.core.value_codec import encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +77,7 @@ def _array(rows: Iterable[Any]) -> Iterator[bytes]:
     before = b'['
     for row in rows:
         values = dict(row) if isinstance(row, Mapping) else row._asdict()
-        text = json.dumps(values, ensure_ascii=False, indent=1, default=_plain)
+        text = json.dumps(encode(values), ensure_ascii=False, indent=1)
         yield before + b'\n' + text.encode()
         before = b','
     yield b'[]\n' if before == b'[' else b'\n]\n'
-
-
-def _plain(value: Any) -> str:
-    """Return what JSON has no word for: moments as RFC 3339 in UTC, ids as text."""
-    if isinstance(value, datetime):
-        return rfc3339(value)
-    return str(value)

@@ -1,6 +1,8 @@
 """JSON parts of an export of personal data."""
 
 import json
+from datetime import date
+from decimal import Decimal
 from uuid import uuid4
 
 import pytest
@@ -18,3 +20,10 @@ class TestJsonPart:
 
         assert [row['id'] for row in found] == [str(row['id']) for row in rows]
         assert all(row['at'].endswith('Z') for row in found)
+
+    def test_contains_values_of_all_types_of_columns(self):
+        rows = [{'day': date(2026, 11, 23), 'price': Decimal('12.50'), 'digest': b'a'}]
+
+        found = json.loads(b''.join(json_part('a/b.json', rows).chunks))
+
+        assert found == [{'day': '2026-11-23', 'price': '12.50', 'digest': 'YQ=='}]

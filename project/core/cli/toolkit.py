@@ -14,6 +14,7 @@ from project.core.email_addresses import normalize_email_address
 from project.core.errors import ApiError, ServiceUnavailable
 from project.core.ip_addresses import normalize_ip
 from project.core.request_context import RequestContext, set_request_context
+from project.core.value_codec import display, encode
 from project.core.web.responses.jsend import to_json
 
 T = TypeVar('T')
@@ -119,7 +120,7 @@ def print_rows(
     """Print rows as a table, or as JSON: an array, or with `one` the only object."""
     found = [{name: row[name] for name in columns} for row in rows]
     if as_json:
-        click.echo(to_json(found[0] if one else found).decode())
+        click.echo(to_json(encode(found[0] if one else found)).decode())
         return
     # Imported here, as in `with_progress`: the service imports this module, and prints no table.
     from rich.box import SIMPLE_HEAD
@@ -158,11 +159,7 @@ def _reason(error: OSError) -> str:
 
 
 def _cell(value: Any) -> str:
-    if value is None:
-        return '-'
-    if isinstance(value, list | tuple | set | frozenset):
-        text = ' '.join(map(str, value))
-    else:
-        text = value.isoformat(' ', 'seconds') if hasattr(value, 'isoformat') else str(value)
     # A name from outside must not move the operator's cursor.
-    return ''.join(char if char.isprintable() else '\N{REPLACEMENT CHARACTER}' for char in text)
+    return ''.join(
+        char if char.isprintable() else '\N{REPLACEMENT CHARACTER}' for char in display(value)
+    )

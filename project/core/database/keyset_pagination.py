@@ -5,10 +5,8 @@ The place where a page ends is a signed cursor, bound to the list, its order and
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from hashlib import sha256
 from typing import Any
-from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import ColumnElement, Integer, bindparam, tuple_
@@ -16,7 +14,9 @@ from sqlalchemy import ColumnElement, Integer, bindparam, tuple_
 from project.core.errors import UnprocessableContent
 from project.core.security.key_usage import register_expiring_values
 from project.core.security.signing import sign, unsign
+from project.core.value_codec import decode, encode
 
+from .column_types import ensure_ordered, python_type_of
 from .compiled_query import CompiledQuery
 from .session import AnyRow, AnySelect, db
 
@@ -59,6 +59,8 @@ class Keyset:
     """How a list is ordered: by which declared columns, and by its primary key where they tie.
 
     The columns must not be null, and must be selected under the names they are declared by.
+
+    :raises UnsupportedType: if values of a column have no order, or no form in a cursor.
     """
 
     name: str
@@ -68,6 +70,11 @@ class Keyset:
     _queries: WeakKeyDictionary[AnySelect, dict[tuple[str, bool], CompiledQuery]] = field(
         default_factory=WeakKeyDictionary, compare=False, repr=False
     )
+
+    def __post_init__(self) -> None:
+        """Check the types of the columns, before any row has such a value."""
+        for column in (self.key, *self.sorts.values()):
+            ensure_ordered(column, f'the list {self.name!r}')
 
     def page(self, statement: AnySelect, request: PageRequest, **values: Any) -> Page:
         """Return the rows that were asked for, or refuse with CursorInvalid.
@@ -85,7 +92,7 @@ class Keyset:
         if len(rows) <= request.limit:
             return Page(rows)
         items = rows[: request.limit]
-        end = [_frozen(getattr(items[-1], c.key)) for c in order]
+        end = [encode(getattr(items[-1], c.key)) for c in order]
         return Page(items, sign(self.name, [sort, _digest(request.filters), *end]))
 
     def _order(self, sort: str) -> tuple[Any, ...]:
@@ -115,26 +122,18 @@ class Keyset:
         value = unsign(self.name, cursor)
         if not isinstance(value, list) or value[:2] != [sort, _digest(filters)]:
             raise CursorInvalid
-        return [_thawed(text, c) for text, c in zip(value[2:], order, strict=True)]
+        try:
+            pairs = zip(value[2:], order, strict=True)
+            return [decode(text, python_type_of(column.type)) for text, column in pairs]
+        except ValueError:
+            # Of a release in which the column had another type.
+            raise CursorInvalid from None
 
 
 def _digest(filters: Mapping[str, Any]) -> str:
     """Return what tells filters apart, however long they are."""
     words = repr([(name, filters[name]) for name in sorted(filters)])
     return sha256(words.encode()).hexdigest()[:16]
-
-
-def _frozen(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return str(value) if isinstance(value, UUID) else value
-
-
-def _thawed(value: Any, column: ColumnElement[Any]) -> Any:
-    kind = column.type.python_type
-    if issubclass(kind, datetime):
-        return datetime.fromisoformat(value)
-    return UUID(value) if issubclass(kind, UUID) else value
 
 
 def iterate_pages(page_of: Callable[[PageRequest], Page]) -> Iterator[Any]:

@@ -45,6 +45,11 @@ class WordList(TypeDecorator[list[str]]):
     impl = Text
     cache_ok = True
 
+    @property
+    def python_type(self) -> type[list[str]]:
+        """Return the type of the values; that of the text in the database would be `str`."""
+        return list
+
     def process_bind_param(self, value: list[str] | None, dialect: Dialect) -> str | None:
         """Return one text."""
         return None if value is None else ' '.join(sorted(value))

@@ -112,7 +112,7 @@ class TestJobsShow:
         assert head.split()[-2:] == ['arguments', 'error']
         assert str(dead) in row
         assert PIN not in result.output
-        assert "'pin': '***'" in row
+        assert '"pin": "***"' in row
 
     def test_rejects_what_is_not_there_in_a_line(self, run):
         result = run('show', uuid4())

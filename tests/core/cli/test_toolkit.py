@@ -3,7 +3,8 @@
 import io
 import json
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from uuid import UUID
 
 import click
@@ -196,6 +197,20 @@ class TestShow:
             {'name': 'Ada', 'at': '2026-11-23T12:00:00Z', 'roles': ['admin', 'member']},
             {'name': None, 'at': None, 'roles': []},
         ]
+
+    def test_prints_values_of_all_types_of_columns(self):
+        row = {
+            'day': date(2026, 11, 23), 'at': time(12, 30), 'took': timedelta(minutes=90),
+            'price': Decimal('12.50'), 'digest': b'a', 'more': {'a': 1},
+        }  # fmt: skip
+
+        assert shown([row], tuple(row)).splitlines()[2].split() == [
+            '2026-11-23', '12:30:00', '1:30:00', '12.50', 'YQ==', '{"a":', '1}',
+        ]  # fmt: skip
+        assert json.loads(shown([row], tuple(row), as_json=True, one=True)) == {
+            'day': '2026-11-23', 'at': '12:30:00', 'took': 5400,
+            'price': '12.50', 'digest': 'YQ==', 'more': {'a': 1},
+        }  # fmt: skip
 
     def test_prints_the_only_one_by_itself(self):
         assert json.loads(shown(ROWS[:1], ('name',), as_json=True, one=True)) == {'name': 'Ada'}

@@ -1,18 +1,38 @@
 """Lists page by page."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
 from itertools import chain
 from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete, insert, select
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Float,
+    Integer,
+    Interval,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    Table,
+    Time,
+    delete,
+    insert,
+    select,
+)
+from sqlalchemy import Enum as EnumType
 
-from project.core.database.keyset_pagination import CursorInvalid, Keyset, PageRequest
+from project.core.database.keyset_pagination import CursorInvalid, Keyset, PageRequest, _digest
 from project.core.database.session import atomic, db
 from project.core.security.signing import sign
+from project.core.value_codec import UnsupportedType
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 SORTS = ('id', 'uuid', 'name', 'size', 'created_at')
@@ -167,6 +187,75 @@ class TestPage:
         by_id = dict(db.session.execute(select(things.c.id, things.c.size)).all())
         assert len(set(found)) == len(found) == len(sizes)
         assert [by_id[i] for i in found] == sorted(sizes, reverse=order == '-size')
+
+
+class Color(Enum):
+    RED = 'r'
+    GREEN = 'g'
+
+
+@pytest.fixture
+def measures(transaction):
+    """Return a table with a column of each ordered type, and eleven rows."""
+    table = Table(
+        'measures',
+        MetaData(),
+        Column('id', Integer, primary_key=True),
+        Column('on', Boolean, nullable=False),
+        Column('share', Float, nullable=False),
+        Column('day', Date, nullable=False),
+        Column('at', Time, nullable=False),
+        Column('took', Interval, nullable=False),
+        Column('price', Numeric(10, 2), nullable=False),
+        Column('digest', LargeBinary, nullable=False),
+        Column('color', EnumType(Color), nullable=False),
+        Column('moment', DateTime, nullable=False),
+    )
+    table.create(db.engines[None])
+    with atomic():
+        for number in range(11):
+            part = number // 3
+            db.session.execute(
+                insert(table).values(
+                    on=part % 2 == 0,
+                    share=part / 7,
+                    day=date(2026, 1, 1) + timedelta(days=part),
+                    at=time(1, part, 0, part),
+                    took=timedelta(hours=part, microseconds=part),
+                    price=Decimal(part) / 10,
+                    digest=bytes([part, 255]),
+                    color=list(Color)[part % 2],
+                    moment=datetime(2026, 1, 1, 0, part, 0, part),  # noqa: DTZ001
+                )
+            )
+    return table
+
+
+class TestColumnTypes:
+    SORTS = ('on', 'share', 'day', 'at', 'took', 'price', 'digest', 'color', 'moment')
+
+    @pytest.mark.parametrize('sort', [order for name in SORTS for order in (name, f'-{name}')])
+    def test_gives_every_row_once_in_the_order_of_any_type(self, measures, sort):
+        column = measures.c[sort.removeprefix('-')]
+        listed = Keyset('measures', sorts={column.key: column}, key=measures.c.id, default=sort)
+        order = (column, measures.c.id)
+        order = [c.desc() for c in order] if sort.startswith('-') else order
+        expected = list(db.session.scalars(select(measures.c.id).order_by(*order)))
+
+        found = list(pages(listed, select(measures), limit=2))
+
+        assert list(chain(*found)) == expected
+        assert len(found) == 6
+
+    def test_rejects_a_type_without_an_order_when_the_list_is_declared(self, things):
+        with pytest.raises(UnsupportedType, match="the list 'things': words: a list cannot be"):
+            Keyset('things', sorts={'words': things.c.words}, key=things.c.id, default='words')
+
+    def test_rejects_a_cursor_from_when_the_column_had_another_type(self, listed, things):
+        cursor = sign('things', ['id', _digest({}), 'text'])
+
+        with pytest.raises(CursorInvalid):
+            listed.page(select(things), PageRequest(cursor=cursor))
 
 
 class TestCursor:

@@ -11,6 +11,7 @@ from marshmallow import Schema, fields
 from werkzeug.routing import Rule
 
 from project.core.security.permissions import permission_descriptions
+from project.core.value_codec import encode
 from project.core.web.endpoints.endpoint_spec import (
     SAFE_METHODS,
     EndpointSpec,
@@ -61,6 +62,8 @@ def _build(app: Flask) -> dict[str, Any]:
         (Timestamp, fields.DateTime),
     ):
         marshmallow.map_to_openapi_type(kind, ours)
+    # Amounts are text in JSON, in which a number is a binary fraction for most readers.
+    marshmallow.map_to_openapi_type(fields.Decimal, 'string', 'decimal')
     marshmallow.converter.add_attribute_function(_constraints)
     _add_components(api_spec)
     rules = sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule)
@@ -72,7 +75,8 @@ def _build(app: Flask) -> dict[str, Any]:
         api_spec.path(
             path=URL_ARGUMENT_PATTERN.sub(r'{\g<name>}', rule.rule), operations=operations
         )
-    document: dict[str, Any] = api_spec.to_dict()
+    # Bounds of `Range` are values of Python: dates, amounts, durations.
+    document: dict[str, Any] = encode(api_spec.to_dict())
     for name, schema in document['components']['schemas'].items():
         # Nothing unknown comes in, and nothing that no schema names goes out.
         schema['additionalProperties'] = False

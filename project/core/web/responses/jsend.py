@@ -12,6 +12,7 @@ from flask import Flask, Response, request
 from flask.json.provider import JSONProvider
 
 from project.core.request_context import current_request_context
+from project.core.value_codec import encode
 
 JSON = 'application/json'
 PROBLEM = 'application/problem+json'
@@ -32,8 +33,11 @@ class Json(JSONProvider):
 
 
 def to_json(value: Any) -> bytes:
-    """Return JSON as bytes."""
-    return orjson.dumps(value, option=ORJSON_OPTIONS)
+    """Return JSON as bytes.
+
+    :raises TypeError: if the value contains a type without a form in JSON.
+    """
+    return orjson.dumps(value, default=encode, option=ORJSON_OPTIONS)
 
 
 def init_app(app: Flask) -> None:

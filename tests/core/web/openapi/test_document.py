@@ -1,6 +1,8 @@
 """openapi.json: made from the declarations, and true."""
 
 import re
+from datetime import date, timedelta
+from decimal import Decimal
 
 import orjson
 import pytest
@@ -33,6 +35,19 @@ class BoatRequest(Schema):
     email = EmailAddress()
     pin = PinCode()
     otp = OtpCode()
+
+
+class PriceRequest(Schema):
+    price = fields.Decimal(validate=validate.Range(Decimal('0.01'), Decimal('99.50')))
+    day = fields.Date(validate=validate.Range(min=date(2026, 1, 1)))
+    took = fields.TimeDelta(validate=validate.Range(max=timedelta(minutes=1)))
+
+
+class PriceSchema(Schema):
+    price = fields.Decimal()
+    exact = fields.Decimal(as_string=True)
+    day = fields.Date()
+    took = fields.TimeDelta()
 
 
 class BoatListQuery(ListQuery):
@@ -87,6 +102,18 @@ def boat_anchor(boat_id):
 @endpoint(allow=public, returns=BoatSchema, many=True)
 def boats_all():
     """Show all boats."""
+
+
+@boats.post('/price')
+@endpoint(allow=public, body=PriceRequest, returns=PriceSchema)
+def boat_price(body):
+    """Price a boat."""
+    return {
+        'price': body['price'],
+        'exact': body['price'],
+        'day': body['day'],
+        'took': body['took'],
+    }
 
 
 @pytest.fixture
@@ -194,6 +221,28 @@ class TestSpecification:
         assert request['additionalProperties'] is False
         assert {p['name']: p['in'] for p in sail['parameters']} == {
             'boat_id': 'path', 'If-Match': 'header',
+        }  # fmt: skip
+
+    def test_bounds_amounts_dates_and_durations(self, document):
+        properties = document['components']['schemas']['PriceRequest']['properties']
+
+        assert properties['price'] == {
+            'type': 'string', 'format': 'decimal', 'x-minimum': '0.01', 'x-maximum': '99.50',
+        }  # fmt: skip
+        assert properties['day']['x-minimum'] == '2026-01-01'
+        assert properties['took'] == {'type': 'number', 'maximum': 60, 'x-unit': 'seconds'}
+        assert orjson.dumps(document)
+        validate_document(document)
+
+    def test_amounts_dates_and_durations_are_answered_as_it_says(self, kernel):
+        client = kernel(boats).test_client()
+
+        response = client.post(
+            '/boats/price', json={'price': '12.50', 'day': '2026-11-23', 'took': 60}
+        )
+
+        assert response.json['data'] == {
+            'price': '12.50', 'exact': '12.50', 'day': '2026-11-23', 'took': 60,
         }  # fmt: skip
 
     def test_says_what_a_list_may_be_asked(self, document):

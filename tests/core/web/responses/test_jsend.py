@@ -1,9 +1,11 @@
 """JSend: the form of every response body."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from uuid import UUID
 
 import orjson
+import pytest
 
 from project.core.web.responses.jsend import api_error, api_fail, api_success, to_json
 
@@ -25,6 +27,13 @@ class TestToJson:
         naive = datetime(2026, 11, 23, 12, tzinfo=UTC).replace(tzinfo=None)
 
         assert to_json(naive) == b'"2026-11-23T12:00:00Z"'
+
+    def test_writes_types_that_json_lacks(self):
+        assert to_json([Decimal('1.50'), timedelta(minutes=1), b'a']) == b'["1.50",60,"YQ=="]'
+
+    def test_raises_for_a_type_without_a_form(self):
+        with pytest.raises(TypeError):
+            to_json(object())
 
 
 class TestApiSuccess:

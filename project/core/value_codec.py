@@ -1,0 +1,152 @@
+"""The forms of column values outside Python: JSON, cursors, terminals and the OpenAPI document.
+
+One table of types for all of them. A type that is not in the table is rejected where a column or a
+list is declared (`ensure_supported`), before any row has such a value.
+"""
+
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal, InvalidOperation
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+from .clock import rfc3339
+
+EMPTY = '-'
+
+
+class UnsupportedType(TypeError):
+    """A type of Python that has no form outside of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How values of a type become JSON and text, and values again.
+
+    :param encode: returns a value that JSON has, without loss.
+    :param decode: returns the value of an encoded one; `of` is the type, a subclass of the form's.
+    :param display: returns text for people; by default that of the encoded value.
+    :param is_ordered: whether a list can be sorted by such values.
+    """
+
+    encode: Callable[[Any], Any]
+    decode: Callable[[Any, Any], Any]
+    display: Callable[[Any], str] | None = None
+    is_ordered: bool = True
+
+
+def encode(value: Any) -> Any:
+    """Return a value of a column, or a list or mapping of such values, as JSON has it.
+
+    :raises UnsupportedType: if JSON has no form for the type of a value.
+    """
+    if value is None or type(value) in JSON_TYPES:
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): encode(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [encode(inner) for inner in value]
+    return form_of(type(value)).encode(value)
+
+
+def decode(value: Any, of: type) -> Any:
+    """Return the value of a type that `encode` encoded.
+
+    :raises ValueError: if the encoded value is not one of this type.
+    :raises UnsupportedType: if there is no form for this type.
+    """
+    form = form_of(of)
+    try:
+        return form.decode(value, of)
+    except (ArithmeticError, AttributeError, LookupError, TypeError) as error:
+        raise ValueError(f'not a {of.__name__}') from error
+
+
+def display(value: Any) -> str:
+    """Return a value as text for people."""
+    if value is None:
+        return EMPTY
+    if isinstance(value, list | tuple | set | frozenset):
+        return ' '.join(map(display, value))
+    if isinstance(value, Mapping):
+        return json.dumps(encode(value), ensure_ascii=False)
+    try:
+        form = form_of(type(value))
+    except UnsupportedType:
+        return str(value)
+    return form.display(value) if form.display else str(form.encode(value))
+
+
+def form_of(of: type) -> Form:
+    """Return the form of a type, or of the nearest type above it.
+
+    :raises UnsupportedType: if there is none.
+    """
+    # Before the other types: an enumeration may also be a kind of number or text.
+    parents = (Enum, *of.__mro__) if issubclass(of, Enum) else of.__mro__
+    for parent in parents:
+        if parent in FORMS:
+            return FORMS[parent]
+    raise UnsupportedType(f'{of.__name__} has no form in project.core.value_codec')
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _exactly(value: Any, of: type) -> Any:
+    # A boolean is not a number here, although it is one in Python.
+    if type(value) is not of:
+        raise TypeError(type(value).__name__)
+    return value
+
+
+def _number(value: Any, of: type) -> float:
+    if type(value) not in (int, float):
+        raise TypeError(type(value).__name__)
+    return of(value)  # type: ignore[no-any-return]
+
+
+def _seconds(value: timedelta) -> int | float:
+    """Return seconds: exact to the microsecond below 270 years."""
+    return value.total_seconds() if value.microseconds else value // timedelta(seconds=1)
+
+
+def _decimal(value: str, _of: type) -> Decimal:
+    try:
+        return Decimal(_exactly(value, str))
+    except InvalidOperation as error:
+        raise TypeError(value) from error
+
+
+JSON_TYPES = {str, int, float, bool}
+
+FORMS: Mapping[type, Form] = {
+    bool: Form(_same, _exactly, str),
+    int: Form(int, _exactly, str),
+    float: Form(float, _number, str),
+    str: Form(str, _exactly, str),
+    UUID: Form(str, lambda value, of: of(value)),
+    datetime: Form(
+        lambda value: rfc3339(value) if value.tzinfo else value.isoformat(),
+        lambda value, of: of.fromisoformat(value),
+        lambda value: value.isoformat(' ', 'seconds'),
+    ),
+    date: Form(date.isoformat, lambda value, of: of.fromisoformat(value)),
+    time: Form(time.isoformat, lambda value, of: of.fromisoformat(value)),
+    timedelta: Form(_seconds, lambda value, of: of(seconds=value), str),
+    # As text: readers of JSON turn numbers into binary fractions.
+    Decimal: Form(lambda value: format(value, 'f'), _decimal),
+    bytes: Form(
+        lambda value: b64encode(value).decode(),
+        lambda value, of: b64decode(value, validate=True),
+    ),
+    # By name, as SQLAlchemy stores them and marshmallow writes them.
+    Enum: Form(lambda value: value.name, lambda value, of: of[value]),
+    dict: Form(encode, _exactly, is_ordered=False),
+    list: Form(encode, _exactly, is_ordered=False),
+}

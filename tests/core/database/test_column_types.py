@@ -1,0 +1,67 @@
+"""The types of columns."""
+
+import pytest
+from sqlalchemy import JSON, Column, Integer, MetaData, Numeric, Table
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import UserDefinedType
+
+from project.core.database.column_types import ensure_ordered, python_type_of, validate_columns
+from project.core.database.session import db
+from project.core.database.types import UTCDateTime, WordList
+from project.core.value_codec import UnsupportedType
+
+
+class Point(UserDefinedType):
+    """A type that does not say which values it has."""
+
+    def get_col_spec(self, **_):
+        return 'POINT'
+
+
+class Complex(Point):
+    @property
+    def python_type(self):
+        return complex
+
+
+class TestPythonTypeOf:
+    @pytest.mark.parametrize(
+        ('column_type', 'of'),
+        [(JSON(), dict), (JSONB(), dict), (WordList(), list), (Integer(), int)],
+    )
+    def test_is_the_type_of_the_values(self, column_type, of):
+        assert python_type_of(column_type) is of
+
+    def test_is_that_of_moments_in_utc(self):
+        assert python_type_of(UTCDateTime()).__name__ == 'datetime'
+
+    @pytest.mark.parametrize(
+        ('column_type', 'said'),
+        [(Point(), 'Point does not say its python_type'), (Complex(), 'complex has no form')],
+    )
+    def test_raises_for_other_types(self, column_type, said):
+        with pytest.raises(UnsupportedType, match=said):
+            python_type_of(column_type)
+
+
+class TestValidateColumns:
+    def test_accepts_every_column_of_the_service(self):
+        validate_columns(db.metadata)
+
+    def test_names_the_column_of_a_type_without_a_form(self):
+        metadata = MetaData()
+        Table('boats', metadata, Column('id', Integer), Column('place', Complex))
+
+        with pytest.raises(UnsupportedType, match=r'boats\.place: complex has no form'):
+            validate_columns(metadata)
+
+
+class TestEnsureOrdered:
+    @pytest.mark.parametrize('column_type', [Integer(), Numeric(10, 2), UTCDateTime()])
+    def test_accepts_types_with_an_order(self, column_type):
+        ensure_ordered(Column('a', column_type), 'the list')
+
+    @pytest.mark.parametrize('column_type', [JSON(), WordList(), Complex()])
+    def test_raises_for_other_types(self, column_type):
+        with pytest.raises(UnsupportedType, match='the list: a: '):
+            ensure_ordered(Column('a', column_type), 'the list')
