@@ -121,6 +121,30 @@ class TestProduction:
             'PUBLIC_URL is not set. See .env.example.'
         )
 
+    def test_the_flask_command_rejects_in_the_same_line(self, tmp_path):
+        flask = str(Path(sys.executable).parent / 'flask')
+
+        end = run([flask, 'users', 'list'], {**good_environment(tmp_path), 'SECRET_KEY': ''})
+
+        assert rejection_of(end) == 'Refusing to start: SECRET_KEY is not set. See .env.example.'
+
+    def test_starts_with_good_values_and_takes_them_from_files(self, tmp_path):
+        good = good_environment(tmp_path)
+        (tmp_path / 'strong.py').write_text(f'SECRET_KEY = {KEY[::-1]!r}\n')
+        (tmp_path / 'url').write_text(f'{good.pop("DATABASE_URL")}\n')
+        files = {'APP_CONFIG_FILE': 'strong.py', 'DATABASE_URL_FILE': 'url'}
+        files = {name: str(tmp_path / path) for name, path in files.items()}
+
+        environment = {**good, 'APP_ENV': '', 'SECRET_KEY': '', **files}
+        end = run([sys.executable, '-c', START], environment)
+
+        assert (end.returncode, end.stdout.strip(), end.stderr) == (0, KEY[::-1], '')
+
+
+@pytest.mark.servers
+class TestProcesses:
+    """The commands of an operator, with configurations that are broken."""
+
     @pytest.mark.parametrize(
         ('faults', 'said'),
         [
@@ -161,25 +185,6 @@ class TestProduction:
         assert end.returncode == 1
         assert {'SECRET_KEY', 'WEB_CONCURRENCY', 'APP_CONFIG_FILE'} <= set(end.stdout.split())
         assert end.stderr == 'Error: the configuration has faults: 3\n'
-
-    def test_the_flask_command_rejects_in_the_same_line(self, tmp_path):
-        flask = str(Path(sys.executable).parent / 'flask')
-
-        end = run([flask, 'users', 'list'], {**good_environment(tmp_path), 'SECRET_KEY': ''})
-
-        assert rejection_of(end) == 'Refusing to start: SECRET_KEY is not set. See .env.example.'
-
-    def test_starts_with_good_values_and_takes_them_from_files(self, tmp_path):
-        good = good_environment(tmp_path)
-        (tmp_path / 'strong.py').write_text(f'SECRET_KEY = {KEY[::-1]!r}\n')
-        (tmp_path / 'url').write_text(f'{good.pop("DATABASE_URL")}\n')
-        files = {'APP_CONFIG_FILE': 'strong.py', 'DATABASE_URL_FILE': 'url'}
-        files = {name: str(tmp_path / path) for name, path in files.items()}
-
-        environment = {**good, 'APP_ENV': '', 'SECRET_KEY': '', **files}
-        end = run([sys.executable, '-c', START], environment)
-
-        assert (end.returncode, end.stdout.strip(), end.stderr) == (0, KEY[::-1], '')
 
 
 class TestStaging:
