@@ -48,10 +48,9 @@ class ConcurrencyLimiter:
         return False
 
     def release(self, conn: Any) -> Iterator[Any]:
-        """End a request; yield the waiting ones that run from now on."""
-        if conn in self.running:
-            self._subtract(self.running.pop(conn))
-            yield from self._start_waiting()
+        """End a running request; return the waiting ones that run from now on."""
+        self._subtract(self.running.pop(conn))
+        return self._start_waiting()
 
     def release_key(self, conn: Any, key: Hashable) -> Iterator[Any]:
         """Count a running request under one key less; yield the ones that run from now on."""
@@ -67,11 +66,14 @@ class ConcurrencyLimiter:
             yield self.waiting.popleft()[1]
 
     def _may_run(self, keys: frozenset[Hashable]) -> bool:
-        return not self.is_full and all(self.counts[key] < self.max_per_key for key in keys)
+        if self.is_full:
+            return False
+        return not keys or all(self.counts[key] < self.max_per_key for key in keys)
 
     def _start(self, conn: Any, keys: frozenset[Hashable]) -> None:
         self.running[conn] = keys
-        self.counts.update(keys)
+        if keys:
+            self.counts.update(keys)
 
     def _subtract(self, keys: Iterable[Hashable]) -> None:
         for key in keys:

@@ -34,7 +34,7 @@ class PollingWorker(StoppingWorker):
     #: Seconds that the poller waits for a head, or for the client to close the connection.
     read_timeout_seconds: float = 10.0
     #: Seconds without progress after which a response is cut: its client reads no more.
-    stall_timeout_seconds: float = 60.0
+    stall_timeout_seconds: float = 180.0
     #: Seconds for a whole body, however steadily its bytes arrive (`BODY_TIMEOUT`). It holds for
     #: small bodies, which the poller collects, and for all that the application reads as JSON.
     body_timeout_seconds: float = 30.0

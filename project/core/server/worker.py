@@ -7,7 +7,7 @@ proxy.
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from errno import ECONNRESET
@@ -99,12 +99,13 @@ class ApiWorker(PollingWorker):
             conn, request = self.current.conn, self.current.request
             environ[START_BODY_TIMEOUT] = partial(self._start_body_timeout, request)
             response = start_response.__self__
-            if conn in self.streams.running:
+            if conn.limiter is self.streams:
                 environ[CLAIM_BODY] = partial(self._claim_body, conn)
                 start_response = _closing_if_unread(request, response)
             body: Iterable[bytes] = application(environ, start_response)
             length = response.response_length
-            if length is None or length > LARGE_RESPONSE_BYTES:
+            is_large = length is None or length > LARGE_RESPONSE_BYTES
+            if is_large and not response._omits_body:
                 self.method_queue.defer(self._move_to_large_responses, conn)
             return body
 
@@ -127,16 +128,17 @@ class ApiWorker(PollingWorker):
 
     def run_request(self, conn: TConn, state: RequestState, held: bytes) -> None:
         """Run a request in a thread, or let it wait until its limiter has one."""
+        keys: Iterable[Hashable] = ()
         if state is RequestState.STREAM:
+            conn.limiter = self.streams
             address = address_key(held, conn.client, self.trusted_proxies)
             keys = {address, credential_key(held) or address}
-            if self.streams.acquire(conn, keys):
-                self._submit(conn)
         elif self.password_requests.matches(held):
-            if self.password_hashing.acquire(conn):
-                self._submit(conn)
-        elif self.ordinary.acquire(conn):
-            self._submit(conn)
+            conn.limiter = self.password_hashing
+        else:
+            conn.limiter = self.ordinary
+        if conn.limiter.acquire(conn, keys):
+            super().run_request(conn, state, held)
 
     def handle_request(self, req: Any, conn: TConn) -> bool:
         """Answer a request; a body of known length is read in large blocks."""
@@ -145,7 +147,7 @@ class ApiWorker(PollingWorker):
         if conn.has_continued:
             # gunicorn would send `100 Continue` a second time.
             req._expected_100_continue = conn.has_continued = False
-        if conn in self.streams.running:
+        if conn.limiter is self.streams:
             self._start_stream(req, conn)
         try:
             return bool(super().handle_request(req, conn))
@@ -169,10 +171,10 @@ class ApiWorker(PollingWorker):
 
     def finish_request(self, conn: TConn, future: Future[Any]) -> None:
         """Start the next request of the limiter; keep the connection or close it."""
-        self.user_bodies.release(conn)
-        for limiter in self.limiters:
-            self._reject_expired(limiter)
-            self._submit(*limiter.release(conn))
+        if conn.limiter is self.streams:
+            self.user_bodies.release(conn)
+        self._reject_expired(conn.limiter)
+        self._submit(conn.limiter.release(conn))
         if future.cancelled() or future.exception() or future.result():
             super().finish_request(conn, future)
         else:
@@ -185,10 +187,11 @@ class ApiWorker(PollingWorker):
             self._reject_expired(limiter)
 
     def _reject_expired(self, limiter: ConcurrencyLimiter) -> None:
-        for conn in limiter.pop_expired():
-            self.reject(conn, limiter.rejection, 'A request waited too long for a thread')
+        if limiter.waiting:
+            for conn in limiter.pop_expired():
+                self.reject(conn, limiter.rejection, 'A request waited too long for a thread')
 
-    def _submit(self, *conns: TConn) -> None:
+    def _submit(self, conns: Iterable[TConn]) -> None:
         for conn in conns:
             ThreadWorker.enqueue_req(self, conn)
 
@@ -210,16 +213,16 @@ class ApiWorker(PollingWorker):
     def _release_address(self, conn: TConn) -> None:
         for key in self.streams.running.get(conn, frozenset()):
             if isinstance(key, AddressKey):
-                self._submit(*self.streams.release_key(conn, key))
+                self._submit(self.streams.release_key(conn, key))
 
     def _move_to_large_responses(self, conn: TConn) -> None:
         """Count a request whose response is large under the limiter of those, if it has room."""
-        if conn in self.streams.running or self.large_responses.is_full:
+        before = conn.limiter
+        if before is self.streams or self.large_responses.is_full:
             return
-        for limiter in (self.ordinary, self.password_hashing):
-            if conn in limiter.running:
-                self.large_responses.acquire(conn)
-                self._submit(*limiter.release(conn))
+        conn.limiter = self.large_responses
+        conn.limiter.acquire(conn)
+        self._submit(before.release(conn))
 
 
 def _closing_if_unread(request: Any, response: Any) -> Any:

@@ -48,14 +48,6 @@ class TestRelease:
         assert list(limiter.release('b')) == ['d']
         assert list(limiter.release('a')) == ['c']
 
-    def test_ignores_a_request_that_never_ran(self) -> None:
-        limiter = ConcurrencyLimiter(1)
-        limiter.acquire('a')
-        limiter.acquire('b')
-
-        assert list(limiter.release('stranger')) == []
-        assert list(limiter.running) == ['a']
-
 
 class TestReleaseKey:
     def test_starts_another_request_of_the_key(self) -> None:
