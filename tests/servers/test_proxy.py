@@ -5,6 +5,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,33 @@ class TestErrorResponses:
 
         assert answer.status == 404
         assert b'<!doctype html>' in answer.body, 'Flask says it, not nginx'
+
+
+class TestUpstream:
+    def test_goes_to_the_next_server_when_one_refuses_connections(
+        self, service_port: int, tmp_path: Path
+    ) -> None:
+        with proxy([free_port(), service_port], tmp_path) as port:
+            for method in (get(), post(3) + b'abc', post(3, path=UPLOAD) + b'abc') * 3:
+                with Client(port) as client:
+                    assert client.ask(method).status in (200, 404)
+
+
+class TestLimitConn:
+    def test_rejects_connections_of_one_address_beyond_128(self, port: int) -> None:
+        half = post(100, path=UPLOAD) + b'x'
+        with ExitStack() as stack:
+            for _ in range(128):
+                stack.enter_context(Client(port)).send(half)
+            one_more = stack.enter_context(Client(port))
+            # nginx counts a request once it has read its head.
+            answer = one_more.ask(get())
+            while answer.status == 200:
+                answer = one_more.ask(get())
+
+        assert answer.status == 429
+        assert answer.headers['retry-after'] == '5'
+        assert answer.json['data'].keys() == {'rate'}
 
 
 class TestHeaders:
