@@ -112,7 +112,7 @@ class TestErrorResponses:
 
 
 class TestUpstream:
-    def test_goes_to_the_next_server_when_one_refuses_connections(
+    def test_goes_to_the_next_server_when_one_does_not_listen(
         self, service_port: int, tmp_path: Path
     ) -> None:
         with proxy([free_port(), service_port], tmp_path) as port:

@@ -252,6 +252,12 @@ class TestHandleRequest:
 
         assert client.answer().status == 400
 
+    def test_takes_up_the_beginning_of_a_body_whose_client_has_left(self, client: Client) -> None:
+        client.send(post(1_000_000) + b'x' * 1000)
+        client.sock.shutdown(socket.SHUT_WR)
+
+        assert client.answer().status == 400
+
     def test_rejects_malformed_chunks(self, client: Client) -> None:
         assert client.ask(CHUNKED + b'nonsense\r\n').status == 400
 
@@ -383,8 +389,9 @@ class TestStreams:
         for number, client in enumerate(clients):
             client.send(upload(number))
 
+        # The last one first: it waits for no other.
         rest = b'x' * (100_000 - 40_000)
-        assert [client.ask(rest).json['size'] for client in clients] == [100_000] * 4
+        assert [client.ask(rest).json['size'] for client in clients[::-1]] == [100_000] * 4
 
     def test_returns_429_to_one_too_many_of_a_user(self, clients: list[Client]) -> None:
         # Each with another credential: those of one credential would wait.
