@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import requests
 from sqlalchemy import Engine, create_engine, text
 
+from project.core.task_workers import worker_queues
 from tests.databases import prepared_database
 from tests.service import BIN, ROOT, free_port, inherited_environment, is_serving
 
@@ -53,9 +54,9 @@ class Attacked:
         """Run a command beside it and return what it printed."""
         return flask(self.env, *arguments)
 
-    def enqueue(self, name: str, count: int, milliseconds: int = 20) -> None:
+    def enqueue(self, name: str, count: int, milliseconds: int = 20, owner: int = 0) -> None:
         """Enqueue many tasks at once."""
-        self.call_workload('/tasks', name=name, count=count, milliseconds=milliseconds)
+        self.call_workload('/tasks', name=name, count=count, milliseconds=milliseconds, owner=owner)
 
     def call_workload(self, path: str, **body: Any) -> None:
         """Call a route of the workload. A process for a command would take a second."""
@@ -255,7 +256,8 @@ def attacked(
         service = Attacked(f'http://127.0.0.1:{env["PORT"]}', var, env, engine, web, grown)
         try:
             wait_until(lambda: is_serving(web, service.url, var / 'service.log'), 20)
-            wait_until(lambda: len(service.workers) == 2, 20)
+            workers = len(worker_queues(2, has_broker=bool(broker)))
+            wait_until(lambda: len(service.workers) == workers, 20)
             yield service
         finally:
             for process in filter(None, (web, grown)):

@@ -8,6 +8,9 @@ import pytest
 
 from .harness import Attacked, attacked, children, kill, mailed, post, wait_until
 
+# With TASKS_CONCURRENCY=2: one for mails, two for the others.
+TASK_WORKERS = 3
+
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(120)]
 
 
@@ -17,9 +20,9 @@ def leaders(service: Attacked) -> list[int]:
 
 
 def is_whole(service: Attacked, web: int = 2) -> bool:
-    """Tell whether there is one crew of three, and so many workers for requests."""
+    """Return whether there are a dispatcher, task workers, and so many workers for requests."""
     crews = leaders(service)
-    is_crew = len(crews) == 1 and len(children(crews[0])) == 3
+    is_crew = len(crews) == 1 and len(children(crews[0])) == 1 + TASK_WORKERS
     return is_crew and len(service.web_workers) == web
 
 

@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import click
@@ -25,11 +26,13 @@ from project.core.database.types import UTCDateTime
 from project.core.errors import Conflict
 from project.core.mail import send_mail
 from project.core.security.password_hashing import hash_password
-from project.core.tasks import complete_with_transaction, enqueue, task
+from project.core.semaphore import InterprocessSemaphore
+from project.core.tasks import TaskSlot, complete_with_transaction, enqueue, task
 from project.core.web.endpoints.access import public
 from project.core.web.endpoints.endpoint import endpoint
 from project.files import service as files_service
 from project.users import service as users_service
+from tests.reliability.workload_numbers import ARCHIVES, TICK
 
 BATCH = 200
 THINKING = 26  # seconds: longer than a lease
@@ -101,6 +104,33 @@ def think(number: int) -> None:
     re.match(r'(a+)+$', 'a' * 60 + 'b')
 
 
+printer = InterprocessSemaphore()
+
+
+@task(slot=TaskSlot('printer', partial(printer.has_free_slot, 1)), owner_argument='owner')
+def print_page(owner: int, milliseconds: int) -> None:
+    """Take a while, one at a time; as a thumbnail does. Idempotent: it is recorded again."""
+    with printer.acquire(1, timeout=0):
+        with atomic():
+            db.session.add(Run(number=owner))
+        time.sleep(milliseconds / 1000)
+
+
+@task(queue='slow', owner_argument='owner')
+def archive(owner: int, milliseconds: int) -> None:
+    """Take a while, as an export does. Idempotent: it is recorded again."""
+    with atomic():
+        db.session.add(Run(number=ARCHIVES + owner))
+    time.sleep(milliseconds / 1000)
+
+
+@task(every=timedelta(seconds=1))
+def tick() -> None:
+    """Record that schedules run. Idempotent: it is recorded again."""
+    with atomic():
+        db.session.add(Run(number=TICK))
+
+
 class MailRequest(Schema):
     """Which mail, and whether its request is to fail."""
 
@@ -143,6 +173,7 @@ class TasksRequest(Schema):
     name = fields.Str(required=True)
     count = fields.Int(required=True)
     milliseconds = fields.Int(required=True)
+    owner = fields.Int(load_default=0)
 
 
 @reliability.post('/users')
@@ -163,7 +194,7 @@ def tasks_create(body: dict[str, Any]) -> None:
     for start in range(0, body['count'], BATCH):
         with atomic():
             for number in range(start, min(start + BATCH, body['count'])):
-                _enqueue(body['name'], number, body['milliseconds'])
+                _enqueue(body['name'], number, body['milliseconds'], body['owner'])
 
 
 @reliability.cli.command('prepare')
@@ -195,9 +226,11 @@ def trickle(count: int, pause: float) -> None:
         time.sleep(pause)
 
 
-def _enqueue(name: str, number: int, milliseconds: int) -> None:
+def _enqueue(name: str, number: int, milliseconds: int, owner: int) -> None:
     if name == 'leave_mark':
         enqueue(leave_mark, number, milliseconds)
+    elif name in ('print_page', 'archive'):
+        enqueue({'print_page': print_page, 'archive': archive}[name], owner, milliseconds)
     elif name == 'think':
         enqueue(think, -1)
     else:

@@ -40,20 +40,27 @@ def run_task_workers(
             f'worker {number} ({queues[0]})',
             run_broker_worker(broker, queues[0]) if broker else run_worker(queues),
         )
-        for number, queues in enumerate(worker_queues(count), 1)
+        for number, queues in enumerate(worker_queues(count, has_broker=bool(broker)), 1)
     ]
     Supervisor(app, [*workers, WorkerSlot('dispatcher', dispatch(workers, broker))]).run(goes_on)
 
 
-def worker_queues(count: int) -> list[tuple[Queue, ...]]:
+def worker_queues(count: int, *, has_broker: bool) -> list[tuple[Queue, ...]]:
     """Return the queues of each worker process, its own first, then those that it helps with.
 
     Each queue has a worker of its own, so that none waits for another: one for `mail`, beside
-    `count` others, at least two, that are for `default` and `slow` by turns. Only the latter run
-    slow tasks.
+    `count` others, at least two, for `default` and `slow` by turns. Only the latter run slow tasks.
+
+    With a broker a process serves one queue, because an id that it fetched from a second queue
+    would wait behind a slow task. There, `count` are for `default`, and half as many for `slow`.
     """
+    count = max(2, count)
+    if has_broker:
+        defaults: list[tuple[Queue, ...]] = [(DEFAULT,)] * count
+        slow: list[tuple[Queue, ...]] = [(SLOW,)] * (count // 2)
+        return [(MAIL,), *defaults, *slow]
     by_turns: tuple[tuple[Queue, ...], ...] = ((DEFAULT, MAIL), (SLOW, DEFAULT, MAIL))
-    return [(MAIL,), *(by_turns[number % 2] for number in range(max(2, count)))]
+    return [(MAIL,), *(by_turns[number % 2] for number in range(count))]
 
 
 def run_until_signal(app: Flask, concurrency: int | None = None, parent: int | None = None) -> None:

@@ -23,8 +23,9 @@ from .registry import DEFAULT, QUEUES, Queue, registered_slots
 # Rows of one UPDATE: on SQLite no other process writes in the meantime, about 30 ms.
 MAX_ROWS_PER_STATEMENT = 1000
 
-# Tasks in the broker that need a slot of one concurrency limit: more would only be given back.
-MAX_QUEUED_WITH_SLOT = 2
+# Tasks in the broker that need a slot of one concurrency limit. The second would be given back and
+# lose its place each time, whenever it comes behind one of another owner.
+MAX_QUEUED_WITH_SLOT = 1
 
 
 class QueuePart(NamedTuple):

@@ -104,19 +104,25 @@ class TestServeTasks:
 
 
 class TestWorkerQueues:
+    @pytest.mark.parametrize('has_broker', [False, True])
     @pytest.mark.parametrize('count', [1, 2, 3, 8])
-    def test_has_a_worker_of_its_own_for_each_queue(self, count):
-        found = worker_queues(count)
+    def test_has_a_worker_of_its_own_for_each_queue(self, count, has_broker):
+        found = worker_queues(count, has_broker=has_broker)
 
         assert {queues[0] for queues in found} == {'mail', 'default', 'slow'}
-        assert len(found) == 1 + max(2, count)
+        assert ('mail',) in found
+
+    @pytest.mark.parametrize(('count', 'expected'), [(1, 2), (2, 2), (3, 3), (8, 8)])
+    def test_runs_so_many_at_once_beside_mails(self, count, expected):
+        embedded = worker_queues(count, has_broker=False)
+        grown = worker_queues(count, has_broker=True)
+
+        assert len(embedded) == 1 + expected
+        assert [queues for queues in grown if queues == ('default',)] == [('default',)] * expected
 
     @pytest.mark.parametrize('count', [1, 2, 3, 8])
-    def test_keeps_slow_tasks_from_a_worker_for_each_other_queue(self, count):
-        never_slow = [queues for queues in worker_queues(count) if 'slow' not in queues]
-
-        assert ('mail',) in never_slow
-        assert ('default', 'mail') in never_slow
+    def test_serves_one_queue_per_process_with_a_broker(self, count):
+        assert {len(queues) for queues in worker_queues(count, has_broker=True)} == {1}
 
 
 class TestServeUntilSignal:
