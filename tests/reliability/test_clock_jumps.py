@@ -1,0 +1,87 @@
+"""The clock of the running service is set forward and back, by a day and by 20 years."""
+
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .harness import IS_LONG, Attacked, attacked, figure, mailed, post, wait_until
+from .workload_numbers import TICK
+
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
+
+SOURCE = Path(__file__).with_name('clock.c')
+
+# libfaketime: seconds from the right time, or a number of days (`d`) or years (`y`).
+RIGHT = '+0'
+JUMPS = ['+1d', RIGHT, '-1d', RIGHT, '+20y', RIGHT, '-20y', RIGHT]
+PERIOD = 1.0  # seconds of the schedule
+# A look for tasks that a wrong clock put off, once in 30 seconds, is not waited for.
+SOON = 10.0  # seconds, on a busy machine
+WAYS = ['sqlite', 'postgresql'] if IS_LONG else ['sqlite']
+
+
+class Clock:
+    """The clock of a service: a file that libfaketime reads."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file, self.shim = folder / 'clock', folder / 'clock.so'
+        command = ['gcc', '-shared', '-fPIC', '-O2', '-Wall', '-Werror', '-o', self.shim, SOURCE]
+        subprocess.run(command, check=True)
+        self.set(RIGHT)
+
+    def set(self, offset: str) -> None:
+        """Set the clock, so far from the right time."""
+        draft = self.file.with_suffix('.new')
+        draft.write_text(f'{offset}\n')
+        draft.rename(self.file)
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """Return the environment of processes that have this clock."""
+        [library] = Path('/usr/lib').glob('*/faketime/libfaketimeMT.so.1')
+        return {
+            'LD_PRELOAD': f'{self.shim} {library}', 'FAKETIME_TIMESTAMP_FILE': str(self.file),
+            'FAKETIME_NO_CACHE': '1', 'FAKETIME_DONT_FAKE_MONOTONIC': '1',
+        }  # fmt: skip
+
+
+@pytest.fixture
+def clock(tmp_path: Path) -> Clock:
+    """The clock of the service."""
+    return Clock(tmp_path)
+
+
+@pytest.fixture(params=WAYS)
+def service(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[Attacked]:
+    """A running service with a clock of its own."""
+    with attacked(tmp_path / 'service', request.param, **clock.settings) as service:
+        yield service
+
+
+def ticks(service: Attacked) -> int:
+    """Return how often the schedule ran."""
+    found = service.scalar(f'SELECT count(*) FROM reliability_runs WHERE number = {TICK}')
+    assert isinstance(found, int)
+    return found
+
+
+def test_schedules_run_within_their_period_whatever_the_clock_does(
+    service: Attacked, clock: Clock
+) -> None:
+    wait_until(lambda: ticks(service), 20)
+    longest = 0.0
+    for number, offset in enumerate(JUMPS):
+        clock.set(offset)
+        # One may have been due just before.
+        before, began = ticks(service) + 1, time.monotonic()
+        wait_until(lambda before=before: ticks(service) > before, PERIOD + SOON)
+        longest = max(longest, time.monotonic() - began)
+
+        assert post(service, number)
+        wait_until(lambda number=number: number in mailed(service), SOON)
+
+    figure(f'{service.way}: two ticks of a schedule within {longest:.1f} s of {len(JUMPS)} jumps')
+    assert 'was put off until' in (service.var / 'service.log').read_text()
