@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 class DependencyState:
     """What is known of a dependency.
 
-    :param age: seconds since the state was found; for `silent`, since the evaluation began.
+    :param age: seconds since the state was found. `silent` is always found now.
     :param severity: `ready`, `degraded` or `unready`.
     """
 
@@ -83,7 +83,9 @@ class Readiness:
         checks = self.checks
         for name, check in checks.items():
             self._start(name, check, max(check.interval, min_age))
-        for name, run in list(self._running.items()):
+        with self._lock:
+            running = dict(self._running)
+        for name, run in running.items():
             if name in checks:
                 run.finished.wait(
                     max(0.0, run.started + checks[name].time_limit - time.monotonic())
@@ -103,7 +105,10 @@ class Readiness:
 
     def _watch(self) -> None:
         while not self.stopped.is_set():
-            self.current(BACKGROUND_AGE_SECONDS)
+            try:
+                self.current(BACKGROUND_AGE_SECONDS)
+            except Exception:
+                log.exception('the dependencies cannot be checked')
             self.stopped.wait(ROUND_SECONDS)
 
     def _start(self, name: str, check: HealthCheck, min_age: float) -> None:
@@ -112,10 +117,15 @@ class Readiness:
             found_at = self._found[name][1] if name in self._found else float('-inf')
             if name in self._running or moment - found_at < min_age:
                 return
-            run = self._running[name] = _Run(moment)
-            Thread(
-                target=self._run, args=(name, check, run), name=f'check {name}', daemon=True
-            ).start()
+            run = _Run(moment)
+            arguments = name, check, run
+            try:
+                Thread(target=self._run, args=arguments, name=f'check {name}', daemon=True).start()
+            except RuntimeError as error:
+                # No memory or process id is left for a thread. The state becomes `unknown`.
+                log.warning('%s cannot be checked: %s', name, error)
+            else:
+                self._running[name] = run
 
     def _run(self, name: str, check: HealthCheck, run: _Run) -> None:
         result = _evaluate(self._app, check)
@@ -130,7 +140,7 @@ class Readiness:
             result, since = self._found.get(name, (CheckResult('unknown'), moment))
         if run is not None and moment - run.started >= check.time_limit:
             reason = f'no answer within {check.time_limit:g} s'
-            result, since = CheckResult('silent', reason=reason), run.started
+            result, since = CheckResult('silent', reason=reason), moment
         elif moment - since > MAX_AGE_SECONDS:
             result = CheckResult('unknown', reason=f'not evaluated for {moment - since:.0f} s')
         return DependencyState(name, result, moment - since, check.severity(result.state))
@@ -143,7 +153,7 @@ class Readiness:
             if found.state == before:
                 continue
             if found.severity == 'ready':
-                log.info('%s: %s again', name, found.state)
+                log.info('ready: %s is %s', name, found.state)
             else:
                 label = 'not ready' if found.severity == 'unready' else 'degraded'
                 log.warning('%s: %s is %s: %s', label, name, found.state, found.result.reason)
@@ -163,7 +173,7 @@ def _evaluate(app: Flask, check: HealthCheck) -> CheckResult:
             return check.function()
     except EXPECTED_ERRORS as error:
         return CheckResult('down', reason=reason_of(error))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         log.exception('a health check failed')
         return CheckResult('down', reason=reason_of(error))
 

@@ -74,11 +74,15 @@ class TestCurrent:
 
         assert (found.state, found.severity) == ('down', 'unready')
 
-    def test_logs_the_traceback_of_a_fault_of_the_check(self, service, only, caplog):
-        only(mail=HealthCheck(function=lambda: 1 / 0))
+    @pytest.mark.parametrize('error', [ZeroDivisionError, SystemExit])
+    def test_logs_the_traceback_of_a_fault_of_the_check(self, service, only, caplog, error):
+        def fail():
+            raise error
+
+        only(mail=HealthCheck(function=fail))
 
         assert states(Readiness(service).current()) == {'mail': 'down'}
-        assert 'ZeroDivisionError' in caplog.text
+        assert error.__name__ in caplog.text
 
     def test_is_silent_after_the_time_limit_and_starts_no_second_thread(
         self, service, only, hanging
@@ -97,6 +101,16 @@ class TestCurrent:
         assert seconds < 1
         assert hanging.begun == [1]
         assert active_count() == threads
+
+    def test_is_unknown_when_no_thread_can_be_started(self, service, only, monkeypatch, caplog):
+        def fail(_thread):
+            raise RuntimeError("can't start new thread")
+
+        only(database=HealthCheck(function=CheckResult, is_critical=True))
+        monkeypatch.setattr(readiness.Thread, 'start', fail)
+
+        assert states(Readiness(service).current()) == {'database': 'unknown'}
+        assert 'database cannot be checked' in caplog.text
 
     def test_evaluates_again_when_a_silent_dependency_answers(self, service, only, hanging):
         only(database=HealthCheck(function=hanging, time_limit=0.05, interval=0.01))
@@ -171,7 +185,7 @@ class TestCurrent:
             known.current()
 
         said = [r.message for r in caplog.records if r.name == readiness.__name__]
-        assert said == ['degraded: mail is down: no route', 'mail: ok again']
+        assert said == ['degraded: mail is down: no route', 'ready: mail is ok']
 
 
 class TestWatch:
