@@ -20,7 +20,7 @@ from tests.listeners import listener
 from tests.seaweed import running_seaweed
 from tests.service import free_port
 
-from .accounts import API, log_in, make_users
+from .accounts import API, call, log_in, make_users
 from .harness import (
     Attacked,
     Gate,
@@ -142,13 +142,17 @@ def test_read_only_database(tmp_path: Path) -> None:
         migrated_database('postgresql', tmp_path) as url,
         attacked(tmp_path, 'sqlite', DATABASE_URL=url) as service,
     ):
-        assert write(service) == 202
+        make_users(service, 'ada')
+        token = log_in(service, 'ada').json()['data']['token']
         with administered(url) as (execute, name):
             execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
             end_sessions(execute, name)
             wait_for(service, 503, database='read_only')
             with ThreadPoolExecutor(6) as many:
                 assert set(many.map(lambda _: write(service), range(12))) == {503}
+            # Never 401: the credentials are right.
+            assert log_in(service, 'ada').status_code == 503
+            assert call(service, 'GET', '/users/me', Authorization=f'Bearer {token}').ok
             execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
         with ThreadPoolExecutor(6) as many:
             assert set(many.map(lambda _: write(service), range(6))) == {202}
