@@ -28,7 +28,8 @@ LINUX_ONLY = re.compile(
 LINUX_MODULES = {
     'project/core/processes.py': {'prctl'},
     'project/core/images/sandbox.py': {'prctl', 'sched_getaffinity'},
-    'project/core/server/worker.py': {'TCP_USER_TIMEOUT'},
+    'project/core/server/polling_worker.py': {'TCP_USER_TIMEOUT'},
+    'project/core/config_checks.py': {'/sys/fs/cgroup/memory.max'},
     'config/gunicorn.py': {'/dev/shm'},
 }
 

@@ -351,7 +351,8 @@ class TestFilesFsck:
 
         assert (result.exit_code, json.loads(result.stdout)) == (0, [])
 
-    def test_says_what_is_wrong_and_ends_with_one(self, cli, ada):
+    def test_says_what_is_wrong_and_ends_with_one(self, app, cli, ada):
+        app.extensions['identify_storage']()
         store(ada.id, b'lost')
         path_of(b'lost').unlink()
 
@@ -360,6 +361,15 @@ class TestFilesFsck:
         assert result.exit_code == 1
         [fault] = json.loads(result.stdout)
         assert fault == {'kind': 'missing', 'name': hash_of(b'lost'), 'repaired': False}
+
+    def test_names_a_storage_that_is_another_one(self, cli, ada):
+        store(ada.id, b'lost')
+        path_of(b'lost').unlink()
+
+        result = cli.invoke(args=['files', 'fsck', '--repair', '--json'])
+
+        assert result.exit_code == 1
+        assert [fault['kind'] for fault in json.loads(result.stdout)] == ['missing', 'storage']
 
     def test_ends_with_nothing_where_all_is_mended(self, cli, ada):
         store(ada.id)

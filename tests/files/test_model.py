@@ -99,6 +99,7 @@ class Model(RuleBasedStateMachine):
         self.quota = [100_000, 100_000]
         self.place = LocalStorage(self.folder / uuid4().hex)
         self.app.extensions['storage'] = self.place
+        self.app.config['STORAGE_URL'] = f'file://{self.place.root}'
         users = [UserFactory() for _ in self.quota]
         self.ids = [user.id for user in users]
         self.principals = [principal_of(user) for user in users]
@@ -112,7 +113,7 @@ class Model(RuleBasedStateMachine):
         self.travel.stop()
         with atomic():
             for table in reversed(Base.metadata.sorted_tables):
-                if table.name.startswith('files') or table.name == 'core_tasks':
+                if table.name.startswith(('files', 'core')):
                     db.session.execute(delete(table))
 
     # What comes in.
@@ -291,6 +292,7 @@ class Model(RuleBasedStateMachine):
         # What has come of uploads stays in the spool, which both share.
         new.spool = self.place.spool
         self.app.extensions['storage'] = Both(new, self.place)
+        self.app.config['STORAGE_URL'] = f'file://{new.root}'
         self.place = Both(new, self.place)
 
     @precondition(lambda self: isinstance(self.app.extensions['storage'], FallbackStorage))

@@ -28,7 +28,7 @@ class IntegrityIssue:
     :param kind: `missing` or `damaged` bytes, which only a backup brings back; `orphan` bytes to
         which no row refers; `usage` that is not the sum of what is there; `upload` that is not as
         long as was acknowledged; `thumbnail` without its bytes; `unknown` names in the storage,
-        which are not ours.
+        which are not ours; `storage` that fails or is not the one that the database knows.
     :param is_repaired: None where nothing is to be repaired: unknown names are left alone.
     """
 
@@ -81,6 +81,13 @@ def _check_bytes() -> Iterator[IntegrityIssue | None]:
 
 def _check_orphans(repair: bool) -> Iterator[IntegrityIssue | None]:
     """Find objects of every feature to which no row refers."""
+    try:
+        yield from _find_orphans(repair)
+    except ServiceUnavailable as error:
+        yield IntegrityIssue('storage', str(error))
+
+
+def _find_orphans(repair: bool) -> Iterator[IntegrityIssue]:
     for found in collect_storage(dry_run=True):
         if found.is_key:
             is_removed = repair and collect_object(found.name)

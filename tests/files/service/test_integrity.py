@@ -32,6 +32,12 @@ def put(content):
     path.write_bytes(content)
 
 
+@pytest.fixture(autouse=True)
+def identified_storage(app):
+    """Mark the storage as the one that the database knows, before objects are lost from it."""
+    app.extensions['identify_storage']()
+
+
 class TestCheck:
     def test_finds_nothing_where_all_is_well(self, ada):
         file = store(ada.id, b'first')

@@ -1,7 +1,6 @@
 """Second factors: codes of an authenticator (TOTP, RFC 6238), and recovery codes in their stead."""
 
 import hashlib
-import hmac
 import logging
 import secrets
 from base64 import b32encode
@@ -35,12 +34,10 @@ from ..attempt_counters import OTP_SESSION, otp_counter, session_target
 from ..security_events import OPERATOR, record_security_event
 from .pins import normalize_code
 from .second_factor_notices import record_and_notify, record_and_notify_failure, record_failure
+from .timesteps import find_timestep, last_timestep
 
 log = logging.getLogger(__name__)
 
-TIMESTEP_SECONDS = 30  # seconds
-# A clock may be wrong by so many steps, either way (RFC 6238, 5.2).
-MAX_DRIFT_TIMESTEPS = 1
 ENROLMENT_LIFETIME = timedelta(hours=1)
 UNKNOWN_KEY_MESSAGE = (
     'a second factor is encrypted under an unknown SECRET_KEY: add that key to'
@@ -109,7 +106,7 @@ def confirm_totp(asker: Principal, otp: str) -> list[str]:
     if found is None or found.confirmed_at or not is_recent(found.created_at, ENROLMENT_LIFETIME):
         raise OtpInvalid
     secret = _decrypted_secret(asker.user_id, found.encrypted_secret)
-    step = _step_of(secret, otp)
+    step = find_timestep(secret, otp)
     if secret is None:
         OTP_SESSION.refund(target)
     if step is None:
@@ -194,13 +191,13 @@ def verify_second_factor(
         counter, target = otp_counter(user_id, device, session_id)
         counter.consume(target)
         secret = _decrypted_secret(user_id, found.encrypted_secret)
-        step = _step_of(secret, otp)
+        step = find_timestep(secret, otp)
         if secret is None:
             # The key is missing, so the code was not checked: refund the attempt.
             counter.refund(target)
             record_failure(user_id, 'otp')
             raise WrongOtp
-        if step is None or step <= found.last_used_timestep <= _last_timestep():
+        if step is None or step <= found.last_used_timestep <= last_timestep():
             record_and_notify_failure(user_id, 'otp')
             raise WrongOtp
         counter.refund(target)
@@ -224,7 +221,7 @@ def consume_second_factor(user_id: int, factor: Factor | None) -> None:
         if Totp.is_on(user_id):
             raise OtpRequired
     elif factor.code_hash is None:
-        unused = ~Totp.last_used_timestep.between(factor.step, _last_timestep())
+        unused = ~Totp.last_used_timestep.between(factor.step, last_timestep())
         later = update(Totp).where(Totp.user_id == user_id, unused)
         later = later.values(
             last_used_timestep=factor.step, encrypted_secret=factor.encrypted_secret
@@ -282,25 +279,6 @@ def _decrypted_secret(user_id: int, ciphertext: bytes) -> bytes | None:
     if secret is None:
         log.error(UNKNOWN_KEY_MESSAGE, extra={'fields': {'user_id': user_id}})
     return secret
-
-
-def _step_of(secret: bytes | None, otp: str) -> int | None:
-    """Return the step whose code it is, by our clock and not too far from it."""
-    if secret is None:
-        return None
-    generator = pyotp.TOTP(secret.decode())
-    current = int(now().timestamp()) // TIMESTEP_SECONDS
-    steps = range(current - MAX_DRIFT_TIMESTEPS, current + MAX_DRIFT_TIMESTEPS + 1)
-    right = [s for s in steps if hmac.compare_digest(generator.generate_otp(s), otp)]
-    return right[-1] if right else None
-
-
-def _last_timestep() -> int:
-    """Return the last step whose code is accepted now.
-
-    A later one was stored by a clock that was ahead: it must not keep the owner out until then.
-    """
-    return int(now().timestamp()) // TIMESTEP_SECONDS + MAX_DRIFT_TIMESTEPS
 
 
 def _drawn(uri: str) -> str:

@@ -35,11 +35,10 @@ from project.auth.service.attempt_counters import OTP_NEW_DEVICE, account_target
 from project.auth.service.credentials.devices import add_device
 from project.auth.service.credentials.second_factors import (
     RECOVERY_CODE_COUNT,
-    TIMESTEP_SECONDS,
     UNKNOWN_KEY_MESSAGE,
-    _step_of,
     consume_second_factor,
 )
+from project.auth.service.credentials.timesteps import TIMESTEP_SECONDS, find_timestep
 from project.core.clock import now
 from project.core.database.session import atomic, db
 from project.core.throttling import MAX_ATTEMPTS, TooManyAttempts
@@ -473,7 +472,7 @@ class TestStepOf:
     @pytest.mark.parametrize(('moment', 'code'), VECTORS)
     def test_is_that_of_rfc_6238(self, app, moment, code):
         with time_machine.travel(moment, tick=False):
-            assert _step_of(SECRET, code) == moment // TIMESTEP_SECONDS
+            assert find_timestep(SECRET, code) == moment // TIMESTEP_SECONDS
 
 
 class TestReauthenticate:
