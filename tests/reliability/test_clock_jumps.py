@@ -44,7 +44,7 @@ class Clock:
         [library] = Path('/usr/lib').glob('*/faketime/libfaketimeMT.so.1')
         return {
             'LD_PRELOAD': f'{self.shim} {library}', 'FAKETIME_TIMESTAMP_FILE': str(self.file),
-            'FAKETIME_NO_CACHE': '1', 'FAKETIME_DONT_FAKE_MONOTONIC': '1',
+            'RELIABILITY_TICKS': '1', 'FAKETIME_NO_CACHE': '1', 'FAKETIME_DONT_FAKE_MONOTONIC': '1',
         }  # fmt: skip
 
 

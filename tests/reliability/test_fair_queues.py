@@ -43,7 +43,7 @@ def seconds_until_run(service: Attacked, name: str, number: int) -> float:
 
 @pytest.mark.parametrize('way', WAYS, ids='-'.join)
 def test_slow_tasks_of_one_user_delay_no_other(tmp_path: Path, way: tuple[str, str]) -> None:
-    with attacked(tmp_path, *way) as service:
+    with attacked(tmp_path, *way, RELIABILITY_TICKS='1') as service:
         for name in ('print_page', 'archive'):
             service.enqueue(name, WAITING, TASK_MILLISECONDS, owner=ADA)
         wait_until(lambda: runs(service, ADA) and runs(service, ARCHIVES + ADA), 30)

@@ -70,7 +70,9 @@ def execute_select(statement: AnySelect, parameters: Mapping[str, Any] | None = 
     return session.connection().execute(statement, parameters)
 
 
-def execute_in_own_transaction(statement: Executable, *, joins: bool = False) -> list[AnyRow]:
+def execute_in_own_transaction(
+    statement: Executable, parameters: Mapping[str, Any] | None = None, *, joins: bool = False
+) -> list[AnyRow]:
     """Run one statement that is a transaction by itself: one trip to the database instead of three.
 
     For stories whose every step is a single statement. Return what it returns. Refuses to run
@@ -85,7 +87,7 @@ def execute_in_own_transaction(statement: Executable, *, joins: bool = False) ->
     if inside:
         session.flush()
     try:
-        result: Any = session.connection().execute(statement)
+        result: Any = session.connection().execute(statement, parameters)
         rows: list[AnyRow] = result.all() if result.returns_rows else []
     except BaseException:
         if not inside:

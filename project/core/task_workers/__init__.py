@@ -39,6 +39,7 @@ def run_task_workers(
         WorkerSlot(
             f'worker {number} ({queues[0]})',
             run_broker_worker(broker, queues[0]) if broker else run_worker(queues),
+            queues,
         )
         for number, queues in enumerate(worker_queues(count, has_broker=bool(broker)), 1)
     ]

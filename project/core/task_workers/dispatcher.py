@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from project.core.clock import now
 from project.core.processes import is_parent_gone
 from project.core.tasks import clock_repairs, leases, periodic, queues
-from project.core.tasks.notifications import TaskNotifier, WakeupPipe
+from project.core.tasks.notifications import TaskNotifier
 from project.core.tasks.registry import DEFAULT, MAIL, SLOW, Queue
 
 from .broker import BrokerUnavailable, TaskBroker
@@ -49,11 +49,7 @@ def dispatch(workers: list[WorkerSlot], broker: str = '') -> Callable[[Flask, Wo
     """Return the role of a dispatcher: for these workers, or with a broker for those of all."""
 
     def run_dispatcher(app: Flask, slot: WorkerSlot) -> None:
-        hand = (
-            DispatchToBroker(TaskBroker(broker))
-            if broker
-            else DispatchToLocalWorkers([w.wakeup for w in workers])
-        )
+        hand = DispatchToBroker(TaskBroker(broker)) if broker else DispatchToLocalWorkers(workers)
         notifier: TaskNotifier = app.extensions['task_notifier']
         renew_leases, enqueue_schedules = LeaseRenewer(workers), ScheduleEnqueuer()
         record_tick = Interval(TICK_INTERVAL_SECONDS, periodic.record_dispatcher_tick)
@@ -123,18 +119,18 @@ class ScheduleEnqueuer:
 
 
 class DispatchToLocalWorkers:
-    """Rings at the workers beside us."""
+    """Wakes the workers beside this process."""
 
-    def __init__(self, wakeups: list[WakeupPipe]) -> None:
-        self.wakeups = wakeups
+    def __init__(self, workers: list[WorkerSlot]) -> None:
+        self.workers = workers
 
     def __call__(self) -> float:
-        """Wake them all: each claims the next task of its queues."""
-        marked = queues.mark_ready()
-        if marked or queues.ready_queues():
-            for bell in self.wakeups:
-                bell.notify()
-        return 0.0 if marked == queues.MAX_ROWS_PER_STATEMENT else POLL_INTERVAL_SECONDS
+        """Wake the workers whose queues have ready tasks: each claims the next of them."""
+        ready = set(queues.mark_all_ready())
+        for worker in self.workers:
+            if ready.intersection(worker.queues):
+                worker.wakeup.notify()
+        return POLL_INTERVAL_SECONDS
 
 
 class DispatchToBroker:
@@ -145,8 +141,7 @@ class DispatchToBroker:
 
     def __call__(self) -> float:
         """Send as many as the broker may have at once. While it is down, they wait here."""
-        queues.mark_ready()
-        ready = queues.ready_queues()
+        ready = queues.mark_all_ready()
         try:
             for queue in ready:
                 room = MAX_QUEUED_TASKS[queue] - self.broker.queue_size(queue)

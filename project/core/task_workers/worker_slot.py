@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 from flask import Flask
 
 from project.core.tasks.notifications import WakeupPipe
+from project.core.tasks.registry import QUEUES, Queue
 
 # Forked, so that the application is there at once and its memory is shared.
 FORK = get_context('fork')
@@ -34,6 +35,8 @@ class WorkerSlot:
 
     name: str
     role: Role
+    # Whose tasks the process that sits here runs, if it is a worker.
+    queues: tuple[Queue, ...] = QUEUES
     wakeup: WakeupPipe = field(default_factory=WakeupPipe)
     orphaned_leases: list[OrphanedLease] = field(default_factory=list)
     process: BaseProcess | None = None

@@ -6,10 +6,11 @@ takes the task. So each runs at least once.
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, func, select, update
 
 from project.core.clock import now
 from project.core.database.session import (
@@ -22,7 +23,7 @@ from project.core.database.session import (
 
 from .errors import LeaseLost
 from .outbox import DEAD, QUEUED, RUNNING, WAITING, OutboxTask
-from .queues import claimable_parts, front_of, mark_ready, next_ready
+from .queues import QueuePart, claimable_parts, front_of, mark_ready, next_ready
 from .registry import QUEUES, Queue
 
 LEASE_DURATION = timedelta(seconds=20)
@@ -47,17 +48,14 @@ def claim_next(lease: UUID, queues: Sequence[Queue] = QUEUES) -> AnyRow | None:
     One statement, whose row decides: of many processes, each gets another task. If nothing is
     ready, due tasks are made ready first.
     """
-    if claimed := _claim_ready(lease, queues):
-        return claimed
-    mark_ready()
-    # Again, even if nothing was due: another process may have made it ready in the meantime.
-    return _claim_ready(lease, queues)
+    return _claim_ready(lease, queues) or (_claim_ready(lease, queues) if mark_ready() else None)
 
 
 def claim(task_id: UUID, lease: UUID) -> AnyRow | None:
     """Take the task that an engine brought, unless it is done, taken or not due again yet."""
     is_due = (OutboxTask.state == QUEUED) | (OutboxTask.available_at <= now())
-    return _claim(lease, (OutboxTask.id == task_id) & (OutboxTask.state != DEAD) & is_due)
+    which = (OutboxTask.id == task_id) & (OutboxTask.state != DEAD) & is_due
+    return _execute_claim(_claim(which), lease)
 
 
 def renew(held: list[UUID]) -> None:
@@ -171,23 +169,36 @@ def _mark_queued(ids: list[UUID]) -> set[UUID]:
 
 
 def _claim_ready(lease: UUID, queues: Sequence[Queue]) -> AnyRow | None:
-    parts = claimable_parts(queues)
+    return _execute_claim(_claim_of_parts(tuple(claimable_parts(queues))), lease)
+
+
+@cache
+def _claim_of_parts(parts: tuple[QueuePart, ...]) -> Any:
+    """Return the statement that claims the next task of these parts.
+
+    To build it takes longer than to execute it.
+    """
     # Evaluated until the first that is not null.
     first = func.coalesce(*(next_ready(part).scalar_subquery() for part in parts), None)
-    return _claim(lease, OutboxTask.id == first)
+    return _claim(OutboxTask.id == first)
 
 
-def _claim(lease: UUID, which: ColumnElement[bool]) -> AnyRow | None:
-    moment = now()
+def _claim(which: ColumnElement[bool]) -> Any:
     taken = update(OutboxTask).where(which).values(
         state=RUNNING,
-        lease_id=lease,
-        available_at=moment + LEASE_DURATION,
-        started_at=moment,
+        lease_id=bindparam('lease'),
+        available_at=bindparam('lease_end'),
+        started_at=bindparam('moment'),
         attempts=OutboxTask.attempts + 1,
         round_number=None,
     )  # fmt: skip
-    rows = execute_in_own_transaction(taken.returning(*CLAIMED_COLUMNS))
+    return taken.returning(*CLAIMED_COLUMNS)
+
+
+def _execute_claim(statement: Any, lease: UUID) -> AnyRow | None:
+    moment = now()
+    parameters = {'lease': lease, 'moment': moment, 'lease_end': moment + LEASE_DURATION}
+    rows = execute_in_own_transaction(statement, parameters)
     return rows[0] if rows else None
 
 

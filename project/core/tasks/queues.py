@@ -11,17 +11,31 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import CTE, ColumnElement, and_, case, exists, func, not_, or_, select, update
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    not_,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import aliased
 
 from project.core.clock import now
 from project.core.database.session import db, execute_in_own_transaction, execute_select
+from project.core.database.types import UTCDateTime
 
 from .outbox import QUEUED, WAITING, OutboxTask
 from .registry import DEFAULT, QUEUES, Queue, registered_slots
 
 # Rows of one UPDATE: on SQLite no other process writes in the meantime, about 30 ms.
 MAX_ROWS_PER_STATEMENT = 1000
+MAX_STATEMENTS_PER_LOOK = 50
 
 # Tasks in the broker that need a slot of one concurrency limit. The second would be given back and
 # lose its place each time, whenever it comes behind one of another owner.
@@ -56,8 +70,7 @@ def mark_ready() -> int:
 
     Idempotent, and safe in several processes at once: each takes other rows.
     """
-    moment = now()
-    is_due = OutboxTask.round_number.is_(None) & (OutboxTask.available_at <= moment)
+    is_due = _is_due()
     if not execute_select(select(exists().where(is_due))).scalar_one():
         return 0
     due = (
@@ -87,25 +100,31 @@ def mark_ready() -> int:
 
 
 def next_ready(part: QueuePart) -> Any:
-    """Return the select of the id of the ready task of a part that is next.
+    """Return the select of the id of the ready task of a part that is next, at `moment`.
 
     Rows that other processes are claiming are passed over.
     """
     return (
         select(OutboxTask.id)
-        .where(_is_ready_in(part))
+        .where(_is_ready_in(part, bindparam('moment', type_=UTCDateTime())))
         .order_by(OutboxTask.round_number, OutboxTask.available_at)
         .limit(1)
         .with_for_update(skip_locked=True)
     )
 
 
-def ready_queues() -> list[Queue]:
-    """Return the queues that have ready tasks."""
-    is_ready = OutboxTask.round_number.is_not(None)
-    found = [exists().where(OutboxTask.queue == queue, is_ready).label(queue) for queue in QUEUES]
-    row = execute_select(select(*found)).one()
-    return [queue for queue, is_there in zip(QUEUES, row, strict=True) if is_there]
+def mark_all_ready() -> list[Queue]:
+    """Make due tasks ready, and return the queues that have ready tasks.
+
+    One select if nothing is due. At most 50,000 tasks, so that leases are renewed in the meantime.
+    """
+    is_due, ready = _look()
+    if not is_due:
+        return ready
+    for _ in range(MAX_STATEMENTS_PER_LOOK):
+        if mark_ready() < MAX_ROWS_PER_STATEMENT:
+            break
+    return _look()[1]
 
 
 def front_of(part: QueuePart, limit: int, max_per_owner: int) -> list[UUID]:
@@ -121,7 +140,7 @@ def front_of(part: QueuePart, limit: int, max_per_owner: int) -> list[UUID]:
         return []
     front = (
         select(OutboxTask.id, OutboxTask.owner_id)
-        .where(_is_ready_in(part))
+        .where(_is_ready_in(part, now()))
         .order_by(OutboxTask.round_number, OutboxTask.available_at)
         # Each owner with a task that waits has one in the next round, so this is enough for all.
         .limit(4 * limit)
@@ -146,6 +165,18 @@ def reset_unknown_parts() -> int:
     return len(execute_in_own_transaction(moved))
 
 
+def _look() -> tuple[bool, list[Queue]]:
+    """Return whether any task is due and not ready, and the queues that have ready tasks."""
+    is_ready = OutboxTask.round_number.is_not(None)
+    found = [exists().where(OutboxTask.queue == queue, is_ready).label(queue) for queue in QUEUES]
+    is_due, *ready = execute_select(select(exists().where(_is_due()).label('due'), *found)).one()
+    return is_due, [queue for queue, is_there in zip(QUEUES, ready, strict=True) if is_there]
+
+
+def _is_due() -> ColumnElement[bool]:
+    return OutboxTask.round_number.is_(None) & (OutboxTask.available_at <= now())
+
+
 def _all_parts() -> list[QueuePart]:
     slots = registered_slots()
     return [QueuePart(queue, name) for queue in QUEUES for name in ('', *slots.get(queue, {}))]
@@ -155,9 +186,9 @@ def _is_in(part: QueuePart) -> ColumnElement[bool]:
     return and_(OutboxTask.queue == part.queue, OutboxTask.slot == part.slot)
 
 
-def _is_ready_in(part: QueuePart) -> ColumnElement[bool]:
+def _is_ready_in(part: QueuePart, moment: Any) -> ColumnElement[bool]:
     # The release before this one leaves the round of a task that it runs.
-    is_free = (OutboxTask.state == WAITING) | (OutboxTask.available_at <= now())
+    is_free = (OutboxTask.state == WAITING) | (OutboxTask.available_at <= moment)
     return and_(_is_in(part), OutboxTask.round_number.is_not(None), is_free)
 
 

@@ -63,25 +63,25 @@ class FakeBroker:
 
 
 class TestToWorkers:
-    def test_rings_at_all_of_them_when_there_is_something_to_do(self, nothing):
-        bells = [RecordingNotifier(), RecordingNotifier()]
-        hand = DispatchToLocalWorkers(bells)
+    def test_wakes_the_workers_whose_queues_have_ready_tasks(self, nothing):
+        def idle(_app, _slot):
+            """Serve as a role."""
+
+        roles = [('mail',), ('default', 'mail'), ('slow', 'default', 'mail')]
+        workers = [WorkerSlot(queues[0], idle, queues) for queues in roles]
+        hand = DispatchToLocalWorkers(workers)
 
         assert hand() == POLL_INTERVAL_SECONDS
-        assert [bell.rung for bell in bells] == [0, 0]
+        assert woken(workers) == []
 
         enqueue_committed(nothing)
         assert hand() == POLL_INTERVAL_SECONDS
-        assert [bell.rung for bell in bells] == [1, 1]
+        assert woken(workers) == ['default', 'slow']
 
 
-class RecordingNotifier:
-    """A bell that counts."""
-
-    rung = 0
-
-    def notify(self):
-        self.rung += 1
+def woken(workers):
+    """Return the names of the workers that were notified."""
+    return [worker.name for worker in workers if select([worker.wakeup], [], [], 0)[0]]
 
 
 class TestDispatchToBroker:

@@ -88,7 +88,8 @@ class TestServeTasks:
 
             def send(self, queue, task_id):
                 assert queue == 'default'
-                os.write(writer, task_id.hex.encode())
+                # Once for each worker of the queue: the second finds the task taken.
+                os.write(writer, task_id.hex.encode() * 2)
 
             def consume(self, queue, handle, wait):
                 if queue == 'default':

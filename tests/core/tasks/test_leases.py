@@ -82,6 +82,7 @@ class TestClaimNext:
     def test_gives_each_of_many_another(self, nothing, tmp_path):
         with separate_app(tmp_path) as app:
             ids = {enqueue_committed(nothing) for _ in range(8)}
+            mark_ready()
 
             claimed = run_concurrently(app, *[lambda: leases.claim_next(uuid4())] * 8)
 
@@ -90,6 +91,7 @@ class TestClaimNext:
     def test_gives_the_only_one_to_one_of_many(self, nothing, tmp_path):
         with separate_app(tmp_path) as app:
             enqueue_committed(nothing)
+            mark_ready()
 
             claimed = run_concurrently(app, *[lambda: leases.claim_next(uuid4())] * 6)
 

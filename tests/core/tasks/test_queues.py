@@ -14,8 +14,8 @@ from project.core.tasks.queues import (
     MAX_QUEUED_WITH_SLOT,
     QueuePart,
     claimable_parts,
+    mark_all_ready,
     mark_ready,
-    ready_queues,
     reset_unknown_parts,
 )
 from project.core.tasks.registry import TaskSlot
@@ -201,16 +201,30 @@ class TestClaimNext:
         assert claim('slow').name == 'archive'
 
 
-class TestReadyQueues:
+class TestMarkAllReady:
     def test_names_the_queues_with_ready_tasks(self, letter, archive):
+        assert mark_all_ready() == []
         enqueue_committed(letter)
         enqueue_committed(archive)
-        assert ready_queues() == []
 
-        mark_ready()
-        assert ready_queues() == ['mail', 'slow']
+        assert mark_all_ready() == ['mail', 'slow']
         claim()
-        assert ready_queues() == ['slow']
+        assert mark_all_ready() == ['slow']
+
+    def test_takes_all_that_are_due_a_batch_at_a_time(self, letter, archive, monkeypatch):
+        monkeypatch.setattr(queues, 'MAX_ROWS_PER_STATEMENT', 1)
+        for function in (letter, letter, archive):
+            enqueue_committed(function)
+
+        assert mark_all_ready() == ['mail', 'slow']
+        assert mark_ready() == 0
+
+    def test_is_one_select_where_nothing_is_due(self, letter, assert_max_queries):
+        enqueue_committed(letter)
+        mark_ready()
+
+        with assert_max_queries(1):
+            assert mark_all_ready() == ['mail']
 
 
 class TestMarkQueued:
