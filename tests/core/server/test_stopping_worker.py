@@ -60,6 +60,7 @@ class TestHandleExit:
     def test_answers_connections_that_only_the_kernel_has_accepted(self) -> None:
         # The worker stands still, so it cannot accept them before it knows of its end.
         with ExitStack() as stack, small_service() as service:
+            assert stack.enter_context(Client(service.port)).ask(get()).status == 200
             [worker] = workers(service)
             os.kill(worker, signal.SIGSTOP)
             clients = [stack.enter_context(Client(service.port)) for _ in range(5)]
