@@ -1,15 +1,19 @@
 """Checks of a whole configuration: values that depend on each other, and production's rules."""
 
+import errno
 import os
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, SAWarning
 from werkzeug.sansio.utils import host_is_trusted
+
+from .settings import shortened
 
 PLACEHOLDERS = ('change', 'secret', 'example', 'development', 'password', 'testing')
 LOCAL_HOSTS = ('localhost', '127.0.0.1')
@@ -23,17 +27,21 @@ def find_faults(config: Mapping[str, Any]) -> Iterator[str]:
     yield from _database_faults(config['SQLALCHEMY_DATABASE_URI'], strict=config['STRICT'])
     if not config['SECRET_KEY']:
         yield 'SECRET_KEY is not set'
-    if any(_is_no_origin(origin) for origin in config['CORS_ORIGINS']):
+    # Browsers send origins in lower case, and domains as A-labels.
+    if any(_is_no_origin(o) or not o.isascii() or o != o.lower() for o in config['CORS_ORIGINS']):
         yield 'CORS_ORIGINS must be exact origins such as https://app.example.com'
     yield from _public_url_faults(config['PUBLIC_URL'], strict=config['STRICT'])
     if wrong := [host for host in config['TRUSTED_HOSTS'] or () if not _is_host_name(host)]:
         yield (
             'TRUSTED_HOSTS must be host names in lower case, separated by spaces, without commas, '
-            f'schemes, ports and `*` (.example.com means all below it), and not {wrong[0]!r}'
+            'schemes, ports and `*` (.example.com means all below it), '
+            f'and not {shortened(wrong[0])}'
         )
     for name in ('MAINTENANCE_FILE', 'STORAGE_SPOOL'):
-        if not Path(config[name]).is_absolute():
+        if not Path(config[name]).is_absolute() or _is_too_long(Path(config[name])):
             yield f'{name} must be an absolute path'
+    if os.path.isdir(config['MAINTENANCE_FILE']):  # noqa: PTH112 - False for any text
+        yield 'MAINTENANCE_FILE is a folder: while it exists, all routes would return 503'
     if config['STRICT']:
         yield from _strict_faults(config)
 
@@ -76,12 +84,15 @@ def _database_faults(address: str, *, strict: bool) -> Iterator[str]:
         try:
             url = make_url(address)
             url.get_dialect().import_dbapi()
+            is_port = url.port is None or 0 < url.port < 65536
             option = _unknown_option(url)
         except (ArgumentError, ValueError):
             yield 'DATABASE_URL is not a URL that can be read'
         except ImportError:
             yield 'DATABASE_URL needs a driver that is not installed'
         else:
+            if not is_port:
+                yield 'DATABASE_URL must have a port from 1 to 65535'
             if option:
                 yield f'DATABASE_URL has an option that the driver does not know: {option}'
             if url.get_backend_name() == 'sqlite':
@@ -91,28 +102,48 @@ def _database_faults(address: str, *, strict: bool) -> Iterator[str]:
 def _sqlite_faults(path: str, *, strict: bool) -> Iterator[str]:
     if path != ':memory:' and _is_closed(Path(path).parent):
         yield 'DATABASE_URL is in a folder that cannot be written'
+    elif path != ':memory:' and (_is_too_long(Path(path)) or Path(path).is_dir()):
+        yield 'DATABASE_URL is a path that no file can have'
     if path == ':memory:' and strict:
         yield 'DATABASE_URL must name a file: in memory, each process has a database of its own'
 
 
 def _unknown_option(url: URL) -> str | None:
-    """Return the option after the `?` of a URL that PostgreSQL's library does not accept."""
-    if url.get_backend_name() != 'postgresql':
-        return None
-    from psycopg import ProgrammingError, conninfo
-
+    """Return the option after the `?` of a URL that the driver rejects or ignores."""
     for name in url.query:
-        try:
-            conninfo.make_conninfo('', **{name: 'x'})
-        except ProgrammingError:
+        if url.get_backend_name() == 'sqlite' and not _is_sqlite_option(url, name):
+            return name
+        if url.get_backend_name() == 'postgresql' and not _is_postgresql_option(name):
             return name
     return None
 
 
+def _is_sqlite_option(url: URL, name: str) -> bool:
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        try:
+            url.get_dialect()().create_connect_args(url.set(query={name: '1'}))
+        except (SAWarning, ValueError):
+            return False
+    return True
+
+
+def _is_postgresql_option(name: str) -> bool:
+    # Imported here: with SQLite the service does not need it.
+    from psycopg import ProgrammingError, conninfo
+
+    try:
+        conninfo.make_conninfo('', **{name: 'x'})
+    except ProgrammingError:
+        return False
+    return True
+
+
 def _strict_faults(config: Mapping[str, Any]) -> Iterator[str]:
-    keys = [config['SECRET_KEY'], *config['SECRET_KEY_FALLBACKS']]
-    if any(key and _is_weak(key) for key in keys):
-        yield 'SECRET_KEY is weak (at least 32 random bytes: flask secret-key)'
+    for name in ('SECRET_KEY', 'SECRET_KEY_FALLBACKS'):
+        keys = config[name] if isinstance(config[name], list) else [config[name]]
+        if any(key and _is_weak(key) for key in keys):
+            yield f'{name} is weak (at least 32 random bytes: flask secret-key)'
     if config['DEBUG']:
         yield 'debug mode is on'
     if config['MAIL_URL'].startswith('log:'):
@@ -121,8 +152,7 @@ def _strict_faults(config: Mapping[str, Any]) -> Iterator[str]:
     if config['STORAGE_URL'].startswith('s3:'):
         folders['STORAGE_SPOOL'] = f'file://{config["STORAGE_SPOOL"]}'
     for name, url in folders.items():
-        path = unquote(urlsplit(url).path)
-        if url.startswith('file:///') and _is_closed(Path(path)):
+        if url.startswith('file:///') and _is_closed(Path(unquote(urlsplit(url).path))):
             yield f'{name} is a folder that cannot be written'
 
 
@@ -141,7 +171,7 @@ def _is_no_origin(origin: str) -> bool:
         is_server = parts.scheme in ('http', 'https') and parts.hostname and parts.port != 0
     except ValueError:
         return True
-    return not is_server or origin != f'{parts.scheme}://{parts.netloc}'
+    return not is_server or '@' in origin or origin != f'{parts.scheme}://{parts.netloc}'
 
 
 def _is_host_name(name: str) -> bool:
@@ -153,11 +183,21 @@ def _is_host_name(name: str) -> bool:
         return False
 
 
+def _is_too_long(path: Path) -> bool:
+    try:
+        path.lstat()
+    except (OSError, ValueError) as error:
+        return getattr(error, 'errno', None) not in (errno.ENOENT, errno.ENOTDIR, errno.EACCES)
+    return False
+
+
 def _is_closed(folder: Path) -> bool:
     """Return whether nothing can be written to a folder, or the folder cannot be made.
 
     Tries it: permissions do not tell of file systems that are read-only or virtual.
     """
+    if _is_too_long(folder):
+        return True
     try:
         there = next(place for place in (folder, *folder.parents) if os.access(place, os.F_OK))
         with tempfile.TemporaryDirectory(dir=there, prefix='.writable-'):

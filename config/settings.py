@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
+from urllib.parse import unquote
 
 from . import env
 
@@ -266,4 +267,5 @@ def declared_settings(owner: type) -> dict[str, Setting]:
 
 
 def _is_on_one_line(value: str) -> bool:
-    return not CONTROL_CHARACTERS.search(value)
+    # Also as a URL has them: `file:///a%00b` is no path.
+    return not CONTROL_CHARACTERS.search(unquote(value))

@@ -22,10 +22,13 @@ def load_configuration(config: object | str | None = None) -> 'LoadedConfig':
     from .core import config_checks as core_checks
 
     loaded = load_config(config)
-    for module in (checks, core_checks, *config_checks):
+    modules = (checks, core_checks, *config_checks)
+    for module in modules:
         loaded.add_faults(module.find_faults(loaded.values))
-        loaded.warnings += module.find_warnings(loaded.values)
-    loaded.values['TRUSTED_HOSTS'] = checks.trusted_hosts(loaded.values)
+    if not loaded.faults:
+        for module in modules:
+            loaded.warnings += module.find_warnings(loaded.values)
+        loaded.values['TRUSTED_HOSTS'] = checks.trusted_hosts(loaded.values)
     return loaded
 
 

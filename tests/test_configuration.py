@@ -2,6 +2,8 @@
 
 import pytest
 
+from config.base import Config
+from config.settings import declared_settings
 from project import create_app
 from project.configuration import load_configuration
 
@@ -47,6 +49,17 @@ REJECTED = {
 }  # fmt: skip
 
 
+TEXTS = [s for s in declared_settings(Config).values() if s.variable and s.kind.of in (str, list)]
+MALFORMED = [
+    ' ', '%', 'é', '"', '<>', '.', '-', '/', '*', 'a\nb', 'a%00b', 'x' * 10_000, '../..', '[::1',
+    '://', 'http://[', 'https://u:p@h', 'https://h:99999', 'file://', 'file:///%00',
+    f'file:///{"a" * 300}', 's3://', 's3://b?endpoint=[', 'smtp://h:99999', 'smtp://h?tls=x',
+    'postgresql://h:99999/x', 'postgresql://h/x?colour=red', 'sqlite:////tmp', 'sqlite:////x?a=b',
+    'redis://h:0', 'redis://h/x', 'rediss://h?ssl_cert_reqs=x', 'amqp://h?heartbeat=x',
+    'clamd://h:99999', 'a@b,c@d', '"a" <a@b',
+]  # fmt: skip
+
+
 @pytest.fixture
 def set_production(monkeypatch, tmp_path):
     """Return a function that sets an environment of production, with changes."""
@@ -74,6 +87,16 @@ class TestLoadConfiguration:
 
         assert said in fault
         assert len(fault.splitlines()) == 1
+
+    @pytest.mark.parametrize('setting', TEXTS, ids=lambda setting: setting.variable)
+    def test_finds_faults_in_malformed_values_and_never_raises(self, set_production, setting):
+        for text in MALFORMED:
+            set_production(**{setting.variable: text})
+
+            for fault in load_configuration().faults:
+                assert fault.startswith(setting.variable), text
+                assert len(fault) < 400, text
+                assert len(fault.splitlines()) == 1, text
 
     def test_finds_the_faults_of_all_packages_at_once(self, set_production):
         set_production(PORT='x', SECRET_KEY='', MAIL_FROM='API', FILES_SCANNER='x')

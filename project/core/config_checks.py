@@ -1,6 +1,7 @@
 """Checks of the core's settings, by the functions that use the values later."""
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -59,8 +60,21 @@ def _server_faults(
     url = config[name]
     if url and not is_server_url(url, *schemes):
         yield f'{name} must be a URL such as {schemes[0]}://user:password@localhost'
+    elif url.startswith('redis') and not re.fullmatch(r'/?|/[0-9]+', urlsplit(url).path):
+        # redis-py would use database 0.
+        yield f'{name} must have a number as its database, such as redis://localhost/1'
     elif url:
-        yield from _rejections(name, partial(make, url))
+        yield from _rejections(name, partial(_create, url, make))
+
+
+def _create(url: str, make: Callable[[str], object]) -> None:
+    """Create what uses a server, and the object of a connection, without connecting."""
+    make(url)
+    if url.startswith('redis'):
+        # Imported here: most services have no Redis.
+        from redis import Redis
+
+        Redis.from_url(url).connection_pool.make_connection()
 
 
 def is_server_url(url: str, *schemes: str) -> bool:

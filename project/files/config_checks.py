@@ -1,6 +1,7 @@
 """Checks of the settings of files."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from .clamd import parse_scanner_url
@@ -8,6 +9,8 @@ from .clamd import parse_scanner_url
 
 def find_faults(config: Mapping[str, Any]) -> Iterator[str]:
     """Yield what stops the start."""
+    if not Path(config['FILES_PUBLIC_FOLDER']).is_absolute():
+        yield 'FILES_PUBLIC_FOLDER must be an absolute path'
     offload, storage = config['FILES_OFFLOAD'], config['STORAGE_URL']
     # A proxy reads a folder, and only an S3 server has URLs.
     if offload == 'x-accel' and not storage.startswith('file:'):

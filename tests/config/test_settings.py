@@ -165,6 +165,7 @@ class TestRead:
         ('variable', 'text', 'fault'),
         [
             ('WORD', 'a\nb', "WORD must be text on one line, and not 'a\\nb'"),
+            ('WORD', 'a%00b', "WORD must be text on one line, and not 'a%00b'"),
             ('COUNT', '0', "COUNT must be a whole number from 1 to 9, and not '0'"),
             (
                 'LIMIT',

@@ -66,6 +66,8 @@ class TestFindFaults:
             ({'REDIS_URL': 'redis://h:abc'}, 'REDIS_URL must be a URL'),
             ({'REDIS_URL': 'http://h'}, 'REDIS_URL must be a URL'),
             ({'REDIS_URL': 'redis://h/0?socket_timeout=hunter2'}, 'REDIS_URL is not usable'),
+            ({'REDIS_URL': 'rediss://h?ssl_cert_reqs=hunter2'}, 'REDIS_URL is not usable'),
+            ({'REDIS_URL': 'redis://h/x'}, 'REDIS_URL must have a number as its database'),
             ({'TASKS_BROKER_URL': 'localhost'}, 'TASKS_BROKER_URL must be a URL'),
             ({'TASKS_BROKER_URL': 'kafka://broker'}, 'TASKS_BROKER_URL must be a URL'),
             ({'TASKS_BROKER_URL': 'amqp://u:hunter2@h:abc'}, 'TASKS_BROKER_URL must be a URL'),

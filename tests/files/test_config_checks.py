@@ -9,6 +9,7 @@ GOOD = {
     'FILES_SCANNER': '',
     'FILES_MAX_SIZE': 5,
     'FILES_QUOTA': 5,
+    'FILES_PUBLIC_FOLDER': '/tmp/public',
     'STORAGE_URL': 'file:///tmp',
 }
 
@@ -31,6 +32,7 @@ class TestFindFaults:
         ('changes', 'fault'),
         [
             ({'FILES_OFFLOAD': 'x-accel', 'STORAGE_URL': 's3://bucket'}, 'FILES_OFFLOAD=x-accel'),
+            ({'FILES_PUBLIC_FOLDER': 'public'}, 'FILES_PUBLIC_FOLDER must be an absolute path'),
             ({'FILES_OFFLOAD': 'redirect'}, 'FILES_OFFLOAD=redirect needs'),
             ({'FILES_SCANNER': 'localhost:3310'}, 'FILES_SCANNER must be clamd://host:port or'),
         ],

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from email.errors import HeaderParseError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
@@ -94,12 +95,13 @@ def sender_address(text: str) -> Address:
     :param text: `Name <address>` or an address; a name with a comma is in double quotes.
     :raises ValueError: if the text is not exactly one address with a domain.
     """
-    header: Any = SMTP.header_factory('From', '' if LINE_BREAK_PATTERN.search(text) else text)
-    found = header.addresses
+    try:
+        header: Any = SMTP.header_factory('From', '' if LINE_BREAK_PATTERN.search(text) else text)
+        found, is_wrong = header.addresses, bool(header.defects)
+    except (LookupError, HeaderParseError):  # The parser fails on some incomplete texts: `"`.
+        found, is_wrong = (), True
     domain = ascii_domain(found[0].domain) if len(found) == 1 else None
-    if header.defects or not (
-        domain and found[0].username.isascii() and HOST_PATTERN.match(domain)
-    ):
+    if is_wrong or not (domain and found[0].username.isascii() and HOST_PATTERN.match(domain)):
         raise ValueError(
             'must be one address such as no-reply@example.com or API <no-reply@example.com>; '
             'a name with a comma is in double quotes'

@@ -155,7 +155,9 @@ class TestSenderAddress:
 
         assert str(sender_address(text)) == hello()['From'] == header
 
-    @pytest.mark.parametrize('text', ['', 'API', 'Acme, Inc. <a@b.example>', 'a@b.example\nBcc: c'])
+    @pytest.mark.parametrize(
+        'text', ['', '"', 'API', 'Acme, Inc. <a@b.example>', 'a@b.example\nBcc: c']
+    )
     def test_raises_unless_it_is_one_address(self, text):
         with pytest.raises(ValueError, match='must be one address'):
             sender_address(text)
