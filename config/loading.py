@@ -15,7 +15,7 @@ from werkzeug.utils import import_string
 
 from . import config_for, env
 from .names import unknown_names
-from .settings import Setting, declared_settings, shortened
+from .settings import Setting, declared_settings
 
 FILE_VARIABLE = 'APP_CONFIG_FILE'
 
@@ -77,11 +77,10 @@ def load_config(config: object | str | None = None) -> LoadedConfig:
     :raises SystemExit: with one line, if `APP_ENV` names no environment.
     """
     config = config or config_for()
-    owner = import_string(config) if isinstance(config, str) else config
-    owner = owner if isinstance(owner, type) else type(owner)
-    loaded = LoadedConfig(declared_settings(owner))
+    found = import_string(config) if isinstance(config, str) else config
+    loaded = LoadedConfig(declared_settings(found if isinstance(found, type) else type(found)))
     loaded.values.update(Flask.default_config, DEBUG=get_debug_flag())
-    _read_class(loaded, owner)
+    _read_attributes(loaded, found)
     _read_file(loaded, os.environ.get(FILE_VARIABLE) or '')
     known = {key: s.variable or f'{key} in {FILE_VARIABLE}' for key, s in loaded.settings.items()}
     known |= {s.variable: s.variable for s in loaded.settings.values() if s.variable}
@@ -90,16 +89,17 @@ def load_config(config: object | str | None = None) -> LoadedConfig:
     return loaded
 
 
-def _read_class(loaded: LoadedConfig, owner: type) -> None:
-    """Read the attributes of a class; declared ones from the environment."""
-    for key in filter(str.isupper, dir(owner)):
-        value = inspect.getattr_static(owner, key)
+def _read_attributes(loaded: LoadedConfig, found: Any) -> None:
+    """Read the attributes of a class or an instance; declared ones from the environment."""
+    name = getattr(found, '__name__', type(found).__name__)
+    for key in filter(str.isupper, dir(found)):
+        value = inspect.getattr_static(found, key)
         if isinstance(value, Setting):
             reading = value.read()
             loaded.values[key], loaded.sources[key] = reading.value, reading.source
             loaded.faults += [reading.fault] if reading.fault else []
         else:
-            _set(loaded, key, value, owner.__name__)
+            _set(loaded, key, value, name)
 
 
 def _read_file(loaded: LoadedConfig, path: str) -> None:
@@ -128,12 +128,12 @@ def _read_file(loaded: LoadedConfig, path: str) -> None:
 def _set(loaded: LoadedConfig, key: str, value: Any, source: str) -> None:
     """Set a value of Python, unless the declaration of its key does not accept it."""
     setting = loaded.settings.get(key)
-    fault = setting.kind.fault_of(value) if setting else None
-    if fault is None:
+    if setting and (fault := setting.kind.fault_of(value)):
+        loaded.faults.append(f'{key} in {source} {fault}, and not {setting.quoted(value)}')
+        loaded.values.setdefault(key, setting.default)
+        loaded.sources.setdefault(key, 'default')
+    else:
         loaded.values[key], loaded.sources[key] = value, source
-        return
-    shown = 'another value' if setting and setting.is_secret else shortened(value)
-    loaded.faults.append(f'{key} in {source} {fault}, and not {shown}')
 
 
 def _reason(error: Exception, path: str) -> str:

@@ -129,12 +129,22 @@ class Setting:
             return MASK if value else ''
         if isinstance(value, timedelta):
             unit = self.kind.options['unit']
-            return f'{value // timedelta(**{unit: 1})} {unit}'
+            count, rest = divmod(value, timedelta(**{unit: 1}))
+            return str(value) if rest else f'{count} {unit}'
         return mask_password(value) if isinstance(value, str) else value
 
+    def quoted(self, value: Any) -> str:
+        """Return a value that is not accepted, for a message: without secrets, on one line."""
+        if self.is_secret:
+            return 'another value'
+        if isinstance(value, str | list):
+            return shortened(self.shown(value))
+        # Bytes or an object could contain a password.
+        is_harmless = value is None or isinstance(value, int | float | timedelta)
+        return shortened(value) if is_harmless else f'a value of type {type(value).__name__}'
+
     def _fault(self, text: str) -> str:
-        shown = 'another value' if self.is_secret else shortened(mask_password(text))
-        return f'{self.variable} must be {self.kind.wanted}, and not {shown}'
+        return f'{self.variable} must be {self.kind.wanted}, and not {self.quoted(text)}'
 
 
 def mask_password(text: str) -> str:

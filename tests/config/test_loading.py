@@ -72,6 +72,14 @@ class TestLoadConfig:
         [fault] = load_config(Config).faults
 
         assert fault.startswith('FILES_QUOTA in Config must be a number of bytes from 0 to ')
+        assert load_config(Config).values['FILES_QUOTA'] == 50 * 10**9
+
+    def test_reads_attributes_of_an_instance(self, monkeypatch):
+        set_environment(monkeypatch)
+        config = TestingConfig()
+        config.FILES_QUOTA = 7
+
+        assert load_config(config).values['FILES_QUOTA'] == 7
 
     def test_warns_of_unknown_variables(self, monkeypatch):
         set_environment(monkeypatch, FILES_MAXSIZE=1, USERS_AVATAR_MAX_SIZE=2)
@@ -111,6 +119,8 @@ class TestFile:
                 'AUTH_TOKEN_LIFETIME = 60',
                 r'AUTH_TOKEN_LIFETIME in .* a timedelta of 1 to .* not 60',
             ),
+            ('MAIL_URL = b"smtp://a:hunter2@b"', 'MAIL_URL in .* and not a value of type bytes'),
+            ('CORS_ORIGINS = "https://a:hunter2@b"', r"CORS_ORIGINS in .*'https://a:\*\*\*@b'"),
             ('SECRET_KEY = b"hunter2"', 'SECRET_KEY in .* must be text, and not another value'),
             ('A = 1\nB = (', 'APP_CONFIG_FILE has a syntax error in line 2: '),
             ('A = 1\nB = 1 / 0', 'APP_CONFIG_FILE raises ZeroDivisionError in line 2'),
@@ -124,6 +134,7 @@ class TestFile:
 
         assert len(found.splitlines()) == 1
         assert re.match(fault, found)
+        assert 'hunter2' not in found
 
     def test_warns_of_names_that_are_no_keys(self, load_file):
         assert load_file("FILES_MAXSIZE = 1\nDATABASE_URL = 'sqlite://'\n").warnings == [

@@ -259,6 +259,7 @@ class TestShown:
             ('WORD', 'redis://:hunter2@cache', 'redis://:***@cache'),
             ('AGE', timedelta(days=7), '7 days'),
             ('FRESH', timedelta(minutes=10), '10 minutes'),
+            ('FRESH', timedelta(seconds=90), '0:01:30'),
             ('FREE', None, None),
             ('COUNT', 5, 5),
         ],
