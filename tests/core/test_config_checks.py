@@ -99,10 +99,11 @@ class TestFindFaults:
             [found] = faults(STORAGE_URL=f's3://bucket?{options}')
             assert found.startswith('STORAGE_URL ')
 
-    def test_hash_passwords_at_the_configured_cost(self, monkeypatch):
-        limit = config_checks.CGROUP_LIMIT
-        monkeypatch.setattr(config_checks, 'CGROUP_LIMIT', limit.parent / 'nowhere')
+    def test_respects_the_memory_of_the_machine_without_a_container(self, monkeypatch, tmp_path):
+        monkeypatch.setattr(config_checks, 'CGROUP_LIMIT', tmp_path / 'nowhere')
+
         assert faults(AUTH_HASH_MEMORY_KIB=19 * 1024, AUTH_HASH_ROUNDS=2) == []
+        assert len(faults(AUTH_HASH_MEMORY_KIB=2**40)) == 1
 
     def test_respects_the_memory_of_the_container(self, monkeypatch, tmp_path):
         (tmp_path / 'memory.max').write_text(f'{1024 * 1024}\n')
