@@ -9,14 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from config.base import Config
+from config.loading import load_config
 
-# Each attribute is read from the environment, or raises SystemExit with one line.
-bind = f'{Config.HOST}:{Config.PORT}'
+# With APP_CONFIG_FILE, so that a setting in it holds for gunicorn, too.
+loaded = load_config(Config)
+loaded.raise_faults()
+settings = loaded.values
+
+bind = f'{settings["HOST"]}:{settings["PORT"]}'
 # One more process runs the tasks of the outbox, unless a broker carries them to other workers.
-embedded = not Config.TASKS_BROKER_URL and Config.TASKS_CONCURRENCY > 0
+embedded = not settings['TASKS_BROKER_URL'] and settings['TASKS_CONCURRENCY'] > 0
 # gunicorn itself rejects a WEB_CONCURRENCY that is no number, with a traceback, before it reads
 # this file. `flask db upgrade` and `flask config check` reject it in one line.
-workers = Config.WEB_CONCURRENCY + embedded
+workers = settings['WEB_CONCURRENCY'] + embedded
 worker_class = 'project.core.server.worker.ApiWorker'
 threads = 8
 preload_app = True
@@ -28,10 +33,10 @@ timeout = 30
 graceful_timeout = 30
 
 # Not read in the hook below: gunicorn would restart the workers of a wrong value for ever.
-body_timeout_seconds = Config.BODY_TIMEOUT
-body_min_rate = Config.BODY_MIN_RATE
-bodies_per_client = Config.BODIES_PER_CLIENT
-shutdown_delay_seconds = Config.SHUTDOWN_DELAY
+body_timeout_seconds = settings['BODY_TIMEOUT']
+body_min_rate = settings['BODY_MIN_RATE']
+bodies_per_client = settings['BODIES_PER_CLIENT']
+shutdown_delay_seconds = settings['SHUTDOWN_DELAY']
 
 # Longer than the proxy keeps a connection, so that it never picks one that is closing.
 keepalive = 20
@@ -48,7 +53,7 @@ forwarded_allow_ips = ''
 control_socket_disable = True
 
 # No access log: the application writes one line a request, with its id and who asked.
-loglevel = Config.LOG_LEVEL.lower()
+loglevel = settings['LOG_LEVEL'].lower()
 # From the first line on, in the form of the application's log, which masks tokens. The application
 # sets the root.
 formatter = 'ReadableFormatter' if os.environ.get('APP_ENV') == 'development' else 'JsonFormatter'
