@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..core.server.serving import ROOT, free_port, running
 
-SERVER = 'server api:8000 max_fails=1 fail_timeout=1s;'
+SERVER = 'server api:8000 max_fails=0;'
 
 
 @contextmanager
