@@ -172,9 +172,7 @@ def set_receive_timeout(sock: Any, seconds: float) -> None:
 
 def is_body_unread(body: Any) -> bool:
     """Return whether a part of a request's body has not been read, and may never arrive."""
-    if isinstance(body, io.BufferedReader):
-        return bool(body.raw.missing)
-    return getattr(body.reader, 'parser', None) is not None
+    return isinstance(body, io.BufferedReader) and bool(body.raw.missing)
 
 
 def use_direct_body_reader(body: Any, unreader: Any) -> Any:

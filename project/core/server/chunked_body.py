@@ -16,6 +16,8 @@ class ChunkedBodyReader(io.RawIOBase):
     def __init__(self, reader: ChunkedReader) -> None:
         """Begin with the first chunk of a body that has not been read."""
         self._blocks = reader.parser
+        # Whether the last chunk has not been read.
+        self.missing = True
         self._held = b''
         self._error: Exception | None = None
 
@@ -41,7 +43,9 @@ class ChunkedBodyReader(io.RawIOBase):
             raise self._error
         try:
             # The parser yields an empty block where a chunk's data has yet to arrive.
-            return next((bytes(block) for block in self._blocks if block), b'')
+            block = next((bytes(block) for block in self._blocks if block), b'')
+            self.missing = bool(block)
+            return block
         except Exception as error:
             self._error = error
             raise

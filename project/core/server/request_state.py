@@ -22,6 +22,10 @@ CONTENT_LENGTH_PATTERN = re.compile(rb'\r\ncontent-length:[ \t]*([^\r]*)', re.IG
 TRANSFER_ENCODING_PATTERN = re.compile(rb'\r\ntransfer-encoding:[ \t]*([^\r]*)', re.IGNORECASE)
 EXPECT_PATTERN = re.compile(rb'\r\nexpect:[ \t]*([^\r]*)', re.IGNORECASE)
 CHUNK_SIZE_PATTERN = re.compile(rb'[0-9a-fA-F]{1,8}')
+# Of the chunk of a resumable upload each byte counts, so that the service must see it at once.
+RESUMABLE_PATTERN = re.compile(
+    rb'\r\ncontent-type:[ \t]*application/offset\+octet-stream', re.IGNORECASE
+)
 
 
 class RequestState(Enum):
@@ -40,8 +44,17 @@ def request_state(held: bytes) -> RequestState:
     """Return how much of the next request these bytes are.
 
     Only well-formed requests wait for more bytes. Any other counts as arrived, as a stream if
-    reading it may block, and gunicorn rejects it.
+    reading it may block, and gunicorn rejects it. The chunk of a resumable upload is a stream as
+    soon as its first byte has arrived.
     """
+    state = _arrived_state(held)
+    is_partial = state in (RequestState.PARTIAL_BODY, RequestState.PARTIAL_STREAM)
+    if is_partial and body_bytes(held) and RESUMABLE_PATTERN.search(held, 0, held.find(HEAD_END)):
+        return RequestState.STREAM
+    return state
+
+
+def _arrived_state(held: bytes) -> RequestState:
     end = held.find(HEAD_END)
     if end < 0 or end > MAX_HEAD_BYTES:
         return _head_state(held)

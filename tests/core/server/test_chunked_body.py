@@ -9,7 +9,7 @@ from gunicorn.http.body import Body, ChunkedReader
 from gunicorn.http.errors import InvalidChunkSize, NoMoreData
 from gunicorn.http.unreader import IterUnreader
 
-from project.core.server.body_reader import use_direct_body_reader
+from project.core.server.body_reader import is_body_unread, use_direct_body_reader
 
 
 def body_of(*arrivals: bytes) -> Any:
@@ -42,6 +42,13 @@ class TestReadinto:
         for _ in range(2):
             with pytest.raises(error):
                 body.read()
+
+    def test_is_unread_until_its_end_was_read(self) -> None:
+        body = body_of(b'2\r\n01\r\n', b'0\r\n\r\n')
+
+        found = [(body.read1(100), is_body_unread(body)) for _ in range(2)]
+
+        assert found == [(b'01', True), (b'', False)]
 
     def test_is_buffered_as_other_bodies_are(self) -> None:
         assert isinstance(body_of(b'0\r\n\r\n'), io.BufferedReader)

@@ -18,6 +18,7 @@ from .serving import get, post
 
 CHUNKED = b'POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n'
 EXPECT = 'Expect: 100-continue'
+RESUMABLE = 'Content-Type: application/offset+octet-stream'
 LONG_HEAD = get('/', *['X-Many: 1'] * 4000)
 
 
@@ -89,6 +90,9 @@ class TestRequestState:
             post(1 << 40) + b'x' * MIN_STREAM_START_BYTES,
             CHUNKED + b'FFFFFF\r\n' + b'x' * MIN_STREAM_START_BYTES,
             CHUNKED + b'1\r\nx\r\n' * MAX_BUFFERED_CHUNKS,
+            post(3, RESUMABLE) + b'ab',
+            post(1 << 40, RESUMABLE) + b'a',
+            CHUNKED.replace(b'\r\n\r\n', f'\r\n{RESUMABLE}\r\n\r\n'.encode()) + b'3\r\na',
         ],
     )
     def test_is_a_stream_for(self, held: bytes) -> None:
@@ -121,6 +125,14 @@ class TestRequestState:
 
     def test_is_whole_for_a_long_request_line(self) -> None:
         assert request_state(b'x' * (MAX_HEAD_BYTES + 1)) is RequestState.WHOLE
+
+    def test_is_partial_for_a_chunk_of_an_upload_that_is_only_announced(self) -> None:
+        assert request_state(post(3, RESUMABLE)) is RequestState.PARTIAL_BODY
+
+    def test_is_whole_for_a_chunk_of_an_upload_that_is_here(self) -> None:
+        chunk = post(3, RESUMABLE) + b'abc'
+
+        assert request_state(chunk) is RequestState.WHOLE
 
     def test_does_not_take_a_body_for_headers(self) -> None:
         body = b'a\r\nTransfer-Encoding: chunked\r\nContent-Length: 999999\r\n\r\n'
