@@ -54,7 +54,7 @@ def delete_expired(*, dry_run: bool = False) -> Iterator[CleanupBatch]:
     return delete_expired_rows(expired_rows(), dry_run=dry_run)
 
 
-@task(cron='17 3 * * *', time_limit=timedelta(hours=6))
+@task(queue='slow', cron='17 3 * * *', time_limit=timedelta(hours=6))
 def delete_expired_nightly() -> None:
     """Delete expired rows every night. Idempotent: a second run continues after the last batch.
 

@@ -28,7 +28,12 @@ def empty_trash(owner_id: int) -> None:
         enqueue(delete_emptied_trash, owner_id)
 
 
-@task(unique=['owner_id'], subject_argument='owner_id', time_limit=timedelta(hours=1))
+@task(
+    unique=['owner_id'],
+    subject_argument='owner_id',
+    time_limit=timedelta(hours=1),
+    queue='slow',
+)
 def delete_emptied_trash(owner_id: int) -> None:
     """Delete the rows of the files that were in the trash when it was emptied.
 

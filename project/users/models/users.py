@@ -115,6 +115,7 @@ class User(Base):
         return {
             'username': f'~{user_id}', 'email': '', 'email_key': f'~{user_id}', 'name': '',
             'bio': '', 'status': DELETED, 'last_login': None, 'avatar': None,
+            'avatar_size': None,
         }  # fmt: skip
 
     @classmethod

@@ -48,7 +48,13 @@ def delete_user(
     enqueue(erase_user, user_id)
 
 
-@task(unique=['user_id'], attempts=20, time_limit=timedelta(hours=6))
+@task(
+    unique=['user_id'],
+    attempts=20,
+    time_limit=timedelta(hours=6),
+    queue='slow',
+    owner_argument='user_id',
+)
 def erase_user(user_id: int) -> None:
     """Erase all data of a deleted user, and then the user.
 

@@ -115,7 +115,7 @@ def make_export(export_id: str, user_id: int) -> None:
         _publish(wanted, user_id, key, new)
 
 
-@task(cron='27 3 * * *', time_limit=timedelta(hours=1))
+@task(queue='slow', cron='27 3 * * *', time_limit=timedelta(hours=1))
 def delete_expired_exports() -> None:
     """Delete expired exports every night, in batches. Idempotent: a second run finds none."""
     is_expired = Export.expires_at <= now()
@@ -130,7 +130,7 @@ def _delete_batch(batch: AnySelect) -> int:
 
 
 def delete_exports(which: Any) -> int:
-    """Delete exports, have their bytes removed, and return how many. In `atomic`."""
+    """Delete exports and release their bytes; return how many. In the caller's transaction."""
     keys = db.session.scalars(delete(Export).where(which).returning(Export.storage_key)).all()
     release_objects(key for key in keys if key)
     return len(keys)
