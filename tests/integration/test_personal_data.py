@@ -156,10 +156,9 @@ LINKS = {'email_key', 'user_id', 'owner_id', 'invited_by', 'device_id'}
 
 # Shown under another name, or of no meaning outside of this service.
 WITHHELD = {
-    'users.avatar', 'users_roles.role', 'users_exports.task_id', 'files_tags.tag',
-    'files_tags.file_id', 'files_uploads.lease_id', 'files_usage.trash_emptied_at',
-    'auth_totp.last_used_timestep', 'users.avatar_size', 'users_exports.storage_key',
-    'files_usage.thumbnail_bytes',
+    'users.avatar', 'users.avatar_size', 'users_roles.role', 'users_exports.task_id',
+    'users_exports.storage_key', 'files_tags.tag', 'files_tags.file_id', 'files_uploads.lease_id',
+    'files_usage.trash_emptied_at', 'files_usage.thumbnail_bytes', 'auth_totp.last_used_timestep',
 }  # fmt: skip
 
 
