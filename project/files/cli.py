@@ -8,7 +8,15 @@ from uuid import UUID
 import click
 from flask import current_app
 
-from project.core.cli.toolkit import FeatureGroup, Size, as_json, dry_run, print_rows, with_progress
+from project.core.cli.toolkit import (
+    FeatureGroup,
+    Size,
+    as_json,
+    dry_run,
+    limit_option,
+    print_rows,
+    with_progress,
+)
 from project.core.database.keyset_pagination import PageRequest
 from project.users import service as users
 
@@ -22,7 +30,7 @@ COLUMNS = ('id', 'name', 'size', 'type', 'tags', 'created_at', 'trashed_at')
 @files_cli.command('list')
 @click.argument('user')
 @click.option('--trashed', is_flag=True, help='Those in the trash.')
-@click.option('--limit', default=50, type=click.IntRange(1), help='How many at most.')
+@limit_option
 @as_json
 def files_list(user: str, trashed: bool, limit: int, as_json: bool) -> None:
     """List the files of a user, newest first."""

@@ -6,7 +6,7 @@ from itertools import islice
 import click
 
 from project.auth import service
-from project.core.cli.toolkit import as_json, print_rows
+from project.core.cli.toolkit import as_json, limit_option, print_rows
 from project.users import service as users
 
 from . import auth_cli
@@ -20,7 +20,7 @@ COLUMNS = (
 @auth_cli.command('events')
 @click.argument('user', required=False)
 @click.option('--kind', help='Only these, such as login.')
-@click.option('--limit', default=50, type=click.IntRange(1), help='How many at most.')
+@limit_option
 @as_json
 def auth_events(user: str | None, kind: str | None, limit: int, as_json: bool) -> None:
     """List security events, newest first: of everybody, or of one user."""

@@ -10,7 +10,7 @@ from project.core.images import protect_process
 from project.core.task_workers import run_until_signal
 from project.core.tasks import inspection
 
-from .toolkit import FeatureGroup, as_json, dry_run, print_rows, with_progress
+from .toolkit import FeatureGroup, as_json, dry_run, limit_option, print_rows, with_progress
 
 jobs_cli = FeatureGroup('jobs', help='Look after the tasks that run later.')
 
@@ -22,7 +22,7 @@ STATS = ('name', *inspection.STATES, 'delay')
 @jobs_cli.command('list')
 @click.option('--state', type=click.Choice(inspection.STATES))
 @click.option('--name', help='Only this task, such as core.deliver_mail.')
-@click.option('--limit', default=50, type=click.IntRange(1), help='How many at most.')
+@limit_option
 @as_json
 def jobs_list(state: str | None, name: str | None, limit: int, as_json: bool) -> None:
     """List what is not done yet, oldest first."""

@@ -21,8 +21,13 @@ T = TypeVar('T')
 
 MAX_SIZE_BYTES = 2**60  # The sum of several still fits into a BIGINT column.
 
+MAX_ROWS = 1_000_000  # More than any terminal shows, and less than any type of number holds.
+
 as_json = click.option('--json', 'as_json', is_flag=True, help='For programs: JSON on stdout.')
 dry_run = click.option('--dry-run', is_flag=True, help='Say what would be done, and do nothing.')
+limit_option = click.option(
+    '--limit', default=50, type=click.IntRange(1, MAX_ROWS), help='How many at most.'
+)
 
 
 class EmailAddress(click.ParamType[str]):

@@ -5,7 +5,7 @@ from typing import Any
 import click
 from marshmallow import Schema
 
-from project.core.cli.toolkit import EmailAddress, as_json, dry_run, print_rows
+from project.core.cli.toolkit import EmailAddress, as_json, dry_run, limit_option, print_rows
 from project.core.database.keyset_pagination import PageRequest
 from project.core.web.requests.fields import Text
 from project.users import service
@@ -25,7 +25,7 @@ class UserCreateOptions(Schema):
 @users_cli.command('list')
 @click.option('--role')
 @click.option('--status', type=click.Choice(['active', 'disabled']))
-@click.option('--limit', default=50, type=click.IntRange(1), help='How many at most.')
+@limit_option
 @as_json
 def users_list(role: str | None, status: str | None, limit: int, as_json: bool) -> None:
     """List users, oldest first."""

@@ -20,6 +20,7 @@ from project.core.cli.toolkit import (
     app_command,
     as_json,
     dry_run,
+    limit_option,
     print_rows,
     with_progress,
 )
@@ -69,6 +70,20 @@ class TestAddress:
 
         assert result.exit_code == 2
         assert "'ada' is not a mail address" in result.stderr
+
+
+class TestLimitOption:
+    def test_is_fifty_unless_given(self, run):
+        do = click.command()(limit_option(lambda limit: click.echo(limit)))
+
+        assert run(do).output == '50\n'
+        assert run(do, '--limit', '1000000').output == '1000000\n'
+
+    @pytest.mark.parametrize('text', ['0', '-1', '1000001', '9' * 30])
+    def test_is_rejected_beyond_its_bounds(self, run, text):
+        do = click.command()(limit_option(lambda limit: None))
+
+        assert run(do, '--limit', text).exit_code == 2
 
 
 class TestSize:
