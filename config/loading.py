@@ -13,7 +13,7 @@ from flask import Flask
 from flask.helpers import get_debug_flag
 from werkzeug.utils import import_string
 
-from . import config_for, env
+from . import ENVIRONMENTS, config_for, env
 from .names import unknown_names
 from .settings import Setting, declared_settings
 
@@ -49,13 +49,14 @@ class LoadedConfig:
             raise SystemExit(f'Refusing to start: {"; ".join(self.faults)}. See .env.example.')
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return `name`, `value`, `source` and `meaning` of every setting; secrets are masked."""
+        """Return each `name`, `value`, `source`, `accepted` and `meaning`; secrets are masked."""
         environment = os.environ.get('APP_ENV')
         return [
             {
                 'name': 'APP_ENV',
                 'value': environment or 'production',
                 'source': 'environment' if environment else 'default',
+                'accepted': ', '.join(ENVIRONMENTS),
                 'meaning': 'The class in `config/`.',
             },
             *(
@@ -63,6 +64,7 @@ class LoadedConfig:
                     'name': setting.variable or key,
                     'value': setting.shown(self.values[key]),
                     'source': self.sources[key],
+                    'accepted': setting.kind.wanted,
                     'meaning': setting.meaning,
                 }
                 for key, setting in sorted(self.settings.items())

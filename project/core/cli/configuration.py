@@ -19,7 +19,7 @@ class LoadedConfig(Protocol):
     warnings: list[str]
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return `name`, `value`, `source` and `meaning` of every setting; secrets are masked."""
+        """Return each `name`, `value`, `source`, `accepted` and `meaning`; secrets are masked."""
 
 
 def config_commands(load: Callable[[], LoadedConfig]) -> click.Group:
@@ -37,7 +37,7 @@ def config_commands(load: Callable[[], LoadedConfig]) -> click.Group:
         from .toolkit import print_rows
 
         loaded = load()
-        columns = ('name', 'value', 'source', *(['meaning'] if as_json else []))
+        columns = ('name', 'value', 'source', *(['accepted', 'meaning'] if as_json else []))
         print_rows(loaded.rows(), columns, as_json=as_json)
         if loaded.faults:
             raise click.ClickException(f'{"; ".join(loaded.faults)} (shown: the defaults)')

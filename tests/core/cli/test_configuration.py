@@ -41,6 +41,7 @@ class TestShow:
             'name': 'PORT',
             'value': 8000,
             'source': 'default',
+            'accepted': 'a whole number from 0 to 65535',
             'meaning': 'The port that gunicorn listens on; 0: any free one.',
         }
 
