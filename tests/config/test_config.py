@@ -159,21 +159,27 @@ class TestProcesses:
 
         assert said in rejection_of(end)
 
-    def test_gunicorn_rejects_all_faults_in_one_line_at_once(self, tmp_path):
+    @pytest.mark.parametrize(
+        'faults',
+        [
+            # Of single values: found by config/gunicorn.py, before it loads the application.
+            {'APP_CONFIG_FILE': 'nowhere', 'HOST': 'unix:/x', 'FILES_QUOTA': '-1'},
+            # Of values that the application judges.
+            {'MAIL_FROM': 'API', 'SECRET_KEY': 'short', 'FILES_SCANNER': 'x'},
+        ],
+    )
+    def test_gunicorn_rejects_faults_in_one_line_at_once(self, tmp_path, faults):
         gunicorn = str(Path(sys.executable).parent / 'gunicorn')
-        (tmp_path / 'broken.py').write_text('A = (\n')
-        faults = {'MAIL_FROM': 'API', 'APP_CONFIG_FILE': str(tmp_path / 'broken.py'), 'PORT': '0'}
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
 
         end = run(
             [gunicorn, '-c', 'config/gunicorn.py', 'wsgi:create_app()'],
-            {**good_environment(tmp_path), **faults},
+            {**good_environment(tmp_path), 'PORT': '0', **faults},
         )
 
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         line = rejection_of(end)
-        assert 'MAIL_FROM must be one address' in line
-        assert 'APP_CONFIG_FILE has a syntax error in line 1' in line
+        assert [name for name in faults if name not in line] == []
         assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 4
 
     def test_config_check_works_with_a_broken_configuration(self, tmp_path):
