@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from threading import Event, Lock, Thread
 
@@ -17,6 +18,8 @@ MAX_AGE_SECONDS = 10.0
 # time limit of 2 s, no state grows older than 10 s.
 ROUND_SECONDS = 2.0
 BACKGROUND_AGE_SECONDS = 4.0
+
+IN_MEMORY_URLS = {'sqlite://', 'sqlite:///:memory:'}
 
 # Failures of a dependency. Any other exception is a fault of the check, and logged as one.
 EXPECTED_ERRORS = (ServiceUnavailable, SQLAlchemyError, OSError)
@@ -60,6 +63,11 @@ class Readiness:
         self.stopped = Event()
         self._app = app
         self._lock = Lock()
+        # A database in memory has one connection, which threads must not use at the same time.
+        is_in_memory = app.config['SQLALCHEMY_DATABASE_URI'] in IN_MEMORY_URLS
+        self._one_at_a_time: AbstractContextManager[object] = (
+            Lock() if is_in_memory else nullcontext()
+        )
         self._found: dict[str, tuple[CheckResult, float]] = {}
         self._running: dict[str, _Run] = {}
         self._logged: dict[str, str] = {}
@@ -128,7 +136,8 @@ class Readiness:
                 self._running[name] = run
 
     def _run(self, name: str, check: HealthCheck, run: _Run) -> None:
-        result = _evaluate(self._app, check)
+        with self._one_at_a_time:
+            result = _evaluate(self._app, check)
         with self._lock:
             self._found[name] = result, time.monotonic()
             del self._running[name]

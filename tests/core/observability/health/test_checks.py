@@ -7,7 +7,7 @@ from project.core.database.session import atomic, db
 from project.core.database.shared_values import find_value
 from project.core.database.write_probe import PROBE_NAME
 from project.core.health_checks import health_checks
-from project.core.observability.health import run_checks
+from project.core.observability.health import Readiness, run_checks
 from project.core.observability.health.checks import (
     check_database,
     check_migrations,
@@ -95,4 +95,4 @@ class TestCheckRedis:
         assert 'ConnectionError' in found.result.reason
 
     def test_is_not_there_without_a_redis(self, kernel):
-        assert 'redis' not in run_checks(kernel(REDIS_URL=''))
+        assert 'redis' not in Readiness(kernel(REDIS_URL='')).checks

@@ -3,7 +3,7 @@
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event, active_count
+from threading import Barrier, BrokenBarrierError, Event, active_count
 
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -171,6 +171,27 @@ class TestCurrent:
 
         assert (kept.state, kept.age) == ('ok', 10)
         assert (old.state, old.severity) == ('unknown', 'unready')
+
+    @pytest.mark.parametrize(('in_memory', 'met'), [(True, False), (False, True)])
+    def test_evaluates_one_by_one_on_a_database_in_memory(
+        self, kernel, service, only, in_memory, met
+    ):
+        both, seen = Barrier(2), []
+
+        def meet():
+            try:
+                both.wait(0.1 if in_memory else 10)
+            except BrokenBarrierError:
+                seen.append(False)
+            else:
+                seen.append(True)
+            return CheckResult()
+
+        only(mail=HealthCheck(function=meet), redis=HealthCheck(function=meet))
+
+        Readiness(kernel() if in_memory else service).current()
+
+        assert seen == [met] * 2
 
     def test_logs_each_change_of_a_state_once(self, service, only, clock, caplog):
         result = CheckResult('down', reason='no route')
