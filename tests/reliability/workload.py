@@ -246,4 +246,7 @@ def create_app() -> Flask:
     app = project.create_app()
     app.register_blueprint(reliability)
     core.validate_routes(app)
+    if 'DISK_ORDERS' in os.environ:
+        # Orders count calls: those of the health checks in the background would be counted, too.
+        app.extensions['readiness'].stopped.set()
     return app
