@@ -87,8 +87,8 @@ class Config:
         2,
         0,
         64,
-        'Tasks that run at the same time, in the service or in each `flask jobs work`; 0: none in '
-        'the service.',
+        'Tasks beside mails that run at the same time, in the service or in each `flask jobs '
+        'work`; 0: none in the service.',
     )
     MAINTENANCE_FILE = text(
         f'{env.VAR}/maintenance',

@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 
 from project.core.clock import now
 from project.core.database.session import AnyRow, atomic, execute_in_own_transaction, execute_select
-from project.core.tasks import enqueue, enqueue_at, leases, queues
+from project.core.tasks import broker_queues, enqueue, enqueue_at, leases, queues
 from project.core.tasks.notifications import TaskNotifier, WakeupPipe
 from project.core.tasks.outbox import OutboxTask
 
@@ -26,7 +26,7 @@ def enqueue_committed(function: Callable[..., Any], *args: Any, **kwargs: Any) -
 def mark_queued(limit: int) -> list[UUID]:
     """Mark due tasks of the default queue as given to the broker."""
     queues.mark_ready()
-    return leases.mark_queued('default', limit, limit)
+    return broker_queues.mark_queued('default', limit, limit)
 
 
 @atomic()

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from project.core.clock import now
 from project.core.processes import is_parent_gone
-from project.core.tasks import clock_repairs, leases, periodic, queues
+from project.core.tasks import broker_queues, clock_repairs, leases, periodic, queues
 from project.core.tasks.notifications import TaskNotifier
 from project.core.tasks.registry import DEFAULT, MAIL, SLOW, Queue
 
@@ -146,7 +146,7 @@ class DispatchToBroker:
             for queue in ready:
                 room = MAX_QUEUED_TASKS[queue] - self.broker.queue_size(queue)
                 share = MAX_QUEUED_TASKS_PER_OWNER[queue]
-                self._send(queue, leases.mark_queued(queue, room, share))
+                self._send(queue, broker_queues.mark_queued(queue, room, share))
         except BrokerUnavailable as error:
             log.warning('the broker does not take tasks: %s', error)
             return POLL_INTERVAL_SECONDS
@@ -157,7 +157,7 @@ class DispatchToBroker:
             try:
                 self.broker.send(queue, task_id)
             except BrokerUnavailable:
-                leases.requeue(ids[position:])
+                broker_queues.requeue(ids[position:])
                 raise
 
 

@@ -23,7 +23,7 @@ from project.core.database.session import (
 
 from .errors import LeaseLost
 from .outbox import DEAD, QUEUED, RUNNING, WAITING, OutboxTask
-from .queues import QueuePart, claimable_parts, front_of, mark_ready, next_ready
+from .queues import QueuePart, claimable_parts, mark_ready, next_ready
 from .registry import QUEUES, Queue
 
 LEASE_DURATION = timedelta(seconds=20)
@@ -104,25 +104,6 @@ def leased_by(lease: UUID) -> list[AnyRow]:
     return list(execute_select(select(*CLAIMED_COLUMNS).where(_is_leased_by(lease))).all())
 
 
-def mark_queued(queue: Queue, limit: int, max_per_owner: int) -> list[UUID]:
-    """Mark the next ready tasks of a queue as given to the broker, and return their ids in order.
-
-    :param max_per_owner: of each user's tasks, with those that the broker has already.
-    """
-    queued: list[UUID] = []
-    for part in claimable_parts([queue]):
-        if chosen := front_of(part, limit - len(queued), max_per_owner):
-            marked = _mark_queued(chosen)
-            queued += [task_id for task_id in chosen if task_id in marked]
-    return queued
-
-
-def requeue(ids: list[UUID]) -> None:
-    """Have tasks wait again that the engine did not take."""
-    mine = update(OutboxTask).where(OutboxTask.id.in_(ids), OutboxTask.state == QUEUED)
-    execute_in_own_transaction(mine.values(state=WAITING, available_at=now()))
-
-
 def complete_in_transaction(task_id: UUID, lease: UUID) -> None:
     """Forget a task in the transaction of its effect; refuses with LeaseLost who lost it."""
     if not in_atomic():
@@ -158,14 +139,6 @@ def _rerun() -> Any:
         **RELEASED,
     }
     return update(OutboxTask).values(**values)
-
-
-def _mark_queued(ids: list[UUID]) -> set[UUID]:
-    values = {'state': QUEUED, 'available_at': now() + QUEUED_TIMEOUT, **RELEASED}
-    # Of several dispatchers, one finds it ready.
-    ready = update(OutboxTask).where(OutboxTask.id.in_(ids), OutboxTask.round_number.is_not(None))
-    rows = execute_in_own_transaction(ready.values(**values).returning(OutboxTask.id))
-    return {row.id for row in rows}
 
 
 def _claim_ready(lease: UUID, queues: Sequence[Queue]) -> AnyRow | None:

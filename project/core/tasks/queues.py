@@ -6,10 +6,8 @@ but not less than the current round. Choosing the next task is then one lookup i
 many wait.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
-from uuid import UUID
 
 from sqlalchemy import (
     CTE,
@@ -30,16 +28,12 @@ from project.core.clock import now
 from project.core.database.session import db, execute_in_own_transaction, execute_select
 from project.core.database.types import UTCDateTime
 
-from .outbox import QUEUED, WAITING, OutboxTask
+from .outbox import WAITING, OutboxTask
 from .registry import DEFAULT, QUEUES, Queue, registered_slots
 
 # Rows of one UPDATE: on SQLite no other process writes in the meantime, about 30 ms.
 MAX_ROWS_PER_STATEMENT = 1000
 MAX_STATEMENTS_PER_LOOK = 50
-
-# Tasks in the broker that need a slot of one concurrency limit. The second would be given back and
-# lose its place each time, whenever it comes behind one of another owner.
-MAX_QUEUED_WITH_SLOT = 1
 
 
 class QueuePart(NamedTuple):
@@ -106,7 +100,7 @@ def next_ready(part: QueuePart) -> Any:
     """
     return (
         select(OutboxTask.id)
-        .where(_is_ready_in(part, bindparam('moment', type_=UTCDateTime())))
+        .where(is_ready_in(part, bindparam('moment', type_=UTCDateTime())))
         .order_by(OutboxTask.round_number, OutboxTask.available_at)
         .limit(1)
         .with_for_update(skip_locked=True)
@@ -125,32 +119,6 @@ def mark_all_ready() -> list[Queue]:
         if mark_ready() < MAX_ROWS_PER_STATEMENT:
             break
     return _look()[1]
-
-
-def front_of(part: QueuePart, limit: int, max_per_owner: int) -> list[UUID]:
-    """Return the ids of the next tasks of a part, the first to run first.
-
-    :param max_per_owner: of each user's tasks, with those that the broker has already. The tasks
-        of the service itself have no such limit.
-    """
-    queued = _queued_by_owner(part)
-    if part.slot:
-        limit = min(limit, MAX_QUEUED_WITH_SLOT - sum(queued.values()))
-    if limit <= 0:
-        return []
-    front = (
-        select(OutboxTask.id, OutboxTask.owner_id)
-        .where(_is_ready_in(part, now()))
-        .order_by(OutboxTask.round_number, OutboxTask.available_at)
-        # Each owner with a task that waits has one in the next round, so this is enough for all.
-        .limit(4 * limit)
-    )
-    chosen: list[UUID] = []
-    for row in execute_select(front):
-        queued[row.owner_id] += 1
-        if row.owner_id <= 0 or queued[row.owner_id] <= max_per_owner:
-            chosen.append(row.id)
-    return chosen[:limit]
 
 
 def reset_unknown_parts() -> int:
@@ -186,7 +154,7 @@ def _is_in(part: QueuePart) -> ColumnElement[bool]:
     return and_(OutboxTask.queue == part.queue, OutboxTask.slot == part.slot)
 
 
-def _is_ready_in(part: QueuePart, moment: Any) -> ColumnElement[bool]:
+def is_ready_in(part: QueuePart, moment: Any) -> ColumnElement[bool]:
     # The release before this one leaves the round of a task that it runs.
     is_free = (OutboxTask.state == WAITING) | (OutboxTask.available_at <= moment)
     return and_(_is_in(part), OutboxTask.round_number.is_not(None), is_free)
@@ -205,12 +173,3 @@ def _first_free_round(due: CTE) -> Any:
         func.coalesce(current.scalar_subquery(), 0),
         func.coalesce(last.scalar_subquery() + 1, 0),
     )
-
-
-def _queued_by_owner(part: QueuePart) -> defaultdict[int, int]:
-    """Return how many tasks of a part the broker has, by owner."""
-    # Those of all parts, which are few: SQLite would look for the part among all that wait.
-    columns = (OutboxTask.queue, OutboxTask.slot, OutboxTask.owner_id)
-    queued = select(*columns, func.count()).where(OutboxTask.state == QUEUED).group_by(*columns)
-    counts = {owner: count for *found, owner, count in execute_select(queued) if part == (*found,)}
-    return defaultdict(int, counts)

@@ -7,7 +7,7 @@ import pytest
 import time_machine
 
 from project.core.clock import now
-from project.core.tasks import inspection, leases, task
+from project.core.tasks import broker_queues, inspection, leases, task
 from project.core.tasks.inspection import (
     ScheduleAge,
     TaskNotFound,
@@ -275,7 +275,7 @@ class TestBacklog:
         mark_queued(1)
 
         assert queue_stats() == {'waiting': 1, 'dead': 0, 'delay': 7}
-        leases.requeue([found])
+        broker_queues.requeue([found])
         assert queue_stats()['delay'] == 7
         leases.claim(found, MINE)
         assert queue_stats() == {'waiting': 0, 'dead': 0, 'delay': 0}

@@ -8,7 +8,7 @@ import time_machine
 
 from project.core.clock import now
 from project.core.database.session import atomic
-from project.core.tasks import LeaseLost, leases, task
+from project.core.tasks import LeaseLost, broker_queues, leases, task
 from project.core.tasks.leases import LEASE_DURATION, QUEUED_TIMEOUT
 from project.core.tasks.queues import mark_ready
 from tests.concurrency import run_concurrently, separate_app
@@ -341,7 +341,7 @@ class TestHandOut:
 
         assert mark_queued(1) == [found]
         assert row_of(found).scheduled_at == before
-        leases.requeue([found])
+        broker_queues.requeue([found])
         assert row_of(found).scheduled_at == before
         with travel_forward(seconds=1):
             leases.claim(found, MINE)
@@ -372,7 +372,7 @@ class TestTakeBack:
         found = enqueue_committed(nothing)
         mark_queued(1)
 
-        leases.requeue([found])
+        broker_queues.requeue([found])
 
         assert row_of(found).state == 'waiting'
         assert mark_queued(1) == [found]
@@ -382,7 +382,7 @@ class TestTakeBack:
         mark_queued(2)
         leases.claim(begun, MINE)
 
-        leases.requeue([begun])
+        broker_queues.requeue([begun])
 
         assert [row_of(found).state for found in (begun, other)] == ['running', 'queued']
 
@@ -390,7 +390,7 @@ class TestTakeBack:
         sent = enqueue_committed(nothing)
         mark_queued(1)
 
-        leases.requeue([])
+        broker_queues.requeue([])
 
         assert row_of(sent).state == 'queued'
 

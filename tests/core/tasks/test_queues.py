@@ -8,10 +8,10 @@ import pytest
 
 from project.core.clock import now
 from project.core.database.session import execute_select
-from project.core.tasks import leases, queues, task
+from project.core.tasks import broker_queues, leases, queues, task
+from project.core.tasks.broker_queues import MAX_QUEUED_WITH_SLOT
 from project.core.tasks.outbox import OutboxTask
 from project.core.tasks.queues import (
-    MAX_QUEUED_WITH_SLOT,
     QueuePart,
     claimable_parts,
     mark_all_ready,
@@ -230,7 +230,7 @@ class TestMarkAllReady:
 class TestMarkQueued:
     def queue(self, limit=20, share=4):
         mark_ready()
-        ids = leases.mark_queued('default', limit, share)
+        ids = broker_queues.mark_queued('default', limit, share)
         owners = execute_select(OutboxTask.__table__.select())
         return Counter(row.owner_id for row in owners if row.id in ids)
 
@@ -262,7 +262,9 @@ class TestMarkQueued:
                 enqueue_committed(work, owner)
             mark_ready()
 
-            queued = run_concurrently(app, *[lambda: leases.mark_queued('default', 8, 4)] * 4)
+            queued = run_concurrently(
+                app, *[lambda: broker_queues.mark_queued('default', 8, 4)] * 4
+            )
 
             assert sum(map(len, queued)) == 8
 

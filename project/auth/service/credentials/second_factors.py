@@ -282,6 +282,5 @@ def _decrypted_secret(user_id: int, ciphertext: bytes) -> bytes | None:
 
 
 def _drawn(uri: str) -> str:
-    image = BytesIO()
-    segno.make(uri, error='m').save(image, kind='svg', scale=5, xmldecl=False)
+    segno.make(uri, error='m').save(image := BytesIO(), kind='svg', scale=5, xmldecl=False)
     return image.getvalue().decode()

@@ -1,0 +1,83 @@
+"""Tasks that a broker carries: marked as queued, a few at a time and a share of each owner.
+
+A broker knows no owners: a task waits there for all that came before it.
+"""
+
+from collections import defaultdict
+from uuid import UUID
+
+from sqlalchemy import func, select, update
+
+from project.core.clock import now
+from project.core.database.session import execute_in_own_transaction, execute_select
+
+from .leases import QUEUED_TIMEOUT, RELEASED
+from .outbox import QUEUED, WAITING, OutboxTask
+from .queues import QueuePart, claimable_parts, is_ready_in
+from .registry import Queue
+
+# Tasks in the broker that need a slot of one concurrency limit. The second would be given back and
+# lose its place each time, whenever it comes behind one of another owner.
+MAX_QUEUED_WITH_SLOT = 1
+
+
+def mark_queued(queue: Queue, limit: int, max_per_owner: int) -> list[UUID]:
+    """Mark the next ready tasks of a queue as given to the broker, and return their ids in order.
+
+    :param max_per_owner: of each user's tasks, with those that the broker has already.
+    """
+    queued: list[UUID] = []
+    for part in claimable_parts([queue]):
+        if chosen := _front_of(part, limit - len(queued), max_per_owner):
+            marked = _mark_queued(chosen)
+            queued += [task_id for task_id in chosen if task_id in marked]
+    return queued
+
+
+def requeue(ids: list[UUID]) -> None:
+    """Have tasks wait again that the engine did not take."""
+    mine = update(OutboxTask).where(OutboxTask.id.in_(ids), OutboxTask.state == QUEUED)
+    execute_in_own_transaction(mine.values(state=WAITING, available_at=now()))
+
+
+def _mark_queued(ids: list[UUID]) -> set[UUID]:
+    values = {'state': QUEUED, 'available_at': now() + QUEUED_TIMEOUT, **RELEASED}
+    # Of several dispatchers, one finds it ready.
+    ready = update(OutboxTask).where(OutboxTask.id.in_(ids), OutboxTask.round_number.is_not(None))
+    rows = execute_in_own_transaction(ready.values(**values).returning(OutboxTask.id))
+    return {row.id for row in rows}
+
+
+def _front_of(part: QueuePart, limit: int, max_per_owner: int) -> list[UUID]:
+    """Return the ids of the next tasks of a part, the first to run first.
+
+    :param max_per_owner: of each user's tasks, with those that the broker has already. The tasks
+        of the service itself have no such limit.
+    """
+    queued = _queued_by_owner(part)
+    if part.slot:
+        limit = min(limit, MAX_QUEUED_WITH_SLOT - sum(queued.values()))
+    if limit <= 0:
+        return []
+    front = (
+        select(OutboxTask.id, OutboxTask.owner_id)
+        .where(is_ready_in(part, now()))
+        .order_by(OutboxTask.round_number, OutboxTask.available_at)
+        # Each owner with a task that waits has one in the next round, so this is enough for all.
+        .limit(4 * limit)
+    )
+    chosen: list[UUID] = []
+    for row in execute_select(front):
+        queued[row.owner_id] += 1
+        if row.owner_id <= 0 or queued[row.owner_id] <= max_per_owner:
+            chosen.append(row.id)
+    return chosen[:limit]
+
+
+def _queued_by_owner(part: QueuePart) -> defaultdict[int, int]:
+    """Return how many tasks of a part the broker has, by owner."""
+    # Those of all parts, which are few: SQLite would look for the part among all that wait.
+    columns = (OutboxTask.queue, OutboxTask.slot, OutboxTask.owner_id)
+    queued = select(*columns, func.count()).where(OutboxTask.state == QUEUED).group_by(*columns)
+    counts = {owner: count for *found, owner, count in execute_select(queued) if part == (*found,)}
+    return defaultdict(int, counts)
