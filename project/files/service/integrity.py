@@ -15,7 +15,7 @@ from project.core.storage import register_storage_sample, storage
 from project.core.stored_objects import collect_object, collect_storage
 from project.files import blobs
 from project.files.errors import UploadNotFound
-from project.files.models import READY, Blob, File, Thumbnail, Upload, Usage, Version
+from project.files.models import FAILED, READY, Blob, File, Thumbnail, Upload, Usage, Version
 from project.files.partial_uploads import PartialFile
 
 from .upload_reservations import cancel_uploads
@@ -125,6 +125,8 @@ def _check_uploads(repair: bool) -> Iterator[IntegrityIssue | None]:
 
 
 def _check_thumbnails(repair: bool) -> Iterator[IntegrityIssue | None]:
+    if repair:
+        _delete_verdicts()
     place = (Thumbnail.file_id, Thumbnail.number, Thumbnail.edge)
     ready = select(*place, Thumbnail.storage_key).where(Thumbnail.state == READY)
     for row in iterate_in_batches(ready, *place):
@@ -188,6 +190,12 @@ def _delete_thumbnail_row(row: AnyRow) -> bool:
     )
     db.session.execute(one)
     return True
+
+
+@atomic()
+def _delete_verdicts() -> None:
+    """Delete the verdicts that no thumbnail can be made: a newer decoder may read the image."""
+    db.session.execute(delete(Thumbnail).where(Thumbnail.state == FAILED))
 
 
 def _row_exists(model: Any, *conditions: Any) -> bool:

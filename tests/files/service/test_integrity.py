@@ -125,6 +125,16 @@ class TestCheck:
         assert db.session.scalars(select(Upload.id)).all() == []
         assert service.get_usage(ada.id)['reserved'] == 0
 
+    def test_deletes_verdicts_about_images_so_that_they_are_tried_again(self, app, ada):
+        file = store(ada.id, encoded(halves(400, 200), 'JPEG').getvalue()[:400])
+        service.open_thumbnail(ada.id, file.id, 64)
+        run_pending_tasks(app)
+
+        assert faults() == []
+        assert db.session.scalars(select(Thumbnail.state)).all() == ['failed']
+        assert faults(repair=True) == []
+        assert db.session.scalars(select(Thumbnail.state)).all() == []
+
     def test_finds_thumbnails_that_are_missing_so_that_they_are_made_again(
         self, app, ada, monkeypatch
     ):
