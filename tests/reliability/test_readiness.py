@@ -129,10 +129,14 @@ def test_silent_database(tmp_path: Path) -> None:
         wait_for(service, 200, database='ok', migrations='ok', storage='ok', tasks='ok')
         gate.freeze()
         wait_for(service, 503, database='silent|down|unknown')
-        with ThreadPoolExecutor(6) as many:
+        with ThreadPoolExecutor(48) as many:
+            # Enough to occupy the threads of ordinary requests in both processes.
+            waiting = [many.submit(write, service) for _ in range(24)]
             answers = list(many.map(lambda _: ask(service)[0], range(24)))
-        assert answers == [503] * 24
-        gate.thaw()
+            assert answers == [503] * 24
+            assert requests.get(f'{service.url}/healthz', timeout=1).ok
+            gate.thaw()
+            assert {one.result() for one in waiting} <= {202, 429, 503}
         wait_for(service, 200, database='ok', migrations='ok', storage='ok')
         assert write(service) == 202
 

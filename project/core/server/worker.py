@@ -5,6 +5,7 @@ behaviour over raw sockets: run it after an upgrade. Plain HTTP/1.1 only: TLS an
 proxy.
 """
 
+import re
 import threading
 import time
 from collections.abc import Hashable, Iterable
@@ -32,6 +33,9 @@ from .request_state import RequestState
 LARGE_RESPONSE_THREADS = 12
 # Nearly all of a smaller response fits into the socket buffers and does not wait for the client.
 LARGE_RESPONSE_BYTES = 256 * 1024
+# Threads of `/healthz` and `/readyz`: all others may wait for a database that is silent.
+HEALTH_THREADS = 2
+HEALTH_PATTERN = re.compile(rb'(?:GET|HEAD) /(?:healthz|readyz)[ ?]')
 # The longest time for one body, at whatever rate.
 MAX_BODY_SECONDS = 24 * 3600
 
@@ -78,7 +82,10 @@ class ApiWorker(PollingWorker):
         )
         self.ordinary = ConcurrencyLimiter(threads)
         self.large_responses = ConcurrencyLimiter(LARGE_RESPONSE_THREADS)
-        self.limiters = (self.ordinary, self.password_hashing, self.streams, self.large_responses)
+        self.health = ConcurrencyLimiter(HEALTH_THREADS)
+        self.limiters = (
+            self.ordinary, self.password_hashing, self.streams, self.large_responses, self.health,
+        )  # fmt: skip
         self.user_bodies = UserBodies(bodies)
         # The request and the connection that each thread handles.
         self.current = threading.local()
@@ -133,6 +140,8 @@ class ApiWorker(PollingWorker):
             conn.limiter = self.streams
             address = address_key(held, conn.client, self.trusted_proxies)
             keys = {address, credential_key(held) or address}
+        elif HEALTH_PATTERN.match(held):
+            conn.limiter = self.health
         elif self.password_requests.matches(held):
             conn.limiter = self.password_hashing
         else:

@@ -99,6 +99,11 @@ def create_app() -> Flask:
         time.sleep(float(request.args['seconds']))
         return 'at last'
 
+    @app.get('/waiting')
+    def waiting() -> str:
+        time.sleep(float(request.args['seconds']))
+        return 'as for a database'
+
     @app.get('/large')
     def large() -> bytes:
         return bytes(64 * 1024 * 1024)

@@ -426,6 +426,23 @@ class TestLargeResponses:
             assert stack.enter_context(Client(port)).ask(get()).status == 200
 
 
+class TestRunRequest:
+    @pytest.mark.slow('requests occupy all threads for a second')
+    def test_answers_health_checks_while_all_other_threads_are_occupied(self) -> None:
+        with ExitStack() as stack, small_service() as service:
+            # Twice as many as there are threads for ordinary requests.
+            crowd = [stack.enter_context(Client(service.port, timeout=15)) for _ in range(16)]
+            for client in crowd:
+                client.send(get('/waiting?seconds=1', 'Connection: close'))
+
+            def ask() -> None:
+                with Client(service.port) as client:
+                    assert client.ask(get('/healthz')).status == 200
+
+            assert worst_of(ask, 0.5) < 0.5
+            assert [client.answer().status for client in crowd] == [200] * 16
+
+
 class TestRejectOverloaded:
     """Of eight threads two are for costly requests, which wait for one for a limited time."""
 
@@ -440,7 +457,7 @@ class TestRejectOverloaded:
 
             def ask() -> None:
                 with Client(service.port) as client:
-                    assert client.ask(get()).status == 200
+                    assert client.ask(get('/answered')).status == 200
 
             assert worst_of(ask, 0.5) < 0.25
             answers = [client.answer() for client in crowd]
