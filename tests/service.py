@@ -118,7 +118,7 @@ def is_serving(process: 'subprocess.Popen[bytes]', url: str, log: Path) -> bool:
     assert process.poll() is None, log.read_text()
     try:
         return requests.get(f'{url}/healthz', timeout=1).ok
-    except requests.ConnectionError:
+    except (requests.ConnectionError, requests.Timeout):
         return False
 
 
