@@ -24,6 +24,7 @@ from sqlalchemy import (
     literal,
     select,
     text,
+    update,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -36,7 +37,7 @@ from project.core.request_context import current_request_context
 
 from .notifications import CHANNEL, TaskNotifier
 from .registry import DEFAULT, require_task
-from .serialization import ENCRYPTION_PURPOSE, owner_of, serialize, subject_of, unique_key
+from .serialization import ENCRYPTION_PURPOSE, NO_OWNER, owner_of, serialize, subject_of, unique_key
 
 P = ParamSpec('P')
 
@@ -150,8 +151,14 @@ def count_pending(function: Callable[..., Any], owner_id: int, limit: int) -> in
 
 
 def delete_tasks_of_subject(user_id: int) -> None:
-    """Let go of what waits, or is dead, about a user. Inside `atomic`."""
+    """Delete the tasks about a user, and their id from the others that took their share.
+
+    Inside `atomic`. Rows that other transactions lock are of tasks that are about to be done.
+    """
     db.session.execute(delete(OutboxTask).where(OutboxTask.subject_id == user_id))
+    owned = select(OutboxTask.id).where(OutboxTask.owner_id == user_id)
+    free = OutboxTask.id.in_(owned.with_for_update(skip_locked=True))
+    db.session.execute(update(OutboxTask).where(free).values(owner_id=NO_OWNER))
 
 
 def _insert(
