@@ -196,14 +196,6 @@ def name_of(pid: int) -> str:
         return ''
 
 
-def threads(pid: int) -> int:
-    """Return how many threads a process has."""
-    try:
-        return len(list(Path(f'/proc/{pid}/task').iterdir()))
-    except OSError:
-        return 0
-
-
 def cpu_seconds(pid: int) -> float:
     """Return how long a process has kept a processor busy."""
     user, system = Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[11:13]

@@ -28,7 +28,7 @@ from .harness import (
     children,
     figure,
     migrated_database,
-    threads,
+    name_of,
     wait_until,
 )
 
@@ -281,7 +281,7 @@ def test_tasks_that_no_process_runs(tmp_path: Path) -> None:
     with attacked(tmp_path, 'sqlite') as service:
         wait_for(service, 200, tasks='ok')
         assert service.supervisor
-        [dispatcher] = [pid for pid in children(service.supervisor) if threads(pid) == 1]
+        [dispatcher] = [pid for pid in children(service.supervisor) if name_of(pid) == 'dispatcher']
         os.kill(dispatcher, signal.SIGSTOP)
         try:
             wait_for(service, 200, tasks='stopped')
