@@ -36,7 +36,7 @@ def thumbnail_show(file_id: UUID, query: dict[str, Any]) -> Response:
 
     The first time it is made: 202, ask again after `Retry-After` seconds. Of JPEG, PNG, GIF, WebP
     and AVIF; of what cannot be read 422 `type`. If your thumbnails take more than a tenth of your
-    quota, 413 `quota`.
+    quota, 413 `quota`; after five failed attempts 503 for ten minutes.
     """
     found = service.open_thumbnail(current_principal().user_id, file_id, query['size'])
     if found is None:
