@@ -30,6 +30,8 @@ from tests.core.server.serving import (
     wait_for,
 )
 
+pytestmark = pytest.mark.servers
+
 SMALL_APP = 'tests.core.server.small_app:create_app()'
 
 

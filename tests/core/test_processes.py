@@ -43,7 +43,13 @@ def is_dumpable() -> bool:
 
 def in_child(run: Callable[[], object]) -> int | None:
     """Run a function in a forked process; return its exit code."""
-    process = FORK.Process(target=run)
+
+    def run_and_exit() -> None:
+        run()
+        # Before coverage writes its data, which a restricted process cannot.
+        os._exit(0)
+
+    process = FORK.Process(target=run_and_exit)
     process.start()
     process.join(60)
     return process.exitcode

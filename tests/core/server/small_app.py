@@ -33,7 +33,7 @@ class HastyWorker(ApiWorker):
 class CrowdedWorker(ApiWorker):
     """The worker in which a stream waits for a short time only."""
 
-    stream_queue_timeout_seconds = 0.3
+    stream_queue_timeout_seconds = 1.0
 
 
 class DismissedWorker(ApiWorker):

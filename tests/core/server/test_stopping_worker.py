@@ -10,6 +10,8 @@ import pytest
 
 from .serving import Client, Service, get, post, small_service
 
+pytestmark = pytest.mark.servers
+
 HALF_HEAD = b'GET /healthz HTTP/1.1\r\nHost: loc'
 # More than the listeners of all workers take to close on a busy machine.
 CLOSING_SECONDS = 1

@@ -16,6 +16,8 @@ from project.core.web.responses.headers import API
 
 from .serving import Answer, Client, get, post, small_service
 
+pytestmark = pytest.mark.servers
+
 HOST = b'Host: localhost\r\n'
 CHUNKED = b'POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n'
 JSON = 'Content-Type: application/json'
@@ -353,7 +355,8 @@ class TestRun:
             for half in halves * 300:
                 stack.enter_context(Client(port)).send(half)
 
-            assert worst_of(ask, seconds=0.7) < 0.5
+            # One of them that held a thread would do so for 10 seconds.
+            assert worst_of(ask, seconds=0.7) < 5
 
     def test_takes_up_a_stream_when_another_has_ended(self, port: int) -> None:
         with ExitStack() as stack:
@@ -365,7 +368,7 @@ class TestRun:
 
 
 class TestStreams:
-    """Two of one client run, of six threads; the third waits for 0.3 seconds."""
+    """Two of one client run, of six threads; the third waits for one second."""
 
     @pytest.fixture
     def clients(self, crowded: int) -> Iterator[list[Client]]:
@@ -377,12 +380,15 @@ class TestStreams:
         for client in clients[:3]:
             client.send(HALF_UPLOAD)
 
-        answer = clients[2].answer()
-
+        # Whichever came last.
+        [ready] = select([client.sock for client in clients[:3]], [], [], 5)[0]
+        [refused] = [client for client in clients[:3] if client.sock is ready]
+        answer = refused.answer()
         assert (answer.status, answer.headers['retry-after']) == (429, '2')
         assert answer.json['data'].keys() == {'rate'}
         rest = b'x' * ((1 << 20) - 60_000)
-        assert [client.ask(rest).status for client in clients[:2]] == [200, 200]
+        others = [client for client in clients[:3] if client is not refused]
+        assert [client.ask(rest).status for client in others] == [200, 200]
 
     def test_counts_those_of_a_known_user_under_the_user(self, clients: list[Client]) -> None:
         # All from one address, but each of another user.
@@ -421,25 +427,24 @@ class TestLargeResponses:
         with ExitStack() as stack:
             for _ in range(10):
                 stack.enter_context(Client(port)).send(get('/large'))
-            time.sleep(0.3)
-
-            assert stack.enter_context(Client(port)).ask(get()).status == 200
+            for _ in range(10):
+                assert stack.enter_context(Client(port)).ask(get()).status == 200
 
 
 class TestRunRequest:
-    @pytest.mark.slow('requests occupy all threads for a second')
+    @pytest.mark.slow('requests occupy all threads for three seconds')
     def test_answers_health_checks_while_all_other_threads_are_occupied(self) -> None:
         with ExitStack() as stack, small_service() as service:
             # Twice as many as there are threads for ordinary requests.
             crowd = [stack.enter_context(Client(service.port, timeout=15)) for _ in range(16)]
             for client in crowd:
-                client.send(get('/waiting?seconds=1', 'Connection: close'))
+                client.send(get('/waiting?seconds=3', 'Connection: close'))
 
             def ask() -> None:
                 with Client(service.port) as client:
                     assert client.ask(get('/healthz')).status == 200
 
-            assert worst_of(ask, 0.5) < 0.5
+            assert worst_of(ask, 0.5) < 1.5
             assert [client.answer().status for client in crowd] == [200] * 16
 
 
@@ -459,7 +464,7 @@ class TestRejectOverloaded:
                 with Client(service.port) as client:
                     assert client.ask(get('/answered')).status == 200
 
-            assert worst_of(ask, 0.5) < 0.25
+            assert worst_of(ask, 0.5) < 1
             answers = [client.answer() for client in crowd]
             assert all(client.is_closed() for client in crowd)
 
