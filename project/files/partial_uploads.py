@@ -114,6 +114,7 @@ class PartialFile:
         with translate_os_errors(), self._file('rb') as file:
             if self.path.exists() and os.fstat(file.fileno()).st_nlink == 1:
                 return
+            self._reserve.ensure(os.fstat(file.fileno()).st_size)
             make_folder(self.path.parent)
             copy = self.path.with_suffix('.copy')
             shutil.copyfile(file.name, copy)

@@ -369,7 +369,7 @@ class TestFilesFsck:
         result = cli.invoke(args=['files', 'fsck', '--repair', '--json'])
 
         assert result.exit_code == 1
-        assert [fault['kind'] for fault in json.loads(result.stdout)] == ['missing', 'storage']
+        assert [fault['kind'] for fault in json.loads(result.stdout)] == ['storage']
 
     def test_ends_with_nothing_where_all_is_mended(self, cli, ada):
         store(ada.id)

@@ -174,6 +174,7 @@ class Storage(ABC):
             copy = tempfile.TemporaryFile(dir=self.incoming)  # noqa: SIM115
         with copy:
             with self.open(key) as stored, translate_os_errors():
+                self.reserve.ensure(stored.size)
                 copyfileobj(stored, copy, READ_CHUNK_BYTES)
             yield copy
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from project.core.registration import Registry
 
 from .base import Storage
+from .staging import StagedObject
 
 MARKER_PREFIX = 'marker'
 
@@ -36,7 +37,8 @@ def marker_key(marker_id: str) -> str:
 
 def put_marker(place: Storage, key: str) -> None:
     """Store a marker, durably. Idempotent, also for two processes at once."""
-    with place.create_staged() as staged:
+    # Not by `create_staged`, which looks for the marker.
+    with StagedObject(place, keeps_reserve=False) as staged:
         staged.prepare(key)
         staged.save(key)
 

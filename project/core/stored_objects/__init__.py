@@ -10,6 +10,7 @@ from .collection import (
     collect_object,
     collect_storage,
     collection_state,
+    ensure_own_storage,
     pause_collection,
     pause_end,
 )
@@ -28,6 +29,7 @@ __all__ = [
     'collect_storage',
     'collection_state',
     'create_object',
+    'ensure_own_storage',
     'object_kinds',
     'pause_collection',
     'pause_end',

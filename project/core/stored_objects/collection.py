@@ -1,8 +1,10 @@
 """Garbage collection of stored objects: bytes to which no row refers are removed.
 
-It needs no time of its own: the lock on a key decides, and not the age of what is stored under it.
+The lock on a key decides whether an upload is about to refer to it, so the age of objects does not
+matter.
 """
 
+import logging
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -25,6 +27,8 @@ from project.core.storage import ListedName, storage
 from .kinds import kind_of, object_kinds
 
 BATCH_OBJECTS = 500
+
+log = logging.getLogger(__name__)
 
 
 class StorageCollection(Base):
@@ -58,7 +62,9 @@ class CollectedObject:
 
 @atomic(checks_caller=False)
 def collect_object(key: str, *, dry_run: bool = False) -> bool:
-    """Remove an object unless a row refers to it, or is about to; return whether it was removed.
+    """Remove an object to which no row refers, and return whether it was removed.
+
+    An object that another transaction is about to publish is not removed either.
 
     :raises ServiceUnavailable: if the storage fails.
     """
@@ -66,7 +72,7 @@ def collect_object(key: str, *, dry_run: bool = False) -> bool:
     had_row = bool(
         kind.delete_unused and not dry_run and kind.delete_unused(kind.reference_of(key))
     )
-    # Only now: a transaction that publishes locks the row first, and then the key.
+    # After the row: a transaction that publishes bytes locks its row and then the key, too.
     if not lock_name(lock_name_of(key), wait=False) or key in kind.find_sizes([key]):
         return False
     is_there = storage().can_open(key)
@@ -87,7 +93,7 @@ def collect_storage(
     :raises ServiceUnavailable: if the storage is not the one that the database knows: all its
         objects would seem to have no row.
     """
-    _ensure_own_storage()
+    ensure_own_storage()
     position = '' if dry_run else _begin()
     for prefix in object_kinds():
         if prefix < position.partition('/')[0]:
@@ -99,7 +105,7 @@ def collect_storage(
             yield from collected
             if not dry_run:
                 _save_progress(batch, collected)
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline or (not dry_run and pause_end()):
                 return
     if not dry_run:
         _finish()
@@ -138,7 +144,11 @@ def lock_name_of(key: str) -> str:
     return f'stored object {key}'
 
 
-def _ensure_own_storage() -> None:
+def ensure_own_storage() -> None:
+    """Ensure that the storage is the one that the database knows.
+
+    :raises ServiceUnavailable: if it is another one, or fails.
+    """
     found: CheckResult = current_app.extensions['identify_storage']()
     if found.state != 'ok':
         raise ServiceUnavailable(f'the storage is {found.state}: {found.reason}')
@@ -148,10 +158,17 @@ def _collect_batch(batch: Iterable[ListedName], *, dry_run: bool) -> Iterator[Co
     keys = [listed.name for listed in batch if listed.is_key]
     known = kind_of(keys[0]).find_sizes(keys) if keys else {}
     for listed in batch:
-        if not listed.is_key or (
-            listed.name not in known and collect_object(listed.name, dry_run=dry_run)
-        ):
+        if not listed.is_key or (listed.name not in known and _try(listed.name, dry_run=dry_run)):
             yield CollectedObject(*listed)
+
+
+def _try(key: str, *, dry_run: bool) -> bool:
+    """Call `collect_object`; an object that cannot be removed does not stop the others."""
+    try:
+        return collect_object(key, dry_run=dry_run)
+    except ServiceUnavailable as error:
+        log.warning('%s cannot be removed: %s', key, error.__cause__ or error)
+        return False
 
 
 @atomic(checks_caller=False)

@@ -7,11 +7,12 @@ from typing import Protocol, Self
 from sqlalchemy.exc import SQLAlchemyError
 
 from project.core.database.named_locks import lock_name
-from project.core.database.session import after_commit, before_commit, in_atomic
+from project.core.database.session import after_commit, atomic, before_commit, in_atomic
 from project.core.errors import ApiError, ServiceUnavailable
 from project.core.storage import storage
 
-from .collection import collect_object, lock_name_of
+from .collection import collect_object, lock_name_of, pause_end
+from .released_objects import release_objects
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +73,12 @@ class Publication:
         if self._uncommitted_key is None or in_atomic():
             return
         try:
-            collect_object(self._uncommitted_key)
+            if pause_end():
+                # A backup may have the row of the same bytes.
+                with atomic(checks_caller=False):
+                    release_objects([self._uncommitted_key])
+            else:
+                collect_object(self._uncommitted_key)
         except (ApiError, ServiceUnavailable, SQLAlchemyError) as error:
             log.warning('unreferenced bytes stay until they are collected: %s', error)
 

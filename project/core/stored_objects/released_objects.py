@@ -1,22 +1,28 @@
 """Released objects: objects whose row is gone, and whose bytes are removed a little later."""
 
+import logging
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from sqlalchemy import String, delete, select
+from sqlalchemy import String, delete, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
 from project.core.database.keyset_pagination import iterate_in_batches
-from project.core.database.session import Base, atomic, db
+from project.core.database.session import AnyRow, Base, atomic, db
 from project.core.database.types import UTCDateTime
-from project.core.database.upsert import insert_or_ignore
+from project.core.database.upsert import upsert
+from project.core.errors import ServiceUnavailable
 from project.core.tasks import task
 
-from .collection import collect_object, pause_end
+from .collection import collect_object, ensure_own_storage, pause_end
 
 # A request that has read a key from a row opens the object within this time.
 COLLECTION_DELAY = timedelta(minutes=1)
+# After so many failures in a row the storage itself fails, and the run ends.
+MAX_FAILURES_IN_A_ROW = 3
+
+log = logging.getLogger(__name__)
 
 
 class ReleasedObject(Base):
@@ -30,24 +36,57 @@ class ReleasedObject(Base):
 
 def release_objects(keys: Iterable[str]) -> None:
     """Have objects removed soon, unless a row still refers to them. In the caller's transaction."""
+    moment = {'released_at': now()}
     # In one order, so that two transactions which release the same keys do not deadlock.
-    if rows := [{'key': key} for key in sorted(set(keys))]:
-        db.session.execute(insert_or_ignore(ReleasedObject), rows)
+    if rows := [{'key': key, **moment} for key in sorted(set(keys))]:
+        statement = upsert(ReleasedObject, rows[0], conflict=['key'], change=moment)
+        db.session.execute(statement, rows)
 
 
 @task(every=timedelta(minutes=1), time_limit=timedelta(minutes=10))
 def collect_released_objects() -> None:
-    """Remove the bytes of released objects. Run twice, also at once, it removes each once."""
-    if pause_end():
-        return
+    """Remove the bytes of released objects. Run twice, also at once, it removes each once.
+
+    An object that cannot be removed is tried again after the others.
+
+    :raises ServiceUnavailable: if objects could not be removed.
+    """
+    ensure_own_storage()
     before = now() - COLLECTION_DELAY
     due = select(ReleasedObject.released_at, ReleasedObject.key)
     due = due.where(ReleasedObject.released_at < before)
+    failed = in_a_row = 0
     for row in iterate_in_batches(due, ReleasedObject.released_at, ReleasedObject.key):
+        if pause_end():
+            return
+        is_done = _collect(row)
+        failed, in_a_row = failed + (not is_done), 0 if is_done else in_a_row + 1
+        if in_a_row == MAX_FAILURES_IN_A_ROW:
+            break
+    if failed:
+        raise ServiceUnavailable(f'{failed} released objects could not be removed')
+
+
+def _collect(row: AnyRow) -> bool:
+    try:
         collect_object(row.key)
-        _delete_row(row.key)
+    except (ServiceUnavailable, KeyError) as error:
+        # KeyError: of a feature that is not there any more.
+        log.warning('%s cannot be removed: %r', row.key, error.__cause__ or error)
+        _postpone(row)
+        return False
+    _delete_row(row)
+    return True
 
 
 @atomic()
-def _delete_row(key: str) -> None:
-    db.session.execute(delete(ReleasedObject).where(ReleasedObject.key == key))
+def _delete_row(row: AnyRow) -> None:
+    # Unless the key was released again in the meantime.
+    this = (ReleasedObject.key == row.key) & (ReleasedObject.released_at == row.released_at)
+    db.session.execute(delete(ReleasedObject).where(this))
+
+
+@atomic()
+def _postpone(row: AnyRow) -> None:
+    later = update(ReleasedObject).where(ReleasedObject.key == row.key)
+    db.session.execute(later.values(released_at=now()))

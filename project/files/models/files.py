@@ -117,9 +117,11 @@ class File(Base):
     @classmethod
     def count_by_type(cls, owner_id: int | None = None) -> list[AnyRow]:
         """Return how many files and bytes there are of each type, for one owner or in all."""
-        counted = select(
-            cls.type, func.count().label('files'), func.sum(cls.size).label('bytes')
-        ).group_by(cls.type)
+        counted = (
+            select(cls.type, func.count().label('files'), func.sum(cls.size).label('bytes'))
+            .where(NOT_EMPTIED)
+            .group_by(cls.type)
+        )
         if owner_id is not None:
             counted = counted.where(cls.owner_id == owner_id)
         return list(db.session.execute(counted.order_by(cls.type)).all())
@@ -188,7 +190,9 @@ class Thumbnail(Base):
         The state is `LOST` then, or `GIVEN_UP` for `THUMBNAIL_RETRY_INTERVAL`.
         """
         given_up = gave_up_since(cls.task_id, now() - THUMBNAIL_RETRY_INTERVAL)
-        known = (cls.state != PENDING) | is_pending(cls.task_id)
+        # READY without a key: of an older version of the service.
+        is_known = (cls.state == FAILED) | cls.storage_key.is_not(None)
+        known = is_known | ((cls.state == PENDING) & is_pending(cls.task_id))
         state = case((known, cls.state), (given_up, GIVEN_UP), else_=LOST).label('state')
         one = select(state, cls.storage_key).where(
             cls.file_id == file_id, cls.number == number, cls.edge == edge

@@ -13,12 +13,13 @@ from sqlalchemy import and_, delete, or_, select
 
 from project.core.clock import now
 from project.core.database.keyset_pagination import iterate_in_batches
-from project.core.database.session import atomic, db, execute_select
+from project.core.database.session import atomic, db, execute_select, locks_user
 from project.core.storage import ListedName, storage
 from project.core.stored_objects import (
     collect_object,
     collect_storage,
     collection_state,
+    ensure_own_storage,
     object_kinds,
     pause_collection,
     pause_end,
@@ -87,11 +88,19 @@ def collect_garbage_nightly() -> None:
         with atomic():
             enqueue_at(paused_until, collect_garbage_nightly)
         return
+    deadline = time.monotonic() + NIGHTLY_BUDGET_SECONDS
     for _ in collect_garbage(budget=NIGHTLY_BUDGET_SECONDS):
         pass
-    if (state := collection_state()) and state.position:
+    if time.monotonic() > deadline:
         with atomic():
             enqueue_at(now() + CONTINUATION_DELAY, collect_garbage_nightly)
+
+
+@task(every=timedelta(minutes=10))
+def delete_abandoned_uploads() -> None:
+    """Delete staged bytes of ended processes. Run twice, it finds none."""
+    for _ in _delete_abandoned(dry_run=False):
+        pass
 
 
 def pause_garbage_collection(duration: timedelta) -> None:
@@ -122,9 +131,9 @@ def storage_stats() -> list[dict[str, Any]]:
 
 def _delete_expired_trash(dry_run: bool) -> Iterator[CollectedItem]:
     before = now() - current_app.config['FILES_TRASH_LIFETIME']
-    trash = select(File.trashed_at, File.id).where(File.trashed_at < before)
+    trash = select(File.trashed_at, File.id, File.owner_id).where(File.trashed_at < before)
     for row in iterate_in_batches(trash, File.trashed_at, File.id):
-        if dry_run or _delete_trashed_file(row.id, before):
+        if dry_run or _delete_trashed_file(row.owner_id, row.id, before):
             yield CollectedItem('trash', str(row.id))
 
 
@@ -139,6 +148,7 @@ def _delete_expired_links(dry_run: bool) -> Iterator[CollectedItem]:
 
 
 def _delete_unused_blobs(dry_run: bool) -> Iterator[CollectedItem]:
+    ensure_own_storage()
     unused = ~select(Version.file_id).where(Version.sha256 == Blob.sha256).exists()
     for row in iterate_in_batches(select(Blob.sha256, Blob.size).where(unused), Blob.sha256):
         key = blobs.key_of(row.sha256)
@@ -169,14 +179,10 @@ def _upload_exists(upload_id: UUID) -> bool:
     return row is not None
 
 
-@atomic()
-def _delete_trashed_file(file_id: UUID, before: datetime) -> bool:
-    """Delete a file if it still is trash past its time, and tell whether that was so."""
+@locks_user('owner_id')
+def _delete_trashed_file(owner_id: int, file_id: UUID, before: datetime) -> bool:
+    """Delete a file if it is still in the trash past its time; return whether it was."""
     # Its owner may have restored it since we looked.
-    expired = select(File.owner_id).where(File.id == file_id, File.trashed_at < before)
-    owner_id = db.session.scalar(expired)
-    if owner_id is None:
-        return False
     return delete_files(owner_id, (File.id == file_id) & (File.trashed_at < before)) > 0
 
 

@@ -12,12 +12,13 @@ from project.core.database.keyset_pagination import iterate_in_batches
 from project.core.database.session import AnyRow, atomic, db, execute_select
 from project.core.errors import ServiceUnavailable
 from project.core.storage import register_storage_sample, storage
-from project.core.stored_objects import collect_object, collect_storage
+from project.core.stored_objects import collect_object, collect_storage, ensure_own_storage
 from project.files import blobs
 from project.files.errors import UploadNotFound
-from project.files.models import FAILED, READY, Blob, File, Thumbnail, Upload, Usage, Version
+from project.files.models import FAILED, Blob, File, Thumbnail, Upload, Usage, Version
 from project.files.partial_uploads import PartialFile
 
+from .quota import count_thumbnail
 from .upload_reservations import cancel_uploads
 
 
@@ -52,11 +53,18 @@ def check_integrity(*, repair: bool = False) -> Iterator[IntegrityIssue | None]:
 
     Safe beside a running service, and safe to run twice.
     """
+    try:
+        ensure_own_storage()
+    except ServiceUnavailable as error:
+        # All its objects would seem to be missing.
+        yield IntegrityIssue('storage', str(error))
+        return
     yield from _check_bytes()
     yield from _check_orphans(repair)
-    yield from _check_usage(repair)
     yield from _check_uploads(repair)
     yield from _check_thumbnails(repair)
+    # Last: the repair of the others changes it.
+    yield from _check_usage(repair)
 
 
 def _check_bytes() -> Iterator[IntegrityIssue | None]:
@@ -81,13 +89,6 @@ def _check_bytes() -> Iterator[IntegrityIssue | None]:
 
 def _check_orphans(repair: bool) -> Iterator[IntegrityIssue | None]:
     """Find objects of every feature to which no row refers."""
-    try:
-        yield from _find_orphans(repair)
-    except ServiceUnavailable as error:
-        yield IntegrityIssue('storage', str(error))
-
-
-def _find_orphans(repair: bool) -> Iterator[IntegrityIssue]:
     for found in collect_storage(dry_run=True):
         if found.is_key:
             is_removed = repair and collect_object(found.name)
@@ -128,7 +129,7 @@ def _check_thumbnails(repair: bool) -> Iterator[IntegrityIssue | None]:
     if repair:
         _delete_verdicts()
     place = (Thumbnail.file_id, Thumbnail.number, Thumbnail.edge)
-    ready = select(*place, Thumbnail.storage_key).where(Thumbnail.state == READY)
+    ready = select(*place, Thumbnail.storage_key).where(Thumbnail.storage_key.is_not(None))
     for row in iterate_in_batches(ready, *place):
         if storage().can_open(row.storage_key):
             yield None
@@ -188,7 +189,9 @@ def _delete_thumbnail_row(row: AnyRow) -> bool:
     one = delete(Thumbnail).where(
         Thumbnail.file_id == row.file_id, Thumbnail.number == row.number, Thumbnail.edge == row.edge
     )
-    db.session.execute(one)
+    size = db.session.scalar(one.returning(Thumbnail.size)) or 0
+    owner_id = db.session.scalars(select(File.owner_id).where(File.id == row.file_id)).one()
+    count_thumbnail(owner_id, -size)
     return True
 
 

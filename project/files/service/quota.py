@@ -8,7 +8,7 @@ from sqlalchemy import func, literal, or_, update
 from project.core.database.session import atomic, db
 from project.core.database.upsert import upsert
 from project.files.errors import QuotaExceeded
-from project.files.models import File, Usage
+from project.files.models import NOT_EMPTIED, File, Usage
 from project.users import service as users
 
 THUMBNAIL_QUOTA_DIVISOR = 10
@@ -24,7 +24,7 @@ class FreedBytes(NamedTuple):
 
 def get_usage(owner_id: int) -> dict[str, int]:
     """Return bytes used and reserved, the quota, and the number of files, trash included."""
-    files = db.session.scalar(db.select(func.count()).where(File.owner_id == owner_id))
+    files = db.session.scalar(db.select(func.count()).where(File.owner_id == owner_id, NOT_EMPTIED))
     usage = Usage.find(owner_id)
     return {
         'used': usage.used if usage else 0,

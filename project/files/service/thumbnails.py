@@ -6,7 +6,7 @@ from uuid import UUID
 from flask import current_app
 from sqlalchemy import ColumnElement, select, update
 
-from project.core.database.session import atomic, db
+from project.core.database.session import atomic, db, execute_select, locks_user
 from project.core.database.upsert import upsert
 from project.core.errors import ServiceUnavailable
 from project.core.images import ImageRejected, decoder_slots, resize_to_webp
@@ -114,7 +114,9 @@ def make_thumbnail(file_id: str, number: int, edge: int, owner_id: int | None = 
         new.write(picture)
         key = blobs.new_thumbnail_key(UUID(file_id), number, edge)
         new.prepare(key)
-        _publish(UUID(file_id), number, edge, key, new)
+        owner = execute_select(select(File.owner_id).where(File.id == UUID(file_id))).first()
+        if owner is not None:
+            _publish(owner.owner_id, UUID(file_id), number, edge, key, new)
 
 
 @atomic()
@@ -130,8 +132,10 @@ def _request(owner_id: int, file_id: UUID, number: int, edge: int) -> None:
     db.session.execute(upsert(Thumbnail, row, conflict=tuple(place), change={'task_id': task_id}))
 
 
-@atomic()
-def _publish(file_id: UUID, number: int, edge: int, key: str, new: NewObject) -> None:
+@locks_user('owner_id')
+def _publish(
+    owner_id: int, file_id: UUID, number: int, edge: int, key: str, new: NewObject
+) -> None:
     """Make a thumbnail available, unless its version is deleted; replace an earlier one."""
     row = _row_of(file_id, number, edge)
     thumbnail = db.session.scalar(select(Thumbnail).where(row).with_for_update())
@@ -139,7 +143,6 @@ def _publish(file_id: UUID, number: int, edge: int, key: str, new: NewObject) ->
         return
     if thumbnail.storage_key:
         release_objects([thumbnail.storage_key])
-    owner_id = db.session.scalars(select(File.owner_id).where(File.id == file_id)).one()
     count_thumbnail(owner_id, new.size - (thumbnail.size or 0))
     thumbnail.state, thumbnail.storage_key, thumbnail.size = READY, key, new.size
     new.publish(key)

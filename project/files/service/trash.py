@@ -2,10 +2,10 @@
 
 from datetime import timedelta
 
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 
 from project.core.clock import now
-from project.core.database.session import atomic, db, locks_user
+from project.core.database.session import db, locks_user
 from project.core.tasks import enqueue, task
 from project.files.models import File, Usage
 
@@ -20,8 +20,9 @@ def empty_trash(owner_id: int) -> None:
     as it does. The time does not depend on how many files there are.
     """
     # Later than all files in the trash, also after the clock was put back.
-    last = Usage.find_trash_emptied_at(owner_id)
-    moment = max(now(), last or now()) + timedelta(microseconds=1)
+    newest = select(func.max(File.trashed_at)).where(File.owner_id == owner_id)
+    known = [Usage.find_trash_emptied_at(owner_id), db.session.scalar(newest)]
+    moment = max([now(), *filter(None, known)]) + timedelta(microseconds=1)
     emptied = update(Usage).where(Usage.user_id == owner_id).values(trash_emptied_at=moment)
     # Without a row of usage there are no files.
     if db.session.scalar(emptied.returning(Usage.user_id)) is not None:
@@ -43,7 +44,7 @@ def delete_emptied_trash(owner_id: int) -> None:
         pass
 
 
-@atomic()
+@locks_user('owner_id')
 def _delete_batch(owner_id: int) -> int:
     emptied_at = Usage.find_trash_emptied_at(owner_id)
     if emptied_at is None:

@@ -17,7 +17,8 @@ def delete_versions(which: ColumnElement[bool]) -> FreedBytes:
     """
     of_these = (Version.file_id == Thumbnail.file_id) & (Version.number == Thumbnail.number)
     made = select(Thumbnail.storage_key, Thumbnail.size).join(Version, of_these).where(which)
-    thumbnails = db.session.execute(made.where(Thumbnail.storage_key.is_not(None))).all()
+    made = made.where(Thumbnail.storage_key.is_not(None)).with_for_update(of=Thumbnail)
+    thumbnails = db.session.execute(made).all()
     gone = delete(Version).where(which).returning(Version.sha256, Version.size)
     versions = db.session.execute(gone).all()
     release_objects(

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, bindparam, case, select
+from sqlalchemy import BigInteger, ForeignKey, Index, String, bindparam, case, or_, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
@@ -55,7 +55,11 @@ class Export(Base):
         return execute_select(found).scalar_one_or_none()
 
 
-_is_lost = (Export.state == PENDING) & ~is_pending(Export.task_id)
+# READY without a key: of an older version of the service.
+_is_lost = or_(
+    (Export.state == PENDING) & ~is_pending(Export.task_id),
+    (Export.state == READY) & Export.storage_key.is_(None),
+)
 
 EXPORTS_OF_USER = select(
     Export.id, case((_is_lost, FAILED), else_=Export.state).label('state'), Export.size,

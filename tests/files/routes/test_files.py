@@ -429,7 +429,7 @@ class TestTrashDelete:
     def test_costs_the_same_for_one_as_for_fifty(self, app, client, ada, assert_max_queries):
         FileFactory.create_batch(50, owner=ada, trashed=True, content=b'The same.')
 
-        with assert_max_queries(3):
+        with assert_max_queries(4):
             client.delete(f'{URL}/trash')
 
         run_pending_tasks(app)

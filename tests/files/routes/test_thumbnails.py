@@ -254,6 +254,20 @@ class TestMakeThumbnail:
         assert kept() == 0
 
 
+class TestThumbnailsOfAnOlderVersion:
+    def test_without_a_key_are_made_again(self, app, client, image):
+        show(client, image.id)
+        run_pending_tasks(app)
+        with atomic():
+            db.session.execute(update(Thumbnail).values(storage_key=None, size=None))
+
+        assert show(client, image.id).status_code == 202
+        run_pending_tasks(app)
+        assert show(client, image.id).status_code == 200
+        kinds = {fault.kind for fault in service.check_integrity() if fault}
+        assert 'thumbnail' not in kinds
+
+
 class TestDropThumbnail:
     @pytest.mark.parametrize('how', ['file', 'trash', 'user', 'version'])
     def test_nothing_stays_of_it(self, app, client, ada, image, monkeypatch, how):

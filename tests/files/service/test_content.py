@@ -213,7 +213,7 @@ class TestStoreFileAtOnce:
         files = run_concurrently(*(lambda one=one: store(one.id, b'The same.') for one in people))
 
         assert len({file.id for file in files}) == 8
-        assert [p.name for p in (tmp_path / 'own-storage').rglob('*') if p.is_file()] == [
+        assert [p.name for p in (tmp_path / 'own-storage' / 'blobs').rglob('*') if p.is_file()] == [
             hash_of(b'The same.')
         ]
 

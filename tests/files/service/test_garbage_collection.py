@@ -12,10 +12,13 @@ from project.core.storage import storage
 from project.files import service
 from project.files.blobs import key_of
 from project.files.models import Blob
+from project.files.service import garbage_collection
+from project.files.service.garbage_collection import collect_garbage_nightly
 from tests.concurrency import RACE_ROUNDS
 from tests.files.factories import FileFactory
 from tests.files.file_io import hash_of, path_of, read, store
 from tests.object_sizes import sizes_in_storage
+from tests.pending_tasks import run_tasks_later
 from tests.users.factories import UserFactory
 
 
@@ -83,6 +86,17 @@ class TestCollectGarbage:
         }  # fmt: skip
         assert all(path.is_dir() for path in strange)
         assert [fault.kind for fault in service.check_integrity() if fault] == ['unknown']
+
+    def test_is_continued_by_a_task_if_its_time_ends(self, app, ada, kept, monkeypatch):
+        FileFactory.create_batch(2, owner=ada, expired=True)
+        with monkeypatch.context() as patch:
+            patch.setattr(garbage_collection, 'NIGHTLY_BUDGET_SECONDS', -1)
+            collect_garbage_nightly()
+        assert len(kept()) == 2
+
+        run_tasks_later(app)
+
+        assert kept() == []
 
     def test_continues_where_its_budget_ended(self, ada, var, monkeypatch):
         monkeypatch.setattr('project.core.stored_objects.collection.BATCH_OBJECTS', 2)

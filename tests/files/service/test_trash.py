@@ -1,10 +1,12 @@
 """Service: empty the trash at once, and delete the rows of its files in batches."""
 
+from datetime import timedelta
 from io import BytesIO
 
 import pytest
 from sqlalchemy import func, select
 
+from project.core.clock import now
 from project.core.database.keyset_pagination import PageRequest
 from project.core.database.session import db
 from project.files import service
@@ -87,7 +89,7 @@ class TestDeleteEmptiedTrash:
         def record(*given):
             usage = service.get_usage(ada.id)
             sizes = db.session.scalar(select(func.sum(File.size)))
-            seen.append((usage['files'], usage['used'] - sizes))
+            seen.append((rows(), usage['used'] - sizes))
             return delete_files(*given)
 
         monkeypatch.setattr(trash, 'delete_files', record)
@@ -96,6 +98,16 @@ class TestDeleteEmptiedTrash:
         assert seen == [(5, 0), (3, 0), (1, 0)]
         usage = service.get_usage(ada.id)
         assert (usage['used'], usage['files']) == (0, 0)
+
+    def test_deletes_files_that_a_clock_ahead_put_to_the_trash(self, ada):
+        file = FileFactory(owner=ada, trashed_at=now() + timedelta(days=1))
+
+        service.empty_trash(ada.id)
+
+        with pytest.raises(FileNotFound):
+            service.get_file(ada.id, file.id)
+        delete_emptied_trash(ada.id)
+        assert rows() == 0
 
     def test_deletes_nothing_of_a_trash_that_was_not_emptied(self, ada):
         FileFactory(owner=ada, trashed=True)

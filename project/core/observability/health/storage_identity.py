@@ -12,10 +12,13 @@ from uuid import uuid4
 
 from flask import Flask, current_app, has_app_context
 
+from project.core.database.session import in_atomic
 from project.core.database.shared_values import find_value, has_value_below, insert_value
+from project.core.errors import ServiceUnavailable
 from project.core.health_checks import CheckResult
 from project.core.storage import FallbackStorage, Storage, storage
 from project.core.storage.marker import has_other_marker, marker_key, put_marker, storage_samples
+from project.core.stored_objects import object_kinds
 
 ID_NAME = 'storage_marker'
 LOCATION_PREFIX = 'storage_location/'
@@ -28,9 +31,17 @@ def init_app(app: Flask) -> None:
 
 
 def find_marker(url: str) -> str | None:
-    """Return the key of the marker of the storage at a URL, or None if it has none yet."""
+    """Return the key of the marker of the storage at a URL, or None if that cannot be found out.
+
+    :raises ServiceUnavailable: if the storage is not the one that the database knows.
+    """
     if not has_app_context():
         return None
+    if not in_atomic():
+        found = identify_storage()
+        if found.state != 'ok':
+            raise ServiceUnavailable(f'the storage is {found.state}: {found.reason}')
+        return storage().marker
     marker_id = find_value(ID_NAME)
     if marker_id is None or find_value(location_name(url)) is None:
         return None
@@ -52,8 +63,10 @@ def identify_storage() -> CheckResult:
     if not place.has_marker(key):
         if find_value(location) is not None:
             return _found(place, key)
-        if reason := _reason_not_to_mark(place, key):
+        reason = _reason_not_to_mark(place, key)
+        if reason and not place.has_marker(key):
             return CheckResult(*reason)
+        # Another process may have put it there in the meantime: the same again.
         put_marker(place, key)
     insert_value(location, b'')
     place.marker = key
@@ -95,9 +108,16 @@ def _reason_not_to_mark(place: Storage, key: str) -> tuple[str, dict[str, str], 
     if current_app.config['STRICT'] and has_other_marker(_primary(place), key):
         return 'foreign', {}, f'the storage belongs to another database; {accept}'
     samples = [key for find_keys in storage_samples.values.values() for key in find_keys()]
+    if not samples and current_app.config['STRICT'] and _has_objects(place):
+        return 'foreign', {}, f'it has objects, and the database has no row of any; {accept}'
     if samples and not any(_has_sample(place, sample) for sample in samples):
         return 'missing', {}, f'no object of which the database has rows is here; {accept}'
     return None
+
+
+def _has_objects(place: Storage) -> bool:
+    names = (place.iterate_names(prefix) for prefix in object_kinds())
+    return any(listed.is_key for found in names for listed in found)
 
 
 def _primary(place: Storage) -> Storage:

@@ -71,11 +71,23 @@ class TestIdentifyStorage:
         monkeypatch.setattr(
             storage_samples, 'values', {'blobs': lambda: ['blobs/gone', 'blobs/aa']}
         )
+        (folder / 'blobs').mkdir(parents=True)
+        (folder / 'blobs' / 'aa').touch()
         with start():
-            store('blobs/aa')
-
             assert state() == 'ok'
             assert len(markers(folder)) == 1
+
+    def test_does_not_mark_objects_of_which_the_database_has_no_row(self, start, folder):
+        """The garbage collection would remove all of them."""
+        (folder / 'blobs' / 'aa').mkdir(parents=True)
+        (folder / 'blobs' / 'aa' / 'bb').touch()
+
+        with start(STRICT=True):
+            assert state() == 'foreign'
+            with pytest.raises(ServiceUnavailable):
+                storage().create_staged()
+        with start(STRICT=False):
+            assert state() == 'ok'
 
     def test_does_not_mark_a_folder_without_any_known_object(self, start, folder, monkeypatch):
         monkeypatch.setattr(storage_samples, 'values', {'blobs': lambda: ['blobs/aa']})
@@ -170,7 +182,7 @@ class TestFindMarker:
             assert state() == 'ok'
         shutil.rmtree(folder)
 
-        with start(), pytest.raises(ServiceUnavailable, match='is it mounted'):
+        with start(), pytest.raises(ServiceUnavailable, match='mount the volume'):
             storage().create_staged()
 
         assert not folder.exists()

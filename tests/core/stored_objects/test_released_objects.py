@@ -1,0 +1,94 @@
+"""Release objects, and remove them after their delay."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, update
+
+from project.core.clock import now
+from project.core.database.session import atomic, db
+from project.core.errors import ServiceUnavailable
+from project.core.storage import LocalStorage, storage
+from project.core.stored_objects import collect_released_objects, release_objects
+from project.core.stored_objects.released_objects import ReleasedObject
+from tests.object_sizes import collect_released
+from tests.storage_io import put
+
+KEYS = [f'thumbnails/{number}' for number in range(5)]
+
+
+@pytest.fixture
+def released():
+    """Store objects to which no row refers, and release them."""
+    for key in KEYS:
+        put(storage(), key, b'bytes')
+    with atomic():
+        release_objects(KEYS)
+
+
+def waiting():
+    """Return the keys of released objects that are not removed yet."""
+    return set(db.session.scalars(select(ReleasedObject.key)))
+
+
+class TestReleaseObjects:
+    def test_begins_the_delay_anew(self, released):
+        with atomic():
+            long_ago = now() - timedelta(hours=1)
+            db.session.execute(update(ReleasedObject).values(released_at=long_ago))
+            release_objects(KEYS[:1])
+
+        collect_released_objects()
+
+        assert storage().exists(KEYS[0])
+        assert waiting() == set(KEYS[:1])
+
+
+class TestCollectReleasedObjects:
+    def test_leaves_objects_for_a_minute(self, released):
+        collect_released_objects()
+
+        assert all(map(storage().exists, KEYS))
+
+    def test_removes_the_others_if_one_cannot_be_removed(self, released, monkeypatch):
+        real = LocalStorage.delete
+
+        def delete(self, key):
+            if key == KEYS[1]:
+                raise ServiceUnavailable('not permitted')
+            real(self, key)
+
+        monkeypatch.setattr(LocalStorage, 'delete', delete)
+
+        with pytest.raises(ServiceUnavailable, match='1 released objects'):
+            collect_released()
+
+        assert [key for key in KEYS if storage().exists(key)] == [KEYS[1]]
+        assert waiting() == {KEYS[1]}
+
+    def test_ends_if_the_storage_fails_and_tries_other_objects_first_the_next_time(
+        self, released, monkeypatch
+    ):
+        tried = []
+
+        def fail(_, key):
+            tried.append(key)
+            raise ServiceUnavailable
+
+        monkeypatch.setattr(LocalStorage, 'delete', fail)
+        with pytest.raises(ServiceUnavailable):
+            collect_released()
+        with pytest.raises(ServiceUnavailable):
+            collect_released_objects()
+
+        assert tried == KEYS
+
+    def test_names_an_object_of_a_feature_that_is_gone_and_removes_the_others(self, released):
+        with atomic():
+            release_objects(['gone/1'])
+
+        with pytest.raises(ServiceUnavailable):
+            collect_released()
+
+        assert waiting() == {'gone/1'}
+        assert not any(map(storage().exists, KEYS))
