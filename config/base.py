@@ -213,12 +213,13 @@ class Config:
     AUTH_EVENTS_LIFETIME = duration(
         'days', 365, 'Days for which security events are kept.', variable='AUTH_EVENTS_DAYS'
     )
+    # At most 8: the cores may be those of a large host, and the memory that of a small container.
     AUTH_HASH_CONCURRENCY = number(
-        CORES,
+        min(CORES, 8),
         1,
         256,
-        'Passwords that the whole service hashes at the same time; unset: one per core.',
-        shown_default='one per core',
+        'Passwords that the whole service hashes at the same time; unset: one per core, at most 8.',
+        shown_default='one per core, at most 8',
     )
     # 8 KiB is the least that argon2 takes; the start also measures one hash.
     AUTH_HASH_MEMORY_KIB = number(

@@ -202,5 +202,8 @@ def _is_closed(folder: Path) -> bool:
         there = next(place for place in (folder, *folder.parents) if os.access(place, os.F_OK))
         with tempfile.TemporaryDirectory(dir=there, prefix='.writable-'):
             return False
-    except (OSError, ValueError):
+    except OSError as error:
+        # A full disk is no fault of the configuration, and commands must start to free it.
+        return error.errno not in (errno.ENOSPC, errno.EDQUOT)
+    except ValueError:
         return True

@@ -94,7 +94,7 @@ def _hashing_faults(config: Mapping[str, Any]) -> Iterator[str]:
     if memory * 1024 * concurrency > _memory_bytes():
         yield (
             f'AUTH_HASH_MEMORY_KIB times AUTH_HASH_CONCURRENCY ({memory * concurrency} KiB) '
-            'is more than the memory of this machine'
+            'is more than the memory of this machine or container'
         )
     elif (seconds := estimate_hash_seconds(memory, rounds)) > HASHING_TIMEOUT_SECONDS:
         yield (

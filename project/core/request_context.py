@@ -12,7 +12,7 @@ class RequestContext:
     ip_address: str = ''
     user_agent: str = ''
     # In a task: whose share of its queue it takes. Tasks that it enqueues take the same.
-    task_owner_id: int = 0
+    task_owner_id: int | None = None
 
 
 NO_CONTEXT = RequestContext()

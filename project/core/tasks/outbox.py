@@ -168,6 +168,8 @@ def _insert(
         raise RuntimeError('enqueue() outside atomic()')
     task = require_task(function)
     arguments, ciphertext = serialize(task, args, kwargs)
+    # A task that a task enqueues takes the same share, also that of the service (0).
+    inherited = current_request_context().task_owner_id
     values = {
         'id': uuid4(),
         'name': task.name,
@@ -177,7 +179,7 @@ def _insert(
         'subject_id': subject_of(task, arguments),
         'queue': task.queue,
         'slot': task.slot.name if task.slot else '',
-        'owner_id': current_request_context().task_owner_id or owner_of(task, arguments),
+        'owner_id': owner_of(task, arguments) if inherited is None else inherited,
         'scheduled_at': due,
         'available_at': due,
         'request_id': current_request_context().request_id,

@@ -476,7 +476,7 @@ class TestAttemptOne:
 
         attempt()
 
-        assert seen == [RequestContext(request_id='a-request', user_agent='task')]
+        assert seen == [RequestContext(request_id='a-request', user_agent='task', task_owner_id=0)]
         assert current_request_context() == NO_CONTEXT
 
     def test_takes_the_task_that_it_is_given(self, app):

@@ -100,14 +100,15 @@ def _found(place: Storage, key: str) -> CheckResult:
 def _reason_not_to_mark(place: Storage, key: str) -> tuple[str, dict[str, str], str] | None:
     """Return the state of a storage that must not get the marker, or None."""
     accept = f'to accept this storage, put an empty object at {key}'
-    if has_value_below(LOCATION_PREFIX):
+    samples = [key for find_keys in storage_samples.values.values() for key in find_keys()]
+    # Without any object to lose, another location is no mistake: the first one may have been.
+    if samples and has_value_below(LOCATION_PREFIX):
         # Moved: the old storage, which is still configured, proves it.
         if isinstance(place, FallbackStorage) and place.old.has_marker(key):
             return None
         return 'missing', {}, f'the marker is not here, but where STORAGE_URL was before; {accept}'
     if current_app.config['STRICT'] and has_other_marker(_primary(place), key):
         return 'foreign', {}, f'the storage belongs to another database; {accept}'
-    samples = [key for find_keys in storage_samples.values.values() for key in find_keys()]
     if not samples and current_app.config['STRICT'] and _has_objects(place):
         return 'foreign', {}, f'it has objects, and the database has no row of any; {accept}'
     if samples and not any(_has_sample(place, sample) for sample in samples):

@@ -140,10 +140,12 @@ class TestIdentifyStorage:
             assert state() == 'ok'
 
     def test_is_missing_in_a_new_place_unless_the_old_one_is_configured(
-        self, start, tmp_path, folder
+        self, start, tmp_path, folder, monkeypatch
     ):
         with start():
             assert state() == 'ok'
+            store('blobs/aa')
+        monkeypatch.setattr(storage_samples, 'values', {'blobs': lambda: ['blobs/aa']})
         with start('new'):
             assert state() == 'missing'
         with start('new', STORAGE_OLD_URL=f'file://{folder}'):
@@ -152,6 +154,14 @@ class TestIdentifyStorage:
             assert state() == 'ok'
 
         assert markers(tmp_path / 'new') == markers(folder)
+
+    def test_is_ok_in_a_new_place_as_long_as_there_is_nothing_to_lose(self, start):
+        """The first place may have been a mistake, such as a misspelt name."""
+        with start('storag'):
+            assert state() == 'ok'
+
+        with start('storage'):
+            assert state() == 'ok'
 
     def test_is_ok_in_a_place_to_which_everything_was_copied(self, start, tmp_path, folder):
         with start():
