@@ -24,7 +24,8 @@ from .test_uploads import TUS
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
 
 KEY = re.compile(
-    r'(blobs/../../[0-9a-f]{64}|thumbnails/../[0-9a-f]{32}/\d+/\d+|(incoming|partial)/[0-9a-f.a-z]+)'
+    r'(blobs/../../[0-9a-f]{64}|thumbnails/../[0-9a-f]{32}/\d+/\d+/[0-9a-f]{32}|marker/[0-9a-f]{32}'
+    r'|(incoming|partial)/[0-9a-f.a-z]+)'
 )
 
 

@@ -35,7 +35,8 @@ def test_who_has_nothing_to_do_asks_once_a_second(tmp_path: Path) -> None:
         count = min(counts)
     figure(f'idle: {count / IDLE:.2f} statements a second, {100 * busy / passed:.2f} % of a core')
     # What others do on the machine counts against it; a long run has it to itself.
-    assert count / IDLE <= (1.5 if IS_LONG else 2.5)
+    # Some three of them are health checks of the two web processes.
+    assert count / IDLE <= (4.5 if IS_LONG else 7)
     assert busy / passed < (0.01 if IS_LONG else 0.05)
 
 

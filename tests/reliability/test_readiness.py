@@ -7,7 +7,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -35,7 +35,8 @@ from .harness import (
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(120)]
 
 MAX_ANSWER_SECONDS = 3.0
-MAX_SECONDS_UNTIL_SHOWN = 15.0
+# Of each 15 s at most on a machine that does nothing else.
+MAX_SECONDS_UNTIL_SHOWN = 40.0
 
 
 def ask(service: Attacked) -> tuple[int, dict[str, str]]:
@@ -117,7 +118,9 @@ def fill(folder: Path, left: int) -> None:
     """Leave a number of bytes free."""
     room = os.statvfs(folder)
     with (folder / 'filler').open('wb') as file:
-        file.write(bytes(max(0, room.f_bavail * room.f_frsize - left)))
+        # The service may have written in the meantime.
+        with suppress(OSError):
+            file.write(bytes(max(0, room.f_bavail * room.f_frsize - left)))
 
 
 def test_silent_database(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def test_works_and_logs_what_is_missing(service: Service) -> None:
 
 
 def test_all_processes_end_when_the_first_is_killed(service: Service) -> None:
-    wait_for(lambda: len(processes_of(service)) == 6)
+    wait_for(lambda: len(processes_of(service)) == 7)
     processes = processes_of(service)
 
     os.kill(service.pid, signal.SIGKILL)

@@ -132,10 +132,10 @@ def test_no_process_of_the_service_can_be_read_by_another_of_its_user(
         user.command(str(BIN / 'flask'), 'jobs', 'work'), cwd=ROOT, env=service.env
     )
     try:
-        # gunicorn, a web worker, the supervisor of tasks, its two workers and the dispatcher; and
-        # the last four once more.
-        wait_for(lambda: len(processes_of(service.pid)) == 6)
-        wait_for(lambda: len(processes_of(worker.pid)) == 4)
+        # gunicorn, a web worker, the supervisor of tasks, its three workers and the dispatcher; and
+        # the last five once more.
+        wait_for(lambda: len(processes_of(service.pid)) == 7)
+        wait_for(lambda: len(processes_of(worker.pid)) == 5)
         processes = [*processes_of(service.pid), *processes_of(worker.pid)]
 
         readable = {pid: can_read(user, str(pid)) for pid in processes}

@@ -424,7 +424,7 @@ class TestFilesPost:
         # Room reserved before, in one transaction; all of it admitted after, in another.
         with assert_max_queries(11):
             plain = raw(client, b'x' * 100_000)
-        with assert_max_queries(14):
+        with assert_max_queries(15):
             form = multipart(client, b'x' * 100_000, tags=','.join(map(str, range(20))))
 
         # A refusal would be cheap, too.
