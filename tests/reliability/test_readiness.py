@@ -117,10 +117,9 @@ def tmpfs(folder: Path, size: str) -> Iterator[Path]:
 def fill(folder: Path, left: int) -> None:
     """Leave a number of bytes free."""
     room = os.statvfs(folder)
-    with (folder / 'filler').open('wb') as file:
-        # The service may have written in the meantime.
-        with suppress(OSError):
-            file.write(bytes(max(0, room.f_bavail * room.f_frsize - left)))
+    # The service may write in the meantime: then the disk is full before all of it is written.
+    with (folder / 'filler').open('wb') as file, suppress(OSError):
+        file.write(bytes(max(0, room.f_bavail * room.f_frsize - left)))
 
 
 def test_silent_database(tmp_path: Path) -> None:
