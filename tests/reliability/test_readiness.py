@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 import requests
-from sqlalchemy import create_engine, make_url
+from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.exc import OperationalError
 
 from tests.listeners import listener
 from tests.seaweed import running_seaweed
@@ -284,12 +285,26 @@ def test_tasks_that_no_process_runs(tmp_path: Path) -> None:
         wait_for(service, 200, tasks='ok')
         assert service.supervisor
         [dispatcher] = [pid for pid in children(service.supervisor) if name_of(pid) == 'dispatcher']
-        os.kill(dispatcher, signal.SIGSTOP)
+        stop_outside_transactions(service, dispatcher)
         try:
             wait_for(service, 200, tasks='stopped')
         finally:
             os.kill(dispatcher, signal.SIGCONT)
         wait_for(service, 200, tasks='ok')
+
+
+def stop_outside_transactions(service: Attacked, pid: int) -> None:
+    """Stop a process at a moment when it does not hold the write lock of SQLite."""
+    for _ in range(20):
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            with service.engine.connect() as connection:
+                connection.execute(text('BEGIN IMMEDIATE'))
+                connection.execute(text('ROLLBACK'))
+            return
+        except OperationalError:
+            os.kill(pid, signal.SIGCONT)
+    raise AssertionError('the process always writes')
 
 
 def test_outages_are_logged_without_a_request(tmp_path: Path) -> None:
