@@ -96,7 +96,7 @@ class Config:
         'creates it.',
     )
 
-    # Read by `config/gunicorn.py`.
+    # `config/gunicorn.py` reads these.
     HOST = host('127.0.0.1', 'The name or IP address that gunicorn listens on.')
     PORT = number(8000, 0, 65535, 'The port that gunicorn listens on; 0: any free one.')
     WEB_CONCURRENCY = number(
@@ -171,7 +171,7 @@ class Config:
         True, 'Whether requests are rate limited; false for load tests only. Attempt counters stay.'
     )
 
-    # Of one request; routes that take uploads raise the first one.
+    # Limits of one request. Routes that accept uploads raise the first one.
     MAX_CONTENT_LENGTH = size(
         '1MiB', 'The largest body in bytes, except uploads.', low=1, variable=None
     )

@@ -20,9 +20,9 @@ LOCAL_HOSTS = ('localhost', '127.0.0.1')
 
 
 def find_faults(config: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what stops the start; there is more in staging and production (`STRICT`).
+    """Yield each fault that stops the start. Staging and production (`STRICT`) have more of them.
 
-    Called after `APP_CONFIG_FILE` is laid over the class, so that both may supply a value.
+    Call it after `APP_CONFIG_FILE` was read, so that the file may supply a value as well.
     """
     yield from _database_faults(config['SQLALCHEMY_DATABASE_URI'], strict=config['STRICT'])
     if not config['SECRET_KEY']:
@@ -203,7 +203,7 @@ def _is_closed(folder: Path) -> bool:
         with tempfile.TemporaryDirectory(dir=there, prefix='.writable-'):
             return False
     except OSError as error:
-        # A full disk is no fault of the configuration, and commands must start to free it.
+        # The configuration is right if the disk is full, and commands must start to free space.
         return error.errno not in (errno.ENOSPC, errno.EDQUOT)
     except ValueError:
         return True

@@ -19,8 +19,8 @@ settings = loaded.values
 bind = f'{settings["HOST"]}:{settings["PORT"]}'
 # One more process runs the tasks of the outbox, unless a broker carries them to other workers.
 embedded = not settings['TASKS_BROKER_URL'] and settings['TASKS_CONCURRENCY'] > 0
-# gunicorn itself rejects a WEB_CONCURRENCY that is no number, with a traceback, before it reads
-# this file. `flask db upgrade` and `flask config check` reject it in one line.
+# gunicorn rejects a WEB_CONCURRENCY such as `two` with a traceback, before it reads this file.
+# `flask db upgrade` and `flask config check` reject it in one line.
 workers = settings['WEB_CONCURRENCY'] + embedded
 worker_class = 'project.core.server.worker.ApiWorker'
 threads = 8

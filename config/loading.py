@@ -36,7 +36,7 @@ class LoadedConfig:
     warnings: list[str] = field(default_factory=list)
 
     def add_faults(self, faults: Iterable[str]) -> None:
-        """Add what a check found, unless the setting has a fault already: it has its default."""
+        """Add faults, except for settings that have one: those are checked with their default."""
         faulty = {fault.split()[0].removesuffix('_FILE') for fault in self.faults}
         self.faults += [fault for fault in faults if fault.split()[0] not in faulty]
 
@@ -92,7 +92,7 @@ def load_config(config: object | str | None = None) -> LoadedConfig:
 
 
 def _read_attributes(loaded: LoadedConfig, found: Any) -> None:
-    """Read the attributes of a class or an instance; declared ones from the environment."""
+    """Read the attributes of a class or an instance, and declared ones from the environment."""
     name = getattr(found, '__name__', type(found).__name__)
     for key in filter(str.isupper, dir(found)):
         value = inspect.getattr_static(found, key)

@@ -19,7 +19,7 @@ SERVICE_LINK_PATTERN = re.compile(r'\w+_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_\w
 def unknown_names(
     names: Iterable[str], known: Mapping[str, str], *, ignored: Collection[str] = (), where: str
 ) -> list[str]:
-    """Return a warning for each name that is no setting but begins like one, or resembles one.
+    """Return a warning for each unknown name that begins like a setting or resembles one.
 
     :param known: the name to set, by each name that a reader could have meant.
     :param where: the place of the names, for the messages.

@@ -1,4 +1,4 @@
-"""Production: the environment supplies what must not be guessed, or the service does not start."""
+"""Production: the service does not start unless the environment supplies all required settings."""
 
 from .base import Config
 from .settings import with_default

@@ -77,10 +77,10 @@ class Reading:
 
 @dataclass
 class Setting:
-    """One setting; read anew from the environment whenever the attribute of the class is.
+    """One setting. Each access to the attribute of the class reads the environment again.
 
-    :param default_text: the default as it would be in the environment.
-    :param variable: of the environment; by default the name of the key. None: there is no variable.
+    :param default_text: the default as a value of the environment.
+    :param variable: its environment variable; by default the name of the key. None: it has none.
     :param is_secret: whether no message and no command may print the value.
     """
 

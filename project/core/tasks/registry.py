@@ -50,12 +50,16 @@ class Task:
     :param attempts: how often it is tried before it is a dead letter.
     :param backoff: the wait after the first failure; it doubles with each, up to 15 minutes.
     :param time_limit: after which the process of an attempt is killed.
-    :param secrets: the arguments that are sealed in the outbox and shown nowhere.
+    :param encrypted: the arguments that are encrypted in the outbox and never shown.
     :param unique: the arguments that make two of them the same, of which there is one at most.
     :param subject_argument: the argument that is the id of the user whom it is about: what waits is
         deleted with them.
     :param owner_argument: the argument that is the id of the user whose share of the queue it
-        takes; by default that of `subject_argument`.
+        takes; by default that of `subject_argument`. If it is None, the owner is an operator, and
+        all operators have one share.
+    :param queue: `mail` for a mail that a person waits for, `default` for some seconds of work,
+        `slow` for minutes or hours.
+    :param slot: a concurrency limit of which the task needs a slot.
     """
 
     name: str
@@ -102,23 +106,16 @@ def task(
     slot: TaskSlot | None = None,
     owner_argument: str | None = None,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Mark a function with JSON arguments as one that may run later; it stays what it was.
+    """Mark a function with JSON arguments as one that may run later, and return it unchanged.
 
-    It may run twice: after a crash nobody knows how far it came. How that is safe, it says in its
-    docstring. With `every` or `cron` (five fields, UTC) it runs by itself, once a period.
+    It may run twice, because a crash can hide how far it came. Its docstring says why that is safe.
+    With `every` or `cron` (five fields, UTC) it also runs once in each period. The other parameters
+    are those of `Task`.
 
-    :param name: how the outbox calls it; by default `<feature>.<function>`. To rename a function
-        whose tasks still wait, keep its old name here.
-    :param subject_argument: the argument that is the id of a user: what waits goes when they are
-        deleted.
-    :param owner_argument: the argument that is the id of the user whose share of the queue it
-        takes; by default `subject_argument`. None there means an operator, who has one share.
-    :param queue: `mail` for what a person waits for in front of a mailbox, `default` for some
-        seconds of work, `slow` for minutes or hours of it.
-    :param slot: a concurrency limit that the task needs a slot of.
-
-    Refuses, at import, what could never run: a name taken, arguments it does not have, a timetable
-    for a function that wants arguments.
+    :param name: its name in the outbox; by default `<feature>.<function>`. If you rename a function
+        whose tasks still wait, keep the old name here.
+    :raises ValueError: if it could never run: its name is taken, an argument does not exist, or it
+        has a schedule and needs arguments.
     """
 
     def mark(function: Callable[P, R]) -> Callable[P, R]:

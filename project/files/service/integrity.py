@@ -189,9 +189,11 @@ def _delete_thumbnail_row(row: AnyRow) -> bool:
     one = delete(Thumbnail).where(
         Thumbnail.file_id == row.file_id, Thumbnail.number == row.number, Thumbnail.edge == row.edge
     )
-    size = db.session.scalar(one.returning(Thumbnail.size)) or 0
-    owner_id = db.session.scalars(select(File.owner_id).where(File.id == row.file_id)).one()
-    count_thumbnail(owner_id, -size)
+    size = db.session.scalar(one.returning(Thumbnail.size))
+    # Without a size it was made by an older version, or another process has deleted it.
+    owner_id = db.session.scalar(select(File.owner_id).where(File.id == row.file_id))
+    if size and owner_id is not None:
+        count_thumbnail(owner_id, -size)
     return True
 
 
