@@ -1,6 +1,7 @@
 """Our side: the service, started as its users start it and configured as little."""
 
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -43,12 +44,22 @@ class Ours(Side):
     def serve(self, files: Path, **settings: str) -> Iterator[Server]:
         command = gunicorn('-c', 'config/gunicorn.py', 'wsgi:create_app()')
         log = self.folder / f'{self.name}.log'
+        self._clear_storage(files)
         with serving(self.name, command, self._settings(files) | settings, log) as server:
             if not self.token:
                 login = {'user_or_email': USERNAME, 'password': self.password}
                 self.token = server.data('POST', '/api/v1/auth/sessions', login)['token']
             server.token = self.token
             yield server
+
+    def _clear_storage(self, files: Path) -> None:
+        """Delete the files of the previous scenario, and the marker of its storage.
+
+        The service rejects a storage whose objects are gone, or that has another marker.
+        """
+        shutil.rmtree(files / 'storage', ignore_errors=True)
+        with self.database.connect() as connection:
+            connection.execute('TRUNCATE files, files_blobs, files_usage, core_values CASCADE')
 
     def last_page(self, rows: int, limit: int) -> str:
         cursor = self._run('-m', 'benchmarks.cursor', str(rows - limit)).strip()
