@@ -38,14 +38,15 @@ def server(tmp_path_factory):
 
 @pytest.fixture
 def place(app, server, monkeypatch, tmp_path):
-    """A storage in it, that is empty."""
+    """A storage on the server, without objects."""
     for name, value in server.keys.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setitem(app.config, 'STORAGE_SPOOL', str(tmp_path / 'spool'))
     place = storage_from_url(app, server.url)
-    yield place
+    # Before the test, not after it: tests without this fixture leave objects in the same bucket.
     for listed in list(place.iterate_names()):
         place.delete(listed.name)
+    return place
 
 
 class TestKeep:

@@ -262,20 +262,27 @@ class TestDispatch:
     def test_is_ended_when_it_hangs_and_followed_by_another(
         self, own_app, nothing, tmp_path, monkeypatch
     ):
-        monkeypatch.setattr(dispatcher, 'POLL_TIMEOUT', timedelta(seconds=0.2))
+        hung = tmp_path / 'hung'
+        monkeypatch.setattr(dispatcher, 'POLL_TIMEOUT', timedelta(seconds=1))
 
         class Hanging(FakeBroker):
             def queue_size(self, queue):
-                if not (tmp_path / 'hung').exists():
-                    (tmp_path / 'hung').touch()
+                if not hung.exists():
+                    hung.touch()
                     Event().wait()
                 return 0
+
+        def is_queued():
+            # The next process is not ended, however slow this machine is.
+            if hung.exists():
+                monkeypatch.setattr(dispatcher, 'POLL_TIMEOUT', timedelta(minutes=1))
+            return rows()[0].state == 'queued'
 
         monkeypatch.setattr(dispatcher, 'TaskBroker', lambda _url: Hanging())
         enqueue_committed(nothing)
 
         Supervisor(own_app, [WorkerSlot('dispatcher', dispatch([], 'redis://127.0.0.1:1'))]).run(
-            until(lambda: rows()[0].state == 'queued')
+            until(is_queued)
         )
 
     @pytest.mark.slow('the supervisor looks five times before the database is back')
