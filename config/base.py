@@ -124,8 +124,8 @@ class Config:
         6,
         1,
         100,
-        'Bodies above 32 KiB that one client address, and one user, may send at the same time to '
-        'one process.',
+        'Bodies above 32 KiB that one client address, and one user, may send to a process at the '
+        'same time; as many responses above 64 KiB.',
     )
     # Orchestrators kill a process that needs minutes to stop.
     SHUTDOWN_DELAY = number(

@@ -22,7 +22,7 @@ def init_app(
     from .observability import health, logging
     from .tasks import notifications
     from .web import maintenance, no_session, routing
-    from .web.endpoints import guard, rate_limits
+    from .web.endpoints import guard, large_responses, rate_limits
     from .web.requests import client_ip
     from .web.responses import error_handlers, headers, jsend
 
@@ -49,6 +49,7 @@ def init_app(
         part.init_app(app)
     guard.init_app(app, identify, reload_principal, lock_users)
     rate_limits.init_app(app)
+    large_responses.init_app(app)
     health.init_app(app)
     maintenance_command.init_app(app)
 

@@ -107,3 +107,36 @@ def upload(port: int, token: str, size: int) -> float:
     )
     assert answer.status_code == 201, answer.text
     return time.monotonic() - began
+
+
+@pytest.mark.parametrize('way', ['directly', 'through nginx'])
+def test_do_not_delay_another_user_by_downloads_that_they_do_not_read(
+    ports: dict[str, int], tokens: dict[str, str], way: str
+) -> None:
+    files = f'http://127.0.0.1:{ports[way]}{API}/files'
+    found = {}
+    for name in ('stalls', 'uploads'):
+        authorization = {'Authorization': f'Bearer {tokens[name]}'}
+        answer = requests.post(
+            files, params={'name': way}, data=b'x' * 20_000_000, headers=authorization, timeout=20
+        )
+        found[name] = f'/files/{answer.json()["data"]["id"]}/content'
+    request = (
+        f'GET {API}{found["stalls"]} HTTP/1.1\r\nHost: localhost\r\n'
+        f'Authorization: Bearer {tokens["stalls"]}\r\n\r\n'
+    ).encode()
+
+    with ExitStack() as stack:
+        for _ in range(STALLED):
+            sock = stack.enter_context(socket.create_connection(('127.0.0.1', ports[way])))
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            sock.sendall(request)
+        times = [upload(ports[way], tokens['uploads'], size) for size in SIZES]
+        answer = requests.get(
+            f'http://127.0.0.1:{ports[way]}{API}{found["uploads"]}',
+            headers={'Authorization': f'Bearer {tokens["uploads"]}'}, timeout=20,
+        )  # fmt: skip
+
+    figure(f'unread downloads, {way}: slowest of {len(times)} uploads {max(times):.2f} s')
+    assert max(times) <= SECONDS
+    assert len(answer.content) == 20_000_000

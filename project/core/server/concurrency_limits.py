@@ -11,13 +11,13 @@ from typing import Any
 
 from project.core.errors import TooManyRequests
 
-# Seconds after which a client may try again that has too many bodies in flight.
+# Seconds after which a client with too many requests in flight may try again.
 RETRY_AFTER_SECONDS = 2
 
 
 @dataclass(slots=True)
 class ConcurrencyLimiter:
-    """Connections whose requests run, and those that wait until one of them has finished.
+    """Connections whose requests run, and those that wait for one of them to finish.
 
     :param max_running: requests that run at once.
     :param max_per_key: requests of one key, such as a client address, that run at once.
@@ -48,19 +48,19 @@ class ConcurrencyLimiter:
         return False
 
     def release(self, conn: Any) -> Iterator[Any]:
-        """End a running request; return the waiting ones that run from now on."""
+        """End a running request; return the connections of the requests that start now."""
         self._subtract(self.running.pop(conn))
         return self._start_waiting()
 
     def release_key(self, conn: Any, key: Hashable) -> Iterator[Any]:
-        """Count a running request under one key less; yield the ones that run from now on."""
+        """Stop counting a request under a key; yield the connections of those that start now."""
         if key in self.running.get(conn, ()):
             self.running[conn] -= {key}
             self._subtract([key])
             yield from self._start_waiting()
 
     def pop_expired(self) -> Iterator[Any]:
-        """Yield the requests that have waited for too long; they wait no longer."""
+        """Remove and yield the connections whose requests have waited for too long."""
         moment = time.monotonic()
         while self.waiting and moment - self.waiting[0][0] > self.queue_timeout_seconds:
             yield self.waiting.popleft()[1]
@@ -93,33 +93,40 @@ class ConcurrencyLimiter:
                 index += 1
 
 
-class UserBodies:
-    """Request bodies in flight by user, of all connections of one process."""
+class ClientLimiter:
+    """Requests in flight by client, of all connections of one process. Threads may share it.
 
-    def __init__(self, max_per_user: int) -> None:
-        self.max_per_user = max_per_user
-        self._users: dict[Any, int] = {}
-        self._counts: Counter[int] = Counter()
+    :param max_per_client: requests of one client at once.
+    :param max_total: requests of all clients at once.
+    """
+
+    def __init__(self, max_per_client: int, max_total: float = inf) -> None:
+        self.max_per_client = max_per_client
+        self.max_total = max_total
+        self._clients: dict[Any, Hashable] = {}
+        self._counts: Counter[Hashable] = Counter()
         self._lock = Lock()
 
-    def claim(self, conn: Any, user_id: int) -> None:
-        """Count the body of a connection under its user.
+    def claim(self, conn: Any, client: Hashable) -> None:
+        """Count the request of a connection under its client.
 
-        :raises TooManyRequests: if the user has `max_per_user` bodies in flight.
+        :param client: a user id, or the network of an IP address.
+        :raises TooManyRequests: if the client, or all together, have too many requests in flight.
         """
         with self._lock:
-            if conn in self._users:
+            if conn in self._clients:
                 return
-            if self._counts[user_id] >= self.max_per_user:
+            is_full = len(self._clients) >= self.max_total
+            if is_full or self._counts[client] >= self.max_per_client:
                 raise TooManyRequests(RETRY_AFTER_SECONDS)
-            self._users[conn] = user_id
-            self._counts[user_id] += 1
+            self._clients[conn] = client
+            self._counts[client] += 1
 
     def release(self, conn: Any) -> None:
-        """Count the body of a connection no longer."""
+        """Stop counting the request of a connection, if it is counted."""
         with self._lock:
-            user_id = self._users.pop(conn, None)
-            if user_id is not None:
-                self._counts[user_id] -= 1
-                if not self._counts[user_id]:
-                    del self._counts[user_id]
+            client = self._clients.pop(conn, None)
+            if client is not None:
+                self._counts[client] -= 1
+                if not self._counts[client]:
+                    del self._counts[client]

@@ -5,14 +5,17 @@ stop the service.
 """
 
 import socket
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from fcntl import ioctl
 from functools import partial
 from http import HTTPStatus
 from itertools import chain
 from selectors import EVENT_READ
+from termios import TIOCOUTQ
 from typing import Any
 from uuid import uuid4
 
@@ -204,3 +207,11 @@ def receive(sock: Any) -> bytes | None:
         return None
     except OSError:
         return b''
+
+
+def unread_bytes(sock: Any) -> int:
+    """Return how many bytes that were sent the client has not acknowledged, 0 if unknown."""
+    try:
+        return int.from_bytes(ioctl(sock, TIOCOUTQ, bytes(4)), sys.byteorder)
+    except OSError:
+        return 0

@@ -26,6 +26,8 @@ CHUNK_SIZE_PATTERN = re.compile(rb'[0-9a-fA-F]{1,8}')
 RESUMABLE_PATTERN = re.compile(
     rb'\r\ncontent-type:[ \t]*application/offset\+octet-stream', re.IGNORECASE
 )
+# As Werkzeug reads it. Any of several headers counts: gunicorn passes on the last one.
+JSON_PATTERN = re.compile(rb'\r\ncontent-type:[ \t]*application/json', re.IGNORECASE)
 
 
 class RequestState(Enum):
@@ -77,6 +79,11 @@ def expects_continue(held: bytes) -> bool:
     end = held.find(HEAD_END)
     expected = EXPECT_PATTERN.search(held, 0, end)
     return expected is not None and _is_http_1_1(held) and end + len(HEAD_END) == len(held)
+
+
+def is_json(held: bytes) -> bool:
+    """Return whether the body of a request is declared as JSON."""
+    return JSON_PATTERN.search(held, 0, held.find(HEAD_END)) is not None
 
 
 def body_bytes(held: bytes) -> int:

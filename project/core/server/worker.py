@@ -19,20 +19,25 @@ from uuid import uuid4
 
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from project.core.web.endpoints.large_responses import CLAIM_RESPONSE
 from project.core.web.requests.parsing import CLAIM_BODY, START_BODY_TIMEOUT
 
 from .body_reader import BodyRate, is_body_unread, use_direct_body_reader
 from .client_keys import AddressKey, address_key, credential_key
-from .concurrency_limits import ConcurrencyLimiter, UserBodies
+from .concurrency_limits import ClientLimiter, ConcurrencyLimiter
 from .parser_error_responses import ResponseRecorder, error_response
 from .password_requests import PasswordRequests
-from .polling_worker import PollingWorker
-from .request_state import RequestState
+from .polling_worker import PollingWorker, unread_bytes
+from .request_state import RequestState, is_json
 
-# Threads of large responses, beside those of the other kinds: their clients may read slowly.
-LARGE_RESPONSE_THREADS = 12
-# Nearly all of a smaller response fits into the socket buffers and does not wait for the client.
-LARGE_RESPONSE_BYTES = 256 * 1024
+# Threads of a kind of request as a multiple of those of one client (`BODIES_PER_CLIENT`): so many
+# clients that stall use all of them. A thread that waits for a socket costs little.
+STREAM_CLIENTS = 4
+LARGE_RESPONSE_CLIENTS = 6
+# Large JSON is received before its user is known, within `BODY_TIMEOUT`. Few routes need it.
+LARGE_JSON_CLIENTS = 2
+# Unread bytes of earlier responses beside which another one fits into the send buffer.
+MAX_UNREAD_BYTES = 16 * 1024
 # Threads of `/healthz` and `/readyz`: all others may wait for a database that is silent.
 HEALTH_THREADS = 2
 HEALTH_PATTERN = re.compile(rb'(?:GET|HEAD) /(?:healthz|readyz)[ ?]')
@@ -47,8 +52,8 @@ class ApiWorker(PollingWorker):
     for another kind. `threads` are for ordinary requests.
     """
 
-    #: Bodies in flight of one client address, of one credential and of one user
-    #: (`BODIES_PER_CLIENT`).
+    #: Large bodies in flight of one client address, of one credential and of one user, and large
+    #: responses of one user or, without a login, of one client address (`BODIES_PER_CLIENT`).
     bodies_per_client: int = 6
     #: Seconds that a request that hashes a password waits for a thread; then 503.
     queue_timeout_seconds: float = 2.0
@@ -72,21 +77,27 @@ class ApiWorker(PollingWorker):
     def init_process(self) -> None:
         """Make the limiters, whose numbers `post_fork` has set, and serve."""
         threads, bodies = int(self.cfg.threads), self.bodies_per_client
-        # One client has at most `bodies` streams under its address until its user is known, and as
-        # many under its user: two thirds of all. Other clients always find a thread.
-        self.streams = ConcurrencyLimiter(
-            3 * bodies, bodies, self.stream_queue_timeout_seconds, HTTPStatus.TOO_MANY_REQUESTS
-        )
+        # A stream counts under the address of its client only until its user is known: at once,
+        # because the guard does not read its body. Without a login it is answered at once, too.
+        self.streams, self.large_json = (
+            ConcurrencyLimiter(
+                clients * bodies, bodies,
+                self.stream_queue_timeout_seconds, HTTPStatus.TOO_MANY_REQUESTS,
+            )
+            for clients in (STREAM_CLIENTS, LARGE_JSON_CLIENTS)
+        )  # fmt: skip
         self.password_hashing = ConcurrencyLimiter(
             max(1, threads // 4), queue_timeout_seconds=self.queue_timeout_seconds
         )
         self.ordinary = ConcurrencyLimiter(threads)
-        self.large_responses = ConcurrencyLimiter(LARGE_RESPONSE_THREADS)
+        self.large_responses = ConcurrencyLimiter(LARGE_RESPONSE_CLIENTS * bodies)
         self.health = ConcurrencyLimiter(HEALTH_THREADS)
         self.limiters = (
-            self.ordinary, self.password_hashing, self.streams, self.large_responses, self.health,
+            self.ordinary, self.password_hashing, self.streams, self.large_json,
+            self.large_responses, self.health,
         )  # fmt: skip
-        self.user_bodies = UserBodies(bodies)
+        self.bodies_by_user = ClientLimiter(bodies)
+        self.responses_by_client = ClientLimiter(bodies, self.large_responses.max_running)
         # The request and the connection that each thread handles.
         self.current = threading.local()
         super().init_process()
@@ -105,16 +116,12 @@ class ApiWorker(PollingWorker):
         def limited(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
             conn, request = self.current.conn, self.current.request
             environ[START_BODY_TIMEOUT] = partial(self._start_body_timeout, request)
-            response = start_response.__self__
-            if conn.limiter is self.streams:
+            environ[CLAIM_RESPONSE] = partial(self._claim_response, conn)
+            if self._has_large_body(conn):
                 environ[CLAIM_BODY] = partial(self._claim_body, conn)
-                start_response = _closing_if_unread(request, response)
-            body: Iterable[bytes] = application(environ, start_response)
-            length = response.response_length
-            is_large = length is None or length > LARGE_RESPONSE_BYTES
-            if is_large and not response._omits_body:
-                self.method_queue.defer(self._move_to_large_responses, conn)
-            return body
+                start_response = _closing_if_unread(request, start_response.__self__)
+            answer: Iterable[bytes] = application(environ, start_response)
+            return answer
 
         self.wsgi: Any = limited
 
@@ -135,9 +142,13 @@ class ApiWorker(PollingWorker):
 
     def run_request(self, conn: TConn, state: RequestState, held: bytes) -> None:
         """Run a request in a thread, or let it wait until its limiter has one."""
+        if unread_bytes(conn.sock) > MAX_UNREAD_BYTES:
+            # Its response would wait for a client that sends requests and reads no responses.
+            self.reject(conn, HTTPStatus.TOO_MANY_REQUESTS, 'Earlier responses are unread')
+            return
         keys: Iterable[Hashable] = ()
         if state is RequestState.STREAM:
-            conn.limiter = self.streams
+            conn.limiter = self.large_json if is_json(held) else self.streams
             address = address_key(held, conn.client, self.trusted_proxies)
             keys = {address, credential_key(held) or address}
         elif HEALTH_PATTERN.match(held):
@@ -156,7 +167,7 @@ class ApiWorker(PollingWorker):
         if conn.has_continued:
             # gunicorn would send `100 Continue` a second time.
             req._expected_100_continue = conn.has_continued = False
-        if conn.limiter is self.streams:
+        if self._has_large_body(conn):
             self._start_stream(req, conn)
         try:
             return bool(super().handle_request(req, conn))
@@ -180,8 +191,9 @@ class ApiWorker(PollingWorker):
 
     def finish_request(self, conn: TConn, future: Future[Any]) -> None:
         """Start the next request of the limiter; keep the connection or close it."""
-        if conn.limiter is self.streams:
-            self.user_bodies.release(conn)
+        if conn.limiter is not self.ordinary:
+            self.bodies_by_user.release(conn)
+            self.responses_by_client.release(conn)
         self._reject_expired(conn.limiter)
         self._submit(conn.limiter.release(conn))
         if future.cancelled() or future.exception() or future.result():
@@ -214,22 +226,30 @@ class ApiWorker(PollingWorker):
     def _start_body_timeout(self, req: Any) -> None:
         req.unreader.start_timeout(self.body_timeout_seconds, on_timeout=req.force_close)
 
+    def _has_large_body(self, conn: TConn) -> bool:
+        return conn.limiter is self.streams or conn.limiter is self.large_json
+
     def _claim_body(self, conn: TConn, user_id: int) -> None:
-        """Count a stream under its user, and no longer under the address of its client."""
-        self.user_bodies.claim(conn, user_id)
+        """Count a large body under its user, and no longer under the address of its client."""
+        self.bodies_by_user.claim(conn, user_id)
         self.method_queue.defer(self._release_address, conn)
 
     def _release_address(self, conn: TConn) -> None:
-        for key in self.streams.running.get(conn, frozenset()):
+        for key in conn.limiter.running.get(conn, frozenset()):
             if isinstance(key, AddressKey):
-                self._submit(self.streams.release_key(conn, key))
+                self._submit(conn.limiter.release_key(conn, key))
+
+    def _claim_response(self, conn: TConn, client: Hashable) -> None:
+        """Count a large response under its client; it occupies no thread of another kind.
+
+        :raises TooManyRequests: if the client, or all together, have too many in flight.
+        """
+        self.responses_by_client.claim(conn, client)
+        self.method_queue.defer(self._move_to_large_responses, conn)
 
     def _move_to_large_responses(self, conn: TConn) -> None:
-        """Count a request whose response is large under the limiter of those, if it has room."""
-        before = conn.limiter
-        if before is self.streams or self.large_responses.is_full:
-            return
-        conn.limiter = self.large_responses
+        """Count a request under the limiter of large responses, which has room for each claim."""
+        before, conn.limiter = conn.limiter, self.large_responses
         conn.limiter.acquire(conn)
         self._submit(before.release(conn))
 

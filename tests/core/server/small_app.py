@@ -9,12 +9,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 from gunicorn.http.errors import ParseException
 from gunicorn.workers import gthread
 
 from project.core.errors import ApiError, RequestTimeout, TooManyRequests
 from project.core.server.worker import ApiWorker
+from project.core.web.endpoints import large_responses
 from project.core.web.requests.parsing import CLAIM_BODY, receive_json
 
 # gunicorn gives clients two seconds when a worker ends.
@@ -33,7 +34,7 @@ class HastyWorker(ApiWorker):
 class CrowdedWorker(ApiWorker):
     """The worker in which a stream waits for a short time only."""
 
-    stream_queue_timeout_seconds = 1.0
+    stream_queue_timeout_seconds = 2.0
 
 
 class DismissedWorker(ApiWorker):
@@ -54,6 +55,13 @@ def create_app() -> Flask:
     for kind in (RequestTimeout, TooManyRequests):
         app.register_error_handler(kind, fail)
     app.register_error_handler(ParseException, lambda error: ('malformed body', 400))
+
+    large_responses.init_app(app)
+
+    @app.before_request
+    def identify() -> None:
+        if 'User' in request.headers:
+            g.principal = SimpleNamespace(user_id=int(request.headers['User']))
 
     @app.get('/answered')
     def answered() -> tuple[str, dict[str, str]]:
@@ -107,6 +115,14 @@ def create_app() -> Flask:
     @app.get('/large')
     def large() -> bytes:
         return bytes(64 * 1024 * 1024)
+
+    @app.get('/sized/<int:size>')
+    def sized(size: int) -> bytes:
+        return bytes(size)
+
+    @app.get('/streamed')
+    def streamed() -> Response:
+        return Response(bytes(1 << 20) for _ in range(64))
 
     @app.get('/stored/<path:key>')
     def stored(key: str) -> Response:

@@ -3,7 +3,7 @@
 import pytest
 
 from project.core.errors import TooManyRequests
-from project.core.server.concurrency_limits import ConcurrencyLimiter, UserBodies
+from project.core.server.concurrency_limits import ClientLimiter, ConcurrencyLimiter
 
 
 class TestAcquire:
@@ -78,27 +78,35 @@ class TestPopExpired:
         assert list(limiter.pop_expired()) == []
 
 
-class TestUserBodies:
-    def test_raises_when_a_user_has_too_many(self) -> None:
-        bodies = UserBodies(max_per_user=2)
+class TestClientLimiter:
+    def test_raises_when_a_client_has_too_many(self) -> None:
+        limiter = ClientLimiter(max_per_client=2)
         for conn in 'ab':
-            bodies.claim(conn, 1)
+            limiter.claim(conn, 1)
 
         with pytest.raises(TooManyRequests):
-            bodies.claim('c', 1)
-        bodies.claim('d', 2)
+            limiter.claim('c', 1)
+        limiter.claim('d', 2)
+
+    def test_raises_when_all_together_have_too_many(self) -> None:
+        limiter = ClientLimiter(max_per_client=2, max_total=2)
+        limiter.claim('a', 1)
+        limiter.claim('b', 2)
+
+        with pytest.raises(TooManyRequests):
+            limiter.claim('c', 3)
 
     def test_counts_a_connection_once(self) -> None:
-        bodies = UserBodies(max_per_user=1)
+        limiter = ClientLimiter(max_per_client=1)
 
-        bodies.claim('a', 1)
-        bodies.claim('a', 1)
+        limiter.claim('a', 1)
+        limiter.claim('a', 1)
 
-    def test_counts_no_longer_after_the_release(self) -> None:
-        bodies = UserBodies(max_per_user=1)
-        bodies.claim('a', 1)
+    def test_stops_counting_after_the_release(self) -> None:
+        limiter = ClientLimiter(max_per_client=1)
+        limiter.claim('a', 1)
 
-        bodies.release('a')
-        bodies.release('a')
+        limiter.release('a')
+        limiter.release('a')
 
-        bodies.claim('b', 1)
+        limiter.claim('b', 1)

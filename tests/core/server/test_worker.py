@@ -368,7 +368,7 @@ class TestRun:
 
 
 class TestStreams:
-    """Two of one client run, of six threads; the third waits for one second."""
+    """Two of one client run, of eight threads; the third waits for two seconds."""
 
     @pytest.fixture
     def clients(self, crowded: int) -> Iterator[list[Client]]:
@@ -422,13 +422,84 @@ class TestStreams:
         assert [client.ask(rest).json['size'] for client in clients[:3]] == [100_000] * 3
 
 
-class TestLargeResponses:
-    def test_whose_clients_do_not_read_hold_no_ordinary_thread(self, port: int) -> None:
+class TestLargeJson:
+    def test_of_many_addresses_occupies_no_thread_of_other_bodies(self, crowded: int) -> None:
+        half = post(100_000, JSON, path='/json') + b' ' * 40_000
         with ExitStack() as stack:
-            for _ in range(10):
-                stack.enter_context(Client(port)).send(get('/large'))
-            for _ in range(10):
-                assert stack.enter_context(Client(port)).ask(get()).status == 200
+            # Each credential counts as a client; the address would stop them earlier.
+            for number in range(12):
+                stack.enter_context(Client(crowded)).send(
+                    half.replace(b'\r\n', f'\r\nAuthorization: Bearer {number}\r\n'.encode(), 1)
+                )
+            client = stack.enter_context(Client(crowded))
+            body = b'x' * 100_000
+
+            assert client.ask(post(len(body)) + body).json['size'] == len(body)
+
+
+class TestLargeResponses:
+    """Two of one client at once, and twelve of all: the service is that of two bodies a client."""
+
+    @pytest.fixture
+    def connect(self, crowded: int) -> Iterator[Callable[[], Client]]:
+        with ExitStack() as stack:
+            yield lambda: stack.enter_context(Client(crowded, timeout=5))
+
+    @pytest.mark.parametrize('path', ['/large', '/streamed', '/sized/70000'])
+    def test_returns_429_to_one_too_many_of_a_client(
+        self, connect: Callable[[], Client], path: str
+    ) -> None:
+        unread = [connect() for _ in range(2)]
+        for client in unread:
+            client.send(get('/large', 'User: 1'))
+            assert client.sock.recv(1)
+
+        answer = connect().ask(get(path, 'User: 1'))
+
+        assert (answer.status, answer.headers['retry-after']) == (429, '2')
+        assert answer.json['data'].keys() == {'rate'}
+        assert connect().ask(get('/sized/70000', 'User: 2')).status == 200
+        assert connect().ask(get('/sized/60000', 'User: 1')).status == 200
+
+    def test_occupy_no_thread_of_other_requests(self, connect: Callable[[], Client]) -> None:
+        for user in range(20):
+            connect().send(get('/large', f'User: {user}'))
+
+        assert [connect().ask(get('/answered')).status for _ in range(10)] == [200] * 10
+        assert [connect().ask(post(9) + b'x' * 9).status for _ in range(10)] == [200] * 10
+
+    def test_are_counted_until_the_client_has_read_them(
+        self, connect: Callable[[], Client]
+    ) -> None:
+        client = connect()
+        statuses = [client.ask(get('/sized/70000', 'User: 3')).status for _ in range(5)]
+
+        assert statuses == [200] * 5
+
+    def test_are_not_counted_for_head(self, connect: Callable[[], Client]) -> None:
+        for _ in range(2):
+            client = connect()
+            client.send(get('/large', 'User: 4'))
+            assert client.sock.recv(1)
+
+        client = connect()
+        client.send(get('/large', 'User: 4').replace(b'GET', b'HEAD'))
+
+        assert client.sock.recv(100).startswith(b'HTTP/1.1 200')
+
+    @pytest.mark.slow('the send buffers fill up in the meantime')
+    def test_that_are_pipelined_and_unread_occupy_no_thread(
+        self, connect: Callable[[], Client]
+    ) -> None:
+        def ask() -> None:
+            assert connect().ask(get('/answered')).status == 200
+
+        for _ in range(10):
+            client = connect()
+            client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.send(get('/sized/60000') * 500)
+
+        assert worst_of(ask, seconds=1.5) < 3
 
 
 class TestRunRequest:

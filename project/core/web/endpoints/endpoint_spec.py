@@ -94,6 +94,11 @@ class EndpointSpec:
         return has_body and self.allow.kind != 'public'
 
     @property
+    def _may_be_large(self) -> bool:
+        """Whether a client may have too many of its responses in flight: files, not JSON."""
+        return bool(self.produces)
+
+    @property
     def keywords(self) -> set[str]:
         """Return the arguments that the handler is given beside those of the URL."""
         query = 'page' if self.is_list else 'query'
@@ -124,7 +129,7 @@ class EndpointSpec:
             yield UnprocessableContent
         if self.versioned and method not in METHODS_WITHOUT_IF_MATCH:
             yield PreconditionFailed
-        if self.limit or self._may_stream:
+        if self.limit or self._may_stream or self._may_be_large:
             yield TooManyRequests
 
 

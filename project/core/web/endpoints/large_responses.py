@@ -1,0 +1,47 @@
+"""Limit of large responses: a client that reads slowly occupies the thread of its response."""
+
+from flask import Flask, Response, request
+
+from project.core.errors import TooManyRequests
+from project.core.ip_addresses import network_of
+from project.core.request_context import current_request_context
+from project.core.web.responses.error_handlers import handle_api_error
+
+from .access import current_or_none
+
+# Key in the WSGI environ: a function of the server that counts a large response under a client, the
+# id of a user or an IP network. It raises TooManyRequests if there is no thread for the response.
+CLAIM_RESPONSE = 'project.claim_response'
+# A smaller response fits into the send buffer of a socket and does not wait for the client: Linux
+# begins with 87,040 bytes (`tcp_sndbuf_expand` with ten segments of 1,460 bytes).
+LARGE_RESPONSE_BYTES = 64 * 1024
+
+
+def init_app(app: Flask) -> None:
+    """Limit the large responses of each client."""
+    app.after_request(limit_large_response)
+
+
+def limit_large_response(response: Response) -> Response:
+    """Return the response, or a 429 in its place if its client has too many large ones."""
+    claim_response = request.environ.get(CLAIM_RESPONSE)
+    if claim_response is None or not _is_large(response):
+        return response
+    principal = current_or_none()
+    address = current_request_context().ip_address
+    try:
+        claim_response(principal.user_id if principal else network_of(address))
+    except TooManyRequests as error:
+        response.close()
+        return handle_api_error(error)
+    return response
+
+
+def _is_large(response: Response) -> bool:
+    """Return whether a response has a large body, or one of unknown length."""
+    if request.method == 'HEAD':
+        return False
+    length = response.content_length
+    if length is None:
+        length = response.calculate_content_length()
+    return length is None or length > LARGE_RESPONSE_BYTES
