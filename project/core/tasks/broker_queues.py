@@ -27,7 +27,8 @@ def mark_queued(queue: Queue, limit: int, max_per_owner: int) -> list[UUID]:
     :param max_per_owner: of each user's tasks, with those that the broker has already.
     """
     queued: list[UUID] = []
-    for part in claimable_parts([queue]):
+    # First the parts with a concurrency limit: each has one task at most in the broker.
+    for part in sorted(claimable_parts([queue]), key=lambda part: not part.slot):
         if chosen := _front_of(part, limit - len(queued), max_per_owner):
             marked = _mark_queued(chosen)
             queued += [task_id for task_id in chosen if task_id in marked]
@@ -63,8 +64,9 @@ def _front_of(part: QueuePart, limit: int, max_per_owner: int) -> list[UUID]:
         select(OutboxTask.id, OutboxTask.owner_id)
         .where(is_ready_in(part, now()))
         .order_by(OutboxTask.round_number, OutboxTask.available_at)
-        # Each owner with a task that waits has one in the next round, so this is enough for all.
-        .limit(4 * limit)
+        # Each waiting owner has one task in a round. At most five owners have their share in the
+        # broker (`dispatcher.MAX_QUEUED_TASKS`), so one of six rows is of another owner.
+        .limit(6 * (limit + 1))
     )
     chosen: list[UUID] = []
     for row in execute_select(front):

@@ -7,6 +7,7 @@ takes the task. So each runs at least once.
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import cache
+from itertools import count
 from typing import Any
 from uuid import UUID
 
@@ -40,6 +41,10 @@ CLAIMED_COLUMNS = (
     OutboxTask.attempts, OutboxTask.lease_id, OutboxTask.last_error, OutboxTask.request_id,
     OutboxTask.created_at, OutboxTask.owner_id,
 )  # fmt: skip
+
+# Claims of this process: each begins with the next part of a queue, so that the tasks of one
+# concurrency limit, or those without any, do not wait for all others.
+_claims = count()
 
 
 def claim_next(lease: UUID, queues: Sequence[Queue] = QUEUES) -> AnyRow | None:
@@ -142,7 +147,8 @@ def _rerun() -> Any:
 
 
 def _claim_ready(lease: UUID, queues: Sequence[Queue]) -> AnyRow | None:
-    return _execute_claim(_claim_of_parts(tuple(claimable_parts(queues))), lease)
+    parts = tuple(claimable_parts(queues, next(_claims)))
+    return _execute_claim(_claim_of_parts(parts), lease)
 
 
 @cache

@@ -43,18 +43,21 @@ class QueuePart(NamedTuple):
     slot: str
 
 
-def claimable_parts(queues: Sequence[Queue] = QUEUES) -> list[QueuePart]:
+def claimable_parts(queues: Sequence[Queue] = QUEUES, rotation: int = 0) -> list[QueuePart]:
     """Return the parts of these queues, in their order, whose tasks can run now.
 
-    Without parts whose concurrency limit has no free slot: their tasks stay in the outbox, and the
-    worker is free for others.
+    Parts whose concurrency limit has no free slot are left out: their tasks stay in the outbox, and
+    the worker runs others.
+
+    :param rotation: which part of a queue is the first. A caller that increments it serves the
+        parts of a queue equally often.
     """
     slots = registered_slots()
     is_free = {name: slot.is_free() for found in slots.values() for name, slot in found.items()}
     return [
         QueuePart(queue, name)
         for queue in queues
-        for name in ('', *sorted(slots.get(queue, {})))
+        for name in _rotated(['', *sorted(slots.get(queue, {}))], rotation)
         if is_free.get(name, True)
     ]
 
@@ -139,6 +142,11 @@ def _look() -> tuple[bool, list[Queue]]:
     found = [exists().where(OutboxTask.queue == queue, is_ready).label(queue) for queue in QUEUES]
     is_due, *ready = execute_select(select(exists().where(_is_due()).label('due'), *found)).one()
     return is_due, [queue for queue, is_there in zip(QUEUES, ready, strict=True) if is_there]
+
+
+def _rotated(names: list[str], rotation: int) -> list[str]:
+    start = rotation % len(names)
+    return names[start:] + names[:start]
 
 
 def _is_due() -> ColumnElement[bool]:

@@ -194,6 +194,15 @@ class TestClaimNext:
 
         assert names == ['archive', 'work', 'letter']
 
+    @pytest.mark.parametrize(('many', 'few'), [('work', 'decode'), ('decode', 'work')])
+    def test_serves_tasks_with_and_without_a_slot_equally_often(self, decoder, work, many, few):
+        tasks = {'work': work, 'decode': with_slot(decoder)}
+        for _ in range(10):
+            enqueue_committed(tasks[many], ADA)
+        enqueue_committed(tasks[few], BOB)
+
+        assert BOB in claimed_owners(2)
+
     def test_takes_from_no_other_queue(self, archive):
         enqueue_committed(archive)
 
@@ -255,6 +264,21 @@ class TestMarkQueued:
 
         assert self.queue().total() == MAX_QUEUED_WITH_SLOT
         assert self.queue().total() == 0
+
+    def test_queues_a_task_with_a_slot_although_others_fill_the_queue(self, decoder, work):
+        for _ in range(10):
+            enqueue_committed(work, ADA)
+        enqueue_committed(with_slot(decoder), BOB)
+
+        assert self.queue(limit=4) == {ADA: 3, BOB: 1}
+
+    def test_queues_the_task_of_another_owner_although_one_has_its_share(self, work):
+        for owner in (ADA,) * 20:
+            enqueue_committed(work, owner)
+        assert self.queue() == {ADA: 4}
+        enqueue_committed(work, BOB)
+
+        assert self.queue(limit=1) == {BOB: 1}
 
     def test_queues_a_task_once_however_many_dispatchers_look(self, work, tmp_path):
         with separate_app(tmp_path) as app:
