@@ -6,7 +6,7 @@ A mail is a folder `mail/<name>/` of `subject.txt`, `body.txt`, `body.html` and 
 
 from flask import Flask
 
-from . import health  # noqa: F401 - registers the check of mail
+from . import health
 from .rendering import duration, program
 from .sending import send_mail
 from .transports import create_transport
@@ -15,7 +15,8 @@ __all__ = ['init_app', 'send_mail']
 
 
 def init_app(app: Flask) -> None:
-    """Create the mail transport and register the template filters."""
+    """Create the mail transport and its health check, and register the template filters."""
+    health.init_app(app)
     app.extensions['mail'] = create_transport(app.config['MAIL_URL'])
     app.add_template_filter(duration)
     app.add_template_filter(program)

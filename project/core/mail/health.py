@@ -1,13 +1,15 @@
-"""The health check of mail: can the transport take one, and does one wait for too long?"""
+"""The health check of mail: whether the transport works, and whether a mail waits for too long."""
 
 import os
-import smtplib
 import socket
+import time
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from select import select
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from flask import current_app
+from flask import Flask, current_app
 from sqlalchemy.exc import SQLAlchemyError
 
 from project.core.health_checks import CheckResult, HealthCheck, register_health_check
@@ -15,12 +17,20 @@ from project.core.tasks.inspection import oldest_waiting_by_queue
 
 # The age of an undelivered mail from which it is late: half of the time for which a PIN is valid.
 LATE_AFTER_SECONDS = 300
-# For connecting, and for the greeting.
-SMTP_TIMEOUT_SECONDS = 0.9
+CONNECT_TIMEOUT_SECONDS = 0.9
+# How long one check waits for the greeting. A server may delay it (`greet_pause` of Sendmail,
+# `postscreen_greet_wait` of Postfix: up to 6 s), so that later checks go on waiting.
+GREETING_WAIT_SECONDS = 0.9
+GREETING_TIMEOUT_SECONDS = 6.5
+
+
+def init_app(app: Flask) -> None:
+    """Keep the connection that waits for the greeting of the mail server."""
+    app.extensions['mail_greeting'] = Greeting()
 
 
 def check_mail() -> CheckResult:
-    """Return `down` if the mail server does not greet, `late` if a mail waits for 5 minutes."""
+    """Return `down` or `silent` if the mail server does not greet, `late` if a mail waits 5 min."""
     try:
         oldest: int | None = oldest_waiting_by_queue()['mail']
     except SQLAlchemyError:
@@ -28,7 +38,9 @@ def check_mail() -> CheckResult:
     details = {'oldest': oldest}
     try:
         _connect(current_app.config['MAIL_URL'])
-    except (OSError, smtplib.SMTPException) as error:
+    except GreetingLate as error:
+        return CheckResult('silent', details, str(error))
+    except OSError as error:
         return CheckResult('down', details, f'{type(error).__name__}: {error}')
     if oldest is not None and oldest > LATE_AFTER_SECONDS:
         return CheckResult('late', details, f'a mail waits since {oldest} s')
@@ -38,7 +50,8 @@ def check_mail() -> CheckResult:
 def _connect(url: str) -> None:
     """Connect to the server of a URL, or look at its folder.
 
-    :raises OSError, SMTPException: if it takes no mail.
+    :raises OSError: if it takes no mail.
+    :raises GreetingLate: if the server does not greet.
     """
     parts = urlsplit(url)
     if parts.scheme == 'smtp':
@@ -54,13 +67,67 @@ def _connect(url: str) -> None:
 def _wait_for_greeting(host: str, port: int, is_tls: bool) -> None:
     if is_tls:
         # A handshake would cost both sides more than the answer is worth.
-        socket.create_connection((host, port), SMTP_TIMEOUT_SECONDS).close()
-        return
-    # Named, so that no time goes into looking up the name of this machine.
-    server = smtplib.SMTP(host, port, local_hostname='localhost', timeout=SMTP_TIMEOUT_SECONDS)
-    with suppress(OSError, smtplib.SMTPException):
-        server.quit()
-    server.close()
+        socket.create_connection((host, port), CONNECT_TIMEOUT_SECONDS).close()
+    else:
+        current_app.extensions['mail_greeting'].check(host, port)
+
+
+class GreetingLate(Exception):
+    """The mail server accepted the connection and has not greeted."""
+
+
+@dataclass(slots=True)
+class Greeting:
+    """A connection that waits for the greeting of the mail server, from one check to the next."""
+
+    waiting: socket.socket | None = None
+    connected_at: float = 0.0
+    #: Whether the server has greeted before, so that it has its time.
+    has_greeted: bool = False
+
+    def check(self, host: str, port: int) -> None:
+        """Return if the server greets, or may yet do so as it has before.
+
+        :raises OSError: if it rejects the connection or the client.
+        :raises GreetingLate: if it does not greet in time.
+        """
+        if self.waiting is None:
+            self.waiting = socket.create_connection((host, port), CONNECT_TIMEOUT_SECONDS)
+            self.connected_at = time.monotonic()
+        if select([self.waiting], [], [], GREETING_WAIT_SECONDS)[0]:
+            connection, self.waiting = self.waiting, None
+            self.has_greeted = False
+            _read_greeting(connection)
+            self.has_greeted = True
+            return
+        waited = time.monotonic() - self.connected_at
+        if waited > GREETING_TIMEOUT_SECONDS:
+            self.close()
+            self.has_greeted = False
+        if not self.has_greeted:
+            raise GreetingLate(f'no greeting within {waited:.1f} s')
+
+    def close(self) -> None:
+        """Wait no longer."""
+        if self.waiting:
+            self.waiting.close()
+        self.waiting = None
+
+
+def _read_greeting(connection: socket.socket) -> None:
+    """Read the first line of a greeting, and end the session if it is the only one.
+
+    Postfix sends the first of two lines at once, and distrusts clients that do not wait.
+
+    :raises OSError: if it is not a greeting (RFC 5321, 4.3.1).
+    """
+    with connection:
+        line = connection.recv(512)
+        if not line.startswith(b'220'):
+            raise ConnectionRefusedError(f'not a greeting: {line!r}')
+        if line.startswith(b'220 '):
+            with suppress(OSError):
+                connection.sendall(b'QUIT\r\n')
 
 
 # A mail server logs each connection: not more of them than needed.

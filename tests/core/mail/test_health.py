@@ -7,9 +7,10 @@ import time_machine
 
 from project.core.clock import now
 from project.core.database.session import atomic
+from project.core.mail import health
 from project.core.mail.health import check_mail
 from project.core.tasks import enqueue, task
-from tests.listeners import listener
+from tests.listeners import accepting_server, listener
 from tests.service import free_port
 
 pytestmark = pytest.mark.usefixtures('no_tasks')
@@ -18,7 +19,10 @@ pytestmark = pytest.mark.usefixtures('no_tasks')
 @pytest.fixture
 def configure(app, monkeypatch):
     """Return a function that names the transport of mails."""
-    return lambda url: monkeypatch.setitem(app.config, 'MAIL_URL', url)
+    greeting = health.Greeting()
+    monkeypatch.setitem(app.extensions, 'mail_greeting', greeting)
+    yield lambda url: monkeypatch.setitem(app.config, 'MAIL_URL', url)
+    greeting.close()
 
 
 def enqueue_mail(*, age):
@@ -46,11 +50,35 @@ class TestCheckMail:
         assert 'Connection refused' in found.reason
 
     @pytest.mark.parametrize('greeting', [b'554 no service\r\n', b'\r\n'])
-    def test_is_down_when_the_server_does_not_greet(self, configure, greeting):
+    def test_is_down_when_the_server_rejects_the_client(self, configure, greeting):
         with listener(greeting) as port:
             configure(f'smtp://127.0.0.1:{port}?tls=off')
 
             assert check_mail().state == 'down'
+
+    def test_is_silent_when_the_server_does_not_greet(self, configure):
+        with listener() as port:
+            configure(f'smtp://127.0.0.1:{port}?tls=off')
+
+            found = check_mail()
+
+        assert found.state == 'silent'
+        assert 'no greeting within' in found.reason
+
+    def test_gives_a_server_that_greets_late_its_time(self, configure, monkeypatch):
+        monkeypatch.setattr(health, 'GREETING_WAIT_SECONDS', 0.01)
+        with accepting_server() as (port, connections):
+            configure(f'smtp://127.0.0.1:{port}?tls=off')
+            states = [check_mail().state]
+            connections.get(timeout=5).sendall(b'220-mail.test waits\r\n')
+            monkeypatch.setattr(health, 'GREETING_WAIT_SECONDS', 5)
+            states.append(check_mail().state)
+            monkeypatch.setattr(health, 'GREETING_WAIT_SECONDS', 0.01)
+            states.append(check_mail().state)
+            monkeypatch.setattr(health, 'GREETING_TIMEOUT_SECONDS', 0)
+            states.append(check_mail().state)
+
+        assert states == ['silent', 'ok', 'ok', 'silent']
 
     def test_is_down_when_the_folder_cannot_be_written(self, configure, tmp_path):
         (tmp_path / 'file').touch()
