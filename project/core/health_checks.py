@@ -42,6 +42,8 @@ class HealthCheck:
     :param is_configured: returns whether the configuration names the dependency at all.
     :param time_limit: seconds after which the state is `silent`, at most 2.
     :param interval: seconds for which a state is not evaluated again, at most 6.
+    :param start_seconds: for how long after the start of the service an outage is not logged,
+        because the dependency starts at the same time.
     """
 
     function: Callable[[], CheckResult]
@@ -50,6 +52,7 @@ class HealthCheck:
     is_configured: Callable[[Mapping[str, Any]], bool] = lambda config: True
     time_limit: float = 2.0
     interval: float = 1.0
+    start_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         """Reject limits with which an answer takes 3 s, or a state grows older than 10 s."""

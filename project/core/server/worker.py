@@ -140,6 +140,12 @@ class ApiWorker(PollingWorker):
         self.notify()
         return bool(self.alive and self.is_parent_alive())
 
+    def close_listeners(self) -> None:
+        """Close the listeners; log no more outages, because task workers stop as well."""
+        super().close_listeners()
+        if readiness := getattr(self.app.wsgi(), 'extensions', {}).get('readiness'):
+            readiness.stopped.set()
+
     def run_request(self, conn: TConn, state: RequestState, held: bytes) -> None:
         """Run a request in a thread, or let it wait until its limiter has one."""
         if unread_bytes(conn.sock) > MAX_UNREAD_BYTES:

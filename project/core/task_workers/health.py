@@ -78,7 +78,11 @@ def _connect_to_rabbitmq(url: str) -> None:
 
 
 # Counting takes some milliseconds where many tasks wait.
-register_health_check('tasks', HealthCheck(function=check_tasks, interval=2), owner=__name__)
+register_health_check(
+    'tasks',
+    HealthCheck(function=check_tasks, interval=2, start_seconds=STOPPED_AFTER_SECONDS),
+    owner=__name__,
+)
 register_health_check(
     'broker',
     HealthCheck(

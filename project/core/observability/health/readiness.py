@@ -71,6 +71,7 @@ class Readiness:
         self._found: dict[str, tuple[CheckResult, float]] = {}
         self._running: dict[str, _Run] = {}
         self._logged: dict[str, str] = {}
+        self._watched_since = float('-inf')
 
     @property
     def checks(self) -> Mapping[str, HealthCheck]:
@@ -99,7 +100,8 @@ class Readiness:
                     max(0.0, run.started + checks[name].time_limit - time.monotonic())
                 )
         states = {name: self._state(name, check) for name, check in checks.items()}
-        self._log_changes(states)
+        if not self.stopped.is_set():
+            self._log_changes(states)
         return states
 
     def watch(self) -> Thread:
@@ -107,6 +109,7 @@ class Readiness:
 
         Call it in the process that serves: no thread survives a fork.
         """
+        self._watched_since = time.monotonic()
         thread = Thread(target=self._watch, name='readiness', daemon=True)
         thread.start()
         return thread
@@ -155,7 +158,10 @@ class Readiness:
         return DependencyState(name, result, moment - since, check.severity(result.state))
 
     def _log_changes(self, states: Mapping[str, DependencyState]) -> None:
+        service_age = time.monotonic() - self._watched_since
         for name, found in states.items():
+            if service_age < health_checks.values[name].start_seconds:
+                continue
             with self._lock:
                 before = self._logged.get(name, 'ok')
                 self._logged[name] = found.state

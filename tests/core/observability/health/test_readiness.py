@@ -210,17 +210,41 @@ class TestCurrent:
 
 
 class TestWatch:
-    def test_logs_an_outage_without_a_request(self, service, only, caplog):
-        def find():
-            known.stopped.set()
-            return CheckResult('read_only', reason='25006')
-
-        only(database=HealthCheck(function=find, is_critical=True))
+    def test_logs_an_outage_without_a_request(self, service, only, monkeypatch):
+        failure = CheckResult('read_only', reason='25006')
+        only(database=HealthCheck(function=lambda: failure, is_critical=True))
         known = Readiness(service)
 
-        known.watch().join(5)
+        logged = Event()
+        monkeypatch.setattr(readiness.log, 'warning', lambda *_: logged.set())
+        thread = known.watch()
 
-        assert 'not ready: database is read_only: 25006' in caplog.messages
+        assert logged.wait(5)
+        known.stopped.set()
+        thread.join(5)
+
+    def test_logs_no_outage_of_a_dependency_that_still_starts(self, service, only, clock, caplog):
+        stopped = CheckResult('stopped')
+        only(tasks=HealthCheck(function=lambda: stopped, start_seconds=10, interval=0.1))
+        known = Readiness(service)
+        known.stopped.set()
+        known.watch().join(5)
+        known.stopped.clear()
+
+        logged = []
+        for clock.moment in (101.0, 109.0, 111.0):
+            known.current()
+            logged.append(len(caplog.messages))
+
+        assert logged == [0, 0, 1]
+
+    def test_logs_no_outage_after_the_service_has_stopped(self, service, only, caplog):
+        only(tasks=HealthCheck(function=lambda: CheckResult('stopped')))
+        known = Readiness(service)
+        known.stopped.set()
+
+        assert states(known.current()) == {'tasks': 'stopped'}
+        assert caplog.messages == []
 
 
 class TestRunChecks:
