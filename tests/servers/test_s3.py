@@ -1,6 +1,8 @@
 """Bytes in a real S3 server."""
 
 import os
+import time
+from functools import partial
 from hashlib import sha256
 
 import pytest
@@ -19,6 +21,7 @@ from tests.interrupted_writes import (
     interrupt,
 )
 from tests.large_content import MIB, large_content
+from tests.listeners import listener
 from tests.object_sizes import sizes_in_storage
 from tests.seaweed import BUCKET, running_seaweed
 from tests.storage_io import contents, put, read
@@ -231,6 +234,20 @@ class TestMove:
 
         assert [moved.outcome for moved in copy_all(place, target)] == ['moved']
         assert sha256(read(target, 'blobs/ab/1')).digest() == sha256(LARGE).digest()
+
+
+class TestDelete:
+    @pytest.mark.slow('waits for a server that never answers')
+    def test_raises_before_other_transactions_give_up(self, app, place):
+        with listener() as port:
+            silent = storage_from_url(app, f's3://{BUCKET}?endpoint=http://127.0.0.1:{port}')
+            began = time.monotonic()
+
+            for request in (partial(silent.can_open, in_transaction=True), silent.delete):
+                with pytest.raises(ServiceUnavailable):
+                    request('a')
+
+        assert time.monotonic() - began < 2 * 5
 
 
 class TestFallbackStorage:

@@ -135,8 +135,11 @@ class Storage(ABC):
         """Tell whether something is stored under a key."""
         return self.size(key) is not None
 
-    def can_open(self, key: str) -> bool:
-        """Return whether `open` would find something under a key."""
+    def can_open(self, key: str, *, in_transaction: bool = False) -> bool:
+        """Return whether `open` would find an object under a key.
+
+        :param in_transaction: whether locks are held, so that a slow storage is an error soon.
+        """
         return self.exists(key)
 
     @abstractmethod

@@ -46,9 +46,11 @@ class FallbackStorage(Storage):
         """Return the size of what the new one has: what is to be kept must be there."""
         return self.new.size(key)
 
-    def can_open(self, key: str) -> bool:
-        """Return whether either has something under a key."""
-        return self.new.exists(key) or self.old.exists(key)
+    def can_open(self, key: str, *, in_transaction: bool = False) -> bool:
+        """Return whether either has an object under a key."""
+        return any(
+            part.can_open(key, in_transaction=in_transaction) for part in (self.new, self.old)
+        )
 
     def ensure_durable(self, key: str) -> None:
         """Make durable what the new one has."""

@@ -39,6 +39,14 @@ PROBE_LIMITS = {
     'retries': {'mode': 'standard', 'total_max_attempts': 1},
 }
 
+# Of requests that may be made in a transaction: shorter than the 5 s for which other writers wait
+# for the lock of SQLite.
+TRANSACTION_LIMITS = {
+    'connect_timeout': 1.5,
+    'read_timeout': 3,
+    'retries': {'mode': 'standard', 'total_max_attempts': 1},
+}
+
 # How often a download that breaks is gone on with, where it broke.
 MAX_READ_ATTEMPTS = 3
 
@@ -149,6 +157,7 @@ class S3Storage(Storage):
         self._new_probe = cache(partial(client, endpoint, **PROBE_LIMITS))
         try:
             self._client = client(endpoint)
+            self._client_in_transaction = client(endpoint, **TRANSACTION_LIMITS)
             self._signer = client(public) if public else self._client
         except (BotoCoreError, ValueError) as error:
             raise SystemExit(f'No S3 storage: {error}') from None
@@ -164,8 +173,8 @@ class S3Storage(Storage):
             )
 
     def save(self, path: Path, key: str, *, stays: bool = False) -> None:
-        """Put it there again where it was removed since."""
-        if not self.exists(key):
+        """Store a prepared file under its key again, if it was removed in the meantime."""
+        if not self.can_open(key, in_transaction=True):
             self.prepare(path, key)
 
     def open(self, key: str) -> StoredObject:
@@ -178,6 +187,11 @@ class S3Storage(Storage):
     def size(self, key: str) -> int | None:
         """Return the size of an object; None where there is none."""
         return self._size(self._client, key)
+
+    def can_open(self, key: str, *, in_transaction: bool = False) -> bool:
+        """Return whether there is an object under a key."""
+        client = self._client_in_transaction if in_transaction else self._client
+        return self._size(client, key) is not None
 
     def _size(self, client: Any, key: str) -> int | None:
         try:
@@ -193,9 +207,9 @@ class S3Storage(Storage):
         """Do nothing: what is there is durable."""
 
     def delete(self, key: str) -> None:
-        """Remove an object; one that is not there is fine."""
+        """Delete an object, if it exists."""
         with translate_s3_errors():
-            self._client.delete_object(Bucket=self.bucket, Key=self._name(key))
+            self._client_in_transaction.delete_object(Bucket=self.bucket, Key=self._name(key))
 
     def iterate_names(self, prefix: str = '', *, after: str = '') -> Iterator[ListedName]:
         """Yield the objects below a prefix in the order of their names."""

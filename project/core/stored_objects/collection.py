@@ -75,7 +75,7 @@ def collect_object(key: str, *, dry_run: bool = False) -> bool:
     # After the row: a transaction that publishes bytes locks its row and then the key, too.
     if not lock_name(lock_name_of(key), wait=False) or key in kind.find_sizes([key]):
         return False
-    is_there = storage().can_open(key)
+    is_there = storage().can_open(key, in_transaction=True)
     if is_there and not dry_run:
         # In this transaction: after it, the same bytes might be published again.
         storage().delete(key)
