@@ -151,10 +151,12 @@ def mask_password(text: str) -> str:
     """Return a text without the passwords of a URL (`scheme://user:password@host`) in it."""
     text = SECRET_PARAMETER_PATTERN.sub(rf'\1={MASK}', text)
     before, at, after = text.rpartition('@')
-    scheme, slashes, user = before.rpartition('://')
+    # The first `://`: a password may contain it, too.
+    start = before.find('://') + len('://') if '://' in before else 0
+    user = before[start:]
     if not at or ':' not in user:
         return text
-    return f'{scheme}{slashes}{user.partition(":")[0]}:{MASK}@{after}'
+    return f'{before[:start]}{user.partition(":")[0]}:{MASK}@{after}'
 
 
 def shortened(value: Any) -> str:

@@ -274,6 +274,7 @@ class TestMaskPassword:
         [
             ('smtp://ada%40home:hunter2@mail:587?tls=on', 'smtp://ada%40home:***@mail:587?tls=on'),
             ('postgresql://ada:hun:ter@2/@db/api', 'postgresql://ada:***@db/api'),
+            ('amqp://ada:hun://ter@mq', 'amqp://ada:***@mq'),
             ('ada:hunter2@db', 'ada:***@db'),
             ('redis://h/0?password=hunter2&db=1', 'redis://h/0?password=***&db=1'),
             ('postgresql://ada@db/api', 'postgresql://ada@db/api'),

@@ -27,6 +27,7 @@ from project.core.storage import ListedName, storage
 from .kinds import kind_of, object_kinds
 
 BATCH_OBJECTS = 500
+MAX_POSITION_CHARACTERS = 1024
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ class StorageCollection(Base):
 
     name: Mapped[str] = mapped_column(String(16), primary_key=True)
     # The last name that was looked at; empty between two rounds.
-    position: Mapped[str] = mapped_column(String(1024), default='')
+    position: Mapped[str] = mapped_column(String(MAX_POSITION_CHARACTERS), default='')
     started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     # While a backup copies bytes: those of its rows must not be removed.
@@ -190,15 +191,22 @@ def _begin() -> str:
 def _save_progress(batch: list[ListedName], collected: list[CollectedObject]) -> None:
     removed = [item for item in collected if item.is_key]
     keys = [listed.name for listed in batch if listed.is_key]
+    # Foreign names count as well: a batch may have no others.
+    passed = [listed.name for listed in batch if _is_storable(listed.name)]
     table = StorageCollection
     db.session.execute(
         update(table).values(
-            position=keys[-1] if keys else table.position,
+            position=passed[-1] if passed else table.position,
             examined=table.examined + len(keys),
             collected=table.collected + len(removed),
             collected_bytes=table.collected_bytes + sum(item.size for item in removed),
         )
     )
+
+
+def _is_storable(name: str) -> bool:
+    """Return whether the column of the position can hold a name, which may be any of a disk."""
+    return name.isprintable() and len(name) <= MAX_POSITION_CHARACTERS
 
 
 @atomic(checks_caller=False)

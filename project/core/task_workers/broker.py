@@ -27,12 +27,15 @@ class TaskBroker:
     def __init__(self, url: str) -> None:
         # Late: most services have no broker, and need not wait for its libraries.
         from dramatiq.errors import BrokerError
+        from pika.adapters.utils.connection_workflow import (  # type: ignore[import-untyped]
+            AMQPConnectorException,
+        )
         from pika.exceptions import AMQPError  # type: ignore[import-untyped]
         from redis.exceptions import RedisError
 
         # A Redis that is away dramatiq does not turn into an error of its own when it sends, and
         # neither of them when it counts.
-        self._down = (BrokerError, RedisError, AMQPError)
+        self._down = (BrokerError, RedisError, AMQPError, AMQPConnectorException)
         self._broker = _broker(url)
         self._count = _counter(self._broker)
         self._handle: Callable[[str], None] | None = None

@@ -112,6 +112,20 @@ class TestCollectGarbage:
         assert max(map(len, rounds)) == 2
         assert set(sizes_in_storage()) == {key_of(kept_file.sha256)}
 
+    def test_continues_behind_names_that_are_no_keys(self, var, monkeypatch):
+        monkeypatch.setattr('project.core.stored_objects.collection.BATCH_OBJECTS', 2)
+        folder = path_of(b'0').parent
+        folder.mkdir(parents=True)
+        # In this order before the digits of keys.
+        for name in ('!', '#', '%', '%\udc80', '+', '-' * 200):
+            (folder / name).touch()
+        path_of(b'0').write_bytes(b'orphan')
+
+        for _ in range(5):
+            list(service.collect_garbage(budget=-1))
+
+        assert not path_of(b'0').exists()
+
     def test_a_dry_run_says_the_same_and_changes_nothing(self, ada, var, kept):
         expired = FileFactory(owner=ada, expired=True)
         gone = FileFactory(owner=ada)

@@ -7,7 +7,7 @@ the right one, and never gets a marker by itself.
 
 from functools import partial
 from hashlib import sha256
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 from flask import Flask, current_app, has_app_context
@@ -76,7 +76,9 @@ def identify_storage() -> CheckResult:
 def location_name(url: str) -> str:
     """Return the name of the row of a location, which does not repeat the URL."""
     parts = urlsplit(url)
-    place = f'{parts.scheme}://{parts.netloc}{parts.path.rstrip("/")}'
+    # Buckets of two servers may have the same name.
+    endpoint = parse_qs(parts.query).get('endpoint', [''])[0]
+    place = f'{parts.scheme}://{parts.netloc}{parts.path.rstrip("/")}{endpoint}'
     return LOCATION_PREFIX + sha256(place.encode()).hexdigest()
 
 
