@@ -84,7 +84,9 @@ bench: .venv/tested  ## Ratios against a naive reference, on PostgreSQL
 soak: .venv/tested  ## Long runs: 20,000 generated requests, and workers killed while they work
 	@FUZZ_EXAMPLES=200 $(BIN)/python -m pytest -q -s -m servers tests/servers/test_openapi_fuzz.py
 	@SOAK=1 $(BIN)/python -m pytest -q -s -m servers tests/reliability
-	@SOAK=1 $(BIN)/python -m pytest -q -s tests/files/test_model.py
+	@SOAK=1 $(BIN)/python -m pytest -q -s tests/files/test_model.py \
+	    tests/integration/test_interrupted_writes.py \
+	    tests/servers/test_s3.py::TestInterruptedWrites
 
 mutants: .venv/tested  ## Break the code for each row of docs/asvs.md, and see its tests fail
 	@$(BIN)/python -m tests.asvs.run_mutants $(ROW)

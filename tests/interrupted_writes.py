@@ -33,6 +33,7 @@ from project.users.models import PENDING, Export
 from project.users.service.exports import delete_exports, make_export
 from tests.core.images.sample_images import encoded, halves
 from tests.object_sizes import sizes_by_rows, sizes_in_storage
+from tests.reliability.harness import IS_LONG
 
 IMAGE = encoded(halves(), 'PNG').getvalue()
 EXIT_KILLED = 9
@@ -46,6 +47,8 @@ CASES = [
     for fault in ('rejection', 'exception', 'failing database', 'kill')
     if step != 'committed' or fault == 'kill'
 ]
+# `make soak` interrupts each operation 504 times.
+ROUNDS = 504 // len(CASES) if IS_LONG else 1
 
 
 class Interrupted(Exception):

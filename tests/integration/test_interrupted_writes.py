@@ -17,6 +17,7 @@ from tests.concurrency import separate_app
 from tests.interrupted_writes import (
     CASES,
     OPERATIONS,
+    ROUNDS,
     STEPS,
     Writer,
     assert_consistent,
@@ -41,7 +42,7 @@ def app_of_writes(tmp_path, monkeypatch):
 class TestEveryStep:
     def test_leaves_nothing_of_an_error_even_without_a_collection(self, app_of_writes):
         writer = new_writer()
-        for operation in OPERATIONS:
+        for operation in list(OPERATIONS) * ROUNDS:
             for step, fault in CASES:
                 if fault != 'kill':
                     interrupt(app_of_writes, writer, operation, step, fault)
@@ -51,7 +52,7 @@ class TestEveryStep:
     @pytest.mark.servers
     def test_leaves_nothing_of_a_killed_process_after_a_collection(self, app_of_writes):
         writer = new_writer()
-        for operation in OPERATIONS:
+        for operation in list(OPERATIONS) * ROUNDS:
             for step in STEPS:
                 interrupt(app_of_writes, writer, operation, step, 'kill')
             OPERATIONS[operation](writer)

@@ -15,6 +15,7 @@ from tests.concurrency import separate_app
 from tests.interrupted_writes import (
     CASES,
     OPERATIONS,
+    ROUNDS,
     Writer,
     assert_consistent,
     collect_everything,
@@ -164,7 +165,7 @@ class TestInterruptedWrites:
             user = UserFactory()
             files.set_quota(user.id, 10**9)
             writer = Writer(user.id)
-            for operation in OPERATIONS:
+            for operation in list(OPERATIONS) * ROUNDS:
                 for step, fault in CASES:
                     interrupt(app, writer, operation, step, fault)
                 OPERATIONS[operation](writer)
