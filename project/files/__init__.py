@@ -1,7 +1,7 @@
-"""Files: what people upload, and get back.
+"""Files: upload, download, versions, trash, share links, thumbnails and quotas.
 
-Owns the tables `files` and `files_…`, the keys below `blobs/`, the published folder, `/files` and
-`flask files`. Stands on `users`, and lets go of everything when one is deleted.
+Owns the tables `files` and `files_…`, the keys below `blobs/` and `thumbnails/`, the published
+folder, `/files` and `flask files`. Depends on `users`; deletes all data of a deleted user.
 """
 
 from . import config_checks

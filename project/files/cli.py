@@ -1,4 +1,4 @@
-"""`flask files`: what an operator does to files."""
+"""Commands of `flask files`, for operators."""
 
 from collections import Counter
 from datetime import timedelta
@@ -22,14 +22,14 @@ from project.users import service as users
 
 from . import service
 
-files_cli = FeatureGroup('files', help='Look after files.')
+files_cli = FeatureGroup('files', help='Manage files.')
 
 COLUMNS = ('id', 'name', 'size', 'type', 'tags', 'created_at', 'trashed_at')
 
 
 @files_cli.command('list')
 @click.argument('user')
-@click.option('--trashed', is_flag=True, help='Those in the trash.')
+@click.option('--trashed', is_flag=True, help='List the files in the trash instead.')
 @limit_option
 @as_json
 def files_list(user: str, trashed: bool, limit: int, as_json: bool) -> None:
@@ -40,13 +40,13 @@ def files_list(user: str, trashed: bool, limit: int, as_json: bool) -> None:
 
 
 @files_cli.command('stats')
-@click.option('--storage', 'by_storage', is_flag=True, help='By kind of stored object instead.')
+@click.option('--storage', 'by_storage', is_flag=True, help='Count stored objects by kind instead.')
 @as_json
 def files_stats(by_storage: bool, as_json: bool) -> None:
     """Count files and bytes by type, or stored objects by kind.
 
-    By kind, `collected` is what the last garbage collection of the storage removed, and `examined`
-    is what it looked at.
+    By kind, `examined` and `collected` are the objects that the last garbage collection of the
+    storage examined and deleted.
     """
     if by_storage:
         print_rows(service.storage_stats(), ('kind', 'objects', 'bytes', 'at'), as_json=as_json)
@@ -57,10 +57,10 @@ def files_stats(by_storage: bool, as_json: bool) -> None:
 @files_cli.command('quota')
 @click.argument('user')
 @click.argument('size', type=Size(), required=False)
-@click.option('--default', 'is_default', is_flag=True, help='As many bytes as everybody.')
+@click.option('--default', 'is_default', is_flag=True, help='Use the default quota, FILES_QUOTA.')
 @as_json
 def files_quota(user: str, size: int | None, is_default: bool, as_json: bool) -> None:
-    """Say how many bytes a user may have, such as 5GB; without a size, show what they have."""
+    """Set the quota of a user, such as 5GB, and show it. Without SIZE, only show it."""
     if size is not None and is_default:
         raise click.UsageError('either a size or --default')
     owner_id = users.get_user_by_login(user).id
@@ -72,9 +72,9 @@ def files_quota(user: str, size: int | None, is_default: bool, as_json: bool) ->
 
 @files_cli.command('publish')
 @click.argument('path', type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option('--name', help='Under which name; folders are made.')
+@click.option('--name', help='Name to publish under; missing folders are created.')
 def files_publish(path: Path, name: str | None) -> None:
-    """Give a file to everybody, at /api/v1/files/public/NAME."""
+    """Publish a file without login at /api/v1/files/public/NAME."""
     service.publish_file(path, name or path.name)
     click.echo(f'Published {name or path.name}.')
 
@@ -83,7 +83,7 @@ def files_publish(path: Path, name: str | None) -> None:
 @click.argument('name')
 @dry_run
 def files_unpublish(name: str, dry_run: bool) -> None:
-    """Take a published file back."""
+    """Delete a file from the published folder."""
     service.unpublish_file(name, dry_run=dry_run)
     click.echo(f'{"Would unpublish" if dry_run else "Unpublished"} {name}.')
 
@@ -91,17 +91,17 @@ def files_unpublish(name: str, dry_run: bool) -> None:
 @files_cli.command('unlock-link')
 @click.argument('link_id', type=click.UUID)
 def files_unlock_link(link_id: UUID) -> None:
-    """Reset the wrong passwords of a share link."""
+    """Reset the counter of wrong passwords of a share link."""
     was_counted = service.unlock_link(link_id)
     click.echo('Reset link.' if was_counted else 'No attempts were counted.')
 
 
 @files_cli.command('fsck')
-@click.option('--repair', is_flag=True, help='Do what can be done; without it, only look.')
+@click.option('--repair', is_flag=True, help='Repair the faults that can be repaired.')
 @as_json
 @click.pass_context
 def files_fsck(ctx: click.Context, repair: bool, as_json: bool) -> None:
-    """Check whether rows, bytes and quotas agree. Exit code 1 where something stays wrong."""
+    """Check that rows, stored bytes and quotas agree. Exit code 1 if a fault is not repaired."""
     faults = [
         fault
         for fault in with_progress('Checking', service.check_integrity(repair=repair))
@@ -116,13 +116,14 @@ def files_fsck(ctx: click.Context, repair: bool, as_json: bool) -> None:
 
 
 @files_cli.command('move')
-@click.option('--to', required=True, help='The other storage, as STORAGE_URL would name it.')
+@click.option('--to', required=True, help='URL of the target storage, in the form of STORAGE_URL.')
 @as_json
 @click.pass_context
 def files_move(ctx: click.Context, to: str, as_json: bool) -> None:
-    """Copy all bytes to another storage, each read back there; begun again, it goes on.
+    """Copy all objects to another storage, and read each copy back to verify it.
 
-    The service stays up: see "Moving" in docs/operations.md. Exit code 1 where something failed.
+    The service stays up: see "Moving" in docs/operations.md. A further run copies the rest. Exit
+    code 1 if a copy failed.
     """
     found = Counter(moved.outcome for moved in with_progress('Moving', service.move_storage(to)))
     row = {outcome: found[outcome] for outcome in ('moved', 'there', 'failed')}
@@ -134,20 +135,20 @@ def files_move(ctx: click.Context, to: str, as_json: bool) -> None:
 @files_cli.command('pause-collection')
 @click.argument('minutes', type=click.IntRange(0, 24 * 60))
 def files_pause_collection(minutes: int) -> None:
-    """Keep the bytes of deleted files for some minutes, while a backup copies them.
+    """Pause the garbage collection for MINUTES, while a backup copies the bytes.
 
-    0 ends the pause.
+    The bytes of deleted files are kept until then. 0 ends the pause.
     """
     service.pause_garbage_collection(timedelta(minutes=minutes))
-    click.echo(f'Bytes are kept for {minutes} minutes.' if minutes else 'Bytes are removed again.')
+    click.echo(f'Bytes are kept for {minutes} minutes.' if minutes else 'The pause is over.')
 
 
 @files_cli.command('scan')
-@click.option('--again', is_flag=True, help='Also what was scanned before.')
+@click.option('--again', is_flag=True, help='Scan all versions, including the scanned ones.')
 @as_json
 @click.pass_context
 def files_scan(ctx: click.Context, again: bool, as_json: bool) -> None:
-    """Have FILES_SCANNER look at what it has not seen. Exit code 1 where it could not."""
+    """Scan all unscanned versions with FILES_SCANNER. Exit code 1 if a scan failed."""
     if not current_app.config['FILES_SCANNER']:
         raise click.UsageError('FILES_SCANNER is not set')
     found = Counter(
@@ -172,9 +173,9 @@ def files_scan(ctx: click.Context, again: bool, as_json: bool) -> None:
 @dry_run
 @as_json
 def files_sweep(budget: float, dry_run: bool, as_json: bool) -> None:
-    """Remove expired trash and links, and all bytes to which no row refers.
+    """Delete expired trash and links, and all bytes to which no row refers.
 
-    Names in the storage that are not ours are shown on stderr and left alone.
+    Unknown names in the storage are written to stderr and not deleted.
     """
     if paused_until := service.garbage_collection_pause_end():
         raise click.ClickException(
@@ -185,6 +186,6 @@ def files_sweep(budget: float, dry_run: bool, as_json: bool) -> None:
     for item in with_progress('Sweeping', garbage):
         removed[item.kind] += 1
         if item.kind == 'unknown':
-            click.echo(f'Not ours, left alone: {item.name}', err=True)
+            click.echo(f'Unknown name, not deleted: {item.name}', err=True)
     row = {kind: removed[kind] for kind in ('trash', 'links', 'bytes', 'incoming', 'unknown')}
     print_rows([row], tuple(row), as_json=as_json, one=True)

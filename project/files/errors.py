@@ -1,4 +1,4 @@
-"""The ways files says no."""
+"""Errors of files."""
 
 from project.core.errors import (
     ApiError,
@@ -14,89 +14,89 @@ from project.core.errors import (
 
 
 class FileNotFound(NotFound):
-    """The asker has no such file; whether somebody else has is their secret."""
+    """The caller has no such file. The error does not reveal whether another user has it."""
 
     field, reason = 'file', 'No such file'
 
 
 class FileTooLarge(ContentTooLarge):
-    """One file of more bytes than any may have."""
+    """The file is larger than `FILES_MAX_SIZE`."""
 
-    reason = 'Larger than a file may be'
+    reason = 'Larger than the maximum file size'
 
 
 class QuotaExceeded(ContentTooLarge):
-    """All files together would have more bytes than their owner may have."""
+    """The files of the owner would exceed their quota."""
 
-    field, reason = 'quota', 'No room left in your quota'
+    field, reason = 'quota', 'Exceeds your quota; delete files permanently first'
 
 
 class FileChanged(PreconditionFailed):
-    """Somebody changed the file's particulars since the version in `If-Match`."""
+    """The file was changed since the version in `If-Match`."""
 
 
 class NameInvalid(UnprocessableContent):
-    """Too long for a name."""
+    """The file name is too long."""
 
     field, reason = 'name', 'Longer than 255 characters'
 
 
 class PublishedNameInvalid(UnprocessableContent):
-    """Leads out of the published folder, is hidden, or too long for it."""
+    """The name is outside of the published folder, hidden, or too long for a file system."""
 
-    field, reason = 'name', 'Not a name inside the published folder'
+    field, reason = 'name', 'Must be a path of visible names inside the published folder'
 
 
 class AlreadyPublished(Conflict):
-    """Another file was published under that name."""
+    """Another file is published under this name."""
 
     field, reason = 'name', 'Already published'
 
 
 class NotPublished(NotFound):
-    """No file was published under that name."""
+    """No file is published under this name."""
 
-    field, reason = 'file', 'Nothing published under that name'
+    field, reason = 'file', 'No file is published under this name'
 
 
 class UploadNotFound(NotFound):
-    """The asker has no such upload, or not any more."""
+    """The caller has no such upload, or it has expired or been deleted."""
 
     field, reason = 'upload', 'No such upload'
 
 
 class OffsetMismatch(Conflict):
-    """Another byte is the next one: ask which by HEAD (tus 1.0.0)."""
+    """The chunk does not begin at the current offset, which HEAD returns (tus 1.0.0)."""
 
-    field, reason = 'offset', 'Not where the upload has come to'
+    field, reason = 'offset', 'Upload-Offset does not match the current offset; HEAD returns it'
 
 
 class UploadLeaseLost(Conflict):
-    """A newer request goes on with the upload."""
+    """A newer request has taken over the upload."""
 
-    field, reason = 'upload', 'Another request goes on with it'
+    field, reason = 'upload', 'Another request has taken over this upload'
 
 
 class UploadLengthExceeded(ContentTooLarge):
-    """More bytes than the upload was to have."""
+    """The chunk goes beyond the announced length of the upload."""
 
-    reason = 'More than was announced'
+    reason = 'Exceeds the Upload-Length of this upload'
 
 
 class ChecksumMismatch(ApiError):
-    """What came is not what was sent; none of it was kept (tus 1.0.0)."""
+    """The received chunk has another checksum; none of it was stored (tus 1.0.0)."""
 
-    http_code, field, reason = 460, 'checksum', 'Not what was sent'
+    http_code, field, reason = 460, 'checksum', 'Does not match Upload-Checksum; send it again'
 
 
 class ChecksumUnknown(BadRequest):
-    """No checksum, or by an algorithm that is not announced."""
+    """The checksum is malformed, or its algorithm is not announced."""
 
     reason = 'Upload-Checksum must be sha1 or sha256, a space, and the digest in base64'
 
 
 class TusVersionUnknown(PreconditionFailed):
-    """A version of the protocol that is not spoken here, or none."""
+    """The client sent no version of tus, or an unsupported one."""
 
     field, reason = 'tus_resumable', 'Tus-Resumable must be 1.0.0'
 
@@ -105,61 +105,61 @@ class TusVersionUnknown(PreconditionFailed):
 
 
 class NotAnUploadChunk(UnsupportedMediaType):
-    """A piece of an upload is of one type only."""
+    """The chunk has another content type than the one that tus requires."""
 
     reason = 'Must be application/offset+octet-stream'
 
 
 class NotAnImage(UnprocessableContent):
-    """No image, or none that can be read."""
+    """The file is not an image, is too large for a thumbnail, or cannot be decoded."""
 
-    field, reason = 'type', 'Not an image that a thumbnail can be made of'
+    field, reason = 'type', 'Not a readable JPEG, PNG, GIF, WebP or AVIF image'
 
 
 class LinkNotFound(NotFound):
-    """No such link, or it opens nothing any more."""
+    """The link is unknown, expired or used up."""
 
     field, reason = 'link', 'No such link'
 
 
 class LinkPasswordWrong(Forbidden):
-    """The link has a password, and this is not it."""
+    """The link has a password; the client sent none, or another one."""
 
     field, reason = 'password', 'Wrong or missing; send it as X-Link-Password'
 
 
 class ExpiryPast(UnprocessableContent):
-    """It would have ended before it began."""
+    """The link would have expired already."""
 
     field, reason = 'expires_at', 'Must be in the future'
 
 
 class TooManyLinks(Conflict):
-    """More than anybody keeps in mind."""
+    """The file has the maximum number of links."""
 
-    field, reason = 'link', 'A file has at most 50 links'
+    field, reason = 'link', 'A file can have at most 50 links; delete one first'
 
 
 class ScanPending(Conflict):
-    """The scanner has not seen it yet."""
+    """The scanner has not scanned the file yet."""
 
-    field, reason = 'scan', 'Not scanned yet'
+    field, reason = 'scan', 'Not scanned for malware yet; try again later'
 
     def __init__(self) -> None:
         super().__init__(headers={'Retry-After': '5'})
 
 
 class ScanInfected(Forbidden):
-    """The scanner found something in it."""
+    """The scanner found malware in the file."""
 
-    field, reason = 'scan', 'Malware was found in it'
+    field, reason = 'scan', 'Malware was found in this file'
 
 
 class Unscannable(Forbidden):
-    """The scanner will never tell."""
+    """The file is larger than the scanner accepts, so it is never scanned."""
 
-    field, reason = 'scan', 'Too large for the scanner'
+    field, reason = 'scan', 'Too large for the malware scanner'
 
 
-# How bytes are held back.
+# Errors of `check_clean`, for the endpoint specs.
 SCAN_ERRORS = (ScanPending, ScanInfected, Unscannable)

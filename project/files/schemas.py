@@ -1,4 +1,4 @@
-"""How files look from outside."""
+"""Response schemas of files."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from project.core.web.requests.fields import Timestamp
 
 
 class FileSchema(Schema):
-    """A file's particulars; its bytes have their own URL."""
+    """The metadata of a file, without its bytes."""
 
     id = fields.UUID()
     name = fields.Str()
@@ -23,7 +23,10 @@ class FileSchema(Schema):
 
 
 class VersionSchema(Schema):
-    """What a file's bytes were, or are; what a client said they are, and a scanner."""
+    """A version of a file.
+
+    `declared_type` is the content type that the client sent, `scan` the result of the scanner.
+    """
 
     number = fields.Int()
     size = fields.Int()
@@ -46,19 +49,19 @@ class LinkSchema(Schema):
 
 
 class NewLinkSchema(LinkSchema):
-    """A share link just made: the only answer that carries its token."""
+    """A new share link: the only response that contains its token."""
 
     token = fields.Str()
     url = fields.Method('get_url', metadata={'type': 'string', 'format': 'uri'})
 
     def get_url(self, link: Any) -> str:
-        """Return where whoever gets it downloads the file."""
+        """Return the public URL of the file's content."""
         path = url_for('api_v1.files.shared_content', token=link['token'])
         return f'{current_app.config["PUBLIC_URL"].rstrip("/")}{path}'
 
 
 class SharedSchema(Schema):
-    """What whoever has a link may know of the file."""
+    """The metadata of a file that the holder of a share link may read."""
 
     name = fields.Str()
     size = fields.Int()
@@ -68,7 +71,7 @@ class SharedSchema(Schema):
 
 
 class UsageSchema(Schema):
-    """What one has, in bytes, trash included; `files` counts them."""
+    """The bytes and the number of a user's files, trash included."""
 
     used = fields.Int()
     reserved = fields.Int()

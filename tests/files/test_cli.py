@@ -212,7 +212,7 @@ class TestFilesPublish:
     def test_rejects_a_name_outside_of_the_folder(self, rejection, source, name):
         line = rejection('publish', str(source), '--name', name)
 
-        assert line == 'Error: name: Not a name inside the published folder'
+        assert line == 'Error: name: Must be a path of visible names inside the published folder'
 
     def test_rejects_in_a_line_where_it_cannot_write(self, app, rejection, source, monkeypatch):
         monkeypatch.setitem(app.config, 'FILES_PUBLIC_FOLDER', str(source / 'public'))
@@ -247,7 +247,7 @@ class TestFilesUnpublish:
     def test_rejects_what_was_not_published(self, rejection, options):
         line = rejection('unpublish', 'nothing.txt', *options)
 
-        assert line == 'Error: file: Nothing published under that name'
+        assert line == 'Error: file: No file is published under this name'
 
 
 class TestFilesSweep:
@@ -277,7 +277,7 @@ class TestFilesSweep:
         result = cli.invoke(args=['files', 'sweep', '--json'])
 
         assert (result.exit_code, json.loads(result.stdout)['unknown']) == (0, 1)
-        assert 'Not ours, left alone: blobs/lost+found' in result.stderr
+        assert 'Unknown name, not deleted: blobs/lost+found' in result.stderr
         assert place.is_dir()
 
     def test_is_paused_while_a_backup_copies_bytes(self, run, rejection, kept):

@@ -1,4 +1,4 @@
-"""The HTTP face of files, by topic: read the request, call the service, answer."""
+"""Routes of files, by topic: parse the request, call the service, respond."""
 
 from flask import Blueprint
 

@@ -1,4 +1,4 @@
-"""Many files in one download."""
+"""Routes of archives: many files in one download."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from . import blueprint
 
 
 class ArchiveRequest(Schema):
-    """Which files."""
+    """The ids of the files to download."""
 
     ids = fields.List(
         fields.UUID(), required=True, validate=validate.Length(1, service.MAX_FILES_PER_ARCHIVE)
@@ -31,9 +31,10 @@ class ArchiveRequest(Schema):
     errors=[FileNotFound, *SCAN_ERRORS], limit='60/minute',
 )  # fmt: skip
 def archive_create(body: dict[str, Any]) -> Response:
-    """Download up to 1,000 of your files as one ZIP, made while it is sent.
+    """Download up to 1,000 of your files as one ZIP archive.
 
-    Its length is said before. Files of the same name are numbered.
+    The archive is created while it is sent; `Content-Length` is known before. Files of the same
+    name are numbered.
     """
     archive = service.open_archive(current_principal().user_id, body['ids'])
     response = Response(iter(archive), mimetype='application/zip')

@@ -1,4 +1,4 @@
-"""The bytes of files over HTTP, and the versions of them."""
+"""Routes of the content of files and of their versions."""
 
 from typing import Any
 from uuid import UUID
@@ -33,7 +33,7 @@ from .form_uploads import open_upload
 
 
 class ContentQuery(Schema):
-    """How to show it."""
+    """Whether a browser displays the content or saves it."""
 
     inline = fields.Bool(load_default=False)
 
@@ -45,16 +45,17 @@ class ContentQuery(Schema):
     errors=[FileNotFound, *SCAN_ERRORS, RangeNotSatisfiable],
 )  # fmt: skip
 def file_content(file_id: UUID, query: dict[str, Any]) -> Response:
-    """Download one of your files, whole or a range of it.
+    """Download one of your files, or a range of it.
 
-    As an attachment; with `inline=true` types that cannot act are shown in place.
+    The file is sent as an attachment. With `inline=true`, browsers display it if its type cannot
+    contain active content.
     """
     file, stream = service.open_content(current_principal().user_id, file_id)
     return send(stream, file.name, file, inline=query['inline'])
 
 
 class ContentForm(Schema):
-    """New bytes as a form."""
+    """The new content of a file, as a multipart form."""
 
     file = UploadedFile(
         required=True, stream_factory=open_upload, metadata={'type': 'string', 'format': 'binary'}
@@ -68,9 +69,10 @@ class ContentForm(Schema):
     limit='600/minute', max_body_setting='FILES_MAX_SIZE',
 )  # fmt: skip
 def file_content_replace(file_id: UUID, form: dict[str, Any] | None) -> Any:
-    """Give one of your files new bytes: a multipart form with `file`, or any body as it is.
+    """Replace the content of one of your files. The old content stays as a version.
 
-    Those before stay as a version. What is answered with 200 survives a power cut.
+    Send a multipart form with `file`, or the bytes themselves as the body. After the response 200,
+    the content survives a power cut.
     """
     owner_id, expected = current_principal().user_id, expected_versions()
     if form is None:
@@ -85,7 +87,7 @@ def file_content_replace(file_id: UUID, form: dict[str, Any] | None) -> Any:
 
 
 class VersionListQuery(ListQuery):
-    """Orders of the list of versions."""
+    """Sort orders of the list of versions."""
 
     sort = sort_by('number')
 
@@ -96,7 +98,7 @@ class VersionListQuery(ListQuery):
     errors=[FileNotFound, CursorInvalid],
 )  # fmt: skip
 def version_list(file_id: UUID, page: PageRequest) -> Page:
-    """List what one of your files was, newest first; the newest is what it is."""
+    """List the versions of one of your files, newest first; the first is the current one."""
     return service.list_versions(current_principal().user_id, file_id, page)
 
 
@@ -107,7 +109,7 @@ def version_list(file_id: UUID, page: PageRequest) -> Page:
     errors=[FileNotFound, *SCAN_ERRORS, RangeNotSatisfiable],
 )  # fmt: skip
 def version_content(file_id: UUID, number: int, query: dict[str, Any]) -> Response:
-    """Download a version of one of your files, whole or a range of it."""
+    """Download a version of one of your files, or a range of it."""
     name, version, stream = service.open_version(current_principal().user_id, file_id, number)
     return send(stream, name, version, inline=query['inline'])
 
@@ -118,13 +120,17 @@ def version_content(file_id: UUID, number: int, query: dict[str, Any]) -> Respon
     errors=[FileNotFound, FileChanged, QuotaExceeded],
 )  # fmt: skip
 def version_restore(file_id: UUID, number: int) -> Any:
-    """Go back to a version: its bytes become the newest, and all others stay."""
+    """Restore a version: its content becomes a new version, and all others stay."""
     owner_id = current_principal().user_id
     return service.restore_version(owner_id, file_id, number, expected=expected_versions())
 
 
 def send(stream: StoredObject, name: str, bytes_: Any, *, inline: bool = False) -> Response:
-    """Answer with open bytes under a name; in place, where that is asked for, only the harmless."""
+    """Return the response that sends open bytes under a name.
+
+    :param bytes_: the file or version, for its hash and type.
+    :param inline: whether the client asked to display it; only `INLINE_SAFE_TYPES` are displayed.
+    """
     return send_stored_object(
         stream, etag=bytes_.sha256, mimetype=bytes_.type, name=name, sha256=bytes_.sha256,
         inline=inline and bytes_.type in INLINE_SAFE_TYPES,

@@ -1,4 +1,4 @@
-"""Files over HTTP: what is known of them, the trash, how much there is."""
+"""Routes of files: metadata, upload, trash and usage."""
 
 from typing import Any
 from uuid import UUID
@@ -23,12 +23,12 @@ from .form_uploads import open_upload
 
 
 def tag() -> Text:
-    """Return the field of one tag: no space, no comma."""
+    """Return a schema field for a tag: 1 to 32 characters, no whitespace, no comma."""
     return Text(min=1, max=32, validate=[validate.Regexp(r'^[^\s,]+$')])
 
 
 class FileListQuery(ListQuery):
-    """Filters and orders of the list of files."""
+    """Filters and sort orders of the list of files."""
 
     name = fields.Str(validate=validate.Length(1, 255))
     tag = fields.Str(validate=validate.Length(1, 32))
@@ -38,13 +38,13 @@ class FileListQuery(ListQuery):
 
 
 class FileCreateQuery(Schema):
-    """The name of a body that is sent as it is."""
+    """The name of a file that is not sent as a form."""
 
     name = fields.Str(validate=validate.Length(max=255))
 
 
 class FileCreateForm(Schema):
-    """An upload as a form."""
+    """A new file, as a multipart form."""
 
     file = UploadedFile(
         required=True, stream_factory=open_upload, metadata={'type': 'string', 'format': 'binary'}
@@ -54,20 +54,20 @@ class FileCreateForm(Schema):
 
 
 class FilePatchRequest(Schema):
-    """What can be changed of a file."""
+    """Changes to the metadata of a file."""
 
     name = Text(min=1, max=255)
     tags = fields.List(tag(), validate=validate.Length(max=20))
 
 
 class FileDeleteQuery(Schema):
-    """Whether to keep it in the trash."""
+    """Whether to delete a file permanently."""
 
     permanent = fields.Bool(load_default=False)
 
 
 class FilesView(MethodView):
-    """The collection."""
+    """The files of the user."""
 
     init_every_request = False
 
@@ -76,7 +76,7 @@ class FilesView(MethodView):
         errors=[CursorInvalid],
     )  # fmt: skip
     def get(self, page: PageRequest) -> Page:
-        """List your files; with `trashed=true` those in the trash."""
+        """List your files, or with `trashed=true` the files in your trash."""
         return service.list_files(current_principal().user_id, page)
 
     @endpoint(
@@ -86,9 +86,10 @@ class FilesView(MethodView):
         versioned=True,
     )  # fmt: skip
     def post(self, query: dict[str, Any], form: dict[str, Any] | None) -> Any:
-        """Upload a file: a multipart form with `file`, or any other body as it is, with `?name=`.
+        """Upload a file.
 
-        Streams to the disk; what is answered with 201 survives a power cut.
+        Send a multipart form with `file`, or the bytes themselves as the body, with `?name=`. The
+        service streams them to the disk. After the response 201, the file survives a power cut.
         """
         name, owner_id = query.get('name'), current_principal().user_id
         if form is None:
@@ -104,13 +105,13 @@ class FilesView(MethodView):
 
 
 class FileView(MethodView):
-    """One of them."""
+    """One file of the user."""
 
     init_every_request = False
 
     @endpoint(allow=authenticated(READ), returns=FileSchema, versioned=True, errors=[FileNotFound])
     def get(self, file_id: UUID) -> Any:
-        """Show one of your files, in the trash or not."""
+        """Show the metadata of one of your files, even if it is in the trash."""
         return service.get_file(current_principal().user_id, file_id)
 
     @endpoint(
@@ -119,7 +120,7 @@ class FileView(MethodView):
         errors=[FileNotFound, FileChanged, NameInvalid],
     )  # fmt: skip
     def patch(self, file_id: UUID, body: dict[str, Any]) -> Any:
-        """Change `name` and `tags`, as far as sent."""
+        """Change the `name`, the `tags` or both of one of your files."""
         owner_id = current_principal().user_id
         return service.update_file(owner_id, file_id, body, expected=expected_versions())
 
@@ -128,7 +129,7 @@ class FileView(MethodView):
         errors=[FileNotFound, FileChanged],
     )  # fmt: skip
     def delete(self, file_id: UUID, query: dict[str, Any]) -> None:
-        """Put a file to the trash, or with `permanent=true` delete it for good."""
+        """Move one of your files to the trash, or with `permanent=true` delete it permanently."""
         remove = service.delete_file if query['permanent'] else service.trash_file
         remove(current_principal().user_id, file_id, expected=expected_versions())
 
@@ -143,16 +144,16 @@ blueprint.add_url_rule('/<uuid:file_id>', view_func=FileView.as_view('file'))
     errors=[FileNotFound, FileChanged],
 )  # fmt: skip
 def file_restore(file_id: UUID) -> Any:
-    """Take a file out of the trash."""
+    """Restore a file from the trash."""
     return service.restore_file(current_principal().user_id, file_id, expected=expected_versions())
 
 
 @blueprint.delete('/trash')
 @endpoint(allow=authenticated(WRITE))
 def trash_delete() -> None:
-    """Empty the trash: its files are gone at once.
+    """Empty your trash. Its files are no longer found at once.
 
-    Your usage decreases as a task deletes them.
+    A task deletes them; your usage decreases as it does.
     """
     service.empty_trash(current_principal().user_id)
 
@@ -160,5 +161,5 @@ def trash_delete() -> None:
 @blueprint.get('/usage')
 @endpoint(allow=authenticated(READ), returns=UsageSchema)
 def usage_show() -> Any:
-    """Show how many bytes you have, and may have; trash included."""
+    """Show how many bytes you use, trash included, and your quota."""
     return service.get_usage(current_principal().user_id)

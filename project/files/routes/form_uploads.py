@@ -1,4 +1,4 @@
-"""Where the file of a form is written to, as it comes."""
+"""Streaming of the file in a multipart form, during form parsing."""
 
 from typing import Any
 
@@ -8,6 +8,12 @@ from project.files import service
 
 
 def open_upload(form_length: int | None) -> Any:
-    """Return where the file of a form is written to, or refuse a form that cannot fit."""
+    """Return the writer for the file of a form, with a quota reservation.
+
+    :param form_length: the Content-Length in bytes, or None. Less the overhead of the form, it is
+        reserved at once.
+    :raises FileTooLarge: if the form is too large for a file of the maximum size.
+    :raises QuotaExceeded: if the form exceeds the quota of the user.
+    """
     least = max(0, (form_length or 0) - FORM_OVERHEAD_BYTES)
     return service.open_upload(current_principal().user_id, least=least)

@@ -1,4 +1,4 @@
-"""Share links over HTTP."""
+"""Routes of share links."""
 
 from typing import Any
 from uuid import UUID
@@ -31,18 +31,18 @@ from project.users.errors import PrivilegeEscalation
 from . import blueprint
 from .content import send
 
-# What may be wrong with a link, for who follows it.
+# Errors for the holder of a link.
 LINK_ERRORS = (LinkNotFound, FileNotFound, LinkPasswordWrong, TooManyAttempts)
 
 PASSWORD_HEADER_NAME = 'X-Link-Password'
-PASSWORD_HEADER = {PASSWORD_HEADER_NAME: Header('The password of the link, where it has one.')}
+PASSWORD_HEADER = {PASSWORD_HEADER_NAME: Header('The password of the link, if it has one.')}
 
-# A guess at a link is hopeless; at its password it costs the service a core for 50 ms.
+# Tokens are too long to be guessed. A guess of a password costs 50 ms of CPU time.
 SHARED_RATE_LIMIT = '120/minute'
 
 
 class LinkListQuery(ListQuery):
-    """Orders of the list of links."""
+    """Sort orders of the list of links."""
 
     sort = sort_by('created_at')
 
@@ -53,7 +53,7 @@ class LinkListQuery(ListQuery):
     errors=[FileNotFound, CursorInvalid],
 )  # fmt: skip
 def link_list(file_id: UUID, page: PageRequest) -> Page:
-    """List the share links of one of your files, without the links themselves."""
+    """List the share links of one of your files, without their tokens."""
     return service.list_links(current_principal().user_id, file_id, page)
 
 
@@ -77,8 +77,8 @@ def link_create(file_id: UUID, body: dict[str, Any]) -> Any:
     """Create a share link to one of your files. It needs no login and is shown only once.
 
     An API key needs the scope `files:read` as well, because the link gives the right to read.
-    `password` is asked for as `X-Link-Password`; of `max_downloads` each whole answer and each
-    range counts. The link dies with the file, and with your right to read it.
+    Clients send `password` as `X-Link-Password`. Each response counts towards `max_downloads`, of
+    the whole file or of a range. The link ends with the file, and with your permission to read it.
     """
     return service.create_link(current_principal(), file_id, **body)
 
@@ -86,7 +86,7 @@ def link_create(file_id: UUID, body: dict[str, Any]) -> Any:
 @blueprint.delete('/links/<uuid:link_id>')
 @endpoint(allow=authenticated(WRITE), errors=[LinkNotFound])
 def link_delete(link_id: UUID) -> None:
-    """Delete a share link; it opens nothing from the next request on."""
+    """Delete a share link. The next request with it gets 404."""
     service.delete_link(current_principal().user_id, link_id)
 
 
@@ -96,7 +96,7 @@ def link_delete(link_id: UUID) -> None:
     limit=SHARED_RATE_LIMIT, hashes_password=PASSWORD_HEADER_NAME,
 )  # fmt: skip
 def shared_show(token: str) -> Any:
-    """Show what a share link leads to."""
+    """Show the metadata of the file of a share link."""
     _, file = service.resolve_link(token, request.headers.get(PASSWORD_HEADER_NAME))
     return file
 
@@ -109,10 +109,10 @@ def shared_show(token: str) -> Any:
     hashes_password=PASSWORD_HEADER_NAME,
 )  # fmt: skip
 def shared_content(token: str) -> Response:
-    """Download what a share link leads to, whole or ranges of it."""
+    """Download the file of a share link, or ranges of it."""
     link, file, stream = service.open_shared(token, request.headers.get(PASSWORD_HEADER_NAME))
     response = send(stream, file.name, file)
-    # Whoever sends them: that is decided here.
+    # Count it here: afterwards a proxy or the object storage may send the bytes (FILES_OFFLOAD).
     if request.method == 'GET' and response.status_code != 304:
         service.count_download(link, stream)
     return response

@@ -1,4 +1,4 @@
-"""What operators published, and the report, over HTTP: files that Flask itself sends."""
+"""Routes of published files and of the report, which Flask itself sends."""
 
 from io import BytesIO
 
@@ -23,7 +23,7 @@ from . import blueprint
     extra_response_headers=DISPOSITION_HEADERS, errors=[RangeNotSatisfiable],
 )  # fmt: skip
 def report_show() -> Response:
-    """Download `report.txt`, a summary of your files."""
+    """Download `report.txt`: the number and bytes of your files by type."""
     report = BytesIO(service.get_report(current_principal().user_id).encode())
     drop_unsupported_ranges()
     return cached_by_policy(
@@ -37,7 +37,7 @@ def report_show() -> Response:
     extra_response_headers=DISPOSITION_HEADERS, errors=[NotFound, RangeNotSatisfiable],
 )  # fmt: skip
 def published_show(filename: str) -> Response:
-    """Download what operators published."""
+    """Download a file that an operator has published."""
     drop_unsupported_ranges()
     name = service.check_published_name(filename)
     return cached_by_policy(
@@ -46,6 +46,9 @@ def published_show(filename: str) -> Response:
 
 
 def cached_by_policy(response: Response) -> Response:
-    """Leave to the route's policy what caches may do: Flask says `no-cache` to every file."""
+    """Delete the `Cache-Control` of Flask, so that the header policy of the route sets it.
+
+    Flask sends `no-cache` with every file.
+    """
     del response.headers['Cache-Control']
     return response

@@ -1,5 +1,7 @@
-"""Uploads that may be resumed, over HTTP: tus 1.0.0 (core, creation, creation-with-upload,
-expiration, checksum, termination). Its successes have no bodies; what refuses is as everywhere.
+"""Routes of resumable uploads: tus 1.0.0.
+
+Supported are the core protocol and the extensions creation, creation-with-upload, expiration,
+checksum and termination. Successful responses have no body; errors are those of the whole API.
 """
 
 from email.utils import format_datetime
@@ -55,7 +57,7 @@ APPEND_ERRORS = (
 
 
 class UploadsView(MethodView):
-    """The collection."""
+    """The resumable uploads of the user."""
 
     init_every_request = False
     provide_automatic_options = False
@@ -65,7 +67,7 @@ class UploadsView(MethodView):
         limit='600/minute',
     )  # fmt: skip
     def options(self) -> Response:
-        """Say what is spoken here (tus 1.0.0)."""
+        """Show the supported version, extensions and limits of tus."""
         response = empty_response(204)
         response.headers['Tus-Version'] = tus.VERSION
         response.headers['Tus-Extension'] = ','.join(tus.EXTENSIONS)
@@ -81,10 +83,10 @@ class UploadsView(MethodView):
         errors=[*CREATION_ERRORS, UploadLengthExceeded, ChecksumMismatch, UnprocessableContent],
     )  # fmt: skip
     def post(self) -> Response:
-        """Begin an upload of `Upload-Length` bytes; `Location` is where its pieces go.
+        """Create a resumable upload of `Upload-Length` bytes. `Location` is its URL.
 
-        `Upload-Metadata` may name it (`filename`). A first piece may come with it. Room for all of
-        it is reserved. It is given up a day after its last piece.
+        `Upload-Metadata` may contain a `filename`. The body may be the first chunk. The whole
+        length is reserved in your quota. An upload expires a day after its last chunk.
         """
         require_known_protocol()
         length = integer_header('Upload-Length')
@@ -109,7 +111,7 @@ class UploadsView(MethodView):
 
 
 class UploadView(MethodView):
-    """One of them."""
+    """One resumable upload of the user."""
 
     init_every_request = False
 
@@ -119,7 +121,7 @@ class UploadView(MethodView):
         errors=[TusVersionUnknown, UploadNotFound],
     )  # fmt: skip
     def head(self, upload_id: UUID) -> Response:
-        """Show how many bytes of your upload are stored; 404 once its file is deleted."""
+        """Show how many bytes of your upload are stored. Once its file is deleted, 404."""
         require_known_protocol()
         return upload_response(upload_id)
 
@@ -130,10 +132,11 @@ class UploadView(MethodView):
         errors=APPEND_ERRORS,
     )  # fmt: skip
     def patch(self, upload_id: UUID) -> Response:
-        """Go on with one of your uploads, at `Upload-Offset`; with its last byte it is a file.
+        """Append a chunk to one of your uploads at `Upload-Offset`. The last chunk creates a file.
 
-        `X-File-Id` says which. What is answered with 204 survives a power cut; of what broke off,
-        as much as came does. `Upload-Checksum` vouches for a piece: it is kept whole or not at all.
+        `X-File-Id` is the id of that file. After the response 204, the bytes survive a power cut.
+        If the connection breaks, the bytes that arrived are kept. A chunk with `Upload-Checksum` is
+        kept whole or not at all.
         """
         require_known_protocol()
         return append_chunk(upload_id)
@@ -143,7 +146,7 @@ class UploadView(MethodView):
         extra_request_headers=RESUMABLE, errors=[TusVersionUnknown, UploadNotFound],
     )  # fmt: skip
     def delete(self, upload_id: UUID) -> Response:
-        """Give one of your uploads up. The file of one that is done stays."""
+        """Cancel one of your uploads. The file of a complete upload stays."""
         require_known_protocol()
         return terminate_upload(upload_id)
 
@@ -155,14 +158,17 @@ class UploadView(MethodView):
         errors=[*APPEND_ERRORS, BadRequest],
     )  # fmt: skip
     def post(self, upload_id: UUID) -> Response:
-        """Do what `X-HTTP-Method-Override` says: PATCH, HEAD or DELETE, for who cannot say so."""
+        """Send PATCH, HEAD or DELETE as `X-HTTP-Method-Override`.
+
+        For clients that can send only GET and POST.
+        """
         require_known_protocol()
         meant = {'PATCH': append_chunk, 'HEAD': upload_response, 'DELETE': terminate_upload}
         method = request.headers.get('X-HTTP-Method-Override', '').upper()
         if method not in meant:
             raise BadRequest('X-HTTP-Method-Override must be PATCH, HEAD or DELETE')
         response = meant[method](upload_id)
-        # Whatever is meant: to a HEAD, too, tus allows it.
+        # For all three methods: tus also allows 204 as the response to HEAD.
         response.status_code = 204
         return response
 
@@ -172,9 +178,9 @@ blueprint.add_url_rule('/uploads/<uuid:upload_id>', view_func=UploadView.as_view
 
 
 def require_known_protocol() -> None:
-    """Check the version and the `Upload-*` headers before anything is done.
+    """Check the version of tus and the `Upload-*` headers of the request.
 
-    A header of an extension that is not announced would change the meaning of the request.
+    The header of an extension that is not announced would change the meaning of the request.
 
     :raises TusVersionUnknown: if the client uses another version of tus.
     :raises BadRequest: if an `Upload-*` header is not one of `tus.REQUEST_HEADERS`.
@@ -188,7 +194,7 @@ def require_known_protocol() -> None:
 
 
 def append_chunk(upload_id: UUID) -> Response:
-    """Take in a piece."""
+    """Append the body of the request to an upload."""
     if request.mimetype != tus.CHUNK_CONTENT_TYPE:
         raise NotAnUploadChunk
     progress = service.append(
@@ -200,7 +206,7 @@ def append_chunk(upload_id: UUID) -> Response:
 
 
 def upload_response(upload_id: UUID) -> Response:
-    """Answer with how far it has come."""
+    """Return the response that shows the offset and the metadata of an upload."""
     upload = service.get_upload(current_principal().user_id, upload_id)
     response = empty_response(200)
     response.headers['Upload-Length'] = str(upload.declared_size)
@@ -212,27 +218,27 @@ def upload_response(upload_id: UUID) -> Response:
 
 
 def terminate_upload(upload_id: UUID) -> Response:
-    """Give it up."""
+    """Cancel an upload."""
     service.delete_upload(current_principal().user_id, upload_id)
     return empty_response(204)
 
 
 def creation_response(upload_id: UUID) -> Response:
-    """Answer with where the pieces go."""
+    """Return the response 201 with the URL of a new upload."""
     response = empty_response(201)
     response.location = url_for('.upload', upload_id=upload_id)
     return response
 
 
 def empty_response(status: int) -> Response:
-    """Return an answer that is nothing but its headers."""
+    """Return a response without a body."""
     response = Response(status=status)
     del response.headers['Content-Type']
     return response
 
 
 def progress_response(response: Response, progress: service.Progress) -> Response:
-    """Say how far an upload has come."""
+    """Add the progress of an upload to the headers of a response."""
     response.headers['Upload-Offset'] = str(progress.offset)
     response.headers['Upload-Expires'] = format_datetime(progress.expires_at, usegmt=True)
     if progress.file_id:
@@ -241,10 +247,16 @@ def progress_response(response: Response, progress: service.Progress) -> Respons
 
 
 def integer_header(header: str) -> int:
-    """Return a header that must be a number."""
+    """Return a header as a number.
+
+    :raises BadRequest: if it is missing or not a whole number.
+    """
     return tus.read_number(header, request.headers.get(header, ''))
 
 
 def checksum_header() -> tus.Checksum | None:
-    """Return the checksum of the piece that comes, if one was said."""
+    """Return the checksum of the chunk in the request, or None if the client sent none.
+
+    :raises ChecksumUnknown: if it is malformed, or its algorithm is not supported.
+    """
     return tus.read_checksum(request.headers.get('Upload-Checksum'))

@@ -1,4 +1,4 @@
-"""Thumbnails over HTTP."""
+"""Route of thumbnails."""
 
 from typing import Any
 from uuid import UUID
@@ -20,7 +20,7 @@ from . import blueprint
 
 
 class ThumbnailQuery(Schema):
-    """How large: the longer side, in pixels."""
+    """The size of a thumbnail: its longer side in pixels."""
 
     size = fields.Int(load_default=256, validate=validate.OneOf(service.THUMBNAIL_EDGES_PIXELS))
 
@@ -32,11 +32,12 @@ class ThumbnailQuery(Schema):
     errors=[FileNotFound, *SCAN_ERRORS, NotAnImage, QuotaExceeded, RangeNotSatisfiable],
 )  # fmt: skip
 def thumbnail_show(file_id: UUID, query: dict[str, Any]) -> Response:
-    """Show one of your images small, as WebP: `size` is 64, 256 or 1024.
+    """Download a thumbnail of one of your images, as WebP: `size` is 64, 256 or 1024.
 
-    The first time it is made: 202, ask again after `Retry-After` seconds. Of JPEG, PNG, GIF, WebP
-    and AVIF; of what cannot be read 422 `type`. If your thumbnails take more than a tenth of your
-    quota, 413 `quota`; after five failed attempts 503 for ten minutes.
+    The first request returns 202 and starts a task: send it again after `Retry-After` seconds. The
+    image must be JPEG, PNG, GIF, WebP or AVIF; an unreadable one gets 422 `type`. If your
+    thumbnails take more than a tenth of your quota, 413 `quota`. After five failed attempts, 503
+    for ten minutes.
     """
     found = service.open_thumbnail(current_principal().user_id, file_id, query['size'])
     if found is None:

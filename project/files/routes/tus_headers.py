@@ -1,4 +1,4 @@
-"""The headers of tus 1.0.0: which of them uploads read, and answer with."""
+"""Request and response headers of tus 1.0.0, for the endpoint specs."""
 
 from project.core.web.responses.headers import Header
 from project.files import tus
@@ -7,41 +7,41 @@ BYTE_COUNT = {'type': 'integer', 'minimum': 0, 'maximum': 10**tus.MAX_DIGITS - 1
 
 RESUMABLE = {
     'Tus-Resumable': Header(
-        'The version that is spoken.', {'type': 'string', 'enum': [tus.VERSION]}, required=True
+        'The version of tus.', {'type': 'string', 'enum': [tus.VERSION]}, required=True
     )
 }
-OFFSET = {'Upload-Offset': Header('How many bytes came before.', BYTE_COUNT, required=True)}
-LENGTH = {'Upload-Length': Header('How many bytes it will have.', BYTE_COUNT, required=True)}
+OFFSET = {'Upload-Offset': Header('The offset of the chunk, in bytes.', BYTE_COUNT, required=True)}
+LENGTH = {'Upload-Length': Header('The length of the file, in bytes.', BYTE_COUNT, required=True)}
 METADATA = {
     'Upload-Metadata': Header(
-        'Keys, each with a value in base64, between commas. `filename` names the file; `filetype` '
-        'is kept; others are given back.'
+        'Comma-separated keys, each with a value in base64. `filename` names the file; `filetype` '
+        'is stored as its declared type; HEAD returns all of them.'
     )
 }
 CHECKSUM = {
     'Upload-Checksum': Header(
-        f'What the piece hashes to: one of {", ".join(tus.ALGORITHMS)}, a space, and it in base64.'
+        f'The hash of the chunk: one of {", ".join(tus.ALGORITHMS)}, a space, the hash in base64.'
     )
 }
 OVERRIDE = {
     'X-HTTP-Method-Override': Header(
-        'What is meant.', {'type': 'string', 'enum': ['PATCH', 'HEAD', 'DELETE']}, required=True
+        'The method.', {'type': 'string', 'enum': ['PATCH', 'HEAD', 'DELETE']}, required=True
     )
 }
 
 PROGRESS = {
-    'Upload-Offset': Header('How many bytes are on the disk.', BYTE_COUNT),
-    'Upload-Expires': Header('When it is given up, unless another piece comes: an HTTP date.'),
+    'Upload-Offset': Header('How many bytes are stored.', BYTE_COUNT),
+    'Upload-Expires': Header('When the upload expires without another chunk: an HTTP date.'),
     'X-File-Id': Header(
-        'Which file has come of it, once all is there.', {'type': 'string', 'format': 'uuid'}
+        'The id of the file, once the upload is complete.', {'type': 'string', 'format': 'uuid'}
     ),
 }
 LOCATION = {
-    'Location': Header('Where its pieces go.', {'type': 'string', 'format': 'uri-reference'})
+    'Location': Header('The URL of the upload.', {'type': 'string', 'format': 'uri-reference'})
 }
 CAPABILITIES = {
-    'Tus-Version': Header('The versions that are spoken.'),
-    'Tus-Extension': Header('The extensions, between commas.'),
-    'Tus-Max-Size': Header('How many bytes an upload may have.', BYTE_COUNT),
-    'Tus-Checksum-Algorithm': Header('The algorithms of checksums, between commas.'),
+    'Tus-Version': Header('The supported version of tus.'),
+    'Tus-Extension': Header('The supported extensions, comma-separated.'),
+    'Tus-Max-Size': Header('The maximum length of an upload, in bytes.', BYTE_COUNT),
+    'Tus-Checksum-Algorithm': Header('The supported checksum algorithms, comma-separated.'),
 }

@@ -167,7 +167,9 @@ class TestFilesPost:
         response = way(client, b'12')
 
         assert response.status_code == 413
-        assert reasons(response) == {'quota': ['No room left in your quota']}
+        assert reasons(response) == {
+            'quota': ['Exceeds your quota; delete files permanently first']
+        }
         assert way(client, b'1').status_code == 201
         assert way(client, b'').status_code == 201
         assert way(client, b'1').status_code == 413

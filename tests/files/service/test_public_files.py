@@ -40,7 +40,7 @@ class TestPublishFile:
             service.published_folder().mkdir()
         there = set(var.rglob('*'))
 
-        with pytest.raises(PublishedNameInvalid, match='Not a name inside the published folder'):
+        with pytest.raises(PublishedNameInvalid, match='Must be a path of visible names inside'):
             service.publish_file(source, name)
 
         assert set(var.rglob('*')) == there
