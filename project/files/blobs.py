@@ -1,4 +1,4 @@
-"""Blobs: bytes under their hash, and thumbnails, in the storage of the core."""
+"""Blobs, stored under their hash, and thumbnails, in the object storage."""
 
 import hashlib
 import time
@@ -17,23 +17,22 @@ READ_CHUNK_BYTES = 1024 * 1024
 
 
 class Stream(Protocol):
-    """What bytes are read from."""
+    """A stream of bytes to read."""
 
     def read(self, size: int, /) -> bytes:
-        """Return at most so many bytes; none at the end."""
+        """Return at most `size` bytes; none at the end."""
 
 
-# Seconds after which whoever reserves room is asked again, though there still is some: it lives.
+# A writer extends its quota reservation at least this often, as a sign of life.
 RESERVATION_REFRESH_SECONDS = 15.0
 
 
 class BlobWriter(NewObject):
-    """Bytes on their way in, of which memory has only the head. A context manager.
+    """Writer of a new blob; only its first bytes are in memory. A context manager.
 
-    :param extend_reservation: called with a number of bytes before the first one more than it last
-        returned is written, and every 15 seconds. Returns how many there may be, at least that
-        number, or raises.
-    :param reserved: how many there may be before it is called.
+    :param extend_reservation: called with the total number of bytes, before a write exceeds the
+        reservation and every 15 seconds. Returns the new reservation in bytes, or raises.
+    :param reserved: the reservation in bytes at the beginning.
     """
 
     def __init__(self, extend_reservation: Callable[[int], int], *, reserved: int = 0) -> None:
@@ -51,7 +50,7 @@ class BlobWriter(NewObject):
     def write(self, data: bytes | memoryview) -> int:
         """Append bytes.
 
-        :raises ApiError: if there is no reservation for them.
+        :raises ApiError: if the reservation cannot be extended.
         :raises InsufficientStorage: if the disk is full, or nearly so.
         """
         size, moment = self.size + len(data), time.monotonic()
@@ -62,7 +61,7 @@ class BlobWriter(NewObject):
         return super().write(data)
 
     def seek(self, _offset: int) -> None:
-        """Do nothing. The parser of forms calls it after the last byte; nothing is read here."""
+        """Do nothing. Werkzeug's form parser rewinds the stream after the last byte."""
 
     def prepare_blob(self) -> None:
         """Make the bytes durable: the slow part of publishing them, before a transaction."""
@@ -84,7 +83,7 @@ class AssembledUpload(Publication):
         self.head = b''
 
     def __enter__(self) -> Self:
-        """Read the bytes once: what is on the disk is hashed, not what was sent."""
+        """Read the bytes from the disk once, to hash the stored bytes and not the sent ones."""
         with closing(self._partial.open()) as file:
             while block := file.read(READ_CHUNK_BYTES):
                 self.head = self.head or block[:HEAD_BYTES]
@@ -94,7 +93,7 @@ class AssembledUpload(Publication):
 
     @property
     def sha256(self) -> str:
-        """Return their hash, in hexadecimal."""
+        """Return the hash of the bytes, in hexadecimal."""
         return self._digest.hexdigest()
 
     def prepare_blob(self) -> None:
@@ -110,17 +109,23 @@ class AssembledUpload(Publication):
 
 
 def open_blob(sha256: str) -> StoredObject:
-    """Open bytes for reading."""
+    """Open a blob for reading.
+
+    :raises ServiceUnavailable: if it is missing, or the storage fails.
+    """
     return storage().open(key_of(sha256))
 
 
 def blob_as_local_file(sha256: str) -> AbstractContextManager[IO[bytes]]:
-    """Give bytes as a file of the system's."""
+    """Return a context manager that gives a blob as a local file."""
     return storage().as_local_file(key_of(sha256))
 
 
 def iter_chunks(sha256: str) -> Iterator[bytes]:
-    """Return bytes in blocks: opened with the first one, also when the request is over by then."""
+    """Return a blob in blocks. It is opened when the first block is read.
+
+    The request may have ended before, so the storage is looked up at once.
+    """
     place = storage()
 
     def blocks() -> Iterator[bytes]:
@@ -132,12 +137,12 @@ def iter_chunks(sha256: str) -> Iterator[bytes]:
 
 
 def key_of(sha256: str) -> str:
-    """Return the key of bytes: two folders keep each of them small."""
+    """Return the key of a blob. Two levels of folders keep each folder small."""
     return f'blobs/{sha256[:2]}/{sha256[2:4]}/{sha256}'
 
 
 def hash_of(key: str) -> str:
-    """Return the hash of the bytes with a key."""
+    """Return the hash of the blob with a key."""
     return key.rpartition('/')[2]
 
 

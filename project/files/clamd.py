@@ -1,6 +1,6 @@
-"""clamd, asked whether bytes are clean: its `INSTREAM`, over TCP or a Unix socket.
+"""Client of the malware scanner clamd: `INSTREAM` and `PING`, over TCP or a Unix socket.
 
-The packages that speak it are ten years old and unkept; it is a dozen lines.
+The maintained package for it, `clamav-client`, is under GPL-2.0; this project is under MIT.
 """
 
 import socket
@@ -9,26 +9,27 @@ from contextlib import suppress
 from urllib.parse import unquote, urlsplit
 
 DEFAULT_PORT = 3310
-CONNECT_TIMEOUT_SECONDS = 5.0  # seconds
-CLAMD_TIMEOUT_SECONDS = 150.0  # seconds; clamd gives a file up after 120
+CONNECT_TIMEOUT_SECONDS = 5.0
+CLAMD_TIMEOUT_SECONDS = 150.0  # clamd stops scanning a file after 120 seconds
 
 
 class ScannerUnavailable(Exception):
-    """The scanner does not answer, or with no verdict."""
+    """The scanner does not answer, or its answer is not a result."""
 
 
 class ScannerSizeLimit(Exception):
-    """The scanner takes no file as large as this (`StreamMaxLength`)."""
+    """The file is larger than the scanner accepts (`StreamMaxLength`)."""
 
 
 def find_signature(address: str, blocks: Iterable[bytes]) -> str | None:
-    """Return the name of what was found in bytes, or None: they are clean.
+    """Return the name of the malware that the scanner finds in bytes, or None if they are clean.
 
     :param address: `clamd://host:port` or `clamd:///path/of/socket`.
-
-    Raises ScannerUnavailable and ScannerSizeLimit; what reading the bytes raises passes through.
+    :param blocks: the bytes. Errors while reading them are not caught.
+    :raises ScannerUnavailable: if the scanner does not answer, or without a result.
+    :raises ScannerSizeLimit: if there are more bytes than the scanner accepts.
     """
-    answer = _ask(address, _chunks(blocks))
+    answer = _query(address, _chunks(blocks))
     if answer.endswith(': OK'):
         return None
     if answer.endswith(' FOUND'):
@@ -39,17 +40,17 @@ def find_signature(address: str, blocks: Iterable[bytes]) -> str | None:
 
 
 def ping(address: str, *, timeout: float | None = None) -> None:
-    """Ask the scanner whether it is there.
+    """Ensure that the scanner answers.
 
-    :param timeout: seconds for the connection, and for each step after it, instead of the usual.
+    :param timeout: seconds for the connection, and for each step after it, instead of the default.
     :raises ScannerUnavailable: if it does not answer.
     """
-    if _ask(address, [b'zPING\0'], timeout) != 'PONG':
+    if _query(address, [b'zPING\0'], timeout) != 'PONG':
         raise ScannerUnavailable('no PONG')
 
 
 def parse_scanner_url(url: str) -> tuple[str, int] | str:
-    """Return the host and port, or the path of the socket, of a scanner.
+    """Return the host and port of a scanner, or the path of its socket.
 
     :param url: `clamd://host:port` or `clamd:///path/of/socket`.
     :raises ValueError: if the URL is neither.
@@ -73,9 +74,9 @@ def _chunks(blocks: Iterable[bytes]) -> Iterable[bytes]:
     yield bytes(4)
 
 
-def _ask(
+def _query(
     address: str,
-    said: Iterable[bytes],
+    parts: Iterable[bytes],
     timeout: float | None = None,
 ) -> str:
     try:
@@ -84,11 +85,11 @@ def _ask(
         raise ScannerUnavailable(error) from error
     connection.settimeout(timeout or CLAMD_TIMEOUT_SECONDS)
     with connection:
-        for part in said:
+        for part in parts:
             try:
                 connection.sendall(part)
             except (BrokenPipeError, ConnectionResetError):
-                # It will hear no more, and has said why.
+                # The scanner has closed its end and sent the reason.
                 break
             except OSError as error:
                 raise ScannerUnavailable(error) from error

@@ -1,4 +1,4 @@
-"""File names, and types: metadata that a stranger chose. They never become a path (ASVS 5.3.2)."""
+"""File names and media types that clients send. They never become a path (ASVS 5.3.2)."""
 
 import re
 import unicodedata
@@ -10,15 +10,17 @@ MAX_NAME_CHARACTERS = 255
 
 MEDIA_TYPE_PATTERN = re.compile(r'[a-z0-9][a-z0-9!#$&^_.+-]{0,62}/[a-z0-9][a-z0-9!#$&^_.+-]{0,62}')
 
-# Control and format characters: among the latter those that turn the writing direction around, so
-# that `gpj.exe` reads as `exe.jpg`. Also lone surrogates.
+# Control characters, format characters and lone surrogates. Some format characters reverse the
+# writing direction, so that `gpj.exe` reads as `exe.jpg`.
 HIDDEN_CATEGORIES = ('Cc', 'Cf', 'Cs')
 
 
 def clean_name(name: str | None) -> str:
-    """Return a name as it is kept: NFC, without folders and hidden characters.
+    """Return the name under which a file is stored: NFC, without folders and hidden characters.
 
-    What is left of nothing is `unnamed`. Refuses more than 255 characters; nothing is cut off.
+    An empty name becomes `unnamed`.
+
+    :raises NameInvalid: if it has more than 255 characters; it is never truncated.
     """
     plain = unicodedata.normalize('NFC', name or '')
     last = re.split(r'[/\\]', plain)[-1]
@@ -29,6 +31,6 @@ def clean_name(name: str | None) -> str:
 
 
 def clean_type(said: str | None) -> str | None:
-    """Return a media type as it is kept (RFC 6838): without parameters; None of what is none."""
+    """Return a media type without parameters, or None if it is not valid (RFC 6838)."""
     plain = (said or '').partition(';')[0].strip().lower()
     return plain if MEDIA_TYPE_PATTERN.fullmatch(plain) else None

@@ -1,8 +1,8 @@
-"""Uploads that come in pieces, over many requests: written at their place, durable when synced.
+"""Files of partial uploads on the local disk: written at an offset, durable once synced.
 
-On the local disk, whatever storage the whole will be kept in; all processes must see the same one.
-While bytes move from one storage to another there are two places: what lies in the old one is
-brought to the new one by the next request that writes to it, or by the move.
+They are on the local disk with every kind of storage; all processes must share it. While a storage
+is moved, there are two folders. The next request that writes to an upload moves its file from the
+old folder to the new one; so does `flask files move`.
 """
 
 import fcntl
@@ -28,29 +28,32 @@ from .errors import UploadNotFound
 
 READ_CHUNK_BYTES = 1024 * 1024
 
-# `.copy`: on its way from the storage before this one.
+# `.copy`: a file that is being copied from the previous storage.
 PARTIAL_NAME_PATTERN = re.compile(r'[0-9a-f]{32}(\.copy)?')
 
 
 class ArrivingBytes(Protocol):
-    """Bytes on their way in."""
+    """A stream of bytes that a client is sending."""
 
     def read1(self, size: int, /) -> bytes:
-        """Return at most `size` bytes: those that have arrived, or the next; none at the end."""
+        """Return at most `size` bytes without waiting for all of them; none at the end."""
 
 
 class PartialFile:
-    """The file of an upload, known by its id."""
+    """The file of a partial upload. Its name is the id of the upload."""
 
     def __init__(self, upload_id: UUID) -> None:
-        # An upload is not gone because its volume is.
+        # Without the volume, every upload would seem to be deleted.
         storage().ensure_mounted()
         self._paths = [folder / upload_id.hex for folder in storage().partial_folders]
         self.path = self._paths[0]
         self._reserve = storage().reserve
 
     def create_if_missing(self) -> None:
-        """Create the file, empty and durable. Its row exists: a file without one is deleted."""
+        """Create the file, empty and durable.
+
+        The row of the upload must exist: garbage collection deletes a file without a row.
+        """
         with translate_os_errors():
             if any(path.exists() for path in self._paths):
                 return
@@ -60,15 +63,18 @@ class PartialFile:
 
     @contextmanager
     def exclusive(self) -> Iterator[BinaryIO]:
-        """Open it for writing, and let no other request do so until the block ends.
+        """Open the file for writing and lock it until the block ends.
 
-        Held for a moment only: who is to write is decided elsewhere, and asked in here.
+        The lock is for single writes, not for whole requests. The upload lease decides which
+        request may write: check it inside the block.
+
+        :raises UploadNotFound: if there is no such file.
         """
         with translate_os_errors():
             while True:
                 with self._file() as file:
                     fcntl.flock(file, fcntl.LOCK_EX)
-                    # While we waited, it may have been brought to its new place.
+                    # While this request waited, another one may have moved the file.
                     with self._file() as found:
                         is_there = os.path.sameopenfile(file.fileno(), found.fileno())
                     if is_there:
@@ -76,7 +82,7 @@ class PartialFile:
                         return
 
     def write(self, file: BinaryIO, offset: int, block: bytes) -> None:
-        """Write a block to its place in the file that `exclusive` gave.
+        """Write a block at an offset of the file that `exclusive` yields.
 
         :raises InsufficientStorage: if the disk is full, or nearly so.
         """
@@ -88,28 +94,33 @@ class PartialFile:
                 rest, offset = rest[written:], offset + written
 
     def sync(self) -> None:
-        """Make durable what is in it."""
+        """Make the written bytes durable."""
         with translate_os_errors(), self._file() as file:
             os.fsync(file.fileno())
 
     def open(self) -> BinaryIO:
-        """Open it for reading, or refuse with UploadNotFound."""
+        """Open the file for reading.
+
+        :raises UploadNotFound: if there is no such file.
+        """
         with translate_os_errors():
             return self._file('rb')
 
     def prepare(self, key: str) -> None:
-        """Bring the synced bytes near to a key: the slow half of keeping them."""
+        """Prepare the synced bytes for a key: the slow part of storing them."""
         storage().prepare(self.path, key)
 
     def save(self, key: str) -> None:
-        """Put the prepared bytes under a key as well, durably; they stay here, too."""
+        """Store the prepared bytes durably under a key. The file stays."""
         storage().save(self.path, key, stays=True)
 
     def relocate_and_unshare(self) -> None:
-        """Lie where new ones do, and be no part of anything else. Only while it is held alone.
+        """Move the file to the current folder and break its hard links. Call it in `exclusive`.
 
-        The transaction that was to keep it under a key may have failed: what is written to it now
-        would be written there as well.
+        `save` may have linked the file to a key although the transaction failed. A later write to
+        the file would change the stored object as well.
+
+        :raises InsufficientStorage: if the disk is full, or nearly so.
         """
         with translate_os_errors(), self._file('rb') as file:
             if self.path.exists() and os.fstat(file.fileno()).st_nlink == 1:
@@ -125,13 +136,13 @@ class PartialFile:
                 place.unlink(missing_ok=True)
 
     def delete(self) -> None:
-        """Forget it, if that is possible: what stays is swept."""
+        """Delete the file if that is possible; else garbage collection deletes it later."""
         for path in (*self._paths, self.path.with_suffix('.copy')):
             with suppress(OSError):
                 path.unlink(missing_ok=True)
 
     def _file(self, mode: str = 'r+b') -> BinaryIO:
-        # Looked for twice where it comes to: it may have come there between the looks.
+        # Another process may move the file to the first path after we have tried that one.
         for place in (*self._paths, self.path):
             with suppress(FileNotFoundError):
                 return cast(BinaryIO, place.open(mode, buffering=0))
@@ -141,7 +152,7 @@ class PartialFile:
 def iter_arriving(stream: ArrivingBytes, is_late: Callable[[], bool]) -> Iterator[bytes]:
     """Yield the bytes of a stream in blocks of at most `READ_CHUNK_BYTES`.
 
-    If the stream raises, its last bytes are yielded first: bytes that have arrived count.
+    If the stream raises, the bytes that have arrived are yielded before the error.
 
     :param is_late: called after each read; if it returns True, the block is yielded as it is.
     """
@@ -161,19 +172,19 @@ def iter_arriving(stream: ArrivingBytes, is_late: Callable[[], bool]) -> Iterato
 
 
 def iterate_names() -> Iterator[ListedName]:
-    """Yield the names in the folders of partial uploads; those that are keys are ids of uploads."""
+    """Yield the names in the folders of partial uploads. Names that are keys are upload ids."""
     return _names(storage().partial_folders)
 
 
 def in_previous_storage() -> set[UUID]:
-    """Return the ids of those that lie where they did before the storage was another."""
+    """Return the ids of the partial uploads whose files are in the previous storage's folder."""
     names = _names(storage().partial_folders[1:])
     return {UUID(listed.name) for listed in names if listed.is_key}
 
 
 def _names(folders: Iterable[Path]) -> Iterator[ListedName]:
     for path in (path for folder in folders if folder.is_dir() for path in folder.iterdir()):
-        # Deleted in the meantime.
+        # Another process may delete the file in the meantime.
         with suppress(FileNotFoundError):
             if PARTIAL_NAME_PATTERN.fullmatch(path.name) and path.is_file():
                 yield ListedName(path.stem, path.stat().st_size)

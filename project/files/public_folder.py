@@ -1,4 +1,4 @@
-"""The published folder on the disk: how a file gets there, whole and once."""
+"""The published folder on the disk: atomic and durable changes of its files."""
 
 import os
 import shutil
@@ -9,18 +9,21 @@ from project.core.storage import make_folder, sync_folder
 
 from .errors import AlreadyPublished, NotPublished
 
-# Of the published folder: a web server of another user reads it.
+# A web server that runs as another user reads the published folder.
 PUBLIC_FILE_MODE, PUBLIC_FOLDER_MODE = 0o644, 0o755
 
 
 def add(source: Path, target: Path, *, folder: Path) -> None:
-    """Copy a file, durably, to a place in the folder; refuses with AlreadyPublished a taken one."""
+    """Copy a file durably to a path in the folder.
+
+    :raises AlreadyPublished: if the path is taken, or one of its folders is a file.
+    """
     make_folder(folder, mode=PUBLIC_FOLDER_MODE)
     _ensure_target_free(target, folder)
     draft = target.with_name(f'.{uuid4().hex}.part')
     try:
         _copy(source, draft)
-        # Nobody downloads half of it, and of two who publish at once one is refused.
+        # A link is atomic: no client downloads half a file, and the second of two calls fails.
         os.link(draft, target)
     except FileExistsError:
         raise AlreadyPublished from None
@@ -30,12 +33,15 @@ def add(source: Path, target: Path, *, folder: Path) -> None:
 
 
 def exists(target: Path) -> bool:
-    """Tell whether a file is published there."""
+    """Return whether a file is published at a path."""
     return target.is_file()
 
 
 def delete(target: Path) -> None:
-    """Take a file out of the folder, or refuse with NotPublished when somebody was faster."""
+    """Delete a file from the folder.
+
+    :raises NotPublished: if there is no such file, for example because another process deleted it.
+    """
     try:
         target.unlink()
     except FileNotFoundError:
@@ -47,10 +53,10 @@ def _ensure_target_free(target: Path, folder: Path) -> None:
         for above in reversed(target.relative_to(folder).parents):
             make_folder(folder / above, mode=PUBLIC_FOLDER_MODE)
     except (FileExistsError, NotADirectoryError):
-        # Below a file, there is no room for a folder.
+        # A part of the path is a file, so it cannot be a folder.
         raise AlreadyPublished from None
     if target.exists():
-        # Known before gigabytes are copied.
+        # `os.link` would fail as well, but only after gigabytes are copied.
         raise AlreadyPublished
 
 

@@ -1,4 +1,4 @@
-"""What bytes are: told from the bytes, never from what the client says of them."""
+"""Media types, detected from the bytes and never from the type that the client declares."""
 
 import re
 from collections.abc import Callable
@@ -6,16 +6,17 @@ from functools import cache
 
 import filetype
 
-HEAD_BYTES = 8192  # bytes that are enough to tell
+HEAD_BYTES = 8192  # the first bytes of a file, enough to detect its type
 
 OCTET_STREAM = 'application/octet-stream'
 
-# What thumbnails are made of.
+# Types of images for which thumbnails are made.
 THUMBNAIL_SOURCE_TYPES = frozenset(
     ['image/png', 'image/jpeg', 'image/gif', 'image/webp', 'image/avif'],
 )
 
-# What a browser may show in place: nothing in them can act. SVG and HTML are text here.
+# Types that a browser may display inline, because they cannot contain active content. SVG and HTML
+# are sniffed as `text/plain`.
 INLINE_SAFE_TYPES = frozenset(
     [
         *THUMBNAIL_SOURCE_TYPES,
@@ -25,17 +26,17 @@ INLINE_SAFE_TYPES = frozenset(
 )
 
 
-# What a browser might do something with, whoever says that it is that.
+# Types with which libmagic may not label a file, because a browser might execute or interpret it.
 ACTIVE_TYPES_PATTERN = re.compile(
     r'text/|.*(html|xml|script|svg|flash|pdf)|application/octet-stream|.*x-empty'
 )
 
 
 def sniff(head: bytes) -> str:
-    """Return the media type of bytes that begin like this; without a sign of one, plain octets.
+    """Return the media type of a file by its first bytes, or `application/octet-stream`.
 
-    What Python knows and what can be read is decided without libmagic, so that nobody sees or does
-    anything else with it where that is installed. It only gives names to what else is octets.
+    The types that `filetype` detects, and text, do not depend on whether libmagic is installed.
+    libmagic only names files that would otherwise be `application/octet-stream`.
     """
     known = filetype.guess_mime(head)
     if known:
@@ -51,7 +52,7 @@ def _is_text(head: bytes) -> bool:
     try:
         text = head.decode('utf-8')
     except UnicodeDecodeError as error:
-        # A character that the head cut in two is still text.
+        # The last character may be cut by the end of the head.
         if len(head) < HEAD_BYTES or error.start < len(head) - 3:
             return False
         text = head[: error.start].decode('utf-8')
@@ -61,9 +62,9 @@ def _is_text(head: bytes) -> bool:
 @cache
 def _libmagic() -> Callable[[bytes], str] | None:
     try:
-        import magic  # Fails where there is no library, and takes 10 ms where there is one.
+        import magic  # Fails without the C library; takes 10 ms with it.
 
-        # It locks itself: its library is for one thread at a time.
+        # `Magic` has its own lock: the C library is not thread-safe.
         known = magic.Magic(mime=True)
     except (ImportError, OSError):
         return None

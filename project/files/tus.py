@@ -1,4 +1,4 @@
-"""What tus 1.0.0 says in headers, read and made: versions, checksums, metadata."""
+"""Constants and header parsers of tus 1.0.0."""
 
 from base64 import b64decode
 from binascii import Error
@@ -11,33 +11,39 @@ from .errors import ChecksumUnknown
 VERSION = '1.0.0'
 EXTENSIONS = ('creation', 'creation-with-upload', 'expiration', 'checksum', 'termination')
 ALGORITHMS = ('sha1', 'sha256')
-# The `Upload-*` headers of requests, of the core protocol and of the announced extensions.
+# The `Upload-*` request headers of the core protocol and of the announced extensions.
 REQUEST_HEADERS = frozenset(
     ('Upload-Length', 'Upload-Offset', 'Upload-Metadata', 'Upload-Checksum')
 )
 CHUNK_CONTENT_TYPE = 'application/offset+octet-stream'
 
-# As many digits as any size has, and no more than a database counts.
+# Enough digits for every size, and few enough for a BIGINT column.
 MAX_DIGITS = 18
 
 
 @dataclass(frozen=True, slots=True)
 class Checksum:
-    """What a piece must hash to, by one of `ALGORITHMS`."""
+    """The checksum of a chunk, by one of `ALGORITHMS`."""
 
     algorithm: str
     digest: bytes
 
 
 def read_number(header: str, value: str) -> int:
-    """Return a number not less than nothing, or refuse with BadRequest."""
+    """Return a header as a number.
+
+    :raises BadRequest: if it is not a whole number of at most `MAX_DIGITS` digits.
+    """
     if not (value.isascii() and value.isdigit() and len(value) <= MAX_DIGITS):
         raise BadRequest(f'{header} must be a whole number')
     return int(value)
 
 
 def read_checksum(said: str | None) -> Checksum | None:
-    """Return what an `Upload-Checksum` says; refuses with ChecksumUnknown what it says wrongly."""
+    """Return the checksum in an `Upload-Checksum` header, or None if there is no header.
+
+    :raises ChecksumUnknown: if it is malformed, or its algorithm is not supported.
+    """
     if said is None:
         return None
     algorithm, _, text = said.partition(' ')
@@ -51,7 +57,10 @@ def read_checksum(said: str | None) -> Checksum | None:
 
 
 def read_name(metadata: str) -> str | None:
-    """Return the `filename` in an `Upload-Metadata`, or refuse with BadRequest what is none."""
+    """Return the `filename` in an `Upload-Metadata` header, or None if it has none.
+
+    :raises BadRequest: if the header is malformed, or the name is not UTF-8.
+    """
     named = _read_metadata(metadata)
     said = named.get('filename') or named.get('name')
     try:
@@ -61,21 +70,24 @@ def read_name(metadata: str) -> str | None:
 
 
 def read_type(metadata: str) -> str | None:
-    """Return the `filetype` in an `Upload-Metadata`: what its client says the file is."""
+    """Return the `filetype` in an `Upload-Metadata` header: the type that the client declares.
+
+    :raises BadRequest: if the header is malformed.
+    """
     named = _read_metadata(metadata)
     said = named.get('filetype') or named.get('type')
     return said.decode(errors='replace') if said else None
 
 
 def _read_metadata(metadata: str) -> dict[str, bytes]:
-    """Return the values by their keys. What is in those that nobody knows is their client's."""
+    """Return the decoded values by their keys, including the keys that the service does not use."""
     named: dict[str, bytes] = {}
     for pair in filter(None, metadata.split(',')):
         key, _, value = pair.strip().partition(' ')
         if not key.isascii() or not key:
-            raise BadRequest('Upload-Metadata has a key that is none')
+            raise BadRequest('A key in Upload-Metadata is empty or not ASCII')
         try:
             named[key] = b64decode(value, validate=True)
         except ValueError:
-            raise BadRequest('Upload-Metadata must be keys, each with a value in base64') from None
+            raise BadRequest('The values in Upload-Metadata must be in base64') from None
     return named

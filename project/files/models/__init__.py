@@ -1,4 +1,4 @@
-"""The tables of files: what we know of bytes, not the bytes."""
+"""The tables of files. The bytes are in the object storage."""
 
 from .files import (
     CLEAN,

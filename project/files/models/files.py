@@ -1,4 +1,4 @@
-"""Files, the versions of each, and the bytes that these are made of."""
+"""Tables of files, their versions, blobs, thumbnails and tags."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -32,18 +32,18 @@ from .quota import Usage
 
 PENDING, READY, FAILED = 'pending', 'ready', 'failed'
 
-# Never stored: no task makes a pending thumbnail any more, or its attempts failed a moment ago.
+# States that are not stored: a pending thumbnail has no task, or its task was given up recently.
 LOST, GIVEN_UP = 'lost', 'given up'
 
 # A thumbnail whose task was given up is requested again after this time.
 THUMBNAIL_RETRY_INTERVAL = timedelta(minutes=10)
 
-# What a scanner has said; None, as long as none has.
+# Results of the malware scanner; None before the scan.
 CLEAN, INFECTED, UNSCANNABLE = 'clean', 'infected', 'unscannable'
 
 
 class Blob(Base):
-    """Bytes, known by their SHA-256, stored once for everybody who has them."""
+    """Bytes, identified by their SHA-256 and stored once for all versions that have them."""
 
     __tablename__ = 'files_blobs'
 
@@ -53,7 +53,7 @@ class Blob(Base):
 
 
 class File(Base):
-    """A file of somebody's: a name for bytes."""
+    """A file of a user: its name, and the metadata of its newest version."""
 
     __tablename__ = 'files'
     __table_args__ = (
@@ -61,7 +61,7 @@ class File(Base):
         Index(None, 'owner_id', 'name', 'id'),
         Index(None, 'owner_id', 'size', 'id'),
         Index(None, 'trashed_at'),
-        # Of an owner's trash, which is small beside their files.
+        # A partial index, because the trash of an owner is small compared to their files.
         Index(
             'ix_files_trash', 'owner_id', 'trashed_at',
             sqlite_where=text('trashed_at IS NOT NULL'),
@@ -73,7 +73,7 @@ class File(Base):
     owner_id: Mapped[int] = mapped_column(ForeignKey('users.id'))
     name: Mapped[str] = mapped_column(String(255))
     size: Mapped[int] = mapped_column(BigInteger)
-    # As of the newest version of its bytes, so that a list need not look for that.
+    # Copies from the newest version, so that a list needs no join.
     type: Mapped[str] = mapped_column(String(127))
     sha256: Mapped[str] = mapped_column(ForeignKey('files_blobs.sha256'), index=True)
     current_version: Mapped[int] = mapped_column(default=1)
@@ -84,24 +84,25 @@ class File(Base):
 
     @classmethod
     def find_owned(cls, owner_id: int, file_id: UUID) -> AnyRow | None:
-        """Return the owner's file of that id, in the trash or not."""
+        """Return the owner's file, even if it is in the trash, or None."""
         return OWNED_FILE.first(owner_id=owner_id, id=file_id)
 
     @classmethod
     def find_untrashed(cls, owner_id: int, file_ids: Sequence[UUID]) -> list[AnyRow]:
-        """Return those of the owner's files that have one of these ids and are no trash."""
-        theirs = select(cls.id, cls.name, cls.size, cls.sha256, _scan).where(
+        """Return the owner's files with these ids, except those in the trash."""
+        owned = select(cls.id, cls.name, cls.size, cls.sha256, _scan).where(
             cls.owner_id == owner_id, cls.id.in_(file_ids), cls.trashed_at.is_(None)
         )
-        return list(execute_select(theirs))
+        return list(execute_select(owned))
 
     @classmethod
     @cache
     def filtered(cls, names: frozenset[str]) -> AnySelect:
-        """Return the select of an owner's list with these of the filters, made once for each set.
+        """Return the select of an owner's files with these filters. It is built once for each set.
 
-        Its parameters: `owner_id`, `trashed`, and each filter's own. A list of the trash has the
-        filter `trashed`.
+        Its bind parameters are `owner_id`, `trashed`, and one for each filter.
+
+        :param names: of `name`, `type`, `tag` and `trashed`; `trashed` if the trash is listed.
         """
         tagged = select(FileTag.file_id).where(FileTag.tag == bindparam('tag'))
         filters = {
@@ -116,7 +117,7 @@ class File(Base):
 
     @classmethod
     def count_by_type(cls, owner_id: int | None = None) -> list[AnyRow]:
-        """Return how many files and bytes there are of each type, for one owner or in all."""
+        """Return the number of files and bytes of each type, of one owner or of all."""
         counted = (
             select(cls.type, func.count().label('files'), func.sum(cls.size).label('bytes'))
             .where(NOT_EMPTIED)
@@ -128,11 +129,11 @@ class File(Base):
 
 
 class Version(Base):
-    """Bytes that a file has or had: the newest, and those before it. Numbered from 1."""
+    """A version of the content of a file, numbered from 1."""
 
     __tablename__ = 'files_versions'
     __table_args__ = (
-        # Of those that wait for a scanner.
+        # A partial index of the versions that are not scanned yet.
         Index(
             'ix_files_versions_unscanned', 'file_id', 'number',
             sqlite_where=text('scan IS NULL'), postgresql_where=text('scan IS NULL'),
@@ -146,22 +147,23 @@ class Version(Base):
     size: Mapped[int] = mapped_column(BigInteger)
     type: Mapped[str] = mapped_column(String(127))
     sha256: Mapped[str] = mapped_column(ForeignKey('files_blobs.sha256'), index=True)
-    # What the client said it was. Kept, and believed by nobody.
+    # The type that the client sent. It is stored for the owner and never trusted.
     declared_type: Mapped[str | None] = mapped_column(String(127))
-    # Of each version its own, though others may have the same bytes: it would tell that they do.
+    # Each version has its own result: a shared one would reveal that another user has the bytes.
     scan: Mapped[str | None] = mapped_column(String(16))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
 
     @classmethod
     def find(cls, file_id: UUID, number: int) -> AnyRow | None:
-        """Return that version of a file."""
+        """Return a version of a file, or None."""
         return FILE_VERSION.first(file_id=file_id, number=number)
 
 
 class Thumbnail(Base):
-    """A small picture of a version: `pending`, then `ready`, or `failed` where none can be made.
+    """A thumbnail of a version: `pending`, then `ready`, or `failed` if the image is unreadable.
 
-    Of each file its own, although others may have the same bytes: that would tell that they do.
+    Each version has its own thumbnails. Shared ones would reveal that another user has the same
+    bytes.
     """
 
     __tablename__ = 'files_thumbnails'
@@ -176,21 +178,21 @@ class Thumbnail(Base):
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     edge: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     state: Mapped[str] = mapped_column(String(16), default=PENDING)
-    # The key of the picture in the storage, once it is there, and its size in bytes.
+    # The storage key of the thumbnail and its size in bytes, once it is stored.
     storage_key: Mapped[str | None] = mapped_column(String(128), unique=True)
     size: Mapped[int | None] = mapped_column(BigInteger)
-    # What makes it.
+    # The task that makes it.
     task_id: Mapped[UUID] = mapped_column()
 
     @classmethod
     def find(cls, file_id: UUID, number: int, edge: int) -> AnyRow | None:
         """Return `state` and `storage_key` of a thumbnail, or None if it was never requested.
 
-        A task that was given up is no verdict about the image: storage or memory may have failed.
-        The state is `LOST` then, or `GIVEN_UP` for `THUMBNAIL_RETRY_INTERVAL`.
+        The state is `GIVEN_UP` for `THUMBNAIL_RETRY_INTERVAL` after the task was given up, then
+        `LOST`. It is not `FAILED`, because storage or memory may have failed rather than the image.
         """
         given_up = gave_up_since(cls.task_id, now() - THUMBNAIL_RETRY_INTERVAL)
-        # READY without a key: of an older version of the service.
+        # READY without a key: a thumbnail of an earlier release, which is made again.
         is_known = (cls.state == FAILED) | cls.storage_key.is_not(None)
         known = is_known | ((cls.state == PENDING) & is_pending(cls.task_id))
         state = case((known, cls.state), (given_up, GIVEN_UP), else_=LOST).label('state')
@@ -201,7 +203,7 @@ class Thumbnail(Base):
 
 
 class FileTag(Base):
-    """A word that an owner put on a file."""
+    """A tag that the owner gave to a file."""
 
     __tablename__ = 'files_tags'
     __table_args__ = (Index(None, 'tag', 'file_id'),)
@@ -212,7 +214,7 @@ class FileTag(Base):
     tag: Mapped[str] = mapped_column(String(32), primary_key=True)
 
 
-# That a file was not in the trash when its owner last emptied it.
+# The condition that a file was not in the trash when its owner last emptied it.
 NOT_EMPTIED = ~(
     exists()
     .where(Usage.user_id == File.owner_id, Usage.trash_emptied_at > File.trashed_at)

@@ -1,4 +1,4 @@
-"""Share links: what opens one file to whoever has it."""
+"""Table of share links."""
 
 from datetime import datetime
 from uuid import UUID, uuid4
@@ -16,7 +16,7 @@ from .files import File
 
 
 class Link(Base):
-    """A link to a file, known by its hash. It dies with the file."""
+    """A share link to a file, found by the hash of its token. It is deleted with the file."""
 
     __tablename__ = 'files_links'
     __table_args__ = (Index(None, 'file_id', 'created_at'),)
@@ -32,17 +32,17 @@ class Link(Base):
 
     @classmethod
     def find_live(cls, token_hash: str) -> AnyRow | None:
-        """Return a link, and whose file it opens, unless its time or its downloads are over."""
+        """Return a link and the owner of its file, or None if it is expired or used up."""
         return LIVE_LINK.first(token_hash=token_hash, moment=now())
 
 
-_lives = or_(Link.expires_at.is_(None), Link.expires_at > bindparam('moment', type_=UTCDateTime()))
-_is_left = or_(Link.max_downloads.is_(None), Link.downloads < Link.max_downloads)
+_active = or_(Link.expires_at.is_(None), Link.expires_at > bindparam('moment', type_=UTCDateTime()))
+_usable = or_(Link.max_downloads.is_(None), Link.downloads < Link.max_downloads)
 
 LIVE_LINK = CompiledQuery(
     select(Link.id, Link.file_id, Link.password_hash, Link.expires_at, File.owner_id)
     .join(File, File.id == Link.file_id)
-    .where(Link.token_hash == bindparam('token_hash'), File.trashed_at.is_(None), _lives, _is_left)
+    .where(Link.token_hash == bindparam('token_hash'), File.trashed_at.is_(None), _active, _usable)
 )
 
 LINKS_OF_FILE = select(

@@ -1,4 +1,4 @@
-"""Quota: the bytes that a user has stored and reserved."""
+"""Table of quotas: the bytes that a user has stored and reserved."""
 
 from datetime import datetime
 
@@ -10,9 +10,10 @@ from project.core.database.types import UTCDateTime
 
 
 class Usage(Base):
-    """How many bytes a user has, trash and versions included, and how many are on their way.
+    """The used and reserved bytes of a user, trash and versions included.
 
-    `used` is always the sum of the versions of their files, `reserved` that of their uploads.
+    `used` is always the sum of the versions of their files, `reserved` the sum of the reservations
+    of their uploads.
     """
 
     __tablename__ = 'files_usage'
@@ -20,21 +21,21 @@ class Usage(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey('users.id'), primary_key=True)
     used: Mapped[int] = mapped_column(BigInteger, default=0)
     reserved: Mapped[int] = mapped_column(BigInteger, default=0)
-    # Of all their thumbnails, which have an allowance beside the quota.
+    # The bytes of all their thumbnails, which have an allowance in addition to the quota.
     thumbnail_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default='0')
-    # None: what the configuration says.
+    # None for the default, FILES_QUOTA.
     quota: Mapped[int | None] = mapped_column(BigInteger)
-    # Files that were put to the trash before are deleted, and a task deletes their rows.
+    # Files moved to the trash before this time count as deleted; a task deletes their rows.
     trash_emptied_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
     @classmethod
     def find(cls, user_id: int) -> AnyRow | None:
-        """Return what a user uses, and may."""
+        """Return the used and reserved bytes and the quota of a user, or None without a row."""
         usage = select(cls.used, cls.reserved, cls.thumbnail_bytes, cls.quota)
         return execute_select(usage.where(cls.user_id == user_id)).one_or_none()
 
     @classmethod
     def find_trash_emptied_at(cls, user_id: int) -> datetime | None:
-        """Return when a user last emptied the trash."""
+        """Return when a user last emptied their trash, or None."""
         found = select(cls.trash_emptied_at).where(cls.user_id == user_id)
         return execute_select(found).scalar_one_or_none()

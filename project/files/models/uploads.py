@@ -1,4 +1,4 @@
-"""Uploads that are not complete: their quota reservations, and the state of resumable ones."""
+"""Table of uploads: their quota reservations, and the state of resumable ones."""
 
 from datetime import datetime
 from uuid import UUID, uuid4
@@ -14,52 +14,55 @@ from .files import File
 
 
 class Upload(Base):
-    """Bytes on their way in, for which room is reserved until they have come, or will not."""
+    """An upload with its quota reservation, until it is complete, cancelled or expired.
+
+    The row of a complete resumable upload stays until it expires, with the id of its file.
+    """
 
     __tablename__ = 'files_uploads'
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     owner_id: Mapped[int] = mapped_column(ForeignKey('users.id'), index=True)
     reserved: Mapped[int] = mapped_column(BigInteger)
-    # Of one that may be resumed: how long it will be, and how much of that is durable.
+    # Of resumable uploads only: the announced length, and how many bytes are durable.
     declared_size: Mapped[int | None] = mapped_column(BigInteger)
     offset: Mapped[int] = mapped_column(BigInteger, default=0)
     name: Mapped[str] = mapped_column(String(255), default='')
-    # What its client said of it, as it was said.
+    # `Upload-Metadata` as the client sent it.
     tus_metadata: Mapped[str] = mapped_column(Text, default='')
-    # Which request may write, and which file has come of it.
+    # The request that may write, and the file of a complete upload.
     lease_id: Mapped[UUID | None] = mapped_column()
     file_id: Mapped[UUID | None] = mapped_column()
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
-    # Whoever is at work on it moves that on; what is past it has been given up.
+    # Active uploads renew this time. A task cancels expired uploads.
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
 
     @classmethod
     def find_owned(cls, owner_id: int, upload_id: UUID) -> AnyRow | None:
         """Return the owner's resumable upload, unless it has expired or its file is deleted."""
-        theirs = RESUMABLE_SELECT.where(cls.id == upload_id, cls.owner_id == owner_id)
-        return execute_select(theirs.where(cls.expires_at > now(), HAS_LIVE_FILE)).one_or_none()
+        owned = RESUMABLE_SELECT.where(cls.id == upload_id, cls.owner_id == owner_id)
+        return execute_select(owned.where(cls.expires_at > now(), HAS_LIVE_FILE)).one_or_none()
 
     @classmethod
     def holds_lease(cls, upload_id: UUID, lease: UUID) -> bool:
-        """Tell whether a request still is the one that may write."""
-        mine = select(cls.id).where(cls.id == upload_id, cls.lease_id == lease)
-        return execute_select(mine).one_or_none() is not None
+        """Return whether a request still has the lease of an upload."""
+        leased = select(cls.id).where(cls.id == upload_id, cls.lease_id == lease)
+        return execute_select(leased).one_or_none() is not None
 
     @classmethod
     def find_all(cls, owner_id: int) -> list[AnyRow]:
-        """Return what is on its way to an owner, the oldest first."""
-        theirs = select(
+        """Return the uploads of an owner for the export of personal data, oldest first."""
+        owned = select(
             cls.id, cls.name, cls.declared_size.label('length'), cls.offset, cls.reserved,
             cls.tus_metadata.label('described'), cls.file_id,
             cls.created_at, cls.expires_at,
         )  # fmt: skip
         return list(
-            execute_select(theirs.where(cls.owner_id == owner_id).order_by(cls.created_at, cls.id))
+            execute_select(owned.where(cls.owner_id == owner_id).order_by(cls.created_at, cls.id))
         )
 
 
-# Not finished, or its file is still there and not in the trash.
+# The upload is not complete, or its file exists and is not in the trash.
 HAS_LIVE_FILE = or_(
     Upload.file_id.is_(None),
     exists().where(File.id == Upload.file_id, File.trashed_at.is_(None)),
