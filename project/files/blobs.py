@@ -83,7 +83,7 @@ class AssembledUpload(Publication):
         self.head = b''
 
     def __enter__(self) -> Self:
-        """Read the bytes from the disk once, to hash the stored bytes and not the sent ones."""
+        """Hash the bytes as they are on the disk, not as they were sent."""
         with closing(self._partial.open()) as file:
             while block := file.read(READ_CHUNK_BYTES):
                 self.head = self.head or block[:HEAD_BYTES]

@@ -65,10 +65,10 @@ class PartialFile:
     def exclusive(self) -> Iterator[BinaryIO]:
         """Open the file for writing and lock it until the block ends.
 
-        The lock is for single writes, not for whole requests. The upload lease decides which
-        request may write: check it inside the block.
+        A request locks the file for each write, not for its whole duration. The upload lease
+        decides which request may write: check it inside the block.
 
-        :raises UploadNotFound: if there is no such file.
+        :raises UploadNotFound: if the file does not exist.
         """
         with translate_os_errors():
             while True:
@@ -101,7 +101,7 @@ class PartialFile:
     def open(self) -> BinaryIO:
         """Open the file for reading.
 
-        :raises UploadNotFound: if there is no such file.
+        :raises UploadNotFound: if the file does not exist.
         """
         with translate_os_errors():
             return self._file('rb')

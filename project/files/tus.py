@@ -40,7 +40,7 @@ def read_number(header: str, value: str) -> int:
 
 
 def read_checksum(said: str | None) -> Checksum | None:
-    """Return the checksum in an `Upload-Checksum` header, or None if there is no header.
+    """Return the checksum in an `Upload-Checksum` header, or None without a header.
 
     :raises ChecksumUnknown: if it is malformed, or its algorithm is not supported.
     """

@@ -24,7 +24,7 @@ class Upload(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     owner_id: Mapped[int] = mapped_column(ForeignKey('users.id'), index=True)
     reserved: Mapped[int] = mapped_column(BigInteger)
-    # Of resumable uploads only: the announced length, and how many bytes are durable.
+    # Only in resumable uploads: the announced length, and how many bytes are durable.
     declared_size: Mapped[int | None] = mapped_column(BigInteger)
     offset: Mapped[int] = mapped_column(BigInteger, default=0)
     name: Mapped[str] = mapped_column(String(255), default='')

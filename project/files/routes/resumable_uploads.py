@@ -121,7 +121,7 @@ class UploadView(MethodView):
         errors=[TusVersionUnknown, UploadNotFound],
     )  # fmt: skip
     def head(self, upload_id: UUID) -> Response:
-        """Show how many bytes of your upload are stored. Once its file is deleted, 404."""
+        """Show how many bytes of your upload are stored. After the deletion of its file, 404."""
         require_known_protocol()
         return upload_response(upload_id)
 

@@ -1,4 +1,4 @@
-"""What may happen to files. An owner is a user's id: another's file does not exist."""
+"""Services of files. Functions take the owner's id; files of other users raise FileNotFound."""
 
 from .archives import MAX_FILES_PER_ARCHIVE, open_archive
 from .content import (

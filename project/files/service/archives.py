@@ -1,4 +1,4 @@
-"""Archives: many files as one ZIP, made while it is sent. Memory holds a block of one of them."""
+"""ZIP archives of files, created while they are sent. Memory holds one block of one file."""
 
 from collections.abc import Sequence
 from pathlib import PurePath
@@ -12,16 +12,17 @@ from project.files.models import File
 
 from .malware_scanning import check_clean
 
-MAX_FILES_PER_ARCHIVE = 1000  # files of one archive
+MAX_FILES_PER_ARCHIVE = 1000
 
 
 def open_archive(owner_id: int, file_ids: Sequence[UUID]) -> ZipStream:
-    """Return an archive of files of the owner's, which knows how many bytes it will have.
+    """Return an archive of the owner's files. Its `len` is its size in bytes.
 
-    Stored, not compressed: most of what is large is compressed already. Larger than 4 GiB it is a
-    ZIP64. Of files with the same name the later ones are numbered.
+    Files are not compressed, because most large files are compressed already. An archive above
+    4 GiB is a ZIP64. If files have the same name, the later ones are numbered.
 
-    Refuses if any of them is not there, also trash, with FileNotFound, and as `check_clean` does.
+    :raises FileNotFound: if any of the files does not exist or is in the trash.
+    :raises ScanPending, ScanInfected, Unscannable: as `check_clean` does.
     """
     wanted = list(dict.fromkeys(file_ids))
     files = {file.id: file for file in File.find_untrashed(owner_id, wanted)}
@@ -32,16 +33,16 @@ def open_archive(owner_id: int, file_ids: Sequence[UUID]) -> ZipStream:
     archive, taken = ZipStream(sized=True), dict[str, int]()
     for file in (files[file_id] for file_id in wanted):
         name = _free_name(file.name, taken)
-        # Opened when its turn comes, or a thousand would be open at once. What was deleted for good
-        # and swept by then breaks the answer off: its length was announced.
+        # Each file is opened when the archive reaches it; otherwise 1,000 files would be open. If
+        # it was garbage-collected before, the response breaks off: Content-Length is sent already.
         archive.add(blobs.iter_chunks(file.sha256), name, size=file.size)
     return archive
 
 
 def _free_name(name: str, taken: dict[str, int]) -> str:
-    """Return a name that none before had, also where upper and lower case are the same.
+    """Return a unique name, even on file systems that ignore case.
 
-    :param taken: those that there are, each with the last number that it was given.
+    :param taken: the last number of each name in the archive, by the casefolded name; updated.
     """
     path, wanted, free = PurePath(name), name.casefold(), name
     while free.casefold() in taken:

@@ -1,4 +1,4 @@
-"""Bytes in and bytes out. One door for all that come in: a check stands here or nowhere."""
+"""Content of files. All new bytes go through this module, so that no check can be bypassed."""
 
 from collections.abc import Iterable
 from typing import Any, TypeAlias
@@ -30,7 +30,7 @@ from .upload_reservations import (
 )
 from .version_deletion import delete_versions
 
-# Columns of bytes, with what stands in them.
+# Values of columns that describe bytes, by the names of the columns.
 Known: TypeAlias = dict[str, Any]
 
 
@@ -43,15 +43,17 @@ def store_file(
     length: int | None = None,
     declared_type: str | None = None,
 ) -> AnyRow:
-    """Keep a stream as a file of the owner's; acknowledged only when it would survive a power cut.
+    """Store a stream as a new file of the owner. It is durable when the function returns.
 
-    :param length: how many bytes are announced, if any are: what cannot fit is refused unread.
-    :param declared_type: what the client says it is; kept, and not believed.
-
-    Refuses with FileTooLarge, QuotaExceeded and NameInvalid; with BadRequest what ended too early.
+    :param length: the announced number of bytes, or None. It is reserved before the first read.
+    :param declared_type: the media type that the client sent; stored, but not trusted.
+    :raises FileTooLarge: if there are more bytes than `FILES_MAX_SIZE`.
+    :raises QuotaExceeded: if there are more bytes than the quota allows.
+    :raises NameInvalid: if the name is too long.
+    :raises BadRequest: if the stream ends before `length`.
     """
-    clean_name(name)  # Or refused, before anything is read.
-    with _received(owner_id, stream, length) as upload:
+    clean_name(name)  # Reject an invalid name before reading.
+    with _write_to_upload(owner_id, stream, length) as upload:
         return store_upload(owner_id, upload, name=name, tags=tags, declared_type=declared_type)
 
 
@@ -63,9 +65,10 @@ def store_upload(
     tags: Iterable[str] = (),
     declared_type: str | None = None,
 ) -> AnyRow:
-    """Keep what was written as a file of the owner's, as durably as `store_file`.
+    """Store a written upload as a new file of the owner, as durably as `store_file`.
 
-    Refuses with QuotaExceeded and NameInvalid.
+    :raises QuotaExceeded: if the reservation has expired and the quota is exceeded.
+    :raises NameInvalid: if the name is too long.
     """
     shown = clean_name(name)
     upload.prepare_blob()
@@ -81,12 +84,18 @@ def replace_content(
     declared_type: str | None = None,
     expected: Expected = None,
 ) -> AnyRow:
-    """Give a file new bytes; those before stay as a version of it. As durable as `store_file`.
+    """Add a stream as the newest version of a file, as durably as `store_file`.
 
-    Refuses with FileNotFound, also for trash, FileChanged, FileTooLarge and QuotaExceeded.
+    :param length: the announced number of bytes, or None. It is reserved before the first read.
+    :param expected: the row versions that may be changed (`If-Match`); None for any.
+    :raises FileNotFound: if the owner has no such file, or it is in the trash.
+    :raises FileChanged: if the file has another row version.
+    :raises FileTooLarge: if there are more bytes than `FILES_MAX_SIZE`.
+    :raises QuotaExceeded: if there are more bytes than the quota allows.
+    :raises BadRequest: if the stream ends before `length`.
     """
     get_untrashed(owner_id, file_id)
-    with _received(owner_id, stream, length) as upload:
+    with _write_to_upload(owner_id, stream, length) as upload:
         return replace_with_upload(
             owner_id, file_id, upload, declared_type=declared_type, expected=expected
         )
@@ -100,14 +109,14 @@ def replace_with_upload(
     declared_type: str | None = None,
     expected: Expected = None,
 ) -> AnyRow:
-    """Give a file what was written as its new bytes, as `replace_content` does."""
+    """Add a written upload as the newest version of a file, as `replace_content` does."""
     upload.prepare_blob()
     return _add_uploaded_version(owner_id, file_id, upload, declared_type, expected)
 
 
 def _delete_unused_blob(sha256: str) -> bool:
-    """Delete the row of bytes that no version has, and return whether there was one."""
-    # Locked before the question: it then sees a version that was committed in the meantime.
+    """Delete the row of a blob that no version has, and return whether there was one."""
+    # Lock the row first, so that the query below sees versions committed in the meantime.
     db.session.execute(select(Blob.sha256).where(Blob.sha256 == sha256).with_for_update())
     is_used = select(Version.file_id).where(Version.sha256 == sha256).exists()
     unused = delete(Blob).where(Blob.sha256 == sha256, ~is_used).returning(Blob.sha256)
@@ -131,49 +140,59 @@ register_object_kind(
 def restore_version(
     owner_id: int, file_id: UUID, number: int, *, expected: Expected = None
 ) -> AnyRow:
-    """Go back to the bytes of a version: they become the newest, and the others stay.
+    """Add the bytes of an old version as the newest version. The other versions stay.
 
-    Refuses with FileNotFound, FileChanged, and QuotaExceeded: it is one more.
+    :raises FileNotFound: if the version does not exist, or the file is in the trash.
+    :raises FileChanged: if the file has another row version than the expected ones.
+    :raises QuotaExceeded: if the quota does not allow one more version of that size.
     """
     lock_file(owner_id, file_id)
     version = get_version(file_id, number)
     commit_reservation(owner_id, 0, version.size)
-    said = {'declared_type': version.declared_type, 'scan': version.scan}
-    _add_version(owner_id, file_id, _bytes_of(version), said, expected)
+    extra = {'declared_type': version.declared_type, 'scan': version.scan}
+    _add_version(owner_id, file_id, _columns_of(version), extra, expected)
     return get_file(owner_id, file_id)
 
 
 def open_content(owner_id: int, file_id: UUID) -> tuple[AnyRow, StoredObject]:
     """Return the owner's file and its open bytes.
 
-    Refuses with FileNotFound, also for trash, and as `check_clean` does.
+    :raises FileNotFound: if the owner has no such file, or it is in the trash.
+    :raises ScanPending, ScanInfected, Unscannable: as `check_clean` does.
     """
     file = get_untrashed(owner_id, file_id)
     return file, open_if_clean(file)
 
 
 def open_version(owner_id: int, file_id: UUID, number: int) -> tuple[str, AnyRow, StoredObject]:
-    """Return a file's name, a version of it and its open bytes; refuses as `open_content`."""
+    """Return the name of a file, one of its versions, and the open bytes of that version.
+
+    :raises FileNotFound: if the version does not exist, or the file is in the trash.
+    :raises ScanPending, ScanInfected, Unscannable: as `check_clean` does.
+    """
     file = get_untrashed(owner_id, file_id)
     version = get_version(file_id, number)
     return file.name, version, open_if_clean(version)
 
 
 def get_version(file_id: UUID, number: int) -> AnyRow:
-    """Return a version of a file, or refuse with FileNotFound."""
+    """Return a version of a file.
+
+    :raises FileNotFound: if the version does not exist.
+    """
     version = Version.find(file_id, number)
     if version is None:
         raise FileNotFound
     return version
 
 
-def _received(owner_id: int, stream: blobs.Stream, length: int | None) -> ReservedUpload:
-    """Take a stream in to its end, which is not before the announced length."""
+def _write_to_upload(owner_id: int, stream: blobs.Stream, length: int | None) -> ReservedUpload:
+    """Write a stream to an upload until its end, which must not be before the announced length."""
     upload = open_upload(owner_id, least=length or 0)
     try:
         upload.write_stream(stream)
         if length is not None and upload.size < length:
-            raise BadRequest('Ended before its announced length')
+            raise BadRequest('The body is shorter than its Content-Length')
     except BaseException:
         upload.close()
         raise
@@ -208,9 +227,9 @@ def create_file_from_blob(
     declared_type: str | None,
     reserved: int,
 ) -> AnyRow:
-    """Make a file of bytes that have arrived and are synced. Inside `atomic`, their owner held.
+    """Insert a file for complete and durable bytes, in a transaction that locks the owner.
 
-    :param reserved: the room that was kept for them.
+    :param reserved: the bytes of the reservation that this file takes up.
     """
     content = _save_blob(owner_id, arrived, reserved)
     file_id = uuid4()
@@ -233,17 +252,17 @@ def _add_uploaded_version(
     reserved = complete_reservation(upload)
     lock_file(owner_id, file_id)
     content = _save_blob(owner_id, upload, reserved)
-    said = {'declared_type': clean_type(declared_type)}
-    _add_version(owner_id, file_id, content, said, expected)
+    extra = {'declared_type': clean_type(declared_type)}
+    _add_version(owner_id, file_id, content, extra, expected)
     return get_file(owner_id, file_id)
 
 
 def _save_blob(
     owner_id: int, upload: blobs.BlobWriter | blobs.AssembledUpload, reserved: int
 ) -> Known:
-    """Admit bytes: count them, write their row, and publish them with it. Return the columns."""
+    """Commit the reservation, write the blob's row and publish its bytes. Return its columns."""
     commit_reservation(owner_id, reserved, upload.size)
-    # The upsert locks the row, also where it exists: the garbage collector waits.
+    # The upsert locks the row even if it exists, so that the garbage collector waits.
     row = {'sha256': upload.sha256, 'size': upload.size, 'created_at': now()}
     db.session.execute(upsert(Blob, row, conflict=['sha256'], change={'size': upload.size}))
     upload.publish_blob()
@@ -251,9 +270,9 @@ def _save_blob(
 
 
 def _add_version(
-    owner_id: int, file_id: UUID, content: Known, said: Known, expected: Expected
+    owner_id: int, file_id: UUID, content: Known, extra: Known, expected: Expected
 ) -> None:
-    """Make bytes the newest of a file, and let go of versions beyond those that are kept."""
+    """Insert the newest version of a file, and delete versions beyond `FILES_VERSIONS_KEPT`."""
     update_file_row(
         owner_id,
         file_id,
@@ -262,18 +281,18 @@ def _add_version(
         live=True,
     )
     newest = get_file(owner_id, file_id).current_version
-    _insert_version(file_id, newest, content, said)
+    _insert_version(file_id, newest, content, extra)
     kept = current_app.config['FILES_VERSIONS_KEPT']
     surplus = (Version.file_id == file_id) & (Version.number <= newest - kept)
     decrease_usage(owner_id, delete_versions(surplus))
 
 
-def _insert_version(file_id: UUID, number: int, content: Known, said: Known) -> None:
-    version = {'file_id': file_id, 'number': number, **content, **said}
+def _insert_version(file_id: UUID, number: int, content: Known, extra: Known) -> None:
+    version = {'file_id': file_id, 'number': number, **content, **extra}
     db.session.execute(insert(Version).values(**version))
     if version.get('scan') is None:
         request_scan(file_id, number)
 
 
-def _bytes_of(version: AnyRow) -> Known:
+def _columns_of(version: AnyRow) -> Known:
     return {'sha256': version.sha256, 'size': version.size, 'type': version.type}

@@ -1,4 +1,4 @@
-"""The owner's files: finding, naming, tagging, trash."""
+"""Metadata of files, and their way to the trash and back."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -33,14 +33,17 @@ BATCH_FILES = 250
 
 
 def list_files(owner_id: int, page: PageRequest) -> Page:
-    """Return a page of the owner's files; those in the trash only where `trashed` is asked for."""
+    """Return a page of the owner's files, or with the filter `trashed` of those in the trash."""
     values = {'trashed': False, **page.filters}
     names = frozenset(name for name in page.filters if name != 'trashed' or values['trashed'])
     return FILES.page(File.filtered(names), page, owner_id=owner_id, **values)
 
 
 def get_file(owner_id: int, file_id: UUID) -> AnyRow:
-    """Return the owner's file, in the trash or not, or refuse with FileNotFound."""
+    """Return the owner's file, even if it is in the trash.
+
+    :raises FileNotFound: if the owner has no such file.
+    """
     file = File.find_owned(owner_id, file_id)
     if file is None:
         raise FileNotFound
@@ -48,7 +51,10 @@ def get_file(owner_id: int, file_id: UUID) -> AnyRow:
 
 
 def get_untrashed(owner_id: int, file_id: UUID) -> AnyRow:
-    """Return the owner's file, or refuse with FileNotFound, also for trash."""
+    """Return the owner's file.
+
+    :raises FileNotFound: if the owner has no such file, or it is in the trash.
+    """
     file = get_file(owner_id, file_id)
     if file.trashed_at is not None:
         raise FileNotFound
@@ -69,11 +75,12 @@ def lock_file(owner_id: int, file_id: UUID) -> None:
 def update_file(
     owner_id: int, file_id: UUID, changes: Mapping[str, Any], *, expected: Expected = None
 ) -> AnyRow:
-    """Change `name` and `tags`, as far as given.
+    """Change the `name`, the `tags` or both of a file.
 
-    :param expected: the versions that may be changed (`If-Match`); None for any.
-
-    Refuses with FileNotFound, also for trash, FileChanged and NameInvalid.
+    :param expected: the row versions that may be changed (`If-Match`); None for any.
+    :raises FileNotFound: if the owner has no such file, or it is in the trash.
+    :raises FileChanged: if the file has another row version.
+    :raises NameInvalid: if the name is too long.
     """
     values = {'name': clean_name(changes['name'])} if 'name' in changes else {}
     update_file_row(owner_id, file_id, values, expected, live=True)
@@ -87,9 +94,13 @@ def update_file(
 
 @atomic()
 def trash_file(owner_id: int, file_id: UUID, *, expected: Expected = None) -> None:
-    """Put a file to the trash, from where it comes back until the sweeper has been there."""
-    # Not before the trash was last emptied, even if the clock of that process was ahead: the file
-    # would count as deleted.
+    """Move a file to the trash. It can be restored until garbage collection deletes it.
+
+    :raises FileNotFound: if the owner has no such file.
+    :raises FileChanged: if the file has another row version than the expected ones.
+    """
+    # Not earlier than the trash was last emptied, even if the clock of that process was ahead:
+    # the file would count as deleted.
     moment = literal(now(), UTCDateTime)
     emptied_at = select(Usage.trash_emptied_at).where(Usage.user_id == owner_id).scalar_subquery()
     trashed_at = case((emptied_at > moment, emptied_at), else_=moment)
@@ -98,14 +109,22 @@ def trash_file(owner_id: int, file_id: UUID, *, expected: Expected = None) -> No
 
 @atomic()
 def restore_file(owner_id: int, file_id: UUID, *, expected: Expected = None) -> AnyRow:
-    """Take a file out of the trash; one that is not in it stays as it is."""
+    """Restore a file from the trash. A file that is not in the trash stays as it is.
+
+    :raises FileNotFound: if the owner has no such file.
+    :raises FileChanged: if the file has another row version than the expected ones.
+    """
     _move_to_trash(owner_id, file_id, None, expected)
     return get_file(owner_id, file_id)
 
 
 @atomic()
 def delete_file(owner_id: int, file_id: UUID, *, expected: Expected = None) -> None:
-    """Delete a file for good. Its bytes stay until the sweeper finds that nobody has them."""
+    """Delete a file permanently. Garbage collection deletes bytes that no other version has.
+
+    :raises FileNotFound: if the owner has no such file.
+    :raises FileChanged: if the file has another row version than the expected ones.
+    """
     which = (File.owner_id == owner_id) & (File.id == file_id) & NOT_EMPTIED
     if expected is not None:
         which &= File.row_version.in_(expected)
@@ -114,9 +133,11 @@ def delete_file(owner_id: int, file_id: UUID, *, expected: Expected = None) -> N
 
 
 def delete_files(owner_id: int, which: ColumnElement[bool]) -> int:
-    """Delete at most `BATCH_FILES` of an owner's files, with all versions. Inside `atomic`.
+    """Delete at most `BATCH_FILES` of an owner's files, with all versions. Call it in `atomic`.
 
-    Returns how many; if it is `BATCH_FILES`, there may be more. The usage decreases with each call.
+    The usage of the owner decreases with each call.
+
+    :returns: the number of deleted files; if it is `BATCH_FILES`, there may be more.
     """
     ids = db.session.scalars(select(File.id).where(which).limit(BATCH_FILES).with_for_update())
     if batch := list(ids):
@@ -127,13 +148,19 @@ def delete_files(owner_id: int, which: ColumnElement[bool]) -> int:
 
 
 def list_versions(owner_id: int, file_id: UUID, page: PageRequest) -> Page:
-    """Return a page of the versions of the owner's file, newest first; refuses FileNotFound."""
+    """Return a page of the versions of the owner's file, newest first.
+
+    :raises FileNotFound: if the owner has no such file.
+    """
     get_file(owner_id, file_id)
     return VERSIONS.page(VERSIONS_OF_FILE, page, file_id=file_id)
 
 
 def _move_to_trash(owner_id: int, file_id: UUID, to: Any, expected: Expected) -> None:
-    """Put a file to the trash or take it out; what is there already stays, if it is the version."""
+    """Set or clear the time in the trash. Do nothing if the file is there, or not there, already.
+
+    :param to: the time, or None to restore the file.
+    """
     file = get_file(owner_id, file_id)
     if (file.trashed_at is None) != (to is None):
         update_file_row(owner_id, file_id, {'trashed_at': to}, expected, live=to is not None)
@@ -144,11 +171,11 @@ def _move_to_trash(owner_id: int, file_id: UUID, to: Any, expected: Expected) ->
 def update_file_row(
     owner_id: int, file_id: UUID, values: Mapping[str, Any], expected: Expected, *, live: bool
 ) -> None:
-    """Change a row in one statement, which is what compares the version, too. Inside `atomic`.
+    """Change a file's row and compare its row version in one statement. Call it in `atomic`.
 
-    :param live: whether it must be out of the trash, or in it.
-
-    Refuses with FileNotFound, and FileChanged for another version.
+    :param live: True if the file must not be in the trash, False if it must be in it.
+    :raises FileNotFound: if the file does not exist.
+    :raises FileChanged: if the file has another row version.
     """
     wanted = File.trashed_at.is_(None) if live else File.trashed_at.is_not(None)
     change = update(File).where(File.owner_id == owner_id, File.id == file_id, wanted)

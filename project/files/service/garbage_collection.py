@@ -1,4 +1,4 @@
-"""Garbage collection: what has expired, and bytes to which no row refers."""
+"""Garbage collection: deletion of expired rows, and of bytes to which no row refers."""
 
 import time
 from collections.abc import Iterator
@@ -30,22 +30,22 @@ from project.files.models import Blob, File, Link, Upload, Version
 
 from .files import delete_files
 
-# A link is shown for a while after its end, so that its owner sees why it stopped.
+# The list of links shows a link for this time after its end, so that its owner sees why it stopped.
 EXPIRED_LINK_RETENTION = timedelta(days=30)
 
 
-# Seconds of one run of the nightly task; the next run continues.
+# Time limit of one run of the nightly task; the next run continues.
 NIGHTLY_BUDGET_SECONDS = 10 * 60
 CONTINUATION_DELAY = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
 class CollectedItem:
-    """One thing that was removed, or would be.
+    """An item that was deleted, or that a dry run would delete.
 
-    :param kind: `trash`, `links`, `bytes` of a key in the storage, or `incoming` bytes that no
-        process writes any more. `unknown`: a name in the storage that is not ours, and was left.
-    :param size: in bytes, where it is known.
+    :param kind: `trash`, `links`, `bytes` of a key in the storage, or `incoming` for staged bytes
+        of ended processes. `unknown` for an unknown name in the storage, which is not deleted.
+    :param size: in bytes; 0 if it is unknown.
     """
 
     kind: str
@@ -56,10 +56,10 @@ class CollectedItem:
 def collect_garbage(
     *, budget: float = float('inf'), dry_run: bool = False
 ) -> Iterator[CollectedItem]:
-    """Remove expired trash and links, and bytes to which no row refers; yield each thing.
+    """Delete expired trash and links, and bytes to which no row refers. Yield each item.
 
-    Safe to run twice, and beside uploads of the same bytes. What a run does not finish, the next
-    one continues.
+    Two runs at the same time are safe, and so are uploads of the same bytes during a run. The next
+    run continues an unfinished one.
 
     :param budget: seconds after which it stops.
     """
@@ -80,9 +80,9 @@ def collect_garbage(
 
 @task(queue='slow', cron='37 3 * * *', time_limit=timedelta(hours=1))
 def collect_garbage_nightly() -> None:
-    """Collect garbage every night. Run twice, also at once, it removes each thing once.
+    """Collect garbage every night. Idempotent: concurrent runs delete each item once.
 
-    While a backup has paused it, it runs when the pause is over.
+    During a pause for a backup, the task enqueues itself for the end of the pause.
     """
     if paused_until := pause_end():
         with atomic():
@@ -98,23 +98,29 @@ def collect_garbage_nightly() -> None:
 
 @task(every=timedelta(minutes=10))
 def delete_abandoned_uploads() -> None:
-    """Delete staged bytes of ended processes. Run twice, it finds none."""
+    """Delete staged bytes of ended processes, and partial uploads without a row.
+
+    Idempotent: a second run finds none.
+    """
     for _ in _delete_abandoned(dry_run=False):
         pass
 
 
 def pause_garbage_collection(duration: timedelta) -> None:
-    """Keep the bytes of deleted files for some time, while a backup copies them; 0 ends that."""
+    """Keep the bytes of deleted files for `duration`, while a backup copies them.
+
+    :param duration: from now; 0 ends the pause.
+    """
     pause_collection(now() + duration)
 
 
 def garbage_collection_pause_end() -> datetime | None:
-    """Return until when no bytes are removed; None if they are."""
+    """Return when the pause of the garbage collection ends, or None without a pause."""
     return pause_end()
 
 
 def storage_stats() -> list[dict[str, Any]]:
-    """Return the objects and bytes of each kind by their rows, and what the last round removed."""
+    """Return the number of objects and bytes of each kind, and of the last garbage collection."""
     totals = [{**kind.total()._asdict(), 'at': None} for kind in object_kinds().values()]
     state = collection_state()
     if state and state.started_at:
@@ -138,7 +144,7 @@ def _delete_expired_trash(dry_run: bool) -> Iterator[CollectedItem]:
 
 
 def _delete_expired_links(dry_run: bool) -> Iterator[CollectedItem]:
-    """Remove links a month after their end; of one that is used up, after its making."""
+    """Delete links a month after they expired, and used-up links a month after their creation."""
     before = now() - EXPIRED_LINK_RETENTION
     is_used_up = and_(Link.downloads >= Link.max_downloads, Link.created_at < before)
     over = or_(Link.expires_at < before, is_used_up)
@@ -157,14 +163,14 @@ def _delete_unused_blobs(dry_run: bool) -> Iterator[CollectedItem]:
 
 
 def _delete_abandoned(dry_run: bool) -> Iterator[CollectedItem]:
-    """Remove staged bytes whose process has ended, and partial uploads without a row."""
+    """Delete staged bytes whose process has ended, and partial uploads without a row."""
     staged = storage().delete_abandoned(dry_run=dry_run)
-    for found in chain(staged, _partials_without_row(dry_run)):
+    for found in chain(staged, _partial_uploads_without_row(dry_run)):
         kind = 'incoming' if found.is_key else 'unknown'
         yield CollectedItem(kind, found.name, found.size)
 
 
-def _partials_without_row(dry_run: bool) -> Iterator[ListedName]:
+def _partial_uploads_without_row(dry_run: bool) -> Iterator[ListedName]:
     for found in partial_uploads.iterate_names():
         if found.is_key:
             if _upload_exists(UUID(found.name)):
@@ -181,13 +187,13 @@ def _upload_exists(upload_id: UUID) -> bool:
 
 @locks_user('owner_id')
 def _delete_trashed_file(owner_id: int, file_id: UUID, before: datetime) -> bool:
-    """Delete a file if it is still in the trash past its time; return whether it was."""
-    # Its owner may have restored it since we looked.
+    """Delete a file if it is still in the trash after its time; return whether it was."""
+    # The owner may have restored it since the query.
     return delete_files(owner_id, (File.id == file_id) & (File.trashed_at < before)) > 0
 
 
 @atomic()
 def _delete_link(link_id: UUID) -> bool:
-    """Delete a link that is over, which it stays, and tell whether it was still there."""
+    """Delete an ended link, and return whether it still existed. An ended link never revives."""
     gone = delete(Link).where(Link.id == link_id).returning(Link.id)
     return db.session.execute(gone).one_or_none() is not None

@@ -1,4 +1,4 @@
-"""The check: whether rows, bytes and ledger agree, and what can be done where they do not."""
+"""Integrity check (`flask files fsck`): whether rows, bytes and quotas agree, and repairs."""
 
 import hashlib
 from collections.abc import Iterator
@@ -24,13 +24,13 @@ from .upload_reservations import cancel_uploads
 
 @dataclass(frozen=True, slots=True)
 class IntegrityIssue:
-    """Something that does not agree.
+    """A fault that the integrity check found.
 
     :param kind: `missing` or `damaged` bytes, which only a backup brings back; `orphan` bytes to
-        which no row refers; `usage` that is not the sum of what is there; `upload` that is not as
-        long as was acknowledged; `thumbnail` without its bytes; `unknown` names in the storage,
-        which are not ours; `storage` that fails or is not the one that the database knows.
-    :param is_repaired: None where nothing is to be repaired: unknown names are left alone.
+        which no row refers; `usage` that differs from the sum of the rows; `upload` that is shorter
+        than its acknowledged offset; `thumbnail` without its bytes; `unknown` names in the storage;
+        `storage` that fails or is not the one that the database knows.
+    :param is_repaired: None if nothing is to be repaired: unknown names are not deleted.
     """
 
     kind: str
@@ -49,32 +49,33 @@ register_storage_sample('blobs', sample_blob_keys, owner=__name__)
 
 
 def check_integrity(*, repair: bool = False) -> Iterator[IntegrityIssue | None]:
-    """Yield every fault, and None for each thing that was looked at and is as it should be.
+    """Yield every fault, and None for each item without one.
 
-    Safe beside a running service, and safe to run twice.
+    Safe while the service runs, and idempotent.
     """
     try:
         ensure_own_storage()
     except ServiceUnavailable as error:
-        # All its objects would seem to be missing.
+        # In another storage, all objects would seem to be missing.
         yield IntegrityIssue('storage', str(error))
         return
     yield from _check_bytes()
     yield from _check_orphans(repair)
     yield from _check_uploads(repair)
     yield from _check_thumbnails(repair)
-    # Last: the repair of the others changes it.
+    # Last, because the other repairs change the usage.
     yield from _check_usage(repair)
 
 
 def _check_bytes() -> Iterator[IntegrityIssue | None]:
-    # What nobody has is the sweeper's, who may have died between the bytes and the row.
+    # Unused blobs are left to the garbage collector. It may have died between deleting the bytes
+    # and the row.
     had = select(Version.file_id).where(Version.sha256 == Blob.sha256).exists()
     for row in iterate_in_batches(select(Blob.sha256, Blob.size).where(had), Blob.sha256):
         try:
             digest, size = _hash_of(row.sha256)
         except ServiceUnavailable:
-            # The sweeper may have been there since.
+            # The garbage collector may have deleted the blob since the query.
             gone = (
                 execute_select(select(Blob.sha256).where(Blob.sha256 == row.sha256)).first() is None
             )
@@ -100,7 +101,7 @@ def _check_orphans(repair: bool) -> Iterator[IntegrityIssue | None]:
 def _check_usage(repair: bool) -> Iterator[IntegrityIssue | None]:
     for row in iterate_in_batches(select(Usage.user_id), Usage.user_id):
         is_right = _recorded_usage(row.user_id) == _actual_usage(row.user_id)
-        # Looked at twice: an upload may have come to its end between the two sums.
+        # Compare again under a lock: an upload may have ended between the two sums.
         if is_right or _recount(row.user_id, repair=False):
             yield None
         else:
@@ -116,7 +117,7 @@ def _check_uploads(repair: bool) -> Iterator[IntegrityIssue | None]:
             with closing(PartialFile(row.id).open()) as file:
                 is_there = file.seek(0, 2) >= row.offset
         except UploadNotFound:
-            # Without a byte, it has no file yet.
+            # An upload without a byte has no file yet.
             is_unfinished = _row_exists(Upload, Upload.id == row.id, Upload.file_id.is_(None))
             is_there = row.offset == 0 or not is_unfinished
         if is_there:
@@ -127,7 +128,7 @@ def _check_uploads(repair: bool) -> Iterator[IntegrityIssue | None]:
 
 def _check_thumbnails(repair: bool) -> Iterator[IntegrityIssue | None]:
     if repair:
-        _delete_verdicts()
+        _delete_failed_thumbnails()
     place = (Thumbnail.file_id, Thumbnail.number, Thumbnail.edge)
     ready = select(*place, Thumbnail.storage_key).where(Thumbnail.storage_key.is_not(None))
     for row in iterate_in_batches(ready, *place):
@@ -148,7 +149,7 @@ def _hash_of(sha256: str) -> tuple[str, int]:
 
 @atomic()
 def _recount(user_id: int, *, repair: bool) -> bool:
-    """Tell whether a user's account is right, or is now, while nobody changes it."""
+    """Return whether a user's recorded usage is right, or repaired, while its row is locked."""
     db.session.execute(select(Usage.user_id).where(Usage.user_id == user_id).with_for_update())
     actual = _actual_usage(user_id)
     is_right = _recorded_usage(user_id) == actual
@@ -190,7 +191,7 @@ def _delete_thumbnail_row(row: AnyRow) -> bool:
         Thumbnail.file_id == row.file_id, Thumbnail.number == row.number, Thumbnail.edge == row.edge
     )
     size = db.session.scalar(one.returning(Thumbnail.size))
-    # Without a size it was made by an older version, or another process has deleted it.
+    # Without a size, an earlier release made the thumbnail, or another process has deleted it.
     owner_id = db.session.scalar(select(File.owner_id).where(File.id == row.file_id))
     if size and owner_id is not None:
         count_thumbnail(owner_id, -size)
@@ -198,8 +199,8 @@ def _delete_thumbnail_row(row: AnyRow) -> bool:
 
 
 @atomic()
-def _delete_verdicts() -> None:
-    """Delete the verdicts that no thumbnail can be made: a newer decoder may read the image."""
+def _delete_failed_thumbnails() -> None:
+    """Delete the rows of failed thumbnails: a newer decoder may be able to read the images."""
     db.session.execute(delete(Thumbnail).where(Thumbnail.state == FAILED))
 
 

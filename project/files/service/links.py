@@ -1,6 +1,7 @@
-"""Share links: one file for whoever has the link, for a while, so often, with a password.
+"""Share links: downloads of one file without login.
 
-A link is worth no more than its owner's right: it dies with the file, the right, or the owner.
+A link may have an expiry, a maximum number of downloads and a password. It ends with the file, with
+the owner, and with the owner's permission to read files.
 """
 
 from datetime import datetime
@@ -27,14 +28,14 @@ from .files import get_file, get_untrashed, lock_file
 from .malware_scanning import open_if_clean
 
 LINK_TOKEN, LINK = 'psl', 'share link'
-MAX_LINKS_PER_FILE = 50  # of a file
+MAX_LINKS_PER_FILE = 50
 
 LINK_PASSWORD = AttemptCounter(
     name='link',
     scope='share link with a password',
     limit=MAX_ATTEMPTS,
     period=ATTEMPT_PERIOD,
-    recovery='The owner of the file needs no link, and can make another one.',
+    recovery='The owner of the file needs no link, and can create another one.',
     command='flask files unlock-link LINK_ID',
 )
 
@@ -49,11 +50,11 @@ def create_link(
 ) -> dict[str, Any]:
     """Create a link to a file of the caller. Return it with its token, which is shown only once.
 
-    A link gives the right to read, so the caller's credential must have it: not every API key that
-    may write may read.
+    A link grants read access, so the caller's credential must have the scope `files:read`: an API
+    key may have `files:write` only.
 
     :raises FileNotFound: if the caller has no such file, or it is in the trash.
-    :raises PrivilegeEscalation: if the credential may not read files.
+    :raises PrivilegeEscalation: if the credential lacks `files:read`.
     :raises ExpiryPast: if `expires_at` is in the past.
     :raises TooManyLinks: if the file has 50 links.
     """
@@ -72,14 +73,20 @@ def create_link(
 
 
 def list_links(owner_id: int, file_id: UUID, page: PageRequest) -> Page:
-    """Return a page of the links of the owner's file, newest first; refuses FileNotFound."""
+    """Return a page of the links of the owner's file, newest first.
+
+    :raises FileNotFound: if the owner has no such file.
+    """
     get_file(owner_id, file_id)
     return LINKS.page(LINKS_OF_FILE, page, file_id=file_id)
 
 
 @atomic()
 def delete_link(owner_id: int, link_id: UUID) -> None:
-    """Delete a link to one of the owner's files, or refuse with LinkNotFound."""
+    """Delete a link to one of the owner's files.
+
+    :raises LinkNotFound: if the owner has no such link.
+    """
     mine = select(File.id).where(File.owner_id == owner_id)
     gone = delete(Link).where(Link.id == link_id, Link.file_id.in_(mine)).returning(Link.id)
     if db.session.execute(gone).one_or_none() is None:
@@ -89,11 +96,12 @@ def delete_link(owner_id: int, link_id: UUID) -> None:
 
 @non_atomic
 def resolve_link(token: str, password: str | None = None) -> tuple[AnyRow, AnyRow]:
-    """Return the link that a token is, and its file.
+    """Return the link of a token, and its file.
 
-    :raises LinkNotFound: if there is no such link, it expired, or its owner may not read files.
+    :raises LinkNotFound: if the link does not exist, is expired or used up, or its owner lacks
+        `files:read`.
     :raises LinkPasswordWrong: if the link has another password.
-    :raises TooManyAttempts: after ten wrong passwords in 15 minutes; this one is not checked.
+    :raises TooManyAttempts: after ten wrong passwords in 15 minutes; `password` is not checked.
     """
     link = Link.find_live(token_hash(token))
     if link is None or READ not in users.find_permissions(link.owner_id):
@@ -104,13 +112,20 @@ def resolve_link(token: str, password: str | None = None) -> tuple[AnyRow, AnyRo
 
 
 def open_shared(token: str, password: str | None = None) -> tuple[AnyRow, AnyRow, StoredObject]:
-    """Return a link, its file and its open bytes; refuses as `resolve_link`, `check_clean` do."""
+    """Return a link, its file and the open bytes of the file.
+
+    :raises LinkNotFound, LinkPasswordWrong, TooManyAttempts: as `resolve_link` does.
+    :raises ScanPending, ScanInfected, Unscannable: as `check_clean` does.
+    """
     link, file = resolve_link(token, password)
     return link, file, open_if_clean(file)
 
 
 def count_download(link: AnyRow, stream: StoredObject) -> None:
-    """Count a download; one that is too many is refused with LinkNotFound, its stream closed."""
+    """Count a download of a link.
+
+    :raises LinkNotFound: if the link is used up; its stream is closed.
+    """
     if not _count(link.id):
         stream.close()
         raise LinkNotFound
@@ -118,9 +133,9 @@ def count_download(link: AnyRow, stream: StoredObject) -> None:
 
 @atomic()
 def unlock_link(link_id: UUID) -> bool:
-    """Reset the wrong passwords of a link. Return whether there were any. For operators.
+    """Reset the counter of wrong passwords of a link. Return whether there were any.
 
-    :raises LinkNotFound: if there is no such link.
+    :raises LinkNotFound: if the link does not exist.
     """
     if db.session.scalar(select(Link.id).where(Link.id == link_id)) is None:
         raise LinkNotFound
@@ -128,7 +143,7 @@ def unlock_link(link_id: UUID) -> bool:
 
 
 def find_link_owner(token: str) -> int | None:
-    """Return the id of the user whose file a link opens, or None if the link is unknown."""
+    """Return the id of the user whose file a link shares, or None if the link is unknown."""
     owner = select(File.owner_id).join(Link, Link.file_id == File.id)
     owner_id: int | None = db.session.scalar(owner.where(Link.token_hash == token_hash(token)))
     return owner_id
@@ -136,7 +151,7 @@ def find_link_owner(token: str) -> int | None:
 
 @atomic()
 def revoke_link(token: str) -> None:
-    """Delete the link that a token opens, if there is one."""
+    """Delete the link of a token, if there is one."""
     db.session.execute(delete(Link).where(Link.token_hash == token_hash(token)))
 
 
@@ -154,7 +169,7 @@ def _check_password(link: AnyRow, password: str | None) -> None:
 
 @atomic()
 def _count(link_id: UUID) -> bool:
-    """Count in the statement that compares, so that no race has one more."""
+    """Compare and count in one statement, so that a race cannot exceed the maximum."""
     is_left = or_(Link.max_downloads.is_(None), Link.downloads < Link.max_downloads)
     one = update(Link).where(Link.id == link_id, is_left).values(downloads=Link.downloads + 1)
     return db.session.execute(one.returning(Link.id)).one_or_none() is not None
@@ -162,7 +177,7 @@ def _count(link_id: UUID) -> bool:
 
 @atomic()
 def _add(owner_id: int, file_id: UUID, **values: Any) -> None:
-    # Held, so that two at once do not both find room, and none is added to what is deleted.
+    # The lock prevents two calls from both adding the last link, and links to a deleted file.
     lock_file(owner_id, file_id)
     there = select(Link.id).where(Link.file_id == file_id).limit(MAX_LINKS_PER_FILE)
     if len(db.session.scalars(there).all()) >= MAX_LINKS_PER_FILE:

@@ -1,4 +1,4 @@
-"""Personal data in files: its export and its erasure."""
+"""Export and erasure of the personal data in `files`."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -41,7 +41,7 @@ EXPORTED_CONTENTS = select(
 
 
 def export_files(user_id: int) -> Iterator[ExportFile]:
-    """Yield a user's files, those in the trash as well: what is known of them, and their bytes."""
+    """Yield the metadata and the content of a user's files, trash included."""
     yield json_part('files/usage.json', [get_usage(user_id)])
     yield json_part('files/uploads.json', Upload.find_all(user_id))
     yield json_part('files/files.json', map(_exported_file, _files_of(user_id)))
@@ -51,7 +51,7 @@ def export_files(user_id: int) -> Iterator[ExportFile]:
     yield json_part('files/links.json', _theirs(user_id, EXPORTED_LINKS, Link.file_id, Link.id))
     for version in _theirs(user_id, EXPORTED_CONTENTS, Version.file_id, Version.number):
         if not is_clean(version.scan):
-            # What became of it says `files/versions.json`.
+            # `files/versions.json` contains the result of the scan.
             continue
         path = f'files/content/{version.file_id}/{version.number}/{version.name}'
         yield ExportFile(path, _blocks_of(user_id, version.file_id, version.sha256), True)
@@ -64,7 +64,7 @@ def export_files(user_id: int) -> Iterator[ExportFile]:
         'files_tags': 'files/files.json',
         'files_versions': 'files/versions.json',
         'files_links': 'files/links.json',
-        # Made of what is shown, and of no use without it.
+        # Thumbnails are derived from the exported content.
         'files_thumbnails': None,
         'files_usage': 'files/usage.json',
         'files_uploads': 'files/uploads.json',
@@ -72,10 +72,10 @@ def export_files(user_id: int) -> Iterator[ExportFile]:
     export=export_files,
 )
 def erase_file_data(user_id: int) -> bool:
-    """Delete a batch of a deleted user's uploads and files; return whether there may be more.
+    """Delete a batch of a deleted user's uploads and files. Return whether there may be more.
 
-    The sweeper deletes the bytes that no other user has. The usage decreases with each batch, and
-    its row is deleted last: everything that locks it and one of the others does so in this order.
+    Garbage collection deletes the bytes that no other user has. The usage decreases with each
+    batch. Its row is deleted last, because other transactions lock the rows in this order.
     """
     uploads = select(Upload.id).where(Upload.owner_id == user_id).limit(BATCH_FILES)
     if batch := db.session.scalars(uploads).all():
@@ -102,7 +102,7 @@ def _exported_file(file: AnyRow) -> dict[str, Any]:
 
 
 def _theirs(user_id: int, rows: AnySelect, *keys: Any) -> Iterator[AnyRow]:
-    """Yield what hangs on a user's files: a few hundred at a time, not file by file."""
+    """Yield rows that belong to a user's files, in batches and not by one query per file."""
     return iterate_in_batches(rows.where(File.owner_id == user_id, NOT_EMPTIED), *keys)
 
 
@@ -112,4 +112,4 @@ def _blocks_of(user_id: int, file_id: UUID, sha256: str) -> Iterator[bytes]:
     except ServiceUnavailable:
         if File.find_owned(user_id, file_id) is not None:
             raise
-        # Deleted for good since it was listed, and swept.
+        # The file was deleted permanently and garbage-collected since the query.

@@ -1,4 +1,4 @@
-"""The published folder: files that operators give to everybody, without a login."""
+"""The published folder: files that operators publish for download without login."""
 
 from pathlib import Path
 
@@ -9,25 +9,29 @@ from project.core.errors import NotFound
 from project.files import public_folder
 from project.files.errors import NotPublished, PublishedNameInvalid
 
-MAX_NAME_BYTES = 255  # bytes of a name that every file system takes
+MAX_NAME_BYTES = 255  # the limit of common file systems
 
 
 def published_folder() -> Path:
-    """Return the folder, absolute: a relative one would be looked for in the package."""
+    """Return the absolute path of the folder: Flask resolves a relative one against the package."""
     return Path(current_app.config['FILES_PUBLIC_FOLDER']).absolute()
 
 
 def check_published_name(name: str) -> str:
-    """Return a name that may be asked for; refuses with NotFound what is hidden, such as drafts."""
+    """Return the name of a published file.
+
+    :raises NotFound: if a part of it is hidden, as are the drafts of files being published.
+    """
     if _is_hidden(name):
         raise NotFound
     return name
 
 
 def publish_file(source: Path, name: str) -> None:
-    """Copy a file into the folder; replaces nothing.
+    """Copy a file into the published folder. It never replaces a file.
 
-    Refuses a name outside of it with PublishedNameInvalid, a taken one with AlreadyPublished.
+    :raises PublishedNameInvalid: if the name is outside of the folder, hidden or too long.
+    :raises AlreadyPublished: if the name is taken.
     """
     target = _inside(name)
     if target is None:
@@ -36,7 +40,10 @@ def publish_file(source: Path, name: str) -> None:
 
 
 def unpublish_file(name: str, *, dry_run: bool = False) -> None:
-    """Take a file out of the folder, or refuse with NotPublished."""
+    """Delete a file from the published folder.
+
+    :raises NotPublished: if the file does not exist.
+    """
     target = _inside(name)
     if target is None or not public_folder.exists(target):
         raise NotPublished

@@ -1,4 +1,4 @@
-"""The ledger: how many bytes everybody has, and may have."""
+"""Usage and quota of each user, in bytes."""
 
 from typing import Any, NamedTuple
 
@@ -23,7 +23,7 @@ class FreedBytes(NamedTuple):
 
 
 def get_usage(owner_id: int) -> dict[str, int]:
-    """Return bytes used and reserved, the quota, and the number of files, trash included."""
+    """Return the used and reserved bytes, the quota, and the number of files, trash included."""
     files = db.session.scalar(db.select(func.count()).where(File.owner_id == owner_id, NOT_EMPTIED))
     usage = Usage.find(owner_id)
     return {
@@ -43,36 +43,43 @@ def get_report(owner_id: int) -> str:
 
 
 def file_stats() -> list[dict[str, Any]]:
-    """Return how many files and bytes there are of each type."""
+    """Return the number of files and bytes of each type, of all users."""
     rows = File.count_by_type()
     return [{'type': r.type, 'files': r.files, 'bytes': int(r.bytes)} for r in rows]
 
 
 def ensure_within_quota(owner_id: int) -> None:
-    """Refuse with QuotaExceeded who has, or has reserved, more than they may by now."""
+    """Ensure that a user does not exceed their quota, which an operator may have lowered.
+
+    :raises QuotaExceeded: if the used and reserved bytes exceed the quota.
+    """
     usage = Usage.find(owner_id)
     if usage and usage.used + usage.reserved > _quota(usage):
         raise QuotaExceeded
 
 
 def reserve(owner_id: int, size: int) -> None:
-    """Keep room for bytes on their way, or refuse with QuotaExceeded. Inside `atomic`.
+    """Reserve bytes for an upload. Call it in `atomic`.
 
-    One statement, so no race overfills.
+    One statement checks and reserves, so that a race cannot exceed the quota.
+
+    :raises QuotaExceeded: if there are too few free bytes.
     """
-    _book(owner_id, used=0, reserved=size)
+    _change_usage(owner_id, used=0, reserved=size)
 
 
 def commit_reservation(owner_id: int, reserved: int, size: int) -> None:
-    """Book bytes that have come in the place of those that were reserved. Inside `atomic`.
+    """Replace a reservation by used bytes. Call it in `atomic`.
 
-    Refuses with QuotaExceeded more than was reserved where there is no room for it.
+    :param reserved: the bytes of the reservation.
+    :param size: the used bytes.
+    :raises QuotaExceeded: if `size` is larger than `reserved`, and there are too few free bytes.
     """
-    _book(owner_id, used=size, reserved=-reserved)
+    _change_usage(owner_id, used=size, reserved=-reserved)
 
 
 def decrease_usage(owner_id: int, freed: FreedBytes) -> None:
-    """Take deleted bytes off an owner's account."""
+    """Subtract deleted bytes from the usage of an owner."""
     account = update(Usage).where(Usage.user_id == owner_id)
     db.session.execute(
         account.values(
@@ -83,18 +90,21 @@ def decrease_usage(owner_id: int, freed: FreedBytes) -> None:
 
 
 def count_thumbnail(owner_id: int, more: int) -> None:
-    """Add the bytes of a thumbnail to an owner's account; negative if it replaces a larger one."""
+    """Add the bytes of a thumbnail to the usage of an owner.
+
+    :param more: in bytes; negative if a thumbnail is deleted or replaces a larger one.
+    """
     account = update(Usage).where(Usage.user_id == owner_id)
     db.session.execute(account.values(thumbnail_bytes=Usage.thumbnail_bytes + more))
 
 
 def ensure_within_thumbnail_allowance(owner_id: int) -> None:
-    """Ensure that an owner may have further thumbnails.
+    """Ensure that an owner may have more thumbnails.
 
-    Thumbnails do not count against the quota. They may take a tenth of it besides, and 16 MB in any
-    case.
+    Thumbnails do not count against the quota. They have an allowance of a tenth of it, but at least
+    16 MB.
 
-    :raises QuotaExceeded: if the thumbnails of the owner take more.
+    :raises QuotaExceeded: if the thumbnails of the owner have reached the allowance.
     """
     usage = Usage.find(owner_id)
     allowance = max(MIN_THUMBNAIL_ALLOWANCE_BYTES, _quota(usage) // THUMBNAIL_QUOTA_DIVISOR)
@@ -103,23 +113,25 @@ def ensure_within_thumbnail_allowance(owner_id: int) -> None:
 
 
 def cancel_reservation(owner_id: int, reserved: int) -> None:
-    """Give back room that nothing came to fill."""
+    """Release a reservation of an upload that was cancelled."""
     account = update(Usage).where(Usage.user_id == owner_id)
     db.session.execute(account.values(reserved=Usage.reserved - reserved))
 
 
 @atomic()
 def set_quota(owner_id: int, quota: int | None) -> None:
-    """Say how many bytes a user may have; None for as many as everybody.
+    """Set the quota of a user in bytes, or None for the default.
 
-    What they have already stays theirs, also where it is more. Refuses an unknown user.
+    Existing files stay even if they exceed it.
+
+    :raises UserNotFound: if the user does not exist.
     """
     users.get_user(owner_id)
     row = {'user_id': owner_id, 'used': 0, 'reserved': 0, 'quota': quota}
     db.session.execute(upsert(Usage, row, conflict=['user_id'], change={'quota': quota}))
 
 
-def _book(owner_id: int, *, used: int, reserved: int) -> None:
+def _change_usage(owner_id: int, *, used: int, reserved: int) -> None:
     allowed = func.coalesce(Usage.quota, current_app.config['FILES_QUOTA'])
     more = used + reserved
     statement = upsert(
@@ -127,10 +139,10 @@ def _book(owner_id: int, *, used: int, reserved: int) -> None:
         {'user_id': owner_id, 'used': used, 'reserved': max(0, reserved)},
         conflict=['user_id'],
         change={'used': Usage.used + used, 'reserved': Usage.reserved + reserved},
-        # What needs no more room than it has passes, also where the quota was lowered meanwhile.
+        # A change that needs no more bytes passes, even if the quota was lowered since.
         where=or_(literal(more <= 0), Usage.used + Usage.reserved + more <= allowed),
     )
-    # Without a row yet there is nothing to compare with: that one is within the default or not.
+    # Without a row, the upsert compares nothing, so compare with the default quota here.
     if more > current_app.config['FILES_QUOTA'] and Usage.find(owner_id) is None:
         raise QuotaExceeded
     if db.session.execute(statement.returning(Usage.used)).one_or_none() is None:

@@ -1,7 +1,7 @@
-"""Uploads that may be resumed (tus 1.0.0): whatever offset was acknowledged is on the disk.
+"""Resumable uploads (tus 1.0.0). All bytes below an acknowledged offset are on the disk.
 
-One request at a time writes: the newest. It takes the lease, and whoever had it before, hung or
-not, finds out before its next byte.
+Only the newest request writes to an upload. It takes the upload lease; an older request fails with
+UploadLeaseLost at its next write.
 """
 
 import hashlib
@@ -38,13 +38,13 @@ from .content import create_file_from_blob
 from .quota import cancel_reservation, ensure_within_quota, reserve
 from .upload_reservations import UPLOAD_LIFETIME, ensure_owner_active
 
-# A killed process loses the bytes that arrived after its last checkpoint.
+# A killed process loses the bytes that arrived since its last checkpoint.
 CHECKPOINT_INTERVAL_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far an upload has come, and which file has come of it."""
+    """The offset of an upload in bytes, its expiry, and the id of its file once it is complete."""
 
     offset: int
     expires_at: datetime
@@ -54,11 +54,13 @@ class Progress:
 def create_upload(
     owner_id: int, *, length: int, name: str | None, tus_metadata: str = ''
 ) -> AnyRow:
-    """Begin an upload of so many bytes; room for all of them is reserved.
+    """Create an upload and reserve its whole length.
 
-    :param tus_metadata: what its client says of it; given back as it is.
-
-    Refuses with FileTooLarge, QuotaExceeded and NameInvalid.
+    :param length: the number of bytes.
+    :param tus_metadata: `Upload-Metadata` as the client sent it; HEAD returns it unchanged.
+    :raises FileTooLarge: if `length` exceeds `FILES_MAX_SIZE`.
+    :raises QuotaExceeded: if `length` exceeds the free quota.
+    :raises NameInvalid: if the name is too long.
     """
     shown = clean_name(name)
     if length > current_app.config['FILES_MAX_SIZE']:
@@ -76,10 +78,10 @@ def create_with_chunk(
     chunk_length: int | None = None,
     checksum: Checksum | None = None,
 ) -> tuple[UUID, Progress]:
-    """Begin an upload with its first piece; return its id, and how far it has come.
+    """Create an upload and append its first chunk. Return its id and its progress.
 
-    Where the piece is refused, or breaks off, no upload was begun: whoever sent it never hears
-    where to go on. Refuses as `create_upload` and `append` do.
+    If the chunk is rejected or its connection breaks, the upload is deleted: the client never
+    receives its URL. Raises the errors of `create_upload` and `append`.
     """
     upload_id = create_upload(owner_id, length=length, name=name, tus_metadata=tus_metadata).id
     try:
@@ -87,7 +89,7 @@ def create_with_chunk(
             owner_id, upload_id, stream, offset=0, length=chunk_length, checksum=checksum
         )
     except BaseException:
-        # Also if the credential was revoked: the quota is the owner's.
+        # Release the reservation even if the caller's credential was revoked in the meantime.
         with suppress(UploadNotFound), atomic(checks_caller=False):
             delete_upload(owner_id, upload_id)
         raise
@@ -97,7 +99,7 @@ def create_with_chunk(
 def get_upload(owner_id: int, upload_id: UUID) -> AnyRow:
     """Return the owner's upload.
 
-    :raises UploadNotFound: if there is none, it has expired, or its file is deleted.
+    :raises UploadNotFound: if the owner has no such upload, it has expired, or its file is deleted.
     """
     upload = Upload.find_owned(owner_id, upload_id)
     if upload is None:
@@ -115,9 +117,9 @@ def append(
     length: int | None = None,
     checksum: Checksum | None = None,
 ) -> Progress:
-    """Append a chunk to an upload at its offset; the last chunk makes it a file.
+    """Append a chunk to an upload at its offset; the last chunk creates the file.
 
-    All bytes that arrived before a connection broke count, unless the chunk has a checksum.
+    If the connection breaks, the bytes that arrived are kept, unless the chunk has a checksum.
 
     :param length: the announced number of bytes, or None.
     :raises UploadNotFound: if the owner has no such upload, or its file is deleted.
@@ -133,7 +135,7 @@ def append(
     if length is not None and offset + length > upload.declared_size:
         raise UploadLengthExceeded
     if upload.file_id is not None:
-        # Its end was answered, and the answer lost.
+        # A client that lost the last response sends the last offset again.
         if length is None and stream.read1(1):
             raise UploadLengthExceeded
         return Progress(upload.offset, upload.expires_at, upload.file_id)
@@ -149,7 +151,10 @@ def append(
 
 @locks_user('owner_id')
 def delete_upload(owner_id: int, upload_id: UUID) -> None:
-    """Give an upload up, or refuse with UploadNotFound. The file of one that is done stays."""
+    """Cancel an upload. The file of a complete upload stays.
+
+    :raises UploadNotFound: if the owner has no such upload, or its file is deleted.
+    """
     mine = delete(Upload).where(
         Upload.id == upload_id, Upload.owner_id == owner_id, Upload.declared_size.is_not(None),
         HAS_LIVE_FILE,
@@ -162,7 +167,7 @@ def delete_upload(owner_id: int, upload_id: UUID) -> None:
 
 
 class _Writer:
-    """The request that may write to an upload, until a newer one comes."""
+    """Writer of a request that has the upload lease, until a newer request takes it."""
 
     def __init__(self, owner_id: int, upload: AnyRow, checksum: Checksum | None) -> None:
         self.owner_id, self.upload, self.at = owner_id, upload, upload.offset
@@ -191,7 +196,7 @@ class _Writer:
                 self._checkpoint()
 
     def save(self) -> Progress:
-        """Make durable what came, and only then say so."""
+        """Make the received bytes durable, then acknowledge the new offset."""
         wanted, found = self._checksum, self._digest
         if wanted and found and not hmac.compare_digest(found.digest(), wanted.digest):
             raise ChecksumMismatch
@@ -206,7 +211,10 @@ class _Writer:
         return self._digest is None and is_due
 
     def _checkpoint(self) -> None:
-        """Move the offset while the piece still comes. The last one moves with the file only."""
+        """Acknowledge the bytes so far, while the chunk still arrives.
+
+        Only `_finish` acknowledges the last byte, together with the file.
+        """
         if self.at < self.upload.declared_size:
             self.partial.sync()
             _save(self.upload.id, self.lease, self.at)
@@ -215,16 +223,16 @@ class _Writer:
     def _finish(self) -> Progress:
         with blobs.AssembledUpload(self.partial) as arrived:
             if arrived.size != self.upload.declared_size:
-                raise RuntimeError('an upload is not as long as was acknowledged')
+                raise RuntimeError('the size of an upload differs from its declared length')
             arrived.prepare_blob()
             return _finish(self.owner_id, self.upload, self.lease, arrived)
 
 
 def _is_broken_connection(error: Exception) -> bool:
-    """Return whether the client is gone, in whichever way the server reports it.
+    """Return whether an error means that the connection to the client broke.
 
-    After any other error nothing more is written: the request was rejected, or the disk or the
-    database failed.
+    Servers raise different errors for it. All other errors are rejections by the service, or
+    failures of the disk or the database; then nothing more is written.
     """
     if isinstance(error, RequestTimeout):
         return True
@@ -245,7 +253,7 @@ def _begin(owner_id: int, upload_id: UUID, length: int, name: str, tus_metadata:
 
 @atomic()
 def _take(owner_id: int, upload: AnyRow, lease: UUID) -> None:
-    """Become the one who writes: with the offset that was asked for, or not at all."""
+    """Take the upload lease, if the upload still has the offset of the request."""
     ensure_within_quota(owner_id)
     mine = update(Upload).where(Upload.id == upload.id, Upload.offset == upload.offset)
     mine = mine.values(lease_id=lease, expires_at=now() + UPLOAD_LIFETIME)
@@ -260,7 +268,7 @@ def _save(upload_id: UUID, lease: UUID, offset: int) -> Progress:
 
 @locks_user('owner_id')
 def _finish(owner_id: int, upload: AnyRow, lease: UUID, arrived: blobs.AssembledUpload) -> Progress:
-    """Let the whole in: the last offset is acknowledged with its file, or not at all."""
+    """Create the file and acknowledge the last offset, in one transaction."""
     ensure_owner_active(owner_id)
     _move(upload.id, lease, offset=upload.declared_size, reserved=0)
     declared_type = tus.read_type(upload.tus_metadata)

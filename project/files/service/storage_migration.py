@@ -1,4 +1,4 @@
-"""Moving all bytes, of every feature, to another storage."""
+"""Migration of all stored objects, of every feature, to another storage."""
 
 from collections.abc import Iterator
 
@@ -12,12 +12,13 @@ from project.files.partial_uploads import PartialFile
 
 
 def move_storage(to: str) -> Iterator[CopyResult]:
-    """Copy everything to the storage at an address, and yield each key with what became of it.
+    """Copy all objects to the storage with a URL, and yield the result of each.
 
-    From the storage in use; from the one before it where the address is that of the one in use.
-    Uploads under way come along once new ones lie elsewhere.
+    The source is the storage in use. If the URL is that of the storage in use, the source is the
+    previous storage. Files of partial uploads in the previous storage's folder are moved as well.
 
-    Stops with SystemExit at what is no address.
+    :param to: a URL in the form of STORAGE_URL.
+    :raises SystemExit: if the URL is invalid.
     """
     source, target = storage(), storage_from_url(current_app, to, name='--to')
     if isinstance(source, FallbackStorage):
@@ -27,13 +28,13 @@ def move_storage(to: str) -> Iterator[CopyResult]:
 
 
 def _move_uploads() -> Iterator[CopyResult]:
-    """Bring what is under way to where new uploads are, where the storage is another by now."""
+    """Move files of partial uploads from the previous storage's folder to the current one."""
     for upload_id in partial_uploads.in_previous_storage():
         partial = PartialFile(upload_id)
         try:
             with partial.exclusive():
                 partial.relocate_and_unshare()
-        except UploadNotFound:  # It has its end, or was given up.
+        except UploadNotFound:  # It was completed or cancelled in the meantime.
             continue
         except ServiceUnavailable:
             yield CopyResult(upload_id.hex, 'failed')

@@ -1,4 +1,4 @@
-"""Thumbnails: small pictures of images, made by a task when somebody first asks for one."""
+"""Thumbnails of images. The first request for a thumbnail enqueues the task that makes it."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -39,13 +39,13 @@ from .files import get_untrashed
 from .malware_scanning import check_clean
 from .quota import count_thumbnail, ensure_within_thumbnail_allowance
 
-THUMBNAIL_EDGES_PIXELS = (64, 256, 1024)  # pixels of the longer side
+THUMBNAIL_EDGES_PIXELS = (64, 256, 1024)  # the longer side
 
-# Bytes. As many pixels as are decoded, of eight bytes each, not even packed; it is fetched whole.
+# An uncompressed image with the maximum number of pixels, of eight bytes each, is smaller than
+# this. The limit exists because the whole file is fetched for the decoder.
 MAX_THUMBNAIL_SOURCE_BYTES = 256 * 1024 * 1024
 
-# Thumbnails of one user that wait. Beyond that a request enqueues nothing and is answered the same:
-# ask again later.
+# With this number of pending tasks, a further request enqueues nothing. Its response is the same.
 MAX_PENDING_THUMBNAILS_PER_USER = 100
 
 
@@ -60,12 +60,13 @@ register_object_kind(
 
 
 def open_thumbnail(owner_id: int, file_id: UUID, edge: int) -> tuple[str, StoredObject] | None:
-    """Return what tells a thumbnail from others, and its open bytes (WebP); None while it is made.
+    """Return the ETag of a thumbnail and its open bytes (WebP), or None until it is made.
 
-    :raises FileNotFound: also for files in the trash.
+    :param edge: the longer side in pixels.
+    :raises FileNotFound: if the owner has no such file, or it is in the trash.
     :raises ScanPending, ScanInfected, Unscannable: as `check_clean` does.
-    :raises NotAnImage: if the file is not an image that can be read.
-    :raises QuotaExceeded: if the owner's thumbnails take more than their allowance.
+    :raises NotAnImage: if the file is not an image, is too large, or cannot be decoded.
+    :raises QuotaExceeded: if the owner's thumbnails have reached their allowance.
     :raises ServiceUnavailable: if all attempts failed during the last 10 minutes.
     """
     file = get_untrashed(owner_id, file_id)
@@ -79,7 +80,7 @@ def open_thumbnail(owner_id: int, file_id: UUID, edge: int) -> tuple[str, Stored
         return None
     if thumbnail.state == GIVEN_UP:
         retry_after = int(THUMBNAIL_RETRY_INTERVAL.total_seconds())
-        raise ServiceUnavailable('the thumbnail could not be made', retry_after=retry_after)
+        raise ServiceUnavailable('all attempts of a thumbnail failed', retry_after=retry_after)
     if thumbnail.state == FAILED:
         raise NotAnImage
     if thumbnail.state != READY:
@@ -95,11 +96,11 @@ def open_thumbnail(owner_id: int, file_id: UUID, edge: int) -> tuple[str, Stored
     owner_argument='owner_id',
 )
 def make_thumbnail(file_id: str, number: int, edge: int, owner_id: int | None = None) -> None:
-    """Make a thumbnail of a version. Idempotent: a second run makes the same.
+    """Make a thumbnail of a version. Idempotent: a second run replaces it by an equal one.
 
-    An image that cannot be read is a state. Other errors fail the attempt.
+    If the image cannot be decoded, the state becomes `failed`. Other errors fail the attempt.
 
-    :param owner_id: whose file it is; None in a task of an older version.
+    :param owner_id: the owner of the file; None in a task of an earlier release.
     """
     version = Version.find(UUID(file_id), number)
     if version is None:
@@ -128,7 +129,7 @@ def _request(owner_id: int, file_id: UUID, number: int, edge: int) -> None:
     task_id = enqueue(make_thumbnail, str(file_id), number, edge, owner_id)
     place = {'file_id': file_id, 'number': number, 'edge': edge}
     row = {**place, 'state': PENDING, 'task_id': task_id}
-    # Of many who ask first at once, each is waiting for the same one.
+    # Concurrent first requests wait for the same task.
     db.session.execute(upsert(Thumbnail, row, conflict=tuple(place), change={'task_id': task_id}))
 
 
@@ -136,7 +137,7 @@ def _request(owner_id: int, file_id: UUID, number: int, edge: int) -> None:
 def _publish(
     owner_id: int, file_id: UUID, number: int, edge: int, key: str, new: NewObject
 ) -> None:
-    """Make a thumbnail available, unless its version is deleted; replace an earlier one."""
+    """Store a thumbnail, unless its version is deleted. It replaces an earlier one."""
     row = _row_of(file_id, number, edge)
     thumbnail = db.session.scalar(select(Thumbnail).where(row).with_for_update())
     if thumbnail is None:

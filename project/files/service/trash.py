@@ -1,4 +1,4 @@
-"""Emptying the trash: its files are deleted at once for the owner, and their rows by a task."""
+"""Emptying of the trash: the owner no longer finds the files at once; a task deletes the rows."""
 
 from datetime import timedelta
 
@@ -16,15 +16,15 @@ from .files import BATCH_FILES, delete_files
 def empty_trash(owner_id: int) -> None:
     """Delete the files that are in the trash at this moment.
 
-    From the commit on, no function finds them. A task deletes their rows, and the usage decreases
-    as it does. The time does not depend on how many files there are.
+    After the commit, no function finds them. A task deletes their rows; the usage decreases as it
+    does. The duration of this call does not depend on the number of files.
     """
-    # Later than all files in the trash, also after the clock was put back.
+    # The time must be after that of all files in the trash, even if the clock was set back.
     newest = select(func.max(File.trashed_at)).where(File.owner_id == owner_id)
     known = [Usage.find_trash_emptied_at(owner_id), db.session.scalar(newest)]
     moment = max([now(), *filter(None, known)]) + timedelta(microseconds=1)
     emptied = update(Usage).where(Usage.user_id == owner_id).values(trash_emptied_at=moment)
-    # Without a row of usage there are no files.
+    # An owner without a row in `files_usage` has no files.
     if db.session.scalar(emptied.returning(Usage.user_id)) is not None:
         enqueue(delete_emptied_trash, owner_id)
 

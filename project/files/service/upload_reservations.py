@@ -1,4 +1,4 @@
-"""Room for what is on its way: reserved before bytes flow, until they have come or will not."""
+"""Quota reservations of uploads, from before the first byte until the upload ends."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -26,20 +26,21 @@ RESERVATION_LIFETIME = timedelta(minutes=2)
 # A resumable upload expires after this time without a chunk.
 UPLOAD_LIFETIME = timedelta(days=1)
 
-# Of what nobody knows how long it will be, so much is reserved at a time.
+# The reservation of an upload of unknown length grows in steps of this size.
 RESERVATION_STEP_BYTES = 64 * 1024 * 1024
 
 
 class ReservedUpload(blobs.BlobWriter):
-    """Bytes on their way to an owner, with the room that is reserved for them.
+    """Writer of an upload that has a quota reservation.
 
-    What is not admitted in the end gives its room back; where its process dies, the sweeper does.
+    `close` releases the reservation if no file was created. If the process dies,
+    `release_expired_reservations` does.
     """
 
     def __init__(self, owner_id: int, least: int) -> None:
         self.id, self.owner_id = uuid4(), owner_id
         self.is_completed = False
-        if least > _largest():
+        if least > _max_file_size():
             raise FileTooLarge
         storage().reserve.ensure(least)
         _begin(owner_id, self.id, least)
@@ -50,37 +51,39 @@ class ReservedUpload(blobs.BlobWriter):
             raise
 
     def mark_completed(self) -> None:
-        """Remember that there is nothing to give back any more."""
+        """Mark the reservation as committed, so that `close` does not release it."""
         self.is_completed = True
 
     def close(self) -> None:
-        """Forget what was not kept, and give back what was reserved and not used."""
+        """Delete unsaved bytes, and release the reservation unless it was committed."""
         super().close()
         if not self.is_completed:
             cancel_upload(self.id)
 
     def _reserve(self, size: int) -> int:
-        # Of the two limits the lower one is what is said.
-        room = _grow(self.owner_id, self.id, min(size, _largest()))
-        if size > _largest():
+        # If the upload exceeds both limits, the lower one raises its error.
+        reserved = _extend(self.owner_id, self.id, min(size, _max_file_size()))
+        if size > _max_file_size():
             raise FileTooLarge
-        return room
+        return reserved
 
 
 def open_upload(owner_id: int, *, least: int = 0) -> ReservedUpload:
-    """Return where to write an owner's bytes to; it refuses the first one that does not fit.
+    """Return a writer for an upload of an owner. Call its `close` at the end.
 
-    :param least: how many will come at least: room for them is reserved now.
+    Its `write` raises the same errors, before it writes a byte that exceeds a limit.
 
-    Refuses with FileTooLarge and QuotaExceeded. Close it in the end.
+    :param least: the minimum number of bytes; they are reserved at once.
+    :raises FileTooLarge: if there are more bytes than `FILES_MAX_SIZE`.
+    :raises QuotaExceeded: if there are more bytes than the quota allows.
     """
     return ReservedUpload(owner_id, least)
 
 
 def complete_reservation(upload: ReservedUpload) -> int:
-    """End an upload whose bytes have come, and return what it had reserved. Inside `atomic`.
+    """Delete the row of a complete upload, and return its reservation. Call it in `atomic`.
 
-    Nothing, where it was taken for dead meanwhile.
+    :returns: in bytes; 0 if the reservation expired and was released in the meantime.
     """
     over = delete(Upload).where(Upload.id == upload.id).returning(Upload.reserved)
     reserved = db.session.scalar(over) or 0
@@ -90,7 +93,7 @@ def complete_reservation(upload: ReservedUpload) -> int:
 
 @atomic(checks_caller=False)
 def cancel_upload(upload_id: UUID) -> None:
-    """Give an upload up, and its room back; one that is over is left alone."""
+    """Cancel an upload and release its reservation. Do nothing if the upload has ended."""
     over = delete(Upload).where(Upload.id == upload_id)
     gone = db.session.execute(over.returning(Upload.owner_id, Upload.reserved)).one_or_none()
     if gone:
@@ -102,7 +105,7 @@ def cancel_upload(upload_id: UUID) -> None:
 def release_expired_reservations() -> None:
     """Release the reservations of uploads whose process died. Idempotent.
 
-    An upload that expires later than any does, because a clock was ahead, gets the usual lifetime.
+    If a clock was ahead, an upload may expire too late. It then gets the usual lifetime.
     """
     moment = now()
     cancel_uploads(Upload.expires_at <= moment)
@@ -112,13 +115,13 @@ def release_expired_reservations() -> None:
 
 
 def cancel_uploads(which: ColumnElement[bool]) -> None:
-    """Forget uploads, give their room back, and remove what has come of them. Inside `atomic`."""
+    """Delete uploads and their files, and release their reservations. Call it in `atomic`."""
     for upload in delete_uploads(which):
         cancel_reservation(upload.owner_id, upload.reserved)
 
 
 def delete_uploads(which: ColumnElement[bool]) -> Sequence[AnyRow]:
-    """Forget uploads, and remove what has come of them; return what they had reserved."""
+    """Delete uploads and, after the commit, their partial files. Return the deleted rows."""
     over = delete(Upload).where(which)
     gone = db.session.execute(over.returning(Upload.id, Upload.owner_id, Upload.reserved)).all()
     for upload in gone:
@@ -146,34 +149,34 @@ def _begin(owner_id: int, upload_id: UUID, size: int) -> None:
 
 
 @locks_user('owner_id')
-def _grow(owner_id: int, upload_id: UUID, size: int) -> int:
-    """Have room for so many bytes at least, and say that the upload lives."""
+def _extend(owner_id: int, upload_id: UUID, size: int) -> int:
+    """Extend a reservation to at least `size` bytes, and renew its expiry. Return its bytes."""
     alive = (
         update(Upload).where(Upload.id == upload_id).values(expires_at=now() + RESERVATION_LIFETIME)
     )
     had: int | None = db.session.scalar(alive.returning(Upload.reserved))
     if had is None:
-        # It slept for minutes, and was taken for dead.
+        # The upload paused for minutes, so its reservation was released as expired.
         _begin(owner_id, upload_id, size)
         return size
     if size <= had:
         return had
-    room = _reserve_more(owner_id, had, size)
-    db.session.execute(update(Upload).where(Upload.id == upload_id).values(reserved=room))
-    return room
+    reserved = _reserve_more(owner_id, had, size)
+    db.session.execute(update(Upload).where(Upload.id == upload_id).values(reserved=reserved))
+    return reserved
 
 
 def _reserve_more(owner_id: int, had: int, size: int) -> int:
-    wanted = min(max(size, had + RESERVATION_STEP_BYTES), _largest())
+    wanted = min(max(size, had + RESERVATION_STEP_BYTES), _max_file_size())
     try:
         reserve(owner_id, wanted - had)
     except QuotaExceeded:
-        # Near the end of the quota there is room for what came, if not for what may come.
+        # The rest of the quota may be too small for a step, but large enough for these bytes.
         wanted = size
         reserve(owner_id, wanted - had)
     return wanted
 
 
-def _largest() -> int:
-    largest: int = current_app.config['FILES_MAX_SIZE']
-    return largest
+def _max_file_size() -> int:
+    size: int = current_app.config['FILES_MAX_SIZE']
+    return size

@@ -1,4 +1,4 @@
-"""Deletion of versions, and of what was made of them."""
+"""Deletion of versions and of their thumbnails."""
 
 from sqlalchemy import ColumnElement, delete, select
 
@@ -11,9 +11,9 @@ from .quota import FreedBytes
 
 
 def delete_versions(which: ColumnElement[bool]) -> FreedBytes:
-    """Delete versions and their thumbnails, and return how many bytes they were.
+    """Delete versions and their thumbnails in the caller's transaction. Return their bytes.
 
-    In the caller's transaction. Bytes that no other version has are removed soon after it.
+    Soon after it, a task deletes their stored objects, except bytes that another version has.
     """
     of_these = (Version.file_id == Thumbnail.file_id) & (Version.number == Thumbnail.number)
     made = select(Thumbnail.storage_key, Thumbnail.size).join(Version, of_these).where(which)
