@@ -40,7 +40,7 @@ def exists(target: Path) -> bool:
 def delete(target: Path) -> None:
     """Delete a file from the folder.
 
-    :raises NotPublished: if the file does not exist, for example because another process deleted it.
+    :raises NotPublished: if the file does not exist, perhaps deleted by another process.
     """
     try:
         target.unlink()
