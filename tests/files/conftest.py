@@ -20,7 +20,7 @@ from tests.users.factories import UserFactory
 
 @pytest.fixture
 def own_app(tmp_path: Path) -> Iterator[Flask]:
-    """An application on a database of its own, where nothing is rolled back."""
+    """An application with its own database, in which transactions are committed."""
     with application(tmp_path, 'files') as app:
         create_tables()
         yield app
@@ -30,7 +30,7 @@ def own_app(tmp_path: Path) -> Iterator[Flask]:
 def run_concurrently(own_app: Flask) -> Callable[..., list[Any]]:
     """Return a function that makes calls at the same moment, in threads.
 
-    It gives back what each of them returned, or the exception it ended with.
+    It returns the result of each call, or the exception that the call raised.
     """
 
     def run(*calls: Callable[[], Any]) -> list[Any]:
@@ -50,43 +50,43 @@ def run_concurrently(own_app: Flask) -> Callable[..., list[Any]]:
 
 @pytest.fixture
 def ada() -> Any:
-    """Somebody."""
+    """A user."""
     return UserFactory()
 
 
 @pytest.fixture
 def incoming(var: Path) -> Callable[[], list[Path]]:
-    """Return a function that lists what lies in storage and was never kept."""
+    """Return a function that lists the staging files in the storage."""
     return lambda: sorted((var / 'storage' / 'incoming').glob('*'))
 
 
 @pytest.fixture
 def kept(var: Path) -> Callable[[], list[str]]:
-    """Return a function that lists the hashes of the bytes in storage."""
+    """Return a function that lists the hashes of the blobs in the storage."""
     return lambda: sorted(p.name for p in (var / 'storage' / 'blobs').rglob('*') if p.is_file())
 
 
 @pytest.fixture
 def clock() -> Iterator[Any]:
-    """A clock that stands still unless it is moved."""
+    """A clock that changes only when the test moves it."""
     with time_machine.travel(now(), tick=False) as clock:
         yield clock
 
 
 @pytest.fixture(scope='module')
 def address() -> Iterator[str]:
-    """The address of a scanner."""
+    """The URL of a running scanner."""
     with standing_in() as address:
         yield address
 
 
 @pytest.fixture
 def scanner(app: Any, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the application scan."""
+    """Set FILES_SCANNER to the running scanner."""
     monkeypatch.setitem(app.config, 'FILES_SCANNER', address)
 
 
 @pytest.fixture
 def down(app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A scanner that is not there."""
+    """Set FILES_SCANNER to a URL without a scanner."""
     monkeypatch.setitem(app.config, 'FILES_SCANNER', f'clamd://127.0.0.1:{free_port()}')

@@ -1,4 +1,4 @@
-"""Create files with bytes, and count them in the quota of their owner."""
+"""Factory of files, with their bytes and the usage of their owner."""
 
 from datetime import timedelta
 from io import BytesIO
@@ -16,10 +16,10 @@ from tests.users.factories import UserFactory
 
 
 class FileFactory(ModelFactory):
-    """A text of somebody's. Comes in by the one door there is, so that nothing about it is untrue.
+    """A text file of a user. It is stored by the service, so that all its rows and bytes agree.
 
-    `FileFactory(owner=user, content=b'…')`; `FileFactory(trashed=True)` is in the trash,
-    `FileFactory(expired=True)` has been there for longer than it may.
+    `FileFactory(owner=user, content=b'…')`. `FileFactory(trashed=True)` is in the trash;
+    `FileFactory(expired=True)` is in the trash for longer than `FILES_TRASH_LIFETIME`.
     """
 
     class Meta:

@@ -1,4 +1,4 @@
-"""Ask clamd whether bytes are infected, and interpret its answers."""
+"""Tests of the clamd client: send bytes and interpret the answer."""
 
 import socket
 import socketserver
@@ -19,15 +19,15 @@ from tests.clamd import EICAR, LARGEST, standing_in
 from tests.core.server.serving import free_port
 
 
-def saying(answer: bytes) -> type[socketserver.BaseRequestHandler]:
-    """Return what always answers the same, once it has heard how a question begins."""
+def answering(answer: bytes) -> type[socketserver.BaseRequestHandler]:
+    """Return a handler that reads the beginning of a command and sends a fixed answer."""
 
-    class Saying(socketserver.StreamRequestHandler):
+    class Answering(socketserver.StreamRequestHandler):
         def handle(self) -> None:
             self.rfile.read(6)
             self.wfile.write(answer)
 
-    return Saying
+    return Answering
 
 
 class TestParseScannerUrl:
@@ -39,7 +39,9 @@ class TestParseScannerUrl:
             ('clamd:///run/clam%20d.sock', '/run/clam d.sock'),
         ],
     )
-    def test_returns_the_place(self, url: str, place: tuple[str, int] | str) -> None:
+    def test_returns_the_host_and_port_or_the_path(
+        self, url: str, place: tuple[str, int] | str
+    ) -> None:
         assert parse_scanner_url(url) == place
 
     @pytest.mark.parametrize('url', ['', 'host:3310', 'clamd://', 'clamd:///', 'clamd://h:x'])
@@ -50,30 +52,32 @@ class TestParseScannerUrl:
 
 class TestFindSignature:
     @pytest.mark.parametrize('blocks', [[], [b'Hello.'], [b'a' * 100_000, b'b']])
-    def test_finds_nothing_in_what_is_clean(self, address: str, blocks: list[bytes]) -> None:
+    def test_returns_none_for_clean_bytes(self, address: str, blocks: list[bytes]) -> None:
         assert find_signature(address, blocks) is None
 
     @pytest.mark.parametrize('blocks', [[EICAR], [b'x' * 1000 + EICAR[:30], EICAR[30:] + b'y']])
-    def test_names_what_it_finds(self, address: str, blocks: list[bytes]) -> None:
+    def test_returns_the_name_of_the_malware(self, address: str, blocks: list[bytes]) -> None:
         assert find_signature(address, blocks) == 'Eicar-Local-Body.UNOFFICIAL'
 
-    def test_says_what_is_too_large(self, address: str) -> None:
+    def test_raises_size_limit_for_too_many_bytes(self, address: str) -> None:
         with pytest.raises(ScannerSizeLimit):
             find_signature(address, [b'x' * 100_000] * (LARGEST // 100_000 + 50))
 
     @pytest.mark.parametrize(
         'answer', [b'', b'stream: ', b'garbage', b'\0', b'\xff\0', b'Engine: no memory ERROR\0']
     )
-    def test_takes_nothing_else_for_a_verdict(self, answer: bytes) -> None:
-        with standing_in(saying(answer)) as address, pytest.raises(ScannerUnavailable):
+    def test_raises_scanner_unavailable_for_other_answers(self, answer: bytes) -> None:
+        with standing_in(answering(answer)) as address, pytest.raises(ScannerUnavailable):
             find_signature(address, [b'Hello.'])
 
-    def test_says_that_nobody_answers(self, tmp_path: Path) -> None:
+    def test_raises_scanner_unavailable_without_a_server(self, tmp_path: Path) -> None:
         for address in (f'clamd://127.0.0.1:{free_port()}', f'clamd://{tmp_path}/none'):
             with pytest.raises(ScannerUnavailable):
                 find_signature(address, [b'Hello.'])
 
-    def test_says_that_it_takes_too_long(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_raises_scanner_unavailable_after_the_timeout(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr('project.files.clamd.CLAMD_TIMEOUT_SECONDS', 0.05)
         with socket.create_server(('127.0.0.1', 0)) as silent:
             address = f'clamd://127.0.0.1:{silent.getsockname()[1]}'
@@ -81,7 +85,7 @@ class TestFindSignature:
             with pytest.raises(ScannerUnavailable):
                 find_signature(address, [b'Hello.'])
 
-    def test_speaks_over_a_unix_socket(self, tmp_path: Path) -> None:
+    def test_connects_to_a_unix_socket(self, tmp_path: Path) -> None:
         path = tmp_path / 'a socket'
         with socket.socket(socket.AF_UNIX) as server:
             server.bind(str(path))
@@ -89,9 +93,9 @@ class TestFindSignature:
 
             def answer() -> None:
                 with server.accept()[0] as connection:
-                    heard = b''
-                    while not heard.endswith(bytes(4)):
-                        heard += connection.recv(100)
+                    received = b''
+                    while not received.endswith(bytes(4)):
+                        received += connection.recv(100)
                     connection.sendall(b'stream: OK\0')
 
             thread = Thread(target=answer)
@@ -100,7 +104,7 @@ class TestFindSignature:
             assert find_signature(address, [b'Hello.']) is None
             thread.join()
 
-    def test_lets_through_what_went_wrong_with_the_bytes(self, address: str) -> None:
+    def test_does_not_catch_errors_of_the_bytes(self, address: str) -> None:
         def broken() -> Iterator[bytes]:
             yield b'Hello.'
             raise LookupError
@@ -110,11 +114,11 @@ class TestFindSignature:
 
 
 class TestPing:
-    def test_is_answered(self, address: str) -> None:
+    def test_returns_when_the_scanner_answers(self, address: str) -> None:
         ping(address)
 
-    def test_says_that_it_is_not(self) -> None:
+    def test_raises_scanner_unavailable_without_a_pong(self) -> None:
         with pytest.raises(ScannerUnavailable):
             ping(f'clamd://127.0.0.1:{free_port()}')
-        with standing_in(saying(b'WHAT\0')) as address, pytest.raises(ScannerUnavailable):
+        with standing_in(answering(b'WHAT\0')) as address, pytest.raises(ScannerUnavailable):
             ping(address)

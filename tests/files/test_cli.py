@@ -1,4 +1,4 @@
-"""CLI: the commands of `flask files`."""
+"""Tests of the commands of `flask files`."""
 
 import json
 from typing import Any
@@ -23,7 +23,7 @@ from tests.users.factories import UserFactory, principal_of
 
 @pytest.fixture
 def run(cli):
-    """Return a function that runs a command of the group, and wants it to succeed."""
+    """Return a function that runs a command that must succeed, and returns its output."""
 
     def run(*arguments):
         result = cli.invoke(args=['files', *arguments])
@@ -33,8 +33,8 @@ def run(cli):
     return run
 
 
-class TestMove:
-    def test_copies_the_bytes_of_every_feature_once(self, run, app, tmp_path):
+class TestFilesMove:
+    def test_copies_each_object_of_every_feature_once(self, run, app, tmp_path):
         FileFactory(content=b'one')
         FileFactory(content=b'two')
         target = f'file://{tmp_path}/target'
@@ -48,7 +48,7 @@ class TestMove:
         assert contents(there) == contents(storage())
         assert set(contents(there).values()) == {b'one', b'two'}
 
-    def test_says_what_failed(self, cli):
+    def test_exits_with_1_when_a_copy_fails(self, cli):
         FileFactory(content=b'one')
 
         result = cli.invoke(args=['files', 'move', '--to', 'file:///dev/null/target', '--json'])
@@ -57,13 +57,13 @@ class TestMove:
         assert json.loads(result.stdout) == {'moved': 0, 'there': 0, 'failed': 1}
 
     @pytest.mark.parametrize('to', ['', 'folder', 'ftp://host/folder'])
-    def test_rejects_what_is_no_storage(self, cli, to):
+    def test_rejects_an_invalid_storage_url(self, cli, to):
         result = cli.invoke(args=['files', 'move', '--to', to])
 
         assert result.exit_code == 1
         assert '--to must be' in result.output + str(result.exception)
 
-    def test_brings_what_the_new_one_lacks_from_the_old_one(self, run, app, monkeypatch, tmp_path):
+    def test_copies_missing_objects_from_the_old_storage(self, run, app, monkeypatch, tmp_path):
         FileFactory(content=b'before')
         old, url = storage(), f'file://{tmp_path}/new'
         new = storage_from_url(app, url)
@@ -79,7 +79,7 @@ class TestMove:
 
 @pytest.fixture
 def rejection(cli):
-    """Return a function that runs a command, and gives the line it refuses with."""
+    """Return a function that runs a command that must fail, and returns its error line."""
 
     def run(*arguments):
         result = cli.invoke(args=['files', *arguments])
@@ -93,14 +93,14 @@ def rejection(cli):
 
 @pytest.fixture
 def source(tmp_path):
-    """A file of the operator's."""
+    """A file of the operator, outside of the published folder."""
     source = tmp_path / 'terms.txt'
     source.write_bytes(b'For everybody.')
     return source
 
 
 class TestFilesList:
-    def test_shows_a_users_files_as_a_table(self, run):
+    def test_shows_the_files_of_a_user_as_a_table(self, run):
         ada = UserFactory()
         FileFactory(owner=ada, name='old.txt', tags=['red', 'blue'])
         FileFactory(owner=ada, name='new.txt')
@@ -114,13 +114,13 @@ class TestFilesList:
         assert ['new.txt' in rows[0], 'old.txt' in rows[1], len(rows)] == [True, True, 2]
         assert 'blue red' in rows[1]
 
-    def test_takes_an_address_for_a_user(self, run):
+    def test_accepts_an_email_address(self, run):
         ada = UserFactory()
         file = FileFactory(owner=ada)
 
         assert str(file.id) in run('list', ada.email)
 
-    def test_says_the_same_in_json(self, run):
+    def test_shows_the_files_as_json(self, run):
         ada = UserFactory()
         file = FileFactory(owner=ada, name='a.txt', tags=['red'])
 
@@ -137,7 +137,7 @@ class TestFilesList:
         }
         assert row['created_at'].endswith('Z')
 
-    def test_shows_the_trash(self, run):
+    def test_shows_the_files_in_the_trash_with_trashed(self, run):
         ada = UserFactory()
         FileFactory(owner=ada)
         trashed = FileFactory(owner=ada, trashed=True)
@@ -146,24 +146,24 @@ class TestFilesList:
 
         assert row['id'] == str(trashed.id)
 
-    def test_shows_as_many_as_asked_for(self, run):
+    def test_shows_at_most_limit_files(self, run):
         ada = UserFactory()
         FileFactory.create_batch(3, owner=ada)
 
         assert len(json.loads(run('list', ada.username, '--limit', '2', '--json'))) == 2
 
-    def test_a_name_cannot_move_the_cursor(self, run):
+    def test_replaces_line_separators_in_names(self, run):
         ada = UserFactory()
         FileFactory(owner=ada, name='a\u2028b')
 
         assert 'a\N{REPLACEMENT CHARACTER}b' in run('list', ada.username)
 
-    def test_rejects_an_unknown_user_in_a_line(self, rejection):
+    def test_rejects_an_unknown_user(self, rejection):
         assert rejection('list', 'nobody') == 'Error: user: No such user'
 
 
 class TestFilesStats:
-    def test_counts_by_type(self, run):
+    def test_counts_files_and_bytes_by_type(self, run):
         FileFactory(content=b'12345')
         FileFactory(content=b'123', trashed=True)
 
@@ -172,7 +172,7 @@ class TestFilesStats:
         ]
         assert run('stats').split()[-3:] == ['text/plain', '2', '8']
 
-    def test_nothing_is_an_empty_list(self, run):
+    def test_shows_an_empty_list_without_files(self, run):
         assert json.loads(run('stats', '--json')) == []
 
     def test_counts_stored_objects_by_kind(self, run):
@@ -191,51 +191,53 @@ class TestFilesStats:
 
 
 class TestFilesPublish:
-    def test_gives_a_file_to_everybody(self, run, client, source):
+    def test_publishes_a_file_under_its_name(self, run, client, source):
         assert run('publish', str(source)) == 'Published terms.txt.\n'
 
         response = client.get('/api/v1/files/public/terms.txt', buffered=True)
         assert response.data == b'For everybody.'
 
-    def test_gives_it_under_another_name(self, run, client, source):
+    def test_publishes_a_file_under_another_name(self, run, client, source):
         run('publish', str(source), '--name', '2026/terms.txt')
 
         response = client.get('/api/v1/files/public/2026/terms.txt', buffered=True)
         assert response.data == b'For everybody.'
 
-    def test_rejects_a_name_that_is_taken(self, run, rejection, source):
+    def test_rejects_a_taken_name(self, run, rejection, source):
         run('publish', str(source))
 
         assert rejection('publish', str(source)) == 'Error: name: Already published'
 
     @pytest.mark.parametrize('name', ['../terms.txt', '.terms.txt', '/terms.txt', '.'])
-    def test_rejects_a_name_outside_of_the_folder(self, rejection, source, name):
+    def test_rejects_a_hidden_name_or_one_outside_of_the_folder(self, rejection, source, name):
         line = rejection('publish', str(source), '--name', name)
 
         assert line == 'Error: name: Must be a path of visible names inside the published folder'
 
-    def test_rejects_in_a_line_where_it_cannot_write(self, app, rejection, source, monkeypatch):
+    def test_shows_one_line_when_the_folder_is_not_writable(
+        self, app, rejection, source, monkeypatch
+    ):
         monkeypatch.setitem(app.config, 'FILES_PUBLIC_FOLDER', str(source / 'public'))
 
         line = rejection('publish', str(source))
 
         assert line == f'Error: {source}: File exists'
 
-    def test_rejects_what_does_not_exist(self, cli, tmp_path):
+    def test_rejects_a_missing_source_file(self, cli, tmp_path):
         result = cli.invoke(args=['files', 'publish', str(tmp_path / 'nothing')])
 
         assert result.exit_code != 0
 
 
 class TestFilesUnpublish:
-    def test_takes_it_back(self, run, client, source):
+    def test_deletes_the_published_file(self, run, client, source):
         run('publish', str(source))
 
         assert run('unpublish', 'terms.txt') == 'Unpublished terms.txt.\n'
 
         assert client.get('/api/v1/files/public/terms.txt').status_code == 404
 
-    def test_a_dry_run_changes_nothing(self, run, source):
+    def test_changes_nothing_in_a_dry_run(self, run, source):
         run('publish', str(source))
 
         output = run('unpublish', 'terms.txt', '--dry-run')
@@ -244,14 +246,14 @@ class TestFilesUnpublish:
         assert (service.published_folder() / 'terms.txt').exists()
 
     @pytest.mark.parametrize('options', [(), ('--dry-run',)])
-    def test_rejects_what_was_not_published(self, rejection, options):
+    def test_rejects_an_unpublished_name(self, rejection, options):
         line = rejection('unpublish', 'nothing.txt', *options)
 
         assert line == 'Error: file: No file is published under this name'
 
 
 class TestFilesSweep:
-    def test_counts_what_it_removed(self, run, kept):
+    def test_shows_the_number_of_deleted_items(self, run, kept):
         FileFactory(expired=True)
         FileFactory(expired=True)
 
@@ -259,7 +261,7 @@ class TestFilesSweep:
         assert json.loads(run('sweep', '--json')) == removed
         assert kept() == []
 
-    def test_a_dry_run_changes_nothing(self, run, kept):
+    def test_changes_nothing_in_a_dry_run(self, run, kept):
         FileFactory(expired=True)
 
         counted = json.loads(run('sweep', '--dry-run', '--json'))
@@ -267,10 +269,10 @@ class TestFilesSweep:
         assert counted == {'trash': 1, 'links': 0, 'bytes': 0, 'incoming': 0, 'unknown': 0}
         assert len(kept()) == 1
 
-    def test_nothing_to_do_is_fine(self, run):
+    def test_shows_zeros_without_garbage(self, run):
         assert run('sweep').split()[-5:] == ['0'] * 5
 
-    def test_names_what_is_not_ours(self, cli):
+    def test_shows_unknown_names_on_stderr(self, cli):
         place = storage().root / 'blobs' / 'lost+found'
         place.mkdir(parents=True)
 
@@ -280,7 +282,7 @@ class TestFilesSweep:
         assert 'Unknown name, not deleted: blobs/lost+found' in result.stderr
         assert place.is_dir()
 
-    def test_is_paused_while_a_backup_copies_bytes(self, run, rejection, kept):
+    def test_keeps_all_bytes_during_a_pause(self, run, rejection, kept):
         FileFactory(expired=True)
         run('pause-collection', '60')
 
@@ -293,21 +295,21 @@ class TestFilesSweep:
         run('sweep')
         assert kept() == []
 
-    def test_stops_when_its_budget_is_used_up(self, run, kept):
+    def test_stops_at_the_end_of_its_budget(self, run, kept):
         FileFactory.create_batch(2, expired=True)
 
         assert json.loads(run('sweep', '--budget', '0', '--json'))['trash'] == 1
 
 
 class TestFilesQuota:
-    def test_says_how_much_a_user_may_have(self, cli, ada):
+    def test_sets_the_quota_of_a_user(self, cli, ada):
         assert cli.invoke(args=['files', 'quota', ada.username, '5GB']).exit_code == 0
         assert service.get_usage(ada.id)['quota'] == 5_000_000_000
 
         shown = cli.invoke(args=['files', 'quota', ada.username, '512KiB', '--json'])
         assert '"quota":524288' in shown.stdout
 
-    def test_goes_back_to_everybodys(self, app, cli, ada):
+    def test_restores_the_default_quota(self, app, cli, ada):
         cli.invoke(args=['files', 'quota', ada.username, '5GB'])
 
         assert cli.invoke(args=['files', 'quota', ada.username, '--default']).exit_code == 0
@@ -315,19 +317,19 @@ class TestFilesQuota:
         assert service.get_usage(ada.id)['quota'] == app.config['FILES_QUOTA']
 
     @pytest.mark.parametrize('size', ['much', '-5GB', '5 GB', '5XB', '', '٥GB'])
-    def test_rejects_what_is_no_size(self, cli, ada, size):
-        refused = cli.invoke(args=['files', 'quota', ada.username, size])
+    def test_rejects_an_invalid_size(self, cli, ada, size):
+        rejected = cli.invoke(args=['files', 'quota', ada.username, size])
 
-        assert refused.exit_code == 2
+        assert rejected.exit_code == 2
 
-    def test_rejects_nobody(self, cli):
-        refused = cli.invoke(args=['files', 'quota', 'nobody', '5GB'])
+    def test_rejects_an_unknown_user(self, cli):
+        rejected = cli.invoke(args=['files', 'quota', 'nobody', '5GB'])
 
-        assert (refused.exit_code, refused.stderr) == (1, 'Error: user: No such user\n')
+        assert (rejected.exit_code, rejected.stderr) == (1, 'Error: user: No such user\n')
 
 
 class TestFilesUnlockLink:
-    def test_resets_the_wrong_passwords_of_a_link(self, run):
+    def test_resets_the_counter_of_wrong_passwords(self, run):
         ada = UserFactory()
         link = service.create_link(principal_of(ada), FileFactory(owner=ada).id, password='A' * 12)
         for _ in range(10):
@@ -344,14 +346,14 @@ class TestFilesUnlockLink:
 
 
 class TestFilesFsck:
-    def test_says_nothing_where_all_is_well(self, cli, ada):
+    def test_shows_no_faults_in_intact_files(self, cli, ada):
         store(ada.id)
 
         result = cli.invoke(args=['files', 'fsck', '--json'])
 
         assert (result.exit_code, json.loads(result.stdout)) == (0, [])
 
-    def test_says_what_is_wrong_and_ends_with_one(self, app, cli, ada):
+    def test_shows_a_fault_and_exits_with_1(self, app, cli, ada):
         app.extensions['identify_storage']()
         store(ada.id, b'lost')
         path_of(b'lost').unlink()
@@ -362,7 +364,7 @@ class TestFilesFsck:
         [fault] = json.loads(result.stdout)
         assert fault == {'kind': 'missing', 'name': hash_of(b'lost'), 'repaired': False}
 
-    def test_names_a_storage_that_is_another_one(self, cli, ada):
+    def test_shows_one_fault_for_an_unknown_storage(self, cli, ada):
         store(ada.id, b'lost')
         path_of(b'lost').unlink()
 
@@ -371,7 +373,7 @@ class TestFilesFsck:
         assert result.exit_code == 1
         assert [fault['kind'] for fault in json.loads(result.stdout)] == ['storage']
 
-    def test_ends_with_nothing_where_all_is_mended(self, cli, ada):
+    def test_exits_with_0_when_all_faults_are_repaired(self, cli, ada):
         store(ada.id)
         with atomic():
             db.session.execute(update(Usage).values(used=99))
@@ -383,7 +385,7 @@ class TestFilesFsck:
 
 @pytest.mark.usefixtures('scanner')
 class TestFilesScan:
-    def test_scans_what_was_not_scanned(self, cli: Any, ada: Any) -> None:
+    def test_scans_unscanned_versions_only(self, cli: Any, ada: Any) -> None:
         store(ada.id, b'Clean.')
         store(ada.id, EICAR)
 
@@ -396,9 +398,9 @@ class TestFilesScan:
         again = cli.invoke(args=['files', 'scan', '--json'])
         assert not any(json.loads(again.stdout).values())
 
-    def test_scans_everything_again(self, cli: Any, ada: Any) -> None:
+    def test_scans_all_versions_with_again(self, cli: Any, ada: Any) -> None:
         file = store(ada.id, EICAR)
-        # As if the signature had not been known then.
+        # As if the scanner had not known the signature at the first scan.
         with atomic():
             db.session.execute(update(Version).values(scan='clean'))
 
@@ -407,7 +409,7 @@ class TestFilesScan:
         assert done.exit_code == 0
         assert state_of(file) == 'infected'
 
-    def test_fails_where_the_scanner_does(self, cli: Any, ada: Any, down: None) -> None:
+    def test_exits_with_1_when_the_scanner_fails(self, cli: Any, ada: Any, down: None) -> None:
         store(ada.id)
 
         done = cli.invoke(args=['files', 'scan', '--json'])
@@ -415,7 +417,7 @@ class TestFilesScan:
         assert done.exit_code == 1
         assert json.loads(done.stdout)['failed'] == 1
 
-    def test_rejects_without_a_scanner(self, app: Any, cli: Any) -> None:
+    def test_rejects_the_command_without_a_scanner(self, app: Any, cli: Any) -> None:
         app.config['FILES_SCANNER'] = ''
 
         assert cli.invoke(args=['files', 'scan']).exit_code == 2

@@ -1,4 +1,4 @@
-"""Checks of the settings of files."""
+"""Tests of the checks of the settings of files."""
 
 import pytest
 
@@ -25,7 +25,7 @@ class TestFindFaults:
             {'FILES_SCANNER': 'clamd:///run/clamd.sock'},
         ],
     )
-    def test_finds_none_in_good_values(self, changes):
+    def test_yields_nothing_for_valid_settings(self, changes):
         assert list(find_faults({**GOOD, **changes})) == []
 
     @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ class TestFindFaults:
             ({'FILES_SCANNER': 'localhost:3310'}, 'FILES_SCANNER must be clamd://host:port or'),
         ],
     )
-    def test_finds_values_that_cannot_work(self, changes, fault):
+    def test_yields_a_fault_for_invalid_settings(self, changes, fault):
         [found] = find_faults({**GOOD, **changes})
 
         assert found.startswith(fault)
@@ -45,7 +45,7 @@ class TestFindFaults:
 
 class TestFindWarnings:
     @pytest.mark.parametrize(('largest', 'count'), [(5, 0), (6, 1)])
-    def test_finds_files_that_are_larger_than_the_quota(self, largest, count):
+    def test_yields_a_warning_if_files_may_exceed_the_quota(self, largest, count):
         found = list(find_warnings({**GOOD, 'FILES_MAX_SIZE': largest}))
 
         assert len(found) == count

@@ -1,4 +1,4 @@
-"""Clean the name that a client gives a file."""
+"""Tests of the cleaning of file names."""
 
 import pytest
 
@@ -11,13 +11,13 @@ class TestCleanName:
         'name',
         ['report.pdf', 'déjà vu.txt', '報告.pdf', 'a;b="c".txt', '🦄.png', '.htaccess', 'a..b'],
     )
-    def test_keeps_an_honest_name(self, name):
+    def test_keeps_a_harmless_name(self, name):
         assert clean_name(name) == name
 
     @pytest.mark.parametrize(
         'name', [None, '', '   ', '.', '..', '/', 'a/', '\r\n', '\u202e', '../..']
     )
-    def test_calls_nothing_unnamed(self, name):
+    def test_returns_unnamed_for_empty_names(self, name):
         assert clean_name(name) == 'unnamed'
 
     @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ class TestCleanName:
             ('..\\../mixed', 'mixed'),
         ],
     )
-    def test_drops_folders(self, name, shown):
+    def test_removes_folders(self, name, shown):
         assert clean_name(name) == shown
 
     @pytest.mark.parametrize(
@@ -43,10 +43,10 @@ class TestCleanName:
             ('\x1b[31mred', '[31mred'),
         ],
     )
-    def test_drops_what_does_not_show(self, name, shown):
+    def test_removes_hidden_characters(self, name, shown):
         assert clean_name(name) == shown
 
-    def test_composes_characters_so_that_one_name_is_one_name(self):
+    def test_composes_characters(self):
         assert clean_name('e\u0301.txt') == '\u00e9.txt'
 
     def test_keeps_255_characters_and_rejects_one_more(self):
@@ -55,5 +55,5 @@ class TestCleanName:
         with pytest.raises(NameInvalid):
             clean_name('é' * 256)
 
-    def test_counts_only_the_last_part(self):
+    def test_counts_the_characters_of_the_last_part_only(self):
         assert clean_name(f'{"folder" * 50}/a.txt') == 'a.txt'

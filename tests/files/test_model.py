@@ -1,4 +1,4 @@
-"""Do random operations on files, and compare rows, bytes and quotas with a model after each."""
+"""Random operations on files; after each one, rows, bytes and quotas equal those of a model."""
 
 import os
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ from project.files.service.upload_reservations import release_expired_reservatio
 from tests.reliability.harness import IS_LONG
 from tests.users.factories import UserFactory, principal_of
 
-KEPT = 2  # versions of a file
+KEPT = 2  # versions per file
 TRASHED_FOR = timedelta(days=30)
 EXAMPLES, STEPS = (150, 50) if IS_LONG else (6, 25)
 
@@ -50,8 +50,8 @@ owners = st.integers(0, 1)
 
 
 @dataclass
-class Filed:
-    """A file of the model."""
+class ModelFile:
+    """A file in the model."""
 
     owner: int
     id: UUID
@@ -61,19 +61,19 @@ class Filed:
 
     @property
     def size(self) -> int:
-        """How many bytes it counts."""
+        """Return the bytes that the file counts in the usage of its owner."""
         return sum(map(len, self.versions.values()))
 
     def add(self, content: bytes) -> None:
-        """Have a newer version, and let go of what is too old."""
+        """Add a version, and delete the one beyond `KEPT`."""
         number = max(self.versions) + 1
         self.versions[number] = content
         self.versions.pop(number - KEPT, None)
 
 
 @dataclass
-class Coming:
-    """A resumable upload of the model."""
+class ModelUpload:
+    """A resumable upload in the model."""
 
     owner: int
     id: UUID
@@ -83,7 +83,7 @@ class Coming:
 
 
 class Model(RuleBasedStateMachine):
-    """What has happened, and what must be so."""
+    """Model of the files of two users: random operations and invariants."""
 
     app: Flask
     folder: Path
@@ -94,8 +94,8 @@ class Model(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.known: dict[UUID, Filed] = {}
-        self.coming: dict[UUID, Coming] = {}
+        self.known: dict[UUID, ModelFile] = {}
+        self.pending: dict[UUID, ModelUpload] = {}
         self.quota = [100_000, 100_000]
         self.place = LocalStorage(self.folder / uuid4().hex)
         self.app.extensions['storage'] = self.place
@@ -109,14 +109,14 @@ class Model(RuleBasedStateMachine):
         self.clock = self.travel.start()
 
     def teardown(self) -> None:
-        """Leave nothing to the next one."""
+        """Delete all rows, for the next example."""
         self.travel.stop()
         with atomic():
             for table in reversed(Base.metadata.sorted_tables):
                 if table.name.startswith(('files', 'core')):
                     db.session.execute(delete(table))
 
-    # What comes in.
+    # Uploads and new versions.
 
     @rule(target=files, owner=owners, content=contents, is_announced=st.booleans())
     def upload(self, owner: int, content: bytes, is_announced: bool) -> Any:
@@ -128,49 +128,49 @@ class Model(RuleBasedStateMachine):
             assert not fits
             return multiple()
         assert fits or not content
-        return self._filed(owner, file.id, content)
+        return self._add_file(owner, file.id, content)
 
     @rule(target=uploads, owner=owners, content=contents.filter(bool))
-    def begin(self, owner: int, content: bytes) -> Any:
+    def create_upload(self, owner: int, content: bytes) -> Any:
         try:
             upload = service.create_upload(self.ids[owner], length=len(content), name=None)
         except QuotaExceeded:
             assert not self._fits(owner, len(content))
             return multiple()
         assert self._fits(owner, len(content))
-        self.coming[upload.id] = Coming(owner, upload.id, content, now() + timedelta(days=1))
+        self.pending[upload.id] = ModelUpload(owner, upload.id, content, now() + timedelta(days=1))
         return upload.id
 
     @rule(target=files, upload_id=uploads, size=st.integers(1, 40_000))
-    def go_on(self, upload_id: UUID, size: int) -> Any:
-        upload = self.coming.get(upload_id)
+    def append(self, upload_id: UUID, size: int) -> Any:
+        upload = self.pending.get(upload_id)
         if upload is None:
             return multiple()
-        piece = upload.content[upload.offset : upload.offset + size]
+        chunk = upload.content[upload.offset : upload.offset + size]
         try:
             done = service.append(
-                self.ids[upload.owner], upload_id, BytesIO(piece), offset=upload.offset
+                self.ids[upload.owner], upload_id, BytesIO(chunk), offset=upload.offset
             )
         except QuotaExceeded:
-            booked = self._used(upload.owner) + self._reserved(upload.owner)
-            assert booked > self.quota[upload.owner]
+            counted = self._used(upload.owner) + self._reserved(upload.owner)
+            assert counted > self.quota[upload.owner]
             return multiple()
         except UploadNotFound:
-            # Until it is swept, its room is reserved.
+            # The reservation of the expired upload lasts until `collect_garbage` runs.
             assert upload.expires_at <= now()
             return multiple()
-        upload.offset += len(piece)
+        upload.offset += len(chunk)
         upload.expires_at = now() + timedelta(days=1)
         assert done.offset == upload.offset
         if done.file_id is None:
             return multiple()
         assert upload.offset == len(upload.content)
-        del self.coming[upload_id]
-        return self._filed(upload.owner, done.file_id, upload.content)
+        del self.pending[upload_id]
+        return self._add_file(upload.owner, done.file_id, upload.content)
 
     @rule(upload_id=consumes(uploads))
-    def give_up(self, upload_id: UUID) -> None:
-        upload = self.coming.pop(upload_id, None)
+    def cancel(self, upload_id: UUID) -> None:
+        upload = self.pending.pop(upload_id, None)
         if upload:
             service.delete_upload(self.ids[upload.owner], upload_id)
 
@@ -190,7 +190,7 @@ class Model(RuleBasedStateMachine):
             file.add(content)
 
     @rule(file_id=files, number=st.integers(1, 5))
-    def go_back(self, file_id: UUID, number: int) -> None:
+    def restore_version(self, file_id: UUID, number: int) -> None:
         file = self.known.get(file_id)
         if file is None:
             return
@@ -206,7 +206,7 @@ class Model(RuleBasedStateMachine):
             assert there is not None
             file.add(there)
 
-    # What goes.
+    # Trash and deletion.
 
     @rule(file_id=files)
     def trash(self, file_id: UUID) -> None:
@@ -234,15 +234,15 @@ class Model(RuleBasedStateMachine):
             del self.known[file_id]
 
     @rule()
-    def collect(self) -> None:
+    def collect_garbage(self) -> None:
         release_expired_reservations()
-        self.coming = {u.id: u for u in self.coming.values() if u.expires_at > now()}
+        self.pending = {u.id: u for u in self.pending.values() if u.expires_at > now()}
         list(service.collect_garbage())
         before = now() - TRASHED_FOR
         self.known = {
             f.id: f for f in self.known.values() if not (f.trashed_at and f.trashed_at < before)
         }
-        # Nothing that nobody has is left, and nothing else is gone.
+        # All unused blobs are deleted, and no others.
         assert set(db.session.scalars(select(Blob.sha256))) == self._hashes()
         assert {
             listed.name.rpartition('/')[2] for listed in self.place.iterate_names('blobs')
@@ -252,7 +252,7 @@ class Model(RuleBasedStateMachine):
     def wait(self, days: float) -> None:
         self.clock.shift(timedelta(days=days))
 
-    # Around it.
+    # Links, quotas and the storage.
 
     @rule(target=links, file_id=files, most=st.sampled_from([None, 1, 2]))
     def share(self, file_id: UUID, most: int | None) -> Any:
@@ -265,7 +265,7 @@ class Model(RuleBasedStateMachine):
         return (file_id, token)
 
     @rule(link=links)
-    def follow(self, link: tuple[UUID, str]) -> None:
+    def open_link(self, link: tuple[UUID, str]) -> None:
         file = self.known.get(link[0])
         is_good = file is not None and not file.trashed_at and file.links[link[1]] > 0
         try:
@@ -281,31 +281,31 @@ class Model(RuleBasedStateMachine):
         file.links[link[1]] -= 1
 
     @rule(owner=owners, quota=st.sampled_from([0, 2000, 40_000, 100_000]))
-    def say_quota(self, owner: int, quota: int) -> None:
+    def set_quota(self, owner: int, quota: int) -> None:
         service.set_quota(self.ids[owner], quota)
         self.quota[owner] = quota
 
     @precondition(lambda self: not isinstance(self.app.extensions['storage'], FallbackStorage))
     @rule()
-    def begin_to_move(self) -> None:
+    def begin_move(self) -> None:
         new = LocalStorage(self.folder / uuid4().hex)
-        # What has come of uploads stays in the spool, which both share.
+        # Both storages share the spool, which contains the partial uploads.
         new.spool = self.place.spool
-        self.app.extensions['storage'] = Both(new, self.place)
+        self.app.extensions['storage'] = SharedSpoolStorage(new, self.place)
         self.app.config['STORAGE_URL'] = f'file://{new.root}'
-        self.place = Both(new, self.place)
+        self.place = SharedSpoolStorage(new, self.place)
 
     @precondition(lambda self: isinstance(self.app.extensions['storage'], FallbackStorage))
     @rule()
-    def end_to_move(self) -> None:
+    def end_move(self) -> None:
         both = self.place
         assert all(moved.outcome in ('moved', 'there') for moved in copy_all(both.old, both.new))
         self.place = self.app.extensions['storage'] = both.new
 
-    # What must be so.
+    # Invariants.
 
     @invariant()
-    def agrees(self) -> None:
+    def has_the_rows_and_the_usage(self) -> None:
         db.session.remove()
         for owner, owner_id in enumerate(self.ids):
             usage = service.get_usage(owner_id)
@@ -336,28 +336,28 @@ class Model(RuleBasedStateMachine):
                 assert stored.read() == content
 
     @invariant()
-    def passes_the_check(self) -> None:
+    def has_no_faults(self) -> None:
         assert [fault for fault in service.check_integrity() if fault] == []
 
     @invariant()
-    def knows_how_far_uploads_have_come(self) -> None:
-        for upload in self.coming.values():
+    def has_the_offsets_of_uploads(self) -> None:
+        for upload in self.pending.values():
             if upload.expires_at > now():
                 row = service.get_upload(self.ids[upload.owner], upload.id)
                 assert row.offset == upload.offset
 
-    def _filed(self, owner: int, file_id: UUID, content: bytes) -> UUID:
-        self.known[file_id] = Filed(owner, file_id, {1: content})
+    def _add_file(self, owner: int, file_id: UUID, content: bytes) -> UUID:
+        self.known[file_id] = ModelFile(owner, file_id, {1: content})
         return file_id
 
-    def _of(self, owner: int) -> Iterator[Filed]:
+    def _of(self, owner: int) -> Iterator[ModelFile]:
         return (file for file in self.known.values() if file.owner == owner)
 
     def _used(self, owner: int) -> int:
         return sum(file.size for file in self._of(owner))
 
     def _reserved(self, owner: int) -> int:
-        return sum(len(u.content) for u in self.coming.values() if u.owner == owner)
+        return sum(len(u.content) for u in self.pending.values() if u.owner == owner)
 
     def _fits(self, owner: int, size: int) -> bool:
         return size == 0 or self._used(owner) + self._reserved(owner) + size <= self.quota[owner]
@@ -370,13 +370,15 @@ class Model(RuleBasedStateMachine):
         }
 
 
-class Both(FallbackStorage):
-    """Two storages, of which the old one still has what comes in pieces."""
+class SharedSpoolStorage(FallbackStorage):
+    """A new and an old storage that share the folder of partial uploads."""
 
 
 @pytest.mark.timeout(1800)
 @pytest.mark.slow('runs generated sequences of calls')
-def test_everything_agrees_whatever_is_done(own_app: Flask, tmp_path: Path) -> None:
+def test_rows_bytes_and_quotas_agree_after_random_operations(
+    own_app: Flask, tmp_path: Path
+) -> None:
     own_app.config['FILES_VERSIONS_KEPT'] = KEPT
     own_app.config['FILES_TRASH_LIFETIME'] = TRASHED_FOR
     Model.app, Model.folder = own_app, tmp_path

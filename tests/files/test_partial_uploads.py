@@ -1,4 +1,4 @@
-"""Continue unfinished uploads while the storage moves to another folder."""
+"""Tests of partial uploads, also while the storage is moved to another folder."""
 
 import fcntl
 import json
@@ -18,8 +18,8 @@ CONTENT = b'Some bytes that come in pieces.'
 
 
 @pytest.fixture
-def begun(ada):
-    """An upload of Ada's whose first ten bytes came before the storage was another."""
+def upload_id(ada):
+    """An upload of Ada whose first ten bytes are in the old storage."""
     upload = service.create_upload(ada.id, length=len(CONTENT), name='notes.txt')
     service.append(ada.id, upload.id, BytesIO(CONTENT[:10]), offset=0)
     return upload.id
@@ -27,19 +27,19 @@ def begun(ada):
 
 @pytest.fixture
 def old(var):
-    """The folder of pieces that was."""
+    """The folder of partial uploads in the old storage."""
     return var / 'storage' / 'partial'
 
 
 @pytest.fixture
 def new(var):
-    """The folder of pieces that is."""
+    """The folder of partial uploads in the new storage."""
     return var / 'new' / 'partial'
 
 
 @pytest.fixture
-def moving(app, var, monkeypatch):
-    """Return a function that restarts the service with another storage."""
+def switch_storage(app, var, monkeypatch):
+    """Return a function that configures the new storage with the old one as its fallback."""
 
     def restart():
         both = FallbackStorage(LocalStorage(var / 'new'), LocalStorage(var / 'storage'))
@@ -50,94 +50,98 @@ def moving(app, var, monkeypatch):
 
 
 def names_in(folder):
-    """Return what is in a folder."""
+    """Return the names in a folder, none if it does not exist."""
     return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
 
 
-class TestUploadsUnderWay:
-    def test_go_on_in_the_new_storage(self, ada, begun, old, new, moving):
-        moving()
+class TestPartialUploadsDuringAMove:
+    def test_are_continued_in_the_new_storage(self, ada, upload_id, old, new, switch_storage):
+        switch_storage()
 
-        progress = service.append(ada.id, begun, BytesIO(CONTENT[10:20]), offset=10)
-        assert (progress.offset, names_in(old), names_in(new)) == (20, [], [begun.hex])
-        last = service.append(ada.id, begun, BytesIO(CONTENT[20:]), offset=20)
+        progress = service.append(ada.id, upload_id, BytesIO(CONTENT[10:20]), offset=10)
+        assert (progress.offset, names_in(old), names_in(new)) == (20, [], [upload_id.hex])
+        last = service.append(ada.id, upload_id, BytesIO(CONTENT[20:]), offset=20)
 
         assert read(ada.id, last.file_id) == CONTENT
         assert names_in(new) == []
         assert not any(service.check_integrity())
 
-    def test_come_with_the_move(self, cli, ada, begun, var, old, new, moving):
-        moving()
+    def test_are_moved_by_the_command(self, cli, ada, upload_id, var, old, new, switch_storage):
+        switch_storage()
         assert not any(service.check_integrity())
 
         result = cli.invoke(args=['files', 'move', '--to', f'file://{var}/new', '--json'])
 
         assert json.loads(result.stdout) == {'moved': 1, 'there': 0, 'failed': 0}
-        assert (names_in(old), names_in(new)) == ([], [begun.hex])
-        last = service.append(ada.id, begun, BytesIO(CONTENT[10:]), offset=10)
+        assert (names_in(old), names_in(new)) == ([], [upload_id.hex])
+        last = service.append(ada.id, upload_id, BytesIO(CONTENT[10:]), offset=10)
         assert read(ada.id, last.file_id) == CONTENT
 
-    def test_stay_where_they_are_where_they_cannot_be_brought(self, cli, begun, var, old, moving):
-        moving()
+    def test_stay_in_the_old_storage_when_the_move_fails(
+        self, cli, upload_id, var, old, switch_storage
+    ):
+        switch_storage()
         (var / 'new').mkdir()
-        (var / 'new' / 'partial').touch()  # No folder can be made here.
+        (var / 'new' / 'partial').touch()  # A file prevents the folder from being created.
 
         result = cli.invoke(args=['files', 'move', '--to', f'file://{var}/new', '--json'])
 
         assert (result.exit_code, json.loads(result.stdout)['failed']) == (1, 1)
-        assert (old / begun.hex).read_bytes() == CONTENT[:10]
+        assert (old / upload_id.hex).read_bytes() == CONTENT[:10]
 
-    def test_are_given_up_in_both_places(self, ada, begun, old, new, moving):
-        moving()
+    def test_are_deleted_from_both_storages_when_cancelled(
+        self, ada, upload_id, old, new, switch_storage
+    ):
+        switch_storage()
         new.mkdir(parents=True)
-        (new / begun.hex).touch()
+        (new / upload_id.hex).touch()
 
-        service.delete_upload(ada.id, begun)
+        service.delete_upload(ada.id, upload_id)
 
         assert (names_in(old), names_in(new)) == ([], [])
 
-    def test_are_deleted_in_both_places(self, old, new, moving):
+    def test_are_garbage_collected_from_both_storages(self, old, new, switch_storage):
         dead = uuid4()
         PartialFile(dead).create_if_missing()
-        moving()
+        switch_storage()
         new.mkdir(parents=True)
         (new / dead.hex).touch()
 
-        assert [(swept.kind, swept.name) for swept in service.collect_garbage()] == [
+        assert [(item.kind, item.name) for item in service.collect_garbage()] == [
             ('incoming', dead.hex)
         ]
 
         assert (names_in(old), names_in(new)) == ([], [])
 
-    def test_lose_no_byte_of_who_waited_while_they_were_brought(
-        self, begun, old, new, moving, monkeypatch
+    def test_lose_no_byte_of_a_writer_that_waited_for_the_move(
+        self, upload_id, old, new, switch_storage, monkeypatch
     ):
-        moving()
-        asked, lock, moved = threading.Event(), fcntl.flock, PartialFile(begun)
+        switch_storage()
+        is_waiting, lock, moved = threading.Event(), fcntl.flock, PartialFile(upload_id)
 
-        def telling(file, how):
+        def signalling_lock(file, how):
             if threading.current_thread() is writer:
-                asked.set()  # It has the file open that is about to go.
+                is_waiting.set()  # The writer has opened the file that is about to be moved.
             lock(file, how)
 
         def write():
             with waiting.exclusive() as file:
                 waiting.write(file, 10, CONTENT[10:])
 
-        waiting, writer = PartialFile(begun), threading.Thread(target=write)
-        monkeypatch.setattr(fcntl, 'flock', telling)
+        waiting, writer = PartialFile(upload_id), threading.Thread(target=write)
+        monkeypatch.setattr(fcntl, 'flock', signalling_lock)
         with moved.exclusive():
             writer.start()
-            assert asked.wait(10)
+            assert is_waiting.wait(10)
             moved.relocate_and_unshare()
         writer.join()
 
-        assert (new / begun.hex).read_bytes() == CONTENT
+        assert (new / upload_id.hex).read_bytes() == CONTENT
         assert names_in(old) == []
 
 
-class Line(BytesIO):
-    """A line on which three bytes arrive at a time."""
+class SlowStream(BytesIO):
+    """A stream that returns at most three bytes per read."""
 
     def read1(self, size=-1):
         return super().read1(min(size, 3))
@@ -147,17 +151,20 @@ class TestIterArriving:
     def test_collects_bytes_until_they_are_late(self):
         late = iter([False, True, False, False])
 
-        assert list(iter_arriving(Line(b'0123456789'), lambda: next(late))) == [b'012345', b'6789']
+        assert list(iter_arriving(SlowStream(b'0123456789'), lambda: next(late))) == [
+            b'012345',
+            b'6789',
+        ]
 
-    def test_yields_no_block_beyond_the_limit(self):
+    def test_yields_no_block_larger_than_the_limit(self):
         stream = BytesIO(bytes(READ_CHUNK_BYTES + 1))
 
         sizes = [len(block) for block in iter_arriving(stream, lambda: False)]
 
         assert sizes == [READ_CHUNK_BYTES, 1]
 
-    def test_yields_what_arrived_before_it_raises(self):
-        class Broken(Line):
+    def test_yields_the_arrived_bytes_before_it_raises(self):
+        class Broken(SlowStream):
             def read1(self, size=-1):
                 if self.tell() == 6:
                     raise ConnectionResetError
@@ -169,5 +176,5 @@ class TestIterArriving:
         with pytest.raises(ConnectionResetError):
             next(blocks)
 
-    def test_yields_nothing_of_an_empty_stream(self):
+    def test_yields_nothing_for_an_empty_stream(self):
         assert list(iter_arriving(BytesIO(), lambda: True)) == []

@@ -1,4 +1,4 @@
-"""Add files to the published folder on the disk, and delete them from it."""
+"""Tests of the published folder: add files and delete them."""
 
 import errno
 import os
@@ -24,7 +24,7 @@ def folder(tmp_path):
 
 
 def names(folder):
-    """Return the names of all that lies in a folder, drafts included."""
+    """Return all names in a folder, including drafts."""
     return sorted(str(path.relative_to(folder)) for path in folder.rglob('*'))
 
 
@@ -35,7 +35,7 @@ class TestAdd:
         assert names(folder) == ['nested', 'nested/a.txt']
         assert (folder / 'nested' / 'a.txt').read_bytes() == source.read_bytes()
 
-    def test_lets_all_users_read_whatever_the_umask_is(self, source, folder):
+    def test_makes_files_readable_to_all_users_with_any_umask(self, source, folder):
         umask = os.umask(0o077)
         try:
             public_folder.add(source, folder / 'nested' / 'a.txt', folder=folder)
@@ -45,7 +45,7 @@ class TestAdd:
         paths = (folder, folder / 'nested', folder / 'nested' / 'a.txt')
         assert [path.stat().st_mode & 0o777 for path in paths] == [0o755, 0o755, 0o644]
 
-    def test_is_durable_step_by_step(self, source, folder, monkeypatch):
+    def test_syncs_the_folders_the_bytes_and_the_link(self, source, folder, monkeypatch):
         happened, fsync, link = [], os.fsync, os.link
 
         def record_fsync(descriptor):
@@ -64,7 +64,7 @@ class TestAdd:
 
         assert happened == [folder.parent.name, 'public', 'bytes', 'link', 'nested']
 
-    def test_replaces_nothing_that_came_while_it_copied(self, source, folder, monkeypatch):
+    def test_keeps_a_file_that_was_added_during_the_copy(self, source, folder, monkeypatch):
         target, fsync = folder / 'a.txt', os.fsync
 
         def interfere(descriptor):
@@ -80,16 +80,16 @@ class TestAdd:
         assert target.read_bytes() == b'Somebody was faster.'
         assert names(folder) == ['a.txt']
 
-    def test_of_many_at_once_one_wins(self, tmp_path, folder):
-        ends = []
+    def test_adds_one_of_several_concurrent_files(self, tmp_path, folder):
+        results = []
 
         def add(number):
             source = tmp_path / str(number)
             source.write_bytes(str(number).encode() * 100_000)
             try:
-                ends.append(public_folder.add(source, folder / 'a.txt', folder=folder))
+                results.append(public_folder.add(source, folder / 'a.txt', folder=folder))
             except AlreadyPublished:
-                ends.append('refused')
+                results.append('rejected')
 
         threads = [Thread(target=add, args=(number,)) for number in range(8)]
         for thread in threads:
@@ -97,12 +97,12 @@ class TestAdd:
         for thread in threads:
             thread.join()
 
-        assert sorted(map(str, ends)) == ['None'] + ['refused'] * 7
+        assert sorted(map(str, results)) == ['None'] + ['rejected'] * 7
         assert len(set((folder / 'a.txt').read_bytes())) == 1
         assert names(folder) == ['a.txt']
 
     @pytest.mark.parametrize('name', ['a.txt', 'a.txt/b', 'a.txt/b/c', 'nested'])
-    def test_rejects_a_place_that_is_taken(self, source, folder, name):
+    def test_rejects_a_taken_path(self, source, folder, name):
         (folder / 'nested').mkdir(parents=True)
         (folder / 'a.txt').write_bytes(b'First.')
 
@@ -111,7 +111,7 @@ class TestAdd:
 
         assert names(folder) == ['a.txt', 'nested']
 
-    def test_leaves_nothing_when_the_disk_rejects(self, source, folder, monkeypatch):
+    def test_leaves_nothing_when_the_disk_is_full(self, source, folder, monkeypatch):
         def full(*_):
             raise OSError(errno.ENOSPC, 'No space left on device')
 
@@ -121,24 +121,24 @@ class TestAdd:
             public_folder.add(source, folder / 'a.txt', folder=folder)
         assert names(folder) == []
 
-    def test_does_not_take_a_folder_that_cannot_be_for_a_name_that_is_taken(self, source):
+    def test_raises_os_error_when_the_folder_cannot_be_created(self, source):
         with pytest.raises(OSError, match='File exists'):
             public_folder.add(source, source / 'public' / 'a.txt', folder=source / 'public')
 
 
-class TestIsThere:
-    def test_tells_files_from_folders_and_from_nothing(self, source):
+class TestExists:
+    def test_returns_true_for_files_only(self, source):
         assert public_folder.exists(source)
         assert not public_folder.exists(source.parent)
         assert not public_folder.exists(source.parent / 'nothing')
 
 
-class TestRemove:
-    def test_takes_a_file_out(self, source):
+class TestDelete:
+    def test_deletes_a_file(self, source):
         public_folder.delete(source)
 
         assert not source.exists()
 
-    def test_rejects_what_somebody_else_took_out(self, source):
+    def test_raises_not_published_for_a_deleted_file(self, source):
         with pytest.raises(NotPublished):
             public_folder.delete(source.with_name('nothing'))

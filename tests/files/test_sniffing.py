@@ -1,4 +1,4 @@
-"""Recognize the content type of bytes by their beginning."""
+"""Tests of the detection of content types by the first bytes."""
 
 import os
 import sys
@@ -23,7 +23,7 @@ class TestSniff:
             (b'PK\x03\x04' + b'\0' * 32, 'application/zip'),
         ],
     )
-    def test_knows_bytes_by_their_beginning(self, head, type):
+    def test_returns_the_type_of_known_first_bytes(self, head, type):
         assert sniff(head) == type
 
     @pytest.mark.parametrize(
@@ -37,40 +37,40 @@ class TestSniff:
             'Grüße, 世界'.encode(),
         ],
     )
-    def test_calls_what_can_be_read_text_and_nothing_more(self, head):
+    def test_returns_text_plain_for_all_text(self, head):
         assert sniff(head) == 'text/plain'
 
     @pytest.mark.parametrize('head', [b'', b'\0\1\2', b'text\0text', b'\xff\xfe\xfd', b'bell\x07'])
-    def test_calls_everything_else_octets(self, head):
+    def test_returns_octet_stream_for_other_bytes(self, head):
         assert sniff(head) == OCTET_STREAM
 
     @pytest.mark.parametrize('cut', [1, 2, 3])
-    def test_takes_a_character_that_the_head_cut_in_two_for_text(self, cut):
+    def test_accepts_a_character_cut_at_the_end_of_the_head(self, cut):
         text = 'a' * (HEAD_BYTES - cut) + '🦄'
 
         assert sniff(text.encode()[:HEAD_BYTES]) == 'text/plain'
 
-    def test_does_not_take_a_broken_character_before_the_cut_for_text(self):
+    def test_rejects_a_broken_character_before_the_end_of_the_head(self):
         assert sniff(b'\xf0' + b'a' * (HEAD_BYTES - 1)) == OCTET_STREAM
 
-    def test_does_not_take_half_a_character_at_the_end_of_everything_for_text(self):
+    def test_rejects_a_cut_character_at_the_end_of_the_file(self):
         assert sniff('🦄'.encode()[:3]) == OCTET_STREAM
 
 
 class TestLibmagic:
-    """It names what would be octets, where it is installed, and has no say in anything else."""
+    """libmagic is optional and only names files that would be `application/octet-stream`."""
 
     @pytest.fixture
-    def said(self, monkeypatch):
-        """Return a function that has it say something of everything."""
+    def libmagic_returns(self, monkeypatch):
+        """Return a function that makes libmagic return one type for all bytes."""
 
         def say(type):
             monkeypatch.setattr(sniffing, '_libmagic', lambda: lambda _: type)
 
         return say
 
-    def test_names_what_python_does_not_know(self, said):
-        said('application/vnd.ms-outlook')
+    def test_names_types_that_are_not_detected_otherwise(self, libmagic_returns):
+        libmagic_returns('application/vnd.ms-outlook')
 
         assert sniff(b'\0\1\2') == 'application/vnd.ms-outlook'
 
@@ -82,24 +82,24 @@ class TestLibmagic:
             'application/xml', 'application/octet-stream', 'inode/x-empty',
         ],
     )  # fmt: skip
-    def test_calls_nothing_what_a_browser_would_act_on(self, said, type):
-        said(type)
+    def test_never_names_active_types(self, libmagic_returns, type):
+        libmagic_returns(type)
 
         assert sniff(b'\0\1\2') == OCTET_STREAM
 
     @pytest.mark.parametrize(('head', 'type'), [(PNG, 'image/png'), (b'<html>', 'text/plain')])
-    def test_is_not_asked_about_the_others(self, said, head, type):
-        said('text/html')
+    def test_does_not_change_types_that_are_detected_otherwise(self, libmagic_returns, head, type):
+        libmagic_returns('text/html')
 
         assert sniff(head) == type
 
-    def test_is_done_without(self, monkeypatch):
+    def test_is_optional(self, monkeypatch):
         monkeypatch.setattr(sniffing, '_libmagic', lambda: None)
 
         assert sniff(b'\0\1\2') == OCTET_STREAM
 
-    def test_may_be_missing(self, monkeypatch):
-        # As where its Python half finds no library.
+    def test_returns_none_without_the_package(self, monkeypatch):
+        # The import also fails if the Python package does not find the C library.
         monkeypatch.setitem(sys.modules, 'magic', None)
 
         assert sniffing._libmagic.__wrapped__() is None
@@ -107,11 +107,11 @@ class TestLibmagic:
 
 @pytest.mark.servers
 class TestRealLibmagic:
-    def test_is_there_and_knows_more(self):
+    def test_names_a_type_that_is_not_detected_otherwise(self):
         assert sniffing._libmagic() is not None
         assert sniff(b'\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1' + bytes(504)) != OCTET_STREAM
 
-    def test_takes_many_at_once(self):
+    def test_returns_the_same_types_in_several_threads(self):
         heads = [os.urandom(HEAD_BYTES) for _ in range(200)]
 
         with ThreadPoolExecutor(8) as pool:
@@ -120,9 +120,9 @@ class TestRealLibmagic:
         assert found == [sniff(head) for head in heads]
 
 
-class TestHarmless:
+class TestInlineSafeTypes:
     @pytest.mark.parametrize(
         'type', ['text/html', 'image/svg+xml', 'application/pdf', 'text/xml', 'application/json']
     )
-    def test_names_nothing_that_can_act(self, type):
+    def test_contain_no_active_types(self, type):
         assert type not in INLINE_SAFE_TYPES

@@ -1,39 +1,39 @@
-"""Send requests of the tus protocol to `/api/v1/files/uploads`."""
+"""Helpers that send requests of the tus protocol to `/api/v1/files/uploads`."""
 
 from base64 import b64encode
 
 URL = '/api/v1/files/uploads'
 FILES = '/api/v1/files'
 CONTENT = b'Some bytes that come in pieces.'
-SPEAKING = {'Tus-Resumable': '1.0.0'}
-PIECE = 'application/offset+octet-stream'
+TUS_HEADERS = {'Tus-Resumable': '1.0.0'}
+CHUNK_TYPE = 'application/offset+octet-stream'
 
 
 def create(client, length=None, content=None, **headers):
-    """Begin an upload, perhaps with a first piece."""
+    """Create an upload, with `content` as its first chunk if it is given."""
     named = {name.replace('_', '-'): value for name, value in headers.items()}
     length = len(CONTENT) if length is None else length
     return client.post(
-        URL, data=content, content_type=PIECE if content is not None else None,
-        headers={**SPEAKING, 'Upload-Length': str(length), **named},
+        URL, data=content, content_type=CHUNK_TYPE if content is not None else None,
+        headers={**TUS_HEADERS, 'Upload-Length': str(length), **named},
     )  # fmt: skip
 
 
 def patch(client, url, content, offset=0, **headers):
-    """Send a piece."""
+    """Send a chunk."""
     named = {name.replace('_', '-'): value for name, value in headers.items()}
-    headers = {**SPEAKING, 'Upload-Offset': str(offset), **named}
-    type = headers.pop('Content-Type', PIECE)
+    headers = {**TUS_HEADERS, 'Upload-Offset': str(offset), **named}
+    type = headers.pop('Content-Type', CHUNK_TYPE)
     return client.patch(url, data=content, content_type=type, headers=headers)
 
 
 def head(client, url):
-    """Ask how far it has come."""
-    return client.head(url, headers=SPEAKING)
+    """Request the state of an upload."""
+    return client.head(url, headers=TUS_HEADERS)
 
 
 def metadata(**values):
-    """Say what an upload is, as the protocol wants it."""
+    """Return the value of an `Upload-Metadata` header."""
     return ','.join(f'{key} {b64encode(value.encode()).decode()}' for key, value in values.items())
 
 

@@ -124,7 +124,7 @@ class TestShared(links.TestShared):
     """What share links lead to."""
 
     # One of them is no address that nginx knows: 400.
-    test_knows_no_other_tokens = None
+    test_returns_404_for_unknown_tokens = None
 
     @pytest.fixture
     def file(self, ada: Any) -> Any:
@@ -140,7 +140,7 @@ class TestMaxDownloads(links.TestMaxDownloads):
         return store(ada.id, b'Shared bytes.', name='shared.txt')
 
     # Of an application of its own.
-    test_holds_when_all_come_at_once = None
+    test_is_not_exceeded_by_concurrent_requests = None
 
 
 class TestSame:

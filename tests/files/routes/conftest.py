@@ -1,4 +1,4 @@
-"""A client that the tests of the HTTP routes share."""
+"""The client that the tests of the HTTP routes share."""
 
 from typing import Any
 
@@ -7,5 +7,5 @@ import pytest
 
 @pytest.fixture
 def client(as_user: Any, ada: Any) -> Any:
-    """A client that is Ada."""
+    """A client with the session of Ada."""
     return as_user(ada)

@@ -1,4 +1,4 @@
-"""Send requests to `/api/v1/files` and check what they give."""
+"""Helpers that send requests to `/api/v1/files` and check the responses."""
 
 from io import BytesIO
 
@@ -17,8 +17,8 @@ QUOTA = 3_000_000
 
 
 def multipart(client, content=b'Hello.', filename='hello.txt', query=None, **fields):
-    """Upload a form with a file."""
-    # Encoded by hand: the test client would leave a temporary file open.
+    """Upload a file in a form."""
+    # The form is encoded here, because the test client would leave a temporary file open.
     file = FileStorage(BytesIO(content), filename)
     boundary, body = encode_multipart({**fields, 'file': file})
     type = f'multipart/form-data; boundary="{boundary}"'
@@ -26,12 +26,12 @@ def multipart(client, content=b'Hello.', filename='hello.txt', query=None, **fie
 
 
 def raw(client, content=b'Hello.', *, type='application/octet-stream', **query):
-    """Upload bytes as they are."""
+    """Upload bytes as the body of the request."""
     return client.post(URL, data=content, content_type=type, query_string=query)
 
 
 def chunked(client, content, **query):
-    """Upload bytes whose length nobody announced."""
+    """Upload bytes in a chunked body, without Content-Length."""
     return client.post(
         URL,
         input_stream=BytesIO(content),
@@ -42,26 +42,26 @@ def chunked(client, content, **query):
 
 
 def fetch(client, url, method='GET', **headers):
-    """Read bytes to their end, so that whoever gives them can close what they come from."""
+    """Download a whole response, so that the server closes the stored object."""
     headers = {name.replace('_', '-'): value for name, value in headers.items()}
     return client.open(url, method=method, headers=headers, buffered=True)
 
 
 def used(client):
-    """Return what the ledger says, having checked that it is the sum of what is there."""
+    """Return the used bytes of the client, and check that all usages equal the sums of versions."""
     usage = data(client.get(f'{URL}/usage'))
-    booked = dict(db.session.execute(select(Usage.user_id, Usage.used)).all())
+    recorded = dict(db.session.execute(select(Usage.user_id, Usage.used)).all())
     sums = select(File.owner_id, func.sum(Version.size)).join(Version, Version.file_id == File.id)
     sums = sums.group_by(File.owner_id)
-    there = {owner: int(size) for owner, size in db.session.execute(sums)}
-    assert {owner: size for owner, size in booked.items() if size} == {
-        owner: size for owner, size in there.items() if size
+    actual = {owner: int(size) for owner, size in db.session.execute(sums)}
+    assert {owner: size for owner, size in recorded.items() if size} == {
+        owner: size for owner, size in actual.items() if size
     }
     return usage['used']
 
 
 def assert_inert(response):
-    """Check that no browser would run what it is given here."""
+    """Check that the headers prevent a browser from executing the content."""
     assert response.headers['X-Content-Type-Options'] == 'nosniff'
     policy = response.headers['Content-Security-Policy']
     assert "default-src 'none'" in policy

@@ -1,4 +1,4 @@
-"""HTTP: download several files as one ZIP archive."""
+"""HTTP: download several files as a ZIP archive."""
 
 from io import BytesIO
 from uuid import uuid4
@@ -16,23 +16,23 @@ from tests.users.factories import UserFactory
 URL = '/api/v1/files/archives'
 
 
-def ask(client, *file_ids):
-    """Ask for an archive, and read it to its end."""
+def request_archive(client, *file_ids):
+    """Request an archive, and read it to its end."""
     return client.post(URL, json={'ids': [str(each) for each in file_ids]}, buffered=True)
 
 
 def unpacked(response):
-    """Return what is in an archive, by name, having checked it."""
+    """Return the contents of an archive by their names, and check their checksums."""
     with ZipFile(BytesIO(response.data)) as archive:
         assert archive.testzip() is None
         return {name: archive.read(name) for name in archive.namelist()}
 
 
 class TestArchiveCreate:
-    def test_has_the_files_under_their_names(self, client, ada):
+    def test_returns_the_files_under_their_names(self, client, ada):
         files = [store(ada.id, b'One.', name='one.txt'), store(ada.id, b'', name='Größe 1.txt')]
 
-        response = ask(client, *(file.id for file in files))
+        response = request_archive(client, *(file.id for file in files))
 
         assert response.status_code == 200
         assert response.mimetype == 'application/zip'
@@ -40,48 +40,50 @@ class TestArchiveCreate:
         assert 'sandbox' in response.headers['Content-Security-Policy']
         assert unpacked(response) == {'one.txt': b'One.', 'Größe 1.txt': b''}
 
-    def test_says_how_long_it_is(self, client, ada):
-        response = ask(client, store(ada.id, b'x' * 100_000).id, store(ada.id, b'y', name='ü').id)
+    def test_sends_its_content_length(self, client, ada):
+        response = request_archive(
+            client, store(ada.id, b'x' * 100_000).id, store(ada.id, b'y', name='ü').id
+        )
 
         assert response.content_length == len(response.data)
 
-    def test_numbers_what_has_the_same_name(self, client, ada):
+    def test_numbers_files_of_the_same_name(self, client, ada):
         contents = {'a.txt': b'1', 'A.TXT': b'2', 'a (2).txt': b'3', '.rc': b'4'}
         files = [store(ada.id, content, name=name) for name, content in contents.items()]
         files += [store(ada.id, b'5', name='a.txt'), store(ada.id, b'6', name='.rc')]
 
-        found = unpacked(ask(client, *(file.id for file in files)))
+        found = unpacked(request_archive(client, *(file.id for file in files)))
 
         assert found == {
             'a.txt': b'1', 'A (2).TXT': b'2', 'a (2) (2).txt': b'3', '.rc': b'4',
             'a (3).txt': b'5', '.rc (2)': b'6',
         }  # fmt: skip
 
-    def test_has_what_is_asked_for_twice_once(self, client, ada):
+    def test_contains_a_file_once_if_its_id_is_sent_twice(self, client, ada):
         file = store(ada.id, b'One.', name='one.txt')
 
-        assert unpacked(ask(client, file.id, file.id)) == {'one.txt': b'One.'}
+        assert unpacked(request_archive(client, file.id, file.id)) == {'one.txt': b'One.'}
 
-    def test_rejects_what_is_not_theirs_or_not_there(self, client, ada):
+    def test_returns_404_for_files_of_others_trash_and_unknown_ids(self, client, ada):
         mine, theirs = store(ada.id), store(UserFactory().id)
         trashed = store(ada.id)
         service.trash_file(ada.id, trashed.id)
 
         for other in (theirs.id, trashed.id, uuid4()):
-            response = ask(client, mine.id, other)
+            response = request_archive(client, mine.id, other)
             assert (response.status_code, set(reasons(response))) == (404, {'file'})
 
     @pytest.mark.parametrize('ids', [[], ['x'], 'x', None, [None], [str(uuid4())] * 1001])
-    def test_rejects_what_names_no_files(self, client, ids):
+    def test_rejects_invalid_ids(self, client, ids):
         response = client.post(URL, json={'ids': ids})
 
         assert (response.status_code, set(reasons(response))) == (422, {'ids'})
 
-    def test_breaks_off_where_bytes_are_gone_by_then(self, client, ada):
+    def test_raises_when_bytes_are_missing(self, client, ada):
         file = store(ada.id, b'One.')
         storage().delete(blobs.key_of(file.sha256))
         response = client.post(URL, json={'ids': [str(file.id)]})
 
-        # No end, where a shorter archive would look whole.
+        # The response must break off, because a shorter archive would look complete.
         with pytest.raises(ServiceUnavailable):
             response.get_data()

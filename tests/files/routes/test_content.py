@@ -1,4 +1,4 @@
-"""HTTP: download and replace the bytes of a file, and list and restore its versions."""
+"""HTTP: download and replace the content of a file, and list and restore its versions."""
 
 import io
 from base64 import b64decode
@@ -17,12 +17,12 @@ from tests.users.factories import UserFactory
 
 @pytest.fixture
 def file(ada):
-    """A file of hers."""
+    """A file of Ada."""
     return FileFactory(owner=ada, name='a.txt', content=b'first')
 
 
 def replace(client, file, content=b'second', **headers):
-    """Send new bytes as they are."""
+    """Replace the content of a file by the body of the request."""
     return client.put(f'{URL}/{file.id}/content', data=content, headers=headers)
 
 
@@ -34,7 +34,7 @@ class TestFileContent:
     def url(self, ada):
         return f'{URL}/{FileFactory(owner=ada, content=self.CONTENT, name="ten.txt").id}/content'
 
-    def test_gives_the_bytes_and_what_they_are(self, client, url, assert_max_queries):
+    def test_returns_the_bytes_and_their_headers(self, client, url, assert_max_queries):
         with assert_max_queries(1):
             response = fetch(client, url)
 
@@ -48,7 +48,7 @@ class TestFileContent:
         digest = response.headers['Repr-Digest'].removeprefix('sha-256=:').removesuffix(':')
         assert b64decode(digest) == sha256(self.CONTENT).digest()
 
-    def test_says_the_same_without_the_bytes(self, client, url):
+    def test_returns_the_same_headers_for_head(self, client, url):
         whole, head = fetch(client, url), fetch(client, url, 'HEAD', Range='bytes=2-4')
 
         assert (head.status_code, head.data) == (200, b'')
@@ -66,7 +66,7 @@ class TestFileContent:
             ('bytes=9-100', b'9', '9-9'),
         ],
     )
-    def test_gives_a_range(self, client, url, wanted, part, where):
+    def test_returns_a_range(self, client, url, wanted, part, where):
         response = fetch(client, url, Range=wanted)
 
         assert response.status_code == 206
@@ -78,13 +78,13 @@ class TestFileContent:
     @pytest.mark.parametrize(
         'wanted', ['bytes=0-1,4-5', 'lines=0-3', 'bytes=', 'bytes=5-2', 'bytes', 'bytes=a-b']
     )
-    def test_ignores_ranges_it_does_not_know(self, client, url, wanted):
+    def test_ignores_unsupported_ranges(self, client, url, wanted):
         response = fetch(client, url, Range=wanted)
 
         assert (response.status_code, response.data) == (200, self.CONTENT)
 
     @pytest.mark.parametrize('wanted', ['bytes=10-', 'bytes=100-200'])
-    def test_rejects_a_range_behind_the_end(self, client, url, wanted):
+    def test_returns_416_for_a_range_after_the_end(self, client, url, wanted):
         response = fetch(client, url, Range=wanted)
 
         assert response.status_code == 416
@@ -95,30 +95,30 @@ class TestFileContent:
         ('condition', 'status'),
         [(ETAG, 206), ('"other"', 200), (f'W/{ETAG}', 200), ('Mon, 23 Nov 2026 08:00:00 GMT', 200)],
     )
-    def test_gives_a_range_only_of_the_bytes_that_were_meant(self, client, url, condition, status):
+    def test_returns_a_range_only_with_a_matching_if_range(self, client, url, condition, status):
         headers = {'Range': 'bytes=0-3', 'If-Range': condition}
 
         assert fetch(client, url, **headers).status_code == status
 
     @pytest.mark.parametrize('method', ['GET', 'HEAD'])
     @pytest.mark.parametrize('condition', [ETAG, f'W/{ETAG}', f'"a", {ETAG}', '*'])
-    def test_says_that_nothing_changed(self, client, url, method, condition):
+    def test_returns_304_for_a_matching_etag(self, client, url, method, condition):
         response = fetch(client, url, method=method, **{'If-None-Match': condition})
 
         assert (response.status_code, response.data) == (304, b'')
         assert response.headers['ETag'] == self.ETAG
 
-    def test_gives_the_bytes_when_others_are_known(self, client, url):
+    def test_returns_the_bytes_for_another_etag(self, client, url):
         response = fetch(client, url, **{'If-None-Match': '"other"'})
 
         assert response.data == self.CONTENT
 
-    def test_does_not_give_what_is_in_the_trash(self, client, ada):
+    def test_returns_404_for_a_file_in_the_trash(self, client, ada):
         file = FileFactory(owner=ada, trashed=True)
 
         assert fetch(client, f'{URL}/{file.id}/content').status_code == 404
 
-    def test_says_in_a_line_of_json_that_bytes_are_missing(self, client, url, kept, var):
+    def test_returns_503_as_json_when_the_bytes_are_missing(self, client, url, kept, var):
         [lost] = kept()
         (var / 'storage' / 'blobs' / lost[:2] / lost[2:4] / lost).unlink()
 
@@ -138,7 +138,7 @@ class TestFileContent:
         ],
     )
     @pytest.mark.parametrize('query', ['', '?inline=true'])
-    def test_nothing_in_the_bytes_runs(self, client, url, headers, query):
+    def test_prevents_browsers_from_executing_the_bytes(self, client, url, headers, query):
         assert_inert(fetch(client, url + query, **headers))
 
     @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ class TestFileContent:
             (b'\0\1\2', 'attachment'),
         ],
     )
-    def test_shows_only_harmless_types_in_place(self, client, ada, content, shown):
+    def test_displays_only_safe_types_inline(self, client, ada, content, shown):
         url = f'{URL}/{FileFactory(owner=ada, content=content).id}/content'
 
         inline, plain = fetch(client, f'{url}?inline=true'), fetch(client, url)
@@ -167,7 +167,7 @@ class TestFileContent:
             (b'<html>' + b' ' * 9000, 'a.htm'),
         ],
     )
-    def test_never_shows_markup_as_markup(self, client, content, name):
+    def test_sends_markup_as_plain_text(self, client, content, name):
         uploaded = multipart(client, content, name)
 
         response = fetch(client, f'{uploaded.headers["Location"]}/content?inline=true')
@@ -176,7 +176,7 @@ class TestFileContent:
         assert_inert(response)
 
     @pytest.mark.parametrize('query', ['inline=perhaps', 'download=1', 'inline=1&inline=0'])
-    def test_rejects_a_query_that_does_not_fit(self, client, url, query):
+    def test_rejects_an_invalid_query(self, client, url, query):
         assert fetch(client, f'{url}?{query}').status_code == 422
 
     @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ class TestFileContent:
             ('<script>.txt', '<script>.txt'),
         ],
     )
-    def test_says_any_name_in_one_valid_header(self, client, name, shown):
+    def test_sends_any_name_in_one_valid_header(self, client, name, shown):
         uploaded = raw(client, name=name)
         assert data(uploaded)['name'] == shown
 
@@ -208,14 +208,14 @@ class TestFileContent:
         assert 'X-Evil' not in response.headers
         kind, options = parse_options_header(disposition)
         assert (kind, options['filename']) == ('attachment', shown)
-        # What is older than RFC 8187 reads the first of them, and finds nothing to trip over.
+        # Clients that do not know RFC 8187 read `filename=`. It contains no special characters.
         fallback = disposition.split('filename="')[1].split('"')[0]
         assert fallback
         assert not set(fallback) & set('"\\;%/<>:=')
 
 
 class TestFileContentReplace:
-    def test_takes_bytes_as_they_are(self, client, file):
+    def test_accepts_a_plain_body(self, client, file):
         response = replace(client, file)
 
         assert response.status_code == 200
@@ -225,24 +225,24 @@ class TestFileContentReplace:
         got = client.get(f'{URL}/{file.id}/content', buffered=True)
         assert (got.data, got.headers['ETag']) == (b'second', f'"{shown["sha256"]}"')
 
-    def test_takes_a_form(self, client, file):
+    def test_accepts_a_form_and_keeps_the_name(self, client, file):
         boundary, body = encode_multipart({'file': FileStorage(io.BytesIO(b'second'), 'x.txt')})
         response = client.put(
             f'{URL}/{file.id}/content', data=body,
             content_type=f'multipart/form-data; boundary="{boundary}"',
         )  # fmt: skip
 
-        # It is called as it was.
+        # The file keeps its name.
         assert (data(response)['name'], data(response)['size']) == ('a.txt', 6)
 
-    def test_goes_by_the_version_that_was_meant(self, client, file):
+    def test_returns_412_for_another_version(self, client, file):
         assert replace(client, file, **{'If-Match': '"1"'}).status_code == 200
 
-        refused = replace(client, file, b'third', **{'If-Match': '"1"'})
+        rejected = replace(client, file, b'third', **{'If-Match': '"1"'})
 
-        assert (refused.status_code, set(reasons(refused))) == (412, {'etag'})
+        assert (rejected.status_code, set(reasons(rejected))) == (412, {'etag'})
 
-    def test_is_not_there_for_others_and_for_nobody(self, as_user, file, client):
+    def test_returns_404_for_other_users_and_for_trash(self, as_user, file, client):
         other = replace(as_user(UserFactory()), file)
         client.delete(f'{URL}/{file.id}')
         trashed = replace(client, file)
@@ -253,7 +253,9 @@ class TestFileContentReplace:
     @pytest.mark.parametrize(
         ('setting', 'key'), [('FILES_MAX_SIZE', 'size'), ('FILES_QUOTA', 'quota')]
     )
-    def test_rejects_what_does_not_fit(self, app, client, file, monkeypatch, setting, key):
+    def test_rejects_content_that_exceeds_a_limit(
+        self, app, client, file, monkeypatch, setting, key
+    ):
         monkeypatch.setitem(app.config, setting, 8)
 
         response = replace(client, file, b'123456789')
@@ -263,7 +265,7 @@ class TestFileContentReplace:
 
 
 class TestVersionList:
-    def test_shows_the_newest_first(self, client, file):
+    def test_lists_the_newest_version_first(self, client, file):
         replace(client, file)
 
         items = data(client.get(f'{URL}/{file.id}/versions'))['items']
@@ -273,7 +275,7 @@ class TestVersionList:
             'number', 'size', 'type', 'declared_type', 'sha256', 'scan', 'created_at',
         }  # fmt: skip
 
-    def test_comes_in_pages(self, client, file):
+    def test_returns_pages(self, client, file):
         replace(client, file)
         first = data(client.get(f'{URL}/{file.id}/versions?limit=1'))
 
@@ -283,7 +285,7 @@ class TestVersionList:
 
 
 class TestVersionContent:
-    def test_is_what_it_was(self, client, file):
+    def test_returns_the_bytes_of_the_version(self, client, file):
         replace(client, file)
 
         response = client.get(f'{URL}/{file.id}/versions/1/content', buffered=True)
@@ -293,7 +295,7 @@ class TestVersionContent:
         assert 'filename="a.txt"' in response.headers['Content-Disposition']
         assert 'sandbox' in response.headers['Content-Security-Policy']
 
-    def test_comes_in_ranges(self, client, file):
+    def test_returns_a_range(self, client, file):
         response = client.get(
             f'{URL}/{file.id}/versions/1/content', headers={'Range': 'bytes=1-2'}, buffered=True
         )
@@ -301,14 +303,14 @@ class TestVersionContent:
         assert (response.status_code, response.data) == (206, b'ir')
 
     @pytest.mark.parametrize('number', [0, 2, 2**31, 10**30])
-    def test_is_missing_where_there_is_none(self, client, file, number):
+    def test_returns_404_for_an_unknown_version(self, client, file, number):
         response = client.get(f'{URL}/{file.id}/versions/{number}/content')
 
         assert response.status_code == 404
 
 
 class TestVersionRestore:
-    def test_goes_back(self, client, file):
+    def test_restores_the_bytes_of_the_version(self, client, file):
         replace(client, file)
 
         response = client.post(f'{URL}/{file.id}/versions/1/restore')
@@ -317,7 +319,7 @@ class TestVersionRestore:
         got = client.get(f'{URL}/{file.id}/content', buffered=True)
         assert got.data == b'first'
 
-    def test_is_not_there_for_others(self, as_user, file):
+    def test_returns_404_for_other_users(self, as_user, file):
         response = as_user(UserFactory()).post(f'{URL}/{file.id}/versions/1/restore')
 
         assert (response.status_code, set(reasons(response))) == (404, {'file'})

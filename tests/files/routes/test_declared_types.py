@@ -1,4 +1,4 @@
-"""HTTP: keep the content type that a client declares, and do not rely on it."""
+"""HTTP: store the content type that a client declares, without trusting it."""
 
 import io
 from typing import Any
@@ -12,15 +12,15 @@ URL = '/api/v1/files'
 
 
 class TestDeclaredType:
-    """What a client says of the bytes is kept, and changes nothing."""
+    """The declared type is stored, and does not change the detected type."""
 
     @pytest.fixture(autouse=True)
     def scanner(self, app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Nobody scans."""
+        """Disable the scanner."""
         monkeypatch.setitem(app.config, 'FILES_SCANNER', '')
 
     @pytest.mark.parametrize(
-        ('said', 'kept'),
+        ('sent', 'kept'),
         [
             ('application/pdf', 'application/pdf'),
             ('Text/HTML; charset=utf-8', 'text/html'),
@@ -32,14 +32,14 @@ class TestDeclaredType:
             (f'text/{"x" * 200}', None),
         ],
     )
-    def test_is_kept_if_it_is_one(self, client: Any, said: str, kept: str | None) -> None:
-        file = data(client.post(URL, data=b'Hello.', content_type=said))
+    def test_is_stored_if_it_is_valid(self, client: Any, sent: str, kept: str | None) -> None:
+        file = data(client.post(URL, data=b'Hello.', content_type=sent))
 
         version = data(client.get(f'{URL}/{file["id"]}/versions'))['items'][0]
         assert (version['declared_type'], version['type']) == (kept, 'text/plain')
         assert file['type'] == 'text/plain'
 
-    def test_comes_in_a_form_and_by_tus(self, client: Any) -> None:
+    def test_is_read_from_forms_and_tus_metadata(self, client: Any) -> None:
         form = client.post(URL, data={'file': (io.BytesIO(b'a'), 'a.pdf', 'application/pdf')})
         described = {'Upload-Metadata': 'filename YS5wZGY=,filetype aW1hZ2UvcG5n'}
         expected = {
@@ -51,7 +51,7 @@ class TestDeclaredType:
             version = data(client.get(f'{URL}/{file_id}/versions'))['items'][0]
             assert version['declared_type'] == type_
 
-    def test_is_that_of_each_version(self, client: Any) -> None:
+    def test_is_stored_for_each_version(self, client: Any) -> None:
         file_id = raw(client, b'1')
         client.put(f'{URL}/{file_id}/content', data=b'2', content_type='text/markdown')
         client.post(f'{URL}/{file_id}/versions/1/restore')

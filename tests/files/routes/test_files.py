@@ -1,4 +1,4 @@
-"""HTTP: list, show, change, delete and restore files, and show how much a user has."""
+"""HTTP: list, show, change, delete and restore files, and show the usage."""
 
 from uuid import uuid4
 
@@ -13,12 +13,12 @@ from tests.users.factories import UserFactory
 
 
 def names(response):
-    """Return the names of a listed page."""
+    """Return the names of the files on a page."""
     return [item['name'] for item in data(response)['items']]
 
 
 class TestFilesGet:
-    def test_lists_mine_newest_first(self, client, ada):
+    def test_lists_own_files_newest_first(self, client, ada):
         FileFactory(owner=ada, name='old.txt')
         FileFactory(owner=ada, name='new.txt')
         FileFactory(name='somebody else’s.txt')
@@ -28,7 +28,7 @@ class TestFilesGet:
         assert names(response) == ['new.txt', 'old.txt']
         assert data(response)['next'] is None
 
-    def test_shows_each_as_it_is_shown_alone(self, client, ada):
+    def test_shows_each_file_as_its_own_url_does(self, client, ada):
         file = FileFactory(owner=ada, tags=['red'])
 
         [listed] = data(client.get(URL))['items']
@@ -50,7 +50,7 @@ class TestFilesGet:
             ({}, ['a.txt', 'b.png', 'c.txt']),
         ],
     )
-    def test_filters(self, client, ada, query, found):
+    def test_filters_files(self, client, ada, query, found):
         FileFactory(owner=ada, name='a.txt', tags=['red'])
         FileFactory(owner=ada, name='b.png', tags=['red', 'blue'], content=PNG)
         FileFactory(owner=ada, name='c.txt')
@@ -70,14 +70,14 @@ class TestFilesGet:
             ('-created_at', ['b', 'a', 'c']),
         ],
     )
-    def test_sorts(self, client, ada, sort, order):
+    def test_sorts_files(self, client, ada, sort, order):
         for name, size in (('c', 2), ('a', 3), ('b', 1)):
             FileFactory(owner=ada, name=name, content=b'x' * size)
 
         assert names(client.get(f'{URL}?sort={sort}')) == order
 
     @pytest.mark.parametrize('sort', ['name', '-size', '-created_at'])
-    def test_reads_pages_over_ties_without_repeating_or_losing_one(self, client, ada, sort):
+    def test_lists_each_file_once_when_sort_keys_are_equal(self, client, ada, sort):
         for _ in range(5):
             FileFactory(owner=ada, name='same', content=b'same')
 
@@ -90,7 +90,7 @@ class TestFilesGet:
         assert data(page)['next'] is None
         assert len(seen) == len(set(seen)) == 5
 
-    def test_rejects_another_users_cursor_to_show_their_files(self, client, as_user, ada):
+    def test_shows_no_files_for_a_cursor_of_another_user(self, client, as_user, ada):
         FileFactory.create_batch(3, owner=ada)
         cursor = data(client.get(f'{URL}?limit=1'))['next']
 
@@ -98,7 +98,7 @@ class TestFilesGet:
 
         assert names(response) == []
 
-    def test_rejects_a_cursor_of_another_order(self, client, ada):
+    def test_rejects_a_cursor_of_another_sort_order(self, client, ada):
         FileFactory.create_batch(2, owner=ada)
         cursor = data(client.get(f'{URL}?limit=1&sort=name'))['next']
 
@@ -110,13 +110,13 @@ class TestFilesGet:
     @pytest.mark.parametrize(
         'query', ['owner_id=1', 'sort=owner_id', 'limit=0', 'limit=201', 'trashed=perhaps', 'name=']
     )
-    def test_rejects_what_the_list_does_not_declare(self, client, query):
+    def test_rejects_undeclared_parameters_and_invalid_values(self, client, query):
         response = client.get(f'{URL}?{query}')
 
         assert response.status_code == 422
         assert set(reasons(response)) == {query.split('=')[0]}
 
-    def test_costs_the_same_for_one_as_for_fifty(self, client, ada, assert_max_queries):
+    def test_runs_as_many_queries_for_50_files_as_for_one(self, client, ada, assert_max_queries):
         FileFactory.create_batch(50, owner=ada, tags=['red', 'blue'])
 
         with assert_max_queries(1):
@@ -124,7 +124,7 @@ class TestFilesGet:
 
 
 class TestFileGet:
-    def test_shows_mine_and_its_version(self, client, ada, assert_max_queries):
+    def test_shows_an_own_file_and_its_version(self, client, ada, assert_max_queries):
         file = FileFactory(owner=ada, name='a.txt', tags=['red'])
 
         with assert_max_queries(1):
@@ -134,7 +134,7 @@ class TestFileGet:
         assert data(response)['tags'] == ['red']
         assert response.headers['ETag'] == '"1"'
 
-    def test_says_that_nothing_changed(self, client, ada):
+    def test_returns_304_for_a_matching_etag(self, client, ada):
         file = FileFactory(owner=ada)
 
         response = client.get(f'{URL}/{file.id}', headers={'If-None-Match': '"1"'})
@@ -142,13 +142,13 @@ class TestFileGet:
         assert response.status_code == 304
         assert response.data == b''
 
-    def test_shows_what_is_in_the_trash(self, client, ada):
+    def test_shows_a_file_in_the_trash(self, client, ada):
         file = FileFactory(owner=ada, trashed=True)
 
         assert data(client.get(f'{URL}/{file.id}'))['id'] == str(file.id)
 
 
-class TestSomebodyElsesFile:
+class TestFileOfAnotherUser:
     ROUTES = (
         ('GET', ''),
         ('PATCH', ''),
@@ -161,7 +161,7 @@ class TestSomebodyElsesFile:
 
     @pytest.mark.parametrize(('method', 'path'), ROUTES)
     @pytest.mark.parametrize('trashed', [False, True])
-    def test_does_not_exist_anywhere(self, client, method, path, trashed):
+    def test_returns_404_on_every_route(self, client, method, path, trashed):
         bob = UserFactory()
         theirs = FileFactory(owner=bob, trashed=trashed)
 
@@ -175,12 +175,12 @@ class TestSomebodyElsesFile:
         assert service.get_file(bob.id, theirs.id) == theirs
 
     @pytest.mark.parametrize(('method', 'path'), ROUTES)
-    def test_an_id_that_is_none_does_not_exist_either(self, client, method, path):
+    def test_returns_404_for_an_id_that_is_not_a_uuid(self, client, method, path):
         response = client.open(f'{URL}/1{path}', method=method, json=_body(method))
 
         assert response.status_code == 404
 
-    def test_stays_when_i_empty_my_trash(self, client):
+    def test_is_kept_when_a_user_empties_their_trash(self, client):
         bob = UserFactory()
         theirs = FileFactory(owner=bob, trashed=True)
 
@@ -190,7 +190,7 @@ class TestSomebodyElsesFile:
 
 
 class TestFilePatch:
-    def test_changes_only_what_was_sent(self, client, ada):
+    def test_changes_only_the_sent_fields(self, client, ada):
         file = FileFactory(owner=ada, name='a.txt', tags=['red'])
 
         renamed = client.patch(f'{URL}/{file.id}', json={'name': 'b.txt'})
@@ -200,7 +200,7 @@ class TestFilePatch:
         assert (data(tagged)['name'], data(tagged)['tags']) == ('b.txt', ['blue', 'green'])
         assert data(client.get(f'{URL}/{file.id}')) == data(tagged)
 
-    def test_counts_versions_and_moves_the_time(self, client, ada):
+    def test_increases_the_version_and_updates_the_time(self, client, ada):
         file = FileFactory(owner=ada)
 
         response = client.patch(f'{URL}/{file.id}', json={'name': 'b.txt'})
@@ -209,12 +209,12 @@ class TestFilePatch:
         assert data(response)['version'] == 2
         assert data(response)['updated_at'] > data(response)['created_at']
 
-    def test_takes_all_tags_away(self, client, ada):
+    def test_deletes_all_tags_with_an_empty_list(self, client, ada):
         file = FileFactory(owner=ada, tags=['red', 'blue'])
 
         assert data(client.patch(f'{URL}/{file.id}', json={'tags': []}))['tags'] == []
 
-    def test_makes_a_name_harmless_as_an_upload_does(self, client, ada):
+    def test_cleans_the_name(self, client, ada):
         file = FileFactory(owner=ada)
 
         response = client.patch(f'{URL}/{file.id}', json={'name': '../../etc/\u200bpasswd'})
@@ -222,7 +222,7 @@ class TestFilePatch:
         assert data(response)['name'] == 'passwd'
 
     @pytest.mark.parametrize('condition', ['"1"', '*', '"7", "1"'])
-    def test_changes_the_version_that_was_meant(self, client, ada, condition):
+    def test_changes_the_file_with_a_matching_if_match(self, client, ada, condition):
         file = FileFactory(owner=ada)
 
         response = client.patch(
@@ -232,7 +232,7 @@ class TestFilePatch:
         assert response.status_code == 200
 
     @pytest.mark.parametrize('condition', ['"2"', 'W/"1"', '"nonsense"', '""'])
-    def test_rejects_another_version(self, client, ada, condition):
+    def test_returns_412_for_another_version(self, client, ada, condition):
         file = FileFactory(owner=ada, name='a.txt')
 
         response = client.patch(
@@ -244,7 +244,7 @@ class TestFilePatch:
         assert data(client.get(f'{URL}/{file.id}'))['name'] == 'a.txt'
 
     @pytest.mark.parametrize(
-        ('body', 'refused'),
+        ('body', 'field'),
         [
             ({'name': ''}, 'name'),
             ({'name': 'x' * 256}, 'name'),
@@ -262,20 +262,20 @@ class TestFilePatch:
             ({'sha256': '0' * 64}, 'sha256'),
         ],
     )
-    def test_rejects_what_does_not_fit(self, client, ada, body, refused):
+    def test_rejects_an_invalid_body(self, client, ada, body, field):
         file = FileFactory(owner=ada)
 
         response = client.patch(f'{URL}/{file.id}', json=body)
 
         assert response.status_code == 422
-        assert set(reasons(response)) == {refused}
+        assert set(reasons(response)) == {field}
 
-    def test_does_not_find_what_is_in_the_trash(self, client, ada):
+    def test_returns_404_for_a_file_in_the_trash(self, client, ada):
         file = FileFactory(owner=ada, trashed=True)
 
         assert client.patch(f'{URL}/{file.id}', json={'name': 'b'}).status_code == 404
 
-    def test_costs_the_same_for_one_tag_as_for_twenty(self, client, ada, assert_max_queries):
+    def test_runs_as_many_queries_for_20_tags_as_for_one(self, client, ada, assert_max_queries):
         file = FileFactory(owner=ada)
 
         with assert_max_queries(5):
@@ -287,7 +287,7 @@ class TestFilePatch:
 
 
 class TestFileDelete:
-    def test_puts_it_to_the_trash_where_it_still_counts(self, client, ada):
+    def test_moves_the_file_to_the_trash_and_keeps_the_usage(self, client, ada):
         file = FileFactory(owner=ada, content=b'12345')
 
         response = client.delete(f'{URL}/{file.id}')
@@ -298,7 +298,7 @@ class TestFileDelete:
         assert client.get(f'{URL}/{file.id}/content').status_code == 404
         assert used(client) == 5
 
-    def test_deletes_for_good(self, client, ada):
+    def test_deletes_a_file_permanently(self, client, ada):
         file = FileFactory(owner=ada, content=b'12345')
 
         response = client.delete(f'{URL}/{file.id}?permanent=true')
@@ -308,14 +308,14 @@ class TestFileDelete:
         assert names(client.get(f'{URL}?trashed=true')) == []
         assert used(client) == 0
 
-    def test_deletes_for_good_what_is_in_the_trash(self, client, ada):
+    def test_deletes_a_file_in_the_trash_permanently(self, client, ada):
         file = FileFactory(owner=ada, trashed=True)
 
         assert client.delete(f'{URL}/{file.id}?permanent=true').status_code == 200
         assert used(client) == 0
 
     @pytest.mark.parametrize('query', ['', '?permanent=true'])
-    def test_rejects_another_version(self, client, ada, query):
+    def test_returns_412_for_another_version(self, client, ada, query):
         file = FileFactory(owner=ada)
 
         response = client.delete(f'{URL}/{file.id}{query}', headers={'If-Match': '"2"'})
@@ -324,7 +324,7 @@ class TestFileDelete:
         assert names(client.get(URL)) == [file.name]
 
     @pytest.mark.parametrize('query', ['', '?permanent=true'])
-    def test_deletes_the_version_that_was_meant(self, client, ada, query):
+    def test_deletes_the_file_with_a_matching_if_match(self, client, ada, query):
         file = FileFactory(owner=ada)
 
         response = client.delete(f'{URL}/{file.id}{query}', headers={'If-Match': '"1"'})
@@ -332,26 +332,26 @@ class TestFileDelete:
         assert response.status_code == 200
         assert names(client.get(URL)) == []
 
-    def test_rejects_another_version_of_what_is_in_the_trash(self, client, ada):
+    def test_returns_412_for_another_version_in_the_trash(self, client, ada):
         file = FileFactory(owner=ada, trashed=True)
 
         response = client.delete(f'{URL}/{file.id}', headers={'If-Match': '"2"'})
 
         assert response.status_code == 412
 
-    def test_to_put_it_to_the_trash_twice_is_fine(self, client, ada):
+    def test_keeps_a_file_in_the_trash_unchanged(self, client, ada):
         file = FileFactory(owner=ada, trashed=True)
 
         assert client.delete(f'{URL}/{file.id}').status_code == 200
         assert service.get_file(ada.id, file.id).trashed_at == file.trashed_at
 
     @pytest.mark.parametrize('query', ['permanent=perhaps', 'force=true'])
-    def test_rejects_a_query_that_does_not_fit(self, client, ada, query):
+    def test_rejects_an_invalid_query(self, client, ada, query):
         file = FileFactory(owner=ada)
 
         assert client.delete(f'{URL}/{file.id}?{query}').status_code == 422
 
-    def test_costs_little(self, client, ada, assert_max_queries):
+    def test_runs_few_queries(self, client, ada, assert_max_queries):
         one, other = FileFactory.create_batch(2, owner=ada)
 
         with assert_max_queries(2):
@@ -363,7 +363,7 @@ class TestFileDelete:
 
 
 class TestFileRestore:
-    def test_takes_it_out_of_the_trash(self, client, ada):
+    def test_restores_the_file_from_the_trash(self, client, ada):
         file = FileFactory(owner=ada, content=b'12345', trashed=True)
 
         response = client.post(f'{URL}/{file.id}/restore')
@@ -375,7 +375,7 @@ class TestFileRestore:
         assert used(client) == 5
 
     @pytest.mark.parametrize('trashed', [True, False])
-    def test_rejects_another_version(self, client, ada, trashed):
+    def test_returns_412_for_another_version(self, client, ada, trashed):
         file = FileFactory(owner=ada, trashed=trashed)
 
         response = client.post(f'{URL}/{file.id}/restore', headers={'If-Match': '"2"'})
@@ -384,14 +384,14 @@ class TestFileRestore:
         assert set(reasons(response)) == {'etag'}
         assert service.get_file(ada.id, file.id).trashed_at == file.trashed_at
 
-    def test_leaves_what_is_not_in_the_trash_as_it_is(self, client, ada):
+    def test_keeps_a_file_that_is_not_in_the_trash_unchanged(self, client, ada):
         file = FileFactory(owner=ada)
 
         response = client.post(f'{URL}/{file.id}/restore')
 
         assert data(response)['version'] == 1
 
-    def test_does_not_bring_back_what_was_deleted_for_good(self, client, ada):
+    def test_returns_404_for_a_deleted_file(self, client, ada):
         file = FileFactory(owner=ada)
         client.delete(f'{URL}/{file.id}?permanent=true')
 
@@ -399,7 +399,7 @@ class TestFileRestore:
 
 
 class TestTrashDelete:
-    def test_empties_my_trash_and_nothing_else(self, client, ada):
+    def test_deletes_only_the_files_in_the_own_trash(self, client, ada):
         FileFactory(owner=ada, trashed=True)
         FileFactory(owner=ada, trashed=True)
         live = FileFactory(owner=ada, content=b'12345')
@@ -426,7 +426,9 @@ class TestTrashDelete:
         run_pending_tasks(app)
         assert used(client) == 0
 
-    def test_costs_the_same_for_one_as_for_fifty(self, app, client, ada, assert_max_queries):
+    def test_runs_as_many_queries_for_50_files_as_for_one(
+        self, app, client, ada, assert_max_queries
+    ):
         FileFactory.create_batch(50, owner=ada, trashed=True, content=b'The same.')
 
         with assert_max_queries(4):
@@ -435,12 +437,12 @@ class TestTrashDelete:
         run_pending_tasks(app)
         assert used(client) == 0
 
-    def test_an_empty_one_is_fine(self, client):
+    def test_accepts_an_empty_trash(self, client):
         assert client.delete(f'{URL}/trash').status_code == 200
 
 
 class TestUsageShow:
-    def test_is_the_sum_of_what_is_there(self, client, ada, assert_max_queries):
+    def test_shows_the_sum_of_the_files(self, client, ada, assert_max_queries):
         FileFactory(owner=ada, content=b'12345')
         FileFactory(owner=ada, content=b'123', trashed=True)
         FileFactory(content=b'1')
@@ -450,12 +452,12 @@ class TestUsageShow:
 
         assert data(response) == {'used': 8, 'reserved': 0, 'quota': QUOTA, 'files': 2}
 
-    def test_is_nothing_for_who_never_had_anything(self, client):
+    def test_shows_zero_for_a_user_without_files(self, client):
         shown = data(client.get(f'{URL}/usage'))
 
         assert shown == {'used': 0, 'reserved': 0, 'quota': QUOTA, 'files': 0}
 
-    def test_stays_the_sum_through_everything_that_can_happen(self, app, client):
+    def test_shows_the_sum_after_all_kinds_of_changes(self, app, client):
         ids = [data(raw(client, b'x' * size))['id'] for size in (1, 10, 100, 1000)]
         assert used(client) == 1111
 

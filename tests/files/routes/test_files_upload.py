@@ -1,4 +1,4 @@
-"""HTTP: upload a file in a form or as plain bytes."""
+"""HTTP: upload a file in a form or as the body of the request."""
 
 import errno
 import io
@@ -27,7 +27,7 @@ from tests.users.factories import UserFactory
 
 
 class TestFilesPost:
-    def test_takes_a_form(self, client):
+    def test_accepts_a_form(self, client):
         response = multipart(client, b'Hello.', 'hello.txt', tags='red, green,red')
 
         shown = data(response)
@@ -46,7 +46,7 @@ class TestFilesPost:
         }
         assert data(client.get(response.headers['Location'])) == shown
 
-    def test_says_when_it_came(self, client):
+    def test_returns_the_time_of_the_upload(self, client):
         before = datetime.now(UTC)
 
         created_at = data(raw(client))['created_at']
@@ -64,15 +64,15 @@ class TestFilesPost:
             ({}, {}, '../../etc/passwd', 'passwd'),
         ],
     )
-    def test_takes_the_name_from_the_form_the_query_or_the_file(
+    def test_uses_the_name_in_the_form_the_query_or_the_file(
         self, client, fields, query, filename, name
     ):
         assert data(multipart(client, b'x', filename, query, **fields))['name'] == name
 
-    def test_calls_what_nobody_named_unnamed(self, client):
+    def test_returns_unnamed_without_a_name(self, client):
         assert data(raw(client))['name'] == 'unnamed'
 
-    def test_takes_a_body_as_it_is_under_the_name_in_the_query(self, client):
+    def test_accepts_a_plain_body_with_a_name_in_the_query(self, client):
         response = raw(client, PNG, name='a.png')
 
         assert response.status_code == 201
@@ -92,7 +92,7 @@ class TestFilesPost:
             '',
         ],
     )
-    def test_takes_any_content_type_and_believes_none(self, client, type):
+    def test_accepts_any_content_type_without_trusting_it(self, client, type):
         content = b'{"not": json, &a=b'
 
         response = raw(client, content, type=type)
@@ -100,7 +100,7 @@ class TestFilesPost:
         assert data(response)['type'] == 'text/plain'
         assert fetch(client, f'{response.headers["Location"]}/content').data == content
 
-    def test_has_not_the_time_limit_of_json_although_it_is_json(self, client):
+    def test_has_no_time_limit_for_a_json_body(self, client):
         limit = {'environ_overrides': {START_BODY_TIMEOUT: lambda: pytest.fail('started')}}
 
         created = client.post(f'{URL}?name=a.json', json={}, **limit)
@@ -108,18 +108,18 @@ class TestFilesPost:
 
         assert (created.status_code, replaced.status_code) == (201, 200)
 
-    def test_tells_the_type_from_the_bytes_and_not_from_the_name(self, client):
+    def test_detects_the_type_by_the_bytes_and_not_by_the_name(self, client):
         assert data(multipart(client, PNG, 'page.html'))['type'] == 'image/png'
         assert data(multipart(client, b'<html>', 'image.png'))['type'] == 'text/plain'
 
     @pytest.mark.parametrize('way', [raw, chunked])
-    def test_takes_no_bytes_for_a_file_of_none(self, client, way):
+    def test_accepts_an_empty_body(self, client, way):
         response = way(client, b'')
 
         assert data(response)['size'] == 0
         assert fetch(client, f'{response.headers["Location"]}/content').data == b''
 
-    def test_takes_a_stream_whose_length_nobody_announced(self, client):
+    def test_accepts_a_stream_of_unknown_length(self, client):
         content = os.urandom(LIMIT)
 
         response = chunked(client, content, name='stream')
@@ -128,7 +128,7 @@ class TestFilesPost:
         assert data(response)['sha256'] == sha256(content).hexdigest()
 
     @pytest.mark.parametrize('way', [raw, chunked, multipart])
-    def test_takes_exactly_the_largest_file_and_rejects_one_byte_more(self, client, way, incoming):
+    def test_accepts_the_maximum_size_and_rejects_one_byte_more(self, client, way, incoming):
         assert way(client, b'x' * LIMIT).status_code == 201
 
         response = way(client, b'x' * (LIMIT + 1))
@@ -139,14 +139,14 @@ class TestFilesPost:
         assert used(client) == LIMIT
 
     @pytest.mark.parametrize('way', [raw, chunked, multipart])
-    def test_rejects_far_too_much(self, client, way, incoming, kept):
+    def test_rejects_three_times_the_maximum_size(self, client, way, incoming, kept):
         response = way(client, b'x' * (3 * LIMIT))
 
         assert response.status_code == 413
         assert set(reasons(response)) == {'size'}
         assert (incoming(), kept()) == ([], [])
 
-    def test_rejects_what_is_announced_as_too_large_without_reading_it(self, client, incoming):
+    def test_rejects_too_large_a_content_length_without_reading(self, client, incoming):
         class Unread(BytesIO):
             def read(self, size=-1):
                 pytest.fail('it was read')
@@ -160,7 +160,7 @@ class TestFilesPost:
         assert incoming() == []
 
     @pytest.mark.parametrize('way', [raw, chunked, multipart])
-    def test_fills_the_quota_to_the_byte_and_no_further(self, client, way, incoming):
+    def test_fills_the_quota_exactly(self, client, way, incoming):
         for size in (LIMIT, LIMIT, LIMIT - 1):
             assert way(client, b'x' * size).status_code == 201
 
@@ -176,7 +176,7 @@ class TestFilesPost:
         assert used(client) == QUOTA
         assert incoming() == []
 
-    def test_counts_bytes_that_somebody_else_has_too(self, client, as_user):
+    def test_counts_bytes_that_another_user_also_has(self, client, as_user):
         other = as_user(UserFactory())
 
         raw(client, b'The same.')
@@ -184,14 +184,14 @@ class TestFilesPost:
 
         assert (used(client), used(other)) == (9, 9)
 
-    def test_stores_the_same_bytes_once_for_everybody(self, client, as_user, kept):
+    def test_stores_equal_bytes_of_several_users_once(self, client, as_user, kept):
         responses = [raw(one, b'The same.') for one in (client, client, as_user(UserFactory()))]
 
         assert len({data(r)['id'] for r in responses}) == 3
         assert kept() == [sha256(b'The same.').hexdigest()]
 
     @pytest.mark.parametrize(
-        ('form', 'refused'),
+        ('form', 'field'),
         [
             ({}, 'file'),
             ({'name': 'a.txt'}, 'file'),
@@ -209,17 +209,17 @@ class TestFilesPost:
             ({'file': (BytesIO(b'1'), 'a'), 'tags': ','.join(map(str, range(21)))}, 'tags'),
         ],
     )
-    def test_rejects_a_form_that_does_not_fit(self, client, form, refused, incoming, kept):
-        # A stream that an earlier run of this row has read is given anew.
+    def test_rejects_an_invalid_form(self, client, form, field, incoming, kept):
+        # Copies, because an earlier run of this row has read the streams.
         fresh = {key: _anew(value) for key, value in form.items()}
 
         response = client.post(URL, data=fresh, content_type='multipart/form-data')
 
         assert response.status_code == 422
-        assert set(reasons(response)) == {refused}
+        assert set(reasons(response)) == {field}
         assert (incoming(), kept()) == ([], [])
 
-    def test_rejects_a_form_of_more_than_twenty_parts(self, client, incoming):
+    def test_rejects_a_form_of_more_than_20_parts(self, client, incoming):
         fields = {f'field{n}': '' for n in range(20)}
 
         response = multipart(client, **fields)
@@ -228,7 +228,7 @@ class TestFilesPost:
         assert set(reasons(response)) == {'size'}
         assert incoming() == []
 
-    def test_rejects_a_form_field_that_is_no_file_and_too_large(self, client):
+    def test_rejects_a_too_large_text_field(self, client):
         response = multipart(client, name='x' * 100_000)
 
         assert response.status_code == 413
@@ -237,7 +237,7 @@ class TestFilesPost:
     @pytest.mark.parametrize(
         'body', [b'', b'nonsense', b'--x\r\n', b'--x\r\nContent-Disposition: form-data\r\n\r\n']
     )
-    def test_rejects_a_form_that_is_none(self, client, body):
+    def test_rejects_a_malformed_form(self, client, body):
         response = raw(client, body, type='multipart/form-data; boundary=x')
 
         assert response.status_code in (400, 413, 422)
@@ -250,13 +250,13 @@ class TestFilesPost:
         assert reasons(response)
 
     @pytest.mark.parametrize('query', ['name=a&name=b', 'tags=red', f'name={"x" * 256}'])
-    def test_rejects_a_query_that_does_not_fit(self, client, query):
+    def test_rejects_an_invalid_query(self, client, query):
         response = client.post(f'{URL}?{query}', data=b'Hello.')
 
         assert response.status_code == 422
         assert set(reasons(response)) == {query.split('=')[0]}
 
-    def test_gives_back_what_a_form_reserved_that_is_rejected_after_its_file(
+    def test_releases_the_reservation_of_a_form_rejected_after_its_file(
         self, client, incoming, kept
     ):
         response = multipart(client, b'x' * 100_000, tags='one,two words')
@@ -265,7 +265,7 @@ class TestFilesPost:
         assert (incoming(), kept()) == ([], [])
         assert data(client.get(f'{URL}/usage'))['reserved'] == 0
 
-    def test_leaves_nothing_of_an_upload_that_broke_off(self, client, incoming, kept):
+    def test_leaves_nothing_of_an_upload_whose_connection_broke(self, client, incoming, kept):
         class Gone(BytesIO):
             def read(self, size=-1):
                 raise ConnectionResetError
@@ -279,7 +279,9 @@ class TestFilesPost:
         assert used(client) == 0
 
     @pytest.mark.parametrize('server', [{}, {'wsgi.input_terminated': True}])
-    def test_leaves_nothing_of_an_upload_that_ended_too_early(self, client, server, incoming, kept):
+    def test_leaves_nothing_of_an_upload_shorter_than_its_length(
+        self, client, server, incoming, kept
+    ):
         response = client.post(
             URL,
             input_stream=BytesIO(b'half'),
@@ -291,20 +293,20 @@ class TestFilesPost:
         assert (incoming(), kept()) == ([], [])
 
     @pytest.mark.parametrize('way', [raw, chunked, multipart])
-    def test_says_its_version(self, client, way):
+    def test_returns_an_etag(self, client, way):
         response = way(client, b'Hello.')
 
         assert response.headers['ETag'] == '"1"'
         assert client.get(response.location).headers['ETag'] == '"1"'
 
     @pytest.mark.parametrize('way', [raw, multipart])
-    @pytest.mark.parametrize(('room', 'key'), [(100_000, 'quota'), (QUOTA, 'size')])
-    def test_reads_nothing_of_what_is_announced_and_cannot_fit(
-        self, client, incoming, way, room, key
+    @pytest.mark.parametrize(('free', 'key'), [(100_000, 'quota'), (QUOTA, 'size')])
+    def test_reads_nothing_if_the_content_length_exceeds_a_limit(
+        self, client, incoming, way, free, key
     ):
-        for size in (LIMIT, LIMIT, LIMIT - 100_000) if room < LIMIT else ():
+        for size in (LIMIT, LIMIT, LIMIT - 100_000) if free < LIMIT else ():
             assert raw(client, b'x' * size).status_code == 201
-        size = 3 * LIMIT if key == 'size' else room + 100_000
+        size = 3 * LIMIT if key == 'size' else free + 100_000
         body = Endless(size)
         form = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
         head = form if way is multipart else b''
@@ -318,7 +320,7 @@ class TestFilesPost:
 
         assert response.status_code == 413
         assert set(reasons(response)) == {key}
-        # A block of a form holds the name of the field.
+        # A form is read in blocks of 64 KiB; the first one contains the name of the field.
         assert size - body.left <= (64 * 1024 if head else 0)
         assert incoming() == []
 
@@ -346,15 +348,15 @@ class TestFilesPost:
         assert 0 < max(largest) <= 100_000
         assert incoming() == []
 
-    def test_takes_any_bytes_in_a_form(self, client):
-        # A block that ends like this may be the beginning of a boundary.
+    def test_accepts_any_bytes_in_a_form(self, client):
+        # The parser must not mistake the end of a block for the beginning of a boundary.
         content = b'\r\n--' * (LIMIT // 4)
 
         response = multipart(client, content)
 
         assert data(response)['sha256'] == sha256(content).hexdigest()
 
-    def test_writes_a_form_once(self, client, monkeypatch, incoming):
+    def test_writes_the_file_of_a_form_once(self, client, monkeypatch, incoming):
         def spooled(*_, **__):
             pytest.fail('it was written twice')
 
@@ -368,14 +370,16 @@ class TestFilesPost:
 
     @pytest.mark.parametrize('way', [raw, chunked, multipart])
     @pytest.mark.parametrize('full', [errno.ENOSPC, errno.EDQUOT])
-    def test_says_that_the_disk_is_full(self, client, monkeypatch, incoming, kept, var, full, way):
+    def test_returns_507_when_the_disk_is_full(
+        self, client, monkeypatch, incoming, kept, var, full, way
+    ):
         class FullDisk(io.FileIO):
             def write(self, data):
                 raise OSError(full, os.strerror(full))
 
         with monkeypatch.context() as disk:
             disk.setattr('pathlib.Path.open', lambda path, mode, **_: FullDisk(path, mode))
-            # What a form without a sink of its own is written to.
+            # The default stream of the form parser, for a form without a `stream_factory`.
             disk.setattr('tempfile.TemporaryFile', lambda *_, **__: FullDisk(var / 'full', 'w+'))
             response = way(client, b'x' * 600_000)
 
@@ -388,7 +392,7 @@ class TestFilesPost:
         assert (incoming(), kept()) == ([], [])
         assert used(client) == 0
 
-    def test_says_that_it_cannot_when_bytes_do_not_get_durable(self, client, monkeypatch, kept):
+    def test_returns_503_when_the_bytes_cannot_be_synced(self, client, monkeypatch, kept):
         def fail(_descriptor):
             raise OSError(errno.EIO, 'Input/output error')
 
@@ -400,7 +404,7 @@ class TestFilesPost:
         assert response.json['status'] == 'error'
         assert kept() == []
 
-    def test_needs_no_more_memory_for_more_bytes(self, client, app, monkeypatch, var):
+    def test_uses_little_memory_for_a_large_file(self, client, app, monkeypatch, var):
         size = 50_000_000
         monkeypatch.setitem(app.config, 'FILES_MAX_SIZE', size)
         monkeypatch.setitem(app.config, 'FILES_QUOTA', size)
@@ -420,19 +424,19 @@ class TestFilesPost:
         assert data(response)['size'] == size - 6
         assert peak < 5_000_000
 
-    def test_costs_the_same_whatever_comes(self, client, assert_max_queries):
-        raw(client, b'The first makes the account.')
+    def test_runs_the_same_queries_for_every_size(self, client, assert_max_queries):
+        raw(client, b'The first creates the row of the usage.')
 
-        # Room reserved before, in one transaction; all of it admitted after, in another.
+        # One transaction reserves the bytes, another one creates the file.
         with assert_max_queries(11):
             plain = raw(client, b'x' * 100_000)
         with assert_max_queries(15):
             form = multipart(client, b'x' * 100_000, tags=','.join(map(str, range(20))))
 
-        # A refusal would be cheap, too.
+        # A rejected request would also run few queries.
         assert (plain.status_code, form.status_code) == (201, 201)
 
-    def test_rejects_nobody_before_it_reads_a_byte(self, app, incoming):
+    def test_rejects_an_unauthenticated_request_before_reading(self, app, incoming):
         class Unread(BytesIO):
             def read(self, size=-1):
                 pytest.fail('it was read')
@@ -446,7 +450,7 @@ class TestFilesPost:
 
 
 class Endless(io.RawIOBase):
-    """A stream of so many bytes, which exist only while they are read."""
+    """A stream of `size` bytes that are not in memory."""
 
     def __init__(self, size):
         self.left = size
@@ -471,7 +475,7 @@ class Endless(io.RawIOBase):
 
 
 class Chain(Endless):
-    """A stream that begins with bytes and goes on with an endless one."""
+    """A stream that begins with bytes and continues with another stream."""
 
     def __init__(self, head, rest):
         self.head = BytesIO(head)

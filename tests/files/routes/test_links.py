@@ -22,29 +22,29 @@ SHARED = f'{URL}/shared'
 
 @pytest.fixture
 def anybody(app):
-    """A client that is nobody."""
+    """A client without a session."""
     return app.test_client()
 
 
 @pytest.fixture
 def file(ada):
-    """A file of hers."""
+    """A file of Ada."""
     return store(ada.id, b'Shared bytes.', name='shared.txt')
 
 
 def share(client, file, **body):
-    """Make a link, and return what is said of it."""
+    """Create a link, and return the data of the response."""
     return data(client.post(f'{URL}/{file.id}/links', json=body))
 
 
 def fetch(client, token, method='GET', **headers):
-    """Download what a link leads to."""
+    """Download the file of a link."""
     headers = {name.replace('_', '-'): value for name, value in headers.items()}
     return client.open(f'{SHARED}/{token}/content', method=method, headers=headers, buffered=True)
 
 
 class TestLinkCreate:
-    def test_opens_the_file_to_anybody(self, client, anybody, file):
+    def test_shares_the_file_without_login(self, client, anybody, file):
         response = client.post(f'{URL}/{file.id}/links', json={})
 
         assert response.status_code == 201
@@ -76,12 +76,12 @@ class TestLinkCreate:
             ({'token': 'psl_mine'}, 'token'),
         ],
     )
-    def test_rejects_what_does_not_fit(self, client, file, body, field):
+    def test_rejects_an_invalid_body(self, client, file, body, field):
         response = client.post(f'{URL}/{file.id}/links', json=body)
 
         assert (response.status_code, set(reasons(response))) == (422, {field})
 
-    def test_is_for_ones_own_files_that_are_there(self, as_user, client, file):
+    def test_returns_404_for_files_of_others_and_trash(self, as_user, client, file):
         other = as_user(UserFactory()).post(f'{URL}/{file.id}/links', json={})
         client.delete(f'{URL}/{file.id}')
         trashed = client.post(f'{URL}/{file.id}/links', json={})
@@ -89,7 +89,7 @@ class TestLinkCreate:
         for response in (other, trashed):
             assert (response.status_code, set(reasons(response))) == (404, {'file'})
 
-    def test_makes_no_more_than_fifty(self, ada, file):
+    def test_rejects_the_51st_link(self, ada, file):
         for _ in range(50):
             service.create_link(principal_of(ada), file.id)
 
@@ -98,7 +98,7 @@ class TestLinkCreate:
 
 
 class TestLinkList:
-    def test_shows_them_without_what_opens_them(self, client, file):
+    def test_lists_links_without_their_tokens(self, client, file):
         share(client, file)
         link = share(client, file, password='hush', max_downloads=3)
 
@@ -107,14 +107,14 @@ class TestLinkList:
         assert newest == {name: link[name] for name in link if name not in ('token', 'url')}
         assert (newest['has_password'], newest['max_downloads']) == (True, 3)
 
-    def test_is_nobody_elses(self, as_user, file):
+    def test_returns_404_for_other_users(self, as_user, file):
         response = as_user(UserFactory()).get(f'{URL}/{file.id}/links')
 
         assert response.status_code == 404
 
 
 class TestLinkDelete:
-    def test_ends_it(self, client, anybody, file):
+    def test_deletes_the_link(self, client, anybody, file):
         link = share(client, file)
 
         assert client.delete(f'{URL}/links/{link["id"]}').status_code == 200
@@ -122,7 +122,7 @@ class TestLinkDelete:
         assert fetch(anybody, link['token']).status_code == 404
         assert client.delete(f'{URL}/links/{link["id"]}').status_code == 404
 
-    def test_is_nobody_elses(self, as_user, client, anybody, file):
+    def test_returns_404_for_other_users(self, as_user, client, anybody, file):
         link = share(client, file)
         other = as_user(UserFactory())
 
@@ -133,7 +133,7 @@ class TestLinkDelete:
 
 
 class TestCollectGarbage:
-    def test_removes_links_a_month_after_their_end(self, ada, client, file, clock):
+    def test_deletes_links_a_month_after_their_end(self, ada, client, file, clock):
         ended = service.create_link(
             principal_of(ada), file.id, expires_at=now() + timedelta(days=1)
         )
@@ -149,21 +149,23 @@ class TestCollectGarbage:
 
         expected = {str(ended['id']), str(used['id'])}
         for dry_run in (True, False):
-            swept = list(service.collect_garbage(dry_run=dry_run))
-            assert {one.kind for one in swept} == {'links'}
-            assert {one.name for one in swept} == expected
+            collected = list(service.collect_garbage(dry_run=dry_run))
+            assert {one.kind for one in collected} == {'links'}
+            assert {one.name for one in collected} == expected
         assert list(service.collect_garbage()) == []
         assert db.session.scalar(select(func.count()).select_from(Link)) == 3
 
 
 class TestShared:
     @pytest.mark.parametrize('token', ['x', 'psl_x', 'psl_' + 'A' * 49, '%00', 'é' * 20, 'A' * 500])
-    def test_knows_no_other_tokens(self, anybody, token):
+    def test_returns_404_for_unknown_tokens(self, anybody, token):
         for path in (f'{SHARED}/{token}', f'{SHARED}/{token}/content'):
             assert anybody.get(path).status_code == 404
 
     @pytest.mark.parametrize('end', ['trash', 'delete', 'disable', 'erase', 'expire', 'right'])
-    def test_dies_with_what_it_is_worth(self, client, anybody, ada, file, clock, monkeypatch, end):
+    def test_returns_404_without_file_owner_or_permission(
+        self, client, anybody, ada, file, clock, monkeypatch, end
+    ):
         AdminFactory()
         link = share(client, file, expires_at=(now() + timedelta(hours=1)).isoformat())
         assert fetch(anybody, link['token']).status_code == 200
@@ -185,7 +187,7 @@ class TestShared:
             response = anybody.get(path)
             assert (response.status_code, set(reasons(response))) == (404, {'link'})
 
-    def test_leads_to_the_newest_bytes(self, client, anybody, ada, file):
+    def test_returns_the_newest_version(self, client, anybody, ada, file):
         link = share(client, file)
         client.put(f'{URL}/{file.id}/content', data=b'Newer.')
 
@@ -193,7 +195,7 @@ class TestShared:
 
 
 class TestPassword:
-    def test_is_asked_for(self, client, anybody, file):
+    def test_is_required(self, client, anybody, file):
         token = share(client, file, password='Open sesame')['token']
 
         for headers in ({}, {'X_Link_Password': 'wrong'}, {'X_Link_Password': ''}):
@@ -202,7 +204,7 @@ class TestPassword:
         assert anybody.get(f'{SHARED}/{token}').status_code == 403
         assert fetch(anybody, token, X_Link_Password='Open sesame').data == b'Shared bytes.'
 
-    def test_is_guessed_at_ten_times(self, client, anybody, file, clock):
+    def test_is_locked_after_ten_wrong_passwords(self, client, anybody, file, clock):
         token = share(client, file, password='Open sesame')['token']
         for _ in range(10):
             assert fetch(anybody, token, X_Link_Password='wrong').status_code == 403
@@ -213,7 +215,7 @@ class TestPassword:
         clock.shift(timedelta(minutes=15, seconds=1))
         assert fetch(anybody, token, X_Link_Password='Open sesame').status_code == 200
 
-    def test_that_is_right_counts_as_no_attempt(self, client, anybody, file):
+    def test_does_not_count_right_passwords(self, client, anybody, file):
         token = share(client, file, password='Open sesame')['token']
 
         answers = [fetch(anybody, token, X_Link_Password='Open sesame') for _ in range(12)]
@@ -222,7 +224,7 @@ class TestPassword:
 
 
 class TestMaxDownloads:
-    def test_counts_the_whole_and_each_range(self, client, anybody, file):
+    def test_counts_whole_downloads_and_ranges(self, client, anybody, file):
         token = share(client, file, max_downloads=2)['token']
 
         assert fetch(anybody, token).status_code == 200
@@ -231,7 +233,7 @@ class TestMaxDownloads:
         assert (gone.status_code, set(reasons(gone))) == (404, {'link'})
         assert anybody.get(f'{SHARED}/{token}').status_code == 404
 
-    def test_counts_nothing_else(self, client, anybody, file):
+    def test_does_not_count_other_responses(self, client, anybody, file):
         token = share(client, file, max_downloads=1)['token']
         etag = f'"{file.sha256}"'
 
@@ -241,18 +243,18 @@ class TestMaxDownloads:
         assert anybody.get(f'{SHARED}/{token}').status_code == 200
         assert fetch(anybody, token).status_code == 200
 
-    def test_holds_when_all_come_at_once(self, own_app, run_concurrently):
+    def test_is_not_exceeded_by_concurrent_requests(self, own_app, run_concurrently):
         ada = UserFactory()
         file = store(ada.id, b'Once.')
         link = service.create_link(principal_of(ada), file.id, max_downloads=1)
 
-        def come():
+        def download():
             found, _, stream = service.open_shared(link['token'])
             with stream:
                 service.count_download(found, stream)
                 return stream.read()
 
-        results = run_concurrently(*[come] * 8)
+        results = run_concurrently(*[download] * 8)
 
         assert results.count(b'Once.') == 1
         assert sum(isinstance(result, LinkNotFound) for result in results) == 7

@@ -11,7 +11,7 @@ from tests.files.routes.file_requests import PNG, QUOTA, URL, assert_inert, fetc
 
 
 class TestReportShow:
-    def test_sums_up_by_type(self, client, ada):
+    def test_returns_the_sums_by_type(self, client, ada):
         FileFactory(owner=ada, content=PNG)
         FileFactory(owner=ada, content=b'12345')
         FileFactory(owner=ada, content=b'123', trashed=True)
@@ -24,22 +24,22 @@ class TestReportShow:
         assert lines[0] == ['3', 'files,', str(len(PNG) + 8), 'of', str(QUOTA), 'bytes']
         assert lines[2:] == [[str(len(PNG)), '1', 'image/png'], ['8', '2', 'text/plain']]
 
-    def test_nothing_in_it_runs(self, client):
+    def test_prevents_browsers_from_executing_the_bytes(self, client):
         assert_inert(fetch(client, f'{URL}/report'))
 
-    def test_is_kept_by_no_cache_that_others_share(self, client):
+    def test_forbids_shared_caches(self, client):
         response = fetch(client, f'{URL}/report')
 
         assert response.headers['Cache-Control'] == 'private, no-cache'
 
-    def test_rejects_a_range_behind_the_end(self, client):
+    def test_returns_416_for_a_range_after_the_end(self, client):
         response = fetch(client, f'{URL}/report', Range='bytes=10000-')
 
         assert response.status_code == 416
         assert set(reasons(response)) == {'range'}
 
     @pytest.mark.parametrize('wanted', ['lines=1-2', 'bytes=0-1,2-3'])
-    def test_ignores_ranges_it_does_not_know(self, client, wanted):
+    def test_ignores_unsupported_ranges(self, client, wanted):
         assert fetch(client, f'{URL}/report', Range=wanted).status_code == 200
 
 
@@ -61,17 +61,17 @@ class TestPublishedShow:
     def nobody(self, app, folder):
         return app.test_client()
 
-    def test_gives_everybody_what_was_published(self, nobody):
+    def test_returns_a_published_file_without_login(self, nobody):
         response = fetch(nobody, f'{URL}/public/terms.txt')
 
         assert response.data == b'0123456789'
         assert response.headers['Content-Disposition'] == 'attachment; filename=terms.txt'
         assert response.headers['Cache-Control'] == 'public, max-age=300'
 
-    def test_gives_it_from_a_folder(self, nobody):
+    def test_returns_a_file_in_a_subfolder(self, nobody):
         assert fetch(nobody, f'{URL}/public/nested/deep.txt').data == b'Deep.'
 
-    def test_nothing_in_it_runs(self, nobody):
+    def test_prevents_browsers_from_executing_the_bytes(self, nobody):
         response = fetch(nobody, f'{URL}/public/page.html')
 
         assert response.headers['Content-Disposition'].startswith('attachment')
@@ -95,30 +95,30 @@ class TestPublishedShow:
             '.',
         ],
     )
-    def test_gives_nothing_else(self, nobody, name):
+    def test_returns_404_for_other_paths(self, nobody, name):
         response = fetch(nobody, f'{URL}/public/{name}')
 
         assert response.status_code == 404
         assert set(reasons(response)) == {'url'}
 
-    def test_gives_a_range(self, nobody):
+    def test_returns_a_range(self, nobody):
         response = fetch(nobody, f'{URL}/public/terms.txt', Range='bytes=2-4')
 
         assert (response.status_code, response.data) == (206, b'234')
 
-    def test_rejects_a_range_behind_the_end(self, nobody):
+    def test_returns_416_for_a_range_after_the_end(self, nobody):
         response = fetch(nobody, f'{URL}/public/terms.txt', Range='bytes=10-')
 
         assert response.status_code == 416
         assert response.headers['Content-Range'] == 'bytes */10'
 
     @pytest.mark.parametrize('wanted', ['lines=1-2', 'bytes=0-1,4-5', 'nonsense'])
-    def test_ignores_ranges_it_does_not_know(self, nobody, wanted):
+    def test_ignores_unsupported_ranges(self, nobody, wanted):
         response = fetch(nobody, f'{URL}/public/terms.txt', Range=wanted)
 
         assert (response.status_code, response.data) == (200, b'0123456789')
 
-    def test_gives_new_bytes_after_they_changed(self, nobody, folder):
+    def test_returns_the_new_bytes_of_a_changed_file(self, nobody, folder):
         first = fetch(nobody, f'{URL}/public/terms.txt')
         (folder / 'terms.txt').write_bytes(b'Something else.')
         os.utime(folder / 'terms.txt', (time.time() + 10,) * 2)

@@ -22,12 +22,12 @@ from project.files.service import resumable_uploads
 from project.files.tus import Checksum
 from project.users import service as users
 from tests.client import data, reasons
-from tests.files.file_io import left, read
+from tests.files.file_io import partial_files, read
 from tests.files.tus_requests import (
+    CHUNK_TYPE,
     CONTENT,
     FILES,
-    PIECE,
-    SPEAKING,
+    TUS_HEADERS,
     content_of,
     create,
     head,
@@ -38,7 +38,7 @@ from tests.users.factories import UserFactory
 
 
 class TestPatch:
-    def test_makes_a_file_of_all_pieces(self, client, var):
+    def test_creates_a_file_from_all_chunks(self, client, var):
         url = create(client, Upload_Metadata=metadata(filename='a.txt')).location
 
         first = patch(client, url, CONTENT[:10])
@@ -51,12 +51,12 @@ class TestPatch:
         assert (shown['name'], shown['size']) == ('a.txt', len(CONTENT))
         assert shown['sha256'] == hashlib.sha256(CONTENT).hexdigest()
         assert content_of(client, file_id) == CONTENT
-        assert left(var) == []
+        assert partial_files(var) == []
         usage = data(client.get(f'{FILES}/usage'))
         assert (usage['used'], usage['reserved']) == (len(CONTENT), 0)
 
     @pytest.mark.parametrize('offset', [0, 9, 11])
-    def test_changes_nothing_at_another_offset(self, client, offset):
+    def test_returns_409_for_another_offset(self, client, offset):
         url = create(client, content=CONTENT[:10]).location
 
         response = patch(client, url, b'xxx', offset=offset)
@@ -65,13 +65,13 @@ class TestPatch:
         assert head(client, url).headers['Upload-Offset'] == '10'
 
     @pytest.mark.parametrize('offset', ['', '-1', 'x'])
-    def test_rejects_an_offset_that_is_none(self, client, offset):
+    def test_rejects_an_invalid_offset(self, client, offset):
         response = patch(client, create(client).location, b'x', offset=offset)
 
         assert response.status_code == 400
 
     @pytest.mark.parametrize('type', ['application/octet-stream', 'text/plain', ''])
-    def test_rejects_other_types(self, client, type):
+    def test_rejects_other_content_types(self, client, type):
         url = create(client).location
 
         response = patch(client, url, b'x', **{'Content-Type': type})
@@ -79,7 +79,7 @@ class TestPatch:
         assert (response.status_code, set(reasons(response))) == (415, {'content_type'})
         assert head(client, url).headers['Upload-Offset'] == '0'
 
-    def test_rejects_more_than_was_announced(self, client):
+    def test_rejects_more_bytes_than_announced(self, client):
         url = create(client, 5).location
 
         response = patch(client, url, b'123456')
@@ -87,12 +87,12 @@ class TestPatch:
         assert (response.status_code, set(reasons(response))) == (413, {'size'})
         assert head(client, url).headers['Upload-Offset'] == '0'
 
-    def test_rejects_more_although_nobody_said_how_much(self, client):
+    def test_rejects_too_many_bytes_of_unknown_length(self, client):
         url = create(client, 5).location
 
         response = client.patch(
-            url, input_stream=BytesIO(b'123456'), content_type=PIECE,
-            headers={**SPEAKING, 'Upload-Offset': '0'},
+            url, input_stream=BytesIO(b'123456'), content_type=CHUNK_TYPE,
+            headers={**TUS_HEADERS, 'Upload-Offset': '0'},
             environ_overrides={'wsgi.input_terminated': True, 'HTTP_TRANSFER_ENCODING': 'chunked'},
         )  # fmt: skip
 
@@ -100,19 +100,19 @@ class TestPatch:
         assert head(client, url).headers['Upload-Offset'] == '0'
 
     @pytest.mark.parametrize('is_announced', [True, False])
-    def test_rejects_more_after_the_end_as_before(self, client, is_announced):
+    def test_rejects_bytes_after_the_end(self, client, is_announced):
         url = create(client, 5, content=b'12345').location
 
         response = client.patch(
-            url, input_stream=BytesIO(b'6'), content_type=PIECE,
-            headers={**SPEAKING, 'Upload-Offset': '5'},
+            url, input_stream=BytesIO(b'6'), content_type=CHUNK_TYPE,
+            headers={**TUS_HEADERS, 'Upload-Offset': '5'},
             environ_overrides={'CONTENT_LENGTH': '1'} if is_announced
             else {'wsgi.input_terminated': True, 'HTTP_TRANSFER_ENCODING': 'chunked'},
         )  # fmt: skip
 
         assert (response.status_code, set(reasons(response))) == (413, {'size'})
 
-    def test_keeps_what_came_before_it_broke_off(self, client):
+    def test_keeps_the_bytes_received_before_the_connection_broke(self, client):
         class Broken(BytesIO):
             def read1(self, size=-1):
                 block = super().read1(min(size, 4))
@@ -122,19 +122,19 @@ class TestPatch:
 
         url = create(client).location
         answer = client.patch(
-            url, input_stream=Broken(CONTENT[:10]), content_type=PIECE,
-            headers={**SPEAKING, 'Upload-Offset': '0'},
+            url, input_stream=Broken(CONTENT[:10]), content_type=CHUNK_TYPE,
+            headers={**TUS_HEADERS, 'Upload-Offset': '0'},
             environ_overrides={'wsgi.input_terminated': True, 'HTTP_TRANSFER_ENCODING': 'chunked'},
         )  # fmt: skip
 
-        # Nobody hears that.
+        # The client does not receive this response.
         assert answer.status_code == 400
         assert head(client, url).headers['Upload-Offset'] == '10'
         last = patch(client, url, CONTENT[10:], offset=10)
         assert content_of(client, last.headers['X-File-Id']) == CONTENT
 
     @pytest.mark.parametrize('error', [RequestTimeout(), ChunkMissingTerminator(b'')])
-    def test_keeps_what_came_when_the_server_ends_the_body(self, ada, error):
+    def test_keeps_the_bytes_received_before_the_server_ends_the_body(self, ada, error):
         class Ended(BytesIO):
             def read1(self, size=-1):
                 block = super().read1(size)
@@ -150,7 +150,7 @@ class TestPatch:
         assert service.get_upload(ada.id, upload.id).offset == 10
 
     @pytest.mark.parametrize('fault', [ServiceUnavailable(), OperationalError('', {}, OSError())])
-    def test_asks_no_more_of_what_has_just_failed(self, ada, fault):
+    def test_writes_nothing_after_a_failure_of_storage_or_database(self, ada, fault):
         class Failing(BytesIO):
             def read1(self, size=-1):
                 block = super().read1(size)
@@ -165,10 +165,10 @@ class TestPatch:
 
         assert service.get_upload(ada.id, upload.id).offset == 0
 
-    def test_goes_on_from_what_was_acknowledged_and_not_from_what_is_there(self, client):
+    def test_continues_at_the_acknowledged_offset(self, client):
         url = create(client, content=CONTENT[:10]).location
         upload = db.session.scalar(select(Upload.id))
-        # A process was killed before it said so.
+        # As if a process was killed after it wrote bytes and before it acknowledged them.
         with PartialFile(upload).exclusive() as file:
             PartialFile(upload).write(file, 10, b'never acknowledged')
 
@@ -176,7 +176,7 @@ class TestPatch:
 
         assert content_of(client, last.headers['X-File-Id']) == CONTENT
 
-    def test_answers_again_who_lost_the_last_answer(self, client):
+    def test_repeats_the_last_response(self, client):
         url = create(client, content=CONTENT).location
 
         again = patch(client, url, b'', offset=len(CONTENT))
@@ -187,7 +187,7 @@ class TestPatch:
         assert again.headers['X-File-Id'] == shown.headers['X-File-Id']
         assert len(data(client.get(FILES))['items']) == 1
 
-    def test_is_on_the_disk_before_it_is_acknowledged(self, client, monkeypatch):
+    def test_syncs_the_bytes_before_it_acknowledges_them(self, client, monkeypatch):
         url = create(client).location
         patch(client, url, CONTENT[:5])
         happened, fsync = [], os.fsync
@@ -199,13 +199,13 @@ class TestPatch:
         monkeypatch.setattr(os, 'fsync', record)
         move = 'project.files.service.resumable_uploads._save'
         real = resumable_uploads._save
-        monkeypatch.setattr(move, lambda *a: happened.append('said') or real(*a))
+        monkeypatch.setattr(move, lambda *a: happened.append('acknowledged') or real(*a))
 
         patch(client, url, CONTENT[5:10], 5)
 
-        assert happened == ['partial', 'said']
+        assert happened == ['partial', 'acknowledged']
 
-    def test_moves_on_while_a_piece_still_comes(self, ada, clock, monkeypatch):
+    def test_acknowledges_bytes_while_the_chunk_arrives(self, ada, clock, monkeypatch):
         monkeypatch.setattr(resumable_uploads, 'CHECKPOINT_INTERVAL_SECONDS', 0)
         upload = service.create_upload(ada.id, length=len(CONTENT), name=None)
         seen = []
@@ -219,11 +219,11 @@ class TestPatch:
 
         service.append(ada.id, upload.id, Slow(CONTENT), offset=0)
 
-        # The last offset comes with the file. Meanwhile nobody takes it for given up.
+        # The last offset is acknowledged with the file only. The upload does not expire before.
         assert [offset for offset, _ in seen] == [0, 10, 20, 30, 30]
         assert all(left > timedelta(0) for _, left in seen)
 
-    def test_moves_on_only_at_its_end_with_a_checksum(self, ada, monkeypatch):
+    def test_acknowledges_a_chunk_with_a_checksum_at_its_end_only(self, ada, monkeypatch):
         monkeypatch.setattr(resumable_uploads, 'CHECKPOINT_INTERVAL_SECONDS', 0)
         upload = service.create_upload(ada.id, length=len(CONTENT), name=None)
         seen = []
@@ -239,7 +239,7 @@ class TestPatch:
 
         assert set(seen) == {0}
 
-    def test_is_overtaken_also_where_it_would_have_moved_on(self, ada, monkeypatch):
+    def test_loses_the_lease_even_at_a_checkpoint(self, ada, monkeypatch):
         monkeypatch.setattr(resumable_uploads, 'CHECKPOINT_INTERVAL_SECONDS', 0)
         upload = service.create_upload(ada.id, length=len(CONTENT), name=None)
 
@@ -256,16 +256,16 @@ class TestPatch:
         done = service.append(ada.id, upload.id, BytesIO(CONTENT[20:]), offset=20)
         assert read(ada.id, done.file_id) == CONTENT
 
-    def test_is_nobody_elses(self, as_user, client):
+    def test_returns_404_for_other_users(self, as_user, client):
         url = create(client).location
         other = as_user(UserFactory())
 
-        for response in (patch(other, url, b'x'), other.delete(url, headers=SPEAKING)):
+        for response in (patch(other, url, b'x'), other.delete(url, headers=TUS_HEADERS)):
             assert (response.status_code, set(reasons(response))) == (404, {'upload'})
         assert head(other, url).status_code == 404
         assert head(client, url).headers['Upload-Offset'] == '0'
 
-    def test_checks_the_space_again(self, client, ada):
+    def test_checks_the_quota_again(self, client, ada):
         url = create(client).location
         service.set_quota(ada.id, 3)
 
@@ -273,7 +273,7 @@ class TestPatch:
 
         assert (response.status_code, set(reasons(response))) == (413, {'quota'})
 
-    def test_asks_again_at_the_end_who_it_is(self, ada, kept):
+    def test_checks_at_the_end_that_the_owner_is_active(self, ada, kept):
         upload = service.create_upload(ada.id, length=4, name='a')
 
         class Disabling(BytesIO):

@@ -34,35 +34,35 @@ PICTURE = encoded(halves(400, 200), 'JPEG').getvalue()
 
 
 @pytest.fixture(autouse=True)
-def alone(app, monkeypatch):
-    """Decode at once, however many processes test beside this one."""
+def free_decoders(app, monkeypatch):
+    """Allow many decoders, so that parallel test processes do not wait for each other."""
     monkeypatch.setitem(app.config, 'IMAGES_CONCURRENCY', 64)
 
 
 @pytest.fixture
 def image(ada):
-    """A picture of hers."""
+    """An image of Ada."""
     return store(ada.id, PICTURE)
 
 
 def show(client, file_id, size=None):
-    """Ask for a thumbnail."""
+    """Request a thumbnail."""
     query = {'size': size} if size else None
     return client.get(f'{URL}/{file_id}/thumbnail', query_string=query, buffered=True)
 
 
 def pending():
-    """Return the tasks of the outbox."""
+    """Return the owner and the number of attempts of each task in the outbox."""
     return db.session.execute(select(OutboxTask.owner_id, OutboxTask.attempts)).all()
 
 
 def kept():
-    """Return how many thumbnails the storage has."""
+    """Return the number of thumbnails in the storage."""
     return len([p for p in (storage().root / 'thumbnails').rglob('*') if p.is_file()])
 
 
 class TestThumbnailShow:
-    def test_fetches_nothing_larger_than_any_image_that_is_read(self, client, image, monkeypatch):
+    def test_rejects_a_file_larger_than_any_readable_image(self, client, image, monkeypatch):
         monkeypatch.setattr(thumbnails, 'MAX_THUMBNAIL_SOURCE_BYTES', len(PICTURE) - 1)
 
         response = show(client, image.id)
@@ -73,7 +73,7 @@ class TestThumbnailShow:
     @pytest.mark.parametrize(
         ('size', 'shown'), [(64, (64, 32)), (None, (256, 128)), (1024, (400, 200))]
     )
-    def test_is_made_when_it_is_first_asked_for(self, app, client, image, size, shown):
+    def test_is_made_after_the_first_request(self, app, client, image, size, shown):
         first = show(client, image.id, size)
         assert (first.status_code, first.headers['Retry-After']) == (202, '1')
         assert first.json == {'status': 'success', 'data': None}
@@ -92,14 +92,14 @@ class TestThumbnailShow:
         assert again.status_code == 304
 
     @pytest.mark.parametrize('content', [b'text', b'%PDF-1.7', b'<svg/>'])
-    def test_rejects_what_is_no_image_at_once(self, client, ada, content):
+    def test_rejects_other_types_at_once(self, client, ada, content):
         response = show(client, store(ada.id, content).id)
 
         assert (response.status_code, set(reasons(response))) == (422, {'type'})
         assert db.session.scalars(select(OutboxTask.id)).all() == []
 
     @pytest.mark.parametrize('broken', [PICTURE[:400], b'\x89PNG\r\n\x1a\n' + bytes(99)])
-    def test_says_of_what_cannot_be_read_that_it_cannot(self, app, client, ada, broken):
+    def test_returns_422_for_an_unreadable_image(self, app, client, ada, broken):
         file = store(ada.id, broken)
         assert show(client, file.id).status_code == 202
         run_pending_tasks(app)
@@ -107,10 +107,10 @@ class TestThumbnailShow:
         response = show(client, file.id)
 
         assert (response.status_code, set(reasons(response))) == (422, {'type'})
-        # It is a state, and nothing that an operator must see to.
+        # The task has succeeded: it leaves no dead letter for an operator.
         assert db.session.scalars(select(OutboxTask.id)).all() == []
 
-    def test_is_unavailable_for_a_while_after_its_task_was_given_up(self, client, image):
+    def test_returns_503_for_ten_minutes_after_its_task_was_given_up(self, client, image):
         show(client, image.id)
         with atomic():
             dead = {'state': DEAD, 'available_at': None, 'started_at': now()}
@@ -146,24 +146,24 @@ class TestThumbnailShow:
         assert [show(client, image.id, size).status_code for size in sizes] == [200, 200, 202]
 
     @pytest.mark.parametrize('size', ['63', '0', '-64', 'large', '100000'])
-    def test_is_of_no_other_size(self, client, image, size):
+    def test_rejects_other_sizes(self, client, image, size):
         response = show(client, image.id, size)
 
         assert (response.status_code, set(reasons(response))) == (422, {'size'})
 
-    def test_is_asked_for_once_however_often(self, client, image):
+    def test_enqueues_one_task_for_repeated_requests(self, client, image):
         for _ in range(5):
             show(client, image.id)
 
         assert len(db.session.scalars(select(OutboxTask.id)).all()) == 1
 
-    def test_is_nobody_elses(self, as_user, client, image):
+    def test_returns_404_for_other_users(self, as_user, client, image):
         other = as_user(UserFactory())
         for file_id in (image.id, uuid4()):
             response = show(other, file_id)
             assert (response.status_code, set(reasons(response))) == (404, {'file'})
 
-    def test_tells_nobody_that_somebody_else_has_the_same(self, app, as_user, client, image):
+    def test_does_not_reveal_that_another_user_has_the_bytes(self, app, as_user, client, image):
         show(client, image.id)
         run_pending_tasks(app)
         eve = UserFactory()
@@ -172,7 +172,7 @@ class TestThumbnailShow:
 
         assert response.status_code == 202
 
-    def test_is_of_the_newest_bytes(self, app, client, ada, image):
+    def test_shows_the_newest_version(self, app, client, ada, image):
         show(client, image.id)
         run_pending_tasks(app)
         other = encoded(halves(100, 100), 'PNG')
@@ -188,7 +188,7 @@ class TestMakeThumbnail:
         'failure',
         [ServiceUnavailable('out of memory'), ImageDecodingFailed(), OSError('read-only')],
     )
-    def test_stores_no_verdict_about_an_image_if_something_else_failed(
+    def test_stores_no_failure_if_the_image_is_not_at_fault(
         self, app, client, image, monkeypatch, failure
     ):
         def fail(*_, **__):
@@ -215,7 +215,7 @@ class TestMakeThumbnail:
 
         assert [row.attempts for row in pending()] == [0]
 
-    def test_may_run_twice(self, app, client, image):
+    def test_replaces_the_thumbnail_in_a_second_run(self, app, client, image):
         show(client, image.id)
         run_pending_tasks(app)
 
@@ -225,9 +225,7 @@ class TestMakeThumbnail:
         collect_released()
         assert kept() == 1
 
-    def test_is_tried_again_after_a_decoder_failed_once(
-        self, app, client, image, monkeypatch, tmp_path
-    ):
+    def test_is_retried_after_a_decoder_failed(self, app, client, image, monkeypatch, tmp_path):
         show(client, image.id)
         with monkeypatch.context() as once:
             once.setattr(images, 'DECODER', disguised(tmp_path, 'raise MemoryError'))
@@ -238,7 +236,7 @@ class TestMakeThumbnail:
 
         assert show(client, image.id).status_code == 200
 
-    def test_leaves_nothing_where_its_file_went_meanwhile(
+    def test_leaves_nothing_if_the_file_is_deleted_during_the_task(
         self, app, client, ada, image, monkeypatch
     ):
         show(client, image.id)
@@ -254,8 +252,8 @@ class TestMakeThumbnail:
         assert kept() == 0
 
 
-class TestThumbnailsOfAnOlderVersion:
-    def test_without_a_key_are_made_again(self, app, client, image):
+class TestThumbnailsOfAnEarlierRelease:
+    def test_are_made_again_without_a_key(self, app, client, image):
         show(client, image.id)
         run_pending_tasks(app)
         with atomic():
@@ -268,9 +266,9 @@ class TestThumbnailsOfAnOlderVersion:
         assert 'thumbnail' not in kinds
 
 
-class TestDropThumbnail:
+class TestThumbnailDeletion:
     @pytest.mark.parametrize('how', ['file', 'trash', 'user', 'version'])
-    def test_nothing_stays_of_it(self, app, client, ada, image, monkeypatch, how):
+    def test_deletes_the_row_and_the_object(self, app, client, ada, image, monkeypatch, how):
         show(client, image.id)
         run_pending_tasks(app)
         assert kept() == 1
@@ -286,7 +284,7 @@ class TestDropThumbnail:
             service.replace_content(ada.id, image.id, io.BytesIO(b'text'))
 
         run_pending_tasks(app)
-        # Another request may be about to open it.
+        # A deleted thumbnail stays for a while: another request may be about to open it.
         assert kept() == 1
         collect_released()
         assert kept() == 0

@@ -1,4 +1,4 @@
-"""Service: write a ZIP archive in little memory, also a large one."""
+"""Service: create ZIP archives with little memory, also large ones."""
 
 import tracemalloc
 
@@ -10,8 +10,8 @@ from project.files.models import File
 from tests.files.file_io import store
 
 
-class TestMemory:
-    def test_holds_a_block_of_it(self, ada):
+class TestOpenArchive:
+    def test_holds_a_block_of_one_file_in_memory(self, ada):
         block = b'x' * 900_000
         files = [store(ada.id, block + bytes([number]), name=str(number)) for number in range(3)]
         archive = service.open_archive(ada.id, [file.id for file in files])
@@ -26,8 +26,8 @@ class TestMemory:
         assert size > 2_700_000
         assert most < 2_500_000
 
-    def test_writes_zip64_of_what_is_large(self, ada):
-        # Nobody stores 5 GB here: the row says so, and only the length is looked at.
+    def test_returns_a_zip64_archive_for_large_files(self, ada):
+        # Only the row has 5 GB: the test computes the length and reads no bytes.
         file = store(ada.id, name='large')
         with atomic():
             db.session.execute(update(File).where(File.id == file.id).values(size=5 * 10**9))

@@ -21,12 +21,12 @@ from project.files.errors import (
 )
 from project.files.models import Blob, FileTag, Usage
 from tests.files.factories import FileFactory
-from tests.files.file_io import hash_of, read, store, total
+from tests.files.file_io import hash_of, read, store, total_size
 from tests.users.factories import UserFactory
 
 
 class TestStoreFile:
-    def test_keeps_bytes_name_and_tags(self, ada):
+    def test_stores_bytes_name_and_tags(self, ada):
         file = store(ada.id, b'Hello.', name='a.txt', tags=['red', 'blue', 'red'])
 
         assert (file.name, file.size, file.type) == ('a.txt', 6, 'text/plain')
@@ -34,7 +34,7 @@ class TestStoreFile:
         assert file.sha256 == hash_of(b'Hello.')
         assert read(ada.id, file.id) == b'Hello.'
 
-    def test_rejects_an_invalid_name_before_it_reads(self, ada):
+    def test_rejects_an_invalid_name_before_reading(self, ada):
         stream = BytesIO(b'Hello.')
 
         with pytest.raises(NameInvalid):
@@ -42,56 +42,56 @@ class TestStoreFile:
 
         assert stream.tell() == 0
 
-    @pytest.mark.parametrize(('length', 'refusal'), [(1_000_001, FileTooLarge), (6, QuotaExceeded)])
-    def test_rejects_what_cannot_fit_before_it_reads(self, ada, length, refusal):
+    @pytest.mark.parametrize(('length', 'error'), [(1_000_001, FileTooLarge), (6, QuotaExceeded)])
+    def test_rejects_too_large_a_length_before_reading(self, ada, length, error):
         service.set_quota(ada.id, 5)
         stream = BytesIO(b'Hello.')
 
-        with pytest.raises(refusal):
+        with pytest.raises(error):
             service.store_file(ada.id, stream, length=length)
 
         assert stream.tell() == 0
 
-    def test_rejects_what_ended_before_its_announced_length(self, ada, kept, incoming):
+    def test_rejects_a_stream_shorter_than_its_length(self, ada, kept, incoming):
         with pytest.raises(BadRequest):
             service.store_file(ada.id, BytesIO(b'half'), length=8)
 
         assert (kept(), incoming()) == ([], [])
         assert service.get_usage(ada.id)['used'] == 0
 
-    def test_does_not_believe_an_announced_length(self, ada):
+    def test_rejects_a_stream_longer_than_its_length_and_the_quota(self, ada):
         service.set_quota(ada.id, 5)
 
         with pytest.raises(QuotaExceeded):
             service.store_file(ada.id, BytesIO(b'123456'), length=1)
 
-    def test_writes_no_more_than_the_quota_allows(self, ada, incoming):
+    def test_writes_no_more_bytes_than_the_quota_allows(self, ada, incoming):
         service.set_quota(ada.id, 500_000)
         store(ada.id, b'x' * 100_000)
         on_disk = []
 
-        class Drops(BytesIO):
+        class SmallReads(BytesIO):
             def read(self, size=-1):
                 on_disk.extend(path.stat().st_size for path in incoming())
                 return super().read(min(size, 100_000))
 
         with pytest.raises(QuotaExceeded):
-            service.store_file(ada.id, Drops(b'x' * 900_000))
+            service.store_file(ada.id, SmallReads(b'x' * 900_000))
 
         assert max(on_disk) == 400_000
         assert incoming() == []
 
     @pytest.mark.parametrize(
-        ('quota', 'refusal'),
+        ('quota', 'error'),
         [(999_999, QuotaExceeded), (1_000_000, FileTooLarge), (1_000_001, FileTooLarge)],
     )
-    def test_says_which_of_two_limits_it_was(self, ada, quota, refusal):
+    def test_raises_the_error_of_the_lower_limit(self, ada, quota, error):
         service.set_quota(ada.id, quota)
 
-        with pytest.raises(refusal):
+        with pytest.raises(error):
             store(ada.id, b'x' * 1_000_001)
 
-    def test_a_quota_of_ones_own_counts_instead_of_everybodys(self, ada):
+    def test_prefers_the_quota_of_the_user_to_the_default(self, ada):
         service.set_quota(ada.id, 5)
 
         store(ada.id, b'12345')
@@ -100,7 +100,7 @@ class TestStoreFile:
             store(ada.id, b'6')
         assert service.get_usage(ada.id)['quota'] == 5
 
-    def test_reserved_bytes_count_too(self, ada):
+    def test_counts_reserved_bytes(self, ada):
         service.set_quota(ada.id, 5)
         with atomic():
             db.session.execute(update(Usage).where(Usage.user_id == ada.id).values(reserved=3))
@@ -110,7 +110,7 @@ class TestStoreFile:
         with pytest.raises(QuotaExceeded):
             store(ada.id, b'3')
 
-    def test_the_first_file_of_all_is_within_the_quota_or_rejected(self, app, ada, monkeypatch):
+    def test_checks_the_quota_for_the_first_file(self, app, ada, monkeypatch):
         monkeypatch.setitem(app.config, 'FILES_QUOTA', 5)
 
         with pytest.raises(QuotaExceeded):
@@ -120,7 +120,7 @@ class TestStoreFile:
         assert (usage['used'], usage['reserved']) == (0, 0)
         assert store(ada.id, b'12345').size == 5
 
-    def test_what_the_quota_rejected_leaves_nothing(self, ada, kept, incoming):
+    def test_leaves_nothing_when_the_quota_is_exceeded(self, ada, kept, incoming):
         service.set_quota(ada.id, 5)
         before = kept()
 
@@ -131,7 +131,7 @@ class TestStoreFile:
         assert db.session.scalar(select(Blob).where(Blob.sha256 == hash_of(b'123456'))) is None
         assert db.session.scalar(select(func.count()).select_from(FileTag)) == 0
 
-    def test_puts_back_bytes_that_were_lost(self, ada, kept, var):
+    def test_restores_lost_bytes(self, ada, kept, var):
         lost = store(ada.id, b'Hello.').sha256
         (var / 'storage' / 'blobs' / lost[:2] / lost[2:4] / lost).unlink()
 
@@ -141,7 +141,7 @@ class TestStoreFile:
 
 
 class TestStoreFileDurably:
-    def test_bytes_are_on_the_disk_before_their_row_and_have_their_key_before_its_commit(
+    def test_syncs_the_bytes_before_the_row_and_renames_them_before_the_commit(
         self, own_app, monkeypatch
     ):
         ada = UserFactory()
@@ -157,7 +157,7 @@ class TestStoreFileDurably:
             happened.append('rename')
             return really['rename'](source, target, **given)
 
-        store(ada.id, b'The first makes the folders.')
+        store(ada.id, b'The first creates the folders.')
         monkeypatch.setattr(os, 'fsync', fsync)
         monkeypatch.setattr(os, 'rename', rename)
         event.listen(db.engine, 'commit', lambda _: happened.append('commit'))
@@ -169,13 +169,13 @@ class TestStoreFileDurably:
 
         order = ['sync bytes', 'INSERT INTO files ', 'rename']
         assert [step for step in happened if step in order] == order
-        # Whatever rejects the upload does so before its bytes have a key.
+        # No check that may reject the upload runs after its bytes have their key.
         after_rename = [step for step in happened[happened.index('rename') :] if 'lock' not in step]
         assert after_rename[:3] == ['rename', 'sync folder', 'commit']
 
 
-class TestStoreFileAtOnce:
-    def test_fills_the_quota_to_the_byte_and_no_further(self, own_app, run_concurrently):
+class TestStoreFileConcurrently:
+    def test_fills_the_quota_exactly(self, own_app, run_concurrently):
         ada = UserFactory()
         size = 1000
         service.set_quota(ada.id, 20 * size)
@@ -193,21 +193,23 @@ class TestStoreFileAtOnce:
         stored = run_concurrently(*(lambda worker=worker: upload(worker) for worker in range(8)))
 
         assert sum(stored) == 20
-        assert total(ada.id) == service.get_usage(ada.id)['used'] == 20 * size
+        assert total_size(ada.id) == service.get_usage(ada.id)['used'] == 20 * size
 
-    def test_makes_one_account_for_who_had_none(self, own_app, run_concurrently, monkeypatch):
+    def test_creates_one_quota_row_for_concurrent_first_uploads(
+        self, own_app, run_concurrently, monkeypatch
+    ):
         monkeypatch.setitem(own_app.config, 'FILES_QUOTA', 4000)
         ada = UserFactory()
 
-        ends = run_concurrently(
+        results = run_concurrently(
             *(lambda n=n: store(ada.id, str(n).ljust(1000).encode()).size for n in range(8))
         )
 
-        assert ends.count(1000) == 4
-        assert sum(isinstance(end, QuotaExceeded) for end in ends) == 4
-        assert total(ada.id) == service.get_usage(ada.id)['used'] == 4000
+        assert results.count(1000) == 4
+        assert sum(isinstance(result, QuotaExceeded) for result in results) == 4
+        assert total_size(ada.id) == service.get_usage(ada.id)['used'] == 4000
 
-    def test_stores_the_same_bytes_once(self, own_app, run_concurrently, tmp_path):
+    def test_stores_equal_bytes_once(self, own_app, run_concurrently, tmp_path):
         people = UserFactory.create_batch(8)
 
         files = run_concurrently(*(lambda one=one: store(one.id, b'The same.') for one in people))
@@ -222,15 +224,15 @@ class TestStoreFileAtOnce:
         file = store(ada.id, b'12345')
         store(ada.id, b'123')
 
-        ends = run_concurrently(*[lambda: service.delete_file(ada.id, file.id)] * 8)
+        results = run_concurrently(*[lambda: service.delete_file(ada.id, file.id)] * 8)
 
-        assert sum(end is None for end in ends) == 1
-        assert sum(isinstance(end, FileNotFound) for end in ends) == 7
-        assert total(ada.id) == service.get_usage(ada.id)['used'] == 3
+        assert sum(result is None for result in results) == 1
+        assert sum(isinstance(result, FileNotFound) for result in results) == 7
+        assert total_size(ada.id) == service.get_usage(ada.id)['used'] == 3
 
 
 class TestOpenContent:
-    def test_finds_nothing_of_somebody_elses(self, ada):
+    def test_raises_not_found_for_a_file_of_another_user(self, ada):
         file = FileFactory()
 
         with pytest.raises(FileNotFound):
@@ -238,7 +240,7 @@ class TestOpenContent:
 
 
 class TestReplaceContent:
-    def test_keeps_what_was_there_as_a_version(self, ada):
+    def test_keeps_the_old_content_as_a_version(self, ada):
         file = store(ada.id, b'first', name='a.txt')
 
         changed = service.replace_content(ada.id, file.id, BytesIO(b'GIF89a' + bytes(13)))
@@ -252,7 +254,7 @@ class TestReplaceContent:
             assert (version.type, stream.read()) == ('text/plain', b'first')
         assert service.get_usage(ada.id)['used'] == 24
 
-    def test_deletes_the_oldest_and_releases_its_bytes(self, app, ada, monkeypatch):
+    def test_deletes_the_oldest_version_and_its_usage(self, app, ada, monkeypatch):
         monkeypatch.setitem(app.config, 'FILES_VERSIONS_KEPT', 2)
         file = store(ada.id, b'1')
 
@@ -263,7 +265,7 @@ class TestReplaceContent:
         assert [v.number for v in versions] == [4, 3]
         assert service.get_usage(ada.id)['used'] == 7
 
-    def test_rejects_what_is_not_there_before_it_reads(self, ada):
+    def test_raises_not_found_before_reading(self, ada):
         file = store(ada.id, b'1')
         service.trash_file(ada.id, file.id)
         stream = BytesIO(b'2')
@@ -273,7 +275,7 @@ class TestReplaceContent:
                 service.replace_content(owner_id, file_id, stream)
         assert stream.tell() == 0
 
-    def test_rejects_another_version_and_keeps_nothing_of_it(self, ada):
+    def test_stores_nothing_for_an_unexpected_row_version(self, ada):
         file = store(ada.id, b'1')
 
         with pytest.raises(FileChanged):
@@ -284,7 +286,7 @@ class TestReplaceContent:
         usage = service.get_usage(ada.id)
         assert (usage['used'], usage['reserved']) == (1, 0)
 
-    def test_of_many_at_once_each_is_a_version(self, own_app, run_concurrently):
+    def test_adds_one_version_for_each_concurrent_call(self, own_app, run_concurrently):
         ada = UserFactory()
         file = store(ada.id, b'0')
 
@@ -301,7 +303,7 @@ class TestReplaceContent:
 
 
 class TestRestoreVersion:
-    def test_makes_the_old_bytes_the_newest(self, ada, kept):
+    def test_adds_the_old_bytes_as_the_newest_version(self, ada, kept):
         file = store(ada.id, b'first')
         service.replace_content(ada.id, file.id, BytesIO(b'second'))
 
@@ -311,7 +313,7 @@ class TestRestoreVersion:
         assert len(kept()) == 2
         assert service.get_usage(ada.id)['used'] == 16
 
-    def test_rejects_what_exceeds_the_quota(self, ada):
+    def test_rejects_a_version_that_exceeds_the_quota(self, ada):
         service.set_quota(ada.id, 10)
         file = store(ada.id, b'12345')
         service.replace_content(ada.id, file.id, BytesIO(b'1234'))
@@ -321,6 +323,6 @@ class TestRestoreVersion:
 
         assert service.get_file(ada.id, file.id).current_version == 2
 
-    def test_rejects_a_version_that_is_not_there(self, ada):
+    def test_raises_not_found_for_an_unknown_version(self, ada):
         with pytest.raises(FileNotFound):
             service.restore_version(ada.id, store(ada.id, b'1').id, 2)

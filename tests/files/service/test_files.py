@@ -20,7 +20,7 @@ from tests.users.factories import UserFactory
 
 
 class TestListFiles:
-    def test_gives_a_page(self, ada):
+    def test_returns_a_page(self, ada):
         FileFactory.create_batch(3, owner=ada)
 
         page = service.list_files(ada.id, PageRequest(limit=2))
@@ -30,28 +30,30 @@ class TestListFiles:
 
 
 class TestGetFile:
-    def test_rejects_what_does_not_exist(self, ada):
+    def test_raises_not_found_for_an_unknown_id(self, ada):
         with pytest.raises(FileNotFound):
             service.get_file(ada.id, uuid4())
 
 
 class TestUpdateFile:
-    def test_of_two_who_expect_the_same_version_one_wins(self, own_app, run_concurrently):
+    def test_accepts_one_of_several_concurrent_changes_of_a_version(
+        self, own_app, run_concurrently
+    ):
         ada = UserFactory()
         file = store(ada.id)
 
         def rename(name):
             return service.update_file(ada.id, file.id, {'name': name}, expected=frozenset([1]))
 
-        ends = run_concurrently(*(lambda n=n: rename(f'name{n}') for n in range(6)))
+        results = run_concurrently(*(lambda n=n: rename(f'name{n}') for n in range(6)))
 
-        refused = [end for end in ends if isinstance(end, FileChanged)]
-        [winner] = [end for end in ends if not isinstance(end, Exception)]
-        assert len(refused) == 5
+        rejected = [result for result in results if isinstance(result, FileChanged)]
+        [winner] = [result for result in results if not isinstance(result, Exception)]
+        assert len(rejected) == 5
         assert service.get_file(ada.id, file.id).name == winner.name
         assert winner.version == 2
 
-    def test_two_changes_of_different_things_both_hold(self, ada):
+    def test_keeps_changes_of_different_fields(self, ada):
         file = FileFactory(owner=ada, name='a', tags=['red'])
 
         service.update_file(ada.id, file.id, {'name': 'b'})
@@ -60,7 +62,7 @@ class TestUpdateFile:
         changed = service.get_file(ada.id, file.id)
         assert (changed.name, changed.tags, changed.version) == ('b', ['blue'], 3)
 
-    def test_what_was_rejected_changed_no_tag(self, ada):
+    def test_keeps_the_tags_when_the_change_is_rejected(self, ada):
         file = FileFactory(owner=ada, tags=['red'])
 
         with pytest.raises(FileChanged):
@@ -70,7 +72,7 @@ class TestUpdateFile:
 
 
 class TestTrashFile:
-    def test_does_not_begin_anew_for_what_is_there(self, ada):
+    def test_keeps_the_time_of_a_file_in_the_trash(self, ada):
         file = FileFactory(owner=ada, expired=True)
 
         service.trash_file(ada.id, file.id)
@@ -78,7 +80,7 @@ class TestTrashFile:
         assert service.get_file(ada.id, file.id).trashed_at == file.trashed_at
 
     def test_keeps_a_file_if_the_trash_was_emptied_in_the_future(self, ada):
-        """The clock of the other process was ahead, or this one was put back."""
+        """The clock of another process was ahead, or this clock was set back."""
         FileFactory(owner=ada)
         with time_machine.travel(now() + timedelta(hours=1)):
             service.empty_trash(ada.id)
@@ -94,7 +96,7 @@ class TestTrashFile:
 
 
 class TestRestoreFile:
-    def test_brings_the_bytes_back(self, ada):
+    def test_restores_the_bytes(self, ada):
         file = FileFactory(owner=ada, content=b'Hello.', trashed=True)
 
         service.restore_file(ada.id, file.id)
@@ -103,7 +105,7 @@ class TestRestoreFile:
 
 
 class TestDeleteFile:
-    def test_leaves_the_bytes_to_the_sweeper(self, ada, kept):
+    def test_leaves_the_bytes_to_garbage_collection(self, ada, kept):
         file = FileFactory(owner=ada, tags=['red'])
 
         service.delete_file(ada.id, file.id)

@@ -23,24 +23,24 @@ from tests.users.factories import UserFactory
 
 
 class TestCollectGarbage:
-    def test_removes_trash_past_its_time_and_its_bytes(self, ada, kept):
+    def test_deletes_expired_trash_and_its_bytes(self, ada, kept):
         expired = FileFactory(owner=ada, expired=True)
         fresh = FileFactory(owner=ada, trashed=True, content=b'12345')
 
-        swept = [(one.kind, one.name) for one in service.collect_garbage()]
+        collected = [(one.kind, one.name) for one in service.collect_garbage()]
 
-        assert swept == [('trash', str(expired.id)), ('bytes', key_of(expired.sha256))]
+        assert collected == [('trash', str(expired.id)), ('bytes', key_of(expired.sha256))]
         assert kept() == [fresh.sha256]
         assert service.get_usage(ada.id)['used'] == 5
 
-    def test_trash_lives_as_long_as_the_configuration_says(self, app, ada, monkeypatch):
+    def test_keeps_trash_for_the_configured_lifetime(self, app, ada, monkeypatch):
         FileFactory(owner=ada, trashed_at=now() - timedelta(days=2))
 
         assert list(service.collect_garbage()) == []
         monkeypatch.setitem(app.config, 'FILES_TRASH_LIFETIME', timedelta(days=1))
         assert [one.kind for one in service.collect_garbage()] == ['trash', 'bytes']
 
-    def test_removes_bytes_that_nobody_has(self, ada, kept):
+    def test_deletes_bytes_without_a_version(self, ada, kept):
         file = FileFactory(owner=ada)
         service.delete_file(ada.id, file.id)
 
@@ -49,7 +49,7 @@ class TestCollectGarbage:
         assert kept() == []
         assert db.session.scalar(select(func.count()).select_from(Blob)) == 0
 
-    def test_keeps_bytes_that_somebody_has_in_the_trash(self, ada, kept):
+    def test_keeps_bytes_of_a_file_in_the_trash(self, ada, kept):
         FileFactory(owner=ada, content=b'The same.', trashed=True)
         other = FileFactory(owner=ada, content=b'The same.')
         service.delete_file(ada.id, other.id)
@@ -57,7 +57,7 @@ class TestCollectGarbage:
         assert list(service.collect_garbage()) == []
         assert kept() == [other.sha256]
 
-    def test_removes_uploads_whose_process_has_ended(self, var):
+    def test_deletes_staged_bytes_of_ended_processes(self, var):
         abandoned = var / 'storage' / 'incoming' / ('a' * 32)
         abandoned.parent.mkdir(parents=True)
         abandoned.write_bytes(b'12345')
@@ -67,7 +67,7 @@ class TestCollectGarbage:
 
         assert found == [('incoming', abandoned.name, 5)]
 
-    def test_names_what_others_put_there_and_leaves_it(self, ada, var):
+    def test_yields_unknown_names_and_keeps_them(self, ada, var):
         store(ada.id)
         strange = [
             var / 'storage' / 'partial' / 'lost+found',
@@ -87,7 +87,7 @@ class TestCollectGarbage:
         assert all(path.is_dir() for path in strange)
         assert [fault.kind for fault in service.check_integrity() if fault] == ['unknown']
 
-    def test_is_continued_by_a_task_if_its_time_ends(self, app, ada, kept, monkeypatch):
+    def test_is_continued_by_a_task_after_its_time_limit(self, app, ada, kept, monkeypatch):
         FileFactory.create_batch(2, owner=ada, expired=True)
         with monkeypatch.context() as patch:
             patch.setattr(garbage_collection, 'NIGHTLY_BUDGET_SECONDS', -1)
@@ -98,7 +98,7 @@ class TestCollectGarbage:
 
         assert kept() == []
 
-    def test_continues_where_its_budget_ended(self, ada, var, monkeypatch):
+    def test_continues_after_the_end_of_its_budget(self, ada, var, monkeypatch):
         monkeypatch.setattr('project.core.stored_objects.collection.BATCH_OBJECTS', 2)
         for number in range(5):
             path = path_of(b'%d' % number)
@@ -126,95 +126,95 @@ class TestCollectGarbage:
 
         assert not path_of(b'0').exists()
 
-    def test_a_dry_run_says_the_same_and_changes_nothing(self, ada, var, kept):
+    def test_yields_items_without_deleting_them_in_a_dry_run(self, ada, var, kept):
         expired = FileFactory(owner=ada, expired=True)
         gone = FileFactory(owner=ada)
         service.delete_file(ada.id, gone.id)
         stale = var / 'storage' / 'incoming' / ('a' * 32)
         stale.touch()
 
-        swept = {(one.kind, one.name) for one in service.collect_garbage(dry_run=True)}
+        collected = {(one.kind, one.name) for one in service.collect_garbage(dry_run=True)}
 
-        # Bytes of trash become nobody's only when the trash is really gone.
-        assert swept == {
+        # The bytes of expired trash are missing here: they are in use until the file is deleted.
+        assert collected == {
             ('trash', str(expired.id)), ('bytes', key_of(gone.sha256)), ('incoming', stale.name),
         }  # fmt: skip
         assert service.get_file(ada.id, expired.id) == expired
         assert kept() == sorted([expired.sha256, gone.sha256])
         assert stale.exists()
 
-    def test_runs_twice_and_finds_nothing_the_second_time(self, ada):
+    def test_yields_nothing_in_a_second_run(self, ada):
         FileFactory(owner=ada, expired=True)
 
         assert len(list(service.collect_garbage())) == 2
         assert list(service.collect_garbage()) == []
 
     @pytest.mark.parametrize('moment', [None, now() - timedelta(days=40)])
-    def test_goes_on_past_one_batch(self, ada, monkeypatch, moment):
+    def test_collects_more_than_one_batch(self, ada, monkeypatch, moment):
         monkeypatch.setattr('project.core.database.keyset_pagination.BATCH_ROWS', 2)
         given = {'trashed_at': moment} if moment else {'expired': True}
         FileFactory.create_batch(5, owner=ada, **given)
 
-        swept = [one.kind for one in service.collect_garbage()]
+        collected = [one.kind for one in service.collect_garbage()]
 
-        assert (swept.count('trash'), swept.count('bytes')) == (5, 5)
+        assert (collected.count('trash'), collected.count('bytes')) == (5, 5)
 
-    def test_a_dry_run_goes_on_past_one_batch_too(self, ada, monkeypatch):
+    def test_yields_more_than_one_batch_in_a_dry_run(self, ada, monkeypatch):
         monkeypatch.setattr('project.core.database.keyset_pagination.BATCH_ROWS', 2)
         FileFactory.create_batch(5, owner=ada, expired=True)
         for file in FileFactory.create_batch(5, owner=ada):
             service.delete_file(ada.id, file.id)
 
-        swept = [one.kind for one in service.collect_garbage(dry_run=True)]
+        collected = [one.kind for one in service.collect_garbage(dry_run=True)]
 
-        assert (swept.count('trash'), swept.count('bytes')) == (5, 5)
+        assert (collected.count('trash'), collected.count('bytes')) == (5, 5)
 
-    def test_a_file_that_was_restored_meanwhile_stays(self, ada):
+    def test_keeps_a_file_restored_during_the_run(self, ada):
         files = FileFactory.create_batch(2, owner=ada, expired=True)
-        sweeping = service.collect_garbage()
-        first = next(sweeping).name
+        collecting = service.collect_garbage()
+        first = next(collecting).name
         [restored] = [file for file in files if str(file.id) != first]
 
         service.restore_file(ada.id, restored.id)
-        rest = [one.kind for one in sweeping]
+        rest = [one.kind for one in collecting]
 
         assert rest == ['bytes']
         assert read(ada.id, restored.id)
         assert service.get_usage(ada.id)['used'] == restored.size
 
-    def test_a_file_that_came_back_to_the_trash_meanwhile_stays(self, ada):
+    def test_keeps_a_file_restored_and_trashed_during_the_run(self, ada):
         files = FileFactory.create_batch(2, owner=ada, expired=True)
-        sweeping = service.collect_garbage()
-        first = next(sweeping).name
+        collecting = service.collect_garbage()
+        first = next(collecting).name
         [file] = [file for file in files if str(file.id) != first]
 
         service.restore_file(ada.id, file.id)
         service.trash_file(ada.id, file.id)
-        rest = [one.kind for one in sweeping]
+        rest = [one.kind for one in collecting]
 
         assert rest == ['bytes']
         assert service.get_file(ada.id, file.id).trashed_at is not None
 
-    def test_an_owner_who_was_faster_is_no_failure(self, ada):
+    def test_ignores_a_file_deleted_during_the_run(self, ada):
         one, other = FileFactory.create_batch(2, owner=ada, expired=True)
-        sweeping = service.collect_garbage()
-        first = next(sweeping).name
+        collecting = service.collect_garbage()
+        first = next(collecting).name
         rest = other if str(one.id) == first else one
 
         service.delete_file(ada.id, rest.id)
 
-        assert {one.kind for one in sweeping} == {'bytes'}
+        assert {one.kind for one in collecting} == {'bytes'}
         assert service.get_usage(ada.id)['used'] == 0
 
-    def test_a_file_that_took_the_bytes_meanwhile_keeps_them(self, ada, kept):
+    def test_keeps_bytes_stored_again_during_the_run(self, ada, kept):
         for content in (b'one', b'two'):
             service.delete_file(ada.id, store(ada.id, content).id)
-        sweeping = service.collect_garbage()
-        gone = next(sweeping).name
+        collecting = service.collect_garbage()
+        gone = next(collecting).name
         content = b'two' if gone == key_of(hash_of(b'one')) else b'one'
 
         file = store(ada.id, content)
-        rest = list(sweeping)
+        rest = list(collecting)
 
         assert rest == []
         assert read(ada.id, file.id) == content
@@ -223,7 +223,7 @@ class TestCollectGarbage:
 
 @pytest.mark.slow('threads repeat a race')
 class TestConcurrentCollection:
-    def test_never_loses_bytes_that_are_uploaded_again_meanwhile(self, own_app, run_concurrently):
+    def test_never_loses_bytes_uploaded_again_during_the_run(self, own_app, run_concurrently):
         ada, bob = UserFactory(), UserFactory()
         file, lost = store(ada.id, b'The same.'), []
 
@@ -244,52 +244,52 @@ class TestConcurrentCollection:
         assert lost == []
         assert read(ada.id, file.id) == b'The same.'
 
-    def test_waits_for_an_upload_of_the_bytes_that_is_not_done(self, own_app, run_concurrently):
+    def test_waits_for_an_uncommitted_upload_of_the_bytes(self, own_app, run_concurrently):
         ada, bob = UserFactory(), UserFactory()
         service.delete_file(ada.id, store(ada.id, b'The same.').id)
-        swept = []
-        sweeper = Thread(
-            target=lambda: swept.extend(run_concurrently(lambda: list(service.collect_garbage())))
+        collected = []
+        collector = Thread(
+            target=lambda: collected.extend(
+                run_concurrently(lambda: list(service.collect_garbage()))
+            )
         )
 
         with atomic():
             file = store(bob.id, b'The same.')
-            sweeper.start()
-            # Long enough to come to the lock, which it gets only when this block has ended.
-            sweeper.join(0.3)
-        sweeper.join()
+            collector.start()
+            # Long enough for the collector to reach the lock, which this block holds until its end.
+            collector.join(0.3)
+        collector.join()
 
-        assert swept == [[]]
+        assert collected == [[]]
         assert read(bob.id, file.id) == b'The same.'
 
-    def test_has_removed_the_bytes_before_others_may_store_them_anew(
-        self, own_app, run_concurrently
-    ):
+    def test_deletes_the_bytes_before_another_upload_stores_them(self, own_app, run_concurrently):
         ada, bob = UserFactory(), UserFactory()
         service.delete_file(ada.id, store(ada.id, b'The same.').id)
         stored = []
 
         def upload(session):
-            # The first commit that ends a transaction is the sweeper's.
+            # The first commit of a transaction is that of the garbage collection.
             if session.info.get('atomic') and not stored:
                 stored.append(None)
                 stored[:] = run_concurrently(lambda: store(bob.id, b'The same.'))
 
-        sweeping = service.collect_garbage()
+        collecting = service.collect_garbage()
         event.listen(db.session, 'after_commit', upload)
         try:
-            list(sweeping)
+            list(collecting)
         finally:
             event.remove(db.session, 'after_commit', upload)
 
         assert read(bob.id, stored[0].id) == b'The same.'
 
-    def test_two_sweepers_do_not_stumble_over_each_other(self, own_app, run_concurrently):
+    def test_deletes_each_item_once_in_concurrent_runs(self, own_app, run_concurrently):
         ada = UserFactory()
         for n in range(20):
             service.delete_file(ada.id, store(ada.id, str(n).encode()).id)
 
-        ends = run_concurrently(*[lambda: list(service.collect_garbage())] * 2)
+        results = run_concurrently(*[lambda: list(service.collect_garbage())] * 2)
 
-        names = [one.name for end in ends for one in end]
+        names = [one.name for result in results for one in result]
         assert len(names) == len(set(names)) == 20

@@ -1,4 +1,4 @@
-"""Service: find faults in stored files, and repair those that can be repaired."""
+"""Service: find faults in stored files, and repair them if possible."""
 
 import os
 import shutil
@@ -21,12 +21,12 @@ from tests.users.factories import UserFactory
 
 
 def faults(**options):
-    """Return what the check finds."""
+    """Return the faults that the integrity check yields."""
     return [(f.kind, f.name, f.is_repaired) for f in service.check_integrity(**options) if f]
 
 
-def put(content):
-    """Put bytes into their place that no row knows of, long ago."""
+def store_orphan(content):
+    """Store bytes under their key without a row."""
     path = path_of(content)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
@@ -34,12 +34,12 @@ def put(content):
 
 @pytest.fixture(autouse=True)
 def identified_storage(app):
-    """Mark the storage as the one that the database knows, before objects are lost from it."""
+    """Mark the storage as the one of the database, before a test deletes objects from it."""
     app.extensions['identify_storage']()
 
 
-class TestCheck:
-    def test_finds_nothing_where_all_is_well(self, ada):
+class TestCheckIntegrity:
+    def test_yields_no_faults_for_intact_files(self, ada):
         file = store(ada.id, b'first')
         service.replace_content(ada.id, file.id, BytesIO(b'second'))
         service.trash_file(ada.id, store(ada.id, b'trash').id)
@@ -47,29 +47,29 @@ class TestCheck:
 
         assert faults() == []
 
-    def test_finds_bytes_that_are_missing_and_brings_none_back(self, ada):
+    def test_yields_missing_bytes_without_repairing_them(self, ada):
         store(ada.id, b'lost')
         path_of(b'lost').unlink()
 
         assert faults(repair=True) == [('missing', hash_of(b'lost'), False)]
         assert faults() == [('missing', hash_of(b'lost'), False)]
 
-    def test_leaves_to_the_sweeper_what_nobody_has(self, ada):
+    def test_ignores_missing_bytes_of_deleted_files(self, ada):
         service.delete_file(ada.id, store(ada.id, b'gone').id)
         path_of(b'gone').unlink()
 
         assert faults() == []
-        assert [swept.kind for swept in service.collect_garbage()] == ['bytes']
+        assert [item.kind for item in service.collect_garbage()] == ['bytes']
 
     @pytest.mark.parametrize('damage', [b'lust', b'los', b'', b'lost and more'])
-    def test_finds_bytes_that_are_others(self, ada, damage):
+    def test_yields_damaged_bytes_without_repairing_them(self, ada, damage):
         store(ada.id, b'lost')
         path_of(b'lost').write_bytes(damage)
 
         assert faults(repair=True) == [('damaged', hash_of(b'lost'), False)]
 
-    def test_finds_bytes_that_nobody_knows_and_removes_them(self, ada):
-        put(b'orphan')
+    def test_yields_and_deletes_orphaned_bytes(self, ada):
+        store_orphan(b'orphan')
         store(ada.id, b'known')
 
         assert faults() == [('orphan', key_of(hash_of(b'orphan')), False)]
@@ -79,8 +79,8 @@ class TestCheck:
         assert path_of(b'known').exists()
         assert db.session.scalars(select(Blob.sha256)).all() == [hash_of(b'known')]
 
-    def test_leaves_bytes_whose_row_is_not_committed_yet(self, own_app, run_concurrently):
-        """On SQLite there is no such moment for others: there is one transaction at a time."""
+    def test_keeps_bytes_whose_row_is_not_committed_yet(self, own_app, run_concurrently):
+        """SQLite runs one transaction at a time, so the check runs after the commit there."""
         ada, found = UserFactory(), []
         moment = 'after_commit' if IS_ON_SQLITE else 'before_commit'
 
@@ -101,7 +101,7 @@ class TestCheck:
     @pytest.mark.parametrize(
         'wrong', [{'used': 99}, {'used': 0}, {'reserved': 7}, {'reserved': -7}]
     )
-    def test_finds_accounts_that_are_no_sums_and_sums_them(self, ada, wrong):
+    def test_yields_and_repairs_wrong_usage(self, ada, wrong):
         store(ada.id, b'12345')
         with atomic():
             db.session.execute(update(Usage).values(**wrong))
@@ -113,7 +113,7 @@ class TestCheck:
         assert (usage['used'], usage['reserved']) == (5, 0)
 
     @pytest.mark.parametrize('how', ['gone', 'short'])
-    def test_finds_uploads_that_are_not_what_was_said(self, ada, how):
+    def test_yields_and_cancels_uploads_shorter_than_their_offset(self, ada, how):
         upload = service.create_upload(ada.id, length=10, name='a')
         service.append(ada.id, upload.id, BytesIO(b'12345'), offset=0)
         path = PartialFile(upload.id).path
@@ -125,7 +125,7 @@ class TestCheck:
         assert db.session.scalars(select(Upload.id)).all() == []
         assert service.get_usage(ada.id)['reserved'] == 0
 
-    def test_deletes_verdicts_about_images_so_that_they_are_tried_again(self, app, ada):
+    def test_deletes_the_rows_of_failed_thumbnails(self, app, ada):
         file = store(ada.id, encoded(halves(400, 200), 'JPEG').getvalue()[:400])
         service.open_thumbnail(ada.id, file.id, 64)
         run_pending_tasks(app)
@@ -135,9 +135,7 @@ class TestCheck:
         assert faults(repair=True) == []
         assert db.session.scalars(select(Thumbnail.state)).all() == []
 
-    def test_finds_thumbnails_that_are_missing_so_that_they_are_made_again(
-        self, app, ada, monkeypatch
-    ):
+    def test_yields_missing_thumbnails_and_deletes_their_rows(self, app, ada, monkeypatch):
         monkeypatch.setitem(app.config, 'IMAGES_CONCURRENCY', 64)
         file = store(ada.id, encoded(halves()).getvalue())
         service.open_thumbnail(ada.id, file.id, 64)
@@ -149,7 +147,7 @@ class TestCheck:
         assert db.session.scalars(select(Thumbnail.edge)).all() == []
         assert service.open_thumbnail(ada.id, file.id, 64) is None
 
-    def test_looks_at_more_than_one_batch(self, ada, monkeypatch):
+    def test_checks_more_than_one_batch(self, ada, monkeypatch):
         monkeypatch.setattr('project.core.database.keyset_pagination.BATCH_ROWS', 2)
         for number in range(5):
             store(ada.id, b'%d' % number)

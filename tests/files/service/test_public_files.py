@@ -21,7 +21,7 @@ class TestPublishFile:
     @pytest.mark.parametrize(
         'name', ['a.txt', 'nested/deep/a.txt', 'a b.txt', 'ä.txt', 'a..b', 'x' * 255]
     )
-    def test_copies_it_into_the_folder(self, source, name):
+    def test_copies_the_file_into_the_folder(self, source, name):
         service.publish_file(source, name)
 
         assert (service.published_folder() / name).read_bytes() == b'For everybody.'
@@ -35,7 +35,9 @@ class TestPublishFile:
         ],
     )  # fmt: skip
     @pytest.mark.parametrize('before', ['a folder', 'no folder'])
-    def test_rejects_names_outside_of_it_and_hidden_ones(self, source, var, name, before):
+    def test_rejects_hidden_and_too_long_names_and_names_outside_of_the_folder(
+        self, source, var, name, before
+    ):
         if before == 'a folder':
             service.published_folder().mkdir()
         there = set(var.rglob('*'))
@@ -46,7 +48,7 @@ class TestPublishFile:
         assert set(var.rglob('*')) == there
 
     @pytest.mark.parametrize('name', ['a/b.txt', 'a', 'a/b.txt/c.txt', 'a/b.txt/c/d.txt'])
-    def test_rejects_what_is_there_already(self, source, name):
+    def test_rejects_a_taken_name(self, source, name):
         service.publish_file(source, 'a/b.txt')
 
         with pytest.raises(AlreadyPublished, match='Already published'):
@@ -62,17 +64,17 @@ class TestPublishFile:
 
 class TestCheckPublishedName:
     @pytest.mark.parametrize('name', ['a.txt', 'nested/a.txt', 'a..b'])
-    def test_lets_names_pass(self, name):
+    def test_returns_a_visible_name(self, name):
         assert service.check_published_name(name) == name
 
     @pytest.mark.parametrize('name', ['.a.txt.part', 'nested/.a', '.git/config', '../a'])
-    def test_rejects_what_is_hidden(self, name):
+    def test_rejects_a_hidden_name(self, name):
         with pytest.raises(NotFound):
             service.check_published_name(name)
 
 
 class TestUnpublishFile:
-    def test_takes_it_out_of_the_folder(self, tmp_path):
+    def test_deletes_the_file_from_the_folder(self, tmp_path):
         source = tmp_path / 'source.txt'
         source.touch()
         service.publish_file(source, 'nested/a.txt')
@@ -84,7 +86,7 @@ class TestUnpublishFile:
         assert not (service.published_folder() / 'nested/a.txt').exists()
 
     @pytest.mark.parametrize('name', ['nothing.txt', '../outside.txt', '.hidden', 'nested', '.'])
-    def test_rejects_what_was_not_published(self, var, name):
+    def test_rejects_an_unpublished_name(self, var, name):
         (var / 'outside.txt').touch()
         (service.published_folder() / 'nested').mkdir(parents=True)
         (service.published_folder() / '.hidden').touch()
@@ -97,7 +99,7 @@ class TestUnpublishFile:
 
 
 class TestPublishedFolder:
-    def test_is_absolute_wherever_the_process_stands(self, app, monkeypatch, tmp_path):
+    def test_returns_an_absolute_path_in_any_working_directory(self, app, monkeypatch, tmp_path):
         monkeypatch.setitem(app.config, 'FILES_PUBLIC_FOLDER', 'relative')
         monkeypatch.chdir(tmp_path)
 

@@ -1,24 +1,24 @@
-"""Service: reserve space within a quota, and report how much is used."""
+"""Service: reserve bytes within a quota, and report the usage."""
 
 import pytest
 
 from project.core.database.session import atomic
 from project.files import service
 from project.files.errors import QuotaExceeded
-from project.files.service import quota as ledger
+from project.files.service import quota
 from tests.files.factories import FileFactory
 
 QUOTA = 3_000_000
 
 
 class TestReserve:
-    def test_rejects_inside_what_is_rolled_back(self, ada):
+    def test_raises_and_rolls_back_when_the_quota_is_exceeded(self, ada):
         service.set_quota(ada.id, 5)
 
         @atomic()
         def reserve_twice():
-            ledger.reserve(ada.id, 3)
-            ledger.reserve(ada.id, 3)
+            quota.reserve(ada.id, 3)
+            quota.reserve(ada.id, 3)
 
         with pytest.raises(QuotaExceeded):
             reserve_twice()
@@ -27,7 +27,7 @@ class TestReserve:
 
 
 class TestGetUsage:
-    def test_costs_the_same_for_one_file_as_for_fifty(self, ada, assert_max_queries):
+    def test_runs_as_many_queries_for_50_files_as_for_one(self, ada, assert_max_queries):
         FileFactory.create_batch(50, owner=ada, content=b'x')
 
         with assert_max_queries(2):
@@ -37,12 +37,12 @@ class TestGetUsage:
 
 
 class TestGetReport:
-    def test_is_there_for_who_has_nothing(self, ada):
+    def test_returns_a_report_for_a_user_without_files(self, ada):
         assert service.get_report(ada.id) == f'0 files, 0 of {QUOTA} bytes\n\n'
 
 
 class TestFileStats:
-    def test_counts_everybodys(self):
+    def test_counts_the_files_of_all_users(self):
         FileFactory(content=b'12345')
         FileFactory(content=b'123')
         FileFactory(content=b'\0')

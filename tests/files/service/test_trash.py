@@ -1,4 +1,4 @@
-"""Service: empty the trash at once, and delete the rows of its files in batches."""
+"""Service: empty the trash, and delete the rows of its files in batches."""
 
 from datetime import timedelta
 from io import BytesIO
@@ -22,7 +22,7 @@ from tests.users.factories import UserFactory
 
 @pytest.fixture
 def small_batches(monkeypatch):
-    """Let a batch be two files."""
+    """Set the size of a batch to two files."""
     for module in (files, trash):
         monkeypatch.setattr(module, 'BATCH_FILES', 2)
 
@@ -34,7 +34,7 @@ def trashed(owner):
 
 
 def rows():
-    """Return how many files have a row."""
+    """Return the number of rows of files."""
     return db.session.scalar(select(func.count()).select_from(File))
 
 
@@ -53,7 +53,7 @@ class TestEmptyTrash:
         assert service.get_file(bob.id, theirs.id)
         assert rows() == 3
 
-    def test_deletes_no_file_that_is_put_to_the_trash_later(self, app, ada):
+    def test_keeps_files_moved_to_the_trash_later(self, app, ada):
         FileFactory(owner=ada, trashed=True)
         later = FileFactory(owner=ada)
 
@@ -64,7 +64,7 @@ class TestEmptyTrash:
         assert trashed(ada) == {later.id}
         assert service.restore_file(ada.id, later.id).trashed_at is None
 
-    def test_keeps_deleted_files_out_of_an_export(self, ada):
+    def test_removes_the_files_from_an_export(self, ada):
         FileFactory(owner=ada, name='gone.txt', content=b'gone', trashed=True)
 
         service.empty_trash(ada.id)
@@ -80,7 +80,7 @@ class TestEmptyTrash:
 
 
 class TestDeleteEmptiedTrash:
-    def test_deletes_in_batches_and_takes_each_off_the_usage(self, ada, small_batches, monkeypatch):
+    def test_decreases_the_usage_with_each_batch(self, ada, small_batches, monkeypatch):
         for size in range(1, 6):
             FileFactory(owner=ada, content=bytes(size), trashed=True)
         service.empty_trash(ada.id)
@@ -99,7 +99,7 @@ class TestDeleteEmptiedTrash:
         usage = service.get_usage(ada.id)
         assert (usage['used'], usage['files']) == (0, 0)
 
-    def test_deletes_files_that_a_clock_ahead_put_to_the_trash(self, ada):
+    def test_deletes_files_trashed_in_the_future(self, ada):
         file = FileFactory(owner=ada, trashed_at=now() + timedelta(days=1))
 
         service.empty_trash(ada.id)
@@ -109,14 +109,14 @@ class TestDeleteEmptiedTrash:
         delete_emptied_trash(ada.id)
         assert rows() == 0
 
-    def test_deletes_nothing_of_a_trash_that_was_not_emptied(self, ada):
+    def test_keeps_files_if_the_trash_was_not_emptied(self, ada):
         FileFactory(owner=ada, trashed=True)
 
         delete_emptied_trash(ada.id)
 
         assert rows() == 1
 
-    def test_leaves_the_bytes_of_live_files(self, ada, kept):
+    def test_keeps_the_bytes_of_other_files(self, ada, kept):
         file = FileFactory(owner=ada, content=b'The same.')
         FileFactory(owner=ada, content=b'The same.', trashed=True)
         service.replace_content(ada.id, file.id, BytesIO(b'Another.'))

@@ -1,4 +1,4 @@
-"""Service: reserve space for an upload, and release what it does not use."""
+"""Service: reserve bytes for an upload, and release unused reservations."""
 
 from datetime import timedelta
 
@@ -16,7 +16,7 @@ from tests.files.file_io import store
 
 
 class TestOpenUpload:
-    def test_keeps_space_before_a_byte_has_come(self, ada):
+    def test_reserves_bytes_before_the_first_write(self, ada):
         service.set_quota(ada.id, 10)
 
         with service.open_upload(ada.id, least=7):
@@ -26,25 +26,25 @@ class TestOpenUpload:
 
         assert service.get_usage(ada.id)['reserved'] == 0
 
-    def test_keeps_more_where_nobody_said_how_much_comes(self, ada):
+    def test_extends_the_reservation_for_an_unknown_length(self, ada):
         service.set_quota(ada.id, 100)
 
         with service.open_upload(ada.id) as upload:
             upload.write(b'x' * 60)
-            # Not a step of 64 MiB, for which there is no room.
+            # Not a step of 64 MiB, which would exceed the quota.
             assert service.get_usage(ada.id)['reserved'] == 60
             with pytest.raises(QuotaExceeded):
                 upload.write(b'x' * 41)
 
-    def test_books_what_came_and_gives_the_rest_back(self, ada):
+    def test_commits_the_reservation_of_a_stored_file(self, ada):
         store(ada.id, b'12345')
 
         usage = service.get_usage(ada.id)
         assert (usage['used'], usage['reserved']) == (5, 0)
         assert db.session.scalars(select(Upload.id)).all() == []
 
-    def test_lets_the_sweeper_give_back_the_space_of_the_dead(self, ada, clock):
-        # Its process is killed: nobody gives back anything.
+    def test_is_released_by_the_task_when_its_process_was_killed(self, ada, clock):
+        # As if its process was killed: only the bytes are deleted, the reservation stays.
         blobs.BlobWriter.close(service.open_upload(ada.id, least=7))
 
         clock.shift(timedelta(minutes=1))
@@ -55,7 +55,7 @@ class TestOpenUpload:
         release_expired_reservations()
         assert service.get_usage(ada.id)['reserved'] == 0
 
-    def test_releases_what_a_clock_that_was_ahead_reserved_within_a_day(self, ada, clock):
+    def test_is_released_within_a_day_if_a_clock_was_ahead(self, ada, clock):
         clock.shift(timedelta(days=7305))
         blobs.BlobWriter.close(service.open_upload(ada.id, least=7))
         clock.shift(-timedelta(days=7305))
@@ -67,7 +67,7 @@ class TestOpenUpload:
 
         assert service.get_usage(ada.id)['reserved'] == 0
 
-    def test_goes_on_living_while_bytes_come(self, ada, clock, monkeypatch):
+    def test_does_not_expire_while_bytes_arrive(self, ada, clock, monkeypatch):
         monkeypatch.setattr('project.files.blobs.RESERVATION_REFRESH_SECONDS', -1.0)
 
         with service.open_upload(ada.id, least=7) as upload:
@@ -77,7 +77,7 @@ class TestOpenUpload:
                 release_expired_reservations()
             assert service.get_usage(ada.id)['reserved'] == 7
 
-    def test_reserves_again_what_was_taken_for_dead(self, ada, clock):
+    def test_reserves_again_after_the_reservation_was_released(self, ada, clock):
         service.set_quota(ada.id, 10)
         with service.open_upload(ada.id, least=4) as upload:
             clock.shift(timedelta(minutes=3))
@@ -90,7 +90,7 @@ class TestOpenUpload:
         usage = service.get_usage(ada.id)
         assert (usage['used'], usage['reserved']) == (6, 0)
 
-    def test_rejects_who_was_deleted(self, ada):
+    def test_rejects_a_deleted_user(self, ada):
         users.delete_user(ada.id)
 
         with pytest.raises(Unauthorized):

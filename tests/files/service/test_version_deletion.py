@@ -1,4 +1,4 @@
-"""Service: delete the versions of a file together with it."""
+"""Service: delete all versions of a deleted file."""
 
 from datetime import timedelta
 from io import BytesIO
@@ -17,7 +17,7 @@ from tests.pending_tasks import run_pending_tasks
 
 class TestDeleteVersions:
     @pytest.mark.parametrize('how', ['delete', 'empty', 'sweep', 'user'])
-    def test_nothing_stays_of_any_of_them(self, app, ada, kept, how):
+    def test_deletes_all_versions_and_their_bytes(self, app, ada, kept, how):
         file = store(ada.id, b'first')
         service.replace_content(ada.id, file.id, BytesIO(b'second'))
         if how == 'delete':
@@ -37,7 +37,7 @@ class TestDeleteVersions:
         assert kept() == []
         assert db.session.scalar(select(func.count()).select_from(Version)) == 0
 
-    def test_the_sweeper_keeps_the_bytes_of_old_ones(self, ada, kept):
+    def test_garbage_collection_keeps_the_bytes_of_old_versions(self, ada, kept):
         file = store(ada.id, b'first')
         service.replace_content(ada.id, file.id, BytesIO(b'second'))
 
