@@ -167,8 +167,7 @@ def open_content(owner_id: int, file_id: UUID) -> tuple[AnyRow, StoredObject]:
 def open_version(owner_id: int, file_id: UUID, number: int) -> tuple[str, AnyRow, StoredObject]:
     """Return the name of a file, one of its versions, and the open bytes of that version.
 
-    :raises FileNotFound: if the version does not exist, or the file is in the trash.
-    :raises ScanPending, ScanInfected, Unscannable: as `check_clean` does.
+    Raises the errors of `open_content`.
     """
     file = get_untrashed(owner_id, file_id)
     version = get_version(file_id, number)
@@ -176,10 +175,7 @@ def open_version(owner_id: int, file_id: UUID, number: int) -> tuple[str, AnyRow
 
 
 def get_version(file_id: UUID, number: int) -> AnyRow:
-    """Return a version of a file.
-
-    :raises FileNotFound: if the version does not exist.
-    """
+    """Return a version of a file, or raise FileNotFound."""
     version = Version.find(file_id, number)
     if version is None:
         raise FileNotFound

@@ -40,10 +40,7 @@ def list_files(owner_id: int, page: PageRequest) -> Page:
 
 
 def get_file(owner_id: int, file_id: UUID) -> AnyRow:
-    """Return the owner's file, even if it is in the trash.
-
-    :raises FileNotFound: if the owner has no such file.
-    """
+    """Return the owner's file, even if it is in the trash, or raise FileNotFound."""
     file = File.find_owned(owner_id, file_id)
     if file is None:
         raise FileNotFound
@@ -51,10 +48,7 @@ def get_file(owner_id: int, file_id: UUID) -> AnyRow:
 
 
 def get_untrashed(owner_id: int, file_id: UUID) -> AnyRow:
-    """Return the owner's file.
-
-    :raises FileNotFound: if the owner has no such file, or it is in the trash.
-    """
+    """Return the owner's file, or raise FileNotFound, also if it is in the trash."""
     file = get_file(owner_id, file_id)
     if file.trashed_at is not None:
         raise FileNotFound
@@ -148,10 +142,7 @@ def delete_files(owner_id: int, which: ColumnElement[bool]) -> int:
 
 
 def list_versions(owner_id: int, file_id: UUID, page: PageRequest) -> Page:
-    """Return a page of the versions of the owner's file, newest first.
-
-    :raises FileNotFound: if the owner has no such file.
-    """
+    """Return a page of the versions of the owner's file, or raise FileNotFound."""
     get_file(owner_id, file_id)
     return VERSIONS.page(VERSIONS_OF_FILE, page, file_id=file_id)
 

@@ -73,20 +73,14 @@ def create_link(
 
 
 def list_links(owner_id: int, file_id: UUID, page: PageRequest) -> Page:
-    """Return a page of the links of the owner's file, newest first.
-
-    :raises FileNotFound: if the owner has no such file.
-    """
+    """Return a page of the links of the owner's file, or raise FileNotFound."""
     get_file(owner_id, file_id)
     return LINKS.page(LINKS_OF_FILE, page, file_id=file_id)
 
 
 @atomic()
 def delete_link(owner_id: int, link_id: UUID) -> None:
-    """Delete a link to one of the owner's files.
-
-    :raises LinkNotFound: if the owner has no such link.
-    """
+    """Delete a link to one of the owner's files, or raise LinkNotFound."""
     mine = select(File.id).where(File.owner_id == owner_id)
     gone = delete(Link).where(Link.id == link_id, Link.file_id.in_(mine)).returning(Link.id)
     if db.session.execute(gone).one_or_none() is None:
@@ -114,18 +108,14 @@ def resolve_link(token: str, password: str | None = None) -> tuple[AnyRow, AnyRo
 def open_shared(token: str, password: str | None = None) -> tuple[AnyRow, AnyRow, StoredObject]:
     """Return a link, its file and the open bytes of the file.
 
-    :raises LinkNotFound, LinkPasswordWrong, TooManyAttempts: as `resolve_link` does.
-    :raises ScanPending, ScanInfected, Unscannable: as `check_clean` does.
+    Raises the errors of `resolve_link` and `check_clean`.
     """
     link, file = resolve_link(token, password)
     return link, file, open_if_clean(file)
 
 
 def count_download(link: AnyRow, stream: StoredObject) -> None:
-    """Count a download of a link.
-
-    :raises LinkNotFound: if the link is used up; its stream is closed.
-    """
+    """Count a download. If the link is used up, close the stream and raise LinkNotFound."""
     if not _count(link.id):
         stream.close()
         raise LinkNotFound

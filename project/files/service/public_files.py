@@ -18,10 +18,7 @@ def published_folder() -> Path:
 
 
 def check_published_name(name: str) -> str:
-    """Return the name of a published file.
-
-    :raises NotFound: if a part of it is hidden, as are the drafts of files being published.
-    """
+    """Return a name, or raise NotFound if a part of it is hidden, such as that of a draft."""
     if _is_hidden(name):
         raise NotFound
     return name
@@ -40,10 +37,7 @@ def publish_file(source: Path, name: str) -> None:
 
 
 def unpublish_file(name: str, *, dry_run: bool = False) -> None:
-    """Delete a file from the published folder.
-
-    :raises NotPublished: if the file does not exist.
-    """
+    """Delete a file from the published folder, or raise NotPublished."""
     target = _inside(name)
     if target is None or not public_folder.exists(target):
         raise NotPublished
