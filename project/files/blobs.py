@@ -68,7 +68,7 @@ class BlobWriter(NewObject):
         self.prepare(key_of(self.sha256))
 
     def publish_blob(self) -> None:
-        """Store the bytes under their hash at the end of this transaction, which has their row."""
+        """Store the bytes under their hash at the end of the transaction of their row."""
         self.publish(key_of(self.sha256))
 
 
@@ -101,7 +101,7 @@ class AssembledUpload(Publication):
         self.prepare(key_of(self.sha256))
 
     def publish_blob(self) -> None:
-        """Store the bytes under their hash at the end of this transaction, which has their row.
+        """Store the bytes under their hash at the end of the transaction of their row.
 
         They stay in the partial upload as well: it is deleted after the commit.
         """

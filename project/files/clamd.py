@@ -1,6 +1,7 @@
-"""Client of the malware scanner clamd: `INSTREAM` and `PING`, over TCP or a Unix socket.
+"""Client of the malware scanner clamd, over TCP or a Unix socket.
 
-The maintained package for it, `clamav-client`, is under GPL-2.0; this project is under MIT.
+It sends `INSTREAM` and `PING`. The maintained package for it, `clamav-client`, is under GPL-2.0;
+this project is under MIT.
 """
 
 import socket
@@ -22,7 +23,7 @@ class ScannerSizeLimit(Exception):
 
 
 def find_signature(address: str, blocks: Iterable[bytes]) -> str | None:
-    """Return the name of the malware that the scanner finds in bytes, or None if they are clean.
+    """Return the name of the malware in bytes, or None if they are clean.
 
     :param address: `clamd://host:port` or `clamd:///path/of/socket`.
     :param blocks: the bytes. Errors while reading them are not caught.

@@ -101,7 +101,7 @@ def files_unlock_link(link_id: UUID) -> None:
 @as_json
 @click.pass_context
 def files_fsck(ctx: click.Context, repair: bool, as_json: bool) -> None:
-    """Check that rows, stored bytes and quotas agree. Exit code 1 if a fault is not repaired."""
+    """Check that rows, bytes and quotas agree. Exit code 1 if a fault is not repaired."""
     faults = [
         fault
         for fault in with_progress('Checking', service.check_integrity(repair=repair))

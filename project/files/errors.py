@@ -14,7 +14,7 @@ from project.core.errors import (
 
 
 class FileNotFound(NotFound):
-    """The caller has no such file. The error does not reveal whether another user has it."""
+    """The caller has no such file. The error does not reveal files of other users."""
 
     field, reason = 'file', 'No such file'
 
@@ -26,7 +26,7 @@ class FileTooLarge(ContentTooLarge):
 
 
 class QuotaExceeded(ContentTooLarge):
-    """The files of the owner would exceed their quota."""
+    """The files of the owner exceed their quota, or their thumbnails the allowance."""
 
     field, reason = 'quota', 'Exceeds your quota; delete files permanently first'
 
@@ -42,7 +42,7 @@ class NameInvalid(UnprocessableContent):
 
 
 class PublishedNameInvalid(UnprocessableContent):
-    """The name is outside of the published folder, hidden, or too long for a file system."""
+    """The name is hidden, too long, or outside of the published folder."""
 
     field, reason = 'name', 'Must be a path of visible names inside the published folder'
 

@@ -1,4 +1,4 @@
-"""File names and media types that clients send. They never become a path (ASVS 5.3.2)."""
+"""File names and media types from clients. They never become paths (ASVS 5.3.2)."""
 
 import re
 import unicodedata
@@ -16,7 +16,7 @@ HIDDEN_CATEGORIES = ('Cc', 'Cf', 'Cs')
 
 
 def clean_name(name: str | None) -> str:
-    """Return the name under which a file is stored: NFC, without folders and hidden characters.
+    """Return the name in NFC, without folders and hidden characters.
 
     An empty name becomes `unnamed`.
 

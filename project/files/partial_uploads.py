@@ -1,8 +1,8 @@
-"""Files of partial uploads on the local disk: written at an offset, durable once synced.
+"""Files of partial uploads: written at an offset, durable once synced.
 
-They are on the local disk with every kind of storage; all processes must share it. While a storage
-is moved, there are two folders. The next request that writes to an upload moves its file from the
-old folder to the new one; so does `flask files move`.
+They are on the local disk with every kind of storage; all processes must share that disk. While a
+storage is moved, there are two folders. `flask files move`, or the next request that writes to an
+upload, moves its file from the old folder to the new one.
 """
 
 import fcntl
@@ -115,7 +115,7 @@ class PartialFile:
         storage().save(self.path, key, stays=True)
 
     def relocate_and_unshare(self) -> None:
-        """Move the file to the current folder and break its hard links. Call it in `exclusive`.
+        """Move the file to the current folder, without hard links. Call it in `exclusive`.
 
         `save` may have linked the file to a key although the transaction failed. A later write to
         the file would change the stored object as well.
@@ -172,12 +172,12 @@ def iter_arriving(stream: ArrivingBytes, is_late: Callable[[], bool]) -> Iterato
 
 
 def iterate_names() -> Iterator[ListedName]:
-    """Yield the names in the folders of partial uploads. Names that are keys are upload ids."""
+    """Yield the names in the folders of partial uploads. Keys are ids of uploads."""
     return _names(storage().partial_folders)
 
 
 def in_previous_storage() -> set[UUID]:
-    """Return the ids of the partial uploads whose files are in the previous storage's folder."""
+    """Return the ids of the partial uploads in the folder of the previous storage."""
     names = _names(storage().partial_folders[1:])
     return {UUID(listed.name) for listed in names if listed.is_key}
 

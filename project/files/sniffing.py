@@ -1,4 +1,4 @@
-"""Media types, detected from the bytes and never from the type that the client declares."""
+"""Detection of media types from the bytes, never from the client's declaration."""
 
 import re
 from collections.abc import Callable
@@ -33,7 +33,7 @@ ACTIVE_TYPES_PATTERN = re.compile(
 
 
 def sniff(head: bytes) -> str:
-    """Return the media type of a file by its first bytes, or `application/octet-stream`.
+    """Return the media type of a file by its first bytes, else OCTET_STREAM.
 
     The types that `filetype` detects, and text, do not depend on whether libmagic is installed.
     libmagic only names files that would otherwise be `application/octet-stream`.

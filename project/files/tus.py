@@ -70,7 +70,7 @@ def read_name(metadata: str) -> str | None:
 
 
 def read_type(metadata: str) -> str | None:
-    """Return the `filetype` in an `Upload-Metadata` header: the type that the client declares.
+    """Return the `filetype` in an `Upload-Metadata` header, or None if it has none.
 
     :raises BadRequest: if the header is malformed.
     """
@@ -80,7 +80,7 @@ def read_type(metadata: str) -> str | None:
 
 
 def _read_metadata(metadata: str) -> dict[str, bytes]:
-    """Return the decoded values by their keys, including the keys that the service does not use."""
+    """Return the decoded values by their keys, including unknown keys."""
     named: dict[str, bytes] = {}
     for pair in filter(None, metadata.split(',')):
         key, _, value = pair.strip().partition(' ')

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of files: a committing application, a user, storage, a clock, a scanner."""
+"""Fixtures of the tests of files."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor

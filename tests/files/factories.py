@@ -16,7 +16,7 @@ from tests.users.factories import UserFactory
 
 
 class FileFactory(ModelFactory):
-    """A text file of a user. It is stored by the service, so that all its rows and bytes agree.
+    """A text file of a user, stored by the service so that rows and bytes agree.
 
     `FileFactory(owner=user, content=b'…')`. `FileFactory(trashed=True)` is in the trash;
     `FileFactory(expired=True)` is in the trash for longer than `FILES_TRASH_LIFETIME`.

@@ -79,7 +79,7 @@ class TestFilesMove:
 
 @pytest.fixture
 def rejection(cli):
-    """Return a function that runs a command that must fail, and returns its error line."""
+    """Return a function that runs a failing command and returns its error line."""
 
     def run(*arguments):
         result = cli.invoke(args=['files', *arguments])

@@ -1,4 +1,4 @@
-"""Random operations on files; after each one, rows, bytes and quotas equal those of a model."""
+"""Random operations on files; rows, bytes and quotas must equal those of a model."""
 
 import os
 from collections.abc import Iterator

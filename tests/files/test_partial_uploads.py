@@ -39,7 +39,7 @@ def new(var):
 
 @pytest.fixture
 def switch_storage(app, var, monkeypatch):
-    """Return a function that configures the new storage with the old one as its fallback."""
+    """Return a function that configures the new storage with the old as fallback."""
 
     def restart():
         both = FallbackStorage(LocalStorage(var / 'new'), LocalStorage(var / 'storage'))

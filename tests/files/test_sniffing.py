@@ -58,7 +58,7 @@ class TestSniff:
 
 
 class TestLibmagic:
-    """libmagic is optional and only names files that would be `application/octet-stream`."""
+    """libmagic is optional and only names files that would be OCTET_STREAM."""
 
     @pytest.fixture
     def libmagic_returns(self, monkeypatch):

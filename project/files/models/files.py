@@ -43,7 +43,7 @@ CLEAN, INFECTED, UNSCANNABLE = 'clean', 'infected', 'unscannable'
 
 
 class Blob(Base):
-    """Bytes, identified by their SHA-256 and stored once for all versions that have them."""
+    """Bytes, identified by their SHA-256 and stored once for all versions."""
 
     __tablename__ = 'files_blobs'
 
@@ -98,7 +98,7 @@ class File(Base):
     @classmethod
     @cache
     def filtered(cls, names: frozenset[str]) -> AnySelect:
-        """Return the select of an owner's files with these filters. It is built once for each set.
+        """Return the select of an owner's files with these filters; built once per set.
 
         Its bind parameters are `owner_id`, `trashed`, and one for each filter.
 
@@ -160,7 +160,7 @@ class Version(Base):
 
 
 class Thumbnail(Base):
-    """A thumbnail of a version: `pending`, then `ready`, or `failed` if the image is unreadable.
+    """A thumbnail of a version: `pending`, `ready`, or `failed` if it is unreadable.
 
     Each version has its own thumbnails. Shared ones would reveal that another user has the same
     bytes.
@@ -186,10 +186,10 @@ class Thumbnail(Base):
 
     @classmethod
     def find(cls, file_id: UUID, number: int, edge: int) -> AnyRow | None:
-        """Return `state` and `storage_key` of a thumbnail, or None if it was never requested.
+        """Return `state` and `storage_key` of a thumbnail, or None before any request.
 
-        The state is `GIVEN_UP` for `THUMBNAIL_RETRY_INTERVAL` after the task was given up, then
-        `LOST`. It is not `FAILED`, because storage or memory may have failed rather than the image.
+        The state is `GIVEN_UP` for `THUMBNAIL_RETRY_INTERVAL` after its task was given up. It is
+        `LOST` if no task will make it. Neither is `FAILED`: the image may be readable.
         """
         given_up = gave_up_since(cls.task_id, now() - THUMBNAIL_RETRY_INTERVAL)
         # READY without a key: a thumbnail of an earlier release, which is made again.

@@ -16,7 +16,7 @@ from .files import File
 
 
 class Link(Base):
-    """A share link to a file, found by the hash of its token. It is deleted with the file."""
+    """A share link, found by the hash of its token. It is deleted with its file."""
 
     __tablename__ = 'files_links'
     __table_args__ = (Index(None, 'file_id', 'created_at'),)

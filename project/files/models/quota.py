@@ -30,7 +30,7 @@ class Usage(Base):
 
     @classmethod
     def find(cls, user_id: int) -> AnyRow | None:
-        """Return the used and reserved bytes and the quota of a user, or None without a row."""
+        """Return the used and reserved bytes and the quota of a user, or None."""
         usage = select(cls.used, cls.reserved, cls.thumbnail_bytes, cls.quota)
         return execute_select(usage.where(cls.user_id == user_id)).one_or_none()
 

@@ -14,7 +14,7 @@ from .files import File
 
 
 class Upload(Base):
-    """An upload with its quota reservation, until it is complete, cancelled or expired.
+    """An upload and its quota reservation, until it is complete, cancelled or expired.
 
     The row of a complete resumable upload stays until it expires, with the id of its file.
     """
@@ -39,7 +39,7 @@ class Upload(Base):
 
     @classmethod
     def find_owned(cls, owner_id: int, upload_id: UUID) -> AnyRow | None:
-        """Return the owner's resumable upload, unless it has expired or its file is deleted."""
+        """Return the owner's resumable upload, or None if it expired or its file is gone."""
         owned = RESUMABLE_SELECT.where(cls.id == upload_id, cls.owner_id == owner_id)
         return execute_select(owned.where(cls.expires_at > now(), HAS_LIVE_FILE)).one_or_none()
 

@@ -98,7 +98,7 @@ class VersionListQuery(ListQuery):
     errors=[FileNotFound, CursorInvalid],
 )  # fmt: skip
 def version_list(file_id: UUID, page: PageRequest) -> Page:
-    """List the versions of one of your files, newest first; the first is the current one."""
+    """List the versions of one of your files, newest first."""
     return service.list_versions(current_principal().user_id, file_id, page)
 
 

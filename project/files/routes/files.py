@@ -129,7 +129,7 @@ class FileView(MethodView):
         errors=[FileNotFound, FileChanged],
     )  # fmt: skip
     def delete(self, file_id: UUID, query: dict[str, Any]) -> None:
-        """Move one of your files to the trash, or with `permanent=true` delete it permanently."""
+        """Move a file to the trash, or with `permanent=true` delete it permanently."""
         remove = service.delete_file if query['permanent'] else service.trash_file
         remove(current_principal().user_id, file_id, expected=expected_versions())
 

@@ -74,7 +74,7 @@ class LinkCreateRequest(Schema):
     errors=[FileNotFound, PrivilegeEscalation, ExpiryPast, TooManyLinks],
 )  # fmt: skip
 def link_create(file_id: UUID, body: dict[str, Any]) -> Any:
-    """Create a share link to one of your files. It needs no login and is shown only once.
+    """Create a share link to one of your files. It needs no login and is shown once.
 
     An API key needs the scope `files:read` as well, because the link gives the right to read.
     Clients send `password` as `X-Link-Password`. Each response counts towards `max_downloads`, of

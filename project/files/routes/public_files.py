@@ -46,7 +46,7 @@ def published_show(filename: str) -> Response:
 
 
 def cached_by_policy(response: Response) -> Response:
-    """Delete the `Cache-Control` of Flask, so that the header policy of the route sets it.
+    """Delete `Cache-Control`, so that the header policy of the route sets it.
 
     Flask sends `no-cache` with every file.
     """

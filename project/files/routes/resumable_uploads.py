@@ -121,7 +121,7 @@ class UploadView(MethodView):
         errors=[TusVersionUnknown, UploadNotFound],
     )  # fmt: skip
     def head(self, upload_id: UUID) -> Response:
-        """Show how many bytes of your upload are stored. After the deletion of its file, 404."""
+        """Show how many bytes of your upload are stored; 404 if its file is deleted."""
         require_known_protocol()
         return upload_response(upload_id)
 
@@ -132,7 +132,7 @@ class UploadView(MethodView):
         errors=APPEND_ERRORS,
     )  # fmt: skip
     def patch(self, upload_id: UUID) -> Response:
-        """Append a chunk to one of your uploads at `Upload-Offset`. The last chunk creates a file.
+        """Append a chunk at `Upload-Offset` to your upload. The last one creates a file.
 
         `X-File-Id` is the id of that file. After the response 204, the bytes survive a power cut.
         If the connection breaks, the bytes that arrived are kept. A chunk with `Upload-Checksum` is
@@ -255,7 +255,7 @@ def integer_header(header: str) -> int:
 
 
 def checksum_header() -> tus.Checksum | None:
-    """Return the checksum of the chunk in the request, or None if the client sent none.
+    """Return the checksum in the request, or None if the client sent none.
 
     :raises ChecksumUnknown: if it is malformed, or its algorithm is not supported.
     """

@@ -1,4 +1,4 @@
-"""ZIP archives of files, created while they are sent. Memory holds one block of one file."""
+"""ZIP archives, created while they are sent. Memory holds one block of one file."""
 
 from collections.abc import Sequence
 from pathlib import PurePath

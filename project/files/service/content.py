@@ -1,4 +1,4 @@
-"""Content of files. All new bytes go through this module, so that no check can be bypassed."""
+"""Content of files. All new bytes go through this module and its checks."""
 
 from collections.abc import Iterable
 from typing import Any, TypeAlias
@@ -43,7 +43,7 @@ def store_file(
     length: int | None = None,
     declared_type: str | None = None,
 ) -> AnyRow:
-    """Store a stream as a new file of the owner. It is durable when the function returns.
+    """Store a stream as a new file of the owner, durable when this returns.
 
     :param length: the announced number of bytes, or None. It is reserved before the first read.
     :param declared_type: the media type that the client sent; stored, but not trusted.
@@ -165,7 +165,7 @@ def open_content(owner_id: int, file_id: UUID) -> tuple[AnyRow, StoredObject]:
 
 
 def open_version(owner_id: int, file_id: UUID, number: int) -> tuple[str, AnyRow, StoredObject]:
-    """Return the name of a file, one of its versions, and the open bytes of that version.
+    """Return the name of a file, one of its versions, and the open bytes of that.
 
     Raises the errors of `open_content`.
     """
@@ -183,7 +183,7 @@ def get_version(file_id: UUID, number: int) -> AnyRow:
 
 
 def _write_to_upload(owner_id: int, stream: blobs.Stream, length: int | None) -> ReservedUpload:
-    """Write a stream to an upload until its end, which must not be before the announced length."""
+    """Write a stream to an upload, and check that it has the announced length."""
     upload = open_upload(owner_id, least=length or 0)
     try:
         upload.write_stream(stream)
@@ -223,7 +223,7 @@ def create_file_from_blob(
     declared_type: str | None,
     reserved: int,
 ) -> AnyRow:
-    """Insert a file for complete and durable bytes, in a transaction that locks the owner.
+    """Insert a file for durable bytes, in a transaction that locks the owner.
 
     :param reserved: the bytes of the reservation that this file takes up.
     """
@@ -256,7 +256,7 @@ def _add_uploaded_version(
 def _save_blob(
     owner_id: int, upload: blobs.BlobWriter | blobs.AssembledUpload, reserved: int
 ) -> Known:
-    """Commit the reservation, write the blob's row and publish its bytes. Return its columns."""
+    """Commit the reservation, write and publish the blob. Return its columns."""
     commit_reservation(owner_id, reserved, upload.size)
     # The upsert locks the row even if it exists, so that the garbage collector waits.
     row = {'sha256': upload.sha256, 'size': upload.size, 'created_at': now()}
@@ -268,7 +268,7 @@ def _save_blob(
 def _add_version(
     owner_id: int, file_id: UUID, content: Known, extra: Known, expected: Expected
 ) -> None:
-    """Insert the newest version of a file, and delete versions beyond `FILES_VERSIONS_KEPT`."""
+    """Insert the newest version, and delete those beyond `FILES_VERSIONS_KEPT`."""
     update_file_row(
         owner_id,
         file_id,

@@ -33,7 +33,7 @@ BATCH_FILES = 250
 
 
 def list_files(owner_id: int, page: PageRequest) -> Page:
-    """Return a page of the owner's files, or with the filter `trashed` of those in the trash."""
+    """Return a page of the owner's files, or of their trash with the filter `trashed`."""
     values = {'trashed': False, **page.filters}
     names = frozenset(name for name in page.filters if name != 'trashed' or values['trashed'])
     return FILES.page(File.filtered(names), page, owner_id=owner_id, **values)
@@ -48,7 +48,7 @@ def get_file(owner_id: int, file_id: UUID) -> AnyRow:
 
 
 def get_untrashed(owner_id: int, file_id: UUID) -> AnyRow:
-    """Return the owner's file, or raise FileNotFound, also if it is in the trash."""
+    """Return the owner's file, or raise FileNotFound. Files in the trash do not count."""
     file = get_file(owner_id, file_id)
     if file.trashed_at is not None:
         raise FileNotFound
@@ -88,7 +88,7 @@ def update_file(
 
 @atomic()
 def trash_file(owner_id: int, file_id: UUID, *, expected: Expected = None) -> None:
-    """Move a file to the trash. It can be restored until garbage collection deletes it.
+    """Move a file to the trash. It can be restored until garbage collection.
 
     :raises FileNotFound: if the owner has no such file.
     :raises FileChanged: if the file has another row version than the expected ones.
@@ -114,7 +114,7 @@ def restore_file(owner_id: int, file_id: UUID, *, expected: Expected = None) -> 
 
 @atomic()
 def delete_file(owner_id: int, file_id: UUID, *, expected: Expected = None) -> None:
-    """Delete a file permanently. Garbage collection deletes bytes that no other version has.
+    """Delete a file permanently. Its bytes are garbage-collected if they are unused.
 
     :raises FileNotFound: if the owner has no such file.
     :raises FileChanged: if the file has another row version than the expected ones.
@@ -127,7 +127,7 @@ def delete_file(owner_id: int, file_id: UUID, *, expected: Expected = None) -> N
 
 
 def delete_files(owner_id: int, which: ColumnElement[bool]) -> int:
-    """Delete at most `BATCH_FILES` of an owner's files, with all versions. Call it in `atomic`.
+    """Delete at most `BATCH_FILES` files with all versions. Call it in `atomic`.
 
     The usage of the owner decreases with each call.
 
@@ -148,7 +148,7 @@ def list_versions(owner_id: int, file_id: UUID, page: PageRequest) -> Page:
 
 
 def _move_to_trash(owner_id: int, file_id: UUID, to: Any, expected: Expected) -> None:
-    """Set or clear the time in the trash. Do nothing if the file is there, or not there, already.
+    """Move a file to the trash or restore it. Do nothing if that is done already.
 
     :param to: the time, or None to restore the file.
     """
@@ -162,7 +162,7 @@ def _move_to_trash(owner_id: int, file_id: UUID, to: Any, expected: Expected) ->
 def update_file_row(
     owner_id: int, file_id: UUID, values: Mapping[str, Any], expected: Expected, *, live: bool
 ) -> None:
-    """Change a file's row and compare its row version in one statement. Call it in `atomic`.
+    """Compare the row version and change the row in one statement, in `atomic`.
 
     :param live: True if the file must not be in the trash, False if it must be in it.
     :raises FileNotFound: if the file does not exist.

@@ -1,4 +1,4 @@
-"""Garbage collection: deletion of expired rows, and of bytes to which no row refers."""
+"""Garbage collection: deletion of expired rows and of bytes without a row."""
 
 import time
 from collections.abc import Iterator
@@ -56,7 +56,7 @@ class CollectedItem:
 def collect_garbage(
     *, budget: float = float('inf'), dry_run: bool = False
 ) -> Iterator[CollectedItem]:
-    """Delete expired trash and links, and bytes to which no row refers. Yield each item.
+    """Delete expired trash and links, and bytes without a row. Yield each item.
 
     Two runs at the same time are safe, and so are uploads of the same bytes during a run. The next
     run continues an unfinished one.
@@ -120,7 +120,7 @@ def garbage_collection_pause_end() -> datetime | None:
 
 
 def storage_stats() -> list[dict[str, Any]]:
-    """Return the number of objects and bytes of each kind, and of the last garbage collection."""
+    """Return the objects and bytes of each kind, and of the last garbage collection."""
     totals = [{**kind.total()._asdict(), 'at': None} for kind in object_kinds().values()]
     state = collection_state()
     if state and state.started_at:
@@ -144,7 +144,7 @@ def _delete_expired_trash(dry_run: bool) -> Iterator[CollectedItem]:
 
 
 def _delete_expired_links(dry_run: bool) -> Iterator[CollectedItem]:
-    """Delete links a month after they expired, and used-up links a month after their creation."""
+    """Delete links a month after their expiry; used-up links, after their creation."""
     before = now() - EXPIRED_LINK_RETENTION
     is_used_up = and_(Link.downloads >= Link.max_downloads, Link.created_at < before)
     over = or_(Link.expires_at < before, is_used_up)
@@ -194,6 +194,6 @@ def _delete_trashed_file(owner_id: int, file_id: UUID, before: datetime) -> bool
 
 @atomic()
 def _delete_link(link_id: UUID) -> bool:
-    """Delete an ended link, and return whether it still existed. An ended link never revives."""
+    """Delete a link, and return whether it existed. Ended links never become valid."""
     gone = delete(Link).where(Link.id == link_id).returning(Link.id)
     return db.session.execute(gone).one_or_none() is not None

@@ -1,4 +1,4 @@
-"""Integrity check (`flask files fsck`): whether rows, bytes and quotas agree, and repairs."""
+"""Integrity check (`flask files fsck`) of rows, bytes and quotas, and repairs."""
 
 import hashlib
 from collections.abc import Iterator
@@ -149,7 +149,7 @@ def _hash_of(sha256: str) -> tuple[str, int]:
 
 @atomic()
 def _recount(user_id: int, *, repair: bool) -> bool:
-    """Return whether a user's recorded usage is right, or repaired, while its row is locked."""
+    """Lock a user's usage, and return whether it is right or was repaired."""
     db.session.execute(select(Usage.user_id).where(Usage.user_id == user_id).with_for_update())
     actual = _actual_usage(user_id)
     is_right = _recorded_usage(user_id) == actual
@@ -200,7 +200,7 @@ def _delete_thumbnail_row(row: AnyRow) -> bool:
 
 @atomic()
 def _delete_failed_thumbnails() -> None:
-    """Delete the rows of failed thumbnails: a newer decoder may be able to read the images."""
+    """Delete failed thumbnails: a newer decoder may be able to read their images."""
     db.session.execute(delete(Thumbnail).where(Thumbnail.state == FAILED))
 
 

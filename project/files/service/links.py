@@ -48,10 +48,10 @@ def create_link(
     password: str | None = None,
     max_downloads: int | None = None,
 ) -> dict[str, Any]:
-    """Create a link to a file of the caller. Return it with its token, which is shown only once.
+    """Create a link to a file of the caller. Return it with its token.
 
-    A link grants read access, so the caller's credential must have the scope `files:read`: an API
-    key may have `files:write` only.
+    Only this function returns the token. A link grants read access, so the caller's credential must
+    have the permission `files:read`: an API key may have `files:write` only.
 
     :raises FileNotFound: if the caller has no such file, or it is in the trash.
     :raises PrivilegeEscalation: if the credential lacks `files:read`.
@@ -115,7 +115,7 @@ def open_shared(token: str, password: str | None = None) -> tuple[AnyRow, AnyRow
 
 
 def count_download(link: AnyRow, stream: StoredObject) -> None:
-    """Count a download. If the link is used up, close the stream and raise LinkNotFound."""
+    """Count a download, or close the stream and raise LinkNotFound if none is left."""
     if not _count(link.id):
         stream.close()
         raise LinkNotFound
@@ -133,7 +133,7 @@ def unlock_link(link_id: UUID) -> bool:
 
 
 def find_link_owner(token: str) -> int | None:
-    """Return the id of the user whose file a link shares, or None if the link is unknown."""
+    """Return the id of the owner of a link's file, or None if the link is unknown."""
     owner = select(File.owner_id).join(Link, Link.file_id == File.id)
     owner_id: int | None = db.session.scalar(owner.where(Link.token_hash == token_hash(token)))
     return owner_id

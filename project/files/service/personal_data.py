@@ -72,7 +72,7 @@ def export_files(user_id: int) -> Iterator[ExportFile]:
     export=export_files,
 )
 def erase_file_data(user_id: int) -> bool:
-    """Delete a batch of a deleted user's uploads and files. Return whether there may be more.
+    """Delete a batch of a deleted user's data. Return whether there may be more.
 
     Garbage collection deletes the bytes that no other user has. The usage decreases with each
     batch. Its row is deleted last, because other transactions lock the rows in this order.
@@ -96,13 +96,13 @@ def _files_of(user_id: int) -> Iterator[AnyRow]:
 
 
 def _exported_file(file: AnyRow) -> dict[str, Any]:
-    """Return a file under the field names of the export, which do not follow the columns."""
+    """Return a file with the field names of the export, which differ from the columns."""
     fields = file._asdict()
     return {'number': fields.pop('current_version'), **fields}
 
 
 def _theirs(user_id: int, rows: AnySelect, *keys: Any) -> Iterator[AnyRow]:
-    """Yield rows that belong to a user's files, in batches and not by one query per file."""
+    """Yield rows of a user's files in batches, instead of one query per file."""
     return iterate_in_batches(rows.where(File.owner_id == user_id, NOT_EMPTIED), *keys)
 
 

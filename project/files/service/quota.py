@@ -23,7 +23,10 @@ class FreedBytes(NamedTuple):
 
 
 def get_usage(owner_id: int) -> dict[str, int]:
-    """Return the used and reserved bytes, the quota, and the number of files, trash included."""
+    """Return the used and reserved bytes, the quota and the number of files.
+
+    Files in the trash count.
+    """
     files = db.session.scalar(db.select(func.count()).where(File.owner_id == owner_id, NOT_EMPTIED))
     usage = Usage.find(owner_id)
     return {
@@ -49,7 +52,7 @@ def file_stats() -> list[dict[str, Any]]:
 
 
 def ensure_within_quota(owner_id: int) -> None:
-    """Ensure that a user does not exceed their quota, which an operator may have lowered.
+    """Ensure that a user does not exceed their quota; it may have been lowered.
 
     :raises QuotaExceeded: if the used and reserved bytes exceed the quota.
     """

@@ -1,4 +1,4 @@
-"""Resumable uploads (tus 1.0.0). All bytes below an acknowledged offset are on the disk.
+"""Resumable uploads (tus 1.0.0). Bytes below an acknowledged offset are durable.
 
 Only the newest request writes to an upload. It takes the upload lease; an older request fails with
 UploadLeaseLost at its next write.
@@ -44,7 +44,7 @@ CHECKPOINT_INTERVAL_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The offset of an upload in bytes, its expiry, and the id of its file once it is complete."""
+    """The offset of an upload in bytes, its expiry, and its file once it is complete."""
 
     offset: int
     expires_at: datetime

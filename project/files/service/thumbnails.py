@@ -1,4 +1,4 @@
-"""Thumbnails of images. The first request for a thumbnail enqueues the task that makes it."""
+"""Thumbnails of images. The first request enqueues the task that makes them."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -60,7 +60,9 @@ register_object_kind(
 
 
 def open_thumbnail(owner_id: int, file_id: UUID, edge: int) -> tuple[str, StoredObject] | None:
-    """Return the ETag of a thumbnail and its open bytes (WebP), or None until it is made.
+    """Return the ETag and the open bytes (WebP) of a thumbnail.
+
+    If it is missing, enqueue its task. Until the thumbnail is made, return None.
 
     :param edge: the longer side in pixels.
     :raises FileNotFound: if the owner has no such file, or it is in the trash.
@@ -96,7 +98,7 @@ def open_thumbnail(owner_id: int, file_id: UUID, edge: int) -> tuple[str, Stored
     owner_argument='owner_id',
 )
 def make_thumbnail(file_id: str, number: int, edge: int, owner_id: int | None = None) -> None:
-    """Make a thumbnail of a version. Idempotent: a second run replaces it by an equal one.
+    """Make a thumbnail of a version. Idempotent: a second run makes the same one.
 
     If the image cannot be decoded, the state becomes `failed`. Other errors fail the attempt.
 

@@ -1,4 +1,4 @@
-"""Emptying of the trash: the owner no longer finds the files at once; a task deletes the rows."""
+"""Emptying of the trash: files disappear at once, and a task deletes their rows."""
 
 from datetime import timedelta
 

@@ -81,7 +81,7 @@ def open_upload(owner_id: int, *, least: int = 0) -> ReservedUpload:
 
 
 def complete_reservation(upload: ReservedUpload) -> int:
-    """Delete the row of a complete upload, and return its reservation. Call it in `atomic`.
+    """Delete a complete upload and return its reservation. Call it in `atomic`.
 
     :returns: in bytes; 0 if the reservation expired and was released in the meantime.
     """
@@ -93,7 +93,7 @@ def complete_reservation(upload: ReservedUpload) -> int:
 
 @atomic(checks_caller=False)
 def cancel_upload(upload_id: UUID) -> None:
-    """Cancel an upload and release its reservation. Do nothing if the upload has ended."""
+    """Cancel an upload and release its reservation, if it has not ended."""
     over = delete(Upload).where(Upload.id == upload_id)
     gone = db.session.execute(over.returning(Upload.owner_id, Upload.reserved)).one_or_none()
     if gone:
@@ -115,13 +115,13 @@ def release_expired_reservations() -> None:
 
 
 def cancel_uploads(which: ColumnElement[bool]) -> None:
-    """Delete uploads and their files, and release their reservations. Call it in `atomic`."""
+    """Delete uploads and release their reservations. Call it in `atomic`."""
     for upload in delete_uploads(which):
         cancel_reservation(upload.owner_id, upload.reserved)
 
 
 def delete_uploads(which: ColumnElement[bool]) -> Sequence[AnyRow]:
-    """Delete uploads and, after the commit, their partial files. Return the deleted rows."""
+    """Delete uploads, and their partial files after the commit. Return the rows."""
     over = delete(Upload).where(which)
     gone = db.session.execute(over.returning(Upload.id, Upload.owner_id, Upload.reserved)).all()
     for upload in gone:
@@ -150,7 +150,7 @@ def _begin(owner_id: int, upload_id: UUID, size: int) -> None:
 
 @locks_user('owner_id')
 def _extend(owner_id: int, upload_id: UUID, size: int) -> int:
-    """Extend a reservation to at least `size` bytes, and renew its expiry. Return its bytes."""
+    """Extend a reservation to at least `size` bytes and renew it. Return its bytes."""
     alive = (
         update(Upload).where(Upload.id == upload_id).values(expires_at=now() + RESERVATION_LIFETIME)
     )

@@ -11,9 +11,9 @@ from .quota import FreedBytes
 
 
 def delete_versions(which: ColumnElement[bool]) -> FreedBytes:
-    """Delete versions and their thumbnails in the caller's transaction. Return their bytes.
+    """Delete versions and their thumbnails. Return their bytes. Call it in `atomic`.
 
-    Soon after it, a task deletes their stored objects, except bytes that another version has.
+    Later, a task deletes their stored objects, except bytes that another version has.
     """
     of_these = (Version.file_id == Thumbnail.file_id) & (Version.number == Thumbnail.number)
     made = select(Thumbnail.storage_key, Thumbnail.size).join(Version, of_these).where(which)

@@ -48,7 +48,7 @@ def fetch(client, url, method='GET', **headers):
 
 
 def used(client):
-    """Return the used bytes of the client, and check that all usages equal the sums of versions."""
+    """Return the used bytes, and check that all usages equal the sums of versions."""
     usage = data(client.get(f'{URL}/usage'))
     recorded = dict(db.session.execute(select(Usage.user_id, Usage.used)).all())
     sums = select(File.owner_id, func.sum(Version.size)).join(Version, Version.file_id == File.id)

@@ -1,4 +1,4 @@
-"""HTTP: download and replace the content of a file, and list and restore its versions."""
+"""HTTP: download and replace the content of a file, list and restore versions."""
 
 import io
 from base64 import b64decode

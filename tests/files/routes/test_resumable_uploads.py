@@ -1,4 +1,4 @@
-"""HTTP: create, inspect, check, expire and delete resumable uploads, as tus 1.0.0 requires."""
+"""HTTP: create, inspect, expire and delete resumable uploads (tus 1.0.0)."""
 
 import hashlib
 from base64 import b64encode

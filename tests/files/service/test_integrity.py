@@ -34,7 +34,7 @@ def store_orphan(content):
 
 @pytest.fixture(autouse=True)
 def identified_storage(app):
-    """Mark the storage as the one of the database, before a test deletes objects from it."""
+    """Mark the storage as that of the database, before a test deletes objects."""
     app.extensions['identify_storage']()
 
 

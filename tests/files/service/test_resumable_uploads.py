@@ -1,4 +1,4 @@
-"""Service: append to an upload from several requests, and recover from a failed completion."""
+"""Service: append to an upload concurrently, and recover from failed completion."""
 
 import hashlib
 from io import BytesIO
@@ -16,7 +16,7 @@ from tests.users.factories import UserFactory
 
 class TestFailedCompletion:
     def test_does_not_write_to_bytes_that_have_a_key(self, ada, kept, var, monkeypatch):
-        """The commit fails after the bytes have their key; the client then sends other bytes."""
+        """The commit fails after the bytes have a key; the client sends other bytes."""
         upload = service.create_upload(ada.id, length=10, name='a')
         service.append(ada.id, upload.id, BytesIO(b'12345'), offset=0)
         with monkeypatch.context() as patch:
@@ -55,7 +55,7 @@ def content(owner, file_id):
 
 class TestUploadLease:
     def test_stores_no_bytes_of_an_older_request(self, own_app, ada):
-        """A request hangs; its bytes arrive after a newer request has appended at its offset."""
+        """A request hangs; its bytes arrive after a newer request has appended bytes."""
         with own_app.app_context():
             ada = UserFactory()
             upload = service.create_upload(ada.id, length=len(CONTENT), name='a')
