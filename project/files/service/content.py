@@ -165,7 +165,7 @@ def open_content(owner_id: int, file_id: UUID) -> tuple[AnyRow, StoredObject]:
 
 
 def open_version(owner_id: int, file_id: UUID, number: int) -> tuple[str, AnyRow, StoredObject]:
-    """Return the name of a file, one of its versions, and the open bytes of that.
+    """Return the name of a file, a version of it, and the open bytes of that version.
 
     Raises the errors of `open_content`.
     """

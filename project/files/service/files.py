@@ -1,4 +1,4 @@
-"""Metadata of files, and their way to the trash and back."""
+"""Metadata of files: list, change, trash, restore and delete."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -48,7 +48,7 @@ def get_file(owner_id: int, file_id: UUID) -> AnyRow:
 
 
 def get_untrashed(owner_id: int, file_id: UUID) -> AnyRow:
-    """Return the owner's file, or raise FileNotFound. Files in the trash do not count."""
+    """Return the owner's file, or raise FileNotFound if there is none outside the trash."""
     file = get_file(owner_id, file_id)
     if file.trashed_at is not None:
         raise FileNotFound
@@ -162,7 +162,7 @@ def _move_to_trash(owner_id: int, file_id: UUID, to: Any, expected: Expected) ->
 def update_file_row(
     owner_id: int, file_id: UUID, values: Mapping[str, Any], expected: Expected, *, live: bool
 ) -> None:
-    """Compare the row version and change the row in one statement, in `atomic`.
+    """Compare the row version and change the row in one statement. Call in `atomic`.
 
     :param live: True if the file must not be in the trash, False if it must be in it.
     :raises FileNotFound: if the file does not exist.
