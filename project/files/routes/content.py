@@ -98,7 +98,10 @@ class VersionListQuery(ListQuery):
     errors=[FileNotFound, CursorInvalid],
 )  # fmt: skip
 def version_list(file_id: UUID, page: PageRequest) -> Page:
-    """List the versions of one of your files, newest first."""
+    """List the versions of one of your files, newest first.
+
+    The version with the highest `number` is the current content.
+    """
     return service.list_versions(current_principal().user_id, file_id, page)
 
 

@@ -48,7 +48,7 @@ def get_file(owner_id: int, file_id: UUID) -> AnyRow:
 
 
 def get_untrashed(owner_id: int, file_id: UUID) -> AnyRow:
-    """Return the owner's file, or raise FileNotFound if there is none outside the trash."""
+    """Return the owner's file. Raise FileNotFound if it is missing or in the trash."""
     file = get_file(owner_id, file_id)
     if file.trashed_at is not None:
         raise FileNotFound
