@@ -1,4 +1,4 @@
-"""Small applications of the kernel alone, for what the whole one cannot show."""
+"""Small applications that consist of `project.core` and blueprints of a test."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.client import IsolatedClient
 
 
 def nobody(token: str) -> None:
-    """Know no token."""
+    """Return None for every token."""
 
 
 def kernel_app(
@@ -24,7 +24,7 @@ def kernel_app(
     reload_principal: Callable[[Principal], Principal | None] = lambda principal: principal,
     **settings: Any,
 ) -> Flask:
-    """Return the kernel with nothing on it but these blueprints, its files in a folder."""
+    """Return an application of `project.core` and these blueprints, with its files in `folder`."""
     app = Flask('project', static_folder=None, template_folder='core/templates')
     app.config.from_object(TestingConfig)
     app.config.update(
@@ -42,7 +42,7 @@ def kernel_app(
 
 
 def principal(**changes: Any) -> Principal:
-    """Return somebody who is user 1, logged in just now, and holds nothing."""
+    """Return a principal: user 1, just logged in and without permissions."""
     known = {
         'user_id': 1,
         'username': 'ada',
@@ -54,5 +54,5 @@ def principal(**changes: Any) -> Principal:
 
 
 def bearer(token: str) -> dict[str, str]:
-    """Return the header that shows a token."""
+    """Return the header with a bearer token."""
     return {'Authorization': f'Bearer {token}'}

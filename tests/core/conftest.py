@@ -1,4 +1,4 @@
-"""What the tests of the kernel share."""
+"""Fixtures of the tests of `project.core`."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -26,12 +26,12 @@ from .apps import kernel_app
 
 @pytest.fixture
 def kernel(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[Callable[..., Flask]]:
-    """Return a function that makes an application of the kernel and some blueprints."""
+    """Return a function that creates an application of `project.core` and the given blueprints."""
     made: list[Flask] = []
 
     def make(*blueprints: Blueprint, **settings: Any) -> Flask:
         made.append(kernel_app(tmp_path, *blueprints, **settings))
-        # It has set up logging anew, and so taken away what pytest listens with.
+        # The application has configured logging, which removed the handler of pytest.
         logging.getLogger().addHandler(caplog.handler)
         return made[-1]
 
@@ -43,11 +43,10 @@ def kernel(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[Callabl
 
 @pytest.fixture
 def serve(kernel: Callable[..., Flask]) -> Callable[..., IsolatedClient]:
-    """Return a function that makes a client of one route: `serve(handler, body=Request)`.
+    """Return a function that creates a client of one route: `serve(handler, body=Request)`.
 
-    The route is POST and GET `/probe`, or what `rule` and `methods` say, and public unless `allow`
-    says who may. `people` are who may ask, by their tokens; what stands in `settings` is
-    configuration.
+    The route is POST and GET `/probe`, unless `rule` and `methods` are given, and public, unless
+    `allow` is given. `people` are principals by token; `settings` are settings of the application.
     """
 
     def client(
@@ -73,16 +72,16 @@ def serve(kernel: Callable[..., Flask]) -> Callable[..., IsolatedClient]:
 
 @pytest.fixture
 def no_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Begin without any task; what a test marks as one is forgotten with it."""
+    """Start without registered tasks, and remove those of the test at its end."""
     monkeypatch.setattr(registry, '_tasks', {})
     monkeypatch.setattr(registry, '_names', {})
 
 
 @pytest.fixture(scope='session')
 def durable_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
-    """An application on a file, or on a database of its own on PostgreSQL.
+    """Return an application with a database file, or with a separate PostgreSQL database.
 
-    In memory all would share one connection.
+    With SQLite in memory, all sessions would share one connection.
     """
     with fresh_database('durable') as url:
         app = Flask('durable', static_folder=None)
@@ -98,7 +97,7 @@ def durable_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
 
 @pytest.fixture
 def durable(durable_app: Flask) -> Iterator[Flask]:
-    """Work, in the test's own context, on an empty database whose transactions really happen."""
+    """Return `durable_app` in its context; transactions of the test are really committed."""
     with durable_app.app_context():
         yield durable_app
         db.session.rollback()
@@ -108,7 +107,7 @@ def durable(durable_app: Flask) -> Iterator[Flask]:
 
 @pytest.fixture
 def whoami() -> Blueprint:
-    """Return a blueprint that shows the address, scheme and host of a request."""
+    """Return a blueprint that shows the IP address, scheme and host of a request."""
     blueprint = Blueprint('whoami', __name__)
 
     @blueprint.get('/whoami')

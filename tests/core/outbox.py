@@ -1,4 +1,4 @@
-"""The outbox as tests fill and read it."""
+"""Helpers that fill and read the outbox."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,12 +19,12 @@ from project.core.tasks.outbox import OutboxTask
 
 @atomic()
 def enqueue_committed(function: Callable[..., Any], *args: Any, **kwargs: Any) -> UUID:
-    """Enqueue a task in a transaction of its own. It is not ready before `mark_ready`."""
+    """Enqueue a task in a separate transaction. It is not ready before `mark_ready`."""
     return enqueue(function, *args, **kwargs)
 
 
 def mark_queued(limit: int) -> list[UUID]:
-    """Mark due tasks of the default queue as given to the broker."""
+    """Mark due tasks of the default queue as sent to the broker."""
     queues.mark_ready()
     return broker_queues.mark_queued('default', limit, limit)
 
@@ -33,12 +33,12 @@ def mark_queued(limit: int) -> list[UUID]:
 def enqueue_at_committed(
     moment: datetime, function: Callable[..., Any], *args: Any, **kwargs: Any
 ) -> UUID:
-    """Enqueue a task for a moment, in a transaction of its own."""
+    """Enqueue a task for a time, in a separate transaction."""
     return enqueue_at(moment, function, *args, **kwargs)
 
 
 def rows() -> list[AnyRow]:
-    """Return all that is in the outbox, as it is in the database."""
+    """Return all rows of the outbox, as they are in the database."""
     return list(
         execute_select(
             select(*OutboxTask.__table__.columns).order_by(OutboxTask.created_at, OutboxTask.id)
@@ -47,18 +47,18 @@ def rows() -> list[AnyRow]:
 
 
 def row_of(task_id: UUID) -> AnyRow:
-    """Return one of them."""
+    """Return the row of a task."""
     [row] = [row for row in rows() if row.id == task_id]
     return row
 
 
 def change(task_id: UUID, **values: Any) -> None:
-    """Make of a row what would take a deploy, or somebody else, to make of it."""
+    """Change a row directly, as another version of the service or another worker might."""
     execute_in_own_transaction(update(OutboxTask).where(OutboxTask.id == task_id).values(**values))
 
 
 def mark_dead(task_id: UUID, reason: str = 'hopeless') -> None:
-    """Make a dead letter of a task that is due."""
+    """Dead-letter a due task."""
     lease = uuid4()
     assert leases.claim(task_id, lease)
     leases.dead_letter(task_id, lease, reason)
@@ -66,19 +66,19 @@ def mark_dead(task_id: UUID, reason: str = 'hopeless') -> None:
 
 @contextmanager
 def travel_forward(**length: float) -> Iterator[datetime]:
-    """Be so much later for a while; nothing passes meanwhile."""
+    """Move the clock forward within the block, and stop it there."""
     moment = now() + timedelta(**length)
     with time_machine.travel(moment, tick=False):
         yield moment
 
 
 @contextmanager
-def listening(app: Flask, bell: TaskNotifier | None = None) -> Iterator[TaskNotifier]:
-    """Listen to a bell, by default the application's, and hang up in the end."""
-    bell = bell or app.extensions['task_notifier']
-    bell.wait(0, WakeupPipe())  # The first time it only begins to listen.
+def listening(app: Flask, notifier: TaskNotifier | None = None) -> Iterator[TaskNotifier]:
+    """Listen to a notifier, by default that of the application, until the end of the block."""
+    notifier = notifier or app.extensions['task_notifier']
+    notifier.wait(0, WakeupPipe())  # The first call only starts to listen.
     try:
-        yield bell
+        yield notifier
     finally:
-        if bell._listening is not None:
-            bell._listening.close()
+        if notifier._listening is not None:
+            notifier._listening.close()

@@ -1,4 +1,4 @@
-"""Waiting for other processes, on what they do and not for a time."""
+"""Synchronization with other processes through their effects instead of sleeping."""
 
 import os
 import time
@@ -7,7 +7,10 @@ from multiprocessing.connection import wait
 
 
 def until(condition: Callable[[], object], seconds: float = 15) -> Callable[[], bool]:
-    """Return what tells a crew to go on until something is the case, and fails if it never is."""
+    """Return the `goes_on` function of a supervisor, which runs until the condition is met.
+
+    :raises AssertionError: if the condition is not met in time.
+    """
     deadline = time.monotonic() + seconds
 
     def goes_on() -> bool:
@@ -17,21 +20,21 @@ def until(condition: Callable[[], object], seconds: float = 15) -> Callable[[], 
     return goes_on
 
 
-class Line:
-    """A pipe to processes that are forked from here: what they say, and that they are all gone."""
+class ProcessPipe:
+    """A pipe from forked processes: it delivers their bytes, and its end when all have ended."""
 
     def __init__(self) -> None:
         self.reader, self.writer = os.pipe()
 
-    def say(self) -> None:
-        """Say something, in another process."""
+    def send(self) -> None:
+        """Send a byte. The other processes call this."""
         os.write(self.writer, b'!')
 
     def receive(self, seconds: float = 15) -> bytes:
-        """Return the next byte that somebody says, or nothing (`b''`) once nobody is left."""
-        assert wait([self.reader], seconds), 'nobody said anything'
+        """Return the next byte, or `b''` once all other processes have ended."""
+        assert wait([self.reader], seconds), 'no process sent anything'
         return os.read(self.reader, 1)
 
-    def listen(self) -> None:
-        """Have only the others hold the end that speaks."""
+    def close_writer(self) -> None:
+        """Close this process's copy of the writing end, so that only the others keep it open."""
         os.close(self.writer)

@@ -1,4 +1,4 @@
-"""The engine, which carries the ids of tasks and nothing else."""
+"""The broker, which transports only the ids of tasks."""
 
 from threading import Event, Thread
 from urllib.parse import parse_qsl, urlsplit
@@ -10,20 +10,22 @@ from dramatiq.brokers.redis import RedisBroker
 from dramatiq.brokers.stub import StubBroker
 from pika.exceptions import StreamLostError
 
-from project.core.task_workers import broker as engine
+from project.core.task_workers import broker as broker_module
 from project.core.task_workers.broker import BrokerUnavailable, TaskBroker
 
 
 @pytest.fixture
 def broker(monkeypatch):
-    """Return a broker in this process, to which every engine is connected."""
+    """Return an in-process stub broker, which every TaskBroker uses."""
     stub = StubBroker(middleware=[])
-    monkeypatch.setattr(engine, '_broker', lambda _url: stub)
-    monkeypatch.setattr(engine, '_counter', lambda _broker: lambda name: stub.queues[name].qsize())
+    monkeypatch.setattr(broker_module, '_broker', lambda _url: stub)
+    monkeypatch.setattr(
+        broker_module, '_counter', lambda _broker: lambda name: stub.queues[name].qsize()
+    )
     return stub
 
 
-class TestBroker:
+class TestTaskBroker:
     @pytest.mark.parametrize(
         ('url', 'kind'),
         [
@@ -33,7 +35,7 @@ class TestBroker:
             ('amqps://127.0.0.1:1', RabbitmqBroker),
         ],
     )
-    def test_connects_late_to_what_its_address_says(self, url, kind):
+    def test_chooses_the_broker_by_url_and_connects_lazily(self, url, kind):
         made = TaskBroker(url)
 
         assert isinstance(made._broker, kind)
@@ -41,7 +43,7 @@ class TestBroker:
 
 
 class TestSend:
-    def test_hands_over_the_id_and_nothing_else(self, broker):
+    def test_sends_only_the_id(self, broker):
         task_id = uuid4()
 
         TaskBroker('stub:').send('mail', task_id)
@@ -53,15 +55,15 @@ class TestSend:
     @pytest.mark.parametrize(
         'url', ['redis://:s3cret@127.0.0.1:1/0', 'amqp://a:s3cret@127.0.0.1:1']
     )
-    def test_rejects_where_nobody_is_there(self, url):
-        with pytest.raises(BrokerUnavailable) as refusal:
+    def test_raises_without_the_password_when_the_broker_is_unreachable(self, url):
+        with pytest.raises(BrokerUnavailable) as error:
             TaskBroker(url).send('mail', uuid4())
 
-        assert 's3cret' not in str(refusal.value)
+        assert 's3cret' not in str(error.value)
 
 
-class TestDepth:
-    def test_counts_what_nobody_has_begun(self, broker):
+class TestQueueSize:
+    def test_counts_tasks_that_no_worker_has_received(self, broker):
         made = TaskBroker('stub:')
         assert made.queue_size('mail') == 0
 
@@ -75,31 +77,31 @@ class TestDepth:
     @pytest.mark.parametrize(
         'url', ['redis://:s3cret@127.0.0.1:1/0', 'amqp://a:s3cret@127.0.0.1:1']
     )
-    def test_rejects_where_nobody_is_there(self, url):
+    def test_raises_without_the_password_when_the_broker_is_unreachable(self, url):
         made = TaskBroker(url)
 
         for _ in range(2):
-            with pytest.raises(BrokerUnavailable) as refusal:
+            with pytest.raises(BrokerUnavailable) as error:
                 made.queue_size('mail')
-            assert 's3cret' not in str(refusal.value)
+            assert 's3cret' not in str(error.value)
 
-    def test_asks_rabbitmq_for_those_that_wait(self):
+    def test_counts_the_ready_messages_of_rabbitmq(self):
         class Rabbit:
             def get_queue_message_counts(self, queue):
                 assert queue == 'tasks'
                 return 3, 5, 7
 
-        assert engine._counter(Rabbit())('tasks') == 3
+        assert broker_module._counter(Rabbit())('tasks') == 3
 
-    def test_asks_redis_for_those_that_wait(self):
+    def test_counts_the_waiting_messages_of_redis(self):
         class Redis:
             def do_qsize(self, queue):
                 assert queue == 'tasks'
                 return 3
 
-        assert engine._counter(Redis())('tasks') == 3
+        assert broker_module._counter(Redis())('tasks') == 3
 
-    def test_connects_anew_to_a_rabbitmq_that_has_hung_up(self):
+    def test_reconnects_to_rabbitmq_after_a_lost_connection(self):
         class Rabbit:
             def get_queue_message_counts(self, _queue):
                 if 'connection' in vars(self):
@@ -109,42 +111,42 @@ class TestDepth:
         rabbit = Rabbit()
         rabbit.connection = 'a lost one'
 
-        assert engine._counter(rabbit)('tasks') == 3
+        assert broker_module._counter(rabbit)('tasks') == 3
 
 
 class TestPatient:
-    def test_waits_for_so_long_and_no_longer(self):
-        assert engine._patient('amqp://a:b@host:5672/vhost') == (
+    def test_sets_timeouts_in_the_url(self):
+        assert broker_module._patient('amqp://a:b@host:5672/vhost') == (
             'amqp://a:b@host:5672/vhost?blocked_connection_timeout=10&socket_timeout=10'
         )
 
-    def test_gives_way_to_what_the_url_says(self):
-        patient = engine._patient('amqp://host/?socket_timeout=3&heartbeat=30')
+    def test_keeps_the_timeouts_in_the_url(self):
+        patient = broker_module._patient('amqp://host/?socket_timeout=3&heartbeat=30')
 
         assert dict(parse_qsl(urlsplit(patient).query)) == {
             'blocked_connection_timeout': '10', 'socket_timeout': '3', 'heartbeat': '30',
         }  # fmt: skip
 
-    def test_is_what_rabbitmq_is_asked_with(self):
+    def test_applies_to_connections_to_rabbitmq(self):
         parameters = TaskBroker('amqp://127.0.0.1:1')._broker.parameters
 
         assert parameters.blocked_connection_timeout == 10
         assert parameters.socket_timeout == 10
 
 
-class TestWork:
+class TestConsume:
     @pytest.fixture(autouse=True)
     def idle_milliseconds(self, monkeypatch):
-        """Stop sooner than after a second."""
-        monkeypatch.setattr(engine, 'IDLE_MILLISECONDS', 20)
+        """Check for the stop request more often than once a second."""
+        monkeypatch.setattr(broker_module, 'IDLE_MILLISECONDS', 20)
 
-    def test_does_what_is_brought_until_it_is_to_stop(self, broker):
-        brought, stopping, ids = [], Event(), [uuid4(), uuid4()]
+    def test_handles_the_received_ids_until_it_must_stop(self, broker):
+        received, stopping, ids = [], Event(), [uuid4(), uuid4()]
         made = TaskBroker('stub:')
 
         def handle(task_id):
-            brought.append(task_id)
-            if len(brought) == len(ids):
+            received.append(task_id)
+            if len(received) == len(ids):
                 stopping.set()
 
         for task_id in ids:
@@ -154,24 +156,24 @@ class TestWork:
         thread.join(10)
 
         assert not thread.is_alive()
-        assert brought == [str(task_id) for task_id in ids]
+        assert received == [str(task_id) for task_id in ids]
 
-    def test_leaves_the_ids_of_other_queues(self, broker):
-        brought, stopping, mine, other = [], Event(), uuid4(), uuid4()
+    def test_ignores_the_ids_of_other_queues(self, broker):
+        received, stopping, mine, other = [], Event(), uuid4(), uuid4()
         made = TaskBroker('stub:')
 
         def handle(task_id):
-            brought.append(task_id)
+            received.append(task_id)
             stopping.set()
 
         made.send('slow', other)
         made.send('mail', mine)
         made.consume('mail', handle, stopping.wait)
 
-        assert brought == [str(mine)]
+        assert received == [str(mine)]
         assert made.queue_size('slow') == 1
 
-    def test_acknowledges_what_is_done_and_not_before(self, broker):
+    def test_acknowledges_an_id_only_after_it_was_handled(self, broker):
         unfinished, stopping = [], Event()
         made = TaskBroker('stub:')
 

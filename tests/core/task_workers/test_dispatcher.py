@@ -1,4 +1,4 @@
-"""Who looks into the outbox, and how work reaches its workers."""
+"""The dispatcher, which polls the outbox and passes tasks to workers or the broker."""
 
 import time
 from collections import Counter
@@ -37,45 +37,48 @@ pytestmark = pytest.mark.usefixtures('no_tasks')
 
 @pytest.fixture
 def nothing():
-    """A task."""
+    """Return a task that does nothing."""
     return task(name='nothing')(lambda: None)
 
 
 class FakeBroker:
-    """An engine that takes so many tasks before its broker is away, and holds some already."""
+    """A broker that accepts a number of tasks and then becomes unavailable.
 
-    def __init__(self, takes=10**6, held=0):
-        self.takes = takes
-        self.held = held
+    :param queued: the number of tasks that each queue contains from the start.
+    """
+
+    def __init__(self, accepts=10**6, queued=0):
+        self.accepts = accepts
+        self.queued = queued
         self.sent = []
         self.queues = Counter()
 
     def queue_size(self, queue):
-        if not self.takes:
+        if not self.accepts:
             raise BrokerUnavailable('ConnectionClosed')
-        return self.held + self.queues[queue]
+        return self.queued + self.queues[queue]
 
     def send(self, queue, task_id):
-        if len(self.sent) >= self.takes:
+        if len(self.sent) >= self.accepts:
             raise BrokerUnavailable('ConnectionClosed')
         self.sent.append(task_id)
         self.queues[queue] += 1
 
 
-class TestToWorkers:
+class TestDispatchToLocalWorkers:
     def test_wakes_the_workers_whose_queues_have_ready_tasks(self, nothing):
         def idle(_app, _slot):
-            """Serve as a role."""
+            """Do nothing in the process of the slot."""
 
         roles = [('mail',), ('default', 'mail'), ('slow', 'default', 'mail')]
         workers = [WorkerSlot(queues[0], idle, queues) for queues in roles]
-        hand = DispatchToLocalWorkers(workers)
+        dispatch_tasks = DispatchToLocalWorkers(workers)
 
-        assert hand() == POLL_INTERVAL_SECONDS
+        assert dispatch_tasks() == POLL_INTERVAL_SECONDS
         assert woken(workers) == []
 
         enqueue_committed(nothing)
-        assert hand() == POLL_INTERVAL_SECONDS
+        assert dispatch_tasks() == POLL_INTERVAL_SECONDS
         assert woken(workers) == ['default', 'slow']
 
 
@@ -85,85 +88,83 @@ def woken(workers):
 
 
 class TestDispatchToBroker:
-    def test_looks_again_in_a_second_where_nothing_is_due(self, nothing):
+    def test_polls_again_in_a_second_when_no_task_is_due(self, nothing):
         enqueue_at_committed(now() + timedelta(minutes=1), nothing)
-        engine = FakeBroker()
+        broker = FakeBroker()
 
-        assert DispatchToBroker(engine)() == POLL_INTERVAL_SECONDS
-        assert engine.sent == []
+        assert DispatchToBroker(broker)() == POLL_INTERVAL_SECONDS
+        assert broker.sent == []
 
-    def test_sends_what_is_due_and_looks_again_soon(self, nothing):
+    def test_sends_due_tasks_and_polls_again_soon(self, nothing):
         ids = {enqueue_committed(nothing) for _ in range(3)}
-        engine = FakeBroker()
+        broker = FakeBroker()
 
-        assert DispatchToBroker(engine)() == BROKER_POLL_SECONDS
-        assert set(engine.sent) == ids
+        assert DispatchToBroker(broker)() == BROKER_POLL_SECONDS
+        assert set(broker.sent) == ids
         assert {row.state for row in rows()} == {'queued'}
 
-    def test_sends_nothing_twice_while_the_broker_has_it(self, nothing):
+    def test_does_not_send_a_queued_task_again(self, nothing):
         enqueue_committed(nothing)
-        engine = FakeBroker()
+        broker = FakeBroker()
 
-        DispatchToBroker(engine)()
-        DispatchToBroker(engine)()
+        DispatchToBroker(broker)()
+        DispatchToBroker(broker)()
 
-        assert len(engine.sent) == 1
+        assert len(broker.sent) == 1
 
-    def test_sends_no_more_than_the_broker_may_have(self, nothing, monkeypatch):
+    def test_sends_tasks_up_to_the_limit_of_the_queue(self, nothing, monkeypatch):
         monkeypatch.setitem(dispatcher.MAX_QUEUED_TASKS, 'default', 3)
         for _ in range(5):
             enqueue_committed(nothing)
-        engine = FakeBroker()
-        hand = DispatchToBroker(engine)
+        broker = FakeBroker()
+        dispatch_tasks = DispatchToBroker(broker)
 
         sent = []
         for _ in range(3):
-            assert hand() == BROKER_POLL_SECONDS
-            sent.append(len(engine.sent))
+            assert dispatch_tasks() == BROKER_POLL_SECONDS
+            sent.append(len(broker.sent))
 
         assert sent == [3, 3, 3]
-        # A worker has begun one.
-        engine.held -= 1
-        hand()
-        assert len(engine.sent) == 4
+        # A worker has started one task.
+        broker.queued -= 1
+        dispatch_tasks()
+        assert len(broker.sent) == 4
 
-    def test_sends_nothing_to_a_broker_that_holds_enough(self, nothing, monkeypatch):
+    def test_sends_nothing_when_the_queue_is_full(self, nothing, monkeypatch):
         monkeypatch.setitem(dispatcher.MAX_QUEUED_TASKS, 'default', 3)
         enqueue_committed(nothing)
-        engine = FakeBroker(held=4)
+        broker = FakeBroker(queued=4)
 
-        assert DispatchToBroker(engine)() == BROKER_POLL_SECONDS
+        assert DispatchToBroker(broker)() == BROKER_POLL_SECONDS
 
-        assert engine.sent == []
+        assert broker.sent == []
         assert rows()[0].state == 'waiting'
 
-    def test_lets_what_a_broker_holds_not_grow_however_long_nobody_works(
-        self, nothing, monkeypatch
-    ):
+    def test_does_not_grow_the_queue_while_no_worker_runs(self, nothing, monkeypatch):
         monkeypatch.setitem(dispatcher.MAX_QUEUED_TASKS, 'default', 3)
         for _ in range(5):
             enqueue_committed(nothing)
-        engine = FakeBroker()
-        hand = DispatchToBroker(engine)
+        broker = FakeBroker()
+        dispatch_tasks = DispatchToBroker(broker)
 
         for number in range(10):
             with travel_forward(seconds=number * QUEUED_TIMEOUT.seconds):
-                hand()
+                dispatch_tasks()
 
-        assert engine.queue_size('default') == 3
+        assert broker.queue_size('default') == 3
 
-    def test_sends_all_again_that_a_broker_has_lost(self, nothing):
+    def test_sends_tasks_again_that_a_broker_has_lost(self, nothing):
         ids = {enqueue_committed(nothing) for _ in range(5)}
-        hand = DispatchToBroker(FakeBroker())
-        hand()
-        hand.broker = FakeBroker()
+        dispatch_tasks = DispatchToBroker(FakeBroker())
+        dispatch_tasks()
+        dispatch_tasks.broker = FakeBroker()
 
-        hand()
-        assert hand.broker.sent == []
+        dispatch_tasks()
+        assert dispatch_tasks.broker.sent == []
         with travel_forward(seconds=QUEUED_TIMEOUT.seconds):
-            hand()
+            dispatch_tasks()
 
-        assert set(hand.broker.sent) == ids
+        assert set(dispatch_tasks.broker.sent) == ids
 
     @pytest.mark.parametrize('order', [1, -1])
     def test_sends_the_oldest_first(self, nothing, order):
@@ -171,58 +172,60 @@ class TestDispatchToBroker:
             enqueue_at_committed(now() - timedelta(seconds=n), nothing)
             for n in range(1, 10)[::order]
         ]
-        engine = FakeBroker()
+        broker = FakeBroker()
 
-        DispatchToBroker(engine)()
+        DispatchToBroker(broker)()
 
-        assert engine.sent == ids[::-order]
+        assert broker.sent == ids[::-order]
 
-    def test_sends_each_queue_to_its_own_though_another_is_full(self, nothing, monkeypatch):
+    def test_sends_each_task_to_its_queue_even_if_another_is_full(self, nothing, monkeypatch):
         monkeypatch.setitem(dispatcher.MAX_QUEUED_TASKS, 'slow', 2)
         slow = task(name='slow', queue='slow')(lambda: None)
         letter = task(name='letter', queue='mail')(lambda: None)
         for function in (slow, slow, slow, nothing, letter):
             enqueue_committed(function)
-        engine = FakeBroker()
+        broker = FakeBroker()
 
-        DispatchToBroker(engine)()
+        DispatchToBroker(broker)()
 
-        assert engine.queues == {'mail': 1, 'default': 1, 'slow': 2}
+        assert broker.queues == {'mail': 1, 'default': 1, 'slow': 2}
 
-    def test_sends_no_more_of_a_user_than_their_share(self, monkeypatch):
+    def test_sends_no_more_tasks_of_a_user_than_their_share(self, monkeypatch):
         monkeypatch.setitem(dispatcher.MAX_QUEUED_TASKS_PER_OWNER, 'default', 3)
         work = task(name='work', owner_argument='owner')(lambda owner: None)
         for owner in (7, 7, 7, 7, 7, 8):
             enqueue_committed(work, owner)
-        engine = FakeBroker()
+        broker = FakeBroker()
 
-        DispatchToBroker(engine)()
+        DispatchToBroker(broker)()
 
-        assert Counter(row_of(found).owner_id for found in engine.sent) == {7: 3, 8: 1}
+        assert Counter(row_of(found).owner_id for found in broker.sent) == {7: 3, 8: 1}
 
-    def test_asks_no_broker_where_nothing_is_due(self):
-        assert DispatchToBroker(FakeBroker(takes=0))() == POLL_INTERVAL_SECONDS
+    def test_does_not_query_the_broker_when_no_task_is_due(self):
+        assert DispatchToBroker(FakeBroker(accepts=0))() == POLL_INTERVAL_SECONDS
 
-    @pytest.mark.parametrize('takes', [0, 2])
-    def test_keeps_what_a_broker_that_is_down_does_not_take(self, nothing, caplog, takes):
+    @pytest.mark.parametrize('accepts', [0, 2])
+    def test_keeps_tasks_that_an_unavailable_broker_does_not_accept(self, nothing, caplog, accepts):
         for _ in range(5):
             enqueue_committed(nothing)
-        engine = FakeBroker(takes)
-        hand = DispatchToBroker(engine)
+        broker = FakeBroker(accepts)
+        dispatch_tasks = DispatchToBroker(broker)
 
-        assert hand() == POLL_INTERVAL_SECONDS
+        assert dispatch_tasks() == POLL_INTERVAL_SECONDS
 
-        assert sorted(row.state for row in rows()) == ['queued'] * takes + ['waiting'] * (5 - takes)
-        assert {row.id for row in rows() if row.state == 'queued'} == set(engine.sent)
+        assert sorted(row.state for row in rows()) == ['queued'] * accepts + ['waiting'] * (
+            5 - accepts
+        )
+        assert {row.id for row in rows() if row.state == 'queued'} == set(broker.sent)
         assert 'the broker does not take tasks: ConnectionClosed' in caplog.text
-        engine.takes = 10
-        hand()
-        assert len(set(engine.sent)) == 5
+        broker.accepts = 10
+        dispatch_tasks()
+        assert len(set(broker.sent)) == 5
 
 
 class TestDispatch:
     @pytest.mark.slow('a schedule fires once a second')
-    def test_rings_and_fires_in_a_process_of_its_own(self, own_app, nothing):
+    def test_notifies_workers_and_enqueues_schedules_in_a_separate_process(self, own_app, nothing):
         task(name='tick', every=timedelta(seconds=1))(lambda: None)
         worker = WorkerSlot('worker', run_worker())
         enqueue_committed(nothing)
@@ -235,7 +238,7 @@ class TestDispatch:
         worker.wakeup.wait(20)
         assert time.monotonic() - began < 10
 
-    def test_hands_out_to_the_configured_broker(self, own_app, nothing, monkeypatch):
+    def test_sends_tasks_to_the_configured_broker(self, own_app, nothing, monkeypatch):
         monkeypatch.setattr(dispatcher, 'TaskBroker', lambda _url: FakeBroker())
         enqueue_committed(nothing)
 
@@ -244,7 +247,7 @@ class TestDispatch:
         )
 
     @pytest.mark.parametrize('broker', ['', 'redis://127.0.0.1:1'])
-    def test_renews_what_busy_workers_hold(self, own_app, nothing, monkeypatch, broker):
+    def test_renews_the_leases_of_busy_workers(self, own_app, nothing, monkeypatch, broker):
         monkeypatch.setattr(leases, 'LEASE_RENEWAL_SECONDS', 0.0)
         monkeypatch.setattr(dispatcher, 'TaskBroker', lambda _url: FakeBroker())
         worker = WorkerSlot('worker', run_worker())
@@ -259,9 +262,7 @@ class TestDispatch:
 
         assert row_of(found).lease_id == worker.lease
 
-    def test_is_ended_when_it_hangs_and_followed_by_another(
-        self, own_app, nothing, tmp_path, monkeypatch
-    ):
+    def test_is_killed_when_it_hangs_and_replaced(self, own_app, nothing, tmp_path, monkeypatch):
         hung = tmp_path / 'hung'
         monkeypatch.setattr(dispatcher, 'POLL_TIMEOUT', timedelta(seconds=1))
 
@@ -273,7 +274,7 @@ class TestDispatch:
                 return 0
 
         def is_queued():
-            # The next process is not ended, however slow this machine is.
+            # The replacement must not be killed on a slow machine.
             if hung.exists():
                 monkeypatch.setattr(dispatcher, 'POLL_TIMEOUT', timedelta(minutes=1))
             return rows()[0].state == 'queued'
@@ -286,25 +287,25 @@ class TestDispatch:
         )
 
     @pytest.mark.slow('the supervisor looks five times before the database is back')
-    def test_goes_on_when_the_database_is_there_again(self, own_app, nothing, monkeypatch):
+    def test_continues_when_the_database_is_available_again(self, own_app, nothing, monkeypatch):
         db.drop_all()
-        worker, asked = WorkerSlot('worker', run_worker()), []
-        seat = WorkerSlot('dispatcher', dispatch([worker]))
+        worker, calls = WorkerSlot('worker', run_worker()), []
+        slot = WorkerSlot('dispatcher', dispatch([worker]))
 
         def condition():
-            asked.append(1)
-            if len(asked) == 5:
+            calls.append(1)
+            if len(calls) == 5:
                 db.create_all()
                 enqueue_committed(nothing)
-            return len(asked) > 5 and select([worker.wakeup], [], [], 0)[0]
+            return len(calls) > 5 and select([worker.wakeup], [], [], 0)[0]
 
-        Supervisor(own_app, [seat]).run(until(condition))
+        Supervisor(own_app, [slot]).run(until(condition))
 
-        assert seat.orphaned_leases == []
+        assert slot.orphaned_leases == []
 
 
 class TestInterval:
-    def test_calls_a_function_when_it_is_time_whatever_the_clock_says(self):
+    def test_calls_a_function_at_its_interval_if_the_clock_jumps(self):
         called = []
         often, seldom = (
             Interval(0.0, partial(called.append, 'often')),
@@ -320,14 +321,14 @@ class TestInterval:
 
 
 class TestScheduleEnqueuer:
-    def test_looks_again_within_a_minute_whatever_the_clock_says(self, monkeypatch):
+    def test_checks_again_within_a_minute_if_the_clock_jumps(self, monkeypatch):
         task(name='daily', cron='0 3 * * *')(lambda: None)
         enqueue_schedules = ScheduleEnqueuer()
         enqueue_schedules()
 
         assert 0 < enqueue_schedules.next_look - time.monotonic() <= 60
 
-    def test_costs_nothing_while_none_can_be_due(self, assert_max_queries):
+    def test_runs_no_statement_while_no_schedule_can_be_due(self, assert_max_queries):
         enqueue_schedules = ScheduleEnqueuer()
         enqueue_schedules()
 
@@ -335,41 +336,41 @@ class TestScheduleEnqueuer:
             enqueue_schedules()
 
 
-class TestRenewals:
+class TestLeaseRenewer:
     @pytest.fixture
     def worker(self):
         return WorkerSlot('worker', run_worker())
 
     @pytest.fixture
-    def held(self, nothing, worker):
+    def leased(self, nothing, worker):
         found = enqueue_committed(nothing)
         leases.claim_next(worker.lease)
         return found
 
-    def test_renews_what_is_at_work(self, held, worker):
+    def test_renews_the_leases_of_busy_workers(self, leased, worker):
         worker.begin(timedelta(minutes=1))
 
         with travel_forward(seconds=10) as moment:
             LeaseRenewer([worker])()
 
-        assert row_of(held).available_at == moment + leases.LEASE_DURATION
+        assert row_of(leased).available_at == moment + leases.LEASE_DURATION
 
-    def test_leaves_alone_who_is_idle(self, held, worker, assert_max_queries):
+    def test_ignores_idle_workers(self, leased, worker, assert_max_queries):
         worker.begin(timedelta(minutes=1))
         worker.end()
 
         with assert_max_queries(0):
             LeaseRenewer([worker, WorkerSlot('other', run_worker())])()
 
-    def test_costs_one_statement_however_many_are_at_work(self, worker, assert_max_queries):
+    def test_runs_one_statement_for_any_number_of_busy_workers(self, worker, assert_max_queries):
         workers = [worker, WorkerSlot('other', run_worker())]
-        for seat in workers:
-            seat.begin(timedelta(minutes=1))
+        for slot in workers:
+            slot.begin(timedelta(minutes=1))
 
         with assert_max_queries(1):
             LeaseRenewer(workers)()
 
-    def test_waits_until_it_is_time(self, held, worker, monkeypatch, assert_max_queries):
+    def test_waits_for_its_interval(self, leased, worker, monkeypatch, assert_max_queries):
         worker.begin(timedelta(minutes=1))
         renewals = LeaseRenewer([worker])
         renewals()
@@ -381,7 +382,7 @@ class TestRenewals:
             renewals()
         assert len(statements) == 1
 
-    def test_happens_often_enough(self):
+    def test_runs_at_least_three_times_per_lease(self):
         assert (
             leases.LEASE_DURATION.total_seconds() / 3
             > leases.LEASE_RENEWAL_SECONDS + POLL_INTERVAL_SECONDS

@@ -30,18 +30,18 @@ def moment():
 
 @pytest.fixture
 def ticking(moment):
-    """Let a dispatcher have looked for tasks at this moment."""
+    """Record a dispatcher tick at this moment."""
     record_dispatcher_tick()
 
 
 def enqueue_due(*ages):
-    """Enqueue tasks that are due since a number of seconds; return their ids."""
+    """Enqueue tasks that have been due for `ages` seconds; return their ids."""
     nothing = task(name='nothing')(lambda: None)
     return [enqueue_at_committed(now() - timedelta(seconds=age), nothing) for age in ages]
 
 
 class TestCheckTasks:
-    def test_is_ok_when_nothing_waits(self, ticking):
+    def test_is_ok_without_waiting_tasks(self, ticking):
         found = check_tasks()
 
         assert found.state == 'ok'
@@ -51,7 +51,7 @@ class TestCheckTasks:
         }  # fmt: skip
 
     @pytest.mark.parametrize(('age', 'state'), [(120, 'ok'), (121, 'late')])
-    def test_is_late_when_a_task_is_due_for_two_minutes(self, ticking, age, state):
+    def test_is_late_when_a_task_has_been_due_for_over_two_minutes(self, ticking, age, state):
         enqueue_due(age, 5)
 
         found = check_tasks()
@@ -60,12 +60,12 @@ class TestCheckTasks:
         assert (found.details['waiting'], found.details['delay']) == (2, age)
 
     @pytest.mark.parametrize(('seconds', 'state'), [(0, 'ok'), (1, 'stopped')])
-    def test_is_stopped_without_the_tick_of_a_dispatcher(self, moment, ticking, seconds, state):
+    def test_is_stopped_without_a_recent_dispatcher_tick(self, moment, ticking, seconds, state):
         later = moment + timedelta(seconds=STOPPED_AFTER_SECONDS + seconds)
         with time_machine.travel(later, tick=False):
             assert check_tasks().state == state
 
-    def test_is_stopped_when_no_dispatcher_ever_looked(self):
+    def test_is_stopped_when_no_dispatcher_has_ever_run(self):
         found = check_tasks()
 
         assert (found.state, found.details['tick']) == ('stopped', None)
@@ -91,11 +91,11 @@ class TestCheckTasks:
 class TestCheckBroker:
     @pytest.fixture
     def configure(self, app, monkeypatch):
-        """Return a function that names the broker."""
+        """Return a function that sets TASKS_BROKER_URL."""
         return lambda url: monkeypatch.setitem(app.config, 'TASKS_BROKER_URL', url)
 
     @pytest.mark.parametrize('scheme', ['redis', 'amqp'])
-    def test_is_down_when_the_broker_rejects_connections(self, configure, scheme):
+    def test_raises_when_the_broker_rejects_connections(self, configure, scheme):
         configure(f'{scheme}://127.0.0.1:{free_port()}')
 
         with pytest.raises(ServiceUnavailable):
@@ -103,7 +103,7 @@ class TestCheckBroker:
 
     @pytest.mark.slow('waits for the time limit of the check, 0.9 s')
     @pytest.mark.parametrize('scheme', ['redis', 'amqp'])
-    def test_is_down_when_the_broker_is_silent(self, configure, scheme):
+    def test_raises_when_the_broker_does_not_respond(self, configure, scheme):
         with listener() as port:
             configure(f'{scheme}://127.0.0.1:{port}')
 
@@ -112,7 +112,7 @@ class TestCheckBroker:
 
     @pytest.mark.servers
     @pytest.mark.parametrize('variable', ['TEST_AMQP_URL', 'TEST_REDIS_URL'])
-    def test_is_ok_when_the_broker_answers(self, configure, variable):
+    def test_is_ok_when_the_broker_responds(self, configure, variable):
         configure(os.environ[variable])
 
         assert check_broker().state == 'ok'

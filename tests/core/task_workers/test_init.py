@@ -1,4 +1,4 @@
-"""The whole crew: started, told to end, and gone with whoever started it."""
+"""All processes of the task workers: start, stop, and end together with their parent."""
 
 import ctypes
 import os
@@ -21,30 +21,30 @@ from project.core.task_workers.worker_slot import FORK
 from project.core.tasks import task
 
 from ..outbox import enqueue_committed, row_of, rows
-from .process_sync import Line, until
+from .process_sync import ProcessPipe, until
 
 
 @pytest.fixture
-def line():
-    """A line to processes that are not our own children."""
-    return Line()
+def pipe():
+    """Return a pipe from processes that are not our children."""
+    return ProcessPipe()
 
 
 @pytest.fixture
-def received(own_app, line):
-    """Have a task wait that says on the line that somebody works."""
-    enqueue_committed(task(name='say')(line.say))
+def sending_task(own_app, pipe):
+    """Enqueue a task that sends a byte through the pipe."""
+    enqueue_committed(task(name='send')(pipe.send))
 
 
 class TestInitApp:
-    def test_leaves_where_gunicorn_finds_it_what_its_worker_does(self, own_app):
+    def test_registers_the_function_that_gunicorn_runs(self, own_app):
         enqueue_committed(task(name='nothing')(lambda: None))
 
         own_app.extensions['run_task_workers'](until(lambda: not rows()))
 
 
-class TestServeTasks:
-    def test_works_the_outbox_off_with_so_many_workers(self, own_app, tmp_path):
+class TestRunTaskWorkers:
+    def test_runs_tasks_with_the_given_number_of_workers(self, own_app, tmp_path):
         def run():
             (tmp_path / str(os.getpid())).mkdir()
             while len([path for path in tmp_path.iterdir() if path.is_dir()]) < 2:
@@ -54,10 +54,10 @@ class TestServeTasks:
         enqueue_committed(both)
         enqueue_committed(both)
 
-        # Each waits for the other, so there are two.
+        # Each task waits for the other, so this ends only with two workers.
         run_task_workers(own_app, until(lambda: not rows()), concurrency=2)
 
-    def test_buries_a_poison_and_does_what_is_healthy(self, own_app):
+    def test_dead_letters_a_task_that_kills_its_process_and_runs_others(self, own_app):
         def kill():
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -75,11 +75,11 @@ class TestServeTasks:
         assert row_of(found).last_error == 'its process ended (signal 9)'
         assert row_of(found).attempts == 2
 
-    def test_has_the_workers_of_a_broker_do_what_it_brings(self, own_app, monkeypatch):
-        """The one on either end is a pipe here: who hands out writes ids, who works reads them."""
+    def test_runs_the_tasks_that_a_broker_delivers(self, own_app, monkeypatch):
+        """The broker is a pipe here: the dispatcher writes ids, and the worker reads them."""
         reader, writer = os.pipe()
 
-        class Engine:
+        class PipeBroker:
             def __init__(self, url):
                 assert url == 'redis://127.0.0.1:1'
 
@@ -88,7 +88,7 @@ class TestServeTasks:
 
             def send(self, queue, task_id):
                 assert queue == 'default'
-                # Once for each worker of the queue: the second finds the task taken.
+                # Once for each worker of the queue: the second one finds the task already claimed.
                 os.write(writer, task_id.hex.encode() * 2)
 
             def consume(self, queue, handle, wait):
@@ -96,8 +96,8 @@ class TestServeTasks:
                     handle(os.read(reader, 32).decode())
                 wait()
 
-        monkeypatch.setattr(dispatcher, 'TaskBroker', Engine)
-        monkeypatch.setattr(worker, 'TaskBroker', Engine)
+        monkeypatch.setattr(dispatcher, 'TaskBroker', PipeBroker)
+        monkeypatch.setattr(worker, 'TaskBroker', PipeBroker)
         monkeypatch.setitem(own_app.config, 'TASKS_BROKER_URL', 'redis://127.0.0.1:1')
         enqueue_committed(task(name='nothing')(lambda: None))
 
@@ -107,106 +107,108 @@ class TestServeTasks:
 class TestWorkerQueues:
     @pytest.mark.parametrize('has_broker', [False, True])
     @pytest.mark.parametrize('count', [1, 2, 3, 8])
-    def test_has_a_worker_of_its_own_for_each_queue(self, count, has_broker):
+    def test_contain_a_separate_worker_for_each_queue(self, count, has_broker):
         found = worker_queues(count, has_broker=has_broker)
 
         assert {queues[0] for queues in found} == {'mail', 'default', 'slow'}
         assert ('mail',) in found
 
     @pytest.mark.parametrize(('count', 'expected'), [(1, 2), (2, 2), (3, 3), (8, 8)])
-    def test_runs_so_many_at_once_beside_mails(self, count, expected):
+    def test_contain_the_given_number_of_workers_besides_mail(self, count, expected):
         embedded = worker_queues(count, has_broker=False)
-        grown = worker_queues(count, has_broker=True)
+        separate = worker_queues(count, has_broker=True)
 
         assert len(embedded) == 1 + expected
-        assert [queues for queues in grown if queues == ('default',)] == [('default',)] * expected
+        assert [queues for queues in separate if queues == ('default',)] == [
+            ('default',)
+        ] * expected
 
     @pytest.mark.parametrize('count', [1, 2, 3, 8])
-    def test_serves_one_queue_per_process_with_a_broker(self, count):
+    def test_contain_one_queue_per_process_with_a_broker(self, count):
         assert {len(queues) for queues in worker_queues(count, has_broker=True)} == {1}
 
 
-class TestServeUntilSignal:
+class TestRunUntilSignal:
     @pytest.mark.parametrize('name', ['SIGTERM', 'SIGINT'])
-    def test_ends_on_a_signal(self, own_app, line, received, name):
+    def test_ends_on_a_signal(self, own_app, pipe, sending_task, name):
         process = FORK.Process(target=run_until_signal, args=(own_app, 1))
         process.start()
-        line.listen()
-        assert line.receive() == b'!'
+        pipe.close_writer()
+        assert pipe.receive() == b'!'
 
         os.kill(process.pid, getattr(signal, name))
         process.join(10)
 
         assert process.exitcode == 0
-        assert line.receive() == b''
+        assert pipe.receive() == b''
 
-    def test_is_outlived_by_none_of_its_processes(self, own_app, line, received):
+    def test_ends_its_processes_when_it_is_killed(self, own_app, pipe, sending_task):
         process = FORK.Process(target=run_until_signal, args=(own_app, 1))
         process.start()
-        line.listen()
-        assert line.receive() == b'!'
+        pipe.close_writer()
+        assert pipe.receive() == b'!'
 
         process.kill()
         process.join(10)
 
-        assert line.receive() == b''
+        assert pipe.receive() == b''
 
-    def test_is_outlived_by_no_task_that_keeps_its_interpreter_busy(self, own_app, line):
+    def test_ends_a_task_that_keeps_its_interpreter_busy_when_it_is_killed(self, own_app, pipe):
         def run():
-            line.say()
-            # It lets nothing else happen in its process until a signal ends it.
+            pipe.send()
+            # PyDLL keeps the GIL, so no other thread of this process runs until a signal ends it.
             ctypes.PyDLL(None).pause()
 
         enqueue_committed(task(name='run')(run))
         process = FORK.Process(target=run_until_signal, args=(own_app, 1))
         process.start()
-        line.listen()
-        assert line.receive() == b'!'
+        pipe.close_writer()
+        assert pipe.receive() == b'!'
 
         process.kill()
         process.join(10)
 
-        assert line.receive() == b''
+        assert pipe.receive() == b''
 
 
-class TestBeside:
-    def test_works_while_the_block_does(self, own_app, line, received):
+class TestBackgroundTaskWorkers:
+    def test_run_tasks_during_the_block(self, own_app, pipe, sending_task):
         with background_task_workers(own_app):
-            line.listen()
-            assert line.receive() == b'!'
+            pipe.close_writer()
+            assert pipe.receive() == b'!'
             assert [child.name for child in active_children()] == ['tasks']
 
         assert active_children() == []
-        assert line.receive() == b''
+        assert pipe.receive() == b''
 
-    def test_ends_although_the_block_fails(self, own_app, no_tasks):
+    def test_end_even_if_the_block_raises(self, own_app, no_tasks):
         with pytest.raises(ZeroDivisionError), background_task_workers(own_app):
             raise ZeroDivisionError
 
         assert active_children() == []
 
-    def test_ends_with_its_process_however_that_ends(self, own_app, line, received):
+    def test_end_when_their_parent_is_killed(self, own_app, pipe, sending_task):
         def serve():
             with background_task_workers(own_app):
                 signal.pause()
 
         process = FORK.Process(target=serve)
         process.start()
-        line.listen()
-        assert line.receive() == b'!'
+        pipe.close_writer()
+        assert pipe.receive() == b'!'
 
         process.kill()
         process.join(10)
 
-        assert line.receive() == b''
+        assert pipe.receive() == b''
 
 
-class TestIsEmbedded:
+class TestRunsTasksInProcess:
     @pytest.mark.parametrize(
         ('broker', 'concurrency', 'embedded'),
         [('', 2, True), ('', 1, True), ('', 0, False), ('redis://localhost', 2, False)],
     )
-    def test_is_where_there_is_no_broker_and_somebody_to_work(
+    def test_is_true_without_a_broker_and_with_at_least_one_worker(
         self, app, monkeypatch, broker, concurrency, embedded
     ):
         monkeypatch.setitem(app.config, 'TASKS_BROKER_URL', broker)

@@ -1,4 +1,4 @@
-"""The processes that work the outbox off, and the one that starts, watches and ends them."""
+"""The supervisor, which starts, watches and stops the worker processes."""
 
 import logging
 import os
@@ -14,19 +14,19 @@ from project.core.task_workers import supervisor
 from project.core.task_workers.supervisor import Supervisor
 from project.core.task_workers.worker_slot import WorkerSlot
 
-from .process_sync import Line, until
+from .process_sync import ProcessPipe, until
 
 
 @pytest.fixture(autouse=True)
-def nobody_is_left():
-    """See that no process survives its crew."""
+def no_process_is_left():
+    """Ensure that no process outlives its supervisor."""
     yield
     assert active_children() == []
 
 
 @pytest.fixture
 def log_file(tmp_path):
-    """The file where all processes of a crew write what they log."""
+    """Return the file to which all processes of a supervisor log."""
     handler = logging.FileHandler(tmp_path / 'log')
     supervisor.log.addHandler(handler)
     yield tmp_path / 'log'
@@ -34,60 +34,60 @@ def log_file(tmp_path):
     handler.close()
 
 
-def wait_long():
-    """Wait, and hear no word of ending."""
+def wait_forever():
+    """Wait forever and ignore the request to stop."""
     while True:
         signal.pause()
 
 
 class TestRun:
-    def test_keeps_every_slot_occupied(self, own_app, tmp_path):
-        def role(_app, seat):
-            (tmp_path / seat.name).touch()
-            seat.wait_for_stop()
+    def test_starts_a_process_in_every_slot(self, own_app, tmp_path):
+        def role(_app, slot):
+            (tmp_path / slot.name).touch()
+            slot.wait_for_stop()
 
-        seats = [WorkerSlot(name, role) for name in ('one', 'two')]
+        slots = [WorkerSlot(name, role) for name in ('one', 'two')]
 
-        Supervisor(own_app, seats).run(
-            until(lambda: all((tmp_path / s.name).exists() for s in seats))
+        Supervisor(own_app, slots).run(
+            until(lambda: all((tmp_path / s.name).exists() for s in slots))
         )
 
-        assert [seat.orphaned_leases for seat in seats] == [[], []]
+        assert [slot.orphaned_leases for slot in slots] == [[], []]
 
-    def test_replaces_who_dies_and_says_what_was_left(self, own_app, tmp_path):
-        def role(_app, seat):
-            if not seat.orphaned_leases:
-                (tmp_path / 'lease').write_text(str(seat.lease))
+    def test_replaces_a_dead_process_and_passes_its_lease_on(self, own_app, tmp_path):
+        def role(_app, slot):
+            if not slot.orphaned_leases:
+                (tmp_path / 'lease').write_text(str(slot.lease))
                 os.kill(os.getpid(), signal.SIGKILL)
-            [left] = seat.orphaned_leases
+            [left] = slot.orphaned_leases
             (tmp_path / 'draft').write_text(f'{left.lease} {left.reason}')
             (tmp_path / 'draft').rename(tmp_path / 'left')
-            seat.wait_for_stop()
+            slot.wait_for_stop()
 
         Supervisor(own_app, [WorkerSlot('one', role)]).run(until((tmp_path / 'left').exists))
 
         lease = (tmp_path / 'lease').read_text()
         assert (tmp_path / 'left').read_text() == f'{lease} its process ended (signal 9)'
 
-    def test_ends_who_takes_too_long(self, own_app, tmp_path):
-        def role(_app, seat):
-            if not seat.orphaned_leases:
-                seat.set_deadline(timedelta(seconds=0.1))
-                wait_long()
-            (tmp_path / 'draft').write_text(seat.orphaned_leases[0].reason)
+    def test_kills_a_process_at_its_time_limit(self, own_app, tmp_path):
+        def role(_app, slot):
+            if not slot.orphaned_leases:
+                slot.set_deadline(timedelta(seconds=0.1))
+                wait_forever()
+            (tmp_path / 'draft').write_text(slot.orphaned_leases[0].reason)
             (tmp_path / 'draft').rename(tmp_path / 'left')
-            seat.wait_for_stop()
+            slot.wait_for_stop()
 
         Supervisor(own_app, [WorkerSlot('one', role)]).run(until((tmp_path / 'left').exists))
 
         assert 'took longer than its time limit' in (tmp_path / 'left').read_text()
 
-    def test_waits_before_it_replaces_who_ends_as_soon_as_it_begins(
+    def test_waits_before_it_replaces_a_process_that_ends_at_once(
         self, own_app, tmp_path, monkeypatch
     ):
         monkeypatch.setattr(supervisor, 'RESTART_DELAY_SECONDS', 0.3)
 
-        def role(_app, seat):
+        def role(_app, slot):
             with (tmp_path / 'times').open('a') as file:
                 file.write(f'{time.monotonic()}\n')
 
@@ -100,22 +100,22 @@ class TestRun:
         first, second, *_ = times()
         assert second - first >= 0.25
 
-    def test_lets_what_runs_finish(self, own_app, tmp_path):
-        def role(_app, seat):
+    def test_lets_running_processes_finish(self, own_app, tmp_path):
+        def role(_app, slot):
             (tmp_path / 'begun').touch()
-            seat.wait_for_stop()
+            slot.wait_for_stop()
             (tmp_path / 'finished').touch()
 
         Supervisor(own_app, [WorkerSlot('one', role)]).run(until((tmp_path / 'begun').exists))
 
         assert (tmp_path / 'finished').exists()
 
-    def test_says_that_it_lives_while_it_lets_them_finish(self, own_app, tmp_path):
+    def test_sends_signs_of_life_while_processes_finish(self, own_app, tmp_path):
         beats = []
 
-        def role(_app, seat):
+        def role(_app, slot):
             (tmp_path / 'begun').touch()
-            seat.wait_for_stop()
+            slot.wait_for_stop()
             while not (tmp_path / 'enough').exists():
                 os.sched_yield()
 
@@ -130,73 +130,73 @@ class TestRun:
 
         assert len(beats) >= 3
 
-    def test_ends_who_does_not_finish_in_time(self, own_app, tmp_path, monkeypatch):
+    def test_kills_a_process_that_does_not_finish_in_time(self, own_app, tmp_path, monkeypatch):
         monkeypatch.setattr(supervisor, 'SHUTDOWN_GRACE_SECONDS', 0.2)
 
-        def role(_app, seat):
+        def role(_app, slot):
             (tmp_path / 'begun').touch()
-            wait_long()
+            wait_forever()
 
-        seat = WorkerSlot('one', role)
+        slot = WorkerSlot('one', role)
         began = time.monotonic()
 
-        Supervisor(own_app, [seat]).run(until((tmp_path / 'begun').exists))
+        Supervisor(own_app, [slot]).run(until((tmp_path / 'begun').exists))
 
-        assert seat.process.exitcode == -signal.SIGKILL
+        assert slot.process.exitcode == -signal.SIGKILL
         assert time.monotonic() - began < 5
 
-    def test_ends_who_takes_too_long_although_it_lets_the_others_finish(
+    def test_kills_a_process_at_its_time_limit_while_others_finish(
         self, own_app, tmp_path, monkeypatch
     ):
         monkeypatch.setattr(supervisor, 'SHUTDOWN_GRACE_SECONDS', 60.0)
 
-        def role(_app, seat):
-            seat.set_deadline(timedelta(seconds=0.5))
+        def role(_app, slot):
+            slot.set_deadline(timedelta(seconds=0.5))
             (tmp_path / 'begun').touch()
-            wait_long()
+            wait_forever()
 
-        seat = WorkerSlot('one', role)
+        slot = WorkerSlot('one', role)
         began = time.monotonic()
 
-        Supervisor(own_app, [seat]).run(until((tmp_path / 'begun').exists))
+        Supervisor(own_app, [slot]).run(until((tmp_path / 'begun').exists))
 
-        assert seat.process.exitcode == -signal.SIGKILL
+        assert slot.process.exitcode == -signal.SIGKILL
         assert time.monotonic() - began < 15
 
     @pytest.mark.parametrize('how', ['too slow', 'at the end'])
-    def test_ends_what_a_task_has_started_with_it(self, own_app, tmp_path, monkeypatch, how):
+    def test_kills_the_child_processes_of_a_task(self, own_app, tmp_path, monkeypatch, how):
         monkeypatch.setattr(supervisor, 'SHUTDOWN_GRACE_SECONDS', 0.2)
-        line, asked = Line(), []
+        pipe, calls = ProcessPipe(), []
 
-        def role(_app, seat):
-            if not seat.orphaned_leases:
-                with subprocess.Popen(['sleep', '600'], pass_fds=[line.writer]):
-                    line.say()
-                    seat.set_deadline(timedelta(seconds=0.1 if how == 'too slow' else 60))
-                    wait_long()
+        def role(_app, slot):
+            if not slot.orphaned_leases:
+                with subprocess.Popen(['sleep', '600'], pass_fds=[pipe.writer]):
+                    pipe.send()
+                    slot.set_deadline(timedelta(seconds=0.1 if how == 'too slow' else 60))
+                    wait_forever()
             (tmp_path / 'replaced').touch()
-            seat.wait_for_stop()
+            slot.wait_for_stop()
 
         def goes_on():
-            asked.append(1)
-            if len(asked) == 2:
-                line.listen()
-                assert line.receive() == b'!'
+            calls.append(1)
+            if len(calls) == 2:
+                pipe.close_writer()
+                assert pipe.receive() == b'!'
             if how == 'too slow':
                 return not (tmp_path / 'replaced').exists()
-            return len(asked) < 2
+            return len(calls) < 2
 
         Supervisor(own_app, [WorkerSlot('one', role)]).run(goes_on)
 
-        assert line.receive() == b''
+        assert pipe.receive() == b''
 
-    def test_logs_what_a_process_failed_of_and_replaces_it(self, own_app, tmp_path, log_file):
-        def role(_app, seat):
-            if not seat.orphaned_leases:
+    def test_logs_the_error_of_a_process_and_replaces_it(self, own_app, tmp_path, log_file):
+        def role(_app, slot):
+            if not slot.orphaned_leases:
                 raise ZeroDivisionError('of all things')
-            (tmp_path / 'draft').write_text(seat.orphaned_leases[0].reason)
+            (tmp_path / 'draft').write_text(slot.orphaned_leases[0].reason)
             (tmp_path / 'draft').rename(tmp_path / 'left')
-            seat.wait_for_stop()
+            slot.wait_for_stop()
 
         Supervisor(own_app, [WorkerSlot('one', role)]).run(until((tmp_path / 'left').exists))
 
@@ -204,10 +204,10 @@ class TestRun:
         assert 'one has failed' in log_file.read_text()
         assert 'ZeroDivisionError: of all things' in log_file.read_text()
 
-    def test_leaves_nobody_behind_when_it_fails_itself(self, own_app, tmp_path):
-        def role(_app, seat):
+    def test_ends_all_processes_when_it_fails_itself(self, own_app, tmp_path):
+        def role(_app, slot):
             (tmp_path / 'begun').touch()
-            wait_long()
+            wait_forever()
 
         def goes_on():
             if (tmp_path / 'begun').exists():
@@ -218,25 +218,25 @@ class TestRun:
             Supervisor(own_app, [WorkerSlot('one', role)]).run(goes_on)
 
     @pytest.mark.parametrize('name', ['SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGWINCH'])
-    def test_has_only_sigterm_end_a_process(self, own_app, tmp_path, name):
-        """A terminal and gunicorn send the others to all that belong together."""
+    def test_ends_a_process_only_on_sigterm(self, own_app, tmp_path, name):
+        """A terminal and gunicorn send the other signals to the whole process group."""
 
-        def role(_app, seat):
+        def role(_app, slot):
             os.kill(os.getpid(), getattr(signal, name))
             (tmp_path / 'survived').touch()
-            assert not seat.stop_requested
-            seat.wait_for_stop()
+            assert not slot.stop_requested
+            slot.wait_for_stop()
 
-        seat = WorkerSlot('one', role)
-        Supervisor(own_app, [seat]).run(until((tmp_path / 'survived').exists))
+        slot = WorkerSlot('one', role)
+        Supervisor(own_app, [slot]).run(until((tmp_path / 'survived').exists))
 
-        assert seat.process.exitcode == 0
+        assert slot.process.exitcode == 0
 
-    def test_wakes_who_waits_for_a_ring_to_end(self, own_app, tmp_path):
-        def role(_app, seat):
+    def test_wakes_a_waiting_process_to_stop_it(self, own_app, tmp_path):
+        def role(_app, slot):
             (tmp_path / 'begun').touch()
-            while not seat.stop_requested:
-                seat.wakeup.wait(20)
+            while not slot.stop_requested:
+                slot.wakeup.wait(20)
 
         began = time.monotonic()
         Supervisor(own_app, [WorkerSlot('one', role)]).run(until((tmp_path / 'begun').exists))

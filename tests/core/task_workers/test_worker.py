@@ -1,4 +1,4 @@
-"""The processes that make attempts at tasks."""
+"""The worker processes, which run tasks."""
 
 import ctypes
 import os
@@ -24,54 +24,54 @@ from project.core.task_workers.worker_slot import OrphanedLease, WorkerSlot
 from project.core.tasks import leases, task
 
 from ..outbox import enqueue_committed, row_of, rows
-from .process_sync import Line, until
+from .process_sync import ProcessPipe, until
 
 pytestmark = pytest.mark.usefixtures('no_tasks')
 
 SECOND = timedelta(seconds=1)
 
 
-class TestWatch:
+class TestSlotWatchdog:
     def test_reports_one_task_at_a_time_to_its_slot(self):
-        seat = WorkerSlot('worker', run_worker())
-        watch = SlotWatchdog(seat)
+        slot = WorkerSlot('worker', run_worker())
+        watch = SlotWatchdog(slot)
 
         watch.start_watch(uuid4(), -SECOND)
-        assert seat.is_busy
-        assert seat.is_overdue
+        assert slot.is_busy
+        assert slot.is_overdue
 
         watch.stop_watch()
-        assert not seat.is_busy
-        assert not seat.is_overdue
+        assert not slot.is_busy
+        assert not slot.is_overdue
 
-    def test_leaves_a_step_s_time_for_what_is_to_be_written_down(self, monkeypatch):
+    def test_keeps_a_deadline_for_the_storing_of_the_outcome(self, monkeypatch):
         monkeypatch.setattr(workers, 'STEP_TIMEOUT', -SECOND)
-        seat = WorkerSlot('worker', run_worker())
-        watch = SlotWatchdog(seat)
+        slot = WorkerSlot('worker', run_worker())
+        watch = SlotWatchdog(slot)
 
         watch.start_watch(uuid4(), SECOND * 60)
         watch.stop_watch()
 
-        assert seat.is_overdue
+        assert slot.is_overdue
 
 
-class TestWork:
-    def test_does_all_that_is_due_when_it_is_rung(self, own_app):
+class TestRunWorker:
+    def test_runs_all_due_tasks_when_it_is_notified(self, own_app):
         nothing = task(name='nothing')(lambda: None)
-        seat = WorkerSlot('worker', run_worker())
-        asked = []
+        slot = WorkerSlot('worker', run_worker())
+        calls = []
 
         def condition():
-            asked.append(1)
-            if len(asked) == 3:
+            calls.append(1)
+            if len(calls) == 3:
                 enqueue_committed(nothing)
                 enqueue_committed(nothing)
-                seat.wakeup.notify()
-            return len(asked) > 3 and not rows()
+                slot.wakeup.notify()
+            return len(calls) > 3 and not rows()
 
-        Supervisor(own_app, [seat]).run(until(condition))
+        Supervisor(own_app, [slot]).run(until(condition))
 
-    def test_counts_an_attempt_at_what_killed_its_process(self, own_app):
+    def test_counts_the_attempt_of_a_task_that_killed_its_process(self, own_app):
         def kill():
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -89,7 +89,7 @@ class TestWork:
             'its process ended (signal 9)',
         )
 
-    def test_counts_an_attempt_at_what_took_too_long(self, own_app):
+    def test_counts_the_attempt_of_a_task_that_exceeded_its_time_limit(self, own_app):
         slow = task(name='slow', attempts=1, time_limit=SECOND / 5)(lambda: Event().wait())
         found = enqueue_committed(slow)
 
@@ -99,13 +99,13 @@ class TestWork:
 
         assert row_of(found).last_error == 'it took longer than its time limit, and was ended'
 
-    def test_is_renewed_although_a_task_keeps_its_interpreter_busy(self, own_app, monkeypatch):
+    def test_keeps_its_lease_while_a_task_keeps_its_interpreter_busy(self, own_app, monkeypatch):
         monkeypatch.setattr(leases, 'LEASE_RENEWAL_SECONDS', 0.0)
-        begun = Line()
+        begun = ProcessPipe()
 
         def run():
-            begun.say()
-            # It lets nothing else happen in its process until a signal ends it.
+            begun.send()
+            # PyDLL keeps the GIL, so no other thread of this process runs until a signal ends it.
             ctypes.PyDLL(None).pause()
 
         enqueue_committed(task(name='run')(run))
@@ -122,7 +122,7 @@ class TestWork:
 
         assert begun.receive() == b'!'
 
-    def test_is_ended_when_a_step_with_the_database_hangs(self, own_app, monkeypatch, tmp_path):
+    def test_is_killed_when_a_database_step_hangs(self, own_app, monkeypatch, tmp_path):
         monkeypatch.setattr(workers, 'STEP_TIMEOUT', SECOND / 5)
         claim_next = leases.claim_next
 
@@ -140,9 +140,9 @@ class TestWork:
         assert (tmp_path / 'hung').exists()
 
     @pytest.mark.slow('the shortest lease is a second')
-    def test_lets_go_of_what_it_could_not_write_down(self, own_app, monkeypatch, tmp_path):
-        """The database was away for just that long, and the process is the same. It keeps nobody
-        from the task that it works on next.
+    def test_abandons_a_task_whose_outcome_it_could_not_store(self, own_app, monkeypatch, tmp_path):
+        """The database fails for that one statement, and the process continues. It does not renew
+        the old lease while it runs the next task, so the lease expires.
         """
         monkeypatch.setattr(leases, 'LEASE_DURATION', SECOND)
         monkeypatch.setattr(leases, 'LEASE_RENEWAL_SECONDS', 0.0)
@@ -179,20 +179,20 @@ class TestWork:
 
     def test_releases_all_leases_of_its_slot(self, own_app):
         nothing = task(name='nothing')(lambda: None)
-        seat = WorkerSlot('worker', run_worker())
+        slot = WorkerSlot('worker', run_worker())
         for lease in (uuid4(), uuid4()):
             enqueue_committed(nothing)
             leases.claim_next(lease)
-            seat.orphaned_leases.append(OrphanedLease(lease, 'it was ended'))
+            slot.orphaned_leases.append(OrphanedLease(lease, 'it was ended'))
 
-        Supervisor(own_app, [seat]).run(until(lambda: {row.state for row in rows()} == {'waiting'}))
+        Supervisor(own_app, [slot]).run(until(lambda: {row.state for row in rows()} == {'waiting'}))
 
         assert {row.last_error for row in rows()} == {'it was ended'}
-        # It has said so: who sits here next is told of nobody but this one.
-        seat.reset_for_next_process()
-        assert len(seat.orphaned_leases) == 1
+        # These leases are marked as released, so the next process receives only the current one.
+        slot.reset_for_next_process()
+        assert len(slot.orphaned_leases) == 1
 
-    def test_finishes_what_runs_and_begins_nothing_more(self, own_app, tmp_path):
+    def test_finishes_the_running_task_and_starts_no_other(self, own_app, tmp_path):
         begun = tmp_path / 'begun'
 
         def run():
@@ -205,7 +205,7 @@ class TestWork:
         ended = []
 
         def goes_on():
-            # Asked while the crew lets its processes finish as well.
+            # The supervisor also calls this function while its processes finish.
             if ended:
                 (tmp_path / 'may go').touch()
             ended.append(1) if begun.exists() else None
@@ -217,42 +217,42 @@ class TestWork:
         assert first != second
 
     @pytest.mark.slow('the supervisor looks five times before the database is back')
-    def test_goes_on_when_the_database_is_there_again(self, own_app):
+    def test_continues_when_the_database_is_available_again(self, own_app):
         nothing = task(name='nothing')(lambda: None)
         db.drop_all()
-        seat, asked = WorkerSlot('worker', run_worker()), []
+        slot, calls = WorkerSlot('worker', run_worker()), []
 
         def condition():
-            asked.append(1)
-            if len(asked) == 5:
+            calls.append(1)
+            if len(calls) == 5:
                 db.create_all()
                 enqueue_committed(nothing)
-                seat.wakeup.notify()
-            return len(asked) > 5 and not rows()
+                slot.wakeup.notify()
+            return len(calls) > 5 and not rows()
 
-        Supervisor(own_app, [seat]).run(until(condition))
+        Supervisor(own_app, [slot]).run(until(condition))
 
-        assert seat.orphaned_leases == []
+        assert slot.orphaned_leases == []
 
 
 class TestRunBrokerWorker:
-    def test_does_what_is_brought_and_nothing_else(self, own_app, monkeypatch):
+    def test_runs_only_the_delivered_tasks(self, own_app, monkeypatch):
         nothing = task(name='nothing')(lambda: None)
-        brought, other = enqueue_committed(nothing), enqueue_committed(nothing)
-        done = Line()
+        delivered, other = enqueue_committed(nothing), enqueue_committed(nothing)
+        done = ProcessPipe()
 
-        class Engine:
+        class FakeBroker:
             def __init__(self, url):
                 assert url == 'fake:'
 
             def consume(self, queue, handle, wait):
                 assert queue == 'default'
-                for task_id in (brought, uuid4(), brought):
+                for task_id in (delivered, uuid4(), delivered):
                     handle(str(task_id))
-                done.say()
+                done.send()
                 wait()
 
-        monkeypatch.setattr(workers, 'TaskBroker', Engine)
+        monkeypatch.setattr(workers, 'TaskBroker', FakeBroker)
 
         Supervisor(own_app, [WorkerSlot('worker', run_broker_worker('fake:', 'default'))]).run(
             until(lambda: len(rows()) == 1)
@@ -262,20 +262,20 @@ class TestRunBrokerWorker:
         assert [row.id for row in rows()] == [other]
 
     def test_releases_the_lease_of_its_slot(self, own_app, monkeypatch):
-        class Engine:
+        class FakeBroker:
             def __init__(self, url):
                 """Connect to nothing."""
 
             def consume(self, queue, handle, wait):
                 wait()
 
-        monkeypatch.setattr(workers, 'TaskBroker', Engine)
+        monkeypatch.setattr(workers, 'TaskBroker', FakeBroker)
         found, lease = enqueue_committed(task(name='nothing')(lambda: None)), uuid4()
         leases.claim_next(lease)
-        seat = WorkerSlot(
+        slot = WorkerSlot(
             'worker',
             run_broker_worker('fake:', 'default'),
             orphaned_leases=[OrphanedLease(lease, 'it was ended')],
         )
 
-        Supervisor(own_app, [seat]).run(until(lambda: row_of(found).state == 'waiting'))
+        Supervisor(own_app, [slot]).run(until(lambda: row_of(found).state == 'waiting'))

@@ -1,4 +1,4 @@
-"""What stays when a process ends and another one takes its place."""
+"""Worker slots: the state that survives when a worker process is replaced."""
 
 import os
 import signal
@@ -14,8 +14,8 @@ from project.core.tasks.notifications import WakeupPipe
 
 @pytest.fixture
 def slot():
-    """A slot where nobody has to do anything."""
-    return WorkerSlot('worker 1', lambda _app, _seat: None)
+    """Return a slot whose process does nothing."""
+    return WorkerSlot('worker 1', lambda _app, _slot: None)
 
 
 def ended(target, *args):
@@ -27,10 +27,10 @@ def ended(target, *args):
 
 
 class TestIsOverdue:
-    def test_is_not_while_nothing_runs(self, slot):
+    def test_is_false_while_no_task_runs(self, slot):
         assert not slot.is_overdue
 
-    def test_is_when_the_time_is_over_until_it_ends(self, slot):
+    def test_is_true_after_the_deadline_until_it_is_cleared(self, slot):
         slot.set_deadline(timedelta(minutes=1))
         assert not slot.is_overdue
 
@@ -40,14 +40,14 @@ class TestIsOverdue:
         slot.clear_deadline()
         assert not slot.is_overdue
 
-    def test_is_seen_from_the_other_side(self, slot):
+    def test_is_shared_with_the_parent_process(self, slot):
         ended(slot.set_deadline, timedelta(seconds=-1))
 
         assert slot.is_overdue
 
 
-class TestTakeOver:
-    def test_begins_with_nothing_left(self, slot):
+class TestResetForNextProcess:
+    def test_clears_the_state_of_the_previous_process(self, slot):
         slot.begin(timedelta(seconds=-1))
 
         slot.reset_for_next_process()
@@ -57,17 +57,17 @@ class TestTakeOver:
         assert not slot.is_busy
         assert not slot.is_overdue
 
-    def test_names_who_looks_after_it(self, slot):
+    def test_stores_the_id_of_the_parent_process(self, slot):
         slot.reset_for_next_process()
 
         assert slot.parent_pid == os.getpid()
 
-    def test_is_seen_by_who_was_forked_before(self, slot, tmp_path):
-        """The dispatcher renews what a worker holds that has been replaced meanwhile."""
-        bell, answer = WakeupPipe(), tmp_path / 'lease'
+    def test_is_visible_to_processes_forked_before(self, slot, tmp_path):
+        """The dispatcher renews the leases of workers that are replaced after its own start."""
+        wakeup, answer = WakeupPipe(), tmp_path / 'lease'
 
         def look():
-            bell.wait(20)
+            wakeup.wait(20)
             answer.write_text(f'{slot.lease} {slot.is_busy}')
 
         before = slot.lease
@@ -76,7 +76,7 @@ class TestTakeOver:
         slot.process = ended(os._exit, 1)
         slot.reset_for_next_process()
         ended(slot.begin, timedelta(minutes=1))
-        bell.notify()
+        wakeup.notify()
         looking.join(20)
 
         assert answer.read_text() == f'{slot.lease} True'
@@ -90,7 +90,7 @@ class TestTakeOver:
             (lambda: os.kill(os.getpid(), signal.SIGKILL), 'its process ended (signal 9)'),
         ],
     )
-    def test_says_what_the_last_one_left_and_how_it_ended(self, slot, end, reason):
+    def test_passes_on_the_orphaned_lease_and_the_reason(self, slot, end, reason):
         lease, slot.process = slot.lease, ended(end)
 
         slot.reset_for_next_process()
@@ -98,7 +98,7 @@ class TestTakeOver:
         assert slot.orphaned_leases == [OrphanedLease(lease, reason)]
         assert slot.lease != lease
 
-    def test_says_that_the_last_one_took_too_long(self, slot):
+    def test_gives_the_time_limit_as_the_reason_if_it_was_exceeded(self, slot):
         slot.process = ended(slot.set_deadline, timedelta(seconds=-1))
 
         slot.reset_for_next_process()
@@ -107,7 +107,7 @@ class TestTakeOver:
         assert left.reason == 'it took longer than its time limit, and was ended'
         assert not slot.is_overdue
 
-    def test_keeps_what_was_left_before(self, slot):
+    def test_keeps_earlier_orphaned_leases(self, slot):
         leases = []
         for _ in range(3):
             leases.append(slot.lease)
@@ -117,8 +117,8 @@ class TestTakeOver:
         assert [left.lease for left in slot.orphaned_leases] == leases
 
 
-class TestResetForNextProcess:
-    def test_reports_only_the_last_one_to_the_next(self, slot):
+class TestMarkOrphansReleased:
+    def test_passes_on_only_the_last_lease_after_the_release_of_the_others(self, slot):
         slot.process = ended(os._exit, 1)
         slot.reset_for_next_process()
         lease, slot.process = slot.lease, ended(slot.mark_orphans_released)
@@ -127,7 +127,7 @@ class TestResetForNextProcess:
 
         assert [left.lease for left in slot.orphaned_leases] == [lease]
 
-    def test_holds_for_one_process(self, slot):
+    def test_applies_a_release_to_one_process_only(self, slot):
         slot.process = ended(slot.mark_orphans_released)
         slot.reset_for_next_process()
         leases = [slot.orphaned_leases[0].lease, slot.lease]
@@ -139,7 +139,7 @@ class TestResetForNextProcess:
 
 
 class TestBegin:
-    def test_is_busy_for_so_long_at_most(self, slot):
+    def test_marks_the_slot_busy_and_sets_the_deadline(self, slot):
         assert not slot.is_busy
 
         slot.begin(timedelta(seconds=-1))
@@ -147,7 +147,7 @@ class TestBegin:
         assert slot.is_busy
         assert slot.is_overdue
 
-    def test_is_seen_from_the_other_side(self, slot):
+    def test_is_shared_with_the_parent_process(self, slot):
         ended(slot.begin, timedelta(minutes=1))
 
         assert slot.is_busy
@@ -155,7 +155,7 @@ class TestBegin:
 
 
 class TestEnd:
-    def test_leaves_time_for_what_is_to_be_written_down(self, slot):
+    def test_keeps_the_deadline(self, slot):
         slot.begin(timedelta(seconds=-1))
 
         slot.end()
@@ -164,17 +164,17 @@ class TestEnd:
         assert slot.is_overdue
 
 
-class TestChangeLease:
-    def test_holds_no_longer_what_the_old_one_did(self, slot):
+class TestRenewLeaseId:
+    def test_replaces_the_lease(self, slot):
         before = slot.lease
 
         slot.renew_lease_id()
 
         assert slot.lease != before
-        # That runs out: nobody renews it, and nobody gives it back.
+        # The old lease is not orphaned: it is not renewed and expires.
         assert slot.orphaned_leases == []
 
-    def test_is_seen_from_the_other_side(self, slot):
+    def test_is_shared_with_the_parent_process(self, slot):
         before = slot.lease
 
         ended(slot.renew_lease_id)
@@ -183,7 +183,7 @@ class TestChangeLease:
 
 
 class TestRequestStop:
-    def test_wakes_who_waits(self, slot):
+    def test_wakes_a_waiting_thread(self, slot):
         waiting = Thread(target=slot.wait_for_stop)
         waiting.start()
 
@@ -194,8 +194,8 @@ class TestRequestStop:
         assert slot.stop_requested
 
 
-class TestPause:
-    def test_ends_when_somebody_rings(self, slot):
+class TestWait:
+    def test_returns_when_it_is_notified(self, slot):
         slot.wakeup.notify()
         began = time.monotonic()
 
@@ -203,14 +203,14 @@ class TestPause:
 
         assert time.monotonic() - began < 10
 
-    def test_ends_when_its_time_is_over(self, slot):
+    def test_returns_after_its_timeout(self, slot):
         began = time.monotonic()
 
         slot.wait(0.1)
 
         assert time.monotonic() - began >= 0.1
 
-    def test_is_none_for_a_process_that_was_asked_to_end(self, slot):
+    def test_returns_at_once_after_a_stop_request(self, slot):
         slot.request_stop()
         began = time.monotonic()
 
@@ -220,8 +220,8 @@ class TestPause:
         assert time.monotonic() - began < 10
 
 
-class TestWaitForTheEnd:
-    def test_is_not_ended_by_a_ring(self, slot):
+class TestWaitForStop:
+    def test_is_not_ended_by_a_notification(self, slot):
         waiting = Thread(target=slot.wait_for_stop)
         waiting.start()
 

@@ -1,4 +1,4 @@
-"""One task run once, and what becomes of it."""
+"""Attempts at tasks and their outcomes."""
 
 import json
 import logging
@@ -61,13 +61,13 @@ PIN = '012345'
 
 @pytest.fixture
 def attempt(app):
-    """Return a function that makes one attempt, and says whether there was one to make."""
+    """Return a function that runs the next task and returns whether there was one."""
     return partial(run_next_task, app, MINE, NoWatchdog())
 
 
 @pytest.fixture
-def said(caplog):
-    """Return a function that gives the lines that were logged about tasks."""
+def logged(caplog):
+    """Return a function that returns the level and fields of the log lines about tasks."""
     caplog.set_level(logging.INFO, 'project.core.tasks.attempts')
 
     def read():
@@ -78,7 +78,7 @@ def said(caplog):
 
 
 def failing(error, **options):
-    """Return a task that raises an error, whatever it is given."""
+    """Return a task that raises an error for any arguments."""
 
     def fail(pin=None):
         raise error
@@ -87,23 +87,23 @@ def failing(error, **options):
 
 
 class Recorder:
-    """A watch that notes what it is told."""
+    """A watchdog that records its calls."""
 
     def __init__(self):
-        self.told = []
+        self.calls = []
 
     def start_watch(self, task_id, limit):
-        self.told.append(('start', task_id, limit))
+        self.calls.append(('start', task_id, limit))
 
     def stop_watch(self):
-        self.told.append('stop')
+        self.calls.append('stop')
 
 
-class TestAttemptOne:
-    def test_says_that_there_is_nothing_to_do(self, attempt):
+class TestRunNextTask:
+    def test_returns_false_without_a_due_task(self, attempt):
         assert not attempt()
 
-    def test_runs_what_is_due_and_forgets_it(self, attempt, said):
+    def test_runs_a_due_task_and_deletes_it(self, attempt, logged):
         seen = []
         found = enqueue_committed(
             task(name='see', encrypted=['pin'])(lambda a, pin: seen.append((a, pin))), 1, PIN
@@ -113,12 +113,12 @@ class TestAttemptOne:
 
         assert seen == [(1, PIN)]
         assert rows() == []
-        [(level, fields)] = said()
+        [(level, fields)] = logged()
         assert level == 'INFO'
         assert fields.pop('ms') >= 0
         assert fields == {'task': 'see', 'id': str(found), 'attempt': 1, 'outcome': 'done'}
 
-    def test_costs_two_statements(self, attempt, assert_max_queries):
+    def test_runs_two_statements(self, attempt, assert_max_queries):
         enqueue_committed(task(name='nothing')(lambda: None))
         mark_ready()
 
@@ -126,7 +126,7 @@ class TestAttemptOne:
             attempt()
 
     @time_machine.travel(now(), tick=False)
-    def test_tries_again_later_what_failed(self, attempt, said):
+    def test_delays_the_next_attempt_of_a_failed_task(self, attempt, logged):
         found = enqueue_committed(failing(KeyError('a'), backoff=8 * SECOND))
 
         attempt()
@@ -135,11 +135,11 @@ class TestAttemptOne:
         assert (row.state, row.attempts, row.last_error) == ('waiting', 1, "KeyError: 'a'")
         assert now() + 4 * SECOND <= row.available_at <= now() + 8 * SECOND
         assert not attempt()
-        [(level, fields)] = said()
+        [(level, fields)] = logged()
         assert (level, fields['outcome']) == ('WARNING', 'failed')
         assert fields['reason'] == "KeyError: 'a'"
 
-    def test_counts_no_attempt_of_a_task_that_found_no_free_slot(self, attempt, said):
+    def test_does_not_count_an_attempt_that_found_no_free_slot(self, attempt, logged):
         found = enqueue_committed(failing(SlotUnavailable(), attempts=1))
 
         for number in range(3):
@@ -150,9 +150,9 @@ class TestAttemptOne:
                 assert now() < row.available_at <= now() + SLOT_RETRY_DELAY
                 assert not attempt()
 
-        assert {(level, fields['outcome']) for level, fields in said()} == {('INFO', 'postponed')}
+        assert {(level, fields['outcome']) for level, fields in logged()} == {('INFO', 'postponed')}
 
-    def test_lends_its_owner_to_the_tasks_that_it_enqueues(self, attempt):
+    def test_passes_its_owner_to_the_tasks_that_it_enqueues(self, attempt):
         child = task(name='child', owner_argument='owner')(lambda owner: None)
         parent = task(name='parent', owner_argument='owner')(
             lambda owner: enqueue_committed(child, 9)
@@ -164,7 +164,7 @@ class TestAttemptOne:
         [row] = rows()
         assert (row.name, row.owner_id) == ('child', 7)
 
-    def test_gives_up_after_the_last_attempt(self, attempt, said):
+    def test_dead_letters_a_task_after_its_last_attempt(self, attempt, logged):
         found = enqueue_committed(failing(OSError('down'), attempts=3))
 
         for number in range(3):
@@ -173,12 +173,14 @@ class TestAttemptOne:
 
         row = row_of(found)
         assert (row.state, row.attempts, row.last_error) == ('dead', 3, 'OSError: down')
-        assert [(level, fields['outcome']) for level, fields in said()] == [
+        assert [(level, fields['outcome']) for level, fields in logged()] == [
             ('WARNING', 'failed'), ('WARNING', 'failed'), ('ERROR', 'given up'),
         ]  # fmt: skip
 
     @pytest.mark.parametrize('cause', [AdminShutdown, ReadOnlySqlTransaction, DiskFull])
-    def test_does_not_count_an_attempt_during_which_the_database_failed(self, attempt, said, cause):
+    def test_does_not_count_an_attempt_during_which_the_database_failed(
+        self, attempt, logged, cause
+    ):
         error = OperationalError('INSERT', {}, cause('not now'))
         found = enqueue_committed(failing(error, attempts=1))
 
@@ -188,10 +190,10 @@ class TestAttemptOne:
 
         row = row_of(found)
         assert (row.state, row.attempts) == ('waiting', 0)
-        assert [fields['outcome'] for _, fields in said()] == ['postponed'] * 3
+        assert [fields['outcome'] for _, fields in logged()] == ['postponed'] * 3
 
     @pytest.mark.parametrize('cause', [QueryCanceled, UndefinedTable])
-    def test_counts_an_attempt_that_the_statement_may_have_failed(self, attempt, cause):
+    def test_counts_an_attempt_whose_statement_may_have_caused_the_error(self, attempt, cause):
         error = OperationalError('SELECT', {}, cause('too long'))
         found = enqueue_committed(failing(error, attempts=1))
 
@@ -199,23 +201,23 @@ class TestAttemptOne:
 
         assert row_of(found).state == 'dead'
 
-    def test_takes_a_wish_to_exit_for_a_failure(self, attempt):
+    def test_treats_system_exit_as_a_failure(self, attempt):
         found = enqueue_committed(failing(SystemExit(3)))
 
         attempt()
 
         assert row_of(found).last_error == 'SystemExit: 3'
 
-    def test_gives_up_at_once_where_the_task_says_so(self, attempt, said):
+    def test_dead_letters_at_once_after_a_permanent_failure(self, attempt, logged):
         found = enqueue_committed(failing(PermanentFailure('nobody lives there')))
 
         attempt()
 
         row = row_of(found)
         assert (row.state, row.attempts, row.last_error) == ('dead', 1, 'nobody lives there')
-        assert said()[0][1]['reason'] == 'nobody lives there'
+        assert logged()[0][1]['reason'] == 'nobody lives there'
 
-    def test_leaves_a_task_that_it_does_not_know_to_another_version(self, attempt):
+    def test_retries_an_unknown_task_for_another_version(self, attempt):
         found = enqueue_committed(task(name='nothing')(lambda: None))
         change(found, name='of-tomorrow')
 
@@ -225,7 +227,7 @@ class TestAttemptOne:
         assert (row.state, row.attempts) == ('waiting', 1)
         assert row.last_error == 'this version of the service knows no such task'
 
-    def test_leaves_arguments_that_do_not_fit_to_another_version(self, attempt):
+    def test_retries_incompatible_arguments_for_another_version(self, attempt):
         found = enqueue_committed(task(name='one')(lambda a: None), 1)
         change(found, arguments='{"b":1}')
 
@@ -235,7 +237,7 @@ class TestAttemptOne:
         assert (row.state, row.attempts) == ('waiting', 1)
         assert row.last_error.startswith('its arguments do not fit any more: ')
 
-    def test_leaves_secrets_that_it_cannot_read_to_another_version(self, attempt, app, monkeypatch):
+    def test_retries_undecryptable_secrets_for_another_version(self, attempt, app, monkeypatch):
         found = enqueue_committed(task(name='one', encrypted=['pin'])(lambda pin: None), PIN)
         monkeypatch.setitem(app.config, 'SECRET_KEY', 'another-' * 5)
 
@@ -257,8 +259,10 @@ class TestAttemptOne:
         ],
         ids=['name', 'arguments', 'secrets'],
     )
-    def test_gives_up_what_fits_no_version_for_long(self, attempt, said, misfit, error):
-        """However often the task itself may be tried."""
+    def test_dead_letters_an_incompatible_task_after_ten_attempts(
+        self, attempt, logged, misfit, error
+    ):
+        """The number of attempts of the task itself does not matter."""
         found = enqueue_committed(
             task(name='one', attempts=140, encrypted=['pin'])(lambda a, pin: None), 1, PIN
         )
@@ -272,10 +276,10 @@ class TestAttemptOne:
         row = row_of(found)
         assert (row.state, row.attempts) == ('dead', 10)
         assert row.last_error.startswith(error)
-        outcomes = [fields['outcome'] for _, fields in said()]
+        outcomes = [fields['outcome'] for _, fields in logged()]
         assert outcomes == ['failed'] * 9 + ['given up']
 
-    def test_gives_up_what_does_not_fit_as_soon_as_it_would_any_failure(self, attempt):
+    def test_dead_letters_an_incompatible_task_after_its_own_attempts(self, attempt):
         found = enqueue_committed(task(name='one', attempts=1)(lambda a: None), 1)
         change(found, arguments='{"b":1}')
 
@@ -284,7 +288,7 @@ class TestAttemptOne:
         assert row_of(found).state == 'dead'
 
     @time_machine.travel(now(), tick=False)
-    def test_waits_longer_each_time_for_the_version_that_knows_it(self, attempt):
+    def test_increases_the_delay_of_an_unknown_task(self, attempt):
         found = enqueue_committed(task(name='nothing')(lambda: None))
         change(found, name='of-tomorrow', attempts=4)
 
@@ -292,7 +296,7 @@ class TestAttemptOne:
 
         assert now() + 8 * SECOND <= row_of(found).available_at <= now() + 16 * SECOND
 
-    def test_runs_what_fits_again(self, attempt):
+    def test_runs_a_task_that_is_compatible_again(self, attempt):
         seen = []
         found = enqueue_committed(task(name='see')(lambda: seen.append(1)))
         change(found, name='of-tomorrow')
@@ -305,7 +309,7 @@ class TestAttemptOne:
         assert seen == [1]
         assert rows() == []
 
-    def test_opens_secrets_of_an_older_key_that_is_kept(self, attempt, app, monkeypatch):
+    def test_decrypts_secrets_of_a_fallback_key(self, attempt, app, monkeypatch):
         seen = []
         enqueue_committed(task(name='one', encrypted=['pin'])(lambda pin: seen.append(pin)), PIN)
         monkeypatch.setitem(app.config, 'SECRET_KEY_FALLBACKS', [app.config['SECRET_KEY']])
@@ -315,7 +319,7 @@ class TestAttemptOne:
 
         assert seen == [PIN]
 
-    def test_goes_on_with_others_after_one_that_is_hopeless(self, attempt):
+    def test_runs_other_tasks_after_an_unknown_one(self, attempt):
         seen = []
         change(enqueue_committed(task(name='nothing')(lambda: None)), name='of-tomorrow')
         enqueue_committed(task(name='see')(lambda: seen.append(1)))
@@ -325,7 +329,7 @@ class TestAttemptOne:
 
         assert seen == [1]
 
-    def test_buries_what_has_killed_its_process_as_often_as_it_may(self, attempt):
+    def test_dead_letters_a_task_whose_process_died_in_every_attempt(self, attempt):
         ran = []
         found = enqueue_committed(task(name='poison', attempts=2)(lambda: ran.append(1)))
         for number in range(2):
@@ -339,7 +343,7 @@ class TestAttemptOne:
         assert (row.state, row.last_error) == ('dead', '2 times its process died')
         assert ran == []
 
-    def test_leaves_a_task_to_who_has_it_by_now(self, attempt, said):
+    def test_keeps_a_task_that_another_worker_has_claimed(self, attempt, logged):
         def lose():
             change(found, lease_id=THEIRS)
             raise LeaseLost
@@ -350,25 +354,25 @@ class TestAttemptOne:
 
         row = row_of(found)
         assert (row.state, row.lease_id, row.last_error) == ('running', THEIRS, None)
-        assert (said()[0][0], said()[0][1]['outcome']) == ('WARNING', 'lost')
+        assert (logged()[0][0], logged()[0][1]['outcome']) == ('WARNING', 'lost')
 
-    def test_does_not_finish_what_somebody_else_has_by_now(self, attempt):
+    def test_does_not_complete_a_task_that_another_worker_has_claimed(self, attempt):
         found = enqueue_committed(task(name='late')(lambda: change(found, lease_id=THEIRS)))
 
         attempt()
 
         assert row_of(found).lease_id == THEIRS
 
-    @pytest.mark.parametrize('refuse', [RuntimeError, PermanentFailure])
-    def test_keeps_secrets_out_of_errors_and_log(self, attempt, said, caplog, refuse):
-        found = enqueue_committed(failing(refuse(f'no {PIN} here'), encrypted=['pin']), PIN)
+    @pytest.mark.parametrize('error', [RuntimeError, PermanentFailure])
+    def test_redacts_secrets_in_errors_and_logs(self, attempt, logged, caplog, error):
+        found = enqueue_committed(failing(error(f'no {PIN} here'), encrypted=['pin']), PIN)
 
         attempt()
 
         assert row_of(found).last_error.endswith('no *** here')
-        assert PIN not in json.dumps(said()) + caplog.text + repr(tuple(row_of(found)))
+        assert PIN not in json.dumps(logged()) + caplog.text + repr(tuple(row_of(found)))
 
-    def test_logs_where_it_failed(self, attempt, said, caplog):
+    def test_logs_the_traceback(self, attempt, logged, caplog):
         enqueue_committed(failing(OSError('down')))
 
         attempt()
@@ -379,7 +383,7 @@ class TestAttemptOne:
         assert 'OSError: down' in message
 
     @pytest.mark.parametrize('form', [str, repr, str.encode, json.dumps, quote, escape])
-    def test_keeps_secrets_out_of_what_it_logs_in_every_form(self, attempt, said, caplog, form):
+    def test_redacts_secrets_in_every_encoding(self, attempt, logged, caplog, form):
         pin = 'p&ss "wörd"'
         found = enqueue_committed(failing(OSError(f'no {form(pin)} here'), encrypted=['pin']), pin)
 
@@ -387,8 +391,8 @@ class TestAttemptOne:
 
         assert 'Traceback' in caplog.text
         assert '***' in row_of(found).last_error
-        for told in (caplog.text, row_of(found).last_error):
-            assert 'ss' not in told.partition('OSError')[2]
+        for text in (caplog.text, row_of(found).last_error):
+            assert 'ss' not in text.partition('OSError')[2]
 
     @pytest.mark.parametrize(
         ('error', 'stored'),
@@ -398,9 +402,9 @@ class TestAttemptOne:
             (PermanentFailure('a\0b \udcff'), 'a\\0b \\udcff'),
             (IncompatibleTask('a\0b'), 'a\\0b'),
         ],
-        ids=['nul', 'half a letter', 'given up', 'unfit'],
+        ids=['nul', 'lone surrogate', 'permanent failure', 'incompatible'],
     )
-    def test_keeps_what_a_database_would_not_take(self, attempt, error, stored):
+    def test_escapes_characters_that_the_database_rejects(self, attempt, error, stored):
         found = enqueue_committed(failing(error))
 
         attempt()
@@ -408,7 +412,7 @@ class TestAttemptOne:
         assert row_of(found).last_error == stored
 
     @pytest.mark.parametrize('kind', [Exception, PermanentFailure, IncompatibleTask])
-    def test_survives_an_error_that_fails_to_say_anything(self, attempt, said, kind):
+    def test_handles_an_error_whose_text_raises(self, attempt, logged, kind):
         class Mute(kind):
             def __str__(self):
                 raise ZeroDivisionError
@@ -420,10 +424,10 @@ class TestAttemptOne:
         row = row_of(found)
         assert row.state == ('dead' if kind is PermanentFailure else 'waiting')
         assert row.last_error
-        assert said()[0][1]['reason'] == row.last_error
+        assert logged()[0][1]['reason'] == row.last_error
 
     @pytest.mark.parametrize('secret', ['half \ud800 letter', 'a\0b', {'\ud800': ['\udcff']}])
-    def test_survives_a_secret_that_no_database_would_take(self, attempt, secret):
+    def test_handles_a_secret_that_the_database_would_reject(self, attempt, secret):
         found = enqueue_committed(failing(OSError('down'), encrypted=['pin']), secret)
 
         attempt()
@@ -431,7 +435,7 @@ class TestAttemptOne:
         assert row_of(found).last_error == 'OSError: down'
 
     @pytest.mark.parametrize(('error', 'state'), [(OSError, 'waiting'), (PermanentFailure, 'dead')])
-    def test_cuts_what_nobody_would_read(self, attempt, error, state):
+    def test_truncates_long_errors(self, attempt, error, state):
         found = enqueue_committed(failing(error('x' * 10_000)))
 
         attempt()
@@ -439,18 +443,18 @@ class TestAttemptOne:
         row = row_of(found)
         assert (row.state, len(row.last_error)) == (state, 2000)
 
-    def test_cuts_no_secret_in_two(self, attempt):
-        said = 'x' * 1985 + PIN * 3
-        found = enqueue_committed(failing(PermanentFailure(said), encrypted=['pin']), PIN)
+    def test_redacts_secrets_before_it_truncates(self, attempt):
+        reason = 'x' * 1985 + PIN * 3
+        found = enqueue_committed(failing(PermanentFailure(reason), encrypted=['pin']), PIN)
 
         attempt()
 
         assert row_of(found).last_error == 'x' * 1985 + '***' * 3
 
     @pytest.mark.parametrize('error', [None, OSError(), PermanentFailure(), LeaseLost()])
-    def test_is_watched_from_beginning_to_end(self, app, error):
+    def test_starts_and_stops_the_watchdog(self, app, error):
         def run():
-            watch.told.append('run')
+            watch.calls.append('run')
             if error:
                 raise error
 
@@ -458,17 +462,17 @@ class TestAttemptOne:
 
         run_next_task(app, MINE, watch)
 
-        assert watch.told == [('start', found, 3 * SECOND), 'run', 'stop']
+        assert watch.calls == [('start', found, 3 * SECOND), 'run', 'stop']
 
-    def test_is_watched_although_nobody_knows_the_task(self, app):
+    def test_starts_and_stops_the_watchdog_for_an_unknown_task(self, app):
         found, watch = enqueue_committed(task(name='nothing')(lambda: None)), Recorder()
         change(found, name='of-tomorrow')
 
         run_next_task(app, MINE, watch)
 
-        assert watch.told == [('start', found, LEASE_DURATION), 'stop']
+        assert watch.calls == [('start', found, LEASE_DURATION), 'stop']
 
-    def test_works_for_the_request_that_enqueued_it(self, attempt):
+    def test_restores_the_request_id_of_the_request_that_enqueued_it(self, attempt):
         seen = []
         set_request_context(RequestContext(request_id='a-request'))
         enqueue_committed(task(name='see')(lambda: seen.append(current_request_context())))
@@ -479,7 +483,7 @@ class TestAttemptOne:
         assert seen == [RequestContext(request_id='a-request', user_agent='task', task_owner_id=0)]
         assert current_request_context() == NO_CONTEXT
 
-    def test_takes_the_task_that_it_is_given(self, app):
+    def test_runs_the_given_task(self, app):
         ran = []
         run = task(name='run')(lambda number: ran.append(number))
         enqueue_at_committed(now() - SECOND, run, 1)
@@ -491,10 +495,10 @@ class TestAttemptOne:
 
 
 class TestCurrentAttempt:
-    def test_is_none_where_the_function_is_simply_called(self):
+    def test_is_none_outside_an_attempt(self):
         assert current_attempt() is None
 
-    def test_names_the_same_task_in_every_attempt(self, attempt):
+    def test_contains_the_same_task_in_every_attempt(self, attempt):
         seen = []
 
         def fail():
@@ -513,14 +517,14 @@ class TestCurrentAttempt:
         assert current_attempt() is None
 
 
-class TestOnce:
-    """The effect here is another task, for that is a row like any other."""
+class TestCompleteWithTransaction:
+    """The effect in these tests is another task: also a row of the database."""
 
     @pytest.fixture
     def effect(self):
         return task(name='effect')(lambda: None)
 
-    def test_has_effect_and_completion_happen_together(self, attempt, effect):
+    def test_commits_effect_and_completion_together(self, attempt, effect):
         @atomic()
         def run():
             complete_with_transaction()
@@ -532,7 +536,7 @@ class TestOnce:
 
         assert [row.name for row in rows()] == ['effect']
 
-    def test_has_neither_happen_where_the_transaction_fails(self, attempt, effect):
+    def test_rolls_both_back_when_the_transaction_fails(self, attempt, effect):
         @atomic()
         def run():
             complete_with_transaction()
@@ -545,7 +549,7 @@ class TestOnce:
 
         assert [(row.name, row.state) for row in rows()] == [('run', 'waiting')]
 
-    def test_does_not_bring_back_what_fails_after_it(self, attempt, effect):
+    def test_does_not_retry_a_task_that_fails_afterwards(self, attempt, effect):
         def run():
             with atomic():
                 complete_with_transaction()
@@ -558,7 +562,7 @@ class TestOnce:
 
         assert [row.name for row in rows()] == ['effect']
 
-    def test_keeps_who_lost_the_task_from_having_the_effect(self, attempt, effect, said):
+    def test_rolls_the_effect_back_when_the_lease_is_lost(self, attempt, effect, logged):
         def run():
             change(found, lease_id=THEIRS)
             with atomic():
@@ -572,12 +576,12 @@ class TestOnce:
         assert [(row.name, row.state, row.lease_id) for row in rows()] == [
             ('run', 'running', THEIRS)
         ]
-        assert said()[0][1]['outcome'] == 'lost'
+        assert logged()[0][1]['outcome'] == 'lost'
 
-    def test_has_the_effect_once_although_two_make_an_attempt(self, app, attempt, effect):
+    def test_applies_the_effect_once_when_two_workers_make_an_attempt(self, app, attempt, effect):
         def run():
             if current_attempt().number == 1:
-                # So slow that meanwhile somebody else takes it, and is done with it.
+                # The lease expires during this attempt, and another worker completes the task.
                 with travel_forward(seconds=LEASE_DURATION.seconds):
                     Context().run(
                         run_next_task, app, THEIRS, NoWatchdog(), partial(leases.claim, found)
@@ -592,7 +596,7 @@ class TestOnce:
 
         assert [row.name for row in rows()] == ['effect']
 
-    def test_wants_a_transaction(self, attempt):
+    def test_raises_outside_a_transaction(self, attempt):
         found = enqueue_committed(task(name='run')(complete_with_transaction))
 
         attempt()
@@ -601,13 +605,13 @@ class TestOnce:
             row_of(found).last_error == 'RuntimeError: complete_in_transaction() outside atomic()'
         )
 
-    def test_does_nothing_where_the_function_is_simply_called(self, assert_max_queries):
+    def test_does_nothing_outside_an_attempt(self, assert_max_queries):
         with assert_max_queries(0):
             complete_with_transaction()
 
 
-class TestRelease:
-    def test_counts_an_attempt_at_what_a_process_had(self, said):
+class TestFailLeasedTasks:
+    def test_counts_the_attempt_of_a_process_that_ended(self, logged):
         run = task(name='run', backoff=8 * SECOND)(lambda: None)
         found = enqueue_committed(run)
         leases.claim_next(MINE)
@@ -622,9 +626,9 @@ class TestRelease:
         assert row.last_error == 'its process ended (signal 9)'
         assert moment + 4 * SECOND <= row.available_at <= moment + 8 * SECOND
         assert row_of(other).lease_id == THEIRS
-        assert said()[0][1]['outcome'] == 'failed'
+        assert logged()[0][1]['outcome'] == 'failed'
 
-    def test_gives_up_what_took_its_process_with_it_too_often(self):
+    def test_dead_letters_a_task_after_its_last_attempt(self):
         found = enqueue_committed(task(name='poison', attempts=1)(lambda: None))
         leases.claim_next(MINE)
 
@@ -634,7 +638,7 @@ class TestRelease:
         assert (row.state, row.last_error) == ('dead', 'its process ended (signal 9)')
 
     @pytest.mark.parametrize(('attempts', 'state'), [(0, 'waiting'), (8, 'waiting'), (9, 'dead')])
-    def test_leaves_what_it_does_not_know_to_another_version(self, attempts, state):
+    def test_retries_an_unknown_task_for_another_version(self, attempts, state):
         found = enqueue_committed(task(name='nothing')(lambda: None))
         change(found, name='of-tomorrow', attempts=attempts)
         leases.claim_next(MINE)
@@ -645,14 +649,14 @@ class TestRelease:
         assert (row.state, row.attempts) == (state, attempts + 1)
         assert row.last_error == 'its process ended'
 
-    def test_changes_nothing_where_nothing_was_left(self):
+    def test_changes_nothing_without_leased_tasks(self):
         fail_leased_tasks(MINE, 'its process ended')
 
         assert rows() == []
 
 
-class TestWorkOff:
-    def test_does_all_that_is_due_and_counts(self, app):
+class TestRunPendingTasks:
+    def test_runs_all_due_tasks_and_returns_their_number(self, app):
         seen = []
 
         @task(name='second')

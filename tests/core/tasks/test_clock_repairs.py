@@ -1,4 +1,4 @@
-"""Tasks that a clock which was ahead has put off are due again once it is right."""
+"""Repair of times that were written while the clock was ahead."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -23,20 +23,20 @@ JUMPS = [timedelta(days=1), timedelta(days=7305)]
 
 @pytest.fixture
 def clock():
-    """A clock that stands still until it is moved."""
+    """Return a stopped clock, which a test can move."""
     with time_machine.travel(NOON, tick=False) as clock:
         yield clock
 
 
 @pytest.fixture
 def nothing():
-    """A task."""
+    """Return a task that does nothing."""
     return task(name='nothing')(lambda: None)
 
 
 @pytest.mark.parametrize('jump', JUMPS)
 class TestRepairClockJumps:
-    def test_ends_the_lease_of_a_process_that_died(self, clock, nothing, jump):
+    def test_shortens_the_lease_of_a_dead_process(self, clock, nothing, jump):
         clock.shift(jump)
         found = enqueue_committed(nothing)
         leases.claim_next(MINE)
@@ -49,7 +49,7 @@ class TestRepairClockJumps:
         clock.shift(leases.LEASE_DURATION)
         assert leases.claim_next(THEIRS).id == found
 
-    def test_leaves_the_lease_to_a_process_that_renews_it(self, clock, nothing, jump):
+    def test_keeps_a_lease_that_its_process_renews(self, clock, nothing, jump):
         clock.shift(jump)
         found = enqueue_committed(nothing)
         leases.claim_next(MINE)
@@ -63,7 +63,7 @@ class TestRepairClockJumps:
         assert leases.claim_next(THEIRS) is None
         assert row_of(found).lease_id == MINE
 
-    def test_ends_a_lease_that_had_expired_in_the_future(self, clock, nothing, jump):
+    def test_shortens_a_lease_that_expired_while_the_clock_was_ahead(self, clock, nothing, jump):
         clock.shift(jump)
         enqueue_committed(nothing)
         leases.claim_next(MINE)
@@ -76,7 +76,7 @@ class TestRepairClockJumps:
         clock.shift(leases.LEASE_DURATION)
         assert leases.claim_next(THEIRS)
 
-    def test_sends_again_what_a_broker_lost(self, clock, nothing, jump):
+    def test_queues_a_task_again_that_a_broker_has_lost(self, clock, nothing, jump):
         clock.shift(jump)
         found = enqueue_committed(nothing)
         mark_queued(1)
@@ -88,7 +88,7 @@ class TestRepairClockJumps:
         assert mark_queued(1) == [found]
 
     @pytest.mark.parametrize('end', ['retry_later', 'give_back'])
-    def test_retries_now_what_waits_for_a_moment_of_the_future(self, clock, nothing, jump, end):
+    def test_makes_a_retry_due_that_waits_for_a_future_time(self, clock, nothing, jump, end):
         found = enqueue_committed(nothing)
         clock.shift(jump)
         leases.claim_next(MINE)
@@ -103,7 +103,7 @@ class TestRepairClockJumps:
 
         assert leases.claim_next(MINE).id == found
 
-    def test_runs_now_what_was_enqueued_in_the_future(self, clock, nothing, jump, caplog):
+    def test_makes_a_task_due_that_was_enqueued_in_the_future(self, clock, nothing, jump, caplog):
         clock.shift(jump)
         found = enqueue_committed(nothing)
         clock.shift(-jump)
@@ -115,7 +115,7 @@ class TestRepairClockJumps:
         assert leases.claim_next(MINE).id == found
         assert 'the clock was set back: 1 tasks' in caplog.text
 
-    def test_keeps_the_delay_of_what_was_enqueued_in_the_future(self, clock, nothing, jump):
+    def test_keeps_the_delay_of_a_task_enqueued_in_the_future(self, clock, nothing, jump):
         clock.shift(jump)
         found = enqueue_at_committed(now() + HOUR, nothing)
         clock.shift(-jump)
@@ -126,7 +126,7 @@ class TestRepairClockJumps:
         assert (row.available_at, row.scheduled_at) == (NOON + HOUR, NOON + HOUR)
         assert repair_clock_jumps() == 0
 
-    def test_leaves_what_was_scheduled_by_a_clock_that_was_right(self, clock, nothing, jump):
+    def test_keeps_a_task_scheduled_by_a_correct_clock(self, clock, nothing, jump):
         found = enqueue_at_committed(NOON + jump, nothing)
         before = row_of(found)
 
@@ -136,7 +136,7 @@ class TestRepairClockJumps:
 
 
 class TestTolerance:
-    def test_leaves_what_the_clocks_of_two_machines_explain(self, clock, nothing):
+    def test_ignores_small_differences_between_the_clocks_of_two_machines(self, clock, nothing):
         clock.shift(30 * SECOND)
         ids = [enqueue_committed(nothing) for _ in range(3)]
         leases.claim(ids[0], MINE)

@@ -1,4 +1,4 @@
-"""What operators see of the outbox, and what they may do to it."""
+"""Inspection and administration of the outbox by operators."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -47,26 +47,26 @@ PIN = '012345'
 
 @pytest.fixture
 def greet():
-    """A task with a secret."""
+    """Return a task with a secret argument."""
     return task(name='greet', encrypted=['pin'])(lambda name='ada', pin=None: None)
 
 
 @pytest.fixture
 def other():
-    """Another one."""
+    """Return another task."""
     return task(name='other')(lambda: None)
 
 
 @pytest.fixture
 def running(greet):
-    """A task that somebody is at work on."""
+    """Return the id of a running task."""
     found = enqueue_committed(greet)
     leases.claim(found, MINE)
     return found
 
 
 class TestListTasks:
-    def test_lists_the_oldest_first(self, greet):
+    def test_returns_the_oldest_first(self, greet):
         ids = []
         with time_machine.travel(now(), tick=False) as clock:
             for _ in range(3):
@@ -76,7 +76,7 @@ class TestListTasks:
         assert [found['id'] for found in list_tasks()] == ids
         assert [found['id'] for found in list_tasks(limit=2)] == ids[:2]
 
-    def test_lists_those_of_a_state_or_name(self, greet, other):
+    def test_filters_by_state_and_name(self, greet, other):
         waiting, dead, named = (
             enqueue_committed(greet),
             enqueue_committed(greet),
@@ -96,34 +96,34 @@ class TestListTasks:
         assert found['arguments'] == {'name': 'ada', 'pin': '***'}
         assert PIN not in repr(found)
 
-    def test_runs_as_many_statements_for_50_as_for_one(self, greet, assert_max_queries):
+    def test_runs_as_many_statements_for_50_tasks_as_for_one(self, greet, assert_max_queries):
         for _ in range(50):
             enqueue_committed(greet)
 
-        # One more, which finds that there are no more.
+        # The second statement finds no more rows.
         with assert_max_queries(2):
             assert len(list(list_tasks())) == 50
 
     @pytest.mark.parametrize(('limit', 'count'), [(None, 7), (6, 6), (5, 5), (1, 1)])
-    def test_lists_each_once_in_batches(self, greet, monkeypatch, limit, count):
+    def test_returns_each_task_once_across_batches(self, greet, monkeypatch, limit, count):
         monkeypatch.setattr(inspection, 'BATCH_ROWS', 3)
         with time_machine.travel(now(), tick=False):
             ids = [enqueue_committed(greet) for _ in range(7)]
 
         found = [row['id'] for row in list_tasks(limit=limit)]
 
-        # Of one moment: the ids decide.
+        # All have the same creation time, so the ids determine the order.
         assert found == sorted(ids)[:count]
 
 
 class TestGetTask:
-    def test_shows_all_but_secrets(self, greet):
+    def test_redacts_secrets(self, greet):
         found = get_task(enqueue_committed(greet, pin=PIN))
 
         assert found['arguments'] == {'name': 'ada', 'pin': '***'}
         assert (found['name'], found['state'], found['error']) == ('greet', 'waiting', None)
 
-    def test_says_when_it_was_to_be_done_whoever_has_it(self, greet):
+    def test_returns_the_due_time_in_every_state(self, greet):
         moment = now() - 7 * SECOND
         found = enqueue_at_committed(moment, greet)
 
@@ -135,20 +135,20 @@ class TestGetTask:
         leases.dead_letter(found, MINE, 'hopeless')
         assert get_task(found)['due'] == moment
 
-    def test_shows_a_task_that_this_version_does_not_know(self, greet):
+    def test_returns_a_task_unknown_to_this_version(self, greet):
         found = enqueue_committed(greet, pin=PIN)
         change(found, name='of-tomorrow')
 
         assert get_task(found)['arguments'] == {'name': 'ada', 'secrets': '***'}
 
-    def test_rejects_what_is_not_there(self):
+    def test_raises_for_an_unknown_id(self):
         with pytest.raises(TaskNotFound):
             get_task(uuid4())
 
 
 class TestRetryTask:
     @time_machine.travel(now(), tick=False)
-    def test_has_a_dead_letter_tried_again_with_all_attempts(self, greet):
+    def test_makes_a_dead_letter_due_with_all_its_attempts(self, greet):
         found = enqueue_committed(greet)
         mark_dead(found)
 
@@ -165,14 +165,14 @@ class TestRetryTask:
         assert row.last_error == 'hopeless'
         assert leases.claim_next(MINE).id == found
 
-    def test_does_not_wait_for_what_would_be_tried_later(self, greet):
+    def test_makes_a_later_task_due_at_once(self, greet):
         found = enqueue_at_committed(now() + 60 * SECOND, greet)
 
         retry_task(found)
 
         assert leases.claim_next(MINE).id == found
 
-    def test_takes_back_what_a_broker_was_sent(self, greet):
+    def test_requeues_a_task_that_was_sent_to_a_broker(self, greet):
         found = enqueue_committed(greet)
         mark_queued(1)
 
@@ -180,36 +180,36 @@ class TestRetryTask:
 
         assert row_of(found).state == 'waiting'
 
-    def test_rejects_what_runs(self, running):
+    def test_raises_for_a_running_task(self, running):
         with pytest.raises(TaskRunning):
             retry_task(running)
 
         assert row_of(running).lease_id == MINE
 
-    def test_rejects_what_is_not_there(self):
+    def test_raises_for_an_unknown_id(self):
         with pytest.raises(TaskNotFound):
             retry_task(uuid4())
 
 
 class TestDeleteTask:
-    def test_forgets_it(self, greet):
+    def test_deletes_the_task(self, greet):
         delete_task(enqueue_committed(greet))
 
         assert rows() == []
 
-    def test_rejects_what_runs(self, running):
+    def test_raises_for_a_running_task(self, running):
         with pytest.raises(TaskRunning):
             delete_task(running)
 
         assert row_of(running)
 
-    def test_rejects_what_is_not_there(self):
+    def test_raises_for_an_unknown_id(self):
         with pytest.raises(TaskNotFound):
             delete_task(uuid4())
 
 
-class TestRetryDead:
-    def test_has_all_that_were_given_up_tried_again(self, greet, other, running):
+class TestRetryDeadTasks:
+    def test_makes_all_dead_letters_due(self, greet, other, running):
         dead, named = enqueue_committed(greet), enqueue_committed(other)
         mark_dead(dead)
         mark_dead(named)
@@ -222,7 +222,7 @@ class TestRetryDead:
 
 
 class TestDeleteDeadTasks:
-    def test_forgets_all_that_were_given_up(self, greet, other, running):
+    def test_deletes_all_dead_letters(self, greet, other, running):
         dead, named = enqueue_committed(greet), enqueue_committed(other)
         mark_dead(dead)
         mark_dead(named)
@@ -245,24 +245,24 @@ class TestTaskStats:
         counts = {name: tuple(row)[1:5] for name, row in stats.items()}
         assert counts == {'greet': (0, 0, 1, 1), 'other': (1, 1, 0, 0)}
         assert seconds_overdue(stats['greet'].oldest) == 0
-        # The one that an engine was handed and has not begun still counts.
+        # A queued task that the broker has not started still counts.
         assert seconds_overdue(stats['other'].oldest) == 7
 
-    def test_is_one_statement(self, greet, assert_max_queries):
+    def test_runs_one_statement(self, greet, assert_max_queries):
         enqueue_committed(greet)
 
         with assert_max_queries(1):
             task_stats()
 
 
-class TestBacklog:
-    def test_is_nothing_where_nothing_is_due(self, greet, running):
+class TestQueueStats:
+    def test_is_zero_when_no_task_is_due(self, greet, running):
         enqueue_at_committed(now() + 60 * SECOND, greet)
 
         assert queue_stats() == {'waiting': 0, 'dead': 0, 'delay': 0}
 
     @time_machine.travel(now(), tick=False)
-    def test_counts_what_is_due_and_what_was_given_up(self, greet):
+    def test_counts_due_tasks_and_dead_letters(self, greet):
         mark_dead(enqueue_committed(greet))
         enqueue_at_committed(now() - 7 * SECOND, greet)
         enqueue_committed(greet)
@@ -270,7 +270,7 @@ class TestBacklog:
         assert queue_stats() == {'waiting': 2, 'dead': 1, 'delay': 7}
 
     @time_machine.travel(now(), tick=False)
-    def test_counts_what_a_broker_was_sent_and_has_not_begun(self, greet):
+    def test_counts_queued_tasks_that_have_not_started(self, greet):
         found = enqueue_at_committed(now() - 7 * SECOND, greet)
         mark_queued(1)
 
@@ -280,7 +280,7 @@ class TestBacklog:
         leases.claim(found, MINE)
         assert queue_stats() == {'waiting': 0, 'dead': 0, 'delay': 0}
 
-    def test_counts_no_further_than_it_says(self, greet, monkeypatch):
+    def test_counts_up_to_a_maximum(self, greet, monkeypatch):
         monkeypatch.setattr(inspection, 'MAX_COUNTED_TASKS', 3)
         for _ in range(5):
             enqueue_committed(greet)
@@ -290,14 +290,14 @@ class TestBacklog:
 
 class TestOldestWaitingByQueue:
     @time_machine.travel(now(), tick=False)
-    def test_is_zero_where_no_task_is_due(self, greet):
+    def test_is_zero_when_no_task_is_due(self, greet):
         mark_dead(enqueue_at_committed(now() - 60 * SECOND, greet))
         enqueue_at_committed(now() + 60 * SECOND, greet)
 
         assert oldest_waiting_by_queue() == {'mail': 0, 'default': 0, 'slow': 0}
 
     @time_machine.travel(now(), tick=False)
-    def test_counts_from_when_the_oldest_of_each_queue_was_first_to_be_done(self, greet):
+    def test_counts_from_the_first_due_time_of_the_oldest_task_of_each_queue(self, greet):
         letter = task(name='letter', queue='mail')(lambda: None)
         archive = task(name='archive', queue='slow')(lambda: None)
         enqueue_at_committed(now() - 7 * SECOND, letter)
@@ -307,7 +307,7 @@ class TestOldestWaitingByQueue:
         assert oldest_waiting_by_queue() == {'mail': 7, 'default': 0, 'slow': 60}
 
     @time_machine.travel(now(), tick=False)
-    def test_counts_a_task_that_waits_for_another_attempt(self, greet):
+    def test_includes_tasks_that_wait_for_another_attempt(self, greet):
         found = enqueue_at_committed(now() - 60 * SECOND, greet)
         leases.claim(found, MINE)
         leases.retry_later(found, MINE, 'the mail server is down', 300 * SECOND)
@@ -321,10 +321,10 @@ class TestScheduleAges:
     def tick(self):
         return task(name='tick', every=60 * SECOND)(lambda: None)
 
-    def test_shows_a_schedule_that_no_dispatcher_has_seen(self, tick):
+    def test_contain_a_schedule_that_no_dispatcher_has_seen(self, tick):
         assert schedule_ages() == [ScheduleAge('tick', 'every 60 s', None, None, 0)]
 
-    def test_shows_the_last_run_and_how_late_the_next_one_is(self, tick):
+    def test_contain_the_last_run_and_the_delay_of_the_next_one(self, tick):
         with time_machine.travel(datetime(2026, 11, 23, 12, tzinfo=UTC), tick=False) as clock:
             enqueue_due_schedules()
             clock.shift(60 * SECOND)
@@ -336,11 +336,11 @@ class TestScheduleAges:
 
 
 class TestSecondsSinceDispatcherTick:
-    def test_is_none_before_the_first(self):
+    def test_is_none_before_the_first_tick(self):
         assert seconds_since_dispatcher_tick() is None
 
     @time_machine.travel(now(), tick=False)
-    def test_counts_from_the_last_one(self):
+    def test_counts_from_the_last_tick(self):
         record_dispatcher_tick()
         record_dispatcher_tick()
 
@@ -348,7 +348,7 @@ class TestSecondsSinceDispatcherTick:
             assert seconds_since_dispatcher_tick() == 12
 
 
-class TestDelayOf:
-    def test_is_nothing_for_none_and_for_what_is_still_to_come(self):
+class TestSecondsOverdue:
+    def test_is_zero_for_none_and_for_a_future_time(self):
         assert seconds_overdue(None) == 0
         assert seconds_overdue(now() + 60 * SECOND) == 0

@@ -1,4 +1,4 @@
-"""Who has which task, and until when."""
+"""Leases: which process runs a task, and until when."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -31,19 +31,19 @@ SECOND = timedelta(seconds=1)
 
 @pytest.fixture
 def nothing():
-    """A task that takes a number."""
+    """Return a task that takes a number."""
     return task(name='nothing')(lambda number=0: None)
 
 
 @pytest.fixture
 def single():
-    """A task of which one a name is enough."""
+    """Return a task that is unique by name."""
     return task(name='single', unique=['name'])(lambda name: None)
 
 
 @pytest.fixture
 def taken(nothing):
-    """A task that is ours."""
+    """Return the id of a task that we have claimed."""
     found = enqueue_committed(nothing)
     leases.claim_next(MINE)
     return found
@@ -51,7 +51,7 @@ def taken(nothing):
 
 class TestClaimNext:
     @time_machine.travel(now(), tick=False)
-    def test_takes_what_has_been_due_for_longest(self, nothing):
+    def test_claims_the_task_that_has_been_due_longest(self, nothing):
         moments = [now() - 2 * SECOND, now() - 3 * SECOND, now() - SECOND, now() + SECOND]
         ids = [enqueue_at_committed(moment, nothing) for moment in moments]
 
@@ -60,7 +60,7 @@ class TestClaimNext:
         assert [row and row.id for row in claimed] == [ids[1], ids[0], ids[2], None]
 
     @time_machine.travel(now(), tick=False)
-    def test_notes_who_has_it_until_when_and_counts(self, nothing):
+    def test_stores_the_lease_and_counts_the_attempt(self, nothing):
         found = enqueue_committed(nothing, 7)
 
         claimed = leases.claim_next(MINE)
@@ -72,14 +72,14 @@ class TestClaimNext:
             'nothing', '{"number":7}', 1,
         )  # fmt: skip
 
-    def test_is_one_statement(self, nothing, assert_max_queries):
+    def test_runs_one_statement(self, nothing, assert_max_queries):
         enqueue_committed(nothing)
         mark_ready()
 
         with assert_max_queries(1):
             leases.claim_next(MINE)
 
-    def test_gives_each_of_many_another(self, nothing, tmp_path):
+    def test_gives_concurrent_callers_different_tasks(self, nothing, tmp_path):
         with separate_app(tmp_path) as app:
             ids = {enqueue_committed(nothing) for _ in range(8)}
             mark_ready()
@@ -88,7 +88,7 @@ class TestClaimNext:
 
             assert {row.id for row in claimed} == ids
 
-    def test_gives_the_only_one_to_one_of_many(self, nothing, tmp_path):
+    def test_gives_a_single_task_to_one_of_many_callers(self, nothing, tmp_path):
         with separate_app(tmp_path) as app:
             enqueue_committed(nothing)
             mark_ready()
@@ -97,7 +97,7 @@ class TestClaimNext:
 
             assert len([row for row in claimed if row]) == 1
 
-    def test_takes_a_lease_that_expired(self, taken):
+    def test_claims_a_task_with_an_expired_lease(self, taken):
         with travel_forward(seconds=LEASE_DURATION.seconds - 1):
             assert leases.claim_next(THEIRS) is None
         with travel_forward(seconds=LEASE_DURATION.seconds):
@@ -108,40 +108,40 @@ class TestClaimNext:
 
 
 class TestClaim:
-    def test_takes_what_a_broker_delivers_at_once(self, nothing):
+    def test_claims_a_queued_task(self, nothing):
         found = enqueue_committed(nothing)
         mark_queued(1)
 
         assert leases.claim(found, MINE).id == found
         assert row_of(found).state == 'running'
 
-    def test_takes_what_is_due_although_it_was_never_handed_out(self, nothing):
+    def test_claims_a_due_task_that_was_never_queued(self, nothing):
         found = enqueue_committed(nothing)
 
         assert leases.claim(found, MINE).id == found
 
-    def test_takes_nothing_that_is_done(self):
+    def test_returns_none_for_a_completed_task(self):
         assert leases.claim(uuid4(), MINE) is None
 
-    def test_takes_nothing_that_somebody_has(self, taken):
+    def test_returns_none_for_a_task_with_another_lease(self, taken):
         assert leases.claim(taken, THEIRS) is None
         assert row_of(taken).attempts == 1
 
-    def test_takes_a_released_lease(self, taken):
+    def test_claims_a_task_with_an_expired_lease(self, taken):
         with travel_forward(seconds=LEASE_DURATION.seconds):
             assert leases.claim(taken, THEIRS).attempts == 2
 
-    def test_takes_nothing_that_waits_for_another_attempt(self, taken):
+    def test_returns_none_for_a_task_that_waits_for_another_attempt(self, taken):
         leases.retry_later(taken, MINE, 'not now', SECOND)
 
         assert leases.claim(taken, THEIRS) is None
 
-    def test_takes_no_dead_letter(self, taken):
+    def test_returns_none_for_a_dead_letter(self, taken):
         leases.dead_letter(taken, MINE, 'hopeless')
 
         assert leases.claim(taken, THEIRS) is None
 
-    def test_gives_what_is_brought_twice_to_one(self, nothing, tmp_path):
+    def test_gives_a_task_delivered_twice_to_one_caller(self, nothing, tmp_path):
         with separate_app(tmp_path) as app:
             found = enqueue_committed(nothing)
             mark_queued(1)
@@ -153,13 +153,13 @@ class TestClaim:
 
 
 class TestRenew:
-    def test_keeps_it_for_another_while(self, taken):
+    def test_extends_the_lease(self, taken):
         with travel_forward(seconds=LEASE_DURATION.seconds - 1) as moment:
             leases.renew([MINE])
 
         assert row_of(taken).available_at == moment + LEASE_DURATION
 
-    def test_keeps_what_several_hold_in_one_statement(self, nothing, taken, assert_max_queries):
+    def test_extends_several_leases_in_one_statement(self, nothing, taken, assert_max_queries):
         other, third = enqueue_committed(nothing), enqueue_committed(nothing)
         for lease in (THEIRS, uuid4()):
             leases.claim_next(lease)
@@ -171,7 +171,7 @@ class TestRenew:
         assert dues == [moment + LEASE_DURATION] * 2
         assert row_of(third).available_at < moment + LEASE_DURATION
 
-    def test_leaves_alone_when_it_was_to_be_done(self, taken):
+    def test_keeps_the_scheduled_time(self, taken):
         before = row_of(taken).scheduled_at
 
         with travel_forward(seconds=3):
@@ -179,9 +179,9 @@ class TestRenew:
 
         assert row_of(taken).scheduled_at == before
 
-    @pytest.mark.parametrize('how', ['given back', 'buried'])
-    def test_keeps_nothing_that_does_not_run(self, taken, how):
-        if how == 'given back':
+    @pytest.mark.parametrize('how', ['retried', 'dead-lettered'])
+    def test_ignores_tasks_that_do_not_run(self, taken, how):
+        if how == 'retried':
             leases.retry_later(taken, MINE, 'not now', SECOND)
         else:
             leases.dead_letter(taken, MINE, 'hopeless')
@@ -191,7 +191,7 @@ class TestRenew:
 
         assert row_of(taken) == before
 
-    def test_keeps_nothing_that_somebody_else_has(self, taken):
+    def test_ignores_tasks_with_another_lease(self, taken):
         before = row_of(taken)
 
         with travel_forward(seconds=1):
@@ -200,13 +200,13 @@ class TestRenew:
         assert row_of(taken) == before
 
 
-class TestFinish:
-    def test_forgets_it_with_its_secrets(self, taken):
+class TestComplete:
+    def test_deletes_the_task(self, taken):
         leases.complete(taken, MINE)
 
         assert rows() == []
 
-    def test_has_wait_again_what_was_wanted_again_meanwhile(self, single):
+    def test_makes_a_task_due_again_that_was_enqueued_while_it_ran(self, single):
         found = enqueue_committed(single, 'ada')
         leases.claim_next(MINE)
         enqueue_committed(single, 'ada')
@@ -227,7 +227,7 @@ class TestFinish:
             leases.complete(found, MINE)
         assert rows() == []
 
-    def test_leaves_what_was_wanted_again_to_who_has_it_by_now(self, single):
+    def test_keeps_a_rerun_that_another_worker_has_claimed(self, single):
         found = enqueue_committed(single, 'ada')
         leases.claim_next(MINE)
         enqueue_committed(single, 'ada')
@@ -242,14 +242,14 @@ class TestFinish:
 
 class TestRetryLater:
     @time_machine.travel(now(), tick=False)
-    def test_gives_it_back(self, taken):
+    def test_makes_the_task_wait(self, taken):
         leases.retry_later(taken, MINE, 'not now', SECOND)
 
         row = row_of(taken)
         assert (row.state, row.lease_id, row.available_at) == ('waiting', None, now() + SECOND)
         assert (row.last_error, row.attempts) == ('not now', 1)
 
-    def test_keeps_when_it_was_first_to_be_done(self, taken):
+    def test_keeps_the_scheduled_time(self, taken):
         before = row_of(taken).scheduled_at
 
         leases.retry_later(taken, MINE, 'not now', SECOND)
@@ -258,7 +258,7 @@ class TestRetryLater:
 
 
 class TestDeadLetter:
-    def test_leaves_it_for_an_operator(self, taken):
+    def test_makes_a_dead_letter_that_is_never_claimed(self, taken):
         leases.dead_letter(taken, MINE, 'hopeless')
 
         row = row_of(taken)
@@ -272,8 +272,8 @@ class TestDeadLetter:
             assert leases.claim_next(THEIRS) is None
 
 
-class TestFence:
-    """Whoever lost a task changes nothing about it any more."""
+class TestLostLease:
+    """A worker that has lost its lease cannot change the task."""
 
     @pytest.mark.parametrize(
         'step',
@@ -284,13 +284,13 @@ class TestFence:
             lambda found, lease: leases.dead_letter(found, lease, 'mine'),
         ],
     )
-    @pytest.mark.parametrize('how', ['taken', 'handed out', 'given back', 'buried'])
-    def test_keeps_out_who_lost_it(self, taken, step, how):
+    @pytest.mark.parametrize('how', ['claimed', 'queued', 'retried', 'dead-lettered'])
+    def test_changes_nothing(self, taken, step, how):
         with travel_forward(seconds=LEASE_DURATION.seconds):
-            mark_queued(1) if how == 'handed out' else leases.claim_next(THEIRS)
-        if how == 'given back':
+            mark_queued(1) if how == 'queued' else leases.claim_next(THEIRS)
+        if how == 'retried':
             leases.retry_later(taken, THEIRS, 'theirs', SECOND)
-        elif how == 'buried':
+        elif how == 'dead-lettered':
             leases.dead_letter(taken, THEIRS, 'theirs')
         before = row_of(taken)
 
@@ -299,8 +299,8 @@ class TestFence:
         assert row_of(taken) == before
 
 
-class TestHeldBy:
-    def test_is_what_a_process_had(self, nothing, taken):
+class TestLeasedBy:
+    def test_returns_the_tasks_of_a_lease(self, nothing, taken):
         enqueue_committed(nothing)
         leases.claim_next(THEIRS)
         enqueue_committed(nothing)
@@ -309,9 +309,9 @@ class TestHeldBy:
         assert leases.leased_by(uuid4()) == []
 
 
-class TestHandOut:
+class TestMarkQueued:
     @time_machine.travel(now(), tick=False)
-    def test_marks_as_many_as_it_may(self, nothing):
+    def test_marks_no_more_than_the_limit(self, nothing):
         newest, middle, oldest = [
             enqueue_at_committed(now() - n * SECOND, nothing) for n in range(3)
         ]
@@ -323,19 +323,19 @@ class TestHandOut:
         }
 
     @time_machine.travel(now(), tick=False)
-    def test_leaves_what_is_not_due(self, nothing):
+    def test_ignores_tasks_that_are_not_due(self, nothing):
         found = enqueue_at_committed(now() + SECOND, nothing)
 
         assert mark_queued(5) == []
         assert row_of(found).state == 'waiting'
 
     @pytest.mark.parametrize('order', [1, -1])
-    def test_names_the_oldest_first(self, nothing, order):
+    def test_returns_the_oldest_first(self, nothing, order):
         ids = [enqueue_at_committed(now() - n * SECOND, nothing) for n in range(1, 30)[::order]]
 
         assert mark_queued(100) == ids[::-order]
 
-    def test_leaves_alone_when_it_was_to_be_done(self, nothing):
+    def test_keeps_the_scheduled_time(self, nothing):
         found = enqueue_at_committed(now() - 60 * SECOND, nothing)
         before = row_of(found).scheduled_at
 
@@ -347,7 +347,7 @@ class TestHandOut:
             leases.claim(found, MINE)
         assert row_of(found).scheduled_at == before
 
-    def test_hands_out_again_what_nobody_began(self, nothing):
+    def test_queues_a_task_again_that_did_not_start(self, nothing):
         found = enqueue_committed(nothing)
         mark_queued(5)
 
@@ -356,19 +356,19 @@ class TestHandOut:
         with travel_forward(seconds=QUEUED_TIMEOUT.seconds):
             assert mark_queued(5) == [found]
 
-    def test_hands_out_what_a_process_had_when_it_ended(self, taken):
+    def test_queues_a_task_with_an_expired_lease(self, taken):
         assert mark_queued(5) == []
         with travel_forward(seconds=LEASE_DURATION.seconds):
             assert mark_queued(5) == [taken]
 
-    def test_hands_out_no_dead_letter(self, nothing):
+    def test_ignores_dead_letters(self, nothing):
         mark_dead(enqueue_committed(nothing))
 
         assert mark_queued(5) == []
 
 
-class TestTakeBack:
-    def test_has_it_wait_again(self, nothing):
+class TestRequeue:
+    def test_makes_the_task_wait(self, nothing):
         found = enqueue_committed(nothing)
         mark_queued(1)
 
@@ -377,7 +377,7 @@ class TestTakeBack:
         assert row_of(found).state == 'waiting'
         assert mark_queued(1) == [found]
 
-    def test_leaves_alone_what_has_begun_or_was_not_meant(self, nothing):
+    def test_ignores_running_and_unnamed_tasks(self, nothing):
         begun, other = enqueue_committed(nothing), enqueue_committed(nothing)
         mark_queued(2)
         leases.claim(begun, MINE)
@@ -386,7 +386,7 @@ class TestTakeBack:
 
         assert [row_of(found).state for found in (begun, other)] == ['running', 'queued']
 
-    def test_takes_nothing_back_where_all_was_taken(self, nothing):
+    def test_changes_nothing_for_an_empty_list(self, nothing):
         sent = enqueue_committed(nothing)
         mark_queued(1)
 
@@ -395,8 +395,8 @@ class TestTakeBack:
         assert row_of(sent).state == 'queued'
 
 
-class TestUseUp:
-    def test_forgets_it_in_the_transaction_of_its_effect(self, taken):
+class TestCompleteInTransaction:
+    def test_deletes_the_task_in_the_callers_transaction(self, taken):
         @atomic()
         def fail():
             leases.complete_in_transaction(taken, MINE)
@@ -410,7 +410,7 @@ class TestUseUp:
             leases.complete_in_transaction(taken, MINE)
         assert rows() == []
 
-    def test_has_wait_again_what_was_wanted_again_meanwhile(self, single):
+    def test_makes_a_task_due_again_that_was_enqueued_while_it_ran(self, single):
         found = enqueue_committed(single, 'ada')
         leases.claim_next(MINE)
         enqueue_committed(single, 'ada')
@@ -429,7 +429,7 @@ class TestUseUp:
             leases.complete_in_transaction(found, MINE)
 
     @pytest.mark.parametrize('lease', [THEIRS, uuid4()])
-    def test_rejects_who_lost_it(self, taken, lease):
+    def test_raises_lease_lost_without_the_lease(self, taken, lease):
         with pytest.raises(LeaseLost), atomic():
             leases.complete_in_transaction(taken, lease)
 
@@ -439,12 +439,12 @@ class TestUseUp:
         with pytest.raises(RuntimeError, match='outside atomic'):
             leases.complete_in_transaction(taken, MINE)
 
-    def test_lets_one_of_two_at_once(self, nothing, tmp_path):
+    def test_succeeds_for_one_of_two_concurrent_callers(self, nothing, tmp_path):
         with separate_app(tmp_path) as app:
             found = enqueue_committed(nothing)
             leases.claim_next(MINE)
 
-            def use_up():
+            def complete():
                 try:
                     with atomic():
                         leases.complete_in_transaction(found, MINE)
@@ -452,4 +452,4 @@ class TestUseUp:
                     return 'lost'
                 return 'done'
 
-            assert sorted(run_concurrently(app, use_up, use_up)) == ['done', 'lost']
+            assert sorted(run_concurrently(app, complete, complete)) == ['done', 'lost']

@@ -1,4 +1,4 @@
-"""How a commit wakes who works the outbox off."""
+"""Notifications that wake task workers after a commit."""
 
 import time
 from contextlib import ExitStack
@@ -16,105 +16,105 @@ from ..outbox import enqueue_committed, listening
 pytestmark = pytest.mark.usefixtures('no_tasks')
 
 
-def waited(bell, seconds):
-    """Return for how long a bell was waited for."""
+def waited(notifier, seconds):
+    """Return the seconds that `notifier.wait` took."""
     began = time.perf_counter()
-    bell.wait(seconds, *([WakeupPipe()] if isinstance(bell, TaskNotifier) else []))
+    notifier.wait(seconds, *([WakeupPipe()] if isinstance(notifier, TaskNotifier) else []))
     return time.perf_counter() - began
 
 
-class TestPipe:
-    def test_arrives_although_it_was_sent_before(self):
-        bell = WakeupPipe()
-        bell.notify()
+class TestWakeupPipe:
+    def test_wakes_a_later_wait(self):
+        pipe = WakeupPipe()
+        pipe.notify()
 
-        assert waited(bell, 10) < 5
+        assert waited(pipe, 10) < 5
 
-    def test_arrives_once_however_often_it_was_sent(self):
-        bell = WakeupPipe()
+    def test_counts_several_notifications_as_one(self):
+        pipe = WakeupPipe()
         for _ in range(3):
-            bell.notify()
+            pipe.notify()
 
-        assert waited(bell, 10) < 5
-        assert waited(bell, 0.1) >= 0.1
+        assert waited(pipe, 10) < 5
+        assert waited(pipe, 0.1) >= 0.1
 
-    def test_lets_nobody_wait_who_rings_although_nobody_listens(self):
-        bell = WakeupPipe()
+    def test_does_not_block_when_the_pipe_is_full(self):
+        pipe = WakeupPipe()
         for _ in range(100_000):
-            bell.notify()
+            pipe.notify()
 
-        assert waited(bell, 10) < 5
+        assert waited(pipe, 10) < 5
 
-    def test_wakes_who_waits_already(self):
-        bell = WakeupPipe()
-        waiting = Thread(target=bell.wait, args=(20,))
+    def test_wakes_a_waiting_thread(self):
+        pipe = WakeupPipe()
+        waiting = Thread(target=pipe.wait, args=(20,))
         waiting.start()
 
-        bell.notify()
+        pipe.notify()
         waiting.join(10)
 
         assert not waiting.is_alive()
 
 
 class TestTaskNotifier:
-    def test_notifies_when_something_was_enqueued(self, tmp_path):
+    def test_wakes_after_a_task_was_enqueued(self, tmp_path):
         nothing = task(name='nothing')(lambda: None)
-        with separate_app(tmp_path) as app, listening(app) as bell:
-            assert waited(bell, 0.1) >= 0.1
+        with separate_app(tmp_path) as app, listening(app) as notifier:
+            assert waited(notifier, 0.1) >= 0.1
 
             enqueue_committed(nothing)
-            assert waited(bell, 20) < 10
+            assert waited(notifier, 20) < 10
 
             enqueue_committed(nothing)
-            assert waited(bell, 20) < 10
+            assert waited(notifier, 20) < 10
 
-    def test_notifies_every_machine_through_the_database(self, tmp_path):
+    def test_wakes_every_machine_through_the_database(self, tmp_path):
         nothing = task(name='nothing')(lambda: None)
         with separate_app(tmp_path) as app, ExitStack() as stack:
-            bells = [stack.enter_context(listening(app, TaskNotifier(app))) for _ in range(2)]
+            notifiers = [stack.enter_context(listening(app, TaskNotifier(app))) for _ in range(2)]
 
             enqueue_committed(nothing)
 
-            if bells[0].is_in_database:
-                assert all(waited(bell, 20) < 10 for bell in bells)
+            if notifiers[0].is_in_database:
+                assert all(waited(notifier, 20) < 10 for notifier in notifiers)
             else:
-                # A pipe reaches who was forked from here.
+                # A pipe reaches only processes forked from this one.
                 assert waited(app.extensions['task_notifier'], 20) < 10
 
-    def test_ends_when_its_own_notifier_is_notified(self, tmp_path):
-        with separate_app(tmp_path) as app, listening(app) as bell:
+    def test_returns_when_its_own_pipe_is_notified(self, tmp_path):
+        with separate_app(tmp_path) as app, listening(app) as notifier:
             own = WakeupPipe()
             own.notify()
             began = time.perf_counter()
 
-            bell.wait(20, own)
+            notifier.wait(20, own)
 
             assert time.perf_counter() - began < 10
 
-    def test_polls_while_the_database_is_away(self, kernel, caplog):
+    def test_polls_while_the_database_is_unavailable(self, kernel, caplog):
         app = kernel(SQLALCHEMY_DATABASE_URI='postgresql://nobody@127.0.0.1:1/none')
-        bell = app.extensions['task_notifier']
+        notifier = app.extensions['task_notifier']
 
         with app.app_context():
-            assert waited(bell, 0.1) >= 0.1
+            assert waited(notifier, 0.1) >= 0.1
 
         assert 'no notifications' in caplog.text
 
-    def test_listens_again_when_its_connection_was_lost(self, tmp_path):
+    def test_listens_again_after_its_connection_was_lost(self, tmp_path):
         nothing = task(name='nothing')(lambda: None)
-        with separate_app(tmp_path) as app, listening(app) as bell:
-            if bell.is_in_database:
-                end_others()
-                bell.wait(0.1, WakeupPipe())  # It notices,
-                bell.wait(0, WakeupPipe())  # and begins anew.
+        with separate_app(tmp_path) as app, listening(app) as notifier:
+            if notifier.is_in_database:
+                terminate_other_connections()
+                notifier.wait(0.1, WakeupPipe())  # This call notices the loss,
+                notifier.wait(0, WakeupPipe())  # and this one reconnects.
 
             enqueue_committed(nothing)
 
-            assert waited(bell, 20) < 10
+            assert waited(notifier, 20) < 10
 
 
-def end_others():
-    """Have PostgreSQL end every connection but the one that asks, and see them end."""
+def terminate_other_connections():
+    """Terminate all other PostgreSQL connections, and wait until they have ended."""
     with db.engine.connect() as connection:
         connection.exec_driver_sql(
             'SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity '

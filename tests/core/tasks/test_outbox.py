@@ -1,4 +1,4 @@
-"""What is to be done later, written down in the transaction that wants it done."""
+"""The outbox: tasks that are enqueued in the transaction of the caller."""
 
 import time
 from datetime import timedelta
@@ -39,24 +39,24 @@ PIN = '012345'
 
 
 def greet(name, pin=None):
-    """Take a name and a secret."""
+    """Do nothing with a name and a secret."""
 
 
 @pytest.fixture
 def greeting():
-    """The function as a task of which each one counts."""
+    """Return `greet` as a task that is not unique."""
     return task(name='greet', encrypted=['pin'])(greet)
 
 
 @pytest.fixture
 def single():
-    """The function as a task of which one a name is enough."""
+    """Return a task that is unique by name."""
     return task(name='single', unique=['name'])(lambda name: None)
 
 
 class TestEnqueue:
     @time_machine.travel(now(), tick=False)
-    def test_writes_down_what_is_to_be_done(self, greeting):
+    def test_stores_the_task(self, greeting):
         set_request_context(RequestContext(request_id='a-request'))
         found = enqueue_committed(greeting, 'ada')
 
@@ -67,7 +67,7 @@ class TestEnqueue:
         assert (row.state, row.attempts, row.lease_id, row.last_error) == ('waiting', 0, None, None)
         assert row.available_at == row.created_at == now()
 
-    def test_costs_one_insert(self, greeting, single, assert_max_queries):
+    def test_runs_one_insert(self, greeting, single, assert_max_queries):
         with atomic(), assert_max_queries(1) as statements:
             enqueue(greeting, 'ada', pin=PIN)
         assert statements[0].startswith('INSERT INTO core_tasks')
@@ -82,13 +82,13 @@ class TestEnqueue:
 
         assert rows() == []
 
-    def test_never_happened_if_the_transaction_did_not(self, greeting):
+    def test_stores_nothing_when_the_transaction_fails(self, greeting):
         with pytest.raises(ZeroDivisionError):
-            put_and_reject(greeting, 'ada')
+            enqueue_and_fail(greeting, 'ada')
 
         assert rows() == []
 
-    def test_is_seen_by_others_once_it_is_committed_and_not_before(self, greeting, tmp_path):
+    def test_is_visible_to_others_only_after_the_commit(self, greeting, tmp_path):
         with separate_app(tmp_path) as app:
             with atomic():
                 enqueue(greeting, 'ada')
@@ -97,52 +97,52 @@ class TestEnqueue:
             [[row]] = run_concurrently(app, rows)
             assert row.name == 'greet'
 
-    def test_rejects_what_is_no_task(self):
+    def test_rejects_a_function_that_is_not_a_task(self):
         with pytest.raises(RuntimeError, match='is no @task'), atomic():
             enqueue(greet, 'ada')
 
     @pytest.mark.parametrize(
-        ('name', 'refusal'), [(('a', 'b'), TypeError), ('x' * 65_537, ValueError)]
+        ('name', 'error'), [(('a', 'b'), TypeError), ('x' * 65_537, ValueError)]
     )
-    def test_rejects_what_is_no_json_or_too_much_of_it(self, greeting, name, refusal):
-        with pytest.raises(refusal), atomic():
+    def test_rejects_arguments_that_are_not_json_or_too_large(self, greeting, name, error):
+        with pytest.raises(error), atomic():
             enqueue(greeting, name)
 
         assert rows() == []
 
-    def test_seals_what_is_secret(self, greeting):
+    def test_encrypts_secrets(self, greeting):
         enqueue_committed(greeting, 'ada', pin=PIN)
 
         [row] = rows()
         assert row.encrypted_arguments
         assert PIN not in repr(tuple(row))
 
-    def test_rings_when_it_is_committed_and_not_before(self, greeting, tmp_path):
-        with separate_app(tmp_path) as app, listening(app) as bell:
+    def test_notifies_only_after_the_commit(self, greeting, tmp_path):
+        with separate_app(tmp_path) as app, listening(app) as notifier:
             with pytest.raises(ZeroDivisionError):
-                put_and_reject(greeting, 'ada')
-            assert waited_for(bell, 0.2) >= 0.2
+                enqueue_and_fail(greeting, 'ada')
+            assert waited_for(notifier, 0.2) >= 0.2
 
             enqueue_committed(greeting, 'ada')
-            assert waited_for(bell, 20) < 10
+            assert waited_for(notifier, 20) < 10
 
 
 @atomic()
-def put_and_reject(function, *args):
-    """Enqueue a task in a transaction that is refused."""
+def enqueue_and_fail(function, *args):
+    """Enqueue a task in a transaction that fails."""
     enqueue(function, *args)
     raise ZeroDivisionError
 
 
-def waited_for(bell, seconds):
-    """Return for how long a bell was waited for."""
+def waited_for(notifier, seconds):
+    """Return the seconds that `notifier.wait` took."""
     began = now()
-    bell.wait(seconds, WakeupPipe())
+    notifier.wait(seconds, WakeupPipe())
     return (now() - began).total_seconds()
 
 
-def until_somebody_waits_for_a_lock():
-    """Return once PostgreSQL has somebody wait for what this transaction has touched."""
+def wait_until_another_session_waits_for_a_lock():
+    """Return once another PostgreSQL session waits for a lock of this transaction."""
     waiting = text(
         'SELECT count(*) FROM pg_stat_activity '
         "WHERE datname = current_database() AND wait_event_type = 'Lock'"
@@ -150,12 +150,12 @@ def until_somebody_waits_for_a_lock():
     deadline = time.monotonic() + 10
     while not db.session.execute(waiting).scalar_one():
         assert time.monotonic() < deadline
-        # What it says is otherwise the same for as long as a transaction lasts.
+        # PostgreSQL otherwise returns the same statistics until the transaction ends.
         db.session.execute(text('SELECT pg_stat_clear_snapshot()'))
 
 
 class TestEnqueueUnique:
-    def test_leaves_the_one_that_waits_where_one_is_enough(self, single):
+    def test_keeps_one_waiting_task_if_it_is_unique(self, single):
         first, second, other = (
             enqueue_committed(single, 'ada'),
             enqueue_committed(single, 'ada'),
@@ -165,16 +165,16 @@ class TestEnqueueUnique:
         assert first == second != other
         assert len(rows()) == 2
 
-    def test_keeps_each_where_each_one_counts(self, greeting):
+    def test_keeps_all_tasks_that_are_not_unique(self, greeting):
         assert enqueue_committed(greeting, 'ada') != enqueue_committed(greeting, 'ada')
 
-    def test_does_not_mistake_one_task_for_another(self, single):
+    def test_keeps_different_tasks_with_the_same_arguments(self, single):
         other = task(name='other', unique=['name'])(lambda name: name)
 
         assert enqueue_committed(single, 'ada') != enqueue_committed(other, 'ada')
 
     @time_machine.travel(now(), tick=False)
-    def test_runs_at_the_sooner_of_two_moments(self, single):
+    def test_uses_the_earlier_of_two_times(self, single):
         found = enqueue_at_committed(now() + MINUTE, single, 'ada')
 
         enqueue_at_committed(now() + 2 * MINUTE, single, 'ada')
@@ -184,7 +184,7 @@ class TestEnqueueUnique:
         assert row_of(found).available_at == now()
 
     @time_machine.travel(now(), tick=False)
-    def test_has_the_one_that_runs_run_again(self, app, single):
+    def test_requests_a_rerun_of_a_running_task(self, app, single):
         found = enqueue_committed(single, 'ada')
         leases.claim_next(MINE)
         before = row_of(found)
@@ -199,7 +199,7 @@ class TestEnqueueUnique:
         assert run_pending_tasks(app) == 1
         assert rows() == []
 
-    def test_has_it_run_once_more_however_often_it_was_wanted_while_it_ran(self, app, single):
+    def test_reruns_a_task_once_after_several_requests(self, app, single):
         found = enqueue_committed(single, 'ada')
         leases.claim_next(MINE)
         for _ in range(3):
@@ -215,9 +215,9 @@ class TestEnqueueUnique:
             lambda found: leases.dead_letter(found, MINE, 'hopeless'),
             lambda found: leases.retry_later(found, MINE, 'not now', 15 * MINUTE),
         ],
-        ids=['given up', 'failed'],
+        ids=['dead-lettered', 'failed'],
     )
-    def test_has_it_run_once_more_at_once_although_it_fails(self, app, single, end):
+    def test_reruns_a_task_at_once_even_if_it_failed(self, app, single, end):
         found = enqueue_committed(single, 'ada')
         leases.claim_next(MINE)
         enqueue_committed(single, 'ada')
@@ -228,7 +228,7 @@ class TestEnqueueUnique:
         assert (row.state, row.rerun_requested, row.attempts) == ('waiting', False, 0)
         assert run_pending_tasks(app) == 1
 
-    def test_gives_the_dead_one_what_it_is_wanted_with_now(self):
+    def test_replaces_the_arguments_of_a_dead_letter(self):
         kept = task(name='kept', unique=['name'], encrypted=['pin'])(lambda name, size, pin: None)
         found = enqueue_committed(kept, 'ada', 1, '012345')
         before = row_of(found)
@@ -242,7 +242,7 @@ class TestEnqueueUnique:
         }  # fmt: skip
         assert row.encrypted_arguments != before.encrypted_arguments
 
-    def test_has_run_again_what_wants_itself(self, app):
+    def test_reruns_a_task_that_enqueues_itself(self, app):
         ran = []
 
         @task(name='itself', unique=[])
@@ -258,7 +258,7 @@ class TestEnqueueUnique:
 
     @time_machine.travel(now(), tick=False)
     @pytest.mark.parametrize(('wait', 'due'), [(MINUTE, 0), (-MINUTE, -1)])
-    def test_leaves_the_one_that_failed_and_runs_it_at_the_sooner_moment(self, single, wait, due):
+    def test_keeps_a_failed_task_and_uses_the_earlier_time(self, single, wait, due):
         found = enqueue_committed(single, 'ada')
         leases.claim_next(MINE)
         leases.retry_later(found, MINE, 'not now', wait)
@@ -271,7 +271,7 @@ class TestEnqueueUnique:
 
     @time_machine.travel(now(), tick=False)
     @pytest.mark.parametrize('wait', [-MINUTE, MINUTE])
-    def test_revives_the_one_that_was_given_up(self, single, wait):
+    def test_revives_a_dead_letter(self, single, wait):
         found = enqueue_committed(single, 'ada')
         leases.claim_next(MINE)
         leases.dead_letter(found, MINE, 'hopeless')
@@ -289,7 +289,7 @@ class TestEnqueueUnique:
         assert row.available_at == row.scheduled_at == moment
 
     @pytest.mark.parametrize('state', ['queued', 'running'])
-    def test_leaves_what_is_under_way_to_who_has_it(self, single, state):
+    def test_does_not_change_the_lease_of_a_queued_or_running_task(self, single, state):
         found = enqueue_at_committed(now() - SECOND, single, 'ada')
         mark_queued(1) if state == 'queued' else leases.claim_next(MINE)
         before = row_of(found)
@@ -308,32 +308,32 @@ class TestEnqueueUnique:
         assert row.scheduled_at == sooner
         assert row.rerun_requested == (state == 'running')
 
-    @pytest.mark.parametrize('settle', ['complete', 'complete_in_transaction'])
-    def test_is_not_lost_on_who_finishes_while_it_is_not_yet_committed(
-        self, single, tmp_path, settle
+    @pytest.mark.parametrize('complete_with', ['complete', 'complete_in_transaction'])
+    def test_is_not_lost_when_the_task_completes_before_the_commit(
+        self, single, tmp_path, complete_with
     ):
-        """On SQLite one waits for the other, and either order is right."""
+        """On SQLite, one transaction waits for the other, and either order is correct."""
         with separate_app(tmp_path) as app:
             found = enqueue_committed(single, 'ada')
             leases.claim_next(MINE)
             enqueued = Event()
 
-            def want():
+            def enqueue_again():
                 with atomic():
                     enqueue(single, 'ada')
                     enqueued.set()
                     if app.extensions['task_notifier'].is_in_database:
-                        until_somebody_waits_for_a_lock()
+                        wait_until_another_session_waits_for_a_lock()
 
-            def finish():
+            def complete():
                 enqueued.wait(10)
-                if settle == 'finish':
+                if complete_with == 'finish':
                     leases.complete(found, MINE)
                 else:
                     with atomic():
                         leases.complete_in_transaction(found, MINE)
 
-            run_concurrently(app, want, finish)
+            run_concurrently(app, enqueue_again, complete)
 
             [row] = rows()
             assert (row.id, row.state, row.attempts, row.rerun_requested) == (
@@ -344,7 +344,7 @@ class TestEnqueueUnique:
             )
             assert run_pending_tasks(app) == 1
 
-    def test_is_never_lost_whoever_comes_first(self, single, tmp_path):
+    def test_is_never_lost_in_a_race_with_completion(self, single, tmp_path):
         with separate_app(tmp_path) as app:
             for _ in range(10):
                 found = enqueue_committed(single, 'ada')
@@ -360,7 +360,7 @@ class TestEnqueueUnique:
                 assert run_pending_tasks(app) == 1
                 assert rows() == []
 
-    def test_makes_one_of_many_at_once(self, single, tmp_path):
+    def test_creates_one_task_for_many_concurrent_callers(self, single, tmp_path):
         with separate_app(tmp_path) as app:
             ids = run_concurrently(app, *[lambda: enqueue_committed(single, 'ada')] * 6)
 
@@ -369,7 +369,7 @@ class TestEnqueueUnique:
 
 
 class TestEnqueueAt:
-    def test_is_not_due_before_that_moment(self, greeting):
+    def test_is_not_due_before_the_given_time(self, greeting):
         with time_machine.travel(now(), tick=False) as clock:
             found = enqueue_at_committed(now() + MINUTE, greeting, 'ada')
 

@@ -1,4 +1,4 @@
-"""Tasks that run by themselves, once a period, however many processes look."""
+"""Scheduled tasks, which are enqueued once a period by any number of processes."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -23,19 +23,19 @@ SOON = datetime(2026, 11, 23, 12, 5, tzinfo=UTC)
 
 @pytest.fixture
 def clock():
-    """A clock that stands still until it is moved."""
+    """Return a stopped clock, which a test can move."""
     with time_machine.travel(NOON, tick=False) as clock:
         yield clock
 
 
 @pytest.fixture
 def cleaning_up():
-    """A task that runs every five minutes."""
+    """Schedule a task for every five minutes."""
     return task(name='sweep', every=5 * MINUTE)(lambda: None)
 
 
 def schedules():
-    """Return what is planned."""
+    """Return the rule and next run of each schedule, by name."""
     return {
         name: (rule, due)
         for name, rule, due in execute_select(
@@ -44,14 +44,14 @@ def schedules():
     }
 
 
-class TestFireDue:
-    def test_begins_with_the_next_period(self, clock, cleaning_up):
+class TestEnqueueDueSchedules:
+    def test_starts_with_the_next_period(self, clock, cleaning_up):
         assert enqueue_due_schedules() == SOON
 
         assert rows() == []
         assert schedules() == {'sweep': ('every 300 s', SOON)}
 
-    def test_enqueues_what_is_due(self, clock, cleaning_up):
+    def test_enqueues_a_due_task(self, clock, cleaning_up):
         enqueue_due_schedules()
         clock.move_to(SOON)
 
@@ -60,7 +60,7 @@ class TestFireDue:
         [row] = rows()
         assert (row.name, row.available_at, row.arguments) == ('sweep', SOON, '{}')
 
-    def test_enqueues_it_once_however_often_one_looks(self, clock, cleaning_up):
+    def test_enqueues_a_task_once_when_it_is_called_repeatedly(self, clock, cleaning_up):
         enqueue_due_schedules()
         clock.move_to(SOON)
 
@@ -71,7 +71,7 @@ class TestFireDue:
         assert len(rows()) == 1
 
     @pytest.mark.parametrize('jump', [timedelta(days=1), timedelta(days=7305)])
-    def test_enqueues_at_once_what_a_clock_that_was_ahead_put_off(self, clock, jump, caplog):
+    def test_enqueues_at_once_a_task_postponed_by_a_clock_that_was_ahead(self, clock, jump, caplog):
         task(name='nightly', cron='17 3 * * *')(lambda: None)
         enqueue_due_schedules()
         clock.shift(jump)
@@ -87,7 +87,7 @@ class TestFireDue:
         [row] = rows()
         assert row.rerun_requested
 
-    def test_leaves_what_a_machine_whose_clock_is_a_little_ahead_moved_on(self, clock, cleaning_up):
+    def test_ignores_a_clock_that_is_slightly_ahead(self, clock, cleaning_up):
         enqueue_due_schedules()
         clock.move_to(SOON)
         enqueue_due_schedules()
@@ -98,25 +98,25 @@ class TestFireDue:
         assert schedules()['sweep'][1] == SOON + 5 * MINUTE
         assert [row.rerun_requested for row in rows()] == [False]
 
-    def test_enqueues_it_once_however_many_look(self, cleaning_up, tmp_path):
-        def look():
+    def test_enqueues_a_task_once_for_concurrent_callers(self, cleaning_up, tmp_path):
+        def enqueue_and_claim():
             found = enqueue_due_schedules()
-            # What was enqueued a second time once the first has begun would run again.
+            # A second enqueueing after the start of the first would cause a rerun.
             leases.claim_next(uuid4())
             return found
 
         with separate_app(tmp_path) as app:
             with time_machine.travel(NOON):
-                assert set(run_concurrently(app, *[look] * 4)) == {SOON}
+                assert set(run_concurrently(app, *[enqueue_and_claim] * 4)) == {SOON}
             for number in range(3):
                 with time_machine.travel(SOON + number * 5 * MINUTE):
-                    assert len(set(run_concurrently(app, *[look] * 6))) == 1
+                    assert len(set(run_concurrently(app, *[enqueue_and_claim] * 6))) == 1
                     [row] = rows()
                     assert (row.state, row.rerun_requested) == ('running', False)
                     leases.complete(row.id, row.lease_id)
                     assert rows() == []
 
-    def test_enqueues_it_once_after_a_pause_in_which_nobody_looked(self, clock, cleaning_up):
+    def test_enqueues_a_task_once_after_a_long_pause(self, clock, cleaning_up):
         enqueue_due_schedules()
         clock.move_to(SOON + timedelta(hours=7))
 
@@ -127,7 +127,7 @@ class TestFireDue:
         assert len(rows()) == 1
         assert following == SOON + timedelta(hours=7) + 5 * MINUTE
 
-    def test_leaves_one_that_nobody_has_begun_yet(self, clock, cleaning_up):
+    def test_does_not_enqueue_a_task_that_still_waits(self, clock, cleaning_up):
         enqueue_due_schedules()
         for number in range(3):
             clock.move_to(SOON + number * 5 * MINUTE)
@@ -135,7 +135,7 @@ class TestFireDue:
 
         assert len(rows()) == 1
 
-    def test_begins_anew_with_another_rule(self, clock, cleaning_up, monkeypatch):
+    def test_restarts_a_schedule_whose_rule_changed(self, clock, cleaning_up, monkeypatch):
         enqueue_due_schedules()
         monkeypatch.setattr(registry, '_tasks', {})
         task(name='sweep', cron='30 12 * * *')(lambda: None)
@@ -147,18 +147,20 @@ class TestFireDue:
         assert rows() == []
         assert schedules() == {'sweep': ('30 12 * * *', following)}
 
-    def test_looks_again_when_the_first_of_them_is_due(self, clock, cleaning_up):
+    def test_returns_the_time_of_the_next_due_schedule(self, clock, cleaning_up):
         task(name='often', every=MINUTE)(lambda: None)
         task(name='seldom', cron='0 0 1 1 *')(lambda: None)
 
         assert enqueue_due_schedules() == NOON - timedelta(seconds=1) + MINUTE
 
-    def test_looks_again_within_an_hour_at_the_latest(self, clock):
+    def test_returns_a_time_within_an_hour_at_the_latest(self, clock):
         assert enqueue_due_schedules() == NOON + timedelta(hours=1)
         task(name='seldom', cron='0 0 1 1 *')(lambda: None)
         assert enqueue_due_schedules() == NOON + timedelta(hours=1)
 
-    def test_fires_nothing_where_it_could_not_be_enqueued(self, clock, cleaning_up, monkeypatch):
+    def test_keeps_a_schedule_whose_task_could_not_be_enqueued(
+        self, clock, cleaning_up, monkeypatch
+    ):
         enqueue_due_schedules()
         monkeypatch.setattr(registry, '_names', {})
         clock.move_to(SOON)

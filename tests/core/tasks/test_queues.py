@@ -1,4 +1,4 @@
-"""Which due task runs next, so that each owner has a share of each queue."""
+"""Fair queues: the order of due tasks gives each owner a share."""
 
 from collections import Counter
 from datetime import timedelta
@@ -31,25 +31,25 @@ ADA, BOB, EVE = 1, 2, 3
 
 @pytest.fixture
 def work():
-    """A task that takes the share of a user."""
+    """Return a task that counts for a user."""
     return task(name='work', owner_argument='owner')(lambda owner, number=0: None)
 
 
 @pytest.fixture
 def letter():
-    """A task of the most urgent queue."""
+    """Return a task of the most urgent queue."""
     return task(name='letter', queue='mail')(lambda: None)
 
 
 @pytest.fixture
 def archive():
-    """A task of the least urgent queue."""
+    """Return a task of the least urgent queue."""
     return task(name='archive', queue='slow')(lambda: None)
 
 
 @pytest.fixture
 def decoder():
-    """A concurrency limit whose slots are free or not, as a test says."""
+    """Return a concurrency limit with a free slot, unless a test sets `free`."""
     return FakeSlot()
 
 
@@ -63,18 +63,18 @@ class FakeSlot:
 
 
 def with_slot(slot, **options):
-    """Return a task that needs a slot, and takes the share of a user."""
+    """Return a task that needs a slot and counts for a user."""
     limit = TaskSlot('decoder', slot)
     return task(name='decode', slot=limit, owner_argument='owner', **options)(lambda owner: None)
 
 
 def claim(*names):
-    """Claim the next task of these queues, or None."""
+    """Claim the next task of these queues; return its row, or None."""
     return leases.claim_next(MINE, names or queues.QUEUES)
 
 
 def claimed_owners(count):
-    """Claim so many tasks and return whose they are."""
+    """Claim a number of tasks and return their owners."""
     return [claim().owner_id for _ in range(count)]
 
 
@@ -85,7 +85,7 @@ class TestMarkReady:
 
         assert claimed_owners(6) == [ADA, BOB, EVE, ADA, BOB, ADA]
 
-    def test_lets_an_owner_with_one_task_wait_for_no_more_than_a_round(self, work):
+    def test_makes_an_owner_with_one_task_wait_for_one_round_at_most(self, work):
         for _ in range(20):
             enqueue_committed(work, ADA)
         claimed_owners(7)
@@ -100,7 +100,7 @@ class TestMarkReady:
 
         assert [claim().id for _ in range(3)] == [ids[1], ids[0], ids[2]]
 
-    def test_gives_no_owner_a_later_place_for_tasks_that_are_done(self, work):
+    def test_ignores_completed_tasks_of_an_owner(self, work):
         for _ in range(5):
             enqueue_committed(work, ADA)
         claimed_owners(5)
@@ -109,7 +109,7 @@ class TestMarkReady:
 
         assert claimed_owners(2) == [BOB, ADA]
 
-    def test_leaves_tasks_that_are_not_due(self, work):
+    def test_ignores_tasks_that_are_not_due(self, work):
         later = enqueue_at_committed(now() + timedelta(minutes=1), work, ADA)
 
         assert mark_ready() == 0
@@ -117,7 +117,7 @@ class TestMarkReady:
             assert mark_ready() == 1
         assert row_of(later).round_number == 0
 
-    def test_takes_so_many_at_once_and_keeps_the_shares(self, work, monkeypatch):
+    def test_marks_a_limited_number_per_call_and_keeps_the_shares(self, work, monkeypatch):
         monkeypatch.setattr(queues, 'MAX_ROWS_PER_STATEMENT', 2)
         for owner in (ADA, ADA, ADA, BOB):
             enqueue_committed(work, owner)
@@ -125,7 +125,7 @@ class TestMarkReady:
         assert [mark_ready() for _ in range(3)] == [2, 2, 0]
         assert claimed_owners(4) == [ADA, BOB, ADA, ADA]
 
-    def test_gives_each_task_a_round_once_however_many_processes_mark(self, work, tmp_path):
+    def test_gives_each_task_one_round_in_concurrent_calls(self, work, tmp_path):
         with separate_app(tmp_path) as app:
             for _ in range(8):
                 enqueue_committed(work, ADA)
@@ -134,11 +134,11 @@ class TestMarkReady:
 
             assert sum(marked) == 8
 
-    def test_is_one_select_where_nothing_is_due(self, assert_max_queries):
+    def test_runs_one_select_when_no_task_is_due(self, assert_max_queries):
         with assert_max_queries(1):
             mark_ready()
 
-    def test_makes_a_lease_that_expired_ready_and_leaves_it_to_its_process(self, work):
+    def test_marks_a_task_with_an_expired_lease_which_its_process_can_still_renew(self, work):
         found = enqueue_committed(work, ADA)
         claim()
         with travel_forward(seconds=leases.LEASE_DURATION.seconds):
@@ -150,18 +150,18 @@ class TestMarkReady:
 
 
 class TestOwner:
-    def test_is_nobody_without_an_argument_and_an_operator_without_a_value(self, letter, work):
+    def test_is_0_without_an_owner_argument_and_minus_1_for_an_operator(self, letter, work):
         assert row_of(enqueue_committed(letter)).owner_id == 0
         assert row_of(enqueue_committed(work, None)).owner_id == -1
 
-    def test_is_the_subject_by_default(self):
+    def test_defaults_to_the_subject(self):
         about = task(name='about', subject_argument='user_id')(lambda user_id: None)
 
         assert row_of(enqueue_committed(about, ADA)).owner_id == ADA
 
 
 class TestClaimableParts:
-    def test_leaves_out_tasks_whose_concurrency_limit_has_no_free_slot(self, decoder):
+    def test_omits_tasks_whose_concurrency_limit_has_no_free_slot(self, decoder):
         with_slot(decoder)
         free = [QueuePart('mail', ''), QueuePart('default', ''), QueuePart('default', 'decoder')]
 
@@ -169,7 +169,7 @@ class TestClaimableParts:
         decoder.free = False
         assert claimable_parts(['mail', 'default']) == free[:2]
 
-    def test_lets_the_next_owner_have_the_slot_that_becomes_free(self, decoder, work):
+    def test_gives_a_slot_that_becomes_free_to_the_next_owner(self, decoder, work):
         decode = with_slot(decoder)
         for owner in (ADA, ADA, ADA):
             enqueue_committed(decode, owner)
@@ -186,7 +186,7 @@ class TestClaimableParts:
 
 
 class TestClaimNext:
-    def test_takes_from_the_first_of_its_queues_that_has_a_task(self, letter, work, archive):
+    def test_claims_from_the_first_of_its_queues_with_a_task(self, letter, work, archive):
         for function, arguments in ((archive, []), (work, [ADA]), (letter, [])):
             enqueue_committed(function, *arguments)
 
@@ -203,7 +203,7 @@ class TestClaimNext:
 
         assert BOB in claimed_owners(2)
 
-    def test_takes_from_no_other_queue(self, archive):
+    def test_ignores_other_queues(self, archive):
         enqueue_committed(archive)
 
         assert claim('mail', 'default') is None
@@ -211,7 +211,7 @@ class TestClaimNext:
 
 
 class TestMarkAllReady:
-    def test_names_the_queues_with_ready_tasks(self, letter, archive):
+    def test_returns_the_queues_with_ready_tasks(self, letter, archive):
         assert mark_all_ready() == []
         enqueue_committed(letter)
         enqueue_committed(archive)
@@ -220,7 +220,7 @@ class TestMarkAllReady:
         claim()
         assert mark_all_ready() == ['slow']
 
-    def test_takes_all_that_are_due_a_batch_at_a_time(self, letter, archive, monkeypatch):
+    def test_marks_all_due_tasks_in_batches(self, letter, archive, monkeypatch):
         monkeypatch.setattr(queues, 'MAX_ROWS_PER_STATEMENT', 1)
         for function in (letter, letter, archive):
             enqueue_committed(function)
@@ -228,7 +228,7 @@ class TestMarkAllReady:
         assert mark_all_ready() == ['mail', 'slow']
         assert mark_ready() == 0
 
-    def test_is_one_select_where_nothing_is_due(self, letter, assert_max_queries):
+    def test_runs_one_select_when_no_task_is_due(self, letter, assert_max_queries):
         enqueue_committed(letter)
         mark_ready()
 
@@ -243,21 +243,21 @@ class TestMarkQueued:
         owners = execute_select(OutboxTask.__table__.select())
         return Counter(row.owner_id for row in owners if row.id in ids)
 
-    def test_queues_no_more_of_a_user_than_their_share(self, work):
+    def test_queues_no_more_tasks_of_a_user_than_their_share(self, work):
         for owner in (ADA,) * 10 + (BOB,):
             enqueue_committed(work, owner)
 
         assert self.queue() == {ADA: 4, BOB: 1}
         assert self.queue() == {}
 
-    def test_sets_the_service_no_limit_but_that_of_the_queue(self):
+    def test_limits_tasks_without_an_owner_by_the_queue_only(self):
         nothing = task(name='nothing')(lambda: None)
         for _ in range(10):
             enqueue_committed(nothing)
 
         assert self.queue(limit=8) == {0: 8}
 
-    def test_queues_a_few_that_need_a_slot(self, decoder):
+    def test_queues_few_tasks_that_need_a_slot(self, decoder):
         decode = with_slot(decoder)
         for owner in range(1, 6):
             enqueue_committed(decode, owner)
@@ -280,7 +280,7 @@ class TestMarkQueued:
 
         assert self.queue(limit=1) == {BOB: 1}
 
-    def test_queues_a_task_once_however_many_dispatchers_look(self, work, tmp_path):
+    def test_queues_each_task_once_for_concurrent_dispatchers(self, work, tmp_path):
         with separate_app(tmp_path) as app:
             for owner in range(1, 9):
                 enqueue_committed(work, owner)
@@ -302,7 +302,7 @@ class TestResetUnknownParts:
             ({'queue': 'slow', 'slot': 'decoder'}, 'slow'),
         ],
     )
-    def test_moves_tasks_that_no_worker_of_this_version_looks_for(self, decoder, stored, kept):
+    def test_moves_tasks_of_a_queue_or_slot_unknown_to_this_version(self, decoder, stored, kept):
         found = enqueue_committed(with_slot(decoder), ADA)
         mark_ready()
         change(found, **stored)
@@ -312,7 +312,7 @@ class TestResetUnknownParts:
         assert (row_of(found).queue, row_of(found).slot) == (kept, '')
         assert claim().id == found
 
-    def test_leaves_tasks_of_this_version(self, decoder, letter):
+    def test_keeps_tasks_of_this_version(self, decoder, letter):
         enqueue_committed(with_slot(decoder), ADA)
         enqueue_committed(letter)
 

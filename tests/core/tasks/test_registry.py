@@ -1,4 +1,4 @@
-"""Which functions may run later, and how."""
+"""The registry of tasks and their options."""
 
 from datetime import timedelta
 
@@ -19,34 +19,34 @@ SECOND = timedelta(seconds=1)
 
 
 def nothing():
-    """Do nothing, as often as you like."""
+    """Do nothing. Idempotent."""
 
 
 def greet(name, greeting='Hello'):
-    """Take two arguments."""
+    """Return a greeting."""
     return f'{greeting} {name}'
 
 
-class TestWaitAfter:
+class TestRetryDelay:
     def waits(self, *attempts, **options):
         task(name='it', **options)(nothing)
         return [find_task('it').retry_delay(attempt) for attempt in attempts]
 
-    def test_doubles_up_to_a_quarter_of_an_hour(self, monkeypatch):
+    def test_doubles_up_to_15_minutes(self, monkeypatch):
         monkeypatch.setattr(registry.random, 'uniform', lambda _least, most: most)
 
         waits = self.waits(1, 2, 3, 4, 10, 11, 100)
 
         assert [wait.total_seconds() for wait in waits] == [1, 2, 4, 8, 512, 900, 900]
 
-    def test_begins_with_the_backoff_of_the_task(self, monkeypatch):
+    def test_starts_with_the_backoff_of_the_task(self, monkeypatch):
         monkeypatch.setattr(registry.random, 'uniform', lambda _least, most: most)
 
         waits = self.waits(1, 2, backoff=timedelta(minutes=1))
 
         assert waits == [timedelta(minutes=1), timedelta(minutes=2)]
 
-    def test_is_not_the_same_for_all(self):
+    def test_is_random_between_half_and_all_of_the_delay(self):
         waits = self.waits(*[3] * 200)
 
         assert all(2 * SECOND <= wait <= 4 * SECOND for wait in waits)
@@ -55,14 +55,14 @@ class TestWaitAfter:
         assert max(waits) > 3.5 * SECOND
 
     @pytest.mark.parametrize('backoff', [timedelta(microseconds=1), timedelta(days=365)])
-    def test_stays_bounded_however_often_and_long(self, backoff):
+    def test_stays_bounded_for_any_attempt_and_backoff(self, backoff):
         [wait] = self.waits(10**9, backoff=backoff)
 
         assert timedelta() < wait <= timedelta(minutes=15)
 
 
-class TestDoubled:
-    def test_is_the_wait_of_whatever_has_no_task(self, monkeypatch):
+class TestExponentialBackoff:
+    def test_doubles_from_the_given_delay(self, monkeypatch):
         monkeypatch.setattr(registry.random, 'uniform', lambda least, _most: least)
 
         assert [exponential_backoff(SECOND, attempt) for attempt in (1, 2, 3)] == [
@@ -71,7 +71,7 @@ class TestDoubled:
 
 
 class TestTask:
-    def test_leaves_the_function_what_it_was(self):
+    def test_returns_the_function_unchanged(self):
         assert task()(greet) is greet
         assert greet('Ada') == 'Hello Ada'
 
@@ -83,19 +83,19 @@ class TestTask:
         assert task_names() == ['users.greet']
 
     @pytest.mark.parametrize('module', ['greetings', 'greetings.service'])
-    def test_is_named_after_its_module_where_no_package_holds_that(self, monkeypatch, module):
+    def test_is_named_after_its_module_outside_of_a_feature(self, monkeypatch, module):
         monkeypatch.setattr(greet, '__module__', module)
 
         task()(greet)
 
         assert task_names() == [f'{module.rpartition(".")[2]}.greet']
 
-    def test_may_keep_an_older_name(self):
+    def test_accepts_another_name(self):
         task(name='users.hail')(greet)
 
         assert find_task('users.hail').function is greet
 
-    def test_is_one_of_a_kind_if_it_runs_by_itself(self):
+    def test_is_unique_if_it_is_scheduled(self):
         task(name='scheduled', every=SECOND)(nothing)
         task(name='ordinary')(greet)
 
@@ -120,7 +120,7 @@ class TestTask:
             ({'time_limit': -SECOND}, 'could never run'),
         ],
     )
-    def test_rejects_at_import_what_could_never_run(self, options, reason):
+    def test_rejects_options_with_which_it_could_never_run(self, options, reason):
         with pytest.raises(ValueError, match=reason):
             task(**{'name': 'it', **options})(greet)
 
@@ -135,24 +135,24 @@ class TestTask:
     @pytest.mark.parametrize(
         'function', [lambda *names: names, lambda **names: names, lambda name, /: name]
     )
-    def test_rejects_arguments_without_a_name(self, function):
+    def test_rejects_arguments_that_cannot_be_passed_by_name(self, function):
         with pytest.raises(ValueError, match='must name its arguments'):
             task(name='it')(function)
 
 
-class TestTaskOf:
-    def test_knows_the_task_of_a_function(self):
+class TestRequireTask:
+    def test_returns_the_task_of_a_function(self):
         task(name='it')(greet)
 
         assert require_task(greet).name == 'it'
 
-    def test_rejects_what_was_not_marked(self):
+    def test_raises_for_a_function_that_is_not_a_task(self):
         with pytest.raises(RuntimeError, match=r'greet\(\) is no @task'):
             require_task(greet)
 
 
 class TestFindTask:
-    def test_knows_none_of_an_unknown_name(self):
+    def test_returns_none_for_an_unknown_name(self):
         assert find_task('of-tomorrow') is None
 
 

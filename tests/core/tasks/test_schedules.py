@@ -1,4 +1,4 @@
-"""When a task that runs by itself is due next."""
+"""Schedules: the next due time of a scheduled task."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,11 +6,11 @@ import pytest
 
 from project.core.tasks.schedules import CronSchedule, IntervalSchedule
 
-NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)  # A Monday.
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)  # A Monday, which the cron cases depend on.
 SECOND = timedelta(seconds=1)
 
 
-class TestEvery:
+class TestIntervalSchedule:
     @pytest.mark.parametrize(
         ('period', 'moment', 'following'),
         [
@@ -21,25 +21,25 @@ class TestEvery:
             (SECOND, NOON + timedelta(microseconds=1), NOON + SECOND),
         ],
     )
-    def test_means_the_same_moments_whoever_counts(self, period, moment, following):
+    def test_is_aligned_to_the_epoch(self, period, moment, following):
         assert IntervalSchedule(period).next_after(moment) == following
 
-    def test_comes_after_the_moment_even_if_that_is_one(self):
+    def test_is_after_the_given_time_even_if_that_is_due(self):
         assert IntervalSchedule(timedelta(minutes=5)).next_after(NOON) == NOON + timedelta(
             minutes=5
         )
 
-    def test_says_its_rule(self):
+    def test_has_a_readable_rule(self):
         assert IntervalSchedule(timedelta(minutes=5)).rule == 'every 300 s'
         assert IntervalSchedule(timedelta(seconds=1.5)).rule == 'every 1.5 s'
 
     @pytest.mark.parametrize('period', [timedelta(0), timedelta(seconds=-5), SECOND * 0.999])
-    def test_rejects_less_than_a_second(self, period):
+    def test_rejects_a_period_of_less_than_a_second(self, period):
         with pytest.raises(ValueError, match='a second at least'):
             IntervalSchedule(period)
 
 
-class TestCron:
+class TestCronSchedule:
     @pytest.mark.parametrize(
         ('expression', 'following'),
         [
@@ -51,17 +51,17 @@ class TestCron:
             ('0 0 29 2 *', datetime(2028, 2, 29, tzinfo=UTC)),
         ],
     )
-    def test_comes_next_in_utc(self, expression, following):
+    def test_is_in_utc(self, expression, following):
         assert CronSchedule(expression).next_after(NOON) == following
 
-    def test_says_its_rule(self):
+    def test_has_its_expression_as_rule(self):
         assert CronSchedule('0 12 * * *').rule == '0 12 * * *'
 
     @pytest.mark.parametrize(
         'expression',
         ['', 'daily', '* * * *', '61 * * * *', '*/0 * * * *', '0 0 30 2 *', 'a b c d e'],
     )
-    def test_rejects_what_is_no_rule_or_never_comes(self, expression):
+    def test_rejects_an_invalid_expression_and_one_that_never_matches(self, expression):
         with pytest.raises(ValueError, match='is no rule of cron'):
             CronSchedule(expression)
 

@@ -1,4 +1,4 @@
-"""Arguments as the outbox keeps them: JSON, the secret ones sealed apart."""
+"""Serialization of task arguments: JSON, with secret arguments encrypted separately."""
 
 import json
 import math
@@ -28,36 +28,36 @@ PIN = '012345'
 
 
 def mail(to, pin=None, count=1):
-    """Take an address, a secret and a number."""
+    """Do nothing with an email address, a secret and a number."""
 
 
 @pytest.fixture
 def mailing():
-    """A task with a secret argument."""
+    """Return a task with a secret argument."""
     return require_task(task(name='mail', encrypted=['pin'], unique=['to'])(mail))
 
 
 @pytest.fixture
 def plain():
-    """The same without a secret."""
+    """Return a task with the same arguments, none of them secret."""
     return require_task(task(name='plain')(mail))
 
 
-class TestPack:
-    def test_binds_and_fills_in_what_is_left_out(self, plain):
-        text, sealed = serialize(plain, ('ada',), {'count': 2})
+class TestSerialize:
+    def test_binds_arguments_and_adds_defaults(self, plain):
+        text, encrypted = serialize(plain, ('ada',), {'count': 2})
 
         assert json.loads(text) == {'to': 'ada', 'pin': None, 'count': 2}
-        assert sealed is None
+        assert encrypted is None
 
-    def test_keeps_secrets_apart_and_encrypted(self, mailing):
-        text, sealed = serialize(mailing, ('ada', PIN), {})
+    def test_encrypts_secrets_separately(self, mailing):
+        text, encrypted = serialize(mailing, ('ada', PIN), {})
 
         assert json.loads(text) == {'to': 'ada', 'count': 1}
-        assert PIN.encode() not in sealed
-        assert deserialize(mailing, text, sealed) == {'to': 'ada', 'pin': PIN, 'count': 1}
+        assert PIN.encode() not in encrypted
+        assert deserialize(mailing, text, encrypted) == {'to': 'ada', 'pin': PIN, 'count': 1}
 
-    def test_rejects_arguments_that_the_function_does_not_take(self, plain):
+    def test_rejects_arguments_that_the_function_does_not_accept(self, plain):
         with pytest.raises(TypeError, match='unexpected keyword argument'):
             serialize(plain, (), {'to': 'ada', 'cc': 'eve'})
 
@@ -70,10 +70,10 @@ class TestPack:
             10**30,
         ],
     )
-    def test_takes_what_comes_back_as_it_was(self, plain, value):
-        text, sealed = serialize(plain, (value,), {})
+    def test_accepts_values_that_deserialize_to_the_same(self, plain, value):
+        text, encrypted = serialize(plain, (value,), {})
 
-        assert deserialize(plain, text, sealed)['to'] == value
+        assert deserialize(plain, text, encrypted)['to'] == value
         assert text.isascii()
 
     @pytest.mark.parametrize(
@@ -93,62 +93,60 @@ class TestPack:
         ],
         ids=lambda value: type(value).__name__,
     )
-    def test_rejects_what_would_not(self, plain, mailing, value):
+    def test_rejects_values_that_deserialize_to_something_else(self, plain, mailing, value):
         with pytest.raises(TypeError):
             serialize(plain, (value,), {})
         with pytest.raises(TypeError):
             serialize(mailing, ('ada', value), {})
 
-    def test_rejects_a_circle(self, plain):
-        circle = []
-        circle.append(circle)
+    def test_rejects_a_circular_reference(self, plain):
+        circular = []
+        circular.append(circular)
 
         with pytest.raises(TypeError, match='no JSON'):
-            serialize(plain, (circle,), {})
+            serialize(plain, (circular,), {})
 
-    def test_takes_64_kib_and_not_a_byte_more(self, plain):
+    def test_accepts_at_most_64_kib(self, plain):
         spare = MAX_ARGUMENTS_BYTES - len(serialize(plain, ('',), {})[0])
 
         assert len(serialize(plain, ('x' * spare,), {})[0]) == 64 * 1024
 
         with pytest.raises(ValueError, match='larger than 64 KiB'):
             serialize(plain, ('x' * (spare + 1),), {})
-        # Counted as it is written: one such letter is six.
+        # The size is that of the JSON text, in which this character takes six bytes.
         with pytest.raises(ValueError, match='larger than 64 KiB'):
             serialize(plain, ('ä' * (spare // 6 + 1),), {})
 
-    def test_counts_open_and_secret_ones_together(self, mailing):
+    def test_counts_plain_and_secret_arguments_together(self, mailing):
         with pytest.raises(ValueError, match='larger than 64 KiB'):
             serialize(mailing, ('x' * 40_000, 'y' * 30_000), {})
 
 
-class TestUnpack:
-    def test_rejects_what_the_function_does_not_take_any_more(self, plain):
+class TestDeserialize:
+    def test_rejects_an_argument_that_the_function_no_longer_accepts(self, plain):
         with pytest.raises(IncompatibleTask, match=r"do not fit any more: .*'cc'"):
             deserialize(plain, '{"to":"ada","cc":"eve"}', None)
 
-    def test_rejects_what_lacks_an_argument_that_is_new(self, plain):
+    def test_rejects_arguments_without_a_new_required_one(self, plain):
         with pytest.raises(IncompatibleTask, match=r'do not fit any more: missing .*to'):
             deserialize(plain, '{}', None)
 
-    def test_decrypts_what_an_older_key_encrypted_while_that_is_kept(
-        self, mailing, app, monkeypatch
-    ):
+    def test_decrypts_secrets_of_a_fallback_key(self, mailing, app, monkeypatch):
         old = app.config['SECRET_KEY']
-        text, sealed = serialize(mailing, ('ada', PIN), {})
+        text, encrypted = serialize(mailing, ('ada', PIN), {})
         monkeypatch.setitem(app.config, 'SECRET_KEY', 'another-' * 5)
 
         with pytest.raises(IncompatibleTask, match='encrypted under an unknown SECRET_KEY'):
-            deserialize(mailing, text, sealed)
+            deserialize(mailing, text, encrypted)
         monkeypatch.setitem(app.config, 'SECRET_KEY_FALLBACKS', [old])
-        assert deserialize(mailing, text, sealed)['pin'] == PIN
+        assert deserialize(mailing, text, encrypted)['pin'] == PIN
 
 
-class TestKeyOf:
-    def test_is_none_where_each_one_counts(self, plain):
+class TestUniqueKey:
+    def test_is_none_for_a_task_that_is_not_unique(self, plain):
         assert unique_key(plain, '{"to":"ada"}') is None
 
-    def test_depends_on_the_arguments_that_are_compared_and_no_other(self, mailing):
+    def test_depends_only_on_the_unique_arguments(self, mailing):
         keys = [
             unique_key(mailing, serialize(mailing, args, {})[0])
             for args in (('ada', PIN), ('ada', None, 7), ('eve', PIN))
@@ -156,7 +154,7 @@ class TestKeyOf:
 
         assert keys[0] == keys[1] != keys[2]
 
-    def test_depends_on_no_order(self, mailing):
+    def test_does_not_depend_on_the_order_of_keys(self, mailing):
         keys = {
             unique_key(mailing, serialize(mailing, (to,), {})[0])
             for to in ({'a': 1, 'b': 2}, {'b': 2, 'a': 1})
@@ -165,28 +163,28 @@ class TestKeyOf:
         assert len(keys) == 1
 
 
-class TestShown:
-    def test_masks_what_is_encrypted(self, mailing):
+class TestRedactedArguments:
+    def test_masks_secret_arguments(self, mailing):
         packed = serialize(mailing, ('ada', PIN), {})
 
         assert redacted_arguments(*packed, mailing) == {'to': 'ada', 'count': 1, 'pin': '***'}
 
-    def test_shows_what_is_not(self, plain):
+    def test_contains_other_arguments(self, plain):
         assert redacted_arguments(*serialize(plain, ('ada',), {}), plain)['to'] == 'ada'
 
-    def test_masks_the_secrets_of_a_task_that_is_unknown_by_now(self, mailing):
+    def test_masks_the_secrets_of_an_unknown_task(self, mailing):
         packed = serialize(mailing, ('ada', PIN), {})
 
         assert redacted_arguments(*packed, None) == {'to': 'ada', 'count': 1, 'secrets': '***'}
 
-    def test_masks_what_was_no_secret_yet_when_it_was_written_down(self, plain, mailing):
+    def test_masks_an_argument_that_became_secret_after_it_was_stored(self, plain, mailing):
         packed = serialize(plain, ('ada', PIN), {})
 
         assert packed[1] is None
         assert redacted_arguments(*packed, mailing) == {'to': 'ada', 'count': 1, 'pin': '***'}
 
 
-class TestWithoutSecrets:
+class TestRedact:
     @pytest.mark.parametrize(
         ('pin', 'reason', 'masked'),
         [
@@ -199,7 +197,7 @@ class TestWithoutSecrets:
             (None, 'None', 'None'),
         ],
     )
-    def test_masks_what_an_error_repeats(self, mailing, pin, reason, masked):
+    def test_masks_secrets_in_an_error(self, mailing, pin, reason, masked):
         assert redact(reason, mailing, {'to': 'ada', 'pin': pin}) == masked
 
     @pytest.mark.parametrize(
@@ -218,18 +216,18 @@ class TestWithoutSecrets:
         ids=['text', 'repr', 'bytes', 'json', 'letters', 'path', 'part', 'query', 'html'],
     )
     @pytest.mark.parametrize('pin', ['p&ss "wörd"/<1>\'', 'line\nline\\', 'täg\0', PIN])
-    def test_masks_every_form_in_which_an_error_may_repeat_it(self, mailing, pin, form):
-        said = redact(f'<{form(pin)}>', mailing, {'pin': pin})
+    def test_masks_every_encoding_of_a_secret(self, mailing, pin, form):
+        redacted = redact(f'<{form(pin)}>', mailing, {'pin': pin})
 
-        assert said in ('<***>', "<'***'>", '<"***">', "<b'***'>", '<b"***">')
+        assert redacted in ('<***>', "<'***'>", '<"***">', "<b'***'>", '<b"***">')
 
-    def test_masks_the_keys_of_what_is_secret(self, mailing):
+    def test_masks_the_keys_of_a_secret_mapping(self, mailing):
         assert redact(f'KeyError: {PIN!r}', mailing, {'pin': {PIN: 1}}) == ("KeyError: '***'")
 
     @pytest.mark.parametrize('pin', ['half \ud800 letter', '\0', '\udcff'])
-    def test_survives_a_secret_that_is_no_text_for_a_database(self, mailing, pin):
+    def test_masks_secrets_that_the_database_would_reject(self, mailing, pin):
         assert redact(f'no {pin}!', mailing, {'pin': pin}) == 'no ***!'
 
-    def test_leaves_open_arguments_and_unknown_tasks_alone(self, mailing):
+    def test_keeps_plain_arguments_and_those_of_unknown_tasks(self, mailing):
         assert redact('ada', mailing, {'to': 'ada'}) == 'ada'
         assert redact('ada', None, {}) == 'ada'

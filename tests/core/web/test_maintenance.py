@@ -1,4 +1,4 @@
-"""Maintenance."""
+"""Maintenance mode."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,7 @@ NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 @pytest.fixture
 def file(app):
-    """Return where the file of maintenance would be."""
+    """Return the path of the maintenance file, which does not exist yet."""
     return Path(app.config['MAINTENANCE_FILE'])
 
 
@@ -27,7 +27,7 @@ class TestInitApp:
 class TestCheckMaintenance:
     @pytest.mark.parametrize('url', ['/readyz', '/api/v1/openapi.json', '/nowhere'])
     @pytest.mark.parametrize('method', ['GET', 'POST', 'OPTIONS'])
-    def test_closes_every_route(self, client, file, url, method):
+    def test_returns_503_on_every_route(self, client, file, url, method):
         file.touch()
 
         response = client.open(url, method=method)
@@ -38,19 +38,19 @@ class TestCheckMaintenance:
             'status': 'error', 'message': 'Currently in maintenance', 'code': 503,
         }  # fmt: skip
 
-    def test_is_nothing_to_warn_of(self, client, file, caplog):
+    def test_logs_no_warning(self, client, file, caplog):
         file.touch()
 
         client.get('/nowhere')
 
         assert [record for record in caplog.records if record.levelname == 'WARNING'] == []
 
-    def test_leaves_healthz_open(self, client, file):
+    def test_still_serves_healthz(self, client, file):
         file.touch()
 
         assert client.get('/healthz').status_code == 200
 
-    def test_opens_again_without_a_restart(self, client, file):
+    def test_ends_without_a_restart(self, client, file):
         file.touch()
         assert client.get('/nowhere').status_code == 503
 
@@ -69,7 +69,7 @@ class TestCheckMaintenance:
             (5, '300'),
         ],
     )
-    def test_says_when_to_come_back(self, client, file, until, seconds):
+    def test_sends_the_end_of_maintenance_as_retry_after(self, client, file, until, seconds):
         file.write_text(json.dumps({'reason': 'Moving house', 'until': until}))
 
         response = client.get('/nowhere')
@@ -81,7 +81,7 @@ class TestCheckMaintenance:
         'content',
         [b'', b'{', b'[]', b'5', b'null', b'\xff\xfe', b'{"reason": ["x"]}', b'{"reason": 5}'],
     )
-    def test_holds_whatever_is_in_the_file(self, client, file, content):
+    def test_returns_503_for_any_content_of_the_file(self, client, file, content):
         file.write_bytes(content)
 
         response = client.get('/nowhere')
@@ -89,17 +89,17 @@ class TestCheckMaintenance:
         assert response.status_code == 503
         assert isinstance(response.json['message'], str)
 
-    def test_holds_even_if_it_is_no_file(self, client, file):
+    def test_returns_503_even_if_the_path_is_a_directory(self, client, file):
         file.mkdir()
 
         assert client.get('/nowhere').status_code == 503
 
 
 class TestMaintenance:
-    def test_is_none_while_the_service_serves(self):
+    def test_returns_none_without_the_file(self):
         assert maintenance() is None
 
-    def test_is_what_the_file_says(self, file):
+    def test_returns_the_content_of_the_file(self, file):
         file.write_text('{"reason": "Größeres"}', encoding='utf-8')
 
         assert maintenance() == {'reason': 'Größeres'}

@@ -14,32 +14,32 @@ def client(serve):
 
 class TestIdConverter:
     @pytest.mark.parametrize('number', ['0', '1', '2147483647'])
-    def test_takes_an_id(self, client, number):
+    def test_accepts_ids_up_to_2147483647(self, client, number):
         assert data(client.get(f'/things/{number}')) is None
 
     @pytest.mark.parametrize(
         'number', ['2147483648', '9' * 10, '9' * 25, '0' * 11, '-1', '1.0', 'x', '²', '1%00']
     )
-    def test_knows_no_other_number(self, client, number):
+    def test_returns_404_for_any_other_number(self, client, number):
         response = client.get(f'/things/{number}')
 
         assert response.status_code == 404
         assert reasons(response) == {'url': ['Not Found']}
 
-    def test_does_not_let_a_large_one_pass_for_a_name(self, app):
+    def test_does_not_treat_a_larger_number_as_a_username(self, app):
         response = app.test_client().get('/api/v1/users/2147483648')
 
         assert response.status_code == 404
         assert list(reasons(response)) == ['url']
 
-    def test_writes_numbers_into_urls(self, app):
+    def test_builds_urls_with_numbers(self, app):
         with app.test_request_context():
             assert url_for('api_v1.users.user', user_id=5) == '/api/v1/users/5'
 
 
 class TestInitApp:
     @pytest.mark.parametrize('url', ['//things/1', '/things//1', '/things/1/'])
-    def test_knows_one_url_for_a_thing(self, client, url):
+    def test_returns_404_for_extra_slashes(self, client, url):
         response = client.get(url)
 
         assert response.status_code == 404

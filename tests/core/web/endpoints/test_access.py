@@ -1,4 +1,4 @@
-"""Who may call, as routes declare it."""
+"""Access rules that routes declare."""
 
 import pytest
 
@@ -18,45 +18,45 @@ from tests.core.apps import principal
 
 
 class TestScopeMissing:
-    def test_is_said_to_keys(self):
+    def test_returns_403_with_the_key_scope(self):
         assert (ScopeMissing().http_code, list(ScopeMissing().data)) == (403, ['scope'])
 
 
-class TestNotFresh:
-    def test_asks_to_log_in_again(self):
+class TestReauthenticationRequired:
+    def test_returns_403_with_the_key_reauthentication(self):
         assert (ReauthenticationRequired().http_code, list(ReauthenticationRequired().data)) == (
             403,
             ['reauthentication'],
         )
 
 
-class TestNotYours:
-    def test_looks_like_what_does_not_exist(self):
+class TestNotOwner:
+    def test_returns_404_like_a_missing_user(self):
         assert (NotOwner().http_code, list(NotOwner().data)) == (404, ['user'])
 
 
 class TestPublic:
-    def test_asks_for_nothing(self):
+    def test_requires_nothing(self):
         assert (public.kind, public.permission, public.scope, public.fresh) == (
             'public', None, None, False,
         )  # fmt: skip
 
 
-class TestMember:
-    def test_asks_for_a_login(self):
+class TestAuthenticated:
+    def test_requires_a_login(self):
         assert (authenticated().kind, authenticated().permission, authenticated().scope) == (
             'member',
             None,
             None,
         )
 
-    def test_may_ask_for_a_scope_and_a_fresh_login(self):
+    def test_can_require_a_scope_and_a_fresh_login(self):
         assert authenticated('files:read').scope == 'files:read'
         assert authenticated(fresh=True).fresh
 
 
-class TestCan:
-    def test_asks_for_a_permission_which_is_the_scope_of_a_key(self):
+class TestRequires:
+    def test_requires_a_permission_and_the_same_scope_of_an_api_key(self):
         allow = requires('users:read', fresh=True)
 
         assert (allow.permission, allow.scope, allow.own, allow.fresh) == (
@@ -64,8 +64,8 @@ class TestCan:
         )  # fmt: skip
 
 
-class TestOwnOr:
-    def test_asks_others_for_a_permission(self):
+class TestOwnerOr:
+    def test_requires_a_permission_of_other_users(self):
         allow = owner_or('users:read', scope='profile:read')
 
         assert (allow.permission, allow.scope, allow.own) == (
@@ -73,21 +73,21 @@ class TestOwnOr:
         )  # fmt: skip
 
 
-class TestCurrent:
-    def test_is_who_the_guard_found(self, app):
+class TestCurrentPrincipal:
+    def test_returns_the_principal_that_the_guard_has_set(self, app):
         ada = principal()
 
         with app.app_context():
             set_current(ada)
             assert current_principal() is ada
 
-    def test_is_nobody_by_mistake(self, app):
+    def test_raises_without_a_principal(self, app):
         with app.app_context(), pytest.raises(AttributeError):
             current_principal()
 
 
 class TestCurrentOrNone:
-    def test_is_none_where_nobody_had_to_say(self, app):
+    def test_returns_none_without_a_principal(self, app):
         with app.app_context():
             assert current_or_none() is None
             set_current(principal())

@@ -1,4 +1,4 @@
-"""One declaration a route: what is declared is what is used."""
+"""The `@endpoint` decorator, which applies the spec of a route."""
 
 from io import BytesIO
 from types import SimpleNamespace
@@ -48,27 +48,27 @@ class TestEndpoint:
 
         assert (thing_show.__name__, thing_show.__doc__) == ('thing_show', 'Show a thing.')
 
-    def test_answers_null_where_there_is_nothing_to_say(self, serve):
+    def test_returns_null_when_the_handler_returns_none(self, serve):
         response = serve(lambda: None).get('/probe')
 
         assert response.status_code == 200
         assert data(response) is None
 
-    def test_shows_what_the_schema_names_and_nothing_else(self, serve):
+    def test_returns_only_the_fields_of_the_schema(self, serve):
         response = serve(lambda: SECRET, returns=ThingSchema, code=201).post('/probe')
 
         assert response.status_code == 201
         assert data(response) == {'id': 7, 'name': 'Boat'}
 
-    def test_shows_nothing_where_no_schema_names_it(self, serve):
+    def test_returns_null_without_a_schema(self, serve):
         assert data(serve(lambda: SECRET).get('/probe')) is None
 
-    def test_shows_many(self, serve):
+    def test_returns_a_list_for_many(self, serve):
         response = serve(lambda: [SECRET, SECRET], returns=ThingSchema, many=True).get('/probe')
 
         assert data(response) == [{'id': 7, 'name': 'Boat'}] * 2
 
-    def test_hands_over_the_body(self, serve):
+    def test_passes_the_parsed_body(self, serve):
         def show(body):
             return {'id': 1, **body}
 
@@ -80,7 +80,7 @@ class TestEndpoint:
         }
         assert list(reasons(client.post('/probe', json={'name': 'Ada', 'x': 1}))) == ['x']
 
-    def test_hands_over_the_query(self, serve):
+    def test_passes_the_parsed_query(self, serve):
         def show(query):
             return {'name': str(query['loud'])}
 
@@ -89,7 +89,7 @@ class TestEndpoint:
         assert data(client.get('/probe')) == {'name': 'False'}
         assert data(client.get('/probe?loud=true')) == {'name': 'True'}
 
-    def test_hands_over_the_query_of_a_list_as_a_page(self, serve):
+    def test_passes_the_query_of_a_list_as_a_page_request(self, serve):
         asked = []
 
         def show(page):
@@ -105,7 +105,7 @@ class TestEndpoint:
             '</probe?limit=1&sort=-id&name=a+b&cursor=cursor-2>; rel="next"'
         )
 
-    def test_links_to_nothing_from_the_last_page(self, serve):
+    def test_sends_no_link_on_the_last_page(self, serve):
         client = serve(lambda page: Page([]), query=ThingListQuery, returns=ThingSchema, many=True)
 
         response = client.get('/probe')
@@ -113,7 +113,7 @@ class TestEndpoint:
         assert data(response) == {'items': [], 'next': None}
         assert 'Link' not in response.headers
 
-    def test_hands_over_the_form(self, serve):
+    def test_passes_the_parsed_form(self, serve):
         def show(form):
             return {'name': f'{form["name"]}: {form["file"].stream.read().decode()}'}
 
@@ -122,7 +122,7 @@ class TestEndpoint:
 
         assert data(client.post('/probe', data=sent)) == {'name': 'Ada: hello'}
 
-    def test_wants_a_form_where_it_takes_nothing_else(self, serve):
+    def test_returns_415_for_a_body_that_is_not_a_form(self, serve):
         client = serve(lambda form: None, form=ThingForm)
 
         response = client.post('/probe', data=b'hello')
@@ -130,21 +130,21 @@ class TestEndpoint:
         assert response.status_code == 415
         assert list(reasons(response)) == ['content_type']
 
-    def test_takes_another_body_as_it_is_where_the_route_says_so(self, serve):
+    def test_accepts_any_other_body_if_the_route_declares_it(self, serve):
         seen = []
         client = serve(lambda form: seen.append(form), form=ThingForm, consumes='*/*')
 
         assert client.post('/probe', data=b'hello').status_code == 200
         assert seen == [None]
 
-    def test_passes_a_response_on(self, serve):
+    def test_returns_a_response_unchanged(self, serve):
         client = serve(lambda: Response('hello', 202, mimetype='text/plain'))
 
         response = client.get('/probe')
 
         assert (response.status_code, response.text) == (202, 'hello')
 
-    def test_says_where_to_find_what_was_created(self, kernel):
+    def test_sends_the_location_of_the_created_thing(self, kernel):
         things = Blueprint('things', __name__, url_prefix='/things')
 
         @things.post('')
@@ -165,7 +165,7 @@ class TestEndpoint:
         assert response.location == '/things/7'
 
     @pytest.mark.parametrize(('versioned', 'etag'), [(True, '"1"'), (False, None)])
-    def test_says_the_version_where_it_has_one(self, serve, versioned, etag):
+    def test_sends_the_etag_of_a_versioned_thing_only(self, serve, versioned, etag):
         client = serve(lambda: SECRET, returns=ThingSchema, versioned=versioned)
 
         assert client.get('/probe').headers.get('ETag') == etag

@@ -1,4 +1,4 @@
-"""Default deny: what declares nothing does not start."""
+"""Endpoint specs and default deny: a route without one prevents the start."""
 
 import pytest
 from flask import Blueprint
@@ -42,12 +42,12 @@ class Anything(Schema):
 
 @pytest.fixture
 def boats():
-    """Return a blueprint to put routes on."""
+    """Return a blueprint without routes."""
     return Blueprint('boats', __name__, url_prefix='/boats')
 
 
 class BoatView(MethodView):
-    """One that declares two methods out of three."""
+    """A view with a spec for each of its two methods."""
 
     @endpoint(allow=public)
     def get(self, boat_id):
@@ -60,16 +60,16 @@ class BoatView(MethodView):
 
 class ForgetfulView(BoatView):
     def delete(self, boat_id):
-        """Delete, and declare nothing."""
+        """Delete, without a spec."""
 
 
 class OverridingView(BoatView):
     def patch(self, boat_id):
-        """Change in another way, and declare nothing."""
+        """Change in another way, without a spec."""
 
 
 class TestSpecOf:
-    def test_is_what_the_handler_declares(self, kernel, boats):
+    def test_returns_the_spec_of_the_handler(self, kernel, boats):
         boats.add_url_rule('/<int:boat_id>', view_func=BoatView.as_view('boat'))
         app = kernel(boats)
 
@@ -79,19 +79,19 @@ class TestSpecOf:
 
 
 class TestHandlerOf:
-    def test_falls_back_from_head_to_get(self):
+    def test_uses_get_for_head(self):
         view = BoatView.as_view('boat')
 
         assert handler_of(view, 'HEAD') is BoatView.get
         assert handler_of(view, 'PATCH') is BoatView.patch
         assert handler_of(view, 'DELETE') is None
 
-    def test_is_the_function_itself_where_there_is_no_class(self):
+    def test_returns_a_plain_function_itself(self):
         assert handler_of(len, 'GET') is len
 
 
-class TestContracts:
-    def test_are_found_by_endpoint_and_method(self, kernel, boats):
+class TestCollectEndpointSpecs:
+    def test_returns_the_specs_by_endpoint_and_method(self, kernel, boats):
         boats.add_url_rule('/<int:boat_id>', view_func=BoatView.as_view('boat'))
 
         found = collect_endpoint_specs(kernel(boats))
@@ -102,28 +102,28 @@ class TestContracts:
             ('boats.boat', 'PATCH'),
         }
 
-    def test_reject_every_route_without_one_by_its_name(self, kernel, boats):
+    def test_rejects_routes_without_a_spec_and_names_each(self, kernel, boats):
         boats.get('/a')(lambda: '')
         boats.post('/b', endpoint='b')(lambda: '')
 
-        with pytest.raises(UndeclaredRoute) as refusal:
+        with pytest.raises(UndeclaredRoute) as error:
             kernel(boats)
-        assert 'GET /boats/a declares nothing' in str(refusal.value)
-        assert 'POST /boats/b declares nothing' in str(refusal.value)
+        assert 'GET /boats/a declares nothing' in str(error.value)
+        assert 'POST /boats/b declares nothing' in str(error.value)
 
     @pytest.mark.parametrize(
         ('view', 'method'), [(ForgetfulView, 'DELETE'), (OverridingView, 'PATCH')]
     )
-    def test_reject_a_class_that_declares_all_methods_but_one(self, kernel, boats, view, method):
+    def test_rejects_a_view_with_a_method_without_a_spec(self, kernel, boats, view, method):
         boats.add_url_rule('/<int:boat_id>', view_func=view.as_view('boat'))
 
-        with pytest.raises(UndeclaredRoute) as refusal:
+        with pytest.raises(UndeclaredRoute) as error:
             kernel(boats)
-        assert str(refusal.value) == (
+        assert str(error.value) == (
             f'{method} /boats/<int:boat_id> declares nothing: put @endpoint under it'
         )
 
-    def test_reject_the_decorators_the_wrong_way_round(self, kernel, boats):
+    def test_rejects_decorators_in_the_wrong_order(self, kernel, boats):
         @endpoint(allow=requires('boats:sink'))
         @boats.delete('/all')
         def boats_sink():
@@ -132,7 +132,7 @@ class TestContracts:
         with pytest.raises(UndeclaredRoute, match='DELETE /boats/all declares nothing'):
             kernel(boats)
 
-    def test_reject_a_decorator_on_top_that_hides_the_declaration(self, kernel, boats):
+    def test_rejects_an_outer_decorator_that_hides_the_spec(self, kernel, boats):
         def careless(function):
             return lambda: function()
 
@@ -154,22 +154,22 @@ class TestContracts:
             ({}, lambda body: None, "missing a required argument: 'body'"),
         ],
     )
-    def test_reject_a_handler_that_does_not_fit_what_it_declares(
+    def test_rejects_a_handler_whose_arguments_do_not_match_its_spec(
         self, kernel, boats, declared, handler, fault
     ):
         boats.post('/fit', endpoint='fit')(endpoint(allow=public, **declared)(handler))
 
-        with pytest.raises(UndeclaredRoute, match=r'POST /boats/fit does not fit') as refusal:
+        with pytest.raises(UndeclaredRoute, match=r'POST /boats/fit does not fit') as error:
             kernel(boats)
-        assert fault in str(refusal.value)
+        assert fault in str(error.value)
 
-    def test_reject_a_handler_that_does_not_take_its_url(self, kernel, boats):
+    def test_rejects_a_handler_without_the_arguments_of_its_url(self, kernel, boats):
         boats.get('/<int:boat_id>', endpoint='fit')(endpoint(allow=public)(lambda: None))
 
         with pytest.raises(UndeclaredRoute, match="unexpected keyword argument 'boat_id'"):
             kernel(boats)
 
-    def test_reject_an_options_that_a_route_answers_by_itself(self, kernel, boats):
+    def test_rejects_an_options_handler_without_a_spec(self, kernel, boats):
         boats.route('/o', methods=['OPTIONS'], endpoint='o')(lambda: '')
 
         with pytest.raises(UndeclaredRoute, match='OPTIONS /boats/o declares nothing'):
@@ -177,16 +177,16 @@ class TestContracts:
 
 
 class TestDeclaredMethods:
-    def test_are_all_but_the_options_that_flask_answers(self, app):
+    def test_returns_all_methods_except_the_options_of_flask(self, app):
         methods = {rule.rule: declared_methods(rule) for rule in app.url_map.iter_rules()}
 
         assert methods['/healthz'] == {'GET', 'HEAD'}
         declared = {rule for rule, found in methods.items() if 'OPTIONS' in found}
-        # What is said there is ours: it is how tus introduces itself.
+        # Our own handler answers this OPTIONS request: it is the discovery of tus.
         assert declared == {'/api/v1/files/uploads'}
 
 
-class TestImplied:
+class TestImpliedErrors:
     def errors(self, kernel, boats, *, rule='/x', method='POST', handler=None, **declared):
         handler = handler or (lambda **_: None)
         route = boats.route(rule, methods=[method], endpoint='x')
@@ -220,5 +220,5 @@ class TestImplied:
             ({'limit': '5/minute'}, {TooManyRequests}),
         ],
     )
-    def test_follow_from_what_is_declared(self, kernel, boats, declared, more):
+    def test_follow_from_the_spec(self, kernel, boats, declared, more):
         assert self.errors(kernel, boats, **declared) == {BadRequest, ContentTooLarge} | more

@@ -1,4 +1,4 @@
-"""The guard."""
+"""Authentication and authorization before each request."""
 
 from datetime import timedelta
 
@@ -28,7 +28,7 @@ OWN_PROFILE = authenticated('profile:read')
 
 @pytest.fixture
 def people():
-    """Return who asks, by their tokens: logged in when the test begins, however late it runs."""
+    """Return principals by token; they log in when the test begins, not at import."""
     long_ago = now() - timedelta(days=1)
     return {
         'member': principal(),
@@ -42,7 +42,7 @@ def people():
 
 @pytest.fixture
 def ask(serve, people):
-    """Return a function that asks as somebody, of a route which somebody may call."""
+    """Return a function that calls a route with an access rule and a token."""
 
     def get(allow, token=None, url='/users/1'):
         client = serve(
@@ -58,7 +58,7 @@ def ask(serve, people):
 
 
 class AnyRequest(Schema):
-    """A body of any members."""
+    """A body with any members."""
 
 
 OK = (200, None)
@@ -72,7 +72,7 @@ class TestClose:
 
 
 class TestGuard:
-    def test_is_closed_to_a_route_that_was_added_after_the_start(self, kernel):
+    def test_returns_403_for_a_route_added_after_the_start(self, kernel):
         app = kernel()
         app.add_url_rule('/late', 'late', lambda: 'hello')
 
@@ -81,13 +81,13 @@ class TestGuard:
         assert response.status_code == 403
         assert list(reasons(response)) == ['permission']
 
-    def test_is_closed_to_a_method_that_was_added_after_the_start(self, kernel):
+    def test_returns_403_for_a_method_added_after_the_start(self, kernel):
         app = kernel()
         app.add_url_rule('/healthz', 'health.healthz', methods=['DELETE'])
 
         assert app.test_client().delete('/healthz').status_code == 403
 
-    def test_knows_no_url_with_nul(self, serve):
+    def test_returns_404_for_a_url_with_nul(self, serve):
         client = serve(lambda name: None, rule='/things/<name>')
 
         assert client.get('/things/a').status_code == 200
@@ -95,19 +95,19 @@ class TestGuard:
         assert response.status_code == 404
         assert reasons(response) == {'url': ['Not Found']}
 
-    def test_leaves_the_options_to_flask(self, serve):
+    def test_lets_flask_answer_options(self, serve):
         response = serve(lambda: None, allow=requires(SAIL)).options('/probe')
 
         assert response.status_code == 200
         assert set(response.allow) == {'GET', 'HEAD', 'POST', 'OPTIONS'}
 
-    def test_says_404_and_405_before_it_asks_who(self, serve):
+    def test_returns_404_and_405_before_it_authenticates(self, serve):
         client = serve(lambda: None, allow=requires(SAIL))
 
         assert client.get('/nowhere').status_code == 404
         assert client.delete('/probe').status_code == 405
 
-    def test_lets_a_route_take_larger_bodies_that_says_so(self, kernel):
+    def test_accepts_larger_bodies_if_the_route_declares_it(self, kernel):
         def size():
             return str(len(request.get_data()))
 
@@ -150,7 +150,7 @@ class TestGuard:
 
 
 class TestAuthenticate:
-    def test_says_who_it_is(self, serve, people):
+    def test_sets_the_current_principal(self, serve, people):
         def show():
             assert current_principal() is people['member']
 
@@ -188,7 +188,7 @@ class TestAuthenticate:
             ', Bearer member',
         ],
     )
-    def test_rejects_who_shows_no_token_of_ours(self, serve, people, header):
+    def test_returns_401_without_a_valid_token(self, serve, people, header):
         client = serve(lambda: None, allow=authenticated(), people=people)
 
         response = client.get('/probe', headers={'Authorization': header} if header else {})
@@ -197,37 +197,37 @@ class TestAuthenticate:
         assert response.headers['WWW-Authenticate'] == 'Bearer'
         assert reasons(response) == {'authorization': ['Missing or invalid bearer token']}
 
-    def test_reads_no_token_from_the_query(self, serve, people):
+    def test_ignores_a_token_in_the_query(self, serve, people):
         client = serve(lambda: None, allow=authenticated(), people=people)
 
         assert client.get('/probe?access_token=member').status_code == 401
 
-    def test_asks_nobody_on_a_public_route(self, serve, people):
-        class Nobody(dict):
+    def test_does_not_look_up_tokens_on_a_public_route(self, serve, people):
+        class NoPeople(dict):
             def get(self, _token):
-                raise AssertionError('asked')
+                raise AssertionError('looked up')
 
-        client = serve(lambda: None, people=Nobody(x=1))
+        client = serve(lambda: None, people=NoPeople(x=1))
 
         assert client.get('/probe', headers=bearer('x')).status_code == 200
 
 
 class TestAuthorize:
     @pytest.mark.parametrize('token', [None, 'unknown', 'member', 'key'])
-    def test_lets_everybody_call_what_is_public(self, ask, token):
+    def test_allows_any_caller_on_a_public_route(self, ask, token):
         assert ask(public, token) == OK
 
     @pytest.mark.parametrize(
         ('token', 'answer'),
         [('member', OK), ('sailor', OK), ('stale', OK), ('key', SCOPE), ('greedy-key', SCOPE)],
     )
-    def test_lets_no_key_call_what_names_no_scope(self, ask, token, answer):
+    def test_rejects_api_keys_on_a_route_without_a_scope(self, ask, token, answer):
         assert ask(authenticated(), token) == answer
 
     @pytest.mark.parametrize(
         ('token', 'answer'), [('member', OK), ('key', SCOPE), ('other-key', OK)]
     )
-    def test_lets_a_key_call_what_is_in_its_scopes(self, ask, token, answer):
+    def test_allows_an_api_key_with_the_scope(self, ask, token, answer):
         assert ask(authenticated('profile:read'), token) == answer
 
     @pytest.mark.parametrize(
@@ -240,7 +240,7 @@ class TestAuthorize:
             ('greedy-key', PERMISSION),
         ],
     )
-    def test_wants_the_permission_and_of_a_key_the_scope_too(self, ask, token, answer):
+    def test_requires_the_permission_and_the_scope_of_an_api_key(self, ask, token, answer):
         assert ask(requires(SAIL), token) == answer
 
     @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ class TestAuthorize:
             ('greedy-key', OK),
         ],
     )
-    def test_lets_everybody_call_what_is_their_own(self, ask, token, answer):
+    def test_allows_users_on_their_own_data(self, ask, token, answer):
         assert ask(OWN, token) == answer
 
     @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ class TestAuthorize:
             ('greedy-key', NOT_YOURS),
         ],
     )
-    def test_hides_from_others_what_is_not(self, ask, token, answer):
+    def test_returns_404_for_other_users_without_the_permission(self, ask, token, answer):
         assert ask(OWN, token, '/users/2') == answer
 
     @pytest.mark.parametrize(
@@ -279,7 +279,7 @@ class TestAuthorize:
             (requires(SAIL, fresh=True), 'sailor', OK),
         ],
     )
-    def test_wants_a_fresh_login_where_the_route_says_so(self, ask, allow, token, answer):
+    def test_requires_a_fresh_login_if_the_route_declares_it(self, ask, allow, token, answer):
         assert ask(allow, token) == answer
 
 
@@ -288,7 +288,7 @@ class TestReauthorize:
 
     @pytest.fixture
     def ask(self, serve):
-        """Return a function that calls a route which writes; the principal then is `now`."""
+        """Return a function that calls a writing route; `now` is the reloaded principal."""
 
         def post(now, allow=OWN_PROFILE):
             written = []
@@ -305,25 +305,25 @@ class TestReauthorize:
 
         return post
 
-    def test_passes_a_principal_that_is_unchanged(self, ask):
+    def test_accepts_an_unchanged_principal(self, ask):
         assert ask(principal(permissions=frozenset({SAIL, 'boats:scrub'}))) == (200, 1)
 
-    def test_rejects_a_credential_that_is_gone(self, ask):
+    def test_returns_401_if_the_credential_no_longer_exists(self, ask):
         assert ask(None) == (401, 0)
 
-    def test_rejects_a_permission_that_the_route_needs_and_is_gone(self, ask):
+    def test_returns_403_if_the_required_permission_was_revoked(self, ask):
         assert ask(principal(permissions=frozenset({'boats:scrub'})), requires(SAIL)) == (403, 0)
 
     @pytest.mark.parametrize('allow', [requires(SAIL), OWN_PROFILE], ids=['permission', 'own'])
-    def test_rejects_another_permission_that_is_gone(self, ask, allow):
+    def test_returns_403_if_any_other_permission_was_revoked(self, ask, allow):
         assert ask(principal(permissions=frozenset({SAIL})), allow) == (403, 0)
 
-    def test_rejects_a_login_that_is_no_longer_fresh(self, ask):
+    def test_returns_403_if_the_login_is_no_longer_fresh(self, ask):
         stale = principal(authenticated_at=now() - timedelta(days=1))
 
         assert ask(stale, authenticated(fresh=True)) == (403, 0)
 
-    def test_lets_clean_up_happen_all_the_same(self, serve):
+    def test_allows_transactions_that_do_not_check_the_caller(self, serve):
         done = []
 
         def handler():

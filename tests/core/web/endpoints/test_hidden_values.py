@@ -1,4 +1,4 @@
-"""No path of a route is a value of another route's argument."""
+"""Check that the path of a route does not hide a value of another route's argument."""
 
 import pytest
 from flask import Blueprint
@@ -10,7 +10,7 @@ from project.core.web.endpoints.hidden_values import HiddenValue
 
 @pytest.fixture
 def start(kernel):
-    """Return a function that starts an application with routes of boats, with these paths."""
+    """Return a function that starts an application with routes at these paths."""
 
     def start(*paths, argument=None):
         boats = Blueprint('boats', __name__, url_prefix='/boats')
@@ -29,11 +29,13 @@ def start(kernel):
 class TestValidateArguments:
     @pytest.mark.parametrize('other', ['/stats', '/stats/today', '/stats/<int:year>'])
     @pytest.mark.parametrize('own', ['/<name>', '/<string:name>', '/<string:name>/crew'])
-    def test_raises_for_a_path_that_is_a_value_and_names_both_routes(self, start, own, other):
-        with pytest.raises(HiddenValue) as refusal:
+    def test_raises_for_a_path_that_is_a_possible_value_and_names_both_routes(
+        self, start, own, other
+    ):
+        with pytest.raises(HiddenValue) as error:
             start(own, other)
 
-        shown = str(refusal.value)
+        shown = str(error.value)
         assert f"hides the name 'stats' of /boats{own} (tests.core.web.endpoints" in shown
         assert f'/boats{other} (tests.core.web.endpoints' in shown
 

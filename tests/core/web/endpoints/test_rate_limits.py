@@ -24,28 +24,28 @@ pytestmark = pytest.mark.redis
 
 @pytest.fixture
 def clock():
-    """Return a clock that stands still, until a test moves it."""
+    """Return a stopped clock, which a test can move."""
     with time_machine.travel(NOON, tick=False) as traveller:
         yield traveller
 
 
 @pytest.fixture
 def unused_port():
-    """Return a port that nobody listens at."""
+    """Return a port on which no process listens."""
     with socket.socket() as listener:
         listener.bind(('127.0.0.1', 0))
         return listener.getsockname()[1]
 
 
 class TestLimiter:
-    def test_counts_up_to_the_limit(self, clock):
+    def test_allows_requests_up_to_the_limit(self, clock):
         limiter, item = Limiter(''), parse('2/minute')
 
         assert limiter.hit(item, 'a') == (True, 1, 60)
         assert limiter.hit(item, 'a') == (True, 0, 60)
         assert limiter.hit(item, 'a') == (False, 0, 60)
 
-    def test_counts_others_apart(self, clock):
+    def test_counts_each_key_separately(self, clock):
         limiter, item = Limiter(''), parse('1/minute')
 
         assert limiter.hit(item, 'route', 'ada')[0]
@@ -53,18 +53,18 @@ class TestLimiter:
         assert limiter.hit(item, 'other', 'ada')[0]
         assert not limiter.hit(item, 'route', 'ada')[0]
 
-    def test_counts_anew_when_the_time_is_over(self, clock):
+    def test_allows_requests_again_after_the_period(self, clock):
         limiter, item = Limiter(''), parse('1/minute')
         limiter.hit(item, 'a')
         clock.shift(timedelta(seconds=59))
-        refused, _, seconds = limiter.hit(item, 'a')
+        is_allowed, _, seconds = limiter.hit(item, 'a')
         clock.shift(timedelta(seconds=seconds))
 
-        assert not refused
+        assert not is_allowed
         assert 1 <= seconds <= 2
         assert limiter.hit(item, 'a')[0]
 
-    def test_shares_its_counters_through_redis_and_through_nothing_else(self):
+    def test_shares_its_counters_only_through_redis(self):
         one, other, item, key = Limiter(REDIS), Limiter(REDIS), parse('1/minute'), uuid4().hex
 
         assert one.hit(item, key)[0]
@@ -73,7 +73,7 @@ class TestLimiter:
 
         assert is_shared is bool(REDIS)
 
-    def test_counts_the_users_of_each_database_apart(self):
+    def test_counts_each_database_separately(self):
         item, key = parse('1/minute'), uuid4().hex
         names = (database_name(f'postgresql://eve:secret@db.example.com/{n}') for n in ('a', 'b'))
         one, other = (Limiter(REDIS, name) for name in names)
@@ -81,7 +81,7 @@ class TestLimiter:
         assert one.hit(item, key)[0]
         assert other.hit(item, key)[0]
 
-    def test_counts_for_itself_when_redis_does_not_answer(self, unused_port, caplog):
+    def test_counts_in_the_process_when_redis_does_not_respond(self, unused_port, caplog):
         limiter = Limiter(f'redis://127.0.0.1:{unused_port}/0')
         item = parse('1/minute')
 
@@ -103,12 +103,12 @@ class TestDatabaseName:
             ('sqlite://', ':'),
         ],
     )  # fmt: skip
-    def test_tells_the_place_and_no_secret(self, url, name):
+    def test_contains_host_and_name_but_no_secret(self, url, name):
         assert database_name(url) == name
 
 
 class TestCountRequest:
-    def test_rejects_with_an_honest_retry_after(self, serve, clock):
+    def test_returns_429_with_the_correct_retry_after(self, serve, clock):
         client = serve(lambda: None, limit='2/minute', settings=ON)
         client.get('/probe')
         client.get('/probe')
@@ -125,7 +125,7 @@ class TestCountRequest:
         clock.shift(timedelta(seconds=2))
         assert client.get('/probe').status_code == 200
 
-    def test_says_what_is_left(self, serve, clock):
+    def test_sends_the_remaining_requests(self, serve, clock):
         client = serve(lambda: None, limit='2/minute', settings=ON)
 
         answers = [client.get('/probe') for _ in range(3)]
@@ -135,7 +135,7 @@ class TestCountRequest:
             '"show";r=1;t=60', '"show";r=0;t=60', '"show";r=0;t=60',
         ]  # fmt: skip
 
-    def test_counts_strangers_by_their_address(self, serve, clock):
+    def test_counts_anonymous_clients_by_ipv4_address(self, serve, clock):
         client = serve(lambda: None, limit='1/minute', settings=ON)
 
         codes = [
@@ -145,7 +145,7 @@ class TestCountRequest:
 
         assert codes == [200, 200, 429]
 
-    def test_counts_strangers_by_their_network_where_they_have_a_whole_one(self, serve, clock):
+    def test_counts_anonymous_clients_by_ipv6_network(self, serve, clock):
         client = serve(lambda: None, limit='1/minute', settings=ON)
 
         codes = [
@@ -155,7 +155,7 @@ class TestCountRequest:
 
         assert codes == [200, 429, 200]
 
-    def test_counts_strangers_apart_who_come_by_ipv4_to_a_socket_of_ipv6(self, serve, clock):
+    def test_counts_ipv4_clients_of_an_ipv6_socket_by_ipv4_address(self, serve, clock):
         client = serve(lambda: None, limit='1/minute', settings=ON)
 
         codes = [
@@ -165,7 +165,7 @@ class TestCountRequest:
 
         assert codes == [200, 200, 429]
 
-    def test_counts_users_wherever_they_are(self, serve, clock):
+    def test_counts_users_independently_of_their_ip_address(self, serve, clock):
         people = {'ada': principal(user_id=1), 'eve': principal(user_id=2)}
         client = serve(
             lambda: None, allow=authenticated(), people=people, limit='1/minute', settings=ON
@@ -180,7 +180,7 @@ class TestCountRequest:
 
         assert codes == [200, 200, 429]
 
-    def test_counts_no_stranger_against_a_user(self, serve, clock):
+    def test_does_not_count_anonymous_requests_for_a_user(self, serve, clock):
         client = serve(
             lambda: None,
             allow=authenticated(),
@@ -194,7 +194,7 @@ class TestCountRequest:
         assert codes == [401, 401, 401]
         assert client.get('/probe', headers=bearer('ada')).status_code == 200
 
-    def test_counts_what_the_guard_rejects_afterwards(self, serve, clock):
+    def test_counts_requests_that_the_guard_rejects(self, serve, clock):
         client = serve(
             lambda: None,
             allow=authenticated(),
@@ -207,7 +207,7 @@ class TestCountRequest:
 
         assert codes == [403, 429]
 
-    def test_counts_nothing_where_it_is_switched_off(self, serve):
+    def test_counts_nothing_when_it_is_disabled(self, serve):
         client = serve(lambda: None, limit='1/minute', settings={'RATELIMIT_ENABLED': False})
 
         responses = [client.get('/probe') for _ in range(3)]
@@ -215,5 +215,5 @@ class TestCountRequest:
         assert [response.status_code for response in responses] == [200, 200, 200]
         assert 'RateLimit' not in responses[0].headers
 
-    def test_says_nothing_on_a_route_without_a_limit(self, serve):
+    def test_sends_no_header_on_a_route_without_a_limit(self, serve):
         assert 'RateLimit' not in serve(lambda: None, settings=ON).get('/probe').headers

@@ -1,4 +1,4 @@
-"""`/api/v1/openapi.json`: who may read it. The page has tests of its own."""
+"""Access to `/api/v1/openapi.json` and the documentation page."""
 
 import pytest
 
@@ -11,7 +11,7 @@ URL = '/api/v1/openapi.json'
 
 @pytest.fixture
 def docs(app, monkeypatch):
-    """Return a function that says who may read the documents."""
+    """Return a function that sets API_DOCS."""
 
     def to(word):
         monkeypatch.setitem(app.config, 'API_DOCS', word)
@@ -20,7 +20,7 @@ def docs(app, monkeypatch):
 
 
 class TestOpenapiShow:
-    def test_is_the_document_itself(self, app, client, docs):
+    def test_returns_the_document(self, app, client, docs):
         docs('public')
 
         response = client.get(URL)
@@ -28,7 +28,7 @@ class TestOpenapiShow:
         assert response.status_code == 200
         assert response.json == app.json.loads(app.json.dumps(specification(app)))
 
-    def test_wants_a_token_where_it_is_not_public(self, client, as_user, docs):
+    def test_requires_a_token_when_it_is_not_public(self, client, as_user, docs):
         docs('authenticated')
 
         stranger = client.get(URL)
@@ -38,7 +38,7 @@ class TestOpenapiShow:
         assert as_user(UserFactory()).get(URL).status_code == 200
 
     @pytest.mark.parametrize('url', [URL, '/api/v1/docs', '/api/v1/docs/docs.js'])
-    def test_is_not_there_where_it_is_off(self, client, docs, url):
+    def test_returns_404_when_the_docs_are_off(self, client, docs, url):
         docs('off')
 
         response = client.get(url)
@@ -47,7 +47,7 @@ class TestOpenapiShow:
         assert reasons(response) == {'url': ['Not found']}
 
     @pytest.mark.parametrize('name', ['nothing.js', 'docs.html', '..%2Fdocs.py', 'index.html'])
-    def test_shows_nothing_beside_what_the_page_is_made_of(self, client, docs, name):
+    def test_returns_404_for_files_that_are_not_part_of_the_page(self, client, docs, name):
         docs('public')
 
         assert client.get(f'/api/v1/docs/{name}').status_code == 404

@@ -1,4 +1,4 @@
-"""openapi.json: made from the declarations, and true."""
+"""The OpenAPI document, generated from the endpoint specs."""
 
 import re
 from datetime import date, timedelta
@@ -131,10 +131,10 @@ def headers_of(operation):
 
 
 class TestSpecification:
-    def test_is_a_valid_document(self, app):
+    def test_returns_a_valid_document(self, app):
         validate_document(orjson.loads(orjson.dumps(specification(app))))
 
-    def test_has_every_route_and_every_method(self, app):
+    def test_contains_every_route_and_every_method(self, app):
         expected = {
             (URL_ARGUMENT_PATTERN.sub(r'{\g<name>}', rule.rule), method.lower())
             for rule in app.url_map.iter_rules()
@@ -146,7 +146,7 @@ class TestSpecification:
         found = {(path, method) for path in paths for method in paths[path]}
         assert {pair for pair in found if pair[1] != 'head'} == expected
 
-    def test_has_head_where_it_is_more_than_a_get_without_a_body(self, app):
+    def test_contains_head_only_if_it_differs_from_get_without_a_body(self, app):
         paths = specification(app)['paths']
 
         assert {path for path in paths if 'head' in paths[path]} == {
@@ -162,42 +162,42 @@ class TestSpecification:
             '/api/v1/files/uploads/{upload_id}',
         }
 
-    def test_documents_every_error_that_is_declared_or_implied(self, app):
+    def test_documents_every_declared_or_implied_error(self, app):
         paths = specification(app)['paths']
 
         for rule in app.url_map.iter_rules():
             for method in declared_methods(rule) - {'HEAD'}:
-                contract = app.extensions['endpoint_specs'][rule.endpoint, method]
-                refusals = {*contract.errors, *contract.implied_errors(rule, method)}
+                spec = app.extensions['endpoint_specs'][rule.endpoint, method]
+                errors = {*spec.errors, *spec.implied_errors(rule, method)}
                 operation = paths[URL_ARGUMENT_PATTERN.sub(r'{\g<name>}', rule.rule)][
                     method.lower()
                 ]
 
-                assert {str(r.http_code) for r in refusals} <= set(operation['responses'])
+                assert {str(error.http_code) for error in errors} <= set(operation['responses'])
                 assert {'500', '503'} <= set(operation['responses'])
 
-    def test_has_a_manual_for_every_operation(self, app):
+    def test_has_a_summary_and_a_description_for_every_operation(self, app):
         for path in specification(app)['paths'].values():
             for operation in path.values():
                 assert operation['summary']
                 assert operation['description']
 
-    def test_names_every_operation_once(self, app):
+    def test_gives_every_operation_a_unique_id(self, app):
         operations = [o for p in specification(app)['paths'].values() for o in p.values()]
         names = [operation['operationId'] for operation in operations]
 
         assert len(names) == len(set(names))
 
-    def test_is_what_was_committed(self, app):
+    def test_equals_the_committed_document(self, app):
         committed = orjson.loads((ROOT / 'openapi.json').read_bytes())
 
         assert orjson.loads(orjson.dumps(specification(app))) == committed
 
-    def test_is_made_once(self, app):
+    def test_is_generated_once(self, app):
         with app.app_context():
             assert specification() is specification()
 
-    def test_says_who_may_call(self, document):
+    def test_documents_security_permission_and_scope(self, document):
         assert document['paths']['/boats']['get']['security'] == []
         sail = document['paths']['/boats/{boat_id}']['put']
         assert sail['security'] == [{'bearer': []}]
@@ -205,7 +205,7 @@ class TestSpecification:
             'boats:sail', 'boats:sail', True,
         )  # fmt: skip
 
-    def test_says_what_comes_in(self, document):
+    def test_documents_the_request_body_and_parameters(self, document):
         sail = document['paths']['/boats/{boat_id}']['put']
         request = document['components']['schemas']['BoatRequest']
 
@@ -223,7 +223,7 @@ class TestSpecification:
             'boat_id': 'path', 'If-Match': 'header',
         }  # fmt: skip
 
-    def test_bounds_amounts_dates_and_durations(self, document):
+    def test_documents_the_bounds_of_amounts_dates_and_durations(self, document):
         properties = document['components']['schemas']['PriceRequest']['properties']
 
         assert properties['price'] == {
@@ -234,7 +234,7 @@ class TestSpecification:
         assert orjson.dumps(document)
         validate_document(document)
 
-    def test_amounts_dates_and_durations_are_answered_as_it_says(self, kernel):
+    def test_documents_amounts_dates_and_durations_as_responses_contain_them(self, kernel):
         client = kernel(boats).test_client()
 
         response = client.post(
@@ -245,7 +245,7 @@ class TestSpecification:
             'price': '12.50', 'exact': '12.50', 'day': '2026-11-23', 'took': 60,
         }  # fmt: skip
 
-    def test_says_what_a_list_may_be_asked(self, document):
+    def test_documents_the_query_parameters_of_a_list(self, document):
         parameters = {
             p['name']: p['schema'] for p in document['paths']['/boats']['get']['parameters']
         }
@@ -256,7 +256,7 @@ class TestSpecification:
         }  # fmt: skip
         assert parameters['sort']['enum'] == ['id', '-id']
 
-    def test_says_what_goes_out(self, document):
+    def test_documents_the_response_bodies(self, document):
         boat = {'$ref': '#/components/schemas/Boat'}
         page = content(document['paths']['/boats']['get'])['properties']['data']
 
@@ -274,7 +274,7 @@ class TestSpecification:
             'type': 'string', 'format': 'date-time',
         }  # fmt: skip
 
-    def test_says_how_it_rejects(self, document):
+    def test_documents_the_error_codes(self, document):
         sail = document['paths']['/boats/{boat_id}']['put']
 
         assert set(sail['responses']) == {
@@ -283,14 +283,14 @@ class TestSpecification:
         }  # fmt: skip
         assert '304' in document['paths']['/boats/{boat_id}']['get']['responses']
 
-    def test_says_that_bytes_are_bytes(self, document):
+    def test_documents_binary_content(self, document):
         picture = document['paths']['/boats/{boat_id}/picture']['get']
 
         assert content(picture, kind='image/webp') == {'type': 'string', 'format': 'binary'}
         assert {'206', '304'} <= set(picture['responses'])
         assert set(picture['responses']['206']['content']) == {'image/webp', 'multipart/byteranges'}
 
-    def test_says_which_headers_are_read(self, document):
+    def test_documents_the_request_headers(self, document):
         paths = document['paths']
 
         assert headers_of(paths['/boats/{boat_id}']['put']) == {'If-Match'}
@@ -305,7 +305,7 @@ class TestSpecification:
             'schema': {'type': 'integer'},
         }  # fmt: skip
 
-    def test_documents_the_headers_of_a_success(self, document):
+    def test_documents_the_headers_of_successful_responses(self, document):
         paths = document['paths']
 
         picture = paths['/boats/{boat_id}/picture']['get']['responses']
@@ -320,7 +320,7 @@ class TestSpecification:
         assert 'content' not in anchored['201']
         assert set(anchored['202']['headers']) == {'Retry-After'}
 
-    def test_takes_its_words_from_the_docstring(self, document):
+    def test_takes_summary_and_description_from_the_docstring(self, document):
         sail = document['paths']['/boats/{boat_id}']['put']
 
         assert (sail['summary'], sail['description']) == ('Sail a boat', 'Slowly.')

@@ -1,4 +1,4 @@
-"""Read the body of a request as it arrives."""
+"""Reading of request bodies as they arrive."""
 
 from io import BytesIO, RawIOBase
 
@@ -11,7 +11,7 @@ ENDED = {'wsgi.input_terminated': True}
 
 
 class Line(BytesIO):
-    """A line on which three bytes arrive at a time."""
+    """A body that arrives three bytes at a time."""
 
     def read1(self, size=-1):
         return super().read1(min(size, 3))
@@ -23,7 +23,7 @@ class Broken(BytesIO):
 
 
 class WithoutRead1(RawIOBase):
-    """What another server may give."""
+    """The input stream of a server that does not provide `read1`."""
 
     def read(self, size=-1):
         return b'x' * size
@@ -31,7 +31,7 @@ class WithoutRead1(RawIOBase):
 
 @pytest.fixture
 def stream(app):
-    """Return a function that opens the body of a request."""
+    """Return a function that creates the BodyStream of a request."""
 
     def opened(body, length=None, **environ):
         overrides = {'wsgi.input': body, 'CONTENT_LENGTH': '' if length is None else str(length)}
@@ -42,7 +42,7 @@ def stream(app):
 
 
 class TestRead1:
-    def test_returns_what_has_arrived(self, stream):
+    def test_returns_the_bytes_that_have_arrived(self, stream):
         body = stream(Line(b'01234'), 5, **ENDED)
 
         assert [body.read1(100) for _ in range(3)] == [b'012', b'34', b'']
@@ -52,24 +52,24 @@ class TestRead1:
 
         assert [body.read1(100) for _ in range(3)] == [b'012', b'34', b'']
 
-    def test_reads_nothing_without_an_end(self, stream):
+    def test_reads_nothing_without_a_length(self, stream):
         assert stream(Line(b'endless')).read1(100) == b''
 
-    def test_reads_from_a_server_without_it(self, stream):
+    def test_reads_from_a_stream_without_read1(self, stream):
         assert stream(WithoutRead1(), 5).read1(100) == b'xxxxx'
 
     @pytest.mark.parametrize('environ', [{}, ENDED])
-    def test_raises_if_the_connection_breaks(self, stream, environ):
+    def test_raises_when_the_connection_breaks(self, stream, environ):
         with pytest.raises(ClientDisconnected):
             stream(Broken(), 5, **environ).read1(100)
 
-    def test_raises_if_the_connection_ends_early(self, stream):
+    def test_raises_when_the_connection_ends_early(self, stream):
         body = stream(BytesIO(b'012'), 5)
         body.read1(100)
 
         with pytest.raises(ClientDisconnected):
             body.read1(100)
 
-    def test_rejects_a_body_beyond_the_limit(self, app, stream):
+    def test_rejects_a_body_larger_than_the_limit(self, app, stream):
         with pytest.raises(RequestEntityTooLarge):
             stream(BytesIO(), app.config['MAX_CONTENT_LENGTH'] + 1)

@@ -1,4 +1,4 @@
-"""The IP address of the client, also behind proxies."""
+"""The IP address of the client, with and without proxies."""
 
 import pytest
 
@@ -14,21 +14,21 @@ FORGED = {
 
 
 class TestTrustedProxies:
-    def test_believes_no_proxy_by_default(self, tmp_path, whoami):
+    def test_trusts_no_proxy_by_default(self, tmp_path, whoami):
         client = kernel_app(tmp_path, whoami).test_client()
 
         response = client.get('/whoami', headers=FORGED)
 
         assert data(response) == ['127.0.0.1', 'http', 'localhost']
 
-    def test_believes_as_many_hops_as_there_are_proxies(self, tmp_path, whoami):
+    def test_trusts_one_hop_per_proxy(self, tmp_path, whoami):
         client = kernel_app(tmp_path, whoami, TRUSTED_PROXIES=1).test_client()
 
         response = client.get('/whoami', headers=FORGED)
 
         assert data(response) == ['203.0.113.7', 'https', 'localhost']
 
-    def test_counts_the_hops_from_the_end(self, tmp_path, whoami):
+    def test_counts_the_hops_from_the_last_one(self, tmp_path, whoami):
         client = kernel_app(tmp_path, whoami, TRUSTED_PROXIES=2).test_client()
 
         forged = {'X-Forwarded-For': f'10.9.9.9, {FORGED["X-Forwarded-For"]}'}
@@ -47,7 +47,7 @@ class TestTrustedProxies:
 
 class TestClientIp:
     @pytest.mark.parametrize(
-        ('theirs', 'kept'),
+        ('sent', 'kept'),
         [
             ('192.0.2.1', '192.0.2.1'),
             ('2001:DB8::0:1', '2001:db8::1'),
@@ -60,16 +60,16 @@ class TestClientIp:
             ('', ''),
         ],
     )
-    def test_is_an_address_or_nothing(self, serve, theirs, kept):
+    def test_returns_an_ip_address_or_an_empty_string(self, serve, sent, kept):
         seen = []
         client = serve(lambda: seen.append(current_request_context().ip_address))
 
-        response = client.get('/probe', environ_base={'REMOTE_ADDR': theirs})
+        response = client.get('/probe', environ_base={'REMOTE_ADDR': sent})
 
         assert response.status_code == 200
         assert seen == [kept]
 
-    def test_logs_the_first_unreadable_address_only(self, serve, caplog):
+    def test_logs_only_the_first_unreadable_ip_address(self, serve, caplog):
         client = serve(lambda: None)
 
         for address in ('unknown', 'x' * 1000, '192.0.2.1'):

@@ -26,7 +26,7 @@ from project.core.web.responses.jsend import to_json
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
-# Mostly at the ends of the calendar, where arithmetic overflows.
+# The range includes both ends of the calendar, where arithmetic overflows.
 OFFSETS = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 MOMENT_TEXTS = st.datetimes(timezones=OFFSETS).map(datetime.isoformat)
 
@@ -39,10 +39,10 @@ def rejected(field, value):
 
 class TestText:
     @pytest.mark.parametrize('text', ['', 'Ada', 'Łukasz 🎩', 'عمر', '<b>', 'a\u00a0b'])
-    def test_takes_text_of_any_script(self, text):
+    def test_accepts_text_in_any_script(self, text):
         assert Text(max=20).deserialize(text) == text
 
-    def test_composes_its_characters(self):
+    def test_normalizes_characters_to_their_composed_form(self):
         assert Text(max=5).deserialize('e\N{COMBINING ACUTE ACCENT}') == 'é'
 
     @pytest.mark.parametrize('char', ['\0', '\n', '\r', '\t', '\x1b', '\x7f', '\x9b', '\ud800'])
@@ -50,10 +50,10 @@ class TestText:
         assert rejected(Text(max=20), f'a{char}b')
 
     @pytest.mark.parametrize('char', ['\u202a', '\u202e', '\u2066', '\u2069'])
-    def test_rejects_what_reverses_the_writing_direction(self, char):
+    def test_rejects_characters_that_change_the_writing_direction(self, char):
         assert rejected(Text(max=20, lines=True), f'a{char}b')
 
-    def test_takes_line_breaks_where_it_says_so(self):
+    def test_accepts_line_breaks_when_lines_is_set(self):
         assert Text(max=20, lines=True).deserialize('a\r\n\tb') == 'a\r\n\tb'
         assert rejected(Text(max=20, lines=True), 'a\x1bb')
 
@@ -65,10 +65,10 @@ class TestText:
         assert rejected(field, 'a')
 
     @pytest.mark.parametrize('value', [5, 1.5, True, [], {}, None])
-    def test_rejects_what_is_no_text(self, value):
+    def test_rejects_values_that_are_not_text(self, value):
         assert rejected(Text(max=20), value)
 
-    def test_adds_to_its_length_what_else_is_asked(self):
+    def test_applies_additional_validators_as_well(self):
         def no_boats(text):
             if 'boat' in text:
                 raise ValidationError('No boats.')
@@ -81,14 +81,14 @@ class TestText:
 
 
 class TestEmailAddress:
-    def test_takes_the_form_that_is_written_to(self):
+    def test_normalizes_the_domain_to_lower_case(self):
         assert EmailAddress().deserialize('Ada@EXAMPLE.com') == 'Ada@example.com'
 
     @pytest.mark.parametrize('value', ['ada', 'ada@', 5, None, 'a@b.c\nBcc: d@e.f'])
-    def test_rejects_what_is_none(self, value):
+    def test_rejects_invalid_email_addresses(self, value):
         assert rejected(EmailAddress(), value)
 
-    def test_says_so(self):
+    def test_names_the_fault(self):
         with pytest.raises(ValidationError, match='Not a valid email address'):
             EmailAddress().deserialize('ada')
 
@@ -97,16 +97,16 @@ class TestPassword:
     @pytest.mark.parametrize(
         'password', [' ', 'a' * 128, '🎩', '\0\n', 'e\N{COMBINING ACUTE ACCENT}']
     )
-    def test_is_taken_exactly_as_typed(self, password):
+    def test_accepts_a_password_exactly_as_typed(self, password):
         assert Password().deserialize(password) == password
 
-    def test_has_a_length(self):
+    def test_enforces_a_minimum_and_a_maximum_length(self):
         assert rejected(Password(), '')
         assert rejected(Password(), 'a' * 129)
         assert rejected(Password(min=8), 'a' * 7)
         assert Password(min=8).deserialize('a' * 8)
 
-    def test_is_documented_as_one(self):
+    def test_is_documented_as_a_password(self):
         assert Password().metadata == {'format': 'password', 'writeOnly': True}
 
 
@@ -120,22 +120,22 @@ class TestTimestamp:
             (None, None),
         ],
     )
-    def test_is_given_out_in_utc(self, moment, text):
+    def test_serializes_in_utc(self, moment, text):
         assert Timestamp().serialize('at', {'at': moment}) == text
 
-    def test_is_in_utc_when_it_comes_in(self):
+    def test_deserializes_to_utc(self):
         moment = Timestamp().deserialize('2026-11-23T13:00:00+01:00')
 
         assert moment == NOON
         assert moment.tzinfo is UTC
 
     @pytest.mark.parametrize('value', ['soon', '2030-01-01', '9999-12-31T23:59:59Z', 5, [], {}])
-    def test_rejects_what_is_no_moment(self, value):
+    def test_rejects_values_that_are_not_timestamps(self, value):
         assert rejected(Timestamp(), value)
 
     @settings(max_examples=150, deadline=None)
     @given(text=st.one_of(st.from_regex(RFC3339_PATTERN, fullmatch=True), MOMENT_TEXTS))
-    def test_accepts_only_moments_that_every_user_of_them_can_hold(self, text):
+    def test_accepts_only_times_that_other_code_can_represent(self, text):
         try:
             moment = Timestamp().deserialize(text)
         except ValidationError:
@@ -152,7 +152,7 @@ class TestTimestamp:
 
 class TestOtpCode:
     @pytest.mark.parametrize('pin', ['000000', '000042', '999999'])
-    def test_keeps_its_leading_zeros(self, pin):
+    def test_keeps_leading_zeros(self, pin):
         assert OtpCode().deserialize(pin) == pin
         assert OtpCode().serialize('pin', {'pin': pin}) == pin
 
@@ -163,11 +163,11 @@ class TestOtpCode:
             '12345\n', '+12345', '٠١٢٣٤٥', '１２３４５６', '²²²²²²', '12 345',
         ],
     )  # fmt: skip
-    def test_rejects_what_is_not_six_ascii_digits_as_text(self, value):
+    def test_rejects_values_other_than_text_of_six_ascii_digits(self, value):
         assert rejected(OtpCode(), value)
         assert rejected(PinCode(), value)
 
-    def test_rejects_a_code_of_a_mail(self):
+    def test_rejects_a_pin_from_a_mail(self):
         assert rejected(OtpCode(), 'ABCD-EFGH-IJKL-MN23')
 
 
@@ -175,7 +175,7 @@ class TestPinCode:
     @pytest.mark.parametrize(
         'pin', ['000042', 'ABCD-EFGH-IJKL-MN23', 'abcdefghijklmn23', 'ABCDEFGH-ijklMN23']
     )
-    def test_takes_six_digits_and_a_code_in_any_case(self, pin):
+    def test_accepts_six_digits_and_a_code_in_any_case(self, pin):
         assert PinCode().deserialize(pin) == pin
 
     @pytest.mark.parametrize(
@@ -186,17 +186,17 @@ class TestPinCode:
             'ABCD EFGH IJKL MN23', 'ABCD-EFGH-IJKL-MN2\N{LATIN SMALL LETTER LONG S}',
         ],
     )  # fmt: skip
-    def test_rejects_what_is_neither(self, value):
+    def test_rejects_malformed_codes(self, value):
         assert rejected(PinCode(), value)
 
 
 class TestUploadedFile:
-    def test_takes_a_file(self):
+    def test_accepts_a_file(self):
         file = FileStorage(BytesIO(b'hello'), 'a.txt')
 
         assert UploadedFile().deserialize(file) is file
 
-    def test_rejects_text_under_its_name(self):
+    def test_rejects_text(self):
         assert rejected(UploadedFile(), 'hello')
 
 
@@ -205,21 +205,21 @@ class TestCommaSeparated:
         ('text', 'words'),
         [('red,green', ['red', 'green']), (' red , ,green,', ['red', 'green']), ('', [])],
     )
-    def test_takes_words(self, text, words):
+    def test_splits_the_words(self, text, words):
         assert CommaSeparated(fields.Str(), max_words=3).deserialize(text) == words
 
-    def test_rejects_a_word_that_its_own_field_rejects(self):
-        with pytest.raises(ValidationError) as refusal:
+    def test_rejects_a_word_that_the_inner_field_rejects(self):
+        with pytest.raises(ValidationError) as error:
             CommaSeparated(Text(max=3), max_words=3).deserialize('red,green')
-        assert list(refusal.value.messages) == [1]
+        assert list(error.value.messages) == [1]
 
-    def test_rejects_too_many(self):
+    def test_rejects_more_words_than_the_maximum(self):
         assert CommaSeparated(fields.Str(), max_words=2).deserialize('a,b') == ['a', 'b']
         assert rejected(CommaSeparated(fields.Str(), max_words=2), 'a,b,c')
 
-    def test_is_empty_where_it_is_not_sent(self):
+    def test_returns_an_empty_list_when_it_is_not_sent(self):
         assert CommaSeparated(fields.Str(), max_words=2).deserialize(missing) == []
 
     @pytest.mark.parametrize('value', [['red'], 5, {}])
-    def test_rejects_what_is_no_text(self, value):
+    def test_rejects_values_that_are_not_text(self, value):
         assert rejected(CommaSeparated(fields.Str(), max_words=3), value)

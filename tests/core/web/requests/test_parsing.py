@@ -1,4 +1,4 @@
-"""Every input has an answer, and none is a 500."""
+"""Parsing of JSON, query strings and forms: no input causes a 500."""
 
 import errno
 import json
@@ -30,7 +30,7 @@ class FormRequest(Schema):
 
 
 class Sink(list):
-    """What a file is written to, for who wants to know whether it was closed."""
+    """A destination of an uploaded file that records its blocks and whether it is closed."""
 
     def __init__(self, length):
         self.length = length
@@ -96,7 +96,7 @@ class TestLoadJson:
             'application/json; charset=nonsense',
         ],
     )
-    def test_reads_nothing_else(self, post, content_type):
+    def test_returns_415_for_any_other_content_type(self, post, content_type):
         response = post(b'{}', content_type)
 
         assert response.status_code == 415
@@ -139,7 +139,7 @@ class TestLoadJson:
         ],
         ids=lambda value: repr(value[:20]) if isinstance(value, bytes) else '',
     )
-    def test_rejects_what_is_no_clear_json(self, post, body, reason):
+    def test_returns_400_for_invalid_or_ambiguous_json(self, post, body, reason):
         response = post(body)
 
         assert response.status_code == 400
@@ -148,10 +148,10 @@ class TestLoadJson:
     @pytest.mark.parametrize(
         'body', [nested(32), b'{"a":' * 32 + b'1' + b'}' * 32, b'{"a": "\\ud83c\\udfa9"}']
     )
-    def test_reads_what_is_just_within(self, post, body):
+    def test_accepts_json_at_the_limits(self, post, body):
         assert post(body).status_code in (200, 422)
 
-    def test_takes_a_mebibyte_at_most(self, post):
+    def test_accepts_at_most_one_mebibyte(self, post):
         limit = 1024 * 1024
         fits = b'{"name": "' + b'x' * (limit - 12) + b'"}'
 
@@ -166,12 +166,12 @@ class TestLoadJson:
         [
             (b'{"name": "Ada"}', 200),
             (b' ' * 2 * 1024 * 1024, 413),
-            # What lies within the limit would be whole by itself.
+            # The first mebibyte alone would be valid JSON.
             (b'{"name": "Ada"}' + b' ' * 2 * 1024 * 1024, 413),
         ],
         ids=['short', 'blank', 'cut'],
     )
-    def test_takes_no_more_in_pieces(self, serve, body, code):
+    def test_enforces_the_limit_for_chunked_bodies(self, serve, body, code):
         client = serve(lambda body: body, body=AnyRequest, returns=NameSchema)
 
         response = client.post(
@@ -197,14 +197,14 @@ class TestLoadQuery:
         assert data(client.get('/probe?name=a%20b+c')) == {'name': 'a b c'}
 
     @pytest.mark.parametrize('query', ['name=a&name=b', 'name=a&name=a', 'name=&name='])
-    def test_rejects_a_name_given_twice(self, client, query):
+    def test_rejects_a_repeated_parameter(self, client, query):
         response = client.get(f'/probe?{query}')
 
         assert response.status_code == 422
         assert reasons(response) == {'name': ['Given more than once.']}
 
     @pytest.mark.parametrize('query', ['nmae=a', 'name[]=a', 'Name=a', 'a=b;name=c', 'x'])
-    def test_rejects_a_name_it_does_not_know(self, client, query):
+    def test_rejects_an_unknown_parameter(self, client, query):
         response = client.get(f'/probe?{query}')
 
         assert response.status_code == 422
@@ -218,7 +218,7 @@ class TestLoadQuery:
         assert reasons(response) == {'request': ['NUL is not text']}
 
     @pytest.mark.parametrize('query', ['name=%ff', 'name=%ed%a0%80', 'name=%'])
-    def test_survives_what_is_no_utf_8(self, client, query):
+    def test_accepts_invalid_utf_8(self, client, query):
         assert client.get(f'/probe?{query}').status_code == 200
 
 
@@ -250,7 +250,7 @@ class TestLoadForm:
         'content_type',
         ['application/json', 'application/x-www-form-urlencoded', 'text/plain', None],
     )
-    def test_reads_nothing_else(self, client, content_type):
+    def test_returns_415_for_any_other_content_type(self, client, content_type):
         response = client.post('/probe', data=b'name=a', content_type=content_type)
 
         assert response.status_code == 415
@@ -264,19 +264,19 @@ class TestLoadForm:
         ],
         ids=['fields', 'field and file'],
     )
-    def test_rejects_a_name_given_twice(self, client, parts):
+    def test_rejects_a_repeated_field(self, client, parts):
         response = self.send(client, parts)
 
         assert response.status_code == 422
         assert reasons(response) == {'name': ['Given more than once.']}
 
-    def test_rejects_two_files_of_one_name(self, client):
+    def test_rejects_two_files_with_the_same_name(self, client):
         response = self.send(client, [b'name="file"; filename="a"\r\n\r\na'] * 2)
 
         assert response.status_code == 422
         assert reasons(response) == {'file': ['Given more than once.']}
 
-    def test_rejects_text_for_a_file_and_a_file_for_text(self, client):
+    def test_rejects_text_instead_of_a_file_and_a_file_instead_of_text(self, client):
         text = self.send(client, [b'name="file"\r\n\r\na'])
         file = self.send(client, [b'name="name"; filename="a"\r\n\r\na'])
 
@@ -293,7 +293,9 @@ class TestLoadForm:
     @pytest.mark.parametrize(
         ('code', 'http_code'), [(errno.ENOSPC, 507), (errno.EDQUOT, 507), (errno.EIO, 503)]
     )
-    def test_says_that_the_disk_does_not_take_a_file(self, client, monkeypatch, code, http_code):
+    def test_returns_507_or_503_when_the_disk_rejects_a_file(
+        self, client, monkeypatch, code, http_code
+    ):
         class Broken(BytesIO):
             def write(self, block):
                 raise OSError(code, os.strerror(code))
@@ -310,7 +312,7 @@ class TestLoadForm:
 
         assert response.status_code == 400
 
-    def test_rejects_more_parts_than_a_form_has(self, client):
+    def test_returns_413_for_too_many_parts(self, client):
         parts = [f'name="f{number}"\r\n\r\na'.encode() for number in range(50)]
 
         response = self.send(client, parts)
@@ -318,18 +320,18 @@ class TestLoadForm:
         assert response.status_code == 413
         assert list(reasons(response)) == ['size']
 
-    def test_rejects_a_field_that_is_no_field_any_more(self, client):
+    def test_returns_413_for_a_very_long_field(self, client):
         response = self.send(client, [b'name="name"\r\n\r\n' + b'a' * 70_000])
 
         assert response.status_code == 413
 
     @pytest.mark.parametrize('boundary', ['y', '', '"', 'x' * 300])
-    def test_survives_another_boundary(self, client, boundary):
+    def test_does_not_fail_for_a_wrong_boundary(self, client, boundary):
         assert self.send(client, [b'name="name"\r\n\r\na'], boundary).status_code < 500
 
 
 class TestLoadFormInto:
-    """What a field's `into` opened."""
+    """A file that is written to the result of the field's `stream_factory`."""
 
     @pytest.fixture
     def opened(self):
@@ -361,7 +363,7 @@ class TestLoadFormInto:
 
     FILE = b'name="file"; filename="a"'
 
-    def test_takes_the_bytes_and_is_closed_with_the_request(self, client, opened):
+    def test_receives_the_file_and_is_closed_at_the_end_of_the_request(self, client, opened):
         response = self.send(client, (self.FILE, b'12345'))
 
         assert data(response) == {'name': '12345'}
@@ -369,7 +371,7 @@ class TestLoadFormInto:
         assert sink.is_closed
         assert sink.length == int(response.request.headers['Content-Length'])
 
-    def test_is_opened_once_and_for_its_field_only(self, client, opened):
+    def test_is_opened_once_and_only_for_its_field(self, client, opened):
         twice = self.send(client, (self.FILE, b'1'), (self.FILE, b'2'))
         other = self.send(client, (b'name="other"; filename="a"', b'1'))
         text = self.send(client, (b'name="name"; filename="a"', b'1'))
@@ -420,19 +422,19 @@ JSON = st.recursive(
 class TestParseJson:
     @settings(max_examples=50)
     @given(value=JSON, ascii=st.booleans())
-    def test_reads_what_is_json(self, value, ascii):
+    def test_parses_any_json_value(self, value, ascii):
         assert parse_json(json.dumps(value, ensure_ascii=ascii).encode()) == value
 
     @settings(max_examples=100)
     @given(body=st.binary(max_size=30) | st.text('[]{}":,0e.-\\u', max_size=30).map(str.encode))
-    def test_reads_or_rejects_anything(self, body):
-        # Anything but its own refusal would be a 500.
+    def test_parses_or_rejects_any_bytes(self, body):
+        # Any other exception would become a 500.
         with suppress(BadRequest):
             parse_json(body)
 
     @settings(max_examples=20)
     @given(depth=st.integers(1, 64))
-    def test_reads_32_levels_and_no_more(self, depth):
+    def test_accepts_at_most_32_levels(self, depth):
         try:
             parse_json(nested(depth))
             assert depth <= 32

@@ -1,4 +1,4 @@
-"""Compiled dumps: byte for byte what the schema dumps."""
+"""Compiled dumps, whose output equals that of the schema byte for byte."""
 
 import collections
 from datetime import UTC, datetime, timedelta
@@ -136,19 +136,19 @@ class TestCompileDump:
         same(NumberlessSchema, row._mapping)
 
     @pytest.mark.parametrize('name', list(VALUES))
-    def test_dumps_nothing_as_nothing(self, name):
+    def test_dumps_none_as_null(self, name):
         dumped = same(PlainSchema, {**VALUES, name: None})
 
         assert f'"{name}":null'.encode() in dumped
 
     @pytest.mark.parametrize('name', list(VALUES))
-    def test_leaves_out_what_is_not_there(self, name):
+    def test_omits_missing_values(self, name):
         some = {key: value for key, value in VALUES.items() if key != name}
 
         assert f'"{name}"'.encode() not in same(PlainSchema, some)
         assert f'"{name}"'.encode() not in same(PlainSchema, SimpleNamespace(**some))
 
-    def test_keeps_the_order_of_the_fields_among_those_it_asks_one_by_one(self):
+    def test_keeps_the_order_of_fields_when_some_cannot_be_compiled(self):
         owner = SimpleNamespace(name='Ada')
         thing = SimpleNamespace(size=1, owner=owner, name='boat', price=2.5)
 
@@ -157,23 +157,23 @@ class TestCompileDump:
         )
 
     @pytest.mark.parametrize('missing', ['owner', 'price', 'size'])
-    def test_leaves_out_what_is_not_there_among_those_as_well(self, missing):
+    def test_omits_missing_values_of_fields_that_cannot_be_compiled(self, missing):
         thing = {'size': 1, 'owner': {'name': 'Ada'}, 'name': 'boat', 'price': 2.5}
         del thing[missing]
 
         assert f'"{missing}"'.encode() not in same(OtherSchema, thing)
 
-    def test_dumps_nothing_as_nothing_among_those_as_well(self):
+    def test_dumps_none_as_null_for_fields_that_cannot_be_compiled(self):
         thing = {'size': 1, 'owner': None, 'name': 'boat', 'price': None}
 
         assert b'"owner":null' in same(OtherSchema, thing)
 
-    def test_calls_things_what_the_schema_calls_them(self):
+    def test_uses_the_data_keys_of_the_schema(self):
         assert same(RenamedSchema, {'name': 'Ada', 'size': 2}) == (
             b'{"givenName":"Ada","Half":21,"Size":2}'
         )
 
-    def test_never_shows_what_is_for_loading_only(self):
+    def test_omits_load_only_fields(self):
         assert same(Hidden, {'name': 'Ada', 'password': 'secret'}) == b'{"name":"Ada"}'
 
     def test_dumps_a_schema_of_one_field(self):
@@ -189,12 +189,12 @@ class TestCompileDump:
             (DottedSchema, b'{"owner_name":"Eve","name":"ada"}'),
         ],
     )
-    def test_does_what_a_schema_does_in_its_own_way(self, schema, dumped):
+    def test_keeps_the_custom_behaviour_of_a_schema(self, schema, dumped):
         thing = SimpleNamespace(name='ada', size=3, owner=SimpleNamespace(name='Eve'))
 
         assert same(schema, thing) == dumped
 
-    def test_is_not_fooled_by_a_schema_that_has_already_dumped(self):
+    def test_compiles_a_schema_that_has_already_dumped(self):
         schema = OneSchema()
         schema.dump({'name': 'x'})
 
@@ -210,13 +210,13 @@ class TestCompileDump:
         created_at=st.none() | st.datetimes(timezones=st.just(UTC)),
         tags=st.none() | st.lists(st.text(), max_size=3),
     )
-    def test_holds_for_any_values(self, name, size, created_at, tags):
+    def test_equals_the_schema_for_any_values(self, name, size, created_at, tags):
         same(
             PlainSchema,
             {**VALUES, 'name': name, 'size': size, 'created_at': created_at, 'tags': tags},
         )
 
-    def test_writes_a_moment_of_this_second_without_fractions(self):
+    def test_omits_the_fraction_of_a_whole_second(self):
         dumped = same(PlainSchema, {**VALUES, 'created_at': NOON - timedelta(microseconds=123456)})
 
         assert b'"2026-11-23T12:00:00Z"' in dumped

@@ -1,4 +1,4 @@
-"""Errors become responses in one place, in the form of JSend or RFC 9457."""
+"""Error handlers: errors as responses in the format of JSend or RFC 9457."""
 
 import pytest
 from gunicorn.http.errors import InvalidChunkSize
@@ -34,7 +34,7 @@ class NameRequest(Schema):
 
 
 def raiser(error):
-    """Return a handler that raises."""
+    """Return a handler that raises `error`."""
 
     def handler():
         raise error
@@ -44,15 +44,15 @@ def raiser(error):
 
 @pytest.fixture
 def failing(serve):
-    """Return a function that gives the answer to a handler which raises something."""
+    """Return a function that calls a handler which raises an error, and returns the response."""
 
-    def ask(error, headers=None, refuses=(), **settings):
+    def request_error(error, headers=None, declared=(), **settings):
         client = serve(
-            raiser(error), errors=refuses, settings={'PROPAGATE_EXCEPTIONS': False, **settings}
+            raiser(error), errors=declared, settings={'PROPAGATE_EXCEPTIONS': False, **settings}
         )
         return client.get('/probe', headers=headers)
 
-    return ask
+    return request_error
 
 
 def error_of(response):
@@ -63,30 +63,30 @@ def error_of(response):
 
 
 class TestOnFail:
-    def test_answers_an_error_with_its_status_and_headers(self, failing):
-        response = failing(TooManyRequests(7), refuses=[TooManyRequests])
+    def test_returns_the_status_and_headers_of_the_error(self, failing):
+        response = failing(TooManyRequests(7), declared=[TooManyRequests])
 
         assert response.status_code == 429
         assert response.headers['Retry-After'] == '7'
         assert reasons(response) == {'rate': ['Too many requests']}
 
-    def test_raises_for_an_error_that_is_not_declared_in_tests(self, serve):
+    def test_raises_in_tests_for_an_undeclared_error(self, serve):
         with pytest.raises(AssertionError, match=r'probe.show does not declare NameTaken'):
             serve(raiser(NameTaken())).get('/probe')
 
-    def test_does_not_let_a_declared_kind_stand_for_what_it_has_below(self, serve):
+    def test_raises_if_only_a_base_class_of_the_error_is_declared(self, serve):
         with pytest.raises(AssertionError, match='does not declare NameTaken'):
             serve(raiser(NameTaken()), errors=[Conflict]).get('/probe')
 
-    def test_needs_no_mention_of_what_is_implied(self, failing):
+    def test_accepts_implied_errors(self, failing):
         assert failing(BadRequest()).status_code == 400
 
-    @pytest.mark.parametrize('refusal', [Forbidden, NotFound])
-    def test_implies_no_more_than_follows(self, serve, refusal):
+    @pytest.mark.parametrize('error', [Forbidden, NotFound])
+    def test_does_not_imply_errors_that_cannot_occur(self, serve, error):
         with pytest.raises(AssertionError, match='does not declare'):
-            serve(raiser(refusal())).get('/probe')
+            serve(raiser(error())).get('/probe')
 
-    def test_answers_it_where_nobody_tests(self, failing):
+    def test_returns_an_undeclared_error_outside_of_tests(self, failing):
         response = failing(NameTaken(), TESTING=False)
 
         assert response.status_code == 409
@@ -94,7 +94,7 @@ class TestOnFail:
 
 
 class TestOnInvalid:
-    def test_answers_by_field(self, serve):
+    def test_returns_422_with_reasons_by_field(self, serve):
         response = serve(lambda body: None, body=NameRequest).post('/probe', json={'x': 1})
 
         assert response.status_code == 422
@@ -104,7 +104,7 @@ class TestOnInvalid:
         }
 
     @pytest.mark.parametrize('body', [[], 'text', 5, None, True])
-    def test_says_request_for_what_is_wrong_with_all_of_it(self, serve, body):
+    def test_uses_the_key_request_for_errors_of_the_whole_body(self, serve, body):
         client = serve(lambda body: None, body=NameRequest)
 
         response = client.post('/probe', data=to_json(body), content_type='application/json')
@@ -112,7 +112,7 @@ class TestOnInvalid:
         assert response.status_code == 422
         assert reasons(response) == {'request': ['Invalid input type.']}
 
-    def test_nests_as_marshmallow_does(self, failing):
+    def test_nests_errors_as_marshmallow_does(self, failing):
         response = failing(ValidationError({'tags': {0: ['Too long.']}}))
 
         assert reasons(response) == {'tags': {'0': ['Too long.']}}
@@ -126,7 +126,9 @@ class TestOnUnavailable:
             (InsufficientStorage(), 507, 'Insufficient Storage'),
         ],
     )
-    def test_says_that_we_cannot_for_now_and_not_why(self, failing, caplog, error, code, message):
+    def test_returns_503_or_507_and_logs_the_cause_only(
+        self, failing, caplog, error, code, message
+    ):
         response = failing(error)
 
         assert response.status_code == code
@@ -146,14 +148,14 @@ class TestHandleTemporaryFailure:
         ],
         ids=lambda error: type(error).__name__,
     )
-    def test_repeats_nothing_of_what_it_said(self, failing, error):
+    def test_returns_503_without_the_text_of_the_error(self, failing, error):
         response = failing(error)
 
         assert response.status_code == 503
         assert response.headers['Retry-After'] == '5'
         assert error_of(response) == 'Service Unavailable'
 
-    def test_tells_the_log_why(self, failing, caplog):
+    def test_logs_the_cause(self, failing, caplog):
         error = OperationalError('SELECT', {}, Exception('10.0.0.5 refused'))
 
         failing(error)
@@ -162,7 +164,7 @@ class TestHandleTemporaryFailure:
         assert record.exc_info[1] is error
         assert '10.0.0.5 refused' in caplog.text
 
-    def test_says_when_its_disk_is_full(self, serve):
+    def test_returns_507_when_the_database_is_full(self, serve):
         full = create_engine('sqlite://')
 
         def fill():
@@ -179,7 +181,7 @@ class TestHandleTemporaryFailure:
 
 
 class TestOnParseError:
-    def test_answers_a_body_that_gunicorn_could_not_read(self, failing):
+    def test_returns_400_for_a_body_that_gunicorn_cannot_parse(self, failing):
         response = failing(InvalidChunkSize(b'zz'))
 
         assert response.status_code == 400
@@ -188,13 +190,13 @@ class TestOnParseError:
 
 
 class TestOnHttpError:
-    def test_answers_an_unknown_url(self, client):
+    def test_returns_404_for_an_unknown_url(self, client):
         response = client.get('/nowhere')
 
         assert response.status_code == 404
         assert reasons(response) == {'url': ['Not Found']}
 
-    def test_answers_a_url_with_an_empty_part(self, client):
+    def test_returns_404_for_a_url_with_an_empty_segment(self, client):
         for url in ('/api/v1//users', '/api//v1/users', '/api/v1/users/', '//', '/api/v1/%2f'):
             response = client.get(url)
 
@@ -202,13 +204,13 @@ class TestOnHttpError:
             assert reasons(response) == {'url': ['Not Found']}
 
     @pytest.mark.parametrize('url', ['/%00', '/\xff', '/' + 'a' * 5000, '/..%2f..%2fetc/passwd'])
-    def test_answers_a_strange_url(self, client, url):
+    def test_returns_404_for_a_malformed_url(self, client, url):
         response = client.get(url)
 
         assert response.status_code == 404
         assert reasons(response) == {'url': ['Not Found']}
 
-    def test_says_which_methods_there_are(self, client):
+    def test_returns_405_with_the_allowed_methods(self, client):
         response = client.post('/healthz')
 
         assert response.status_code == 405
@@ -216,7 +218,7 @@ class TestOnHttpError:
         assert reasons(response) == {'method': ['Method Not Allowed']}
 
     @pytest.mark.parametrize('method', ['TRACE', 'FOO', 'PROPFIND'])
-    def test_answers_an_unknown_method(self, client, method):
+    def test_returns_405_for_an_unknown_method(self, client, method):
         response = client.open('/healthz', method=method)
 
         assert response.status_code == 405
@@ -226,13 +228,13 @@ class TestOnHttpError:
         ('error', 'code', 'key'),
         [(RequestEntityTooLarge, 413, 'size'), (RequestURITooLarge, 414, 'request')],
     )
-    def test_answers_what_werkzeug_rejects(self, failing, error, code, key):
+    def test_returns_the_client_errors_of_werkzeug_as_jsend(self, failing, error, code, key):
         response = failing(error())
 
         assert response.status_code == code
         assert list(reasons(response)) == [key]
 
-    def test_answers_what_werkzeug_admits(self, failing):
+    def test_returns_503_with_the_retry_after_of_the_exception(self, failing):
         response = failing(ServiceUnavailable('/srv/secret is gone', retry_after=9))
 
         assert response.status_code == 503
@@ -250,7 +252,7 @@ class TestOnHttpError:
         ],
         ids=lambda error: type(error).__name__,
     )
-    def test_says_nothing_about_a_bug_but_to_the_log(self, failing, caplog, error):
+    def test_reports_a_bug_in_the_log_only(self, failing, caplog, error):
         response = failing(error)
 
         assert response.status_code == 500
@@ -267,7 +269,7 @@ class TestOnHttpError:
             assert word not in response.text
         assert [r.exc_info[1] for r in caplog.records if r.levelname == 'ERROR'] == [error]
 
-    def test_answers_the_request_after_a_bug(self, serve):
+    def test_serves_the_next_request_after_a_bug(self, serve):
         def sometimes():
             if not seen:
                 seen.append(1)
@@ -281,9 +283,9 @@ class TestOnHttpError:
 
 
 class TestProblem:
-    def test_is_the_same_error_as_rfc_9457_defines_it(self, failing):
+    def test_returns_the_error_in_the_format_of_rfc_9457(self, failing):
         response = failing(
-            NameTaken(), headers={**PROBLEM, 'X-Request-ID': 'abc'}, refuses=[NameTaken]
+            NameTaken(), headers={**PROBLEM, 'X-Request-ID': 'abc'}, declared=[NameTaken]
         )
 
         assert response.status_code == 409
@@ -297,7 +299,7 @@ class TestProblem:
             'request_id': 'abc',
         }
 
-    def test_says_an_error_as_well(self, failing):
+    def test_formats_500_as_well(self, failing):
         response = failing(ZeroDivisionError(), headers=PROBLEM)
 
         assert response.status_code == 500
@@ -311,7 +313,7 @@ class TestProblem:
         assert response.status_code == 401
         assert response.headers['WWW-Authenticate'] == 'Bearer'
 
-    def test_is_for_errors_alone(self, serve):
+    def test_leaves_successful_responses_as_jsend(self, serve):
         response = serve(lambda: None).get('/probe', headers=PROBLEM)
 
         assert response.mimetype == 'application/json'
@@ -331,5 +333,5 @@ class TestProblem:
             ('application/problem+jsonx', 'application/json'),
         ],
     )
-    def test_is_for_who_names_it(self, client, accept, mimetype):
+    def test_requires_the_media_type_in_accept(self, client, accept, mimetype):
         assert client.get('/nowhere', headers={'Accept': accept}).mimetype == mimetype

@@ -1,4 +1,4 @@
-"""Bytes that are sent, whole and in ranges (RFC 9110)."""
+"""Responses that send stored objects, whole and in ranges (RFC 9110)."""
 
 from email import message_from_bytes
 
@@ -22,22 +22,22 @@ ETAG = 'abc'
 
 @pytest.fixture
 def opened():
-    """Return the files that were opened, to see whether they were closed."""
+    """Return the list of opened files, which shows whether each is closed."""
     return []
 
 
 @pytest.fixture
 def download(serve, tmp_path, opened):
-    """Return a function that downloads bytes with these headers."""
+    """Return a function that downloads `content` with the given headers."""
 
-    def get(headers=None, content=TEN, method='GET', **said):
+    def get(headers=None, content=TEN, method='GET', **options):
         path = tmp_path / 'content'
         path.write_bytes(content)
 
         def show():
             file = LocalFile(path, 'content')
             opened.append(file)
-            return send_stored_object(file, etag=ETAG, mimetype='text/plain', **said)
+            return send_stored_object(file, etag=ETAG, mimetype='text/plain', **options)
 
         client = serve(show, errors=[RangeNotSatisfiable], methods=('GET', 'POST'))
         response = client.open('/probe', method=method, headers=headers)
@@ -48,8 +48,8 @@ def download(serve, tmp_path, opened):
     return get
 
 
-class TestSendBytes:
-    def test_sends_the_whole(self, download):
+class TestSendStoredObject:
+    def test_sends_the_whole_content(self, download):
         response = download()
 
         assert response.status_code == 200
@@ -61,7 +61,7 @@ class TestSendBytes:
         assert 'Content-Range' not in response.headers
 
     @pytest.mark.parametrize(
-        ('asked', 'data', 'said'),
+        ('asked', 'data', 'sent'),
         [
             ('bytes=0-0', b'0', '0-0'),
             ('bytes=0-4', b'01234', '0-4'),
@@ -79,12 +79,12 @@ class TestSendBytes:
             ('Bytes=1-2', b'12', '1-2'),
         ],
     )
-    def test_sends_a_range(self, download, asked, data, said):
+    def test_sends_a_range(self, download, asked, data, sent):
         response = download({'Range': asked})
 
         assert response.status_code == 206
         assert response.data == data
-        assert response.headers['Content-Range'] == f'bytes {said}/10'
+        assert response.headers['Content-Range'] == f'bytes {sent}/10'
         assert response.headers['Content-Length'] == str(len(data))
 
     @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ class TestSendBytes:
             'bytes=-0', 'bytes=-00', 'Bytes = -0 ',
         ],
     )  # fmt: skip
-    def test_rejects_what_lies_behind_the_end(self, download, opened, asked):
+    def test_returns_416_for_a_range_after_the_end(self, download, opened, asked):
         response = download({'Range': asked})
 
         assert response.status_code == 416
@@ -109,13 +109,13 @@ class TestSendBytes:
             'garbage', 'bytes=a-b', 'bytes=0-1-2', '', 'bytes=--1', 'bytes=²-5',
         ],
     )  # fmt: skip
-    def test_ignores_small_and_odd_ones(self, download, asked):
+    def test_ignores_small_and_malformed_ranges(self, download, asked):
         response = download({'Range': asked})
 
         assert response.status_code == 200
         assert response.data == TEN
 
-    def test_sends_several_each_with_its_head(self, download, opened):
+    def test_sends_several_ranges_as_parts_with_headers(self, download, opened):
         content = bytes(range(256)) * 10
 
         response = download({'Range': 'bytes=0-4,100-299,-2'}, content=content)
@@ -130,7 +130,7 @@ class TestSendBytes:
             for part in message.get_payload()
         ]
         assert message.get_content_type() == 'multipart/byteranges'
-        # What is read as text ends where its line does.
+        # The email parser changes line ends in text parts, so the content is compared below.
         assert [part[:2] for part in parts] == [
             ('bytes 0-4/2560', 'text/plain'), ('bytes 100-299/2560', 'text/plain'),
             ('bytes 2558-2559/2560', 'text/plain'),
@@ -139,7 +139,7 @@ class TestSendBytes:
             assert b'\r\n\r\n' + piece + b'\r\n--' in response.data
         assert opened[0].closed
 
-    def test_sends_of_several_what_there_is(self, download):
+    def test_omits_ranges_after_the_end(self, download):
         content = b'x' * 1000
 
         one = download({'Range': 'bytes=0-1,2000-3000'}, content=content)
@@ -150,8 +150,8 @@ class TestSendBytes:
         assert none.status_code == 416
 
     @pytest.mark.parametrize('count', [17, 500, 1500])
-    def test_sends_the_whole_in_the_place_of_many(self, download, count):
-        """A merge of many tiny ranges is how others were stopped (CVE-2025-62727)."""
+    def test_sends_the_whole_content_instead_of_many_ranges(self, download, count):
+        """Merging many tiny ranges made other servers unavailable (CVE-2025-62727)."""
         content = b'x' * 100_000
         asked = ','.join(f'{2 * n}-{2 * n}' for n in range(count))
 
@@ -159,7 +159,7 @@ class TestSendBytes:
 
         assert (response.status_code, response.data) == (200, content)
 
-    def test_sends_the_whole_where_the_pieces_are_more(self, download):
+    def test_sends_the_whole_content_when_the_ranges_with_headers_are_larger(self, download):
         content = b'x' * 1000
 
         response = download({'Range': 'bytes=0-400,401-900,901-'}, content=content)
@@ -176,13 +176,13 @@ class TestSendBytes:
             ('abc', 200),
         ],
     )
-    def test_completes_a_download_only_with_the_same_bytes(self, download, condition, code):
+    def test_resumes_a_download_only_if_the_content_is_the_same(self, download, condition, code):
         response = download({'Range': 'bytes=5-', 'If-Range': condition})
 
         assert response.status_code == code
         assert response.data == (TEN[5:] if code == 206 else TEN)
 
-    def test_sends_to_head_what_the_whole_is_like(self, download):
+    def test_returns_the_headers_of_the_whole_content_for_head(self, download):
         response = download({'Range': 'bytes=5-'}, method='HEAD')
 
         assert response.status_code == 200
@@ -190,11 +190,11 @@ class TestSendBytes:
         assert response.headers['Content-Length'] == '10'
         assert 'Content-Range' not in response.headers
 
-    def test_ignores_a_range_of_what_is_no_get(self, download):
+    def test_ignores_ranges_for_methods_other_than_get(self, download):
         assert download({'Range': 'bytes=5-'}, method='POST').status_code == 200
 
     @pytest.mark.parametrize('tags', ['"abc"', 'W/"abc"', '*', '"x", "abc"'])
-    def test_sends_nothing_to_who_has_it(self, download, opened, tags):
+    def test_returns_304_when_the_client_has_the_content(self, download, opened, tags):
         response = download({'If-None-Match': tags, 'Range': 'bytes=0-1'})
 
         assert response.status_code == 304
@@ -202,14 +202,14 @@ class TestSendBytes:
         assert response.headers['ETag'] == '"abc"'
         assert opened[0].closed
 
-    def test_sends_a_file_of_no_bytes(self, download):
+    def test_sends_an_empty_file(self, download):
         response = download(content=b'')
 
         assert (response.status_code, response.data) == (200, b'')
         assert response.headers['Content-Length'] == '0'
 
     @pytest.mark.parametrize('asked', ['bytes=0-', 'bytes=0-0', 'bytes=-1', 'bytes=-0'])
-    def test_has_no_range_of_no_bytes(self, download, asked):
+    def test_returns_416_for_a_range_of_an_empty_file(self, download, asked):
         response = download({'Range': asked}, content=b'')
 
         assert response.status_code == 416
@@ -221,14 +221,14 @@ class TestSendBytes:
 
         assert opened[0].closed
 
-    def test_sends_more_than_a_block(self, download):
+    def test_sends_a_range_larger_than_a_chunk(self, download):
         content = bytes(range(256)) * (READ_CHUNK_BYTES // 256 + 1)
 
         response = download({'Range': f'bytes=1-{READ_CHUNK_BYTES + 1}'}, content=content)
 
         assert response.data == content[1 : READ_CHUNK_BYTES + 2]
 
-    def test_hands_a_file_to_the_server_that_can_send_it_by_itself(self, app, tmp_path):
+    def test_passes_the_file_to_the_file_wrapper_of_the_server(self, app, tmp_path):
         (tmp_path / 'content').write_bytes(TEN)
         given = []
 
@@ -252,7 +252,7 @@ class TestSendBytes:
                 READ_CHUNK_BYTES,
             )
 
-    def test_says_what_they_hash_to(self, download):
+    def test_sends_the_sha256_as_repr_digest(self, download):
         response = download(sha256='00' * 31 + 'ff')
 
         assert response.headers['Repr-Digest'] == (
@@ -261,7 +261,7 @@ class TestSendBytes:
 
 
 class TestOffload:
-    """Who sends is another one; what is sent, to whom, and whether at all, is decided here."""
+    """Files that the proxy or the storage sends after the application has checked the request."""
 
     @pytest.mark.parametrize(
         ('asked', 'place'),
@@ -271,11 +271,11 @@ class TestOffload:
             ({'Range': 'bytes=0-4', 'If-Range': '"abc"'}, 'ranges'),
             ({'Range': 'bytes=0-4', 'If-Range': '"other"'}, 'whole'),
             ({'Range': 'bytes=' + ','.join(['0-0'] * 17)}, 'whole'),
-            # Their heads are more than the file.
+            # The headers of the parts are larger than the file.
             ({'Range': 'bytes=0-0,2-2'}, 'whole'),
         ],
     )
-    def test_leaves_to_the_proxy_what_it_does_as_we_would(self, download, opened, asked, place):
+    def test_offloads_requests_that_the_proxy_handles_alike(self, download, opened, asked, place):
         response = download(asked, offload=X_ACCEL)
 
         assert response.headers['X-Accel-Redirect'] == f'/_storage/{place}/content'
@@ -292,7 +292,7 @@ class TestOffload:
         ],
     )
     @pytest.mark.parametrize('offload', [X_ACCEL, REDIRECT])
-    def test_keeps_what_others_would_answer_in_their_own_way(
+    def test_does_not_offload_requests_that_the_proxy_handles_differently(
         self, download, offload, method, headers
     ):
         response = download(headers, method=method, offload=offload)
@@ -302,17 +302,17 @@ class TestOffload:
         assert 'X-Accel-Redirect' not in response.headers
 
     @pytest.mark.parametrize('offload', [X_ACCEL, REDIRECT])
-    def test_still_says_that_nothing_changed(self, download, offload):
+    def test_still_returns_304(self, download, offload):
         response = download({'If-None-Match': '"abc"'}, offload=offload)
 
         assert response.status_code == 304
         assert 'X-Accel-Redirect' not in response.headers
 
     @pytest.mark.parametrize('offload', [X_ACCEL, REDIRECT])
-    def test_still_rejects_what_lies_behind_the_end(self, download, offload):
+    def test_still_returns_416_for_a_range_after_the_end(self, download, offload):
         assert download({'Range': 'bytes=10-'}, offload=offload).status_code == 416
 
-    def test_sends_itself_what_the_storage_has_no_address_of(self, download):
+    def test_sends_the_content_itself_if_the_storage_has_no_url(self, download):
         response = download({'Range': 'bytes=0-4'}, offload=REDIRECT)
 
         assert (response.status_code, response.data) == (206, b'01234')
@@ -320,7 +320,7 @@ class TestOffload:
 
 class TestDispositionOf:
     @pytest.mark.parametrize(
-        ('name', 'said'),
+        ('name', 'parameters'),
         [
             ('report.txt', 'filename="report.txt"'),
             ('a b-(1)_c.txt', 'filename="a b-(1)_c.txt"'),
@@ -331,8 +331,8 @@ class TestDispositionOf:
             ('../a', 'filename=".._a"; filename*=UTF-8\'\'..%2Fa'),
         ],
     )
-    def test_says_what_the_bytes_are_called(self, name, said):
-        assert disposition_of(name) == f'attachment; {said}'
+    def test_contains_the_escaped_filename(self, name, parameters):
+        assert disposition_of(name) == f'attachment; {parameters}'
 
-    def test_shows_them_in_place_where_it_may(self):
+    def test_is_inline_when_allowed(self):
         assert disposition_of('a.png', inline=True) == 'inline; filename="a.png"'

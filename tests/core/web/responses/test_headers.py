@@ -1,4 +1,4 @@
-"""What every answer carries."""
+"""Headers of every response."""
 
 import re
 
@@ -46,7 +46,7 @@ def carried(response):
 
 
 class TestPolicy:
-    def test_is_strict_on_an_answer(self, serve):
+    def test_is_strict_on_a_success(self, serve):
         assert carried(serve(lambda: None).get('/probe')) == STRICT
 
     @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ class TestPolicy:
         assert response.status_code == 500
         assert carried(response) == STRICT
 
-    def test_is_strict_on_what_a_looser_route_does_not_answer_itself(self, serve):
+    def test_is_strict_on_a_405_of_a_route_with_a_looser_policy(self, serve):
         client = serve(lambda: None, security_headers=PUBLIC_CONTENT, methods=('GET',))
 
         assert carried(client.put('/probe')) == STRICT
@@ -81,7 +81,7 @@ class TestPolicy:
             (PUBLIC_CONTENT, 'public, max-age=300', 'cross-origin'),
         ],
     )
-    def test_is_looser_only_where_a_route_says_so(self, serve, policy, cache, embedding):
+    def test_is_looser_if_the_route_declares_it(self, serve, policy, cache, embedding):
         response = serve(lambda: None, security_headers=policy).get('/probe')
 
         csp = STRICT['Content-Security-Policy'].replace("'none';", "'none'; sandbox;", 1)
@@ -92,7 +92,7 @@ class TestPolicy:
             'Content-Security-Policy': csp,
         }
 
-    def test_leaves_what_the_route_has_said_already(self, serve):
+    def test_keeps_headers_that_the_route_has_set(self, serve):
         client = serve(lambda: Response(headers={'Cache-Control': 'no-cache'}))
 
         assert client.get('/probe').headers.getlist('Cache-Control') == ['no-cache']
@@ -108,7 +108,7 @@ class TestCachePolicy:
             (NoSuchUrl, 404), (lambda: OperationalError('', {}, Exception()), 503),
         ],
     )  # fmt: skip
-    def test_never_covers_errors(self, serve, error, code):
+    def test_does_not_apply_to_errors(self, serve, error, code):
         def fail():
             raise error()
 
@@ -121,7 +121,7 @@ class TestCachePolicy:
         assert response.headers.getlist('Cache-Control') == ['no-store, max-age=0']
         assert response.headers.getlist('Vary') == ['Accept, Origin']
 
-    def test_never_covers_an_error_that_the_route_itself_returns(self, serve):
+    def test_does_not_apply_to_an_error_that_the_route_returns(self, serve):
         client = serve(lambda: Response(status=410, headers={'Cache-Control': 'public'}))
 
         response = client.get('/probe')
@@ -130,7 +130,7 @@ class TestCachePolicy:
 
     @pytest.mark.parametrize('code', [200, 202, 206, 302, 304])
     @pytest.mark.parametrize('policy', [PUBLIC_CONTENT, USER_CONTENT, DOCS, API])
-    def test_covers_successes_and_304(self, serve, policy, code):
+    def test_applies_to_successes_and_304(self, serve, policy, code):
         client = serve(lambda: Response(status=code), security_headers=policy)
 
         response = client.get('/probe')
@@ -143,7 +143,7 @@ class TestCachePolicy:
 
         assert client.get('/probe').headers.getlist('Vary') == ['Range, Origin']
 
-    def test_does_not_cover_maintenance(self, kernel, tmp_path):
+    def test_does_not_apply_during_maintenance(self, kernel, tmp_path):
         (tmp_path / 'maintenance').touch()
 
         response = kernel().test_client().get('/api/v1/docs')
@@ -154,19 +154,19 @@ class TestCachePolicy:
 
 
 class TestRequestId:
-    @pytest.mark.parametrize('theirs', ['abc', 'A-1_b.c', 'x' * 64])
-    def test_is_the_client_s_if_it_is_sane(self, serve, theirs):
-        response = serve(lambda: None).get('/probe', headers={'X-Request-ID': theirs})
+    @pytest.mark.parametrize('sent', ['abc', 'A-1_b.c', 'x' * 64])
+    def test_is_that_of_the_client_if_it_is_valid(self, serve, sent):
+        response = serve(lambda: None).get('/probe', headers={'X-Request-ID': sent})
 
-        assert response.headers.getlist('X-Request-ID') == [theirs]
+        assert response.headers.getlist('X-Request-ID') == [sent]
 
-    @pytest.mark.parametrize('theirs', ['', 'x' * 65, 'a b', 'ü', '{}', '<script>', 'a\tb'])
-    def test_is_ours_if_it_is_not(self, serve, theirs):
-        response = serve(lambda: None).get('/probe', headers={'X-Request-ID': theirs})
+    @pytest.mark.parametrize('sent', ['', 'x' * 65, 'a b', 'ü', '{}', '<script>', 'a\tb'])
+    def test_is_generated_if_that_of_the_client_is_invalid(self, serve, sent):
+        response = serve(lambda: None).get('/probe', headers={'X-Request-ID': sent})
 
         assert re.fullmatch('[0-9a-f]{32}', response.headers['X-Request-ID'])
 
-    def test_is_another_one_for_every_request(self, serve):
+    def test_differs_for_every_request(self, serve):
         client = serve(lambda: None)
 
         assert len({client.get('/probe').headers['X-Request-ID'] for _ in range(5)}) == 5
@@ -188,7 +188,7 @@ class TestCors:
         return serve(lambda: None, rule=self.URL)
 
     @pytest.mark.parametrize('origin', [ALLOWED, 'http://localhost:5173'])
-    def test_lets_an_origin_read_that_is_named(self, client, origin):
+    def test_allows_the_configured_origins(self, client, origin):
         response = client.get(self.URL, headers={'Origin': origin})
 
         assert response.headers['Access-Control-Allow-Origin'] == origin
@@ -217,7 +217,7 @@ class TestCors:
             f'{ALLOWED}, https://evil.example',
         ],
     )
-    def test_lets_no_other_read(self, client, origin):
+    def test_rejects_all_other_origins(self, client, origin):
         response = client.get(self.URL, headers={'Origin': origin})
         preflight = client.options(
             self.URL, headers={'Origin': origin, 'Access-Control-Request-Method': 'GET'}
@@ -247,24 +247,24 @@ class TestCors:
         assert set(allowed.split(', ')) == {'authorization', 'content-type'}
 
     @pytest.mark.parametrize('headers', [{}, {'Origin': ALLOWED}, {'Origin': 'https://evil.test'}])
-    def test_tells_caches_always_that_it_depends(self, client, headers):
+    def test_always_sends_vary_origin_once(self, client, headers):
         response = client.get(self.URL, headers=headers)
 
         assert 'Origin' in response.vary
         assert response.headers.get('Vary').count('Origin') == 1
 
-    def test_lets_an_error_be_read_too(self, client):
+    def test_allows_the_reading_of_errors(self, client):
         response = client.get('/api/nowhere', headers={'Origin': ALLOWED})
 
         assert response.status_code == 404
         assert response.headers['Access-Control-Allow-Origin'] == ALLOWED
 
-    def test_is_for_the_api_alone(self, client):
+    def test_applies_to_the_api_only(self, client):
         response = client.get('/healthz', headers={'Origin': ALLOWED})
 
         assert 'Access-Control-Allow-Origin' not in response.headers
 
-    def test_is_off_where_no_origin_is_named(self, serve):
+    def test_is_off_without_configured_origins(self, serve):
         client = serve(lambda: None, rule=self.URL, settings={'CORS_ORIGINS': []})
 
         response = client.get(self.URL, headers={'Origin': ALLOWED})

@@ -1,4 +1,4 @@
-"""Ranges of bytes (RFC 9110), and how a file is cut."""
+"""Byte ranges (RFC 9110) and readers of a part of a file."""
 
 from io import BytesIO
 from socket import socketpair
@@ -13,27 +13,27 @@ TEN = b'0123456789'
 
 
 class TestRangeReader:
-    def test_ends_after_so_many_bytes(self):
-        window = RangeReader(BytesIO(TEN), 3, 4)
+    def test_ends_after_the_length_of_the_range(self):
+        reader = RangeReader(BytesIO(TEN), 3, 4)
 
-        assert [window.read(3), window.read(3), window.read(3)] == [b'345', b'6', b'']
+        assert [reader.read(3), reader.read(3), reader.read(3)] == [b'345', b'6', b'']
 
-    def test_gives_all_that_is_left_to_who_names_no_size(self):
-        window = RangeReader(BytesIO(TEN), 3, 4)
+    def test_returns_the_rest_of_the_range_without_a_size(self):
+        reader = RangeReader(BytesIO(TEN), 3, 4)
 
-        assert window.read(1) + window.read() == b'3456'
-        assert window.read() == b''
+        assert reader.read(1) + reader.read() == b'3456'
+        assert reader.read() == b''
 
-    def test_goes_to_a_byte_of_its_file(self):
-        window = RangeReader(BytesIO(TEN), 3, 4)
+    def test_seeks_to_a_position_in_the_file(self):
+        reader = RangeReader(BytesIO(TEN), 3, 4)
 
-        assert window.seek(5) == 5
-        assert window.read() == b'56'
-        window.seek(9)
-        assert window.read() == b''
+        assert reader.seek(5) == 5
+        assert reader.read() == b'56'
+        reader.seek(9)
+        assert reader.read() == b''
 
-    def test_is_sent_by_the_kernel_and_then_by_hand(self, tmp_path):
-        """As to a client that has left: `sendfile` fails before the first byte."""
+    def test_raises_broken_pipe_after_the_fallback_from_sendfile_to_send(self, tmp_path):
+        """The client has disconnected, so `sendfile` fails before the first byte."""
         (tmp_path / 'ten').write_bytes(TEN)
         near, far = socketpair()
         with near, far, (tmp_path / 'ten').open('rb') as file:
@@ -50,7 +50,7 @@ class TestRangeReader:
         assert file.closed
 
 
-class TestIgnoreOddRanges:
+class TestDropUnsupportedRanges:
     @pytest.fixture
     def report(self, serve):
         def show():
@@ -60,24 +60,24 @@ class TestIgnoreOddRanges:
         return serve(show, methods=('GET',))
 
     @pytest.mark.parametrize('asked', ['bytes=0-1,3-4', 'lines=1-2', 'garbage', 'bytes=-11'])
-    def test_sends_the_whole_where_werkzeug_would_reject(self, report, asked):
+    def test_sends_the_whole_content_where_werkzeug_would_reject_the_range(self, report, asked):
         response = report.get('/probe', headers={'Range': asked})
 
         assert (response.status_code, response.data) == (200, TEN)
 
-    def test_sends_the_whole_to_head(self, report):
+    def test_returns_the_headers_of_the_whole_content_for_head(self, report):
         response = report.head('/probe', headers={'Range': 'bytes=0-1'})
 
         assert response.status_code == 200
         assert response.headers['Content-Length'] == '10'
 
-    def test_leaves_a_plain_range_alone(self, report):
+    def test_keeps_a_single_valid_range(self, report):
         response = report.get('/probe', headers={'Range': 'bytes=2-4'})
 
         assert (response.status_code, response.data) == (206, b'234')
 
     @pytest.mark.parametrize('asked', ['bytes=10-', 'bytes=-0'])
-    def test_leaves_an_error_to_werkzeug(self, report, asked):
+    def test_returns_416_for_a_range_after_the_end(self, report, asked):
         response = report.get('/probe', headers={'Range': asked})
 
         assert response.status_code == 416
