@@ -10,7 +10,7 @@ from project.core.clock import is_recent, now, parse_rfc3339
 
 class TestNow:
     @time_machine.travel(datetime(2026, 11, 23, 8, 30, tzinfo=UTC), tick=False)
-    def test_is_aware_and_in_utc(self):
+    def test_returns_an_aware_time_in_utc(self):
         assert now() == datetime(2026, 11, 23, 8, 30, tzinfo=UTC)
         assert now().tzinfo is UTC
 
@@ -39,7 +39,7 @@ class TestParseRfc3339:
             '2026-11-22T12:01:00-23:59',
         ],
     )
-    def test_returns_the_moment_in_utc(self, text):
+    def test_returns_the_time_in_utc(self, text):
         assert parse_rfc3339(text) == datetime(2026, 11, 23, 12, tzinfo=UTC)
         assert parse_rfc3339(text).tzinfo is UTC
 
@@ -59,7 +59,7 @@ class TestParseRfc3339:
             '+12030-01-01T00:00:00Z', '2030-01-01T00:00:00+01:00:30',
         ],
     )  # fmt: skip
-    def test_raises_for_another_form(self, text):
+    def test_raises_for_another_format(self, text):
         with pytest.raises(ValueError, match=r'not a date-time|out of range|must be in'):
             parse_rfc3339(text)
 
@@ -70,6 +70,6 @@ class TestParseRfc3339:
             '0001-01-01T00:00:00Z', '0001-01-01T00:00:00+01:00', '0101-01-01T00:00:00+00:01',
         ],
     )  # fmt: skip
-    def test_raises_for_a_moment_that_is_too_early_or_too_late(self, text):
+    def test_raises_for_a_time_that_is_too_early_or_too_late(self, text):
         with pytest.raises(ValueError, match='too early or too late'):
             parse_rfc3339(text)

@@ -1,4 +1,4 @@
-"""Checks of the core's settings, by the functions that use the values."""
+"""Checks of the settings of `project.core` by the functions that use the values."""
 
 import pytest
 
@@ -41,7 +41,7 @@ class TestFindFaults:
             {'TASKS_BROKER_URL': 'redis://localhost:6379/1'},
         ],
     )
-    def test_finds_none_in_good_values(self, changes):
+    def test_finds_no_fault_in_valid_values(self, changes):
         assert faults(**changes) == []
 
     @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ class TestFindFaults:
             ({'AUTH_HASH_ROUNDS': 10**9}, 'make a hash take'),
         ],
     )
-    def test_finds_values_that_their_function_rejects(self, changes, fault):
+    def test_finds_values_that_the_using_function_rejects(self, changes, fault):
         [found] = faults(**changes)
 
         assert fault in found
@@ -99,13 +99,13 @@ class TestFindFaults:
             [found] = faults(STORAGE_URL=f's3://bucket?{options}')
             assert found.startswith('STORAGE_URL ')
 
-    def test_respects_the_memory_of_the_machine_without_a_container(self, monkeypatch, tmp_path):
+    def test_checks_the_memory_of_the_machine_without_a_container(self, monkeypatch, tmp_path):
         monkeypatch.setattr(config_checks, 'CGROUP_LIMIT', tmp_path / 'nowhere')
 
         assert faults(AUTH_HASH_MEMORY_KIB=19 * 1024, AUTH_HASH_ROUNDS=2) == []
         assert len(faults(AUTH_HASH_MEMORY_KIB=2**40)) == 1
 
-    def test_respects_the_memory_of_the_container(self, monkeypatch, tmp_path):
+    def test_checks_the_memory_of_the_container(self, monkeypatch, tmp_path):
         (tmp_path / 'memory.max').write_text(f'{1024 * 1024}\n')
         monkeypatch.setattr(config_checks, 'CGROUP_LIMIT', tmp_path / 'memory.max')
 
@@ -120,12 +120,12 @@ class TestFindFaults:
 
 
 class TestFindWarnings:
-    def test_finds_none(self):
+    def test_finds_no_warning_in_valid_values(self):
         assert list(find_warnings(GOOD)) == []
 
 
 class TestEstimateHashSeconds:
-    def test_hashes_once_for_each_cost(self, argon2_calls):
+    def test_hashes_once_per_cost(self, argon2_calls):
         estimate_hash_seconds.cache_clear()
 
         with argon2_calls() as done:

@@ -11,12 +11,12 @@ from project.core.email_addresses import (
     normalize_email_address,
 )
 
-# Letters that case folding, NFC, NFKC or IDNA change.
+# Characters that case folding, NFC, NFKC or IDNA changes.
 LETTERS = st.text('aAzßẞſıİüÜúσςΣıK\N{KELVIN SIGN}ﬁ１é\u0301\u200d-.x', min_size=1, max_size=12)
 ADDRESSES = st.builds('{}@{}.test'.format, LETTERS, LETTERS)
 
 
-class TestNormalizeAddress:
+class TestNormalizeEmailAddress:
     @pytest.mark.parametrize(
         ('text', 'normalized'),
         [
@@ -31,7 +31,7 @@ class TestNormalizeAddress:
             ('ada@straße.test', 'ada@straße.test'),
         ],
     )
-    def test_returns_the_form_that_is_written_to(self, text, normalized):
+    def test_returns_the_canonical_form(self, text, normalized):
         assert normalize_email_address(text) == normalized
 
     @pytest.mark.parametrize(
@@ -51,10 +51,10 @@ class TestNormalizeAddress:
             'ada@' + 'a.' * 125 + 'com',
         ],
     )
-    def test_knows_what_no_mail_could_reach(self, text):
+    def test_returns_none_for_an_invalid_email_address(self, text):
         assert normalize_email_address(text) is None
 
-    def test_takes_254_characters_at_most(self):
+    def test_accepts_at_most_254_characters(self):
         domain = '.'.join(['d' * 60] * 4)
 
         assert len(f'{"a" * 7}@{domain}.ab') == 254
@@ -62,7 +62,7 @@ class TestNormalizeAddress:
         assert normalize_email_address(f'{"a" * 8}@{domain}.ab') is None
 
 
-class TestComparisonKey:
+class TestEmailComparisonKey:
     @pytest.mark.parametrize(
         'text',
         [
@@ -75,25 +75,25 @@ class TestComparisonKey:
             ' ada@bücher.example ',
         ],
     )
-    def test_is_one_for_all_ways_to_write_a_domain(self, text):
+    def test_is_the_same_for_all_spellings_of_a_domain(self, text):
         assert email_comparison_key(text) == 'ada@xn--bcher-kva.example'
 
-    def test_keeps_domains_apart_that_idna_keeps_apart(self):
+    def test_distinguishes_domains_that_idna_distinguishes(self):
         assert email_comparison_key('ada@straße.test') != email_comparison_key('ada@strasse.test')
 
     @pytest.mark.parametrize('text', ['', '@', 'Ada', 'a@b@ü', 'a@xn--', 'a@\N{SNOWMAN}', 'a@-'])
-    def test_is_there_for_any_text(self, text):
+    def test_is_idempotent_for_any_text(self, text):
         key = email_comparison_key(text)
 
         assert email_comparison_key(key) == key
 
-    def test_takes_no_longer_for_a_long_domain(self):
+    def test_is_fast_for_a_long_domain(self):
         assert email_comparison_key('a@xn--' + 'ü' * 100_000).startswith('a@xn--ü')
 
     @settings(max_examples=300, deadline=None)
     @example('ada@xn--bcher-kva.test')
     @given(ADDRESSES)
-    def test_is_that_of_the_canonical_form(self, text):
+    def test_equals_the_key_of_the_canonical_form(self, text):
         canonical = normalize_email_address(text)
         if canonical is None:
             return

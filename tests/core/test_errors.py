@@ -1,4 +1,4 @@
-"""The kinds of no."""
+"""The classes of errors."""
 
 import pytest
 
@@ -18,7 +18,7 @@ class EmailTaken(Conflict):
     field, reason = 'email', 'Already registered'
 
 
-class TestFail:
+class TestApiError:
     @pytest.mark.parametrize(
         ('kind', 'code', 'field'),
         [
@@ -35,59 +35,59 @@ class TestFail:
             (errors.TooManyRequests, 429, 'rate'),
         ],
     )
-    def test_is_of_a_kind_that_owns_a_status_and_a_key(self, kind, code, field):
-        refusal = kind()
+    def test_has_the_status_and_key_of_its_class(self, kind, code, field):
+        error = kind()
 
-        assert isinstance(refusal, ApiError)
-        assert refusal.http_code == code
-        assert refusal.data == {field: [kind.reason]}
+        assert isinstance(error, ApiError)
+        assert error.http_code == code
+        assert error.data == {field: [kind.reason]}
 
-    def test_is_filled_in_by_a_feature_with_two_words(self):
+    def test_takes_key_and_reason_from_a_subclass(self):
         assert EmailTaken().data == {'email': ['Already registered']}
         assert EmailTaken().http_code == 409
 
-    def test_may_say_more_than_its_kind(self):
+    def test_accepts_another_reason(self):
         assert EmailTaken('Registered yesterday').data == {'email': ['Registered yesterday']}
 
-    def test_shares_its_headers_with_no_other(self):
+    def test_does_not_share_its_headers_with_other_errors(self):
         EmailTaken().headers['X'] = '1'
 
         assert EmailTaken().headers == {}
 
 
 class TestUnauthorized:
-    def test_says_how_to_authenticate(self):
+    def test_has_the_header_www_authenticate(self):
         assert Unauthorized('Who?').headers == {'WWW-Authenticate': 'Bearer'}
 
 
 class TestRangeNotSatisfiable:
-    def test_says_how_long_the_content_is(self):
+    def test_has_the_content_length_in_content_range(self):
         assert RangeNotSatisfiable(10).headers == {'Content-Range': 'bytes */10'}
         assert RangeNotSatisfiable(0).headers == {'Content-Range': 'bytes */0'}
 
-    def test_says_nothing_without_a_size(self):
+    def test_has_no_header_without_a_size(self):
         assert RangeNotSatisfiable().headers == {}
 
 
-class TestTooMany:
-    def test_never_invites_to_come_back_at_once(self):
+class TestTooManyRequests:
+    def test_has_a_retry_after_of_at_least_one_second(self):
         assert TooManyRequests(90).headers == {'Retry-After': '90'}
         assert TooManyRequests(0).headers == {'Retry-After': '1'}
 
 
-class TestUnavailable:
-    def test_is_our_fault_and_not_the_request_s(self):
+class TestServiceUnavailable:
+    def test_is_not_an_error_of_the_request(self):
         assert not issubclass(ServiceUnavailable, ApiError)
         assert ServiceUnavailable().http_code == 503
 
-    def test_keeps_what_is_logged_from_clients(self):
+    def test_hides_its_message_from_clients(self):
         error = ServiceUnavailable('the disk is gone', retry_after=9)
 
         assert (str(error), error.reason) == ('the disk is gone', 'Service Unavailable')
         assert error.retry_after == 9
 
 
-class TestStorageFull:
-    def test_has_a_status_of_its_own(self):
+class TestInsufficientStorage:
+    def test_has_the_status_507(self):
         assert InsufficientStorage().http_code == 507
         assert str(InsufficientStorage()) == 'Insufficient Storage'

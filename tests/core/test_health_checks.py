@@ -8,7 +8,7 @@ from project.core.registration import RegistrationError
 
 class TestHealthCheck:
     @pytest.mark.parametrize('limits', [{'time_limit': 2.1}, {'interval': 6.1}, {'time_limit': 0}])
-    def test_rejects_limits_that_make_answers_late_or_states_old(self, limits):
+    def test_rejects_limits_that_delay_responses_or_make_states_old(self, limits):
         with pytest.raises(ValueError, match='at most'):
             HealthCheck(function=CheckResult, **limits)
 
@@ -23,7 +23,7 @@ class TestHealthCheck:
             (False, 'down', 'degraded'),
         ],
     )
-    def test_knows_how_severe_a_state_is(self, is_critical, state, severity):
+    def test_returns_the_severity_of_a_state(self, is_critical, state, severity):
         check = HealthCheck(
             function=CheckResult, is_critical=is_critical, degraded_states=frozenset({'full'})
         )
@@ -32,7 +32,7 @@ class TestHealthCheck:
 
 
 class TestRegisterHealthCheck:
-    def test_rejects_a_second_check_of_a_name(self):
+    def test_rejects_a_second_check_with_the_same_name(self):
         check = health_checks.values['database']
 
         with pytest.raises(RegistrationError, match=r'health check .database.'):

@@ -1,4 +1,4 @@
-"""`core`, bound to an application, and its check of all routes."""
+"""Initialization of `project.core` in an application, and its validation of all routes."""
 
 import pytest
 from flask import Blueprint, Flask
@@ -10,7 +10,7 @@ from .apps import kernel_app, nobody
 
 
 class TestInitApp:
-    def test_answers_to_trusted_hosts_alone(self, tmp_path, whoami):
+    def test_returns_400_for_untrusted_hosts(self, tmp_path, whoami):
         app = kernel_app(tmp_path, whoami, TRUSTED_HOSTS=['api.example.test', '.cdn.example.test'])
         client = app.test_client()
 
@@ -18,7 +18,7 @@ class TestInitApp:
             host: client.get('/whoami', headers={'Host': host}).status_code
             for host in ('api.example.test', 'x.cdn.example.test', 'evil.example', 'bad host')
         }
-        refused = client.get('/whoami', headers={'Host': 'evil.example'})
+        rejected = client.get('/whoami', headers={'Host': 'evil.example'})
 
         assert answers == {
             'api.example.test': 200,
@@ -26,19 +26,19 @@ class TestInitApp:
             'evil.example': 400,
             'bad host': 400,
         }
-        assert refused.json == {'status': 'fail', 'data': {'request': ['Bad Request']}}
-        assert refused.headers['X-Request-ID']
+        assert rejected.json == {'status': 'fail', 'data': {'request': ['Bad Request']}}
+        assert rejected.headers['X-Request-ID']
 
 
-class TestClose:
-    def test_rejects_a_route_that_declares_nothing(self, tmp_path):
+class TestValidateRoutes:
+    def test_rejects_a_route_without_an_endpoint_spec(self, tmp_path):
         blueprint = Blueprint('bare', __name__)
         blueprint.get('/bare')(lambda: 'hello')
 
         with pytest.raises(UndeclaredRoute, match='GET /bare declares nothing'):
             kernel_app(tmp_path, blueprint)
 
-    def test_rejects_flask_s_own_static_route(self, app):
+    def test_rejects_the_static_route_of_flask(self, app):
         naive = Flask('project')
         naive.config.from_mapping(app.config)
         core.init_app(naive, nobody, lambda principal: principal, lambda user_ids: None)

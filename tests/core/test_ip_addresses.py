@@ -16,14 +16,14 @@ class TestNormalizeIp:
             ('fe80::1%' + 'x' * 1000, 'fe80::1'),
         ],
     )
-    def test_returns_its_one_form(self, text, normalized):
+    def test_returns_the_normal_form(self, text, normalized):
         assert normalize_ip(text) == normalized
 
     @pytest.mark.parametrize(
         'text',
         ['', 'unknown', '192.0.2', '192.0.2.1/24', '192.0.2.1:80', '[::1]', ' ::1', 'x' * 1000],
     )
-    def test_knows_what_is_none(self, text):
+    def test_returns_an_empty_string_for_other_text(self, text):
         assert normalize_ip(text) == ''
 
 
@@ -40,11 +40,11 @@ class TestNormalizeForwardedIp:
             ('[::ffff:203.0.113.7]:443', '203.0.113.7'),
             ('::ffff:203.0.113.7', '203.0.113.7'),
             ('[fe80::1%eth0]:443', 'fe80::1'),
-            # Not a port: the last group of the address.
+            # 443 is not a port but the last group of the IP address.
             ('2001:db8::1:443', '2001:db8::1:443'),
         ],
     )
-    def test_returns_the_address_without_port_brackets_and_blanks(self, text, normalized):
+    def test_returns_the_ip_address_without_port_brackets_and_blanks(self, text, normalized):
         assert normalize_forwarded_ip(text) == normalized
 
     @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ class TestNormalizeForwardedIp:
             '[::1]x', '[::1]:', '203.0.113.7\n', '203.0.113.7 :80', '２０３.0.113.7',
         ],
     )  # fmt: skip
-    def test_returns_nothing_for_other_text(self, text):
+    def test_returns_an_empty_string_for_other_text(self, text):
         assert normalize_forwarded_ip(text) == ''
 
 
@@ -68,16 +68,16 @@ class TestNetworkOf:
             ('::ffff:192.0.2.1', '192.0.2.1/32'),
         ],
     )
-    def test_is_what_one_caller_has(self, address, network):
+    def test_returns_the_network_of_one_client(self, address, network):
         assert network_of(address) == network
 
     @pytest.mark.parametrize(
         ('address', 'network'),
         [('192.0.2.1', '192.0.2.0/24'), ('2001:db8:1:2:3::4', '2001:db8:1:2::/64')],
     )
-    def test_is_as_wide_as_wanted_for_ipv4(self, address, network):
+    def test_accepts_another_prefix_length_for_ipv4(self, address, network):
         assert network_of(address, v4_prefix=24) == network
 
     @pytest.mark.parametrize('address', ['', 'unknown', '192.0.2.1/24'])
-    def test_is_one_for_all_who_have_no_address(self, address):
+    def test_returns_unknown_for_other_text(self, address):
         assert network_of(address) == 'unknown'

@@ -1,4 +1,4 @@
-"""The announcement of a stop, and the signal at the end of a parent."""
+"""Announcement of a stop, and the signal at the end of the parent process."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ os.waitpid(child, 0)
 print(before, is_stopping())
 """
 
-# A child waits for the signal; its parent ends without a word.
+# A child waits for the signal; its parent ends without cleaning up.
 ORPHANED = """
 import os, signal, time
 from project.core.processes import signal_at_parent_exit
@@ -31,17 +31,17 @@ time.sleep(30)
 
 
 def output_of(script: str) -> str:
-    """Run a script in a process of its own: forking this one is unsafe, it has threads."""
+    """Run a script in a new process: forking this one is unsafe, because it has threads."""
     return subprocess.run(
         [sys.executable, '-c', script], capture_output=True, text=True, timeout=20, check=True
     ).stdout
 
 
 class TestIsStopping:
-    def test_is_shared_by_processes_that_are_forked_later(self) -> None:
+    def test_is_shared_with_processes_forked_later(self) -> None:
         assert output_of(ANNOUNCED) == 'False True\n'
 
 
 class TestSignalAtParentExit:
-    def test_arrives_when_the_parent_has_died(self) -> None:
+    def test_arrives_after_the_end_of_the_parent(self) -> None:
         assert output_of(ORPHANED) == 'ended\n'

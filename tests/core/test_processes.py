@@ -17,20 +17,20 @@ from project.core.processes import (
     set_parent_death_signal,
     set_process_name,
 )
-from tests.core.task_workers.process_sync import Line
+from tests.core.task_workers.process_sync import ProcessPipe
 
 FORK = get_context('fork')
 
 
 def without_prctl(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let this process and its children find no prctl(2), as on macOS."""
+    """Hide prctl(2) from this process and its children, as on macOS."""
     monkeypatch.setattr(ctypes, 'CDLL', lambda _name: object())
     monkeypatch.setattr(processes, 'PARENT_POLL_SECONDS', 0.01)
 
 
 @pytest.fixture(params=['prctl', 'fallback'])
 def system(request, monkeypatch):
-    """The system call, and the system without it."""
+    """Run the test with prctl(2) and without it."""
     if request.param == 'fallback':
         without_prctl(monkeypatch)
     return request.param
@@ -46,7 +46,7 @@ def in_child(run: Callable[[], object]) -> int | None:
 
     def run_and_exit() -> None:
         run()
-        # Before coverage writes its data, which a restricted process cannot.
+        # End before coverage writes its data, which a restricted process cannot do.
         os._exit(0)
 
     process = FORK.Process(target=run_and_exit)
@@ -58,7 +58,7 @@ def in_child(run: Callable[[], object]) -> int | None:
 class TestSetParentDeathSignal:
     @pytest.mark.usefixtures('system')
     def test_ends_a_process_whose_parent_was_killed(self):
-        line = Line()
+        pipe = ProcessPipe()
 
         def lead():
             FORK.Process(target=follow, args=(os.getpid(),)).start()
@@ -67,24 +67,24 @@ class TestSetParentDeathSignal:
         def follow(parent_pid):
             set_parent_death_signal(parent_pid)
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            line.say()
+            pipe.send()
             while True:
                 signal.pause()
 
         leading = FORK.Process(target=lead)
         leading.start()
-        line.listen()
-        assert line.receive() == b'!'
+        pipe.close_writer()
+        assert pipe.receive() == b'!'
 
         leading.kill()
         leading.join(10)
 
-        assert line.receive() == b''
+        assert pipe.receive() == b''
 
     @pytest.mark.usefixtures('system')
     def test_ends_a_process_whose_parent_ended_before_the_call(self):
         def follow():
-            set_parent_death_signal(os.getpid())  # not its parent
+            set_parent_death_signal(os.getpid())  # This process is not its own parent.
             signal.pause()
 
         assert in_child(follow) == 1
@@ -97,7 +97,7 @@ class TestIsParentGone:
 
 
 class TestSetProcessName:
-    def test_names_the_process_for_other_programs(self):
+    def test_sets_the_name_in_proc(self):
         def check():
             set_process_name('worker 1')
             assert Path('/proc/self/comm').read_text() == 'worker 1\n'
@@ -111,9 +111,9 @@ class TestSetProcessName:
 
 
 class TestSetNotDumpable:
-    def test_sets_the_flag_that_the_kernel_checks(self):
+    def test_clears_the_dump_flag(self):
         def check():
-            # Another test may have taken the flag away from the process that forks this one.
+            # Another test may have cleared the flag of the parent process.
             ctypes.CDLL(None).prctl(processes.PR_SET_DUMPABLE, 1)
             before = is_dumpable()
             set_not_dumpable()
@@ -121,7 +121,7 @@ class TestSetNotDumpable:
 
         assert in_child(check) == 0
 
-    def test_does_nothing_where_the_system_has_no_such_flag(self, monkeypatch):
+    def test_does_nothing_on_other_systems(self, monkeypatch):
         without_prctl(monkeypatch)
 
         set_not_dumpable()

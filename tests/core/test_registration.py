@@ -6,7 +6,7 @@ from project.core.registration import RegistrationError, Registry, feature_of
 
 
 class TestRegistry:
-    def test_returns_its_values_in_the_order_of_their_names(self):
+    def test_returns_its_values_sorted_by_name(self):
         registry = Registry('colour')
         registry.register('red', 1, owner='project.a')
         registry.register('blue', 2, owner='project.b')

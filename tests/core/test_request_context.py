@@ -1,4 +1,4 @@
-"""Where the work at hand comes from."""
+"""The request context of the current work."""
 
 from contextvars import Context
 
@@ -11,13 +11,13 @@ from project.core.request_context import (
 
 
 class TestCurrentRequestContext:
-    def test_is_nowhere_until_somebody_says(self):
+    def test_is_no_context_by_default(self):
         assert Context().run(current_request_context) is NO_CONTEXT
         assert NO_CONTEXT.request_id == '-'
 
 
 class TestSetRequestContext:
-    def test_is_known_to_what_runs_in_the_same_context_alone(self):
+    def test_applies_only_to_the_current_context(self):
         def work():
             set_request_context(RequestContext('abc', '192.0.2.1', 'curl'))
             return current_request_context()

@@ -1,4 +1,4 @@
-"""Turns: counted over threads and processes, and given back whatever happens to who has one."""
+"""Semaphore between processes; the slots of a killed process become free."""
 
 import os
 import signal
@@ -19,52 +19,52 @@ FORK = get_context('fork')
 
 @pytest.fixture
 def semaphore() -> Iterator[InterprocessSemaphore]:
-    """Turns of this test's own."""
+    """Yield a semaphore for one test."""
     semaphore = InterprocessSemaphore()
     yield semaphore
     os.close(semaphore._file)
 
 
 def hold(
-    semaphore: InterprocessSemaphore, most: int, theirs: Connection, asker: Connection
+    semaphore: InterprocessSemaphore, slots: int, parent_end: Connection, own_end: Connection
 ) -> None:
-    """Take a turn, say so, and keep it until told otherwise."""
-    theirs.close()
-    with semaphore.acquire(most, timeout=5):
-        asker.send(True)
-        asker.poll(20)
+    """Acquire a slot, report it, and keep it until the parent closes its end of the pipe."""
+    parent_end.close()
+    with semaphore.acquire(slots, timeout=5):
+        own_end.send(True)
+        own_end.poll(20)
 
 
 @pytest.fixture
 def elsewhere(semaphore: InterprocessSemaphore) -> Iterator[Callable[[int], int]]:
-    """Return a function by which another process takes a turn; it returns that process."""
+    """Return a function that makes another process acquire a slot and returns its id."""
     with ExitStack() as stack:
 
-        def take(most: int) -> int:
-            ours, theirs = FORK.Pipe()
-            process = FORK.Process(target=hold, args=(semaphore, most, ours, theirs))
+        def acquire(slots: int) -> int:
+            own_end, child_end = FORK.Pipe()
+            process = FORK.Process(target=hold, args=(semaphore, slots, own_end, child_end))
             process.start()
             stack.callback(process.join, 10)
-            # To hang up is to tell it, if it still is there.
-            theirs.close()
-            stack.callback(ours.close)
-            assert ours.poll(10)
+            # Closing our end makes the child release its slot.
+            child_end.close()
+            stack.callback(own_end.close)
+            assert own_end.poll(10)
             return process.pid or 0
 
-        yield take
+        yield acquire
 
 
-def is_free(semaphore: InterprocessSemaphore, most: int, patience: float = 0.05) -> bool:
-    """Tell whether one could take a turn now."""
+def is_free(semaphore: InterprocessSemaphore, slots: int, timeout: float = 0.05) -> bool:
+    """Return whether this process can acquire a slot within `timeout` seconds."""
     try:
-        with semaphore.acquire(most, timeout=patience):
+        with semaphore.acquire(slots, timeout=timeout):
             return True
     except ServiceUnavailable:
         return False
 
 
-class TestTaken:
-    def test_lets_so_many_threads_at_once(self, semaphore: InterprocessSemaphore) -> None:
+class TestAcquire:
+    def test_admits_no_more_threads_than_slots(self, semaphore: InterprocessSemaphore) -> None:
         running, most_seen, guard, begin = 0, 0, Lock(), Barrier(8)
 
         def work() -> None:
@@ -87,7 +87,7 @@ class TestTaken:
 
         assert most_seen == 3
 
-    def test_counts_those_of_other_processes(
+    def test_counts_slots_of_other_processes(
         self, semaphore: InterprocessSemaphore, elsewhere
     ) -> None:
         elsewhere(2)
@@ -97,7 +97,7 @@ class TestTaken:
         assert not is_free(semaphore, 2)
         assert is_free(semaphore, 3)
 
-    def test_gets_back_what_a_killed_process_had(
+    def test_frees_the_slot_of_a_killed_process(
         self, semaphore: InterprocessSemaphore, elsewhere
     ) -> None:
         pid = elsewhere(1)
@@ -105,30 +105,32 @@ class TestTaken:
 
         os.kill(pid, signal.SIGKILL)
 
-        assert is_free(semaphore, 1, patience=10)
+        assert is_free(semaphore, 1, timeout=10)
 
-    def test_is_given_back_when_the_block_fails(self, semaphore: InterprocessSemaphore) -> None:
+    def test_releases_the_slot_when_the_block_raises(
+        self, semaphore: InterprocessSemaphore
+    ) -> None:
         with pytest.raises(ZeroDivisionError), semaphore.acquire(1, timeout=0):
             raise ZeroDivisionError
 
         assert is_free(semaphore, 1)
 
-    def test_tells_who_waited_too_long_when_to_come_again(
+    def test_raises_with_retry_after_when_the_wait_exceeds_the_timeout(
         self, semaphore: InterprocessSemaphore
     ) -> None:
         begin = time.monotonic()
 
         with (
             semaphore.acquire(1, timeout=0),
-            pytest.raises(ServiceUnavailable) as refusal,
+            pytest.raises(ServiceUnavailable) as error,
             semaphore.acquire(1, timeout=0.1),
         ):
             raise AssertionError
 
-        assert refusal.value.retry_after == 2
+        assert error.value.retry_after == 2
         assert time.monotonic() - begin >= 0.1
 
-    def test_is_not_taken_in_a_child_because_its_parent_had_one(
+    def test_does_not_count_the_parent_s_slot_for_a_child(
         self, semaphore: InterprocessSemaphore, elsewhere
     ) -> None:
         with semaphore.acquire(2, timeout=0):
@@ -138,7 +140,7 @@ class TestTaken:
 
 
 class TestHasFreeSlot:
-    def test_is_true_until_all_are_held_in_any_process(self, semaphore, elsewhere):
+    def test_is_true_until_processes_hold_all_slots(self, semaphore, elsewhere):
         elsewhere(2)
         assert semaphore.has_free_slot(2)
 
@@ -146,7 +148,7 @@ class TestHasFreeSlot:
             assert not semaphore.has_free_slot(2)
         assert semaphore.has_free_slot(2)
 
-    def test_holds_none(self, semaphore):
+    def test_acquires_no_slot(self, semaphore):
         assert semaphore.has_free_slot(1)
 
         with semaphore.acquire(1, timeout=0):

@@ -24,19 +24,19 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture
 def clock():
-    """Return a clock that stands still, until a test moves it."""
+    """Return a stopped clock, which a test can move."""
     with time_machine.travel(NOON, tick=False) as traveller:
         yield traveller
 
 
 @pytest.fixture(autouse=True)
 def registry(monkeypatch):
-    """Register the counters of these tests nowhere else."""
+    """Use a separate registry for the counters of these tests."""
     monkeypatch.setattr(throttling, '_registry', {})
 
 
 def counter(kind='password', limit=3, **more):
-    """Return a counter, whether or not the name was used before."""
+    """Return a counter, even if the name is already registered."""
     throttling._registry.pop(kind, None)
     known = {'scope': 'account', 'recovery': 'Wait.', 'command': 'flask unlock', 'period': HOUR}
     return AttemptCounter(name=kind, limit=limit, **{**known, **more})
@@ -59,7 +59,7 @@ class TestAttemptCounter:
 
         assert attempt_counters() == [earlier, later]
 
-    def test_raises_for_a_second_one_of_the_same_name(self):
+    def test_raises_for_a_second_counter_with_the_same_name(self):
         first = counter()
 
         with pytest.raises(ValueError, match='password'):
@@ -67,26 +67,26 @@ class TestAttemptCounter:
         assert attempt_counters() == [first]
 
     @pytest.mark.parametrize(
-        ('targets', 'period', 'guesses'), [(2, HOUR, 144), (1, DAY, 3), (0, DAY, 0)]
+        ('targets', 'period', 'attempts'), [(2, HOUR, 144), (1, DAY, 3), (0, DAY, 0)]
     )
-    def test_states_the_attempts_of_a_day(self, targets, period, guesses):
+    def test_returns_the_attempts_per_account_and_day(self, targets, period, attempts):
         assert (
             counter(targets_per_account=targets, period=period).attempts_per_account_and_day
-            == guesses
+            == attempts
         )
 
 
 class TestConsume:
-    def test_counts_up_to_the_limit_and_then_rejects(self, clock):
+    def test_raises_after_the_limit(self, clock):
         for _ in range(3):
             spend()
 
-        with pytest.raises(TooManyAttempts) as refusal:
+        with pytest.raises(TooManyAttempts) as error:
             spend()
-        assert refusal.value.http_code == 429
-        assert refusal.value.data == {'attempts': ['Too many attempts']}
+        assert error.value.http_code == 429
+        assert error.value.data == {'attempts': ['Too many attempts']}
 
-    def test_does_not_count_what_it_rejects(self, clock):
+    def test_does_not_count_rejected_attempts(self, clock):
         for _ in range(3):
             spend()
         for _ in range(5):
@@ -95,14 +95,14 @@ class TestConsume:
 
         assert spent() == 3
 
-    def test_says_honestly_when_there_will_be_more(self, clock):
+    def test_sends_the_end_of_the_period_as_retry_after(self, clock):
         for _ in range(3):
             spend()
         clock.shift(timedelta(minutes=10))
 
-        with pytest.raises(TooManyAttempts) as refusal:
+        with pytest.raises(TooManyAttempts) as error:
             spend()
-        wait = int(refusal.value.headers['Retry-After'])
+        wait = int(error.value.headers['Retry-After'])
         clock.shift(timedelta(seconds=wait))
         spend()
 
@@ -113,16 +113,16 @@ class TestConsume:
         for _ in range(3):
             spend()
         clock.shift(HOUR - timedelta(milliseconds=1))
-        with pytest.raises(TooManyAttempts) as refusal:
+        with pytest.raises(TooManyAttempts) as error:
             spend()
-        assert refusal.value.headers['Retry-After'] == '1'
+        assert error.value.headers['Retry-After'] == '1'
 
         clock.shift(timedelta(milliseconds=1))
         for _ in range(3):
             spend()
 
     @pytest.mark.parametrize('days', [1, 7305])
-    def test_begins_a_new_period_if_the_clock_was_set_back(self, clock, days):
+    def test_starts_a_new_period_if_the_clock_was_set_back(self, clock, days):
         clock.shift(timedelta(days=days))
         for _ in range(3):
             spend()
@@ -132,11 +132,11 @@ class TestConsume:
         for _ in range(3):
             spend()
         assert counter().count_of('ada') == 3
-        with pytest.raises(TooManyAttempts) as refusal:
+        with pytest.raises(TooManyAttempts) as error:
             spend()
-        assert refusal.value.headers['Retry-After'] == '3600'
+        assert error.value.headers['Retry-After'] == '3600'
 
-    def test_begins_the_period_with_its_first_attempt(self, clock):
+    def test_starts_the_period_with_the_first_attempt(self, clock):
         spend()
         clock.shift(timedelta(minutes=50))
         spend()
@@ -147,7 +147,7 @@ class TestConsume:
 
         assert spent() == 1
 
-    def test_counts_each_target_and_each_kind_apart(self, clock):
+    def test_counts_each_target_and_each_kind_separately(self, clock):
         spend('ada', limit=1)
         spend('eve', limit=1)
         spend('ada', limit=1, kind='otp')
@@ -167,12 +167,12 @@ class TestConsume:
 
         assert spent() is None
 
-    def test_names_no_target_in_the_table(self, clock):
+    def test_stores_no_target_in_plain_text(self, clock):
         spend('ada@example.com')
 
         assert 'ada' not in db.session.scalars(select(ThrottleCounter.target_hash)).one()
 
-    def test_deletes_what_is_over(self, clock, monkeypatch):
+    def test_deletes_expired_counters(self, clock, monkeypatch):
         monkeypatch.setattr(throttling, 'ATTEMPTS_PER_CLEANUP', 1)
         spend('ada')
         clock.shift(timedelta(minutes=30))
@@ -183,8 +183,8 @@ class TestConsume:
 
         assert (spent('ada'), spent('eve'), spent('bob')) == (None, 1, 1)
 
-    def test_deletes_nothing_else_in_a_transaction_of_the_caller(self, clock, monkeypatch):
-        """Its locks would last until that transaction ends."""
+    def test_deletes_no_expired_counters_in_a_transaction_of_the_caller(self, clock, monkeypatch):
+        """The locks of the deletion would last until that transaction ends."""
         monkeypatch.setattr(throttling, 'ATTEMPTS_PER_CLEANUP', 1)
         spend('ada')
         clock.shift(HOUR)
@@ -194,7 +194,7 @@ class TestConsume:
 
         assert (spent('ada'), spent('bob')) == (1, 1)
 
-    def test_rejects_although_its_counter_was_removed_just_now(self, clock, monkeypatch):
+    def test_raises_if_its_counter_is_deleted_at_the_same_time(self, clock, monkeypatch):
         condition = throttling._is
 
         def removed(kind, key):
@@ -204,18 +204,18 @@ class TestConsume:
         spend(limit=1)
         monkeypatch.setattr(throttling, '_is', removed)
 
-        with pytest.raises(TooManyAttempts) as refusal:
+        with pytest.raises(TooManyAttempts) as error:
             spend(limit=1)
 
-        assert refusal.value.headers['Retry-After'] == '1'
+        assert error.value.headers['Retry-After'] == '1'
 
-    def test_is_one_statement(self, clock, monkeypatch, assert_max_queries):
+    def test_runs_one_statement(self, clock, monkeypatch, assert_max_queries):
         monkeypatch.setattr(throttling, 'randbelow', lambda _: 1)
 
         with assert_max_queries(1):
             spend()
 
-    def test_lets_no_more_pass_than_the_limit_when_all_come_at_once(self, durable):
+    def test_admits_no_more_than_the_limit_of_concurrent_attempts(self, durable):
         racers, limit = 16, 5
         ready = Barrier(racers)
 
@@ -236,7 +236,7 @@ class TestConsume:
 
 
 class TestRefund:
-    def test_gives_one_back_and_leaves_the_others(self, clock):
+    def test_returns_one_attempt(self, clock):
         for _ in range(3):
             spend()
 
@@ -247,7 +247,7 @@ class TestRefund:
         with pytest.raises(TooManyAttempts):
             spend()
 
-    def test_never_gives_more_than_was_spent(self, clock):
+    def test_never_returns_more_attempts_than_were_counted(self, clock):
         counter().refund('ada')
         spend()
         counter().refund('ada')
@@ -255,7 +255,7 @@ class TestRefund:
 
         assert spent() == 0
 
-    def test_touches_nobody_else(self, clock):
+    def test_keeps_the_attempts_of_other_targets(self, clock):
         spend('ada')
         spend('eve')
 
@@ -265,7 +265,7 @@ class TestRefund:
 
 
 class TestReset:
-    def test_unlocks_and_says_whether_there_was_anything(self, clock):
+    def test_deletes_the_counter_and_returns_whether_it_counted_attempts(self, clock):
         for _ in range(3):
             spend()
         spend('eve')
@@ -276,7 +276,7 @@ class TestReset:
         assert (spent('ada'), spent('eve')) == (None, 1)
         spend()
 
-    def test_says_that_a_refunded_attempt_was_none(self, clock):
+    def test_returns_false_after_a_refund(self, clock):
         spend()
         counter().refund('ada')
 
@@ -284,7 +284,7 @@ class TestReset:
 
 
 class TestCountOf:
-    def test_counts_those_of_the_present_period(self, clock):
+    def test_counts_the_attempts_of_the_current_period(self, clock):
         spend()
         spend()
         assert counter().count_of('ada') == 2

@@ -1,4 +1,4 @@
-"""The forms of column values outside Python."""
+"""Encoding of column values as JSON and text."""
 
 import json
 from datetime import UTC, date, datetime, time, timedelta, timezone
@@ -35,7 +35,7 @@ class Word(StrEnum):
 
 NOON = datetime(2026, 11, 23, 12, 0, 0, 5, UTC)
 
-# One value of each type: its form in JSON, and its text for people.
+# One value of each type, its JSON form and its text for people.
 VALUES = [
     (True, True, 'True'),
     (5, 5, '5'),
@@ -78,13 +78,13 @@ STRATEGIES = {
 
 class TestEncode:
     @pytest.mark.parametrize(('value', 'encoded', '_shown'), VALUES, ids=repr)
-    def test_returns_the_form_of_json(self, value, encoded, _shown):
+    def test_returns_the_json_form(self, value, encoded, _shown):
         found = encode(value)
 
         assert (found, type(found)) == (encoded, type(encoded))
         assert json.loads(json.dumps(found)) == encoded
 
-    def test_encodes_values_within_others(self):
+    def test_encodes_nested_values(self):
         values = {'at': NOON, 'amounts': (Decimal('1.5'), None)}
 
         assert encode(values) == {
@@ -113,12 +113,12 @@ class TestDecode:
 
     @pytest.mark.parametrize('of', [*STRATEGIES.keys() - {Enum}, Color])
     @pytest.mark.parametrize('encoded', [None, 'x-', 5, True, [[]], {'a': 1}, 1.5, '9' * 400])
-    def test_raises_for_the_form_of_another_type(self, of, encoded):
+    def test_returns_only_values_of_the_requested_type(self, of, encoded):
         try:
             found = decode(encoded, of)
         except ValueError:
             return
-        # Some forms are those of several types; a value is never of another type.
+        # Several types can have the same form, but the result always has the requested type.
         assert isinstance(found, of)
 
     def test_raises_for_a_boolean_that_is_a_number(self):
@@ -140,7 +140,7 @@ class TestDisplay:
 
 
 class TestFormOf:
-    def test_prefers_the_nearest_type(self):
+    def test_prefers_the_most_specific_type(self):
         assert form_of(datetime) is not form_of(date)
         assert form_of(bool) is not form_of(int)
         assert form_of(Size) is form_of(Color)

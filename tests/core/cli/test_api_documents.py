@@ -1,4 +1,4 @@
-"""`flask api`: documents that must agree with the routes."""
+"""`flask api`: generated documents that must match the routes."""
 
 from shutil import copy
 
@@ -11,7 +11,7 @@ from project.core.web.endpoints.access import authenticated, owner_or, public, r
 
 @pytest.fixture
 def root(monkeypatch, tmp_path):
-    """Write documents somewhere else."""
+    """Use a temporary folder for the documents."""
     (tmp_path / 'docs').mkdir()
     copy(api_documents.ROOT / 'docs' / 'security.md', tmp_path / 'docs')
     monkeypatch.setattr(api_documents, 'ROOT', tmp_path)
@@ -29,7 +29,7 @@ class TestApiWrite:
 
 
 class TestApiCheck:
-    def test_agrees_with_what_was_committed(self, cli):
+    def test_accepts_the_committed_documents(self, cli):
         result = cli.invoke(args=['api', 'check'])
 
         assert (result.exit_code, result.output) == (0, 'Documents: ok\n')
@@ -43,7 +43,7 @@ class TestApiCheck:
         assert result.exit_code == 1
 
     @pytest.mark.parametrize('name', ['openapi.json', 'docs/matrix.md'])
-    def test_rejects_what_is_stale(self, cli, root, name):
+    def test_rejects_a_stale_document(self, cli, root, name):
         cli.invoke(args=['api', 'write'])
         (root / name).write_text((root / name).read_text() + ' ')
 
@@ -52,46 +52,48 @@ class TestApiCheck:
         assert result.exit_code == 1
         assert result.stderr == f'Error: {name} is stale: flask api write\n'
 
-    def test_rejects_what_is_missing(self, cli, root):
+    def test_rejects_missing_documents(self, cli, root):
         assert cli.invoke(args=['api', 'check']).exit_code == 1
 
-    def test_sees_a_route_whose_declaration_has_changed(self, cli, root, app, monkeypatch):
+    def test_rejects_documents_after_a_change_of_an_endpoint_spec(
+        self, cli, root, app, monkeypatch
+    ):
         cli.invoke(args=['api', 'write'])
         route = ('api_v1.users.user_me', 'GET')
         key = next(
             k for k in app.extensions['endpoint_specs'] if k == route or k[0].endswith('users')
         )
-        contract = app.extensions['endpoint_specs'][key]
-        changed = {**app.extensions['endpoint_specs'], key: Changed(contract)}
+        spec = app.extensions['endpoint_specs'][key]
+        changed = {**app.extensions['endpoint_specs'], key: Changed(spec)}
         monkeypatch.setitem(app.extensions, 'endpoint_specs', changed)
 
         assert cli.invoke(args=['api', 'check']).exit_code == 1
 
 
 class Changed:
-    """A contract that suddenly lets everybody in."""
+    """An endpoint spec that is changed to public."""
 
-    def __init__(self, contract):
-        self._contract = contract
+    def __init__(self, spec):
+        self._spec = spec
         self.allow = public
 
     def __getattr__(self, name):
-        return getattr(self._contract, name)
+        return getattr(self._spec, name)
 
 
 class TestMatrix:
-    def test_has_a_row_for_every_route_and_method(self, app):
+    def test_contains_a_row_for_every_route_and_method(self, app):
         rows = [line for line in matrix().splitlines() if line.startswith('| `')]
         routes = [key for key in app.extensions['endpoint_specs'] if key[1] != 'HEAD']
 
         assert len(rows) == len(set(rows)) >= len(routes)
 
-    def test_says_who_may_and_with_which_scope(self, app):
+    def test_contains_results_and_permissions(self, app):
         assert '| `GET /healthz` | ok | ok | ok | public |' in matrix()
         assert '| `GET /api/v1/users` | 401 | 403 | ok | `users:read` |' in matrix()
 
 
-class TestVerdict:
+class TestAuthorizationResult:
     @pytest.mark.parametrize(
         ('allow', 'nobody', 'member_', 'admin'),
         [
@@ -103,7 +105,7 @@ class TestVerdict:
             (owner_or('a:b', scope='c:d'), '401', '404, own: ok', 'ok'),
         ],
     )
-    def test_is_what_the_guard_would_say(self, allow, nobody, member_, admin):
+    def test_is_the_result_of_the_guard(self, allow, nobody, member_, admin):
         found = (
             authorization_result(allow, logged_in=False, holds=lambda _: False),
             authorization_result(allow, logged_in=True, holds=lambda _: False),

@@ -12,7 +12,7 @@ from tests.config.environment import KEY, good_environment, set_environment
 
 @pytest.fixture
 def production(monkeypatch, tmp_path):
-    """Return a function that sets an environment of production, with changes."""
+    """Return a function that sets a production environment with changes."""
     good = good_environment(tmp_path)
     return lambda **changes: set_environment(monkeypatch, **{**good, **changes})
 

@@ -1,4 +1,4 @@
-"""`flask jobs`, by what it prints."""
+"""The output of `flask jobs`."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -31,26 +31,26 @@ def run(cli):
 
 @pytest.fixture
 def greet():
-    """A task with a secret."""
+    """Return a task with a secret argument."""
     return task(name='greet', encrypted=['pin'])(lambda name='ada', pin=None: None)
 
 
 @pytest.fixture
 def other():
-    """Another one."""
+    """Return another task."""
     return task(name='other')(lambda: None)
 
 
 @pytest.fixture
 def dead(greet):
-    """A dead letter."""
+    """Return the id of a dead letter."""
     found = enqueue_committed(greet, pin=PIN)
     mark_dead(found)
     return found
 
 
 def rejection_of(result, code=1):
-    """Return the line that a command refused with."""
+    """Return the error message of a command that must have failed without output."""
     assert (result.exit_code, result.stdout) == (code, '')
     return result.stderr.splitlines()[-1]
 
@@ -74,11 +74,11 @@ class TestJobsList:
         assert list(found) == COLUMNS
         assert UUID(found['id']) == dead
         assert (found['state'], found['attempts']) == ('dead', 1)
-        # When it was to be done: that stays, although nobody will do it.
+        # A dead letter keeps the time for which it was scheduled.
         assert datetime.fromisoformat(found['due']) == row_of(dead).scheduled_at
         assert found['error'] == 'hopeless'
 
-    def test_lists_what_is_asked_for(self, run, greet, other, dead):
+    def test_filters_by_state_and_name(self, run, greet, other, dead):
         named = enqueue_committed(other)
         enqueue_committed(greet)
 
@@ -92,12 +92,12 @@ class TestJobsList:
         assert len(ids('--limit', '2')) == 2
         assert ids('--name', 'nonsense') == []
 
-    def test_rejects_a_state_that_is_none(self, run):
+    def test_rejects_an_unknown_state(self, run):
         assert "'done' is not one of" in rejection_of(run('list', '--state', 'done'), 2)
 
 
 class TestJobsShow:
-    def test_shows_all_but_secrets(self, run, dead):
+    def test_shows_the_task_without_secrets(self, run, dead):
         found = json.loads(run('show', dead, '--json').output)
 
         assert found['arguments'] == {'name': 'ada', 'pin': '***'}
@@ -114,18 +114,18 @@ class TestJobsShow:
         assert PIN not in result.output
         assert '"pin": "***"' in row
 
-    def test_rejects_what_is_not_there_in_a_line(self, run):
+    def test_prints_one_line_for_an_unknown_id(self, run):
         result = run('show', uuid4())
 
         assert result.stderr == 'Error: task: No such task; what is done is not kept\n'
         assert result.exit_code == 1
 
-    def test_rejects_what_is_no_id(self, run):
+    def test_rejects_an_invalid_id(self, run):
         assert "'nonsense' is not a valid UUID" in rejection_of(run('show', 'nonsense'), 2)
 
 
 class TestJobsRetry:
-    def test_has_them_tried_again(self, run, greet):
+    def test_retries_tasks_by_id(self, run, greet):
         ids = [enqueue_committed(greet), enqueue_committed(greet)]
         [mark_dead(found) for found in ids]
 
@@ -134,7 +134,7 @@ class TestJobsRetry:
         assert (result.exit_code, result.output) == (0, '2 task(s) will be tried again.\n')
         assert {row.state for row in rows()} == {'waiting'}
 
-    def test_has_all_that_were_given_up_tried_again(self, run, dead, other):
+    def test_retries_all_dead_letters(self, run, dead, other):
         named = enqueue_committed(other)
         mark_dead(named)
 
@@ -145,19 +145,19 @@ class TestJobsRetry:
         assert run('retry', '--dead').output == '1 task(s) will be tried again.\n'
         assert row_of(dead).state == 'waiting'
 
-    def test_rejects_what_runs_in_a_line(self, run, greet):
+    def test_prints_one_line_for_a_running_task(self, run, greet):
         found = enqueue_committed(greet)
         leases.claim(found, uuid4())
 
         assert rejection_of(run('retry', found)) == 'Error: task: Running: wait, or end its process'
         assert row_of(found).state == 'running'
 
-    def test_rejects_what_is_not_there_in_a_line(self, run):
+    def test_prints_one_line_for_an_unknown_id(self, run):
         assert rejection_of(run('retry', uuid4())).startswith('Error: task: No such task')
 
 
 class TestJobsDiscard:
-    def test_forgets_them(self, run, greet, dead):
+    def test_deletes_tasks_by_id(self, run, greet, dead):
         found = enqueue_committed(greet)
 
         result = run('discard', found)
@@ -165,7 +165,7 @@ class TestJobsDiscard:
         assert (result.exit_code, result.output) == (0, 'Discarded 1 task(s).\n')
         assert [row.id for row in rows()] == [dead]
 
-    def test_forgets_all_that_were_given_up(self, run, greet, dead, other):
+    def test_deletes_all_dead_letters(self, run, greet, dead, other):
         waiting, named = enqueue_committed(greet), enqueue_committed(other)
         mark_dead(named)
 
@@ -173,14 +173,14 @@ class TestJobsDiscard:
         assert run('discard', '--dead').output == 'Discarded 1 task(s).\n'
         assert [row.id for row in rows()] == [waiting]
 
-    def test_only_says_what_it_would_do(self, run, greet, dead):
+    def test_only_counts_in_a_dry_run(self, run, greet, dead):
         found = enqueue_committed(greet)
 
         assert run('discard', '--dry-run', found).output == 'Would discard 1 task(s).\n'
         assert run('discard', '--dry-run', '--dead').output == 'Would discard 1 task(s).\n'
         assert len(rows()) == 2
 
-    def test_rejects_what_runs_in_a_line(self, run, greet):
+    def test_prints_one_line_for_a_running_task(self, run, greet):
         found = enqueue_committed(greet)
         leases.claim(found, uuid4())
 
@@ -190,43 +190,43 @@ class TestJobsDiscard:
         assert rows()
 
     @pytest.mark.parametrize('dry', [(), ('--dry-run',)])
-    def test_rejects_what_is_not_there_in_a_line(self, run, dry):
+    def test_prints_one_line_for_an_unknown_id(self, run, dry):
         assert rejection_of(run('discard', uuid4(), *dry)).startswith('Error: task: No such task')
 
 
 class TestRequireIdsOrDead:
     @pytest.mark.parametrize('command', ['retry', 'discard'])
     @pytest.mark.parametrize(
-        ('arguments', 'said'),
+        ('arguments', 'message'),
         [
             ([], 'Error: Name tasks by their ids, or say --dead.'),
             ([UUID(int=1), '--dead'], 'Error: Name tasks by their ids, or say --dead.'),
             ([UUID(int=1), '--name', 'greet'], 'Error: --name goes with --dead.'),
         ],
     )
-    def test_wants_ids_or_all_that_were_given_up(self, run, dead, command, arguments, said):
-        assert rejection_of(run(command, *arguments), 2) == said
+    def test_requires_either_ids_or_dead(self, run, dead, command, arguments, message):
+        assert rejection_of(run(command, *arguments), 2) == message
         assert row_of(dead).state == 'dead'
 
 
 class TestJobsWork:
     @pytest.mark.parametrize(('options', 'count'), [((), None), (('--concurrency', 3), 3)])
-    def test_works_until_a_signal_ends_it(self, app, cli, run, monkeypatch, options, count):
-        asked = []
-        monkeypatch.setattr(jobs, 'run_until_signal', lambda *asked_for: asked.append(asked_for))
+    def test_runs_task_workers_until_a_signal(self, app, cli, run, monkeypatch, options, count):
+        calls = []
+        monkeypatch.setattr(jobs, 'run_until_signal', lambda *args: calls.append(args))
 
         assert run('work', *options).exit_code == 0
 
-        assert asked == [(app, count)]
+        assert calls == [(app, count)]
 
     @pytest.mark.parametrize('count', ['0', '65', 'many'])
-    def test_rejects_a_number_that_is_none(self, run, count):
+    def test_rejects_an_invalid_number(self, run, count):
         assert run('work', '--concurrency', count).exit_code == 2
 
 
 class TestJobsStats:
     @time_machine.travel(NOON, tick=False)
-    def test_counts_by_name_and_state(self, run, dead, greet, other):
+    def test_counts_tasks_by_name_and_state(self, run, dead, greet, other):
         enqueue_at_committed(now() - timedelta(seconds=7), greet)
         enqueue_committed(other)
 

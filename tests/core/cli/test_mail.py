@@ -1,4 +1,4 @@
-"""`flask mail`, by what it prints and writes."""
+"""The output and files of `flask mail`."""
 
 import json
 
@@ -32,7 +32,7 @@ class TestMailList:
 
 class TestMailPreview:
     @pytest.mark.parametrize('name', ['verification', 'already_registered', 'password_changed'])
-    def test_writes_every_mail_and_says_where(self, run, tmp_path, name):
+    def test_writes_a_mail_and_prints_the_paths(self, run, tmp_path, name):
         result = run('preview', name, '--folder', tmp_path / 'new')
 
         paths = [tmp_path / 'new' / f'{name}.{ending}' for ending in ('html', 'txt', 'eml')]
@@ -41,14 +41,14 @@ class TestMailPreview:
         assert all(path.read_bytes() for path in paths)
 
     @pytest.mark.parametrize('name', ['nonsense', '../verification', 'base.html'])
-    def test_rejects_what_no_feature_sends_in_a_line(self, run, tmp_path, name):
+    def test_prints_one_line_for_an_unknown_mail(self, run, tmp_path, name):
         result = run('preview', name, '--folder', tmp_path / 'new')
 
         assert (result.exit_code, result.stdout) == (1, '')
         assert result.stderr == 'Error: mail: No such mail\n'
         assert not (tmp_path / 'new').exists()
 
-    def test_rejects_in_a_line_where_it_cannot_write(self, run, tmp_path):
+    def test_prints_one_line_when_it_cannot_write(self, run, tmp_path):
         (tmp_path / 'file').touch()
 
         result = run('preview', 'verification', '--folder', tmp_path / 'file' / 'in')

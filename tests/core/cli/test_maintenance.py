@@ -1,4 +1,4 @@
-"""`flask maintenance`, and what `flask shell` knows."""
+"""`flask maintenance`, and the context of `flask shell`."""
 
 import json
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ def run(cli):
 
 
 class TestMaintenanceOn:
-    def test_closes_the_api(self, run, client):
+    def test_makes_the_api_return_503(self, run, client):
         result = run('on', '--reason', 'Größeres')
 
         assert (result.exit_code, result.output) == (0, 'Maintenance is on.\n')
@@ -37,13 +37,13 @@ class TestMaintenanceOn:
         ('until', 'seconds'),
         [('+30m', 1800), ('30m', 1800), ('+2h', 7200), ('+1d', 86400), ('+90s', 90)],
     )
-    def test_says_how_long_it_takes(self, run, client, until, seconds):
+    def test_sets_retry_after(self, run, client, until, seconds):
         run('on', '--until', until)
 
         assert client.get('/readyz').headers['Retry-After'] == str(seconds)
 
     @pytest.mark.parametrize('until', ['soon', '30', '+1w', '-5m', '+9999999d', '+30m\n', ''])
-    def test_rejects_another_length(self, run, until):
+    def test_rejects_an_invalid_length(self, run, until):
         result = run('on', '--until', until)
 
         if until:
@@ -53,7 +53,7 @@ class TestMaintenanceOn:
         else:
             assert maintenance()['until'] is None
 
-    def test_rejects_in_a_line_where_it_cannot_write(self, run, app, monkeypatch, tmp_path):
+    def test_prints_one_line_when_it_cannot_write(self, run, app, monkeypatch, tmp_path):
         (tmp_path / 'file').touch()
         path = tmp_path / 'file' / 'maintenance'
         monkeypatch.setitem(app.config, 'MAINTENANCE_FILE', str(path))
@@ -63,7 +63,7 @@ class TestMaintenanceOn:
         assert (result.exit_code, result.stdout) == (1, '')
         assert result.stderr == f'Error: {path.parent}: File exists\n'
 
-    def test_makes_the_folder_and_leaves_no_draft(self, run, app, monkeypatch, tmp_path):
+    def test_creates_the_folder_and_leaves_no_temporary_file(self, run, app, monkeypatch, tmp_path):
         file = tmp_path / 'var' / 'run' / 'maintenance'
         monkeypatch.setitem(app.config, 'MAINTENANCE_FILE', str(file))
 
@@ -71,7 +71,7 @@ class TestMaintenanceOn:
 
         assert list(file.parent.iterdir()) == [file]
 
-    def test_is_there_by_rename(self, run, monkeypatch):
+    def test_writes_the_file_by_rename(self, run, monkeypatch):
         renamed = []
         rename = Path.rename
 
@@ -86,7 +86,7 @@ class TestMaintenanceOn:
 
 
 class TestMaintenanceOff:
-    def test_serves_again(self, run, client):
+    def test_ends_maintenance(self, run, client):
         run('on')
 
         result = run('off')
@@ -94,18 +94,18 @@ class TestMaintenanceOff:
         assert (result.exit_code, result.output) == (0, 'Maintenance is off.\n')
         assert client.get('/nowhere').status_code == 404
 
-    def test_is_fine_when_it_was_never_on(self, run):
+    def test_succeeds_without_maintenance(self, run):
         assert run('off').exit_code == 0
 
 
 class TestMaintenanceStatus:
-    def test_says_that_it_is_off(self, run):
+    def test_reports_that_it_is_off(self, run):
         assert json.loads(run('status', '--json').output) == {
             'maintenance': False, 'reason': None, 'until': None,
         }  # fmt: skip
 
     @time_machine.travel(NOON, tick=False)
-    def test_says_that_it_is_on(self, run):
+    def test_reports_that_it_is_on(self, run):
         run('on', '--reason', 'Moving house', '--until', '+1h')
 
         assert json.loads(run('status', '--json').output) == {
@@ -124,7 +124,7 @@ class TestMaintenanceStatus:
 
 
 class TestShellContext:
-    def test_knows_the_database_and_every_model(self, app):
+    def test_contains_the_database_and_every_model(self, app):
         known = app.make_shell_context()
 
         assert known['db'] is db
@@ -132,5 +132,5 @@ class TestShellContext:
         assert models <= set(known.values())
         assert {'User', 'ThrottleCounter'} <= set(known)
 
-    def test_hides_no_model_behind_another(self):
+    def test_contains_each_model_under_its_own_name(self):
         assert len(shell_context()) == len(set(Base.registry.mappers)) + 1

@@ -1,4 +1,4 @@
-"""`flask run`: Flask's own, with the processes beside it that work the outbox off."""
+"""`flask run`: Flask's command together with task workers."""
 
 from multiprocessing import active_children
 
@@ -12,14 +12,14 @@ from tests.concurrency import separate_app
 
 @pytest.fixture
 def own_app(tmp_path):
-    """An application that other processes may work for."""
+    """Yield an application for which other processes can run tasks."""
     with separate_app(tmp_path) as app:
         yield app
 
 
 @pytest.fixture
 def served(monkeypatch):
-    """Return what Flask's own command was told, and who was there meanwhile."""
+    """Return the options of each call of Flask's command, and its child processes."""
     seen = []
 
     def serve(**options):
@@ -32,21 +32,21 @@ def served(monkeypatch):
 
 
 def flask_run(create_app, *arguments):
-    """Run `flask run …` for an application."""
+    """Run `flask run …` with an application factory."""
     info = ScriptInfo(create_app=create_app)
     return CliRunner().invoke(run, arguments, obj=info, catch_exceptions=False)
 
 
 class TestRun:
-    def test_starts_task_workers_beside_it(self, own_app, served):
+    def test_starts_task_workers_beside_the_server(self, own_app, served):
         result = flask_run(lambda: own_app)
 
         assert result.exit_code == 0
-        [(_, beside)] = served
-        assert beside == ['tasks']
+        [(_, children)] = served
+        assert children == ['tasks']
         assert active_children() == []
 
-    def test_takes_the_options_of_flask_s_own(self, own_app, served):
+    def test_accepts_the_options_of_flask(self, own_app, served):
         flask_run(lambda: own_app, '--port', '8123', '--host', '127.0.0.9', '--no-reload')
 
         [(options, _)] = served
@@ -57,16 +57,18 @@ class TestRun:
     @pytest.mark.parametrize(
         ('setting', 'value'), [('TASKS_CONCURRENCY', 0), ('TASKS_BROKER_URL', 'redis://localhost')]
     )
-    def test_is_alone_where_others_do_the_work(self, own_app, served, monkeypatch, setting, value):
+    def test_starts_no_task_workers_if_other_processes_run_tasks(
+        self, own_app, served, monkeypatch, setting, value
+    ):
         monkeypatch.setitem(own_app.config, setting, value)
 
         flask_run(lambda: own_app)
 
-        [(_, beside)] = served
-        assert beside == []
+        [(_, children)] = served
+        assert children == []
 
     @pytest.mark.parametrize(
-        ('variables', 'arguments', 'crew'),
+        ('variables', 'arguments', 'expected'),
         [
             ({}, ['--reload'], []),
             ({'WERKZEUG_RUN_MAIN': 'true'}, ['--reload'], ['tasks']),
@@ -75,27 +77,27 @@ class TestRun:
             ({'FLASK_DEBUG': '1'}, ['--no-reload'], ['tasks']),
         ],
     )
-    def test_starts_task_workers_beside_the_server_and_not_the_reloader(
-        self, own_app, served, monkeypatch, variables, arguments, crew
+    def test_starts_task_workers_in_the_server_process_and_not_in_the_reloader(
+        self, own_app, served, monkeypatch, variables, arguments, expected
     ):
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
 
         flask_run(lambda: own_app, *arguments)
 
-        [(_, beside)] = served
-        assert beside == crew
+        [(_, children)] = served
+        assert children == expected
 
-    def test_leaves_it_to_flask_to_say_why_nothing_can_be_loaded(self, served):
+    def test_lets_flask_report_an_application_that_cannot_be_loaded(self, served):
         def reject():
             raise ZeroDivisionError
 
         flask_run(reject)
 
-        [(_, beside)] = served
-        assert beside == []
+        [(_, children)] = served
+        assert children == []
 
-    def test_ends_the_task_workers_although_serving_fails(self, own_app, monkeypatch, served):
+    def test_stops_the_task_workers_when_the_server_fails(self, own_app, monkeypatch, served):
         def fail(**_options):
             raise ZeroDivisionError
 

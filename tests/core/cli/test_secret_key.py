@@ -18,7 +18,7 @@ class TestSecretKey:
         assert all(re.fullmatch(r'[0-9a-f]{64}\n', key) for key in keys)
 
     def test_needs_no_configuration(self, tmp_path):
-        # Nothing of ours in the environment, and nothing to find where it runs.
+        # Neither the environment nor the working directory contains settings of the service.
         environment = {'PATH': os.environ['PATH'], 'FLASK_SKIP_DOTENV': '1'}
 
         done = subprocess.run(

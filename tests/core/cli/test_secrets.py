@@ -1,4 +1,4 @@
-"""`flask secrets`, by what it prints."""
+"""The output of `flask secrets`."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,7 @@ NAME = 'secrets of waiting tasks'
 
 @pytest.fixture
 def run(cli):
-    """Return a function that runs `flask secrets …` and returns what it printed."""
+    """Return a function that runs `flask secrets …` and returns its output."""
 
     def invoke(*arguments, exit_code=0):
         result = cli.invoke(args=['secrets', *arguments])
@@ -31,7 +31,7 @@ def run(cli):
 
 @pytest.fixture
 def status(run):
-    """Return a function that returns the report, and the row of the tasks in it."""
+    """Return a function that returns the report and its row of tasks."""
 
     def read():
         report = json.loads(run('status', '--json'))
@@ -43,7 +43,7 @@ def status(run):
 
 @pytest.fixture
 def old_values(app, monkeypatch):
-    """Two secrets under a key that is a fallback now, and one under an unknown key."""
+    """Store two secrets under a fallback key, and one under an unknown key."""
     greet = task(name='greet', encrypted=['pin'])(lambda pin: None)
     for _ in range(2):
         enqueue_committed(greet, '012345')
@@ -53,7 +53,7 @@ def old_values(app, monkeypatch):
 
 
 class TestSecretsRotate:
-    def test_encrypts_again_and_counts(self, run, status, old_values):
+    def test_encrypts_values_again_and_counts_them(self, run, status, old_values):
         assert f'{NAME}: 2 encrypted again, 0 under the newest key, 1 under an unknown key.' in run(
             'rotate', exit_code=1
         )
@@ -85,14 +85,14 @@ class TestSecretsStatus:
         assert 'Values need a fallback key: run flask secrets rotate.' in output
         assert 'Values have an unknown key: add that key to SECRET_KEY_FALLBACKS.' in output
 
-    def test_names_data_that_expires_with_its_lifetime(self, status):
+    def test_contains_the_lifetime_of_expiring_data(self, status):
         expiring = {row['name']: row['lifetime_seconds'] for row in status()[0]['expiring']}
 
         assert expiring['cursors of lists'] is None
         assert expiring['PINs and codes in mails'] == 86_400
 
     @time_machine.travel(NOON, tick=False)
-    def test_says_when_the_fallbacks_can_be_removed(self, run, status, old_values):
+    def test_reports_when_the_fallbacks_can_be_removed(self, run, status, old_values):
         assert status()[0]['removable_at'] is None
         run('rotate', exit_code=1)
 
@@ -101,6 +101,6 @@ class TestSecretsStatus:
         assert status()[0]['removable_at'] == f'{moment:%Y-%m-%dT%H:%M:%SZ}'
         assert f'can be removed at {moment:%Y-%m-%d %H:%M:%S} UTC' in run('status')
 
-    def test_says_that_there_is_no_fallback(self, run, status):
+    def test_reports_a_missing_fallback(self, run, status):
         assert 'There is no fallback key.' in run('status')
         assert status()[0]['fallbacks'] == 0

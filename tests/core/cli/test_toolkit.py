@@ -1,4 +1,4 @@
-"""Commands: one line for a refusal, tables for people, JSON for programs."""
+"""The toolkit of commands: errors in one line, tables for people, JSON for programs."""
 
 import io
 import json
@@ -36,7 +36,7 @@ class NameTaken(Conflict):
 
 @pytest.fixture
 def run(app, cli):
-    """Return a function that runs a function as a command of a feature."""
+    """Return a function that runs another one as a command of a feature."""
 
     def invoke(function, *arguments):
         group = FeatureGroup('boats')
@@ -57,15 +57,15 @@ def raiser(error):
     return do
 
 
-class TestAddress:
-    def test_is_taken_in_the_form_it_is_written_to(self, run):
+class TestEmailAddress:
+    def test_normalizes_the_email_address(self, run):
         @click.argument('address', type=EmailAddress())
         def do(address):
             click.echo(address)
 
         assert run(do, 'Ada@EXAMPLE.com').output == 'Ada@example.com\n'
 
-    def test_is_rejected_when_it_is_none(self, run):
+    def test_rejects_an_invalid_email_address(self, run):
         result = run(click.argument('address', type=EmailAddress())(lambda address: None), 'ada')
 
         assert result.exit_code == 2
@@ -73,14 +73,14 @@ class TestAddress:
 
 
 class TestLimitOption:
-    def test_is_fifty_unless_given(self, run):
+    def test_defaults_to_50(self, run):
         do = click.command()(limit_option(lambda limit: click.echo(limit)))
 
         assert run(do).output == '50\n'
         assert run(do, '--limit', '1000000').output == '1000000\n'
 
     @pytest.mark.parametrize('text', ['0', '-1', '1000001', '9' * 30])
-    def test_is_rejected_beyond_its_bounds(self, run, text):
+    def test_rejects_a_number_out_of_bounds(self, run, text):
         do = click.command()(limit_option(lambda limit: None))
 
         assert run(do, '--limit', text).exit_code == 2
@@ -91,7 +91,7 @@ class TestSize:
         ('text', 'size'),
         [('0', 0), ('5gb', 5 * 10**9), ('512KiB', 2**19), ('001000', 1000), ('1048576TiB', 2**60)],
     )
-    def test_is_a_number_of_bytes(self, run, text, size):
+    def test_returns_the_number_of_bytes(self, run, text, size):
         do = click.argument('size', type=Size())(lambda size: click.echo(size))
 
         assert run(do, text).output == f'{size}\n'
@@ -99,14 +99,14 @@ class TestSize:
     @pytest.mark.parametrize(
         'text', ['', 'big', '1.5GB', '1048577TiB', '99999999999TB', '9' * 5000]
     )
-    def test_is_rejected_if_a_column_cannot_hold_it(self, run, text):
+    def test_rejects_an_invalid_or_too_large_size(self, run, text):
         result = run(click.argument('size', type=Size())(lambda size: None), text)
 
         assert result.exit_code == 2
         assert 'Invalid value for' in result.stderr
 
 
-class TestRejecting:
+class TestErrorReportingMixin:
     @pytest.mark.parametrize(
         ('error', 'line'),
         [
@@ -131,30 +131,30 @@ class TestRejecting:
             ),
         ],
     )
-    def test_says_in_one_line_why_not(self, run, error, line):
+    def test_prints_the_error_in_one_line(self, run, error, line):
         result = run(raiser(error))
 
         assert result.exit_code == 1
         assert result.stdout == ''
         assert result.stderr == f'Error: {line}\n'
 
-    def test_says_nothing_to_who_does_not_listen(self, run):
+    def test_prints_nothing_after_a_broken_pipe(self, run):
         result = run(raiser(BrokenPipeError(32, 'Broken pipe')))
 
         assert (result.exit_code, result.stderr) == (1, '')
 
-    def test_leaves_a_bug_a_bug(self, run):
+    def test_does_not_catch_a_bug(self, run):
         assert isinstance(run(raiser(ZeroDivisionError())).exception, ZeroDivisionError)
 
-    def test_says_where_the_work_comes_from(self, run):
-        origins = []
+    def test_sets_the_request_context(self, run):
+        contexts = []
 
-        assert run(lambda: origins.append(current_request_context())).exit_code == 0
-        assert (origins[0].request_id, origins[0].user_agent) == ('cli', 'flask')
+        assert run(lambda: contexts.append(current_request_context())).exit_code == 0
+        assert (contexts[0].request_id, contexts[0].user_agent) == ('cli', 'flask')
 
 
-class TestTopLevel:
-    def test_makes_a_command_that_rejects_alike(self, app, cli):
+class TestAppCommand:
+    def test_creates_a_command_that_prints_errors_in_one_line(self, app, cli):
         @app_command('sink')
         def sink():
             """Sink it."""
@@ -167,7 +167,7 @@ class TestTopLevel:
 
 
 class TestDryRun:
-    def test_is_off_unless_asked_for(self, run):
+    def test_is_off_by_default(self, run):
         do = click.command()(dry_run(lambda dry_run: click.echo(dry_run)))
 
         assert run(do).output == 'False\n'
@@ -175,7 +175,7 @@ class TestDryRun:
 
 
 class TestAsJson:
-    def test_is_off_unless_asked_for(self, run):
+    def test_is_off_by_default(self, run):
         do = click.command()(as_json(lambda as_json: click.echo(as_json)))
 
         assert run(do).output == 'False\n'
@@ -198,7 +198,7 @@ def shown(rows, columns=COLUMNS, **options):
     return result.output
 
 
-class TestShow:
+class TestPrintRows:
     def test_prints_a_table(self):
         head, rule, first, second = shown(ROWS).splitlines()
 
@@ -213,7 +213,7 @@ class TestShow:
             {'name': None, 'at': None, 'roles': []},
         ]
 
-    def test_prints_values_of_all_types_of_columns(self):
+    def test_prints_values_of_all_column_types(self):
         row = {
             'day': date(2026, 11, 23), 'at': time(12, 30), 'took': timedelta(minutes=90),
             'price': Decimal('12.50'), 'digest': b'a', 'more': {'a': 1},
@@ -227,14 +227,14 @@ class TestShow:
             'price': '12.50', 'digest': 'YQ==', 'more': {'a': 1},
         }  # fmt: skip
 
-    def test_prints_the_only_one_by_itself(self):
+    def test_prints_a_single_row_as_an_object(self):
         assert json.loads(shown(ROWS[:1], ('name',), as_json=True, one=True)) == {'name': 'Ada'}
 
-    def test_prints_nothing_but_the_head_where_there_is_nothing(self):
+    def test_prints_only_the_header_without_rows(self):
         assert shown([]).splitlines()[0].split() == ['name', 'at', 'roles']
         assert json.loads(shown([], as_json=True)) == []
 
-    def test_cuts_nothing_that_is_piped_away(self):
+    def test_does_not_truncate_piped_output(self):
         long = 'x' * 500
 
         assert long in shown([{'name': long}], ('name',))
@@ -251,31 +251,31 @@ class TestShow:
 
         assert max(map(len, sys.stdout.getvalue().splitlines())) <= 80
 
-    def test_takes_no_name_for_markup(self):
+    def test_does_not_interpret_markup(self):
         assert '[red]Ada[/red]' in shown([{'name': '[red]Ada[/red]'}], ('name',))
 
     @pytest.mark.parametrize('char', ['\x1b', '\x9b', '\r', '\n', '\u202e', '\x07', '\u2028'])
-    def test_lets_no_name_move_the_cursor(self, char):
+    def test_replaces_control_characters(self, char):
         output = shown([{'name': f'a{char}[2Jb'}], ('name',))
 
         assert 'a\N{REPLACEMENT CHARACTER}[2Jb' in output
         assert len(output.splitlines()) == 3
 
     @pytest.mark.parametrize('char', ['\x1b', '\r', '\n', '\u202e'])
-    def test_lets_no_name_in_a_list_move_it_either(self, char):
+    def test_replaces_control_characters_in_lists(self, char):
         output = shown([{'name': [f'a{char}b']}], ('name',))
 
         assert char not in output.splitlines()[2]
         assert 'a\N{REPLACEMENT CHARACTER}b' in output
 
 
-class TestCounting:
-    def test_passes_things_on_and_prints_nothing_where_nobody_watches(self, capsys):
+class TestWithProgress:
+    def test_yields_the_items_and_prints_nothing_without_a_terminal(self, capsys):
         assert list(with_progress('Sweeping', iter(range(5)))) == [0, 1, 2, 3, 4]
 
         assert capsys.readouterr() == ('', '')
 
-    def test_counts_where_a_person_is_watching(self, monkeypatch):
+    def test_prints_a_counter_on_a_terminal(self, monkeypatch):
         class Terminal(io.StringIO):
             def isatty(self):
                 return True

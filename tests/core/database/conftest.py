@@ -1,4 +1,4 @@
-"""What the tests of the lasting things share."""
+"""Fixtures of the tests of the database."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from project.core.database.types import UTCDateTime, WordList
 
 @pytest.fixture
 def things(transaction: None) -> Table:
-    """A table that exists for the length of a test, and that no migration knows."""
+    """Return a table that exists during a test and is in no migration."""
     table = Table(
         'things',
         MetaData(naming_convention=session.NAMING_CONVENTION),
@@ -28,7 +28,7 @@ def things(transaction: None) -> Table:
 
 
 def in_transaction() -> bool:
-    """Ask the driver, who knows what is on the wire, whether the session is in a transaction."""
+    """Return whether the session is in a transaction, according to the driver."""
     connection: Any = db.session.connection().connection.driver_connection
     if db.engine.dialect.name == 'sqlite':
         return bool(connection.in_transaction)

@@ -1,4 +1,4 @@
-"""Clean-up: delete expired rows beside running transactions."""
+"""Clean-up: deletion of expired rows beside running transactions."""
 
 from datetime import timedelta
 
@@ -14,7 +14,7 @@ from project.core.throttling import ThrottleCounter
 
 
 def add_counters(count, age):
-    """Add counters of one age, which is negative if they have not expired."""
+    """Add counters that expired `age` ago; a negative age is in the future."""
     with atomic():
         for number in range(count):
             resets_at = now() - age - timedelta(seconds=number // 2)
@@ -26,13 +26,13 @@ def add_counters(count, age):
 
 
 def count():
-    """Return how many counters there are."""
+    """Return the number of counters."""
     return db.session.scalar(select(func.count()).select_from(ThrottleCounter))
 
 
 class TestDeleteExpiredRows:
     def test_deletes_expired_rows_in_batches(self, durable, monkeypatch):
-        """Two rows of a moment in each batch, which begins at the last moment of the one before."""
+        """Two rows share each time, and each batch starts at the last time of the previous one."""
         monkeypatch.setattr(cleanup, 'FIRST_BATCH_ROWS', 1)
         monkeypatch.setattr(cleanup, 'BATCH_ROWS', 3)
         monkeypatch.setattr(cleanup, 'BATCH_SECONDS', 60)
@@ -42,7 +42,7 @@ class TestDeleteExpiredRows:
 
         seen = [(batch.rows, count()) for batch in delete_expired_rows(expired)]
 
-        # Each was committed when it was yielded: another connection would see it.
+        # Each batch is committed before it is yielded.
         assert seen == [(1, 8), (2, 6), (3, 3), (1, 2)]
 
     def test_counts_expired_rows(self, durable):
@@ -54,8 +54,8 @@ class TestDeleteExpiredRows:
 
         assert (batch.rows, count()) == (7, 9)
 
-    def test_passes_over_rows_that_are_locked_and_goes_on(self, durable):
-        """On SQLite there are no locks of rows."""
+    def test_skips_locked_rows_and_continues(self, durable):
+        """SQLite has no row locks."""
         add_counters(40, timedelta(hours=1))
         has_locks = db.engine.dialect.name == 'postgresql'
         options = write_execution_options(db.engine) if has_locks else {}
@@ -67,7 +67,7 @@ class TestDeleteExpiredRows:
 
         assert count() == (20 if has_locks else 0)
 
-    def test_runs_in_no_transaction_of_a_caller(self, durable):
+    def test_raises_inside_a_transaction(self, durable):
         expired = {'counters': (ThrottleCounter.resets_at, now())}
 
         with pytest.raises(RuntimeError), atomic():
@@ -79,7 +79,7 @@ class TestNextLimit:
         ('limit', 'seconds', 'expected'),
         [(16, 0.01, 32), (900, 0.01, 1000), (16, 0.15, 16), (16, 0.3, 8), (1, 9, 1)],
     )
-    def test_follows_the_time_of_a_batch(self, limit, seconds, expected):
+    def test_depends_on_the_duration_of_the_batch(self, limit, seconds, expected):
         assert next_limit(limit, seconds) == expected
 
 
@@ -94,8 +94,8 @@ class TestDeleteUnlocked:
         [kept] = db.session.scalars(select(ThrottleCounter.target_hash))
         assert kept in {'0', '1'}
 
-    def test_deletes_matching_rows_and_waits_for_no_lock(self, durable):
-        """SQLite has no locks of rows, so the other connection only reads there."""
+    def test_deletes_matching_rows_without_waiting_for_locks(self, durable):
+        """SQLite has no row locks, so the other connection only reads there."""
         with atomic():
             for kind, age in (('locked', 1), ('free', 1), ('live', -1)):
                 resets_at = now() - timedelta(hours=age)

@@ -1,4 +1,4 @@
-"""The types of columns."""
+"""The Python types of columns."""
 
 import pytest
 from sqlalchemy import JSON, Column, Integer, MetaData, Numeric, Table
@@ -12,7 +12,7 @@ from project.core.value_codec import UnsupportedType
 
 
 class Point(UserDefinedType):
-    """A type that does not say which values it has."""
+    """A type without `python_type`."""
 
     def get_col_spec(self, **_):
         return 'POINT'
@@ -32,15 +32,15 @@ class TestPythonTypeOf:
     def test_is_the_type_of_the_values(self, column_type, of):
         assert python_type_of(column_type) is of
 
-    def test_is_that_of_moments_in_utc(self):
+    def test_is_datetime_for_utc_times(self):
         assert python_type_of(UTCDateTime()).__name__ == 'datetime'
 
     @pytest.mark.parametrize(
-        ('column_type', 'said'),
+        ('column_type', 'message'),
         [(Point(), 'Point does not say its python_type'), (Complex(), 'complex has no form')],
     )
-    def test_raises_for_other_types(self, column_type, said):
-        with pytest.raises(UnsupportedType, match=said):
+    def test_raises_for_other_types(self, column_type, message):
+        with pytest.raises(UnsupportedType, match=message):
             python_type_of(column_type)
 
 
@@ -48,7 +48,7 @@ class TestValidateColumns:
     def test_accepts_every_column_of_the_service(self):
         validate_columns(db.metadata)
 
-    def test_names_the_column_of_a_type_without_a_form(self):
+    def test_names_a_column_of_an_unsupported_type(self):
         metadata = MetaData()
         Table('boats', metadata, Column('id', Integer), Column('place', Complex))
 

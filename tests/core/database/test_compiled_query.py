@@ -1,4 +1,4 @@
-"""`CompiledQuery` runs on the driver without a session and raises SQLAlchemy's errors."""
+"""`CompiledQuery`, which uses the driver without a session and raises SQLAlchemy's errors."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -18,7 +18,7 @@ from tests.users.factories import UserFactory
 
 @pytest.fixture(scope='module')
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
-    """An application of one's own, with a user."""
+    """Yield a separate application with a user."""
     with application(tmp_path_factory.mktemp('reading'), 'reading') as app:
         create_tables()
         UserFactory(username='ada')
@@ -27,7 +27,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
 
 
 class TestAll:
-    def test_runs_past_sqlalchemy_and_opens_no_session(self, own: Flask) -> None:
+    def test_runs_without_sqlalchemy_and_opens_no_session(self, own: Flask) -> None:
         seen: list[str] = []
 
         def record(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
@@ -43,7 +43,7 @@ class TestAll:
             assert seen == []
             assert not db.session.registry.has()
 
-    def test_sees_what_its_own_transaction_wrote(self, own: Flask) -> None:
+    def test_sees_writes_of_its_own_transaction(self, own: Flask) -> None:
         def write_and_fail() -> None:
             with atomic():
                 db.session.add(User(username='eve', email='e@x.org', email_key='e@x.org'))
@@ -56,7 +56,7 @@ class TestAll:
         with own.app_context():
             assert USER_BY_USERNAME.first(username='eve') is None
 
-    def test_recovers_from_a_connection_that_was_lost(self, own: Flask) -> None:
+    def test_recovers_from_a_lost_connection(self, own: Flask) -> None:
         with own.app_context():
             USER_BY_USERNAME.first(username='ada')
             if db.engine.dialect.name == 'postgresql':
@@ -69,7 +69,7 @@ class TestAll:
 
             assert found is not None
 
-    def test_fails_as_sqlalchemy_fails(self, own: Flask) -> None:
+    def test_raises_the_errors_of_sqlalchemy(self, own: Flask) -> None:
         query = CompiledQuery(select(column('name')).select_from(table('nothing')))
 
         with own.app_context(), pytest.raises(SQLAlchemyError):
@@ -77,6 +77,6 @@ class TestAll:
 
 
 class TestFirst:
-    def test_is_none_where_there_is_nothing(self, own: Flask) -> None:
+    def test_returns_none_without_a_row(self, own: Flask) -> None:
         with own.app_context():
             assert USER_BY_USERNAME.first(username='nobody') is None

@@ -1,4 +1,4 @@
-"""Unique constraints as judges."""
+"""Translation of unique violations into errors."""
 
 import pytest
 from sqlalchemy.exc import IntegrityError
@@ -26,12 +26,12 @@ def add_user(username, email, **changes):
 
 
 class TestTranslateUniqueViolations:
-    def test_writes_what_the_block_added(self):
+    def test_writes_the_rows_of_the_block(self):
         add_user('ada', 'ada@example.com')
 
         assert User.find_by_username('ada').email == 'ada@example.com'
 
-    def test_rejects_in_the_words_given_for_the_column(self):
+    def test_raises_the_error_given_for_the_column(self):
         add_user('ada', 'ada@example.com')
 
         with pytest.raises(NameTaken):
@@ -40,13 +40,13 @@ class TestTranslateUniqueViolations:
             add_user('eve', 'ada@example.com')
         assert User.find_by_username('eve') is None
 
-    def test_is_not_misled_by_what_was_typed(self):
+    def test_ignores_column_names_in_the_values(self):
         add_user('ada', 'username@example.com')
 
         with pytest.raises(EmailTaken):
             add_user('eve', 'username@example.com')
 
-    def test_leaves_other_violations_as_they_are(self):
+    def test_does_not_translate_other_violations(self):
         with (
             pytest.raises(IntegrityError),
             atomic(),
@@ -54,7 +54,7 @@ class TestTranslateUniqueViolations:
         ):
             db.session.add(User(username='ada', email='a@example.com', email_key=None))
 
-    def test_leaves_constraints_alone_that_nobody_gave_words_for(self):
+    def test_does_not_translate_constraints_without_an_error(self):
         def add():
             with atomic(), translate_unique_violations(username=NameTaken):
                 db.session.add(

@@ -1,4 +1,4 @@
-"""Columns of ciphertexts, on the outbox and its secrets."""
+"""Encrypted columns, tested with the secrets of the outbox."""
 
 from collections import Counter
 
@@ -22,13 +22,13 @@ NEW = 'new-' * 10
 
 @pytest.fixture
 def greet():
-    """A task with a secret."""
+    """Return a task with a secret argument."""
     return task(name='greet', encrypted=['pin'])(lambda pin=None: None)
 
 
 @pytest.fixture
 def values(monkeypatch):
-    """The secrets of waiting tasks, read three at a time."""
+    """Return the secrets of waiting tasks, read in batches of three."""
     monkeypatch.setattr(encrypted_columns, 'BATCH_ROWS', 3)
     [found] = [each for each in encrypted_values() if each.name == 'secrets of waiting tasks']
     return found
@@ -62,7 +62,7 @@ class TestRegisterEncryptedColumn:
         ]
         assert read == [f'{n:06}' for n in range(7)]
 
-    def test_leaves_unknown_ciphertexts_as_they_are(self, greet, values, new_key):
+    def test_keeps_ciphertexts_of_unknown_keys(self, greet, values, new_key):
         found = enqueue_committed(greet, pin='012345')
         change(found, encrypted_arguments=b'of another key')
         new_key()
@@ -71,7 +71,7 @@ class TestRegisterEncryptedColumn:
 
         assert row_of(found).encrypted_arguments == b'of another key'
 
-    def test_lets_a_concurrent_change_win(self, greet, values, new_key):
+    def test_does_not_overwrite_a_concurrent_change(self, greet, values, new_key):
         found = enqueue_committed(greet, pin='012345')
         new_key()
         [batch] = values.batches()
@@ -81,7 +81,7 @@ class TestRegisterEncryptedColumn:
 
         assert row_of(found).encrypted_arguments == b'newer'
 
-    def test_survives_the_deletion_of_a_row(self, greet, values, new_key):
+    def test_ignores_rows_deleted_during_the_rotation(self, greet, values, new_key):
         for _ in range(4):
             enqueue_committed(greet, pin='012345')
         new_key()

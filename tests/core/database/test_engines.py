@@ -1,4 +1,4 @@
-"""What the databases are told."""
+"""Options and events of the database engines."""
 
 import sqlite3
 from contextlib import closing
@@ -14,19 +14,19 @@ SQLITE = {'SQLALCHEMY_DATABASE_URI': 'sqlite://'}
 POSTGRESQL = {'SQLALCHEMY_DATABASE_URI': 'postgresql://ada@127.0.0.1/ada'}
 
 
-class TestOptions:
+class TestEngineOptions:
     @pytest.mark.parametrize('config', [SQLITE, POSTGRESQL])
-    def test_read_without_a_transaction(self, config):
+    def test_set_autocommit(self, config):
         assert engines.engine_options(config)['isolation_level'] == 'AUTOCOMMIT'
 
     @pytest.mark.parametrize('url', ['sqlite://', 'sqlite:///:memory:'])
-    def test_keep_a_database_in_memory_on_one_connection(self, url):
+    def test_use_one_connection_for_a_database_in_memory(self, url):
         options = engines.engine_options({'SQLALCHEMY_DATABASE_URI': url})
 
         assert options['poolclass'] is StaticPool
         assert options['connect_args'] == {'check_same_thread': False}
 
-    def test_make_the_folder_of_a_file(self, tmp_path):
+    def test_create_the_folder_of_a_database_file(self, tmp_path):
         path = tmp_path / 'a' / 'b' / 'db'
 
         options = engines.engine_options({'SQLALCHEMY_DATABASE_URI': f'sqlite:///{path}'})
@@ -34,7 +34,7 @@ class TestOptions:
         assert path.parent.is_dir()
         assert 'poolclass' not in options
 
-    def test_let_postgresql_end_what_would_hold_a_worker(self):
+    def test_set_timeouts_of_postgresql(self):
         options = engines.engine_options(POSTGRESQL)
 
         assert '-c statement_timeout=30000' in options['connect_args']['options']
@@ -50,7 +50,7 @@ class TestOptions:
         assert '-c lock_timeout=5000' in options['connect_args']['options']
         assert options['connect_args']['options'].endswith(' -csearch_path=app')
 
-    def test_let_nobody_wait_for_a_postgresql_that_is_gone_without_a_word(self):
+    def test_detect_a_silently_dropped_connection_to_postgresql(self):
         arguments = engines.engine_options(POSTGRESQL)['connect_args']
 
         probed = arguments['keepalives_idle'] + (
@@ -60,7 +60,7 @@ class TestOptions:
         assert arguments['tcp_user_timeout'] <= 30_000
         assert arguments['connect_timeout'] == 5
 
-    def test_let_no_parameter_into_an_error(self):
+    def test_hide_parameters_in_errors(self):
         engine = create_engine('sqlite://', **engines.engine_options(SQLITE))
 
         with engine.connect() as connection, pytest.raises(OperationalError) as error:
@@ -69,36 +69,36 @@ class TestOptions:
 
         assert 's3cret' not in str(error.value)
 
-    def test_give_way_to_what_is_configured(self):
+    def test_are_overridden_by_the_configuration(self):
         config = {**POSTGRESQL, 'SQLALCHEMY_ENGINE_OPTIONS': {'pool_size': 3}}
 
         assert engines.engine_options(config)['pool_size'] == 3
         assert engines.engine_options(config)['max_overflow'] == 10
 
 
-class TestWriting:
+class TestWriteExecutionOptions:
     @pytest.mark.parametrize(
         ('url', 'level'),
         [('sqlite://', 'SERIALIZABLE'), ('postgresql://', 'READ COMMITTED')],
     )
-    def test_wants_a_real_transaction(self, url, level):
+    def test_set_an_isolation_level_with_transactions(self, url, level):
         assert engines.write_execution_options(create_engine(url)) == {'isolation_level': level}
 
 
-class TestPrepare:
-    def test_makes_sqlite_durable_and_strict(self, tmp_path):
+class TestConfigureEngine:
+    def test_sets_the_pragmas_of_sqlite(self, tmp_path):
         engine = create_engine(f'sqlite:///{tmp_path}/db', isolation_level='AUTOCOMMIT')
         engines.configure_engine(engine)
 
         with engine.connect() as connection:
-            told = {
+            pragmas = {
                 name: connection.exec_driver_sql(f'PRAGMA {name}').scalar()
                 for name in ('journal_mode', 'synchronous', 'foreign_keys', 'busy_timeout')
             }
         engine.dispose()
 
         full = 2
-        assert told == {
+        assert pragmas == {
             'journal_mode': 'wal',
             'synchronous': full,
             'foreign_keys': 1,
@@ -106,12 +106,12 @@ class TestPrepare:
         }
 
 
-class TestBroken:
-    """Connections of SQLite's that never recover."""
+class TestBrokenConnections:
+    """SQLite connections that cannot recover from an error."""
 
     @pytest.fixture
     def engine(self, tmp_path):
-        """An engine whose first connection was opened in the moment of a fault."""
+        """Yield an engine whose first connection was opened read-only during a fault."""
         path = tmp_path / 'db'
         with closing(sqlite3.connect(path)) as connection:
             connection.execute('PRAGMA journal_mode=WAL')
@@ -128,7 +128,7 @@ class TestBroken:
         engine.dispose()
 
     def write(self, engine):
-        """Write, in a transaction."""
+        """Insert a row in a transaction."""
         connection = engine.connect().execution_options(**engines.write_execution_options(engine))
         with connection, connection.begin():
             connection.execute(text('INSERT INTO things VALUES (1)'))
@@ -142,14 +142,14 @@ class TestBroken:
         with engine.connect() as connection:
             assert connection.execute(text('SELECT count(*) FROM things')).scalar() == 1
 
-    def test_are_all_closed_at_once_for_what_they_share(self, tmp_path):
+    def test_are_all_closed_at_once(self, tmp_path):
         path, is_faulty, opened = tmp_path / 'db', True, WeakSet()
         with closing(sqlite3.connect(path)) as connection:
             connection.execute('PRAGMA journal_mode=WAL')
             connection.execute('CREATE TABLE things (id INTEGER)')
 
         class Shared(sqlite3.Connection):
-            """As SQLite has it with its index: open for reading only, until nobody has it open."""
+            """A connection that stays read-only while others are open, like SQLite's WAL index."""
 
             def close(self):
                 opened.discard(self)
@@ -173,8 +173,8 @@ class TestBroken:
         self.write(engine)
         engine.dispose()
 
-    @pytest.mark.parametrize('place', [0, 4096], ids=['its head', 'a table'])
-    def test_are_those_of_a_file_that_makes_no_sense(self, tmp_path, place):
+    @pytest.mark.parametrize('place', [0, 4096], ids=['header', 'table'])
+    def test_raise_operational_error_for_a_damaged_file(self, tmp_path, place):
         path = tmp_path / 'db'
         options = engines.engine_options({'SQLALCHEMY_DATABASE_URI': f'sqlite:///{path}'})
         with closing(sqlite3.connect(path)) as connection:
@@ -191,14 +191,14 @@ class TestBroken:
 
         assert isinstance(error.value.__cause__, sqlite3.DatabaseError)
 
-    def test_are_none_for_what_a_statement_did_wrong(self, engine):
+    def test_are_kept_after_an_error_of_the_statement(self, engine):
         with engine.connect() as connection:
             with pytest.raises(OperationalError):
                 connection.execute(text('SELECT * FROM nothing'))
 
             assert not connection.invalidated
 
-    def test_are_kept_in_memory_where_all_would_be_lost(self):
+    def test_are_kept_for_a_database_in_memory(self):
         engine = create_engine('sqlite://', **engines.engine_options(SQLITE))
         engines.configure_engine(engine)
         with engine.connect() as connection:

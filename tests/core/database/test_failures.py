@@ -1,4 +1,4 @@
-"""The table of temporary failures."""
+"""Classification of temporary database failures."""
 
 import sqlite3
 
@@ -13,7 +13,7 @@ from project.core.database.failures import failure_of
 
 
 def sqlite_error(code):
-    """Return an error of the driver with a result code."""
+    """Return a driver error with a result code of SQLite."""
     error = sqlite3.OperationalError('said so')
     error.sqlite_errorcode = code
     return OperationalError('INSERT', {}, error)
@@ -39,7 +39,7 @@ class TestFailureOf:
             ('57P03', failures.LOST),
             ('58030', failures.DAMAGED),
             ('XX001', failures.DAMAGED),
-            # Faults of the request or of the code.
+            # These are faults of the request or of the code.
             ('22001', None),
             ('23505', None),
             ('25P02', None),
@@ -48,7 +48,7 @@ class TestFailureOf:
             ('XX000', None),
         ],
     )
-    def test_knows_the_states_of_postgresql(self, sqlstate, failure):
+    def test_classifies_sqlstates_of_postgresql(self, sqlstate, failure):
         cause = errors.lookup(sqlstate)('said so')
 
         assert failure_of(OperationalError('INSERT', {}, cause)) is failure
@@ -69,7 +69,7 @@ class TestFailureOf:
             (sqlite3.SQLITE_CORRUPT, failures.DAMAGED),
         ],
     )
-    def test_knows_the_codes_of_sqlite(self, code, failure):
+    def test_classifies_result_codes_of_sqlite(self, code, failure):
         assert failure_of(sqlite_error(code)) is failure
 
     @pytest.mark.parametrize(
@@ -84,5 +84,5 @@ class TestFailureOf:
             (ValueError(), None),
         ],
     )
-    def test_knows_errors_without_a_code(self, error, failure):
+    def test_classifies_errors_without_a_code(self, error, failure):
         assert failure_of(error) is failure

@@ -1,4 +1,4 @@
-"""Lists page by page."""
+"""Keyset pagination."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
@@ -41,7 +41,7 @@ ORDERS = [order for name in SORTS for order in (name, f'-{name}')]
 
 @pytest.fixture
 def listed(things):
-    """Return the list of things, in any order."""
+    """Return the keyset of things with all sort orders."""
     sorts = {name: things.c[name] for name in SORTS}
     return Keyset('things', sorts=sorts, key=things.c.id, default='id')
 
@@ -61,7 +61,7 @@ def add(things):
 
 @pytest.fixture
 def remove(things):
-    """Return a function that removes a thing."""
+    """Return a function that deletes a thing."""
 
     @atomic()
     def one(thing_id):
@@ -71,7 +71,7 @@ def remove(things):
 
 
 def pages(listed: Keyset, statement, **request) -> Iterator[list[int]]:
-    """Give the ids of each page, to the last; a list that goes round in circles fails."""
+    """Yield the ids of each page; fail if the list does not end."""
     cursor = None
     for _ in range(20):
         page = listed.page(statement, PageRequest(cursor=cursor, **request))
@@ -84,9 +84,9 @@ def pages(listed: Keyset, statement, **request) -> Iterator[list[int]]:
 
 class TestPage:
     @pytest.mark.parametrize('order', ORDERS)
-    def test_gives_every_row_once_in_every_order(self, listed, things, add, order):
+    def test_contains_every_row_once_in_every_order(self, listed, things, add, order):
         for number in range(11):
-            # Everything but the ids ties.
+            # All columns but the id contain equal values.
             add(name='ab'[number % 2], size=number // 3, created_at=NOON + timedelta(number // 4))
         column = things.c[order.removeprefix('-')]
         sign = -1 if order.startswith('-') else 1
@@ -99,7 +99,7 @@ class TestPage:
             row.id for row in sorted(rows, key=lambda row: (row.value, row.id))[::sign]
         ]
 
-    def test_is_the_whole_list_where_it_fits(self, listed, things, add):
+    def test_is_the_whole_list_if_it_fits(self, listed, things, add):
         ids = [add(), add(), add()]
 
         page = listed.page(select(things), PageRequest(limit=3))
@@ -107,13 +107,13 @@ class TestPage:
         assert [row.id for row in page.items] == ids
         assert page.next is None
 
-    def test_is_empty_where_there_is_nothing(self, listed, things):
+    def test_is_empty_without_rows(self, listed, things):
         page = listed.page(select(things), PageRequest(limit=3))
 
         assert list(page.items) == []
         assert page.next is None
 
-    def test_begins_with_the_default_order(self, things, add):
+    def test_uses_the_default_order(self, things, add):
         ids = [add(), add()]
         newest = Keyset('things', sorts={'id': things.c.id}, key=things.c.id, default='-id')
 
@@ -121,7 +121,7 @@ class TestPage:
 
         assert [row.id for row in page.items] == ids[::-1]
 
-    def test_pages_by_a_key_that_is_no_number(self, things, add):
+    def test_accepts_a_uuid_as_key(self, things, add):
         ids = {add() for _ in range(5)}
         by_uuid = Keyset('t', sorts={'name': things.c.name}, key=things.c.uuid, default='name')
 
@@ -131,7 +131,7 @@ class TestPage:
         assert set(chain(*found)) == ids
 
     @pytest.mark.parametrize('order', ['size', '-size'])
-    def test_neither_repeats_nor_hides_when_rows_come_and_go(
+    def test_neither_repeats_nor_omits_rows_when_others_change(
         self, listed, things, add, remove, order
     ):
         ids = [add(size=size) for size in (1, 1, 2, 2, 3, 3)]
@@ -147,7 +147,7 @@ class TestPage:
         assert first == expected[:2]
         assert rest == [expected[2], *expected[4:]]
 
-    def test_shows_what_was_added_further_on(self, listed, things, add):
+    def test_contains_rows_added_after_the_cursor(self, listed, things, add):
         ids = [add(size=1), add(size=2), add(size=4)]
         walk = pages(listed, select(things), limit=2, sort='size')
 
@@ -157,7 +157,7 @@ class TestPage:
         assert first == ids[:2]
         assert list(walk) == [[late, ids[2]]]
 
-    def test_is_one_statement_on_every_page(self, listed, things, add, assert_max_queries):
+    def test_runs_one_statement_per_page(self, listed, things, add, assert_max_queries):
         for _ in range(5):
             add()
 
@@ -175,7 +175,7 @@ class TestPage:
         limit=st.integers(1, 5),
         order=st.sampled_from(['size', '-size']),
     )
-    def test_holds_for_any_rows_and_any_limit(self, listed, things, sizes, limit, order):
+    def test_is_complete_for_any_rows_and_limit(self, listed, things, sizes, limit, order):
         with atomic():
             db.session.execute(delete(things))
             if sizes:
@@ -235,7 +235,7 @@ class TestColumnTypes:
     SORTS = ('on', 'share', 'day', 'at', 'took', 'price', 'digest', 'color', 'moment')
 
     @pytest.mark.parametrize('sort', [order for name in SORTS for order in (name, f'-{name}')])
-    def test_gives_every_row_once_in_the_order_of_any_type(self, measures, sort):
+    def test_are_sortable_if_they_have_an_order(self, measures, sort):
         column = measures.c[sort.removeprefix('-')]
         listed = Keyset('measures', sorts={column.key: column}, key=measures.c.id, default=sort)
         order = (column, measures.c.id)
@@ -247,11 +247,11 @@ class TestColumnTypes:
         assert list(chain(*found)) == expected
         assert len(found) == 6
 
-    def test_rejects_a_type_without_an_order_when_the_list_is_declared(self, things):
+    def test_raise_at_the_declaration_if_they_have_no_order(self, things):
         with pytest.raises(UnsupportedType, match="the list 'things': words: a list cannot be"):
             Keyset('things', sorts={'words': things.c.words}, key=things.c.id, default='words')
 
-    def test_rejects_a_cursor_from_when_the_column_had_another_type(self, listed, things):
+    def test_reject_a_cursor_with_a_value_of_another_type(self, listed, things):
         cursor = sign('things', ['id', _digest({}), 'text'])
 
         with pytest.raises(CursorInvalid):
@@ -266,10 +266,10 @@ class TestCursor:
         return listed.page(select(things), PageRequest(limit=2, sort='size')).next
 
     def rejected(self, listed, things, **request):
-        with pytest.raises(CursorInvalid) as refusal:
+        with pytest.raises(CursorInvalid) as error:
             listed.page(select(things), PageRequest(**request))
-        assert refusal.value.http_code == 422
-        return list(refusal.value.data) == ['cursor']
+        assert error.value.http_code == 422
+        return list(error.value.data) == ['cursor']
 
     def test_works_with_another_limit(self, listed, things, cursor):
         page = listed.page(select(things), PageRequest(limit=50, sort='size', cursor=cursor))
@@ -304,19 +304,19 @@ class TestCursor:
 
         assert self.rejected(other, things, cursor=cursor, sort='size')
 
-    def test_is_rejected_when_it_was_tampered_with(self, listed, things, cursor):
+    def test_is_rejected_after_a_change(self, listed, things, cursor):
         swapped = ('A' if cursor[0] != 'A' else 'B') + cursor[1:]
 
         assert self.rejected(listed, things, cursor=swapped, sort='size')
         assert self.rejected(listed, things, cursor=cursor[:-2], sort='size')
 
     @pytest.mark.parametrize('value', [None, 5, 'size', {}, [], ['size']])
-    def test_is_rejected_when_it_is_signed_and_yet_no_cursor(self, listed, things, value):
+    def test_is_rejected_if_its_signed_value_is_not_a_cursor(self, listed, things, value):
         assert self.rejected(listed, things, cursor=sign('things', value), sort='size')
 
     @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(text=st.text(min_size=1, max_size=40))
-    def test_is_rejected_when_it_is_any_other_text(self, listed, things, text):
+    def test_is_rejected_for_any_other_text(self, listed, things, text):
         text = text.encode('utf-8', 'replace').decode()
 
         assert self.rejected(listed, things, cursor=text)

@@ -1,4 +1,4 @@
-"""Migrations: what the `flask db` commands are told."""
+"""Migrations: the configuration of the `flask db` commands."""
 
 from datetime import datetime
 from os import pathsep
@@ -20,12 +20,12 @@ from project.core.database.session import Base
 
 class TestInitApp:
     @pytest.mark.parametrize('name', ['upgrade', 'stamp'])
-    def test_means_the_heads_of_all_features(self, app, name):
+    def test_defaults_to_the_heads_of_all_features(self, app, name):
         [argument] = [p for p in db_commands.commands[name].params if p.name == 'revision']
 
         assert argument.default == 'heads'
 
-    def test_alters_tables_of_sqlite_by_copying_them(self, app):
+    def test_alters_sqlite_tables_in_batch_mode(self, app):
         extension = app.extensions['migrate']
         is_sqlite = app.config['SQLALCHEMY_DATABASE_URI'].startswith('sqlite')
 
@@ -70,21 +70,21 @@ class TestRejectKnownRevision:
 
 
 class FakeConfig(dict):
-    """As much of alembic's as we ask for."""
+    """A fake of Alembic's configuration with the methods that are used."""
 
     get_main_option = dict.__getitem__
     set_main_option = dict.__setitem__
 
 
 class TestLocateVersions:
-    def test_names_a_folder_for_every_feature(self, app):
+    def test_returns_a_folder_for_every_feature(self, app):
         with app.app_context():
             located = migrate.get_config().get_main_option('version_locations').split(pathsep)
 
         assert {Path(path).name for path in located} >= features()
         assert located == sorted(located)
 
-    def test_counts_a_feature_that_was_removed_and_not_downgraded(self, tmp_path):
+    def test_includes_a_removed_feature_that_was_not_downgraded(self, tmp_path):
         for name in ('gone', '__pycache__'):
             (tmp_path / 'versions' / name).mkdir(parents=True)
         (tmp_path / 'versions' / 'file.py').touch()
@@ -96,12 +96,12 @@ class TestLocateVersions:
 
 
 class TestFeatures:
-    def test_are_those_that_have_tables(self):
+    def test_returns_the_features_with_tables(self):
         assert features() >= {'core', 'users', 'auth', 'files'}
 
 
 class TestTables:
-    def test_belong_to_the_package_of_their_model(self):
+    def test_returns_the_feature_of_each_table(self):
         found = tables()
 
         assert found['core_throttle_counters'] == 'core'

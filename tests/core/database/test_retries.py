@@ -14,7 +14,7 @@ def error(cause):
 
 class TestRepeatable:
     def function(self, *errors):
-        """Return a function that raises these errors and then returns; and what it did."""
+        """Return a function that raises these errors before it succeeds, and its effects."""
         left, done = list(errors), []
 
         @repeatable
@@ -41,14 +41,14 @@ class TestRepeatable:
             act('never')
         assert done == []
 
-    def test_does_not_repeat_another_error(self):
+    def test_does_not_retry_other_errors(self):
         act, _ = self.function(error(QueryCanceled()))
 
         with pytest.raises(OperationalError):
             act('never')
         assert act('later') == 'later'
 
-    def test_leaves_the_repetition_to_the_outermost_function(self):
+    def test_retries_only_the_outermost_function(self):
         inner, _ = self.function(error(DeadlockDetected()))
         calls = []
 

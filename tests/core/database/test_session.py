@@ -1,4 +1,4 @@
-"""Transactions: who begins, who commits, and what is refused outside of them."""
+"""Transactions: begin, commit, and writes outside of transactions."""
 
 import pytest
 from flask import Blueprint
@@ -33,7 +33,7 @@ def targets():
 
 
 def committed():
-    """Return what another connection sees."""
+    """Return the committed targets, read by another connection."""
     with db.engine.connect() as connection:
         return set(connection.scalars(select(ThrottleCounter.target_hash)))
 
@@ -42,33 +42,33 @@ class Failed(Exception):
     pass
 
 
-class TestRead:
+class TestExecuteSelect:
     def rows(self):
         return [row.target_hash for row in execute_select(select(ThrottleCounter.target_hash))]
 
-    @pytest.mark.parametrize('ask', ['past the ORM', 'through the ORM'])
-    def test_is_one_statement_and_no_transaction(self, durable, ask):
+    @pytest.mark.parametrize('how', ['without the ORM', 'with the ORM'])
+    def test_runs_one_statement_without_a_transaction(self, durable, how):
         statements = []
 
         def record(_c, _cursor, statement, *_):
             statements.append(statement.split()[0])
 
         event.listen(db.engine, 'before_cursor_execute', record)
-        found = self.rows() if ask == 'past the ORM' else list(targets())
+        found = self.rows() if how == 'without the ORM' else list(targets())
         event.remove(db.engine, 'before_cursor_execute', record)
 
         assert found == []
         assert statements == ['SELECT']
         assert not in_transaction()
 
-    def test_gives_rows_of_columns(self, durable):
+    def test_returns_rows_of_columns(self, durable):
         spend()
 
         assert execute_select(
             select(ThrottleCounter.target_hash, ThrottleCounter.attempts)
         ).all() == [('spent', 1)]
 
-    def test_takes_parameters(self, durable):
+    def test_accepts_parameters(self, durable):
         spend()
         statement = select(ThrottleCounter.target_hash).where(
             ThrottleCounter.target_hash == bindparam('target')
@@ -77,7 +77,7 @@ class TestRead:
         assert execute_select(statement, {'target': 'spent'}).all() == [('spent',)]
         assert execute_select(statement, {'target': 'other'}).all() == []
 
-    def test_sees_inside_a_transaction_what_was_added_there(self, durable):
+    def test_sees_pending_rows_of_the_transaction(self, durable):
         with atomic():
             db.session.add(counter('a'))
 
@@ -85,8 +85,8 @@ class TestRead:
             assert committed() == set()
 
 
-class TestWrite:
-    def test_is_one_statement_that_stands_by_itself(self, durable):
+class TestExecuteInOwnTransaction:
+    def test_runs_one_statement_and_commits(self, durable):
         statements = []
 
         def record(_c, _cursor, statement, *_):
@@ -104,7 +104,7 @@ class TestWrite:
         assert committed() == {'a'}
         assert not in_transaction()
 
-    def test_returns_what_the_statement_does(self, durable):
+    def test_returns_the_rows_of_the_statement(self, durable):
         spend()
         again = update(ThrottleCounter).values(attempts=ThrottleCounter.attempts + 1)
 
@@ -119,7 +119,7 @@ class TestWrite:
             == []
         )
 
-    def test_holds_no_connection(self, durable):
+    def test_releases_the_connection(self, durable):
         execute_in_own_transaction(delete(ThrottleCounter))
 
         assert db.engine.pool.checkedout() == 0
@@ -128,7 +128,7 @@ class TestWrite:
         with pytest.raises(RuntimeError, match=r'write\(\) inside atomic'), atomic():
             execute_in_own_transaction(delete(ThrottleCounter))
 
-    def test_is_a_part_of_one_where_that_is_said(self, durable):
+    def test_joins_a_transaction_with_joins(self, durable):
         values = {'kind': 'test', 'attempts': 1, 'resets_at': now()}
         execute_in_own_transaction(
             insert(ThrottleCounter).values(**values, target_hash='alone'), joins=True
@@ -145,7 +145,7 @@ class TestWrite:
             fail()
         assert committed() == {'alone'}
 
-    def test_sees_what_the_transaction_has_not_sent_yet(self, durable):
+    def test_sees_pending_rows_of_the_transaction(self, durable):
         with atomic():
             db.session.add(
                 ThrottleCounter(kind='test', target_hash='a', attempts=1, resets_at=now())
@@ -156,7 +156,7 @@ class TestWrite:
 
 
 class TestInAtomic:
-    def test_tells_whether_a_transaction_is_open(self, durable):
+    def test_returns_whether_a_transaction_is_open(self, durable):
         assert not in_atomic()
         with atomic():
             with atomic():
@@ -164,7 +164,7 @@ class TestInAtomic:
             assert in_atomic()
         assert not in_atomic()
 
-    def test_makes_no_session_to_report_it(self, durable):
+    def test_does_not_create_a_session(self, durable):
         db.session.remove()
 
         assert not in_atomic()
@@ -172,7 +172,7 @@ class TestInAtomic:
 
 
 class TestAtomic:
-    def test_opens_a_transaction_and_commits_it(self, durable):
+    def test_begins_and_commits_a_transaction(self, durable):
         with atomic():
             db.session.add(counter('a'))
             db.session.flush()
@@ -182,7 +182,7 @@ class TestAtomic:
         assert committed() == {'a'}
         assert not in_transaction()
 
-    def test_is_a_decorator_as_well(self, durable):
+    def test_works_as_a_decorator(self, durable):
         @atomic()
         def write(target):
             db.session.add(counter(target))
@@ -191,7 +191,7 @@ class TestAtomic:
         assert [write('a'), write('b')] == ['a', 'b']
         assert committed() == {'a', 'b'}
 
-    def test_does_nothing_of_it_when_it_is_rejected(self, durable):
+    def test_rolls_back_after_an_error(self, durable):
         @atomic()
         def write():
             db.session.add(counter('a'))
@@ -208,7 +208,7 @@ class TestAtomic:
 
         assert committed() == targets() == set()
 
-    def test_leaves_the_commit_to_the_outermost(self, durable):
+    def test_commits_only_the_outermost_block(self, durable):
         with atomic():
             with atomic():
                 db.session.add(counter('inner'))
@@ -217,7 +217,7 @@ class TestAtomic:
 
         assert committed() == {'inner', 'outer'}
 
-    def test_takes_back_the_inner_with_the_outer(self, durable):
+    def test_rolls_back_the_inner_block_with_the_outer(self, durable):
         @atomic()
         def outer():
             with atomic():
@@ -229,7 +229,7 @@ class TestAtomic:
 
         assert committed() == set()
 
-    def test_takes_back_the_outer_with_the_inner(self, durable):
+    def test_rolls_back_the_outer_block_with_the_inner(self, durable):
         @atomic()
         def outer():
             db.session.add(counter('outer'))
@@ -259,7 +259,7 @@ class TestAtomic:
 
         assert committed() == {'a'}
 
-    def test_takes_the_only_write_lock_of_sqlite_at_once(self, tmp_path):
+    def test_acquires_the_write_lock_of_sqlite_at_once(self, tmp_path):
         app = kernel_app(tmp_path, SQLALCHEMY_DATABASE_URI=f'sqlite:///{tmp_path}/db')
         statements = []
 
@@ -276,7 +276,7 @@ class TestAtomic:
 
 
 class TestAfterCommit:
-    def test_is_called_in_order_once_it_has_really_happened(self, durable):
+    def test_calls_functions_in_order_after_the_commit(self, durable):
         seen = []
 
         with atomic():
@@ -288,7 +288,7 @@ class TestAfterCommit:
 
         assert seen == [('first', {'a'}), ('second', {'a'})]
 
-    def test_is_dropped_when_it_has_not(self, durable):
+    def test_does_not_call_functions_after_a_rollback(self, durable):
         seen = []
 
         @atomic()
@@ -304,7 +304,7 @@ class TestAfterCommit:
 
         assert seen == []
 
-    def test_is_called_once(self, durable):
+    def test_calls_each_function_once(self, durable):
         seen = []
         with atomic():
             after_commit(lambda: seen.append('once'))
@@ -313,7 +313,7 @@ class TestAfterCommit:
 
         assert seen == ['once']
 
-    def test_may_write_by_itself(self, durable):
+    def test_allows_another_transaction(self, durable):
         @atomic()
         def write():
             db.session.add(counter('later'))
@@ -335,13 +335,13 @@ def spend():
 
 @non_atomic
 def transaction_events():
-    """Remember, then refuse."""
+    """Write, then raise."""
     spend()
     raise Failed
 
 
-class TestInBatches:
-    def test_lets_what_was_written_stand_although_it_rejects(self, durable):
+class TestNonAtomic:
+    def test_keeps_committed_rows_after_an_error(self, durable):
         with pytest.raises(Failed):
             transaction_events()
 
@@ -356,10 +356,10 @@ class TestInBatches:
 
         assert committed() == set()
 
-    def test_keeps_name_and_docstring(self):
+    def test_keeps_the_name_and_docstring(self):
         assert (transaction_events.__name__, transaction_events.__doc__) == (
             'transaction_events',
-            'Remember, then refuse.',
+            'Write, then raise.',
         )
 
 
@@ -408,7 +408,7 @@ forgetful = Blueprint('forgetful', __name__)
 @forgetful.post('/add')
 @endpoint(allow=public)
 def thing_add():
-    """Add, and forget atomic."""
+    """Add a row outside `atomic`."""
     with db.session.no_autoflush:
         db.session.add(counter('lost'))
 
@@ -416,7 +416,7 @@ def thing_add():
 @forgetful.post('/change')
 @endpoint(allow=public)
 def thing_change():
-    """Change, and forget atomic."""
+    """Change a row outside `atomic`."""
     with atomic():
         db.session.add(counter('spent'))
     db.session.scalars(select(ThrottleCounter)).one().attempts = 5
@@ -425,7 +425,7 @@ def thing_change():
 @forgetful.post('/keep')
 @endpoint(allow=public)
 def thing_keep():
-    """Change nothing."""
+    """Assign the same value to a column."""
     with atomic():
         db.session.add(counter('kept'))
     found = db.session.scalars(select(ThrottleCounter)).one()
@@ -434,7 +434,7 @@ def thing_keep():
 
 @pytest.fixture
 def forgetful_app(tmp_path):
-    """An application whose routes forget."""
+    """Return an application whose routes write outside `atomic`."""
     app = kernel_app(tmp_path, forgetful)
     with app.app_context():
         create_tables()
@@ -443,19 +443,19 @@ def forgetful_app(tmp_path):
 
 class TestAssertNoUnsavedChanges:
     @pytest.mark.parametrize('url', ['/add', '/change'])
-    def test_raises_for_changes_that_nobody_saved(self, forgetful_app, url):
+    def test_raises_for_unsaved_changes(self, forgetful_app, url):
         with pytest.raises(RuntimeError, match='this was not saved'):
             forgetful_app.test_client().post(url)
 
-    def test_allows_what_changes_nothing(self, forgetful_app):
+    def test_accepts_an_assignment_of_the_same_value(self, forgetful_app):
         assert forgetful_app.test_client().post('/keep').status_code == 200
 
-    def test_is_seen_by_an_honest_client_where_an_ordinary_one_hides_it(self, forgetful_app):
+    def test_raises_in_the_isolated_test_client_but_not_in_an_ordinary_one(self, forgetful_app):
         ordinary = FlaskClient(forgetful_app, forgetful_app.response_class)
 
         with pytest.raises(RuntimeError, match='this was not saved'), forgetful_app.app_context():
             assert ordinary.post('/add').status_code == 200
-            # It is the end of the test's own context that tells.
+            # The error is raised at the end of the test's own context.
 
         with forgetful_app.app_context(), pytest.raises(RuntimeError, match='was not saved'):
             forgetful_app.test_client().post('/add')

@@ -1,4 +1,4 @@
-"""Values under names, and the probe of writes in one of them."""
+"""Shared values by name, and the write probe that uses one of them."""
 
 from datetime import timedelta
 
@@ -26,7 +26,7 @@ class TestInsertValue:
 
 
 class TestHasValueBelow:
-    def test_takes_the_prefix_literally(self):
+    def test_does_not_interpret_wildcards_in_the_prefix(self):
         insert_value('place/here', b'')
 
         assert has_value_below('place/')
@@ -36,7 +36,7 @@ class TestHasValueBelow:
 
 class TestProbeWrite:
     def probe(self, **later):
-        """Probe at a moment; return the time of the last write and its bytes."""
+        """Probe at a later time; return the time and the bytes of the last write."""
         with time_machine.travel(self.began + timedelta(**later), tick=False):
             probe_write()
         statement = select(SharedValue.changed_at, SharedValue.value)

@@ -15,7 +15,7 @@ NOON = datetime(2026, 11, 23, 12, 0, 0, 123456, tzinfo=UTC)
 
 @pytest.fixture
 def stored(things):
-    """Return a function that stores a value and gives back what is read."""
+    """Return a function that stores a value and returns it as read from the database."""
 
     def store(**values):
         [name] = values
@@ -29,28 +29,28 @@ def stored(things):
 
 
 class TestUTCDateTime:
-    def test_gives_back_the_moment_aware_and_in_utc(self, stored):
+    def test_returns_an_aware_time_in_utc(self, stored):
         assert stored(created_at=NOON) == NOON
         assert stored(created_at=NOON).tzinfo is UTC
 
-    def test_stores_utc_whatever_the_zone(self, stored):
+    def test_converts_any_zone_to_utc(self, stored):
         berlin = NOON.astimezone(timezone(timedelta(hours=1)))
 
         assert stored(created_at=berlin) == NOON
         assert stored(created_at=berlin).utcoffset() == timedelta(0)
 
-    def test_keeps_nothing_as_nothing(self, stored):
+    def test_stores_none(self, stored):
         assert stored(created_at=None) is None
 
-    def test_rejects_a_moment_without_a_zone(self, stored):
+    def test_rejects_a_time_without_a_zone(self, stored):
         with pytest.raises(StatementError, match='a moment needs a time zone'):
             stored(created_at=NOON.replace(tzinfo=None))
 
     @pytest.mark.parametrize('moment', [EARLIEST_MOMENT, LATEST_MOMENT])
-    def test_stores_every_moment_that_a_request_may_have(self, stored, moment):
+    def test_stores_the_earliest_and_the_latest_time(self, stored, moment):
         assert stored(created_at=moment) == moment
 
-    def test_can_be_compared_with(self, stored, things):
+    def test_supports_comparison(self, stored, things):
         stored(created_at=NOON)
         berlin = NOON.astimezone(timezone(timedelta(hours=1)))
 
@@ -60,10 +60,10 @@ class TestUTCDateTime:
         assert len(db.session.scalars(later).all()) == 1
         assert len(db.session.scalars(same).all()) == 1
 
-    def test_says_what_it_is_in_python(self, things):
+    def test_has_datetime_as_python_type(self, things):
         assert things.c.created_at.type.python_type is datetime
 
-    def test_converts_another_zone_of_the_server_to_utc(self, things):
+    def test_converts_the_zone_of_the_server_to_utc(self, things):
         column_type = things.c.created_at.type
         berlin = NOON.astimezone(timezone(timedelta(hours=1)))
 
@@ -71,7 +71,7 @@ class TestUTCDateTime:
         assert column_type.process_result_value(berlin, None).tzinfo is UTC
 
 
-class TestWords:
+class TestWordList:
     @pytest.mark.parametrize(
         ('given', 'words'),
         [
@@ -81,5 +81,5 @@ class TestWords:
             (None, []),
         ],
     )
-    def test_are_sorted(self, stored, given, words):
+    def test_sorts_the_words(self, stored, given, words):
         assert stored(words=given) == words

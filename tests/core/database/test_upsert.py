@@ -1,4 +1,4 @@
-"""INSERT … ON CONFLICT."""
+"""Upserts: INSERT … ON CONFLICT."""
 
 from datetime import UTC, datetime
 
@@ -23,18 +23,18 @@ def add_up(target, spent, **rest):
     return db.session.execute(statement.returning(ThrottleCounter.attempts)).scalar_one_or_none()
 
 
-class TestInsertOr:
-    def test_inserts_what_is_not_there(self):
+class TestUpsert:
+    def test_inserts_a_new_row(self):
         assert add_up('a', 5) == 5
         assert add_up('b', 7) == 7
 
-    def test_changes_the_row_that_is(self):
+    def test_updates_an_existing_row(self):
         add_up('a', 5)
 
         assert add_up('a', 2) == 7
         assert db.session.scalars(select(ThrottleCounter.attempts)).all() == [7]
 
-    def test_leaves_a_row_alone_for_which_the_condition_does_not_hold(self):
+    def test_keeps_a_row_that_does_not_meet_the_condition(self):
         add_up('a', 5)
 
         assert add_up('a', 2, where=ThrottleCounter.attempts < 5) is None

@@ -1,6 +1,6 @@
-"""Attacks of a decoder that its image has taken over; `python -I attacks.py SANDBOX TARGETS`.
+"""Attacks by a hijacked image decoder; run with `python -I attacks.py SANDBOX TARGETS`.
 
-Loaded by its path, like the decoder, and before the sandbox: inside, no module can be imported.
+Loaded by path, like the decoder, and before the sandbox, in which no module can be imported.
 """
 
 import ctypes
@@ -27,8 +27,8 @@ class Vector(ctypes.Structure):
 
 
 def attack(targets: dict[str, Any]) -> None:
-    """Try all attacks, and print the error of each as JSON; an empty one means success."""
-    # The limit of open files counts numbers: this makes one of them free.
+    """Try all attacks, and print the error of each as JSON; an empty text means success."""
+    # The limit of open files applies to descriptor numbers: this makes one available.
     os.close(0)
     results = {name: error_of(run, targets) for name, run in ATTACKS.items()}
     write(json.dumps(results) + '\n')
@@ -36,7 +36,7 @@ def attack(targets: dict[str, Any]) -> None:
 
 
 def error_of(run: Callable[[dict[str, Any]], object], targets: dict[str, Any]) -> str:
-    """Return the name of the error that an attack ends with, or nothing."""
+    """Return the name of the error that an attack raises, or an empty text."""
     try:
         run(targets)
     except OSError as error:
@@ -70,12 +70,12 @@ def fork(_targets: dict[str, Any]) -> None:
 
 
 def execute(_targets: dict[str, Any]) -> None:
-    """Become another program, which prints a word."""
+    """Replace the process by another program, which prints a word."""
     os.execv('/bin/echo', ['echo', 'executed'])
 
 
 def trace(_targets: dict[str, Any]) -> None:
-    """Attach to the parent as a debugger does."""
+    """Attach to the parent like a debugger."""
     checked(LIBC.ptrace(PTRACE_SEIZE, os.getppid(), None, None))
 
 
@@ -98,26 +98,26 @@ def read_environment(_targets: dict[str, Any]) -> None:
 
 
 def landlock_version() -> int:
-    """Return the version of Landlock that the kernel has, or -1."""
+    """Return the version of Landlock in the kernel, or -1."""
     return int(LIBC.syscall(444, None, ctypes.c_size_t(0), 1))
 
 
 def map_executable(_targets: dict[str, Any]) -> None:
-    """Get memory for machine code."""
+    """Map executable memory."""
     LIBC.mmap.restype = ctypes.c_void_p
     address = LIBC.mmap(None, 4096, 7, 0x22, -1, ctypes.c_long(0))
     checked(-1 if address == ctypes.c_void_p(-1).value else 0)
 
 
 def start_thread(_targets: dict[str, Any]) -> None:
-    """Start a thread, which is no attack: decoders of AVIF do."""
+    """Start a thread. This is not an attack: AVIF decoders start threads."""
     thread = threading.Thread(target=time.sleep, args=(0,))
     thread.start()
     thread.join()
 
 
 def checked(result: int) -> None:
-    """Raise the error of a function of the C library."""
+    """Raise OSError if a function of the C library returned an error."""
     if result < 0:
         raise OSError(ctypes.get_errno(), '')
 

@@ -1,4 +1,4 @@
-"""Pictures, made at test time: none lies in the repository."""
+"""Images that are created at test time, so that the repository contains none."""
 
 import io
 from typing import Any
@@ -16,7 +16,7 @@ def halves(width: int = 400, height: int = 200, mode: str = 'RGB') -> Image.Imag
 
 
 def encoded(picture: Image.Image, kind: str = 'PNG', **options: Any) -> io.BytesIO:
-    """Return it as a file of a kind."""
+    """Return a picture as a file in the given format."""
     target = io.BytesIO()
     picture.save(target, kind, **options)
     target.seek(0)
@@ -24,14 +24,14 @@ def encoded(picture: Image.Image, kind: str = 'PNG', **options: Any) -> io.Bytes
 
 
 def decoded(data: bytes) -> Image.Image:
-    """Return what is in a file."""
+    """Return the picture in a file."""
     picture = Image.open(io.BytesIO(data))
     picture.load()
     return picture
 
 
 def sides(picture: Image.Image) -> tuple[str, str]:
-    """Return the colours of its left and right half, in a word each."""
+    """Return the colours of the left and right half of a picture as words."""
     plain = picture.convert('RGB')
     at = [plain.getpixel((x, picture.height // 2)) for x in (picture.width // 8, -1)]
     at[1] = plain.getpixel((picture.width - 1 - picture.width // 8, picture.height // 2))

@@ -1,4 +1,4 @@
-"""Images are decoded in a process of their own; `test_sandbox.py` attacks from inside of it."""
+"""Decoding of images in a separate process; `test_sandbox.py` attacks from inside of it."""
 
 import ctypes
 import struct
@@ -28,8 +28,8 @@ from .decoders import disguised
 from .sample_images import decoded, encoded, halves, sides
 
 
-def shrunk(data, **options):
-    """Shrink what is in these bytes, from a file that has been read to its end."""
+def resized(data, **options):
+    """Resize an image in a file that has been read to its end."""
     with tempfile.TemporaryFile() as file:
         file.write(data)
         return resize_to_webp(file, **options)
@@ -41,13 +41,13 @@ def chunk(kind, data):
 
 
 def png(width, height, rows, bits=8, colour=6):
-    """Return a PNG with that head and these compressed rows, true or not."""
+    """Return a PNG with the given header and compressed rows, which need not match."""
     head = struct.pack('>IIBBBBB', width, height, bits, colour, 0, 0, 0)
     return b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', head) + chunk(b'IDAT', rows) + chunk(b'IEND', b'')
 
 
-# Each the beginning of something else, or of nothing.
-NO_IMAGES = {
+# Contents that are not a readable image.
+NOT_IMAGES = {
     'nothing': b'',
     'text': b'hello',
     'a script': b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>',
@@ -58,106 +58,106 @@ NO_IMAGES = {
     'a JPEG 2000': encoded(halves(), 'JPEG2000').getvalue(),
     'half a PNG': encoded(Image.effect_noise((99, 99), 99)).getvalue()[:5000],
     'no pixels': png(0, 0, b''),
-    'rows that are no stream': png(99, 99, b'\xff' * 99),
+    'rows that are not compressed': png(99, 99, b'\xff' * 99),
 }
 
 
-class TestShrink:
+class TestResizeToWebp:
     @pytest.mark.parametrize('kind', FORMATS)
-    def test_returns_a_small_webp_of_every_kind(self, kind):
-        made = decoded(shrunk(encoded(halves(), kind).getvalue(), edge=64, square=True))
+    def test_returns_a_small_webp_for_every_format(self, kind):
+        made = decoded(resized(encoded(halves(), kind).getvalue(), edge=64, square=True))
 
         assert (made.format, made.size, sides(made)) == ('WEBP', (64, 64), ('red', 'blue'))
 
     @pytest.mark.parametrize('mode', ['1', 'L', 'LA', 'P', 'RGBA', 'I;16'])
-    def test_needs_nothing_more_for_any_kind_of_pixel(self, mode):
-        """Once it has given up opening files, there is nothing left to load."""
+    def test_opens_no_file_for_any_pixel_mode(self, mode):
+        """All decoders are loaded before the sandbox forbids opening files."""
         source = Image.new(mode, (40, 40), 40_000 if mode == 'I;16' else 1)
 
-        assert decoded(shrunk(encoded(source).getvalue(), edge=16)).size == (16, 16)
+        assert decoded(resized(encoded(source).getvalue(), edge=16)).size == (16, 16)
 
-    @pytest.mark.parametrize('name', NO_IMAGES)
-    def test_rejects_what_is_no_image(self, name):
+    @pytest.mark.parametrize('name', NOT_IMAGES)
+    def test_rejects_other_files(self, name):
         with pytest.raises(ImageUnreadable):
-            shrunk(NO_IMAGES[name], edge=64)
+            resized(NOT_IMAGES[name], edge=64)
 
-    def test_rejects_a_bomb_by_its_head(self):
-        """516 KB that would be 709 MB (CVE-2023-44271 and its kind)."""
+    def test_rejects_a_decompression_bomb_by_its_header(self):
+        """A file of 516 KB can need 709 MB of memory (such as in CVE-2023-44271)."""
         with pytest.raises(ImageTooLarge):
-            shrunk(png(13_300, 13_300, zlib.compress(bytes(1000))), edge=64)
+            resized(png(13_300, 13_300, zlib.compress(bytes(1000))), edge=64)
         with pytest.raises(ImageTooLarge):
-            shrunk(png(2**31 - 1, 2**31 - 1, b''), edge=64)
+            resized(png(2**31 - 1, 2**31 - 1, b''), edge=64)
 
     @pytest.mark.parametrize('greedy', [
         'bytearray(700 * 1024**2)', "raise OSError('out of memory error when reading image file')",
     ])  # fmt: skip
-    def test_fails_for_now_for_want_of_memory(self, monkeypatch, tmp_path, greedy):
+    def test_raises_decoding_failed_when_memory_runs_out(self, monkeypatch, tmp_path, greedy):
         monkeypatch.setattr(images, 'DECODER', disguised(tmp_path, greedy))
 
         with pytest.raises(ImageDecodingFailed, match='ended with 5'):
-            shrunk(b'', edge=64)
+            resized(b'', edge=64)
 
     @pytest.mark.slow('the limit of CPU time is in whole seconds')
-    def test_rejects_what_takes_too_much_time(self, monkeypatch, tmp_path):
+    def test_rejects_images_that_exceed_the_cpu_time_limit(self, monkeypatch, tmp_path):
         endless = 'while True: pass'
         monkeypatch.setattr(images, 'DECODER', disguised(tmp_path, endless, MAX_CPU_SECONDS='1'))
 
         with pytest.raises(ImageTooCostly):
-            shrunk(b'', edge=64)
+            resized(b'', edge=64)
 
-    def test_ends_what_only_waits_and_fails_for_now(self, monkeypatch, tmp_path):
+    def test_kills_a_hanging_decoder_and_raises_decoding_failed(self, monkeypatch, tmp_path):
         monkeypatch.setattr(images, 'DECODER', disguised(tmp_path, 'import time; time.sleep(99)'))
         monkeypatch.setattr(images, 'DECODER_TIMEOUT_SECONDS', 0.5)
 
         with pytest.raises(ImageDecodingFailed, match='ended with -9'):
-            shrunk(b'', edge=64)
+            resized(b'', edge=64)
 
-    def test_fails_for_now_if_the_decoder_crashes(self, monkeypatch, tmp_path):
+    def test_raises_decoding_failed_if_the_decoder_crashes(self, monkeypatch, tmp_path):
         crash = 'sandbox = __import__("ctypes").string_at(0)'
         monkeypatch.setattr(images, 'DECODER', disguised(tmp_path, crash))
 
         with pytest.raises(ImageDecodingFailed, match='ended with -11'):
-            shrunk(b'', edge=64)
+            resized(b'', edge=64)
 
-    def test_fails_for_now_if_the_decoder_cannot_be_started(self, monkeypatch, tmp_path):
+    def test_raises_decoding_failed_if_the_decoder_does_not_start(self, monkeypatch, tmp_path):
         monkeypatch.setattr(sys, 'executable', str(tmp_path / 'python'))
 
         with pytest.raises(ImageDecodingFailed, match='did not start'):
-            shrunk(encoded(halves()).getvalue(), edge=64)
+            resized(encoded(halves()).getvalue(), edge=64)
 
-    def test_hears_no_more_than_an_image_can_be(self, monkeypatch, tmp_path):
+    def test_limits_the_output_of_the_decoder(self, monkeypatch, tmp_path):
         flood = "[sys.stdout.buffer.write(b'RIFFxxxxWEBP' * 9999) for _ in iter(int, 1)]"
         monkeypatch.setattr(images, 'DECODER', disguised(tmp_path, flood))
 
-        # To the decoder the closed pipe is an error like any other.
+        # The decoder may report the closed pipe as an error of the image.
         with pytest.raises((ImageUnreadable, ImageDecodingFailed)):
-            shrunk(b'', edge=64)
+            resized(b'', edge=64)
 
-    def test_tells_its_decoder_no_secret(self, monkeypatch, tmp_path):
+    def test_hides_the_environment_from_the_decoder(self, monkeypatch, tmp_path):
         monkeypatch.setenv('SECRET_KEY', 'hush')
-        say = (
+        print_environment = (
             "import os; sys.stdout.buffer.write(b'RIFFxxxxWEBP' + repr(dict(os.environ)).encode())"
         )
-        monkeypatch.setattr(images, 'DECODER', disguised(tmp_path, say))
+        monkeypatch.setattr(images, 'DECODER', disguised(tmp_path, print_environment))
 
-        assert b'hush' not in shrunk(b'', edge=64)
+        assert b'hush' not in resized(b'', edge=64)
 
-    def test_believes_no_decoder_that_says_something_else(self, monkeypatch, tmp_path):
-        lie = "sys.stdout.buffer.write(b'<script>')"
-        monkeypatch.setattr(images, 'DECODER', disguised(tmp_path, lie))
+    def test_raises_decoding_failed_for_output_that_is_not_webp(self, monkeypatch, tmp_path):
+        print_script = "sys.stdout.buffer.write(b'<script>')"
+        monkeypatch.setattr(images, 'DECODER', disguised(tmp_path, print_script))
 
         with pytest.raises(ImageDecodingFailed, match='ended with 0'):
-            shrunk(b'', edge=64)
+            resized(b'', edge=64)
 
-    def test_blames_no_image_for_a_decoder_that_does_not_work(self, monkeypatch, tmp_path):
+    def test_raises_decoding_failed_if_the_decoder_is_broken(self, monkeypatch, tmp_path):
         broken = tmp_path / 'decoder_process.py'
         broken.write_text('import no_such_module')
         monkeypatch.setattr(images, 'DECODER', broken)
 
         with pytest.raises(ImageDecodingFailed, match='ended with 1'):
-            shrunk(b'', edge=64)
+            resized(b'', edge=64)
 
-    def test_makes_who_comes_too_late_wait_and_come_again(self):
+    def test_raises_service_unavailable_if_no_slot_becomes_free(self):
         taken, over = threading.Event(), threading.Event()
 
         def hold():
@@ -170,7 +170,7 @@ class TestShrink:
         taken.wait(30)
         try:
             with pytest.raises(ServiceUnavailable):
-                shrunk(encoded(halves()).getvalue(), edge=64, timeout=0.05)
+                resized(encoded(halves()).getvalue(), edge=64, timeout=0.05)
         finally:
             over.set()
             thread.join()
@@ -178,7 +178,7 @@ class TestShrink:
 
 @pytest.fixture
 def fresh_protections():
-    """Let the protections be looked for again, before the test and after it."""
+    """Clear the cache of missing protections before and after the test."""
     images.missing_protections.cache_clear()
     yield
     images.missing_protections.cache_clear()
@@ -191,13 +191,15 @@ class TestMissingProtections:
         ('print()', []),
         ('raise SystemExit(1)', ['sandbox']),
     ])  # fmt: skip
-    def test_returns_what_the_sandbox_did_not_find(self, monkeypatch, tmp_path, sandbox, missing):
+    def test_returns_the_protections_that_the_sandbox_did_not_find(
+        self, monkeypatch, tmp_path, sandbox, missing
+    ):
         (tmp_path / 'sandbox.py').write_text(sandbox)
         monkeypatch.setattr(images, 'SANDBOX', tmp_path / 'sandbox.py')
 
         assert images.missing_protections() == missing
 
-    def test_names_the_flag_that_hides_the_memory_of_the_service(self, monkeypatch):
+    def test_contains_dumpable_without_the_dump_flag(self, monkeypatch):
         missing = images.missing_protections()
         images.missing_protections.cache_clear()
         monkeypatch.setattr(ctypes, 'CDLL', lambda _name: object())
@@ -207,7 +209,7 @@ class TestMissingProtections:
 
 @pytest.mark.usefixtures('fresh_protections')
 class TestProtectProcess:
-    def test_hides_memory_and_logs_what_is_missing(self, monkeypatch, tmp_path, caplog):
+    def test_hides_memory_and_logs_missing_protections(self, monkeypatch, tmp_path, caplog):
         (tmp_path / 'sandbox.py').write_text("print('landlock\\nseccomp')")
         monkeypatch.setattr(images, 'SANDBOX', tmp_path / 'sandbox.py')
 
@@ -221,7 +223,7 @@ class TestProtectProcess:
         assert in_child(check) == 0
 
 
-def test_the_decoder_knows_nothing_of_the_service():
+def test_the_decoder_imports_no_module_of_the_service():
     loaded = 'import sys, runpy; sys.argv = ["x", "1", "square"]\n'
     loaded += f'try: runpy.run_path({str(DECODER)!r}, run_name="seen")\nfinally: '
     loaded += 'print(sorted(name for name in sys.modules if name.partition(".")[0] in ('

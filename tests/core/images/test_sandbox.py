@@ -1,4 +1,4 @@
-"""The sandbox of the decoder, attacked from inside; also where the system offers less.
+"""Attacks from inside the sandbox of the decoder, also on systems with fewer protections.
 
 `tests/servers/test_unprivileged.py` runs this file as the user of the image.
 """
@@ -45,7 +45,7 @@ from .decoders import disguised
 from .sample_images import decoded, encoded, halves
 
 ALL = {*ATTACKS, 'exec'} - {'thread'}
-# What Landlock denies, by the version that introduced it.
+# The attacks that Landlock denies, by the version that introduced the rule.
 LANDLOCK_VERSION = landlock_version()
 LANDLOCK = set().union(*(
     denied
@@ -59,10 +59,10 @@ LANDLOCK = set().union(*(
 ))  # fmt: skip
 HAS_NO_LANDLOCK = ['landlock'] if LANDLOCK_VERSION < 1 else []
 PARENT = {'ptrace', 'memory', 'environ'}
-# The limit of processes and the dump flag, neither of which root feels.
+# The process limit and the dump flag do not apply to root.
 IS_ROOT = os.getuid() == 0
 
-# Lines of `sandbox.py` as they would be on a system without the call: the kernel answers ENOSYS.
+# Lines of `sandbox.py` as on a system without the call, for which the kernel returns ENOSYS.
 NO_SECCOMP = {'SECCOMP = ': 'SECCOMP = (9999, 9999)'}
 NO_LANDLOCK = {
     'LANDLOCK_CREATE_RULESET, ': 'LANDLOCK_CREATE_RULESET, LANDLOCK_RESTRICT_SELF = 9999, 1'
@@ -75,7 +75,7 @@ NO_LIMIT = {"    'RLIMIT_AS'": "    'RLIMIT_ADDRESSES': (0, 0),"}
 
 
 class Result(NamedTuple):
-    """Which protections the sandbox did not find, and which attacks failed."""
+    """The protections that the sandbox did not find, and the attacks that failed."""
 
     missing: list[str]
     denied: set[str]
@@ -83,7 +83,7 @@ class Result(NamedTuple):
 
 @pytest.fixture
 def targets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
-    """Provide files, servers and memory that belong to the user whom the decoder runs as."""
+    """Provide files, servers and memory that belong to the user of the decoder process."""
     for name in ('secret', 'renamed', 'unlinked', 'truncated'):
         (tmp_path / name).write_text('hush')
     monkeypatch.chdir(tmp_path)  # the path of a socket has at most 107 bytes
@@ -120,14 +120,14 @@ def run_attacks(targets: dict[str, Any], sandbox: Path | str = SANDBOX) -> Resul
 
 
 def denied(output: list[str]) -> set[str]:
-    """Return the attacks that failed, from what they printed."""
+    """Return the attacks that failed, from their output."""
     results, last = output
     named = {**json.loads(results), 'exec': '' if last == 'executed' else last}
     return {name for name, error in named.items() if error}
 
 
 def sandbox_without(folder: Path, lines: dict[str, str]) -> Path:
-    """Return a copy of the sandbox, some lines of which are replaced."""
+    """Return a copy of the sandbox in which some lines are replaced."""
     text = SANDBOX.read_text().splitlines()
     for beginning, line in lines.items():
         (at,) = [n for n, each in enumerate(text) if each.startswith(beginning)]
@@ -141,7 +141,7 @@ class TestRestrict:
     def test_denies_all_attacks_and_allows_threads(self, targets):
         assert run_attacks(targets) == Result(HAS_NO_LANDLOCK, ALL)
 
-    def test_is_in_force_in_the_decoder(self, targets, tmp_path):
+    def test_applies_to_the_decoder_process(self, targets, tmp_path):
         before = f'import runpy; attack = runpy.run_path({attacks.__file__!r})["attack"]'
         decoder = disguised(tmp_path, f'attack({targets!r}); sys.exit(0)', before)
 
@@ -153,8 +153,8 @@ class TestRestrict:
 
         assert denied(ended.stdout.splitlines()) == ALL
 
-    def test_is_what_stops_the_attacks(self, targets):
-        """Without it, each of them succeeds against an unprotected parent."""
+    def test_is_necessary_to_stop_the_attacks(self, targets):
+        """Without the sandbox, each attack succeeds against an unprotected parent."""
         assert run_attacks(targets, '').denied == set()
 
     @pytest.mark.parametrize(('lines', 'missing', 'stopped'), [
@@ -166,13 +166,15 @@ class TestRestrict:
         (OTHER_SYSTEM, ['no_new_privs', 'landlock', 'seccomp'], set()),
         (NO_LIMIT, [*HAS_NO_LANDLOCK, 'RLIMIT_ADDRESSES'], ALL),
     ], ids=['landlock', 'seccomp', 'architecture', 'both', 'prctl', 'system', 'limit'])  # fmt: skip
-    def test_falls_back_to_what_the_system_has(self, targets, tmp_path, lines, missing, stopped):
+    def test_uses_the_protections_that_the_system_has(
+        self, targets, tmp_path, lines, missing, stopped
+    ):
         result = run_attacks(targets, sandbox_without(tmp_path, lines))
 
         by_limit = set() if IS_ROOT or 'seccomp' not in missing else {'fork', 'thread'}
         assert result == Result(missing, stopped | by_limit)
 
-    def test_leaves_threads_enough_to_decode_avif(self, monkeypatch, tmp_path):
+    def test_allows_enough_threads_to_decode_avif(self, monkeypatch, tmp_path):
         """Without seccomp, a limit of processes forbids threads to all users but root."""
         sandbox_without(tmp_path, NO_SECCOMP)
         monkeypatch.setattr(images, 'DECODER', Path(shutil.copy(DECODER, tmp_path)))
@@ -181,7 +183,7 @@ class TestRestrict:
             file.write(encoded(halves(), 'AVIF').getvalue())
             assert decoded(images.resize_to_webp(file, edge=64)).size == (64, 32)
 
-    def test_blames_no_image_if_there_is_no_thread_to_decode_it(self, monkeypatch, tmp_path):
+    def test_raises_decoding_failed_if_threads_are_forbidden(self, monkeypatch, tmp_path):
         sandbox_without(tmp_path, NO_THREADS)
         monkeypatch.setattr(images, 'DECODER', Path(shutil.copy(DECODER, tmp_path)))
 
@@ -190,7 +192,7 @@ class TestRestrict:
             with pytest.raises(ImageDecodingFailed):
                 images.resize_to_webp(file, edge=64)
 
-    def test_raises_no_limit_that_the_system_has_set_lower(self, tmp_path):
+    def test_keeps_lower_limits_of_the_system(self, tmp_path):
         def check() -> None:
             resource.setrlimit(resource.RLIMIT_CPU, (5, 5))
             restrict = runpy.run_path(str(sandbox_without(tmp_path, NO_SECCOMP)))['restrict']
@@ -201,8 +203,8 @@ class TestRestrict:
 
 
 class TestSetNotDumpable:
-    def test_protects_the_memory_of_the_service_where_there_is_no_sandbox(self, targets):
-        """Of all users but root, who may do so in any case."""
+    def test_protects_the_memory_of_the_service_without_a_sandbox(self, targets):
+        """Root can read the memory in any case."""
 
         def check() -> None:
             set_not_dumpable()
@@ -212,7 +214,7 @@ class TestSetNotDumpable:
 
 
 def decide(program: bytes, number: int, architecture: int, *arguments: int) -> int:
-    """Return what the kernel does about a system call: the result of a filter."""
+    """Return the result of a seccomp filter for a system call."""
     data = struct.pack('IIQ6Q', number, architecture, 0, *arguments, *[0] * (6 - len(arguments)))
     at, held = 0, 0
     while True:
@@ -240,7 +242,7 @@ class TestFilterProgram:
         program = filter_program(machine)
         return lambda *call: decide(program, call[0], ARCHITECTURES[machine], *call[1:])
 
-    def test_allows_the_calls_on_the_list_and_no_other(self, machine, rule):
+    def test_allows_only_the_listed_calls(self, machine, rule):
         column = list(ARCHITECTURES).index(machine)
         allowed = {numbers[column] for numbers in ALLOWED_CALLS.values()}
         conditional = {numbers[column] for numbers, *_ in CONDITIONAL_CALLS.values()}
@@ -252,12 +254,12 @@ class TestFilterProgram:
         # On x86_64 the same calls have a second number (x32).
         assert rule(0x40000000) == DENY | EPERM
 
-    def test_allows_threads_and_no_processes(self, machine, rule):
+    def test_allows_threads_but_no_processes(self, machine, rule):
         clone = CONDITIONAL_CALLS['clone'][0][list(ARCHITECTURES).index(machine)]
 
         assert rule(clone, CLONE_THREAD) == ALLOW
         assert rule(clone, 17) == DENY | EPERM
-        # The C library then uses `clone`.
+        # ENOSYS for clone3 makes the C library use `clone`.
         assert rule(435) == DENY | ENOSYS
 
     @pytest.mark.parametrize('name', ['mmap', 'mprotect'])
@@ -267,10 +269,10 @@ class TestFilterProgram:
         assert rule(number, 0, 0, 3) == ALLOW
         assert rule(number, 0, 0, 3 | PROT_EXEC) == DENY | EPERM
 
-    def test_ends_a_process_that_calls_by_another_architecture(self, machine, rule):
+    def test_kills_a_process_that_uses_calls_of_another_architecture(self, machine, rule):
         other = 0x40000003  # i386, whose number 3 is `read`
 
         assert decide(filter_program(machine), 3, other) == KILL
 
-    def test_does_not_exist_for_other_machines(self, machine):
+    def test_returns_none_for_other_architectures(self, machine):
         assert filter_program('riscv64') is None

@@ -1,4 +1,4 @@
-"""What the tests of mails share."""
+"""Fixtures of the tests of mails."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +13,8 @@ from ..apps import kernel_app
 
 
 @pytest.fixture
-def post_office(tmp_path: Path) -> Iterator[Flask]:
-    """An application of the kernel with a mail of ours to send, on a database of its own."""
+def mail_app(tmp_path: Path) -> Iterator[Flask]:
+    """Yield an application of `project.core` with a sample mail and a separate database."""
     letters = Blueprint('letters', __name__, template_folder='templates')
     app = kernel_app(tmp_path, letters, MAIL_FROM='The Team <team@example.test>')
     with app.app_context():

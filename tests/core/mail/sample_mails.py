@@ -1,4 +1,4 @@
-"""Mails as tests write and read them."""
+"""Helpers that create and read mails."""
 
 from collections.abc import Mapping
 from email import message_from_bytes, policy
@@ -17,18 +17,18 @@ TO = 'ada@example.com'
 
 def hello(
     to: str = TO,
-    stamp: MessageIdentity | None = None,
+    identity: MessageIdentity | None = None,
     secret: Mapping[str, Any] | None = None,
     **context: Any,
 ) -> EmailMessage:
-    """Return a mail of ours."""
-    stamp = stamp or new_message_identity(now())
-    return render_mail('hello', to, {**HELLO, **context}, stamp, secret)
+    """Return the rendered sample mail."""
+    identity = identity or new_message_identity(now())
+    return render_mail('hello', to, {**HELLO, **context}, identity, secret)
 
 
 @atomic()
 def send(to: str = TO, template: str = 'hello', **options: Any) -> None:
-    """Have it sent, in a transaction of its own."""
+    """Enqueue a mail in a separate transaction."""
     send_mail(template, to=to, **{**HELLO, **options})
 
 
@@ -39,7 +39,7 @@ def delivered(folder: Path) -> list[EmailMessage]:
 
 
 def text_of(message: EmailMessage, kind: str = 'plain') -> str:
-    """Return what a mail says."""
+    """Return the text or HTML of a mail."""
     body = message.get_body((kind,))
     assert body is not None
     return str(body.get_content())

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures('no_tasks')
 
 @pytest.fixture
 def configure(app, monkeypatch):
-    """Return a function that names the transport of mails."""
+    """Return a function that sets MAIL_URL."""
     greeting = health.Greeting()
     monkeypatch.setitem(app.extensions, 'mail_greeting', greeting)
     yield lambda url: monkeypatch.setitem(app.config, 'MAIL_URL', url)
@@ -26,7 +26,7 @@ def configure(app, monkeypatch):
 
 
 def enqueue_mail(*, age):
-    """Enqueue a mail that was to be sent a number of seconds ago."""
+    """Enqueue a mail that has been due for `age` seconds."""
     deliver = task(name='deliver', queue='mail')(lambda: None)
     with time_machine.travel(now() - timedelta(seconds=age), tick=False), atomic():
         enqueue(deliver)
@@ -87,7 +87,9 @@ class TestCheckMail:
         assert check_mail().state == 'down'
 
     @pytest.mark.parametrize(('age', 'state'), [(300, 'ok'), (301, 'late')])
-    def test_is_late_when_a_mail_waits_for_five_minutes(self, configure, tmp_path, age, state):
+    def test_is_late_when_a_mail_has_waited_for_over_five_minutes(
+        self, configure, tmp_path, age, state
+    ):
         configure(f'file://{tmp_path}/mail')
         moment = now()
         with time_machine.travel(moment, tick=False):

@@ -1,4 +1,4 @@
-"""Every mail filled in with its example."""
+"""Previews of every mail, rendered with its example."""
 
 import json
 from email import message_from_bytes, policy
@@ -10,7 +10,7 @@ from tests.repository_copy import ROOT
 
 from .sample_mails import text_of
 
-# By the folders, so that one whose example is missing is not passed over.
+# Read from the folders, so that the tests fail for a mail without an example.
 NAMES = sorted(path.parent.name for path in ROOT.glob('project/*/templates/mail/*/subject.txt'))
 
 
@@ -22,7 +22,7 @@ class TestMailNames:
 
 class TestPreviewMail:
     @pytest.mark.parametrize('name', NAMES)
-    def test_fills_in_every_mail(self, name):
+    def test_renders_every_mail(self, name):
         message = preview_mail(name)
 
         assert message['To'] == 'ada@example.com'
@@ -33,22 +33,22 @@ class TestPreviewMail:
             assert '{{' not in text_of(message, kind)
 
     @pytest.mark.parametrize('name', NAMES)
-    def test_shows_all_that_its_example_says(self, name):
+    def test_contains_all_values_of_the_example(self, name):
         [path] = ROOT.glob(f'project/*/templates/mail/{name}/example.json')
-        said = text_of(preview_mail(name))
+        text = text_of(preview_mail(name))
 
         for value in json.loads(path.read_text()).values():
             if isinstance(value, str):
-                assert value in said
+                assert value in text
 
     @pytest.mark.parametrize('name', ['nonsense', '', '..', '../mail/verification', 'base.html'])
-    def test_rejects_what_no_feature_sends(self, name):
+    def test_raises_for_an_unknown_mail(self, name):
         with pytest.raises(MailTemplateNotFound):
             preview_mail(name)
 
 
 class TestWritePreview:
-    def test_writes_it_three_ways(self, tmp_path):
+    def test_writes_html_text_and_message(self, tmp_path):
         paths = write_preview('verification', tmp_path / 'new' / 'folder')
 
         assert [path.name for path in paths] == [

@@ -1,4 +1,4 @@
-"""From a folder of templates to a message."""
+"""Rendering of a folder of templates as a message."""
 
 import re
 from datetime import UTC, datetime
@@ -17,28 +17,28 @@ from project.core.mail.rendering import (
 
 from .sample_mails import TO, hello, text_of
 
-pytestmark = pytest.mark.usefixtures('post_office')
+pytestmark = pytest.mark.usefixtures('mail_app')
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 ID = UUID('12345678-1234-5678-1234-567812345678')
 
 
-class TestStamp:
-    def test_begins_with_the_time_and_is_nobody_else_s(self):
+class TestMessageIdentity:
+    def test_starts_with_the_time_and_ends_with_the_id(self):
         assert (
             str(MessageIdentity(NOON, ID))
             == '20261123T120000.000000.12345678123456781234567812345678'
         )
 
 
-class TestNewStamp:
-    def test_is_another_each_time(self):
+class TestNewMessageIdentity:
+    def test_is_different_each_time(self):
         assert new_message_identity(NOON) != new_message_identity(NOON)
 
 
 class TestRenderMail:
-    def test_says_all_that_a_mail_has_to_say(self):
-        message = hello(stamp=MessageIdentity(NOON, ID))
+    def test_sets_the_headers(self):
+        message = hello(identity=MessageIdentity(NOON, ID))
 
         assert message['From'] == 'The Team <team@example.test>'
         assert message['To'] == TO
@@ -47,7 +47,7 @@ class TestRenderMail:
         assert message['Message-ID'] == f'<{MessageIdentity(NOON, ID)}@example.test>'
         assert message['Auto-Submitted'] == 'auto-generated'
 
-    def test_has_a_text_and_the_same_as_html(self):
+    def test_contains_the_same_content_as_text_and_html(self):
         message = hello()
 
         assert message.get_content_type() == 'multipart/alternative'
@@ -58,15 +58,15 @@ class TestRenderMail:
         assert '<p>You have 10 minutes, Ada.</p>' in html
         assert 'http://localhost:8000' in html
 
-    def test_has_the_same_id_whenever_it_is_written_again(self):
-        again = {hello(stamp=MessageIdentity(NOON, ID))['Message-ID'] for _ in range(3)}
+    def test_has_the_same_message_id_for_the_same_identity(self):
+        again = {hello(identity=MessageIdentity(NOON, ID))['Message-ID'] for _ in range(3)}
         others = {hello()['Message-ID'] for _ in range(3)}
 
         assert len(again) == 1
         assert len(others) == 3
         assert all(re.fullmatch(r'<[^@]+@example\.test>', found) for found in others)
 
-    def test_lets_no_hostile_name_into_the_html(self):
+    def test_escapes_html_in_names(self):
         name = '<img src=x onerror=alert(1)>"\''
 
         message = hello(name=name)
@@ -76,7 +76,7 @@ class TestRenderMail:
         assert f'Hello {name},' in text_of(message)
 
     @pytest.mark.parametrize('line', ['\r\n', '\n', '\r', '\N{LINE SEPARATOR}', '\x0b', '\x85'])
-    def test_lets_no_name_add_a_header(self, line):
+    def test_escapes_line_breaks_in_names(self, line):
         name = f'Ada{line}Bcc: eve@example.com{line}{line}Hello'
 
         raw = bytes(hello(name=name))
@@ -95,7 +95,7 @@ class TestRenderMail:
         assert '123456' not in text.replace(url, '')
 
     @pytest.mark.parametrize('line', ['\r\n', '\n', '\r'])
-    def test_rejects_an_address_that_would_add_a_header(self, line):
+    def test_rejects_an_email_address_with_a_line_break(self, line):
         with pytest.raises(ValueError):
             hello(to=f'{TO}{line}Bcc: eve@example.com')
 
@@ -110,11 +110,11 @@ class TestRenderMail:
             'nobody:;',
         ],
     )
-    def test_rejects_what_is_not_exactly_one_address(self, to):
+    def test_rejects_text_that_is_not_exactly_one_email_address(self, to):
         with pytest.raises(ValueError, match='one address'):
             hello(to=to)
 
-    def test_writes_all_the_letters_of_the_world(self):
+    def test_accepts_text_in_any_script(self):
         message = hello(to='jürgen@bücher.example', name='Jürgen 🎩')
 
         read = message_from_bytes(bytes(message), policy=policy.default)
@@ -129,7 +129,7 @@ class TestRenderMail:
             ('ada@straße.test', 'ada@xn--strae-oqa.test'),
         ],
     )
-    def test_writes_domains_in_ascii_that_every_server_takes(self, monkeypatch, to, written):
+    def test_encodes_domains_as_ascii_for_every_server(self, monkeypatch, to, written):
         monkeypatch.setitem(current_app.config, 'MAIL_FROM', 'Flask <no-reply@bücher.example>')
 
         message = hello(to=to)
@@ -150,7 +150,7 @@ class TestSenderAddress:
             ('A <a@bücher.example>', 'A <a@xn--bcher-kva.example>'),
         ],
     )
-    def test_is_what_a_mail_contains(self, monkeypatch, text, header):
+    def test_is_the_sender_of_mails(self, monkeypatch, text, header):
         monkeypatch.setitem(current_app.config, 'MAIL_FROM', text)
 
         assert str(sender_address(text)) == hello()['From'] == header
@@ -158,7 +158,7 @@ class TestSenderAddress:
     @pytest.mark.parametrize(
         'text', ['', '"', 'API', 'Acme, Inc. <a@b.example>', 'a@b.example\nBcc: c']
     )
-    def test_raises_unless_it_is_one_address(self, text):
+    def test_raises_unless_the_text_is_one_email_address(self, text):
         with pytest.raises(ValueError, match='must be one address'):
             sender_address(text)
 
@@ -179,5 +179,5 @@ class TestDuration:
             (7 * 24 * 3600, '7 days'),
         ],
     )
-    def test_says_how_long(self, seconds, words):
+    def test_returns_the_duration_in_words(self, seconds, words):
         assert duration(seconds) == words

@@ -1,4 +1,4 @@
-"""How a mail leaves, by SMTP, into a folder or into the log."""
+"""Transports of mails: SMTP, a folder and the log."""
 
 import logging
 import re
@@ -27,42 +27,42 @@ from tests.repository_copy import ROOT
 from ..outbox import rows, travel_forward
 from .sample_mails import TO, delivered, hello, send, text_of
 
-pytestmark = pytest.mark.usefixtures('post_office')
+pytestmark = pytest.mark.usefixtures('mail_app')
 
 COMPOSE = ROOT / 'docker-compose.yml'
 
 
 class Mailbox:
-    """What an SMTP server does with what it is handed: keep it, with how it came."""
+    """A handler of an SMTP server that stores the received mails with their sessions."""
 
-    def __init__(self, *, refusal=None, step='RCPT', farewell='221 Bye'):
-        self.kept = []
-        self.refusals = {step: refusal} if refusal else {}
-        self.farewell = farewell
+    def __init__(self, *, rejection=None, step='RCPT', quit_reply='221 Bye'):
+        self.received = []
+        self.rejections = {step: rejection} if rejection else {}
+        self.quit_reply = quit_reply
 
     async def handle_MAIL(self, server, session, envelope, address, options):
         envelope.mail_from = address
-        return self.refusals.get('MAIL', '250 OK')
+        return self.rejections.get('MAIL', '250 OK')
 
     async def handle_RCPT(self, server, session, envelope, address, options):
         envelope.rcpt_tos.append(address)
-        return self.refusals.get('RCPT', '250 OK')
+        return self.rejections.get('RCPT', '250 OK')
 
     async def handle_DATA(self, server, session, envelope):
-        if 'body' in self.refusals:
-            return self.refusals['body']
-        self.kept.append(SimpleNamespace(envelope=envelope, session=session))
+        if 'body' in self.rejections:
+            return self.rejections['body']
+        self.received.append(SimpleNamespace(envelope=envelope, session=session))
         return '250 OK'
 
     async def handle_QUIT(self, server, session, envelope):
-        if self.farewell is None:
-            # Gone without a word.
+        if self.quit_reply is None:
+            # Close the connection without a reply.
             server.transport.abort()
-        return self.farewell or ''
+        return self.quit_reply or ''
 
 
 class Server(Controller):
-    """A server at a port of the system's choice."""
+    """An SMTP server on a free port."""
 
     def _trigger_server(self):
         self.port = self.server.sockets[0].getsockname()[1]
@@ -73,18 +73,18 @@ class Server(Controller):
 
 
 class Session(SMTP):
-    """A session that may reject DATA before the body."""
+    """An SMTP session that can reject DATA before the body."""
 
     async def smtp_DATA(self, arg):
-        if refusal := self.event_handler.refusals.get('DATA'):
-            await self.push(refusal)
+        if rejection := self.event_handler.rejections.get('DATA'):
+            await self.push(rejection)
         else:
             await super().smtp_DATA(arg)
 
 
 @contextmanager
-def smtp_server(refusal=None, farewell='221 Bye', step='RCPT', **options):
-    mailbox = Mailbox(refusal=refusal, farewell=farewell, step=step)
+def smtp_server(rejection=None, quit_reply='221 Bye', step='RCPT', **options):
+    mailbox = Mailbox(rejection=rejection, quit_reply=quit_reply, step=step)
     server = Server(mailbox, hostname='127.0.0.1', port=0, **options)
     server.start()
     mailbox.port = server.port
@@ -95,13 +95,13 @@ def smtp_server(refusal=None, farewell='221 Bye', step='RCPT', **options):
 
 
 def deliver(app, monkeypatch, url):
-    """Send a mail, and make one attempt to deliver it to this server."""
+    """Send a mail, and make one attempt to deliver it to the server at `url`."""
     monkeypatch.setitem(app.extensions, 'mail', create_transport(url))
     send()
     run_pending_tasks(app)
 
 
-class TestTransportFor:
+class TestCreateTransport:
     @pytest.mark.parametrize(
         'url',
         [
@@ -118,24 +118,24 @@ class TestTransportFor:
             '/folder',
         ],
     )
-    def test_stops_with_one_line_at_what_is_no_way_out(self, url):
+    def test_exits_with_one_line_for_an_invalid_url(self, url):
         with pytest.raises(SystemExit, match='MAIL_URL must be'):
             create_transport(url)
 
 
-class TestToSmtp:
-    def test_hands_it_to_the_server(self):
+class TestSmtpTransport:
+    def test_delivers_to_the_server(self):
         with smtp_server() as server:
             create_transport(f'smtp://127.0.0.1:{server.port}')(hello())
 
-        [mail] = server.kept
+        [mail] = server.received
         assert mail.envelope.rcpt_tos == [TO]
         assert mail.envelope.mail_from == 'team@example.test'
         read = message_from_bytes(mail.envelope.content, policy=policy.default)
         assert read['Subject'] == 'Hello Ada, welcome'
         assert 'You have 10 minutes.' in text_of(read)
 
-    def test_hands_it_to_the_catcher_of_the_compose_file(self):
+    def test_delivers_to_the_mail_catcher_of_the_compose_file(self):
         settings = yaml.safe_load(COMPOSE.read_text())['services']['api']['environment']
         default = re.fullmatch(r'\$\{MAIL_URL:-(.+)\}', settings['MAIL_URL'])[1]
         chosen = create_transport(default)
@@ -145,21 +145,21 @@ class TestToSmtp:
             partial(chosen.func, '127.0.0.1', server.port, *others)(hello())
 
         assert (host, port) == ('mail', 1025)
-        assert [mail.envelope.rcpt_tos for mail in server.kept] == [[TO]]
+        assert [mail.envelope.rcpt_tos for mail in server.received] == [[TO]]
 
-    def test_hands_over_an_address_in_any_script(self):
+    def test_delivers_to_an_email_address_in_any_script(self):
         with smtp_server(enable_SMTPUTF8=True) as server:
             create_transport(f'smtp://127.0.0.1:{server.port}')(hello(to='jürgen@bücher.example'))
 
-        assert server.kept[0].envelope.rcpt_tos == ['jürgen@xn--bcher-kva.example']
+        assert server.received[0].envelope.rcpt_tos == ['jürgen@xn--bcher-kva.example']
 
-    def test_hands_over_an_ascii_address_of_any_domain_without_smtputf8(self):
+    def test_delivers_to_any_domain_without_smtputf8(self):
         with smtp_server(enable_SMTPUTF8=False) as server:
             create_transport(f'smtp://127.0.0.1:{server.port}')(hello(to='ada@bücher.example'))
 
-        assert server.kept[0].envelope.rcpt_tos == ['ada@xn--bcher-kva.example']
+        assert server.received[0].envelope.rcpt_tos == ['ada@xn--bcher-kva.example']
 
-    def test_logs_in_with_what_the_url_says(self):
+    def test_logs_in_with_the_credentials_of_the_url(self):
         seen = []
 
         def authenticate(server, session, envelope, mechanism, credentials):
@@ -176,19 +176,19 @@ class TestToSmtp:
             create_transport(f'smtp://ada%40home:p%40ss%2Fword@127.0.0.1:{server.port}')(hello())
 
         assert seen == [(b'ada@home', b'p@ss/word')]
-        assert len(server.kept) == 1
+        assert len(server.received) == 1
 
     @pytest.mark.parametrize('tls', ['starttls', 'on'])
-    def test_sends_nothing_in_the_clear_where_encryption_was_asked_for(self, tls):
+    def test_sends_nothing_in_plain_text_if_tls_is_required(self, tls):
         with (
             smtp_server() as server,
             pytest.raises((smtplib.SMTPException, OSError)),
         ):
             create_transport(f'smtp://127.0.0.1:{server.port}?tls={tls}')(hello())
 
-        assert server.kept == []
+        assert server.received == []
 
-    def test_wants_encryption_beyond_this_machine(self):
+    def test_requires_tls_except_for_this_machine(self):
         chosen = [
             create_transport(f'smtp://{host}').args[2]
             for host in ('mail.example.com', 'localhost', '127.0.0.1', '[::1]')
@@ -196,48 +196,48 @@ class TestToSmtp:
 
         assert chosen == ['starttls', 'off', 'off', 'off']
 
-    def test_gives_up_an_address_that_the_server_does_not_take(self):
-        with smtp_server(refusal='550 nobody lives there') as server:
+    def test_raises_permanent_failure_for_a_rejected_email_address(self):
+        with smtp_server(rejection='550 nobody lives there') as server:
             transport = create_transport(f'smtp://127.0.0.1:{server.port}')
             with pytest.raises(
                 PermanentFailure, match=r'for this address: 550 .*nobody lives there'
             ):
                 transport(hello())
 
-    def test_gives_up_an_address_that_the_server_cannot_write(self):
+    def test_raises_permanent_failure_if_the_server_lacks_smtputf8(self):
         with smtp_server(enable_SMTPUTF8=False) as server:
             transport = create_transport(f'smtp://127.0.0.1:{server.port}')
             with pytest.raises(PermanentFailure, match='cannot take mail for such an address'):
                 transport(hello(to='jürgen@bücher.example'))
 
-        assert server.kept == []
+        assert server.received == []
 
-    @pytest.mark.parametrize('farewell', ['421 too busy', '500 what', 'no reply at all', None])
-    def test_does_not_send_twice_what_was_taken_however_the_server_takes_leave(self, farewell):
-        with smtp_server(farewell=farewell) as server:
+    @pytest.mark.parametrize('quit_reply', ['421 too busy', '500 what', 'no reply at all', None])
+    def test_succeeds_with_any_reply_to_quit(self, quit_reply):
+        with smtp_server(quit_reply=quit_reply) as server:
             create_transport(f'smtp://127.0.0.1:{server.port}')(hello())
 
-        assert len(server.kept) == 1
+        assert len(server.received) == 1
 
     @pytest.mark.parametrize('step', ['MAIL', 'RCPT', 'DATA', 'body'])
     @pytest.mark.parametrize(
-        ('refusal', 'state'),
+        ('rejection', 'state'),
         [
             ('450 not now', 'waiting'), ('421 closing', 'waiting'), ('530 log in', 'waiting'),
             ('550 never', 'dead'), ('552 too large', 'dead'), ('571 spam', 'dead'),
         ],
     )  # fmt: skip
-    def test_lets_the_first_digit_decide_wherever_it_comes(
-        self, post_office, monkeypatch, step, refusal, state
+    def test_retries_after_4xx_and_dead_letters_after_5xx_at_every_step(
+        self, mail_app, monkeypatch, step, rejection, state
     ):
-        with smtp_server(refusal, step=step) as server:
-            deliver(post_office, monkeypatch, f'smtp://127.0.0.1:{server.port}')
+        with smtp_server(rejection, step=step) as server:
+            deliver(mail_app, monkeypatch, f'smtp://127.0.0.1:{server.port}')
 
         [row] = rows()
         assert (row.state, row.attempts) == (state, 1)
-        assert refusal.split()[0] in row.last_error
+        assert rejection.split()[0] in row.last_error
 
-    def test_keeps_a_mail_for_later_if_the_login_is_rejected(self, post_office, monkeypatch):
+    def test_retries_after_a_rejected_login(self, mail_app, monkeypatch):
         options = {
             'authenticator': lambda *_: AuthResult(success=False, handled=False),
             'auth_require_tls': False,
@@ -245,58 +245,58 @@ class TestToSmtp:
             'auth_exclude_mechanism': ['CRAM-MD5'],
         }
         with pytest.warns(UserWarning, match='Requiring AUTH'), smtp_server(**options) as server:
-            deliver(post_office, monkeypatch, f'smtp://ada:wrong@127.0.0.1:{server.port}')
+            deliver(mail_app, monkeypatch, f'smtp://ada:wrong@127.0.0.1:{server.port}')
 
         [row] = rows()
         assert (row.state, row.attempts) == ('waiting', 1)
         assert '535' in row.last_error
 
-    def test_survives_a_server_that_is_not_there(self, post_office, monkeypatch, caplog):
+    def test_retries_when_the_server_is_unreachable(self, mail_app, monkeypatch, caplog):
         with smtp_server() as server:
             pass
         transport = create_transport(f'smtp://ada:s3cret@127.0.0.1:{server.port}')
-        monkeypatch.setitem(post_office.extensions, 'mail', transport)
+        monkeypatch.setitem(mail_app.extensions, 'mail', transport)
         send()
 
-        run_pending_tasks(post_office)
+        run_pending_tasks(mail_app)
 
         [row] = rows()
         assert row.last_error.startswith('ConnectionRefusedError: ')
         assert 's3cret' not in caplog.text + row.last_error
 
-    def test_waits_no_longer_than_so_long_for_a_server_that_hangs(self, post_office, monkeypatch):
+    def test_retries_after_the_timeout_of_a_hanging_server(self, mail_app, monkeypatch):
         monkeypatch.setattr(transports, 'SMTP_TIMEOUT_SECONDS', 0.2)
         with hanging_server() as port:
             transport = create_transport(f'smtp://127.0.0.1:{port}')
-            monkeypatch.setitem(post_office.extensions, 'mail', transport)
+            monkeypatch.setitem(mail_app.extensions, 'mail', transport)
             send()
-            run_pending_tasks(post_office)
+            run_pending_tasks(mail_app)
 
         [row] = rows()
         assert (row.state, row.attempts) == ('waiting', 1)
         assert 'timed out' in row.last_error
 
-    def test_delivers_what_a_server_that_hung_left_undone(self, post_office, monkeypatch):
+    def test_delivers_later_after_a_server_that_hung(self, mail_app, monkeypatch):
         monkeypatch.setattr(transports, 'SMTP_TIMEOUT_SECONDS', 0.2)
         with hanging_server() as port:
             lost = create_transport(f'smtp://127.0.0.1:{port}')
-            monkeypatch.setitem(post_office.extensions, 'mail', lost)
+            monkeypatch.setitem(mail_app.extensions, 'mail', lost)
             send()
-            run_pending_tasks(post_office)
+            run_pending_tasks(mail_app)
         monkeypatch.setattr(transports, 'SMTP_TIMEOUT_SECONDS', 10)
 
         with smtp_server() as server, travel_forward(hours=1):
             transport = create_transport(f'smtp://127.0.0.1:{server.port}')
-            monkeypatch.setitem(post_office.extensions, 'mail', transport)
-            run_pending_tasks(post_office)
+            monkeypatch.setitem(mail_app.extensions, 'mail', transport)
+            run_pending_tasks(mail_app)
 
-        assert [mail.envelope.rcpt_tos for mail in server.kept] == [[TO]]
+        assert [mail.envelope.rcpt_tos for mail in server.received] == [[TO]]
         assert rows() == []
 
 
 @contextmanager
 def hanging_server():
-    """A server that takes a mail and then falls silent, before it says 250."""
+    """Run a server that receives a mail and never sends the final 250."""
     with socket.create_server(('127.0.0.1', 0)) as listener:
 
         def serve():
@@ -318,8 +318,8 @@ def hanging_server():
         assert not thread.is_alive()
 
 
-class TestToFolder:
-    def test_is_there_by_rename(self, tmp_path, monkeypatch):
+class TestFolderTransport:
+    def test_writes_the_file_by_rename(self, tmp_path, monkeypatch):
         renamed = []
         rename = Path.rename
 
@@ -336,20 +336,20 @@ class TestToFolder:
         assert complete
         assert [path.name for path in (tmp_path / 'out box').iterdir()] == [name]
 
-    def test_takes_its_own_place_when_it_is_sent_again(self, tmp_path):
-        deliver, stamp = create_transport(f'file://{tmp_path}/out'), new_message_identity(now())
+    def test_replaces_its_own_file_when_it_is_sent_again(self, tmp_path):
+        deliver, identity = create_transport(f'file://{tmp_path}/out'), new_message_identity(now())
 
-        deliver(hello(stamp=stamp))
-        deliver(hello(stamp=stamp, name='Eve'))
+        deliver(hello(identity=identity))
+        deliver(hello(identity=identity, name='Eve'))
         deliver(hello())
 
         subjects = [message['Subject'] for message in delivered(tmp_path / 'out')]
         assert subjects == ['Hello Eve, welcome', 'Hello Ada, welcome']
 
 
-class TestToLog:
-    def test_shows_the_text_to_a_developer(self, caplog):
-        # The application has set up logging anew, and so taken away what pytest listens with.
+class TestLogTransport:
+    def test_logs_the_text(self, caplog):
+        # The application has configured logging, which removed the handler of pytest.
         logging.getLogger().addHandler(caplog.handler)
         caplog.set_level(logging.INFO, 'project.core.mail')
 

@@ -1,4 +1,4 @@
-"""Logs: one line for a request, and no way to forge one."""
+"""Logging: formatters, and one line for each request."""
 
 import io
 import json
@@ -13,7 +13,7 @@ from project.core.web.endpoints.access import authenticated
 
 from ..apps import bearer, principal
 
-# What ends a line for somebody, or moves a terminal's cursor.
+# Characters that end a line for some programs, or control a terminal.
 HOSTILE = '\r\n\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029\x1b[31m\x9b31m\x7f\x00\u202e'
 FORGED = '{"level":"info","message":"admin logged in"}'
 
@@ -33,7 +33,7 @@ def caught(message):
 
 
 class Lines(logging.Filter):
-    """What requests log, as JSON, written when it happens as any handler does."""
+    """The log lines of requests as JSON, formatted at once, as a handler does."""
 
     def __init__(self):
         super().__init__()
@@ -47,7 +47,7 @@ class Lines(logging.Filter):
 
 @pytest.fixture
 def log(caplog):
-    """Return a function that gives the lines that requests have logged so far."""
+    """Return a function that returns the log lines of all requests so far."""
     lines = Lines()
     caplog.handler.addFilter(lines)
     yield lambda: lines.lines
@@ -55,7 +55,7 @@ def log(caplog):
 
 
 class TestJsonFormatter:
-    def test_writes_what_happened(self):
+    def test_writes_the_record_as_json(self):
         set_request_context(RequestContext('abc', '192.0.2.1', 'curl'))
         made = record('sent %s', 'it', fields={'status': 200})
         made.created = 1795435200.5
@@ -75,7 +75,7 @@ class TestJsonFormatter:
         assert len(line.splitlines()) == 1
         assert json.loads(line)['exception'].endswith('ValueError: why')
 
-    def test_writes_one_line_whatever_is_in_it(self):
+    def test_writes_one_line_for_any_content(self):
         made = record(
             f'a{HOSTILE}{FORGED}', fields={'path': HOSTILE}, error=caught(f'b{HOSTILE}{FORGED}')
         )
@@ -93,20 +93,20 @@ class TestJsonFormatter:
 
 
 class TestReadableFormatter:
-    def test_writes_what_happened(self):
+    def test_writes_time_level_request_id_message_and_fields(self):
         set_request_context(RequestContext('abc'))
         made = record('request', fields={'status': 200, 'path': '/ü'}, level=logging.WARNING)
         made.created = 1795435200.5
 
         assert ReadableFormatter().format(made) == '12:00:00 WARNING abc request status=200 path=/ü'
 
-    def test_writes_nothing_behind_a_message_without_fields(self):
+    def test_ends_with_the_message_without_fields(self):
         made = record('hello')
         made.created = 1795435200.5
 
         assert ReadableFormatter().format(made) == '12:00:00 INFO    - hello'
 
-    def test_shows_the_traceback_below(self):
+    def test_writes_the_traceback_below_the_line(self):
         text = ReadableFormatter().format(record('failed', error=caught('why')))
 
         assert text.splitlines()[1] == '    Traceback (most recent call last):'
@@ -114,7 +114,7 @@ class TestReadableFormatter:
 
     @pytest.mark.parametrize('char', sorted(HOSTILE))
     @pytest.mark.parametrize('place', ['message', 'argument', 'field', 'exception'])
-    def test_lets_nothing_from_outside_forge_a_line_or_a_colour(self, char, place):
+    def test_escapes_line_breaks_and_control_characters(self, char, place):
         evil = f'x{char}12:00:00 INFO    admin logged in'
         made = {
             'message': lambda: record(evil),
@@ -130,7 +130,7 @@ class TestReadableFormatter:
 
 
 class TestConfigure:
-    def test_knows_two_forms(self):
+    def test_has_two_formats(self):
         assert {'json': JsonFormatter, 'readable': ReadableFormatter} == FORMATTERS
 
     @pytest.mark.parametrize('level', ['LOUD', '', 'info', '10'])
@@ -154,7 +154,7 @@ class TestConfigure:
         assert line.startswith(start) or form == 'readable'
         assert stdout.getvalue() == ''
 
-    def test_obeys_the_log_level(self, kernel, log):
+    def test_applies_the_log_level(self, kernel, log):
         app = kernel(LOG_LEVEL='WARNING')
 
         app.test_client().get('/healthz')
@@ -163,7 +163,7 @@ class TestConfigure:
 
 
 class TestLogRequest:
-    def test_says_who_asked_what_and_how_it_ended(self, serve, log):
+    def test_contains_user_request_and_status(self, serve, log):
         client = serve(
             lambda thing_id: None,
             rule='/things/<int:thing_id>',
@@ -193,7 +193,7 @@ class TestLogRequest:
             'address': '192.0.2.1',
         }
 
-    def test_holds_neither_query_nor_token_nor_body(self, serve, log, caplog):
+    def test_contains_neither_query_nor_token_nor_body(self, serve, log, caplog):
         client = serve(lambda: None)
 
         client.post(
@@ -214,7 +214,7 @@ class TestLogRequest:
             ('POST', '/probe', 500, '/probe'),
         ],
     )
-    def test_is_written_for_errors_and_bugs_as_well(self, serve, log, method, url, status, route):
+    def test_is_written_for_errors_and_bugs(self, serve, log, method, url, status, route):
         def bug():
             raise ZeroDivisionError
 
@@ -225,7 +225,7 @@ class TestLogRequest:
         [line] = map(json.loads, log())
         assert (line['status'], line['route'], line['user_id']) == (status, route, None)
 
-    def test_is_written_for_a_request_that_maintenance_rejects(self, kernel, log, tmp_path):
+    def test_is_written_during_maintenance(self, kernel, log, tmp_path):
         (tmp_path / 'maintenance').touch()
 
         kernel().test_client().get('/readyz')
@@ -234,7 +234,7 @@ class TestLogRequest:
         assert line['status'] == 503
 
     @pytest.mark.parametrize('form', ['json', 'readable'])
-    def test_is_one_line_whatever_was_asked(self, client, caplog, form):
+    def test_is_one_line_for_any_request(self, client, caplog, form):
         caplog.set_level(logging.INFO, 'project.request')
 
         client.get(

@@ -10,7 +10,7 @@ from .secret_keys import OLD
 
 @pytest.fixture
 def rotate(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Return a function that sets the key, and the older ones that are still accepted."""
+    """Return a function that sets SECRET_KEY and its fallbacks."""
 
     def to(key: str, *fallbacks: str) -> None:
         monkeypatch.setitem(app.config, 'SECRET_KEY', key)

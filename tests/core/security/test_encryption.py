@@ -1,4 +1,4 @@
-"""Encryption: what one key encrypts, the same key or a newer one with fallbacks decrypts."""
+"""Encryption under SECRET_KEY, and decryption with it or a fallback."""
 
 import pytest
 
@@ -8,49 +8,49 @@ from .secret_keys import NEW, OLD
 
 
 class TestEncrypt:
-    def test_hides_what_it_is_given(self, rotate):
+    def test_hides_the_plain_text(self, rotate):
         assert b'012345' not in encrypt('pin', b'012345')
 
-    def test_seals_the_same_never_the_same_way(self, rotate):
+    def test_returns_a_different_ciphertext_each_time(self, rotate):
         assert encrypt('pin', b'012345') != encrypt('pin', b'012345')
 
-    def test_seals_with_the_newest_key(self, rotate):
+    def test_uses_the_newest_key(self, rotate):
         rotate(NEW, OLD)
-        sealed = encrypt('pin', b'012345')
+        encrypted = encrypt('pin', b'012345')
         rotate(NEW)
 
-        assert decrypt('pin', sealed) == b'012345'
+        assert decrypt('pin', encrypted) == b'012345'
 
 
 class TestDecrypt:
     @pytest.mark.parametrize('secret', [b'', b'012345', bytes(range(256)) * 300])
-    def test_gives_back_what_was_encrypted(self, rotate, secret):
+    def test_returns_the_plain_text(self, rotate, secret):
         assert decrypt('pin', encrypt('pin', secret)) == secret
 
-    def test_decrypts_nothing_of_another_purpose(self, rotate):
+    def test_returns_none_for_another_purpose(self, rotate):
         assert decrypt('reset', encrypt('pin', b'012345')) is None
 
-    def test_decrypts_what_an_older_key_encrypted_as_long_as_it_is_kept(self, rotate):
-        sealed = encrypt('pin', b'012345')
+    def test_accepts_a_fallback_key_until_it_is_removed(self, rotate):
+        encrypted = encrypt('pin', b'012345')
 
         rotate(NEW, 'older-' * 10, OLD)
-        assert decrypt('pin', sealed) == b'012345'
+        assert decrypt('pin', encrypted) == b'012345'
         rotate(NEW)
-        assert decrypt('pin', sealed) is None
+        assert decrypt('pin', encrypted) is None
 
     @pytest.mark.parametrize('garbage', [b'', b'gAAAA', b'\xff' * 100, b'x' * 5000])
-    def test_opens_no_garbage(self, rotate, garbage):
+    def test_returns_none_for_garbage(self, rotate, garbage):
         assert decrypt('pin', garbage) is None
 
-    def test_opens_nothing_that_was_changed(self, rotate):
-        sealed = bytearray(encrypt('pin', b'012345'))
-        sealed[20] ^= 1
+    def test_returns_none_for_a_changed_ciphertext(self, rotate):
+        encrypted = bytearray(encrypt('pin', b'012345'))
+        encrypted[20] ^= 1
 
-        assert decrypt('pin', bytes(sealed)) is None
+        assert decrypt('pin', bytes(encrypted)) is None
 
 
 class TestFindKey:
-    def test_is_the_number_of_the_key(self, rotate):
+    def test_returns_the_number_of_the_key(self, rotate):
         encrypted = encrypt('pin', b'012345')
         assert find_key('pin', encrypted) == 0
 
@@ -58,7 +58,7 @@ class TestFindKey:
         assert find_key('pin', encrypted) == 2
 
     @pytest.mark.parametrize('keys', [(NEW,), (NEW, 'other-' * 7)])
-    def test_is_none_for_an_unknown_key(self, rotate, keys):
+    def test_returns_none_for_an_unknown_key(self, rotate, keys):
         encrypted = encrypt('pin', b'012345')
         rotate(*keys)
 

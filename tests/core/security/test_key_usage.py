@@ -1,4 +1,4 @@
-"""Registry of the data that depends on SECRET_KEY."""
+"""The registry of data that depends on SECRET_KEY."""
 
 import ast
 from collections import Counter
@@ -33,7 +33,7 @@ KEYED = {'encrypt', 'compute_hmac', 'sign', 'derived_keys'}
 
 @pytest.fixture
 def stored(rotate):
-    """Three ciphertexts: of an unknown key, of a fallback and of the newest key."""
+    """Return three ciphertexts: of an unknown key, of a fallback and of the newest key."""
     found = {1: encrypt('pin', b'one')}
     rotate(OLD[::-1])
     found[2] = encrypt('pin', b'two')
@@ -45,7 +45,7 @@ def stored(rotate):
 
 @pytest.fixture
 def values(stored):
-    """What rotates them, in batches of two."""
+    """Return the encrypted values that rotate `stored` in batches of two."""
 
     def batches():
         rows = [EncryptedRow((key,), ciphertext) for key, ciphertext in stored.items()]
@@ -62,7 +62,7 @@ class TestEncryptedValues:
     def test_counts_by_key(self, values):
         assert values.count_by_key() == {0: 1, 1: 1, None: 1}
 
-    def test_encrypts_again_what_a_fallback_encrypted(self, values, stored, rotate):
+    def test_encrypts_values_of_a_fallback_key_again(self, values, stored, rotate):
         before = dict(stored)
 
         assert Counter(values.rotate()) == {ROTATED: 1, CURRENT: 1, UNKNOWN: 1}
@@ -86,7 +86,7 @@ class TestEncryptedValues:
 
         assert stored == before
 
-    def test_goes_on_from_where_it_was_interrupted(self, values, stored):
+    def test_continues_after_an_interruption(self, values, stored):
         stored[4] = stored[2]
         rotation = values.rotate()
         while next(rotation) != ROTATED:
@@ -102,7 +102,7 @@ class TestEncryptedValues:
 
 
 class TestLongestLifetime:
-    def test_is_that_of_all_data_that_expires(self, monkeypatch):
+    def test_is_the_longest_of_all_expiring_data(self, monkeypatch):
         monkeypatch.setattr(key_usage, '_expiring', Registry('kind'))
         assert longest_lifetime() == timedelta()
 
@@ -114,7 +114,7 @@ class TestLongestLifetime:
 
 
 class TestRegistration:
-    def test_raises_for_a_second_kind_of_one_name_and_names_both_modules(self, values, monkeypatch):
+    def test_raises_for_a_second_registration_and_names_both_modules(self, values, monkeypatch):
         monkeypatch.setattr(key_usage, '_encrypted', Registry('kind'))
         monkeypatch.setattr(key_usage, '_expiring', Registry('kind'))
         options = {'used_in': __name__, 'lifetime': None, 'effect': ''}
@@ -129,14 +129,14 @@ class TestRegistration:
 
 
 class TestRegistry:
-    def test_declares_every_module_that_uses_a_key(self, app):
+    def test_contains_every_module_that_uses_a_key(self, app):
         declared = {values.used_in for values in [*encrypted_values(), *expiring_values()]}
 
         assert modules_that_use_keys() == declared
 
 
 def modules_that_use_keys():
-    """Return the modules that call a function of core.security which depends on SECRET_KEY."""
+    """Return the modules that call a function of `core.security` that depends on SECRET_KEY."""
     found = set()
     for path in PROJECT.rglob('*.py'):
         if path.parent != PROJECT / 'core' / 'security':

@@ -1,4 +1,4 @@
-"""argon2id."""
+"""Password hashing with argon2id."""
 
 import unicodedata
 
@@ -11,19 +11,19 @@ TYPED = 'Cafe\N{COMBINING ACUTE ACCENT} au lait'
 
 
 class TestHashPassword:
-    def test_is_argon2id_at_the_configured_cost(self, app):
+    def test_uses_argon2id_at_the_configured_cost(self, app):
         memory, rounds = app.config['AUTH_HASH_MEMORY_KIB'], app.config['AUTH_HASH_ROUNDS']
 
         stored = hash_password('secret')
 
         assert stored.startswith(f'$argon2id$v=19$m={memory},t={rounds},p=1$')
 
-    def test_salts_each_time(self):
+    def test_uses_a_new_salt_each_time(self):
         assert hash_password('secret') != hash_password('secret')
 
 
-class TestIsPassword:
-    def test_tells_right_from_wrong(self):
+class TestVerifyPassword:
+    def test_accepts_the_right_password_only(self):
         stored = hash_password('secret')
 
         assert verify_password(stored, 'secret')
@@ -32,27 +32,27 @@ class TestIsPassword:
         assert not verify_password(stored, '')
 
     @pytest.mark.parametrize('form', ['NFC', 'NFD'])
-    def test_takes_what_looks_the_same_for_the_same(self, form):
+    def test_accepts_every_unicode_normal_form(self, form):
         assert verify_password(hash_password(TYPED), unicodedata.normalize(form, TYPED))
 
-    def test_keeps_compatible_characters_apart(self):
+    def test_distinguishes_compatible_characters(self):
         assert not verify_password(hash_password('pass\N{LATIN SMALL LIGATURE FI}'), 'passfi')
 
     @pytest.mark.parametrize('length', [72, 80, 128])
-    def test_counts_the_last_byte(self, length):
+    def test_compares_the_last_byte_of_long_passwords(self, length):
         stored = hash_password('x' * length)
 
         assert verify_password(stored, 'x' * length)
         assert not verify_password(stored, 'x' * (length - 1) + 'y')
         assert not verify_password(stored, 'x' * (length - 1))
 
-    def test_works_as_hard_where_nothing_is_stored(self, argon2_calls):
+    def test_costs_as_much_without_a_stored_hash(self, argon2_calls):
         with argon2_calls() as done:
             assert not verify_password(None, 'secret')
 
         assert done == ['verify']
 
-    def test_pretends_at_the_configured_cost(self, monkeypatch):
+    def test_uses_the_configured_cost_without_a_stored_hash(self, monkeypatch):
         compared, verify = [], PasswordHasher.verify
         monkeypatch.setattr(
             PasswordHasher, 'verify', lambda *args: compared.append(args[1]) or verify(*args)
@@ -61,10 +61,10 @@ class TestIsPassword:
         verify_password(None, 'secret')
         verify_password(hash_password('secret'), 'secret')
 
-        pretended, real = (extract_parameters(stored) for stored in compared)
-        assert pretended == real
+        without_hash, real = (extract_parameters(stored) for stored in compared)
+        assert without_hash == real
 
-    def test_pretends_at_the_cost_of_a_given_hash(self, app, monkeypatch):
+    def test_uses_the_cost_of_a_given_hash_without_a_stored_hash(self, app, monkeypatch):
         compared, verify = [], PasswordHasher.verify
         monkeypatch.setattr(
             PasswordHasher, 'verify', lambda *args: compared.append(args[1]) or verify(*args)
@@ -79,7 +79,7 @@ class TestIsPassword:
         assert cheaper == extract_parameters(stored)
         assert configured == extract_parameters(hash_password('secret'))
 
-    def test_believes_no_stored_nonsense(self):
+    def test_rejects_a_stored_value_that_is_not_a_hash(self):
         assert not verify_password('secret', 'secret')
         assert not verify_password('', '')
 
@@ -92,10 +92,10 @@ class TestIsPassword:
             lambda stored: stored + '\N{SNOWMAN}',
         ],
     )
-    def test_believes_no_stored_hash_that_is_damaged(self, damage):
+    def test_rejects_a_damaged_hash(self, damage):
         assert not verify_password(damage(hash_password('secret')), 'secret')
 
-    def test_still_knows_what_was_hashed_at_another_cost(self, app, monkeypatch):
+    def test_accepts_a_hash_of_another_cost(self, app, monkeypatch):
         stored = hash_password('secret')
         monkeypatch.setitem(app.config, 'AUTH_HASH_ROUNDS', 2)
 

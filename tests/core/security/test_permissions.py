@@ -63,7 +63,7 @@ class TestRegisterPermissionPrefix:
         with pytest.raises(RegistrationError, match=f"'boats'.*{BOATS} and by {FERRIES}"):
             permissions.register_permission_prefix('boats', owner=FERRIES)
 
-    def test_leaves_a_feature_without_its_name_if_another_one_took_it(self):
+    def test_makes_a_registration_fail_if_another_feature_has_the_prefix(self):
         permissions.register_permission_prefix('boats', owner=FERRIES)
 
         with pytest.raises(RegistrationError, match=f'{BOATS}.*{FERRIES}'):

@@ -1,4 +1,4 @@
-"""Keys made of SECRET_KEY."""
+"""HMACs, signatures and keys derived from SECRET_KEY."""
 
 import pytest
 
@@ -14,28 +14,28 @@ from project.core.security.signing import (
 from .secret_keys import NEW, OLD
 
 
-class TestMac:
-    def test_is_32_bytes_and_always_the_same(self, rotate):
+class TestComputeHmac:
+    def test_returns_32_deterministic_bytes(self, rotate):
         assert len(compute_hmac('pin', '123456')) == 32
         assert compute_hmac('pin', '123456') == compute_hmac('pin', '123456')
 
     def test_depends_on_purpose_message_and_key(self, rotate):
-        macs = {
+        hmacs = {
             compute_hmac('pin', '123456'),
             compute_hmac('pin', '123457'),
             compute_hmac('reset', '123456'),
         }
         rotate(NEW)
-        macs.add(compute_hmac('pin', '123456'))
+        hmacs.add(compute_hmac('pin', '123456'))
 
-        assert len(macs) == 4
+        assert len(hmacs) == 4
 
-    def test_does_not_let_purpose_and_message_run_together(self, rotate):
+    def test_separates_purpose_and_message(self, rotate):
         assert compute_hmac('pin1', '23456') != compute_hmac('pin', '123456')
 
 
 class TestVerifyHmac:
-    def test_believes_what_mac_made_for_the_same_purpose(self, rotate):
+    def test_accepts_an_hmac_of_the_same_purpose_and_message(self, rotate):
         made = compute_hmac('pin', '123456')
 
         assert verify_hmac(made, 'pin', '123456')
@@ -43,7 +43,7 @@ class TestVerifyHmac:
         assert not verify_hmac(made, 'reset', '123456')
         assert not verify_hmac(b'', 'pin', '123456')
 
-    def test_believes_an_older_key_as_long_as_it_is_kept(self, rotate):
+    def test_accepts_a_fallback_key_until_it_is_removed(self, rotate):
         made = compute_hmac('pin', '123456')
 
         rotate(NEW, 'older-' * 10, OLD)
@@ -53,13 +53,13 @@ class TestVerifyHmac:
 
 
 class TestSign:
-    def test_makes_text_for_urls(self, rotate):
+    def test_returns_url_safe_text(self, rotate):
         text = sign('cursor', ['name', 'ünï', 1, None])
 
         assert text.isascii()
         assert not set(text) & set('/+=&?# ')
 
-    def test_signs_with_the_newest_key(self, rotate):
+    def test_uses_the_newest_key(self, rotate):
         rotate(NEW, OLD)
         text = sign('cursor', 1)
         rotate(NEW)
@@ -68,15 +68,15 @@ class TestSign:
 
 
 class TestUnsign:
-    def test_gives_back_what_was_signed(self, rotate):
+    def test_returns_the_signed_value(self, rotate):
         assert unsign('cursor', sign('cursor', {'a': [1, 'b', None]})) == {'a': [1, 'b', None]}
 
-    def test_believes_nothing_signed_for_another_purpose(self, rotate):
+    def test_returns_none_for_another_purpose(self, rotate):
         assert unsign('avatar', sign('cursor', 1)) is None
 
-    def test_believes_no_change_of_a_single_character(self, rotate):
+    def test_returns_none_after_a_change_of_one_character(self, rotate):
         text = sign('cursor', [1, 2, 3])
-        # The last character of base64 holds bits that nobody reads.
+        # The last character of base64 contains unused bits.
         changed = [
             text[:at] + ('A' if text[at] != 'A' else 'B') + text[at + 1 :]
             for at in range(len(text) - 1)
@@ -85,10 +85,10 @@ class TestUnsign:
         assert {unsign('cursor', other) for other in changed} == {None}
 
     @pytest.mark.parametrize('text', ['', '.', 'abc', '.abc.def', 'ünï', 'a.b.c.d', 'x' * 5000])
-    def test_believes_no_garbage(self, rotate, text):
+    def test_returns_none_for_garbage(self, rotate, text):
         assert unsign('cursor', text) is None
 
-    def test_believes_an_older_key_as_long_as_it_is_kept(self, rotate):
+    def test_accepts_a_fallback_key_until_it_is_removed(self, rotate):
         text = sign('cursor', 1)
 
         rotate(NEW, OLD)
@@ -98,7 +98,7 @@ class TestUnsign:
 
 
 class TestDerivedKeys:
-    def test_are_one_of_32_bytes_for_each_secret_key_and_the_newest_first(self, rotate):
+    def test_contain_32_bytes_for_each_secret_key_and_start_with_the_newest(self, rotate):
         [old] = derived_keys('seal')
         rotate(NEW)
         [new] = derived_keys('seal')
@@ -113,7 +113,7 @@ class TestDerivedKeys:
 
 
 class TestKeyedNumber:
-    def test_is_spread_over_all_numbers_below_two_to_the_31(self, rotate):
+    def test_is_evenly_distributed_below_two_to_the_31(self, rotate):
         found = [keyed_number('place', str(n)) for n in range(1000)]
 
         assert 0 <= min(found) < 1 << 26

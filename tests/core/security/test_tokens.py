@@ -68,17 +68,17 @@ class TestMaskTokens:
     @pytest.mark.parametrize(
         'around', ['{}', '/a/{}/b', 'Bearer {}', r'\n{}\n', 'x{}', '{}_', '{}?']
     )
-    def test_leaves_only_the_kind(self, around):
+    def test_keeps_only_the_kind(self, around):
         token = new_token('pak', new_family())
 
         assert mask_tokens(around.format(token)) == around.format('pak_***')
 
-    def test_hides_a_token_before_more_characters_of_its_alphabet(self):
+    def test_masks_a_token_before_more_characters_of_its_alphabet(self):
         token = new_token('pst')
 
         assert token[4:] not in mask_tokens(token + 'x' * 99)
 
-    def test_masks_all_of_them(self):
+    def test_masks_all_tokens(self):
         text = f'{new_token("pst")} {new_token("pak")} pst_short'
 
         assert mask_tokens(text) == 'pst_*** pak_*** pst_short'
@@ -89,19 +89,19 @@ class TestNewToken:
         with pytest.raises(RegistrationError, match="'psl' is not registered"):
             new_token('psl')
 
-    def test_is_a_kind_and_43_random_characters_and_a_checksum(self):
+    def test_consists_of_kind_and_43_random_characters_and_a_checksum(self):
         assert re.fullmatch(r'pst_[A-Za-z0-9_-]{43}[0-9A-Za-z]{6}', new_token('pst'))
 
-    def test_is_never_the_same_twice(self):
+    def test_returns_a_different_token_each_time(self):
         assert len({new_token('pst')[:47] for _ in range(10_000)}) == 10_000
 
 
 class TestKindOf:
-    def test_tells_the_kind(self):
+    def test_returns_the_kind(self):
         assert kind_of(new_token('pst')) == 'pst'
         assert kind_of(new_token('pak')) == 'pak'
 
-    def test_believes_no_typing_error(self):
+    def test_returns_none_for_a_typing_error(self):
         token = new_token('pst')
         typed = [
             token[:at] + ('a' if token[at] != 'a' else 'b') + token[at + 1 :]
@@ -110,22 +110,22 @@ class TestKindOf:
 
         assert {kind_of(other) for other in typed} == {None}
 
-    def test_believes_no_other_kind_of_a_token(self):
+    def test_returns_none_for_a_changed_kind(self):
         assert kind_of('pak' + new_token('pst')[3:]) is None
         assert kind_of('prt' + new_token('pst')[3:]) is None
 
     @pytest.mark.parametrize('change', [str.upper, lambda t: t[:-1], lambda t: t + '0'])
-    def test_believes_no_other_length_or_case(self, change):
+    def test_returns_none_for_another_length_or_case(self, change):
         assert kind_of(change(new_token('pst'))) is None
 
     @pytest.mark.parametrize('token', ['', 'pst_', 'x' * 53, 'pst_' + 'ü' * 49, 'pst_\n' * 10])
-    def test_believes_no_garbage(self, token):
+    def test_returns_none_for_garbage(self, token):
         assert kind_of(token) is None
 
-    def test_believes_no_line_break_behind_it(self):
+    def test_returns_none_for_a_token_with_a_line_break(self):
         assert kind_of(new_token('pst') + '\n') is None
 
 
 class TestTokenHash:
-    def test_is_what_can_be_stored(self):
+    def test_is_the_sha256_of_the_token(self):
         assert token_hash('pst_abc') == sha256(b'pst_abc').hexdigest()

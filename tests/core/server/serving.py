@@ -1,4 +1,4 @@
-"""Running a real server for a test, on a port that is free, and talking to it over raw sockets."""
+"""Helpers that run a real server on a free port and connect to it with raw sockets."""
 
 import json
 import os
@@ -19,7 +19,7 @@ BIN = Path(sys.executable).parent
 
 @dataclass
 class Answer:
-    """One response, taken apart."""
+    """A parsed response."""
 
     status: int
     headers: dict[str, str]
@@ -27,14 +27,14 @@ class Answer:
 
     @property
     def json(self) -> Any:
-        """The body, which must be JSON."""
+        """Return the decoded body, which must be JSON."""
         assert self.headers['content-type'] == 'application/json'
         return json.loads(self.body)
 
 
 @dataclass
 class Client:
-    """A connection that says exactly what it is told to."""
+    """A connection that sends exactly the given bytes."""
 
     port: int
     timeout: float = 5.0
@@ -52,16 +52,16 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self.file.close()
         self.sock.close()
 
     def send(self, data: bytes) -> None:
-        """Say something."""
+        """Send bytes."""
         self.sock.sendall(data)
 
     def answer(self) -> Answer:
-        """Return the next answer, `100 Continue` included."""
+        """Return the next response, including `100 Continue`."""
         status = int(self.file.readline().split()[1])
         headers = {}
         while line := self.file.readline().strip():
@@ -70,12 +70,12 @@ class Client:
         return Answer(status, headers, self.file.read(int(headers.get('content-length', 0))))
 
     def ask(self, data: bytes) -> Answer:
-        """Say something and return the answer."""
+        """Send bytes and return the next response."""
         self.send(data)
         return self.answer()
 
     def is_closed(self) -> bool:
-        """Wait for the other side to hang up."""
+        """Wait for the next byte; return whether the server closes the connection instead."""
         try:
             return self.file.read(1) == b''
         except ConnectionResetError:
@@ -83,7 +83,7 @@ class Client:
 
 
 def get(path: str = '/healthz', *headers: str) -> bytes:
-    """Return a whole GET request."""
+    """Return a complete GET request."""
     return '\r\n'.join((f'GET {path} HTTP/1.1', 'Host: localhost', *headers, '', '')).encode()
 
 
@@ -94,14 +94,14 @@ def post(length: int, *headers: str, path: str = '/echo') -> bytes:
 
 
 def free_port() -> int:
-    """Return a port nobody listens on."""
+    """Return a port on which no process listens."""
     with socket.socket() as sock:
         sock.bind(('127.0.0.1', 0))
         return int(sock.getsockname()[1])
 
 
 def wait_for(port: int, process: 'subprocess.Popen[Any]', seconds: float = 10) -> None:
-    """Wait until somebody listens there, or fail with what the process has said."""
+    """Wait until a process listens on the port; fail if it ends or takes too long."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -117,7 +117,7 @@ def wait_for(port: int, process: 'subprocess.Popen[Any]', seconds: float = 10) -
 
 @contextmanager
 def running(command: list[str], port: int, **environment: str) -> Iterator['subprocess.Popen[Any]']:
-    """Run a server that listens on a port; end it when the block is left."""
+    """Run a server that listens on a port until the end of the block."""
     process = subprocess.Popen(command, cwd=ROOT, env=os.environ | environment)
     try:
         wait_for(port, process)
@@ -133,7 +133,7 @@ def running(command: list[str], port: int, **environment: str) -> Iterator['subp
 
 @dataclass
 class Service:
-    """The small application, served."""
+    """A running server with the small application."""
 
     port: int
     process: 'subprocess.Popen[Any]'
@@ -146,7 +146,7 @@ def small_service(
     """Serve the small application, by default with one worker."""
     port = int(settings.get('PORT', 0)) or free_port()
     command = [str(BIN / 'gunicorn'), '-c', 'config/gunicorn.py', *options, app]
-    # It has no tasks, unless it is said to have.
+    # Without task workers, unless the caller sets them.
     settings = {'TASKS_CONCURRENCY': '0', 'TASKS_BROKER_URL': '', 'WEB_CONCURRENCY': '1'} | settings
     settings |= {'PORT': str(port), 'HOST': '127.0.0.1'}
     with running(command, port, **settings) as process:

@@ -1,4 +1,4 @@
-"""A service of four routes, to try the way to it: what stands between a socket and Flask."""
+"""A service with a few routes, for tests of the server code between a socket and Flask."""
 
 import hashlib
 import os
@@ -18,12 +18,12 @@ from project.core.server.worker import ApiWorker
 from project.core.web.endpoints import large_responses
 from project.core.web.requests.parsing import CLAIM_BODY, receive_json
 
-# gunicorn gives clients two seconds when a worker ends.
+# gunicorn waits two seconds for clients when a worker ends.
 gthread.STOP_KEEPALIVE_LINGER = 0.5
 
 
 class HastyWorker(ApiWorker):
-    """The worker with time limits of a second and less, so that tests wait less."""
+    """The worker with time limits of at most a second, so that tests wait less."""
 
     read_timeout_seconds = 0.5
     stall_timeout_seconds = 0.4
@@ -32,16 +32,16 @@ class HastyWorker(ApiWorker):
 
 
 class CrowdedWorker(ApiWorker):
-    """The worker in which a stream waits for a short time only."""
+    """The worker in which a stream waits for at most a second."""
 
     stream_queue_timeout_seconds = 2.0
 
 
 class DismissedWorker(ApiWorker):
-    """Ours, but the first is told to end before it takes signals itself."""
+    """The worker, the first of which receives SIGTERM before it handles signals."""
 
     def init_process(self) -> None:
-        """Begin."""
+        """Store the age of the worker, and stop the first worker."""
         os.environ['WORKER_AGE'] = str(self.age)
         if self.age == 1:
             os.kill(os.getpid(), signal.SIGTERM)
@@ -73,8 +73,8 @@ def create_app() -> Flask:
 
     @app.get('/address')
     def address() -> dict[str, str | None]:
-        asked = {name.lower(): value for name, value in request.headers}
-        return {'scheme': request.scheme, 'address': request.remote_addr, **asked}
+        headers = {name.lower(): value for name, value in request.headers}
+        return {'scheme': request.scheme, 'address': request.remote_addr, **headers}
 
     @app.post('/echo')
     def echo() -> dict[str, int | str]:
@@ -144,7 +144,7 @@ def fail(error: ApiError) -> tuple[dict[str, Any], int, dict[str, str]]:
 
 
 def with_tasks() -> Flask:
-    """Return the service with tasks, whose worker leaves a file of its name while it goes on."""
+    """Return the service with tasks; its task workers leave a file while they run."""
     app = create_app()
 
     def serve_tasks(goes_on: Callable[[], bool]) -> None:
@@ -159,5 +159,5 @@ def with_tasks() -> Flask:
 
 
 def reject() -> Flask:
-    """Refuse to start, as our factory does when a variable is missing."""
+    """Exit with an error, as the real factory does if a variable is missing."""
     raise SystemExit('Refusing to start: SECRET_KEY is not set.')

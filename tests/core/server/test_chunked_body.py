@@ -1,4 +1,4 @@
-"""Read a chunked body as it arrives."""
+"""Reading of a chunked body as it arrives."""
 
 import io
 from types import SimpleNamespace
@@ -19,12 +19,12 @@ def body_of(*arrivals: bytes) -> Any:
 
 
 class TestReadinto:
-    def test_returns_what_has_arrived(self) -> None:
+    def test_returns_the_bytes_that_have_arrived(self) -> None:
         body = body_of(b'a\r\n01234', b'56789\r\n', b'0\r\n\r\n')
 
         assert [body.read1(100) for _ in range(3)] == [b'01234', b'56789', b'']
 
-    def test_returns_no_more_than_is_asked_for(self) -> None:
+    def test_returns_no_more_bytes_than_requested(self) -> None:
         body = body_of(b'a\r\n0123456789\r\n0\r\n\r\n')
 
         assert [body.read1(4), body.read()] == [b'0123', b'456789']
@@ -35,7 +35,7 @@ class TestReadinto:
     @pytest.mark.parametrize(
         ('end', 'error'), [((), NoMoreData), ((b'56789\r\nxyz\r\n',), InvalidChunkSize)]
     )
-    def test_raises_again_after_the_body_broke(self, end: Any, error: type[Exception]) -> None:
+    def test_raises_on_every_read_after_an_error(self, end: Any, error: type[Exception]) -> None:
         body = body_of(b'a\r\n01234', *end)
         body.read1(100)
 
@@ -43,12 +43,12 @@ class TestReadinto:
             with pytest.raises(error):
                 body.read()
 
-    def test_is_unread_until_its_end_was_read(self) -> None:
+    def test_is_unread_until_its_end_is_read(self) -> None:
         body = body_of(b'2\r\n01\r\n', b'0\r\n\r\n')
 
         found = [(body.read1(100), is_body_unread(body)) for _ in range(2)]
 
         assert found == [(b'01', True), (b'', False)]
 
-    def test_is_buffered_as_other_bodies_are(self) -> None:
+    def test_is_buffered_like_other_bodies(self) -> None:
         assert isinstance(body_of(b'0\r\n\r\n'), io.BufferedReader)

@@ -1,4 +1,4 @@
-"""By which key a client is counted, directly and behind proxies."""
+"""The keys by which clients are counted, with and without proxies."""
 
 import pytest
 
@@ -20,10 +20,10 @@ class TestAddressKey:
             (4, '192.0.2.1/32'),
         ],
     )
-    def test_is_counted_from_the_end(self, proxies: int, network: str) -> None:
+    def test_takes_the_hop_that_the_trusted_proxies_added(self, proxies: int, network: str) -> None:
         assert address_key(TWO_HOPS, PEER, proxies).network == network
 
-    def test_is_one_for_a_network_of_ipv6(self) -> None:
+    def test_is_the_same_for_an_ipv6_network(self) -> None:
         heads = [get('/', f'X-Forwarded-For: 2001:db8::{host}') for host in (1, 2)]
 
         first, second = (address_key(head, PEER, 1) for head in heads)
@@ -32,7 +32,7 @@ class TestAddressKey:
         assert first.network == '2001:db8::/64'
 
     @pytest.mark.parametrize('peer', ['', b'', ('not an address', 1)])
-    def test_is_one_for_all_without_a_readable_address(self, peer: object) -> None:
+    def test_is_unknown_for_an_unreadable_address(self, peer: object) -> None:
         assert address_key(get(), peer, 0).network == 'unknown'
 
     def test_ignores_headers_in_the_body(self) -> None:

@@ -1,4 +1,4 @@
-"""Which requests run, which wait, and which have waited for too long."""
+"""Concurrency limits: running, waiting and expired requests."""
 
 import pytest
 
@@ -7,13 +7,13 @@ from project.core.server.concurrency_limits import ClientLimiter, ConcurrencyLim
 
 
 class TestAcquire:
-    def test_lets_requests_wait_when_all_slots_are_taken(self) -> None:
+    def test_makes_requests_wait_when_all_slots_are_occupied(self) -> None:
         limiter = ConcurrencyLimiter(2)
 
         assert [limiter.acquire(conn) for conn in 'abc'] == [True, True, False]
         assert limiter.is_full
 
-    def test_lets_requests_wait_when_their_client_has_its_share(self) -> None:
+    def test_makes_requests_wait_when_their_client_has_its_share(self) -> None:
         limiter = ConcurrencyLimiter(9, max_per_key=2)
 
         assert [limiter.acquire(conn, ['client']) for conn in 'abc'] == [True, True, False]
@@ -28,7 +28,7 @@ class TestAcquire:
 
 
 class TestRelease:
-    def test_starts_the_waiting_requests_in_their_order(self) -> None:
+    def test_starts_waiting_requests_in_order(self) -> None:
         limiter = ConcurrencyLimiter(1)
         for conn in 'abc':
             limiter.acquire(conn)
@@ -38,7 +38,7 @@ class TestRelease:
         assert list(limiter.release('c')) == []
         assert limiter.acquire('d')
 
-    def test_passes_over_a_client_that_has_its_share(self) -> None:
+    def test_skips_a_client_that_has_its_share(self) -> None:
         limiter = ConcurrencyLimiter(2, max_per_key=1)
         limiter.acquire('a', ['greedy'])
         limiter.acquire('b', ['modest'])
@@ -62,7 +62,7 @@ class TestReleaseKey:
 
 
 class TestPopExpired:
-    def test_yields_requests_that_waited_for_too_long(self) -> None:
+    def test_yields_requests_that_waited_too_long(self) -> None:
         limiter = ConcurrencyLimiter(1, queue_timeout_seconds=-1.0)
         for conn in 'abc':
             limiter.acquire(conn)
@@ -70,7 +70,7 @@ class TestPopExpired:
         assert list(limiter.pop_expired()) == ['b', 'c']
         assert list(limiter.release('a')) == []
 
-    def test_yields_none_that_may_still_wait(self) -> None:
+    def test_does_not_yield_requests_within_the_timeout(self) -> None:
         limiter = ConcurrencyLimiter(1)
         limiter.acquire('a')
         limiter.acquire('b')

@@ -1,4 +1,4 @@
-"""That gunicorn's master is unready for a while before it stops."""
+"""Delayed shutdown: gunicorn's master is unready for a while before it stops."""
 
 import logging
 import signal
@@ -14,7 +14,7 @@ from project.core.server.delayed_shutdown import delay_shutdown
 
 @pytest.fixture(autouse=True)
 def no_stop(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Begin without an announced stop, and leave no timer behind."""
+    """Start without an announced stop, and reset the timer and its handler afterwards."""
     monkeypatch.setattr(process_lifetime, '_is_stopping', bytearray(1))
     before = signal.getsignal(signal.SIGALRM)
     yield
@@ -24,7 +24,7 @@ def no_stop(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def server() -> SimpleNamespace:
-    """As much of gunicorn's arbiter as is used."""
+    """Return a fake of gunicorn's arbiter with the attributes that are used."""
     return SimpleNamespace(SIG_QUEUE=SimpleQueue(), log=logging.getLogger(__name__))
 
 

@@ -1,4 +1,4 @@
-"""The two forms of an answer to what never became a request."""
+"""Error responses to bytes that gunicorn could not parse as a request."""
 
 import json
 from http import HTTPStatus
@@ -8,8 +8,8 @@ from project.core.web.responses.headers import API
 from tests.service import ROOT
 
 
-class TestPage:
-    def test_reads_the_status_off_what_was_written_on_it(self) -> None:
+class TestResponseRecorder:
+    def test_reads_the_status_from_the_written_response(self) -> None:
         page = ResponseRecorder()
         page.sendall(b'HTTP/1.1 414 URI')
         page.sendall(b' Too Long\r\n\r\n')
@@ -19,7 +19,7 @@ class TestPage:
 
 
 class TestErrorResponse:
-    def test_fails_the_request_and_says_why(self) -> None:
+    def test_returns_fail_with_a_reason_for_a_client_error(self) -> None:
         head, body = error_response(HTTPStatus.BAD_REQUEST, 'abc').split(b'\r\n\r\n')
 
         assert json.loads(body) == {
@@ -29,7 +29,7 @@ class TestErrorResponse:
         assert head.startswith(b'HTTP/1.1 400 Bad Request\r\n')
         assert head.endswith(b'\r\nX-Request-ID: abc')
 
-    def test_admits_an_error_without_a_detail(self) -> None:
+    def test_returns_error_without_details_for_a_server_error(self) -> None:
         _, body = error_response(HTTPStatus.INTERNAL_SERVER_ERROR, 'abc').split(b'\r\n\r\n')
 
         assert json.loads(body) == {
@@ -45,7 +45,7 @@ class TestHeaders:
 
         assert {f'{name}: {value}' for name, value in API} <= set(head.decode().split('\r\n'))
 
-    def test_are_those_of_what_the_proxy_rejects(self) -> None:
+    def test_are_those_of_error_responses_of_nginx(self) -> None:
         configuration = (ROOT / 'deploy' / 'nginx.conf').read_text().replace('"', '')
 
         missing = [n for n, v in API if f'add_header {n} {v} always;' not in configuration]

@@ -1,4 +1,4 @@
-"""Which requests hash a password, however their URL is spelled."""
+"""Recognition of requests that hash a password, for any spelling of their URL."""
 
 import pytest
 from flask import Flask
@@ -14,7 +14,7 @@ SHARED = '/api/v1/files/shared/psl_token/content'
 
 @pytest.fixture(scope='session')
 def requests(app: Flask) -> PasswordRequests:
-    """The requests of the real application."""
+    """Return the password requests of the real application."""
     return PasswordRequests(app)
 
 
@@ -31,7 +31,9 @@ class TestMatches:
             'http://localhost/api/v1/auth/sessions',
         ],
     )
-    def test_every_spelling_of_a_login(self, requests: PasswordRequests, path: str) -> None:
+    def test_returns_true_for_every_spelling_of_the_login_url(
+        self, requests: PasswordRequests, path: str
+    ) -> None:
         assert requests.matches(post(3, path=path) + b'abc')
 
     @pytest.mark.parametrize(
@@ -46,7 +48,9 @@ class TestMatches:
             ('POST', '/files/00000000-0000-0000-0000-000000000000/links'),
         ],
     )
-    def test_each_other_route(self, requests: PasswordRequests, method: str, path: str) -> None:
+    def test_returns_true_for_each_route_that_hashes_a_password(
+        self, requests: PasswordRequests, method: str, path: str
+    ) -> None:
         assert requests.matches(post(0, path=f'/api/v1{path}').replace(b'POST', method.encode()))
 
     @pytest.mark.parametrize(
@@ -56,23 +60,27 @@ class TestMatches:
             post(0, path=f'{LOGIN}/refresh'),
             post(0, path='/api/v1/auth/password-resets'),
             post(0, path='/nowhere'),
-            post(0, path='/api//v1/auth/sessions'),  # 404, also for the application.
+            post(0, path='/api//v1/auth/sessions'),  # The application returns 404, too.
             post(0, path='http://[/'),
             get('/healthz'),
             b'garbage\r\n\r\n',
             b'',
         ],
     )
-    def test_no_other_request(self, requests: PasswordRequests, head: bytes) -> None:
+    def test_returns_false_for_other_requests(
+        self, requests: PasswordRequests, head: bytes
+    ) -> None:
         assert not requests.matches(head)
 
-    def test_a_share_link_only_with_a_password(self, requests: PasswordRequests) -> None:
+    def test_returns_true_for_a_share_link_only_with_a_password(
+        self, requests: PasswordRequests
+    ) -> None:
         assert requests.matches(get(SHARED, 'x-link-PASSWORD: secret'))
         assert not requests.matches(get(SHARED))
         assert not requests.matches(get(SHARED) + b'\r\nx-link-password: in the body')
         assert not requests.matches(get('/healthz', 'X-Link-Password: secret'))
 
-    def test_nothing_of_an_application_without_declarations(self) -> None:
+    def test_returns_false_for_an_application_without_endpoint_specs(self) -> None:
         assert not PasswordRequests(lambda: None).matches(post(0, path=LOGIN))
 
 
@@ -86,7 +94,7 @@ class TestUndeclaredHashing:
             ('/api/v1/auth/sessions/refresh', ['POST api_v1.auth.session_refresh']),
         ],
     )
-    def test_names_the_route(
+    def test_contains_the_undeclared_route(
         self, app: Flask, undeclared_hashing: list[str], path: str, found: list[str]
     ) -> None:
         with app.test_request_context(path, method='POST'):

@@ -1,4 +1,4 @@
-"""What the poller does with a stream of which too little has arrived; the rest needs sockets."""
+"""Late streams in the polling worker. `test_worker.py` tests the rest with sockets."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -13,13 +13,13 @@ from .serving import post
 
 
 class SmallWorker(PollingWorker):
-    """As much of the worker as decides about a stream; notes what it runs."""
+    """A worker without sockets that records the requests it runs."""
 
     def __init__(self) -> None:
         self.ran: list[tuple[RequestState, bytes]] = []
 
     def run_request(self, conn: Any, state: RequestState, held: bytes) -> None:
-        """Note it."""
+        """Record the request."""
         self.ran.append((state, held))
 
 

@@ -1,4 +1,4 @@
-"""What bytes are taken for, before anybody reads them as a request."""
+"""Classification of received bytes before gunicorn parses them as a request."""
 
 import pytest
 
@@ -41,18 +41,18 @@ class TestRequestState:
             b'GET / HTTP/1.0\r\n\r\n',
         ],
     )
-    def test_is_whole_for(self, held: bytes) -> None:
+    def test_is_whole_for_complete_requests(self, held: bytes) -> None:
         assert request_state(held) is RequestState.WHOLE
 
     @pytest.mark.parametrize('held', [b'\r\n\r\n', b'garbage\r\n\r\n', b'GET / HTTP/1.1\n', b'\n'])
-    def test_is_whole_for_what_will_be_rejected_anyway(self, held: bytes) -> None:
+    def test_is_whole_for_malformed_requests(self, held: bytes) -> None:
         assert request_state(held) is RequestState.WHOLE
 
     @pytest.mark.parametrize(
         'held',
         [b'', b'G', b'GET / HTTP/1.1\r\n', get()[:-1], b'x' * MAX_HEAD_BYTES],
     )
-    def test_is_a_partial_head_for(self, held: bytes) -> None:
+    def test_is_a_partial_head_for_incomplete_heads(self, held: bytes) -> None:
         assert request_state(held) is RequestState.PARTIAL_HEAD
 
     @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ class TestRequestState:
             post(MAX_TIMED_BODY_BYTES) + b'x' * (MAX_TIMED_BODY_BYTES - 1),
         ],
     )
-    def test_is_a_partial_body_for(self, held: bytes) -> None:
+    def test_is_a_partial_body_for_incomplete_small_bodies(self, held: bytes) -> None:
         assert request_state(held) is RequestState.PARTIAL_BODY
 
     @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ class TestRequestState:
             CHUNKED + b'FFFFFFFF\r\nabc',
         ],
     )
-    def test_is_a_partial_stream_for(self, held: bytes) -> None:
+    def test_is_a_partial_stream_for_the_start_of_a_large_body(self, held: bytes) -> None:
         assert request_state(held) is RequestState.PARTIAL_STREAM
 
     @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ class TestRequestState:
             CHUNKED.replace(b'\r\n\r\n', f'\r\n{RESUMABLE}\r\n\r\n'.encode()) + b'3\r\na',
         ],
     )
-    def test_is_a_stream_for(self, held: bytes) -> None:
+    def test_is_a_stream_for_enough_bytes_of_a_large_body(self, held: bytes) -> None:
         assert request_state(held) is RequestState.STREAM
 
     @pytest.mark.parametrize(
@@ -116,25 +116,25 @@ class TestRequestState:
             post(0).replace(b': 0', b':'),
         ],
     )
-    def test_is_a_stream_for_what_only_gunicorn_understands(self, held: bytes) -> None:
+    def test_is_a_stream_for_requests_that_only_gunicorn_parses(self, held: bytes) -> None:
         assert request_state(held) is RequestState.STREAM
 
     @pytest.mark.parametrize('held', [LONG_HEAD, LONG_HEAD[:-1]])
-    def test_is_a_long_head_for(self, held: bytes) -> None:
+    def test_is_a_long_head_for_heads_over_the_limit(self, held: bytes) -> None:
         assert request_state(held) is RequestState.LONG_HEAD
 
     def test_is_whole_for_a_long_request_line(self) -> None:
         assert request_state(b'x' * (MAX_HEAD_BYTES + 1)) is RequestState.WHOLE
 
-    def test_is_partial_for_a_chunk_of_an_upload_that_is_only_announced(self) -> None:
+    def test_is_a_partial_body_for_the_announcement_of_an_upload_chunk(self) -> None:
         assert request_state(post(3, RESUMABLE)) is RequestState.PARTIAL_BODY
 
-    def test_is_whole_for_a_chunk_of_an_upload_that_is_here(self) -> None:
+    def test_is_whole_for_a_complete_upload_chunk(self) -> None:
         chunk = post(3, RESUMABLE) + b'abc'
 
         assert request_state(chunk) is RequestState.WHOLE
 
-    def test_does_not_take_a_body_for_headers(self) -> None:
+    def test_does_not_read_headers_in_the_body(self) -> None:
         body = b'a\r\nTransfer-Encoding: chunked\r\nContent-Length: 999999\r\n\r\n'
 
         assert request_state(post(len(body)) + body) is RequestState.WHOLE
@@ -150,10 +150,12 @@ class TestExpectsContinue:
             (post(3, EXPECT).replace(b'/1.1', b'/1.0'), False),
         ],
     )
-    def test_is_whether_the_client_waits(self, held: bytes, expected: bool) -> None:
+    def test_returns_whether_the_client_waits_for_100_continue(
+        self, held: bytes, expected: bool
+    ) -> None:
         assert expects_continue(held) is expected
 
 
 class TestBodyBytes:
-    def test_counts_what_is_behind_the_head(self) -> None:
+    def test_counts_the_bytes_after_the_head(self) -> None:
         assert body_bytes(post(9) + b'abc') == 3

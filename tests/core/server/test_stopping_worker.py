@@ -1,4 +1,4 @@
-"""How a real gunicorn with our worker stops: connections that are new, idle, waiting or running."""
+"""Stop of a real gunicorn with our worker: new, idle, waiting and running connections."""
 
 import os
 import signal
@@ -13,12 +13,12 @@ from .serving import Client, Service, get, post, small_service
 pytestmark = pytest.mark.servers
 
 HALF_HEAD = b'GET /healthz HTTP/1.1\r\nHost: loc'
-# More than the listeners of all workers take to close on a busy machine.
+# Longer than the listeners of all workers need to close on a busy machine.
 CLOSING_SECONDS = 1
 
 
 def seconds_until_closed(port: int) -> float:
-    """Return after how many seconds nothing listens at a port."""
+    """Return the seconds until no process listens on a port."""
     began = time.monotonic()
     while time.monotonic() < began + 10:
         try:
@@ -26,12 +26,12 @@ def seconds_until_closed(port: int) -> float:
         except ConnectionError:
             return time.monotonic() - began
         time.sleep(0.01)
-    raise AssertionError('connections are accepted for ever')
+    raise AssertionError('connections are still accepted')
 
 
 class TestHandleExit:
     @pytest.mark.slow('gunicorn waits for clients when it ends')
-    def test_closes_the_listener_at_once_and_answers_the_running_request(self) -> None:
+    def test_closes_the_listener_at_once_and_completes_the_running_request(self) -> None:
         with ExitStack() as stack, small_service() as service:
             idle = stack.enter_context(Client(service.port))
             assert idle.ask(get()).status == 200
@@ -48,7 +48,7 @@ class TestHandleExit:
             service.process.wait(5)
 
     @pytest.mark.servers
-    def test_returns_503_to_bodies_that_have_not_arrived(self) -> None:
+    def test_returns_503_for_incomplete_bodies(self) -> None:
         with ExitStack() as stack, small_service() as service:
             clients = [stack.enter_context(Client(service.port)) for _ in range(2)]
             for client, length in zip(clients, (1000, 1_000_000), strict=True):
@@ -59,8 +59,8 @@ class TestHandleExit:
             assert [client.answer().status for client in clients] == [503, 503]
 
     @pytest.mark.servers
-    def test_answers_connections_that_only_the_kernel_has_accepted(self) -> None:
-        # The worker stands still, so it cannot accept them before it knows of its end.
+    def test_serves_connections_that_only_the_kernel_has_accepted(self) -> None:
+        # The worker is stopped by SIGSTOP, so it cannot accept them before it receives SIGTERM.
         with ExitStack() as stack, small_service() as service:
             assert stack.enter_context(Client(service.port)).ask(get()).status == 200
             [worker] = workers(service)
@@ -76,6 +76,6 @@ class TestHandleExit:
 
 
 def workers(service: Service) -> list[int]:
-    """Return the processes that gunicorn has started."""
+    """Return the process ids of gunicorn's workers."""
     pid = service.process.pid
     return [int(word) for word in Path(f'/proc/{pid}/task/{pid}/children').read_text().split()]

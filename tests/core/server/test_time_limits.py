@@ -1,4 +1,4 @@
-"""That the time limits of service and proxy fit each other, as the table in the manual shows."""
+"""Consistency of the time limits of service, proxy and the table in `docs/operations.md`."""
 
 import re
 import runpy
@@ -16,22 +16,22 @@ CONFIGURATION = (ROOT / 'deploy' / 'nginx.conf').read_text()
 SECONDS = {'s': 1, 'h': 3600}
 
 
-def of_nginx(directive: str) -> int:
+def nginx_seconds(directive: str) -> int:
     """Return the seconds of a directive of `deploy/nginx.conf`."""
     text = UPSTREAM if directive == 'keepalive_timeout' else CONFIGURATION
     [value] = re.findall(rf'^ +{directive} (\d+)s;', text, re.MULTILINE)
     return int(value)
 
 
-def of_table(words: str) -> list[int]:
-    """Return the times that a cell of the table names, in seconds."""
+def seconds_in(words: str) -> list[int]:
+    """Return the times in a cell of the table, in seconds."""
     return [int(number) * SECONDS[unit] for number, unit in re.findall(r'(\d+) ([sh])\b', words)]
 
 
-def in_service(words: str) -> int:
-    """Return what the table says of the service, in the row that begins with these words."""
+def service_seconds(words: str) -> int:
+    """Return the seconds of the service in the table row that begins with these words."""
     [row] = [row for row in ROWS if row[0].strip().startswith(words)]
-    [seconds] = of_table(row[1])
+    [seconds] = seconds_in(row[1])
     return seconds
 
 
@@ -40,17 +40,17 @@ class TestTable:
     def test_has_the_values_of_nginx(self, cell: str) -> None:
         [directive] = re.findall(r'`(\w+)` \d', cell)
 
-        assert of_table(cell) == [of_nginx(directive)]
+        assert seconds_in(cell) == [nginx_seconds(directive)]
 
-    def test_names_every_time_limit_of_nginx(self) -> None:
-        set_there = set(re.findall(r'^ +(\w+_timeout) ', CONFIGURATION, re.MULTILINE))
+    def test_contains_every_time_limit_of_nginx(self) -> None:
+        configured = set(re.findall(r'^ +(\w+_timeout) ', CONFIGURATION, re.MULTILINE))
 
-        assert set_there == set(re.findall(r'`(\w+_timeout)`', TABLE))
+        assert configured == set(re.findall(r'`(\w+_timeout)`', TABLE))
 
     def test_has_the_values_of_the_service(self) -> None:
         settings = runpy.run_path(str(ROOT / 'config' / 'gunicorn.py'))
 
-        assert {row[0].strip(): of_table(row[1]) for row in ROWS if of_table(row[1])} == {
+        assert {row[0].strip(): seconds_in(row[1]) for row in ROWS if seconds_in(row[1])} == {
             'the head of a request': [ApiWorker.read_timeout_seconds],
             'a JSON body, or any body up to 32 KiB': [settings['body_timeout_seconds']],
             'silence in another body, or fewer than `BODY_MIN_RATE` bytes a second': [
@@ -65,20 +65,20 @@ class TestTable:
 
 
 class TestLimits:
-    """Which of the two gives up first."""
+    """The order in which service and proxy reach their limits."""
 
     @pytest.mark.parametrize(
         ('first', 'then'),
         [
-            (in_service('silence in another body') * 2, of_nginx('client_body_timeout')),
-            (in_service('a large body waits'), of_nginx('proxy_send_timeout')),
-            (in_service('the first byte'), of_nginx('proxy_read_timeout')),
-            # A client that nginx no longer waits for must not look like one that reads slowly.
-            (of_nginx('send_timeout'), in_service('no progress')),
+            (service_seconds('silence in another body') * 2, nginx_seconds('client_body_timeout')),
+            (service_seconds('a large body waits'), nginx_seconds('proxy_send_timeout')),
+            (service_seconds('the first byte'), nginx_seconds('proxy_read_timeout')),
+            # nginx must give up on a slow client before the service treats nginx as a slow reader.
+            (nginx_seconds('send_timeout'), service_seconds('no progress')),
             # nginx must not send a request on a connection that the service is about to close.
-            (of_nginx('keepalive_timeout'), in_service('an idle connection')),
-            (of_nginx('proxy_connect_timeout'), of_nginx('proxy_next_upstream_timeout')),
+            (nginx_seconds('keepalive_timeout'), service_seconds('an idle connection')),
+            (nginx_seconds('proxy_connect_timeout'), nginx_seconds('proxy_next_upstream_timeout')),
         ],
     )
-    def test_fit_each_other(self, first: int, then: int) -> None:
+    def test_are_reached_in_this_order(self, first: int, then: int) -> None:
         assert first < then

@@ -1,4 +1,4 @@
-"""What raw bytes get from a real gunicorn with our worker, however slowly they come."""
+"""Responses of a real gunicorn with our worker to raw bytes, fast and slow ones."""
 
 import hashlib
 import os
@@ -31,20 +31,20 @@ HALF_UPLOAD = post(1 << 20) + b'x' * 60_000
 
 
 def upload(user: int, *headers: str) -> bytes:
-    """Return the beginning of an upload of a user, which takes a thread."""
+    """Return the first bytes of a user's upload, which occupies a thread."""
     return post(100_000, f'User: {user}', *headers, path='/claimed') + b'x' * 40_000
 
 
 @pytest.fixture(scope='module')
 def port() -> Iterator[int]:
-    """A service with our worker."""
+    """Run a service with our worker; yield its port."""
     with small_service() as service:
         yield service.port
 
 
 @pytest.fixture(scope='module')
 def hasty() -> Iterator[int]:
-    """The same, with limits of half a second and of a second."""
+    """Run a service with limits of half a second and a second; yield its port."""
     worker = ('-k', 'tests.core.server.small_app.HastyWorker')
     with small_service(*worker, BODY_TIMEOUT='1') as service:
         yield service.port
@@ -52,7 +52,7 @@ def hasty() -> Iterator[int]:
 
 @pytest.fixture(scope='module')
 def crowded() -> Iterator[int]:
-    """The same, with two streams of each client."""
+    """Run a service with two streams per client; yield its port."""
     worker = ('-k', 'tests.core.server.small_app.CrowdedWorker')
     with small_service(*worker, BODIES_PER_CLIENT='2') as service:
         yield service.port
@@ -60,13 +60,13 @@ def crowded() -> Iterator[int]:
 
 @pytest.fixture
 def client(port: int) -> Iterator[Client]:
-    """A connection to the service."""
+    """Yield a connection to the service."""
     with Client(port) as client:
         yield client
 
 
 def rejects_more(client: Client) -> bool:
-    """Keep sending for five seconds, or until the other side has closed altogether."""
+    """Send bytes for up to five seconds; return whether the server closes the connection."""
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline:
         try:
@@ -78,9 +78,9 @@ def rejects_more(client: Client) -> bool:
 
 
 def worst_of(ask: Callable[[], None], seconds: float) -> float:
-    """Ask again and again, 40 times a second, and return the 99th percentile of the time it takes.
+    """Call `ask` 40 times a second; return the 99th percentile of its duration in seconds.
 
-    Nobody waits for the one before: that would hide how long a standstill is.
+    No call waits for the previous one: that would hide the length of an outage.
     """
     times: list[float] = []
 
@@ -95,7 +95,7 @@ def worst_of(ask: Callable[[], None], seconds: float) -> float:
         time.sleep(1 / 40)
     for thread in probes:
         thread.join()
-    assert len(times) == len(probes), 'some were never answered'
+    assert len(times) == len(probes), 'some requests got no response'
     return sorted(times)[int(len(times) * 0.99)]
 
 
@@ -107,7 +107,7 @@ class TestHandleError:
         'a space before a colon': (400, b'GET / HTTP/1.1\r\nHost : localhost\r\n\r\n'),
         'two hosts': (400, b'GET / HTTP/1.1\r\n' + HOST + HOST + b'\r\n'),
         'two framings': (400, post(5, 'Transfer-Encoding: chunked') + b'0\r\n\r\n'),
-        'a length that is none': (400, post(5).replace(b': 5', b': five')),
+        'a length that is not a number': (400, post(5).replace(b': 5', b': five')),
         'a length beyond reason': (400, post(5).replace(b': 5', b': ' + b'9' * 5000)),
         'a line ending in LF': (400, b'GET /healthz HTTP/1.1\n' + HOST),
         'a long line': (414, get('/' + 'x' * 10_000)),
@@ -118,7 +118,7 @@ class TestHandleError:
     }
 
     @pytest.mark.parametrize('case', MALFORMED)
-    def test_answers_in_jsend_to(self, client: Client, case: str) -> None:
+    def test_returns_jsend_for_malformed_requests(self, client: Client, case: str) -> None:
         status, request = self.MALFORMED[case]
 
         answer = client.ask(request)
@@ -133,14 +133,14 @@ class TestHandleError:
             [reason] = answer.json['data']['request']
             assert reason
 
-    def test_says_it_with_the_headers_of_every_answer(self, client: Client) -> None:
+    def test_returns_the_headers_of_every_response(self, client: Client) -> None:
         headers = client.ask(b'garbage\r\n\r\n').headers
 
         assert {name: headers[name.lower()] for name, _ in API} == dict(API)
         assert headers['connection'] == 'close'
         assert len(headers['x-request-id']) == 32
 
-    def test_gives_each_answer_an_id_of_its_own(self, port: int) -> None:
+    def test_returns_a_different_request_id_each_time(self, port: int) -> None:
         ids = set()
         for _ in range(3):
             with Client(port) as client:
@@ -148,7 +148,7 @@ class TestHandleError:
 
         assert len(ids) == 3
 
-    def test_answers_garbage_behind_a_good_request(self, client: Client) -> None:
+    def test_returns_400_for_garbage_after_a_valid_request(self, client: Client) -> None:
         assert client.ask(get()).status == 200
         assert client.ask(b'garbage\r\n\r\n').status == 400
         assert client.is_closed()
@@ -164,48 +164,48 @@ class TestEnqueueReq:
         assert client.ask(get() + HALF_HEAD).status == 200
         assert client.ask(b'alhost\r\n\r\n').status == 200
 
-    def test_answers_what_comes_byte_by_byte(self, client: Client) -> None:
+    def test_serves_a_request_that_arrives_byte_by_byte(self, client: Client) -> None:
         for byte in post(3) + b'abc':
             client.send(bytes([byte]))
             time.sleep(0.002)
 
         assert client.answer().json['size'] == 3
 
-    def test_answers_a_second_request_that_comes_in_halves(self, client: Client) -> None:
+    def test_serves_a_second_request_that_arrives_in_halves(self, client: Client) -> None:
         client.ask(get())
         client.send(HALF_HEAD)
         time.sleep(0.05)
 
         assert client.ask(b'alhost\r\n\r\n').status == 200
 
-    def test_asks_for_a_body_that_is_held_back(self, client: Client) -> None:
+    def test_sends_100_continue_for_a_small_body(self, client: Client) -> None:
         assert client.ask(post(3, 'Expect: 100-continue')).status == 100
         assert client.ask(b'abc').json['size'] == 3
 
     @pytest.mark.slow('gunicorn closes late connections once a second')
-    def test_closes_on_who_takes_too_long_for_a_head(self, hasty: int) -> None:
+    def test_closes_a_connection_whose_head_takes_too_long(self, hasty: int) -> None:
         with Client(hasty) as client:
             client.send(HALF_HEAD)
 
             assert client.is_closed()
 
-    def test_does_not_let_single_bytes_prolong_it(self, hasty: int) -> None:
+    def test_does_not_extend_the_limit_for_single_bytes(self, hasty: int) -> None:
         with Client(hasty) as client:
             assert rejects_more(client)
 
-    def test_asks_once_for_a_large_body_that_is_held_back(self, client: Client) -> None:
+    def test_sends_100_continue_once_for_a_large_body(self, client: Client) -> None:
         body = b'x' * 100_000
 
         assert client.ask(post(len(body), 'Expect: 100-continue')).status == 100
         assert client.ask(body).json['size'] == len(body)
 
-    def test_rejects_a_head_without_end_at_once(self, client: Client) -> None:
+    def test_rejects_an_endless_head_at_once(self, client: Client) -> None:
         answer = client.ask(get('/', *['X-Many: 1'] * 4000)[:-2])
 
         assert answer.status == 431
         assert client.is_closed()
 
-    def test_forgets_who_leaves_halfway(self, client: Client) -> None:
+    def test_closes_a_connection_whose_client_disconnects(self, client: Client) -> None:
         client.send(HALF_HEAD)
         client.sock.shutdown(socket.SHUT_WR)
 
@@ -214,7 +214,7 @@ class TestEnqueueReq:
 
 class TestHandleRequest:
     @pytest.mark.parametrize('size', [0, 1, 32_768, 32_769, 65_537, 100_000, 3_000_000])
-    def test_takes_a_body_and_then_the_next_request(self, client: Client, size: int) -> None:
+    def test_serves_a_request_after_a_body_of_any_size(self, client: Client, size: int) -> None:
         body = os.urandom(size)
 
         answer = client.ask(post(size) + body + get())
@@ -222,14 +222,14 @@ class TestHandleRequest:
         assert answer.json == {'size': size, 'sha256': hashlib.sha256(body).hexdigest()}
         assert client.answer().status == 200
 
-    def test_takes_a_body_in_chunks_and_then_the_next_request(self, client: Client) -> None:
+    def test_serves_a_request_after_a_chunked_body(self, client: Client) -> None:
         client.send(CHUNKED + b'5\r\nhello\r\n')
         time.sleep(0.05)
 
         assert client.ask(b'6\r\n world\r\n0\r\n\r\n').json['size'] == 11
         assert client.ask(get()).status == 200
 
-    def test_serves_on_although_a_body_was_not_read(self, client: Client) -> None:
+    def test_serves_a_request_after_an_unread_small_body(self, client: Client) -> None:
         assert client.ask(post(20_000, path='/ignore') + b'x' * 20_000).status == 200
         assert client.ask(get()).status == 200
 
@@ -239,7 +239,7 @@ class TestHandleRequest:
         assert (answer.status, answer.headers['connection']) == (200, 'close')
         assert client.is_closed()
 
-    def test_reaches_a_client_that_still_sends_a_large_body(self, client: Client) -> None:
+    def test_responds_to_a_client_that_still_sends_a_large_body(self, client: Client) -> None:
         answer = client.ask(post(3_000_000, path='/ignore') + b'x' * 3_000_000)
 
         assert answer.body == b'not read'
@@ -248,13 +248,15 @@ class TestHandleRequest:
     @pytest.mark.parametrize(
         'head', [post(1_000_000), CHUNKED + b'F4240\r\n'], ids=['length', 'chunk']
     )
-    def test_does_not_take_half_a_body_for_a_whole_one(self, client: Client, head: bytes) -> None:
+    def test_returns_400_for_half_a_body(self, client: Client, head: bytes) -> None:
         client.send(head + b'x' * 500_000)
         client.sock.shutdown(socket.SHUT_WR)
 
         assert client.answer().status == 400
 
-    def test_takes_up_the_beginning_of_a_body_whose_client_has_left(self, client: Client) -> None:
+    def test_returns_400_for_the_start_of_a_body_whose_client_disconnects(
+        self, client: Client
+    ) -> None:
         client.send(post(1_000_000) + b'x' * 1000)
         client.sock.shutdown(socket.SHUT_WR)
 
@@ -265,14 +267,14 @@ class TestHandleRequest:
 
     @pytest.mark.slow('the rate is measured over a second')
     @pytest.mark.parametrize('half', [HALF_CHUNK, HALF_UPLOAD], ids=['chunk', 'upload'])
-    def test_gives_up_on_a_stream_that_falls_silent(self, hasty: int, half: bytes) -> None:
+    def test_returns_408_for_a_stream_that_stops(self, hasty: int, half: bytes) -> None:
         with Client(hasty) as client:
             answer = client.ask(half)
             assert answer.status == 408
             assert answer.headers['connection'] == 'close'
 
     @pytest.mark.slow('the rate is measured over a second')
-    def test_returns_408_to_a_body_that_drips(self, hasty: int) -> None:
+    def test_returns_408_for_a_body_that_arrives_too_slowly(self, hasty: int) -> None:
         with Client(hasty) as client:
             client.send(HALF_UPLOAD)
             began = time.monotonic()
@@ -294,7 +296,7 @@ class TestHandleRequest:
 
     @pytest.mark.slow('the limit is in whole seconds')
     def test_returns_408_for_json_bodies_that_arrive_byte_by_byte(self, hasty: int) -> None:
-        """A small body, a large one and one in chunks, all at once."""
+        """A small, a large and a chunked body, sent at the same time."""
 
         def send_slowly(head: bytes) -> tuple[Answer, float]:
             with Client(hasty) as client:
@@ -326,7 +328,7 @@ class TestHandleRequest:
 
             assert client.ask(b'1' * 10_000).json['size'] == 40_000
 
-    def test_gives_up_on_who_does_not_read_the_answer(self, hasty: int) -> None:
+    def test_serves_requests_beside_clients_that_do_not_read_responses(self, hasty: int) -> None:
         with ExitStack() as stack:
             for _ in range(8):
                 stack.enter_context(Client(hasty)).send(get('/large'))
@@ -336,7 +338,7 @@ class TestHandleRequest:
 
 
 class TestRun:
-    """Hundreds who stand in the door, and one who wants to come in."""
+    """Hundreds of incomplete requests, and one complete request."""
 
     @pytest.mark.parametrize(
         'halves',
@@ -346,7 +348,9 @@ class TestRun:
         ],
     )
     @pytest.mark.slow('opens 600 connections')
-    def test_answers_beside_600_half_sent_requests(self, port: int, halves: list[bytes]) -> None:
+    def test_serves_requests_beside_600_incomplete_ones(
+        self, port: int, halves: list[bytes]
+    ) -> None:
         def ask() -> None:
             with Client(port) as client:
                 assert client.ask(get()).status == 200
@@ -355,10 +359,10 @@ class TestRun:
             for half in halves * 300:
                 stack.enter_context(Client(port)).send(half)
 
-            # One of them that held a thread would do so for 10 seconds.
+            # An incomplete request that occupied a thread would do so for 10 seconds.
             assert worst_of(ask, seconds=0.7) < 5
 
-    def test_takes_up_a_stream_when_another_has_ended(self, port: int) -> None:
+    def test_starts_a_stream_when_another_has_ended(self, port: int) -> None:
         with ExitStack() as stack:
             clients = [stack.enter_context(Client(port)) for _ in range(9)]
             for client in clients:
@@ -368,7 +372,7 @@ class TestRun:
 
 
 class TestStreams:
-    """Two of one client run, of eight threads; the third waits for two seconds."""
+    """Eight threads, two of which one client can use; its third stream waits up to two seconds."""
 
     @pytest.fixture
     def clients(self, crowded: int) -> Iterator[list[Client]]:
@@ -376,43 +380,43 @@ class TestStreams:
             yield [stack.enter_context(Client(crowded)) for _ in range(4)]
 
     @pytest.mark.slow('the time in the queue is checked once a second')
-    def test_returns_429_to_one_too_many_of_an_address(self, clients: list[Client]) -> None:
+    def test_returns_429_for_a_third_stream_of_an_ip_address(self, clients: list[Client]) -> None:
         for client in clients[:3]:
             client.send(HALF_UPLOAD)
 
-        # Whichever came last.
+        # The stream that arrived last gets the response.
         [ready] = select([client.sock for client in clients[:3]], [], [], 5)[0]
-        [refused] = [client for client in clients[:3] if client.sock is ready]
-        answer = refused.answer()
+        [rejected] = [client for client in clients[:3] if client.sock is ready]
+        answer = rejected.answer()
         assert (answer.status, answer.headers['retry-after']) == (429, '2')
         assert answer.json['data'].keys() == {'rate'}
         rest = b'x' * ((1 << 20) - 60_000)
-        others = [client for client in clients[:3] if client is not refused]
+        others = [client for client in clients[:3] if client is not rejected]
         assert [client.ask(rest).status for client in others] == [200, 200]
 
-    def test_counts_those_of_a_known_user_under_the_user(self, clients: list[Client]) -> None:
-        # All from one address, but each of another user.
+    def test_counts_streams_of_a_known_user_by_user(self, clients: list[Client]) -> None:
+        # All are from one IP address, each of another user.
         for number, client in enumerate(clients):
             client.send(upload(number))
 
-        # The last one first: it waits for no other.
+        # The last stream is completed first, because it waits for no other.
         rest = b'x' * (100_000 - 40_000)
         assert [client.ask(rest).json['size'] for client in clients[::-1]] == [100_000] * 4
 
-    def test_returns_429_to_one_too_many_of_a_user(self, clients: list[Client]) -> None:
-        # Each with another credential: those of one credential would wait.
+    def test_returns_429_for_a_third_stream_of_a_user(self, clients: list[Client]) -> None:
+        # Each has another credential: streams of the same credential would wait.
         for number, client in enumerate(clients[:3]):
             client.send(upload(7, f'Authorization: Bearer {number}'))
 
         ready = select([client.sock for client in clients[:3]], [], [], 5)[0]
 
         assert len(ready) == 1
-        [refused] = [client for client in clients[:3] if client.sock in ready]
-        answer = refused.answer()
+        [rejected] = [client for client in clients[:3] if client.sock in ready]
+        answer = rejected.answer()
         assert (answer.status, answer.headers['connection']) == (429, 'close')
         assert answer.json['data'].keys() == {'rate'}
 
-    def test_starts_the_next_of_a_credential_when_one_has_ended(
+    def test_starts_the_next_stream_of_a_credential_when_one_has_ended(
         self, clients: list[Client]
     ) -> None:
         for client in clients[:3]:
@@ -438,7 +442,7 @@ class TestLargeJson:
 
 
 class TestLargeResponses:
-    """Two of one client at once, and twelve of all: the service is that of two bodies a client."""
+    """Twelve threads, two of which one client can use."""
 
     @pytest.fixture
     def connect(self, crowded: int) -> Iterator[Callable[[], Client]]:
@@ -504,9 +508,9 @@ class TestLargeResponses:
 
 class TestRunRequest:
     @pytest.mark.slow('requests occupy all threads for three seconds')
-    def test_answers_health_checks_while_all_other_threads_are_occupied(self) -> None:
+    def test_serves_health_checks_while_all_other_threads_are_occupied(self) -> None:
         with ExitStack() as stack, small_service() as service:
-            # Twice as many as there are threads for ordinary requests.
+            # Twice the number of threads for ordinary requests.
             crowd = [stack.enter_context(Client(service.port, timeout=15)) for _ in range(16)]
             for client in crowd:
                 client.send(get('/waiting?seconds=3', 'Connection: close'))
@@ -520,10 +524,10 @@ class TestRunRequest:
 
 
 class TestRejectOverloaded:
-    """Of eight threads two are for costly requests, which wait for one for a limited time."""
+    """Two of eight threads are for costly requests, which wait for one for a limited time."""
 
     @pytest.mark.slow('requests take as long as the time limit, and more')
-    def test_returns_503_after_the_time_limit_and_leaves_threads_to_other_requests(self) -> None:
+    def test_returns_503_after_the_time_limit_and_keeps_threads_for_other_requests(self) -> None:
         worker = 'tests.core.server.small_app.HastyWorker'
         with ExitStack() as stack, small_service('-k', worker) as service:
             # Ten requests of 0.3 seconds in two threads, with a time limit of 0.5 seconds.
@@ -540,23 +544,23 @@ class TestRejectOverloaded:
             assert all(client.is_closed() for client in crowd)
 
         assert sorted(answer.status for answer in answers) == [200] * 4 + [503] * 6
-        refused = next(answer for answer in answers if answer.status == 503)
-        assert refused.headers['retry-after'] == '2'
-        assert refused.json == {'status': 'error', 'message': 'Service Unavailable', 'code': 503}
+        rejected = next(answer for answer in answers if answer.status == 503)
+        assert rejected.headers['retry-after'] == '2'
+        assert rejected.json == {'status': 'error', 'message': 'Service Unavailable', 'code': 503}
 
 
 class TestLingeringClose:
-    def test_does_not_wait_for_who_stays_after_the_last_answer(self, port: int) -> None:
-        with Client(port) as stays:
-            assert stays.ask(get('/healthz', 'Connection: close')).status == 200
-            assert stays.is_closed()
+    def test_does_not_block_while_a_client_keeps_its_connection_open(self, port: int) -> None:
+        with Client(port) as lingering:
+            assert lingering.ask(get('/healthz', 'Connection: close')).status == 200
+            assert lingering.is_closed()
             begin = time.monotonic()
 
             with Client(port) as client:
                 assert client.ask(get()).status == 200
             assert time.monotonic() < begin + 1
 
-    def test_closes_on_who_stays_too_long(self, hasty: int) -> None:
+    def test_closes_a_connection_that_stays_open_too_long(self, hasty: int) -> None:
         with Client(hasty) as client:
             client.ask(get('/healthz', 'Connection: close'))
             assert client.is_closed()

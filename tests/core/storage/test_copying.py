@@ -1,4 +1,4 @@
-"""What moves from one storage to another, and what does not."""
+"""Copying of all objects from one storage to another."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tests.storage_io import contents, put
 
 @pytest.fixture
 def source(tmp_path):
-    """A storage that has something."""
+    """Return a storage with two objects."""
     source = LocalStorage(tmp_path / 'source')
     put(source, 'ab/1', b'one')
     put(source, 'ab/2', b'two')
@@ -16,42 +16,42 @@ def source(tmp_path):
 
 
 class Damaging(LocalStorage):
-    """A storage that keeps other bytes than it was given."""
+    """A storage that stores other bytes than it receives."""
 
     def prepare(self, path, key):
         path.write_bytes(b'other')
         super().prepare(path, key)
 
 
-class RecordingSource(LocalStorage):
-    """A storage from which somebody removes whatever was just seen there."""
+class VanishingSource(LocalStorage):
+    """A storage whose objects are deleted between listing and opening."""
 
     def open(self, key):
         self.delete(key)
         return super().open(key)
 
 
-class TestMove:
-    def test_keeps_nothing_that_arrived_damaged(self, source, tmp_path):
+class TestCopyAll:
+    def test_deletes_damaged_copies(self, source, tmp_path):
         target = Damaging(tmp_path / 'target')
 
         assert {moved.outcome for moved in copy_all(source, target)} == {'failed'}
         assert contents(target) == {}
 
-    def test_passes_over_what_is_deleted_before_it_is_copied(self, source, tmp_path):
+    def test_skips_objects_that_are_deleted_before_they_are_copied(self, source, tmp_path):
         target = LocalStorage(tmp_path / 'target')
 
-        assert list(copy_all(RecordingSource(source.root), target)) == []
+        assert list(copy_all(VanishingSource(source.root), target)) == []
         assert contents(target) == {}
 
-    def test_brings_again_what_has_another_size_there(self, source, tmp_path):
+    def test_copies_objects_again_whose_size_differs(self, source, tmp_path):
         target = LocalStorage(tmp_path / 'target')
         put(target, 'ab/1', b'on')
 
         assert [moved.outcome for moved in copy_all(source, target)] == ['moved', 'moved']
         assert contents(target) == contents(source)
 
-    def test_leaves_what_has_no_key_yet(self, source, tmp_path):
+    def test_ignores_staging_files_and_partial_uploads(self, source, tmp_path):
         target = LocalStorage(tmp_path / 'target')
         source.partial_folder.mkdir()
         (source.partial_folder / 'piece').touch()
@@ -64,10 +64,10 @@ class TestMove:
 
 
 class TestPathForProxy:
-    def test_is_the_key_where_the_proxy_sees_the_folder(self, source):
+    def test_returns_the_key_in_local_storage(self, source):
         assert source.path_for_proxy('ab/1') == 'ab/1'
 
-    def test_is_none_of_what_still_lies_in_the_storage_before(self, source, tmp_path):
+    def test_returns_none_for_an_object_in_the_old_storage(self, source, tmp_path):
         new = LocalStorage(tmp_path / 'target')
         put(new, 'ab/1', b'moved')
         both = FallbackStorage(new, source)

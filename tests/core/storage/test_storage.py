@@ -1,4 +1,4 @@
-"""Bytes under keys."""
+"""Local storage of objects under keys."""
 
 import errno
 import hashlib
@@ -18,18 +18,18 @@ EMPTY = hashlib.sha256(b'').hexdigest()
 
 
 @pytest.fixture
-def place(tmp_path):
+def local(tmp_path):
     """Return an empty storage."""
     return LocalStorage(tmp_path / 'blobs')
 
 
-def incoming(place):
-    return list((place.root / 'incoming').iterdir())
+def incoming(local):
+    return list((local.root / 'incoming').iterdir())
 
 
 @pytest.fixture
 def calls(monkeypatch):
-    """Return what is asked of the disk, in order."""
+    """Return the list of fsync and rename calls, in order."""
     seen = []
     fsync, rename = os.fsync, Path.rename
 
@@ -48,7 +48,7 @@ def calls(monkeypatch):
 
 @pytest.fixture
 def failing(monkeypatch):
-    """Return a function that makes the disk fail when it syncs."""
+    """Return a function that makes fsync(2) fail with an error number."""
 
     def fail(code):
         def fsync(_descriptor):
@@ -60,8 +60,8 @@ def failing(monkeypatch):
 
 
 class TestWrite:
-    def test_counts_and_hashes_what_comes(self, place):
-        with place.create_staged() as staged:
+    def test_counts_and_hashes_the_written_bytes(self, local):
+        with local.create_staged() as staged:
             assert (staged.size, staged.sha256) == (0, EMPTY)
             assert staged.write(b'hello ') == 6
             assert staged.write(memoryview(b'world')) == 5
@@ -69,8 +69,8 @@ class TestWrite:
             assert staged.size == 11
             assert staged.sha256 == hashlib.sha256(b'hello world').hexdigest()
 
-    def test_writes_all_of_it_even_if_the_disk_takes_it_by_halves(self, place):
-        with place.create_staged() as staged:
+    def test_writes_all_bytes_after_partial_writes(self, local):
+        with local.create_staged() as staged:
             whole = staged._file
 
             class Halves:
@@ -82,10 +82,10 @@ class TestWrite:
             staged._file = whole
             staged.save('a')
 
-        assert read(place, 'a') == b'0123456789'
+        assert read(local, 'a') == b'0123456789'
 
     @pytest.mark.parametrize(
-        ('code', 'refusal'),
+        ('code', 'error'),
         [
             (errno.ENOSPC, InsufficientStorage),
             (errno.EDQUOT, InsufficientStorage),
@@ -93,55 +93,55 @@ class TestWrite:
             (errno.EROFS, ServiceUnavailable),
         ],
     )
-    def test_rejects_when_the_disk_does(self, place, code, refusal):
+    def test_raises_for_a_disk_error(self, local, code, error):
         class Broken:
             def write(self, _data):
                 raise OSError(code, os.strerror(code))
 
-        with place.create_staged() as staged:
+        with local.create_staged() as staged:
             whole, staged._file = staged._file, Broken()
-            with pytest.raises(ServiceUnavailable) as refused:
+            with pytest.raises(ServiceUnavailable) as raised:
                 staged.write(b'x')
             staged._file = whole
 
-        assert type(refused.value) is refusal
-        assert isinstance(refused.value.__cause__, OSError)
+        assert type(raised.value) is error
+        assert isinstance(raised.value.__cause__, OSError)
         assert staged.size == 0
 
 
 class TestPrepare:
     @pytest.mark.parametrize(
-        ('code', 'refusal'), [(errno.ENOSPC, InsufficientStorage), (errno.EIO, ServiceUnavailable)]
+        ('code', 'error'), [(errno.ENOSPC, InsufficientStorage), (errno.EIO, ServiceUnavailable)]
     )
-    def test_rejects_when_the_disk_does(self, place, failing, code, refusal):
-        place.root.mkdir()
-        (place.root / 'incoming').mkdir()
+    def test_raises_for_a_disk_error(self, local, failing, code, error):
+        local.root.mkdir()
+        (local.root / 'incoming').mkdir()
         failing(code)
 
-        with place.create_staged() as staged:
+        with local.create_staged() as staged:
             staged.write(b'x')
-            with pytest.raises(refusal):
+            with pytest.raises(error):
                 staged.prepare('a')
 
 
-class TestKeep:
-    def test_puts_the_bytes_under_a_key(self, place):
-        put(place, 'ab/cd/ef', b'hello')
+class TestSave:
+    def test_stores_the_object_under_its_key(self, local):
+        put(local, 'ab/cd/ef', b'hello')
 
-        assert read(place, 'ab/cd/ef') == b'hello'
-        assert incoming(place) == []
+        assert read(local, 'ab/cd/ef') == b'hello'
+        assert incoming(local) == []
 
-    def test_replaces_what_was_there(self, place):
-        put(place, 'a', b'old')
-        put(place, 'a', b'new')
+    def test_replaces_an_existing_object(self, local):
+        put(local, 'a', b'old')
+        put(local, 'a', b'new')
 
-        assert read(place, 'a') == b'new'
+        assert read(local, 'a') == b'new'
 
-    def test_is_durable_step_by_step(self, place, calls):
-        put(place, 'ab/first', b'1')
+    def test_is_durable_step_by_step(self, local, calls):
+        put(local, 'ab/first', b'1')
         calls.clear()
 
-        with place.create_staged() as staged:
+        with local.create_staged() as staged:
             name = staged._path.name
             staged.write(b'hello')
             staged.prepare('ab/second')
@@ -149,86 +149,88 @@ class TestKeep:
 
         assert calls == [('fsync', name), ('rename', name, 'second'), ('fsync', 'ab')]
 
-    def test_makes_new_folders_durable_before_what_is_in_them(self, place, calls):
-        place.root.mkdir()
-        put(place, 'first', b'1')
+    def test_makes_new_folders_durable_before_their_content(self, local, calls):
+        local.root.mkdir()
+        put(local, 'first', b'1')
         calls.clear()
 
-        put(place, 'ab/cd/second', b'2')
+        put(local, 'ab/cd/second', b'2')
 
-        blobs = place.root.name
+        blobs = local.root.name
         assert [call[:2] for call in calls if call[0] == 'fsync'][1:] == [
             ('fsync', blobs),
             ('fsync', 'ab'),
             ('fsync', 'cd'),
         ]
 
-    def test_makes_folders_durable_that_somebody_made_who_died(self, place, calls):
-        (place.root / 'ab' / 'cd').mkdir(parents=True)
+    def test_makes_folders_durable_that_a_crashed_process_created(self, local, calls):
+        (local.root / 'ab' / 'cd').mkdir(parents=True)
 
-        put(place, 'ab/cd/first', b'1')
-        put(place, 'ab/cd/second', b'2')
+        put(local, 'ab/cd/first', b'1')
+        put(local, 'ab/cd/second', b'2')
 
         folders = [name for what, name, *_ in calls if what == 'fsync'][2:]
-        assert folders[:3] == [place.root.name, 'ab', 'cd']
-        # Once is enough for what does not change.
+        assert folders[:3] == [local.root.name, 'ab', 'cd']
+        # Parent folders that do not change are synced once.
         assert folders[3:].count('ab') == 0
         assert folders[-1] == 'cd'
 
-    def test_makes_a_folder_anew_that_somebody_took_away(self, place):
-        put(place, 'ab/first', b'1')
-        place.delete('ab/first')
-        (place.root / 'ab').rmdir()
+    def test_creates_a_folder_again_that_was_deleted(self, local):
+        put(local, 'ab/first', b'1')
+        local.delete('ab/first')
+        (local.root / 'ab').rmdir()
 
-        put(place, 'ab/second', b'2')
+        put(local, 'ab/second', b'2')
 
-        assert read(place, 'ab/second') == b'2'
+        assert read(local, 'ab/second') == b'2'
 
-    def test_rejects_what_is_no_key(self, place):
-        with pytest.raises(ValueError, match='not a storage key'), place.create_staged() as staged:
+    def test_rejects_an_invalid_key(self, local):
+        with pytest.raises(ValueError, match='not a storage key'), local.create_staged() as staged:
             staged.save('../../etc/passwd')
 
-        assert incoming(place) == []
+        assert incoming(local) == []
 
 
-class TestStage:
-    def test_forgets_what_was_not_kept(self, place):
-        with place.create_staged() as staged:
+class TestCreateStaged:
+    def test_deletes_an_unsaved_staging_file(self, local):
+        with local.create_staged() as staged:
             staged.write(b'hello')
-            assert len(incoming(place)) == 1
+            assert len(incoming(local)) == 1
 
-        assert incoming(place) == []
+        assert incoming(local) == []
 
-    def test_forgets_what_failed_half_way(self, place):
+    def test_deletes_the_staging_file_after_an_error(self, local):
         def receive():
-            with place.create_staged() as staged:
+            with local.create_staged() as staged:
                 staged.write(b'hello')
                 raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):
             receive()
-        assert incoming(place) == []
+        assert incoming(local) == []
 
-    def test_tells_what_failed_first_where_nothing_can_be_cleaned_up(self, place, monkeypatch):
+    def test_raises_the_first_error_when_the_staging_file_cannot_be_deleted(
+        self, local, monkeypatch
+    ):
         def unlink(*_, **__):
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 
         def fail():
-            with place.create_staged():
+            with local.create_staged():
                 monkeypatch.setattr(Path, 'unlink', unlink)
                 raise InsufficientStorage
 
         with pytest.raises(InsufficientStorage):
             fail()
-        assert len(incoming(place)) == 1
+        assert len(incoming(local)) == 1
 
-    def test_closes_its_file(self, place):
-        with place.create_staged() as staged:
+    def test_closes_its_file(self, local):
+        with local.create_staged() as staged:
             pass
 
         assert staged._file.closed
 
-    def test_rejects_where_no_folder_can_be_made(self, tmp_path):
+    def test_raises_when_the_folder_cannot_be_created(self, tmp_path):
         (tmp_path / 'file').touch()
 
         with pytest.raises(ServiceUnavailable), LocalStorage(tmp_path / 'file').create_staged():
@@ -236,35 +238,35 @@ class TestStage:
 
 
 class TestOpen:
-    def test_rejects_what_is_missing(self, place):
+    def test_raises_for_a_missing_object(self, local):
         with pytest.raises(ServiceUnavailable):
-            place.open('a')
+            local.open('a')
 
-    def test_gives_a_file_that_the_kernel_can_send(self, place):
-        put(place, 'a', b'hello')
+    def test_returns_a_real_file(self, local):
+        put(local, 'a', b'hello')
 
-        with place.open('a') as file:
+        with local.open('a') as file:
             assert os.fstat(file.fileno()).st_size == 5
 
 
 class TestExists:
-    def test_tells_files_from_folders_and_from_nothing(self, place):
-        put(place, 'ab/cd', b'')
+    def test_returns_true_for_files_only(self, local):
+        put(local, 'ab/cd', b'')
 
-        assert place.exists('ab/cd')
-        assert not place.exists('ab')
-        assert not place.exists('x')
+        assert local.exists('ab/cd')
+        assert not local.exists('ab')
+        assert not local.exists('x')
 
-    def test_rejects_when_the_disk_does(self, place):
-        place.root.mkdir()
+    def test_raises_for_a_disk_error(self, local):
+        local.root.mkdir()
 
         with pytest.raises(ServiceUnavailable):
-            place.size('a' * 1000)  # No disk takes such a name.
+            local.size('a' * 1000)  # The name is too long for any file system.
 
 
-class TestWalk:
-    def test_lets_no_folder_pass_for_empty_that_cannot_be_read(self, place, monkeypatch):
-        put(place, 'a/b', b'Bytes.')
+class TestIterateNames:
+    def test_raises_for_an_unreadable_folder(self, local, monkeypatch):
+        put(local, 'a/b', b'Bytes.')
         scandir = os.scandir
 
         def failing(path):
@@ -275,128 +277,128 @@ class TestWalk:
         monkeypatch.setattr(os, 'scandir', failing)
 
         with pytest.raises(ServiceUnavailable):
-            list(place.iterate_names())
+            list(local.iterate_names())
 
-    def test_finds_nothing_in_a_new_storage(self, place):
-        assert list(place.iterate_names()) == []
+    def test_yields_nothing_in_a_new_storage(self, local):
+        assert list(local.iterate_names()) == []
 
-    def test_yields_names_in_order_and_continues_after_each(self, place):
+    def test_yields_names_in_order_and_continues_after_each(self, local):
         keys = ['a', 'a0', 'a0/1', 'ab/1', 'ab/10', 'ab/2', 'b/1/2', 'b/1/3', 'c']
-        keys.remove('a0')  # A folder.
+        keys.remove('a0')  # This one is a folder.
         for key in keys:
-            put(place, key, key.encode())
+            put(local, key, key.encode())
 
-        assert [listed.name for listed in place.iterate_names()] == keys
+        assert [listed.name for listed in local.iterate_names()] == keys
         for number, key in enumerate(keys):
-            assert [listed.name for listed in place.iterate_names(after=key)] == keys[number + 1 :]
-        assert [tuple(listed) for listed in place.iterate_names('b', after='b/1/2')] == [
+            assert [listed.name for listed in local.iterate_names(after=key)] == keys[number + 1 :]
+        assert [tuple(listed) for listed in local.iterate_names('b', after='b/1/2')] == [
             ('b/1/3', 5, True)
         ]
 
-    def test_names_what_others_put_there_and_looks_no_further(self, place):
-        put(place, 'a/b', b'1')
-        (place.root / 'lost+found' / 'a').mkdir(parents=True)
-        (place.root / 'a' / '.nfs0000000012').touch()
-        (place.root / 'a' / 'socket').symlink_to('nowhere')
+    def test_marks_foreign_names_and_does_not_enter_foreign_folders(self, local):
+        put(local, 'a/b', b'1')
+        (local.root / 'lost+found' / 'a').mkdir(parents=True)
+        (local.root / 'a' / '.nfs0000000012').touch()
+        (local.root / 'a' / 'socket').symlink_to('nowhere')
 
-        found = {listed.name: listed.is_key for listed in place.iterate_names()}
+        found = {listed.name: listed.is_key for listed in local.iterate_names()}
 
         assert found == {'a/b': True, 'a/.nfs0000000012': False, 'lost+found': False}
 
 
 class TestEnsureDurable:
-    def test_makes_the_name_and_its_folders_durable(self, place, calls):
-        (place.root / 'ab').mkdir(parents=True)
-        (place.root / 'ab' / 'key').touch()
+    def test_makes_the_name_and_its_folders_durable(self, local, calls):
+        (local.root / 'ab').mkdir(parents=True)
+        (local.root / 'ab' / 'key').touch()
 
-        place.ensure_durable('ab/key')
+        local.ensure_durable('ab/key')
 
-        assert calls == [('fsync', place.root.name), ('fsync', 'ab')]
+        assert calls == [('fsync', local.root.name), ('fsync', 'ab')]
 
-    def test_rejects_when_the_disk_does(self, place, failing):
-        put(place, 'ab/key', b'')
+    def test_raises_for_a_disk_error(self, local, failing):
+        put(local, 'ab/key', b'')
         failing(errno.EIO)
 
         with pytest.raises(ServiceUnavailable):
-            place.ensure_durable('ab/key')
+            local.ensure_durable('ab/key')
 
 
-class TestRemove:
-    def test_forgets_it_and_nothing_else(self, place):
-        put(place, 'a', b'1')
-        put(place, 'b', b'2')
+class TestDelete:
+    def test_deletes_only_the_given_object(self, local):
+        put(local, 'a', b'1')
+        put(local, 'b', b'2')
 
-        place.delete('a')
-        place.delete('a')
+        local.delete('a')
+        local.delete('a')
 
-        assert not place.exists('a')
-        assert read(place, 'b') == b'2'
+        assert not local.exists('a')
+        assert read(local, 'b') == b'2'
 
-    def test_rejects_when_the_disk_does(self, place):
-        put(place, 'ab/cd', b'')
+    def test_raises_for_a_disk_error(self, local):
+        put(local, 'ab/cd', b'')
 
         with pytest.raises(ServiceUnavailable):
-            place.delete('ab')
+            local.delete('ab')
 
 
 class TestDeleteAbandoned:
-    def test_deletes_staged_bytes_of_an_ended_process(self, place):
-        put(place, 'saved', b'')
-        abandoned = place.incoming / ('a' * 32)
+    def test_deletes_staged_bytes_of_an_ended_process(self, local):
+        put(local, 'saved', b'')
+        abandoned = local.incoming / ('a' * 32)
         abandoned.write_bytes(b'12345')
-        with place.create_staged() as staged:
-            assert list(place.delete_abandoned(dry_run=True)) == [(abandoned.name, 5, True)]
-            assert sorted(incoming(place)) == sorted([abandoned, staged._path])
-            assert list(place.delete_abandoned()) == [(abandoned.name, 5, True)]
-            assert incoming(place) == [staged._path]
+        with local.create_staged() as staged:
+            assert list(local.delete_abandoned(dry_run=True)) == [(abandoned.name, 5, True)]
+            assert sorted(incoming(local)) == sorted([abandoned, staged._path])
+            assert list(local.delete_abandoned()) == [(abandoned.name, 5, True)]
+            assert incoming(local) == [staged._path]
 
-    def test_leaves_what_others_put_there(self, place):
+    def test_keeps_foreign_files(self, local):
         for name in ('lost+found', 'a' * 32):
-            (place.incoming / name).mkdir(parents=True)
-        (place.incoming / '.nfs0000000012').touch()
+            (local.incoming / name).mkdir(parents=True)
+        (local.incoming / '.nfs0000000012').touch()
 
-        found = list(place.delete_abandoned())
+        found = list(local.delete_abandoned())
 
         assert [tuple(listed) for listed in found] == [
             ('.nfs0000000012', 0, False), ('a' * 32, 0, False), ('lost+found', 0, False),
         ]  # fmt: skip
-        assert len(incoming(place)) == 3
+        assert len(incoming(local)) == 3
 
-    def test_without_locks_leaves_what_is_younger_than_a_day(self, place, monkeypatch):
-        """As on a network file system that has none."""
+    def test_keeps_files_younger_than_a_day_without_file_locks(self, local, monkeypatch):
+        """Some network file systems do not support locks."""
 
         def fail(*_):
             raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
         monkeypatch.setattr('fcntl.flock', fail)
-        place.incoming.mkdir(parents=True)
-        old, young = (place.incoming / (letter * 32) for letter in 'ab')
+        local.incoming.mkdir(parents=True)
+        old, young = (local.incoming / (letter * 32) for letter in 'ab')
         for path in (old, young):
             path.touch()
         os.utime(old, (time.time() - 86_401,) * 2)
 
-        with place.create_staged() as staged:
-            assert [listed.name for listed in place.delete_abandoned()] == [old.name]
+        with local.create_staged() as staged:
+            assert [listed.name for listed in local.delete_abandoned()] == [old.name]
             staged.write(b'still works')
 
-    def test_finds_nothing_in_a_new_storage(self, place):
-        assert list(place.delete_abandoned()) == []
+    def test_yields_nothing_in_a_new_storage(self, local):
+        assert list(local.delete_abandoned()) == []
 
 
-class TestReserve:
-    def test_keeps_bytes_free_for_small_operations(self, place):
-        free = shutil.disk_usage(place.root.parent).free
-        place.reserve = DiskReserve(free // 2, [place.root])
-        with place.create_staged() as staged:
+class TestDiskReserve:
+    def test_keeps_bytes_free_for_small_operations(self, local):
+        free = shutil.disk_usage(local.root.parent).free
+        local.reserve = DiskReserve(free // 2, [local.root])
+        with local.create_staged() as staged:
             staged.write(b'x')
 
-        place.reserve = DiskReserve(free + 2**40, [place.root])
-        with place.create_staged() as staged, pytest.raises(InsufficientStorage):
+        local.reserve = DiskReserve(free + 2**40, [local.root])
+        with local.create_staged() as staged, pytest.raises(InsufficientStorage):
             staged.write(b'x')
-        place.check_health()  # Its own write may use the reserve.
+        local.check_health()  # Its own write may use the reserve.
 
-    def test_is_256_mb_or_two_percent_by_default(self, place, monkeypatch):
-        reserve = DiskReserve(None, [place.root])
+    def test_is_256_mb_or_two_percent_by_default(self, local, monkeypatch):
+        reserve = DiskReserve(None, [local.root])
         for blocks, free, is_full in [
             (2**18, 2**16 - 1, True), (2**18, 2**16, False),
             (2**30, 2**24, True), (2**30, 22_000_000, False),
@@ -407,8 +409,8 @@ class TestReserve:
             monkeypatch.setattr('os.statvfs', lambda _, disk=disk: disk)
             assert (reserve.find_full() is not None) == is_full
 
-    def test_keeps_inodes_free(self, place, monkeypatch):
-        reserve = DiskReserve(1, [place.root])
+    def test_keeps_inodes_free(self, local, monkeypatch):
+        reserve = DiskReserve(1, [local.root])
         disk = SimpleNamespace(f_frsize=1, f_blocks=9, f_bavail=9, f_files=1000, f_favail=20)
         monkeypatch.setattr('os.statvfs', lambda _: disk)
         reserve.ensure()
@@ -416,16 +418,16 @@ class TestReserve:
         with pytest.raises(InsufficientStorage):
             reserve.ensure()
 
-    def test_zero_means_no_limit(self, place, monkeypatch):
+    def test_is_disabled_by_zero(self, local, monkeypatch):
         monkeypatch.setattr('os.statvfs', lambda _: 1 / 0)
 
-        DiskReserve(0, [place.root]).ensure(2**60)
+        DiskReserve(0, [local.root]).ensure(2**60)
 
 
 class TestPath:
     @pytest.mark.parametrize('key', ['a', 'ab/cd/0123', 'avatars/1'])
-    def test_is_below_the_root(self, place, key):
-        assert place.path(key) == place.root / key
+    def test_is_below_the_root(self, local, key):
+        assert local.path(key) == local.root / key
 
     @pytest.mark.parametrize(
         'key',
@@ -434,18 +436,18 @@ class TestPath:
             'a\0b', 'a\n', 'A', 'ä', 'a b', 'a\\b', 'a.b', '~', 'C:a',
         ],
     )  # fmt: skip
-    def test_rejects_what_is_no_key(self, place, key):
+    def test_rejects_an_invalid_key(self, local, key):
         with pytest.raises(ValueError, match='not a storage key'):
-            place.path(key)
+            local.path(key)
 
 
-class TestCheck:
-    def test_leaves_nothing_behind(self, place):
-        place.check_health()
+class TestCheckHealth:
+    def test_leaves_no_file(self, local):
+        local.check_health()
 
-        assert incoming(place) == []
+        assert incoming(local) == []
 
-    def test_rejects_when_nothing_can_be_written(self, tmp_path):
+    def test_raises_when_nothing_can_be_written(self, tmp_path):
         (tmp_path / 'file').touch()
 
         with pytest.raises(ServiceUnavailable):
@@ -460,7 +462,7 @@ class TestInitApp:
             's3://bucket?unknown=1', 'http://bucket', 'file:///folder?endpoint=x',
         ],
     )  # fmt: skip
-    def test_stops_with_one_line_at_what_is_no_storage(self, app, monkeypatch, url):
+    def test_exits_with_one_line_for_an_invalid_url(self, app, monkeypatch, url):
         monkeypatch.setitem(app.config, 'STORAGE_URL', url)
 
         with pytest.raises(SystemExit, match='STORAGE_URL must be'):
@@ -468,7 +470,7 @@ class TestInitApp:
 
 
 class TestStorage:
-    def test_is_the_application_s(self, app, monkeypatch, tmp_path):
+    def test_returns_the_storage_of_the_application(self, app, monkeypatch, tmp_path):
         monkeypatch.setitem(app.config, 'STORAGE_URL', f'file://{tmp_path}/with%20space')
         init_app(app)
 

@@ -1,4 +1,4 @@
-"""Release objects, and remove them after their delay."""
+"""Release of stored objects, and their deletion after a delay."""
 
 from datetime import timedelta
 
@@ -27,12 +27,12 @@ def released():
 
 
 def waiting():
-    """Return the keys of released objects that are not removed yet."""
+    """Return the keys of released objects that are not deleted yet."""
     return set(db.session.scalars(select(ReleasedObject.key)))
 
 
 class TestReleaseObjects:
-    def test_begins_the_delay_anew(self, released):
+    def test_restarts_the_delay(self, released):
         with atomic():
             long_ago = now() - timedelta(hours=1)
             db.session.execute(update(ReleasedObject).values(released_at=long_ago))
@@ -45,12 +45,12 @@ class TestReleaseObjects:
 
 
 class TestCollectReleasedObjects:
-    def test_leaves_objects_for_a_minute(self, released):
+    def test_keeps_objects_for_a_minute(self, released):
         collect_released_objects()
 
         assert all(map(storage().exists, KEYS))
 
-    def test_removes_the_others_if_one_cannot_be_removed(self, released, monkeypatch):
+    def test_deletes_the_others_if_one_cannot_be_deleted(self, released, monkeypatch):
         real = LocalStorage.delete
 
         def delete(self, key):
@@ -66,7 +66,7 @@ class TestCollectReleasedObjects:
         assert [key for key in KEYS if storage().exists(key)] == [KEYS[1]]
         assert waiting() == {KEYS[1]}
 
-    def test_ends_if_the_storage_fails_and_tries_other_objects_first_the_next_time(
+    def test_stops_if_the_storage_fails_and_starts_with_others_the_next_time(
         self, released, monkeypatch
     ):
         tried = []
@@ -83,7 +83,7 @@ class TestCollectReleasedObjects:
 
         assert tried == KEYS
 
-    def test_names_an_object_of_a_feature_that_is_gone_and_removes_the_others(self, released):
+    def test_raises_for_an_object_of_a_removed_feature_and_deletes_the_others(self, released):
         with atomic():
             release_objects(['gone/1'])
 

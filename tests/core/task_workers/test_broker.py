@@ -114,7 +114,7 @@ class TestQueueSize:
         assert broker_module._counter(rabbit)('tasks') == 3
 
 
-class TestPatient:
+class TestRabbitmqTimeouts:
     def test_sets_timeouts_in_the_url(self):
         assert broker_module._patient('amqp://a:b@host:5672/vhost') == (
             'amqp://a:b@host:5672/vhost?blocked_connection_timeout=10&socket_timeout=10'

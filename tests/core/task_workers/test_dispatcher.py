@@ -305,7 +305,7 @@ class TestDispatch:
 
 
 class TestInterval:
-    def test_calls_a_function_at_its_interval_if_the_clock_jumps(self):
+    def test_calls_a_function_at_its_interval_even_if_the_clock_jumps(self):
         called = []
         often, seldom = (
             Interval(0.0, partial(called.append, 'often')),
@@ -321,7 +321,7 @@ class TestInterval:
 
 
 class TestScheduleEnqueuer:
-    def test_checks_again_within_a_minute_if_the_clock_jumps(self, monkeypatch):
+    def test_checks_again_within_a_minute_even_if_the_clock_jumps(self, monkeypatch):
         task(name='daily', cron='0 3 * * *')(lambda: None)
         enqueue_schedules = ScheduleEnqueuer()
         enqueue_schedules()

@@ -88,7 +88,7 @@ class TestRunTaskWorkers:
 
             def send(self, queue, task_id):
                 assert queue == 'default'
-                # Once for each worker of the queue: the second one finds the task already claimed.
+                # Two workers serve this queue; the second one finds the task already claimed.
                 os.write(writer, task_id.hex.encode() * 2)
 
             def consume(self, queue, handle, wait):

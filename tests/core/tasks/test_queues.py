@@ -54,7 +54,7 @@ def decoder():
 
 
 class FakeSlot:
-    """A concurrency limit."""
+    """A concurrency limit with a free slot, unless `free` is False."""
 
     free = True
 

@@ -1,4 +1,4 @@
-"""Health checks as tests replace and await them."""
+"""Fixtures of the tests of health checks."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +15,7 @@ from tests.databases import create_tables
 
 @pytest.fixture
 def service(kernel: Callable[..., Flask], tmp_path: Any) -> Flask:
-    """Return an application whose database is at the head of every branch."""
+    """Return an application whose database has all migrations."""
     app = kernel(SQLALCHEMY_DATABASE_URI=f'sqlite:///{tmp_path}/db')
     with app.app_context():
         create_tables()
@@ -26,7 +26,7 @@ def service(kernel: Callable[..., Flask], tmp_path: Any) -> Flask:
 
 @pytest.fixture
 def ready(service: Flask) -> Callable[[], Any]:
-    """Return a function that gets `/readyz` with all checks evaluated anew."""
+    """Return a function that evaluates all checks again and returns the response of `/readyz`."""
 
     def get() -> Any:
         service.extensions['readiness'] = Readiness(service)

@@ -1,4 +1,4 @@
-"""The health checks of core."""
+"""The health checks of `project.core`."""
 
 from alembic.script import ScriptDirectory
 from sqlalchemy import event, text
@@ -31,7 +31,7 @@ class TestCheckDatabase:
         assert found.state == 'read_only'
         assert 'readonly database' in found.reason
 
-    def test_is_full_when_nothing_can_be_added(self, service):
+    def test_is_full_when_no_row_can_be_added(self, service):
         with service.app_context():
             db.engine.dispose()
             event.listen(
@@ -54,15 +54,15 @@ class TestCheckMigrations:
         with app.app_context():
             assert check_migrations().state == 'behind'
 
-    def test_is_ahead_where_a_newer_version_has_migrated(self, service):
+    def test_is_ahead_when_a_newer_version_has_migrated(self, service):
         with service.app_context():
             advance()
 
             assert check_migrations().state == 'ahead'
 
-    def test_sees_what_is_old_beside_what_is_newer(self, service, monkeypatch):
+    def test_is_behind_when_one_branch_is_behind_and_another_is_ahead(self, service, monkeypatch):
         heads = ScriptDirectory.get_heads
-        # Whichever is the first: pretend that it has been followed by another.
+        # Hide the first head, as if a newer migration had followed it.
         monkeypatch.setattr(ScriptDirectory, 'get_heads', lambda self: sorted(heads(self))[1:])
 
         with service.app_context():
@@ -70,7 +70,7 @@ class TestCheckMigrations:
 
             assert check_migrations().state == 'behind'
 
-    def test_is_unknown_when_the_database_does_not_answer(self, kernel):
+    def test_is_unknown_when_the_database_does_not_respond(self, kernel):
         app = kernel(SQLALCHEMY_DATABASE_URI='postgresql://nobody@127.0.0.1:1/none')
 
         with app.app_context():
@@ -78,7 +78,7 @@ class TestCheckMigrations:
 
 
 def advance():
-    """Pretend that a newer version of the service has migrated the database."""
+    """Add a revision, as if a newer version of the service had migrated the database."""
     with atomic():
         db.session.execute(text("INSERT INTO alembic_version VALUES ('of-tomorrow')"))
     db.session.remove()
@@ -94,5 +94,5 @@ class TestCheckRedis:
         assert (found.state, found.severity) == ('down', 'degraded')
         assert 'ConnectionError' in found.result.reason
 
-    def test_is_not_there_without_a_redis(self, kernel):
+    def test_is_not_evaluated_without_a_redis_url(self, kernel):
         assert 'redis' not in Readiness(kernel(REDIS_URL='')).checks

@@ -14,7 +14,7 @@ from project.core.observability.health import Readiness, readiness, run_checks
 
 
 class Clock:
-    """The module `time` at a moment of the test's choice."""
+    """A replacement of the module `time`, whose time the test sets."""
 
     def __init__(self):
         self.moment = 100.0
@@ -32,7 +32,7 @@ def clock(monkeypatch):
 
 @pytest.fixture
 def hanging():
-    """Return a check that returns when its event is set, and the times that it began."""
+    """Return a check that hangs until `release` is set, and counts its calls in `begun`."""
     release, begun = Event(), []
 
     def hang():
@@ -112,7 +112,7 @@ class TestCurrent:
         assert states(Readiness(service).current()) == {'database': 'unknown'}
         assert 'database cannot be checked' in caplog.text
 
-    def test_evaluates_again_when_a_silent_dependency_answers(self, service, only, hanging):
+    def test_evaluates_again_when_a_silent_dependency_responds(self, service, only, hanging):
         only(database=HealthCheck(function=hanging, time_limit=0.05, interval=0.01))
         known = Readiness(service)
         assert states(known.current()) == {'database': 'silent'}
@@ -123,7 +123,7 @@ class TestCurrent:
 
         assert states(known.current()) == {'database': 'ok'}
 
-    def test_lets_concurrent_callers_share_an_evaluation(self, service, only):
+    def test_shares_an_evaluation_between_concurrent_callers(self, service, only):
         begun, all_wait = [], Event()
 
         def slow():
@@ -155,13 +155,13 @@ class TestCurrent:
         known.current(min_age=4)
         assert begun == [1, 1]
 
-    def test_does_not_show_a_state_older_than_ten_seconds(
+    def test_returns_no_state_older_than_ten_seconds(
         self, service, only, clock, hanging, monkeypatch
     ):
         only(database=HealthCheck(function=CheckResult, is_critical=True))
         known = Readiness(service)
         assert states(known.current()) == {'database': 'ok'}
-        # No thread runs.
+        # Start no further evaluation.
         monkeypatch.setattr(known, '_start', lambda *_: None)
 
         clock.moment += 10
@@ -205,8 +205,8 @@ class TestCurrent:
         for clock.moment in (106.0, 108.0):
             known.current()
 
-        said = [r.message for r in caplog.records if r.name == readiness.__name__]
-        assert said == ['degraded: mail is down: no route', 'ready: mail is ok']
+        messages = [r.message for r in caplog.records if r.name == readiness.__name__]
+        assert messages == ['degraded: mail is down: no route', 'ready: mail is ok']
 
 
 class TestWatch:

@@ -12,14 +12,14 @@ CRITICAL = {'database': 'ok', 'migrations': 'ok', 'storage': 'ok'}
 
 
 class TestHealthz:
-    def test_says_that_the_process_serves(self, client, assert_max_queries):
+    def test_returns_200_without_a_query(self, client, assert_max_queries):
         with assert_max_queries(0):
             response = client.get('/healthz')
 
         assert response.status_code == 200
         assert data(response) is None
 
-    def test_needs_nothing(self, kernel, tmp_path):
+    def test_needs_neither_database_nor_storage(self, kernel, tmp_path):
         app = kernel(
             SQLALCHEMY_DATABASE_URI='postgresql://nobody@127.0.0.1:1/none',
             STORAGE_URL='file:///dev/null/storage',
@@ -91,7 +91,7 @@ class TestReadyz:
 
         assert ready().status_code == 200
 
-    def test_returns_200_and_the_names_of_what_only_degrades(self, ready, only):
+    def test_returns_200_with_the_names_of_degraded_dependencies(self, ready, only):
         only(
             database=HealthCheck(function=CheckResult, is_critical=True),
             mail=HealthCheck(function=lambda: CheckResult('late', {'oldest': 400})),
@@ -106,7 +106,7 @@ class TestReadyz:
         assert '10.0.0.5' not in response.text
 
     @pytest.mark.parametrize(('is_critical', 'code'), [(True, 503), (False, 200)])
-    def test_does_not_take_an_unknown_state_for_a_good_one(
+    def test_treats_an_unknown_state_as_a_failure(
         self, service, only, monkeypatch, is_critical, code
     ):
         only(database=HealthCheck(function=CheckResult, is_critical=is_critical))

@@ -1,4 +1,4 @@
-"""Recognition of the storage by its marker."""
+"""Identification of the storage by its marker."""
 
 import shutil
 from uuid import uuid4
@@ -17,7 +17,7 @@ from tests.databases import create_tables
 
 @pytest.fixture
 def start(kernel, tmp_path):
-    """Return a function that starts a process of the service, as a context of its application."""
+    """Return a function that returns the application context of a new process of the service."""
 
     def context(name='storage', **settings):
         file = tmp_path / 'db'
@@ -50,7 +50,7 @@ def store(key='blobs/aa'):
 
 
 def markers(folder):
-    """Return the names of the markers in a folder."""
+    """Return the names of the markers in a storage folder."""
     return [path.name for path in (folder / 'marker').iterdir()]
 
 
@@ -65,9 +65,7 @@ class TestIdentifyStorage:
         assert len(found) == 1
         assert markers(folder) == found
 
-    def test_marks_a_storage_that_had_objects_before_there_were_markers(
-        self, start, folder, monkeypatch
-    ):
+    def test_marks_a_storage_that_is_older_than_markers(self, start, folder, monkeypatch):
         monkeypatch.setattr(
             storage_samples, 'values', {'blobs': lambda: ['blobs/gone', 'blobs/aa']}
         )
@@ -77,8 +75,8 @@ class TestIdentifyStorage:
             assert state() == 'ok'
             assert len(markers(folder)) == 1
 
-    def test_does_not_mark_objects_of_which_the_database_has_no_row(self, start, folder):
-        """The garbage collection would remove all of them."""
+    def test_does_not_mark_a_storage_whose_objects_are_unknown(self, start, folder):
+        """Garbage collection would delete all these objects."""
         (folder / 'blobs' / 'aa').mkdir(parents=True)
         (folder / 'blobs' / 'aa' / 'bb').touch()
 
@@ -97,7 +95,7 @@ class TestIdentifyStorage:
 
         assert not folder.exists()
 
-    def test_is_missing_in_an_empty_folder_and_ok_once_the_volume_is_back(self, start, folder):
+    def test_is_missing_in_an_empty_folder_and_ok_when_the_volume_is_back(self, start, folder):
         with start():
             assert state() == 'ok'
             folder.rename(folder.with_name('volume'))
@@ -108,7 +106,7 @@ class TestIdentifyStorage:
             folder.with_name('volume').rename(folder)
             assert state() == 'ok'
 
-    def test_is_foreign_where_another_storage_is_mounted(self, start, folder):
+    def test_is_foreign_when_another_storage_is_mounted(self, start, folder):
         with start():
             assert state() == 'ok'
             shutil.rmtree(folder)
@@ -118,7 +116,7 @@ class TestIdentifyStorage:
             assert state() == 'foreign'
 
     @pytest.mark.parametrize(('strict', 'found'), [(True, 'foreign'), (False, 'ok')])
-    def test_does_not_take_the_storage_of_another_database_in_production(
+    def test_rejects_the_storage_of_another_database_in_production(
         self, start, folder, strict, found
     ):
         (folder / 'marker').mkdir(parents=True)
@@ -127,7 +125,7 @@ class TestIdentifyStorage:
         with start(STRICT=strict):
             assert state() == found
 
-    def test_accepts_a_storage_to_which_an_operator_gives_the_marker(self, start, folder):
+    def test_accepts_a_storage_after_an_operator_creates_the_marker(self, start, folder):
         with start():
             assert state() == 'ok'
             [marker] = markers(folder)
@@ -139,7 +137,7 @@ class TestIdentifyStorage:
 
             assert state() == 'ok'
 
-    def test_is_missing_in_a_new_place_unless_the_old_one_is_configured(
+    def test_is_missing_at_a_new_url_unless_the_old_url_is_configured(
         self, start, tmp_path, folder, monkeypatch
     ):
         with start():
@@ -155,15 +153,15 @@ class TestIdentifyStorage:
 
         assert markers(tmp_path / 'new') == markers(folder)
 
-    def test_is_ok_in_a_new_place_as_long_as_there_is_nothing_to_lose(self, start):
-        """The first place may have been a mistake, such as a misspelt name."""
+    def test_is_ok_at_a_new_url_if_no_object_was_stored(self, start):
+        """The first URL may have been a mistake, such as a misspelt name."""
         with start('storag'):
             assert state() == 'ok'
 
         with start('storage'):
             assert state() == 'ok'
 
-    def test_is_ok_in_a_place_to_which_everything_was_copied(self, start, tmp_path, folder):
+    def test_is_ok_at_a_new_url_after_all_objects_were_copied(self, start, tmp_path, folder):
         with start():
             assert state() == 'ok'
         shutil.copytree(folder, tmp_path / 'new')
@@ -171,7 +169,7 @@ class TestIdentifyStorage:
         with start('new'):
             assert state() == 'ok'
 
-    def test_needs_no_query_once_the_marker_is_known(self, start, monkeypatch):
+    def test_runs_no_query_when_the_marker_is_known(self, start, monkeypatch):
         with start():
             assert state() == 'ok'
             with atomic():
@@ -179,7 +177,7 @@ class TestIdentifyStorage:
 
             assert state() == 'ok'
 
-    def test_blames_the_storage_for_no_failure_of_the_database(self, kernel):
+    def test_is_ok_when_the_database_does_not_respond(self, kernel):
         app = kernel(SQLALCHEMY_DATABASE_URI='postgresql://nobody@127.0.0.1:1/none')
 
         with app.app_context():
@@ -187,7 +185,7 @@ class TestIdentifyStorage:
 
 
 class TestFindMarker:
-    def test_lets_a_new_process_reject_bytes_for_an_empty_folder(self, start, folder):
+    def test_makes_a_new_process_reject_objects_when_the_volume_is_missing(self, start, folder):
         with start():
             assert state() == 'ok'
         shutil.rmtree(folder)
@@ -197,7 +195,7 @@ class TestFindMarker:
 
         assert not folder.exists()
 
-    def test_lets_bytes_in_before_there_is_a_marker(self, start, folder):
+    def test_accepts_objects_before_a_marker_exists(self, start, folder):
         with start():
             store()
 

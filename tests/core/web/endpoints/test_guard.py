@@ -66,7 +66,7 @@ PERMISSION, SCOPE, FRESH = (403, 'permission'), (403, 'scope'), (403, 'reauthent
 NOT_YOURS = (404, 'user')
 
 
-class TestClose:
+class TestValidateRoutes:
     def test_keeps_the_spec_of_every_route(self, kernel):
         assert ('health.healthz', 'GET') in kernel().extensions['endpoint_specs']
 

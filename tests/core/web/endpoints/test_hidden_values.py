@@ -1,4 +1,4 @@
-"""Check that the path of a route does not hide a value of another route's argument."""
+"""Validation that no path hides a value of another route's argument."""
 
 import pytest
 from flask import Blueprint

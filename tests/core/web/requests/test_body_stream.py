@@ -10,7 +10,7 @@ from project.core.web.requests.body_stream import BodyStream
 ENDED = {'wsgi.input_terminated': True}
 
 
-class Line(BytesIO):
+class SlowBody(BytesIO):
     """A body that arrives three bytes at a time."""
 
     def read1(self, size=-1):
@@ -43,17 +43,17 @@ def stream(app):
 
 class TestRead1:
     def test_returns_the_bytes_that_have_arrived(self, stream):
-        body = stream(Line(b'01234'), 5, **ENDED)
+        body = stream(SlowBody(b'01234'), 5, **ENDED)
 
         assert [body.read1(100) for _ in range(3)] == [b'012', b'34', b'']
 
     def test_ends_at_the_announced_length(self, stream):
-        body = stream(Line(b'01234next'), 5)
+        body = stream(SlowBody(b'01234next'), 5)
 
         assert [body.read1(100) for _ in range(3)] == [b'012', b'34', b'']
 
     def test_reads_nothing_without_a_length(self, stream):
-        assert stream(Line(b'endless')).read1(100) == b''
+        assert stream(SlowBody(b'endless')).read1(100) == b''
 
     def test_reads_from_a_stream_without_read1(self, stream):
         assert stream(WithoutRead1(), 5).read1(100) == b'xxxxx'

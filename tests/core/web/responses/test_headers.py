@@ -227,7 +227,7 @@ class TestCors:
         for answer in (response, preflight):
             assert not [name for name, _ in answer.headers if name.startswith('Access-')]
 
-    def test_answers_a_preflight(self, client):
+    def test_returns_200_for_a_preflight(self, client):
         response = client.options(
             self.URL,
             headers={
