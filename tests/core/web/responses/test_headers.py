@@ -247,7 +247,7 @@ class TestCors:
         assert set(allowed.split(', ')) == {'authorization', 'content-type'}
 
     @pytest.mark.parametrize('headers', [{}, {'Origin': ALLOWED}, {'Origin': 'https://evil.test'}])
-    def test_always_sends_vary_origin_once(self, client, headers):
+    def test_sends_the_vary_header_exactly_once(self, client, headers):
         response = client.get(self.URL, headers=headers)
 
         assert 'Origin' in response.vary
