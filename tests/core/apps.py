@@ -13,14 +13,14 @@ from project.core.security.principal import Principal
 from tests.client import IsolatedClient
 
 
-def nobody(token: str) -> None:
+def find_no_principal(token: str) -> None:
     """Return None for every token."""
 
 
 def kernel_app(
     folder: Path,
     *blueprints: Blueprint,
-    identify: Callable[[str], Principal | None] = nobody,
+    identify: Callable[[str], Principal | None] = find_no_principal,
     reload_principal: Callable[[Principal], Principal | None] = lambda principal: principal,
     **settings: Any,
 ) -> Flask:

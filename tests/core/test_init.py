@@ -6,7 +6,7 @@ from flask import Blueprint, Flask
 from project import core
 from project.core.web.endpoints.endpoint_spec import UndeclaredRoute
 
-from .apps import kernel_app, nobody
+from .apps import find_no_principal, kernel_app
 
 
 class TestInitApp:
@@ -41,7 +41,7 @@ class TestValidateRoutes:
     def test_rejects_the_static_route_of_flask(self, app):
         naive = Flask('project')
         naive.config.from_mapping(app.config)
-        core.init_app(naive, nobody, lambda principal: principal, lambda user_ids: None)
+        core.init_app(naive, find_no_principal, lambda principal: principal, lambda user_ids: None)
 
         with pytest.raises(UndeclaredRoute, match='GET /static/<path:filename>'):
             core.validate_routes(naive)

@@ -95,7 +95,7 @@ class TestMatrix:
 
 class TestAuthorizationResult:
     @pytest.mark.parametrize(
-        ('allow', 'nobody', 'member_', 'admin'),
+        ('allow', 'anonymous', 'member', 'admin'),
         [
             (public, 'ok', 'ok', 'ok'),
             (authenticated(), '401', 'ok', 'ok'),
@@ -105,11 +105,11 @@ class TestAuthorizationResult:
             (owner_or('a:b', scope='c:d'), '401', '404, own: ok', 'ok'),
         ],
     )
-    def test_is_the_result_of_the_guard(self, allow, nobody, member_, admin):
+    def test_is_the_result_of_the_guard(self, allow, anonymous, member, admin):
         found = (
             authorization_result(allow, logged_in=False, holds=lambda _: False),
             authorization_result(allow, logged_in=True, holds=lambda _: False),
             authorization_result(allow, logged_in=True, holds=lambda _: True),
         )
 
-        assert found == (nobody, member_, admin)
+        assert found == (anonymous, member, admin)

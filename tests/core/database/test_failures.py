@@ -14,7 +14,7 @@ from project.core.database.failures import failure_of
 
 def sqlite_error(code):
     """Return a driver error with a result code of SQLite."""
-    error = sqlite3.OperationalError('said so')
+    error = sqlite3.OperationalError('failed')
     error.sqlite_errorcode = code
     return OperationalError('INSERT', {}, error)
 
@@ -49,7 +49,7 @@ class TestFailureOf:
         ],
     )
     def test_classifies_sqlstates_of_postgresql(self, sqlstate, failure):
-        cause = errors.lookup(sqlstate)('said so')
+        cause = errors.lookup(sqlstate)('failed')
 
         assert failure_of(OperationalError('INSERT', {}, cause)) is failure
         assert failure_of(InternalError('INSERT', {}, cause)) is failure

@@ -90,16 +90,16 @@ class TestEndpoint:
         assert data(client.get('/probe?loud=true')) == {'name': 'True'}
 
     def test_passes_the_query_of_a_list_as_a_page_request(self, serve):
-        asked = []
+        pages = []
 
         def show(page):
-            asked.append(page)
+            pages.append(page)
             return Page([SECRET], 'cursor-2')
 
         client = serve(show, query=ThingListQuery, returns=ThingSchema, many=True)
         response = client.get('/probe?limit=1&sort=-id&name=a%20b')
 
-        assert asked == [PageRequest(limit=1, sort='-id', filters={'name': 'a b'})]
+        assert pages == [PageRequest(limit=1, sort='-id', filters={'name': 'a b'})]
         assert data(response) == {'items': [{'id': 7, 'name': 'Boat'}], 'next': 'cursor-2'}
         assert response.headers['Link'] == (
             '</probe?limit=1&sort=-id&name=a+b&cursor=cursor-2>; rel="next"'

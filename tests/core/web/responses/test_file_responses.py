@@ -61,7 +61,7 @@ class TestSendStoredObject:
         assert 'Content-Range' not in response.headers
 
     @pytest.mark.parametrize(
-        ('asked', 'data', 'sent'),
+        ('requested', 'data', 'sent'),
         [
             ('bytes=0-0', b'0', '0-0'),
             ('bytes=0-4', b'01234', '0-4'),
@@ -79,8 +79,8 @@ class TestSendStoredObject:
             ('Bytes=1-2', b'12', '1-2'),
         ],
     )
-    def test_sends_a_range(self, download, asked, data, sent):
-        response = download({'Range': asked})
+    def test_sends_a_range(self, download, requested, data, sent):
+        response = download({'Range': requested})
 
         assert response.status_code == 206
         assert response.data == data
@@ -88,14 +88,14 @@ class TestSendStoredObject:
         assert response.headers['Content-Length'] == str(len(data))
 
     @pytest.mark.parametrize(
-        'asked',
+        'requested',
         [
             'bytes=10-', 'bytes=10-20', 'bytes=99999999999999999999-',
             'bytes=-0', 'bytes=-00', 'Bytes = -0 ',
         ],
     )  # fmt: skip
-    def test_returns_416_for_a_range_after_the_end(self, download, opened, asked):
-        response = download({'Range': asked})
+    def test_returns_416_for_a_range_after_the_end(self, download, opened, requested):
+        response = download({'Range': requested})
 
         assert response.status_code == 416
         assert response.headers['Content-Range'] == 'bytes */10'
@@ -103,14 +103,14 @@ class TestSendStoredObject:
         assert opened[0].closed
 
     @pytest.mark.parametrize(
-        'asked',
+        'requested',
         [
             'bytes=0-1,3-4', 'bytes=0-0,-1', 'lines=1-2', 'bytes=2-1', 'bytes=', 'bytes=-', 'bytes',
             'garbage', 'bytes=a-b', 'bytes=0-1-2', '', 'bytes=--1', 'bytes=²-5',
         ],
     )  # fmt: skip
-    def test_ignores_small_and_malformed_ranges(self, download, asked):
-        response = download({'Range': asked})
+    def test_ignores_small_and_malformed_ranges(self, download, requested):
+        response = download({'Range': requested})
 
         assert response.status_code == 200
         assert response.data == TEN
@@ -153,9 +153,9 @@ class TestSendStoredObject:
     def test_sends_the_whole_content_instead_of_many_ranges(self, download, count):
         """Merging many tiny ranges made other servers unavailable (CVE-2025-62727)."""
         content = b'x' * 100_000
-        asked = ','.join(f'{2 * n}-{2 * n}' for n in range(count))
+        requested = ','.join(f'{2 * n}-{2 * n}' for n in range(count))
 
-        response = download({'Range': f'bytes={asked}'}, content=content)
+        response = download({'Range': f'bytes={requested}'}, content=content)
 
         assert (response.status_code, response.data) == (200, content)
 
@@ -208,9 +208,9 @@ class TestSendStoredObject:
         assert (response.status_code, response.data) == (200, b'')
         assert response.headers['Content-Length'] == '0'
 
-    @pytest.mark.parametrize('asked', ['bytes=0-', 'bytes=0-0', 'bytes=-1', 'bytes=-0'])
-    def test_returns_416_for_a_range_of_an_empty_file(self, download, asked):
-        response = download({'Range': asked}, content=b'')
+    @pytest.mark.parametrize('requested', ['bytes=0-', 'bytes=0-0', 'bytes=-1', 'bytes=-0'])
+    def test_returns_416_for_a_range_of_an_empty_file(self, download, requested):
+        response = download({'Range': requested}, content=b'')
 
         assert response.status_code == 416
         assert response.headers['Content-Range'] == 'bytes */0'
@@ -264,7 +264,7 @@ class TestOffload:
     """Files that the proxy or the storage sends after the application has checked the request."""
 
     @pytest.mark.parametrize(
-        ('asked', 'place'),
+        ('requested', 'area'),
         [
             ({}, 'whole'),
             ({'Range': 'bytes=0-4'}, 'ranges'),
@@ -275,10 +275,12 @@ class TestOffload:
             ({'Range': 'bytes=0-0,2-2'}, 'whole'),
         ],
     )
-    def test_offloads_requests_that_the_proxy_handles_alike(self, download, opened, asked, place):
-        response = download(asked, offload=X_ACCEL)
+    def test_offloads_requests_that_the_proxy_handles_alike(
+        self, download, opened, requested, area
+    ):
+        response = download(requested, offload=X_ACCEL)
 
-        assert response.headers['X-Accel-Redirect'] == f'/_storage/{place}/content'
+        assert response.headers['X-Accel-Redirect'] == f'/_storage/{area}/content'
         assert (response.data, response.headers['ETag']) == (b'', '"abc"')
         assert opened[0].closed
 
