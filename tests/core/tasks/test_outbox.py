@@ -327,7 +327,7 @@ class TestEnqueueUnique:
 
             def complete():
                 enqueued.wait(10)
-                if complete_with == 'finish':
+                if complete_with == 'complete':
                     leases.complete(found, MINE)
                 else:
                     with atomic():
