@@ -1,7 +1,7 @@
-"""Auth: how people prove who they are.
+"""Authentication feature: accounts, sessions, second factors, API keys, security events.
 
-Owns the `auth_…` tables, `/auth`, `flask create-user` and `flask auth`. Stands on `users`; nothing
-stands on it: the factory hands `service.identify` to the kernel's guard, and that is all.
+Owns the `auth_…` tables, `/auth`, `flask create-user` and `flask auth`. It depends on `users`; no
+feature depends on it. The application factory passes `service.identify` to the guard of `core`.
 """
 
 from . import config_checks

@@ -1,94 +1,94 @@
-"""The ways auth says no."""
+"""Errors of the auth feature, each with the key and the reason of its response."""
 
 from project.core.errors import Conflict, Forbidden, NotFound, Unauthorized, UnprocessableContent
 
 
 class WrongCredentials(Unauthorized):
-    """Nobody has this name with this password; which of the two is wrong stays untold."""
+    """Wrong username or password; the response does not say which."""
 
-    field, reason = 'credentials', 'Wrong username, address or password'
+    field, reason = 'credentials', 'Wrong username, email address or password'
 
 
 class WrongPassword(UnprocessableContent):
-    """The current password is another one."""
+    """The given current password is wrong."""
 
     field, reason = 'current_password', 'Wrong password'
 
 
 class WrongRefreshToken(Unauthorized):
-    """It is none of ours, was used before, or its session is over; which, stays untold."""
+    """Unknown or used refresh token, or an ended session; the response does not say which."""
 
-    field, reason = 'refresh_token', 'Invalid, used or expired'
+    field, reason = 'refresh_token', 'Invalid, used or expired: log in again'
 
 
 class OtpRequired(Unauthorized):
-    """The password is right, and a second factor is on."""
+    """The password is right, but the user has a second factor and the request has none."""
 
-    field, reason = 'otp', 'Wants the code of your authenticator, or a recovery code'
+    field, reason = 'otp', 'Second factor required: send `otp` or `recovery_code`'
 
 
 class WrongOtp(Unauthorized):
-    """The code is wrong, too old, or was used before."""
+    """The code of the authenticator is wrong, too old or already used."""
 
-    field, reason = 'otp', 'Wrong or used'
+    field, reason = 'otp', 'Wrong or used: send the current code of your authenticator'
 
 
 class WrongRecoveryCode(Unauthorized):
-    """The code is none of the user's, or was used before."""
+    """The user has no such recovery code, or it was used before."""
 
-    field, reason = 'recovery_code', 'Wrong or used'
+    field, reason = 'recovery_code', 'Wrong or used: send an unused recovery code'
 
 
 class OtpInvalid(UnprocessableContent):
-    """The code does not confirm an enrolment: wrong, used, or of one begun too long ago."""
+    """The code does not confirm an enrolment: it is wrong or used, or the enrolment expired."""
 
     field, reason = 'otp', 'Wrong or expired'
 
 
 class TotpAlreadyEnabled(Conflict):
-    """There is a second factor; it is turned off before another is enrolled."""
+    """The user has a second factor, which must be disabled before a new enrolment."""
 
-    field, reason = 'totp', 'Already on'
+    field, reason = 'totp', 'Already enabled: disable it first'
 
 
 class TotpNotEnabled(NotFound):
-    """There is no second factor."""
+    """The user has no second factor."""
 
-    field, reason = 'totp', 'Not on'
+    field, reason = 'totp', 'Not enabled'
 
 
 class EmailNotVerified(Forbidden):
-    """The registration waits for the PIN that was mailed."""
+    """The PIN that was mailed has not confirmed the registration yet."""
 
-    field, reason = 'email', 'Not verified yet'
+    field, reason = 'email', 'Not verified yet: send the PIN that you received by mail'
 
 
 class AccountDisabled(Forbidden):
-    """Told only to those who know the password."""
+    """The account is disabled. Raised only after a right password."""
 
     field, reason = 'status', 'This account is disabled'
 
 
 class WrongPin(UnprocessableContent):
-    """The PIN is wrong, used, expired or replaced by a newer one; which, stays untold."""
+    """Wrong, used, expired or replaced PIN; the response does not say which."""
 
     field, reason = 'pin', 'Wrong or expired'
 
 
 class InvitationInvalid(UnprocessableContent):
-    """The code is wrong, used, expired or replaced by a newer one; which, stays untold."""
+    """Wrong, used, expired or replaced code; the response does not say which."""
 
     field, reason = 'code', 'Wrong or expired'
 
 
 class UsernameMissing(UnprocessableContent):
-    """Nobody has the invited address yet, so whoever gets it must choose a name."""
+    """The invited email address has no user yet, so the request must contain a username."""
 
-    field, reason = 'username', 'Choose one'
+    field, reason = 'username', 'Required: choose a username'
 
 
 class PasswordTooWeak(UnprocessableContent):
-    """The password would be guessed."""
+    """The password is too easy to guess."""
 
     reason = 'Too easy to guess: choose several uncommon words, or a longer password'
 
@@ -98,36 +98,36 @@ class PasswordTooWeak(UnprocessableContent):
 
 
 class KeyNotFound(NotFound):
-    """The asker has no such API key."""
+    """The user has no such API key."""
 
     field, reason = 'key', 'No such key'
 
 
 class TooManyKeys(Conflict):
-    """The asker has as many API keys as one may have."""
+    """The user has the maximum number of API keys."""
 
     field, reason = 'key', 'You have too many keys: delete one'
 
 
 class ScopeUnknown(UnprocessableContent):
-    """There is no such permission that a key could be given."""
+    """No permission with this name can be a scope of an API key."""
 
     field, reason = 'scopes', 'No such scope'
 
 
 class ExpiryPast(UnprocessableContent):
-    """A key that is over already would open nothing."""
+    """The expiry of a new API key is not in the future."""
 
-    field, reason = 'expires_at', 'Must lie in the future'
+    field, reason = 'expires_at', 'Must be in the future'
 
 
 class TokenNotFound(NotFound):
-    """It is no token of ours, or opens nothing any more."""
+    """Unknown, revoked or expired token."""
 
-    field, reason = 'token', 'Opens nothing'
+    field, reason = 'token', 'Unknown or expired token'
 
 
 class SessionNotFound(NotFound):
-    """The asker has no such session."""
+    """The user has no such session."""
 
     field, reason = 'session', 'No such session'

@@ -1,4 +1,4 @@
-"""How auth looks from outside."""
+"""Response schemas of the auth feature."""
 
 import json
 from typing import Any
@@ -10,7 +10,7 @@ from project.users.schemas import UserSchema
 
 
 class SessionSchema(Schema):
-    """A login, without its token."""
+    """A session, without its tokens."""
 
     id = fields.UUID()
     created_at = Timestamp()
@@ -22,7 +22,7 @@ class SessionSchema(Schema):
 
 
 class LoginSchema(Schema):
-    """A login just made or renewed: the only answers that carry tokens."""
+    """A new or refreshed session. Only these responses contain tokens."""
 
     token = fields.Str()
     token_type = fields.Str()
@@ -41,7 +41,7 @@ class DeviceSchema(Schema):
 
 
 class EnrolmentSchema(Schema):
-    """What an authenticator is shown."""
+    """The secret of a new authenticator."""
 
     secret = fields.Str()
     uri = fields.Str()
@@ -49,7 +49,7 @@ class EnrolmentSchema(Schema):
 
 
 class RecoveryCodesSchema(Schema):
-    """Codes that are shown this once."""
+    """Recovery codes, shown only once."""
 
     recovery_codes = fields.List(fields.Str())
 
@@ -67,13 +67,13 @@ class ApiKeySchema(Schema):
 
 
 class NewApiKeySchema(ApiKeySchema):
-    """An API key just made: the only answer that carries it."""
+    """A new API key. Only this response contains the key itself."""
 
     key = fields.Str()
 
 
 class EventSchema(Schema):
-    """Something that happened to an account."""
+    """A security event of an account."""
 
     id = fields.UUID()
     created_at = Timestamp()
@@ -86,5 +86,5 @@ class EventSchema(Schema):
     details = fields.Method('get_details', metadata={'type': 'object'})
 
     def get_details(self, event: Any) -> Any:
-        """Return what else there is to say."""
+        """Return the decoded details of an event."""
         return json.loads(event.details)

@@ -41,7 +41,9 @@ def register_upload_download_and_log_out(service: Service, upload: Path) -> None
         f'{api}/auth/sessions', json={'user_or_email': 'ada', 'password': ACCOUNT['password']}
     )
     assert early.status_code == 403
-    assert early.json()['data'] == {'email': ['Not verified yet']}
+    assert early.json()['data'] == {
+        'email': ['Not verified yet: send the PIN that you received by mail']
+    }
 
     [pin] = re.findall(r'\b\d{6}\b', service.mails()[-1])
     confirmed = client.put(

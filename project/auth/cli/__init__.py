@@ -1,10 +1,12 @@
-"""`flask create-user` and `flask auth`, by topic."""
+"""Commands `flask create-user` and `flask auth`, one module per topic."""
 
 from project.core.cli.toolkit import FeatureGroup
 
-auth_cli: FeatureGroup = FeatureGroup('auth', help='Look after sessions, keys, guesses and events.')
+auth_cli: FeatureGroup = FeatureGroup(
+    'auth', help='Manage sessions, API keys, attempt counters and security events.'
+)
 
-# The topics add their commands to the group, so they are imported after it.
+# The modules add their commands to the group, so they are imported after it.
 from . import api_keys, security_events, sessions  # noqa: E402
 from .accounts import create_user  # noqa: E402
 

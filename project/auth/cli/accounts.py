@@ -1,4 +1,4 @@
-"""`flask create-user`, the only way to a first admin, and a way out of a forgotten password."""
+"""Commands that create a user, reset a password and disable a second factor."""
 
 import sys
 
@@ -16,10 +16,10 @@ from . import auth_cli
 @click.option('--admin', is_flag=True, help='Grant every permission.')
 @click.option('--generate', is_flag=True, help='Generate the password and print it.')
 def create_user(name: str, email: str, admin: bool, generate: bool) -> None:
-    """Create a user who can log in; the only way to a first admin.
+    """Create a user who can log in. Only this command can create the first admin.
 
-    The password is asked for. It is generated with --generate, and where nobody can be asked. A
-    generated password expires after 24 hours.
+    Prompts for the password. Generates one with --generate, or if standard input is not a terminal.
+    A generated password expires after 24 hours.
     """
     ask = sys.stdin.isatty() and not generate
     password = click.prompt('Password', hide_input=True, confirmation_prompt=True) if ask else None
@@ -29,14 +29,14 @@ def create_user(name: str, email: str, admin: bool, generate: bool) -> None:
     click.echo(f'Created {user.username} <{user.email}> ({", ".join(user.roles)}).')
     if expires_at:
         click.echo(f'The password is valid until {expires_at:%Y-%m-%d %H:%M} UTC: change it.')
-        # Last, where scripts find it.
+        # The last line, so that scripts find it.
         click.echo(f'Password: {chosen}')
 
 
 @auth_cli.command('reset-password')
 @click.argument('user')
 def auth_reset_password(user: str) -> None:
-    """Mail a user a PIN for a new password. Nobody but they can set it."""
+    """Mail a user a PIN for a new password, which only the user can set."""
     found = service.start_reset(user)
     click.echo(f'A PIN is on its way to {found.email}.')
 
@@ -44,6 +44,6 @@ def auth_reset_password(user: str) -> None:
 @auth_cli.command('disable-totp')
 @click.argument('user')
 def auth_disable_totp(user: str) -> None:
-    """Turn off the second factor of a user, delete the recovery codes and mail the user."""
+    """Disable the second factor of a user, delete the recovery codes and notify the user."""
     found = service.disable_totp_of(user)
     click.echo(f'Turned off the second factor of {found.username}.')

@@ -1,4 +1,4 @@
-"""What an operator does to API keys, and to tokens that were found somewhere."""
+"""Commands for API keys and leaked tokens."""
 
 import sys
 from uuid import UUID
@@ -16,10 +16,10 @@ COLUMNS = ('id', 'name', 'hint', 'scopes', 'created_at', 'expires_at', 'last_use
 
 @auth_cli.command('keys')
 @click.argument('user')
-@click.option('--revoke', type=click.UUID, help='Delete this one.')
+@click.option('--revoke', type=click.UUID, help='Delete the API key with this id.')
 @as_json
 def auth_keys(user: str, revoke: UUID | None, as_json: bool) -> None:
-    """List the API keys of a user, or delete one of them."""
+    """List the API keys of a user, or delete one."""
     user_id = users.get_user_by_login(user).id
     if revoke:
         service.delete_key(user_id, revoke)
@@ -35,7 +35,7 @@ def auth_keys(user: str, revoke: UUID | None, as_json: bool) -> None:
 def auth_leaked(token: str, dry_run: bool) -> None:
     """Revoke a token of any kind and notify its owner.
 
-    `-` reads it from standard input, so that it does not stay in the history of the shell.
+    With `-`, read the token from standard input, to keep it out of the shell history.
     """
     given = sys.stdin.read().strip() if token == '-' else token
     act = service.find_token_owner if dry_run else service.revoke_leaked

@@ -1,4 +1,4 @@
-"""What an operator can see of what happened to accounts."""
+"""Command that lists security events."""
 
 import json
 from itertools import islice
@@ -19,11 +19,11 @@ COLUMNS = (
 
 @auth_cli.command('events')
 @click.argument('user', required=False)
-@click.option('--kind', help='Only these, such as login.')
+@click.option('--kind', help='List only events of this kind, such as login.')
 @limit_option
 @as_json
 def auth_events(user: str | None, kind: str | None, limit: int, as_json: bool) -> None:
-    """List security events, newest first: of everybody, or of one user."""
+    """List the security events of all users or of one user, newest first."""
     user_id = users.get_user_by_login(user).id if user else None
     events = islice(service.list_all_events(user_id, kind), limit)
     rows = ({**row._asdict(), 'details': json.loads(row.details)} for row in events)

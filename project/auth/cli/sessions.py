@@ -1,4 +1,4 @@
-"""Commands for sessions and attempt counters."""
+"""Commands for sessions, attempt counters and expired rows."""
 
 from uuid import UUID
 
@@ -24,10 +24,10 @@ def auth_sessions(user: str, as_json: bool) -> None:
 
 @auth_cli.command('revoke')
 @click.argument('user')
-@click.option('--session', type=click.UUID, help='Only this one.')
+@click.option('--session', type=click.UUID, help='End only the session with this id.')
 @dry_run
 def auth_revoke(user: str, session: UUID | None, dry_run: bool) -> None:
-    """End the sessions of a user; the next request with any of them is refused."""
+    """End the sessions of a user. The next request with any of their tokens returns 401."""
     user_id = users.get_user_by_login(user).id
     if dry_run:
         found = [row.id for row in service.list_sessions_of(user_id)]
@@ -44,16 +44,17 @@ def auth_revoke(user: str, session: UUID | None, dry_run: bool) -> None:
 @click.argument('user', required=False)
 @click.option('--network', type=IpAddress(), help='Reset the counter of an IP address instead.')
 def auth_unlock(user: str | None, network: str | None) -> None:
-    """Reset every attempt counter of a user, or of an email address without one.
+    """Reset all attempt counters of a user, or of an email address without a user.
 
-    With --network, reset the wrong PINs of the network of an IP address: /24, or /64 of IPv6.
+    With --network, reset the counter of wrong PINs of an IP address: of its /24 network, or of its
+    /64 network for IPv6.
     """
     if user and not network:
         names = service.unlock(user)
     elif network and not user:
         names = service.unlock_network(network)
     else:
-        raise click.UsageError('either a user or --network')
+        raise click.UsageError('Give either USER or --network.')
     for name in names:
         click.echo(f'Reset {name}.')
     if not names:
@@ -67,7 +68,7 @@ def auth_unlock(user: str | None, network: str | None) -> None:
 def auth_sweep(ctx: click.Context, dry_run: bool, as_json: bool) -> None:
     """Delete expired rows: sessions, devices, PINs, events and others.
 
-    Exit code 1 if the rows of a table could not be deleted; those of the other tables are.
+    Exit code 1 if the deletion failed for a table. The other tables are cleaned up nevertheless.
     """
     row = dict.fromkeys(service.expired_rows(), 0)
     failed = []

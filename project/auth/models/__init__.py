@@ -1,4 +1,4 @@
-"""The tables of auth. None holds a secret in the clear."""
+"""Tables of the auth feature. No table stores a secret in plain text."""
 
 from .accounts import Credential, EmailChange, Invitation, Pin, Registration
 from .api_keys import KEYS, KEYS_OF_USER, LIVE_KEY, ApiKey

@@ -1,4 +1,4 @@
-"""What leads to an account and into it: passwords, registrations, invitations, changes, PINs."""
+"""Passwords, registrations, PINs, invitations and changes of email addresses."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -34,25 +34,25 @@ class Credential(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey('users.id'), primary_key=True)
     password_hash: Mapped[str] = mapped_column(String(255))
     changed_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
-    # None: never. A generated password expires (ASVS 6.4.1).
+    # None: never expires. A generated password expires (ASVS 6.4.1).
     expires_at: Mapped[datetime | None] = mapped_column(UTCDateTime, index=True)
 
     @classmethod
     def was_changed_after(cls, user_id: int, moment: datetime) -> bool:
-        """Return whether the user's password was set after a moment, and not in the future."""
+        """Return whether the user's password was set after `moment`, and not in the future."""
         changed = (cls.changed_at > moment) & (cls.changed_at <= now() + MAX_CLOCK_SKEW)
         later = select(cls.user_id).where(cls.user_id == user_id, changed)
         return execute_select(later).one_or_none() is not None
 
     @classmethod
     def find_hash(cls, user_id: int) -> str | None:
-        """Return the hash of a user's password, if they have one, valid or expired."""
+        """Return the hash of a user's password, even if it expired, or None."""
         found = PASSWORD_HASH_OF_USER.first(user_id=user_id)
         return found.password_hash if found else None
 
     @classmethod
     def find_valid_hash(cls, user_id: int) -> str | None:
-        """Return the hash of a user's password, if they have one that has not expired."""
+        """Return the hash of a user's password, or None if missing or expired."""
         found = PASSWORD_HASH_OF_USER.first(user_id=user_id)
         return found.password_hash if found and _is_valid(found) else None
 
@@ -60,13 +60,13 @@ class Credential(Base):
     def find_hash_for_login(cls, user_id: int, place: int) -> tuple[str | None, str | None]:
         """Return the user's password hash and a reference hash.
 
-        A login without a password hash verifies the reference hash instead. One statement for all
-        logins, so that neither its time nor the time of the hash depends on the existence of the
-        user.
+        A login without a password hash verifies the reference hash instead. All logins use one
+        statement, so that neither its time nor the time of the hash depends on the existence of
+        the user.
 
         :param place: a number below 2³¹ that chooses the user whose hash is the reference.
-        :returns: None instead of the first for a user without a password or with an expired one;
-            None instead of both if there are no users.
+        :returns: The first is None if the user's password is missing or expired. Both are None
+            without any user.
         """
         hashes = {row.user_id: row for row in HASHES_FOR_LOGIN.all(user_id=user_id, place=place)}
         own = hashes.pop(user_id, None)
@@ -76,15 +76,15 @@ class Credential(Base):
 
     @classmethod
     def lock_password_hash(cls, user_id: int) -> str | None:
-        """Return a user's hash; neither it nor they can change until the transaction ends."""
+        """Return a user's password hash. Lock it and the user until the transaction ends."""
         stored = select(cls.password_hash).select_from(User).join(cls, cls.user_id == User.id)
-        # The user first, in the order in which whoever deletes them takes both.
+        # The user first: the deletion of a user takes both locks in the same order.
         locked = stored.where(User.id == user_id).with_for_update(key_share=True)
         return db.session.scalar(locked)
 
 
 class Registration(Base):
-    """An account that waits for its PIN. It reserves its username until then."""
+    """A registration that its PIN has not confirmed yet. It reserves its username."""
 
     __tablename__ = 'auth_registrations'
     __table_args__ = (Index(None, 'email_key', 'created_at'),)
@@ -99,16 +99,17 @@ class Registration(Base):
 
     @classmethod
     def find_pending(cls, key: str) -> list['Registration']:
-        """Return the registrations that wait for an address, newest first.
+        """Return the pending registrations of an email address, newest first.
 
-        All of them: ten a day, the bound of registrations, can meet ten of the day before.
+        At most 20: the limit is ten registrations a day, and ten of the day before may still be
+        pending.
         """
         waiting = select(cls).where(cls.email_key == key, cls.expires_at > now())
         return list(db.session.scalars(waiting.order_by(cls.created_at.desc()).limit(20)))
 
     @classmethod
     def find_by_username(cls, username: str) -> AnyRow | None:
-        """Return what is known of the registration that waits under a username."""
+        """Return the pending registration with a username."""
         return PENDING_REGISTRATION.first(username=username.lower(), moment=now())
 
 
@@ -125,36 +126,37 @@ class Pin(Base):
     email: Mapped[str] = mapped_column(String(254), primary_key=True)
     email_key: Mapped[str] = mapped_column(String(1016), index=True)
     code_hmac: Mapped[bytes] = mapped_column(LargeBinary(32))
-    # None: a code of 80 bits, which has no tries.
+    # None: a code of 80 bits, for which attempts are unlimited.
     attempts_left: Mapped[int | None]
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
 
     @classmethod
     def find_codes(cls, purpose: str, emails: Iterable[str]) -> dict[str, bytes]:
-        """Return the HMACs of the valid codes that were mailed to these addresses, by address."""
+        """Return the HMACs of the valid codes that were mailed, by email address."""
         code = select(cls.email, cls.code_hmac).where(cls.purpose == purpose, cls.email.in_(emails))
         valid = code.where(cls.attempts_left.is_(None), cls.expires_at > now())
         return {row.email: row.code_hmac for row in execute_select(valid)}
 
 
 class Invitation(Base):
-    """The newest invitation of a mailbox, its code as SHA-256; a newer one replaces it."""
+    """The newest invitation of a mailbox, with the SHA-256 of its code."""
 
     __tablename__ = 'auth_invitations'
 
     email_key: Mapped[str] = mapped_column(String(1016), primary_key=True)
     email: Mapped[str] = mapped_column(String(254))
     roles: Mapped[list[str]] = mapped_column(WordList)
-    # No HMAC: 80 random bits need no key, and a new SECRET_KEY voids no invitation.
+    # Not an HMAC: 80 random bits need no key, and invitations survive a new SECRET_KEY.
     code_hash: Mapped[bytes] = mapped_column(LargeBinary(32))
-    # Whose rights the roles are measured by when it is accepted; None: an operator's.
+    # This user must hold the permissions of the roles when the invitation is accepted. None: an
+    # operator invited.
     invited_by: Mapped[int | None] = mapped_column(ForeignKey('users.id'), index=True)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
 
     @classmethod
     def find_pending(cls, key: str) -> AnyRow | None:
-        """Return the invitation of a mailbox, if there is one that has not expired."""
+        """Return the invitation of a mailbox, or None if missing or expired."""
         pending = select(cls.email, cls.email_key, cls.code_hash, cls.roles, cls.invited_by)
         return execute_select(
             pending.where(cls.email_key == key, cls.expires_at > now())
@@ -162,7 +164,7 @@ class Invitation(Base):
 
 
 class EmailChange(Base):
-    """An address that a user wants to have, until its PIN confirms it."""
+    """A requested new email address that its PIN has not confirmed yet."""
 
     __tablename__ = 'auth_email_changes'
 
@@ -173,7 +175,7 @@ class EmailChange(Base):
 
     @classmethod
     def find_pending(cls, user_id: int) -> AnyRow | None:
-        """Return the address that a user wishes to have."""
+        """Return the pending new email address of a user."""
         wish = select(cls.email, cls.email_key)
         return execute_select(
             wish.where(cls.user_id == user_id, cls.expires_at > now())

@@ -1,4 +1,4 @@
-"""API keys: what programs show instead of a login, with less in their reach."""
+"""API keys: credentials of programs, limited to scopes."""
 
 from datetime import datetime
 from uuid import UUID, uuid4
@@ -15,7 +15,7 @@ from project.users.models import USER_SELECT, User
 
 
 class ApiKey(Base):
-    """A key, known by its hash. What it may is what its owner may, within its scopes."""
+    """An API key, stored as a hash. It has the permissions of its owner within its scopes."""
 
     __tablename__ = 'auth_api_keys'
     __table_args__ = (Index(None, 'user_id', 'created_at'),)
@@ -24,7 +24,7 @@ class ApiKey(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey('users.id'))
     name: Mapped[str] = mapped_column(String(80))
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
-    # Its first characters, by which its owner tells it from others.
+    # The first characters of the key, by which its owner recognizes it.
     prefix: Mapped[str] = mapped_column(String(12))
     scopes: Mapped[list[str]] = mapped_column(WordList)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
@@ -33,7 +33,7 @@ class ApiKey(Base):
 
     @classmethod
     def find_live(cls, token_hash: str) -> AnyRow | None:
-        """Return key, user and roles behind a token, in the one select that the guard costs."""
+        """Return the key, user and roles of a token. The guard needs only this SELECT."""
         return LIVE_KEY.first(token_hash=token_hash, moment=now())
 
     @classmethod
@@ -43,13 +43,13 @@ class ApiKey(Base):
 
     @classmethod
     def find(cls, key_id: UUID) -> AnyRow | None:
-        """Return what its owner is told of a key."""
+        """Return the columns of a key that mails to its owner need."""
         shown = select(cls.user_id, cls.name, cls.prefix, cls.expires_at)
         return execute_select(shown.where(cls.id == key_id)).one_or_none()
 
     @classmethod
     def count_of(cls, user_id: int) -> int:
-        """Return how many keys a user has."""
+        """Return the number of API keys of a user."""
         return int(execute_select(select(func.count()).where(cls.user_id == user_id)).scalar_one())
 
 

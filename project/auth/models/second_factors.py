@@ -1,4 +1,4 @@
-"""Second factors: TOTP secrets, sealed, and recovery codes, hashed."""
+"""Second factors: encrypted TOTP secrets, and hashes of recovery codes."""
 
 from datetime import datetime
 
@@ -16,13 +16,13 @@ ENCRYPTION_PURPOSE = 'totp'
 
 
 class Totp(Base):
-    """What a user's authenticator shares with us (RFC 6238); it counts once it is confirmed."""
+    """The shared secret of a user's authenticator (RFC 6238), required at login once confirmed."""
 
     __tablename__ = 'auth_totp'
 
     user_id: Mapped[int] = mapped_column(ForeignKey('users.id'), primary_key=True)
     encrypted_secret: Mapped[bytes] = mapped_column(LargeBinary)
-    # The last step whose code was accepted: it, and all before it, are used up (ASVS 6.5.1).
+    # The timestep of the last accepted code. Codes up to it are rejected (ASVS 6.5.1).
     last_used_timestep: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     confirmed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
@@ -39,18 +39,18 @@ class Totp(Base):
 
     @classmethod
     def find(cls, user_id: int) -> AnyRow | None:
-        """Return what a user has enrolled, confirmed or not."""
+        """Return the enrolment of a user, confirmed or not."""
         return ENROLLED.first(user_id=user_id)
 
     @classmethod
     def is_on(cls, user_id: int) -> bool:
-        """Tell whether a second factor is asked of a user."""
+        """Return whether a user has a confirmed second factor."""
         found = cls.find(user_id)
         return found is not None and found.confirmed_at is not None
 
 
 class RecoveryCode(Base):
-    """A code that stands in for the authenticator once: 120 random bits, so a fast hash will do."""
+    """A code that replaces the authenticator once: 120 random bits, so a fast hash is enough."""
 
     __tablename__ = 'auth_recovery_codes'
 
@@ -59,13 +59,13 @@ class RecoveryCode(Base):
 
     @classmethod
     def exists(cls, user_id: int, code_hash: str) -> bool:
-        """Tell whether a code is one of the user's, and not used yet."""
+        """Return whether a code is an unused code of the user."""
         same = select(cls.user_id).where(cls.user_id == user_id, cls.code_hash == code_hash)
         return execute_select(same).one_or_none() is not None
 
     @classmethod
     def count_of(cls, user_id: int) -> int:
-        """Return how many are left."""
+        """Return the number of unused codes of a user."""
         return int(execute_select(select(func.count()).where(cls.user_id == user_id)).scalar_one())
 
 

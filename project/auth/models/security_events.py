@@ -1,4 +1,4 @@
-"""Security events: what happened to an account, who did it, from where, and how it ended."""
+"""Security events: actions on accounts with actor, origin and outcome."""
 
 from datetime import datetime
 from functools import cache
@@ -14,30 +14,30 @@ from project.core.database.types import UTCDateTime
 
 
 class Event(Base):
-    """One thing that happened (ASVS 16.3.1), written in the transaction of what it tells of."""
+    """A security event (ASVS 16.3.1), written in the transaction of the action it records."""
 
     __tablename__ = 'auth_events'
     __table_args__ = (Index(None, 'user_id', 'created_at'), Index(None, 'created_at'))
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
-    # Whose account it is about; None where nobody has what was tried. No foreign key: a guess at an
-    # account that is deleted just then is no fault of ours.
+    # The user whose account it concerns; None for an attempt on an unknown account. No foreign key:
+    # recording an attempt must not fail if the account is deleted at the same time.
     user_id: Mapped[int | None] = mapped_column()
     event_type: Mapped[str] = mapped_column(String(48))
     outcome: Mapped[str] = mapped_column(String(16))
-    # Who did it: `self`, `operator`, `system`, or `user:7` for another one.
+    # `self`, `operator`, `system`, or another user such as `user:7`.
     actor: Mapped[str] = mapped_column(String(32))
     ip_address: Mapped[str] = mapped_column(String(64))
     user_agent: Mapped[str] = mapped_column(String(255))
     request_id: Mapped[str] = mapped_column(String(128))
-    # JSON, for people and programs that read events; nothing is looked up in it.
+    # JSON for readers of events; no query searches in it.
     details: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
 
     @classmethod
     @cache
     def filtered(cls, names: frozenset[str]) -> AnySelect:
-        """Return the select of a list with these of the filters, made once for each set of them."""
+        """Return the SELECT with the named filters, cached per set of names."""
         filters = {
             'user_id': cls.user_id == bindparam('user_id'),
             'kind': cls.event_type == bindparam('kind'),

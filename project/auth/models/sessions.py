@@ -1,4 +1,4 @@
-"""Logins, and the devices they were made from."""
+"""Sessions, and the known devices of users."""
 
 from datetime import datetime
 from uuid import UUID, uuid4
@@ -15,7 +15,7 @@ from project.users.models import USER_SELECT, User
 
 
 class Device(Base):
-    """Something its owner has logged in with: its guesses are counted apart from the world's."""
+    """A device that its owner has logged in with. It has separate attempt counters."""
 
     __tablename__ = 'auth_devices'
     __table_args__ = (Index(None, 'user_id', 'last_used_at'),)
@@ -28,25 +28,25 @@ class Device(Base):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     last_used_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
-    # Whether a login with a right second factor was made on it.
+    # Whether a login on this device has passed the second factor.
     has_passed_second_factor: Mapped[bool] = mapped_column(default=False)
 
     @classmethod
     def find_live(cls, user_id: int, token_hash: str) -> AnyRow | None:
-        """Return a user's device that a token names: its id, and whether it passed a factor."""
+        """Return the id of a user's device, and whether it has passed the second factor."""
         return LIVE_DEVICE.first(user_id=user_id, token_hash=token_hash, moment=now())
 
     @classmethod
     def find_all(cls, user_id: int) -> list[AnyRow]:
-        """Return where and by what a user's devices were last used, the latest first."""
+        """Return id, network and user agent of a user's devices, the last used first."""
         return DEVICES_OF_USER.all(user_id=user_id)
 
 
 class Session(Base):
-    """A login: the token that opens doors for an hour, and the one that gets the next of them.
+    """A session: an access token valid for one hour, and a refresh token.
 
-    Of the refresh token before this one it keeps the hash, and for ten seconds what it was answered
-    with, sealed under that token.
+    It keeps the hash of the previous refresh token. For ten seconds it also keeps the response to
+    that token, encrypted under it.
     """
 
     __tablename__ = 'auth_sessions'
@@ -56,7 +56,7 @@ class Session(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey('users.id'))
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
-    # All refresh tokens of a session begin alike: an old one, whichever, still names it.
+    # Hash of the prefix that all refresh tokens of a session share: old ones still identify it.
     family_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
     refresh_hash: Mapped[str | None] = mapped_column(String(64))
     previous_token_hash: Mapped[str | None] = mapped_column(String(64), index=True)
@@ -68,7 +68,7 @@ class Session(Base):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     authenticated_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     last_used_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
-    # When it is over unless it is refreshed before, and when it is over anyway.
+    # When the session expires without a refresh, and when it expires in any case.
     refresh_expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
     absolute_expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
     device_id: Mapped[UUID | None] = mapped_column(
@@ -77,7 +77,7 @@ class Session(Base):
 
     @classmethod
     def find_live(cls, token_hash: str) -> AnyRow | None:
-        """Return session, user and roles behind a token, in the one select that the guard costs."""
+        """Return the session, user and roles of a token. The guard needs only this SELECT."""
         return LIVE_SESSION.first(token_hash=token_hash, moment=now())
 
     @classmethod
@@ -89,12 +89,15 @@ class Session(Base):
     def find_just_refreshed(
         cls, token_hash: str, window: tuple[datetime, datetime]
     ) -> AnyRow | None:
-        """Return the same behind a token that was replaced by a refresh between two moments."""
+        """Return the same as `find_live`, for a token that a refresh replaced.
+
+        :param window: start and end of the period that contains the refresh.
+        """
         return JUST_REFRESHED.first(token_hash=token_hash, since=window[0], until=window[1])
 
     @classmethod
     def find_family(cls, family_hash: str) -> AnyRow | None:
-        """Return what a refresh token is measured by: the session that its beginning names."""
+        """Return the session to which a refresh token belongs, by the hash of its prefix."""
         return SESSION_FAMILY.first(family_hash=family_hash)
 
 
@@ -114,7 +117,7 @@ DEVICES_OF_USER = CompiledQuery(
     .order_by(Device.last_used_at.desc(), Device.id)
 )
 
-# With all that is shown of users: who only asks for themselves needs no second SELECT.
+# With all columns of users that responses show, so that `GET /users/me` needs no second SELECT.
 _named = USER_SELECT.add_columns(
     Session.id.label('session_id'), Session.authenticated_at, Session.last_used_at
 ).join(Session, User.id == Session.user_id)
@@ -144,7 +147,7 @@ SESSION_FAMILY = CompiledQuery(
     ).where(Session.family_hash == bindparam('family_hash'))
 )  # fmt: skip
 
-# `current` is the session that asks. What is shown as its end is when it lapses.
+# `current` marks the session of the request. `expires_at` is the expiry without a refresh.
 SESSIONS_OF_USER = select(
     Session.id, Session.created_at, Session.last_used_at, Session.ip_address.label('address'),
     Session.user_agent, Session.refresh_expires_at.label('expires_at'),

@@ -1,10 +1,10 @@
-"""The HTTP face of auth, by topic: read the request, call the service, answer."""
+"""Routes of the auth feature, one module per topic."""
 
 from flask import Blueprint
 
 blueprint = Blueprint('auth', 'project.auth', url_prefix='/auth', template_folder='templates')
 
-# The topics add their routes to the blueprint, so they are imported after it.
+# The modules add their routes to the blueprint, so they are imported after it.
 from . import (  # noqa: E402
     accounts,
     api_keys,

@@ -1,4 +1,4 @@
-"""Accounts over HTTP: registering, and confirming the email address."""
+"""Routes that register an account and verify its email address."""
 
 from typing import Any
 
@@ -31,17 +31,18 @@ class AccountCreateRequest(Schema):
     errors=[UsernameTaken, UsernameReserved, PasswordTooWeak, TooManyAttempts],
 )  # fmt: skip
 def account_create(body: dict[str, Any]) -> None:
-    """Register. The answer is the same whether or not the email address is known.
+    """Register. The response is the same whether or not the email address is known.
 
-    A PIN of six digits goes there by mail, for `PUT /auth/verifications`. An owner of the email
-    address gets a notice instead. The registration is kept for 24 hours, and registering again with
-    the same password begins them anew. Ten times a day per email address.
+    A mail to the email address contains a PIN of six digits for `PUT /auth/verifications`. If a
+    user has the email address, the mail is a notice instead. The registration expires after 24
+    hours; registering again with the same password extends it. Limit: ten registrations a day per
+    email address.
     """
     service.register(**body)
 
 
 class VerificationCreateRequest(Schema):
-    """An email address that waits for its PIN."""
+    """The email address of a pending registration."""
 
     email = EmailAddress(required=True)
 
@@ -54,16 +55,16 @@ class VerificationCreateRequest(Schema):
     limit='20/15 minutes',
 )
 def verification_create(body: dict[str, Any]) -> None:
-    """Mail a new PIN if there is a registration to verify; the answer is always the same.
+    """Mail a new PIN to a pending registration. The response is always the same.
 
-    Older PINs are void. An owner of the email address gets a notice instead. After ten mails a day
-    to one email address, the newest code stays valid.
+    The new PIN voids older ones. If a user has the email address, the mail is a notice instead.
+    After ten mails a day to one email address, no more are sent, and the newest code stays valid.
     """
     service.resend_verification(body['email'])
 
 
 class VerificationReplaceRequest(Schema):
-    """What confirms a registration."""
+    """The confirmation of a registration."""
 
     email = EmailAddress(required=True)
     pin = PinCode(required=True)
@@ -78,9 +79,9 @@ class VerificationReplaceRequest(Schema):
     location=('api_v1.users.user', 'user_id'),
 )  # fmt: skip
 def verification_replace(body: dict[str, Any]) -> Any:
-    """Confirm an email address with its PIN and the password of the registration; create the user.
+    """Create the user after a check of the PIN and the password of the registration.
 
-    Wrong, used, expired and replaced PINs look the same: 422 `pin`. A PIN has five tries. The third
-    mail of a day and later ones have a code of 16 characters with unlimited tries.
+    A wrong, used, expired or replaced PIN returns 422 `pin`. A PIN allows five attempts. The third
+    and later mails of a day contain a code of 16 characters with unlimited attempts.
     """
     return service.verify_account(**body)

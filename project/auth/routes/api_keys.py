@@ -1,4 +1,4 @@
-"""API keys over HTTP."""
+"""Routes for API keys."""
 
 from typing import Any
 from uuid import UUID
@@ -19,7 +19,7 @@ from . import blueprint
 
 
 class KeyListQuery(ListQuery):
-    """Orders of the list of keys."""
+    """Query of the list of API keys."""
 
     sort = sort_by('created_at', 'name')
 
@@ -55,10 +55,10 @@ class KeyCreateRequest(Schema):
     limit='60/15 minutes', errors=[ScopeUnknown, PrivilegeEscalation, ExpiryPast, TooManyKeys],
 )  # fmt: skip
 def key_create(body: dict[str, Any]) -> Any:
-    """Make an API key for a program. The key is shown this once, and a mail notifies you.
+    """Create an API key for a program. The key is shown only once, and a mail notifies you.
 
-    It may do what you may, within its scopes: permissions such as `files:read`. Refuses scopes that
-    you do not hold yourself, and more than 50 keys.
+    The key has your permissions within its scopes, which are permissions such as `files:read`. A
+    scope that you do not hold returns 403; more than 50 keys return 409.
     """
     return service.create_key(current_principal(), **body)
 
@@ -66,5 +66,5 @@ def key_create(body: dict[str, Any]) -> Any:
 @blueprint.delete('/keys/<uuid:key_id>')
 @endpoint(allow=authenticated(), errors=[KeyNotFound])
 def key_delete(key_id: UUID) -> None:
-    """Delete one of your API keys; the next request with it is refused, on every worker."""
+    """Delete one of your API keys. The next request with it returns 401."""
     service.delete_key(current_principal().user_id, key_id)

@@ -1,4 +1,4 @@
-"""Changing the email address over HTTP."""
+"""Routes that change the email address of a user."""
 
 from typing import Any
 
@@ -29,16 +29,16 @@ class EmailChangeCreateRequest(Schema):
     errors=[TooManyAttempts],
 )  # fmt: skip
 def email_change_create(body: dict[str, Any]) -> None:
-    """Request another email address. A PIN goes there by mail; the answer is always the same.
+    """Mail a PIN to a new email address. The response is always the same.
 
-    An owner of the email address gets a notice instead. You can ask ten times a day. After ten
-    mails a day to one email address, the newest code that you requested stays valid.
+    If a user has the email address, the mail is a notice instead. Limit: ten requests a day. After
+    ten mails a day to one email address, no more are sent, and your newest code stays valid.
     """
     service.request_email_change(current_principal(), body['new_email'])
 
 
 class EmailChangeReplaceRequest(Schema):
-    """The proof that the new email address is yours."""
+    """The confirmation of a new email address."""
 
     pin = PinCode(required=True)
 
@@ -50,8 +50,8 @@ class EmailChangeReplaceRequest(Schema):
     errors=[WrongPin, TooManyAttempts, EmailTaken],
 )  # fmt: skip
 def email_change_replace(body: dict[str, Any]) -> Any:
-    """Replace your email address by the new one. A mail goes to both.
+    """Replace your email address with the new one. A mail notifies both email addresses.
 
-    Wrong, used, expired and replaced PINs look the same: 422 `pin`.
+    A wrong, used, expired or replaced PIN returns 422 `pin`.
     """
     return service.confirm_email_change(current_principal(), body['pin'])

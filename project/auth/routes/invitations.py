@@ -1,4 +1,4 @@
-"""Invitations over HTTP."""
+"""Routes for invitations."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ from . import blueprint
 
 
 class InvitationCreateRequest(Schema):
-    """Whom to invite, and as what."""
+    """The email address to invite, and the roles of the new user."""
 
     email = EmailAddress(required=True)
     roles = fields.List(
@@ -39,17 +39,17 @@ class InvitationCreateRequest(Schema):
     errors=[RoleUnknown, PrivilegeEscalation],
 )  # fmt: skip
 def invitation_create(body: dict[str, Any]) -> None:
-    """Invite a person by mail. The answer is the same whether or not the email address is known.
+    """Invite a person by mail. The response is the same for known and unknown email addresses.
 
-    The code lasts for seven days; a new invitation makes the last one void. Rejects roles with
-    permissions that you do not hold yourself. After ten mails a day to one email address, the
-    newest code stays valid.
+    The code is valid for seven days; a new invitation voids the previous one. A role with a
+    permission that you do not hold returns 403. After ten mails a day to one email address, no more
+    are sent, and the newest code stays valid.
     """
     service.invite(current_principal(), **body)
 
 
 class InvitationReplaceRequest(Schema):
-    """What an invitation is accepted with."""
+    """The acceptance of an invitation."""
 
     email = EmailAddress(required=True)
     code = Text(required=True, min=1, max=32)
@@ -70,7 +70,7 @@ class InvitationReplaceRequest(Schema):
 def invitation_replace(body: dict[str, Any]) -> Any:
     """Accept an invitation: choose a password, and a username if you have none yet.
 
-    The code may be typed in any case, with or without its dashes. Wrong, used, expired and replaced
-    ones look the same: 422 `code`.
+    Case and dashes of the code do not matter. A wrong, used, expired or replaced code returns 422
+    `code`.
     """
     return service.accept_invitation(**body)

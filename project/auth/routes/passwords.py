@@ -1,4 +1,4 @@
-"""Passwords over HTTP."""
+"""Routes that change and reset passwords."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from . import blueprint
 
 
 class PasswordReplaceRequest(Schema):
-    """The old and the new."""
+    """The current and the new password."""
 
     current_password = Password(required=True)
     new_password = Password(required=True, min=8)
@@ -31,7 +31,7 @@ class PasswordReplaceRequest(Schema):
 def password_replace(body: dict[str, Any]) -> None:
     """Change your password. Your other sessions end, and a mail notifies you.
 
-    Ten wrong passwords of this session in 15 minutes: 429 `attempts`.
+    After ten wrong passwords of this session in 15 minutes, it returns 429 `attempts`.
     """
     service.change_password(current_principal(), **body)
 
@@ -47,16 +47,16 @@ class PasswordResetCreateRequest(Schema):
     allow=public, body=PasswordResetCreateRequest, code=202, limit='20/15 minutes',
 )  # fmt: skip
 def password_reset_create(body: dict[str, Any]) -> None:
-    """Mail a PIN for a new password to the owner of an email address, if there is one.
+    """Mail a PIN for a new password to an email address, if a user has it.
 
-    The answer is always the same. After ten mails a day to one email address, the newest code stays
-    valid.
+    The response is always the same. After ten mails a day to one email address, no more are sent,
+    and the newest code stays valid.
     """
     service.request_reset(body['email'])
 
 
 class PasswordResetReplaceRequest(Schema):
-    """What a forgotten password is replaced with."""
+    """The PIN for a new password, and the new password."""
 
     email = EmailAddress(required=True)
     pin = PinCode(required=True)
@@ -69,10 +69,10 @@ class PasswordResetReplaceRequest(Schema):
     hashes_password=True, errors=[WrongPin, PasswordTooWeak, TooManyAttempts],
 )  # fmt: skip
 def password_reset_replace(body: dict[str, Any]) -> Any:
-    """Set a new password with the PIN. All your sessions and API keys end; a mail notifies you.
+    """Set a new password with a PIN. All your sessions and API keys end; a mail notifies you.
 
-    Wrong, used, expired and replaced PINs look the same: 422 `pin`. Log in afterwards, with your
-    second factor if you have one. Send `device` with it: wrong logins of others do not block
-    yours then.
+    A wrong, used, expired or replaced PIN returns 422 `pin`. Log in afterwards, with your second
+    factor if you have one. Send `device` with that login, so that failed logins from other devices
+    do not block it.
     """
     return {'device': service.reset_password(**body)}

@@ -1,4 +1,4 @@
-"""Second factors over HTTP: an authenticator, and recovery codes."""
+"""Routes for the second factor: authenticator and recovery codes."""
 
 from typing import Any
 
@@ -21,15 +21,15 @@ from . import blueprint
     errors=[TotpAlreadyEnabled],
 )  # fmt: skip
 def totp_create() -> Any:
-    """Begin with an authenticator: its secret, as text, as a URI and as a QR code (SVG).
+    """Start to enrol an authenticator. Returns its secret as text, URI and QR code (SVG).
 
-    Shown this once. It counts once `PUT /auth/totp` has seen a code of it, within an hour.
+    The secret is shown only once. Confirm it within an hour: send a code to `PUT /auth/totp`.
     """
     return service.start_totp_enrolment(current_principal())
 
 
 class TotpReplaceRequest(Schema):
-    """A first code."""
+    """The first code of a new authenticator."""
 
     otp = OtpCode(required=True)
 
@@ -40,9 +40,9 @@ class TotpReplaceRequest(Schema):
     limit='60/15 minutes', errors=[OtpInvalid, TooManyAttempts],
 )  # fmt: skip
 def totp_replace(body: dict[str, Any]) -> Any:
-    """Turn the second factor on with a code of the authenticator.
+    """Enable the second factor with a code of the authenticator.
 
-    The answer has ten recovery codes, shown this once: each stands in for the authenticator once.
+    The response contains ten recovery codes, shown only once. Each replaces the authenticator once.
     """
     return {'recovery_codes': service.confirm_totp(current_principal(), body['otp'])}
 
@@ -50,7 +50,7 @@ def totp_replace(body: dict[str, Any]) -> Any:
 @blueprint.delete('/totp')
 @endpoint(allow=authenticated(fresh=True), limit='20/15 minutes', errors=[TotpNotEnabled])
 def totp_delete() -> None:
-    """Turn the second factor off and delete its recovery codes. A mail notifies you."""
+    """Disable the second factor and delete its recovery codes. A mail notifies you."""
     service.disable_totp(current_principal())
 
 
@@ -60,5 +60,5 @@ def totp_delete() -> None:
     errors=[TotpNotEnabled],
 )  # fmt: skip
 def recovery_codes_create() -> Any:
-    """Get ten new recovery codes, shown this once; the old ones are dead."""
+    """Create ten new recovery codes, shown only once. They void the old ones."""
     return {'recovery_codes': service.renew_recovery_codes(current_principal())}

@@ -1,4 +1,4 @@
-"""Security events over HTTP."""
+"""Route that lists security events."""
 
 from project.auth import service
 from project.auth.schemas import EventSchema
@@ -11,7 +11,7 @@ from . import blueprint
 
 
 class EventListQuery(ListQuery):
-    """Orders of the list of events."""
+    """Query of the list of security events."""
 
     sort = sort_by('created_at')
 
@@ -25,5 +25,5 @@ class EventListQuery(ListQuery):
     errors=[CursorInvalid],
 )
 def event_list(page: PageRequest) -> Page:
-    """List what happened to your account, newest first: logins, changes, and what was refused."""
+    """List the security events of your account, newest first, with failed attempts."""
     return service.list_events(current_principal(), page)

@@ -1,4 +1,4 @@
-"""Sessions over HTTP: logging in and out."""
+"""Routes that log in and out, refresh and list sessions."""
 
 from typing import Any
 from uuid import UUID
@@ -28,7 +28,7 @@ from . import blueprint
 
 
 class RecoveryCodeText(Text):
-    """A recovery code, as it may be typed: in any case, with or without its dashes."""
+    """A recovery code; case and dashes do not matter."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(min=1, max=64, **kwargs)
@@ -38,7 +38,7 @@ FACTOR_ERRORS = (OtpRequired, WrongOtp, WrongRecoveryCode)
 
 
 class SessionCreateRequest(Schema):
-    """A login."""
+    """Credentials for a login."""
 
     user_or_email = fields.Str(required=True, validate=validate.Length(1, 254))
     password = Password(required=True)
@@ -54,20 +54,20 @@ class SessionCreateRequest(Schema):
     errors=[*FACTOR_ERRORS, WrongCredentials, EmailNotVerified, AccountDisabled, TooManyAttempts],
 )  # fmt: skip
 def session_create(body: dict[str, Any]) -> Any:
-    """Log in, by username or email address. The tokens are shown this once.
+    """Log in with a username or an email address. The tokens are shown only once.
 
-    `token` opens doors for an hour, `refresh_token` gets the next two for 30 days, and 90 in all.
-    Where a second factor is on, the right password alone is 401 `otp`: send `otp` or
-    `recovery_code` with it. Keep `device` and send it with the next login: after ten wrong
-    passwords in 15 minutes the name takes none for a while (429 `attempts`), except from known
-    devices. Ten wrong `otp` behind the right password count likewise, and a mail notifies
+    `token` is valid for an hour. `refresh_token` is valid for 30 days, and a session for at most
+    90 days. If a second factor is on, the right password alone returns 401 `otp`: send `otp` or
+    `recovery_code` as well. Keep `device` and send it with the next login. After ten wrong
+    passwords in 15 minutes, logins to the account return 429 `attempts` for a while, except from
+    known devices. Ten wrong `otp` with the right password have the same effect, and a mail notifies
     the owner.
     """
     return service.log_in(**body)
 
 
 class SessionRefreshRequest(Schema):
-    """The token for the next two."""
+    """The refresh token of a session."""
 
     refresh_token = Token(required=True)
 
@@ -78,16 +78,16 @@ class SessionRefreshRequest(Schema):
     errors=[WrongRefreshToken],
 )  # fmt: skip
 def session_refresh(body: dict[str, Any]) -> Any:
-    """Get a new token and a new refresh token for a refresh token, which is used up by that.
+    """Exchange a refresh token for a new token and a new refresh token.
 
-    For ten seconds the same answer is given again, to other tabs and to who lost it. Later use of
-    a used one ends the session, and a mail notifies its user.
+    A refresh token can be used once. A repeated request within ten seconds gets the same response,
+    for other tabs and lost responses. Later reuse ends the session, and a mail notifies the user.
     """
     return service.refresh_session(body['refresh_token'])
 
 
 class SessionReauthenticateRequest(Schema):
-    """Who asks, shown once more."""
+    """Credentials that confirm the user of a session again."""
 
     password = Password(required=True)
     otp = OtpCode()
@@ -101,16 +101,16 @@ class SessionReauthenticateRequest(Schema):
     errors=[*FACTOR_ERRORS, WrongCredentials, SessionNotFound, TooManyAttempts],
 )  # fmt: skip
 def session_reauthenticate(body: dict[str, Any]) -> Any:
-    """Show your password again, and your second factor: for ten minutes the login is fresh.
+    """Confirm your password and second factor again. The login is fresh for ten minutes.
 
-    The session goes on with new tokens; the old ones die. Ten wrong passwords in 15 minutes: 429
-    `attempts`.
+    The session gets new tokens; the old ones become invalid. After ten wrong passwords in 15
+    minutes, it returns 429 `attempts`.
     """
     return service.reauthenticate(current_principal(), **body)
 
 
 class SessionListQuery(ListQuery):
-    """Orders of the list of sessions."""
+    """Query of the list of sessions."""
 
     sort = sort_by('created_at', 'last_used_at')
 
@@ -128,7 +128,7 @@ def session_list(page: PageRequest) -> Page:
 @blueprint.delete('/sessions')
 @endpoint(allow=authenticated())
 def session_delete_others() -> None:
-    """End all your sessions but this one."""
+    """End all your sessions except the current one."""
     service.end_other_sessions(current_principal())
 
 
@@ -142,5 +142,5 @@ def session_delete_current() -> None:
 @blueprint.delete('/sessions/<uuid:session_id>')
 @endpoint(allow=authenticated(), errors=[SessionNotFound])
 def session_delete(session_id: UUID) -> None:
-    """End one of your sessions; the next request with its token is refused, on every worker."""
+    """End one of your sessions. The next request with its token returns 401."""
     service.end_session(current_principal().user_id, session_id)

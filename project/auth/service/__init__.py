@@ -1,4 +1,4 @@
-"""What may happen to accounts, passwords and sessions."""
+"""Services of the auth feature for routes, commands and the application factory."""
 
 from .accounts import create_account, register, resend_verification, verify_account
 from .cleanup import delete_expired, expired_rows

@@ -1,4 +1,4 @@
-"""Accounts: from a registration over its PIN to a user, telling nobody who is known already."""
+"""Registration and verification of accounts, without revealing which email addresses are known."""
 
 import secrets
 from collections.abc import Iterable
@@ -43,7 +43,7 @@ REGISTRATION_LIFETIME = timedelta(hours=24)
 
 
 class CreatedAccount(NamedTuple):
-    """A new user, their password, and when it expires; None: never."""
+    """A new user, the password, and its expiry; None: it never expires."""
 
     user: AnyRow
     password: str
@@ -52,36 +52,40 @@ class CreatedAccount(NamedTuple):
 
 @non_atomic
 def register(*, username: str, email: str, password: str, name: str = '') -> None:
-    """Keep a registration for 24 hours and mail its PIN; a known address gets a notice instead.
+    """Store a registration for 24 hours and mail its PIN, or a notice to a known email address.
 
-    Takes the same time and leaves the same rows for both: a task looks the address up. Again with
-    the username, address and password of a registration that waits, it begins its 24 hours anew;
-    its password never changes. Refuses a weak password; a username that is none, taken, or waits
-    for anything else; and, with TooManyAttempts, more than ten a day for one address.
+    Both cases take the same time and write the same rows, because a task looks the email address
+    up. A repeated registration with the same username, email address and password extends the
+    pending one by 24 hours. The password of a pending registration never changes.
+
+    :raises PasswordTooWeak: if the password is weak.
+    :raises ApiError: if the username is invalid or reserved.
+    :raises UsernameTaken: if a user or another pending registration has the username.
+    :raises TooManyAttempts: after ten registrations a day for one email address.
     """
     check_new_password(password, words=[username, email])
     username, key = users.validate_new_username(username), email_key(email)
-    # Counted first: who registers again is told whether that was the password.
+    # Count first: the response to a repeated registration reveals whether the password is right.
     REGISTRATION.consume(key)
-    # Hashed before the transaction, which on SQLite holds the only write lock.
+    # Hashed before the transaction, which holds the only write lock on SQLite.
     _keep_registration(username, email, name, _hash_to_keep(username, key, password))
 
 
 @atomic()
 def resend_verification(email: str) -> None:
-    """Mail a new PIN to an address with a pending registration, or a notice to a known address.
+    """Mail a new PIN to a pending registration, or a notice to a known email address.
 
-    Returns the same for all addresses: a task looks the address up and counts the mails.
+    The result is the same for all email addresses: a task looks them up and counts the mails.
     """
     enqueue(send_verification, email)
 
 
 @task(queue='mail')
 def send_verification(email: str) -> None:
-    """Mail who waits at an address a new PIN, or whom it belongs to a notice; else do nothing.
+    """Mail a new PIN to a pending registration, or a notice to a user; otherwise do nothing.
 
-    Here and not in the request, which takes the same time and leaves the same row whoever is known.
-    Run twice, it mails once.
+    A task does this, so that requests take the same time and write the same row for known and
+    unknown email addresses. Idempotent: a second run sends no mail.
     """
     with atomic():
         complete_with_transaction()
@@ -96,13 +100,13 @@ def send_verification(email: str) -> None:
 
 
 def send_already_registered_notice(known: AnyRow) -> None:
-    """Tell an account's owner that somebody tried to register their address. Inside `atomic`.
+    """Notify a user of an attempt to register their email address. Call it inside `atomic`.
 
-    At most ten mails a day to one mailbox, whatever causes them.
+    A mailbox gets at most ten such mails a day.
     """
     if not is_within_limit(NOTICE_MAIL, mail_target(ALREADY_REGISTERED, email_key(known.email))):
         return
-    # To the address we know, never to the one that was typed (CVE-2019-19844).
+    # To the stored email address, never to the one that was typed (CVE-2019-19844).
     send_mail(
         'already_registered',
         to=known.email,
@@ -114,11 +118,13 @@ def send_already_registered_notice(known: AnyRow) -> None:
 
 @non_atomic
 def verify_account(*, email: str, pin: str, password: str) -> AnyRow:
-    """Turn a registration into a user. Refuses with WrongPin whatever does not fit.
+    """Create the user of a registration after a check of its PIN and its password.
 
-    Requires the password of the registration as well. Otherwise a stranger could register the
-    email address of another person, who would confirm a password that the stranger knows. The PIN
-    verifies only registrations of the exact email address that it was mailed to.
+    The password check prevents an attack: a stranger registers the email address of another person,
+    and that person confirms a password that the stranger knows. The PIN verifies only registrations
+    of the exact email address that it was mailed to.
+
+    :raises WrongPin: if the PIN or the password is wrong, or the registration has expired.
     """
     waiting = Registration.find_pending(email_key(email))
     emails = [registration.email for registration in waiting] or [email]
@@ -136,9 +142,11 @@ def verify_account(*, email: str, pin: str, password: str) -> AnyRow:
 def create_account(
     *, username: str, email: str, password: str | None = None, admin: bool = False
 ) -> CreatedAccount:
-    """Create a user who can log in at once; the password is generated if not given.
+    """Create a user who can log in at once; generate the password if it is not given.
 
-    For operators only: the one way to a first admin (ASVS 6.3.2). Refuses what `register` refuses.
+    For operators. Only this function can create the first admin (ASVS 6.3.2).
+
+    :raises ApiError: if the password is weak, or the username is invalid, reserved or taken.
     """
     chosen = password or secrets.token_urlsafe(15)
     check_new_password(chosen, words=[username, email])
@@ -151,10 +159,11 @@ def create_account(
 
 
 def _hash_to_keep(username: str, key: str, password: str) -> str:
-    """Return the hash for a registration: a new one, or that of the one which is renewed.
+    """Return the hash for a registration: a new one, or that of the pending one it renews.
 
-    Refuses with UsernameTaken whoever does not know the address and the password of the one that
-    waits, in the same time whichever of them is wrong.
+    Takes the same time for a wrong email address and a wrong password.
+
+    :raises UsernameTaken: if the email address or the password differs from the pending one.
     """
     waiting = Registration.find_by_username(username)
     if waiting is None:
@@ -176,7 +185,7 @@ def _keep_registration(username: str, email: str, name: str, password_hash: str)
         'created_at': now(),
         'expires_at': now() + REGISTRATION_LIFETIME,
     }
-    # No other registration has this hash, for it is salted: what waits keeps its password.
+    # A salted hash is unique, so this renews only the registration whose password was verified.
     same = (Registration.email_key == key) & (Registration.password_hash == password_hash)
     statement = upsert(
         Registration,
@@ -192,7 +201,7 @@ def _keep_registration(username: str, email: str, name: str, password_hash: str)
 
 
 def _mail_verification(email: str) -> None:
-    # Neither username nor name: a stranger who registers this address chose them.
+    # The mail contains neither username nor name: a stranger may have chosen them.
     if mail_pin('verification', VERIFICATION_PURPOSE, to=email):
         record_security_event('verification_requested', None, actor=SYSTEM)
 
@@ -206,7 +215,7 @@ def create_user_with_credential(
     name: str = '',
     expires_at: datetime | None = None,
 ) -> AnyRow:
-    """Create a user who has a password. Inside the transaction of what entitles them to it."""
+    """Create a user with a password, in the transaction that consumes the PIN or invitation."""
     user = users.create_user(username=username, email=email, name=name, roles=roles)
     db.session.add(Credential(user_id=user.id, password_hash=password_hash, expires_at=expires_at))
     return user
@@ -228,7 +237,10 @@ def _create_verified_user(registration: Registration, verified: VerifiedPin) -> 
 
 
 def delete_registrations(key: str) -> None:
-    """Delete the registrations of an address and their PINs. Call it inside `atomic`."""
+    """Delete the registrations of a mailbox and their PINs. Call it inside `atomic`.
+
+    :param key: the `email_key` of its email address.
+    """
     pins = delete(Pin).where(Pin.purpose == VERIFICATION_PURPOSE, Pin.email_key == key)
     waiting = delete(Registration).where(Registration.email_key == key)
     for statement in (pins, waiting):

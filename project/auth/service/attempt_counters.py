@@ -1,6 +1,6 @@
-"""The attempt counters of auth.
+"""Attempt counters of the auth feature.
 
-Each names how the owner can log in while its limit is reached.
+Each states how the owner can log in after its limit is reached.
 """
 
 from uuid import UUID
@@ -21,8 +21,8 @@ MAX_SECOND_FACTOR_MAILS_PER_DAY = 3
 MAX_PIN_ATTEMPTS_PER_NETWORK = 25
 UNLOCK = 'flask auth unlock USER'
 
-# Counted by the name as typed and not by the account: with one counter for both names, the lock of
-# one would show which email address belongs to a public username.
+# Username and email address have separate counters: with one counter for both, a blocked username
+# would reveal the email address of its account.
 LOGIN_NAME = AttemptCounter(
     name='login-name',
     scope='account name as typed at the login: username or email address',
@@ -42,7 +42,7 @@ LOGIN_DEVICE = AttemptCounter(
 )
 SESSION_PASSWORD = AttemptCounter(
     name='session-password',
-    scope='session that shows its password again or changes it',
+    scope='session that confirms or changes the password',
     limit=MAX_ATTEMPTS,
     period=ATTEMPT_PERIOD,
     recovery='Log in again: every session has its own counter.',
@@ -57,11 +57,11 @@ OTP_ACCOUNT = AttemptCounter(
     command=UNLOCK,
     targets_per_account=1,
 )
-# A reset of the password makes a known device. With a counter for each of them, who reads the
-# mailbox would have as many attempts as resets.
+# A password reset makes a known device. With a counter for each of these devices, every reset would
+# give an attacker who reads the mailbox further attempts.
 OTP_NEW_DEVICE = AttemptCounter(
     name='otp-new-device',
-    scope='account, after its right password from known devices that passed no second factor',
+    scope='account, after its right password from known devices without a passed second factor',
     limit=MAX_ATTEMPTS,
     period=ATTEMPT_PERIOD,
     recovery='A device that passed a second factor has its own counter; recovery codes have none.',
@@ -78,7 +78,7 @@ OTP_DEVICE = AttemptCounter(
 )
 OTP_SESSION = AttemptCounter(
     name='otp-session',
-    scope='session that shows its second factor again or confirms a new one',
+    scope='session that confirms its second factor again or a new one',
     limit=MAX_ATTEMPTS,
     period=ATTEMPT_PERIOD,
     recovery='Log in again: every session has its own counter, and recovery codes are not counted.',
@@ -86,7 +86,7 @@ OTP_SESSION = AttemptCounter(
 )
 PIN_NETWORK = AttemptCounter(
     name='pin-network',
-    scope='network of the client that types PINs: /24, or /64 of IPv6',
+    scope='network of the client that sends PINs: /24, or /64 for IPv6',
     limit=MAX_PIN_ATTEMPTS_PER_NETWORK,
     period=ATTEMPT_PERIOD,
     recovery='The period ends within 15 minutes, and codes of 80 bits are not counted.',
@@ -97,10 +97,10 @@ PIN_MAIL = AttemptCounter(
     scope='mailbox and purpose of a mailed PIN',
     limit=MAX_MAILS_PER_DAY,
     period=DAY,
-    recovery='An address without a valid code gets one more mail. A code is valid for 24 hours.',
+    recovery='Without a valid code, one more mail is sent. A code is valid for 24 hours.',
     command=UNLOCK,
 )
-# Counted apart: strangers cause the first, and must not use up the mails of the second.
+# Separate limits: strangers can cause the first notice and must not use up the mails of the second.
 ALREADY_REGISTERED, EMAIL_CHANGED = NOTICE_SUBJECTS = 'already-registered', 'email-changed'
 NOTICE_MAIL = AttemptCounter(
     name='notice-mail',
@@ -120,10 +120,10 @@ REGISTRATION = AttemptCounter(
 )
 EMAIL_CHANGE = AttemptCounter(
     name='email-change',
-    scope='account that asks for another email address',
+    scope='account that requests another email address',
     limit=MAX_MAILS_PER_DAY,
     period=DAY,
-    recovery='The present email address stays valid, and only a session can ask.',
+    recovery='The current email address stays valid, and a request needs a session.',
     command=UNLOCK,
 )
 INVITATION = AttemptCounter(
@@ -131,12 +131,12 @@ INVITATION = AttemptCounter(
     scope='mailbox that an invitation is mailed to',
     limit=MAX_MAILS_PER_DAY,
     period=DAY,
-    recovery='The newest code stays valid for seven days; a reset sets a first password, too.',
+    recovery='The newest code is valid for seven days; a reset can set a first password, too.',
     command=UNLOCK,
 )
 SECOND_FACTOR_MAIL = AttemptCounter(
     name='second-factor-mail',
-    scope='account whose owner is told of wrong second factors',
+    scope='account whose owner is notified of wrong second factors',
     limit=MAX_SECOND_FACTOR_MAILS_PER_DAY,
     period=DAY,
     recovery='Only mails are limited; no login depends on it.',
@@ -145,9 +145,9 @@ SECOND_FACTOR_MAIL = AttemptCounter(
 
 
 def login_target(login: str, user: AnyRow | None) -> str:
-    """Return the target of a login: the account name as typed, in its normal form.
+    """Return the target of a login: the normalized username or email address.
 
-    The user's own spelling if there is a user, so that no variant has a counter of its own.
+    An existing user's own spelling is used, so that all variants share a counter.
     """
     if user is not None:
         login = user.email if '@' in login else user.username
@@ -172,7 +172,7 @@ def network_target(ip_address: str) -> str:
 def otp_counter(
     user_id: int, device: AnyRow | None, session_id: UUID | None
 ) -> tuple[AttemptCounter, str]:
-    """Return the counter of OTPs that applies, and its target."""
+    """Return the OTP counter that applies, and its target."""
     if session_id:
         return OTP_SESSION, session_target(session_id)
     if device is None:
@@ -183,7 +183,7 @@ def otp_counter(
 
 
 def mail_target(purpose: str, key: str) -> str:
-    """Return the target of mails: their purpose without its user, and the mailbox."""
+    """Return the target of mails: the purpose without the user id, and the mailbox."""
     return f'{purpose.partition(":")[0]} {key}'
 
 

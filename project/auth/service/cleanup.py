@@ -1,4 +1,4 @@
-"""Deletion of expired rows of auth."""
+"""Deletion of expired rows of the auth feature."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -25,7 +25,7 @@ from project.core.database.cleanup import (
 )
 from project.core.tasks import task
 
-# An API key is shown for a while after its end, so that its owner sees why a program stopped.
+# An expired API key stays visible, so that its owner sees why a program stopped working.
 EXPIRED_KEY_RETENTION = timedelta(days=30)
 
 
@@ -48,8 +48,8 @@ def expired_rows() -> Expired:
 def delete_expired(*, dry_run: bool = False) -> Iterator[CleanupBatch]:
     """Delete the expired rows of every table of auth, batch by batch.
 
-    Security events are kept for `AUTH_EVENTS_DAYS`, API keys for 30 days after their end. An error
-    ends the clean-up of its table only.
+    Security events are kept for `AUTH_EVENTS_DAYS`, API keys for 30 days after their expiry. An
+    error ends the cleanup of its table only.
     """
     return delete_expired_rows(expired_rows(), dry_run=dry_run)
 
@@ -58,6 +58,6 @@ def delete_expired(*, dry_run: bool = False) -> Iterator[CleanupBatch]:
 def delete_expired_nightly() -> None:
     """Delete expired rows every night. Idempotent: a second run continues after the last batch.
 
-    :raises CleanupFailed: if the clean-up of a table failed; the task is tried again.
+    :raises CleanupFailed: if the cleanup of a table failed; the task is retried.
     """
     finish_cleanup(delete_expired())

@@ -1,4 +1,4 @@
-"""Another address: a PIN proves that it is the user's, and both addresses are told."""
+"""Change of a user's email address: a PIN confirms it, and a mail notifies both addresses."""
 
 from datetime import timedelta
 
@@ -36,19 +36,19 @@ from .credentials.pins import (
 )
 from .security_events import actor_of, record_security_event
 
-# As long as the code that is mailed from the third mail of a day on.
+# The lifetime of the codes that are mailed from the third mail of a day on.
 CHANGE_LIFETIME = timedelta(hours=24)
 
 
 @repeatable
 @locks_user('asker')
 def request_email_change(asker: Principal, new_email: str) -> None:
-    """Mail a PIN to an address that the asker wants to have; whoever has it already gets a notice.
+    """Mail a PIN to a new email address; if another user has it, mail a notice instead.
 
     A newer request replaces an older one.
 
     :raises TooManyAttempts: after ten requests a day of one account. Requests of other accounts
-        for the same address do not count.
+        for the same email address do not count.
     """
     EMAIL_CHANGE.consume(account_target(asker.user_id))
     fresh = {
@@ -64,7 +64,10 @@ def request_email_change(asker: Principal, new_email: str) -> None:
 
 @task(queue='mail', subject_argument='user_id')
 def send_email_change(user_id: int) -> None:
-    """Mail the PIN to the address that a user requested. Run twice, it mails once."""
+    """Mail the PIN to the email address that a user requested.
+
+    Idempotent: a second run sends no mail.
+    """
     # Locked, so that the user is not disabled between the check and the PIN.
     with atomic(locking=[user_id]):
         complete_with_transaction()
@@ -75,15 +78,17 @@ def send_email_change(user_id: int) -> None:
         if known and known.id != user_id:
             send_already_registered_notice(known)
             return
-        # Neither username nor name: the mailbox may be another person's.
+        # The mail contains neither username nor name: the mailbox may be another person's.
         mail_pin('email_change', email_change_purpose(user_id), to=pending.email, about=user_id)
 
 
 @non_atomic
 def confirm_email_change(asker: Principal, pin: str) -> AnyRow:
-    """Give the asker the address whose PIN they have; return the user.
+    """Change the email address of a user after a check of the PIN; return the user.
 
-    Refuses with WrongPin whatever does not fit, and with EmailTaken if another has it by now.
+    :raises WrongPin: if the PIN is wrong, used, expired or replaced, or no change is pending.
+    :raises EmailTaken: if another user has the email address.
+    :raises TooManyAttempts: if the network sent too many wrong PINs.
     """
     pending = EmailChange.find_pending(asker.user_id)
     emails = [pending.email if pending else '']
@@ -106,7 +111,10 @@ def _change(user_id: int, pending: AnyRow, verified: VerifiedPin) -> AnyRow:
 
 @user_email_changed.connect
 def on_user_email_changed(_sender: object, *, user_id: int, was: str, by: int | None) -> None:
-    """Delete what is pending at either address, and notify the old one (ASVS 6.3.7)."""
+    """Delete PINs of the old address and registrations of the new one; notify the old one.
+
+    ASVS 6.3.7 requires the notice.
+    """
     user = users.get_user(user_id)
     delete_pins(email_key(was))
     delete_registrations(email_key(user.email))
@@ -115,7 +123,7 @@ def on_user_email_changed(_sender: object, *, user_id: int, was: str, by: int | 
 
 
 def _send_notice(user: AnyRow, *, was: str, to: str) -> None:
-    """Mail a change of address, at most ten times a day to one mailbox, whatever causes it."""
+    """Mail a notice of a changed email address, at most ten times a day to one mailbox."""
     if not is_within_limit(NOTICE_MAIL, mail_target(EMAIL_CHANGED, email_key(to))):
         return
     send_mail(
@@ -130,5 +138,5 @@ def _send_notice(user: AnyRow, *, was: str, to: str) -> None:
 
 
 def email_change_purpose(user_id: int) -> str:
-    """Return the purpose of the PINs that change a user's address."""
+    """Return the purpose of the PINs that change a user's email address."""
     return f'{EMAIL_CHANGE_PURPOSE}:{user_id}'

@@ -1,4 +1,4 @@
-"""Invitations: a code by mail, with which somebody gets a password, and an account if need be."""
+"""Invitations: a code in a mail, with which a person sets a password and creates an account."""
 
 import hmac
 from collections.abc import Iterable
@@ -39,10 +39,12 @@ BATCH_USERS = 100
 
 @atomic()
 def invite(asker: Principal, *, email: str, roles: Iterable[str] = (MEMBER,)) -> None:
-    """Mail an invitation to an address; a new one makes the last one void.
+    """Mail an invitation to an email address; it voids an earlier one.
 
-    Whoever has an account there gets a notice instead. Refuses roles that hold more than the asker
-    (PrivilegeEscalation).
+    If a user with a password has the email address, mail a notice instead.
+
+    :raises RoleUnknown: if a role does not exist.
+    :raises PrivilegeEscalation: if the asker does not hold all permissions of the roles.
     """
     users.check_roles(roles, by=asker)
     enqueue(send_invitation, email, sorted(roles), asker.user_id)
@@ -52,16 +54,16 @@ def invite(asker: Principal, *, email: str, roles: Iterable[str] = (MEMBER,)) ->
 def on_users_created_invite(
     _sender: object, *, user_ids: list[int], invite: bool, by: int | None
 ) -> None:
-    """Invite users whom somebody has made, many of them a hundred at a time."""
+    """Invite new users, in batches of `BATCH_USERS` per task."""
     for start in range(0, len(user_ids) if invite else 0, BATCH_USERS):
         enqueue(invite_users, user_ids[start : start + BATCH_USERS], by)
 
 
 @task(time_limit=timedelta(minutes=5), owner_argument='invited_by')
 def invite_users(user_ids: list[int], invited_by: int | None = None) -> None:
-    """Invite users who have no password yet. Run twice, each is invited once.
+    """Invite users who have no password yet. Idempotent: a second run invites no user again.
 
-    :param invited_by: the user who created them; None is an operator.
+    :param invited_by: the id of the user who created them; None for an operator.
     """
     with atomic():
         complete_with_transaction()
@@ -72,16 +74,16 @@ def invite_users(user_ids: list[int], invited_by: int | None = None) -> None:
 
 @task(queue='mail', owner_argument='invited_by')
 def send_invitation(email: str, roles: list[str], invited_by: int | None) -> None:
-    """Mail an address the code of its invitation, or its user a notice if they have a password.
+    """Mail an invitation code to an email address, or a notice to a user who has a password.
 
-    Run twice, it mails once.
+    Idempotent: a second run sends no mail.
     """
     with atomic(locking=[invited_by] if invited_by else []):
         complete_with_transaction()
         user = users.find_user_by_login(email)
         if not _may_invite(invited_by, user.roles if user else roles):
-            # Disabled, deleted or demoted since then, or the user has more permissions: an
-            # invitation that cannot be accepted must not replace one that can.
+            # The inviting user was disabled, deleted or demoted, or the invited user has more
+            # permissions. An unacceptable invitation must not replace an acceptable one.
             return
         if user and Credential.find_hash(user.id):
             send_already_registered_notice(user)
@@ -93,14 +95,13 @@ def send_invitation(email: str, roles: list[str], invited_by: int | None) -> Non
 def accept_invitation(
     *, email: str, code: str, password: str, username: str | None = None
 ) -> AnyRow:
-    """Give whoever has the code a password, and a user if nobody has the address; return them.
+    """Set the password of an invited user, creating the user if necessary; return the user.
 
     Attempts are not counted: a code of 80 bits cannot be guessed.
 
-    :raises InvitationInvalid: if the code is wrong, or its sender no longer has the permissions of
-        the roles (ASVS 8.3.3).
-    :raises UsernameMissing: if nobody has the address and `username` is missing, or if the account
-        there has another username.
+    :raises InvitationInvalid: if the code is wrong, or the inviting user no longer has the
+        permissions of the roles (ASVS 8.3.3).
+    :raises UsernameMissing: if `username` is missing for a new user, or is not the existing user's.
     :raises ApiError: if the password is weak, or the username is invalid, reserved or taken.
     """
     check_new_password(password, words=[email, username or ''])
@@ -113,12 +114,12 @@ def accept_invitation(
     if user is None and username is None:
         raise UsernameMissing
     if user and username and username.lower() != user.username:
-        raise UsernameMissing('Not the one of this account')
+        raise UsernameMissing('This account has another username: leave it out')
     return _accept(found, user, username, hash_password(password))
 
 
 def _mail(user: AnyRow | None, email: str, roles: list[str], invited_by: int | None) -> None:
-    """Mail an invitation, at most ten a day to one mailbox, whatever causes it."""
+    """Mail an invitation, at most ten a day to one mailbox."""
     if not is_within_limit(INVITATION, email_key(email)):
         return
     code = new_code()
@@ -187,9 +188,11 @@ def _can_be_accepted(found: AnyRow, user_id: int) -> bool:
 
 
 def _may_invite(user_id: int | None, roles: Iterable[str]) -> bool:
-    """Return whether a user may give these roles at this moment; None is an operator.
+    """Return whether a user may currently invite with these roles.
 
-    Users are invited by a route for `users:invite`, or created by one for `users:write`.
+    The routes that invite or create users require `users:invite` or `users:write`.
+
+    :param user_id: the inviting user; None for an operator.
     """
     if user_id is None:
         return True

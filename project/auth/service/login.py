@@ -1,4 +1,4 @@
-"""Logging in, and showing once more that it is oneself: what makes the tokens of a session."""
+"""Login and reauthentication, which issue new session tokens."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -40,7 +40,7 @@ SESSION_FIELDS = ('id', 'created_at', 'last_used_at', 'user_agent')
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A session just opened, or its tokens renewed: the only time that they are seen."""
+    """A new or renewed session with its tokens, which are shown only once."""
 
     token: str
     expires_at: Any
@@ -61,13 +61,17 @@ def log_in(
     otp: str | None = None,
     recovery_code: str | None = None,
 ) -> Login:
-    """Open a session, or refuse with WrongCredentials in the same time whoever exists.
+    """Open a session for a user with the right password and second factor.
 
-    Only to who knows the password: refuses a pending registration (EmailNotVerified) and a disabled
-    account, and asks for the second factor where one is on (`verify_second_factor`).
+    Wrong credentials take the same time for existing and unknown users. The other errors are raised
+    only after a right password, so they reveal nothing to strangers.
 
-    :raises TooManyAttempts: unchecked, after ten wrong passwords for the name as typed in 15
-        minutes; a known device has ten of its own.
+    :raises WrongCredentials: if the password is wrong, or the user does not exist.
+    :raises EmailNotVerified: if the registration is still pending.
+    :raises AccountDisabled: if the user is disabled.
+    :raises OtpRequired, WrongOtp, WrongRecoveryCode: see `verify_second_factor`.
+    :raises TooManyAttempts: without a check, after ten wrong passwords in 15 minutes for the
+        username or email address as typed. A known device has its own counter.
     """
     user = users.find_user_by_login(user_or_email)
     user_id = user.id if user else 0
@@ -78,7 +82,7 @@ def log_in(
     counter = LOGIN_DEVICE if known else LOGIN_NAME
     target = str(known.id) if known else login_target(user_or_email, user)
 
-    # Counted before it is checked, or a hundred at once would all pass the counter.
+    # Count before the check, so that a hundred concurrent requests cannot all pass the counter.
     counter.consume(target)
     expected = stored if user else (waiting.password_hash if waiting else None)
     if not verify_password(expected, password, cost_of=reference):
@@ -101,10 +105,14 @@ def log_in(
 def reauthenticate(
     asker: Principal, *, password: str, otp: str | None = None, recovery_code: str | None = None
 ) -> Login:
-    """Show once more who asks: their session is fresh again, and has new tokens; the old ones die.
+    """Confirm password and second factor of a session, which becomes fresh and gets new tokens.
 
-    Refuses a wrong password (WrongCredentials), counted per session, asks for the second factor as
-    a login does, and refuses an API key, which has no session.
+    The old tokens become invalid.
+
+    :raises SessionNotFound: if the caller has no session (an API key), or it has ended.
+    :raises WrongCredentials: if the password is wrong. Attempts are counted per session.
+    :raises OtpRequired, WrongOtp, WrongRecoveryCode: see `verify_second_factor`.
+    :raises TooManyAttempts: without a check, after ten wrong passwords in 15 minutes.
     """
     if asker.session_id is None:
         raise SessionNotFound
@@ -120,7 +128,7 @@ def reauthenticate(
 
 @atomic()
 def _record_failure(user: AnyRow | None, reason: str = 'password') -> None:
-    """Record a login that failed: one row, whether or not the account exists."""
+    """Record a failed login. It writes one row, whether or not the account exists."""
     record_security_event('login', user.id if user else None, outcome=FAILURE, reason=reason)
 
 
@@ -130,7 +138,7 @@ def _record_reauthentication_failure(user_id: int) -> None:
 
 
 def _renewed(stored: str | None, password: str) -> str | None:
-    """Return a new hash where the old one was made at another cost than now."""
+    """Return a new hash if the stored one has another cost than configured, else None."""
     return hash_password(password) if stored and needs_rehash(stored) else None
 
 
@@ -144,7 +152,7 @@ def _enter(
     known: UUID | None,
     device: str | None,
 ) -> Login:
-    """Open a session, unless the password was changed while its hash was computed."""
+    """Open a session, unless the password was changed while it was verified."""
     if Credential.lock_password_hash(user.id) != stored:
         raise WrongCredentials
     if renewed:
@@ -157,7 +165,7 @@ def _enter(
 def _open_session(
     user: AnyRow, factor: Factor | None, known: UUID | None, device: str | None
 ) -> Login:
-    """Open a session. The one function that does, for every way to log in: its gate is here."""
+    """Open a session. All logins call this function, so its checks cannot be bypassed."""
     if not users.record_login(user.id):
         raise AccountDisabled
     consume_second_factor(user.id, factor)
@@ -176,7 +184,7 @@ def _open_session(
 @repeatable
 @atomic()
 def _renew(asker: Principal, session_id: UUID, stored: str | None, factor: Factor | None) -> Login:
-    """Give a session new tokens, unless it ended or the password was changed meanwhile."""
+    """Issue new tokens for a session, unless it ended or the password was changed."""
     if Credential.lock_password_hash(asker.user_id) != stored:
         raise WrongCredentials
     consume_second_factor(asker.user_id, factor)
@@ -203,7 +211,7 @@ def _renew(asker: Principal, session_id: UUID, stored: str | None, factor: Facto
 
 
 def _seen(moment: Any) -> dict[str, Any]:
-    """Return what a session notes of who has just shown who they are."""
+    """Return the columns of a session that an authentication sets."""
     context = current_request_context()
     return {
         'ip_address': context.ip_address,
@@ -215,7 +223,7 @@ def _seen(moment: Any) -> dict[str, Any]:
 
 
 def login_response(pair: TokenPair, session: Any, user: Any, device: str | None = None) -> Login:
-    """Return the answer to who gets these tokens."""
+    """Return the response that contains these tokens."""
     shown = {name: getattr(session, name) for name in SESSION_FIELDS}
     return Login(
         token=pair.token,

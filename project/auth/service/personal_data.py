@@ -1,4 +1,4 @@
-"""Personal data in auth: its export, without secrets, and its erasure."""
+"""Export and erasure of personal data in the auth feature. The export contains no secrets."""
 
 import json
 from collections.abc import Iterator
@@ -28,13 +28,13 @@ from project.users.personal_data import ExportFile, json_part, register_personal
 from .email_changes import email_change_purpose
 from .security_events import list_all_events
 
-# Sessions before the devices that they were opened from.
+# Sessions before devices, which they reference.
 MODELS_BY_USER: tuple[Any, ...] = (
     Session, Device, ApiKey, Totp, RecoveryCode, EmailChange, Event, Credential,
 )  # fmt: skip
 MODELS_BY_EMAIL: tuple[Any, ...] = (Pin, Registration, Invitation)
 
-# What is shown of each: column by column, so that a new one is not shown because nobody thought.
+# Each column is listed, so that a new one is not exported by accident.
 EXPORTED_COLUMNS: dict[Any, tuple[Any, ...]] = {
     Session: (
         Session.id, Session.ip_address.label('address'), Session.user_agent, Session.created_at,
@@ -64,13 +64,13 @@ EXPORTED_COLUMNS: dict[Any, tuple[Any, ...]] = {
 
 
 def export_file_of(model: Any) -> str:
-    """Return the file of an export that shows a table."""
+    """Return the name of the export file for a table."""
     name = 'keys' if model is ApiKey else model.__tablename__.removeprefix('auth_')
     return f'auth/{name}.json'
 
 
 def export_account(user_id: int) -> Iterator[ExportFile]:
-    """Yield what is known about a user's ways in, and what happened to them; no secret of any."""
+    """Yield the export files of a user's credentials, sessions and events, without secrets."""
     key = email_key(users.get_user(user_id).email)
     for model, columns in EXPORTED_COLUMNS.items():
         whose = model.user_id == user_id if model in MODELS_BY_USER else model.email_key == key
@@ -83,22 +83,23 @@ def export_account(user_id: int) -> Iterator[ExportFile]:
 @register_personal_data(
     'auth',
     tables={
-        # Of PINs and recovery codes there are only hashes.
+        # Not exported: these tables contain only hashes.
         **dict.fromkeys(('auth_pins', 'auth_recovery_codes')),
         **{model.__tablename__: export_file_of(model) for model in (*EXPORTED_COLUMNS, Event)},
     },
     export=export_account,
 )
 def erase_account_data(user_id: int) -> bool:
-    """Delete a batch of what is stored about a deleted user; return whether there may be more."""
+    """Delete a batch of a deleted user's rows; return whether there may be more."""
     return any(delete_batch(model, model.user_id == user_id) for model in MODELS_BY_USER)
 
 
 def close_account(user_id: int, email: str) -> None:
-    """Delete a user's secrets, and all that waits at their email address. Inside `atomic`.
+    """Delete a user's secrets and all pending rows of the email address. Call it inside `atomic`.
 
-    Another user may register with the address at once, and must not receive any of it. Sessions,
-    devices and events may be many: the guard finds no user for them, and a task deletes them.
+    Another user may register the email address at once and must not inherit these rows. Sessions,
+    devices and events may be many, so a task deletes them. Until then, the guard rejects the
+    sessions because their user does not exist.
     """
     for model in (Credential, ApiKey, Totp, RecoveryCode, EmailChange):
         db.session.execute(delete(model).where(model.user_id == user_id))

@@ -1,4 +1,4 @@
-"""Watching: what users announces, written down as security events, in the sender's transaction."""
+"""Receivers that record signals of `users` as security events, in the sender's transaction."""
 
 from uuid import UUID
 
@@ -21,7 +21,7 @@ from .security_events import OPERATOR, actor_of, record_security_event
 
 @users_created.connect
 def on_users_created(_sender: object, *, user_ids: list[int], invite: bool, by: int | None) -> None:
-    """Write down who made users; that somebody registered is known already."""
+    """Record who created users. Registrations are recorded elsewhere."""
     for user_id in user_ids:
         record_security_event(
             'user_created', user_id, actor=f'user:{by}' if by else None, invited=invite
@@ -30,25 +30,25 @@ def on_users_created(_sender: object, *, user_ids: list[int], invite: bool, by: 
 
 @user_disabled.connect
 def on_user_disabled(_sender: object, *, user_id: int) -> None:
-    """Write down that a user was locked out."""
+    """Record that a user was disabled."""
     record_security_event('user_disabled', user_id, actor=OPERATOR)
 
 
 @user_enabled.connect
 def on_user_enabled(_sender: object, *, user_id: int) -> None:
-    """Write down that a user was let in again."""
+    """Record that a user was enabled again."""
     record_security_event('user_enabled', user_id, actor=OPERATOR)
 
 
 @username_changed.connect
 def on_username_changed(_sender: object, *, user_id: int, by: int | None) -> None:
-    """Record that a user has another username."""
+    """Record a changed username."""
     record_security_event('username_changed', user_id, actor=actor_of(by))
 
 
 @user_deleted.connect
 def on_user_deleted(_sender: object, *, user_id: int, email: str, by: int | None) -> None:
-    """Close the account, and record that. The event names no user, so that it stays."""
+    """Close the account and record that. The event has no `user_id`, so that it is not erased."""
     close_account(user_id, email)
     record_security_event('user_deleted', None, actor=actor_of(by, user_id), user=user_id)
 
@@ -57,19 +57,19 @@ def on_user_deleted(_sender: object, *, user_id: int, email: str, by: int | None
 def on_user_roles_changed(
     _sender: object, *, user_id: int, was: list[str], roles: list[str], by: int | None
 ) -> None:
-    """Write down who has which roles now."""
+    """Record the old and new roles of a user."""
     record_security_event('user_roles_changed', user_id, actor=actor_of(by), was=was, roles=roles)
 
 
 @role_changed.connect
 def on_role_changed(_sender: object, *, name: str, by: int | None) -> None:
-    """Write down that a role allows something else now."""
+    """Record changed permissions of a role."""
     record_security_event('role_changed', None, actor=actor_of(by), role=name)
 
 
 @export_requested.connect
 def on_export_requested(_sender: object, *, user_id: int) -> None:
-    """Write down that all that is kept about a user was asked for."""
+    """Record that an export of a user's data was requested."""
     record_security_event('export_requested', user_id)
 
 
@@ -81,5 +81,5 @@ def on_credential_created(_sender: object, *, user_id: int, kind: str, credentia
 
 @credential_deleted.connect
 def on_credential_deleted(_sender: object, *, user_id: int, kind: str, credential: UUID) -> None:
-    """Record that a credential of a user is revoked."""
+    """Record that a credential of a user was revoked."""
     record_security_event('credential_deleted', user_id, type=kind, credential=str(credential))

@@ -1,4 +1,4 @@
-"""Security events: written with what they tell of, or alone where the story ends in a refusal."""
+"""Security events, written in the transaction of the recorded action, or alone for a failure."""
 
 import json
 from collections.abc import Iterator
@@ -22,22 +22,22 @@ def record_security_event(
     actor: str | None = None,
     **details: Any,
 ) -> None:
-    """Write down a security event. Inside `atomic`: it stands if what it tells of does.
+    """Record a security event. Call it inside `atomic`, together with the recorded action.
 
-    :param kind: what happened, as noun and past participle: `password_changed`.
-    :param user_id: whose account it is about; None where nobody has what was tried.
-    :param actor: who did it; by default the user, or an operator where no request is at hand.
-    :param details: what else there is to say, as JSON. Never a secret, and nobody's typed text.
+    :param kind: noun and past participle, such as `password_changed`.
+    :param user_id: the user whose account it concerns; None for an unknown account.
+    :param actor: who acted; by default the user, or an operator outside of a request.
+    :param details: further values, stored as JSON. Never secrets or text that a user typed.
     """
-    origin = current_request_context()
+    context = current_request_context()
     event = Event(
         user_id=user_id,
         event_type=kind,
         outcome=outcome,
-        actor=actor or (SELF if origin.ip_address else OPERATOR),
-        ip_address=origin.ip_address,
-        user_agent=origin.user_agent[:255],
-        request_id=origin.request_id,
+        actor=actor or (SELF if context.ip_address else OPERATOR),
+        ip_address=context.ip_address,
+        user_agent=context.user_agent[:255],
+        request_id=context.request_id,
         details=json.dumps(details),
     )
     db.session.add(event)
@@ -46,8 +46,8 @@ def record_security_event(
 def actor_of(by: int | None, user_id: int | None = None) -> str:
     """Return the actor of an event that a signal reports.
 
-    :param by: the id of the user who acted; None is an operator.
-    :param user_id: the user whose own actions are those of `self`.
+    :param by: the id of the user who acted; None for an operator.
+    :param user_id: the user whose own actions have the actor `self`.
     """
     if by is None:
         return OPERATOR
@@ -55,12 +55,12 @@ def actor_of(by: int | None, user_id: int | None = None) -> str:
 
 
 def list_events(asker: Principal, page: PageRequest) -> Page:
-    """Return a page of what happened to the asker's account, newest first."""
+    """Return a page of the asker's security events, newest first."""
     return EVENTS.page(EVENTS_OF_USER, page, user_id=asker.user_id)
 
 
 def list_all_events(user_id: int | None = None, kind: str | None = None) -> Iterator[AnyRow]:
-    """Yield events, newest first: all of them, those of a user, or those of a kind."""
+    """Yield security events, newest first, optionally only those of a user or a kind."""
     wanted = {'user_id': user_id, 'kind': kind}
     known = {name: value for name, value in wanted.items() if value is not None}
     return iterate_pages(lambda page: EVENTS.page(Event.filtered(frozenset(known)), page, **known))

@@ -1,4 +1,4 @@
-"""Sessions: whom a token names, which of them somebody has, and how they end."""
+"""Identification of tokens, lists and ends of sessions, and resets of attempt counters."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -55,19 +55,19 @@ from .credentials.tokens import SESSION_TOKEN
 from .security_events import OPERATOR, record_security_event
 from .token_refresh import REFRESH_GRACE_PERIOD
 
-# `last_used_at` is written at most so often, not on each request.
+# `last_used_at` is written at most once per interval, not on each request.
 LAST_USED_INTERVAL = timedelta(minutes=1)
 
 
 def identify(token: str) -> Principal | None:
-    """Return whom a token names, or None. The kernel's guard asks this, on every request."""
+    """Return the principal of a token, or None. The guard of `core` calls it on every request."""
     kind = kind_of(token)
     if kind == KEY_TOKEN:
         return identify_key(token)
     if kind != SESSION_TOKEN:
         return None
     hashed = token_hash(token)
-    # A request may be under way with a token that a refresh in another tab has just replaced.
+    # A running request may use a token that a refresh in another tab has just replaced.
     found = Session.find_live(hashed) or Session.find_just_refreshed(
         hashed, recent_window(REFRESH_GRACE_PERIOD)
     )
@@ -79,10 +79,10 @@ def identify(token: str) -> Principal | None:
 
 
 def reload_principal(principal: Principal) -> Principal | None:
-    """Return a principal as it is now, or None if its credential or its user is gone.
+    """Return the current state of a principal, or None if its credential or user is gone.
 
-    By the id of the session or key and not by the token: the tokens of a session may have been
-    refreshed while a long upload was under way.
+    It uses the id of the session or key, not the token: the tokens of a session may be refreshed
+    during a long upload.
     """
     if principal.key_id:
         return find_key_principal(principal.key_id)
@@ -103,7 +103,10 @@ def list_sessions_of(user_id: int) -> Iterator[AnyRow]:
 @repeatable
 @atomic()
 def end_session(user_id: int, session_id: UUID) -> None:
-    """End one of the user's sessions, or refuse with SessionNotFound."""
+    """End one of the user's sessions.
+
+    :raises SessionNotFound: if the user has no such session.
+    """
     ended = delete(Session).where(Session.user_id == user_id, Session.id == session_id)
     if db.session.execute(ended.returning(Session.id)).one_or_none() is None:
         raise SessionNotFound
@@ -111,7 +114,10 @@ def end_session(user_id: int, session_id: UUID) -> None:
 
 
 def end_current_session(asker: Principal) -> None:
-    """Log out: end the session that asks. Refuses an API key, which has none."""
+    """End the session of the request.
+
+    :raises SessionNotFound: if the caller uses an API key, which has no session.
+    """
     if asker.session_id is None:
         raise SessionNotFound
     end_session(asker.user_id, asker.session_id)
@@ -120,7 +126,7 @@ def end_current_session(asker: Principal) -> None:
 @repeatable
 @locks_user('asker')
 def end_other_sessions(asker: Principal) -> None:
-    """End every session of the asker but the one that asks."""
+    """End all sessions of the asker except the current one."""
     others = delete(Session).where(Session.user_id == asker.user_id)
     ended = others.where(Session.id != asker.session_id).returning(Session.id)
     record_security_event(
@@ -131,7 +137,7 @@ def end_other_sessions(asker: Principal) -> None:
 @repeatable
 @locks_user('user_id')
 def end_sessions_of(user_id: int) -> int:
-    """End every session of a user and return the number of them."""
+    """End all sessions of a user and return their number."""
     ended = delete(Session).where(Session.user_id == user_id).returning(Session.id)
     count = len(db.session.execute(ended).all())
     if count:
@@ -141,11 +147,10 @@ def end_sessions_of(user_id: int) -> int:
 
 @atomic()
 def unlock(login: str) -> list[str]:
-    """Reset every attempt counter of a user, or of an email address without one.
+    """Reset all attempt counters of a user, or of an email address without a user.
 
-    Return the names of the counters that had counted attempts.
-
-    :raises UserNotFound: if there is no such user, and `login` is no email address.
+    :returns: the names of the counters that had counted attempts.
+    :raises UserNotFound: if the user does not exist, and `login` is not an email address.
     """
     user = users.find_user_by_login(login)
     if user is None and '@' not in login:
@@ -155,9 +160,9 @@ def unlock(login: str) -> list[str]:
 
 
 def unlock_network(ip_address: str) -> list[str]:
-    """Reset every attempt counter of the network of an IP address.
+    """Reset the attempt counter of the network of an IP address.
 
-    Return the names of the counters that had counted attempts.
+    :returns: the names of the counters that had counted attempts.
     """
     return _reset([(PIN_NETWORK, network_target(ip_address))], None)
 
@@ -199,10 +204,10 @@ def _counters_of_email(email: str) -> list[tuple[AttemptCounter, str]]:
 
 @user_disabled.connect
 def on_user_disabled_revoke_credentials(_sender: object, *, user_id: int) -> None:
-    """End the sessions of a disabled user, and revoke API keys, PINs and pending changes.
+    """End the sessions of a disabled user; delete API keys, PINs and pending email changes.
 
-    A user who is enabled again still has the password, the second factor, the known devices, which
-    only choose an attempt counter, and finished exports.
+    A user who is enabled again still has the password, the second factor, finished exports and the
+    known devices, which only choose an attempt counter.
     """
     end_sessions_of(user_id)
     for model in (ApiKey, EmailChange):
@@ -227,6 +232,6 @@ def _principal_of(found: AnyRow) -> Principal:
 
 
 def _sessions(user_id: int, page: PageRequest, *, current: UUID | None) -> Page:
-    # No session has the id that is all zeros.
+    # No session has an id of all zeros.
     current = current or UUID(int=0)
     return SESSIONS.page(SESSIONS_OF_USER, page, user_id=user_id, current=current, moment=now())

@@ -1,7 +1,7 @@
-"""Refreshing: two new tokens for a used one, and what happens when a used one comes again.
+"""Refresh of session tokens, and detection of reused refresh tokens.
 
-A copy of a refresh token that both its owner and a thief use is noticed by the second use: then
-nobody knows who is who, and the session ends (RFC 9700, 4.14.2).
+If both the owner and a thief use a refresh token, the second use reveals the copy. The service
+cannot tell them apart, so the session ends (RFC 9700, 4.14.2).
 """
 
 import hmac
@@ -32,17 +32,20 @@ from .credentials.tokens import REFRESH_TOKEN, TokenPair, decrypt_token_pair, ro
 from .login import Login, login_response
 from .security_events import FAILURE, record_security_event
 
-# Many tabs refresh at once, and answers get lost: so long the same one is given again.
+# Several tabs may refresh at once, and responses get lost. Within this period, a used token gets
+# the same response again.
 REFRESH_GRACE_PERIOD = timedelta(seconds=10)
 
 
 @non_atomic
 def refresh_session(refresh_token: str) -> Login:
-    """Return two new tokens for a refresh token, or refuse with WrongRefreshToken.
+    """Return new tokens for a refresh token.
 
-    For ten seconds the used one is answered with the same two. Later, its session ends, whatever
-    else was refreshed since, and its user is told by mail: that stands although this refuses. It is
-    the same login as before: nothing here is fresh, and no second factor is asked.
+    For `REFRESH_GRACE_PERIOD`, a used token gets the same tokens again. Later reuse ends the
+    session, even after further refreshes, and mails the user; the error does not roll this back.
+    A refresh does not make the login fresh and requires no second factor.
+
+    :raises WrongRefreshToken: if the token is unknown, expired or reused.
     """
     if kind_of(refresh_token) != REFRESH_TOKEN:
         raise WrongRefreshToken
@@ -51,7 +54,7 @@ def refresh_session(refresh_token: str) -> Login:
 
 @atomic()
 def _rotate(used: str) -> Login | None:
-    """Replace a refresh token in one statement, which of many at once does it for one."""
+    """Replace a refresh token in one statement, so that one concurrent request succeeds."""
     pair, moment, context = rotate_token_pair(used), now(), current_request_context()
     columns = pair.columns(moment)
     columns |= {name: _at_most_ends(columns[name]) for name in ('expires_at', 'refresh_expires_at')}
@@ -79,7 +82,7 @@ def _rotate(used: str) -> Login | None:
 
 
 def _repeat(used: str) -> Login:
-    """Answer a used token as before, or end its session."""
+    """Return the same tokens for a used token again, or end its session."""
     found = Session.find_family(token_hash(family_of(used)))
     if found is None or found.refresh_expires_at <= now() or _is(found.refresh_hash, used):
         raise WrongRefreshToken
@@ -114,13 +117,12 @@ def _login(pair: TokenPair, session: Session) -> Login:
 
 @atomic()
 def _end(found: AnyRow) -> None:
-    """End the session of a token that came again, once, and tell its user."""
+    """End the session of a reused token and notify its user, once."""
     ended = delete(Session).where(Session.id == found.id).returning(Session.id)
     if db.session.execute(ended).one_or_none() is None:
         return
     user, context = users.find_user(found.user_id), current_request_context()
     if user is None:
-        # Deleted in the meantime.
         return
     record_security_event('refresh_token_reused', user.id, outcome=FAILURE, session=str(found.id))
     send_mail(
@@ -135,7 +137,7 @@ def _end(found: AnyRow) -> None:
 
 
 def _at_most_ends(moment: Any) -> Any:
-    """Return a moment, or the end of the session where that is before it."""
+    """Return the earlier of a moment and the absolute expiry of the session."""
     return case((Session.absolute_expires_at < moment, Session.absolute_expires_at), else_=moment)
 
 
@@ -147,12 +149,12 @@ def purge_refresh_grace_responses() -> None:
 
 
 def _purge_batch() -> int:
-    """Erase responses in one transaction, and return how many."""
+    """Erase a batch of responses in one transaction; return their number."""
     over = select(Session.id).where(
         Session.grace_response_encrypted.is_not(None),
         ~Session.refreshed_at.between(*recent_window(REFRESH_GRACE_PERIOD)),
     )
-    # The next run erases those of locked rows: waiting for rows of many users could deadlock.
+    # Locked rows are left to the next run: waiting for rows of many users could deadlock.
     free = over.limit(BATCH_ROWS).with_for_update(skip_locked=True).cte('free')
     purged = update(Session).where(Session.id.in_(select(free)))
     purged = purged.values(grace_response_encrypted=None).returning(Session.id)

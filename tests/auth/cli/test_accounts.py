@@ -39,7 +39,7 @@ class TestAuthDisableTotp:
     def test_rejects_a_user_without_one(self, run):
         account(username='ada')
 
-        assert rejection(run('auth', 'disable-totp', 'ada')) == 'Error: totp: Not on'
+        assert rejection(run('auth', 'disable-totp', 'ada')) == 'Error: totp: Not enabled'
 
 
 class TestCreateUser:

@@ -47,4 +47,4 @@ class TestLeaked:
     def test_rejects_what_opens_nothing(self, run, made):
         result = run('auth', 'leaked', made())
 
-        assert (result.exit_code, result.stderr) == (1, 'Error: token: Opens nothing\n')
+        assert (result.exit_code, result.stderr) == (1, 'Error: token: Unknown or expired token\n')

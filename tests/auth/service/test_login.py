@@ -103,7 +103,7 @@ class TestLogIn:
         refusal = attempt(login)
 
         assert type(refusal) is WrongCredentials
-        assert refusal.data == {'credentials': ['Wrong username, address or password']}
+        assert refusal.data == {'credentials': ['Wrong username, email address or password']}
 
     def test_rejects_who_has_no_password(self):
         UserFactory(username='ada')

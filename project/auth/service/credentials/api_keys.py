@@ -1,4 +1,4 @@
-"""API keys: what programs show instead of a login."""
+"""API keys: creation, list, deletion and authentication."""
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -25,11 +25,11 @@ from ..security_events import record_security_event
 
 KEY_TOKEN = 'pak'
 MAX_API_KEYS_PER_USER = 50
-PREFIX_CHARACTERS = 12  # characters of a key by which its owner tells it from others
+PREFIX_CHARACTERS = 12  # characters of a key by which its owner recognizes it
 EXPIRY_REMINDER_LEAD = timedelta(days=7)
 LAST_USED_INTERVAL = timedelta(minutes=1)
 
-# A key never was a login, so none is fresh.
+# Long ago, so that an API key never counts as a fresh login.
 NEVER_AUTHENTICATED = datetime.min.replace(tzinfo=UTC)
 
 
@@ -38,7 +38,7 @@ NEVER_AUTHENTICATED = datetime.min.replace(tzinfo=UTC)
 def create_key(
     asker: Principal, *, name: str, scopes: Iterable[str], expires_at: datetime | None = None
 ) -> dict[str, Any]:
-    """Make an API key and return it with its token, which is seen this once; a mail tells of it.
+    """Create an API key and notify its owner. Return it with its token, shown only once.
 
     :raises ScopeUnknown: if no feature declares a scope.
     :raises PrivilegeEscalation: if the asker does not hold a scope.
@@ -79,7 +79,10 @@ def list_keys_of(user_id: int) -> Iterator[AnyRow]:
 @repeatable
 @atomic()
 def delete_key(user_id: int, key_id: UUID) -> None:
-    """Delete one of a user's keys, or refuse with KeyNotFound. It opens nothing any more."""
+    """Delete one of a user's keys.
+
+    :raises KeyNotFound: if the user has no such key.
+    """
     gone = delete(ApiKey).where(ApiKey.user_id == user_id, ApiKey.id == key_id)
     if db.session.execute(gone.returning(ApiKey.id)).one_or_none() is None:
         raise KeyNotFound
@@ -87,7 +90,10 @@ def delete_key(user_id: int, key_id: UUID) -> None:
 
 
 def identify_key(token: str) -> Principal | None:
-    """Return whom an API key names, within its scopes, or None."""
+    """Return the principal of a live API key of an active user, or None.
+
+    Record the use at most once per `LAST_USED_INTERVAL`.
+    """
     found = ApiKey.find_live(token_hash(token))
     if found is None or found.status != ACTIVE:
         return None
@@ -97,7 +103,7 @@ def identify_key(token: str) -> Principal | None:
 
 
 def find_key_principal(key_id: UUID) -> Principal | None:
-    """Return the principal of a live API key of an active user, or None."""
+    """Return the same as `identify_key`, by the id of the key, without recording the use."""
     found = ApiKey.find_live_by_id(key_id)
     return _principal_of(found) if found and found.status == ACTIVE else None
 

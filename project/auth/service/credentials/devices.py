@@ -1,7 +1,7 @@
-"""Devices: what somebody has logged in with before, known by a token that it keeps.
+"""Known devices: clients that logged in before, identified by a token.
 
-A known one has guesses of its own, so that strangers who guess lock nobody out of their account.
-It is no factor: it opens nothing.
+Each has separate attempt counters, so that strangers with wrong passwords cannot lock the owner
+out. A device token is not a factor: a login still needs all credentials.
 """
 
 from uuid import UUID, uuid4
@@ -20,22 +20,22 @@ from ..attempt_counters import network_target
 
 DEVICE_TOKEN = 'pdv'
 
-# So many are known of a user; of more, those that were not used for the longest are forgotten.
+# A further device replaces the least recently used one.
 MAX_DEVICES_PER_USER = 20
 
 
 def find_device(user_id: int, token: str | None) -> AnyRow | None:
-    """Return the user's device that a token names. Runs one query, also without user or token."""
+    """Return a user's device by its token. Always runs one query, even without user or token."""
     return Device.find_live(user_id, token_hash(token or ''))
 
 
 def register_device_login(
     user: AnyRow, known: UUID | None, token: str | None, *, with_factor: bool
 ) -> tuple[UUID, str]:
-    """Note that a device has logged in; return it, and the token by which it is known.
+    """Record the login of a device; return its id and token. Call it inside `atomic`.
 
-    A new one is told to the user by mail, but for their first, and those that look like one they
-    have: same network, same program. Inside `atomic`.
+    Mail the user about a new device, except for the first one and for devices with the same network
+    and user agent as a known one.
 
     :param with_factor: whether the login had a right second factor.
     """
@@ -54,7 +54,10 @@ def register_device_login(
 
 
 def add_device(user_id: int, *, has_passed_second_factor: bool = False) -> tuple[UUID, str]:
-    """Make a known device of the present client; return its id and token. Inside `atomic`."""
+    """Create a known device for the current client; return its id and token.
+
+    Call it inside `atomic`.
+    """
     token, device_id = new_token(DEVICE_TOKEN), uuid4()
     device = Device(
         id=device_id,
@@ -69,21 +72,21 @@ def add_device(user_id: int, *, has_passed_second_factor: bool = False) -> tuple
 
 
 def _send_new_device_notice(user: AnyRow) -> None:
-    origin = current_request_context()
+    context = current_request_context()
     send_mail(
         'new_device',
         to=user.email,
         about=user.id,
         username=user.username,
         name=user.name,
-        address=origin.ip_address,
-        user_agent=origin.user_agent[:255],
+        address=context.ip_address,
+        user_agent=context.user_agent[:255],
     )
 
 
 def _looks() -> tuple[str, str]:
-    origin = current_request_context()
-    return network_target(origin.ip_address), origin.user_agent[:255]
+    context = current_request_context()
+    return network_target(context.ip_address), context.user_agent[:255]
 
 
 def _seen() -> dict[str, object]:

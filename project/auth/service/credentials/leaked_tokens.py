@@ -1,4 +1,4 @@
-"""Revocation of leaked tokens, of the kinds of auth and of every other feature."""
+"""Revocation of leaked tokens of all features, and the token kinds of auth."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ from .tokens import REFRESH_TOKEN, SESSION_TOKEN
 
 
 def find_token_owner(token: str) -> tuple[str, AnyRow]:
-    """Return the meaning of a token, and the user to whom it belongs.
+    """Return the meaning of a token, such as "API key", and its owner.
 
     :raises TokenNotFound: if it is not a token, or is unknown.
     """
@@ -39,10 +39,11 @@ def find_token_owner(token: str) -> tuple[str, AnyRow]:
 
 @atomic()
 def revoke_leaked(token: str) -> tuple[str, AnyRow]:
-    """Revoke a token, mail its user and record the event; return as `find_token_owner` does.
+    """Revoke a token, mail its owner and record the event.
 
-    Any refresh token of a session ends it.
+    Any refresh token of a session ends the session, even an old one.
 
+    :returns: the same as `find_token_owner`.
     :raises TokenNotFound: if it is not a token, or is unknown.
     """
     meaning, user = find_token_owner(token)
@@ -68,7 +69,7 @@ def _kind(token: str) -> TokenKind:
 
 
 def _register(prefix: str, meaning: str, model: Any) -> None:
-    """Register a kind whose tokens are rows of a table with a `user_id`."""
+    """Register a token kind whose tokens are rows of a table with a `user_id`."""
 
     def find_owner(token: str) -> int | None:
         user_id: int | None = db.session.scalar(select(model.user_id).where(_is(prefix, token)))

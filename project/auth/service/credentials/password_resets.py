@@ -1,4 +1,4 @@
-"""Forgotten passwords: a PIN to the address we know, and a new password for who types it."""
+"""Reset of forgotten passwords with a PIN that is mailed to the stored email address."""
 
 from datetime import datetime
 
@@ -24,18 +24,20 @@ from .pins import RESET_PURPOSE, VerifiedPin, consume_pin, mail_pin, verify_pin
 
 @atomic()
 def request_reset(email: str) -> None:
-    """Mail a PIN for a new password to the active user with this address.
+    """Mail a PIN for a new password to the active user with this email address.
 
-    Returns the same for all addresses: a task looks the user up and counts the mails.
+    The result is the same for all email addresses: a task looks them up and counts the mails.
     """
     enqueue(send_reset, email, now().isoformat())
 
 
 @atomic()
 def start_reset(login: str) -> AnyRow:
-    """Have a PIN mailed to a user, and return them. For operators, who never set a password.
+    """Mail a PIN for a new password to a user; return the user.
 
-    Refuses with UserNotFound where nobody has this name or address (ASVS 6.4.6).
+    Operators can start a reset, but never set a password (ASVS 6.4.6).
+
+    :raises UserNotFound: if no user has this username or email address.
     """
     user = users.get_user_by_login(login)
     enqueue(send_reset, user.email, now().isoformat())
@@ -45,16 +47,16 @@ def start_reset(login: str) -> AnyRow:
 
 @task(queue='mail')
 def send_reset(email: str, requested_at: str | None = None) -> None:
-    """Mail a PIN for a new password to the active user with an address.
+    """Mail a PIN for a new password to the active user with an email address.
 
-    Mails nothing if the password was set after the request, because a change makes older PINs void.
+    Sends nothing if the password was set after the request, because a change voids older PINs.
     Idempotent: a second run sends no mail.
 
     :param requested_at: when the PIN was requested, as ISO 8601; None in a task of an older
         version.
     """
     found = users.find_user_by_login(email)
-    # Locked, so that no change of the password comes between the check and the PIN.
+    # Locked, so that the password cannot change between the check and the PIN.
     with atomic(locking=[found.id] if found else []):
         complete_with_transaction()
         user = users.find_user(found.id) if found else None
@@ -66,7 +68,7 @@ def send_reset(email: str, requested_at: str | None = None) -> None:
         is_mailed = mail_pin(
             'password_reset',
             RESET_PURPOSE,
-            # To the address we know, never to the one that was typed (CVE-2019-19844).
+            # To the stored email address, never to the one that was typed (CVE-2019-19844).
             to=user.email,
             about=user.id,
             username=user.username,
@@ -78,23 +80,26 @@ def send_reset(email: str, requested_at: str | None = None) -> None:
 
 @non_atomic
 def reset_password(*, email: str, pin: str, new_password: str) -> str:
-    """Give whoever has the PIN a new password, and end all that was opened with the old one.
+    """Set a new password with a PIN; end all sessions and delete API keys and known devices.
 
-    Return the token of a new known device, so that the next login has other counters than
-    strangers without it. All devices of resets share one counter of OTPs, so that further resets
-    give no further attempts at the second factor.
-    No session comes of it: the second factor is asked at the next login, as ever (ASVS 6.4.3).
-    Refuses with WrongPin whatever does not fit; a weak password, which leaves the PIN as it was.
+    Opens no session: the next login still requires the second factor (ASVS 6.4.3).
+
+    :returns: the token of a new known device. With it, the next login has another attempt counter
+        than strangers. All such devices of a user share one OTP counter, so that further resets
+        give no further attempts at the second factor.
+    :raises PasswordTooWeak: if the new password is weak; the PIN stays valid.
+    :raises WrongPin: if the PIN is wrong, used, expired or replaced, or the user is not active.
+    :raises TooManyAttempts: if the network sent too many wrong PINs.
     """
     check_new_password(new_password, words=[email], field='new_password')
     user = users.find_user_by_login(email)
     verified = verify_pin(RESET_PURPOSE, pin, emails=[user.email if user else email])
     if user is None:
         raise WrongPin
-    # Only now, for it would tell who is known.
+    # Not before the PIN is verified: this check reveals the username of an email address.
     check_new_password(new_password, words=[user.username], field='new_password')
     device = _replace(user.id, user, verified, hash_password(new_password))
-    # Guesses at the old password do not delay the login with the new one.
+    # Wrong attempts with the old password must not delay the login with the new one.
     for login in (user.username, user.email):
         LOGIN_NAME.reset(login_target(login, user))
     return device

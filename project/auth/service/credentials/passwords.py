@@ -1,4 +1,4 @@
-"""Passwords: what makes a good one, and how it is changed."""
+"""Strength, verification and change of passwords."""
 
 import re
 import unicodedata
@@ -27,22 +27,23 @@ from ..attempt_counters import SESSION_PASSWORD, session_target
 from ..security_events import FAILURE, record_security_event
 from .pins import delete_pins
 
-# A generated password has been on a screen or in a log (ASVS 6.4.1).
+# A generated password was printed on a screen or in a log, so it expires soon (ASVS 6.4.1).
 GENERATED_PASSWORD_LIFETIME = timedelta(hours=24)
 
 MIN_PASSWORD_CHARACTERS, MAX_PASSWORD_CHARACTERS = 8, 128
 
 
 def check_new_password(password: str, *, words: Iterable[str], field: str = 'password') -> None:
-    """Check the length of a new password, and how many guesses it withstands.
+    """Ensure that a new password has a valid length and is hard to guess.
 
-    The username, the parts of the email address and the names of this service count as the first
-    words that an attacker tries (ASVS 6.2.4, 6.2.11). No rule demands kinds of characters (6.2.5).
+    An attacker tries the username, parts of the email address and names of this service first, so
+    they add no strength (ASVS 6.2.4, 6.2.11). No kinds of characters are required (ASVS 6.2.5).
 
+    :param words: the username and the email address.
     :raises PasswordTooWeak: if it is too short, too long or guessable.
     """
     normal = unicodedata.normalize('NFC', password)
-    # Long as it looks, and no longer than a login takes it.
+    # The minimum counts displayed characters; the maximum is the limit of a login request.
     if len(normal) < MIN_PASSWORD_CHARACTERS or len(password) > MAX_PASSWORD_CHARACTERS:
         raise PasswordTooWeak(
             f'{MIN_PASSWORD_CHARACTERS} to {MAX_PASSWORD_CHARACTERS} characters', field=field
@@ -56,10 +57,12 @@ def check_new_password(password: str, *, words: Iterable[str], field: str = 'pas
 
 @non_atomic
 def change_password(asker: Principal, *, current_password: str, new_password: str) -> None:
-    """Change the asker's password, end their other sessions and tell them by mail.
+    """Change the password of a user, end the other sessions and notify the user by mail.
 
-    Refuses a wrong current password (counted per session), one that was changed by somebody else
-    while the new one was hashed, and a weak new one.
+    :raises WrongPassword: if the current password is wrong, or was changed while the new one was
+        hashed.
+    :raises PasswordTooWeak: if the new password is weak.
+    :raises TooManyAttempts: after ten wrong passwords of this session in 15 minutes.
     """
     user = users.get_user(asker.user_id)
     was = verify_session_password(asker, current_password)
@@ -71,11 +74,11 @@ def change_password(asker: Principal, *, current_password: str, new_password: st
 
 
 def verify_session_password(asker: Principal, password: str) -> str | None:
-    """Return the stored hash if the password is right, else None. It is not recorded.
+    """Return the stored hash if the password is right, else None. The caller records a failure.
 
-    Attempts are counted by session, so that strangers who guess at the account do not block it.
+    Attempts are counted per session, so that failed logins of strangers do not block the user.
 
-    :raises TooManyAttempts: unchecked, after ten wrong ones in 15 minutes.
+    :raises TooManyAttempts: without a check, after ten wrong passwords in 15 minutes.
     """
     target = session_target(asker.session_id)
     SESSION_PASSWORD.consume(target)
@@ -94,9 +97,14 @@ def _record_failure(user_id: int) -> None:
 @repeatable
 @atomic()
 def _store_password(user: Any, password_hash: str, *, was: str | None, keep: Any) -> None:
-    """Replace the hash that was verified and no other, or refuse with WrongPassword.
+    """Replace the stored hash if it is still the one that was verified.
 
-    Hashing takes a while: whoever knew the old password would else undo a change made meanwhile.
+    Hashing takes a while. Without this condition, an attacker who knows the old password could
+    overwrite a change that was made in the meantime.
+
+    :param was: the verified hash.
+    :param keep: the id of the session that does not end.
+    :raises WrongPassword: if the stored hash has changed.
     """
     same = update(Credential).where(Credential.user_id == user.id, Credential.password_hash == was)
     changed = same.values(password_hash=password_hash, changed_at=now(), expires_at=None)
@@ -112,7 +120,7 @@ def end_sessions_after(event: str, user: AnyRow, *, keep: UUID | None = None) ->
 
     Call it inside `atomic`.
 
-    :param keep: the session that stays, if any.
+    :param keep: the id of the session that does not end, if any.
     """
     others = delete(Session).where(Session.user_id == user.id, Session.id != keep)
     rows = others.returning(Session.user_agent, Session.ip_address.label('address'))
@@ -130,11 +138,11 @@ def end_sessions_after(event: str, user: AnyRow, *, keep: UUID | None = None) ->
 
 
 def _is_made_of(password: str, word: str) -> bool:
-    # Repeated, or with a few characters around it, a word is still that word.
+    # A password is rejected if it repeats a word, or adds at most two characters to it.
     return len(password.replace(word, '')) <= 2
 
 
 def _parts(word: str) -> list[str]:
-    """Return a word, and of an email address also its local part, domain and their words."""
+    """Return a word and its parts; for an email address also local part and domain."""
     local, _, domain = word.partition('@')
     return [word, local, domain, *re.split(r'[\W_]+', word)]

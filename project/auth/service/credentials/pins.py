@@ -1,6 +1,6 @@
-"""PINs by mail: six digits with five tries, or codes of 80 bits where many mails were sent.
+"""PINs in mails: six digits with five attempts, or codes of 80 bits after the second mail of a day.
 
-Each is bound to a purpose and to the exact email address it was mailed to.
+A PIN or code is valid only for its purpose and the exact email address it was mailed to.
 """
 
 import secrets
@@ -40,7 +40,8 @@ PIN_PURPOSES = (VERIFICATION_PURPOSE, RESET_PURPOSE, EMAIL_CHANGE_PURPOSE)
 
 PIN_LIFETIME, CODE_LIFETIME = timedelta(minutes=10), timedelta(hours=24)
 MAX_PIN_ATTEMPTS = 5
-# Of a mailbox and purpose. Further mails carry codes, which no stranger can use up by guessing.
+# Per mailbox and purpose. Further mails contain codes, which strangers cannot void by wrong
+# attempts.
 MAX_PINS_PER_DAY = 2
 CODE_BYTES, CODE_CHARACTERS = 10, 16
 
@@ -54,7 +55,7 @@ register_expiring_values(
 
 @dataclass(frozen=True, slots=True)
 class IssuedPin:
-    """A new PIN or code, as its mail shows it."""
+    """A new PIN or code in plain text, for its mail."""
 
     text: str
     lifetime: timedelta
@@ -82,9 +83,9 @@ def normalize_code(typed: str) -> str:
 def mail_pin(template: str, purpose: str, *, to: str, **values: Any) -> bool:
     """Mail a new PIN and count the mail; return whether a mail is sent. Call it inside `atomic`.
 
-    The only function that mails PINs, in a task: a request counts nothing and looks nothing up.
-    When the mails of the day are used up, it mails another code only if none for this exact
-    address and purpose is valid. So the owner of an address always has a code that works.
+    Only this function mails PINs. It runs in a task: a request does not count and looks nothing up.
+    After the last mail of the day, it mails another code only if no code for this exact email
+    address and purpose is valid. So the owner of an email address always has a valid code.
     """
     is_counted = is_within_limit(PIN_MAIL, mail_target(purpose, email_key(to)))
     if not is_counted and Pin.find_codes(purpose, [to]):
@@ -96,9 +97,9 @@ def mail_pin(template: str, purpose: str, *, to: str, **values: Any) -> bool:
 
 
 def issue_pin(purpose: str, email: str) -> IssuedPin:
-    """Return a new PIN for an email address; older ones for this address and purpose are void.
+    """Return a new PIN for an email address; void older ones of the same purpose.
 
-    From the third mail of a day on, it is a code. Call it inside `atomic`.
+    The third and later mails of a day get a code. Call it inside `atomic`.
     """
     key = email_key(email)
     if PIN_MAIL.count_of(mail_target(purpose, key)) > MAX_PINS_PER_DAY:
@@ -117,10 +118,10 @@ def issue_pin(purpose: str, email: str) -> IssuedPin:
 
 
 def verify_pin(purpose: str, pin: str, *, emails: Iterable[str]) -> VerifiedPin:
-    """Return the right PIN or code for `consume_pin`, or record the failure.
+    """Verify a PIN or code for `consume_pin`, and record a failure.
 
-    Six digits are counted before they are checked: a try of each PIN that is compared, and an
-    attempt of the network. A code is not counted: nobody guesses 80 bits.
+    Six digits are counted before the check: as an attempt at each PIN that is compared, and as an
+    attempt of the network. A code is not counted: 80 bits cannot be guessed.
 
     :param emails: the exact email addresses that the PIN may have been mailed to.
     :raises WrongPin: if it is wrong, used, expired or replaced by a newer one.
@@ -134,7 +135,7 @@ def verify_pin(purpose: str, pin: str, *, emails: Iterable[str]) -> VerifiedPin:
     else:
         PIN_NETWORK.consume(network)
         stored = _consume_tries(purpose, emails)
-    # Compared even if there is none, so that the response takes the same time.
+    # A missing PIN is compared with zeros, so that the response takes the same time.
     matches = [
         email
         for email in emails
@@ -149,7 +150,9 @@ def verify_pin(purpose: str, pin: str, *, emails: Iterable[str]) -> VerifiedPin:
 
 
 def consume_pin(purpose: str, verified: VerifiedPin) -> None:
-    """Delete a PIN or code in the transaction that it allows; of many at once one succeeds.
+    """Delete a PIN or code in the transaction that it authorizes.
+
+    One of several concurrent requests succeeds.
 
     :raises WrongPin: if it was used or replaced in the meantime.
     """
@@ -161,23 +164,23 @@ def consume_pin(purpose: str, verified: VerifiedPin) -> None:
 
 
 def delete_pins(key: str) -> None:
-    """Delete all PINs and codes of a mailbox, in any spelling. Call it inside `atomic`.
+    """Delete all PINs and codes of a mailbox, for any spelling. Call it inside `atomic`.
 
-    :param key: the `email_key` of its address.
+    :param key: the `email_key` of its email address.
     """
     db.session.execute(delete(Pin).where(Pin.email_key == key))
 
 
 @atomic()
 def record_pin_failure(purpose: str) -> None:
-    """Record that a PIN did not fit."""
+    """Record a wrong PIN or code."""
     record_security_event('pin', None, outcome=FAILURE, purpose=purpose.partition(':')[0])
 
 
 @repeatable
 @atomic()
 def _consume_tries(purpose: str, emails: list[str]) -> dict[str, bytes]:
-    """Consume a try of each valid PIN of these addresses; return their HMACs, by address."""
+    """Consume an attempt of each valid PIN; return the HMACs by email address."""
     counted = (
         update(Pin)
         .where(Pin.purpose == purpose, Pin.email.in_(emails))

@@ -14,12 +14,15 @@ CHANGE_DESCRIPTIONS = {
     'totp_enabled': 'A second factor was turned on',
     'totp_disabled': 'The second factor was turned off',
     'recovery_codes_created': 'New recovery codes were made',
-    'recovery_code_used': 'Somebody logged in with a recovery code',
+    'recovery_code_used': 'A recovery code was used',
 }
 
 
 def record_and_notify(user_id: int, change: str, actor: str | None = None) -> None:
-    """Record and mail that a second factor has changed (ASVS 6.3.7). Call it inside `atomic`."""
+    """Record a change of a second factor and mail it to the user. Call it inside `atomic`.
+
+    ASVS 6.3.7 requires the mail.
+    """
     record_security_event(change, user_id, actor=actor)
     user = users.get_user(user_id)
     send_mail(
@@ -35,15 +38,15 @@ def record_and_notify(user_id: int, change: str, actor: str | None = None) -> No
 
 @atomic()
 def record_failure(user_id: int, factor: str) -> None:
-    """Record that a second factor was wrong."""
+    """Record a wrong second factor."""
     record_security_event('second_factor', user_id, outcome=FAILURE, factor=factor)
 
 
 @atomic()
 def record_and_notify_failure(user_id: int, factor: str) -> None:
-    """Record and mail a wrong second factor behind a right password (ASVS 6.3.5).
+    """Record a wrong second factor with a right password, and mail it to the user (ASVS 6.3.5).
 
-    At most three mails a day and user.
+    A user gets at most three such mails a day.
     """
     record_failure(user_id, factor)
     if not is_within_limit(SECOND_FACTOR_MAIL, account_target(user_id)):

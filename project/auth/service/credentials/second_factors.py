@@ -1,4 +1,4 @@
-"""Second factors: codes of an authenticator (TOTP, RFC 6238), and recovery codes in their stead."""
+"""Second factors: codes of an authenticator (TOTP, RFC 6238), and recovery codes."""
 
 import hashlib
 import logging
@@ -48,7 +48,7 @@ RECOVERY_CODE_COUNT = 10
 
 @dataclass(frozen=True, slots=True)
 class Enrolment:
-    """What an authenticator is shown: the only time that its secret is seen."""
+    """The secret of a new authenticator as text, URI and QR code (SVG), shown only once."""
 
     secret: str
     uri: str
@@ -57,7 +57,7 @@ class Enrolment:
 
 @dataclass(frozen=True, slots=True)
 class Factor:
-    """A second factor that was right: which code is to be used up for it."""
+    """A verified second factor, with the code that `consume_second_factor` uses up."""
 
     step: int | None = None
     encrypted_secret: bytes | None = None
@@ -66,9 +66,9 @@ class Factor:
 
 @locks_user('asker')
 def start_totp_enrolment(asker: Principal) -> Enrolment:
-    """Enrol an authenticator; it counts once `confirm_totp` has seen a code of it.
+    """Start to enrol an authenticator. Logins require it after `confirm_totp`.
 
-    An enrolment that was not confirmed is replaced.
+    It replaces an enrolment that was not confirmed.
 
     :raises TotpAlreadyEnabled: if a second factor is on.
     """
@@ -95,10 +95,10 @@ def start_totp_enrolment(asker: Principal) -> Enrolment:
 
 @non_atomic
 def confirm_totp(asker: Principal, otp: str) -> list[str]:
-    """Turn the second factor on with a first code; return ten recovery codes, shown this once.
+    """Enable the second factor with a first code; return ten recovery codes, shown only once.
 
-    Refuses with OtpInvalid a wrong code, and any where nothing was begun within the last hour;
-    with TooManyAttempts, unchecked, after ten wrong ones in 15 minutes.
+    :raises OtpInvalid: if the code is wrong, or the enrolment is missing or older than an hour.
+    :raises TooManyAttempts: without a check, after ten wrong codes in 15 minutes.
     """
     target = session_target(asker.session_id)
     OTP_SESSION.consume(target)
@@ -119,9 +119,9 @@ def confirm_totp(asker: Principal, otp: str) -> list[str]:
 
 @atomic()
 def disable_totp(asker: Principal) -> None:
-    """Turn the second factor off, or delete an enrolment.
+    """Disable the second factor, or delete an enrolment.
 
-    :raises TotpNotEnabled: if there is neither.
+    :raises TotpNotEnabled: if the user has neither.
     """
     found = _delete_totp(asker.user_id)
     if found is None:
@@ -132,9 +132,9 @@ def disable_totp(asker: Principal) -> None:
 
 @atomic()
 def disable_totp_of(login: str) -> AnyRow:
-    """Turn a user's second factor off and return the user. For operators.
+    """Disable a user's second factor and return the user. For operators.
 
-    :raises UserNotFound: if there is no such user.
+    :raises UserNotFound: if no user has this username or email address.
     :raises TotpNotEnabled: if the user has no second factor.
     """
     user = users.get_user_by_login(login)
@@ -147,14 +147,14 @@ def disable_totp_of(login: str) -> AnyRow:
 
 @locks_user('asker')
 def renew_recovery_codes(asker: Principal) -> list[str]:
-    """Return ten new recovery codes, shown this once; the old ones are dead.
+    """Return ten new recovery codes, shown only once. They void the old ones.
 
-    Refuses with TotpNotEnabled where there is nothing to recover from.
+    :raises TotpNotEnabled: if the user has no second factor.
     """
     on = update(Totp).where(Totp.user_id == asker.user_id, Totp.confirmed_at.is_not(None))
-    # Written to hold it: of two at once, the codes of one are dead again.
-    held = on.values(last_used_timestep=Totp.last_used_timestep).returning(Totp.user_id)
-    if db.session.execute(held).one_or_none() is None:
+    # This UPDATE locks the row: the later of two concurrent requests voids the codes of the other.
+    locked = on.values(last_used_timestep=Totp.last_used_timestep).returning(Totp.user_id)
+    if db.session.execute(locked).one_or_none() is None:
         raise TotpNotEnabled
     codes = _new_codes(asker.user_id)
     record_and_notify(asker.user_id, 'recovery_codes_created')
@@ -170,17 +170,17 @@ def verify_second_factor(
     device: AnyRow | None = None,
     session_id: UUID | None = None,
 ) -> Factor | None:
-    """Return the factor of a login, for `consume_second_factor`; None if no second factor is on.
+    """Return the factor of a login, for `consume_second_factor`; None if it needs no factor.
 
-    A wrong one is mailed to the user, because its sender knows the password (ASVS 6.3.5). If the
-    secret cannot be decrypted, the error is logged for the operator and no mail is sent.
+    A wrong factor is reported to the user by mail, because its sender knows the password (ASVS
+    6.3.5). If the secret cannot be decrypted, an error is logged and no mail is sent.
 
     :param device: the known device of the login; it decides the counter of OTPs.
-    :param session_id: the session that asks again, which has its own counter.
-    :raises OtpRequired: if neither is given.
-    :raises WrongOtp, WrongRecoveryCode: if it is wrong or was used.
-    :raises TooManyAttempts: unchecked, after ten wrong OTPs in 15 minutes. Recovery codes are not
-        counted: nobody guesses 120 bits.
+    :param session_id: the session that reauthenticates, which has its own counter.
+    :raises OtpRequired: if neither `otp` nor `recovery_code` is given.
+    :raises WrongOtp, WrongRecoveryCode: if the code is wrong or used.
+    :raises TooManyAttempts: without a check, after ten wrong OTPs in 15 minutes. Recovery codes are
+        not counted: 120 bits cannot be guessed.
     """
     found = Totp.find(user_id)
     if found is None or found.confirmed_at is None:
@@ -201,7 +201,7 @@ def verify_second_factor(
             record_and_notify_failure(user_id, 'otp')
             raise WrongOtp
         counter.refund(target)
-        # Encrypted again at each use, under the newest key.
+        # Encrypted again at each use: this moves the secret to the newest key.
         factor = Factor(step=step, encrypted_secret=Totp.encrypt_secret(secret))
     else:
         factor = Factor(code_hash=_hashed(recovery_code or ''))
@@ -212,10 +212,10 @@ def verify_second_factor(
 
 
 def consume_second_factor(user_id: int, factor: Factor | None) -> None:
-    """Use a second factor up, in the transaction of the session that it opens (ASVS 6.5.1).
+    """Use up a second factor, in the transaction of the login that it permits (ASVS 6.5.1).
 
-    Of many at once with one code, one succeeds: the others are refused with WrongOtp or
-    WrongRecoveryCode. Refuses with OtpRequired if a second factor was turned on meanwhile.
+    :raises OtpRequired: if `factor` is None, but a second factor was enabled in the meantime.
+    :raises WrongOtp, WrongRecoveryCode: if a concurrent login has used the code.
     """
     if factor is None:
         if Totp.is_on(user_id):
@@ -257,7 +257,10 @@ def _confirm(user_id: int, ciphertext: bytes, step: int) -> list[str]:
 
 
 def _new_codes(user_id: int) -> list[str]:
-    """Replace a user's recovery codes: 120 random bits each, so a fast hash will do (6.5.2)."""
+    """Replace a user's recovery codes.
+
+    Each has 120 random bits, so a fast hash is enough (ASVS 6.5.2).
+    """
     made = [b32encode(secrets.token_bytes(15)).decode().lower() for _ in range(RECOVERY_CODE_COUNT)]
     codes = ['-'.join(code[at : at + 4] for at in range(0, 24, 4)) for code in made]
     db.session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user_id))
@@ -271,9 +274,9 @@ def _hashed(code: str) -> str:
 
 
 def _decrypted_secret(user_id: int, ciphertext: bytes) -> bytes | None:
-    """Return the secret of an authenticator; log an error and return None if its key is unknown.
+    """Return the secret of an authenticator, or None if its key is unknown.
 
-    The code cannot be checked then, so the caller refunds the attempt.
+    In that case, log an error. The caller refunds the attempt, because it cannot check the code.
     """
     secret = Totp.decrypt_secret(ciphertext)
     if secret is None:

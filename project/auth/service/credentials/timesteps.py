@@ -1,4 +1,4 @@
-"""The timesteps of one-time passwords (TOTP, RFC 6238)."""
+"""Timesteps of one-time passwords (TOTP, RFC 6238)."""
 
 import hmac
 
@@ -6,14 +6,14 @@ import pyotp
 
 from project.core.clock import now
 
-TIMESTEP_SECONDS = 30  # seconds
+TIMESTEP_SECONDS = 30
 
-# A clock may be wrong by so many steps, either way (RFC 6238, 5.2).
+# The clock of an authenticator may be ahead or behind by this number of steps (RFC 6238, 5.2).
 MAX_DRIFT_TIMESTEPS = 1
 
 
 def find_timestep(secret: bytes | None, otp: str) -> int | None:
-    """Return the accepted timestep to which a code belongs; None if it is of none, or no secret."""
+    """Return the timestep of an accepted code; None for a wrong code or without a secret."""
     if secret is None:
         return None
     generator = pyotp.TOTP(secret.decode())
@@ -26,7 +26,8 @@ def find_timestep(secret: bytes | None, otp: str) -> int | None:
 def last_timestep() -> int:
     """Return the last timestep whose code is accepted now.
 
-    A later one was stored by a clock that was ahead: it must not keep the owner out until then.
+    A later stored timestep comes from a server clock that was ahead. It is ignored, so that the
+    owner is not locked out until that time.
     """
     return _current_timestep() + MAX_DRIFT_TIMESTEPS
 

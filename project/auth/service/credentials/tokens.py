@@ -1,4 +1,4 @@
-"""The tokens of a session: one for the doors, and one for the next two."""
+"""Session tokens: an access token and a refresh token."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -15,13 +15,16 @@ SESSION_TOKEN, REFRESH_TOKEN = 'pst', 'prt'
 
 @dataclass(frozen=True, slots=True)
 class TokenPair:
-    """Two tokens in the clear: they are seen once, and never stored."""
+    """An access token and a refresh token in plain text, returned once and never stored."""
 
     token: str
     refresh_token: str
 
     def columns(self, moment: datetime) -> dict[str, Any]:
-        """Return what a session stores of them when they are made."""
+        """Return the columns that a session stores for new tokens: hashes and expiry.
+
+        :param moment: when the tokens are issued.
+        """
         return {
             'token_hash': token_hash(self.token),
             'expires_at': moment + current_app.config['AUTH_TOKEN_LIFETIME'],
@@ -31,21 +34,21 @@ class TokenPair:
         }
 
     def encrypted_for(self, used: str) -> bytes:
-        """Return them so that only who has the refresh token they replace can read them."""
+        """Return the tokens encrypted under the used refresh token that they replace."""
         return encrypt_with_token(used, json.dumps(asdict(self)).encode())
 
 
 def issue_token_pair() -> TokenPair:
-    """Return the first two of a session."""
+    """Return the first tokens of a session."""
     return TokenPair(new_token(SESSION_TOKEN), new_token(REFRESH_TOKEN, new_family()))
 
 
 def rotate_token_pair(used: str) -> TokenPair:
-    """Return the two that replace a refresh token."""
+    """Return new tokens that replace a used refresh token."""
     return TokenPair(new_token(SESSION_TOKEN), new_token(REFRESH_TOKEN, family_of(used)))
 
 
 def decrypt_token_pair(used: str, ciphertext: bytes | None) -> TokenPair | None:
-    """Return the two that replaced a refresh token, while they are kept."""
+    """Return the tokens that replaced a used refresh token, or None if not decryptable."""
     secret = decrypt_with_token(used, ciphertext) if ciphertext else None
     return TokenPair(**json.loads(secret)) if secret else None

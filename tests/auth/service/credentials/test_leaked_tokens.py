@@ -38,9 +38,7 @@ class TestRevokeLeaked:
 
         assert (kind, user.username) == ('session', 'ada')
         assert identify(opened.token) is None
-        assert [mail['Subject'] for mail in mailbox()] == [
-            'Something of yours was found, and revoked'
-        ]
+        assert [mail['Subject'] for mail in mailbox()] == ['A leaked token was revoked']
         assert 'token_leaked' in db.session.scalars(select(Event.event_type)).all()
 
     @pytest.mark.parametrize('which', ['token', 'refresh_token'])

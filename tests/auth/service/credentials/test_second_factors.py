@@ -418,7 +418,7 @@ class TestVerifySecondFactor:
 
         with pytest.raises(WrongRecoveryCode):
             enter(user, recovery_code=enrolled[1][3])
-        assert 'Somebody logged in with a recovery code' in subjects(mailbox)
+        assert 'A recovery code was used' in subjects(mailbox)
         assert 'recovery_code_used' in kinds()
         assert db.session.scalar(select(func.count()).select_from(RecoveryCode)) == 9
 
