@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dotenv import load_dotenv
 
-# For gunicorn as for the `flask` command; what the environment says already stands.
+# For gunicorn and `flask`. Existing environment variables take precedence over the file.
 load_dotenv(Path(__file__).resolve().parent.parent / '.env')
 
 ENVIRONMENTS = {
@@ -17,9 +17,9 @@ ENVIRONMENTS = {
 
 
 def set_umask() -> None:
-    """Keep other users from the files that this process creates: database, mails, stored bytes.
+    """Deny other OS users access to the files that this process creates: database, mails, blobs.
 
-    `UMASK=027` lets the group read them, for a proxy that sends files and runs as another user.
+    With `UMASK=027`, the group can read them: a proxy that sends files runs as another user.
     """
     from .base import Config
 
@@ -27,10 +27,13 @@ def set_umask() -> None:
 
 
 def config_for(environment: str | None = None) -> str:
-    """Return the import path of an environment's class, or stop with one line if there is none.
+    """Return the import path of the class of an environment.
 
-    A path and not a class, so that only the chosen module is imported: production may insist on
-    its variables without asking a laptop for them. Unset means production, the safe mistake.
+    A path and not a class, so that only the chosen module is imported: production can require
+    variables that development does not need. The default is production, the safest environment.
+
+    :param environment: the name; by default `APP_ENV`.
+    :raises SystemExit: with one line, if the environment is unknown.
     """
     environment = environment or os.environ.get('APP_ENV') or 'production'
     if environment not in ENVIRONMENTS:

@@ -1,4 +1,4 @@
-"""Settings of every environment. A feature's settings carry the feature's name.
+"""Settings of all environments. Names of a feature's settings begin with its name.
 
 Each is declared once: default, accepted values and meaning. `.env.example`, docs/operations.md and
 `flask config show` repeat the meaning.
@@ -26,9 +26,9 @@ LOG_LEVELS = ('DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL')
 
 
 class Config:
-    """Defaults, each of which its environment variable overrides. Nothing here is a secret."""
+    """Default settings, which environment variables override. No default is a secret."""
 
-    # Whether weak secrets, debug mode and other values unfit for the internet stop the start.
+    # Whether weak secrets, debug mode and other unsafe values prevent the start.
     STRICT = False
 
     SECRET_KEY = secret(
@@ -82,7 +82,7 @@ class Config:
         'A broker (`amqp://` or `redis://`) that carries tasks to `flask jobs work`; without it '
         'the service runs its tasks itself.',
     )
-    # One process each: 64 of them fit into no machine that also serves requests.
+    # Each task runs in a process. A machine that also serves requests cannot run more than 64.
     TASKS_CONCURRENCY = number(
         2,
         0,
@@ -106,7 +106,8 @@ class Config:
         'Processes that answer requests; unset: one per core.',
         shown_default='one per core',
     )
-    # An hour: a slower client would keep one of the few threads for longer than any proxy waits.
+    # At most an hour: a slower client would occupy one of the few threads for longer than proxies
+    # wait.
     BODY_TIMEOUT = number(
         30,
         1,
@@ -127,7 +128,7 @@ class Config:
         'Bodies above 32 KiB that one client address, and one user, may send to a process at the '
         'same time; as many responses above 64 KiB.',
     )
-    # Orchestrators kill a process that needs minutes to stop.
+    # At most 300: orchestrators kill a process that takes minutes to stop.
     SHUTDOWN_DELAY = number(
         0, 0, 300, 'Seconds during which `/readyz` returns 503 before the listeners close.'
     )
@@ -160,7 +161,7 @@ class Config:
         'all below it. Unset in production: the host of `PUBLIC_URL`, and this machine.',
         is_optional=True,
     )
-    # Each hop is one more address that a client could forge if there are fewer proxies.
+    # A number above the real number of proxies lets clients forge their IP address.
     TRUSTED_PROXIES = number(
         0,
         0,
@@ -213,7 +214,7 @@ class Config:
     AUTH_EVENTS_LIFETIME = duration(
         'days', 365, 'Days for which security events are kept.', variable='AUTH_EVENTS_DAYS'
     )
-    # At most 8: the cores may be those of a large host, and the memory that of a small container.
+    # At most 8: a container with little memory may see all cores of its host.
     AUTH_HASH_CONCURRENCY = number(
         min(CORES, 8),
         1,
@@ -221,7 +222,7 @@ class Config:
         'Passwords that the whole service hashes at the same time; unset: one per core, at most 8.',
         shown_default='one per core, at most 8',
     )
-    # 8 KiB is the least that argon2 takes; the start also measures one hash.
+    # argon2 requires at least 8 KiB. The start also measures one hash.
     AUTH_HASH_MEMORY_KIB = number(
         19 * 1024, 8, 1024 * 1024, 'Memory in KiB of one hash of argon2id.'
     )
@@ -247,7 +248,7 @@ class Config:
     FILES_SCANNER = text(
         '', 'A malware scanner for uploads: `clamd://host:port` or `clamd:///path/of/socket`.'
     )
-    # A row each, all of which the quota of one user counts.
+    # Each version is a row, and the sum for the quota of a user reads all of them.
     FILES_VERSIONS_KEPT = number(10, 1, 1000, "Versions of a file's content, the newest included.")
     FILES_TRASH_LIFETIME = duration(
         'days',

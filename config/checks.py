@@ -1,4 +1,4 @@
-"""Checks of a whole configuration: values that depend on each other, and production's rules."""
+"""Checks of a whole configuration: combinations of values, and the rules of production."""
 
 import errno
 import os
@@ -20,15 +20,17 @@ LOCAL_HOSTS = ('localhost', '127.0.0.1')
 
 
 def find_faults(config: Mapping[str, Any]) -> Iterator[str]:
-    """Yield each fault that stops the start. Staging and production (`STRICT`) have more of them.
+    """Yield each fault that prevents the start; staging and production (`STRICT`) check more.
 
-    Call it after `APP_CONFIG_FILE` was read, so that the file may supply a value as well.
+    Call it after `APP_CONFIG_FILE` was read, because the file may set a missing value.
     """
     yield from _database_faults(config['SQLALCHEMY_DATABASE_URI'], strict=config['STRICT'])
     if not config['SECRET_KEY']:
         yield 'SECRET_KEY is not set'
     # Browsers send origins in lower case, and domains as A-labels.
-    if any(_is_no_origin(o) or not o.isascii() or o != o.lower() for o in config['CORS_ORIGINS']):
+    if any(
+        _is_invalid_origin(o) or not o.isascii() or o != o.lower() for o in config['CORS_ORIGINS']
+    ):
         yield 'CORS_ORIGINS must be exact origins such as https://app.example.com'
     yield from _public_url_faults(config['PUBLIC_URL'], strict=config['STRICT'])
     if wrong := [host for host in config['TRUSTED_HOSTS'] or () if not _is_host_name(host)]:
@@ -47,16 +49,16 @@ def find_faults(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def find_warnings(config: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what works, although an operator hardly means it."""
+    """Yield warnings about valid settings that are probably mistakes."""
     hosts, own = config['TRUSTED_HOSTS'], urlsplit(config['PUBLIC_URL']).hostname or ''
     if hosts and not host_is_trusted(own, hosts):
         yield f'TRUSTED_HOSTS lacks {own}, the host of PUBLIC_URL'
 
 
 def trusted_hosts(config: Mapping[str, Any]) -> list[str] | None:
-    """Return the names that the service answers to; None means any, which STRICT does not allow.
+    """Return the accepted host names; None accepts any and is returned only without `STRICT`.
 
-    By default the service's own name and this machine, which queries its health.
+    With `STRICT`, the default is the host of `PUBLIC_URL`, and this machine for health checks.
     """
     hosts: list[str] | None = config['TRUSTED_HOSTS']
     if hosts or not config['STRICT']:
@@ -65,7 +67,7 @@ def trusted_hosts(config: Mapping[str, Any]) -> list[str] | None:
 
 
 def _public_url_faults(url: str, *, strict: bool) -> Iterator[str]:
-    parts = urlsplit(url) if not _is_no_origin(url.rstrip('/')) else None
+    parts = urlsplit(url) if not _is_invalid_origin(url.rstrip('/')) else None
     if not url:
         yield 'PUBLIC_URL is not set'
     elif parts is None:
@@ -80,7 +82,7 @@ def _database_faults(address: str, *, strict: bool) -> Iterator[str]:
     elif not address.startswith(('sqlite:', 'postgresql')):
         yield 'DATABASE_URL must begin with sqlite:// or postgresql://'
     else:
-        # None of these repeats the URL, which may contain a password.
+        # These messages do not repeat the URL, which may contain a password.
         try:
             url = make_url(address)
             url.get_dialect().import_dbapi()
@@ -100,16 +102,16 @@ def _database_faults(address: str, *, strict: bool) -> Iterator[str]:
 
 
 def _sqlite_faults(path: str, *, strict: bool) -> Iterator[str]:
-    if path != ':memory:' and _is_closed(Path(path).parent):
+    if path != ':memory:' and _is_unwritable(Path(path).parent):
         yield 'DATABASE_URL is in a folder that cannot be written'
     elif path != ':memory:' and (_is_too_long(Path(path)) or Path(path).is_dir()):
         yield 'DATABASE_URL is a path that no file can have'
     if path == ':memory:' and strict:
-        yield 'DATABASE_URL must name a file: in memory, each process has a database of its own'
+        yield 'DATABASE_URL must name a file: an in-memory database exists once per process'
 
 
 def _unknown_option(url: URL) -> str | None:
-    """Return the option after the `?` of a URL that the driver rejects or ignores."""
+    """Return the first option after the `?` of a URL that the driver rejects or ignores."""
     for name in url.query:
         if url.get_backend_name() == 'sqlite' and not _is_sqlite_option(url, name):
             return name
@@ -129,7 +131,7 @@ def _is_sqlite_option(url: URL, name: str) -> bool:
 
 
 def _is_postgresql_option(name: str) -> bool:
-    # Imported here: with SQLite the service does not need it.
+    # Imported here, because a service with SQLite does not need it.
     from psycopg import ProgrammingError, conninfo
 
     try:
@@ -152,7 +154,7 @@ def _strict_faults(config: Mapping[str, Any]) -> Iterator[str]:
     if config['STORAGE_URL'].startswith('s3:'):
         folders['STORAGE_SPOOL'] = f'file://{config["STORAGE_SPOOL"]}'
     for name, url in folders.items():
-        if url.startswith('file:///') and _is_closed(Path(unquote(urlsplit(url).path))):
+        if url.startswith('file:///') and _is_unwritable(Path(unquote(urlsplit(url).path))):
             yield f'{name} is a folder that cannot be written'
 
 
@@ -164,7 +166,7 @@ def _is_weak(key: str) -> bool:
     )
 
 
-def _is_no_origin(origin: str) -> bool:
+def _is_invalid_origin(origin: str) -> bool:
     try:
         parts = urlsplit(origin)
         # Reading the port raises if it is not a number.
@@ -175,7 +177,7 @@ def _is_no_origin(origin: str) -> bool:
 
 
 def _is_host_name(name: str) -> bool:
-    """Return whether Werkzeug, with this name as trusted one, trusts the host of that name."""
+    """Return whether Werkzeug trusts a host of this name if the name is in `TRUSTED_HOSTS`."""
     host = name.removeprefix('.').lower()
     try:
         return host_is_trusted(host.encode('idna').decode(), [name])
@@ -191,10 +193,10 @@ def _is_too_long(path: Path) -> bool:
     return False
 
 
-def _is_closed(folder: Path) -> bool:
-    """Return whether nothing can be written to a folder, or the folder cannot be made.
+def _is_unwritable(folder: Path) -> bool:
+    """Return whether a folder cannot be written or created.
 
-    Tries it: permissions do not tell of file systems that are read-only or virtual.
+    Tries to write, because permissions do not show that a file system is read-only or virtual.
     """
     if _is_too_long(folder):
         return True
@@ -203,7 +205,7 @@ def _is_closed(folder: Path) -> bool:
         with tempfile.TemporaryDirectory(dir=there, prefix='.writable-'):
             return False
     except OSError as error:
-        # The configuration is right if the disk is full, and commands must start to free space.
+        # A full disk is not a configuration fault, and commands that free space must start.
         return error.errno not in (errno.ENOSPC, errno.EDQUOT)
     except ValueError:
         return True

@@ -1,11 +1,11 @@
-"""A laptop: everything has a working default, and nothing leaves the machine."""
+"""Development: all settings have working defaults, and no data leaves the machine."""
 
 from .base import Config
 from .settings import with_default
 
 
 class DevelopmentConfig(Config):
-    """SQLite, files and mails under `var/`; logs to read."""
+    """Settings for development: SQLite, blobs and mails in `var/`, and readable logs."""
 
     SECRET_KEY = with_default(Config, 'SECRET_KEY', 'development-only-never-use-this-one')
     SQLALCHEMY_DATABASE_URI = with_default(

@@ -16,13 +16,13 @@ HOST_NAME_PATTERN = re.compile(r'[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-
 
 
 class UnreadableVariable(Exception):
-    """A variable, or its file, cannot be read."""
+    """The file of an environment variable cannot be read."""
 
 
 def text(name: str, default: str = '') -> str:
     """Return a variable, or the content of the file that `<NAME>_FILE` names.
 
-    The content is UTF-8, and the line ends after it are left out; other spaces belong to it.
+    The content is UTF-8. Trailing newlines are removed; other whitespace is part of the value.
 
     :raises UnreadableVariable: with one line, if the file cannot be read.
     """
@@ -31,13 +31,13 @@ def text(name: str, default: str = '') -> str:
             return Path(path).read_text(encoding='utf-8').rstrip('\n')
         except OSError as error:
             raise UnreadableVariable(f'{name}_FILE cannot be read: {error.strerror}') from None
-        except ValueError:  # Not UTF-8, or a path that no file has.
+        except ValueError:  # Not UTF-8, or an invalid path.
             raise UnreadableVariable(f'{name}_FILE cannot be read: it is not UTF-8') from None
     return os.environ.get(name) or default
 
 
 class _FileEnv(Env):
-    """Typed variables; `FileAwareEnv` of environs would change secrets: it strips all spaces."""
+    """Typed variables; `FileAwareEnv` of environs would change secrets: it strips whitespace."""
 
     def _get_value(self, env_key: str, default: Any) -> Any:
         return text(env_key) or default
@@ -47,11 +47,11 @@ _env = _FileEnv()
 
 
 def parse(reader: str, name: str, **options: Any) -> Any:
-    """Return a variable that is set, as a parser of environs or of this module reads it.
+    """Return the parsed value of a variable that is set.
 
-    :param reader: the name of the parser: `str`, `words`, `whole_number`, …
+    :param reader: the name of a parser of environs or this module: `str`, `words`, …
     :raises UnreadableVariable: with one line, if the file of the variable cannot be read.
-    :raises ValueError: if the text has another form.
+    :raises ValueError: if the parser does not accept the text.
     """
     try:
         return getattr(_env, reader)(name, **options)
@@ -75,7 +75,7 @@ def parse_whole_number(word: str) -> int:
 
 @_env.parser_for('size')
 def parse_size(word: str) -> int:
-    """Return the bytes that `5GB`, `512KiB` or `1000` stand for.
+    """Return the number of bytes of a size such as `5GB`, `512KiB` or `1000`.
 
     :raises ValidationError: if the word is not a size.
     """
@@ -115,7 +115,7 @@ def _parse_word(word: str, *, upper: bool) -> str:
 
 @_env.parser_for('host')
 def _parse_host(host: str) -> str:
-    """Return a host for `host:port`: an IPv6 address in brackets."""
+    """Return a host in the form for `host:port`: an IPv6 address gets brackets."""
     try:
         address = ip_address(host.removeprefix('[').removesuffix(']'))
     except ValueError:
@@ -130,7 +130,7 @@ def parse_database_url(url: str) -> str:
     """Return a URL of a database in the form that SQLAlchemy expects.
 
     `postgres://`, which hosting services still provide, becomes `postgresql://`. A relative SQLite
-    path is relative to the repository, whatever the working directory of the command is.
+    path is relative to the repository, not to the working directory.
     """
     if url.startswith('postgres://'):
         return url.replace('postgres://', 'postgresql://', 1)

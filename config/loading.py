@@ -1,4 +1,4 @@
-"""Loading a configuration: a class, `APP_CONFIG_FILE` over it, and all faults of both."""
+"""Loading of a configuration from a class and `APP_CONFIG_FILE`, with all faults of both."""
 
 import inspect
 import os
@@ -22,11 +22,11 @@ FILE_VARIABLE = 'APP_CONFIG_FILE'
 
 @dataclass
 class LoadedConfig:
-    """Values by key; a value that is not accepted is replaced by the default.
+    """Values by key; the default replaces a value that is not accepted.
 
     :param sources: by key: `environment`, `file`, `default`, `APP_CONFIG_FILE` or a class.
-    :param faults: what stops the start, each on one line that names the setting.
-    :param warnings: names that no setting has.
+    :param faults: the faults that prevent the start; each is one line that names the setting.
+    :param warnings: messages about unknown names.
     """
 
     settings: dict[str, Setting]
@@ -36,20 +36,20 @@ class LoadedConfig:
     warnings: list[str] = field(default_factory=list)
 
     def add_faults(self, faults: Iterable[str]) -> None:
-        """Add faults, except for settings that have one: those are checked with their default."""
+        """Add faults, except for settings with a fault: they were checked with their default."""
         faulty = {fault.split()[0].removesuffix('_FILE') for fault in self.faults}
         self.faults += [fault for fault in faults if fault.split()[0] not in faulty]
 
     def raise_faults(self) -> None:
-        """Stop if there are faults.
+        """Ensure that there are no faults.
 
-        :raises SystemExit: with one line that names every fault.
+        :raises SystemExit: with one line that names all faults.
         """
         if self.faults:
             raise SystemExit(f'Refusing to start: {"; ".join(self.faults)}. See .env.example.')
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return each `name`, `value`, `source`, `accepted` and `meaning`; secrets are masked."""
+        """Return a row per setting for `flask config show`, with masked secrets."""
         environment = os.environ.get('APP_ENV')
         return [
             {
@@ -73,10 +73,10 @@ class LoadedConfig:
 
 
 def load_config(config: object | str | None = None) -> LoadedConfig:
-    """Return the configuration of a class, with the file that `APP_CONFIG_FILE` names over it.
+    """Return the configuration of a class, overridden by the file that `APP_CONFIG_FILE` names.
 
     :param config: a class or its import path; by default `APP_ENV` names it.
-    :raises SystemExit: with one line, if `APP_ENV` names no environment.
+    :raises SystemExit: with one line, if `APP_ENV` is not an environment.
     """
     config = config or config_for()
     found = import_string(config) if isinstance(config, str) else config
@@ -92,7 +92,7 @@ def load_config(config: object | str | None = None) -> LoadedConfig:
 
 
 def _read_attributes(loaded: LoadedConfig, found: Any) -> None:
-    """Read the attributes of a class or an instance, and declared ones from the environment."""
+    """Read the attributes of a class or instance, and declared settings from the environment."""
     name = getattr(found, '__name__', type(found).__name__)
     for key in filter(str.isupper, dir(found)):
         value = inspect.getattr_static(found, key)
@@ -105,10 +105,10 @@ def _read_attributes(loaded: LoadedConfig, found: Any) -> None:
 
 
 def _read_file(loaded: LoadedConfig, path: str) -> None:
-    """Lay a Python file over the values."""
+    """Override the values with those of a Python file."""
     if not path:
         return
-    # Flask ignores a file that does not exist, and looks for a relative one in the package.
+    # Flask would ignore a missing file, and look up a relative path in the package.
     if not (Path(path).is_absolute() and Path(path).is_file()):
         loaded.faults.append(f'{FILE_VARIABLE} must be the absolute path of a file')
         return
@@ -128,7 +128,7 @@ def _read_file(loaded: LoadedConfig, path: str) -> None:
 
 
 def _set(loaded: LoadedConfig, key: str, value: Any, source: str) -> None:
-    """Set a value of Python, unless the declaration of its key does not accept it."""
+    """Set a Python value, or add a fault if the declaration of its key does not accept it."""
     setting = loaded.settings.get(key)
     if setting and (fault := setting.kind.fault_of(value)):
         loaded.faults.append(f'{key} in {source} {fault}, and not {setting.quoted(value)}')
@@ -139,7 +139,7 @@ def _set(loaded: LoadedConfig, key: str, value: Any, source: str) -> None:
 
 
 def _reason(error: Exception, path: str) -> str:
-    """Return why a file of Python cannot be executed: the line, and not the value in it."""
+    """Return why a Python file cannot be executed: the line, without the values in it."""
     if isinstance(error, SyntaxError):
         return f'has a syntax error in line {error.lineno}: {error.msg}'
     if isinstance(error, OSError) and error.filename == path:

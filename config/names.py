@@ -1,10 +1,10 @@
-"""Names that look like settings and are not: typing errors, and settings of other versions."""
+"""Warnings about unknown names that resemble settings: typing errors, removed settings."""
 
 import re
 from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 
-# Other programs also have variables that begin like these: only similar names are reported.
+# Variables of other programs have these prefixes, too: only names similar to settings are reported.
 SHARED_PREFIXES = {
     'APP', 'DATABASE', 'FRESH', 'HOST', 'LOG', 'MAX', 'PORT', 'PUBLIC', 'REDIS', 'SECRET',
     'SQLALCHEMY', 'WEB',
@@ -12,17 +12,18 @@ SHARED_PREFIXES = {
 MIN_SIMILARITY = 0.85
 MIN_SIMILARITY_WITHIN_PREFIX = 0.6
 
-# Kubernetes describes every service of a namespace in variables: `API_PORT_8000_TCP_ADDR`.
+# Kubernetes sets variables for all services of a namespace, such as `API_PORT_8000_TCP_ADDR`.
 SERVICE_LINK_PATTERN = re.compile(r'\w+_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_\w+)?)')
 
 
 def unknown_names(
     names: Iterable[str], known: Mapping[str, str], *, ignored: Collection[str] = (), where: str
 ) -> list[str]:
-    """Return a warning for each unknown name that begins like a setting or resembles one.
+    """Return a warning for each unknown name that has the prefix of a setting or resembles one.
 
-    :param known: the name to set, by each name that a reader could have meant.
-    :param where: the place of the names, for the messages.
+    :param known: the correct name, by each name that an operator could have meant.
+    :param ignored: names without a warning.
+    :param where: the source of the names, for the messages.
     """
     prefixes = {name.partition('_')[0] for name in known if '_' in name} - SHARED_PREFIXES
     ignored = {*ignored, *(f'{name}_FILE' for name in known)}

@@ -1,11 +1,11 @@
-"""Production: the service does not start unless the environment supplies all required settings."""
+"""Production: the service starts only if the environment sets all required settings."""
 
 from .base import Config
 from .settings import with_default
 
 
 class ProductionConfig(Config):
-    """No default for anything that must not be guessed; `config.checks` names these settings."""
+    """Settings of production. Required settings have no default; see `config.checks`."""
 
     STRICT = True
     PUBLIC_URL = with_default(Config, 'PUBLIC_URL', '')

@@ -1,4 +1,4 @@
-"""Declarations of settings: where a value comes from, which values are accepted, and its meaning.
+"""Declarations of settings: source, accepted values and meaning.
 
 A class attribute `FILES_QUOTA = size('50GB', '…')` declares the variable and the key of that name.
 """
@@ -13,9 +13,10 @@ from urllib.parse import unquote
 
 from . import env
 
-# Of sizes: the sum of several still fits into a BIGINT column (2^63 - 1).
+# The limit of sizes: the sum of several sizes still fits into a BIGINT column (2^63 - 1).
 MAX_BYTES = 2**60
-# Of durations: `project.core.clock.MAX_LIFETIME`, which any moment of a client can be moved by.
+# The limit of durations, equal to `project.core.clock.MAX_LIFETIME`: adding it to any timestamp of
+# a client does not overflow.
 MAX_DURATION = timedelta(days=36_500)
 
 MAX_SHOWN_CHARACTERS = 60
@@ -32,10 +33,12 @@ class Kind:
     """The values that a setting accepts.
 
     :param of: the type of the value.
-    :param reader: the name of the parser in `config.env`, `options` what it is given.
-    :param wanted: the accepted text, for messages: `a whole number from 1 to 64`.
-    :param accepts: whether a value of the type is accepted.
-    :param wanted_of_python: the accepted values in `APP_CONFIG_FILE`; by default `wanted`.
+    :param reader: the name of the parser in `config.env`.
+    :param wanted: a description of the accepted text for messages: `a whole number from 1 to 64`.
+    :param accepts: returns whether a value of the type is accepted.
+    :param wanted_of_python: the same for values in `APP_CONFIG_FILE`; by default `wanted`.
+    :param options: arguments of the parser.
+    :param is_optional: whether the value may be None.
     """
 
     of: type
@@ -47,9 +50,9 @@ class Kind:
     is_optional: bool = False
 
     def read(self, variable: str) -> Any:
-        """Return a variable that is set as a value.
+        """Return the parsed value of a variable that is set.
 
-        :raises ValueError: if the text, or the value that it stands for, is not accepted.
+        :raises ValueError: if the text or its value is not accepted.
         """
         value = env.parse(self.reader, variable, **self.options)
         if not self.accepts(value):
@@ -57,10 +60,10 @@ class Kind:
         return value
 
     def fault_of(self, value: Any) -> str | None:
-        """Return what must be true of a value of Python, or None if it is accepted."""
+        """Return the unmet requirement of a Python value, or None if it is accepted."""
         if value is None and self.is_optional:
             return None
-        # By its exact type: a boolean would otherwise pass for a number.
+        # The exact type, because a boolean is an instance of `int`.
         if type(value) is self.of and self.accepts(value):
             return None
         return f'must be {self.wanted_of_python or self.wanted}'
@@ -68,7 +71,7 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A value, where it comes from, and the reason why the given one is not accepted."""
+    """A value and its source; `fault` says why a given value was replaced by the default."""
 
     value: Any
     source: str
@@ -77,11 +80,11 @@ class Reading:
 
 @dataclass
 class Setting:
-    """One setting. Each access to the attribute of the class reads the environment again.
+    """A setting. Each access to the class attribute reads the environment again.
 
-    :param default_text: the default as a value of the environment.
-    :param variable: its environment variable; by default the name of the key. None: it has none.
-    :param is_secret: whether no message and no command may print the value.
+    :param default_text: the default as text of an environment variable.
+    :param variable: the environment variable; by default the name of the key. None: no variable.
+    :param is_secret: whether messages and commands must not print the value.
     """
 
     kind: Kind
@@ -92,12 +95,12 @@ class Setting:
     is_secret: bool = False
 
     def __set_name__(self, owner: type, name: str) -> None:
-        """Learn the key, which is the name of the variable unless another one is declared."""
+        """Set the key, and the variable of the same name unless another one is declared."""
         self.key = name
         self.variable = name if self.variable == '' else self.variable
 
     def __get__(self, instance: object, owner: type) -> Any:
-        """Return the present value.
+        """Return the current value.
 
         :raises SystemExit: with one line, if the value in the environment is not accepted.
         """
@@ -107,7 +110,7 @@ class Setting:
         return reading.value
 
     def read(self) -> Reading:
-        """Return the value of the environment, or the default with what is wrong with the value."""
+        """Return the value of the environment, or the default with the fault of the value."""
         if self.variable is None:
             return Reading(self.default, 'default')
         try:
@@ -122,7 +125,7 @@ class Setting:
             return Reading(self.default, 'default', self._fault(text))
 
     def shown(self, value: Any) -> Any:
-        """Return a value for people, without secrets."""
+        """Return a value in readable form, with masked secrets."""
         if isinstance(value, list):
             return [self.shown(item) for item in value]
         if self.is_secret:
@@ -134,12 +137,12 @@ class Setting:
         return mask_password(value) if isinstance(value, str) else value
 
     def quoted(self, value: Any) -> str:
-        """Return a value that is not accepted, for a message: without secrets, on one line."""
+        """Return a rejected value for a message: on one line, without secrets."""
         if self.is_secret:
             return 'another value'
         if isinstance(value, str | list):
             return shortened(self.shown(value))
-        # Bytes or an object could contain a password.
+        # The text of bytes or an object could contain a password.
         is_harmless = value is None or isinstance(value, int | float | timedelta)
         return shortened(value) if is_harmless else f'a value of type {type(value).__name__}'
 
@@ -148,7 +151,7 @@ class Setting:
 
 
 def mask_password(text: str) -> str:
-    """Return a text without the passwords of a URL (`scheme://user:password@host`) in it."""
+    """Return a text with masked passwords of URLs such as `scheme://user:password@host`."""
     text = SECRET_PARAMETER_PATTERN.sub(rf'\1={MASK}', text)
     before, at, after = text.rpartition('@')
     # The first `://`: a password may contain it, too.
@@ -160,7 +163,7 @@ def mask_password(text: str) -> str:
 
 
 def shortened(value: Any) -> str:
-    """Return a value for a message: on one line, in quotes if it is text, and not too long."""
+    """Return the `repr` of a value for a message, at most `MAX_SHOWN_CHARACTERS` long."""
     shown = repr(value)
     if len(shown) <= MAX_SHOWN_CHARACTERS:
         return shown
@@ -175,14 +178,14 @@ def text(default: str, meaning: str, **options: Any) -> Any:
 
 
 def secret(meaning: str) -> Any:
-    """Declare a secret without a default; any text is accepted."""
+    """Declare a secret without a default. It accepts any text."""
     return Setting(Kind(str, 'str', 'text'), '', '', meaning, is_secret=True)
 
 
 def words(default: str, meaning: str, *, is_optional: bool = False, is_secret: bool = False) -> Any:
     """Declare a list of words, separated by spaces in the environment.
 
-    :param is_optional: whether the value is None, and not an empty list, without any words.
+    :param is_optional: whether the value without any words is None instead of an empty list.
     """
     kind = Kind(
         list, 'words', 'words separated by spaces', lambda value: set(map(type, value)) <= {str},
@@ -197,7 +200,7 @@ def number(
 ) -> Any:
     """Declare a whole number between two bounds.
 
-    :param shown_default: a description of a default that is computed.
+    :param shown_default: a description of a computed default.
     """
     kind = Kind(
         int, 'whole_number', f'a whole number from {low} to {high}', lambda n: low <= n <= high
@@ -206,7 +209,7 @@ def number(
 
 
 def size(default: str, meaning: str, *, low: int = 0, high: int = MAX_BYTES, **options: Any) -> Any:
-    """Declare a number of bytes between two bounds; without a default the value may be None."""
+    """Declare a number of bytes between two bounds; if `default` is empty, it may be None."""
     kind = Kind(
         int, 'size', f'a size such as 500MB, from {low} to {high} bytes',
         lambda n: low <= n <= high, f'a number of bytes from {low} to {high}',
@@ -219,7 +222,7 @@ def size(default: str, meaning: str, *, low: int = 0, high: int = MAX_BYTES, **o
 def duration(unit: str, default: int, meaning: str, *, low: int = 1, **options: Any) -> Any:
     """Declare a duration between `low` and `MAX_DURATION`.
 
-    :param unit: `days` or `minutes`, of which the environment has a number.
+    :param unit: `days` or `minutes`, the unit of `default`, `low` and the environment variable.
     """
     step = timedelta(**{unit: 1})
     high = MAX_DURATION // step
@@ -244,7 +247,7 @@ def choice(
 ) -> Any:
     """Declare one of several words.
 
-    :param upper: whether the words are upper case, and accepted in any case.
+    :param upper: whether the words are in upper case, and any case is accepted.
     """
     wanted = f'{", ".join(allowed[:-1])} or {allowed[-1]}'
     kind = Kind(str, 'word', wanted, allowed.__contains__, options={'upper': upper})
@@ -252,7 +255,7 @@ def choice(
 
 
 def host(default: str, meaning: str) -> Any:
-    """Declare a host to listen on; the value of an IPv6 address is in brackets."""
+    """Declare a host to listen on; an IPv6 address gets brackets."""
     wanted = 'a host name or an IP address, without a port (a Unix socket is not supported)'
     return Setting(Kind(str, 'host', wanted), default, default, meaning)
 
@@ -264,14 +267,14 @@ def database_url(meaning: str) -> Any:
 
 
 def with_default(owner: type, key: str, default: str) -> Any:
-    """Declare a text, a word or a URL of a database again, with another default."""
+    """Declare a text, word or database URL of another class again, with another default."""
     declared = declared_settings(owner)[key]
     parse = env.parse_database_url if declared.kind.reader == 'database_url' else str
     return replace(declared, default=parse(default), default_text=default)
 
 
 def declared_settings(owner: type) -> dict[str, Setting]:
-    """Return the declarations of a class and of the classes above it, by key."""
+    """Return the declarations of a class and its base classes, by key."""
     found: dict[str, Setting] = {}
     for parent in reversed(owner.__mro__):
         found |= {key: value for key, value in vars(parent).items() if isinstance(value, Setting)}
@@ -279,5 +282,5 @@ def declared_settings(owner: type) -> dict[str, Setting]:
 
 
 def _is_on_one_line(value: str) -> bool:
-    # Also as a URL has them: `file:///a%00b` is no path.
+    # Control characters may be percent-encoded: `file:///a%00b` is not a path.
     return not CONTROL_CHARACTERS.search(unquote(value))

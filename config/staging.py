@@ -1,10 +1,10 @@
-"""Staging: production's checks, with the documentation open."""
+"""Staging: the checks of production, with public API documentation."""
 
 from .production import ProductionConfig
 from .settings import with_default
 
 
 class StagingConfig(ProductionConfig):
-    """As production, so that what starts here starts there."""
+    """Settings of production, so that a configuration that starts here starts there, too."""
 
     API_DOCS = with_default(ProductionConfig, 'API_DOCS', 'public')

@@ -1,12 +1,12 @@
-"""The test run: in memory, fast and strict. Takes no word from the environment but the servers."""
+"""Testing: in-memory, fast and strict. Only addresses of servers come from the environment."""
 
 from .base import Config
 
 
 class TestingConfig(Config):
-    """Refusals a route did not declare fail; passwords are hashed cheaply."""
+    """Settings of tests: undeclared errors of routes fail, and password hashes are cheap."""
 
-    # pytest would otherwise take the class for tests, by its name.
+    # Without this, pytest would collect the class because of its name.
     __test__ = False
 
     TESTING = True

@@ -1,8 +1,8 @@
-"""Users: the people this API knows, and what they say about themselves.
+"""Users feature: users, profiles, roles, avatars and exports of personal data.
 
-Owns the tables `users` and `users_…`, `/users` and `flask users`. Stands on the kernel alone;
-announces what happens to them, and asks every feature to let go of who is deleted. How people prove
-who they are is `auth`'s business.
+Owns the tables `users` and `users_…`, `/users` and `flask users`. It depends only on `core`. It
+sends signals about changes of users, and each feature registers how it erases a deleted user's
+data. Authentication is in `auth`.
 """
 
 from .cli import users_cli

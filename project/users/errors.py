@@ -1,4 +1,4 @@
-"""The ways users says no."""
+"""Errors of the users feature, each with the key and the reason of its response."""
 
 from project.core.errors import (
     Conflict,
@@ -11,122 +11,122 @@ from project.core.errors import (
 
 
 class UserNotFound(NotFound):
-    """Nobody has that id."""
+    """No user has this id."""
 
     field, reason = 'user', 'No such user'
 
 
 class NoSuchUsername(NotFound):
-    """Nobody has that username."""
+    """No user has this username."""
 
     field, reason = 'username', 'No such user'
 
 
 class UsernameTaken(Conflict):
-    """Somebody has that username."""
+    """Another user has this username, or a pending registration reserves it."""
 
     field, reason = 'username', 'Already taken'
 
 
 class UsernameInvalid(UnprocessableContent):
-    """The word cannot be a username."""
+    """The word is not a valid username."""
 
-    field, reason = 'username', '3 to 32 of a-z 0-9 _ -, beginning with a letter'
+    field, reason = 'username', '3 to 32 characters of a-z 0-9 _ -, beginning with a letter'
 
 
 class UsernameReserved(UnprocessableContent):
-    """The word is a path, or would pass for an official."""
+    """The username is a path segment below `/users`, or a name that suggests an operator."""
 
     field, reason = 'username', 'This name is reserved'
 
 
 class EmailTaken(Conflict):
-    """Somebody has that address."""
+    """Another user has this email address."""
 
     field, reason = 'email', 'Already registered'
 
 
 class UserChanged(PreconditionFailed):
-    """Somebody changed the user since the version in `If-Match`."""
+    """The user was changed since the version in `If-Match`."""
 
 
 class LastAdmin(Conflict):
-    """Without an admin nobody could ever make one."""
+    """The user is the last active admin. Without one, only an operator could create another."""
 
-    field, reason = 'user', 'The last admin stays'
+    field, reason = 'user', 'The last admin cannot be removed'
 
 
 class PrivilegeEscalation(Forbidden):
-    """It concerns a permission, or a field, that the asker does not hold."""
+    """The request concerns a permission, or needs one, that the caller does not hold."""
 
     reason = 'Needs a permission that you do not hold'
 
 
 class OwnEmailAddress(Forbidden):
-    """Users change their own address only with a PIN sent to the new one."""
+    """Users can change their own email address only with a PIN sent to the new one."""
 
     reason = 'Change your own email address at POST /auth/email-changes'
 
 
 class RoleNotFound(NotFound):
-    """There is no such role."""
+    """No role has this name."""
 
     field, reason = 'role', 'No such role'
 
 
 class RoleUnknown(UnprocessableContent):
-    """One of the roles is none."""
+    """One of the given roles does not exist."""
 
     field, reason = 'roles', 'No such role'
 
 
 class RoleInvalid(UnprocessableContent):
-    """The word cannot be the name of a role."""
+    """The word is not a valid role name."""
 
-    field, reason = 'role', '2 to 32 of a-z 0-9 _ -, beginning with a letter'
+    field, reason = 'role', '2 to 32 characters of a-z 0-9 _ -, beginning with a letter'
 
 
 class RoleBuiltIn(Conflict):
-    """The code decides what this role allows."""
+    """The code defines the permissions of this role."""
 
-    field, reason = 'role', 'Built in'
+    field, reason = 'role', 'A built-in role cannot be changed'
 
 
 class RoleChanged(PreconditionFailed):
-    """Somebody changed the role since the version in `If-Match`, or just now."""
+    """The role was changed since the version in `If-Match`, or by a concurrent request."""
 
 
 class PermissionUnknown(UnprocessableContent):
-    """No feature knows this permission."""
+    """No feature declares this permission."""
 
     field, reason = 'permissions', 'No such permission'
 
 
 class AvatarNotFound(NotFound):
-    """The user has no picture."""
+    """The user has no avatar."""
 
-    field, reason = 'avatar', 'No picture'
+    field, reason = 'avatar', 'No such avatar'
 
 
 class AvatarTooLarge(ContentTooLarge):
-    """The image is larger, as a file, than we take."""
+    """The image file is larger than `USERS_AVATAR_MAX_SIZE`."""
 
-    reason = 'More than 5 MiB'
+    reason = 'More than 5 MiB: send a smaller image'
 
 
 class ExportNotFound(NotFound):
-    """There is no such export of theirs, or not any more."""
+    """The user has no such export, or it has expired."""
 
     field, reason = 'export', 'No such export'
 
 
 class ExportNotReady(Conflict):
-    """It is not made yet, or could not be."""
+    """The export is pending or has failed."""
 
-    field, reason = 'export', 'Not made yet, or failed'
+    field, reason = 'export', 'Not ready: the export is pending or has failed'
 
 
 class ExportUnderWay(Conflict):
-    """One at a time is made."""
+    """Another export of the user is pending."""
 
-    field, reason = 'export', 'Another one is being made'
+    field, reason = 'export', 'Another export is pending: wait until it is ready'

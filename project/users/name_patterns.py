@@ -1,18 +1,18 @@
-"""Usernames and names of roles: their form, and the usernames that no user may have."""
+"""Patterns of usernames and role names, and the reserved usernames."""
 
-#: A username as it is kept.
+#: A stored username.
 USERNAME = '^[a-z][a-z0-9_-]{2,31}$'
 
-#: The same as it may be typed: it is lower-cased first.
+#: A username as clients may send it: the service lower-cases it.
 TYPED_USERNAME = USERNAME.replace('a-z', 'A-Za-z')
 
-#: A role's name.
+#: The name of a role.
 ROLE = '^[a-z][a-z0-9_-]{1,31}$'
 
-# First path segments below /users. A route that is missing here stops the start.
+# First path segments below /users. The application does not start if one of a route is missing.
 PATH_WORDS = ('me', 'roles', 'import', 'export', 'stats')
 
-# Names that would pass for the operator's (RFC 2142 has the mailbox names).
+# Names that suggest an operator. The mailbox names are from RFC 2142.
 OFFICIAL_WORDS = (
     'admin', 'administrator', 'root', 'system', 'support', 'security', 'staff', 'official',
     'moderator', 'help', 'abuse', 'noc', 'hostmaster', 'postmaster', 'webmaster', 'no-reply',

@@ -1,4 +1,4 @@
-"""The keys of avatars and exports in the storage."""
+"""Storage keys of avatars and exports."""
 
 from uuid import UUID, uuid4
 
@@ -6,12 +6,12 @@ from project.core.storage import StoredObject, storage
 
 
 def new_avatar_key(user_id: int) -> str:
-    """Return a key for a new avatar of a user. It is never used twice."""
+    """Return a unique key for a new avatar of a user."""
     return f'avatars/{user_id}/{uuid4().hex}'
 
 
 def new_export_key(export_id: UUID) -> str:
-    """Return a key for the ZIP that one attempt to make an export writes."""
+    """Return a unique key for the ZIP that one attempt of the export task writes."""
     return f'exports/{export_id.hex}/{uuid4().hex}'
 
 

@@ -1,4 +1,4 @@
-"""What may be allowed about users, and the two roles that are always there."""
+"""Permissions of the users feature, and the two built-in roles."""
 
 from collections.abc import Iterable
 
@@ -12,22 +12,22 @@ from project.core.security.permissions import (
 register_permission_prefix('roles', owner=__name__)
 register_permission_prefix('profile', owner=__name__)
 
-READ = register_permission('users:read', 'See every user.', owner=__name__)
+READ = register_permission('users:read', 'Read all users.', owner=__name__)
 WRITE = register_permission(
-    'users:write', 'Create users and change what they are called.', owner=__name__
+    'users:write', 'Create users; change usernames, email addresses and profiles.', owner=__name__
 )
-DELETE = register_permission('users:delete', 'Delete users and all that is theirs.', owner=__name__)
-# Checked by `auth`, which sends the invitations.
-INVITE = register_permission('users:invite', 'Invite people to have an account.', owner=__name__)
-ROLES_READ = register_permission(
-    'roles:read', 'See what roles there are, and what they allow.', owner=__name__
-)
+DELETE = register_permission('users:delete', 'Delete users and all their data.', owner=__name__)
+# `auth` checks it, because `auth` sends the invitations.
+INVITE = register_permission('users:invite', 'Invite people to create an account.', owner=__name__)
+ROLES_READ = register_permission('roles:read', 'Read roles and their permissions.', owner=__name__)
 ROLES_WRITE = register_permission(
-    'roles:write', 'Define roles, and give them to users.', owner=__name__
+    'roles:write', 'Define roles and assign them to users.', owner=__name__
 )
-PROFILE_READ = register_permission('profile:read', 'See oneself.', owner=__name__, default=True)
+PROFILE_READ = register_permission(
+    'profile:read', 'Read your own user and profile.', owner=__name__, default=True
+)
 PROFILE_WRITE = register_permission(
-    'profile:write', 'Change what one says about oneself.', owner=__name__, default=True
+    'profile:write', 'Change your own name, bio and avatar.', owner=__name__, default=True
 )
 
 ADMIN = 'admin'
@@ -36,5 +36,8 @@ BUILT_IN = (ADMIN, MEMBER)
 
 
 def built_in_permissions(roles: Iterable[str]) -> frozenset[str]:
-    """Return what the built-in ones of these allow. Asked late: features declare at import."""
+    """Return the permissions of the built-in roles among `roles`.
+
+    Call it after all features are imported, because they register permissions at import.
+    """
     return all_permissions() if ADMIN in roles else default_permissions()

@@ -1,4 +1,4 @@
-"""Personal data: the tables of each feature in which users occur, for export and erasure."""
+"""Registry of personal data: the tables of each feature, with functions to export and erase."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -12,10 +12,10 @@ from project.core.value_codec import encode
 class ExportFile:
     """One file of an export.
 
-    :param path: where it lies in the archive: `<feature>/<name>`. What a stranger has named must
-        stand in it as one segment at most, and be no `..`.
-    :param blocks: its bytes, made as they are asked for, so that memory need not hold them.
-    :param is_packed: whether to compress it would be for nothing.
+    :param path: the path in the archive: `<feature>/<name>`. User-supplied parts of the path must
+        be a single segment and not `..`.
+    :param chunks: the content, generated on demand to save memory.
+    :param is_packed: whether the content is already compressed.
     """
 
     path: str
@@ -23,14 +23,14 @@ class ExportFile:
     is_packed: bool = False
 
 
-# Returns True if there is more to erase.
+# Erases a batch of a user's rows; returns True if there may be more.
 Erase = Callable[[int], bool | None]
 Export = Callable[[int], Iterable[ExportFile]]
 
 
 @dataclass(frozen=True, slots=True)
 class PersonalData:
-    """The tables of a feature in which users occur, and its functions for export and erasure."""
+    """The tables of a feature with personal data, and its functions for export and erasure."""
 
     feature: str
     tables: Mapping[str, str | None]
@@ -46,14 +46,14 @@ def register_personal_data(
 ) -> Callable[[Erase], Erase]:
     """Register the function that erases a user's rows in all these tables.
 
-    A task calls it with the user's id after the account was closed (`user_deleted`), in a
-    transaction of its own, and again as long as it returns True: each call deletes one batch, so
-    that no transaction is long. Each table in which users occur must be named by a feature: a test
-    finds the others.
+    After the account was closed (`user_deleted`), a task calls the function with the user's id. It
+    repeats the call in new transactions as long as the function returns True. Each call deletes one
+    batch, so that all transactions are short. A test ensures that every table with personal data is
+    registered.
 
-    :param tables: the part of the export that shows a table; None for one that holds nothing but
-        secrets, which is not shown.
-    :param export: what yields those parts, given the user's id. Called outside of transactions.
+    :param tables: the export file by table; None for a table that contains only secrets and is not
+        exported.
+    :param export: yields the files, given the user's id. Called outside of transactions.
     """
 
     def mark(erase: Erase) -> Erase:
@@ -64,12 +64,12 @@ def register_personal_data(
 
 
 def personal_data_registry() -> list[PersonalData]:
-    """Return the personal data of all features, those of features above others first."""
+    """Return the personal data of all features, those of higher layers first."""
     return _registry[::-1]
 
 
 def json_part(path: str, rows: Iterable[Any]) -> ExportFile:
-    """Return rows as a part that is a JSON array: named tuples of a SELECT, or mappings."""
+    """Return a file with a JSON array of rows: named tuples of a SELECT, or mappings."""
     return ExportFile(path, _array(rows))
 
 

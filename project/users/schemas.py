@@ -1,4 +1,4 @@
-"""How users look from outside: every answer that shows a user, and what may name one."""
+"""Response schemas of the users feature, and the field for new usernames."""
 
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,7 @@ from .permissions import BUILT_IN, built_in_permissions
 
 
 class Username(Text):
-    """A new username: 3–32 of `a-z 0-9 _ -` once in lower case, beginning with a letter."""
+    """A new username: 3–32 characters of `a-z 0-9 _ -` in any case, beginning with a letter."""
 
     def __init__(self, **kwargs: Any) -> None:
         shape = validate.Regexp(TYPED_USERNAME, error='Not a valid username.')
@@ -23,7 +23,7 @@ class Username(Text):
 
 
 class UserSchema(Schema):
-    """What users see of themselves, and administrators of everybody."""
+    """A user, shown to the user and to administrators."""
 
     id = fields.Int()
     username = fields.Str()
@@ -38,7 +38,7 @@ class UserSchema(Schema):
 
 
 class UserProfileSchema(Schema):
-    """What anybody may see of anybody."""
+    """The public profile of a user."""
 
     username = fields.Str()
     name = fields.Str()
@@ -51,20 +51,20 @@ class UserProfileSchema(Schema):
     )
 
     def get_profile_image(self, user: Any) -> str | None:
-        """Return where anybody finds their picture; None without one."""
+        """Return the public URL of the avatar, or None."""
         if user.profile_image is None:
             return None
         path = url_for('api_v1.users.user_avatar', username=user.username)
         return f'{current_app.config["PUBLIC_URL"].rstrip("/")}{path}'
 
     def get_since_logged_in(self, user: Any) -> int | None:
-        """Return the whole days since the last login, right across months; None for never."""
+        """Return the number of whole days since the last login; None if there was none."""
         last_login: datetime | None = user.last_login
         return None if last_login is None else max(0, (now() - last_login).days)
 
 
 class RoleSchema(Schema):
-    """A role, and what it allows."""
+    """A role and its permissions."""
 
     name = fields.Str()
     permissions = fields.Method(
@@ -76,19 +76,19 @@ class RoleSchema(Schema):
     updated_at = Timestamp()
 
     def get_permissions(self, role: Any) -> list[str]:
-        """Return what is allowed: of the built-in ones by the code, of others what is declared."""
+        """Return the permissions of a role, without those that no feature declares."""
         known = all_permissions()
         if role.name in BUILT_IN:
             return sorted(built_in_permissions([role.name]))
         return sorted(known.intersection(role.permissions))
 
     def get_built_in(self, role: Any) -> bool:
-        """Tell whether the code decides what it allows."""
+        """Return whether the code defines the permissions of a role."""
         return role.name in BUILT_IN
 
 
 class ExportSchema(Schema):
-    """An export, and how far it is."""
+    """An export and its state."""
 
     id = fields.UUID()
     state = fields.Str(validate=validate.OneOf(('pending', 'ready', 'failed')))

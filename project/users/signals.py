@@ -1,43 +1,43 @@
-"""What users announces to features it does not know, inside its own transaction."""
+"""Signals of the users feature to features above it, sent inside its own transaction."""
 
 from blinker import Namespace
 
 _signals = Namespace()
 
-#: `send('users', user_id=…)`: the user was disabled; end what they have open.
+#: `send('users', user_id=…)`: the user was disabled. Receivers revoke the user's credentials.
 user_disabled = _signals.signal('user-disabled')
 
-#: `send('users', user_id=…)`: a disabled user may come in again.
+#: `send('users', user_id=…)`: a disabled user was enabled again.
 user_enabled = _signals.signal('user-enabled')
 
-#: `send('users', user_ids=[…], invite=…, by=…)`: there are new users; with `invite`, whoever knows
-#: how people prove who they are asks them in. `by` is the id of who made them, None an operator.
+#: `send('users', user_ids=[…], invite=…, by=…)`: users were created. With `invite`, `auth` sends them
+#: invitations. `by` is the id of the user who created them; None for an operator.
 users_created = _signals.signal('users-created')
 
-#: `send('users', user_id=…, was='old@…', by=…)`: the user has another email address. `by` is the id
-#: of the user who changed it, None an operator.
+#: `send('users', user_id=…, was='old@…', by=…)`: the email address of a user was changed. `by` is
+#: the id of the user who changed it; None for an operator.
 user_email_changed = _signals.signal('user-email-changed')
 
-#: `send('users', user_id=…, by=…)`: the user has another username now.
+#: `send('users', user_id=…, by=…)`: the username of a user was changed.
 username_changed = _signals.signal('username-changed')
 
 #: `send('users', user_id=…, email='…', by=…)`: the account is closed. No function finds the user or
-#: their address any longer; a task erases their data. Revoke, in bounded time, all that works
-#: without the user.
+#: the email address any longer; a task erases the data. Receivers must revoke, in bounded time, all
+#: credentials that work without the user.
 user_deleted = _signals.signal('user-deleted')
 
-#: `send('users', user_id=…, was=[…], roles=[…], by=…)`: the user has other roles now.
+#: `send('users', user_id=…, was=[…], roles=[…], by=…)`: the roles of a user were changed.
 user_roles_changed = _signals.signal('user-roles-changed')
 
-#: `send('users', name=…, by=…)`: a role was made, allows something else now, or is gone.
+#: `send('users', name=…, by=…)`: a role was created, changed or deleted.
 role_changed = _signals.signal('role-changed')
 
-#: `send('files', user_id=…, kind='share link', credential=…)`: a feature that is not above `auth`
+#: `send('files', user_id=…, kind='share link', credential=…)`: a feature that cannot import `auth`
 #: issued a credential of this kind and id.
 credential_created = _signals.signal('credential-created')
 
-#: `send('files', user_id=…, kind=…, credential=…)`: the credential is revoked.
+#: `send('files', user_id=…, kind=…, credential=…)`: the credential was revoked.
 credential_deleted = _signals.signal('credential-deleted')
 
-#: `send('users', user_id=…)`: the user wants all that is kept about them as one file.
+#: `send('users', user_id=…)`: an export of the user's data was requested.
 export_requested = _signals.signal('export-requested')

@@ -93,5 +93,5 @@ class TestCommands:
 
         result = cli.invoke(args=['users', 'import', str(tmp_path / 'users.csv'), '--no-invite'])
 
-        assert 'Created 0, refused 1.' in result.output
+        assert 'Created 0, rejected 1.' in result.output
         assert User.find_by_username('other') is None

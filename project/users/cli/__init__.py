@@ -1,10 +1,10 @@
-"""`flask users`, by topic."""
+"""Commands `flask users`, one module per topic."""
 
 from project.core.cli.toolkit import FeatureGroup
 
-users_cli: FeatureGroup = FeatureGroup('users', help='Look after users.')
+users_cli: FeatureGroup = FeatureGroup('users', help='Manage users.')
 
-# The topics add their commands to the group, so they are imported after it.
+# The modules add their commands to the group, so they are imported after it.
 from . import import_export, roles, users  # noqa: E402
 
 __all__ = ['import_export', 'roles', 'users', 'users_cli']

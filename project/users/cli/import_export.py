@@ -1,4 +1,4 @@
-"""Users from and to CSV: `flask users import` and `flask users export`."""
+"""Import and export of users as CSV: `flask users import` and `flask users export`."""
 
 import csv
 import sys
@@ -21,12 +21,12 @@ COLUMNS = ('username', 'email', 'name', 'bio', 'roles')
 REQUIRED = ('username', 'email')
 BATCH_ROWS = 1000
 
-# A table program takes a cell that begins so for a formula, and would run it.
+# Spreadsheet programs execute a cell that begins with one of these as a formula.
 FORMULA_PREFIXES = ('=', '+', '-', '@', '\t', '\r')
 
 
 class UserImportRow(Schema):
-    """A row as it must be."""
+    """A row of an imported CSV file."""
 
     username = Username(required=True)
     email = EmailAddress(required=True)
@@ -37,16 +37,20 @@ class UserImportRow(Schema):
 
 @users_cli.command('import')
 @click.argument('file', type=click.File('r', encoding='utf-8-sig', errors='strict'))
-@click.option('--no-invite', is_flag=True, help='Send no mails with codes for a password.')
-@click.option('--report', type=click.File('w', encoding='utf-8'), help='Where refused rows go.')
+@click.option('--no-invite', is_flag=True, help='Send no invitations.')
+@click.option(
+    '--report',
+    type=click.File('w', encoding='utf-8'),
+    help='Write rejected rows to this file instead of standard error.',
+)
 @dry_run
 def users_import(file: TextIO, no_invite: bool, report: TextIO | None, dry_run: bool) -> None:
-    """Create the users of a CSV file, and invite them to choose a password.
+    """Create the users of a CSV file and invite them to choose a password.
 
-    Its first line names the columns: username, email, and, if there are, name, bio, roles (words).
-    A thousand rows at a time go in together; what is refused is reported, by its number in the
-    file. Run again, it refuses who is there. With --dry-run, a name that is twice in the file is
-    seen within each thousand only.
+    The first line names the columns: username, email, and optionally name, bio and roles (words).
+    Each transaction creates up to a thousand users. Rejected rows are reported with their number in
+    the file. A second run rejects the users that exist. With --dry-run, a username that occurs
+    twice is found only within the same thousand rows.
     """
     complaints = csv.writer(report or sys.stderr, lineterminator='\n')
     created = rejected = 0
@@ -60,7 +64,7 @@ def users_import(file: TextIO, no_invite: bool, report: TextIO | None, dry_run: 
         complaints.writerows(sorted(faults))
         missed = len({number for number, *_ in faults})
         created, rejected = created + len(batch) - missed, rejected + missed
-    click.echo(f'{"Would create" if dry_run else "Created"} {created}, refused {rejected}.')
+    click.echo(f'{"Would create" if dry_run else "Created"} {created}, rejected {rejected}.')
     if rejected:
         raise SystemExit(1)
 
@@ -68,10 +72,10 @@ def users_import(file: TextIO, no_invite: bool, report: TextIO | None, dry_run: 
 @users_cli.command('export')
 @click.argument('file', type=click.File('w', encoding='utf-8', lazy=True), default='-')
 def users_export(file: TextIO) -> None:
-    """Write all users as CSV, as `import` reads it: to a file, or to standard output.
+    """Write all users to a file or standard output, as CSV that `import` can read.
 
-    Cells that a table program would take for a formula begin with an apostrophe, which `import`
-    takes away again.
+    Cells that a spreadsheet program would execute as a formula get an apostrophe in front, which
+    `import` removes.
     """
     lines = csv.writer(file, lineterminator='\n')
     lines.writerow(COLUMNS)
@@ -83,7 +87,7 @@ def users_export(file: TextIO) -> None:
 
 
 def _rows(file: Iterable[str]) -> Iterator[tuple[int, Any]]:
-    """Yield the number of each row and what the schema makes of it, or why it does not."""
+    """Yield the line number of each row with the loaded row or its validation error."""
     lines = csv.DictReader(file, strict=True)
     try:
         _check_header(lines.fieldnames or ())
@@ -91,7 +95,7 @@ def _rows(file: Iterable[str]) -> Iterator[tuple[int, Any]]:
         for number, cells in enumerate(lines, 2):
             yield number, _loaded(schema, dict(cells))
     except (csv.Error, UnicodeDecodeError) as error:
-        # It is decoded a block at a time, so the line is only about where it is.
+        # The file is decoded in blocks, so the line number is approximate.
         where = f'cannot be read near line {lines.line_num + 1}'
         raise click.ClickException(f'{where}: {error}') from error
 
@@ -108,7 +112,7 @@ def _check_header(names: Iterable[str]) -> None:
 
 
 def _loaded(schema: Schema, cells: dict[str, Any]) -> Any:
-    # The module puts what is too much, and what is missing, under None.
+    # `csv.DictReader` stores surplus cells under the key None, and missing cells as None.
     if not all(isinstance(part, str) for pair in cells.items() for part in pair):
         return {'row': ['Has more or fewer cells than the first line']}
     typed = {name: _plain(cell) for name, cell in cells.items() if cell or name in REQUIRED}

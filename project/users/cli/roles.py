@@ -1,4 +1,4 @@
-"""What an operator does to roles, and to who has them."""
+"""Commands that define roles, and grant and revoke them."""
 
 import click
 
@@ -16,7 +16,7 @@ COLUMNS = ('name', 'permissions', 'built_in', 'version', 'updated_at')
 @click.argument('user')
 @click.argument('role')
 def users_grant(user: str, role: str) -> None:
-    """Give a user one more role."""
+    """Grant a role to a user."""
     found = service.grant_role(service.get_user_by_login(user).id, role)
     click.echo(f'{found.username} has {", ".join(found.roles)}.')
 
@@ -26,7 +26,7 @@ def users_grant(user: str, role: str) -> None:
 @click.argument('role')
 @dry_run
 def users_revoke(user: str, role: str, dry_run: bool) -> None:
-    """Take a role from a user."""
+    """Revoke a role of a user."""
     found = service.get_user_by_login(user)
     if dry_run:
         left = [held for held in found.roles if held != role]
@@ -40,7 +40,7 @@ def users_revoke(user: str, role: str, dry_run: bool) -> None:
 @as_json
 @click.pass_context
 def users_roles(context: click.Context, as_json: bool) -> None:
-    """List the roles, and what they allow."""
+    """List the roles and their permissions."""
     if context.invoked_subcommand:
         return
     shown = RoleSchema()
@@ -52,7 +52,7 @@ def users_roles(context: click.Context, as_json: bool) -> None:
 @click.argument('name')
 @click.argument('permissions', nargs=-1)
 def users_roles_set(name: str, permissions: tuple[str, ...]) -> None:
-    """Say what a role allows; make it if there is none of that name."""
+    """Set the permissions of a role; create the role if necessary."""
     role = service.define_role(name, permissions)
     click.echo(f'{role.name} allows {", ".join(role.permissions) or "nothing"}.')
 
@@ -61,7 +61,7 @@ def users_roles_set(name: str, permissions: tuple[str, ...]) -> None:
 @click.argument('name')
 @dry_run
 def users_roles_delete(name: str, dry_run: bool) -> None:
-    """Delete a role. Whoever had it has it no more."""
+    """Delete a role. All users lose it."""
     if dry_run:
         click.echo(f'Would delete {name}.')
         return

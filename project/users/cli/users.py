@@ -1,4 +1,4 @@
-"""`flask users`: what an operator does to users, instead of an admin UI."""
+"""Commands that list, create, disable, enable and delete users."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ COLUMNS = ('id', 'username', 'email', 'name', 'roles', 'status', 'created_at')
 
 
 class UserCreateOptions(Schema):
-    """What the options of `create` must fit, as it must fit over HTTP."""
+    """Validation of the options of `create`, with the same rules as over HTTP."""
 
     name = Text(max=80)
 
@@ -38,7 +38,7 @@ def users_list(role: str | None, status: str | None, limit: int, as_json: bool) 
 @click.argument('user')
 @as_json
 def users_show(user: str, as_json: bool) -> None:
-    """Show one user, by username or address."""
+    """Show a user by username or email address."""
     _show([service.get_user_by_login(user)], as_json, one=True)
 
 
@@ -47,12 +47,12 @@ def users_show(user: str, as_json: bool) -> None:
 @click.option('--email', required=True, type=EmailAddress())
 @click.option('--name', default='')
 @click.option('--role', 'roles', multiple=True, default=[MEMBER])
-@click.option('--no-invite', is_flag=True, help='Send no mail with a code for a password.')
+@click.option('--no-invite', is_flag=True, help='Send no invitation.')
 @as_json
 def users_create(
     username: str, email: str, name: str, roles: tuple[str, ...], no_invite: bool, as_json: bool
 ) -> None:
-    """Create a user and invite them; `flask create-user` makes one who can log in at once."""
+    """Create and invite a user. `flask create-user` creates one who can log in at once."""
     named = UserCreateOptions().load({'name': name})
     user = service.create_user(
         username=username, email=email, roles=roles, invite=not no_invite, **named
@@ -63,7 +63,7 @@ def users_create(
 @users_cli.command('disable')
 @click.argument('user')
 def users_disable(user: str) -> None:
-    """Lock a user out: every session ends at once."""
+    """Disable a user: all sessions end at once, and logins fail."""
     found = service.get_user_by_login(user)
     service.disable_user(found.id)
     click.echo(f'Disabled {found.username}.')
@@ -72,7 +72,7 @@ def users_disable(user: str) -> None:
 @users_cli.command('enable')
 @click.argument('user')
 def users_enable(user: str) -> None:
-    """Let a disabled user in again."""
+    """Enable a disabled user."""
     found = service.get_user_by_login(user)
     service.enable_user(found.id)
     click.echo(f'Enabled {found.username}.')
@@ -80,16 +80,16 @@ def users_enable(user: str) -> None:
 
 @users_cli.command('delete')
 @click.argument('user')
-@click.option('--yes', is_flag=True, help='Do not ask.')
+@click.option('--yes', is_flag=True, help='Do not ask for confirmation.')
 @dry_run
 def users_delete(user: str, yes: bool, dry_run: bool) -> None:
-    """Delete a user and all that is theirs."""
+    """Delete a user and all their data."""
     found = service.get_user_by_login(user)
     if dry_run:
-        click.echo(f'Would delete {found.username} ({found.email}) and all that is theirs.')
+        click.echo(f'Would delete {found.username} ({found.email}) and all their data.')
         return
     if not yes:
-        click.confirm(f'Delete {found.username} and all that is theirs?', abort=True)
+        click.confirm(f'Delete {found.username} and all their data?', abort=True)
     service.delete_user(found.id)
     click.echo(f'Deleted {found.username}.')
 

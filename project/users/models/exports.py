@@ -1,4 +1,4 @@
-"""Exports: all that is kept about somebody, made for them as one ZIP."""
+"""Exports of a user's personal data, each a ZIP."""
 
 from datetime import datetime
 from uuid import UUID, uuid4
@@ -16,9 +16,9 @@ PENDING, READY, FAILED = 'pending', 'ready', 'failed'
 
 
 class Export(Base):
-    """An export that was asked for: `pending`, then `ready` for 7 days.
+    """A requested export: first `pending`, then `ready` for 7 days.
 
-    It has `failed` when it is pending and nobody is going to make it any more.
+    Queries show `failed` instead of `pending` if its task is no longer pending.
     """
 
     __tablename__ = 'users_exports'
@@ -27,9 +27,9 @@ class Export(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     user_id: Mapped[int] = mapped_column(ForeignKey('users.id'))
     state: Mapped[str] = mapped_column(String(16), default=PENDING)
-    # What makes it.
+    # The task that creates the ZIP.
     task_id: Mapped[UUID | None] = mapped_column()
-    # The key of the ZIP in the storage, once it is there.
+    # The storage key of the ZIP; None until it is ready.
     storage_key: Mapped[str | None] = mapped_column(String(128), unique=True)
     size: Mapped[int | None] = mapped_column(BigInteger)
     sha256: Mapped[str | None] = mapped_column(String(64))
@@ -38,24 +38,24 @@ class Export(Base):
 
     @classmethod
     def find_owned(cls, user_id: int, export_id: UUID) -> AnyRow | None:
-        """Return a user's export of that id, unless its time is over."""
+        """Return a user's export by id, unless it has expired."""
         mine = EXPORTS_OF_USER.where(cls.id == export_id)
         return execute_select(mine, {'user_id': user_id, 'moment': now()}).one_or_none()
 
     @classmethod
     def find_all(cls, user_id: int) -> list[AnyRow]:
-        """Return a user's exports, the oldest first."""
+        """Return a user's exports that have not expired, the oldest first."""
         mine = EXPORTS_OF_USER.order_by(cls.created_at, cls.id)
         return list(execute_select(mine, {'user_id': user_id, 'moment': now()}))
 
     @classmethod
     def find_storage_key(cls, export_id: UUID) -> str | None:
-        """Return the key of the ZIP of an export, if it is there."""
+        """Return the storage key of the ZIP of an export, or None."""
         found = select(cls.storage_key).where(cls.id == export_id)
         return execute_select(found).scalar_one_or_none()
 
 
-# READY without a key: of an older version of the service.
+# READY without a key: an older version of the service created it.
 _is_lost = or_(
     (Export.state == PENDING) & ~is_pending(Export.task_id),
     (Export.state == READY) & Export.storage_key.is_(None),

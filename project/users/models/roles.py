@@ -16,7 +16,7 @@ from project.users.permissions import ADMIN, BUILT_IN, built_in_permissions
 
 
 class RoleDefinition(Base):
-    """What a role allows. Of the built-in ones the code decides that; their rows keep the names."""
+    """A role and its permissions. The code defines those of built-in roles, not their rows."""
 
     __tablename__ = 'users_role_permissions'
 
@@ -28,17 +28,17 @@ class RoleDefinition(Base):
 
     @classmethod
     def find(cls, name: str) -> AnyRow | None:
-        """Return the role of that name."""
+        """Return the role with a name, or None."""
         return execute_select(ROLE_SELECT.where(cls.name == name)).one_or_none()
 
     @classmethod
     def lock(cls, name: str) -> None:
-        """Lock a role until the transaction ends; users may still be given it."""
+        """Lock a role until the transaction ends; it can still be granted to users."""
         execute_select(select(cls.name).where(cls.name == name).with_for_update(key_share=True))
 
     @classmethod
     def lock_for_share(cls, names: Iterable[str]) -> set[str]:
-        """Return which of these roles there are; they stay until the transaction ends."""
+        """Return the existing ones of these roles; share-lock them until the transaction ends."""
         there = select(cls.name).where(cls.name.in_(set(names)))
         return set(execute_select(there.with_for_update(read=True)).scalars())
 
@@ -54,10 +54,10 @@ ROLES = Keyset(
 
 
 def permissions_of(roles: Iterable[str]) -> frozenset[str]:
-    """Return what somebody with these roles may do, by what the roles allow at this moment.
+    """Return the current permissions of a user with these roles.
 
-    A query only where there are others than the built-in ones. What no feature declares any more
-    allows nothing.
+    It queries the database only for roles that are not built-in. Permissions that features no
+    longer declare are left out.
     """
     roles = set(roles)
     held = built_in_permissions(roles)
@@ -70,5 +70,5 @@ def permissions_of(roles: Iterable[str]) -> frozenset[str]:
 
 @event.listens_for(RoleDefinition.__table__, 'after_create')
 def add_built_in(table: Table, connection: Connection, **_: Any) -> None:
-    """Give a new database the roles that everybody knows, as the migration does."""
+    """Insert the built-in roles into a new table, as the migration does."""
     connection.execute(insert(table), [{'name': name, 'permissions': []} for name in BUILT_IN])

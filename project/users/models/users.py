@@ -1,4 +1,4 @@
-"""Who somebody is, and which roles they have."""
+"""Users and their roles."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -25,26 +25,26 @@ from project.core.email_addresses import email_comparison_key
 from project.users.permissions import ADMIN
 
 ACTIVE, DISABLED = 'active', 'disabled'
-# The account is closed, and a task erases its data: no function finds such a user.
+# A closed account, whose data a task erases. No function finds such a user.
 DELETED = 'deleted'
 
 
 def email_key(email: str) -> str:
-    """Return the form in which two ways to write one email address are equal."""
+    """Return the form in which all spellings of an email address are equal."""
     return email_comparison_key(email)
 
 
 class User(Base):
-    """Who somebody is. How they prove it is `auth`'s business."""
+    """A user, without credentials: those are in `auth`."""
 
     __tablename__ = 'users'
-    # An id is never given twice, not even that of the newest user, deleted.
+    # An id is never reused, not even that of the newest user after deletion.
     __table_args__ = (Index(None, 'created_at', 'id'), {'sqlite_autoincrement': True})
 
     id: Mapped[int] = mapped_column(primary_key=True)
     username: Mapped[str] = mapped_column(String(32), unique=True)
     email: Mapped[str] = mapped_column(String(254))
-    # Longer than the address: folding turns some characters into several.
+    # Longer than the email address: case folding turns some characters into several.
     email_key: Mapped[str] = mapped_column(String(1016), unique=True)
     name: Mapped[str] = mapped_column(String(80), default='')
     bio: Mapped[str] = mapped_column(Text, default='')
@@ -53,35 +53,38 @@ class User(Base):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     updated_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     last_login: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    # The key of their picture in the storage, and its size in bytes.
+    # The storage key of the avatar, and its size in bytes.
     avatar: Mapped[str | None] = mapped_column(String(128), unique=True)
     avatar_size: Mapped[int | None] = mapped_column()
 
     @classmethod
     def find(cls, user_id: int) -> AnyRow | None:
-        """Return the user with that id."""
+        """Return the user with an id, or None."""
         return USER_BY_ID.first(id=user_id)
 
     @classmethod
     def find_by_username(cls, username: str) -> AnyRow | None:
-        """Return the user of that name, whatever its case."""
+        """Return the user with a username in any case, or None."""
         return USER_BY_USERNAME.first(username=username.lower())
 
     @classmethod
     def find_by_login(cls, login: str) -> AnyRow | None:
-        """Return the user whom a username or an address names. No username has an @."""
+        """Return the user with a username or an email address, or None.
+
+        Usernames never contain an `@`.
+        """
         if '@' not in login:
             return cls.find_by_username(login)
         return USER_BY_EMAIL.first(email_key=email_key(login))
 
     @classmethod
     def find_profile(cls, username: str) -> AnyRow | None:
-        """Return what anybody may see of the active user of that name."""
+        """Return the public profile of the active user with a username, or None."""
         return USER_PROFILE.first(username=username.lower())
 
     @classmethod
     def find_avatar_key(cls, user_id: int) -> str | None:
-        """Return the key of a user's picture, if they have one."""
+        """Return the storage key of a user's avatar, or None."""
         found = execute_select(select(cls.avatar).where(cls.id == user_id))
         return found.scalar_one_or_none()
 
@@ -89,28 +92,28 @@ class User(Base):
     def lock(cls, user_ids: Iterable[int]) -> None:
         """Lock users in the order of their ids until the transaction ends.
 
-        FOR UPDATE would deadlock with transactions that have inserted a row with a foreign key to
-        the user.
+        The lock is FOR NO KEY UPDATE: FOR UPDATE would deadlock with transactions that have
+        inserted a row with a foreign key to the user.
         """
         locked = select(cls.id).where(cls.id.in_(user_ids)).order_by(cls.id)
         execute_select(locked.with_for_update(key_share=True))
 
     @classmethod
     def lock_for_deletion(cls, user_id: int) -> None:
-        """Lock a user so that no row that refers to them can be inserted."""
+        """Lock a user so that no transaction can insert a row that references the user."""
         execute_select(select(cls.id).where(cls.id == user_id).with_for_update())
 
     @classmethod
     def is_closed(cls, user_id: int) -> bool:
-        """Return whether a user is deleted, and their data are being erased."""
+        """Return whether a user is deleted, but not all of their data are erased."""
         closed = select(cls.id).where(cls.id == user_id, cls.status == DELETED)
         return execute_select(closed).one_or_none() is not None
 
     @staticmethod
     def closed_values(user_id: int) -> dict[str, Any]:
-        """Return the values of the row of a deleted user, which identify nobody.
+        """Return the values of the row of a deleted user, without personal data.
 
-        Neither a username nor the key of an email address begins with a tilde.
+        They are unique: neither usernames nor keys of email addresses begin with a tilde.
         """
         return {
             'username': f'~{user_id}', 'email': '', 'email_key': f'~{user_id}', 'name': '',
@@ -120,7 +123,7 @@ class User(Base):
 
     @classmethod
     def count_by_status(cls) -> dict[str, int]:
-        """Return how many users there are of each status."""
+        """Return the number of users by status."""
         found = select(cls.status, func.count().label('users')).where(cls.status != DELETED)
         rows = db.session.execute(found.group_by(cls.status))
         return {row.status: row.users for row in rows}
@@ -128,7 +131,7 @@ class User(Base):
     @classmethod
     @cache
     def filtered(cls, names: frozenset[str]) -> AnySelect:
-        """Return the select of a list with these of the filters, made once for each set of them."""
+        """Return the SELECT with the named filters, cached per set of names."""
         holders = select(UserRole.user_id).where(UserRole.role == bindparam('role'))
         filters = {
             'email': cls.email_key == bindparam('email'),
@@ -140,7 +143,7 @@ class User(Base):
 
 
 class UserRole(Base):
-    """That a user has a role."""
+    """A role of a user."""
 
     __tablename__ = 'users_roles'
     __table_args__ = (Index(None, 'role', 'user_id'),)
@@ -174,7 +177,7 @@ ROLES_COLUMN = (
     .label('roles')
 )
 
-# Columns and not entities: what is only read needs no identity map.
+# Columns and not entities: rows that are only read do not need the identity map.
 USER_SELECT = select(
     User.id, User.username, User.email, User.name, User.bio, User.status, User.version,
     User.created_at, User.updated_at, ROLES_COLUMN,

@@ -1,10 +1,10 @@
-"""The HTTP face of users, by topic: read the request, call the service, answer."""
+"""Routes of the users feature, one module per topic."""
 
 from flask import Blueprint
 
 blueprint = Blueprint('users', 'project.users', url_prefix='/users', template_folder='templates')
 
-# The topics add their routes to the blueprint, so they are imported after it.
+# The modules add their routes to the blueprint, so they are imported after it.
 from . import (  # noqa: E402
     avatars,
     exports,

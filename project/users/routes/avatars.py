@@ -1,4 +1,4 @@
-"""Avatars over HTTP."""
+"""Routes for avatars."""
 
 from typing import Any
 
@@ -22,12 +22,12 @@ from .users import USERNAME_ARGUMENT
 
 WEBP = 'image/webp'
 
-# Three pages of 200 users, each with a picture.
+# Enough for three pages of 200 users, each with an avatar.
 AVATAR_RATE_LIMIT = '600/minute'
 
 
 class AvatarForm(Schema):
-    """A picture as a form."""
+    """A form with an image file."""
 
     file = UploadedFile(required=True, metadata={'type': 'string', 'format': 'binary'})
 
@@ -39,10 +39,10 @@ class AvatarForm(Schema):
     errors=[AvatarTooLarge, ImageUnreadable, ImageTooLarge, ImageTooCostly, UserNotFound],
 )  # fmt: skip
 def avatar_update(form: dict[str, Any]) -> Any:
-    """Give the user who is asking a picture: JPEG, PNG, GIF, WebP or AVIF.
+    """Replace your avatar with an image: JPEG, PNG, GIF, WebP or AVIF.
 
-    It becomes a square of 256 pixels, cut out of the middle, as WebP; whatever else the file says,
-    such as the place where it was taken, is thrown away. Of an animation the first is taken.
+    The service stores the square in the middle of the image as WebP of 256 × 256 pixels. It removes
+    all metadata, such as the place. Only the first frame of an animation is used.
     """
     return service.set_avatar(current_principal().user_id, form['file'].stream)
 
@@ -50,7 +50,7 @@ def avatar_update(form: dict[str, Any]) -> Any:
 @blueprint.delete('/me/avatar')
 @endpoint(allow=authenticated(PROFILE_WRITE), errors=[AvatarNotFound, UserNotFound])
 def avatar_delete() -> None:
-    """Take the picture of the user who is asking away."""
+    """Delete your avatar."""
     service.remove_avatar(current_principal().user_id)
 
 
@@ -61,7 +61,7 @@ def avatar_delete() -> None:
     errors=[AvatarNotFound, NoSuchUsername, RangeNotSatisfiable],
 )  # fmt: skip
 def avatar_show() -> Response:
-    """Show the picture of the user who is asking."""
+    """Show your avatar."""
     return _picture_of(current_principal().username)
 
 
@@ -72,7 +72,7 @@ def avatar_show() -> Response:
     errors=[AvatarNotFound, NoSuchUsername, RangeNotSatisfiable],
 )  # fmt: skip
 def user_avatar(username: str) -> Response:
-    """Show the picture of a user, to anybody and on any site: what `profile_image` names."""
+    """Show the avatar of a user. `profile_image` is this URL, and any website may embed it."""
     return _picture_of(username)
 
 

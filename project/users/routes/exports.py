@@ -1,4 +1,4 @@
-"""Exports over HTTP."""
+"""Routes for exports of personal data."""
 
 from typing import Any
 from uuid import UUID
@@ -22,7 +22,7 @@ ZIP = 'application/zip'
 
 
 class ExportListQuery(ListQuery):
-    """Orders of the list of exports."""
+    """Query of the list of exports."""
 
     sort = sort_by('created_at')
 
@@ -36,7 +36,7 @@ class ExportListQuery(ListQuery):
     errors=[CursorInvalid],
 )
 def export_list(page: PageRequest) -> Page:
-    """List the exports of the user who is asking, newest first."""
+    """List your exports, newest first."""
     return service.list_exports(current_principal().user_id, page)
 
 
@@ -46,10 +46,10 @@ def export_list(page: PageRequest) -> Page:
     location=('.export_show', 'export_id'), errors=[ExportUnderWay],
 )  # fmt: skip
 def export_create() -> Any:
-    """Have everything of yours, from every feature, put into one ZIP; a mail says when it is done.
+    """Request an export of all your data as one ZIP. A mail notifies you when it is ready.
 
-    Requires a fresh login. One export is made at a time. It replaces the one before it, and is kept
-    for 7 days.
+    Requires a fresh login. Only one export can be pending. A ready export replaces the previous one
+    and is kept for 7 days.
     """
     return service.request_export(current_principal().user_id)
 
@@ -57,7 +57,7 @@ def export_create() -> Any:
 @blueprint.get('/me/exports/<uuid:export_id>')
 @endpoint(allow=authenticated(), returns=ExportSchema, errors=[ExportNotFound])
 def export_show(export_id: UUID) -> Any:
-    """Show how far an export is: `pending`, `ready` or `failed`."""
+    """Show the state of an export: `pending`, `ready` or `failed`."""
     return service.get_export(current_principal().user_id, export_id)
 
 
@@ -68,7 +68,7 @@ def export_show(export_id: UUID) -> Any:
     errors=[ExportNotFound, ExportNotReady, RangeNotSatisfiable],
 )  # fmt: skip
 def export_content(export_id: UUID) -> Response:
-    """Download an export, whole or a range of it. Wants a fresh login."""
+    """Download an export or a range of it. Requires a fresh login."""
     export, stream = service.open_export(current_principal().user_id, export_id)
     name = f'export-{export.created_at:%Y-%m-%d}.zip'
     return send_stored_object(

@@ -1,4 +1,4 @@
-"""Roles over HTTP."""
+"""Routes for roles."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ from . import blueprint
 
 
 class RoleListQuery(ListQuery):
-    """Orders of the list of roles."""
+    """Query of the list of roles."""
 
     sort = sort_by('name')
 
@@ -40,12 +40,12 @@ class RoleListQuery(ListQuery):
     errors=[CursorInvalid],
 )  # fmt: skip
 def role_list(page: PageRequest) -> Page:
-    """List the roles, with the permissions that they allow."""
+    """List the roles and their permissions."""
     return service.list_roles(page)
 
 
 class RoleReplaceRequest(Schema):
-    """What a role allows."""
+    """The permissions of a role."""
 
     permissions = fields.List(
         fields.Str(validate=validate.Length(1, 64)),
@@ -61,10 +61,10 @@ class RoleReplaceRequest(Schema):
     errors=[RoleInvalid, RoleBuiltIn, RoleChanged, PermissionUnknown, PrivilegeEscalation],
 )  # fmt: skip
 def role_replace(name: str, body: dict[str, Any]) -> Any:
-    """Say what a role allows; make it if there is none of that name.
+    """Set the permissions of a role; create the role if necessary.
 
-    Whoever has it may do so from their next request on. Refuses permissions, those that it has now
-    included, that you do not hold yourself.
+    The change applies to the next request of each user with the role. If you lack one of the old or
+    new permissions, it returns 403.
     """
     return service.define_role(
         name, body['permissions'], by=current_principal(), expected=expected_versions()
@@ -77,7 +77,7 @@ def role_replace(name: str, body: dict[str, Any]) -> Any:
     errors=[RoleBuiltIn, RoleNotFound, RoleChanged, PrivilegeEscalation],
 )  # fmt: skip
 def role_delete(name: str) -> None:
-    """Delete a role. Whoever had it has it no more."""
+    """Delete a role. All users lose it."""
     service.delete_role(name, by=current_principal(), expected=expected_versions())
 
 
@@ -96,9 +96,9 @@ class UserRolesReplaceRequest(Schema):
     errors=[UserNotFound, UserChanged, RoleUnknown, LastAdmin, PrivilegeEscalation],
 )  # fmt: skip
 def user_roles_replace(user_id: int, body: dict[str, Any]) -> Any:
-    """Give a user these roles and no others. What every user may, they may without any.
+    """Replace the roles of a user. Default permissions need no role.
 
-    Refuses where the user has, loses or gets a permission that you do not hold yourself.
+    If the user has, loses or gets a permission that you do not hold, it returns 403.
     """
     return service.set_roles(
         user_id, body['roles'], by=current_principal(), expected=expected_versions()

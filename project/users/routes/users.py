@@ -1,4 +1,4 @@
-"""The HTTP face of users: read the request, call the service, answer."""
+"""Routes for users and profiles."""
 
 from typing import Any
 
@@ -44,7 +44,7 @@ from project.users.schemas import Username, UserProfileSchema, UserSchema
 
 from . import blueprint
 
-# A username is never a number, so no path is both.
+# A username is never a number, so a path segment is either a username or an id.
 USERNAME_ARGUMENT = {
     'username': {
         'pattern': USERNAME,
@@ -58,7 +58,7 @@ CHANGE_ERRORS = (PrivilegeEscalation, OwnEmailAddress, ReauthenticationRequired)
 
 
 class UserListQuery(ListQuery):
-    """Filters and orders of the list of users."""
+    """Query of the list of users."""
 
     email = fields.Str(validate=validate.Length(max=254))
     username = fields.Str(validate=validate.Length(max=32))
@@ -68,7 +68,7 @@ class UserListQuery(ListQuery):
 
 
 class UserReplaceRequest(Schema):
-    """All that can be replaced of a user."""
+    """The replaceable fields of a user."""
 
     username = Username(required=True)
     email = EmailAddress(required=True)
@@ -87,7 +87,7 @@ class UserCreateRequest(UserReplaceRequest):
 
 
 class UsersView(MethodView):
-    """The collection."""
+    """The list of users."""
 
     init_every_request = False
 
@@ -108,15 +108,15 @@ class UsersView(MethodView):
         errors=[*TAKEN_ERRORS, RoleUnknown, PrivilegeEscalation], location=('.user', 'user_id'),
     )  # fmt: skip
     def post(self, body: dict[str, Any]) -> Any:
-        """Create a user, and invite them by mail: with the code in it they get a password.
+        """Create a user. An invitation by mail contains a code with which the user sets a password.
 
-        Refuses roles with permissions that you do not hold yourself.
+        A role with a permission that you do not hold returns 403.
         """
         return service.create_user(**body, invite=True, by=current_principal())
 
 
 class UserPatchRequest(Schema):
-    """What can be changed of a user."""
+    """The fields of a user to change."""
 
     username = Username()
     email = EmailAddress()
@@ -125,7 +125,7 @@ class UserPatchRequest(Schema):
 
 
 class UserView(MethodView):
-    """One of them."""
+    """One user."""
 
     init_every_request = False
 
@@ -134,7 +134,7 @@ class UserView(MethodView):
         errors=[UserNotFound],
     )  # fmt: skip
     def get(self, user_id: int) -> Any:
-        """Show a user: oneself, or anybody with `users:read`."""
+        """Show your own user, or any user with `users:read`."""
         return service.get_user(user_id)
 
     @endpoint(
@@ -143,7 +143,7 @@ class UserView(MethodView):
         errors=[*TAKEN_ERRORS, UserNotFound, UserChanged, *CHANGE_ERRORS],
     )  # fmt: skip
     def put(self, user_id: int, body: dict[str, Any]) -> Any:
-        """Replace what a user is called: what is not sent becomes empty."""
+        """Replace username, email address, name and bio. A missing name or bio becomes empty."""
         return service.update_user(
             user_id, body, by=current_principal(), expected=expected_versions()
         )
@@ -156,7 +156,7 @@ class UserView(MethodView):
     def patch(self, user_id: int, body: dict[str, Any]) -> Any:
         """Change the fields that are sent: your own `name` and `bio`, others with `users:write`.
 
-        Your own email address is changed at `POST /auth/email-changes` only.
+        To change your own email address, use `POST /auth/email-changes`.
         """
         return service.update_user(
             user_id, body, by=current_principal(), expected=expected_versions()
@@ -171,8 +171,8 @@ class UserView(MethodView):
     def delete(self, user_id: int) -> None:
         """Delete a user and all their data. Deleting yourself requires a fresh login.
 
-        The account is closed at once, and its username and email address are free. A task erases
-        the data, which no request can reach any longer.
+        The account is closed at once, and its username and email address become available. A task
+        erases the data, which requests can no longer access.
         """
         service.delete_user(user_id, by=current_principal(), expected=expected_versions())
 
@@ -184,7 +184,7 @@ blueprint.add_url_rule('/<int:user_id>', view_func=UserView.as_view('user'))
 @blueprint.get('/me')
 @endpoint(allow=authenticated(PROFILE_READ), returns=UserSchema, versioned=True)
 def user_me() -> Any:
-    """Show the user who is asking."""
+    """Show your user."""
     return current_principal().user
 
 
@@ -197,7 +197,7 @@ def user_me() -> Any:
 def user_me_update(body: dict[str, Any]) -> Any:
     """Change your own `name` and `bio`; your username needs `users:write` and a fresh login.
 
-    Your email address is changed at `POST /auth/email-changes` only.
+    To change your email address, use `POST /auth/email-changes`.
     """
     asker = current_principal()
     return service.update_user(asker.user_id, body, by=asker, expected=expected_versions())
@@ -210,7 +210,7 @@ def user_me_update(body: dict[str, Any]) -> Any:
 def user_me_delete() -> None:
     """Delete your account and all your data. Requires a fresh login.
 
-    The account is closed at once. A task erases the data, which no request can reach any longer.
+    The account is closed at once. A task erases the data, which requests can no longer access.
     """
     service.delete_user(
         current_principal().user_id, by=current_principal(), expected=expected_versions()
@@ -220,18 +220,18 @@ def user_me_delete() -> None:
 @blueprint.get('/me/profile')
 @endpoint(allow=authenticated(PROFILE_READ), returns=UserProfileSchema, errors=[NoSuchUsername])
 def user_me_profile() -> Any:
-    """Show the profile of the user who is asking."""
+    """Show your profile."""
     return service.get_profile(current_principal().username)
 
 
 @blueprint.get('/<string:username>')
 @endpoint(
     allow=public, limit='120/minute', arguments=USERNAME_ARGUMENT,
-    # A number in this place is an id, which asks who is asking.
+    # A number in this place is the id of a user, whose route requires a login.
     errors=[NoSuchUsername, Unauthorized],
 )  # fmt: skip
 def username_show(username: str) -> None:
-    """Say whether a username exists: success with `null`, or 404."""
+    """Return whether a username exists: success with `null`, or 404."""
     service.require_username_exists(username)
 
 
@@ -241,5 +241,5 @@ def username_show(username: str) -> None:
     limit='120/minute',
 )  # fmt: skip
 def user_profile(username: str) -> Any:
-    """Show what anybody may see of a user."""
+    """Show the public profile of a user."""
     return service.get_profile(username)

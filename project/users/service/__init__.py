@@ -1,4 +1,4 @@
-"""What may happen to users. Nothing here knows that HTTP exists."""
+"""Services of the users feature for routes, commands and other features."""
 
 from .authorization import (
     check_roles,

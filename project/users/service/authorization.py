@@ -1,4 +1,4 @@
-"""Authorization between users: the conditions under which one user may act on another."""
+"""Authorization between users: when one user may act on another."""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
@@ -21,31 +21,33 @@ from project.users.errors import (
 from project.users.models import ACTIVE, DELETED, RoleDefinition, User, UserRole, permissions_of
 from project.users.permissions import ADMIN, WRITE
 
-# The fields of their own that users may change; the others need `users:write`.
+# Users may change these fields of their own; other fields need `users:write`.
 OWN_FIELDS = frozenset(['name', 'bio'])
 
 
 def lock_users(user_ids: Collection[int]) -> None:
     """Lock the rows of users, in the order of their ids, until the transaction ends.
 
-    Everything that changes a user or a credential takes this lock first: use
-    `atomic(locking=[…])`, which includes the caller of the request.
+    All changes of a user or a credential take this lock first: use `atomic(locking=[…])`, which
+    also locks the caller of the request.
     """
     User.lock(sorted(user_ids))
 
 
 def find_permissions(user_id: int) -> frozenset[str]:
-    """Return the permissions of a user at this moment: none if they are disabled or deleted.
+    """Return the current permissions of a user; none if the user is disabled or deleted.
 
-    Everything that acts for a user who is not the caller (a task, an invitation that is accepted)
-    checks these permissions when it acts, not those of the time when it was requested.
+    Code that acts for a user who is not the caller (a task, an accepted invitation) checks these
+    permissions when it acts, not those at the time of the request.
     """
     user = User.find(user_id)
     return permissions_of(user.roles) if user and user.status == ACTIVE else frozenset()
 
 
 def check_roles(roles: Iterable[str], *, by: Principal | None = None) -> set[str]:
-    """Return roles as they can be given, inside `atomic`: they stay defined until it ends.
+    """Return the roles as a set, if `by` may grant them. Call it inside `atomic`.
+
+    The roles are share-locked, so that they exist until the transaction ends.
 
     :raises RoleUnknown: if a role is not defined.
     :raises PrivilegeEscalation: if a role has permissions that the credential of `by` lacks.
@@ -68,8 +70,8 @@ def ensure_can_manage_roles(by: Principal | None, roles: Iterable[str]) -> None:
 def ensure_holds_permissions(by: Principal | None, permissions: Iterable[str]) -> None:
     """Ensure that a credential has the permissions of a user on whom it acts.
 
-    Permissions that every user has by default are given by no one, so they are not compared: an
-    API key with `users:delete` alone can delete ordinary users.
+    Default permissions are not compared, because all users have them: an API key with only
+    `users:delete` can delete ordinary users.
 
     :raises PrivilegeEscalation: if it lacks one.
     """
@@ -79,8 +81,8 @@ def ensure_holds_permissions(by: Principal | None, permissions: Iterable[str]) -
 def ensure_holds_all_permissions(by: Principal | None, permissions: Iterable[str]) -> None:
     """Ensure that a credential has the given permissions; an operator (None) has all.
 
-    Everything that gives another person or program these permissions calls it: a new API key, a
-    share link, another email address.
+    Call it wherever another person or program gets these permissions: by a new API key, a share
+    link or another email address.
 
     :raises PrivilegeEscalation: if it lacks one.
     """
@@ -89,7 +91,7 @@ def ensure_holds_all_permissions(by: Principal | None, permissions: Iterable[str
 
 
 def may_grant(user_id: int, permissions: Iterable[str]) -> bool:
-    """Return whether a user has all these permissions, without the default ones, at this moment."""
+    """Return whether a user currently has all these permissions, except for default ones."""
     return find_permissions(user_id) >= set(permissions) - default_permissions()
 
 
@@ -113,7 +115,7 @@ def ensure_can_update(by: Principal | None, user: Any, changes: Mapping[str, Any
     if changes.get('email', user.email) != user.email:
         if is_own:
             raise OwnEmailAddress
-        # The owner of the mailbox can reset the password, and then has everything the user has.
+        # The owner of the new mailbox can reset the password and gets all of these permissions.
         ensure_holds_all_permissions(by, permissions_of(user.roles))
 
 
@@ -129,10 +131,10 @@ def ensure_can_delete(by: Principal | None, user: Any) -> None:
 
 
 def ensure_not_last_admin(user_id: int) -> None:
-    """Ensure that another active admin remains. Inside `atomic`, with the user locked.
+    """Ensure that another active admin remains. Call it inside `atomic`, with the user locked.
 
-    Transactions that remove an admin wait for each other at one row, that of the role `admin`. If
-    each locked all admins after its user, two of them could deadlock.
+    Transactions that remove an admin wait for each other at the row of the role `admin`. If each
+    locked all admins after its user, two of them could deadlock.
 
     :raises LastAdmin: if the user is the only active admin.
     """
@@ -148,7 +150,8 @@ def update_user_row(
 ) -> None:
     """Change a user in one statement that also compares the version.
 
-    :raises UserNotFound: if there is no such user.
+    :param expected: the accepted versions (`If-Match`); None for any.
+    :raises UserNotFound: if the user does not exist.
     :raises UserChanged: if the user has another version than `expected`.
     """
     change = update(User).where(User.id == user_id, User.status != DELETED)

@@ -1,4 +1,4 @@
-"""Avatars: a picture of each user, as we have made it out of what they sent."""
+"""Avatars, which the service makes from uploaded images."""
 
 from typing import IO
 
@@ -20,7 +20,7 @@ from project.users.models import DELETED, User
 
 from .users import get_profile, get_user
 
-AVATAR_EDGE_PIXELS = 256  # pixels
+AVATAR_EDGE_PIXELS = 256
 
 register_object_kind(
     ObjectKind(prefix='avatars', reference=User.avatar, size=User.avatar_size), owner=__name__
@@ -29,9 +29,11 @@ register_object_kind(
 
 @non_atomic
 def set_avatar(user_id: int, image: IO[bytes]) -> AnyRow:
-    """Make a user's avatar out of an image: the square in its middle, without metadata.
+    """Set a user's avatar to the square in the middle of an image; return the profile.
 
-    Returns the profile. Refuses with AvatarTooLarge, and as `resize_to_webp` does.
+    :raises AvatarTooLarge: if the file is larger than `USERS_AVATAR_MAX_SIZE`.
+    :raises ApiError: if the image cannot be decoded; see `resize_to_webp`.
+    :raises UserNotFound: if the user was deleted in the meantime.
     """
     if image.seek(0, 2) > current_app.config['USERS_AVATAR_MAX_SIZE']:
         raise AvatarTooLarge
@@ -45,15 +47,19 @@ def set_avatar(user_id: int, image: IO[bytes]) -> AnyRow:
 
 
 def remove_avatar(user_id: int) -> None:
-    """Take a user's avatar away, or refuse with AvatarNotFound."""
+    """Delete a user's avatar.
+
+    :raises AvatarNotFound: if the user has no avatar.
+    """
     if not _replace(user_id, None):
         raise AvatarNotFound
 
 
 def open_avatar(username: str) -> tuple[str, StoredObject]:
-    """Return what tells an avatar from others, and its open bytes (WebP).
+    """Return the ETag of an avatar and its open object (WebP).
 
-    Refuses with NoSuchUsername, and with AvatarNotFound a user who has none.
+    :raises NoSuchUsername: if no active user has this username.
+    :raises AvatarNotFound: if the user has no avatar.
     """
     key = get_profile(username).profile_image
     if key is None:
@@ -63,10 +69,10 @@ def open_avatar(username: str) -> tuple[str, StoredObject]:
 
 @locks_user('user_id')
 def _replace(user_id: int, key: str | None, new: NewObject | None = None) -> bool:
-    """Give a user another picture, or none; return whether there was one before."""
+    """Replace or delete a user's avatar; return whether there was one before."""
     user = db.session.get(User, user_id)
     if user is None or user.status == DELETED:
-        # Deleted while the picture was made.
+        # The user was deleted while the avatar was made.
         raise UserNotFound
     previous, user.avatar = user.avatar, key
     user.avatar_size = new.size if new else None

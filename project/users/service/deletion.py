@@ -25,10 +25,10 @@ def delete_user(
 ) -> None:
     """Close the account of a user, and enqueue the erasure of all their data.
 
-    From the commit on, no function finds the user: their credentials and share links are dead, and
-    their username and email address are free. The time does not depend on how much data they have.
+    After the commit, no function finds the user. Credentials and share links are invalid, and
+    username and email address are available. The time does not depend on the amount of data.
 
-    :raises UserNotFound: if there is no such user.
+    :raises UserNotFound: if the user does not exist.
     :raises UserChanged: if the user has another version than `expected`.
     :raises LastAdmin: if no other admin would remain.
     :raises PrivilegeEscalation: if the user has a permission that the credential of `by` lacks.
@@ -41,7 +41,7 @@ def delete_user(
     avatar = User.find_avatar_key(user_id)
     update_user_row(user_id, User.closed_values(user_id), expected)
     user_deleted.send('users', user_id=user_id, email=user.email, by=by.user_id if by else None)
-    # Last, because locks of tasks are the last ones.
+    # After the other features: transactions lock tasks last.
     erase_user_data(user_id)
     if avatar:
         release_objects([avatar])
@@ -56,9 +56,9 @@ def delete_user(
     owner_argument='user_id',
 )
 def erase_user(user_id: int) -> None:
-    """Erase all data of a deleted user, and then the user.
+    """Erase all data of a deleted user, then the row of the user.
 
-    Idempotent: each batch is committed, and a second run continues after the last one.
+    Idempotent: each batch is committed, and a second run continues after the last batch.
     """
     for personal_data in personal_data_registry():
         while _erase_batch(personal_data.erase, user_id):
@@ -68,9 +68,9 @@ def erase_user(user_id: int) -> None:
 
 @task(cron='47 2 * * *')
 def resume_erasures() -> None:
-    """Enqueue the erasure of deleted users who are still there. Idempotent.
+    """Enqueue the erasure of deleted users whose rows still exist. Idempotent.
 
-    An erasure that failed 20 times is a dead letter; this starts it again every night.
+    An erasure that failed 20 times is a dead letter; this task starts it again every night.
     """
     closed = select(User.id).where(User.status == DELETED)
     for user_id in execute_select(closed).scalars().all():
@@ -86,6 +86,6 @@ def _erase_batch(erase: Erase, user_id: int) -> bool:
 
 @atomic()
 def _delete_row(user_id: int) -> None:
-    # A row that still refers to the user makes this fail, and the task is tried again.
+    # This fails if a row still references the user; then the task is retried.
     User.lock_for_deletion(user_id)
     db.session.execute(delete(User).where(User.id == user_id, User.status == DELETED))

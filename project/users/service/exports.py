@@ -1,4 +1,4 @@
-"""Exports: everything of a user's, from every feature, as one ZIP that is made as a task."""
+"""Exports: a task writes all personal data of a user, from all features, to one ZIP."""
 
 from datetime import timedelta
 from functools import partial
@@ -41,18 +41,18 @@ register_object_kind(
     ObjectKind(prefix='exports', reference=Export.storage_key, size=Export.size), owner=__name__
 )
 
-# One at a time in each service: however many want theirs, other tasks find room beside it.
+# One export at a time in each service, so that many requests for exports do not block other tasks.
 export_slot = InterprocessSemaphore()
 
 
 @locks_user('user_id')
 def request_export(user_id: int) -> AnyRow:
-    """Have everything of a user's put into one ZIP; a mail says when that is done.
+    """Enqueue an export of all data of a user; a mail notifies the user when it is ready.
 
-    It replaces the export before it once it is ready. So the exports of a user never take more room
-    than twice what is exported.
+    A ready export replaces the previous one. So the exports of a user take at most twice the space
+    of one export.
 
-    :raises ExportUnderWay: while another one is made.
+    :raises ExportUnderWay: if another export is pending.
     """
     if any(export.state == PENDING for export in Export.find_all(user_id)):
         raise ExportUnderWay
@@ -71,7 +71,10 @@ def list_exports(user_id: int, page: PageRequest) -> Page:
 
 
 def get_export(user_id: int, export_id: UUID) -> AnyRow:
-    """Return a user's export, or refuse with ExportNotFound."""
+    """Return a user's export.
+
+    :raises ExportNotFound: if the user has no such export, or it has expired.
+    """
     export = Export.find_owned(user_id, export_id)
     if export is None:
         raise ExportNotFound
@@ -79,7 +82,11 @@ def get_export(user_id: int, export_id: UUID) -> AnyRow:
 
 
 def open_export(user_id: int, export_id: UUID) -> tuple[AnyRow, StoredObject]:
-    """Return a user's export and its open bytes; refuses with ExportNotFound, ExportNotReady."""
+    """Return a user's export and its open object.
+
+    :raises ExportNotFound: if the user has no such export, or it has expired.
+    :raises ExportNotReady: if it is pending or has failed.
+    """
     export = get_export(user_id, export_id)
     if export.state != READY:
         raise ExportNotReady
@@ -92,14 +99,14 @@ def open_export(user_id: int, export_id: UUID) -> tuple[AnyRow, StoredObject]:
 @task(
     queue='slow',
     slot=TaskSlot('export', partial(export_slot.has_free_slot, 1)),
-    attempts=20,  # With a wait of 15 minutes at most: for some four hours.
+    attempts=20,  # For about four hours: the delay between attempts is at most 15 minutes.
     time_limit=timedelta(hours=6),
     subject_argument='user_id',
 )
 def make_export(export_id: str, user_id: int) -> None:
-    """Make the ZIP of an export, or delete the export if its user was disabled in the meantime.
+    """Write the ZIP of an export, or delete the export if its user is disabled or deleted.
 
-    Idempotent: a second run finds the export made, and leaves it.
+    Idempotent: a second run does not change a ready export.
     """
     wanted = UUID(export_id)
     if _delete_if_disabled(wanted, user_id):
@@ -109,7 +116,7 @@ def make_export(export_id: str, user_id: int) -> None:
         create_object() as new,
     ):
         _write(new, user_id)
-        # A key of this attempt: another one, whose process hangs, may still write to its own.
+        # Each attempt has a key of its own, because an earlier attempt that hangs may still write.
         key = object_storage.new_export_key(wanted)
         new.prepare(key)
         _publish(wanted, user_id, key, new)
@@ -117,7 +124,10 @@ def make_export(export_id: str, user_id: int) -> None:
 
 @task(queue='slow', cron='27 3 * * *', time_limit=timedelta(hours=1))
 def delete_expired_exports() -> None:
-    """Delete expired exports every night, in batches. Idempotent: a second run finds none."""
+    """Delete expired exports every night, in batches.
+
+    Idempotent: a second run finds no more expired exports.
+    """
     is_expired = Export.expires_at <= now()
     while _delete_batch(select(Export.id).where(is_expired).limit(BATCH_EXPORTS)):
         pass
@@ -125,12 +135,15 @@ def delete_expired_exports() -> None:
 
 @atomic()
 def _delete_batch(batch: AnySelect) -> int:
-    # A CTE: PostgreSQL may execute a subquery more than once, and would delete further rows.
+    # A CTE, because PostgreSQL may execute a subquery repeatedly and then delete further rows.
     return delete_exports(Export.id.in_(select(batch.cte('batch'))))
 
 
 def delete_exports(which: Any) -> int:
-    """Delete exports and release their bytes; return how many. In the caller's transaction."""
+    """Delete exports in the caller's transaction and release their objects; return the number.
+
+    :param which: the condition of the DELETE statement.
+    """
     keys = db.session.scalars(delete(Export).where(which).returning(Export.storage_key)).all()
     release_objects(key for key in keys if key)
     return len(keys)
@@ -138,7 +151,7 @@ def delete_exports(which: Any) -> int:
 
 @locks_user('user_id')
 def _delete_if_disabled(export_id: UUID, user_id: int) -> bool:
-    """Delete an export whose user was disabled or deleted; return whether that is so."""
+    """Delete an export if its user is disabled or deleted; return whether it did."""
     if is_active(user_id):
         return False
     delete_exports(Export.id == export_id)
@@ -147,7 +160,10 @@ def _delete_if_disabled(export_id: UUID, user_id: int) -> bool:
 
 @locks_user('user_id')
 def _publish(export_id: UUID, user_id: int, key: str, new: NewObject) -> None:
-    """Make a finished export available, unless it or its user is gone, or another run did it."""
+    """Make a written export available.
+
+    Do nothing if the export or its user is gone, or another run has published it.
+    """
     if _delete_if_disabled(export_id, user_id):
         return
     made = update(Export).where(Export.id == export_id, Export.state == PENDING)
@@ -165,15 +181,15 @@ def _publish(export_id: UUID, user_id: int, key: str, new: NewObject) -> None:
 
 def _write(target: Any, user_id: int) -> None:
     with ZipFile(target, 'w') as archive:
-        for holding in reversed(personal_data_registry()):
-            for part in holding.export(user_id):
+        for personal_data in reversed(personal_data_registry()):
+            for part in personal_data.export(user_id):
                 _add(archive, part)
 
 
 def _add(archive: ZipFile, part: ExportFile) -> None:
     entry = ZipInfo(part.path, date_time=now().timetuple()[:6])
     entry.compress_type = ZIP_STORED if part.is_packed else ZIP_DEFLATED
-    # How large it becomes is known at its end only.
+    # ZIP64, because the size is unknown until the end.
     with archive.open(entry, 'w', force_zip64=True) as file:
         for block in part.chunks:
             file.write(block)

@@ -1,4 +1,4 @@
-"""Transfers: many users at once, in from elsewhere and out to it. Never with a password."""
+"""Import and export of many users, without passwords."""
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -22,7 +22,7 @@ from .users import list_users
 
 @dataclass(frozen=True, slots=True)
 class RejectedRow:
-    """A row that was not taken: which of those that were given, its column, and why."""
+    """A rejected row: its index, the column and the reason."""
 
     row: int
     column: str
@@ -30,17 +30,18 @@ class RejectedRow:
 
 
 class _DryRunRollback(Exception):
-    """Nothing of it is to stand."""
+    """Rolls the transaction of a dry run back."""
 
 
 def import_users(
     rows: Sequence[Mapping[str, Any]], *, invite: bool = True, dry_run: bool = False
 ) -> list[RejectedRow]:
-    """Create many users in one transaction, and return the rows that were not taken.
+    """Create many users in one transaction and return the rejected rows.
 
-    Rows are what the schema of a new user allows: `username` in lower case, `email`, `name`, `bio`,
-    `roles`. What is taken, reserved or no role is rejected; the others go in together, or, where
-    something fails, none of them. The invitations go with them.
+    Rows with a taken or reserved username, a taken email address or an unknown role are rejected.
+    The other users are created and invited together, or none of them if an error occurs.
+
+    :param rows: validated mappings of `username` in lower case, `email`, `name`, `bio` and `roles`.
     """
     rejected: list[RejectedRow] = []
     with suppress(_DryRunRollback), atomic():
@@ -63,7 +64,7 @@ def import_users(
 
 
 def export_users() -> Iterator[AnyRow]:
-    """Yield all users in the order of their ids, a page at a time."""
+    """Yield all users in the order of their ids, reading page by page."""
     return iterate_pages(list_users)
 
 
@@ -76,7 +77,7 @@ def _error_of(row: Mapping[str, Any], known: set[str], before: Container[str]) -
 
 
 def _insert(rows: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    """Insert users, but those whose name or address somebody has; return ids by username."""
+    """Insert users whose username and email address are available; return ids by username."""
     moment = now()
     values = [
         {
@@ -107,7 +108,7 @@ def _give_roles(fit: Mapping[str, tuple[int, Mapping[str, Any]]], ids: Mapping[s
 
 
 def _taken_error(row: Mapping[str, Any]) -> ApiError:
-    """Return which of the two somebody has."""
+    """Return the error of a row that was not inserted: taken username or email address."""
     named = select(User.id).where(User.username == row['username'])
     return UsernameTaken() if db.session.scalar(named) else EmailTaken()
 

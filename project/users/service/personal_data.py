@@ -1,4 +1,4 @@
-"""What users itself holds about a user: how it is shown, and how it is let go of."""
+"""Export and erasure of personal data in the users feature."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ EXPORTED_USER = USER_SELECT.add_columns(User.last_login)
 
 
 def export_user(user_id: int) -> Iterator[ExportFile]:
-    """Yield who a user is to others, their picture, and the exports they asked for."""
+    """Yield the export files of a user's row, avatar and exports."""
     yield json_part('users/user.json', execute_select(EXPORTED_USER.where(User.id == user_id)))
     if key := User.find_avatar_key(user_id):
         with object_storage.open_object(key) as picture:
@@ -36,15 +36,15 @@ def export_user(user_id: int) -> Iterator[ExportFile]:
         'users': 'users/user.json',
         'users_roles': 'users/user.json',
         'users_exports': 'users/exports.json',
-        # What is about to be done, with the secrets that it takes.
+        # Not exported: arguments of pending tasks contain secrets.
         'core_tasks': None,
     },
     export=export_user,
 )
 def erase_user_data(user_id: int) -> None:
-    """Delete a user's roles and exports, and the tasks that wait about them.
+    """Delete a user's roles, exports and pending tasks.
 
-    These are few, so that the account is closed with all of them in one transaction.
+    These are few rows, so the transaction that closes the account deletes them all.
     """
     db.session.execute(delete(UserRole).where(UserRole.user_id == user_id))
     delete_tasks_of_subject(user_id)

@@ -1,4 +1,4 @@
-"""Roles: what they allow, and who has them."""
+"""Roles: definition of their permissions, and assignment to users."""
 
 import re
 from collections.abc import Iterable
@@ -35,7 +35,7 @@ from .users import get_user
 
 
 def list_roles(page: PageRequest) -> Page:
-    """Return a page of the roles there are, the built-in ones among them."""
+    """Return a page of all roles, including the built-in ones."""
     return ROLES.page(ROLE_SELECT, page)
 
 
@@ -48,10 +48,14 @@ def define_role(
     by: Principal | None = None,
     expected: frozenset[int] | None = None,
 ) -> AnyRow:
-    """Say what a role allows, and make it if there is none of that name; its holders may do so now.
+    """Set the permissions of a role, creating it if necessary; its users have them at once.
 
-    Refuses what is no name, a built-in role, an unknown permission, another version, and a role
-    that holds, or gets, more than `by`.
+    :param expected: the versions that may be changed (`If-Match`); None for any.
+    :raises RoleInvalid: if the name is invalid.
+    :raises PermissionUnknown: if no feature declares a permission.
+    :raises RoleBuiltIn: if the role is built in.
+    :raises RoleChanged: if the role has another version, or changed concurrently.
+    :raises PrivilegeEscalation: if the role has or gets a permission that `by` lacks.
     """
     wanted = set(permissions)
     if not re.fullmatch(ROLE, name):
@@ -82,7 +86,13 @@ def define_role(
 def delete_role(
     name: str, *, by: Principal | None = None, expected: frozenset[int] | None = None
 ) -> None:
-    """Delete a role; who had it has it no more. Refuses as `define_role` does, and unknown ones."""
+    """Delete a role; all users lose it.
+
+    :raises RoleNotFound: if the role does not exist.
+    :raises RoleBuiltIn: if the role is built in.
+    :raises RoleChanged: if the role has another version than `expected`.
+    :raises PrivilegeEscalation: if the role has a permission that `by` lacks.
+    """
     _ensure_can_change(name, by)
     gone = delete(RoleDefinition).where(RoleDefinition.name == name)
     if expected is not None:
@@ -101,9 +111,9 @@ def set_roles(
     by: Principal | None = None,
     expected: frozenset[int] | None = None,
 ) -> AnyRow:
-    """Give a user these roles and no others; return the user.
+    """Replace the roles of a user; return the user.
 
-    :raises UserNotFound: if there is no such user.
+    :raises UserNotFound: if the user does not exist.
     :raises UserChanged: if the user has another version than `expected`.
     :raises RoleUnknown: if a role is not defined.
     :raises LastAdmin: if no other admin would remain.
@@ -127,13 +137,16 @@ def set_roles(
 
 @locks_user('user_id')
 def grant_role(user_id: int, role: str) -> AnyRow:
-    """Give a user one more role. For operators."""
+    """Grant a role to a user. For operators.
+
+    :raises RoleUnknown: if the role does not exist.
+    """
     return set_roles(user_id, {*get_user(user_id).roles, role})
 
 
 @locks_user('user_id')
 def revoke_role(user_id: int, role: str) -> AnyRow:
-    """Take a role from a user. For operators.
+    """Revoke a role of a user. For operators.
 
     :raises LastAdmin: if no other admin would remain.
     """
@@ -141,11 +154,16 @@ def revoke_role(user_id: int, role: str) -> AnyRow:
 
 
 def _ensure_can_change(name: str, by: Principal | None) -> None:
-    """Refuse a built-in role, and one that allows more than `by`; others wait until the end."""
+    """Ensure that `by` may change a role; lock the role until the transaction ends.
+
+    :raises RoleBuiltIn: if the role is built in.
+    :raises PrivilegeEscalation: if the role has a permission that `by` lacks.
+    """
     if name in BUILT_IN:
         raise RoleBuiltIn
-    held = update(RoleDefinition).where(RoleDefinition.name == name)
-    held = held.values(updated_at=RoleDefinition.updated_at)
-    db.session.execute(held)
+    # This UPDATE locks the row and changes nothing.
+    lock = update(RoleDefinition).where(RoleDefinition.name == name)
+    lock = lock.values(updated_at=RoleDefinition.updated_at)
+    db.session.execute(lock)
     if found := RoleDefinition.find(name):
         ensure_holds_permissions(by, set(found.permissions) & all_permissions())

@@ -1,6 +1,6 @@
-"""What may happen to users. Nothing here knows that HTTP exists.
+"""Users: lookup, creation, changes and status.
 
-`by` is who asks: a principal, or None for an operator at the command line.
+`by` is the principal of the request, or None for an operator on the command line.
 """
 
 import re
@@ -53,7 +53,10 @@ def list_users(page: PageRequest) -> Page:
 
 
 def get_user(user_id: int) -> AnyRow:
-    """Return the user with that id, or refuse with UserNotFound."""
+    """Return the user with an id.
+
+    :raises UserNotFound: if the user does not exist.
+    """
     user = User.find(user_id)
     if user is None:
         raise UserNotFound
@@ -61,12 +64,15 @@ def get_user(user_id: int) -> AnyRow:
 
 
 def find_user(user_id: int) -> AnyRow | None:
-    """Return the user with that id, or None."""
+    """Return the user with an id, or None."""
     return User.find(user_id)
 
 
 def get_user_by_login(login: str) -> AnyRow:
-    """Return the user whom a username or an address names, or refuse with UserNotFound."""
+    """Return the user with a username or an email address.
+
+    :raises UserNotFound: if the user does not exist.
+    """
     user = find_user_by_login(login)
     if user is None:
         raise UserNotFound
@@ -74,18 +80,24 @@ def get_user_by_login(login: str) -> AnyRow:
 
 
 def find_user_by_login(login: str) -> AnyRow | None:
-    """Return the user whom a username or an address names, or None."""
+    """Return the user with a username or an email address, or None."""
     return User.find_by_login(login)
 
 
 def require_username_exists(username: str) -> None:
-    """Refuse with NoSuchUsername a name that nobody has; a disabled user still has theirs."""
+    """Ensure that an active or disabled user has a username.
+
+    :raises NoSuchUsername: if no user has it.
+    """
     if User.find_by_username(username) is None:
         raise NoSuchUsername
 
 
 def get_profile(username: str) -> AnyRow:
-    """Return what anybody may see of a user, or refuse with NoSuchUsername."""
+    """Return the public profile of an active user.
+
+    :raises NoSuchUsername: if no active user has this username.
+    """
     profile = User.find_profile(username)
     if profile is None:
         raise NoSuchUsername
@@ -93,7 +105,12 @@ def get_profile(username: str) -> AnyRow:
 
 
 def validate_new_username(username: str) -> str:
-    """Return a new username in lower case; refuses what is none, reserved or already taken."""
+    """Return a new username in lower case.
+
+    :raises UsernameInvalid: if it does not match the pattern of usernames.
+    :raises UsernameReserved: if it is reserved.
+    :raises UsernameTaken: if a user has it.
+    """
     username = _new_username(username)
     if User.find_by_username(username) is not None:
         raise UsernameTaken
@@ -111,9 +128,12 @@ def create_user(
     invite: bool = False,
     by: Principal | None = None,
 ) -> AnyRow:
-    """Create a user, who cannot log in until `auth` knows how; with `invite` it asks them in.
+    """Create a user, who cannot log in until `auth` has stored a credential.
 
-    Refuses a taken username or address, a reserved word, and roles that `by` does not hold.
+    :param invite: whether `auth` sends an invitation.
+    :raises ApiError: if the username or email address is invalid, reserved or taken.
+    :raises RoleUnknown: if a role does not exist.
+    :raises PrivilegeEscalation: if a role has a permission that the credential of `by` lacks.
     """
     roles = check_roles(roles, by=by)
     user = User(
@@ -139,14 +159,15 @@ def update_user(
     by: Principal | None = None,
     expected: frozenset[int] | None = None,
 ) -> AnyRow:
-    """Change the given fields and no other; two changes of different fields both hold.
+    """Change only the given fields, so that concurrent changes of other fields are kept.
 
     :param expected: the versions that may be changed (`If-Match`); None for any.
-    :raises UserNotFound: if there is no such user.
+    :raises UserNotFound: if the user does not exist.
     :raises UserChanged: if the user has another version.
     :raises PrivilegeEscalation: if `by` lacks a permission that the change needs.
     :raises OwnEmailAddress: if `by` would change their own email address.
-    :raises ApiError: if the username or the address is invalid, reserved or taken.
+    :raises ReauthenticationRequired: if `by` would change their own username without a fresh login.
+    :raises ApiError: if the username or email address is invalid, reserved or taken.
     """
     before = get_user(user_id)
     ensure_can_update(by, before, changes)
@@ -168,9 +189,9 @@ def update_user(
 
 @locks_user('user_id')
 def change_email(user_id: int, email: str) -> AnyRow:
-    """Give a user an email address that the user has verified.
+    """Set the email address of a user, who has verified it.
 
-    :raises EmailTaken: if it belongs to another user.
+    :raises EmailTaken: if another user has it.
     """
     before = get_user(user_id)
     with translate_unique_violations(email_key=EmailTaken):
@@ -182,8 +203,9 @@ def change_email(user_id: int, email: str) -> AnyRow:
 @repeatable
 @locks_user('user_id')
 def disable_user(user_id: int) -> None:
-    """Disable a user: from now on no credential of theirs is accepted, in any worker.
+    """Disable a user: after the commit, no worker accepts a credential of the user.
 
+    :raises UserNotFound: if the user does not exist.
     :raises LastAdmin: if no other admin would remain.
     """
     get_user(user_id)
@@ -195,7 +217,10 @@ def disable_user(user_id: int) -> None:
 @repeatable
 @locks_user('user_id')
 def enable_user(user_id: int) -> None:
-    """Let a disabled user in again."""
+    """Enable a disabled user.
+
+    :raises UserNotFound: if the user does not exist.
+    """
     update_user_row(user_id, {'status': ACTIVE})
     user_enabled.send('users', user_id=user_id)
 
@@ -203,7 +228,7 @@ def enable_user(user_id: int) -> None:
 def is_active(user_id: int) -> bool:
     """Return whether a user exists and is active.
 
-    That does not change until the end of a transaction which locks the user: `atomic(locking=…)`.
+    In a transaction that locks the user (`atomic(locking=…)`), the result is valid until its end.
     """
     user = User.find(user_id)
     return user is not None and user.status == ACTIVE
@@ -211,13 +236,13 @@ def is_active(user_id: int) -> bool:
 
 @atomic()
 def record_login(user_id: int) -> bool:
-    """Remember that a user has just logged in, and tell whether they may: not while disabled."""
+    """Store the time of a login; return False if the user is not active and may not log in."""
     active = update(User).where(User.id == user_id, User.status == ACTIVE).values(last_login=now())
     return db.session.execute(active.returning(User.id)).one_or_none() is not None
 
 
 def user_stats() -> dict[str, int]:
-    """Return how many users there are of each status."""
+    """Return the number of users by status."""
     return {ACTIVE: 0, DISABLED: 0} | User.count_by_status()
 
 

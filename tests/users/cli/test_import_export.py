@@ -29,7 +29,7 @@ class TestCommands:
         result = load(exported)
 
         assert "'=1+1" in exported
-        assert result.stdout == 'Created 1, refused 0.\n'
+        assert result.stdout == 'Created 1, rejected 0.\n'
         ada = service.get_user_by_login('ada')
         assert (ada.name, ada.bio, ada.roles) == ('=1+1', 'Two\nlines, and "quotes"', ['member'])
 
@@ -41,7 +41,7 @@ class TestCommands:
 
         result = load(text, '--report', str(report))
 
-        assert (result.exit_code, result.stdout) == (1, 'Created 1, refused 3.\n')
+        assert (result.exit_code, result.stdout) == (1, 'Created 1, rejected 3.\n')
         assert report.read_text().splitlines() == [
             '3,email,Not a valid email address.',
             '3,username,Length must be between 3 and 32. Not a valid username.',
@@ -56,7 +56,7 @@ class TestCommands:
     def test_take_a_file_of_another_program(self, load):
         text = '\ufeffemail,username\r\nada@example.com,ada\r\n'
 
-        assert load(text).stdout == 'Created 1, refused 0.\n'
+        assert load(text).stdout == 'Created 1, rejected 0.\n'
 
     @pytest.mark.parametrize(
         ('text', 'line'),
@@ -80,14 +80,14 @@ class TestCommands:
     def test_only_try_where_that_is_said(self, load):
         result = load(f'{HEADER}ada,a@x.org,,,\n', '--dry-run')
 
-        assert result.stdout == 'Would create 1, refused 0.\n'
+        assert result.stdout == 'Would create 1, rejected 0.\n'
         assert count() == 0
 
     def test_go_in_batches(self, load, monkeypatch):
         monkeypatch.setattr('project.users.cli.import_export.BATCH_ROWS', 2)
         lines = ''.join(f'user{n},user{n}@example.com,,,\n' for n in range(5))
 
-        assert load(HEADER + lines, '--no-invite').stdout == 'Created 5, refused 0.\n'
+        assert load(HEADER + lines, '--no-invite').stdout == 'Created 5, rejected 0.\n'
 
     def test_reject_who_is_there_when_run_again(self, load):
         text = f'{HEADER}ada,a@x.org,,,\n'
@@ -95,5 +95,5 @@ class TestCommands:
 
         again = load(text)
 
-        assert again.stdout == 'Created 0, refused 1.\n'
+        assert again.stdout == 'Created 0, rejected 1.\n'
         assert count() == 1

@@ -23,4 +23,4 @@ class TestCommands:
         assert run('roles', 'delete', 'auditor', '--dry-run') == 'Would delete auditor.\n'
         assert run('roles', 'delete', 'auditor') == 'Deleted auditor.\n'
         assert run('grant', 'ada', 'auditor') == 'Error: roles: No such role\n'
-        assert run('roles', 'set', 'admin') == 'Error: role: Built in\n'
+        assert run('roles', 'set', 'admin') == 'Error: role: A built-in role cannot be changed\n'

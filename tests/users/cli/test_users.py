@@ -100,7 +100,7 @@ class TestUsersCreate:
             ('bob', 'ADA@example.com', 'Error: email: Already registered'),
             ('roles', 'new@example.com', 'Error: username: This name is reserved'),
             ('1', 'new@example.com',
-             'Error: username: 3 to 32 of a-z 0-9 _ -, beginning with a letter'),
+             'Error: username: 3 to 32 characters of a-z 0-9 _ -, beginning with a letter'),
         ],
     )  # fmt: skip
     def test_rejects_in_one_line(self, run, name, email, line):
@@ -134,7 +134,7 @@ class TestUsersDisable:
     def test_rejects_the_last_admin(self, run):
         AdminFactory(username='ada')
 
-        assert rejection(run('disable', 'ada')) == 'Error: user: The last admin stays'
+        assert rejection(run('disable', 'ada')) == 'Error: user: The last admin cannot be removed'
 
 
 class TestUsersEnable:
@@ -164,7 +164,7 @@ class TestUsersDelete:
 
         result = run('delete', 'ada', input='y\n')
 
-        assert 'Delete ada and all that is theirs? [y/N]' in result.stdout
+        assert 'Delete ada and all their data? [y/N]' in result.stdout
         assert User.find(user.id) is None
 
     @pytest.mark.parametrize('answer', ['n\n', '\n', ''])
@@ -183,13 +183,16 @@ class TestUsersDelete:
         result = run('delete', 'ada', *options)
 
         assert result.exit_code == 0
-        assert result.stdout == 'Would delete ada (ada@example.com) and all that is theirs.\n'
+        assert result.stdout == 'Would delete ada (ada@example.com) and all their data.\n'
         assert User.find(user.id)
 
     def test_rejects_the_last_admin(self, run):
         AdminFactory(username='ada')
 
-        assert rejection(run('delete', 'ada', '--yes')) == 'Error: user: The last admin stays'
+        assert (
+            rejection(run('delete', 'ada', '--yes'))
+            == 'Error: user: The last admin cannot be removed'
+        )
 
 
 class TestUsersStats:
