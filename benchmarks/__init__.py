@@ -1,1 +1,1 @@
-"""What the service costs, as ratios against a naive reference measured in the same run."""
+"""Benchmarks of the service, as ratios to a naive reference measured in the same run."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: the door to `run.main`."""
+"""Entry point of `python -m benchmarks`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What every scenario is given: the two sides, how much of everything, and where files may lie."""
+"""Input of all scenarios: the two sides, the amounts of load and data, and the folders."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,7 +11,7 @@ from benchmarks.sides import Side
 
 @dataclass(frozen=True)
 class Options:
-    """How much of everything."""
+    """Amounts of load and data. `transfer_size` is in bytes."""
 
     rounds: int = 5
     seconds: float = 3.0
@@ -28,7 +28,7 @@ QUICK = Options(rounds=3, seconds=1.0, many_users=100_000, transfer_size=1 << 27
 
 @dataclass(frozen=True)
 class Bench:
-    """The two sides under one roof. `memory` is a folder in RAM, where the machine has one."""
+    """The two sides of a run. `memory` is a folder in RAM, or None if the machine has none."""
 
     naive: Side
     ours: Side
@@ -41,12 +41,12 @@ class Bench:
         return self.naive, self.ours
 
     def grow(self, users: int) -> None:
-        """Have so many users on both sides."""
+        """Add users on both sides until there are `users`."""
         for side in self.sides:
             side.grow(users)
 
     @contextmanager
     def serving(self, files: Path) -> Iterator[list[tuple[Side, Server]]]:
-        """Run both servers, storing what is uploaded under one folder."""
+        """Run both servers, with uploads stored in a folder."""
         with ExitStack() as stack:
             yield [(side, stack.enter_context(side.serve(files))) for side in self.sides]

@@ -1,7 +1,7 @@
-"""A small keep-alive HTTP client that loads one URL; run as a process of its own.
+"""Keep-alive HTTP client that loads one URL, run in a separate process.
 
-It finishes what it has begun when time is up, so slow requests are counted whole. wrk is lighter
-and is preferred where many connections are wanted.
+It finishes running requests at the end, so that slow requests are counted completely. wrk needs
+less CPU and is preferred for many connections.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 @dataclass
 class Tally:
-    """What one connection saw."""
+    """The latencies (seconds) and the number of wrong responses of one connection."""
 
     latencies: list[float] = field(default_factory=list)
     bad: int = 0
@@ -66,8 +66,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--header', action='append', default=[])
     parser.add_argument('--connections', type=int, default=1)
     parser.add_argument('--seconds', type=float, default=2.0)
-    parser.add_argument('--least', type=int, default=3, help='requests per connection at least')
-    parser.add_argument('--length', type=int, required=True, help='of the body expected')
+    parser.add_argument(
+        '--least', type=int, default=3, help='minimum number of requests per connection'
+    )
+    parser.add_argument(
+        '--length', type=int, required=True, help='expected length of the body in bytes'
+    )
     return parser
 
 

@@ -1,7 +1,7 @@
-"""Print the cursor behind one user, made by the service's own paging on its own database.
+"""Print the cursor after a user, computed by the pagination of the service on its database.
 
-Walking there over HTTP would take twenty thousand pages. Run as a process of its own, with the
-environment of the service.
+Reading up to it over HTTP would take twenty thousand pages. The module runs in a separate process
+with the environment of the service.
 """
 
 import sys
@@ -14,7 +14,7 @@ def main() -> None:
 
     user_id = int(sys.argv[1])
     with create_app().app_context():
-        # A page of one that begins at the user: its end is the place that is wanted.
+        # The cursor at the end of a page that contains only this user.
         behind = User.filtered(frozenset()).where(User.id >= user_id)
         page = USERS.page(behind, PageRequest(limit=1))
         print(page.next)

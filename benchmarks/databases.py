@@ -1,4 +1,4 @@
-"""The two databases of a run: created, counted for CPU time, dropped."""
+"""The two databases of a run: creation, CPU time and removal."""
 
 import os
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from psycopg import sql
 from benchmarks import measure
 
 DEFAULT_URL = 'postgresql://postgres@127.0.0.1:5432/postgres'
-LOCK = 0x62656E6368  # one run per server: two would drop each other's databases
+LOCK = 0x62656E6368  # one run per server: two runs would drop each other's databases
 
 
 def server_url() -> str:
@@ -21,7 +21,7 @@ def server_url() -> str:
 
 @dataclass
 class Database:
-    """One database of the run and the connection through which the server is watched."""
+    """A database of the run, and a connection for statistics of its server."""
 
     name: str
     url: str
@@ -31,13 +31,13 @@ class Database:
         return psycopg.connect(self.url, autocommit=True)
 
     def cpu(self) -> dict[int, float] | None:
-        """Return CPU seconds by backend, or None if the server does not run on this machine."""
+        """Return CPU seconds by backend, or None if the server is on another machine."""
         query = 'SELECT pid FROM pg_stat_activity WHERE datname = %s'
         pids = [pid for (pid,) in self.watch.execute(query, [self.name])]
         return measure.cpu_by_pid(pids, 'postgres') if _is_local(self.watch) else None
 
     def cpu_since(self, before: dict[int, float] | None) -> float | None:
-        """Return what the backends have used since. Parallel workers are not counted."""
+        """Return the CPU seconds of the backends since `before`, without parallel workers."""
         after = self.cpu()
         if before is None or after is None:
             return None
@@ -50,10 +50,13 @@ class Database:
 
 @contextmanager
 def databases(*names: str) -> Iterator[list[Database]]:
-    """Create databases, dropping what an ended run may have left, and drop them at the end."""
+    """Create databases and drop them at the end.
+
+    Those of an interrupted run are dropped first.
+    """
     with psycopg.connect(server_url(), autocommit=True) as connection:
         if not connection.execute('SELECT pg_try_advisory_lock(%s)', [LOCK]).fetchone()[0]:
-            raise SystemExit('Another benchmark runs on this PostgreSQL server.')
+            raise SystemExit('Another benchmark is running on this PostgreSQL server.')
         try:
             for name in names:
                 _drop(connection, name)

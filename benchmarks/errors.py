@@ -1,5 +1,5 @@
-"""Why a run cannot go on."""
+"""Error that stops a run."""
 
 
 class Failed(RuntimeError):
-    """Something did not start or did not answer as it should, so nothing may be measured."""
+    """A process did not start or returned a wrong response, so a measurement would be invalid."""

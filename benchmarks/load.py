@@ -1,4 +1,4 @@
-"""Putting load on a server from a process of its own, and what that cost per request."""
+"""Load on a server from a separate process, and the costs per request."""
 
 import json
 import shutil
@@ -19,7 +19,7 @@ WRK_SCRIPT = Path(__file__).with_name('wrk.lua')
 
 @dataclass(frozen=True)
 class Load:
-    """How one cell is loaded. `whole` wants no request cut off, which wrk does not promise."""
+    """The load of a cell. With `whole`, running requests finish at the end, unlike with wrk."""
 
     seconds: float
     connections: int
@@ -27,14 +27,18 @@ class Load:
 
 
 def sample(server: Server, database: Database, path: str, length: int, load: Load) -> Figures:
-    """Load one URL, refuse if any answer was not the expected one, and return the costs."""
+    """Load one URL and return the costs.
+
+    :param length: the expected length of the body in bytes.
+    :raises Failed: if a response was wrong or missing.
+    """
     wait_until_idle(server)
     database_before, cpu_before = database.cpu(), server.cpu_seconds()
     result = _run(_command(server, path, length, load))
     cpu = server.cpu_seconds() - cpu_before
     database_cpu = database.cpu_since(database_before)
     if result['bad'] or not result['requests']:
-        raise Failed(f'{server.side} {path}: {result["bad"]} bad answers in {result}')
+        raise Failed(f'{server.side} {path}: {result["bad"]} wrong responses in {result}')
     count = result['requests']
     cpu_us = cpu / count * 1e6
     database_us = None if database_cpu is None else database_cpu / count * 1e6
@@ -47,9 +51,15 @@ def sample(server: Server, database: Database, path: str, length: int, load: Loa
     }
 
 
-def wait_until_idle(server: Server, quiet: float = 0.1, patience: float = 5.0) -> None:
-    """Wait until a server has nothing left to do, so that no cell pays for another."""
-    deadline = time.monotonic() + patience
+def wait_until_idle(server: Server, quiet: float = 0.1, timeout: float = 5.0) -> None:
+    """Wait until a server is idle.
+
+    Otherwise, the costs of a cell would include the work of the previous one.
+
+    :param quiet: seconds without CPU time after which the server is idle.
+    :param timeout: seconds after which this returns in any case.
+    """
+    deadline = time.monotonic() + timeout
     before = server.cpu_seconds()
     while time.monotonic() < deadline:
         time.sleep(quiet)

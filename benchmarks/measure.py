@@ -1,4 +1,4 @@
-"""What processes cost, read from /proc: CPU time of a whole tree, peak memory of one process."""
+"""Costs of processes from /proc: CPU time of a process tree, peak memory of a process."""
 
 import os
 import re
@@ -9,7 +9,7 @@ MIB = 1 << 20
 
 
 def cpu_seconds(root: int) -> float:
-    """Return user and system time of a process, all its descendants and those it has reaped."""
+    """Return the CPU seconds of a process, its descendants and its reaped children."""
     return sum(_times(pid, reaped=True) for pid in tree(root))
 
 
@@ -26,7 +26,7 @@ def tree(root: int) -> list[int]:
 
 
 def cpu_by_pid(pids: list[int], name: str) -> dict[int, float]:
-    """Return user and system time of those that exist here under that process name."""
+    """Return the CPU seconds of the processes that exist and have this name."""
     return {pid: _times(pid, reaped=False) for pid in pids if process_name(pid) == name}
 
 
@@ -38,13 +38,13 @@ def process_name(pid: int) -> str:
 
 
 def peak_memory(pid: int) -> int:
-    """Return the largest resident set the process ever had, in bytes."""
+    """Return the largest resident set size of a process so far, in bytes."""
     status = Path(f'/proc/{pid}/status').read_text()
     return int(re.search(r'VmHWM:\s+(\d+) kB', status)[1]) * 1024
 
 
 def memory_by_pid(root: int) -> dict[int, int]:
-    """Return the peak memory of every living process of a tree."""
+    """Return the peak memory of all living processes of a tree, in bytes."""
     return {pid: peak_memory(pid) for pid in tree(root)}
 
 
@@ -63,7 +63,10 @@ def _times(pid: int, *, reaped: bool) -> float:
 
 
 def _stat(pid: int) -> list[str] | None:
-    """Return the fields of /proc/<pid>/stat from the state on: 1 is the parent, 11-14 times."""
+    """Return the fields of /proc/<pid>/stat after the process name.
+
+    Field 1 is the parent; fields 11 to 14 are CPU times.
+    """
     try:
         content = Path(f'/proc/{pid}/stat').read_text()
     except OSError:

@@ -1,7 +1,8 @@
-"""The naive reference: a single-file Flask API as a good guide would have it, tuned nowhere.
+"""The naive reference: a single-file Flask API as in a good guide, without optimization.
 
-ORM entities, marshmallow schemas made per request, stdlib json, offset pages with a count,
-multipart uploads, `CORS()` and `secure` headers on every response. Nothing imports the service.
+It uses ORM entities, a new marshmallow schema per request, stdlib json, offset pagination with a
+count, and multipart uploads. Every response has the headers of `CORS()` and `secure`. It does not
+import the service.
 """
 
 import hashlib
@@ -34,9 +35,9 @@ def now() -> datetime:
 
 
 class User(db.Model):
-    """The columns of the service's own `users`, with a role and a password among them.
+    """The columns of the table `users` of the service, plus a role and a password.
 
-    The service keeps a set of roles in a table of its own; here that would be one select more.
+    The service stores roles in a separate table; here that would cost another SELECT.
     """
 
     __tablename__ = 'users'
@@ -63,7 +64,7 @@ class User(db.Model):
 
 
 class Token(db.Model):
-    """A login, known by the SHA-256 of its bearer token."""
+    """A session, identified by the SHA-256 of its bearer token."""
 
     __tablename__ = 'tokens'
 
@@ -76,7 +77,7 @@ class Token(db.Model):
 
     @classmethod
     def issue(cls, user: User) -> str:
-        """Store a token for the user and return it in the clear."""
+        """Store a token of the user and return it in plain text."""
         token = token_urlsafe(32)
         expires_at = now() + timedelta(days=30)
         db.session.add(cls(token_hash=digest(token), user_id=user.id, expires_at=expires_at))
@@ -109,7 +110,7 @@ def api_fail(data: object, http_code: int = 400) -> tuple[dict, int]:
 
 
 def login_required(view: Callable) -> Callable:
-    """Answer 401 unless the bearer token is known, live and of an active user."""
+    """Return 401 unless the bearer token is known and valid, and its user is active."""
 
     @wraps(view)
     def guarded(*args, **kwargs):
@@ -184,7 +185,7 @@ def file_content(name):
 
 
 def create_app() -> Flask:
-    """Return the reference, on the database named by `DATABASE_URL`."""
+    """Return the reference application for the database in `DATABASE_URL`."""
     app = Flask(__name__)
     app.config['SQLALCHEMY_DATABASE_URI'] = os.environ['DATABASE_URL']
     db.init_app(app)

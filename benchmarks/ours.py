@@ -1,4 +1,4 @@
-"""Our side: the service, started as its users start it and configured as little."""
+"""Our side: the service, started like in production with minimal configuration."""
 
 import re
 import shutil
@@ -53,9 +53,9 @@ class Ours(Side):
             yield server
 
     def _clear_storage(self, files: Path) -> None:
-        """Delete the files of the previous scenario, and the marker of its storage.
+        """Delete the files of the previous scenario and the marker of its storage.
 
-        The service rejects a storage whose objects are gone, or that has another marker.
+        The service rejects a storage that lost its objects or has another marker.
         """
         shutil.rmtree(files / 'storage', ignore_errors=True)
         with self.database.connect() as connection:
@@ -75,7 +75,7 @@ class Ours(Side):
             'MAIL_URL': f'file://{self.folder}/mail',
             'MAINTENANCE_FILE': f'{self.folder}/maintenance',
             'RATELIMIT_ENABLED': 'false',
-            # Requests are measured, and the other side has no tasks.
+            # Only requests are measured, and the other side has no tasks.
             'TASKS_CONCURRENCY': '0',
             'WEB_CONCURRENCY': str(self.workers),
             'HOST': '127.0.0.1',
@@ -98,7 +98,7 @@ class Ours(Side):
 
 
 def _password(printed: str) -> str:
-    """Return the generated password from what `create-user` printed."""
+    """Return the generated password from the output of `create-user`."""
     found = re.search(r'^Password: (\S+)$', printed, re.MULTILINE)
     if not found:
         raise Failed(f'create-user printed no password: {printed[-300:]!r}')

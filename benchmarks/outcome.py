@@ -1,4 +1,4 @@
-"""What a scenario hands back: figures per cell and round, and the ratios to be read from them."""
+"""Results of a scenario: figures per cell and round, and the ratios between them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,9 +9,9 @@ Figures = Mapping[str, float | None]
 
 @dataclass(frozen=True)
 class Ratio:
-    """One cell's figure over another's, round by round, and what it should be.
+    """The ratio of the figures of two cells in each round, and its target.
 
-    Without `under` it is the figure itself, for what is not a ratio (memory).
+    Without `under`, it is the figure itself: peak memory has no ratio.
     """
 
     title: str
@@ -25,7 +25,7 @@ class Ratio:
 
 @dataclass(frozen=True)
 class Judgement:
-    """A ratio's median and range over the rounds, and whether the median is as it should be."""
+    """A ratio in all rounds, and whether its median meets the target."""
 
     ratio: Ratio
     values: list[float]
@@ -36,7 +36,7 @@ class Judgement:
 
     @property
     def met(self) -> bool | None:
-        """Tell whether the target is met, or None where there is none."""
+        """Return whether the median meets the target, or None without a target."""
         wanted = self.ratio
         if wanted.at_least is not None:
             return self.middle >= wanted.at_least
@@ -46,14 +46,14 @@ class Judgement:
 
     @property
     def is_proven(self) -> bool:
-        """Tell whether every single round says the same as the median."""
+        """Return whether all rounds have the same result as the median."""
         single = [Judgement(self.ratio, [value]).met for value in self.values]
         return all(met == self.met for met in single)
 
 
 @dataclass
 class Outcome:
-    """A scenario that was run: `cells` maps a cell's name to its figures, round by round."""
+    """The results of a scenario. `cells` maps the name of a cell to its figures by round."""
 
     name: str
     title: str
@@ -62,7 +62,7 @@ class Outcome:
     notes: list[str] = field(default_factory=list)
 
     def judgements(self) -> list[Judgement]:
-        """Return those ratios for which there are figures."""
+        """Return the ratios that have figures."""
         found = [Judgement(ratio, self._values(ratio)) for ratio in self.ratios]
         return [judgement for judgement in found if judgement.values]
 

@@ -1,6 +1,6 @@
-"""Which cores what runs on: load on the last one, the servers on the others.
+"""CPU affinity: the load generator runs on the last core, the servers on the others.
 
-Left to the scheduler they meet on one core now and then, and what a request costs depends on that.
+Without it, the scheduler sometimes runs both on one core, and that changes the cost of a request.
 """
 
 import os
@@ -8,12 +8,12 @@ import shutil
 
 
 def on_last_core(command: list[str]) -> list[str]:
-    """Return the command of a load generator, kept away from what it measures."""
+    """Return the command of a load generator, pinned to the last core."""
     return _pinned(command, slice(-1, None))
 
 
 def on_other_cores(command: list[str]) -> list[str]:
-    """Return the command of a server, kept away from the load generator."""
+    """Return the command of a server, pinned to all cores except the last."""
     return _pinned(command, slice(None, -1))
 
 

@@ -1,4 +1,4 @@
-"""nginx, as `deploy/nginx.conf` has it, before a server; and alone, with the same files."""
+"""nginx with `deploy/nginx.conf` in front of a server, and nginx alone with the same files."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ from benchmarks.errors import Failed
 from benchmarks.pinning import on_other_cores
 from benchmarks.servers import ROOT, Server, end, free_port
 
-# Of the same program with the same settings: what it can do where nobody has to be asked.
+# The same nginx with the same settings, but without authorization by the service.
 ALONE = """
     server {{
         listen 127.0.0.1:{port};
@@ -27,7 +27,7 @@ ALONE = """
 
 @contextmanager
 def proxying(server: Server, files: Path, folder: Path) -> Iterator[tuple[str, str]]:
-    """Run nginx; give the address of it before a server, and that of it alone."""
+    """Run nginx; yield its URL in front of the server, and its URL without the server."""
     nginx = shutil.which('nginx', path=f'{os.environ["PATH"]}:/usr/sbin')
     if not nginx:
         raise Failed('this scenario needs nginx')

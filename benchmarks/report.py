@@ -1,4 +1,4 @@
-"""Outcomes as text for people and as JSON for programs."""
+"""Output of results as text and as JSON."""
 
 import json
 from dataclasses import asdict
@@ -20,7 +20,7 @@ UNITS = {
 
 
 def print_outcome(outcome: Outcome) -> None:
-    """Print what was measured in each cell (median, then least to most), and the ratios."""
+    """Print the figures of each cell (median, minimum and maximum), and the ratios."""
     print(f'\n{outcome.title}')
     metrics = [m for m in UNITS if any(f.get(m) is not None for f in _all(outcome))]
     rows = [['', *(UNITS[metric][0] for metric in metrics)]]
@@ -38,19 +38,19 @@ def print_outcome(outcome: Outcome) -> None:
 
 
 def print_targets(outcomes: list[Outcome], *, is_quick: bool) -> None:
-    """Print each target beside what was found."""
+    """Print each target with the measured ratio."""
     rows = [['target', 'wanted', 'found', '']]
     for outcome in outcomes:
         for judgement in outcome.judgements():
             if judgement.met is not None:
                 rows.append(_target_row(outcome, judgement))
     if len(rows) > 1:
-        print('\nTargets, judged by the median' + (' (quick: too little to rely on)' * is_quick))
+        print('\nTargets, judged by the median' + (' (quick: not reliable)' * is_quick))
         _print_table(rows)
 
 
 def write_json(path: Path, machine: dict, outcomes: list[Outcome]) -> None:
-    """Write every figure of every round."""
+    """Write all figures of all rounds."""
     found = [
         {
             'name': outcome.name,

@@ -1,4 +1,4 @@
-"""One run: two databases, two servers, the chosen scenarios round by round, a report."""
+"""A run of the benchmarks: two databases, two servers, the chosen scenarios and a report."""
 
 import argparse
 import dataclasses
@@ -22,7 +22,7 @@ from benchmarks.sides import Naive
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-# The deep page comes last of the small ones: it leaves very many users behind.
+# The deep page is last, because it leaves a million users in the databases.
 SCENARIOS: dict[str, Callable[[Bench], Outcome]] = {
     'healthz': scenarios.healthz,
     'me': scenarios.me,
@@ -36,7 +36,10 @@ SCENARIOS: dict[str, Callable[[Bench], Outcome]] = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run what was asked for; exit code 1: a target was missed, 2: nothing was measured."""
+    """Run the chosen scenarios.
+
+    :returns: the exit code: 1 if a target was missed, 2 if the run failed, 130 after a signal.
+    """
     chosen = _parser().parse_args(arguments)
     for number in SIGNALS:
         signal.signal(number, _stop)
@@ -51,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
                 sys.stdout.flush()
                 outcomes.append(outcome)
     except KeyboardInterrupt:
-        print('\nStopped; what was started is ended and the databases are dropped.')
+        print('\nStopped; all servers are stopped and the databases are dropped.')
         return 130
     except Failed as failure:
         print(f'\nStopped: {failure}', file=sys.stderr)
@@ -67,7 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 @contextmanager
 def _benching(chosen: argparse.Namespace, options: Options) -> Iterator[tuple[Bench, dict]]:
-    """Make the databases and folders of a run, and take them away again whatever happens."""
+    """Create the databases and folders of a run, and always delete them at the end."""
     names = ('bench_naive', 'bench_ours')
     with (
         _folder(tempfile.gettempdir()) as disk,
@@ -120,19 +123,25 @@ def _options(chosen: argparse.Namespace) -> Options:
 
 
 def _stop(_signal: int, _frame: object) -> None:
-    for number in SIGNALS:  # Once is enough: what follows is the tidying up.
+    for number in SIGNALS:  # A second signal must not interrupt the cleanup.
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog='benchmarks', description=__doc__)
-    parser.add_argument('--quick', action='store_true', help='small and short: does it work?')
-    parser.add_argument('--only', action='append', choices=SCENARIOS, help='may be repeated')
-    parser.add_argument('--rounds', type=int, help='of each cell')
-    parser.add_argument('--workers', type=int, default=1, help='gunicorn workers of each server')
-    parser.add_argument('--json', type=Path, help='write every figure to this file')
+    parser.add_argument('--quick', action='store_true', help='run a short check with little data')
     parser.add_argument(
-        '--null', action='store_true', help='naive on both sides: what noise makes of a ratio of 1'
+        '--only', action='append', choices=SCENARIOS, help='run only this scenario; may be repeated'
+    )
+    parser.add_argument('--rounds', type=int, help='number of rounds of each cell')
+    parser.add_argument(
+        '--workers', type=int, default=1, help='number of gunicorn workers of each server'
+    )
+    parser.add_argument('--json', type=Path, help='write all figures to this file')
+    parser.add_argument(
+        '--null',
+        action='store_true',
+        help='run the naive side twice, to measure the noise of a ratio of 1',
     )
     return parser

@@ -1,4 +1,4 @@
-"""The scenarios of small requests: health, who I am, lists, deep pages, logins."""
+"""Scenarios of small requests: health check, own user, lists, deep pages, logins."""
 
 import json
 import time
@@ -21,7 +21,7 @@ Check = Callable[[dict], bool]
 
 @dataclass(frozen=True)
 class Cell:
-    """One URL of one server, seen to answer as it should with a body of a known length."""
+    """A URL of a server with a verified response, whose body has a known length in bytes."""
 
     name: str
     side: Side
@@ -31,19 +31,22 @@ class Cell:
 
 
 def healthz(bench: Bench) -> Outcome:
-    """The least a request can cost. For information."""
+    """Measure the minimal cost of a request, for information."""
     cells = _small(bench, '/healthz', lambda answer: True)
     return Outcome('healthz', 'GET /healthz', cells, _gains())
 
 
 def me(bench: Bench) -> Outcome:
-    """The commonest authenticated read, with request id and log line on our side."""
+    """Measure the most common authenticated read.
+
+    Our side also sets a request id and writes a log line.
+    """
     cells = _small(bench, '/api/v1/users/me', lambda answer: answer['username'] == USERNAME)
     return Outcome('me', 'GET /users/me', cells, _gains(at_least=2.5, stretch=4))
 
 
 def first_page(bench: Bench) -> Outcome:
-    """The first fifty of ten thousand users."""
+    """Measure the first page of 50 of 10,000 users."""
     first = list(range(1, LIMIT + 1))
     cells = _small(bench, f'/api/v1/users?limit={LIMIT}', lambda answer: _ids(answer) == first)
     title = f'GET /users?limit={LIMIT} of {bench.options.few_users:,}'
@@ -51,7 +54,7 @@ def first_page(bench: Bench) -> Outcome:
 
 
 def deep_page(bench: Bench) -> Outcome:
-    """The last page of very many users beside the first; one connection, nothing cut off."""
+    """Measure the first and the last page of a million users, over one connection."""
     rows = bench.options.many_users
     bench.grow(rows)
     first, last = list(range(1, LIMIT + 1)), list(range(rows - LIMIT + 1, rows + 1))
@@ -75,7 +78,7 @@ def deep_page(bench: Bench) -> Outcome:
 
 
 def login(bench: Bench) -> Outcome:
-    """Logins with the same hash parameters on both sides, and their hash alone."""
+    """Measure logins with the same hash parameters on both sides, and the hash alone."""
     with bench.serving(bench.disk) as running:
         cells: dict[str, list[Figures]] = {'hash': [], **{side.name: [] for side in bench.sides}}
         for _ in range(bench.options.rounds):
@@ -98,18 +101,21 @@ def _small(bench: Bench, path: str, check: Check) -> dict[str, list[Figures]]:
 
 
 def _cell(name: str, side: Side, server: Server, path: str, check: Check) -> Cell:
-    """Ask once, and refuse to measure what does not answer as it should."""
+    """Return a cell after 20 warm-up requests.
+
+    :raises Failed: if the last response is wrong.
+    """
     answers = [server.request('GET', path) for _ in range(20)]
     status, body = answers[-1]
     if status != 200 or not check(json.loads(body)['data']):
-        raise Failed(f'{side.name} {path} answered {status}: {body[:300]!r}')
+        raise Failed(f'{side.name} {path} returned {status}: {body[:300]!r}')
     return Cell(f'{side.name} {name}'.strip(), side, server, path, len(body))
 
 
 def _rounds(
     cells: list[Cell], options: Options, *, connections: int, whole: bool = False
 ) -> dict[str, list[Figures]]:
-    """Measure each cell once a round, one after the other: whatever disturbs, disturbs all."""
+    """Measure each cell once per round, so that disturbances affect all cells."""
     load = Load(options.seconds, connections, whole)
     found: dict[str, list[Figures]] = {cell.name: [] for cell in cells}
     for _ in range(options.rounds):
@@ -121,7 +127,7 @@ def _rounds(
 
 
 def _verify(times: int) -> Figures:
-    """Compare a password with its hash, and do nothing else."""
+    """Measure only the verification of a password hash."""
     hasher = PasswordHasher(**HASH)
     stored = hasher.hash(USERNAME)
     before, started = time.process_time(), time.perf_counter()
@@ -132,7 +138,7 @@ def _verify(times: int) -> Figures:
 
 
 def _log_in(side: Side, server: Server, times: int) -> Figures:
-    """Log in again and again, as a client that keeps what it was told to keep."""
+    """Measure logins of a client that keeps its device token."""
     body = {'user_or_email': USERNAME, 'password': side.password}
     if device := server.data('POST', '/api/v1/auth/sessions', body).get('device'):
         body['device'] = device

@@ -1,4 +1,4 @@
-"""Filling `users`, in either database, with the same rows."""
+"""Insertion of the same users into both databases."""
 
 from benchmarks.databases import Database
 from benchmarks.errors import Failed
@@ -16,9 +16,10 @@ FROM generate_series(%s::bigint, %s::bigint) AS n
 
 
 def grow(database: Database, rows: int, *, also: str | None = None) -> None:
-    """Add users until there are so many, numbered without a gap.
+    """Add users until there are `rows`, with consecutive ids.
 
-    `also` is one more statement, for what users have elsewhere; it takes the same two numbers.
+    :param also: another statement with the same parameters, for rows in other tables.
+    :raises Failed: if the number of users is wrong afterwards.
     """
     with database.connect() as connection:
         [last] = connection.execute('SELECT coalesce(max(id), 0) FROM users').fetchone()

@@ -1,4 +1,4 @@
-"""Starting, finding and ending the two servers. Each is ended by its own process id only."""
+"""Start, requests and stop of the two servers. Each is stopped by its own process id only."""
 
 import json
 import os
@@ -24,7 +24,7 @@ START_SECONDS = 30
 
 @dataclass
 class Server:
-    """One running gunicorn: where it listens and how it is asked."""
+    """A running gunicorn, and a client for it."""
 
     side: str
     pid: int
@@ -45,7 +45,10 @@ class Server:
         return measure.cpu_seconds(self.pid)
 
     def request(self, method: str, path: str, body: object = None) -> tuple[int, bytes]:
-        """Send one request and return status and body; a refusal is an HTTPError."""
+        """Send a request; return status and body.
+
+        :raises HTTPError: for a status of 400 or more.
+        """
         data = None if body is None else json.dumps(body).encode()
         headers = self.headers | ({'Content-Type': 'application/json'} if data else {})
         request = Request(self.url + path, data=data, headers=headers, method=method)
@@ -53,13 +56,13 @@ class Server:
             return response.status, response.read()
 
     def data(self, method: str, path: str, body: object = None) -> dict:
-        """Return the `data` of a JSend answer."""
+        """Send a request; return the `data` of its JSend response."""
         return json.loads(self.request(method, path, body)[1])['data']
 
 
 @contextmanager
 def serving(side: str, command: list[str], environ: dict[str, str], log: Path) -> Iterator[Server]:
-    """Run a gunicorn command on a port of its own until the block is left."""
+    """Run a gunicorn command on a free port until the context exits."""
     port = free_port()
     environ = {name: value.replace('{port}', str(port)) for name, value in environ.items()}
     command = [part.replace('{port}', str(port)) for part in command]
@@ -85,7 +88,7 @@ def gunicorn(*arguments: str) -> list[str]:
 
 
 def base_environ() -> dict[str, str]:
-    """Return what a server needs of our own environment, and nothing that would configure it."""
+    """Return the environment variables that a server needs, without its settings."""
     kept = ('PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'VIRTUAL_ENV')
     return {name: os.environ[name] for name in kept if name in os.environ}
 
@@ -111,7 +114,7 @@ def _wait_until_up(server: Server, process: subprocess.Popen) -> None:
 
 
 def end(process: subprocess.Popen) -> None:
-    """Ask the master to stop, and kill what is left of its tree after ten seconds."""
+    """Stop the master with SIGTERM; after ten seconds, kill its process tree."""
     if process.poll() is not None:
         return
     members = measure.tree(process.pid)

@@ -1,4 +1,4 @@
-"""The two that are compared: how each is prepared, started, and asked for the same thing."""
+"""The two compared sides: their preparation, start and equivalent requests."""
 
 import hashlib
 import os
@@ -19,15 +19,15 @@ from benchmarks.servers import Server, base_environ, gunicorn, serving
 USERNAME = 'bench'
 EMAIL = 'bench@example.org'
 
-# What the service hashes with unless it is told otherwise, so that logins differ in nothing else.
+# The default hash parameters of the service, so that logins have the same hash on both sides.
 HASH = {'time_cost': 2, 'memory_cost': 19 * 1024, 'parallelism': 1}
 
 
 @dataclass
 class Side(ABC):
-    """One of the two. It is prepared once and may then be served any number of times."""
+    """A side of the comparison. Prepare it once; then it can be served repeatedly."""
 
-    # Where a file is sent to, and in which field of a form; None sends it as it is.
+    # The path and the form field of uploads; None sends the file as raw body.
     upload_path: ClassVar[str]
     form_field: ClassVar[str | None]
 
@@ -40,22 +40,22 @@ class Side(ABC):
 
     @abstractmethod
     def prepare(self) -> None:
-        """Make the tables, one user who may do all that is measured, and their login."""
+        """Create the tables, and a user with a login and all needed permissions."""
 
     @abstractmethod
     def grow(self, rows: int) -> None:
-        """Have so many users."""
+        """Add users until there are `rows`."""
 
     @abstractmethod
     def serve(self, files: Path) -> AbstractContextManager[Server]:
-        """Run the server, with what is uploaded under a folder, as a context manager."""
+        """Return a context manager that runs the server, with uploads stored in a folder."""
 
     @abstractmethod
     def last_page(self, rows: int, limit: int) -> str:
         """Return the path of the last page of a list of all users."""
 
     def environ(self, files: Path) -> dict[str, str]:
-        """Return the part of a server's environment that is the same for both."""
+        """Return the environment variables that both servers share."""
         places = {'TMPDIR': files / 'tmp', 'XDG_RUNTIME_DIR': self.folder / self.name}
         for place in places.values():
             place.mkdir(parents=True, exist_ok=True)
@@ -64,7 +64,7 @@ class Side(ABC):
 
 @dataclass
 class Naive(Side):
-    """The reference, started the plain way: sync workers, nothing configured."""
+    """The reference with sync workers and the default configuration of gunicorn."""
 
     name: str = 'naive'
     upload_path: ClassVar[str] = '/api/v1/files'
@@ -101,7 +101,7 @@ class Naive(Side):
         uploads = files / self.name
         uploads.mkdir(parents=True, exist_ok=True)
         places = {'DATABASE_URL': self._database_url(), 'FILES_DIR': str(uploads)}
-        # The only option beyond the plain way: a slow disk must not let a worker be killed.
+        # `--timeout` is the only tuning: on a slow disk, gunicorn must not kill a worker.
         command = gunicorn(f'--workers={self.workers}', '--bind=127.0.0.1:{port}', '--timeout=600')
         command.append('benchmarks.naive:create_app()')
         log = self.folder / f'{self.name}.log'

@@ -1,6 +1,6 @@
-"""Sending and receiving one large file over plain sockets; run as a process of its own.
+"""Upload and download of a large file over plain sockets, run in a separate process.
 
-The kernel moves the bytes (`sendfile`, one buffer), so that the server is what is measured.
+The client uses `sendfile` and one buffer, so that its own cost hardly affects the measurement.
 """
 
 import argparse
@@ -25,7 +25,7 @@ def main() -> None:
 
 
 def upload(options: argparse.Namespace, headers: dict[str, str]) -> dict:
-    """Send a file and a tail that makes it unlike the one before, as a form or as it is."""
+    """Upload a file with a unique tail, as a form or as raw body."""
     before, after = b'', options.tail.encode()
     kind = 'application/octet-stream'
     if options.form:
@@ -51,7 +51,7 @@ def upload(options: argparse.Namespace, headers: dict[str, str]) -> dict:
 
 
 def download(options: argparse.Namespace, headers: dict[str, str]) -> dict:
-    """Receive a file some times over; with `--hash` say what it was."""
+    """Download a file `--times` times; with `--hash`, also return its SHA-256."""
     if options.range:
         headers['Range'] = options.range
     statuses, sizes, sha256 = [], [], hashlib.sha256()
@@ -93,7 +93,9 @@ def _parser() -> argparse.ArgumentParser:
     sending = commands.add_parser('upload')
     sending.add_argument('--file', type=Path, required=True)
     sending.add_argument('--tail', default='')
-    sending.add_argument('--form', help='name of the form field; without it the body is raw')
+    sending.add_argument(
+        '--form', help='name of the form field; without it, the body is the raw file'
+    )
     sending.add_argument('--name', default='benchmark.bin')
     sending.set_defaults(run=upload)
     receiving = commands.add_parser('download')

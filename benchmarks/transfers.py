@@ -1,4 +1,4 @@
-"""The scenarios of one large file: upload on disk and in memory, download whole and by range."""
+"""Scenarios of a large file: upload to disk and memory, download whole and by range."""
 
 import hashlib
 import json
@@ -20,11 +20,11 @@ from benchmarks.proxies import proxying
 from benchmarks.servers import ROOT, Server
 from benchmarks.sides import Side
 
-TAIL = 64  # hexadecimal digits that make every upload a file of its own
+TAIL = 64  # hexadecimal digits that make every upload unique
 
 
 class Source:
-    """The file that is sent, and what the SHA-256 of it with some tail would be."""
+    """A file to upload; `digest` returns the SHA-256 of the file with a tail."""
 
     def __init__(self, path: Path, size: int) -> None:
         self.path, self.size = path, size
@@ -43,7 +43,10 @@ class Source:
 
 
 def upload(bench: Bench) -> Outcome:
-    """A raw body on our side, a form on the naive one; hashed and stored on both."""
+    """Measure an upload: a raw body on our side, a form on the naive side.
+
+    Both sides hash and store the file.
+    """
     cells: dict[str, list[Figures]] = {}
     ratios = []
     for place, folder in _places(bench).items():
@@ -56,13 +59,13 @@ def upload(bench: Bench) -> Outcome:
             Ratio(f'CPU, naive / ours, {place}', 'cpu_seconds', naive, ours),
             Ratio(f'our peak memory, + MiB, {place}', 'growth_mib', ours, at_most=limit),
         ]
-    notes = ['ours ends on disk with fsync; the naive one leaves that to chance']
+    notes = ['our side calls fsync; the naive side does not']
     title = f'POST /files, {bench.options.transfer_size / MIB:,.0f} MiB'
     return Outcome('upload', title, cells, ratios, notes)
 
 
 def download(bench: Bench) -> Outcome:
-    """The same file whole (200) and as a range that is all of it (206)."""
+    """Measure a download as a whole (200) and as a range of the whole file (206)."""
     options = bench.options
     folder = bench.memory or bench.disk
     cells: dict[str, list[Figures]] = {}
@@ -87,7 +90,7 @@ def download(bench: Bench) -> Outcome:
 
 
 def offload(bench: Bench) -> Outcome:
-    """The same file by nginx, once the service has allowed it, and by nginx alone."""
+    """Measure downloads from nginx, with and without authorization by the service."""
     folder = bench.memory or bench.disk
     cells: dict[str, list[Figures]] = {'nginx alone': [], 'offload': [], 'offload, range': []}
     with (
@@ -133,7 +136,10 @@ def _uploads(bench: Bench, place: str, folder: Path) -> dict[str, list[Figures]]
 
 
 def _upload(side: Side, server: Server, source: Source) -> tuple[Figures, dict]:
-    """Upload a file that was never uploaded before, and refuse if it did not arrive as it was."""
+    """Upload a file with a new tail.
+
+    :raises Failed: if the response is wrong or has another SHA-256.
+    """
     tail = token_hex(TAIL // 2)
     arguments = [server.url + side.upload_path, '--file', str(source.path), '--tail', tail]
     if side.form_field:
@@ -141,17 +147,20 @@ def _upload(side: Side, server: Server, source: Source) -> tuple[Figures, dict]:
     found, result = _measured(server, 'upload', arguments)
     answer = json.loads(result['body'])
     if result['status'] != 201 or answer['data']['sha256'] != source.digest(tail):
-        raise Failed(f'{side.name} upload answered {result["status"]}: {answer}')
+        raise Failed(f'{side.name} upload returned {result["status"]}: {answer}')
     return found, answer['data']
 
 
 def _stored(side: Side, server: Server, source: Source) -> str:
-    """Upload a file and return its URL, after one download that is compared with it."""
+    """Upload a file and return its URL, after a download that verifies it.
+
+    :raises Failed: if the download differs.
+    """
     _found, answer = _upload(side, server, source)
     url = f'{server.url}{side.upload_path.partition("?")[0]}/{answer["id"]}/content'
     result = _measured(server, 'download', [url, '--hash'])[1]
     if result['sha256'] != answer['sha256']:
-        raise Failed(f'{side.name} download: not what was uploaded')
+        raise Failed(f'{side.name} download: the file differs from the upload')
     return url
 
 
@@ -190,12 +199,12 @@ def _source(bench: Bench, size: int) -> Iterator[Source]:
 
 
 def _growth(before: dict[int, int], after: dict[int, int]) -> int:
-    """Return the most that the peak of any process of the tree has grown."""
+    """Return the largest growth of the peak memory of a process of the tree, in bytes."""
     return max(after[pid] - before.get(pid, after[pid]) for pid in after)
 
 
 def _read_and_drop(folder: Path, size: int) -> None:
-    """Remove the stored bytes of large uploads, so that rounds do not add up to a full disk."""
+    """Delete stored large uploads, so that many rounds do not fill the disk."""
     for path in folder.rglob('*'):
         if path.is_file() and path.stat().st_size >= size and not path.name.startswith('source'):
             path.unlink()

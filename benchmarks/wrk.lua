@@ -1,4 +1,4 @@
--- Checks every response for wrk (status, length of the body) and prints the result as JSON.
+-- Checks status and body length of every response for wrk, and prints the result as JSON.
 
 local threads = {}
 

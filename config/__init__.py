@@ -17,7 +17,7 @@ ENVIRONMENTS = {
 
 
 def set_umask() -> None:
-    """Deny other OS users access to the files that this process creates: database, mails, blobs.
+    """Deny other OS users access to the files that this process creates.
 
     With `UMASK=027`, the group can read them: a proxy that sends files runs as another user.
     """

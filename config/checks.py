@@ -20,9 +20,10 @@ LOCAL_HOSTS = ('localhost', '127.0.0.1')
 
 
 def find_faults(config: Mapping[str, Any]) -> Iterator[str]:
-    """Yield each fault that prevents the start; staging and production (`STRICT`) check more.
+    """Yield each fault that prevents the start.
 
-    Call it after `APP_CONFIG_FILE` was read, because the file may set a missing value.
+    Staging and production (`STRICT`) have more checks. Call it after `APP_CONFIG_FILE` was read,
+    because the file may set a missing value.
     """
     yield from _database_faults(config['SQLALCHEMY_DATABASE_URI'], strict=config['STRICT'])
     if not config['SECRET_KEY']:
@@ -56,7 +57,7 @@ def find_warnings(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def trusted_hosts(config: Mapping[str, Any]) -> list[str] | None:
-    """Return the accepted host names; None accepts any and is returned only without `STRICT`.
+    """Return the accepted host names; None accepts any.
 
     With `STRICT`, the default is the host of `PUBLIC_URL`, and this machine for health checks.
     """
@@ -111,7 +112,7 @@ def _sqlite_faults(path: str, *, strict: bool) -> Iterator[str]:
 
 
 def _unknown_option(url: URL) -> str | None:
-    """Return the first option after the `?` of a URL that the driver rejects or ignores."""
+    """Return the first option of a URL that the driver rejects or ignores."""
     for name in url.query:
         if url.get_backend_name() == 'sqlite' and not _is_sqlite_option(url, name):
             return name
@@ -177,7 +178,10 @@ def _is_invalid_origin(origin: str) -> bool:
 
 
 def _is_host_name(name: str) -> bool:
-    """Return whether Werkzeug trusts a host of this name if the name is in `TRUSTED_HOSTS`."""
+    """Return whether Werkzeug accepts the name in `TRUSTED_HOSTS`.
+
+    It does if it then trusts a host of this name.
+    """
     host = name.removeprefix('.').lower()
     try:
         return host_is_trusted(host.encode('idna').decode(), [name])

@@ -32,8 +32,8 @@ worker_tmp_dir = str(memory) if memory.is_dir() else None
 timeout = 30
 graceful_timeout = 30
 
-# Read here and not in `post_fork`, where an invalid value would make gunicorn restart workers
-# forever.
+# `post_fork` must not read these settings: gunicorn would restart workers forever if a value is
+# invalid.
 body_timeout_seconds = settings['BODY_TIMEOUT']
 body_min_rate = settings['BODY_MIN_RATE']
 bodies_per_client = settings['BODIES_PER_CLIENT']
@@ -96,9 +96,10 @@ def pre_fork(server: Any, worker: Any) -> None:
 
 
 def nworkers_changed(server: Any, new: int, _old: int | None) -> None:
-    """Make the task worker the youngest, because gunicorn stops the oldest surplus workers.
+    """Make the task worker the youngest, and keep a worker that serves requests.
 
-    Also keep one worker that serves requests: gunicorn counts the task worker as one of them.
+    gunicorn stops the oldest surplus workers, and counts the task worker as one that serves
+    requests.
     """
     if embedded and new == 1:
         server.num_workers = 2
@@ -109,7 +110,7 @@ def nworkers_changed(server: Any, new: int, _old: int | None) -> None:
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    """Drop inherited database connections without closing them, and configure the worker.
+    """Drop inherited database connections, and configure the worker.
 
     If several processes shared a connection, they would receive each other's results. The queue
     holds the signals that arrive before the worker installs its own handlers.

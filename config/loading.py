@@ -36,12 +36,15 @@ class LoadedConfig:
     warnings: list[str] = field(default_factory=list)
 
     def add_faults(self, faults: Iterable[str]) -> None:
-        """Add faults, except for settings with a fault: they were checked with their default."""
+        """Add faults, except for settings that already have a fault.
+
+        The checks saw the default of such a setting and not its value.
+        """
         faulty = {fault.split()[0].removesuffix('_FILE') for fault in self.faults}
         self.faults += [fault for fault in faults if fault.split()[0] not in faulty]
 
     def raise_faults(self) -> None:
-        """Ensure that there are no faults.
+        """Ensure that the configuration has no faults.
 
         :raises SystemExit: with one line that names all faults.
         """
@@ -73,7 +76,7 @@ class LoadedConfig:
 
 
 def load_config(config: object | str | None = None) -> LoadedConfig:
-    """Return the configuration of a class, overridden by the file that `APP_CONFIG_FILE` names.
+    """Return the configuration of a class, overridden by `APP_CONFIG_FILE`.
 
     :param config: a class or its import path; by default `APP_ENV` names it.
     :raises SystemExit: with one line, if `APP_ENV` is not an environment.
@@ -92,7 +95,7 @@ def load_config(config: object | str | None = None) -> LoadedConfig:
 
 
 def _read_attributes(loaded: LoadedConfig, found: Any) -> None:
-    """Read the attributes of a class or instance, and declared settings from the environment."""
+    """Copy attributes of a class or instance; read settings from the environment."""
     name = getattr(found, '__name__', type(found).__name__)
     for key in filter(str.isupper, dir(found)):
         value = inspect.getattr_static(found, key)
@@ -128,7 +131,7 @@ def _read_file(loaded: LoadedConfig, path: str) -> None:
 
 
 def _set(loaded: LoadedConfig, key: str, value: Any, source: str) -> None:
-    """Set a Python value, or add a fault if the declaration of its key does not accept it."""
+    """Set a Python value, or add a fault if the setting does not accept it."""
     setting = loaded.settings.get(key)
     if setting and (fault := setting.kind.fault_of(value)):
         loaded.faults.append(f'{key} in {source} {fault}, and not {setting.quoted(value)}')

@@ -19,7 +19,9 @@ SERVICE_LINK_PATTERN = re.compile(r'\w+_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_\w
 def unknown_names(
     names: Iterable[str], known: Mapping[str, str], *, ignored: Collection[str] = (), where: str
 ) -> list[str]:
-    """Return a warning for each unknown name that has the prefix of a setting or resembles one.
+    """Return a warning for each unknown name that resembles a setting.
+
+    Names with the prefix of a setting count as similar.
 
     :param known: the correct name, by each name that an operator could have meant.
     :param ignored: names without a warning.

@@ -151,7 +151,7 @@ class Setting:
 
 
 def mask_password(text: str) -> str:
-    """Return a text with masked passwords of URLs such as `scheme://user:password@host`."""
+    """Return a text with masked passwords of URLs: `scheme://user:password@host`."""
     text = SECRET_PARAMETER_PATTERN.sub(rf'\1={MASK}', text)
     before, at, after = text.rpartition('@')
     # The first `://`: a password may contain it, too.
@@ -209,7 +209,7 @@ def number(
 
 
 def size(default: str, meaning: str, *, low: int = 0, high: int = MAX_BYTES, **options: Any) -> Any:
-    """Declare a number of bytes between two bounds; if `default` is empty, it may be None."""
+    """Declare a number of bytes between two bounds; or None if `default` is empty."""
     kind = Kind(
         int, 'size', f'a size such as 500MB, from {low} to {high} bytes',
         lambda n: low <= n <= high, f'a number of bytes from {low} to {high}',
@@ -267,7 +267,10 @@ def database_url(meaning: str) -> Any:
 
 
 def with_default(owner: type, key: str, default: str) -> Any:
-    """Declare a text, word or database URL of another class again, with another default."""
+    """Declare a setting of another class again, with another default.
+
+    The setting must be a text, a word or a database URL.
+    """
     declared = declared_settings(owner)[key]
     parse = env.parse_database_url if declared.kind.reader == 'database_url' else str
     return replace(declared, default=parse(default), default_text=default)

@@ -58,7 +58,7 @@ class UserProfileSchema(Schema):
         return f'{current_app.config["PUBLIC_URL"].rstrip("/")}{path}'
 
     def get_since_logged_in(self, user: Any) -> int | None:
-        """Return the number of whole days since the last login; None if there was none."""
+        """Return the whole days since the last login; None if the user never logged in."""
         last_login: datetime | None = user.last_login
         return None if last_login is None else max(0, (now() - last_login).days)
 

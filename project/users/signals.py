@@ -10,8 +10,8 @@ user_disabled = _signals.signal('user-disabled')
 #: `send('users', user_id=…)`: a disabled user was enabled again.
 user_enabled = _signals.signal('user-enabled')
 
-#: `send('users', user_ids=[…], invite=…, by=…)`: users were created. With `invite`, `auth` sends them
-#: invitations. `by` is the id of the user who created them; None for an operator.
+#: `send('users', user_ids=[…], invite=…, by=…)`: users were created. If `invite` is true, `auth`
+#: sends them invitations. `by` is the id of the user who created them; None for an operator.
 users_created = _signals.signal('users-created')
 
 #: `send('users', user_id=…, was='old@…', by=…)`: the email address of a user was changed. `by` is

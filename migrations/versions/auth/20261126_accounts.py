@@ -1,4 +1,4 @@
-"""Refresh tokens, devices, second factors, keys, invitations, changes of address, events."""
+"""Refresh tokens, devices, second factors, API keys, invitations, email changes, events."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -122,7 +122,7 @@ def upgrade() -> None:
         batch_op.create_unique_constraint(batch_op.f('uq_auth_sessions_family_hash'), ['family_hash'])
         batch_op.create_foreign_key(batch_op.f('fk_auth_sessions_device_id_auth_devices'), 'auth_devices', ['device_id'], ['id'], ondelete='SET NULL')
 
-    # A session from before has no refresh token: it is over when its token is.
+    # Existing sessions have no refresh token, so they expire with their token.
     op.execute('UPDATE auth_sessions SET lapses_at = expires_at, ends_at = expires_at')
     with op.batch_alter_table('auth_sessions', schema=None) as batch_op:
         batch_op.alter_column('lapses_at', existing_type=sa.DateTime(timezone=True), nullable=False)

@@ -1,4 +1,4 @@
-"""Standard names: API keys, and columns of sessions, second factors, events and codes."""
+"""Standard names of API keys, and of columns of sessions, second factors, events and codes."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""Codes of 80 bits: no tries, and of invitations a SHA-256 instead of an HMAC."""
+"""Codes of 80 bits with unlimited attempts; invitations store a SHA-256 instead of an HMAC."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,7 +12,8 @@ depends_on = None
 def upgrade() -> None:
     with op.batch_alter_table('auth_pins') as batch_op:
         batch_op.alter_column('attempts_left', existing_type=sa.Integer(), nullable=True)
-    # HMACs stay as they are: no SHA-256 can be made of them. Those invitations must be sent again.
+    # HMACs cannot be converted to SHA-256, so existing invitations are invalid and must be sent
+    # again.
     with op.batch_alter_table('auth_invitations') as batch_op:
         batch_op.alter_column('code_hmac', new_column_name='code_hash')
         batch_op.drop_column('attempts_left')

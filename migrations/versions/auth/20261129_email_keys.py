@@ -1,7 +1,7 @@
-"""Comparison keys of email addresses: the domain as A-labels (IDNA 2008), no longer case-folded.
+"""Comparison keys of email addresses with the domain as A-labels (IDNA 2008), not case-folded.
 
-PINs depend on the key of their address, so those of affected addresses are void. They live for 10
-minutes.
+PINs depend on the key of their email address, so those of affected addresses are void. PINs are
+valid for only 10 minutes.
 """
 
 import unicodedata
@@ -32,12 +32,13 @@ def downgrade() -> None:
 
 
 def recompute_keys(key_of: Callable[[str], str]) -> None:
-    """Store the new keys of addresses whose domain is not ASCII or has A-labels."""
+    """Store the new keys of email addresses whose domain is not ASCII or has A-labels."""
     for table in (registrations, email_changes):
         replace_keys(table, table.c.email, key_of, identity=[table.c.email])
-    # The key is in the primary key: if two get one key, the second keeps its own until it expires.
+    # The key is in the primary key: if two rows get the same key, the second keeps its old one
+    # until it expires.
     replace_keys(invitations, invitations.c.email, key_of, identity=[], is_unique=True)
-    # They have no address, but their key is one.
+    # PINs have no email address, but their key has the form of one.
     replace_keys(pins, pins.c.email_key, key_of, identity=[pins.c.purpose], is_unique=True)
 
 
@@ -75,7 +76,7 @@ def is_affected(address: str) -> bool:
 
 
 def new_key(address: str) -> str:
-    """Return the local part folded, and the domain as A-labels."""
+    """Return the case-folded local part, and the domain as A-labels."""
     local, _, domain = address.rpartition('@')
     try:
         return f'{folded(local)}@{idna.encode(domain, uts46=True).decode()}'
@@ -84,7 +85,7 @@ def new_key(address: str) -> str:
 
 
 def old_key(address: str) -> str:
-    """Return the local part and the domain folded, without A-labels."""
+    """Return the case-folded local part and domain, without A-labels."""
     local, _, domain = address.rpartition('@')
     try:
         return folded(f'{local}@{idna.decode(domain, uts46=True)}')
@@ -93,5 +94,5 @@ def old_key(address: str) -> str:
 
 
 def folded(text: str) -> str:
-    """Return a text by NFKC and case folding."""
+    """Return a text after NFKC normalization and case folding."""
     return unicodedata.normalize('NFKC', text).casefold()

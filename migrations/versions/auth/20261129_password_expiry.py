@@ -1,4 +1,4 @@
-"""Generated passwords expire."""
+"""Expiry of generated passwords."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -15,7 +15,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    # An expired password must not become valid again. Its user resets it.
+    # An expired password must not become valid again, so it is deleted. The user can reset it.
     op.execute('DELETE FROM auth_credentials WHERE expires_at <= CURRENT_TIMESTAMP')
     with op.batch_alter_table('auth_credentials') as batch_op:
         batch_op.drop_column('expires_at')

@@ -1,6 +1,6 @@
-"""Devices on which a second factor was passed.
+"""Flag of known devices that have passed a second factor.
 
-All known devices count as others until their next login with a second factor.
+Existing devices get the flag at their next login with a second factor.
 """
 
 import sqlalchemy as sa

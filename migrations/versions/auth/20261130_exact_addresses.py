@@ -1,7 +1,7 @@
-"""PINs by the exact email address of their mail.
+"""PINs by the exact email address they were mailed to.
 
-The table of PINs had the keys of the addresses only. A PIN stays valid if its address is its key,
-such as `ada@example.com`. Users with other spellings request new ones.
+The table of PINs contained only the keys of the email addresses. A PIN stays valid if its email
+address equals its key, such as `ada@example.com`. Users with other spellings request new PINs.
 """
 
 import sqlalchemy as sa

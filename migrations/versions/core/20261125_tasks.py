@@ -1,4 +1,4 @@
-"""Tasks that run later, and their timetables."""
+"""Tasks and schedules."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Tasks know whom they are about."""
+"""Subjects of tasks: the user whom a task concerns."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Standard names: throttle counters, columns of tasks and schedules, names of tasks."""
+"""Standard names of throttle counters, columns of tasks and schedules, and tasks."""
 
 from alembic import op
 
@@ -36,7 +36,7 @@ def upgrade() -> None:
     with op.batch_alter_table('core_schedules') as batch_op:
         batch_op.alter_column('due', new_column_name='next_run_at')
 
-    # A task is stored under the name of its function. Rows of tasks that wait must find theirs.
+    # The name of a task is that of its function. Pending tasks must find the renamed functions.
     op.execute(
         """UPDATE core_tasks SET name = CASE name
         WHEN 'auth.forget_successors' THEN 'auth.purge_refresh_grace_responses'

@@ -13,7 +13,7 @@ NOT_DEAD = sa.text("state <> 'dead'")
 
 
 def upgrade() -> None:
-    # Defaults in the database: code of the release before inserts rows without these columns.
+    # Server defaults, because code of the previous release inserts rows without these columns.
     with op.batch_alter_table('core_tasks') as batch_op:
         batch_op.drop_index(batch_op.f('ix_core_tasks_available_at'))
         batch_op.add_column(

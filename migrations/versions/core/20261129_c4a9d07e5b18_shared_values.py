@@ -1,4 +1,4 @@
-"""Values under names: the marker of the storage, the probe of writes."""
+"""Named values: the marker of the storage, the probe for writes."""
 
 import sqlalchemy as sa
 from alembic import op

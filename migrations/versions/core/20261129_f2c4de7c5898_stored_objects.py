@@ -29,7 +29,7 @@ def upgrade() -> None:
         sa.Column('collected_bytes', sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint('name', name=op.f('pk_core_storage_collections')),
     )
-    # These tasks removed bytes. The garbage collection removes what they would have removed.
+    # These tasks deleted stored objects, which the garbage collection deletes from now on.
     op.execute(
         "DELETE FROM core_tasks WHERE name IN ('files.delete_thumbnail_blob',"
         " 'users.delete_avatar_blob', 'users.delete_export_blob')"

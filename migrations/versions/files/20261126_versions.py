@@ -1,4 +1,4 @@
-"""Versions of files, and room reserved for what is on its way."""
+"""Versions of files, thumbnails, share links, partial uploads and quota reservations."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -73,13 +73,13 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column('number', sa.Integer(), server_default='1', nullable=False))
     with op.batch_alter_table('files', schema=None) as batch_op:
         batch_op.alter_column('number', server_default=None)
-    # What is there is the first version of each.
+    # The existing content is the first version of each file.
     op.execute('INSERT INTO files_versions (file_id, number, size, type, sha256, created_at) '
                'SELECT id, 1, size, type, sha256, created_at FROM files')
 
 
 def downgrade() -> None:
-    # Nobody counts what is left of the others any more.
+    # Without versions and reservations, only the current content counts.
     op.execute('UPDATE files_usage SET reserved = 0, used = (SELECT COALESCE(SUM(files.size), 0) '
                'FROM files WHERE files.owner_id = files_usage.user_id)')
     with op.batch_alter_table('files', schema=None) as batch_op:

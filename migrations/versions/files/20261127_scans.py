@@ -1,4 +1,4 @@
-"""What clients and a scanner say of versions."""
+"""Results of scans, and content types sent by clients, of versions."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Standard names: the versions of files and rows, and columns of uploads."""
+"""Standard names of versions of files and rows, and of columns of uploads."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""Thumbnails name the key of their bytes, and their size; users have a sum of these sizes."""
+"""Storage keys and sizes of thumbnails, and their total size per user."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -16,7 +16,7 @@ def upgrade() -> None:
     with op.batch_alter_table('files_thumbnails') as batch_op:
         batch_op.add_column(sa.Column('storage_key', sa.String(length=128), nullable=True))
         batch_op.add_column(sa.Column('size', sa.BigInteger(), nullable=True))
-    # The key that the code computed until now.
+    # The key that the previous code computed.
     op.execute(
         """UPDATE files_thumbnails SET storage_key =
         'thumbnails/' || substr(replace(CAST(file_id AS VARCHAR(36)), '-', ''), 1, 2)
@@ -30,7 +30,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    # The code before this one computes keys: it could not find these. It makes them again.
+    # The previous code computes keys, so it could not find these objects. It creates new ones.
     op.execute(
         """DELETE FROM files_thumbnails WHERE storage_key <>
         'thumbnails/' || substr(replace(CAST(file_id AS VARCHAR(36)), '-', ''), 1, 2)

@@ -1,4 +1,4 @@
-"""When each user emptied the trash, and an index of each user's trash."""
+"""Time at which each user emptied the trash, and an index of each user's trash."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -24,7 +24,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    # Files of an emptied trash whose rows still exist are in the trash again.
+    # Files of an emptied trash whose rows still exist appear in the trash again.
     with op.batch_alter_table('files') as batch_op:
         batch_op.drop_index('ix_files_trash')
     with op.batch_alter_table('files_usage') as batch_op:

@@ -1,4 +1,4 @@
-"""Roles of one's own, avatars and exports."""
+"""Custom roles, avatars and exports."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -19,7 +19,7 @@ def upgrade() -> None:
     sa.Column('updated_at', sa.DateTime(timezone=True), nullable=False),
     sa.PrimaryKeyConstraint('name', name=op.f('pk_users_role_definitions'))
     )
-    # The built-in ones: what they allow stands in the code.
+    # The built-in roles, whose permissions are defined in the code.
     op.execute("INSERT INTO users_role_definitions (name, permissions, version, created_at, updated_at) "
                "VALUES ('admin', '', 1, CURRENT_TIMESTAMP, CURRENT_TIMESTAMP), "
                "('member', '', 1, CURRENT_TIMESTAMP, CURRENT_TIMESTAMP)")

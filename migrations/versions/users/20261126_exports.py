@@ -1,4 +1,4 @@
-"""Exports know what makes them, and what they hash to."""
+"""Task and SHA-256 of exports."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Standard names: the table of what roles allow."""
+"""Standard name of the table of role permissions."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""Exports name the key of their bytes; the size of avatars is known."""
+"""Storage keys of exports, and sizes of avatars."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -14,7 +14,7 @@ def upgrade() -> None:
         batch_op.create_unique_constraint(batch_op.f('uq_users_avatar'), ['avatar'])
     with op.batch_alter_table('users_exports') as batch_op:
         batch_op.add_column(sa.Column('storage_key', sa.String(length=128), nullable=True))
-    # The key that the code computed until now.
+    # The key that the previous code computed.
     op.execute(
         """UPDATE users_exports
         SET storage_key = 'exports/' || replace(CAST(id AS VARCHAR(36)), '-', '')
@@ -27,7 +27,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    # The code before this one computes keys: it could not find these. Users ask for them again.
+    # The previous code computes keys, so it could not find these objects. Users request new exports.
     op.execute(
         """DELETE FROM users_exports
         WHERE storage_key <> 'exports/' || replace(CAST(id AS VARCHAR(36)), '-', '')"""

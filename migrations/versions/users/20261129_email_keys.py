@@ -1,4 +1,4 @@
-"""Comparison keys of email addresses: the domain as A-labels (IDNA 2008), no longer case-folded."""
+"""Comparison keys of email addresses with the domain as A-labels (IDNA 2008), not case-folded."""
 
 import unicodedata
 from collections.abc import Callable
@@ -26,9 +26,9 @@ def downgrade() -> None:
 
 
 def recompute_keys(key_of: Callable[[str], str]) -> None:
-    """Store the new keys of addresses whose domain is not ASCII or has A-labels.
+    """Store the new keys of email addresses whose domain is not ASCII or has A-labels.
 
-    A user whose new key another one has keeps the old key, and a line names both.
+    If another user has the new key, the user keeps the old key, and a printed line names both.
     """
     connection, last = op.get_bind(), 0
     page = sa.select(users).where(users.c.id > sa.bindparam('last')).order_by(users.c.id)
@@ -57,7 +57,7 @@ def is_affected(email: str) -> bool:
 
 
 def new_key(email: str) -> str:
-    """Return the local part folded, and the domain as A-labels."""
+    """Return the case-folded local part, and the domain as A-labels."""
     local, _, domain = email.rpartition('@')
     try:
         return f'{folded(local)}@{idna.encode(domain, uts46=True).decode()}'
@@ -66,5 +66,5 @@ def new_key(email: str) -> str:
 
 
 def folded(text: str) -> str:
-    """Return the old key: all of it folded."""
+    """Return the old key: the case-folded email address."""
     return unicodedata.normalize('NFKC', text).casefold()

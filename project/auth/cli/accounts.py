@@ -44,6 +44,9 @@ def auth_reset_password(user: str) -> None:
 @auth_cli.command('disable-totp')
 @click.argument('user')
 def auth_disable_totp(user: str) -> None:
-    """Disable the second factor of a user, delete the recovery codes and notify the user."""
+    """Disable the second factor of a user and notify the user.
+
+    Also deletes the recovery codes.
+    """
     found = service.disable_totp_of(user)
     click.echo(f'Turned off the second factor of {found.username}.')

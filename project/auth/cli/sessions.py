@@ -27,7 +27,10 @@ def auth_sessions(user: str, as_json: bool) -> None:
 @click.option('--session', type=click.UUID, help='End only the session with this id.')
 @dry_run
 def auth_revoke(user: str, session: UUID | None, dry_run: bool) -> None:
-    """End the sessions of a user. The next request with any of their tokens returns 401."""
+    """End the sessions of a user.
+
+    The next request with any of their tokens returns 401.
+    """
     user_id = users.get_user_by_login(user).id
     if dry_run:
         found = [row.id for row in service.list_sessions_of(user_id)]

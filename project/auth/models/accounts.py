@@ -39,7 +39,7 @@ class Credential(Base):
 
     @classmethod
     def was_changed_after(cls, user_id: int, moment: datetime) -> bool:
-        """Return whether the user's password was set after `moment`, and not in the future."""
+        """Return whether a user's password was set after `moment`, but not in the future."""
         changed = (cls.changed_at > moment) & (cls.changed_at <= now() + MAX_CLOCK_SKEW)
         later = select(cls.user_id).where(cls.user_id == user_id, changed)
         return execute_select(later).one_or_none() is not None

@@ -82,7 +82,7 @@ class Session(Base):
 
     @classmethod
     def find_live_by_id(cls, session_id: UUID) -> AnyRow | None:
-        """Return the same as `find_live`, by the id of a session that can still be refreshed."""
+        """Return the same as `find_live`, by the id of a session that can be refreshed."""
         return LIVE_SESSION_BY_ID.first(session_id=session_id, moment=now())
 
     @classmethod

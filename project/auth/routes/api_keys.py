@@ -55,10 +55,11 @@ class KeyCreateRequest(Schema):
     limit='60/15 minutes', errors=[ScopeUnknown, PrivilegeEscalation, ExpiryPast, TooManyKeys],
 )  # fmt: skip
 def key_create(body: dict[str, Any]) -> Any:
-    """Create an API key for a program. The key is shown only once, and a mail notifies you.
+    """Create an API key for a program.
 
-    The key has your permissions within its scopes, which are permissions such as `files:read`. A
-    scope that you do not hold returns 403; more than 50 keys return 409.
+    The key is shown only once, and a mail notifies you. The key has your permissions within its
+    scopes, which are permissions such as `files:read`. A scope that you do not hold returns 403;
+    more than 50 keys return 409.
     """
     return service.create_key(current_principal(), **body)
 

@@ -50,8 +50,8 @@ class EmailChangeReplaceRequest(Schema):
     errors=[WrongPin, TooManyAttempts, EmailTaken],
 )  # fmt: skip
 def email_change_replace(body: dict[str, Any]) -> Any:
-    """Replace your email address with the new one. A mail notifies both email addresses.
+    """Replace your email address with the new one.
 
-    A wrong, used, expired or replaced PIN returns 422 `pin`.
+    A mail notifies both email addresses. A wrong, used, expired or replaced PIN returns 422 `pin`.
     """
     return service.confirm_email_change(current_principal(), body['pin'])

@@ -39,11 +39,12 @@ class InvitationCreateRequest(Schema):
     errors=[RoleUnknown, PrivilegeEscalation],
 )  # fmt: skip
 def invitation_create(body: dict[str, Any]) -> None:
-    """Invite a person by mail. The response is the same for known and unknown email addresses.
+    """Invite a person by mail.
 
-    The code is valid for seven days; a new invitation voids the previous one. A role with a
-    permission that you do not hold returns 403. After ten mails a day to one email address, no more
-    are sent, and the newest code stays valid.
+    The response is the same for known and unknown email addresses. The code is valid for seven
+    days; a new invitation voids the previous one. A role with a permission that you do not hold
+    returns 403. After ten mails a day to one email address, no more are sent, and the newest code
+    stays valid.
     """
     service.invite(current_principal(), **body)
 

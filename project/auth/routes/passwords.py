@@ -69,10 +69,10 @@ class PasswordResetReplaceRequest(Schema):
     hashes_password=True, errors=[WrongPin, PasswordTooWeak, TooManyAttempts],
 )  # fmt: skip
 def password_reset_replace(body: dict[str, Any]) -> Any:
-    """Set a new password with a PIN. All your sessions and API keys end; a mail notifies you.
+    """Set a new password with a PIN.
 
-    A wrong, used, expired or replaced PIN returns 422 `pin`. Log in afterwards, with your second
-    factor if you have one. Send `device` with that login, so that failed logins from other devices
-    do not block it.
+    All your sessions and API keys end, and a mail notifies you. A wrong, used, expired or replaced
+    PIN returns 422 `pin`. Log in afterwards, with your second factor if you have one. Send `device`
+    with that login, so that failed logins from other devices do not block it.
     """
     return {'device': service.reset_password(**body)}

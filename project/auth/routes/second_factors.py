@@ -21,9 +21,10 @@ from . import blueprint
     errors=[TotpAlreadyEnabled],
 )  # fmt: skip
 def totp_create() -> Any:
-    """Start to enrol an authenticator. Returns its secret as text, URI and QR code (SVG).
+    """Start to enrol an authenticator.
 
-    The secret is shown only once. Confirm it within an hour: send a code to `PUT /auth/totp`.
+    Returns its secret as text, URI and QR code (SVG). The secret is shown only once. Confirm it
+    within an hour: send a code to `PUT /auth/totp`.
     """
     return service.start_totp_enrolment(current_principal())
 

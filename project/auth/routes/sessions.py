@@ -101,10 +101,10 @@ class SessionReauthenticateRequest(Schema):
     errors=[*FACTOR_ERRORS, WrongCredentials, SessionNotFound, TooManyAttempts],
 )  # fmt: skip
 def session_reauthenticate(body: dict[str, Any]) -> Any:
-    """Confirm your password and second factor again. The login is fresh for ten minutes.
+    """Confirm your password and second factor again.
 
-    The session gets new tokens; the old ones become invalid. After ten wrong passwords in 15
-    minutes, it returns 429 `attempts`.
+    The login is then fresh for ten minutes. The session gets new tokens; the old ones become
+    invalid. After ten wrong passwords in 15 minutes, it returns 429 `attempts`.
     """
     return service.reauthenticate(current_principal(), **body)
 

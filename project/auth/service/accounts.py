@@ -52,7 +52,7 @@ class CreatedAccount(NamedTuple):
 
 @non_atomic
 def register(*, username: str, email: str, password: str, name: str = '') -> None:
-    """Store a registration for 24 hours and mail its PIN, or a notice to a known email address.
+    """Store a registration for 24 hours; mail its PIN, or a notice to a known user.
 
     Both cases take the same time and write the same rows, because a task looks the email address
     up. A repeated registration with the same username, email address and password extends the
@@ -82,10 +82,11 @@ def resend_verification(email: str) -> None:
 
 @task(queue='mail')
 def send_verification(email: str) -> None:
-    """Mail a new PIN to a pending registration, or a notice to a user; otherwise do nothing.
+    """Mail a new PIN to a pending registration, or a notice to a user.
 
-    A task does this, so that requests take the same time and write the same row for known and
-    unknown email addresses. Idempotent: a second run sends no mail.
+    Without a pending registration, it does nothing. A task does this, so that requests take the
+    same time and write the same row for known and unknown email addresses. Idempotent: a second run
+    sends no mail.
     """
     with atomic():
         complete_with_transaction()
@@ -100,9 +101,9 @@ def send_verification(email: str) -> None:
 
 
 def send_already_registered_notice(known: AnyRow) -> None:
-    """Notify a user of an attempt to register their email address. Call it inside `atomic`.
+    """Notify a user of an attempt to register their email address.
 
-    A mailbox gets at most ten such mails a day.
+    Call it inside `atomic`. A mailbox gets at most ten such mails a day.
     """
     if not is_within_limit(NOTICE_MAIL, mail_target(ALREADY_REGISTERED, email_key(known.email))):
         return
@@ -159,7 +160,7 @@ def create_account(
 
 
 def _hash_to_keep(username: str, key: str, password: str) -> str:
-    """Return the hash for a registration: a new one, or that of the pending one it renews.
+    """Return a new hash for a registration, or the hash of the one it renews.
 
     Takes the same time for a wrong email address and a wrong password.
 
@@ -215,7 +216,10 @@ def create_user_with_credential(
     name: str = '',
     expires_at: datetime | None = None,
 ) -> AnyRow:
-    """Create a user with a password, in the transaction that consumes the PIN or invitation."""
+    """Create a user with a password.
+
+    Call it in the transaction that consumes the PIN or invitation.
+    """
     user = users.create_user(username=username, email=email, name=name, roles=roles)
     db.session.add(Credential(user_id=user.id, password_hash=password_hash, expires_at=expires_at))
     return user

@@ -165,7 +165,10 @@ def session_target(session_id: UUID | None) -> str:
 
 
 def network_target(ip_address: str) -> str:
-    """Return the network of an IP address: usually one household or company (/24, /64)."""
+    """Return the /24 (IPv6: /64) network of an IP address.
+
+    It is usually one household or company.
+    """
     return network_of(ip_address, v4_prefix=24)
 
 

@@ -56,7 +56,9 @@ def delete_expired(*, dry_run: bool = False) -> Iterator[CleanupBatch]:
 
 @task(queue='slow', cron='17 3 * * *', time_limit=timedelta(hours=6))
 def delete_expired_nightly() -> None:
-    """Delete expired rows every night. Idempotent: a second run continues after the last batch.
+    """Delete expired rows every night.
+
+    Idempotent: a second run continues after the last batch.
 
     :raises CleanupFailed: if the cleanup of a table failed; the task is retried.
     """

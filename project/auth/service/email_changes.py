@@ -43,7 +43,7 @@ CHANGE_LIFETIME = timedelta(hours=24)
 @repeatable
 @locks_user('asker')
 def request_email_change(asker: Principal, new_email: str) -> None:
-    """Mail a PIN to a new email address; if another user has it, mail a notice instead.
+    """Mail a PIN to a new email address, or a notice if another user has it.
 
     A newer request replaces an older one.
 
@@ -111,9 +111,9 @@ def _change(user_id: int, pending: AnyRow, verified: VerifiedPin) -> AnyRow:
 
 @user_email_changed.connect
 def on_user_email_changed(_sender: object, *, user_id: int, was: str, by: int | None) -> None:
-    """Delete PINs of the old address and registrations of the new one; notify the old one.
+    """Notify the old email address (ASVS 6.3.7), and delete pending rows.
 
-    ASVS 6.3.7 requires the notice.
+    These are the PINs of the old email address and the registrations of the new one.
     """
     user = users.get_user(user_id)
     delete_pins(email_key(was))
@@ -123,7 +123,7 @@ def on_user_email_changed(_sender: object, *, user_id: int, was: str, by: int | 
 
 
 def _send_notice(user: AnyRow, *, was: str, to: str) -> None:
-    """Mail a notice of a changed email address, at most ten times a day to one mailbox."""
+    """Mail a notice of a changed email address, at most ten a day to one mailbox."""
     if not is_within_limit(NOTICE_MAIL, mail_target(EMAIL_CHANGED, email_key(to))):
         return
     send_mail(

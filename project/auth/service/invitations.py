@@ -61,7 +61,9 @@ def on_users_created_invite(
 
 @task(time_limit=timedelta(minutes=5), owner_argument='invited_by')
 def invite_users(user_ids: list[int], invited_by: int | None = None) -> None:
-    """Invite users who have no password yet. Idempotent: a second run invites no user again.
+    """Invite users who have no password yet.
+
+    Idempotent: a second run invites no user again.
 
     :param invited_by: the id of the user who created them; None for an operator.
     """
@@ -74,7 +76,7 @@ def invite_users(user_ids: list[int], invited_by: int | None = None) -> None:
 
 @task(queue='mail', owner_argument='invited_by')
 def send_invitation(email: str, roles: list[str], invited_by: int | None) -> None:
-    """Mail an invitation code to an email address, or a notice to a user who has a password.
+    """Mail an invitation code, or a notice to a user who has a password.
 
     Idempotent: a second run sends no mail.
     """
@@ -95,7 +97,7 @@ def send_invitation(email: str, roles: list[str], invited_by: int | None) -> Non
 def accept_invitation(
     *, email: str, code: str, password: str, username: str | None = None
 ) -> AnyRow:
-    """Set the password of an invited user, creating the user if necessary; return the user.
+    """Set the password of an invited user, who is created if necessary.
 
     Attempts are not counted: a code of 80 bits cannot be guessed.
 

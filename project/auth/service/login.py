@@ -105,9 +105,9 @@ def log_in(
 def reauthenticate(
     asker: Principal, *, password: str, otp: str | None = None, recovery_code: str | None = None
 ) -> Login:
-    """Confirm password and second factor of a session, which becomes fresh and gets new tokens.
+    """Confirm password and second factor of a session; return new tokens.
 
-    The old tokens become invalid.
+    The session becomes fresh. The old tokens become invalid.
 
     :raises SessionNotFound: if the caller has no session (an API key), or it has ended.
     :raises WrongCredentials: if the password is wrong. Attempts are counted per session.

@@ -70,7 +70,10 @@ def export_file_of(model: Any) -> str:
 
 
 def export_account(user_id: int) -> Iterator[ExportFile]:
-    """Yield the export files of a user's credentials, sessions and events, without secrets."""
+    """Yield the export files of a user's credentials, sessions and events.
+
+    They contain no secrets.
+    """
     key = email_key(users.get_user(user_id).email)
     for model, columns in EXPORTED_COLUMNS.items():
         whose = model.user_id == user_id if model in MODELS_BY_USER else model.email_key == key
@@ -95,11 +98,11 @@ def erase_account_data(user_id: int) -> bool:
 
 
 def close_account(user_id: int, email: str) -> None:
-    """Delete a user's secrets and all pending rows of the email address. Call it inside `atomic`.
+    """Delete a user's secrets and all pending rows of the email address.
 
-    Another user may register the email address at once and must not inherit these rows. Sessions,
-    devices and events may be many, so a task deletes them. Until then, the guard rejects the
-    sessions because their user does not exist.
+    Call it inside `atomic`. Another user may register the email address at once and must not
+    inherit these rows. Sessions, devices and events may be many, so a task deletes them. Until
+    then, the guard rejects the sessions because their user does not exist.
     """
     for model in (Credential, ApiKey, Totp, RecoveryCode, EmailChange):
         db.session.execute(delete(model).where(model.user_id == user_id))

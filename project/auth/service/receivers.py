@@ -48,7 +48,10 @@ def on_username_changed(_sender: object, *, user_id: int, by: int | None) -> Non
 
 @user_deleted.connect
 def on_user_deleted(_sender: object, *, user_id: int, email: str, by: int | None) -> None:
-    """Close the account and record that. The event has no `user_id`, so that it is not erased."""
+    """Close the account and record that.
+
+    The event has no `user_id`, so that it is not erased.
+    """
     close_account(user_id, email)
     record_security_event('user_deleted', None, actor=actor_of(by, user_id), user=user_id)
 

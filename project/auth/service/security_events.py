@@ -22,7 +22,9 @@ def record_security_event(
     actor: str | None = None,
     **details: Any,
 ) -> None:
-    """Record a security event. Call it inside `atomic`, together with the recorded action.
+    """Record a security event.
+
+    Call it inside `atomic`, together with the recorded action.
 
     :param kind: noun and past participle, such as `password_changed`.
     :param user_id: the user whose account it concerns; None for an unknown account.

@@ -60,7 +60,10 @@ LAST_USED_INTERVAL = timedelta(minutes=1)
 
 
 def identify(token: str) -> Principal | None:
-    """Return the principal of a token, or None. The guard of `core` calls it on every request."""
+    """Return the principal of a token, or None.
+
+    The guard of `core` calls it on every request.
+    """
     kind = kind_of(token)
     if kind == KEY_TOKEN:
         return identify_key(token)
@@ -79,7 +82,7 @@ def identify(token: str) -> Principal | None:
 
 
 def reload_principal(principal: Principal) -> Principal | None:
-    """Return the current state of a principal, or None if its credential or user is gone.
+    """Return the current state of a principal, or None if it is no longer valid.
 
     It uses the id of the session or key, not the token: the tokens of a session may be refreshed
     during a long upload.
@@ -204,7 +207,7 @@ def _counters_of_email(email: str) -> list[tuple[AttemptCounter, str]]:
 
 @user_disabled.connect
 def on_user_disabled_revoke_credentials(_sender: object, *, user_id: int) -> None:
-    """End the sessions of a disabled user; delete API keys, PINs and pending email changes.
+    """End sessions of a disabled user; delete API keys, PINs and email changes.
 
     A user who is enabled again still has the password, the second factor, finished exports and the
     known devices, which only choose an attempt counter.

@@ -54,7 +54,7 @@ def refresh_session(refresh_token: str) -> Login:
 
 @atomic()
 def _rotate(used: str) -> Login | None:
-    """Replace a refresh token in one statement, so that one concurrent request succeeds."""
+    """Replace a refresh token in one statement; one concurrent request succeeds."""
     pair, moment, context = rotate_token_pair(used), now(), current_request_context()
     columns = pair.columns(moment)
     columns |= {name: _at_most_ends(columns[name]) for name in ('expires_at', 'refresh_expires_at')}

@@ -52,7 +52,10 @@ def users_show(user: str, as_json: bool) -> None:
 def users_create(
     username: str, email: str, name: str, roles: tuple[str, ...], no_invite: bool, as_json: bool
 ) -> None:
-    """Create and invite a user. `flask create-user` creates one who can log in at once."""
+    """Create and invite a user.
+
+    `flask create-user` creates a user who can log in at once.
+    """
     named = UserCreateOptions().load({'name': name})
     user = service.create_user(
         username=username, email=email, roles=roles, invite=not no_invite, **named

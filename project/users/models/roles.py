@@ -38,7 +38,7 @@ class RoleDefinition(Base):
 
     @classmethod
     def lock_for_share(cls, names: Iterable[str]) -> set[str]:
-        """Return the existing ones of these roles; share-lock them until the transaction ends."""
+        """Return the existing roles; share-lock them until the transaction ends."""
         there = select(cls.name).where(cls.name.in_(set(names)))
         return set(execute_select(there.with_for_update(read=True)).scalars())
 

@@ -44,7 +44,7 @@ class User(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     username: Mapped[str] = mapped_column(String(32), unique=True)
     email: Mapped[str] = mapped_column(String(254))
-    # Longer than the email address: case folding turns some characters into several.
+    # Longer than the email address, because case folding can lengthen a text.
     email_key: Mapped[str] = mapped_column(String(1016), unique=True)
     name: Mapped[str] = mapped_column(String(80), default='')
     bio: Mapped[str] = mapped_column(Text, default='')

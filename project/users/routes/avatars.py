@@ -72,7 +72,10 @@ def avatar_show() -> Response:
     errors=[AvatarNotFound, NoSuchUsername, RangeNotSatisfiable],
 )  # fmt: skip
 def user_avatar(username: str) -> Response:
-    """Show the avatar of a user. `profile_image` is this URL, and any website may embed it."""
+    """Show the avatar of a user.
+
+    `profile_image` of a profile is this URL, and any website may embed it.
+    """
     return _picture_of(username)
 
 

@@ -46,10 +46,10 @@ def export_list(page: PageRequest) -> Page:
     location=('.export_show', 'export_id'), errors=[ExportUnderWay],
 )  # fmt: skip
 def export_create() -> Any:
-    """Request an export of all your data as one ZIP. A mail notifies you when it is ready.
+    """Request an export of all your data as one ZIP.
 
-    Requires a fresh login. Only one export can be pending. A ready export replaces the previous one
-    and is kept for 7 days.
+    A mail notifies you when it is ready. Requires a fresh login. Only one export can be pending. A
+    ready export replaces the previous one and is kept for 7 days.
     """
     return service.request_export(current_principal().user_id)
 

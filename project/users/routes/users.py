@@ -108,9 +108,10 @@ class UsersView(MethodView):
         errors=[*TAKEN_ERRORS, RoleUnknown, PrivilegeEscalation], location=('.user', 'user_id'),
     )  # fmt: skip
     def post(self, body: dict[str, Any]) -> Any:
-        """Create a user. An invitation by mail contains a code with which the user sets a password.
+        """Create a user.
 
-        A role with a permission that you do not hold returns 403.
+        The user gets an invitation by mail, with a code to set a password. A role with a permission
+        that you do not hold returns 403.
         """
         return service.create_user(**body, invite=True, by=current_principal())
 
@@ -143,7 +144,10 @@ class UserView(MethodView):
         errors=[*TAKEN_ERRORS, UserNotFound, UserChanged, *CHANGE_ERRORS],
     )  # fmt: skip
     def put(self, user_id: int, body: dict[str, Any]) -> Any:
-        """Replace username, email address, name and bio. A missing name or bio becomes empty."""
+        """Replace username, email address, name and bio of a user.
+
+        A missing name or bio becomes empty.
+        """
         return service.update_user(
             user_id, body, by=current_principal(), expected=expected_versions()
         )
@@ -154,9 +158,10 @@ class UserView(MethodView):
         errors=[*TAKEN_ERRORS, UserNotFound, UserChanged, *CHANGE_ERRORS],
     )  # fmt: skip
     def patch(self, user_id: int, body: dict[str, Any]) -> Any:
-        """Change the fields that are sent: your own `name` and `bio`, others with `users:write`.
+        """Change the fields of a user that are sent.
 
-        To change your own email address, use `POST /auth/email-changes`.
+        You can change your own `name` and `bio`; all other changes need `users:write`. To change
+        your own email address, use `POST /auth/email-changes`.
         """
         return service.update_user(
             user_id, body, by=current_principal(), expected=expected_versions()
@@ -195,9 +200,10 @@ def user_me() -> Any:
     errors=[*TAKEN_ERRORS, UserNotFound, UserChanged, *CHANGE_ERRORS],
 )  # fmt: skip
 def user_me_update(body: dict[str, Any]) -> Any:
-    """Change your own `name` and `bio`; your username needs `users:write` and a fresh login.
+    """Change your own user.
 
-    To change your email address, use `POST /auth/email-changes`.
+    All users can change their `name` and `bio`; a new username needs `users:write` and a fresh
+    login. To change your email address, use `POST /auth/email-changes`.
     """
     asker = current_principal()
     return service.update_user(asker.user_id, body, by=asker, expected=expected_versions())

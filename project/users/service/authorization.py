@@ -21,7 +21,7 @@ from project.users.errors import (
 from project.users.models import ACTIVE, DELETED, RoleDefinition, User, UserRole, permissions_of
 from project.users.permissions import ADMIN, WRITE
 
-# Users may change these fields of their own; other fields need `users:write`.
+# Users may change these fields of their own row; changes of other fields need `users:write`.
 OWN_FIELDS = frozenset(['name', 'bio'])
 
 
@@ -35,10 +35,10 @@ def lock_users(user_ids: Collection[int]) -> None:
 
 
 def find_permissions(user_id: int) -> frozenset[str]:
-    """Return the current permissions of a user; none if the user is disabled or deleted.
+    """Return the current permissions of a user; none for an inactive user.
 
-    Code that acts for a user who is not the caller (a task, an accepted invitation) checks these
-    permissions when it acts, not those at the time of the request.
+    A task or an accepted invitation acts for a user who is not the caller. It checks these
+    permissions, not those at the time of the request.
     """
     user = User.find(user_id)
     return permissions_of(user.roles) if user and user.status == ACTIVE else frozenset()
@@ -91,7 +91,7 @@ def ensure_holds_all_permissions(by: Principal | None, permissions: Iterable[str
 
 
 def may_grant(user_id: int, permissions: Iterable[str]) -> bool:
-    """Return whether a user currently has all these permissions, except for default ones."""
+    """Return whether a user currently has these permissions, without default ones."""
     return find_permissions(user_id) >= set(permissions) - default_permissions()
 
 
@@ -131,10 +131,11 @@ def ensure_can_delete(by: Principal | None, user: Any) -> None:
 
 
 def ensure_not_last_admin(user_id: int) -> None:
-    """Ensure that another active admin remains. Call it inside `atomic`, with the user locked.
+    """Ensure that another active admin remains.
 
-    Transactions that remove an admin wait for each other at the row of the role `admin`. If each
-    locked all admins after its user, two of them could deadlock.
+    Call it inside `atomic`, with the user locked. Transactions that remove an admin wait for each
+    other at the row of the role `admin`. If each locked all admins after its user, two of them
+    could deadlock.
 
     :raises LastAdmin: if the user is the only active admin.
     """

@@ -47,10 +47,10 @@ export_slot = InterprocessSemaphore()
 
 @locks_user('user_id')
 def request_export(user_id: int) -> AnyRow:
-    """Enqueue an export of all data of a user; a mail notifies the user when it is ready.
+    """Enqueue an export of all data of a user.
 
-    A ready export replaces the previous one. So the exports of a user take at most twice the space
-    of one export.
+    A mail notifies the user when it is ready. A ready export replaces the previous one. So the
+    exports of a user take at most twice the space of one export.
 
     :raises ExportUnderWay: if another export is pending.
     """
@@ -104,7 +104,7 @@ def open_export(user_id: int, export_id: UUID) -> tuple[AnyRow, StoredObject]:
     subject_argument='user_id',
 )
 def make_export(export_id: str, user_id: int) -> None:
-    """Write the ZIP of an export, or delete the export if its user is disabled or deleted.
+    """Write the ZIP of an export, or delete the export if its user is not active.
 
     Idempotent: a second run does not change a ready export.
     """
@@ -116,7 +116,7 @@ def make_export(export_id: str, user_id: int) -> None:
         create_object() as new,
     ):
         _write(new, user_id)
-        # Each attempt has a key of its own, because an earlier attempt that hangs may still write.
+        # Each attempt has a separate key, because an earlier attempt that hangs may still write.
         key = object_storage.new_export_key(wanted)
         new.prepare(key)
         _publish(wanted, user_id, key, new)
@@ -140,7 +140,9 @@ def _delete_batch(batch: AnySelect) -> int:
 
 
 def delete_exports(which: Any) -> int:
-    """Delete exports in the caller's transaction and release their objects; return the number.
+    """Delete exports and release their objects; return the number of exports.
+
+    It runs in the caller's transaction.
 
     :param which: the condition of the DELETE statement.
     """

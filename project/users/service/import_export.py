@@ -77,7 +77,10 @@ def _error_of(row: Mapping[str, Any], known: set[str], before: Container[str]) -
 
 
 def _insert(rows: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    """Insert users whose username and email address are available; return ids by username."""
+    """Insert users with available usernames and email addresses.
+
+    :returns: the ids of the inserted users by username.
+    """
     moment = now()
     values = [
         {
@@ -108,7 +111,7 @@ def _give_roles(fit: Mapping[str, tuple[int, Mapping[str, Any]]], ids: Mapping[s
 
 
 def _taken_error(row: Mapping[str, Any]) -> ApiError:
-    """Return the error of a row that was not inserted: taken username or email address."""
+    """Return the error of a row that was not inserted."""
     named = select(User.id).where(User.username == row['username'])
     return UsernameTaken() if db.session.scalar(named) else EmailTaken()
 

@@ -48,7 +48,9 @@ def define_role(
     by: Principal | None = None,
     expected: frozenset[int] | None = None,
 ) -> AnyRow:
-    """Set the permissions of a role, creating it if necessary; its users have them at once.
+    """Set the permissions of a role, creating the role if necessary.
+
+    The change applies to all requests after the commit.
 
     :param expected: the versions that may be changed (`If-Match`); None for any.
     :raises RoleInvalid: if the name is invalid.

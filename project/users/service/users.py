@@ -128,7 +128,7 @@ def create_user(
     invite: bool = False,
     by: Principal | None = None,
 ) -> AnyRow:
-    """Create a user, who cannot log in until `auth` has stored a credential.
+    """Create a user without a credential. Logins fail until `auth` has stored one.
 
     :param invite: whether `auth` sends an invitation.
     :raises ApiError: if the username or email address is invalid, reserved or taken.
@@ -159,7 +159,7 @@ def update_user(
     by: Principal | None = None,
     expected: frozenset[int] | None = None,
 ) -> AnyRow:
-    """Change only the given fields, so that concurrent changes of other fields are kept.
+    """Change only the given fields; concurrent changes of other fields are kept.
 
     :param expected: the versions that may be changed (`If-Match`); None for any.
     :raises UserNotFound: if the user does not exist.
@@ -189,7 +189,7 @@ def update_user(
 
 @locks_user('user_id')
 def change_email(user_id: int, email: str) -> AnyRow:
-    """Set the email address of a user, who has verified it.
+    """Set the verified email address of a user.
 
     :raises EmailTaken: if another user has it.
     """
@@ -236,7 +236,7 @@ def is_active(user_id: int) -> bool:
 
 @atomic()
 def record_login(user_id: int) -> bool:
-    """Store the time of a login; return False if the user is not active and may not log in."""
+    """Store the time of a login; return False if the user is not active."""
     active = update(User).where(User.id == user_id, User.status == ACTIVE).values(last_login=now())
     return db.session.execute(active.returning(User.id)).one_or_none() is not None
 

@@ -38,7 +38,9 @@ NEVER_AUTHENTICATED = datetime.min.replace(tzinfo=UTC)
 def create_key(
     asker: Principal, *, name: str, scopes: Iterable[str], expires_at: datetime | None = None
 ) -> dict[str, Any]:
-    """Create an API key and notify its owner. Return it with its token, shown only once.
+    """Create an API key and notify its owner.
+
+    Returns the key with its token, which is shown only once.
 
     :raises ScopeUnknown: if no feature declares a scope.
     :raises PrivilegeEscalation: if the asker does not hold a scope.
@@ -103,7 +105,7 @@ def identify_key(token: str) -> Principal | None:
 
 
 def find_key_principal(key_id: UUID) -> Principal | None:
-    """Return the same as `identify_key`, by the id of the key, without recording the use."""
+    """Return the same as `identify_key`, by the id; does not record the use."""
     found = ApiKey.find_live_by_id(key_id)
     return _principal_of(found) if found and found.status == ACTIVE else None
 

@@ -25,7 +25,10 @@ MAX_DEVICES_PER_USER = 20
 
 
 def find_device(user_id: int, token: str | None) -> AnyRow | None:
-    """Return a user's device by its token. Always runs one query, even without user or token."""
+    """Return a user's device by its token, or None.
+
+    It always runs one query, even without user or token.
+    """
     return Device.find_live(user_id, token_hash(token or ''))
 
 
@@ -34,8 +37,8 @@ def register_device_login(
 ) -> tuple[UUID, str]:
     """Record the login of a device; return its id and token. Call it inside `atomic`.
 
-    Mail the user about a new device, except for the first one and for devices with the same network
-    and user agent as a known one.
+    A mail notifies the user of a new device. Exceptions: the first device, and a device with the
+    same network and user agent as a known one.
 
     :param with_factor: whether the login had a right second factor.
     """

@@ -80,7 +80,7 @@ def send_reset(email: str, requested_at: str | None = None) -> None:
 
 @non_atomic
 def reset_password(*, email: str, pin: str, new_password: str) -> str:
-    """Set a new password with a PIN; end all sessions and delete API keys and known devices.
+    """Set a new password with a PIN; revoke sessions, API keys and known devices.
 
     Opens no session: the next login still requires the second factor (ASVS 6.4.3).
 

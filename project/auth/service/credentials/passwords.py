@@ -57,7 +57,7 @@ def check_new_password(password: str, *, words: Iterable[str], field: str = 'pas
 
 @non_atomic
 def change_password(asker: Principal, *, current_password: str, new_password: str) -> None:
-    """Change the password of a user, end the other sessions and notify the user by mail.
+    """Change the password of a user, end the other sessions and notify the user.
 
     :raises WrongPassword: if the current password is wrong, or was changed while the new one was
         hashed.
@@ -74,9 +74,10 @@ def change_password(asker: Principal, *, current_password: str, new_password: st
 
 
 def verify_session_password(asker: Principal, password: str) -> str | None:
-    """Return the stored hash if the password is right, else None. The caller records a failure.
+    """Return the stored hash if the password is right, else None.
 
-    Attempts are counted per session, so that failed logins of strangers do not block the user.
+    The caller records a failure. Attempts are counted per session, so that failed logins of
+    strangers do not block the user.
 
     :raises TooManyAttempts: without a check, after ten wrong passwords in 15 minutes.
     """
@@ -116,7 +117,7 @@ def _store_password(user: Any, password_hash: str, *, was: str | None, keep: Any
 
 
 def end_sessions_after(event: str, user: AnyRow, *, keep: UUID | None = None) -> None:
-    """End the sessions of a user with a new password, record the event and notify the user.
+    """End the sessions of a user with a new password; record and notify.
 
     Call it inside `atomic`.
 

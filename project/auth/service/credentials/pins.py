@@ -81,11 +81,12 @@ def normalize_code(typed: str) -> str:
 
 
 def mail_pin(template: str, purpose: str, *, to: str, **values: Any) -> bool:
-    """Mail a new PIN and count the mail; return whether a mail is sent. Call it inside `atomic`.
+    """Mail a new PIN and count the mail; return whether a mail is sent.
 
-    Only this function mails PINs. It runs in a task: a request does not count and looks nothing up.
-    After the last mail of the day, it mails another code only if no code for this exact email
-    address and purpose is valid. So the owner of an email address always has a valid code.
+    Call it inside `atomic`. Only this function mails PINs. It runs in a task: a request does not
+    count and looks nothing up. After the last mail of the day, it mails another code only if no
+    code for this exact email address and purpose is valid. So the owner of an email address always
+    has a valid code.
     """
     is_counted = is_within_limit(PIN_MAIL, mail_target(purpose, email_key(to)))
     if not is_counted and Pin.find_codes(purpose, [to]):
@@ -164,7 +165,9 @@ def consume_pin(purpose: str, verified: VerifiedPin) -> None:
 
 
 def delete_pins(key: str) -> None:
-    """Delete all PINs and codes of a mailbox, for any spelling. Call it inside `atomic`.
+    """Delete all PINs and codes of a mailbox, for any spelling.
+
+    Call it inside `atomic`.
 
     :param key: the `email_key` of its email address.
     """

@@ -19,9 +19,9 @@ CHANGE_DESCRIPTIONS = {
 
 
 def record_and_notify(user_id: int, change: str, actor: str | None = None) -> None:
-    """Record a change of a second factor and mail it to the user. Call it inside `atomic`.
+    """Record a change of a second factor and notify the user.
 
-    ASVS 6.3.7 requires the mail.
+    Call it inside `atomic`. ASVS 6.3.7 requires the mail.
     """
     record_security_event(change, user_id, actor=actor)
     user = users.get_user(user_id)
@@ -44,9 +44,9 @@ def record_failure(user_id: int, factor: str) -> None:
 
 @atomic()
 def record_and_notify_failure(user_id: int, factor: str) -> None:
-    """Record a wrong second factor with a right password, and mail it to the user (ASVS 6.3.5).
+    """Record a wrong second factor with a right password, and notify the user.
 
-    A user gets at most three such mails a day.
+    ASVS 6.3.5 requires the mail. A user gets at most three such mails a day.
     """
     record_failure(user_id, factor)
     if not is_within_limit(SECOND_FACTOR_MAIL, account_target(user_id)):

@@ -95,7 +95,9 @@ def start_totp_enrolment(asker: Principal) -> Enrolment:
 
 @non_atomic
 def confirm_totp(asker: Principal, otp: str) -> list[str]:
-    """Enable the second factor with a first code; return ten recovery codes, shown only once.
+    """Enable the second factor with a first code; return ten recovery codes.
+
+    The recovery codes are shown only once.
 
     :raises OtpInvalid: if the code is wrong, or the enrolment is missing or older than an hour.
     :raises TooManyAttempts: without a check, after ten wrong codes in 15 minutes.
@@ -170,10 +172,11 @@ def verify_second_factor(
     device: AnyRow | None = None,
     session_id: UUID | None = None,
 ) -> Factor | None:
-    """Return the factor of a login, for `consume_second_factor`; None if it needs no factor.
+    """Return the verified factor of a login, or None if the user has no factor.
 
-    A wrong factor is reported to the user by mail, because its sender knows the password (ASVS
-    6.3.5). If the secret cannot be decrypted, an error is logged and no mail is sent.
+    The caller passes it to `consume_second_factor`. A wrong factor is reported to the user by mail,
+    because its sender knows the password (ASVS 6.3.5). If the secret cannot be decrypted, an error
+    is logged and no mail is sent.
 
     :param device: the known device of the login; it decides the counter of OTPs.
     :param session_id: the session that reauthenticates, which has its own counter.
@@ -212,7 +215,7 @@ def verify_second_factor(
 
 
 def consume_second_factor(user_id: int, factor: Factor | None) -> None:
-    """Use up a second factor, in the transaction of the login that it permits (ASVS 6.5.1).
+    """Use up a second factor, in the transaction of the login (ASVS 6.5.1).
 
     :raises OtpRequired: if `factor` is None, but a second factor was enabled in the meantime.
     :raises WrongOtp, WrongRecoveryCode: if a concurrent login has used the code.

@@ -13,7 +13,7 @@ MAX_DRIFT_TIMESTEPS = 1
 
 
 def find_timestep(secret: bytes | None, otp: str) -> int | None:
-    """Return the timestep of an accepted code; None for a wrong code or without a secret."""
+    """Return the timestep of an accepted code, or None."""
     if secret is None:
         return None
     generator = pyotp.TOTP(secret.decode())

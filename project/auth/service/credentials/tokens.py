@@ -49,6 +49,6 @@ def rotate_token_pair(used: str) -> TokenPair:
 
 
 def decrypt_token_pair(used: str, ciphertext: bytes | None) -> TokenPair | None:
-    """Return the tokens that replaced a used refresh token, or None if not decryptable."""
+    """Return the tokens that replaced a used refresh token, or None."""
     secret = decrypt_with_token(used, ciphertext) if ciphertext else None
     return TokenPair(**json.loads(secret)) if secret else None
