@@ -16,7 +16,7 @@ from . import auth_cli
 @click.option('--admin', is_flag=True, help='Grant every permission.')
 @click.option('--generate', is_flag=True, help='Generate the password and print it.')
 def create_user(name: str, email: str, admin: bool, generate: bool) -> None:
-    """Create a user who can log in. Only this command can create the first admin.
+    """Create a user who can log in at once, such as the first admin.
 
     Prompts for the password. Generates one with --generate, or if standard input is not a terminal.
     A generated password expires after 24 hours.

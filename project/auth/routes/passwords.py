@@ -49,8 +49,8 @@ class PasswordResetCreateRequest(Schema):
 def password_reset_create(body: dict[str, Any]) -> None:
     """Mail a PIN for a new password to an email address, if a user has it.
 
-    The response is always the same. After ten mails a day to one email address, no more are sent,
-    and the newest code stays valid.
+    The response is always the same. After ten mails a day to one email address, another one is sent
+    only if no code is valid.
     """
     service.request_reset(body['email'])
 

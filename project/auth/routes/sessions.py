@@ -59,9 +59,9 @@ def session_create(body: dict[str, Any]) -> Any:
     `token` is valid for an hour. `refresh_token` is valid for 30 days, and a session for at most
     90 days. If a second factor is on, the right password alone returns 401 `otp`: send `otp` or
     `recovery_code` as well. Keep `device` and send it with the next login. After ten wrong
-    passwords in 15 minutes, logins to the account return 429 `attempts` for a while, except from
-    known devices. Ten wrong `otp` with the right password have the same effect, and a mail notifies
-    the owner.
+    passwords in 15 minutes, logins with this username or email address return 429 `attempts` for a
+    while, except from known devices. Ten wrong `otp` with the right password have the same effect.
+    In that case, a mail notifies the owner.
     """
     return service.log_in(**body)
 

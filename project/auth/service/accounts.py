@@ -55,8 +55,8 @@ def register(*, username: str, email: str, password: str, name: str = '') -> Non
     """Store a registration for 24 hours; mail its PIN, or a notice to a known user.
 
     Both cases take the same time and write the same rows, because a task looks the email address
-    up. A repeated registration with the same username, email address and password extends the
-    pending one by 24 hours. The password of a pending registration never changes.
+    up. A repeated registration with the same username, email address and password restarts the 24
+    hours of the pending one. The password of a pending registration never changes.
 
     :raises PasswordTooWeak: if the password is weak.
     :raises ApiError: if the username is invalid or reserved.
@@ -145,7 +145,7 @@ def create_account(
 ) -> CreatedAccount:
     """Create a user who can log in at once; generate the password if it is not given.
 
-    For operators. Only this function can create the first admin (ASVS 6.3.2).
+    For operators, who create the first admin with it: there are no default accounts (ASVS 6.3.2).
 
     :raises ApiError: if the password is weak, or the username is invalid, reserved or taken.
     """
@@ -162,7 +162,7 @@ def create_account(
 def _hash_to_keep(username: str, key: str, password: str) -> str:
     """Return a new hash for a registration, or the hash of the one it renews.
 
-    Takes the same time for a wrong email address and a wrong password.
+    It takes the same time for a wrong email address and a wrong password.
 
     :raises UsernameTaken: if the email address or the password differs from the pending one.
     """

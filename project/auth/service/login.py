@@ -63,8 +63,8 @@ def log_in(
 ) -> Login:
     """Open a session for a user with the right password and second factor.
 
-    Wrong credentials take the same time for existing and unknown users. The other errors are raised
-    only after a right password, so they reveal nothing to strangers.
+    Wrong credentials take the same time for existing and unknown users. The state of the account is
+    checked only after a right password, so strangers cannot learn it.
 
     :raises WrongCredentials: if the password is wrong, or the user does not exist.
     :raises EmailNotVerified: if the registration is still pending.
