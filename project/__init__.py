@@ -1,15 +1,15 @@
-"""The application: a root factory over the core and the features."""
+"""The application factory, which combines the core and the features."""
 
 from flask import Flask
 
 
 def create_app(config: object | str | None = None) -> Flask:
-    """Build an application.
+    """Create an application.
 
-    :param config: a configuration class or its import path; without one, `APP_ENV` names it.
-    :raises SystemExit: with one line that names every fault of the configuration.
+    :param config: a configuration class or its import path; by default `APP_ENV` selects it.
+    :raises SystemExit: if the configuration has faults; the message names all of them in one line.
     """
-    # Imported here: `flask secret-key` imports this package, and needs nothing of all this.
+    # Imported here: `flask secret-key` imports this package and needs none of these modules.
     from . import core
     from .api import api_v1, clis
     from .auth.service import identify, reload_principal

@@ -1,8 +1,7 @@
-"""Version 1 of the API: the features, and nothing else.
+"""Version 1 of the API: the list of its features.
 
-A feature is a package with a `blueprint` and `clis`, and with `config_checks` if values of its
-settings must be checked. Naming it here mounts both; removing its name here, and its folder,
-removes all of it.
+A feature is a package with a `blueprint` and `clis`. It has `config_checks` if its settings need
+checks. To add a feature, name it here. To remove it, delete its name here and its folder.
 """
 
 from flask import Blueprint
@@ -18,7 +17,7 @@ clis = [cli for feature in FEATURES for cli in feature.clis]
 
 
 def api_v1() -> Blueprint:
-    """Return a fresh blueprint of version 1, so that every application has its own."""
+    """Return a new blueprint of version 1; each application needs its own."""
     api = Blueprint('api_v1', __name__)
     for blueprint in (*(feature.blueprint for feature in FEATURES), docs):
         api.register_blueprint(blueprint)

@@ -1,4 +1,4 @@
-"""The configuration with the checks of all packages; `flask config` shows and checks it."""
+"""Loading of the configuration with the checks of all packages, and the command `flask config`."""
 
 from typing import TYPE_CHECKING
 
@@ -9,12 +9,12 @@ if TYPE_CHECKING:
 
 
 def load_configuration(config: object | str | None = None) -> 'LoadedConfig':
-    """Return a configuration with the faults and warnings that all checks find.
+    """Return a configuration with the faults and warnings of all checks.
 
-    :param config: a class or its import path; by default `APP_ENV` names it.
-    :raises SystemExit: with one line, if `APP_ENV` names no environment.
+    :param config: a configuration class or its import path; by default `APP_ENV` selects it.
+    :raises SystemExit: with one line, if `APP_ENV` is not a known environment.
     """
-    # Imported here: every `flask` command imports this module, also those without an application.
+    # Imported here: every `flask` command imports this module, even if it needs no application.
     from config import checks
     from config.loading import load_config
 

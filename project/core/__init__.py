@@ -1,4 +1,4 @@
-"""The core: everything that features share, without business terms."""
+"""The core: code that all features share. It contains no business terms."""
 
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ def init_app(
 
     :param identify, reload_principal, lock_users: callbacks of `auth` and `users` for the guard.
     """
-    # Imported here: `flask secret-key` imports this package, and needs nothing of all this.
+    # Imported here: `flask secret-key` imports this package and needs none of these modules.
     from . import images, mail, storage, task_workers
     from .cli import maintenance as maintenance_command
     from .database import migrations, session
@@ -42,9 +42,9 @@ def init_app(
         no_session,
     ):
         part.init_app(app)
-    # No view is a coroutine, which Flask would otherwise look into a dozen times a request.
+    # No view is a coroutine. Without this, Flask checks that a dozen times per request.
     app.ensure_sync = lambda function: function  # type: ignore[method-assign, assignment]
-    # What comes first begins first, and ends last: the log line is written over the final answer.
+    # The order matters: `logging` starts its timer first, and logs the final response last.
     for part in (logging, headers, maintenance):
         part.init_app(app)
     guard.init_app(app, identify, reload_principal, lock_users)
@@ -55,11 +55,11 @@ def init_app(
 
 
 def validate_routes(app: Flask) -> None:
-    """Validate the declarations of all routes and columns. Call it when all are registered.
+    """Validate the specs of all routes and the types of all columns, once all are registered.
 
-    :raises UndeclaredRoute: if a route declares nothing.
+    :raises UndeclaredRoute: if a route has no endpoint spec, or its handler does not fit its spec.
     :raises HiddenValue: if a route hides values of another route's argument.
-    :raises UnsupportedType: if a column has values without a form in JSON.
+    :raises UnsupportedType: if the type of a column has no form in JSON.
     """
     from .database.column_types import validate_columns
     from .database.session import db

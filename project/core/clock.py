@@ -1,15 +1,16 @@
-"""The clock and the text form of moments: always aware, always UTC, always RFC 3339."""
+"""The clock, and moments as text: timezone-aware, in UTC, in the format of RFC 3339."""
 
 import re
 from datetime import UTC, datetime, timedelta
 
-# Any duration up to this one can be added to a moment of a client, and subtracted from it.
+# Any duration up to this one can be added to, and subtracted from, a moment that a client sends.
 MAX_LIFETIME = timedelta(days=36_500)
 
-# Between the clocks of machines that serve together.
+# The largest difference between the clocks of two machines of the service.
 MAX_CLOCK_SKEW = timedelta(seconds=2)
 
-# Of the moments that clients send: `MAX_LIFETIME` and any offset from UTC stay within `datetime`.
+# Limits of the moments that clients send. Adding or subtracting `MAX_LIFETIME` and any UTC offset
+# stays within the range of `datetime`.
 EARLIEST_MOMENT = datetime(101, 1, 1, tzinfo=UTC)
 LATEST_MOMENT = datetime(9899, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 
@@ -23,15 +24,15 @@ RFC3339_PATTERN = re.compile(
 
 
 def now() -> datetime:
-    """Return the present moment."""
+    """Return the current time in UTC."""
     return datetime.now(UTC)
 
 
 def recent_window(period: timedelta) -> tuple[datetime, datetime]:
-    """Return the first and the last moment that are within the last `period`.
+    """Return the first and the last moment of the window of length `period` that ends now.
 
-    A moment in the future is not: a clock that was ahead has stored it. The clocks of two machines
-    may differ by `MAX_CLOCK_SKEW`.
+    A moment in the future is outside: a machine whose clock was ahead has stored it. The window
+    ends `MAX_CLOCK_SKEW` after now, because the clocks of two machines may differ by that much.
     """
     moment = now()
     return moment - period, moment + MAX_CLOCK_SKEW
@@ -51,7 +52,7 @@ def rfc3339(moment: datetime) -> str:
 def parse_rfc3339(text: str) -> datetime:
     """Return the moment that RFC 3339 text represents, in UTC.
 
-    Digits of a second after the sixth are ignored.
+    Fractional digits of a second after the sixth are ignored.
 
     :raises ValueError: if the text has another form, or the moment is not between
         `EARLIEST_MOMENT` and `LATEST_MOMENT`.
@@ -63,7 +64,7 @@ def parse_rfc3339(text: str) -> datetime:
     microseconds = (fraction or '')[:6].ljust(6, '0')
     offset = '+00:00' if offset in ('Z', 'z') else offset
     local = datetime.fromisoformat(f'{date}T{time}.{microseconds}{offset}')
-    # Compared before the conversion, which overflows at both ends of the calendar.
+    # Compare before the conversion to UTC: it overflows at both ends of the range of `datetime`.
     if not EARLIEST_MOMENT <= local <= LATEST_MOMENT:
         raise ValueError('too early or too late')
     return local.astimezone(UTC)

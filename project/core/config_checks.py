@@ -1,4 +1,4 @@
-"""Checks of the core's settings, by the functions that use the values later."""
+"""Checks of the core's settings. They call the functions that use the values later."""
 
 import os
 import re
@@ -20,7 +20,7 @@ CGROUP_LIMIT = Path('/sys/fs/cgroup/memory.max')
 
 
 def find_faults(config: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what stops the start."""
+    """Yield a sentence for each fault that prevents the start."""
     yield from _rejections('MAIL_URL', partial(create_transport, config['MAIL_URL']))
     try:
         sender_address(config['MAIL_FROM'])
@@ -37,38 +37,41 @@ def find_faults(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def find_warnings(config: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what works, although an operator hardly means it."""
+    """Yield no warnings: the core has no setting that works but is probably a mistake."""
     yield from ()
 
 
 def _rejections(name: str, make: Callable[[], object]) -> Iterator[str]:
-    """Yield why a function rejects the value of a setting: on one line, without the value."""
+    """Yield why a function rejects the value of a setting, in one line without the value."""
     try:
         make()
     except SystemExit as rejection:
         reason = str(rejection.code).rstrip('.')
         yield reason if name in reason else f'{name} is not usable: {reason}'
     except Exception as error:
-        # Of any type: each library has its own for a URL that it cannot read.
+        # Any type: each library raises its own exceptions for a URL that it cannot parse.
         yield f'{name} is not usable ({type(error).__name__})'
 
 
 def _server_faults(
     config: Mapping[str, Any], name: str, schemes: tuple[str, ...], make: Callable[[str], object]
 ) -> Iterator[str]:
-    """Yield why a URL names no server, or is rejected by the function that uses the URL."""
+    """Yield why a setting is not the URL of a server, or why `make` rejects the URL.
+
+    :param make: the function that uses the URL later.
+    """
     url = config[name]
     if url and not is_server_url(url, *schemes):
         yield f'{name} must be a URL such as {schemes[0]}://user:password@localhost'
     elif url.startswith('redis') and not re.fullmatch(r'/?|/[0-9]+', urlsplit(url).path):
-        # redis-py would use database 0.
+        # redis-py silently uses database 0 if the path is not a number.
         yield f'{name} must have a number as its database, such as redis://localhost/1'
     elif url:
         yield from _rejections(name, partial(_create, url, make))
 
 
 def _create(url: str, make: Callable[[str], object]) -> None:
-    """Create what uses a server, and the object of a connection, without connecting."""
+    """Create the client of a server and its connection object, without connecting."""
     make(url)
     if url.startswith('redis'):
         # Imported here: most services have no Redis.
@@ -78,10 +81,10 @@ def _create(url: str, make: Callable[[str], object]) -> None:
 
 
 def is_server_url(url: str, *schemes: str) -> bool:
-    """Return whether a URL can be read, has one of the schemes and names a server."""
+    """Return whether a URL can be parsed, has one of the schemes and contains a host name."""
     try:
         parts = urlsplit(url)
-        # Reading the port raises if it is not a number.
+        # Accessing `port` raises ValueError if it is not a number.
         return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
@@ -104,7 +107,7 @@ def _hashing_faults(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _memory_bytes() -> int:
-    """Return the memory of the machine, or of the container if that has less."""
+    """Return the memory of the machine, or the limit of the container if that is lower."""
     total = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
     try:
         limit = CGROUP_LIMIT.read_text(encoding='ascii').strip()

@@ -1,4 +1,4 @@
-"""Email addresses: syntax check, canonical form, comparison key and the form on the wire."""
+"""Email addresses: syntax check, canonical form, comparison key and ASCII domain for SMTP."""
 
 import unicodedata
 
@@ -9,17 +9,17 @@ BLANKS = ' \t'
 def normalize_email_address(text: str) -> str | None:
     """Return the canonical form of an email address, or None if its syntax is wrong.
 
-    Without blanks around it; the local part in NFC, the domain in lower case and in Unicode
-    (U-labels, IDNA 2008 by UTS 46). No name server is queried.
+    Blanks around the address are removed. The local part is in NFC. The domain is in lower case
+    and in Unicode (U-labels, IDNA 2008 by UTS 46). No name server is queried.
     """
     address = text.strip(BLANKS)
     if len(address) > MAX_EMAIL_CHARACTERS:
         return None
-    # Imported here: only some commands and requests have an address to check.
+    # Imported here: only some commands and requests check an address.
     from email_validator import EmailNotValidError, validate_email
 
     try:
-        # The names for tests and documentation (RFC 6761) are addresses like any other here.
+        # `test_environment` accepts the domains for tests (RFC 6761).
         checked = validate_email(
             address, check_deliverability=False, test_environment=True, strict=True
         )
@@ -29,10 +29,11 @@ def normalize_email_address(text: str) -> str | None:
 
 
 def email_comparison_key(text: str) -> str:
-    """Return the form in which two ways to write one email address are equal.
+    """Return a key that is equal for all spellings of an email address.
 
-    The local part by NFKC and case folding, the domain as A-labels in lower case (IDNA 2008 by UTS
-    46): `straße.test` and `strasse.test` are two domains. Any text has a key.
+    The local part is normalized by NFKC and case folding. The domain is converted to A-labels in
+    lower case (IDNA 2008 by UTS 46): `straße.test` and `strasse.test` are two domains. Any text
+    has a key, even if it is not an address.
     """
     local, at, domain = text.strip(BLANKS).rpartition('@')
     if not at:
@@ -41,9 +42,10 @@ def email_comparison_key(text: str) -> str:
 
 
 def email_on_the_wire(address: str) -> str:
-    """Return a canonical address with its domain as A-labels, which every mail server takes.
+    """Return a canonical email address with its domain as A-labels.
 
-    Only a local part that is not ASCII needs SMTPUTF8 then.
+    Every mail server accepts that form of a domain. SMTPUTF8 is then needed only if the local part
+    is not ASCII.
     """
     local, at, domain = address.rpartition('@')
     return address if domain.isascii() else f'{local}{at}{ascii_domain(domain) or domain}'
@@ -54,7 +56,7 @@ def ascii_domain(domain: str) -> str | None:
     lower = domain.lower()
     if lower.isascii() and 'xn--' not in lower:
         return lower
-    # Imported here: its tables are large, and most domains are ASCII.
+    # Imported here: the tables of `idna` are large, and most domains are ASCII.
     import idna
 
     try:

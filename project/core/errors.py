@@ -1,6 +1,7 @@
-"""Refusals: the kinds of no. A kind owns its HTTP status; `core.web.jsend` makes answers of them.
+"""Errors that become HTTP responses (`core.web.responses.error_handlers`).
 
-A feature subclasses the kind that fits and fills in two words, `field` and `reason`.
+Each class has an HTTP status. A feature subclasses the class that fits, and sets `field` (the key
+in the response) and `reason` (the text for people).
 """
 
 from collections.abc import Mapping
@@ -8,11 +9,11 @@ from http import HTTPStatus
 
 
 class ApiError(Exception):
-    """The request is at fault, and nothing of it was done."""
+    """The request is at fault (4xx)."""
 
     http_code = 400
     field = 'request'
-    reason = 'Not acceptable'
+    reason = 'Invalid request'
 
     def __init__(self, reason: str | None = None, *, headers: Mapping[str, str] | None = None):
         super().__init__(reason or self.reason)
@@ -20,18 +21,18 @@ class ApiError(Exception):
 
     @property
     def data(self) -> dict[str, list[str]]:
-        """Return the refusal in the shape of a validation error."""
+        """Return the error in the form of a validation error."""
         return {self.field: [str(self)]}
 
 
 class BadRequest(ApiError):
-    """The request cannot be read."""
+    """The request cannot be parsed."""
 
-    reason = 'Malformed'
+    reason = 'Malformed request'
 
 
 class Unauthorized(ApiError):
-    """We do not know who is asking (RFC 6750)."""
+    """The caller is not authenticated (RFC 6750)."""
 
     http_code = 401
     field = 'authorization'
@@ -42,7 +43,7 @@ class Unauthorized(ApiError):
 
 
 class Forbidden(ApiError):
-    """We know who is asking, and they may not."""
+    """The caller is authenticated, but lacks a permission."""
 
     http_code = 403
     field = 'permission'
@@ -57,7 +58,7 @@ class ReauthenticationRequired(Forbidden):
 
 
 class NotFound(ApiError):
-    """There is no such thing, or none that the asker may know of."""
+    """The resource does not exist, or the caller may not know that it exists."""
 
     http_code = 404
     field = 'url'
@@ -72,22 +73,22 @@ class RequestTimeout(ApiError):
 
 
 class Conflict(ApiError):
-    """It would contradict something that exists."""
+    """The request contradicts existing data."""
 
     http_code = 409
     reason = 'Already exists'
 
 
 class PreconditionFailed(ApiError):
-    """The thing has changed since it was read (RFC 9110, If-Match)."""
+    """The resource has changed since the client read it (RFC 9110, If-Match)."""
 
     http_code = 412
     field = 'etag'
-    reason = 'Changed in the meantime'
+    reason = 'Changed in the meantime: read it again and send its new ETag'
 
 
 class ContentTooLarge(ApiError):
-    """More bytes than we take."""
+    """The content exceeds a size limit."""
 
     http_code = 413
     field = 'size'
@@ -95,7 +96,7 @@ class ContentTooLarge(ApiError):
 
 
 class UnsupportedMediaType(ApiError):
-    """A kind of content that this route does not read."""
+    """The route does not read this type of content."""
 
     http_code = 415
     field = 'content_type'
@@ -103,26 +104,32 @@ class UnsupportedMediaType(ApiError):
 
 
 class RangeNotSatisfiable(ApiError):
-    """Bytes that lie behind the end (RFC 9110)."""
+    """All requested ranges are beyond the end of the content (RFC 9110).
+
+    :param size: the size of the content in bytes.
+    """
 
     http_code = 416
     field = 'range'
-    reason = 'Outside of the content'
+    reason = 'The range is outside the content'
 
     def __init__(self, size: int | None = None):
-        # What is raised without a size only stands for its kind, in a declaration.
+        # The OpenAPI document only needs the class, so the size may be missing.
         super().__init__(headers={'Content-Range': f'bytes */{size}'} if size is not None else {})
 
 
 class UnprocessableContent(ApiError):
-    """It was read, and does not fit."""
+    """The request can be parsed, but its values are invalid."""
 
     http_code = 422
     reason = 'Invalid'
 
 
 class TooManyRequests(ApiError):
-    """Too often; `retry_after` is in whole seconds, and honest."""
+    """The caller has exceeded a limit.
+
+    :param retry_after: seconds after which another attempt is allowed.
+    """
 
     http_code = 429
     field = 'rate'
@@ -133,9 +140,10 @@ class TooManyRequests(ApiError):
 
 
 class ServiceUnavailable(Exception):
-    """Not the request but we are at fault, for now: 503, or 507 where the disk is full.
+    """The service is at fault, temporarily: 503, or 507 if the disk is full.
 
-    What has happened (`detail`) is for the log; clients are told `reason`, and no more.
+    :param detail: the cause, for the log. Clients only get `reason`.
+    :param retry_after: seconds after which the client may try again.
     """
 
     http_code = 503
@@ -147,7 +155,7 @@ class ServiceUnavailable(Exception):
 
 
 class InsufficientStorage(ServiceUnavailable):
-    """There is no room for what was sent."""
+    """There is not enough disk space to store the content of the request."""
 
     http_code = 507
     reason = 'Insufficient Storage'

@@ -10,10 +10,10 @@ from typing import Any
 from .errors import ServiceUnavailable
 from .registration import Registry
 
-# A newer version of the service has migrated the database: the old one still serves (`ahead`).
+# `ahead`: a newer version of the service has migrated the database. The old version still serves.
 READY_STATES = frozenset({'ok', 'ahead'})
 
-# For connecting to Redis, and for its answer.
+# Time limit for connecting to Redis, and for each of its responses.
 REDIS_SECONDS = 0.9
 
 
@@ -21,9 +21,9 @@ REDIS_SECONDS = 0.9
 class CheckResult:
     """The outcome of a health check.
 
-    :param state: one word, `ok` or what is wrong: `down`, `read_only`, `full`, `late`, …
-    :param details: figures that `/readyz` shows to any client.
-    :param reason: one line for the log and the command line; clients never see it.
+    :param state: one word: `ok`, or the fault: `down`, `read_only`, `full`, `late`, …
+    :param details: figures that `/readyz` returns to any client.
+    :param reason: one line for the log and the command line. `/readyz` does not return it.
     """
 
     state: str = 'ok'
@@ -33,13 +33,13 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthCheck:
-    """A dependency and the function that checks it, in a thread and an application context.
+    """A dependency, and the function that checks it in a thread and an application context.
 
     :param function: returns the outcome; an exception means `down`.
-    :param is_critical: whether the service is not ready without the dependency (503). Others
-        degrade the service (200).
+    :param is_critical: whether the service is not ready without the dependency (503). A dependency
+        that is not critical only degrades the service (200).
     :param degraded_states: states of a critical dependency that only degrade the service.
-    :param is_configured: returns whether the configuration names the dependency at all.
+    :param is_configured: returns whether the configuration contains the dependency.
     :param time_limit: seconds after which the state is `silent`, at most 2.
     :param interval: seconds for which a state is not evaluated again, at most 6.
     :param start_seconds: for how long after the start of the service an outage is not logged,
@@ -55,7 +55,10 @@ class HealthCheck:
     start_seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        """Reject limits with which an answer takes 3 s, or a state grows older than 10 s."""
+        """Check the limits: a response takes at most 3 s, and a state is at most 10 s old.
+
+        :raises ValueError: if a limit is too high, or not positive.
+        """
         if not (0 < self.time_limit <= 2 and 0 < self.interval <= 6):
             raise ValueError('time_limit must be at most 2 s, interval at most 6 s')
 
@@ -81,9 +84,9 @@ def register_health_check(name: str, check: HealthCheck, *, owner: str) -> None:
 
 
 def ping_redis(url: str) -> None:
-    """Ping a Redis server, within 2 s.
+    """Ping a Redis server. Returns or raises within 2 s.
 
-    :raises ServiceUnavailable: if it does not answer.
+    :raises ServiceUnavailable: if the server does not respond.
     """
     # Imported here: most services have no Redis.
     from redis import Redis

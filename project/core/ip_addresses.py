@@ -1,4 +1,4 @@
-"""IP addresses: normal form, and the network by which a client is counted."""
+"""IP addresses: normal form, and the network under which requests of a client are counted."""
 
 import re
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -9,16 +9,16 @@ WITH_PORT_PATTERN = re.compile(r'(?:\[([^\]]*)\]|([^:\[\]]*))(?::[0-9]{1,5})?')
 
 
 def normalize_ip(text: str) -> str:
-    """Return the address of a machine in its one form, or nothing for what is none.
+    """Return an IP address in its normal form, or '' if the text is not one.
 
-    An IPv4 address within an IPv6 one is that IPv4 address; a zone (`%eth0`) is left out.
+    An IPv4-mapped IPv6 address becomes the IPv4 address. A zone (`%eth0`) is removed.
     """
     address = _ip(text)
     return '' if address is None else str(address)
 
 
 def normalize_forwarded_ip(text: str) -> str:
-    """Return the normal form of an IP address as proxies write it, or '' if it is not one.
+    """Return the normal form of an IP address in a proxy's header, or '' if it is not one.
 
     Some proxies add the client's port, brackets or blanks (Azure always adds the port).
     """
@@ -28,9 +28,11 @@ def normalize_forwarded_ip(text: str) -> str:
 
 
 def network_of(address: str, *, v4_prefix: int = 32) -> str:
-    """Return the network by which the caller at an address is counted, or `unknown` for no address.
+    """Return the network under which requests from an IP address are counted.
 
-    One household has a whole /64 of IPv6, so that counting its addresses would count nothing.
+    A household has a whole IPv6 /64, so a count per IPv6 address would limit no client.
+
+    :returns: `unknown` if the text is not an IP address.
     """
     found = _ip(address)
     if found is None:
@@ -46,6 +48,6 @@ def _ip(text: str) -> IPv4Address | IPv6Address | None:
         return None
     if isinstance(address, IPv4Address):
         return address
-    # Mapped is what a socket for both calls an IPv4 caller: all of them would be in one /64. A zone
-    # may be any text of any length.
+    # A dual-stack socket reports IPv4 clients as mapped addresses, which are all in one /64. The
+    # conversion by `int` removes the zone, which may be any text of any length.
     return address.ipv4_mapped or IPv6Address(int(address))

@@ -1,16 +1,16 @@
-"""The announcement that the service will stop, which all its processes see."""
+"""A flag, shared by all processes of the service, that the service is about to stop."""
 
 import mmap
 
-# One byte that all processes of the service share: gunicorn imports this module before it forks.
+# One byte of shared memory. gunicorn imports this module before it forks its workers.
 _is_stopping = mmap.mmap(-1, 1)
 
 
 def announce_stop() -> None:
-    """Tell all processes of this service that it will close its listeners (`SHUTDOWN_DELAY`)."""
+    """Set the flag: the service closes its listeners after `SHUTDOWN_DELAY` seconds."""
     _is_stopping[0] = 1
 
 
 def is_stopping() -> bool:
-    """Return whether the service will close its listeners: it is no longer ready."""
+    """Return whether the service is about to close its listeners, and so is no longer ready."""
     return bool(_is_stopping[0])

@@ -1,6 +1,6 @@
-"""Attributes of this process that the kernel keeps: its name, its dump flag, its parent's end.
+"""Attributes of this process in the kernel: name, dump flag and parent-death signal.
 
-All are set by a system call of Linux, prctl(2). Each function says what it does on other systems.
+All are set by a Linux system call, prctl(2). Each docstring states the effect on other systems.
 """
 
 import ctypes
@@ -16,37 +16,38 @@ PARENT_POLL_SECONDS = 1.0
 
 
 def set_parent_death_signal(parent_pid: int) -> None:
-    """End this process with SIGKILL when its parent ends.
+    """Kill this process with SIGKILL when its parent exits.
 
-    Linux does so even if no thread of this process can run. On other systems a thread compares the
-    parent once per `PARENT_POLL_SECONDS`.
+    Linux does so even if no thread of this process can run. On other systems, a thread checks the
+    parent every `PARENT_POLL_SECONDS`.
 
-    :param parent_pid: the parent as known before the fork: it may be gone by now.
+    :param parent_pid: the process id of the parent, read before the fork. The parent may have
+        exited since then.
     """
     if not signal_at_parent_exit(signal.SIGKILL):
         Thread(target=_exit_with_parent, args=(parent_pid,), name='parent', daemon=True).start()
     elif is_parent_gone(parent_pid):
-        # The parent ended before the call, so no signal follows.
+        # The parent exited before the call, so the kernel sends no signal.
         os._exit(1)
 
 
 def signal_at_parent_exit(number: signal.Signals) -> bool:
-    """Have the kernel send a signal to this process when its parent ends.
+    """Let the kernel send a signal to this process when its parent exits.
 
-    :returns: whether the system can: elsewhere the caller must ask `is_parent_gone`.
+    :returns: whether the system supports this. If not, the caller must poll `is_parent_gone`.
     """
     return _prctl(PR_SET_PDEATHSIG, number) is not None
 
 
 def is_parent_gone(parent_pid: int) -> bool:
-    """Return whether the process that started this one has ended."""
+    """Return whether the process that started this one has exited."""
     return os.getppid() != parent_pid
 
 
 def set_process_name(name: str) -> None:
     """Name this process in the output of `ps -o comm` and `top`: 15 bytes at most.
 
-    Without effect on a system other than Linux.
+    No effect on systems other than Linux.
     """
     text = ctypes.create_string_buffer(name.encode())
     _prctl(PR_SET_NAME, ctypes.addressof(text))
@@ -55,9 +56,9 @@ def set_process_name(name: str) -> None:
 def set_not_dumpable() -> None:
     """Forbid other processes of the same user to read the memory and environment of this one.
 
-    Children that are forked inherit this; a process that executes a program loses it. No core dump
-    is written. Only a process with CAP_SYS_PTRACE may attach, such as a debugger that root runs.
-    Without effect on a system that has no such flag: see `has_dump_flag`.
+    Forked children inherit the flag; executing a program resets it. The kernel writes no core dump.
+    Only a process with CAP_SYS_PTRACE may attach, such as a debugger that root runs. No effect on
+    a system without such a flag: see `has_dump_flag`.
     """
     _prctl(PR_SET_DUMPABLE, 0)
 
@@ -73,7 +74,7 @@ def _prctl(option: int, value: int) -> int | None:
         prctl = ctypes.CDLL(None).prctl
     except (OSError, AttributeError):
         return None
-    # Variadic: without types, the arguments would be passed as `int`.
+    # prctl is variadic: without explicit types, ctypes passes the arguments as `int`.
     result = int(prctl(option, *map(ctypes.c_ulong, (value, 0, 0, 0))))
     return None if result < 0 else result
 

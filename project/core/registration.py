@@ -1,4 +1,4 @@
-"""Registries in which every name has one owner. A second registration stops the start."""
+"""Registries in which each name has one owner. A second registration prevents the start."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -8,7 +8,7 @@ T = TypeVar('T')
 
 
 class RegistrationError(Exception):
-    """Two modules register one name, or a module registers a name of another feature."""
+    """A name is registered twice, or belongs to another feature."""
 
 
 class Registry(Generic[T]):
@@ -26,7 +26,7 @@ class Registry(Generic[T]):
         """Add a value under a new name.
 
         :param owner: the module that registers it: `__name__`.
-        :raises RegistrationError: if the name is registered already, also by the same module.
+        :raises RegistrationError: if the name is registered already, even by the same module.
         """
         if name in self.values:
             raise RegistrationError(
@@ -41,5 +41,5 @@ class Registry(Generic[T]):
 
 
 def feature_of(module: str) -> str:
-    """Return the feature to which a module belongs: `users` of `project.users.permissions`."""
+    """Return the feature of a module: `users` for `project.users.permissions`."""
     return module.split('.')[1]

@@ -1,4 +1,7 @@
-"""Where the work at hand comes from: which request, whose address. Known to services, too."""
+"""The request context: id, IP address and user agent of the current request, command or task.
+
+Services can read it, too, without importing Flask's `request`.
+"""
 
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -6,12 +9,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """A request, a command or a task, as logs and security records name it."""
+    """The current request, command or task, for logs and security events."""
 
     request_id: str = '-'
     ip_address: str = ''
     user_agent: str = ''
-    # In a task: whose share of its queue it takes. Tasks that it enqueues take the same.
+    # In a task: the user whose share of the queue the task uses. Tasks that it enqueues inherit it.
     task_owner_id: int | None = None
 
 
@@ -21,10 +24,10 @@ _context: ContextVar[RequestContext] = ContextVar('origin', default=NO_CONTEXT)
 
 
 def current_request_context() -> RequestContext:
-    """Return where the work at hand comes from."""
+    """Return the context of the current request, command or task."""
     return _context.get()
 
 
 def set_request_context(context: RequestContext) -> None:
-    """Say where the work that begins here comes from."""
+    """Set the context of the request, command or task that begins."""
     _context.set(context)

@@ -1,4 +1,4 @@
-"""Turns: at most so many of something at once, in all processes of the service together."""
+"""A semaphore that limits concurrency across all processes of the service."""
 
 import fcntl
 import os
@@ -11,20 +11,22 @@ from pathlib import Path
 
 from .errors import ServiceUnavailable
 
-POLL_INTERVAL_SECONDS = 0.005  # seconds between two looks whether another process has finished
+# A slot that another process releases is noticed after at most this time.
+POLL_INTERVAL_SECONDS = 0.005
 
 
 class SlotUnavailable(ServiceUnavailable):
-    """All slots of a semaphore are held. A task that raises it runs again soon."""
+    """No slot of a semaphore became free in time. A task that raises this is retried soon."""
 
     def __init__(self) -> None:
-        super().__init__('no turn was free in time', retry_after=2)
+        super().__init__('no slot became free in time', retry_after=2)
 
 
 class InterprocessSemaphore:
-    """Made before the service forks: each turn is the lock on one byte of a file without a name.
+    """A semaphore whose slots are locks on single bytes of an unlinked file.
 
-    The system gives a lock back with the process that has it, however that ends.
+    Create it before the service forks, so that all processes share the file. The operating system
+    releases a lock when its process exits, even after SIGKILL.
     """
 
     def __init__(self) -> None:
@@ -35,10 +37,10 @@ class InterprocessSemaphore:
 
     @contextmanager
     def acquire(self, max_holders: int, *, timeout: float) -> Iterator[None]:
-        """Hold one of `max_holders` slots while the block runs; wait for one if all are held.
+        """Hold one of `max_holders` slots while the block runs; wait if all are held.
 
-        :param timeout: seconds to wait at most.
-        :raises SlotUnavailable: after that time.
+        :param timeout: the maximum wait in seconds.
+        :raises SlotUnavailable: if no slot becomes free within `timeout` seconds.
         """
         number = self._wait(max_holders, time.monotonic() + timeout)
         try:
@@ -49,7 +51,7 @@ class InterprocessSemaphore:
                 self._released.notify()
 
     def has_free_slot(self, max_holders: int) -> bool:
-        """Return whether one of `max_holders` slots is free now; it may be taken a moment later."""
+        """Return whether one of `max_holders` slots is free at this moment."""
         with self._released:
             number = self._try_acquire(max_holders)
             if number is not None:
@@ -65,7 +67,8 @@ class InterprocessSemaphore:
             return number
 
     def _try_acquire(self, max_holders: int) -> int | None:
-        # Of one process the system takes the second lock on a byte for the first.
+        # fcntl locks are per process: a second lock by the same process always succeeds. So the
+        # slots of this process are also kept in `_held_slots`.
         for number in set(range(max_holders)) - self._held_slots:
             try:
                 fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, number)
@@ -80,6 +83,6 @@ class InterprocessSemaphore:
         self._held_slots.remove(number)
 
     def _reset(self) -> None:
-        """Begin without any: what the parent has taken is not this process's."""
+        """Start without slots: a forked child does not inherit the locks of its parent."""
         self._held_slots: set[int] = set()
         self._released = threading.Condition()

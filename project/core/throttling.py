@@ -1,7 +1,8 @@
-"""Attempt counters: how many attempts were made on a target within a period.
+"""Attempt counters: the number of attempts on a target within a period.
 
-In the database and not in Redis, because they must survive both (ASVS 6.3.1). An attempt is counted
-before it is checked, so that a hundred at once cannot all pass.
+They are in the database and not in Redis, where a flush or an eviction would delete them (ASVS
+6.3.1). An attempt is counted before it is checked, so that concurrent attempts cannot exceed the
+limit.
 """
 
 from dataclasses import dataclass
@@ -28,11 +29,11 @@ from .database.session import (
 from .database.types import UTCDateTime
 from .database.upsert import upsert
 
-# One attempt in so many deletes the counters whose period is over.
+# On average, one in this number of attempts deletes the counters whose period is over.
 ATTEMPTS_PER_CLEANUP = 100
 
 DAY = timedelta(days=1)
-# What counters of guesses allow.
+# The limit of the counters for passwords and other secrets.
 MAX_ATTEMPTS, ATTEMPT_PERIOD = 10, timedelta(minutes=15)
 
 
@@ -43,13 +44,13 @@ class TooManyAttempts(TooManyRequests):
 
 
 class ThrottleCounter(Base):
-    """The number of attempts that a counter has seen on a target since its period began."""
+    """The number of attempts on a target since the period began, for one counter."""
 
     __tablename__ = 'core_throttle_counters'
     __table_args__ = (Index(None, 'resets_at'),)
 
     kind: Mapped[str] = mapped_column(String(32), primary_key=True)
-    # A hash: the table names neither accounts nor addresses.
+    # A hash, so that the table contains no account names and no addresses.
     target_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
     attempts: Mapped[int]
     resets_at: Mapped[datetime] = mapped_column(UTCDateTime)
@@ -57,16 +58,16 @@ class ThrottleCounter(Base):
 
 @dataclass(frozen=True, kw_only=True)
 class AttemptCounter:
-    """A limit of attempts per target and period, registered under its name when it is defined.
+    """A limit of attempts per target and period. Creating an instance registers it.
 
     The period begins with the first attempt. `docs/security.md` has a table of all counters.
 
-    :param scope: what a target is: an account name as typed, a session, a mailbox.
-    :param recovery: one sentence: how the owner gets in within 15 minutes.
-    :param command: the operator's command that resets it.
-    :param targets_per_account: how many targets a stranger has for one account; 0 if an attempt
-        is not a guess at an account.
-    :raises ValueError: if another counter has the name.
+    :param scope: the kind of target: an account name as typed, a session, a mailbox.
+    :param recovery: a sentence: how the owner gets access within 15 minutes.
+    :param command: the operator's command that resets the counter.
+    :param targets_per_account: the number of targets that an attacker can use for one account; 0 if
+        an attempt does not guess a secret of an account.
+    :raises ValueError: if another counter has this name.
     """
 
     name: str
@@ -85,7 +86,7 @@ class AttemptCounter:
 
     @property
     def attempts_per_account_and_day(self) -> int:
-        """Return how many guesses at one account the counter allows in a day."""
+        """Return the number of attempts against one account that the counter allows per day."""
         return int(self.targets_per_account * self.limit * DAY / self.period)
 
     def consume(self, target: str) -> None:
@@ -108,23 +109,23 @@ class AttemptCounter:
             },
             where=over | (ThrottleCounter.attempts < self.limit),
         )
-        # Its own transaction, unless the caller has one: one trip to the database instead of three.
+        # A transaction of its own, if the caller has none: one round trip instead of three.
         counted = statement.returning(ThrottleCounter.attempts)
         if not execute_in_own_transaction(counted, joins=True):
             resets_at = execute_select(
                 select(ThrottleCounter.resets_at).where(*_is(self.name, key))
             ).scalar_one_or_none()
-            # The row may have been deleted in the meantime: then there is nothing to wait for.
+            # A concurrent cleanup or reset may have deleted the row: then there is no wait.
             wait = ceil((resets_at - moment).total_seconds()) if resets_at else 1
             raise TooManyAttempts(max(1, wait))
 
     def _is_over(self, moment: datetime) -> ColumnElement[bool]:
-        """Return the condition that a period is over, or that a clock that was ahead began it."""
+        """Return the condition that a period is over, or was begun by a clock that was ahead."""
         latest = moment + self.period + MAX_CLOCK_SKEW
         return (ThrottleCounter.resets_at <= moment) | (ThrottleCounter.resets_at > latest)
 
     def refund(self, target: str) -> None:
-        """Give one attempt back, because it was right. Other attempts stay counted."""
+        """Subtract one attempt after a success. Other attempts stay counted."""
         counter = update(ThrottleCounter).where(
             *_is(self.name, _hashed(target)), ThrottleCounter.attempts > 0
         )
@@ -134,7 +135,10 @@ class AttemptCounter:
 
     @atomic()
     def reset(self, target: str) -> bool:
-        """Delete the count of a target. Return whether attempts were counted in the period."""
+        """Delete the count of a target.
+
+        :returns: whether attempts were counted in the current period.
+        """
         deleted = delete(ThrottleCounter).where(*_is(self.name, _hashed(target)))
         found = db.session.execute(
             deleted.returning(ThrottleCounter.attempts, ThrottleCounter.resets_at)
@@ -142,7 +146,7 @@ class AttemptCounter:
         return found is not None and found.attempts > 0 and found.resets_at > now()
 
     def count_of(self, target: str) -> int:
-        """Return how many attempts were counted in the present period."""
+        """Return the number of attempts in the current period."""
         counted = select(ThrottleCounter.attempts).where(
             *_is(self.name, _hashed(target)), ~self._is_over(now())
         )
@@ -153,7 +157,7 @@ _registry: dict[str, AttemptCounter] = {}
 
 
 def attempt_counters() -> list[AttemptCounter]:
-    """Return all counters by name. Those of features are there once the features are imported."""
+    """Return all counters, sorted by name. Importing a feature registers its counters."""
     return [_registry[name] for name in sorted(_registry)]
 
 

@@ -1,7 +1,7 @@
-"""The forms of column values outside Python: JSON, cursors, terminals and the OpenAPI document.
+"""Conversion of column values for JSON, cursors, terminals and the OpenAPI document.
 
-One table of types for all of them. A type that is not in the table is rejected where a column or a
-list is declared (`ensure_supported`), before any row has such a value.
+One table of types serves all four. `validate_columns` rejects columns of other types when the
+application starts, and `ensure_ordered` rejects lists that are sorted by them.
 """
 
 import json
@@ -20,16 +20,17 @@ EMPTY = '-'
 
 
 class UnsupportedType(TypeError):
-    """A type of Python that has no form outside of it."""
+    """A Python type that is not in the table."""
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How values of a type become JSON and text, and values again.
+    """Conversion functions of a type.
 
-    :param encode: returns a value that JSON has, without loss.
-    :param decode: returns the value of an encoded one; `of` is the type, a subclass of the form's.
-    :param display: returns text for people; by default that of the encoded value.
+    :param encode: returns the value as a JSON type, without loss.
+    :param decode: returns the original value; gets the encoded value and the type, which may be a
+        subclass of the type in the table.
+    :param display: returns text for people; by default the text of the encoded value.
     :param is_ordered: whether a list can be sorted by such values.
     """
 
@@ -40,9 +41,9 @@ class Form:
 
 
 def encode(value: Any) -> Any:
-    """Return a value of a column, or a list or mapping of such values, as JSON has it.
+    """Return a column value, or a list or mapping of such values, as JSON types.
 
-    :raises UnsupportedType: if JSON has no form for the type of a value.
+    :raises UnsupportedType: if the type of a value is not in the table.
     """
     if value is None or type(value) in JSON_TYPES:
         return value
@@ -54,10 +55,11 @@ def encode(value: Any) -> Any:
 
 
 def decode(value: Any, of: type) -> Any:
-    """Return the value of a type that `encode` encoded.
+    """Return the value that `encode` encoded.
 
-    :raises ValueError: if the encoded value is not one of this type.
-    :raises UnsupportedType: if there is no form for this type.
+    :param of: the type of the original value.
+    :raises ValueError: if the encoded value does not fit this type.
+    :raises UnsupportedType: if the type is not in the table.
     """
     form = form_of(of)
     try:
@@ -82,11 +84,11 @@ def display(value: Any) -> str:
 
 
 def form_of(of: type) -> Form:
-    """Return the form of a type, or of the nearest type above it.
+    """Return the form of a type, or of its nearest base class in the table.
 
-    :raises UnsupportedType: if there is none.
+    :raises UnsupportedType: if the table has no form for the type.
     """
-    # Before the other types: an enumeration may also be a kind of number or text.
+    # Check Enum before the other types: an enumeration may also be a subclass of int or str.
     parents = (Enum, *of.__mro__) if issubclass(of, Enum) else of.__mro__
     for parent in parents:
         if parent in FORMS:
@@ -99,7 +101,7 @@ def _same(value: Any) -> Any:
 
 
 def _exactly(value: Any, of: type) -> Any:
-    # A boolean is not a number here, although it is one in Python.
+    # `type()` and not `isinstance()`: a bool must not pass as an int.
     if type(value) is not of:
         raise TypeError(type(value).__name__)
     return value
@@ -112,7 +114,7 @@ def _number(value: Any, of: type) -> float:
 
 
 def _seconds(value: timedelta) -> int | float:
-    """Return seconds: exact to the microsecond below 270 years."""
+    """Return a duration in seconds. Exact to the microsecond below 270 years."""
     return value.total_seconds() if value.microseconds else value // timedelta(seconds=1)
 
 
@@ -139,13 +141,13 @@ FORMS: Mapping[type, Form] = {
     date: Form(date.isoformat, lambda value, of: of.fromisoformat(value)),
     time: Form(time.isoformat, lambda value, of: of.fromisoformat(value)),
     timedelta: Form(_seconds, lambda value, of: of(seconds=value), str),
-    # As text: readers of JSON turn numbers into binary fractions.
+    # As text: most JSON parsers convert numbers to binary floating point, which loses digits.
     Decimal: Form(lambda value: format(value, 'f'), _decimal),
     bytes: Form(
         lambda value: b64encode(value).decode(),
         lambda value, of: b64decode(value, validate=True),
     ),
-    # By name, as SQLAlchemy stores them and marshmallow writes them.
+    # By name, because SQLAlchemy stores the name and marshmallow serializes it.
     Enum: Form(lambda value: value.name, lambda value, of: of[value]),
     dict: Form(encode, _exactly, is_ordered=False),
     list: Form(encode, _exactly, is_ordered=False),

@@ -76,7 +76,7 @@ class TestDocumentation:
     def test_v8_1_1_says_who_may_call_what(self, app):
         page = (DOCS / 'matrix.md').read_text('utf-8')
 
-        assert '| route | nobody | member | admin |' in page
+        assert '| route | anonymous | member | admin |' in page
         assert page == matrix()
 
     def test_v8_1_2_says_who_may_write_which_field(self):

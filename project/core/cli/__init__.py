@@ -1,1 +1,1 @@
-"""What operators see: commands, logs, health, the documentation page."""
+"""The core's `flask` commands, and the toolkit for commands of features."""

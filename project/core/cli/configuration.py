@@ -1,4 +1,4 @@
-"""`flask config`: works with a broken configuration, so no command needs an application."""
+"""`flask config`: works with an invalid configuration, so it needs no application."""
 
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -7,32 +7,35 @@ import click
 from flask import Flask
 from flask.cli import ScriptInfo
 
-json_option = click.option('--json', 'as_json', is_flag=True, help='For programs: JSON on stdout.')
+json_option = click.option('--json', 'as_json', is_flag=True, help='Print JSON.')
 
 UNREACHABLE_STATES = {'down', 'silent'}
 
 
 class LoadedConfig(Protocol):
-    """A configuration with everything that its checks found."""
+    """A configuration with the faults and warnings of its checks."""
 
     faults: list[str]
     warnings: list[str]
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return each `name`, `value`, `source`, `accepted` and `meaning`; secrets are masked."""
+        """Return `name`, `value`, `source`, `accepted` and `meaning` of each setting.
+
+        Secrets are masked.
+        """
 
 
 def config_commands(load: Callable[[], LoadedConfig]) -> click.Group:
-    """Return the group `config`.
+    """Return the command group `config`.
 
-    :param load: returns the configuration; raises SystemExit if there is no such environment.
+    :param load: returns the configuration, or raises SystemExit if `APP_ENV` is unknown.
     """
     group = click.Group('config', help='Show and check the configuration.')
 
     @group.command('show')
     @json_option
     def show(as_json: bool) -> None:
-        """Print the effective settings and their sources; secrets are masked."""
+        """Print the effective settings and their sources. Secrets are masked."""
         # Imported here: every `flask` command imports this module.
         from .toolkit import print_rows
 
@@ -43,7 +46,7 @@ def config_commands(load: Callable[[], LoadedConfig]) -> click.Group:
             raise click.ClickException(f'{"; ".join(loaded.faults)} (shown: the defaults)')
 
     @group.command('check')
-    @click.option('--online', is_flag=True, help='Query the dependencies, too, as /readyz does.')
+    @click.option('--online', is_flag=True, help='Also check the dependencies, as /readyz does.')
     @json_option
     def check(online: bool, as_json: bool) -> None:
         """Print all faults of the configuration; exit with 1 if there are any."""
@@ -76,7 +79,7 @@ def _found(load: Callable[[], LoadedConfig]) -> list[dict[str, str]]:
 def _dependencies(app: Flask) -> list[dict[str, str]]:
     """Return a row for each dependency: `ok`, or a fault if the service cannot reach or use it.
 
-    A dependency that is merely behind, such as tasks that nobody runs yet, is a warning.
+    Other states are warnings, such as tasks that are late because no worker runs yet.
     """
     from project.core.observability.health import run_checks
 

@@ -1,4 +1,4 @@
-"""`flask jobs`: what waits in the outbox, what was given up, and the processes that work it off."""
+"""`flask jobs`: manage the tasks in the outbox, and run task workers."""
 
 from typing import Any
 from uuid import UUID
@@ -12,7 +12,7 @@ from project.core.tasks import inspection
 
 from .toolkit import FeatureGroup, as_json, dry_run, limit_option, print_rows, with_progress
 
-jobs_cli = FeatureGroup('jobs', help='Look after the tasks that run later.')
+jobs_cli = FeatureGroup('jobs', help='Manage tasks, and run task workers.')
 
 COLUMNS = ('id', 'name', 'queue', 'state', 'attempts', 'due', 'created_at', 'error')
 DETAILS = (*COLUMNS[:-1], 'started_at', 'request_id', 'arguments', 'error')
@@ -21,11 +21,11 @@ STATS = ('name', *inspection.STATES, 'delay')
 
 @jobs_cli.command('list')
 @click.option('--state', type=click.Choice(inspection.STATES))
-@click.option('--name', help='Only this task, such as core.deliver_mail.')
+@click.option('--name', help='Only tasks of this name, such as core.deliver_mail.')
 @limit_option
 @as_json
 def jobs_list(state: str | None, name: str | None, limit: int, as_json: bool) -> None:
-    """List what is not done yet, oldest first."""
+    """List unfinished tasks, including dead letters, oldest first."""
     print_rows(inspection.list_tasks(state=state, name=name, limit=limit), COLUMNS, as_json=as_json)
 
 
@@ -33,16 +33,16 @@ def jobs_list(state: str | None, name: str | None, limit: int, as_json: bool) ->
 @click.argument('task_id', metavar='ID', type=click.UUID)
 @as_json
 def jobs_show(task_id: UUID, as_json: bool) -> None:
-    """Show one, with its arguments; secrets are masked."""
+    """Show a task with its arguments. Secrets are masked."""
     print_rows([inspection.get_task(task_id)], DETAILS, as_json=as_json, one=True)
 
 
 @jobs_cli.command('retry')
 @click.argument('task_ids', metavar='[ID]...', type=click.UUID, nargs=-1)
-@click.option('--dead', is_flag=True, help='All that were given up.')
-@click.option('--name', help='Of those, only this task.')
+@click.option('--dead', is_flag=True, help='Retry all dead letters.')
+@click.option('--name', help='With --dead: only tasks of this name.')
 def jobs_retry(task_ids: tuple[UUID, ...], dead: bool, name: str | None) -> None:
-    """Try again now, with all attempts."""
+    """Retry tasks now, and reset their number of attempts."""
     _require_ids_or_dead(task_ids, dead, name)
     for task_id in with_progress('Retrying', task_ids):
         inspection.retry_task(task_id)
@@ -52,11 +52,11 @@ def jobs_retry(task_ids: tuple[UUID, ...], dead: bool, name: str | None) -> None
 
 @jobs_cli.command('discard')
 @click.argument('task_ids', metavar='[ID]...', type=click.UUID, nargs=-1)
-@click.option('--dead', is_flag=True, help='All that were given up.')
-@click.option('--name', help='Of those, only this task.')
+@click.option('--dead', is_flag=True, help='Delete all dead letters.')
+@click.option('--name', help='With --dead: only tasks of this name.')
 @dry_run
 def jobs_discard(task_ids: tuple[UUID, ...], dead: bool, name: str | None, dry_run: bool) -> None:
-    """Forget what will not be done."""
+    """Delete tasks without running them."""
     _require_ids_or_dead(task_ids, dead, name)
     if dry_run:
         count = sum(1 for _ in inspection.list_tasks(state='dead', name=name)) if dead else 0
@@ -70,9 +70,12 @@ def jobs_discard(task_ids: tuple[UUID, ...], dead: bool, name: str | None, dry_r
 
 
 @jobs_cli.command('work')
-@click.option('--concurrency', type=click.IntRange(1, 64), help='How many tasks at once.')
+@click.option('--concurrency', type=click.IntRange(1, 64), help='Number of concurrent tasks.')
 def jobs_work(concurrency: int | None) -> None:
-    """Work the outbox off until SIGTERM: with a broker what it brings, without one what is due."""
+    """Run task workers until SIGTERM.
+
+    With a broker, they run the tasks that it delivers; without one, the due tasks of the outbox.
+    """
     protect_process()
     app: Any = current_app
     run_until_signal(app._get_current_object(), concurrency)
@@ -81,7 +84,7 @@ def jobs_work(concurrency: int | None) -> None:
 @jobs_cli.command('stats')
 @as_json
 def jobs_stats(as_json: bool) -> None:
-    """Count tasks by name and state; `delay` is for how many seconds the oldest has been due."""
+    """Count tasks by name and state. `delay`: seconds since the oldest task became due."""
     rows = (row._asdict() for row in inspection.task_stats())
     named = ({**row, 'delay': inspection.seconds_overdue(row['oldest'])} for row in rows)
     print_rows(named, STATS, as_json=as_json)
@@ -89,6 +92,6 @@ def jobs_stats(as_json: bool) -> None:
 
 def _require_ids_or_dead(task_ids: tuple[UUID, ...], dead: bool, name: str | None) -> None:
     if dead == bool(task_ids):
-        raise click.UsageError('Name tasks by their ids, or say --dead.')
+        raise click.UsageError('Give either the ids of tasks, or --dead.')
     if name and not dead:
-        raise click.UsageError('--name goes with --dead.')
+        raise click.UsageError('--name needs --dead.')

@@ -1,4 +1,4 @@
-"""`flask mail`: to look at every mail before anybody gets it."""
+"""`flask mail`: list and preview the mails that the service sends."""
 
 from pathlib import Path
 
@@ -8,13 +8,13 @@ from project.core.mail.previews import mail_names, write_preview
 
 from .toolkit import FeatureGroup, as_json, print_rows
 
-mail_cli = FeatureGroup('mail', help='Look at the mails this service sends.')
+mail_cli = FeatureGroup('mail', help='List and preview the mails that this service sends.')
 
 
 @mail_cli.command('list')
 @as_json
 def mail_list(as_json: bool) -> None:
-    """List the mails of every feature."""
+    """List the mails of all features."""
     print_rows(({'name': name} for name in mail_names()), ('name',), as_json=as_json)
 
 
@@ -24,9 +24,9 @@ def mail_list(as_json: bool) -> None:
     '--folder',
     default='var/preview',
     type=click.Path(file_okay=False, path_type=Path),
-    help='Where to; it is made.',
+    help='Target folder; created if it does not exist.',
 )
 def mail_preview(name: str, folder: Path) -> None:
-    """Write a mail, filled in with its example, as .html, .txt and .eml."""
+    """Render a mail with example data, and write it as .html, .txt and .eml."""
     for path in write_preview(name, folder):
         click.echo(path)

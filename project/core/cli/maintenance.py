@@ -1,4 +1,4 @@
-"""The kernel's own commands: `flask maintenance`, and what `flask shell` knows."""
+"""`flask maintenance`, the registration of the core's command groups, and `flask shell`."""
 
 import json
 import re
@@ -21,14 +21,14 @@ from .toolkit import FeatureGroup, as_json, print_rows
 
 UNITS = {'s': 'seconds', 'm': 'minutes', 'h': 'hours', 'd': 'days'}
 
-maintenance_cli = FeatureGroup('maintenance', help='Close the API for a while, and open it again.')
+maintenance_cli = FeatureGroup('maintenance', help='Turn maintenance mode on or off.')
 
 
 @maintenance_cli.command('on')
-@click.option('--reason', default='', help='What clients are told.')
-@click.option('--until', help='How long it takes: +30m, +2h, +1d.')
+@click.option('--reason', default='', help='Message for clients.')
+@click.option('--until', help='Duration, for Retry-After: +30m, +2h, +1d.')
 def maintenance_on(reason: str, until: str | None) -> None:
-    """Answer 503 from now on, on every route but /healthz."""
+    """Return 503 from all routes except /healthz."""
     state = {'reason': reason, 'until': rfc3339(now() + _length(until)) if until else None}
     path = Path(current_app.config['MAINTENANCE_FILE'])
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -40,7 +40,7 @@ def maintenance_on(reason: str, until: str | None) -> None:
 
 @maintenance_cli.command('off')
 def maintenance_off() -> None:
-    """Serve again."""
+    """Turn maintenance mode off."""
     Path(current_app.config['MAINTENANCE_FILE']).unlink(missing_ok=True)
     click.echo('Maintenance is off.')
 
@@ -48,26 +48,26 @@ def maintenance_off() -> None:
 @maintenance_cli.command('status')
 @as_json
 def maintenance_status(as_json: bool) -> None:
-    """Say whether maintenance is on, why and for how long."""
+    """Show whether maintenance mode is on, its reason and its end."""
     state = maintenance()
     row = {'maintenance': state is not None, 'reason': None, 'until': None, **(state or {})}
     print_rows([row], ('maintenance', 'reason', 'until'), as_json=as_json, one=True)
 
 
 def init_app(app: Flask) -> None:
-    """Add the commands, and give `flask shell` the database and every model."""
+    """Add the core's command groups, and the variables of `flask shell`."""
     for group in (maintenance_cli, jobs_cli, mail_cli, api_cli, secrets_cli):
         app.cli.add_command(group)
     app.shell_context_processor(shell_context)
 
 
 def shell_context() -> dict[str, Any]:
-    """Return what `flask shell` starts with."""
+    """Return the variables of `flask shell`: `db` and every model."""
     return {'db': db, **{mapper.class_.__name__: mapper.class_ for mapper in Base.registry.mappers}}
 
 
 def _length(text: str) -> timedelta:
     match = re.fullmatch(r'\+?(\d{1,6})([smhd])', text)
     if match is None:
-        raise click.BadParameter('must be a length such as +30m', param_hint='--until')
+        raise click.BadParameter('must be a duration such as +30m', param_hint='--until')
     return timedelta(**{UNITS[match[2]]: int(match[1])})

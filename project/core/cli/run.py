@@ -1,4 +1,4 @@
-"""`flask run`: Flask's own, with the processes beside it that work the outbox off."""
+"""`flask run`: Flask's own command, which also starts task workers."""
 
 from copy import copy
 from typing import Any
@@ -12,7 +12,7 @@ from werkzeug.serving import is_running_from_reloader
 
 def _serve(reload: bool | None, **options: Any) -> Any:
     assert run_command.callback is not None  # noqa: S101 - for the type checker
-    # Imported here: every `flask` command imports this module, `flask secret-key` among them.
+    # Imported here: every `flask` command imports this module, even `flask secret-key`.
     from project.core.task_workers import background_task_workers, runs_tasks_in_process
 
     app = None if _is_reloader(reload) else _loaded()
@@ -23,12 +23,15 @@ def _serve(reload: bool | None, **options: Any) -> Any:
 
 
 def _is_reloader(reload: bool | None) -> bool:
-    """Tell whether this process only starts the one that serves, again and again."""
+    """Return whether this process is the reloader, which only restarts the serving process."""
     return (get_debug_flag() if reload is None else reload) and not is_running_from_reloader()
 
 
 def _loaded() -> Flask | None:
-    """Return the application; what keeps it from loading, Flask's own command says better."""
+    """Return the application, or None if it cannot be loaded.
+
+    Errors are ignored here, because Flask's own command loads it again and reports them better.
+    """
     info = click.get_current_context().find_object(ScriptInfo)
     try:
         return info.load_app() if info else None

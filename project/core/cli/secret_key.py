@@ -1,4 +1,4 @@
-"""`flask secret-key`: needs no configured application, for it is how one gets configured."""
+"""`flask secret-key`: works before the application is configured."""
 
 import secrets
 
@@ -7,5 +7,5 @@ import click
 
 @click.command('secret-key')
 def secret_key() -> None:
-    """Print a strong SECRET_KEY (256 random bits)."""
+    """Print a new SECRET_KEY (256 random bits)."""
     click.echo(secrets.token_hex(32))

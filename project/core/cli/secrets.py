@@ -1,4 +1,4 @@
-"""`flask secrets`: what depends on SECRET_KEY, and its rotation."""
+"""`flask secrets`: show the data that depends on SECRET_KEY, and rotate the key."""
 
 from collections import Counter
 from typing import Any
@@ -31,8 +31,8 @@ secrets_cli = FeatureGroup('secrets', help='Rotate SECRET_KEY.')
 def secrets_rotate(dry_run: bool) -> None:
     """Encrypt all stored values under the newest SECRET_KEY.
 
-    Run it when all processes have the new key. It may be interrupted and run again. Exits with 1
-    if values are under an unknown key.
+    Run this after all processes have the new key. It can be interrupted and run again. Exits with 1
+    if values are encrypted under an unknown key.
     """
     unknown = []
     for values in encrypted_values():
@@ -56,7 +56,7 @@ def secrets_rotate(dry_run: bool) -> None:
 @secrets_cli.command('status')
 @as_json
 def secrets_status(as_json: bool) -> None:
-    """Count stored values by key, and say when the fallback keys can be removed."""
+    """Count stored values by key, and show when the fallback keys can be removed."""
     report = _report()
     if as_json:
         click.echo(to_json(report).decode())
@@ -72,7 +72,7 @@ def _report() -> dict[str, Any]:
         'stored': stored,
         'expiring': [_expiring_row(values) for values in expiring_values()],
         'fallbacks': fallbacks,
-        # If all processes have the newest key by now.
+        # Assumes that all processes have the newest key now.
         'removable_at': now() + longest_lifetime() if fallbacks and not is_needed else None,
     }
 

@@ -1,4 +1,4 @@
-"""Commands: groups that refuse in one line, tables for people and JSON for programs."""
+"""Toolkit for commands: option types, one-line errors, tables, JSON and progress bars."""
 
 import re
 import sys
@@ -19,52 +19,54 @@ from project.core.web.responses.jsend import to_json
 
 T = TypeVar('T')
 
-MAX_SIZE_BYTES = 2**60  # The sum of several still fits into a BIGINT column.
+MAX_SIZE_BYTES = 2**60  # The sum of several such sizes still fits into a BIGINT column.
 
-MAX_ROWS = 1_000_000  # More than any terminal shows, and less than any type of number holds.
+MAX_ROWS = 1_000_000  # Avoids an integer overflow in the database.
 
-as_json = click.option('--json', 'as_json', is_flag=True, help='For programs: JSON on stdout.')
-dry_run = click.option('--dry-run', is_flag=True, help='Say what would be done, and do nothing.')
+as_json = click.option('--json', 'as_json', is_flag=True, help='Print JSON.')
+dry_run = click.option(
+    '--dry-run', is_flag=True, help='Show the planned changes without making them.'
+)
 limit_option = click.option(
-    '--limit', default=50, type=click.IntRange(1, MAX_ROWS), help='How many at most.'
+    '--limit', default=50, type=click.IntRange(1, MAX_ROWS), help='Maximum number of rows.'
 )
 
 
 class EmailAddress(click.ParamType[str]):
-    """An option that is a mail address."""
+    """An option or argument whose value is an email address."""
 
     name = 'address'
 
     def convert(self, value: str, param: Any, ctx: Any) -> str:
-        """Return the address, or refuse what is none."""
+        """Return the address in its canonical form; fail if the value is not an address."""
         address = normalize_email_address(value)
         return (
-            self.fail(f'{value!r} is not a mail address', param, ctx)
+            self.fail(f'{value!r} is not an email address', param, ctx)
             if address is None
             else address
         )
 
 
 class IpAddress(click.ParamType[str]):
-    """An option that is an IP address."""
+    """An option or argument whose value is an IP address."""
 
     name = 'address'
 
     def convert(self, value: str, param: Any, ctx: Any) -> str:
-        """Return the address in its normal form, or reject what is not one."""
+        """Return the address in its normal form; fail if the value is not an address."""
         return normalize_ip(value) or self.fail(f'{value!r} is not an IP address', param, ctx)
 
 
 class Size(click.ParamType[int]):
-    """An argument that is a number of bytes: `5GB`, `512KiB` (K, M, G, T), `1000`.
+    """An option or argument that is a number of bytes: `5GB`, `512KiB` (K, M, G, T), `1000`.
 
-    At most `MAX_SIZE_BYTES`, as in the settings.
+    At most `MAX_SIZE_BYTES`, which is also the limit of such settings.
     """
 
     name = 'size'
 
     def convert(self, value: str, param: Any, ctx: Any) -> int:
-        """Return the bytes, or reject what is not a size."""
+        """Return the number of bytes; fail if the value is not a size."""
         found = re.fullmatch(r'0*(\d{1,19})(?:([KMGT])(I?))?B?', value.upper(), re.ASCII)
         if found is None:
             self.fail(f'{value!r} is not a size such as 5GB', param, ctx)
@@ -77,10 +79,10 @@ class Size(click.ParamType[int]):
 
 
 class ErrorReportingMixin:
-    """What a command does with an error: one line on stderr and an exit code, no traceback."""
+    """Error reporting of commands: one line on stderr and an exit code, no traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command."""
+        """Run the command, and report its errors."""
         set_request_context(RequestContext(request_id='cli', user_agent='flask'))
         try:
             return super().invoke(ctx)  # type: ignore[misc]
@@ -92,7 +94,7 @@ class ErrorReportingMixin:
             reason = str(error.orig).splitlines()[0]
             raise click.ClickException(f'{reason} (is the database up, and upgraded?)') from error
         except BrokenPipeError:
-            raise  # Nobody reads us any more: click ends quietly.
+            raise  # stdout was closed, for example by `| head`: Click exits silently.
         except OSError as error:
             raise click.ClickException(_reason(error)) from error
         except ValidationError as error:
@@ -103,7 +105,7 @@ class ErrorReportingMixin:
 
 
 class FeatureGroup(ErrorReportingMixin, AppGroup):
-    """A feature's commands."""
+    """The command group of a feature."""
 
 
 class Command(ErrorReportingMixin, click.Command):
@@ -111,7 +113,7 @@ class Command(ErrorReportingMixin, click.Command):
 
 
 def app_command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
-    """Make a top-level command of a function that needs the application."""
+    """Return a decorator that makes a top-level command of a function with an app context."""
 
     def decorate(function: Callable[..., Any]) -> click.Command:
         return click.command(name, cls=Command)(with_appcontext(function))
@@ -122,12 +124,15 @@ def app_command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
 def print_rows(
     rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool, one: bool = False
 ) -> None:
-    """Print rows as a table, or as JSON: an array, or with `one` the only object."""
+    """Print rows as a table, or as a JSON array.
+
+    :param one: with JSON, print the first row as an object instead of an array.
+    """
     found = [{name: row[name] for name in columns} for row in rows]
     if as_json:
         click.echo(to_json(encode(found[0] if one else found)).decode())
         return
-    # Imported here, as in `with_progress`: the service imports this module, and prints no table.
+    # Imported here: the service imports this module, too, but prints no tables.
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -135,13 +140,13 @@ def print_rows(
     table = Table(*columns, box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for row in found:
         table.add_row(*(_cell(row[name]) for name in columns))
-    # What is piped away is not cut to the width of a terminal that is not there.
+    # Without a terminal, for example in a pipe, lines must not be cut to a default width.
     width = None if sys.stdout.isatty() else 10_000
     Console(file=sys.stdout, width=width, markup=False, highlight=False).print(table)
 
 
 def with_progress(label: str, things: Iterable[T]) -> Iterator[T]:
-    """Pass things on, counting them on stderr where a person is watching."""
+    """Yield the given things, and show their number on stderr if it is a terminal."""
     from rich.console import Console
     from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
@@ -158,13 +163,13 @@ def with_progress(label: str, things: Iterable[T]) -> Iterator[T]:
 
 
 def _reason(error: OSError) -> str:
-    """Return what the system said no to, and why, in one line."""
+    """Return the file and the reason of an error in one line."""
     reason = error.strerror or str(error) or type(error).__name__
     return f'{error.filename}: {reason}' if error.filename else reason
 
 
 def _cell(value: Any) -> str:
-    # A name from outside must not move the operator's cursor.
+    # Values from users must not contain terminal control sequences.
     return ''.join(
         char if char.isprintable() else '\N{REPLACEMENT CHARACTER}' for char in display(value)
     )

@@ -118,7 +118,7 @@ class TestCreateUser:
         result = run('create-user', 'ada', '--email', 'nowhere')
 
         assert result.exit_code == 2
-        assert "'nowhere' is not a mail address" in result.stderr
+        assert "'nowhere' is not an email address" in result.stderr
 
 
 class TestResetPassword:

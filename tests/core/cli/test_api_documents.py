@@ -50,7 +50,7 @@ class TestApiCheck:
         result = cli.invoke(args=['api', 'check'])
 
         assert result.exit_code == 1
-        assert result.stderr == f'Error: {name} is stale: flask api write\n'
+        assert result.stderr == f'Error: {name} is stale: run flask api write\n'
 
     def test_rejects_missing_documents(self, cli, root):
         assert cli.invoke(args=['api', 'check']).exit_code == 1

@@ -199,9 +199,9 @@ class TestRequireIdsOrDead:
     @pytest.mark.parametrize(
         ('arguments', 'message'),
         [
-            ([], 'Error: Name tasks by their ids, or say --dead.'),
-            ([UUID(int=1), '--dead'], 'Error: Name tasks by their ids, or say --dead.'),
-            ([UUID(int=1), '--name', 'greet'], 'Error: --name goes with --dead.'),
+            ([], 'Error: Give either the ids of tasks, or --dead.'),
+            ([UUID(int=1), '--dead'], 'Error: Give either the ids of tasks, or --dead.'),
+            ([UUID(int=1), '--name', 'greet'], 'Error: --name needs --dead.'),
         ],
     )
     def test_requires_either_ids_or_dead(self, run, dead, command, arguments, message):

@@ -48,7 +48,7 @@ class TestMaintenanceOn:
 
         if until:
             assert result.exit_code == 2
-            assert 'must be a length such as +30m' in result.stderr
+            assert 'must be a duration such as +30m' in result.stderr
             assert maintenance() is None
         else:
             assert maintenance()['until'] is None

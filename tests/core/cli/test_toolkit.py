@@ -69,7 +69,7 @@ class TestEmailAddress:
         result = run(click.argument('address', type=EmailAddress())(lambda address: None), 'ada')
 
         assert result.exit_code == 2
-        assert "'ada' is not a mail address" in result.stderr
+        assert "'ada' is not an email address" in result.stderr
 
 
 class TestLimitOption:

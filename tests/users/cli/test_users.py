@@ -119,7 +119,7 @@ class TestUsersCreate:
         result = run('create', 'ada', '--email', 'nowhere')
 
         assert result.exit_code == 2
-        assert "'nowhere' is not a mail address" in result.stderr
+        assert "'nowhere' is not an email address" in result.stderr
 
 
 class TestUsersDisable:

@@ -99,7 +99,7 @@ class TestSendStoredObject:
 
         assert response.status_code == 416
         assert response.headers['Content-Range'] == 'bytes */10'
-        assert reasons(response) == {'range': ['Outside of the content']}
+        assert reasons(response) == {'range': ['The range is outside the content']}
         assert opened[0].closed
 
     @pytest.mark.parametrize(
