@@ -1,1 +1,1 @@
-"""What lasts: database, files' bytes, mail. Knows neither requests nor the terminal."""
+"""The database: engines, sessions, transactions, queries, column types and migrations."""

@@ -1,6 +1,7 @@
-"""Deletion of expired rows beside running transactions: in batches, none of which waits for a lock.
+"""Deletion of expired rows in batches that do not wait for the locks of other transactions.
 
-A batch is one statement and one transaction, so that it is short however many rows have expired.
+A batch is one statement and one transaction. So each transaction is short, even if many rows have
+expired.
 """
 
 import logging
@@ -17,20 +18,24 @@ from sqlalchemy.orm import InstrumentedAttribute
 from .session import AnyRow, execute_in_own_transaction, execute_select, non_atomic
 
 BATCH_ROWS = 1000
-# A batch begins small and grows as long as it is fast: a row may have any number of dependent rows.
+# The first batch is small, and the size grows while batches are fast: a row may have any number of
+# dependent rows.
 FIRST_BATCH_ROWS = 16
 BATCH_SECONDS = 0.2
 
 log = logging.getLogger(__name__)
 
-# By a name for operators: the column of a table by which its rows expire, and the last moment of
-# expired rows.
+# For each table, under a name for operators: the column with the expiry time, and the latest expiry
+# time of rows to delete.
 Expired = Mapping[str, tuple[InstrumentedAttribute[Any], datetime]]
 
 
 @dataclass(frozen=True, slots=True)
 class CleanupBatch:
-    """One batch of a table: the number of deleted rows, or the error that ended its clean-up."""
+    """The result of a batch: the number of deleted rows, or the error that ended the clean-up.
+
+    :param name: the name of the table for operators.
+    """
 
     name: str
     rows: int = 0
@@ -38,15 +43,15 @@ class CleanupBatch:
 
 
 class CleanupFailed(Exception):
-    """Expired rows of some tables were not deleted; those of the other tables are."""
+    """The clean-up of some tables failed. The expired rows of the other tables are deleted."""
 
 
 def delete_expired_rows(expired: Expired, *, dry_run: bool = False) -> Iterator[CleanupBatch]:
-    """Delete the expired rows of several tables; yield each batch after its commit.
+    """Delete the expired rows of several tables, and yield each batch after its commit.
 
     An error ends the clean-up of its table only.
 
-    :param dry_run: count the rows, and delete none.
+    :param dry_run: count the rows instead of deleting them.
     """
     for name, (column, moment) in expired.items():
         try:
@@ -61,7 +66,7 @@ def delete_expired_rows(expired: Expired, *, dry_run: bool = False) -> Iterator[
 
 
 def finish_cleanup(batches: Iterable[CleanupBatch]) -> None:
-    """Run a clean-up to its end.
+    """Consume all batches of a clean-up.
 
     :raises CleanupFailed: if the clean-up of a table failed.
     """
@@ -72,17 +77,19 @@ def finish_cleanup(batches: Iterable[CleanupBatch]) -> None:
 def delete_unlocked(
     model: Any, condition: ColumnElement[bool], *, order: Any = None, limit: int = BATCH_ROWS
 ) -> list[AnyRow]:
-    """Delete rows that match, except those that another transaction has locked; return their keys.
+    """Delete the matching rows that no other transaction has locked, and return their keys.
 
-    To wait for them could deadlock: clean-up deletes rows of many users in no order. The next run
-    deletes the others. One statement, in the transaction of the caller if there is one.
+    Waiting for locked rows could deadlock, because clean-up deletes rows of many users in no
+    particular order. The next run deletes them. The statement runs in the caller's transaction, if
+    there is one.
 
-    :param order: a column: the rows with its lowest values are deleted, and it is returned too.
+    :param order: a column. The rows with its lowest values are deleted, and the returned keys
+        include its value.
     :param limit: the maximum number of rows.
     """
     key = inspect(model).primary_key
     unlocked = select(*key).where(condition).order_by(order).limit(limit)
-    # A CTE: PostgreSQL may execute a subquery more than once, and would delete further rows.
+    # A CTE, because PostgreSQL may execute a subquery more than once and then delete more rows.
     chosen = unlocked.with_for_update(skip_locked=True).cte('unlocked')
     returned = key if order is None else (*key, order)
     deleted = delete(model).where(tuple_(*key).in_(select(chosen)))
@@ -90,9 +97,9 @@ def delete_unlocked(
 
 
 def delete_batch(model: Any, condition: ColumnElement[bool]) -> bool:
-    """Delete at most `BATCH_ROWS` rows that match. Inside `atomic`.
+    """Delete at most `BATCH_ROWS` matching rows. Call it inside `atomic`.
 
-    Returns whether there may be more.
+    :returns: whether there may be more matching rows.
     """
     key = inspect(model).primary_key
     chosen = select(*key).where(condition).limit(BATCH_ROWS).with_for_update().cte('chosen')
@@ -109,14 +116,18 @@ def _delete_in_batches(column: InstrumentedAttribute[Any], moment: datetime) -> 
         if len(rows) < limit:
             return
         limit = next_limit(limit, seconds)
-        # From here on: the index still has the entries of deleted rows, and each batch would read
-        # those of all batches before it.
+        # Start at the last deleted value. The index still contains entries of deleted rows, so each
+        # batch would otherwise read the entries of all earlier batches.
         last = max(row[-1] for row in rows)
         condition, began = (column >= last) & (column <= moment), time.monotonic()
 
 
 def next_limit(limit: int, seconds: float) -> int:
-    """Return the size of the batch after one of this size that took this long."""
+    """Return the size of the next batch.
+
+    :param limit: the size of the last batch in rows.
+    :param seconds: the duration of the last batch.
+    """
     if seconds > BATCH_SECONDS:
         return max(1, limit // 2)
     return min(BATCH_ROWS, limit * 2) if seconds < BATCH_SECONDS / 2 else limit

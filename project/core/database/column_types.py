@@ -1,4 +1,4 @@
-"""The types of columns: each must have a form outside Python (`project.core.value_codec`)."""
+"""Checks that each column type can be converted for JSON and cursors (`value_codec`)."""
 
 from typing import Any
 
@@ -9,23 +9,24 @@ from project.core.value_codec import UnsupportedType, form_of
 
 
 def python_type_of(column_type: TypeEngine[Any]) -> type:
-    """Return the type of the values of a column.
+    """Return the Python type of the values of a column.
 
-    :raises UnsupportedType: if the column type does not name it, or the type has no form.
+    :raises UnsupportedType: if the column type does not define it, or `value_codec` has no form
+        for it.
     """
     if isinstance(column_type, JSON):
         return dict
     found = column_type.python_type
-    if found is object:  # The default of SQLAlchemy.
-        raise UnsupportedType(f'{type(column_type).__name__} does not say its python_type')
+    if found is object:  # SQLAlchemy's default.
+        raise UnsupportedType(f'{type(column_type).__name__} does not define python_type')
     form_of(found)
     return found
 
 
 def validate_columns(metadata: MetaData) -> None:
-    """Check that the values of every column can be written as JSON and read from a cursor.
+    """Ensure that the values of every column can be converted to JSON and read from a cursor.
 
-    :raises UnsupportedType: with the table and the column, if the type of one has no form.
+    :raises UnsupportedType: if the type of a column has no form; names the table and the column.
     """
     for table in metadata.tables.values():
         for column in table.columns:
@@ -36,9 +37,9 @@ def validate_columns(metadata: MetaData) -> None:
 
 
 def ensure_ordered(column: Any, owner: str) -> None:
-    """Check that a list can be sorted by a column, and a cursor can contain its values.
+    """Ensure that a list can be sorted by a column, and that a cursor can contain its values.
 
-    :param owner: the list, for the message.
+    :param owner: the name of the list, for the message.
     :raises UnsupportedType: if the type has no form, or its values have no order.
     """
     try:

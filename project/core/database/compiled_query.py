@@ -1,7 +1,7 @@
-"""Reading: SELECTs of columns, compiled once and run on the driver, for what every request asks.
+"""SELECTs of columns that are compiled once and run by the driver, for queries of every request.
 
-SQLAlchemy writes the SQL and knows the types; but to run a statement it does as much work as the
-database does, each time anew. A `CompiledQuery` keeps what does not change.
+SQLAlchemy spends as much time on each execution of a statement as the database does. A
+`CompiledQuery` keeps the SQL and the type conversions between executions.
 """
 
 from collections import namedtuple
@@ -19,17 +19,17 @@ Convert = Callable[[Any], Any]
 
 @dataclass(frozen=True, slots=True)
 class _CompiledStatement:
-    """A statement, as one dialect's driver takes it and answers."""
+    """A statement compiled for the driver of one dialect, with the conversions of its values."""
 
     sql: str
-    # The names of its parameters in their order, where the driver counts instead of naming them.
+    # The names of the parameters in order, if the driver uses positional parameters; else None.
     positions: tuple[str, ...] | None
     constants: dict[str, Any]
     binds: dict[str, Convert]
     results: tuple[Convert | None, ...]
 
     def parameters(self, values: dict[str, Any]) -> Any:
-        """Return the values as the driver wants them."""
+        """Return the values in the form that the driver expects."""
         known = {**self.constants, **values}
         for name, convert in self.binds.items():
             known[name] = convert(known[name])
@@ -46,21 +46,21 @@ class CompiledQuery:
         self._row: Any = namedtuple('Row', names)  # type: ignore[misc]
 
     def all(self, **values: Any) -> list[Any]:
-        """Return every row, as what was written before it in the same transaction left it."""
+        """Return all rows. Inside `atomic`, they include the changes of the transaction."""
         bind = db.engines[None]
-        # Asked of the registry first: a request that only reads never needs a session.
+        # Check the registry first: a request that only reads needs no session.
         if db.session.registry.has() and db.session().info.get('atomic'):
             db.session().flush()
-        elif isinstance(bind, Engine):  # In tests it is a connection, in a transaction of theirs.
+        elif isinstance(bind, Engine):  # In tests, it is a connection in a transaction of the test.
             with suppress(bind.dialect.loaded_dbapi.Error):
                 return self._all_by_driver(bind, values)
-            # Asked again by SQLAlchemy, which knows what that error means, also for others: a lost
-            # connection, a database that is damaged, or a statement that is wrong.
+            # After an error, run the query again by SQLAlchemy. Its event handlers classify the
+            # error (lost connection, damaged database, wrong statement) and invalidate connections.
         rows = db.session().connection().execute(self.statement, values)
         return [self._row(*row) for row in rows]
 
     def first(self, **values: Any) -> Any | None:
-        """Return the only row there can be, or None."""
+        """Return the first row, or None."""
         rows = self.all(**values)
         return rows[0] if rows else None
 
@@ -106,7 +106,7 @@ class CompiledQuery:
 
 @contextmanager
 def _borrowed(engine: Engine) -> Any:
-    """Lend a connection of the pool; one that failed does not go back to it."""
+    """Provide a connection from the pool; after a driver error, it does not return to the pool."""
     connection = engine.raw_connection()
     try:
         yield connection

@@ -1,4 +1,7 @@
-"""Unique constraints are the judges of uniqueness: asking first would be a race."""
+"""Translation of violated unique constraints into API errors.
+
+Uniqueness is decided by constraints, because a query before the INSERT would be a race.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,16 +15,20 @@ from .session import db
 
 @contextmanager
 def translate_unique_violations(**refusals: type[ApiError]) -> Iterator[None]:
-    """Write what the block added, and refuse in the words given per column where one is taken.
+    """Flush the changes of the block, and translate violated unique constraints.
 
-    The transaction is spent by then: let the refusal end it.
+    The database aborts the transaction, so the caller must let the error end it.
+
+    :param refusals: the error to raise, by the name of the column.
+    :raises ApiError: the error of the column whose value exists already.
     """
     try:
         yield
         db.session.flush()
     except IntegrityError as error:
-        # PostgreSQL names the constraint, which we name after its columns; SQLite the columns. The
-        # rest of PostgreSQL's message repeats what was typed, which may hold the name of a column.
+        # PostgreSQL reports the name of the constraint, which contains the columns; SQLite reports
+        # the columns. The rest of PostgreSQL's message is not searched: it repeats the values, and
+        # they may contain the name of a column.
         diagnosis = getattr(error.orig, 'diag', None)
         violated = (diagnosis.constraint_name or '') if diagnosis else str(error.orig)
         for column, refusal in refusals.items():

@@ -1,4 +1,4 @@
-"""Columns of ciphertexts, declared for `flask secrets rotate`."""
+"""Registration of columns with ciphertexts, for `flask secrets rotate`."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -14,14 +14,14 @@ from project.core.security.key_usage import (
 
 from .session import atomic, db, execute_select
 
-# Small enough that on SQLite no writer waits for long: a batch is one transaction.
+# A batch is one transaction. It is small, so that other writers on SQLite do not wait for long.
 BATCH_ROWS = 200
 
 
 def register_encrypted_column(name: str, column: Any, *, purpose: str, used_in: str) -> None:
-    """Declare a column that holds ciphertexts of one purpose.
+    """Register a column with ciphertexts of one purpose.
 
-    :param used_in: the module that encrypts them.
+    :param used_in: the module that encrypts the values.
     """
     register_encrypted_values(
         EncryptedValues(
@@ -31,7 +31,10 @@ def register_encrypted_column(name: str, column: Any, *, purpose: str, used_in: 
 
 
 def _batches(column: Any) -> Iterator[Sequence[EncryptedRow]]:
-    """Yield all ciphertexts by primary key, so that it can be read between transactions."""
+    """Yield all ciphertexts in batches, in the order of the primary key.
+
+    Each batch is a query of its own, so that the caller can commit between batches.
+    """
     key = _primary_key(column)
     found = select(*key, column).where(column.is_not(None)).order_by(*key).limit(BATCH_ROWS)
     rows = execute_select(found).all()
@@ -43,7 +46,10 @@ def _batches(column: Any) -> Iterator[Sequence[EncryptedRow]]:
 
 @atomic()
 def _replace(column: Any, fresh: Sequence[tuple[EncryptedRow, bytes]]) -> set[tuple[Any, ...]]:
-    """Store new ciphertexts where the old ones are still there: a concurrent change wins."""
+    """Store new ciphertexts, except in rows that were changed in the meantime.
+
+    :returns: the primary keys of the changed rows.
+    """
     key, replaced = _primary_key(column), set()
     for row, ciphertext in fresh:
         same = update(column.class_).where(tuple_(*key) == row.key, column == row.ciphertext)

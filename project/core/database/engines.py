@@ -1,4 +1,4 @@
-"""Engines: what SQLite and PostgreSQL are told, so that both keep what they have acknowledged."""
+"""Configuration of the engines, so that committed data is durable on SQLite and PostgreSQL."""
 
 import logging
 from collections.abc import Mapping
@@ -19,7 +19,8 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from . import failures
 
-# PostgreSQL ends by itself what would otherwise hold a worker or a lock; all in milliseconds.
+# PostgreSQL aborts statements, waits for locks and idle transactions after these times, in
+# milliseconds. Without limits they could block a worker or hold a lock forever.
 POSTGRESQL_SETTINGS = {
     'statement_timeout': 30_000,
     'lock_timeout': 5_000,
@@ -27,7 +28,7 @@ POSTGRESQL_SETTINGS = {
     'timezone': 'UTC',
 }
 
-# So long it takes to notice a server that is gone without a word: a failover, a firewall.
+# A silently dropped connection (failover, firewall) is detected after about this time.
 KEEPALIVE = {
     'keepalives_idle': 10,  # seconds
     'keepalives_interval': 5,
@@ -35,7 +36,7 @@ KEEPALIVE = {
     'tcp_user_timeout': 20_000,  # milliseconds
 }
 
-# FULL: a commit that was answered survives a power cut, which NORMAL does not promise in WAL mode.
+# FULL: an acknowledged commit survives a power cut. In WAL mode, NORMAL does not guarantee that.
 SQLITE_PRAGMAS = (
     'PRAGMA journal_mode=WAL',
     'PRAGMA synchronous=FULL',
@@ -46,7 +47,8 @@ SQLITE_PRAGMAS = (
 # serialization_failure, deadlock_detected
 POSTGRESQL_CONFLICTS = {'40001', '40P01'}
 
-# For the database to answer before the service starts; it starts without an answer, too.
+# Time limit for the first connection, before the service starts. The service also starts if the
+# database does not respond.
 START_TIMEOUT_SECONDS = 2
 
 log = logging.getLogger(__name__)
@@ -55,16 +57,16 @@ WRITE_ISOLATION_LEVELS = {'postgresql': 'READ COMMITTED', 'sqlite': 'SERIALIZABL
 
 
 def engine_options(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what `create_engine` is given for the configured database."""
+    """Return the options of `create_engine` for the configured database."""
     url = make_url(config['SQLALCHEMY_DATABASE_URI'])
     chosen: dict[str, Any] = {
         'isolation_level': 'AUTOCOMMIT',
         'skip_autocommit_rollback': True,
-        # Errors are logged, and parameters are addresses, hashes and tokens.
+        # Errors are logged, and the parameters contain addresses, hashes and tokens.
         'hide_parameters': True,
     }
     if url.get_backend_name() == 'sqlite':
-        # In memory, a second connection would be a second, empty database.
+        # A second connection to a database in memory would be a second, empty database.
         in_memory = url.database in (None, '', ':memory:')
         if not in_memory:
             Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
@@ -72,7 +74,7 @@ def engine_options(config: Mapping[str, Any]) -> dict[str, Any]:
         chosen['connect_args'] = {'check_same_thread': False} if in_memory else {}
     else:
         settings = [f'-c {name}={value}' for name, value in POSTGRESQL_SETTINGS.items()]
-        # Options of the URL are added: of two values of a setting, the last one counts.
+        # The options of the URL come last: PostgreSQL uses the last value of a setting.
         options = ' '.join([*settings, *_as_tuple(url.query.get('options', ()))])
         chosen['connect_args'] = {'connect_timeout': 5, 'options': options, **KEEPALIVE}
         chosen |= {'pool_size': 10, 'max_overflow': 10, 'pool_timeout': 5, 'pool_recycle': 1800}
@@ -84,11 +86,11 @@ def _as_tuple(value: str | tuple[str, ...]) -> tuple[str, ...]:
 
 
 def validate_database(config: Mapping[str, Any]) -> None:
-    """Refuse to start on a database of which the service cannot make use.
+    """Ensure, before the server forks, that the service can use the database.
 
-    For the server, before it forks. A database that cannot be reached is no reason: it may come.
+    A database that cannot be reached only causes a warning: it may become available later.
 
-    :raises SystemExit: with one line that names the reason.
+    :raises SystemExit: if the database is unsupported; the message is one line with the reason.
     """
     url, options = config['SQLALCHEMY_DATABASE_URI'], engine_options(config)
     if not url.startswith('postgresql'):
@@ -107,19 +109,22 @@ def validate_database(config: Mapping[str, Any]) -> None:
 
 
 def is_transaction_conflict(error: Exception) -> bool:
-    """Return whether the database aborted a transaction in favor of another one."""
+    """Return whether the database aborted a transaction because of a concurrent one."""
     return getattr(getattr(error, 'orig', None), 'sqlstate', None) in POSTGRESQL_CONFLICTS
 
 
 def write_execution_options(engine: Engine) -> dict[str, Any]:
-    """Return the execution options of a connection that is about to write."""
+    """Return the execution options of a connection for a transaction that writes."""
     return {'isolation_level': WRITE_ISOLATION_LEVELS[engine.dialect.name]}
 
 
 def configure_engine(engine: Engine) -> None:
-    """Make SQLite durable, with transactions that begin when we say so; watch PostgreSQL's pool."""
+    """Register the listeners of an engine.
+
+    On SQLite, they set the pragmas, begin transactions explicitly and close broken connections.
+    """
     if engine.dialect.name != 'sqlite':
-        # Imported here: without PostgreSQL, the driver is not needed.
+        # Imported here: the driver is only needed with PostgreSQL.
         from .postgresql import configure_connections
 
         configure_connections(engine)
@@ -132,7 +137,8 @@ def configure_engine(engine: Engine) -> None:
 
     @event.listens_for(engine, 'begin')
     def begin_immediate(connection: Connection) -> None:
-        # Asked of the options: asking the connection itself would run a statement.
+        # Read the options, because reading the isolation level from the connection runs a
+        # statement.
         if 'isolation_level' in connection.get_execution_options():
             connection.exec_driver_sql('BEGIN IMMEDIATE')
 
@@ -144,19 +150,19 @@ def configure_engine(engine: Engine) -> None:
         if failure and failure.is_fatal_for_connection and not is_in_memory(engine):
             context.is_disconnect = True
             _close_all(engine, context)
-        # The driver calls it DatabaseError, which is also its name for faults of ours.
+        # The driver raises DatabaseError for damage, but also for programming errors.
         is_damaged = failure is failures.DAMAGED
         return OperationalError(context.statement, None, cause) if is_damaged else None
 
 
 def _close_all(engine: Engine, context: ExceptionContext) -> None:
-    """Close every connection that nobody uses just now, so that the next one starts afresh.
+    """Close all idle connections, so that the next connection opens all files again.
 
-    What SQLite could open for reading only, such as the index of its log, the connections of a
-    process share until the last of them is closed. `Engine.dispose()` would keep those in use
-    open, and with them that index, until the garbage collector finds them.
+    The connections of a process share the index of SQLite's write-ahead log until the last one is
+    closed. If SQLite could open it only for reading, all of them stay read-only. `Engine.dispose()`
+    would keep connections in use open, and so the index, until they are garbage-collected.
     """
-    # Else the one that failed stays open behind its cursor, until that is collected.
+    # The open cursor would keep the failed connection open until it is garbage-collected.
     cursor = getattr(context.execution_context, 'cursor', None)
     if cursor is not None:
         cursor.close()
@@ -164,5 +170,5 @@ def _close_all(engine: Engine, context: ExceptionContext) -> None:
 
 
 def is_in_memory(engine: Engine) -> bool:
-    """Tell whether a database of SQLite's is gone with its connection."""
+    """Return whether the database is an SQLite database in memory."""
     return isinstance(engine.pool, StaticPool)

@@ -1,7 +1,7 @@
-"""Failures of the database that pass: one table of codes for both databases.
+"""Temporary failures of the database: one classification for SQLite and PostgreSQL.
 
-Such a failure is no verdict on the request. It is answered 503 (507 for a full disk), never 500,
-and a task that meets it is tried again.
+The request did not cause such a failure. The response is 503 (507 for a full disk), never 500. A
+task that fails for this reason is retried.
 """
 
 import sqlite3
@@ -17,10 +17,10 @@ class Failure:
     """A kind of temporary failure.
 
     :param state: the state of the database for `/readyz`, in one word.
-    :param detail: what the log says.
+    :param detail: the message for the log.
     :param retry_after: seconds after which a client may try again.
-    :param is_fatal_for_connection: whether the connection, and all others that wait in the pool,
-        are useless even after the failure is over.
+    :param is_fatal_for_connection: whether the connection and all idle connections of the pool stay
+        unusable after the failure is over.
     """
 
     state: str
@@ -38,13 +38,13 @@ BUSY = Failure('busy', 'the database is busy')
 CANCELED = Failure('busy', 'the database canceled a statement that took too long')
 DAMAGED = Failure('damaged', 'the files of the database are damaged', is_fatal_for_connection=True)
 
-# SQLSTATE codes (PostgreSQL, appendix A), or classes of them: the longest prefix decides. A code
-# that is missing here is a fault of the request or of the code, which no repetition repairs.
+# SQLSTATE codes or their classes (PostgreSQL, appendix A); the longest prefix decides. All other
+# codes are faults of the request or of the code, so a retry does not help.
 POSTGRESQL_FAILURES = {
     '08': LOST,
     '25006': READ_ONLY,
-    '25P03': LOST,  # idle_in_transaction_session_timeout ends the session
-    '25P04': LOST,  # transaction_timeout, too
+    '25P03': LOST,  # idle_in_transaction_session_timeout has closed the connection
+    '25P04': LOST,  # transaction_timeout has closed the connection
     '28': LOST,  # invalid authorization: a rotated password
     '3D': LOST,  # the database does not exist, for example during a restore
     '40': CONFLICT,
@@ -58,7 +58,7 @@ POSTGRESQL_FAILURES = {
     'XX002': DAMAGED,
 }
 
-# Low bytes of SQLite's result codes. The other bytes only give more detail.
+# The low bytes of SQLite's result codes. The other bytes contain only details.
 SQLITE_FAILURES = {
     sqlite3.SQLITE_BUSY: BUSY,
     sqlite3.SQLITE_LOCKED: BUSY,
@@ -66,12 +66,12 @@ SQLITE_FAILURES = {
     sqlite3.SQLITE_INTERRUPT: CANCELED,
     sqlite3.SQLITE_NOMEM: NO_RESOURCES,
     sqlite3.SQLITE_FULL: FULL,
-    # A connection whose file could not be opened for writing at the moment of a fault only reads,
-    # without an error, for as long as it is in the pool.
+    # If the file could not be opened for writing during a fault, SQLite silently falls back to
+    # read-only, and the pooled connection stays read-only.
     sqlite3.SQLITE_READONLY: READ_ONLY,
     sqlite3.SQLITE_IOERR: LOST,
     sqlite3.SQLITE_CANTOPEN: LOST,
-    # SQLite also finds a file damaged when its disk is gone.
+    # SQLite also reports a file as damaged if its disk is gone.
     sqlite3.SQLITE_CORRUPT: DAMAGED,
     sqlite3.SQLITE_NOTADB: DAMAGED,
 }
@@ -83,7 +83,7 @@ def failure_of(error: BaseException) -> Failure | None:
     :param error: an exception of SQLAlchemy or of the driver.
     """
     if isinstance(error, MemoryError):
-        # Python's form of SQLITE_NOMEM.
+        # Python raises MemoryError for SQLITE_NOMEM.
         return NO_RESOURCES
     if isinstance(error, PoolTimeout):
         return BUSY
@@ -91,7 +91,7 @@ def failure_of(error: BaseException) -> Failure | None:
     if sqlstate := getattr(cause, 'sqlstate', None):
         return _postgresql_failure(sqlstate)
     code = getattr(cause, 'sqlite_errorcode', None) or 0
-    # A driver that cannot reach its server, or the file, has no code for that.
+    # The error has no code if the driver cannot reach the server or the file.
     default = LOST if isinstance(error, OperationalError | InterfaceError) else None
     return SQLITE_FAILURES.get(code & 0xFF, default)
 

@@ -1,6 +1,6 @@
-"""Lists that cost the same on every page: keyset, no OFFSET, no COUNT.
+"""Keyset pagination: every page of a list costs the same, without OFFSET and COUNT.
 
-The place where a page ends is a signed cursor, bound to the list, its order and its filters.
+The end of a page is a signed cursor, which is bound to the list, its order and its filters.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,14 +31,14 @@ register_expiring_values(
 
 
 class CursorInvalid(UnprocessableContent):
-    """The cursor was not made by this list in this order with these filters."""
+    """The cursor does not belong to this list with this order and these filters."""
 
-    field, reason = 'cursor', 'Not a cursor of this list'
+    field, reason = 'cursor', 'Not a cursor of this list with this sort and these filters'
 
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """Which part of a list is wanted: how many rows, in which order, from where on."""
+    """The requested part of a list: number of rows, start, order and filters."""
 
     limit: int = 50
     cursor: str | None = None
@@ -48,7 +48,7 @@ class PageRequest:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some rows of a list, and the cursor of the next ones, if there are any."""
+    """Some rows of a list, and the cursor of the next page, if there is one."""
 
     items: Sequence[Any]
     next: str | None = None
@@ -56,11 +56,15 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Keyset:
-    """How a list is ordered: by which declared columns, and by its primary key where they tie.
+    """The orders of a list: by one of several columns, and by the primary key for equal values.
 
-    The columns must not be null, and must be selected under the names they are declared by.
+    The columns must be NOT NULL, and the statement must select them under their own names.
 
-    :raises UnsupportedType: if values of a column have no order, or no form in a cursor.
+    :param name: the name of the list, to which its cursors are bound.
+    :param sorts: the columns by which clients may sort, by their public names.
+    :param key: the column of the primary key.
+    :param default: the default order, such as `-created_at`.
+    :raises UnsupportedType: if a list cannot be sorted by a column, or a cursor cannot contain it.
     """
 
     name: str
@@ -72,15 +76,17 @@ class Keyset:
     )
 
     def __post_init__(self) -> None:
-        """Check the types of the columns, before any row has such a value."""
+        """Check the types of all columns when the list is defined."""
         for column in (self.key, *self.sorts.values()):
             ensure_ordered(column, f'the list {self.name!r}')
 
     def page(self, statement: AnySelect, request: PageRequest, **values: Any) -> Page:
-        """Return the rows that were asked for, or refuse with CursorInvalid.
+        """Return the requested page.
 
-        :param statement: the same object for the same list, for what is made of it is kept.
-        :param values: of the statement's parameters.
+        :param statement: the query of the list. Pass the same object each time: the compiled
+            queries are cached per object.
+        :param values: the values of the statement's parameters.
+        :raises CursorInvalid: if the cursor belongs to another list, order or filter.
         """
         sort = request.sort or self.default
         order = self._order(sort)
@@ -100,7 +106,7 @@ class Keyset:
         return (column,) if column is self.key else (column, self.key)
 
     def _query(self, statement: AnySelect, sort: str, *, further: bool) -> CompiledQuery:
-        """Return the query of a first or a further page, made once for each order."""
+        """Return the query of the first or of a further page; it is compiled once per order."""
         known = self._queries.setdefault(statement, {})
         if (sort, further) not in known:
             order, descending = self._order(sort), sort.startswith('-')
@@ -126,18 +132,18 @@ class Keyset:
             pairs = zip(value[2:], order, strict=True)
             return [decode(text, python_type_of(column.type)) for text, column in pairs]
         except ValueError:
-            # Of a release in which the column had another type.
+            # The cursor is from a release in which the column had another type.
             raise CursorInvalid from None
 
 
 def _digest(filters: Mapping[str, Any]) -> str:
-    """Return what tells filters apart, however long they are."""
+    """Return a short hash of the filters."""
     words = repr([(name, filters[name]) for name in sorted(filters)])
     return sha256(words.encode()).hexdigest()[:16]
 
 
 def iterate_pages(page_of: Callable[[PageRequest], Page]) -> Iterator[Any]:
-    """Yield every row of a list, a page at a time. For operators and exports."""
+    """Yield all rows of a list, page by page. For commands and exports."""
     page = PageRequest(limit=200)
     while True:
         found = page_of(page)
@@ -148,9 +154,9 @@ def iterate_pages(page_of: Callable[[PageRequest], Page]) -> Iterator[Any]:
 
 
 def iterate_in_batches(found: AnySelect, *keys: Any) -> Iterator[AnyRow]:
-    """Yield every row of a select, a few hundred at a time. For operators, exports and sweepers.
+    """Yield all rows of a select in batches. For commands, exports and garbage collection.
 
-    :param keys: the columns, among its own, that no two rows share: in their order they come.
+    :param keys: selected columns that together are unique. The rows are sorted by them.
     """
     found = found.order_by(*keys).limit(BATCH_ROWS)
     rows = db.session.execute(found).all()

@@ -1,6 +1,7 @@
-"""Migrations: one branch and one folder per feature, so that two teams never fight for one head.
+"""Migrations: a branch and a folder for each feature, so that teams do not share one head.
 
-`migrations/env.py` splits what was generated; here is what it and the `flask db` commands need.
+`migrations/env.py` splits a generated migration by feature. This module has the functions that it
+and the `flask db` commands need.
 """
 
 import re
@@ -28,7 +29,7 @@ def init_app(app: Flask) -> None:
     )
     for name in ('upgrade', 'stamp'):
         [argument] = [p for p in db_commands.commands[name].params if p.name == 'revision']
-        # Flask-Migrate's default is one head, and we have one per feature.
+        # Flask-Migrate's default is a single head, but each feature has one.
         argument.default = 'heads'
     for name in ('revision', 'migrate', 'merge'):
         [option] = [p for p in db_commands.commands[name].params if p.name == 'rev_id']
@@ -36,9 +37,9 @@ def init_app(app: Flask) -> None:
 
 
 def reject_known_revision(_context: Any, _option: Any, value: str | None) -> str | None:
-    """Return a revision id if no migration has it: Alembic would overwrite the file.
+    """Return a revision id that no migration has.
 
-    :raises BadParameter: if a migration has this id.
+    :raises BadParameter: if a migration has this id: Alembic would overwrite its file.
     """
     if value:
         pattern = re.compile(rf'^revision = .{re.escape(value)}.$', re.MULTILINE)
@@ -50,9 +51,9 @@ def reject_known_revision(_context: Any, _option: Any, value: str | None) -> str
 
 @migrate.configure  # type: ignore[untyped-decorator]
 def locate_versions(config: Any) -> Any:
-    """Name the folder of every feature; a feature's first migration makes its folder."""
+    """Set the folders of all features, even of those without a migration yet."""
     folder = Path(config.get_main_option('script_location')) / 'versions'
-    # Removed from the code but not yet downgraded: its folder still counts.
+    # The folders include features that are removed from the code but not yet downgraded.
     names = features() | {path.name for path in folder.iterdir() if path.is_dir()}
     names.discard('__pycache__')
     config.set_main_option(
@@ -67,6 +68,6 @@ def features() -> set[str]:
 
 
 def tables() -> dict[str, str]:
-    """Return the feature of every table: the package under `project` that its model lives in."""
+    """Return the feature of each table: the package in `project` that contains its model."""
     modules = {m.local_table: m.class_.__module__ for m in Base.registry.mappers}
     return {str(table): module.split('.')[1] for table, module in modules.items()}

@@ -1,4 +1,4 @@
-"""Locks on names: for what has no row, such as a key of the storage."""
+"""Locks on names, for objects that have no row to lock, such as keys in the storage."""
 
 from hashlib import sha256
 
@@ -10,10 +10,10 @@ from .session import db, in_atomic
 def lock_name(name: str, *, wait: bool = True) -> bool:
     """Lock a name until the transaction ends, and return whether that succeeded.
 
-    On PostgreSQL this is an advisory lock of the transaction, so it also ends with the process. On
-    SQLite there is one transaction that writes at a time: it has all locks.
+    On PostgreSQL, this is an advisory lock of the transaction, so it ends if the process dies. On
+    SQLite, only one transaction writes at a time, so it needs no further lock.
 
-    :param wait: whether to wait for a transaction that has the lock; without it, return False.
+    :param wait: whether to wait if another transaction holds the lock. If False, return False then.
     :raises RuntimeError: outside a transaction.
     """
     if not in_atomic():

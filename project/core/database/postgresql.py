@@ -1,7 +1,7 @@
-"""Connections to PostgreSQL: replaced when the server has closed them, or accepts no writes.
+"""Replacement of PostgreSQL connections that the server has closed or that are read-only.
 
-A failover leaves connections in the pool that are closed or read-only. Both are visible without a
-query, so that the first request after the recovery does not fail.
+A failover leaves such connections in the pool. They are detected without a query, so that the
+first request after the recovery does not fail.
 """
 
 import select
@@ -15,20 +15,20 @@ from project.core.errors import ServiceUnavailable
 
 from .failures import failure_of
 
-# The server sends this one with the session's start, too.
+# The server sends this parameter at the start of the session.
 ENCODING_PARAMETER, ENCODING = 'server_encoding', 'UTF8'
 
-# The server sends these with the session's start and after each change (PostgreSQL 14).
+# The server sends these parameters at the start and after each change (since PostgreSQL 14).
 READ_ONLY_PARAMETERS = ('default_transaction_read_only', 'in_hot_standby')
 
 
 class UnsupportedDatabase(ServiceUnavailable):
-    """The database cannot store what the service stores. Its message says how to create one."""
+    """The database has an unsupported encoding. The message contains how to create another one."""
 
 
 def configure_connections(engine: Engine) -> None:
-    """Register the listeners of a pool."""
-    # Before SQLAlchemy's own, which expects text from the server.
+    """Register the event listeners of an engine."""
+    # Insert it before SQLAlchemy's own listener, which fails if the server sends bytes.
     event.listen(engine, 'connect', ensure_supported, insert=True)
     event.listen(engine, 'checkout', reject_closed_connection)
     event.listen(engine, 'checkin', close_read_only_connection)
@@ -36,11 +36,11 @@ def configure_connections(engine: Engine) -> None:
 
 
 def ensure_supported(connection: Any, _record: Any) -> None:
-    """Reject a database that is not in UTF-8; costs no query.
+    """Ensure that the encoding of the database is UTF-8. This needs no query.
 
-    LATIN1 cannot store most names, and from SQL_ASCII come bytes instead of text.
+    LATIN1 cannot store most names, and the driver returns bytes instead of text for SQL_ASCII.
 
-    :raises UnsupportedDatabase: if so.
+    :raises UnsupportedDatabase: if the database has another encoding.
     """
     found = connection.info.parameter_status(ENCODING_PARAMETER)
     if found != ENCODING:
@@ -51,18 +51,18 @@ def ensure_supported(connection: Any, _record: Any) -> None:
 
 
 def reject_closed_connection(connection: Any, _record: Any, _proxy: Any) -> None:
-    """Connect anew if the server has closed the connection while it was in the pool.
+    """Ensure that the server has not closed the connection while it was in the pool.
 
-    Costs 2 µs, and no round trip.
+    This takes 2 µs and no round trip.
 
-    :raises InvalidatePoolError: if so; the pool then replaces all its connections.
+    :raises InvalidatePoolError: if the server has closed it; the pool replaces all connections.
     """
     if connection.closed or (_is_readable(connection) and _is_at_end(connection)):
         raise InvalidatePoolError('the server has closed the connection')
 
 
 def close_read_only_connection(connection: Any, record: Any) -> None:
-    """Keep no connection in the pool that accepts no writes: the next one may."""
+    """Invalidate a read-only connection that returns to the pool: a new one may accept writes."""
     if connection is None or connection.closed:
         return
     status = connection.info.parameter_status
@@ -71,9 +71,9 @@ def close_read_only_connection(connection: Any, record: Any) -> None:
 
 
 def classify_error(context: ExceptionContext) -> Exception | None:
-    """Make every temporary failure an OperationalError, and close connections that are useless.
+    """Convert temporary failures to OperationalError, and mark broken connections.
 
-    The driver calls some of them InternalError, which is also its name for faults of ours.
+    The driver raises InternalError for some temporary failures, but also for programming errors.
     """
     cause: Any = context.original_exception
     if not getattr(cause, 'sqlstate', None) or (failure := failure_of(cause)) is None:
@@ -92,10 +92,10 @@ def _is_readable(connection: Any) -> bool:
 
 
 def _is_at_end(connection: Any) -> bool:
-    """Read what the server has sent unasked; return whether nothing more will come."""
+    """Read unsolicited messages of the server, and return whether it has closed the connection."""
     try:
         connection.pgconn.consume_input()
     except PsycopgError:
         return True
-    # A notice is read by now. The end of the stream stays readable.
+    # A notice has been consumed. If the socket is still readable, it is at the end of the stream.
     return _is_readable(connection)

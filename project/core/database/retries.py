@@ -1,4 +1,4 @@
-"""Retries of transactions that the database aborted in favor of others."""
+"""Retries of transactions that the database aborted because of concurrent ones."""
 
 import random
 import time
@@ -21,11 +21,11 @@ MAX_RETRY_PAUSE_SECONDS = 0.05
 def repeatable(function: Callable[P, R]) -> Callable[P, R]:
     """Run a service function again if its transaction deadlocks or cannot be serialized.
 
-    Put it above `atomic`, on functions that may run twice because all their effects are in the
-    transaction or in `after_commit`. An aborted attempt leaves neither. Inside a transaction of the
-    caller nothing is repeated: the outermost function decides.
+    Put this decorator above `atomic`. It is for functions whose effects are all in the transaction
+    or in `after_commit`: an aborted attempt then has no effect. Inside a caller's transaction, the
+    function is not repeated: only the outermost function can repeat the whole transaction.
 
-    :raises OperationalError: if the third attempt is aborted, too.
+    :raises OperationalError: if the last of `MAX_TRANSACTION_ATTEMPTS` attempts is aborted, too.
     """
 
     @wraps(function)
@@ -38,7 +38,7 @@ def repeatable(function: Callable[P, R]) -> Callable[P, R]:
             except OperationalError as error:
                 if not is_transaction_conflict(error):
                     raise
-            # At random, so that the same two transactions do not meet again.
+            # A random pause, so that the same transactions do not collide again.
             time.sleep(random.uniform(0, MAX_RETRY_PAUSE_SECONDS))  # noqa: S311 - no secret
         return function(*args, **kwargs)
 

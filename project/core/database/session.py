@@ -1,10 +1,10 @@
-"""The database, and the only place that commits.
+"""Database sessions and transactions. Only this module commits.
 
-The engine's default is AUTOCOMMIT: a read is one statement on the wire. Only `atomic` opens a
-transaction; what would be written outside of one is refused, loudly, by the two guards below.
+The engine's default is AUTOCOMMIT, so a read is a single round trip. Only `atomic` opens a
+transaction. Two event listeners raise RuntimeError for writes outside a transaction.
 
 Locks are taken in one order: users by id, then their credentials, then rows of features.
-`atomic` takes the first of them, so that no service has to remember it (docs/architecture.md).
+`atomic` locks the users, so that services need not do it (docs/architecture.md).
 """
 
 import inspect
@@ -20,7 +20,7 @@ from sqlalchemy.orm import DeclarativeBase, ORMExecuteState, Session
 
 from . import engines
 
-# A row, and a select, of whatever columns.
+# A row and a select with any columns.
 AnyRow: TypeAlias = Row[*tuple[Any, ...]]
 AnySelect: TypeAlias = Select[*tuple[Any, ...]]
 AnyResult: TypeAlias = CursorResult[*tuple[Any, ...]]
@@ -28,7 +28,7 @@ AnyResult: TypeAlias = CursorResult[*tuple[Any, ...]]
 P = ParamSpec('P')
 R = TypeVar('R')
 
-# Constraints with predictable names can be found, and dropped, by a migration.
+# Predictable names, so that migrations can drop constraints.
 NAMING_CONVENTION = {
     'ix': 'ix_%(table_name)s_%(column_0_N_name)s',
     'uq': 'uq_%(table_name)s_%(column_0_N_name)s',
@@ -39,7 +39,7 @@ NAMING_CONVENTION = {
 
 
 class Base(DeclarativeBase):
-    """What every model is."""
+    """Base class of all models."""
 
     metadata = MetaData(naming_convention=NAMING_CONVENTION)
 
@@ -49,20 +49,21 @@ db = SQLAlchemy(model_class=Base, session_options={'expire_on_commit': False})
 
 def init_app(app: Flask) -> None:
     """Bind the database to an application."""
-    # Where gunicorn finds it, whose configuration imports nothing of the project.
+    # For gunicorn, whose configuration imports no module of the project.
     app.extensions['validate_database'] = partial(engines.validate_database, dict(app.config))
     app.config['SQLALCHEMY_ENGINE_OPTIONS'] = engines.engine_options(app.config)
     db.init_app(app)
-    # Registered later, so it runs earlier: before Flask-SQLAlchemy throws the session away.
+    # Flask runs teardown functions in reverse order: this one runs before Flask-SQLAlchemy removes
+    # the session.
     app.teardown_appcontext(assert_no_unsaved_changes)
     with app.app_context():
         engines.configure_engine(db.engine)
 
 
 def execute_select(statement: AnySelect, parameters: Mapping[str, Any] | None = None) -> AnyResult:
-    """Run a SELECT of columns past the ORM: rows without an identity map, at half the cost.
+    """Run a SELECT of columns without the ORM's identity map, in half the time.
 
-    On the session's own connection, so that inside `atomic` it sees what was written there.
+    It uses the session's connection, so that inside `atomic` it sees the changes made there.
     """
     session = db.session()
     if session.info.get('atomic'):
@@ -73,12 +74,13 @@ def execute_select(statement: AnySelect, parameters: Mapping[str, Any] | None = 
 def execute_in_own_transaction(
     statement: Executable, parameters: Mapping[str, Any] | None = None, *, joins: bool = False
 ) -> list[AnyRow]:
-    """Run one statement that is a transaction by itself: one trip to the database instead of three.
+    """Run one statement as a transaction of its own: one round trip instead of three.
 
-    For stories whose every step is a single statement. Return what it returns. Refuses to run
-    inside `atomic`, where it would wait for the rest.
+    For non-atomic services whose steps are single statements.
 
-    :param joins: whether there it is to be a part of that instead.
+    :param joins: whether the statement may become part of a surrounding `atomic` instead.
+    :returns: the rows that the statement returns.
+    :raises RuntimeError: inside `atomic` without `joins`: it would not be committed immediately.
     """
     inside = in_atomic()
     if inside and not joins:
@@ -91,33 +93,33 @@ def execute_in_own_transaction(
         rows: list[AnyRow] = result.all() if result.returns_rows else []
     except BaseException:
         if not inside:
-            # A lost connection stays with the session until then.
+            # Without a rollback, the session would keep a lost connection.
             session.rollback()
         raise
     if not inside:
-        # It stands already; this lets go of the connection.
+        # AUTOCOMMIT has committed the statement; this returns the connection to the pool.
         session.commit()
     return rows
 
 
 def in_atomic() -> bool:
-    """Tell whether a transaction is open."""
+    """Return whether a transaction is open."""
     return db.session.registry.has() and bool(db.session().info.get('atomic'))
 
 
 @contextmanager
 def atomic(*, locking: Iterable[int] = (), checks_caller: bool = True) -> Iterator[None]:
-    """Do all of it or none of it; a decorator and a block.
+    """Run a block or a function in a transaction.
 
-    Blocks nest: only the outermost commits, so that services may call services and still be one
-    transaction. On SQLite it takes the only write lock at once, so keep it short: no hashing, no
-    request body, no network inside.
+    Blocks nest, and only the outermost one commits. So services can call other services in the same
+    transaction. On SQLite, a transaction takes the single write lock when it begins. So keep it
+    short: no hashing, no request body and no network inside.
 
-    In a request, the outermost block first locks the caller's row and checks again that the
-    credential may call this route: it may have been revoked since the request began.
+    In a request, the outermost block first locks the caller's row. It then checks again that the
+    credential allows this route: it may have been revoked since the request began.
 
-    :param locking: ids of the users that the transaction changes. Their rows, and that of the
-        caller, are locked first and in the order of their ids, so that none deadlock.
+    :param locking: ids of the users that the transaction changes. Their rows and the caller's row
+        are locked first, in the order of their ids, to avoid deadlocks.
     :param checks_caller: False for clean-up, which must happen even if the credential is revoked.
     :raises ApiError: if the caller's credential no longer allows the request.
     """
@@ -127,12 +129,12 @@ def atomic(*, locking: Iterable[int] = (), checks_caller: bool = True) -> Iterat
         yield
         return
 
-    # Lets go of the connection we read on. A rollback here would undo what tests arranged.
+    # End the reads before the transaction. A rollback would undo the data that tests have arranged.
     session.commit()
     session.info['atomic'] = True
     try:
         bind = session.get_bind()
-        if isinstance(bind, Engine):  # In tests it is a connection, in a transaction of theirs.
+        if isinstance(bind, Engine):  # In tests, it is a connection in a transaction of the test.
             session.connection(execution_options=engines.write_execution_options(bind))
         _begin(locking, checks_caller)
         yield
@@ -151,7 +153,10 @@ def atomic(*, locking: Iterable[int] = (), checks_caller: bool = True) -> Iterat
 
 
 def authorize_transactions(user_id: int, check: Callable[[], None]) -> None:
-    """Begin each transaction of this request with a lock of its user, and then with `check`."""
+    """Let each transaction of this request begin with a lock on its user and a call of `check`.
+
+    :param check: raises ApiError if the credential no longer allows the request.
+    """
     g.transaction_authorization = user_id, check
 
 
@@ -166,15 +171,15 @@ def _begin(locking: Iterable[int], checks_caller: bool) -> None:
 
 
 def _lock_users(user_ids: Iterable[int]) -> None:
-    # SQLite has one write lock, which the transaction has already.
+    # On SQLite, the transaction already holds the only write lock.
     if (ids := sorted(user_ids)) and db.engine.dialect.name != 'sqlite':
         current_app.extensions['lock_users'](ids)
 
 
 def locks_user(parameter: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Run a function in a transaction that first locks the user of this argument.
+    """Run a function in a transaction that first locks a user.
 
-    The argument is the id of a user or a principal.
+    :param parameter: the name of the argument with the user's id or a principal.
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
@@ -192,10 +197,10 @@ def locks_user(parameter: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 
 def before_commit(step: Callable[[], Any]) -> None:
-    """Call `step` as one of the last steps of the outermost transaction, before its commit.
+    """Call `step` at the end of the outermost transaction, before its commit.
 
-    For effects outside the database that need every decision of the transaction. All changes have
-    been sent to the database by then. If the step raises, the transaction is rolled back.
+    For effects outside the database that must follow all other steps. All changes have been flushed
+    before. If the step raises, the transaction is rolled back.
 
     :raises RuntimeError: outside a transaction.
     """
@@ -205,8 +210,8 @@ def before_commit(step: Callable[[], Any]) -> None:
 def after_commit(effect: Callable[[], Any]) -> None:
     """Call `effect` after the commit of the outermost transaction.
 
-    For effects that cannot be rolled back, such as a mail. `effect` must not raise: the transaction
-    cannot fail any more.
+    For effects that cannot be rolled back, such as a notification of workers. `effect` must not
+    raise: the transaction can no longer fail.
 
     :raises RuntimeError: outside a transaction.
     """
@@ -228,10 +233,12 @@ def _run_last_steps(session: Session) -> None:
 
 
 def non_atomic(function: Callable[P, R]) -> Callable[P, R]:
-    """Mark a story whose steps commit one by one, and which may end in a refusal.
+    """Mark a function that commits in several transactions and may raise after some of them.
 
-    What it wrote before it refused (an attempt spent, a session ended) must stand. Inside a
-    caller's `atomic` it would be rolled back with the refusal, so there it refuses to run at all.
+    The effects before the error must stay, such as a counted attempt or an ended session. Inside a
+    caller's `atomic`, the error would roll them back.
+
+    :raises RuntimeError: when the function is called inside `atomic`.
     """
 
     @wraps(function)
@@ -245,25 +252,36 @@ def non_atomic(function: Callable[P, R]) -> Callable[P, R]:
 
 @event.listens_for(db.session, 'before_flush')
 def require_transaction_for_flush(session: Session, *_: Any) -> None:
-    """Refuse to write outside `atomic`: AUTOCOMMIT would make each statement stand by itself."""
+    """Ensure that changes are flushed inside `atomic` only.
+
+    With AUTOCOMMIT, each statement would otherwise be committed by itself.
+
+    :raises RuntimeError: outside a transaction.
+    """
     if not session.info.get('atomic'):
         raise RuntimeError('write outside atomic()')
 
 
 @event.listens_for(db.session, 'do_orm_execute')
 def require_transaction_for_write(state: ORMExecuteState) -> None:
-    """Refuse a statement that is no SELECT outside `atomic`."""
+    """Ensure that statements other than SELECT run inside `atomic` only.
+
+    :raises RuntimeError: outside a transaction.
+    """
     if not state.is_select and not state.session.info.get('atomic'):
         raise RuntimeError('write outside atomic()')
 
 
 def assert_no_unsaved_changes(_error: BaseException | None = None) -> None:
-    """Refuse to end with changes that nobody saved: somewhere an `atomic` was forgotten."""
+    """Ensure that the request leaves no unsaved changes, because an `atomic` is missing.
+
+    :raises RuntimeError: if objects of the session were changed and not saved.
+    """
     if not db.session.registry.has():
         return
     session = db.session()
     if session.new or session.deleted or any(map(session.is_modified, session.dirty)):
-        # Raising ends the teardown: nobody after us would throw the session away, and it would be
-        # found again by a later request whose context happens to lie at the same address.
+        # The error ends the teardown, so Flask-SQLAlchemy would not remove the session. A later
+        # request whose context has the same memory address would then get it.
         db.session.remove()
         raise RuntimeError('changed outside atomic(): this was not saved')

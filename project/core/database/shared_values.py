@@ -1,4 +1,4 @@
-"""Values under names that the whole service shares: one row each in `core_values`."""
+"""Named values that all processes share: one row each in `core_values`."""
 
 from datetime import datetime
 
@@ -14,7 +14,7 @@ from .upsert import insert_or_ignore
 
 
 class SharedValue(Base):
-    """A value under a name."""
+    """A named value."""
 
     __tablename__ = 'core_values'
 
@@ -33,12 +33,12 @@ def find_value(name: str) -> bytes | None:
 
 
 def has_value_below(prefix: str) -> bool:
-    """Return whether a name begins with a prefix."""
+    """Return whether there is a value whose name begins with a prefix."""
     below = SharedValue.name.startswith(prefix, autoescape=True)
     return execute_select(select(SharedValue.name).where(below).limit(1)).first() is not None
 
 
 def insert_value(name: str, value: bytes) -> None:
-    """Store a value in its own transaction, unless the name has one already."""
+    """Store a value in a transaction of its own, unless the name already has one."""
     row = {'name': name, 'value': value, 'changed_at': now()}
     execute_in_own_transaction(insert_or_ignore(SharedValue).values(row))

@@ -1,4 +1,4 @@
-"""Column types that mean the same on SQLite and PostgreSQL."""
+"""Column types that behave the same on SQLite and PostgreSQL."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -10,18 +10,21 @@ from sqlalchemy.sql.functions import FunctionElement
 
 
 class UTCDateTime(TypeDecorator[datetime]):
-    """An aware moment, always given back in UTC (SQLite forgets the zone). Refuses naive ones."""
+    """A timezone-aware moment in UTC. Rejects naive ones. SQLite does not store the time zone."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     @property
     def python_type(self) -> type[datetime]:
-        """Say so, for SQLAlchemy asks no decorator's `impl`; a cursor is read by it."""
+        """Return the type of the values. SQLAlchemy does not read it from `impl`."""
         return datetime
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Store UTC."""
+        """Convert a moment to UTC.
+
+        :raises ValueError: if it has no time zone.
+        """
         if value is None:
             return None
         if value.tzinfo is None:
@@ -29,40 +32,41 @@ class UTCDateTime(TypeDecorator[datetime]):
         return value.astimezone(UTC)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        """Give UTC back."""
+        """Return a moment in UTC."""
         if value is None:
             return None
         moment: datetime = value
         if moment.tzinfo is None:
             return moment.replace(tzinfo=UTC)
-        # PostgreSQL answers in the session's zone; where that is UTC there is nothing to convert.
+        # PostgreSQL returns the time zone of the session, which normally is UTC already.
         return moment.astimezone(UTC) if moment.utcoffset() else moment
 
 
 class WordList(TypeDecorator[list[str]]):
-    """Words as one text, or out of an aggregated one; given back sorted. None holds a space."""
+    """A list of words without spaces, stored or aggregated as one text; returned sorted."""
 
     impl = Text
     cache_ok = True
 
     @property
     def python_type(self) -> type[list[str]]:
-        """Return the type of the values; that of the text in the database would be `str`."""
+        """Return the type of the values, which is not the type of the text in the database."""
         return list
 
     def process_bind_param(self, value: list[str] | None, dialect: Dialect) -> str | None:
-        """Return one text."""
+        """Join the words to one text."""
         return None if value is None else ' '.join(sorted(value))
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> list[str]:
-        """Return the words."""
+        """Split the text into words."""
         return sorted(value.split()) if value else []
 
 
 class aggregate_words(FunctionElement[list[str]]):
-    """All the values of a column as one list of words; they must hold no space.
+    """SQL function that aggregates the values of a column to a list of words without spaces.
 
-    SQLAlchemy's own `aggregate_strings` writes its separator anew with every statement.
+    SQLAlchemy's `aggregate_strings` is slower: it renders its separator into the SQL at each
+    execution.
     """
 
     type = WordList()

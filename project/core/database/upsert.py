@@ -1,4 +1,4 @@
-"""INSERT … ON CONFLICT: what SQLite and PostgreSQL have both, and SQLAlchemy calls by two names."""
+"""INSERT … ON CONFLICT for SQLite and PostgreSQL, for which SQLAlchemy has two functions."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,16 +19,16 @@ def upsert(
     change: Mapping[str, Any],
     where: ColumnElement[bool] | None = None,
 ) -> Any:
-    """Return an INSERT that changes the row which is already there, if `where` holds for it.
+    """Return an INSERT that updates an existing row instead, if the row matches `where`.
 
-    :param conflict: the columns whose unique constraint decides that a row is already there.
+    :param conflict: the columns of the unique constraint that identifies the existing row.
     """
     insert = _insert(model).values(**values)
     return insert.on_conflict_do_update(index_elements=conflict, set_=dict(change), where=where)
 
 
 def insert_or_ignore(model: type[Base]) -> Any:
-    """Return an INSERT that leaves out rows which any unique constraint of the table refuses."""
+    """Return an INSERT that skips rows which violate a unique constraint of the table."""
     return _insert(model).on_conflict_do_nothing()
 
 

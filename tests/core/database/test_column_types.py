@@ -37,7 +37,7 @@ class TestPythonTypeOf:
 
     @pytest.mark.parametrize(
         ('column_type', 'message'),
-        [(Point(), 'Point does not say its python_type'), (Complex(), 'complex has no form')],
+        [(Point(), 'Point does not define python_type'), (Complex(), 'complex has no form')],
     )
     def test_raises_for_other_types(self, column_type, message):
         with pytest.raises(UnsupportedType, match=message):
