@@ -84,7 +84,7 @@ def execute_in_own_transaction(
     """
     inside = in_atomic()
     if inside and not joins:
-        raise RuntimeError('write() inside atomic()')
+        raise RuntimeError('execute_in_own_transaction() inside atomic()')
     session = db.session()
     if inside:
         session.flush()

@@ -1,7 +1,7 @@
-"""Decoding of untrusted images, each in a process of its own; a limited number at once.
+"""Decoding of untrusted images, each in a process of its own, with a concurrency limit.
 
-Decoders are written in C, and an upload reaches them directly. Each decoder process has limited
-memory and time (`decoder_process.py`), and cannot open files or sockets (`sandbox.py`).
+Decoders are written in C and read uploaded bytes directly. A decoder process has limited memory and
+time, and cannot open files or sockets (`sandbox.py`).
 """
 
 import logging
@@ -23,13 +23,13 @@ from project.core.semaphore import InterprocessSemaphore
 DECODER = Path(__file__).with_name('decoder_process.py')
 SANDBOX = Path(__file__).with_name('sandbox.py')
 
-# Seconds: for a turn, where a client waits for it; and for a decoder, beside those of the core.
+# The wait for a slot while a client waits for the response, and the run time of a decoder process.
 DECODER_SLOT_TIMEOUT_SECONDS, DECODER_TIMEOUT_SECONDS = 2.0, 20.0
 
-# Bytes. What it makes is a few hundred KB; whoever has taken it over could send without end.
+# The output is a few hundred KB. Without a limit, a compromised decoder could send endless bytes.
 MAX_DECODER_OUTPUT_BYTES = 8 * 1024 * 1024
 
-# At import, before the service forks: all its processes share them.
+# Created at import, before the service forks, so that all its processes share the slots.
 decoder_slots = InterprocessSemaphore()
 
 
@@ -37,37 +37,38 @@ log = logging.getLogger(__name__)
 
 
 class ImageRejected(UnprocessableContent):
-    """The image is at fault: another attempt would end the same way."""
+    """The image is at fault: a retry would fail, too."""
 
     field = 'file'
 
 
 class ImageUnreadable(ImageRejected):
-    """No image, a damaged one, or of a kind that is not read."""
+    """The file is not an image, is damaged, or has an unsupported format."""
 
     reason = 'Must be an image: JPEG, PNG, GIF, WebP or AVIF'
 
 
 class ImageTooLarge(ImageRejected):
-    """It could be small as a file, and still be a bomb."""
+    """The image has too many pixels. Even a small file can (decompression bomb)."""
 
-    reason = 'More than 25 megapixels'
+    reason = 'Must be an image of at most 25 megapixels'
 
 
 class ImageTooCostly(ImageRejected):
-    """Decoding took more than the limit of CPU time, which does not depend on other processes."""
+    """Decoding exceeded the limit of CPU time, which does not depend on the load of the machine."""
 
-    reason = 'Takes too much to decode'
+    reason = 'Takes too much CPU time to decode'
 
 
 class ImageDecodingFailed(ServiceUnavailable):
-    """The decoder ended without a result: memory, time, a crash, or a fault of this system.
+    """The decoder ended without a result: out of memory or time, a crash, or a system fault.
 
-    The image may be good, so the caller may try again, a limited number of times.
+    The image may be valid, so the caller may retry a limited number of times.
     """
 
 
-# How the decoder ends if the image is at fault: its own exit codes, and the limit of CPU time.
+# Exit codes of the decoder if the image is at fault. A negative code is the number of a signal:
+# SIGXCPU means that the limit of CPU time is exceeded.
 ERRORS_BY_EXIT_CODE = {
     3: ImageUnreadable,
     4: ImageTooLarge,
@@ -82,17 +83,18 @@ def resize_to_webp(
     square: bool = False,
     timeout: float = DECODER_SLOT_TIMEOUT_SECONDS,
 ) -> bytes:
-    """Return an image as a small WebP: upright, sRGB, without metadata, the first of an animation.
+    """Return a scaled-down image as WebP: upright, in sRGB and without metadata.
 
-    Slow: never inside `atomic`.
+    Only the first frame of an animation is used. Slow: do not call it inside `atomic`.
 
-    :param source: a file of the system's; read from its first byte on.
-    :param edge: in pixels: of the longer side, which is never made longer, or of the square that is
-        cut out of the middle.
-    :param timeout: seconds to wait for one of `IMAGES_CONCURRENCY` slots.
+    :param source: a file of the operating system; it is read from the first byte.
+    :param edge: the longer side in pixels, which is never enlarged; with `square`, the side of the
+        square.
+    :param square: whether to crop the image to the square in its middle.
+    :param timeout: the maximum wait for one of `IMAGES_CONCURRENCY` slots, in seconds.
     :raises ImageRejected: if the image is at fault: ImageUnreadable, ImageTooLarge, ImageTooCostly.
-    :raises ImageDecodingFailed: if the decoder failed, which another attempt may not.
-    :raises ServiceUnavailable: if no slot was free in time.
+    :raises ImageDecodingFailed: if the decoder failed; a retry may succeed.
+    :raises ServiceUnavailable: if no slot becomes free within `timeout` seconds.
     """
     source.seek(0)
     with decoder_slots.acquire(current_app.config['IMAGES_CONCURRENCY'], timeout=timeout):
@@ -106,10 +108,10 @@ def resize_to_webp(
 
 @cache
 def missing_protections() -> list[str]:
-    """Return the protections against a decoder under attack that this system does not have.
+    """Return the names of the protections that this system does not support.
 
-    `no_new_privs`, `landlock`, `seccomp` and `RLIMIT_…` are those of `sandbox.py`, which a process
-    of its own tries out. `dumpable` is the flag that hides the memory of the service.
+    `no_new_privs`, `landlock`, `seccomp` and `RLIMIT_…` are protections of `sandbox.py`, which runs
+    in a separate process to test them. `dumpable` is the flag that hides the memory of the service.
     """
     command = [sys.executable, '-I', '-S', str(SANDBOX)]
     try:
@@ -125,7 +127,7 @@ def missing_protections() -> list[str]:
 def protect_process() -> None:
     """Hide the memory of this process from decoders, and log missing protections.
 
-    For processes that serve or run tasks, before they fork others.
+    Call it in the server and in task workers, before they fork.
     """
     set_not_dumpable()
     if missing := missing_protections():
@@ -133,13 +135,13 @@ def protect_process() -> None:
 
 
 def init_app(app: Flask) -> None:
-    """Provide `protect_process` for gunicorn, whose configuration imports no module of ours."""
+    """Provide `protect_process` for gunicorn, whose configuration imports no project module."""
     app.extensions['protect_process'] = protect_process
 
 
 def _decode(source: IO[bytes], *arguments: str) -> tuple[int, bytes]:
-    """Run the decoder to its end, and return how it ended and what it said."""
-    # Isolated, and with no environment: in ours there are secrets.
+    """Run the decoder, and return its exit code and its output."""
+    # Isolated mode and an empty environment: the environment of the service contains secrets.
     command = [sys.executable, '-I', str(DECODER), *arguments]
     try:
         child = Popen(command, stdin=source, stdout=PIPE, stderr=DEVNULL, env={})  # noqa: S603

@@ -1,10 +1,11 @@
-"""Decode an untrusted image in a process of its own.
+"""The decoder of untrusted images, which runs as a process of its own.
 
-Command: `python -I decoder_process.py EDGE SHAPE < image`.
+Command: `python -I decoder_process.py EDGE SHAPE < image`. It writes WebP to stdout, or exits with
+a code for the reason of the failure.
 
-Nothing here knows the service, which runs this file by its path and hands over no secret, no
-connection and no environment. Before the first byte is read, `sandbox.py` limits its resources and
-its system calls. WebP on stdout, or an exit code that says why not.
+The service runs this file by its path, without secrets, connections or environment variables. This
+file imports no module of the service. `sandbox.py` limits its resources and system calls before it
+reads the first byte.
 """
 
 import io
@@ -26,7 +27,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
-# Which kinds are read; all their plugins are loaded by now, for later nothing can be.
+# The supported formats. All plugins must be imported here: the sandbox prevents later imports.
 FORMATS = ('AVIF', 'GIF', 'JPEG', 'PNG', 'WEBP')
 PLUGINS = (
     AvifImagePlugin, GifImagePlugin, JpegImagePlugin, MpoImagePlugin, PngImagePlugin,
@@ -34,34 +35,34 @@ PLUGINS = (
 )  # fmt: skip
 
 MAX_PIXELS = 25_000_000
-Image.MAX_IMAGE_PIXELS = None  # Theirs is seven times as much, and a mere warning.
+Image.MAX_IMAGE_PIXELS = None  # Pillow's limit is seven times as high, and only causes a warning.
 AVIF_THREADS = 2
 
-# Exit codes. Others, as NO_VERDICT, say nothing about the image.
+# Exit codes. NO_VERDICT and all other codes do not mean that the image is at fault.
 UNREADABLE, TOO_LARGE, NO_VERDICT = 3, 4, 5
 
 
 class TooManyPixels(Exception):
-    """More than may be decoded."""
+    """The image has more than `MAX_PIXELS` pixels."""
 
 
 def render(source: BinaryIO, edge: int, *, square: bool) -> bytes:
-    """Return an image as WebP without metadata: upright, its colours as sRGB, the first of many.
+    """Return the first frame of an image as WebP: upright, in sRGB and without metadata.
 
-    :param edge: in pixels; of the square that is cut out of its middle, or of the longer side, if
-        that is not shorter already.
-
-    Refuses with TooManyPixels before it decodes; what is no image raises whatever decoders raise.
+    :param edge: the longer side in pixels, which is never enlarged; with `square`, the side of the
+        square that is cropped from the middle.
+    :raises TooManyPixels: if the image is too large. It is then not decoded.
+    :raises Exception: any exception of a decoder, if the file is not a valid image.
     """
     with Image.open(source, formats=FORMATS) as image:
         if image.width * image.height > MAX_PIXELS:
             raise TooManyPixels
-        # Of a JPEG it decodes no more than this needs.
+        # JPEG only: decode at a reduced resolution that is sufficient for the result.
         image.draft(None, (2 * edge, 2 * edge))
         small = _cut(_plain(image), edge) if square else _fit(_plain(image), edge)
         small.info = image.info
         upright = _with_usual_colours(ImageOps.exif_transpose(small), image)
-    # Whatever is known about it, place and camera first of all, ends here (ASVS 14.2.8).
+    # Remove all metadata, such as location and camera (ASVS 14.2.8).
     upright.info = {}
     target = io.BytesIO()
     upright.save(target, 'WEBP', quality=82)
@@ -69,11 +70,11 @@ def render(source: BinaryIO, edge: int, *, square: bool) -> bytes:
 
 
 def _plain(image: Image.Image) -> Image.Image:
-    """Return it with eight bits of red, green and blue, and of alpha if it has any."""
+    """Return an image in RGB, or in RGBA if it has transparency, with eight bits per channel."""
     if image.mode in ('RGB', 'RGBA'):
         return image
     if image.mode.startswith(('I', 'F')):
-        # Sixteen bits of grey.
+        # 16-bit greyscale.
         return image.convert('I').point(lambda value: value * (1 / 256)).convert('L').convert('RGB')
     return image.convert('RGBA' if image.has_transparency_data else 'RGB')
 
@@ -92,7 +93,7 @@ def _fit(image: Image.Image, edge: int) -> Image.Image:
 
 
 def _with_usual_colours(image: Image.Image, source: Image.Image) -> Image.Image:
-    """Return it in sRGB: its profile, which says what its colours mean, is not handed on."""
+    """Return an image converted to sRGB, because the result contains no colour profile."""
     profile = source.info.get('icc_profile')
     if not profile or source.mode not in ('RGB', 'RGBA'):
         return image
@@ -101,14 +102,16 @@ def _with_usual_colours(image: Image.Image, source: Image.Image) -> Image.Image:
         usual = ImageCms.createProfile('sRGB')
         return ImageCms.profileToProfile(image, theirs, usual) or image
     except (ImageCms.PyCMSError, OSError):
-        # A profile that nobody understands says nothing.
+        # Ignore a damaged or unsupported profile.
         return image
 
 
 def warm_up() -> list[bytes]:
-    """Load whatever the decoders load with their first image, for later nothing can be.
+    """Decode an image of each format, because decoders load libraries with their first image.
 
-    :returns: an image of each kind that this process can decode.
+    The sandbox prevents loading them later.
+
+    :returns: an image of each format that this process can decode.
     """
     known_images = []
     dot = Image.new('P', (2, 2))
@@ -125,20 +128,20 @@ def warm_up() -> list[bytes]:
 
 
 def limit() -> None:
-    """Give up what a decoder does not need, or would need only if its input has taken it over."""
-    # By path: `-I` leaves the folder of this file out of the module path.
+    """Restrict this process to the resources and system calls that a decoder needs."""
+    # Run by path: `-I` removes the folder of this file from the module path.
     sandbox = runpy.run_path(str(Path(__file__).with_name('sandbox.py')))
     missing = sandbox['restrict']()
-    # Not the number of cores, which is the default: each thread needs address space.
+    # Pillow's default is the number of cores, but each thread needs address space.
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1 if 'seccomp' in missing else AVIF_THREADS
 
 
 def verdict(error: Exception, known_images: list[bytes]) -> int:
-    """Return the exit code for whatever a decoder has raised.
+    """Return the exit code for an exception of a decoder.
 
-    The image is the cause, except for want of memory, which some libraries report as any other
-    error ("out of memory error when reading image file"), or if a known image fails as well: then
-    it is the system, which may have no thread to spare.
+    The image is at fault, with two exceptions. Some libraries report a lack of memory as an
+    ordinary error ("out of memory error when reading image file"). If a known image fails, too, the
+    system is at fault, for example because it cannot start a thread.
     """
     if isinstance(error, MemoryError) or 'out of memory' in str(error).lower():
         return NO_VERDICT
@@ -151,7 +154,7 @@ def verdict(error: Exception, known_images: list[bytes]) -> int:
 
 
 def main() -> None:
-    """Read stdin, write stdout."""
+    """Decode the image on stdin, and write WebP to stdout."""
     known_images = warm_up()
     limit()
     try:

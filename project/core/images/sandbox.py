@@ -1,7 +1,8 @@
 """The sandbox of the image decoder: resource limits, Landlock and a seccomp filter of system calls.
 
-Uses only the standard library, because the decoder loads this file by its path. ADR 36 has the
-reasons. Linux on x86_64 and aarch64; elsewhere `restrict` returns the missing protections.
+This file uses only the standard library, because the decoder loads it by its path. ADR 36 has the
+reasons. It supports Linux on x86_64 and aarch64. On other systems, `restrict` returns the names of
+the missing protections.
 """
 
 import ctypes
@@ -13,22 +14,22 @@ from collections.abc import Iterator
 from errno import ENOSYS, EPERM
 
 MAX_MEMORY_BYTES = 640 * 1024 * 1024  # of address space
-MAX_CPU_SECONDS = 10  # of one core; then SIGXCPU, and SIGKILL a second later
-LIMITS = {  # soft and hard
+MAX_CPU_SECONDS = 10  # of one core; the kernel then sends SIGXCPU, and SIGKILL a second later
+LIMITS = {  # soft limit and hard limit
     'RLIMIT_AS': (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES),
     'RLIMIT_CPU': (MAX_CPU_SECONDS, MAX_CPU_SECONDS + 1),
     'RLIMIT_NOFILE': (3, 3),
     'RLIMIT_CORE': (0, 0),
 }
 
-# Options of prctl(2), operations of seccomp(2); from <linux/prctl.h> and <linux/seccomp.h>.
+# Options of prctl(2) and operations of seccomp(2), from <linux/prctl.h> and <linux/seccomp.h>.
 PR_SET_NO_NEW_PRIVS = 38
 SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC = 1, 1
 
-# Of Landlock, the same on every architecture; from <linux/landlock.h>.
+# System calls and flags of Landlock, from <linux/landlock.h>; the same on every architecture.
 LANDLOCK_CREATE_RULESET, LANDLOCK_RESTRICT_SELF = 444, 446
 LANDLOCK_CREATE_RULESET_VERSION = 1
-# What a ruleset without rules denies, by the version of the interface that introduced it.
+# The accesses that a ruleset without rules denies, by the version that introduced them.
 LANDLOCK_FILES = {1: (1 << 13) - 1, 2: 1 << 13, 3: 1 << 14, 5: 1 << 15}
 LANDLOCK_TCP = {4: 0b11}  # bind, connect
 LANDLOCK_SCOPE = {6: 0b11}  # abstract Unix sockets and signals outside of the sandbox
@@ -36,18 +37,18 @@ LANDLOCK_SCOPE = {6: 0b11}  # abstract Unix sockets and signals outside of the s
 # Instructions of the filter, from <linux/bpf_common.h>, and its results, from <linux/seccomp.h>.
 LOAD, JUMP_IF_EQUAL, JUMP_IF_ANY_BIT, RETURN = 0x20, 0x15, 0x45, 0x06
 KILL, DENY, ALLOW = 0x80000000, 0x00050000, 0x7FFF0000
-# Where `struct seccomp_data` holds the number of the call, the architecture and the arguments.
+# Offsets of the call number, the architecture and the arguments in `struct seccomp_data`.
 CALL, ARCHITECTURE, FIRST_ARGUMENT = 0, 4, 16
 
 CLONE_THREAD = 0x10000
 PROT_EXEC = 4
 
-# From <linux/audit.h>, in the order of the columns below.
+# Architecture numbers from <linux/audit.h>. Their order is that of the call numbers below.
 ARCHITECTURES = {'x86_64': 0xC000003E, 'aarch64': 0xC00000B7}
 ALLOWED_CALLS = {
-    # Input and output by descriptors that are open already.
+    # Input and output by open descriptors.
     'read': (0, 63), 'write': (1, 64), 'lseek': (8, 62), 'close': (3, 57), 'fstat': (5, 80),
-    # Memory, but none that can be executed: see CONDITIONAL_CALLS.
+    # Memory that is not executable: see CONDITIONAL_CALLS.
     'munmap': (11, 215), 'mremap': (25, 216), 'madvise': (28, 233), 'brk': (12, 214),
     # Threads of this process.
     'futex': (202, 98), 'set_robust_list': (273, 99), 'rseq': (334, 293), 'gettid': (186, 178),
@@ -59,38 +60,40 @@ ALLOWED_CALLS = {
     'clock_gettime': (228, 113), 'gettimeofday': (96, 169), 'getrandom': (318, 278),
     'nanosleep': (35, 101), 'clock_nanosleep': (230, 115),
 }  # fmt: skip
-# Numbers, which argument (from 0) is compared with which bits, and whether these must be set.
+# Call numbers, the index of the checked argument, the checked bits, and whether they must be set.
 CONDITIONAL_CALLS = {
     'clone': ((56, 220), 0, CLONE_THREAD, True),
     'mmap': ((9, 222), 2, PROT_EXEC, False),
     'mprotect': ((10, 226), 2, PROT_EXEC, False),
 }
-# Its flags are behind a pointer, which a filter cannot follow. On ENOSYS, C libraries use `clone`.
+# A filter cannot check the flags of `clone3`, because they are behind a pointer. The call returns
+# ENOSYS, and C libraries then use `clone`.
 CLONE3 = 435
 SECCOMP = (317, 277)
 
 
 def restrict() -> list[str]:
-    """Give up all that a decoder does not need; the files 0, 1 and 2 stay open.
+    """Apply all protections to this process. The descriptors 0, 1 and 2 stay open.
 
-    :returns: the protections that this system does not have: `no_new_privs`, `landlock`, `seccomp`,
-        or the name of a limit.
+    :returns: the protections that this system does not support: `no_new_privs`, `landlock`,
+        `seccomp`, or the name of a limit.
     """
-    # Without `no_new_privs` the kernel rejects the others. Landlock needs a free descriptor.
+    # The order matters: the kernel rejects the others without `no_new_privs`, and Landlock needs a
+    # free descriptor, which the limit RLIMIT_NOFILE would prevent.
     found = {'no_new_privs': _forbid_new_privileges(), 'landlock': _restrict_by_landlock()}
     found |= {name: _set_limit(name, *limits) for name, limits in LIMITS.items()}
     found['seccomp'] = _filter_system_calls()
     if not found['seccomp']:
-        # Against new processes. It counts threads as well, so AVIF is then decoded by one thread.
+        # Prevents new processes. The limit also counts threads, so AVIF then uses one thread.
         found['RLIMIT_NPROC'] = _set_limit('RLIMIT_NPROC', 0, 0)
     return [name for name, is_there in found.items() if not is_there]
 
 
 def filter_program(machine: str) -> bytes | None:
-    """Return the seccomp filter of an architecture as the kernel reads it, or None.
+    """Return the seccomp filter of an architecture in binary form, or None if it is unsupported.
 
-    It allows the calls of the tables, ends a process that calls the kernel by another architecture,
-    and makes every other call fail with EPERM.
+    The filter allows the calls in the tables; all others fail with EPERM. It kills a process that
+    uses the system calls of another architecture.
     """
     if machine not in ARCHITECTURES or sys.maxsize < 2**32:
         return None
@@ -120,7 +123,7 @@ def _forbid_new_privileges() -> bool:
 
 
 def _restrict_by_landlock() -> bool:
-    """Deny all files, and with newer kernels TCP, signals and abstract sockets to the outside."""
+    """Deny files and, with newer kernels, TCP, signals to other processes and abstract sockets."""
     version = _call('syscall', LANDLOCK_CREATE_RULESET, 0, 0, LANDLOCK_CREATE_RULESET_VERSION)
     if version < 1:
         return False
@@ -128,7 +131,7 @@ def _restrict_by_landlock() -> bool:
         sum(bits for since, bits in group.items() if since <= version)
         for group in (LANDLOCK_FILES, LANDLOCK_TCP, LANDLOCK_SCOPE)
     ]
-    # A kernel accepts a longer structure than it knows if the rest of it is zero.
+    # An older kernel accepts a structure that is longer than its own if the rest is zero.
     ruleset = ctypes.create_string_buffer(struct.pack('QQQ', *denied), 24)
     descriptor = _call('syscall', LANDLOCK_CREATE_RULESET, ctypes.addressof(ruleset), 24, 0)
     if descriptor < 0:
@@ -145,17 +148,17 @@ def _filter_system_calls() -> bool:
     if program is None:
         return False
     code = ctypes.create_string_buffer(program, len(program))
-    # struct sock_fprog: how many instructions, and where.
+    # struct sock_fprog: the number of instructions and their address.
     head = struct.pack('HP', len(program) // 8, ctypes.addressof(code))
     number = SECCOMP[list(ARCHITECTURES).index(machine)]
     filters = ctypes.create_string_buffer(head, len(head))
-    # TSYNC: all threads of the process, those included that a decoder left behind.
+    # TSYNC applies the filter to all threads, including those that a decoder has started.
     arguments = (SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, ctypes.addressof(filters))
     return _call('syscall', number, *arguments) == 0
 
 
 def _set_limit(name: str, soft: int, hard: int) -> bool:
-    """Set a resource limit, but do not raise a lower one that the system has set."""
+    """Set a resource limit, unless the system has set a lower one."""
     try:
         kind = getattr(resource, name)
         present = resource.getrlimit(kind)[1]
@@ -163,14 +166,14 @@ def _set_limit(name: str, soft: int, hard: int) -> bool:
             soft, hard = min(soft, present), min(hard, present)
         resource.setrlimit(kind, (soft, hard))
     except (AttributeError, ValueError, OSError):
-        # macOS has no limit of address space.
+        # macOS does not support a limit of the address space.
         return False
     return True
 
 
 def _call(name: str, *arguments: int) -> int:
     """Call a variadic function of the C library; return -1 if it fails or does not exist."""
-    # macOS has `syscall` as well, with other numbers.
+    # macOS also has `syscall`, but with other numbers.
     if sys.platform != 'linux':
         return -1
     try:
@@ -181,7 +184,7 @@ def _call(name: str, *arguments: int) -> int:
 
 
 def _instruction(code: int, value: int, *, then: int = 0, otherwise: int = 0) -> bytes:
-    """Return a `struct sock_filter`; a jump skips `then` or `otherwise` instructions."""
+    """Return a `struct sock_filter`. A jump skips `then` or `otherwise` instructions."""
     return struct.pack('HBBI', code, then, otherwise, value)
 
 

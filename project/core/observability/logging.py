@@ -1,8 +1,8 @@
-"""Logs: one structured line per request, JSON in production, readable in development.
+"""Logs: one structured line per request, as JSON in production and as text in development.
 
-Never in a line: bodies, queries, tokens, PINs, passwords. Tokens are masked in the finished line:
-paths, header values and messages of gunicorn's parser may contain them. To stderr, so that what a
-command prints on stdout stays clean.
+Bodies, queries, tokens, PINs and passwords are never logged. Tokens are masked in the formatted
+line, because paths, header values and messages of gunicorn's parser may contain them. Logs go to
+stderr, so that they do not mix with the output of commands.
 """
 
 import json
@@ -24,7 +24,7 @@ log = logging.getLogger('project.request')
 
 
 class JsonFormatter(OrjsonFormatter):
-    """A record as one line of JSON in ASCII: no character of it breaks a line or moves a cursor.
+    """Formatter for one line of JSON in ASCII, without line breaks or terminal control characters.
 
     The application and gunicorn (`config/gunicorn.py`) both use it.
     """
@@ -32,7 +32,7 @@ class JsonFormatter(OrjsonFormatter):
     def add_fields(
         self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]
     ) -> None:
-        """Fill `log_data` with our keys, in our order."""
+        """Add the fields of the log line to `log_data`, in a fixed order."""
         log_data |= {
             'time': rfc3339(datetime.fromtimestamp(record.created, UTC)),
             'level': record.levelname.lower(),
@@ -45,11 +45,11 @@ class JsonFormatter(OrjsonFormatter):
             log_data['exception'] = message_dict['exc_info']
 
     def jsonify_log_record(self, log_data: dict[str, Any]) -> str:
-        """Return JSON without tokens, and without line breaks or cursor moves such as U+2028."""
+        """Return JSON in ASCII with masked tokens. Characters such as U+2028 are escaped."""
         try:
             text = str(super().jsonify_log_record(log_data))
         except TypeError:
-            # Numbers beyond 64 bits, lone surrogates and other values that orjson rejects.
+            # orjson rejects numbers beyond 64 bits, lone surrogates and some other values.
             text = ''
         if not (text and text.isascii()):
             text = json.dumps(log_data, default=str, separators=(',', ':'))
@@ -57,10 +57,10 @@ class JsonFormatter(OrjsonFormatter):
 
 
 class ReadableFormatter(logging.Formatter):
-    """A record as a person reads it. What came from outside cannot forge a line or a colour."""
+    """Formatter for people. Values of clients cannot forge lines or terminal colours."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line, and what belongs to it indented below it."""
+        """Return the record as a line; further lines, such as a traceback, are indented."""
         fields = ' '.join(
             f'{name}={value}' for name, value in getattr(record, 'fields', {}).items()
         )
@@ -79,7 +79,10 @@ FORMATTERS = {'json': JsonFormatter, 'readable': ReadableFormatter}
 
 
 def configure(app: Flask) -> None:
-    """Set up logging, before anything has been logged; refuses an unknown LOG_LEVEL."""
+    """Configure logging. Call it before the first log message.
+
+    :raises SystemExit: if LOG_LEVEL is unknown.
+    """
     level = app.config['LOG_LEVEL']
     if level not in logging.getLevelNamesMapping():
         raise SystemExit(f'LOG_LEVEL is {level!r}; it must be DEBUG, INFO, WARNING or ERROR.')
@@ -97,18 +100,18 @@ def configure(app: Flask) -> None:
 
 
 def init_app(app: Flask) -> None:
-    """Log a line for every request."""
+    """Log a line for each request."""
     app.before_request(start_request_timer)
     app.after_request(log_request)
 
 
 def start_request_timer() -> None:
-    """Remember when the request began."""
+    """Store the start time of the request."""
     g.started = time.perf_counter()
 
 
 def log_request(response: Response) -> Response:
-    """Log what was asked and how it ended (ASVS 16.2.1); never the query, which may be private."""
+    """Log the request and its status (ASVS 16.2.1), without the query, which may be private."""
     if log.isEnabledFor(logging.INFO):
         principal = current_or_none()
         fields = {
@@ -120,7 +123,7 @@ def log_request(response: Response) -> Response:
             'user_id': principal.user_id if principal else None,
             'address': current_request_context().ip_address,
         }
-        # Made by hand: who called is always this line, and to find that out takes its time.
+        # `log.info` would search the stack for its caller, which is slow, and always this line.
         record = log.makeRecord(
             log.name, logging.INFO, __file__, 0, 'request', (), None, extra={'fields': fields}
         )

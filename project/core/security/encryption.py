@@ -1,7 +1,8 @@
-"""Sealing: what must be read again and may lie nowhere in the clear, under keys of `SECRET_KEY`.
+"""Symmetric encryption, under keys derived from `SECRET_KEY`.
 
-One key per purpose, so that nothing sealed for one opens for another. The cipher is Fernet
-(AES-128-CBC with HMAC-SHA-256, authenticated) of the cryptography package.
+It is for values that must be readable later, but never stored in plain text. Each purpose has its
+own key, so a value that is encrypted for one purpose cannot be decrypted for another. The cipher is
+Fernet (AES-128-CBC with HMAC-SHA-256, authenticated) of the cryptography package.
 """
 
 from base64 import urlsafe_b64encode
@@ -15,12 +16,15 @@ from .signing import derived_keys
 
 
 def encrypt(purpose: str, secret: bytes) -> bytes:
-    """Return bytes that only `decrypt` with the same purpose can read (ASVS 11.3.2)."""
+    """Return a ciphertext that only `decrypt` with the same purpose can read (ASVS 11.3.2)."""
     return _cipher(purpose).encrypt(secret)
 
 
 def decrypt(purpose: str, ciphertext: bytes) -> bytes | None:
-    """Return what was encrypted, under today's key or an older one; None for anything else."""
+    """Return the plain text of a ciphertext.
+
+    :returns: None if the ciphertext is not valid under the newest key or a fallback key.
+    """
     try:
         return _cipher(purpose).decrypt(ciphertext)
     except InvalidToken:
@@ -28,7 +32,7 @@ def decrypt(purpose: str, ciphertext: bytes) -> bytes | None:
 
 
 def find_key(purpose: str, ciphertext: bytes) -> int | None:
-    """Return which key encrypted it: 0 for the newest, n for the nth fallback, None if unknown."""
+    """Return the number of the key: 0 for the newest, n for the nth fallback, None if unknown."""
     for number, key in enumerate(derived_keys(f'seal:{purpose}')):
         with suppress(InvalidToken):
             _fernet(key).decrypt(ciphertext)
@@ -37,20 +41,23 @@ def find_key(purpose: str, ciphertext: bytes) -> int | None:
 
 
 def reencrypt(purpose: str, ciphertext: bytes) -> bytes:
-    """Return the same secret encrypted under the newest key.
+    """Return the same secret, encrypted under the newest key.
 
-    :raises InvalidToken: if no key decrypts it.
+    :raises InvalidToken: if no key decrypts the ciphertext.
     """
     return _cipher(purpose).rotate(ciphertext)
 
 
 def encrypt_with_token(token: str, secret: bytes) -> bytes:
-    """Return bytes that only `decrypt_with_token` with the same, random token can read."""
+    """Return a ciphertext that only `decrypt_with_token` with the same token can read.
+
+    :param token: a random token. The key is a fast hash of it, so it must not be guessable.
+    """
     return _cipher_under(token).encrypt(secret)
 
 
 def decrypt_with_token(token: str, ciphertext: bytes) -> bytes | None:
-    """Return what `encrypt_with_token` was given, or None for anything else."""
+    """Return the secret that `encrypt_with_token` encrypted; None if the token does not match."""
     try:
         return _cipher_under(token).decrypt(ciphertext)
     except InvalidToken:
@@ -67,7 +74,7 @@ def _cipher(purpose: str) -> MultiFernet:
 
 @cache
 def _cipher_of(keys: tuple[bytes, ...]) -> MultiFernet:
-    # The first one seals; all of them open.
+    # MultiFernet encrypts with the first key, and decrypts with any of them.
     return MultiFernet([_fernet(key) for key in keys])
 
 

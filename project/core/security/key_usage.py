@@ -1,7 +1,7 @@
-"""Registry of the data that depends on `SECRET_KEY`, declared by the modules that own it.
+"""Registry of the data that depends on `SECRET_KEY`. The modules that own the data register it.
 
-`flask secrets` reads it: stored values are encrypted again under the newest key, other data
-expires or becomes void.
+`flask secrets` uses it. Stored values are encrypted again under the newest key. Other data expires,
+or becomes invalid when its key is removed.
 """
 
 from collections import Counter
@@ -15,7 +15,7 @@ from project.core.registration import Registry
 from .encryption import find_key, reencrypt
 
 NEWEST_KEY = 0
-# How `rotate` found or left a value.
+# Results of `rotate` for a value. CHANGED: the row was changed in the meantime and is skipped.
 ROTATED, CURRENT, CHANGED, UNKNOWN = 'rotated', 'current', 'changed', 'unknown'
 
 
@@ -31,9 +31,9 @@ class EncryptedValues:
     """Stored values of one kind, which can be encrypted again.
 
     :param used_in: the module that encrypts them.
-    :param batches: yields all rows, some hundred at a time.
-    :param replace: stores a new ciphertext for each row in one transaction, unless the row has
-        changed; returns the keys of the rows that it changed.
+    :param batches: yields all rows in batches of some hundred.
+    :param replace: stores new ciphertexts in one transaction, except in rows that have changed in
+        the meantime; returns the primary keys of the rows that it updated.
     """
 
     name: str
@@ -43,13 +43,13 @@ class EncryptedValues:
     replace: Callable[[Sequence[tuple[EncryptedRow, bytes]]], set[tuple[Any, ...]]]
 
     def count_by_key(self) -> Counter[int | None]:
-        """Return how many values each key encrypted: 0 is the newest, None an unknown one."""
+        """Return the number of values per key: 0 is the newest key, None an unknown one."""
         return Counter(
             find_key(self.purpose, row.ciphertext) for batch in self.batches() for row in batch
         )
 
     def rotate(self, *, dry_run: bool = False) -> Iterator[str]:
-        """Encrypt all values under the newest key, and yield the result of each.
+        """Encrypt all values under the newest key, and yield the result for each value.
 
         Resumable: each batch is a transaction, and values under the newest key are skipped.
         """
@@ -68,11 +68,11 @@ class EncryptedValues:
 
 @dataclass(frozen=True, slots=True)
 class ExpiringValues:
-    """Data that is void without its key and is not encrypted again.
+    """Data that becomes invalid if its key is removed, and is not encrypted again.
 
-    :param used_in: the module that computes it.
-    :param lifetime: the time until it expires by itself; None if it never does.
-    :param effect: what a client gets if the key is removed earlier, as a sentence.
+    :param used_in: the module that creates the data.
+    :param lifetime: the time until the data expires; None if it never does.
+    :param effect: a sentence for operators: the effect on clients if the key is removed earlier.
     """
 
     name: str
@@ -86,7 +86,7 @@ _expiring: Registry[ExpiringValues] = Registry('kind of expiring values')
 
 
 def register_encrypted_values(values: EncryptedValues) -> None:
-    """Declare stored values that `flask secrets rotate` must encrypt again.
+    """Register stored values that `flask secrets rotate` must encrypt again.
 
     :raises RegistrationError: if the name is registered already.
     """
@@ -96,7 +96,7 @@ def register_encrypted_values(values: EncryptedValues) -> None:
 def register_expiring_values(
     name: str, *, used_in: str, lifetime: timedelta | None, effect: str
 ) -> None:
-    """Declare data that is void once its key is removed.
+    """Register data that becomes invalid if its key is removed.
 
     :raises RegistrationError: if the name is registered already.
     """
@@ -104,12 +104,12 @@ def register_expiring_values(
 
 
 def encrypted_values() -> list[EncryptedValues]:
-    """Return all declared kinds of stored values, in the order of their names."""
+    """Return all registered kinds of stored values, sorted by name."""
     return list(_encrypted.values.values())
 
 
 def expiring_values() -> list[ExpiringValues]:
-    """Return all declared kinds of data that expires, in the order of their names."""
+    """Return all registered kinds of expiring data, sorted by name."""
     return list(_expiring.values.values())
 
 

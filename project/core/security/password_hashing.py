@@ -1,7 +1,8 @@
-"""argon2id: the only file that hashes passwords. Slow on purpose, so never inside `atomic`.
+"""Hashing of passwords with argon2id. No other module hashes passwords.
 
-Each takes a core and the configured memory, so only so many run at once in the whole service; who
-waits for longer than two seconds is refused with ServiceUnavailable (503).
+Hashing is slow on purpose, so do not call it inside `atomic`. Each hash takes one core and
+`AUTH_HASH_MEMORY_KIB` of memory. So `AUTH_HASH_CONCURRENCY` limits concurrent hashes in the whole
+service. All functions that hash raise ServiceUnavailable (503) if no slot becomes free in time.
 """
 
 import secrets
@@ -17,27 +18,29 @@ from flask import current_app
 
 from project.core.semaphore import InterprocessSemaphore
 
-HASHING_TIMEOUT_SECONDS = 2.0  # seconds
+HASHING_TIMEOUT_SECONDS = 2.0  # the maximum wait for a slot
 MEASURED_MEMORY_KIB = 64 * 1024
 
-# At import, which gunicorn does before it forks: all its workers share them.
+# Created at import, which gunicorn does before it forks, so that all workers share the slots.
 hashing_slots = InterprocessSemaphore()
 
 
 def hash_password(password: str) -> str:
-    """Return what is stored of a password: argon2id with the configured cost (ASVS 11.4.2)."""
+    """Return the argon2id hash of a password, with the configured cost (ASVS 11.4.2)."""
     with _hashing_slot():
         return _hasher().hash(_normal(password))
 
 
 def verify_password(stored_hash: str | None, password: str, *, cost_of: str | None = None) -> bool:
-    """Tell whether a password is the stored one.
+    """Return whether a password matches a stored hash.
 
-    Takes the same time where nothing is stored, so that it does not tell who exists (ASVS 6.3.8).
-    No password is the one of a stored hash that is damaged.
+    It takes the same time if there is no hash, so that the timing does not reveal which users exist
+    (ASVS 6.3.8). A damaged hash matches no password.
 
-    :param cost_of: the hash whose cost is spent if nothing is stored; by default the configured
-        cost. A raised cost holds for a stored hash only after its user's next login.
+    :param stored_hash: None if the user does not exist or has no password.
+    :param cost_of: the hash whose cost to simulate if `stored_hash` is None; by default the
+        configured cost. After the configured cost is raised, a stored hash has the old cost until
+        its user's next login.
     """
     try:
         with _hashing_slot():
@@ -48,15 +51,15 @@ def verify_password(stored_hash: str | None, password: str, *, cost_of: str | No
 
 
 def needs_rehash(stored_hash: str) -> bool:
-    """Tell whether a hash was made at another cost than is configured now."""
+    """Return whether the cost of a hash differs from the configured cost."""
     return _hasher().check_needs_rehash(stored_hash)
 
 
 @cache
 def estimate_hash_seconds(memory: int, rounds: int) -> float:
-    """Return how long a hash of this cost takes on this machine.
+    """Return how many seconds a hash of this cost takes on this machine.
 
-    One round is measured, with at most 64 MiB; the time is proportional to both.
+    One round with at most 64 MiB is measured. The time is proportional to rounds and memory.
 
     :param memory: in KiB.
     """
@@ -73,12 +76,13 @@ def _hashing_slot() -> AbstractContextManager[None]:
 
 
 def _normal(password: str) -> str:
-    # The same key presses give the same password on every machine (NFC), and nothing else changes.
+    # NFC, because keyboards may produce different code points for the same character. The password
+    # is not changed otherwise.
     return unicodedata.normalize('NFC', password)
 
 
 def _cost(stored_hash: str | None = None) -> tuple[int, int, int]:
-    """Return memory, rounds and lanes of a stored hash, by default the configured ones."""
+    """Return memory, rounds and lanes of a stored hash; by default, of the configuration."""
     if stored_hash is not None:
         with suppress(InvalidHashError):
             used = extract_parameters(stored_hash)
@@ -97,6 +101,6 @@ def _hasher_of(memory: int, rounds: int, lanes: int) -> PasswordHasher:
 
 @cache
 def _dummy(memory: int, rounds: int, lanes: int) -> str:
-    """Return a well-formed hash that no password has, without the time to make one."""
+    """Return a valid random hash that matches no password. It is not computed, so this is fast."""
     salt, digest = (b64encode(secrets.token_bytes(n)).rstrip(b'=').decode() for n in (16, 32))
     return f'$argon2id$v=19$m={memory},t={rounds},p={lanes}${salt}${digest}'

@@ -1,20 +1,21 @@
-"""Estimate of how many guesses a new password withstands, by zxcvbn."""
+"""Estimate of the number of guesses that a new password withstands, with zxcvbn."""
 
 from collections.abc import Iterable
 from typing import Any
 
-# The worst passwords that zxcvbn scores 3 of 4: safe from guessing that is throttled.
+# The lower limit of zxcvbn's score 3 of 4, which is sufficient if attempts are throttled.
 MIN_PASSWORD_STRENGTH = 10**8  # attempts
 
-# A part of a password is no stronger than all of it. So the first parts decide for most, and the
-# time is bounded: zxcvbn takes 7 s for 72 symbols that may stand for letters.
+# A prefix is never stronger than the whole password. So a strong prefix is sufficient, and this
+# limits the time: zxcvbn takes 7 s for 72 symbols that may stand for letters.
 ESTIMATED_CHARACTERS = (18, 36, 72)
 
 
 def is_guessable(password: str, words: Iterable[str] = ()) -> bool:
     """Return whether a password withstands fewer than `MIN_PASSWORD_STRENGTH` attempts.
 
-    Takes some milliseconds, and up to 0.2 s for long repetitive passwords: not inside `atomic`.
+    It takes some milliseconds, and up to 0.2 s for long repetitive passwords. So do not call it
+    inside `atomic`.
 
     :param words: words that an attacker tries first, such as the username.
     """
@@ -24,10 +25,10 @@ def is_guessable(password: str, words: Iterable[str] = ()) -> bool:
 
 
 def _estimate_strength(password: str, words: list[str]) -> float:
-    # Imported here: the word lists take 50 ms to load, and most commands need none.
+    # Imported here: the word lists take 50 ms to load, and most commands do not need them.
     from zxcvbn import matching, scoring
 
-    # Not by `zxcvbn()`: it writes the words into a dictionary that all threads share.
+    # Do not use `zxcvbn()`: it writes the words into a dictionary that all threads share.
     dictionaries = {
         **matching.RANKED_DICTIONARIES,
         'user_inputs': matching.build_ranked_dict(words),
@@ -42,7 +43,7 @@ def _estimate_strength(password: str, words: list[str]) -> float:
         matching.date_match,
     ]
     if len(password) <= ESTIMATED_CHARACTERS[0]:
-        # Symbols for letters (p@ssw0rd). Its time grows exponentially with the length.
+        # Symbols for letters (p@ssw0rd). The time grows exponentially with the length.
         matchers.append(matching.l33t_match)
     matches: list[dict[str, Any]] = [
         match

@@ -1,6 +1,7 @@
-"""The registry of permissions: each is declared by the feature that checks it, with a sentence.
+"""The registry of permissions. The feature that checks a permission registers it.
 
-A role is a named set of them, a route asks for one, an API key's scopes are among them.
+A role is a named set of permissions, and a route may require one. Scopes of API keys may also be
+permissions.
 """
 
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from project.core.registration import RegistrationError, Registry, feature_of
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """The meaning of a permission, and whether every user holds it."""
+    """A sentence about a permission, and whether every user holds it."""
 
     meaning: str
     is_default: bool
@@ -18,25 +19,26 @@ class Permission:
 
 _permissions: Registry[Permission] = Registry('permission')
 
-# The feature to which the names with a prefix belong.
+# The feature that owns the names with a prefix.
 _prefixes: Registry[str] = Registry('permission prefix')
 
 
 def register_permission_prefix(prefix: str, *, owner: str) -> None:
-    """Reserve the names `<prefix>:…` for a feature; its own name needs no call.
+    """Reserve the names `<prefix>:…` for a feature. Its own name is reserved automatically.
 
     :param owner: the module that reserves them: `__name__`.
-    :raises RegistrationError: if the prefix belongs to a module already; names both modules.
+    :raises RegistrationError: if the prefix is reserved already; names both modules.
     """
     _prefixes.register(prefix, feature_of(owner), owner=owner)
 
 
 def register_permission(name: str, meaning: str, *, owner: str, default: bool = False) -> str:
-    """Declare a permission such as `users:read` and return its name.
+    """Register a permission such as `users:read`, and return its name.
 
-    :param owner: the module that declares it: `__name__`. Its feature must own the prefix.
-    :param default: whether every user holds it, because it is about their own data.
-    :raises RegistrationError: if the name is declared already, or has the prefix of another
+    :param meaning: a sentence: what the permission allows.
+    :param owner: the module that registers it: `__name__`. Its feature must own the prefix.
+    :param default: whether every user holds it, because it only concerns their own data.
+    :raises RegistrationError: if the name is registered already, or has the prefix of another
         feature; names both modules.
     """
     prefix, feature = name.partition(':')[0], feature_of(owner)
@@ -56,7 +58,7 @@ def register_permission(name: str, meaning: str, *, owner: str, default: bool = 
 
 
 def permission_descriptions() -> dict[str, str]:
-    """Return every permission with what it allows, in the order of their names."""
+    """Return the meaning of each permission, sorted by name."""
     return {name: found.meaning for name, found in _permissions.values.items()}
 
 

@@ -1,4 +1,4 @@
-"""The authenticated caller of a request, as everything behind the guard sees it."""
+"""The authenticated caller of a request."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,14 +12,14 @@ from project.core.clock import is_recent
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The user of a request, and the permissions of its credential.
+    """The user of a request, and the permissions of the credential.
 
-    :param permissions: the user's permissions. The attribute has the permissions of the
-        *credential*: those of the user that are within the scopes of the API key.
+    :param permissions: the permissions of the user. The attribute contains the permissions of the
+        credential: for an API key, only those within its scopes.
     :param session_id: the session, or None for an API key.
     :param authenticated_at: when the password or a second factor was last verified.
-    :param user: the row of the user as the guard read it, for routes that return it.
-    :param scopes: the scopes of an API key; None for a session, which has no limits.
+    :param user: the row of the user that the guard has read, for routes that return it.
+    :param scopes: the scopes of an API key; None for a session, which is not limited.
     :param key_id: the API key, or None for a session.
     """
 
@@ -31,11 +31,11 @@ class Principal:
     user: Any = None
     scopes: frozenset[str] | None = None
     key_id: UUID | None = None
-    # Only for the guard, which distinguishes a missing scope from a missing permission.
+    # For the guard only, which distinguishes a missing scope from a missing permission.
     permissions_ignoring_scopes: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Limit the permissions to the scopes, so that no caller has to remember it."""
+        """Limit the permissions to the scopes."""
         object.__setattr__(self, 'permissions_ignoring_scopes', self.permissions)
         if self.scopes is not None:
             object.__setattr__(self, 'permissions', self.permissions & self.scopes)
@@ -45,9 +45,12 @@ class Principal:
         return permission in self.permissions
 
     def has_scope(self, scope: str | None) -> bool:
-        """Return whether the credential has a scope. A route without a scope is for sessions."""
+        """Return whether the credential has a scope.
+
+        :param scope: the scope of a route; None if the route is for sessions only.
+        """
         return self.scopes is None or scope in self.scopes
 
     def is_fresh(self) -> bool:
-        """Return whether the login is recent enough for a route that demands a fresh one."""
+        """Return whether the login is recent enough for a route that requires a fresh login."""
         return is_recent(self.authenticated_at, current_app.config['FRESH_FOR'])

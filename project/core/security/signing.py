@@ -1,4 +1,7 @@
-"""Keys made of `SECRET_KEY`, one per purpose, so that nothing signed for one passes for another."""
+"""HMACs and signatures under keys derived from `SECRET_KEY`.
+
+Each purpose has its own key, so a signature for one purpose is invalid for all others.
+"""
 
 import hashlib
 import hmac
@@ -9,31 +12,31 @@ from itsdangerous import BadSignature, URLSafeSerializer
 
 
 def compute_hmac(purpose: str, message: str) -> bytes:
-    """Return a 32-byte HMAC-SHA-256 of a message under today's key for the purpose."""
+    """Return the HMAC-SHA-256 of a message (32 bytes) under the newest key of a purpose."""
     return _hmac_under(current_app.config['SECRET_KEY'], purpose, message)
 
 
 def verify_hmac(expected: bytes, purpose: str, message: str) -> bool:
-    """Tell, in constant time, whether `expected` is the HMAC, under this key or an older one."""
+    """Return, in constant time, whether `expected` is the HMAC under the newest or an older key."""
     matches = [hmac.compare_digest(expected, _hmac_under(key, purpose, message)) for key in _keys()]
     return any(matches)
 
 
 def keyed_number(purpose: str, message: str) -> int:
-    """Return a number below 2³¹ that is unpredictable without the key.
+    """Return a number below 2³¹ that cannot be predicted without the key.
 
-    Do not store it: it changes with the key.
+    Do not store the number: it changes when the key is rotated.
     """
     return int.from_bytes(compute_hmac(purpose, message)[:4]) >> 1
 
 
 def sign(purpose: str, value: object) -> str:
-    """Return a JSON value as URL-safe text that `unsign` will believe. It is not hidden by this."""
+    """Return a JSON value as signed, URL-safe text. The value is not encrypted."""
     return str(_serializer(purpose).dumps(value))
 
 
 def unsign(purpose: str, text: str) -> object | None:
-    """Return what `sign` was given, or None for anything else."""
+    """Return the value that `sign` signed, or None if the signature is invalid."""
     try:
         value: object = _serializer(purpose).loads(text)
     except BadSignature:
@@ -42,7 +45,7 @@ def unsign(purpose: str, text: str) -> object | None:
 
 
 def derived_keys(purpose: str) -> list[bytes]:
-    """Return a key of 32 bytes for a purpose from each secret key, today's first."""
+    """Return a 32-byte key for a purpose, derived from each secret key, the newest first."""
     return [_derived(key, purpose) for key in _keys()]
 
 
@@ -53,7 +56,7 @@ def _serializer(purpose: str) -> URLSafeSerializer:
 @cache
 def _serializer_of(keys: tuple[str, ...], purpose: str) -> URLSafeSerializer:
     return URLSafeSerializer(
-        # The last one signs; all of them are believed.
+        # itsdangerous signs with the last key, and verifies with any of them.
         list(reversed(keys)),
         salt=purpose,
         signer_kwargs={'digest_method': hashlib.sha256},

@@ -1,7 +1,7 @@
-"""Opaque tokens: `<kind>_<43 random characters><6 of checksum>`. Stored only as a hash.
+"""Opaque tokens: `<kind>_<43 or more random characters><6 of checksum>`. Only a hash is stored.
 
-The kind lets a secret scanner name a leak; the checksum lets us refuse a typing error, or a guess,
-without asking the database. Features register the kinds; logs mask the tokens of every kind.
+The kind lets secret scanners recognize a leaked token. The checksum allows to reject typing errors
+and guesses without a query. Features register the kinds, and logs mask tokens of all kinds.
 """
 
 import hashlib
@@ -23,9 +23,9 @@ class TokenKind:
     """A kind of token: how to find its owner, and how to revoke it.
 
     :param prefix: three lower-case letters.
-    :param meaning: what such a token opens, as mails and commands name it.
-    :param find_owner: return the id of the user to whom a token belongs, or None if it is unknown.
-    :param revoke: revoke a token, inside `atomic`.
+    :param meaning: the name of such tokens in mails and commands.
+    :param find_owner: returns the id of the user who owns a token, or None if it is unknown.
+    :param revoke: revokes a token, inside `atomic`.
     """
 
     prefix: str
@@ -38,7 +38,7 @@ _kinds: Registry[TokenKind] = Registry('token kind')
 
 
 def register_token_kind(kind: TokenKind, *, owner: str) -> None:
-    """Register a kind of token, so that it can be issued, masked in logs, found and revoked.
+    """Register a kind of tokens, so that they can be issued, masked in logs, found and revoked.
 
     :param owner: the module that registers it: `__name__`.
     :raises RegistrationError: if the prefix is registered already, or not three lower-case letters.
@@ -50,30 +50,32 @@ def register_token_kind(kind: TokenKind, *, owner: str) -> None:
 
 
 def token_kinds() -> Mapping[str, TokenKind]:
-    """Return every registered kind by its prefix, in alphabetical order."""
+    """Return all registered kinds by prefix, in alphabetical order."""
     return _kinds.values
 
 
 @cache
 def token_pattern() -> re.Pattern[str]:
-    """Return the expression that finds a token of any registered kind in any text.
+    """Return the regular expression that finds tokens of all registered kinds in a text.
 
-    It has no word boundaries: `\\npst_…` in escaped text is found as well.
+    It has no word boundaries, so that it also finds `\\npst_…` in escaped text.
     """
     prefixes = '|'.join(token_kinds()) or '(?!)'
     return re.compile(f'({prefixes}){BODY_PATTERN}', re.ASCII)
 
 
 def mask_tokens(text: str) -> str:
-    """Return a text in which only the kind of each token is left: `psl_***`."""
+    """Return a text in which each token is replaced by its kind: `psl_***`."""
     return token_pattern().sub(r'\1_***', text)
 
 
 def new_token(kind: str, family: str = '') -> str:
-    """Return a token of 256 random bits (ASVS 7.2.3); `kind` is the prefix of a registered kind.
+    """Return a token with 256 random bits (ASVS 7.2.3).
 
-    :param family: what all tokens of a line begin with (`new_family`), so that an old one still
-        names its line.
+    :param kind: the prefix of a registered kind.
+    :param family: the common beginning of successive tokens (`new_family`), so that an old token
+        still identifies its family.
+    :raises RegistrationError: if the kind is not registered.
     """
     if kind not in token_kinds():
         raise RegistrationError(f'token kind {kind!r} is not registered')
@@ -82,17 +84,17 @@ def new_token(kind: str, family: str = '') -> str:
 
 
 def new_family() -> str:
-    """Return the beginning that a line of tokens has in common: 128 random bits."""
+    """Return the common beginning of a family of tokens: 128 random bits."""
     return secrets.token_urlsafe(16)
 
 
 def family_of(token: str) -> str:
-    """Return the beginning of a token that was made with one."""
+    """Return the family of a token that was created with one."""
     return token[4:26]
 
 
 def kind_of(token: str) -> str | None:
-    """Return the kind of a token that may be one of ours, or None for what cannot be."""
+    """Return the kind of a token, or None if its form or checksum is wrong. Needs no query."""
     match = token_pattern().fullmatch(token)
     if match is None or _checksum(token[:-6]) != token[-6:]:
         return None
@@ -100,7 +102,7 @@ def kind_of(token: str) -> str | None:
 
 
 def token_hash(token: str) -> str:
-    """Return what is stored of a token. It is random, so a fast hash is enough."""
+    """Return the hash of a token for storage. A fast hash is sufficient for random tokens."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 

@@ -1,7 +1,7 @@
-"""Where bytes live: streams under keys, on the local disk or in an S3 bucket.
+"""Object storage: bytes under keys, on the local disk or in an S3 bucket.
 
-What they mean is a feature's business. Durable before acknowledged; a name that a user gave never
-becomes a key or a path.
+Features decide what the objects mean. An object is durable before a request is acknowledged. Names
+from users never become keys or paths.
 """
 
 from pathlib import Path
@@ -39,12 +39,15 @@ __all__ = [
     'translate_os_errors',
 ]  # fmt: skip
 
-# What may stand behind the `?` of an s3: address.
+# The allowed query parameters of an `s3:` URL.
 S3_URL_OPTIONS = {'endpoint', 'region', 'public', 'checksums'}
 
 
 def init_app(app: Flask) -> None:
-    """Open the storage that `STORAGE_URL` names; stop with one line when it is no such thing."""
+    """Create the storage of `STORAGE_URL`.
+
+    :raises SystemExit: with one line, if a URL is invalid.
+    """
     place = storage_from_url(app, app.config['STORAGE_URL'])
     if before := app.config['STORAGE_OLD_URL']:
         place = FallbackStorage(place, storage_from_url(app, before, name='STORAGE_OLD_URL'))
@@ -59,7 +62,7 @@ def storage() -> Storage:
 
 
 def _reserve_of(app: Flask, place: Storage) -> DiskReserve:
-    """Return the reserve on the disk of uploads, and of the database if that is a file."""
+    """Return the reserve of the disk of uploads, and of the disk of an SQLite database."""
     database = make_url(app.config['SQLALCHEMY_DATABASE_URI'])
     is_file = database.get_backend_name() == 'sqlite' and database.database not in (
         None,
@@ -71,9 +74,10 @@ def _reserve_of(app: Flask, place: Storage) -> DiskReserve:
 
 
 def storage_from_url(app: Flask, url: str, *, name: str = 'STORAGE_URL') -> Storage:
-    """Return the storage at an address: `file:///folder` or `s3://bucket/prefix?endpoint=…`.
+    """Return the storage at a URL: `file:///folder` or `s3://bucket/prefix?endpoint=…`.
 
-    :param name: what the address is called where it is refused, with SystemExit.
+    :param name: the name of the setting, for the message.
+    :raises SystemExit: if the URL is invalid.
     """
     parts = urlsplit(url)
     path = unquote(parts.path)
@@ -84,7 +88,7 @@ def storage_from_url(app: Flask, url: str, *, name: str = 'STORAGE_URL') -> Stor
         raise SystemExit(
             f'{name} must be file:///an/absolute/folder or s3://bucket?endpoint=…&region=…'
         )
-    # Imported where it is used only: it takes half a second, and 50 MB.
+    # Imported here, because boto3 takes half a second and 50 MB.
     from .s3 import S3Storage
 
     given = {option: values[-1] for option, values in options.items()}

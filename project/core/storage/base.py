@@ -1,4 +1,4 @@
-"""The interface of storages: bytes are staged on the local disk, and then stored under keys."""
+"""The interface of storages. Bytes are staged on the local disk and then stored under a key."""
 
 import tempfile
 from abc import ABC, abstractmethod
@@ -17,27 +17,30 @@ from .staging import StagedObject, delete_abandoned
 
 READ_CHUNK_BYTES = 1024 * 1024
 
-# A check of the disk writes as much as a small upload.
+# A health check writes as much as a small upload.
 HEALTH_PROBE = bytes(64 * 1024)
 
 
 class StoredObject(Protocol):
-    """What lies under a key, open for reading. On the local disk it is a file of the system's."""
+    """A stored object opened for reading. With local storage, it is a real file."""
 
     key: str
     size: int
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return the next bytes; none at the end."""
+        """Return the next bytes; empty at the end."""
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
-        """Go to a byte."""
+        """Set the position of the next read."""
 
     def fileno(self) -> int:
-        """Return the system's number of it, or refuse with OSError where it has none."""
+        """Return the file descriptor.
+
+        :raises OSError: if the object is not a real file.
+        """
 
     def close(self) -> None:
-        """Be done with it."""
+        """Close the object."""
 
     def __enter__(self) -> Self: ...
 
@@ -45,40 +48,42 @@ class StoredObject(Protocol):
 
 
 class Storage(ABC):
-    """Bytes under keys.
+    """An object storage.
 
-    :param spool: a local folder, where bytes lie until they are kept.
+    All methods raise ServiceUnavailable if the storage fails, or InsufficientStorage if it is full.
+
+    :param spool: the local folder of staged files.
     """
 
-    #: Whether `prepare` stores bytes under their key already, where nothing refers to them yet.
+    #: Whether `prepare` already stores the bytes under their key, before any row refers to them.
     prepares_at_key = False
-    #: The key of the object by which this storage is recognized, once it is known to have one.
+    #: The key of the marker by which this storage is recognized; None until it is found.
     marker: str | None = None
-    #: Returns that key, or None if there is none yet.
+    #: Returns the key of the marker, or None if the storage has no marker yet.
     find_marker: Callable[[], str | None] | None = None
 
     def __init__(self, spool: Path) -> None:
         self.spool = spool
-        #: How much of the disk stays free. `init_app` sets it.
+        #: The part of the disk that stays free. `init_app` sets it.
         self.reserve = DiskReserve(0)
 
     @property
     def incoming(self) -> Path:
-        """Return the folder of what comes in."""
+        """Return the folder of staged files."""
         return self.spool / INCOMING_FOLDER
 
     @property
     def partial_folder(self) -> Path:
-        """Return the folder of what comes in pieces, over many requests."""
+        """Return the folder of partial uploads, which arrive in several requests."""
         return self.spool / PARTIAL_FOLDER
 
     @property
     def partial_folders(self) -> list[Path]:
-        """Return that folder, and those that were it before."""
+        """Return all folders with partial uploads, including that of an old storage."""
         return [self.partial_folder]
 
     def create_staged(self) -> StagedObject:
-        """Return a file for new bytes. Use it in a `with` block, which deletes it if it is unsaved.
+        """Return a staged file for new bytes. A `with` block deletes it unless it was saved.
 
         :raises ServiceUnavailable: if the storage is not mounted.
         :raises InsufficientStorage: if the disk is full.
@@ -87,7 +92,7 @@ class Storage(ABC):
         return StagedObject(self)
 
     def write_probe(self) -> None:
-        """Write and delete a file, also below the reserve of the disk.
+        """Write and delete a file, even if the disk has less than the reserve free.
 
         :raises ServiceUnavailable: if that fails.
         """
@@ -95,9 +100,9 @@ class Storage(ABC):
             staged.write(HEALTH_PROBE)
 
     def ensure_mounted(self) -> None:
-        """Reject writes to the folder under a volume that is not mounted.
+        """Ensure that the volume is mounted, so that nothing is written to the folder below it.
 
-        :raises ServiceUnavailable: if the storage has lost its marker.
+        :raises ServiceUnavailable: if the storage no longer has its marker.
         """
         if self.marker is None and self.find_marker is not None:
             self.marker = self.find_marker()
@@ -105,7 +110,7 @@ class Storage(ABC):
             raise ServiceUnavailable(f'the storage has no object {self.marker}: is it mounted?')
 
     def is_mounted(self, marker: str) -> bool:
-        """Return whether the local folder is the one that has the marker; cheap."""
+        """Return whether the local folder has the marker. Fast: it needs no network."""
         return True
 
     def has_marker(self, marker: str) -> bool:
@@ -114,25 +119,28 @@ class Storage(ABC):
 
     @abstractmethod
     def prepare(self, path: Path, key: str) -> None:
-        """Make a file durable, as near to a key as can be: the slow half of keeping it."""
+        """Make a staged file durable: the slow part of storing it."""
 
     @abstractmethod
     def save(self, path: Path, key: str, *, stays: bool = False) -> None:
-        """Put a prepared file under a key, over whatever is there, durably.
+        """Store a prepared file durably under a key, and replace an existing object.
 
-        :param stays: whether the file is still wanted where it is.
+        :param stays: whether the staged file must also stay at its path.
         """
 
     @abstractmethod
     def open(self, key: str) -> StoredObject:
-        """Open what is stored under a key; refuses with ServiceUnavailable when it is missing."""
+        """Open the object of a key for reading.
+
+        :raises ServiceUnavailable: if it does not exist.
+        """
 
     @abstractmethod
     def size(self, key: str) -> int | None:
-        """Return how many bytes are stored under a key; None where nothing is."""
+        """Return the size of an object in bytes, or None if it does not exist."""
 
     def exists(self, key: str) -> bool:
-        """Tell whether something is stored under a key."""
+        """Return whether an object exists."""
         return self.size(key) is not None
 
     def can_open(self, key: str, *, in_transaction: bool = False) -> bool:
@@ -144,34 +152,35 @@ class Storage(ABC):
 
     @abstractmethod
     def ensure_durable(self, key: str) -> None:
-        """Make durable what is there: who put it may have died before it was."""
+        """Make an existing object durable: its writer may have crashed before doing so."""
 
     @abstractmethod
     def delete(self, key: str) -> None:
-        """Forget what is stored under a key; forgetting nothing is fine."""
+        """Delete an object. No error if it does not exist."""
 
     @abstractmethod
     def iterate_names(self, prefix: str = '', *, after: str = '') -> Iterator[ListedName]:
-        """Yield the names below a key in their order, also those that are no keys.
+        """Yield all names with a prefix in sorted order, including names that are not keys.
 
-        :param after: the name after which to begin, of an earlier call that was not finished.
+        :param prefix: the first parts of the names, without the last slash.
+        :param after: the last name of an earlier, incomplete call; this call continues after it.
         """
 
     @abstractmethod
     def check_health(self) -> None:
-        """Refuse with ServiceUnavailable when nothing can be stored."""
+        """Check that bytes can be stored."""
 
     def presigned_url(self, key: str, *, mimetype: str, disposition: str) -> str | None:
-        """Return an address that gives what is stored to everybody for a minute, if it has one."""
+        """Return a URL that is valid for 60 s without a login, or None if the storage has none."""
         return None
 
     def path_for_proxy(self, key: str) -> str | None:
-        """Return where a proxy finds it below the folder that both see, if there is one."""
+        """Return the path of an object below the folder that a proxy shares, or None."""
         return None
 
     @contextmanager
     def as_local_file(self, key: str) -> Iterator[IO[bytes]]:
-        """Give what is stored as a file of the system's, for whoever reads nothing else."""
+        """Provide an object as a real file, for libraries and processes that need one."""
         with translate_os_errors():
             make_folder(self.incoming)
             copy = tempfile.TemporaryFile(dir=self.incoming)  # noqa: SIM115
@@ -182,8 +191,8 @@ class Storage(ABC):
             yield copy
 
     def delete_abandoned(self, *, dry_run: bool = False) -> Iterator[ListedName]:
-        """Delete staged bytes whose process has ended without saving them; yield each name.
+        """Delete staged files whose process has ended without saving them, and yield their names.
 
-        Names that no process of ours can have given are yielded as well, and left alone.
+        Names that this service cannot have created are yielded, too, but not deleted.
         """
         yield from delete_abandoned(self.incoming, dry_run=dry_run)

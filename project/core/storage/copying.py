@@ -1,4 +1,4 @@
-"""Moving: everything of one storage into another, read back there before it counts."""
+"""Copying of all objects to another storage. Each copy is read back and compared."""
 
 import hashlib
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from .base import READ_CHUNK_BYTES, Storage
 
 @dataclass(frozen=True, slots=True)
 class CopyResult:
-    """What became of a key: `moved`, `there` already, or `failed`."""
+    """The result for an object: `moved`, `there` (it existed already) or `failed`."""
 
     key: str
     outcome: str
@@ -19,10 +19,10 @@ class CopyResult:
 
 
 def copy_all(source: Storage, target: Storage) -> Iterator[CopyResult]:
-    """Copy what one storage has, and another does not, and yield each key with what became of it.
+    """Copy the objects that the target does not have, and yield the result of each.
 
-    The source stays as it is, and both may be in use meanwhile: what is removed before its turn is
-    passed over. Begun again, it goes on: an object has its key only when it is whole.
+    The source is not changed. Both storages may be in use: objects that are deleted in the meantime
+    are skipped. Resumable: a new call skips the objects that were copied before.
     """
     for key in (listed.name for listed in source.iterate_names() if listed.is_key):
         try:

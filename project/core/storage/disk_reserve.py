@@ -1,4 +1,4 @@
-"""The part of a disk that uploads leave free, so that small operations never find it full."""
+"""The part of a disk that uploads must leave free, so that small operations do not fail."""
 
 import os
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from project.core.errors import InsufficientStorage
 
 DEFAULT_MIN_FREE_BYTES = 256 * 1024 * 1024
 DEFAULT_MIN_FREE_PART = 0.02
-# Inodes that stay free: this part of all, at most so many.
+# The number of inodes that stay free: a part of all inodes, with an upper limit.
 MIN_FREE_INODES_PART, MAX_MIN_FREE_INODES = 0.02, 10_000
 
 
@@ -23,15 +23,15 @@ class DiskReserve:
         self.folders = folders
 
     def ensure(self, size: int = 0) -> None:
-        """Ensure that so many more bytes leave the reserve free.
+        """Ensure that the reserve stays free after writing `size` more bytes.
 
-        :raises InsufficientStorage: if they do not.
+        :raises InsufficientStorage: if it does not.
         """
         if self.min_free != 0 and (folder := self.find_full(size)):
             raise InsufficientStorage(f'less than the reserve is free in {folder}')
 
     def find_full(self, size: int = 0) -> Path | None:
-        """Return a folder on whose disk so many more bytes do not leave the reserve free."""
+        """Return the first folder whose disk has not `size` bytes beside the reserve, or None."""
         if self.min_free == 0:
             return None
         return next((folder for folder in self.folders if self._is_full(folder, size)), None)
@@ -42,7 +42,7 @@ class DiskReserve:
         if min_free is None:
             whole = disk.f_blocks * disk.f_frsize
             min_free = max(DEFAULT_MIN_FREE_BYTES, int(whole * DEFAULT_MIN_FREE_PART))
-        # Some file systems do not count inodes: they say 0.
+        # Some file systems do not count inodes, and report 0.
         min_inodes = min(MAX_MIN_FREE_INODES, int(disk.f_files * MIN_FREE_INODES_PART))
         return disk.f_bavail * disk.f_frsize - size < min_free or disk.f_favail < min_inodes
 

@@ -1,4 +1,4 @@
-"""Two storages while bytes move from one to the other: a successor, and the one before it."""
+"""A new storage with the old one as a fallback, while objects are copied between them."""
 
 from collections.abc import Iterator
 from heapq import merge
@@ -13,7 +13,11 @@ from .listing import ListedName
 
 
 class FallbackStorage(Storage):
-    """What comes goes to the new storage; what it does not have yet is read from the old one."""
+    """A storage that writes to a new storage, and also reads from the old one.
+
+    :param new: the storage that gets new objects.
+    :param old: the storage with the objects that are not copied yet.
+    """
 
     def __init__(self, new: Storage, old: Storage) -> None:
         super().__init__(new.spool)
@@ -22,28 +26,34 @@ class FallbackStorage(Storage):
 
     @property
     def partial_folders(self) -> list[Path]:
-        """Return the folders of both: what is under way goes on."""
+        """Return the folders of both storages, so that partial uploads can continue."""
         if self.old.spool == self.new.spool:
             return [self.partial_folder]
         return [self.partial_folder, self.old.partial_folder]
 
     def prepare(self, path: Path, key: str) -> None:
-        """Make a file durable in the new one."""
+        """Make a staged file durable in the new storage."""
         self.new.prepare(path, key)
 
     def save(self, path: Path, key: str, *, stays: bool = False) -> None:
-        """Put a file into the new one."""
+        """Store a prepared file in the new storage."""
         self.new.save(path, key, stays=stays)
 
     def open(self, key: str) -> StoredObject:
-        """Open what either has; refuses with ServiceUnavailable when neither does."""
+        """Open an object of the new storage, or else of the old one.
+
+        :raises ServiceUnavailable: if neither has the object.
+        """
         try:
             return self.new.open(key)
         except ServiceUnavailable:
             return self.old.open(key)
 
     def size(self, key: str) -> int | None:
-        """Return the size of what the new one has: what is to be kept must be there."""
+        """Return the size of an object in the new storage only.
+
+        A new upload of bytes that only the old storage has must be stored in the new one.
+        """
         return self.new.size(key)
 
     def can_open(self, key: str, *, in_transaction: bool = False) -> bool:
@@ -53,16 +63,16 @@ class FallbackStorage(Storage):
         )
 
     def ensure_durable(self, key: str) -> None:
-        """Make durable what the new one has."""
+        """Make an object of the new storage durable."""
         self.new.ensure_durable(key)
 
     def delete(self, key: str) -> None:
-        """Forget it in both."""
+        """Delete an object in both storages."""
         self.old.delete(key)
         self.new.delete(key)
 
     def iterate_names(self, prefix: str = '', *, after: str = '') -> Iterator[ListedName]:
-        """Yield the names of both in one order, each once."""
+        """Yield the names of both storages in sorted order, each once."""
         names = merge(
             self.new.iterate_names(prefix, after=after),
             self.old.iterate_names(prefix, after=after),
@@ -72,29 +82,29 @@ class FallbackStorage(Storage):
             yield next(same)
 
     def is_mounted(self, marker: str) -> bool:
-        """Return whether the new one has its marker: what comes goes there."""
+        """Return whether the new storage, to which all writes go, is mounted."""
         return self.new.is_mounted(marker)
 
     def has_marker(self, marker: str) -> bool:
-        """Return whether the new one has the marker, or raise within seconds."""
+        """Return whether the new storage has the marker, or raise within seconds."""
         return self.new.has_marker(marker)
 
     def check_health(self) -> None:
-        """Refuse with ServiceUnavailable when the new one does."""
+        """Check that bytes can be stored in the new storage."""
         self.new.check_health()
 
     def presigned_url(self, key: str, *, mimetype: str, disposition: str) -> str | None:
-        """Return an address in the new one, if it has the key."""
+        """Return a URL of the new storage, or None if it does not have the object."""
         if not self.new.exists(key):
             return None
         return self.new.presigned_url(key, mimetype=mimetype, disposition=disposition)
 
     def path_for_proxy(self, key: str) -> str | None:
-        """Return where it is in the new one, if it is there."""
+        """Return the path in the new storage, or None if it does not have the object."""
         return self.new.path_for_proxy(key) if self.new.exists(key) else None
 
     def delete_abandoned(self, *, dry_run: bool = False) -> Iterator[ListedName]:
-        """Delete what was staged for either and is abandoned."""
+        """Delete the abandoned staged files of both storages, and yield their names."""
         yield from self.new.delete_abandoned(dry_run=dry_run)
         if self.old.spool != self.new.spool:
             yield from self.old.delete_abandoned(dry_run=dry_run)

@@ -1,4 +1,4 @@
-"""The local disk: what it refuses, and how a name in a folder becomes durable."""
+"""Helpers for the local disk: translation of errors, and durable files and folders."""
 
 import errno
 import os
@@ -13,9 +13,9 @@ from project.core.errors import InsufficientStorage, ServiceUnavailable
 def translate_os_errors(*, missing_ok: bool = False) -> Iterator[None]:
     """Translate errors of the disk.
 
-    :param missing_ok: whether FileNotFoundError is left as it is.
+    :param missing_ok: whether to raise FileNotFoundError unchanged.
     :raises InsufficientStorage: if the disk is full.
-    :raises ServiceUnavailable: for every other error.
+    :raises ServiceUnavailable: for all other errors.
     """
     try:
         yield
@@ -27,9 +27,9 @@ def translate_os_errors(*, missing_ok: bool = False) -> Iterator[None]:
 
 
 def make_folder(folder: Path, *, mode: int | None = None) -> None:
-    """Make a folder, and those above it, durably; one that is there stays as it is.
+    """Create a folder and its parents durably. An existing folder is not changed.
 
-    :param mode: the permissions of the folder itself; None for those that the umask leaves.
+    :param mode: the permissions of the folder itself; None for the default by the umask.
     """
     if not folder.is_dir():
         make_folder(folder.parent)
@@ -40,10 +40,10 @@ def make_folder(folder: Path, *, mode: int | None = None) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make durable which names are in a folder.
+    """Make the names in a folder durable.
 
-    Some file systems, such as those of a network, cannot sync a folder and return EINVAL: there the
-    server decides when a name is durable.
+    Some file systems, such as network file systems, cannot sync a folder and return EINVAL. There,
+    the server decides when a name is durable.
     """
     try:
         _sync(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -53,7 +53,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def sync_file(path: Path) -> None:
-    """Make durable what is in a file."""
+    """Make the content of a file durable."""
     _sync(path, os.O_RDONLY)
 
 

@@ -1,4 +1,4 @@
-"""Names in a storage: keys, and what others have put there."""
+"""Names in a storage: keys of objects, and names that this service has not created."""
 
 import os
 import re
@@ -9,15 +9,15 @@ from typing import NamedTuple
 
 KEY_PATTERN = re.compile(r'[a-z0-9]+(/[a-z0-9]+)*')
 
-# The folders of a spool. The files in them have no keys.
+# The folders of a spool: staged files and partial uploads. Their names are not keys.
 INCOMING_FOLDER, PARTIAL_FOLDER = SPOOL_FOLDERS = 'incoming', 'partial'
 
 
 class ListedName(NamedTuple):
-    """A name that was found in a storage.
+    """A name in a storage.
 
-    :param size: of its bytes.
-    :param is_key: whether it is a key. If not, it was put there by somebody else.
+    :param size: in bytes.
+    :param is_key: whether the name is a key. If not, this service has not created it.
     """
 
     name: str
@@ -26,9 +26,9 @@ class ListedName(NamedTuple):
 
 
 def check_key(key: str) -> str:
-    """Return a key.
+    """Return the given key if it is valid.
 
-    :raises ValueError: if it is none.
+    :raises ValueError: if it is not a key.
     """
     if not KEY_PATTERN.fullmatch(key):
         raise ValueError(f'not a storage key: {key!r}')
@@ -36,12 +36,13 @@ def check_key(key: str) -> str:
 
 
 def walk_folder(folder: Path, prefix: str, after: tuple[str, ...]) -> Iterator[ListedName]:
-    """Yield the files below a folder, each folder in the order of its names.
+    """Yield the files in a folder and its subfolders, each folder in the order of its names.
 
-    :param after: the parts of the name after which to begin.
+    :param prefix: the name of the folder in the storage.
+    :param after: the parts of the name after which to continue.
     """
     try:
-        # A folder that cannot be read is not taken for an empty one.
+        # An unreadable folder must raise: it is not the same as an empty one.
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except FileNotFoundError:
         return
@@ -57,6 +58,6 @@ def walk_folder(folder: Path, prefix: str, after: tuple[str, ...]) -> Iterator[L
         elif entry.is_dir():
             yield from walk_folder(folder / entry.name, name, after)
         else:
-            # Deleted in the meantime.
+            # The file may have been deleted in the meantime.
             with suppress(FileNotFoundError):
                 yield ListedName(name, entry.stat().st_size, is_key=entry.is_file())

@@ -1,5 +1,6 @@
-"""Bytes on the local disk: written to a temporary file, fsync, renamed to their key, fsync of the
-folders.
+"""Object storage on the local disk.
+
+A new object is written to a staged file, synced, renamed to its key, and its folder is synced.
 """
 
 import io
@@ -15,7 +16,7 @@ from .listing import ListedName, check_key, walk_folder
 
 
 class LocalFile(io.FileIO):
-    """A stored file."""
+    """A stored object as a file."""
 
     def __init__(self, path: Path, key: str) -> None:
         super().__init__(path)
@@ -24,7 +25,10 @@ class LocalFile(io.FileIO):
 
 
 class LocalStorage(Storage):
-    """Bytes in files below one folder, in which they are staged, too."""
+    """A storage in one folder, which also contains the staged files.
+
+    :param root: the folder.
+    """
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
@@ -32,13 +36,13 @@ class LocalStorage(Storage):
         self._durable_folders: set[Path] = set()
 
     def prepare(self, path: Path, key: str) -> None:
-        """Make a file durable where it is."""
+        """Make a staged file durable at its path."""
         check_key(key)
         with translate_os_errors():
             sync_file(path)
 
     def save(self, path: Path, key: str, *, stays: bool = False) -> None:
-        """Rename a file to its key; where it stays, its bytes get that name as well."""
+        """Rename a staged file to its key; with `stays`, create a hard link instead."""
         with translate_os_errors():
             target = self.path(key)
             self.ensure_durable_folder(target.parent)
@@ -50,35 +54,39 @@ class LocalStorage(Storage):
             sync_folder(target.parent)
 
     def open(self, key: str) -> StoredObject:
-        """Open a file; refuses with ServiceUnavailable when it is missing."""
+        """Open the file of a key.
+
+        :raises ServiceUnavailable: if the file does not exist, or the disk fails.
+        """
         with translate_os_errors():
             return LocalFile(self.path(key), key)
 
     @contextmanager
     def as_local_file(self, key: str) -> Iterator[IO[bytes]]:
-        """Give the file itself."""
+        """Provide the file itself, without a copy."""
         with translate_os_errors():
             file = LocalFile(self.path(key), key)
         with file:
             yield file
 
     def size(self, key: str) -> int | None:
-        """Return the size of a file; None where there is none."""
+        """Return the size of a file in bytes, or None if it does not exist."""
         path = self.path(key)
         with translate_os_errors():
             return path.stat().st_size if path.is_file() else None
 
     def ensure_durable(self, key: str) -> None:
-        """Make a name durable: who gave it may have died between the rename and the sync."""
+        """Make a name durable: its writer may have crashed between the rename and the sync."""
         with translate_os_errors():
             folder = self.path(key).parent
             self.ensure_durable_folder(folder)
             sync_folder(folder)
 
     def ensure_durable_folder(self, folder: Path) -> None:
-        """Make a folder below the root durable, there or not: who made it may have died, too.
+        """Make a folder below the root durable, and create it if it does not exist.
 
-        Once in a process each, for a sync waits for the disk even where there is nothing to do.
+        An existing folder is synced, too: its creator may have crashed before doing so. Each
+        process does this once per folder, because a sync always waits for the disk.
         """
         if folder == self.root:
             make_folder(folder)
@@ -89,29 +97,32 @@ class LocalStorage(Storage):
             self._durable_folders.add(folder)
 
     def delete(self, key: str) -> None:
-        """Remove a file; one that is not there is fine."""
+        """Delete a file. No error if it does not exist."""
         with translate_os_errors():
             self.path(key).unlink(missing_ok=True)
 
     def iterate_names(self, prefix: str = '', *, after: str = '') -> Iterator[ListedName]:
-        """Yield the files below a folder in the order of their names."""
+        """Yield the names of all files with a prefix in sorted order."""
         with translate_os_errors():
             top = self.path(prefix) if prefix else self.root
             yield from walk_folder(top, prefix, tuple(after.split('/')) if after else ())
 
     def path_for_proxy(self, key: str) -> str | None:
-        """Return the key: that is the path below the folder."""
+        """Return the key, which is also the path relative to the folder."""
         return check_key(key)
 
     def path(self, key: str) -> Path:
-        """Return the file of a key. Refuses what is no key with ValueError."""
+        """Return the path of a key.
+
+        :raises ValueError: if it is not a key.
+        """
         return self.root / check_key(key)
 
     def is_mounted(self, marker: str) -> bool:
-        """Return whether the marker is there, which takes one `stat`."""
+        """Return whether the folder has the marker. This takes one `stat` call."""
         with translate_os_errors():
             return self.path(marker).is_file()
 
     def check_health(self) -> None:
-        """Refuse with ServiceUnavailable when nothing can be written."""
+        """Check that files can be written."""
         self.write_probe()

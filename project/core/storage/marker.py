@@ -1,7 +1,7 @@
 """The marker: an empty object by which a storage is recognized.
 
-The database knows the id that is in its key. A volume that is not mounted leaves an empty folder
-without it, and another bucket has another one or none.
+Its key contains an id that is stored in the database. If a volume is not mounted, its folder is
+empty and has no marker. Another bucket has another marker, or none.
 """
 
 from collections.abc import Callable
@@ -13,15 +13,15 @@ from .staging import StagedObject
 
 MARKER_PREFIX = 'marker'
 
-# Functions that return keys of objects that must be in the storage, a few or none.
+# Functions that return up to ten keys of objects that must be in the storage.
 storage_samples: Registry[Callable[[], list[str]]] = Registry('storage sample')
 
 
 def register_storage_sample(name: str, find_keys: Callable[[], list[str]], *, owner: str) -> None:
-    """Add a function by which a storage without a marker is recognized.
+    """Register a function that finds objects by which a storage without a marker is recognized.
 
-    Before the first marker, only objects of which the database has rows tell an existing storage
-    from an empty folder.
+    Before the storage has a marker, only objects with rows in the database distinguish an existing
+    storage from an empty folder.
 
     :param find_keys: returns up to ten keys of objects that were stored long ago.
     :param owner: the module that registers it: `__name__`.
@@ -31,13 +31,13 @@ def register_storage_sample(name: str, find_keys: Callable[[], list[str]], *, ow
 
 
 def marker_key(marker_id: str) -> str:
-    """Return the key of the marker with an id, which is hexadecimal."""
+    """Return the key of the marker with an id in hexadecimal."""
     return f'{MARKER_PREFIX}/{marker_id}'
 
 
 def put_marker(place: Storage, key: str) -> None:
-    """Store a marker, durably. Idempotent, also for two processes at once."""
-    # Not by `create_staged`, which looks for the marker.
+    """Store a marker durably. Idempotent, even if two processes call it concurrently."""
+    # Not by `create_staged`, because that requires the marker.
     with StagedObject(place, keeps_reserve=False) as staged:
         staged.prepare(key)
         staged.save(key)

@@ -1,6 +1,6 @@
-"""Bytes in a bucket of an S3 server, by way of the local disk.
+"""Object storage in a bucket of an S3 server. Bytes are staged on the local disk first.
 
-An object is there whole or not at all, so what is acknowledged is durable once it was put.
+S3 stores an object completely or not at all, so it is durable after its upload.
 """
 
 import io
@@ -23,16 +23,16 @@ from .base import Storage, StoredObject
 from .filesystem import translate_os_errors
 from .listing import KEY_PATTERN, ListedName, check_key
 
-# Larger files go up in parts, four at a time.
+# Larger files are uploaded in parts, four of them concurrently.
 MULTIPART_CONFIG = TransferConfig(
     multipart_threshold=16 * 1024 * 1024, multipart_chunksize=16 * 1024 * 1024, max_concurrency=4
 )
 
-PRESIGNED_URL_SECONDS = 60  # seconds
+PRESIGNED_URL_SECONDS = 60
 
-# An upload in parts that was begun so long ago belongs to no process any more.
+# A multipart upload of this age is abandoned: its process has ended.
 ABANDONED_AFTER_SECONDS = 24 * 60 * 60
-# Of the requests of a health check. One attempt: the next check is the second one.
+# Limits for the requests of a health check. There is one attempt, because checks are repeated.
 PROBE_LIMITS = {
     'connect_timeout': 0.9,
     'read_timeout': 0.9,
@@ -47,12 +47,12 @@ TRANSACTION_LIMITS = {
     'retries': {'mode': 'standard', 'total_max_attempts': 1},
 }
 
-# How often a download that breaks is gone on with, where it broke.
+# The maximum number of attempts to read a block; each resumes a broken download.
 MAX_READ_ATTEMPTS = 3
 
 
 class S3File(io.RawIOBase):
-    """An object, fetched as it is read, from wherever that begins."""
+    """An object in S3, opened for reading. It is downloaded from the position of the first read."""
 
     def __init__(self, fetch: Any, key: str, size: int) -> None:
         self.key, self.size = key, size
@@ -61,15 +61,15 @@ class S3File(io.RawIOBase):
         self._body: Any = None
 
     def readable(self) -> bool:
-        """Tell that it is."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """Tell that it is."""
+        """Return True."""
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a byte; what is fetched already is forgotten if that is another one."""
+        """Set the position of the next read; close the download if the position changes."""
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.size}[whence]
         if base + offset != self._at:
             self._drop()
@@ -77,11 +77,11 @@ class S3File(io.RawIOBase):
         return self._at
 
     def tell(self) -> int:
-        """Return the byte that comes next."""
+        """Return the position of the next read."""
         return self._at
 
     def readinto(self, buffer: Any) -> int:
-        """Read the next bytes; a broken download is resumed, up to `MAX_READ_ATTEMPTS` times.
+        """Read the next bytes into a buffer, in at most `MAX_READ_ATTEMPTS` attempts.
 
         :raises ServiceUnavailable: if the last attempt fails.
         """
@@ -99,7 +99,7 @@ class S3File(io.RawIOBase):
         return len(data)
 
     def close(self) -> None:
-        """Be done with it."""
+        """Close the object and its download."""
         self._drop()
         super().close()
 
@@ -120,11 +120,14 @@ class S3File(io.RawIOBase):
 
 
 class S3Storage(Storage):
-    """Bytes in objects of one bucket, below a prefix or not.
+    """A storage in one bucket.
 
-    :param endpoint: the server's address, where it is not Amazon's; `public` another one by which
-        clients reach it, for signed addresses.
-    :param checksums: `required` for older servers, which know none of the new ones.
+    :param prefix: the common beginning of all names in the bucket.
+    :param spool: the local folder of staged files.
+    :param endpoint: the URL of the server; None for Amazon.
+    :param public: the URL of the server for clients, for presigned URLs; by default `endpoint`.
+    :param checksums: `required` for older servers, which do not support the new checksums.
+    :raises SystemExit: if there are no credentials, or the options are invalid.
     """
 
     prepares_at_key = True
@@ -145,7 +148,7 @@ class S3Storage(Storage):
         self.prefix = f'{prefix}/' if prefix else ''
         session = boto3.Session()
         if session.get_credentials() is None:
-            raise SystemExit('S3 wants keys: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY')
+            raise SystemExit('S3 needs credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY')
 
         def client(at: str | None, **limits: Any) -> Any:
             return session.client(
@@ -153,19 +156,19 @@ class S3Storage(Storage):
                 config=_configured(at, checksums).merge(Config(**limits)),
             )  # fmt: skip
 
-        # Its own time limits: a health check is over within 2 s.
+        # A client with shorter time limits: a health check must end within 2 s.
         self._new_probe = cache(partial(client, endpoint, **PROBE_LIMITS))
         try:
             self._client = client(endpoint)
             self._client_in_transaction = client(endpoint, **TRANSACTION_LIMITS)
             self._signer = client(public) if public else self._client
         except (BotoCoreError, ValueError) as error:
-            raise SystemExit(f'No S3 storage: {error}') from None
+            raise SystemExit(f'The S3 storage cannot be used: {error}') from None
 
     def prepare(self, path: Path, key: str) -> None:
-        """Put a file under its key already: that takes as long as it is large.
+        """Upload a staged file to its key. The time depends on its size.
 
-        Also where the same bytes are there: how long it takes would tell.
+        The file is uploaded even if the object exists: otherwise the timing would reveal it.
         """
         with translate_s3_errors():
             self._client.upload_file(
@@ -178,14 +181,14 @@ class S3Storage(Storage):
             self.prepare(path, key)
 
     def open(self, key: str) -> StoredObject:
-        """Open an object; refuses with ServiceUnavailable when it is missing."""
+        """Open an object. It is downloaded while it is read."""
         size = self.size(key)
         if size is None:
             raise ServiceUnavailable
         return S3File(self._fetch, key, size)
 
     def size(self, key: str) -> int | None:
-        """Return the size of an object; None where there is none."""
+        """Return the size of an object in bytes, or None if it does not exist."""
         return self._size(self._client, key)
 
     def can_open(self, key: str, *, in_transaction: bool = False) -> bool:
@@ -204,7 +207,7 @@ class S3Storage(Storage):
         return int(found['ContentLength'])
 
     def ensure_durable(self, key: str) -> None:
-        """Do nothing: what is there is durable."""
+        """Do nothing: existing objects are durable."""
 
     def delete(self, key: str) -> None:
         """Delete an object, if it exists."""
@@ -212,7 +215,7 @@ class S3Storage(Storage):
             self._client_in_transaction.delete_object(Bucket=self.bucket, Key=self._name(key))
 
     def iterate_names(self, prefix: str = '', *, after: str = '') -> Iterator[ListedName]:
-        """Yield the objects below a prefix in the order of their names."""
+        """Yield the names of all objects with a prefix in sorted order."""
         below = self._name(prefix) + '/' if prefix else self.prefix
         pages = self._client.get_paginator('list_objects_v2')
         place = {'StartAfter': self.prefix + after} if after else {}
@@ -224,7 +227,7 @@ class S3Storage(Storage):
                     yield ListedName(name, found['Size'], is_key=is_key)
 
     def check_health(self) -> None:
-        """Refuse with ServiceUnavailable when the bucket, or the local disk, does not answer."""
+        """Check that the local disk and the bucket can be used."""
         self.write_probe()
         with translate_s3_errors():
             self._new_probe().head_bucket(Bucket=self.bucket)
@@ -234,7 +237,7 @@ class S3Storage(Storage):
         return self._size(self._new_probe(), marker) is not None
 
     def presigned_url(self, key: str, *, mimetype: str, disposition: str) -> str | None:
-        """Return an address that gives an object to everybody for a minute."""
+        """Return a URL that is valid for 60 s without a login."""
         wanted = {
             'Bucket': self.bucket, 'Key': self._name(key), 'ResponseContentType': mimetype,
             'ResponseContentDisposition': disposition,
@@ -245,9 +248,9 @@ class S3Storage(Storage):
         return address
 
     def delete_abandoned(self, *, dry_run: bool = False) -> Iterator[ListedName]:
-        """Delete abandoned files of the local disk, and abandoned parts of uploads to the bucket.
+        """Delete abandoned staged files, and abort abandoned multipart uploads to the bucket.
 
-        Parts count as abandoned after a day: only the server knows whether they still arrive.
+        A multipart upload is abandoned after a day: S3 does not report whether its process lives.
         """
         yield from super().delete_abandoned(dry_run=dry_run)
         pages = self._client.get_paginator('list_multipart_uploads')
@@ -282,7 +285,7 @@ def _configured(endpoint: str | None, checksums: str) -> Config:
         signature_version='s3v4',
         request_checksum_calculation=f'when_{checksums}',
         response_checksum_validation=f'when_{checksums}',
-        # Only Amazon has a name for every bucket.
+        # Only Amazon has a host name for each bucket.
         s3={'addressing_style': 'path' if endpoint else 'auto'},
     )
 
@@ -291,7 +294,7 @@ def _configured(endpoint: str | None, checksums: str) -> Config:
 def translate_s3_errors() -> Iterator[None]:
     """Translate errors of S3 and of the local disk.
 
-    :raises ServiceUnavailable: if the server fails, or the disk; InsufficientStorage if it is full.
+    :raises ServiceUnavailable: if S3 or the disk fails; InsufficientStorage if the disk is full.
     """
     try:
         with translate_os_errors():

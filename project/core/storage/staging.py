@@ -1,4 +1,4 @@
-"""Staged bytes: a file on the local disk that is not stored under a key yet."""
+"""Staged objects: files on the local disk that are not stored under a key yet."""
 
 import fcntl
 import hashlib
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
 STAGED_NAME_PATTERN = re.compile(r'[0-9a-f]{32}')
 
-# On a file system without locks, a staged file of this age belongs to no process any more.
+# On a file system without locks, a staged file of this age is abandoned: its process has ended.
 ABANDONED_AFTER_SECONDS = 24 * 60 * 60
 
 
 class StagedObject:
-    """New bytes, counted and hashed (SHA-256) as they are written.
+    """A staged file. It counts and hashes (SHA-256) the bytes that are written to it.
 
-    A context manager: it deletes the file at the end, unless it was saved. Its process holds a lock
-    on the file for as long as it lives, so that the garbage collector knows abandoned files.
+    A context manager: at the end, it deletes the file unless it was saved. Its process holds a lock
+    on the file, so that garbage collection recognizes files of ended processes.
 
-    :param keeps_reserve: whether a write raises if it does not leave the reserve of the disk free.
+    :param keeps_reserve: whether a write raises if it would use the reserve of the disk.
     """
 
     def __init__(self, storage: 'Storage', *, keeps_reserve: bool = True) -> None:
@@ -52,7 +52,7 @@ class StagedObject:
     def write(self, data: bytes | memoryview) -> int:
         """Append bytes.
 
-        :raises InsufficientStorage: if the disk is full, or nearly so.
+        :raises InsufficientStorage: if the disk is full, or only its reserve is free.
         """
         self._reserve.ensure(len(data))
         with translate_os_errors():
@@ -64,25 +64,25 @@ class StagedObject:
         return len(data)
 
     def flush(self) -> None:
-        """Do nothing. `zipfile` calls it; no byte is buffered here."""
+        """Do nothing: bytes are not buffered. `zipfile` calls this method."""
 
     @property
     def sha256(self) -> str:
-        """Return the hash of the bytes so far, in hexadecimal."""
+        """Return the SHA-256 hash of the bytes so far, in hexadecimal."""
         return self._digest.hexdigest()
 
     def prepare(self, key: str) -> None:
-        """Make the bytes durable: the slow part of saving, before a transaction."""
+        """Make the bytes durable: the slow part of saving. Call it before the transaction."""
         self._storage.prepare(self._path, key)
 
     def save(self, key: str) -> None:
-        """Store the prepared bytes under a key, durably, and replace what is there."""
+        """Store the prepared bytes durably under a key, and replace an existing object."""
         self._storage.save(self._path, key)
 
     def delete_unsaved(self) -> None:
         """Close the file, and delete it if it was not saved.
 
-        Errors of the disk are ignored: they would hide the first one, and the garbage collector
+        Errors of the disk are ignored: they would hide an earlier error, and garbage collection
         deletes the file later.
         """
         with suppress(OSError):
@@ -92,12 +92,15 @@ class StagedObject:
 
 
 def delete_abandoned(folder: Path, *, dry_run: bool) -> Iterator[ListedName]:
-    """Delete the staged files in a folder that no process has locked, and yield their names."""
+    """Delete the staged files in a folder that no process has locked, and yield all names.
+
+    Names that this service cannot have created are yielded, too, but not deleted.
+    """
     with translate_os_errors():
         paths = sorted(folder.iterdir()) if folder.is_dir() else []
     for path in paths:
         name = path.name
-        # Saved or deleted in the meantime.
+        # The file may have been saved or deleted in the meantime.
         with suppress(FileNotFoundError):
             if not STAGED_NAME_PATTERN.fullmatch(name) or not path.is_file():
                 yield ListedName(name, 0, is_key=False)
@@ -109,14 +112,14 @@ def _create_locked(folder: Path) -> tuple[Path, FileIO]:
     while True:
         path = folder / uuid4().hex
         file = path.open('xb', buffering=0)
-        # The garbage collector may have locked and deleted it before us.
+        # Garbage collection may have locked and deleted the new file before this process locks it.
         if _lock(file.fileno()) is not False and os.fstat(file.fileno()).st_nlink:
             return path, file
         file.close()
 
 
 def _delete_if_abandoned(path: Path, *, dry_run: bool) -> int | None:
-    """Delete a file unless its process lives, and return its size; None if it lives."""
+    """Delete a file whose process has ended, and return its size; None if the process lives."""
     with translate_os_errors(missing_ok=True), path.open('rb', buffering=0) as file:
         status = os.fstat(file.fileno())
         is_ours = _lock(file.fileno())
@@ -130,7 +133,10 @@ def _delete_if_abandoned(path: Path, *, dry_run: bool) -> int | None:
 
 
 def _lock(descriptor: int) -> bool | None:
-    """Lock a file; return False if another process has, and None if the file system cannot."""
+    """Lock a file.
+
+    :returns: False if another process holds the lock; None if the file system has no locks.
+    """
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

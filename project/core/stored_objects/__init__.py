@@ -1,8 +1,8 @@
-"""Bytes and rows: an object is in the storage exactly when a committed row refers to it.
+"""Stored objects: the storage has an object if and only if a committed row refers to it.
 
 A feature registers each kind of object with the column that refers to it. Bytes are published as
-the last step of the transaction that writes the row. What is left over after a rejection, an error
-or a crash is removed by `Publication.close` or by the garbage collector (docs/adr/0034).
+the last step of the transaction that writes the row. `Publication.close` or garbage collection
+removes the bytes that remain after an error or a crash (docs/adr/0034).
 """
 
 from .collection import (

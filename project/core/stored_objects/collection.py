@@ -1,7 +1,7 @@
-"""Garbage collection of stored objects: bytes to which no row refers are removed.
+"""Garbage collection: deletion of stored objects to which no row refers.
 
-The lock on a key decides whether an upload is about to refer to it, so the age of objects does not
-matter.
+An upload locks the key to which it is about to refer. So garbage collection checks the lock of a
+key, and not the age of an object.
 """
 
 import logging
@@ -33,16 +33,16 @@ log = logging.getLogger(__name__)
 
 
 class StorageCollection(Base):
-    """How far the garbage collection of the storage has come. There is one row."""
+    """The progress of the garbage collection of the storage. There is one row."""
 
     __tablename__ = 'core_storage_collections'
 
     name: Mapped[str] = mapped_column(String(16), primary_key=True)
-    # The last name that was looked at; empty between two rounds.
+    # The last examined name; empty between two rounds.
     position: Mapped[str] = mapped_column(String(MAX_POSITION_CHARACTERS), default='')
     started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    # While a backup copies bytes: those of its rows must not be removed.
+    # Set while a backup copies bytes, because the objects of its rows must not be deleted.
     paused_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
     examined: Mapped[int] = mapped_column(BigInteger, default=0)
     collected: Mapped[int] = mapped_column(BigInteger, default=0)
@@ -53,7 +53,7 @@ class StorageCollection(Base):
 class CollectedObject:
     """A name in the storage to which no row refers.
 
-    :param is_key: False for a name that is no key. It is left alone.
+    :param is_key: False for a name that is not a key. It is not deleted.
     """
 
     name: str
@@ -63,9 +63,9 @@ class CollectedObject:
 
 @atomic(checks_caller=False)
 def collect_object(key: str, *, dry_run: bool = False) -> bool:
-    """Remove an object to which no row refers, and return whether it was removed.
+    """Delete an object to which no row refers, and return whether it was deleted.
 
-    An object that another transaction is about to publish is not removed either.
+    An object that another transaction is about to publish is not deleted.
 
     :raises ServiceUnavailable: if the storage fails.
     """
@@ -73,12 +73,12 @@ def collect_object(key: str, *, dry_run: bool = False) -> bool:
     had_row = bool(
         kind.delete_unused and not dry_run and kind.delete_unused(kind.reference_of(key))
     )
-    # After the row: a transaction that publishes bytes locks its row and then the key, too.
+    # Lock the row before the key, as transactions that publish bytes do, to avoid a deadlock.
     if not lock_name(lock_name_of(key), wait=False) or key in kind.find_sizes([key]):
         return False
     is_there = storage().can_open(key, in_transaction=True)
     if is_there and not dry_run:
-        # In this transaction: after it, the same bytes might be published again.
+        # Delete while the key is locked: afterwards, the same bytes might be published again.
         storage().delete(key)
     return is_there or had_row
 
@@ -86,13 +86,13 @@ def collect_object(key: str, *, dry_run: bool = False) -> bool:
 def collect_storage(
     *, deadline: float = float('inf'), dry_run: bool = False
 ) -> Iterator[CollectedObject]:
-    """Remove the objects to which no row refers, and yield each.
+    """Delete all objects to which no row refers, and yield each of them.
 
-    A call that is stopped by its deadline, or killed, is continued by the next one.
+    Resumable: if a call is killed or reaches its deadline, the next call continues there.
 
-    :param deadline: when to stop, by `time.monotonic()`; at least one batch is looked at.
-    :raises ServiceUnavailable: if the storage is not the one that the database knows: all its
-        objects would seem to have no row.
+    :param deadline: the time to stop, by `time.monotonic()`; at least one batch is examined.
+    :raises ServiceUnavailable: if the storage does not belong to the database: otherwise all its
+        objects would be deleted, because they have no rows.
     """
     ensure_own_storage()
     position = '' if dry_run else _begin()
@@ -113,7 +113,7 @@ def collect_storage(
 
 
 def collection_state() -> AnyRow | None:
-    """Return how far the collection has come, and what it removed in this round or the last."""
+    """Return the progress of garbage collection, and the totals of the current or last round."""
     table = StorageCollection
     state = select(
         table.started_at, table.finished_at, table.paused_until, table.position, table.examined,
@@ -124,7 +124,7 @@ def collection_state() -> AnyRow | None:
 
 @atomic(checks_caller=False)
 def pause_collection(until: datetime) -> None:
-    """Remove no bytes of released objects until a moment, for a backup that copies them.
+    """Pause garbage collection until a moment, for a backup that copies objects.
 
     A moment in the past ends the pause.
     """
@@ -134,21 +134,21 @@ def pause_collection(until: datetime) -> None:
 
 
 def pause_end() -> datetime | None:
-    """Return until when the collection is paused; None if it is not."""
+    """Return the end of the pause of garbage collection, or None if it is not paused."""
     state = collection_state()
     is_paused = state and state.paused_until and state.paused_until > now()
     return state.paused_until if state and is_paused else None
 
 
 def lock_name_of(key: str) -> str:
-    """Return the name that is locked while the bytes of a key appear or disappear."""
+    """Return the name of the lock of a key, for publishing and deleting its bytes."""
     return f'stored object {key}'
 
 
 def ensure_own_storage() -> None:
-    """Ensure that the storage is the one that the database knows.
+    """Ensure that the storage belongs to the database.
 
-    :raises ServiceUnavailable: if it is another one, or fails.
+    :raises ServiceUnavailable: if it is another storage, or fails.
     """
     found: CheckResult = current_app.extensions['identify_storage']()
     if found.state != 'ok':
@@ -164,7 +164,7 @@ def _collect_batch(batch: Iterable[ListedName], *, dry_run: bool) -> Iterator[Co
 
 
 def _try(key: str, *, dry_run: bool) -> bool:
-    """Call `collect_object`; an object that cannot be removed does not stop the others."""
+    """Call `collect_object`, and log a failure, so that the other objects are still deleted."""
     try:
         return collect_object(key, dry_run=dry_run)
     except ServiceUnavailable as error:
@@ -174,7 +174,7 @@ def _try(key: str, *, dry_run: bool) -> bool:
 
 @atomic(checks_caller=False)
 def _begin() -> str:
-    """Begin a round, or continue one; return the position."""
+    """Begin a round or continue an interrupted one, and return the position."""
     state = collection_state()
     if state is not None and state.position:
         return str(state.position)

@@ -1,4 +1,4 @@
-"""Kinds of stored objects: which column refers to the objects below a prefix."""
+"""Kinds of stored objects: the key prefixes, and the columns that refer to the objects."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _kinds: Registry['ObjectKind'] = Registry('prefix of stored objects')
 
 
 class StoredTotal(NamedTuple):
-    """The objects of a kind, by their rows."""
+    """The number and bytes of the objects of a kind, according to the database."""
 
     kind: str
     objects: int
@@ -29,13 +29,13 @@ def _same(value: str) -> str:
 class ObjectKind:
     """The objects whose keys begin with a prefix, and the rows that refer to them.
 
-    :param prefix: the first part of their keys: `avatars`.
-    :param reference: the column that refers to them; NULL where a row has no object.
-    :param size: the column with their size in bytes.
+    :param prefix: the first part of the keys: `avatars`.
+    :param reference: the column that refers to the objects; NULL if a row has no object.
+    :param size: the column with the size in bytes.
     :param key_of: returns the key for a value of `reference`; by default the value is the key.
     :param reference_of: returns the value of `reference` for a key.
-    :param delete_unused: deletes the row of an object that nothing uses, where a row outlives its
-        use, and returns whether it did. Called in a transaction with a value of `reference`.
+    :param delete_unused: for kinds whose rows may outlive their use: deletes the row of an unused
+        object, and returns whether it did. It gets a value of `reference`, in a transaction.
     """
 
     prefix: str
@@ -46,7 +46,7 @@ class ObjectKind:
     delete_unused: Callable[[str], bool] | None = None
 
     def find_sizes(self, keys: Sequence[str]) -> Mapping[str, int | None]:
-        """Return the keys to which a row refers, each with the size by that row."""
+        """Return those of the keys to which a row refers, with the size in the row."""
         references = {self.reference_of(key): key for key in keys}
         found = select(self.reference, self.size).where(self.reference.in_(references))
         return {
@@ -56,13 +56,13 @@ class ObjectKind:
         }
 
     def iterate_sizes(self) -> Iterator[tuple[str, int | None]]:
-        """Yield all keys to which a row refers, each with the size by that row."""
+        """Yield all keys to which a row refers, with the size in the row."""
         rows = select(self.reference, self.size).where(self.reference.is_not(None))
         for reference, size in iterate_in_batches(rows, self.reference):
             yield self.key_of(reference), size
 
     def total(self) -> StoredTotal:
-        """Return how many objects there are, and their bytes, by the rows."""
+        """Return the number of objects and their bytes, according to the rows."""
         counted = select(func.count(self.reference), func.sum(self.size))
         objects, size = execute_select(counted).one()
         return StoredTotal(self.prefix, objects, int(size or 0))

@@ -1,4 +1,4 @@
-"""Publication: how new bytes get a key, together with the row that refers to it."""
+"""Publication of new bytes under a key, in the transaction of the row that refers to it."""
 
 import logging
 from functools import partial
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 class Source(Protocol):
-    """Bytes that have no key yet: a staged object or a complete resumable upload."""
+    """Bytes without a key: a staged file or a completed tus upload."""
 
     def prepare(self, key: str) -> None:
         """Make the bytes durable."""
@@ -30,16 +30,16 @@ class Source(Protocol):
 class Publication:
     """One attempt to publish bytes under a key. A context manager.
 
-    The key must be new, or derived from the bytes: what is stored under it already is kept.
+    The key must be new, or derived from the bytes, because an existing object is not replaced.
 
     1. `prepare` makes the bytes durable, before the transaction.
-    2. `publish`, in the transaction of the row, stores them as its last step.
-    3. The end of the block removes them, unless the transaction was committed.
+    2. `publish` is called in the transaction of the row. Its last step stores the bytes.
+    3. The end of the block deletes the bytes, unless the transaction was committed.
     """
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        # A key under which there may be bytes without a row.
+        # The key under which there may be bytes without a row.
         self._uncommitted_key: str | None = None
 
     def __enter__(self) -> Self:
@@ -58,23 +58,23 @@ class Publication:
         self._source.prepare(key)
 
     def publish(self, key: str) -> None:
-        """Store the bytes at the end of this transaction, which writes a row for the key.
+        """Store the bytes at the end of the current transaction, which must write their row.
 
-        The transaction fails if the storage fails.
+        If the storage fails then, the transaction is rolled back.
         """
         before_commit(partial(self._save, key))
         after_commit(self._mark_committed)
 
     def close(self) -> None:
-        """Remove bytes that were stored although the transaction was not committed.
+        """Delete bytes that were stored although the transaction was not committed.
 
-        Errors are logged: the garbage collector removes what stays.
+        Errors are only logged, because garbage collection deletes the bytes later.
         """
         if self._uncommitted_key is None or in_atomic():
             return
         try:
             if pause_end():
-                # A backup may have the row of the same bytes.
+                # A running backup may contain a row that refers to the same bytes.
                 with atomic(checks_caller=False):
                     release_objects([self._uncommitted_key])
             else:
@@ -84,10 +84,11 @@ class Publication:
 
     def _save(self, key: str) -> None:
         self._uncommitted_key = key
-        # The collector takes this lock before it deletes: it waits for our commit, or we for its.
+        # Garbage collection takes this lock before it deletes: it skips the key until this commit,
+        # and this transaction waits for a running deletion.
         lock_name(lock_name_of(key))
         if storage().exists(key):
-            # Its writer may have died before it was durable.
+            # The writer of the object may have crashed before it was durable.
             storage().ensure_durable(key)
         else:
             self._source.save(key)
@@ -97,7 +98,7 @@ class Publication:
 
 
 class NewObject(Publication):
-    """New bytes: staged as they are written, then published. A context manager."""
+    """New bytes that are staged while they are written, and then published. A context manager."""
 
     def __init__(self) -> None:
         self.staged = storage().create_staged()
@@ -106,12 +107,12 @@ class NewObject(Publication):
     def write(self, data: bytes | memoryview) -> int:
         """Append bytes.
 
-        :raises InsufficientStorage: if the disk is full, or nearly so.
+        :raises InsufficientStorage: if the disk is full, or only its reserve is free.
         """
         return self.staged.write(data)
 
     def flush(self) -> None:
-        """Do nothing. `zipfile` calls it; no byte is buffered here."""
+        """Do nothing: bytes are not buffered. `zipfile` calls this method."""
 
     @property
     def size(self) -> int:
@@ -120,18 +121,18 @@ class NewObject(Publication):
 
     @property
     def sha256(self) -> str:
-        """Return the hash of the bytes so far, in hexadecimal."""
+        """Return the SHA-256 hash of the bytes so far, in hexadecimal."""
         return self.staged.sha256
 
     def close(self) -> None:
-        """Remove staged bytes and bytes without a row."""
+        """Delete the staged file, and stored bytes without a row."""
         self.staged.delete_unsaved()
         super().close()
 
 
 def create_object() -> NewObject:
-    """Return an object to write new bytes to. Use it in a `with` block.
+    """Return an object for new bytes. Use it in a `with` block.
 
-    :raises InsufficientStorage: if the disk is full, or nearly so.
+    :raises ServiceUnavailable: if the storage is not mounted; InsufficientStorage if it is full.
     """
     return NewObject()

@@ -1,4 +1,4 @@
-"""Released objects: objects whose row is gone, and whose bytes are removed a little later."""
+"""Released objects: their row was deleted, and a task deletes their bytes soon."""
 
 import logging
 from collections.abc import Iterable
@@ -17,16 +17,16 @@ from project.core.tasks import task
 
 from .collection import collect_object, ensure_own_storage, pause_end
 
-# A request that has read a key from a row opens the object within this time.
+# Grace period for requests that have read a key from a row, but not yet opened the object.
 COLLECTION_DELAY = timedelta(minutes=1)
-# After so many failures in a row the storage itself fails, and the run ends.
+# After this number of consecutive failures, the storage itself is failing, and the run ends.
 MAX_FAILURES_IN_A_ROW = 3
 
 log = logging.getLogger(__name__)
 
 
 class ReleasedObject(Base):
-    """The key of an object that may have no row any more."""
+    """The key of an object to which probably no row refers any longer."""
 
     __tablename__ = 'core_released_objects'
 
@@ -35,9 +35,12 @@ class ReleasedObject(Base):
 
 
 def release_objects(keys: Iterable[str]) -> None:
-    """Have objects removed soon, unless a row still refers to them. In the caller's transaction."""
+    """Mark objects for deletion in the caller's transaction.
+
+    A task deletes them soon, unless a row still refers to them.
+    """
     moment = {'released_at': now()}
-    # In one order, so that two transactions which release the same keys do not deadlock.
+    # Sorted, so that two transactions that release the same keys do not deadlock.
     if rows := [{'key': key, **moment} for key in sorted(set(keys))]:
         statement = upsert(ReleasedObject, rows[0], conflict=['key'], change=moment)
         db.session.execute(statement, rows)
@@ -45,11 +48,12 @@ def release_objects(keys: Iterable[str]) -> None:
 
 @task(every=timedelta(minutes=1), time_limit=timedelta(minutes=10))
 def collect_released_objects() -> None:
-    """Remove the bytes of released objects. Run twice, also at once, it removes each once.
+    """Delete the bytes of released objects.
 
-    An object that cannot be removed is tried again after the others.
+    Idempotent, even if it runs twice concurrently. If an object cannot be deleted, it is retried
+    after the others.
 
-    :raises ServiceUnavailable: if objects could not be removed.
+    :raises ServiceUnavailable: if objects could not be deleted.
     """
     ensure_own_storage()
     before = now() - COLLECTION_DELAY
@@ -71,7 +75,7 @@ def _collect(row: AnyRow) -> bool:
     try:
         collect_object(row.key)
     except (ServiceUnavailable, KeyError) as error:
-        # KeyError: of a feature that is not there any more.
+        # KeyError: the feature that registered the prefix was removed.
         log.warning('%s cannot be removed: %r', row.key, error.__cause__ or error)
         _postpone(row)
         return False
@@ -81,7 +85,7 @@ def _collect(row: AnyRow) -> bool:
 
 @atomic()
 def _delete_row(row: AnyRow) -> None:
-    # Unless the key was released again in the meantime.
+    # The moment must match: the key may have been released again in the meantime.
     this = (ReleasedObject.key == row.key) & (ReleasedObject.released_at == row.released_at)
     db.session.execute(delete(ReleasedObject).where(this))
 

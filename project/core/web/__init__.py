@@ -1,1 +1,1 @@
-"""The request path: what comes in, who may, what goes out."""
+"""HTTP: endpoints with their authorization, requests, responses and the OpenAPI document."""

@@ -1,6 +1,6 @@
-"""Maintenance: while a file exists, every route but `/healthz` answers 503 with `Retry-After`.
+"""Maintenance mode: while a file exists, all routes except `/healthz` return 503.
 
-The file's path is absolute, so that it is the same one for the command, the workers and the proxy.
+The path of the file is absolute, so that the command, the workers and the proxy use the same file.
 """
 
 import json
@@ -13,20 +13,24 @@ from project.core.clock import now, parse_rfc3339
 
 from .responses.jsend import api_error
 
-DEFAULT_RETRY_AFTER_SECONDS = (
-    300  # seconds after which to ask again when nobody said how long it takes
-)
+DEFAULT_RETRY_AFTER_SECONDS = 300  # if the end of the maintenance is unknown
 
 
 def init_app(app: Flask) -> None:
-    """Look for the file before every request."""
+    """Check for the file before each request.
+
+    :raises SystemExit: if MAINTENANCE_FILE is not an absolute path.
+    """
     if not Path(app.config['MAINTENANCE_FILE']).is_absolute():
         raise SystemExit('MAINTENANCE_FILE must be an absolute path')
     app.before_request(check_maintenance)
 
 
 def check_maintenance() -> Response | None:
-    """Answer 503 while the file is there, whatever is in it. Nothing is wrong, so nobody warns."""
+    """Return 503 while the file exists, even if its content is invalid.
+
+    Nothing is logged as a warning, because maintenance is no fault.
+    """
     if request.path == '/healthz' or (state := maintenance()) is None:
         return None
     reason = str(state.get('reason') or 'Currently in maintenance')
@@ -34,15 +38,15 @@ def check_maintenance() -> Response | None:
 
 
 def maintenance() -> dict[str, Any] | None:
-    """Return `reason` and `until` while the service is under maintenance, else None."""
+    """Return `reason` and `until` while maintenance mode is on, else None."""
     file = Path(current_app.config['MAINTENANCE_FILE'])
-    # Every request asks, and to fail to open costs more than to look.
+    # This runs in each request, and `exists` is faster than a failing `open`.
     if not file.exists():
         return None
     try:
         state = json.loads(file.read_text(encoding='utf-8'))
     except (OSError, ValueError):
-        # An empty file made by `touch` says as much, and so does one that cannot be read.
+        # An empty file (made by `touch`) or an unreadable one turns maintenance mode on, too.
         return {}
     return state if isinstance(state, dict) else {}
 

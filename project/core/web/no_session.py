@@ -1,4 +1,4 @@
-"""No cookies: neither read nor written. Flask would open a signed session for every request."""
+"""Removal of Flask's sessions, so that the service neither reads nor writes cookies."""
 
 from typing import Any
 
@@ -7,16 +7,16 @@ from flask.sessions import NullSession, SessionInterface
 
 
 class NoCookies(SessionInterface):
-    """Sessions that hold nothing and refuse to; what somebody may is told by a bearer token."""
+    """Session interface without cookies. Clients authenticate by bearer tokens."""
 
     def open_session(self, app: Flask, request: Any) -> NullSession:
         """Return a session that cannot be written to."""
         return NullSession()
 
     def save_session(self, app: Flask, session: Any, response: Any) -> None:
-        """Keep nothing."""
+        """Do nothing."""
 
 
 def init_app(app: Flask) -> None:
-    """Take Flask's cookie away."""
+    """Replace Flask's session cookies."""
     app.session_interface = NoCookies()

@@ -1,4 +1,4 @@
-"""URL converters: ids of users are integers up to 2147483647; others do not exist (404)."""
+"""URL converter for ids of users: integers up to 2147483647. Other numbers return 404."""
 
 from flask import Flask
 from werkzeug.exceptions import NotFound
@@ -8,21 +8,24 @@ MAX_ID = 2_147_483_647
 
 
 class IdConverter(IntegerConverter):
-    """`<int:…>`. Not the built-in bounds: a number beyond them would be taken for a name."""
+    """`<int:…>`. With the built-in limits, a larger number would match a route for usernames."""
 
     regex = '-?[0-9]+'
 
     def to_python(self, value: str) -> int:
-        """Return the number; refuses with 404 what no column could hold."""
+        """Return the number.
+
+        :raises NotFound: if it is not in the range of ids, or not in its normal form.
+        """
         number = int(value) if len(value) <= 10 else MAX_ID + 1
-        # `007` is no other name for 7.
+        # `007` must not be another URL of 7.
         if not 0 <= number <= MAX_ID or str(number) != value:
             raise NotFound
         return number
 
 
 def init_app(app: Flask) -> None:
-    """Use it wherever a rule says `<int:…>`; an address with a slash too many does not exist."""
+    """Register the converter for `<int:…>`; let URLs with repeated slashes return 404."""
     app.url_map.converters['int'] = IdConverter
-    # Or `//users` would be answered with a redirect, to whatever host the client named.
+    # Otherwise `//users` would return a redirect to the host in the client's `Host` header.
     app.url_map.merge_slashes = False

@@ -125,7 +125,7 @@ class TestExecuteInOwnTransaction:
         assert db.engine.pool.checkedout() == 0
 
     def test_raises_inside_a_transaction(self, durable):
-        with pytest.raises(RuntimeError, match=r'write\(\) inside atomic'), atomic():
+        with pytest.raises(RuntimeError, match='inside atomic'), atomic():
             execute_in_own_transaction(delete(ThrottleCounter))
 
     def test_joins_a_transaction_with_joins(self, durable):

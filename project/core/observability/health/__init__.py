@@ -1,4 +1,4 @@
-"""Health: `/healthz`, `/readyz`, and the checks behind it for commands (`run_checks`)."""
+"""Health checks: `/healthz`, `/readyz`, and `run_checks` for commands."""
 
 from flask import Flask
 
@@ -13,7 +13,7 @@ __all__ = ['DependencyState', 'Readiness', 'health', 'init_app', 'run_checks']
 
 
 def init_app(app: Flask) -> None:
-    """Mount `/healthz` and `/readyz` beside the API."""
+    """Register `/healthz` and `/readyz` outside the API prefix."""
     app.extensions['readiness'] = Readiness(app)
     app.register_blueprint(health)
     storage_identity.init_app(app)

@@ -23,7 +23,7 @@ from .storage_identity import identify_storage
 
 
 def check_database() -> CheckResult:
-    """Write to the database: `read_only`, `full`, `busy` and so on if that fails."""
+    """Write to the database. The state is `read_only`, `full`, `busy` etc. if that fails."""
     try:
         if is_in_memory(db.engine):
             db.session.execute(select(1))
@@ -40,14 +40,14 @@ def _database_failure(error: SQLAlchemyError) -> CheckResult:
     except SQLAlchemyError:
         is_migrated = True
     if not is_migrated:
-        # It answers. The check of the migrations says that they are behind.
+        # The database responds. The check of the migrations returns `behind`.
         return CheckResult()
     failure = failure_of(error) or LOST
     return CheckResult(failure.state, reason=reason_of(error))
 
 
 def check_migrations() -> CheckResult:
-    """Compare the revisions of the database with those of this code: `ok`, `behind` or `ahead`."""
+    """Compare the revisions of the database with this code: `ok`, `behind`, `ahead`, `unknown`."""
     try:
         with db.engine.connect() as connection:
             heads = set(MigrationContext.configure(connection).get_current_heads())
@@ -57,14 +57,15 @@ def check_migrations() -> CheckResult:
 
 
 def migration_state(heads: set[str]) -> str:
-    """Return how the revisions of a database compare with those of this code.
+    """Compare the revisions of a database with the migrations of this code.
 
-    `ahead` means that a newer version of the service has migrated the database already.
+    :returns: `ok`, `behind`, or `ahead` if a newer version of the service has migrated it.
     """
     script = script_directory()
     known = {revision.revision for revision in script.walk_revisions()}
     if newer := heads - known:
-        # Ancestors of an unknown revision are unknown, too; an old one beside it is not.
+        # Revisions that are unknown here are newer. A known revision is outdated if it is not a
+        # head of this code.
         return 'behind' if heads - newer - set(script.get_heads()) else 'ahead'
     reached = {revision.revision for revision in script.iterate_revisions(tuple(heads), 'base')}
     return 'ok' if reached == known else 'behind'
@@ -72,16 +73,16 @@ def migration_state(heads: set[str]) -> str:
 
 @cache
 def script_directory() -> ScriptDirectory:
-    """Return the migrations of this code. Loading them takes 10 ms."""
+    """Return the migrations of this code. They are cached, because loading them takes 10 ms."""
     return ScriptDirectory.from_config(migrate.get_config())
 
 
 def check_storage() -> CheckResult:
-    """Recognize the storage, and write to it: `missing`, `foreign`, `full`."""
+    """Identify the storage and write to it: `ok`, `missing`, `foreign` or `full`."""
     try:
         found = identify_storage()
     except SQLAlchemyError:
-        # Of the storage nothing is known to be wrong; the check of the database says the rest.
+        # The check of the database reports this failure. The storage may be fine.
         found = CheckResult()
     if found.state != 'ok':
         return found
@@ -93,7 +94,7 @@ def check_storage() -> CheckResult:
 
 
 def check_free_space() -> CheckResult:
-    """Return `low` while uploads are rejected because too little of a disk is free."""
+    """Return `low` while uploads are rejected because a disk has too little free space."""
     folder = storage().reserve.find_full()
     if folder is None:
         return CheckResult()
@@ -101,9 +102,9 @@ def check_free_space() -> CheckResult:
 
 
 def check_redis() -> CheckResult:
-    """Ping the Redis of the rate limits.
+    """Ping the Redis server of the rate limits.
 
-    :raises ServiceUnavailable: if it does not answer; each process then counts for itself.
+    :raises ServiceUnavailable: if it does not respond. Each process then counts for itself.
     """
     ping_redis(current_app.config['REDIS_URL'])
     return CheckResult()
@@ -115,7 +116,7 @@ register_health_check(
 register_health_check(
     'migrations', HealthCheck(function=check_migrations, is_critical=True), owner=__name__
 )
-# A full storage still serves downloads, logins and deletions.
+# With a full storage, the service still handles downloads, logins and deletions.
 register_health_check(
     'storage',
     HealthCheck(function=check_storage, is_critical=True, degraded_states=frozenset({'full'})),

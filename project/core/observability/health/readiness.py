@@ -1,4 +1,4 @@
-"""The states of all dependencies, each evaluated in a thread of its own within a time limit."""
+"""Evaluation of the health checks, each in a thread of its own and within a time limit."""
 
 import logging
 import time
@@ -14,14 +14,14 @@ from project.core.errors import ServiceUnavailable
 from project.core.health_checks import CheckResult, HealthCheck, health_checks
 
 MAX_AGE_SECONDS = 10.0
-# Between two rounds in the background, and the age from which a state is evaluated there. A request
-# does not depend on them: it evaluates older states itself.
+# The pause between two rounds in the background, and the age from which they evaluate a state
+# again. Requests do not depend on these rounds: they evaluate old states themselves.
 ROUND_SECONDS = 5.0
 BACKGROUND_AGE_SECONDS = 9.0
 
 IN_MEMORY_URLS = {'sqlite://', 'sqlite:///:memory:'}
 
-# Failures of a dependency. Any other exception is a fault of the check, and logged as one.
+# Errors of a dependency. All other exceptions are bugs of the check, and are logged as such.
 EXPECTED_ERRORS = (ServiceUnavailable, SQLAlchemyError, OSError)
 
 log = logging.getLogger(__name__)
@@ -29,9 +29,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class DependencyState:
-    """What is known of a dependency.
+    """The latest state of a dependency.
 
-    :param age: seconds since the state was found. `silent` is always found now.
+    :param age: seconds since the evaluation. The age of `silent` is always 0.
     :param severity: `ready`, `degraded` or `unready`.
     """
 
@@ -55,15 +55,15 @@ class _Run:
 class Readiness:
     """The states of the dependencies of one application, in one process.
 
-    A check has one thread at most. If that does not return, no second one is started, and the
-    state is `silent` until it does.
+    Each check has at most one thread. If the thread does not return in time, the state is `silent`
+    until it does, and no second thread is started.
     """
 
     def __init__(self, app: Flask) -> None:
         self.stopped = Event()
         self._app = app
         self._lock = Lock()
-        # A database in memory has one connection, which threads must not use at the same time.
+        # A database in memory has a single connection, which threads must not use concurrently.
         is_in_memory = app.config['SQLALCHEMY_DATABASE_URI'] in IN_MEMORY_URLS
         self._one_at_a_time: AbstractContextManager[object] = (
             Lock() if is_in_memory else nullcontext()
@@ -84,10 +84,11 @@ class Readiness:
     def current(self, min_age: float = 0.0) -> dict[str, DependencyState]:
         """Return the state of each dependency, within 2 s.
 
-        States younger than the interval of their check are returned as they are; the others are
-        evaluated. Concurrent callers share one evaluation.
+        States that are older than the interval of their check are evaluated again. Concurrent
+        callers share one evaluation.
 
-        :param min_age: seconds for which a state is not evaluated again, if more than the interval.
+        :param min_age: the minimum age in seconds of states to evaluate, if it is more than the
+            interval of the check.
         """
         checks = self.checks
         for name, check in checks.items():
@@ -105,9 +106,9 @@ class Readiness:
         return states
 
     def watch(self) -> Thread:
-        """Evaluate in the background until `stopped` is set, so that outages are in the log.
+        """Evaluate the checks in the background until `stopped` is set, so that outages are logged.
 
-        Call it in the process that serves: no thread survives a fork.
+        Call it after the fork, in the process that serves: threads do not survive a fork.
         """
         self._watched_since = time.monotonic()
         thread = Thread(target=self._watch, name='readiness', daemon=True)
@@ -133,7 +134,7 @@ class Readiness:
             try:
                 Thread(target=self._run, args=arguments, name=f'check {name}', daemon=True).start()
             except RuntimeError as error:
-                # No memory or process id is left for a thread. The state becomes `unknown`.
+                # The system has no memory or thread id left. The state becomes `unknown`.
                 log.warning('%s cannot be checked: %s', name, error)
             else:
                 self._running[name] = run
@@ -175,9 +176,9 @@ class Readiness:
 
 
 def run_checks(app: Flask) -> dict[str, DependencyState]:
-    """Evaluate the checks of all configured dependencies now, without a server, within 2 s.
+    """Evaluate the checks of all configured dependencies, without a server, within 2 s.
 
-    For commands. The `reason` of a result is for operators and may name hosts and paths.
+    For commands. The `reason` of a result is for operators only: it may contain hosts and paths.
     """
     return Readiness(app).current()
 
@@ -194,7 +195,7 @@ def _evaluate(app: Flask, check: HealthCheck) -> CheckResult:
 
 
 def reason_of(error: BaseException) -> str:
-    """Return what an error, or its cause, says in one line."""
+    """Return the type and message of an error, or of its cause, in one line."""
     cause = error.__cause__ or error
     lines = str(getattr(cause, 'orig', None) or cause).splitlines() or ['']
     return f'{type(cause).__name__}: {lines[0]}'

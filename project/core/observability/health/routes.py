@@ -26,31 +26,34 @@ class TasksSchema(Schema):
         metadata={'description': '`ok`, `late`, `stopped`, `silent`, `down` or `unknown`'}
     )
     waiting = fields.Int(
-        allow_none=True, metadata={'description': 'due and not begun (10,000: or more)'}
+        allow_none=True,
+        metadata={'description': 'due tasks that are not started, counted up to 10,000'},
     )
-    dead = fields.Int(allow_none=True, metadata={'description': 'given up (10,000: or more)'})
+    dead = fields.Int(
+        allow_none=True, metadata={'description': 'dead letters, counted up to 10,000'}
+    )
     delay = fields.Int(
-        allow_none=True, metadata={'description': 'for how many seconds the oldest has been due'}
+        allow_none=True, metadata={'description': 'seconds since the oldest task became due'}
     )
     tick = fields.Int(
         allow_none=True,
-        metadata={'description': 'seconds since a dispatcher last looked for tasks; null: never'},
+        metadata={'description': 'seconds since a dispatcher last polled the outbox; null: never'},
     )
 
 
 class DependencySchema(Schema):
     """The state of one dependency."""
 
-    state = fields.Str(metadata={'description': '`ok`, or what is wrong in one word'})
-    age = fields.Float(metadata={'description': 'seconds since the state was found, at most 10'})
+    state = fields.Str(metadata={'description': '`ok`, or one word for the fault'})
+    age = fields.Float(metadata={'description': 'seconds since the evaluation, at most 10'})
     critical = fields.Bool(
-        metadata={'description': 'whether the service is not ready (503) without it'}
+        metadata={'description': 'whether the service is not ready (503) without the dependency'}
     )
-    details = fields.Dict(keys=fields.Str(), metadata={'description': 'figures, if there are any'})
+    details = fields.Dict(keys=fields.Str(), metadata={'description': 'figures of the check'})
 
 
 class ReadinessSchema(Schema):
-    """The state of each dependency; `degraded` names those that are not as they should be."""
+    """The state of each dependency. `degraded` lists failing dependencies that are not critical."""
 
     database = fields.Str()
     migrations = fields.Str()
@@ -63,16 +66,19 @@ class ReadinessSchema(Schema):
 @health.get('/healthz')
 @endpoint(allow=public)
 def healthz() -> None:
-    """Whether the process serves. Touches nothing, and answers during maintenance too."""
+    """Return 200 if the process serves requests.
+
+    No dependency is checked. The route also works during maintenance.
+    """
 
 
 @health.get('/readyz')
 @endpoint(allow=public, returns=ReadinessSchema)
 def readyz() -> Response | dict[str, Any]:
-    """The state of each dependency: 503 if the service cannot work without one that fails.
+    """Return the state of each dependency; 503 if a critical one fails.
 
-    Database, migrations and storage are critical. Without the others the service is `degraded`,
-    which is 200. Every state is at most 10 s old; the answer takes at most 3 s.
+    Database, migrations and storage are critical. If another dependency fails, the service is
+    `degraded` and returns 200. A state is at most 10 s old. The response takes at most 3 s.
     """
     if is_stopping():
         return api_error('server: stopping', 503, {'Retry-After': str(RETRY_AFTER_SECONDS)})
@@ -106,7 +112,7 @@ def report(states: Mapping[str, DependencyState]) -> dict[str, Any]:
 
 
 def by_importance(states: Mapping[str, DependencyState]) -> list[DependencyState]:
-    """Return the critical dependencies, then the others, each in the order of their names."""
+    """Return the critical dependencies and then the others, both sorted by name."""
     return sorted(states.values(), key=lambda found: (not is_critical(found), found.name))
 
 

@@ -1,8 +1,8 @@
-"""Whether the storage is the one that the database knows.
+"""Check that the storage belongs to the database.
 
-The id of the marker is in the database from the first check on. A location gets a row of its own
-when the storage there has the marker for the first time; from then on a storage without it is not
-the right one, and never gets a marker by itself.
+The first check stores the id of the marker in the database. When the storage at a location first
+has the marker, the location gets a row, too. From then on, a storage without the marker at this
+location is rejected, and never gets a marker automatically.
 """
 
 from functools import partial
@@ -25,15 +25,15 @@ LOCATION_PREFIX = 'storage_location/'
 
 
 def init_app(app: Flask) -> None:
-    """Let the storage know its marker before it takes the first bytes or removes any."""
+    """Let the storage look up its marker before its first write or deletion."""
     app.extensions['storage'].find_marker = partial(find_marker, app.config['STORAGE_URL'])
     app.extensions['identify_storage'] = identify_storage
 
 
 def find_marker(url: str) -> str | None:
-    """Return the key of the marker of the storage at a URL, or None if that cannot be found out.
+    """Return the key of the marker of the storage at a URL, or None if it is not known yet.
 
-    :raises ServiceUnavailable: if the storage is not the one that the database knows.
+    :raises ServiceUnavailable: if the storage does not belong to the database.
     """
     if not has_app_context():
         return None
@@ -49,14 +49,14 @@ def find_marker(url: str) -> str | None:
 
 
 def identify_storage() -> CheckResult:
-    """Return `ok`, `missing` (there is no marker) or `foreign` (there is another one).
+    """Return `ok`, `missing` (no marker) or `foreign` (another marker).
 
-    The first call for a location puts the marker there, unless the storage is known to be another
+    The first call for a location stores the marker there, unless the storage seems to be the wrong
     one.
     """
     place, url = storage(), current_app.config['STORAGE_URL']
     if place.marker is not None:
-        # Known to be at this location: no query.
+        # A previous call has identified the storage: no query is needed.
         return _found(place, place.marker)
     key = _known_or_new_key()
     location = location_name(url)
@@ -66,7 +66,7 @@ def identify_storage() -> CheckResult:
         reason = _reason_not_to_mark(place, key)
         if reason and not place.has_marker(key):
             return CheckResult(*reason)
-        # Another process may have put it there in the meantime: the same again.
+        # Idempotent: another process may have stored the same marker in the meantime.
         put_marker(place, key)
     insert_value(location, b'')
     place.marker = key
@@ -74,7 +74,7 @@ def identify_storage() -> CheckResult:
 
 
 def location_name(url: str) -> str:
-    """Return the name of the row of a location, which does not repeat the URL."""
+    """Return the name of the row of a location. It contains a hash instead of the URL."""
     parts = urlsplit(url)
     # Buckets of two servers may have the same name.
     endpoint = parse_qs(parts.query).get('endpoint', [''])[0]
@@ -86,7 +86,7 @@ def _known_or_new_key() -> str:
     if (marker_id := find_value(ID_NAME)) is None:
         marker_id = uuid4().hex.encode()
         insert_value(ID_NAME, marker_id)
-        # Of two processes, one has inserted.
+        # If two processes insert an id concurrently, the first one stays.
         marker_id = find_value(ID_NAME) or marker_id
     return marker_key(marker_id.decode())
 
@@ -100,21 +100,21 @@ def _found(place: Storage, key: str) -> CheckResult:
 
 
 def _reason_not_to_mark(place: Storage, key: str) -> tuple[str, dict[str, str], str] | None:
-    """Return the state of a storage that must not get the marker, or None."""
+    """Return the result for a storage that must not get the marker, or None if it may."""
     accept = f'to accept this storage, put an empty object at {key}'
     samples = [key for find_keys in storage_samples.values.values() for key in find_keys()]
-    # Without any object to lose, another location is no mistake: the first one may have been.
+    # A new location is suspicious only if there are objects that it should contain.
     if samples and has_value_below(LOCATION_PREFIX):
-        # Moved: the old storage, which is still configured, proves it.
+        # The storage is being moved: the old storage is still configured and has the marker.
         if isinstance(place, FallbackStorage) and place.old.has_marker(key):
             return None
-        return 'missing', {}, f'the marker is not here, but where STORAGE_URL was before; {accept}'
+        return 'missing', {}, f'the marker is at an earlier STORAGE_URL, and not here; {accept}'
     if current_app.config['STRICT'] and has_other_marker(_primary(place), key):
         return 'foreign', {}, f'the storage belongs to another database; {accept}'
     if not samples and current_app.config['STRICT'] and _has_objects(place):
-        return 'foreign', {}, f'it has objects, and the database has no row of any; {accept}'
+        return 'foreign', {}, f'it has objects, but the database has no rows for them; {accept}'
     if samples and not any(_has_sample(place, sample) for sample in samples):
-        return 'missing', {}, f'no object of which the database has rows is here; {accept}'
+        return 'missing', {}, f'it has none of the objects in the database; {accept}'
     return None
 
 
@@ -124,7 +124,7 @@ def _has_objects(place: Storage) -> bool:
 
 
 def _primary(place: Storage) -> Storage:
-    """Return the storage to which new objects go."""
+    """Return the storage that gets new objects."""
     return place.new if isinstance(place, FallbackStorage) else place
 
 

@@ -1,4 +1,4 @@
-"""Who may call: what a route declares, and where the guard leaves who is calling."""
+"""Access rules of routes, and the principal of the current request."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,24 +10,25 @@ from project.core.security.principal import Principal
 
 
 class ScopeMissing(Forbidden):
-    """The API key was not given what this route asks for."""
+    """The API key does not have the scope that the route requires."""
 
-    field, reason = 'scope', 'Not in the scope of this key'
+    field, reason = 'scope', 'This API key does not have the required scope'
 
 
 class NotOwner(NotFound):
-    """It belongs to somebody else, and looks like what does not exist."""
+    """The resource belongs to another user. The response is the same as for a missing one."""
 
     field, reason = 'user', 'No such user'
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What a route asks of its caller.
+    """The access rule of a route.
 
-    :param permission: what they must hold; with `own`, only where the thing is not their own.
-    :param scope: what an API key must have been given; without one the route is for sessions only.
-    :param own: the part of the URL that names a user, who may always call it.
+    :param kind: `public`; `member`, for any logged-in user; or `permission`.
+    :param permission: the required permission; with `own`, only for resources of other users.
+    :param scope: the scope that an API key must have; None if the route is for sessions only.
+    :param own: the URL argument with the id of a user, who needs no permission.
     :param fresh: whether the login must be recent.
     """
 
@@ -42,32 +43,32 @@ public = Access('public')
 
 
 def authenticated(scope: str | None = None, *, fresh: bool = False) -> Access:
-    """Whoever is logged in."""
+    """Allow any logged-in user."""
     return Access('member', scope=scope, fresh=fresh)
 
 
 def requires(permission: str, *, fresh: bool = False) -> Access:
-    """Whoever holds a permission; API keys need it as a scope."""
+    """Allow users with a permission. API keys also need it as a scope."""
     return Access('permission', permission, scope=permission, fresh=fresh)
 
 
 def owner_or(permission: str, *, scope: str, own: str = 'user_id') -> Access:
-    """The user that the URL names, or whoever holds a permission; for others it does not exist."""
+    """Allow the user in the URL, and users with a permission. All others get 404."""
     return Access('permission', permission, scope=scope, own=own)
 
 
 def current_principal() -> Principal:
-    """Return who is asking; only behind a route that is not public."""
+    """Return the caller of the request. Only for routes that are not public."""
     principal: Principal = g.principal
     return principal
 
 
 def set_current(principal: Principal) -> None:
-    """Say who is asking. The guard does."""
+    """Set the caller of the request. Only the guard calls this."""
     g.principal = principal
 
 
 def current_or_none() -> Principal | None:
-    """Return who is asking, or None where nobody had to say."""
+    """Return the caller of the request, or None if it was not authenticated."""
     principal: Principal | None = g.get('principal')
     return principal

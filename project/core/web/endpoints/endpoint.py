@@ -1,7 +1,7 @@
-"""`@endpoint`: one declaration a route. What is declared is what is used.
+"""`@endpoint`: the specification of a route, which is also applied to each request.
 
-It loads the body and the query, calls the handler, dumps what it returns with the declared schema
-and answers in JSend. Handlers are left with three beats: read, call, answer.
+The decorator loads the body and the query, and calls the handler. It serializes the returned value
+with the declared schema to a JSend response. So a handler only reads, calls a service and returns.
 """
 
 from collections.abc import Callable
@@ -23,10 +23,10 @@ Handler = Callable[..., Any]
 
 
 class endpoint(EndpointSpec):
-    """Declare a route: `@endpoint(allow=…)`, under the route's own decorator."""
+    """Decorator that declares an endpoint: `@endpoint(allow=…)`, below the route's decorator."""
 
     def __call__(self, handler: Handler) -> Handler:
-        """Return the handler with all that its declaration says done around it."""
+        """Return the handler with loading and serialization according to this spec."""
         readers = _readers(self)
         dump = compile_dump(self.returns()) if self.returns else None
 
@@ -42,7 +42,7 @@ class endpoint(EndpointSpec):
 
 
 def _readers(spec: EndpointSpec) -> dict[str, Callable[[], Any]]:
-    """Return how each argument is read; schemas are made once, not on every call."""
+    """Return the functions that load the handler's arguments. Schemas are created only once."""
     readers: dict[str, Callable[[], Any]] = {}
     if spec.query:
         query = spec.query()
@@ -55,15 +55,15 @@ def _readers(spec: EndpointSpec) -> dict[str, Callable[[], Any]]:
         readers['body'] = lambda: load_json(body)
     if spec.form:
         form = spec.form()
-        # Where a route takes other bodies as they are, they are no form.
+        # A route may accept a form or a raw body. For a raw body, the argument is None.
         readers['form'] = lambda: None if spec.consumes and not is_form() else load_form(form)
     return readers
 
 
 def _answer(spec: EndpointSpec, dump: Dump | None, result: Any) -> Response:
-    """Return what a handler returned, as its declaration wants it said."""
+    """Return the response for the value that a handler returned."""
     if dump is None:
-        # What no schema names goes nowhere.
+        # Without a response schema, the value is not sent.
         return api_success(None, spec.code)
     if isinstance(result, Page):
         return _page(result, dump)

@@ -1,4 +1,4 @@
-"""What a route declares, and the walk over all routes that refuses to start without it."""
+"""The specification of an endpoint, and the check that each route has a valid one."""
 
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,37 +28,39 @@ from project.core.web.responses.headers import API, Header, HeaderSet
 
 from .access import Access, NotOwner, ScopeMissing
 
-# What is read, or made, has no version yet that somebody could have meant.
+# If-Match does not apply to these methods: there is no prior version to compare.
 METHODS_WITHOUT_IF_MATCH = ('GET', 'HEAD', 'POST')
 SAFE_METHODS = ('GET', 'HEAD')
 
-# A rule's endpoint and a method: (`api_v1.users.user`, `PATCH`).
+# The endpoint of a rule and a method: (`api_v1.users.user`, `PATCH`).
 Route: TypeAlias = tuple[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
 class EndpointSpec:
-    """One route's declaration. Guard, limits, matrix and OpenAPI read this record and no other.
+    """The specification of an endpoint, used by guard, rate limits, OpenAPI and `docs/matrix.md`.
 
-    :param allow: who may call.
-    :param body, form, query: request schemas, handed to the handler as arguments of these names; a
-        query that is a `ListQuery` is handed over as `page`.
-    :param returns: the response schema; `many` for a list of things, or a page of them.
-    :param code: the status of success.
-    :param refuses: the refusals that are its own; those of guard and schemas need no mention.
-    :param limit: calls per time, as `limits` writes it: `5/minute`.
-    :param hashes_password: whether it hashes or verifies a password, which takes a core for 50 ms:
-        the server runs few such requests at once. A string names the request header without which
-        it hashes none.
+    :param allow: the access rule.
+    :param body, form, query: request schemas. The handler gets the loaded data in an argument of
+        the same name; the data of a `ListQuery` in `page`.
+    :param returns: the response schema.
+    :param many: whether the handler returns a list of such objects.
+    :param code: the status code of a success.
+    :param errors: the errors of the handler. Errors of the guard and of schemas are implied.
+    :param limit: the rate limit in the notation of the package `limits`: `5/minute`.
+    :param hashes_password: whether the handler hashes or verifies a password, which takes a core
+        for 50 ms: the server limits such concurrent requests. If it is the name of a request
+        header, only requests with this header hash a password.
     :param versioned: whether `ETag`, `If-None-Match` and `If-Match` apply.
-    :param policy: the security headers; looser than the API's only where a route says so.
-    :param produces, consumes: the media type where it is not JSON; `produces=''` of headers alone.
-    :param largest: the configuration key of the largest body, where it is not everybody's 1 MiB.
-    :param later: whether it may answer 202 with `Retry-After`: what is asked for is being made.
-    :param arguments: what is true of parts of the URL beyond their converter, as JSON Schema.
-    :param location: the endpoint that shows what was created, and the name of its id.
-    :param asks, tells: headers that it reads, and those of its success, by their names; those that
-        follow from the rest (`ETag`, `Range`, `Location`) need no mention.
+    :param security_headers: the security headers; by default those of the API, the strictest.
+    :param produces, consumes: the media type if it is not JSON; `produces=''` for no body.
+    :param max_body_setting: the setting with the maximum body size; by default 1 MiB applies.
+    :param may_return_202: whether the response may be 202 with `Retry-After`, because the result
+        is not ready yet.
+    :param arguments: constraints of URL arguments beside their converters, as JSON Schema.
+    :param location: the endpoint that shows the created object, and the URL argument for its id.
+    :param extra_request_headers, extra_response_headers: headers by name. Headers that follow from
+        other parameters (`ETag`, `Range`, `Location`) are implied.
     """
 
     allow: Access
@@ -84,12 +86,12 @@ class EndpointSpec:
 
     @property
     def is_list(self) -> bool:
-        """Whether it answers in pages."""
+        """Return whether the response is a page of a list."""
         return self.query is not None and issubclass(self.query, ListQuery)
 
     @property
     def _may_stream(self) -> bool:
-        """Whether a user may have too many bodies of it in flight."""
+        """Return whether the limit of concurrent request bodies per user applies."""
         has_body = bool(self.body or self.form or self.consumes)
         return has_body and self.allow.kind != 'public'
 
@@ -100,7 +102,7 @@ class EndpointSpec:
 
     @property
     def keywords(self) -> set[str]:
-        """Return the arguments that the handler is given beside those of the URL."""
+        """Return the names of the handler's arguments beside those of the URL."""
         query = 'page' if self.is_list else 'query'
         declared = {'body': self.body, 'form': self.form, query: self.query}
         return {name for name, schema in declared.items() if schema}
@@ -113,7 +115,7 @@ class EndpointSpec:
             yield Unauthorized
             yield ScopeMissing
             if self.allow.permission or method not in SAFE_METHODS:
-                # Writing routes also raise it if the caller loses a permission meanwhile.
+                # Writing routes also raise it if the caller loses a permission during the request.
                 yield Forbidden
         if self.allow.own:
             yield NotOwner
@@ -134,18 +136,18 @@ class EndpointSpec:
 
 
 class UndeclaredRoute(Exception):
-    """Routes that say nothing about who may call them, or whose handlers do not fit: no start."""
+    """Routes have no endpoint spec, or their handlers do not fit it. Prevents the start."""
 
 
 def spec_of(app: Flask, endpoint: str, method: str) -> EndpointSpec | None:
-    """Return what a route declares for a method, or None if it says nothing."""
+    """Return the spec of a route for a method, or None if it has none."""
     handler = handler_of(app.view_functions[endpoint], method)
     spec: EndpointSpec | None = getattr(handler, 'endpoint_spec', None)
     return spec
 
 
 def handler_of(view: Any, method: str) -> Any:
-    """Return the function behind a view and a method; HEAD falls back to GET as Flask does."""
+    """Return the function that handles a method of a view. Like Flask, HEAD falls back to GET."""
     view_class = getattr(view, 'view_class', None)
     if view_class is None:
         return view
@@ -156,7 +158,10 @@ def handler_of(view: Any, method: str) -> Any:
 
 
 def collect_endpoint_specs(app: Flask) -> dict[Route, EndpointSpec]:
-    """Return every route's spec; refuses with UndeclaredRoute, naming the routes without."""
+    """Return the specs of all routes.
+
+    :raises UndeclaredRoute: if routes have no spec or do not fit it; names all of them.
+    """
     found, faults = {}, []
     for rule in app.url_map.iter_rules():
         for method in sorted(declared_methods(rule)):
@@ -172,7 +177,7 @@ def collect_endpoint_specs(app: Flask) -> dict[Route, EndpointSpec]:
 
 
 def declared_methods(rule: Rule) -> set[str]:
-    """Return the methods of a rule, without the OPTIONS that Flask answers by itself."""
+    """Return the methods of a rule, without the OPTIONS that Flask handles automatically."""
     methods = set(rule.methods or ())
     return methods - {'OPTIONS'} if getattr(rule, 'provide_automatic_options', False) else methods
 

@@ -1,8 +1,7 @@
-"""The guard: authentication and authorization of every request by its endpoint's spec.
+"""The guard: authentication and authorization of each request by the spec of its endpoint.
 
-A request to a route without a spec is denied. The core does not know how a bearer token identifies
-a user. The factory connects the feature that does, so that every feature is guarded and none
-imports `auth`.
+A request to a route without a spec is denied. The application factory passes the functions that
+identify the user of a bearer token. So the guard protects all features, and none imports `auth`.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,19 +27,22 @@ from .access import (
 from .endpoint_spec import EndpointSpec, collect_endpoint_specs
 from .rate_limits import enforce_rate_limit
 
-# Return the principal of a bearer token, or None.
+# Returns the principal of a bearer token, or None.
 Identify: TypeAlias = Callable[[str], Principal | None]
-# Return a principal as it is at this moment, or None if its credential or its user is gone.
+# Returns the current state of a principal, or None if its credential or user is no longer valid.
 Reload: TypeAlias = Callable[[Principal], Principal | None]
-# Lock users until the transaction ends, in the given order of their ids.
+# Locks users, in the given order of their ids, until the transaction ends.
 LockUsers: TypeAlias = Callable[[Sequence[int]], None]
 
-# What a multipart form may add around its file.
+# The maximum size of a multipart form beside its file.
 FORM_OVERHEAD_BYTES = 64 * 1024
 
 
 def init_app(app: Flask, identify: Identify, reload: Reload, lock_users: LockUsers) -> None:
-    """Guard every route, with what the features above provide."""
+    """Run the guard before each request.
+
+    :param identify, reload, lock_users: functions of the features `auth` and `users`.
+    """
     app.extensions |= {
         'identify': identify,
         'reload_principal': reload,
@@ -50,19 +52,22 @@ def init_app(app: Flask, identify: Identify, reload: Reload, lock_users: LockUse
 
 
 def validate_routes(app: Flask) -> None:
-    """Read every route's spec, once all are there; refuses with UndeclaredRoute."""
+    """Collect the specs of all routes. Call it after all routes are registered.
+
+    :raises UndeclaredRoute: if routes have no spec or do not fit it.
+    """
     app.extensions['endpoint_specs'] = collect_endpoint_specs(app)
 
 
 def guard() -> None:
     """Authenticate and authorize the request, now and in each of its transactions.
 
-    A JSON body is received before: a client that sends it slowly cannot keep rights that it loses
-    in the meantime. Bodies that are streamed are authorized now and when they are committed.
+    A JSON body is received first. So a client that sends it slowly cannot keep permissions that it
+    loses in the meantime. Streamed bodies are authorized now and again in their transactions.
 
     :raises ApiError: if the caller may not call this route.
     """
-    if request.url_rule is None:  # An error handler answers, with 404 or 405.
+    if request.url_rule is None:  # An error handler returns 404 or 405.
         return
     if '\0' in request.path:
         raise NoSuchUrl
@@ -88,7 +93,7 @@ def guard() -> None:
 def authenticate() -> Principal:
     """Return the principal of the bearer token (RFC 6750).
 
-    :raises Unauthorized: if there is no token, or it identifies no active user.
+    :raises Unauthorized: if there is no token, or it does not belong to an active user.
     """
     credentials = request.authorization
     if credentials is None or credentials.type != 'bearer' or not credentials.token:
@@ -101,10 +106,10 @@ def authenticate() -> Principal:
 
 
 def reauthorize(allow: Access) -> None:
-    """Authorize the request again, inside the transaction that is about to act.
+    """Authorize the request again at the beginning of a transaction.
 
-    :raises Unauthorized: if the credential was revoked or the user disabled in the meantime.
-    :raises Forbidden: if the credential has lost a permission since then.
+    :raises Unauthorized: if the credential was revoked or the user was disabled in the meantime.
+    :raises Forbidden: if the credential has lost a permission in the meantime.
     """
     was = current_principal()
     reload: Reload = current_app.extensions['reload_principal']
@@ -112,13 +117,14 @@ def reauthorize(allow: Access) -> None:
     if principal is None:
         raise Unauthorized
     authorize(allow, principal)
-    # Services decide by the permissions that they were given with the principal.
+    # Services check the permissions of the principal that they got before, so it must not have
+    # lost any.
     if not principal.permissions >= was.permissions:
         raise Forbidden
 
 
 def authorize(allow: Access, principal: Principal) -> None:
-    """Ensure that a principal may call a route with this access.
+    """Ensure that a principal may call a route with this access rule.
 
     :raises ApiError: if a scope, a permission or a fresh login is missing.
     """
@@ -144,6 +150,6 @@ def _endpoint_spec() -> EndpointSpec | None:
     known: dict[tuple[str, str], EndpointSpec] = current_app.extensions['endpoint_specs']
     spec = known.get((str(request.endpoint), request.method))
     if spec is None and request.method != 'OPTIONS':
-        # Added after the start: it has never been asked what it allows.
+        # Deny: this route was registered after `validate_routes`, so it has no spec.
         raise Forbidden
     return spec

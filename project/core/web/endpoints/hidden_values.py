@@ -1,6 +1,7 @@
-"""Values of URL arguments that no request can reach, because another route has their path.
+"""Check for values of URL arguments that are unreachable because another route has their path.
 
-`/users/stats` would hide the user `stats`: the schema of the argument must exclude the word.
+A route `/users/stats` would hide the user `stats` in `/users/<username>`. So the schema of the
+argument must exclude the word.
 """
 
 import re
@@ -12,18 +13,18 @@ from werkzeug.routing import Rule
 
 from .endpoint_spec import EndpointSpec, Route
 
-# `<name>` and `<string:name>`. Converters of ids match no word.
+# `<name>` and `<string:name>`. The converters of ids do not match words.
 TEXT_ARGUMENT_PATTERN = re.compile(r'<(?:string:)?(\w+)>')
 
 
 class HiddenValue(Exception):
-    """The path of a route is a value of another route's argument; stops the start."""
+    """A path segment of a route is a value of another route's argument. Prevents the start."""
 
 
 def validate_arguments(app: Flask) -> None:
-    """Check the text arguments of all routes, once all are registered.
+    """Check the text arguments of all routes. Call it after all routes are registered.
 
-    :raises HiddenValue: if a path segment is an allowed value; names both routes.
+    :raises HiddenValue: if a path segment is an allowed value of an argument; names both routes.
     """
     if faults := sorted(set(_faults(app, app.extensions['endpoint_specs']))):
         raise HiddenValue('; '.join(faults))
@@ -46,7 +47,7 @@ def _faults(app: Flask, specs: Mapping[Route, EndpointSpec]) -> Iterator[str]:
 
 
 def _word(rule: Rule, other: Rule, at: int) -> str | None:
-    """Return the static segment that another rule has at the place of an argument."""
+    """Return the static segment of another rule at the position of an argument, or None."""
     mine, theirs = _segments(rule), _segments(other)
     if len(theirs) <= at or '<' in theirs[at] or _form(mine[:at]) != _form(theirs[:at]):
         return None

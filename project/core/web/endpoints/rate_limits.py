@@ -1,7 +1,7 @@
-"""Rate limits on the routes that declare one: in Redis when configured, else in this process.
+"""Rate limits of endpoints, counted in Redis if it is configured, else in each process.
 
-A cache, never the truth: what must hold is counted in the database (`core.throttling`). When
-Redis does not answer, each process counts for itself until it does.
+These counters may be lost. Security limits are counted in the database (`core.throttling`). While
+Redis does not respond, each process counts for itself.
 """
 
 import logging
@@ -22,19 +22,23 @@ from project.core.security.principal import Principal
 
 log = logging.getLogger(__name__)
 
-# A declaration is read once, not on every call.
+# Each rate limit is parsed only once.
 parsed = cache(parse)
 
 
 class Limiter:
-    """Counts calls in fixed windows: in Redis, beside whoever counts there under other names."""
+    """Counter of requests in fixed windows.
+
+    :param redis_url: the Redis server; '' to count in this process.
+    :param name: a prefix of the keys, because several services may share a Redis server.
+    """
 
     def __init__(self, redis_url: str, name: str = '') -> None:
         self.local = FixedWindowRateLimiter(MemoryStorage())
         self.shared = self.local
         self.redis_errors: tuple[type[Exception], ...] = ()
         if redis_url:
-            # Imported here: the package takes a fifth of the time that `import project` takes.
+            # Imported here, because the import takes a fifth of the time of `import project`.
             from redis.exceptions import RedisError
 
             self.redis_errors = (RedisError,)
@@ -43,7 +47,11 @@ class Limiter:
             self.shared = FixedWindowRateLimiter(storage)
 
     def hit(self, item: RateLimitItem, *identifiers: str) -> tuple[bool, int, int]:
-        """Count a call. Return whether it is within the limit, what is left, and for how long."""
+        """Count a request.
+
+        :returns: whether it is within the limit, the number of remaining requests, and the seconds
+            until the window ends.
+        """
         try:
             return self._hit(self.shared, item, *identifiers)
         except self.redis_errors:
@@ -61,23 +69,23 @@ class Limiter:
 
 
 def init_app(app: Flask) -> None:
-    """Give the application its counters, and their state to every limited answer."""
+    """Create the counter of the application, and add its state to each limited response."""
     name = database_name(app.config['SQLALCHEMY_DATABASE_URI'])
     app.extensions['limiter'] = Limiter(app.config['REDIS_URL'], name)
     app.after_request(add_ratelimit)
 
 
 def database_name(url: str) -> str:
-    """Return where a database is, without who may enter.
+    """Return the host, port and path of a database URL, without its credentials.
 
-    User 1 of another database is somebody else: staging and production may share a Redis.
+    Staging and production may share a Redis server, but user 1 of each database is another user.
     """
     parts = urlsplit(url)
     return f'{parts.hostname or ""}:{parts.port or ""}{parts.path}'
 
 
 def enforce_rate_limit(limit: str, endpoint: str, principal: Principal | None) -> None:
-    """Count a call of a limited route, by its user or else by the client's IP network.
+    """Count a request to a limited endpoint, by its user, or by the client's IP network.
 
     An IPv6 /64 counts as one client.
 
@@ -99,7 +107,7 @@ def enforce_rate_limit(limit: str, endpoint: str, principal: Principal | None) -
 
 
 def add_ratelimit(response: Any) -> Any:
-    """Say how much of the limit is left (draft-ietf-httpapi-ratelimit-headers)."""
+    """Add the headers of the rate limit (draft-ietf-httpapi-ratelimit-headers)."""
     for name, value in g.get('ratelimit', {}).items():
         response.headers[name] = value
     return response

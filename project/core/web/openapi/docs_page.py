@@ -1,7 +1,7 @@
-"""`/api/v1/openapi.json` and `/api/v1/docs`: a page to read and try the API, from this host alone.
+"""`/api/v1/openapi.json`, and `/api/v1/docs`, an interactive documentation of the API.
 
-The page is Swagger UI out of an installed package; its own Content-Security-Policy lets it run
-nothing that does not come from here.
+The page is Swagger UI from an installed package. Its Content-Security-Policy only allows scripts,
+styles and requests of this host.
 """
 
 from importlib.resources import files
@@ -52,9 +52,9 @@ DOCS = security_headers(
     allow=public, errors=[NotFound, Unauthorized], produces='application/json', limit=RATE_LIMIT
 )
 def openapi_show() -> Response:
-    """The OpenAPI document, as it is: the one answer that is no JSend.
+    """Return the OpenAPI document. It is JSON, but not in the JSend format.
 
-    With `API_DOCS=authenticated` it wants a bearer token; with `off` it is not there.
+    With `API_DOCS=authenticated`, it requires a bearer token. With `API_DOCS=off`, it returns 404.
     """
     if current_app.config['API_DOCS'] == 'off':
         raise NotFound
@@ -73,7 +73,10 @@ def openapi_show() -> Response:
     extra_response_headers=ASSET,
 )
 def docs_show() -> Response:
-    """A page to read and try the API."""
+    """Return the page of the interactive API documentation.
+
+    The page itself is public. With `API_DOCS=off`, it returns 404.
+    """
     return _asset(OURS, 'docs.html')
 
 
@@ -84,7 +87,7 @@ def docs_show() -> Response:
     extra_response_headers=ASSET, arguments={'filename': {'enum': sorted(ASSETS)}},
 )  # fmt: skip
 def docs_asset(filename: str) -> Response:
-    """What the page is made of."""
+    """Return a script, style sheet or image of the documentation page."""
     if filename not in ASSETS:
         raise NotFound
     return _asset(ASSETS[filename], filename)

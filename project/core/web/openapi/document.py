@@ -1,4 +1,4 @@
-"""`openapi.json`: OpenAPI 3.1, made from the routes' own declarations and nothing else."""
+"""Generation of `openapi.json` (OpenAPI 3.1) from the endpoint specs."""
 
 import inspect
 import re
@@ -30,7 +30,7 @@ URL_ARGUMENT_SCHEMAS: dict[str, dict[str, Any]] = {
     'string': {'type': 'string', 'minLength': 1, 'maxLength': 255},
     'path': {'type': 'string', 'minLength': 1, 'maxLength': 255},
 }
-# How the schemas of what comes in are called; the others are answers, which are always whole.
+# Name suffixes of request schemas. All others are response schemas, whose fields are all required.
 REQUEST_SCHEMA_SUFFIXES = ('Request', 'Form', 'Query')
 BINARY_SCHEMA = {'type': 'string', 'format': 'binary'}
 FAIL_RESPONSE = {'$ref': '#/components/responses/Fail'}
@@ -38,7 +38,7 @@ ERROR_RESPONSE = {'$ref': '#/components/responses/Error'}
 
 
 def specification(app: Flask | None = None) -> dict[str, Any]:
-    """Return the document of everything under `/api/v1` and beside it; the same on every call."""
+    """Return the OpenAPI document of all routes. It is generated once per application."""
     app = app or current_app
     known: dict[str, Any] | None = app.extensions.get('openapi')
     if known is None:
@@ -53,7 +53,7 @@ def _build(app: Flask) -> dict[str, Any]:
         version='1.0.0',
         openapi_version='3.1.0',
         plugins=[marshmallow],
-        info={'description': 'Accounts and files, finished. Every body is strict JSend.'},
+        info={'description': 'User accounts and file storage. JSON responses are strict JSend.'},
         servers=[{'url': '/'}],
     )
     for kind, ours in (
@@ -62,7 +62,7 @@ def _build(app: Flask) -> dict[str, Any]:
         (Timestamp, fields.DateTime),
     ):
         marshmallow.map_to_openapi_type(kind, ours)
-    # Amounts are text in JSON, in which a number is a binary fraction for most readers.
+    # Decimals are strings: most JSON parsers convert numbers to binary floating point.
     marshmallow.map_to_openapi_type(fields.Decimal, 'string', 'decimal')
     marshmallow.converter.add_attribute_function(_constraints)
     _add_components(api_spec)
@@ -75,10 +75,10 @@ def _build(app: Flask) -> dict[str, Any]:
         api_spec.path(
             path=URL_ARGUMENT_PATTERN.sub(r'{\g<name>}', rule.rule), operations=operations
         )
-    # Bounds of `Range` are values of Python: dates, amounts, durations.
+    # The limits of `Range` validators are Python values, such as dates, decimals and durations.
     document: dict[str, Any] = encode(api_spec.to_dict())
     for name, schema in document['components']['schemas'].items():
-        # Nothing unknown comes in, and nothing that no schema names goes out.
+        # Requests with unknown fields are rejected, and responses have no other fields.
         schema['additionalProperties'] = False
         if not name.endswith(REQUEST_SCHEMA_SUFFIXES):
             schema['required'] = list(schema['properties'])
@@ -86,7 +86,7 @@ def _build(app: Flask) -> dict[str, Any]:
 
 
 def _documented(app: Flask, rule: Rule) -> set[str]:
-    """Return the methods of a rule; HEAD only of bytes, or where there is no GET."""
+    """Return the methods to document: HEAD only for content with ranges, or without GET."""
     methods = declared_methods(rule)
     if {'GET', 'HEAD'} <= methods and not has_ranges(
         app.extensions['endpoint_specs'][rule.endpoint, 'HEAD']
@@ -128,7 +128,7 @@ def _operation(app: Flask, rule: Rule, method: str) -> dict[str, Any]:
         **_security(spec),
     }
     if body := _body(spec):
-        # Bytes as they are may be none at all.
+        # A raw body may be empty, which is the same as no body.
         operation['requestBody'] = {'required': not spec.consumes, 'content': body}
     return operation
 
@@ -180,27 +180,27 @@ def _body(spec: EndpointSpec) -> dict[str, Any]:
 def _responses(rule: Rule, method: str, spec: EndpointSpec) -> dict[str, Any]:
     success = _success(spec)
     if method == 'HEAD' or spec.code == 204 or spec.produces == '':
-        success = {'description': 'Nothing but headers'}
+        success = {'description': 'Headers only'}
     responses: dict[str, Any] = {str(spec.code): {**success, **response_headers(spec, spec.code)}}
     errors = [*spec.errors, *spec.implied_errors(rule, method)]
     for code in sorted({error.http_code for error in errors}):
         responses[str(code)] = FAIL_RESPONSE
     if rule.arguments:
-        # What another rule takes for its own may know fewer methods.
+        # The path may also match another rule, which has fewer methods.
         responses['405'] = FAIL_RESPONSE
     if rule.arguments or spec.query:
-        # The server's own, to more than 8,190 bytes of address.
+        # The server returns it for request lines of more than 8,190 bytes.
         responses['414'] = FAIL_RESPONSE
     if method in SAFE_METHODS and (spec.versioned or has_ranges(spec)):
         responses['304'] = {'description': 'Not modified'}
     if has_ranges(spec) and method == 'GET':
         content = {**success['content'], 'multipart/byteranges': {'schema': BINARY_SCHEMA}}
-        part = {'description': 'A range of it, or several', 'content': content}
+        part = {'description': 'One or several ranges of the content', 'content': content}
         responses['206'] = {**part, **response_headers(spec, 206)}
     if spec.max_body_setting:
         responses['507'] = ERROR_RESPONSE
     if spec.may_return_202:
-        made = {'description': 'Being made: ask again after `Retry-After` seconds'}
+        made = {'description': 'Not ready yet: try again after `Retry-After` seconds'}
         responses['202'] = {**made, **response_headers(spec, 202)}
     return {**responses, '500': ERROR_RESPONSE, '503': ERROR_RESPONSE}
 
@@ -210,7 +210,7 @@ def _success(spec: EndpointSpec) -> dict[str, Any]:
         is_json = spec.produces == 'application/json'
         schema = {'type': 'object'} if is_json else BINARY_SCHEMA
         content = {spec.produces: {'schema': schema}}
-        return {'description': 'The bytes', 'content': content}
+        return {'description': 'The content', 'content': content}
     data: Any = {'type': 'null'}
     if spec.returns:
         data = spec.returns
@@ -219,7 +219,7 @@ def _success(spec: EndpointSpec) -> dict[str, Any]:
     if spec.is_list:
         data = _members(items=data, next={'type': ['string', 'null']})
     body = _members(status={'const': 'success'}, data=data)
-    return {'description': 'Done', 'content': {'application/json': {'schema': body}}}
+    return {'description': 'Success', 'content': {'application/json': {'schema': body}}}
 
 
 def _members(**properties: Any) -> dict[str, Any]:
@@ -239,10 +239,10 @@ def _add_components(api_spec: APISpec) -> None:
         name: {'schema': {'type': 'string'}} for name in EXPOSED_HEADERS if name.startswith('X-Req')
     }
     for name, what, body in (
-        ('Fail', 'The request was refused', _members(status={'const': 'fail'}, data=reasons)),
+        ('Fail', 'The request is at fault', _members(status={'const': 'fail'}, data=reasons)),
         (
             'Error',
-            'We are at fault',
+            'The service is at fault',
             _members(
                 status={'const': 'error'}, message={'type': 'string'}, code={'type': 'integer'}
             ),

@@ -1,4 +1,4 @@
-"""Headers in `openapi.json`: what a route declares, and what follows from its declaration."""
+"""Headers in `openapi.json`: those that an endpoint declares, and those that its spec implies."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
@@ -12,21 +12,21 @@ from project.core.web.responses.headers import Header
 Named: TypeAlias = tuple[str, Header]
 
 
-IF_MATCH = Header('The version that may be changed, as its `ETag` was.')
-IF_NONE_MATCH = Header('What the client has, as its `ETag` was: 304 if that is the newest.')
-RANGE = Header('`bytes=0-499`, or several such. Ranges that cost more than all of it are ignored.')
-IF_RANGE = Header('The `ETag` of what the client has a part of: of anything else, all is sent.')
+IF_MATCH = Header('The `ETag` of the version to change. 412 if it is no longer the current one.')
+IF_NONE_MATCH = Header('The `ETag` of the last known version. 304 if it is still the current one.')
+RANGE = Header('`bytes=0-499`, or several ranges, which are ignored if the content is shorter.')
+IF_RANGE = Header('The `ETag` of the partly known version. `Range` is ignored if it has changed.')
 
-ETAG = Header('Tells this version from all others.')
-ACCEPT_RANGES = Header('`bytes`: ranges may be asked for.')
-CONTENT_RANGE = Header('Which part this is, of how many bytes.')
-LOCATION = Header('Where it is.', {'type': 'string', 'format': 'uri-reference'})
-LINK = Header('The next page, with `rel="next"`; none on the last.')
-RETRY_AFTER = Header('Seconds.', {'type': 'integer'})
+ETAG = Header('Identifies this version.')
+ACCEPT_RANGES = Header('`bytes`: the route supports ranges.')
+CONTENT_RANGE = Header('The position of this range, and the size of the whole content in bytes.')
+LOCATION = Header('The URL of the created object.', {'type': 'string', 'format': 'uri-reference'})
+LINK = Header('The URL of the next page, with `rel="next"`. Missing on the last page.')
+RETRY_AFTER = Header('Seconds after which to try again.', {'type': 'integer'})
 
 
 def has_ranges(spec: EndpointSpec) -> bool:
-    """Tell whether a route answers with bytes of which ranges may be asked for."""
+    """Return whether a route supports `Range`."""
     return RangeNotSatisfiable in spec.errors
 
 
@@ -43,7 +43,10 @@ def header_parameters(rule: Rule, method: str, spec: EndpointSpec) -> list[dict[
 
 
 def response_headers(spec: EndpointSpec, code: int) -> Mapping[str, Any]:
-    """Return the headers of a route's success, or of a code beside it, as a part of a response."""
+    """Return the headers of a successful response as a part of its OpenAPI object.
+
+    :param code: the status code of the success, or 202 or 206.
+    """
     shown = {
         name: {'description': header.description, 'schema': dict(header.schema)}
         for name, header in _success_headers(spec, code)

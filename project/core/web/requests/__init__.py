@@ -1,1 +1,1 @@
-"""Request parsing: bodies, forms, queries, field types."""
+"""Request parsing: bodies, forms, queries and field types."""

@@ -1,4 +1,4 @@
-"""The body of a request as a stream that returns what has arrived, without waiting for more."""
+"""The body of a request as a stream that returns bytes as soon as they have arrived."""
 
 from typing import Any
 
@@ -9,17 +9,17 @@ from werkzeug.exceptions import ClientDisconnected
 class BodyStream:
     """The unread body of the current request.
 
-    `request.stream` reads blocks of the requested size: the part of a block that arrived before a
-    connection broke is lost.
+    `request.stream` waits for blocks of the requested size. If the connection breaks, it loses the
+    part of a block that has arrived.
     """
 
     def __init__(self) -> None:
-        """Begin with the first byte.
+        """Start at the first byte.
 
         :raises RequestEntityTooLarge: if `Content-Length` exceeds the limit of the endpoint.
         """
-        # This checks the limit, and replaces a stream of unknown length by an empty one if the
-        # server does not end it.
+        # `request.stream` checks the limit. It is an empty stream if the length is unknown and the
+        # server does not mark the end.
         checked = request.stream
         source: Any = request.environ['wsgi.input']
         has_end = 'wsgi.input_terminated' in request.environ
@@ -28,9 +28,9 @@ class BodyStream:
         self._read: Any = getattr(self._source, 'read1', self._source.read)
 
     def read1(self, size: int) -> bytes:
-        """Return at most `size` bytes: those that have arrived, or the next; none at the end.
+        """Return at most `size` bytes that have arrived; wait if there are none; empty at the end.
 
-        :raises ClientDisconnected: if the connection broke before the end.
+        :raises ClientDisconnected: if the connection breaks before the end.
         """
         wanted = size if self._missing is None else min(size, self._missing)
         if not wanted:

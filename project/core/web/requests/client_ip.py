@@ -1,4 +1,4 @@
-"""The IP address of the client, also behind proxies."""
+"""The IP address of the client, even behind proxies."""
 
 import logging
 
@@ -13,16 +13,16 @@ MAX_LOGGED_CHARACTERS = 100
 
 
 def init_app(app: Flask) -> None:
-    """Trust as many proxies in front as `TRUSTED_PROXIES` says: each appends one address."""
+    """Trust the headers of `TRUSTED_PROXIES` proxies, each of which appends one address."""
     hops = app.config['TRUSTED_PROXIES']
     if hops:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
 
 
 def client_ip() -> str:
-    """Return the client's IP address in normal form, or '' if it cannot be read.
+    """Return the client's IP address in normal form, or '' if it cannot be parsed.
 
-    A proxy may pass on any text. The first unreadable address of each process is logged.
+    A proxy may forward any text. Each process logs the first address that it cannot parse.
     """
     remote = request.remote_addr or ''
     address = normalize_forwarded_ip(remote)

@@ -1,4 +1,4 @@
-"""Fields that schemas of every feature use, beside marshmallow's own."""
+"""Fields for the schemas of all features, in addition to marshmallow's."""
 
 import re
 import unicodedata
@@ -14,14 +14,17 @@ from project.core.email_addresses import normalize_email_address
 
 FORBIDDEN_CATEGORIES = ('Cc', 'Cs')
 
-# What turns the writing direction around, so that a name reads as another one.
+# Characters that change the writing direction, so that a name can look like another one.
 BIDIRECTIONAL = frozenset('\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069')
 
 
 class Text(fields.Str):
-    """Text of a declared length in characters, NFC, without control characters but line breaks.
+    """Text in NFC, without control characters.
 
-    Refuses numbers and other things that are not text.
+    Characters that change the writing direction are rejected, too.
+
+    :param min, max: the allowed length in characters.
+    :param lines: whether line breaks and tabs are allowed.
     """
 
     def __init__(self, *, min: int = 0, max: int, lines: bool = False, **kwargs: Any) -> None:
@@ -40,7 +43,7 @@ class Text(fields.Str):
 
 
 class EmailAddress(fields.Str):
-    """An address, in the form it is written to. Refuses what no mail could reach by its syntax."""
+    """An email address in its canonical form. Rejects addresses with invalid syntax."""
 
     default_error_messages = {'invalid': 'Not a valid email address.'}
 
@@ -55,7 +58,7 @@ class EmailAddress(fields.Str):
 class Password(fields.Str):
     """A password, exactly as typed: any characters, at most 128 of them (ASVS 6.2.8, 6.2.9).
 
-    :param min: what a new one must have at least; an old one may be anything.
+    :param min: the minimum length, for new passwords only.
     """
 
     def __init__(self, *, min: int = 1, max: int = 128, **kwargs: Any) -> None:
@@ -64,21 +67,21 @@ class Password(fields.Str):
 
 
 class Token(fields.Str):
-    """One of our tokens; whether it opens anything is not asked here."""
+    """A token of this service. The field does not check whether it is valid."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(validate=validate.Length(1, 128), metadata={'writeOnly': True}, **kwargs)
 
 
 class Timestamp(fields.Field[datetime]):
-    """A moment in RFC 3339 with an offset; always UTC, returned as `2026-11-23T08:30:00Z`.
+    """A moment in RFC 3339 with an offset, loaded and returned in UTC (`2026-11-23T08:30:00Z`).
 
-    The only field for moments. Rejects moments to which no lifetime can be added, or from which
-    none can be subtracted (see `project.core.clock`).
+    Use no other field for moments. It rejects moments to which a lifetime cannot be added, or from
+    which it cannot be subtracted (see `project.core.clock`).
     """
 
     default_error_messages = {
-        'invalid': 'Must be a time in RFC 3339 such as 2026-11-23T08:30:00Z, of the years '
+        'invalid': 'Must be an RFC 3339 time such as 2026-11-23T08:30:00Z, in the years '
         f'{EARLIEST_MOMENT.year} to {LATEST_MOMENT.year}.'
     }
 
@@ -95,10 +98,10 @@ class Timestamp(fields.Field[datetime]):
 
 
 class OtpCode(fields.Field[str]):
-    """A one-time password: text of six digits, `0`–`9`. It keeps leading zeros: it is no number."""
+    """A one-time password: a string of six digits, `0`–`9`, which may have leading zeros."""
 
-    default_error_messages = {'invalid': 'Must be six digits, as text.'}
-    # Not `\d`, which would also take the digits of other scripts.
+    default_error_messages = {'invalid': 'Must be a string of six digits.'}
+    # Not `\d`, which also matches digits of other scripts.
     pattern = '[0-9]{6}'
 
     def _serialize(self, value: str | None, *_: Any, **__: Any) -> str | None:
@@ -111,36 +114,36 @@ class OtpCode(fields.Field[str]):
 
 
 class PinCode(OtpCode):
-    """A PIN from a mail: six digits, or a code of 16 base32 characters in any case.
+    """A PIN from a mail: six digits, or a code of 16 base32 characters in upper or lower case.
 
-    The code may have its dashes between groups of four, or none.
+    The code may have dashes between its groups of four.
     """
 
-    default_error_messages = {'invalid': 'Must be six digits, or the code of the mail, as text.'}
+    default_error_messages = {'invalid': 'Must be a string: six digits, or the code of the mail.'}
     pattern = f'{OtpCode.pattern}|[A-Za-z2-7]{{4}}(?:-?[A-Za-z2-7]{{4}}){{3}}'
 
 
 class UploadTarget(Protocol):
-    """What the bytes of a file are written to as they come; closed with the request."""
+    """The target of an uploaded file, to which its bytes are written as they arrive."""
 
     def write(self, block: bytes, /) -> Any:
-        """Take in a block, or refuse."""
+        """Append a block, or raise to reject the upload."""
 
     def seek(self, offset: int, /) -> Any:
-        """Go back to the first byte: all are there."""
+        """Set the position to the first byte, after the last block."""
 
     def close(self) -> None:
-        """Let go of them."""
+        """Release the target at the end of the request."""
 
 
 class UploadedFile(fields.Field[FileStorage]):
-    """A file in a multipart form. Refuses text under its name.
+    """A file in a multipart form. Rejects a text part.
 
-    :param into: what opens the sink that is then the file's `stream`, given the length of the whole
-        form if that was announced; without it, a temporary file.
+    :param stream_factory: returns the target, which becomes the `stream` of the file. It gets the
+        `Content-Length` of the form or None. By default, the target is a temporary file.
     """
 
-    default_error_messages = {'invalid': 'Not a file.'}
+    default_error_messages = {'invalid': 'Must be a file.'}
 
     def __init__(
         self, *, stream_factory: Callable[[int | None], UploadTarget] | None = None, **kwargs: Any
@@ -155,9 +158,10 @@ class UploadedFile(fields.Field[FileStorage]):
 
 
 class CommaSeparated(fields.Str):
-    """A list in a form's text field: `red,green`. Every word must fit `word`.
+    """A list in a text field of a form: `red,green`.
 
-    :param max_words: how many words there may be.
+    :param word: the field of each word.
+    :param max_words: the maximum number of words.
     """
 
     def __init__(self, word: fields.Field[str], *, max_words: int, **kwargs: Any) -> None:

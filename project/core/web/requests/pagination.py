@@ -1,4 +1,4 @@
-"""What a list may be asked: `limit`, `cursor`, `sort` and the filters it declares, nothing else."""
+"""The query of a list: `limit`, `cursor`, `sort` and its declared filters."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -10,12 +10,12 @@ from project.core.database.keyset_pagination import PageRequest
 
 MAX_LIMIT = 200
 
-# A place may be a name of 255 characters, each of them escaped.
+# A cursor may contain a name of 255 characters, and each may be escaped.
 MAX_CURSOR_CHARACTERS = 4200
 
 
 class QueryInteger(fields.Int):
-    """A whole number in a query: ASCII digits, where `Int` would also take `1_000` and `²`."""
+    """An integer in a query, in ASCII digits. `fields.Int` would also accept `1_000` and `²`."""
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> int:
         if not (isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20):
@@ -24,7 +24,7 @@ class QueryInteger(fields.Int):
 
 
 class ListQuery(Schema):
-    """The query of a list. A feature adds its filters as fields, and its orders by `sort_by`."""
+    """The query of a list. Subclasses add fields for filters, and `sort` with `sort_by`."""
 
     limit = QueryInteger(load_default=50, validate=validate.Range(1, MAX_LIMIT))
     cursor = fields.Str(
@@ -33,18 +33,18 @@ class ListQuery(Schema):
 
 
 def sort_by(*names: str) -> fields.Str:
-    """Return the field of the orders a list knows: each name, and `-name` for descending."""
+    """Return the field of the supported orders: each name, and `-name` for descending order."""
     orders = [order for name in names for order in (name, f'-{name}')]
     return fields.Str(validate=validate.OneOf(orders))
 
 
 def page_request(query: dict[str, Any]) -> PageRequest:
-    """Return a loaded query as a service wants it: what is no paging is a filter."""
+    """Return a loaded query as a PageRequest. All other fields of the query are filters."""
     paging = {name: query.pop(name, None) for name in ('limit', 'cursor', 'sort')}
     return PageRequest(**paging, filters=query)
 
 
 def next_link_header(cursor: str) -> str:
-    """Return the `Link` header (RFC 8288) of the next page: the same query, another cursor."""
+    """Return the `Link` header (RFC 8288) of the next page: the same query with a new cursor."""
     query = {**request.args.to_dict(), 'cursor': cursor}
     return f'<{request.path}?{urlencode(query)}>; rel="next"'

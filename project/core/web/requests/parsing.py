@@ -1,4 +1,4 @@
-"""Reading requests: the only way data comes in. Every input has an answer, and none is a 500."""
+"""Parsing of JSON bodies, forms and queries. Invalid input never causes a 500."""
 
 import json
 import os
@@ -24,8 +24,8 @@ MAX_DEPTH = 32
 REPEATED_MESSAGE = 'Given more than once.'
 # Key in the WSGI environ: a function of the server that starts the time limit of a body.
 START_BODY_TIMEOUT = 'project.start_body_timeout'
-# Key in the WSGI environ: a function of the server that counts a streamed body under a user id. It
-# raises TooManyRequests if the user has too many in flight (`BODIES_PER_CLIENT`).
+# Key in the WSGI environ: a function of the server that counts a streamed body for a user id. It
+# raises TooManyRequests if the user has too many concurrent bodies (`BODIES_PER_CLIENT`).
 CLAIM_BODY = 'project.claim_body'
 
 
@@ -43,15 +43,16 @@ def receive_json() -> None:
         start_body_timeout()
     request.get_data()
     if request.content_length is None:
-        # Werkzeug cuts a chunked body off at the limit; only reading on raises.
+        # Werkzeug truncates a chunked body at the limit, and only raises at the next read.
         request.stream.read(1)
 
 
 def load_json(schema: Schema) -> Any:
-    """Return the JSON body as the schema understands it.
+    """Return the JSON body, loaded by a schema.
 
-    Refuses what is not `application/json` in UTF-8 (415), and (400) what is no JSON, or has NaN, an
-    infinity, NUL, a lone surrogate, a key twice, or is nested more than 32 deep.
+    :raises UnsupportedMediaType: if the body is not `application/json` in UTF-8.
+    :raises BadRequest: if it is not valid JSON, is nested more than 32 levels deep, or contains
+        NaN, Infinity, NUL, a lone surrogate or a repeated key.
     """
     if request.mimetype != 'application/json':
         raise UnsupportedMediaType
@@ -61,22 +62,23 @@ def load_json(schema: Schema) -> Any:
 
 
 def load_query(schema: Schema) -> Any:
-    """Return the query string as the schema understands it; a name given twice is refused (422)."""
+    """Return the query string, loaded by a schema. Rejects repeated names with 422."""
     return schema.load(_single(request.args))
 
 
 def is_form() -> bool:
-    """Tell whether the body is a multipart form."""
+    """Return whether the body is a multipart form."""
     return request.mimetype == 'multipart/form-data'
 
 
 def load_form(schema: Schema) -> Any:
-    """Return a multipart form, its files among its fields, as the schema understands it.
+    """Return the fields and files of a multipart form, loaded by a schema.
 
-    Files are written to the targets of their fields as they arrive; other files are not kept.
+    Files are written to the targets of their fields as they arrive. Other files are ignored.
 
     :raises UnsupportedMediaType: if the body is not a multipart form.
     :raises BadRequest: if the form is malformed.
+    :raises ValidationError: if it does not fit the schema, or a name is repeated.
     :raises InsufficientStorage: if the disk is full; ServiceUnavailable if it fails.
     """
     if not is_form():
@@ -89,12 +91,12 @@ def load_form(schema: Schema) -> Any:
 
 
 class _FormParser(MultiPartParser):
-    """Werkzeug's, but that files go to where the schema wants them, and nowhere else."""
+    """Werkzeug's form parser, which writes files to the targets of the schema's fields."""
 
     def __init__(self, schema: Schema) -> None:
         most = request.max_form_memory_size
-        # Half of it: the parser refuses a block that, with what it holds back because a boundary
-        # may begin there, is more than what memory may have. In a file that is but chance.
+        # The parser counts the block and the bytes that it holds back, because a boundary may begin
+        # there, against the memory limit. So a block of a file may be at most half of the limit.
         block = min(READ_CHUNK_BYTES, most // 2) if most else READ_CHUNK_BYTES
         super().__init__(
             max_form_memory_size=most, max_form_parts=request.max_form_parts, buffer_size=block
@@ -104,7 +106,7 @@ class _FormParser(MultiPartParser):
         self.targets = ExitStack()
 
     def read(self) -> tuple[MultiDict[str, str], MultiDict[str, FileStorage]]:
-        """Return the request's fields and files; the files are closed with the request."""
+        """Return the fields and files of the request. Flask closes the files with the request."""
         with self.targets:
             try:
                 boundary = request.mimetype_params.get('boundary', '').encode('ascii')
@@ -119,7 +121,7 @@ class _FormParser(MultiPartParser):
         return form, files
 
     def start_file_streaming(self, event: File, total_content_length: int | None) -> Any:
-        """Open what a file is written to: once each, and only for a field that takes files."""
+        """Open the target of a file. Repeated files and files of unknown fields are discarded."""
         field = self.schema.fields.get(event.name)
         if not isinstance(field, UploadedFile) or event.name in self.seen:
             return self.targets.enter_context(Path(os.devnull).open('r+b'))
@@ -131,7 +133,10 @@ class _FormParser(MultiPartParser):
 
 
 def parse_json(body: bytes) -> Any:
-    """Return what a JSON document says, or refuse with BadRequest."""
+    """Return the value of a JSON document.
+
+    :raises BadRequest: if it is not valid JSON, or exceeds a limit.
+    """
     try:
         value = json.loads(
             body.decode('utf-8'), object_pairs_hook=_object, parse_constant=_reject_constant
@@ -140,9 +145,9 @@ def parse_json(body: bytes) -> Any:
     except UnicodeDecodeError:
         raise BadRequest('Not UTF-8') from None
     except RecursionError:
-        raise BadRequest(f'Nested more than {MAX_DEPTH} deep') from None
+        raise BadRequest(f'Nested more than {MAX_DEPTH} levels deep') from None
     except ValueError:
-        # Also what Python says to a number of more than 4,300 digits.
+        # Python also raises ValueError for an integer of more than 4,300 digits.
         raise BadRequest('Not valid JSON') from None
     return value
 
@@ -155,7 +160,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _reject_constant(name: str) -> None:
-    raise BadRequest(f'{name} is not a number')
+    raise BadRequest(f'{name} is not valid JSON')
 
 
 def _check(value: Any, depth: int) -> None:
@@ -176,13 +181,13 @@ def _check(value: Any, depth: int) -> None:
 
 def _check_text(text: str) -> None:
     if '\0' in text:
-        raise BadRequest('NUL is not text')
+        raise BadRequest('Text must not contain NUL')
     if not text.isascii() and any('\ud800' <= char <= '\udfff' for char in text):
-        raise BadRequest('A lone surrogate is not text')
+        raise BadRequest('Text must not contain a lone surrogate')
 
 
 def _single(values: MultiDict[str, Any]) -> dict[str, Any]:
-    """Return each value under its name; parameter pollution is refused (ASVS 15.3.7)."""
+    """Return the values by name. Rejects repeated names (parameter pollution, ASVS 15.3.7)."""
     repeated = sorted(name for name, many in values.lists() if len(many) > 1)
     if repeated:
         raise ValidationError({name: [REPEATED_MESSAGE] for name in repeated})

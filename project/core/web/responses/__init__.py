@@ -1,1 +1,1 @@
-"""Responses: JSend, headers, ETags, ranges, file bodies."""
+"""Responses: JSend, headers, ETags, ranges, files and error handlers."""

@@ -1,4 +1,4 @@
-"""Error handlers: the one place where errors become responses."""
+"""Error handlers, which convert all errors to responses."""
 
 from http import HTTPStatus
 from typing import Any
@@ -19,7 +19,7 @@ FAIL_KEYS = {404: 'url', 405: 'method', 413: 'size', 415: 'content_type', 416: '
 
 
 def init_app(app: Flask) -> None:
-    """Handle the errors of all requests, also of those to URLs of no blueprint."""
+    """Register the handlers for all requests, including requests to unknown URLs."""
     app.register_error_handler(ApiError, handle_api_error)
     app.register_error_handler(ValidationError, handle_validation_error)
     app.register_error_handler(HTTPException, handle_http_error)
@@ -30,14 +30,17 @@ def init_app(app: Flask) -> None:
 
 
 def handle_api_error(error: ApiError) -> Response:
-    """Return the response to an error of a service. In tests, its route must declare it."""
+    """Return the response for an ApiError. In tests, the endpoint must declare the error."""
     if current_app.testing:
         _expect_declared(error)
     return api_fail(error.data, error.http_code, error.headers)
 
 
 def handle_validation_error(error: ValidationError) -> Response:
-    """Answer what does not fit its schema; what is wrong with all of it stands under `request`."""
+    """Return 422 for input that does not fit its schema.
+
+    Errors that concern the whole input have the key `request`.
+    """
     messages: dict[str, Any] = error.normalized_messages()  # type: ignore[no-untyped-call]
     if '_schema' in messages:
         messages['request'] = messages.pop('_schema')
@@ -45,15 +48,15 @@ def handle_validation_error(error: ValidationError) -> Response:
 
 
 def handle_unavailable(error: ServiceUnavailable) -> Response:
-    """Answer that we cannot, for now."""
+    """Return 503 or 507, and log the reason."""
     current_app.logger.warning('unavailable: %s', error, exc_info=error.__cause__)
     return api_error(error.reason, error.http_code, {'Retry-After': str(error.retry_after)})
 
 
 def handle_temporary_failure(error: Exception) -> Response:
-    """Return 503 or 507 for a failure that passes (`core.database.failures`); log its message.
+    """Return 503 or 507 for a temporary failure (`core.database.failures`), and log its message.
 
-    :raises Exception: `error` itself, which becomes a 500, if no repetition repairs it.
+    :raises Exception: `error` itself, which becomes a 500, if it is not a temporary failure.
     """
     failure = failure_of(error)
     if failure is None:
@@ -65,14 +68,15 @@ def handle_temporary_failure(error: Exception) -> Response:
 
 
 def handle_parse_error(error: ParseException) -> Response:
-    """Answer a body that gunicorn could not read: it says so only while we read it."""
+    """Return 400 for a body that gunicorn cannot parse, which it reports while the body is read."""
     return api_fail({'request': ['The body cannot be read']}, 400, {'Connection': 'close'})
 
 
 def handle_http_error(error: HTTPException) -> Response:
-    """Answer what Flask itself raised: no such URL, wrong method, or a bug.
+    """Return the response for an exception of Flask, such as an unknown URL or a wrong method.
 
-    A bug arrives here too, wrapped as a 500 after it was logged. Headers such as `Allow` are kept.
+    Flask also passes unhandled exceptions to this handler, as InternalServerError, after it has
+    logged them. Headers such as `Allow` are kept.
     """
     code = error.code or InternalServerError.code
     headers = {name: value for name, value in error.get_headers() if name != 'Content-Type'}

@@ -1,5 +1,6 @@
-"""Bytes that are sent, whole or by ranges, with strong validators (RFC 9110): by this service, or
-by who does it better, once it has said that they may be.
+"""Responses with the content of stored objects or ranges of it, with strong ETags (RFC 9110).
+
+The service sends the bytes itself, or lets nginx or the S3 server send them after authorization.
 """
 
 import unicodedata
@@ -16,23 +17,23 @@ from project.core.web.responses.headers import Header
 
 from .ranges import READ_CHUNK_BYTES, MultipartByteranges, Range, RangeReader, requested_ranges
 
-# Who sends: this service, nginx from the folder that it sees, or the S3 server.
+# The sender: this service, nginx from the shared folder, or the S3 server.
 NONE, X_ACCEL, REDIRECT = 'none', 'x-accel', 'redirect'
 
-# What bytes with a name are answered with, and those whose hash is known.
+# The headers of responses with a file name, and with a known hash.
 DISPOSITION_HEADERS = {
-    'Content-Disposition': Header('What it is called, and whether it may be shown in place.')
+    'Content-Disposition': Header('The file name, and `inline` or `attachment`.')
 }
 CONTENT_HEADERS = {
     **DISPOSITION_HEADERS,
-    'Repr-Digest': Header('What all of it hashes to, by `sha-256` (RFC 9530).'),
+    'Repr-Digest': Header('The SHA-256 hash of the whole content (RFC 9530).'),
 }
 
-# Where `deploy/nginx.conf` sends from: all of a file whatever was asked for, or the ranges of it.
+# Internal locations of `deploy/nginx.conf`: the first ignores `Range`, the second one applies it.
 PROXY_WHOLE_PREFIX, PROXY_RANGES_PREFIX = '/_storage/whole/', '/_storage/ranges/'
 
-# What others would judge by a date or a tag of their own: bytes that are older, as those of a
-# version that somebody went back to, are no less new. Here they say nothing.
+# This service ignores these headers. nginx or S3 would compare them with their own date or tag,
+# which is wrong, for example, after a user has restored an older version.
 UNSUPPORTED_PRECONDITIONS = ('If-Match', 'If-Modified-Since', 'If-Unmodified-Since')
 
 
@@ -46,15 +47,16 @@ def send_stored_object(
     inline: bool = False,
     offload: str = NONE,
 ) -> Response:
-    """Answer with an open file, or the ranges of it that were asked for; refuses with 416.
+    """Return a response with an object, or with the requested ranges of it.
 
-    Units that are not bytes are ignored, and so are so many ranges, or such small ones, that the
-    whole costs no more. The file is closed with the response.
+    Ranges are ignored if their unit is not bytes, or if the whole content is not longer than their
+    multipart response. The file is closed with the response.
 
-    :param name: what a browser shall call it (RFC 6266, RFC 8187); it is then an attachment, or
-        shown in place.
-    :param sha256: what all of it hashes to (RFC 9530).
-    :param offload: who may send it instead, if the storage lets them: `X_ACCEL`, `REDIRECT`.
+    :param name: the file name for `Content-Disposition` (RFC 6266, RFC 8187).
+    :param sha256: the hash of the whole content, in hexadecimal (RFC 9530).
+    :param inline: whether a browser may show the file instead of downloading it.
+    :param offload: the sender to use if the storage supports it: `X_ACCEL` or `REDIRECT`.
+    :raises RangeNotSatisfiable: if no requested range is within the content.
     """
     response = Response(mimetype=mimetype, direct_passthrough=True)
     response.set_etag(etag)
@@ -64,7 +66,7 @@ def send_stored_object(
     if sha256 is not None:
         digest = b64encode(bytes.fromhex(sha256)).decode()
         response.headers['Repr-Digest'] = f'sha-256=:{digest}:'
-    # Compared weakly (RFC 9110): a proxy that compresses makes our tag a weak one.
+    # Weak comparison (RFC 9110): a proxy that compresses responses makes the tag weak.
     if request.if_none_match.contains_weak(etag):
         file.close()
         response.status_code = 304
@@ -82,7 +84,7 @@ def send_stored_object(
 
 
 def disposition_of(name: str, *, inline: bool = False) -> str:
-    """Return a `Content-Disposition` that says any name in one line (RFC 6266, RFC 8187)."""
+    """Return a `Content-Disposition` header for any file name (RFC 6266, RFC 8187)."""
     plain = unicodedata.normalize('NFKD', name).encode('ascii', 'ignore').decode()
     fallback = ''.join(c if c.isalnum() or c in ' ._-()' else '_' for c in plain) or 'file'
     disposition = f'{"inline" if inline else "attachment"}; filename="{fallback}"'
@@ -115,7 +117,10 @@ def _pieces(response: Response, file: StoredObject, wanted: Sequence[Range]) -> 
 
 
 def _offload(response: Response, file: StoredObject, to: str, *, is_whole: bool) -> bool:
-    """Let somebody else send what may be sent, if they can and would do what was asked for."""
+    """Let another server send the file, if it can and if its response would be the same.
+
+    :returns: whether the other server sends the file.
+    """
     if request.method != 'GET' or any(
         name in request.headers for name in UNSUPPORTED_PRECONDITIONS
     ):
@@ -139,7 +144,7 @@ def _to_proxy(response: Response, file: StoredObject, is_whole: bool) -> bool:
 
 def _to_storage(response: Response, file: StoredObject, is_whole: bool) -> bool:
     if is_whole and 'Range' in request.headers:
-        # Asked for with the same headers, the server there would send a part.
+        # The client repeats its `Range` header at S3, which would send only a part.
         return False
     headers = response.headers
     address = storage().presigned_url(
@@ -150,7 +155,7 @@ def _to_storage(response: Response, file: StoredObject, is_whole: bool) -> bool:
     if address is None:
         return False
     response.status_code, response.location = 302, address
-    # Whoever has the address needs no login: for a minute, and for nobody else.
+    # The presigned URL needs no login for a minute, so caches must not store the redirect.
     headers['Cache-Control'] = 'no-store'
     for name in ('ETag', 'Accept-Ranges', 'Content-Disposition', 'Repr-Digest'):
         headers.pop(name, None)

@@ -1,4 +1,4 @@
-"""What every answer carries: security headers, the request's id, and CORS for exact origins."""
+"""Headers of all responses: security headers, the request id, and CORS for exact origins."""
 
 import re
 from collections.abc import Mapping
@@ -44,7 +44,7 @@ EXPOSED_HEADERS = [
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A header that a route reads, or answers with: what it says, and its JSON Schema."""
+    """The description and JSON Schema of a request or response header, for OpenAPI."""
 
     description: str
     schema: Mapping[str, Any] = field(default_factory=lambda: {'type': 'string'})
@@ -54,10 +54,10 @@ class Header:
 def security_headers(
     csp: ContentSecurityPolicy, *, cache: str, resources: str = 'same-origin'
 ) -> HeaderSet:
-    """Return the headers of a kind of route, made once: they are the same on every answer.
+    """Return the security headers of a kind of routes. Call it once per kind.
 
-    :param cache: what caches may do with a success. Errors are never stored.
-    :param resources: which sites may embed it (`Cross-Origin-Resource-Policy`).
+    :param cache: `Cache-Control` of successful responses. Errors are never stored.
+    :param resources: the sites that may embed the response (`Cross-Origin-Resource-Policy`).
     """
     return Secure(
         cache=CacheControl().set(cache),
@@ -76,15 +76,15 @@ def security_headers(
 
 NO_STORE = 'no-store, max-age=0'
 
-#: Every route that says nothing else: data, which no browser should keep, run or show.
+#: The default for all routes: data that a browser must not store, run or embed.
 API = security_headers(ContentSecurityPolicy().default_src("'none'"), cache=NO_STORE)
 
-#: Bytes that a stranger uploaded. Nothing in them runs, whatever they are (ASVS 3.2.1).
+#: Content that users have uploaded. A browser must not run any of it (ASVS 3.2.1).
 USER_CONTENT = security_headers(
     ContentSecurityPolicy().default_src("'none'").sandbox(), cache='private, no-cache'
 )
 
-#: Bytes that everybody may see, also as a part of somebody's page: published files, avatars.
+#: Public content that any site may embed: published files, avatars.
 PUBLIC_CONTENT = security_headers(
     ContentSecurityPolicy().default_src("'none'").sandbox(),
     cache='public, max-age=300',
@@ -93,14 +93,14 @@ PUBLIC_CONTENT = security_headers(
 
 
 def init_app(app: Flask) -> None:
-    """Begin and end every request with what it must carry."""
+    """Set the context of each request, and add the headers to each response."""
     app.before_request(begin_request)
     app.after_request(end_request)
     if app.config['CORS_ORIGINS']:
         CORS(
             app,
             resources={r'/api/*': {}},
-            # Exact words: as patterns they would not be anchored at their ends.
+            # flask-cors treats strings as patterns that are not anchored at the end.
             origins=[re.compile(f'{re.escape(origin)}$') for origin in app.config['CORS_ORIGINS']],
             allow_headers=['Authorization', 'Content-Type', 'If-Match', 'If-None-Match', 'Range',
                            'If-Range', 'X-Request-ID', 'Accept', 'Tus-Resumable', 'Upload-Length',
@@ -114,9 +114,9 @@ def init_app(app: Flask) -> None:
 
 
 def begin_request() -> None:
-    """Set the request's context: its id, the client's address and user agent.
+    """Set the request context: id, IP address of the client and user agent.
 
-    The id is that of the client's `X-Request-ID`, if it has the form of one.
+    The client's `X-Request-ID` becomes the id if its form is valid.
     """
     theirs = request.headers.get('X-Request-ID', '')
     request_id = theirs if REQUEST_ID_PATTERN.fullmatch(theirs) else uuid4().hex
@@ -125,7 +125,7 @@ def begin_request() -> None:
 
 
 def end_request(response: Response) -> Response:
-    """Add what every response carries, unless the route has said it already."""
+    """Add the headers of all responses, except those that the route has set."""
     _apply_cache_policy(response)
     headers = response.headers
     said = {name.lower() for name, _ in headers}
@@ -133,18 +133,18 @@ def end_request(response: Response) -> Response:
         if name.lower() not in said:
             headers.add(name, value)
     if request.method == 'OPTIONS' and response.status_code == 200:
-        # Nothing is said, and least of all in HTML.
+        # Flask's automatic response has no body, so it must not have a content type.
         headers.pop('Content-Type', None)
     headers.add('X-Request-ID', current_request_context().request_id)
-    # Also without an Origin: a cache must not return this response to another one.
+    # `Vary: Origin` even without an Origin header, so that caches do not mix responses.
     _add_vary(response, 'Origin')
     return response
 
 
 def _apply_cache_policy(response: Response) -> None:
-    """Keep the cache policy of the route for its successes and 304, and store no error.
+    """Forbid caches to store errors. The policy of the route only applies to successes and 304.
 
-    A stored error would outlast its cause, and its form depends on `Accept`.
+    A stored error would outlast its cause, and its format depends on `Accept`.
     """
     if response.status_code >= 400:
         response.headers['Cache-Control'] = NO_STORE
@@ -152,7 +152,7 @@ def _apply_cache_policy(response: Response) -> None:
 
 
 def _add_vary(response: Response, name: str) -> None:
-    """Add a name to `Vary`, in one header line; other extensions may have added lines."""
+    """Add a name to `Vary`, and merge lines that other extensions have added."""
     known = parse_set_header(', '.join(response.headers.getlist('Vary')))
     known.add(name)
     response.headers['Vary'] = known.to_header()

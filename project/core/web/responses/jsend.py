@@ -1,6 +1,6 @@
-"""JSend: the form of every response body.
+"""JSend, the format of all JSON responses.
 
-A client that accepts `application/problem+json` gets errors in the form of RFC 9457 instead.
+Clients that send `Accept: application/problem+json` get errors in the format of RFC 9457.
 """
 
 from collections.abc import Mapping
@@ -16,32 +16,32 @@ from project.core.value_codec import encode
 
 JSON = 'application/json'
 PROBLEM = 'application/problem+json'
-# marshmallow names the items of a list by their number.
+# NON_STR_KEYS, because marshmallow uses list indexes as keys of error messages.
 ORJSON_OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC | orjson.OPT_NON_STR_KEYS
 
 
 class Json(JSONProvider):
-    """What Flask uses for JSON: orjson, with times in RFC 3339 and UTC as `Z`."""
+    """Flask's JSON provider with orjson: times in RFC 3339, UTC as `Z`."""
 
     def dumps(self, obj: Any, **_: Any) -> str:
         """Return JSON as text."""
         return to_json(obj).decode()
 
     def loads(self, s: str | bytes, **_: Any) -> Any:
-        """Return what JSON says."""
+        """Return the value of a JSON document."""
         return orjson.loads(s)
 
 
 def to_json(value: Any) -> bytes:
-    """Return JSON as bytes.
+    """Return a value as JSON in bytes.
 
-    :raises TypeError: if the value contains a type without a form in JSON.
+    :raises TypeError: if the type of a value is not supported.
     """
     return orjson.dumps(value, default=encode, option=ORJSON_OPTIONS)
 
 
 def init_app(app: Flask) -> None:
-    """Let Flask read and write JSON with orjson."""
+    """Let Flask use orjson for JSON."""
     app.json = Json(app)
 
 
@@ -51,12 +51,15 @@ def api_response(body: Any, http_code: int, headers: Mapping[str, str] | None = 
 
 
 def api_success(data: Any = None, http_code: int = 200) -> Response:
-    """Return a 'success' response: all went well."""
+    """Return a 'success' response."""
     return api_response({'status': 'success', 'data': data}, http_code)
 
 
 def api_accepted(retry_after: int) -> Response:
-    """Return a 'success' that is still to come: ask again after so many seconds."""
+    """Return 202 for a result that is not ready yet.
+
+    :param retry_after: seconds after which the client should try again.
+    """
     response = api_success(None, 202)
     response.headers['Retry-After'] = str(retry_after)
     return response
@@ -65,16 +68,19 @@ def api_accepted(retry_after: int) -> Response:
 def api_fail(
     data: Mapping[str, Any], http_code: int = 400, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Return a 'fail' response: the request was at fault, and `data` says where."""
+    """Return a 'fail' response: the request is at fault.
+
+    :param data: the reasons by key, usually the name of a field.
+    """
     if _wants_problem():
-        return _problem(http_code, 'The request was refused.', headers, errors=data)
+        return _problem(http_code, 'The request was rejected.', headers, errors=data)
     return api_response({'status': 'fail', 'data': data}, http_code, headers)
 
 
 def api_error(
     message: str, http_code: int = 500, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Return an 'error' response: we were at fault."""
+    """Return an 'error' response: the service is at fault."""
     if _wants_problem():
         return _problem(http_code, message, headers)
     return api_response(
@@ -83,7 +89,7 @@ def api_error(
 
 
 def _wants_problem() -> bool:
-    # Only who names it, and not to refuse it: `*/*` means JSend.
+    # The client must name the type, and not with `q=0`. `*/*` means JSend.
     accepted = request.accept_mimetypes
     return any(
         quality and kind.partition(';')[0].strip().lower() == PROBLEM for kind, quality in accepted

@@ -1,7 +1,7 @@
-"""Ranges of bytes (RFC 9110): which are asked for, and how they are cut out of a file.
+"""Byte ranges (RFC 9110): parsing of the `Range` header, and reading of ranges from a file.
 
-Werkzeug's own answers 416 to several ranges and to unknown units, 206 to HEAD, and loses sendfile.
-Here a range is cut by seeking, so that the server still hands the file to the kernel.
+Werkzeug returns 416 for several ranges and for unknown units, and 206 for HEAD. It also cannot use
+sendfile. Here, a range is read by seeking, so that the server can still use sendfile.
 """
 
 import re
@@ -18,18 +18,22 @@ from project.core.storage import StoredObject
 
 READ_CHUNK_BYTES = 64 * 1024
 
-# Of more than so many at once the whole is sent.
+# If a request has more ranges, the whole content is sent.
 MAX_RANGES = 16
 
-# The first byte, and the one behind the last.
+# The position of the first byte, and the position after the last byte.
 Range: TypeAlias = tuple[int, int]
 
-# The last no bytes.
+# `bytes=-0`: an unsatisfiable suffix range.
 EMPTY_SUFFIX_PATTERN = re.compile(r'\s*bytes\s*=\s*-0+\s*', re.IGNORECASE)
 
 
 class RangeReader:
-    """A file that ends after so many bytes."""
+    """A range of a file, as a file.
+
+    :param start: the position of the first byte.
+    :param length: in bytes.
+    """
 
     def __init__(self, file: StoredObject, start: int, length: int) -> None:
         file.seek(start)
@@ -40,22 +44,23 @@ class RangeReader:
         self.close = file.close
 
     def read(self, size: int = -1) -> bytes:
-        """Return the next bytes, none behind the end of the window."""
+        """Return the next bytes; empty at the end of the range."""
         data = self.file.read(self.left if size < 0 else min(size, self.left))
         self.left -= len(data)
         return data
 
     def seek(self, position: int) -> int:
-        """Go to a byte, counted from the beginning of the file, as the position of `fileno` is.
+        """Set the position, counted from the beginning of the whole file.
 
-        `socket.sendfile` does so when its client has left.
+        `socket.sendfile` calls this with the position of the file descriptor if the client has
+        disconnected.
         """
         self.left = max(0, self.stop - position)
         return self.file.seek(position)
 
 
 class MultipartByteranges:
-    """Several ranges of one file, each with its own head (`multipart/byteranges`, RFC 9110)."""
+    """Several ranges of a file as `multipart/byteranges` (RFC 9110)."""
 
     def __init__(
         self, file: StoredObject, ranges: Sequence[Range], size: int, mimetype: str
@@ -68,7 +73,7 @@ class MultipartByteranges:
         self.close = file.close
 
     def __len__(self) -> int:
-        """Return how many bytes they come to, heads included."""
+        """Return the size in bytes, including the headers of the parts."""
         content = sum(stop - start for start, stop in self._ranges)
         return content + sum(map(len, self._heads)) + len(self._end)
 
@@ -88,19 +93,20 @@ class MultipartByteranges:
 
 
 def requested_ranges(size: int, etag: str) -> list[Range]:
-    """Return the ranges that were asked for, or none where the whole is to be sent.
+    """Return the requested ranges, or an empty list if the whole content must be sent.
 
-    Refuses with RangeNotSatisfiable where all of them lie behind the end.
+    :param size: the size of the content in bytes.
+    :raises RangeNotSatisfiable: if all ranges are beyond the end of the content.
     """
     wanted = _wanted()
     if request.method != 'GET' or wanted is None:
         return []
     if wanted.units != 'bytes' or len(wanted.ranges) > MAX_RANGES:
         return []
-    # A weak tag, or a date, is no proof that the client's half belongs to these bytes.
+    # A weak tag or a date does not prove that the client's part belongs to this content.
     if request.headers.get('If-Range', f'"{etag}"') != f'"{etag}"':
         return []
-    # More than there is of a suffix is all there is; Werkzeug takes it for unsatisfiable.
+    # A suffix that is longer than the content means all of it; Werkzeug treats it as unsatisfiable.
     starts = [
         (start if start >= 0 else max(0, size + start), stop) for start, stop in wanted.ranges
     ]
@@ -111,11 +117,11 @@ def requested_ranges(size: int, etag: str) -> list[Range]:
 
 
 def drop_unsupported_ranges() -> None:
-    """Drop a `Range` that Werkzeug would answer wrongly, before `send_file` sees it.
+    """Remove a `Range` header that Werkzeug's `send_file` would handle wrongly.
 
-    It says 416 to several ranges and to unknown units, where the RFC ignores them, and to a suffix
-    longer than the content, where the whole is meant; and 206 to HEAD. A suffix of no bytes it does
-    not understand, so that is said in another way.
+    Werkzeug returns 416 for several ranges, for unknown units and for a suffix that is longer than
+    the content, and 206 for HEAD. It cannot parse an empty suffix, so that is replaced by another
+    unsatisfiable range.
     """
     wanted = _wanted()
     if (
@@ -131,8 +137,8 @@ def drop_unsupported_ranges() -> None:
 
 
 def _wanted() -> datastructures.Range | None:
-    # Nothing satisfies that (RFC 9110), as nothing does what lies behind everything. Werkzeug takes
-    # it for nonsense.
+    # An empty suffix is unsatisfiable (RFC 9110), but Werkzeug treats it as malformed. So replace
+    # it by a range that is beyond the end of any content.
     asked = request.headers.get('Range', '')
     if EMPTY_SUFFIX_PATTERN.fullmatch(asked):
         return datastructures.Range('bytes', [(2**63 - 1, None)])

@@ -120,22 +120,22 @@ class TestLoadJson:
             ('{"a": "ü"}'.encode('latin-1'), 'Not UTF-8'),
             (b'{"a": "\xed\xa0\x80"}', 'Not UTF-8'),
             (b'{"a": "\xc0\xaf"}', 'Not UTF-8'),
-            (b'{"a": NaN}', 'NaN is not a number'),
-            (b'{"a": Infinity}', 'Infinity is not a number'),
-            (b'{"a": -Infinity}', '-Infinity is not a number'),
+            (b'{"a": NaN}', 'NaN is not valid JSON'),
+            (b'{"a": Infinity}', 'Infinity is not valid JSON'),
+            (b'{"a": -Infinity}', '-Infinity is not valid JSON'),
             (b'{"a": 1e999}', 'A number is too large'),
             (b'{"a": [-1e999]}', 'A number is too large'),
-            (b'{"a": "\\u0000"}', 'NUL is not text'),
-            (b'{"a\\u0000": 1}', 'NUL is not text'),
-            (b'{"a": "\\ud800"}', 'A lone surrogate is not text'),
-            (b'{"a": ["\\udc00\\ud800"]}', 'A lone surrogate is not text'),
-            (b'{"\\ud800": 1}', 'A lone surrogate is not text'),
+            (b'{"a": "\\u0000"}', 'Text must not contain NUL'),
+            (b'{"a\\u0000": 1}', 'Text must not contain NUL'),
+            (b'{"a": "\\ud800"}', 'Text must not contain a lone surrogate'),
+            (b'{"a": ["\\udc00\\ud800"]}', 'Text must not contain a lone surrogate'),
+            (b'{"\\ud800": 1}', 'Text must not contain a lone surrogate'),
             (b'{"a": 1, "a": 1}', 'A key is given more than once'),
             (b'{"b": {"a": 1, "\\u0061": 2}}', 'A key is given more than once'),
-            (nested(33), 'Nested more than 32 deep'),
-            (b'{"a":' * 33 + b'1' + b'}' * 33, 'Nested more than 32 deep'),
-            (nested(100_000), 'Nested more than 32 deep'),
-            (b'[' * 100_000, 'Nested more than 32 deep'),
+            (nested(33), 'Nested more than 32 levels deep'),
+            (b'{"a":' * 33 + b'1' + b'}' * 33, 'Nested more than 32 levels deep'),
+            (nested(100_000), 'Nested more than 32 levels deep'),
+            (b'[' * 100_000, 'Nested more than 32 levels deep'),
         ],
         ids=lambda value: repr(value[:20]) if isinstance(value, bytes) else '',
     )
@@ -215,7 +215,7 @@ class TestLoadQuery:
         response = client.get(f'/probe?{query}')
 
         assert response.status_code == 400
-        assert reasons(response) == {'request': ['NUL is not text']}
+        assert reasons(response) == {'request': ['Text must not contain NUL']}
 
     @pytest.mark.parametrize('query', ['name=%ff', 'name=%ed%a0%80', 'name=%'])
     def test_accepts_invalid_utf_8(self, client, query):
@@ -280,7 +280,7 @@ class TestLoadForm:
         text = self.send(client, [b'name="file"\r\n\r\na'])
         file = self.send(client, [b'name="name"; filename="a"\r\n\r\na'])
 
-        assert reasons(text) == {'file': ['Not a file.']}
+        assert reasons(text) == {'file': ['Must be a file.']}
         assert reasons(file) == {'name': ['Not a valid string.']}
 
     @pytest.mark.parametrize('part', [b'filename="a"', b'x="y"'])

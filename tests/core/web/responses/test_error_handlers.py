@@ -294,7 +294,7 @@ class TestProblem:
             'type': 'about:blank',
             'title': 'Conflict',
             'status': 409,
-            'detail': 'The request was refused.',
+            'detail': 'The request was rejected.',
             'errors': {'name': ['Already taken']},
             'request_id': 'abc',
         }

@@ -1,5 +1,5 @@
-// Shows the document, or asks for a token first where the service wants one. The token stays in
-// this page's memory: nothing is stored in the browser.
+// Shows the document, or first a form for a token if the service requires one. The token is only
+// kept in the memory of this page; nothing is stored in the browser.
 const form = document.getElementById('unlock');
 
 async function open(token) {
@@ -22,7 +22,7 @@ async function open(token) {
 form.addEventListener('submit', async (event) => {
   event.preventDefault();
   const opened = await open(document.getElementById('token').value.trim());
-  document.getElementById('refused').textContent = opened ? '' : 'This token was refused.';
+  document.getElementById('refused').textContent = opened ? '' : 'This token is not valid.';
 });
 
 open().then((opened) => { form.hidden = opened; });
