@@ -55,7 +55,9 @@ def init_app(
 
 
 def validate_routes(app: Flask) -> None:
-    """Validate the specs of all routes and the types of all columns, once all are registered.
+    """Validate the specs of all routes, and the types of all columns.
+
+    Call it after all routes are registered.
 
     :raises UndeclaredRoute: if a route has no endpoint spec, or its handler does not fit its spec.
     :raises HiddenValue: if a route hides values of another route's argument.

@@ -29,7 +29,7 @@ def now() -> datetime:
 
 
 def recent_window(period: timedelta) -> tuple[datetime, datetime]:
-    """Return the first and the last moment of the window of length `period` that ends now.
+    """Return the first and last moment of the time window `period` that ends now.
 
     A moment in the future is outside: a machine whose clock was ahead has stored it. The window
     ends `MAX_CLOCK_SKEW` after now, because the clocks of two machines may differ by that much.

@@ -42,7 +42,7 @@ def find_warnings(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _rejections(name: str, make: Callable[[], object]) -> Iterator[str]:
-    """Yield why a function rejects the value of a setting, in one line without the value."""
+    """Yield why a function rejects a setting, in one line without the value."""
     try:
         make()
     except SystemExit as rejection:
@@ -81,7 +81,7 @@ def _create(url: str, make: Callable[[str], object]) -> None:
 
 
 def is_server_url(url: str, *schemes: str) -> bool:
-    """Return whether a URL can be parsed, has one of the schemes and contains a host name."""
+    """Return whether a URL is valid, has one of the schemes and contains a host."""
     try:
         parts = urlsplit(url)
         # Accessing `port` raises ValueError if it is not a number.
@@ -107,7 +107,7 @@ def _hashing_faults(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _memory_bytes() -> int:
-    """Return the memory of the machine, or the limit of the container if that is lower."""
+    """Return the memory of the machine, or the limit of the container if lower."""
     total = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
     try:
         limit = CGROUP_LIMIT.read_text(encoding='ascii').strip()

@@ -52,7 +52,7 @@ def email_on_the_wire(address: str) -> str:
 
 
 def ascii_domain(domain: str) -> str | None:
-    """Return a domain as A-labels in lower case, or None if IDNA 2008 does not allow it."""
+    """Return a domain as A-labels in lower case, or None if invalid by IDNA 2008."""
     lower = domain.lower()
     if lower.isascii() and 'xn--' not in lower:
         return lower

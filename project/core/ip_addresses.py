@@ -18,7 +18,7 @@ def normalize_ip(text: str) -> str:
 
 
 def normalize_forwarded_ip(text: str) -> str:
-    """Return the normal form of an IP address in a proxy's header, or '' if it is not one.
+    """Return the normal form of an IP address from a proxy, or '' if it is not one.
 
     Some proxies add the client's port, brackets or blanks (Azure always adds the port).
     """

@@ -12,5 +12,5 @@ def announce_stop() -> None:
 
 
 def is_stopping() -> bool:
-    """Return whether the service is about to close its listeners, and so is no longer ready."""
+    """Return whether the service is about to close its listeners (no longer ready)."""
     return bool(_is_stopping[0])

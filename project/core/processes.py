@@ -54,7 +54,7 @@ def set_process_name(name: str) -> None:
 
 
 def set_not_dumpable() -> None:
-    """Forbid other processes of the same user to read the memory and environment of this one.
+    """Forbid other processes of the user to read memory and environment of this one.
 
     Forked children inherit the flag; executing a program resets it. The kernel writes no core dump.
     Only a process with CAP_SYS_PTRACE may attach, such as a debugger that root runs. No effect on
@@ -69,7 +69,7 @@ def has_dump_flag() -> bool:
 
 
 def _prctl(option: int, value: int) -> int | None:
-    """Return the result of the call, or None if it failed or the system does not have it."""
+    """Return the result of the call, or None if it failed or is not supported."""
     try:
         prctl = ctypes.CDLL(None).prctl
     except (OSError, AttributeError):

@@ -20,7 +20,7 @@ class RequestContext:
 
 NO_CONTEXT = RequestContext()
 
-_context: ContextVar[RequestContext] = ContextVar('origin', default=NO_CONTEXT)
+_context: ContextVar[RequestContext] = ContextVar('request_context', default=NO_CONTEXT)
 
 
 def current_request_context() -> RequestContext:

@@ -86,7 +86,7 @@ class AttemptCounter:
 
     @property
     def attempts_per_account_and_day(self) -> int:
-        """Return the number of attempts against one account that the counter allows per day."""
+        """Return the number of attempts against an account that are allowed per day."""
         return int(self.targets_per_account * self.limit * DAY / self.period)
 
     def consume(self, target: str) -> None:
@@ -109,7 +109,7 @@ class AttemptCounter:
             },
             where=over | (ThrottleCounter.attempts < self.limit),
         )
-        # A transaction of its own, if the caller has none: one round trip instead of three.
+        # A separate transaction, unless the caller has one: one round trip instead of three.
         counted = statement.returning(ThrottleCounter.attempts)
         if not execute_in_own_transaction(counted, joins=True):
             resets_at = execute_select(
@@ -120,7 +120,7 @@ class AttemptCounter:
             raise TooManyAttempts(max(1, wait))
 
     def _is_over(self, moment: datetime) -> ColumnElement[bool]:
-        """Return the condition that a period is over, or was begun by a clock that was ahead."""
+        """Return the condition that a period is over, or its start is in the future."""
         latest = moment + self.period + MAX_CLOCK_SKEW
         return (ThrottleCounter.resets_at <= moment) | (ThrottleCounter.resets_at > latest)
 

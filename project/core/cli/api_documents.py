@@ -82,7 +82,7 @@ def with_counters(page: str) -> str:
 
 
 def matrix() -> str:
-    """Return the page with the table of all routes and the credentials that may call them."""
+    """Return the page with the table of routes and the callers that they accept."""
     specs: dict[tuple[str, str], EndpointSpec] = current_app.extensions['endpoint_specs']
     rows = [
         (rule.rule, method, specs[rule.endpoint, method].allow)
@@ -121,7 +121,7 @@ def _row(rule: str, method: str, allow: Access) -> str:
 
 
 def authorization_result(allow: Access, *, logged_in: bool, holds: Callable[[str], bool]) -> str:
-    """Return the result of the guard for a caller: `ok`, or the status code of the error.
+    """Return the result of the guard for a caller: `ok` or a status code.
 
     :param holds: returns whether the caller has a permission.
     """

@@ -77,7 +77,7 @@ def _found(load: Callable[[], LoadedConfig]) -> list[dict[str, str]]:
 
 
 def _dependencies(app: Flask) -> list[dict[str, str]]:
-    """Return a row for each dependency: `ok`, or a fault if the service cannot reach or use it.
+    """Return a row per dependency: `ok`, or a fault if the service cannot use it.
 
     Other states are warnings, such as tasks that are late because no worker runs yet.
     """

@@ -23,7 +23,7 @@ def _serve(reload: bool | None, **options: Any) -> Any:
 
 
 def _is_reloader(reload: bool | None) -> bool:
-    """Return whether this process is the reloader, which only restarts the serving process."""
+    """Return whether this is the reloader, which only restarts the serving process."""
     return (get_debug_flag() if reload is None else reload) and not is_running_from_reloader()
 
 

@@ -113,7 +113,7 @@ class Command(ErrorReportingMixin, click.Command):
 
 
 def app_command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
-    """Return a decorator that makes a top-level command of a function with an app context."""
+    """Return a decorator that makes a top-level command with an app context."""
 
     def decorate(function: Callable[..., Any]) -> click.Command:
         return click.command(name, cls=Command)(with_appcontext(function))

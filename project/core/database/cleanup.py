@@ -47,7 +47,7 @@ class CleanupFailed(Exception):
 
 
 def delete_expired_rows(expired: Expired, *, dry_run: bool = False) -> Iterator[CleanupBatch]:
-    """Delete the expired rows of several tables, and yield each batch after its commit.
+    """Delete the expired rows of several tables; yield each batch after its commit.
 
     An error ends the clean-up of its table only.
 
@@ -77,7 +77,7 @@ def finish_cleanup(batches: Iterable[CleanupBatch]) -> None:
 def delete_unlocked(
     model: Any, condition: ColumnElement[bool], *, order: Any = None, limit: int = BATCH_ROWS
 ) -> list[AnyRow]:
-    """Delete the matching rows that no other transaction has locked, and return their keys.
+    """Delete matching rows that no other transaction has locked; return their keys.
 
     Waiting for locked rows could deadlock, because clean-up deletes rows of many users in no
     particular order. The next run deletes them. The statement runs in the caller's transaction, if

@@ -24,7 +24,7 @@ def python_type_of(column_type: TypeEngine[Any]) -> type:
 
 
 def validate_columns(metadata: MetaData) -> None:
-    """Ensure that the values of every column can be converted to JSON and read from a cursor.
+    """Ensure that the values of all columns can be converted for JSON and cursors.
 
     :raises UnsupportedType: if the type of a column has no form; names the table and the column.
     """
@@ -37,7 +37,7 @@ def validate_columns(metadata: MetaData) -> None:
 
 
 def ensure_ordered(column: Any, owner: str) -> None:
-    """Ensure that a list can be sorted by a column, and that a cursor can contain its values.
+    """Ensure that a list can be sorted by a column, and a cursor can hold its values.
 
     :param owner: the name of the list, for the message.
     :raises UnsupportedType: if the type has no form, or its values have no order.

@@ -106,7 +106,7 @@ class CompiledQuery:
 
 @contextmanager
 def _borrowed(engine: Engine) -> Any:
-    """Provide a connection from the pool; after a driver error, it does not return to the pool."""
+    """Provide a connection from the pool; invalidate it after an error."""
     connection = engine.raw_connection()
     try:
         yield connection

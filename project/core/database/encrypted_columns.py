@@ -33,7 +33,7 @@ def register_encrypted_column(name: str, column: Any, *, purpose: str, used_in: 
 def _batches(column: Any) -> Iterator[Sequence[EncryptedRow]]:
     """Yield all ciphertexts in batches, in the order of the primary key.
 
-    Each batch is a query of its own, so that the caller can commit between batches.
+    Each batch is a separate query, so that the caller can commit between batches.
     """
     key = _primary_key(column)
     found = select(*key, column).where(column.is_not(None)).order_by(*key).limit(BATCH_ROWS)

@@ -106,7 +106,7 @@ class Keyset:
         return (column,) if column is self.key else (column, self.key)
 
     def _query(self, statement: AnySelect, sort: str, *, further: bool) -> CompiledQuery:
-        """Return the query of the first or of a further page; it is compiled once per order."""
+        """Return the query of the first or a further page, compiled once per order."""
         known = self._queries.setdefault(statement, {})
         if (sort, further) not in known:
             order, descending = self._order(sort), sort.startswith('-')
@@ -154,7 +154,7 @@ def iterate_pages(page_of: Callable[[PageRequest], Page]) -> Iterator[Any]:
 
 
 def iterate_in_batches(found: AnySelect, *keys: Any) -> Iterator[AnyRow]:
-    """Yield all rows of a select in batches. For commands, exports and garbage collection.
+    """Yield all rows of a select in batches. For commands, exports and clean-up.
 
     :param keys: selected columns that together are unique. The rows are sorted by them.
     """

@@ -68,6 +68,6 @@ def features() -> set[str]:
 
 
 def tables() -> dict[str, str]:
-    """Return the feature of each table: the package in `project` that contains its model."""
+    """Return the feature of each table: the package in `project` with its model."""
     modules = {m.local_table: m.class_.__module__ for m in Base.registry.mappers}
     return {str(table): module.split('.')[1] for table, module in modules.items()}

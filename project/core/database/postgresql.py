@@ -62,7 +62,7 @@ def reject_closed_connection(connection: Any, _record: Any, _proxy: Any) -> None
 
 
 def close_read_only_connection(connection: Any, record: Any) -> None:
-    """Invalidate a read-only connection that returns to the pool: a new one may accept writes."""
+    """Invalidate a read-only connection: a new one may accept writes."""
     if connection is None or connection.closed:
         return
     status = connection.info.parameter_status
@@ -92,7 +92,7 @@ def _is_readable(connection: Any) -> bool:
 
 
 def _is_at_end(connection: Any) -> bool:
-    """Read unsolicited messages of the server, and return whether it has closed the connection."""
+    """Read pending messages; return whether the server has closed the connection."""
     try:
         connection.pgconn.consume_input()
     except PsycopgError:

@@ -19,7 +19,7 @@ MAX_RETRY_PAUSE_SECONDS = 0.05
 
 
 def repeatable(function: Callable[P, R]) -> Callable[P, R]:
-    """Run a service function again if its transaction deadlocks or cannot be serialized.
+    """Repeat a service function if its transaction deadlocks or cannot be serialized.
 
     Put this decorator above `atomic`. It is for functions whose effects are all in the transaction
     or in `after_commit`: an aborted attempt then has no effect. Inside a caller's transaction, the

@@ -74,7 +74,7 @@ def execute_select(statement: AnySelect, parameters: Mapping[str, Any] | None = 
 def execute_in_own_transaction(
     statement: Executable, parameters: Mapping[str, Any] | None = None, *, joins: bool = False
 ) -> list[AnyRow]:
-    """Run one statement as a transaction of its own: one round trip instead of three.
+    """Run one statement as a separate transaction: one round trip instead of three.
 
     For non-atomic services whose steps are single statements.
 
@@ -153,7 +153,7 @@ def atomic(*, locking: Iterable[int] = (), checks_caller: bool = True) -> Iterat
 
 
 def authorize_transactions(user_id: int, check: Callable[[], None]) -> None:
-    """Let each transaction of this request begin with a lock on its user and a call of `check`.
+    """Let each transaction of this request lock its user and call `check` first.
 
     :param check: raises ApiError if the credential no longer allows the request.
     """
@@ -233,7 +233,7 @@ def _run_last_steps(session: Session) -> None:
 
 
 def non_atomic(function: Callable[P, R]) -> Callable[P, R]:
-    """Mark a function that commits in several transactions and may raise after some of them.
+    """Mark a function that commits in several transactions and may raise in between.
 
     The effects before the error must stay, such as a counted attempt or an ended session. Inside a
     caller's `atomic`, the error would roll them back.
@@ -273,7 +273,7 @@ def require_transaction_for_write(state: ORMExecuteState) -> None:
 
 
 def assert_no_unsaved_changes(_error: BaseException | None = None) -> None:
-    """Ensure that the request leaves no unsaved changes, because an `atomic` is missing.
+    """Ensure that there are no unsaved changes: an `atomic` would be missing.
 
     :raises RuntimeError: if objects of the session were changed and not saved.
     """

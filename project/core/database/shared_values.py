@@ -39,6 +39,6 @@ def has_value_below(prefix: str) -> bool:
 
 
 def insert_value(name: str, value: bytes) -> None:
-    """Store a value in a transaction of its own, unless the name already has one."""
+    """Store a value in a separate transaction, unless the name already has one."""
     row = {'name': name, 'value': value, 'changed_at': now()}
     execute_in_own_transaction(insert_or_ignore(SharedValue).values(row))

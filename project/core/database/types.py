@@ -50,7 +50,7 @@ class WordList(TypeDecorator[list[str]]):
 
     @property
     def python_type(self) -> type[list[str]]:
-        """Return the type of the values, which is not the type of the text in the database."""
+        """Return the type of the values, not of the text in the database."""
         return list
 
     def process_bind_param(self, value: list[str] | None, dialect: Dialect) -> str | None:

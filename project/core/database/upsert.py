@@ -19,7 +19,7 @@ def upsert(
     change: Mapping[str, Any],
     where: ColumnElement[bool] | None = None,
 ) -> Any:
-    """Return an INSERT that updates an existing row instead, if the row matches `where`.
+    """Return an INSERT that instead updates an existing row if it matches `where`.
 
     :param conflict: the columns of the unique constraint that identifies the existing row.
     """

@@ -1,4 +1,4 @@
-"""Decoding of untrusted images, each in a process of its own, with a concurrency limit.
+"""Decoding of untrusted images, each in a separate process, with a concurrency limit.
 
 Decoders are written in C and read uploaded bytes directly. A decoder process has limited memory and
 time, and cannot open files or sockets (`sandbox.py`).
@@ -135,7 +135,7 @@ def protect_process() -> None:
 
 
 def init_app(app: Flask) -> None:
-    """Provide `protect_process` for gunicorn, whose configuration imports no project module."""
+    """Provide `protect_process` for gunicorn, whose settings import no project module."""
     app.extensions['protect_process'] = protect_process
 
 

@@ -1,4 +1,4 @@
-"""The decoder of untrusted images, which runs as a process of its own.
+"""The decoder of untrusted images, which runs as a separate process.
 
 Command: `python -I decoder_process.py EDGE SHAPE < image`. It writes WebP to stdout, or exits with
 a code for the reason of the failure.
@@ -47,7 +47,7 @@ class TooManyPixels(Exception):
 
 
 def render(source: BinaryIO, edge: int, *, square: bool) -> bytes:
-    """Return the first frame of an image as WebP: upright, in sRGB and without metadata.
+    """Return the first frame of an image as upright sRGB WebP without metadata.
 
     :param edge: the longer side in pixels, which is never enlarged; with `square`, the side of the
         square that is cropped from the middle.
@@ -70,7 +70,7 @@ def render(source: BinaryIO, edge: int, *, square: bool) -> bytes:
 
 
 def _plain(image: Image.Image) -> Image.Image:
-    """Return an image in RGB, or in RGBA if it has transparency, with eight bits per channel."""
+    """Return an image in 8-bit RGB, or in RGBA if it has transparency."""
     if image.mode in ('RGB', 'RGBA'):
         return image
     if image.mode.startswith(('I', 'F')):
@@ -93,7 +93,7 @@ def _fit(image: Image.Image, edge: int) -> Image.Image:
 
 
 def _with_usual_colours(image: Image.Image, source: Image.Image) -> Image.Image:
-    """Return an image converted to sRGB, because the result contains no colour profile."""
+    """Return an image in sRGB, because the result contains no colour profile."""
     profile = source.info.get('icc_profile')
     if not profile or source.mode not in ('RGB', 'RGBA'):
         return image
@@ -107,7 +107,7 @@ def _with_usual_colours(image: Image.Image, source: Image.Image) -> Image.Image:
 
 
 def warm_up() -> list[bytes]:
-    """Decode an image of each format, because decoders load libraries with their first image.
+    """Decode an image of each format, because decoders load libraries lazily.
 
     The sandbox prevents loading them later.
 

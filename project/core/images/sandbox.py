@@ -90,7 +90,7 @@ def restrict() -> list[str]:
 
 
 def filter_program(machine: str) -> bytes | None:
-    """Return the seccomp filter of an architecture in binary form, or None if it is unsupported.
+    """Return the binary seccomp filter of an architecture, or None if unsupported.
 
     The filter allows the calls in the tables; all others fail with EPERM. It kills a process that
     uses the system calls of another architecture.
@@ -123,7 +123,7 @@ def _forbid_new_privileges() -> bool:
 
 
 def _restrict_by_landlock() -> bool:
-    """Deny files and, with newer kernels, TCP, signals to other processes and abstract sockets."""
+    """Deny files; with newer kernels also TCP, outside signals and abstract sockets."""
     version = _call('syscall', LANDLOCK_CREATE_RULESET, 0, 0, LANDLOCK_CREATE_RULESET_VERSION)
     if version < 1:
         return False
@@ -172,7 +172,7 @@ def _set_limit(name: str, soft: int, hard: int) -> bool:
 
 
 def _call(name: str, *arguments: int) -> int:
-    """Call a variadic function of the C library; return -1 if it fails or does not exist."""
+    """Call a variadic function of the C library; return -1 if it fails or is missing."""
     # macOS also has `syscall`, but with other numbers.
     if sys.platform != 'linux':
         return -1

@@ -111,7 +111,10 @@ def start_request_timer() -> None:
 
 
 def log_request(response: Response) -> Response:
-    """Log the request and its status (ASVS 16.2.1), without the query, which may be private."""
+    """Log the request and its status (ASVS 16.2.1).
+
+    The query is not logged, because it may be private.
+    """
     if log.isEnabledFor(logging.INFO):
         principal = current_or_none()
         fields = {

@@ -16,7 +16,7 @@ from .signing import derived_keys
 
 
 def encrypt(purpose: str, secret: bytes) -> bytes:
-    """Return a ciphertext that only `decrypt` with the same purpose can read (ASVS 11.3.2)."""
+    """Return a ciphertext that only `decrypt` of the purpose can read (ASVS 11.3.2)."""
     return _cipher(purpose).encrypt(secret)
 
 
@@ -32,7 +32,7 @@ def decrypt(purpose: str, ciphertext: bytes) -> bytes | None:
 
 
 def find_key(purpose: str, ciphertext: bytes) -> int | None:
-    """Return the number of the key: 0 for the newest, n for the nth fallback, None if unknown."""
+    """Return the number of the key: 0 is the newest, n the nth fallback, else None."""
     for number, key in enumerate(derived_keys(f'seal:{purpose}')):
         with suppress(InvalidToken):
             _fernet(key).decrypt(ciphertext)
@@ -57,7 +57,7 @@ def encrypt_with_token(token: str, secret: bytes) -> bytes:
 
 
 def decrypt_with_token(token: str, ciphertext: bytes) -> bytes | None:
-    """Return the secret that `encrypt_with_token` encrypted; None if the token does not match."""
+    """Return the secret of `encrypt_with_token`, or None if the token does not match."""
     try:
         return _cipher_under(token).decrypt(ciphertext)
     except InvalidToken:

@@ -82,7 +82,7 @@ def _normal(password: str) -> str:
 
 
 def _cost(stored_hash: str | None = None) -> tuple[int, int, int]:
-    """Return memory, rounds and lanes of a stored hash; by default, of the configuration."""
+    """Return memory, rounds and lanes of a stored hash or of the configuration."""
     if stored_hash is not None:
         with suppress(InvalidHashError):
             used = extract_parameters(stored_hash)
@@ -101,6 +101,6 @@ def _hasher_of(memory: int, rounds: int, lanes: int) -> PasswordHasher:
 
 @cache
 def _dummy(memory: int, rounds: int, lanes: int) -> str:
-    """Return a valid random hash that matches no password. It is not computed, so this is fast."""
+    """Return a random hash that matches no password, without the time to compute one."""
     salt, digest = (b64encode(secrets.token_bytes(n)).rstrip(b'=').decode() for n in (16, 32))
     return f'$argon2id$v=19$m={memory},t={rounds},p={lanes}${salt}${digest}'

@@ -12,7 +12,7 @@ ESTIMATED_CHARACTERS = (18, 36, 72)
 
 
 def is_guessable(password: str, words: Iterable[str] = ()) -> bool:
-    """Return whether a password withstands fewer than `MIN_PASSWORD_STRENGTH` attempts.
+    """Return whether `MIN_PASSWORD_STRENGTH` attempts are enough to guess a password.
 
     It takes some milliseconds, and up to 0.2 s for long repetitive passwords. So do not call it
     inside `atomic`.

@@ -24,7 +24,7 @@ _prefixes: Registry[str] = Registry('permission prefix')
 
 
 def register_permission_prefix(prefix: str, *, owner: str) -> None:
-    """Reserve the names `<prefix>:…` for a feature. Its own name is reserved automatically.
+    """Reserve the names `<prefix>:…` for a feature. Its own name needs no call.
 
     :param owner: the module that reserves them: `__name__`.
     :raises RegistrationError: if the prefix is reserved already; names both modules.
@@ -35,7 +35,7 @@ def register_permission_prefix(prefix: str, *, owner: str) -> None:
 def register_permission(name: str, meaning: str, *, owner: str, default: bool = False) -> str:
     """Register a permission such as `users:read`, and return its name.
 
-    :param meaning: a sentence: what the permission allows.
+    :param meaning: a sentence about the operations that it allows.
     :param owner: the module that registers it: `__name__`. Its feature must own the prefix.
     :param default: whether every user holds it, because it only concerns their own data.
     :raises RegistrationError: if the name is registered already, or has the prefix of another

@@ -12,12 +12,12 @@ from itsdangerous import BadSignature, URLSafeSerializer
 
 
 def compute_hmac(purpose: str, message: str) -> bytes:
-    """Return the HMAC-SHA-256 of a message (32 bytes) under the newest key of a purpose."""
+    """Return the HMAC-SHA-256 (32 bytes) of a message under a purpose's newest key."""
     return _hmac_under(current_app.config['SECRET_KEY'], purpose, message)
 
 
 def verify_hmac(expected: bytes, purpose: str, message: str) -> bool:
-    """Return, in constant time, whether `expected` is the HMAC under the newest or an older key."""
+    """Return, in constant time, whether `expected` is an HMAC under any of the keys."""
     matches = [hmac.compare_digest(expected, _hmac_under(key, purpose, message)) for key in _keys()]
     return any(matches)
 
@@ -45,7 +45,7 @@ def unsign(purpose: str, text: str) -> object | None:
 
 
 def derived_keys(purpose: str) -> list[bytes]:
-    """Return a 32-byte key for a purpose, derived from each secret key, the newest first."""
+    """Return a 32-byte key for a purpose per secret key, the newest first."""
     return [_derived(key, purpose) for key in _keys()]
 
 

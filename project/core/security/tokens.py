@@ -38,7 +38,7 @@ _kinds: Registry[TokenKind] = Registry('token kind')
 
 
 def register_token_kind(kind: TokenKind, *, owner: str) -> None:
-    """Register a kind of tokens, so that they can be issued, masked in logs, found and revoked.
+    """Register a kind of tokens, to issue, find, revoke and mask such tokens.
 
     :param owner: the module that registers it: `__name__`.
     :raises RegistrationError: if the prefix is registered already, or not three lower-case letters.
@@ -56,7 +56,7 @@ def token_kinds() -> Mapping[str, TokenKind]:
 
 @cache
 def token_pattern() -> re.Pattern[str]:
-    """Return the regular expression that finds tokens of all registered kinds in a text.
+    """Return the regular expression that finds tokens of all kinds in a text.
 
     It has no word boundaries, so that it also finds `\\npst_…` in escaped text.
     """
@@ -94,7 +94,7 @@ def family_of(token: str) -> str:
 
 
 def kind_of(token: str) -> str | None:
-    """Return the kind of a token, or None if its form or checksum is wrong. Needs no query."""
+    """Return the kind of a token, or None if its form or checksum is wrong."""
     match = token_pattern().fullmatch(token)
     if match is None or _checksum(token[:-6]) != token[-6:]:
         return None
@@ -102,7 +102,7 @@ def kind_of(token: str) -> str | None:
 
 
 def token_hash(token: str) -> str:
-    """Return the hash of a token for storage. A fast hash is sufficient for random tokens."""
+    """Return the hash of a token for storage: a fast one, because tokens are random."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 

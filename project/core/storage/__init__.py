@@ -1,7 +1,7 @@
 """Object storage: bytes under keys, on the local disk or in an S3 bucket.
 
-Features decide what the objects mean. An object is durable before a request is acknowledged. Names
-from users never become keys or paths.
+Features define the meaning of the objects. An object is durable before a request is acknowledged.
+Names from users never become keys or paths.
 """
 
 from pathlib import Path
@@ -62,7 +62,7 @@ def storage() -> Storage:
 
 
 def _reserve_of(app: Flask, place: Storage) -> DiskReserve:
-    """Return the reserve of the disk of uploads, and of the disk of an SQLite database."""
+    """Return the reserve of the disks of uploads and of an SQLite database."""
     database = make_url(app.config['SQLALCHEMY_DATABASE_URI'])
     is_file = database.get_backend_name() == 'sqlite' and database.database not in (
         None,
@@ -74,7 +74,7 @@ def _reserve_of(app: Flask, place: Storage) -> DiskReserve:
 
 
 def storage_from_url(app: Flask, url: str, *, name: str = 'STORAGE_URL') -> Storage:
-    """Return the storage at a URL: `file:///folder` or `s3://bucket/prefix?endpoint=…`.
+    """Return the storage at `file:///folder` or `s3://bucket/prefix?endpoint=…`.
 
     :param name: the name of the setting, for the message.
     :raises SystemExit: if the URL is invalid.

@@ -83,7 +83,7 @@ class Storage(ABC):
         return [self.partial_folder]
 
     def create_staged(self) -> StagedObject:
-        """Return a staged file for new bytes. A `with` block deletes it unless it was saved.
+        """Return a staged file for new bytes. A `with` block deletes it unless saved.
 
         :raises ServiceUnavailable: if the storage is not mounted.
         :raises InsufficientStorage: if the disk is full.
@@ -100,7 +100,7 @@ class Storage(ABC):
             staged.write(HEALTH_PROBE)
 
     def ensure_mounted(self) -> None:
-        """Ensure that the volume is mounted, so that nothing is written to the folder below it.
+        """Ensure that the volume is mounted before writing to its folder.
 
         :raises ServiceUnavailable: if the storage no longer has its marker.
         """
@@ -160,7 +160,7 @@ class Storage(ABC):
 
     @abstractmethod
     def iterate_names(self, prefix: str = '', *, after: str = '') -> Iterator[ListedName]:
-        """Yield all names with a prefix in sorted order, including names that are not keys.
+        """Yield all names with a prefix in sorted order, even if they are not keys.
 
         :param prefix: the first parts of the names, without the last slash.
         :param after: the last name of an earlier, incomplete call; this call continues after it.
@@ -171,7 +171,7 @@ class Storage(ABC):
         """Check that bytes can be stored."""
 
     def presigned_url(self, key: str, *, mimetype: str, disposition: str) -> str | None:
-        """Return a URL that is valid for 60 s without a login, or None if the storage has none."""
+        """Return a URL that is valid for 60 s without a login, or None if unsupported."""
         return None
 
     def path_for_proxy(self, key: str) -> str | None:
@@ -191,7 +191,7 @@ class Storage(ABC):
             yield copy
 
     def delete_abandoned(self, *, dry_run: bool = False) -> Iterator[ListedName]:
-        """Delete staged files whose process has ended without saving them, and yield their names.
+        """Delete staged files of ended processes, and yield their names.
 
         Names that this service cannot have created are yielded, too, but not deleted.
         """

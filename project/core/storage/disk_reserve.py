@@ -31,7 +31,7 @@ class DiskReserve:
             raise InsufficientStorage(f'less than the reserve is free in {folder}')
 
     def find_full(self, size: int = 0) -> Path | None:
-        """Return the first folder whose disk has not `size` bytes beside the reserve, or None."""
+        """Return a folder whose disk has not `size` bytes beside the reserve, or None."""
         if self.min_free == 0:
             return None
         return next((folder for folder in self.folders if self._is_full(folder, size)), None)

@@ -36,7 +36,7 @@ def check_key(key: str) -> str:
 
 
 def walk_folder(folder: Path, prefix: str, after: tuple[str, ...]) -> Iterator[ListedName]:
-    """Yield the files in a folder and its subfolders, each folder in the order of its names.
+    """Yield the files in a folder and its subfolders, sorted in each folder.
 
     :param prefix: the name of the folder in the storage.
     :param after: the parts of the name after which to continue.

@@ -76,7 +76,7 @@ class LocalStorage(Storage):
             return path.stat().st_size if path.is_file() else None
 
     def ensure_durable(self, key: str) -> None:
-        """Make a name durable: its writer may have crashed between the rename and the sync."""
+        """Make a name durable: its writer may have crashed between rename and sync."""
         with translate_os_errors():
             folder = self.path(key).parent
             self.ensure_durable_folder(folder)

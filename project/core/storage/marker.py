@@ -18,7 +18,7 @@ storage_samples: Registry[Callable[[], list[str]]] = Registry('storage sample')
 
 
 def register_storage_sample(name: str, find_keys: Callable[[], list[str]], *, owner: str) -> None:
-    """Register a function that finds objects by which a storage without a marker is recognized.
+    """Register a function that finds objects to recognize a storage without a marker.
 
     Before the storage has a marker, only objects with rows in the database distinguish an existing
     storage from an empty folder.

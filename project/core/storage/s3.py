@@ -248,7 +248,7 @@ class S3Storage(Storage):
         return address
 
     def delete_abandoned(self, *, dry_run: bool = False) -> Iterator[ListedName]:
-        """Delete abandoned staged files, and abort abandoned multipart uploads to the bucket.
+        """Delete abandoned staged files, and abort abandoned multipart uploads.
 
         A multipart upload is abandoned after a day: S3 does not report whether its process lives.
         """

@@ -92,7 +92,7 @@ class StagedObject:
 
 
 def delete_abandoned(folder: Path, *, dry_run: bool) -> Iterator[ListedName]:
-    """Delete the staged files in a folder that no process has locked, and yield all names.
+    """Delete the staged files that no process has locked, and yield all names.
 
     Names that this service cannot have created are yielded, too, but not deleted.
     """
@@ -119,7 +119,7 @@ def _create_locked(folder: Path) -> tuple[Path, FileIO]:
 
 
 def _delete_if_abandoned(path: Path, *, dry_run: bool) -> int | None:
-    """Delete a file whose process has ended, and return its size; None if the process lives."""
+    """Delete a file of an ended process and return its size; None if it is in use."""
     with translate_os_errors(missing_ok=True), path.open('rb', buffering=0) as file:
         status = os.fstat(file.fileno())
         is_ours = _lock(file.fileno())

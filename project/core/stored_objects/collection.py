@@ -113,7 +113,7 @@ def collect_storage(
 
 
 def collection_state() -> AnyRow | None:
-    """Return the progress of garbage collection, and the totals of the current or last round."""
+    """Return progress and totals of the current or last garbage collection."""
     table = StorageCollection
     state = select(
         table.started_at, table.finished_at, table.paused_until, table.position, table.examined,
@@ -164,7 +164,7 @@ def _collect_batch(batch: Iterable[ListedName], *, dry_run: bool) -> Iterator[Co
 
 
 def _try(key: str, *, dry_run: bool) -> bool:
-    """Call `collect_object`, and log a failure, so that the other objects are still deleted."""
+    """Call `collect_object`, and only log a failure, because others may succeed."""
     try:
         return collect_object(key, dry_run=dry_run)
     except ServiceUnavailable as error:

@@ -58,7 +58,7 @@ class Publication:
         self._source.prepare(key)
 
     def publish(self, key: str) -> None:
-        """Store the bytes at the end of the current transaction, which must write their row.
+        """Store the bytes at the end of this transaction, which must write their row.
 
         If the storage fails then, the transaction is rolled back.
         """

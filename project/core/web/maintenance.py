@@ -29,7 +29,7 @@ def init_app(app: Flask) -> None:
 def check_maintenance() -> Response | None:
     """Return 503 while the file exists, even if its content is invalid.
 
-    Nothing is logged as a warning, because maintenance is no fault.
+    No warning is logged, because maintenance is not a fault.
     """
     if request.path == '/healthz' or (state := maintenance()) is None:
         return None

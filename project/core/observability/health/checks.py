@@ -23,7 +23,7 @@ from .storage_identity import identify_storage
 
 
 def check_database() -> CheckResult:
-    """Write to the database. The state is `read_only`, `full`, `busy` etc. if that fails."""
+    """Write to the database. If that fails: `read_only`, `full`, `busy` etc."""
     try:
         if is_in_memory(db.engine):
             db.session.execute(select(1))
@@ -47,7 +47,10 @@ def _database_failure(error: SQLAlchemyError) -> CheckResult:
 
 
 def check_migrations() -> CheckResult:
-    """Compare the revisions of the database with this code: `ok`, `behind`, `ahead`, `unknown`."""
+    """Compare the revisions of the database and the code: `ok`, `behind` or `ahead`.
+
+    The state is `unknown` if the database fails.
+    """
     try:
         with db.engine.connect() as connection:
             heads = set(MigrationContext.configure(connection).get_current_heads())
@@ -73,7 +76,7 @@ def migration_state(heads: set[str]) -> str:
 
 @cache
 def script_directory() -> ScriptDirectory:
-    """Return the migrations of this code. They are cached, because loading them takes 10 ms."""
+    """Return the migrations of this code, cached: loading them takes 10 ms."""
     return ScriptDirectory.from_config(migrate.get_config())
 
 
@@ -94,7 +97,7 @@ def check_storage() -> CheckResult:
 
 
 def check_free_space() -> CheckResult:
-    """Return `low` while uploads are rejected because a disk has too little free space."""
+    """Return `low` while uploads are rejected for lack of free disk space."""
     folder = storage().reserve.find_full()
     if folder is None:
         return CheckResult()

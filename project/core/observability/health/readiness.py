@@ -1,4 +1,4 @@
-"""Evaluation of the health checks, each in a thread of its own and within a time limit."""
+"""Evaluation of the health checks, each in a separate thread and within a time limit."""
 
 import logging
 import time
@@ -106,7 +106,7 @@ class Readiness:
         return states
 
     def watch(self) -> Thread:
-        """Evaluate the checks in the background until `stopped` is set, so that outages are logged.
+        """Evaluate the checks in the background until `stopped` is set, to log outages.
 
         Call it after the fork, in the process that serves: threads do not survive a fork.
         """
@@ -176,9 +176,10 @@ class Readiness:
 
 
 def run_checks(app: Flask) -> dict[str, DependencyState]:
-    """Evaluate the checks of all configured dependencies, without a server, within 2 s.
+    """Evaluate the checks of all configured dependencies within 2 s.
 
-    For commands. The `reason` of a result is for operators only: it may contain hosts and paths.
+    For commands, because it needs no server. The `reason` of a result is for operators only: it may
+    contain hosts and paths.
     """
     return Readiness(app).current()
 

@@ -31,7 +31,7 @@ def init_app(app: Flask) -> None:
 
 
 def find_marker(url: str) -> str | None:
-    """Return the key of the marker of the storage at a URL, or None if it is not known yet.
+    """Return the key of the marker of the storage at a URL, or None if unknown.
 
     :raises ServiceUnavailable: if the storage does not belong to the database.
     """

@@ -42,7 +42,7 @@ class endpoint(EndpointSpec):
 
 
 def _readers(spec: EndpointSpec) -> dict[str, Callable[[], Any]]:
-    """Return the functions that load the handler's arguments. Schemas are created only once."""
+    """Return the functions that load the handler's arguments; create schemas once."""
     readers: dict[str, Callable[[], Any]] = {}
     if spec.query:
         query = spec.query()

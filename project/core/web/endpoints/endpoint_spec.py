@@ -147,7 +147,7 @@ def spec_of(app: Flask, endpoint: str, method: str) -> EndpointSpec | None:
 
 
 def handler_of(view: Any, method: str) -> Any:
-    """Return the function that handles a method of a view. Like Flask, HEAD falls back to GET."""
+    """Return the function for a method of a view. As in Flask, HEAD falls back to GET."""
     view_class = getattr(view, 'view_class', None)
     if view_class is None:
         return view
@@ -177,7 +177,7 @@ def collect_endpoint_specs(app: Flask) -> dict[Route, EndpointSpec]:
 
 
 def declared_methods(rule: Rule) -> set[str]:
-    """Return the methods of a rule, without the OPTIONS that Flask handles automatically."""
+    """Return the methods of a rule, without the OPTIONS that Flask handles itself."""
     methods = set(rule.methods or ())
     return methods - {'OPTIONS'} if getattr(rule, 'provide_automatic_options', False) else methods
 

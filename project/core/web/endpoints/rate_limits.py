@@ -69,7 +69,7 @@ class Limiter:
 
 
 def init_app(app: Flask) -> None:
-    """Create the counter of the application, and add its state to each limited response."""
+    """Create the counter, and add its state to each limited response."""
     name = database_name(app.config['SQLALCHEMY_DATABASE_URI'])
     app.extensions['limiter'] = Limiter(app.config['REDIS_URL'], name)
     app.after_request(add_ratelimit)
@@ -85,7 +85,7 @@ def database_name(url: str) -> str:
 
 
 def enforce_rate_limit(limit: str, endpoint: str, principal: Principal | None) -> None:
-    """Count a request to a limited endpoint, by its user, or by the client's IP network.
+    """Count a request to a limited endpoint, by user or else by IP network.
 
     An IPv6 /64 counts as one client.
 

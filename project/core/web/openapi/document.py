@@ -86,7 +86,7 @@ def _build(app: Flask) -> dict[str, Any]:
 
 
 def _documented(app: Flask, rule: Rule) -> set[str]:
-    """Return the methods to document: HEAD only for content with ranges, or without GET."""
+    """Return the methods to document: HEAD only with ranges, or without GET."""
     methods = declared_methods(rule)
     if {'GET', 'HEAD'} <= methods and not has_ranges(
         app.extensions['endpoint_specs'][rule.endpoint, 'HEAD']

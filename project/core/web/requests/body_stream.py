@@ -28,7 +28,7 @@ class BodyStream:
         self._read: Any = getattr(self._source, 'read1', self._source.read)
 
     def read1(self, size: int) -> bytes:
-        """Return at most `size` bytes that have arrived; wait if there are none; empty at the end.
+        """Return at most `size` bytes as soon as some have arrived; empty at the end.
 
         :raises ClientDisconnected: if the connection breaks before the end.
         """

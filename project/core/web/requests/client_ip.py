@@ -13,7 +13,7 @@ MAX_LOGGED_CHARACTERS = 100
 
 
 def init_app(app: Flask) -> None:
-    """Trust the headers of `TRUSTED_PROXIES` proxies, each of which appends one address."""
+    """Trust the headers of `TRUSTED_PROXIES` proxies; each appends one address."""
     hops = app.config['TRUSTED_PROXIES']
     if hops:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]

@@ -33,18 +33,18 @@ class ListQuery(Schema):
 
 
 def sort_by(*names: str) -> fields.Str:
-    """Return the field of the supported orders: each name, and `-name` for descending order."""
+    """Return the field of the orders: each name, and `-name` for descending order."""
     orders = [order for name in names for order in (name, f'-{name}')]
     return fields.Str(validate=validate.OneOf(orders))
 
 
 def page_request(query: dict[str, Any]) -> PageRequest:
-    """Return a loaded query as a PageRequest. All other fields of the query are filters."""
+    """Return a loaded query as a PageRequest. All other fields are filters."""
     paging = {name: query.pop(name, None) for name in ('limit', 'cursor', 'sort')}
     return PageRequest(**paging, filters=query)
 
 
 def next_link_header(cursor: str) -> str:
-    """Return the `Link` header (RFC 8288) of the next page: the same query with a new cursor."""
+    """Return the `Link` header (RFC 8288) to the next page of the same query."""
     query = {**request.args.to_dict(), 'cursor': cursor}
     return f'<{request.path}?{urlencode(query)}>; rel="next"'

@@ -106,7 +106,7 @@ class _FormParser(MultiPartParser):
         self.targets = ExitStack()
 
     def read(self) -> tuple[MultiDict[str, str], MultiDict[str, FileStorage]]:
-        """Return the fields and files of the request. Flask closes the files with the request."""
+        """Return the fields and files. Flask closes the files with the request."""
         with self.targets:
             try:
                 boundary = request.mimetype_params.get('boundary', '').encode('ascii')
@@ -121,7 +121,7 @@ class _FormParser(MultiPartParser):
         return form, files
 
     def start_file_streaming(self, event: File, total_content_length: int | None) -> Any:
-        """Open the target of a file. Repeated files and files of unknown fields are discarded."""
+        """Open the target of a file. Repeated and unknown files are discarded."""
         field = self.schema.fields.get(event.name)
         if not isinstance(field, UploadedFile) or event.name in self.seen:
             return self.targets.enter_context(Path(os.devnull).open('r+b'))
@@ -187,7 +187,7 @@ def _check_text(text: str) -> None:
 
 
 def _single(values: MultiDict[str, Any]) -> dict[str, Any]:
-    """Return the values by name. Rejects repeated names (parameter pollution, ASVS 15.3.7)."""
+    """Return the values by name. Rejects parameter pollution (ASVS 15.3.7)."""
     repeated = sorted(name for name, many in values.lists() if len(many) > 1)
     if repeated:
         raise ValidationError({name: [REPEATED_MESSAGE] for name in repeated})

@@ -30,7 +30,7 @@ def init_app(app: Flask) -> None:
 
 
 def handle_api_error(error: ApiError) -> Response:
-    """Return the response for an ApiError. In tests, the endpoint must declare the error."""
+    """Return the response for an ApiError. In tests, the endpoint must declare it."""
     if current_app.testing:
         _expect_declared(error)
     return api_fail(error.data, error.http_code, error.headers)
@@ -54,7 +54,7 @@ def handle_unavailable(error: ServiceUnavailable) -> Response:
 
 
 def handle_temporary_failure(error: Exception) -> Response:
-    """Return 503 or 507 for a temporary failure (`core.database.failures`), and log its message.
+    """Return 503 or 507 for a temporary failure of the database, and log it.
 
     :raises Exception: `error` itself, which becomes a 500, if it is not a temporary failure.
     """
@@ -68,12 +68,12 @@ def handle_temporary_failure(error: Exception) -> Response:
 
 
 def handle_parse_error(error: ParseException) -> Response:
-    """Return 400 for a body that gunicorn cannot parse, which it reports while the body is read."""
+    """Return 400 for a body that gunicorn cannot parse. It raises during reading."""
     return api_fail({'request': ['The body cannot be read']}, 400, {'Connection': 'close'})
 
 
 def handle_http_error(error: HTTPException) -> Response:
-    """Return the response for an exception of Flask, such as an unknown URL or a wrong method.
+    """Return the response for an exception of Flask, such as an unknown URL.
 
     Flask also passes unhandled exceptions to this handler, as InternalServerError, after it has
     logged them. Headers such as `Allow` are kept.

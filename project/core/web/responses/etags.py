@@ -11,7 +11,7 @@ VERSION = re.compile(r'[0-9]{1,9}')
 
 
 def add_etag(response: Response, thing: Any) -> Response:
-    """Add the `ETag` of an object; return 304 without a body if the client has this version."""
+    """Add the `ETag` of an object; return 304 if the client has this version."""
     version = str(thing.version)
     response.set_etag(version)
     # Weak comparison (RFC 9110): a proxy that compresses responses makes the tag weak.

@@ -117,7 +117,7 @@ def _pieces(response: Response, file: StoredObject, wanted: Sequence[Range]) -> 
 
 
 def _offload(response: Response, file: StoredObject, to: str, *, is_whole: bool) -> bool:
-    """Let another server send the file, if it can and if its response would be the same.
+    """Let another server send the file, if it can do so with the same response.
 
     :returns: whether the other server sends the file.
     """

@@ -142,7 +142,7 @@ def end_request(response: Response) -> Response:
 
 
 def _apply_cache_policy(response: Response) -> None:
-    """Forbid caches to store errors. The policy of the route only applies to successes and 304.
+    """Forbid caches to store errors. Successes and 304 keep the policy of the route.
 
     A stored error would outlast its cause, and its format depends on `Accept`.
     """
