@@ -3,16 +3,13 @@
 S3 stores an object completely or not at all, so it is durable after its upload.
 """
 
-import io
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import boto3
-from boto3.exceptions import S3UploadFailedError
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
@@ -20,8 +17,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from project.core.errors import ServiceUnavailable
 
 from .base import Storage, StoredObject
-from .filesystem import translate_os_errors
 from .listing import KEY_PATTERN, ListedName, check_key
+from .s3_file import S3File, translate_s3_errors
 
 # Larger files are uploaded in parts, four of them concurrently.
 MULTIPART_CONFIG = TransferConfig(
@@ -46,77 +43,6 @@ TRANSACTION_LIMITS = {
     'read_timeout': 3,
     'retries': {'mode': 'standard', 'total_max_attempts': 1},
 }
-
-# The maximum number of attempts to read a block; each resumes a broken download.
-MAX_READ_ATTEMPTS = 3
-
-
-class S3File(io.RawIOBase):
-    """An object in S3, opened for reading. It is downloaded from the position of the first read."""
-
-    def __init__(self, fetch: Any, key: str, size: int) -> None:
-        self.key, self.size = key, size
-        self._fetch = fetch
-        self._at = 0
-        self._body: Any = None
-
-    def readable(self) -> bool:
-        """Return True."""
-        return True
-
-    def seekable(self) -> bool:
-        """Return True."""
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Set the position of the next read; close the download if the position changes."""
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.size}[whence]
-        if base + offset != self._at:
-            self._drop()
-        self._at = base + offset
-        return self._at
-
-    def tell(self) -> int:
-        """Return the position of the next read."""
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
-        """Read the next bytes into a buffer, in at most `MAX_READ_ATTEMPTS` attempts.
-
-        :raises ServiceUnavailable: if the last attempt fails.
-        """
-        for left in reversed(range(MAX_READ_ATTEMPTS)):
-            try:
-                data = self._next(len(buffer))
-            except (BotoCoreError, ClientError) as error:
-                self._drop()
-                if not left:
-                    raise ServiceUnavailable from error
-            else:
-                break
-        buffer[: len(data)] = data
-        self._at += len(data)
-        return len(data)
-
-    def close(self) -> None:
-        """Close the object and its download."""
-        self._drop()
-        super().close()
-
-    def _next(self, size: int) -> bytes:
-        if self._at >= self.size or not size:
-            return b''
-        if self._body is None:
-            self._body = self._fetch(self.key, self._at)
-        data: bytes = self._body.read(size)
-        if not data:
-            raise BotoCoreError
-        return data
-
-    def _drop(self) -> None:
-        body, self._body = self._body, None
-        if body is not None:
-            body.close()
 
 
 class S3Storage(Storage):
@@ -158,9 +84,9 @@ class S3Storage(Storage):
 
         # A client with shorter time limits: a health check must end within 2 s.
         self._new_probe = cache(partial(client, endpoint, **PROBE_LIMITS))
+        self._new_short_client = cache(partial(client, endpoint, **TRANSACTION_LIMITS))
         try:
             self._client = client(endpoint)
-            self._client_in_transaction = client(endpoint, **TRANSACTION_LIMITS)
             self._signer = client(public) if public else self._client
         except (BotoCoreError, ValueError) as error:
             raise SystemExit(f'The S3 storage cannot be used: {error}') from None
@@ -193,7 +119,7 @@ class S3Storage(Storage):
 
     def can_open(self, key: str, *, in_transaction: bool = False) -> bool:
         """Return whether there is an object under a key."""
-        client = self._client_in_transaction if in_transaction else self._client
+        client = self._new_short_client() if in_transaction else self._client
         return self._size(client, key) is not None
 
     def _size(self, client: Any, key: str) -> int | None:
@@ -212,7 +138,7 @@ class S3Storage(Storage):
     def delete(self, key: str) -> None:
         """Delete an object, if it exists."""
         with translate_s3_errors():
-            self._client_in_transaction.delete_object(Bucket=self.bucket, Key=self._name(key))
+            self._new_short_client().delete_object(Bucket=self.bucket, Key=self._name(key))
 
     def iterate_names(self, prefix: str = '', *, after: str = '') -> Iterator[ListedName]:
         """Yield the names of all objects with a prefix in sorted order."""
@@ -288,19 +214,6 @@ def _configured(endpoint: str | None, checksums: str) -> Config:
         # Only Amazon has a host name for each bucket.
         s3={'addressing_style': 'path' if endpoint else 'auto'},
     )
-
-
-@contextmanager
-def translate_s3_errors() -> Iterator[None]:
-    """Translate errors of S3 and of the local disk.
-
-    :raises ServiceUnavailable: if S3 or the disk fails; InsufficientStorage if the disk is full.
-    """
-    try:
-        with translate_os_errors():
-            yield
-    except (BotoCoreError, ClientError, S3UploadFailedError) as error:
-        raise ServiceUnavailable from error
 
 
 def _status(error: BaseException | None) -> int | None:
