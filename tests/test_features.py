@@ -106,7 +106,7 @@ class TestFeaturesPage:
         assert code == 0, said
 
         # It goes.
-        down, *rest = commands('Taking it out')
+        down, *rest = commands('Removing it')
         flask(copy, split(down))
         for folder in ('project/notes', 'migrations/versions/notes', 'tests/notes'):
             shutil.rmtree(copy / folder)
