@@ -1,23 +1,23 @@
-# The Python the tests run on.
+# The Python version of the tests.
 ARG PYTHON=3.11
 
 FROM python:${PYTHON}-slim AS packages
-# Where the code will lie, for the last step notes it down.
+# The same folder as in the final image, because the editable installation stores its path.
 WORKDIR /app
 COPY requirements/app.txt .
-# Exactly the files that were locked, and nothing they would have brought along.
+# Exactly the locked packages, without further dependencies.
 RUN python -m venv /venv \
     && /venv/bin/pip install --no-cache-dir --require-hashes --no-deps -r app.txt
-# Our name and entry points (`flask secret-key` is one), and a pointer to the code: what changes
-# every day stays out of this layer.
+# The package name, its entry points (such as `flask secret-key`) and the path of the code. The
+# code itself changes often and is not in this layer.
 COPY pyproject.toml .
 RUN /venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation \
         --config-settings editable_mode=compat --editable . \
     && /venv/bin/pip uninstall --yes pip
 
 FROM python:${PYTHON}-slim
-# It knows more types of files than Python does; the service does without it as well. Which
-# version of it there is, the base image's release decides.
+# libmagic detects more file types; the service also works without it. The release of the base
+# image decides its version.
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends libmagic1 \
@@ -26,7 +26,7 @@ RUN groupadd --gid 10001 api \
     && useradd --uid 10001 --gid 10001 --home-dir /app --no-create-home --shell /usr/sbin/nologin api
 WORKDIR /app
 COPY --from=packages /venv /venv
-# What is temporary and large goes to TMPDIR: /tmp may be memory, the volume is a disk.
+# Large temporary files are written to TMPDIR, because /tmp may be in memory. The volume is a disk.
 ENV PATH=/venv/bin:$PATH \
     TMPDIR=/app/var \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -38,7 +38,7 @@ COPY config config
 COPY deploy/healthcheck.py deploy/
 COPY migrations migrations
 COPY project project
-# The code belongs to root: who runs it can write under var/ and nowhere else.
+# The code belongs to root: the service can write below var/ only.
 RUN python -m compileall -q wsgi.py config deploy migrations project \
     && install --directory --owner=api --group=api --mode=0750 var
 USER 10001:10001

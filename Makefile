@@ -1,11 +1,11 @@
-# `make help` lists what there is.
+# `make help` lists the targets.
 
 PYTHON ?= python3
 BIN = .venv/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes --no-deps
 
-# Python caches its byte code although the environment says no: without it every process of the
-# suite compiles the same 480 modules again. `__pycache__` is ignored.
+# Python must cache byte code, even if the environment disables it: otherwise every process of the
+# suite compiles the same 480 modules again. Git ignores `__pycache__`.
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
@@ -23,33 +23,33 @@ help:  ## List the targets
 	@touch $@
 
 .venv/tested: .venv/installed requirements/dev.txt
-	@echo 'Installing what the tests need …'
+	@echo 'Installing the packages for tests …'
 	@$(PIP) -r requirements/dev.txt
 	@touch $@
 
 .env:
 	@umask 077; printf '# Development. Every variable: .env.example\nAPP_ENV=development\n' > $@
 
-install: .venv/installed .env  ## Make .venv, and a development .env if there is none
+install: .venv/installed .env  ## Create .venv, and a development .env unless there is one
 
 run: install  ## Migrate and serve on :8000
 	@$(BIN)/flask db upgrade
 	@echo
 	@echo 'Serving on http://localhost:$(or $(PORT),8000) – stop with Ctrl-C. Next, in another terminal:'
 	@echo '  read and try the API:  http://localhost:$(or $(PORT),8000)/api/v1/docs'
-	@echo '  make the first user:   $(BIN)/flask create-user ada --email ada@example.com --admin'
-	@echo '  see the mails it sent: ls var/mail'
+	@echo '  create the first user: $(BIN)/flask create-user ada --email ada@example.com --admin'
+	@echo '  see the sent mails:    ls var/mail'
 	@echo
 	@exec $(BIN)/gunicorn -c config/gunicorn.py 'wsgi:create_app()'
 
-test: .venv/tested  ## The whole suite, which needs nothing but Python; `make test F=files` runs tests/files
+test: .venv/tested  ## Run the whole suite, which needs only Python; `make test F=files` runs tests/files
 	@test -d 'tests/$(F)' || { echo 'make test: there is no folder tests/$(F)' >&2; exit 2; }
 	@APP_ENV=testing $(BIN)/python -m pytest -n auto -p no:schemathesis -m 'not servers' -q $(if $(COVERAGE),--cov --cov-report=) $(if $(F),'tests/$(F)')
 
-# The tests of migrations are in the coverage run.
+# The coverage run includes the tests of migrations.
 STEPS = format lint types contracts documents coverage
 
-sure: .venv/tested  ## Everything that must hold before a merge; prints the seconds of each step
+sure: .venv/tested  ## Run all checks that must pass before a merge; prints the seconds of each step
 	@failed=; table=; for step in $(STEPS); do \
 		start=$$(date +%s); \
 		if $(MAKE) --no-print-directory $$step; then result=ok; else result=failed; failed="$$failed $$step"; fi; \
@@ -78,19 +78,19 @@ coverage: .venv/tested
 	@rm -f .coverage .coverage.*
 	@$(MAKE) --no-print-directory test COVERAGE=1
 
-bench: .venv/tested  ## Ratios against a naive reference, on PostgreSQL
+bench: .venv/tested  ## Measure ratios against a naive reference, on PostgreSQL
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-soak: .venv/tested  ## Long runs: 20,000 generated requests, and workers killed while they work
+soak: .venv/tested  ## Run the long tests: 20,000 generated requests, and workers killed at work
 	@FUZZ_EXAMPLES=200 $(BIN)/python -m pytest -q -s -m servers tests/servers/test_openapi_fuzz.py
 	@SOAK=1 $(BIN)/python -m pytest -q -s -m servers tests/reliability
 	@SOAK=1 $(BIN)/python -m pytest -q -s tests/files/test_model.py \
 	    tests/integration/test_interrupted_writes.py \
 	    tests/servers/test_s3.py::TestInterruptedWrites
 
-mutants: .venv/tested  ## Break the code for each row of docs/asvs.md, and see its tests fail
+mutants: .venv/tested  ## Break the code for each row of docs/asvs.md, and check that its tests fail
 	@$(BIN)/python -m tests.asvs.run_mutants $(ROW)
 
-lock:  ## Pin anew: hashes, and no host names
+lock:  ## Pin all dependencies again, with hashes and without host names
 	@uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade -q requirements/app.in -o requirements/app.txt
 	@uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade -q -c requirements/app.txt requirements/app.in requirements/dev.in -o requirements/dev.txt

@@ -1,4 +1,4 @@
-"""Settings of all environments. Names of a feature's settings begin with its name.
+"""Settings of all environments. The settings of a feature begin with its name.
 
 Each is declared once: default, accepted values and meaning. `.env.example`, docs/operations.md and
 `flask config show` repeat the meaning.
@@ -26,9 +26,9 @@ LOG_LEVELS = ('DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL')
 
 
 class Config:
-    """Default settings, which environment variables override. No default is a secret."""
+    """Default values; an environment variable overrides each. They contain no secret."""
 
-    # Whether weak secrets, debug mode and other unsafe values prevent the start.
+    # If true, weak secrets, debug mode and other insecure values stop the start.
     STRICT = False
 
     SECRET_KEY = secret(
@@ -47,7 +47,7 @@ class Config:
     )
     STORAGE_URL = text(
         f'file://{env.VAR}/storage',
-        'Where blobs are stored: `file:///folder` or `s3://bucket/prefix?endpoint=…&region=…` '
+        'The storage of blobs: `file:///folder` or `s3://bucket/prefix?endpoint=…&region=…` '
         '(keys from `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`).',
     )
     STORAGE_SPOOL = text(
@@ -56,7 +56,7 @@ class Config:
         'it.',
     )
     STORAGE_OLD_URL = text(
-        '', 'The storage before this one, from which missing blobs are read during a migration.'
+        '', 'The former storage; during a migration, missing blobs are read from it.'
     )
     STORAGE_MIN_FREE = size(
         '',
@@ -65,8 +65,8 @@ class Config:
     )
     MAIL_URL = text(
         f'file://{env.VAR}/mail',
-        'How mails are sent: `smtp://user:password@host:587?tls=starttls`, `file:///folder` or '
-        '`log:`.',
+        'The transport of mails: `smtp://user:password@host:587?tls=starttls`, `file:///folder` '
+        'or `log:`.',
     )
     MAIL_FROM = text(
         'Flask API <no-reply@localhost>',
@@ -82,7 +82,7 @@ class Config:
         'A broker (`amqp://` or `redis://`) that carries tasks to `flask jobs work`; without it '
         'the service runs its tasks itself.',
     )
-    # Each task runs in a process. A machine that also serves requests cannot run more than 64.
+    # At most 64, because each is a process, which needs memory beside the web processes.
     TASKS_CONCURRENCY = number(
         2,
         0,
@@ -96,7 +96,7 @@ class Config:
         'creates it.',
     )
 
-    # `config/gunicorn.py` reads these.
+    # Read by `config/gunicorn.py`.
     HOST = host('127.0.0.1', 'The name or IP address that gunicorn listens on.')
     PORT = number(8000, 0, 65535, 'The port that gunicorn listens on; 0: any free one.')
     WEB_CONCURRENCY = number(
@@ -106,8 +106,7 @@ class Config:
         'Processes that answer requests; unset: one per core.',
         shown_default='one per core',
     )
-    # At most an hour: a slower client would occupy one of the few threads for longer than proxies
-    # wait.
+    # At most an hour: a slower client would occupy a thread for longer than any proxy waits.
     BODY_TIMEOUT = number(
         30,
         1,
@@ -142,14 +141,14 @@ class Config:
     UMASK = choice(
         '077',
         ('077', '027'),
-        'Permissions that new files do not get: `077`, or `027` if a proxy of the same group sends '
-        'stored files.',
+        'The permissions that new files do not get: `077`, or `027` if a proxy of the same group '
+        'sends stored files.',
     )
     LOG_FORMAT = choice('json', ('json', 'readable'), 'The format of log lines.', variable=None)
     API_DOCS = choice(
         'authenticated',
         ('public', 'authenticated', 'off'),
-        'Who may read the API documentation: `public`, `authenticated` or `off`.',
+        'Readers of the API documentation: `public`, `authenticated` or `off`.',
     )
 
     CORS_ORIGINS = words(
@@ -161,18 +160,19 @@ class Config:
         'all below it. Unset in production: the host of `PUBLIC_URL`, and this machine.',
         is_optional=True,
     )
-    # A number above the real number of proxies lets clients forge their IP address.
+    # With fewer proxies than this number, a client can forge its IP address.
     TRUSTED_PROXIES = number(
         0,
         0,
         100,
-        'Proxies in front of the service; that many values of `X-Forwarded-For` are trusted.',
+        'The number of proxies in front of the service, and of trusted values in '
+        '`X-Forwarded-For`.',
     )
     RATELIMIT_ENABLED = switch(
         True, 'Whether requests are rate limited; false for load tests only. Attempt counters stay.'
     )
 
-    # Limits of one request. Routes that accept uploads raise the first one.
+    # Limits per request. Routes that accept uploads raise MAX_CONTENT_LENGTH.
     MAX_CONTENT_LENGTH = size(
         '1MiB', 'The largest body in bytes, except uploads.', low=1, variable=None
     )
@@ -188,13 +188,13 @@ class Config:
     FRESH_FOR = duration(
         'minutes',
         10,
-        'How long after a login a session may do what needs a fresh one.',
+        'Minutes after a login during which the session is fresh.',
         variable=None,
     )
 
     AUTH_CONTEXT_WORDS = words(
         'flask',
-        'Words that no password may consist of, separated by spaces: the name of your service.',
+        'Words that a password must not consist of, separated by spaces: the name of your service.',
     )
     AUTH_TOKEN_LIFETIME = duration(
         'minutes', 60, 'Minutes after which a token expires.', variable='AUTH_TOKEN_MINUTES'
@@ -214,7 +214,7 @@ class Config:
     AUTH_EVENTS_LIFETIME = duration(
         'days', 365, 'Days for which security events are kept.', variable='AUTH_EVENTS_DAYS'
     )
-    # At most 8: a container with little memory may see all cores of its host.
+    # At most 8, because a small container may report the cores of its large host.
     AUTH_HASH_CONCURRENCY = number(
         min(CORES, 8),
         1,
@@ -222,7 +222,7 @@ class Config:
         'Passwords that the whole service hashes at the same time; unset: one per core, at most 8.',
         shown_default='one per core, at most 8',
     )
-    # argon2 requires at least 8 KiB. The start also measures one hash.
+    # 8 KiB is the minimum of argon2; the start also measures one hash.
     AUTH_HASH_MEMORY_KIB = number(
         19 * 1024, 8, 1024 * 1024, 'Memory in KiB of one hash of argon2id.'
     )
@@ -231,10 +231,13 @@ class Config:
     USERS_AVATAR_MAX_SIZE = size('5MiB', 'The largest avatar in bytes.', low=1, variable=None)
 
     FILES_MAX_SIZE = size(
-        '10GB', 'The largest file (K, M, G, T: powers of 1,000; KiB …: of 1,024).', low=1
+        '10GB',
+        'The size of the largest file (K, M, G, T: powers of 1,000; KiB …: of 1,024).',
+        low=1,
     )
     FILES_QUOTA = size(
-        '50GB', 'All files of one user together, unless `flask files quota` sets another quota.'
+        '50GB',
+        'The quota of a user for all files together, unless `flask files quota` sets another one.',
     )
     FILES_PUBLIC_FOLDER = text(
         f'{env.VAR}/public', 'The folder of the files that `flask files publish` publishes.'
@@ -242,14 +245,16 @@ class Config:
     FILES_OFFLOAD = choice(
         'none',
         ('none', 'x-accel', 'redirect'),
-        'What sends the bytes of a download: `none` (the service), `x-accel` (nginx) or `redirect` '
-        '(the S3 server).',
+        'The sender of downloads: `none` (the service), `x-accel` (nginx) or `redirect` (the S3 '
+        'server).',
     )
     FILES_SCANNER = text(
         '', 'A malware scanner for uploads: `clamd://host:port` or `clamd:///path/of/socket`.'
     )
-    # Each version is a row, and the sum for the quota of a user reads all of them.
-    FILES_VERSIONS_KEPT = number(10, 1, 1000, "Versions of a file's content, the newest included.")
+    # At most 1,000: each version is a row, and the quota counts all rows of a user.
+    FILES_VERSIONS_KEPT = number(
+        10, 1, 1000, 'The number of versions that are kept of a file, including the newest.'
+    )
     FILES_TRASH_LIFETIME = duration(
         'days',
         30,
