@@ -9,7 +9,7 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet --require
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test sure format lint types contracts documents coverage bench soak mutants lock
+.PHONY: help install run test sure format lint types sentences contracts documents coverage bench soak mutants lock
 
 help:  ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ –/' | column -t -s '–'
@@ -47,7 +47,7 @@ test: .venv/tested  ## Run the whole suite, which needs only Python; `make test 
 	@APP_ENV=testing $(BIN)/python -m pytest -n auto -p no:schemathesis -m 'not servers' -q $(if $(COVERAGE),--cov --cov-report=) $(if $(F),'tests/$(F)')
 
 # The coverage run includes the tests of migrations.
-STEPS = format lint types contracts documents coverage
+STEPS = format lint types sentences contracts documents coverage
 
 sure: .venv/tested  ## Run all checks that must pass before a merge; prints the seconds of each step
 	@failed=; table=; for step in $(STEPS); do \
@@ -66,6 +66,9 @@ lint: .venv/tested
 
 types: .venv/tested
 	@$(BIN)/mypy
+
+sentences: .venv/tested  ## Check the sentences of changed files; `make sentences F='README.md Makefile'` checks files
+	@$(BIN)/python -m tests.sentences $(F)
 
 contracts: .venv/tested
 	@said=$$($(BIN)/lint-imports --no-cache) && printf '%s\n' "$$said" | grep -E 'KEPT|Contracts:' \
