@@ -98,7 +98,7 @@ class TestFeaturesPage:
         assert f"depends_on = '{revision}'" in code or f"depends_on = ('{revision}',)" in code
         assert '`POST /api/v1/notes`' in (copy / 'docs/matrix.md').read_text()
 
-        # It works, by the rules of the house.
+        # It works, and keeps the rules of the repository.
         assert 'All went well.' in said
         said = python(copy, '-m', 'pytest', '-q', 'tests/notes')
         assert '5 passed' in said
