@@ -1,4 +1,4 @@
-"""A scanner for tests: clamd itself, and a stand-in of Python that speaks as it does."""
+"""Virus scanners for tests: clamd, and a fake server in Python with the same protocol."""
 
 import os
 import shutil
@@ -10,15 +10,15 @@ from threading import Thread
 
 from tests.core.server.serving import free_port, running
 
-# The test file of the scanners' makers, in halves: every scanner finds it, here as well.
+# The EICAR test file, in two parts: otherwise a scanner would report this file.
 EICAR = rb'X5O!P%@AP[4\PZX54(P^)7CC)7}' + b'$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*'
 
-LARGEST = 500_000  # bytes that it takes
+LARGEST = 500_000  # bytes a scanner accepts
 
 
 @contextmanager
 def running_clamd(folder: Path) -> Iterator[str]:
-    """Run clamd with one signature, that of EICAR, and give its address."""
+    """Run clamd with the signature of EICAR only; yield its URL."""
     clamd = shutil.which('clamd', path=f'{os.environ["PATH"]}:/usr/sbin')
     assert clamd, 'this test needs clamd'
     port = free_port()
@@ -38,7 +38,7 @@ def running_clamd(folder: Path) -> Iterator[str]:
 
 
 class Answering(socketserver.StreamRequestHandler):
-    """One question, answered as clamd does."""
+    """Handler of one command, with the responses of clamd."""
 
     def handle(self) -> None:
         if self.rfile.read(6) == b'zPING\0':
@@ -56,15 +56,15 @@ class Answering(socketserver.StreamRequestHandler):
 
 
 class Server(socketserver.ThreadingTCPServer):
-    """The stand-in, which says nothing of who hung up."""
+    """Fake server that does not report disconnected clients."""
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Pass over it."""
+        """Ignore the error."""
 
 
 @contextmanager
 def standing_in(handler: type[socketserver.BaseRequestHandler] = Answering) -> Iterator[str]:
-    """Run the stand-in, or what else handles each connection, and give its address."""
+    """Run a fake server with a handler of connections; yield its URL."""
     with Server(('127.0.0.1', 0), handler) as server:
         thread = Thread(target=server.serve_forever, kwargs={'poll_interval': 0.01})
         thread.start()

@@ -1,4 +1,4 @@
-"""Clients that tests speak to the API with."""
+"""Test clients of the API, and functions that check its responses."""
 
 from contextvars import Context
 from typing import Any
@@ -11,26 +11,27 @@ from project.core.web.responses.headers import EXPOSED_HEADERS
 
 PREFIX = '/api/v1'
 
-# Headers that say something of what was answered, and not of every answer.
-TELLING = {*EXPOSED_HEADERS, 'Repr-Digest', 'Accept-Ranges'} - {
+# Headers that describe one response. The others are part of every response.
+SPECIFIC_HEADERS = {*EXPOSED_HEADERS, 'Repr-Digest', 'Accept-Ranges'} - {
     'X-Request-ID', 'RateLimit', 'RateLimit-Policy', 'Retry-After', 'Tus-Resumable',
 }  # fmt: skip
 
 
 class IsolatedClient(FlaskClient):
-    """A client whose requests never share the test's context.
+    """Client whose requests do not share the context of the test.
 
-    Flask reuses an application context that is there: an ordinary client would run inside the
-    test's, see what nobody ever committed, and pass where a service forgot to.
+    Flask reuses an existing application context. An ordinary client would therefore run in the
+    context of the test, read uncommitted rows, and hide a missing commit.
 
-    Where the application has its document, the headers of every success must be in there.
+    If the application has an OpenAPI document, the document must contain the headers of each
+    successful response.
     """
 
     def open(self, *args: Any, **kwargs: Any) -> TestResponse:
         response = Context().run(super().open, *args, **kwargs)
         if response.status_code < 300 and 'openapi' in self.application.extensions:
-            surplus = TELLING & set(response.headers.keys()) - self._documented(response)
-            assert not surplus, f'{response.request.path} tells of {surplus}; openapi.json does not'
+            surplus = SPECIFIC_HEADERS & set(response.headers.keys()) - self._documented(response)
+            assert not surplus, f'{response.request.path}: openapi.json does not contain {surplus}'
         return response
 
     def _documented(self, response: TestResponse) -> set[str]:
@@ -45,7 +46,7 @@ class IsolatedClient(FlaskClient):
 
 
 def reasons(response: TestResponse) -> dict[str, list[str]]:
-    """Return why a request was refused, having checked that it says so in strict JSend."""
+    """Return the reasons of a JSend failure; check that the body has no other keys."""
     assert response.json is not None
     assert set(response.json) == {'status', 'data'}
     assert response.json['status'] == 'fail'
@@ -53,7 +54,7 @@ def reasons(response: TestResponse) -> dict[str, list[str]]:
 
 
 def data(response: TestResponse) -> Any:
-    """Return what was answered, having checked that it says so in strict JSend."""
+    """Return the data of a JSend success; check that the body has no other keys."""
     assert response.json is not None, response.status
     assert set(response.json) == {'status', 'data'}, response.json
     assert response.json['status'] == 'success', response.json

@@ -1,4 +1,4 @@
-"""Concurrent calls: an application on a database of its own, and threads that start together."""
+"""Concurrent calls: an application with its own database, and threads that start together."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -19,15 +19,15 @@ from project.core.errors import ApiError
 from tests.databases import create_tables, fresh_database
 from tests.pending_tasks import run_pending_tasks
 
-# SQLite has one writer at a time: what can deadlock or overlap at all does so in a few rounds.
+# SQLite has one writer at a time: the few possible deadlocks and overlaps occur within 4 rounds.
 RACE_ROUNDS = 15 if os.environ.get('TEST_DATABASE_URL') else 4
 
 
 @contextmanager
 def separate_app(folder: Path) -> Iterator[Flask]:
-    """Make an application whose transactions are real, and enter its context.
+    """Create an application that commits its transactions, and enter its context.
 
-    The other tests share one connection, on which nothing can race.
+    The other tests share one connection, which excludes races.
     """
     with fresh_database('race') as url:
 
@@ -48,7 +48,7 @@ def separate_app(folder: Path) -> Iterator[Flask]:
 
 
 def run_concurrently(app: Flask, *calls: Callable[[], Any]) -> list[Any]:
-    """Call all of them from threads that start together; return their results, or refusals."""
+    """Call functions in threads that start together; return each result or `ApiError`."""
     start = Barrier(len(calls))
 
     def run(call: Callable[[], Any]) -> Any:
@@ -56,15 +56,15 @@ def run_concurrently(app: Flask, *calls: Callable[[], Any]) -> list[Any]:
             start.wait()
             try:
                 return call()
-            except ApiError as refusal:
-                return refusal
+            except ApiError as error:
+                return error
 
     with ThreadPoolExecutor(len(calls)) as threads:
         return list(threads.map(run, calls))
 
 
 def mails_of(app: Flask, folder: Path) -> list[EmailMessage]:
-    """Return the mails that an application has put into a folder, in no order."""
+    """Return the mails that an application has written to a folder, in any order."""
     run_pending_tasks(app)
     found = (path.read_bytes() for path in folder.glob('*.eml'))
     return [message_from_bytes(content, policy=policy.default) for content in found]

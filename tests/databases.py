@@ -1,4 +1,4 @@
-"""Databases to test on: SQLite in memory, or one made on the server of `TEST_DATABASE_URL`."""
+"""Databases of tests: SQLite in memory, or on the server of `TEST_DATABASE_URL`."""
 
 import atexit
 import os
@@ -21,7 +21,7 @@ class Uses:
     """The uses of databases in this process: statements, and databases for other processes."""
 
     count = 0
-    # Fixtures of a wider scope than one test: all tests that request them depend on their rows.
+    # Fixtures with a wider scope than one test: all tests that request them depend on their rows.
     fixtures: set[str] = set()
 
     @classmethod
@@ -36,11 +36,11 @@ atexit.register(_templates.close)
 
 @contextmanager
 def fresh_database(name: str, template: str = 'template1') -> Iterator[str]:
-    """Make an empty database for a while and give its URL.
+    """Create an empty database, yield its URL, and delete it at the end.
 
-    :param template: the database on the same server of which it is a copy.
-
-    Refuses a server whose database does not say `test`: that one might be somebody's.
+    :param template: the database on the same server that is copied.
+    :raises SystemExit: if the database name in `TEST_DATABASE_URL` does not contain `test`: the
+        server might not be a test server.
     """
     Uses.add()
     server = os.environ.get('TEST_DATABASE_URL')
@@ -49,7 +49,7 @@ def fresh_database(name: str, template: str = 'template1') -> Iterator[str]:
         return
     url = make_url(server)
     if 'test' not in (url.database or ''):
-        raise SystemExit('TEST_DATABASE_URL must name a database that says test')
+        raise SystemExit('The database name in TEST_DATABASE_URL must contain "test"')
     name = f'{url.database}_{name}_{uuid4().hex[:8]}'
     admin = create_engine(url, isolation_level='AUTOCOMMIT')
     with admin.connect() as connection:
@@ -65,7 +65,7 @@ def fresh_database(name: str, template: str = 'template1') -> Iterator[str]:
 def create_tables() -> None:
     """Create the tables of the models in the empty database of the current application.
 
-    On SQLite it is a copy of a database that has them, which takes a tenth of the time.
+    SQLite gets a copy of a database with these tables, which takes a tenth of the time.
     """
     url = db.engine.url
     if url.get_backend_name() != 'sqlite':
@@ -73,7 +73,7 @@ def create_tables() -> None:
         return
     template = _sqlite_template(tuple(db.metadata.tables))
     if url.database:
-        # A copy over the database of an open connection would damage it.
+        # Overwriting the file of an open connection would damage the database.
         assert not Path(url.database).exists()
         Path(url.database).write_bytes(template)
     else:
@@ -87,7 +87,10 @@ def _driver_connection(connection: Connection) -> Any:
 
 @cache
 def _sqlite_template(tables: tuple[str, ...]) -> bytes:
-    """Return a SQLite database with the tables of the models; their names are the cache's key."""
+    """Return a SQLite database with all tables of the models.
+
+    :param tables: their names, which are the cache key.
+    """
     engine = create_engine('sqlite://')
     with engine.connect() as connection:
         db.metadata.create_all(connection)
@@ -106,8 +109,8 @@ def prepared_database(
     Copies a template: a copy takes 30 ms, the migrations of a service take 3 s.
 
     :param dialect: `sqlite` or `postgresql`.
-    :param folder: contains the file of SQLite. An existing file is used as it is.
-    :param prepare: creates the tables of the database at a URL, in another process.
+    :param folder: the folder of the SQLite file. An existing file is used unchanged.
+    :param prepare: creates the tables in the database at a URL, in another process.
     """
     Uses.add()
     template = make_url(_template(dialect, prepare)).database or ''
@@ -125,7 +128,7 @@ def _copy(source: Path, target: Path) -> None:
     with source.open('rb') as read, target.open('wb') as written:
         shutil.copyfileobj(read, written)
         written.flush()
-        # SQLite expects what it has committed to survive a power cut.
+        # Committed data in a SQLite file must survive a power cut.
         os.fsync(written.fileno())
 
 
@@ -139,7 +142,7 @@ def _template(dialect: str, prepare: Callable[[str], None]) -> str:
         url = _templates.enter_context(fresh_database('template'))
     prepare(url)
     if dialect == 'sqlite':
-        # Of a process that was killed, the last pages are in another file, which is not copied.
+        # If the process was killed, its last pages are in the WAL file, which is not copied.
         with closing(sqlite3.connect(f'{folder}/template.sqlite')) as connection:
             connection.execute('PRAGMA wal_checkpoint(TRUNCATE)')
     return url

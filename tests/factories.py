@@ -1,4 +1,4 @@
-"""What the factories of every feature share."""
+"""Base class of the factories of all features."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from project.core.database.session import atomic, db
 
 
 class ModelFactory(SQLAlchemyModelFactory):
-    """Commits, so that a request, which has a session of its own, finds the row."""
+    """Factory that commits: a request has its own session and finds committed rows only."""
 
     class Meta:
         abstract = True

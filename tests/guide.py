@@ -1,6 +1,6 @@
-"""What docs/guide.md must be: a row for every topic, and nothing in it that does not exist.
+"""Checks of docs/guide.md: it has a row for each topic, and all paths and tests in it exist.
 
-The first column of a table names the topic, the second its code, the last one its tests.
+The first column of a table contains the topic, the second the code, and the last the tests.
 """
 
 import ast
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.architecture import parse
 
-# Each topic of the guide, by words that its row must hold, whatever else it says.
+# The topics of the guide. One row must contain the words of each.
 TOPICS = (
     'setup',
     'app discovery',
@@ -62,7 +62,7 @@ TEST = re.compile(r'`(tests/[\w/]+\.py)((?:::\w+)*)`')
 
 
 def faults(text: str, root: Path) -> list[str]:
-    """Return what is wrong with a guide: topics without a row, rows that lead nowhere."""
+    """Return the faults of a guide: topics without a row, rows with missing code or tests."""
     rows = list(rows_of(text))
     said = ' | '.join(rows).replace('`', '').lower()
     found = [f'no row for: {topic}' for topic in TOPICS if not has_words(said, topic)]
@@ -91,17 +91,17 @@ def rows_of(text: str) -> Iterator[str]:
 
 
 def is_ruler(line: str) -> bool:
-    """Tell whether a line only separates the heading of a table from its rows."""
+    """Return whether a line separates the heading of a table from its rows."""
     return line.startswith('|') and set(line) <= set('|-: ')
 
 
 def has_words(text: str, words: str) -> bool:
-    """Tell whether a text has these words, and not only as parts of others."""
+    """Return whether a text contains these words, and not only as parts of longer words."""
     return re.search(rf'(?<![\w-]){re.escape(words)}(?![\w-])', text) is not None
 
 
 def is_test(root: Path, file: str, name: str) -> bool:
-    """Tell whether a file has the test class, method or function that `::A::b` names."""
+    """Return whether a file has the test class, method or function `::A::b`."""
     if not (root / file).is_file():
         return False
     place: ast.AST = parse((root / file).read_text(encoding='utf-8'))

@@ -1,4 +1,4 @@
-"""Operations that store bytes, and ways to interrupt them at each step."""
+"""Operations that store objects, and ways to interrupt them at each step."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -38,9 +38,9 @@ from tests.reliability.harness import IS_LONG
 IMAGE = encoded(halves(), 'PNG').getvalue()
 EXIT_KILLED = 9
 
-# The steps of publishing bytes (docs/adr/0034): an operation is interrupted after one of them.
+# The steps of a publication (docs/adr/0034): an operation is interrupted after one of them.
 STEPS = ('write', 'prepare', 'rows', 'save', 'commit', 'committed')
-# After the commit, nothing can be rejected any more.
+# After the commit, the service can no longer reject anything.
 CASES = [
     (step, fault)
     for step in STEPS
@@ -52,11 +52,11 @@ ROUNDS = 504 // len(CASES) if IS_LONG else 1
 
 
 class Interrupted(Exception):
-    """An error that nobody expects."""
+    """Unexpected error."""
 
 
 class Rejected(Conflict):
-    """An error of a service."""
+    """Error of a service."""
 
     field, reason = 'test', 'Rejected by the test'
 
@@ -88,13 +88,13 @@ FAULTS: dict[str, Callable[[], None]] = {
 
 @dataclass
 class Writer:
-    """A user who stores bytes in every way."""
+    """User who stores objects in all ways."""
 
     owner_id: int
     numbers: Iterator[int] = field(default_factory=count)
 
     def content(self) -> BytesIO:
-        """Return bytes that nobody has stored yet."""
+        """Return bytes that are not stored yet."""
         return BytesIO(b'%d of %d' % (next(self.numbers), self.owner_id) + bytes(1000))
 
     def upload(self) -> None:
@@ -107,13 +107,13 @@ class Writer:
         files.replace_content(self.owner_id, file.id, self.content())
 
     def replace_stale(self) -> None:
-        """Try to store a version over another one than is there."""
+        """Try to replace a version that is not the current one."""
         file = files.store_file(self.owner_id, BytesIO(b'The same.'))
         with suppress(FileChanged):
             files.replace_content(self.owner_id, file.id, self.content(), expected=frozenset({99}))
 
     def resume(self) -> None:
-        """Store a file in two pieces."""
+        """Store a file in two chunks."""
         upload = files.create_upload(self.owner_id, length=2000, name='a')
         files.append(self.owner_id, upload.id, BytesIO(bytes(1000)), offset=0)
         last = self.content().getvalue()[:1000]
@@ -134,7 +134,7 @@ class Writer:
     def make_export(self) -> None:
         """Store an export."""
         with atomic():
-            # Else one that was interrupted would be in its way.
+            # An interrupted export would otherwise block the next one.
             delete_exports((Export.user_id == self.owner_id) & (Export.state == PENDING))
         export = users.request_export(self.owner_id)
         make_export(str(export.id), self.owner_id)
@@ -163,7 +163,7 @@ def interrupt(app: Flask, writer: Writer, operation: str, step: str, fault: str)
         ):
             OPERATIONS[operation](writer)
         db.session.remove()
-    # So that the next one has other bytes, whatever became of it in the child.
+    # A child process does not advance this counter: the next operation needs other bytes.
     next(writer.numbers)
 
 
@@ -181,7 +181,7 @@ def _run_and_exit(app: Flask, writer: Writer, operation: str, step: str) -> None
 
 @contextmanager
 def interrupted_after(step: str, fault: Callable[[], None]) -> Iterator[None]:
-    """Interrupt whatever comes to a step."""
+    """Call `fault` after each execution of a step."""
     place, publishing = type(storage()), []
 
     def then_fault(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -220,7 +220,7 @@ def interrupted_after(step: str, fault: Callable[[], None]) -> Iterator[None]:
 
 
 def collect_everything() -> None:
-    """Run one garbage collection, when reservations of dead processes are over."""
+    """Run one garbage collection, after the reservations of dead processes have expired."""
     with time_machine.travel(now() + timedelta(minutes=5)):
         release_expired_reservations()
         collect_released_objects()
@@ -229,7 +229,7 @@ def collect_everything() -> None:
 
 
 def assert_consistent() -> None:
-    """Check that the storage has what the rows say, byte by byte, and that quotas are sums."""
+    """Check that objects match the rows, including content, and quotas match the sums."""
     assert sizes_in_storage() == sizes_by_rows()
     assert list(storage().incoming.glob('*')) == []
     assert [fault for fault in files.check_integrity() if fault] == []

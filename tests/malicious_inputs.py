@@ -1,6 +1,6 @@
-"""What hostile users send: contents that act, lie or swell, and names that lead elsewhere.
+"""Malicious file names and contents: path traversal, scripts, wrong sizes and bombs.
 
-Made at test time: nothing of it lies in the repository.
+Tests create them at run time: the repository contains none of them.
 """
 
 import gzip
@@ -16,9 +16,9 @@ MARKER = 'hostile-marker'
 
 
 def names() -> list[str]:
-    """Return 55 names, each of which was somebody's way out of a folder, a header or a page."""
+    """Return 55 names of known attacks on folders, headers and pages."""
     return [
-        # Out of the folder.
+        # Path traversal and shell commands.
         f'../{MARKER}', f'../../../../../../tmp/{MARKER}', f'/tmp/{MARKER}',
         f'/etc/cron.d/{MARKER}',
         f'..\\..\\{MARKER}', f'C:\\Windows\\{MARKER}', f'\\\\server\\share\\{MARKER}',
@@ -28,25 +28,25 @@ def names() -> list[str]:
         f'{MARKER}/../../{MARKER}', f'file:///tmp/{MARKER}', f'~/{MARKER}', f'$HOME/{MARKER}',
         f'`touch /tmp/{MARKER}`', f'$(touch /tmp/{MARKER})', f';touch /tmp/{MARKER}', f'|{MARKER}',
         '.', '..', '/', '\\', '', ' ', '...', '-rf', '--help',
-        # Cut short, turned around, hidden.
+        # Control characters, reversed and invisible text.
         f'{MARKER}.txt\0.exe', '\0', 'gpj.\u202eexe', 'zero\u200bwidth.txt', '\ufeffbom.txt',
         'e\u0301.txt', 'sur\ud800rogate', '\x1b[31mred', 'tab\tand\x7fdelete', 'line\u2028end',
-        # Into headers and pages.
+        # Injection into headers, SQL, pages and templates.
         'a\r\nSet-Cookie: evil=1', 'a\nX-Evil: 1', 'a"; filename="evil.exe',
         "a'; DROP TABLE files;--", '<script>alert(1)</script>.html',
         '"><img src=x onerror=alert(1)>', '{{7*7}}', '${7*7}', '%s%n%x',
-        # What some systems keep for themselves, and what is too much.
+        # Reserved names, and a name that is too long.
         'CON', 'aux.txt', '.htaccess', 'x' * 300,
     ]  # fmt: skip
 
 
 def contents(beacon: str) -> dict[str, bytes]:
-    """Return contents by what they are; what acts in a browser calls the beacon with its name."""
+    """Return malicious contents by name; active ones call the URL `beacon` with their name."""
     return {**_active(beacon), **_polyglots(beacon), **_images(), **_archives()}
 
 
 def bombs() -> dict[str, bytes]:
-    """Return images that are small as files and large as pixels, refused or just allowed."""
+    """Return small image files with many pixels, some of them within the limit."""
     plain = halves(5000, 4990)
     return {
         'allowed PNG': encoded(plain).getvalue(),

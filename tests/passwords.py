@@ -1,4 +1,4 @@
-"""Password hashing in routes that do not declare it, recorded beside every test."""
+"""Recorder of routes that hash passwords and do not declare it."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -11,7 +11,7 @@ from project.core.security import password_hashing
 
 @contextmanager
 def recording_undeclared_hashing() -> Iterator[list[str]]:
-    """Yield the routes that hash a password meanwhile without `@endpoint(hashes_password=…)`."""
+    """Record the routes that hash a password without `@endpoint(hashes_password=…)`."""
     found: list[str] = []
     slot = password_hashing._hashing_slot
 

@@ -1,4 +1,4 @@
-"""Copies of the repository: what a test does to one of these, it does to nobody's work."""
+"""Copies of the repository that tests may change."""
 
 import json
 import os
@@ -24,7 +24,7 @@ for command in json.loads(sys.argv[1]):
 
 
 def copy_repository(folder: Path) -> Path:
-    """Copy the code into a folder and return where it is."""
+    """Copy the code into a folder and return the path of the copy."""
     copy = folder / 'copy'
     copy.mkdir()
     for name in CODE:
@@ -34,7 +34,7 @@ def copy_repository(folder: Path) -> Path:
 
 
 def python(copy: Path, *arguments: str) -> str:
-    """Run Python on a copy, with a SQLite database of its own; return what it said."""
+    """Run Python on a copy, with its own SQLite database; return the output."""
     environment = {
         'PATH': os.environ['PATH'],
         'PYTHONPATH': str(copy),
@@ -58,7 +58,7 @@ def python(copy: Path, *arguments: str) -> str:
 def flask(copy: Path, *commands: str, then: str = '') -> str:
     """Run `flask` commands on a copy, one after the other in one process.
 
-    :param then: Python code for the same process; each start takes a second.
+    :param then: Python code to run afterwards in the same process; a start takes a second.
     """
     arguments = json.dumps([command.split(' ', 3) for command in commands])
     return python(copy, '-c', COMMANDS + then, arguments)
@@ -71,7 +71,7 @@ def python_files(root: Path) -> dict[str, str]:
 
 
 def lint_imports(copy: Path) -> tuple[int, str]:
-    """Run import-linter on a copy; return its exit code and what it said."""
+    """Run import-linter on a copy; return its exit code and output."""
     ended = subprocess.run(
         [str(Path(sys.executable).parent / 'lint-imports'), '--no-cache'],
         cwd=copy,

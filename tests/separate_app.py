@@ -1,4 +1,4 @@
-"""Applications of one's own, for tests that really commit, migrate or run in threads."""
+"""Separate application for tests that commit, migrate or run threads."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,9 +14,9 @@ from tests.databases import fresh_database
 
 @contextmanager
 def application(folder: Path, name: str) -> Iterator[Flask]:
-    """Make an application on an empty database of its own, and be in its context for a while.
+    """Create an application with its own empty database, and enter its context.
 
-    On SQLite that is a file, for a database in memory knows only one connection.
+    SQLite uses a file, because a database in memory supports one connection only.
     """
     with fresh_database(name) as url:
 

@@ -1,4 +1,4 @@
-"""The service as users run it: migrated, behind gunicorn, in processes of its own."""
+"""The complete service for tests: migrated, run by gunicorn, in separate processes."""
 
 import os
 import signal
@@ -18,12 +18,12 @@ from tests.databases import prepared_database
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
-START_TIMEOUT_SECONDS = 20  # seconds until it must serve
+START_TIMEOUT_SECONDS = 20
 
 
 @dataclass(frozen=True)
 class Service:
-    """A running service: its address, its folder, and the environment of its commands."""
+    """Running service: its URL, its folder, and the environment of its commands."""
 
     url: str
     var: Path
@@ -31,11 +31,11 @@ class Service:
     pid: int
 
     def flask(self, *arguments: str) -> str:
-        """Run a command beside it and return what it printed."""
+        """Run a `flask` command in the environment of the service; return the output."""
         return flask(self.env, *arguments)
 
     def mails(self) -> list[str]:
-        """Return the text of the mails it sent, oldest first; waits for the first one."""
+        """Wait for the first mail; return the texts of all sent mails, oldest first."""
         wait_for(lambda: any((self.var / 'mail').glob('*.eml')))
         found = []
         for path in sorted((self.var / 'mail').glob('*.eml')):
@@ -46,7 +46,7 @@ class Service:
 
 
 def flask(env: dict[str, str], *arguments: str) -> str:
-    """Run a `flask` command and return what it printed."""
+    """Run a `flask` command and return its output."""
     command = [str(BIN / 'flask'), *arguments]
     done = subprocess.run(
         command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False
@@ -57,7 +57,7 @@ def flask(env: dict[str, str], *arguments: str) -> str:
 
 @contextmanager
 def running_service(var: Path, **settings: str) -> Iterator[Service]:
-    """Start the service on an empty, migrated database, and stop it in the end."""
+    """Start the service on an empty, migrated database, and stop it at the end."""
     dialect = 'postgresql' if os.environ.get('TEST_DATABASE_URL') else 'sqlite'
     with prepared_database(dialect, 'service', var, migrate) as database:
         env = {
@@ -85,7 +85,7 @@ def migrate(url: str) -> None:
 
 
 def inherited_environment() -> dict[str, str]:
-    """Return the variables that every process of a service has from this one."""
+    """Return the variables that all processes of a service inherit from this one."""
     return {name: os.environ[name] for name in ('PATH', 'HOME', 'TMPDIR') if name in os.environ}
 
 
@@ -93,9 +93,9 @@ def inherited_environment() -> dict[str, str]:
 def started(
     env: dict[str, str], var: Path, wrap: Callable[..., list[str]] = lambda *words: list(words)
 ) -> Iterator[Service]:
-    """Start the service in an environment, and stop it in the end.
+    """Start the service in an environment, and stop it at the end.
 
-    :param wrap: returns the command that runs a command, such as that of `tests/unprivileged.py`.
+    :param wrap: returns the command that runs the given one, such as `UnprivilegedUser.command`.
     """
     command = wrap(str(BIN / 'gunicorn'), '-c', 'config/gunicorn.py', 'wsgi:create_app()')
     with (var / 'service.log').open('wb') as log:
@@ -114,7 +114,7 @@ def started(
 
 
 def is_serving(process: 'subprocess.Popen[bytes]', url: str, log: Path) -> bool:
-    """Tell whether it serves yet; fails with its log if it never will."""
+    """Return whether the service responds; fail with its log if the process has ended."""
     assert process.poll() is None, log.read_text()
     try:
         return requests.get(f'{url}/healthz', timeout=1).ok
@@ -123,7 +123,7 @@ def is_serving(process: 'subprocess.Popen[bytes]', url: str, log: Path) -> bool:
 
 
 def wait_for(condition: object) -> None:
-    """Ask until it is so, and fail after 20 seconds."""
+    """Poll a condition until it is true; fail after `START_TIMEOUT_SECONDS`."""
     assert callable(condition)
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
     while not condition():
@@ -132,7 +132,7 @@ def wait_for(condition: object) -> None:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a free port."""
     with socket.socket() as probe:
         probe.bind(('127.0.0.1', 0))
         port: int = probe.getsockname()[1]

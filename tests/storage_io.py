@@ -1,10 +1,10 @@
-"""Bytes put into storages, and read."""
+"""Functions that write and read objects of a storage."""
 
 from project.core.storage import Storage
 
 
 def put(place: Storage, key: str, data: bytes) -> None:
-    """Keep bytes under a key."""
+    """Store bytes under a key."""
     with place.create_staged() as staged:
         staged.write(data)
         staged.prepare(key)
@@ -12,11 +12,11 @@ def put(place: Storage, key: str, data: bytes) -> None:
 
 
 def read(place: Storage, key: str) -> bytes:
-    """Return what lies under a key."""
+    """Return the bytes of an object."""
     with place.open(key) as stored:
         return stored.read()
 
 
 def contents(place: Storage) -> dict[str, bytes]:
-    """Return what lies under each key."""
+    """Return the bytes of all objects, by key."""
     return {listed.name: read(place, listed.name) for listed in place.iterate_names()}

@@ -1,4 +1,4 @@
-"""That the documentation names only what is there: links, paths, commands, targets, variables."""
+"""Checks that the links, paths, commands, targets and variables in the documentation exist."""
 
 import re
 from pathlib import Path
@@ -22,7 +22,7 @@ CODE = re.compile(r'`([^`\n]+)`')
 HEADING = re.compile(r'^#+ +(.+)$', re.MULTILINE)
 FOLDERS = ('.ci', 'benchmarks', 'config', 'deploy', 'docs', 'migrations', 'project', 'requirements')
 PATH = re.compile(rf'(?:{"|".join(map(re.escape, FOLDERS))}|tests)/[\w./-]*')
-# A word or two behind `flask`, where a command stands: at the start, or after a path or a prompt.
+# One or two words after `flask`, which is at the start, or follows a path or a prompt.
 COMMAND = re.compile(r'(?:^|(?<=[\s/]))flask ((?:[a-z][a-z-]*)(?: [a-z][a-z-]*)?)', re.MULTILINE)
 TARGET = re.compile(r'(?:^|(?<=\s))make ([a-z]+)', re.MULTILINE)
 VARIABLE = re.compile(r'^\| `([A-Z][A-Z_]+)` \|', re.MULTILINE)
@@ -31,30 +31,30 @@ EXAMPLE = re.compile(r'^#?([A-Z][A-Z_]+)=', re.MULTILINE)
 
 
 def faults_of_pages(find):
-    """Return what a function finds in the text of each page, by page, without the empty ones."""
+    """Return the results of a function for each page, without empty results."""
     found = {str(page.relative_to(ROOT)): find(page, page.read_text()) for page in PAGES}
     return {page: faults for page, faults in found.items() if faults}
 
 
 def prose_of(text):
-    """Return a page without its blocks of code, in which brackets and hashes mean other things."""
+    """Return a page without its code blocks, where brackets and hashes are not Markdown."""
     return FENCE.sub('', text)
 
 
 def snippets_of(text):
-    """Return what a page shows to be typed, in lines and in blocks; Python is for reading."""
+    """Return the code of a page, inline and in blocks, except blocks of Python."""
     blocks = [block for block in FENCE.findall(text) if not block.lstrip().startswith('```python')]
     return [*blocks, *CODE.findall(prose_of(text))]
 
 
 def anchors_of(text):
-    """Return the anchors of a page's headings, as the hosting sites make them."""
+    """Return the anchors of a page's headings, as hosting sites generate them."""
     kept = (re.sub(r'[^\w\- ]', '', heading.lower()) for heading in HEADING.findall(prose_of(text)))
     return {heading.replace(' ', '-') for heading in kept}
 
 
 def dead_links(page, text):
-    """Return the relative links of a page behind which there is no file, or no such heading."""
+    """Return the relative links of a page whose file or heading does not exist."""
     found = []
     for link in LINK.findall(prose_of(text)):
         if re.match(r'[a-z]+:', link):
@@ -67,13 +67,13 @@ def dead_links(page, text):
 
 
 def dead_paths(text):
-    """Return the paths of this repository in a page's code that do not exist."""
+    """Return the repository paths in a page's code that do not exist."""
     shown = [path for path in CODE.findall(prose_of(text)) if PATH.fullmatch(path)]
     return [path for path in shown if not (ROOT / path).exists()]
 
 
 def commands_of(app):
-    """Return every command as it is typed behind `flask`, those of Flask itself among them."""
+    """Return all commands without the word `flask`, including those of Flask itself."""
     group = FlaskGroup()
     context = click.Context(group, obj=ScriptInfo(create_app=lambda: app))
     known = {name: group.get_command(context, name) for name in group.list_commands(context)}
@@ -89,7 +89,7 @@ def unknown_commands(app, text):
     return [
         words
         for words in shown
-        # What follows a group is its command, what follows a command is an argument.
+        # The word after a group is a command; the word after a command is an argument.
         if (words if words.split()[0] in groups else words.split()[0]) not in known
     ]
 
@@ -102,11 +102,11 @@ def unknown_targets(text):
 
 
 class TestLinks:
-    def test_lead_somewhere(self):
+    def test_exist(self):
         assert faults_of_pages(dead_links) == {}
 
     @pytest.mark.parametrize('link', ['nowhere.md', 'README.md#no-such-heading', '#neither'])
-    def test_to_nowhere_would_be_seen(self, link):
+    def test_are_reported_if_they_do_not_exist(self, link):
         assert dead_links(ROOT / 'README.md', f'See [this]({link}).') == [link]
 
 
@@ -114,7 +114,7 @@ class TestPaths:
     def test_exist(self):
         assert faults_of_pages(lambda _, text: dead_paths(text)) == {}
 
-    def test_to_nowhere_would_be_seen(self):
+    def test_are_reported_if_they_do_not_exist(self):
         text = 'In `project/api.py` and `project/nowhere.py`, for `tests/<feature>/`.'
 
         assert dead_paths(text) == ['project/nowhere.py']
@@ -124,29 +124,29 @@ class TestCommands:
     def test_exist(self, app):
         assert faults_of_pages(lambda _, text: unknown_commands(app, text)) == {}
 
-    def test_that_nobody_has_would_be_seen(self, app):
+    def test_are_reported_if_they_do_not_exist(self, app):
         text = 'Try `flask users list`, `flask users fly`, or\n```\n$ .venv/bin/flask swim\n```\n'
 
         assert unknown_commands(app, text) == ['swim', 'users fly']
 
-    def test_are_all_in_the_reference(self, app):
+    def test_are_all_in_the_operations_page(self, app):
         reference = (ROOT / 'docs' / 'operations.md').read_text()
-        # Flask-Migrate's own are described by what one does with them.
-        ours = [name for name in commands_of(app) if not name.startswith('db ')]
+        # The page describes the commands of Flask-Migrate by their uses.
+        own = [name for name in commands_of(app) if not name.startswith('db ')]
 
-        assert [name for name in ours if f'`flask {name}' not in reference] == []
+        assert [name for name in own if f'`flask {name}' not in reference] == []
 
 
 class TestTargets:
     def test_exist(self):
         assert faults_of_pages(lambda _, text: unknown_targets(text)) == {}
 
-    def test_that_nobody_has_would_be_seen(self):
+    def test_are_reported_if_they_do_not_exist(self):
         assert unknown_targets('Say `make sure` and `make believe`.') == ['believe']
 
 
 class TestVariables:
-    def test_are_those_of_the_example(self):
+    def test_are_the_same_as_in_the_example(self):
         described = VARIABLE.findall((ROOT / 'docs' / 'operations.md').read_text())
         example = EXAMPLE.findall((ROOT / '.env.example').read_text())
 
@@ -155,7 +155,7 @@ class TestVariables:
 
 class TestMails:
     @pytest.mark.parametrize('page', ['README.md', 'docs/getting-started.md'])
-    def test_have_the_line_that_a_page_searches_for(self, app, page):
+    def test_contain_the_line_that_a_page_searches_for(self, app, page):
         [shown] = re.findall(
             r"^\$ grep -hA 2 '\^(.+)' var/mail/\*\.eml\n(.+)$",
             (ROOT / page).read_text(),
@@ -171,7 +171,7 @@ class TestMails:
 
 class TestLimits:
     def test_the_api_page_names_every_limited_route(self, app):
-        """A client must know what it may do before it is refused."""
+        """Client developers must be able to read the limits."""
         page = (ROOT / 'docs' / 'api.md').read_text(encoding='utf-8')
         named = {
             (method, path, calls)

@@ -1,4 +1,4 @@
-"""docs/guide.md leads from every topic of the guide to code and to a test that proves it."""
+"""The rows of docs/guide.md: each topic has code and a test, and both exist."""
 
 from pathlib import Path
 
@@ -17,20 +17,20 @@ COMPLETE = HEADING + ''.join(
 
 
 class TestTheGuide:
-    def test_has_a_row_for_every_topic_and_none_that_leads_nowhere(self):
+    def test_has_a_row_for_each_topic_and_only_existing_code_and_tests(self):
         text = (ROOT / 'docs' / 'guide.md').read_text(encoding='utf-8')
 
         assert guide.faults(text, ROOT) == []
 
 
 class TestFaults:
-    def test_finds_none_in_what_is_complete(self):
+    def test_returns_no_fault_for_a_complete_guide(self):
         assert guide.faults(COMPLETE, ROOT) == []
 
-    def test_takes_a_whole_file_a_class_a_method_and_a_folder(self):
+    def test_accepts_a_file_a_class_a_method_and_a_folder(self):
         rows = (
             '| a | `project/files/` and `Procfile` | `tests/test_guide.py` |\n'
-            f'| b | `wsgi.py` | `{HERE}::TestFaults::test_finds_everything_missing_in_nothing` |\n'
+            f'| b | `wsgi.py` | `{HERE}::TestFaults::test_returns_all_topics_for_an_empty_page` |\n'
         )
 
         assert guide.faults(COMPLETE + rows, ROOT) == []
@@ -49,7 +49,7 @@ class TestFaults:
                 'a: no tests/test_guide.py::TestFaults::test_nothing',
             ),
             (
-                # A helper is no test.
+                # A helper is not a test.
                 '| a | `project/api.py` | `tests/guide.py::faults` |',
                 'a: no tests/guide.py::faults',
             ),
@@ -57,18 +57,18 @@ class TestFaults:
             ('| a | `project/api.py` | none |', 'a: names no test'),
         ],
     )
-    def test_finds_a_row_that_leads_nowhere(self, row, fault):
+    def test_returns_a_fault_for_a_row_without_code_or_tests(self, row, fault):
         assert guide.faults(f'{COMPLETE}{row}\n', ROOT) == [fault]
 
     @pytest.mark.parametrize('topic', guide.TOPICS)
-    def test_finds_a_topic_without_a_row(self, topic):
+    def test_returns_a_fault_for_a_topic_without_a_row(self, topic):
         rows = [line for line in COMPLETE.splitlines() if not line.startswith(f'| {topic} |')]
 
         found = guide.faults('\n'.join(rows), ROOT)
 
-        # Those that another topic's row names as well are named by it.
+        # The row of another topic may contain the words of this one.
         elsewhere = any(topic != other and topic in other for other in guide.TOPICS)
         assert found == ([] if elsewhere and not found else [f'no row for: {topic}'])
 
-    def test_finds_everything_missing_in_nothing(self):
+    def test_returns_all_topics_for_an_empty_page(self):
         assert len(guide.faults('', ROOT)) == len(guide.TOPICS) + len(guide.CONVERTERS)

@@ -1,4 +1,4 @@
-"""Topics of the short guide that have no room of their own; `docs/guide.md` points here."""
+"""Topics of `docs/guide.md` that no other test module covers."""
 
 import ast
 import os
@@ -23,7 +23,7 @@ PROJECT = ROOT / 'project'
 
 
 def sources() -> list[tuple[Path, ast.Module]]:
-    """Return every module of the project with its syntax tree."""
+    """Return the path and syntax tree of each module of the project."""
     return [(path, parse(path.read_text(encoding='utf-8'))) for path in PROJECT.rglob('*.py')]
 
 
@@ -42,16 +42,16 @@ class TestDiscovery:
         )
 
         assert 'api_v1.users.user_me' in done.stdout
-        # Slow to import, and needed by some commands and settings only.
+        # Slow imports that only some commands and settings need.
         slow = {'boto3', 'dramatiq', 'email_validator', 'redis', 'rich', 'zxcvbn'}
         assert {line.split()[-1] for line in done.stderr.splitlines()} & slow == set()
 
-    def test_nothing_reads_flask_env_which_is_gone(self) -> None:
+    def test_does_not_read_the_removed_flask_env(self) -> None:
         assert [path for path, _ in sources() if 'FLASK_ENV' in path.read_text()] == []
 
 
 class TestConfigUpdate:
-    def test_changes_an_application_that_is_configured_already(self) -> None:
+    def test_changes_a_configured_application(self) -> None:
         app = Flask(__name__, static_folder=None)
         app.config.from_object(TestingConfig)
 
@@ -60,14 +60,14 @@ class TestConfigUpdate:
         assert (app.config['FILES_QUOTA'], app.config['API_DOCS']) == (1, 'off')
         assert TestingConfig.FILES_QUOTA != 1
 
-    def test_is_how_a_running_application_is_asked_otherwise(self, app, client, monkeypatch):
+    def test_affects_a_running_application(self, app, client, monkeypatch):
         monkeypatch.setitem(app.config, 'API_DOCS', 'off')
 
         assert client.get('/api/v1/docs').status_code == 404
 
 
 class TestRoutes:
-    def test_are_declared_by_method_and_never_by_a_list_of_methods(self) -> None:
+    def test_are_declared_by_method_and_not_by_a_list_of_methods(self) -> None:
         calls = [
             (path, node.lineno)
             for path, tree in sources()
@@ -77,7 +77,7 @@ class TestRoutes:
 
         assert calls == []
 
-    def test_know_no_float_for_no_thing_is_named_by_one(self, app: Flask) -> None:
+    def test_have_no_float_because_no_resource_id_is_a_float(self, app: Flask) -> None:
         kinds = {
             type(converter).__name__
             for rule in app.url_map.iter_rules()
@@ -86,18 +86,18 @@ class TestRoutes:
 
         assert kinds == {'IdConverter', 'UnicodeConverter', 'PathConverter', 'UUIDConverter'}
 
-    def test_take_no_redirect_for_a_slash_too_many(self, client) -> None:
+    def test_return_404_for_a_surplus_slash(self, client) -> None:
         assert client.get('/api/v1//users/me').status_code == 404
         assert client.get('/api/v1/users/me/').status_code == 404
 
     @pytest.mark.parametrize('returned', ['Hello', ('Hello', 418), {'secret': 1}, ['secret']])
-    def test_say_nothing_that_no_schema_names(self, returned: object) -> None:
+    def test_return_no_data_without_a_schema(self, returned: object) -> None:
         probe = Blueprint('probe', __name__)
 
         @probe.get('/probe')
         @endpoint(allow=public)
         def show() -> object:
-            """Return what it likes."""
+            """Return data without a schema."""
             return returned
 
         app = Flask(__name__, static_folder=None)
@@ -110,7 +110,7 @@ class TestRoutes:
 
 
 class TestApplications:
-    def test_share_no_blueprint_that_the_first_request_would_close(self, app, client) -> None:
+    def test_do_not_share_the_blueprint_that_the_first_request_closes(self, app, client) -> None:
         assert client.get('/healthz').status_code == 200
 
         second = create_app(TestingConfig)
@@ -120,7 +120,7 @@ class TestApplications:
 
 
 class TestBlueprintErrors:
-    def test_are_answered_for_the_whole_application(self, app: Flask, client) -> None:
+    def test_are_handled_by_the_application(self, app: Flask, client) -> None:
         own = {name: found for name, found in app.error_handler_spec.items() if name and found}
         assert not any(handlers for spec in own.values() for handlers in spec.values())
 
@@ -136,7 +136,7 @@ class TestCookies:
             with client.get(path) as response:
                 assert 'Set-Cookie' not in response.headers
 
-    def test_prove_nothing(self, client) -> None:
+    def test_do_not_authenticate(self, client) -> None:
         client.set_cookie('session', 'pst_anything')
         client.set_cookie('Authorization', 'Bearer pst_anything')
 
@@ -144,7 +144,7 @@ class TestCookies:
 
 
 class TestTemplates:
-    def test_escape_what_is_html_and_leave_text_alone(self, app: Flask) -> None:
+    def test_escape_html_and_not_text(self, app: Flask) -> None:
         environment: Environment = app.jinja_env
         escapes = environment.autoescape
         assert callable(escapes)
@@ -157,7 +157,7 @@ class TestTemplates:
         ['{% extends', '{% include', '{% block', '{% for', '{% else', '{% if', '|e ', '|duration',
          '{% filter'],
     )  # fmt: skip
-    def test_use_what_the_guide_shows(self, construct: str) -> None:
+    def test_use_the_constructs_of_the_guide(self, construct: str) -> None:
         texts = [p.read_text() for p in PROJECT.rglob('templates/mail/**/*.*') if p.is_file()]
 
         assert any(construct in text for text in texts)

@@ -1,6 +1,6 @@
 """Commands as the user of the image, who has no entry in /etc/passwd and no capabilities.
 
-Root does not feel many limits. A test run that is not root's runs the commands as its own user.
+Many limits do not apply to root. If the test run is not root, commands run as its own user.
 """
 
 import os
@@ -19,13 +19,13 @@ UID = 10001  # as in the Dockerfile
 
 @dataclass(frozen=True)
 class UnprivilegedUser:
-    """How to run commands as this user, who owns the folder."""
+    """User without privileges, and the folder that the user owns."""
 
     uid: int
     folder: Path
 
     def command(self, *words: str) -> list[str]:
-        """Return a command that runs another one as this user, in the same process."""
+        """Return a command that executes `words` as this user, in the same process."""
         if os.getuid() != 0:
             return list(words)
         drop = ['setpriv', f'--reuid={UID}', f'--regid={UID}', '--clear-groups', *words]
@@ -33,15 +33,15 @@ class UnprivilegedUser:
 
     @property
     def env(self) -> dict[str, str]:
-        """Return the environment of the commands: nothing of the test run's own."""
+        """Return the environment of the commands, without the variables of the test run."""
         folders = dict.fromkeys(('HOME', 'TMPDIR', 'PYTEST_DEBUG_TEMPROOT'), str(self.folder))
         return {'PATH': os.environ['PATH'], 'LOGNAME': 'unprivileged', **folders}
 
     def _mounts(self) -> str:
         """Return shell commands that make Python and the checkout visible, for one process only.
 
-        Both may be in a folder of root's that others cannot enter: an empty folder is mounted over
-        it, and into that the folders that are needed.
+        Both may be in a folder that only root can enter. The commands mount an empty folder over
+        it, and mount the needed folders inside.
         """
         needed = {path: hidden_by(path) for path in (ROOT, Path(sys.prefix), Path(sys.base_prefix))}
         lines = []
@@ -57,14 +57,14 @@ class UnprivilegedUser:
 
 
 def hidden_by(path: Path) -> Path | None:
-    """Return the first folder on the way to a path that other users cannot enter."""
+    """Return the first parent folder of a path that other users cannot enter."""
     folders = [*reversed(path.parents), path]
     return next((folder for folder in folders if not folder.stat().st_mode & 0o001), None)
 
 
 @contextmanager
 def unprivileged_user() -> Iterator[UnprivilegedUser]:
-    """Provide the user and a folder of theirs."""
+    """Provide the user with a new folder, and delete the folder at the end."""
     folder = Path(tempfile.mkdtemp(prefix='unprivileged-'))
     try:
         if os.getuid() == 0:

@@ -1,4 +1,4 @@
-"""What the tests of the standard share: people, as they come in over HTTP."""
+"""Fixtures of the ASVS tests: users who send requests over HTTP."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ SESSIONS = f'{API}/auth/sessions'
 
 
 class Person:
-    """Somebody at a client of their own, with the tokens that their logins have brought."""
+    """User with their own client and the tokens of their last login."""
 
     def __init__(self, app: Flask, name: str, password: str = PASSWORD) -> None:
         self.client = app.test_client()
@@ -33,7 +33,7 @@ class Person:
         return self.client.open(url, method=method, json=json, headers=headers, buffered=True)
 
     def log_in(self, **more: Any) -> Any:
-        """Log in, and keep what that brings."""
+        """Log in and keep the tokens."""
         body = {'user_or_email': self.name, 'password': self.password, **more}
         response = self.client.post(SESSIONS, json=body)
         if response.status_code == 201:
@@ -41,21 +41,21 @@ class Person:
         return response
 
     def refresh(self) -> Any:
-        """Get the next tokens, and keep them."""
+        """Refresh the session and keep the new tokens."""
         body = {'refresh_token': self.tokens['refresh_token']}
         response = self.client.post(f'{SESSIONS}/refresh', json=body)
         if response.status_code == 200:
             self.tokens = data(response)
         return response
 
-    def is_known(self) -> bool:
-        """Tell whether the last token opens anything."""
+    def is_logged_in(self) -> bool:
+        """Return whether the access token is valid."""
         return bool(self.call('GET', '/users/me').status_code == 200)
 
 
 @pytest.fixture
-def somebody(app: Flask) -> Callable[..., Person]:
-    """Return a function that makes a user, and gives them as a person who is not logged in yet."""
+def make_person(app: Flask) -> Callable[..., Person]:
+    """Return a function that creates a user and returns them as a `Person`, logged out."""
 
     def make(name: str, password: str = PASSWORD, **user: Any) -> Person:
         account(password, username=name, email=f'{name}@example.com', **user)
@@ -65,31 +65,31 @@ def somebody(app: Flask) -> Callable[..., Person]:
 
 
 @pytest.fixture
-def ada(somebody: Callable[..., Person]) -> Person:
-    """Somebody who has just logged in."""
-    person = somebody('ada')
+def ada(make_person: Callable[..., Person]) -> Person:
+    """Return a user who has just logged in."""
+    person = make_person('ada')
     assert person.log_in().status_code == 201
     return person
 
 
 @pytest.fixture
-def admin(somebody: Callable[..., Person]) -> Person:
-    """Somebody who may do everything, and has just logged in."""
-    person = somebody('grace', roles=['member', 'admin'])
+def admin(make_person: Callable[..., Person]) -> Person:
+    """Return an admin who has just logged in."""
+    person = make_person('grace', roles=['member', 'admin'])
     assert person.log_in().status_code == 201
     return person
 
 
 @pytest.fixture
 def clock() -> Iterator[Any]:
-    """A clock that stands still unless it is moved."""
+    """Return a clock that only tests advance."""
     with time_machine.travel(now(), tick=False) as clock:
         yield clock
 
 
 @pytest.fixture
 def mailed(mailbox: Callable[[], list[Any]]) -> Callable[..., str]:
-    """Return a function that gives the code in the newest mail to an address."""
+    """Return a function that returns the code in the newest mail to an email address."""
 
     def code_to(address: str) -> str:
         mail = [mail for mail in mailbox() if mail['To'] == address][-1]
@@ -102,6 +102,6 @@ def mailed(mailbox: Callable[[], list[Any]]) -> Callable[..., str]:
 
 
 @pytest.fixture
-def anybody(client: IsolatedClient) -> IsolatedClient:
-    """A client that is nobody."""
+def anonymous(client: IsolatedClient) -> IsolatedClient:
+    """Return a client without tokens."""
     return client

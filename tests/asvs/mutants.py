@@ -8,7 +8,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Edit(NamedTuple):
-    """A text in a file, and what replaces it."""
+    """Text in a file, and its replacement."""
 
     path: str
     old: str
@@ -16,14 +16,14 @@ class Edit(NamedTuple):
 
 
 class Mutant(NamedTuple):
-    """A row, and the edits that break what it claims."""
+    """Row, and the edits that break its claim."""
 
     row: str
     edits: tuple[Edit, ...]
 
 
 def load_mutants() -> list[Mutant]:
-    """Return all mutants in the order of the file."""
+    """Return all mutants, in the order of the file."""
     text = Path(__file__).with_suffix('.toml').read_text(encoding='utf-8')
     return [
         Mutant(each['row'], tuple(Edit(*edit) for edit in each['edits']))

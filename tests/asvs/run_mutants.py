@@ -1,9 +1,9 @@
-"""`make mutants`: break the code for each row of docs/asvs.md, and see the row's tests fail.
+"""Command `make mutants`: break the code for each row of docs/asvs.md, and run the row's tests.
 
     python -m tests.asvs.run_mutants [ROW …]
 
-Each mutant is applied to a copy of the repository, in which the tests of its row run. A mutant that
-they do not notice, or that does not apply, is printed, and the command ends with exit code 1.
+The command applies each mutant to a copy of the repository and runs the tests of its row there. It
+prints the mutants that no test detects or that do not apply, and then exits with code 1.
 """
 
 import os
@@ -24,7 +24,7 @@ TESTS_FAILED = 1  # pytest's exit code; others are errors of the command or of t
 
 
 def main(rows: list[str]) -> int:
-    """Run the mutants of these rows, or all; return the exit code."""
+    """Run the mutants of these rows, or of all; return the exit code."""
     chosen = [mutant for mutant in load_mutants() if not rows or mutant.row in rows]
     with tempfile.TemporaryDirectory() as folder:
         copies: SimpleQueue[Path] = SimpleQueue()
@@ -32,15 +32,15 @@ def main(rows: list[str]) -> int:
         for number in range(workers):
             copies.put(copy_repository(Path(folder) / str(number)))
         with ThreadPoolExecutor(workers) as pool:
-            results = list(pool.map(lambda mutant: _judge(mutant, copies), chosen))
-    unnoticed = [result for result in results if result]
-    report = [*unnoticed, f'{len(chosen) - len(unnoticed)} of {len(chosen)} mutants noticed.']
+            results = list(pool.map(lambda mutant: _run_tests(mutant, copies), chosen))
+    undetected = [result for result in results if result]
+    report = [*undetected, f'{len(chosen) - len(undetected)} of {len(chosen)} mutants detected.']
     sys.stdout.write('\n'.join(report) + '\n')
-    return 1 if unnoticed or not chosen else 0
+    return 1 if undetected or not chosen else 0
 
 
 def copy_repository(folder: Path) -> Path:
-    """Copy what the tests need to a folder and return it."""
+    """Copy the files that the tests need to a folder, and return it."""
     folder.mkdir()
     for name in COPIED:
         source = ROOT / name
@@ -53,7 +53,7 @@ def copy_repository(folder: Path) -> Path:
 
 @contextmanager
 def applied(mutant: Mutant, copy: Path) -> Iterator[None]:
-    """Break a copy for a while."""
+    """Apply a mutant to a copy, and restore the copy at the end."""
     files = {copy / edit.path for edit in mutant.edits}
     originals = {file: file.read_text(encoding='utf-8') for file in files}
     try:
@@ -67,8 +67,8 @@ def applied(mutant: Mutant, copy: Path) -> Iterator[None]:
             file.write_text(text, encoding='utf-8')
 
 
-def _judge(mutant: Mutant, copies: 'SimpleQueue[Path]') -> str:
-    """Return why a mutant is not noticed, or nothing."""
+def _run_tests(mutant: Mutant, copies: 'SimpleQueue[Path]') -> str:
+    """Return why a mutant is not detected, or an empty text."""
     copy = copies.get()
     name = f'test_v{mutant.row.replace(".", "_")}_'
     command = [
@@ -93,7 +93,7 @@ def _judge(mutant: Mutant, copies: 'SimpleQueue[Path]') -> str:
         copies.put(copy)
     if ended.returncode == TESTS_FAILED:
         return ''
-    reason = 'not noticed' if ended.returncode == 0 else ended.stdout[-300:]
+    reason = 'not detected' if ended.returncode == 0 else ended.stdout[-300:]
     return f'{mutant.row}: {mutant.edits[0].path}: {mutant.edits[0].new!r}: {reason}'
 
 

@@ -1,4 +1,4 @@
-"""docs/asvs.md against the tests: what it calls met has a test of that name, nothing else has."""
+"""Comparison of docs/asvs.md with the tests: exactly its met rows have tests of their name."""
 
 import ast
 import re
@@ -12,7 +12,7 @@ HERE = Path(__file__).parent
 PAGE = (HERE.parents[1] / 'docs' / 'asvs.md').read_text(encoding='utf-8')
 ROWS = re.findall(r'^\| (\d+\.\d+\.\d+) \| (\d) \| (.*?) \| (.*) \|$', PAGE, re.MULTILINE)
 
-# How many rows a section of the standard has.
+# The number of rows in each section of the standard.
 SECTIONS = {
     '6.1': 3, '6.2': 12, '6.3': 8, '6.4': 6, '6.5': 8, '6.6': 4, '6.7': 2, '6.8': 4,
     '7.1': 3, '7.2': 4, '7.3': 2, '7.4': 5, '7.5': 3, '7.6': 2,
@@ -21,7 +21,7 @@ SECTIONS = {
 
 
 def named_ids():
-    """Return the ids that tests are named after."""
+    """Return the row ids in the names of tests."""
     found = set()
     for path in HERE.glob('test_v*.py'):
         for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
@@ -31,23 +31,23 @@ def named_ids():
     return found
 
 
-def test_has_every_row_of_the_three_chapters():
+def test_page_has_all_rows_of_the_three_chapters():
     expected = {f'{section}.{n}' for section, most in SECTIONS.items() for n in range(1, most + 1)}
 
     assert [row[0] for row in ROWS] == sorted(expected, key=lambda i: [*map(int, i.split('.'))])
 
 
-def test_calls_met_what_is_tested_and_nothing_else():
+def test_page_marks_exactly_the_tested_rows_as_met():
     assert {row[0] for row in ROWS if row[2] in ('met', 'in part')} == named_ids()
 
 
 @pytest.mark.parametrize('row', [row for row in ROWS if row[2] != 'met'], ids=lambda row: row[0])
-def test_gives_a_reason_for_what_is_not(row):
+def test_page_gives_a_reason_for_each_row_that_is_not_met(row):
     assert row[2] in ('in part', 'not ours', 'not there')
     assert len(row[3]) > 5
 
 
-def test_names_the_rows_of_the_first_two_levels_that_are_not_met():
+def test_page_leaves_only_known_rows_of_the_first_two_levels_unmet():
     missing = {row[0] for row in ROWS if row[2] != 'met' and row[1] in '12'}
 
     assert missing == {
@@ -56,7 +56,7 @@ def test_names_the_rows_of_the_first_two_levels_that_are_not_met():
     }  # fmt: skip
 
 
-def test_counts_the_rows_of_the_first_two_levels_that_are_met():
+def test_page_states_how_many_rows_of_the_first_two_levels_are_met():
     bar = [row for row in ROWS if row[1] in '12']
     met = [row for row in bar if row[2] == 'met']
     apply = [row for row in bar if row[2] in ('met', 'in part')]
@@ -64,7 +64,7 @@ def test_counts_the_rows_of_the_first_two_levels_that_are_met():
     assert f'{len(met)} of the {len(apply)} rows of levels 1 and 2 that apply are met' in PAGE
 
 
-def test_has_a_mutant_for_each_row_of_the_first_two_levels_that_is_met():
+def test_each_met_row_of_the_first_two_levels_has_a_mutant():
     met = {row[0] for row in ROWS if row[2] == 'met' and row[1] in '12'}
 
     assert {mutant.row for mutant in load_mutants()} == met

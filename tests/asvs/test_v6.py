@@ -1,4 +1,4 @@
-"""ASVS 5.0, V6 Authentication: each row that applies, over HTTP. docs/asvs.md lists all."""
+"""ASVS 5.0, V6 Authentication: the rows that apply, over HTTP. docs/asvs.md lists all."""
 
 import random
 import re
@@ -34,19 +34,19 @@ STEP = timedelta(seconds=30)
 
 
 def register(client, name='ada', password=PASSWORD, email=None):
-    """Register, as a stranger does."""
+    """Register a user without a login."""
     body = {'username': name, 'email': email or f'{name}@example.com', 'password': password}
     return client.post(f'{API}/auth/accounts', json=body)
 
 
-def weakness(client, password, name='ada'):
-    """Return why a password is refused, or None."""
+def password_reasons(client, password, name='ada'):
+    """Return why a registration rejects a password, or None."""
     response = register(client, name, password)
     return None if response.status_code == 202 else reasons(response).get('password')
 
 
 def enrol(person, clock):
-    """Turn on the second factor of somebody who is logged in; return its secret and the codes."""
+    """Turn on the second factor of a logged-in user; return the secret and recovery codes."""
     secret = data(person.call('POST', '/auth/totp'))['secret']
     answer = person.call('PUT', '/auth/totp', {'otp': pyotp.TOTP(secret).at(now())})
     clock.shift(STEP * 2)
@@ -54,22 +54,22 @@ def enrol(person, clock):
 
 
 def otp_of(secret, steps=0):
-    """Return what an authenticator shows, so many steps from now."""
+    """Return the code that an authenticator shows in `steps` steps of 30 seconds."""
     return pyotp.TOTP(secret).at(now() + steps * STEP)
 
 
 class TestDocumentation:
-    def test_v6_1_1_says_how_guessing_is_limited_and_how_an_owner_gets_in(self):
-        """tests/integration/test_lockouts.py plays the lock-outs."""
+    def test_v6_1_1_lists_each_attempt_counter_and_the_recovery_of_the_owner(self):
+        """tests/integration/test_lockouts.py tests the lockouts."""
         for counter in attempt_counters():
             assert f'| `{counter.name}` | {counter.scope} | {counter.limit} in ' in SECURITY
             assert f'| {counter.recovery} |' in SECURITY
 
-    def test_v6_1_2_says_which_words_no_password_is_made_of(self, app):
+    def test_v6_1_2_documents_the_setting_of_context_words(self, app):
         assert '`AUTH_CONTEXT_WORDS`' in SECURITY
         assert 'flask' in app.config['AUTH_CONTEXT_WORDS']
 
-    def test_v6_1_3_lists_every_way_in_with_its_strength(self):
+    def test_v6_1_3_lists_the_strength_of_each_credential(self):
         page = (Path(__file__).parents[2] / 'docs' / 'asvs.md').read_text(encoding='utf-8')
         ways = page.partition('## Ways in')[2].partition('\n## ')[0]
 
@@ -78,9 +78,9 @@ class TestDocumentation:
 
 
 class TestPasswords:
-    def test_v6_2_1_has_at_least_eight_characters(self, anybody):
-        assert weakness(anybody, 'zqk93v7')
-        assert weakness(anybody, 'zqk93v7x') is None
+    def test_v6_2_1_need_at_least_eight_characters(self, anonymous):
+        assert password_reasons(anonymous, 'zqk93v7')
+        assert password_reasons(anonymous, 'zqk93v7x') is None
 
     def test_v6_2_2_can_be_changed(self, ada):
         body = {'current_password': PASSWORD, 'new_password': NEW}
@@ -90,7 +90,7 @@ class TestPasswords:
         ada.password = NEW
         assert ada.log_in().status_code == 201
 
-    def test_v6_2_3_requires_the_old_one_and_counts_attempts(self, ada):
+    def test_v6_2_3_can_be_changed_only_with_the_old_one_and_limited_attempts(self, ada):
         missing = ada.call('PUT', '/auth/password', {'new_password': NEW})
         body = {'current_password': 'guessed wrongly', 'new_password': NEW}
         answers = [
@@ -100,31 +100,31 @@ class TestPasswords:
         assert missing.status_code == 422
         assert answers == [422] * MAX_ATTEMPTS + [429]
 
-    def test_v6_2_4_is_none_of_the_common_ones(self, anybody):
+    def test_v6_2_4_are_rejected_if_common(self, anonymous):
         common = [word for word in FREQUENCY_LISTS['passwords'] if len(word) >= 8]
         assert len(FREQUENCY_LISTS['passwords']) > 3000
 
         for word in secrets.SystemRandom().sample(common, 20):
-            assert weakness(anybody, word), word
+            assert password_reasons(anonymous, word), word
 
-    def test_v6_2_4_is_checked_wherever_a_password_is_chosen(self, ada, admin, anybody, mailed):
+    def test_v6_2_4_are_checked_by_each_route_that_sets_one(self, ada, admin, anonymous, mailed):
         common = 'Summer2023'
         admin.call('POST', '/auth/invitations', {'email': 'eve@example.com'})
-        anybody.post(f'{API}/auth/password-resets', json={'email': 'ada@example.com'})
+        anonymous.post(f'{API}/auth/password-resets', json={'email': 'ada@example.com'})
         reset = {'email': 'ada@example.com', 'pin': mailed('ada@example.com')}
         invited = {'email': 'eve@example.com', 'code': mailed('eve@example.com')}
         change = {'current_password': PASSWORD, 'new_password': common}
         answers = [
             ada.call('PUT', '/auth/password', change),
-            anybody.put(f'{API}/auth/password-resets', json={**reset, 'new_password': common}),
-            anybody.put(
+            anonymous.put(f'{API}/auth/password-resets', json={**reset, 'new_password': common}),
+            anonymous.put(
                 f'{API}/auth/invitations', json={**invited, 'password': common, 'username': 'eve'}
             ),
         ]
 
         for answer in answers:
             assert set(reasons(answer)) <= {'password', 'new_password'}
-        assert weakness(anybody, common)
+        assert password_reasons(anonymous, common)
         with pytest.raises(PasswordTooWeak):
             create_account(username='bob', email='bob@example.com', password=common)
 
@@ -132,48 +132,50 @@ class TestPasswords:
         'password',
         ['kvqzmwpt', 'KVQZMWPT', ' ' * 7 + '☃' + ' ' * 8, '40718263951', 'ÀÉÎÕÜÇØÅ'],
     )
-    def test_v6_2_5_may_be_of_any_composition(self, anybody, password):
-        assert weakness(anybody, password) is None
+    def test_v6_2_5_may_be_of_any_composition(self, anonymous, password):
+        assert password_reasons(anonymous, password) is None
 
-    def test_v6_2_8_is_taken_exactly_as_typed(self, somebody):
+    def test_v6_2_8_are_verified_exactly_as_typed(self, make_person):
         long = 'x' * 72 + 'Abcdefg '
-        eve = somebody('eve', long)
+        eve = make_person('eve', long)
         assert eve.log_in().status_code == 201
 
         for other in (f'{long[:73]}X{long[74:]}', long.swapcase(), long.strip(), long[:72]):
             eve.password = other
             assert eve.log_in().status_code == 401, other
 
-    def test_v6_2_9_may_be_long_and_too_long_is_not_hashed(self, somebody, anybody, monkeypatch):
+    def test_v6_2_9_may_have_128_characters_and_longer_ones_are_not_hashed(
+        self, make_person, anonymous, monkeypatch
+    ):
         for number, length in enumerate((64, 128)):
-            person = somebody(f'long{number}', '☃' * length)
+            person = make_person(f'long{number}', '☃' * length)
             assert person.log_in().status_code == 201
 
         monkeypatch.setattr('project.core.security.password_hashing._hasher', pytest.fail)
-        assert weakness(anybody, 'x' * 129)
-        assert weakness(anybody, 'x' * 1_000_000)
+        assert password_reasons(anonymous, 'x' * 129)
+        assert password_reasons(anonymous, 'x' * 1_000_000)
 
-    def test_v6_2_10_need_not_be_changed_by_and_by(self, somebody, clock):
-        person = somebody('ada')
+    def test_v6_2_10_do_not_expire(self, make_person, clock):
+        person = make_person('ada')
         clock.shift(timedelta(days=400))
 
         assert person.log_in().status_code == 201
 
     @pytest.mark.parametrize('password', ['flaskflask', 'lovelace12', 'lovelace@example.com'])
-    def test_v6_2_11_is_not_made_of_what_everybody_knows_here(self, anybody, password):
-        assert weakness(anybody, password, 'lovelace')
+    def test_v6_2_11_are_rejected_if_made_of_context_words(self, anonymous, password):
+        assert password_reasons(anonymous, password, 'lovelace')
 
-    def test_v6_2_12_is_none_that_has_leaked_and_nobody_is_asked(self, anybody, monkeypatch):
+    def test_v6_2_12_are_rejected_if_leaked_without_a_network_request(self, anonymous, monkeypatch):
         monkeypatch.setattr('socket.socket.connect', pytest.fail)
 
         for leaked in ('password1', 'iloveyou1', 'trustno1', 'sunshine1'):
-            assert weakness(anybody, leaked), leaked
+            assert password_reasons(anonymous, leaked), leaked
 
 
 class TestGeneral:
-    def test_v6_3_1_checks_no_more_attempts_than_it_says(self, somebody, monkeypatch):
-        """tests/reliability/test_guessing.py does so with 1,000 at once, over two workers."""
-        eve, seen = somebody('eve'), []
+    def test_v6_3_1_verifies_no_more_passwords_than_documented(self, make_person, monkeypatch):
+        """tests/reliability/test_guessing.py sends 1,000 attempts at once to two workers."""
+        eve, seen = make_person('eve'), []
         known = eve.log_in().json['data']['device']
         real = __import__(
             'project.auth.service.login', fromlist=['verify_password']
@@ -189,50 +191,55 @@ class TestGeneral:
             headers = {'X-Forwarded-For': f'192.0.2.{number}', 'X-Real-IP': f'198.51.100.{number}'}
             eve.client.post(SESSIONS, json=body, headers=headers)
 
-        # As many for each name: with one counter, the lock of one would show the other.
+        # Username and email address have separate counters. A shared one would reveal that both
+        # belong to one account.
         assert len(seen) == 2 * MAX_ATTEMPTS
-        # The right one is not looked at either, but from where they have been before.
+        # The right password is not verified either, except from a known device.
         assert eve.log_in().status_code == 429
         assert eve.log_in(device=known).status_code == 201
 
-    def test_v6_3_2_knows_nobody_at_first(self, anybody):
+    def test_v6_3_2_has_no_default_accounts(self, anonymous):
         assert db.session.scalar(select(func.count()).select_from(User)) == 0
         for name in ('admin', 'root', 'test'):
             for password in ('admin', 'password', 'changeme'):
-                assert Person(anybody.application, name, password).log_in().status_code == 401
+                assert Person(anonymous.application, name, password).log_in().status_code == 401
 
-    def test_v6_3_3_wants_the_second_factor_where_it_is_on(self, ada, clock):
+    def test_v6_3_3_requires_the_second_factor_if_enabled(self, ada, clock):
         secret, _ = enrol(ada, clock)
 
         alone = ada.log_in()
         assert (alone.status_code, set(reasons(alone))) == (401, {'otp'})
         assert ada.log_in(otp=otp_of(secret)).status_code == 201
 
-    def test_v6_3_4_knows_no_way_around_it(self, ada, clock, mailed, anybody):
+    def test_v6_3_4_requires_the_second_factor_on_all_code_paths(
+        self, ada, clock, mailed, anonymous
+    ):
         enrol(ada, clock)
 
-        # Showing the password again.
+        # A reauthentication requires it.
         again = ada.call('POST', '/auth/sessions/current/reauthentication', {'password': PASSWORD})
         assert (again.status_code, set(reasons(again))) == (401, {'otp'})
-        # A reset opens nothing, and what follows it is asked.
-        anybody.post(f'{API}/auth/password-resets', json={'email': 'ada@example.com'})
+        # A reset does not log in, and the login after it requires the second factor.
+        anonymous.post(f'{API}/auth/password-resets', json={'email': 'ada@example.com'})
         body = {'email': 'ada@example.com', 'pin': mailed('ada@example.com'), 'new_password': NEW}
-        reset = anybody.put(f'{API}/auth/password-resets', json=body)
+        reset = anonymous.put(f'{API}/auth/password-resets', json=body)
         assert (reset.status_code, set(data(reset))) == (200, {'device'})
         ada.password = NEW
         assert set(reasons(ada.log_in())) == {'otp'}
-        # The right code with a wrong password tells nothing about either.
+        # With a wrong password, the response does not depend on the code.
         ada.password = 'wrong password'
         assert set(reasons(ada.log_in(otp='000000'))) == {'credentials'}
 
-    def test_v6_3_5_tells_of_a_login_from_elsewhere(self, ada, mailbox):
+    def test_v6_3_5_sends_a_mail_about_a_login_from_a_new_device(self, ada, mailbox):
         ada.client.environ_base['REMOTE_ADDR'] = '203.0.113.9'
         ada.client.environ_base['HTTP_USER_AGENT'] = 'another browser'
         ada.log_in()
 
         assert [mail['Subject'] for mail in mailbox()] == ['A new device has logged in']
 
-    def test_v6_3_5_tells_of_a_wrong_factor_behind_the_right_password(self, ada, mailbox, clock):
+    def test_v6_3_5_sends_a_mail_about_a_wrong_factor_after_the_right_password(
+        self, ada, mailbox, clock
+    ):
         enrol(ada, clock)
         mailbox()
 
@@ -240,15 +247,17 @@ class TestGeneral:
 
         assert mailbox()[-1]['Subject'] == 'A wrong second factor at a login'
 
-    def test_v6_3_6_sends_nothing_by_mail_that_logs_in(self, ada, mailed, anybody):
-        anybody.post(f'{API}/auth/password-resets', json={'email': 'ada@example.com'})
+    def test_v6_3_6_rejects_mailed_codes_as_a_login(self, ada, mailed, anonymous):
+        anonymous.post(f'{API}/auth/password-resets', json={'email': 'ada@example.com'})
         pin = mailed('ada@example.com')
 
         assert ada.log_in(password=pin).status_code == 401
         body = {'email': 'ada@example.com', 'pin': pin, 'new_password': NEW}
-        assert set(data(anybody.put(f'{API}/auth/password-resets', json=body))) == {'device'}
+        assert set(data(anonymous.put(f'{API}/auth/password-resets', json=body))) == {'device'}
 
-    def test_v6_3_7_tells_the_old_address_of_every_change(self, ada, clock, mailbox, mailed):
+    def test_v6_3_7_notifies_the_old_email_address_of_each_change(
+        self, ada, clock, mailbox, mailed
+    ):
         body = {'current_password': PASSWORD, 'new_password': NEW}
         ada.call('PUT', '/auth/password', body)
         enrol(ada, clock)
@@ -261,9 +270,9 @@ class TestGeneral:
             'Your password was changed',
         ]  # fmt: skip
 
-    def test_v6_3_8_says_nothing_about_who_is_known(self, somebody, anybody):
-        """tests/reliability/test_timing.py compares the times as well."""
-        somebody('known')
+    def test_v6_3_8_returns_the_same_for_known_and_unknown_users(self, make_person, anonymous):
+        """tests/reliability/test_timing.py also compares the response times."""
+        make_person('known')
         asked = {
             ('POST', '/auth/sessions'): lambda n: {'user_or_email': n, 'password': 'wrong word'},
             ('POST', '/auth/accounts'): lambda n: {
@@ -281,7 +290,7 @@ class TestGeneral:
         for (method, path), body in asked.items():
             answers = []
             for name in ('known', 'nobody'):
-                response = anybody.open(API + path, method=method, json=body(name))
+                response = anonymous.open(API + path, method=method, json=body(name))
                 headers = {
                     k: v for k, v in response.headers if k not in ('X-Request-ID', 'RateLimit')
                 }
@@ -290,34 +299,36 @@ class TestGeneral:
 
 
 class TestLifecycle:
-    def test_v6_4_1_gives_first_codes_that_are_random_and_short_lived(self, anybody, mailed, clock):
+    def test_v6_4_1_sends_verification_codes_that_are_random_and_short_lived(
+        self, anonymous, mailed, clock
+    ):
         codes = set()
         for number in range(20):
-            register(anybody, f'ada{number}')
+            register(anonymous, f'ada{number}')
             codes.add(mailed(f'ada{number}@example.com'))
         assert len(codes) >= 19
 
-        # Alone it opens nothing: the password goes with it, and nobody else knows that.
+        # The code alone is not enough: a verification requires the registered password as well.
         body = {'email': 'ada0@example.com', 'pin': mailed('ada0@example.com')}
-        wrong = anybody.put(f'{API}/auth/verifications', json={**body, 'password': NEW})
+        wrong = anonymous.put(f'{API}/auth/verifications', json={**body, 'password': NEW})
         assert set(reasons(wrong)) == {'pin'}
         clock.shift(timedelta(minutes=10, seconds=1))
-        late = anybody.put(f'{API}/auth/verifications', json={**body, 'password': PASSWORD})
+        late = anonymous.put(f'{API}/auth/verifications', json={**body, 'password': PASSWORD})
         assert set(reasons(late)) == {'pin'}
 
-    def test_v6_4_1_gives_invitations_of_eighty_random_bits_for_one_use(
-        self, admin, anybody, mailed
+    def test_v6_4_1_sends_single_use_invitations_of_eighty_random_bits(
+        self, admin, anonymous, mailed
     ):
         admin.call('POST', '/auth/invitations', {'email': 'eve@example.com'})
         code = mailed('eve@example.com')
         assert len(code.replace('-', '')) * 5 == 80
 
         body = {'email': 'eve@example.com', 'code': code, 'password': PASSWORD, 'username': 'eve'}
-        assert anybody.put(f'{API}/auth/invitations', json=body).status_code == 201
-        again = anybody.put(f'{API}/auth/invitations', json={**body, 'username': 'eve2'})
+        assert anonymous.put(f'{API}/auth/invitations', json=body).status_code == 201
+        again = anonymous.put(f'{API}/auth/invitations', json={**body, 'username': 'eve2'})
         assert again.status_code == 422
 
-    def test_v6_4_1_lets_invitations_expire_after_a_week(self, admin, anybody, mailed, clock):
+    def test_v6_4_1_lets_invitations_expire_after_a_week(self, admin, anonymous, mailed, clock):
         admin.call('POST', '/auth/invitations', {'email': 'eve@example.com'})
         body = {
             'email': 'eve@example.com', 'code': mailed('eve@example.com'), 'password': PASSWORD,
@@ -325,7 +336,7 @@ class TestLifecycle:
         }  # fmt: skip
         clock.shift(timedelta(days=7, seconds=1))
 
-        assert anybody.put(f'{API}/auth/invitations', json=body).status_code == 422
+        assert anonymous.put(f'{API}/auth/invitations', json=body).status_code == 422
 
     def test_v6_4_1_lets_generated_passwords_expire_after_a_day(self, app, cli, clock):
         printed = cli.invoke(
@@ -337,7 +348,7 @@ class TestLifecycle:
 
         assert bob.log_in().status_code == 401
 
-    def test_v6_4_2_asks_nobody_for_their_first_pet(self, app):
+    def test_v6_4_2_has_no_secret_questions_or_hints(self, app):
         for table in Base.metadata.tables.values():
             for column in table.columns:
                 assert (
@@ -345,19 +356,21 @@ class TestLifecycle:
                     or table.name == 'auth_api_keys'
                 )
 
-    def test_v6_4_3_keeps_the_second_factor_through_a_reset(self, ada, clock, anybody, mailed):
+    def test_v6_4_3_keeps_the_second_factor_after_a_password_reset(
+        self, ada, clock, anonymous, mailed
+    ):
         secret, _ = enrol(ada, clock)
-        anybody.post(f'{API}/auth/password-resets', json={'email': 'ada@example.com'})
+        anonymous.post(f'{API}/auth/password-resets', json={'email': 'ada@example.com'})
         body = {'email': 'ada@example.com', 'pin': mailed('ada@example.com'), 'new_password': NEW}
-        anybody.put(f'{API}/auth/password-resets', json=body)
+        anonymous.put(f'{API}/auth/password-resets', json=body)
 
-        assert not ada.is_known()
+        assert not ada.is_logged_in()
         assert ada.refresh().status_code == 401
         ada.password = NEW
         assert ada.log_in().status_code == 401
         assert ada.log_in(otp=otp_of(secret)).status_code == 201
 
-    def test_v6_4_4_replaces_a_lost_factor_by_a_recovery_code_alone(self, ada, clock):
+    def test_v6_4_4_accepts_a_recovery_code_instead_of_the_second_factor(self, ada, clock):
         _, codes = enrol(ada, clock)
 
         assert ada.log_in(recovery_code='AAAA-AAAA-AAAA-AAAA-AAAA-AAAA').status_code == 401
@@ -365,7 +378,7 @@ class TestLifecycle:
         kinds = [event['kind'] for event in data(ada.call('GET', '/auth/events'))['items']]
         assert 'recovery_code_used' in kinds
 
-    def test_v6_4_5_reminds_of_a_key_before_it_ends(self, ada, clock, mailbox):
+    def test_v6_4_5_sends_a_reminder_before_a_key_expires(self, ada, clock, mailbox):
         ends = (now() + timedelta(days=30)).isoformat()
         ada.call('POST', '/auth/keys', {'name': 'ci', 'scopes': ['files:read'], 'expires_at': ends})
         mailbox()
@@ -374,8 +387,8 @@ class TestLifecycle:
 
         assert mailbox()[-1]['Subject'] == 'An API key will expire soon'
 
-    def test_v6_4_6_lets_no_admin_choose_anybodys_password(self, admin, somebody, cli):
-        eve = somebody('eve')
+    def test_v6_4_6_does_not_let_an_admin_set_a_password(self, admin, make_person, cli):
+        eve = make_person('eve')
         user_id = User.find_by_username('eve').id
 
         for field in ('password', 'new_password', 'password_hash'):
@@ -385,15 +398,15 @@ class TestLifecycle:
             'username': 'bob', 'email': 'bob@example.com', 'password': NEW,
         })  # fmt: skip
         assert set(reasons(created)) == {'password'}
-        # An operator can begin a reset, and only the user ends it.
+        # An operator can start a reset; only the user can complete it.
         assert cli.invoke(args=['auth', 'reset-password', 'eve']).exit_code == 0
         assert '--password' not in cli.invoke(args=['auth', 'reset-password', '--help']).output
         assert eve.log_in().status_code == 201
 
 
 class TestFactors:
-    def test_v6_5_1_takes_each_code_once(self, ada, clock):
-        """tests/reliability/test_races.py does so with eight at once, over two workers."""
+    def test_v6_5_1_accept_each_code_once(self, ada, clock):
+        """tests/reliability/test_races.py sends eight at once to two workers."""
         secret, codes = enrol(ada, clock)
         otp = otp_of(secret)
 
@@ -401,23 +414,25 @@ class TestFactors:
         again = [ada.log_in(recovery_code=codes[0]).status_code for _ in range(2)]
         assert again == [201, 401]
 
-    def test_v6_5_2_stores_codes_so_that_nobody_reads_them(self, ada, clock):
+    def test_v6_5_2_are_stored_as_hashes_or_encrypted(self, ada, clock):
         secret, codes = enrol(ada, clock)
-        # 24 letters of base 32: more than the 112 bits below which the hash must be slow.
+        # A recovery code has 24 letters of base 32. Below 112 bits the hash would have to be slow.
         assert all(len(code.replace('-', '')) * 5 >= 112 for code in codes)
 
         stored = [*db.session.scalars(select(RecoveryCode.code_hash))]
-        stored += [sealed.decode() for sealed in db.session.scalars(select(Totp.encrypted_secret))]
+        stored += [
+            encrypted.decode() for encrypted in db.session.scalars(select(Totp.encrypted_secret))
+        ]
         assert all(len(each) >= 64 for each in stored)
         for word in (secret, *codes, *(code.replace('-', '') for code in codes)):
             assert not any(word.lower() in each.lower() for each in stored)
 
-    def test_v6_5_3_draws_codes_that_nobody_can_foretell(self):
+    def test_v6_5_3_have_evenly_distributed_characters(self):
         tokens = [new_token('pst') for _ in range(10_000)]
         assert len(set(tokens)) == len(tokens)
 
-        # Each character as often as any other, within five times what chance does.
-        # But the last one, which has only four of the 256 bits.
+        # The characters are evenly distributed, within five standard deviations. The last random
+        # character is left out: it has only four of the 256 bits.
         body = ''.join(token[4:46] for token in tokens)
         expected = len(body) / 64
         for letter in set(body):
@@ -435,7 +450,7 @@ class TestFactors:
         ],
         ids=['token', 'code', 'PIN', 'recovery codes', 'TOTP secret'],
     )
-    def test_v6_5_3_draws_nothing_from_a_generator_that_can_be_foretold(self, draw):
+    def test_v6_5_3_do_not_come_from_a_predictable_generator(self, draw):
         user = UserFactory()
         with atomic():
             random.seed(1)
@@ -443,12 +458,12 @@ class TestFactors:
             random.seed(1)
             assert draw(user) != first
 
-    def test_v6_5_4_makes_them_long_enough(self, anybody, mailed):
-        register(anybody)
+    def test_v6_5_4_have_pins_of_six_digits(self, anonymous, mailed):
+        register(anonymous)
 
         assert re.fullmatch('[0-9]{6}', mailed('ada@example.com'))
 
-    def test_v6_5_5_lets_them_live_for_ten_minutes_and_a_step(self, ada, clock, anybody, mailed):
+    def test_v6_5_5_expire_after_ten_minutes_or_one_totp_step(self, ada, clock, anonymous, mailed):
         secret, _ = enrol(ada, clock)
         clock.shift(STEP * 4)
         assert timedelta(minutes=10) >= PIN_LIFETIME
@@ -456,10 +471,10 @@ class TestFactors:
         assert ada.log_in(otp=otp_of(secret, -2)).status_code == 401
         assert ada.log_in(otp=otp_of(secret, 2)).status_code == 401
         assert ada.log_in(otp=otp_of(secret, -1)).status_code == 201
-        register(anybody, 'bob')
+        register(anonymous, 'bob')
         body = {'email': 'bob@example.com', 'pin': mailed('bob@example.com'), 'password': PASSWORD}
         clock.shift(PIN_LIFETIME + timedelta(seconds=1))
-        assert anybody.put(f'{API}/auth/verifications', json=body).status_code == 422
+        assert anonymous.put(f'{API}/auth/verifications', json=body).status_code == 422
 
     def test_v6_5_6_can_be_revoked(self, ada, clock):
         secret, codes = enrol(ada, clock)
@@ -468,9 +483,11 @@ class TestFactors:
         assert ada.call('DELETE', '/auth/totp').status_code == 200
         assert ada.log_in().status_code == 201
         assert db.session.scalar(select(func.count()).select_from(RecoveryCode)) == 0
-        assert ada.log_in(recovery_code=codes[0]).status_code == 201  # Asked for no more.
+        assert (
+            ada.log_in(recovery_code=codes[0]).status_code == 201
+        )  # ignored without a second factor
 
-    def test_v6_5_8_goes_by_the_clock_of_the_server(self, ada, clock):
+    def test_v6_5_8_use_the_clock_of_the_server(self, ada, clock):
         secret, _ = enrol(ada, clock)
         body = {'user_or_email': 'ada', 'password': PASSWORD, 'otp': otp_of(secret, 100)}
 
@@ -481,39 +498,39 @@ class TestFactors:
 
 
 class TestOutOfBand:
-    def test_v6_6_2_takes_a_code_for_what_it_was_asked_for(self, ada, anybody, mailbox):
-        anybody.post(f'{API}/auth/password-resets', json={'email': 'ada@example.com'})
+    def test_v6_6_2_accepts_a_code_for_its_request_only(self, ada, anonymous, mailbox):
+        anonymous.post(f'{API}/auth/password-resets', json={'email': 'ada@example.com'})
         first = pin_in(mailbox()[-1])
-        anybody.post(f'{API}/auth/password-resets', json={'email': 'ada@example.com'})
+        anonymous.post(f'{API}/auth/password-resets', json={'email': 'ada@example.com'})
         newest = pin_in(mailbox()[-1])
         ada.call('POST', '/auth/email-changes', {'new_email': 'bob@example.com'})
         own = pin_in(mailbox()[-1])
-        register(anybody, 'bob')
+        register(anonymous, 'bob')
         other = pin_in(mailbox()[-1])
 
-        # Not that of the request before, of another address, or of another purpose.
+        # It rejects codes of an earlier request, of another email address and of another purpose.
         body = {'email': 'ada@example.com', 'new_password': NEW}
         for pin in {first, own} - {newest}:
-            response = anybody.put(f'{API}/auth/password-resets', json={**body, 'pin': pin})
+            response = anonymous.put(f'{API}/auth/password-resets', json={**body, 'pin': pin})
             assert set(reasons(response)) == {'pin'}
         for pin in {newest, other} - {own}:
             change = ada.call('PUT', '/auth/email-changes', {'pin': pin})
             assert set(reasons(change)) == {'pin'}
 
-    def test_v6_6_3_is_void_after_five_wrong_ones(self, anybody, mailed):
-        register(anybody)
+    def test_v6_6_3_rejects_a_code_after_five_wrong_attempts(self, anonymous, mailed):
+        register(anonymous)
         pin = mailed('ada@example.com')
         body = {'email': 'ada@example.com', 'password': PASSWORD}
         for _ in range(5):
-            anybody.put(f'{API}/auth/verifications', json={**body, 'pin': other_than(pin)})
+            anonymous.put(f'{API}/auth/verifications', json={**body, 'pin': other_than(pin)})
 
-        response = anybody.put(f'{API}/auth/verifications', json={**body, 'pin': pin})
+        response = anonymous.put(f'{API}/auth/verifications', json={**body, 'pin': pin})
 
         assert set(reasons(response)) == {'pin'}
 
 
-def test_v6_6_nobody_finds_a_code_in_what_is_stored(anybody, mailed):
-    register(anybody)
+def test_v6_6_codes_are_not_stored_in_plain_text(anonymous, mailed):
+    register(anonymous)
     pin = mailed('ada@example.com')
 
     for table in Base.metadata.sorted_tables:
@@ -522,7 +539,7 @@ def test_v6_6_nobody_finds_a_code_in_what_is_stored(anybody, mailed):
                 assert pin not in re.findall(r'\b\d{6}\b', value), column
 
 
-def test_v6_2_passwords_are_stored_by_a_slow_hash(somebody):
-    somebody('ada')
+def test_v6_2_passwords_are_stored_as_argon2id_hashes(make_person):
+    make_person('ada')
 
     assert db.session.scalar(select(Credential.password_hash)).startswith('$argon2id$')

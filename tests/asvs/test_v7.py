@@ -1,4 +1,4 @@
-"""ASVS 5.0, V7 Session management: each row that applies, over HTTP. docs/asvs.md lists all."""
+"""ASVS 5.0, V7 Session management: the rows that apply, over HTTP. docs/asvs.md lists all."""
 
 from collections import Counter
 from datetime import timedelta
@@ -31,13 +31,13 @@ HIGHLY_SENSITIVE = [
 
 
 class TestDocumentation:
-    def test_v7_1_1_says_how_long_a_session_lasts(self, app):
+    def test_v7_1_1_states_the_session_lifetimes(self, app):
         days = {name: app.config[f'AUTH_{name}_LIFETIME'].days for name in ('REFRESH', 'SESSION')}
 
         assert f'for {days["REFRESH"]} days without a refresh' in SECURITY
         assert f'and {days["SESSION"]} in total' in SECURITY
 
-    def test_v7_1_2_says_how_many_there_may_be(self, ada):
+    def test_v7_1_2_states_that_the_number_of_sessions_is_unlimited(self, ada):
         assert 'The number of sessions is not limited' in SECURITY
         for _ in range(3):
             assert ada.log_in().status_code == 201
@@ -45,7 +45,7 @@ class TestDocumentation:
 
 
 class TestTokens:
-    def test_v7_2_1_are_looked_up_each_time(self, ada):
+    def test_v7_2_1_are_rejected_if_any_character_differs(self, ada):
         token = ada.tokens['token']
         for at in range(4, len(token)):
             other = 'A' if token[at] != 'A' else 'B'
@@ -55,12 +55,12 @@ class TestTokens:
             )
             assert refused.status_code == 401
 
-    def test_v7_2_1_are_unknown_unless_they_were_issued(self, ada):
+    def test_v7_2_1_are_rejected_unless_the_service_issued_them(self, ada):
         ada.tokens = {'token': new_token('pst')}
 
-        assert not ada.is_known()
+        assert not ada.is_logged_in()
 
-    def test_v7_2_2_are_made_anew_for_each_login(self, ada):
+    def test_v7_2_2_are_new_for_each_login(self, ada):
         first = dict(ada.tokens)
         ada.log_in()
 
@@ -73,32 +73,32 @@ class TestTokens:
 
         assert len(tokens) == 10_000
         assert all(len(token) - len('pst_') - 6 >= 43 for token in tokens)
-        # Each of the first 42 characters has 6 random bits: all 64 symbols occur, about as often.
+        # The first 42 characters have 6 random bits each: all 64 symbols occur about equally often.
         for at in range(len('pst_'), len('pst_') + 42):
             counts = Counter(token[at] for token in tokens)
             assert len(counts) == 64
             assert max(counts.values()) < 2 * 10_000 / 64
 
-    def test_v7_2_4_are_others_after_the_password_was_shown_again(self, ada):
+    def test_v7_2_4_are_replaced_by_a_reauthentication(self, ada):
         before = dict(ada.tokens)
         answer = ada.call('POST', '/auth/sessions/current/reauthentication', {'password': PASSWORD})
         assert answer.status_code == 201
 
-        assert not ada.is_known()
+        assert not ada.is_logged_in()
         ada.tokens = before
         assert ada.refresh().status_code == 401
 
 
 class TestTimeouts:
-    def test_v7_3_1_end_a_session_that_nobody_uses(self, app, ada, clock):
+    def test_v7_3_1_end_an_unused_session(self, app, ada, clock):
         clock.shift(app.config['AUTH_TOKEN_LIFETIME'] + timedelta(seconds=1))
-        assert not ada.is_known()
+        assert not ada.is_logged_in()
 
         assert ada.refresh().status_code == 200
         clock.shift(app.config['AUTH_REFRESH_LIFETIME'] + timedelta(seconds=1))
         assert ada.refresh().status_code == 401
 
-    def test_v7_3_2_end_every_session_in_the_end(self, app, ada, clock):
+    def test_v7_3_2_end_a_session_after_its_maximum_lifetime(self, app, ada, clock):
         days = 0
         while ada.refresh().status_code == 200:
             clock.shift(timedelta(days=10))
@@ -107,16 +107,16 @@ class TestTimeouts:
         assert days == app.config['AUTH_SESSION_LIFETIME'].days
 
 
-class TestEnding:
-    def test_v7_4_1_is_final(self, ada):
+class TestTermination:
+    def test_v7_4_1_invalidates_both_tokens(self, ada):
         assert ada.call('DELETE', '/auth/sessions/current').status_code == 200
 
-        assert not ada.is_known()
+        assert not ada.is_logged_in()
         assert ada.refresh().status_code == 401
 
     @pytest.mark.parametrize('ending', ['disable', 'delete'])
-    def test_v7_4_2_comes_to_all_sessions_of_who_is_disabled_or_deleted(
-        self, ada, somebody, cli, ending
+    def test_v7_4_2_covers_all_sessions_of_a_disabled_or_deleted_user(
+        self, ada, make_person, cli, ending
     ):
         other = Person(ada.client.application, 'ada')
         other.log_in()
@@ -127,40 +127,40 @@ class TestEnding:
         options = ['--yes'] if ending == 'delete' else []
         assert cli.invoke(args=['users', ending, 'ada', *options]).exit_code == 0
 
-        assert not ada.is_known()
-        assert not other.is_known()
+        assert not ada.is_logged_in()
+        assert not other.is_logged_in()
         assert other.refresh().status_code == 401
         ada.tokens = {'token': key}
-        assert not ada.is_known()
+        assert not ada.is_logged_in()
 
-    def test_v7_4_3_comes_to_the_others_when_the_password_changes(self, ada):
+    def test_v7_4_3_covers_the_other_sessions_when_the_password_changes(self, ada):
         other = Person(ada.client.application, 'ada')
         other.log_in()
 
         ada.call('PUT', '/auth/password', {'current_password': PASSWORD, 'new_password': NEW})
 
-        assert ada.is_known()
-        assert not other.is_known()
+        assert ada.is_logged_in()
+        assert not other.is_logged_in()
 
-    def test_v7_4_4_is_always_at_hand(self, ada):
+    def test_v7_4_4_is_possible_with_every_session(self, ada):
         assert 'DELETE /auth/sessions/current' in (
             Path(__file__).parents[2] / 'docs' / 'api.md'
         ).read_text(encoding='utf-8')
         assert ada.call('DELETE', '/auth/sessions/current').status_code == 200
 
-    def test_v7_4_5_is_in_the_hands_of_operators(self, ada, somebody, cli):
-        eve = somebody('eve')
+    def test_v7_4_5_is_possible_for_operators(self, ada, make_person, cli):
+        eve = make_person('eve')
         eve.log_in()
 
         assert cli.invoke(args=['auth', 'revoke', 'ada']).exit_code == 0
 
-        assert not ada.is_known()
-        assert eve.is_known()
+        assert not ada.is_logged_in()
+        assert eve.is_logged_in()
 
 
 class TestAbuse:
     @pytest.mark.parametrize(('method', 'path', 'body'), FRESH_ONLY, ids=lambda each: str(each))
-    def test_v7_5_1_cannot_change_a_factor_or_address_with_a_token_alone(
+    def test_v7_5_1_cannot_change_a_factor_or_email_address_with_a_token_alone(
         self, ada, clock, method, path, body
     ):
         clock.shift(timedelta(minutes=10, seconds=1))
@@ -168,7 +168,7 @@ class TestAbuse:
         response = ada.call(method, path, body)
 
         assert (response.status_code, set(reasons(response))) == (403, {'reauthentication'})
-        # A refresh does not make it fresh; showing the password does.
+        # A refresh does not make the login fresh; a reauthentication does.
         ada.refresh()
         assert ada.call(method, path, body).status_code == 403
         again = {'password': PASSWORD}
@@ -176,7 +176,7 @@ class TestAbuse:
         ada.tokens = data(answer)
         assert ada.call(method, path, body).status_code != 403
 
-    def test_v7_5_1_changes_the_own_address_by_a_pin_only(self, admin):
+    def test_v7_5_1_cannot_change_the_email_address_without_a_pin(self, admin):
         body = {'username': 'grace', 'email': 'new@example.com'}
         me = f'/users/{User.find_by_username("grace").id}'
 
@@ -184,7 +184,7 @@ class TestAbuse:
             assert admin.call(method, path, body).status_code == 403
         assert User.find_by_username('grace').email == 'grace@example.com'
 
-    def test_v7_5_2_is_seen_and_ended_by_who_has_the_account(self, ada):
+    def test_v7_5_2_is_visible_to_the_user_who_can_end_the_session(self, ada):
         other = Person(ada.client.application, 'ada')
         other.client.environ_base['REMOTE_ADDR'] = '203.0.113.9'
         other.client.environ_base['HTTP_USER_AGENT'] = 'a thief'
@@ -196,13 +196,15 @@ class TestAbuse:
         assert not any('token' in name for each in shown for name in each)
         thief = next(each for each in shown if not each['current'])
         assert ada.call('DELETE', f'/auth/sessions/{thief["id"]}').status_code == 200
-        assert not other.is_known()
-        assert ada.is_known()
+        assert not other.is_logged_in()
+        assert ada.is_logged_in()
 
     @pytest.mark.parametrize(
         ('method', 'path', 'body'), HIGHLY_SENSITIVE, ids=lambda each: str(each)
     )
-    def test_v7_5_3_cannot_do_the_worst_with_a_token_alone(self, ada, clock, method, path, body):
+    def test_v7_5_3_cannot_do_highly_sensitive_operations_with_a_token_alone(
+        self, ada, clock, method, path, body
+    ):
         clock.shift(timedelta(minutes=10, seconds=1))
 
         response = ada.call(method, path, body)
@@ -210,10 +212,10 @@ class TestAbuse:
         assert (response.status_code, set(reasons(response))) == (403, {'reauthentication'})
         assert User.find_by_username('ada')
 
-    def test_v7_6_2_is_opened_by_no_link(self, app, anybody, mailbox):
-        """Whatever fetches addresses out of a mail opens nothing: no GET makes a session."""
+    def test_v7_6_2_cannot_log_in_by_a_link(self, app, anonymous, mailbox):
+        """Programs that fetch the URLs in a mail create no session: no GET route does."""
         body = {'username': 'ada', 'email': 'ada@example.com', 'password': PASSWORD}
-        anybody.post(f'{API}/auth/accounts', json=body)
+        anonymous.post(f'{API}/auth/accounts', json=body)
         (mail,) = mailbox()
         assert '/api/' not in mail.as_string()
 

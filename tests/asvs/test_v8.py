@@ -1,4 +1,4 @@
-"""ASVS 5.0, V8 Authorization: each row that applies, over HTTP. docs/asvs.md lists all."""
+"""ASVS 5.0, V8 Authorization: the rows that apply, over HTTP. docs/asvs.md lists all."""
 
 import re
 from pathlib import Path
@@ -17,7 +17,7 @@ DOCS = Path(__file__).parents[2] / 'docs'
 
 TUS = {'Tus-Resumable': '1.0.0'}
 
-# What only the service writes, wherever it is shown.
+# Fields that responses show and only the service writes.
 PROTECTED = [
     'id', 'roles', 'status', 'version', 'created_at', 'updated_at', 'permissions', 'last_login',
     'avatar', 'profile_image', 'owner_id', 'user_id', 'sha256', 'size', 'type', 'is_admin',
@@ -25,15 +25,15 @@ PROTECTED = [
 
 
 @pytest.fixture
-def eve(somebody):
-    """Somebody else, who is logged in."""
-    person = somebody('eve')
+def eve(make_person):
+    """Return another user, who is logged in."""
+    person = make_person('eve')
     person.log_in()
     return person
 
 
-def things_of(person):
-    """Make one of each thing that has an id, and return the paths on which its owner reaches it."""
+def resource_calls(person):
+    """Create one of each resource with an id; return the calls that its owner may send."""
     upload = person.client.post(
         f'{API}/files?name=a.txt',
         data=b'bytes',
@@ -67,31 +67,31 @@ def things_of(person):
 
 
 def unknown(path):
-    """Return the same path with an id that nobody has."""
+    """Return the same path with an unknown id."""
     other = re.sub('[0-9a-f]{8}-[0-9a-f-]{27}', str(uuid4()), path)
     return re.sub(r'(?<=/users/)\d+', '2147483646', other)
 
 
 class TestDocumentation:
-    def test_v8_1_1_says_who_may_call_what(self, app):
+    def test_v8_1_1_lists_the_callers_of_each_route(self, app):
         page = (DOCS / 'matrix.md').read_text('utf-8')
 
         assert '| route | anonymous | member | admin |' in page
         assert page == matrix()
 
-    def test_v8_1_2_says_who_may_write_which_field(self):
+    def test_v8_1_2_lists_who_may_write_each_field(self):
         table = (DOCS / 'asvs.md').read_text('utf-8').partition('## Fields')[2]
 
         for field in ('username', 'email', 'name', 'bio', 'roles', 'status'):
             assert f'| `{field}` |' in table
 
-    def test_v8_1_3_says_what_else_is_looked_at(self):
+    def test_v8_1_3_states_the_contextual_checks(self):
         assert 'from a device that is not known' in (DOCS / 'security.md').read_text('utf-8')
 
 
 class TestAccess:
-    def test_v8_2_1_is_what_the_matrix_says(self):
-        """tests/integration/test_matrix.py calls every route as everybody."""
+    def test_v8_2_1_matches_the_matrix(self):
+        """tests/integration/test_matrix.py calls each route as each kind of user."""
         from tests.integration.test_matrix import ROWS, TestMatrix
 
         asked = [name for name in vars(TestMatrix) if name.startswith('test_')]
@@ -101,7 +101,7 @@ class TestAccess:
             'test_who_has_not_verified_their_address', 'test_a_real_key_of_each_scope',
         } <= set(asked)  # fmt: skip
 
-    def test_v8_2_1_ends_at_the_permissions_of_the_caller(self, ada, admin, anybody):
+    def test_v8_2_1_is_limited_to_the_permissions_of_the_caller(self, ada, admin, anonymous):
         user = f'/users/{User.find_by_username("ada").id}'
         calls = [
             ('GET', '/users', None), ('DELETE', user, None), ('GET', '/users/roles', None),
@@ -110,36 +110,36 @@ class TestAccess:
         ]  # fmt: skip
 
         for method, path, body in calls:
-            assert anybody.open(API + path, method=method, json=body).status_code == 401
+            assert anonymous.open(API + path, method=method, json=body).status_code == 401
             refused = ada.call(method, path, body)
             assert (refused.status_code, set(reasons(refused))) == (403, {'permission'})
         assert admin.call('GET', '/users').status_code == 200
 
-    def test_v8_2_2_never_is_by_an_id_of_somebody_else(self, ada, eve):
-        for method, path, body in things_of(ada):
-            theirs = eve.call(method, path, body, **TUS)
-            nobodys = eve.call(method, unknown(path), body, **TUS)
+    def test_v8_2_2_is_denied_for_the_ids_of_another_user(self, ada, eve):
+        for method, path, body in resource_calls(ada):
+            foreign = eve.call(method, path, body, **TUS)
+            missing = eve.call(method, unknown(path), body, **TUS)
 
-            assert theirs.status_code == 404, path
-            # And none can tell that there is one.
-            assert theirs.data == nobodys.data
+            assert foreign.status_code == 404, path
+            # The response does not reveal that the resource exists.
+            assert foreign.data == missing.data
             told = [
                 {name: value for name, value in each.headers if name != 'X-Request-ID'}
-                for each in (theirs, nobodys)
+                for each in (foreign, missing)
             ]
             assert told[0] == told[1]
-        # It all is still there, and its owner's.
-        assert ada.is_known()
+        # The calls of the other user had no effect.
+        assert ada.is_logged_in()
 
-    def test_v8_2_2_lets_their_owner_reach_all_of_them(self, ada):
+    def test_v8_2_2_is_granted_to_the_owner(self, ada):
         last = ('DELETE', 'sessions')
-        things = things_of(ada)
+        things = resource_calls(ada)
         for method, path, body in sorted(things, key=lambda each: each[1].find(last[1]) > 0):
             answer = ada.call(method, path, body, **TUS)
             assert answer.status_code in (200, 201, 204, 409, 422), path
 
     @pytest.mark.parametrize('field', PROTECTED)
-    def test_v8_2_3_takes_no_field_that_only_the_service_writes(self, ada, field):
+    def test_v8_2_3_rejects_fields_that_only_the_service_writes(self, ada, field):
         for method, path in (
             ('PATCH', '/users/me'), ('POST', '/auth/accounts'), ('POST', '/auth/keys'),
         ):  # fmt: skip
@@ -147,8 +147,8 @@ class TestAccess:
             assert response.status_code == 422
             assert field in reasons(response)
 
-    def test_v8_2_3_shows_nobody_more_than_is_theirs_to_see(self, ada, eve, anybody):
-        profile = data(anybody.get(f'{API}/users/ada/profile'))
+    def test_v8_2_3_shows_only_the_fields_of_the_schema(self, ada, eve, anonymous):
+        profile = data(anonymous.get(f'{API}/users/ada/profile'))
         assert set(profile) == {'username', 'name', 'bio', 'profile_image', 'since_logged_in'}
 
         assert set(data(ada.call('GET', '/users/me'))) == {
@@ -156,13 +156,13 @@ class TestAccess:
             'updated_at',
         }  # fmt: skip
 
-    def test_v8_2_3_lets_people_change_of_themselves_what_is_said(self, ada):
+    def test_v8_2_3_lets_users_change_only_the_documented_fields(self, ada):
         assert ada.call('PATCH', '/users/me', {'name': 'Ada', 'bio': 'Hello.'}).status_code == 200
         for field, value in (('username', 'root2'), ('email', 'other@example.com')):
             response = ada.call('PATCH', '/users/me', {field: value})
             assert (response.status_code, set(reasons(response))) == (403, {'permission'})
 
-    def test_v8_2_4_tells_of_what_is_unusual(self, ada, mailbox):
+    def test_v8_2_4_sends_a_mail_about_a_new_device(self, ada, mailbox):
         ada.client.environ_base['REMOTE_ADDR'] = '203.0.113.9'
         ada.client.environ_base['HTTP_USER_AGENT'] = 'another browser'
         ada.log_in()
@@ -171,19 +171,19 @@ class TestAccess:
 
 
 class TestEnforcement:
-    def test_v8_3_1_is_by_the_service_and_by_nothing_a_client_says(self, ada, anybody):
+    def test_v8_3_1_ignores_identities_in_headers_and_queries(self, ada, anonymous):
         for headers in (
             {'X-User-Id': '1'}, {'X-Forwarded-User': 'grace'}, {'X-HTTP-Method-Override': 'DELETE'},
             {'X-Original-URL': '/api/v1/users'}, {'Cookie': f'token={ada.tokens["token"]}'},
             {'Authorization': f'Basic {ada.tokens["token"]}'},
         ):  # fmt: skip
-            assert anybody.get(f'{API}/users', headers=headers).status_code == 401
-        with_query = anybody.get(f'{API}/users/me?token={ada.tokens["token"]}')
+            assert anonymous.get(f'{API}/users', headers=headers).status_code == 401
+        with_query = anonymous.get(f'{API}/users/me?token={ada.tokens["token"]}')
         assert with_query.status_code == 401
         for path in ('/var/storage', '/storage', '/files', '/.git/config', '/.env', '/static/x'):
-            assert anybody.get(path).status_code == 404
+            assert anonymous.get(path).status_code == 404
 
-    def test_v8_3_2_changes_with_the_next_request(self, ada, cli):
+    def test_v8_3_2_applies_changes_to_the_next_request(self, ada, cli):
         assert ada.call('GET', '/users').status_code == 403
 
         cli.invoke(args=['users', 'create', 'root2', '--email', 'r@example.com', '--role', 'admin'])
@@ -193,10 +193,10 @@ class TestEnforcement:
         assert cli.invoke(args=['users', 'revoke', 'ada', 'admin']).exit_code == 0
         assert ada.call('GET', '/users').status_code == 403
 
-    def test_v8_3_3_goes_by_the_rights_of_who_asked_when_it_is_done(
-        self, admin, anybody, cli, mailed
+    def test_v8_3_3_checks_the_permissions_of_the_inviter_at_acceptance(
+        self, admin, anonymous, cli, mailed
     ):
-        """Who invited an administrator, and is none any more, has invited nobody."""
+        """An invitation of an admin is invalid once the inviter is no longer an admin."""
         body = {'email': 'eve@example.com', 'roles': ['admin', 'member']}
         assert admin.call('POST', '/auth/invitations', body).status_code == 202
         code = mailed('eve@example.com')
@@ -208,12 +208,12 @@ class TestEnforcement:
         accepted = {
             'email': 'eve@example.com', 'code': code, 'password': PASSWORD, 'username': 'eve',
         }  # fmt: skip
-        response = anybody.put(f'{API}/auth/invitations', json=accepted)
+        response = anonymous.put(f'{API}/auth/invitations', json=accepted)
 
         assert response.status_code == 422
         assert User.find_by_username('eve') is None
 
-    def test_v8_3_3_gives_a_key_no_more_than_its_owner_has_now(self, admin, cli):
+    def test_v8_3_3_limits_a_key_to_the_current_permissions_of_its_owner(self, admin, cli):
         key = data(admin.call('POST', '/auth/keys', {'name': 'ci', 'scopes': ['users:read']}))[
             'key'
         ]

@@ -20,13 +20,13 @@ SESSIONS = '/api/v1/auth/sessions'
 
 @pytest.fixture(autouse=True)
 def no_counter_cleanup(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Never sweep out old counters in passing: tests here count statements."""
+    """Turn off the random cleanup of attempt counters: tests here count statements."""
     monkeypatch.setattr(throttling, 'ATTEMPTS_PER_CLEANUP', 1 << 62)
 
 
 @pytest.fixture
 def bearer(app: Flask) -> Callable[[str], IsolatedClient]:
-    """Return a function that gives a client with a token, which the real guard looks up."""
+    """Return a function that returns a client with a token, which the real guard checks."""
 
     def become(token: str) -> IsolatedClient:
         client = app.test_client()
@@ -41,7 +41,7 @@ def bearer(app: Flask) -> Callable[[str], IsolatedClient]:
 def logged_in(
     client: IsolatedClient, bearer: Callable[[str], IsolatedClient]
 ) -> Callable[..., IsolatedClient]:
-    """Return a function that logs a user in over HTTP and gives their client."""
+    """Return a function that logs a user in over HTTP and returns a client with the token."""
 
     def log_in(user: Any, password: str = PASSWORD, agent: str = 'tests') -> IsolatedClient:
         response = client.post(
@@ -56,5 +56,5 @@ def logged_in(
 
 @pytest.fixture
 def set_client_ip() -> Callable[[str], None]:
-    """Return a function that says from which address services are called."""
+    """Return a function that sets the client IP address of the request context."""
     return lambda address: set_request_context(RequestContext(ip_address=address))

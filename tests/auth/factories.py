@@ -17,7 +17,7 @@ PASSWORD = 'Analytical engine, 1843'
 
 
 class CredentialFactory(ModelFactory):
-    """Somebody's password, and by default a new user to have it: `PASSWORD`, or `password='…'`."""
+    """Credential, by default of a new user, with `PASSWORD` or another `password`."""
 
     class Meta:
         model = Credential
@@ -31,10 +31,10 @@ class CredentialFactory(ModelFactory):
 
 
 class SessionFactory(ModelFactory):
-    """A login a moment ago: `SessionFactory(user=ada, token=token)`.
+    """Session with a fresh login: `SessionFactory(user=ada, token=token)`.
 
-    `expired=True` is over, `idle=True` was not used for an hour, `stale=True` is too long ago for
-    what wants a fresh login.
+    `expired=True` has expired, `idle=True` was not used for an hour, and `stale=True` is too old
+    for routes that require a fresh login.
     """
 
     class Meta:
@@ -57,7 +57,7 @@ class SessionFactory(ModelFactory):
 
 
 class DeviceFactory(ModelFactory):
-    """A device that a user has logged in with: `DeviceFactory(user=ada, token=token)`."""
+    """Known device of a user: `DeviceFactory(user=ada, token=token)`."""
 
     class Meta:
         model = Device
@@ -74,7 +74,7 @@ class DeviceFactory(ModelFactory):
 
 
 class RegistrationFactory(ModelFactory):
-    """A registration that waits; `expired=True` has waited too long."""
+    """Pending registration, or an expired one with `expired=True`."""
 
     class Meta:
         model = Registration

@@ -1,4 +1,4 @@
-"""Plain text and PINs of mails."""
+"""Functions that read the plain text and the PIN of a mail."""
 
 import re
 from email.message import EmailMessage
@@ -22,7 +22,7 @@ def pin_in(mail: EmailMessage) -> str:
 
 
 def other_than(pin: str) -> str:
-    """Return a PIN or code that is wrong."""
+    """Return a wrong PIN or code of the same form."""
     if not pin.isdigit():
         return f'{"B" if pin[0] == "A" else "A"}{pin[1:]}'
     return f'{(int(pin) + 1) % 1_000_000:06}'

@@ -13,20 +13,20 @@ LONGER = timedelta(days=1, minutes=1)
 
 
 class TestFindFaults:
-    def test_finds_none_in_good_values(self):
+    def test_returns_nothing_for_valid_values(self):
         assert list(find_faults(GOOD)) == []
 
-    def test_finds_a_token_that_outlives_its_session(self):
+    def test_returns_a_token_lifetime_above_the_session_lifetime(self):
         assert list(find_faults({**GOOD, 'AUTH_TOKEN_LIFETIME': LONGER})) == [
             'AUTH_TOKEN_MINUTES must not be longer than AUTH_SESSION_DAYS'
         ]
 
 
 class TestFindWarnings:
-    def test_finds_none_in_good_values(self):
+    def test_returns_nothing_for_valid_values(self):
         assert list(find_warnings(GOOD)) == []
 
-    def test_finds_a_refresh_after_the_end_of_the_session(self):
+    def test_returns_a_refresh_lifetime_above_the_session_lifetime(self):
         assert list(find_warnings({**GOOD, 'AUTH_REFRESH_LIFETIME': LONGER})) == [
             'AUTH_REFRESH_DAYS is longer than AUTH_SESSION_DAYS, after which a session ends'
         ]

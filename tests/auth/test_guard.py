@@ -1,4 +1,4 @@
-"""HTTP: the guard accepts the token of a live session and rejects every other credential."""
+"""HTTP: the guard accepts tokens of live sessions and rejects all other credentials."""
 
 import pytest
 
@@ -14,12 +14,12 @@ ME = '/api/v1/users/me'
 
 
 class TestGuard:
-    def test_costs_one_select(self, bearer, assert_max_queries):
+    def test_executes_one_select(self, bearer, assert_max_queries):
         token = new_token('pst')
         SessionFactory(token=token)
 
         with assert_max_queries(1) as statements:
-            # Refused for its query: all that ran is the guard.
+            # The query is invalid: only the guard executes statements.
             assert bearer(token).get(f'{SESSIONS}?limit=0').status_code == 422
 
         assert [statement.split()[0] for statement in statements] == ['SELECT']
@@ -31,7 +31,7 @@ class TestGuard:
             'Bearer {token} {token}', 'Bearer "{token}"', 'Bearer token={token}',
         ],
     )  # fmt: skip
-    def test_takes_a_bearer_token_and_nothing_like_it(self, client, header):
+    def test_rejects_all_headers_except_a_bearer_token(self, client, header):
         token = new_token('pst')
         SessionFactory(token=token)
 
@@ -41,14 +41,14 @@ class TestGuard:
         assert response.headers['WWW-Authenticate'] == 'Bearer'
 
     @pytest.mark.parametrize('name', ['session', 'token', 'Authorization', 'pst'])
-    def test_reads_no_cookie(self, client, name):
+    def test_rejects_a_token_in_a_cookie(self, client, name):
         token = new_token('pst')
         SessionFactory(token=token)
         client.set_cookie(name, token)
 
         assert client.get(ME).status_code == 401
 
-    def test_reads_no_token_in_the_query(self, client):
+    def test_rejects_a_token_in_the_query(self, client):
         token = new_token('pst')
         SessionFactory(token=token)
 
@@ -61,17 +61,17 @@ class TestGuard:
             assert response.status_code == 200
             assert 'Set-Cookie' not in response.headers
 
-    @pytest.mark.parametrize('leave', [users.disable_user, users.delete_user])
-    def test_rejects_at_once_who_is_disabled_or_deleted(self, logged_in, leave):
+    @pytest.mark.parametrize('deactivate', [users.disable_user, users.delete_user])
+    def test_rejects_a_disabled_or_deleted_user_immediately(self, logged_in, deactivate):
         user = account()
         client = logged_in(user)
         assert client.get(ME).status_code == 200
 
-        leave(user.id)
+        deactivate(user.id)
 
         assert client.get(ME).status_code == 401
 
-    def test_rejects_at_once_whom_an_admin_deleted(self, bearer, logged_in):
+    def test_rejects_a_user_immediately_after_deletion_by_an_admin(self, bearer, logged_in):
         user, token = account(), new_token('pst')
         SessionFactory(user=AdminFactory(), token=token)
         client = logged_in(user)
@@ -80,7 +80,7 @@ class TestGuard:
 
         assert client.get(ME).status_code == 401
 
-    def test_wants_a_fresh_login_for_what_says_so(self, bearer):
+    def test_requires_a_fresh_login_if_the_endpoint_declares_it(self, bearer):
         token = new_token('pst')
         session = SessionFactory(token=token, stale=True)
 

@@ -38,7 +38,7 @@ def example_of(template):
     return json.loads(path.read_text(encoding='utf-8'))
 
 
-# Each value of these mails that a stranger may have chosen, as digits.
+# All values of these mails that another person may have chosen, with digits.
 DIGITS = dict.fromkeys(('username', 'name', 'public_url'), '123456 and ٠١٢٣٤٥٦')
 SECRETS = {
     name: example['secret']
@@ -50,7 +50,7 @@ SECRETS = {
 
 
 def render_example(template, secret=None, **changes):
-    """Return a mail with its example values and these."""
+    """Return a mail with its example values, some of them replaced."""
     values = {**example_of(template), **changes}
     values.pop('secret', None)
     return render_mail(template, 'ada@example.com', values, new_message_identity(now()), secret)
@@ -69,7 +69,7 @@ class TestEveryMail:
             ('password_changed', 'Your password was changed'),
         ],
     )
-    def test_says_what_it_is_about(self, template, subject):
+    def test_has_a_subject_and_a_greeting(self, template, subject):
         mail = render(template)
 
         assert mail['Subject'] == subject
@@ -77,7 +77,7 @@ class TestEveryMail:
         assert 'Hello Ada,' in html(mail)
 
     @pytest.mark.parametrize('template', MAILS)
-    def test_says_the_same_as_text_and_as_html(self, template):
+    def test_has_the_same_words_in_text_and_html(self, template):
         mail = render(template)
         shown = re.sub('<style.*?</style>|<[^>]+>', ' ', html(mail))
 
@@ -85,11 +85,11 @@ class TestEveryMail:
             assert word.lower() in shown.lower()
 
     @pytest.mark.parametrize('template', MAILS)
-    def test_greets_by_username_who_gave_no_name(self, template):
+    def test_greets_by_username_without_a_name(self, template):
         assert 'Hello ada,' in plain(render(template, name=''))
 
     @pytest.mark.parametrize('template', MAILS)
-    def test_runs_nothing_that_a_name_says(self, template):
+    def test_escapes_the_name(self, template):
         mail = render(template, name=HOSTILE)
 
         assert '<script' not in html(mail)
@@ -98,14 +98,14 @@ class TestEveryMail:
         assert HOSTILE in plain(mail)
 
     @pytest.mark.parametrize('template', MAILS)
-    def test_has_no_header_that_a_name_could_add(self, template):
+    def test_rejects_headers_in_the_name(self, template):
         mail = render(template, name='Ada\r\nBcc: eve@example.com\r\n\r\nHello')
 
         assert set(mail.keys()) == HEADERS
         assert mail['To'] == 'ada@example.com'
 
     @pytest.mark.parametrize('template', MAILS)
-    def test_links_only_to_us(self, app, template):
+    def test_links_only_to_the_public_url(self, app, template):
         mail = render(template)
 
         links = re.findall('https?://[^\\s<"]+', plain(mail) + html(mail))
@@ -113,14 +113,14 @@ class TestEveryMail:
 
 
 class TestMailsWithSecrets:
-    """Mails that carry a PIN or a code: strangers can cause them."""
+    """Mails with a PIN or a code: people without an account can trigger them."""
 
-    def test_are_these(self):
+    def test_are_the_four_known_ones(self):
         assert list(SECRETS) == ['email_change', 'invitation', 'password_reset', 'verification']
 
     @pytest.mark.parametrize('template', ['email_change', 'password_reset', 'verification'])
     @pytest.mark.parametrize('pin', ['012345', 'ABCD-EFGH-IJKL-MN23'])
-    def test_have_the_pin_and_nothing_like_it(self, template, pin):
+    def test_contain_the_pin_and_no_other_six_digits(self, template, pin):
         mail = render_example(template, secret={'pin': pin}, **DIGITS)
 
         assert pin_in(mail) == pin
@@ -128,7 +128,7 @@ class TestMailsWithSecrets:
         assert pin not in mail['Subject']
         assert set(re.findall(r'\d{6,}', plain(mail) + mail['Subject'])) <= {pin}
 
-    def test_has_nothing_like_a_pin_beside_the_code_of_an_invitation(self):
+    def test_contain_the_code_of_an_invitation_and_no_six_digits(self):
         mail = render_example('invitation', secret={'code': 'ABCD-EFGH-IJKL-MN23'}, **DIGITS)
 
         assert pin_in(mail) == 'ABCD-EFGH-IJKL-MN23'
@@ -141,11 +141,11 @@ class TestMailsWithSecrets:
             ('invitation', '7 days'),
         ],
     )
-    def test_say_how_long_it_works(self, template, says):
+    def test_state_the_lifetime(self, template, says):
         assert says in plain(render_example(template, secret=SECRETS[template]))
 
     @pytest.mark.parametrize('template', ['verification', 'email_change'])
-    def test_greet_without_a_name_at_an_address_that_is_not_verified(self, template):
+    def test_greet_without_a_name_if_the_email_address_is_not_verified(self, template):
         mail = render_example(template, secret={'pin': '012345'})
 
         assert 'Hello,' in plain(mail)
@@ -154,8 +154,8 @@ class TestMailsWithSecrets:
 
 class TestUserAgents:
     @pytest.mark.parametrize('template', ['new_device', 'password_changed', 'reuse_detected'])
-    def test_are_shown_without_any_text_of_their_sender(self, template):
-        """A thief who knows the password chooses it, and the owner reads it."""
+    def test_are_shown_without_text_of_the_client(self, template):
+        """A thief who knows the password chooses the user agent, and the owner reads it."""
         agent = 'Firefox/140.0 Your account is locked, go to https://evil.example/1 curl/8'
         ended = [{'user_agent': agent, 'address': '192.0.2.2'}]
         mail = render_example(template, user_agent=agent, ended=ended)
@@ -174,14 +174,14 @@ class TestAlreadyRegistered:
 
 
 class TestPasswordChanged:
-    def test_says_what_ended(self):
+    def test_lists_the_ended_sessions(self):
         mail = render('password_changed')
 
         for body in (plain(mail), html(mail)):
             assert 'ended: browser/1 at 192.0.2.2' in body
             assert 'No other session was open' not in body
 
-    def test_says_that_nothing_did(self):
+    def test_states_that_no_session_ended(self):
         mail = render('password_changed', ended=[])
 
         for body in (plain(mail), html(mail)):
@@ -189,13 +189,13 @@ class TestPasswordChanged:
             assert 'ended:' not in body
 
     @pytest.mark.parametrize(('address', 'says'), [('192.0.2.1', True), ('', False)])
-    def test_says_from_where_if_it_is_known(self, address, says):
+    def test_states_the_ip_address_if_it_is_known(self, address, says):
         mail = render('password_changed', address=address)
 
         assert ('was changed from' in plain(mail)) is says
         assert ('was changed from' in ' '.join(html(mail).replace('</b>', '').split())) is (says)
 
-    def test_runs_nothing_that_a_browser_says(self):
+    def test_escapes_the_user_agent_and_the_ip_address(self):
         mail = render('password_changed', ended=[{'user_agent': HOSTILE, 'address': HOSTILE}])
 
         assert '<script' not in html(mail)

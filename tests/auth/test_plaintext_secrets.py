@@ -12,7 +12,7 @@ from tests.auth.factories import PASSWORD, CredentialFactory, RegistrationFactor
 
 class TestEveryTable:
     @pytest.mark.parametrize('model', [Credential, Session, Registration, Pin])
-    def test_holds_no_secret_in_the_clear(self, model):
+    def test_contains_no_secret_in_plain_text(self, model):
         token = new_token('pst')
         CredentialFactory()
         SessionFactory(token=token)

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of commands of auth."""
+"""Fixtures of the tests of the auth commands."""
 
 import pytest
 

@@ -2,7 +2,7 @@
 
 
 def rejection(result):
-    """Return the one line with which a command refused."""
+    """Return the error line of a command that failed; check that it is the only line."""
     assert result.exit_code != 0
     [line] = result.stderr.splitlines()
     return line

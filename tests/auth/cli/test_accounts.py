@@ -1,4 +1,4 @@
-"""Commands: `flask create-user` and `flask auth reset-password`."""
+"""Commands: `flask create-user`, `flask auth disable-totp` and `reset-password`."""
 
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -18,7 +18,7 @@ from tests.users.factories import UserFactory, principal_of
 
 @pytest.fixture
 def terminal(monkeypatch):
-    """Let a person sit there, who can be asked."""
+    """Let the command detect a terminal, so that it prompts."""
     monkeypatch.setattr(
         'project.auth.cli.accounts.sys', SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True))
     )
@@ -36,14 +36,14 @@ class TestAuthDisableTotp:
         assert result.stdout == 'Turned off the second factor of ada.\n'
         assert log_in(user_or_email='ada', password=PASSWORD)
 
-    def test_rejects_a_user_without_one(self, run):
+    def test_rejects_a_user_without_a_second_factor(self, run):
         account(username='ada')
 
         assert rejection(run('auth', 'disable-totp', 'ada')) == 'Error: totp: Not enabled'
 
 
 class TestCreateUser:
-    def test_generates_a_password_where_nobody_can_be_asked(self, run):
+    def test_generates_a_password_without_a_terminal(self, run):
         result = run('create-user', 'Ada', '--email', 'ada@example.com')
 
         assert result.exit_code == 0
@@ -51,14 +51,14 @@ class TestCreateUser:
         assert created == 'Created ada <ada@example.com> (member).'
         assert log_in(user_or_email='ada', password=password.removeprefix('Password: '))
 
-    def test_makes_an_admin(self, run):
+    def test_creates_an_admin(self, run):
         result = run('create-user', 'ada', '--email', 'ada@example.com', '--admin')
 
         assert 'Created ada <ada@example.com> (admin, member).' in result.stdout
         assert User.find_by_username('ada').roles == ['admin', 'member']
 
     @pytest.mark.usefixtures('terminal')
-    def test_asks_for_the_password_twice_and_does_not_show_it(self, run):
+    def test_prompts_for_the_password_twice_without_echo(self, run):
         result = run(
             'create-user', 'ada', '--email', 'ada@example.com', input=f'{PASSWORD}\n{PASSWORD}\n'
         )
@@ -69,12 +69,12 @@ class TestCreateUser:
         assert log_in(user_or_email='ada', password=PASSWORD)
 
     @pytest.mark.usefixtures('terminal')
-    def test_generates_for_a_person_who_says_so(self, run):
+    def test_generates_a_password_at_a_terminal_with_the_option(self, run):
         result = run('create-user', 'ada', '--email', 'ada@example.com', '--generate')
 
         assert 'Password: ' in result.stdout
 
-    def test_prints_until_when_a_generated_password_is_valid(self, run):
+    def test_prints_the_expiry_of_a_generated_password(self, run):
         with time_machine.travel(datetime(2026, 11, 23, 12, tzinfo=UTC), tick=False):
             result = run('create-user', 'ada', '--email', 'ada@example.com', '--generate')
 
@@ -106,7 +106,7 @@ class TestCreateUser:
             ('roles', 'new@example.com', 'Error: username: This name is reserved'),
         ],
     )
-    def test_rejects_what_is_taken_in_one_line(self, run, name, email, line):
+    def test_rejects_a_taken_or_reserved_name_in_one_line(self, run, name, email, line):
         UserFactory(username='ada', email='ada@example.com')
 
         result = run('create-user', name, '--email', email)
@@ -114,7 +114,7 @@ class TestCreateUser:
         assert rejection(result) == line
         assert result.stdout == ''
 
-    def test_rejects_what_is_no_address(self, run):
+    def test_rejects_an_invalid_email_address(self, run):
         result = run('create-user', 'ada', '--email', 'nowhere')
 
         assert result.exit_code == 2
@@ -122,7 +122,7 @@ class TestCreateUser:
 
 
 class TestResetPassword:
-    def test_mails_a_pin(self, cli, mailbox):
+    def test_sends_a_pin(self, cli, mailbox):
         account(username='ada', email='ada@example.com')
 
         result = cli.invoke(args=['auth', 'reset-password', 'ada'])

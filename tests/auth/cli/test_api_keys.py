@@ -13,11 +13,11 @@ from tests.users.factories import principal_of
 class TestKeys:
     @pytest.fixture
     def key(self):
-        """A key of Ada's, as it is shown once."""
+        """Return a new key of Ada, in plain text."""
         ada = account(username='ada')
         return create_key(principal_of(ada), name='Nightly', scopes=['files:read'])
 
-    def test_are_listed_without_the_keys(self, run, key):
+    def test_are_listed_without_their_plain_text(self, run, key):
         shown = json.loads(run('auth', 'keys', 'ada', '--json').stdout)
 
         assert [row['name'] for row in shown] == ['Nightly']
@@ -32,7 +32,7 @@ class TestKeys:
 
 
 class TestLeaked:
-    def test_revokes_what_it_is_given(self, run, mailbox):
+    def test_revokes_a_token_from_an_argument_or_stdin(self, run, mailbox):
         opened = log_in(user_or_email=account(username='ada').username, password=PASSWORD)
 
         would = run('auth', 'leaked', opened.token, '--dry-run')
@@ -44,7 +44,7 @@ class TestLeaked:
         assert len(mailbox()) == 1
 
     @pytest.mark.parametrize('made', [lambda: 'x', lambda: new_token('pak')], ids=['text', 'key'])
-    def test_rejects_what_opens_nothing(self, run, made):
+    def test_rejects_an_unknown_token(self, run, made):
         result = run('auth', 'leaked', made())
 
         assert (result.exit_code, result.stderr) == (1, 'Error: token: Unknown or expired token\n')

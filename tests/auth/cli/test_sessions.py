@@ -18,7 +18,7 @@ from tests.users.factories import UserFactory
 
 
 class TestAuthSessions:
-    def test_prints_the_live_ones(self, run):
+    def test_prints_the_live_sessions(self, run):
         user = UserFactory(username='ada')
         session = SessionFactory(user=user, ip_address='192.0.2.7', user_agent='browser/7')
         SessionFactory(user=user, expired=True)
@@ -36,7 +36,7 @@ class TestAuthSessions:
 
 
 class TestAuthRevoke:
-    def test_ends_all(self, run):
+    def test_ends_all_sessions(self, run):
         user = UserFactory(username='ada')
         SessionFactory.create_batch(2, user=user)
         foreign = SessionFactory()
@@ -46,7 +46,7 @@ class TestAuthRevoke:
         assert (result.exit_code, result.stdout) == (0, 'Ended 2 session(s).\n')
         assert db.session.scalars(db.select(Session.id)).all() == [foreign.id]
 
-    def test_ends_one(self, run):
+    def test_ends_one_session(self, run):
         user = UserFactory(username='ada')
         one, other = SessionFactory(user=user), SessionFactory(user=user)
 
@@ -55,7 +55,7 @@ class TestAuthRevoke:
         assert (result.exit_code, result.stdout) == (0, 'Ended 1 session(s).\n')
         assert db.session.scalars(db.select(Session.id)).all() == [other.id]
 
-    def test_says_what_it_would_end(self, run):
+    def test_prints_the_number_of_sessions_in_a_dry_run(self, run):
         user = UserFactory(username='ada')
         one, _ = SessionFactory(user=user), SessionFactory(user=user)
         foreign = SessionFactory()
@@ -70,7 +70,7 @@ class TestAuthRevoke:
 
         assert len(db.session.scalars(db.select(Session.id)).all()) == 3
 
-    def test_rejects_one_that_is_not_theirs(self, run):
+    def test_rejects_a_session_of_another_user(self, run):
         UserFactory(username='ada')
 
         for session_id in (SessionFactory().id, uuid4()):
@@ -79,7 +79,7 @@ class TestAuthRevoke:
 
 
 class TestAuthUnlock:
-    def test_forgets_wrong_passwords(self, run):
+    def test_resets_the_counter_of_wrong_passwords(self, run):
         account(username='ada')
         for _ in range(10):
             with pytest.raises(WrongCredentials):
@@ -88,7 +88,7 @@ class TestAuthUnlock:
         assert run('auth', 'unlock', 'ada').stdout == 'Reset login-name.\n'
         assert log_in(user_or_email='ada', password=PASSWORD)
 
-    def test_says_that_nothing_was_locked(self, run):
+    def test_prints_that_no_attempts_were_counted(self, run):
         UserFactory(username='ada')
 
         result = run('auth', 'unlock', 'ada')
@@ -114,7 +114,7 @@ class TestAuthUnlock:
 
 
 class TestAuthSweep:
-    def test_deletes_what_is_over(self, run):
+    def test_deletes_expired_rows(self, run):
         SessionFactory(expired=True)
         kept = SessionFactory()
 
@@ -127,7 +127,7 @@ class TestAuthSweep:
         assert again.stdout.split()[:3] == ['sessions', 'registrations', 'pins']
         assert db.session.scalars(db.select(Session.id)).all() == [kept.id]
 
-    def test_names_the_tables_that_failed(self, tmp_path):
+    def test_prints_the_tables_that_failed(self, tmp_path):
         with separate_app(tmp_path) as app:
             RegistrationFactory(expired=True)
             with db.engine.begin() as connection:

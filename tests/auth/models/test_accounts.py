@@ -8,39 +8,39 @@ from tests.auth.factories import CredentialFactory, RegistrationFactory
 
 
 class TestCredentialFindHash:
-    def test_returns_it(self):
+    def test_returns_the_hash(self):
         credential = CredentialFactory()
 
         assert Credential.find_hash(credential.user_id) == credential.password_hash
 
-    def test_returns_nothing_of_nobody(self):
+    def test_returns_none_for_an_unknown_user(self):
         assert Credential.find_hash(0) is None
 
 
 class TestCredentialFindValidHash:
-    def test_returns_one_that_has_not_expired(self):
+    def test_returns_a_hash_that_has_not_expired(self):
         permanent = CredentialFactory()
         temporary = CredentialFactory(expires_at=now() + timedelta(minutes=1))
 
         for credential in (permanent, temporary):
             assert Credential.find_valid_hash(credential.user_id) == credential.password_hash
 
-    def test_returns_nothing_of_an_expired_one(self):
+    def test_returns_none_if_the_hash_has_expired(self):
         assert Credential.find_valid_hash(CredentialFactory(expires_at=now()).user_id) is None
 
 
 class TestCredentialFindHashForLogin:
     HIGHEST = (1 << 31) - 1
 
-    def test_returns_a_users_own_hash_for_any_place(self):
+    def test_returns_the_own_hash_for_any_position(self):
         credentials = [CredentialFactory() for _ in range(3)]
 
         for credential in credentials:
-            for place in (0, self.HIGHEST):
-                found = Credential.find_hash_for_login(credential.user_id, place)
+            for position in (0, self.HIGHEST):
+                found = Credential.find_hash_for_login(credential.user_id, position)
                 assert found == (credential.password_hash, credential.password_hash)
 
-    def test_returns_the_hash_of_another_user_by_the_place(self):
+    def test_returns_the_hash_of_another_user_by_position(self):
         credentials = [CredentialFactory() for _ in range(5)]
 
         for credential in credentials:
@@ -48,7 +48,7 @@ class TestCredentialFindHashForLogin:
             assert found == (None, credential.password_hash)
         assert Credential.find_hash_for_login(0, 0) == (None, credentials[0].password_hash)
 
-    def test_returns_an_expired_one_only_for_its_cost(self):
+    def test_returns_an_expired_hash_only_for_equal_timing(self):
         other, own = CredentialFactory(), CredentialFactory(expires_at=now())
 
         found = Credential.find_hash_for_login(own.user_id, 0)
@@ -56,20 +56,20 @@ class TestCredentialFindHashForLogin:
         assert found == (None, own.password_hash)
         assert other.password_hash not in found
 
-    def test_returns_nothing_if_there_is_none(self):
+    def test_returns_none_if_there_are_no_credentials(self):
         assert Credential.find_hash_for_login(0, 1) == (None, None)
 
-    def test_chooses_the_same_user_again_after_others_came(self):
+    def test_returns_the_same_user_after_others_are_created(self):
         first = [CredentialFactory(password_hash=f'hash {number}') for number in range(32)]
-        # So that the place of each is one of these.
-        places = [(1 << 30) + credential.user_id for credential in first]
-        before = [Credential.find_hash_for_login(0, place) for place in places]
+        # Each position then has one of these users.
+        positions = [(1 << 30) + credential.user_id for credential in first]
+        before = [Credential.find_hash_for_login(0, position) for position in positions]
         assert len(set(before)) == 32
 
         for _ in range(8):
             CredentialFactory(password_hash='hash of a new user')
 
-        assert [Credential.find_hash_for_login(0, place) for place in places] == before
+        assert [Credential.find_hash_for_login(0, position) for position in positions] == before
 
 
 class TestRegistrationFindWaiting:
@@ -87,20 +87,20 @@ class TestRegistrationFindWaiting:
             f'minutes{minutes}' for minutes in (1, 2, 3, 4)
         ]
 
-    def test_passes_over_those_that_expired(self):
+    def test_ignores_expired_registrations(self):
         RegistrationFactory(email='ada@example.com', expired=True)
 
         assert Registration.find_pending('ada@example.com') == []
 
 
 class TestRegistrationFindByUsername:
-    def test_finds_in_any_case(self):
+    def test_ignores_the_case(self):
         RegistrationFactory(username='ada')
 
         assert Registration.find_by_username('ADA').username == 'ada'
         assert Registration.find_by_username('ad') is None
 
-    def test_passes_over_one_that_expired(self):
+    def test_ignores_an_expired_registration(self):
         RegistrationFactory(username='ada', expired=True)
 
         assert Registration.find_by_username('ada') is None

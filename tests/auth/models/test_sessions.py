@@ -1,4 +1,4 @@
-"""Models: find a live session by the hash of its token."""
+"""Models: finder of a live session by the hash of its token."""
 
 from project.auth.models import Session
 from project.core.security.tokens import new_token, token_hash
@@ -15,13 +15,13 @@ class TestSessionFindLive:
         assert (found.session_id, found.id) == (session.id, session.user_id)
         assert found.roles == ['member']
 
-    def test_returns_nothing_of_one_that_is_over(self):
+    def test_returns_none_for_an_expired_session(self):
         token = new_token('pst')
         SessionFactory(token=token, expired=True)
 
         assert Session.find_live(token_hash(token)) is None
 
-    def test_does_not_know_the_token_itself(self):
+    def test_returns_none_for_a_plain_token(self):
         token = new_token('pst')
         SessionFactory(token=token)
 

@@ -1,4 +1,4 @@
-"""HTTP: register an account and verify its address."""
+"""HTTP: register an account and verify its email address."""
 
 import pytest
 import time_machine
@@ -16,19 +16,21 @@ URL = '/api/v1/auth'
 ACCOUNTS, VERIFICATIONS = f'{URL}/accounts', f'{URL}/verifications'
 ADA = {'username': 'ada', 'email': 'ada@example.com', 'password': PASSWORD}
 
-# What no request of auth may say.
+# Fields that no request of auth may contain.
 PROTECTED = sorted({*UserSchema().fields, 'admin', 'is_admin', 'password_hash', 'expires_at'})
 
 
 class TestAccountCreate:
-    def test_says_nothing_and_makes_no_user(self, client, mailbox):
+    def test_returns_no_data_and_creates_no_user(self, client, mailbox):
         response = client.post(ACCOUNTS, json={**ADA, 'name': 'Ada'})
 
         assert (response.status_code, data(response)) == (202, None)
         assert User.find_by_username('ada') is None
         assert len(mailbox()) == 1
 
-    def test_answers_alike_whoever_is_known(self, client, mailbox, assert_max_queries):
+    def test_returns_the_same_for_known_and_unknown_email_addresses(
+        self, client, mailbox, assert_max_queries
+    ):
         UserFactory(email='known@example.com')
 
         with assert_max_queries(20) as for_unknown:
@@ -43,7 +45,7 @@ class TestAccountCreate:
         assert {mail['To'] for mail in mailbox()} == {'ada@example.com', 'known@example.com'}
 
     @pytest.mark.parametrize('username', ['taken', 'TAKEN', 'waiting', 'Waiting'])
-    def test_rejects_a_name_that_is_taken_or_waits(self, client, username):
+    def test_rejects_a_username_that_is_taken_or_pending(self, client, username):
         UserFactory(username='taken')
         RegistrationFactory(username='waiting')
 
@@ -68,7 +70,7 @@ class TestAccountCreate:
             ({'name': 'Ada\r\nBcc: eve@example.com'}, 'name'),
         ],
     )
-    def test_rejects_what_does_not_fit(self, client, mailbox, changes, field):
+    def test_rejects_invalid_values(self, client, mailbox, changes, field):
         response = client.post(ACCOUNTS, json={**ADA, **changes})
 
         assert response.status_code == 422
@@ -76,31 +78,35 @@ class TestAccountCreate:
         assert mailbox() == []
 
     @pytest.mark.parametrize('field', sorted(set(PROTECTED) - {'username', 'email', 'name'}))
-    def test_rejects_what_the_server_sets(self, client, field):
+    def test_rejects_fields_that_only_the_service_sets(self, client, field):
         response = client.post(ACCOUNTS, json={**ADA, field: 'admin'})
 
         assert response.status_code == 422
         assert set(reasons(response)) == {field}
 
-    def test_hashes_nothing_that_is_too_long(self, client, argon2_calls):
+    def test_does_not_hash_a_password_that_is_too_long(self, client, argon2_calls):
         with argon2_calls() as done:
             response = client.post(ACCOUNTS, json={**ADA, 'password': 'x' * 129})
 
         assert response.status_code == 422
         assert done == []
 
-    def test_answers_alike_after_ten_a_day_whoever_is_known(self, client, assert_max_queries):
+    def test_returns_the_same_after_ten_a_day_for_known_and_unknown_users(
+        self, client, assert_max_queries
+    ):
         UserFactory(email='known@example.com')
         answers, ran = [], []
 
         with time_machine.travel(now(), tick=False):
-            for who in ('known', 'nobody'):
-                body = {'email': f'{who}@example.com', 'password': PASSWORD}
+            for local_part in ('known', 'nobody'):
+                body = {'email': f'{local_part}@example.com', 'password': PASSWORD}
                 for number in range(10):
-                    name = {'username': f'{who}{number}'}
+                    name = {'username': f'{local_part}{number}'}
                     assert client.post(ACCOUNTS, json={**body, **name}).status_code == 202
                 with assert_max_queries(20) as statements:
-                    answers.append(client.post(ACCOUNTS, json={**body, 'username': f'{who}x'}))
+                    answers.append(
+                        client.post(ACCOUNTS, json={**body, 'username': f'{local_part}x'})
+                    )
                 ran.append(statements)
 
         assert answers[0].status_code == 429
@@ -110,26 +116,28 @@ class TestAccountCreate:
 
 
 class TestVerificationCreate:
-    def test_answers_alike_whatever_waits(self, client, mailbox, assert_max_queries):
+    def test_returns_the_same_with_and_without_a_registration(
+        self, client, mailbox, assert_max_queries
+    ):
         UserFactory(email='known@example.com')
         UserFactory(email='both@example.com')
         RegistrationFactory(email='ada@example.com')
         RegistrationFactory(email='both@example.com')
         answers, ran = [], []
 
-        for who in ('ada', 'known', 'both', 'nobody'):
+        for local_part in ('ada', 'known', 'both', 'nobody'):
             with assert_max_queries(20) as statements:
-                body = {'email': f'{who}@example.com'}
+                body = {'email': f'{local_part}@example.com'}
                 answers.append(response_signature(client.post(VERIFICATIONS, json=body)))
             ran.append(statements)
 
         assert answers[0][0] == 202
         assert all(answer == answers[0] for answer in answers)
         assert all(statements == ran[0] for statements in ran)
-        # To whom a registration sent a mail goes the next one, and to nobody else.
+        # Only email addresses with a pending registration receive a mail.
         assert {mail['To'] for mail in mailbox()} == {'ada@example.com', 'both@example.com'}
 
-    def test_rejects_what_does_not_fit(self, client):
+    def test_rejects_invalid_values(self, client):
         response = client.post(VERIFICATIONS, json={'email': 'nowhere', 'pin': '123456'})
 
         assert response.status_code == 422
@@ -139,13 +147,13 @@ class TestVerificationCreate:
 class TestVerificationReplace:
     @pytest.fixture
     def pin(self, client, mailbox):
-        """Return the PIN of a registration of Ada's."""
+        """Return the PIN of Ada's registration."""
         client.post(ACCOUNTS, json=ADA)
         return pin_in(mailbox()[-1])
 
     @pytest.fixture
     def verify(self, client):
-        """Return a function that confirms it."""
+        """Return a function that sends a verification."""
 
         def put(pin, **changes):
             body = {'email': 'ada@example.com', 'pin': pin, 'password': PASSWORD, **changes}
@@ -153,7 +161,7 @@ class TestVerificationReplace:
 
         return put
 
-    def test_makes_the_user_and_says_where(self, verify, pin, logged_in):
+    def test_creates_the_user_and_returns_the_location(self, verify, pin, logged_in):
         response = verify(pin)
 
         assert response.status_code == 201
@@ -162,7 +170,7 @@ class TestVerificationReplace:
         client = logged_in(User.find_by_username('ada'))
         assert data(client.get(response.headers['Location'])) == data(response)
 
-    def test_works_once(self, verify, pin):
+    def test_rejects_a_second_use(self, verify, pin):
         verify(pin)
 
         response = verify(pin)
@@ -170,7 +178,7 @@ class TestVerificationReplace:
         assert response.status_code == 422
         assert reasons(response) == {'pin': ['Wrong or expired']}
 
-    def test_answers_alike_whatever_does_not_fit(self, verify, pin):
+    def test_returns_the_same_for_each_wrong_field(self, verify, pin):
         UserFactory(email='known@example.com')
 
         answers = [
@@ -185,23 +193,23 @@ class TestVerificationReplace:
             response_signature(answer) == response_signature(answers[0]) for answer in answers
         )
 
-    def test_remembers_wrong_ones_although_it_rejects(self, verify, pin):
+    def test_counts_wrong_pins_although_it_rejects_them(self, verify, pin):
         for _ in range(5):
             assert verify(other_than(pin)).status_code == 422
 
         assert verify(pin).status_code == 422
 
-    def test_wants_a_pin_as_text(self, verify, pin):
+    def test_requires_the_pin_as_six_digits_of_text(self, verify, pin):
         for wrong in (int(pin), f' {pin}', f'{pin}\n', pin[:5], f'{pin}0', '١٢٣٤٥٦', None, [pin]):
             response = verify(wrong)
 
             assert response.status_code == 422
             assert set(reasons(response)) == {'pin'}
 
-        # None of that was a guess.
+        # None of these counted as an attempt.
         assert verify(pin).status_code == 201
 
-    def test_slows_a_network_for_a_quarter_of_an_hour(self, client, verify, mailbox):
+    def test_throttles_a_network_for_15_minutes_at_most(self, client, verify, mailbox):
         client.post(ACCOUNTS, json=ADA)
         for _ in range(25):
             assert verify('000000', password='wrong').status_code == 422
@@ -212,7 +220,7 @@ class TestVerificationReplace:
         assert set(reasons(response)) == {'attempts'}
         assert 0 < int(response.headers['Retry-After']) <= 900
 
-    def test_takes_a_code_in_the_same_field(self, client, verify, mailbox):
+    def test_accepts_a_code_in_the_field_of_the_pin(self, client, verify, mailbox):
         client.post(ACCOUNTS, json=ADA)
         for _ in range(2):
             client.post(VERIFICATIONS, json={'email': 'ada@example.com'})
@@ -223,7 +231,7 @@ class TestVerificationReplace:
         assert verify(code.lower().replace('-', '')).status_code == 201
 
     @pytest.mark.parametrize('field', ['roles', 'status', 'id', 'username', 'admin'])
-    def test_rejects_what_the_server_sets(self, verify, pin, field):
+    def test_rejects_fields_that_only_the_service_sets(self, verify, pin, field):
         response = verify(pin, **{field: 'admin'})
 
         assert response.status_code == 422

@@ -9,7 +9,7 @@ ME = '/api/v1/users/me'
 
 
 class TestKeys:
-    def test_open_what_they_are_for_and_nothing_else(self, logged_in, bearer):
+    def test_are_accepted_by_routes_of_their_scopes_only(self, logged_in, bearer):
         ada = logged_in(account())
 
         made = ada.post('/api/v1/auth/keys', json={'name': 'ci', 'scopes': ['files:read']})
@@ -17,12 +17,12 @@ class TestKeys:
 
         assert made.status_code == 201
         assert key.get('/api/v1/files').status_code == 200
-        for refused in (key.get(ME), key.get('/api/v1/auth/keys'), key.delete(ME)):
-            assert (refused.status_code, set(reasons(refused))) == (403, {'scope'})
+        for response in (key.get(ME), key.get('/api/v1/auth/keys'), key.delete(ME)):
+            assert (response.status_code, set(reasons(response))) == (403, {'scope'})
         listed = data(ada.get('/api/v1/auth/keys'))['items']
         assert [set(row) & {'key'} for row in listed] == [set()]
 
-    def test_open_nothing_once_deleted(self, logged_in, bearer):
+    def test_are_rejected_after_their_deletion(self, logged_in, bearer):
         ada = logged_in(account())
         made = data(ada.post('/api/v1/auth/keys', json={'name': 'ci', 'scopes': ['files:read']}))
 
@@ -40,7 +40,7 @@ class TestKeys:
             ({'name': ''}, 422, 'name'),
         ],
     )
-    def test_are_rejected(self, logged_in, change, code, field):
+    def test_are_not_created_with_invalid_values(self, logged_in, change, code, field):
         body = {'name': 'ci', 'scopes': ['files:read'], **change}
 
         response = logged_in(account()).post('/api/v1/auth/keys', json=body)

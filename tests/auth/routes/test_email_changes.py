@@ -9,7 +9,7 @@ ME = '/api/v1/users/me'
 
 
 class TestEmailChanges:
-    def test_give_another_address(self, logged_in, mailbox):
+    def test_replace_the_email_address(self, logged_in, mailbox):
         ada = logged_in(account(email='ada@example.com'))
 
         asked = ada.post('/api/v1/auth/email-changes', json={'new_email': 'l@example.com'})
@@ -18,7 +18,7 @@ class TestEmailChanges:
         assert (asked.status_code, done.status_code) == (202, 200)
         assert data(done)['email'] == data(ada.get(ME))['email'] == 'l@example.com'
 
-    def test_want_a_fresh_login_to_begin(self, bearer):
+    def test_require_a_fresh_login(self, bearer):
         token = new_token('pst')
         SessionFactory(user=account(), token=token, stale=True)
 

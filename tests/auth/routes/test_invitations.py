@@ -9,7 +9,7 @@ from tests.users.factories import AdminFactory, UserFactory
 
 
 class TestInvitations:
-    def test_make_a_user(self, client, as_user, mailbox):
+    def test_create_a_user(self, client, as_user, mailbox):
         admin = as_user(AdminFactory())
 
         asked = admin.post('/api/v1/auth/invitations', json={'email': 'eve@example.com'})
@@ -23,7 +23,7 @@ class TestInvitations:
         assert (done.status_code, data(done)['roles']) == (201, ['member'])
         assert done.location == f'/api/v1/users/{data(done)["id"]}'
 
-    def test_are_for_who_may(self, as_user):
+    def test_require_a_permission(self, as_user):
         response = as_user(UserFactory()).post(
             '/api/v1/auth/invitations', json={'email': 'eve@example.com'}
         )

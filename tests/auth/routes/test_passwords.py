@@ -24,7 +24,7 @@ class TestPasswordReplace:
 
         return put
 
-    def test_takes_the_new_one_and_ends_the_other_sessions(
+    def test_sets_the_new_password_and_ends_the_other_sessions(
         self, client, logged_in, change, mailbox
     ):
         user = account(username='ada')
@@ -39,7 +39,9 @@ class TestPasswordReplace:
         assert (old.status_code, new.status_code) == (401, 201)
         assert 'Your password was changed' in [mail['Subject'] for mail in mailbox()]
 
-    def test_rejects_a_wrong_current_one_and_counts_it_by_session(self, client, logged_in, change):
+    def test_rejects_a_wrong_current_password_and_counts_it_by_session(
+        self, client, logged_in, change
+    ):
         user = account(username='ada')
         laptop = logged_in(user)
         for _ in range(10):
@@ -57,7 +59,7 @@ class TestPasswordReplace:
         'password',
         ['password', 'lovelace', 'countess@example.com', 'flaskflask', 'zqk93v7', '', 'x' * 129],
     )
-    def test_rejects_a_bad_new_one(self, logged_in, change, password):
+    def test_rejects_an_unsuitable_new_password(self, logged_in, change, password):
         user = account(username='lovelace', email='countess@example.com')
 
         response = change(logged_in(user), new=password)
@@ -67,7 +69,7 @@ class TestPasswordReplace:
         assert log_in(user_or_email='lovelace', password=PASSWORD)
 
     @pytest.mark.parametrize('length', [8, 64, 128])
-    def test_takes_any_length_between(self, client, logged_in, change, length):
+    def test_accepts_8_to_128_characters(self, client, logged_in, change, length):
         user, password = account(username='ada'), ('zqk93v7\N{SNOWMAN}' * 16)[:length]
 
         assert change(logged_in(user), new=password).status_code == 200
@@ -75,18 +77,18 @@ class TestPasswordReplace:
         login = client.post(SESSIONS, json={'user_or_email': 'ada', 'password': password})
         assert login.status_code == 201
 
-    def test_rejects_a_field_it_does_not_know(self, logged_in, change):
+    def test_rejects_an_unknown_field(self, logged_in, change):
         response = change(logged_in(account()), user_id=1)
 
         assert response.status_code == 422
         assert set(reasons(response)) == {'user_id'}
 
-    def test_rejects_a_stranger(self, client, change):
+    def test_requires_a_login(self, client, change):
         assert change(client).status_code == 401
 
 
 class TestPasswordResets:
-    def test_give_a_new_password(self, client, mailbox):
+    def test_set_a_new_password(self, client, mailbox):
         account(username='ada', email='ada@example.com')
 
         asked = client.post('/api/v1/auth/password-resets', json={'email': 'ada@example.com'})
@@ -97,7 +99,7 @@ class TestPasswordResets:
         assert (asked.status_code, done.status_code) == (202, 200)
         assert (again.status_code, set(reasons(again))) == (422, {'pin'})
 
-    def test_answer_alike_whoever_exists(self, client):
+    def test_return_the_same_for_known_and_unknown_email_addresses(self, client):
         account(email='ada@example.com')
 
         answers = [

@@ -10,7 +10,7 @@ from tests.client import data, reasons
 
 
 class TestFactors:
-    def test_go_on_and_off(self, client, logged_in):
+    def test_can_be_turned_on_and_off(self, client, logged_in):
         user = account(username='ada')
         ada = logged_in(user)
 
@@ -34,7 +34,7 @@ class TestFactors:
         ('method', 'path'),
         [('POST', 'totp'), ('PUT', 'totp'), ('DELETE', 'totp'), ('POST', 'recovery-codes')],
     )
-    def test_want_a_fresh_login(self, bearer, method, path):
+    def test_require_a_fresh_login(self, bearer, method, path):
         token = new_token('pst')
         SessionFactory(user=account(), token=token, stale=True)
 

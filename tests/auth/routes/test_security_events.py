@@ -5,7 +5,7 @@ from tests.client import data
 
 
 class TestEventList:
-    def test_shows_what_happened(self, logged_in):
+    def test_returns_the_events_of_the_user(self, logged_in):
         ada = logged_in(account())
 
         [login] = data(ada.get('/api/v1/auth/events'))['items']

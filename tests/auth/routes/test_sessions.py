@@ -21,7 +21,7 @@ ME = '/api/v1/users/me'
 
 
 class TestSessionCreate:
-    def test_gives_a_token_this_once(self, client, bearer):
+    def test_returns_a_token(self, client, bearer):
         user = account(username='ada')
 
         response = client.post(
@@ -44,7 +44,7 @@ class TestSessionCreate:
         assert 'no-store' in response.headers['Cache-Control']
         assert data(bearer(login['token']).get(ME))['username'] == 'ada'
 
-    def test_answers_alike_whoever_exists(self, client, assert_max_queries):
+    def test_returns_the_same_for_known_and_unknown_users(self, client, assert_max_queries):
         account(username='ada', email='ada@example.com')
         answers, ran = [], {}
 
@@ -62,7 +62,7 @@ class TestSessionCreate:
     @pytest.mark.parametrize(
         ('password', 'code', 'field'), [(PASSWORD, 403, 'email'), ('wrong', 401, 'credentials')]
     )
-    def test_tells_of_a_pending_registration_who_knows_its_password(
+    def test_reveals_a_pending_registration_only_with_its_password(
         self, client, password, code, field
     ):
         RegistrationFactory(username='ada')
@@ -75,9 +75,7 @@ class TestSessionCreate:
     @pytest.mark.parametrize(
         ('password', 'code', 'field'), [(PASSWORD, 403, 'status'), ('wrong', 401, 'credentials')]
     )
-    def test_tells_of_a_disabled_account_who_knows_its_password(
-        self, client, password, code, field
-    ):
+    def test_reveals_a_disabled_account_only_with_its_password(self, client, password, code, field):
         account(username='ada', disabled=True)
 
         response = client.post(SESSIONS, json={'user_or_email': 'ada', 'password': password})
@@ -85,7 +83,7 @@ class TestSessionCreate:
         assert response.status_code == code
         assert set(reasons(response)) == {field}
 
-    def test_remembers_wrong_ones_although_it_rejects(self, client):
+    def test_counts_wrong_passwords_although_it_rejects_them(self, client):
         account(username='ada', email='ada@example.com')
         start = now()
         with time_machine.travel(start):
@@ -102,7 +100,7 @@ class TestSessionCreate:
             assert client.post(SESSIONS, json=right).status_code == 201
 
     @pytest.mark.parametrize('form', ['NFC', 'NFD'])
-    def test_takes_a_password_from_any_keyboard(self, client, form):
+    def test_accepts_a_password_in_any_unicode_normal_form(self, client, form):
         account('Caf\N{LATIN SMALL LETTER E WITH ACUTE} au lait', username='ada')
         typed = unicodedata.normalize(form, 'Caf\N{LATIN SMALL LETTER E WITH ACUTE} au lait')
 
@@ -111,7 +109,7 @@ class TestSessionCreate:
         assert response.status_code == 201
 
     @pytest.mark.parametrize('tail', ['', ' ', 'X', 'xx'])
-    def test_takes_a_password_to_its_last_character(self, client, tail):
+    def test_compares_all_characters_of_a_password(self, client, tail):
         account('x' * 80, username='ada')
 
         body = {'user_or_email': 'ada', 'password': 'x' * 79 + tail}
@@ -131,7 +129,7 @@ class TestSessionCreate:
             ({'user_id': 1}, 'user_id'),
         ],
     )
-    def test_rejects_what_does_not_fit_without_hashing(self, client, argon2_calls, changes, field):
+    def test_rejects_invalid_values_without_hashing(self, client, argon2_calls, changes, field):
         body = {'user_or_email': 'ada', 'password': PASSWORD, **changes}
 
         with argon2_calls() as done:
@@ -151,7 +149,7 @@ class TestSessionCreate:
 
 
 class TestSessionList:
-    def test_shows_mine_and_marks_this_one(self, logged_in):
+    def test_returns_own_sessions_and_marks_the_current_one(self, logged_in):
         user = account()
         SessionFactory()
         first, client = logged_in(user, agent='phone'), logged_in(user, agent='laptop')
@@ -167,7 +165,7 @@ class TestSessionList:
             'id', 'created_at', 'last_used_at', 'expires_at', 'address', 'user_agent', 'current',
         }  # fmt: skip
 
-    def test_leads_from_page_to_page(self, logged_in):
+    def test_returns_a_cursor_to_the_next_page(self, logged_in):
         user = account()
         clients = [logged_in(user) for _ in range(3)]
 
@@ -182,20 +180,20 @@ class TestSessionList:
         [('limit=0', 'limit'), ('sort=token_hash', 'sort'), ('user_id=1', 'user_id'),
          ('cursor=x', 'cursor')],
     )  # fmt: skip
-    def test_rejects_a_bad_query(self, logged_in, query, field):
+    def test_rejects_an_invalid_query(self, logged_in, query, field):
         response = logged_in(account()).get(f'{SESSIONS}?{query}')
 
         assert response.status_code == 422
         assert set(reasons(response)) == {field}
 
-    def test_is_nothing_for_keys(self, as_user):
+    def test_rejects_api_keys(self, as_user):
         client = as_user(UserFactory(), scopes=frozenset({'profile:read'}))
 
         assert client.get(SESSIONS).status_code == 403
 
 
 class TestSessionDeleteOthers:
-    def test_ends_all_but_this_one_at_once(self, logged_in):
+    def test_ends_all_other_sessions_immediately(self, logged_in):
         user = account()
         phone, laptop, foreign = logged_in(user), logged_in(user), logged_in(account())
 
@@ -207,7 +205,7 @@ class TestSessionDeleteOthers:
 
 
 class TestSessionDeleteCurrent:
-    def test_ends_this_one_at_once(self, logged_in):
+    def test_ends_the_current_session_immediately(self, logged_in):
         user = account()
         phone, laptop = logged_in(user), logged_in(user)
 
@@ -221,7 +219,7 @@ class TestSessionDeleteCurrent:
 
 
 class TestSessionDelete:
-    def test_ends_that_one_at_once(self, logged_in):
+    def test_ends_the_given_session_immediately(self, logged_in):
         user = account()
         phone, laptop = logged_in(user), logged_in(user)
         [session_id] = [
@@ -234,18 +232,22 @@ class TestSessionDelete:
         assert (phone.get(ME).status_code, laptop.get(ME).status_code) == (401, 200)
         assert laptop.delete(f'{SESSIONS}/{session_id}').status_code == 404
 
-    def test_looks_the_same_for_anothers_and_for_none(self, logged_in):
+    def test_returns_the_same_for_a_foreign_and_an_unknown_session(self, logged_in):
         client, foreign = logged_in(account()), SessionFactory()
 
-        anothers = client.delete(f'{SESSIONS}/{foreign.id}')
-        none = client.delete(f'{SESSIONS}/{uuid4()}')
+        foreign_response = client.delete(f'{SESSIONS}/{foreign.id}')
+        unknown_response = client.delete(f'{SESSIONS}/{uuid4()}')
 
-        assert anothers.status_code == none.status_code == 404
-        assert reasons(anothers) == reasons(none) == {'session': ['No such session']}
+        assert foreign_response.status_code == unknown_response.status_code == 404
+        assert (
+            reasons(foreign_response)
+            == reasons(unknown_response)
+            == {'session': ['No such session']}
+        )
         assert db.session.get(Session, foreign.id)
 
     @pytest.mark.parametrize('session_id', ['1', 'x', '2147483648', 'current1'])
-    def test_knows_no_other_kind_of_id(self, logged_in, session_id):
+    def test_returns_404_for_an_id_that_is_not_a_uuid(self, logged_in, session_id):
         response = logged_in(account()).delete(f'{SESSIONS}/{session_id}')
 
         assert response.status_code == 404
@@ -253,7 +255,7 @@ class TestSessionDelete:
 
 
 class TestSessionRefresh:
-    def test_gives_two_new_tokens_to_nobody_in_particular(self, client, bearer):
+    def test_returns_two_new_tokens_without_an_authorization_header(self, client, bearer):
         account(username='ada')
         login = {'user_or_email': 'ada', 'password': PASSWORD}
         opened = data(client.post(SESSIONS, json=login))
@@ -265,14 +267,14 @@ class TestSessionRefresh:
         assert response.status_code == 200
         assert data(bearer(data(response)['token']).get(ME))['username'] == 'ada'
 
-    def test_rejects_with_401(self, client):
+    def test_returns_401_for_an_unknown_refresh_token(self, client):
         response = client.post(f'{SESSIONS}/refresh', json={'refresh_token': new_token('prt')})
 
         assert (response.status_code, set(reasons(response))) == (401, {'refresh_token'})
 
 
 class TestSessionReauthenticate:
-    def test_answers_like_a_login(self, bearer):
+    def test_returns_new_tokens_of_a_fresh_login(self, bearer):
         user = account()
         token = new_token('pst')
         SessionFactory(user=user, token=token, stale=True)

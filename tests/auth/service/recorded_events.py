@@ -1,4 +1,4 @@
-"""The security events in the database."""
+"""Security events in the database."""
 
 import json
 

@@ -38,11 +38,11 @@ from tests.concurrency import mails_of, run_concurrently, separate_app
 from tests.users.factories import UserFactory, principal_of
 
 ADA = {'username': 'ada', 'email': 'ada@example.com', 'password': PASSWORD}
-STRANGERS = 'The password of a stranger'
+STRANGERS_PASSWORD = 'The password of a stranger'
 
 
 class TestRegister:
-    def test_keeps_a_registration_and_makes_no_user(self):
+    def test_stores_a_registration_and_creates_no_user(self):
         with time_machine.travel(now(), tick=False):
             register(**ADA, name='Ada')
 
@@ -52,7 +52,7 @@ class TestRegister:
         assert waiting.expires_at - waiting.created_at == timedelta(hours=24)
         assert User.find_by_username('ada') is None
 
-    def test_mails_a_pin_to_an_unknown_address(self, mailbox):
+    def test_sends_a_pin_to_an_unknown_email_address(self, mailbox):
         register(**ADA)
 
         [mail] = mailbox()
@@ -67,14 +67,14 @@ class TestRegister:
             ('a1234567', '\N{ARABIC-INDIC DIGIT ONE}' * 6),
         ],
     )
-    def test_lets_no_name_pass_for_the_pin(self, mailbox, username, name):
+    def test_sends_a_mail_whose_only_six_digits_are_the_pin(self, mailbox, username, name):
         register(**{**ADA, 'username': username, 'name': name})
 
         [mail] = mailbox()
         assert len(re.findall(r'\d{6}', plain(mail))) == 1
         assert verify_account(email=ADA['email'], pin=pin_in(mail), password=PASSWORD).name == name
 
-    def test_mails_a_notice_to_the_stored_form_of_a_known_address(self, mailbox):
+    def test_sends_a_notice_to_a_known_email_address_as_stored(self, mailbox):
         UserFactory(username='lovelace', email='Ada@Example.com')
 
         register(**{**ADA, 'email': '\N{FULLWIDTH LATIN SMALL LETTER A}da@example.com'})
@@ -84,7 +84,7 @@ class TestRegister:
         assert 'lovelace' in plain(mail)
 
     @pytest.mark.parametrize('known', [True, False])
-    def test_leaves_the_same_rows_for_both(self, known):
+    def test_stores_the_same_rows_for_known_and_unknown_email_addresses(self, known):
         if known:
             UserFactory(email='ada@example.com')
 
@@ -97,7 +97,9 @@ class TestRegister:
         )  # fmt: skip
         assert db.session.scalars(db.select(Pin.email_key)).all() == []
 
-    def test_runs_the_same_statements_and_hashes_for_both(self, assert_max_queries, argon2_calls):
+    def test_executes_the_same_statements_and_hashes_for_both(
+        self, assert_max_queries, argon2_calls
+    ):
         UserFactory(email='known@example.com')
 
         with assert_max_queries(20) as for_unknown, argon2_calls() as unknown_hashed:
@@ -109,7 +111,7 @@ class TestRegister:
         assert known_hashed == unknown_hashed == ['hash']
 
     @pytest.mark.parametrize(
-        ('changes', 'refusal'),
+        ('changes', 'error'),
         [
             ({'username': 'no'}, UsernameInvalid),
             ({'username': 'Roles'}, UsernameReserved),
@@ -119,23 +121,23 @@ class TestRegister:
             ({'password': 'ada@example.com'}, PasswordTooWeak),
         ],
     )
-    def test_rejects(self, mailbox, changes, refusal):
+    def test_rejects(self, mailbox, changes, error):
         UserFactory(username='taken')
         RegistrationFactory(username='waiting')
 
-        with pytest.raises(refusal):
+        with pytest.raises(error):
             register(**{**ADA, **changes})
 
         assert mailbox() == []
         assert Registration.find_pending('ada@example.com') == []
 
-    def test_rejects_a_weak_password_before_it_hashes(self, argon2_calls):
+    def test_rejects_a_weak_password_without_hashing(self, argon2_calls):
         with argon2_calls() as done, pytest.raises(PasswordTooWeak):
             register(**{**ADA, 'password': 'password'})
 
         assert done == []
 
-    def test_renews_what_waits_for_who_knows_its_password(self, mailbox):
+    def test_renews_a_pending_registration_with_its_password(self, mailbox):
         with time_machine.travel(now() - timedelta(hours=23)):
             register(**ADA)
 
@@ -146,11 +148,11 @@ class TestRegister:
         assert waiting.expires_at > now() + timedelta(hours=23)
         assert verify(pin_in(mailbox()[-1])).username == 'ada'
 
-    def test_changes_the_password_of_nothing_that_waits(self, mailbox, argon2_calls):
+    def test_does_not_change_the_password_of_a_pending_registration(self, mailbox, argon2_calls):
         register(**ADA, name='Ada')
 
         with argon2_calls() as done, pytest.raises(UsernameTaken):
-            register(**{**ADA, 'password': STRANGERS}, name='Eve')
+            register(**{**ADA, 'password': STRANGERS_PASSWORD}, name='Eve')
 
         [waiting] = Registration.find_pending('ada@example.com')
         assert waiting.name == 'Ada'
@@ -158,8 +160,8 @@ class TestRegister:
         assert len(mailbox()) == 1
         assert done == ['verify']
 
-    @pytest.mark.parametrize('password', [PASSWORD, STRANGERS])
-    def test_tells_nobody_by_another_address_whether_that_is_the_password(
+    @pytest.mark.parametrize('password', [PASSWORD, STRANGERS_PASSWORD])
+    def test_does_not_reveal_whether_a_password_belongs_to_another_registration(
         self, assert_max_queries, argon2_calls, password
     ):
         RegistrationFactory(username='ada', email='other@example.com')
@@ -170,26 +172,26 @@ class TestRegister:
         assert done == ['verify']
         assert Registration.find_by_username('ada').email == 'other@example.com'
 
-    def test_keeps_what_came_while_it_hashed(self, monkeypatch):
+    def test_keeps_a_registration_stored_while_it_hashes(self, monkeypatch):
         def interrupted(password):
             RegistrationFactory(username='ada', email='ada@example.com')
             return hash_password(password)
 
         monkeypatch.setattr('project.auth.service.accounts.hash_password', interrupted)
         with pytest.raises(UsernameTaken):
-            register(**{**ADA, 'password': STRANGERS})
+            register(**{**ADA, 'password': STRANGERS_PASSWORD})
 
         [waiting] = Registration.find_pending('ada@example.com')
         assert verify_password(waiting.password_hash, PASSWORD)
 
-    def test_mails_no_text_of_whoever_registers(self, mailbox):
+    def test_sends_no_text_of_the_registering_user(self, mailbox):
         name = 'Your account is locked, go to https://evil.example'
         register(**{**ADA, 'username': 'evil'}, name=name)
 
         [mail] = mailbox()
         assert 'evil' not in plain(mail) + str(mail.get_body(('html',)).get_content())
 
-    def test_stops_at_ten_a_day_for_an_address_whoever_is_known(self, mailbox):
+    def test_accepts_ten_a_day_for_known_and_unknown_email_addresses(self, mailbox):
         UserFactory(email='known@example.com')
         refused = {}
 
@@ -197,24 +199,24 @@ class TestRegister:
             name = email[:3].lower()
             for number in range(10):
                 register(username=f'{name}{number}', email=email, password=PASSWORD)
-            with pytest.raises(TooManyAttempts) as refusal:
+            with pytest.raises(TooManyAttempts) as error:
                 register(username=f'{name}x', email=email.lower(), password=PASSWORD)
-            refused[email] = refusal.value.data
+            refused[email] = error.value.data
         register(username='bob', email='bob@example.com', password=PASSWORD)
 
         assert refused['ada@example.com'] == refused['KNOWN@example.com']
         assert len(mailbox()) == 21
 
-    def test_counts_those_that_it_rejects_for_their_password(self):
+    def test_counts_registrations_rejected_for_their_password(self):
         register(**ADA)
         for _ in range(9):
             with pytest.raises(UsernameTaken):
-                register(**{**ADA, 'password': STRANGERS})
+                register(**{**ADA, 'password': STRANGERS_PASSWORD})
 
         with pytest.raises(TooManyAttempts):
             register(**ADA)
 
-    def test_counts_no_name_that_somebody_has(self):
+    def test_does_not_count_registrations_with_a_taken_username(self):
         UserFactory(username='taken')
         for _ in range(10):
             with pytest.raises(UsernameTaken):
@@ -222,14 +224,14 @@ class TestRegister:
 
         register(**ADA)
 
-    def test_takes_over_a_name_whose_registration_expired(self):
+    def test_accepts_the_username_of_an_expired_registration(self):
         RegistrationFactory(username='ada', email='old@example.com', expired=True)
 
         register(**ADA)
 
         assert Registration.find_by_username('ada').email == 'ada@example.com'
 
-    def test_of_many_who_want_one_name_lets_one_wait(self, tmp_path):
+    def test_accepts_one_of_concurrent_registrations_of_a_username(self, tmp_path):
         with separate_app(tmp_path) as app:
 
             def one(n):
@@ -245,7 +247,7 @@ class TestRegister:
 
 
 class TestResendVerification:
-    def test_leaves_the_same_row_whatever_waits(self):
+    def test_stores_the_same_task_with_and_without_a_registration(self):
         UserFactory(email='known@example.com')
         RegistrationFactory(email='ada@example.com')
 
@@ -255,7 +257,7 @@ class TestResendVerification:
         rows = [(task['name'], list(task['arguments'])) for task in list_tasks()]
         assert rows == [('auth.send_verification', ['email'])] * 3
 
-    def test_leaves_no_pin_in_the_outbox(self, mailbox):
+    def test_stores_no_plain_pin_in_the_outbox(self, mailbox):
         register(**ADA)
         send_verification(ADA['email'])
         [row] = [task for task in list_tasks() if task['name'] == 'core.deliver_mail']
@@ -264,7 +266,7 @@ class TestResendVerification:
         assert pin_in(mail) not in repr(row)
         assert row['arguments']['secret'] == '***'
 
-    def test_mails_a_new_pin_and_the_old_one_is_void(self, mailbox, monkeypatch):
+    def test_sends_a_new_pin_and_invalidates_the_old_one(self, mailbox, monkeypatch):
         numbers = iter([111_111, 222_222])
         monkeypatch.setattr(secrets, 'randbelow', lambda _limit: next(numbers))
         register(**ADA)
@@ -280,7 +282,7 @@ class TestResendVerification:
     @pytest.mark.parametrize(
         'email', ['nobody@example.com', 'known@example.com', 'late@example.com']
     )
-    def test_is_silent_where_nothing_waits(self, mailbox, email):
+    def test_sends_no_mail_without_a_pending_registration(self, mailbox, email):
         UserFactory(email='known@example.com')
         RegistrationFactory(email='late@example.com', expired=True)
 
@@ -288,7 +290,7 @@ class TestResendVerification:
 
         assert mailbox() == []
 
-    def test_mails_a_notice_to_the_stored_form_of_a_known_address(self, mailbox):
+    def test_sends_a_notice_to_a_known_email_address_as_stored(self, mailbox):
         UserFactory(username='lovelace', email='Ada@Example.com')
         typed = '\N{FULLWIDTH LATIN SMALL LETTER A}da@example.com'
         register(**{**ADA, 'email': typed})
@@ -303,7 +305,7 @@ class TestResendVerification:
         )
         assert re.findall('[0-9]{6}', plain(second)) == []
 
-    def test_mails_no_pin_where_the_address_became_known_meanwhile(self, mailbox):
+    def test_sends_no_pin_if_a_user_now_has_the_email_address(self, mailbox):
         register(**ADA)
         mailbox()
         UserFactory(email='Ada@example.com')
@@ -312,7 +314,7 @@ class TestResendVerification:
 
         assert [mail['To'] for mail in mailbox()] == ['ada@example.com', 'Ada@example.com']
 
-    def test_runs_the_same_statements_whatever_waits(self, assert_max_queries):
+    def test_executes_the_same_statements_with_and_without_a_registration(self, assert_max_queries):
         UserFactory(email='known@example.com')
         UserFactory(email='both@example.com')
         RegistrationFactory(email='ada@example.com')
@@ -325,7 +327,7 @@ class TestResendVerification:
 
         assert all(statements == ran['nobody'] for statements in ran.values())
 
-    def test_mails_a_known_address_ten_notices_a_day_at_most(self, mailbox):
+    def test_sends_at_most_ten_notices_a_day_to_an_email_address(self, mailbox):
         UserFactory(email='known@example.com')
         RegistrationFactory(email='known@example.com')
         for _ in range(9):
@@ -339,18 +341,18 @@ class TestResendVerification:
 
 @pytest.fixture
 def registered(mailbox):
-    """Return the PIN of a registration of Ada's."""
+    """Return the PIN of Ada's registration."""
     register(**ADA, name='Ada')
     return pin_in(mailbox()[-1])
 
 
 def verify(pin, password=PASSWORD, email='ada@example.com'):
-    """Confirm a registration of Ada's."""
+    """Verify Ada's registration."""
     return verify_account(email=email, pin=pin, password=password)
 
 
 class TestVerifyAccount:
-    def test_makes_the_user_that_was_registered(self, registered):
+    def test_creates_the_registered_user(self, registered):
         user = verify(registered)
 
         assert (user.username, user.email, user.name) == ('ada', 'ada@example.com', 'Ada')
@@ -360,10 +362,10 @@ class TestVerifyAccount:
     @pytest.mark.parametrize(
         'email', ['ADA@EXAMPLE.COM', '\N{FULLWIDTH LATIN SMALL LETTER A}da@example.com']
     )
-    def test_takes_the_address_however_it_is_written(self, registered, email):
+    def test_accepts_other_spellings_of_the_email_address(self, registered, email):
         assert verify(registered, email=email).email == 'ada@example.com'
 
-    def test_leaves_nothing_that_waits(self, registered):
+    def test_deletes_the_pins_and_other_registrations_of_the_email_address(self, registered):
         RegistrationFactory(username='planted', email='ada@example.com')
 
         verify(registered)
@@ -371,7 +373,7 @@ class TestVerifyAccount:
         assert Registration.find_pending('ada@example.com') == []
         assert db.session.scalars(db.select(Pin)).all() == []
 
-    def test_works_once(self, registered):
+    def test_rejects_a_second_use(self, registered):
         verify(registered)
 
         with pytest.raises(WrongPin):
@@ -391,7 +393,7 @@ class TestVerifyAccount:
         with pytest.raises(WrongPin):
             verify(registered)
 
-    def test_spends_a_try_on_a_wrong_password_too(self, registered):
+    def test_counts_a_wrong_password_as_an_attempt(self, registered):
         for _ in range(5):
             with pytest.raises(WrongPin):
                 verify(registered, password='wrong')
@@ -399,14 +401,14 @@ class TestVerifyAccount:
         with pytest.raises(WrongPin):
             verify(registered)
 
-    def test_rejects_after_ten_minutes(self, registered):
+    def test_rejects_a_pin_after_ten_minutes(self, registered):
         with (
             time_machine.travel(now() + timedelta(minutes=10, seconds=1)),
             pytest.raises(WrongPin),
         ):
             verify(registered)
 
-    def test_rejects_a_registration_that_expired(self, mailbox):
+    def test_rejects_an_expired_registration(self, mailbox):
         register(**ADA)
         mailbox()
         with time_machine.travel(now() + timedelta(hours=23, minutes=55)):
@@ -416,9 +418,10 @@ class TestVerifyAccount:
         with time_machine.travel(now() + timedelta(hours=24, seconds=1)), pytest.raises(WrongPin):
             verify(pin)
 
-    def test_admits_with_no_password_but_the_registrations_own(self, registered, mailbox):
-        # A stranger registers Ada's address, too, with a password that the stranger knows.
-        register(username='mallory', email='ada@example.com', password=STRANGERS)
+    def test_requires_the_password_of_the_registration(self, registered, mailbox):
+        # A stranger also registers Ada's email address, with a password that only the stranger
+        # knows.
+        register(username='mallory', email='ada@example.com', password=STRANGERS_PASSWORD)
         pin = pin_in(mailbox()[-1])
 
         user = verify(pin)
@@ -427,14 +430,16 @@ class TestVerifyAccount:
         assert verify_password(Credential.find_hash(user.id), PASSWORD)
         assert User.find_by_username('mallory') is None
 
-    def test_admits_whom_strangers_tried_to_push_aside(self, mailbox):
+    def test_accepts_a_registration_after_many_registrations_by_strangers(self, mailbox):
         strangers = (f'stranger{number}' for number in count())
 
         def plant(times):
             for _ in range(times):
-                register(username=next(strangers), email='ada@example.com', password=STRANGERS)
+                register(
+                    username=next(strangers), email='ada@example.com', password=STRANGERS_PASSWORD
+                )
 
-        # A day begins with its first registration: ten of the next one can follow soon.
+        # A day starts with its first registration: ten of the next day can follow soon.
         with time_machine.travel(now()) as clock:
             plant(1)
             clock.shift(timedelta(hours=23))
@@ -445,31 +450,31 @@ class TestVerifyAccount:
 
             assert verify(pin_in(mailbox()[-1])).username == 'ada'
 
-    def test_confirms_nothing_that_a_stranger_planted(self, mailbox):
-        register(username='mallory', email='ada@example.com', password=STRANGERS)
+    def test_rejects_a_registration_by_a_stranger(self, mailbox):
+        register(username='mallory', email='ada@example.com', password=STRANGERS_PASSWORD)
         pin = pin_in(mailbox()[-1])
 
-        # Ada knows the PIN and not the password; the stranger the other way round.
+        # Ada knows the PIN and not the password; the stranger knows only the password.
         with pytest.raises(WrongPin):
             verify(pin)
         with pytest.raises(WrongPin):
-            verify(other_than(pin), password=STRANGERS)
+            verify(other_than(pin), password=STRANGERS_PASSWORD)
 
         assert User.find_by_login('ada@example.com') is None
 
-    def test_takes_no_name_that_was_given_away_meanwhile(self, registered):
+    def test_rejects_a_username_that_a_user_has_taken_since(self, registered):
         UserFactory(username='ada', email='other@example.com')
 
         with pytest.raises(UsernameTaken):
             verify(registered)
 
-    def test_takes_no_address_that_was_given_away_meanwhile(self, registered):
+    def test_rejects_an_email_address_that_a_user_has_taken_since(self, registered):
         UserFactory(email='ADA@example.com')
 
         with pytest.raises(EmailTaken):
             verify(registered)
 
-    def test_runs_the_same_statements_whatever_waits(self, assert_max_queries):
+    def test_executes_the_same_statements_with_and_without_a_registration(self, assert_max_queries):
         UserFactory(email='known@example.com')
         register(**ADA)
         register(username='bob', email='known@example.com', password=PASSWORD)
@@ -477,15 +482,15 @@ class TestVerifyAccount:
 
         for email in ('ada@example.com', 'known@example.com', 'nobody@example.com'):
             with assert_max_queries(20) as ran[email], pytest.raises(WrongPin):
-                # What cannot be anybody's PIN.
+                # This cannot be a PIN.
                 verify('xxxxxx', email=email)
 
         assert ran['ada@example.com'] == ran['known@example.com'] == ran['nobody@example.com']
 
-    def test_verifies_no_other_spelling_than_the_one_it_was_mailed_to(self, mailbox):
-        """One `email_key` may be two mailboxes."""
+    def test_accepts_a_pin_for_the_spelling_of_its_email_address_only(self, mailbox):
+        """Two mailboxes can have the same `email_key`."""
         register(**ADA)
-        register(username='mallory', email='ADA@example.com', password=STRANGERS)
+        register(username='mallory', email='ADA@example.com', password=STRANGERS_PASSWORD)
         other = mailbox()[-1]
         with pytest.raises(WrongPin):
             verify(pin_in(other))
@@ -498,13 +503,13 @@ class TestVerifyAccount:
 
     def test_records_a_right_pin_with_a_wrong_password(self, registered):
         with pytest.raises(WrongPin):
-            verify(registered, password=STRANGERS)
+            verify(registered, password=STRANGERS_PASSWORD)
 
         assert [kind for kind, _, _ in events()] == [
             'registered', 'verification_requested', 'pin',
         ]  # fmt: skip
 
-    def test_of_many_at_once_makes_one_user(self, tmp_path):
+    def test_creates_one_user_for_concurrent_calls(self, tmp_path):
         with separate_app(tmp_path) as app:
             register(**ADA)
             [mail] = mails_of(app, tmp_path / 'mail')
@@ -517,7 +522,7 @@ class TestVerifyAccount:
 
 
 class TestCreateAccount:
-    def test_makes_a_user_who_can_log_in(self):
+    def test_creates_a_user_who_can_log_in(self):
         user, password, expires_at = create_account(
             username='Ada', email='ada@example.com', password=PASSWORD
         )
@@ -569,13 +574,13 @@ class TestCreateAccount:
         with time_machine.travel(expires_at + timedelta(days=1), tick=False):
             assert log_in(user_or_email='ada', password=PASSWORD)
 
-    def test_makes_an_admin(self):
+    def test_creates_an_admin(self):
         user, *_ = create_account(username='ada', email='ada@example.com', admin=True)
 
         assert user.roles == ['admin', 'member']
 
     @pytest.mark.parametrize(
-        ('changes', 'refusal'),
+        ('changes', 'error'),
         [
             ({'username': 'BOB'}, UsernameTaken),
             ({'username': 'me2', 'email': 'BOB@example.com'}, EmailTaken),
@@ -585,10 +590,10 @@ class TestCreateAccount:
             ({'password': 'zqk93v7'}, PasswordTooWeak),
         ],
     )
-    def test_rejects(self, changes, refusal):
+    def test_rejects(self, changes, error):
         UserFactory(username='bob', email='bob@example.com')
 
-        with pytest.raises(refusal):
+        with pytest.raises(error):
             create_account(**{**ADA, **changes})
 
         assert users.user_stats() == {'active': 1, 'disabled': 0}

@@ -26,8 +26,8 @@ from tests.users.factories import UserFactory, principal_of
 
 
 @pytest.fixture
-def left():
-    """Leave one of each that lives and one that is over; return what tells how many there are."""
+def count_rows():
+    """Create one live and one expired row of each table; return a function that counts rows."""
     for key, moment in (('over', now() - timedelta(minutes=11)), ('live', now())):
         with time_machine.travel(moment), atomic():
             issue_pin('verification', f'{key}@example.com')
@@ -43,7 +43,7 @@ def left():
 
 
 def deleted(**options):
-    """Clean up, and return how many rows of each table were deleted."""
+    """Clean up; return the number of deleted rows per table."""
     counted = Counter()
     for batch in delete_expired(**options):
         assert batch.error is None
@@ -52,19 +52,19 @@ def deleted(**options):
 
 
 class TestDeleteExpired:
-    def test_deletes_what_is_over_and_nothing_else(self, left):
+    def test_deletes_only_expired_rows(self, count_rows):
         counted = deleted()
 
         assert (counted['sessions'], counted['registrations'], counted['pins']) == (1, 1, 1)
-        assert left() == [1, 1, 1]
+        assert count_rows() == [1, 1, 1]
         assert deleted().total() == 0
 
-    def test_says_what_it_would_delete(self, left):
+    def test_counts_expired_rows_in_a_dry_run(self, count_rows):
         assert deleted(dry_run=True).total() == 3
 
-        assert left() == [2, 2, 2]
+        assert count_rows() == [2, 2, 2]
 
-    def test_knows_every_table_that_expires(self):
+    def test_covers_all_tables_with_an_expiry(self):
         expiring = {
             mapper.class_.__tablename__.removeprefix('auth_').removeprefix('api_')
             for mapper in Base.registry.mappers
@@ -74,14 +74,14 @@ class TestDeleteExpired:
 
         assert set(expired_rows()) == expiring | {'events'}
 
-    def test_deletes_generated_passwords_that_expired(self):
+    def test_deletes_expired_generated_passwords(self):
         for expires_at in (None, now() + timedelta(hours=1), now()):
             CredentialFactory(expires_at=expires_at)
 
         assert deleted()['credentials'] == 1
         assert deleted()['credentials'] == 0
 
-    def test_keeps_events_for_as_long_as_configured(self, app, monkeypatch):
+    def test_keeps_events_for_the_configured_time(self, app, monkeypatch):
         """ASVS 14.2.7."""
         monkeypatch.setitem(app.config, 'AUTH_EVENTS_LIFETIME', timedelta(days=2))
         for days in (1, 3):
@@ -90,7 +90,7 @@ class TestDeleteExpired:
 
         assert deleted()['events'] == 1
 
-    def test_shows_a_key_for_a_month_after_its_end(self):
+    def test_keeps_a_key_for_a_month_after_its_expiry(self):
         asker = principal_of(UserFactory())
         with time_machine.travel(now() - timedelta(days=40)):
             for days in (5, 20):
@@ -115,7 +115,7 @@ class TestDeleteExpiredNightly:
             with db.engine.connect() as connection:
                 assert connection.scalar(text('SELECT count(*) FROM renamed')) == 1
 
-    def test_deletes_a_device_of_which_there_are_sessions(self):
+    def test_deletes_a_device_that_has_sessions(self):
         device = DeviceFactory(expires_at=now())
         session = SessionFactory(user=UserFactory(), device_id=device.id)
 

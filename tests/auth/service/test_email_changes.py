@@ -31,19 +31,19 @@ OLD, NEW = 'ada@example.com', 'lovelace@example.com'
 
 @pytest.fixture
 def user():
-    """Somebody with an old address."""
+    """Return a user with the old email address."""
     return account(username='ada', email=OLD)
 
 
 @pytest.fixture
 def pin(user, mailbox):
-    """The PIN that went to the new one."""
+    """Return the PIN sent to the new email address."""
     request_email_change(principal_of(user), NEW)
     return pin_in(mailbox()[-1])
 
 
 class TestRequestEmailChange:
-    def test_mails_a_pin_to_the_new_address_and_changes_nothing(self, user, mailbox):
+    def test_sends_a_pin_to_the_new_email_address_and_changes_nothing(self, user, mailbox):
         request_email_change(principal_of(user), NEW)
 
         [mail] = mailbox()
@@ -51,7 +51,7 @@ class TestRequestEmailChange:
         assert pin_in(mail)
         assert users.get_user(user.id).email == OLD
 
-    def test_mails_a_notice_to_whom_it_belongs(self, user, mailbox):
+    def test_sends_a_notice_to_the_owner_of_the_email_address(self, user, mailbox):
         UserFactory(username='eve', email='Eve@example.com')
 
         request_email_change(principal_of(user), 'eve@example.com')
@@ -59,7 +59,7 @@ class TestRequestEmailChange:
         [mail] = mailbox()
         assert (mail['To'], mail['Subject']) == ('Eve@example.com', 'You are registered already')
 
-    def test_counts_the_last_wish(self, user, pin, mailbox):
+    def test_replaces_an_earlier_request(self, user, pin, mailbox):
         request_email_change(principal_of(user), 'third@example.com')
         newer = pin_in(mailbox()[-1])
 
@@ -68,7 +68,9 @@ class TestRequestEmailChange:
                 confirm_email_change(principal_of(user), pin)
         assert confirm_email_change(principal_of(user), newer).email == 'third@example.com'
 
-    def test_runs_the_same_statements_whoever_has_it(self, user, assert_max_queries):
+    def test_executes_the_same_statements_for_taken_and_free_email_addresses(
+        self, user, assert_max_queries
+    ):
         UserFactory(email='eve@example.com')
         ran = {}
         for email in ('eve@example.com', 'nobody@example.com'):
@@ -77,14 +79,14 @@ class TestRequestEmailChange:
 
         assert ran['eve@example.com'] == ran['nobody@example.com']
 
-    def test_stops_at_ten_a_day(self, user):
+    def test_accepts_ten_requests_a_day(self, user):
         for number in range(10):
             request_email_change(principal_of(user), f'n{number}@example.com')
 
         with pytest.raises(TooManyAttempts):
             request_email_change(principal_of(user), NEW)
 
-    def test_sends_each_asker_a_code_although_others_used_up_the_mails(self, user, mailbox):
+    def test_sends_each_user_one_code_after_others_used_up_the_mails(self, user, mailbox):
         for _ in range(10):
             PIN_MAIL.consume(mail_target('email-change', NEW))
 
@@ -94,13 +96,13 @@ class TestRequestEmailChange:
         [mail] = mailbox()
         assert confirm_email_change(principal_of(user), pin_in(mail)).email == NEW
 
-    def test_mails_no_text_of_the_asker(self, mailbox):
+    def test_sends_no_text_of_the_user(self, mailbox):
         asker = UserFactory(username='evil', name='Go to https://evil.example')
         request_email_change(principal_of(asker), NEW)
 
         assert 'evil' not in plain(mailbox()[-1])
 
-    def test_mails_a_code_that_works_for_a_day(self, user, mailbox):
+    def test_sends_a_code_valid_for_a_day_from_the_third_request(self, user, mailbox):
         moment = now()
         for _ in range(3):
             request_email_change(principal_of(user), NEW)
@@ -111,7 +113,7 @@ class TestRequestEmailChange:
 
 
 class TestConfirmEmailChange:
-    def test_changes_it_and_tells_both(self, user, pin, mailbox):
+    def test_changes_the_email_address_and_notifies_both(self, user, pin, mailbox):
         """ASVS 6.3.7."""
         before = users.get_user(user.id)
 
@@ -123,7 +125,7 @@ class TestConfirmEmailChange:
         assert all(OLD in plain(mail) and NEW in plain(mail) for mail in told)
         assert 'email_changed' in db.session.scalars(select(Event.event_type)).all()
 
-    def test_makes_void_what_was_mailed_to_the_old_one(self, user, pin, mailbox):
+    def test_invalidates_the_pins_of_the_old_email_address(self, user, pin, mailbox):
         request_reset(OLD)
         old = pin_in(mailbox()[-1])
         confirm_email_change(principal_of(user), pin)
@@ -149,7 +151,7 @@ class TestConfirmEmailChange:
         with time_machine.travel(moment), pytest.raises(WrongPin):
             confirm_email_change(asker, other_than(pin) if what == 'wrong' else pin)
 
-    def test_rejects_the_right_one_after_five_wrong_ones(self, user, pin):
+    def test_rejects_the_right_pin_after_five_wrong_ones(self, user, pin):
         for _ in range(5):
             with pytest.raises(WrongPin):
                 confirm_email_change(principal_of(user), other_than(pin))
@@ -157,7 +159,7 @@ class TestConfirmEmailChange:
         with pytest.raises(WrongPin):
             confirm_email_change(principal_of(user), pin)
 
-    def test_rejects_one_that_another_has_by_now(self, user, pin):
+    def test_rejects_an_email_address_that_another_user_has_taken_since(self, user, pin):
         UserFactory(email=NEW.upper())
 
         with pytest.raises(EmailTaken):
@@ -165,7 +167,7 @@ class TestConfirmEmailChange:
 
         assert users.get_user(user.id).email == OLD
 
-    def test_of_two_who_want_one_address_lets_one(self, tmp_path):
+    def test_accepts_one_of_concurrent_changes_to_an_email_address(self, tmp_path):
         with separate_app(tmp_path) as app:
             askers = [principal_of(account()) for _ in range(4)]
             pins = {}
@@ -185,7 +187,7 @@ class TestConfirmEmailChange:
 
 
 class TestOnUserEmailChanged:
-    def test_tells_the_old_address_of_what_an_administrator_did(self, user, mailbox):
+    def test_notifies_the_old_email_address_of_a_change_by_an_admin(self, user, mailbox):
         admin = principal_of(AdminFactory())
 
         users.update_user(user.id, {'email': NEW}, by=admin)
@@ -197,7 +199,7 @@ class TestOnUserEmailChanged:
             'email_changed', user.id, f'user:{admin.user_id}',
         )  # fmt: skip
 
-    def test_tells_one_mailbox_ten_times_a_day_at_most(self, user, mailbox):
+    def test_notifies_a_mailbox_at_most_ten_times_a_day(self, user, mailbox):
         for _ in range(9):
             NOTICE_MAIL.consume(mail_target(EMAIL_CHANGED, OLD))
 
@@ -206,12 +208,12 @@ class TestOnUserEmailChanged:
 
         assert [mail['To'] for mail in mailbox()] == [OLD, NEW]
 
-    def test_says_nothing_of_other_changes(self, user, mailbox):
+    def test_sends_no_mail_about_other_changes(self, user, mailbox):
         users.update_user(user.id, {'name': 'Ada', 'email': OLD}, by=None)
 
         assert mailbox() == []
 
-    def test_forgets_the_wish_with_the_user(self, user, pin):
+    def test_deletes_the_requests_of_a_deleted_user(self, user, pin):
         users.delete_user(user.id)
 
         assert db.session.scalars(select(EmailChange)).all() == []

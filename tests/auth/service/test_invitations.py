@@ -29,7 +29,7 @@ EVE = 'eve@example.com'
 
 @pytest.fixture
 def admin():
-    """Somebody who may invite."""
+    """Return a user who may invite."""
     return AdminFactory()
 
 
@@ -40,7 +40,7 @@ def code_in(mail):
 
 @pytest.fixture
 def code(admin, mailbox):
-    """The code that Eve was mailed."""
+    """Return the code sent to Eve."""
     invite(principal_of(admin), email=EVE)
     return code_in(mailbox()[-1])
 
@@ -52,7 +52,7 @@ def accept(code, **changes):
 
 
 class TestInvite:
-    def test_mails_a_code_and_stores_it_nowhere(self, admin, mailbox):
+    def test_sends_a_code_and_stores_only_its_hash(self, admin, mailbox):
         invite(principal_of(admin), email=EVE)
 
         [mail] = mailbox()
@@ -61,7 +61,7 @@ class TestInvite:
         assert code_in(mail).replace('-', '').encode() not in stored.code_hash
         assert stored.expires_at > now() + timedelta(days=6, hours=23)
 
-    def test_mails_a_notice_to_who_has_an_account(self, admin, mailbox):
+    def test_sends_a_notice_to_an_existing_user(self, admin, mailbox):
         account(username='eve', email='Eve@example.com')
 
         invite(principal_of(admin), email=EVE)
@@ -70,13 +70,13 @@ class TestInvite:
         assert (mail['To'], mail['Subject']) == ('Eve@example.com', 'You are registered already')
         assert db.session.scalars(select(Invitation)).all() == []
 
-    def test_rejects_permissions_that_the_asker_does_not_hold(self):
+    def test_rejects_permissions_that_the_inviter_does_not_hold(self):
         with pytest.raises(PrivilegeEscalation):
             invite(principal_of(UserFactory()), email=EVE, roles=['admin'])
 
         assert list(list_tasks()) == []
 
-    def test_sends_ten_mails_a_day_to_one_mailbox_whatever_causes_them(self, admin, mailbox):
+    def test_sends_at_most_ten_mails_a_day_to_a_mailbox_for_all_causes(self, admin, mailbox):
         for _ in range(8):
             INVITATION.consume(EVE)
         user = users.create_user(username='eve', email=EVE, invite=True)
@@ -89,7 +89,7 @@ class TestInvite:
         assert len(mails) == 2
         assert accept(code_in(mails[-1]))
 
-    def test_makes_the_one_before_void(self, admin, code, mailbox):
+    def test_invalidates_the_previous_invitation(self, admin, code, mailbox):
         invite(principal_of(admin), email=EVE)
         newer = code_in(mailbox()[-1])
 
@@ -99,31 +99,31 @@ class TestInvite:
 
 
 class TestInviteCreated:
-    def test_invites_who_was_made_without_a_password(self, mailbox):
+    def test_invites_a_user_created_without_a_password(self, mailbox):
         users.create_user(username='eve', email=EVE, invite=True)
 
         [mail] = mailbox()
         assert (mail['To'], mail['Subject']) == (EVE, 'You are invited')
 
-    def test_mails_no_name_to_an_address_that_is_not_verified(self, mailbox):
+    def test_sends_no_name_to_an_email_address_that_is_not_verified(self, mailbox):
         users.create_user(username='evil', email=EVE, name='See evil.example', invite=True)
 
         [mail] = mailbox()
         assert 'evil' not in plain(mail) + str(mail.get_body(('html',)).get_content())
 
-    def test_invites_nobody_unless_that_is_wanted(self, mailbox):
+    def test_sends_no_mail_without_the_option(self, mailbox):
         users.create_user(username='eve', email=EVE)
 
         assert mailbox() == []
 
-    def test_enqueues_many_a_hundred_at_a_time(self):
+    def test_enqueues_one_task_per_hundred_users(self):
         with atomic():
             on_users_created_invite('users', user_ids=list(range(1, 251)), invite=True, by=None)
 
         sizes = [len(task['arguments']['user_ids']) for task in list_tasks()]
         assert sorted(sizes) == [50, BATCH_USERS, BATCH_USERS]
 
-    def test_passes_over_who_is_gone_by_then(self, mailbox):
+    def test_ignores_a_deleted_user(self, mailbox):
         user = users.create_user(username='eve', email=EVE, invite=True)
         users.delete_user(user.id)
 
@@ -131,7 +131,7 @@ class TestInviteCreated:
 
 
 class TestAcceptInvitation:
-    def test_makes_a_user_who_can_log_in(self, admin, mailbox):
+    def test_creates_a_user_who_can_log_in(self, admin, mailbox):
         invite(principal_of(admin), email=EVE, roles=['member', 'admin'])
 
         user = accept(code_in(mailbox()[-1]))
@@ -140,7 +140,7 @@ class TestAcceptInvitation:
         assert log_in(user_or_email='eve', password=PASSWORD)
         assert 'invitation_accepted' in db.session.scalars(select(Event.event_type)).all()
 
-    def test_gives_a_password_to_who_has_none(self, mailbox):
+    def test_sets_the_password_of_a_user_without_one(self, mailbox):
         made = users.create_user(username='eve', email='Eve@example.com', invite=True)
 
         user = accept(code_in(mailbox()[-1]), username=None)
@@ -148,7 +148,7 @@ class TestAcceptInvitation:
         assert user.id == made.id
         assert log_in(user_or_email='eve', password=PASSWORD)
 
-    def test_replaces_no_password(self, mailbox):
+    def test_does_not_replace_a_password(self, mailbox):
         made = users.create_user(username='eve', email=EVE, invite=True)
         code = code_in(mailbox()[-1])
         CredentialFactory(user=made, password='their own by now')
@@ -157,44 +157,44 @@ class TestAcceptInvitation:
             accept(code)
         assert log_in(user_or_email='eve', password='their own by now')
 
-    def test_takes_a_code_however_it_is_typed(self, code):
+    def test_accepts_a_code_in_any_case_and_spacing(self, code):
         assert accept(f' {code.replace("-", " ").lower()}')
 
-    def test_takes_a_code_once(self, code):
+    def test_accepts_a_code_once(self, code):
         """ASVS 6.4.1."""
         accept(code)
 
         with pytest.raises(InvitationInvalid):
             accept(code, username=None)
 
-    def test_takes_a_code_for_seven_days(self, code):
+    def test_rejects_a_code_after_seven_days(self, code):
         with time_machine.travel(now() + timedelta(days=7)), pytest.raises(InvitationInvalid):
             accept(code)
 
     @pytest.mark.parametrize('changes', [{'code': 'A' * 16}, {'code': ''}, {'email': 'a@x.org'}])
-    def test_rejects_what_does_not_fit(self, code, changes):
+    def test_rejects_a_wrong_code_or_email_address(self, code, changes):
         with pytest.raises(InvitationInvalid):
             accept(**{'code': code, **changes})
 
-    def test_counts_no_wrong_codes(self, code):
+    def test_accepts_a_code_after_any_number_of_wrong_ones(self, code):
         for _ in range(30):
             with pytest.raises(InvitationInvalid):
                 accept('A' * 16)
 
         assert accept(code)
 
-    def test_outlives_a_new_secret_key(self, app, code, monkeypatch):
+    def test_accepts_a_code_after_a_change_of_the_secret_key(self, app, code, monkeypatch):
         monkeypatch.setitem(app.config, 'SECRET_KEY', 'another ' * 5)
 
         assert accept(code)
 
-    def test_asks_for_a_name_where_nobody_has_one(self, code):
+    def test_requires_a_username_for_a_new_user(self, code):
         with pytest.raises(UsernameMissing):
             accept(code, username=None)
 
         assert accept(code)
 
-    def test_rejects_another_name_than_the_account_has(self, mailbox):
+    def test_rejects_another_username_than_that_of_the_user(self, mailbox):
         users.create_user(username='eve', email=EVE, invite=True)
         code = code_in(mailbox()[-1])
 
@@ -203,19 +203,19 @@ class TestAcceptInvitation:
         assert accept(code, username='EVE')
 
     @pytest.mark.parametrize(
-        ('changes', 'refusal'),
+        ('changes', 'error'),
         [({'username': 'taken'}, UsernameTaken), ({'password': 'password'}, PasswordTooWeak)],
     )
-    def test_leaves_the_code_to_who_chooses_badly(self, code, changes, refusal):
+    def test_keeps_the_code_valid_after_a_rejected_name_or_password(self, code, changes, error):
         UserFactory(username='taken')
 
-        with pytest.raises(refusal):
+        with pytest.raises(error):
             accept(code, **changes)
         assert accept(code)
 
     @pytest.mark.parametrize('by', ['invite', 'create_user'])
     @pytest.mark.parametrize('gone', ['disabled', 'demoted'])
-    def test_gives_no_account_of_an_admin_who_is(self, admin, mailbox, by, gone):
+    def test_rejects_an_invitation_by_an_admin_who_is(self, admin, mailbox, by, gone):
         """ASVS 8.3.3."""
         AdminFactory()
         if by == 'invite':
@@ -242,14 +242,14 @@ class TestAcceptInvitation:
 
         assert accept(code).roles == ['admin']
 
-    def test_is_void_when_its_sender_has_left(self, admin, code):
+    def test_rejects_an_invitation_of_a_deleted_user(self, admin, code):
         AdminFactory()
         users.delete_user(admin.id)
 
         with pytest.raises(InvitationInvalid):
             accept(code)
 
-    def test_deletes_registrations_at_the_address_and_their_pins(self, code, mailbox):
+    def test_deletes_registrations_of_the_email_address_and_their_pins(self, code, mailbox):
         register(username='mallory', email=EVE.upper(), password=PASSWORD)
         mailbox()
 
@@ -258,7 +258,7 @@ class TestAcceptInvitation:
         assert Registration.find_pending(EVE) == []
         assert db.session.scalars(select(Pin.email)).all() == []
 
-    def test_of_eight_at_once_makes_one_user(self, tmp_path):
+    def test_creates_one_user_for_concurrent_calls(self, tmp_path):
         with separate_app(tmp_path) as app:
             invite(principal_of(AdminFactory()), email=EVE)
             code = code_in(mails_of(app, tmp_path / 'mail')[0])
@@ -269,7 +269,7 @@ class TestAcceptInvitation:
 
             assert len([f for f in found if not isinstance(f, Exception)]) == 1
 
-    def test_beside_a_verification_makes_one_user(self, tmp_path):
+    def test_creates_one_user_for_a_concurrent_verification(self, tmp_path):
         with separate_app(tmp_path) as app:
             admin = principal_of(AdminFactory())
             for number in range(10):

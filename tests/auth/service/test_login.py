@@ -38,11 +38,11 @@ CHANGE = {'current_password': PASSWORD, 'new_password': 'Difference engine, 1822
 
 
 def attempt(login, password='wrong', device=None):
-    """Try a password that is wrong, unless told otherwise; return what came of it."""
+    """Try to log in, by default with a wrong password; return the login or the error."""
     try:
         return log_in(user_or_email=login, password=password, device=device)
-    except (WrongCredentials, TooManyAttempts, EmailNotVerified, AccountDisabled) as refusal:
-        return refusal
+    except (WrongCredentials, TooManyAttempts, EmailNotVerified, AccountDisabled) as error:
+        return error
 
 
 class TestLogIn:
@@ -53,7 +53,7 @@ class TestLogIn:
             '\N{FULLWIDTH LATIN SMALL LETTER A}da@example.com',
         ],
     )  # fmt: skip
-    def test_opens_a_session_by_name_and_by_address(self, login):
+    def test_opens_a_session_by_username_and_by_email_address(self, login):
         user = account(username='ada', email='ada@example.com')
 
         opened = log_in(user_or_email=login, password=PASSWORD)
@@ -61,7 +61,7 @@ class TestLogIn:
         assert opened.user.id == user.id
         assert identify(opened.token).user_id == user.id
 
-    def test_gives_a_token_whose_hash_alone_is_stored(self):
+    def test_returns_a_token_and_stores_only_its_hash(self):
         user = account()
 
         opened = log_in(user_or_email=user.username, password=PASSWORD)
@@ -71,7 +71,7 @@ class TestLogIn:
         [stored] = db.session.scalars(db.select(Session.token_hash))
         assert stored == hashlib.sha256(opened.token.encode()).hexdigest()
 
-    def test_gives_each_login_a_token_of_its_own(self):
+    def test_returns_a_new_token_for_each_login(self):
         user = account()
 
         one, other = (log_in(user_or_email=user.username, password=PASSWORD) for _ in range(2))
@@ -79,7 +79,7 @@ class TestLogIn:
         assert one.token != other.token
         assert identify(one.token).session_id != identify(other.token).session_id
 
-    def test_lasts_as_long_as_configured(self, app, monkeypatch):
+    def test_returns_a_token_with_the_configured_lifetime(self, app, monkeypatch):
         monkeypatch.setitem(app.config, 'AUTH_TOKEN_LIFETIME', timedelta(minutes=5))
         user = account()
 
@@ -87,7 +87,7 @@ class TestLogIn:
             opened = log_in(user_or_email=user.username, password=PASSWORD)
             assert opened.expires_at == now() + timedelta(minutes=5)
 
-    def test_notes_the_login(self):
+    def test_stores_the_time_of_the_last_login(self):
         user = account()
 
         log_in(user_or_email=user.username, password=PASSWORD)
@@ -97,20 +97,22 @@ class TestLogIn:
     @pytest.mark.parametrize(
         'login', ['ada', 'ada@example.com', 'nobody', 'nobody@example.com', '']
     )
-    def test_rejects_alike_whoever_exists(self, login):
+    def test_raises_the_same_for_known_and_unknown_users(self, login):
         account(username='ada', email='ada@example.com')
 
-        refusal = attempt(login)
+        error = attempt(login)
 
-        assert type(refusal) is WrongCredentials
-        assert refusal.data == {'credentials': ['Wrong username, email address or password']}
+        assert type(error) is WrongCredentials
+        assert error.data == {'credentials': ['Wrong username, email address or password']}
 
-    def test_rejects_who_has_no_password(self):
+    def test_rejects_a_user_without_a_password(self):
         UserFactory(username='ada')
 
         assert type(attempt('ada', '')) is WrongCredentials
 
-    def test_works_as_hard_and_asks_as_much_for_nobody(self, assert_max_queries, argon2_calls):
+    def test_hashes_and_queries_the_same_for_known_and_unknown_users(
+        self, assert_max_queries, argon2_calls
+    ):
         account(username='ada')
         RegistrationFactory(username='bob')
         UserFactory(username='cyd')
@@ -124,7 +126,7 @@ class TestLogIn:
         assert all(work == ['verify'] for work in hashed.values())
         assert all(statements == ran['nobody'] for statements in ran.values())
 
-    def test_works_as_hard_for_nobody_as_for_users_of_an_older_cost(self, app, monkeypatch):
+    def test_hashes_at_the_stored_cost_for_known_and_unknown_users(self, app, monkeypatch):
         account(username='ada')
         UserFactory(username='bob')
         older = app.config['AUTH_HASH_ROUNDS']
@@ -141,14 +143,14 @@ class TestLogIn:
 
         assert rounds == [older] * 6
 
-    def test_tells_who_knows_the_password_that_the_pin_is_missing(self):
+    def test_reveals_a_pending_registration_only_with_its_password(self):
         RegistrationFactory(username='ada')
 
         assert type(attempt('Ada', PASSWORD)) is EmailNotVerified
         assert type(attempt('ada')) is WrongCredentials
         assert type(attempt('ada@example.com', PASSWORD)) is WrongCredentials
 
-    def test_tells_who_knows_the_password_that_the_account_is_disabled(self):
+    def test_reveals_a_disabled_account_only_with_its_password(self):
         account(username='ada', disabled=True)
 
         assert type(attempt('ada', PASSWORD)) is AccountDisabled
@@ -162,7 +164,7 @@ class TestLogIn:
 
         assert type(attempt('ada', PASSWORD)) is TooManyAttempts
 
-    def test_takes_the_right_password_after_nine_wrong_ones(self):
+    def test_accepts_the_right_password_after_nine_wrong_ones(self):
         account(username='ada')
         for _ in range(9):
             attempt('ada')
@@ -170,7 +172,7 @@ class TestLogIn:
         assert log_in(user_or_email='ada', password=PASSWORD)
         assert log_in(user_or_email='ada', password=PASSWORD)
 
-    def test_does_not_even_hash_what_it_rejects_unchecked(self, argon2_calls):
+    def test_does_not_hash_after_too_many_attempts(self, argon2_calls):
         account(username='ada')
         for _ in range(10):
             attempt('ada')
@@ -180,7 +182,7 @@ class TestLogIn:
 
         assert done == []
 
-    def test_says_honestly_when_to_come_back(self):
+    def test_returns_the_exact_time_of_the_next_attempt(self):
         account(username='ada')
         start = now()
         with time_machine.travel(start, tick=False):
@@ -208,7 +210,7 @@ class TestLogIn:
             ],
         ],
     )  # fmt: skip
-    def test_takes_all_spellings_of_a_name_for_one(self, spellings):
+    def test_counts_all_spellings_of_a_login_together(self, spellings):
         account(username='ada', email='ada@example.com')
         for login in spellings * 2:
             assert type(attempt(login)) is WrongCredentials
@@ -227,7 +229,7 @@ class TestLogIn:
         assert found == [WrongCredentials] * 10 + [TooManyAttempts]
         assert type(attempt('ada@example.com')) is WrongCredentials
 
-    def test_counts_attempts_at_nobody_just_the_same(self):
+    def test_counts_attempts_at_an_unknown_user(self):
         for login in ['ghost', 'GHOST'] * 5:
             assert type(attempt(login)) is WrongCredentials
 
@@ -241,7 +243,7 @@ class TestLogIn:
 
         assert type(attempt('ada', PASSWORD)) is TooManyAttempts
 
-    def test_resets_nothing_by_the_success_of_another(self):
+    def test_keeps_the_counter_after_a_login_of_another_user(self):
         account(username='ada')
         account(username='mallory')
         for _ in range(10):
@@ -250,7 +252,7 @@ class TestLogIn:
 
         assert type(attempt('ada', PASSWORD)) is TooManyAttempts
 
-    def test_resets_nothing_by_a_success_of_ones_own(self):
+    def test_keeps_the_counter_after_a_login(self):
         account(username='ada')
         for _ in range(5):
             attempt('ada')
@@ -261,7 +263,7 @@ class TestLogIn:
         assert type(attempt('ada', PASSWORD)) is TooManyAttempts
 
     @pytest.mark.parametrize(
-        ('change', 'refusal'),
+        ('change', 'error'),
         [
             (lambda user: change_password(principal_of(user), **CHANGE), WrongCredentials),
             (lambda user: users.delete_user(user.id), WrongCredentials),
@@ -269,7 +271,9 @@ class TestLogIn:
         ],
         ids=['changed', 'deleted', 'disabled'],
     )
-    def test_opens_nothing_for_what_changed_meanwhile(self, monkeypatch, change, refusal):
+    def test_opens_no_session_if_the_user_changes_during_the_verification(
+        self, monkeypatch, change, error
+    ):
         user, verify = account(username='ada'), PasswordHasher.verify
 
         def slowly(*args):
@@ -279,10 +283,10 @@ class TestLogIn:
 
         monkeypatch.setattr(PasswordHasher, 'verify', slowly)
 
-        assert type(attempt('ada', PASSWORD)) is refusal
+        assert type(attempt('ada', PASSWORD)) is error
         assert db.session.scalars(db.select(Session.id)).all() == []
 
-    def test_of_many_attempts_at_once_checks_ten(self, tmp_path):
+    def test_verifies_ten_of_concurrent_attempts(self, tmp_path):
         with separate_app(tmp_path) as app:
             account(username='ada')
 
@@ -300,7 +304,7 @@ class TestLogIn:
         with atomic(), pytest.raises(RuntimeError, match='commits by itself'):
             log_in(user_or_email='ada', password=PASSWORD)
 
-    def test_hashes_anew_what_was_made_at_another_cost(self, app, monkeypatch):
+    def test_replaces_a_hash_of_another_cost(self, app, monkeypatch):
         user = account()
         before = Credential.find_hash(user.id)
         monkeypatch.setitem(app.config, 'AUTH_HASH_MEMORY_KIB', 16)
@@ -311,7 +315,7 @@ class TestLogIn:
         assert ('m=8,' in before, 'm=16,' in after) == (True, True)
         assert log_in(user_or_email=user.username, password=PASSWORD)
 
-    def test_leaves_a_trace_of_success_and_of_failure(self):
+    def test_records_success_and_failure(self):
         user = account()
         attempt(user.username)
         opened = log_in(user_or_email=user.username, password=PASSWORD)
@@ -324,7 +328,7 @@ class TestLogIn:
         ]  # fmt: skip
         assert json.loads(events[1].details)['session'] == str(opened.session['id'])
 
-    def test_lasts_no_longer_than_configured_in_all(self, app, monkeypatch):
+    def test_stores_the_configured_absolute_expiry(self, app, monkeypatch):
         monkeypatch.setitem(app.config, 'AUTH_SESSION_LIFETIME', timedelta(days=9))
         user = account()
 
@@ -337,9 +341,9 @@ class TestLogIn:
 
 
 class TestKnownDevice:
-    """Attempts of strangers lock nobody out (contract §3)."""
+    """The attempt counter of a known device: attempts of strangers do not lock a user out."""
 
-    def test_has_attempts_of_its_own(self):
+    def test_has_its_own_counter(self):
         user = account()
         known = log_in(user_or_email=user.username, password=PASSWORD).device
         for _ in range(10):
@@ -348,7 +352,7 @@ class TestKnownDevice:
         assert isinstance(attempt(user.username, PASSWORD), TooManyAttempts)
         assert log_in(user_or_email=user.username, password=PASSWORD, device=known)
 
-    def test_has_ten_of_them_too(self):
+    def test_has_ten_attempts(self):
         user = account()
         known = log_in(user_or_email=user.username, password=PASSWORD).device
         for _ in range(10):
@@ -358,7 +362,7 @@ class TestKnownDevice:
         assert log_in(user_or_email=user.username, password=PASSWORD)
 
     @pytest.mark.parametrize('whose', ['of another', 'of nobody', 'over'])
-    def test_is_no_device(self, whose):
+    def test_has_no_counter_if_the_token_is(self, whose):
         user, other = account(), account()
         known = {
             'of another': lambda: log_in(user_or_email=other.username, password=PASSWORD).device,
@@ -378,13 +382,13 @@ class TestKnownDevice:
 class TestReauthenticate:
     @pytest.fixture
     def logged_in(self):
-        """Somebody whose login was a while ago: the user, the login and the principal."""
+        """Return a user, their login of 30 minutes ago, and the principal."""
         user = account()
         with time_machine.travel(now() - timedelta(minutes=30)):
             opened = log_in(user_or_email=user.username, password=PASSWORD)
         return user, opened, identify(opened.token)
 
-    def test_makes_the_session_fresh_under_new_tokens(self, logged_in):
+    def test_makes_the_session_fresh_and_replaces_the_tokens(self, logged_in):
         _, old, asker = logged_in
         assert not asker.is_fresh()
 
@@ -396,7 +400,7 @@ class TestReauthenticate:
         with pytest.raises(WrongRefreshToken):
             refresh_session(old.refresh_token)
 
-    def test_ends_the_ten_seconds_of_a_refresh_just_before(self, logged_in):
+    def test_ends_the_grace_period_of_an_earlier_refresh(self, logged_in):
         _, old, _ = logged_in
         renewed = refresh_session(old.refresh_token)
 
@@ -415,21 +419,21 @@ class TestReauthenticate:
         with pytest.raises(TooManyAttempts):
             reauthenticate(asker, password=PASSWORD)
 
-    def test_is_not_blocked_by_attempts_of_strangers(self, logged_in):
+    def test_ignores_the_attempts_of_strangers(self, logged_in):
         user, _, asker = logged_in
         for _ in range(10):
             attempt(user.username)
 
         assert reauthenticate(asker, password=PASSWORD)
 
-    def test_rejects_a_session_that_has_ended_meanwhile(self, logged_in):
+    def test_rejects_an_ended_session(self, logged_in):
         _, _, asker = logged_in
         end_session(asker.user_id, asker.session_id)
 
         with pytest.raises(SessionNotFound):
             reauthenticate(asker, password=PASSWORD)
 
-    def test_rejects_what_has_no_session(self, logged_in):
+    def test_rejects_a_principal_without_a_session(self, logged_in):
         user, _, _ = logged_in
 
         with pytest.raises(SessionNotFound):

@@ -1,4 +1,4 @@
-"""Service: deleting a user erases their credentials, sessions, PINs and registrations."""
+"""Service: the deletion of a user erases their credentials, sessions, PINs and registrations."""
 
 import pytest
 
@@ -12,7 +12,7 @@ from tests.pending_tasks import run_pending_tasks
 
 
 class TestOnUserDeleted:
-    def test_lets_go_of_all_that_a_user_who_leaves_has(self, app):
+    def test_deletes_all_rows_of_a_deleted_user(self, app):
         user, other = account(email='ada@example.com'), account()
         SessionFactory(user=user)
         kept = SessionFactory(user=other)

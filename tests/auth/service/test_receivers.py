@@ -5,8 +5,8 @@ from tests.auth.service.recorded_events import events
 from tests.users.factories import AdminFactory, UserFactory, principal_of
 
 
-class TestNotes:
-    def test_record_which_user_was_created_and_by_whom(self):
+class TestReceivers:
+    def test_record_a_created_user_and_the_actor(self):
         admin = principal_of(AdminFactory())
 
         user = users.create_user(username='eve', email='e@example.com', invite=True, by=admin)
@@ -14,7 +14,7 @@ class TestNotes:
         assert events() == [('user_created', f'user:{admin.user_id}', {'invited': True})]
         assert user
 
-    def test_record_who_has_another_username(self):
+    def test_record_a_changed_username(self):
         admin, user = principal_of(AdminFactory()), UserFactory()
 
         users.update_user(user.id, {'username': 'eve', 'name': 'Eve'}, by=admin)
@@ -22,7 +22,7 @@ class TestNotes:
 
         assert events() == [('username_changed', f'user:{admin.user_id}', {})]
 
-    def test_record_who_was_deleted_and_by_whom(self):
+    def test_record_a_deleted_user_and_the_actor(self):
         admin, one, other = principal_of(AdminFactory()), UserFactory(), UserFactory()
 
         users.delete_user(one.id, by=admin)
@@ -33,7 +33,7 @@ class TestNotes:
             ('user_deleted', 'self', {'user': other.id}),
         ]
 
-    def test_record_which_user_was_locked_and_unlocked(self):
+    def test_record_a_disabled_and_an_enabled_user(self):
         user = UserFactory()
 
         users.disable_user(user.id)

@@ -17,7 +17,7 @@ from tests.users.factories import UserFactory, principal_of
 
 
 class TestRecord:
-    def test_says_what_who_whence_and_by_which_request(self):
+    def test_stores_kind_user_ip_address_and_request(self):
         """ASVS 16.2.1."""
         set_request_context(RequestContext('request-1', '192.0.2.7', 'browser/1' * 100))
         user = UserFactory()
@@ -30,7 +30,7 @@ class TestRecord:
         assert (event.ip_address, event.request_id) == ('192.0.2.7', 'request-1')
         assert len(event.user_agent) == 255
 
-    def test_goes_with_what_it_tells_of(self):
+    def test_stores_nothing_if_the_transaction_is_rolled_back(self):
         def change() -> None:
             with atomic():
                 record_security_event('login', None)
@@ -50,7 +50,7 @@ class TestRecord:
 
 
 class TestListEvents:
-    def test_shows_ones_own_newest_first(self):
+    def test_returns_the_events_of_the_user_only(self):
         user = UserFactory()
         with atomic():
             for kind in ('login', 'key_created'):

@@ -56,15 +56,15 @@ CHANGE = {'current_password': PASSWORD, 'new_password': 'Difference engine, 1822
 
 
 def attempt(login, password='wrong'):
-    """Try a password that is wrong, unless told otherwise; return what came of it."""
+    """Try to log in, by default with a wrong password; return the login or the error."""
     try:
         return log_in(user_or_email=login, password=password)
-    except (WrongCredentials, TooManyAttempts, EmailNotVerified, AccountDisabled) as refusal:
-        return refusal
+    except (WrongCredentials, TooManyAttempts, EmailNotVerified, AccountDisabled) as error:
+        return error
 
 
 class TestIdentify:
-    def test_names_who_it_is_and_what_they_may(self, assert_max_queries):
+    def test_returns_the_user_and_their_permissions(self, assert_max_queries):
         token, user = new_token('pst'), AdminFactory()
         session = SessionFactory(token=token, user=user)
 
@@ -77,11 +77,11 @@ class TestIdentify:
         assert principal.permissions == permissions_of(['admin'])
         assert principal.scopes is None
 
-    @pytest.mark.parametrize('place', [0, 4, 20, 46, 47, 52])
-    def test_rejects_a_typing_error_without_a_query(self, assert_max_queries, place):
+    @pytest.mark.parametrize('position', [0, 4, 20, 46, 47, 52])
+    def test_rejects_a_typing_error_without_a_query(self, assert_max_queries, position):
         token = new_token('pst')
         SessionFactory(token=token)
-        wrong = token[:place] + ('x' if token[place] != 'x' else 'y') + token[place + 1 :]
+        wrong = token[:position] + ('x' if token[position] != 'x' else 'y') + token[position + 1 :]
 
         with assert_max_queries(0):
             assert identify(wrong) is None
@@ -89,7 +89,7 @@ class TestIdentify:
     @pytest.mark.parametrize(
         'token', ['', 'pst_', 'x', 'pst_' + 'x' * 49, '\N{SNOWMAN}', 'x' * 9999]
     )
-    def test_rejects_what_is_no_token_without_a_query(self, assert_max_queries, token):
+    def test_rejects_a_malformed_token_without_a_query(self, assert_max_queries, token):
         with assert_max_queries(0):
             assert identify(token) is None
 
@@ -101,10 +101,10 @@ class TestIdentify:
         with assert_max_queries(0):
             assert identify(token) is None
 
-    def test_rejects_one_that_nobody_has(self):
+    def test_rejects_an_unknown_token(self):
         assert identify(new_token('pst')) is None
 
-    def test_rejects_one_that_is_over(self):
+    def test_rejects_an_expired_token(self):
         token, start = new_token('pst'), now()
         SessionFactory(token=token, expires_at=start + timedelta(hours=1))
 
@@ -113,13 +113,13 @@ class TestIdentify:
         with time_machine.travel(start + timedelta(hours=1, seconds=1), tick=False):
             assert identify(token) is None
 
-    def test_rejects_one_of_a_disabled_user(self):
+    def test_rejects_the_token_of_a_disabled_user(self):
         token = new_token('pst')
         SessionFactory(token=token, user=UserFactory(disabled=True))
 
         assert identify(token) is None
 
-    def test_notes_the_use_at_most_once_a_minute(self, assert_max_queries):
+    def test_stores_the_time_of_use_at_most_once_a_minute(self, assert_max_queries):
         token, start = new_token('pst'), now()
         SessionFactory(token=token, last_used_at=start)
 
@@ -136,7 +136,7 @@ class TestIdentify:
 
 
 class TestListSessions:
-    def test_lists_the_live_ones_newest_first(self):
+    def test_returns_live_sessions_newest_first(self):
         user, moment = UserFactory(), now()
         old = SessionFactory(user=user, created_at=moment - timedelta(days=2))
         new = SessionFactory(user=user, created_at=moment - timedelta(days=1))
@@ -151,7 +151,7 @@ class TestListSessions:
         ]
 
     @pytest.mark.parametrize('sort', ['created_at', '-created_at', 'last_used_at', '-last_used_at'])
-    def test_pages_neither_repeat_nor_hide(self, sort):
+    def test_returns_pages_without_repetitions_or_gaps(self, sort):
         user, moment = UserFactory(), now()
         for minutes in (1, 1, 2, 3, 3):
             then = moment - timedelta(minutes=minutes)
@@ -169,7 +169,7 @@ class TestListSessions:
 
 
 class TestListSessionsOf:
-    def test_yields_all_of_them_newest_first(self):
+    def test_yields_all_sessions_newest_first(self):
         user, moment = UserFactory(), now()
         expected = [
             SessionFactory(user=user, created_at=moment - timedelta(minutes=number // 2)).id
@@ -186,7 +186,7 @@ class TestListSessionsOf:
 
 
 class TestEndSession:
-    def test_ends_that_one(self):
+    def test_ends_the_given_session(self):
         token, user = new_token('pst'), UserFactory()
         session, other = SessionFactory(token=token, user=user), SessionFactory(user=user)
 
@@ -195,7 +195,7 @@ class TestEndSession:
         assert identify(token) is None
         assert db.session.scalars(db.select(Session.id)).all() == [other.id]
 
-    def test_rejects_what_is_not_theirs_and_what_is_not_there(self):
+    def test_rejects_foreign_and_unknown_sessions(self):
         session = SessionFactory()
 
         with pytest.raises(SessionNotFound):
@@ -207,7 +207,7 @@ class TestEndSession:
 
 
 class TestEndCurrentSession:
-    def test_ends_the_one_that_asks(self):
+    def test_ends_the_session_of_the_principal(self):
         user = UserFactory()
         mine, other = SessionFactory(user=user), SessionFactory(user=user)
 
@@ -215,13 +215,13 @@ class TestEndCurrentSession:
 
         assert db.session.scalars(db.select(Session.id)).all() == [other.id]
 
-    def test_rejects_what_has_none(self):
+    def test_rejects_a_principal_without_a_session(self):
         with pytest.raises(SessionNotFound):
             end_current_session(principal_of(UserFactory(), session_id=None))
 
 
 class TestEndOtherSessions:
-    def test_leaves_the_one_that_asks_and_those_of_others(self):
+    def test_keeps_the_current_session_and_those_of_other_users(self):
         user = UserFactory()
         mine, foreign = SessionFactory(user=user), SessionFactory()
         SessionFactory.create_batch(2, user=user)
@@ -232,7 +232,7 @@ class TestEndOtherSessions:
 
 
 class TestEndSessionsOf:
-    def test_ends_all_and_says_how_many(self):
+    def test_ends_all_sessions_and_returns_their_number(self):
         user, foreign = UserFactory(), SessionFactory()
         SessionFactory.create_batch(2, user=user)
 
@@ -243,7 +243,7 @@ class TestEndSessionsOf:
 
 class TestUnlock:
     @pytest.mark.parametrize('login', ['ada', 'ADA@example.com'])
-    def test_takes_the_right_password_again(self, login):
+    def test_allows_the_right_password_again(self, login):
         account(username='ada', email='ada@example.com')
         for _ in range(10):
             attempt('ada')
@@ -251,7 +251,7 @@ class TestUnlock:
         assert unlock(login) == ['login-name']
         assert log_in(user_or_email='ada', password=PASSWORD)
 
-    def test_resets_every_counter_of_a_user(self):
+    def test_resets_all_counters_of_a_user(self):
         user = account(username='ada', email='ada@example.com')
         opened = log_in(user_or_email='ada', password=PASSWORD)
         device_id = Device.find_live(user.id, token_hash(opened.device)).id
@@ -276,7 +276,7 @@ class TestUnlock:
 
         assert unlock('Ada@example.com') == ['registration']
 
-    def test_says_that_nothing_was_locked(self):
+    def test_returns_nothing_if_nothing_was_counted(self):
         UserFactory(username='ada')
 
         assert unlock('ada') == []
@@ -287,7 +287,7 @@ class TestUnlock:
 
 
 class TestUnlockNetwork:
-    def test_resets_the_counter_of_the_network_alone(self):
+    def test_resets_the_counter_of_the_given_network_only(self):
         for network in ('192.0.2.0/24', '198.51.100.0/24'):
             PIN_NETWORK.consume(network)
 
@@ -296,19 +296,19 @@ class TestUnlockNetwork:
         assert PIN_NETWORK.count_of('198.51.100.0/24') == 1
 
 
-class TestEndSessionsOfLeavingUser:
-    @pytest.mark.parametrize('leave', [users.disable_user, users.delete_user])
-    def test_ends_what_a_user_who_leaves_has_open(self, app, leave):
+class TestEndSessionsOfInactiveUser:
+    @pytest.mark.parametrize('deactivate', [users.disable_user, users.delete_user])
+    def test_ends_all_sessions_of_a_disabled_or_deleted_user(self, app, deactivate):
         token, foreign = new_token('pst'), SessionFactory()
         session = SessionFactory(token=token)
 
-        leave(session.user_id)
+        deactivate(session.user_id)
 
         assert identify(token) is None
         run_pending_tasks(app)
         assert db.session.scalars(db.select(Session.id)).all() == [foreign.id]
 
-    def test_opens_nothing_again_when_the_user_is_let_in(self):
+    def test_keeps_sessions_ended_when_the_user_is_enabled(self):
         token = new_token('pst')
         session = SessionFactory(token=token)
         users.disable_user(session.user_id)

@@ -17,36 +17,36 @@ from project.users import service as users
 from tests.auth.factories import PASSWORD, account
 from tests.concurrency import mails_of, run_concurrently, separate_app
 
-# Seconds by which a clock is set back: more than clocks of two machines differ.
+# Seconds by which a clock is set back: more than the clocks of two machines differ.
 BACK = [3, 90, 3600, 20 * 365 * 86_400]
 
 
 @pytest.fixture
 def user():
-    """Somebody who can log in."""
+    """Return a user who can log in."""
     return account()
 
 
 @pytest.fixture
 def opened(user):
-    """Their login."""
+    """Return a login of the user."""
     return log_in(user_or_email=user.username, password=PASSWORD)
 
 
 @pytest.fixture
 def clock():
-    """Time that stands still until it is shifted."""
+    """Return a clock that only tests advance."""
     with time_machine.travel(now(), tick=False) as clock:
         yield clock
 
 
 def kinds():
-    """Return the kinds of events there are."""
+    """Return the kinds of all security events, oldest first."""
     return list(db.session.scalars(select(Event.event_type).order_by(Event.created_at)))
 
 
 class TestRefreshSession:
-    def test_gives_two_new_tokens_of_the_same_session(self, user, opened):
+    def test_returns_two_new_tokens_of_the_same_session(self, user, opened):
         renewed = refresh_session(opened.refresh_token)
 
         assert kind_of(renewed.token) == 'pst'
@@ -55,7 +55,7 @@ class TestRefreshSession:
         assert renewed.session['id'] == opened.session['id']
         assert identify(renewed.token).user_id == user.id
 
-    def test_stores_neither_of_them(self, opened):
+    def test_stores_no_token_in_plain_text(self, opened):
         renewed = refresh_session(opened.refresh_token)
 
         session = db.session.scalars(select(Session)).one()
@@ -64,14 +64,14 @@ class TestRefreshSession:
             assert token.token not in stored
             assert token.refresh_token not in stored
 
-    def test_is_no_fresh_login(self, clock, opened):
+    def test_does_not_make_the_login_fresh(self, clock, opened):
         clock.shift(timedelta(minutes=11))
 
         renewed = refresh_session(opened.refresh_token)
 
         assert not identify(renewed.token).is_fresh()
 
-    def test_lets_the_old_token_go_on_for_ten_seconds(self, clock, opened):
+    def test_keeps_the_old_token_valid_for_ten_seconds(self, clock, opened):
         refresh_session(opened.refresh_token)
 
         clock.shift(9)
@@ -87,7 +87,7 @@ class TestRefreshSession:
 
         assert identify(opened.token) is None
 
-    def test_wakes_no_token_that_was_over(self, clock, opened):
+    def test_does_not_extend_an_expired_access_token(self, clock, opened):
         clock.shift(timedelta(minutes=61))
         assert identify(opened.token) is None
 
@@ -100,21 +100,21 @@ class TestRefreshSession:
         [lambda: '', lambda: 'prt_x', lambda: new_token('prt'), lambda: new_token('prt', 'A' * 22)],
         ids=['empty', 'short', 'unknown', 'unknown family'],
     )
-    def test_rejects_what_is_none_of_ours(self, opened, made):
+    def test_rejects_an_invalid_or_unknown_token(self, opened, made):
         with pytest.raises(WrongRefreshToken):
             refresh_session(made())
 
         assert identify(opened.token)
 
-    def test_rejects_a_session_token_in_its_place(self, opened):
+    def test_rejects_an_access_token(self, opened):
         with pytest.raises(WrongRefreshToken):
             refresh_session(opened.token)
 
-    def test_rejects_the_other_way_round(self, opened):
+    def test_returns_a_refresh_token_that_is_not_an_access_token(self, opened):
         assert identify(opened.refresh_token) is None
 
     @pytest.mark.parametrize('end', ['logout', 'disabled', 'password', 'deleted'])
-    def test_rejects_one_whose_session_has_ended(self, user, opened, end):
+    def test_rejects_the_token_of_an_ended_session(self, user, opened, end):
         asker = identify(opened.token)
         if end == 'logout':
             end_session(user.id, asker.session_id)
@@ -129,7 +129,7 @@ class TestRefreshSession:
         with pytest.raises(WrongRefreshToken):
             refresh_session(opened.refresh_token)
 
-    def test_lasts_30_days_without_a_refresh(self, clock, opened):
+    def test_rejects_a_token_after_30_days_without_a_refresh(self, clock, opened):
         clock.shift(timedelta(days=30, seconds=-1))
         renewed = refresh_session(opened.refresh_token)
         clock.shift(timedelta(days=30))
@@ -138,7 +138,7 @@ class TestRefreshSession:
             refresh_session(renewed.refresh_token)
         assert 'refresh_token_reused' not in kinds()
 
-    def test_lasts_90_days_in_all(self, clock, opened):
+    def test_rejects_a_token_after_90_days_in_total(self, clock, opened):
         """ASVS 7.3.2."""
         token = opened.refresh_token
         for _ in range(3):
@@ -154,7 +154,7 @@ class TestRefreshSession:
         with pytest.raises(WrongRefreshToken):
             refresh_session(last.refresh_token)
 
-    def test_costs_three_statements(self, opened, assert_max_queries):
+    def test_executes_three_statements(self, opened, assert_max_queries):
         with assert_max_queries(3):
             refresh_session(opened.refresh_token)
 
@@ -164,7 +164,7 @@ class TestRefreshSession:
 
 
 class TestUsedToken:
-    def test_is_answered_with_the_same_for_ten_seconds(self, clock, opened):
+    def test_returns_the_same_successor_for_ten_seconds(self, clock, opened):
         first = refresh_session(opened.refresh_token)
         clock.shift(9)
 
@@ -181,7 +181,7 @@ class TestUsedToken:
         with pytest.raises(WrongRefreshToken):
             refresh_session(opened.refresh_token)
 
-    def test_ends_its_session_later(self, clock, opened, user, mailbox):
+    def test_ends_its_session_after_ten_seconds(self, clock, opened, user, mailbox):
         """RFC 9700, 4.14.2; ASVS 10.4.5."""
         renewed = refresh_session(opened.refresh_token)
         clock.shift(10)
@@ -196,7 +196,7 @@ class TestUsedToken:
         assert (mail['To'], mail['Subject']) == (user.email, 'A session was ended, for your safety')
         assert kinds().count('refresh_token_reused') == 1
 
-    def test_ends_it_however_old_it_is(self, clock, opened):
+    def test_ends_its_session_after_any_number_of_refreshes(self, clock, opened):
         renewed = opened
         for _ in range(3):
             renewed = refresh_session(renewed.refresh_token)
@@ -207,7 +207,7 @@ class TestUsedToken:
 
         assert identify(renewed.token) is None
 
-    def test_ends_it_although_the_response_is_an_error(self, clock, opened, client):
+    def test_ends_its_session_although_the_response_is_an_error(self, clock, opened, client):
         refresh_session(opened.refresh_token)
         clock.shift(11)
 
@@ -229,18 +229,18 @@ class TestUsedToken:
 
         assert identify(other.token)
 
-    def test_ends_it_for_whatever_else_begins_alike(self, opened):
+    def test_ends_the_session_of_its_family_even_if_forged(self, opened):
         forged = new_token('prt', family_of(opened.refresh_token))
 
         with pytest.raises(WrongRefreshToken):
             refresh_session(forged)
 
-        # Who knows the beginning has seen a token of it.
+        # A client that knows the family must have seen one of its tokens.
         assert identify(opened.token) is None
 
 
 class TestPurgeRefreshGraceResponses:
-    def test_wipes_what_nobody_may_have_any_more(self, clock, opened):
+    def test_deletes_responses_after_the_grace_period(self, clock, opened):
         refresh_session(opened.refresh_token)
         purge_refresh_grace_responses()
         assert db.session.scalar(select(Session.grace_response_encrypted))
@@ -251,7 +251,7 @@ class TestPurgeRefreshGraceResponses:
 
         assert db.session.scalar(select(Session.grace_response_encrypted)) is None
 
-    def test_wipes_what_a_clock_that_was_ahead_has_stored(self, clock, opened):
+    def test_deletes_a_response_stored_by_a_clock_that_was_ahead(self, clock, opened):
         refresh_session(opened.refresh_token)
         clock.shift(-3600)
 
@@ -260,8 +260,8 @@ class TestPurgeRefreshGraceResponses:
         assert db.session.scalar(select(Session.grace_response_encrypted)) is None
 
 
-class TestManyTabs:
-    def test_get_the_same_successor(self, tmp_path):
+class TestConcurrentRefreshes:
+    def test_return_the_same_successor(self, tmp_path):
         with separate_app(tmp_path) as app:
             user = account()
             for _ in range(5):
@@ -274,7 +274,7 @@ class TestManyTabs:
                 assert len({(a.token, a.refresh_token) for a in answers}) == 1
                 assert identify(answers[0].token)
 
-    def test_with_a_stolen_token_send_one_notice(self, tmp_path):
+    def test_send_one_notice_about_a_stolen_token(self, tmp_path):
         with separate_app(tmp_path) as app:
             user = account()
             with time_machine.travel(now() - timedelta(minutes=1)):
