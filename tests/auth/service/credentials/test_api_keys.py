@@ -24,19 +24,19 @@ from tests.users.factories import AdminFactory, UserFactory, principal_of
 
 
 @pytest.fixture
-def asker():
-    """Who makes keys."""
+def owner():
+    """Return the owner of the keys."""
     return principal_of(account(username='ada'))
 
 
-def make(asker, **changes):
-    """Make a key that may read files, unless told otherwise."""
-    return create_key(asker, **{'name': 'Nightly', 'scopes': ['files:read'], **changes})
+def create(owner, **changes):
+    """Create a key, by default with the scope `files:read`."""
+    return create_key(owner, **{'name': 'Nightly', 'scopes': ['files:read'], **changes})
 
 
 class TestCreateKey:
-    def test_shows_the_key_once_and_stores_its_hash(self, asker):
-        made = make(asker)
+    def test_returns_the_key_and_stores_only_its_hash(self, owner):
+        made = create(owner)
 
         assert kind_of(made['key']) == 'pak'
         assert made['key'].startswith(made['hint'])
@@ -44,9 +44,9 @@ class TestCreateKey:
         assert stored.token_hash == token_hash(made['key'])
         assert made['key'] not in repr(vars(stored))
 
-    def test_tells_by_mail_and_writes_it_down(self, asker, mailbox):
+    def test_sends_a_notice_and_records_the_creation(self, owner, mailbox):
         """ASVS 6.3.7."""
-        make(asker)
+        create(owner)
 
         [mail] = mailbox()
         assert mail['Subject'] == 'A new API key'
@@ -54,84 +54,84 @@ class TestCreateKey:
         assert 'key_created' in db.session.scalars(select(Event.event_type)).all()
 
     @pytest.mark.parametrize(
-        ('changes', 'refusal'),
+        ('changes', 'error'),
         [
             ({'scopes': ['files:fly']}, ScopeUnknown),
             ({'scopes': ['users:read']}, PrivilegeEscalation),
             ({'expires_at': now() - timedelta(seconds=1)}, ExpiryPast),
         ],
     )
-    def test_rejects(self, asker, changes, refusal):
-        with pytest.raises(refusal):
-            make(asker, **changes)
+    def test_rejects(self, owner, changes, error):
+        with pytest.raises(error):
+            create(owner, **changes)
 
         assert db.session.scalars(select(ApiKey)).all() == []
 
-    def test_gives_an_admin_what_they_hold(self):
-        assert make(principal_of(AdminFactory()), scopes=['users:read', 'users:invite'])
+    def test_accepts_the_permissions_of_an_admin_as_scopes(self):
+        assert create(principal_of(AdminFactory()), scopes=['users:read', 'users:invite'])
 
-    def test_stops_at_fifty(self, asker):
+    def test_rejects_more_than_fifty_keys(self, owner):
         for _ in range(MAX_API_KEYS_PER_USER):
-            make(asker)
+            create(owner)
 
         with pytest.raises(TooManyKeys):
-            make(asker)
+            create(owner)
 
-    def test_stops_at_fifty_however_many_come_at_once(self, tmp_path):
+    def test_rejects_more_than_fifty_keys_of_concurrent_calls(self, tmp_path):
         with separate_app(tmp_path) as app:
-            asker = principal_of(account())
+            owner = principal_of(account())
             for _ in range(MAX_API_KEYS_PER_USER - 2):
-                make(asker)
+                create(owner)
 
-            found = run_concurrently(app, *[lambda: make(asker)] * 5)
+            found = run_concurrently(app, *[lambda: create(owner)] * 5)
 
             assert [type(f) for f in found].count(TooManyKeys) == 3
 
 
 class TestRemindOfKey:
-    def test_comes_a_week_before_the_end(self, asker, mailbox):
+    def test_sends_a_mail_a_week_before_the_expiry(self, owner, mailbox):
         """ASVS 6.4.5."""
         with time_machine.travel(now(), tick=False) as clock:
-            make(asker, expires_at=now() + timedelta(days=30))
+            create(owner, expires_at=now() + timedelta(days=30))
             assert len(mailbox()) == 1
 
             clock.shift(timedelta(days=23, seconds=1))
 
             assert [mail['Subject'] for mail in mailbox()][1:] == ['An API key will expire soon']
 
-    def test_is_silent_about_a_key_that_is_gone(self, asker, mailbox):
+    def test_sends_no_mail_about_a_deleted_key(self, owner, mailbox):
         with time_machine.travel(now(), tick=False) as clock:
-            made = make(asker, expires_at=now() + timedelta(days=30))
-            delete_key(asker.user_id, made['id'])
+            made = create(owner, expires_at=now() + timedelta(days=30))
+            delete_key(owner.user_id, made['id'])
             clock.shift(timedelta(days=23, seconds=1))
 
             assert [mail['Subject'] for mail in mailbox()] == ['A new API key']
 
 
 class TestIdentifyKey:
-    def test_names_its_owner_within_its_scopes(self, asker, assert_max_queries):
-        made = make(asker, scopes=['files:read', 'profile:read'])
+    def test_returns_the_owner_limited_to_the_scopes(self, owner, assert_max_queries):
+        made = create(owner, scopes=['files:read', 'profile:read'])
         identify(made['key'])
 
         with assert_max_queries(1):
             found = identify(made['key'])
 
-        assert found.user_id == asker.user_id
+        assert found.user_id == owner.user_id
         assert found.scopes == {'files:read', 'profile:read'}
         assert found.has_permission('files:read')
         assert not found.has_permission('files:write')
 
-    def test_is_never_fresh_and_no_session(self, asker):
-        found = identify(make(asker)['key'])
+    def test_returns_a_principal_without_a_session_or_fresh_login(self, owner):
+        found = identify(create(owner)['key'])
 
         assert not found.is_fresh()
         assert found.session_id is None
 
-    def test_may_no_more_than_its_owner_may_now(self):
+    def test_limits_a_key_to_the_current_permissions_of_its_owner(self):
         """ASVS 8.3.2."""
         admin = AdminFactory()
         AdminFactory()
-        made = make(principal_of(admin), scopes=['users:read'])
+        made = create(principal_of(admin), scopes=['users:read'])
         assert identify(made['key']).has_permission('users:read')
 
         with atomic():
@@ -141,30 +141,30 @@ class TestIdentifyKey:
         assert not identify(made['key']).has_permission('users:read')
 
     @pytest.mark.parametrize('end', ['deleted', 'disabled', 'gone', 'expired'])
-    def test_is_rejected_once_it_is(self, asker, end):
-        made = make(asker, expires_at=now() + timedelta(days=1))
+    def test_rejects_a_key_that_is_or_whose_owner_is(self, owner, end):
+        made = create(owner, expires_at=now() + timedelta(days=1))
         moment = now()
         if end == 'deleted':
-            delete_key(asker.user_id, made['id'])
+            delete_key(owner.user_id, made['id'])
         elif end == 'disabled':
-            users.disable_user(asker.user_id)
+            users.disable_user(owner.user_id)
         elif end == 'gone':
-            users.delete_user(asker.user_id)
+            users.delete_user(owner.user_id)
         else:
             moment += timedelta(days=1)
 
         with time_machine.travel(moment):
             assert identify(made['key']) is None
 
-    def test_rejects_a_typing_error_without_a_query(self, asker, assert_max_queries):
-        key = make(asker)['key']
+    def test_rejects_a_typing_error_without_a_query(self, owner, assert_max_queries):
+        key = create(owner)['key']
         typed = key[:20] + ('a' if key[20] != 'a' else 'b') + key[21:]
 
         with assert_max_queries(0):
             assert identify(typed) is None
 
-    def test_notes_the_use_at_most_once_a_minute(self, asker, assert_max_queries):
-        made = make(asker)
+    def test_stores_the_time_of_use_at_most_once_a_minute(self, owner, assert_max_queries):
+        made = create(owner)
         with time_machine.travel(now(), tick=False) as clock:
             identify(made['key'])
             with assert_max_queries(1):
@@ -177,21 +177,21 @@ class TestIdentifyKey:
 
 
 class TestListKeys:
-    def test_shows_ones_own(self, asker):
-        make(principal_of(UserFactory()))
-        made = make(asker)
+    def test_returns_the_keys_of_the_owner_only(self, owner):
+        create(principal_of(UserFactory()))
+        made = create(owner)
 
-        [shown] = list_keys(asker, PageRequest()).items
+        [shown] = list_keys(owner, PageRequest()).items
 
         assert shown.id == made['id']
 
 
 class TestDeleteKey:
-    def test_rejects_those_of_others_like_unknown_ones(self, asker):
+    def test_raises_the_same_for_foreign_and_unknown_keys(self, owner):
         """ASVS 8.2.2."""
-        theirs = make(principal_of(UserFactory()))
+        foreign = create(principal_of(UserFactory()))
 
-        for key_id in (theirs['id'], asker.session_id or theirs['id']):
+        for key_id in (foreign['id'], owner.session_id or foreign['id']):
             with pytest.raises(KeyNotFound):
-                delete_key(asker.user_id, key_id)
-        assert identify(theirs['key'])
+                delete_key(owner.user_id, key_id)
+        assert identify(foreign['key'])

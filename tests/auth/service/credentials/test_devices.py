@@ -1,4 +1,4 @@
-"""Service: recognize devices and send a notice of a login on a new one."""
+"""Service: recognize devices, and send a notice about a login on a new one."""
 
 from datetime import timedelta
 
@@ -24,28 +24,28 @@ LAPTOP = RequestContext(ip_address='203.0.113.9', user_agent='laptop/1')
 
 @pytest.fixture
 def user():
-    """Somebody who can log in."""
+    """Return a user who can log in."""
     return account()
 
 
 @pytest.fixture
 def login(user):
-    """Return a function that logs in from somewhere."""
+    """Return a function that logs in with a request context and a device token."""
 
-    def login(origin, device=None):
-        set_request_context(origin)
+    def login(context, device=None):
+        set_request_context(context)
         return log_in(user_or_email=user.username, password=PASSWORD, device=device)
 
     return login
 
 
 def count():
-    """Return how many devices are known."""
+    """Return the number of known devices."""
     return db.session.scalar(select(func.count()).select_from(Device))
 
 
-class TestGreetDevice:
-    def test_gives_a_new_one_a_token_whose_hash_alone_is_stored(self, login):
+class TestKnownDevices:
+    def test_get_a_token_of_which_only_the_hash_is_stored(self, login):
         opened = login(PHONE)
 
         assert kind_of(opened.device) == 'pdv'
@@ -53,7 +53,7 @@ class TestGreetDevice:
         assert device.token_hash == token_hash(opened.device)
         assert db.session.scalar(select(Session.device_id)) == device.id
 
-    def test_knows_it_again_wherever_it_is(self, login, mailbox):
+    def test_are_recognized_in_other_networks(self, login, mailbox):
         first = login(PHONE)
 
         second = login(LAPTOP, device=first.device)
@@ -62,7 +62,7 @@ class TestGreetDevice:
         assert count() == 1
         assert mailbox() == []
 
-    def test_tells_of_a_new_one(self, login, user, mailbox):
+    def test_cause_a_notice_if_new(self, login, user, mailbox):
         """ASVS 6.3.5."""
         login(PHONE)
         login(LAPTOP)
@@ -72,18 +72,18 @@ class TestGreetDevice:
         text = mail.get_body(('plain',)).get_content()
         assert 'laptop/1 at 203.0.113.9' in text
 
-    def test_sends_no_notice_of_the_first(self, login, mailbox):
+    def test_cause_no_notice_of_the_first(self, login, mailbox):
         login(PHONE)
 
         assert mailbox() == []
 
-    def test_sends_no_notice_of_one_that_looks_like_another(self, login, mailbox):
+    def test_cause_no_notice_with_a_known_network_and_user_agent(self, login, mailbox):
         for _ in range(3):
             login(PHONE)
 
         assert mailbox() == []
 
-    def test_forgets_those_of_more_than_20_that_were_not_used_for_the_longest(self, login):
+    def test_are_limited_to_the_20_most_recently_used(self, login):
         with time_machine.travel(now() - timedelta(days=1)):
             oldest = login(PHONE)
         for _ in range(MAX_DEVICES_PER_USER):
@@ -92,7 +92,7 @@ class TestGreetDevice:
         assert count() == MAX_DEVICES_PER_USER
         assert login(PHONE, device=oldest.device).device != oldest.device
 
-    def test_is_known_for_a_year_after_its_last_use(self, login):
+    def test_expire_a_year_after_their_last_use(self, login):
         first = login(PHONE)
 
         with time_machine.travel(now() + timedelta(days=364)):

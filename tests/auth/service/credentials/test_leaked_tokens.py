@@ -21,19 +21,19 @@ from tests.users.factories import principal_of
 
 @pytest.fixture
 def user():
-    """Whose they are."""
+    """Return the owner of the tokens."""
     return account(username='ada')
 
 
 @pytest.fixture
 def opened(user):
-    """Their login."""
+    """Return a login of the user."""
     return log_in(user_or_email='ada', password=PASSWORD)
 
 
 class TestRevokeLeaked:
     @pytest.mark.parametrize('which', ['token', 'refresh_token'])
-    def test_ends_a_session_by_either_of_its_tokens(self, opened, mailbox, which):
+    def test_ends_a_session_by_its_access_or_refresh_token(self, opened, mailbox, which):
         kind, user = revoke_leaked(getattr(opened, which))
 
         assert (kind, user.username) == ('session', 'ada')
@@ -42,7 +42,7 @@ class TestRevokeLeaked:
         assert 'token_leaked' in db.session.scalars(select(Event.event_type)).all()
 
     @pytest.mark.parametrize('which', ['token', 'refresh_token'])
-    def test_ends_it_by_one_that_was_refreshed(self, opened, which):
+    def test_ends_a_session_by_a_replaced_token(self, opened, which):
         renewed = refresh_session(opened.refresh_token)
 
         revoke_leaked(getattr(opened, which))
@@ -55,13 +55,13 @@ class TestRevokeLeaked:
         assert revoke_leaked(made['key'])[0] == 'API key'
         assert identify(made['key']) is None
 
-    def test_forgets_a_device(self, opened):
+    def test_deletes_a_device(self, opened):
         assert revoke_leaked(opened.device)[0] == 'known device'
 
         assert db.session.scalars(select(Device)).all() == []
         assert identify(opened.token)
 
-    def test_rejects_what_was_revoked_before(self, opened, mailbox):
+    def test_rejects_a_revoked_token(self, opened, mailbox):
         revoke_leaked(opened.token)
 
         with pytest.raises(TokenNotFound):
@@ -69,13 +69,13 @@ class TestRevokeLeaked:
         assert len(mailbox()) == 1
 
     @pytest.mark.parametrize('kind', ['pst', 'prt', 'pak', 'pdv', 'psl'])
-    def test_rejects_what_opens_nothing(self, kind):
+    def test_rejects_an_unknown_token(self, kind):
         with pytest.raises(TokenNotFound):
             revoke_leaked(new_token(kind, 'A' * 22))
 
 
-class TestFindLeaked:
-    def test_changes_nothing(self, opened, mailbox):
+class TestFindTokenOwner:
+    def test_returns_the_owner_and_changes_nothing(self, opened, mailbox):
         assert find_token_owner(opened.token)[1].username == 'ada'
 
         assert identify(opened.token)

@@ -1,4 +1,4 @@
-"""Service: request, send and carry out password resets."""
+"""Service: request, send and complete password resets."""
 
 from datetime import timedelta
 
@@ -42,24 +42,24 @@ NEW = 'Difference engine, 1822'
 
 @pytest.fixture
 def user():
-    """Somebody who has forgotten their password."""
+    """Return a user whose email address has capital letters."""
     return account(username='ada', email='Ada@example.com')
 
 
 @pytest.fixture
 def pin(user, mailbox):
-    """The PIN they were mailed."""
+    """Return the PIN sent to the user."""
     request_reset('ada@example.com')
     return pin_in(mailbox()[-1])
 
 
 def reset(pin, email='ada@example.com', new_password=NEW):
-    """Try a PIN."""
+    """Reset the password with a PIN."""
     return reset_password(email=email, pin=pin, new_password=new_password)
 
 
 class TestRequestReset:
-    def test_mails_a_pin_to_the_stored_address_only(self, user, mailbox):
+    def test_sends_a_pin_to_the_stored_email_address_only(self, user, mailbox):
         request_reset('\N{FULLWIDTH LATIN SMALL LETTER A}DA@example.com')
 
         [mail] = mailbox()
@@ -67,18 +67,16 @@ class TestRequestReset:
         assert 'ada' in plain(mail)
         assert pin_in(mail)
 
-    @pytest.mark.parametrize('who', ['nobody', 'disabled'])
-    def test_mails_nothing_to(self, user, mailbox, who):
-        if who == 'disabled':
+    @pytest.mark.parametrize('kind', ['nobody', 'disabled'])
+    def test_sends_no_mail_to_a_user_who_is(self, user, mailbox, kind):
+        if kind == 'disabled':
             users.disable_user(user.id)
 
-        request_reset('nobody@example.com' if who == 'nobody' else user.email)
+        request_reset('nobody@example.com' if kind == 'nobody' else user.email)
 
         assert mailbox() == []
 
-    def test_leaves_the_same_row_and_runs_the_same_statements_for_all(
-        self, user, assert_max_queries
-    ):
+    def test_stores_the_same_task_with_the_same_statements_for_all(self, user, assert_max_queries):
         ran = {}
         for email in ('ada@example.com', 'eve@example.com'):
             with assert_max_queries(6) as ran[email]:
@@ -89,7 +87,7 @@ class TestRequestReset:
 
 
 class TestSendReset:
-    def test_makes_the_pin_before_void(self, pin, mailbox):
+    def test_invalidates_the_previous_pin(self, pin, mailbox):
         request_reset('ada@example.com')
         newer = pin_in(mailbox()[-1])
 
@@ -98,14 +96,14 @@ class TestSendReset:
                 reset(pin)
         reset(newer)
 
-    def test_writes_down_that_it_was_asked_for(self, user):
+    def test_records_the_request(self, user):
         send_reset(user.email)
 
         event = db.session.scalars(select(Event)).one()
         assert (event.event_type, event.user_id) == ('password_reset_requested', user.id)
 
     @pytest.mark.parametrize(('shift', 'mails'), [(-1, 0), (0, 1)])
-    def test_mails_nothing_if_the_password_was_set_after_the_request(
+    def test_sends_no_mail_if_the_password_was_set_after_the_request(
         self, user, mailbox, shift, mails
     ):
         changed_at = db.session.scalar(select(Credential.changed_at))
@@ -114,7 +112,7 @@ class TestSendReset:
 
         assert len(mailbox()) == mails
 
-    def test_mails_a_pin_although_a_clock_that_was_ahead_set_the_password(self, user, mailbox):
+    def test_sends_a_pin_although_a_clock_that_was_ahead_set_the_password(self, user, mailbox):
         changed_at = now() + timedelta(days=7305)
         with atomic():
             db.session.execute(update(Credential).values(changed_at=changed_at))
@@ -125,33 +123,33 @@ class TestSendReset:
 
 
 class TestStartReset:
-    """ASVS 6.4.6: an operator begins, and nobody but the user ends."""
+    """ASVS 6.4.6: an operator starts a reset, and only the user completes it."""
 
-    def test_mails_the_user(self, user, mailbox):
+    def test_sends_a_mail_to_the_user(self, user, mailbox):
         assert start_reset('ada').email == 'Ada@example.com'
 
         assert [mail['To'] for mail in mailbox()] == ['Ada@example.com']
 
-    def test_counts_its_mails(self, user, mailbox):
+    def test_sends_a_code_from_the_third_mail_on(self, user, mailbox):
         for _ in range(3):
             start_reset('ada')
 
         assert not pin_in(mailbox()[-1]).isdigit()
 
-    def test_rejects_who_is_not_there(self):
+    def test_rejects_an_unknown_user(self):
         with pytest.raises(UserNotFound):
             start_reset('nobody')
 
 
 class TestResetPassword:
-    def test_takes_the_new_one_and_no_longer_the_old(self, user, pin):
+    def test_replaces_the_old_password(self, user, pin):
         reset(pin)
 
         assert log_in(user_or_email='ada', password=NEW)
         with pytest.raises(WrongCredentials):
             log_in(user_or_email='ada', password=PASSWORD)
 
-    def test_ends_all_that_was_opened_before(self, user, pin, mailbox):
+    def test_deletes_all_sessions_keys_and_devices(self, user, pin, mailbox):
         opened = log_in(user_or_email='ada', password=PASSWORD)
         key = ApiKey(user_id=user.id, name='ci', token_hash=token_hash(new_token('pak')),
                      prefix='pak_', scopes=['files:read'])  # fmt: skip
@@ -168,7 +166,7 @@ class TestResetPassword:
         assert (mail['To'], mail['Subject']) == ('Ada@example.com', 'Your password was changed')
         assert 'password_reset' in db.session.scalars(select(Event.event_type)).all()
 
-    def test_opens_no_session_and_asks_for_the_second_factor(self, user, pin):
+    def test_opens_no_session_and_keeps_the_second_factor(self, user, pin):
         """ASVS 6.4.3."""
         enrolment = start_totp_enrolment(principal_of(user))
         confirm_totp(principal_of(user), pyotp.TOTP(enrolment.secret).now())
@@ -179,7 +177,7 @@ class TestResetPassword:
         with pytest.raises(OtpRequired):
             log_in(user_or_email='ada', password=NEW)
 
-    def test_gives_one_to_who_had_none(self, mailbox):
+    def test_sets_the_password_of_a_user_without_one(self, mailbox):
         UserFactory(username='eve', email='eve@example.com')
         request_reset('eve@example.com')
 
@@ -188,7 +186,7 @@ class TestResetPassword:
         assert log_in(user_or_email='eve', password=NEW)
 
     @pytest.mark.parametrize('login', ['ada', 'ada@example.com'])
-    def test_lets_in_again_whom_strangers_had_locked_out(self, user, pin, login):
+    def test_resets_the_attempts_of_strangers(self, user, pin, login):
         for _ in range(10):
             with pytest.raises(WrongCredentials):
                 log_in(user_or_email=login, password='wrong')
@@ -197,7 +195,7 @@ class TestResetPassword:
 
         assert log_in(user_or_email=login, password=NEW)
 
-    def test_makes_a_known_device_for_the_next_login(self, user, pin, mailbox):
+    def test_returns_a_known_device_for_the_next_login(self, user, pin, mailbox):
         device = reset(pin)
         for _ in range(10):
             with pytest.raises(WrongCredentials):
@@ -207,7 +205,7 @@ class TestResetPassword:
         assert 'A new device has logged in' not in [mail['Subject'] for mail in mailbox()]
 
     def test_shares_attempts_at_the_second_factor_with_further_resets(self, user, pin, mailbox):
-        """With a counter for each device, who reads the mailbox has ten attempts per reset."""
+        """With a counter for each device, kind reads the mailbox has ten attempts per reset."""
         with time_machine.travel(now(), tick=False) as clock:
             authenticator = pyotp.TOTP(start_totp_enrolment(principal_of(user)).secret)
             confirm_totp(principal_of(user), authenticator.at(now()))
@@ -227,14 +225,14 @@ class TestResetPassword:
                 log_in(user_or_email='ada', password=other, device=second, otp=code)
             assert log_in(user_or_email='ada', password=other, otp=code)
 
-    def test_takes_a_pin_once(self, pin):
+    def test_accepts_a_pin_once(self, pin):
         """ASVS 6.5.1."""
         reset(pin)
 
         with pytest.raises(WrongPin):
             reset(pin)
 
-    def test_takes_a_pin_for_ten_minutes(self, user, mailbox):
+    def test_rejects_a_pin_after_ten_minutes(self, user, mailbox):
         """ASVS 6.5.5."""
         with time_machine.travel(now(), tick=False) as clock:
             request_reset('ada@example.com')
@@ -247,7 +245,7 @@ class TestResetPassword:
             clock.shift(599)
             reset(pin)
 
-    def test_takes_five_tries(self, pin):
+    def test_rejects_a_pin_after_five_wrong_ones(self, pin):
         """ASVS 6.6.3."""
         for _ in range(5):
             with pytest.raises(WrongPin):
@@ -256,7 +254,7 @@ class TestResetPassword:
         with pytest.raises(WrongPin):
             reset(pin)
 
-    def test_takes_the_pin_of_no_other_purpose_and_no_other_address(self, user, pin):
+    def test_rejects_the_pin_of_another_email_address(self, user, pin):
         """ASVS 6.6.2."""
         account(email='eve@example.com')
 
@@ -264,11 +262,11 @@ class TestResetPassword:
             reset(pin, email='eve@example.com')
 
     @pytest.mark.parametrize('password', ['short', 'password123', 'ada@example.com', 'adaadaada'])
-    def test_leaves_the_pin_to_who_chooses_a_weak_one(self, pin, password):
-        with pytest.raises(PasswordTooWeak) as refusal:
+    def test_keeps_the_pin_valid_after_a_weak_password(self, pin, password):
+        with pytest.raises(PasswordTooWeak) as error:
             reset(pin, new_password=password)
 
-        assert set(refusal.value.data) == {'new_password'}
+        assert set(error.value.data) == {'new_password'}
         reset(pin)
 
     def test_rejects_the_username_as_a_password(self, mailbox):
@@ -278,20 +276,22 @@ class TestResetPassword:
         with pytest.raises(PasswordTooWeak):
             reset(pin_in(mailbox()[-1]), email='a.l@example.com', new_password='kvqzmwpt1')
 
-    def test_tells_by_no_weak_password_who_is_known(self, user):
+    def test_raises_the_same_for_a_weak_password_of_known_and_unknown_users(self, user):
         account(username='kvqzmwpt', email='a.l@example.com')
 
         for email in ('a.l@example.com', 'eve@example.com'):
             with pytest.raises(WrongPin):
                 reset('000000', email=email, new_password='kvqzmwpt1')
 
-    def test_rejects_who_was_disabled_meanwhile(self, user, pin):
+    def test_rejects_a_disabled_user(self, user, pin):
         users.disable_user(user.id)
 
         with pytest.raises(WrongPin):
             reset(pin)
 
-    def test_runs_the_same_statements_for_all(self, user, assert_max_queries):
+    def test_executes_the_same_statements_for_known_and_unknown_users(
+        self, user, assert_max_queries
+    ):
         ran = {}
         for email in ('ada@example.com', 'eve@example.com'):
             with assert_max_queries(12) as ran[email], pytest.raises(WrongPin):
@@ -299,7 +299,7 @@ class TestResetPassword:
 
         assert ran['ada@example.com'] == ran['eve@example.com']
 
-    def test_of_eight_at_once_lets_one(self, tmp_path):
+    def test_accepts_one_of_concurrent_resets(self, tmp_path):
         with separate_app(tmp_path) as app:
             account(username='ada', email='ada@example.com')
             for number in range(3):

@@ -27,7 +27,7 @@ class TestCheckNewPassword:
             'lovelace and the engine', 'correct horse battery',
         ],
     )  # fmt: skip
-    def test_asks_nothing_of_its_composition(self, password):
+    def test_accepts_any_composition(self, password):
         check_new_password(password, words=['ada', 'ada@example.com'])
 
     @pytest.mark.parametrize(
@@ -42,11 +42,11 @@ class TestCheckNewPassword:
             'abcd' * 32,
         ],
     )  # fmt: skip
-    def test_rejects_a_guessable_one(self, password):
-        with pytest.raises(PasswordTooWeak) as refusal:
+    def test_rejects_a_guessable_password(self, password):
+        with pytest.raises(PasswordTooWeak) as error:
             check_new_password(password, words=[])
 
-        assert refusal.value.data == {'password': [PasswordTooWeak.reason]}
+        assert error.value.data == {'password': [PasswordTooWeak.reason]}
 
     @pytest.mark.parametrize(
         'password',
@@ -56,47 +56,47 @@ class TestCheckNewPassword:
             'flask-flask',
         ],
     )  # fmt: skip
-    def test_rejects_what_is_made_of_name_address_or_service(self, password):
+    def test_rejects_the_username_email_address_or_service_name(self, password):
         with pytest.raises(PasswordTooWeak):
             check_new_password(
                 password.ljust(8, '!')[:128], words=['lovelace', 'countess@example.com']
             )
 
     @pytest.mark.parametrize('word', ['zqkvxwpj', 'zqkvxwpj@example.com', 'ada@zqkvxwpj.test'])
-    def test_counts_a_known_word_as_one_that_is_tried_first(self, word):
+    def test_rejects_combinations_of_a_word_of_the_user(self, word):
         check_new_password('zqkvxwpj-2023', words=['ada'])
 
         with pytest.raises(PasswordTooWeak):
             check_new_password('zqkvxwpj-2023', words=[word])
 
     @pytest.mark.parametrize('password', ['', 'x', 'zqk93v7', '\N{SNOWMAN}' * 7])
-    def test_rejects_a_short_one(self, password):
-        with pytest.raises(PasswordTooWeak) as refusal:
+    def test_rejects_a_short_password(self, password):
+        with pytest.raises(PasswordTooWeak) as error:
             check_new_password(password, words=[])
 
-        assert refusal.value.data == {'password': ['8 to 128 characters']}
+        assert error.value.data == {'password': ['8 to 128 characters']}
 
-    def test_counts_characters_as_they_look(self):
+    def test_counts_characters_after_normalization(self):
         check_new_password('zqk93v7\N{LATIN SMALL LETTER E WITH ACUTE}', words=[])
 
         with pytest.raises(PasswordTooWeak):
             check_new_password('zqk93ve\N{COMBINING ACUTE ACCENT}', words=[])
 
-    def test_rejects_one_that_no_login_would_take(self):
+    def test_rejects_a_long_password(self):
         check_new_password('zqk93v7x' * 16, words=[])
 
         with pytest.raises(PasswordTooWeak):
             check_new_password('zqk93v7x' * 16 + 'z', words=[])
 
-    def test_names_the_field_it_is_given(self):
-        with pytest.raises(PasswordTooWeak) as refusal:
+    def test_raises_for_the_given_field(self):
+        with pytest.raises(PasswordTooWeak) as error:
             check_new_password('password', words=[], field='new_password')
 
-        assert set(refusal.value.data) == {'new_password'}
+        assert set(error.value.data) == {'new_password'}
 
 
 class TestChangePassword:
-    def test_takes_the_new_one_from_now_on(self):
+    def test_replaces_the_hash_and_records_the_change(self):
         user = account()
 
         change_password(principal_of(user), current_password=PASSWORD, new_password=NEW)
@@ -106,7 +106,7 @@ class TestChangePassword:
         assert not verify_password(stored, PASSWORD)
         assert events() == [('password_changed', 'operator', {'sessions': 0})]
 
-    def test_ends_all_sessions_but_the_one_that_asks(self):
+    def test_ends_all_sessions_except_the_current_one(self):
         user = account()
         mine, other, foreign = (
             SessionFactory(user=user),
@@ -118,11 +118,11 @@ class TestChangePassword:
             principal_of(user, session_id=mine.id), current_password=PASSWORD, new_password=NEW
         )
 
-        left = set(db.session.scalars(db.select(Session.id)))
-        assert left == {mine.id, foreign.id}
-        assert other.id not in left
+        remaining = set(db.session.scalars(db.select(Session.id)))
+        assert remaining == {mine.id, foreign.id}
+        assert other.id not in remaining
 
-    def test_tells_by_mail_which_sessions_ended(self, mailbox):
+    def test_sends_a_mail_with_the_ended_sessions(self, mailbox):
         user = account(email='ada@example.com')
         SessionFactory(user=user, user_agent='browser/1', ip_address='192.0.2.1')
         SessionFactory(user=user, user_agent='', ip_address='')
@@ -135,7 +135,7 @@ class TestChangePassword:
         assert '- ended: unknown program at unknown address' in plain(mail)
         assert 'No other session' not in plain(mail)
 
-    def test_tells_by_mail_that_none_was_open(self, mailbox):
+    def test_sends_a_mail_if_no_other_session_was_open(self, mailbox):
         user = account()
         mine = SessionFactory(user=user)
 
@@ -147,7 +147,7 @@ class TestChangePassword:
         assert 'No other session was open.' in plain(mail)
         assert 'ended' not in plain(mail)
 
-    def test_rejects_a_wrong_current_one(self, mailbox):
+    def test_rejects_a_wrong_current_password(self, mailbox):
         user = account()
         SessionFactory(user=user)
 
@@ -161,8 +161,8 @@ class TestChangePassword:
             'password_changed', 'failure', user.id,
         )  # fmt: skip
 
-    def test_undoes_no_change_that_was_made_while_it_hashed(self, monkeypatch, mailbox):
-        user, theirs = account(), SessionFactory()
+    def test_rejects_a_change_if_another_one_was_committed_first(self, monkeypatch, mailbox):
+        user, attackers_session = account(), SessionFactory()
 
         def interrupted(password):
             monkeypatch.setattr(passwords, 'hash_password', hash_password)
@@ -172,7 +172,7 @@ class TestChangePassword:
         monkeypatch.setattr(passwords, 'hash_password', interrupted)
         with pytest.raises(WrongPassword):
             change_password(
-                principal_of(user, session_id=theirs.id),
+                principal_of(user, session_id=attackers_session.id),
                 current_password=PASSWORD,
                 new_password='The one of an attacker',
             )
@@ -180,25 +180,25 @@ class TestChangePassword:
         assert verify_password(Credential.find_hash(user.id), NEW)
         assert len(mailbox()) == 1
 
-    def test_of_many_at_once_makes_one_change(self, tmp_path):
+    def test_accepts_one_of_concurrent_changes(self, tmp_path):
         with separate_app(tmp_path) as app:
             user = account()
-            asker, wanted = principal_of(user), [f'Difference engine, {n}' for n in range(4)]
+            asker, new_passwords = principal_of(user), [f'Difference engine, {n}' for n in range(4)]
 
             def one(new):
                 return change_password(asker, current_password=PASSWORD, new_password=new)
 
-            results = run_concurrently(app, *(lambda new=new: one(new) for new in wanted))
+            results = run_concurrently(app, *(lambda new=new: one(new) for new in new_passwords))
 
             assert [type(result) for result in results].count(WrongPassword) == 3
             stored = Credential.find_hash(user.id)
-            assert verify_password(stored, wanted[results.index(None)])
+            assert verify_password(stored, new_passwords[results.index(None)])
 
-    def test_rejects_who_has_none(self):
+    def test_rejects_a_user_without_a_password(self):
         with pytest.raises(WrongPassword):
             change_password(principal_of(UserFactory()), current_password='', new_password=NEW)
 
-    def test_counts_wrong_ones_and_then_rejects_the_right_one(self):
+    def test_rejects_the_right_password_after_ten_wrong_ones(self):
         asker = principal_of(account())
         for _ in range(10):
             with pytest.raises(WrongPassword):
@@ -207,7 +207,7 @@ class TestChangePassword:
         with pytest.raises(TooManyAttempts):
             change_password(asker, current_password=PASSWORD, new_password=NEW)
 
-    def test_counts_by_session_whatever_strangers_try_at_the_login(self):
+    def test_ignores_the_login_attempts_of_strangers(self):
         user = account()
         asker = principal_of(user, session_id=SessionFactory(user=user).id)
         for _ in range(10):
@@ -216,7 +216,7 @@ class TestChangePassword:
 
         change_password(asker, current_password=PASSWORD, new_password=NEW)
 
-    def test_counts_by_session_whatever_a_stolen_one_tries(self):
+    def test_ignores_the_attempts_of_another_session(self):
         user = account()
         mine, stolen = (
             principal_of(user, session_id=SessionFactory(user=user).id) for _ in range(2)
@@ -227,7 +227,7 @@ class TestChangePassword:
 
         change_password(mine, current_password=PASSWORD, new_password=NEW)
 
-    def test_counts_no_right_ones(self):
+    def test_does_not_count_right_passwords(self):
         asker = principal_of(account())
 
         for _ in range(11):
@@ -237,13 +237,13 @@ class TestChangePassword:
     @pytest.mark.parametrize(
         'password', ['password', 'lovelace', 'countess@example.com', 'flaskflask']
     )
-    def test_rejects_a_weak_new_one(self, password):
+    def test_rejects_a_weak_new_password(self, password):
         user = account(username='lovelace', email='countess@example.com')
 
-        with pytest.raises(PasswordTooWeak) as refusal:
+        with pytest.raises(PasswordTooWeak) as error:
             change_password(principal_of(user), current_password=PASSWORD, new_password=password)
 
-        assert set(refusal.value.data) == {'new_password'}
+        assert set(error.value.data) == {'new_password'}
         assert verify_password(Credential.find_hash(user.id), PASSWORD)
 
     def test_raises_inside_a_transaction(self):

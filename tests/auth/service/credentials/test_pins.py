@@ -27,7 +27,10 @@ ADA = 'ada@example.com'
 
 
 def issue(purpose='verification', email=ADA, mails=1):
-    """Return a new PIN, or the code of the mail that is one of so many today."""
+    """Return a new PIN or code.
+
+    :param mails: the mails of the day, including this one; the third and later ones have a code.
+    """
     PIN_MAIL.reset(mail_target(purpose, email))
     for _ in range(mails):
         PIN_MAIL.consume(mail_target(purpose, email))
@@ -36,42 +39,42 @@ def issue(purpose='verification', email=ADA, mails=1):
 
 
 def verify(pin, purpose='verification', email=ADA):
-    """Verify a PIN that was mailed to an email address."""
+    """Verify a PIN that was sent to an email address."""
     return verify_pin(purpose, pin, emails=[email])
 
 
 def consume(verified):
-    """Use a PIN up."""
+    """Consume a verified PIN."""
     with atomic():
         consume_pin('verification', verified)
 
 
 def stored():
-    """Return the only PIN in the database."""
+    """Return HMAC and attempts of the only PIN in the database."""
     return db.session.execute(db.select(Pin.code_hmac, Pin.attempts_left)).one()
 
 
 def count_mails(number, purpose='verification'):
-    """Count so many mails to the mailbox, as if they had been sent."""
+    """Add mails to the counter of the mailbox, as if they had been sent."""
     for _ in range(number):
         PIN_MAIL.consume(mail_target(purpose, ADA))
 
 
 def mail(to=ADA, purpose='verification'):
-    """Mail a PIN; return whether a mail is sent."""
+    """Send a PIN; return whether a mail is sent."""
     with atomic():
         return mail_pin('verification', purpose, to=to)
 
 
 class TestMailPin:
-    def test_stops_after_ten_mails_while_the_newest_code_is_valid(self, mailbox):
+    def test_sends_at_most_ten_mails_while_the_newest_code_is_valid(self, mailbox):
         count_mails(8)
 
         assert [mail() for _ in range(4)] == [True, True, False, False]
 
         assert verify(pin_in(mailbox()[-1]))
 
-    def test_mails_a_code_to_each_address_of_a_mailbox_that_has_none(self, mailbox):
+    def test_sends_one_code_to_each_spelling_of_an_email_address(self, mailbox):
         count_mails(9)
         mail('ADA@example.com')
 
@@ -82,21 +85,21 @@ class TestMailPin:
         assert verify(pin_in(own))
         assert verify(pin_in(strangers), email='ADA@example.com')
 
-    def test_mails_a_code_to_each_user_who_has_none(self):
+    def test_sends_one_code_to_each_user(self):
         count_mails(9, 'email-change')
         mail(purpose='email-change:1')
 
         assert [mail(purpose=f'email-change:{user}') for user in (2, 2, 1)] == [True, False, False]
 
-    def test_mails_one_more_after_a_code_was_used(self, mailbox):
+    def test_sends_one_more_mail_after_a_code_was_used(self, mailbox):
         count_mails(9)
         mail()
         consume(verify(pin_in(mailbox()[-1])))
 
         assert [mail(), mail()] == [True, False]
 
-    def test_mails_a_code_although_a_pin_is_valid(self, mailbox):
-        """A stranger can use up the tries of a PIN."""
+    def test_sends_a_code_although_a_pin_is_valid(self, mailbox):
+        """Strangers can use up the attempts of a PIN."""
         mail()
         count_mails(9)
 
@@ -105,7 +108,7 @@ class TestMailPin:
 
 
 class TestIssuePin:
-    def test_is_six_digits_as_text(self):
+    def test_returns_six_digits_as_text(self):
         pin = issue()
 
         assert isinstance(pin, str)
@@ -135,14 +138,14 @@ class TestIssuePin:
         with pytest.raises(WrongPin):
             verify(pin)
 
-    def test_lives_through_a_change_of_the_secret_key(self, app, monkeypatch):
+    def test_stays_valid_with_a_fallback_secret_key(self, app, monkeypatch):
         pin = issue()
         monkeypatch.setitem(app.config, 'SECRET_KEY_FALLBACKS', [app.config['SECRET_KEY']])
         monkeypatch.setitem(app.config, 'SECRET_KEY', 'another ' * 5)
 
         assert verify(pin)
 
-    def test_makes_older_ones_void(self, monkeypatch):
+    def test_invalidates_older_pins(self, monkeypatch):
         numbers = iter([111_111, 222_222])
         monkeypatch.setattr(secrets, 'randbelow', lambda _limit: next(numbers))
         old, new = issue(), issue()
@@ -152,7 +155,7 @@ class TestIssuePin:
 
         assert verify(new)
 
-    def test_leaves_those_of_others_and_for_other_purposes(self):
+    def test_keeps_pins_of_other_users_and_purposes_valid(self):
         pin = issue()
         issue(email='bob@example.com')
         issue(purpose='password-reset')
@@ -160,30 +163,30 @@ class TestIssuePin:
         assert verify(pin)
 
 
-class TestTryPin:
-    def test_rejects_a_wrong_one(self):
+class TestVerifyPin:
+    def test_rejects_a_wrong_pin(self):
         with pytest.raises(WrongPin):
             verify(other_than(issue()))
 
-    def test_rejects_where_there_is_none(self):
+    def test_rejects_an_email_address_without_a_pin(self):
         with pytest.raises(WrongPin):
             verify('000000')
 
-    def test_is_bound_to_its_address(self):
+    def test_rejects_a_pin_of_another_email_address(self):
         pin = issue()
         issue(email='bob@example.com')
 
         with pytest.raises(WrongPin):
             verify(pin, email='bob@example.com')
 
-    def test_is_bound_to_its_purpose(self):
+    def test_rejects_a_pin_of_another_purpose(self):
         pin = issue()
         issue(purpose='password-reset')
 
         with pytest.raises(WrongPin):
             verify(pin, 'password-reset')
 
-    def test_works_for_ten_minutes(self):
+    def test_rejects_a_pin_after_ten_minutes(self):
         pin, issued = issue(), now()
 
         with time_machine.travel(issued + PIN_LIFETIME - timedelta(seconds=2), tick=False):
@@ -196,7 +199,7 @@ class TestTryPin:
 
         assert timedelta(minutes=10) == PIN_LIFETIME
 
-    def test_rejects_the_right_one_after_five_wrong_ones(self):
+    def test_rejects_the_right_pin_after_five_wrong_ones(self):
         pin = issue()
         for _ in range(5):
             with pytest.raises(WrongPin):
@@ -207,7 +210,7 @@ class TestTryPin:
 
         assert stored().attempts_left == 0
 
-    def test_takes_the_right_one_after_four_wrong_ones(self):
+    def test_accepts_the_right_pin_after_four_wrong_ones(self):
         pin = issue()
         for _ in range(4):
             with pytest.raises(WrongPin):
@@ -215,7 +218,7 @@ class TestTryPin:
 
         assert verify(pin)
 
-    def test_does_not_count_over_several_pins(self):
+    def test_counts_attempts_per_pin(self):
         for _ in range(4):
             pin = issue()
             for _ in range(5):
@@ -224,7 +227,7 @@ class TestTryPin:
 
         assert verify(issue())
 
-    def test_is_bound_to_the_exact_email_address_of_its_mail(self):
+    def test_rejects_a_pin_of_another_spelling_of_the_email_address(self):
         pin = issue(email='Ada@example.com')
 
         with pytest.raises(WrongPin):
@@ -239,7 +242,7 @@ class TestTryPin:
             ('2001:db8:1:2::{}', '2001:db8:1:2:ffff::1', '2001:db8:1:3::1'),
         ],
     )
-    def test_slows_a_network_after_25_wrong_ones(self, set_client_ip, inside, last, outside):
+    def test_throttles_a_network_after_25_wrong_pins(self, set_client_ip, inside, last, outside):
         pin, code, start = issue(), issue('password-reset', mails=3), now()
         with time_machine.travel(start, tick=False):
             for number in range(25):
@@ -255,7 +258,7 @@ class TestTryPin:
 
         assert rejection.value.headers['Retry-After'] == '900'
 
-    def test_costs_no_try_if_the_network_is_exhausted(self, set_client_ip):
+    def test_counts_no_attempt_of_a_throttled_network(self, set_client_ip):
         pin = issue()
         set_client_ip('203.0.113.1')
         for _ in range(25):
@@ -270,10 +273,10 @@ class TestTryPin:
 
 
 class TestCodes:
-    """From the third mail of a day on, a mail carries 80 bits."""
+    """Codes of 80 bits, in each mail from the third of a day on."""
 
     @pytest.mark.parametrize(('mails', 'is_code'), [(1, False), (2, False), (3, True), (10, True)])
-    def test_begin_with_the_third_mail_of_a_day(self, mails, is_code):
+    def test_replace_pins_from_the_third_mail_of_a_day_on(self, mails, is_code):
         text = issue(mails=mails)
 
         assert text.isdigit() is not is_code
@@ -283,7 +286,7 @@ class TestCodes:
     def test_may_be_typed_in_any_case_and_without_dashes(self, typed):
         assert verify(typed(issue(mails=3)))
 
-    def test_work_for_a_day(self):
+    def test_expire_after_a_day(self):
         code, issued = issue(mails=3), now()
 
         with time_machine.travel(issued + CODE_LIFETIME - timedelta(seconds=2), tick=False):
@@ -296,7 +299,7 @@ class TestCodes:
 
         assert timedelta(hours=24) == CODE_LIFETIME
 
-    def test_are_not_used_up_by_wrong_pins_and_wrong_codes(self):
+    def test_stay_valid_after_wrong_pins_and_codes(self):
         code = issue(mails=3)
         for number in range(30):
             with pytest.raises(WrongPin):
@@ -304,7 +307,7 @@ class TestCodes:
 
         assert verify(code)
 
-    def test_take_no_try_of_a_pin_and_no_attempt_of_the_network(self, set_client_ip):
+    def test_do_not_count_as_attempts_of_a_pin_or_a_network(self, set_client_ip):
         set_client_ip('203.0.113.1')
         pin = issue()
         for _ in range(30):
@@ -314,7 +317,7 @@ class TestCodes:
         assert PIN_NETWORK.count_of('203.0.113.0/24') == 0
         assert verify(pin)
 
-    def test_work_once(self):
+    def test_are_rejected_after_their_use(self):
         verified = verify(issue(mails=3))
         consume(verified)
 
@@ -323,14 +326,14 @@ class TestCodes:
 
 
 class TestConsumePin:
-    def test_works_once(self):
+    def test_rejects_a_second_use(self):
         mark = verify(issue())
         consume(mark)
 
         with pytest.raises(WrongPin):
             consume(mark)
 
-    def test_rejects_when_a_newer_one_was_issued(self, monkeypatch):
+    def test_rejects_a_pin_if_a_newer_one_was_issued(self, monkeypatch):
         numbers = iter([111_111, 222_222])
         monkeypatch.setattr(secrets, 'randbelow', lambda _limit: next(numbers))
         mark = verify(issue())

@@ -47,7 +47,7 @@ from tests.auth.factories import PASSWORD, account
 from tests.concurrency import mails_of, run_concurrently, separate_app
 from tests.users.factories import principal_of
 
-# RFC 6238, appendix B, as six digits: SHA-1, and its secret.
+# The SHA-1 secret and test vectors of RFC 6238, appendix B, shortened to six digits.
 SECRET = b'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ'
 VECTORS = [
     (59, '287082'), (1111111109, '081804'), (1111111111, '050471'), (1234567890, '005924'),
@@ -57,25 +57,25 @@ VECTORS = [
 
 @pytest.fixture
 def clock():
-    """Time that stands still until it is shifted."""
+    """Return a clock that only tests advance."""
     with time_machine.travel(now(), tick=False) as clock:
         yield clock
 
 
 @pytest.fixture
 def user():
-    """Somebody who can log in."""
+    """Return a user who can log in."""
     return account(username='ada')
 
 
 @pytest.fixture
 def enrolled(user, clock):
-    """Their secret and recovery codes, a while after they turned their second factor on."""
+    """Return secret and recovery codes of the user, who enabled the factor five steps ago."""
     return enrol(user, clock)
 
 
 def enrol(user, clock):
-    """Turn a second factor on; return its secret and its recovery codes."""
+    """Enable a second factor; return its secret and recovery codes."""
     enrolment = start_totp_enrolment(principal_of(user))
     codes = confirm_totp(principal_of(user), code_of(enrolment.secret))
     clock.shift(5 * TIMESTEP_SECONDS)
@@ -83,33 +83,33 @@ def enrol(user, clock):
 
 
 def code_of(secret, steps=0):
-    """Return what an authenticator shows, so many steps from now."""
+    """Return the code that an authenticator shows in `steps` time steps."""
     return pyotp.TOTP(secret).at(now() + timedelta(seconds=steps * TIMESTEP_SECONDS))
 
 
 def wrong(secret):
-    """Return a code that is right at no time near now."""
+    """Return a code that is wrong within three time steps of now."""
     near = {code_of(secret, steps) for steps in range(-3, 4)}
     return next(code for code in map('{:06}'.format, itertools.count()) if code not in near)
 
 
 def enter(user, **factor):
-    """Log in, with a second factor or without."""
+    """Log in, with or without a second factor."""
     return log_in(user_or_email=user.username, password=PASSWORD, **factor)
 
 
 def kinds():
-    """Return the kinds of events there are."""
+    """Return the kinds of all security events."""
     return list(db.session.scalars(select(Event.event_type)))
 
 
 def subjects(mailbox):
-    """Return what the mails are about."""
+    """Return the subjects of all mails."""
     return [mail['Subject'] for mail in mailbox()]
 
 
-class TestBeginTotp:
-    def test_shows_a_secret_as_text_uri_and_picture(self, user):
+class TestStartTotpEnrolment:
+    def test_returns_the_secret_as_text_uri_and_qr_code(self, user):
         enrolment = start_totp_enrolment(principal_of(user))
 
         assert re.fullmatch('[A-Z2-7]{32}', enrolment.secret)
@@ -125,25 +125,25 @@ class TestBeginTotp:
         stored = db.session.scalar(select(Totp.encrypted_secret))
         assert enrolment.secret.encode() not in stored
 
-    def test_asks_nothing_of_a_login_yet(self, user):
+    def test_does_not_affect_logins_before_the_confirmation(self, user):
         start_totp_enrolment(principal_of(user))
 
         assert enter(user)
 
-    def test_replaces_one_that_was_not_confirmed(self, user):
+    def test_replaces_an_unconfirmed_enrolment(self, user):
         first, second = (start_totp_enrolment(principal_of(user)) for _ in range(2))
 
         with pytest.raises(OtpInvalid):
             confirm_totp(principal_of(user), code_of(first.secret))
         assert confirm_totp(principal_of(user), code_of(second.secret))
 
-    def test_rejects_where_one_is_on(self, user, enrolled):
+    def test_rejects_a_user_with_an_enabled_factor(self, user, enrolled):
         with pytest.raises(TotpAlreadyEnabled):
             start_totp_enrolment(principal_of(user))
 
 
 class TestConfirmTotp:
-    def test_enables_it_and_gives_ten_codes(self, user, mailbox):
+    def test_enables_the_factor_and_returns_ten_recovery_codes(self, user, mailbox):
         enrolment = start_totp_enrolment(principal_of(user))
 
         codes = confirm_totp(principal_of(user), code_of(enrolment.secret))
@@ -178,7 +178,7 @@ class TestConfirmTotp:
 
         assert UNKNOWN_KEY_MESSAGE in caplog.text
 
-    def test_uses_its_code_up(self, user, clock):
+    def test_consumes_its_code(self, user, clock):
         enrolment = start_totp_enrolment(principal_of(user))
         code = code_of(enrolment.secret)
         confirm_totp(principal_of(user), code)
@@ -186,7 +186,7 @@ class TestConfirmTotp:
         with pytest.raises(WrongOtp):
             enter(user, otp=code)
 
-    def test_rejects_the_right_one_after_ten_wrong_ones(self, user):
+    def test_rejects_the_right_code_after_ten_wrong_ones(self, user):
         """ASVS 6.6.3."""
         enrolment = start_totp_enrolment(principal_of(user))
         for _ in range(10):
@@ -198,9 +198,11 @@ class TestConfirmTotp:
 
 
 class TestDisableTotpOf:
-    """For operators."""
+    """The command of operators."""
 
-    def test_disables_it_mails_the_user_and_records_the_operator(self, user, enrolled, mailbox):
+    def test_disables_the_factor_notifies_the_user_and_records_the_operator(
+        self, user, enrolled, mailbox
+    ):
         assert disable_totp_of('ada').id == user.id
 
         assert enter(user)
@@ -210,7 +212,7 @@ class TestDisableTotpOf:
         assert (event.user_id, event.actor) == (user.id, 'operator')
 
     @pytest.mark.parametrize('is_pending', [True, False])
-    def test_raises_if_there_is_none(self, user, is_pending):
+    def test_rejects_a_user_without_an_enabled_factor(self, user, is_pending):
         if is_pending:
             start_totp_enrolment(principal_of(user))
 
@@ -220,8 +222,8 @@ class TestDisableTotpOf:
         assert (Totp.find(user.id) is not None) is is_pending
 
 
-class TestEndTotp:
-    def test_disables_it_and_deletes_its_codes(self, user, enrolled, mailbox):
+class TestDisableTotp:
+    def test_disables_the_factor_and_deletes_its_recovery_codes(self, user, enrolled, mailbox):
         """ASVS 6.5.6."""
         disable_totp(principal_of(user))
 
@@ -230,20 +232,20 @@ class TestEndTotp:
         assert 'The second factor was turned off' in subjects(mailbox)
         assert 'totp_disabled' in kinds()
 
-    def test_forgets_an_enrolment_without_a_word(self, user, mailbox):
+    def test_deletes_an_unconfirmed_enrolment_without_a_mail(self, user, mailbox):
         start_totp_enrolment(principal_of(user))
 
         disable_totp(principal_of(user))
 
         assert subjects(mailbox) == []
 
-    def test_rejects_where_there_is_nothing(self, user):
+    def test_rejects_a_user_without_a_factor(self, user):
         with pytest.raises(TotpNotEnabled):
             disable_totp(principal_of(user))
 
 
 class TestRenewRecoveryCodes:
-    def test_kills_the_old_ones(self, user, enrolled, mailbox):
+    def test_replaces_the_old_codes(self, user, enrolled, mailbox):
         _, old = enrolled
 
         new = renew_recovery_codes(principal_of(user))
@@ -254,7 +256,7 @@ class TestRenewRecoveryCodes:
         assert enter(user, recovery_code=new[0])
         assert 'New recovery codes were made' in subjects(mailbox)
 
-    def test_rejects_where_there_is_nothing_to_recover_from(self, user):
+    def test_rejects_a_user_without_an_enabled_factor(self, user):
         start_totp_enrolment(principal_of(user))
 
         with pytest.raises(TotpNotEnabled):
@@ -262,9 +264,9 @@ class TestRenewRecoveryCodes:
 
 
 class TestVerifySecondFactor:
-    """Through a login, for that is what asks."""
+    """Tested through the login, which calls the function."""
 
-    def test_asks_only_who_knows_the_password(self, user, enrolled):
+    def test_requires_a_code_only_after_the_right_password(self, user, enrolled):
         with pytest.raises(OtpRequired):
             enter(user)
         with pytest.raises(WrongCredentials):
@@ -273,16 +275,16 @@ class TestVerifySecondFactor:
             log_in(user_or_email='ada', password='wrong', otp=code_of(enrolled[0]))
 
     @pytest.mark.parametrize('steps', [-1, 0, 1])
-    def test_takes_a_clock_that_is_one_step_off(self, user, enrolled, steps):
+    def test_accepts_a_clock_that_is_one_step_off(self, user, enrolled, steps):
         assert enter(user, otp=code_of(enrolled[0], steps))
 
     @pytest.mark.parametrize('steps', [-2, 2])
-    def test_rejects_one_that_is_further_off(self, user, enrolled, steps):
+    def test_rejects_a_clock_that_is_two_steps_off(self, user, enrolled, steps):
         """ASVS 6.5.5."""
         with pytest.raises(WrongOtp):
             enter(user, otp=code_of(enrolled[0], steps))
 
-    def test_takes_each_code_once(self, user, enrolled):
+    def test_accepts_each_code_once(self, user, enrolled):
         """ASVS 6.5.1, RFC 6238 5.2."""
         code = code_of(enrolled[0])
         enter(user, otp=code)
@@ -291,9 +293,7 @@ class TestVerifySecondFactor:
             enter(user, otp=code)
 
     @pytest.mark.parametrize('days', [1, 7305])
-    def test_takes_one_after_the_clock_was_ahead_and_takes_it_once(
-        self, user, enrolled, clock, days
-    ):
+    def test_accepts_a_code_once_after_the_clock_was_ahead(self, user, enrolled, clock, days):
         secret, _ = enrolled
         clock.shift(timedelta(days=days))
         enter(user, otp=code_of(secret))
@@ -303,14 +303,14 @@ class TestVerifySecondFactor:
         with pytest.raises(WrongOtp):
             enter(user, otp=code_of(secret))
 
-    def test_takes_none_from_before_the_last(self, user, enrolled):
+    def test_rejects_a_code_older_than_the_last_used_one(self, user, enrolled):
         before = code_of(enrolled[0], -1)
         enter(user, otp=code_of(enrolled[0]))
 
         with pytest.raises(WrongOtp):
             enter(user, otp=before)
 
-    def test_rejects_the_code_of_another(self, user, enrolled, clock):
+    def test_rejects_the_code_of_another_user(self, user, enrolled, clock):
         secret, codes = enrol(account(), clock)
 
         with pytest.raises(WrongOtp):
@@ -318,7 +318,7 @@ class TestVerifySecondFactor:
         with pytest.raises(WrongRecoveryCode):
             enter(user, recovery_code=codes[0])
 
-    def test_rejects_the_right_one_after_ten_wrong_ones(self, user, enrolled, clock):
+    def test_rejects_the_right_code_after_ten_wrong_ones(self, user, enrolled, clock):
         for _ in range(10):
             with pytest.raises(WrongOtp):
                 enter(user, otp=wrong(enrolled[0]))
@@ -328,21 +328,21 @@ class TestVerifySecondFactor:
         clock.shift(15 * 60)
         assert enter(user, otp=code_of(enrolled[0]))
 
-    def test_counts_no_recovery_codes(self, user, enrolled):
+    def test_does_not_count_wrong_recovery_codes(self, user, enrolled):
         for _ in range(11):
             with pytest.raises(WrongRecoveryCode):
                 enter(user, recovery_code='aaaa-aaaa')
 
         assert enter(user, recovery_code=enrolled[1][0])
 
-    def test_takes_a_recovery_code_after_ten_wrong_ones(self, user, enrolled):
+    def test_accepts_a_recovery_code_after_ten_wrong_codes(self, user, enrolled):
         for _ in range(10):
             with pytest.raises(WrongOtp):
                 enter(user, otp=wrong(enrolled[0]))
 
         assert enter(user, recovery_code=enrolled[1][0])
 
-    def test_counts_apart_for_a_known_device_and_a_session(self, user, enrolled, clock):
+    def test_counts_separately_for_a_known_device_and_a_session(self, user, enrolled, clock):
         known = enter(user, otp=code_of(enrolled[0]))
         asker = identify(known.token)
         for _ in range(10):
@@ -359,7 +359,9 @@ class TestVerifySecondFactor:
         with pytest.raises(TooManyAttempts):
             reauthenticate(identify(again.token), password=PASSWORD, otp='000000')
 
-    def test_counts_for_a_device_alone_once_it_passed_a_second_factor(self, user, enrolled, clock):
+    def test_counts_separately_for_a_device_that_passed_a_second_factor(
+        self, user, enrolled, clock
+    ):
         with atomic():
             _, known = add_device(user.id)
         devices = [
@@ -375,7 +377,7 @@ class TestVerifySecondFactor:
         assert OTP_NEW_DEVICE.count_of(account_target(user.id)) == 0
         assert enter(user, otp=code_of(enrolled[0]), device=devices[1])
 
-    def test_mails_the_owner_at_most_three_times_a_day(self, user, enrolled, mailbox, clock):
+    def test_notifies_the_user_at_most_three_times_a_day(self, user, enrolled, mailbox, clock):
         """ASVS 6.3.5: another person knows the password."""
         mailbox()
         for _ in range(4):
@@ -387,7 +389,7 @@ class TestVerifySecondFactor:
         assert subjects(mailbox).count('A wrong second factor at a login') == 3
         assert kinds().count('second_factor') == 5
 
-    def test_counts_a_used_one_as_wrong(self, user, enrolled):
+    def test_counts_a_used_code_as_wrong(self, user, enrolled):
         code = code_of(enrolled[0])
         enter(user, otp=code)
         for _ in range(10):
@@ -397,21 +399,21 @@ class TestVerifySecondFactor:
         with pytest.raises(TooManyAttempts):
             enter(user, otp=code_of(enrolled[0], 1))
 
-    def test_counts_apart_from_passwords(self, user, enrolled):
+    def test_does_not_count_a_missing_code(self, user, enrolled):
         for _ in range(12):
             with pytest.raises(OtpRequired):
                 enter(user)
 
         assert enter(user, otp=code_of(enrolled[0]))
 
-    def test_leaves_a_trace_of_failures(self, user, enrolled):
+    def test_records_failures(self, user, enrolled):
         with pytest.raises(WrongOtp):
             enter(user, otp=wrong(enrolled[0]))
 
         failed = select(Event.event_type).where(Event.outcome == 'failure')
         assert db.session.scalars(failed).all() == ['second_factor']
 
-    def test_takes_a_recovery_code_once_however_it_is_typed(self, user, enrolled, mailbox):
+    def test_accepts_a_recovery_code_once_in_any_case_and_spacing(self, user, enrolled, mailbox):
         code = enrolled[1][3].upper().replace('-', ' ')
 
         assert enter(user, recovery_code=code)
@@ -422,13 +424,15 @@ class TestVerifySecondFactor:
         assert 'recovery_code_used' in kinds()
         assert db.session.scalar(select(func.count()).select_from(RecoveryCode)) == 9
 
-    def test_lives_on_when_the_key_is_changed(self, app, user, enrolled, clock, monkeypatch):
+    def test_accepts_codes_after_a_change_of_the_secret_key(
+        self, app, user, enrolled, clock, monkeypatch
+    ):
         old = app.config['SECRET_KEY']
         monkeypatch.setitem(app.config, 'SECRET_KEY', 'another' + 'k3y' * 12)
         monkeypatch.setitem(app.config, 'SECRET_KEY_FALLBACKS', [old])
         assert enter(user, otp=code_of(enrolled[0]))
 
-        # By that it is sealed under the new key, so the old one can go.
+        # The login has encrypted the secret under the new key: the old key is no longer needed.
         monkeypatch.setitem(app.config, 'SECRET_KEY_FALLBACKS', [])
         clock.shift(TIMESTEP_SECONDS)
         assert enter(user, otp=code_of(enrolled[0]))
@@ -451,12 +455,12 @@ class TestVerifySecondFactor:
         assert enter(user, recovery_code=enrolled[1][0])
 
 
-class TestUseFactor:
-    def test_asks_who_came_before_it_was_turned_on(self, user, enrolled):
+class TestConsumeSecondFactor:
+    def test_requires_a_factor_enabled_during_the_login(self, user, enrolled):
         with pytest.raises(OtpRequired), atomic():
             consume_second_factor(user.id, None)
 
-    def test_opens_nothing_where_it_rejects(self, user, enrolled, monkeypatch):
+    def test_prevents_the_session_if_it_rejects(self, user, enrolled, monkeypatch):
         before = db.session.scalar(select(func.count()).select_from(Session))
         monkeypatch.setattr(
             'project.auth.service.login.verify_second_factor', lambda *_, **__: None
@@ -468,15 +472,15 @@ class TestUseFactor:
         assert db.session.scalar(select(func.count()).select_from(Session)) == before
 
 
-class TestStepOf:
+class TestFindTimestep:
     @pytest.mark.parametrize(('moment', 'code'), VECTORS)
-    def test_is_that_of_rfc_6238(self, app, moment, code):
+    def test_returns_the_time_step_of_rfc_6238(self, app, moment, code):
         with time_machine.travel(moment, tick=False):
             assert find_timestep(SECRET, code) == moment // TIMESTEP_SECONDS
 
 
 class TestReauthenticate:
-    def test_asks_for_it_as_a_login_does(self, user, enrolled, clock):
+    def test_requires_a_code_like_a_login(self, user, enrolled, clock):
         asker = identify(enter(user, otp=code_of(enrolled[0])).token)
         clock.shift(TIMESTEP_SECONDS)
 
@@ -490,7 +494,7 @@ class TestReauthenticate:
 
 class TestRaces:
     @pytest.mark.parametrize('kind', ['otp', 'recovery_code'])
-    def test_eight_logins_with_one_code_open_one_session(self, tmp_path, kind):
+    def test_concurrent_logins_with_one_code_open_one_session(self, tmp_path, kind):
         with separate_app(tmp_path) as app, time_machine.travel(now(), tick=False) as clock:
             user = account()
             secret, codes = enrol(user, clock)
@@ -501,11 +505,11 @@ class TestRaces:
 
                 opened = [login for login in found if not isinstance(login, Exception)]
                 assert len(opened) == 1, found
-                # Who came too late has guessed wrong, and that is counted.
+                # The seven other logins count as wrong attempts: wait until they expire.
                 clock.shift(15 * 60)
             assert db.session.scalar(select(func.count()).select_from(Session)) == 3
 
-    def test_of_two_confirmations_one_gives_codes_that_live(self, tmp_path):
+    def test_one_of_concurrent_confirmations_returns_valid_codes(self, tmp_path):
         with separate_app(tmp_path) as app, time_machine.travel(now(), tick=False):
             user = users.get_user(account().id)
             code = code_of(start_totp_enrolment(principal_of(user)).secret)
@@ -517,8 +521,8 @@ class TestRaces:
             assert [mail['Subject'] for mail in mails] == ['A second factor was turned on']
 
 
-class TestCountOfRecoveryCodes:
-    def test_counts_those_of_the_user_only(self, user, enrolled):
+class TestRecoveryCodeCountOf:
+    def test_counts_the_codes_of_the_user_only(self, user, enrolled):
         other = account()
         confirm_totp(principal_of(other), code_of(start_totp_enrolment(principal_of(other)).secret))
 
