@@ -10,7 +10,7 @@ from tests.users.factories import UserFactory
 
 @pytest.fixture
 def picture():
-    """An uploaded image."""
+    """Return an uploaded image."""
     with tempfile.TemporaryFile() as file:
         file.write(encoded(halves(), 'JPEG').getvalue())
         yield file
@@ -18,11 +18,11 @@ def picture():
 
 @pytest.fixture
 def free_image_slots(app, monkeypatch):
-    """Let images be decoded at once, however many processes run tests."""
+    """Allow more concurrent image decoders than there are test processes."""
     monkeypatch.setitem(app.config, 'IMAGES_CONCURRENCY', 64)
 
 
 @pytest.fixture
 def user():
-    """Somebody."""
+    """Return a user."""
     return UserFactory(username='ada', email='ada@example.com')

@@ -13,10 +13,10 @@ from tests.factories import ModelFactory
 
 
 class UserFactory(ModelFactory):
-    """A user like any other: a member.
+    """User, by default an active member.
 
-    `UserFactory(roles=['member', 'admin'])` may do everything, `UserFactory(disabled=True)`
-    nothing, `UserFactory(veteran=True)` has been here for years.
+    `roles=['member', 'admin']` creates an admin, `disabled=True` a disabled user, and
+    `veteran=True` a user created three years ago.
     """
 
     class Meta:
@@ -26,7 +26,7 @@ class UserFactory(ModelFactory):
         disabled = Trait(status=DISABLED)
         veteran = Trait(created_at=LazyFunction(lambda: now() - timedelta(days=3 * 365)))
 
-    # Unique by counting: no test fails one run in a thousand.
+    # A counter makes names unique. Random names would collide in some runs.
     username = Sequence(lambda n: f'user{n}')
     email = LazyAttribute(lambda user: f'{user.username}@example.com')
     email_key = LazyAttribute(lambda user: email_key(user.email))
@@ -35,7 +35,7 @@ class UserFactory(ModelFactory):
 
     @post_generation
     def roles(user: Any, create: bool, names: Any, **_: Any) -> None:
-        """Give the roles, when the user is saved."""
+        """Add the roles after the user is saved."""
         if create:
             with atomic():
                 for name in names or ['member']:
@@ -43,7 +43,7 @@ class UserFactory(ModelFactory):
 
 
 class AdminFactory(UserFactory):
-    """A user who may do everything."""
+    """Admin, with all permissions."""
 
     class Meta:
         model = User
@@ -52,7 +52,7 @@ class AdminFactory(UserFactory):
 
     @post_generation
     def roles(user: Any, create: bool, _names: Any, **__: Any) -> None:
-        """Give both roles."""
+        """Add both built-in roles."""
         if create:
             with atomic():
                 for name in ('member', 'admin'):
@@ -60,7 +60,10 @@ class AdminFactory(UserFactory):
 
 
 def principal_of(user: Any, **changes: Any) -> Principal:
-    """Return a user as services see who asks; `permissions=…` gives them others than they have."""
+    """Return the principal of a user.
+
+    :param changes: other fields than those of the user, such as `permissions`.
+    """
     found = User.find(user.id)
     assert found is not None
     known = {

@@ -7,7 +7,7 @@ from project.users import object_storage
 from project.users.models import User
 
 
-def test_no_picture_lies_where_another_could(picture):
+def test_new_avatar_key_is_unique(picture):
     keys = {object_storage.new_avatar_key(1) for _ in range(1000)}
 
     assert len(keys) == 1000

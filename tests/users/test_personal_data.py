@@ -13,7 +13,7 @@ from project.users.personal_data import json_part
 
 class TestJsonPart:
     @pytest.mark.parametrize('count', [0, 1, 3])
-    def test_is_a_json_array(self, count):
+    def test_contains_a_json_array(self, count):
         rows = [{'id': uuid4(), 'at': now(), 'name': 'Käse'} for _ in range(count)]
 
         found = json.loads(b''.join(json_part('a/b.json', rows).chunks))

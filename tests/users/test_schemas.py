@@ -11,14 +11,14 @@ from project.users.schemas import Username, UserProfileSchema, UserSchema
 
 
 class UsernameRequest(Schema):
-    """Something that asks for a username."""
+    """Request with a username."""
 
     username = Username(required=True)
 
 
 class TestUsername:
     @pytest.mark.parametrize('name', ['abc', 'a' * 32, 'a_b', 'a-b', 'a12', 'Ada', 'A__', 'x--'])
-    def test_takes(self, name):
+    def test_accepts(self, name):
         assert UsernameRequest().load({'username': name}) == {'username': name}
 
     @pytest.mark.parametrize(
@@ -31,14 +31,14 @@ class TestUsername:
         ],
     )  # fmt: skip
     def test_rejects(self, name):
-        with pytest.raises(ValidationError) as refusal:
+        with pytest.raises(ValidationError) as error:
             UsernameRequest().load({'username': name})
 
-        assert set(refusal.value.messages) == {'username'}
+        assert set(error.value.messages) == {'username'}
 
 
 class TestUserSchema:
-    def test_shows_what_it_names_and_nothing_else(self):
+    def test_dumps_its_fields_only(self):
         moment = datetime(2026, 2, 1, 8, 30, tzinfo=UTC)
         user = SimpleNamespace(
             id=1, username='ada', email='ada@example.com', name='Ada', bio='', roles=['member'],
@@ -56,7 +56,7 @@ class TestUserSchema:
 
 
 def since(last_login: datetime | None) -> int | None:
-    """Return the days that the profile of somebody says."""
+    """Return the days since the last login, as a profile shows them."""
     user = SimpleNamespace(last_login=last_login)
     return UserProfileSchema(only=['since_logged_in']).dump(user)['since_logged_in']
 
@@ -78,9 +78,9 @@ class TestUserProfileSchema:
         with time_machine.travel(today, tick=False):
             assert since(last_login) == days
 
-    def test_never_says_less_than_no_day(self):
+    def test_returns_no_negative_number_of_days(self):
         with time_machine.travel(datetime(2026, 1, 1, tzinfo=UTC), tick=False):
             assert since(datetime(2026, 1, 1, 0, 0, 5, tzinfo=UTC)) == 0
 
-    def test_says_null_for_never(self):
+    def test_returns_null_without_a_login(self):
         assert since(None) is None

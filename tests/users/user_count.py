@@ -1,4 +1,4 @@
-"""The number of users in the database."""
+"""Number of users in the database."""
 
 from sqlalchemy import func, select
 
@@ -7,5 +7,5 @@ from project.users.models import User
 
 
 def count():
-    """Return how many users there are."""
+    """Return the number of users."""
     return db.session.scalar(select(func.count()).select_from(User))

@@ -12,7 +12,7 @@ HEADER = 'username,email,name,bio,roles\n'
 class TestCommands:
     @pytest.fixture
     def load(self, cli, tmp_path):
-        """Return a function that imports what it is given."""
+        """Return a function that imports a CSV text."""
 
         def load(text, *options):
             path = tmp_path / 'users.csv'
@@ -21,7 +21,7 @@ class TestCommands:
 
         return load
 
-    def test_import_what_was_exported(self, cli, load):
+    def test_import_an_export(self, cli, load):
         UserFactory(username='ada', name='=1+1', bio='Two\nlines, and "quotes"', email='a@x.org')
         exported = cli.invoke(args=['users', 'export']).stdout
         service.delete_user(service.get_user_by_login('ada').id)
@@ -33,7 +33,7 @@ class TestCommands:
         ada = service.get_user_by_login('ada')
         assert (ada.name, ada.bio, ada.roles) == ('=1+1', 'Two\nlines, and "quotes"', ['member'])
 
-    def test_report_rejected_rows_by_their_number_and_fail(self, load, tmp_path):
+    def test_report_the_numbers_of_rejected_rows_and_fail(self, load, tmp_path):
         text = (
             HEADER + 'Ada,ada@example.com,,,\nx,bad,,,\nada,b@example.com,,,member\nbob,b@x.org\n'
         )
@@ -53,7 +53,7 @@ class TestCommands:
     def test_report_to_stderr_by_default(self, load):
         assert load(f'{HEADER}admin,a@x.org,,,\n').stderr == '2,username,This name is reserved\n'
 
-    def test_take_a_file_of_another_program(self, load):
+    def test_import_a_file_with_a_byte_order_mark_and_crlf(self, load):
         text = '\ufeffemail,username\r\nada@example.com,ada\r\n'
 
         assert load(text).stdout == 'Created 1, rejected 0.\n'
@@ -70,26 +70,26 @@ class TestCommands:
             ('username,email\n"ada,a@x.org\n', 'cannot be read'),
         ],
     )
-    def test_reject_what_is_no_such_file_in_one_line(self, load, text, line):
+    def test_reject_an_invalid_file_in_one_line(self, load, text, line):
         result = load(text)
 
         assert result.exit_code == 1
         assert line in result.stderr
         assert len(result.stderr.splitlines()) == 1
 
-    def test_only_try_where_that_is_said(self, load):
+    def test_create_no_user_in_a_dry_run(self, load):
         result = load(f'{HEADER}ada,a@x.org,,,\n', '--dry-run')
 
         assert result.stdout == 'Would create 1, rejected 0.\n'
         assert count() == 0
 
-    def test_go_in_batches(self, load, monkeypatch):
+    def test_import_in_batches(self, load, monkeypatch):
         monkeypatch.setattr('project.users.cli.import_export.BATCH_ROWS', 2)
         lines = ''.join(f'user{n},user{n}@example.com,,,\n' for n in range(5))
 
         assert load(HEADER + lines, '--no-invite').stdout == 'Created 5, rejected 0.\n'
 
-    def test_reject_who_is_there_when_run_again(self, load):
+    def test_reject_existing_users_in_a_second_run(self, load):
         text = f'{HEADER}ada,a@x.org,,,\n'
         load(text)
 

@@ -6,7 +6,7 @@ from tests.users.factories import AdminFactory, UserFactory
 
 
 class TestCommands:
-    def test_define_give_take_and_delete(self, cli):
+    def test_define_grant_revoke_and_delete(self, cli):
         UserFactory(username='ada')
         AdminFactory()
 

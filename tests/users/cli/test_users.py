@@ -15,7 +15,7 @@ def run(cli):
 
 
 def rejection(result):
-    """Return the one line with which a command refused."""
+    """Return the error line of a command that failed; check that it is the only output."""
     assert result.exit_code != 0
     assert result.stdout == ''
     [line] = result.stderr.splitlines()
@@ -62,7 +62,7 @@ class TestUsersList:
 
         assert [user['username'] for user in shown] == expected
 
-    def test_lets_no_name_move_the_cursor(self, run):
+    def test_removes_escape_sequences_from_names(self, run):
         UserFactory(name='\N{ESCAPE}[2Jgone')
 
         assert '\N{ESCAPE}' not in run('list').stdout
@@ -70,25 +70,25 @@ class TestUsersList:
 
 class TestUsersShow:
     @pytest.mark.parametrize('login', ['ada', 'ADA', 'ada@example.com'])
-    def test_shows_one(self, run, login):
+    def test_prints_a_user(self, run, login):
         UserFactory(username='ada', email='ada@example.com')
 
         assert json.loads(run('show', login, '--json').stdout)['username'] == 'ada'
         assert 'ada@example.com' in run('show', login).stdout
 
-    def test_rejects_an_unknown_one(self, run):
+    def test_rejects_an_unknown_user(self, run):
         assert rejection(run('show', 'nobody')) == 'Error: user: No such user'
 
 
 class TestUsersCreate:
-    def test_makes_a_member(self, run):
+    def test_creates_a_member(self, run):
         result = run('create', 'Ada', '--email', 'ada@example.com', '--name', 'Ada', '--json')
 
         shown = json.loads(result.stdout)
         assert (shown['username'], shown['name'], shown['roles']) == ('ada', 'Ada', ['member'])
         assert User.find_by_username('ada')
 
-    def test_gives_roles(self, run):
+    def test_assigns_roles(self, run):
         result = run('create', 'ada', '--email', 'ada@example.com', '--role', 'admin', '--json')
 
         assert json.loads(result.stdout)['roles'] == ['admin']
@@ -109,13 +109,13 @@ class TestUsersCreate:
         assert rejection(run('create', name, '--email', email)) == line
 
     @pytest.mark.parametrize('name', ['x' * 81, 'two\nlines'])
-    def test_rejects_a_name_that_is_none(self, run, name):
+    def test_rejects_an_invalid_name(self, run, name):
         result = run('create', 'ada', '--email', 'ada@example.com', '--name', name)
 
         assert rejection(result).startswith('Error: name: ')
         assert User.find_by_username('ada') is None
 
-    def test_rejects_what_is_no_address(self, run):
+    def test_rejects_an_invalid_email_address(self, run):
         result = run('create', 'ada', '--email', 'nowhere')
 
         assert result.exit_code == 2
@@ -123,7 +123,7 @@ class TestUsersCreate:
 
 
 class TestUsersDisable:
-    def test_locks_out(self, run):
+    def test_disables_a_user(self, run):
         user = UserFactory(username='ada')
 
         result = run('disable', 'ada')
@@ -138,7 +138,7 @@ class TestUsersDisable:
 
 
 class TestUsersEnable:
-    def test_lets_in(self, run):
+    def test_enables_a_user(self, run):
         user = UserFactory(username='ada', disabled=True)
 
         result = run('enable', 'ada')
@@ -146,12 +146,12 @@ class TestUsersEnable:
         assert (result.exit_code, result.stdout) == (0, 'Enabled ada.\n')
         assert User.find(user.id).status == 'active'
 
-    def test_rejects_an_unknown_one(self, run):
+    def test_rejects_an_unknown_user(self, run):
         assert rejection(run('enable', 'nobody')) == 'Error: user: No such user'
 
 
 class TestUsersDelete:
-    def test_deletes_without_asking(self, run):
+    def test_deletes_without_a_prompt(self, run):
         user = UserFactory(username='ada')
 
         result = run('delete', 'ada', '--yes')
@@ -159,7 +159,7 @@ class TestUsersDelete:
         assert (result.exit_code, result.stdout) == (0, 'Deleted ada.\n')
         assert User.find(user.id) is None
 
-    def test_asks(self, run):
+    def test_prompts_before_the_deletion(self, run):
         user = UserFactory(username='ada')
 
         result = run('delete', 'ada', input='y\n')
@@ -168,7 +168,7 @@ class TestUsersDelete:
         assert User.find(user.id) is None
 
     @pytest.mark.parametrize('answer', ['n\n', '\n', ''])
-    def test_does_nothing_without_a_yes(self, run, answer):
+    def test_deletes_nothing_without_a_yes(self, run, answer):
         user = UserFactory(username='ada')
 
         result = run('delete', 'ada', input=answer)
@@ -177,7 +177,7 @@ class TestUsersDelete:
         assert User.find(user.id)
 
     @pytest.mark.parametrize('options', [['--dry-run'], ['--dry-run', '--yes']])
-    def test_says_what_it_would_do(self, run, options):
+    def test_prints_the_user_in_a_dry_run(self, run, options):
         user = UserFactory(username='ada', email='ada@example.com')
 
         result = run('delete', 'ada', *options)

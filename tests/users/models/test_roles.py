@@ -7,12 +7,12 @@ from project.users.service import define_role
 
 
 class TestPermissionsOf:
-    def test_asks_nothing_where_there_are_built_in_ones_only(self, assert_max_queries):
+    def test_executes_no_query_for_built_in_roles(self, assert_max_queries):
         with assert_max_queries(0):
             assert permissions_of(['member']) == default_permissions()
             assert permissions_of(['admin', 'member']) == all_permissions()
 
-    def test_adds_what_own_ones_allow(self, assert_max_queries):
+    def test_adds_the_permissions_of_defined_roles(self, assert_max_queries):
         define_role('auditor', ['users:read'])
         define_role('clerk', ['users:write'])
 
@@ -20,7 +20,7 @@ class TestPermissionsOf:
             held = permissions_of(['member', 'auditor', 'clerk'])
         assert held == default_permissions() | {'users:read', 'users:write'}
 
-    def test_forgets_what_no_feature_declares_any_more(self):
+    def test_ignores_permissions_that_no_feature_declares(self):
         define_role('auditor', ['users:read'])
         db.session.connection().execute(
             RoleDefinition.__table__.update().values(permissions=['users:read', 'gone:read'])

@@ -19,7 +19,7 @@ class TestEmailKey:
             '\N{MATHEMATICAL BOLD SMALL A}da@example.com',
         ],
     )
-    def test_is_one_for_all_ways_to_write_an_address(self, variant):
+    def test_returns_the_same_for_all_spellings_of_an_email_address(self, variant):
         assert email_key(variant) == 'ada@example.com'
 
     @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ class TestEmailKey:
              'example.com'),
         ],
     )  # fmt: skip
-    def test_folds_what_looks_or_sorts_alike(self, one, other):
+    def test_returns_the_same_for_equivalent_letters(self, one, other):
         assert email_key(one) == email_key(other)
 
     @pytest.mark.parametrize(
@@ -41,12 +41,12 @@ class TestEmailKey:
             ('ada@stra\N{LATIN SMALL LETTER SHARP S}e.test', 'ada@strasse.test'),
         ],
     )
-    def test_keeps_different_addresses_apart(self, one, other):
+    def test_returns_different_keys_for_different_email_addresses(self, one, other):
         assert email_key(one) != email_key(other)
 
 
 class TestUser:
-    def test_never_gets_the_id_of_a_deleted_one(self):
+    def test_never_gets_the_id_of_a_deleted_user(self):
         newest = UserFactory()
 
         with atomic():
@@ -56,15 +56,15 @@ class TestUser:
 
 
 class TestUserFind:
-    def test_shows_the_roles_in_order(self):
+    def test_returns_the_roles_in_order(self):
         assert User.find(UserFactory(roles=['member', 'admin']).id).roles == ['admin', 'member']
 
-    def test_finds_nobody_under_a_free_id(self):
+    def test_returns_none_for_an_unknown_id(self):
         assert User.find(2_147_483_647) is None
 
 
 class TestUserFindByUsername:
-    def test_finds_in_any_case(self):
+    def test_ignores_the_case(self):
         user = UserFactory(username='ada')
 
         assert User.find_by_username('ADA').id == user.id
@@ -75,25 +75,25 @@ class TestUserFindByLogin:
     @pytest.mark.parametrize(
         'login', ['ada', 'Ada', 'ada@example.com', 'ADA@EXAMPLE.COM', ' ada@example.com ']
     )
-    def test_finds_by_username_and_by_address(self, login):
+    def test_returns_a_user_by_username_or_email_address(self, login):
         user = UserFactory(username='ada')
 
         assert User.find_by_login(login).id == user.id
 
     @pytest.mark.parametrize('login', ['ada@xn--bcher-kva.test', 'ADA@BÜCHER.test'])
-    def test_finds_an_address_by_any_form_of_its_domain(self, login):
+    def test_accepts_any_form_of_an_internationalized_domain(self, login):
         user = UserFactory(email='ada@bücher.test')
 
         assert User.find_by_login(login).id == user.id
 
-    def test_takes_an_address_for_no_username(self):
+    def test_does_not_use_the_local_part_as_a_username(self):
         UserFactory(username='ada', email='lovelace@example.com')
 
         assert User.find_by_login('ada@example.com') is None
 
 
 class TestUserRoleFindActiveAdmins:
-    def test_counts_only_active_admins(self):
+    def test_returns_only_active_admins(self):
         UserFactory()
         AdminFactory(disabled=True)
         one, other = AdminFactory(), AdminFactory()

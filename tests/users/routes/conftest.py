@@ -7,5 +7,5 @@ from tests.users.factories import AdminFactory
 
 @pytest.fixture
 def admin(as_user):
-    """A client that may do everything."""
+    """Return the client of an admin."""
     return as_user(AdminFactory())

@@ -2,5 +2,5 @@
 
 from project.users.schemas import UserSchema
 
-# What UserSchema shows and no request may say; `roles` may be said when a user is created.
+# Fields that UserSchema returns and no request may contain, except `roles` in `user_create`.
 PROTECTED = sorted(set(UserSchema().fields) - {'username', 'email', 'name', 'bio'})

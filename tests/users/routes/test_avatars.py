@@ -18,35 +18,38 @@ PICTURE = encoded(halves()).getvalue()
 
 
 def send(client, content, name='me.jpg'):
-    """Send a picture as a browser's form does: whole, for Werkzeug's client leaves files open."""
+    """Upload a picture as a browser's form does.
+
+    The body is built here, because Werkzeug's client leaves files open.
+    """
     head = f'Content-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
     body = b'--cut\r\n' + head.encode() + content + b'\r\n--cut--\r\n'
     return client.put(ME, data=body, content_type='multipart/form-data; boundary=cut')
 
 
 class TestAvatarUpdate:
-    def test_answers_with_the_profile_which_says_where_it_is(self, app, as_user):
+    def test_returns_the_profile_with_the_url_of_the_avatar(self, app, as_user):
         user = UserFactory(username='ada')
 
         response = send(as_user(user), encoded(halves(), 'PNG').getvalue())
 
         assert response.status_code == 200
         assert response.json['data']['username'] == 'ada'
-        address = 'http://localhost/api/v1/users/ada/avatar'
-        assert re.sub(r':\d+', '', response.json['data']['profile_image']) == address
+        url = 'http://localhost/api/v1/users/ada/avatar'
+        assert re.sub(r':\d+', '', response.json['data']['profile_image']) == url
         shown = as_user(user).get('/api/v1/users/me/profile').json['data']
         assert shown['profile_image'] == response.json['data']['profile_image']
 
-    def test_goes_by_the_bytes_and_not_by_what_they_are_called(self, as_user):
+    def test_detects_the_type_from_the_content_and_not_the_name(self, as_user):
         client = as_user(UserFactory())
 
         assert send(client, encoded(halves(), 'GIF').getvalue(), 'evil.svg').status_code == 200
-        refused = send(client, encoded(halves(), 'TIFF').getvalue(), 'nice.png')
+        response = send(client, encoded(halves(), 'TIFF').getvalue(), 'nice.png')
 
-        assert refused.status_code == 422
-        assert refused.json['data'] == {'file': ['Must be an image: JPEG, PNG, GIF, WebP or AVIF']}
+        assert response.status_code == 422
+        assert response.json['data'] == {'file': ['Must be an image: JPEG, PNG, GIF, WebP or AVIF']}
 
-    def test_rejects_a_bomb(self, as_user):
+    def test_rejects_a_decompression_bomb(self, as_user):
         response = send(as_user(UserFactory()), encoded(Image.new('1', (5001, 5000))).getvalue())
 
         assert (response.status_code, list(response.json['data'])) == (422, ['file'])
@@ -59,20 +62,20 @@ class TestAvatarUpdate:
         assert response.status_code == 422
         assert 'file' in response.json['data']
 
-    def test_rejects_what_is_too_large_to_be_read(self, as_user):
+    def test_rejects_a_body_that_is_too_large(self, as_user):
         client = as_user(UserFactory())
 
         response = send(client, bytes(6 * 1024 * 1024))
 
         assert (response.status_code, list(response.json['data'])) == (413, ['size'])
 
-    def test_takes_the_largest_there_may_be(self, as_user):
+    def test_accepts_the_largest_size(self, as_user):
         noise = encoded(Image.effect_noise((200, 200), 90)).getvalue()
         padded = noise + bytes(5 * 1024 * 1024 - len(noise))
 
         assert send(as_user(UserFactory()), padded).status_code == 200
 
-    def test_says_when_to_retry_where_no_slot_is_free(self, app, as_user, monkeypatch):
+    def test_returns_503_and_retry_after_if_no_slot_is_free(self, app, as_user, monkeypatch):
         monkeypatch.setitem(app.config, 'IMAGES_CONCURRENCY', 0)
         monkeypatch.setattr(
             images.resize_to_webp, '__kwdefaults__', {'square': False, 'timeout': 0.0}
@@ -83,7 +86,7 @@ class TestAvatarUpdate:
         assert response.status_code == 503
         assert int(response.headers['Retry-After']) >= 1
 
-    def test_says_when_to_retry_if_the_decoder_failed(self, as_user, monkeypatch, tmp_path):
+    def test_returns_503_and_retry_after_if_the_decoder_fails(self, as_user, monkeypatch, tmp_path):
         client = as_user(UserFactory())
         with monkeypatch.context() as once:
             once.setattr(images, 'DECODER', disguised(tmp_path, 'raise MemoryError'))
@@ -95,7 +98,7 @@ class TestAvatarUpdate:
 
 
 class TestAvatarDelete:
-    def test_takes_it_away(self, as_user):
+    def test_deletes_the_avatar(self, as_user):
         client = as_user(UserFactory())
         send(client, PICTURE)
 
@@ -106,7 +109,7 @@ class TestAvatarDelete:
 
 
 class TestAvatarShow:
-    def test_shows_ones_own_and_keeps_it_out_of_shared_caches(self, as_user):
+    def test_returns_the_own_avatar_for_private_caches_only(self, as_user):
         client = as_user(UserFactory())
         send(client, PICTURE)
 
@@ -116,14 +119,14 @@ class TestAvatarShow:
         assert response.headers['Cache-Control'] == 'private, no-cache'
         assert decoded(response.data).size == (256, 256)
 
-    def test_is_missing_where_there_is_none(self, as_user):
+    def test_returns_404_without_an_avatar(self, as_user):
         response = as_user(UserFactory()).get(ME)
 
         assert (response.status_code, list(response.json['data'])) == (404, ['avatar'])
 
 
 class TestUserAvatar:
-    def test_shows_anybodys_to_anybody_on_any_page(self, as_user, client):
+    def test_returns_any_avatar_without_a_login_to_any_origin(self, as_user, client):
         send(as_user(UserFactory(username='ada')), PICTURE)
 
         response = client.get('/api/v1/users/ada/avatar', buffered=True)
@@ -133,7 +136,7 @@ class TestUserAvatar:
         assert response.headers['X-Content-Type-Options'] == 'nosniff'
         assert "default-src 'none'" in response.headers['Content-Security-Policy']
 
-    def test_is_not_sent_again_to_who_has_it(self, as_user, client):
+    def test_returns_304_for_a_current_etag(self, as_user, client):
         mine = as_user(UserFactory(username='ada'))
         send(mine, PICTURE)
         etag = client.get('/api/v1/users/ada/avatar', buffered=True).headers['ETag']
@@ -149,7 +152,9 @@ class TestUserAvatar:
         assert (same.status_code, other.status_code) == (304, 200)
 
     @pytest.mark.parametrize('name', ['nobody', 'gone', 'plain'])
-    def test_is_missing_of_nobody_the_disabled_and_who_has_none(self, as_user, client, name):
+    def test_returns_404_for_unknown_and_disabled_users_and_without_an_avatar(
+        self, as_user, client, name
+    ):
         AdminFactory()
         gone = UserFactory(username='gone')
         send(as_user(gone), PICTURE)

@@ -11,7 +11,7 @@ MINE = '/api/v1/users/me/exports'
 
 
 class TestExportCreate:
-    def test_answers_with_where_to_look(self, app, as_user, user):
+    def test_returns_the_location_of_the_export(self, app, as_user, user):
         client = as_user(user)
 
         response = client.post(MINE)
@@ -22,7 +22,7 @@ class TestExportCreate:
         assert shown.json['data'] == response.json['data']
         assert set(shown.json['data']) == {'id', 'state', 'size', 'created_at', 'expires_at'}
 
-    def test_rejects_with_conflict(self, as_user, user):
+    def test_returns_409_while_another_export_is_pending(self, as_user, user):
         client = as_user(user)
         client.post(MINE)
 
@@ -32,7 +32,7 @@ class TestExportCreate:
 
 
 class TestExportContent:
-    def test_is_a_zip_as_an_attachment(self, app, as_user, user):
+    def test_returns_a_zip_as_an_attachment(self, app, as_user, user):
         client = as_user(user)
         path = client.post(MINE).location
         assert client.get(f'{path}/content').status_code == 409
@@ -48,19 +48,19 @@ class TestExportContent:
         part = client.get(f'{path}/content', headers={'Range': 'bytes=0-1'}, buffered=True)
         assert (part.status_code, part.data) == (206, b'PK')
 
-    def test_is_nobody_elses(self, app, as_user, user):
+    def test_returns_404_to_another_user(self, app, as_user, user):
         path = as_user(user).post(MINE).location
         run_pending_tasks(app)
         other = as_user(UserFactory())
 
-        for address in (path, f'{path}/content', f'{MINE}/{uuid4()}', f'{MINE}/{uuid4()}/content'):
-            response = other.get(address)
+        for url in (path, f'{path}/content', f'{MINE}/{uuid4()}', f'{MINE}/{uuid4()}/content'):
+            response = other.get(url)
             assert (response.status_code, list(response.json['data'])) == (404, ['export'])
         assert other.get(MINE).json['data']['items'] == []
 
 
 class TestExportList:
-    def test_shows_the_newest_first(self, app, as_user, user):
+    def test_returns_the_newest_first(self, app, as_user, user):
         client = as_user(user)
         made = [client.post(MINE).json['data']['id']]
         run_pending_tasks(app)

@@ -10,7 +10,7 @@ URL = '/api/v1/users'
 
 
 class TestRoutes:
-    def test_define_give_show_and_delete(self, as_user):
+    def test_define_assign_list_and_delete(self, as_user):
         admin, user = as_user(AdminFactory()), UserFactory()
         reader = as_user(user)
         assert reader.get(URL).status_code == 403
@@ -43,7 +43,7 @@ class TestRoutes:
             ('2147483647/roles', {'roles': []}, 404, 'user'),
         ],
     )
-    def test_reject(self, as_user, path, body, code, field):
+    def test_reject_invalid_requests(self, as_user, path, body, code, field):
         response = as_user(AdminFactory()).put(f'{URL}/{path}', json=body)
 
         assert (response.status_code, set(reasons(response))) == (code, {field})

@@ -17,7 +17,7 @@ NOBODY = 2_147_483_647
 
 
 class TestUserList:
-    def test_shows_users(self, admin):
+    def test_returns_users(self, admin):
         UserFactory(username='ada', email='ada@example.com')
 
         response = admin.get(f'{URL}?username=ada')
@@ -34,25 +34,25 @@ class TestUserList:
         assert response.status_code == 403
         assert set(reasons(response)) == {'permission'}
 
-    def test_rejects_a_stranger(self, client):
+    def test_requires_a_login(self, client):
         assert client.get(URL).status_code == 401
 
     @pytest.mark.parametrize('sort', ['id', '-username', 'created_at'])
-    def test_leads_from_page_to_page(self, admin, sort):
+    def test_returns_a_link_to_the_next_page(self, admin, sort):
         UserFactory.create_batch(4)
-        address, walked = f'{URL}?limit=2&sort={sort}', []
+        url, walked = f'{URL}?limit=2&sort={sort}', []
 
         for _ in range(3):
-            response = admin.get(address)
+            response = admin.get(url)
             walked += [user['id'] for user in data(response)['items']]
             link = re.match('<(.+)>; rel="next"', response.headers.get('Link', ''))
-            address = link and link[1]
+            url = link and link[1]
 
-        assert address is None
+        assert url is None
         assert walked == [user['id'] for user in data(admin.get(f'{URL}?sort={sort}'))['items']]
         assert len(walked) == 5
 
-    def test_gives_the_cursor_in_the_body_too(self, admin):
+    def test_returns_the_cursor_in_the_body_too(self, admin):
         UserFactory.create_batch(2)
         first = data(admin.get(f'{URL}?limit=2'))
 
@@ -72,13 +72,13 @@ class TestUserList:
             ('password_hash=x', 'password_hash'), ('username[]=ada', 'username[]'),
         ],
     )  # fmt: skip
-    def test_rejects_a_bad_query(self, admin, query, field):
+    def test_rejects_an_invalid_query(self, admin, query, field):
         response = admin.get(f'{URL}?{query}')
 
         assert response.status_code == 422
         assert set(reasons(response)) == {field}
 
-    def test_costs_the_same_for_one_and_for_fifty(self, admin, assert_max_queries):
+    def test_executes_the_same_statements_for_one_and_for_fifty(self, admin, assert_max_queries):
         with assert_max_queries(1) as for_one:
             assert len(data(admin.get(URL))['items']) == 1
         UserFactory.create_batch(49)
@@ -90,7 +90,7 @@ class TestUserList:
 
 
 class TestUserCreate:
-    def test_makes_one_and_says_where(self, admin):
+    def test_creates_a_user_and_returns_the_location(self, admin):
         body = {'username': 'Ada', 'email': 'ada@example.com', 'name': 'Ada', 'bio': 'Analyst\nand'}
 
         response = admin.post(URL, json=body)
@@ -102,7 +102,7 @@ class TestUserCreate:
         assert response.headers['Location'] == f'{URL}/{user["id"]}'
         assert data(admin.get(response.headers['Location'])) == user
 
-    def test_gives_roles(self, admin):
+    def test_assigns_roles(self, admin):
         body = {'username': 'ada', 'email': 'ada@example.com', 'roles': ['admin', 'member']}
 
         assert data(admin.post(URL, json=body))['roles'] == ['admin', 'member']
@@ -112,7 +112,7 @@ class TestUserCreate:
 
         assert as_user(UserFactory()).post(URL, json=body).status_code == 403
 
-    def test_rejects_roles_beyond_the_own(self, as_user):
+    def test_rejects_roles_beyond_those_of_the_caller(self, as_user):
         clerk = as_user(UserFactory(), permissions=permissions_of(['member']) | {WRITE})
         body = {'username': 'ada', 'email': 'ada@example.com', 'roles': ['admin']}
 
@@ -141,7 +141,7 @@ class TestUserCreate:
             ({'password': 'correct horse battery'}, {'password'}),
         ],
     )
-    def test_rejects_what_does_not_fit(self, admin, body, fields):
+    def test_rejects_invalid_values(self, admin, body, fields):
         whole = {'username': 'ada', 'email': 'ada@example.com', **body} if body else {}
 
         response = admin.post(URL, json=whole)
@@ -150,7 +150,7 @@ class TestUserCreate:
         assert set(reasons(response)) == fields
 
     @pytest.mark.parametrize('field', sorted(set(PROTECTED) - {'roles'}))
-    def test_rejects_what_the_server_sets(self, admin, field):
+    def test_rejects_fields_that_only_the_service_sets(self, admin, field):
         body = {'username': 'ada', 'email': 'ada@example.com', field: 1}
 
         response = admin.post(URL, json=body)
@@ -168,7 +168,7 @@ class TestUserCreate:
              'email'),
         ],
     )  # fmt: skip
-    def test_rejects_what_somebody_has(self, admin, body, field):
+    def test_rejects_a_taken_username_or_email_address(self, admin, body, field):
         UserFactory(username='ada', email='ada@example.com')
 
         response = admin.post(URL, json=body)
@@ -178,7 +178,7 @@ class TestUserCreate:
 
 
 class TestUserShow:
-    def test_shows_oneself(self, as_user):
+    def test_returns_the_own_user(self, as_user):
         user = UserFactory()
 
         response = as_user(user).get(f'{URL}/{user.id}')
@@ -186,10 +186,10 @@ class TestUserShow:
         assert data(response)['id'] == user.id
         assert response.headers['ETag'] == '"1"'
 
-    def test_shows_anybody_to_whoever_may_read(self, admin):
+    def test_returns_any_user_to_a_caller_with_the_permission(self, admin):
         assert data(admin.get(f'{URL}/{UserFactory(username="ada").id}'))['username'] == 'ada'
 
-    def test_looks_the_same_for_another_and_for_nobody(self, as_user):
+    def test_returns_the_same_for_another_and_an_unknown_user(self, as_user):
         client = as_user(UserFactory())
 
         another, nobody = client.get(f'{URL}/{UserFactory().id}'), client.get(f'{URL}/{NOBODY}')
@@ -198,13 +198,13 @@ class TestUserShow:
         assert reasons(another) == reasons(nobody) == {'user': ['No such user']}
 
     @pytest.mark.parametrize('user_id', [2_147_483_648, 9_223_372_036_854_775_808, 10**40])
-    def test_knows_no_id_beyond_the_largest(self, admin, user_id):
+    def test_returns_404_for_an_id_above_the_maximum(self, admin, user_id):
         response = admin.get(f'{URL}/{user_id}')
 
         assert response.status_code == 404
         assert set(reasons(response)) == {'url'}
 
-    def test_tells_a_reader_who_has_it_just_that(self, as_user):
+    def test_returns_304_for_a_current_etag(self, as_user):
         user = UserFactory()
         client = as_user(user)
 
@@ -213,14 +213,14 @@ class TestUserShow:
         assert (response.status_code, response.data) == (304, b'')
         assert response.headers['ETag'] == '"1"'
 
-    def test_shows_it_to_a_reader_of_an_older_version(self, as_user):
+    def test_returns_200_for_an_older_etag(self, as_user):
         user = UserFactory()
 
         response = as_user(user).get(f'{URL}/{user.id}', headers={'If-None-Match': '"0"'})
 
         assert response.status_code == 200
 
-    def test_wants_the_scope_of_a_key(self, as_user):
+    def test_requires_the_scope_of_an_api_key(self, as_user):
         user = UserFactory()
 
         response = as_user(user, scopes=frozenset({'files:read'})).get(f'{URL}/{user.id}')
@@ -232,7 +232,7 @@ class TestUserShow:
 class TestUserReplace:
     BODY = {'username': 'new', 'email': 'new@example.com', 'name': 'New', 'bio': 'Newer'}
 
-    def test_replaces_all_of_it(self, admin):
+    def test_replaces_all_fields(self, admin):
         user = UserFactory()
 
         response = admin.put(f'{URL}/{user.id}', json=self.BODY)
@@ -241,7 +241,7 @@ class TestUserReplace:
         assert {name: shown[name] for name in self.BODY} == self.BODY
         assert response.headers['ETag'] == '"2"'
 
-    def test_empties_what_was_not_sent(self, admin):
+    def test_empties_fields_that_were_not_sent(self, admin):
         user = UserFactory(name='Ada', bio='Analyst')
 
         shown = data(
@@ -251,7 +251,7 @@ class TestUserReplace:
         assert (shown['name'], shown['bio']) == ('', '')
 
     @pytest.mark.parametrize('missing', ['username', 'email'])
-    def test_wants_name_and_address(self, admin, missing):
+    def test_requires_username_and_email_address(self, admin, missing):
         body = {name: value for name, value in self.BODY.items() if name != missing}
 
         response = admin.put(f'{URL}/{UserFactory().id}', json=body)
@@ -260,7 +260,7 @@ class TestUserReplace:
         assert set(reasons(response)) == {missing}
 
     @pytest.mark.parametrize('field', PROTECTED)
-    def test_rejects_what_the_server_sets(self, admin, field):
+    def test_rejects_fields_that_only_the_service_sets(self, admin, field):
         user = UserFactory()
         before = data(admin.get(f'{URL}/{user.id}'))
 
@@ -270,7 +270,7 @@ class TestUserReplace:
         assert set(reasons(response)) == {field}
         assert data(admin.get(f'{URL}/{user.id}')) == before
 
-    def test_rejects_members_even_on_themselves(self, as_user):
+    def test_rejects_members_for_their_own_user(self, as_user):
         user = UserFactory()
 
         response = as_user(user).put(f'{URL}/{user.id}', json=self.BODY)
@@ -278,7 +278,7 @@ class TestUserReplace:
         assert response.status_code == 403
         assert set(reasons(response)) == {'permission'}
 
-    def test_rejects_an_admin_to_whoever_may_less(self, as_user):
+    def test_rejects_a_change_of_a_user_with_more_permissions(self, as_user):
         clerk = as_user(UserFactory(), permissions=permissions_of(['member']) | {WRITE})
 
         response = clerk.put(f'{URL}/{AdminFactory().id}', json=self.BODY)
@@ -286,23 +286,23 @@ class TestUserReplace:
         assert response.status_code == 403
         assert set(reasons(response)) == {'permission'}
 
-    def test_finds_nobody_under_a_free_id(self, admin):
+    def test_returns_404_for_an_unknown_id(self, admin):
         assert admin.put(f'{URL}/{NOBODY}', json=self.BODY).status_code == 404
 
-    def test_rejects_a_version_that_is_no_more(self, admin):
+    def test_rejects_an_outdated_version(self, admin):
         user = UserFactory()
-        address = f'{URL}/{user.id}'
-        admin.patch(address, json={'name': 'Countess'})
+        url = f'{URL}/{user.id}'
+        admin.patch(url, json={'name': 'Countess'})
 
-        response = admin.put(address, json=self.BODY, headers={'If-Match': '"1"'})
+        response = admin.put(url, json=self.BODY, headers={'If-Match': '"1"'})
 
         assert response.status_code == 412
         assert set(reasons(response)) == {'etag'}
-        assert data(admin.get(address))['name'] == 'Countess'
+        assert data(admin.get(url))['name'] == 'Countess'
 
 
 class TestUserUpdate:
-    def test_changes_only_what_was_sent(self, as_user):
+    def test_changes_only_the_sent_fields(self, as_user):
         user = UserFactory(name='Ada', bio='Analyst')
 
         response = as_user(user).patch(f'{URL}/{user.id}', json={'name': 'Countess'})
@@ -311,24 +311,24 @@ class TestUserUpdate:
         assert data(response)['bio'] == 'Analyst'
         assert data(as_user(user).get(f'{URL}/me'))['name'] == 'Countess'
 
-    def test_two_changes_of_different_fields_both_hold(self, as_user):
+    def test_keeps_changes_of_different_fields(self, as_user):
         user = UserFactory(name='Ada', bio='')
-        address, client = f'{URL}/{user.id}', as_user(user)
+        url, client = f'{URL}/{user.id}', as_user(user)
 
-        client.patch(address, json={'name': 'Countess'})
-        client.patch(address, json={'bio': 'Analyst'})
+        client.patch(url, json={'name': 'Countess'})
+        client.patch(url, json={'bio': 'Analyst'})
 
-        shown = data(client.get(address))
+        shown = data(client.get(url))
         assert (shown['name'], shown['bio'], shown['version']) == ('Countess', 'Analyst', 3)
 
-    def test_finds_nobody_but_oneself(self, as_user):
+    def test_returns_404_for_another_user(self, as_user):
         response = as_user(UserFactory()).patch(f'{URL}/{UserFactory().id}', json={})
 
         assert response.status_code == 404
         assert set(reasons(response)) == {'user'}
 
     @pytest.mark.parametrize('field', PROTECTED)
-    def test_rejects_what_the_server_sets(self, admin, field):
+    def test_rejects_fields_that_only_the_service_sets(self, admin, field):
         user = UserFactory()
         before = data(admin.get(f'{URL}/{user.id}'))
 
@@ -339,14 +339,14 @@ class TestUserUpdate:
         assert data(admin.get(f'{URL}/{user.id}')) == before
 
     @pytest.mark.parametrize('body', [{'nickname': 'x'}, {'password': 'x'}, {'Name': 'x'}])
-    def test_rejects_a_field_it_does_not_know(self, admin, body):
+    def test_rejects_an_unknown_field(self, admin, body):
         response = admin.patch(f'{URL}/{UserFactory().id}', json=body)
 
         assert response.status_code == 422
         assert set(reasons(response)) == set(body)
 
     @pytest.mark.parametrize('changes', [{'username': 'new'}, {'email': 'new@example.com'}])
-    def test_rejects_what_users_may_not_change(self, as_user, changes):
+    def test_rejects_fields_that_users_may_not_change(self, as_user, changes):
         user = UserFactory()
 
         response = as_user(user).patch(f'{URL}/{user.id}', json=changes)
@@ -354,12 +354,12 @@ class TestUserUpdate:
         assert response.status_code == 403
         assert set(reasons(response)) == {'permission'}
 
-    def test_renames_for_whoever_may_write(self, admin):
+    def test_changes_the_username_with_the_permission(self, admin):
         response = admin.patch(f'{URL}/{UserFactory().id}', json={'username': 'New'})
 
         assert data(response)['username'] == 'new'
 
-    def test_keeps_an_admins_key_to_its_scope(self, as_user):
+    def test_limits_the_api_key_of_an_admin_to_its_scopes(self, as_user):
         user = AdminFactory()
         key = as_user(user, scopes=frozenset({'profile:write'}))
 
@@ -368,7 +368,7 @@ class TestUserUpdate:
         assert key.patch(f'{URL}/{UserFactory().id}', json={'name': 'x'}).status_code == 403
 
     @pytest.mark.parametrize('tag', ['"1"', '*', '"7", "1"'])
-    def test_takes_a_version_that_is_there(self, as_user, tag):
+    def test_accepts_the_current_version(self, as_user, tag):
         user = UserFactory()
 
         response = as_user(user).patch(
@@ -391,7 +391,7 @@ class TestUserUpdate:
 
 
 class TestUserDelete:
-    def test_the_user_is_gone(self, as_user):
+    def test_deletes_the_user(self, as_user):
         admin, user = AdminFactory(), UserFactory()
 
         response = as_user(admin).delete(f'{URL}/{user.id}')
@@ -399,7 +399,7 @@ class TestUserDelete:
         assert (response.status_code, data(response)) == (200, None)
         assert as_user(admin).get(f'{URL}/{user.id}').status_code == 404
 
-    def test_name_and_address_are_free_again(self, admin):
+    def test_frees_the_username_and_the_email_address(self, admin):
         user = UserFactory(username='ada', email='ada@example.com')
         admin.delete(f'{URL}/{user.id}')
 
@@ -414,7 +414,7 @@ class TestUserDelete:
         assert response.status_code == 403
         assert set(reasons(response)) == {'permission'}
 
-    def test_finds_nobody_twice(self, admin):
+    def test_returns_404_for_a_second_request(self, admin):
         user = UserFactory()
         admin.delete(f'{URL}/{user.id}')
 

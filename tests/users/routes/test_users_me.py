@@ -14,7 +14,7 @@ URL = '/api/v1/users'
 
 
 class TestUserMe:
-    def test_shows_the_one_who_asks(self, as_user, assert_max_queries):
+    def test_returns_the_current_user(self, as_user, assert_max_queries):
         user = UserFactory(name='Ada')
         client = as_user(user)
 
@@ -24,12 +24,12 @@ class TestUserMe:
         assert data(response)['name'] == 'Ada'
         assert response.headers['ETag'] == '"1"'
 
-    def test_tells_a_reader_who_has_it_just_that(self, as_user):
+    def test_returns_304_for_a_current_etag(self, as_user):
         response = as_user(UserFactory()).get(f'{URL}/me', headers={'If-None-Match': '"1"'})
 
         assert (response.status_code, response.data) == (304, b'')
 
-    def test_rejects_a_stranger(self, client):
+    def test_requires_a_login(self, client):
         response = client.get(f'{URL}/me')
 
         assert response.status_code == 401
@@ -38,7 +38,7 @@ class TestUserMe:
 
 
 class TestUserMeUpdate:
-    def test_changes_only_what_was_sent(self, as_user):
+    def test_changes_only_the_sent_fields(self, as_user):
         client = as_user(UserFactory(name='Ada', bio='Analyst'))
 
         response = client.patch(f'{URL}/me', json={'bio': 'Countess'})
@@ -48,7 +48,7 @@ class TestUserMeUpdate:
         assert response.headers['ETag'] == '"2"'
 
     @pytest.mark.parametrize('field', [*PROTECTED, 'email_key', 'last_login', 'user_id'])
-    def test_rejects_what_the_server_sets(self, as_user, field):
+    def test_rejects_fields_that_only_the_service_sets(self, as_user, field):
         client = as_user(UserFactory())
         before = data(client.get(f'{URL}/me'))
 
@@ -59,7 +59,7 @@ class TestUserMeUpdate:
         assert data(client.get(f'{URL}/me')) == before
 
     @pytest.mark.parametrize('changes', [{'username': 'new'}, {'email': 'new@example.com'}])
-    def test_rejects_what_users_may_not_change(self, as_user, changes):
+    def test_rejects_fields_that_users_may_not_change(self, as_user, changes):
         response = as_user(UserFactory()).patch(f'{URL}/me', json=changes)
 
         assert response.status_code == 403
@@ -74,13 +74,13 @@ class TestUserMeUpdate:
 
 
 class TestUserMeDelete:
-    def test_the_user_is_gone(self, as_user):
+    def test_deletes_the_user(self, as_user):
         user = UserFactory()
 
         assert as_user(user).delete(f'{URL}/me').status_code == 200
         assert User.find(user.id) is None
 
-    def test_wants_a_fresh_login(self, as_user):
+    def test_requires_a_fresh_login(self, as_user):
         user = UserFactory()
         client = as_user(user, authenticated_at=now() - timedelta(minutes=10, seconds=1))
 
@@ -96,7 +96,7 @@ class TestUserMeDelete:
         assert response.status_code == 409
         assert set(reasons(response)) == {'user'}
 
-    def test_is_nothing_for_keys(self, as_user):
+    def test_rejects_api_keys(self, as_user):
         user = UserFactory()
 
         response = as_user(user, scopes=permissions_of(['member'])).delete(f'{URL}/me')

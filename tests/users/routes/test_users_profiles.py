@@ -13,18 +13,18 @@ URL = '/api/v1/users'
 
 
 class TestUserMeProfile:
-    def test_shows_the_own(self, as_user):
+    def test_returns_the_own_profile(self, as_user):
         response = as_user(UserFactory(username='ada')).get(f'{URL}/me/profile')
 
         assert data(response)['username'] == 'ada'
 
-    def test_rejects_a_stranger(self, client):
+    def test_requires_a_login(self, client):
         assert client.get(f'{URL}/me/profile').status_code == 401
 
 
 class TestUsernameShow:
     @pytest.mark.parametrize('name', ['ada', 'ADA'])
-    def test_says_that_one_exists(self, client, name):
+    def test_returns_200_for_an_existing_username(self, client, name):
         UserFactory(username='ada')
 
         response = client.get(f'{URL}/{name}')
@@ -33,7 +33,7 @@ class TestUsernameShow:
         assert data(response) is None
 
     @pytest.mark.parametrize('name', ['nobody', 'a', 'ada@example.com', '%F0%9F%98%80', 'x' * 200])
-    def test_says_that_none_does(self, client, name):
+    def test_returns_404_for_an_unknown_username(self, client, name):
         UserFactory(username='ada')
 
         response = client.get(f'{URL}/{name}')
@@ -43,7 +43,7 @@ class TestUsernameShow:
 
 
 class TestUserProfile:
-    def test_shows_anybody_what_anybody_may_see(self, client):
+    def test_returns_the_public_fields_without_a_login(self, client):
         UserFactory(username='ada', name='Ada', bio='Analyst')
 
         response = client.get(f'{URL}/ADA/profile')
@@ -63,13 +63,13 @@ class TestUserProfile:
 
         assert profile['since_logged_in'] == 1
 
-    def test_knows_no_other_name(self, client):
+    def test_returns_404_for_an_unknown_username(self, client):
         response = client.get(f'{URL}/nobody/profile')
 
         assert response.status_code == 404
         assert set(reasons(response)) == {'username'}
 
-    def test_hides_who_is_disabled(self, client):
+    def test_returns_404_for_a_disabled_user(self, client):
         UserFactory(username='ada', disabled=True)
 
         assert client.get(f'{URL}/ada/profile').status_code == 404

@@ -1,4 +1,4 @@
-"""The usernames on a page of users."""
+"""Usernames on a page of users."""
 
 from project.core.database.keyset_pagination import PageRequest
 from project.users import service

@@ -1,4 +1,4 @@
-"""Service: set, open and remove avatars, and delete their bytes."""
+"""Service: set, open and remove avatars, and delete their objects."""
 
 import tempfile
 
@@ -16,34 +16,34 @@ from tests.users.factories import UserFactory
 pytestmark = pytest.mark.usefixtures('free_image_slots')
 
 
-def kept():
-    """Return the keys of the pictures that the storage has."""
+def stored_keys():
+    """Return the keys of the avatars in the storage."""
     root = storage().root
     return {str(path.relative_to(root)) for path in (root / 'avatars').rglob('*') if path.is_file()}
 
 
 class TestSetAvatar:
-    def test_keeps_a_square_of_256_pixels(self, picture):
+    def test_stores_a_square_of_256_pixels(self, picture):
         user = UserFactory()
 
         profile = set_avatar(user.id, picture)
 
-        assert kept() == {profile.profile_image}
+        assert stored_keys() == {profile.profile_image}
         _, stream = open_avatar(user.username)
         with stream:
             made = decoded(stream.read())
         assert (made.format, made.size, sides(made)) == ('WEBP', (256, 256), ('red', 'blue'))
 
-    def test_leaves_nothing_of_the_one_before(self, app, picture):
+    def test_releases_the_previous_avatar(self, app, picture):
         user = UserFactory()
         before = set_avatar(user.id, picture).profile_image
 
         after = set_avatar(user.id, picture).profile_image
 
-        # Somebody may be about to open what they have just read of.
-        assert kept() == {before, after}
+        # A request may have read the old key and not yet opened the object.
+        assert stored_keys() == {before, after}
         collect_released()
-        assert kept() == {after}
+        assert stored_keys() == {after}
 
     def test_stores_nothing_if_the_user_cannot_be_changed(self, app, picture, monkeypatch):
         user = UserFactory()
@@ -51,9 +51,9 @@ class TestSetAvatar:
         with pytest.raises(ZeroDivisionError):
             set_avatar(user.id, picture)
 
-        assert kept() == set()
+        assert stored_keys() == set()
 
-    def test_leaves_nothing_of_a_user_who_was_deleted_meanwhile(self, app, picture, monkeypatch):
+    def test_stores_nothing_if_the_user_is_deleted_meanwhile(self, app, picture, monkeypatch):
         user = UserFactory()
         monkeypatch.setattr(
             'project.users.service.avatars.resize_to_webp',
@@ -64,9 +64,9 @@ class TestSetAvatar:
             set_avatar(user.id, picture)
 
         collect_released()
-        assert kept() == set()
+        assert stored_keys() == set()
 
-    def test_rejects_what_is_no_image_and_keeps_the_one_before(self, app, picture):
+    def test_rejects_an_unreadable_image_and_keeps_the_previous_avatar(self, app, picture):
         user = UserFactory()
         before = set_avatar(user.id, picture).profile_image
 
@@ -76,7 +76,7 @@ class TestSetAvatar:
                 set_avatar(user.id, file)
 
         collect_released()
-        assert kept() == {before}
+        assert stored_keys() == {before}
 
     def test_rejects_more_than_five_mebibytes(self):
         with tempfile.TemporaryFile() as file:
@@ -84,7 +84,7 @@ class TestSetAvatar:
             with pytest.raises(AvatarTooLarge):
                 set_avatar(UserFactory().id, file)
 
-    def test_changes_nothing_that_others_edit(self, picture):
+    def test_does_not_change_the_version_of_the_user(self, picture):
         user = UserFactory()
 
         set_avatar(user.id, picture)
@@ -93,7 +93,7 @@ class TestSetAvatar:
 
 
 class TestRemoveAvatar:
-    def test_takes_it_away_and_its_bytes_soon(self, app, picture):
+    def test_removes_the_avatar_and_releases_its_object(self, app, picture):
         user = UserFactory()
         set_avatar(user.id, picture)
 
@@ -102,19 +102,19 @@ class TestRemoveAvatar:
         with pytest.raises(AvatarNotFound):
             open_avatar(user.username)
         collect_released()
-        assert kept() == set()
+        assert stored_keys() == set()
 
-    def test_rejects_where_there_is_none(self):
+    def test_rejects_a_user_without_an_avatar(self):
         with pytest.raises(AvatarNotFound):
             remove_avatar(UserFactory().id)
 
 
 class TestDeleteUser:
-    def test_leaves_no_picture(self, app, picture):
+    def test_deletes_the_avatar(self, app, picture):
         user = UserFactory()
         set_avatar(user.id, picture)
 
         service.delete_user(user.id)
 
         collect_released()
-        assert kept() == set()
+        assert stored_keys() == set()

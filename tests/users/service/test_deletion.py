@@ -19,7 +19,7 @@ from tests.users.service.listed_users import usernames
 
 
 class TestDeleteUser:
-    def test_closes_the_account_at_once(self):
+    def test_hides_the_user_from_all_finders_immediately(self):
         user = UserFactory(username='ada', email='ada@example.com', bio='Analyst')
 
         service.delete_user(user.id)
@@ -35,7 +35,7 @@ class TestDeleteUser:
         assert not {'ada', 'Analyst', 'Ada Lovelace'} & set(row)
         assert not any('ada@' in str(value) for value in row)
 
-    def test_frees_the_username_and_the_address(self):
+    def test_frees_the_username_and_the_email_address(self):
         user = UserFactory(username='ada', email='ada@example.com')
         service.delete_user(user.id)
 
@@ -43,7 +43,7 @@ class TestDeleteUser:
 
         assert again.id > user.id
 
-    def test_changes_nobody_who_is_deleted(self):
+    def test_prevents_changes_of_a_deleted_user(self):
         user = UserFactory()
         service.delete_user(user.id)
 
@@ -54,7 +54,7 @@ class TestDeleteUser:
             service.set_roles(user.id, ['member'])
         assert service.record_login(user.id) is False
 
-    def test_announces_it_with_the_address(self):
+    def test_sends_a_signal_with_the_email_address(self):
         user, seen = UserFactory(email='ada@example.com'), []
 
         def record(_sender, *, user_id, email, by):
@@ -65,7 +65,7 @@ class TestDeleteUser:
 
         assert seen == [(user.id, 'ada@example.com', None, None)]
 
-    def test_deletes_nothing_when_a_receiver_fails(self):
+    def test_deletes_nothing_if_a_receiver_fails(self):
         user = UserFactory()
 
         def reject(_sender, **_):
@@ -88,7 +88,7 @@ class TestDeleteUser:
 
         assert service.get_user(user.id)
 
-    def test_rejects_an_admin_to_whoever_may_less(self):
+    def test_rejects_the_deletion_of_a_user_with_more_permissions(self):
         AdminFactory()
         clerk = clerk_with(DELETE)
 
@@ -104,7 +104,7 @@ class TestDeleteUser:
 
         assert service.get_user(last.id)
 
-    def test_lets_the_last_but_one_go(self):
+    def test_deletes_the_last_but_one_admin(self):
         AdminFactory()
         admin = AdminFactory()
 
@@ -112,7 +112,7 @@ class TestDeleteUser:
 
         assert User.find(admin.id) is None
 
-    def test_lets_a_disabled_admin_go(self):
+    def test_deletes_a_disabled_admin(self):
         AdminFactory()
         disabled = AdminFactory(disabled=True)
 
@@ -129,7 +129,7 @@ class TestDeleteUser:
         ],
         ids=['delete-delete', 'disable-disable', 'delete-disable'],
     )
-    def test_of_two_admins_who_remove_each_other_one_stays(self, tmp_path, first, second):
+    def test_keeps_one_of_two_admins_who_remove_each_other(self, tmp_path, first, second):
         with separate_app(tmp_path) as app:
             one, other = AdminFactory(), AdminFactory()
 
@@ -141,7 +141,7 @@ class TestDeleteUser:
 
 @pytest.fixture
 def batches(monkeypatch):
-    """Let one feature have three batches; return the ids that it was asked to erase.
+    """Register a feature with three batches to erase; return the user id of each erased batch.
 
     `batches.fails_at` is the number of the batch that fails.
     """
@@ -166,7 +166,7 @@ def batches(monkeypatch):
 
 
 def rows():
-    """Return the ids of the users in the table, deleted ones as well."""
+    """Return the ids of all rows of users, including deleted ones."""
     return sorted(db.session.execute(db.select(User.__table__.c.id)).scalars())
 
 
@@ -180,7 +180,7 @@ class TestEraseUser:
 
         assert (batches, rows()) == ([user.id] * 3, [])
 
-    def test_goes_on_after_the_last_batch(self, batches):
+    def test_continues_after_the_last_erased_batch(self, batches):
         user = UserFactory()
         service.delete_user(user.id)
         batches.fails_at = 3
@@ -193,14 +193,14 @@ class TestEraseUser:
 
         assert (batches, rows()) == ([user.id] * 3, [])
 
-    def test_erases_no_user_who_is_not_deleted(self, batches):
+    def test_does_not_erase_an_active_user(self, batches):
         user = UserFactory()
 
         erase_user(user.id)
 
         assert (batches, rows()) == ([], [user.id])
 
-    def test_runs_again_without_effect(self, batches):
+    def test_has_no_effect_in_a_second_run(self, batches):
         user = UserFactory()
         service.delete_user(user.id)
         for _ in range(2):
@@ -210,7 +210,7 @@ class TestEraseUser:
 
 
 class TestResumeErasures:
-    def test_enqueues_what_was_given_up(self, app, batches):
+    def test_enqueues_erasures_whose_task_is_dead(self, app, batches):
         user, other = UserFactory(), UserFactory()
         service.delete_user(user.id)
         with atomic():

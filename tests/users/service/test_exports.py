@@ -27,13 +27,13 @@ from tests.pending_tasks import run_pending_tasks
 from tests.users.factories import UserFactory
 
 
-def kept():
-    """Return the ids of the exports that the storage has."""
+def stored_ids():
+    """Return the ids of the exports in the storage."""
     return {listed.name.split('/')[1] for listed in storage().iterate_names('exports')}
 
 
-def grow_old(export_id, by):
-    """Let time pass for an export."""
+def backdate(export_id, by):
+    """Move the times of an export into the past, by a timedelta."""
     with atomic():
         export = db.session.get(Export, export_id)
         export.created_at -= by
@@ -41,7 +41,7 @@ def grow_old(export_id, by):
 
 
 class TestRequestExport:
-    def test_has_it_made(self, app, user, mailbox):
+    def test_creates_an_export_and_notifies_the_user(self, app, user, mailbox):
         export = request_export(user.id)
         assert (export.state, export.size) == ('pending', None)
 
@@ -52,21 +52,21 @@ class TestRequestExport:
         assert [made.size] == list(sizes_in_storage().values())
         assert (mail['To'], mail['Subject']) == ('ada@example.com', 'Your data is ready')
 
-    def test_is_kept_for_seven_days_from_when_it_is_ready(self, app, user):
+    def test_keeps_an_export_for_seven_days_after_it_is_ready(self, app, user):
         export = request_export(user.id)
-        grow_old(export.id, timedelta(days=6))
+        backdate(export.id, timedelta(days=6))
 
         run_pending_tasks(app)
 
-        left = get_export(user.id, export.id).expires_at - now()
-        assert timedelta(days=6, hours=23) < left <= timedelta(days=7)
+        remaining = get_export(user.id, export.id).expires_at - now()
+        assert timedelta(days=6, hours=23) < remaining <= timedelta(days=7)
 
-    def test_is_written_down(self, user):
+    def test_records_the_request(self, user):
         request_export(user.id)
 
         assert db.session.scalars(select(Event.event_type)).all() == ['export_requested']
 
-    def test_rejects_a_second_one_while_the_first_is_made(self, app, user):
+    def test_rejects_a_second_request_while_the_first_is_pending(self, app, user):
         request_export(user.id)
 
         with pytest.raises(ExportUnderWay):
@@ -75,7 +75,7 @@ class TestRequestExport:
         run_pending_tasks(app)
         assert request_export(user.id).state == 'pending'
 
-    def test_replaces_the_one_before_once_it_is_ready(self, app, user):
+    def test_replaces_the_previous_export_once_the_new_one_is_ready(self, app, user):
         first, other = request_export(user.id), request_export(UserFactory().id)
         run_pending_tasks(app)
         second = request_export(user.id)
@@ -86,9 +86,9 @@ class TestRequestExport:
         with pytest.raises(ExportNotFound):
             get_export(user.id, first.id)
         collect_released()
-        assert kept() == {second.id.hex, other.id.hex}
+        assert stored_ids() == {second.id.hex, other.id.hex}
 
-    def test_gives_another_chance_where_one_has_failed(self, user):
+    def test_accepts_a_request_after_a_failed_one(self, user):
         export = request_export(user.id)
         with atomic():
             db.session.execute(update(OutboxTask).values(state=DEAD, available_at=None))
@@ -98,18 +98,18 @@ class TestRequestExport:
             open_export(user.id, export.id)
         assert request_export(user.id).state == 'pending'
 
-    def test_finds_one_of_two_at_once(self, tmp_path):
+    def test_accepts_one_of_concurrent_requests(self, tmp_path):
         with separate_app(tmp_path) as app:
             ada = service.create_user(username='ada', email='ada@example.com')
-            ask = [lambda: request_export(ada.id)] * 4
+            calls = [lambda: request_export(ada.id)] * 4
 
-            found = run_concurrently(app, *ask)
+            found = run_concurrently(app, *calls)
 
             assert sum(isinstance(each, ExportUnderWay) for each in found) == 3
 
 
 class TestMakeExport:
-    def test_is_made_once_where_the_task_runs_twice(self, app, user, mailbox):
+    def test_has_no_effect_in_a_second_run(self, app, user, mailbox):
         export = request_export(user.id)
         assert len(mailbox()) == 1
         before = get_export(user.id, export.id)
@@ -119,7 +119,7 @@ class TestMakeExport:
         assert get_export(user.id, export.id) == before
         assert len(mailbox()) == 1
 
-    def test_leaves_nothing_for_who_was_deleted_while_it_was_made(self, app, user, monkeypatch):
+    def test_stores_nothing_if_the_user_is_deleted_meanwhile(self, app, user, monkeypatch):
         export = request_export(user.id)
         late = PersonalData('late', {}, lambda _: _deleting(user.id), lambda _: None)
         monkeypatch.setattr('project.users.service.exports.personal_data_registry', lambda: [late])
@@ -127,9 +127,9 @@ class TestMakeExport:
         make_export(str(export.id), user.id)
 
         run_pending_tasks(app)
-        assert kept() == set()
+        assert stored_ids() == set()
 
-    def test_leaves_nothing_for_who_was_disabled_while_it_was_made(self, app, user, monkeypatch):
+    def test_stores_nothing_if_the_user_is_disabled_meanwhile(self, app, user, monkeypatch):
         export = request_export(user.id)
         late = PersonalData('late', {}, lambda _: _disabling(user.id), lambda _: None)
         monkeypatch.setattr('project.users.service.exports.personal_data_registry', lambda: [late])
@@ -138,16 +138,16 @@ class TestMakeExport:
 
         with pytest.raises(ExportNotFound):
             get_export(user.id, export.id)
-        assert kept() == set()
+        assert stored_ids() == set()
 
-    def test_waits_while_another_one_is_made(self, app, user):
+    def test_raises_slot_unavailable_while_another_export_is_made(self, app, user):
         export = request_export(user.id)
         with export_slot.acquire(1, timeout=0), pytest.raises(SlotUnavailable):
             make_export(str(export.id), user.id)
 
         assert get_export(user.id, export.id).state == 'pending'
 
-    def test_streams_what_is_larger_than_memory_should_hold(self, app, user, monkeypatch):
+    def test_streams_large_parts_to_the_disk(self, app, user, monkeypatch):
         taken = []
 
         def blocks():
@@ -167,7 +167,7 @@ class TestMakeExport:
         run_pending_tasks(app)
 
         assert get_export(user.id, export.id).size > 64 * 1024 * 1024
-        # Each block was on the disk before the next was asked for.
+        # Each block was on the disk before the next one was generated.
         assert taken[-1] >= 62 * 1024 * 1024
 
 
@@ -182,28 +182,28 @@ def _disabling(user_id):
 
 
 class TestDeleteExpiredExports:
-    def test_forgets_what_is_past_its_time_bytes_and_all(self, app, user):
+    def test_deletes_expired_exports_and_their_objects(self, app, user):
         export, other = request_export(user.id), UserFactory()
         staying = request_export(other.id)
         run_pending_tasks(app)
-        grow_old(export.id, timedelta(days=7))
+        backdate(export.id, timedelta(days=7))
 
         with pytest.raises(ExportNotFound):
             get_export(user.id, export.id)
         delete_expired_exports()
         collect_released()
 
-        assert kept() == {staying.id.hex}
+        assert stored_ids() == {staying.id.hex}
         assert db.session.scalars(select(Export.id)).all() == [staying.id]
 
 
 class TestDeleteUser:
-    def test_leaves_no_export(self, app, user):
+    def test_deletes_the_exports_of_the_user(self, app, user):
         request_export(user.id)
         run_pending_tasks(app)
-        assert len(kept()) == 1
+        assert len(stored_ids()) == 1
 
         service.delete_user(user.id)
 
         collect_released()
-        assert kept() == set()
+        assert stored_ids() == set()

@@ -15,13 +15,13 @@ from tests.users.user_count import count
 
 
 def row(username, **changes):
-    """Return a row as the service takes it."""
+    """Return a row in the form that the service accepts."""
     plain = {'username': username, 'email': f'{username}@example.com', 'name': '', 'bio': ''}
     return {**plain, 'roles': ['member'], **changes}
 
 
 class TestImportUsers:
-    def test_creates_them_with_their_roles_and_no_password(self):
+    def test_creates_users_with_their_roles_and_no_password(self):
         define_role('auditor', ['users:read'])
 
         assert import_users([row('ada', roles=['auditor', 'member'], name='Ada'), row('eve')]) == []
@@ -30,27 +30,27 @@ class TestImportUsers:
         assert (ada.name, ada.roles) == ('Ada', ['auditor', 'member'])
         assert db.session.scalars(select(Credential)).all() == []
 
-    def test_invites_them(self, mailbox):
+    def test_invites_the_users(self, mailbox):
         import_users([row('ada'), row('eve')])
 
         assert {mail['To'] for mail in mailbox()} == {'ada@example.com', 'eve@example.com'}
 
-    def test_invites_nobody_where_that_is_said(self, mailbox):
+    def test_sends_no_invitations_with_the_option(self, mailbox):
         import_users([row('ada')], invite=False)
 
         assert mailbox() == []
         assert db.session.scalars(select(Event.event_type)).all() == ['user_created']
 
-    def test_rejects_what_cannot_be_and_takes_the_others(self):
+    def test_rejects_invalid_rows_and_creates_the_others(self):
         UserFactory(username='taken', email='old@example.com')
 
-        refused = import_users([
+        rejected = import_users([
             row('ada'), row('taken'), row('bob', email='OLD@example.com'), row('admin'),
             row('carl', roles=['emperor']), row('ada', email='a2@example.com'),
             row('dora', email='ADA@example.com'), row('emil'),
         ])  # fmt: skip
 
-        assert refused == [
+        assert rejected == [
             RejectedRow(1, 'username', 'Already taken'),
             RejectedRow(2, 'email', 'Already registered'),
             RejectedRow(3, 'username', 'This name is reserved'),
@@ -60,7 +60,7 @@ class TestImportUsers:
         ]
         assert {u.username for u in export_users()} == {'taken', 'ada', 'emil'}
 
-    def test_takes_all_of_them_or_none(self, monkeypatch):
+    def test_creates_no_user_after_an_unexpected_error(self, monkeypatch):
         def fail(*_, **__):
             raise ZeroDivisionError
 
@@ -70,16 +70,16 @@ class TestImportUsers:
             import_users([row('ada')])
         assert count() == 0
 
-    def test_only_tries_where_that_is_said(self):
+    def test_creates_no_user_in_a_dry_run(self):
         UserFactory(username='taken')
 
-        refused = import_users([row('ada'), row('taken')], dry_run=True)
+        rejected = import_users([row('ada'), row('taken')], dry_run=True)
 
-        assert [each.row for each in refused] == [1]
+        assert [each.row for each in rejected] == [1]
         assert count() == 1
         assert list(list_tasks()) == []
 
-    def test_of_two_at_once_takes_each_once(self, tmp_path):
+    def test_creates_each_user_once_for_concurrent_imports(self, tmp_path):
         with separate_app(tmp_path) as app:
             rows = [row(f'user{number}') for number in range(200)]
 

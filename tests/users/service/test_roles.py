@@ -34,7 +34,7 @@ from tests.users.factories import AdminFactory, UserFactory, principal_of
 
 @pytest.fixture
 def clerk():
-    """Somebody who may see users and define roles, and nothing else."""
+    """Return the principal of a member who may also read users and define roles."""
     return principal_of(
         UserFactory(),
         permissions=default_permissions() | {'users:read', 'roles:write', 'roles:read'},
@@ -42,14 +42,14 @@ def clerk():
 
 
 class TestDefineRole:
-    def test_makes_one_and_changes_it(self):
+    def test_creates_a_role_and_changes_it(self):
         made = define_role('auditor', ['users:read', 'users:read'])
         changed = define_role('auditor', ['users:write'])
 
         assert (made.permissions, made.version) == (['users:read'], 1)
         assert (changed.permissions, changed.version) == (['users:write'], 2)
 
-    def test_holds_from_the_next_request_on(self):
+    def test_affects_the_next_request(self):
         """ASVS 8.3.2."""
         define_role('auditor', ['users:read'])
         user = UserFactory(roles=['member', 'auditor'])
@@ -61,23 +61,23 @@ class TestDefineRole:
         assert not identify(key).has_permission('users:read')
 
     @pytest.mark.parametrize(
-        ('name', 'permissions', 'refusal'),
+        ('name', 'permissions', 'error'),
         [
             ('admin', [], RoleBuiltIn), ('member', ['users:read'], RoleBuiltIn),
             ('x', [], RoleInvalid), ('Über', [], RoleInvalid), ('a' * 33, [], RoleInvalid),
             ('auditor\n', [], RoleInvalid), ('auditor', ['users:fly'], PermissionUnknown),
         ],
     )  # fmt: skip
-    def test_rejects(self, name, permissions, refusal):
-        with pytest.raises(refusal):
+    def test_rejects(self, name, permissions, error):
+        with pytest.raises(error):
             define_role(name, permissions)
 
-    def test_rejects_permissions_that_the_asker_does_not_hold(self, clerk):
+    def test_rejects_permissions_that_the_actor_does_not_hold(self, clerk):
         with pytest.raises(PrivilegeEscalation):
             define_role('boss', ['users:delete'], by=clerk)
         assert define_role('reader', ['users:read'], by=clerk)
 
-    def test_rejects_revoking_what_the_asker_does_not_hold(self, clerk):
+    def test_rejects_revoking_permissions_that_the_actor_does_not_hold(self, clerk):
         define_role('boss', ['users:delete'])
 
         with pytest.raises(PrivilegeEscalation):
@@ -97,7 +97,7 @@ class TestDefineRole:
 
 
 class TestDeleteRole:
-    def test_takes_it_from_who_had_it(self):
+    def test_revokes_the_role_from_its_users(self):
         define_role('auditor', ['users:read'])
         user = UserFactory(roles=['member', 'auditor'])
 
@@ -118,29 +118,31 @@ class TestDeleteRole:
 
 
 class TestListRoles:
-    def test_shows_the_built_in_ones_too(self):
+    def test_includes_the_built_in_roles(self):
         define_role('auditor', ['users:read'])
 
         assert [r.name for r in list_roles(PageRequest()).items] == ['admin', 'auditor', 'member']
 
 
 class TestSetRoles:
-    def test_replaces_them_and_says_so(self):
-        heard = []
+    def test_replaces_the_roles_and_sends_a_signal(self):
+        received = []
         define_role('auditor', ['users:read'])
         user = UserFactory()
         before = service.get_user(user.id).version
 
-        def receive(_sender, **what):
-            heard.append(what)
+        def receive(_sender, **values):
+            received.append(values)
 
         with user_roles_changed.connected_to(receive):
             changed = set_roles(user.id, ['auditor', 'auditor'])
 
         assert (changed.roles, changed.version) == (['auditor'], before + 1)
-        assert heard == [{'user_id': user.id, 'was': ['member'], 'roles': ['auditor'], 'by': None}]
+        assert received == [
+            {'user_id': user.id, 'was': ['member'], 'roles': ['auditor'], 'by': None}
+        ]
 
-    def test_leaves_nobody_without_what_everybody_may(self):
+    def test_keeps_default_permissions_when_the_last_role_is_removed(self):
         user = UserFactory()
 
         assert set_roles(user.id, []).roles == []
@@ -158,7 +160,7 @@ class TestSetRoles:
             set_roles(user.id, [], expected=frozenset([99]))
         assert service.get_user(user.id).roles == ['member']
 
-    def test_rejects_what_the_asker_does_not_hold(self, clerk):
+    def test_rejects_roles_with_permissions_that_the_actor_does_not_hold(self, clerk):
         define_role('boss', ['users:delete'])
         boss, user = UserFactory(roles=['boss']), UserFactory()
 
@@ -189,7 +191,7 @@ class TestSetRoles:
                 for admin in (one, other):
                     set_roles(admin.user_id, ['member', 'admin'])
 
-    def test_gives_no_role_that_is_deleted_meanwhile(self, tmp_path):
+    def test_grants_no_role_that_is_deleted_concurrently(self, tmp_path):
         with separate_app(tmp_path) as app:
             user = UserFactory()
             for _ in range(5):

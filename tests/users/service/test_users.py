@@ -25,12 +25,12 @@ from tests.users.factories import AdminFactory, UserFactory, principal_of
 from tests.users.service.clerks import clerk_with
 
 
-class TestCheckUsername:
-    def test_returns_it_in_lower_case(self):
+class TestValidateNewUsername:
+    def test_returns_the_name_in_lower_case(self):
         assert service.validate_new_username('Ada') == 'ada'
 
     @pytest.mark.parametrize('name', ['ab', 'a' * 33, '1ab', '_ab', 'a.b', 'abc\n', 'a b', ''])
-    def test_rejects_what_is_none(self, name):
+    def test_rejects_an_invalid_name(self, name):
         with pytest.raises(UsernameInvalid):
             service.validate_new_username(name)
 
@@ -39,7 +39,7 @@ class TestCheckUsername:
         with pytest.raises(UsernameInvalid if len(name) < 3 else UsernameReserved):
             service.validate_new_username(name.upper())
 
-    def test_rejects_a_taken_one_in_any_case(self):
+    def test_rejects_a_taken_name_in_any_case(self):
         UserFactory(username='ada')
 
         with pytest.raises(UsernameTaken):
@@ -47,13 +47,13 @@ class TestCheckUsername:
 
 
 class TestCreateUser:
-    def test_makes_a_member(self):
+    def test_creates_a_member(self):
         user = service.create_user(username='Ada', email='Ada@example.com')
 
         assert (user.username, user.email, user.roles) == ('ada', 'Ada@example.com', ['member'])
         assert (user.status, user.version) == ('active', 1)
 
-    def test_gives_a_role_once(self):
+    def test_assigns_each_role_once(self):
         user = service.create_user(
             username='ada', email='ada@example.com', roles=['admin', 'member', 'admin']
         )
@@ -68,19 +68,19 @@ class TestCreateUser:
             '\N{FULLWIDTH LATIN SMALL LETTER A}da@example.com',
         ],
     )
-    def test_rejects_an_address_that_somebody_has(self, email):
+    def test_rejects_a_taken_email_address(self, email):
         UserFactory(email='Ada@Example.com')
 
         with pytest.raises(EmailTaken):
             service.create_user(username='bob', email=email)
 
-    def test_rejects_a_username_that_somebody_has(self):
+    def test_rejects_a_taken_username(self):
         UserFactory(username='ada')
 
         with pytest.raises(UsernameTaken):
             service.create_user(username='ADA', email='other@example.com')
 
-    def test_leaves_nothing_of_what_it_rejected(self):
+    def test_stores_nothing_if_it_raises(self):
         UserFactory(username='ada')
         before = service.user_stats()
 
@@ -90,11 +90,11 @@ class TestCreateUser:
         assert service.user_stats() == before
         assert User.find_by_login('other@example.com') is None
 
-    def test_rejects_a_reserved_word(self):
+    def test_rejects_a_reserved_username(self):
         with pytest.raises(UsernameReserved):
             service.create_user(username='roles', email='a@b.example')
 
-    def test_rejects_roles_that_the_asker_does_not_hold(self):
+    def test_rejects_roles_with_permissions_that_the_actor_does_not_hold(self):
         clerk = clerk_with(WRITE)
 
         with pytest.raises(PrivilegeEscalation):
@@ -102,12 +102,12 @@ class TestCreateUser:
 
         assert User.find_by_username('ada') is None
 
-    def test_lets_an_asker_give_what_they_hold(self):
+    def test_accepts_an_actor_with_all_permissions_of_the_roles(self):
         clerk = clerk_with(WRITE)
 
         assert service.create_user(username='ada', email='a@b.example', by=clerk).id
 
-    def test_of_many_at_once_makes_one(self, tmp_path):
+    def test_creates_one_user_for_concurrent_calls(self, tmp_path):
         with separate_app(tmp_path) as app:
 
             def create(n):
@@ -118,7 +118,7 @@ class TestCreateUser:
             assert [type(result) for result in results].count(UsernameTaken) == 3
             assert service.user_stats()['active'] == 1
 
-    def test_gives_own_roles_and_rejects_unknown_ones(self):
+    def test_assigns_defined_roles_and_rejects_unknown_ones(self):
         define_role('auditor', ['users:read'])
 
         user = service.create_user(
@@ -131,7 +131,7 @@ class TestCreateUser:
 
 
 class TestUpdateUser:
-    def test_changes_the_given_fields_and_no_other(self):
+    def test_changes_only_the_given_fields(self):
         user = UserFactory(name='Ada', bio='Analyst')
 
         changed = service.update_user(user.id, {'name': 'Countess'})
@@ -142,7 +142,7 @@ class TestUpdateUser:
             user.username,
         )
 
-    def test_of_many_at_once_from_one_version_one_holds(self, tmp_path):
+    def test_keeps_one_of_eight_concurrent_changes_of_a_version(self, tmp_path):
         with separate_app(tmp_path) as app:
             user = service.create_user(username='ada', email='ada@example.com')
 
@@ -157,7 +157,7 @@ class TestUpdateUser:
             (held,) = [result for result in results if not isinstance(result, UserChanged)]
             assert service.get_user(user.id).name == held.name
 
-    def test_two_changes_of_different_fields_both_hold(self, tmp_path):
+    def test_keeps_concurrent_changes_of_different_fields(self, tmp_path):
         with separate_app(tmp_path) as app:
             user = UserFactory(name='Ada', bio='Analyst')
 
@@ -170,7 +170,7 @@ class TestUpdateUser:
             changed = service.get_user(user.id)
             assert (changed.name, changed.bio, changed.version) == ('Countess', 'Engines', 3)
 
-    def test_counts_the_version_and_notes_the_time(self):
+    def test_increments_the_version_and_sets_the_time(self):
         made, later = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
         user = UserFactory(created_at=made, updated_at=made)
 
@@ -179,7 +179,7 @@ class TestUpdateUser:
 
         assert (changed.version, changed.created_at, changed.updated_at) == (2, made, later)
 
-    def test_takes_an_expected_version(self):
+    def test_accepts_an_expected_version(self):
         user = UserFactory()
 
         assert service.update_user(user.id, {'name': 'A'}, expected=frozenset({1, 7})).version == 2
@@ -192,7 +192,7 @@ class TestUpdateUser:
 
         assert service.get_user(user.id).name == 'Ada'
 
-    def test_of_many_who_saw_one_version_lets_one_change_it(self, tmp_path):
+    def test_keeps_one_of_concurrent_changes_of_the_first_version(self, tmp_path):
         with separate_app(tmp_path) as app:
             user = UserFactory()
 
@@ -208,10 +208,10 @@ class TestUpdateUser:
         with pytest.raises(UserNotFound):
             service.update_user(2_147_483_647, {'name': 'Ada'})
 
-    def test_lowers_a_username(self):
+    def test_stores_a_username_in_lower_case(self):
         assert service.update_user(UserFactory().id, {'username': 'ADA'}).username == 'ada'
 
-    def test_lets_users_keep_their_own_name_and_address(self):
+    def test_accepts_the_current_username_and_email_address(self):
         user = UserFactory(username='ada', email='ada@example.com')
 
         changed = service.update_user(user.id, {'username': 'Ada', 'email': 'Ada@example.com'})
@@ -219,7 +219,7 @@ class TestUpdateUser:
         assert (changed.username, changed.email) == ('ada', 'Ada@example.com')
 
     @pytest.mark.parametrize(
-        ('changes', 'refusal'),
+        ('changes', 'error'),
         [
             ({'username': 'BOB'}, UsernameTaken),
             ({'username': 'roles'}, UsernameReserved),
@@ -227,13 +227,13 @@ class TestUpdateUser:
             ({'email': 'BOB@example.com'}, EmailTaken),
         ],
     )
-    def test_rejects_what_create_user_rejects(self, changes, refusal):
+    def test_rejects_what_create_user_rejects(self, changes, error):
         UserFactory(username='bob', email='bob@example.com')
 
-        with pytest.raises(refusal):
+        with pytest.raises(error):
             service.update_user(UserFactory().id, changes)
 
-    def test_finds_a_user_by_the_new_address(self):
+    def test_allows_lookups_by_the_new_email_address(self):
         user = UserFactory()
 
         service.update_user(user.id, {'email': 'New@Example.com'})
@@ -241,7 +241,7 @@ class TestUpdateUser:
         assert service.get_user_by_login('new@example.com').id == user.id
 
     @pytest.mark.parametrize('field', ['username', 'email'])
-    def test_rejects_what_users_may_not_change(self, field):
+    def test_rejects_fields_that_users_may_not_change(self, field):
         user = UserFactory()
 
         with pytest.raises(PrivilegeEscalation):
@@ -251,13 +251,13 @@ class TestUpdateUser:
 
         assert service.get_user(user.id).name == user.name
 
-    def test_rejects_an_admin_to_whoever_may_less(self):
+    def test_rejects_a_change_of_a_user_with_more_permissions(self):
         clerk = clerk_with(WRITE)
 
         with pytest.raises(PrivilegeEscalation):
             service.update_user(AdminFactory().id, {'email': 'mine@example.com'}, by=clerk)
 
-    def test_lets_a_clerk_change_a_member(self):
+    def test_accepts_a_change_of_a_member_by_a_clerk(self):
         clerk = clerk_with(WRITE)
 
         changed = service.update_user(UserFactory().id, {'email': 'new@example.com'}, by=clerk)
@@ -266,7 +266,7 @@ class TestUpdateUser:
 
 
 class TestRecordLogin:
-    def test_shows_in_the_profile(self):
+    def test_sets_the_last_login_of_the_profile(self):
         user, moment = UserFactory(), datetime(2026, 2, 1, tzinfo=UTC)
 
         with time_machine.travel(moment, tick=False):
@@ -274,12 +274,12 @@ class TestRecordLogin:
 
         assert service.get_profile(user.username).last_login == moment
 
-    def test_tells_who_may(self):
+    def test_returns_whether_the_user_is_active(self):
         assert service.record_login(UserFactory().id)
         assert not service.record_login(UserFactory(disabled=True).id)
         assert not service.record_login(2_147_483_647)
 
-    def test_is_no_change_of_the_user(self):
+    def test_does_not_change_the_version_of_the_user(self):
         user = UserFactory()
 
         service.record_login(user.id)
@@ -294,5 +294,5 @@ class TestUserStats:
 
         assert service.user_stats() == {'active': 2, 'disabled': 1}
 
-    def test_counts_nobody(self):
+    def test_returns_zero_without_users(self):
         assert service.user_stats() == {'active': 0, 'disabled': 0}

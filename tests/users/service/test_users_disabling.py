@@ -9,14 +9,14 @@ from tests.users.factories import AdminFactory, UserFactory
 
 
 class TestDisableUser:
-    def test_says_so(self):
+    def test_sets_the_status(self):
         user = UserFactory()
 
         service.disable_user(user.id)
 
         assert service.get_user(user.id).status == 'disabled'
 
-    def test_announces_it(self):
+    def test_sends_a_signal(self):
         user, seen = UserFactory(), []
 
         def record(_sender, *, user_id):
@@ -41,7 +41,7 @@ class TestDisableUser:
 
 
 class TestEnableUser:
-    def test_lets_them_in_again(self):
+    def test_sets_the_status_to_active(self):
         user = UserFactory(disabled=True)
 
         service.enable_user(user.id)

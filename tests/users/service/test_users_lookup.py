@@ -12,34 +12,34 @@ from tests.users.service.listed_users import usernames
 
 
 class TestListUsers:
-    def test_finds_by_address_however_it_is_written(self):
+    def test_filters_by_email_address_in_any_spelling(self):
         UserFactory()
         UserFactory(username='ada', email='ada@example.com')
 
         assert usernames(filters={'email': 'ADA@Example.com'}) == ['ada']
         assert usernames(filters={'email': 'ad'}) == []
 
-    def test_finds_by_username_in_any_case(self):
+    def test_filters_by_username_in_any_case(self):
         UserFactory()
         UserFactory(username='ada')
 
         assert usernames(filters={'username': 'ADA'}) == ['ada']
 
-    def test_finds_by_status(self):
+    def test_filters_by_status(self):
         UserFactory(username='ada')
         UserFactory(username='bob', disabled=True)
 
         assert usernames(filters={'status': 'disabled'}) == ['bob']
         assert usernames(filters={'status': 'active'}) == ['ada']
 
-    def test_finds_by_role(self):
+    def test_filters_by_role(self):
         UserFactory(username='ada')
         AdminFactory(username='bob')
 
         assert usernames(filters={'role': 'admin'}) == ['bob']
         assert usernames(filters={'role': 'member'}) == ['ada', 'bob']
 
-    def test_joins_filters_by_and(self):
+    def test_combines_filters_with_and(self):
         AdminFactory(username='ada', disabled=True)
         AdminFactory(username='bob')
 
@@ -64,8 +64,8 @@ class TestListUsers:
         assert usernames(sort=sort) == expected
 
     @pytest.mark.parametrize('sort', ['id', '-id', 'username', 'created_at', '-created_at'])
-    def test_pages_neither_repeat_nor_hide(self, sort):
-        # All of one moment: only the id tells them apart.
+    def test_returns_pages_without_repetitions_or_gaps(self, sort):
+        # All have the same creation time: only the id distinguishes them.
         for _ in range(5):
             UserFactory(created_at=datetime(2026, 1, 1, tzinfo=UTC))
         walked, cursor = [], None
@@ -79,7 +79,7 @@ class TestListUsers:
         assert walked == usernames(sort=sort)
         assert len(walked) == len(set(walked)) == 5
 
-    def test_a_page_that_is_just_full_is_the_last(self):
+    def test_returns_no_cursor_on_a_full_last_page(self):
         UserFactory.create_batch(2)
 
         assert service.list_users(PageRequest(limit=2)).next is None
@@ -96,50 +96,50 @@ class TestListUsers:
 
 
 class TestGetUser:
-    def test_returns_them(self):
+    def test_returns_the_user(self):
         user = UserFactory()
 
         assert service.get_user(user.id).username == user.username
 
-    def test_rejects_an_unknown_one(self):
+    def test_rejects_an_unknown_user(self):
         with pytest.raises(UserNotFound):
             service.get_user(2_147_483_647)
 
 
 class TestGetUserByLogin:
-    def test_returns_them(self):
+    def test_returns_the_user(self):
         user = UserFactory()
 
         assert service.get_user_by_login(user.email.upper()).id == user.id
 
-    def test_rejects_an_unknown_one(self):
+    def test_rejects_an_unknown_user(self):
         with pytest.raises(UserNotFound):
             service.get_user_by_login('nobody@example.com')
 
 
 class TestFindUserByLogin:
     @pytest.mark.parametrize('login', ['ada', 'ADA', 'ada@example.com', 'ADA@example.com'])
-    def test_returns_them_by_name_or_address(self, login):
+    def test_returns_the_user_by_username_or_email_address(self, login):
         user = UserFactory(username='ada', email='ada@example.com')
 
         assert service.find_user_by_login(login).id == user.id
 
     @pytest.mark.parametrize('login', ['nobody', 'nobody@example.com', ''])
-    def test_returns_nothing_for_nobody(self, login):
+    def test_returns_none_for_an_unknown_login(self, login):
         assert service.find_user_by_login(login) is None
 
 
 class TestGetProfile:
-    def test_returns_it_whatever_the_case(self):
+    def test_ignores_the_case(self):
         UserFactory(username='ada', name='Ada')
 
         assert service.get_profile('ADA').name == 'Ada'
 
-    def test_rejects_an_unknown_one(self):
+    def test_rejects_an_unknown_username(self):
         with pytest.raises(NoSuchUsername):
             service.get_profile('nobody')
 
-    def test_rejects_one_who_is_disabled(self):
+    def test_rejects_a_disabled_user(self):
         UserFactory(username='ada', disabled=True)
 
         with pytest.raises(NoSuchUsername):

@@ -205,7 +205,7 @@ class TestResetPassword:
         assert 'A new device has logged in' not in [mail['Subject'] for mail in mailbox()]
 
     def test_shares_attempts_at_the_second_factor_with_further_resets(self, user, pin, mailbox):
-        """With a counter for each device, kind reads the mailbox has ten attempts per reset."""
+        """With a counter per device, a reader of the mailbox would have ten attempts per reset."""
         with time_machine.travel(now(), tick=False) as clock:
             authenticator = pyotp.TOTP(start_totp_enrolment(principal_of(user)).secret)
             confirm_totp(principal_of(user), authenticator.at(now()))
