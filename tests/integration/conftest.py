@@ -1,4 +1,4 @@
-"""Fixtures of the tests of files that the tests of several features share."""
+"""Fixtures of the files tests that integration tests share."""
 
 from tests.files.conftest import ada, kept, own_app, run_concurrently
 

@@ -1,4 +1,4 @@
-"""HTTP: an API key of an admin has no effect beyond its scope, whichever route it calls."""
+"""HTTP: an API key of an admin has no effect beyond its scope on any route."""
 
 from collections.abc import Mapping
 from io import BytesIO
@@ -21,20 +21,20 @@ from tests.files.factories import FileFactory
 from tests.users.factories import AdminFactory, UserFactory, principal_of
 
 API = '/api/v1'
-# Counters, events and the time of the last use are no effects.
-UNSEEN_TABLES = {'core_throttle_counters', 'auth_events'}
-UNSEEN_COLUMNS = {'last_used_at', 'updated_at', 'version'}
+# Counters, events and the time of the last use do not count as effects.
+IGNORED_TABLES = {'core_throttle_counters', 'auth_events'}
+IGNORED_COLUMNS = {'last_used_at', 'updated_at', 'version'}
 
 
 EFFECTS = [
-    select(*[column for column in table.columns if column.name not in UNSEEN_COLUMNS])
+    select(*[column for column in table.columns if column.name not in IGNORED_COLUMNS])
     for table in Base.metadata.sorted_tables
-    if table.name not in UNSEEN_TABLES
+    if table.name not in IGNORED_TABLES
 ]
 
 
 class Cell(NamedTuple):
-    """A request, and the scopes which alone are enough for its effect."""
+    """Request, and the scopes that each allow its effect."""
 
     method: str
     path: str
@@ -53,7 +53,7 @@ EVIL = {'email': 'eve@example.com'}
 
 WRITE = 'files:write'
 TUS = {'Tus_Resumable': '1.0.0'}
-PIECE = {**TUS, 'Upload_Offset': '0', 'Content_Type': 'application/offset+octet-stream'}
+CHUNK = {**TUS, 'Upload_Offset': '0', 'Content_Type': 'application/offset+octet-stream'}
 
 # `{me}` is the owner of the key, `{admin}` another admin, `{member}` an ordinary user.
 CELLS = [
@@ -111,24 +111,24 @@ CELLS = [
     cell('POST', '/files/{trashed}/restore', None, WRITE),
     cell('DELETE', '/files/trash', None, WRITE),
     cell('POST', '/files/archives', {'ids': []}),
-    # A link gives the right to read, which no key has that may write only.
+    # A link grants read access, which a key with write access only does not have.
     cell('POST', '/files/{file}/links', {}),
     cell('DELETE', '/files/links/{link}', None, WRITE),
     cell('POST', '/files/uploads', None, WRITE, Upload_Length='3', **TUS),
-    cell('PATCH', '/files/uploads/{upload}', None, WRITE, Content_Length='0', **PIECE),
+    cell('PATCH', '/files/uploads/{upload}', None, WRITE, Content_Length='0', **CHUNK),
     cell('POST', '/files/uploads/{upload}', None, WRITE, X_HTTP_Method_Override='DELETE', **TUS),
     cell('DELETE', '/files/uploads/{upload}', None, WRITE, **TUS),
 ]
 
 
 def snapshot():
-    """Return the rows of every table that an effect can be seen in."""
+    """Return the rows of all tables except ignored tables and columns."""
     return [sorted(map(repr, db.session.execute(query))) for query in EFFECTS]
 
 
 @pytest.fixture
 def people(app):
-    """The owner of the keys, another admin, and a member."""
+    """Return the owner of the keys, another admin, and a member."""
     with atomic():
         db.session.add(RoleDefinition(name='deleters', permissions=['users:delete']))
     me = account(roles=['member', 'admin'])
@@ -137,7 +137,7 @@ def people(app):
 
 @pytest.fixture
 def objects(people):
-    """What the owner of the keys has: a file of two versions with a link, trash, an upload."""
+    """Create a file with two versions and a link, a trashed file and an upload; return the ids."""
     me = people['me']
     file, trashed = FileFactory(owner=me), FileFactory(owner=me, trashed=True)
     replace_content(me.id, file.id, BytesIO(b'The second version.'))
@@ -152,13 +152,13 @@ def path_of(cell, ids):
 
 
 class TestScopes:
-    def test_have_a_cell_for_every_route_that_writes_and_is_not_public(self, app):
-        wanted = set()
+    def test_have_a_cell_for_each_writing_route_that_is_not_public(self, app):
+        expected = set()
         for rule in app.url_map.iter_rules():
             for method in declared_methods(rule) - {'GET', 'HEAD'}:
                 spec = app.extensions['endpoint_specs'][rule.endpoint, method]
                 if spec.allow.kind != 'public':
-                    wanted.add((method, rule.endpoint))
+                    expected.add((method, rule.endpoint))
         adapter = app.url_map.bind('localhost')
         ids = dict.fromkeys(('me', 'admin', 'member'), 1)
         ids |= {name: uuid4() for name in ('key', 'uuid', 'file', 'trashed', 'link', 'upload')}
@@ -166,10 +166,10 @@ class TestScopes:
             (each.method, adapter.match(path_of(each, ids), each.method)[0]) for each in CELLS
         }
 
-        assert covered == wanted
+        assert covered == expected
 
-    @pytest.mark.slow('calls every route that changes rights with a key of each scope')
-    def test_alone_have_no_effect_beyond_themselves(self, app, people, objects):
+    @pytest.mark.slow('calls each route that changes permissions with a key of each scope')
+    def test_allow_only_their_own_effects(self, app, people, objects):
         owner = principal_of(people['me'])
         keys = {
             scope: create_key(owner, name='key', scopes=[scope])['key']

@@ -1,4 +1,4 @@
-"""Every compiled query of the features returns the same rows on the driver as by SQLAlchemy."""
+"""Compiled queries of features return the same rows by the driver and by SQLAlchemy."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -28,8 +28,8 @@ TOKEN = new_token('pst')
 
 
 @pytest.fixture(scope='module')
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
-    """An application of one's own, with a user who has a session, a password and a file."""
+def app_with_rows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+    """Yield a separate application with a user who has a session, a password and a file."""
     with application(tmp_path_factory.mktemp('queries'), 'queries') as app:
         create_tables()
         user = UserFactory(username='ada', roles=['member', 'admin'], last_login=now())
@@ -43,7 +43,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
 
 
 def values_of(user: Any, file: Any) -> list[tuple[CompiledQuery, dict[str, Any]]]:
-    """Return every query that features keep, and values that find something."""
+    """Return all compiled queries of features, with values for which they return a row."""
     return [
         (USER_BY_ID, {'id': user.id}),
         (USER_BY_USERNAME, {'username': 'ada'}),
@@ -61,8 +61,8 @@ def values_of(user: Any, file: Any) -> list[tuple[CompiledQuery, dict[str, Any]]
 
 
 class TestAll:
-    def test_gives_what_sqlalchemy_gives(self, own: Flask) -> None:
-        with own.app_context():
+    def test_returns_the_same_as_sqlalchemy(self, app_with_rows: Flask) -> None:
+        with app_with_rows.app_context():
             user = User.find_by_username('ada')
             assert user is not None
             file = db.session.scalars(select(File)).one()
@@ -77,8 +77,8 @@ class TestAll:
                     type(cell) for cell in by_sqlalchemy[0]
                 ]
 
-    def test_reads_pages_by_the_driver_too(self, own: Flask) -> None:
-        with own.app_context():
+    def test_returns_pages_by_the_driver(self, app_with_rows: Flask) -> None:
+        with app_with_rows.app_context():
             first = list_users(PageRequest(limit=4, sort='-created_at'))
             second = list_users(PageRequest(limit=4, sort='-created_at', cursor=first.next))
             files = list_files(User.find_by_username('ada').id, PageRequest())  # type: ignore[union-attr]

@@ -16,12 +16,12 @@ from tests.users.factories import AdminFactory, UserFactory
 
 
 def count(table):
-    """Return how many rows a table has."""
+    """Return the number of rows of a table."""
     return db.session.scalar(select(func.count()).select_from(table))
 
 
 class TestEraseFileData:
-    def test_nothing_of_a_deleted_user_stays(self, app, ada):
+    def test_deletes_all_rows_of_the_user(self, app, ada):
         FileFactory.create_batch(2, owner=ada, tags=['red'])
         FileFactory(owner=ada, trashed=True)
 
@@ -31,7 +31,7 @@ class TestEraseFileData:
         for table in (File, FileTag, Usage):
             assert db.session.scalar(select(func.count()).select_from(table)) == 0
 
-    def test_each_batch_leaves_rows_and_usage_that_agree(self, ada, monkeypatch):
+    def test_keeps_rows_and_usage_consistent_after_each_batch(self, ada, monkeypatch):
         for module in (files, personal_data):
             monkeypatch.setattr(module, 'BATCH_FILES', 2)
         FileFactory.create_batch(3, owner=ada, tags=['red'])
@@ -48,20 +48,20 @@ class TestEraseFileData:
 
         assert seen == [(1, 3, 1), (0, 3, 1), (0, 1, 1), (0, 0, 1), (0, 0, 0)]
 
-    def test_bytes_that_somebody_else_has_stay(self, app, ada, kept):
+    def test_keeps_content_that_another_user_has_too(self, app, ada, kept):
         bob = UserFactory()
         FileFactory(owner=ada, content=b'The same.')
         FileFactory(owner=ada, content=b'Only hers.')
-        theirs = FileFactory(owner=bob, content=b'The same.')
+        foreign = FileFactory(owner=bob, content=b'The same.')
 
         users.delete_user(ada.id)
         run_pending_tasks(app)
         list(service.collect_garbage())
 
         assert kept() == [hash_of(b'The same.')]
-        assert read(bob.id, theirs.id) == b'The same.'
+        assert read(bob.id, foreign.id) == b'The same.'
 
-    def test_who_stays_keeps_everything(self, app, ada):
+    def test_keeps_files_of_other_users(self, app, ada):
         admin = AdminFactory()
         file = FileFactory(owner=admin, content=b'12345')
         FileFactory(owner=ada)
@@ -73,7 +73,7 @@ class TestEraseFileData:
         assert service.get_usage(admin.id)['used'] == 5
 
 
-def test_nothing_stays_of_a_deleted_user(app, as_user, ada, var):
+def test_deletes_unfinished_uploads(app, as_user, ada, var):
     client = as_user(ada)
     create(client, content=CONTENT[:10])
 

@@ -1,4 +1,4 @@
-"""One email address in all its forms, at every entry point that takes one."""
+"""All forms of one email address, at all entry points that accept one."""
 
 import pytest
 
@@ -24,7 +24,7 @@ every_form = pytest.mark.parametrize('form', FORMS)
 
 @pytest.fixture
 def ada():
-    """Somebody with this address who can log in."""
+    """Return a user with this email address who can log in."""
     return account(username='ada', email=CANONICAL)
 
 
@@ -52,14 +52,14 @@ class TestRequests:
         assert [user['username'] for user in data(found)['items']] == ['ada']
 
     @every_form
-    def test_create_a_user_whose_address_is_taken(self, as_user, ada, form):
+    def test_reject_a_new_user_with_a_taken_email_address(self, as_user, ada, form):
         body = {'username': 'other', 'email': form}
 
         taken = as_user(AdminFactory()).post(f'{API}/users', json=body)
 
         assert (taken.status_code, set(reasons(taken))) == (409, {'email'})
 
-    def test_keep_domains_apart_that_idna_keeps_apart(self, client, mailbox):
+    def test_distinguish_domains_that_differ_in_idna(self, client, mailbox):
         account(email='ada@strasse.test')
         body = {'username': 'ada', 'email': 'ada@straße.test', 'password': PASSWORD}
         client.post(f'{API}/auth/accounts', json=body)
@@ -88,7 +88,7 @@ class TestCommands:
         assert users.list_users(PageRequest(filters={'email': CANONICAL})).items
 
     @every_form
-    def test_import_a_user_whose_address_is_taken(self, cli, ada, tmp_path, form):
+    def test_reject_an_imported_user_with_a_taken_email_address(self, cli, ada, tmp_path, form):
         (tmp_path / 'users.csv').write_text(f'username,email\nother,{form}\n')
 
         result = cli.invoke(args=['users', 'import', str(tmp_path / 'users.csv'), '--no-invite'])

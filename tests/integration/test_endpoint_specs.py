@@ -1,4 +1,4 @@
-"""Rules that hold for the declarations of all routes."""
+"""Rules for the endpoint specs of all routes."""
 
 from uuid import UUID
 
@@ -8,11 +8,11 @@ from marshmallow import fields
 
 from project.core.web.requests.fields import Timestamp
 
-OTHER_MOMENTS = (fields.DateTime, fields.Date, fields.Time, fields.TimeDelta)
+OTHER_TIME_FIELDS = (fields.DateTime, fields.Date, fields.Time, fields.TimeDelta)
 
 
 def fields_of(schema):
-    """Yield every field of a schema, those of nested schemas and lists included."""
+    """Yield all fields of a schema, including those of nested schemas and lists."""
     for name, field in schema().fields.items():
         while isinstance(field, fields.List):
             field = field.inner
@@ -22,7 +22,7 @@ def fields_of(schema):
 
 
 class TestSchemas:
-    def test_declare_every_moment_as_timestamp(self, app):
+    def test_declare_all_times_as_timestamp(self, app):
         schemas = {
             schema
             for spec in app.extensions['endpoint_specs'].values()
@@ -31,7 +31,7 @@ class TestSchemas:
         }
         found = dict(pair for schema in schemas for pair in fields_of(schema))
 
-        assert [name for name, field in found.items() if isinstance(field, OTHER_MOMENTS)] == []
+        assert [name for name, field in found.items() if isinstance(field, OTHER_TIME_FIELDS)] == []
         others = [
             name
             for name, field in found.items()
@@ -51,7 +51,7 @@ class TestCachePolicy:
             f'users/me/exports/{UUID(int=0)}/content', 'files/report', 'nowhere',
         ],
     )  # fmt: skip
-    def test_lets_no_cache_store_an_error(self, client, monkeypatch, path):
+    def test_prevents_caches_from_storing_errors(self, client, monkeypatch, path):
         monkeypatch.setitem(client.application.config, 'API_DOCS', 'authenticated')
 
         response = client.get(f'/api/v1/{path}')
@@ -62,8 +62,8 @@ class TestCachePolicy:
 
 
 class TestLimits:
-    def test_are_declared_by_every_public_and_every_writing_route(self, app):
-        """Mail is sent, and costly work is done, by writes only; deletions are listed."""
+    def test_are_declared_by_all_public_and_all_writing_routes(self, app):
+        """Only writes send mail or do costly work. The list names the deletions that do."""
         # Probes must not be rejected because of their number.
         unlimited = {'health.healthz', 'health.readyz'}
         deletions_with_mail = {('api_v1.auth.totp_delete', 'DELETE')}
@@ -81,7 +81,7 @@ class TestLimits:
 
         assert without == set()
 
-    def test_can_be_read(self, app):
+    def test_can_be_parsed(self, app):
         limits = {spec.limit for spec in app.extensions['endpoint_specs'].values() if spec.limit}
 
         assert all(parse(limit).amount > 0 for limit in limits)

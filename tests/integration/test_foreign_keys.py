@@ -1,4 +1,4 @@
-"""Foreign keys of all features: deleting a row reads the rows that refer to it by an index."""
+"""Foreign keys of all features: a deletion finds the referring rows by an index."""
 
 from collections.abc import Iterator
 
@@ -16,14 +16,14 @@ from sqlalchemy import (
 
 from project.core.database.session import Base
 
-# `table.column`: why no index is needed.
+# `table.column`, and why it needs no index.
 WITHOUT_INDEX: dict[str, str] = {}
 
 
 def indexed_columns(table: Table) -> Iterator[list[str]]:
     """Yield the columns of each index, key and unique constraint.
 
-    A partial index does not count: the database reads it for some rows only.
+    A partial index does not count: it contains some of the rows only.
     """
     for index in table.indexes:
         if all(options.get('where') is None for options in index.dialect_options.values()):
@@ -34,7 +34,7 @@ def indexed_columns(table: Table) -> Iterator[list[str]]:
 
 
 def without_index(metadata: MetaData) -> set[str]:
-    """Return the foreign keys whose columns begin no index."""
+    """Return the foreign keys whose columns are not the first ones of an index."""
     found = set()
     for table in metadata.sorted_tables:
         for key in table.foreign_key_constraints:
@@ -45,7 +45,7 @@ def without_index(metadata: MetaData) -> set[str]:
 
 
 def tables_with(*index: Index) -> MetaData:
-    """Return two tables, of which one refers to the other and has an index."""
+    """Return two tables; one refers to the other and has the given indexes."""
     metadata = MetaData()
     Table('users', metadata, Column('id', Integer, primary_key=True))
     user_id = Column('user_id', Integer, ForeignKey('users.id'))
@@ -58,7 +58,7 @@ class TestForeignKeys:
     def test_have_an_index(self):
         assert without_index(Base.metadata) == set(WITHOUT_INDEX)
 
-    def test_are_missed_without_one(self):
+    def test_are_reported_without_an_index(self):
         partial = Index('a', 'user_id', postgresql_where=text('year > 1'))
 
         assert without_index(tables_with()) == {'bills.user_id'}

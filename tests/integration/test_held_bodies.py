@@ -1,4 +1,4 @@
-"""HTTP: rights that are lost while the body of a request arrives are not used."""
+"""HTTP: permissions revoked while a request body arrives have no effect."""
 
 import io
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from tests.users.factories import AdminFactory, UserFactory, principal_of
 
 from .test_matrix import bearing, path_of
 
-# An event tells of the failed request, and the reservation of an upload is given back by a task.
+# A failed request adds an event, and a task releases the reservation of its upload.
 UNCOUNTED_TABLES = {'core_throttle_counters', 'auth_events', 'files_uploads'}
 
 
@@ -45,7 +45,7 @@ BY_KEY = {
 
 
 class HeldBody(io.RawIOBase):
-    """A body of which the first byte arrives after an event."""
+    """Body whose first byte arrives after an event."""
 
     def __init__(self, body: bytes, event: Callable[[], Any]) -> None:
         self.body = io.BytesIO(body)
@@ -68,27 +68,29 @@ def count_rows() -> list[Any]:
 
 
 def send(app: Any, method: str, path: str, token: str, body: bytes, mime: str, event: Any) -> Any:
-    """Send a request, and let the event happen while its body arrives.
+    """Send a request, and call `event` while its body arrives.
 
-    :returns: the status, and whether any row was added or removed after the event.
+    :returns: the status, and whether any number of rows changed after the event.
     """
     rows: list[Any] = []
 
-    def happen() -> None:
+    def call_event() -> None:
         with app.app_context():
             event()
             rows.extend(count_rows())
 
     response = bearing(app, token).open(
         path, method=method, content_type=mime,
-        environ_overrides={'wsgi.input': HeldBody(body, happen), 'CONTENT_LENGTH': str(len(body))},
+                environ_overrides={
+            'wsgi.input': HeldBody(body, call_event), 'CONTENT_LENGTH': str(len(body)),
+        },
     )  # fmt: skip
     assert rows, f'{method} {path} was answered before its body was read'
     return response.status_code, rows != count_rows()
 
 
 def calls(app: Any) -> list[tuple[str, str, Any]]:
-    """Return method, rule and spec of every route that reads JSON and is not public."""
+    """Return method, rule and spec of all routes that read JSON and are not public."""
     return [
         (method, rule.rule, spec)
         for rule in app.url_map.iter_rules()
@@ -113,8 +115,10 @@ def test_json_is_received_before_the_caller_is_identified(app: Any, credential: 
             user = AdminFactory()
             token = token_of(user, credential)
             path = path_of(rule, AdminFactory().id)
-            happen = lambda revoke=revoke, user=user: revoke(user.id)  # noqa: E731
-            status, has_effect = send(app, method, path, token, b'{}', 'application/json', happen)
+            call_event = lambda revoke=revoke, user=user: revoke(user.id)  # noqa: E731
+            status, has_effect = send(
+                app, method, path, token, b'{}', 'application/json', call_event
+            )
             if status not in (401, 403, 404) or has_effect:
                 wrong.append((method, rule, name, status, has_effect))
             db.session.remove()

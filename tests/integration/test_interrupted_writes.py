@@ -1,4 +1,4 @@
-"""Rejections, errors and kills at every step of storing bytes, then one garbage collection."""
+"""Rejections, errors and kills at each step of a publication, then one garbage collection."""
 
 from contextlib import suppress
 
@@ -32,7 +32,7 @@ EXAMPLES, STEPS_PER_EXAMPLE = (100, 40) if IS_LONG else (3, 12)
 
 @pytest.fixture
 def app_of_writes(tmp_path, monkeypatch):
-    """An application that really commits; pictures are not decoded."""
+    """Yield an application that commits and does not decode images."""
     for module in ('users.service.avatars', 'files.service.thumbnails'):
         monkeypatch.setattr(f'project.{module}.resize_to_webp', lambda *_, **__: b'RIFF picture')
     with separate_app(tmp_path) as app:
@@ -40,7 +40,7 @@ def app_of_writes(tmp_path, monkeypatch):
 
 
 class TestEveryStep:
-    def test_leaves_nothing_of_an_error_even_without_a_collection(self, app_of_writes):
+    def test_leaves_no_objects_after_an_error(self, app_of_writes):
         writer = new_writer()
         for operation in list(OPERATIONS) * ROUNDS:
             for step, fault in CASES:
@@ -50,7 +50,7 @@ class TestEveryStep:
         assert_consistent()
 
     @pytest.mark.servers
-    def test_leaves_nothing_of_a_killed_process_after_a_collection(self, app_of_writes):
+    def test_leaves_no_objects_of_killed_processes_after_a_collection(self, app_of_writes):
         writer = new_writer()
         for operation in list(OPERATIONS) * ROUNDS:
             for step in STEPS:
@@ -63,7 +63,7 @@ class TestEveryStep:
 
 
 class InterruptedWrites(RuleBasedStateMachine):
-    """Any order of interrupted writes, deletions and collections."""
+    """State machine of interrupted writes, deletions and collections in any order."""
 
     app = None
 
@@ -72,33 +72,33 @@ class InterruptedWrites(RuleBasedStateMachine):
         self.writers = [new_writer(), new_writer()]
 
     @rule(
-        who=st.integers(0, 1),
+        index=st.integers(0, 1),
         operation=st.sampled_from(sorted(OPERATIONS)),
         case=st.sampled_from(CASES),
     )
-    def interrupt(self, who, operation, case):
-        interrupt(self.app, self.writers[who], operation, *case)
+    def interrupt(self, index, operation, case):
+        interrupt(self.app, self.writers[index], operation, *case)
 
-    @rule(who=st.integers(0, 1), operation=st.sampled_from(sorted(OPERATIONS)))
-    def finish(self, who, operation):
-        OPERATIONS[operation](self.writers[who])
+    @rule(index=st.integers(0, 1), operation=st.sampled_from(sorted(OPERATIONS)))
+    def finish(self, index, operation):
+        OPERATIONS[operation](self.writers[index])
 
-    @rule(who=st.integers(0, 1))
-    def delete_file(self, who):
-        owner = self.writers[who].owner_id
+    @rule(index=st.integers(0, 1))
+    def delete_file(self, index):
+        owner = self.writers[index].owner_id
         mine = select(File.id).where(File.owner_id == owner).order_by(File.created_at)
         if file_id := db.session.scalar(mine.limit(1)):
             files.delete_file(owner, file_id)
 
-    @rule(who=st.integers(0, 1))
-    def remove_avatar(self, who):
+    @rule(index=st.integers(0, 1))
+    def remove_avatar(self, index):
         with suppress(AvatarNotFound):
-            users.remove_avatar(self.writers[who].owner_id)
+            users.remove_avatar(self.writers[index].owner_id)
 
-    @rule(who=st.integers(0, 1))
-    def delete_user(self, who):
-        users.delete_user(self.writers[who].owner_id)
-        self.writers[who] = new_writer()
+    @rule(index=st.integers(0, 1))
+    def delete_user(self, index):
+        users.delete_user(self.writers[index].owner_id)
+        self.writers[index] = new_writer()
 
     @rule()
     def collect(self):
@@ -106,12 +106,12 @@ class InterruptedWrites(RuleBasedStateMachine):
         assert_consistent()
 
     def teardown(self):
-        """Whatever was done before, one collection is enough."""
+        """Check that one collection is enough after any sequence of steps."""
         self.collect()
 
 
 @pytest.mark.servers
-def test_any_order_of_interrupted_writes(app_of_writes, monkeypatch):
+def test_one_collection_is_enough_after_any_interrupted_writes(app_of_writes, monkeypatch):
     monkeypatch.setattr(InterruptedWrites, 'app', app_of_writes)
     run_state_machine_as_test(
         InterruptedWrites,
@@ -127,7 +127,7 @@ def test_any_order_of_interrupted_writes(app_of_writes, monkeypatch):
 
 
 def new_writer():
-    """Return a user with room for all that a test stores."""
+    """Return a writer whose quota is large enough for all objects of a test."""
     user = UserFactory()
     files.set_quota(user.id, 10**9)
     return Writer(user.id)

@@ -1,4 +1,4 @@
-"""Integration: change, restore and delete files and their owner at once without a deadlock."""
+"""Integration: concurrent changes and deletions of files and their owner do not deadlock."""
 
 from functools import partial
 from io import BytesIO
@@ -14,15 +14,15 @@ from tests.users.factories import UserFactory
 
 
 def failed(found):
-    """Return what ended in anything but an answer or a refusal."""
+    """Return the exceptions that are not an `ApiError`."""
     return [
         each for each in found if isinstance(each, Exception) and not isinstance(each, ApiError)
     ]
 
 
-@pytest.mark.slow('threads repeat what may deadlock')
-class TestAtOnce:
-    def test_a_file_is_replaced_restored_and_deleted(self, own_app, run_concurrently):
+@pytest.mark.slow('threads repeat operations that could deadlock')
+class TestConcurrentOperations:
+    def test_replace_restore_and_delete_a_file_without_deadlock(self, own_app, run_concurrently):
         for _ in range(RACE_ROUNDS):
             ada = UserFactory()
             file = store(ada.id, b'x')
@@ -38,7 +38,7 @@ class TestAtOnce:
             assert service.get_usage(ada.id)['used'] == 0
             assert service.get_usage(ada.id)['reserved'] == 0
 
-    def test_a_user_is_deleted_while_all_of_it_happens(self, own_app, run_concurrently):
+    def test_delete_the_user_during_writes_without_deadlock(self, own_app, run_concurrently):
         for _ in range(RACE_ROUNDS):
             ada = UserFactory()
             file, other = store(ada.id, b'x'), store(ada.id, b'xx')

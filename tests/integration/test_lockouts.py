@@ -1,4 +1,4 @@
-"""HTTP: what strangers send keeps no owner out for more than 15 minutes (ASVS 6.1.1)."""
+"""HTTP: requests of strangers lock no owner out for more than 15 minutes (ASVS 6.1.1)."""
 
 import pyotp
 import pytest
@@ -14,20 +14,20 @@ from tests.users.factories import AdminFactory, principal_of
 
 API = '/api/v1/auth'
 ADA, NEW = 'ada@example.com', 'Difference engine, 1822'
-QUARTER = 15 * 60
-HERE, ELSEWHERE = '203.0.113.7', '198.51.100.7'
+MAX_LOCKOUT_SECONDS = 15 * 60
+OWN_IP_ADDRESS, OTHER_IP_ADDRESS = '203.0.113.7', '198.51.100.7'
 
 
 @pytest.fixture
 def clock():
-    """Time that stands still until it is shifted."""
+    """Return a clock that only tests advance."""
     with time_machine.travel(now(), tick=False) as clock:
         yield clock
 
 
 @pytest.fixture
 def ada():
-    """The owner of an account."""
+    """Return the owner of an account."""
     return account(username='ada', email=ADA)
 
 
@@ -35,7 +35,7 @@ def ada():
 def send(app):
     """Return a function that sends a request and returns status and data."""
 
-    def send(method, path, address=HERE, token=None, **body):
+    def send(method, path, address=OWN_IP_ADDRESS, token=None, **body):
         headers = {'Authorization': f'Bearer {token}'} if token else {}
         return app.test_client().open(
             API + path, method=method, json=body, headers=headers,
@@ -49,45 +49,47 @@ def send(app):
 def enter(send):
     """Return a function that logs Ada in."""
 
-    def enter(password=PASSWORD, address=HERE, login='ada', **more):
+    def enter(password=PASSWORD, address=OWN_IP_ADDRESS, login='ada', **more):
         return send('POST', '/sessions', address, user_or_email=login, password=password, **more)
 
     return enter
 
 
 @pytest.fixture
-def ask(send, mailbox):
-    """Return a function that asks for a reset and returns the PIN or code of the newest mail."""
+def request_pin(send, mailbox):
+    """Return a function that requests a reset and returns the PIN or code of the newest mail."""
 
-    def ask(address=HERE):
+    def request_pin(address=OWN_IP_ADDRESS):
         assert send('POST', '/password-resets', address, email=ADA).status_code == 202
         subject = 'Your code for a new password'
         return pin_in([mail for mail in mailbox() if mail['Subject'] == subject][-1])
 
-    return ask
+    return request_pin
 
 
 @pytest.fixture
 def reset(send):
     """Return a function that resets Ada's password."""
 
-    def reset(pin, address=HERE):
+    def reset(pin, address=OWN_IP_ADDRESS):
         return send('PUT', '/password-resets', address, email=ADA, pin=pin, new_password=NEW)
 
     return reset
 
 
 def enrol(user):
-    """Turn a second factor on; return the authenticator and the recovery codes."""
+    """Enable a second factor; return the authenticator and the recovery codes."""
     authenticator = pyotp.TOTP(start_totp_enrolment(principal_of(user)).secret)
     return authenticator, confirm_totp(principal_of(user), authenticator.at(now()))
 
 
 class TestPins:
-    def test_wrong_ones_for_an_address_from_everywhere(self, ada, ask, reset, enter):
-        """Each PIN of the owner is used up at once; the third mail carries a code."""
+    def test_allow_a_reset_after_wrong_pins_from_many_networks(
+        self, ada, request_pin, reset, enter
+    ):
+        """Strangers use up each PIN of the owner immediately; the third mail contains a code."""
         for mail in range(3):
-            pin = ask()
+            pin = request_pin()
             for number in range(20):
                 wrong = reset(other_than(pin), f'198.51.{mail}{number}.7')
                 assert wrong.status_code == 422
@@ -97,39 +99,45 @@ class TestPins:
         assert answer.status_code == 200
         assert enter(NEW, device=data(answer)['device']).status_code == 201
 
-    def test_wrong_ones_from_the_network_of_the_owner(self, ada, ask, reset, send, clock):
+    def test_allow_a_reset_15_minutes_after_wrong_pins_from_the_own_network(
+        self, ada, request_pin, reset, send, clock
+    ):
         for number in range(100):
             body = {'email': f'nobody{number}@example.com', 'pin': '000000', 'new_password': NEW}
             send('PUT', '/password-resets', '203.0.113.99', **body)
-        locked = reset(ask())
+        locked = reset(request_pin())
         assert locked.status_code == 429
-        assert int(locked.headers['Retry-After']) <= QUARTER
+        assert int(locked.headers['Retry-After']) <= MAX_LOCKOUT_SECONDS
 
-        clock.shift(QUARTER)
+        clock.shift(MAX_LOCKOUT_SECONDS)
 
-        assert reset(ask()).status_code == 200
+        assert reset(request_pin()).status_code == 200
 
-    def test_wrong_ones_from_the_network_of_the_owner_without_an_end(self, ada, ask, reset, send):
+    def test_allow_a_reset_by_code_during_wrong_pins_from_the_own_network(
+        self, ada, request_pin, reset, send
+    ):
         for number in range(30):
             body = {'email': f'nobody{number}@example.com', 'pin': '000000', 'new_password': NEW}
             send('PUT', '/password-resets', '203.0.113.99', **body)
-        ask()
-        ask()
+        request_pin()
+        request_pin()
 
-        assert reset(ask()).status_code == 200
+        assert reset(request_pin()).status_code == 200
 
-    def test_all_mails_of_the_day(self, ada, ask, reset):
+    def test_allow_a_reset_after_all_mails_of_the_day(self, ada, request_pin, reset):
         for _ in range(11):
-            code = ask(ELSEWHERE)
+            code = request_pin(OTHER_IP_ADDRESS)
 
         assert reset(code).status_code == 200
 
-    def test_all_mails_of_the_day_before_there_was_an_account(self, ask, reset, send):
+    def test_allow_a_reset_after_all_mails_of_the_day_before_the_registration(
+        self, request_pin, reset, send
+    ):
         for _ in range(10):
-            assert send('POST', '/password-resets', ELSEWHERE, email=ADA).status_code == 202
+            assert send('POST', '/password-resets', OTHER_IP_ADDRESS, email=ADA).status_code == 202
         account(username='ada', email=ADA)
 
-        assert reset(ask()).status_code == 200
+        assert reset(request_pin()).status_code == 200
 
 
 class TestRegistrations:
@@ -137,7 +145,7 @@ class TestRegistrations:
     def register(self, send, mailbox):
         """Return a function that registers an account and returns the newest mail."""
 
-        def register(username, email, password=PASSWORD, address=HERE):
+        def register(username, email, password=PASSWORD, address=OWN_IP_ADDRESS):
             body = {'username': username, 'email': email, 'password': password}
             assert send('POST', '/accounts', address, **body).status_code == 202
             return mailbox()[-1]
@@ -154,28 +162,30 @@ class TestRegistrations:
 
         return verify
 
-    def test_mails_requested_before_there_was_a_registration(self, register, verify, send):
+    def test_can_be_verified_after_all_mails_of_the_day(self, register, verify, send):
         for _ in range(10):
-            assert send('POST', '/verifications', ELSEWHERE, email=ADA).status_code == 202
+            assert send('POST', '/verifications', OTHER_IP_ADDRESS, email=ADA).status_code == 202
 
         assert verify(register('ada', ADA)).status_code == 201
 
-    def test_all_mails_of_the_day_to_another_spelling(self, register, verify, send, mailbox):
-        """One mailbox may have both."""
+    def test_can_be_verified_after_all_mails_to_another_spelling(
+        self, register, verify, send, mailbox
+    ):
+        """Both spellings may belong to one mailbox."""
         other = ADA.capitalize()
-        register('mallory', other, NEW, ELSEWHERE)
+        register('mallory', other, NEW, OTHER_IP_ADDRESS)
         for _ in range(10):
-            assert send('POST', '/verifications', ELSEWHERE, email=other).status_code == 202
+            assert send('POST', '/verifications', OTHER_IP_ADDRESS, email=other).status_code == 202
         assert len(mailbox()) == 10
 
         mail = register('ada', ADA)
-        send('POST', '/verifications', ELSEWHERE, email=other)
+        send('POST', '/verifications', OTHER_IP_ADDRESS, email=other)
 
         assert (mail['To'], len(mailbox())) == (ADA, 11)
         assert verify(mail).status_code == 201
 
 
-def test_wrong_codes_at_an_invited_address(send, mailbox, as_user, app):
+def test_invitation_can_be_accepted_after_wrong_codes(send, mailbox, as_user, app):
     body = {'email': 'eve@example.com', 'password': PASSWORD, 'username': 'eve'}
     as_user(AdminFactory()).post(f'{API}/invitations', json={'email': 'eve@example.com'})
     code = pin_in(mailbox()[-1])
@@ -188,60 +198,62 @@ def test_wrong_codes_at_an_invited_address(send, mailbox, as_user, app):
 class TestPasswords:
     @pytest.fixture
     def lock_names(self, enter):
-        """Return a function that uses up the attempts at both names."""
+        """Return a function that uses up the attempts at the username and the email address."""
 
         def lock_names():
             for login in ('ada', ADA) * 11:
-                enter('wrong', ELSEWHERE, login)
+                enter('wrong', OTHER_IP_ADDRESS, login)
             assert enter().status_code == enter(login=ADA).status_code == 429
 
         return lock_names
 
-    def test_an_open_session_still_changes_it(self, ada, enter, lock_names, send):
+    def test_can_be_changed_in_an_open_session(self, ada, enter, lock_names, send):
         token = data(enter())['token']
         lock_names()
 
         body = {'current_password': PASSWORD, 'new_password': NEW}
         assert send('PUT', '/password', token=token, **body).status_code == 200
 
-    def test_a_known_device_still_logs_in(self, ada, enter, lock_names):
+    def test_are_accepted_from_a_known_device(self, ada, enter, lock_names):
         device = data(enter())['device']
         lock_names()
 
         assert enter(device=device).status_code == 201
 
-    def test_a_reset_makes_a_known_device(self, ada, enter, lock_names, ask, reset):
+    def test_are_accepted_from_the_device_of_a_reset(
+        self, ada, enter, lock_names, request_pin, reset
+    ):
         lock_names()
-        device = data(reset(ask()))['device']
+        device = data(reset(request_pin()))['device']
         for login in ('ada', ADA) * 11:
-            enter('wrong', ELSEWHERE, login)
+            enter('wrong', OTHER_IP_ADDRESS, login)
 
         assert enter(NEW, device=device).status_code == 201
 
 
 class TestSecondFactors:
-    """The stranger knows the password."""
+    """Second factors, when a stranger knows the password."""
 
     @pytest.fixture
     def enrolled(self, ada, clock, enter):
-        """The authenticator, the recovery codes and a login from before."""
+        """Use up the attempts; return authenticator, recovery codes and an earlier login."""
         before = log_in(user_or_email='ada', password=PASSWORD)
         authenticator, codes = enrol(ada)
         clock.shift(60)
         for _ in range(10):
-            assert enter(address=ELSEWHERE, otp='000000').status_code == 401
+            assert enter(address=OTHER_IP_ADDRESS, otp='000000').status_code == 401
         assert enter(otp=authenticator.at(now())).status_code == 429
         return authenticator, codes, before
 
-    def test_a_known_device_still_logs_in(self, enrolled, enter):
+    def test_are_accepted_from_a_known_device(self, enrolled, enter):
         authenticator, _, before = enrolled
 
         assert enter(device=before.device, otp=authenticator.at(now())).status_code == 201
 
-    def test_a_recovery_code_still_logs_in(self, enrolled, enter):
+    def test_can_be_replaced_by_a_recovery_code(self, enrolled, enter):
         assert enter(recovery_code=enrolled[1][0]).status_code == 201
 
-    def test_a_session_still_shows_it_again(self, enrolled, send):
+    def test_are_accepted_for_a_reauthentication(self, enrolled, send):
         authenticator, _, before = enrolled
         body = {'password': PASSWORD, 'otp': authenticator.at(now())}
 
@@ -249,18 +261,18 @@ class TestSecondFactors:
 
         assert answer.status_code == 201
 
-    def test_a_new_device_logs_in_after_a_reset(self, enrolled, ask, reset, enter):
-        device = data(reset(ask()))['device']
+    def test_are_accepted_from_the_device_of_a_reset(self, enrolled, request_pin, reset, enter):
+        device = data(reset(request_pin()))['device']
 
         assert enter(NEW, device=device, otp=enrolled[0].at(now())).status_code == 201
 
-    def test_a_mail_tells_the_owner(self, enrolled, mailbox):
+    def test_cause_a_notice_to_the_owner(self, enrolled, mailbox):
         """ASVS 6.3.5."""
         assert 'A wrong second factor at a login' in [mail['Subject'] for mail in mailbox()]
 
 
-def test_requests_from_the_network_of_the_owner(app):
-    """Who is not logged in is limited by network: no longer than 15 minutes."""
+def test_rate_limits_last_15_minutes_at_most(app):
+    """Rate limits of requests without a login apply to a network."""
     limits = {
         f'{route[1]} {route[0]}': parse(spec.limit).get_expiry()
         for route, spec in app.extensions['endpoint_specs'].items()
@@ -268,4 +280,4 @@ def test_requests_from_the_network_of_the_owner(app):
     }
 
     assert len(limits) >= 10
-    assert max(limits.values()) <= QUARTER
+    assert max(limits.values()) <= MAX_LOCKOUT_SECONDS

@@ -1,4 +1,4 @@
-"""Personal data of all features: exports contain it, and deleting a user erases it."""
+"""Personal data of all features: exports contain it, and the deletion of a user erases it."""
 
 import io
 import json
@@ -39,12 +39,12 @@ from tests.files.factories import FileFactory
 from tests.pending_tasks import run_pending_tasks
 from tests.users.factories import AdminFactory, UserFactory, principal_of
 
-# By these names a table refers to a user where no foreign key says so.
+# Columns that refer to a user without a foreign key.
 NAMES = {'user_id', 'owner_id', 'subject_id', 'invited_by'}
 
 
-def about_users(metadata: MetaData) -> set[str]:
-    """Return the tables in which users occur: by a foreign key, a name, or their address."""
+def tables_about_users(metadata: MetaData) -> set[str]:
+    """Return the tables that refer to users by a foreign key, a name or an email address."""
     found = set()
     for table in metadata.sorted_tables:
         keys = {key.column.table.name for key in table.foreign_keys}
@@ -52,37 +52,37 @@ def about_users(metadata: MetaData) -> set[str]:
             found.add(table.name)
         if 'email_key' in table.columns and table.name != 'users':
             found.add(table.name)
-    # What hangs on one of these goes with it.
+    # Rows that refer to one of these tables are deleted with its rows.
     for table in metadata.sorted_tables:
         if {key.column.table.name for key in table.foreign_keys} & (found - {'users'}):
             found.add(table.name)
     return found
 
 
-def named() -> set[str]:
-    """Return the tables that features have named."""
-    return {table for holding in personal_data_registry() for table in holding.tables}
+def registered_tables() -> set[str]:
+    """Return the tables that features have registered."""
+    return {table for feature in personal_data_registry() for table in feature.tables}
 
 
-class TestHolds:
-    def test_names_every_table_in_which_users_occur(self):
-        assert about_users(Base.metadata) - named() == set()
+class TestPersonalDataRegistry:
+    def test_contains_all_tables_about_users(self):
+        assert tables_about_users(Base.metadata) - registered_tables() == set()
 
-    def test_names_no_table_that_is_not_there(self):
-        assert named() - set(Base.metadata.tables) == set()
+    def test_contains_existing_tables_only(self):
+        assert registered_tables() - set(Base.metadata.tables) == set()
 
     @pytest.mark.parametrize('column', ['user_id', 'buyer_id', 'subject_id'])
-    def test_would_be_missed_on_a_new_table(self, column):
+    def test_does_not_contain_a_new_table(self, column):
         metadata = MetaData()
         Table('users', metadata, Column('id', Integer, primary_key=True))
         key = [] if column == 'subject_id' else [ForeignKey('users.id')]
         Table('bills', metadata, Column(column, Integer, *key))
 
-        assert 'bills' in about_users(metadata) - named()
+        assert 'bills' in tables_about_users(metadata) - registered_tables()
 
 
-def traces(user_id: int, key: str) -> dict[str, int]:
-    """Return in how many rows of each table a user occurs."""
+def count_rows_of_user(user_id: int, key: str) -> dict[str, int]:
+    """Return the number of rows of each table that refer to a user."""
     found = {}
     for table in Base.metadata.sorted_tables:
         columns = [column for column in table.columns if column.name in NAMES]
@@ -97,10 +97,10 @@ def traces(user_id: int, key: str) -> dict[str, int]:
 
 
 def full_account() -> Any:
-    """Return a user who occurs in every table in which users can."""
+    """Return a user with rows in all tables about users."""
     user = account(username='ada', email='ada@example.com', roles=['member', 'admin'])
     asker = principal_of(user)
-    # Registered at the address before the account was made otherwise, and invited once more.
+    # A second registration with the same email address. The invitation follows below.
     register(username='ada2', email='ada@example.com', password=PASSWORD)
     log_in(user_or_email='ada', password=PASSWORD)
     create_key(asker, name='ci', scopes=['files:read'], expires_at=now() + timedelta(days=30))
@@ -128,17 +128,17 @@ def full_account() -> Any:
 
 
 def exported(user_id: int) -> dict[str, bytes]:
-    """Return all parts of a user's export."""
-    parts = [part for holding in personal_data_registry() for part in holding.export(user_id)]
+    """Return all parts of a user's export, by path."""
+    parts = [part for feature in personal_data_registry() for part in feature.export(user_id)]
     found = {}
-    for holding in personal_data_registry():
-        for part in holding.export(user_id):
+    for feature in personal_data_registry():
+        for part in feature.export(user_id):
             found[part.path] = b''.join(part.chunks)
     assert len(found) == len(parts)
     return found
 
 
-# Columns that are shown to nobody: what opens something, and what only we need to find a row.
+# Columns that no export contains: secrets, and values that only the service needs for lookups.
 SECRETS = ('_hmac', '_hash', 'encrypted', 'encrypted_arguments', 'encrypted_secret')
 
 
@@ -151,10 +151,10 @@ FIELDS = {
     'files_uploads.declared_size': 'length', 'files_uploads.tus_metadata': 'described',
 }  # fmt: skip
 
-# What only ties rows together.
+# Columns that only link rows.
 LINKS = {'email_key', 'user_id', 'owner_id', 'invited_by', 'device_id'}
 
-# Shown under another name, or of no meaning outside of this service.
+# Columns exported under another name, or without meaning outside of this service.
 WITHHELD = {
     'users.avatar', 'users.avatar_size', 'users_roles.role', 'users_exports.task_id',
     'users_exports.storage_key', 'files_tags.tag', 'files_tags.file_id', 'files_uploads.lease_id',
@@ -163,17 +163,17 @@ WITHHELD = {
 
 
 class TestExport:
-    def test_shows_every_table_that_is_not_all_secret(self):
+    def test_contains_all_tables_with_a_path(self):
         user = full_account()
 
         parts = exported(user.id)
 
-        for holding in personal_data_registry():
-            for table, path in holding.tables.items():
+        for feature in personal_data_registry():
+            for table, path in feature.tables.items():
                 assert path is None or json.loads(parts[path]), f'{table} is not shown'
 
-    def test_shows_no_secret(self):
-        """ASVS 15.3.1: whoever gets hold of an export can open nothing with it."""
+    def test_contains_no_secret(self):
+        """ASVS 15.3.1: an export contains nothing that authenticates a client."""
         user = full_account()
         secrets = set()
         for table in Base.metadata.sorted_tables:
@@ -189,13 +189,13 @@ class TestExport:
             assert not [secret for secret in secrets if secret in content], path
             assert not re.search(rb'"\w*(mac|sealed|successor|_hash)"', content), path
 
-    def test_shows_every_other_column(self):
+    def test_contains_all_other_columns(self):
         user = full_account()
         parts = exported(user.id)
 
         missing = set()
-        for holding in personal_data_registry():
-            for name, path in holding.tables.items():
+        for feature in personal_data_registry():
+            for name, path in feature.tables.items():
                 for column in Base.metadata.tables[name].columns if path else ():
                     known = column.name in LINKS or column.name.endswith(SECRETS)
                     field = FIELDS.get(f'{name}.{column.name}', column.name)
@@ -207,19 +207,19 @@ class TestExport:
 
 @pytest.fixture
 def user():
-    """Somebody."""
+    """Return a user."""
     return UserFactory(username='ada', email='ada@example.com')
 
 
 def opened(user, export_id):
-    """Return the archive."""
+    """Return the archive of an export."""
     _, stream = open_export(user.id, export_id)
     with stream:
         return ZipFile(io.BytesIO(stream.read()))
 
 
 class TestMakeExport:
-    def test_holds_everything_of_theirs_and_of_nobody_else(self, app, user):
+    def test_contains_the_data_of_the_user_only(self, app, user):
         file = FileFactory(owner=user, name='Käse.txt', content=b'bytes', tags=['red'])
         FileFactory(owner=user, name='old.txt', content=b'old', trashed=True)
         FileFactory(content=b'of another')
@@ -230,7 +230,7 @@ class TestMakeExport:
             names = set(archive.namelist())
             files = json.loads(archive.read('files/files.json'))
             content = archive.read(f'files/content/{file.id}/1/Käse.txt')
-            who = json.loads(archive.read('users/user.json'))
+            user_rows = json.loads(archive.read('users/user.json'))
             assert archive.testzip() is None
 
         assert content == b'bytes'
@@ -238,37 +238,37 @@ class TestMakeExport:
         assert {name for name in names if 'content' in name} == {
             f'files/content/{f["id"]}/1/{f["name"]}' for f in files
         }
-        assert (who[0]['username'], who[0]['roles']) == ('ada', ['member'])
+        assert (user_rows[0]['username'], user_rows[0]['roles']) == ('ada', ['member'])
         assert not any('..' in name or name.startswith('/') for name in names)
 
-    def test_asks_as_often_for_many_files_as_for_one(self, user, assert_max_queries):
-        def asked():
+    def test_executes_the_same_number_of_statements_for_many_files(self, user, assert_max_queries):
+        def count_statements():
             with assert_max_queries(1000) as statements:
                 for part in export_files(user.id):
                     b''.join(part.chunks)
                 return len(statements)
 
         FileFactory(owner=user)
-        for_one = asked()
+        for_one = count_statements()
         FileFactory.create_batch(5, owner=user)
 
-        assert asked() == for_one
+        assert count_statements() == for_one
 
 
 class TestDeleteUser:
-    def test_leaves_a_trace_in_no_table(self, app):
-        """ASVS 14.2.7: whoever goes is gone, from every table in which they occurred."""
+    def test_deletes_the_user_from_all_tables(self, app):
+        """ASVS 14.2.7."""
         user = full_account()
-        before = traces(user.id, email_key(user.email))
+        before = count_rows_of_user(user.id, email_key(user.email))
         assert {table for table, count in before.items() if not count} == set()
 
         service.delete_user(user.id)
         run_pending_tasks(app)
 
-        assert set(traces(user.id, email_key(user.email)).values()) == {0}
+        assert set(count_rows_of_user(user.id, email_key(user.email)).values()) == {0}
         assert db.session.scalars(select(Pin.email_key)).all() == []
 
-    def test_lets_nothing_be_mailed_to_who_is_gone(self, mailbox):
+    def test_cancels_pending_mails_to_the_user(self, mailbox):
         user = account(username='ada')
         create_key(principal_of(user), name='ci', scopes=['files:read'])
         assert db.session.scalar(select(func.count()).select_from(OutboxTask)) == 1

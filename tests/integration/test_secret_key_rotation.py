@@ -1,4 +1,4 @@
-"""Replacing SECRET_KEY as docs/operations.md says, step by step, for a user who stays away."""
+"""Replacement of SECRET_KEY by the steps of docs/operations.md, for a user who is away."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -31,13 +31,13 @@ NEW_PASSWORD = 'Difference engine, 1822'
 
 @pytest.fixture
 def user():
-    """Somebody who can log in."""
+    """Return a user who can log in."""
     return account(username='ada')
 
 
 @pytest.fixture
 def totp(user):
-    """The generator of their second factor, whose code was used once."""
+    """Return the authenticator of the user; one of its codes was used."""
     secret = start_totp_enrolment(principal_of(user)).secret
     confirm_totp(principal_of(user), pyotp.TOTP(secret).now())
     return pyotp.TOTP(secret)
@@ -45,18 +45,18 @@ def totp(user):
 
 @pytest.fixture
 def set_keys(app, monkeypatch):
-    """Return a function that restarts all processes with these keys."""
+    """Return a function that sets the secret keys, as a restart of all processes does."""
 
-    def restart(key, *fallbacks):
+    def set_keys(key, *fallbacks):
         monkeypatch.setitem(app.config, 'SECRET_KEY', key)
         monkeypatch.setitem(app.config, 'SECRET_KEY_FALLBACKS', list(fallbacks))
 
-    return restart
+    return set_keys
 
 
 @pytest.fixture
 def flask(cli):
-    """Return a function that runs a command and returns what it printed."""
+    """Return a function that runs a command and returns its output."""
 
     def run(*arguments):
         result = cli.invoke(args=list(arguments))
@@ -67,20 +67,23 @@ def flask(cli):
 
 
 def second_page(cursor=None):
-    """Return the second page of all users, by a new cursor unless one is given."""
+    """Return a cursor and the second page of all users.
+
+    :param cursor: an existing cursor; by default a new one.
+    """
     cursor = cursor or users.list_users(PageRequest(limit=1)).next
     return cursor, users.list_users(PageRequest(limit=1, cursor=cursor)).items
 
 
 def pin_under_the_old_key(app, user):
-    """Request a reset and issue its PIN; the mail with the PIN waits in the outbox."""
+    """Request a reset and issue its PIN; the mail with the PIN stays in the outbox."""
     run_pending_tasks(app)
     request_reset(user.email)
     assert run_next_task(app, uuid4(), NoWatchdog())
 
 
 class TestProcedure:
-    def test_keeps_what_is_stored(self, app, user, totp, set_keys, flask, mailbox):
+    def test_keeps_stored_data_usable(self, app, user, totp, set_keys, flask, mailbox):
         account()
         cursor, _ = second_page()
         old, new = app.config['SECRET_KEY'], 'new-' * 10
@@ -95,7 +98,8 @@ class TestProcedure:
         set_keys(new)  # Step 3, without the wait that it demands.
         assert 'There is no fallback key.' in flask('secrets', 'status')
 
-        # The mail is sent. Its PIN is void, which the wait prevents, and a new one is good.
+        # The mail is sent. Its PIN is invalid (the omitted wait prevents that), and a new one is
+        # valid.
         with pytest.raises(WrongPin):
             reset_password(email=user.email, pin=pin_in(mailbox()[-1]), new_password=NEW_PASSWORD)
         request_reset(user.email)
@@ -109,7 +113,9 @@ class TestProcedure:
         with time_machine.travel(now() + timedelta(minutes=5), tick=False):
             assert log_in(user_or_email='ada', password=NEW_PASSWORD, otp=totp.at(now())).token
 
-    def test_keeps_pins_while_the_fallback_is_there(self, app, user, set_keys, flask, mailbox):
+    def test_keeps_pins_valid_while_the_fallback_key_is_set(
+        self, app, user, set_keys, flask, mailbox
+    ):
         pin_under_the_old_key(app, user)
 
         set_keys('new-' * 10, app.config['SECRET_KEY'])

@@ -1,4 +1,4 @@
-"""HTTP: each route that changes credentials, rights or identity leaves its security event."""
+"""HTTP: each route that changes credentials, permissions or identity records an event."""
 
 from types import SimpleNamespace
 
@@ -19,7 +19,7 @@ API = '/api/v1'
 NEW = 'Difference engine, 1822'
 ADA, EVE = 'ada@example.com', 'eve@example.com'
 
-# Routes of users that change neither rights nor identity, and one that authenticates nobody anew.
+# Routes that change neither permissions nor identity, and one without a new authentication.
 EXEMPT = {
     ('POST', '/auth/sessions/refresh'),  # Continues a session; a used token is recorded.
     ('PATCH', '/users/me'), ('PUT', '/users/me/avatar'), ('DELETE', '/users/me/avatar'),
@@ -28,8 +28,8 @@ EXEMPT = {
 
 @pytest.fixture
 def world(app, mailbox):
-    """Ada and an administrator at their clients, with what the routes need."""
-    world = SimpleNamespace(anybody=app.test_client(), mailbox=mailbox)
+    """Return clients of Ada, of an admin and without a login, with ids and mailbox."""
+    world = SimpleNamespace(anonymous=app.test_client(), mailbox=mailbox)
     for name, roles in (('ada', ['member']), ('admin', ['member', 'admin'])):
         user = account(username=name, email=f'{name}@example.com', roles=roles)
         client = app.test_client()
@@ -41,7 +41,7 @@ def world(app, mailbox):
 
 
 def pin_to(world, email):
-    """Return the newest PIN or code that was mailed to an email address."""
+    """Return the newest PIN or code sent to an email address."""
     return pin_in([mail for mail in world.mailbox() if mail['To'] == email][-1])
 
 
@@ -53,31 +53,31 @@ def send(client, method, path, **body):
 def register(world):
     """Register Eve."""
     return send(
-        world.anybody, 'POST', '/auth/accounts', username='eve', email=EVE, password=PASSWORD
+        world.anonymous, 'POST', '/auth/accounts', username='eve', email=EVE, password=PASSWORD
     )
 
 
 def verify(world, pin=None):
-    """Register Eve and verify her address."""
+    """Register Eve and verify her email address."""
     register(world)
     body = {'email': EVE, 'pin': pin or pin_to(world, EVE), 'password': PASSWORD}
-    return send(world.anybody, 'PUT', '/auth/verifications', **body)
+    return send(world.anonymous, 'PUT', '/auth/verifications', **body)
 
 
 def resend(world):
-    """Register Eve and ask for another PIN."""
+    """Register Eve and request another PIN."""
     register(world)
-    return send(world.anybody, 'POST', '/auth/verifications', email=EVE)
+    return send(world.anonymous, 'POST', '/auth/verifications', email=EVE)
 
 
 def enter(world, password=PASSWORD, **factor):
     """Log Ada in."""
     body = {'user_or_email': 'ada', 'password': password, **factor}
-    return send(world.anybody, 'POST', '/auth/sessions', **body)
+    return send(world.anonymous, 'POST', '/auth/sessions', **body)
 
 
 def reauthenticate(world, password=PASSWORD):
-    """Show Ada's password again."""
+    """Reauthenticate Ada."""
     return send(world.ada, 'POST', '/auth/sessions/current/reauthentication', password=password)
 
 
@@ -89,9 +89,9 @@ def change_password(world, password=PASSWORD):
 
 def reset(world, pin=None):
     """Reset Ada's password."""
-    send(world.anybody, 'POST', '/auth/password-resets', email=ADA)
+    send(world.anonymous, 'POST', '/auth/password-resets', email=ADA)
     body = {'email': ADA, 'pin': pin or pin_to(world, ADA), 'new_password': NEW}
-    return send(world.anybody, 'PUT', '/auth/password-resets', **body)
+    return send(world.anonymous, 'PUT', '/auth/password-resets', **body)
 
 
 def change_email(world, pin=None):
@@ -109,45 +109,45 @@ def accept(world, code=None):
     """Accept Eve's invitation."""
     invite(world)
     body = {'code': code or pin_to(world, EVE), 'password': PASSWORD, 'username': 'eve'}
-    return send(world.anybody, 'PUT', '/auth/invitations', email=EVE, **body)
+    return send(world.anonymous, 'PUT', '/auth/invitations', email=EVE, **body)
 
 
 def enrol(world, otp=None):
-    """Turn Ada's second factor on."""
+    """Enable Ada's second factor."""
     secret = data(send(world.ada, 'POST', '/auth/totp'))['secret']
     return send(world.ada, 'PUT', '/auth/totp', otp=otp or pyotp.TOTP(secret).at(now()))
 
 
 def after_enrolment(method, path):
-    """Return a function that turns Ada's second factor on and sends a request."""
+    """Return a function that enables Ada's second factor and sends a request."""
     return lambda world: (enrol(world), send(world.ada, method, path))[1]
 
 
-def make_key(world):
-    """Make an API key of Ada's."""
+def create_key(world):
+    """Create an API key of Ada."""
     return send(world.ada, 'POST', '/auth/keys', name='ci', scopes=['files:read'])
 
 
 def delete_key(world):
-    """Make an API key of Ada's and delete it."""
-    key = data(make_key(world))['id']
+    """Create an API key of Ada and delete it."""
+    key = data(create_key(world))['id']
     return send(world.ada, 'DELETE', f'/auth/keys/{key}')
 
 
 def end_session(world):
-    """End another session of Ada's."""
+    """End another session of Ada."""
     session = data(enter(world))['session']['id']
     return send(world.ada, 'DELETE', f'/auth/sessions/{session}')
 
 
 def share(world):
-    """Make a share link to a file of Ada's."""
+    """Create a share link to a file of Ada."""
     file = data(send(world.ada, 'POST', '/files?name=a.json', a=1))['id']
     return send(world.ada, 'POST', f'/files/{file}/links', password=None)
 
 
 def stop_sharing(world):
-    """Make a share link of Ada's and delete it."""
+    """Create a share link of Ada and delete it."""
     link = data(share(world))['id']
     return send(world.ada, 'DELETE', f'/files/links/{link}')
 
@@ -193,7 +193,7 @@ CASES = [
     ('DELETE /auth/totp', 'totp_disabled', 'success', after_enrolment('DELETE', '/auth/totp')),
     ('POST /auth/recovery-codes', 'recovery_codes_created', 'success',
         after_enrolment('POST', '/auth/recovery-codes')),
-    ('POST /auth/keys', 'key_created', 'success', make_key),
+    ('POST /auth/keys', 'key_created', 'success', create_key),
     ('DELETE /auth/keys/<uuid:key_id>', 'key_deleted', 'success', delete_key),
     ('POST /users', 'user_created', 'success',
         lambda w: send(w.admin, 'POST', '/users', username='eve', email=EVE)),
@@ -218,7 +218,7 @@ CASES = [
 ]  # fmt: skip
 
 
-def test_lists_every_writing_route(app):
+def test_cases_contain_all_writing_routes(app):
     writing = {
         (method, rule.rule.removeprefix(API))
         for rule in app.url_map.iter_rules()
@@ -232,10 +232,10 @@ def test_lists_every_writing_route(app):
 @pytest.mark.parametrize(
     ('route', 'kind', 'outcome', 'act'), CASES, ids=[f'{c[0]} {c[1]} {c[2]}' for c in CASES]
 )
-def test_leaves_its_event(world, route, kind, outcome, act):
+def test_records_its_event(world, route, kind, outcome, act):
     """ASVS 16.3.1."""
     response = act(world)
-    world.mailbox()  # Some are recorded by the task that mails.
+    world.mailbox()  # The task that sends a mail records some events.
 
     assert (response.status_code < 300) is (outcome == 'success')
     found = db.session.execute(select(Event.event_type, Event.outcome)).all()

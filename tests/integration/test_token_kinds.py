@@ -1,4 +1,4 @@
-"""Every registered kind of token is masked in logs, documented, and revoked when it leaks."""
+"""All registered kinds of tokens: masked in logs, documented, and revoked if leaked."""
 
 import json
 import logging
@@ -25,7 +25,7 @@ KINDS = sorted(token_kinds())
 
 
 def issue(prefix):
-    """Return a working token of a kind that belongs to Ada, and a function that tries it."""
+    """Return a valid token of a kind, which belongs to Ada, and a function that uses it."""
     ada = account(username='ada')
     if prefix == 'psl':
         token = create_link(principal_of(ada), store(ada.id).id)['token']
@@ -38,11 +38,11 @@ def issue(prefix):
         return login.refresh_token, lambda: refresh_session(login.refresh_token)
     if prefix == 'pdv':
         return login.device, lambda: token_kinds()['pdv'].find_owner(login.device)
-    assert prefix == 'pst', f'say in this function how a token of the kind {prefix} is issued'
+    assert prefix == 'pst', f'this function must issue tokens of the kind {prefix}'
     return login.token, lambda: identify(login.token)
 
 
-def works(attempt):
+def is_valid(attempt):
     try:
         return bool(attempt())
     except ApiError:
@@ -51,7 +51,7 @@ def works(attempt):
 
 @pytest.mark.parametrize('prefix', KINDS)
 class TestTokenKinds:
-    def test_are_revoked_when_they_leak(self, cli, mailbox, prefix):
+    def test_are_revoked_if_leaked(self, cli, mailbox, prefix):
         token, attempt = issue(prefix)
         before = len(mailbox())
         meaning = token_kinds()[prefix].meaning
@@ -63,7 +63,7 @@ class TestTokenKinds:
         assert dry.output == f'Would revoke the {meaning} of ada.\n'
         assert done.output == f'Revoked the {meaning} of ada.\n'
         assert (again.exit_code, again.stdout) == (1, '')
-        assert not works(attempt)
+        assert not is_valid(attempt)
         [mail] = mailbox()[before:]
         assert meaning in mail.get_body(('plain',)).get_content()
         events = select(Event.details).where(Event.event_type == 'token_leaked')
@@ -71,11 +71,11 @@ class TestTokenKinds:
             {'token': prefix}
         ]
 
-    def test_work_before_they_leak(self, prefix):
-        assert works(issue(prefix)[1])
+    def test_are_valid_before_they_leak(self, prefix):
+        assert is_valid(issue(prefix)[1])
 
     @pytest.mark.parametrize('form', sorted(FORMATTERS))
-    def test_are_masked_in_every_part_of_a_log_line(self, prefix, form):
+    def test_are_masked_in_all_parts_of_a_log_line(self, prefix, form):
         token = new_token(prefix, new_family())
         error = InvalidHeader(f'Authorization\t: Bearer {token}')
         record = logging.LogRecord(
@@ -89,7 +89,7 @@ class TestTokenKinds:
         assert token[4:20] not in line
         assert line.count(f'{prefix}_***') == 4
 
-    def test_are_masked_in_the_line_of_a_request(self, client, caplog, prefix):
+    def test_are_masked_in_the_log_line_of_a_request(self, client, caplog, prefix):
         caplog.set_level(logging.INFO, 'project.request')
         token = new_token(prefix)
 
@@ -105,13 +105,13 @@ class TestTokenKinds:
 
 
 class TestDocumentedPattern:
-    def test_is_that_of_the_registry(self):
+    def test_is_the_pattern_of_the_registry(self):
         page = (ROOT / 'docs' / 'security.md').read_text(encoding='utf-8')
 
         assert f'`{token_pattern().pattern}`' in page
         assert re.findall(r'^  \| `(\w{3})` \|', page, re.MULTILINE) == KINDS
 
-    def test_names_the_same_kinds_as_nginx(self):
+    def test_is_the_pattern_of_nginx(self):
         configuration = (ROOT / 'deploy' / 'nginx.conf').read_text(encoding='utf-8')
 
         pattern = token_pattern().pattern.replace('(', '(?<kind>', 1)

@@ -1,4 +1,4 @@
-"""HTTP: deleting a user deletes the rows and files of all features."""
+"""HTTP: the deletion of a user deletes the rows and files of all features."""
 
 from io import BytesIO
 
@@ -23,12 +23,12 @@ URL = '/api/v1/users'
 
 @pytest.fixture
 def admin(as_user):
-    """A client that may do everything."""
+    """Return the client of an admin."""
     return as_user(AdminFactory())
 
 
-def tables_that_name(user_id):
-    """Return the tables in which a user's id still stands in a column that refers to users."""
+def tables_with_rows_of(user_id):
+    """Return the table name of each row with a foreign key to the user."""
     found = []
     for table in db.metadata.sorted_tables:
         for key in table.foreign_keys:
@@ -39,21 +39,21 @@ def tables_that_name(user_id):
 
 
 class TestUserDelete:
-    def test_all_that_is_theirs_is_gone(self, app, as_user, admin):
+    def test_deletes_all_rows_of_the_user(self, app, as_user, admin):
         user = UserFactory()
         client = as_user(user)
         client.post('/api/v1/files', data={'file': (BytesIO(b'x'), 'x.txt'), 'tags': 'a,b'})
-        assert {'users_roles', 'files', 'files_usage'} <= set(tables_that_name(user.id))
+        assert {'users_roles', 'files', 'files_usage'} <= set(tables_with_rows_of(user.id))
 
         response = admin.delete(f'{URL}/{user.id}')
 
         assert response.status_code == 200
         run_pending_tasks(app)
-        assert tables_that_name(user.id) == []
+        assert tables_with_rows_of(user.id) == []
         assert (File.count_by_type(user.id), Usage.find(user.id)) == ([], None)
 
-    def test_nothing_of_theirs_is_reachable_from_that_moment(self, client, as_user, admin):
-        """Before a task has erased anything."""
+    def test_hides_all_data_of_the_user_immediately(self, client, as_user, admin):
+        """No task has erased anything yet."""
         user = account(username='ada', email='ada@example.com')
         login = log_in(user_or_email='ada', password=PASSWORD)
         asker = principal_of(user)
@@ -83,7 +83,7 @@ class TestUserDelete:
         with pytest.raises(TokenNotFound):
             find_token_owner(login.token)
 
-    def test_another_user_may_have_the_name_and_the_address_at_once(self, app, admin):
+    def test_frees_the_username_and_the_email_address_immediately(self, app, admin):
         user = account(username='ada', email='ada@example.com')
         FileFactory(owner=user)
 
@@ -92,6 +92,6 @@ class TestUserDelete:
         file = FileFactory(owner=again, content=b'hers')
         run_pending_tasks(app)
 
-        assert tables_that_name(user.id) == []
+        assert tables_with_rows_of(user.id) == []
         assert read(again.id, file.id) == b'hers'
         assert log_in(user_or_email='ada@example.com', password=PASSWORD)

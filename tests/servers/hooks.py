@@ -1,22 +1,22 @@
-"""What schemathesis must be told of, for no schema says it."""
+"""Hooks of schemathesis for rules that no schema contains."""
 
 from typing import Any
 
 import schemathesis
 
-# The pieces of resumable uploads are bytes like any others.
+# The chunks of resumable uploads are arbitrary bytes.
 schemathesis.serializer.alias('application/offset+octet-stream', 'application/octet-stream')
 
 
-# Words below /users that are the paths of other operations.
+# Path segments below /users that belong to other operations.
 OTHER_PATHS = {'me', 'roles'}
 
 
 @schemathesis.hook
 def filter_case(_context: Any, case: Any) -> bool:
-    """Leave out usernames with which the path is that of another operation.
+    """Skip usernames that turn the path into that of another operation.
 
-    `/users/7` shows a user, and `/users/me/profile` the caller: what they return has other schemas.
+    `/users/7` returns a user and `/users/me/profile` the caller; their schemas differ.
     """
     path, name = case.operation.path, str((case.path_parameters or {}).get('username', ''))
     if '/users/{username}' not in path:

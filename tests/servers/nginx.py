@@ -1,4 +1,4 @@
-"""The real nginx with `deploy/nginx.conf`, in front of services of a test."""
+"""nginx with `deploy/nginx.conf`, in front of services of a test."""
 
 import os
 import shutil
@@ -15,12 +15,12 @@ SERVER = 'server api:8000 max_fails=0;'
 def proxy(
     behind: int | Sequence[int], folder: Path, own: int = 0, read_timeout: str = '60s'
 ) -> Iterator[int]:
-    """Run nginx before the ports of one service or more; yield its own port.
+    """Run nginx in front of the ports of one or more services; yield its port.
 
-    :param folder: its files are there, instead of where the image has them.
-    :param own: the port of its own health.
-    :param read_timeout: how long it waits for the service: as in production, unless a test is
-        about this limit. A busy machine exceeds a short one.
+    :param folder: the folder of its files, which replaces the paths of the image.
+    :param own: the port of its own health check.
+    :param read_timeout: how long nginx waits for the service, by default as in production. Only
+        tests of this limit set a short one, because a busy machine exceeds it.
     """
     nginx = shutil.which('nginx', path=f'{os.environ["PATH"]}:/usr/sbin')
     assert nginx, 'this test needs nginx'
@@ -38,11 +38,11 @@ def proxy(
         'proxy_read_timeout 60s': f'proxy_read_timeout {read_timeout}',
     }
     text = (ROOT / 'deploy' / 'nginx.conf').read_text()
-    for theirs, ours in places.items():
-        assert theirs in text
-        text = text.replace(theirs, ours)
+    for original, replacement in places.items():
+        assert original in text
+        text = text.replace(original, replacement)
     (folder / 'nginx.conf').write_text(text)
-    # As root, nginx would serve as somebody who may not read the folder.
+    # Started by root, nginx would by default run as a user who cannot read the folder.
     user = ' user root;' if os.geteuid() == 0 else ''
     command = [nginx, '-p', str(folder), '-c', 'nginx.conf', '-g', f'daemon off;{user}']
     with running(command, port):

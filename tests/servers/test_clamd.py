@@ -1,4 +1,4 @@
-"""The tests of scanning once more, with clamd itself."""
+"""The tests of malware scanning, with clamd instead of the fake server."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,37 +21,37 @@ __all__ = ['client', 'down', 'scanner']
 
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of clamd."""
+    """Return the folder of clamd."""
     return tmp_path_factory.mktemp('clamd')
 
 
 @pytest.fixture(scope='module')
 def address(folder: Path) -> Iterator[str]:
-    """The address of clamd."""
+    """Run clamd and yield its URL."""
     with running_clamd(folder) as address:
         yield address
 
 
 @pytest.fixture
 def ada() -> object:
-    """Somebody."""
+    """Return a user."""
     return UserFactory()
 
 
 class TestHeldBack(routes.TestHeldBack):
-    """What is held back."""
+    """Files held back until they are scanned."""
 
 
 class TestScanOverdue(service.TestScanOverdue):
-    """What is scanned later."""
+    """Scans of overdue files."""
 
 
 class TestFilesScan(commands.TestFilesScan):
-    """The command."""
+    """The command `flask files scan`."""
 
 
 class TestUnixSocket:
-    def test_is_spoken_over(self, address: str, folder: Path) -> None:
+    def test_connects_to_clamd(self, address: str, folder: Path) -> None:
         own = f'clamd://{folder}/socket'
 
         assert find_signature(own, [b'Hello.']) is None

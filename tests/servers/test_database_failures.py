@@ -1,4 +1,4 @@
-"""PostgreSQL says "not now": each class of errors, over HTTP, and the first request afterwards."""
+"""Errors of PostgreSQL: the response to each class, and the first request afterwards."""
 
 import subprocess
 from collections.abc import Iterator
@@ -28,20 +28,23 @@ READ = 'SELECT 1'
 
 
 def service(folder: Path, url: str) -> Flask:
-    """Return an application with routes that run a statement: in a transaction, or alone."""
+    """Return an application with two routes that execute a statement.
+
+    `/atomic` executes it in a transaction, `/alone` as a transaction of its own.
+    """
     statements = Blueprint('statements', __name__)
 
     @statements.post('/atomic')
     @endpoint(allow=public, limit='1000000/hour')
     @atomic()
     def in_transaction() -> None:
-        """Run a statement in a transaction."""
+        """Execute a statement in a transaction."""
         db.session.execute(text(request.args['sql']))
 
     @statements.post('/alone')
     @endpoint(allow=public, limit='1000000/hour')
     def alone() -> None:
-        """Run a statement that is a transaction by itself."""
+        """Execute a statement in its own transaction."""
         execute_in_own_transaction(text(request.args['sql']))
 
     return kernel_app(folder, statements, SQLALCHEMY_DATABASE_URI=url, TESTING=False)
@@ -56,7 +59,7 @@ def url() -> Iterator[str]:
 
 @pytest.fixture(scope='module')
 def admin(url: str) -> Iterator[Engine]:
-    """What an operator uses: another database of the same server."""
+    """Yield an engine for another database of the same server, as an operator uses."""
     engine = create_engine(make_url(url).set(database='postgres'), isolation_level='AUTOCOMMIT')
     own = create_engine(url)
     with own.begin() as connection:
@@ -78,12 +81,12 @@ def client(tmp_path: Path, url: str, admin: Engine) -> Iterator[IsolatedClient]:
 
 
 def send(client: IsolatedClient, sql: str, path: str = '/atomic') -> int:
-    """Run a statement and return the status of the response."""
+    """Execute a statement; return the status of the response."""
     return client.post(path, query_string={'sql': sql}).status_code
 
 
 def administer(admin: Engine, *statements: str) -> None:
-    """Run statements as an operator."""
+    """Execute statements as an operator."""
     with admin.connect() as connection:
         for statement in statements:
             connection.exec_driver_sql(statement)
@@ -91,7 +94,7 @@ def administer(admin: Engine, *statements: str) -> None:
 
 @contextmanager
 def read_only(admin: Engine, url: str) -> Iterator[None]:
-    """Let new sessions of the database only read, as behind a failover."""
+    """Make new sessions of the database read-only, as after a failover."""
     name = make_url(url).database
     administer(admin, f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
     try:
@@ -131,7 +134,7 @@ CLASSES = (
 
 
 @pytest.mark.parametrize('path', ['/atomic', '/alone'])
-def test_each_class_of_errors(client: IsolatedClient, path: str) -> None:
+def test_each_class_of_errors_returns_its_status(client: IsolatedClient, path: str) -> None:
     for sqlstate, code, retry_after in CLASSES:
         response = client.post(path, query_string={'sql': RAISE.format(sqlstate)})
 
@@ -142,7 +145,7 @@ def test_each_class_of_errors(client: IsolatedClient, path: str) -> None:
 
 
 @pytest.mark.parametrize(('sqlstate', 'code'), [('53100', 507), ('57P01', 503), ('25006', 503)])
-def test_an_error_at_commit(
+def test_an_error_at_commit_returns_its_status(
     client: IsolatedClient, admin: Engine, sqlstate: str, code: int
 ) -> None:
     fail = RAISE.format(sqlstate).removeprefix('DO $$').removesuffix('$$')
@@ -159,7 +162,7 @@ def test_an_error_at_commit(
 
 
 @pytest.mark.parametrize('path', ['/atomic', '/alone'])
-def test_the_first_write_after_a_read_only_time_succeeds(
+def test_the_first_write_after_a_read_only_period_succeeds(
     client: IsolatedClient, admin: Engine, url: str, path: str
 ) -> None:
     with read_only(admin, url):
@@ -170,7 +173,7 @@ def test_the_first_write_after_a_read_only_time_succeeds(
 
     assert codes == [503] * 16
     assert reads == [200] * 16
-    # Connections of the read-only time, which only read, would be in the pool.
+    # Otherwise read-only connections of that period would still be in the pool.
     with ThreadPoolExecutor(8) as many:
         assert list(many.map(lambda _: send(client, WRITE, path), range(16))) == [200] * 16
 
@@ -185,7 +188,7 @@ def test_the_first_request_after_a_restart_succeeds(
     assert send(client, WRITE) == 200
 
 
-def test_a_notice_does_not_cost_the_connection(client: IsolatedClient, admin: Engine) -> None:
+def test_a_notice_keeps_the_connection(client: IsolatedClient, admin: Engine) -> None:
     before = backend(client)
     assert send(client, "DO $$ BEGIN RAISE NOTICE 'hello'; END $$") == 200
     administer(admin, 'SELECT pg_reload_conf()')
@@ -194,14 +197,14 @@ def test_a_notice_does_not_cost_the_connection(client: IsolatedClient, admin: En
 
 
 def backend(client: IsolatedClient) -> Any:
-    """Return the id of the session that the pool gives."""
+    """Return the id of the database session that the pool returns."""
     with client.application.app_context():
         [row] = execute_in_own_transaction(text('SELECT pg_backend_pid()'))
         return row[0]
 
 
 @pytest.mark.parametrize('encoding', ['LATIN1', 'SQL_ASCII'])
-def test_the_service_does_not_start_on_a_database_that_is_not_in_utf_8(
+def test_the_service_does_not_start_with_a_database_that_is_not_utf_8(
     tmp_path: Path, url: str, admin: Engine, encoding: str
 ) -> None:
     own = make_url(url).set(database=f'{make_url(url).database}_{encoding.lower()}')

@@ -1,4 +1,4 @@
-"""The documentation page in a real browser that can reach no other host: it must need none."""
+"""Documentation page in a browser that can reach no other host: the page needs none."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +17,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         yield service
 
 
-def test_shows_every_feature_and_breaks_no_policy(service: Service, tmp_path: Path) -> None:
+def test_page_shows_all_features_and_violates_no_policy(service: Service, tmp_path: Path) -> None:
     page, console = browse(f'{service.url}/api/v1/docs', tmp_path)
 
     for path in (
@@ -29,7 +29,7 @@ def test_shows_every_feature_and_breaks_no_policy(service: Service, tmp_path: Pa
     assert console == []
 
 
-def test_asks_for_a_token_where_the_document_wants_one(tmp_path: Path) -> None:
+def test_page_prompts_for_a_token_if_the_document_requires_one(tmp_path: Path) -> None:
     (tmp_path / 'service').mkdir()
     with running_service(tmp_path / 'service', API_DOCS='authenticated') as service:
         page, console = browse(f'{service.url}/api/v1/docs', tmp_path / 'browser')

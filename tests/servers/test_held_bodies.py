@@ -1,7 +1,7 @@
-"""Held bodies on the running service: rights lost meanwhile are not used, in any worker.
+"""Held bodies on the running service: revoked permissions have no effect in any worker.
 
-`tests/integration/test_held_bodies.py` proves the rule for each route; this one uses sockets,
-two web workers and commands of other processes.
+`tests/integration/test_held_bodies.py` tests the rule for each route. This module uses sockets,
+two web workers and commands in other processes.
 """
 
 import json
@@ -21,7 +21,7 @@ from tests.service import ROOT, Service, running_service, wait_for
 pytestmark = pytest.mark.servers
 
 PASSWORD = 'Analytical engine, 1843'
-LOST = ['disabled', 'deleted', 'demoted', 'session ended', 'password reset', 'key revoked']
+REVOKED = ['disabled', 'deleted', 'demoted', 'session ended', 'password reset', 'key revoked']
 ARGUMENTS = {'user_id': 1, 'name': 'eves', 'file_id': uuid4()}
 # Bodies that would have an effect; the others are rejected before they are validated.
 BODIES = {
@@ -36,12 +36,12 @@ BODIES = {
 
 @pytest.fixture
 def service(tmp_path: Path) -> Any:
-    """A service with two web workers."""
+    """Run a service with two web workers."""
     with running_service(tmp_path, WEB_CONCURRENCY='2') as service:
         yield service
 
 
-def ask(service: Service, method: str, path: str, token: str = '', **body: Any) -> Any:
+def call(service: Service, method: str, path: str, token: str = '', **body: Any) -> Any:
     """Send a request and return its data."""
     headers = {'Authorization': f'Bearer {token}'} if token else {}
     url = f'{service.url}/api/v1{path}'
@@ -50,16 +50,16 @@ def ask(service: Service, method: str, path: str, token: str = '', **body: Any) 
     return response.json()['data']
 
 
-def make_admin(service: Service, name: str) -> tuple[int, str]:
-    """Create an administrator; return the id and a token."""
-    said = service.flask('create-user', name, '--email', f'{name}@example.com', '--admin')
-    password = said.split('Password: ')[1].strip()
-    login = ask(service, 'POST', '/auth/sessions', user_or_email=name, password=password)
+def create_admin(service: Service, name: str) -> tuple[int, str]:
+    """Create an admin; return the id and a token."""
+    output = service.flask('create-user', name, '--email', f'{name}@example.com', '--admin')
+    password = output.split('Password: ')[1].strip()
+    login = call(service, 'POST', '/auth/sessions', user_or_email=name, password=password)
     return login['user']['id'], login['token']
 
 
-def calls(lost: str) -> list[tuple[str, str]]:
-    """Return method and path of each route that reads JSON and needs this credential."""
+def calls(revoked: str) -> list[tuple[str, str]]:
+    """Return method and path of each JSON route that depends on what is revoked."""
     found = []
     document = json.loads((ROOT / 'openapi.json').read_text())
     for path, operations in document['paths'].items():
@@ -70,17 +70,17 @@ def calls(lost: str) -> list[tuple[str, str]]:
             is_possible = {
                 'demoted': 'x-permission' in operation,
                 'key revoked': 'x-scope' in operation,
-            }.get(lost, True)
+            }.get(revoked, True)
             if is_possible:
                 found.append((method.upper(), path.format(**ARGUMENTS)))
     return found
 
 
 def hold(client: Client, method: str, path: str, token: str) -> bytes:
-    """Send a request but for the last byte of its body; return what is left to send.
+    """Send a request except for the last byte of its body; return the rest.
 
-    One body of each credential is chunked, so that a thread of the application waits for it; the
-    worker itself waits for the others.
+    One body per credential is chunked: a thread of the application waits for it. For the others,
+    the worker itself waits.
     """
     body = json.dumps(BODIES.get(f'{method} {path}', {})).encode()
     is_chunked = (method, path) == ('POST', '/api/v1/users')
@@ -96,59 +96,63 @@ def hold(client: Client, method: str, path: str, token: str) -> bytes:
     return last
 
 
-def test_rights_lost_meanwhile_are_not_used(service: Service) -> None:
-    root_id, root = make_admin(service, 'grace')
+def test_permissions_revoked_before_the_last_byte_are_not_used(service: Service) -> None:
+    root_id, root = create_admin(service, 'grace')
     assert root_id == 1
-    admins = {lost: make_admin(service, lost.replace(' ', '-')) for lost in LOST}
-    key = ask(
+    admins = {revoked: create_admin(service, revoked.replace(' ', '-')) for revoked in REVOKED}
+    key = call(
         service, 'POST', '/auth/keys', admins['key revoked'][1],
         name='key', scopes=['users:write', 'users:invite', 'roles:write', 'profile:write',
                             'files:read', 'files:write'],
     )  # fmt: skip
-    tokens = {lost: token for lost, (_, token) in admins.items()} | {'key revoked': key['key']}
-    ids = {lost: user_id for lost, (user_id, _) in admins.items()}
-    before = ask(service, 'GET', '/users', root)
+    tokens = {revoked: token for revoked, (_, token) in admins.items()} | {
+        'key revoked': key['key']
+    }
+    ids = {revoked: user_id for revoked, (user_id, _) in admins.items()}
+    before = call(service, 'GET', '/users', root)
 
     with ExitStack() as stack:
         held = []
-        for lost in LOST:
-            for method, path in calls(lost):
+        for revoked in REVOKED:
+            for method, path in calls(revoked):
                 client = stack.enter_context(Client(int(urlsplit(service.url).port or 0)))
-                held.append((lost, method, path, client, hold(client, method, path, tokens[lost])))
-        lose_rights(service, root, ids, admins['key revoked'][1], key['id'])
+                held.append(
+                    (revoked, method, path, client, hold(client, method, path, tokens[revoked]))
+                )
+        revoke_all(service, root, ids, admins['key revoked'][1], key['id'])
         found = []
-        for lost, method, path, client, last in held:
+        for revoked, method, path, client, last in held:
             client.send(last)
-            found.append((lost, method, path, client.answer().status))
+            found.append((revoked, method, path, client.answer().status))
 
-    # For others than its owner, a user does not exist.
+    # 404 as well: without permissions, other users seem not to exist.
     assert [each for each in found if each[-1] not in (401, 403, 404)] == []
     assert len(found) > 60
-    after = ask(service, 'GET', '/users', root)
+    after = call(service, 'GET', '/users', root)
     names = [user['username'] for user in before['items'] if user['username'] != 'deleted']
     assert [user['username'] for user in after['items']] == names
-    assert [role['name'] for role in ask(service, 'GET', '/users/roles', root)['items']] == [
+    assert [role['name'] for role in call(service, 'GET', '/users/roles', root)['items']] == [
         'admin',
         'member',
     ]
-    assert ask(service, 'GET', '/users/me', root)['name'] == ''
+    assert call(service, 'GET', '/users/me', root)['name'] == ''
 
 
 def pins(service: Service) -> list[str]:
     return re.findall(r'\b\d{6}\b', '\n'.join(service.mails()))
 
 
-def lose_rights(service: Service, root: str, ids: dict[str, int], owner: str, key: str) -> None:
-    """Take from each administrator what they are named after."""
+def revoke_all(service: Service, root: str, ids: dict[str, int], owner: str, key: str) -> None:
+    """Revoke the session, key or permissions of each admin, as their name says."""
     service.flask('users', 'disable', 'disabled')
-    ask(service, 'DELETE', f'/users/{ids["deleted"]}', root)
-    ask(service, 'PUT', f'/users/{ids["demoted"]}/roles', root, roles=['member'])
+    call(service, 'DELETE', f'/users/{ids["deleted"]}', root)
+    call(service, 'PUT', f'/users/{ids["demoted"]}/roles', root, roles=['member'])
     service.flask('auth', 'revoke', 'session-ended')
-    ask(service, 'DELETE', f'/auth/keys/{key}', owner)
-    ask(service, 'POST', '/auth/password-resets', email='password-reset@example.com')
+    call(service, 'DELETE', f'/auth/keys/{key}', owner)
+    call(service, 'POST', '/auth/password-resets', email='password-reset@example.com')
     wait_for(lambda: pins(service))
     [pin] = pins(service)
-    ask(
+    call(
         service, 'PUT', '/auth/password-resets',
         email='password-reset@example.com', pin=pin, new_password=PASSWORD,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Every mail in a real browser, as wide as a telephone and as a window: nothing sticks out."""
+"""All mails in a browser, as wide as a phone and as a window: no content overflows."""
 
 import html
 import json
@@ -33,7 +33,7 @@ FRAME = '<iframe srcdoc="{}" style="width:{}px;height:600px;border:0"></iframe>'
 
 
 def longest(value: Any) -> Any:
-    """Return an example in which every text is as long as it gets, without a place to break."""
+    """Return an example whose texts have maximum length, without a possible line break."""
     if isinstance(value, dict):
         return {name: longest(item) for name, item in value.items()}
     if isinstance(value, list):
@@ -42,21 +42,21 @@ def longest(value: Any) -> Any:
 
 
 def bodies(app: Flask) -> list[str]:
-    """Return the HTML of every mail, with its example and with the longest values."""
+    """Return the HTML of all mails, with their examples and with the longest values."""
     found = []
     for name in mail_names():
         source, _, _ = app.jinja_env.loader.get_source(app.jinja_env, f'mail/{name}/example.json')
-        stretched = render_mail(
+        with_longest_values = render_mail(
             name, PREVIEW_RECIPIENT, longest(json.loads(source)), new_message_identity(now())
         )
-        for mail in (preview_mail(name), stretched):
+        for mail in (preview_mail(name), with_longest_values):
             body = mail.get_body(('html',))
             assert body is not None
             found.append(body.get_content())
     return found
 
 
-def test_every_mail_fits_into_a_telephone_and_a_window(app: Flask, tmp_path: Path) -> None:
+def test_all_mails_fit_into_a_phone_and_a_window(app: Flask, tmp_path: Path) -> None:
     shown = [(body, width) for body in bodies(app) for width in WIDTHS]
     frames = ''.join(FRAME.format(html.escape(body), width) for body, width in shown)
     page = tmp_path / 'mails.html'

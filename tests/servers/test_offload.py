@@ -1,6 +1,6 @@
-"""Bytes that others send: the tests of downloads through the real nginx, and an S3 server.
+"""Download offloading: the tests of downloads through nginx, and redirects to an S3 server.
 
-With `FILES_OFFLOAD=x-accel` nobody shall see any difference but the time it takes.
+With `FILES_OFFLOAD=x-accel`, clients must not see any difference except the duration.
 """
 
 from collections.abc import Iterator
@@ -38,31 +38,31 @@ URL = '/api/v1/files'
 
 @pytest.fixture
 def ada() -> Any:
-    """Somebody."""
+    """Return a user."""
     return UserFactory()
 
 
 @pytest.fixture
 def client(as_user: Any, ada: Any) -> IsolatedClient:
-    """A client that is Ada."""
+    """Return the client of Ada."""
     return as_user(ada)
 
 
 @pytest.fixture
 def anybody(app: Flask) -> Any:
-    """A client that is nobody."""
+    """Return a client without a login."""
     return app.test_client()
 
 
 @pytest.fixture
 def kept(var: Path) -> Any:
-    """Return a function that lists the hashes of the bytes in storage."""
+    """Return a function that lists the hashes of the blobs in the storage."""
     return lambda: sorted(p.name for p in (var / 'storage' / 'blobs').rglob('*') if p.is_file())
 
 
 @contextmanager
 def served(app: Flask) -> Iterator[int]:
-    """Serve the application of the tests, as it is, at a port."""
+    """Serve the application of the tests, unchanged, on a port."""
     server = make_server('127.0.0.1', 0, app, threaded=True)
     thread = Thread(target=server.serve_forever)
     thread.start()
@@ -76,13 +76,13 @@ def served(app: Flask) -> Iterator[int]:
 
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the proxy."""
+    """Return the folder of the proxy."""
     return tmp_path_factory.mktemp('offload')
 
 
 @pytest.fixture(scope='module')
 def address(app: Flask, folder: Path) -> Iterator[str]:
-    """The address of a proxy before the application of the tests."""
+    """Run a proxy in front of the application of the tests; yield its URL."""
     with served(app) as behind, proxy(behind, folder) as port:
         yield f'http://127.0.0.1:{port}/'
 
@@ -91,7 +91,7 @@ def address(app: Flask, folder: Path) -> Iterator[str]:
 def through_nginx(
     app: Flask, address: str, folder: Path, var: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Let clients speak to the proxy, which sees the storage of the test."""
+    """Send the requests of clients to the proxy, which reads the storage of the test."""
     targets = {'/api/': {'target': address, 'host': None}}
     distant = ProxyMiddleware(app, targets)
 
@@ -121,9 +121,9 @@ class TestVersionContent(contents.TestVersionContent):
 
 @pytest.mark.usefixtures('through_nginx')
 class TestShared(links.TestShared):
-    """What share links lead to."""
+    """Downloads by share links."""
 
-    # One of them is no address that nginx knows: 400.
+    # nginx rejects one of these URLs with 400.
     test_returns_404_for_unknown_tokens = None
 
     @pytest.fixture
@@ -133,21 +133,21 @@ class TestShared(links.TestShared):
 
 @pytest.mark.usefixtures('through_nginx')
 class TestMaxDownloads(links.TestMaxDownloads):
-    """How often they do."""
+    """Maximum number of downloads by share links."""
 
     @pytest.fixture
     def file(self, ada: Any) -> Any:
         return store(ada.id, b'Shared bytes.', name='shared.txt')
 
-    # Of an application of its own.
+    # The test uses a separate application, without nginx.
     test_is_not_exceeded_by_concurrent_requests = None
 
 
-class TestSame:
+class TestOffloadedResponse:
     CONTENT = bytes(range(256)) * 400
 
     @pytest.mark.parametrize(
-        'asked',
+        'headers',
         [
             {},
             {'Range': 'bytes=0-9'},
@@ -170,21 +170,24 @@ class TestSame:
             {'Origin': 'https://app.example.test'},
         ],
     )
-    def test_says_what_the_service_would_have_said(
-        self, as_user: Any, ada: Any, request: Any, asked: dict[str, str]
+    def test_is_the_same_as_without_offloading(
+        self, as_user: Any, ada: Any, request: Any, headers: dict[str, str]
     ) -> None:
         url = f'{URL}/{FileFactory(owner=ada, content=self.CONTENT).id}/content'
-        own = as_user(ada).get(url, headers=asked, buffered=True)
+        own = as_user(ada).get(url, headers=headers, buffered=True)
         request.getfixturevalue('through_nginx')
 
-        other = as_user(ada).get(url, headers=asked, buffered=True)
+        other = as_user(ada).get(url, headers=headers, buffered=True)
 
         assert other.status_code == own.status_code
         assert parts_of(other) == parts_of(own)
-        assert {**shown(other), 'x-request-id': ''} == {**shown(own), 'x-request-id': ''}
+        assert {**comparable_headers(other), 'x-request-id': ''} == {
+            **comparable_headers(own),
+            'x-request-id': '',
+        }
         assert other.headers['X-Request-ID']
 
-    def test_comes_from_the_disk_by_nginx_alone(
+    def test_is_sent_by_nginx_from_the_disk(
         self, through_nginx: None, as_user: Any, ada: Any, monkeypatch: Any
     ) -> None:
         monkeypatch.setattr(file_responses, '_sent', None)
@@ -196,26 +199,24 @@ class TestSame:
 
 
 def parts_of(response: Any) -> bytes:
-    """Return a body, but for what separates its parts: everybody makes that up."""
+    """Return a body with its multipart boundary replaced: it differs in each response."""
     _, _, boundary = response.headers.get('Content-Type', '').partition('boundary=')
     body: bytes = response.data
     return body.replace(boundary.encode(), b'-') if boundary else body
 
 
-def shown(response: Any) -> dict[str, str]:
-    """Return the headers that say something of the answer, but for the boundary and the length."""
+def comparable_headers(response: Any) -> dict[str, str]:
+    """Return the comparable headers; of a multipart response, without boundary and length."""
     several = response.headers.get('Content-Type', '').startswith('multipart/')
-    passed_over = {'date', 'server', 'connection', 'transfer-encoding'}
+    ignored = {'date', 'server', 'connection', 'transfer-encoding'}
     if several:
-        passed_over |= {'content-type', 'content-length'}
-    return {
-        name.lower(): value for name, value in response.headers if name.lower() not in passed_over
-    }
+        ignored |= {'content-type', 'content-length'}
+    return {name.lower(): value for name, value in response.headers if name.lower() not in ignored}
 
 
 @pytest.fixture(scope='module')
 def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A running S3 server."""
+    """Run an S3 server."""
     with running_seaweed(tmp_path_factory.mktemp('seaweed')) as server:
         yield server
 
@@ -236,7 +237,7 @@ class TestRedirect:
         file = store(ada.id, self.CONTENT, name='Grüße.txt')
         return f'{URL}/{file.id}/content'
 
-    def test_leads_to_the_bytes_for_a_minute(self, client: Any, url: str) -> None:
+    def test_returns_a_url_of_the_content_valid_for_a_minute(self, client: Any, url: str) -> None:
         response = client.get(url)
 
         assert (response.status_code, response.data) == (302, b'')
@@ -248,13 +249,13 @@ class TestRedirect:
         disposition = found.headers['Content-Disposition']
         assert disposition.endswith("; filename*=UTF-8''Gr%C3%BC%C3%9Fe.txt")
 
-    def test_leads_to_nothing_else(self, client: Any, url: str) -> None:
+    def test_returns_a_url_that_cannot_be_changed(self, client: Any, url: str) -> None:
         address = client.get(url).location
 
         for other in (address.replace('.txt', '.exe'), address.split('?')[0]):
             assert requests.get(other, timeout=5).status_code == 403
 
-    def test_gives_a_range_there(self, client: Any, url: str) -> None:
+    def test_returns_a_url_that_supports_ranges(self, client: Any, url: str) -> None:
         asked = {'Range': 'bytes=2-4'}
 
         found = requests.get(client.get(url, headers=asked).location, headers=asked, timeout=5)
@@ -262,14 +263,14 @@ class TestRedirect:
         assert (found.status_code, found.content) == (206, b'234')
 
     @pytest.mark.parametrize('many', ['bytes=' + ','.join(['0-0'] * 17), 'lines=1-2'])
-    def test_sends_here_what_would_be_another_answer_there(
+    def test_sends_the_content_itself_if_s3_would_respond_differently(
         self, client: Any, url: str, many: str
     ) -> None:
         response = client.get(url, headers={'Range': many})
 
         assert (response.status_code, response.data) == (200, self.CONTENT)
 
-    def test_still_says_here_that_nothing_changed_or_is_there(self, client: Any, url: str) -> None:
+    def test_handles_conditions_and_wrong_ranges_itself(self, client: Any, url: str) -> None:
         head = client.head(url)
 
         assert (head.status_code, head.headers['Content-Length']) == (200, '10')
@@ -277,13 +278,13 @@ class TestRedirect:
         assert same.status_code == 304
         assert client.get(url, headers={'Range': 'bytes=10-'}).status_code == 416
 
-    def test_does_not_ask_there_by_dates(self, client: Any, url: str) -> None:
-        # What somebody went back to is older than what a client has, and other bytes all the same.
+    def test_ignores_if_modified_since(self, client: Any, url: str) -> None:
+        # A restored version is older than the content that a client has, and still differs from it.
         response = client.get(url, headers={'If-Modified-Since': 'Mon, 23 Nov 2099 08:00:00 GMT'})
 
         assert (response.status_code, response.data) == (200, self.CONTENT)
 
-    def test_counts_where_it_leads(self, client: Any, anybody: Any, ada: Any) -> None:
+    def test_counts_redirects_as_downloads(self, client: Any, anybody: Any, ada: Any) -> None:
         file = store(ada.id, self.CONTENT)
         made = client.post(f'{URL}/{file.id}/links', json={'max_downloads': 1})
         shared = f'{URL}/shared/{data(made)["token"]}/content'

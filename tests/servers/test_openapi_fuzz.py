@@ -1,11 +1,11 @@
-"""Generated requests, good and bad, against `openapi.json`: no server error, nothing undocumented.
+"""Generated requests, valid and invalid: no server error and no undocumented response.
 
 A short run is in CI; `make soak` runs 20,000 cases and more (`FUZZ_EXAMPLES`).
 
-Schemathesis has two phases. `coverage` sends every wrong value of every parameter: 1,700 requests,
+Schemathesis has two phases. `coverage` sends all wrong values of all parameters: 1,700 requests,
 12 CPU seconds. `fuzzing` sends random requests. CI runs `coverage` without a login and as an admin:
-these reach the authentication of every route, and every handler. `make soak` runs it as every
-kind of caller.
+these reach the authentication and the handler of each route. `make soak` runs it as all kinds of
+callers.
 """
 
 import os
@@ -26,13 +26,13 @@ pytestmark = [pytest.mark.servers, pytest.mark.timeout(3600)]
 EXAMPLES = os.environ.get('FUZZ_EXAMPLES', '3')
 IS_LONG = 'FUZZ_EXAMPLES' in os.environ
 
-WHO = ('nobody', 'unverified', 'disabled', 'member', 'admin', 'key')
+CALLERS = ('nobody', 'unverified', 'disabled', 'member', 'admin', 'key')
 SCOPES = [
     'files:read', 'files:write', 'profile:read', 'profile:write', 'roles:read', 'roles:write',
     'users:delete', 'users:invite', 'users:read', 'users:write',
 ]  # fmt: skip
 
-# These may end the session that the others need; they are tried last, each with its own.
+# These operations may end the session that the others need: each runs with its own session.
 ENDING = ('session_delete', 'session_delete_current', 'user_me_delete', 'user_delete')
 
 
@@ -40,57 +40,57 @@ ENDING = ('session_delete', 'session_delete_current', 'user_me_delete', 'user_de
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     settings = {'RATELIMIT_ENABLED': 'false', 'AUTH_HASH_MEMORY_KIB': '8', 'AUTH_HASH_ROUNDS': '1'}
     with running_service(tmp_path_factory.mktemp('service'), **settings) as service:
-        # There are two admins, so that one who is deleted is not the last.
+        # There are two admins, because the last one cannot be deleted.
         for name, *options in (('ada', '--admin'), ('eve', '--admin'), ('bob',)):
             service.flask('create-user', name, '--email', f'{name}@example.com', *options)
         yield service
 
 
 def post(service: Service, path: str, body: Any, token: str = '') -> Any:
-    """Send a request; return what it was answered."""
+    """Send a request; return the data of the response."""
     headers = {'Authorization': f'Bearer {token}'} if token else {}
     url = f'{service.url}/api/v1{path}'
     return requests.post(url, json=body, headers=headers, timeout=10).json()['data']
 
 
-def token_of(service: Service, who: str) -> str:
-    """Return the token of a fresh login, with a fresh password."""
-    name = f'{who}{os.urandom(4).hex()}'
-    role = [] if who in ('member', 'disabled') else ['--admin']
+def token_of(service: Service, caller: str) -> str:
+    """Create a user and log in; return the token."""
+    name = f'{caller}{os.urandom(4).hex()}'
+    role = [] if caller in ('member', 'disabled') else ['--admin']
     printed = service.flask('create-user', name, '--email', f'{name}@example.com', *role)
     login = {'user_or_email': name, 'password': printed.split('Password: ')[1].strip()}
     token: str = post(service, '/auth/sessions', login)['token']
-    if who == 'disabled':
+    if caller == 'disabled':
         service.flask('users', 'disable', name)
     return token
 
 
-def authorization_of(service: Service, who: str) -> str | None:
-    """Return what somebody of a kind shows, as far as they have anything to show."""
-    if who == 'nobody':
+def authorization_of(service: Service, caller: str) -> str | None:
+    """Return the `Authorization` header of a kind of caller, or None."""
+    if caller == 'nobody':
         return None
-    if who == 'unverified':
-        # A registration brings no token; all that they have is their password.
+    if caller == 'unverified':
+        # A registration returns no token: the client has only a password.
         name, password = f'waits{os.urandom(4).hex()}', 'Analytical engine, 1843'
         account = {'username': name, 'email': f'{name}@example.com', 'password': password}
         post(service, '/auth/accounts', account)
         return f'Basic {b64encode(f"{name}:{password}".encode()).decode()}'
-    token = token_of(service, who)
-    if who == 'key':
-        wanted = {'name': 'all', 'scopes': SCOPES}
-        token = post(service, '/auth/keys', wanted, token)['key']
+    token = token_of(service, caller)
+    if caller == 'key':
+        body = {'name': 'all', 'scopes': SCOPES}
+        token = post(service, '/auth/keys', body, token)['key']
     return f'Bearer {token}'
 
 
-def phases(who: str) -> str:
+def phases(caller: str) -> str:
     """Return the phases that run as a kind of caller."""
-    return 'examples,coverage,fuzzing' if IS_LONG or who in ('nobody', 'admin') else 'fuzzing'
+    return 'examples,coverage,fuzzing' if IS_LONG or caller in ('nobody', 'admin') else 'fuzzing'
 
 
 def fuzz(
     service: Service, authorization: str | None, phases: str, *options: str
 ) -> tuple[int, str]:
-    """Run schemathesis (all checks: its default); return how many cases it made, and its words."""
+    """Run schemathesis with all checks, its default; return the number of cases and the output."""
     command = [
         str(BIN / 'schemathesis'),
         '--config-file', str(Path(__file__).with_name('schemathesis.toml')),
@@ -107,32 +107,38 @@ def fuzz(
     )
     counted = re.search(r'([\d,]+) generated', done.stdout)
     assert counted, done.stdout + done.stderr
-    said = '\n'.join(line[:160] for line in done.stdout.splitlines())
-    assert done.returncode == 0, said
+    output = '\n'.join(line[:160] for line in done.stdout.splitlines())
+    assert done.returncode == 0, output
     return int(counted[1].replace(',', '')), done.stdout
 
 
-def is_alive(service: Service, authorization: str) -> bool:
-    """Tell whether a token is still good: a run on a dead one would prove nothing."""
+def is_valid(service: Service, authorization: str) -> bool:
+    """Return whether a token is still valid: a run with an invalid one would test nothing."""
     headers = {'Authorization': authorization}
     return requests.get(f'{service.url}/api/v1/users/me', headers=headers, timeout=10).ok
 
 
-@pytest.mark.parametrize('who', WHO)
-def test_no_generated_request_is_answered_wrongly(service: Service, who: str) -> None:
-    shown = authorization_of(service, who)
-    kept = [word for name in ENDING for word in ('--exclude-operation-id', name)] if shown else []
+@pytest.mark.parametrize('caller', CALLERS)
+def test_generated_requests_return_documented_responses(service: Service, caller: str) -> None:
+    authorization = authorization_of(service, caller)
+    excluded = (
+        [word for name in ENDING for word in ('--exclude-operation-id', name)]
+        if authorization
+        else []
+    )
 
-    cases, _ = fuzz(service, shown, phases(who), *kept)
+    cases, _ = fuzz(service, authorization, phases(caller), *excluded)
 
     assert cases >= 36 * int(EXAMPLES) // 2
-    assert is_alive(service, shown or '') == (who in ('member', 'admin', 'key'))
-    print(f'{who}: {cases} cases')  # noqa: T201
+    assert is_valid(service, authorization or '') == (caller in ('member', 'admin', 'key'))
+    print(f'{caller}: {cases} cases')  # noqa: T201
     assert 'Traceback' not in (service.var / 'service.log').read_text()
 
 
 @pytest.mark.parametrize('operation', ENDING)
-def test_what_ends_the_session_is_answered_right_too(service: Service, operation: str) -> None:
-    shown = f'Bearer {token_of(service, "admin")}'
+def test_session_ending_operations_return_documented_responses(
+    service: Service, operation: str
+) -> None:
+    authorization = f'Bearer {token_of(service, "admin")}'
 
-    fuzz(service, shown, phases('admin'), '--include-operation-id', operation)
+    fuzz(service, authorization, phases('admin'), '--include-operation-id', operation)

@@ -1,6 +1,6 @@
-"""The service on a system without the calls that only Linux has, as on macOS or a BSD.
+"""The service on a system without the system calls of Linux, such as macOS or a BSD.
 
-Decoders load their sandbox in a process of its own: tests/core/images/test_sandbox.py.
+Image decoders load their sandbox in a separate process: tests/core/images/test_sandbox.py.
 """
 
 import os
@@ -17,8 +17,8 @@ from tests.service import Service, running_service, wait_for
 
 pytestmark = pytest.mark.servers
 
-# Python imports this module at its start. All names exist on Linux, with Python 3.11 or newer; each
-# module is imported by name, so that none has seen a name that another one loses.
+# Python imports this module at its start. All names exist on Linux, with Python 3.11 or newer. Each
+# module is imported by name, so that none uses a name before it is deleted.
 WITHOUT_LINUX = """
 from importlib import import_module
 
@@ -49,15 +49,15 @@ ctypes.CDLL = Library
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Service]:
-    """The service, with workers for tasks."""
+    """Run the service with task workers."""
     (tmp_path / 'sitecustomize.py').write_text(WITHOUT_LINUX)
     with running_service(tmp_path, PYTHONPATH=str(tmp_path), WEB_CONCURRENCY='1') as service:
         yield service
 
 
 def test_works_and_logs_what_is_missing(service: Service) -> None:
-    said = service.flask('create-user', 'ada', '--email', 'ada@example.com')
-    login = {'user_or_email': 'ada', 'password': said.split('Password: ')[1].strip()}
+    output = service.flask('create-user', 'ada', '--email', 'ada@example.com')
+    login = {'user_or_email': 'ada', 'password': output.split('Password: ')[1].strip()}
     url = f'{service.url}/api/v1'
     session = requests.post(f'{url}/auth/sessions', json=login, timeout=10).json()['data']
     headers = {'Authorization': f'Bearer {session["token"]}'}
@@ -71,7 +71,7 @@ def test_works_and_logs_what_is_missing(service: Service) -> None:
 
     assert avatar.status_code == 200
     assert content.content == image
-    # A task makes it.
+    # A task creates the thumbnail.
     wait_for(lambda: requests.get(f'{path}/thumbnail', headers=headers).status_code == 200)
     thumbnail = requests.get(f'{path}/thumbnail', headers=headers, timeout=20)
     assert decoded(thumbnail.content).format == 'WEBP'
@@ -90,7 +90,7 @@ def test_all_processes_end_when_the_first_is_killed(service: Service) -> None:
 
 
 def processes_of(service: Service) -> list[int]:
-    """Return all processes of the service: one of them has started all others."""
+    """Return all processes of the service: the first one and its descendants."""
     found = [service.pid]
     for pid in found:
         found += children(pid)
@@ -98,7 +98,7 @@ def processes_of(service: Service) -> list[int]:
 
 
 def is_running(pid: int) -> bool:
-    """Return whether a process exists and has not ended; its parent may not have noticed."""
+    """Return whether a process exists and is not a zombie."""
     try:
         return Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0] != 'Z'
     except OSError:

@@ -1,4 +1,4 @@
-"""What `deploy/nginx.conf` does, proven with the real nginx in front of a real gunicorn."""
+"""Behaviour of `deploy/nginx.conf`, with nginx in front of gunicorn."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ UPLOAD = '/api/v1/files'
 
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the proxy may read and write; one stored file lies there."""
+    """Return the folder of the proxy, with one stored file."""
     folder = tmp_path_factory.mktemp('proxy')
     stored = folder / 'var' / 'storage' / 'ab'
     stored.mkdir(parents=True)
@@ -33,21 +33,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope='module')
 def service_port() -> Iterator[int]:
-    """A service."""
+    """Run a service and yield its port."""
     with small_service() as service:
         yield service.port
 
 
 @pytest.fixture(scope='module')
 def port(service_port: int, folder: Path) -> Iterator[int]:
-    """A proxy before the service."""
+    """Run a proxy in front of the service; yield its port."""
     with proxy(service_port, folder) as port:
         yield port
 
 
 @pytest.fixture
 def client(port: int) -> Iterator[Client]:
-    """A connection to the proxy."""
+    """Yield a connection to the proxy."""
     with Client(port) as client:
         yield client
 
@@ -77,7 +77,7 @@ class TestErrorResponses:
         assert {n: answer.headers[n.lower()] for n, _ in API} == dict(API)
         assert len(answer.headers['x-request-id']) == 32
 
-    def test_are_errors_when_the_service_is_gone(self, tmp_path: Path) -> None:
+    def test_are_errors_if_the_service_does_not_listen(self, tmp_path: Path) -> None:
         with proxy(free_port(), tmp_path) as port, Client(port) as client:
             answer = client.ask(get())
 
@@ -87,7 +87,7 @@ class TestErrorResponses:
         assert answer.headers['retry-after'] == '5'
         assert 'allow' not in answer.headers
 
-    def test_are_errors_when_the_service_takes_too_long(
+    def test_are_errors_if_the_service_exceeds_the_timeout(
         self, service_port: int, tmp_path: Path
     ) -> None:
         with proxy(service_port, tmp_path, read_timeout='1s') as port, Client(port) as client:
@@ -97,22 +97,22 @@ class TestErrorResponses:
         assert (answer.json['status'], answer.json['code']) == ('error', 504)
         assert answer.headers['retry-after'] == '5'
 
-    def test_of_a_method_say_which_there_are(self, client: Client) -> None:
+    def test_list_the_allowed_methods(self, client: Client) -> None:
         answer = client.ask(get().replace(b'GET', b'TRACE'))
 
         assert answer.status == 405
         assert answer.headers['allow'] == 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'
         assert 'retry-after' not in answer.headers
 
-    def test_leave_those_of_the_service_alone(self, client: Client) -> None:
+    def test_do_not_replace_those_of_the_service(self, client: Client) -> None:
         answer = client.ask(get('/nowhere'))
 
         assert answer.status == 404
-        assert b'<!doctype html>' in answer.body, 'Flask says it, not nginx'
+        assert b'<!doctype html>' in answer.body, 'the response is of Flask, not of nginx'
 
 
 class TestUpstream:
-    def test_goes_to_the_next_server_when_one_does_not_listen(
+    def test_uses_the_next_server_if_one_does_not_listen(
         self, service_port: int, tmp_path: Path
     ) -> None:
         with proxy([free_port(), service_port], tmp_path) as port:
@@ -122,12 +122,12 @@ class TestUpstream:
 
 
 class TestLimitConn:
-    def test_rejects_connections_of_one_address_beyond_128(self, port: int) -> None:
+    def test_rejects_more_than_128_connections_of_one_ip_address(self, port: int) -> None:
         half = post(100, path=UPLOAD) + b'x'
         with ExitStack() as stack:
             for _ in range(128):
                 stack.enter_context(Client(port)).send(half)
-            # nginx counts a request once it has read its head.
+            # nginx counts a request only after it has read the head.
             status = 200
             while status == 200:
                 with Client(port) as one_more:
@@ -140,31 +140,31 @@ class TestLimitConn:
 
 
 class TestHeaders:
-    def test_pass_on_the_client_address(self, client: Client) -> None:
-        said = client.ask(get('/address')).json
+    def test_contain_the_client_ip_address(self, client: Client) -> None:
+        received = client.ask(get('/address')).json
 
-        assert said['x-forwarded-for'] == '127.0.0.1'
-        assert said['x-forwarded-proto'] == 'http'
-        assert said['host'] == 'localhost'
+        assert received['x-forwarded-for'] == '127.0.0.1'
+        assert received['x-forwarded-proto'] == 'http'
+        assert received['host'] == 'localhost'
 
-    def test_add_to_what_another_proxy_said(self, client: Client) -> None:
-        lies = ('X-Forwarded-For: 192.0.2.1', 'X-Forwarded-Proto: https')
+    def test_append_to_those_of_another_proxy(self, client: Client) -> None:
+        forged = ('X-Forwarded-For: 192.0.2.1', 'X-Forwarded-Proto: https')
 
-        said = client.ask(get('/address', *lies)).json
+        received = client.ask(get('/address', *forged)).json
 
-        # Counted from the end, as the service does, a client's own words never count.
-        assert said['x-forwarded-for'] == '192.0.2.1, 127.0.0.1'
-        assert said['x-forwarded-proto'] == 'https, http'
+        # The service counts from the end: values of the client never count.
+        assert received['x-forwarded-for'] == '192.0.2.1, 127.0.0.1'
+        assert received['x-forwarded-proto'] == 'https, http'
 
-    def test_do_not_pass_on_what_a_client_made_up(self, client: Client) -> None:
-        lies = ('X-Forwarded-Host: evil.example', 'X-Forwarded-Prefix: /x', 'Forwarded: for=x')
+    def test_do_not_include_forged_headers_of_a_client(self, client: Client) -> None:
+        forged = ('X-Forwarded-Host: evil.example', 'X-Forwarded-Prefix: /x', 'Forwarded: for=x')
 
-        said = client.ask(get('/address', *lies)).json
+        received = client.ask(get('/address', *forged)).json
 
-        assert not said.keys() & {'x-forwarded-host', 'x-forwarded-prefix', 'forwarded'}
+        assert not received.keys() & {'x-forwarded-host', 'x-forwarded-prefix', 'forwarded'}
 
     @pytest.mark.parametrize(('sent', 'kept'), [('a.B-c_1', True), ('a b', False), ('', False)])
-    def test_keep_a_sane_request_id(self, client: Client, sent: str, kept: bool) -> None:
+    def test_keep_a_valid_request_id(self, client: Client, sent: str, kept: bool) -> None:
         got = client.ask(get('/address', f'X-Request-ID: {sent}')).json['x-request-id']
 
         assert (got == sent) is kept
@@ -172,14 +172,14 @@ class TestHeaders:
 
 
 class TestDownloads:
-    def test_with_slow_readers_hold_no_thread(self, port: int, client: Client) -> None:
-        # More of them than the service has threads, and none of them reads.
+    def test_of_slow_readers_occupy_no_thread(self, port: int, client: Client) -> None:
+        # These clients outnumber the threads of the service, and do not read.
         readers = [Client(port) for _ in range(10)]
         for reader in readers:
             reader.send(get('/large'))
         time.sleep(0.5)
 
-        # On a busy machine it takes the proxy a while to have fetched it all.
+        # On a busy machine the proxy needs some time to fetch all responses.
         end = time.monotonic() + 20
         while (status := client.ask(get()).status) != 200 and time.monotonic() < end:
             pass
@@ -188,12 +188,14 @@ class TestDownloads:
             reader.close()
         assert status == 200
 
-    def test_arrive_whole(self, client: Client) -> None:
+    def test_arrive_complete(self, client: Client) -> None:
         assert client.ask(get('/large')).body == bytes(64 * 1024 * 1024)
 
 
 class TestLogs:
-    def test_have_no_token_of_a_share_link_when_the_service_is_gone(self, tmp_path: Path) -> None:
+    def test_mask_the_token_of_a_share_link_if_the_service_does_not_listen(
+        self, tmp_path: Path
+    ) -> None:
         token = new_token('psl')
         with proxy(free_port(), tmp_path) as port, Client(port) as client:
             answer = client.ask(get(f'{UPLOAD}/shared/{token}'))
@@ -207,14 +209,14 @@ class TestLogs:
         assert 'GET /healthz HTTP/1.1' in errors, 'other errors are logged'
         assert token not in errors
 
-    def test_have_no_line_for_an_answer_of_the_service(self, client: Client, folder: Path) -> None:
+    def test_have_no_line_for_a_response_of_the_service(self, client: Client, folder: Path) -> None:
         client.ask(get('/answered'))
 
         assert '/answered' not in (folder / 'access.log').read_text()
 
 
 class TestOwnHealth:
-    def test_is_served_at_a_local_port(self, tmp_path: Path) -> None:
+    def test_is_served_on_a_local_port(self, tmp_path: Path) -> None:
         own = free_port()
 
         with proxy(free_port(), tmp_path, own), Client(own) as probe:
@@ -222,28 +224,30 @@ class TestOwnHealth:
 
         assert (answer.status, answer.json) == (200, {'status': 'success', 'data': None})
 
-    def test_is_asked_there_by_the_compose_file(self) -> None:
+    def test_is_checked_there_by_the_compose_file(self) -> None:
         compose = (ROOT / 'docker-compose.yml').read_text()
         configuration = (ROOT / 'deploy' / 'nginx.conf').read_text()
 
         assert 'listen 127.0.0.1:8081;' in configuration
         assert '"http://127.0.0.1:8081/"' in compose
 
-    def test_is_nobody_else_s_business(self, client: Client) -> None:
+    def test_is_not_served_on_the_public_port(self, client: Client) -> None:
         answer = client.ask(get('/healthz/proxy'))
 
         assert answer.status == 404
-        assert b'<!doctype html>' in answer.body, 'Flask says it, not nginx'
+        assert b'<!doctype html>' in answer.body, 'the response is of Flask, not of nginx'
 
 
 class TestUploads:
     HALF = b'x' * 50_000
 
-    def test_of_files_reach_the_service_at_once(self, client: Client) -> None:
-        # It has no such route, and says so without waiting for the rest.
+    def test_of_files_reach_the_service_immediately(self, client: Client) -> None:
+        # The service has no such route, and responds without waiting for the rest.
         assert client.ask(post(100_000, path=f'{UPLOAD}/none') + self.HALF).status == 404
 
-    def test_of_all_else_are_whole_before_the_service_hears_of_them(self, client: Client) -> None:
+    def test_to_other_routes_are_complete_before_the_service_receives_them(
+        self, client: Client
+    ) -> None:
         client.send(post(100_000, path='/none') + self.HALF)
         client.sock.settimeout(0.3)
         with pytest.raises(TimeoutError):
@@ -261,7 +265,7 @@ class TestUploads:
 
 
 class TestStorage:
-    def test_sends_what_the_service_points_at(self, client: Client) -> None:
+    def test_sends_the_file_named_by_the_service(self, client: Client) -> None:
         answer = client.ask(get('/stored/ab/cdef'))
 
         assert (answer.status, answer.body) == (200, b'0123456789')
@@ -279,18 +283,18 @@ class TestStorage:
         assert (answer.status, answer.body) == (206, b'234')
         assert answer.headers['content-range'] == 'bytes 2-4/10'
 
-    def test_sends_all_of_it_to_who_had_another_version(self, client: Client) -> None:
+    def test_sends_the_complete_file_for_another_etag(self, client: Client) -> None:
         answer = client.ask(get('/stored/ab/cdef', 'Range: bytes=2-4', 'If-Range: "other"'))
 
         assert (answer.status, answer.body) == (200, b'0123456789')
 
-    def test_rejects_a_range_that_is_not_there(self, client: Client) -> None:
+    def test_rejects_an_unsatisfiable_range(self, client: Client) -> None:
         answer = client.ask(get('/stored/ab/cdef', 'Range: bytes=20-'))
 
         assert answer.status == 416
         assert answer.headers['content-range'] == 'bytes */10'
         assert answer.json['data'].keys() == {'range'}
 
-    def test_is_closed_to_everybody_else(self, client: Client) -> None:
+    def test_returns_404_to_clients(self, client: Client) -> None:
         for folder in ('', 'ranges/', 'whole/'):
             assert client.ask(get(f'/_storage/{folder}ab/cdef')).status == 404

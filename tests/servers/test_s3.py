@@ -1,4 +1,4 @@
-"""Bytes in a real S3 server."""
+"""Storage on an S3 server."""
 
 import os
 import time
@@ -30,45 +30,45 @@ from tests.users.factories import UserFactory
 
 pytestmark = pytest.mark.servers
 
-LARGE = large_content(40 * MIB)  # goes up in three parts
+LARGE = large_content(40 * MIB)  # uploaded in three parts
 
 
 @pytest.fixture(scope='module')
 def server(tmp_path_factory):
-    """A server."""
+    """Run an S3 server."""
     with running_seaweed(tmp_path_factory.mktemp('seaweed')) as server:
         yield server
 
 
 @pytest.fixture
 def place(app, server, monkeypatch, tmp_path):
-    """A storage on the server, without objects."""
+    """Return a storage on the server, without objects."""
     for name, value in server.keys.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setitem(app.config, 'STORAGE_SPOOL', str(tmp_path / 'spool'))
     place = storage_from_url(app, server.url)
-    # Before the test, not after it: tests without this fixture leave objects in the same bucket.
+    # Delete before the test: tests without this fixture leave objects in the same bucket.
     for listed in list(place.iterate_names()):
         place.delete(listed.name)
     return place
 
 
-class TestKeep:
+class TestSave:
     @pytest.mark.parametrize('data', [b'', b'hello', LARGE], ids=['nothing', 'small', 'large'])
-    def test_puts_the_bytes_under_a_key(self, place, data):
+    def test_stores_the_bytes_under_a_key(self, place, data):
         put(place, 'ab/cd', data)
 
         assert read(place, 'ab/cd') == data
         assert place.size('ab/cd') == len(data)
         assert list(place.incoming.iterdir()) == []
 
-    def test_replaces_what_was_there(self, place):
+    def test_replaces_an_object(self, place):
         put(place, 'a', b'old')
         put(place, 'a', b'new')
 
         assert read(place, 'a') == b'new'
 
-    def test_puts_it_there_again_where_it_was_removed_since(self, place):
+    def test_stores_an_object_that_was_deleted_after_its_preparation(self, place):
         with place.create_staged() as staged:
             staged.write(b'hello')
             staged.prepare('a')
@@ -77,18 +77,18 @@ class TestKeep:
 
         assert read(place, 'a') == b'hello'
 
-    def test_rejects_what_is_no_key(self, place):
+    def test_rejects_an_invalid_key(self, place):
         with pytest.raises(ValueError, match='not a storage key'), place.create_staged() as staged:
             staged.prepare('../a')
 
 
 class TestOpen:
-    def test_rejects_what_is_missing(self, place):
+    def test_rejects_a_missing_object(self, place):
         with pytest.raises(ServiceUnavailable):
             place.open('none')
         assert not place.exists('none')
 
-    def test_reads_from_any_configured_place(self, place):
+    def test_reads_from_any_position(self, place):
         put(place, 'a', LARGE)
 
         with place.open('a') as stored:
@@ -97,7 +97,7 @@ class TestOpen:
             stored.seek(-5, os.SEEK_END)
             assert stored.read() == LARGE[-5:]
 
-    def test_goes_on_where_it_broke(self, place):
+    def test_continues_after_a_lost_connection(self, place):
         put(place, 'a', LARGE)
 
         with place.open('a') as stored:
@@ -106,15 +106,15 @@ class TestOpen:
             stored._body.close()
             assert begun + stored.read() == LARGE
 
-    def test_gives_a_file_of_the_system_s(self, place):
+    def test_returns_a_local_file(self, place):
         put(place, 'a', LARGE)
 
         with place.as_local_file('a') as file:
             assert os.fstat(file.fileno()).st_size == len(LARGE)
 
 
-class TestWalk:
-    def test_finds_what_is_below_a_prefix(self, place):
+class TestIterateNames:
+    def test_yields_the_objects_below_a_prefix(self, place):
         for key in ('ab/1', 'ab/2', 'abc/3'):
             put(place, key, b'x')
 
@@ -123,8 +123,8 @@ class TestWalk:
         assert [listed.name for listed in place.iterate_names(after='ab/1')] == ['ab/2', 'abc/3']
 
 
-class TestRemove:
-    def test_forgets_it_and_forgetting_nothing_is_fine(self, place):
+class TestDelete:
+    def test_deletes_an_object_and_ignores_a_missing_one(self, place):
         put(place, 'a', b'1')
 
         place.delete('a')
@@ -134,7 +134,7 @@ class TestRemove:
 
 
 class TestDeleteAbandoned:
-    def test_aborts_uploads_in_parts_after_a_day(self, place, monkeypatch):
+    def test_aborts_multipart_uploads_after_a_day(self, place, monkeypatch):
         def begun():
             found = place._client.list_multipart_uploads(Bucket=BUCKET)
             return len(found.get('Uploads', ()))
@@ -153,8 +153,8 @@ class TestDeleteAbandoned:
 
 
 class TestInterruptedWrites:
-    def test_leave_bytes_and_rows_that_agree(self, server, tmp_path, monkeypatch):
-        """A rejection, an error and a kill at every step, then one garbage collection."""
+    def test_leave_consistent_objects_and_rows(self, server, tmp_path, monkeypatch):
+        """A rejection, an error and a kill at each step, then one garbage collection."""
         for name, value in server.keys.items():
             monkeypatch.setenv(name, value)
         for module in ('users.service.avatars', 'files.service.thumbnails'):
@@ -176,45 +176,45 @@ class TestInterruptedWrites:
             assert len(sizes_in_storage()) > len(OPERATIONS)
 
 
-class TestSign:
-    def test_gives_an_address_that_anybody_may_ask(self, place):
+class TestPresignedUrl:
+    def test_returns_a_url_that_needs_no_credentials(self, place):
         put(place, 'a', LARGE)
 
-        address = place.presigned_url(
+        url = place.presigned_url(
             'a', mimetype='image/png', disposition='attachment; filename="a b"'
         )
-        answer = requests.get(address, headers={'Range': 'bytes=5-9'}, timeout=10)
+        answer = requests.get(url, headers={'Range': 'bytes=5-9'}, timeout=10)
 
         assert (answer.status_code, answer.content) == (206, LARGE[5:10])
         assert answer.headers['Content-Type'] == 'image/png'
         assert answer.headers['Content-Disposition'] == 'attachment; filename="a b"'
-        assert requests.get(address.partition('?')[0], timeout=10).status_code == 403
+        assert requests.get(url.partition('?')[0], timeout=10).status_code == 403
 
 
-class TestCheck:
-    def test_leaves_nothing_behind(self, place):
+class TestCheckHealth:
+    def test_leaves_no_files_or_objects(self, place):
         place.check_health()
 
         assert list(place.incoming.iterdir()) == []
         assert contents(place) == {}
 
-    def test_rejects_where_nobody_answers(self, app, place, server):
+    def test_raises_if_the_server_does_not_respond(self, app, place, server):
         url = f's3://{BUCKET}?endpoint=http://127.0.0.1:1'
 
-        for refuses in (storage_from_url(app, url).check_health, storage_from_url(app, url).open):
-            arguments = ('a',) if refuses.__name__ == 'open' else ()
+        for function in (storage_from_url(app, url).check_health, storage_from_url(app, url).open):
+            arguments = ('a',) if function.__name__ == 'open' else ()
             with pytest.raises(ServiceUnavailable):
-                refuses(*arguments)
+                function(*arguments)
 
-    def test_rejects_a_bucket_that_is_not_there(self, app, place, server):
+    def test_raises_if_the_bucket_does_not_exist(self, app, place, server):
         other = storage_from_url(app, server.url.replace(BUCKET, 'other-bucket'))
 
         with pytest.raises(ServiceUnavailable):
             other.check_health()
 
 
-class TestMove:
-    def test_brings_everything_and_goes_on_where_it_broke_off(self, place, tmp_path):
+class TestCopyAll:
+    def test_copies_all_objects_and_continues_after_an_interruption(self, place, tmp_path):
         source = LocalStorage(tmp_path / 'source')
         kept = {'blobs/ab/1': LARGE, 'avatars/1/2': b'picture', 'exports/3': b''}
         for key, data in kept.items():
@@ -229,7 +229,7 @@ class TestMove:
         assert found == dict.fromkeys(kept, 'moved') | {first.key: 'there'}
         assert contents(place) == contents(source) == kept
 
-    def test_brings_it_back(self, place, tmp_path):
+    def test_copies_to_a_local_storage(self, place, tmp_path):
         put(place, 'blobs/ab/1', LARGE)
         target = LocalStorage(tmp_path / 'target')
 
@@ -252,7 +252,7 @@ class TestDelete:
 
 
 class TestFallbackStorage:
-    def test_reads_from_the_old_one_what_has_not_come_yet(self, place, tmp_path):
+    def test_reads_objects_that_are_not_copied_yet_from_the_old_storage(self, place, tmp_path):
         old = LocalStorage(tmp_path / 'old')
         put(old, 'a', b'old')
         both = FallbackStorage(place, old)

@@ -1,4 +1,4 @@
-"""The service as the user of the image, to whom many limits apply that root does not feel."""
+"""The service as the user of the image: many limits apply to this user and not to root."""
 
 import re
 import stat
@@ -29,14 +29,14 @@ IMAGE_TESTS = (
 
 @pytest.fixture
 def user() -> Iterator[UnprivilegedUser]:
-    """A user without rights, and a folder of theirs."""
+    """Yield a user without privileges."""
     with unprivileged_user() as user:
         yield user
 
 
 @pytest.fixture
 def service(user: UnprivilegedUser) -> Iterator[Service]:
-    """The service as started by hand, on SQLite and folders that it creates itself."""
+    """Run the service as in development, with SQLite and folders that it creates itself."""
     var = user.folder / 'var'
     env = {
         **user.env,
@@ -55,7 +55,7 @@ def service(user: UnprivilegedUser) -> Iterator[Service]:
 
 
 def flask(user: UnprivilegedUser, env: dict[str, str], *words: str) -> str:
-    """Run a `flask` command as the user; return what it printed."""
+    """Run a `flask` command as the user; return its output."""
     command = user.command(str(BIN / 'flask'), *words)
     return subprocess.run(
         command, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True, check=True
@@ -63,9 +63,9 @@ def flask(user: UnprivilegedUser, env: dict[str, str], *words: str) -> str:
 
 
 def create_user(user: UnprivilegedUser, service: Service) -> dict[str, str]:
-    """Create a user by a command, and log in; return the headers of their requests."""
-    said = flask(user, service.env, 'create-user', 'ada', '--email', 'ada@example.com')
-    login = {'user_or_email': 'ada', 'password': said.split('Password: ')[1].strip()}
+    """Create a user by a command and log in; return the headers of authenticated requests."""
+    output = flask(user, service.env, 'create-user', 'ada', '--email', 'ada@example.com')
+    login = {'user_or_email': 'ada', 'password': output.split('Password: ')[1].strip()}
     response = requests.post(f'{service.url}/api/v1/auth/sessions', json=login, timeout=10)
     return {'Authorization': f'Bearer {response.json()["data"]["token"]}'}
 
@@ -78,7 +78,7 @@ def send(service: Service, headers: dict[str, str], method: str, path: str, imag
 
 
 def processes_of(first: int) -> list[int]:
-    """Return a process and all that it has started."""
+    """Return the ids of a process and its descendants."""
     found = [first]
     for pid in found:
         found += children(pid)
@@ -94,7 +94,7 @@ def modes(folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.timeout(400)  # 170 tests: 12 s on a quiet machine
-def test_the_tests_of_images_pass(user: UnprivilegedUser) -> None:
+def test_image_tests_pass(user: UnprivilegedUser) -> None:
     ended = subprocess.run(
         user.command(sys.executable, '-m', 'pytest', '-q', '-p', 'no:schemathesis', *IMAGE_TESTS),
         cwd=ROOT,
@@ -105,10 +105,10 @@ def test_the_tests_of_images_pass(user: UnprivilegedUser) -> None:
     )
 
     assert ended.returncode == 0, ended.stdout[-5000:]
-    assert re.search(r'\n\d+ passed in ', ended.stdout), 'some were skipped'
+    assert re.search(r'\n\d+ passed in ', ended.stdout), 'some tests were skipped'
 
 
-def test_files_belong_to_the_user_alone(user: UnprivilegedUser, service: Service) -> None:
+def test_files_are_accessible_to_the_user_only(user: UnprivilegedUser, service: Service) -> None:
     headers = create_user(user, service)
     image = encoded(halves(), 'AVIF').getvalue()
     assert send(service, headers, 'PUT', '/users/me/avatar', image).status_code == 200
@@ -125,15 +125,15 @@ def test_files_belong_to_the_user_alone(user: UnprivilegedUser, service: Service
     assert set(found.values()) == {'-rw-------', 'drwx------'}
 
 
-def test_no_process_of_the_service_can_be_read_by_another_of_its_user(
+def test_processes_of_the_service_are_not_readable_by_others_of_the_user(
     user: UnprivilegedUser, service: Service
 ) -> None:
     worker = subprocess.Popen(
         user.command(str(BIN / 'flask'), 'jobs', 'work'), cwd=ROOT, env=service.env
     )
     try:
-        # gunicorn, a web worker, the supervisor of tasks, its three workers and the dispatcher; and
-        # the last five once more.
+        # The service: gunicorn, a web worker, the supervisor, its three task workers and the
+        # dispatcher. The command: the last five again.
         wait_for(lambda: len(processes_of(service.pid)) == 7)
         wait_for(lambda: len(processes_of(worker.pid)) == 5)
         processes = [*processes_of(service.pid), *processes_of(worker.pid)]
