@@ -1,4 +1,4 @@
-"""Accounts over the wire: many clients at once, and what they measure."""
+"""Clients of the service under test: single and concurrent requests, and measurements."""
 
 import threading
 import time
@@ -13,33 +13,33 @@ from typing import Any
 
 import requests
 
-from .harness import Attacked, children
+from .harness import ServiceUnderTest, children
 
 API = '/api/v1'
 PASSWORD = 'Analytical engine, 1843'
 
 
 def call(
-    service: Attacked, method: str, path: str, json: Any = None, **headers: str
+    service: ServiceUnderTest, method: str, path: str, json: Any = None, **headers: str
 ) -> requests.Response:
-    """Send one request, on a connection of its own."""
+    """Send one request, on a new connection."""
     named = {name.replace('_', '-'): value for name, value in headers.items()}
     return requests.request(method, service.url + API + path, json=json, headers=named, timeout=60)
 
 
-def log_in(service: Attacked, login: str, password: str = PASSWORD, **more: Any) -> Any:
-    """Try to log in."""
+def log_in(service: ServiceUnderTest, login: str, password: str = PASSWORD, **more: Any) -> Any:
+    """Send a login; return the response."""
     body = {'user_or_email': login, 'password': password, **more}
     return call(service, 'POST', '/auth/sessions', body)
 
 
-def make_users(service: Attacked, *names: str) -> None:
-    """Make users who can log in: all have one password, hashed once."""
+def create_users(service: ServiceUnderTest, *names: str) -> None:
+    """Create users who can log in. All have the same password, which is hashed once."""
     service.call_workload('/users', names=list(names), password=PASSWORD)
 
 
 def run_concurrently(*calls: Callable[[], Any]) -> list[Any]:
-    """Call all of them from threads that start together."""
+    """Call functions in threads that start together; return their results."""
     begin = Barrier(len(calls))
 
     def run(call: Callable[[], Any]) -> Any:
@@ -51,16 +51,16 @@ def run_concurrently(*calls: Callable[[], Any]) -> list[Any]:
 
 
 @dataclass
-class Watch:
-    """How long `/healthz` took meanwhile, and how much memory the service had."""
+class HealthMonitor:
+    """Response times of `/healthz`, and the maximum memory of the service."""
 
-    service: Attacked
+    service: ServiceUnderTest
     seconds: list[float] = field(default_factory=list)
-    most_memory: int = 0
+    max_memory: int = 0
     failed: int = 0
 
-    def look(self) -> None:
-        """Ask once."""
+    def probe(self) -> None:
+        """Send one request and measure the memory."""
         begin = time.monotonic()
         try:
             found = requests.get(f'{self.service.url}/healthz', timeout=10).status_code
@@ -68,29 +68,29 @@ class Watch:
             found = 0
         self.seconds.append(time.monotonic() - begin)
         self.failed += found != 200
-        self.most_memory = max(self.most_memory, memory_of(self.service))
+        self.max_memory = max(self.max_memory, memory_of(self.service))
 
     @property
     def p50(self) -> float:
-        """The median."""
+        """The median response time, in seconds."""
         return median(self.seconds)
 
     @property
     def p99(self) -> float:
-        """What 99 of 100 did not take longer than."""
+        """The 99th percentile of the response times, in seconds."""
         return sorted(self.seconds)[int(len(self.seconds) * 0.99)]
 
 
 @contextmanager
-def watching(service: Attacked) -> Iterator[Watch]:
-    """Ask `/healthz` 20 times a second while the block runs."""
-    watch, over = Watch(service), threading.Event()
+def monitor_health(service: ServiceUnderTest) -> Iterator[HealthMonitor]:
+    """Request `/healthz` 20 times a second while the block runs."""
+    watch, over = HealthMonitor(service), threading.Event()
 
-    def look() -> None:
+    def probe() -> None:
         while not over.wait(0.05):
-            watch.look()
+            watch.probe()
 
-    thread = threading.Thread(target=look)
+    thread = threading.Thread(target=probe)
     thread.start()
     try:
         yield watch
@@ -99,8 +99,8 @@ def watching(service: Attacked) -> Iterator[Watch]:
         thread.join()
 
 
-def memory_of(service: Attacked) -> int:
-    """Return the bytes that all web processes have for themselves."""
+def memory_of(service: ServiceUnderTest) -> int:
+    """Return the private memory of all web processes, in bytes."""
     found = 0
     for pid in [service.web.pid, *children(service.web.pid)]:
         try:

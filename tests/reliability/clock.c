@@ -1,5 +1,5 @@
-/* Sleeps as the kernel does, below libfaketime: its version 0.9.10 makes EINVAL of an absolute sleep
- * on the monotonic clock, which is how Python sleeps. */
+/* Calls the sleep of the kernel, below libfaketime. Version 0.9.10 of libfaketime fails with EINVAL
+ * for an absolute sleep on the monotonic clock, and Python sleeps this way. */
 
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,8 +1,8 @@
-/* Between a process and its C library: a disk that does as it was ordered.
+/* Injects faults into calls of the C library.
  *
- * strace injects faults too, but knows files by their whole path only, and what comes in lies under
- * a name that nobody can know before; and it counts in each thread. Here a folder is enough, and
- * all processes count together. Orders come through a file that all of them have mapped.
+ * strace can inject faults as well, but it needs complete paths, and the names of incoming files
+ * are unknown before; and it counts per thread. This library needs a folder only, and counts the
+ * calls of all processes together. All processes map the file with the faults.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -20,90 +20,90 @@
 #include <unistd.h>
 
 enum { OPEN, WRITE, FSYNC, RENAME, LINK, MKDIR, UNLINK, KINDS };
-enum { PASS, FAIL, LIE, KILL_BEFORE, KILL_AFTER };
+enum { PASS, FAIL, FAKE_SUCCESS, KILL_BEFORE, KILL_AFTER };
 
-/* As in disk.py: `Disk`. */
-struct orders {
-    int is_armed, action, error, kinds, first, lasts, matched, struck, seen[KINDS];
+/* The same fields as in disk.py: `FaultInjector._form`. */
+struct faults {
+    int is_armed, action, error, kinds, first, is_permanent, matched, hit_count, seen[KINDS];
     char below[2][PATH_MAX];
 };
-static volatile struct orders *orders;
+static volatile struct faults *faults;
 
 static void *real(const char *name) { return dlsym(RTLD_NEXT, name); }
 
-__attribute__((constructor)) static void listen_to_orders(void) {
-    const char *path = getenv("DISK_ORDERS");
+__attribute__((constructor)) static void map_faults(void) {
+    const char *path = getenv("DISK_FAULTS");
     int (*real_open)(const char *, int, ...) = real("open");
     int file = path ? real_open(path, O_RDWR | O_CLOEXEC) : -1;
     if (file < 0) return;
-    void *mapped = mmap(0, sizeof *orders, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    void *mapped = mmap(0, sizeof *faults, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     close(file);
-    if (mapped != MAP_FAILED) orders = mapped;
+    if (mapped != MAP_FAILED) faults = mapped;
 }
 
 static int is_below(const char *path) {
     for (int i = 0; i < 2; i++) {
-        const char *prefix = (const char *)orders->below[i];
+        const char *prefix = (const char *)faults->below[i];
         if (*prefix && !strncmp(path, prefix, strlen(prefix))) return 1;
     }
     return 0;
 }
 
-/* What is to happen to this call. */
-static int ordered(int kind, const char *path) {
-    if (!orders || !orders->is_armed || !is_below(path)) return PASS;
-    __sync_fetch_and_add(&orders->seen[kind], 1);
-    if (!(orders->kinds >> kind & 1)) return PASS;
-    int number = __sync_fetch_and_add(&orders->matched, 1);
-    if (orders->lasts ? number < orders->first : number != orders->first) return PASS;
-    __sync_fetch_and_add(&orders->struck, 1);
-    if (orders->action == KILL_BEFORE) kill(getpid(), SIGKILL);
-    return orders->action;
+/* Return the action for this call; kill the process if the action is KILL_BEFORE. */
+static int action_of(int kind, const char *path) {
+    if (!faults || !faults->is_armed || !is_below(path)) return PASS;
+    __sync_fetch_and_add(&faults->seen[kind], 1);
+    if (!(faults->kinds >> kind & 1)) return PASS;
+    int number = __sync_fetch_and_add(&faults->matched, 1);
+    if (faults->is_permanent ? number < faults->first : number != faults->first) return PASS;
+    __sync_fetch_and_add(&faults->hit_count, 1);
+    if (faults->action == KILL_BEFORE) kill(getpid(), SIGKILL);
+    return faults->action;
 }
 
-static int ordered_at(int kind, int file) {
+static int action_of_file(int kind, int file) {
     char link[32], path[PATH_MAX];
-    if (!orders || !orders->is_armed) return PASS;
+    if (!faults || !faults->is_armed) return PASS;
     snprintf(link, sizeof link, "/proc/self/fd/%d", file);
     ssize_t length = readlink(link, path, sizeof path - 1);
     path[length < 0 ? 0 : length] = 0;
-    return ordered(kind, path);
+    return action_of(kind, path);
 }
 
-#define OBEY(order, type, call)                                    \
-    do {                                                           \
-        int what = (order);                                        \
-        if (what == FAIL) return errno = orders->error, (type)-1;  \
-        if (what == LIE) return 0;                                 \
-        type result = (call);                                      \
-        if (what == KILL_AFTER) kill(getpid(), SIGKILL);           \
-        return result;                                             \
+#define APPLY(chosen, type, call)                                   \
+    do {                                                            \
+        int action = (chosen);                                      \
+        if (action == FAIL) return errno = faults->error, (type)-1; \
+        if (action == FAKE_SUCCESS) return 0;                       \
+        type result = (call);                                       \
+        if (action == KILL_AFTER) kill(getpid(), SIGKILL);          \
+        return result;                                              \
     } while (0)
 
-/* Only one that may make a file: what is there costs no room to open. */
-#define OPENING(name)                                                                       \
-    int name(const char *path, int flags, ...) {                                            \
-        static int (*next)(const char *, int, ...);                                         \
-        if (!next) next = real(#name);                                                      \
-        va_list more;                                                                       \
-        va_start(more, flags);                                                              \
-        mode_t mode = flags & (O_CREAT | __O_TMPFILE) ? va_arg(more, mode_t) : 0;           \
-        va_end(more);                                                                       \
-        OBEY(flags & O_CREAT ? ordered(OPEN, path) : PASS, int, next(path, flags, mode));   \
+/* Only calls that may create a file count: opening an existing one needs no space. */
+#define WRAP_OPEN(name)                                                                      \
+    int name(const char *path, int flags, ...) {                                             \
+        static int (*next)(const char *, int, ...);                                          \
+        if (!next) next = real(#name);                                                       \
+        va_list more;                                                                        \
+        va_start(more, flags);                                                               \
+        mode_t mode = flags & (O_CREAT | __O_TMPFILE) ? va_arg(more, mode_t) : 0;            \
+        va_end(more);                                                                        \
+        APPLY(flags & O_CREAT ? action_of(OPEN, path) : PASS, int, next(path, flags, mode)); \
     }
-OPENING(open)
-OPENING(open64)
+WRAP_OPEN(open)
+WRAP_OPEN(open64)
 
-#define WRAPPED(asked, type, name, typed, named) \
-    type name typed {                            \
-        static type(*next) typed;                \
-        if (!next) next = real(#name);           \
-        OBEY(asked, type, next named);           \
+#define WRAP(chosen, type, name, typed, named) \
+    type name typed {                          \
+        static type(*next) typed;              \
+        if (!next) next = real(#name);         \
+        APPLY(chosen, type, next named);       \
     }
 #define WITH_FILE(kind, type, name, typed, named) \
-    WRAPPED(ordered_at(kind, file), type, name, typed, named)
+    WRAP(action_of_file(kind, file), type, name, typed, named)
 #define WITH_PATH(kind, name, typed, named) \
-    WRAPPED(ordered(kind, path), int, name, typed, named)
+    WRAP(action_of(kind, path), int, name, typed, named)
 
 WITH_FILE(WRITE, ssize_t, write, (int file, const void *data, size_t size), (file, data, size))
 WITH_FILE(WRITE, ssize_t, pwrite, (int file, const void *data, size_t size, off_t at),

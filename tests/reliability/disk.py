@@ -1,4 +1,4 @@
-"""Disks that fail on demand: calls that end as ordered, and a file system whose power is cut."""
+"""Disk faults: system calls that fail on demand, and a file system whose power is cut."""
 
 import fcntl
 import mmap
@@ -13,12 +13,12 @@ from .harness import wait_until
 
 SOURCE = Path(__file__).with_suffix('.c')
 
-# EXT4_IOC_SHUTDOWN, and not to flush the journal before: how file systems are tested for this.
+# EXT4_IOC_SHUTDOWN without a flush of the journal simulates a power cut.
 SHUTDOWN, NOT_FLUSHED = 0x8004587D, 2
 
 
 class Kind(IntEnum):
-    """A kind of call; those that make a file are `OPEN`, `pwrite` and `sendfile` are `WRITE`."""
+    """Kind of system call. `OPEN` creates a file; `WRITE` includes `pwrite` and `sendfile`."""
 
     OPEN = 0
     WRITE = 1
@@ -30,97 +30,100 @@ class Kind(IntEnum):
 
 
 class Action(IntEnum):
-    """What happens to a call: as always, -1, 0 without having done it, or SIGKILL."""
+    """Effect on a call: none, return -1, return 0 without executing it, or SIGKILL."""
 
     PASS = 0
     FAIL = 1
-    LIE = 2
+    FAKE_SUCCESS = 2
     KILL_BEFORE = 3
     KILL_AFTER = 4
 
 
-class Disk:
-    """The disk as a service sees it that was started with `settings`: it obeys orders."""
+class FaultInjector:
+    """Faults of file system calls in all processes that are started with `settings`."""
 
-    # As in disk.c: `struct orders`.
+    # The same fields as `struct faults` in disk.c.
     _form = struct.Struct(f'8i{len(Kind)}i4096s4096s')
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(exist_ok=True)
-        shim, orders = folder / 'disk.so', folder / 'orders'
+        shim, faults = folder / 'disk.so', folder / 'faults'
         command = ['gcc', '-shared', '-fPIC', '-O2', '-Wall', '-Werror', '-o', shim, SOURCE, '-ldl']
         subprocess.run(command, check=True)
-        orders.write_bytes(bytes(self._form.size))
-        with orders.open('r+b') as file:
-            self._orders = mmap.mmap(file.fileno(), 0)
-        self.settings = {'LD_PRELOAD': str(shim), 'DISK_ORDERS': str(orders)}
+        faults.write_bytes(bytes(self._form.size))
+        with faults.open('r+b') as file:
+            self._faults = mmap.mmap(file.fileno(), 0)
+        self.settings = {'LD_PRELOAD': str(shim), 'DISK_FAULTS': str(faults)}
 
-    def order(
+    def inject(
         self,
         action: Action,
         *below: Path,
         kinds: tuple[Kind, ...] = (),
         error: int = 0,
         first: int = 0,
-        lasts: bool = False,
+        is_permanent: bool = False,
     ) -> None:
-        """Let something happen to a call below these paths, counted from 0 from now on.
+        """Apply an action to one of the next calls below these paths.
 
-        :param lasts: to all that come after it as well.
+        :param first: the number of the call, counted from 0.
+        :param is_permanent: whether all calls after it are affected as well.
         """
-        self.calm()
+        self.stop()
         bits = sum(1 << kind for kind in kinds)
         paths = [os.fsencode(path) for path in below] + [b''] * (2 - len(below))
         counts = [0] * (2 + len(Kind))
-        self._form.pack_into(self._orders, 0, 0, action, error, bits, first, lasts, *counts, *paths)
+        self._form.pack_into(
+            self._faults, 0, 0, action, error, bits, first, is_permanent, *counts, *paths
+        )
         self._arm(is_armed=True)
 
-    def calm(self) -> None:
-        """Let everything be as always; what was counted stays."""
+    def stop(self) -> None:
+        """Stop the faults; keep the counters."""
         self._arm(is_armed=False)
 
     @property
-    def struck(self) -> int:
-        """How many calls it happened to."""
-        return int(self._form.unpack_from(self._orders)[7])
+    def hit_count(self) -> int:
+        """The number of calls that the action was applied to."""
+        return int(self._form.unpack_from(self._faults)[7])
 
     @property
     def seen(self) -> dict[Kind, int]:
-        """How many calls there were of each kind."""
-        return dict(zip(Kind, self._form.unpack_from(self._orders)[8:], strict=False))
+        """The number of calls of each kind."""
+        return dict(zip(Kind, self._form.unpack_from(self._faults)[8:], strict=False))
 
     def _arm(self, *, is_armed: bool) -> None:
-        struct.pack_into('i', self._orders, 0, is_armed)
+        struct.pack_into('i', self._faults, 0, is_armed)
 
 
 @dataclass(frozen=True)
 class Ext4:
-    """A file system of its own in a file, at a folder. Needs root."""
+    """ext4 file system in a file, mounted at a folder. Requires root."""
 
     image: Path
     at: Path
 
     def make(self, size: int) -> None:
-        """Make it, empty."""
+        """Create the empty file system."""
         with self.image.open('wb') as file:
             file.truncate(size)
         subprocess.run(['mkfs.ext4', '-q', '-F', self.image], check=True)
 
     def mount(self) -> None:
-        """Open it; what its journal has is replayed."""
+        """Mount the file system; this replays its journal."""
         self.at.mkdir(exist_ok=True)
         subprocess.run(['mount', '-o', 'loop', self.image, self.at], check=True)
 
     def unmount(self) -> None:
-        """Close it, once nobody has it open any more."""
+        """Unmount the file system, as soon as no process uses it."""
         wait_until(lambda: not self.at.is_mount() or self._is_released(), 20)
 
     def sync(self) -> None:
-        """Make durable all that was written so far."""
+        """Flush all written data to the disk."""
         subprocess.run(['sync', '-f', self.at], check=True)
 
     def cut(self) -> None:
-        """Cut the power: from now on nothing reaches it, and what is only in memory is lost."""
+        """Cut the power: later writes do not reach the disk, and data in memory is lost."""
         folder = os.open(self.at, os.O_RDONLY)
         try:
             fcntl.ioctl(folder, SHUTDOWN, struct.pack('I', NOT_FLUSHED))
@@ -129,7 +132,7 @@ class Ext4:
 
     @property
     def is_clean(self) -> bool:
-        """Whether it was closed properly: its journal has nothing to replay."""
+        """Whether the journal has nothing to replay, as after a proper unmount."""
         shown = subprocess.run(
             ['dumpe2fs', '-h', self.image], check=True, capture_output=True, text=True
         )

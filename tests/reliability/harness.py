@@ -1,4 +1,4 @@
-"""The service under attack: as users start it, on either database, with or without a broker."""
+"""The service under test: started as by users, on either database, with or without a broker."""
 
 import fcntl
 import json
@@ -25,7 +25,8 @@ from project.core.task_workers import worker_queues
 from tests.databases import prepared_database
 from tests.service import BIN, ROOT, free_port, inherited_environment, is_serving
 
-# Where the servers are: `.ci/run` says so. What is not there fails, and is not passed over.
+# The variables with the URLs of the servers, which `.ci/run` sets. Without them, tests fail instead
+# of being skipped.
 SERVERS = {
     'postgresql': 'TEST_DATABASE_URL',
     'amqp': 'TEST_AMQP_URL',
@@ -38,20 +39,20 @@ LEASE = 20.0  # seconds: project.core.tasks.leases.LEASE_DURATION
 
 
 @dataclass
-class Attacked:
-    """A service, its outbox, and the processes that work it off."""
+class ServiceUnderTest:
+    """Running service, with its outbox and its processes."""
 
     url: str
     var: Path
     env: dict[str, str]
     engine: Engine
     web: 'subprocess.Popen[bytes]'
-    grown: 'subprocess.Popen[bytes] | None' = None
+    task_service: 'subprocess.Popen[bytes] | None' = None
     longest_running: float = 0.0
     _watching: threading.Event = field(default_factory=threading.Event)
 
     def flask(self, *arguments: str) -> str:
-        """Run a command beside it and return what it printed."""
+        """Run a `flask` command in the environment of the service; return its output."""
         return flask(self.env, *arguments)
 
     def enqueue(self, name: str, count: int, milliseconds: int = 20, owner: int = 0) -> None:
@@ -59,22 +60,22 @@ class Attacked:
         self.call_workload('/tasks', name=name, count=count, milliseconds=milliseconds, owner=owner)
 
     def call_workload(self, path: str, **body: Any) -> None:
-        """Call a route of the workload. A process for a command would take a second."""
+        """Call a route of the workload. A command would take a second to start."""
         answer = requests.post(self.url + path, json=body, timeout=60)
         assert answer.ok, answer.text
 
     def scalar(self, statement: str) -> Any:
-        """Ask the database for one value."""
+        """Query one value from the database."""
         with self.engine.connect() as connection:
             return connection.execute(text(statement)).scalar()
 
     def rows(self, statement: str) -> list[Any]:
-        """Ask the database for rows."""
+        """Query rows from the database."""
         with self.engine.connect() as connection:
             return list(connection.execute(text(statement)).all())
 
     def jobs(self, *options: str) -> list[dict[str, Any]]:
-        """Return what `flask jobs list` shows."""
+        """Return the rows of `flask jobs list`."""
         shown: list[dict[str, Any]] = json.loads(
             self.flask('jobs', 'list', '--json', '--limit', '5000', *options)
         )
@@ -82,25 +83,25 @@ class Attacked:
 
     @property
     def supervisor(self) -> int | None:
-        """The process that looks after the workers."""
-        if self.grown:
-            return self.grown.pid
+        """The process id of the task worker supervisor."""
+        if self.task_service:
+            return self.task_service.pid
         parents = [pid for pid in children(self.web.pid) if children(pid)]
         return parents[0] if parents else None
 
     @property
     def workers(self) -> list[int]:
-        """The processes that work on tasks, without the dispatcher beside them."""
-        crew = children(self.supervisor) if self.supervisor else []
-        return [pid for pid in crew if name_of(pid).startswith('worker ')]
+        """The process ids of the task workers, without the dispatcher."""
+        supervised = children(self.supervisor) if self.supervisor else []
+        return [pid for pid in supervised if name_of(pid).startswith('worker ')]
 
     @property
     def web_workers(self) -> list[int]:
-        """The processes that answer requests."""
+        """The process ids of the web workers."""
         return [pid for pid in children(self.web.pid) if pid != self.supervisor]
 
     def kill_workers(self, times: int, pause: tuple[float, float]) -> int:
-        """Kill workers at random, so many times or until there is nothing left to do."""
+        """Kill random task workers until `times` is reached or the outbox is empty."""
         killed = 0
         while killed < times and self.scalar('SELECT count(*) FROM core_tasks'):
             time.sleep(random.uniform(*pause))
@@ -109,7 +110,7 @@ class Attacked:
         return killed
 
     def waits(self, count: int, pause: float) -> list[float]:
-        """Enqueue tasks one by one, and return how long each waited to begin, in seconds."""
+        """Enqueue tasks one by one; return the sorted waiting times, in seconds."""
         printed = self.flask('workload', 'trickle', str(count), '--pause', str(pause))
         committed = dict(map(float, line.split()) for line in printed.splitlines())
         begun = 'SELECT count(*) FROM reliability_runs WHERE number >= 0'
@@ -120,14 +121,14 @@ class Attacked:
         return sorted(_seconds(moment) - committed[number] for number, moment in began)
 
     def clear(self) -> None:
-        """Delete all tasks, and everything that they did."""
+        """Delete all tasks and the rows that they added."""
         with self.engine.connect() as connection:
             for table in ('core_tasks', 'reliability_runs', 'reliability_effects'):
                 connection.execute(text(f'DELETE FROM {table}'))
 
     @property
-    def way(self) -> str:
-        """The database and the broker, for a measurement."""
+    def variant(self) -> str:
+        """The database and the broker, as text for a measurement."""
         return f'{self.engine.name} {urlsplit(self.env["TASKS_BROKER_URL"]).scheme or "embedded"}'
 
     def wait_until_dead(self, count: int, seconds: float) -> None:
@@ -141,7 +142,7 @@ class Attacked:
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Note the longest that any task was running under one lease."""
+        """Measure the longest time that a task runs under one lease, while the block runs."""
         thread = threading.Thread(target=self._watch, daemon=True)
         thread.start()
         try:
@@ -162,25 +163,25 @@ class Attacked:
 
 
 def figure(*words: object) -> None:
-    """Say what was measured: `pytest -s` shows it, and docs/operations.md has it."""
+    """Print a measurement: `pytest -s` shows it, and docs/operations.md contains the results."""
     print(*words)  # noqa: T201
 
 
 def _seconds(moment: datetime | str) -> float:
-    """Return a moment as SQLite or PostgreSQL gives it, in seconds."""
+    """Return a time from SQLite or PostgreSQL as seconds since the epoch."""
     read = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
     return (read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp()
 
 
 def address_of(server: str) -> str:
-    """Return where a server is."""
+    """Return the URL of a server."""
     address = os.environ.get(SERVERS[server])
     assert address, f'this needs a real server: set {SERVERS[server]}'
     return address
 
 
 def children(pid: int) -> list[int]:
-    """Return the processes that a process has started and that still run."""
+    """Return the ids of the running child processes of a process."""
     try:
         listed = Path(f'/proc/{pid}/task/{pid}/children').read_text()
     except OSError:
@@ -189,7 +190,7 @@ def children(pid: int) -> list[int]:
 
 
 def name_of(pid: int) -> str:
-    """Return the name that a process has given itself; nothing if it is gone."""
+    """Return the name of a process, or an empty text if it has ended."""
     try:
         return Path(f'/proc/{pid}/comm').read_text().strip()
     except OSError:
@@ -197,13 +198,13 @@ def name_of(pid: int) -> str:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return how long a process has kept a processor busy."""
+    """Return the CPU time of a process, in seconds."""
     user, system = Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[11:13]
     return (int(user) + int(system)) / os.sysconf('SC_CLK_TCK')
 
 
 def kill(pid: int) -> bool:
-    """Kill a process without a warning; tell whether it was still there."""
+    """Kill a process with SIGKILL; return whether it was still running."""
     try:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
@@ -212,15 +213,15 @@ def kill(pid: int) -> bool:
 
 
 def wait_until(condition: Callable[[], object], seconds: float) -> None:
-    """Ask until it is so, and fail after so many seconds."""
+    """Poll a condition until it is true; fail after a number of seconds."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, f'not so after {seconds} s'
+        assert time.monotonic() < deadline, f'the condition is not true after {seconds} s'
         time.sleep(0.05)
 
 
 def flask(env: dict[str, str], *arguments: str) -> str:
-    """Run a command of the service under attack."""
+    """Run a command of the service under test; return its output."""
     done = subprocess.run(
         [str(BIN / 'flask'), '--app', APP, *arguments],
         cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False,
@@ -230,12 +231,14 @@ def flask(env: dict[str, str], *arguments: str) -> str:
 
 
 @contextmanager
-def attacked(
+def service_under_test(
     var: Path, database: str, broker: str = '', *, within: Sequence[str] = (), **settings: str
-) -> Iterator[Attacked]:
-    """Start the service on an empty database; with a broker, its workers are beside it.
+) -> Iterator[ServiceUnderTest]:
+    """Start the service on an empty database, and stop it at the end.
 
-    :param within: a command that runs the command behind it.
+    With a broker, `flask jobs work` runs the task workers.
+
+    :param within: a command prefix that runs the command after it.
     """
     var.mkdir(parents=True, exist_ok=True)
     broker = address_of(broker) if broker in SERVERS else broker
@@ -251,23 +254,25 @@ def attacked(
             gunicorn = [str(BIN / 'gunicorn'), '-c', 'config/gunicorn.py', f'{APP}:create_app()']
             web = _start([*within, *gunicorn], env, log)
             command = [str(BIN / 'flask'), '--app', APP, 'jobs', 'work']
-            grown = _start(command, env, log) if broker else None
+            task_service = _start(command, env, log) if broker else None
         engine = create_engine(url, isolation_level='AUTOCOMMIT')
-        service = Attacked(f'http://127.0.0.1:{env["PORT"]}', var, env, engine, web, grown)
+        service = ServiceUnderTest(
+            f'http://127.0.0.1:{env["PORT"]}', var, env, engine, web, task_service
+        )
         try:
             wait_until(lambda: is_serving(web, service.url, var / 'service.log'), 20)
             workers = len(worker_queues(2, has_broker=bool(broker)))
             wait_until(lambda: len(service.workers) == workers, 20)
             yield service
         finally:
-            for process in filter(None, (web, grown)):
+            for process in filter(None, (web, task_service)):
                 _stop(process)
             engine.dispose()
 
 
 @contextmanager
 def _alone_at(broker: str) -> Iterator[None]:
-    """Let one service at a time have a broker: two would take each other's messages."""
+    """Lock a broker for one service: two would receive each other's messages."""
     if not broker:
         yield
         return
@@ -276,8 +281,10 @@ def _alone_at(broker: str) -> Iterator[None]:
         yield
 
 
-def post(service: Attacked, number: int, *, fail: bool = False) -> 'requests.Response | None':
-    """Ask for a mail; None where the process that should answer was just killed."""
+def post(
+    service: ServiceUnderTest, number: int, *, fail: bool = False
+) -> 'requests.Response | None':
+    """Request a mail; return None if the process that handled the request was killed."""
     body = {'number': number, 'fail': fail}
     try:
         return requests.post(f'{service.url}/mails', json=body, timeout=20)
@@ -285,7 +292,7 @@ def post(service: Attacked, number: int, *, fail: bool = False) -> 'requests.Res
         return None
 
 
-def mailed(service: Attacked) -> set[int]:
+def mailed(service: ServiceUnderTest) -> set[int]:
     """Return the numbers of the mails that arrived."""
     found = set()
     for path in (service.var / 'mail').glob('*.eml'):
@@ -294,8 +301,8 @@ def mailed(service: Attacked) -> set[int]:
     return found
 
 
-class Gate:
-    """A way to a server that can be shut: who is connected is cut off, who comes is refused."""
+class TcpProxy:
+    """TCP proxy of a server that can be frozen, or shut: it then closes and rejects connections."""
 
     def __init__(self, host: str, port: int) -> None:
         self.target = (host, port)
@@ -306,22 +313,22 @@ class Gate:
         self._flowing.set()
 
     def freeze(self) -> None:
-        """Keep connections, accept new ones, and pass nothing on."""
+        """Keep connections and accept new ones, but forward no data."""
         self._flowing.clear()
 
     def thaw(self) -> None:
-        """Pass on everything that came in the meantime."""
+        """Forward all data received in the meantime."""
         self._flowing.set()
 
     def open(self) -> None:
-        """Let through."""
+        """Start to accept and forward connections."""
         self._listener = socket.create_server(('127.0.0.1', self.port))
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
     def shut(self) -> None:
-        """Cut everything."""
+        """Close all connections and stop to accept new ones."""
         if self._listener:
-            # Who waits in accept() keeps the socket alive; this wakes them.
+            # The thread in `accept` keeps the socket open; this wakes it.
             self._listener.shutdown(socket.SHUT_RDWR)
             self._listener.close()
         for sock in list(self._open):
@@ -360,7 +367,7 @@ def _hang_up(sock: socket.socket) -> None:
 
 @contextmanager
 def migrated_database(kind: str, var: Path) -> Iterator[str]:
-    """Give the URL of a database with all tables, also those of the workload."""
+    """Yield the URL of a database with all tables, including those of the workload."""
     assert kind == 'sqlite' or address_of('postgresql')
     with prepared_database(kind, 'reliability', var, _prepare) as url:
         yield url

@@ -1,4 +1,4 @@
-"""A way to a server that breaks in the middle of uploads, and knows how often it did."""
+"""TCP proxy that breaks connections in the middle of uploads and counts the breaks."""
 
 import random
 import re
@@ -13,31 +13,31 @@ from urllib.parse import urlsplit
 
 BLOCK = 64 * 1024
 
-#: How a connection ends: as it should, at once, or so that only the client finds out.
-WAYS = ('closed', 'reset', 'silent')
+#  How a connection ends: closed properly, reset, or reset towards the client only.
+ENDINGS = ('closed', 'reset', 'silent')
 
 
 @dataclass
 class Link:
-    """One connection, from its client to the server."""
+    """Connection from a client to the server."""
 
     near: socket.socket
     far: socket.socket
     is_cut: bool = False
     loses_answer: bool = False
 
-    def cut(self, way: str) -> None:
-        """Break it."""
+    def cut(self, ending: str) -> None:
+        """Break the connection."""
         self.is_cut = True
-        if way == 'closed':
+        if ending == 'closed':
             self.close()
             return
         reset(self.near)
-        if way == 'reset':
+        if ending == 'reset':
             reset(self.far)
 
     def close(self) -> None:
-        """End both halves as they should end."""
+        """Close both halves properly."""
         for sock in (self.near, self.far):
             with suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
@@ -45,8 +45,8 @@ class Link:
 
 
 @dataclass
-class Asked:
-    """What a client asks for on one connection, as its bytes come by."""
+class RequestParser:
+    """Parser of the requests on one connection."""
 
     method: str = ''
     offset: int = 0
@@ -55,13 +55,13 @@ class Asked:
     _head: bytes = field(default=b'', repr=False)
 
     @property
-    def is_piece(self) -> bool:
-        """Whether a piece of an upload comes by."""
+    def is_chunk(self) -> bool:
+        """Whether the current request contains a chunk of an upload."""
         return self.method == 'PATCH'
 
     def take(self, data: bytes) -> tuple[int, bool]:
-        """Follow it; return how many bytes belong to pieces, and whether a request began."""
-        pieces, has_begun = 0, False
+        """Parse data; return the bytes of upload chunks in it, and whether a request began."""
+        chunk_bytes, has_begun = 0, False
         while data:
             if not self.left:
                 head, end, data = (self._head + data).partition(b'\r\n\r\n')
@@ -72,8 +72,8 @@ class Asked:
             count = min(self.left, len(data))
             self.left -= count
             data = data[count:]
-            pieces += count if self.is_piece else 0
-        return pieces, has_begun
+            chunk_bytes += count if self.is_chunk else 0
+        return chunk_bytes, has_begun
 
     def _begin(self, head: str) -> None:
         self.method = head.partition(' ')[0]
@@ -81,36 +81,38 @@ class Asked:
         self.length = self.left = number_in(head, 'content-length')
 
 
-class Wire:
-    """Lets through, and breaks after so many bytes of pieces, again and again.
+class BreakingProxy:
+    """Proxy that breaks connections repeatedly, after random numbers of chunk bytes.
 
-    In the end, the answer to the last piece is lost.
+    It also drops the response to the last chunk.
+
+    :param cuts: the number of breaks.
     """
 
     def __init__(self, url: str, *, size: int, cuts: int) -> None:
         address = urlsplit(url)
         self.target = (address.hostname, address.port)
-        self.size, self.wanted = size, cuts
-        # A little earlier than they would just fit, so that the last one hits something, too.
+        self.size, self.max_cuts = size, cuts
+        # The divisor is larger than the number of cuts, so that the last one is before the end.
         self.every = size // (cuts + 2)
         self.cuts: Counter[str] = Counter()
-        self.asked: Counter[str] = Counter()
+        self.methods: Counter[str] = Counter()
         self.offsets: list[int] = []
         self.sent = self.answers_lost = 0
         self._passed, self._due = 0, self._next()
-        self._ways = cycle(WAYS)
-        self._refusing = 0
+        self._endings = cycle(ENDINGS)
+        self._rejecting = 0
         self._links: list[Link] = []
         self._lock = threading.Lock()
         self._listener = socket.create_server(('127.0.0.1', 0))
         self.url = f'http://127.0.0.1:{self._listener.getsockname()[1]}'
 
-    def __enter__(self) -> 'Wire':
+    def __enter__(self) -> 'BreakingProxy':
         threading.Thread(target=self._accept, daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        # Who waits in accept() keeps the socket alive; this wakes them.
+        # The thread in `accept` keeps the socket open; this wakes it.
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for link in self._links:
@@ -125,8 +127,8 @@ class Wire:
                 near, _ = self._listener.accept()
             except OSError:
                 return
-            if self._refusing:
-                self._refusing -= 1
+            if self._rejecting:
+                self._rejecting -= 1
                 reset(near)
                 continue
             link = Link(near, socket.create_connection(self.target))
@@ -135,13 +137,13 @@ class Wire:
                 threading.Thread(target=pump, args=(link,), daemon=True).start()
 
     def _up(self, link: Link) -> None:
-        asked = Asked()
+        request = RequestParser()
         with suppress(OSError):
             while data := link.near.recv(BLOCK):
-                way = self._count(link, asked, data)
+                ending = self._count(link, request, data)
                 link.far.sendall(data)
-                if way:
-                    link.cut(way)
+                if ending:
+                    link.cut(ending)
                     return
         if not link.is_cut:
             link.close()
@@ -157,43 +159,43 @@ class Wire:
         if not link.is_cut:
             link.close()
 
-    def _count(self, link: Link, asked: Asked, data: bytes) -> str:
-        """Count what comes by; return how the link is to break after it, if it is to."""
+    def _count(self, link: Link, request: RequestParser, data: bytes) -> str:
+        """Count bytes and requests; return how to break the link now, or an empty text."""
         with self._lock:
-            pieces, has_begun = asked.take(data)
-            self.sent += pieces
-            self._passed += pieces
+            chunk_bytes, has_begun = request.take(data)
+            self.sent += chunk_bytes
+            self._passed += chunk_bytes
             if has_begun:
-                self.asked[asked.method] += 1
-            if has_begun and asked.is_piece:
-                self.offsets.append(asked.offset)
-            if not asked.is_piece:
+                self.methods[request.method] += 1
+            if has_begun and request.is_chunk:
+                self.offsets.append(request.offset)
+            if not request.is_chunk:
                 return ''
-            if not asked.left and asked.offset + asked.length == self.size:
+            if not request.left and request.offset + request.length == self.size:
                 link.loses_answer = not self.answers_lost
-            return self._way() if asked.left and pieces else ''
+            return self._next_ending() if request.left and chunk_bytes else ''
 
-    def _way(self) -> str:
-        if self.cuts.total() == self.wanted or self._passed < self._due:
+    def _next_ending(self) -> str:
+        if self.cuts.total() == self.max_cuts or self._passed < self._due:
             return ''
-        way = next(self._ways)
-        self.cuts[way] += 1
+        ending = next(self._endings)
+        self.cuts[ending] += 1
         self._passed, self._due = 0, self._next()
-        # Now and then who comes back finds nobody there.
-        self._refusing = self.cuts.total() % 4 == 0
-        return way
+        # After every fourth cut, the next connection is rejected.
+        self._rejecting = self.cuts.total() % 4 == 0
+        return ending
 
 
 def number_in(head: str, name: str) -> int:
-    """Return a number that a head of a request says, or nought."""
+    """Return the number in a request header, or 0."""
     found = re.search(rf'^{name}: *(\d+)', head, re.IGNORECASE | re.MULTILINE)
     return int(found[1]) if found else 0
 
 
 def reset(sock: socket.socket) -> None:
-    """End half a connection without a farewell."""
+    """Reset one half of a connection."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
-    # Who waits for its bytes keeps it alive; this wakes them, and says nothing to the other end.
+    # The thread in `recv` keeps the socket open; this wakes it and sends nothing to the other end.
     with suppress(OSError):
         sock.shutdown(socket.SHUT_RD)
     sock.close()

@@ -1,4 +1,4 @@
-"""The clock of the running service is set forward and back, by a day and by 20 years."""
+"""Clock jumps of the running service, forward and back, by a day and by 20 years."""
 
 import subprocess
 import time
@@ -7,24 +7,24 @@ from pathlib import Path
 
 import pytest
 
-from .harness import IS_LONG, Attacked, attacked, figure, mailed, post, wait_until
+from .harness import IS_LONG, ServiceUnderTest, figure, mailed, post, service_under_test, wait_until
 from .workload_numbers import TICK
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
 
 SOURCE = Path(__file__).with_name('clock.c')
 
-# libfaketime: seconds from the right time, or a number of days (`d`) or years (`y`).
+# Offsets of libfaketime from the right time: seconds, days (`d`) or years (`y`).
 RIGHT = '+0'
 JUMPS = ['+1d', RIGHT, '-1d', RIGHT, '+20y', RIGHT, '-20y', RIGHT]
-PERIOD = 1.0  # seconds of the schedule
-# A look for tasks that a wrong clock put off, once in 30 seconds, is not waited for.
-SOON = 10.0  # seconds, on a busy machine
-WAYS = ['sqlite', 'postgresql'] if IS_LONG else ['sqlite']
+PERIOD_SECONDS = 1.0  # of the schedule
+# Shorter than 30 seconds, the interval of the repair of tasks that a wrong clock delayed.
+MAX_DELAY_SECONDS = 10.0  # on a busy machine
+DATABASES = ['sqlite', 'postgresql'] if IS_LONG else ['sqlite']
 
 
 class Clock:
-    """The clock of a service: a file that libfaketime reads."""
+    """Clock of a service: a file that libfaketime reads."""
 
     def __init__(self, folder: Path) -> None:
         self.file, self.shim = folder / 'clock', folder / 'clock.so'
@@ -33,14 +33,14 @@ class Clock:
         self.set(RIGHT)
 
     def set(self, offset: str) -> None:
-        """Set the clock, so far from the right time."""
+        """Set the offset of the clock from the right time."""
         draft = self.file.with_suffix('.new')
         draft.write_text(f'{offset}\n')
         draft.rename(self.file)
 
     @property
     def settings(self) -> dict[str, str]:
-        """Return the environment of processes that have this clock."""
+        """Return the environment of processes that use this clock."""
         [library] = Path('/usr/lib').glob('*/faketime/libfaketimeMT.so.1')
         return {
             'LD_PRELOAD': f'{self.shim} {library}', 'FAKETIME_TIMESTAMP_FILE': str(self.file),
@@ -50,38 +50,42 @@ class Clock:
 
 @pytest.fixture
 def clock(tmp_path: Path) -> Clock:
-    """The clock of the service."""
+    """Return the clock of the service."""
     return Clock(tmp_path)
 
 
-@pytest.fixture(params=WAYS)
-def service(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[Attacked]:
-    """A running service with a clock of its own."""
-    with attacked(tmp_path / 'service', request.param, **clock.settings) as service:
+@pytest.fixture(params=DATABASES)
+def service(
+    request: pytest.FixtureRequest, tmp_path: Path, clock: Clock
+) -> Iterator[ServiceUnderTest]:
+    """Run a service with a fake clock."""
+    with service_under_test(tmp_path / 'service', request.param, **clock.settings) as service:
         yield service
 
 
-def ticks(service: Attacked) -> int:
-    """Return how often the schedule ran."""
+def ticks(service: ServiceUnderTest) -> int:
+    """Return the number of runs of the schedule."""
     found = service.scalar(f'SELECT count(*) FROM reliability_runs WHERE number = {TICK}')
     assert isinstance(found, int)
     return found
 
 
-def test_schedules_run_within_their_period_whatever_the_clock_does(
-    service: Attacked, clock: Clock
-) -> None:
+def test_schedules_run_in_time_after_clock_jumps(service: ServiceUnderTest, clock: Clock) -> None:
     wait_until(lambda: ticks(service), 20)
     longest = 0.0
     for number, offset in enumerate(JUMPS):
         clock.set(offset)
-        # One may have been due just before.
+        # One run may have been due just before the jump.
         before, began = ticks(service) + 1, time.monotonic()
-        wait_until(lambda before=before: ticks(service) > before, PERIOD + SOON)
+        wait_until(
+            lambda before=before: ticks(service) > before, PERIOD_SECONDS + MAX_DELAY_SECONDS
+        )
         longest = max(longest, time.monotonic() - began)
 
         assert post(service, number)
-        wait_until(lambda number=number: number in mailed(service), SOON)
+        wait_until(lambda number=number: number in mailed(service), MAX_DELAY_SECONDS)
 
-    figure(f'{service.way}: two ticks of a schedule within {longest:.1f} s of {len(JUMPS)} jumps')
+    figure(
+        f'{service.variant}: two ticks of a schedule within {longest:.1f} s of {len(JUMPS)} jumps'
+    )
     assert 'was put off until' in (service.var / 'service.log').read_text()

@@ -1,77 +1,78 @@
-"""Tasks that kill their process, or never end: given up, and hardly noticed by the others."""
+"""Tasks that kill their process or never end become dead letters and barely delay others."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from .harness import IS_LONG, Attacked, attacked, figure
+from .harness import IS_LONG, ServiceUnderTest, figure, service_under_test
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
 
 HEALTHY = 20
-DELAYED_AT_MOST = 10  # seconds
+MAX_DELAY_SECONDS = 10
 
-# Database and broker of a service.
-WAYS = {
+# The database and the broker of a service.
+VARIANTS = {
     'sqlite': ('sqlite', ''),
     'postgresql': ('postgresql', ''),
     'amqp': ('postgresql', 'amqp'),
 }
-# A task that keeps its interpreter busy needs a processor for longer than a lease of 20 seconds.
-BUSY_WAYS = ['sqlite', 'postgresql'] if IS_LONG else ['postgresql']
+# A task that blocks its interpreter needs a processor for longer than a lease of 20 seconds.
+BUSY_VARIANTS = ['sqlite', 'postgresql'] if IS_LONG else ['postgresql']
 
 
-@pytest.fixture(scope='module', params=WAYS)
+@pytest.fixture(scope='module', params=VARIANTS)
 def shared(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Attacked]:
-    """A running service. It replaces workers that a task has killed."""
-    database, broker = WAYS[request.param]
-    with attacked(tmp_path_factory.mktemp('crashing'), database, broker) as service:
+) -> Iterator[ServiceUnderTest]:
+    """Run a service, which replaces workers that a task has killed."""
+    database, broker = VARIANTS[request.param]
+    with service_under_test(tmp_path_factory.mktemp('crashing'), database, broker) as service:
         yield service
 
 
 @pytest.fixture
-def service(shared: Attacked) -> Attacked:
-    """The running service, without the tasks of other tests."""
+def service(shared: ServiceUnderTest) -> ServiceUnderTest:
+    """Return the running service without the tasks of other tests."""
     shared.clear()
     return shared
 
 
-def dead(service: Attacked) -> list[dict[str, Any]]:
-    """Return the dead letters."""
+def dead(service: ServiceUnderTest) -> list[dict[str, Any]]:
+    """Return the dead letters of a service."""
     return service.jobs('--state', 'dead')
 
 
-def test_what_kills_its_process_is_given_up_and_delays_nobody_for_long(service: Attacked) -> None:
-    # As many as there are workers, so that all of them are hit.
+def test_a_task_that_kills_its_process_becomes_a_dead_letter(service: ServiceUnderTest) -> None:
+    # One for each worker, so that all workers are killed.
     service.enqueue('kill_process', 2)
     waits = service.waits(HEALTHY, pause=0.2)
     service.wait_until_dead(2, 60)
 
     letters = dead(service)
     figure(
-        f'{service.way}: poison dead after 4 attempts; {HEALTHY} others waited {waits[-1]:.2f} s'
+        f'{service.variant}: dead letter after 4 attempts; {HEALTHY} other tasks waited '
+        f'{waits[-1]:.2f} s at most'
     )
     assert [letter['attempts'] for letter in letters] == [4, 4]
     assert {letter['error'] for letter in letters} == {'its process ended (signal 9)'}
-    assert waits[-1] <= DELAYED_AT_MOST
+    assert waits[-1] <= MAX_DELAY_SECONDS
 
 
-def test_what_never_ends_is_ended_by_its_time_limit(service: Attacked) -> None:
+def test_a_task_that_never_ends_is_ended_by_its_time_limit(service: ServiceUnderTest) -> None:
     service.enqueue('hang', 1)
     service.wait_until_dead(1, 40)
 
     [letter] = dead(service)
     assert letter['attempts'] == 2
     assert letter['error'] == 'it took longer than its time limit, and was ended'
-    figure(f'{service.way}: hanging task given up')
+    figure(f'{service.variant}: hanging task is a dead letter')
 
 
-@pytest.mark.parametrize('shared', BUSY_WAYS, indirect=True)
-def test_what_keeps_its_interpreter_busy_keeps_its_lease_and_no_other_worker(
-    service: Attacked,
+@pytest.mark.parametrize('shared', BUSY_VARIANTS, indirect=True)
+def test_a_task_that_blocks_its_interpreter_keeps_its_lease(
+    service: ServiceUnderTest,
 ) -> None:
     service.enqueue('think', 1)
     waits = service.waits(HEALTHY * 5, pause=0.2)
@@ -79,8 +80,10 @@ def test_what_keeps_its_interpreter_busy_keeps_its_lease_and_no_other_worker(
 
     [letter] = dead(service)
     thoughts = service.scalar('SELECT count(*) FROM reliability_runs WHERE number < 0')
-    figure(f'{service.way}: {HEALTHY * 5} tasks beside a busy one waited {waits[-1]:.2f} s at most')
+    figure(
+        f'{service.variant}: {HEALTHY * 5} tasks beside a busy one waited {waits[-1]:.2f} s at most'
+    )
     assert thoughts == 1
     assert letter['attempts'] == 1
     assert letter['error'] == 'it took longer than its time limit, and was ended'
-    assert waits[-1] <= DELAYED_AT_MOST
+    assert waits[-1] <= MAX_DELAY_SECONDS

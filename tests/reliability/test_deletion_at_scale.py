@@ -1,4 +1,4 @@
-"""Deletion where there is much to delete, on PostgreSQL: short transactions, and nobody waits."""
+"""Deletion of many rows on PostgreSQL: transactions are short, and no other user waits."""
 
 import threading
 import time
@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 import requests
 
-from .accounts import API, PASSWORD, call, log_in, make_users
-from .harness import IS_LONG, Attacked, attacked, figure, kill, wait_until
+from .accounts import API, PASSWORD, call, create_users, log_in
+from .harness import IS_LONG, ServiceUnderTest, figure, kill, service_under_test, wait_until
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(3600)]
 
 FILES = 100_000 if IS_LONG else 5_000
 SESSIONS, DEVICES = (1_000_000, 1_000) if IS_LONG else (20_000, 100)
-# A machine that also runs other tests is slow at times.
+# A machine that runs other tests as well is sometimes slow.
 MAX_SECONDS = 1.0 if IS_LONG else 5.0
 WAIT_SECONDS = 600 if IS_LONG else 60
 
@@ -48,7 +48,7 @@ SELECT gen_random_uuid(), {owner}, md5(number::text), '', '', now(), now(),
 FROM generate_series(1, {devices}) AS number
 """
 
-# A tenth has expired. A third belongs to expired devices.
+# A tenth of the sessions has expired. A third belongs to expired devices.
 ADD_SESSIONS = """
 WITH devices AS (SELECT id, row_number() OVER () AS number FROM auth_devices)
 INSERT INTO auth_sessions (id, user_id, token_hash, expires_at, ip_address, user_agent, created_at,
@@ -63,18 +63,18 @@ LEFT JOIN devices ON devices.number = mod(session, {devices} * 3)
 
 
 @dataclass
-class Longest:
-    """The longest transaction that was seen, in seconds, and its statement.
+class LongestTransaction:
+    """Longest observed transaction: its duration and its statement.
 
-    :param since: the moment from which on transactions count.
+    :param since: the time after which a transaction must have started to count.
     """
 
     since: str
     seconds: float = 0.0
     query: str = ''
 
-    def look(self, service: Attacked) -> None:
-        """Look at all transactions of the service."""
+    def update(self, service: ServiceUnderTest) -> None:
+        """Read all current transactions of the service."""
         for seconds, query in service.rows(
             'SELECT extract(epoch FROM clock_timestamp() - xact_start), query '
             'FROM pg_stat_activity WHERE datname = current_database() '
@@ -86,18 +86,18 @@ class Longest:
 
 
 @dataclass
-class Others:
-    """What other users do meanwhile, and what is answered."""
+class OtherUsers:
+    """Concurrent calls of other users, with the responses."""
 
-    service: Attacked
+    service: ServiceUnderTest
     calls: dict[str, Callable[[], requests.Response]]
     seconds: dict[str, list[float]] = field(default_factory=dict)
     codes: Counter[int] = field(default_factory=Counter)
-    longest: Longest = field(init=False)
+    longest: LongestTransaction = field(init=False)
     _is_over: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
-        self.longest = Longest(str(self.service.scalar('SELECT clock_timestamp()')))
+        self.longest = LongestTransaction(str(self.service.scalar('SELECT clock_timestamp()')))
 
     def _repeat(self, name: str) -> None:
         while not self._is_over.wait(0.05):
@@ -107,11 +107,11 @@ class Others:
 
     def _watch(self) -> None:
         while not self._is_over.wait(0.02):
-            self.longest.look(self.service)
+            self.longest.update(self.service)
 
     @contextmanager
     def busy(self) -> Iterator[None]:
-        """Let them work while the block runs."""
+        """Repeat the calls while the block runs."""
         threads = [threading.Thread(target=self._repeat, args=(name,)) for name in self.calls]
         threads.append(threading.Thread(target=self._watch))
         for thread in threads:
@@ -124,42 +124,42 @@ class Others:
                 thread.join()
 
     def report(self) -> str:
-        """Say how long the slowest of each took."""
+        """Return a text with the statuses, the slowest calls and the longest transaction."""
         slowest = {name: f'{max(found):.2f} s' for name, found in self.seconds.items()}
         longest = f'{self.longest.seconds:.2f} s ({self.longest.query[:40]})'
         return f'others {dict(self.codes)}, slowest {slowest}, longest transaction {longest}'
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> Iterator[Attacked]:
-    """A service with three users, of whom one is an administrator."""
-    with attacked(tmp_path / 'var', 'postgresql') as service:
-        make_users(service, 'ada', 'bob', 'grace')
+def service(tmp_path: Path) -> Iterator[ServiceUnderTest]:
+    """Run a service with three users, one of them an admin."""
+    with service_under_test(tmp_path / 'var', 'postgresql') as service:
+        create_users(service, 'ada', 'bob', 'grace')
         service.flask('users', 'grant', 'grace', 'admin')
         yield service
 
 
-def bearer(service: Attacked, name: str) -> dict[str, str]:
-    """Log a user in, and return the header of their requests."""
+def bearer(service: ServiceUnderTest, name: str) -> dict[str, str]:
+    """Log a user in; return the header of authenticated requests."""
     token = log_in(service, name).json()['data']['token']
     return {'Authorization': f'Bearer {token}'}
 
 
-def id_of(service: Attacked, name: str) -> int:
+def id_of(service: ServiceUnderTest, name: str) -> int:
     """Return the id of a user."""
     found: int = service.scalar(f"SELECT id FROM users WHERE username = '{name}'")
     return found
 
 
-def execute(service: Attacked, statement: str, **values: Any) -> None:
+def execute(service: ServiceUnderTest, statement: str, **values: Any) -> None:
     """Execute SQL."""
     with service.engine.connect() as connection:
         connection.exec_driver_sql(statement.format(**values))
         connection.exec_driver_sql('ANALYZE')
 
 
-def seed(service: Attacked, headers: dict[str, str], *, trashed: bool) -> int:
-    """Give Ada many files of the same bytes."""
+def seed(service: ServiceUnderTest, headers: dict[str, str], *, trashed: bool) -> int:
+    """Create many files of Ada with the same content."""
     url = f'{service.url}{API}/files?name=seed'
     assert requests.post(url, data=b'bytes', headers=headers, timeout=20).status_code == 201
     owner = id_of(service, 'ada')
@@ -168,11 +168,11 @@ def seed(service: Attacked, headers: dict[str, str], *, trashed: bool) -> int:
     return owner
 
 
-def others(service: Attacked) -> Others:
-    """Return what two other users do: change roles, log in, look at themselves."""
+def other_users(service: ServiceUnderTest) -> OtherUsers:
+    """Return the calls of two other users: change roles, log in, read and change a user."""
     grace, bob = bearer(service, 'grace'), bearer(service, 'bob')
     path, roles = f'/users/{id_of(service, "bob")}/roles', {'roles': ['member']}
-    return Others(service, {
+    return OtherUsers(service, {
         'roles': lambda: call(service, 'PUT', path, roles, **grace),
         'log in': lambda: log_in(service, 'grace'),
         'me': lambda: call(service, 'GET', '/users/me', **bob),
@@ -180,9 +180,9 @@ def others(service: Attacked) -> Others:
     })  # fmt: skip
 
 
-def test_a_user_with_many_files_is_deleted(service: Attacked) -> None:
+def test_delete_a_user_with_many_files(service: ServiceUnderTest) -> None:
     owner = seed(service, bearer(service, 'ada'), trashed=False)
-    grace, busy = bearer(service, 'grace'), others(service)
+    grace, busy = bearer(service, 'grace'), other_users(service)
 
     with busy.busy():
         began = time.monotonic()
@@ -190,12 +190,12 @@ def test_a_user_with_many_files_is_deleted(service: Attacked) -> None:
         seconds = time.monotonic() - began
         again = call(service, 'GET', f'/users/{owner}', **grace)
         if IS_LONG:
-            # The lease of a killed worker ends after 20 seconds.
+            # The lease of a killed worker expires after 20 seconds.
             wait_until(lambda: service.scalar('SELECT count(*) FROM files') < FILES * 0.7, 60)
             for pid in service.workers:
                 kill(pid)
-        left = f'SELECT count(*) FROM users WHERE id = {owner}'
-        wait_until(lambda: service.scalar(left) == 0, WAIT_SECONDS)
+        remaining = f'SELECT count(*) FROM users WHERE id = {owner}'
+        wait_until(lambda: service.scalar(remaining) == 0, WAIT_SECONDS)
         erased = time.monotonic() - began
 
     figure(
@@ -212,7 +212,7 @@ def test_a_user_with_many_files_is_deleted(service: Attacked) -> None:
     service.flask('files', 'fsck')
 
 
-def test_a_trash_with_many_files_is_emptied(service: Attacked) -> None:
+def test_empty_a_trash_with_many_files(service: ServiceUnderTest) -> None:
     ada = bearer(service, 'ada')
     owner = seed(service, ada, trashed=True)
     kept = service.scalar("SELECT id FROM files WHERE name = 'seed'")
@@ -220,7 +220,7 @@ def test_a_trash_with_many_files_is_emptied(service: Attacked) -> None:
         'SELECT used - (SELECT coalesce(sum(v.size), 0) FROM files_versions v), used '
         f'FROM files_usage WHERE user_id = {owner}'
     )
-    busy, seen = others(service), []
+    busy, seen = other_users(service), []
 
     with busy.busy():
         began = time.monotonic()
@@ -245,16 +245,16 @@ def test_a_trash_with_many_files_is_emptied(service: Attacked) -> None:
     assert seconds <= MAX_SECONDS
     assert set(busy.codes) <= {200, 201}
     assert busy.longest.seconds <= MAX_SECONDS
-    # The usage is the sum of what is there, at each moment.
+    # The usage always equals the sum of the stored versions.
     assert {difference for difference, _ in seen} == {0}
     assert service.rows('SELECT id FROM files') == [(kept,)]
 
 
-def test_many_sessions_and_devices_are_cleaned_up(service: Attacked) -> None:
+def test_clean_up_many_sessions_and_devices(service: ServiceUnderTest) -> None:
     owner = id_of(service, 'ada')
     execute(service, ADD_DEVICES, owner=owner, devices=DEVICES)
     execute(service, ADD_SESSIONS, owner=owner, devices=DEVICES, sessions=SESSIONS)
-    busy = others(service)
+    busy = other_users(service)
 
     with busy.busy():
         began = time.monotonic()

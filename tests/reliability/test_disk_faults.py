@@ -1,8 +1,8 @@
-"""A disk that fails, or a process that dies, at each call of an upload: nothing wrong is kept.
+"""Failing disks and killed processes at each system call of an upload.
 
-One call fails and those after it work again, for cleaning up has to work then, too; or all that
-come after it fail as well, as on a disk that is full. Then the file is absent, or an upload that
-can be resumed, or complete; and who failed was not told otherwise.
+Either one call fails and later ones succeed, including those of the cleanup; or all later calls
+fail as well, as on a full disk. Afterwards the file is absent, resumable or complete. A failed
+upload was not acknowledged.
 """
 
 import errno
@@ -20,34 +20,34 @@ from typing import Any
 import pytest
 import requests
 
-from .accounts import API, log_in, make_users
-from .disk import Action, Disk, Kind
-from .harness import IS_LONG, Attacked, attacked, figure, kill, wait_until
-from .test_uploads import BROKEN, TUS, blob_of, is_ready, ledger_is_right
+from .accounts import API, create_users, log_in
+from .disk import Action, FaultInjector, Kind
+from .harness import IS_LONG, ServiceUnderTest, figure, kill, service_under_test, wait_until
+from .test_uploads import BROKEN, TUS, blob_of, is_ready, is_usage_consistent
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(3600)]
 
 SIZE = 2_500_000
-PIECE = 1_000_000
-POSITIONS = 1  # of each kind of call, where not all are tried
+CHUNK_BYTES = 1_000_000
+POSITIONS = 1  # per kind of call, in the short run
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens, and which answers say so; a process that died says nothing."""
+    """Fault, and the statuses that report it. A killed process sends no response."""
 
     name: str
     action: Action
     error: int = 0
-    lasts: bool = False
-    answers: frozenset[int] = frozenset()
+    is_permanent: bool = False
+    statuses: frozenset[int] = frozenset()
 
 
 FAULTS = [
-    Fault('ENOSPC', Action.FAIL, errno.ENOSPC, answers=frozenset({507})),
-    Fault('ENOSPC from there on', Action.FAIL, errno.ENOSPC, True, frozenset({507})),
-    Fault('EIO', Action.FAIL, errno.EIO, answers=frozenset({503})),
-    Fault('EIO from there on', Action.FAIL, errno.EIO, True, frozenset({503})),
+    Fault('ENOSPC', Action.FAIL, errno.ENOSPC, statuses=frozenset({507})),
+    Fault('ENOSPC from then on', Action.FAIL, errno.ENOSPC, True, frozenset({507})),
+    Fault('EIO', Action.FAIL, errno.EIO, statuses=frozenset({503})),
+    Fault('EIO from then on', Action.FAIL, errno.EIO, True, frozenset({503})),
     Fault('SIGKILL before', Action.KILL_BEFORE),
     Fault('SIGKILL after', Action.KILL_AFTER),
 ]
@@ -55,14 +55,14 @@ FAULTS = [
 
 @dataclass
 class Attempt:
-    """An upload that somebody tried, as far as it came, and what was wrong about that."""
+    """Attempt to upload, with its acknowledged progress and its last response."""
 
     content: bytes = field(default_factory=lambda: os.urandom(SIZE))
     name: str = field(default_factory=lambda: os.urandom(8).hex())
-    place: str = ''
+    location: str = ''
     offset: int = 0
     file_id: str = ''
-    answer: requests.Response | None = None
+    response: requests.Response | None = None
 
     @property
     def blob(self) -> str:
@@ -71,81 +71,81 @@ class Attempt:
 
 
 class Client:
-    """Somebody who uploads in each way, once; what broke is not tried again."""
+    """User who uploads with each method, without retries."""
 
-    def __init__(self, service: Attacked, token: str) -> None:
+    def __init__(self, service: ServiceUnderTest, token: str) -> None:
         self.service = service
         self.headers = {'Authorization': f'Bearer {token}'}
-        self.ways: dict[str, Callable[[Attempt], None]] = {
+        self.upload_methods: dict[str, Callable[[Attempt], None]] = {
             'tus': self.tus, 'raw': self.raw, 'form': self.form,
         }  # fmt: skip
 
-    def ask(self, method: str, path: str, **given: Any) -> requests.Response:
-        """Send a request on a connection of its own."""
+    def send(self, method: str, path: str, **given: Any) -> requests.Response:
+        """Send a request on a new connection."""
         headers = {**self.headers, **given.pop('headers', {})}
         return requests.request(
             method, self.service.url + path, headers=headers, timeout=30, **given
         )
 
-    def look(self, method: str, path: str, **given: Any) -> requests.Response:
-        """Read; once more where that finds out how bad a connection is."""
-        for _ in range(LATE):
-            answer = self.ask(method, path, **given)
-            if answer.status_code != 503:
+    def read(self, method: str, path: str, **given: Any) -> requests.Response:
+        """Send a read request; repeat it on 503, because a pooled connection may be unusable."""
+        for _ in range(MAX_READS):
+            response = self.send(method, path, **given)
+            if response.status_code != 503:
                 break
-        return answer
+        return response
 
     def raw(self, attempt: Attempt) -> None:
-        """Upload at once."""
+        """Upload with one request."""
         path = f'{API}/files?name={attempt.name}'
-        attempt.answer = self.ask('POST', path, data=attempt.content)
+        attempt.response = self.send('POST', path, data=attempt.content)
         self._record_file(attempt)
 
     def form(self, attempt: Attempt) -> None:
         """Upload a form."""
         files = {'file': (attempt.name, attempt.content)}
-        attempt.answer = self.ask('POST', f'{API}/files', files=files)
+        attempt.response = self.send('POST', f'{API}/files', files=files)
         self._record_file(attempt)
 
     def tus(self, attempt: Attempt) -> None:
-        """Upload in pieces."""
-        attempt.answer = self.ask('POST', f'{API}/files/uploads', headers={
+        """Upload in chunks."""
+        attempt.response = self.send('POST', f'{API}/files/uploads', headers={
             **TUS, 'Upload-Length': str(SIZE),
         })  # fmt: skip
-        if attempt.answer.status_code == 201:
-            attempt.place = attempt.answer.headers['Location']
-            self.go_on(attempt)
+        if attempt.response.status_code == 201:
+            attempt.location = attempt.response.headers['Location']
+            self.resume(attempt)
 
-    def go_on(self, attempt: Attempt) -> None:
-        """Send the pieces that are missing, until there is a file or a refusal."""
+    def resume(self, attempt: Attempt) -> None:
+        """Send the remaining chunks until the upload is complete or a request fails."""
         while not attempt.file_id:
-            # A connection that breaks now leaves no answer.
-            attempt.answer = None
-            piece = attempt.content[attempt.offset : attempt.offset + PIECE]
-            attempt.answer = self.ask('PATCH', attempt.place, data=piece, headers={
+            # A connection that breaks now leaves no response.
+            attempt.response = None
+            chunk = attempt.content[attempt.offset : attempt.offset + CHUNK_BYTES]
+            attempt.response = self.send('PATCH', attempt.location, data=chunk, headers={
                 **TUS, 'Upload-Offset': str(attempt.offset),
                 'Content-Type': 'application/offset+octet-stream',
             })  # fmt: skip
-            if attempt.answer.status_code != 204:
+            if attempt.response.status_code != 204:
                 return
-            attempt.offset = int(attempt.answer.headers['Upload-Offset'])
-            attempt.file_id = attempt.answer.headers.get('X-File-Id', '')
+            attempt.offset = int(attempt.response.headers['Upload-Offset'])
+            attempt.file_id = attempt.response.headers.get('X-File-Id', '')
 
     def outcome(self, attempt: Attempt) -> str:
-        """Tell what has become of it: absent, resumable or complete; or what is wrong."""
-        if attempt.place:
-            shown = self.look('HEAD', attempt.place, headers=TUS)
+        """Return the state of an upload: absent, resumable, complete, lost or wrong."""
+        if attempt.location:
+            shown = self.read('HEAD', attempt.location, headers=TUS)
             if shown.status_code != 200 or int(shown.headers['Upload-Offset']) < attempt.offset:
                 return 'lost'
             found = shown.headers.get('X-File-Id', '')
             if not found:
                 attempt.offset = int(shown.headers['Upload-Offset'])
-                for _ in range(LATE):
+                for _ in range(MAX_READS):
                     if not attempt.file_id:
-                        self.go_on(attempt)
+                        self.resume(attempt)
                 return 'resumable' if self._is_complete(attempt.file_id, attempt) else 'wrong'
         else:
-            listed = self.look('GET', f'{API}/files?name={attempt.name}')
+            listed = self.read('GET', f'{API}/files?name={attempt.name}')
             assert listed.status_code == 200, listed.text
             found = ''.join(row['id'] for row in listed.json()['data']['items'])
         if not found:
@@ -155,120 +155,126 @@ class Client:
     def _is_complete(self, file_id: str, attempt: Attempt) -> bool:
         if attempt.file_id not in ('', file_id):
             return False
-        found = self.look('GET', f'{API}/files/{file_id}/content')
+        found = self.read('GET', f'{API}/files/{file_id}/content')
         return found.status_code == 200 and found.content == attempt.content
 
     def _record_file(self, attempt: Attempt) -> None:
-        if attempt.answer is not None and attempt.answer.status_code == 201:
-            attempt.file_id = attempt.answer.json()['data']['id']
+        if attempt.response is not None and attempt.response.status_code == 201:
+            attempt.file_id = attempt.response.json()['data']['id']
 
 
 class Trial:
-    """Faults, one after another, each in an upload of its own; and what came of them."""
+    """Series of faults, each in a separate upload, with the results."""
 
-    def __init__(self, client: Client, disk: Disk, *below: Path) -> None:
+    def __init__(self, client: Client, disk: FaultInjector, *below: Path) -> None:
         self.client, self.service, self.disk, self.below = client, client.service, disk, below
         self.is_restricted = len(below) == 1
         self.results: Counter[str] = Counter()
-        self.late = 0
+        self.late_faults = 0
         self.wrong: list[str] = []
 
-    def positions(self, way: str) -> dict[Kind, int]:
-        """Return how many calls of each kind an upload makes that nothing happens to."""
-        self.disk.order(Action.PASS, *self.below)
-        attempt = self._attempt(way)
-        self.disk.calm()
+    def positions(self, upload_method: str) -> dict[Kind, int]:
+        """Return the number of calls of each kind in an upload without faults."""
+        self.disk.inject(Action.PASS, *self.below)
+        attempt = self._attempt(upload_method)
+        self.disk.stop()
         assert self.client.outcome(attempt) == 'complete'
         return self.disk.seen
 
-    def run(self, way: str, kind: Kind, first: int, fault: Fault) -> None:
-        """Let it happen, and look at what came of it."""
-        for _ in range(LATE):
-            self.disk.order(
+    def run(self, upload_method: str, kind: Kind, first: int, fault: Fault) -> None:
+        """Upload with a fault and record the outcome."""
+        for _ in range(MAX_READS):
+            self.disk.inject(
                 fault.action, *self.below,
-                kinds=(kind,), error=fault.error, first=first, lasts=fault.lasts,
+                kinds=(kind,), error=fault.error, first=first, is_permanent=fault.is_permanent,
             )  # fmt: skip
-            attempt = self._attempt(way)
-            self.disk.calm()
-            if self.disk.struck or attempt.file_id:
+            attempt = self._attempt(upload_method)
+            self.disk.stop()
+            if self.disk.hit_count or attempt.file_id:
                 break
-            self.late += 1
+            self.late_faults += 1
         wait_until(lambda: is_ready(self.service), 20)
-        # Kept now: what is resumed to see what there is gets answers of its own.
-        answer, is_told = attempt.answer, bool(attempt.file_id)
-        status = answer.status_code if answer is not None else 0
+        # Read the response now: `outcome` resumes the upload, which replaces it.
+        response, is_acknowledged = attempt.response, bool(attempt.file_id)
+        status = response.status_code if response is not None else 0
         outcome = self.client.outcome(attempt)
         found = [outcome] if outcome in ('lost', 'wrong') else []
-        if self.disk.struck and not is_told:
-            found += self._misleading(answer, fault)
-        # Each process makes folders anew, and one that is there may as well fail to be made: what
-        # was to lie in one that is not has no name then, and its outcome says so. What cannot be
-        # removed is swept.
+        if self.disk.hit_count and not is_acknowledged:
+            found += self._misleading(response, fault)
+        # Each process tries to create folders, and `mkdir` may fail for an existing one. If a
+        # folder is missing, later calls fail and the outcome shows it. Garbage collection deletes
+        # files that cannot be unlinked.
         may_fail = kind in (Kind.MKDIR, Kind.UNLINK)
-        matters = self.is_restricted and fault.answers and not may_fail
-        if self.disk.struck and is_told and matters:
-            found += ['acknowledged, though it failed']
-        if not self.disk.struck and not is_told:
-            found += [f'answered {status}, though nothing happened']
-        if outcome == 'complete' and not is_told and self.is_restricted and fault.answers:
-            found += ['complete, though it was refused']
-        if not ledger_is_right(self.service):
-            found += ['ledger']
-        self.results[outcome if self.disk.struck else 'not reached'] += 1
-        where = f'{way}, {kind.name} {first}, {fault.name}'
+        matters = self.is_restricted and fault.statuses and not may_fail
+        if self.disk.hit_count and is_acknowledged and matters:
+            found += ['acknowledged although it failed']
+        if not self.disk.hit_count and not is_acknowledged:
+            found += [f'status {status} without a fault']
+        if outcome == 'complete' and not is_acknowledged and self.is_restricted and fault.statuses:
+            found += ['complete although it was rejected']
+        if not is_usage_consistent(self.service):
+            found += ['inconsistent usage']
+        self.results[outcome if self.disk.hit_count else 'not reached'] += 1
+        where = f'{upload_method}, {kind.name} {first}, {fault.name}'
         self.wrong += [f'{where}: {what} ({status}, {outcome})' for what in found]
 
-    def _misleading(self, answer: requests.Response | None, fault: Fault) -> list[str]:
-        """Tell what is wrong with how a failure was answered."""
-        if answer is None or not fault.answers:
-            is_right = answer is None and not fault.answers
-            return [] if is_right else ['not answered' if answer is None else 'answered when dead']
-        # What the database says of a call that failed is not always which one did.
-        expected = fault.answers if self.is_restricted else {503, 507}
-        if answer.status_code not in expected:
-            return ['answered otherwise']
-        return [] if answer.json()['status'] == 'error' else ['not said in JSend']
+    def _misleading(self, response: requests.Response | None, fault: Fault) -> list[str]:
+        """Return the faults in the response to a failed upload."""
+        if response is None or not fault.statuses:
+            is_right = response is None and not fault.statuses
+            return (
+                []
+                if is_right
+                else ['no response' if response is None else 'response of a dead process']
+            )
+        # The error of the database does not always show which call failed.
+        expected = fault.statuses if self.is_restricted else {503, 507}
+        if response.status_code not in expected:
+            return ['another status']
+        return [] if response.json()['status'] == 'error' else ['not in JSend']
 
-    def _attempt(self, way: str) -> Attempt:
+    def _attempt(self, upload_method: str) -> Attempt:
         attempt = Attempt()
-        # A folder that is there already would not be made.
+        # The service would not create an existing folder.
         while blob_of(self.service.var, attempt.blob).parent.is_dir():
             attempt = Attempt()
         with suppress(*BROKEN):
-            self.client.ways[way](attempt)
+            self.client.upload_methods[upload_method](attempt)
         return attempt
 
 
-# How often it may turn out later that a connection to the database, opened in the moment of a fault
-# before, is good for nothing: once in each of the two workers.
-LATE = 3
-# How many uploads may find that out until all is well again, in both workers together.
-MOST_LATE = 6
+# A database connection opened during a fault can be unusable, once in each of the two workers.
+# Reads are repeated this many times.
+MAX_READS = 3
+# The number of uploads that may fail because of such connections, in both workers.
+MAX_FAILED_UPLOADS = 6
 
 SERIES = ['storage', 'database'] if IS_LONG else ['storage']
 
 
 @pytest.mark.parametrize('series', SERIES)
-def test_a_call_that_fails_leaves_nothing_wrong(tmp_path: Path, series: str) -> None:
-    disk = Disk(tmp_path / 'disk')
-    with attacked(tmp_path, 'sqlite', **disk.settings) as service:
-        make_users(service, 'ada')
+def test_a_failing_call_leaves_no_inconsistency(tmp_path: Path, series: str) -> None:
+    disk = FaultInjector(tmp_path / 'disk')
+    with service_under_test(tmp_path, 'sqlite', **disk.settings) as service:
+        create_users(service, 'ada')
         client = Client(service, log_in(service, 'ada').json()['data']['token'])
         below = [tmp_path / 'storage'] + [tmp_path / 'service.sqlite'] * (series == 'database')
         trial, tried = Trial(client, disk, *below), 0
-        for way in client.ways:
-            seen = trial.positions(way)
+        for upload_method in client.upload_methods:
+            seen = trial.positions(upload_method)
             for kind, count in seen.items():
                 for first in chosen(count):
                     for fault in FAULTS if IS_LONG else random.sample(FAULTS, 2):
-                        trial.run(way, kind, first, fault)
+                        trial.run(upload_method, kind, first, fault)
                         tried += 1
-            figure(f'{series}, {way}: ' + ', '.join(f'{n} {k.name}' for k, n in seen.items()))
+            figure(
+                f'{series}, {upload_method}: ' + ', '.join(f'{n} {k.name}' for k, n in seen.items())
+            )
         figure(
             f'{series}: {tried} faults: {dict(trial.results)}; wrong: {len(trial.wrong)}, '
-            f'noticed late: {trial.late}'
+            f'late: {trial.late_faults}'
         )
-        # Of killed processes something may be left until the next garbage collection.
+        # Objects of killed processes may remain until the next garbage collection.
         service.flask('files', 'sweep')
         service.flask('files', 'fsck')
         assert service.scalar('PRAGMA integrity_check') == 'ok'
@@ -276,31 +282,32 @@ def test_a_call_that_fails_leaves_nothing_wrong(tmp_path: Path, series: str) -> 
     assert trial.results['not reached'] <= tried // 3
 
 
-def test_a_moment_without_space_passes(tmp_path: Path) -> None:
-    disk = Disk(tmp_path / 'disk')
-    with attacked(tmp_path, 'sqlite', **disk.settings) as service:
-        make_users(service, 'ada')
+def test_uploads_succeed_after_a_short_lack_of_space(tmp_path: Path) -> None:
+    disk = FaultInjector(tmp_path / 'disk')
+    with service_under_test(tmp_path, 'sqlite', **disk.settings) as service:
+        create_users(service, 'ada')
         client = Client(service, log_in(service, 'ada').json()['data']['token'])
-        # What a process cannot open for writing, SQLite opens for reading; for all its connections.
+        # If a process cannot open a file for writing, SQLite opens it read-only for all connections
+        # of the process.
         index = tmp_path / 'service.sqlite-shm'
-        disk.order(Action.FAIL, index, kinds=(Kind.OPEN,), error=errno.ENOSPC, lasts=True)
+        disk.inject(Action.FAIL, index, kinds=(Kind.OPEN,), error=errno.ENOSPC, is_permanent=True)
         for pid in service.web_workers:
             kill(pid)
         wait_until(lambda: is_ready(service), 20)
         with ThreadPoolExecutor(16) as many:
-            codes = many.map(lambda _: client.ask('GET', f'{API}/files').status_code, range(200))
+            codes = many.map(lambda _: client.send('GET', f'{API}/files').status_code, range(200))
             assert set(codes) == {200}
-        assert disk.struck
-        disk.calm()
+        assert disk.hit_count
+        disk.stop()
         attempts = [Attempt() for _ in range(40)]
         for attempt in attempts:
             client.raw(attempt)
-        refused = [attempt for attempt in attempts if not attempt.file_id]
-        figure(f'after a moment without room {len(refused)} of {len(attempts)} uploads refused')
-        assert len(refused) <= MOST_LATE
-        assert {a.answer.status_code for a in refused if a.answer is not None} <= {503}
+        rejected = [attempt for attempt in attempts if not attempt.file_id]
+        figure(f'after a short lack of space {len(rejected)} of {len(attempts)} uploads refused')
+        assert len(rejected) <= MAX_FAILED_UPLOADS
+        assert {a.response.status_code for a in rejected if a.response is not None} <= {503}
 
 
 def chosen(count: int) -> list[int]:
-    """Return which of so many calls are to fail."""
+    """Return the numbers of the calls that fail, of `count` calls."""
     return list(range(count)) if IS_LONG else random.sample(range(count), min(count, POSITIONS))

@@ -1,4 +1,4 @@
-"""Files that many want at the same moment: room, a download, bytes that are about to go."""
+"""Concurrent requests for the same quota, download or object."""
 
 import hashlib
 import os
@@ -14,80 +14,80 @@ import requests
 
 from tests.service import BIN
 
-from .accounts import API, log_in, make_users, run_concurrently
-from .harness import APP, IS_LONG, Attacked, attacked, figure
-from .test_uploads import TUS, ledger_is_right
+from .accounts import API, create_users, log_in, run_concurrently
+from .harness import APP, IS_LONG, ServiceUnderTest, figure, service_under_test
+from .test_uploads import TUS, is_usage_consistent
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
 
 CASES = ['sqlite', 'postgresql'] if IS_LONG else ['postgresql']
 QUOTA = 10_000_000
 UPLOADS = 50
-RACES = 10 if IS_LONG else 1  # for the quota
+QUOTA_ROUNDS = 10 if IS_LONG else 1
 LINKS = 125 if IS_LONG else 6
-ROUNDS = 500 if IS_LONG else 20  # of delete against upload
+DELETE_ROUNDS = 500 if IS_LONG else 20
 
 
-class Someone:
-    """A user with files, on a connection of their own for every request."""
+class FileUser:
+    """User with files, who uses a new connection for each request."""
 
-    def __init__(self, service: Attacked, name: str) -> None:
+    def __init__(self, service: ServiceUnderTest, name: str) -> None:
         self.url = f'{service.url}{API}/files'
         self.headers = {'Authorization': f'Bearer {log_in(service, name).json()["data"]["token"]}'}
 
-    def ask(self, method: str, path: str = '', **given: object) -> requests.Response:
+    def send(self, method: str, path: str = '', **given: object) -> requests.Response:
         """Send a request."""
         headers = {**self.headers, **given.pop('headers', {})}  # type: ignore[dict-item]
         return requests.request(method, self.url + path, headers=headers, timeout=60, **given)  # type: ignore[arg-type]
 
     def raw(self, content: bytes) -> requests.Response:
-        """Upload bytes as they are."""
-        return self.ask('POST', data=content)
+        """Upload bytes as a raw body."""
+        return self.send('POST', data=content)
 
     def form(self, content: bytes) -> requests.Response:
         """Upload a form."""
-        return self.ask('POST', files={'file': ('a', content)})
+        return self.send('POST', files={'file': ('a', content)})
 
     def chunked(self, content: bytes) -> requests.Response:
-        """Upload bytes of which nobody says how many will come."""
-        return self.ask('POST', data=iter([content[:1000], content[1000:]]))
+        """Upload bytes without a declared length."""
+        return self.send('POST', data=iter([content[:1000], content[1000:]]))
 
     def tus(self, content: bytes) -> requests.Response:
-        """Upload with the first piece."""
+        """Create a tus upload with all bytes in its first request."""
         headers = {
             **TUS, 'Upload-Length': str(len(content)),
             'Content-Type': 'application/offset+octet-stream',
         }  # fmt: skip
-        return self.ask('POST', '/uploads', data=content, headers=headers)
+        return self.send('POST', '/uploads', data=content, headers=headers)
 
     def usage(self) -> dict[str, int]:
-        """Return what the ledger says."""
-        found: dict[str, int] = self.ask('GET', '/usage').json()['data']
+        """Return the usage of the user."""
+        found: dict[str, int] = self.send('GET', '/usage').json()['data']
         return found
 
     def delete_all(self) -> None:
-        """Delete all files for good."""
-        while items := self.ask('GET', '?limit=200').json()['data']['items']:
+        """Delete all files permanently."""
+        while items := self.send('GET', '?limit=200').json()['data']['items']:
             for item in items:
-                self.ask('DELETE', f'/{item["id"]}?permanent=true')
+                self.send('DELETE', f'/{item["id"]}?permanent=true')
 
 
 @pytest.fixture(scope='module', params=CASES)
 def service(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Attacked]:
-    """A running service. Each test creates its own users."""
-    with attacked(tmp_path_factory.mktemp('races'), request.param) as service:
+) -> Iterator[ServiceUnderTest]:
+    """Run a service. Each test creates its own users."""
+    with service_under_test(tmp_path_factory.mktemp('races'), request.param) as service:
         yield service
 
 
-def test_no_more_is_stored_than_the_quota(service: Attacked) -> None:
-    make_users(service, 'quota-ada')
+def test_concurrent_uploads_stay_within_the_quota(service: ServiceUnderTest) -> None:
+    create_users(service, 'quota-ada')
     service.flask('files', 'quota', 'quota-ada', f'{QUOTA}B')
-    ada, most = Someone(service, 'quota-ada'), 0
-    for _ in range(RACES):
-        ways = [ada.raw, ada.form, ada.tus, ada.chunked]
-        uploads = [partial(ways[n % 4], os.urandom(999_000)) for n in range(UPLOADS)]
+    ada, most = FileUser(service, 'quota-ada'), 0
+    for _ in range(QUOTA_ROUNDS):
+        upload_methods = [ada.raw, ada.form, ada.tus, ada.chunked]
+        uploads = [partial(upload_methods[n % 4], os.urandom(999_000)) for n in range(UPLOADS)]
 
         answers = Counter(answer.status_code for answer in run_concurrently(*uploads))
 
@@ -96,68 +96,69 @@ def test_no_more_is_stored_than_the_quota(service: Attacked) -> None:
         assert set(answers) == {201, 413}
         assert (used['used'], used['reserved']) == (answers[201] * 999_000, 0)
         assert used['used'] <= QUOTA
-        assert ledger_is_right(service)
-        # Room that was given back is there for the next one.
+        assert is_usage_consistent(service)
+        # The next uploads can use released reservations.
         while ada.usage()['used'] + 999_000 <= QUOTA:
             assert ada.raw(os.urandom(999_000)).status_code == 201
         assert ada.raw(os.urandom(999_000)).status_code == 413
         ada.delete_all()
     service.flask('files', 'fsck')
     figure(
-        f'quota: {RACES} × {UPLOADS} uploads at once, at most {most:,} of {QUOTA:,} bytes stored'
+        f'quota: {QUOTA_ROUNDS} × {UPLOADS} uploads at once, at most {most:,} of {QUOTA:,} bytes '
+        'stored'
     )
 
 
-def test_a_link_for_one_download_is_good_for_one(service: Attacked) -> None:
-    make_users(service, 'link-ada')
-    ada, won = Someone(service, 'link-ada'), 0
+def test_a_link_for_one_download_allows_one(service: ServiceUnderTest) -> None:
+    create_users(service, 'link-ada')
+    ada, successes = FileUser(service, 'link-ada'), 0
     content = os.urandom(100_000)
     file_id = ada.raw(content).json()['data']['id']
     for _ in range(LINKS):
-        made = ada.ask('POST', f'/{file_id}/links', json={'max_downloads': 1}).json()['data']
-        address = f'{ada.url}/shared/{made["token"]}/content'
+        made = ada.send('POST', f'/{file_id}/links', json={'max_downloads': 1}).json()['data']
+        url = f'{ada.url}/shared/{made["token"]}/content'
 
-        answers = run_concurrently(*[lambda to=address: requests.get(to, timeout=60)] * 8)
+        answers = run_concurrently(*[lambda to=url: requests.get(to, timeout=60)] * 8)
 
         assert Counter(answer.status_code for answer in answers) == {200: 1, 404: 7}
         assert [a.content == content for a in answers if a.status_code == 200] == [True]
         assert all(a.json()['data'].keys() == {'link'} for a in answers if a.status_code == 404)
-        won += 1
-        ada.ask('DELETE', f'/links/{made["id"]}')
-    figure(f'max_downloads=1, 8 at once: {won} downloads of {LINKS} links')
+        successes += 1
+        ada.send('DELETE', f'/links/{made["id"]}')
+    figure(f'max_downloads=1, 8 at once: {successes} downloads of {LINKS} links')
 
 
-def test_what_is_uploaded_while_it_is_deleted_is_there(service: Attacked) -> None:
-    make_users(service, 'upload-ada', 'upload-bob')
-    ada, bob = Someone(service, 'upload-ada'), Someone(service, 'upload-bob')
+def test_content_uploaded_during_its_deletion_is_kept(service: ServiceUnderTest) -> None:
+    create_users(service, 'upload-ada', 'upload-bob')
+    ada, bob = FileUser(service, 'upload-ada'), FileUser(service, 'upload-bob')
     lost, acknowledged = 0, 0
-    with cleaning_up(service) as swept:
-        for number in range(ROUNDS):
-            # Large enough to be on its way for a while, and often the same again.
+    with cleaning_up(service) as deleted_objects:
+        for number in range(DELETE_ROUNDS):
+            # Large enough for an upload to take some time; ten rounds use the same content.
             content = bytes([number // 10 % 256]) * 300_000 + b'the same for both'
             mine = ada.raw(content).json()['data']['id']
 
-            _, theirs, again = run_concurrently(
-                partial(ada.ask, 'DELETE', f'/{mine}?permanent=true'),
+            _, foreign, again = run_concurrently(
+                partial(ada.send, 'DELETE', f'/{mine}?permanent=true'),
                 partial(bob.raw if number % 2 else bob.tus, content),
                 partial(ada.form, content),
             )
 
-            for who, answer in ((bob, theirs), (ada, again)):
+            for user, answer in ((bob, foreign), (ada, again)):
                 assert answer.status_code == 201
                 file_id = answer.headers.get('X-File-Id') or answer.json()['data']['id']
-                found = who.ask('GET', f'/{file_id}/content')
+                found = user.send('GET', f'/{file_id}/content')
                 acknowledged += 1
                 lost += found.status_code != 200 or digest(found.content) != digest(content)
-                who.ask('DELETE', f'/{file_id}?permanent=true')
-    removed = swept()
+                user.send('DELETE', f'/{file_id}?permanent=true')
+    removed = deleted_objects()
     service.flask('files', 'fsck')
     figure(
-        f'delete against upload: {ROUNDS} rounds, {acknowledged} uploads acknowledged, {lost} '
-        f'lost, bytes swept {removed} times meanwhile'
+        f'delete against upload: {DELETE_ROUNDS} rounds, {acknowledged} uploads acknowledged, '
+        f'{lost} lost, {removed} objects deleted'
     )
     assert lost == 0
-    assert removed >= ROUNDS // 20
+    assert removed >= DELETE_ROUNDS // 20
 
 
 def digest(content: bytes) -> bytes:
@@ -166,8 +167,11 @@ def digest(content: bytes) -> bytes:
 
 
 @contextmanager
-def cleaning_up(service: Attacked) -> Iterator[Callable[[], int]]:
-    """Sweep without end, in a process of its own; give what says how often bytes were removed."""
+def cleaning_up(service: ServiceUnderTest) -> Iterator[Callable[[], int]]:
+    """Collect garbage repeatedly in a separate process while the block runs.
+
+    Yields a function that returns the number of deleted objects after the block.
+    """
     printed: list[int] = []
     command = [str(BIN / 'flask'), '--app', APP, 'workload', 'sweep']
     process = subprocess.Popen(command, env=service.env, stdout=subprocess.PIPE, text=True)

@@ -1,4 +1,4 @@
-"""A small disk with the database on it: uploads leave a part free, so that all else works."""
+"""Small disk with the database: uploads keep a reserve free, so that other requests work."""
 
 import os
 import threading
@@ -13,22 +13,22 @@ from typing import Any
 import pytest
 import requests
 
-from .accounts import API, log_in, make_users
+from .accounts import API, create_users, log_in
 from .disk import Ext4
-from .harness import Attacked, attacked, figure
+from .harness import ServiceUnderTest, figure, service_under_test
 
 pytestmark = pytest.mark.servers
 
 MB = 1_000_000
 RESERVE = 16 * MB
-STALE = 60  # uploads over a version that is none
+STALE = 60  # uploads with an unknown version
 
 
 @dataclass
-class Everyday:
-    """Requests that must always work, one after the other until they are to stop."""
+class OrdinaryRequests:
+    """Requests that must always succeed, repeated until the end of the block."""
 
-    service: Attacked
+    service: ServiceUnderTest
     answers: Counter[tuple[str, int]] = field(default_factory=Counter)
     _stopping: threading.Event = field(default_factory=threading.Event)
 
@@ -42,14 +42,14 @@ class Everyday:
         login = log_in(self.service, 'grace')
         self.answers['log in', login.status_code] += 1
         user = User(self.service, login.json()['data']['token'])
-        made = user.ask('GET', '/users/me')
+        made = user.send('GET', '/users/me')
         self.answers['read', made.status_code] += 1
-        gone = user.ask('DELETE', '/auth/sessions/current')
+        gone = user.send('DELETE', '/auth/sessions/current')
         self.answers['log out', gone.status_code] += 1
 
     @contextmanager
-    def meanwhile(self) -> Iterator[None]:
-        """Run beside the block."""
+    def sending(self) -> Iterator[None]:
+        """Send requests while the block runs."""
         thread = threading.Thread(target=self.run)
         thread.start()
         try:
@@ -61,12 +61,12 @@ class Everyday:
 
 @dataclass(frozen=True)
 class User:
-    """A user who is logged in."""
+    """Logged-in user."""
 
-    service: Attacked
+    service: ServiceUnderTest
     token: str
 
-    def ask(self, method: str, path: str, **given: Any) -> requests.Response:
+    def send(self, method: str, path: str, **given: Any) -> requests.Response:
         """Send a request."""
         headers = {'Authorization': f'Bearer {self.token}', **given.pop('headers', {})}
         url = self.service.url + API + path
@@ -74,12 +74,12 @@ class User:
 
     def upload(self, content: bytes) -> requests.Response:
         """Store a file."""
-        return self.ask('POST', '/files', data=content)
+        return self.send('POST', '/files', data=content)
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 128 MB."""
+    """Mount a file system of 128 MiB."""
     disk = Ext4(tmp_path / 'disk.ext4', tmp_path / 'var')
     disk.make(128 * 2**20)
     disk.mount()
@@ -90,29 +90,33 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def free(folder: Path) -> int:
-    """Return the bytes that are free on a disk."""
+    """Return the free bytes of a disk."""
     disk = os.statvfs(folder)
     return disk.f_bavail * disk.f_frsize
 
 
-def test_everything_small_works_while_users_fill_the_disk(small_disk: Path) -> None:
+def test_other_requests_succeed_while_a_user_fills_the_disk(small_disk: Path) -> None:
     settings = {'STORAGE_MIN_FREE': '16MB', 'FILES_QUOTA': '1GB'}
-    with attacked(small_disk, 'sqlite', **settings) as service:
-        make_users(service, 'eve', 'grace')
+    with service_under_test(small_disk, 'sqlite', **settings) as service:
+        create_users(service, 'eve', 'grace')
         eve = User(service, log_in(service, 'eve').json()['data']['token'])
-        everyday = Everyday(service)
-        with everyday.meanwhile():
+        ordinary_requests = OrdinaryRequests(service)
+        with ordinary_requests.sending():
             rejected = stale_uploads(eve, small_disk)
             above = free(small_disk) - RESERVE
             ids, last = fill(eve)
             used = 4 * MB * len(ids)
             is_ready = requests.get(f'{service.url}/healthz', timeout=5).status_code
-            trashed = eve.ask('DELETE', f'/files/{ids[0]}')
-            deleted = [eve.ask('DELETE', f'/files/{i}?permanent=true') for i in ids[1:6]]
+            trashed = eve.send('DELETE', f'/files/{ids[0]}')
+            deleted = [eve.send('DELETE', f'/files/{i}?permanent=true') for i in ids[1:6]]
             service.flask('files', 'sweep')
             again = eve.upload(os.urandom(4 * MB))
 
-        figure('full disk: used of what is above the reserve', used / above, everyday.answers)
+        figure(
+            'full disk: used part of the space above the reserve',
+            used / above,
+            ordinary_requests.answers,
+        )
         assert rejected == Counter({412: STALE})
         assert last.status_code == 507
         assert used >= 0.9 * above
@@ -120,17 +124,17 @@ def test_everything_small_works_while_users_fill_the_disk(small_disk: Path) -> N
         assert (is_ready, trashed.status_code) == (200, 200)
         assert {answer.status_code for answer in deleted} == {200}
         assert again.status_code == 201
-        assert {status for _, status in everyday.answers} <= {200, 201}
-        assert everyday.answers['log out', 200] > 3
+        assert {status for _, status in ordinary_requests.answers} <= {200, 201}
+        assert ordinary_requests.answers['log out', 200] > 3
 
 
 def stale_uploads(user: User, disk: Path) -> Counter[int]:
-    """Upload over a version that is none, again and again; nothing stays of it."""
+    """Upload repeatedly with an unknown version; check that no bytes stay."""
     file_id = user.upload(b'first').json()['data']['id']
     before = free(disk)
     found: Counter[int] = Counter()
     for _ in range(STALE):
-        answer = user.ask(
+        answer = user.send(
             'PUT',
             f'/files/{file_id}/content',
             data=os.urandom(4 * MB),
@@ -145,7 +149,7 @@ def stale_uploads(user: User, disk: Path) -> Counter[int]:
 
 
 def fill(user: User) -> tuple[list[str], requests.Response]:
-    """Upload until the disk takes no more; return the files and the last answer."""
+    """Upload until the disk is full; return the ids of the files and the last response."""
     ids: list[str] = []
     for _ in count():
         answer = user.upload(os.urandom(4 * MB))

@@ -1,4 +1,4 @@
-"""Hostile names and contents through every endpoint: answered, stored in their place, never run."""
+"""Hostile names and contents through all endpoints: stored as ordinary files, never executed."""
 
 import json
 import os
@@ -17,8 +17,8 @@ import requests
 from tests import malicious_inputs
 from tests.journeys.browsers import browse, served
 
-from .accounts import API, log_in, make_users
-from .harness import IS_LONG, ROOT, Attacked, attacked, figure, wait_until
+from .accounts import API, create_users, log_in
+from .harness import IS_LONG, ROOT, ServiceUnderTest, figure, service_under_test, wait_until
 from .test_uploads import TUS
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
@@ -29,24 +29,24 @@ KEY = re.compile(
 )
 
 
-class Mallory:
-    """Somebody who sends all of it, and notes every answer."""
+class HostileClient:
+    """Client that sends hostile input and records all responses."""
 
-    def __init__(self, service: Attacked, name: str = 'mallory') -> None:
+    def __init__(self, service: ServiceUnderTest, name: str = 'mallory') -> None:
         self.api = service.url + API
         self.session = requests.Session()
         token = log_in(service, name).json()['data']['token']
         self.session.headers['Authorization'] = f'Bearer {token}'
         self.answers: Counter[int] = Counter()
-        self.worst: list[str] = []
+        self.server_errors: list[str] = []
 
-    def ask(self, method: str, path: str, **given: Any) -> requests.Response:
-        """Send a request; what is refused must be refused in strict JSend."""
+    def send(self, method: str, path: str, **given: Any) -> requests.Response:
+        """Send a request; check that a rejection is strict JSend."""
         url = path if path.startswith('http') else self.api + path
         response = self.session.request(method, url, timeout=60, **given)
         self.answers[response.status_code] += 1
         if response.status_code >= 500:
-            self.worst.append(f'{method} {path[:200]}: {response.status_code}')
+            self.server_errors.append(f'{method} {path[:200]}: {response.status_code}')
         elif response.status_code >= 400 and method != 'HEAD':
             assert response.json().keys() == {'status', 'data'}
         assert 'X-Evil' not in response.headers
@@ -54,57 +54,57 @@ class Mallory:
         return response
 
     def endpoints(self, content: bytes, name: str) -> Iterator[str]:
-        """Send content by every way in, and yield the ids of what came of it."""
+        """Upload content with each method; yield the ids of the files."""
         plain = name.encode('utf-8', 'surrogatepass')
-        yield from self._id(self.ask('POST', '/files', params={'name': plain}, data=content))
+        yield from self._id(self.send('POST', '/files', params={'name': plain}, data=content))
         boundary = b'----hostile'
         quoted = plain.replace(b'\\', b'\\\\').replace(b'"', b'\\"')
         head = b'--%b\r\nContent-Disposition: form-data; name="file"; filename="%b"'
         form = head + b'\r\n\r\n%b\r\n--%b--\r\n'
-        yield from self._id(self.ask(
+        yield from self._id(self.send(
             'POST', '/files', data=form % (boundary, quoted, content, boundary),
             headers={'Content-Type': f'multipart/form-data; boundary={boundary.decode()}'},
         ))  # fmt: skip
-        told = {
+        headers = {
             **TUS, 'Upload-Length': str(len(content)),
             'Upload-Metadata': f'filename {b64encode(plain).decode()},filetype dGV4dC9odG1s',
             'Content-Type': 'application/offset+octet-stream',
         }  # fmt: skip
-        made = self.ask('POST', '/files/uploads', headers=told, data=content)
+        made = self.send('POST', '/files/uploads', headers=headers, data=content)
         if file_id := made.headers.get('X-File-Id'):
             yield file_id
 
     def rename(self, file_id: str, name: str) -> None:
-        """Give it that name."""
+        """Rename a file."""
         with suppress(UnicodeEncodeError):
-            self.ask('PATCH', f'/files/{file_id}', json={'name': name})
+            self.send('PATCH', f'/files/{file_id}', json={'name': name})
 
-    def ways_out(self, file_id: str) -> str:
-        """Ask for it by every way out; return where everybody finds it."""
+    def read_all(self, file_id: str) -> str:
+        """Read a file with all requests; return the URL of a share link."""
         for path in ('', '/content', '/content?inline=true', '/versions/1/content', '/thumbnail'):
-            self.ask('GET', f'/files/{file_id}{path}')
-            self.ask('HEAD', f'/files/{file_id}{path}')
-        self.ask('GET', f'/files/{file_id}/content', headers={'Range': 'bytes=0-0,-1'})
-        link = self.ask('POST', f'/files/{file_id}/links', json={}).json()['data']['token']
+            self.send('GET', f'/files/{file_id}{path}')
+            self.send('HEAD', f'/files/{file_id}{path}')
+        self.send('GET', f'/files/{file_id}/content', headers={'Range': 'bytes=0-0,-1'})
+        link = self.send('POST', f'/files/{file_id}/links', json={}).json()['data']['token']
         url = f'{self.api}/files/shared/{link}/content'
-        self.ask('GET', url)
-        self.ask('GET', f'/files/shared/{link}')
-        self.ask('POST', '/files/archives', json={'ids': [file_id]})
+        self.send('GET', url)
+        self.send('GET', f'/files/shared/{link}')
+        self.send('POST', '/files/archives', json={'ids': [file_id]})
         return url
 
     def see_thumbnails(self, file_ids: list[str]) -> Counter[int]:
-        """Ask for all thumbnails until none is on its way, and count what became of them."""
-        left, found = set(file_ids), Counter[int]()
+        """Request all thumbnails until none is pending; return the number per status."""
+        pending, found = set(file_ids), Counter[int]()
 
-        def look() -> bool:
-            for file_id in list(left):
-                status = self.ask('GET', f'/files/{file_id}/thumbnail').status_code
+        def are_finished() -> bool:
+            for file_id in list(pending):
+                status = self.send('GET', f'/files/{file_id}/thumbnail').status_code
                 if status != 202:
-                    left.discard(file_id)
+                    pending.discard(file_id)
                     found[status] += 1
-            return not left
+            return not pending
 
-        wait_until(look, 120)
+        wait_until(are_finished, 120)
         return found
 
     def _id(self, response: requests.Response) -> Iterator[str]:
@@ -114,26 +114,26 @@ class Mallory:
 
 @dataclass
 class Trap:
-    """A page that embeds whatever it is told of, and what was heard of scripts that ran."""
+    """Page that embeds given URLs and records the scripts that ran."""
 
     origin: str = ''
     urls: list[str] = field(default_factory=list)
     ran: list[str] = field(default_factory=list)
 
     def beacon(self, what: str = '') -> str:
-        """Hear of a script."""
+        """Record a script that ran."""
         self.ran.append(what)
         return ''
 
     def control(self) -> str:
-        """Return a page whose script does run, embedded and opened."""
+        """Return a page whose script runs when it is embedded or opened."""
         call = f"new Image().src='{self.origin}/ran?what=control'"
         return f"<script>{call} + (window.opener ? '-opened' : '')</script>"
 
 
 @pytest.fixture(scope='module')
 def trap() -> Iterator[Trap]:
-    """A page on another origin."""
+    """Serve the page on another origin."""
     trap = Trap()
     known = {'urls': lambda: json.dumps(trap.urls), 'control': trap.control}
     with served(ran=trap.beacon, **known) as trap.origin:
@@ -141,18 +141,18 @@ def trap() -> Iterator[Trap]:
 
 
 @pytest.fixture(scope='module')
-def service(tmp_path_factory: pytest.TempPathFactory, trap: Trap) -> Iterator[Attacked]:
-    """A service that the page may call, and somebody who uses it."""
+def service(tmp_path_factory: pytest.TempPathFactory, trap: Trap) -> Iterator[ServiceUnderTest]:
+    """Run a service with a user; its CORS settings allow the page."""
     var = tmp_path_factory.mktemp('hostile') / 'var'
-    with attacked(var, 'postgresql', CORS_ORIGINS=trap.origin) as service:
-        make_users(service, 'mallory')
+    with service_under_test(var, 'postgresql', CORS_ORIGINS=trap.origin) as service:
+        create_users(service, 'mallory')
         yield service
 
 
-def test_every_name_is_only_a_name(service: Attacked) -> None:
+def test_hostile_names_have_no_effect(service: ServiceUnderTest) -> None:
     names = malicious_inputs.names()
     assert len(names) == len(set(names)) == 55
-    mallory = Mallory(service)
+    mallory = HostileClient(service)
     with mallory.session:
         kept = 0
         for number, name in enumerate(names):
@@ -160,31 +160,33 @@ def test_every_name_is_only_a_name(service: Attacked) -> None:
             for file_id in file_ids:
                 mallory.rename(file_id, name)
             for file_id in chosen(file_ids, number):
-                mallory.ways_out(file_id)
+                mallory.read_all(file_id)
             kept += len(file_ids)
-            mallory.ask('GET', '/files', params={'name': name.encode('utf-8', 'surrogatepass')})
-            mallory.ask('GET', f'/files/public/{name}'.encode('utf-8', 'replace').decode())
+            mallory.send('GET', '/files', params={'name': name.encode('utf-8', 'surrogatepass')})
+            mallory.send('GET', f'/files/public/{name}'.encode('utf-8', 'replace').decode())
     figure(f'{len(names)} hostile names, {kept} files: {dict(mallory.answers)}')
-    assert mallory.worst == []
+    assert mallory.server_errors == []
     assert kept >= 100
     assert outside(service) == []
 
 
-def test_every_content_is_only_bytes(service: Attacked, trap: Trap, tmp_path: Path) -> None:
+def test_hostile_contents_have_no_effect(
+    service: ServiceUnderTest, trap: Trap, tmp_path: Path
+) -> None:
     contents = malicious_inputs.contents(f'{trap.origin}/ran')
-    mallory, pictures = Mallory(service), []
+    mallory, pictures = HostileClient(service), []
     with mallory.session:
         for number, (what, content) in enumerate(contents.items()):
             file_ids = list(mallory.endpoints(content, f'{what}.html'))
             assert len(file_ids) == 3
-            mallory.ask('PUT', f'/files/{file_ids[0]}/content', data=content)
+            mallory.send('PUT', f'/files/{file_ids[0]}/content', data=content)
             for file_id in chosen(file_ids, number):
-                url = mallory.ways_out(file_id)
+                url = mallory.read_all(file_id)
             trap.urls.append(url)
-            shown = mallory.ask('GET', f'/files/{file_ids[0]}').json()['data']
+            shown = mallory.send('GET', f'/files/{file_ids[0]}').json()['data']
             pictures += [file_ids[0]] if shown['type'].startswith('image/') else []
         thumbnails = mallory.see_thumbnails(pictures)
-    assert mallory.worst == []
+    assert mallory.server_errors == []
 
     page = f'{trap.origin}/hostile.html'
     document, _ = browse(page, tmp_path / 'browser', '--disable-popup-blocking')
@@ -195,7 +197,7 @@ def test_every_content_is_only_bytes(service: Attacked, trap: Trap, tmp_path: Pa
     )
     count = len(trap.urls)
     assert f'{{"embedded":{count},"readable":{count}}}' in document
-    # Or nothing would have been seen.
+    # Without the scripts of the control page, the trap would detect nothing.
     assert set(trap.ran) == {'control', 'control-opened'}
     assert outside(service) == []
 
@@ -209,8 +211,8 @@ def chosen(file_ids: list[str], number: int) -> list[str]:
     return file_ids if IS_LONG else [file_ids[number % len(file_ids)]] if file_ids else []
 
 
-def outside(service: Attacked) -> list[str]:
-    """Return files that are where none should be."""
+def outside(service: ServiceUnderTest) -> list[str]:
+    """Return unexpected files in the storage and outside of it."""
     storage = service.var / 'storage'
     stored = [str(p.relative_to(storage)) for p in storage.rglob('*') if p.is_file()]
     assert stored

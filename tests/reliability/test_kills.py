@@ -1,14 +1,14 @@
-"""Workers die at random, and nothing is lost or done twice."""
+"""Task workers are killed at random: no task is lost or has its effect twice."""
 
 from pathlib import Path
 
 import pytest
 
-from .harness import IS_LONG, LEASE, attacked, figure
+from .harness import IS_LONG, LEASE, figure, service_under_test
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
 
-# Database, broker, tasks, kills: what CI runs, and what `make soak` runs.
+# Database, broker, tasks and kills, in CI and in `make soak`.
 SHORT = [
     ('sqlite', '', 200, 8),
     ('postgresql', '', 200, 8),
@@ -29,10 +29,10 @@ LONG = [
     LONG if IS_LONG else SHORT,
     ids=lambda value: str(value) or 'embedded',
 )
-def test_nothing_is_lost_and_no_guarded_effect_is_had_twice(
+def test_no_task_is_lost_and_no_effect_occurs_twice(
     tmp_path: Path, database: str, broker: str, count: int, kills: int
 ) -> None:
-    with attacked(tmp_path, database, broker) as service, service.watched():
+    with service_under_test(tmp_path, database, broker) as service, service.watched():
         service.enqueue('leave_mark', count, milliseconds=40)
 
         killed = service.kill_workers(kills, pause=(0.1, 0.6))

@@ -1,6 +1,4 @@
-"""Every command about files, with a hundred thousand of them: how long, how much memory, and that
-whoever waits is told how far it is.
-"""
+"""Commands of files with 100,000 files: their duration, memory and progress output."""
 
 import hashlib
 import json
@@ -20,17 +18,17 @@ from sqlalchemy import Connection, create_engine, text
 from tests.clamd import standing_in
 from tests.service import BIN
 
-from .accounts import make_users
-from .harness import APP, IS_LONG, Attacked, attacked, figure
+from .accounts import create_users
+from .harness import APP, IS_LONG, ServiceUnderTest, figure, service_under_test
 from .test_uploads import blob_of
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(3600)]
 
 COUNT = 100_000 if IS_LONG else 1_000
 CASES = ['sqlite', 'postgresql'] if IS_LONG else ['sqlite']
-MOST = 200 * 1024  # KiB that a command may take
+MAX_MEMORY_KIB = 200 * 1024
 
-# What each is to say while it works.
+# The progress text of each command.
 COMMANDS = {
     'list ada': None,
     'list ada --trashed --limit 200': None,
@@ -45,8 +43,8 @@ COMMANDS = {
 }
 
 
-def seed(service: Attacked) -> None:
-    """Put files there: a tenth of them long in the trash, a tenth of the bytes nobody's."""
+def seed(service: ServiceUnderTest) -> None:
+    """Create files: a tenth is in the trash, and a tenth of the blobs belongs to no file."""
     moments = {'now': '2026-11-01 00:00:00.000000', 'then': '2026-01-01 00:00:00.000000'}
     engine = create_engine(service.env['DATABASE_URL'])
     with engine.begin() as connection:
@@ -62,14 +60,14 @@ def seed(service: Attacked) -> None:
     engine.dispose()
 
 
-def row(service: Attacked, number: int, owner: int) -> dict[str, object]:
-    """Store bytes and return what is to be known of them."""
+def row(service: ServiceUnderTest, number: int, owner: int) -> dict[str, object]:
+    """Store a blob; return the values of its rows."""
     content = str(number).encode()
     sha256 = hashlib.sha256(content).hexdigest()
     path = blob_of(service.var, sha256)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
-    # As SQLAlchemy writes ids to SQLite.
+    # SQLAlchemy stores ids in SQLite in this form.
     is_sqlite = service.env['DATABASE_URL'].startswith('sqlite')
     file_id = uuid4().hex if is_sqlite else str(uuid4())
     return {
@@ -79,7 +77,7 @@ def row(service: Attacked, number: int, owner: int) -> dict[str, object]:
 
 
 def insert(connection: Connection, rows: list[dict[str, object]]) -> None:
-    """Write a thousand files down."""
+    """Insert the rows of a thousand files."""
     connection.execute(
         text('INSERT INTO files_blobs (sha256, size, created_at) VALUES (:sha256, :size, :now)'),
         rows,
@@ -106,15 +104,17 @@ def insert(connection: Connection, rows: list[dict[str, object]]) -> None:
     )
 
 
-def watched(service: Attacked, command: str, env: dict[str, str]) -> tuple[float, int, str, str]:
-    """Run a command at a terminal: return its seconds, KiB, and what it said and printed."""
-    ours, theirs = pty.openpty()
-    heard: list[bytes] = []
+def run_at_terminal(
+    service: ServiceUnderTest, command: str, env: dict[str, str]
+) -> tuple[float, int, str, str]:
+    """Run a command at a terminal; return seconds, memory in KiB, stderr and stdout."""
+    own_end, command_end = pty.openpty()
+    shown: list[bytes] = []
 
     def listen() -> None:
         while True:
             try:
-                heard.append(os.read(ours, 65536))
+                shown.append(os.read(own_end, 65536))
             except OSError:
                 return
 
@@ -123,9 +123,9 @@ def watched(service: Attacked, command: str, env: dict[str, str]) -> tuple[float
     began = time.monotonic()
     with subprocess.Popen(
         [str(BIN / 'flask'), '--app', APP, 'files', *command.split()], env=env,
-        stdout=subprocess.PIPE, stderr=theirs,
+        stdout=subprocess.PIPE, stderr=command_end,
     ) as process:  # fmt: skip
-        os.close(theirs)
+        os.close(command_end)
         memory = 0
         while process.poll() is None:
             memory = max(memory, peak_of(process.pid))
@@ -134,41 +134,41 @@ def watched(service: Attacked, command: str, env: dict[str, str]) -> tuple[float
         printed = process.stdout.read().decode()
     seconds = time.monotonic() - began
     listener.join()
-    os.close(ours)
-    assert process.returncode == 0, b''.join(heard).decode()
-    return seconds, memory, b''.join(heard).decode(), printed
+    os.close(own_end)
+    assert process.returncode == 0, b''.join(shown).decode()
+    return seconds, memory, b''.join(shown).decode(), printed
 
 
 def peak_of(pid: int) -> int:
-    """Return the most memory that a process has had, in KiB; nothing of one that has ended."""
+    """Return the peak memory of a process in KiB, or 0 if it has ended."""
     found = re.search(r'VmHWM:\s+(\d+)', Path(f'/proc/{pid}/status').read_text())
     return int(found[1]) if found else 0
 
 
 @pytest.fixture(params=CASES)
-def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Attacked]:
-    """A service with many files."""
-    with attacked(tmp_path, request.param) as service:
-        make_users(service, 'ada')
+def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ServiceUnderTest]:
+    """Run a service with many files."""
+    with service_under_test(tmp_path, request.param) as service:
+        create_users(service, 'ada')
         seed(service)
         yield service
 
 
-def test_commands_say_how_far_they_are(service: Attacked, tmp_path: Path) -> None:
+def test_commands_show_their_progress(service: ServiceUnderTest, tmp_path: Path) -> None:
     with standing_in() as scanner:
         env = {**service.env, 'TERM': 'xterm', 'FILES_SCANNER': scanner}
-        for command, said in COMMANDS.items():
+        for command, progress in COMMANDS.items():
             full = command.format(new=f'file://{tmp_path}/new')
-            seconds, memory, heard, printed = watched(service, full, env)
-            counted = [int(n.replace(',', '')) for n in re.findall(rf'{said} ([\d,]+)', heard)]
+            seconds, memory, shown, printed = run_at_terminal(service, full, env)
+            counted = [int(n.replace(',', '')) for n in re.findall(rf'{progress} ([\d,]+)', shown)]
             figure(
                 f'{service.engine.dialect.name}: files {command}: {seconds:.1f} s, '
                 f'{memory / 1024:.0f} MiB, counted to {max(counted, default=0):,}'
             )
-            assert memory < MOST
+            assert memory < MAX_MEMORY_KIB
             assert printed
-            if said:
+            if progress:
                 assert max(counted) > COUNT // 20
     assert json.loads(service.flask('files', 'fsck', '--json')) == []
-    left = service.scalar('SELECT count(*) FROM files')
-    assert left == COUNT * 8 // 10
+    remaining = service.scalar('SELECT count(*) FROM files')
+    assert remaining == COUNT * 8 // 10

@@ -1,4 +1,4 @@
-"""Outages of each dependency: `/readyz` shows them within 15 s, in answers of at most 3 s."""
+"""Outages of each dependency: `/readyz` shows them within 15 s and responds within 3 s."""
 
 import os
 import shutil
@@ -21,30 +21,30 @@ from tests.listeners import listener
 from tests.seaweed import running_seaweed
 from tests.service import free_port
 
-from .accounts import API, call, log_in, make_users
+from .accounts import API, call, create_users, log_in
 from .harness import (
-    Attacked,
-    Gate,
-    attacked,
+    ServiceUnderTest,
+    TcpProxy,
     children,
     figure,
     migrated_database,
     name_of,
+    service_under_test,
     wait_until,
 )
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(120)]
 
-MAX_ANSWER_SECONDS = 3.0
-# Of each 15 s at most on a machine that does nothing else.
+MAX_RESPONSE_SECONDS = 3.0
+# At most 15 s on a machine that does nothing else.
 MAX_SECONDS_UNTIL_SHOWN = 40.0
 
 
-def ask(service: Attacked) -> tuple[int, dict[str, str]]:
+def read_states(service: ServiceUnderTest) -> tuple[int, dict[str, str]]:
     """Return the status of `/readyz` and the state of each dependency."""
     began = time.monotonic()
     response = requests.get(f'{service.url}/readyz', timeout=20)
-    assert time.monotonic() - began < MAX_ANSWER_SECONDS
+    assert time.monotonic() - began < MAX_RESPONSE_SECONDS
     body = response.json()
     if response.status_code == 200:
         found = body['data']['dependencies']
@@ -54,25 +54,30 @@ def ask(service: Attacked) -> tuple[int, dict[str, str]]:
     return response.status_code, dict(pairs)
 
 
-def wait_for(service: Attacked, code: int, **expected: str) -> None:
-    """Wait until `/readyz` shows states, as long as they may take to be shown."""
+def wait_for(service: ServiceUnderTest, code: int, **expected: str) -> None:
+    """Wait until `/readyz` returns states, for at most `MAX_SECONDS_UNTIL_SHOWN`.
+
+    :param expected: the states of dependencies; `|` separates alternatives.
+    """
     began = time.monotonic()
     found: tuple[int, dict[str, str]] = (0, {})
 
     def is_shown() -> bool:
         nonlocal found
-        found = ask(service)
+        found = read_states(service)
         states = found[1]
-        return found[0] == code and all(states[name] in words for name, words in wanted.items())
+        return found[0] == code and all(
+            states[name] in words for name, words in alternatives.items()
+        )
 
-    wanted = {name: words.split('|') for name, words in expected.items()}
+    alternatives = {name: words.split('|') for name, words in expected.items()}
     try:
         wait_until(is_shown, MAX_SECONDS_UNTIL_SHOWN)
     finally:
         figure(f'{expected}: {time.monotonic() - began:.1f} s, last: {found}')
 
 
-def write(service: Attacked) -> int:
+def write(service: ServiceUnderTest) -> int:
     """Send a request that writes to the database; return the status."""
     body = {'email': 'ada@example.com'}
     return requests.post(
@@ -80,7 +85,7 @@ def write(service: Attacked) -> int:
     ).status_code
 
 
-def upload(service: Attacked, token: str) -> int:
+def upload(service: ServiceUnderTest, token: str) -> int:
     """Upload a file of 100 kB; return the status."""
     response = requests.post(
         f'{service.url}{API}/files',
@@ -92,21 +97,21 @@ def upload(service: Attacked, token: str) -> int:
 
 
 @contextmanager
-def behind_gate(url: str) -> Iterator[tuple[Gate, str]]:
-    """Give a gate to a server, and the URL that leads through it."""
+def behind_proxy(url: str) -> Iterator[tuple[TcpProxy, str]]:
+    """Start a TCP proxy of a server; yield it and the URL of the server through it."""
     parts = make_url(url)
-    gate = Gate(parts.host or '', parts.port or 5432)
-    gate.open()
+    tcp_proxy = TcpProxy(parts.host or '', parts.port or 5432)
+    tcp_proxy.open()
     try:
-        yield gate, parts.set(port=gate.port).render_as_string(hide_password=False)
+        yield tcp_proxy, parts.set(port=tcp_proxy.port).render_as_string(hide_password=False)
     finally:
-        gate.thaw()
-        gate.shut()
+        tcp_proxy.thaw()
+        tcp_proxy.shut()
 
 
 @contextmanager
 def tmpfs(folder: Path, size: str) -> Iterator[Path]:
-    """Mount a file system in memory. Needs root."""
+    """Mount a file system in memory. Requires root."""
     folder.mkdir()
     subprocess.run(['mount', '-t', 'tmpfs', '-o', f'size={size}', 'none', folder], check=True)
     try:
@@ -115,41 +120,41 @@ def tmpfs(folder: Path, size: str) -> Iterator[Path]:
         wait_until(lambda: subprocess.run(['umount', folder], check=False).returncode == 0, 20)
 
 
-def fill(folder: Path, left: int) -> None:
-    """Leave a number of bytes free."""
-    room = os.statvfs(folder)
-    # The service may write in the meantime: then the disk is full before all of it is written.
+def fill(folder: Path, remaining: int) -> None:
+    """Fill a disk except for a number of free bytes."""
+    disk = os.statvfs(folder)
+    # The service may write at the same time: then the disk is full before the filler is complete.
     with (folder / 'filler').open('wb') as file, suppress(OSError):
-        file.write(bytes(max(0, room.f_bavail * room.f_frsize - left)))
+        file.write(bytes(max(0, disk.f_bavail * disk.f_frsize - remaining)))
 
 
-def test_silent_database(tmp_path: Path) -> None:
+def test_readyz_shows_a_silent_database(tmp_path: Path) -> None:
     with (
         migrated_database('postgresql', tmp_path) as url,
-        behind_gate(url) as (gate, through),
-        attacked(tmp_path, 'sqlite', DATABASE_URL=through) as service,
+        behind_proxy(url) as (tcp_proxy, through),
+        service_under_test(tmp_path, 'sqlite', DATABASE_URL=through) as service,
     ):
         wait_for(service, 200, database='ok', migrations='ok', storage='ok', tasks='ok')
-        gate.freeze()
+        tcp_proxy.freeze()
         wait_for(service, 503, database='silent|down|unknown')
         with ThreadPoolExecutor(48) as many:
-            # Enough to occupy the threads of ordinary requests in both processes.
+            # These occupy the threads of ordinary requests in both processes.
             waiting = [many.submit(write, service) for _ in range(24)]
-            answers = list(many.map(lambda _: ask(service)[0], range(24)))
+            answers = list(many.map(lambda _: read_states(service)[0], range(24)))
             assert answers == [503] * 24
             assert requests.get(f'{service.url}/healthz', timeout=1).ok
-            gate.thaw()
+            tcp_proxy.thaw()
             assert {one.result() for one in waiting} <= {202, 429, 503}
         wait_for(service, 200, database='ok', migrations='ok', storage='ok')
         assert write(service) == 202
 
 
-def test_read_only_database(tmp_path: Path) -> None:
+def test_readyz_shows_a_read_only_database(tmp_path: Path) -> None:
     with (
         migrated_database('postgresql', tmp_path) as url,
-        attacked(tmp_path, 'sqlite', DATABASE_URL=url) as service,
+        service_under_test(tmp_path, 'sqlite', DATABASE_URL=url) as service,
     ):
-        make_users(service, 'ada')
+        create_users(service, 'ada')
         token = log_in(service, 'ada').json()['data']['token']
         with administered(url) as (execute, name):
             execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
@@ -157,7 +162,7 @@ def test_read_only_database(tmp_path: Path) -> None:
             wait_for(service, 503, database='read_only')
             with ThreadPoolExecutor(6) as many:
                 assert set(many.map(lambda _: write(service), range(12))) == {503}
-            # Never 401: the credentials are right.
+            # The status must not be 401: the credentials are right.
             assert log_in(service, 'ada').status_code == 503
             assert call(service, 'GET', '/users/me', Authorization=f'Bearer {token}').ok
             execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
@@ -168,7 +173,7 @@ def test_read_only_database(tmp_path: Path) -> None:
 
 @contextmanager
 def administered(url: str) -> Iterator[tuple[Callable[[str], Any], str]]:
-    """Give a function that runs statements as an operator, and the name of the database."""
+    """Yield a function that executes statements as an operator, and the database name."""
     name = make_url(url).database or ''
     engine = create_engine(make_url(url).set(database='postgres'), isolation_level='AUTOCOMMIT')
     with engine.connect() as connection:
@@ -184,22 +189,22 @@ def end_sessions(execute: Callable[[str], Any], name: str) -> None:
     )
 
 
-def test_full_disk_of_sqlite(tmp_path: Path) -> None:
+def test_readyz_shows_a_full_disk_of_sqlite(tmp_path: Path) -> None:
     with (
         tmpfs(tmp_path / 'disk', '8m') as disk,
         migrated_database('sqlite', disk) as url,
-        attacked(tmp_path, 'sqlite', DATABASE_URL=url) as service,
+        service_under_test(tmp_path, 'sqlite', DATABASE_URL=url) as service,
     ):
         wait_for(service, 200, database='ok')
-        fill(disk, left=0)
+        fill(disk, remaining=0)
         wait_for(service, 503, database='full|down')
         (disk / 'filler').unlink()
         wait_for(service, 200, database='ok')
         assert write(service) == 202
 
 
-def test_full_disk_of_postgresql(tmp_path: Path) -> None:
-    # Where the server's user may go, which is not below `tmp_path`.
+def test_readyz_shows_a_full_disk_of_postgresql(tmp_path: Path) -> None:
+    # The user of the server cannot enter `tmp_path`.
     with TemporaryDirectory() as folder, migrated_database('postgresql', tmp_path) as url:
         Path(folder).chmod(0o755)
         with tmpfs(Path(folder) / 'disk', '64m') as disk, administered(url) as (execute, name):
@@ -207,9 +212,9 @@ def test_full_disk_of_postgresql(tmp_path: Path) -> None:
             execute(f"CREATE TABLESPACE {name}_disk LOCATION '{disk}'")
             execute(f'ALTER DATABASE {name} SET TABLESPACE {name}_disk')
             try:
-                with attacked(tmp_path, 'sqlite', DATABASE_URL=url) as service:
+                with service_under_test(tmp_path, 'sqlite', DATABASE_URL=url) as service:
                     wait_for(service, 200, database='ok')
-                    fill(disk, left=0)
+                    fill(disk, remaining=0)
                     wait_for(service, 503, database='full')
                     (disk / 'filler').unlink()
                     wait_for(service, 200, database='ok')
@@ -221,27 +226,27 @@ def test_full_disk_of_postgresql(tmp_path: Path) -> None:
                 execute(f'DROP TABLESPACE {name}_disk')
 
 
-def test_silent_s3(tmp_path: Path) -> None:
+def test_readyz_shows_a_silent_s3_server(tmp_path: Path) -> None:
     (tmp_path / 'seaweed').mkdir()
     with running_seaweed(tmp_path / 'seaweed') as server:
-        gate = Gate('127.0.0.1', make_url(server.endpoint).port or 0)
-        gate.open()
-        url = server.url.replace(server.endpoint, f'http://127.0.0.1:{gate.port}')
-        with attacked(
+        tcp_proxy = TcpProxy('127.0.0.1', make_url(server.endpoint).port or 0)
+        tcp_proxy.open()
+        url = server.url.replace(server.endpoint, f'http://127.0.0.1:{tcp_proxy.port}')
+        with service_under_test(
             tmp_path, 'sqlite', STORAGE_URL=url, STORAGE_SPOOL=f'{tmp_path}/spool', **server.keys
         ) as service:
             wait_for(service, 200, storage='ok')
-            gate.freeze()
+            tcp_proxy.freeze()
             wait_for(service, 503, storage='silent|down', database='ok')
-            gate.thaw()
+            tcp_proxy.thaw()
             wait_for(service, 200, storage='ok')
-        gate.shut()
+        tcp_proxy.shut()
 
 
-def test_storage_volume_that_is_not_mounted(tmp_path: Path) -> None:
+def test_readyz_shows_a_storage_volume_that_is_not_mounted(tmp_path: Path) -> None:
     storage = tmp_path / 'storage'
-    with attacked(tmp_path, 'sqlite') as service:
-        make_users(service, 'ada')
+    with service_under_test(tmp_path, 'sqlite') as service:
+        create_users(service, 'ada')
         token = log_in(service, 'ada').json()['data']['token']
         assert upload(service, token) == 201
         wait_for(service, 200, storage='ok')
@@ -256,32 +261,34 @@ def test_storage_volume_that_is_not_mounted(tmp_path: Path) -> None:
         wait_for(service, 200, storage='ok')
 
 
-def test_full_storage_degrades_the_service(tmp_path: Path) -> None:
+def test_readyz_shows_a_full_storage_as_degraded(tmp_path: Path) -> None:
     with (
         tmpfs(tmp_path / 'disk', '4m') as disk,
-        attacked(tmp_path, 'sqlite', STORAGE_URL=f'file://{disk}/storage') as service,
+        service_under_test(tmp_path, 'sqlite', STORAGE_URL=f'file://{disk}/storage') as service,
     ):
         wait_for(service, 200, storage='ok')
-        fill(disk, left=20_000)
+        fill(disk, remaining=20_000)
         wait_for(service, 200, storage='full')
         assert write(service) == 202
         (disk / 'filler').unlink()
         wait_for(service, 200, storage='ok')
 
 
-def test_mail_server_that_is_away_or_silent(tmp_path: Path) -> None:
+def test_readyz_shows_a_mail_server_that_is_down_or_silent(tmp_path: Path) -> None:
     port = free_port()
-    with attacked(tmp_path, 'sqlite', MAIL_URL=f'smtp://127.0.0.1:{port}?tls=off') as service:
+    with service_under_test(
+        tmp_path, 'sqlite', MAIL_URL=f'smtp://127.0.0.1:{port}?tls=off'
+    ) as service:
         wait_for(service, 200, mail='down')
     with listener() as silent, listener(b'220 ready\r\n') as greeting:
         for number, state in ((silent, 'down|silent'), (greeting, 'ok')):
             url = f'smtp://127.0.0.1:{number}?tls=off'
-            with attacked(tmp_path, 'sqlite', MAIL_URL=url) as service:
+            with service_under_test(tmp_path, 'sqlite', MAIL_URL=url) as service:
                 wait_for(service, 200, mail=state)
 
 
-def test_tasks_that_no_process_runs(tmp_path: Path) -> None:
-    with attacked(tmp_path, 'sqlite') as service:
+def test_readyz_shows_a_stopped_dispatcher(tmp_path: Path) -> None:
+    with service_under_test(tmp_path, 'sqlite') as service:
         wait_for(service, 200, tasks='ok')
         assert service.supervisor
         [dispatcher] = [pid for pid in children(service.supervisor) if name_of(pid) == 'dispatcher']
@@ -293,7 +300,7 @@ def test_tasks_that_no_process_runs(tmp_path: Path) -> None:
         wait_for(service, 200, tasks='ok')
 
 
-def stop_outside_transactions(service: Attacked, pid: int) -> None:
+def stop_outside_transactions(service: ServiceUnderTest, pid: int) -> None:
     """Stop a process at a moment when it does not hold the write lock of SQLite."""
     for _ in range(20):
         os.kill(pid, signal.SIGSTOP)
@@ -309,12 +316,12 @@ def stop_outside_transactions(service: Attacked, pid: int) -> None:
 
 def test_outages_are_logged_without_a_request(tmp_path: Path) -> None:
     closed = free_port()
-    with attacked(
+    with service_under_test(
         tmp_path, 'sqlite',
         MAIL_URL=f'smtp://127.0.0.1:{closed}?tls=off',
         REDIS_URL=f'redis://127.0.0.1:{closed}',
         FILES_SCANNER=f'clamd://127.0.0.1:{closed}',
     ):  # fmt: skip
         log = tmp_path / 'service.log'
-        wanted = [f'degraded: {name} is down' for name in ('mail', 'redis', 'scanner')]
-        wait_until(lambda: all(line in log.read_text() for line in wanted), 15)
+        expected = [f'degraded: {name} is down' for name in ('mail', 'redis', 'scanner')]
+        wait_until(lambda: all(line in log.read_text() for line in expected), 15)

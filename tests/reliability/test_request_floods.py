@@ -1,4 +1,4 @@
-"""Floods of logins: what hashes passwords stops nothing else."""
+"""Floods of logins: password hashing does not block other requests."""
 
 import http.client
 import json
@@ -11,15 +11,15 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from .accounts import PASSWORD, log_in, make_users, memory_of, run_concurrently, watching
-from .harness import IS_LONG, Attacked, attacked, figure
+from .accounts import PASSWORD, create_users, log_in, memory_of, monitor_health, run_concurrently
+from .harness import IS_LONG, ServiceUnderTest, figure, service_under_test
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
 
-AT_ONCE = 64
+CLIENTS = 64
 SECONDS = 20.0 if IS_LONG else 4.0
 LOGIN = '/api/v1/auth/sessions'
-# Other forms of the same request.
+# Other spellings of the same request.
 SPELLINGS = {
     'percent-encoded': ('/api/v1/auth/%73essions', {}),
     'two slashes': (f'/{LOGIN}', {}),
@@ -31,10 +31,10 @@ CASES = ['sqlite', 'postgresql'] if IS_LONG else ['postgresql']
 
 
 @pytest.mark.parametrize('database', CASES)
-def test_64_logins_at_once_leave_the_service_up(tmp_path: Path, database: str) -> None:
-    with attacked(tmp_path, database) as service:
-        names = [f'user{number}' for number in range(AT_ONCE)]
-        make_users(service, *names)
+def test_64_concurrent_logins_do_not_block_other_requests(tmp_path: Path, database: str) -> None:
+    with service_under_test(tmp_path, database) as service:
+        names = [f'user{number}' for number in range(CLIENTS)]
+        create_users(service, *names)
         before = memory_of(service)
         deadline = time.monotonic() + SECONDS
 
@@ -44,54 +44,54 @@ def test_64_logins_at_once_leave_the_service_up(tmp_path: Path, database: str) -
                 found.append(log_in(service, name, PASSWORD).status_code)
             return found
 
-        with watching(service) as watch:
+        with monitor_health(service) as monitor:
             rounds = run_concurrently(*[partial(flood, name) for name in names])
         answers = list(chain.from_iterable(rounds))
 
-        grown = (watch.most_memory - before) / 1_000_000
+        grown = (monitor.max_memory - before) / 1_000_000
         figure(
-            f'{database}: {len(answers)} logins by {AT_ONCE} at once in {SECONDS:.0f} s, '
-            f'{answers.count(503)} told to come back; /healthz p99 {watch.p99:.2f} s, '
+            f'{database}: {len(answers)} logins by {CLIENTS} at once in {SECONDS:.0f} s, '
+            f'{answers.count(503)} rejected with 503; /healthz p99 {monitor.p99:.2f} s, '
             f'memory + {grown:.0f} MB'
         )
         assert set(answers) <= {201, 503}
         assert answers.count(201) > SECONDS * (5 if IS_LONG else 2)
-        assert watch.failed == 0
-        # In short, other tests use the processors as well.
-        assert watch.p99 <= (1.0 if IS_LONG else 4.0)
+        assert monitor.failed == 0
+        # In a short run, other tests use the processors as well.
+        assert monitor.p99 <= (1.0 if IS_LONG else 4.0)
         assert grown <= 500
 
 
-def test_logins_in_other_spellings_delay_others_no_more(tmp_path: Path) -> None:
-    with attacked(tmp_path, 'postgresql') as service:
-        names = [f'user{number}' for number in range(AT_ONCE)]
-        make_users(service, *names)
-        documented = median_beside(service, names, [(LOGIN, {})])
-        spelled = median_beside(service, names, list(SPELLINGS.values()))
+def test_logins_in_other_spellings_do_not_cause_longer_delays(tmp_path: Path) -> None:
+    with service_under_test(tmp_path, 'postgresql') as service:
+        names = [f'user{number}' for number in range(CLIENTS)]
+        create_users(service, *names)
+        documented = median_during_logins(service, names, [(LOGIN, {})])
+        spelled = median_during_logins(service, names, list(SPELLINGS.values()))
 
     figure(f'/healthz p50 {documented * 1000:.0f} ms beside logins as documented, '
            f'{spelled * 1000:.0f} ms beside others')  # fmt: skip
     assert spelled <= 1.5 * documented + 0.005
 
 
-def median_beside(
-    service: Attacked, names: list[str], spellings: list[tuple[str, dict[str, str]]]
+def median_during_logins(
+    service: ServiceUnderTest, names: list[str], spellings: list[tuple[str, dict[str, str]]]
 ) -> float:
-    """Return the median time of `/healthz` beside logins of all users at once, in seconds."""
+    """Return the median time of `/healthz` during concurrent logins, in seconds."""
     deadline = time.monotonic() + SECONDS
 
     def flood(number: int) -> set[int]:
         url, headers = spellings[number % len(spellings)]
         return set(log_in_raw(service, names[number], url, headers, deadline))
 
-    with watching(service) as watch:
+    with monitor_health(service) as monitor:
         found = run_concurrently(*[partial(flood, number) for number in range(len(names))])
     assert set().union(*found) <= {201, 503}
-    return watch.p50
+    return monitor.p50
 
 
 def log_in_raw(
-    service: Attacked, name: str, url: str, headers: dict[str, str], deadline: float
+    service: ServiceUnderTest, name: str, url: str, headers: dict[str, str], deadline: float
 ) -> Iterator[int]:
     """Log in until a deadline, with a URL that no library changes; yield each status."""
     body = json.dumps({'user_or_email': name, 'password': PASSWORD}).encode()

@@ -1,4 +1,4 @@
-"""Requests that enqueue: what was rejected leaves no mail, what was answered always does."""
+"""Requests that enqueue mails: a rejected request sends none, a successful one always does."""
 
 import time
 from pathlib import Path
@@ -8,42 +8,42 @@ import pytest
 
 from .harness import (
     IS_LONG,
-    Attacked,
-    Gate,
+    ServiceUnderTest,
+    TcpProxy,
     address_of,
-    attacked,
     figure,
     kill,
     mailed,
     post,
+    service_under_test,
     wait_until,
 )
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(600)]
 
-THIRD = 100 if IS_LONG else 15
-RECOVERED = 60  # seconds until everything must have arrived
+REQUESTS = 100 if IS_LONG else 15
+RECOVERY_SECONDS = 60  # until all mails must have arrived
 CASES = ['sqlite', 'postgresql'] if IS_LONG else ['postgresql']
 
 
-def rejected(service: Attacked, numbers: range) -> None:
-    """Have all of them rolled back."""
+def post_rejected(service: ServiceUnderTest, numbers: range) -> None:
+    """Send requests that are rolled back."""
     for number in numbers:
         answer = post(service, number, fail=True)
         assert answer is not None
         assert answer.status_code == 409
 
 
-def answered(service: Attacked, numbers: range) -> None:
-    """Have all of them committed."""
+def post_committed(service: ServiceUnderTest, numbers: range) -> None:
+    """Send requests that are committed."""
     for number in numbers:
         answer = post(service, number)
         assert answer is not None
         assert answer.status_code == 200, answer.text
 
 
-def answered_by_who_dies(service: Attacked, numbers: range) -> set[int]:
-    """Kill whoever answered, at once; return what was answered at all."""
+def post_and_kill(service: ServiceUnderTest, numbers: range) -> set[int]:
+    """Send requests, and kill the process after each response; return the numbers sent."""
     known = set()
     for number in numbers:
         answer = post(service, number)
@@ -57,52 +57,53 @@ def answered_by_who_dies(service: Attacked, numbers: range) -> set[int]:
     return known
 
 
-def verify(service: Attacked, wanted: set[int], never: range) -> float:
-    """Wait until what is wanted has arrived, and nothing else has; return how long it took."""
+def verify(service: ServiceUnderTest, expected: set[int], never: range) -> float:
+    """Wait until all expected mails have arrived and no others; return the seconds."""
     began = time.monotonic()
-    wait_until(lambda: wanted <= mailed(service), RECOVERED)
-    service.wait_until_done(RECOVERED)
+    wait_until(lambda: expected <= mailed(service), RECOVERY_SECONDS)
+    service.wait_until_done(RECOVERY_SECONDS)
     assert not mailed(service) & set(never)
     return time.monotonic() - began
 
 
 @pytest.mark.parametrize('database', CASES)
-def test_embedded_mails_are_as_true_as_their_transaction(tmp_path: Path, database: str) -> None:
-    first, second, third = (range(start, start + THIRD) for start in (0, THIRD, 2 * THIRD))
-    with attacked(tmp_path, database) as service:
-        rejected(service, first)
-        # There is no broker to be down; what it is worked off by is killed in its place.
+def test_mails_match_their_transactions_without_a_broker(tmp_path: Path, database: str) -> None:
+    first, second, third = (range(start, start + REQUESTS) for start in (0, REQUESTS, 2 * REQUESTS))
+    with service_under_test(tmp_path, database) as service:
+        post_rejected(service, first)
+        # Without a broker that can be down, kill the supervisor instead.
         for number in second:
-            answered(service, range(number, number + 1))
+            post_committed(service, range(number, number + 1))
             if service.supervisor:
                 kill(service.supervisor)
-        known = answered_by_who_dies(service, third)
+        known = post_and_kill(service, third)
 
         took = verify(service, {*second, *known}, first)
     figure(
-        f'{database} embedded: 0 of {THIRD} rejected, all of {THIRD}+{len(known)} in {took:.1f} s'
+        f'{database} embedded: 0 of {REQUESTS} rejected, all of {REQUESTS}+{len(known)} '
+        f'in {took:.1f} s'
     )
 
 
 @pytest.mark.parametrize('database', CASES)
-def test_mails_over_a_broker_are_as_true_as_their_transaction(
-    tmp_path: Path, database: str
-) -> None:
-    first, second, third = (range(start, start + THIRD) for start in (0, THIRD, 2 * THIRD))
+def test_mails_match_their_transactions_with_a_broker(tmp_path: Path, database: str) -> None:
+    first, second, third = (range(start, start + REQUESTS) for start in (0, REQUESTS, 2 * REQUESTS))
     parts = urlsplit(address_of('amqp'))
-    gate = Gate(parts.hostname or '', parts.port or 5672)
-    gate.open()
-    broker = parts._replace(netloc=f'{parts.username}:{parts.password}@127.0.0.1:{gate.port}')
+    tcp_proxy = TcpProxy(parts.hostname or '', parts.port or 5672)
+    tcp_proxy.open()
+    broker = parts._replace(netloc=f'{parts.username}:{parts.password}@127.0.0.1:{tcp_proxy.port}')
     try:
-        with attacked(tmp_path, database, broker.geturl()) as service:
-            rejected(service, first)
-            gate.shut()
-            answered(service, second)
+        with service_under_test(tmp_path, database, broker.geturl()) as service:
+            post_rejected(service, first)
+            tcp_proxy.shut()
+            post_committed(service, second)
             assert not mailed(service) & set(second)
-            gate.open()
-            known = answered_by_who_dies(service, third)
+            tcp_proxy.open()
+            known = post_and_kill(service, third)
 
             took = verify(service, {*second, *known}, first)
     finally:
-        gate.shut()
-    figure(f'{database} amqp: 0 of {THIRD} rejected, all of {THIRD}+{len(known)} in {took:.1f} s')
+        tcp_proxy.shut()
+    figure(
+        f'{database} amqp: 0 of {REQUESTS} rejected, all of {REQUESTS}+{len(known)} in {took:.1f} s'
+    )

@@ -1,4 +1,4 @@
-"""Files larger than the memory that a worker may take: up, resumed, and down again."""
+"""Uploads and downloads of files that are larger than the memory a worker may use."""
 
 import hashlib
 import random
@@ -8,43 +8,43 @@ from pathlib import Path
 import pytest
 import requests
 
-from .accounts import API, log_in, make_users
-from .harness import IS_LONG, Attacked, attacked, figure
+from .accounts import API, create_users, log_in
+from .harness import IS_LONG, ServiceUnderTest, figure, service_under_test
 from .test_uploads import TUS
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(1800)]
 
 SIZE = 5_000_000_000 if IS_LONG else 200_000_000
-MOST = 32 * 1024 * 1024  # bytes by which a worker may grow
+MAX_GROWTH_BYTES = 32 * 1024 * 1024  # of a worker
 BLOCK = random.Random(5).randbytes(1024 * 1024)
 
 
 def blocks(seed: int) -> Iterator[bytes]:
-    """Yield a file, of which no two are alike."""
+    """Yield the content of a file, which differs for each seed."""
     yield seed.to_bytes(8)
-    left = SIZE - 8
-    while left:
-        yield BLOCK[:left]
-        left -= min(left, len(BLOCK))
+    remaining = SIZE - 8
+    while remaining:
+        yield BLOCK[:remaining]
+        remaining -= min(remaining, len(BLOCK))
 
 
-def digest(pieces: Iterator[bytes]) -> str:
-    """Return what a file hashes to."""
+def digest(blocks_of_file: Iterator[bytes]) -> str:
+    """Return the SHA-256 of a file."""
     found = hashlib.sha256()
-    for piece in pieces:
-        found.update(piece)
+    for block in blocks_of_file:
+        found.update(block)
     return found.hexdigest()
 
 
 class Peak:
-    """The most memory that each process of the service has had."""
+    """Peak memory of the web workers of a service."""
 
-    def __init__(self, service: Attacked) -> None:
+    def __init__(self, service: ServiceUnderTest) -> None:
         self._pids = service.web_workers
         self._before = [self._peak(pid) for pid in self._pids]
 
     def growth(self) -> int:
-        """Return by how many bytes the one that grew most has grown."""
+        """Return the largest growth of a worker, in bytes."""
         after = [self._peak(pid) for pid in self._pids]
         return max(now - before for now, before in zip(after, self._before, strict=True))
 
@@ -54,8 +54,8 @@ class Peak:
         return int(line.split()[1]) * 1024
 
 
-class Sized:
-    """What a body is of which the length is known."""
+class SizedBody:
+    """Body of known length."""
 
     def __init__(self, seed: int) -> None:
         self._blocks = blocks(seed)
@@ -67,41 +67,41 @@ class Sized:
         return self._blocks
 
 
-class Giver:
-    """Somebody with large files."""
+class LargeFileClient:
+    """Client with large files."""
 
-    def __init__(self, service: Attacked) -> None:
+    def __init__(self, service: ServiceUnderTest) -> None:
         self.url = f'{service.url}{API}/files'
-        make_users(service, 'ada')
+        create_users(service, 'ada')
         token = log_in(service, 'ada').json()['data']['token']
         self.headers = {'Authorization': f'Bearer {token}'}
 
     def raw(self, seed: int) -> str:
-        """Upload at once."""
-        answer = requests.post(self.url, data=Sized(seed), headers=self.headers, timeout=600)
+        """Upload with one request."""
+        answer = requests.post(self.url, data=SizedBody(seed), headers=self.headers, timeout=600)
         assert answer.status_code == 201, answer.text
         return str(answer.json()['data']['id'])
 
     def tus(self, seed: int) -> str:
-        """Upload in one piece that could be resumed."""
-        told = {**self.headers, **TUS, 'Upload-Length': str(SIZE)}
-        made = requests.post(f'{self.url}/uploads', headers=told, timeout=60)
-        place = self.url.removesuffix(f'{API}/files') + made.headers['Location']
-        piece = {'Upload-Offset': '0', 'Content-Type': 'application/offset+octet-stream'}
-        headers = {**self.headers, **TUS, **piece}
-        answer = requests.patch(place, data=Sized(seed), headers=headers, timeout=600)
+        """Upload by tus, in one chunk."""
+        creation_headers = {**self.headers, **TUS, 'Upload-Length': str(SIZE)}
+        made = requests.post(f'{self.url}/uploads', headers=creation_headers, timeout=60)
+        url = self.url.removesuffix(f'{API}/files') + made.headers['Location']
+        chunk_headers = {'Upload-Offset': '0', 'Content-Type': 'application/offset+octet-stream'}
+        headers = {**self.headers, **TUS, **chunk_headers}
+        answer = requests.patch(url, data=SizedBody(seed), headers=headers, timeout=600)
         assert answer.status_code == 204, answer.text
         return str(answer.headers['X-File-Id'])
 
     def download(self, file_id: str) -> str:
-        """Download it, and return what came hashes to."""
+        """Download a file; return its SHA-256."""
         url = f'{self.url}/{file_id}/content'
         with requests.get(url, headers=self.headers, stream=True, timeout=600) as answer:
             assert answer.status_code == 200
             return digest(answer.iter_content(1024 * 1024))
 
     def archive(self, file_id: str) -> int:
-        """Download it in a ZIP, and return how many bytes came."""
+        """Download a file in a ZIP archive; return the size of the archive."""
         ids = {'ids': [file_id]}
         with requests.post(
             f'{self.url}/archives', json=ids, headers=self.headers, stream=True, timeout=600
@@ -109,25 +109,25 @@ class Giver:
             return sum(map(len, answer.iter_content(1024 * 1024)))
 
     def delete(self, file_id: str) -> None:
-        """Delete it for good."""
+        """Delete a file permanently."""
         url = f'{self.url}/{file_id}?permanent=true'
         assert requests.delete(url, headers=self.headers, timeout=60).status_code == 200
 
 
-def test_memory_does_not_grow_with_them(tmp_path: Path) -> None:
-    with attacked(tmp_path, 'sqlite') as service:
-        ada = Giver(service)
-        ways: list[Callable[[int], str]] = [ada.raw, ada.tus]
-        # What is loaded once is loaded before it counts.
+def test_memory_does_not_grow_with_file_sizes(tmp_path: Path) -> None:
+    with service_under_test(tmp_path, 'sqlite') as service:
+        ada = LargeFileClient(service)
+        upload_methods: list[Callable[[int], str]] = [ada.raw, ada.tus]
+        # Load lazily loaded code before the measurement.
         for _ in range(4):
             requests.post(ada.url, data=b'small', headers=ada.headers, timeout=60)
         peak = Peak(service)
-        for seed, way in enumerate(ways):
-            file_id = way(seed)
+        for seed, upload_method in enumerate(upload_methods):
+            file_id = upload_method(seed)
             assert ada.download(file_id) == digest(blocks(seed))
             assert ada.archive(file_id) > SIZE
             ada.delete(file_id)
             service.flask('files', 'sweep')
         growth = peak.growth()
         figure(f'{SIZE:,} bytes up and down, raw, by tus, as ZIP: + {growth / 2**20:.1f} MiB')
-        assert growth <= MOST
+        assert growth <= MAX_GROWTH_BYTES

@@ -1,4 +1,4 @@
-"""A mail server that is away, or says nothing: every mail arrives in the end."""
+"""Mail server that is down or hangs: all mails arrive eventually."""
 
 import asyncio
 import time
@@ -11,9 +11,9 @@ from aiosmtpd.controller import Controller
 
 from tests.service import free_port
 
-from .harness import IS_LONG, Attacked, attacked, figure, post, wait_until
+from .harness import IS_LONG, ServiceUnderTest, figure, post, service_under_test, wait_until
 
-WAYS = (
+VARIANTS = (
     [('sqlite', ''), ('postgresql', ''), ('sqlite', 'amqp'), ('postgresql', 'amqp')]
     if IS_LONG
     else [('sqlite', ''), ('postgresql', 'amqp')]
@@ -22,12 +22,15 @@ WAYS = (
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(600)]
 
 MAILS = 30 if IS_LONG else 6
-OUTAGE = 60.0 if IS_LONG else 5.0
-HANGING = 2  # mails for which the server does not say 250 when it should
+OUTAGE_SECONDS = 60.0 if IS_LONG else 5.0
+HANGING = 2  # mails for which the server does not respond in time
 
 
-class Kept:
-    """Keeps each mail by its id; may first hang before it says so."""
+class RecordingHandler:
+    """Handler that stores mails by their Message-ID.
+
+    :param hang: the number of mails for which it hangs before the response.
+    """
 
     def __init__(self, hang: int = 0) -> None:
         self.hang = hang
@@ -35,7 +38,7 @@ class Kept:
         self.found: dict[str, list[str]] = {}
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
-        """Take a mail."""
+        """Store a mail and accept it."""
         if self.hang > 0:
             self.hang -= 1
             self.hung += 1
@@ -47,27 +50,27 @@ class Kept:
 
 @pytest.fixture(scope='module')
 def port() -> int:
-    """The port of the mail server."""
+    """Return the port of the mail server."""
     return free_port()
 
 
-@pytest.fixture(scope='module', params=WAYS, ids='-'.join)
+@pytest.fixture(scope='module', params=VARIANTS, ids='-'.join)
 def service(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, port: int
-) -> Iterator[Attacked]:
-    """A running service that sends its mails to that port."""
+) -> Iterator[ServiceUnderTest]:
+    """Run a service that sends its mails to this port."""
     var, url = tmp_path_factory.mktemp('smtp'), f'smtp://127.0.0.1:{port}'
-    with attacked(var, *request.param, MAIL_URL=url) as service:
+    with service_under_test(var, *request.param, MAIL_URL=url) as service:
         yield service
 
 
-def everybody(kept: Kept) -> set[str]:
-    """Return who got a mail."""
-    return {to for recipients in kept.found.values() for to in recipients}
+def recipients_of(handler: RecordingHandler) -> set[str]:
+    """Return the recipients of all mails."""
+    return {to for recipients in handler.found.values() for to in recipients}
 
 
-def send_all(service: Attacked) -> set[str]:
-    """Have every mail asked for, and return to whom."""
+def send_all(service: ServiceUnderTest) -> set[str]:
+    """Request all mails; return their recipients."""
     for number in range(MAILS):
         answer = post(service, number)
         assert answer is not None
@@ -75,42 +78,46 @@ def send_all(service: Attacked) -> set[str]:
     return {f'number-{number}@example.com' for number in range(MAILS)}
 
 
-def test_a_server_that_is_away_for_a_while_gets_every_mail(service: Attacked, port: int) -> None:
-    kept = Kept()
+def test_all_mails_arrive_after_an_outage_of_the_server(
+    service: ServiceUnderTest, port: int
+) -> None:
+    handler = RecordingHandler()
     began = time.monotonic()
-    wanted = send_all(service)
-    assert time.monotonic() - began < MAILS  # No request waits for it.
-    wait_until(lambda: time.monotonic() - began > OUTAGE, OUTAGE + 5)
-    server = Controller(kept, hostname='127.0.0.1', port=port)
+    expected = send_all(service)
+    assert time.monotonic() - began < MAILS  # No request waits for the mail server.
+    wait_until(lambda: time.monotonic() - began > OUTAGE_SECONDS, OUTAGE_SECONDS + 5)
+    server = Controller(handler, hostname='127.0.0.1', port=port)
     server.start()
     try:
         back = time.monotonic()
-        wait_until(lambda: everybody(kept) == wanted, OUTAGE + 30)
+        wait_until(lambda: recipients_of(handler) == expected, OUTAGE_SECONDS + 30)
         service.wait_until_done(10)
     finally:
         server.stop()
     took = time.monotonic() - back
     figure(
-        f'{service.way}: SMTP away for {OUTAGE:g} s, '
+        f'{service.variant}: SMTP down for {OUTAGE_SECONDS:g} s, '
         f'{MAILS} mails within {took:.1f} s of its return'
     )
 
 
-def test_a_server_that_hangs_before_its_250_gets_every_mail(service: Attacked, port: int) -> None:
-    kept = Kept(hang=HANGING)
-    server = Controller(kept, hostname='127.0.0.1', port=port)
+def test_all_mails_arrive_if_the_server_hangs_before_its_response(
+    service: ServiceUnderTest, port: int
+) -> None:
+    handler = RecordingHandler(hang=HANGING)
+    server = Controller(handler, hostname='127.0.0.1', port=port)
     server.start()
     try:
         with service.watched():
             began = time.monotonic()
-            wanted = send_all(service)
-            wait_until(lambda: everybody(kept) == wanted, 90)
+            expected = send_all(service)
+            wait_until(lambda: recipients_of(handler) == expected, 90)
             service.wait_until_done(10)
     finally:
         server.stop()
     took = time.monotonic() - began
-    figure(f'{service.way}: SMTP hung {kept.hung} times, {MAILS} mails in {took:.1f} s')
-    figure(f'{service.way}: none under way longer than {service.longest_running:.1f} s')
-    assert kept.hung == HANGING
-    # Ten seconds for each step of the conversation, and a minute for all of it.
+    figure(f'{service.variant}: SMTP hung {handler.hung} times, {MAILS} mails in {took:.1f} s')
+    figure(f'{service.variant}: none under way longer than {service.longest_running:.1f} s')
+    assert handler.hung == HANGING
+    # The limits are ten seconds for each SMTP command and a minute for a mail.
     assert service.longest_running < 60

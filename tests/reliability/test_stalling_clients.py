@@ -1,4 +1,4 @@
-"""Clients that stall in the middle of a request keep no other user from an upload."""
+"""Clients that stall in the middle of a request do not delay uploads of other users."""
 
 import socket
 import time
@@ -12,8 +12,8 @@ import requests
 
 from tests.servers.nginx import proxy
 
-from .accounts import API, log_in, make_users
-from .harness import IS_LONG, Attacked, attacked, figure
+from .accounts import API, create_users, log_in
+from .harness import IS_LONG, ServiceUnderTest, figure, service_under_test
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(120)]
 
@@ -25,7 +25,10 @@ UPLOAD = '/files?name=large'
 
 
 def head(path: str, length: int, token: str, *headers: str) -> bytes:
-    """Return the head of a request with a body."""
+    """Return the head of a request with a body.
+
+    :param length: the declared bytes of the body; 0 for a chunked body.
+    """
     lines = [f'POST {API}{path} HTTP/1.1', 'Host: localhost', *headers]
     lines += [f'Content-Length: {length}'] if length else ['Transfer-Encoding: chunked']
     lines += [f'Authorization: Bearer {token}'] if token else []
@@ -33,7 +36,7 @@ def head(path: str, length: int, token: str, *headers: str) -> bytes:
 
 
 JSON = 'Content-Type: application/json'
-# What each client sends before it stalls, with a token or without.
+# The bytes that a client sends before it stalls, with or without a token.
 CASES: dict[str, Callable[[str], bytes]] = {
     'one byte of 50 kB': lambda token: head(UPLOAD, 50_000, token) + b'x',
     'half of 1 MB': lambda token: head(UPLOAD, 1_000_000, token) + b'x' * 500_000,
@@ -48,30 +51,32 @@ CASES: dict[str, Callable[[str], bytes]] = {
 
 
 @pytest.fixture(scope='module')
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
-    """A service with two users."""
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceUnderTest]:
+    """Run a service with two users."""
     var = tmp_path_factory.mktemp('stalling')
-    with attacked(var, 'postgresql', TRUSTED_PROXIES='1') as service:
-        make_users(service, 'stalls', 'uploads')
+    with service_under_test(var, 'postgresql', TRUSTED_PROXIES='1') as service:
+        create_users(service, 'stalls', 'uploads')
         yield service
 
 
 @pytest.fixture(scope='module')
-def tokens(service: Attacked) -> dict[str, str]:
-    """Their tokens; that of no user is empty."""
+def tokens(service: ServiceUnderTest) -> dict[str, str]:
+    """Return the tokens of the users; that of `anonymous` is empty."""
     found = {name: log_in(service, name).json()['data']['token'] for name in ('stalls', 'uploads')}
     return {**found, 'anonymous': ''}
 
 
 @pytest.fixture(scope='module')
-def ports(service: Attacked, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, int]]:
-    """The ports of the service and of nginx before it."""
+def ports(
+    service: ServiceUnderTest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, int]]:
+    """Yield the ports of the service and of an nginx in front of it."""
     direct = int(urlsplit(service.url).port or 0)
     with proxy(direct, tmp_path_factory.mktemp('nginx')) as through:
         yield {'directly': direct, 'through nginx': through}
 
 
-# What CI runs; `make soak` runs all.
+# The cases in CI; `make soak` runs all.
 SHORT = [
     ('one byte of 50 kB', 'stalls'),
     ('half of 1 MB', 'stalls'),
@@ -81,22 +86,22 @@ SHORT = [
 
 
 @pytest.mark.parametrize(('case', 'name'), list(product(CASES, NAMES)) if IS_LONG else SHORT)
-@pytest.mark.parametrize('way', ['directly', 'through nginx'])
-def test_do_not_delay_the_upload_of_another_user(
-    ports: dict[str, int], tokens: dict[str, str], case: str, way: str, name: str
+@pytest.mark.parametrize('route', ['directly', 'through nginx'])
+def test_stalled_clients_do_not_delay_the_upload_of_another_user(
+    ports: dict[str, int], tokens: dict[str, str], case: str, route: str, name: str
 ) -> None:
     with ExitStack() as stack:
         for _ in range(STALLED):
-            sock = stack.enter_context(socket.create_connection(('127.0.0.1', ports[way])))
+            sock = stack.enter_context(socket.create_connection(('127.0.0.1', ports[route])))
             sock.sendall(CASES[case](tokens[name]))
-        times = [upload(ports[way], tokens['uploads'], size) for size in SIZES]
+        times = [upload(ports[route], tokens['uploads'], size) for size in SIZES]
 
-    figure(f'{case}, {name}, {way}: slowest of {len(times)} uploads {max(times):.2f} s')
+    figure(f'{case}, {name}, {route}: slowest of {len(times)} uploads {max(times):.2f} s')
     assert max(times) <= SECONDS
 
 
 def upload(port: int, token: str, size: int) -> float:
-    """Upload a file; return how long it took, in seconds."""
+    """Upload a file; return the seconds that the upload took."""
     began = time.monotonic()
     answer = requests.post(
         f'http://127.0.0.1:{port}{API}/files',

@@ -1,4 +1,4 @@
-"""The service stops: no client hangs, no request is lost that another instance could serve."""
+"""Stops of the service: no client hangs, and no request is lost if another instance runs."""
 
 import os
 import signal
@@ -17,8 +17,8 @@ import requests
 from tests.core.server.serving import small_service
 from tests.servers.nginx import proxy
 
-from .accounts import API, log_in, make_users
-from .harness import IS_LONG, Attacked, attacked, children, figure, wait_until
+from .accounts import API, create_users, log_in
+from .harness import IS_LONG, ServiceUnderTest, children, figure, service_under_test, wait_until
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(120)]
 
@@ -28,7 +28,7 @@ HANGING_SECONDS = 3.0
 ORPHAN_SECONDS = 10.0
 
 
-def port_of(service: Attacked) -> int:
+def port_of(service: ServiceUnderTest) -> int:
     """Return the port of a service."""
     return int(urlsplit(service.url).port or 0)
 
@@ -39,7 +39,7 @@ def is_listening(port: int) -> bool:
         return probe.connect_ex(('127.0.0.1', port)) == 0
 
 
-def is_alive(pid: int) -> bool:
+def is_running(pid: int) -> bool:
     """Return whether a process runs; a zombie does not."""
     try:
         return Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0] != 'Z'
@@ -48,13 +48,13 @@ def is_alive(pid: int) -> bool:
 
 
 def descendants(pid: int) -> list[int]:
-    """Return the processes below a process."""
+    """Return the ids of all descendants of a process."""
     return [found for child in children(pid) for found in (child, *descendants(child))]
 
 
 @dataclass
 class Load:
-    """Clients that send GET and POST requests all the time, each on a new connection or not."""
+    """Clients that send GET and POST requests continuously, with and without keep-alive."""
 
     url: str
     statuses: Counter[str] = field(default_factory=Counter)
@@ -62,13 +62,13 @@ class Load:
     over: threading.Event = field(default_factory=threading.Event)
 
     def run(self, number: int) -> None:
-        """Send requests until it is over; every second client keeps its connection."""
+        """Send requests until `over` is set; clients with an even number keep their connection."""
         session = requests.Session()
         while not self.over.is_set():
             began = time.monotonic()
             method, path = ('POST', '/json') if number % 4 < 2 else ('GET', '/healthz')
             try:
-                # Some requests are under way whenever the service stops.
+                # At any time, some requests are in progress when the service stops.
                 answer = session.request(method, self.url + path, json={}, timeout=20)
                 self.statuses[f'{method} {answer.status_code}'] += 1
             except requests.RequestException as error:
@@ -88,14 +88,14 @@ def test_sigterm_under_load_loses_no_request_behind_a_proxy(tmp_path: Path) -> N
         for thread in threads:
             thread.start()
         time.sleep(1)
-        # As in a deployment: one is stopped and replaced at the same port, then the next one.
-        for turn in range(RESTARTS):
-            stopped = instances[turn % 2]
+        # As in a deployment: stop one instance, replace it on the same port, then do the next one.
+        for number_of_restart in range(RESTARTS):
+            stopped = instances[number_of_restart % 2]
             stopped.process.terminate()
             stopped.process.wait(20)
             time.sleep(0.5)
             started = stack.enter_context(small_service(PORT=str(stopped.port)))
-            instances[turn % 2] = started
+            instances[number_of_restart % 2] = started
             time.sleep(1.5)
         load.over.set()
         for thread in threads:
@@ -107,18 +107,18 @@ def test_sigterm_under_load_loses_no_request_behind_a_proxy(tmp_path: Path) -> N
 
 
 def test_sigkill_of_the_master_leaves_no_process_and_frees_the_port(tmp_path: Path) -> None:
-    with attacked(tmp_path, 'sqlite') as service, ExitStack() as stack:
-        make_users(service, 'drips')
-        token = log_in(service, 'drips').json()['data']['token']
+    with service_under_test(tmp_path, 'sqlite') as service, ExitStack() as stack:
+        create_users(service, 'slow')
+        token = log_in(service, 'slow').json()['data']['token']
         head = (
             f'POST {API}/files?name=slow HTTP/1.1\r\nHost: localhost\r\n'
             f'Authorization: Bearer {token}\r\nContent-Length: 100000000\r\n\r\n'
         )
-        dripping = []
+        slow_uploads = []
         for _ in range(8):
             sock = stack.enter_context(socket.create_connection(('127.0.0.1', port_of(service))))
             sock.sendall(head.encode() + b'x' * 40_000)
-            dripping.append(sock)
+            slow_uploads.append(sock)
         time.sleep(0.5)
         processes = descendants(service.web.pid)
         assert len(processes) > 5
@@ -127,22 +127,24 @@ def test_sigkill_of_the_master_leaves_no_process_and_frees_the_port(tmp_path: Pa
         began = time.monotonic()
 
         def is_over() -> bool:
-            for sock in dripping:
+            for sock in slow_uploads:
                 with suppress(OSError):
                     sock.send(b'x' * 500)
             return not is_listening(port_of(service))
 
         wait_until(is_over, ORPHAN_SECONDS)
         port_free = time.monotonic() - began
-        wait_until(lambda: is_over() and not any(map(is_alive, processes)), ORPHAN_SECONDS)
-        gone = time.monotonic() - began
+        wait_until(lambda: is_over() and not any(map(is_running, processes)), ORPHAN_SECONDS)
+        ended = time.monotonic() - began
 
-    figure(f'port free after {port_free:.1f} s, {len(processes)} processes gone after {gone:.1f} s')
-    assert gone <= ORPHAN_SECONDS
+    figure(
+        f'port free after {port_free:.1f} s, {len(processes)} processes ended after {ended:.1f} s'
+    )
+    assert ended <= ORPHAN_SECONDS
 
 
 def test_shutdown_delay_fails_readyz_before_the_listeners_close(tmp_path: Path) -> None:
-    with attacked(tmp_path, 'sqlite', SHUTDOWN_DELAY='2') as service:
+    with service_under_test(tmp_path, 'sqlite', SHUTDOWN_DELAY='2') as service:
         wait_until(lambda: requests.get(f'{service.url}/readyz', timeout=5).ok, 20)
         os.kill(service.web.pid, signal.SIGTERM)
         began = time.monotonic()

@@ -1,4 +1,4 @@
-"""Nobody tells by the time, the body or the headers of an answer who is known (ASVS 6.3.8)."""
+"""Responses do not reveal known users by time, body or headers (ASVS 6.3.8)."""
 
 import random
 import time
@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 import requests
 
-from .accounts import API, PASSWORD, make_users
-from .harness import IS_LONG, Attacked, attacked, figure
+from .accounts import API, PASSWORD, create_users
+from .harness import IS_LONG, ServiceUnderTest, figure, service_under_test
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(1800)]
 
-EACH = 1000 if IS_LONG else 40
+REQUESTS_PER_GROUP = 1000 if IS_LONG else 40
 RUNS = 3 if IS_LONG else 1
-# Few of them tell little: in short it only has to find a difference as large as a mail.
-WITHIN = (0.45, 0.55) if IS_LONG else (0.25, 0.75)
+# Few requests give little evidence: the short run only detects a difference as large as a mail.
+AUC_BOUNDS = (0.45, 0.55) if IS_LONG else (0.25, 0.75)
 CASES = ['sqlite', 'postgresql'] if IS_LONG else ['postgresql']
 
 Ask = Callable[[str], tuple[str, str, dict[str, Any]]]
@@ -41,7 +41,7 @@ ENDPOINTS: dict[str, Ask] = {
 
 
 def probability(known: list[float], unknown: list[float]) -> float:
-    """Return how probably one of the known took longer than one of the unknown (the AUC)."""
+    """Return the AUC: the probability that a known user takes longer than an unknown one."""
     ranked = sorted([(t, 1) for t in known] + [(t, 0) for t in unknown])
     ranks = sum(rank for rank, (_, is_known) in enumerate(ranked, 1) if is_known)
     count = len(known)
@@ -51,23 +51,23 @@ def probability(known: list[float], unknown: list[float]) -> float:
 @pytest.fixture(scope='module', params=CASES)
 def service(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Attacked]:
-    """A running service that trusts one proxy."""
+) -> Iterator[ServiceUnderTest]:
+    """Run a service that trusts one proxy."""
     var = tmp_path_factory.mktemp('timing')
-    with attacked(var, request.param, TRUSTED_PROXIES='1') as service:
+    with service_under_test(var, request.param, TRUSTED_PROXIES='1') as service:
         yield service
 
 
-def answers(
-    service: Attacked, endpoint: str, names: list[tuple[str, bool]]
+def measure(
+    service: ServiceUnderTest, endpoint: str, names: list[tuple[str, bool]]
 ) -> list[tuple[bool, float, requests.Response]]:
-    """Ask for all of them, in any order, each from a network of its own."""
+    """Send a request per name in random order; return whether known, seconds and response."""
     found = []
     random.shuffle(names)
     with requests.Session() as session:
         for number, (name, known) in enumerate(names):
             method, path, body = ENDPOINTS[endpoint](name)
-            # The service counts attempts per network, of 24 bits, so no two requests share one.
+            # The service counts attempts per /24 network: each request has a different one.
             index = list(ENDPOINTS).index(endpoint)
             network = f'10.{8 * index + number // 256 % 8}.{number % 256}.1'
             headers = {'X-Forwarded-For': network}
@@ -79,8 +79,8 @@ def answers(
     return found
 
 
-def shape(answer: requests.Response) -> tuple[Any, ...]:
-    """Return all of an answer but what differs with every one of them."""
+def comparable(answer: requests.Response) -> tuple[Any, ...]:
+    """Return status, body and headers of a response, without headers that always differ."""
     own = {'Date', 'X-Request-ID'}
     return (
         answer.status_code, answer.text,
@@ -89,19 +89,23 @@ def shape(answer: requests.Response) -> tuple[Any, ...]:
 
 
 @pytest.mark.parametrize('endpoint', ENDPOINTS)
-def test_known_and_unknown_look_alike(service: Attacked, endpoint: str) -> None:
+def test_responses_to_known_and_unknown_users_are_the_same(
+    service: ServiceUnderTest, endpoint: str
+) -> None:
     found = []
     for run in range(RUNS):
-        known = [f'known-{endpoint}{run}-{number}' for number in range(EACH)]
-        make_users(service, *known)
+        known = [f'known-{endpoint}{run}-{number}' for number in range(REQUESTS_PER_GROUP)]
+        create_users(service, *known)
         names = [(name, True) for name in known]
-        names += [(f'nobody-{endpoint}{run}-{number}', False) for number in range(EACH)]
-        asked = answers(service, endpoint, names)
-        assert len({repr(shape(answer)) for _, _, answer in asked}) == 1
-        times = [[t for is_known, t, _ in asked if is_known is which] for which in (True, False)]
+        names += [
+            (f'nobody-{endpoint}{run}-{number}', False) for number in range(REQUESTS_PER_GROUP)
+        ]
+        measured = measure(service, endpoint, names)
+        assert len({repr(comparable(answer)) for _, _, answer in measured}) == 1
+        times = [[t for is_known, t, _ in measured if is_known is which] for which in (True, False)]
         found.append(probability(*times))
-        # Mails that are sent later would slow down the requests of the next measurement.
+        # Otherwise mails would slow down the requests of the next measurement.
         service.wait_until_done(120)
     figure(f'{service.engine.name}, {endpoint}: AUC {", ".join(f"{auc:.3f}" for auc in found)}')
-    inside = [auc for auc in found if WITHIN[0] <= auc <= WITHIN[1]]
+    inside = [auc for auc in found if AUC_BOUNDS[0] <= auc <= AUC_BOUNDS[1]]
     assert len(inside) >= (RUNS + 1) // 2

@@ -1,4 +1,4 @@
-"""tus clients that others wrote, over connections that break: what arrives is what was sent."""
+"""Third-party tus clients over connections that break: the uploaded content is unchanged."""
 
 import hashlib
 import json
@@ -16,9 +16,9 @@ import requests
 
 from tests.journeys.browsers import served
 
-from .accounts import API, PASSWORD, log_in, make_users
-from .harness import IS_LONG, Attacked, attacked, figure
-from .raw_http import Wire
+from .accounts import API, PASSWORD, create_users, log_in
+from .harness import IS_LONG, ServiceUnderTest, figure, service_under_test
+from .raw_http import BreakingProxy
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(1200)]
 
@@ -32,7 +32,7 @@ Client = Callable[[str, str, Path], str]
 
 @pytest.fixture(scope='session')
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that has the packages of Node."""
+    """Return a folder with the Node packages."""
     folder = tmp_path_factory.mktemp('packages')
     command = ['npm', 'install', '--prefix', '.', '--no-save', '--no-audit', '--no-fund', *PACKAGES]
     done = subprocess.run(
@@ -44,14 +44,14 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def var(tmp_path: Path) -> Iterator[Path]:
-    """A folder for the service, which leaves no gigabytes behind, whatever came of the test."""
+    """Yield a folder for the service; delete its large storage after the test."""
     yield tmp_path / 'var'
     shutil.rmtree(tmp_path / 'var' / 'storage', ignore_errors=True)
 
 
 @pytest.fixture(scope='module')
 def sent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A file that nobody can guess."""
+    """Yield a file with random content."""
     path = tmp_path_factory.mktemp('sent') / 'bytes'
     with path.open('wb') as file:
         for _ in range(SIZE // MEGABYTE):
@@ -61,8 +61,8 @@ def sent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def run(cwd: Path, *command: str | Path) -> str:
-    """Run a client, and return the file that it was told of."""
-    # Its own words only: no proxy that this process may have been told of.
+    """Run a client; return the id of the uploaded file."""
+    # Without other variables of this process, such as a proxy.
     env = {name: os.environ[name] for name in ('PATH', 'HOME', 'TMPDIR') if name in os.environ}
     done = subprocess.run(
         command, cwd=cwd, env=env, capture_output=True, text=True, timeout=1000, check=False
@@ -72,26 +72,28 @@ def run(cwd: Path, *command: str | Path) -> str:
     return file
 
 
-def hash_of(service: Attacked, token: str, file: str) -> str:
-    """Download a file and return the SHA-256 of what came."""
+def hash_of(service: ServiceUnderTest, token: str, file: str) -> str:
+    """Download a file; return its SHA-256."""
     found = hashlib.sha256()
     headers = {'Authorization': f'Bearer {token}'}
-    address = f'{service.url}{API}/files/{file}/content'
-    with requests.get(address, headers=headers, stream=True, timeout=60) as answer:
+    url = f'{service.url}{API}/files/{file}/content'
+    with requests.get(url, headers=headers, stream=True, timeout=60) as answer:
         assert answer.status_code == 200
         for block in answer.iter_content(MEGABYTE):
             found.update(block)
     return found.hexdigest()
 
 
-def upload_through_cuts(var: Path, sent: Path, name: str, client: Client, **settings: str) -> None:
-    """Let a client upload over a wire that breaks, and compare what arrived with what was sent."""
-    with attacked(var, 'sqlite', FILES_MAX_SIZE='2GB', FILES_QUOTA='4GB', **settings) as service:
-        make_users(service, 'ada')
+def upload_with_cuts(var: Path, sent: Path, name: str, client: Client, **settings: str) -> None:
+    """Upload with a client over connections that break; compare the stored content."""
+    with service_under_test(
+        var, 'sqlite', FILES_MAX_SIZE='2GB', FILES_QUOTA='4GB', **settings
+    ) as service:
+        create_users(service, 'ada')
         token = log_in(service, 'ada', PASSWORD).json()['data']['token']
         began = time.monotonic()
-        with Wire(service.url, size=SIZE, cuts=CUTS) as wire:
-            file = client(f'{wire.url}{API}/files/uploads', token, sent)
+        with BreakingProxy(service.url, size=SIZE, cuts=CUTS) as tcp_proxy:
+            file = client(f'{tcp_proxy.url}{API}/files/uploads', token, sent)
         seconds = time.monotonic() - began
         with sent.open('rb') as content:
             expected = hashlib.file_digest(content, 'sha256').hexdigest()
@@ -99,31 +101,34 @@ def upload_through_cuts(var: Path, sent: Path, name: str, client: Client, **sett
         begun = service.scalar('SELECT count(*) FROM files_uploads WHERE declared_size IS NOT NULL')
 
         figure(
-            f'{name}: {SIZE // MEGABYTE} MB in {seconds:.1f} s, cut {wire.cuts.total()} times '
-            f'({dict(wire.cuts)}), the last answer lost {wire.answers_lost} times, '
-            f'asked {dict(wire.asked)}, sent twice {(wire.sent - SIZE) / MEGABYTE:.1f} MB, '
+            f'{name}: {SIZE // MEGABYTE} MB in {seconds:.1f} s, cut {tcp_proxy.cuts.total()} times '
+            f'({dict(tcp_proxy.cuts)}), the last response lost {tcp_proxy.answers_lost} times, '
+            f'requests {dict(tcp_proxy.methods)}, '
+            f'sent twice {(tcp_proxy.sent - SIZE) / MEGABYTE:.1f} MB, '
             f'hashes {"equal" if arrived == expected else "DIFFER"}'
         )
         service.flask('files', 'fsck')
         assert arrived == expected
-        # Each of them while a piece was under way.
-        assert wire.cuts.total() >= CUTS
-        assert wire.answers_lost == 1
-        # It went on with the one it had begun, and never went back.
+        # Each cut occurred during a chunk.
+        assert tcp_proxy.cuts.total() >= CUTS
+        assert tcp_proxy.answers_lost == 1
+        # The client resumed its only upload, and offsets never decreased.
         assert begun == 1
-        assert wire.offsets == sorted(wire.offsets)
+        assert tcp_proxy.offsets == sorted(tcp_proxy.offsets)
 
 
-def test_tus_js_client_in_node(var: Path, sent: Path, packages: Path) -> None:
+def test_tus_js_client_in_node_uploads_unchanged_content(
+    var: Path, sent: Path, packages: Path
+) -> None:
     client = partial(run, packages, 'node', HERE / 'tus_node.mjs')
-    upload_through_cuts(var, sent, 'tus-js-client in Node', client)
+    upload_with_cuts(var, sent, 'tus-js-client in Node', client)
 
 
-def test_tus_js_client_in_a_browser_on_another_origin(
+def test_tus_js_client_in_a_browser_uploads_from_another_origin(
     var: Path, sent: Path, packages: Path
 ) -> None:
     chromium = shutil.which('chromium')
-    assert chromium, 'this needs a real browser: chromium'
+    assert chromium, 'this test needs chromium'
     pages = {
         'tus_page.html': (HERE / 'tus_page.html').read_text,
         'tus.js': (packages / 'node_modules/tus-js-client/dist/tus.min.js').read_text,
@@ -135,9 +140,9 @@ def test_tus_js_client_in_a_browser_on_another_origin(
             page = f'{origin}/tus_page.html'
             return run(packages, 'node', script, endpoint, token, file, page, chromium)
 
-        upload_through_cuts(var, sent, 'tus-js-client in Chromium', client, CORS_ORIGINS=origin)
+        upload_with_cuts(var, sent, 'tus-js-client in Chromium', client, CORS_ORIGINS=origin)
 
 
-def test_tuspy(var: Path, tmp_path: Path, sent: Path) -> None:
+def test_tuspy_uploads_unchanged_content(var: Path, tmp_path: Path, sent: Path) -> None:
     client = partial(run, tmp_path, sys.executable, HERE / 'tus_python.py')
-    upload_through_cuts(var, sent, 'tuspy', client)
+    upload_with_cuts(var, sent, 'tuspy', client)

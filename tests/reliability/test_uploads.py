@@ -1,4 +1,4 @@
-"""Workers killed while bytes come in: what was acknowledged is there, and the ledger is right."""
+"""Web workers killed during uploads: acknowledged data is kept, and usage is consistent."""
 
 import hashlib
 import os
@@ -13,31 +13,31 @@ from typing import Any
 import pytest
 import requests
 
-from .accounts import API, PASSWORD, log_in, make_users
-from .harness import IS_LONG, Attacked, attacked, figure, kill, wait_until
+from .accounts import API, PASSWORD, create_users, log_in
+from .harness import IS_LONG, ServiceUnderTest, figure, kill, service_under_test, wait_until
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(3600)]
 
-ROUNDS = 70 if IS_LONG else 4  # of each way in
+ROUNDS = 70 if IS_LONG else 4  # per upload method
 SIZE = 24 * 1024 * 1024
-PIECE = 2 * 1024 * 1024
+CHUNK_BYTES = 2 * 1024 * 1024
 CASES = ['sqlite', 'postgresql'] if IS_LONG else ['sqlite']
 TUS = {'Tus-Resumable': '1.0.0'}
 
-# How a client sees that whoever answered was killed.
+# The errors of a client when its web worker is killed.
 BROKEN = (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
 
 
 class Client:
-    """Somebody who uploads, and remembers what was acknowledged."""
+    """Client that uploads and counts lost and wrong acknowledged uploads."""
 
-    def __init__(self, service: Attacked, token: str) -> None:
+    def __init__(self, service: ServiceUnderTest, token: str) -> None:
         self.url = service.url + API
         self.headers = {'Authorization': f'Bearer {token}'}
         self.lost = self.wrong = self.acknowledged = 0
 
-    def ask(self, method: str, path: str, **given: Any) -> requests.Response:
-        """Send a request on a connection of its own, and again while nobody answers."""
+    def send(self, method: str, path: str, **given: Any) -> requests.Response:
+        """Send a request on a new connection; repeat it while connections break."""
         url = path if path.startswith('http') else self.url + path
         headers = {**self.headers, **given.pop('headers', {})}
         deadline = time.monotonic() + 30
@@ -49,21 +49,21 @@ class Client:
                 time.sleep(0.05)
 
     def tus(self, content: bytes) -> None:
-        """Upload in pieces, resumed where it broke off; what was acknowledged must be there."""
-        created = self.ask('POST', '/files/uploads', headers={
+        """Upload in chunks, resuming after breaks; count acknowledged bytes that are lost."""
+        created = self.send('POST', '/files/uploads', headers={
             **TUS, 'Upload-Length': str(len(content)),
         })  # fmt: skip
-        place = self.url.removesuffix(API) + created.headers['Location']
+        location = self.url.removesuffix(API) + created.headers['Location']
         acknowledged, file_id = 0, ''
         while not file_id:
-            shown = self.ask('HEAD', place, headers=TUS)
+            shown = self.send('HEAD', location, headers=TUS)
             offset = int(shown.headers['Upload-Offset'])
             self.lost += max(0, acknowledged - offset)
             file_id = shown.headers.get('X-File-Id', '')
             with suppress(*BROKEN):
                 while not file_id:
                     answer = requests.patch(
-                        place, data=content[offset : offset + PIECE], timeout=20,
+                        location, data=content[offset : offset + CHUNK_BYTES], timeout=20,
                         headers={
                             **self.headers, **TUS, 'Upload-Offset': str(offset),
                             'Content-Type': 'application/offset+octet-stream',
@@ -76,7 +76,7 @@ class Client:
         self._compare(file_id, content)
 
     def raw(self, content: bytes) -> None:
-        """Upload at once; what was answered with 201 must be there."""
+        """Upload with one request; compare the file after a 201."""
         with suppress(*BROKEN):
             answer = requests.post(
                 f'{self.url}/files?name=raw', data=slowly(content), headers=self.headers, timeout=20
@@ -85,7 +85,7 @@ class Client:
                 self._compare(answer.json()['data']['id'], content)
 
     def form(self, content: bytes) -> None:
-        """Upload a form; what was answered with 201 must be there."""
+        """Upload a form; compare the file after a 201."""
         with suppress(*BROKEN):
             answer = requests.post(
                 f'{self.url}/files', files={'file': ('form', content)}, headers=self.headers,
@@ -96,44 +96,46 @@ class Client:
 
     def _compare(self, file_id: str, content: bytes) -> None:
         self.acknowledged += 1
-        found = self.ask('GET', f'/files/{file_id}/content')
+        found = self.send('GET', f'/files/{file_id}/content')
         self.lost += found.status_code != 200
         self.wrong += hashlib.sha256(found.content).digest() != hashlib.sha256(content).digest()
 
 
 def slowly(content: bytes) -> Iterator[bytes]:
-    """Yield content in blocks, so that there is a moment to be killed in."""
-    for start in range(0, len(content), PIECE):
-        yield content[start : start + PIECE]
+    """Yield content slowly in blocks, so that a worker can be killed during the upload."""
+    for start in range(0, len(content), CHUNK_BYTES):
+        yield content[start : start + CHUNK_BYTES]
         time.sleep(0.005)
 
 
-def ledger_is_right(service: Attacked) -> bool:
-    """Tell whether what is booked is the sum of what is there, and all bytes of it are."""
+def is_usage_consistent(service: ServiceUnderTest) -> bool:
+    """Return whether the usage is the sum of the stored versions, and all blobs exist."""
     used = service.scalar('SELECT COALESCE(SUM(used), 0) FROM files_usage')
     reserved = service.scalar('SELECT COALESCE(SUM(reserved), 0) FROM files_usage')
-    there = service.scalar('SELECT COALESCE(SUM(size), 0) FROM files_versions')
-    coming = service.scalar('SELECT COALESCE(SUM(reserved), 0) FROM files_uploads')
+    stored = service.scalar('SELECT COALESCE(SUM(size), 0) FROM files_versions')
+    uploading = service.scalar('SELECT COALESCE(SUM(reserved), 0) FROM files_uploads')
     hashes = [row[0] for row in service.rows('SELECT DISTINCT sha256 FROM files_versions')]
     missing = [h for h in hashes if not blob_of(service.var, h).is_file()]
-    return (int(used), int(reserved)) == (int(there), int(coming)) and not missing
+    return (int(used), int(reserved)) == (int(stored), int(uploading)) and not missing
 
 
 def blob_of(var: Path, sha256: str) -> Path:
-    """Return where bytes lie."""
+    """Return the path of a blob."""
     return var / 'storage' / 'blobs' / sha256[:2] / sha256[2:4] / sha256
 
 
 @pytest.mark.parametrize('database', CASES)
-def test_what_was_acknowledged_survives_every_kill(tmp_path: Path, database: str) -> None:
-    with attacked(tmp_path, database) as service:
-        make_users(service, 'ada')
+def test_acknowledged_uploads_survive_kills(tmp_path: Path, database: str) -> None:
+    with service_under_test(tmp_path, database) as service:
+        create_users(service, 'ada')
         token = log_in(service, 'ada', PASSWORD).json()['data']['token']
         client, slowest = Client(service, token), 0.0
-        ways: list[Callable[[bytes], None]] = [client.tus, client.raw, client.form]
-        for number in range(ROUNDS * len(ways)):
+        upload_methods: list[Callable[[bytes], None]] = [client.tus, client.raw, client.form]
+        for number in range(ROUNDS * len(upload_methods)):
             content = os.urandom(SIZE)
-            worker = threading.Thread(target=ways[number % len(ways)], args=(content,))
+            worker = threading.Thread(
+                target=upload_methods[number % len(upload_methods)], args=(content,)
+            )
             worker.start()
             time.sleep(random.uniform(0.01, 0.4))
             for pid in service.web_workers:
@@ -143,18 +145,19 @@ def test_what_was_acknowledged_survives_every_kill(tmp_path: Path, database: str
             slowest = max(slowest, time.monotonic() - killed)
             worker.join(60)
             assert not worker.is_alive()
-            assert ledger_is_right(service)
+            assert is_usage_consistent(service)
             if IS_LONG:
-                # Ends with a line, and the test with it, where anything is wrong.
+                # `fsck` fails, and the test with it, if it finds a fault.
                 service.flask('files', 'sweep')
                 service.flask('files', 'fsck')
-            # Or the disk would be full before all is done.
+            # Otherwise the disk would be full before the end of the test.
             for path in (tmp_path / 'storage' / 'incoming').glob('*'):
                 path.unlink(missing_ok=True)
 
         figure(
-            f'{database}: {ROUNDS * len(ways)} times all workers killed, {client.acknowledged} '
-            f'uploads acknowledged: {client.lost} lost, {client.wrong} wrong; '
+            f'{database}: {ROUNDS * len(upload_methods)} times all workers killed, '
+            f'{client.acknowledged} uploads acknowledged: {client.lost} lost, '
+            f'{client.wrong} wrong; '
             f'ready again within {slowest:.2f} s'
         )
         service.flask('files', 'sweep')
@@ -163,8 +166,8 @@ def test_what_was_acknowledged_survives_every_kill(tmp_path: Path, database: str
         assert client.acknowledged >= ROUNDS
 
 
-def is_ready(service: Attacked) -> bool:
-    """Tell whether somebody answers."""
+def is_ready(service: ServiceUnderTest) -> bool:
+    """Return whether the service responds."""
     try:
         return requests.get(f'{service.url}/healthz', timeout=1).ok
     except requests.RequestException:

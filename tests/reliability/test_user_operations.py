@@ -1,7 +1,7 @@
-"""Every pair of operations that write about one user, four of each at once, on PostgreSQL.
+"""Pairs of operations that write rows of one user, four of each concurrently, on PostgreSQL.
 
-No request fails because of another one: no deadlock, no foreign key that is gone, no long wait.
-`make soak` runs all pairs; otherwise the pairs that once failed.
+No request fails because of another one: no deadlock, no missing foreign key, no long wait.
+`make soak` runs all pairs; CI runs the pairs that once failed.
 """
 
 import itertools
@@ -43,17 +43,17 @@ from .harness import IS_LONG, figure
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(7200)]
 
 ROUNDS = int(os.environ.get('SOAK_ROUNDS', '50')) if IS_LONG else 4
-OF_EACH = 4
+CALLS_PER_OPERATION = 4
 MAX_SECONDS = 1.0
 NEW_PASSWORD = 'Difference engine, 1822'
 
-# A request, or what an operator's command calls.
+# A request, or the function of an operator's command.
 Call = tuple[str, str, Any] | Callable[[], Any]
 
 
 @dataclass
 class Prepared:
-    """A user, the PINs that were mailed to them, and the secrets of their devices."""
+    """User with a login, PINs and a TOTP secret."""
 
     user: Any
     login: Any = None
@@ -63,7 +63,10 @@ class Prepared:
 
 
 def operations(prepared: Prepared) -> dict[str, Call]:
-    """Return what writes about a user; names with `admin` are requests of an administrator."""
+    """Return the operations that write rows of a user.
+
+    Operations whose name starts with `admin` are requests of an admin.
+    """
     user, change_pin, reset_pin = prepared.user, prepared.change_pin, prepared.reset_pin
     me = f'/api/v1/users/{user.id}'
     auth = '/api/v1/auth'
@@ -111,7 +114,7 @@ def operations(prepared: Prepared) -> dict[str, Call]:
 
 
 NAMES = list(operations(Prepared(UserFactory.build(id=1))))
-# Those that once deadlocked, or inserted a row of a user who was just deleted.
+# The pairs that once deadlocked, or inserted a row of a user deleted at the same time.
 FAILED_ONCE = [
     ('change request', 'change confirm'),
     ('change confirm', 'admin delete'),
@@ -126,7 +129,7 @@ PAIRS = list(itertools.combinations_with_replacement(NAMES, 2)) if IS_LONG else 
 
 @pytest.fixture(scope='module')
 def own_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
-    """An application on a database of its own, with real transactions."""
+    """Yield a separate application that commits its transactions."""
     assert os.environ.get('TEST_DATABASE_URL'), 'needs PostgreSQL: see .ci/run'
     with application(Path(tmp_path_factory.mktemp('pairs')), 'pairs') as app:
         create_tables()
@@ -135,7 +138,7 @@ def own_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
 
 
 def request(app: Flask, call: Call, token: str) -> tuple[int, float]:
-    """Send a request, or call an operator's function. Return the status and the seconds it took."""
+    """Send a request or call an operator's function; return the status and the seconds."""
     if callable(call):
         return command(app, call)
     method, path, body = call
@@ -143,7 +146,7 @@ def request(app: Flask, call: Call, token: str) -> tuple[int, float]:
     began = time.monotonic()
     response = app.test_client().open(
         path, method=method, headers={'Authorization': f'Bearer {token}'},
-        # Each from a network of its own, so that no counter of wrong PINs of a network is used up.
+        # Each request has its own network, so that no attempt counter of a network is used up.
         environ_base={'REMOTE_ADDR': f'10.{randrange(256)}.{randrange(256)}.1'}, **more,
     )  # fmt: skip
     return response.status_code, time.monotonic() - began
@@ -167,26 +170,26 @@ def command(app: Flask, call: Callable[[], Any]) -> tuple[int, float]:
 
 
 def prepare() -> Prepared:
-    """Return a user who has asked for a reset, another address and a second factor."""
+    """Return a user with pending requests for a reset, an email change and a second factor."""
     user = account()
     login = log_in(user_or_email=user.username, password=PASSWORD)
     secret = start_totp_enrolment(principal_of(user)).secret
-    wish = f'wish{user.id}@example.com'
+    new_email = f'wish{user.id}@example.com'
     with atomic():
         reset_pin = issue_pin('password-reset', user.email).text
-        change_pin = issue_pin(email_change_purpose(user.id), wish).text
+        change_pin = issue_pin(email_change_purpose(user.id), new_email).text
         db.session.add(
             EmailChange(
                 user_id=user.id,
-                email=wish,
-                email_key=email_key(wish),
+                email=new_email,
+                email_key=email_key(new_email),
                 expires_at=now() + timedelta(hours=1),
             )
         )
     return Prepared(user, login, reset_pin, change_pin, secret)
 
 
-def at_once(calls: list[Callable[[], tuple[int, float]]]) -> list[tuple[int, float]]:
+def run_concurrently(calls: list[Callable[[], tuple[int, float]]]) -> list[tuple[int, float]]:
     barrier = Barrier(len(calls))
 
     def run(call: Callable[[], tuple[int, float]]) -> tuple[int, float]:
@@ -198,21 +201,21 @@ def at_once(calls: list[Callable[[], tuple[int, float]]]) -> list[tuple[int, flo
 
 
 @pytest.mark.parametrize(('one', 'other'), PAIRS)
-def test_neither_fails_because_of_the_other(own_app: Flask, one: str, other: str) -> None:
+def test_operations_do_not_make_each_other_fail(own_app: Flask, one: str, other: str) -> None:
     statuses: Counter[int] = Counter()
     slowest = 0.0
     for _ in range(ROUNDS):
-        # The context of the other fixtures has the database that all tests share.
+        # The context of other fixtures uses the database that all tests share.
         with own_app.app_context():
             prepared, admin = prepare(), account(roles=['member', 'admin'])
             define_role('readers', ['files:read'])
-            admins = log_in(user_or_email=admin.username, password=PASSWORD).token
-            tokens = {True: admins, False: prepared.login.token}
+            admin_token = log_in(user_or_email=admin.username, password=PASSWORD).token
+            tokens = {True: admin_token, False: prepared.login.token}
             known = operations(prepared)
-        found = at_once(
+        found = run_concurrently(
             [
                 partial(request, own_app, known[name], tokens[name.startswith('admin')])
-                for name in [one, other] * OF_EACH
+                for name in [one, other] * CALLS_PER_OPERATION
             ]
         )
         statuses.update(status for status, _ in found)
@@ -220,7 +223,7 @@ def test_neither_fails_because_of_the_other(own_app: Flask, one: str, other: str
     figure(one, '+', other, dict(statuses), 'slowest:', round(slowest, 2), 's')
 
     assert {status for status in statuses if status >= 500} == set()
-    # Of a user without a second factor and an avatar, these can only fail.
+    # The user has neither a second factor nor an avatar: these operations always fail.
     assert {one, other} <= {'recovery codes', 'remove totp', 'remove avatar'} or min(statuses) < 300
-    # Beside other tests, how long a request takes says nothing.
+    # In a short run, other tests make durations meaningless.
     assert slowest < MAX_SECONDS or not IS_LONG

@@ -1,5 +1,5 @@
-// Opens a page in Chromium and lets it upload: ENDPOINT TOKEN FILE PAGE CHROMIUM; prints what came
-// of it as JSON. Runs in the folder that has the packages.
+// Opens a page in Chromium and uploads a file: ENDPOINT TOKEN FILE PAGE CHROMIUM. Prints the file id
+// as JSON. Runs in the folder with the packages.
 
 import { createRequire } from 'node:module';
 
@@ -12,7 +12,7 @@ try {
   page.on('pageerror', (error) => console.error(String(error)));
   await page.goto(address);
   await page.setInputFiles('input', file);
-  const done = await page.evaluate((asked) => upload(asked), { endpoint, token });
+  const done = await page.evaluate((options) => upload(options), { endpoint, token });
   console.log(JSON.stringify({ file: done }));
 } finally {
   await browser.close();

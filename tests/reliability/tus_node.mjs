@@ -1,5 +1,5 @@
-// Uploads a file with tus-js-client in Node: ENDPOINT TOKEN FILE; prints what came of it as JSON.
-// Runs in the folder that has the packages.
+// Uploads a file with tus-js-client in Node: ENDPOINT TOKEN FILE. Prints the file id as JSON.
+// Runs in the folder with the packages.
 
 import { createReadStream } from 'node:fs';
 import { createRequire } from 'node:module';

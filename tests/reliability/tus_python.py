@@ -1,4 +1,4 @@
-"""Uploads a file with tuspy: ENDPOINT TOKEN FILE; prints what came of it as JSON."""
+"""Script that uploads a file with tuspy: ENDPOINT TOKEN FILE. Prints the file id as JSON."""
 
 import json
 import sys
@@ -8,7 +8,7 @@ from tusclient.client import TusClient
 
 
 def main(endpoint: str, token: str, file: str) -> None:
-    """Upload in pieces: tuspy holds each of them in memory, and counts its retries anew."""
+    """Upload in chunks: tuspy keeps each chunk in memory, and counts retries per chunk."""
     client = TusClient(endpoint, headers={'Authorization': f'Bearer {token}'})
     uploader = client.uploader(
         file, chunk_size=Path(file).stat().st_size // 32, retries=20, retry_delay=1,

@@ -1,6 +1,6 @@
-"""The service with a feature that is there to be interrupted. Runs in processes of its own only.
+"""The service with a feature for tests of interruptions. It runs in separate processes only.
 
-Nothing may import it beside them: its tables are no feature's.
+Tests must not import this module: its tables do not belong to a feature.
 """
 
 import os
@@ -35,13 +35,13 @@ from project.users import service as users_service
 from tests.reliability.workload_numbers import ARCHIVES, TICK
 
 BATCH = 200
-THINKING = 26  # seconds: longer than a lease
+THINK_SECONDS = 26  # longer than a lease
 
 reliability = Blueprint('reliability', __name__, cli_group='workload')
 
 
 class Run(Base):
-    """An attempt that began."""
+    """Started attempt of a task."""
 
     __tablename__ = 'reliability_runs'
 
@@ -51,7 +51,7 @@ class Run(Base):
 
 
 class Effect(Base):
-    """What a task did, and must not do twice. No constraint helps it."""
+    """Effect of a task that must occur once. No constraint prevents a second one."""
 
     __tablename__ = 'reliability_effects'
 
@@ -61,7 +61,10 @@ class Effect(Base):
 
 @task(attempts=100, backoff=timedelta(milliseconds=200), time_limit=timedelta(seconds=10))
 def leave_mark(number: int, milliseconds: int) -> None:
-    """Take a while, then have an effect. Run twice it has it once: both are one transaction."""
+    """Sleep, then add an effect.
+
+    Idempotent: a second run has no effect, because effect and completion are one transaction.
+    """
     with atomic():
         db.session.add(Run(number=number))
     time.sleep(milliseconds / 1000)
@@ -72,35 +75,35 @@ def leave_mark(number: int, milliseconds: int) -> None:
 
 @task()
 def do_nothing() -> None:
-    """Do nothing, which may be done twice."""
+    """Do nothing. Idempotent."""
 
 
 @task()
 def record_start(number: int) -> None:
-    """Write down when it began. Run twice, it is written down again."""
+    """Record the start. Idempotent: a second run records another start."""
     with atomic():
         db.session.add(Run(number=number))
 
 
 @task(attempts=4, backoff=timedelta(milliseconds=200))
 def kill_process() -> None:
-    """Kill the process that runs it; whoever runs it twice dies twice."""
+    """Kill the process of the task worker. A second run kills its process again."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 @task(attempts=2, backoff=timedelta(milliseconds=200), time_limit=timedelta(seconds=1))
 def hang() -> None:
-    """Never return, however often it is run again."""
+    """Never return. A second run does not return either."""
     while True:
         time.sleep(60)
 
 
-@task(attempts=1, time_limit=timedelta(seconds=THINKING))
+@task(attempts=1, time_limit=timedelta(seconds=THINK_SECONDS))
 def think(number: int) -> None:
-    """Keep the interpreter to itself, longer than a lease; run twice, it thinks twice."""
+    """Block the interpreter for longer than a lease. A second run blocks it again."""
     with atomic():
         db.session.add(Run(number=number))
-    # Nested repetition: it would take the age of the universe, and lets no other thread run.
+    # The nested repetition never finishes in practice, and keeps the interpreter lock.
     re.match(r'(a+)+$', 'a' * 60 + 'b')
 
 
@@ -109,7 +112,7 @@ printer = InterprocessSemaphore()
 
 @task(slot=TaskSlot('printer', partial(printer.has_free_slot, 1)), owner_argument='owner')
 def print_page(owner: int, milliseconds: int) -> None:
-    """Take a while, one at a time; as a thumbnail does. Idempotent: it is recorded again."""
+    """Sleep with a slot, as a thumbnail task. Idempotent: a second run is recorded again."""
     with printer.acquire(1, timeout=0):
         with atomic():
             db.session.add(Run(number=owner))
@@ -118,44 +121,44 @@ def print_page(owner: int, milliseconds: int) -> None:
 
 @task(queue='slow', owner_argument='owner')
 def archive(owner: int, milliseconds: int) -> None:
-    """Take a while, as an export does. Idempotent: it is recorded again."""
+    """Sleep in the slow queue, as an export. Idempotent: a second run is recorded again."""
     with atomic():
         db.session.add(Run(number=ARCHIVES + owner))
     time.sleep(milliseconds / 1000)
 
 
 def tick() -> None:
-    """Record that schedules run. Idempotent: it is recorded again."""
+    """Record a run of the schedule. Idempotent: a second run is recorded again."""
     with atomic():
         db.session.add(Run(number=TICK))
 
 
-# A service that has nothing to do is measured as well.
+# Other tests measure an idle service: the schedule is optional.
 if os.environ.get('RELIABILITY_TICKS'):
     task(every=timedelta(seconds=1))(tick)
 
 
 class MailRequest(Schema):
-    """Which mail, and whether its request is to fail."""
+    """Number of a mail, and whether its request fails."""
 
     number = fields.Int(required=True)
     fail = fields.Bool(load_default=False)
 
 
 class MailSchema(Schema):
-    """Who answered."""
+    """Process that handled the request."""
 
     pid = fields.Int()
 
 
 class Rejected(Conflict):
-    """As was asked for, after all was written."""
+    """Requested failure, after all rows were written."""
 
 
 @reliability.post('/mails')
 @endpoint(allow=public, body=MailRequest, returns=MailSchema, errors=[Rejected])
 def mail_create(body: dict[str, Any]) -> dict[str, int]:
-    """Send a mail, or refuse to in the last moment."""
+    """Send a mail, or fail at the end of the transaction."""
     with atomic():
         to = f'number-{body["number"]}@example.com'
         send_mail('already_registered', to=to, username='ada', name='')
@@ -165,14 +168,14 @@ def mail_create(body: dict[str, Any]) -> dict[str, int]:
 
 
 class UsersRequest(Schema):
-    """The names of users, and the password that all of them have."""
+    """Names of users, and their common password."""
 
     names = fields.List(fields.Str(), required=True)
     password = fields.Str(required=True)
 
 
 class TasksRequest(Schema):
-    """How many tasks of one name to enqueue, and how long each takes."""
+    """Name, number and duration of tasks to enqueue."""
 
     name = fields.Str(required=True)
     count = fields.Int(required=True)
@@ -203,13 +206,13 @@ def tasks_create(body: dict[str, Any]) -> None:
 
 @reliability.cli.command('prepare')
 def prepare() -> None:
-    """Make the tables."""
+    """Create the tables."""
     db.create_all()
 
 
 @reliability.cli.command('sweep')
 def collect() -> None:
-    """Sweep files until it is told to end; print how often bytes were removed."""
+    """Collect garbage until SIGTERM; print how many objects were deleted."""
     ends = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ends.set())
     removed = 0
@@ -222,7 +225,7 @@ def collect() -> None:
 @click.argument('count', type=int)
 @click.option('--pause', default=0.15)
 def trickle(count: int, pause: float) -> None:
-    """Enqueue one task after another, each into an idle queue, and print when that was."""
+    """Enqueue tasks one after the other into an idle queue; print the time of each."""
     for number in range(count):
         with atomic():
             enqueue(record_start, number)
@@ -242,11 +245,11 @@ def _enqueue(name: str, number: int, milliseconds: int, owner: int) -> None:
 
 
 def create_app() -> Flask:
-    """Return the service, with that feature."""
+    """Return the service with this feature."""
     app = project.create_app()
     app.register_blueprint(reliability)
     core.validate_routes(app)
-    if 'DISK_ORDERS' in os.environ:
-        # Orders count calls: those of the health checks in the background would be counted, too.
+    if 'DISK_FAULTS' in os.environ:
+        # Fault injection counts calls: background health checks would be counted as well.
         app.extensions['readiness'].stopped.set()
     return app

@@ -1,7 +1,7 @@
-"""The numbers under which the workload records runs. Beside it, because nothing may import it."""
+"""Numbers of runs recorded by the workload, in a module that tests may import."""
 
-# Of an archive; the id of its owner comes on top.
+# An archive has this number plus the id of its owner.
 ARCHIVES = 1000
 
-# Of the task with a schedule.
+# The task with a schedule.
 TICK = -100
