@@ -168,7 +168,7 @@ def interrupt(app: Flask, writer: Writer, operation: str, step: str, fault: str)
 
 
 def _run_and_exit(app: Flask, writer: Writer, operation: str, step: str) -> None:
-    """Run an operation in a child process with connections of its own."""
+    """Run an operation in a child process with separate connections."""
     try:
         with app.app_context():
             db.engine.dispose(close=False)

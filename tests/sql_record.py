@@ -1,9 +1,9 @@
 """Selection of the tests that execute SQL.
 
 A run on SQLite appends the ids of tests without SQL to the file `TESTS_WITHOUT_SQL`. A run on
-PostgreSQL with this variable leaves them out: they would repeat what they did on SQLite. They are
-half of all tests and a fifth of the CPU seconds. A test without a record runs. `.ci/run` sets the
-variable for two runs of one commit.
+PostgreSQL with this variable skips them: the result would be the same. They are half of all tests
+and take a fifth of the CPU time. A test without a record runs. `.ci/run` sets the variable for two
+runs of one commit.
 """
 
 import os
@@ -31,7 +31,7 @@ if RECORD and IS_ON_SQLITE:
 
     @event.listens_for(Engine, 'do_connect')
     def _count_connection(*_: Any) -> None:
-        # Also counts a connection that fails: the database of the test is down.
+        # A failing connection counts as well: the database of the test is down.
         Uses.add()
 
     @pytest.hookimpl(wrapper=True)
@@ -50,7 +50,7 @@ if RECORD and IS_ON_SQLITE:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-        """Note that a test passed: one that was skipped is not recorded."""
+        """Store whether a test passed: skipped tests are not recorded."""
         report = yield
         if report.when == 'call':
             item.stash[HAS_PASSED] = report.passed
@@ -73,7 +73,7 @@ if RECORD and IS_ON_SQLITE:
 if RECORD and not IS_ON_SQLITE:
 
     def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-        """Leave out the tests that are recorded."""
+        """Deselect the recorded tests."""
         recorded = set(RECORD.read_text().splitlines())
         config.hook.pytest_deselected(items=[item for item in items if item.nodeid in recorded])
         items[:] = [item for item in items if item.nodeid not in recorded]

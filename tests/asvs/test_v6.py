@@ -34,7 +34,7 @@ STEP = timedelta(seconds=30)
 
 
 def register(client, name='ada', password=PASSWORD, email=None):
-    """Register a user without a login."""
+    """Send a registration, without a login."""
     body = {'username': name, 'email': email or f'{name}@example.com', 'password': password}
     return client.post(f'{API}/auth/accounts', json=body)
 
@@ -46,7 +46,7 @@ def password_reasons(client, password, name='ada'):
 
 
 def enrol(person, clock):
-    """Turn on the second factor of a logged-in user; return the secret and recovery codes."""
+    """Enable the second factor of a logged-in user; return the secret and recovery codes."""
     secret = data(person.call('POST', '/auth/totp'))['secret']
     answer = person.call('PUT', '/auth/totp', {'otp': pyotp.TOTP(secret).at(now())})
     clock.shift(STEP * 2)

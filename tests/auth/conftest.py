@@ -20,7 +20,7 @@ SESSIONS = '/api/v1/auth/sessions'
 
 @pytest.fixture(autouse=True)
 def no_counter_cleanup(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Turn off the random cleanup of attempt counters: tests here count statements."""
+    """Disable the random cleanup of attempt counters: tests here count statements."""
     monkeypatch.setattr(throttling, 'ATTEMPTS_PER_CLEANUP', 1 << 62)
 
 

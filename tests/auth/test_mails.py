@@ -98,7 +98,7 @@ class TestEveryMail:
         assert HOSTILE in plain(mail)
 
     @pytest.mark.parametrize('template', MAILS)
-    def test_rejects_headers_in_the_name(self, template):
+    def test_adds_no_header_from_the_name(self, template):
         mail = render(template, name='Ada\r\nBcc: eve@example.com\r\n\r\nHello')
 
         assert set(mail.keys()) == HEADERS

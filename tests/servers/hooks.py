@@ -14,7 +14,7 @@ OTHER_PATHS = {'me', 'roles'}
 
 @schemathesis.hook
 def filter_case(_context: Any, case: Any) -> bool:
-    """Skip usernames that turn the path into that of another operation.
+    """Skip usernames for which the path is that of another operation.
 
     `/users/7` returns a user and `/users/me/profile` the caller; their schemas differ.
     """

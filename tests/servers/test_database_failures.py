@@ -30,7 +30,7 @@ READ = 'SELECT 1'
 def service(folder: Path, url: str) -> Flask:
     """Return an application with two routes that execute a statement.
 
-    `/atomic` executes it in a transaction, `/alone` as a transaction of its own.
+    `/atomic` executes it inside a transaction, `/alone` as a separate transaction.
     """
     statements = Blueprint('statements', __name__)
 

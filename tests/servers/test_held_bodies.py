@@ -59,7 +59,7 @@ def create_admin(service: Service, name: str) -> tuple[int, str]:
 
 
 def calls(revoked: str) -> list[tuple[str, str]]:
-    """Return method and path of each JSON route that depends on what is revoked."""
+    """Return method and path of each JSON route that requires the revoked permission or key."""
     found = []
     document = json.loads((ROOT / 'openapi.json').read_text())
     for path, operations in document['paths'].items():

@@ -1,4 +1,4 @@
-"""The service on a system without the system calls of Linux, such as macOS or a BSD.
+"""The service on a system without Linux-only system calls, such as macOS or a BSD.
 
 Image decoders load their sandbox in a separate process: tests/core/images/test_sandbox.py.
 """
@@ -55,7 +55,7 @@ def service(tmp_path: Path) -> Iterator[Service]:
         yield service
 
 
-def test_works_and_logs_what_is_missing(service: Service) -> None:
+def test_service_works_and_logs_missing_protections(service: Service) -> None:
     output = service.flask('create-user', 'ada', '--email', 'ada@example.com')
     login = {'user_or_email': 'ada', 'password': output.split('Password: ')[1].strip()}
     url = f'{service.url}/api/v1'

@@ -56,7 +56,7 @@ class TestCredentialFindHashForLogin:
         assert found == (None, own.password_hash)
         assert other.password_hash not in found
 
-    def test_returns_none_if_there_are_no_credentials(self):
+    def test_returns_none_without_credentials(self):
         assert Credential.find_hash_for_login(0, 1) == (None, None)
 
     def test_returns_the_same_user_after_others_are_created(self):

@@ -1,4 +1,4 @@
-"""HTTP: turn a second factor on and off, and renew recovery codes."""
+"""HTTP: enable and disable a second factor, and renew recovery codes."""
 
 import pyotp
 import pytest
@@ -10,7 +10,7 @@ from tests.client import data, reasons
 
 
 class TestFactors:
-    def test_can_be_turned_on_and_off(self, client, logged_in):
+    def test_can_be_enabled_and_disabled(self, client, logged_in):
         user = account(username='ada')
         ada = logged_in(user)
 

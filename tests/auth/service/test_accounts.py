@@ -454,7 +454,7 @@ class TestVerifyAccount:
         register(username='mallory', email='ada@example.com', password=STRANGERS_PASSWORD)
         pin = pin_in(mailbox()[-1])
 
-        # Ada knows the PIN and not the password; the stranger knows only the password.
+        # Ada has the PIN and not the password; the stranger has only the password.
         with pytest.raises(WrongPin):
             verify(pin)
         with pytest.raises(WrongPin):

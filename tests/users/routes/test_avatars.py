@@ -126,7 +126,7 @@ class TestAvatarShow:
 
 
 class TestUserAvatar:
-    def test_returns_any_avatar_without_a_login_to_any_origin(self, as_user, client):
+    def test_returns_any_avatar_without_a_login_to_any_site(self, as_user, client):
         send(as_user(UserFactory(username='ada')), PICTURE)
 
         response = client.get('/api/v1/users/ada/avatar', buffered=True)

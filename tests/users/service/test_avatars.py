@@ -53,7 +53,9 @@ class TestSetAvatar:
 
         assert stored_keys() == set()
 
-    def test_stores_nothing_if_the_user_is_deleted_meanwhile(self, app, picture, monkeypatch):
+    def test_stores_nothing_if_the_user_is_deleted_during_the_decoding(
+        self, app, picture, monkeypatch
+    ):
         user = UserFactory()
         monkeypatch.setattr(
             'project.users.service.avatars.resize_to_webp',

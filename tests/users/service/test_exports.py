@@ -119,7 +119,7 @@ class TestMakeExport:
         assert get_export(user.id, export.id) == before
         assert len(mailbox()) == 1
 
-    def test_stores_nothing_if_the_user_is_deleted_meanwhile(self, app, user, monkeypatch):
+    def test_stores_nothing_if_the_user_is_deleted_during_the_export(self, app, user, monkeypatch):
         export = request_export(user.id)
         late = PersonalData('late', {}, lambda _: _deleting(user.id), lambda _: None)
         monkeypatch.setattr('project.users.service.exports.personal_data_registry', lambda: [late])
@@ -129,7 +129,7 @@ class TestMakeExport:
         run_pending_tasks(app)
         assert stored_ids() == set()
 
-    def test_stores_nothing_if_the_user_is_disabled_meanwhile(self, app, user, monkeypatch):
+    def test_stores_nothing_if_the_user_is_disabled_during_the_export(self, app, user, monkeypatch):
         export = request_export(user.id)
         late = PersonalData('late', {}, lambda _: _disabling(user.id), lambda _: None)
         monkeypatch.setattr('project.users.service.exports.personal_data_registry', lambda: [late])

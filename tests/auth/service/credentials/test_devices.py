@@ -45,7 +45,7 @@ def count():
 
 
 class TestKnownDevices:
-    def test_get_a_token_of_which_only_the_hash_is_stored(self, login):
+    def test_get_a_token_and_only_its_hash_is_stored(self, login):
         opened = login(PHONE)
 
         assert kind_of(opened.device) == 'pdv'
