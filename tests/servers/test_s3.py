@@ -237,7 +237,7 @@ class TestCopyAll:
         assert sha256(read(target, 'blobs/ab/1')).digest() == sha256(LARGE).digest()
 
 
-class TestDelete:
+class TestTransactionLimits:
     @pytest.mark.slow('waits for a server that never answers')
     def test_raises_before_other_transactions_give_up(self, app, place):
         with listener() as port:
