@@ -1,6 +1,6 @@
-"""Reading the body of a request from the socket: in large blocks, and within time limits.
+"""Readers of request bodies, which read the socket in large blocks and within time limits.
 
-A body that ends early, or that exceeds a time limit, is an error and not a shorter body.
+A body that ends early or exceeds a time limit raises an error: it never counts as a shorter body.
 """
 
 import io
@@ -24,13 +24,14 @@ from .chunked_body import ChunkedBodyReader
 
 @dataclass(slots=True)
 class BodyRate:
-    """The rate at which a body arrives, while the service waits for it.
+    """The rate at which the bytes of a body arrive.
 
-    Only the waiting is measured: a service that reads slowly does not make its clients slow.
+    Only the time that the service waits for bytes counts. A service that reads slowly does not
+    make its clients slow.
 
     :param min_rate: bytes a second that must arrive in each window (`BODY_MIN_RATE`).
-    :param window: seconds of waiting after which the rate is judged.
-    :param deadline: when the body must be complete at the latest, by `time.monotonic()`.
+    :param window: seconds of waiting after which the rate is checked.
+    :param deadline: the latest end of the body, as a value of `time.monotonic()`.
     """
 
     min_rate: int
@@ -41,14 +42,14 @@ class BodyRate:
 
     @property
     def seconds_left(self) -> float:
-        """How long the next read may wait."""
+        """Seconds that the next read may wait."""
         return min(self.window - self.waited, self.deadline - time.monotonic())
 
     def is_too_slow(self, count: int, seconds: float) -> bool:
-        """Add a read; return whether the body exceeds one of its limits.
+        """Record a read; return whether the body exceeds one of its limits.
 
         :param count: bytes that the read returned.
-        :param seconds: how long it waited for them.
+        :param seconds: time that the read waited for them.
         """
         self.received += count
         self.waited += seconds
@@ -60,15 +61,15 @@ class BodyRate:
 
 
 class Unreader(SocketUnreader):  # type: ignore[misc]
-    """gunicorn's buffer in front of a socket, with the time limits of the body behind it."""
+    """gunicorn's read buffer of a socket, with the time limits of the current body."""
 
-    #: When the body that is being read must be complete, by `time.monotonic()`; None for any time.
+    #: The latest end of the current body, as a value of `time.monotonic()`; None: no limit.
     deadline: float | None = None
-    #: The rate of the body that is being read; None for any rate.
+    #: The rate of the current body; None: no limit.
     rate: BodyRate | None = None
-    #: Called before `RequestTimeout` is raised.
+    #: The callback that runs before `RequestTimeout` is raised.
     on_timeout: Callable[[], None] | None = None
-    #: Seconds after which a read of the socket fails without a byte (SO_RCVTIMEO).
+    #: Seconds without a byte after which a read of the socket fails (SO_RCVTIMEO).
     receive_timeout: float = inf
 
     def start_timeout(self, seconds: float, on_timeout: Callable[[], None]) -> None:
@@ -76,8 +77,10 @@ class Unreader(SocketUnreader):  # type: ignore[misc]
         self.deadline, self.on_timeout = time.monotonic() + seconds, on_timeout
 
     def receive(self, read: Callable[[], Any], nothing: Any) -> Any:
-        """Read from the socket; return `nothing` if the client is silent and there is no limit.
+        """Read from the socket within the limits of the current body.
 
+        :param read: reads once, and raises `BlockingIOError` after the receive timeout.
+        :param nothing: the result if a read times out and the body has no limit.
         :raises RequestTimeout: if the deadline has passed, or the body arrives too slowly.
         """
         while True:
@@ -97,21 +100,21 @@ class Unreader(SocketUnreader):  # type: ignore[misc]
                 return data
 
     def reset_limits(self) -> None:
-        """Read the next request without the time limits of this one."""
+        """Remove the time limits of the current body."""
         self.deadline = self.rate = self.on_timeout = None
 
     def chunk(self, size_hint: int | None = None) -> bytes:
-        """Return the next piece, or nothing if the client was silent for too long."""
+        """Return the next bytes; b'' at the end of the data or after the receive timeout."""
         return bytes(self.receive(partial(super().chunk, size_hint), b''))
 
     def _limit_wait(self) -> None:
-        """Let the next read end when the first of the limits is reached."""
+        """Set the receive timeout so that the next read ends at the nearest limit."""
         seconds = self.rate.seconds_left if self.rate else inf
         if self.deadline is not None:
             seconds = min(seconds, self.deadline - time.monotonic())
         if seconds <= 0:
             self._time_out()
-        # Not at every read: the system call would cost a tenth of it.
+        # Not before every read: the system call takes a tenth of the time of a read.
         if seconds < inf and not 0.9 <= seconds / self.receive_timeout <= 1.1:
             self.receive_timeout = seconds
             set_receive_timeout(self.sock, seconds)
@@ -123,62 +126,70 @@ class Unreader(SocketUnreader):  # type: ignore[misc]
 
 
 class ContentLengthReader(io.RawIOBase):
-    """As many bytes as `Content-Length` promised, straight into the memory of who reads them.
+    """A body with a `Content-Length`, read directly into the buffer of the caller.
 
-    gunicorn reads such a body ahead and copies it four times on its way to the application; it
-    also calls a body whole whose client left halfway, which the application cannot tell from a
-    short upload. Here that is an error.
+    gunicorn's own reader reads such a body ahead and copies it four times. If the client
+    disconnects early, gunicorn ends the body without an error, and the application cannot
+    distinguish it from a short upload. This reader raises an error.
     """
 
     def __init__(self, unreader: Any, length: int) -> None:
-        """Begin with what the parser has read beyond the head, and end after `length` bytes."""
+        """Create a reader.
+
+        :param unreader: its buffer may already contain the first bytes of the body.
+        :param length: the number of bytes of the body.
+        """
         self.unreader = unreader
         self.missing = length
 
     def readable(self) -> bool:
-        """Say so: a buffered reader asks."""
+        """Return True: `io.BufferedReader` requires it."""
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Fill some of the buffer, or none after the last byte; raise if the client has gone."""
+        """Fill a part of the buffer; return 0 after the last byte.
+
+        :raises NoMoreData: if the client disconnected before the last byte.
+        """
         wanted = min(len(buffer), self.missing)
         if not wanted:
             return 0
-        count = self._held(buffer, wanted) or self._received(buffer, wanted)
+        count = self._read_buffered(buffer, wanted) or self._read_socket(buffer, wanted)
         if not count:
             raise NoMoreData()
         self.missing -= count
         return count
 
-    def _held(self, buffer: Any, wanted: int) -> int:
-        held = self.unreader.take_buffered()
-        count = min(wanted, len(held))
-        buffer[:count] = held[:count]
-        # What is left may be the next request already.
-        self.unreader.unread(held[count:])
+    def _read_buffered(self, buffer: Any, wanted: int) -> int:
+        received = self.unreader.take_buffered()
+        count = min(wanted, len(received))
+        buffer[:count] = received[:count]
+        # The rest may belong to the next request.
+        self.unreader.unread(received[count:])
         return count
 
-    def _received(self, buffer: Any, wanted: int) -> int:
+    def _read_socket(self, buffer: Any, wanted: int) -> int:
         sock = self.unreader.sock
         return int(self.unreader.receive(partial(sock.recv_into, buffer, wanted), 0))
 
 
 def set_receive_timeout(sock: Any, seconds: float) -> None:
-    """Let a blocking read of a socket fail after this time without a byte."""
+    """Set SO_RCVTIMEO: a blocking read fails after this time without a byte."""
     whole, fraction = divmod(seconds, 1)
     timeout = struct.pack('ll', int(whole), max(1, int(fraction * 1_000_000)))
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeout)
 
 
 def is_body_unread(body: Any) -> bool:
-    """Return whether a part of a request's body has not been read, and may never arrive."""
+    """Return whether a part of the body has not been read; it may never arrive."""
     return isinstance(body, io.BufferedReader) and bool(body.raw.missing)
 
 
 def use_direct_body_reader(body: Any, unreader: Any) -> Any:
-    """Return a body of the same bytes whose `read1` returns what has arrived.
+    """Return a reader of the same body whose `read1` returns the bytes that have arrived.
 
-    A body of known length is also faster than gunicorn's. Any other kind is returned as it is.
+    For a body with a `Content-Length`, it is also faster than gunicorn's reader. An empty body, or
+    one of another kind, is returned unchanged.
     """
     if type(body) is not Body:
         return body

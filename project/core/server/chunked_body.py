@@ -1,4 +1,4 @@
-"""The body of a request with `Transfer-Encoding: chunked`, block by block as it arrives."""
+"""Reader of bodies with `Transfer-Encoding: chunked`, which returns each block on arrival."""
 
 import io
 from typing import Any
@@ -7,18 +7,21 @@ from gunicorn.http.body import ChunkedReader
 
 
 class ChunkedBodyReader(io.RawIOBase):
-    """The decoded blocks of gunicorn's parser, each as soon as it has arrived.
+    """The decoded blocks of gunicorn's parser; each can be read as soon as it arrives.
 
-    gunicorn's own `read(n)` returns only when `n` bytes are there, and loses the bytes before the
-    point at which a connection breaks.
+    gunicorn's own `read(n)` returns only after `n` bytes have arrived. If the connection breaks, it
+    loses the bytes that arrived before.
     """
 
     def __init__(self, reader: ChunkedReader) -> None:
-        """Begin with the first chunk of a body that has not been read."""
+        """Create a reader.
+
+        :param reader: gunicorn's reader of a body of which nothing has been read.
+        """
         self._blocks = reader.parser
         # Whether the last chunk has not been read.
         self.missing = True
-        self._held = b''
+        self._block = b''
         self._error: Exception | None = None
 
     def readable(self) -> bool:
@@ -32,17 +35,17 @@ class ChunkedBodyReader(io.RawIOBase):
             does not take the bytes that follow for a new request.
         :raises ParseException: if the chunks are malformed; again at each further call.
         """
-        held = self._held or self._next_block()
-        count = min(len(buffer), len(held))
-        buffer[:count] = held[:count]
-        self._held = held[count:]
+        block = self._block or self._next_block()
+        count = min(len(buffer), len(block))
+        buffer[:count] = block[:count]
+        self._block = block[count:]
         return count
 
     def _next_block(self) -> bytes:
         if self._error:
             raise self._error
         try:
-            # The parser yields an empty block where a chunk's data has yet to arrive.
+            # The parser yields an empty block if the data of a chunk has not arrived yet.
             block = next((bytes(block) for block in self._blocks if block), b'')
             self.missing = bool(block)
             return block

@@ -1,4 +1,4 @@
-"""By which keys the requests of one client are counted, before anything is known of its user."""
+"""Keys under which the requests of a client are counted before its user is known."""
 
 import re
 from collections.abc import Hashable
@@ -20,26 +20,26 @@ class AddressKey:
     network: str
 
 
-def address_key(held: bytes, peer: Any, trusted_proxies: int) -> AddressKey:
+def address_key(received: bytes, peer: Any, trusted_proxies: int) -> AddressKey:
     """Return the key of the client's IP network; an IPv6 /64 counts as one client.
 
-    :param held: the bytes of the request, its whole head included.
-    :param peer: the address of the socket, as `accept` returns it.
-    :param trusted_proxies: `TRUSTED_PROXIES`: each appends one address to `X-Forwarded-For`.
+    :param received: the bytes of the request that have arrived, with the whole head.
+    :param peer: the address of the other end of the socket, as `accept` returns it.
+    :param trusted_proxies: `TRUSTED_PROXIES`: each appends one IP address to `X-Forwarded-For`.
     """
     address = peer[0] if isinstance(peer, tuple) else ''
     if trusted_proxies:
-        end = held.find(HEAD_END)
-        forwarded = b','.join(FORWARDED_FOR_PATTERN.findall(held, 0, end)).split(b',')
+        end = received.find(HEAD_END)
+        forwarded = b','.join(FORWARDED_FOR_PATTERN.findall(received, 0, end)).split(b',')
         if len(forwarded) >= trusted_proxies:
             address = forwarded[-trusted_proxies].decode('latin-1')
     return AddressKey(network_of(normalize_forwarded_ip(address)))
 
 
-def credential_key(held: bytes) -> Hashable | None:
-    """Return the key of the request's credential, or None if it has none.
+def credential_key(received: bytes) -> Hashable | None:
+    """Return the key of the request's credential, or None without an `Authorization` header.
 
-    The key is a hash: the credential itself does not stay in memory.
+    The key is a hash, so that the credential itself does not stay in memory.
     """
-    found = AUTHORIZATION_PATTERN.search(held, 0, held.find(HEAD_END))
+    found = AUTHORIZATION_PATTERN.search(received, 0, received.find(HEAD_END))
     return hash(found[1].strip()) if found else None

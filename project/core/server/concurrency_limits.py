@@ -1,4 +1,4 @@
-"""Concurrency limits: how many requests of a kind run at once, and how many of one client."""
+"""Concurrency limits of requests: per kind of request, and per client."""
 
 import time
 from collections import Counter, deque
@@ -17,12 +17,12 @@ RETRY_AFTER_SECONDS = 2
 
 @dataclass(slots=True)
 class ConcurrencyLimiter:
-    """Connections whose requests run, and those that wait for one of them to finish.
+    """A concurrency limit: the connections whose requests run, and those whose requests wait.
 
-    :param max_running: requests that run at once.
-    :param max_per_key: requests of one key, such as a client address, that run at once.
-    :param queue_timeout_seconds: how long a request may wait.
-    :param rejection: the status of a request that waited for too long.
+    :param max_running: maximum of requests that run at once.
+    :param max_per_key: maximum for one key, such as the IP network of a client.
+    :param queue_timeout_seconds: time that a request may wait.
+    :param rejection: status of the response to a request that has waited longer.
     """
 
     max_running: int
@@ -35,11 +35,11 @@ class ConcurrencyLimiter:
 
     @property
     def is_full(self) -> bool:
-        """Whether the next request would have to wait, whatever its keys."""
+        """Whether all slots are taken, so that the next request must wait."""
         return len(self.running) >= self.max_running
 
     def acquire(self, conn: Any, keys: Iterable[Hashable] = ()) -> bool:
-        """Return whether a request may run now; else it waits."""
+        """Start a request and return True, or queue it and return False."""
         keys = frozenset(keys)
         if self._may_run(keys):
             self._start(conn, keys)
@@ -48,19 +48,19 @@ class ConcurrencyLimiter:
         return False
 
     def release(self, conn: Any) -> Iterator[Any]:
-        """End a running request; return the connections of the requests that start now."""
+        """Free the slot of a request; return the connections whose requests start now."""
         self._subtract(self.running.pop(conn))
         return self._start_waiting()
 
     def release_key(self, conn: Any, key: Hashable) -> Iterator[Any]:
-        """Stop counting a request under a key; yield the connections of those that start now."""
+        """Stop counting a request under a key; yield the connections whose requests start."""
         if key in self.running.get(conn, ()):
             self.running[conn] -= {key}
             self._subtract([key])
             yield from self._start_waiting()
 
     def pop_expired(self) -> Iterator[Any]:
-        """Remove and yield the connections whose requests have waited for too long."""
+        """Remove and yield the connections whose requests have exceeded the queue timeout."""
         moment = time.monotonic()
         while self.waiting and moment - self.waiting[0][0] > self.queue_timeout_seconds:
             yield self.waiting.popleft()[1]
@@ -94,10 +94,10 @@ class ConcurrencyLimiter:
 
 
 class ClientLimiter:
-    """Requests in flight by client, of all connections of one process. Threads may share it.
+    """A limit of requests in flight per client, for all connections of a process. Thread-safe.
 
-    :param max_per_client: requests of one client at once.
-    :param max_total: requests of all clients at once.
+    :param max_per_client: maximum of requests of one client at once.
+    :param max_total: maximum of requests of all clients at once.
     """
 
     def __init__(self, max_per_client: int, max_total: float = inf) -> None:
@@ -108,10 +108,10 @@ class ClientLimiter:
         self._lock = Lock()
 
     def claim(self, conn: Any, client: Hashable) -> None:
-        """Count the request of a connection under its client.
+        """Count the request of a connection under its client, unless it is counted already.
 
         :param client: a user id, or the network of an IP address.
-        :raises TooManyRequests: if the client, or all together, have too many requests in flight.
+        :raises TooManyRequests: if the client, or all clients, have too many requests in flight.
         """
         with self._lock:
             if conn in self._clients:

@@ -1,4 +1,4 @@
-"""`SHUTDOWN_DELAY`: the time between SIGTERM and the end of the listeners, in gunicorn's master."""
+"""`SHUTDOWN_DELAY`: the time from SIGTERM until gunicorn's master closes the listeners."""
 
 import signal
 from types import FrameType
@@ -8,13 +8,14 @@ from project.core.process_lifetime import announce_stop, is_stopping
 
 
 def delay_shutdown(server: Any, seconds: int) -> None:
-    """Let SIGTERM make the service unready at once, and stop it after a delay.
+    """Make SIGTERM report the service as not ready at once, and stop it after a delay.
 
-    A load balancer that asks `/readyz` sends no more requests in the meantime; those that it sends
-    are served. A second SIGTERM ends the delay. Workers of an older generation (SIGHUP) do not
-    wait: their service goes on.
+    During the delay, a load balancer that queries `/readyz` removes the service; requests that
+    arrive are served. A second SIGTERM ends the delay. The old workers of a reload (SIGHUP) stop
+    without a delay, because the service continues.
 
     :param server: gunicorn's arbiter.
+    :param seconds: the delay; 0: SIGTERM keeps its normal effect.
     """
     if not seconds:
         return
@@ -26,7 +27,7 @@ def delay_shutdown(server: Any, seconds: int) -> None:
         if is_stopping():
             raise StopIteration  # gunicorn's own way to stop.
         announce_stop()
-        server.log.info('Not ready from now on; closing the listeners in %d s', seconds)
+        server.log.info('The service is not ready; its listeners close in %d s', seconds)
         signal.signal(signal.SIGALRM, stop)
         signal.setitimer(signal.ITIMER_REAL, seconds)
 

@@ -1,4 +1,4 @@
-"""Responses of the server itself, to requests that do not reach the application, in JSend."""
+"""JSend responses of the server to requests that do not reach the application."""
 
 import json
 from http import HTTPStatus
@@ -12,21 +12,21 @@ RETRYABLE = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
 
 
 class ResponseRecorder:
-    """A socket that keeps the page gunicorn writes on it, from which the status can be read."""
+    """A replacement of a socket, which records gunicorn's error page to read its status."""
 
     sent = b''
 
     @property
     def status(self) -> HTTPStatus:
-        """The verdict."""
+        """The status of the recorded page."""
         return HTTPStatus(int(self.sent.split(maxsplit=2)[1]))
 
     def gettimeout(self) -> float:
-        """Be what gunicorn takes for a socket that does not block."""
+        """Return 0.0, so that gunicorn treats this as a non-blocking socket."""
         return 0.0
 
     def sendall(self, data: bytes) -> None:
-        """Keep it."""
+        """Record the data."""
         self.sent += data
 
 

@@ -1,8 +1,8 @@
-"""Requests that hash a password, recognized before a thread is taken.
+"""Detection of requests that hash a password, before they get a thread.
 
-Each takes a core and 19 MiB for 50 ms, as long as hundreds of other requests. The routes declare it
-(`@endpoint(hashes_password=…)`). They are matched by the URL map of the application, so that every
-spelling of a URL counts: percent-encoded, with doubled slashes, in absolute form.
+Such a request occupies a core and 19 MiB for 50 ms: the time of hundreds of other requests. Its
+route declares it (`@endpoint(hashes_password=…)`). The URL map of the application matches the URL,
+so that every spelling is detected: percent-encoded, with doubled slashes, in absolute form.
 """
 
 import os
@@ -17,14 +17,14 @@ from werkzeug.routing import Map, RequestRedirect
 
 from project.core.server.request_state import HEAD_END
 
-# Recent pairs of method and URL, with their result: matching a URL takes 30 µs.
+# Results that are cached by method and URL, because matching a URL takes 30 µs.
 MAX_CACHED_URLS = 1024
 
 
 class PasswordRequests:
     """The routes of an application that hash passwords.
 
-    :param app: a Flask application, or another WSGI application, which has no such routes.
+    :param app: a Flask application. Another WSGI application has no such routes.
     """
 
     def __init__(self, app: Any) -> None:
@@ -63,13 +63,13 @@ class PasswordRequests:
         return found is True or (isinstance(found, str) and _header_prefix(found) in headers)
 
     def _find_uncached(self, method: bytes, target: bytes) -> bool | str:
-        """Return what the route of a request declares."""
+        """Return the `hashes_password` of the route of a request, or False without a route."""
         try:
             path = split_request_uri(target.decode('latin-1')).path
-        except ValueError:  # gunicorn rejects it with 400.
+        except ValueError:  # gunicorn returns 400.
             return False
         path = path.removeprefix(os.getenv('SCRIPT_NAME', ''))  # gunicorn removes it, too.
-        # As WSGI and Werkzeug decode a path.
+        # Decoded as WSGI and Werkzeug do.
         decoded = unquote_to_wsgi_str(path).encode('latin-1').decode(errors='replace')
         return self._match(method.decode('latin-1'), decoded)
 
@@ -80,7 +80,7 @@ class PasswordRequests:
             if not may_redirect:
                 return False
             return self._match(method, urlsplit(redirect.new_url).path, may_redirect=False)
-        except HTTPException:  # No such URL, or not with this method.
+        except HTTPException:  # Unknown URL or method.
             return False
         return self._routes.get((endpoint, method), False)
 

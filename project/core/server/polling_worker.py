@@ -1,7 +1,7 @@
-"""Connections that wait in the poller, without a thread: for a request, or for their client to go.
+"""A worker whose connections wait in the poller, without a thread.
 
-gunicorn gives every connection a thread, in which it waits: a few clients that send half a request
-stop the service.
+They wait there for a request, or for the client to close the connection. gunicorn's own worker lets
+each connection wait in a thread, so that a few clients that send half a request block the service.
 """
 
 import socket
@@ -32,23 +32,24 @@ CONTINUE = b'HTTP/1.1 100 Continue\r\n\r\n'
 
 
 class PollingWorker(StoppingWorker):
-    """A worker that collects requests before a thread is taken, and closes connections likewise."""
+    """A worker that receives requests, and closes connections, without a thread."""
 
     #: Seconds that the poller waits for a head, or for the client to close the connection.
     read_timeout_seconds: float = 10.0
-    #: Seconds without progress after which a response is cut: its client reads no more.
+    #: Seconds without progress after which a response is aborted: its client does not read it.
     stall_timeout_seconds: float = 180.0
-    #: Seconds for a whole body, however steadily its bytes arrive (`BODY_TIMEOUT`). It holds for
-    #: small bodies, which the poller collects, and for all that the application reads as JSON.
+    #: Seconds for a whole body at any rate (`BODY_TIMEOUT`). This limit applies to small bodies,
+    #: which the poller receives, and to all bodies that the application reads as JSON.
     body_timeout_seconds: float = 30.0
-    #: Bytes a second of all other bodies (`BODY_MIN_RATE`), measured over the window.
+    #: Minimum of bytes a second of all other bodies (`BODY_MIN_RATE`), measured over the window.
     body_min_rate: int = 1000
     rate_window_seconds: float = 30.0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Begin without connections."""
+        """Create a worker without connections."""
         super().__init__(*args, **kwargs)
-        # Each is in the order of timeouts. gunicorn closes connections of the first one silently.
+        # Each queue is sorted by timeout. gunicorn closes connections of the first one without a
+        # response.
         self.partial = {
             RequestState.PARTIAL_HEAD: self.pending_conns,
             RequestState.PARTIAL_BODY: deque[TConn](),
@@ -56,24 +57,24 @@ class PollingWorker(StoppingWorker):
         }
 
     def enqueue_req(self, conn: TConn) -> None:
-        """Run the next request of a connection once it has arrived; until then, take no thread."""
+        """Wait, without a thread, for the next request of a connection; then run it."""
         if not conn.initialized:
             self._prepare(conn)
         conn.sock.setblocking(False)
         self._proceed(conn, *self._classify(conn))
 
-    def run_request(self, conn: TConn, state: RequestState, held: bytes) -> None:
+    def run_request(self, conn: TConn, state: RequestState, received: bytes) -> None:
         """Run a request that has arrived, or a stream that has begun to arrive.
 
-        :param held: the bytes of the request that have arrived, its head included.
+        :param received: the bytes of the request that have arrived, with the whole head.
         """
         super().enqueue_req(conn)
 
     def murder_pending(self) -> None:
-        """Close connections whose head is late; end the wait for bodies that are late."""
+        """Close connections whose head is late; end the wait for late bodies."""
         super().murder_pending()
         for conn in self._pop_late(RequestState.PARTIAL_BODY):
-            # A worker that stops waits for a shorter time: then it is not the client's fault.
+            # A stopping worker waits for a shorter time, so that the client is not at fault.
             late = HTTPStatus.REQUEST_TIMEOUT if self.alive else HTTPStatus.SERVICE_UNAVAILABLE
             self.reject(conn, late, 'The body of a request was late')
         for conn in self._pop_late(RequestState.PARTIAL_STREAM):
@@ -83,7 +84,7 @@ class PollingWorker(StoppingWorker):
                 self.reject(conn, HTTPStatus.SERVICE_UNAVAILABLE, 'Stopped while a body arrived')
 
     def reject(self, conn: TConn, status: HTTPStatus, reason: str) -> None:
-        """Answer a request that does not run, and close its connection."""
+        """Respond to a request that does not run, and close its connection."""
         request_id = uuid4().hex
         self.log.warning('%s, request id %s', reason, request_id)
         with suppress(OSError):
@@ -91,15 +92,16 @@ class PollingWorker(StoppingWorker):
         self.lingering_close(conn)
 
     def lingering_close(self, conn: TConn) -> None:
-        """Announce that nothing follows, and close once the client has: its answer is not cut.
+        """Half-close the socket, and close it when the client has closed its side.
 
-        gunicorn waits for that inside its loop, where one client that stays stops all others.
+        An immediate close may reset the connection and cut off the response. gunicorn waits for the
+        client inside its event loop, where one client that does not close blocks all others.
         """
         try:
             conn.sock.setblocking(False)
             conn.sock.shutdown(socket.SHUT_WR)
         except OSError:
-            self._drop(conn)
+            self._close_connection(conn)
         else:
             self._wait(conn, RequestState.PARTIAL_HEAD, self._drain)
 
@@ -112,7 +114,7 @@ class PollingWorker(StoppingWorker):
         conn.init()
         conn.parser.unreader = Unreader(conn.sock)
         conn.has_continued = conn.is_late = False
-        # A Unix socket knows no TCP, and not every kernel knows this option.
+        # A Unix socket has no TCP options, and some kernels lack this one.
         with suppress(OSError, AttributeError):
             set_receive_timeout(conn.sock, self.rate_window_seconds)
             conn.parser.unreader.receive_timeout = self.rate_window_seconds
@@ -121,37 +123,37 @@ class PollingWorker(StoppingWorker):
             )
 
     def _classify(self, conn: TConn) -> tuple[RequestState, bytes]:
-        """Receive what has arrived; return how much of a request it is, and its bytes."""
+        """Receive the available bytes; return the state of the request, and all its bytes."""
         unreader = conn.parser.unreader
-        held = unreader.take_buffered()
-        state = request_state(held)
+        received = unreader.take_buffered()
+        state = request_state(received)
         if state in self.partial and (fresh := receive(conn.sock)) is not None:
-            before, held = state, held + fresh
-            state = request_state(held) if fresh else RequestState.GONE
-            # An upload keeps what has arrived before its client left.
+            before, received = state, received + fresh
+            state = request_state(received) if fresh else RequestState.GONE
+            # An upload stores the bytes that arrived before its client disconnected.
             if state is RequestState.GONE and before is RequestState.PARTIAL_STREAM:
                 state = RequestState.STREAM
-        unreader.unread(held)
-        return state, held
+        unreader.unread(received)
+        return state, received
 
-    def _proceed(self, conn: TConn, state: RequestState, held: bytes) -> None:
+    def _proceed(self, conn: TConn, state: RequestState, received: bytes) -> None:
         if state in self.partial:
-            if state is not RequestState.PARTIAL_HEAD and expects_continue(held):
+            if state is not RequestState.PARTIAL_HEAD and expects_continue(received):
                 self._send_continue(conn)
             self._wait(conn, state, partial(self._classify_again, state))
         elif state is RequestState.GONE:
-            self._drop(conn)
+            self._close_connection(conn)
         elif state is RequestState.LONG_HEAD:
             status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
             self.reject(conn, status, 'The head of a request was too long')
         else:
-            self.run_request(conn, state, held)
+            self.run_request(conn, state, received)
 
     def _classify_again(self, before: RequestState, conn: TConn, _sock: Any) -> None:
-        state, held = self._classify(conn)
+        state, received = self._classify(conn)
         if state is not before:
             self._stop_waiting(conn, before)
-            self._proceed(conn, state, held)
+            self._proceed(conn, state, received)
 
     def _send_continue(self, conn: TConn) -> None:
         if not conn.has_continued:
@@ -160,11 +162,11 @@ class PollingWorker(StoppingWorker):
                 conn.sock.sendall(CONTINUE)
 
     def _run_late_stream(self, conn: TConn) -> None:
-        """Run a stream of which too little has arrived: its reader gets 408 after these bytes."""
-        held = conn.parser.unreader.take_buffered()
-        conn.parser.unreader.unread(held)
-        conn.is_late = body_bytes(held) < self.body_min_rate * self.rate_window_seconds
-        self.run_request(conn, RequestState.STREAM, held)
+        """Run a stream that is late. If it is also too slow, it fails after these bytes (408)."""
+        received = conn.parser.unreader.take_buffered()
+        conn.parser.unreader.unread(received)
+        conn.is_late = body_bytes(received) < self.body_min_rate * self.rate_window_seconds
+        self.run_request(conn, RequestState.STREAM, received)
 
     def _pop_late(self, state: RequestState) -> Iterator[TConn]:
         waiting, moment = self.partial[state], time.monotonic()
@@ -176,10 +178,10 @@ class PollingWorker(StoppingWorker):
     def _drain(self, conn: TConn, sock: Any) -> None:
         if receive(sock) == b'':
             self._stop_waiting(conn, RequestState.PARTIAL_HEAD)
-            self._drop(conn)
+            self._close_connection(conn)
 
     def _wait(self, conn: TConn, state: RequestState, then: Callable[[TConn, Any], None]) -> None:
-        """Let the poller watch a connection, for as long as this state may last."""
+        """Register a connection with the poller, with the timeout of its state."""
         seconds = {
             RequestState.PARTIAL_HEAD: self.read_timeout_seconds,
             RequestState.PARTIAL_BODY: self.body_timeout_seconds,
@@ -194,13 +196,16 @@ class PollingWorker(StoppingWorker):
         self.poller.unregister(conn.sock)
         self.partial[state].remove(conn)
 
-    def _drop(self, conn: TConn) -> None:
+    def _close_connection(self, conn: TConn) -> None:
         self.nr_conns -= 1
         conn.close()
 
 
 def receive(sock: Any) -> bytes | None:
-    """Return what has arrived, b'' if nothing more will, or None if it may yet."""
+    """Receive without waiting.
+
+    :returns: the available bytes; None if there are none yet; b'' if the connection has ended.
+    """
     try:
         return bytes(sock.recv(READ_CHUNK_BYTES))
     except BlockingIOError:
@@ -210,7 +215,7 @@ def receive(sock: Any) -> bytes | None:
 
 
 def unread_bytes(sock: Any) -> int:
-    """Return how many bytes that were sent the client has not acknowledged, 0 if unknown."""
+    """Return the number of sent bytes that the client has not acknowledged; 0 if unknown."""
     try:
         return int.from_bytes(ioctl(sock, TIOCOUTQ, bytes(4)), sys.byteorder)
     except OSError:

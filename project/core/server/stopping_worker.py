@@ -1,4 +1,4 @@
-"""How a worker stops: no new connections, a bounded time for the running requests, then the end."""
+"""A worker that stops within a time limit: no new connections, then the end of running requests."""
 
 import os
 import signal
@@ -13,28 +13,29 @@ from project.core.processes import signal_at_parent_exit
 
 from .delayed_shutdown import delay_shutdown
 
-# Seconds for running requests after the master has died without a word (SIGKILL). Less than the ten
-# after which operators may take the port and the processes for free.
+# Seconds for running requests after the master was killed (SIGKILL). Less than the ten seconds
+# after which operators may assume that the port is free and the processes have ended.
 ORPHAN_GRACE_SECONDS = 6
-# Seconds after which the kernel ends such a worker, whatever its threads do.
+# Seconds after which the kernel kills such a worker, even if its threads are blocked.
 ORPHAN_LIFETIME_SECONDS = 8
 
 
 class StoppingWorker(ThreadWorker):  # type: ignore[misc]
-    """A threaded worker that closes its listeners at once, and does not outlive its master."""
+    """A threaded worker that closes its listeners at once, and ends soon after its master."""
 
     delay_shutdown = staticmethod(delay_shutdown)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Begin without signals."""
+        """Create a worker without pending signals."""
         super().__init__(*args, **kwargs)
-        #: Signals that arrived before this process handled signals itself.
+        #: Signals that arrived before this process installed its own handlers.
         self.pending_signals: SimpleQueue[int] = SimpleQueue()
 
     def init_signals(self) -> None:
-        """Handle signals, also one that arrived while the handlers were those of the master.
+        """Install the signal handlers, and handle signals that arrived before.
 
-        gunicorn would ignore it, and wait for this worker until `graceful_timeout` is over.
+        Until then, this process has the handlers of the master. gunicorn would ignore such a signal
+        and wait for this worker until `graceful_timeout` has passed.
         """
         super().init_signals()
         signal_at_parent_exit(signal.SIGTERM)
@@ -43,13 +44,13 @@ class StoppingWorker(ThreadWorker):  # type: ignore[misc]
                 self.alive = False
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to stop; the signal is from the master, or from the kernel at the master's end."""
+        """Start to stop: the master sends this signal, or the kernel when the master dies."""
         if os.getppid() != self.ppid:
             self._limit_lifetime()
         super().handle_exit(sig, frame)
 
     def is_parent_alive(self) -> bool:
-        """Return whether the master lives; begin to stop if it does not."""
+        """Return whether the master is alive; start to stop if it is not."""
         if super().is_parent_alive():
             return True
         self._limit_lifetime()
@@ -57,10 +58,10 @@ class StoppingWorker(ThreadWorker):  # type: ignore[misc]
         return False
 
     def set_accept_enabled(self, enabled: bool) -> None:
-        """Accept connections or not; a worker that stops closes its listeners.
+        """Accept connections or not; a stopping worker closes its listeners.
 
-        The kernel would go on to accept connections for a listener that is open in any process, and
-        their clients would wait for an answer that no process gives.
+        As long as any process has a listener open, the kernel accepts connections for it. Their
+        clients would wait for a response that no process sends.
         """
         super().set_accept_enabled(enabled)
         if not enabled and not self.alive:
@@ -74,7 +75,8 @@ class StoppingWorker(ThreadWorker):  # type: ignore[misc]
         self.sockets: list[Any] = []
 
     def _accept_all(self, listener: Any) -> None:
-        # Closing resets connections that are not accepted; their requests may have been sent.
+        # Closing a listener resets connections that are not accepted yet, whose requests may have
+        # been sent.
         before = -1
         with suppress(OSError):
             while before != self.nr_conns:
@@ -82,9 +84,9 @@ class StoppingWorker(ThreadWorker):  # type: ignore[misc]
                 self.accept(listener)
 
     def _limit_lifetime(self) -> None:
-        """End this process within `ORPHAN_LIFETIME_SECONDS`, whatever its threads wait for."""
+        """End this process within `ORPHAN_LIFETIME_SECONDS`, even if its threads are blocked."""
         self.cfg.set('graceful_timeout', ORPHAN_GRACE_SECONDS)
-        # The default action of the signal: it needs neither the interpreter nor another thread.
+        # The default action kills the process without the interpreter or another thread.
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         if not signal.getitimer(signal.ITIMER_REAL)[0]:
             signal.setitimer(signal.ITIMER_REAL, ORPHAN_LIFETIME_SECONDS)

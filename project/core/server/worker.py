@@ -1,8 +1,8 @@
 """The gunicorn worker class: threads only for requests that have arrived, errors in JSend.
 
-It depends on methods that gunicorn does not promise. `tests/core/server/test_worker.py` proves its
-behaviour over raw sockets: run it after an upgrade. Plain HTTP/1.1 only: TLS and HTTP/2 end at the
-proxy.
+It overrides methods that are not part of gunicorn's public API. After an upgrade, run
+`tests/core/server/test_worker.py`, which tests the behaviour over raw sockets. The worker supports
+plain HTTP/1.1 only: a proxy terminates TLS and HTTP/2.
 """
 
 import re
@@ -30,55 +30,58 @@ from .password_requests import PasswordRequests
 from .polling_worker import PollingWorker, unread_bytes
 from .request_state import RequestState, is_json
 
-# Threads of a kind of request as a multiple of those of one client (`BODIES_PER_CLIENT`): so many
-# clients that stall use all of them. A thread that waits for a socket costs little.
+# Threads of a kind of request, as a multiple of the limit of one client (`BODIES_PER_CLIENT`). This
+# is the number of stalled clients that occupy all of them. A thread that waits for a socket is
+# cheap.
 STREAM_CLIENTS = 4
 LARGE_RESPONSE_CLIENTS = 6
 # Large JSON is received before its user is known, within `BODY_TIMEOUT`. Few routes need it.
 LARGE_JSON_CLIENTS = 2
-# Unread bytes of earlier responses beside which another one fits into the send buffer.
+# Up to this number of unread bytes of earlier responses, another one fits into the send buffer.
 MAX_UNREAD_BYTES = 16 * 1024
-# Threads of `/healthz` and `/readyz`: all others may wait for a database that is silent.
+# Threads of `/healthz` and `/readyz`: all others may wait for a database that does not respond.
 HEALTH_THREADS = 2
 HEALTH_PATTERN = re.compile(rb'(?:GET|HEAD) /(?:healthz|readyz)[ ?]')
-# The longest time for one body, at whatever rate.
+# The longest time for one body, at any rate.
 MAX_BODY_SECONDS = 24 * 3600
 
 
 class ApiWorker(PollingWorker):
-    """Threads for requests that have arrived, a poller for those that have not.
+    """A worker with threads for requests that have arrived, and a poller for all others.
 
-    Each request runs under one limiter, and the limiters share no threads: no kind of request waits
-    for another kind. `threads` are for ordinary requests.
+    Each request runs under one limiter. The limiters share no threads, so that no kind of request
+    waits for another kind. The setting `threads` is the number for ordinary requests.
     """
 
-    #: Large bodies in flight of one client address, of one credential and of one user, and large
-    #: responses of one user or, without a login, of one client address (`BODIES_PER_CLIENT`).
+    #: Maximum of large bodies in flight per IP network, per credential and per user, and of large
+    #: responses per user or, without a login, per IP network (`BODIES_PER_CLIENT`).
     bodies_per_client: int = 6
-    #: Seconds that a request that hashes a password waits for a thread; then 503.
+    #: Seconds that a request that hashes a password waits for a thread; then it gets 503.
     queue_timeout_seconds: float = 2.0
-    #: Seconds that a stream waits for a thread, or for another one of its client; then 429.
+    #: Seconds that a stream waits for a thread, or for another stream of its client; then it
+    #: gets 429.
     stream_queue_timeout_seconds: float = 10.0
-    #: Whether this worker runs tasks and answers no requests (`pre_fork` decides).
+    #: Whether this worker runs tasks instead of serving requests (`pre_fork` decides).
     serves_tasks: bool = False
-    #: How many proxies append to `X-Forwarded-For` (`TRUSTED_PROXIES`).
+    #: The number of proxies that append to `X-Forwarded-For` (`TRUSTED_PROXIES`).
     trusted_proxies: int = 0
 
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:
         """Ensure that no TLS is configured: encrypted bytes cannot be classified.
 
-        :raises SystemExit: if there is a certificate.
+        :raises SystemExit: if TLS is configured.
         """
         super().check_config(cfg, log)
         if cfg.is_ssl:
-            raise SystemExit('Refusing to start: ApiWorker speaks plain HTTP; end TLS at a proxy.')
+            raise SystemExit('ApiWorker serves plain HTTP only: terminate TLS at a proxy.')
 
     def init_process(self) -> None:
-        """Make the limiters, whose numbers `post_fork` has set, and serve."""
+        """Create the limiters with the limits that `post_fork` has set, and serve."""
         threads, bodies = int(self.cfg.threads), self.bodies_per_client
-        # A stream counts under the address of its client only until its user is known: at once,
-        # because the guard does not read its body. Without a login it is answered at once, too.
+        # A stream counts under the IP network of its client only until its user is known. The guard
+        # determines the user at once, without reading the body. A request without a login gets its
+        # response at once, too.
         self.streams, self.large_json = (
             ConcurrencyLimiter(
                 clients * bodies, bodies,
@@ -98,16 +101,16 @@ class ApiWorker(PollingWorker):
         )  # fmt: skip
         self.bodies_by_user = ClientLimiter(bodies)
         self.responses_by_client = ClientLimiter(bodies, self.large_responses.max_running)
-        # The request and the connection that each thread handles.
+        # The request and the connection of each thread.
         self.current = threading.local()
         super().init_process()
 
     def get_thread_pool(self) -> ThreadPoolExecutor:
-        """Return the threads of all limiters; each starts when it is first needed."""
+        """Return a pool for the threads of all limiters; each starts when first needed."""
         return ThreadPoolExecutor(sum(limiter.max_running for limiter in self.limiters))
 
     def load_wsgi(self) -> None:
-        """Load the application; learn its costly routes, and offer it the limits of a body."""
+        """Load the application and its password routes; give it callbacks for the limits."""
         super().load_wsgi()
         application = self.wsgi
         self.password_requests = PasswordRequests(application)
@@ -119,55 +122,55 @@ class ApiWorker(PollingWorker):
             environ[CLAIM_RESPONSE] = partial(self._claim_response, conn)
             if self._has_large_body(conn):
                 environ[CLAIM_BODY] = partial(self._claim_body, conn)
-                start_response = _closing_if_unread(request, start_response.__self__)
+                start_response = _close_if_unread(request, start_response.__self__)
             answer: Iterable[bytes] = application(environ, start_response)
             return answer
 
         self.wsgi: Any = limited
 
     def run(self) -> None:
-        """Answer requests, or run tasks."""
+        """Serve requests, or run tasks."""
         if not self.serves_tasks:
             super().run()
             return
-        # If this process and its children had them open, the next service could not listen.
+        # While this process or a child had a listener open, the next service could not listen.
         for listener in self.sockets:
             listener.close()
-        self.app.wsgi().extensions['run_task_workers'](self._goes_on)
+        self.app.wsgi().extensions['run_task_workers'](self._should_run)
 
-    def _goes_on(self) -> bool:
-        """Notify gunicorn that this worker lives; return whether it goes on."""
+    def _should_run(self) -> bool:
+        """Notify gunicorn that this worker is alive; return whether it should continue."""
         self.notify()
         return bool(self.alive and self.is_parent_alive())
 
     def close_listeners(self) -> None:
-        """Close the listeners; log no more outages, because task workers stop as well."""
+        """Close the listeners, and stop logging outages: the task workers stop as well."""
         super().close_listeners()
         if readiness := getattr(self.app.wsgi(), 'extensions', {}).get('readiness'):
             readiness.stopped.set()
 
-    def run_request(self, conn: TConn, state: RequestState, held: bytes) -> None:
-        """Run a request in a thread, or let it wait until its limiter has one."""
+    def run_request(self, conn: TConn, state: RequestState, received: bytes) -> None:
+        """Run a request in a thread, or queue it until its limiter has a free one."""
         if unread_bytes(conn.sock) > MAX_UNREAD_BYTES:
-            # Its response would wait for a client that sends requests and reads no responses.
+            # The response would wait for a client that sends requests and reads no responses.
             self.reject(conn, HTTPStatus.TOO_MANY_REQUESTS, 'Earlier responses are unread')
             return
         keys: Iterable[Hashable] = ()
         if state is RequestState.STREAM:
-            conn.limiter = self.large_json if is_json(held) else self.streams
-            address = address_key(held, conn.client, self.trusted_proxies)
-            keys = {address, credential_key(held) or address}
-        elif HEALTH_PATTERN.match(held):
+            conn.limiter = self.large_json if is_json(received) else self.streams
+            address = address_key(received, conn.client, self.trusted_proxies)
+            keys = {address, credential_key(received) or address}
+        elif HEALTH_PATTERN.match(received):
             conn.limiter = self.health
-        elif self.password_requests.matches(held):
+        elif self.password_requests.matches(received):
             conn.limiter = self.password_hashing
         else:
             conn.limiter = self.ordinary
         if conn.limiter.acquire(conn, keys):
-            super().run_request(conn, state, held)
+            super().run_request(conn, state, received)
 
     def handle_request(self, req: Any, conn: TConn) -> bool:
-        """Answer a request; a body of known length is read in large blocks."""
+        """Handle a request; its body is read in large blocks."""
         req.body = use_direct_body_reader(req.body, req.unreader)
         self.current.request, self.current.conn = req, conn
         if conn.has_continued:
@@ -178,25 +181,25 @@ class ApiWorker(PollingWorker):
         try:
             return bool(super().handle_request(req, conn))
         except TimeoutError as silence:
-            # Not an error of the service: a line instead of a traceback.
-            self.log.warning('Cut the response to %s %s: its client did not read for %d s',
+            # Not an error of the service: log one line instead of a traceback.
+            self.log.warning('Aborted the response to %s %s: its client did not read for %d s',
                              req.method, req.path, self.stall_timeout_seconds)  # fmt: skip
-            raise ConnectionResetError(ECONNRESET, 'silent for too long') from silence
+            raise ConnectionResetError(ECONNRESET, 'the client did not read') from silence
         finally:
             req.unreader.reset_limits()
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
-        """Let gunicorn log the error and choose the status, and answer in JSend."""
+        """Let gunicorn log the error and choose the status; respond in JSend."""
         page = ResponseRecorder()
         super().handle_error(req, page, addr, exc)
         request_id = uuid4().hex
-        self.log.warning('Answered that with status %d, request id %s', page.status, request_id)
+        self.log.warning('The response has status %d, request id %s', page.status, request_id)
         with suppress(OSError):
             client.settimeout(1)
             client.sendall(error_response(page.status, request_id))
 
     def finish_request(self, conn: TConn, future: Future[Any]) -> None:
-        """Start the next request of the limiter; keep the connection or close it."""
+        """Start the next requests of the limiter; keep the connection or close it."""
         if conn.limiter is not self.ordinary:
             self.bodies_by_user.release(conn)
             self.responses_by_client.release(conn)
@@ -208,7 +211,7 @@ class ApiWorker(PollingWorker):
             self.lingering_close(conn)
 
     def murder_pending(self) -> None:
-        """End the wait of connections for a request that is late, and for a thread."""
+        """End the wait for late requests, and for threads beyond the queue timeouts."""
         super().murder_pending()
         for limiter in self.limiters:
             self._reject_expired(limiter)
@@ -223,7 +226,7 @@ class ApiWorker(PollingWorker):
             ThreadWorker.enqueue_req(self, conn)
 
     def _start_stream(self, req: Any, conn: TConn) -> None:
-        """Limit the time of a body of which only a part has arrived."""
+        """Set the time limits of a body of which only a part has arrived."""
         req.unreader.on_timeout = req.force_close
         deadline = time.monotonic() + (0 if conn.is_late else MAX_BODY_SECONDS)
         req.unreader.rate = BodyRate(self.body_min_rate, self.rate_window_seconds, deadline)
@@ -236,7 +239,10 @@ class ApiWorker(PollingWorker):
         return conn.limiter is self.streams or conn.limiter is self.large_json
 
     def _claim_body(self, conn: TConn, user_id: int) -> None:
-        """Count a large body under its user, and no longer under the address of its client."""
+        """Count a large body under its user instead of the IP network of its client.
+
+        :raises TooManyRequests: if the user has too many large bodies in flight.
+        """
         self.bodies_by_user.claim(conn, user_id)
         self.method_queue.defer(self._release_address, conn)
 
@@ -246,24 +252,24 @@ class ApiWorker(PollingWorker):
                 self._submit(conn.limiter.release_key(conn, key))
 
     def _claim_response(self, conn: TConn, client: Hashable) -> None:
-        """Count a large response under its client; it occupies no thread of another kind.
+        """Count a large response under its client, and free the thread of its former limiter.
 
-        :raises TooManyRequests: if the client, or all together, have too many in flight.
+        :raises TooManyRequests: if the client, or all clients, have too many in flight.
         """
         self.responses_by_client.claim(conn, client)
         self.method_queue.defer(self._move_to_large_responses, conn)
 
     def _move_to_large_responses(self, conn: TConn) -> None:
-        """Count a request under the limiter of large responses, which has room for each claim."""
+        """Move a request to the limiter of large responses, which has a slot for each claim."""
         before, conn.limiter = conn.limiter, self.large_responses
         conn.limiter.acquire(conn)
         self._submit(before.release(conn))
 
 
-def _closing_if_unread(request: Any, response: Any) -> Any:
+def _close_if_unread(request: Any, response: Any) -> Any:
     """Return a `start_response` that closes the connection if a part of the body is unread.
 
-    The rest may never arrive; it must not keep a thread.
+    The rest may never arrive; to wait for it would occupy a thread.
     """
 
     def start(*args: Any) -> Any:

@@ -18,9 +18,9 @@ class SmallWorker(PollingWorker):
     def __init__(self) -> None:
         self.ran: list[tuple[RequestState, bytes]] = []
 
-    def run_request(self, conn: Any, state: RequestState, held: bytes) -> None:
+    def run_request(self, conn: Any, state: RequestState, received: bytes) -> None:
         """Record the request."""
-        self.ran.append((state, held))
+        self.ran.append((state, received))
 
 
 class TestRunLateStream:
