@@ -88,4 +88,4 @@ def test_schedules_run_in_time_after_clock_jumps(service: ServiceUnderTest, cloc
     figure(
         f'{service.variant}: two ticks of a schedule within {longest:.1f} s of {len(JUMPS)} jumps'
     )
-    assert 'was put off until' in (service.var / 'service.log').read_text()
+    assert 'was postponed until' in (service.var / 'service.log').read_text()

@@ -68,7 +68,7 @@ def _arrived_state(received: bytes) -> RequestState:
     start = end + len(HEAD_END)
     if UNKNOWN_LENGTH_PATTERN.search(received, 0, end):
         encodings = [found.strip() for found in TRANSFER_ENCODING_PATTERN.findall(received, 0, end)]
-        if not _is_understood(received, end, encodings):
+        if not _is_supported(received, end, encodings):
             return RequestState.STREAM
         if encodings:
             return _chunked_state(received, start)
@@ -105,7 +105,7 @@ def _head_state(received: bytes) -> RequestState:
     return RequestState.LONG_HEAD if has_line else RequestState.WHOLE
 
 
-def _is_understood(received: bytes, end: int, encodings: list[bytes]) -> bool:
+def _is_supported(received: bytes, end: int, encodings: list[bytes]) -> bool:
     """Return whether this module supports the `Expect` and `Transfer-Encoding` of a request."""
     expected = [found.strip().lower() for found in EXPECT_PATTERN.findall(received, 0, end)]
     if any(found != b'100-continue' for found in expected):

@@ -1,6 +1,7 @@
-"""Work for later: a row in the same transaction as what wants it done, and done at least once.
+"""Background tasks, which are stored in a transactional outbox and run at least once.
 
-`@task` marks a function, `enqueue` writes it down. `project.core.task_workers` runs it.
+`@task` marks a function. `enqueue` stores a task in the caller's transaction.
+`project.core.task_workers` runs it.
 """
 
 from .attempts import complete_with_transaction, current_attempt

@@ -1,4 +1,4 @@
-"""An attempt: one task run once, and what becomes of it – done, tried again later, or given up."""
+"""Attempts: one run of a task, and its outcome: done, retried later, or given up."""
 
 import logging
 import random
@@ -30,14 +30,14 @@ from .errors import IncompatibleTask, LeaseLost, PermanentFailure
 from .registry import Task, exponential_backoff, find_task
 from .serialization import deserialize, redact
 
-MAX_REASON_CHARACTERS = 2000  # characters
+MAX_REASON_CHARACTERS = 2000
 
-# Attempts at what this version cannot run: a deploy may be under way, but not for ever.
+# Attempts at a task that this version cannot run: a deployment may be under way, but it ends.
 MAX_INCOMPATIBLE_ATTEMPTS = 10
 
-# The wait of a task that found no free slot, with jitter: half of it to all of it.
+# The delay of a task that found no free slot. With jitter: between half of it and all of it.
 SLOT_RETRY_DELAY = timedelta(seconds=0.5)
-# Up to the next attempt of a task during which the database failed.
+# The longest delay of a task after an attempt during which the database failed.
 OUTAGE_BACKOFF = timedelta(seconds=10)
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ Claim = Callable[[UUID], AnyRow | None]
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """The attempt that the work at hand is part of. `task_id` is the same in every attempt."""
+    """The current attempt of a task. `task_id` is the same in every attempt."""
 
     task_id: UUID
     created_at: datetime
@@ -57,7 +57,13 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an attempt ended, in a word, and what writes that down."""
+    """The outcome of an attempt.
+
+    :param status: its name in the log.
+    :param apply: stores it in the outbox.
+    :param reason: why the attempt failed.
+    :param trace: the traceback, for the log.
+    """
 
     status: str
     apply: Callable[[], None]
@@ -66,29 +72,30 @@ class Outcome:
 
 
 class Watchdog(Protocol):
-    """What ends an attempt that takes too long."""
+    """The interface of a watchdog, which ends an attempt that exceeds its time limit."""
 
     def start_watch(self, task_id: UUID, limit: timedelta) -> None:
-        """A task begins, which may take so long."""
+        """Start the time limit of a task."""
 
     def stop_watch(self) -> None:
-        """It has ended by itself; what is left is to write that down."""
+        """End the time limit: the task has ended, and only its outcome has yet to be stored."""
 
 
 _attempt: ContextVar[Attempt | None] = ContextVar('attempt', default=None)
 
 
 def current_attempt() -> Attempt | None:
-    """Return the attempt this is, or None where the function was simply called."""
+    """Return the current attempt, or None if the function was called directly."""
     return _attempt.get()
 
 
 def complete_with_transaction() -> None:
-    """Have the task be done with this transaction: both happen, or neither.
+    """Complete the current task in this transaction: both happen, or neither.
 
-    For an effect in the database that must not happen twice; call it first in the `atomic` block
-    that has the effect. Refuses with LeaseLost where another attempt has the task by now. Does
-    nothing where the function was simply called.
+    Use it for an effect in the database that must not happen twice, as the first call in the
+    `atomic` block of the effect. It does nothing if the function was called directly.
+
+    :raises LeaseLost: if another attempt has the task.
     """
     if attempt := current_attempt():
         leases.complete_in_transaction(attempt.task_id, attempt.lease)
@@ -97,9 +104,9 @@ def complete_with_transaction() -> None:
 def run_next_task(
     app: Flask, lease: UUID, watch: Watchdog, claim: Claim = leases.claim_next
 ) -> bool:
-    """Claim a task and make an attempt at it. Return whether there was one.
+    """Claim a task and make an attempt at it; return whether there was one.
 
-    What the task raises decides what becomes of it, and is raised no further.
+    The exception that a task raises determines its outcome, and does not propagate.
     """
     with app.app_context():
         row = claim(lease)
@@ -119,7 +126,10 @@ def run_next_task(
 
 
 def fail_leased_tasks(lease: UUID, reason: str) -> None:
-    """Count an attempt at what a process had when it ended: killed, out of memory, too slow."""
+    """Record a failed attempt at the tasks of a process that has ended.
+
+    It was killed, ran out of memory, or exceeded a time limit.
+    """
     for row in leases.leased_by(lease):
         with _request_context_of(row):
             outcome = _failed(find_task(row.name), row, reason)
@@ -128,22 +138,27 @@ def fail_leased_tasks(lease: UUID, reason: str) -> None:
 
 
 def _run_attempt(app: Flask, task: Task | None, row: AnyRow) -> Outcome:
-    """Run a task, and say what is to become of it."""
+    """Run a task and return its outcome."""
     arguments: dict[str, Any] = {}
     try:
         with app.app_context():
-            _run(_known(task, row), row, arguments)
+            _run(_get_runnable(task, row), row, arguments)
     except LeaseLost:
         return Outcome('lost', lambda: None)
     except SlotUnavailable:
         wait = SLOT_RETRY_DELAY * random.uniform(0.5, 1)  # noqa: S311 - no secret
         return Outcome('postponed', partial(leases.give_back, row.id, row.lease_id, wait))
-    except PermanentFailure as refusal:
-        return _dead_lettered(row, _said(refusal, task, arguments))
-    except IncompatibleTask as misfit:
-        return _failed(task, row, _said(misfit, task, arguments), most=MAX_INCOMPATIBLE_ATTEMPTS)
+    except PermanentFailure as error:
+        return _dead_lettered(row, _error_text(error, task, arguments))
+    except IncompatibleTask as error:
+        return _failed(
+            task,
+            row,
+            _error_text(error, task, arguments),
+            max_attempts=MAX_INCOMPATIBLE_ATTEMPTS,
+        )
     except (Exception, SystemExit) as error:
-        reason = _said(error, task, arguments)
+        reason = _error_text(error, task, arguments)
         if _is_outage(error):
             return _postponed(row, reason)
         trace = _storable(''.join(traceback.format_exception(error)), task, arguments)
@@ -151,17 +166,21 @@ def _run_attempt(app: Flask, task: Task | None, row: AnyRow) -> Outcome:
     return Outcome('done', partial(leases.complete, row.id, row.lease_id))
 
 
-def _known(task: Task | None, row: AnyRow) -> Task:
-    """Return the task, or refuse what nobody knows and give up what killed too many processes."""
+def _get_runnable(task: Task | None, row: AnyRow) -> Task:
+    """Return the task if it may run.
+
+    :raises IncompatibleTask: if this version does not have the task.
+    :raises PermanentFailure: if it has no attempt left because processes died while running it.
+    """
     if task is None:
-        raise IncompatibleTask('this version of the service knows no such task')
+        raise IncompatibleTask('this version of the service does not have this task')
     if row.attempts > task.attempts:
-        raise PermanentFailure(row.last_error or f'{task.attempts} times its process died')
+        raise PermanentFailure(row.last_error or f'its process died {task.attempts} times')
     return task
 
 
 def _run(task: Task, row: AnyRow, arguments: dict[str, Any]) -> None:
-    """Run a task; `arguments` is filled, so that whoever catches what it raises knows them."""
+    """Run a task; fill `arguments`, with which the caller redacts the error of the task."""
     arguments.update(deserialize(task, row.arguments, row.encrypted_arguments))
     token = _attempt.set(Attempt(row.id, row.created_at, row.attempts, row.lease_id))
     try:
@@ -170,9 +189,11 @@ def _run(task: Task, row: AnyRow, arguments: dict[str, Any]) -> None:
         _attempt.reset(token)
 
 
-def _failed(task: Task | None, row: AnyRow, reason: str, most: int | None = None) -> Outcome:
+def _failed(
+    task: Task | None, row: AnyRow, reason: str, max_attempts: int | None = None
+) -> Outcome:
     attempts = task.attempts if task else MAX_INCOMPATIBLE_ATTEMPTS
-    if row.attempts >= min(attempts, most or attempts):
+    if row.attempts >= min(attempts, max_attempts or attempts):
         return _dead_lettered(row, reason)
     wait = (
         task.retry_delay(row.attempts)
@@ -185,9 +206,9 @@ def _failed(task: Task | None, row: AnyRow, reason: str, most: int | None = None
 
 
 def _is_outage(error: BaseException) -> bool:
-    """Return whether the database failed, which is no verdict on the task.
+    """Return whether the database failed, so that the attempt does not count.
 
-    A canceled statement may be the task's fault: a query that always takes too long.
+    A canceled statement is not an outage: the task may run a query that always takes too long.
     """
     failure = failure_of(error) if isinstance(error, SQLAlchemyError) else None
     return failure is not None and failure is not CANCELED
@@ -205,7 +226,7 @@ def _dead_lettered(row: AnyRow, reason: str) -> Outcome:
 
 @contextmanager
 def _request_context_of(row: AnyRow) -> Iterator[None]:
-    """Say that what happens now comes from the request that enqueued the task."""
+    """Set the request context of the request that enqueued the task."""
     before = current_request_context()
     set_request_context(
         RequestContext(row.request_id, user_agent='task', task_owner_id=row.owner_id)
@@ -216,19 +237,19 @@ def _request_context_of(row: AnyRow) -> Iterator[None]:
         set_request_context(before)
 
 
-def _said(error: BaseException, task: Task | None, arguments: dict[str, Any]) -> str:
-    """Return what an error says, in one line."""
-    # It also knows what to do with an error that fails to say anything.
-    said = ''.join(traceback.format_exception_only(error)).strip()
+def _error_text(error: BaseException, task: Task | None, arguments: dict[str, Any]) -> str:
+    """Return the text of an error as the outbox stores it."""
+    # This function of the library also formats an error whose `__str__` raises.
+    text = ''.join(traceback.format_exception_only(error)).strip()
     if isinstance(error, (PermanentFailure, IncompatibleTask)):
-        said = said.partition(': ')[2] or said
-    return _storable(said, task, arguments)[:MAX_REASON_CHARACTERS]
+        text = text.partition(': ')[2] or text
+    return _storable(text, task, arguments)[:MAX_REASON_CHARACTERS]
 
 
 def _storable(text: str, task: Task | None, arguments: dict[str, Any]) -> str:
-    """Return a text without secrets, and without what a database does not take."""
-    shown = redact(text, task, arguments)
-    return shown.encode(errors='backslashreplace').decode().replace('\0', '\\0')
+    """Redact the secrets in a text, and escape characters that the database rejects."""
+    redacted = redact(text, task, arguments)
+    return redacted.encode(errors='backslashreplace').decode().replace('\0', '\\0')
 
 
 def _log_outcome(outcome: Outcome, row: AnyRow, seconds: float = 0.0) -> None:

@@ -1,6 +1,6 @@
-"""Tasks that a broker carries: marked as queued, a few at a time and a share of each owner.
+"""Selection of the tasks that go to the broker: a few at a time, with a share for each owner.
 
-A broker knows no owners: a task waits there for all that came before it.
+The broker does not distinguish owners: a task waits there for all tasks before it.
 """
 
 from collections import defaultdict
@@ -16,18 +16,18 @@ from .outbox import QUEUED, WAITING, OutboxTask
 from .queues import QueuePart, claimable_parts, is_ready_in
 from .registry import Queue
 
-# Tasks in the broker that need a slot of one concurrency limit. The second would be given back and
-# lose its place each time, whenever it comes behind one of another owner.
+# Tasks in the broker that need a slot of one concurrency limit. A second task, if it is behind one
+# of another owner, would be given back each time and lose its place.
 MAX_QUEUED_WITH_SLOT = 1
 
 
 def mark_queued(queue: Queue, limit: int, max_per_owner: int) -> list[UUID]:
-    """Mark the next ready tasks of a queue as given to the broker, and return their ids in order.
+    """Mark the next ready tasks of a queue as queued in the broker; return their ids in order.
 
-    :param max_per_owner: of each user's tasks, with those that the broker has already.
+    :param max_per_owner: maximum of tasks of one user in the broker, with those that are there.
     """
     queued: list[UUID] = []
-    # First the parts with a concurrency limit: each has one task at most in the broker.
+    # Parts with a concurrency limit come first: each has at most one task in the broker.
     for part in sorted(claimable_parts([queue]), key=lambda part: not part.slot):
         if chosen := _front_of(part, limit - len(queued), max_per_owner):
             marked = _mark_queued(chosen)
@@ -36,24 +36,24 @@ def mark_queued(queue: Queue, limit: int, max_per_owner: int) -> list[UUID]:
 
 
 def requeue(ids: list[UUID]) -> None:
-    """Have tasks wait again that the engine did not take."""
+    """Mark tasks as waiting again that the broker did not accept."""
     mine = update(OutboxTask).where(OutboxTask.id.in_(ids), OutboxTask.state == QUEUED)
     execute_in_own_transaction(mine.values(state=WAITING, available_at=now()))
 
 
 def _mark_queued(ids: list[UUID]) -> set[UUID]:
     values = {'state': QUEUED, 'available_at': now() + QUEUED_TIMEOUT, **RELEASED}
-    # Of several dispatchers, one finds it ready.
+    # Only one of several dispatchers finds a task ready.
     ready = update(OutboxTask).where(OutboxTask.id.in_(ids), OutboxTask.round_number.is_not(None))
     rows = execute_in_own_transaction(ready.values(**values).returning(OutboxTask.id))
     return {row.id for row in rows}
 
 
 def _front_of(part: QueuePart, limit: int, max_per_owner: int) -> list[UUID]:
-    """Return the ids of the next tasks of a part, the first to run first.
+    """Return the ids of the next tasks of a part, in the order in which they run.
 
-    :param max_per_owner: of each user's tasks, with those that the broker has already. The tasks
-        of the service itself have no such limit.
+    :param max_per_owner: maximum of tasks of one user in the broker, with those that are there.
+        The tasks of the service and of operators have no such limit.
     """
     queued = _queued_by_owner(part)
     if part.slot:
@@ -64,8 +64,8 @@ def _front_of(part: QueuePart, limit: int, max_per_owner: int) -> list[UUID]:
         select(OutboxTask.id, OutboxTask.owner_id)
         .where(is_ready_in(part, now()))
         .order_by(OutboxTask.round_number, OutboxTask.available_at)
-        # Each waiting owner has one task in a round. At most five owners have their share in the
-        # broker (`dispatcher.MAX_QUEUED_TASKS`), so one of six rows is of another owner.
+        # A round has one task of each waiting owner. At most five owners have their whole share in
+        # the broker (`dispatcher.MAX_QUEUED_TASKS`), so one of six rows has another owner.
         .limit(6 * (limit + 1))
     )
     chosen: list[UUID] = []
@@ -78,7 +78,8 @@ def _front_of(part: QueuePart, limit: int, max_per_owner: int) -> list[UUID]:
 
 def _queued_by_owner(part: QueuePart) -> defaultdict[int, int]:
     """Return how many tasks of a part the broker has, by owner."""
-    # Those of all parts, which are few: SQLite would look for the part among all that wait.
+    # The queued tasks of all parts, which are few. With a condition on the part, SQLite would scan
+    # all waiting tasks of the part.
     columns = (OutboxTask.queue, OutboxTask.slot, OutboxTask.owner_id)
     queued = select(*columns, func.count()).where(OutboxTask.state == QUEUED).group_by(*columns)
     counts = {owner: count for *found, owner, count in execute_select(queued) if part == (*found,)}

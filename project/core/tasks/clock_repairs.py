@@ -1,7 +1,7 @@
-"""Repairs after a clock that was wrong: tasks that it put off further than their delay explains.
+"""Repair of tasks that a wrong clock has postponed by more than their delay.
 
-A clock that was ahead, and was set back, leaves moments in the future: the lease of a process that
-died, the next attempt at a mail, a task enqueued "in 2046". Nothing would look at them until then.
+A clock that was ahead, and is set back, leaves times in the future: the lease of a process that
+died, the next attempt at a mail, a task enqueued "in 2046". No process would run them until then.
 """
 
 import logging
@@ -17,7 +17,7 @@ from .leases import LEASE_DURATION, QUEUED_TIMEOUT
 from .outbox import DEAD, QUEUED, RUNNING, WAITING, OutboxTask
 from .registry import MAX_BACKOFF, QUEUES
 
-# The clocks of machines that work tasks off differ by less than this.
+# The clocks of the machines that run tasks differ by less than this.
 CLOCK_TOLERANCE = timedelta(minutes=1)
 MAX_ROWS_PER_REPAIR = 1000
 
@@ -25,17 +25,17 @@ log = logging.getLogger(__name__)
 
 
 def repair_clock_jumps() -> int:
-    """Make tasks due that a wrong clock put off, and return how many. Idempotent.
+    """Reschedule tasks that a wrong clock has postponed; return their number. Idempotent.
 
-    - A lease further ahead than any lease lasts ends after the time of one: its process renews it
-      in the meantime, if it is alive.
-    - An attempt further ahead than any wait after a failure is due now.
-    - A task that was enqueued in the future was enqueued now, and keeps its delay.
+    - A lease that ends later than any lease can is shortened to the normal duration. Its process
+      renews it before that, if it is alive.
+    - An attempt that is later than the longest retry delay is due now.
+    - A task that was enqueued in the future counts as enqueued now, and keeps its delay.
     """
     moment = now()
     repaired = _shorten_leases(moment) + _retry_now(moment) + _enqueue_now(moment)
     if repaired:
-        log.warning('the clock was set back: %s tasks were put off, and are due again', repaired)
+        log.warning('the clock was set back: %s tasks were postponed and are rescheduled', repaired)
     return repaired
 
 
@@ -55,7 +55,7 @@ def _retry_now(moment: datetime) -> int:
 
 def _enqueue_now(moment: datetime) -> int:
     latest = moment + CLOCK_TOLERANCE
-    # As the index has them, which holds few tasks of the future.
+    # The conditions of the index `ix_core_tasks_undone`, in which few tasks are in the future.
     undone = (OutboxTask.state != literal(DEAD, literal_execute=True)) & (
         OutboxTask.queue.in_(QUEUES)
     )

@@ -1,13 +1,13 @@
-"""How a task says that there is no use in trying again."""
+"""Errors that determine the outcome of an attempt."""
 
 
 class PermanentFailure(Exception):
-    """No further attempt can succeed: the task is a dead letter at once, with this reason."""
+    """A failure that no retry can fix: the task becomes a dead letter at once, with this reason."""
 
 
 class IncompatibleTask(Exception):
-    """This version of the service cannot run the task; another one, before or after it, may."""
+    """A task that this version of the service cannot run; an older or newer version may."""
 
 
 class LeaseLost(Exception):
-    """Somebody else has this task by now: whatever this attempt still does would be done twice."""
+    """A task that another attempt has taken over: further effects of this one would repeat."""

@@ -1,4 +1,4 @@
-"""What operators see of the outbox, and what they may do to it."""
+"""Inspection of the outbox, and the operations on it, for operators."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,81 +27,92 @@ INSPECTED_COLUMNS = (
     OutboxTask.request_id, OutboxTask.last_error.label('error'), OutboxTask.arguments,
     OutboxTask.encrypted_arguments,
 )  # fmt: skip
-# Depth is a sign and no account: beyond that, more is only more.
+# The depth of a queue is an indicator: operators need no exact number above this.
 MAX_COUNTED_TASKS = 10_000
 
 
 class TaskNotFound(NotFound):
-    """There is no such task, or not any more: what is done is forgotten."""
+    """A task that does not exist, or was deleted because it is done."""
 
-    field, reason = 'task', 'No such task; what is done is not kept'
+    field, reason = 'task', 'No such task: tasks are deleted when they are done'
 
 
 class TaskRunning(Conflict):
-    """Somebody is at work on it."""
+    """A task that a worker is running."""
 
-    field, reason = 'task', 'Running: wait, or end its process'
+    field, reason = 'task', 'The task is running: wait, or end its process'
 
 
 def list_tasks(
     *, state: str | None = None, name: str | None = None, limit: int | None = None
 ) -> Iterator[dict[str, Any]]:
     """Yield the tasks that are not done, oldest first; secrets are masked."""
-    place = (OutboxTask.created_at, OutboxTask.id)
-    chosen = _chosen(select(*INSPECTED_COLUMNS), state, name).order_by(*place)
+    sort_key = (OutboxTask.created_at, OutboxTask.id)
+    chosen = _filtered(select(*INSPECTED_COLUMNS), state, name).order_by(*sort_key)
     left = limit if limit is not None else float('inf')
     batch = execute_select(chosen.limit(int(min(left, BATCH_ROWS)))).all()
     while batch:
-        yield from map(_shown, batch)
+        yield from map(_to_dict, batch)
         left -= len(batch)
         if left <= 0:
             return
-        rest = chosen.where(tuple_(*place) > (batch[-1].created_at, batch[-1].id))
+        rest = chosen.where(tuple_(*sort_key) > (batch[-1].created_at, batch[-1].id))
         batch = execute_select(rest.limit(int(min(left, BATCH_ROWS)))).all()
 
 
 def get_task(task_id: UUID) -> dict[str, Any]:
-    """Return a task, secrets masked, or refuse with TaskNotFound."""
+    """Return a task with its secrets masked.
+
+    :raises TaskNotFound: if it does not exist.
+    """
     row = execute_select(select(*INSPECTED_COLUMNS).where(OutboxTask.id == task_id)).one_or_none()
     if row is None:
         raise TaskNotFound
-    return _shown(row)
+    return _to_dict(row)
 
 
 @atomic()
 def retry_task(task_id: UUID) -> None:
-    """Have a task tried again now, with all attempts. Refuses one that runs or is not there."""
-    again = _anew()
+    """Make a task due now, with all of its attempts.
+
+    :raises TaskNotFound: if it does not exist.
+    :raises TaskRunning: if it is running.
+    """
+    values = _reset_values()
     one = update(OutboxTask).where(OutboxTask.id == task_id, OutboxTask.state != RUNNING)
     _ensure_found(
-        task_id, db.session.execute(one.values(**again).returning(OutboxTask.id)).one_or_none()
+        task_id, db.session.execute(one.values(**values).returning(OutboxTask.id)).one_or_none()
     )
 
 
 @atomic()
 def delete_task(task_id: UUID) -> None:
-    """Forget a task undone. Refuses one that runs or is not there."""
+    """Delete a task without running it.
+
+    :raises TaskNotFound: if it does not exist.
+    :raises TaskRunning: if it is running.
+    """
     one = delete(OutboxTask).where(OutboxTask.id == task_id, OutboxTask.state != RUNNING)
     _ensure_found(task_id, db.session.execute(one.returning(OutboxTask.id)).one_or_none())
 
 
 @atomic()
 def retry_dead_tasks(name: str | None = None) -> int:
-    """Have all dead letters, or those of one task, tried again. Return how many there were."""
-    again = _anew()
-    dead = _chosen(update(OutboxTask), DEAD, name).values(**again).returning(OutboxTask.id)
+    """Make all dead letters, or those with one task name, due now; return their number."""
+    values = _reset_values()
+    dead = _filtered(update(OutboxTask), DEAD, name).values(**values).returning(OutboxTask.id)
     return len(db.session.execute(dead).all())
 
 
 @atomic()
 def delete_dead_tasks(name: str | None = None) -> int:
-    """Forget all dead letters, or those of one task. Return how many there were."""
-    dead = _chosen(delete(OutboxTask), DEAD, name).returning(OutboxTask.id)
+    """Delete all dead letters, or those with one task name; return their number."""
+    dead = _filtered(delete(OutboxTask), DEAD, name).returning(OutboxTask.id)
     return len(db.session.execute(dead).all())
 
 
 def task_stats() -> list[AnyRow]:
-    """Return per task how many are in each state, and the age in seconds of what is due longest."""
+    """Return for each task name the number in each state, and the oldest waiting `scheduled_at`."""
     oldest = func.min(case((OutboxTask.state.in_((WAITING, QUEUED)), OutboxTask.scheduled_at)))
     counts = [func.count(case((OutboxTask.state == state, 1))).label(state) for state in STATES]
     found = execute_select(
@@ -113,11 +124,11 @@ def task_stats() -> list[AnyRow]:
 
 
 def oldest_waiting_by_queue() -> dict[str, int]:
-    """Return for each queue how many seconds ago its oldest undone task was to be done.
+    """Return the age in seconds of the oldest undone task of each queue; 0 if there is none.
 
-    0: no task of the queue is undone. Counted are tasks that wait, also for another attempt, and
-    that run; not dead letters, nor tasks that are scheduled for later. A mail that fails since an
-    hour is an hour old, whenever it is due again.
+    Waiting and running tasks count, and those that wait for another attempt. Dead letters and tasks
+    that are scheduled for later do not count. The age starts at the scheduled time: a mail that has
+    failed for an hour is an hour old, whenever its next attempt is due.
     """
     moment = now()
     oldest = _oldest_by_queue(OutboxTask.scheduled_at <= moment)
@@ -126,10 +137,10 @@ def oldest_waiting_by_queue() -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleAge:
-    """A schedule of this version: its last and its next run.
+    """The last and the next run of a schedule of this version.
 
-    :param seconds_since_enqueued: None: it has not run since its row exists.
-    :param seconds_overdue: how many seconds ago it should have run; 0: it is not due.
+    :param seconds_since_enqueued: None: it has not run since its row was created.
+    :param seconds_overdue: seconds since it should have run; 0: it is not due.
     """
 
     name: str
@@ -140,7 +151,10 @@ class ScheduleAge:
 
 
 def schedule_ages() -> list[ScheduleAge]:
-    """Return the age of each schedule, by name. A schedule without a row has never been seen."""
+    """Return the age of each schedule, sorted by name.
+
+    A schedule without a row has not been processed by a dispatcher yet.
+    """
     found = {
         row.name: row
         for row in execute_select(
@@ -155,9 +169,9 @@ def schedule_ages() -> list[ScheduleAge]:
 
 
 def seconds_since_dispatcher_tick() -> int | None:
-    """Return how many seconds ago a dispatcher looked into the outbox; None: none ever has.
+    """Return the seconds since the last tick of a dispatcher; None if there has been none.
 
-    Each dispatcher stores it every 5 seconds.
+    Each dispatcher stores a tick every 5 seconds.
     """
     ticked_at = execute_select(select(DispatcherTick.ticked_at)).scalar_one_or_none()
     return seconds_overdue(ticked_at) if ticked_at else None
@@ -171,9 +185,9 @@ def _age(name: str, rule: str, row: AnyRow | None) -> ScheduleAge:
 
 
 def queue_stats() -> dict[str, int]:
-    """Return how many tasks are due and not begun, how many are dead, and the seconds of delay.
+    """Return how many tasks are due but not started, how many are dead, and the delay in seconds.
 
-    Counted up to 10,000 each, for it is asked every second.
+    The health check calls this every 2 seconds, so that counting stops at 10,000 each.
     """
     moment = now()
     is_waiting = (OutboxTask.state == WAITING) & (OutboxTask.available_at <= moment)
@@ -182,12 +196,12 @@ def queue_stats() -> dict[str, int]:
     return {
         'waiting': _count(due),
         'dead': _count(OutboxTask.state == DEAD),
-        # Tasks of the slow queue may wait for hours behind one that runs.
+        # Without the slow queue, whose tasks may wait for hours behind a running one.
         'delay': max(seconds_overdue(at) for queue, at in oldest.items() if queue != SLOW),
     }
 
 
-def _anew() -> dict[str, Any]:
+def _reset_values() -> dict[str, Any]:
     moment = now()
     return {
         'state': WAITING,
@@ -199,12 +213,12 @@ def _anew() -> dict[str, Any]:
 
 
 def seconds_overdue(oldest: Any) -> int:
-    """Return for how many seconds something has been due, 0 where nothing is."""
+    """Return the seconds since a due time; 0 if it is None or in the future."""
     return max(0, int((now() - oldest).total_seconds())) if oldest else 0
 
 
 def _oldest_by_queue(condition: Any) -> dict[str, datetime | None]:
-    """Return for each queue when the oldest task that is not dead was first to be done."""
+    """Return for each queue the earliest `scheduled_at` of its tasks that are not dead."""
     # One lookup in the index per queue; a GROUP BY would read every row.
     undone = (OutboxTask.state != literal(DEAD, literal_execute=True)) & condition
     oldest = [
@@ -224,7 +238,7 @@ def _count(where: Any) -> int:
     return int(execute_select(select(func.count()).select_from(some)).scalar_one())
 
 
-def _chosen(statement: Any, state: str | None, name: str | None) -> Any:
+def _filtered(statement: Any, state: str | None, name: str | None) -> Any:
     if state:
         statement = statement.where(OutboxTask.state == state)
     return statement.where(OutboxTask.name == name) if name else statement
@@ -235,7 +249,7 @@ def _ensure_found(task_id: UUID, found: AnyRow | None) -> None:
         raise TaskNotFound if db.session.get(OutboxTask, task_id) is None else TaskRunning
 
 
-def _shown(row: AnyRow) -> dict[str, Any]:
-    known = row._asdict()
-    ciphertext, task = known.pop('encrypted_arguments'), find_task(row.name)
-    return {**known, 'arguments': redacted_arguments(row.arguments, ciphertext, task)}
+def _to_dict(row: AnyRow) -> dict[str, Any]:
+    values = row._asdict()
+    ciphertext, task = values.pop('encrypted_arguments'), find_task(row.name)
+    return {**values, 'arguments': redacted_arguments(row.arguments, ciphertext, task)}

@@ -1,7 +1,8 @@
-"""Leases: who has which task, and until when. Every step is one statement, whose rows decide.
+"""Leases: which process has which task, and until when.
 
-Whoever works on a task renews its lease; who dies does not, and when it has run out somebody else
-takes the task. So each runs at least once.
+A process that runs a task renews its lease. If the process dies, the lease expires, and another
+process claims the task: so each task runs at least once. Each step is one conditional statement,
+whose changed rows show whether it succeeded.
 """
 
 from collections.abc import Sequence
@@ -28,12 +29,13 @@ from .queues import QueuePart, claimable_parts, mark_ready, next_ready
 from .registry import QUEUES, Queue
 
 LEASE_DURATION = timedelta(seconds=20)
-LEASE_RENEWAL_SECONDS = 5.0  # seconds
+LEASE_RENEWAL_SECONDS = 5.0
 
-# What an engine was handed and did not start by then is handed out again: it may have lost it.
+# A task that no worker has started this long after it went to the broker is sent again: the broker
+# may have lost it.
 QUEUED_TIMEOUT = timedelta(seconds=30)
 
-# No process has the task.
+# The values of a task that no process has.
 RELEASED = {'lease_id': None, 'round_number': None}
 
 CLAIMED_COLUMNS = (
@@ -42,41 +44,44 @@ CLAIMED_COLUMNS = (
     OutboxTask.created_at, OutboxTask.owner_id,
 )  # fmt: skip
 
-# Claims of this process: each begins with the next part of a queue, so that the tasks of one
-# concurrency limit, or those without any, do not wait for all others.
+# The number of claims of this process. Each claim begins with the next part of a queue, so that the
+# tasks of one concurrency limit, or those without a limit, do not wait for all others.
 _claims = count()
 
 
 def claim_next(lease: UUID, queues: Sequence[Queue] = QUEUES) -> AnyRow | None:
-    """Take the next ready task of the first of these queues that has one, or return None.
+    """Claim the next ready task of the first of these queues that has one, or return None.
 
-    One statement, whose row decides: of many processes, each gets another task. If nothing is
-    ready, due tasks are made ready first.
+    It is one statement, so that concurrent processes get different tasks. If no task is ready, due
+    tasks are made ready first.
     """
     return _claim_ready(lease, queues) or (_claim_ready(lease, queues) if mark_ready() else None)
 
 
 def claim(task_id: UUID, lease: UUID) -> AnyRow | None:
-    """Take the task that an engine brought, unless it is done, taken or not due again yet."""
+    """Claim a task that the broker delivered; return None if it cannot be claimed.
+
+    That is the case if it is done, dead, claimed by another process, or not due yet.
+    """
     is_due = (OutboxTask.state == QUEUED) | (OutboxTask.available_at <= now())
     which = (OutboxTask.id == task_id) & (OutboxTask.state != DEAD) & is_due
     return _execute_claim(_claim(which), lease)
 
 
-def renew(held: list[UUID]) -> None:
-    """Keep what is held under these leases for another while."""
-    mine = update(OutboxTask).where(OutboxTask.lease_id.in_(held), OutboxTask.state == RUNNING)
+def renew(lease_ids: list[UUID]) -> None:
+    """Renew leases: they expire after `LEASE_DURATION` from now."""
+    mine = update(OutboxTask).where(OutboxTask.lease_id.in_(lease_ids), OutboxTask.state == RUNNING)
     renewed = {'available_at': now() + LEASE_DURATION, 'round_number': None}
     execute_in_own_transaction(mine.values(**renewed))
 
 
 def complete(task_id: UUID, lease: UUID) -> None:
-    """Forget a task that is done, secrets and all."""
+    """Delete a task that is done, with its secrets."""
     _apply_outcome(task_id, lease, delete(OutboxTask))
 
 
 def retry_later(task_id: UUID, lease: UUID, reason: str, wait: timedelta) -> None:
-    """Give a task back for another attempt."""
+    """Release a task for another attempt after a delay."""
     values = {
         'state': WAITING,
         'available_at': now() + wait,
@@ -87,9 +92,9 @@ def retry_later(task_id: UUID, lease: UUID, reason: str, wait: timedelta) -> Non
 
 
 def give_back(task_id: UUID, lease: UUID, wait: timedelta, *, reason: str | None = None) -> None:
-    """Give back a task that could not run: the attempt does not count.
+    """Release a task that could not run; the attempt does not count.
 
-    :param reason: why, if an operator should see that.
+    :param reason: why it could not run, if operators should see that.
     """
     values = {'state': WAITING, 'available_at': now() + wait, **RELEASED}
     if reason is not None:
@@ -99,32 +104,36 @@ def give_back(task_id: UUID, lease: UUID, wait: timedelta, *, reason: str | None
 
 
 def dead_letter(task_id: UUID, lease: UUID, reason: str) -> None:
-    """Make a dead letter of a task: only an operator, or who wants it anew, moves it from there."""
+    """Dead-letter a task. Only an operator, or enqueueing it again, revives it."""
     values = {'state': DEAD, 'available_at': None, 'last_error': reason, **RELEASED}
     _apply_outcome(task_id, lease, update(OutboxTask).values(**values))
 
 
 def leased_by(lease: UUID) -> list[AnyRow]:
-    """Return what a process had when it ended."""
+    """Return the tasks that run under a lease."""
     return list(execute_select(select(*CLAIMED_COLUMNS).where(_is_leased_by(lease))).all())
 
 
 def complete_in_transaction(task_id: UUID, lease: UUID) -> None:
-    """Forget a task in the transaction of its effect; refuses with LeaseLost who lost it."""
+    """Complete a task in the transaction of its effect.
+
+    :raises RuntimeError: outside `atomic`.
+    :raises LeaseLost: if another attempt has the task.
+    """
     if not in_atomic():
         raise RuntimeError('complete_in_transaction() outside atomic()')
     mine = (OutboxTask.id == task_id) & _is_leased_by(lease)
     for statement in (delete(OutboxTask).where(~OutboxTask.rerun_requested), _rerun()):
-        settled = statement.where(mine).returning(OutboxTask.id)
-        if db.session.execute(settled).one_or_none() is not None:
+        completed = statement.where(mine).returning(OutboxTask.id)
+        if db.session.execute(completed).one_or_none() is not None:
             return
     raise LeaseLost
 
 
 def _apply_outcome(task_id: UUID, lease: UUID, statement: Any) -> None:
-    """Write down what becomes of a task; nothing happens if somebody else has it.
+    """Store the outcome of an attempt, or do nothing if another attempt has the task.
 
-    One that was wanted again while it ran, whatever came of that, waits for its next turn.
+    A task that was enqueued again while it ran waits for another run, whatever the outcome.
     """
     mine = (OutboxTask.id == task_id) & _is_leased_by(lease)
     if not execute_in_own_transaction(
@@ -155,9 +164,9 @@ def _claim_ready(lease: UUID, queues: Sequence[Queue]) -> AnyRow | None:
 def _claim_of_parts(parts: tuple[QueuePart, ...]) -> Any:
     """Return the statement that claims the next task of these parts.
 
-    To build it takes longer than to execute it.
+    It is cached, because building it takes longer than executing it.
     """
-    # Evaluated until the first that is not null.
+    # The database evaluates the selects only until the first one that returns an id.
     first = func.coalesce(*(next_ready(part).scalar_subquery() for part in parts), None)
     return _claim(OutboxTask.id == first)
 

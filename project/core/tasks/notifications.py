@@ -1,8 +1,8 @@
-"""Notifications: a commit wakes the processes that run the tasks of the outbox.
+"""Notifications, which wake dispatchers after a transaction that enqueued tasks has committed.
 
-On PostgreSQL a notification, which is heard on every machine and only if the transaction happened.
-On SQLite a pipe to the processes that were forked from here. Whoever hears neither looks once a
-second.
+PostgreSQL delivers a notification to every machine, and only after a commit. With SQLite, a pipe
+connects the processes that were forked from the one that created the application. A dispatcher that
+receives neither polls the outbox once a second.
 """
 
 import os
@@ -21,7 +21,7 @@ CHANNEL = 'core_tasks'
 
 
 class WakeupPipe:
-    """A bell between processes of one family. Rung often and heard once is heard enough."""
+    """A pipe with which a process wakes a related one. Several notifications count as one."""
 
     def __init__(self) -> None:
         self.reader, self.writer = os.pipe()
@@ -30,23 +30,23 @@ class WakeupPipe:
             finalize(self, os.close, end)
 
     def notify(self) -> None:
-        """Wake who waits; a full pipe has woken them already."""
+        """Wake the process that waits. If the pipe is full, it has been notified already."""
         with suppress(BlockingIOError):
             os.write(self.writer, b'!')
 
     def fileno(self) -> int:
-        """Return what is waited for."""
+        """Return the file descriptor that `multiprocessing.connection.wait` waits for."""
         return self.reader
 
     def wait(self, seconds: float, *others: Any) -> None:
-        """Return once it was rung, or one of the others has something to say, or in so long."""
+        """Return after a notification, when one of `others` is readable, or after `seconds`."""
         wait([self.reader, *others], seconds)
         with suppress(BlockingIOError):
             os.read(self.reader, 4096)
 
 
 class TaskNotifier:
-    """An application's bell: rung by who enqueues, heard by who hands the work out."""
+    """The notifications of an application: `enqueue` sends them, the dispatcher receives them."""
 
     def __init__(self, app: Flask) -> None:
         self.is_in_database = app.config['SQLALCHEMY_DATABASE_URI'].startswith('postgresql')
@@ -54,13 +54,13 @@ class TaskNotifier:
         self._listening: Any = None
 
     def notify(self) -> None:
-        """Wake who listens in a process forked from here."""
+        """Wake the dispatcher, if its process shares the pipe of this application."""
         self.pipe.notify()
 
     def wait(self, seconds: float, own: WakeupPipe) -> None:
-        """Return once something was enqueued, somebody rang the own bell, or in so many seconds.
+        """Return after a task was enqueued, after a notification of `own`, or after `seconds`.
 
-        Inside an application context.
+        Call it inside an application context.
         """
         if not self.is_in_database:
             own.wait(seconds, self.pipe)
@@ -69,7 +69,7 @@ class TaskNotifier:
         try:
             self._wait_for_notification(seconds, own)
         except (DBAPIError, PoolTimeout, db.engine.dialect.loaded_dbapi.Error) as error:
-            # The database is away. It is looked for again, and meanwhile one polls.
+            # The database is unavailable. The next call connects again.
             current_app.logger.warning('no notifications: %s', type(error).__name__)
             self._listening = None
             own.wait(seconds)
@@ -77,12 +77,12 @@ class TaskNotifier:
     def _wait_for_notification(self, seconds: float, own: WakeupPipe) -> None:
         if self._listening is None:
             self._listening = db.engine.connect()
-            # Of the pool no more: it must not be given to anybody else.
+            # Detached, so that the pool does not give this connection to another caller.
             self._listening.detach()
             self._listening.exec_driver_sql(f'LISTEN {CHANNEL}')
-            # What was enqueued before is found by looking, now.
+            # Return, so that the caller polls: tasks enqueued before LISTEN send no notification.
             return
-        # A detached one no longer knows its driver's, but is it.
+        # A detached connection has no `driver_connection`; with psycopg this is the same object.
         connection = self._listening.connection.dbapi_connection
         own.wait(seconds, connection)
         for _ in connection.notifies(timeout=0):
@@ -90,5 +90,5 @@ class TaskNotifier:
 
 
 def init_app(app: Flask) -> None:
-    """Give an application its notifier."""
+    """Create the task notifier of an application."""
     app.extensions['task_notifier'] = TaskNotifier(app)

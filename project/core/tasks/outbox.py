@@ -1,6 +1,7 @@
-"""The outbox: what is to be done later, written down in the transaction that wants it done.
+"""The outbox: the table of tasks, which are inserted in the transaction that enqueues them.
 
-A row is there until its task is done: waiting, handed to an engine, running, or given up.
+A row exists until its task is done. Until then the task is waiting, queued in the broker, running,
+or dead.
 """
 
 from collections.abc import Callable
@@ -50,7 +51,7 @@ def where(condition: str) -> dict[str, Any]:
 
 
 class OutboxTask(Base):
-    """A task to be done. Deleted when it is, and its secrets with it."""
+    """A task that is not done. The row is deleted, with its secrets, when the task is done."""
 
     __tablename__ = 'core_tasks'
     __table_args__ = (
@@ -70,26 +71,26 @@ class OutboxTask(Base):
     name: Mapped[str] = mapped_column(String(128))
     arguments: Mapped[str] = mapped_column(Text)
     encrypted_arguments: Mapped[bytes | None] = mapped_column(LargeBinary)
-    # Of all that are the same, one is here.
+    # Equal tasks have one row.
     unique_key: Mapped[str | None] = mapped_column(String(64))
-    # The user whom it is about: what waits of theirs goes with them.
+    # The user whom the task is about. Waiting tasks are deleted with the user.
     subject_id: Mapped[int | None] = mapped_column()
     queue: Mapped[str] = mapped_column(String(8), server_default=DEFAULT)
-    # The concurrency limit that it needs a slot of; empty: none.
+    # The concurrency limit of which it needs a slot; empty: none.
     slot: Mapped[str] = mapped_column(String(32), server_default='')
-    # Whose share of the queue it takes: a user, the service (0) or an operator (-1).
+    # The owner whose share of the queue it uses: a user, the service (0) or an operator (-1).
     owner_id: Mapped[int] = mapped_column(server_default='0')
-    # In each round the queue runs one task of each owner. None: not due, or under way.
+    # In each round the queue runs one task of each owner. None: not ready, queued or running.
     round_number: Mapped[int | None] = mapped_column(BigInteger)
     state: Mapped[str] = mapped_column(String(8), default=WAITING)
     attempts: Mapped[int] = mapped_column(default=0)
-    # It was enqueued once more while it ran, and what it then read may have been too old.
+    # Whether it was enqueued again while it ran: it may have read outdated data.
     rerun_requested: Mapped[bool] = mapped_column(default=False)
-    # When it was first to be done, whatever failed since; and when it may be taken, which for what
-    # is under way is when its lease expires. Never, if dead.
+    # When it was first due; failed attempts do not change it.
     scheduled_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    # When it may be claimed. For a queued or running task: when its lease expires. None: dead.
     available_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    # Which process has it.
+    # The lease of the process that runs it.
     lease_id: Mapped[UUID | None] = mapped_column()
     last_error: Mapped[str | None] = mapped_column(Text)
     request_id: Mapped[str] = mapped_column(String(128))
@@ -97,7 +98,7 @@ class OutboxTask(Base):
     started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
 
-# Dead letters, too: an operator may retry them.
+# Dead letters count as well: an operator may retry them.
 register_encrypted_column(
     'secrets of waiting tasks',
     OutboxTask.encrypted_arguments,
@@ -107,12 +108,15 @@ register_encrypted_column(
 
 
 def enqueue(function: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> UUID:
-    """Have a task done once this transaction is committed, and never if it is not. Return its id.
+    """Enqueue a task that runs after this transaction has committed; return its id.
 
-    Costs one INSERT. Where the task is `unique` and the same one is there already, that one is
-    enough: it runs after this transaction, once more if it runs just now, and anew if it was dead.
-    Refuses to be called outside `atomic`, functions that are no task, and arguments that are no
-    JSON (TypeError) or more than 64 KiB of it (ValueError).
+    If the transaction rolls back, the task does not run. The cost is one INSERT. If the task is
+    `unique` and an equal one exists, no second one is added. The existing task runs after this
+    transaction: again if it is running, and with new attempts if it is dead.
+
+    :raises RuntimeError: outside `atomic`, or if the function is not a task.
+    :raises TypeError: if the function does not accept the arguments, or they are not JSON.
+    :raises ValueError: if the arguments are larger than 64 KiB.
     """
     return _insert(now(), function, args, kwargs)
 
@@ -120,12 +124,12 @@ def enqueue(function: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) ->
 def enqueue_at(
     moment: datetime, function: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs
 ) -> UUID:
-    """As `enqueue`, but not before a moment: for reminders."""
+    """Enqueue a task that does not run before a moment, such as a reminder; see `enqueue`."""
     return _insert(moment, function, args, kwargs)
 
 
 def is_pending(task_id: Any) -> ColumnElement[bool]:
-    """Return the condition that a task waits or runs: neither done, nor given up, nor discarded."""
+    """Return the condition that a task waits or runs: it is not done, given up or deleted."""
     return exists().where(OutboxTask.id == task_id, OutboxTask.state != DEAD)
 
 
@@ -137,7 +141,7 @@ def gave_up_since(task_id: Any, moment: datetime) -> ColumnElement[bool]:
 
 
 def count_pending(function: Callable[..., Any], owner_id: int, limit: int) -> int:
-    """Return how many tasks of an owner wait or run, at most `limit`."""
+    """Return how many tasks with this function and owner wait or run, at most `limit`."""
     task = require_task(function)
     pending = select(OutboxTask.id).where(
         OutboxTask.queue == task.queue,
@@ -151,9 +155,10 @@ def count_pending(function: Callable[..., Any], owner_id: int, limit: int) -> in
 
 
 def delete_tasks_of_subject(user_id: int) -> None:
-    """Delete the tasks about a user, and their id from the others that took their share.
+    """Delete the tasks about a user, and remove the user as the owner of other tasks.
 
-    Inside `atomic`. Rows that other transactions lock are of tasks that are about to be done.
+    Call it inside `atomic`. Rows that other transactions have locked are skipped, because their
+    tasks are about to be done.
     """
     db.session.execute(delete(OutboxTask).where(OutboxTask.subject_id == user_id))
     owned = select(OutboxTask.id).where(OutboxTask.owner_id == user_id)
@@ -168,7 +173,7 @@ def _insert(
         raise RuntimeError('enqueue() outside atomic()')
     task = require_task(function)
     arguments, ciphertext = serialize(task, args, kwargs)
-    # A task that a task enqueues takes the same share, also that of the service (0).
+    # A task that another task enqueues has the same owner, even if that is the service (0).
     inherited = current_request_context().task_owner_id
     values = {
         'id': uuid4(),
@@ -185,11 +190,11 @@ def _insert(
         'request_id': current_request_context().request_id,
     }
     notifier: TaskNotifier = current_app.extensions['task_notifier']
-    change = _sooner(values, func.least if notifier.is_in_database else func.min)
-    # To touch the one that is there locks it: it will not run before what is written here is seen.
+    change = _conflict_values(values, func.least if notifier.is_in_database else func.min)
+    # The update of an existing task locks it: it does not run before this transaction is visible.
     insert = upsert(OutboxTask, values, conflict=('name', 'unique_key'), change=change)
     if notifier.is_in_database:
-        # In the same statement, and heard when the transaction is committed.
+        # Sent in the same statement; PostgreSQL delivers it after the commit.
         insert = insert.returning(OutboxTask.id, func.pg_notify(CHANNEL, ''))
     else:
         insert = insert.returning(OutboxTask.id)
@@ -198,8 +203,8 @@ def _insert(
     return found
 
 
-def _sooner(wanted: dict[str, Any], least: Any) -> dict[str, Any]:
-    """Return what becomes of a task that is there already when the same one is wanted."""
+def _conflict_values(wanted: dict[str, Any], least: Any) -> dict[str, Any]:
+    """Return the new values of an existing task that is equal to an enqueued one."""
     moment = literal(wanted['available_at'], UTCDateTime)
     is_dead, is_under_way = OutboxTask.state == DEAD, OutboxTask.state.in_((RUNNING, QUEUED))
     due = case(
@@ -215,7 +220,7 @@ def _sooner(wanted: dict[str, Any], least: Any) -> dict[str, Any]:
         **renewed,
         'state': case((is_dead, WAITING), else_=OutboxTask.state),
         'attempts': case((is_dead, 0), else_=OutboxTask.attempts),
-        # It may have died of what it was given.
+        # The old arguments may be the reason why it is dead.
         'arguments': case((is_dead, wanted['arguments']), else_=OutboxTask.arguments),
         'encrypted_arguments': case(
             (is_dead, literal(wanted['encrypted_arguments'], LargeBinary)),

@@ -1,4 +1,4 @@
-"""Schedules: tasks that run by themselves, once a period, however many processes look."""
+"""Scheduled tasks: each is enqueued once a period, even if several dispatchers run."""
 
 import logging
 from datetime import datetime, timedelta
@@ -16,14 +16,14 @@ from .clock_repairs import CLOCK_TOLERANCE
 from .outbox import enqueue
 from .registry import Task, scheduled_tasks
 
-# However far the next one is.
+# The longest time between two calls, even if no schedule is due earlier.
 MAX_SLEEP = timedelta(hours=1)
 
 log = logging.getLogger(__name__)
 
 
 class Schedule(Base):
-    """When a task that runs by itself is due next."""
+    """The last and the next run of a scheduled task."""
 
     __tablename__ = 'core_schedules'
 
@@ -34,7 +34,7 @@ class Schedule(Base):
 
 
 class DispatcherTick(Base):
-    """When a dispatcher last looked into the outbox: one row, whichever dispatcher it was."""
+    """The last time at which any dispatcher read the outbox: a table of one row."""
 
     __tablename__ = 'core_dispatcher_ticks'
 
@@ -43,7 +43,7 @@ class DispatcherTick(Base):
 
 
 def record_dispatcher_tick() -> None:
-    """Store that a dispatcher looks into the outbox now."""
+    """Store that a dispatcher reads the outbox now."""
     tick = {'ticked_at': now()}
     execute_in_own_transaction(
         upsert(DispatcherTick, {'id': 1, **tick}, conflict=['id'], change=tick)
@@ -51,10 +51,10 @@ def record_dispatcher_tick() -> None:
 
 
 def enqueue_due_schedules() -> datetime:
-    """Enqueue due schedules, and return when to look again, within an hour.
+    """Enqueue due schedules; return when to call this again, within an hour.
 
-    After a pause in which no process looked, what was due several times runs once. A schedule that
-    is further ahead than its period explains is due now: a clock that was ahead moved it on.
+    A schedule that was due several times while no dispatcher ran is enqueued once. A schedule whose
+    next run is more than a period ahead is due now: a clock that was ahead has postponed it.
     """
     return min([now() + MAX_SLEEP, *(_enqueue_if_due(task) for task in scheduled_tasks())])
 
@@ -64,14 +64,14 @@ def _enqueue_if_due(task: Task) -> datetime:
     assert task.schedule is not None  # noqa: S101 - for the type checker
     name, rule, moment = task.name, task.schedule.rule, now()
     following = task.schedule.next_after(moment)
-    # The row decides: of many who try to move it on, one does.
+    # Only one of several concurrent dispatchers updates the row.
     mine = (Schedule.name == name) & (Schedule.rule == rule)
     move_on = update(Schedule).values(next_run_at=following, last_enqueued_at=moment)
     move_on = move_on.returning(Schedule.name)
     if _has_changed(move_on.where(mine, Schedule.next_run_at <= moment)):
         enqueue(task.function)
         return following
-    # A new one, or one whose rule was changed, begins with the next period.
+    # A schedule that is new, or whose rule has changed, begins with the next period.
     fresh = {'rule': rule, 'next_run_at': following}
     db.session.execute(
         upsert(
@@ -85,7 +85,7 @@ def _enqueue_if_due(task: Task) -> datetime:
     due: datetime = db.session.scalars(db.select(Schedule.next_run_at).where(mine)).one()
     latest = task.schedule.next_after(moment + CLOCK_TOLERANCE)
     if due > latest and _has_changed(move_on.where(mine, Schedule.next_run_at > latest)):
-        log.warning('the clock was set back: %s was put off until %s, and is due now', name, due)
+        log.warning('the clock was set back: %s was postponed until %s, and is due now', name, due)
         enqueue(task.function)
         return following
     return due

@@ -1,9 +1,9 @@
-"""Queues: which due task runs next, so that each owner has a share of each queue.
+"""Queues: the order of due tasks, in which each owner has a share of each queue.
 
-A queue runs in rounds, and a round has one task of each owner (start-time fair queueing). A task
-gets the number of its round when it is due: one more than the last of its owner's tasks that wait,
-but not less than the current round. Choosing the next task is then one lookup in an index, however
-many wait.
+A queue runs in rounds; a round has one task of each owner (start-time fair queueing). A task gets
+the number of its round when it is due: the last number of its owner's ready tasks plus one, but at
+least the number of the current round. To find the next task then takes one index lookup, whatever
+the number of waiting tasks.
 """
 
 from collections.abc import Sequence
@@ -31,13 +31,13 @@ from project.core.database.types import UTCDateTime
 from .outbox import WAITING, OutboxTask
 from .registry import DEFAULT, QUEUES, Queue, registered_slots
 
-# Rows of one UPDATE: on SQLite no other process writes in the meantime, about 30 ms.
+# Rows of one UPDATE. On SQLite it blocks all other writers for about 30 ms.
 MAX_ROWS_PER_STATEMENT = 1000
-MAX_STATEMENTS_PER_LOOK = 50
+MAX_STATEMENTS_PER_CALL = 50
 
 
 class QueuePart(NamedTuple):
-    """The tasks of a queue that need a slot of the same concurrency limit ('': of none)."""
+    """The tasks of a queue that need a slot of the same concurrency limit ('': no limit)."""
 
     queue: Queue
     slot: str
@@ -49,8 +49,8 @@ def claimable_parts(queues: Sequence[Queue] = QUEUES, rotation: int = 0) -> list
     Parts whose concurrency limit has no free slot are left out: their tasks stay in the outbox, and
     the worker runs others.
 
-    :param rotation: which part of a queue is the first. A caller that increments it serves the
-        parts of a queue equally often.
+    :param rotation: number of the part of each queue that comes first. A caller that increments it
+        serves the parts of a queue equally often.
     """
     slots = registered_slots()
     is_free = {name: slot.is_free() for found in slots.values() for name, slot in found.items()}
@@ -63,9 +63,9 @@ def claimable_parts(queues: Sequence[Queue] = QUEUES, rotation: int = 0) -> list
 
 
 def mark_ready() -> int:
-    """Give due tasks the numbers of their rounds. Return how many got one, at most 1,000.
+    """Assign round numbers to due tasks; return how many got one, at most 1,000.
 
-    Idempotent, and safe in several processes at once: each takes other rows.
+    Idempotent. Several processes may call it at once: each updates other rows.
     """
     is_due = _is_due()
     if not execute_select(select(exists().where(is_due))).scalar_one():
@@ -81,7 +81,7 @@ def mark_ready() -> int:
         .where(is_due)
         .order_by(OutboxTask.available_at)
         .limit(MAX_ROWS_PER_STATEMENT)
-        # SQLite, which has one writer, leaves the locking out by itself.
+        # SQLAlchemy omits the lock on SQLite, which has one writer at a time.
         .with_for_update(skip_locked=True)
         .cte('due')
     )
@@ -97,9 +97,9 @@ def mark_ready() -> int:
 
 
 def next_ready(part: QueuePart) -> Any:
-    """Return the select of the id of the ready task of a part that is next, at `moment`.
+    """Return the SELECT of the id of the next ready task of a part; it has a parameter `moment`.
 
-    Rows that other processes are claiming are passed over.
+    It skips rows that other processes are claiming.
     """
     return (
         select(OutboxTask.id)
@@ -111,23 +111,24 @@ def next_ready(part: QueuePart) -> Any:
 
 
 def mark_all_ready() -> list[Queue]:
-    """Make due tasks ready, and return the queues that have ready tasks.
+    """Make due tasks ready; return the queues that have ready tasks.
 
-    One select if nothing is due. At most 50,000 tasks, so that leases are renewed in the meantime.
+    If no task is due, this takes one SELECT. It handles at most 50,000 tasks, so that the
+    dispatcher renews leases in time.
     """
-    is_due, ready = _look()
+    is_due, ready = _find_ready_queues()
     if not is_due:
         return ready
-    for _ in range(MAX_STATEMENTS_PER_LOOK):
+    for _ in range(MAX_STATEMENTS_PER_CALL):
         if mark_ready() < MAX_ROWS_PER_STATEMENT:
             break
-    return _look()[1]
+    return _find_ready_queues()[1]
 
 
 def reset_unknown_parts() -> int:
-    """Move tasks whose queue or slot this version does not have. Return how many.
+    """Move tasks whose queue or slot this version does not have; return their number.
 
-    Another version declared them, and no worker of this one looks there.
+    Another version has declared it. No worker of this version would claim them.
     """
     known = or_(*(_is_in(part) for part in _all_parts()))
     queue = case((OutboxTask.queue.in_(QUEUES), OutboxTask.queue), else_=DEFAULT)
@@ -136,7 +137,7 @@ def reset_unknown_parts() -> int:
     return len(execute_in_own_transaction(moved))
 
 
-def _look() -> tuple[bool, list[Queue]]:
+def _find_ready_queues() -> tuple[bool, list[Queue]]:
     """Return whether any task is due and not ready, and the queues that have ready tasks."""
     is_ready = OutboxTask.round_number.is_not(None)
     found = [exists().where(OutboxTask.queue == queue, is_ready).label(queue) for queue in QUEUES]
@@ -163,13 +164,14 @@ def _is_in(part: QueuePart) -> ColumnElement[bool]:
 
 
 def is_ready_in(part: QueuePart, moment: Any) -> ColumnElement[bool]:
-    # The release before this one leaves the round of a task that it runs.
+    """Return the condition that a task of a part is ready at a moment."""
+    # The previous release keeps the round number of a task that it runs.
     is_free = (OutboxTask.state == WAITING) | (OutboxTask.available_at <= moment)
     return and_(_is_in(part), OutboxTask.round_number.is_not(None), is_free)
 
 
 def _first_free_round(due: CTE) -> Any:
-    """Return the number of the round for the first of the due tasks of an owner."""
+    """Return the round number of the first due task of an owner."""
     ready = aliased(OutboxTask)
     round_number = ready.round_number
     in_part = and_(ready.queue == due.c.queue, ready.slot == due.c.slot, round_number.is_not(None))

@@ -1,6 +1,6 @@
-"""Which functions may run later, and how: the registry that `@task` fills.
+"""Registry of the tasks that are marked with `@task`.
 
-A task is an ordinary function. Called, it runs; `enqueue` writes it down for later.
+A task is an ordinary function: a call runs it at once, and `enqueue` stores it in the outbox.
 """
 
 import inspect
@@ -18,9 +18,9 @@ R = TypeVar('R')
 MAX_BACKOFF = timedelta(minutes=15)
 MAX_NAME_CHARACTERS = 128
 
-# The queues, the most urgent first. Each has a worker process that serves it before the others:
-# `mail` for whatever a person waits for in front of a mailbox, `default` for tasks of some seconds,
-# `slow` for tasks of minutes or hours.
+# The queues, most urgent first. Each has a worker process that serves it before the others: `mail`
+# for mails that a person waits for, `default` for tasks of some seconds, `slow` for tasks of
+# minutes or hours.
 Queue: TypeAlias = Literal['mail', 'default', 'slow']
 MAIL: Final = 'mail'
 DEFAULT: Final = 'default'
@@ -33,10 +33,10 @@ _names: dict[Callable[..., Any], str] = {}
 
 @dataclass(frozen=True, slots=True)
 class TaskSlot:
-    """A concurrency limit that tasks need a slot of: while none is free, they wait in the outbox.
+    """A concurrency limit of tasks. While no slot is free, they wait in the outbox.
 
-    :param is_free: whether a slot is free now. It may be taken when the task runs; then that raises
-        `SlotUnavailable`, and the task waits without a failed attempt.
+    :param is_free: returns whether a slot is free now. If none is free when the task runs, the task
+        raises `SlotUnavailable` and waits; that does not count as a failed attempt.
     """
 
     name: str
@@ -45,18 +45,19 @@ class TaskSlot:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A function that may run later.
+    """A function that can be enqueued.
 
-    :param attempts: how often it is tried before it is a dead letter.
-    :param backoff: the wait after the first failure; it doubles with each, up to 15 minutes.
-    :param time_limit: after which the process of an attempt is killed.
+    :param attempts: number of attempts before it becomes a dead letter.
+    :param backoff: delay after the first failure; it doubles with each failure, up to 15 minutes.
+    :param time_limit: time after which the process of an attempt is killed.
     :param encrypted: the arguments that are encrypted in the outbox and never shown.
-    :param unique: the arguments that make two of them the same, of which there is one at most.
-    :param subject_argument: the argument that is the id of the user whom it is about: what waits is
-        deleted with them.
-    :param owner_argument: the argument that is the id of the user whose share of the queue it
-        takes; by default that of `subject_argument`. If it is None, the owner is an operator, and
-        all operators have one share.
+    :param unique: the arguments that make two tasks equal. Only one of equal tasks is stored; None:
+        all are stored.
+    :param subject_argument: the argument with the id of the user whom the task is about. Waiting
+        tasks are deleted with the user.
+    :param owner_argument: the argument with the id of the user whose share of the queue the task
+        uses; default: `subject_argument`. If the id is None, the owner is an operator; all
+        operators have one share.
     :param queue: `mail` for a mail that a person waits for, `default` for some seconds of work,
         `slow` for minutes or hours.
     :param slot: a concurrency limit of which the task needs a slot.
@@ -76,17 +77,17 @@ class Task:
     owner_argument: str | None
 
     def retry_delay(self, attempt: int) -> timedelta:
-        """Return how long to wait after a failed attempt."""
+        """Return the delay after a failed attempt."""
         return exponential_backoff(self.backoff, attempt)
 
 
 def exponential_backoff(backoff: timedelta, attempt: int) -> timedelta:
-    """Return the wait after an attempt: twice that after the one before it, up to 15 minutes.
+    """Return the delay after an attempt: it doubles with each attempt, up to 15 minutes.
 
-    With jitter, between half of it and all of it: many that failed together must not come back
-    together.
+    With jitter, it is between half of that and all of it, so that tasks that failed together are
+    not retried together.
     """
-    # Bounded first: what is a day long would otherwise overflow.
+    # Limited first: the product of a long backoff, such as a day, would overflow.
     wait: timedelta = min(backoff, MAX_BACKOFF) * 2 ** min(attempt - 1, 30)
     return min(wait, MAX_BACKOFF) * random.uniform(0.5, 1)  # noqa: S311 - no secret
 
@@ -106,21 +107,21 @@ def task(
     slot: TaskSlot | None = None,
     owner_argument: str | None = None,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Mark a function with JSON arguments as one that may run later, and return it unchanged.
+    """Mark a function with JSON arguments as a task, and return it unchanged.
 
-    It may run twice, because a crash can hide how far it came. Its docstring says why that is safe.
-    With `every` or `cron` (five fields, UTC) it also runs once in each period. The other parameters
-    are those of `Task`.
+    A task may run twice, because after a crash its progress is unknown. Its docstring states why
+    that is safe. With `every` or `cron` (five fields, UTC) it also runs once in each period. The
+    other parameters are those of `Task`.
 
-    :param name: its name in the outbox; by default `<feature>.<function>`. If you rename a function
-        whose tasks still wait, keep the old name here.
-    :raises ValueError: if it could never run: its name is taken, an argument does not exist, or it
-        has a schedule and needs arguments.
+    :param name: its name in the outbox; default: `<feature>.<function>`. If you rename a function
+        whose tasks still wait, pass the old name.
+    :raises ValueError: if the task could never run: its name is taken, an argument does not exist,
+        or it has a schedule and needs arguments.
     """
 
     def mark(function: Callable[P, R]) -> Callable[P, R]:
-        timetable = _schedule_rule(every, cron)
-        chosen = tuple(unique) if unique is not None else () if timetable else None
+        schedule = _schedule_rule(every, cron)
+        unique_arguments = tuple(unique) if unique is not None else () if schedule else None
         _add(
             Task(
                 name=name or f'{_feature_of(function)}.{function.__name__}',
@@ -129,9 +130,9 @@ def task(
                 backoff=backoff,
                 time_limit=time_limit,
                 encrypted=frozenset(encrypted),
-                unique=chosen,
+                unique=unique_arguments,
                 subject_argument=subject_argument,
-                schedule=timetable,
+                schedule=schedule,
                 queue=queue,
                 slot=slot,
                 owner_argument=owner_argument or subject_argument,
@@ -143,19 +144,22 @@ def task(
 
 
 def require_task(function: Callable[..., Any]) -> Task:
-    """Return the task that a function is, or refuse one that `@task` does not mark."""
+    """Return the task of a function.
+
+    :raises RuntimeError: if the function is not marked with `@task`.
+    """
     if function not in _names:
-        raise RuntimeError(f'{function.__qualname__}() is no @task')
+        raise RuntimeError(f'{function.__qualname__}() is not a @task')
     return _tasks[_names[function]]
 
 
 def find_task(name: str) -> Task | None:
-    """Return the task of that name, if this version of the service knows one."""
+    """Return the task with that name, or None if this version of the service has none."""
     return _tasks.get(name)
 
 
 def scheduled_tasks() -> list[Task]:
-    """Return the tasks that run by themselves."""
+    """Return the tasks that have a schedule."""
     return [task for task in _tasks.values() if task.schedule]
 
 
@@ -174,14 +178,14 @@ def task_names() -> list[str]:
 
 
 def _feature_of(function: Callable[..., Any]) -> str:
-    """Return the package below `project` that a function lives in."""
+    """Return the package below `project` that contains a function."""
     _, _, inside = function.__module__.partition('.')
     return (inside or function.__module__).split('.')[0]
 
 
 def _schedule_rule(every: timedelta | None, cron: str | None) -> ScheduleRule | None:
     if every is not None and cron is not None:
-        raise ValueError('a task runs either every so often or by cron')
+        raise ValueError('a task has either `every` or `cron`, not both')
     return (
         IntervalSchedule(every)
         if every is not None
@@ -191,28 +195,28 @@ def _schedule_rule(every: timedelta | None, cron: str | None) -> ScheduleRule | 
     )
 
 
-def _add(fresh: Task) -> None:
-    parameters = inspect.signature(fresh.function).parameters
-    wanted = [p.name for p in parameters.values() if p.default is p.empty]
+def _add(new: Task) -> None:
+    parameters = inspect.signature(new.function).parameters
+    required = [p.name for p in parameters.values() if p.default is p.empty]
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    loose = [p.name for p in parameters.values() if p.kind not in named]
+    unnamed = [p.name for p in parameters.values() if p.kind not in named]
     mentioned = {
-        *fresh.encrypted,
-        *(fresh.unique or ()),
-        *filter(None, [fresh.subject_argument, fresh.owner_argument]),
+        *new.encrypted,
+        *(new.unique or ()),
+        *filter(None, [new.subject_argument, new.owner_argument]),
     }
     unknown = mentioned - set(parameters)
-    if fresh.name in _tasks or len(fresh.name) > MAX_NAME_CHARACTERS:
-        raise ValueError(f'there is a task {fresh.name!r} already, or its name is too long')
+    if new.name in _tasks or len(new.name) > MAX_NAME_CHARACTERS:
+        raise ValueError(f'the task name {new.name!r} is taken or too long')
     if unknown:
-        raise ValueError(f'{fresh.name} has no argument {", ".join(sorted(unknown))}')
-    if loose or fresh.encrypted & set(fresh.unique or ()):
-        raise ValueError(f'{fresh.name} must name its arguments, and compare none that is secret')
-    if fresh.schedule and wanted:
-        raise ValueError(f'{fresh.name} runs by itself, and nobody would give it {wanted[0]}')
-    if fresh.queue not in QUEUES:
-        raise ValueError(f'{fresh.name} is in no queue: {", ".join(QUEUES)}')
-    if fresh.attempts < 1 or min(fresh.backoff, fresh.time_limit) <= timedelta():
-        raise ValueError(f'{fresh.name} could never run')
-    _tasks[fresh.name] = fresh
-    _names[fresh.function] = fresh.name
+        raise ValueError(f'{new.name} has no argument {", ".join(sorted(unknown))}')
+    if unnamed or new.encrypted & set(new.unique or ()):
+        raise ValueError(f'{new.name} must name its arguments; `unique` must have no encrypted one')
+    if new.schedule and required:
+        raise ValueError(f'{new.name} has a schedule: its argument {required[0]} needs a default')
+    if new.queue not in QUEUES:
+        raise ValueError(f'the queue of {new.name} must be one of {", ".join(QUEUES)}')
+    if new.attempts < 1 or min(new.backoff, new.time_limit) <= timedelta():
+        raise ValueError(f'{new.name} needs an attempt, and a positive backoff and time limit')
+    _tasks[new.name] = new
+    _names[new.function] = new.name

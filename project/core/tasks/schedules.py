@@ -1,4 +1,4 @@
-"""Timetables: when a task that runs by itself is due next. All in UTC."""
+"""Schedules: rules that determine when a task is due next, in UTC."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,11 +11,11 @@ MIN_INTERVAL = timedelta(seconds=1)
 
 
 class ScheduleRule(Protocol):
-    """When something is due."""
+    """The interface of a schedule."""
 
     @property
     def rule(self) -> str:
-        """The rule as text, by which a changed one is noticed."""
+        """The rule as text; if the text differs, the rule has changed."""
 
     def next_after(self, moment: datetime) -> datetime:
         """Return the first time after a moment."""
@@ -23,13 +23,13 @@ class ScheduleRule(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class IntervalSchedule:
-    """Every so often, counted from 1970, so that all processes mean the same moments."""
+    """A fixed period, counted from 1970, so that all processes compute the same times."""
 
     period: timedelta
 
     def __post_init__(self) -> None:
         if self.period < MIN_INTERVAL:
-            raise ValueError('a period is a second at least')
+            raise ValueError('a period must be at least one second')
 
     @property
     def rule(self) -> str:
@@ -43,19 +43,19 @@ class IntervalSchedule:
 
 @dataclass(frozen=True, slots=True)
 class CronSchedule:
-    """Five fields as cron(8) has them, with names and ranges."""
+    """A rule of five fields as in cron(8), with names and ranges."""
 
     expression: str
 
     def __post_init__(self) -> None:
-        # The library would take a sixth, of seconds, and nobody looks that often.
+        # The library also accepts a sixth field, of seconds, which cron(8) does not have.
         if len(self.expression.split()) != 5:
-            raise ValueError(f'{self.expression!r} is no rule of cron: it has five fields')
-        # A rule such as 30 February is well-formed and never comes.
+            raise ValueError(f'{self.expression!r} is not a cron rule: a rule has five fields')
+        # A rule such as 30 February is well-formed, but no date matches it.
         try:
             self.next_after(EPOCH)
         except (CronSimError, StopIteration) as error:
-            raise ValueError(f'{self.expression!r} is no rule of cron: {error}') from error
+            raise ValueError(f'{self.expression!r} is not a cron rule: {error}') from error
 
     @property
     def rule(self) -> str:

@@ -1,4 +1,4 @@
-"""Arguments of tasks as the outbox keeps them: JSON, with the secret ones encrypted apart."""
+"""Serialization of task arguments: JSON, with the secret arguments encrypted separately."""
 
 import hashlib
 import inspect
@@ -12,13 +12,13 @@ from project.core.security.encryption import decrypt, encrypt
 from .errors import IncompatibleTask
 from .registry import Task
 
-MAX_ARGUMENTS_BYTES = (
-    64 * 1024
-)  # bytes of JSON: what is larger belongs into the storage, and its key in here
+# The length of the JSON. Larger values belong in object storage, with their key as the argument.
+MAX_ARGUMENTS_BYTES = 64 * 1024
 ENCRYPTION_PURPOSE = 'task-arguments'
 MASK = '***'
 
-# Owners that are no users: the service, and whoever runs commands. Each has one share of a queue.
+# Owners that are not users: the service, and operators, who run commands. Each has one share of a
+# queue.
 NO_OWNER, OPERATOR = 0, -1
 UNKNOWN_KEY_REASON = (
     'its secrets were encrypted under an unknown SECRET_KEY:'
@@ -29,10 +29,10 @@ UNKNOWN_KEY_REASON = (
 def serialize(
     task: Task, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[str, bytes | None]:
-    """Return the open arguments as JSON, and the secret ones encrypted (None without any).
+    """Return the plain arguments as JSON, and the secret ones encrypted (None without any).
 
-    Refuses arguments the function does not take, and what does not come back from JSON as it was
-    (TypeError); together they may be 64 KiB (ValueError).
+    :raises TypeError: if the function does not accept the arguments, or JSON changes them.
+    :raises ValueError: if all arguments together are larger than 64 KiB.
     """
     bound = inspect.signature(task.function).bind(*args, **kwargs)
     bound.apply_defaults()
@@ -45,58 +45,59 @@ def serialize(
 
 
 def deserialize(task: Task, text: str, ciphertext: bytes | None) -> dict[str, Any]:
-    """Return the arguments, or refuse with Unfit where the function does not take them.
+    """Return the arguments of a task.
 
-    A deploy may lie between, or be under way.
+    :raises IncompatibleTask: if the key of the secrets is unknown, or the function does not accept
+        the arguments, because another version has enqueued the task.
     """
-    opened = b'{}' if ciphertext is None else decrypt(ENCRYPTION_PURPOSE, ciphertext)
-    if opened is None:
+    plaintext = b'{}' if ciphertext is None else decrypt(ENCRYPTION_PURPOSE, ciphertext)
+    if plaintext is None:
         raise IncompatibleTask(UNKNOWN_KEY_REASON)
-    arguments = {**json.loads(text), **json.loads(opened)}
+    arguments = {**json.loads(text), **json.loads(plaintext)}
     try:
         inspect.signature(task.function).bind(**arguments)
     except TypeError as error:
-        raise IncompatibleTask(f'its arguments do not fit any more: {error}') from error
+        raise IncompatibleTask(f'its arguments do not match the function: {error}') from error
     return arguments
 
 
 def unique_key(task: Task, text: str) -> str | None:
-    """Return what two of the same task have in common where one of them is enough."""
+    """Return the deduplication key of a task, or None if the task is not `unique`."""
     if task.unique is None:
         return None
     arguments = json.loads(text)
-    said = json.dumps([arguments.get(name) for name in task.unique], sort_keys=True)
-    return hashlib.sha256(said.encode()).hexdigest()
+    compared = json.dumps([arguments.get(name) for name in task.unique], sort_keys=True)
+    return hashlib.sha256(compared.encode()).hexdigest()
 
 
 def redacted_arguments(text: str, ciphertext: bytes | None, task: Task | None) -> dict[str, Any]:
-    """Return the arguments as people may see them: each secret one as `***`."""
+    """Return the arguments, with each secret one as `***`."""
     arguments: dict[str, Any] = json.loads(text)
     hidden = (task.encrypted if task else {'secrets'}) if ciphertext else set()
-    # Also what was no secret yet when it was written down.
+    # Includes arguments that became secret after the task was enqueued.
     hidden = {*hidden, *(task.encrypted & set(arguments) if task else ())}
     return {**arguments, **dict.fromkeys(sorted(hidden), MASK)}
 
 
 def redact(reason: str, task: Task | None, arguments: dict[str, Any]) -> str:
-    """Return what went wrong, less the secrets that an error may have repeated."""
+    """Return the reason of a failure, with the secrets masked that an error may repeat."""
     secret = [arguments.get(name) for name in task.encrypted] if task else []
-    # The longest first: what is part of another would leave the rest of it to be read.
-    for word in sorted(_words(secret), key=len, reverse=True):
+    # Longest first: if a shorter secret is a part of it, the rest would remain readable.
+    for word in sorted(_text_forms(secret), key=len, reverse=True):
         reason = reason.replace(word, MASK)
     return reason
 
 
-def _words(value: Any) -> list[str]:
-    """Return each text in a value in the forms in which an error may repeat it."""
+def _text_forms(value: Any) -> list[str]:
+    """Return each text in a value, in all forms in which an error may repeat it."""
     if isinstance(value, dict):
-        return _words([*value, *value.values()])
+        return _text_forms([*value, *value.values()])
     if isinstance(value, list):
-        return [word for item in value for word in _words(item)]
+        return [word for item in value for word in _text_forms(item)]
     if value is None or value == '' or isinstance(value, bool):
         return []
     word = str(value)
-    # Half a letter is JSON, and no URL.
+    # A lone surrogate is valid in JSON, but not in a URL.
     raw = word.encode(errors='replace')
     urls = {quote(raw), quote(raw, safe=''), quote_plus(raw)}
     jsons = {json.dumps(word, ensure_ascii=ascii)[1:-1] for ascii in (True, False)}
@@ -104,12 +105,15 @@ def _words(value: Any) -> list[str]:
 
 
 def subject_of(task: Task, text: str) -> int | None:
-    """Return the id of the user whom a task is about."""
+    """Return the id of the user whom a task is about, or None."""
     return json.loads(text).get(task.subject_argument) if task.subject_argument else None
 
 
 def owner_of(task: Task, text: str) -> int:
-    """Return whose share of the queue a task takes: a user's id, or one of the two constants."""
+    """Return the owner whose share of the queue a task uses.
+
+    :returns: the id of a user, `NO_OWNER` or `OPERATOR`.
+    """
     if not task.owner_argument:
         return NO_OWNER
     return json.loads(text).get(task.owner_argument) or OPERATOR
@@ -119,7 +123,7 @@ def _to_json(task: Task, arguments: dict[str, Any]) -> str:
     try:
         text = json.dumps(arguments, allow_nan=False, separators=(',', ':'))
     except ValueError as error:
-        raise TypeError(f'the arguments of {task.name} are no JSON: {error}') from None
+        raise TypeError(f'the arguments of {task.name} are not JSON: {error}') from None
     if json.loads(text) != arguments:
-        raise TypeError(f'the arguments of {task.name} would come back from JSON changed')
+        raise TypeError(f'JSON would change the arguments of {task.name}')
     return text

@@ -117,7 +117,7 @@ class TestJobsShow:
     def test_prints_one_line_for_an_unknown_id(self, run):
         result = run('show', uuid4())
 
-        assert result.stderr == 'Error: task: No such task; what is done is not kept\n'
+        assert result.stderr == 'Error: task: No such task: tasks are deleted when they are done\n'
         assert result.exit_code == 1
 
     def test_rejects_an_invalid_id(self, run):
@@ -149,7 +149,10 @@ class TestJobsRetry:
         found = enqueue_committed(greet)
         leases.claim(found, uuid4())
 
-        assert rejection_of(run('retry', found)) == 'Error: task: Running: wait, or end its process'
+        assert (
+            rejection_of(run('retry', found))
+            == 'Error: task: The task is running: wait, or end its process'
+        )
         assert row_of(found).state == 'running'
 
     def test_prints_one_line_for_an_unknown_id(self, run):
@@ -185,7 +188,8 @@ class TestJobsDiscard:
         leases.claim(found, uuid4())
 
         assert (
-            rejection_of(run('discard', found)) == 'Error: task: Running: wait, or end its process'
+            rejection_of(run('discard', found))
+            == 'Error: task: The task is running: wait, or end its process'
         )
         assert rows()
 

@@ -225,7 +225,7 @@ class TestRunNextTask:
 
         row = row_of(found)
         assert (row.state, row.attempts) == ('waiting', 1)
-        assert row.last_error == 'this version of the service knows no such task'
+        assert row.last_error == 'this version of the service does not have this task'
 
     def test_retries_incompatible_arguments_for_another_version(self, attempt):
         found = enqueue_committed(task(name='one')(lambda a: None), 1)
@@ -235,7 +235,7 @@ class TestRunNextTask:
 
         row = row_of(found)
         assert (row.state, row.attempts) == ('waiting', 1)
-        assert row.last_error.startswith('its arguments do not fit any more: ')
+        assert row.last_error.startswith('its arguments do not match the function: ')
 
     def test_retries_undecryptable_secrets_for_another_version(self, attempt, app, monkeypatch):
         found = enqueue_committed(task(name='one', encrypted=['pin'])(lambda pin: None), PIN)
@@ -250,8 +250,8 @@ class TestRunNextTask:
     @pytest.mark.parametrize(
         ('misfit', 'error'),
         [
-            ({'name': 'of-tomorrow'}, 'this version of the service knows no such task'),
-            ({'arguments': '{"b":1}'}, 'its arguments do not fit any more: '),
+            ({'name': 'of-tomorrow'}, 'this version of the service does not have this task'),
+            ({'arguments': '{"b":1}'}, 'its arguments do not match the function: '),
             (
                 {'encrypted_arguments': b'of another key'},
                 UNKNOWN_KEY_REASON,
@@ -340,7 +340,7 @@ class TestRunNextTask:
             assert attempt()
 
         row = row_of(found)
-        assert (row.state, row.last_error) == ('dead', '2 times its process died')
+        assert (row.state, row.last_error) == ('dead', 'its process died 2 times')
         assert ran == []
 
     def test_keeps_a_task_that_another_worker_has_claimed(self, attempt, logged):

@@ -98,7 +98,7 @@ class TestEnqueue:
             assert row.name == 'greet'
 
     def test_rejects_a_function_that_is_not_a_task(self):
-        with pytest.raises(RuntimeError, match='is no @task'), atomic():
+        with pytest.raises(RuntimeError, match='is not a @task'), atomic():
             enqueue(greet, 'ada')
 
     @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ class TestEnqueueDueSchedules:
         enqueue_due_schedules()
 
         assert schedules()['nightly'][1] == due
-        assert 'nightly was put off until' in caplog.text
+        assert 'nightly was postponed until' in caplog.text
         [row] = rows()
         assert row.rerun_requested
 
@@ -165,7 +165,7 @@ class TestEnqueueDueSchedules:
         monkeypatch.setattr(registry, '_names', {})
         clock.move_to(SOON)
 
-        with pytest.raises(RuntimeError, match='is no @task'):
+        with pytest.raises(RuntimeError, match='is not a @task'):
             enqueue_due_schedules()
 
         assert schedules() == {'sweep': ('every 300 s', SOON)}

@@ -107,17 +107,17 @@ class TestTask:
         [
             ({'encrypted': ['pin']}, 'has no argument pin'),
             ({'unique': ['id', 'pin']}, 'has no argument id, pin'),
-            ({'encrypted': ['name'], 'unique': ['name']}, 'compare none that is secret'),
-            ({'name': 'x' * 129}, 'its name is too long'),
-            ({'every': SECOND}, 'nobody would give it name'),
-            ({'cron': '* * * * *'}, 'nobody would give it name'),
-            ({'every': SECOND, 'cron': '* * * * *'}, 'either every so often or by cron'),
-            ({'every': SECOND / 2}, 'a second at least'),
-            ({'cron': 'now and then'}, 'is no rule of cron'),
-            ({'queue': 'urgent'}, 'is in no queue: mail, default, slow'),
-            ({'attempts': 0}, 'could never run'),
-            ({'backoff': timedelta()}, 'could never run'),
-            ({'time_limit': -SECOND}, 'could never run'),
+            ({'encrypted': ['name'], 'unique': ['name']}, 'must have no encrypted one'),
+            ({'name': 'x' * 129}, 'is taken or too long'),
+            ({'every': SECOND}, 'its argument name needs a default'),
+            ({'cron': '* * * * *'}, 'its argument name needs a default'),
+            ({'every': SECOND, 'cron': '* * * * *'}, 'either `every` or `cron`, not both'),
+            ({'every': SECOND / 2}, 'at least one second'),
+            ({'cron': 'now and then'}, 'is not a cron rule'),
+            ({'queue': 'urgent'}, 'must be one of mail, default, slow'),
+            ({'attempts': 0}, 'needs an attempt, and a positive'),
+            ({'backoff': timedelta()}, 'needs an attempt, and a positive'),
+            ({'time_limit': -SECOND}, 'needs an attempt, and a positive'),
         ],
     )
     def test_rejects_options_with_which_it_could_never_run(self, options, reason):
@@ -129,7 +129,7 @@ class TestTask:
     def test_rejects_a_name_that_is_taken(self):
         task(name='it')(greet)
 
-        with pytest.raises(ValueError, match="a task 'it' already"):
+        with pytest.raises(ValueError, match="name 'it' is taken"):
             task(name='it')(nothing)
 
     @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ class TestRequireTask:
         assert require_task(greet).name == 'it'
 
     def test_raises_for_a_function_that_is_not_a_task(self):
-        with pytest.raises(RuntimeError, match=r'greet\(\) is no @task'):
+        with pytest.raises(RuntimeError, match=r'greet\(\) is not a @task'):
             require_task(greet)
 
 

@@ -103,7 +103,7 @@ class TestSerialize:
         circular = []
         circular.append(circular)
 
-        with pytest.raises(TypeError, match='no JSON'):
+        with pytest.raises(TypeError, match='not JSON'):
             serialize(plain, (circular,), {})
 
     def test_accepts_at_most_64_kib(self, plain):
@@ -124,11 +124,11 @@ class TestSerialize:
 
 class TestDeserialize:
     def test_rejects_an_argument_that_the_function_no_longer_accepts(self, plain):
-        with pytest.raises(IncompatibleTask, match=r"do not fit any more: .*'cc'"):
+        with pytest.raises(IncompatibleTask, match=r"do not match the function: .*'cc'"):
             deserialize(plain, '{"to":"ada","cc":"eve"}', None)
 
     def test_rejects_arguments_without_a_new_required_one(self, plain):
-        with pytest.raises(IncompatibleTask, match=r'do not fit any more: missing .*to'):
+        with pytest.raises(IncompatibleTask, match=r'do not match the function: missing .*to'):
             deserialize(plain, '{}', None)
 
     def test_decrypts_secrets_of_a_fallback_key(self, mailing, app, monkeypatch):
