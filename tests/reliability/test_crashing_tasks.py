@@ -66,7 +66,7 @@ def test_a_task_that_never_ends_is_ended_by_its_time_limit(service: ServiceUnder
 
     [letter] = dead(service)
     assert letter['attempts'] == 2
-    assert letter['error'] == 'it took longer than its time limit, and was ended'
+    assert letter['error'] == 'it exceeded its time limit and was killed'
     figure(f'{service.variant}: hanging task is a dead letter')
 
 
@@ -85,5 +85,5 @@ def test_a_task_that_blocks_its_interpreter_keeps_its_lease(
     )
     assert thoughts == 1
     assert letter['attempts'] == 1
-    assert letter['error'] == 'it took longer than its time limit, and was ended'
+    assert letter['error'] == 'it exceeded its time limit and was killed'
     assert waits[-1] <= MAX_DELAY_SECONDS

@@ -1,4 +1,4 @@
-"""Task workers: processes that run the tasks of the outbox, beside the service or elsewhere."""
+"""Task workers: processes that run the tasks of the outbox, with the service or separately."""
 
 import os
 import signal
@@ -22,16 +22,19 @@ Serve = Callable[[Callable[[], bool]], None]
 
 
 def init_app(app: Flask) -> None:
-    """Leave where gunicorn finds it what its worker for tasks does."""
+    """Register `run_task_workers`, which gunicorn's worker for tasks calls."""
     app.extensions['run_task_workers'] = partial(run_task_workers, app)
 
 
 def run_task_workers(
-    app: Flask, goes_on: Callable[[], bool], *, concurrency: int | None = None
+    app: Flask, should_run: Callable[[], bool], *, concurrency: int | None = None
 ) -> None:
-    """Work the outbox off while it goes on. With a broker, the workers run what it brings.
+    """Run the tasks of the outbox while `should_run` returns True.
 
-    :param concurrency: how many tasks run at once beside mails; default: as configured.
+    With a broker, the workers run the tasks that it delivers.
+
+    :param concurrency: number of tasks, without mails, that run at once; default:
+        `TASKS_CONCURRENCY`.
     """
     count = app.config['TASKS_CONCURRENCY'] if concurrency is None else concurrency
     broker = app.config['TASKS_BROKER_URL']
@@ -43,47 +46,51 @@ def run_task_workers(
         )
         for number, queues in enumerate(worker_queues(count, has_broker=bool(broker)), 1)
     ]
-    Supervisor(app, [*workers, WorkerSlot('dispatcher', dispatch(workers, broker))]).run(goes_on)
+    Supervisor(app, [*workers, WorkerSlot('dispatcher', dispatch(workers, broker))]).run(should_run)
 
 
 def worker_queues(count: int, *, has_broker: bool) -> list[tuple[Queue, ...]]:
-    """Return the queues of each worker process, its own first, then those that it helps with.
+    """Return the queues of each worker process, in the order in which it serves them.
 
-    Each queue has a worker of its own, so that none waits for another: one for `mail`, beside
-    `count` others, at least two, for `default` and `slow` by turns. Only the latter run slow tasks.
+    Each queue has a worker that serves it first, so that no queue waits for another. One process is
+    for `mail`. The others, `count` but at least two, are alternately for `default` and `slow`; only
+    those for `slow` run slow tasks.
 
-    With a broker a process serves one queue, because an id that it fetched from a second queue
-    would wait behind a slow task. There, `count` are for `default`, and half as many for `slow`.
+    With a broker, a process serves one queue: an id that it fetched from a second queue would wait
+    behind a slow task. Then `count` processes are for `default`, and half as many for `slow`.
     """
     count = max(2, count)
     if has_broker:
         defaults: list[tuple[Queue, ...]] = [(DEFAULT,)] * count
         slow: list[tuple[Queue, ...]] = [(SLOW,)] * (count // 2)
         return [(MAIL,), *defaults, *slow]
-    by_turns: tuple[tuple[Queue, ...], ...] = ((DEFAULT, MAIL), (SLOW, DEFAULT, MAIL))
-    return [(MAIL,), *(by_turns[number % 2] for number in range(count))]
+    alternating: tuple[tuple[Queue, ...], ...] = ((DEFAULT, MAIL), (SLOW, DEFAULT, MAIL))
+    return [(MAIL,), *(alternating[number % 2] for number in range(count))]
 
 
 def run_until_signal(app: Flask, concurrency: int | None = None, parent: int | None = None) -> None:
-    """Work the outbox off until SIGTERM or SIGINT, or until the parent process is gone."""
-    told = False
+    """Run tasks until SIGTERM or SIGINT, or until the parent process has ended.
+
+    :param parent: the pid of the parent process.
+    """
+    stop_requested = False
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
-        nonlocal told
-        told = True
+        nonlocal stop_requested
+        stop_requested = True
 
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, stop)
     run_task_workers(
         app,
-        lambda: not told and not (parent and is_parent_gone(parent)),
+        lambda: not stop_requested and not (parent and is_parent_gone(parent)),
         concurrency=concurrency,
     )
 
 
 @contextmanager
 def background_task_workers(app: Flask) -> Iterator[None]:
-    """Run task workers beside the block, and end them with the block, or with this process."""
+    """Run task workers in a child process until the block, or this process, ends."""
     process = FORK.Process(target=run_until_signal, args=(app, None, os.getpid()), name='tasks')
     process.start()
     try:
@@ -94,5 +101,5 @@ def background_task_workers(app: Flask) -> Iterator[None]:
 
 
 def runs_tasks_in_process(app: Flask) -> bool:
-    """Tell whether the service works its tasks off by itself."""
+    """Return whether the service itself runs its tasks."""
     return not app.config['TASKS_BROKER_URL'] and app.config['TASKS_CONCURRENCY'] > 0

@@ -1,8 +1,8 @@
-"""The broker: dramatiq, which carries the ids of tasks over a broker to workers on many machines.
+"""The broker: dramatiq, which sends the ids of tasks over Redis or RabbitMQ to other machines.
 
-It is a carrier and nothing else: attempts, delays, limits and dead letters are the outbox's, so
-none of dramatiq's middleware is used. What it loses is handed out again, what it brings twice is
-found to be taken.
+It only transports ids. The outbox manages attempts, delays, limits and dead letters, so that none
+of dramatiq's middleware is used. A lost id is sent again. A duplicate id has no effect, because its
+task is already claimed.
 """
 
 from collections.abc import Callable
@@ -13,19 +13,19 @@ from uuid import UUID
 
 from project.core.tasks.registry import QUEUES, Queue
 
-SHUTDOWN_GRACE_MS = 20_000  # milliseconds for what runs when the service ends
-IDLE_MILLISECONDS = 1000  # between two looks whether to stop, while nothing is brought
+SHUTDOWN_GRACE_MS = 20_000  # for the running task when the service stops
+IDLE_MILLISECONDS = 1000  # between two checks whether to stop, while the queue is empty
 
 
 class BrokerUnavailable(Exception):
-    """The broker cannot be reached, or takes nothing."""
+    """A broker that cannot be reached or does not accept messages."""
 
 
 class TaskBroker:
-    """A connection to a broker; made in the process that uses it, for none survives a fork."""
+    """A connection to a broker. It does not survive a fork: each process creates its own."""
 
     def __init__(self, url: str) -> None:
-        # Late: most services have no broker, and need not wait for its libraries.
+        # Imported here: most services have no broker and need not load its libraries.
         from dramatiq.errors import BrokerError
         from pika.adapters.utils.connection_workflow import (  # type: ignore[import-untyped]
             AMQPConnectorException,
@@ -33,9 +33,9 @@ class TaskBroker:
         from pika.exceptions import AMQPError  # type: ignore[import-untyped]
         from redis.exceptions import RedisError
 
-        # A Redis that is away dramatiq does not turn into an error of its own when it sends, and
-        # neither of them when it counts.
-        self._down = (BrokerError, RedisError, AMQPError, AMQPConnectorException)
+        # When it sends, dramatiq does not wrap the errors of Redis. When it counts, it wraps the
+        # errors of neither broker.
+        self._connection_errors = (BrokerError, RedisError, AMQPError, AMQPConnectorException)
         self._broker = _broker(url)
         self._count = _counter(self._broker)
         self._handle: Callable[[str], None] | None = None
@@ -48,7 +48,7 @@ class TaskBroker:
         """
         try:
             self._actors[queue].send(str(task_id))
-        except (*self._down, OSError) as error:
+        except (*self._connection_errors, OSError) as error:
             raise BrokerUnavailable(type(error).__name__) from error
 
     def queue_size(self, queue: Queue) -> int:
@@ -58,7 +58,7 @@ class TaskBroker:
         """
         try:
             return int(self._count(broker_queue(queue)))
-        except (*self._down, OSError) as error:
+        except (*self._connection_errors, OSError) as error:
             raise BrokerUnavailable(type(error).__name__) from error
 
     def consume(
@@ -66,7 +66,7 @@ class TaskBroker:
     ) -> None:
         """Call `handle` with each id of a queue, one at a time, until `wait` returns.
 
-        A message is acknowledged when `handle` is done with it, and not before.
+        A message is acknowledged only after `handle` has returned.
         """
         from dramatiq import Worker
 
@@ -77,7 +77,7 @@ class TaskBroker:
             worker_threads=1,
             worker_timeout=IDLE_MILLISECONDS,
         )
-        # What is fetched ahead would wait behind a slow task although others are free.
+        # A prefetched id would wait behind a slow task although other workers are idle.
         worker.queue_prefetch = 1
         worker.start()
         wait()
@@ -88,19 +88,22 @@ class TaskBroker:
 
         @actor(broker=self._broker, queue_name=broker_queue(queue), actor_name=f'attempt-{queue}')
         def attempt(task_id: str) -> None:
-            assert self._handle is not None  # noqa: S101 - who only sends is never called
+            assert self._handle is not None  # noqa: S101 - consume() has set it
             self._handle(task_id)
 
         return attempt
 
 
 def validate_broker_url(url: str) -> None:
-    """Raise the error of a library that cannot read the URL of a broker. Does not connect."""
+    """Ensure that the library of a broker can parse its URL, without connecting.
+
+    It raises the error of the library.
+    """
     _broker(url)
 
 
 def broker_queue(queue: Queue) -> str:
-    """Return the name that a queue has in the broker."""
+    """Return the name of a queue in the broker."""
     return f'tasks-{queue}'
 
 
@@ -111,11 +114,11 @@ def _broker(url: str) -> Any:
         return RedisBroker(url=url, middleware=[])  # type: ignore[no-untyped-call]
     from dramatiq.brokers.rabbitmq import RabbitmqBroker
 
-    return RabbitmqBroker(url=_patient(url), middleware=[], confirm_delivery=True)
+    return RabbitmqBroker(url=_with_timeouts(url), middleware=[], confirm_delivery=True)
 
 
-def _patient(url: str) -> str:
-    """Have RabbitMQ waited for so long and no longer: when its memory is short it is silent."""
+def _with_timeouts(url: str) -> str:
+    """Return the URL with timeouts: RabbitMQ blocks senders silently if its memory is low."""
     parts = urlsplit(url)
     known = {
         'blocked_connection_timeout': '10',
@@ -126,7 +129,7 @@ def _patient(url: str) -> str:
 
 
 def _counter(broker: Any) -> Callable[[str], int]:
-    """Return what counts the messages of a queue; brokers have it under different names."""
+    """Return a function that counts the messages of a queue; its name depends on the broker."""
     if hasattr(broker, 'get_queue_message_counts'):
         return partial(_count_in_rabbitmq, broker)
     return lambda queue: int(broker.do_qsize(queue))
@@ -138,6 +141,7 @@ def _count_in_rabbitmq(broker: Any, queue: str) -> int:
     try:
         return int(broker.get_queue_message_counts(queue)[0])
     except AMQPError:
-        # Who was silent for too long was hung up on. To send, dramatiq connects anew by itself.
+        # RabbitMQ closes connections that were idle for too long. dramatiq reconnects by itself
+        # only to send.
         del broker.connection
         return int(broker.get_queue_message_counts(queue)[0])

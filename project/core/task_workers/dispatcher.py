@@ -1,6 +1,6 @@
-"""The dispatcher: looks into the outbox after a notification, and once a second if it does not.
+"""The dispatcher: reads the outbox after each notification, and at least once a second.
 
-It starts what is due by a timetable, and wakes the workers, or hands their work to the broker.
+It enqueues due schedules. Then it wakes the workers, or sends the ids of ready tasks to the broker.
 """
 
 import logging
@@ -22,34 +22,36 @@ from project.core.tasks.registry import DEFAULT, MAIL, SLOW, Queue
 from .broker import BrokerUnavailable, TaskBroker
 from .worker_slot import WorkerSlot
 
-POLL_INTERVAL_SECONDS = 1.0  # seconds
-TICK_INTERVAL_SECONDS = 5.0  # seconds between two entries in the database that it is alive
-MAX_SCHEDULE_WAIT_SECONDS = 60.0  # seconds between two looks at the schedules
-REPAIR_INTERVAL_SECONDS = 30.0  # seconds between two looks for tasks that a wrong clock put off
-# Of each queue, the ids in the broker that no worker has received; and of those, of one user. Few,
-# because the broker knows no owners: a task waits for all that are there before it.
+POLL_INTERVAL_SECONDS = 1.0
+TICK_INTERVAL_SECONDS = 5.0  # between two ticks, which show that the dispatcher is alive
+MAX_SCHEDULE_WAIT_SECONDS = 60.0  # between two reads of the schedules
+REPAIR_INTERVAL_SECONDS = 30.0  # between two searches for tasks that a wrong clock has postponed
+# Maximum of ids in the broker that no worker has received: of each queue, and of one user in it.
+# Few, because the broker does not distinguish owners: a task waits there for all tasks before it.
 MAX_QUEUED_TASKS: dict[Queue, int] = {MAIL: 50, DEFAULT: 50, SLOW: 8}
 MAX_QUEUED_TASKS_PER_OWNER: dict[Queue, int] = {MAIL: 10, DEFAULT: 10, SLOW: 2}
-BROKER_POLL_SECONDS = 0.1  # seconds
-# For one look: longer than the database lets a statement take. After that it is a connection that
-# nobody answers, and another process looks.
+BROKER_POLL_SECONDS = 0.1
+# For one poll: longer than the statement timeout of the database. If a poll takes longer, its
+# connection is dead, and the supervisor replaces the process.
 POLL_TIMEOUT = timedelta(seconds=60)
 
 log = logging.getLogger(__name__)
 
 
 class Dispatch(Protocol):
-    """How work reaches its workers."""
+    """The interface of the distribution of ready tasks to workers."""
 
     def __call__(self) -> float:
-        """Hand out what is due, and return in how many seconds to look again at the latest."""
+        """Distribute ready tasks; return the seconds after which to do so again at the latest."""
 
 
 def dispatch(workers: list[WorkerSlot], broker: str = '') -> Callable[[Flask, WorkerSlot], None]:
-    """Return the role of a dispatcher: for these workers, or with a broker for those of all."""
+    """Return the role of a dispatcher: for these workers or, with a broker, for all workers."""
 
     def run_dispatcher(app: Flask, slot: WorkerSlot) -> None:
-        hand = DispatchToBroker(TaskBroker(broker)) if broker else DispatchToLocalWorkers(workers)
+        distribute = (
+            DispatchToBroker(TaskBroker(broker)) if broker else DispatchToLocalWorkers(workers)
+        )
         notifier: TaskNotifier = app.extensions['task_notifier']
         renew_leases, enqueue_schedules = LeaseRenewer(workers), ScheduleEnqueuer()
         record_tick = Interval(TICK_INTERVAL_SECONDS, periodic.record_dispatcher_tick)
@@ -62,7 +64,7 @@ def dispatch(workers: list[WorkerSlot], broker: str = '') -> Callable[[Flask, Wo
                     record_tick()
                     repair_tasks()
                     enqueue_schedules()
-                    notifier.wait(hand(), slot.wakeup)
+                    notifier.wait(distribute(), slot.wakeup)
             except SQLAlchemyError as error:
                 log.warning('the outbox cannot be read: %s', type(error).__name__)
                 slot.wait(POLL_INTERVAL_SECONDS)
@@ -71,9 +73,10 @@ def dispatch(workers: list[WorkerSlot], broker: str = '') -> Callable[[Flask, Wo
 
 
 class LeaseRenewer:
-    """Renews the leases of workers that are busy.
+    """A callable that renews the leases of busy workers.
 
-    From here and not from there: a task may keep its whole interpreter busy, and still is at work.
+    The workers do not renew them: a task may block the whole interpreter of its process while it
+    makes progress.
     """
 
     def __init__(self, workers: list[WorkerSlot]) -> None:
@@ -81,7 +84,7 @@ class LeaseRenewer:
         self.renewed = float('-inf')
 
     def __call__(self) -> None:
-        """Renew them, if it is time."""
+        """Renew the leases, if the interval has passed."""
         busy = [worker.lease for worker in self.workers if worker.is_busy]
         if busy and time.monotonic() - self.renewed > leases.LEASE_RENEWAL_SECONDS:
             leases.renew(busy)
@@ -89,7 +92,7 @@ class LeaseRenewer:
 
 
 class Interval:
-    """Calls a function every so many seconds, whatever happens to the clock."""
+    """A callable that calls a function once in an interval, even if the system clock changes."""
 
     def __init__(self, seconds: float, function: Callable[[], object]) -> None:
         self.seconds = seconds
@@ -97,20 +100,20 @@ class Interval:
         self.called = float('-inf')
 
     def __call__(self) -> None:
-        """Call it, if it is time."""
+        """Call the function, if the interval has passed."""
         if time.monotonic() - self.called > self.seconds:
             self.function()
             self.called = time.monotonic()
 
 
 class ScheduleEnqueuer:
-    """Enqueues due schedules."""
+    """A callable that enqueues due schedules."""
 
     def __init__(self) -> None:
         self.next_look = float('-inf')
 
     def __call__(self) -> None:
-        """Enqueue them, unless none can be due yet."""
+        """Enqueue due schedules, unless none can be due yet."""
         if time.monotonic() >= self.next_look:
             due = periodic.enqueue_due_schedules()
             # The clock may be set forward in the meantime.
@@ -119,7 +122,7 @@ class ScheduleEnqueuer:
 
 
 class DispatchToLocalWorkers:
-    """Wakes the workers beside this process."""
+    """The distribution of tasks to the workers of the same supervisor, which it wakes."""
 
     def __init__(self, workers: list[WorkerSlot]) -> None:
         self.workers = workers
@@ -134,19 +137,19 @@ class DispatchToLocalWorkers:
 
 
 class DispatchToBroker:
-    """Sends the ids of tasks that are due; the outbox stays the truth."""
+    """The distribution of task ids over the broker; the outbox remains the source of truth."""
 
     def __init__(self, broker: TaskBroker) -> None:
         self.broker = broker
 
     def __call__(self) -> float:
-        """Send as many as the broker may have at once. While it is down, they wait here."""
+        """Send ids up to the limits. While the broker is down, tasks wait in the outbox."""
         ready = queues.mark_all_ready()
         try:
             for queue in ready:
-                room = MAX_QUEUED_TASKS[queue] - self.broker.queue_size(queue)
-                share = MAX_QUEUED_TASKS_PER_OWNER[queue]
-                self._send(queue, broker_queues.mark_queued(queue, room, share))
+                limit = MAX_QUEUED_TASKS[queue] - self.broker.queue_size(queue)
+                max_per_owner = MAX_QUEUED_TASKS_PER_OWNER[queue]
+                self._send(queue, broker_queues.mark_queued(queue, limit, max_per_owner))
         except BrokerUnavailable as error:
             log.warning('the broker does not take tasks: %s', error)
             return POLL_INTERVAL_SECONDS

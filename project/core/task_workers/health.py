@@ -15,17 +15,17 @@ from project.core.tasks.inspection import (
     seconds_since_dispatcher_tick,
 )
 
-# Seconds that a task or a schedule may be due before it is late: longer than the wait after a
-# failure or for the lease of a process that died.
+# Seconds that a task or a schedule may be due before it is late. Longer than the delay after a
+# failure, and than the time until the lease of a dead process expires.
 LATE_AFTER_SECONDS = 120
-# Seconds without a tick of a dispatcher, which stores one every 5 s.
+# Seconds without a tick of a dispatcher, which stores one every 5 s, before it counts as stopped.
 STOPPED_AFTER_SECONDS = 10
 
 CONNECTION_SECONDS = 0.9
 
 
 def check_tasks() -> CheckResult:
-    """Return `stopped` if no dispatcher works, `late` if tasks or schedules are overdue."""
+    """Return `stopped` if no dispatcher runs, `late` if tasks or schedules are overdue."""
     tick, found = seconds_since_dispatcher_tick(), queue_stats()
     overdue = [age.name for age in schedule_ages() if age.seconds_overdue > LATE_AFTER_SECONDS]
     details: dict[str, Any] = {
@@ -38,7 +38,7 @@ def check_tasks() -> CheckResult:
         since = 'never' if tick is None else f'{tick} s ago'
         return CheckResult('stopped', details, f'the last tick of a dispatcher: {since}')
     if found['delay'] > LATE_AFTER_SECONDS:
-        return CheckResult('late', details, f'a task is due since {found["delay"]} s')
+        return CheckResult('late', details, f'a task has been due for {found["delay"]} s')
     if overdue:
         return CheckResult('late', details, f'schedules are overdue: {", ".join(overdue)}')
     return CheckResult('ok', details)
@@ -65,7 +65,7 @@ def _connect_to_rabbitmq(url: str) -> None:
     )
     from pika.exceptions import AMQPError  # type: ignore[import-untyped]
 
-    # It logs each failure five times, and raises it.
+    # pika logs each failure five times, and raises it as well.
     logging.getLogger('pika').setLevel(logging.CRITICAL)
     parameters = URLParameters(url)
     parameters.socket_timeout = parameters.stack_timeout = CONNECTION_SECONDS
@@ -77,7 +77,7 @@ def _connect_to_rabbitmq(url: str) -> None:
         raise ServiceUnavailable from error
 
 
-# Counting takes some milliseconds where many tasks wait.
+# Every 2 s, because counting takes some milliseconds if many tasks wait.
 register_health_check(
     'tasks',
     HealthCheck(function=check_tasks, interval=2, start_seconds=STOPPED_AFTER_SECONDS),

@@ -1,4 +1,4 @@
-"""Workers: the processes that make attempts at tasks, one at a time."""
+"""Workers: the processes that run tasks, one at a time."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -17,27 +17,27 @@ from project.core.tasks.registry import QUEUES, Queue
 from .broker import TaskBroker
 from .worker_slot import WorkerSlot
 
-IDLE_POLL_SECONDS = 60.0  # seconds: who is never rung looks by itself, in case that a ring was lost
-DATABASE_RETRY_SECONDS = 1.0  # seconds before a database that was away is asked again
-# For each step with the database: longer than it lets a statement take, so what is ended by this
-# is a connection that nobody answers.
+IDLE_POLL_SECONDS = 60.0  # between two polls without a notification, in case one was lost
+DATABASE_RETRY_SECONDS = 1.0  # until the next query after a database error
+# For each step with the database: longer than its statement timeout, so that a step that exceeds
+# this has a dead connection.
 STEP_TIMEOUT = timedelta(seconds=60)
 
 log = logging.getLogger(__name__)
 
 
 class SlotWatchdog:
-    """What a slot is told of the task that runs on it."""
+    """The watchdog of a slot: it sets the deadline that the supervisor enforces."""
 
     def __init__(self, slot: WorkerSlot) -> None:
         self.slot = slot
 
     def start_watch(self, _task_id: UUID, limit: timedelta) -> None:
-        """A task begins, for so long at most."""
+        """Mark the slot as busy, with the deadline of a task."""
         self.slot.begin(limit)
 
     def stop_watch(self) -> None:
-        """It has ended, and what is left to do with the database may take a step's time."""
+        """Mark the slot as idle, with the deadline of the database step that follows."""
         self.slot.end()
         self.slot.set_deadline(STEP_TIMEOUT)
 
@@ -45,7 +45,8 @@ class SlotWatchdog:
 def run_worker(queues: Sequence[Queue] = QUEUES) -> Callable[[Flask, WorkerSlot], None]:
     """Return the role of a worker that runs the tasks of these queues, in their order.
 
-    The next task is of the first queue that has one, whenever the dispatcher wakes the worker.
+    After the dispatcher has woken it, the worker takes each task from the first queue that has a
+    ready one.
     """
 
     def claim(lease: UUID) -> AnyRow | None:
@@ -67,9 +68,9 @@ def run_worker(queues: Sequence[Queue] = QUEUES) -> Callable[[Flask, WorkerSlot]
 
 
 def run_broker_worker(url: str, queue: Queue) -> Callable[[Flask, WorkerSlot], None]:
-    """Return the role of a worker that runs the tasks of one queue that a broker brings.
+    """Return the role of a worker that runs the tasks of one queue of a broker.
 
-    Of one: an id that is fetched from a second queue would wait behind a slow task.
+    It is one queue, because an id that is fetched from a second one would wait behind a slow task.
     """
 
     def run(app: Flask, slot: WorkerSlot) -> None:
@@ -79,7 +80,7 @@ def run_broker_worker(url: str, queue: Queue) -> Callable[[Flask, WorkerSlot], N
                 if task_id:
                     _attempt(app, slot, partial(leases.claim, UUID(task_id)))
             except SQLAlchemyError as error:
-                # The message is done with: the outbox knows better, and hands it out again.
+                # The message is acknowledged; the dispatcher sends the id again after a timeout.
                 _log_database_error(error, slot)
 
         handle()
@@ -89,7 +90,7 @@ def run_broker_worker(url: str, queue: Queue) -> Callable[[Flask, WorkerSlot], N
 
 
 def _attempt(app: Flask, slot: WorkerSlot, claim: Claim) -> bool:
-    """Make an attempt, none of whose steps may take for ever; tell whether there was a task."""
+    """Make an attempt with a deadline for each step; return whether there was a task."""
     slot.set_deadline(STEP_TIMEOUT)
     try:
         return run_next_task(app, slot.lease, SlotWatchdog(slot), claim)
@@ -99,7 +100,7 @@ def _attempt(app: Flask, slot: WorkerSlot, claim: Claim) -> bool:
 
 
 def _fail_orphaned_leases(app: Flask, slot: WorkerSlot) -> None:
-    """Give back what the last one on this slot had when it ended."""
+    """Record failed attempts at the tasks of the processes that had this slot before."""
     while slot.orphaned_leases:
         slot.set_deadline(STEP_TIMEOUT)
         with app.app_context():
@@ -110,8 +111,8 @@ def _fail_orphaned_leases(app: Flask, slot: WorkerSlot) -> None:
 
 
 def _log_database_error(error: SQLAlchemyError, slot: WorkerSlot) -> None:
-    log.warning('the outbox cannot be worked off: %s', getattr(error, 'orig', None) or error)
-    # If there was a task, what became of it could not be written down. Under another lease nobody
-    # renews the one that it has, and soon somebody takes it again.
+    log.warning('the outbox cannot be processed: %s', getattr(error, 'orig', None) or error)
+    # If there was a task, its outcome could not be stored. With a new lease id, no process renews
+    # the old lease: it expires, and a worker claims the task again.
     slot.clear_deadline()
     slot.renew_lease_id()

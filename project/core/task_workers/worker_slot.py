@@ -1,4 +1,4 @@
-"""A worker slot: what stays when a worker process ends and another one replaces it."""
+"""A worker slot: the state that remains when a worker process is replaced."""
 
 import os
 import time
@@ -15,7 +15,7 @@ from flask import Flask
 from project.core.tasks.notifications import WakeupPipe
 from project.core.tasks.registry import QUEUES, Queue
 
-# Forked, so that the application is there at once and its memory is shared.
+# Forked processes have the application at once, and share its memory.
 FORK = get_context('fork')
 
 Role: TypeAlias = Callable[[Flask, 'WorkerSlot'], None]
@@ -23,7 +23,7 @@ Role: TypeAlias = Callable[[Flask, 'WorkerSlot'], None]
 
 @dataclass(frozen=True, slots=True)
 class OrphanedLease:
-    """What a process that ended may have left behind: tasks under its lease."""
+    """The lease of a process that ended; tasks may still have it."""
 
     lease: UUID
     reason: str
@@ -31,22 +31,23 @@ class OrphanedLease:
 
 @dataclass(eq=False, slots=True)
 class WorkerSlot:
-    """Who sits here, since when, until when at the latest, and how to wake them."""
+    """A process with its role, its deadline, its lease, and the pipe that wakes it."""
 
     name: str
     role: Role
-    # Whose tasks the process that sits here runs, if it is a worker.
+    # The queues whose tasks the process runs, if it is a worker.
     queues: tuple[Queue, ...] = QUEUES
     wakeup: WakeupPipe = field(default_factory=WakeupPipe)
     orphaned_leases: list[OrphanedLease] = field(default_factory=list)
     process: BaseProcess | None = None
     since: float = float('-inf')
-    # Who looks after it: known before the fork, after which they may be gone already.
+    # The supervisor. It is stored before the fork, because it may have ended right after that.
     parent_pid: int = field(default_factory=os.getppid)
-    # In the process that sits here: whether it is to end. A plain flag, because it is set by a
-    # signal handler, which an Event's lock would let wait for the code that it has interrupted.
+    # Whether the process is to end; only the process itself uses it. A plain flag, because a signal
+    # handler sets it: the lock of an Event could make it wait for the code that it interrupted.
     stop_requested: bool = False
-    # Shared by both sides; the clock is the machine's, and 0 means that nothing runs.
+    # Shared with the supervisor. The deadline is a value of `time.monotonic()`, which is the same
+    # in all processes of a machine; 0: no deadline.
     _deadline: Any = field(default_factory=lambda: FORK.RawValue('d', 0.0))
     _orphans_released: Any = field(default_factory=lambda: FORK.RawValue('b', False))
     _lease: Any = field(default_factory=lambda: FORK.RawArray('B', uuid4().bytes))
@@ -54,34 +55,34 @@ class WorkerSlot:
 
     @property
     def lease(self) -> UUID:
-        """Under which the process that sits here takes tasks."""
+        """The lease under which the process claims tasks."""
         return UUID(bytes=bytes(self._lease))
 
     @property
     def is_busy(self) -> bool:
-        """Tell whether a task runs here, whose lease is to be renewed."""
+        """Whether the process runs a task, so that its lease must be renewed."""
         return bool(self._is_busy.value)
 
     def begin(self, limit: timedelta) -> None:
-        """A task runs here, and may take so long."""
+        """Mark the slot as busy with a task, which must end within `limit`."""
         self._is_busy.value = True
         self.set_deadline(limit)
 
     def end(self) -> None:
-        """No task runs here."""
+        """Mark the slot as idle."""
         self._is_busy.value = False
 
     def renew_lease_id(self) -> None:
-        """Take tasks under a new lease from now on; what is held under the old one runs out."""
+        """Claim further tasks under a new lease; the old lease expires."""
         self._lease[:] = uuid4().bytes
 
     def request_stop(self) -> None:
-        """Have the process that sits here end when it is done with what it does."""
+        """Make this process end when its current task has ended."""
         self.stop_requested = True
         self.wakeup.notify()
 
     def wait(self, seconds: float) -> None:
-        """Wait so long, or until somebody rings."""
+        """Wait for a notification, at most `seconds`; return at once if the process is to end."""
         if not self.stop_requested:
             self.wakeup.wait(seconds)
 
@@ -91,24 +92,24 @@ class WorkerSlot:
             self.wait(60)
 
     def set_deadline(self, limit: timedelta) -> None:
-        """Give what begins now so long."""
+        """Set a deadline: `limit` from now."""
         self._deadline.value = time.monotonic() + limit.total_seconds()
 
     def clear_deadline(self) -> None:
-        """Nothing runs here."""
+        """Remove the deadline."""
         self._deadline.value = 0.0
 
     @property
     def is_overdue(self) -> bool:
-        """Tell whether what runs here has had its time."""
+        """Whether the deadline has passed."""
         return bool(0.0 < self._deadline.value < time.monotonic())
 
     def mark_orphans_released(self) -> None:
-        """Say that nothing is left of those who sat here before."""
+        """Mark the leases of the former processes as released."""
         self._orphans_released.value = True
 
     def reset_for_next_process(self) -> None:
-        """Make ready for the next process: with a lease of its own, and what the last one left."""
+        """Prepare the slot for the next process, with a new lease and the orphaned ones."""
         if self.process is not None:
             before = [] if self._orphans_released.value else self.orphaned_leases
             self.orphaned_leases = [*before, OrphanedLease(self.lease, self._reason())]
@@ -121,7 +122,7 @@ class WorkerSlot:
     def _reason(self) -> str:
         assert self.process is not None  # noqa: S101 - for the type checker
         if self.is_overdue:
-            return 'it took longer than its time limit, and was ended'
+            return 'it exceeded its time limit and was killed'
         code = self.process.exitcode or 0
         how = f'signal {-code}' if code < 0 else f'exit code {code}'
         return f'its process ended ({how})'

@@ -114,14 +114,14 @@ class TestQueueSize:
         assert broker_module._counter(rabbit)('tasks') == 3
 
 
-class TestRabbitmqTimeouts:
+class TestWithTimeouts:
     def test_sets_timeouts_in_the_url(self):
-        assert broker_module._patient('amqp://a:b@host:5672/vhost') == (
+        assert broker_module._with_timeouts('amqp://a:b@host:5672/vhost') == (
             'amqp://a:b@host:5672/vhost?blocked_connection_timeout=10&socket_timeout=10'
         )
 
     def test_keeps_the_timeouts_in_the_url(self):
-        patient = broker_module._patient('amqp://host/?socket_timeout=3&heartbeat=30')
+        patient = broker_module._with_timeouts('amqp://host/?socket_timeout=3&heartbeat=30')
 
         assert dict(parse_qsl(urlsplit(patient).query)) == {
             'blocked_connection_timeout': '10', 'socket_timeout': '3', 'heartbeat': '30',

@@ -80,7 +80,7 @@ class TestRun:
 
         Supervisor(own_app, [WorkerSlot('one', role)]).run(until((tmp_path / 'left').exists))
 
-        assert 'took longer than its time limit' in (tmp_path / 'left').read_text()
+        assert 'exceeded its time limit' in (tmp_path / 'left').read_text()
 
     def test_waits_before_it_replaces_a_process_that_ends_at_once(
         self, own_app, tmp_path, monkeypatch

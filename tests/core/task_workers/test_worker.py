@@ -97,7 +97,7 @@ class TestRunWorker:
             until(lambda: row_of(found).state == 'dead')
         )
 
-        assert row_of(found).last_error == 'it took longer than its time limit, and was ended'
+        assert row_of(found).last_error == 'it exceeded its time limit and was killed'
 
     def test_keeps_its_lease_while_a_task_keeps_its_interpreter_busy(self, own_app, monkeypatch):
         monkeypatch.setattr(leases, 'LEASE_RENEWAL_SECONDS', 0.0)

@@ -104,7 +104,7 @@ class TestResetForNextProcess:
         slot.reset_for_next_process()
 
         [left] = slot.orphaned_leases
-        assert left.reason == 'it took longer than its time limit, and was ended'
+        assert left.reason == 'it exceeded its time limit and was killed'
         assert not slot.is_overdue
 
     def test_keeps_earlier_orphaned_leases(self, slot):
