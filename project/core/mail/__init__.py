@@ -1,7 +1,7 @@
-"""Mails: one folder of templates each, written in a transaction and delivered as a task.
+"""Mails: rendered from templates, enqueued in a transaction, and delivered by a task.
 
-A mail is a folder `mail/<name>/` of `subject.txt`, `body.txt`, `body.html` and `example.json` (what
-`flask mail preview` fills in) in the templates of the feature that sends it.
+The templates of a feature have a folder `mail/<name>/` for each mail that it sends. It contains
+`subject.txt`, `body.txt`, `body.html`, and `example.json` with the values for `flask mail preview`.
 """
 
 from flask import Flask

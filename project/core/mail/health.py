@@ -1,4 +1,4 @@
-"""The health check of mail: whether the transport works, and whether a mail waits for too long."""
+"""The health check of mail: the transport must work, and no mail may wait too long."""
 
 import os
 import socket
@@ -15,22 +15,26 @@ from sqlalchemy.exc import SQLAlchemyError
 from project.core.health_checks import CheckResult, HealthCheck, register_health_check
 from project.core.tasks.inspection import oldest_waiting_by_queue
 
-# The age of an undelivered mail from which it is late: half of the time for which a PIN is valid.
+# An undelivered mail is late if it is older than half of the lifetime of a PIN.
 LATE_AFTER_SECONDS = 300
 CONNECT_TIMEOUT_SECONDS = 0.9
-# How long one check waits for the greeting. A server may delay it (`greet_pause` of Sendmail,
-# `postscreen_greet_wait` of Postfix: up to 6 s), so that later checks go on waiting.
+# The time that one check waits for the greeting. A server may delay it (`greet_pause` of Sendmail,
+# `postscreen_greet_wait` of Postfix: up to 6 s), so that later checks continue to wait.
 GREETING_WAIT_SECONDS = 0.9
 GREETING_TIMEOUT_SECONDS = 6.5
 
 
 def init_app(app: Flask) -> None:
-    """Keep the connection that waits for the greeting of the mail server."""
+    """Create the object that keeps the connection to the mail server between checks."""
     app.extensions['mail_greeting'] = Greeting()
 
 
 def check_mail() -> CheckResult:
-    """Return `down` or `silent` if the mail server does not greet, `late` if a mail waits 5 min."""
+    """Check the mail server, or the folder, and the age of the oldest mail.
+
+    :returns: `down` if the server or the folder accepts no mail, `silent` if the server does not
+        greet, `late` if a mail has waited for more than 5 minutes, else `ok`.
+    """
     try:
         oldest: int | None = oldest_waiting_by_queue()['mail']
     except SQLAlchemyError:
@@ -43,15 +47,15 @@ def check_mail() -> CheckResult:
     except OSError as error:
         return CheckResult('down', details, f'{type(error).__name__}: {error}')
     if oldest is not None and oldest > LATE_AFTER_SECONDS:
-        return CheckResult('late', details, f'a mail waits since {oldest} s')
+        return CheckResult('late', details, f'a mail has waited for {oldest} s')
     return CheckResult('ok', details)
 
 
 def _connect(url: str) -> None:
-    """Connect to the server of a URL, or look at its folder.
+    """Connect to the server of a URL, or check its folder.
 
-    :raises OSError: if it takes no mail.
-    :raises GreetingLate: if the server does not greet.
+    :raises OSError: if the server or the folder does not accept mail.
+    :raises GreetingLate: if the server does not greet in time.
     """
     parts = urlsplit(url)
     if parts.scheme == 'smtp':
@@ -61,32 +65,32 @@ def _connect(url: str) -> None:
         folder = Path(unquote(parts.path))
         place = next(path for path in (folder, *folder.parents) if path.exists())
         if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
-            raise PermissionError(f'{folder} cannot be written')
+            raise PermissionError(f'{folder} is not writable')
 
 
 def _wait_for_greeting(host: str, port: int, is_tls: bool) -> None:
     if is_tls:
-        # A handshake would cost both sides more than the answer is worth.
+        # No TLS handshake: its cost for both sides is higher than the value of the result.
         socket.create_connection((host, port), CONNECT_TIMEOUT_SECONDS).close()
     else:
         current_app.extensions['mail_greeting'].check(host, port)
 
 
 class GreetingLate(Exception):
-    """The mail server accepted the connection and has not greeted."""
+    """A mail server that accepted the connection, but has not greeted."""
 
 
 @dataclass(slots=True)
 class Greeting:
-    """A connection that waits for the greeting of the mail server, from one check to the next."""
+    """A connection that waits for the greeting of the mail server, for several checks if needed."""
 
     waiting: socket.socket | None = None
     connected_at: float = 0.0
-    #: Whether the server has greeted before, so that it has its time.
+    #: Whether the server greeted on the last connection, so that it may take its time again.
     has_greeted: bool = False
 
     def check(self, host: str, port: int) -> None:
-        """Return if the server greets, or may yet do so as it has before.
+        """Return if the server greets, or if it greeted the last time and may still do so.
 
         :raises OSError: if it rejects the connection or the client.
         :raises GreetingLate: if it does not greet in time.
@@ -108,16 +112,17 @@ class Greeting:
             raise GreetingLate(f'no greeting within {waited:.1f} s')
 
     def close(self) -> None:
-        """Wait no longer."""
+        """Close the connection that waits."""
         if self.waiting:
             self.waiting.close()
         self.waiting = None
 
 
 def _read_greeting(connection: socket.socket) -> None:
-    """Read the first line of a greeting, and end the session if it is the only one.
+    """Read the first line of a greeting; end the session if no other line follows.
 
-    Postfix sends the first of two lines at once, and distrusts clients that do not wait.
+    Postfix sends the first of two lines at once, and distrusts clients that do not wait for the
+    second one.
 
     :raises OSError: if it is not a greeting (RFC 5321, 4.3.1).
     """
@@ -130,5 +135,5 @@ def _read_greeting(connection: socket.socket) -> None:
                 connection.sendall(b'QUIT\r\n')
 
 
-# A mail server logs each connection: not more of them than needed.
+# Not more often than every 6 s, because a mail server logs each connection.
 register_health_check('mail', HealthCheck(function=check_mail, interval=6), owner=__name__)

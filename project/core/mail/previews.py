@@ -1,4 +1,4 @@
-"""Previews: every mail filled in with its example, to be looked at before anybody gets it."""
+"""Previews: mails rendered with the example values of their templates."""
 
 import json
 from email.message import EmailMessage
@@ -16,7 +16,7 @@ EXAMPLE_FILE = 'example.json'
 
 
 class MailTemplateNotFound(NotFound):
-    """No feature sends such a mail."""
+    """A name that no mail of any feature has."""
 
     field, reason = 'mail', 'No such mail'
 
@@ -28,7 +28,10 @@ def mail_names() -> list[str]:
 
 
 def preview_mail(name: str) -> EmailMessage:
-    """Return a mail with the values of its `example.json`, or refuse with MailTemplateNotFound."""
+    """Return a mail with the values of its `example.json`.
+
+    :raises MailTemplateNotFound: if there is no mail with this name.
+    """
     if name not in mail_names():
         raise MailTemplateNotFound
     assert current_app.jinja_env.loader is not None  # noqa: S101 - for the type checker

@@ -1,4 +1,4 @@
-"""Rendering: from a folder of templates to a message, safe from whatever its values say."""
+"""Rendering of mails from templates, in which no value can add a header or pass for a PIN."""
 
 import re
 from collections.abc import Mapping
@@ -17,9 +17,9 @@ from flask import current_app, render_template
 
 from project.core.email_addresses import ascii_domain, email_on_the_wire
 
-# Digits of any script that a reader could take for a PIN.
+# Digits of any script that a reader could mistake for a PIN.
 PIN_LIKE_PATTERN = re.compile(r'\d{6,}')
-# A product and its version in a `User-Agent`: nothing that a mail program turns into a link.
+# A product and its version in a `User-Agent`, in a form that no mail program makes a link of.
 PRODUCT_PATTERN = re.compile(r'(?<!\S)[A-Za-z]{2,20}/\d+(?:\.\d+)*(?!\S)')
 MAX_PRODUCTS = 4
 LINE_BREAK_PATTERN = re.compile('[\r\n\x00]')
@@ -28,18 +28,18 @@ HOST_PATTERN = re.compile(r'[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\Z')
 
 @dataclass(frozen=True, slots=True)
 class MessageIdentity:
-    """When a mail was written, and which one it is: the same whenever it is sent again."""
+    """The creation time and the id of a mail, which stay the same if it is sent again."""
 
     moment: datetime
     id: UUID
 
     def __str__(self) -> str:
-        """Return what no other mail is called; in the order in which they were written."""
+        """Return a unique text that sorts by creation time."""
         return f'{self.moment:%Y%m%dT%H%M%S.%f}.{self.id.hex}'
 
 
 def new_message_identity(moment: datetime) -> MessageIdentity:
-    """Return the stamp of a mail that no task sends."""
+    """Return the identity of a mail that is not sent by a task."""
     return MessageIdentity(moment, uuid4())
 
 
@@ -47,16 +47,15 @@ def render_mail(
     template: str,
     to: str,
     context: dict[str, Any],
-    stamp: MessageIdentity,
+    identity: MessageIdentity,
     secret: Mapping[str, Any] | None = None,
 ) -> EmailMessage:
-    """Return the mail as it is sent.
+    """Return the message of a mail. Its subject is always one line.
 
     With a secret, such as a PIN, runs of six digits in the values of the context are masked, so
-    that none of them passes for the PIN. `PUBLIC_URL` is not: no user chose it.
+    that none of them can pass for the PIN. `PUBLIC_URL` is not masked, because no user sets it.
 
-    Refuses (ValueError) what is not exactly one address, and an address that would add a header; a
-    subject is one line, whatever its values are.
+    :raises ValueError: if `to` is not exactly one email address, or would add a header.
     """
     sender = sender_address(current_app.config['MAIL_FROM'])
     to = email_on_the_wire(to)
@@ -67,10 +66,10 @@ def render_mail(
     message['From'] = sender
     message['To'] = to
     if len(message['To'].addresses) != 1:
-        raise ValueError('a mail goes to one address')
+        raise ValueError('the recipient must be exactly one address')
     message['Subject'] = ' '.join(render('subject.txt').split())
-    message['Date'] = format_datetime(stamp.moment)
-    message['Message-ID'] = f'<{stamp}@{sender.domain}>'
+    message['Date'] = format_datetime(identity.moment)
+    message['Message-ID'] = f'<{identity}@{sender.domain}>'
     message['Auto-Submitted'] = 'auto-generated'
     message.set_content(render('body.txt'))
     message.add_alternative(render('body.html'), subtype='html')
@@ -78,7 +77,7 @@ def render_mail(
 
 
 def duration(seconds: float) -> str:
-    """Filter: say `10 minutes`, `24 hours` or `7 days` for a length of time in seconds."""
+    """Format seconds as `10 minutes`, `24 hours` or `7 days`; a template filter."""
     minutes = round(seconds / 60)
     for size, unit in ((60 * 48, 'day'), (60, 'hour'), (1, 'minute')):
         if minutes >= size:
@@ -92,8 +91,8 @@ def duration(seconds: float) -> str:
 def sender_address(text: str) -> Address:
     """Return the sender of mails, with its domain as A-labels.
 
-    :param text: `Name <address>` or an address; a name with a comma is in double quotes.
-    :raises ValueError: if the text is not exactly one address with a domain.
+    :param text: `Name <address>` or an email address; a name with a comma is in double quotes.
+    :raises ValueError: if the text is not exactly one email address with a domain.
     """
     try:
         header: Any = SMTP.header_factory('From', '' if LINE_BREAK_PATTERN.search(text) else text)
@@ -104,19 +103,19 @@ def sender_address(text: str) -> Address:
     if is_wrong or not (domain and found[0].username.isascii() and HOST_PATTERN.match(domain)):
         raise ValueError(
             'must be one address such as no-reply@example.com or API <no-reply@example.com>; '
-            'a name with a comma is in double quotes'
+            'put a name with a comma in double quotes'
         )
     return Address(found[0].display_name, found[0].username, domain)
 
 
 def program(user_agent: str) -> str:
-    """Filter: return the products of a `User-Agent`, without any other text of its sender."""
+    """Return the products of a `User-Agent`, and no other text of it; a template filter."""
     products = PRODUCT_PATTERN.findall(user_agent)
     return ' '.join(products[:MAX_PRODUCTS]) or 'unknown program'
 
 
 def _without_pins(value: Any) -> Any:
-    """Return a value of a mail with every run of six or more digits in its texts masked."""
+    """Return a value with each run of six or more digits in its texts masked."""
     if isinstance(value, str):
         return PIN_LIKE_PATTERN.sub('\N{HORIZONTAL ELLIPSIS}', value)
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Sending: a row in the outbox, in the transaction that has something to say."""
+"""Sending of mails: a task in the outbox, enqueued in the caller's transaction."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -21,19 +21,20 @@ def send_mail(
     secret: Mapping[str, Any] | None = None,
     **context: Any,
 ) -> None:
-    """Have the mail called `template` sent to one address once this transaction is committed.
+    """Send a mail to one email address after this transaction has committed.
 
-    :param about: the id of the user whom it is about: if they are deleted before, it is not sent.
-    :param secret: what else the templates get and nobody may read in the outbox, such as a PIN.
-
-    The context must be JSON, no rows. Refuses to be called outside `atomic`.
+    :param template: the name of the mail.
+    :param about: the id of the user whom it is about. If the user is deleted first, it is not sent.
+    :param secret: further values for the templates, such as a PIN. The outbox encrypts them.
+    :param context: values for the templates: JSON, not rows.
+    :raises RuntimeError: outside `atomic`.
     """
     enqueue(deliver_mail, template, to, context, dict(secret or {}), about)
 
 
 @task(
     queue='mail',
-    attempts=140,  # With a wait of 15 minutes at most: for about a day.
+    attempts=140,  # With delays of at most 15 minutes, for about a day.
     time_limit=timedelta(minutes=1),
     encrypted=['secret'],
     subject_argument='about',
@@ -45,20 +46,23 @@ def deliver_mail(
     secret: dict[str, Any],
     about: int | None = None,
 ) -> None:
-    """Write a mail and hand it over. Run twice, it is handed over twice under one `Message-ID`,
-    by which servers and readers know it again.
+    """Render a mail and send it.
 
-    Gives up where no mail can go to this address, or the server says for good that none may.
+    A second run sends it with the same `Message-ID`, by which servers and mail programs detect the
+    duplicate.
+
+    :raises PermanentFailure: if the mail cannot be rendered for this email address, or the server
+        rejects it permanently.
     """
     attempt = current_attempt()
-    stamp = (
+    identity = (
         MessageIdentity(attempt.created_at, attempt.task_id)
         if attempt
         else new_message_identity(now())
     )
     try:
-        message = render_mail(template, to, context, stamp, secret)
+        message = render_mail(template, to, context, identity, secret)
     except ValueError as error:
-        raise PermanentFailure(f'no such mail can be written: {error}') from error
+        raise PermanentFailure(f'the mail cannot be rendered: {error}') from error
     transport: Transport = current_app.extensions['mail']
     transport(message)

@@ -1,4 +1,4 @@
-"""Transports: how a mail leaves, by SMTP, into a folder or into the log."""
+"""Transports, which deliver mails by SMTP, into a folder, or into the log."""
 
 import logging
 import smtplib
@@ -14,23 +14,24 @@ from project.core.tasks import PermanentFailure
 
 Transport = Callable[[EmailMessage], None]
 
-SMTP_TIMEOUT_SECONDS = 10  # seconds, for each step of the conversation
+SMTP_TIMEOUT_SECONDS = 10  # for each step of a session
 
-# The first digit of a reply that is final for the mail.
+# The first digit of a reply that rejects a mail permanently.
 FINAL_REPLY = 5
 
-# Replies to a missing or wrong login (RFC 4954, 6): no verdict about the mail. As with a rejected
-# login, certificate or greeting, it waits until the operator has set MAIL_URL right.
+# Replies to a missing or wrong login (RFC 4954, 6), which do not concern the mail. As after a
+# rejected login, certificate or greeting, it is retried until the operator has corrected MAIL_URL.
 AUTHENTICATION_REPLIES = {530, 534, 535, 538}
 
 log = logging.getLogger(__name__)
 
 
 def create_transport(url: str) -> Transport:
-    """Return what delivers to `smtp://user:password@host:port?tls=…`, `file:///dir` or `log:`.
+    """Return the transport of a URL.
 
-    `tls` is `starttls` (the default beyond this machine), `on` or `off`; certificates are verified.
-    Refuses other URLs with SystemExit.
+    :param url: `smtp://user:password@host:port?tls=…`, `file:///dir` or `log:`. `tls` is `starttls`
+        (the default, except on this machine), `on` or `off`. Certificates are verified.
+    :raises SystemExit: if the URL has another form.
     """
     try:
         parts = urlsplit(url)
@@ -69,32 +70,30 @@ def _to_smtp(
             server.starttls(context=trust)
         if user:
             server.login(unquote(user), unquote(password or ''))
-        _hand_over(server, message)
-        # It has the mail: how it takes leave is no reason to send it once more.
+        _send_message(server, message)
+        # The server has the mail: a failure of QUIT must not cause another attempt.
         with suppress(smtplib.SMTPException, OSError):
             server.quit()
     finally:
         server.close()
 
 
-def _hand_over(server: smtplib.SMTP, message: EmailMessage) -> None:
+def _send_message(server: smtplib.SMTP, message: EmailMessage) -> None:
     """Send a message in an open session.
 
-    The first digit of the reply decides, wherever it comes (RFC 5321, 4.2.1): 5 is final, so that
-    the mail becomes a dead letter, which an operator can retry. Anything else fails the attempt.
+    The first digit of the reply to any command decides (RFC 5321, 4.2.1). 5 is permanent: the mail
+    becomes a dead letter, which an operator can retry. Any other error only fails the attempt.
 
-    :raises PermanentFailure: if the server rejects the sender, the recipient or the mail for good,
-        or cannot take mail for such an address.
+    :raises PermanentFailure: if the server permanently rejects the sender, the recipient or the
+        mail, or does not support the email address.
     """
     try:
         server.send_message(message)
     except smtplib.SMTPNotSupportedError as error:
-        raise PermanentFailure(
-            f'the server cannot take mail for such an address: {error}'
-        ) from error
+        raise PermanentFailure(f'the server does not support this address: {error}') from error
     except smtplib.SMTPRecipientsRefused as error:
         [(code, reply)] = error.recipients.values()
-        _raise_if_final(code, f'the server takes no mail for this address: {code} {reply!r}')
+        _raise_if_final(code, f'the server rejects the recipient: {code} {reply!r}')
         raise
     except (smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:
         what = 'sender' if isinstance(error, smtplib.SMTPSenderRefused) else 'mail'
@@ -110,9 +109,9 @@ def _raise_if_final(code: int, reason: str) -> None:
 
 def _to_folder(folder: Path, message: EmailMessage) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    # Its own id, which begins with the time: sent again, it takes its own place.
+    # The message id, which begins with the time: a mail that is sent again replaces its file.
     name = message['Message-ID'].strip('<>').rpartition('@')[0]
-    # There by rename: who watches the folder never reads half a mail.
+    # Renamed when it is complete: a program that watches the folder never reads a part of a mail.
     draft = folder / f'.{name}.tmp'
     draft.write_bytes(bytes(message))
     draft.rename(folder / f'{name}.eml')

@@ -139,7 +139,7 @@ class TestDeliverMail:
         run_pending_tasks(mail_app)
 
         assert {(row.state, row.attempts) for row in rows()} == {('dead', 1)}
-        assert all(row.last_error.startswith('no such mail can be written: ') for row in rows())
+        assert all(row.last_error.startswith('the mail cannot be rendered: ') for row in rows())
 
     def test_delivers_when_it_is_called_outside_a_task(self, mail_app, tmp_path):
         for _ in range(2):

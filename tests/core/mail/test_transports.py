@@ -200,14 +200,15 @@ class TestSmtpTransport:
         with smtp_server(rejection='550 nobody lives there') as server:
             transport = create_transport(f'smtp://127.0.0.1:{server.port}')
             with pytest.raises(
-                PermanentFailure, match=r'for this address: 550 .*nobody lives there'
+                PermanentFailure,
+                match=r'the server rejects the recipient: 550 .*nobody lives there',
             ):
                 transport(hello())
 
     def test_raises_permanent_failure_if_the_server_lacks_smtputf8(self):
         with smtp_server(enable_SMTPUTF8=False) as server:
             transport = create_transport(f'smtp://127.0.0.1:{server.port}')
-            with pytest.raises(PermanentFailure, match='cannot take mail for such an address'):
+            with pytest.raises(PermanentFailure, match='does not support this address'):
                 transport(hello(to='jürgen@bücher.example'))
 
         assert server.received == []
