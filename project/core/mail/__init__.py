@@ -15,7 +15,7 @@ __all__ = ['init_app', 'send_mail']
 
 
 def init_app(app: Flask) -> None:
-    """Create the mail transport and its health check, and register the template filters."""
+    """Create the mail transport and its health check; register the template filters."""
     health.init_app(app)
     app.extensions['mail'] = create_transport(app.config['MAIL_URL'])
     app.add_template_filter(duration)

@@ -52,8 +52,8 @@ def render_mail(
 ) -> EmailMessage:
     """Return the message of a mail. Its subject is always one line.
 
-    With a secret, such as a PIN, runs of six digits in the values of the context are masked, so
-    that none of them can pass for the PIN. `PUBLIC_URL` is not masked, because no user sets it.
+    With a secret, such as a PIN, runs of six digits in the context are masked, so that no value can
+    pass for the PIN. `PUBLIC_URL` is not masked, because no user sets it.
 
     :raises ValueError: if `to` is not exactly one email address, or would add a header.
     """
@@ -109,7 +109,7 @@ def sender_address(text: str) -> Address:
 
 
 def program(user_agent: str) -> str:
-    """Return the products of a `User-Agent`, and no other text of it; a template filter."""
+    """Return the products of a `User-Agent` and no other text; a template filter."""
     products = PRODUCT_PATTERN.findall(user_agent)
     return ' '.join(products[:MAX_PRODUCTS]) or 'unknown program'
 

@@ -186,7 +186,7 @@ def is_body_unread(body: Any) -> bool:
 
 
 def use_direct_body_reader(body: Any, unreader: Any) -> Any:
-    """Return a reader of the same body whose `read1` returns the bytes that have arrived.
+    """Return a reader of the body whose `read1` returns the bytes that have arrived.
 
     For a body with a `Content-Length`, it is also faster than gunicorn's reader. An empty body, or
     one of another kind, is returned unchanged.

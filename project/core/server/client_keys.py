@@ -37,7 +37,7 @@ def address_key(received: bytes, peer: Any, trusted_proxies: int) -> AddressKey:
 
 
 def credential_key(received: bytes) -> Hashable | None:
-    """Return the key of the request's credential, or None without an `Authorization` header.
+    """Return the key of the request's credential, or None if it has none.
 
     The key is a hash, so that the credential itself does not stay in memory.
     """

@@ -108,7 +108,7 @@ class ClientLimiter:
         self._lock = Lock()
 
     def claim(self, conn: Any, client: Hashable) -> None:
-        """Count the request of a connection under its client, unless it is counted already.
+        """Count a request under its client, unless it is counted already.
 
         :param client: a user id, or the network of an IP address.
         :raises TooManyRequests: if the client, or all clients, have too many requests in flight.

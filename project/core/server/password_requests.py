@@ -63,7 +63,7 @@ class PasswordRequests:
         return found is True or (isinstance(found, str) and _header_prefix(found) in headers)
 
     def _find_uncached(self, method: bytes, target: bytes) -> bool | str:
-        """Return the `hashes_password` of the route of a request, or False without a route."""
+        """Return the `hashes_password` of the request's route; False without a route."""
         try:
             path = split_request_uri(target.decode('latin-1')).path
         except ValueError:  # gunicorn returns 400.

@@ -162,7 +162,10 @@ class PollingWorker(StoppingWorker):
                 conn.sock.sendall(CONTINUE)
 
     def _run_late_stream(self, conn: TConn) -> None:
-        """Run a stream that is late. If it is also too slow, it fails after these bytes (408)."""
+        """Run a stream that is late.
+
+        If it is also below the minimum rate, its body ends with 408 after these bytes.
+        """
         received = conn.parser.unreader.take_buffered()
         conn.parser.unreader.unread(received)
         conn.is_late = body_bytes(received) < self.body_min_rate * self.rate_window_seconds
@@ -215,7 +218,7 @@ def receive(sock: Any) -> bytes | None:
 
 
 def unread_bytes(sock: Any) -> int:
-    """Return the number of sent bytes that the client has not acknowledged; 0 if unknown."""
+    """Return how many sent bytes the client has not acknowledged; 0 if unknown."""
     try:
         return int.from_bytes(ioctl(sock, TIOCOUTQ, bytes(4)), sys.byteorder)
     except OSError:

@@ -106,7 +106,7 @@ def _head_state(received: bytes) -> RequestState:
 
 
 def _is_supported(received: bytes, end: int, encodings: list[bytes]) -> bool:
-    """Return whether this module supports the `Expect` and `Transfer-Encoding` of a request."""
+    """Return whether the values of `Expect` and `Transfer-Encoding` are supported."""
     expected = [found.strip().lower() for found in EXPECT_PATTERN.findall(received, 0, end)]
     if any(found != b'100-continue' for found in expected):
         return False

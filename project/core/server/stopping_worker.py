@@ -84,7 +84,7 @@ class StoppingWorker(ThreadWorker):  # type: ignore[misc]
                 self.accept(listener)
 
     def _limit_lifetime(self) -> None:
-        """End this process within `ORPHAN_LIFETIME_SECONDS`, even if its threads are blocked."""
+        """End this process within `ORPHAN_LIFETIME_SECONDS`, even with blocked threads."""
         self.cfg.set('graceful_timeout', ORPHAN_GRACE_SECONDS)
         # The default action kills the process without the interpreter or another thread.
         signal.signal(signal.SIGALRM, signal.SIG_DFL)

@@ -252,7 +252,7 @@ class ApiWorker(PollingWorker):
                 self._submit(conn.limiter.release_key(conn, key))
 
     def _claim_response(self, conn: TConn, client: Hashable) -> None:
-        """Count a large response under its client, and free the thread of its former limiter.
+        """Count a large response under its client and the limiter of large responses.
 
         :raises TooManyRequests: if the client, or all clients, have too many in flight.
         """
@@ -260,16 +260,19 @@ class ApiWorker(PollingWorker):
         self.method_queue.defer(self._move_to_large_responses, conn)
 
     def _move_to_large_responses(self, conn: TConn) -> None:
-        """Move a request to the limiter of large responses, which has a slot for each claim."""
+        """Move a request to the limiter of large responses.
+
+        That limiter has a slot for each claim. The former limiter has a free slot again.
+        """
         before, conn.limiter = conn.limiter, self.large_responses
         conn.limiter.acquire(conn)
         self._submit(before.release(conn))
 
 
 def _close_if_unread(request: Any, response: Any) -> Any:
-    """Return a `start_response` that closes the connection if a part of the body is unread.
+    """Return a `start_response` that closes the connection if its body is not read.
 
-    The rest may never arrive; to wait for it would occupy a thread.
+    The rest of the body may never arrive; to wait for it would occupy a thread.
     """
 
     def start(*args: Any) -> Any:

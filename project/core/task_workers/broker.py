@@ -118,7 +118,10 @@ def _broker(url: str) -> Any:
 
 
 def _with_timeouts(url: str) -> str:
-    """Return the URL with timeouts: RabbitMQ blocks senders silently if its memory is low."""
+    """Return the URL with timeouts.
+
+    RabbitMQ blocks senders without a response if its memory is low.
+    """
     parts = urlsplit(url)
     known = {
         'blocked_connection_timeout': '10',
@@ -129,7 +132,7 @@ def _with_timeouts(url: str) -> str:
 
 
 def _counter(broker: Any) -> Callable[[str], int]:
-    """Return a function that counts the messages of a queue; its name depends on the broker."""
+    """Return a function that counts the messages of a queue in this kind of broker."""
     if hasattr(broker, 'get_queue_message_counts'):
         return partial(_count_in_rabbitmq, broker)
     return lambda queue: int(broker.do_qsize(queue))

@@ -42,11 +42,11 @@ class Dispatch(Protocol):
     """The interface of the distribution of ready tasks to workers."""
 
     def __call__(self) -> float:
-        """Distribute ready tasks; return the seconds after which to do so again at the latest."""
+        """Distribute ready tasks; return the maximum of seconds until the next call."""
 
 
 def dispatch(workers: list[WorkerSlot], broker: str = '') -> Callable[[Flask, WorkerSlot], None]:
-    """Return the role of a dispatcher: for these workers or, with a broker, for all workers."""
+    """Return the role of a dispatcher for these workers or, with a broker, for all."""
 
     def run_dispatcher(app: Flask, slot: WorkerSlot) -> None:
         distribute = (

@@ -25,7 +25,7 @@ CONNECTION_SECONDS = 0.9
 
 
 def check_tasks() -> CheckResult:
-    """Return `stopped` if no dispatcher runs, `late` if tasks or schedules are overdue."""
+    """Return `stopped` without a dispatcher, `late` if tasks or schedules are overdue."""
     tick, found = seconds_since_dispatcher_tick(), queue_stats()
     overdue = [age.name for age in schedule_ages() if age.seconds_overdue > LATE_AFTER_SECONDS]
     details: dict[str, Any] = {

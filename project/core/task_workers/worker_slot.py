@@ -82,7 +82,7 @@ class WorkerSlot:
         self.wakeup.notify()
 
     def wait(self, seconds: float) -> None:
-        """Wait for a notification, at most `seconds`; return at once if the process is to end."""
+        """Wait for a notification, at most `seconds`, unless the process is to end."""
         if not self.stop_requested:
             self.wakeup.wait(seconds)
 

@@ -78,7 +78,7 @@ class Watchdog(Protocol):
         """Start the time limit of a task."""
 
     def stop_watch(self) -> None:
-        """End the time limit: the task has ended, and only its outcome has yet to be stored."""
+        """End the time limit: the task has ended. Only its outcome must be stored."""
 
 
 _attempt: ContextVar[Attempt | None] = ContextVar('attempt', default=None)
@@ -180,7 +180,7 @@ def _get_runnable(task: Task | None, row: AnyRow) -> Task:
 
 
 def _run(task: Task, row: AnyRow, arguments: dict[str, Any]) -> None:
-    """Run a task; fill `arguments`, with which the caller redacts the error of the task."""
+    """Run a task; fill `arguments`, which the caller needs to redact an error."""
     arguments.update(deserialize(task, row.arguments, row.encrypted_arguments))
     token = _attempt.set(Attempt(row.id, row.created_at, row.attempts, row.lease_id))
     try:

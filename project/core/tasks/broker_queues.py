@@ -22,7 +22,7 @@ MAX_QUEUED_WITH_SLOT = 1
 
 
 def mark_queued(queue: Queue, limit: int, max_per_owner: int) -> list[UUID]:
-    """Mark the next ready tasks of a queue as queued in the broker; return their ids in order.
+    """Mark the next ready tasks of a queue as queued; return their ids in order.
 
     :param max_per_owner: maximum of tasks of one user in the broker, with those that are there.
     """

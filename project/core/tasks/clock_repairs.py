@@ -1,7 +1,8 @@
 """Repair of tasks that a wrong clock has postponed by more than their delay.
 
-A clock that was ahead, and is set back, leaves times in the future: the lease of a process that
-died, the next attempt at a mail, a task enqueued "in 2046". No process would run them until then.
+A clock that was ahead, and is set back, leaves times in the future. Examples are the lease of a
+process that died, the next attempt at a mail, and a task enqueued "in 2046". No process would run
+such a task until then.
 """
 
 import logging
@@ -25,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 def repair_clock_jumps() -> int:
-    """Reschedule tasks that a wrong clock has postponed; return their number. Idempotent.
+    """Reschedule tasks that a wrong clock has postponed; return how many. Idempotent.
 
     - A lease that ends later than any lease can is shortened to the normal duration. Its process
       renews it before that, if it is alive.

@@ -98,7 +98,7 @@ def delete_task(task_id: UUID) -> None:
 
 @atomic()
 def retry_dead_tasks(name: str | None = None) -> int:
-    """Make all dead letters, or those with one task name, due now; return their number."""
+    """Make all dead letters, or those with one name, due now; return how many."""
     values = _reset_values()
     dead = _filtered(update(OutboxTask), DEAD, name).values(**values).returning(OutboxTask.id)
     return len(db.session.execute(dead).all())
@@ -106,13 +106,16 @@ def retry_dead_tasks(name: str | None = None) -> int:
 
 @atomic()
 def delete_dead_tasks(name: str | None = None) -> int:
-    """Delete all dead letters, or those with one task name; return their number."""
+    """Delete all dead letters, or those with one name; return how many."""
     dead = _filtered(delete(OutboxTask), DEAD, name).returning(OutboxTask.id)
     return len(db.session.execute(dead).all())
 
 
 def task_stats() -> list[AnyRow]:
-    """Return for each task name the number in each state, and the oldest waiting `scheduled_at`."""
+    """Return the number of tasks by name and state.
+
+    `oldest` is the earliest `scheduled_at` of the waiting and queued tasks with a name.
+    """
     oldest = func.min(case((OutboxTask.state.in_((WAITING, QUEUED)), OutboxTask.scheduled_at)))
     counts = [func.count(case((OutboxTask.state == state, 1))).label(state) for state in STATES]
     found = execute_select(
@@ -124,7 +127,7 @@ def task_stats() -> list[AnyRow]:
 
 
 def oldest_waiting_by_queue() -> dict[str, int]:
-    """Return the age in seconds of the oldest undone task of each queue; 0 if there is none.
+    """Return the age in seconds of the oldest undone task of each queue; 0: no such task.
 
     Waiting and running tasks count, and those that wait for another attempt. Dead letters and tasks
     that are scheduled for later do not count. The age starts at the scheduled time: a mail that has
@@ -169,7 +172,7 @@ def schedule_ages() -> list[ScheduleAge]:
 
 
 def seconds_since_dispatcher_tick() -> int | None:
-    """Return the seconds since the last tick of a dispatcher; None if there has been none.
+    """Return the seconds since the last tick of a dispatcher; None without a tick.
 
     Each dispatcher stores a tick every 5 seconds.
     """
@@ -185,9 +188,10 @@ def _age(name: str, rule: str, row: AnyRow | None) -> ScheduleAge:
 
 
 def queue_stats() -> dict[str, int]:
-    """Return how many tasks are due but not started, how many are dead, and the delay in seconds.
+    """Return the numbers of waiting and dead tasks, and the delay in seconds.
 
-    The health check calls this every 2 seconds, so that counting stops at 10,000 each.
+    A task counts as waiting if it is due but not started. The health check calls this every 2
+    seconds, so that counting stops at 10,000 each.
     """
     moment = now()
     is_waiting = (OutboxTask.state == WAITING) & (OutboxTask.available_at <= moment)
@@ -218,7 +222,7 @@ def seconds_overdue(oldest: Any) -> int:
 
 
 def _oldest_by_queue(condition: Any) -> dict[str, datetime | None]:
-    """Return for each queue the earliest `scheduled_at` of its tasks that are not dead."""
+    """Return the earliest `scheduled_at` of each queue's tasks that are not dead."""
     # One lookup in the index per queue; a GROUP BY would read every row.
     undone = (OutboxTask.state != literal(DEAD, literal_execute=True)) & condition
     oldest = [

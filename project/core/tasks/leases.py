@@ -50,7 +50,7 @@ _claims = count()
 
 
 def claim_next(lease: UUID, queues: Sequence[Queue] = QUEUES) -> AnyRow | None:
-    """Claim the next ready task of the first of these queues that has one, or return None.
+    """Claim the next ready task of the first queue that has one, or return None.
 
     It is one statement, so that concurrent processes get different tasks. If no task is ready, due
     tasks are made ready first.

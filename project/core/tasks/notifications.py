@@ -39,7 +39,7 @@ class WakeupPipe:
         return self.reader
 
     def wait(self, seconds: float, *others: Any) -> None:
-        """Return after a notification, when one of `others` is readable, or after `seconds`."""
+        """Return after a notification, or `seconds`, or if one of `others` is readable."""
         wait([self.reader, *others], seconds)
         with suppress(BlockingIOError):
             os.read(self.reader, 4096)
@@ -58,7 +58,7 @@ class TaskNotifier:
         self.pipe.notify()
 
     def wait(self, seconds: float, own: WakeupPipe) -> None:
-        """Return after a task was enqueued, after a notification of `own`, or after `seconds`.
+        """Return when a task was enqueued, `own` was notified, or `seconds` have passed.
 
         Call it inside an application context.
         """

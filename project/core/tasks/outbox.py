@@ -124,17 +124,23 @@ def enqueue(function: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) ->
 def enqueue_at(
     moment: datetime, function: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs
 ) -> UUID:
-    """Enqueue a task that does not run before a moment, such as a reminder; see `enqueue`."""
+    """Enqueue a task, such as a reminder, that does not run before a moment."""
     return _insert(moment, function, args, kwargs)
 
 
 def is_pending(task_id: Any) -> ColumnElement[bool]:
-    """Return the condition that a task waits or runs: it is not done, given up or deleted."""
+    """Return the condition that a task waits or runs.
+
+    Such a task is not done, given up or deleted.
+    """
     return exists().where(OutboxTask.id == task_id, OutboxTask.state != DEAD)
 
 
 def gave_up_since(task_id: Any, moment: datetime) -> ColumnElement[bool]:
-    """Return the condition that a task is a dead letter whose last attempt began after a moment."""
+    """Return the condition that a task has been given up since a moment.
+
+    Such a task is a dead letter, and its last attempt began after the moment.
+    """
     return exists().where(
         OutboxTask.id == task_id, OutboxTask.state == DEAD, OutboxTask.started_at > moment
     )

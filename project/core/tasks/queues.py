@@ -1,9 +1,9 @@
 """Queues: the order of due tasks, in which each owner has a share of each queue.
 
 A queue runs in rounds; a round has one task of each owner (start-time fair queueing). A task gets
-the number of its round when it is due: the last number of its owner's ready tasks plus one, but at
-least the number of the current round. To find the next task then takes one index lookup, whatever
-the number of waiting tasks.
+the number of its round when it is due. That is the last number of its owner's ready tasks plus one,
+but at least the number of the current round. The next task is then found by one index lookup,
+whatever the number of waiting tasks.
 """
 
 from collections.abc import Sequence
@@ -97,9 +97,9 @@ def mark_ready() -> int:
 
 
 def next_ready(part: QueuePart) -> Any:
-    """Return the SELECT of the id of the next ready task of a part; it has a parameter `moment`.
+    """Return the SELECT of the id of the next ready task of a part.
 
-    It skips rows that other processes are claiming.
+    Its parameter is `moment`. It skips rows that other processes are claiming.
     """
     return (
         select(OutboxTask.id)
@@ -138,7 +138,7 @@ def reset_unknown_parts() -> int:
 
 
 def _find_ready_queues() -> tuple[bool, list[Queue]]:
-    """Return whether any task is due and not ready, and the queues that have ready tasks."""
+    """Return whether any due task is not ready, and the queues that have ready tasks."""
     is_ready = OutboxTask.round_number.is_not(None)
     found = [exists().where(OutboxTask.queue == queue, is_ready).label(queue) for queue in QUEUES]
     is_due, *ready = execute_select(select(exists().where(_is_due()).label('due'), *found)).one()

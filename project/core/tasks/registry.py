@@ -82,7 +82,7 @@ class Task:
 
 
 def exponential_backoff(backoff: timedelta, attempt: int) -> timedelta:
-    """Return the delay after an attempt: it doubles with each attempt, up to 15 minutes.
+    """Return the delay after an attempt: it doubles each time, up to 15 minutes.
 
     With jitter, it is between half of that and all of it, so that tasks that failed together are
     not retried together.

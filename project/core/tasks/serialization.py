@@ -29,7 +29,7 @@ UNKNOWN_KEY_REASON = (
 def serialize(
     task: Task, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[str, bytes | None]:
-    """Return the plain arguments as JSON, and the secret ones encrypted (None without any).
+    """Return the plain arguments as JSON, and the secret ones encrypted, if any.
 
     :raises TypeError: if the function does not accept the arguments, or JSON changes them.
     :raises ValueError: if all arguments together are larger than 64 KiB.
@@ -80,7 +80,7 @@ def redacted_arguments(text: str, ciphertext: bytes | None, task: Task | None) -
 
 
 def redact(reason: str, task: Task | None, arguments: dict[str, Any]) -> str:
-    """Return the reason of a failure, with the secrets masked that an error may repeat."""
+    """Return a failure reason with those secrets masked that an error may repeat."""
     secret = [arguments.get(name) for name in task.encrypted] if task else []
     # Longest first: if a shorter secret is a part of it, the rest would remain readable.
     for word in sorted(_text_forms(secret), key=len, reverse=True):
