@@ -48,8 +48,8 @@ def deliver_mail(
 ) -> None:
     """Render a mail and send it.
 
-    A second run sends it with the same `Message-ID`, by which servers and mail programs detect the
-    duplicate.
+    If it runs twice, it sends the mail again with the same `Message-ID`, by which servers and mail
+    programs detect the duplicate.
 
     :raises PermanentFailure: if the mail cannot be rendered for this email address, or the server
         rejects it permanently.

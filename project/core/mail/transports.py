@@ -30,7 +30,7 @@ def create_transport(url: str) -> Transport:
     """Return the transport of a URL.
 
     :param url: `smtp://user:password@host:port?tls=…`, `file:///dir` or `log:`. `tls` is `starttls`
-        (the default, except on this machine), `on` or `off`. Certificates are verified.
+        (the default), `on` or `off` (the default for localhost). Certificates are verified.
     :raises SystemExit: if the URL has another form.
     """
     try:

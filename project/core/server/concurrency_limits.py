@@ -19,7 +19,7 @@ RETRY_AFTER_SECONDS = 2
 class ConcurrencyLimiter:
     """A concurrency limit: the connections whose requests run, and those whose requests wait.
 
-    :param max_running: maximum of requests that run at once.
+    :param max_running: maximum number of requests that run at once.
     :param max_per_key: maximum for one key, such as the IP network of a client.
     :param queue_timeout_seconds: time that a request may wait.
     :param rejection: status of the response to a request that has waited longer.
@@ -96,8 +96,8 @@ class ConcurrencyLimiter:
 class ClientLimiter:
     """A limit of requests in flight per client, for all connections of a process. Thread-safe.
 
-    :param max_per_client: maximum of requests of one client at once.
-    :param max_total: maximum of requests of all clients at once.
+    :param max_per_client: maximum number of requests of one client at once.
+    :param max_total: maximum number of requests of all clients at once.
     """
 
     def __init__(self, max_per_client: int, max_total: float = inf) -> None:

@@ -10,7 +10,7 @@ from project.core.process_lifetime import announce_stop, is_stopping
 def delay_shutdown(server: Any, seconds: int) -> None:
     """Make SIGTERM report the service as not ready at once, and stop it after a delay.
 
-    During the delay, a load balancer that queries `/readyz` removes the service; requests that
+    During the delay, a load balancer that queries `/readyz` stops sending requests; those that
     arrive are served. A second SIGTERM ends the delay. The old workers of a reload (SIGHUP) stop
     without a delay, because the service continues.
 

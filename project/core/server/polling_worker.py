@@ -41,7 +41,7 @@ class PollingWorker(StoppingWorker):
     #: Seconds for a whole body at any rate (`BODY_TIMEOUT`). This limit applies to small bodies,
     #: which the poller receives, and to all bodies that the application reads as JSON.
     body_timeout_seconds: float = 30.0
-    #: Minimum of bytes a second of all other bodies (`BODY_MIN_RATE`), measured over the window.
+    #: Minimum bytes a second of all other bodies (`BODY_MIN_RATE`), measured over the window.
     body_min_rate: int = 1000
     rate_window_seconds: float = 30.0
 

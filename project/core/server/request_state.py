@@ -23,7 +23,7 @@ CONTENT_LENGTH_PATTERN = re.compile(rb'\r\ncontent-length:[ \t]*([^\r]*)', re.IG
 TRANSFER_ENCODING_PATTERN = re.compile(rb'\r\ntransfer-encoding:[ \t]*([^\r]*)', re.IGNORECASE)
 EXPECT_PATTERN = re.compile(rb'\r\nexpect:[ \t]*([^\r]*)', re.IGNORECASE)
 CHUNK_SIZE_PATTERN = re.compile(rb'[0-9a-fA-F]{1,8}')
-# A resumable upload keeps each byte that arrives, so that the application must receive it at once.
+# A resumable upload keeps each byte that arrives, so the application must receive it at once.
 RESUMABLE_PATTERN = re.compile(
     rb'\r\ncontent-type:[ \t]*application/offset\+octet-stream', re.IGNORECASE
 )

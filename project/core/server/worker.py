@@ -53,8 +53,8 @@ class ApiWorker(PollingWorker):
     waits for another kind. The setting `threads` is the number for ordinary requests.
     """
 
-    #: Maximum of large bodies in flight per IP network, per credential and per user, and of large
-    #: responses per user or, without a login, per IP network (`BODIES_PER_CLIENT`).
+    #: Maximum number of large bodies in flight per IP network, per credential and per user, and of
+    #: large responses per user or, without a login, per IP network (`BODIES_PER_CLIENT`).
     bodies_per_client: int = 6
     #: Seconds that a request that hashes a password waits for a thread; then it gets 503.
     queue_timeout_seconds: float = 2.0
@@ -270,7 +270,7 @@ class ApiWorker(PollingWorker):
 
 
 def _close_if_unread(request: Any, response: Any) -> Any:
-    """Return a `start_response` that closes the connection if its body is not read.
+    """Return a `start_response` that closes the connection if body bytes are unread.
 
     The rest of the body may never arrive; to wait for it would occupy a thread.
     """

@@ -26,7 +26,7 @@ POLL_INTERVAL_SECONDS = 1.0
 TICK_INTERVAL_SECONDS = 5.0  # between two ticks, which show that the dispatcher is alive
 MAX_SCHEDULE_WAIT_SECONDS = 60.0  # between two reads of the schedules
 REPAIR_INTERVAL_SECONDS = 30.0  # between two searches for tasks that a wrong clock has postponed
-# Maximum of ids in the broker that no worker has received: of each queue, and of one user in it.
+# Maximum number of ids in the broker that no worker has received: of a queue, and of a user in it.
 # Few, because the broker does not distinguish owners: a task waits there for all tasks before it.
 MAX_QUEUED_TASKS: dict[Queue, int] = {MAIL: 50, DEFAULT: 50, SLOW: 8}
 MAX_QUEUED_TASKS_PER_OWNER: dict[Queue, int] = {MAIL: 10, DEFAULT: 10, SLOW: 2}
@@ -42,7 +42,7 @@ class Dispatch(Protocol):
     """The interface of the distribution of ready tasks to workers."""
 
     def __call__(self) -> float:
-        """Distribute ready tasks; return the maximum of seconds until the next call."""
+        """Distribute ready tasks; return the maximum seconds until the next call."""
 
 
 def dispatch(workers: list[WorkerSlot], broker: str = '') -> Callable[[Flask, WorkerSlot], None]:

@@ -24,7 +24,7 @@ MAX_QUEUED_WITH_SLOT = 1
 def mark_queued(queue: Queue, limit: int, max_per_owner: int) -> list[UUID]:
     """Mark the next ready tasks of a queue as queued; return their ids in order.
 
-    :param max_per_owner: maximum of tasks of one user in the broker, with those that are there.
+    :param max_per_owner: maximum number of tasks of a user in the broker, including present ones.
     """
     queued: list[UUID] = []
     # Parts with a concurrency limit come first: each has at most one task in the broker.
@@ -52,7 +52,7 @@ def _mark_queued(ids: list[UUID]) -> set[UUID]:
 def _front_of(part: QueuePart, limit: int, max_per_owner: int) -> list[UUID]:
     """Return the ids of the next tasks of a part, in the order in which they run.
 
-    :param max_per_owner: maximum of tasks of one user in the broker, with those that are there.
+    :param max_per_owner: maximum number of tasks of a user in the broker, including present ones.
         The tasks of the service and of operators have no such limit.
     """
     queued = _queued_by_owner(part)

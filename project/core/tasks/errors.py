@@ -10,4 +10,4 @@ class IncompatibleTask(Exception):
 
 
 class LeaseLost(Exception):
-    """A task that another attempt has taken over: further effects of this one would repeat."""
+    """The loss of a lease: another attempt has the task, and further effects would repeat."""
