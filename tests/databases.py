@@ -110,7 +110,7 @@ def prepared_database(
 
     :param dialect: `sqlite` or `postgresql`.
     :param folder: the folder of the SQLite file. An existing file is used unchanged.
-    :param prepare: creates the tables in the database at a URL, in another process.
+    :param prepare: creates the tables in the database at a URL, and closes its connections.
     """
     Uses.add()
     template = make_url(_template(dialect, prepare)).database or ''

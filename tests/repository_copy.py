@@ -1,11 +1,16 @@
-"""Copies of the repository that tests may change."""
+"""Copies of the repository, which a test may change, and processes that run on a copy."""
 
 import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from tests.databases import prepared_database
+from tests.separate_app import migrate
 
 ROOT = Path(__file__).resolve().parent.parent
 CODE = ('project', 'config', 'migrations', 'wsgi.py', 'pyproject.toml')
@@ -24,7 +29,7 @@ for command in json.loads(sys.argv[1]):
 
 
 def copy_repository(folder: Path) -> Path:
-    """Copy the code into a folder and return the path of the copy."""
+    """Copy the code into a folder and return its path."""
     copy = folder / 'copy'
     copy.mkdir()
     for name in CODE:
@@ -33,14 +38,24 @@ def copy_repository(folder: Path) -> Path:
     return copy
 
 
+@contextmanager
+def migrated_copy(folder: Path) -> Iterator[Path]:
+    """Copy the code and a migrated SQLite database, and return the path of the copy."""
+    copy = copy_repository(folder)
+    (copy / 'var').mkdir()
+    with prepared_database('sqlite', 'copy', copy / 'var', migrate):
+        yield copy
+
+
 def python(copy: Path, *arguments: str) -> str:
-    """Run Python on a copy, with its own SQLite database; return the output."""
+    """Run Python on a copy, with the SQLite database of the copy; return its output."""
     environment = {
         'PATH': os.environ['PATH'],
         'PYTHONPATH': str(copy),
         'PYTHON_DOTENV_DISABLED': '1',
         'APP_ENV': 'development',
-        'DATABASE_URL': f'sqlite:///{copy}/var/test.sqlite',
+        # The file of `prepared_database`.
+        'DATABASE_URL': f'sqlite:///{copy}/var/service.sqlite',
     }
     ended = subprocess.run(
         [sys.executable, *arguments],
@@ -56,9 +71,9 @@ def python(copy: Path, *arguments: str) -> str:
 
 
 def flask(copy: Path, *commands: str, then: str = '') -> str:
-    """Run `flask` commands on a copy, one after the other in one process.
+    """Run `flask` commands on a copy, one after the other in one process; return their output.
 
-    :param then: Python code to run afterwards in the same process; a start takes a second.
+    :param then: Python code to run afterwards in the same process, because a start takes a second.
     """
     arguments = json.dumps([command.split(' ', 3) for command in commands])
     return python(copy, '-c', COMMANDS + then, arguments)
@@ -71,7 +86,7 @@ def python_files(root: Path) -> dict[str, str]:
 
 
 def lint_imports(copy: Path) -> tuple[int, str]:
-    """Run import-linter on a copy; return its exit code and output."""
+    """Run import-linter on a copy; return its exit code and its output."""
     ended = subprocess.run(
         [str(Path(sys.executable).parent / 'lint-imports'), '--no-cache'],
         cwd=copy,

@@ -1,38 +1,65 @@
-"""Separate application for tests that commit, migrate or run threads."""
+"""Separate applications, for tests that commit, migrate or use several threads."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from flask import Flask
 
 from config.testing import TestingConfig
 from project import create_app
 from project.core.database.session import db
-from tests.databases import fresh_database
+from tests.databases import fresh_database, prepared_database
 
 
 @contextmanager
 def application(folder: Path, name: str) -> Iterator[Flask]:
-    """Create an application with its own empty database, and enter its context.
+    """Create an application on an empty database, and enter its context.
 
-    SQLite uses a file, because a database in memory supports one connection only.
+    On SQLite the database is a file: one in memory has only one connection.
     """
-    with fresh_database(name) as url:
+    with (
+        fresh_database(name) as url,
+        _application(
+            folder, f'sqlite:///{folder}/own.sqlite' if url == 'sqlite://' else url
+        ) as app,
+    ):
+        yield app
 
-        class Config(TestingConfig):
-            SQLALCHEMY_DATABASE_URI = (
-                f'sqlite:///{folder}/own.sqlite' if url == 'sqlite://' else url
-            )
-            STORAGE_URL = f'file://{folder}/own-storage'
-            MAIL_URL = f'file://{folder}/own-mail'
-            MAINTENANCE_FILE = f'{folder}/own-maintenance'
-            FILES_PUBLIC_FOLDER = f'{folder}/own-public'
 
-        app = create_app(Config)
-        with app.app_context():
-            try:
-                yield app
-            finally:
-                db.session.remove()
-                db.engine.dispose()
+@contextmanager
+def migrated_application(folder: Path, name: str) -> Iterator[Flask]:
+    """Create an application on a copy of a migrated database, and enter its context."""
+    dialect = 'postgresql' if os.environ.get('TEST_DATABASE_URL') else 'sqlite'
+    with (
+        prepared_database(dialect, name, folder, migrate) as url,
+        _application(folder, url) as app,
+    ):
+        yield app
+
+
+def migrate(url: str) -> None:
+    """Run all migrations on a database, in this process."""
+    with TemporaryDirectory() as folder, _application(Path(folder), url) as app:
+        result = app.test_cli_runner().invoke(args=['db', 'upgrade'])
+    assert result.exit_code == 0, f'{result.output}{result.exception!r}'
+
+
+@contextmanager
+def _application(folder: Path, url: str) -> Iterator[Flask]:
+    class Config(TestingConfig):
+        SQLALCHEMY_DATABASE_URI = url
+        STORAGE_URL = f'file://{folder}/own-storage'
+        MAIL_URL = f'file://{folder}/own-mail'
+        MAINTENANCE_FILE = f'{folder}/own-maintenance'
+        FILES_PUBLIC_FOLDER = f'{folder}/own-public'
+
+    app = create_app(Config)
+    with app.app_context():
+        try:
+            yield app
+        finally:
+            db.session.remove()
+            db.engine.dispose()

@@ -1,4 +1,4 @@
-"""Migrations: they lead to the models and back, one branch per feature, and split by themselves."""
+"""Migrations: upgrade, downgrade, the check of models, and one branch per feature."""
 
 import ast
 import re
@@ -11,29 +11,21 @@ from sqlalchemy import inspect, text
 
 from project.core.database.migrations import features, migrate, tables
 from project.core.database.session import Base, db
-from tests.repository_copy import copy_repository, flask
-from tests.separate_app import application
+from tests.repository_copy import copy_repository, flask, migrated_copy
+from tests.separate_app import application, migrated_application
 
 ROOT = Path(__file__).resolve().parent.parent
 VERSIONS = sorted((ROOT / 'migrations' / 'versions').glob('*/*.py'))
 
-# Which features a migration of each may stand on.
+# A migration may depend on features of a lower number only.
 LAYERS = {'core': 0, 'users': 1, 'auth': 2, 'files': 2}
 
 
-@pytest.fixture
-def own_app(tmp_path):
-    """An application on an empty database."""
-    with application(tmp_path, 'migrations') as app:
-        yield app
-
-
-@pytest.fixture
-def run(own_app):
-    """Return a function that runs `flask db …` on the empty database."""
+def run_on(app):
+    """Return a function that runs `flask db …` on the database of an application."""
 
     def run(*arguments):
-        result = own_app.test_cli_runner().invoke(args=['db', *arguments])
+        result = app.test_cli_runner().invoke(args=['db', *arguments])
         assert result.exit_code == 0, f'{result.output}{result.exception!r}'
         return result.output
 
@@ -41,29 +33,50 @@ def run(own_app):
 
 
 @pytest.fixture
-def script(own_app):
-    """Alembic's view of the folder."""
-    return ScriptDirectory.from_config(migrate.get_config())
+def run(tmp_path):
+    """Return a function that runs `flask db …` on an empty database."""
+    with application(tmp_path, 'migrations') as app:
+        yield run_on(app)
 
 
-def there():
-    """Return the names of the tables that are in the database."""
+@pytest.fixture
+def migrated_app(tmp_path):
+    """An application on a migrated database."""
+    with migrated_application(tmp_path, 'migrations') as app:
+        yield app
+
+
+@pytest.fixture
+def run_migrated(migrated_app):
+    """Return a function that runs `flask db …` on a migrated database."""
+    return run_on(migrated_app)
+
+
+@pytest.fixture(scope='module')
+def script(app):
+    """The folder of migrations, as Alembic reads it."""
+    with app.app_context():
+        return ScriptDirectory.from_config(migrate.get_config())
+
+
+def table_names():
+    """Return the names of the tables in the database."""
     return set(inspect(db.engine).get_table_names()) - {'alembic_version'}
 
 
 def touched(path):
-    """Return the tables that a migration names as those it changes."""
+    """Return the tables that a migration changes."""
     calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
     on_op = [
         c for c in calls if isinstance(c.func, ast.Attribute) and ast.unparse(c.func.value) == 'op'
     ]
     data_of = [call for call in calls if ast.unparse(call.func) == 'sa.table']
-    # `op.f` names a constraint, all others a table before anything else.
+    # The first argument of `op.f` is a constraint, that of all other functions a table.
     return {table_of(call) for call in on_op + data_of if call.args and call.func.attr != 'f'}
 
 
 def table_of(call):
-    """Return the table that a call names before anything else, or that its SQL changes."""
+    """Return the table in the first argument of a call, or the table that its SQL changes."""
     [first] = [ast.literal_eval(argument) for argument in call.args[:1]]
     sql = re.match(r'(?:UPDATE |INSERT INTO |DELETE FROM |ALTER INDEX pk_)(\w+)', first)
     return sql[1] if sql else first
@@ -71,36 +84,35 @@ def table_of(call):
 
 class TestUpgrade:
     @pytest.mark.slow('runs all migrations twice')
-    def test_leads_to_the_models_and_back_and_there_again(self, run):
+    def test_creates_the_tables_of_the_models_again_after_a_downgrade(self, run):
         run('upgrade')
-        assert there() == set(Base.metadata.tables)
+        assert table_names() == set(Base.metadata.tables)
         run('check')
 
         run('downgrade', 'base')
-        assert there() == set()
+        assert table_names() == set()
 
         run('upgrade')
-        assert there() == set(Base.metadata.tables)
+        assert table_names() == set(Base.metadata.tables)
         run('check')
 
-    def test_twice_is_fine(self, run):
-        run('upgrade')
-        run('upgrade')
+    def test_changes_nothing_in_a_migrated_database(self, run_migrated):
+        run_migrated('upgrade')
 
-        assert there() == set(Base.metadata.tables)
+        assert table_names() == set(Base.metadata.tables)
 
-    def test_of_one_feature_takes_what_it_stands_on_along(self, run):
+    def test_of_one_feature_also_upgrades_its_dependencies(self, run):
         run('upgrade', 'files@head')
 
-        assert {tables()[name] for name in there()} == {'users', 'files'}
+        assert {tables()[name] for name in table_names()} == {'users', 'files'}
 
-    def test_leaves_a_connection_as_it_found_it(self, run):
-        run('upgrade')
+    def test_restores_the_options_of_the_connection(self, run):
+        run('upgrade', 'core@head')
 
         with db.engine.connect() as connection:
-            asked = {'postgresql': 'SHOW lock_timeout', 'sqlite': 'PRAGMA foreign_keys'}
-            answer = connection.exec_driver_sql(asked[connection.dialect.name]).scalar()
-        assert answer in ('5s', 1)
+            query = {'postgresql': 'SHOW lock_timeout', 'sqlite': 'PRAGMA foreign_keys'}
+            value = connection.exec_driver_sql(query[connection.dialect.name]).scalar()
+        assert value in ('5s', 1)
 
 
 class TestCheck:
@@ -112,35 +124,30 @@ class TestCheck:
             'DROP INDEX ix_files_sha256',
         ],
     )
-    def test_rejects_a_database_that_the_models_do_not_describe(self, own_app, run, change):
-        run('upgrade')
+    def test_rejects_a_database_that_differs_from_the_models(self, migrated_app, change):
         with db.engine.connect() as connection:
             connection.exec_driver_sql(change)
 
-        result = own_app.test_cli_runner().invoke(args=['db', 'check'])
+        result = migrated_app.test_cli_runner().invoke(args=['db', 'check'])
 
         assert result.exit_code != 0
 
 
 class TestDowngrade:
     @pytest.mark.parametrize('feature', ['files', 'auth', 'core'])
-    def test_takes_one_feature_out_and_no_other(self, run, feature):
-        run('upgrade')
+    def test_deletes_the_tables_of_one_feature(self, run_migrated, feature):
+        run_migrated('downgrade', f'{feature}@base')
 
-        run('downgrade', f'{feature}@base')
+        assert {tables()[name] for name in table_names()} == features() - {feature}
 
-        assert {tables()[name] for name in there()} == features() - {feature}
+    def test_also_downgrades_the_features_that_depend_on_it(self, run_migrated):
+        run_migrated('downgrade', 'users@base')
 
-    def test_takes_along_what_stands_on_it(self, run):
-        run('upgrade')
-
-        run('downgrade', 'users@base')
-
-        assert {tables()[name] for name in there()} == {'core'}
+        assert {tables()[name] for name in table_names()} == {'core'}
 
 
 class TestEmailKeys:
-    """The migrations that compare domains by IDNA, on the rows that they change."""
+    """The migrations that compute keys with IDNA domains, and the rows that they change."""
 
     ADDRESSES = (
         ('ada@bücher.example', 'ada@bücher.example', 'ada@xn--bcher-kva.example'),
@@ -164,7 +171,7 @@ class TestEmailKeys:
         return execute
 
     def insert(self, execute, user_id, email, key):
-        """Insert a row for an address into each table."""
+        """Insert a row for an email address into each table."""
         values = {'id': user_id, 'email': email, 'key': key, 'at': '2026-11-29 12:00:00+00:00'}
         for sql in (
             'INSERT INTO users (id, username, email, email_key, name, bio, status, version,'
@@ -183,11 +190,11 @@ class TestEmailKeys:
             execute(sql, **{name: value for name, value in values.items() if f':{name}' in sql})
 
     def keys(self, execute, table):
-        """Return the keys of a table, by address."""
+        """Return the keys of a table, by email address."""
         return dict(map(tuple, execute(f'SELECT email, email_key FROM {table}')))
 
     @pytest.mark.slow('runs all migrations')
-    def test_are_recomputed_and_restored(self, run, execute):
+    def test_are_recomputed_by_the_upgrade_and_restored_by_the_downgrade(self, run, execute):
         for number, (email, old, _) in enumerate(self.ADDRESSES, 1):
             self.insert(execute, number, email, old)
 
@@ -196,7 +203,7 @@ class TestEmailKeys:
         for table in self.TABLES:
             assert self.keys(execute, table) == {email: new for email, _, new in self.ADDRESSES}
         pins = {key for (key,) in execute('SELECT email_key FROM auth_pins')}
-        # The key of straße.test was that of strasse.test.
+        # The old key of straße.test was the same as that of strasse.test, so the PIN keeps it.
         assert pins == {old if 'bob' in old else new for _, old, new in self.ADDRESSES}
 
         run('downgrade', 'auth@d27e5b9c1f48')
@@ -209,7 +216,7 @@ class TestEmailKeys:
         }
 
     @pytest.mark.slow('runs all migrations')
-    def test_stay_as_they_are_for_the_later_of_two_users_who_would_share_one(
+    def test_stay_unchanged_for_the_later_of_two_users_with_the_same_new_key(
         self, run, execute, capsys
     ):
         self.insert(execute, 3, 'ada@bücher.example', 'ada@bücher.example')
@@ -225,13 +232,13 @@ class TestEmailKeys:
 
 
 class TestBranches:
-    def test_every_feature_with_tables_has_exactly_one_head(self, script):
+    def test_give_each_feature_with_tables_exactly_one_head(self, script):
         heads = script.get_revisions(script.get_heads())
         labels = Counter(label for head in heads for label in head.branch_labels)
 
         assert labels == dict.fromkeys(features(), 1)
 
-    def test_two_heads_of_one_feature_would_be_counted(self, script, tmp_path, own_app):
+    def test_count_two_heads_of_one_feature(self, tmp_path):
         copy = copy_repository(tmp_path)
         newest = max((copy / 'migrations/versions/files').glob('*.py'))
         revision = re.search(r"^revision = '(\w+)'", newest.read_text(), re.MULTILINE)[1]
@@ -250,7 +257,7 @@ class TestBranches:
         assert Counter(label for head in heads for label in head.branch_labels)['files'] == 2
 
     @pytest.mark.parametrize('path', VERSIONS, ids=lambda path: f'{path.parent.name}/{path.name}')
-    def test_a_migration_touches_only_tables_of_its_feature(self, path):
+    def test_let_a_migration_change_only_tables_of_its_feature(self, path):
         feature = path.parent.name
         prefixes = (feature, f'{feature}_')
 
@@ -258,12 +265,12 @@ class TestBranches:
         for table in touched(path):
             assert table == prefixes[0] or table.startswith(prefixes[1]), table
 
-    def test_a_table_carries_the_name_of_its_feature(self):
+    def test_begin_each_table_with_the_name_of_its_feature(self):
         for table, feature in tables().items():
             assert table == feature or table.startswith(f'{feature}_'), table
 
     @pytest.mark.parametrize('path', VERSIONS, ids=lambda path: f'{path.parent.name}/{path.name}')
-    def test_a_migration_depends_only_on_layers_below(self, path, script):
+    def test_let_a_migration_depend_only_on_lower_layers(self, path, script):
         revision = next(r for r in script.walk_revisions() if Path(r.path) == path)
         wanted = revision.dependencies or ()
         others = {
@@ -275,34 +282,30 @@ class TestBranches:
 
 
 class TestSplitByFeature:
-    @pytest.mark.slow('generates migrations in a copy of the repository')
-    def test_gives_each_feature_the_change_of_its_own(self, tmp_path):
-        copy = copy_repository(tmp_path)
-        for path, after, column in (
-            (
-                'users/models/users.py',
+    @pytest.fixture
+    def copy(self, tmp_path):
+        """A copy of the repository with changed models of three features."""
+        with migrated_copy(tmp_path) as copy:
+            models = copy / 'project'
+            insert_after(
+                models / 'users/models/users.py',
                 "bio: Mapped[str] = mapped_column(Text, default='')",
-                'motto',
-            ),
-            ('files/models/files.py', 'type: Mapped[str] = mapped_column(String(127))', 'colour'),
-        ):
-            models = copy / 'project' / path
-            code = models.read_text()
-            assert after in code
-            models.write_text(
-                code.replace(
-                    after, f'{after}\n    {column}: Mapped[str | None] = mapped_column()', 1
-                )
+                'motto: Mapped[str | None] = mapped_column()',
             )
-        (copy / 'project/auth/models/accounts.py').write_text(
-            (copy / 'project/auth/models/accounts.py').read_text() + '\n\nclass Badge(Base):\n'
-            "    __tablename__ = 'auth_badges'\n\n"
-            '    user_id: Mapped[int] = mapped_column('
-            "ForeignKey('users.id'), primary_key=True)\n"
-        )
+            insert_after(
+                models / 'files/models/files.py',
+                'type: Mapped[str] = mapped_column(String(127))',
+                'colour: Mapped[str | None] = mapped_column()',
+            )
+            with (models / 'auth/models/accounts.py').open('a') as file:
+                file.write(BADGE)
+            yield copy
+
+    @pytest.mark.slow('generates migrations in a copy of the repository')
+    def test_writes_one_migration_for_each_changed_feature(self, copy):
         before = set((copy / 'migrations/versions').glob('*/*.py'))
 
-        flask(copy, 'db upgrade', 'db migrate -m change', 'db upgrade', 'db check')
+        flask(copy, 'db migrate -m change', 'db upgrade', 'db check')
 
         found = set((copy / 'migrations/versions').glob('*/*.py')) - before
         made = {path.parent.name: path for path in found}
@@ -319,3 +322,19 @@ class TestSplitByFeature:
         assert touched(made['users']) == {'users'}
         assert touched(made['files']) == {'files'}
         assert touched(made['auth']) == {'auth_badges'}
+
+
+BADGE = """
+
+class Badge(Base):
+    __tablename__ = 'auth_badges'
+
+    user_id: Mapped[int] = mapped_column(ForeignKey('users.id'), primary_key=True)
+"""
+
+
+def insert_after(path, line, addition):
+    """Insert a line after another one of the same class."""
+    code = path.read_text()
+    assert line in code
+    path.write_text(code.replace(line, f'{line}\n    {addition}', 1))
