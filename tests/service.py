@@ -15,6 +15,7 @@ from pathlib import Path
 import requests
 
 from tests.databases import prepared_database
+from tests.separate_app import migrate
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
@@ -75,13 +76,6 @@ def running_service(var: Path, **settings: str) -> Iterator[Service]:
         }
         with started(env, var) as service:
             yield service
-
-
-def migrate(url: str) -> None:
-    """Create the tables of the service."""
-    flask(
-        {**inherited_environment(), 'APP_ENV': 'development', 'DATABASE_URL': url}, 'db', 'upgrade'
-    )
 
 
 def inherited_environment() -> dict[str, str]:

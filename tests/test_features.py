@@ -1,4 +1,4 @@
-"""docs/features.md, done word for word in a copy: a fourth feature comes, works, and goes again."""
+"""The feature of docs/features.md, added to a copy of the repository, used and removed."""
 
 import re
 import shutil
@@ -6,7 +6,15 @@ from itertools import takewhile
 
 import pytest
 
-from tests.repository_copy import ROOT, copy_repository, flask, lint_imports, python, python_files
+from tests.repository_copy import (
+    ROOT,
+    copy_repository,
+    flask,
+    lint_imports,
+    migrated_copy,
+    python,
+    python_files,
+)
 
 PAGE = (ROOT / 'docs' / 'features.md').read_text(encoding='utf-8')
 BLOCKS = re.findall(
@@ -39,10 +47,11 @@ with app.app_context():
     users.delete_user(ada.id)
 print('All went well.')
 """
+INVOKE = 'assert create_app().test_cli_runner().invoke(args={!r}).exit_code == 0'
 
 
 def write_blocks(copy):
-    """Write the page's files, and put its lines in the place of those they resemble."""
+    """Write the files of the page, and replace the most similar lines by its single lines."""
     for _, lines, path, text in BLOCKS:
         file = copy / path
         if lines:
@@ -54,14 +63,14 @@ def write_blocks(copy):
 
 
 def replace_most_similar(text, line):
-    """Replace the one line that begins most like the given one."""
+    """Replace the line with the longest common prefix."""
 
-    def likeness(other):
+    def common_length(other):
         return len(list(takewhile(lambda pair: pair[0] == pair[1], zip(line, other, strict=False))))
 
     known = text.splitlines()
-    best = max(known, key=likeness)
-    assert likeness(best) > 10, f'nothing there resembles {line!r}'
+    best = max(known, key=common_length)
+    assert common_length(best) > 10, f'no line resembles {line!r}'
     return '\n'.join(line if other == best else other for other in known) + '\n'
 
 
@@ -76,18 +85,23 @@ def split(command):
 
 
 class TestFeaturesPage:
-    @pytest.mark.slow('starts five processes on a copy of the repository')
-    def test_a_feature_comes_works_and_goes_again(self, tmp_path):
-        copy = copy_repository(tmp_path)
-        shutil.copytree(ROOT / 'tests', copy / 'tests')
-        (copy / 'docs').mkdir()
-        shutil.copy2(ROOT / 'docs' / 'security.md', copy / 'docs')
-        plain = {name: (copy / name).read_text() for name in ('project/api.py', 'pyproject.toml')}
-        write_blocks(copy)
+    @pytest.fixture
+    def copy(self, tmp_path):
+        """A copy of the repository with tests and the feature of the page."""
+        with migrated_copy(tmp_path) as copy:
+            shutil.copytree(ROOT / 'tests', copy / 'tests')
+            (copy / 'docs').mkdir()
+            shutil.copy2(ROOT / 'docs' / 'security.md', copy / 'docs')
+            write_blocks(copy)
+            yield copy
 
-        # It comes.
+    @pytest.mark.slow('starts four processes on a copy of the repository')
+    def test_adds_uses_and_removes_a_feature(self, copy):
+        downgrade, *rest = map(split, commands('Taking it out'))
+
+        # One process migrates, uses the feature and downgrades: each start takes a second.
         migrate = *map(split, commands('6. Migrate')), 'db check', 'api check'
-        said = flask(copy, *migrate, then=ROUND_TRIP)
+        output = flask(copy, *migrate, then=f'{ROUND_TRIP}\n{INVOKE.format(downgrade)}')
         [migration] = (copy / 'migrations/versions/notes').glob('*.py')
         users = [p.read_text() for p in (copy / 'migrations/versions/users').glob('*.py')]
         known = re.findall(r"^revision = '(\w+)'", ''.join(users), re.MULTILINE)
@@ -97,36 +111,29 @@ class TestFeaturesPage:
         assert "branch_labels = ('notes',)" in code
         assert f"depends_on = '{revision}'" in code or f"depends_on = ('{revision}',)" in code
         assert '`POST /api/v1/notes`' in (copy / 'docs/matrix.md').read_text()
+        assert 'All went well.' in output
+        assert '5 passed' in python(copy, '-m', 'pytest', '-q', 'tests/notes')
+        code, output = lint_imports(copy)
+        assert code == 0, output
 
-        # It works, and keeps the rules of the repository.
-        assert 'All went well.' in said
-        said = python(copy, '-m', 'pytest', '-q', 'tests/notes')
-        assert '5 passed' in said
-        code, said = lint_imports(copy)
-        assert code == 0, said
-
-        # It goes.
-        down, *rest = commands('Removing it')
-        flask(copy, split(down))
         for folder in ('project/notes', 'migrations/versions/notes', 'tests/notes'):
             shutil.rmtree(copy / folder)
-        for name, text in plain.items():
-            (copy / name).write_text(text)
-        flask(copy, *map(split, rest), 'db upgrade', 'api check')
+        for name in ('project/api.py', 'pyproject.toml'):
+            shutil.copy2(ROOT / name, copy / name)
+        flask(copy, *rest, 'db upgrade', 'api check')
         assert 'notes' not in (copy / 'docs/matrix.md').read_text()
         # import-linter passes on the original (tests/test_architecture.py), so on this one, too.
         assert python_files(copy) == python_files(ROOT)
-        assert (copy / 'pyproject.toml').read_text() == (ROOT / 'pyproject.toml').read_text()
 
-    def test_a_package_in_no_layer_fails_lint_imports(self, tmp_path):
+    def test_needs_a_layer_for_the_package(self, tmp_path):
         copy = copy_repository(tmp_path)
         (copy / 'project' / 'notes').mkdir()
         (copy / 'project' / 'notes' / '__init__.py').write_text('"""Notes."""\n')
 
-        code, said = lint_imports(copy)
+        code, output = lint_imports(copy)
 
         assert code == 1
-        assert 'project.notes' in said
+        assert 'project.notes' in output
 
 
 class TestReplaceMostSimilar:
@@ -137,6 +144,6 @@ class TestReplaceMostSimilar:
             'layers = ["api", "b"]\nlayers = ["ops"]\n'
         )
 
-    def test_rejects_a_line_that_resembles_none(self):
+    def test_rejects_a_line_without_a_similar_one(self):
         with pytest.raises(AssertionError):
             replace_most_similar('x = 1\n', 'containers = []')
