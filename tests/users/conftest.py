@@ -4,6 +4,7 @@ import tempfile
 
 import pytest
 
+from tests.core.images.decoders import decode_in_process
 from tests.core.images.sample_images import encoded, halves
 from tests.users.factories import UserFactory
 
@@ -20,6 +21,7 @@ def picture():
 def free_image_slots(app, monkeypatch):
     """Allow more concurrent image decoders than there are test processes."""
     monkeypatch.setitem(app.config, 'IMAGES_CONCURRENCY', 64)
+    decode_in_process(monkeypatch)
 
 
 @pytest.fixture

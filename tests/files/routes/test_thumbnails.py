@@ -22,7 +22,7 @@ from project.files.service import thumbnails
 from project.files.service.thumbnails import make_thumbnail
 from project.users import service as users
 from tests.client import reasons
-from tests.core.images.decoders import disguised
+from tests.core.images.decoders import decode_in_process, disguised
 from tests.core.images.sample_images import decoded, encoded, halves, sides
 from tests.files.file_io import store
 from tests.object_sizes import collect_released
@@ -37,6 +37,7 @@ PICTURE = encoded(halves(400, 200), 'JPEG').getvalue()
 def free_decoders(app, monkeypatch):
     """Allow many decoders, so that parallel test processes do not wait for each other."""
     monkeypatch.setitem(app.config, 'IMAGES_CONCURRENCY', 64)
+    decode_in_process(monkeypatch)
 
 
 @pytest.fixture
