@@ -97,8 +97,10 @@ class TestAccess:
         asked = [name for name in vars(TestMatrix) if name.startswith('test_')]
         assert len(ROWS) > 60
         assert {
-            'test_nobody', 'test_a_member', 'test_an_admin', 'test_a_user_who_was_disabled',
-            'test_who_has_not_verified_their_address', 'test_a_real_key_of_each_scope',
+            'test_agrees_without_a_credential', 'test_agrees_for_a_member',
+            'test_agrees_for_an_admin', 'test_agrees_for_stored_keys_of_each_scope',
+            'test_treats_a_disabled_user_as_one_without_a_credential',
+            'test_treats_an_unverified_user_as_one_without_a_credential',
         } <= set(asked)  # fmt: skip
 
     def test_v8_2_1_is_limited_to_the_permissions_of_the_caller(self, ada, admin, anonymous):

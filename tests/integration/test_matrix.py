@@ -1,4 +1,4 @@
-"""HTTP: each route accepts and rejects the callers that `docs/matrix.md` names."""
+"""HTTP: the guard accepts and rejects callers as `docs/matrix.md` documents."""
 
 import re
 from base64 import b64encode
@@ -24,12 +24,12 @@ from tests.users.factories import AdminFactory, UserFactory, principal_of
 
 DOCUMENT = Path(__file__).resolve().parents[2] / 'docs' / 'matrix.md'
 
-# What the guard answers, and no handler: which key of a refusal with which status.
+# Fields in the response of the guard, by status. Handlers have other fields.
 GUARD = {401: {'authorization'}, 403: {'permission', 'scope', 'reauthentication'}}
 
 
 class MatrixRow(NamedTuple):
-    """What the document says of a route: the verdict on each caller, and the scope of a key."""
+    """A row of the document: a route, the verdict for each caller, and the scope of a key."""
 
     method: str
     rule: str
@@ -40,7 +40,7 @@ class MatrixRow(NamedTuple):
 
 
 def rows():
-    """Return the rows of the document: method, rule, and what it says of each who calls."""
+    """Return the rows of the document."""
     table = [line for line in DOCUMENT.read_text(encoding='utf-8').splitlines() if '`' in line]
     cells = [[cell.strip() for cell in line.strip('|').split('|')] for line in table]
     found = []
@@ -53,15 +53,21 @@ def rows():
 
 @pytest.fixture(autouse=True)
 def readiness(app, monkeypatch):
-    """Return no states: the checks of /readyz would wait for the transaction of the test."""
+    """Replace the checks of /readyz, which would wait for the transaction of the test."""
     monkeypatch.setattr(app.extensions['readiness'], 'current', dict)
+
+
+@pytest.fixture
+def other_admin():
+    """An admin, because the last one cannot be removed."""
+    return AdminFactory()
 
 
 ROWS = rows()
 
 
 def path_of(rule, user_id):
-    """Return a path that fits a rule; where it names a user, that one."""
+    """Return a path that matches a rule, with the given user as its argument."""
     named = {
         'user_id': str(user_id),
         'username': 'nobody-of-that-name',
@@ -71,46 +77,48 @@ def path_of(rule, user_id):
         'token': 'psl_nobody',
     }
     kinds = {'uuid': str(uuid4())}
-    # A name that is not known here fails: tell this test what to put there.
+    # Add a value above if an argument is missing here.
     return re.sub(r'<(\w+):(\w+)>', lambda part: kinds.get(part[1]) or named[part[2]], rule)
 
 
 def call(client, row, user_id):
-    """Call a route and return the guard's verdict: `ok`, or the status of its refusal."""
+    """Call a route and return the verdict of the guard: `ok`, or the status of its rejection."""
     body = {} if row.method in ('POST', 'PUT', 'PATCH') else None
     response = client.open(path_of(row.rule, user_id), method=row.method, json=body, buffered=True)
     if response.status_code >= 500:
         return str(response.status_code)
     if response.status_code == 404 and '<int:user_id>' in row.rule:
         return '404'
-    refused = set(response.json['data'] or ()) if response.status_code in GUARD else set()
-    return str(response.status_code) if refused & GUARD.get(response.status_code, set()) else 'ok'
+    fields = set(response.json['data'] or ()) if response.status_code in GUARD else set()
+    return str(response.status_code) if fields & GUARD.get(response.status_code, set()) else 'ok'
 
 
 def key_of(user, *scopes):
-    """Return a new API key of a user's, with these scopes or all."""
+    """Return a new API key of a user, by default with all scopes."""
     wanted = scopes or sorted(permission_descriptions())
     return create_key(principal_of(user), name='key', scopes=wanted)['key']
 
 
 def bearing(app, token):
-    """Return a client with a token, which the real guard looks up."""
+    """Return a client that sends a token."""
     client = app.test_client()
     client.environ_base['HTTP_AUTHORIZATION'] = f'Bearer {token}'
     return client
 
 
 def basic_auth(username, password):
-    """Return the header that shows a password, which no route asks for."""
+    """Return a header with a password, which no route reads."""
     return f'Basic {b64encode(f"{username}:{password}".encode()).decode()}'
 
 
 def contradictions(verdict, wanted, rows=ROWS):
-    """Return each route whose verdict is another than the wanted one, with both.
+    """Return the routes whose verdict differs from the wanted one, with both verdicts.
 
-    Undoes what each call changes, so that no route sees what the one before it did.
+    Rolls back each call, so that a route does not depend on the calls of others.
     """
     found = []
+    # Its savepoint would be inside of the first one below.
+    db.session.remove()
     for row in rows:
         savepoint = db.engines[None].begin_nested()
         got, want = verdict(row), wanted(row)
@@ -122,14 +130,14 @@ def contradictions(verdict, wanted, rows=ROWS):
 
 
 def expected(verdict, *, own=False):
-    """Return what a cell says of a caller who is freshly logged in."""
+    """Return the verdict in a cell for a caller with a fresh login."""
     verdict = verdict.replace(', freshly logged in', '')
-    others, _, mine = verdict.partition(', own: ')
-    return mine if own and mine else others
+    others, _, for_own = verdict.partition(', own: ')
+    return for_own if own and for_own else others
 
 
 class TestMatrix:
-    def test_is_what_the_routes_declare(self, app):
+    def test_is_generated_from_the_routes(self, app):
         assert DOCUMENT.read_text(encoding='utf-8') == matrix()
         assert documents()[DOCUMENT] == matrix()
 
@@ -143,130 +151,146 @@ class TestMatrix:
         assert {row[:2] for row in ROWS} == routes
         assert len(ROWS) == len(routes)
 
-    def test_nobody(self, client):
-        def verdict(row):
-            return call(client, row, UserFactory().id)
+    def test_agrees_without_a_credential(self, client):
+        user = UserFactory()
 
-        assert contradictions(verdict, lambda row: expected(row.nobody)) == []
+        found = contradictions(
+            lambda row: call(client, row, user.id), lambda row: expected(row.nobody)
+        )
 
-    def test_a_member(self, as_user):
-        def verdict(row):
-            user, other = UserFactory(), UserFactory()
-            return call(as_user(user), row, other.id)
+        assert found == []
 
-        assert contradictions(verdict, lambda row: expected(row.member)) == []
+    def test_agrees_for_a_member(self, as_user):
+        client, other = as_user(UserFactory()), UserFactory()
 
-    def test_a_member_and_what_is_theirs(self, as_user):
-        def verdict(row):
-            user = UserFactory()
-            return call(as_user(user), row, user.id)
+        found = contradictions(
+            lambda row: call(client, row, other.id), lambda row: expected(row.member)
+        )
+
+        assert found == []
+
+    def test_agrees_for_the_data_of_the_member(self, as_user):
+        user = UserFactory()
+        client = as_user(user)
 
         own = [row for row in ROWS if 'own: ok' in row.member]
-        found = contradictions(verdict, lambda row: expected(row.member, own=True), own)
+        found = contradictions(
+            lambda row: call(client, row, user.id), lambda row: expected(row.member, own=True), own
+        )
 
         assert own
         assert found == []
 
-    def test_an_admin(self, as_user):
-        def verdict(row):
-            AdminFactory()  # Another one, lest they be the last.
-            return call(as_user(AdminFactory()), row, UserFactory().id)
+    def test_agrees_for_an_admin(self, as_user, other_admin):
+        client, user = as_user(AdminFactory()), UserFactory()
 
-        assert contradictions(verdict, lambda row: expected(row.admin)) == []
+        found = contradictions(
+            lambda row: call(client, row, user.id), lambda row: expected(row.admin)
+        )
 
-    def test_an_admins_key_with_every_scope(self, as_user):
-        def verdict(row):
-            client = as_user(AdminFactory(), scopes=frozenset(permission_descriptions()))
-            return call(client, row, UserFactory().id)
+        assert found == []
+
+    def test_agrees_for_the_key_of_an_admin_with_every_scope(self, as_user):
+        client = as_user(AdminFactory(), scopes=frozenset(permission_descriptions()))
+        user = UserFactory()
 
         def wanted(row):
             return '403' if row.scope == '—' else expected(row.admin)
 
-        assert contradictions(verdict, wanted) == []
+        assert contradictions(lambda row: call(client, row, user.id), wanted) == []
 
-    def test_a_members_key_with_every_scope(self, as_user):
-        def verdict(row):
-            client = as_user(UserFactory(), scopes=frozenset(permission_descriptions()))
-            return call(client, row, UserFactory().id)
+    def test_agrees_for_the_key_of_a_member_with_every_scope(self, as_user):
+        client = as_user(UserFactory(), scopes=frozenset(permission_descriptions()))
+        user = UserFactory()
 
         def wanted(row):
             return '403' if row.scope == '—' else expected(row.member)
 
-        assert contradictions(verdict, wanted) == []
+        assert contradictions(lambda row: call(client, row, user.id), wanted) == []
 
-    def test_a_key_without_scopes(self, as_user):
-        def verdict(row):
-            client = as_user(AdminFactory(), scopes=frozenset())
-            return call(client, row, UserFactory().id)
+    def test_agrees_for_a_key_without_scopes(self, as_user):
+        client, user = as_user(AdminFactory(), scopes=frozenset()), UserFactory()
 
-        found = contradictions(verdict, lambda row: 'ok' if row.scope == 'public' else '403')
+        found = contradictions(
+            lambda row: call(client, row, user.id),
+            lambda row: 'ok' if row.scope == 'public' else '403',
+        )
 
         assert found == []
 
-    def test_a_key_with_the_one_scope_it_needs(self, as_user):
+    def test_agrees_for_a_key_with_the_needed_scope_only(self, as_user):
+        member, admin, user = UserFactory(), AdminFactory(), UserFactory()
+
         def verdict(row):
             of_members = row.scope.startswith(('`files', '`profile'))
-            user = UserFactory() if of_members else AdminFactory()
-            target = user if of_members else UserFactory()
-            return call(as_user(user, scopes=frozenset([row.scope.strip('`')])), row, target.id)
+            client = as_user(
+                member if of_members else admin, scopes=frozenset([row.scope.strip('`')])
+            )
+            return call(client, row, (member if of_members else user).id)
 
         assert contradictions(verdict, lambda row: '403' if row.scope == '—' else 'ok') == []
 
     @pytest.mark.parametrize('credential', ['session', 'key'])
-    def test_a_user_who_was_disabled(self, app, credential):
-        """What they had in hand, session and key, is nobody's from then on."""
-        AdminFactory()
+    def test_treats_a_disabled_user_as_one_without_a_credential(self, app, other_admin, credential):
+        user = account(roles=['member', 'admin'])
+        token = (
+            log_in(user_or_email=user.username, password=PASSWORD).token
+            if credential == 'session'
+            else key_of(user)
+        )
+        disable_user(user.id)
+        client = bearing(app, token)
 
-        def verdict(row):
-            user = account(roles=['member', 'admin'])
-            token = (
-                log_in(user_or_email=user.username, password=PASSWORD).token
-                if credential == 'session'
-                else key_of(user)
-            )
-            disable_user(user.id)
-            return call(bearing(app, token), row, user.id)
+        found = contradictions(
+            lambda row: call(client, row, user.id), lambda row: expected(row.nobody)
+        )
 
-        assert contradictions(verdict, lambda row: expected(row.nobody)) == []
+        assert found == []
 
-    def test_who_has_not_verified_their_address(self, app):
-        """Their login is refused, so that they have nothing to show but their password."""
+    def test_treats_an_unverified_user_as_one_without_a_credential(self, app):
+        """Login fails, so a password is all that the user can send."""
         register(username='ada', email='ada@example.com', password=PASSWORD)
         with pytest.raises(EmailNotVerified):
             log_in(user_or_email='ada', password=PASSWORD)
+        user = UserFactory()
         client = app.test_client()
         client.environ_base['HTTP_AUTHORIZATION'] = basic_auth('ada', PASSWORD)
 
-        def verdict(row):
-            return call(client, row, UserFactory().id)
+        found = contradictions(
+            lambda row: call(client, row, user.id), lambda row: expected(row.nobody)
+        )
 
-        assert contradictions(verdict, lambda row: expected(row.nobody)) == []
+        assert found == []
 
-    @pytest.mark.parametrize('held', ['the scope it needs', 'all other scopes'])
-    def test_a_real_key_of_each_scope(self, app, held):
-        """With the one that it needs it passes; with all others, and so with each, it does not."""
-        AdminFactory()
-        needs_it = held == 'the scope it needs'
+    @pytest.mark.parametrize('held', ['the needed scope', 'all other scopes'])
+    def test_agrees_for_stored_keys_of_each_scope(self, app, other_admin, held):
+        owner, user = account(roles=['member', 'admin']), UserFactory()
+        has_needed = held == 'the needed scope'
         scoped = [row for row in ROWS if row.scope.strip('`') in permission_descriptions()]
+        rows = scoped if has_needed else ROWS
+        every = set(permission_descriptions())
+        scopes = {row.scope: {row.scope.strip('`')} for row in rows}
+        if not has_needed:
+            scopes = {scope: every - needed for scope, needed in scopes.items()}
+        # One key for all routes of a scope: each call is rolled back.
+        clients = {scope: bearing(app, key_of(owner, *held)) for scope, held in scopes.items()}
 
         def verdict(row):
-            owner = account(roles=['member', 'admin'])
-            needed = {row.scope.strip('`')}
-            scopes = needed if needs_it else set(permission_descriptions()) - needed
             # Users delete themselves with a fresh login only, and a key never has one.
-            target = UserFactory() if row.method == 'DELETE' else owner
-            return call(bearing(app, key_of(owner, *scopes)), row, target.id)
+            target = user if row.method == 'DELETE' else owner
+            return call(clients[row.scope], row, target.id)
 
         def wanted(row):
-            return 'ok' if needs_it or row.scope == 'public' else '403'
+            return 'ok' if has_needed or row.scope == 'public' else '403'
 
         assert scoped
-        assert contradictions(verdict, wanted, scoped if needs_it else ROWS) == []
+        assert contradictions(verdict, wanted, rows) == []
 
-    def test_who_logged_in_long_ago(self, as_user):
+    def test_needs_a_fresh_login_for_some_routes(self, as_user):
+        user = UserFactory()
+        client = as_user(user, authenticated_at=now() - timedelta(hours=1))
+
         def verdict(row):
-            user = UserFactory()
-            client = as_user(user, authenticated_at=now() - timedelta(hours=1))
             response = client.open(path_of(row.rule, user.id), method=row.method)
             return response.status_code, set(response.json['data'])
 
@@ -278,7 +302,7 @@ class TestMatrix:
 
 
 class TestDefaultDeny:
-    def test_a_route_added_after_the_start_lets_nobody_pass(self, tmp_path):
+    def test_rejects_all_callers_of_a_route_without_a_spec(self, tmp_path):
         with application(tmp_path, 'matrix') as app:
             app.view_functions['back_door'] = lambda: 'Come in.'
             app.url_map.add(Rule('/back-door', endpoint='back_door'))
