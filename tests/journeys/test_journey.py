@@ -1,4 +1,4 @@
-"""The main job, over HTTP, against the service as it is run: nothing here knows the code."""
+"""Registration, files, commands and maintenance, over HTTP, in a running service."""
 
 import hashlib
 import re
@@ -7,24 +7,37 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.service import Service, running_service
+from tests.service import Service, flask, inherited_environment, running_service
 
-pytestmark = pytest.mark.slow('starts a service, and commands beside it')
+pytestmark = pytest.mark.servers
 
-SIZE = 20 * 1024 * 1024  # bytes: more than any buffer
+SIZE_BYTES = 20 * 1024 * 1024  # more than any buffer
 ACCOUNT = {'username': 'ada', 'email': 'ada@example.com', 'password': 'correct horse battery'}
 
 
 def test_clients_and_operators_use_one_service(tmp_path: Path) -> None:
-    # One test, because every test may run in another process and would start its own service.
+    migrate_an_empty_database(tmp_path)
+    # One test: each test may run in another process, and would start a service there.
     with running_service(tmp_path) as service:
-        register_upload_download_and_log_out(service, file_of(SIZE, tmp_path / 'upload.bin'))
+        register_upload_download_and_log_out(service, file_of(SIZE_BYTES, tmp_path / 'upload.bin'))
         create_admin_beside_the_service(service)
         switch_maintenance_on_and_off(service)
 
 
+def migrate_an_empty_database(folder: Path) -> None:
+    env = {
+        **inherited_environment(),
+        'APP_ENV': 'development',
+        'DATABASE_URL': f'sqlite:///{folder}/new.sqlite',
+    }
+
+    flask(env, 'db', 'upgrade')
+
+    assert flask(env, 'users', 'list', '--json').strip() == '[]'
+
+
 def file_of(size: int, path: Path) -> Path:
-    """Write a file of which no two ranges are alike; `size` is in bytes."""
+    """Write a file of `size` bytes in which all ranges differ."""
     with path.open('wb') as file:
         for number in range(size // 1024):
             file.write(hashlib.shake_128(number.to_bytes(4)).digest(1024))
@@ -62,16 +75,16 @@ def register_upload_download_and_log_out(service: Service, upload: Path) -> None
     with upload.open('rb') as file:
         stored = client.post(f'{api}/files', params={'name': 'upload.bin'}, data=file)
     assert stored.status_code == 201, stored.text
-    assert stored.json()['data']['size'] == SIZE
+    assert stored.json()['data']['size'] == SIZE_BYTES
 
     [listed] = client.get(f'{api}/files').json()['data']['items']
     assert listed == stored.json()['data']
 
-    start, stop = SIZE // 2 - 7, SIZE // 2 + 4096
+    start, stop = SIZE_BYTES // 2 - 7, SIZE_BYTES // 2 + 4096
     content = f'{api}/files/{listed["id"]}/content'
     part = client.get(content, headers={'Range': f'bytes={start}-{stop - 1}'})
     assert part.status_code == 206
-    assert part.headers['Content-Range'] == f'bytes {start}-{stop - 1}/{SIZE}'
+    assert part.headers['Content-Range'] == f'bytes {start}-{stop - 1}/{SIZE_BYTES}'
     with upload.open('rb') as file:
         file.seek(start)
         assert part.content == file.read(stop - start)
@@ -83,7 +96,7 @@ def register_upload_download_and_log_out(service: Service, upload: Path) -> None
     assert whole.hexdigest() == listed['sha256']
 
     assert client.delete(f'{api}/auth/sessions/current').status_code == 200
-    # On every worker: asked often enough to have met both.
+    # Often enough for both workers.
     assert {client.get(f'{api}/users/me').status_code for _ in range(20)} == {401}
 
 

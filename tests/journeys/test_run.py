@@ -1,35 +1,44 @@
-"""`flask run` is the whole service: it answers, and does what was left for later."""
+"""`flask run` serves requests and runs tasks."""
 
 import os
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
 
-from tests.service import BIN, ROOT, flask, free_port, is_serving, wait_for
+from tests.databases import prepared_database
+from tests.separate_app import migrate
+from tests.service import BIN, ROOT, free_port, is_serving, wait_for
 
 ACCOUNT = {'username': 'ada', 'email': 'ada@example.com', 'password': 'correct horse battery'}
 
 
+@pytest.fixture
+def database_url(tmp_path: Path) -> Iterator[str]:
+    """The URL of a migrated database."""
+    with prepared_database('sqlite', 'run', tmp_path, migrate) as url:
+        yield url
+
+
 @pytest.mark.slow('starts `flask run`')
-def test_a_mail_is_sent_beside_the_server_that_answers(tmp_path: Path) -> None:
+def test_serves_a_request_and_sends_its_mail(tmp_path: Path, database_url: str) -> None:
     port = free_port()
     env = {
         **{name: os.environ[name] for name in ('PATH', 'HOME', 'TMPDIR') if name in os.environ},
         'APP_ENV': 'development',
-        'DATABASE_URL': f'sqlite:///{tmp_path}/run.sqlite',
+        'DATABASE_URL': database_url,
         'STORAGE_URL': f'file://{tmp_path}/storage',
         'MAIL_URL': f'file://{tmp_path}/mail',
     }
-    flask(env, 'db', 'upgrade')
     command = [str(BIN / 'flask'), 'run', '--port', str(port)]
-    # Where the tests run in the background, a shell had them ignore it, and what they start too.
-    ours = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # A shell lets background processes ignore SIGINT, and their children inherit that.
+    handler = signal.signal(signal.SIGINT, signal.SIG_DFL)
     with (tmp_path / 'log').open('wb') as log:
         server = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log)
-    signal.signal(signal.SIGINT, ours)
+    signal.signal(signal.SIGINT, handler)
     try:
         url = f'http://127.0.0.1:{port}'
         wait_for(lambda: is_serving(server, url, tmp_path / 'log'))
@@ -45,5 +54,5 @@ def test_a_mail_is_sent_beside_the_server_that_answers(tmp_path: Path) -> None:
         finally:
             server.kill()
             server.wait()
-    # It has ended by itself, and those beside it with it.
+    # Killed processes, and processes with a running child, end with another code.
     assert server.returncode == 0
