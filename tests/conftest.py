@@ -29,7 +29,7 @@ from project.core.storage import LocalStorage
 from project.core.web.openapi.document import specification
 from project.users.models import User, permissions_of
 from tests.client import IsolatedClient
-from tests.databases import create_tables, fresh_database
+from tests.databases import create_tables, fresh_database, send_savepoints_as_text
 from tests.passwords import recording_undeclared_hashing
 from tests.pending_tasks import run_pending_tasks
 
@@ -40,20 +40,20 @@ MARKS = {'slow', 'servers'}  # each says why a test may take a second
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep the tests' folders in memory if it has room for them, else in the usual folder.
+    """Store the folders of the tests in memory if there is room, else in the usual folder.
 
-    A run writes some 10,000 files (200 MB) and synchronizes 5,800 of them with the disk.
+    A run writes about 10,000 files (200 MB), and calls fsync for 5,800 of them.
     """
     is_usable = MEMORY_FOLDER.is_dir() and os.access(MEMORY_FOLDER, os.W_OK | os.X_OK)
     # A container of Docker has 64 MB.
     if is_usable and shutil.disk_usage(MEMORY_FOLDER).free >= MIN_FREE_MEMORY_BYTES:
         os.environ.setdefault('PYTEST_DEBUG_TEMPROOT', str(MEMORY_FOLDER))
-    # Until all tests are collected, nothing is garbage.
+    # There is no garbage until all tests are collected.
     gc.disable()
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Demand a reason of every mark `slow`."""
+    """Raise an error for a mark `slow` without a reason."""
     if (mark := item.get_closest_marker('slow')) and not mark.args:
         raise pytest.UsageError(f'{item.nodeid}: the mark `slow` needs a reason')
 
@@ -65,9 +65,9 @@ def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Name the slowest tests that took a second or more and have no mark that says why.
+    """Name the slowest tests without a mark that took a second or more.
 
-    No failure: on a busy machine every test may take long.
+    A warning only: on a busy machine any test may take long.
     """
     passed = terminalreporter.stats.get('passed', []) + terminalreporter.stats.get('', [])
     found = [r for r in passed if r.duration >= SLOW_SECONDS and not MARKS & set(r.keywords)]
@@ -88,7 +88,7 @@ pytest_plugins = ['tests.sql_record']
 
 @pytest.fixture(scope='session')
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
-    """The application, on a database of its own for every process that tests."""
+    """The application of this process, on its own database."""
     var = tmp_path_factory.mktemp('var')
     worker = os.environ.get('PYTEST_XDIST_WORKER', 'main')
     with fresh_database(worker) as url:
@@ -106,6 +106,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
         specification(app)
         with app.app_context():
             create_tables()
+            send_savepoints_as_text(db.engine)
         yield app
         with app.app_context():
             db.engine.dispose()
@@ -113,7 +114,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
 
 @pytest.fixture(autouse=True)
 def transaction(app: Flask) -> Iterator[None]:
-    """Run each test in a transaction that never happened."""
+    """Run each test in a transaction, and roll it back."""
     with app.app_context():
         known = db.engines
         engine = known[None]
@@ -128,13 +129,13 @@ def transaction(app: Flask) -> Iterator[None]:
             outer.rollback()
             connection.close()
             known[None] = engine
-    # A session left behind is found again by a context that happens to get the same address.
+    # A later context with the same address would get a session that is not removed.
     assert not db.session.registry.registry
 
 
 @pytest.fixture(autouse=True, scope='session')
 def undeclared_hashing() -> Iterator[list[str]]:
-    """Record the routes that hash a password and do not declare it."""
+    """Record the routes that hash a password without `hashes_password`."""
     with recording_undeclared_hashing() as found:
         yield found
 
@@ -143,7 +144,7 @@ def undeclared_hashing() -> Iterator[list[str]]:
 def only_declared_hashing(undeclared_hashing: list[str]) -> Iterator[None]:
     """Fail each test in which a route hashes a password without `hashes_password`.
 
-    The server would run any number of such requests at once.
+    The server would not limit the number of concurrent requests of such a route.
     """
     undeclared_hashing.clear()
     yield
@@ -152,7 +153,7 @@ def only_declared_hashing(undeclared_hashing: list[str]) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def request_context() -> Iterator[None]:
-    """Begin and end each test outside of a request, whatever a test before it left behind."""
+    """Begin and end each test without a request context."""
     set_request_context(NO_CONTEXT)
     yield
     set_request_context(NO_CONTEXT)
@@ -160,7 +161,7 @@ def request_context() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def var(app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give each test folders of its own for bytes, mails and what is published."""
+    """Give each test its own folders for objects, mails and public files."""
     monkeypatch.setitem(app.extensions, 'storage', LocalStorage(tmp_path / 'storage'))
     monkeypatch.setitem(app.config, 'FILES_PUBLIC_FOLDER', str(tmp_path / 'public'))
     monkeypatch.setitem(app.config, 'MAINTENANCE_FILE', str(tmp_path / 'maintenance'))
@@ -169,7 +170,7 @@ def var(app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def client(app: Flask) -> IsolatedClient:
-    """A client that is nobody."""
+    """A client without a credential."""
     client = app.test_client()
     assert isinstance(client, IsolatedClient)
     return client
@@ -177,10 +178,10 @@ def client(app: Flask) -> IsolatedClient:
 
 @pytest.fixture
 def as_user(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[..., IsolatedClient]:
-    """Return a function that gives a client which is somebody, without `auth`.
+    """Return a function that returns a client with the credential of a user, without `auth`.
 
-    `as_user(user)` is freshly logged in; `as_user(user, scopes={'files:read'})` has an API key, and
-    `as_user(user, authenticated_at=…)` logged in then.
+    `as_user(user)` has a fresh login, `as_user(user, scopes={'files:read'})` an API key, and
+    `as_user(user, authenticated_at=…)` a login at that time.
     """
     principals: dict[str, Principal] = {}
     monkeypatch.setitem(app.extensions, 'identify', principals.get)
@@ -209,13 +210,13 @@ def as_user(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Isolat
 
 @pytest.fixture
 def cli(app: Flask) -> FlaskCliRunner:
-    """What runs commands."""
+    """A runner of `flask` commands."""
     return app.test_cli_runner()
 
 
 @pytest.fixture
 def mailbox(app: Flask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[], list[Any]]:
-    """Return a function that does what waits in the outbox, and gives the mails, oldest first."""
+    """Return a function that runs the due tasks and returns all mails, oldest first."""
     monkeypatch.setitem(app.extensions, 'mail', create_transport(f'file://{tmp_path}/mail'))
 
     def read() -> list[EmailMessage]:
@@ -228,14 +229,14 @@ def mailbox(app: Flask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Call
 
 @pytest.fixture
 def assert_max_queries(app: Flask) -> Callable[..., Any]:
-    """Return a budget: `with assert_max_queries(2):` fails when the block runs more statements."""
+    """Return a context manager that fails if its block executes more statements than a maximum."""
 
     @contextmanager
     def budget(maximum: int, /) -> Iterator[list[str]]:
         statements: list[str] = []
 
         def record(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
-            # Only PostgreSQL needs the lock of users; a budget is the same for both databases.
+            # Only PostgreSQL locks users with a statement. The maximum holds for both databases.
             is_lock = 'FROM users' in statement and statement.endswith('FOR NO KEY UPDATE')
             if not is_lock and not statement.startswith(('SAVEPOINT', 'RELEASE', 'ROLLBACK')):
                 statements.append(statement)
@@ -253,7 +254,7 @@ def assert_max_queries(app: Flask) -> Callable[..., Any]:
 
 @pytest.fixture
 def argon2_calls(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Return a counter: `with argon2_calls() as done:` notes what argon2 did in the block."""
+    """Return a context manager that records the argon2 calls of its block."""
 
     @contextmanager
     def counting() -> Iterator[list[str]]:
@@ -267,7 +268,7 @@ def argon2_calls(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
                     try:
                         return original(*args)
                     except InvalidHashError:
-                        # Compared with no hash at all, which takes no time.
+                        # Argon2 did not compute a hash.
                         work = 'nothing'
                         raise
                     finally:

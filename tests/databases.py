@@ -1,4 +1,4 @@
-"""Databases of tests: SQLite in memory, or on the server of `TEST_DATABASE_URL`."""
+"""Databases of the tests: SQLite, or new databases on the server of `TEST_DATABASE_URL`."""
 
 import atexit
 import os
@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, create_engine, make_url
+from sqlalchemy import Connection, Engine, create_engine, make_url
 
 from project.core.database.session import db
 
@@ -36,11 +36,10 @@ atexit.register(_templates.close)
 
 @contextmanager
 def fresh_database(name: str, template: str = 'template1') -> Iterator[str]:
-    """Create an empty database, yield its URL, and delete it at the end.
+    """Create an empty database, yield its URL, and delete it.
 
     :param template: the database on the same server that is copied.
-    :raises SystemExit: if the database name in `TEST_DATABASE_URL` does not contain `test`: the
-        server might not be a test server.
+    :raises SystemExit: if the name of the configured database does not contain `test`.
     """
     Uses.add()
     server = os.environ.get('TEST_DATABASE_URL')
@@ -79,6 +78,24 @@ def create_tables() -> None:
     else:
         with db.engine.connect() as connection:
             _driver_connection(connection).deserialize(template)
+
+
+def send_savepoints_as_text(engine: Engine) -> None:
+    """Send savepoints to the database without compiling them.
+
+    In a test each transaction is a savepoint, and SQLAlchemy does not cache their statements: they
+    took a tenth of the CPU seconds.
+    """
+    for name, sql in (
+        ('do_savepoint', 'SAVEPOINT'),
+        ('do_release_savepoint', 'RELEASE SAVEPOINT'),
+        ('do_rollback_to_savepoint', 'ROLLBACK TO SAVEPOINT'),
+    ):
+
+        def send(connection: Connection, savepoint: str, sql: str = sql) -> None:
+            connection.exec_driver_sql(f'{sql} {savepoint}')
+
+        setattr(engine.dialect, name, send)
 
 
 def _driver_connection(connection: Connection) -> Any:

@@ -7,6 +7,7 @@ whatever the number of waiting tasks.
 """
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -67,9 +68,24 @@ def mark_ready() -> int:
 
     Idempotent. Several processes may call it at once: each updates other rows.
     """
-    is_due = _is_due()
-    if not execute_select(select(exists().where(is_due))).scalar_one():
+    moment = {'moment': now()}
+    if not execute_select(_any_due(), moment).scalar_one():
         return 0
+    statement = _mark_ready(db.session.get_bind().dialect.name, MAX_ROWS_PER_STATEMENT)
+    return len(execute_in_own_transaction(statement, moment))
+
+
+@cache
+def _any_due() -> Any:
+    return select(exists().where(_is_due(bindparam('moment', type_=UTCDateTime()))))
+
+
+@cache
+def _mark_ready(dialect: str, max_rows: int) -> Any:
+    """Return the statement that gives due tasks the numbers of their rounds.
+
+    To build it takes longer than to execute it.
+    """
     due = (
         select(
             OutboxTask.id,
@@ -78,9 +94,9 @@ def mark_ready() -> int:
             OutboxTask.owner_id,
             OutboxTask.available_at,
         )
-        .where(is_due)
+        .where(_is_due(bindparam('moment', type_=UTCDateTime())))
         .order_by(OutboxTask.available_at)
-        .limit(MAX_ROWS_PER_STATEMENT)
+        .limit(max_rows)
         # SQLAlchemy omits the lock on SQLite, which has one writer at a time.
         .with_for_update(skip_locked=True)
         .cte('due')
@@ -88,12 +104,10 @@ def mark_ready() -> int:
     place = func.row_number().over(
         partition_by=(due.c.queue, due.c.slot, due.c.owner_id), order_by=due.c.available_at
     )
-    numbered = select(due.c.id, (_first_free_round(due) + place - 1).label('round_number')).cte(
-        'numbered'
-    )
+    round_number = _first_free_round(due, dialect) + place - 1
+    numbered = select(due.c.id, round_number.label('round_number')).cte('numbered')
     ready = update(OutboxTask).where(OutboxTask.id == numbered.c.id)
-    ready = ready.values(round_number=numbered.c.round_number)
-    return len(execute_in_own_transaction(ready.returning(OutboxTask.id)))
+    return ready.values(round_number=numbered.c.round_number).returning(OutboxTask.id)
 
 
 def next_ready(part: QueuePart) -> Any:
@@ -141,7 +155,9 @@ def _find_ready_queues() -> tuple[bool, list[Queue]]:
     """Return whether any due task is not ready, and the queues that have ready tasks."""
     is_ready = OutboxTask.round_number.is_not(None)
     found = [exists().where(OutboxTask.queue == queue, is_ready).label(queue) for queue in QUEUES]
-    is_due, *ready = execute_select(select(exists().where(_is_due()).label('due'), *found)).one()
+    is_due, *ready = execute_select(
+        select(exists().where(_is_due(now())).label('due'), *found)
+    ).one()
     return is_due, [queue for queue, is_there in zip(QUEUES, ready, strict=True) if is_there]
 
 
@@ -150,8 +166,9 @@ def _rotated(names: list[str], rotation: int) -> list[str]:
     return names[start:] + names[:start]
 
 
-def _is_due() -> ColumnElement[bool]:
-    return OutboxTask.round_number.is_(None) & (OutboxTask.available_at <= now())
+def _is_due(moment: Any) -> ColumnElement[bool]:
+    is_due: ColumnElement[bool] = OutboxTask.available_at <= moment
+    return OutboxTask.round_number.is_(None) & is_due
 
 
 def _all_parts() -> list[QueuePart]:
@@ -170,15 +187,14 @@ def is_ready_in(part: QueuePart, moment: Any) -> ColumnElement[bool]:
     return and_(_is_in(part), OutboxTask.round_number.is_not(None), is_free)
 
 
-def _first_free_round(due: CTE) -> Any:
+def _first_free_round(due: CTE, dialect: str) -> Any:
     """Return the round number of the first due task of an owner."""
     ready = aliased(OutboxTask)
     round_number = ready.round_number
     in_part = and_(ready.queue == due.c.queue, ready.slot == due.c.slot, round_number.is_not(None))
     current = select(func.min(round_number)).where(in_part)
     last = select(func.max(round_number)).where(in_part, ready.owner_id == due.c.owner_id)
-    is_sqlite = db.session.get_bind().dialect.name == 'sqlite'
-    greatest = func.max if is_sqlite else func.greatest
+    greatest = func.max if dialect == 'sqlite' else func.greatest
     return greatest(
         func.coalesce(current.scalar_subquery(), 0),
         func.coalesce(last.scalar_subquery() + 1, 0),
