@@ -1,6 +1,6 @@
-"""The rules of the house that import-linter cannot say: each a function that lists the breaches.
+"""Rules for the code beyond those of import-linter: each is a function that lists the violations.
 
-A check takes the folder of the repository, so that a test can plant a breach in another one.
+A check takes the folder of the repository, so that a test can run it on another folder.
 """
 
 import ast
@@ -17,8 +17,8 @@ UNSCOPED_PERMISSIONS = ('project/core/security/principal.py', 'project/core/web/
 RETIRED_WORDS = Path(__file__).with_name('retired_words.txt')
 VAGUE = {'util', 'utils', 'helper', 'helpers', 'common', 'manager', 'managers', 'misc'}
 
-# Names of Linux that macOS and the BSDs do not have, and the modules that may use each of them:
-# those whose tests take it away. docs/operations.md lists what happens there instead.
+# Names of Linux that macOS and the BSDs do not have, and the modules that may use them. Each of these
+# has a fallback and a test without the name. docs/operations.md describes the fallbacks.
 LINUX_ONLY = re.compile(
     r'prctl|TCP_USER_TIMEOUT|TCP_QUICKACK|SO_PEERCRED|SOCK_CLOEXEC|SOCK_NONBLOCK|AF_NETLINK|epoll'
     r'|sched_\w+affinity|eventfd\w*|memfd_create|pidfd_\w+|posix_fa\w+|O_TMPFILE|O_DIRECT|splice'
@@ -33,7 +33,7 @@ LINUX_MODULES = {
     'config/gunicorn.py': {'/dev/shm'},
 }
 
-# What must not happen while the write lock is held.
+# Functions that must not run while the write lock is held.
 SLOW = {
     'hash_password', 'verify_password', 'render_mail', 'urlopen', 'create_connection', 'SMTP',
     'sleep', 'receive', 'create_staged',
@@ -41,7 +41,7 @@ SLOW = {
 
 
 def commits_elsewhere(root: Path) -> list[str]:
-    """Only the kernel's database ends a transaction."""
+    """Only the database package of the core commits and rolls back."""
     return [
         f'{path}:{call.lineno}: {ast.unparse(call.func)}'
         for path, tree in modules(root)
@@ -52,7 +52,7 @@ def commits_elsewhere(root: Path) -> list[str]:
 
 
 def services_that_know_requests(root: Path) -> list[str]:
-    """Services take nothing from Flask but `current_app`."""
+    """Services import nothing from Flask except `current_app`."""
     found = []
     for path, tree in modules(root):
         if 'service' not in Path(path).with_suffix('').parts:
@@ -66,12 +66,12 @@ def services_that_know_requests(root: Path) -> list[str]:
 
 
 def modules_without_a_word(root: Path) -> list[str]:
-    """Every module says what lives in it."""
+    """Every module has a docstring."""
     return [path for path, tree in modules(root) if not ast.get_docstring(tree)]
 
 
 def handlers_without_a_word(root: Path) -> list[str]:
-    """Every handler says what it does: the API's manual is made of that."""
+    """Every handler has a docstring, which openapi.json contains."""
     return [
         f'{path}: {function.name}'
         for path, tree in modules(root)
@@ -81,7 +81,7 @@ def handlers_without_a_word(root: Path) -> list[str]:
 
 
 def routes_that_catch(root: Path) -> list[str]:
-    """Errors become answers in one place, so no route catches any."""
+    """No route catches exceptions: `core.web` renders them."""
     return [
         f'{path}:{node.lineno}'
         for path, tree in modules(root)
@@ -92,7 +92,7 @@ def routes_that_catch(root: Path) -> list[str]:
 
 
 def uses_of_unscoped_permissions(root: Path) -> list[str]:
-    """Only the guard reads the permissions of an API key's owner; all others, those of the key."""
+    """Only the guard reads the permissions of the owner of an API key. Others read the key's."""
     return [
         f'{path}:{node.lineno}: use `permissions`, which are limited to the scopes'
         for path, tree in modules(root)
@@ -103,7 +103,7 @@ def uses_of_unscoped_permissions(root: Path) -> list[str]:
 
 
 def slow_in_atomic(root: Path) -> list[str]:
-    """No hashing, mail or network while a transaction is open, decorated or a block."""
+    """A transaction contains no hashing, mail or network, neither as a function nor as a block."""
     found = []
     for path, tree in modules(root):
         for node in ast.walk(tree):
@@ -115,7 +115,7 @@ def slow_in_atomic(root: Path) -> list[str]:
 
 
 def tasks_without_a_word(root: Path) -> list[str]:
-    """Every task says how it is safe to run twice, for after a crash it does run again."""
+    """The docstring of a task says why a second run is safe: after a crash it runs again."""
     return [
         f'{path}: {function.name}'
         for path, tree in modules(root)
@@ -128,12 +128,12 @@ def tasks_without_a_word(root: Path) -> list[str]:
 
 
 def vague_names(root: Path) -> list[str]:
-    """A module is named after what lives in it."""
+    """No module has a vague name."""
     return [path for path, _ in modules(root) if VAGUE & set(Path(path).with_suffix('').parts)]
 
 
 def long_files(root: Path) -> list[str]:
-    """Files: none over 300 lines, nine of ten at most 200."""
+    """Files have at most 300 lines, and nine of ten at most 200."""
     sizes = {path: lines(root / path) for path, _ in modules(root)}
     found = [f'{path}: {size} lines' for path, size in sizes.items() if size > 300]
     tenth = quantiles(sizes.values(), n=10)[-1] if len(sizes) > 1 else 0
@@ -153,9 +153,9 @@ def large_packages(root: Path) -> list[str]:
 
 
 def long_functions(root: Path) -> list[str]:
-    """Functions: none over 50 lines, nine of ten at most 20, half of them at most 8.
+    """Functions have at most 50 lines, nine of ten at most 20, and half of them at most 8.
 
-    What a function says of itself is not counted.
+    Docstrings are not counted.
     """
     sizes = {
         f'{path}: {function.name}': lines_of(function) - lines_of(docstring_of(function))
@@ -171,7 +171,7 @@ def long_functions(root: Path) -> list[str]:
 
 
 def long_entrances(root: Path) -> list[str]:
-    """The factory has at most 40 lines, the door of a feature 15."""
+    """The factory has at most 40 lines, and the `__init__.py` of a feature 15."""
     project = root / 'project'
     limits = {project / '__init__.py': 40}
     limits |= {
@@ -189,7 +189,7 @@ def long_entrances(root: Path) -> list[str]:
 def retired_words(root: Path) -> list[str]:
     """No function, class, module, column or setting has a word of `tests/retired_words.txt`.
 
-    Tests are read as well as the product, so that both speak of a thing by one name.
+    This includes tests, so that they use the same names as the product.
     """
     words, modules_only, exceptions = _retired()
     found = []
@@ -205,7 +205,7 @@ def retired_words(root: Path) -> list[str]:
 
 
 def linux_only_calls(root: Path) -> list[str]:
-    """A system call or file of Linux has a fallback: only modules with one name it."""
+    """Only modules with a fallback use system calls and files that only Linux has."""
     found = []
     for path in sorted([*(root / 'project').rglob('*.py'), *(root / 'config').glob('*.py')]):
         place = str(path.relative_to(root))
@@ -250,12 +250,12 @@ def _parsed(path: Path) -> ast.Module:
 
 @cache
 def parse(code: str) -> ast.Module:
-    """Return the syntax tree of a module; every check reads the same 225 modules."""
+    """Return the syntax tree of a module; cached, because every check reads the same modules."""
     return ast.parse(code)
 
 
 def functions(tree: ast.AST) -> Iterator[ast.FunctionDef]:
-    """Yield every function, methods and inner ones included."""
+    """Yield every function, including methods and inner functions."""
     yield from (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
 
 
@@ -265,28 +265,28 @@ def calls(tree: ast.AST) -> Iterator[ast.Call]:
 
 
 def is_decorated(function: ast.FunctionDef, name: str) -> bool:
-    """Tell whether a function is decorated by `@name(…)`."""
+    """Return whether a function is decorated by `@name(…)`."""
     return any(
         isinstance(d, ast.Call) and ast.unparse(d.func) == name for d in function.decorator_list
     )
 
 
 def is_atomic_function(node: ast.AST) -> bool:
-    """Return whether this is a function that is one transaction."""
+    """Return whether this is a function in a transaction."""
     return isinstance(node, ast.FunctionDef) and (
         is_decorated(node, 'atomic') or is_decorated(node, 'locks_user')
     )
 
 
 def is_atomic_block(node: ast.AST) -> bool:
-    """Return whether this is a block that is one transaction."""
+    """Return whether this is a block in a transaction."""
     return isinstance(node, ast.With) and any(
         ast.unparse(item.context_expr).startswith('atomic(') for item in node.items
     )
 
 
 def docstring_of(function: ast.FunctionDef) -> ast.stmt | None:
-    """Return the statement that is a function's docstring."""
+    """Return the docstring of a function as a statement, or None."""
     return function.body[0] if ast.get_docstring(function) else None
 
 
@@ -301,7 +301,7 @@ def lines(path: Path) -> int:
 
 
 def _retired() -> tuple[set[str], set[str], set[str]]:
-    """Return the retired words, those retired for modules only, and the names that stay."""
+    """Return the retired words, those retired for modules only, and the exceptions."""
     words, modules_only, exceptions = set(), set(), set()
     for line in RETIRED_WORDS.read_text(encoding='utf-8').splitlines():
         retired, _, names = line.partition('except:')
@@ -320,7 +320,7 @@ def _parts(name: str) -> set[str]:
 
 
 def _named(node: ast.Module | ast.ClassDef | ast.FunctionDef) -> Iterator[tuple[str, int]]:
-    """Yield what a module defines: functions, classes, constants, columns and settings."""
+    """Yield the definitions of a module: functions, classes, constants, columns and settings."""
     for statement in node.body:
         if isinstance(statement, ast.FunctionDef | ast.ClassDef):
             yield statement.name, statement.lineno
