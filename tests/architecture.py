@@ -17,8 +17,8 @@ UNSCOPED_PERMISSIONS = ('project/core/security/principal.py', 'project/core/web/
 RETIRED_WORDS = Path(__file__).with_name('retired_words.txt')
 VAGUE = {'util', 'utils', 'helper', 'helpers', 'common', 'manager', 'managers', 'misc'}
 
-# Names of Linux that macOS and the BSDs do not have, and the modules that may use them. Each of these
-# has a fallback and a test without the name. docs/operations.md describes the fallbacks.
+# Names of Linux that macOS and the BSDs do not have, and the modules that may use them. Each of
+# these has a fallback and a test without the name. docs/operations.md describes the fallbacks.
 LINUX_ONLY = re.compile(
     r'prctl|TCP_USER_TIMEOUT|TCP_QUICKACK|SO_PEERCRED|SOCK_CLOEXEC|SOCK_NONBLOCK|AF_NETLINK|epoll'
     r'|sched_\w+affinity|eventfd\w*|memfd_create|pidfd_\w+|posix_fa\w+|O_TMPFILE|O_DIRECT|splice'
