@@ -97,7 +97,7 @@ class TestFeaturesPage:
 
     @pytest.mark.slow('starts four processes on a copy of the repository')
     def test_adds_uses_and_removes_a_feature(self, copy):
-        downgrade, *rest = map(split, commands('Taking it out'))
+        downgrade, *rest = map(split, commands('Removing it'))
 
         # One process migrates, uses the feature and downgrades: each start takes a second.
         migrate = *map(split, commands('6. Migrate')), 'db check', 'api check'
