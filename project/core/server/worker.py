@@ -74,7 +74,7 @@ class ApiWorker(PollingWorker):
         """
         super().check_config(cfg, log)
         if cfg.is_ssl:
-            raise SystemExit('ApiWorker serves plain HTTP only: terminate TLS at a proxy.')
+            raise SystemExit('Refusing to start: ApiWorker has no TLS; terminate TLS at a proxy.')
 
     def init_process(self) -> None:
         """Create the limiters with the limits that `post_fork` has set, and serve."""
