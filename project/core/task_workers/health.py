@@ -15,8 +15,8 @@ from project.core.tasks.inspection import (
     seconds_since_dispatcher_tick,
 )
 
-# Seconds that a task or a schedule may be due before it is late. Longer than the delay after a
-# failure, and than the time until the lease of a dead process expires.
+# Seconds that a task or a schedule may be due before it is late. Longer than the time until the
+# lease of a dead process expires.
 LATE_AFTER_SECONDS = 120
 # Seconds without a tick of a dispatcher, which stores one every 5 s, before it counts as stopped.
 STOPPED_AFTER_SECONDS = 10
