@@ -15,6 +15,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError
 from flask import Flask
 from flask.testing import FlaskCliRunner
+from hypothesis import settings
 from sqlalchemy import event
 
 from config.testing import TestingConfig
@@ -84,6 +85,10 @@ def pytest_collection_finish() -> None:
 
 
 pytest_plugins = ['tests.sql_record']
+
+# The deadline of an example is a time on the clock, which other processes prolong.
+settings.register_profile('suite', deadline=None)
+settings.load_profile('suite')
 
 
 @pytest.fixture(scope='session')
