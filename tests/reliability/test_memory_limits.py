@@ -82,14 +82,14 @@ def attack(
     while not over.is_set():
         what, content = chance.choice(bombs)
         with suppress(requests.ConnectionError):
-            sent = hostile_client.ask('POST', '/files', params={'name': what}, data=content)
+            sent = hostile_client.send('POST', '/files', params={'name': what}, data=content)
             if sent.status_code != 201:
                 continue
             file_id = sent.json()['data']['id']
             for edge in (64, 256, 1024):
-                hostile_client.ask('GET', f'/files/{file_id}/thumbnail?size={edge}')
-            hostile_client.ask('GET', f'/files/{file_id}/content')
-            hostile_client.ask('POST', '/files/archives', json={'ids': [file_id]})
+                hostile_client.send('GET', f'/files/{file_id}/thumbnail?size={edge}')
+            hostile_client.send('GET', f'/files/{file_id}/content')
+            hostile_client.send('POST', '/files/archives', json={'ids': [file_id]})
 
 
 def test_the_service_keeps_responding(tmp_path: Path) -> None:
