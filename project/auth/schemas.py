@@ -85,6 +85,6 @@ class EventSchema(Schema):
     request_id = fields.Str()
     details = fields.Method('get_details', metadata={'type': 'object'})
 
-    def get_details(self, event: Any) -> Any:
+    def get_details(self, event: Any) -> object:
         """Return the decoded details of an event."""
         return json.loads(event.details)

@@ -40,7 +40,7 @@ class Form:
     is_ordered: bool = True
 
 
-def encode(value: Any) -> Any:
+def encode(value: Any) -> object:
     """Return a column value, or a list or mapping of such values, as JSON types.
 
     :raises UnsupportedType: if the type of a value is not in the table.
@@ -54,7 +54,7 @@ def encode(value: Any) -> Any:
     return form_of(type(value)).encode(value)
 
 
-def decode(value: Any, of: type) -> Any:
+def decode(value: Any, of: type) -> object:
     """Return the value that `encode` encoded.
 
     :param of: the type of the original value.

@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from project.auth.models import LIVE_SESSION, SESSIONS_OF_USER
 from project.auth.models.accounts import HASHES_FOR_LOGIN, PASSWORD_HASH_OF_USER
+from project.auth.rows import ListedSessionRow
 from project.core.clock import now
 from project.core.database.compiled_query import CompiledQuery
 from project.core.database.keyset_pagination import PageRequest
@@ -54,7 +55,7 @@ def values_of(user: Any, file: Any) -> list[tuple[CompiledQuery, dict[str, Any]]
         (HASHES_FOR_LOGIN, {'user_id': user.id, 'place': 1}),
         (OWNED_FILE, {'owner_id': user.id, 'id': file.id}),
         (
-            CompiledQuery(SESSIONS_OF_USER),
+            CompiledQuery(ListedSessionRow, SESSIONS_OF_USER),
             {'user_id': user.id, 'current': file.id, 'moment': now()},
         ),
     ]

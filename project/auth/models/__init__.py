@@ -7,23 +7,7 @@ from .security_events import EVENTS, EVENTS_OF_USER, Event
 from .sessions import LIVE_SESSION, SESSIONS, SESSIONS_OF_USER, Device, Session
 
 __all__ = [
-    'EVENTS',
-    'EVENTS_OF_USER',
-    'KEYS',
-    'KEYS_OF_USER',
-    'LIVE_KEY',
-    'LIVE_SESSION',
-    'SESSIONS',
-    'SESSIONS_OF_USER',
-    'ApiKey',
-    'Credential',
-    'Device',
-    'EmailChange',
-    'Event',
-    'Invitation',
-    'Pin',
-    'RecoveryCode',
-    'Registration',
-    'Session',
-    'Totp',
-]
+    'EVENTS', 'EVENTS_OF_USER', 'KEYS', 'KEYS_OF_USER', 'LIVE_KEY', 'LIVE_SESSION', 'SESSIONS',
+    'SESSIONS_OF_USER', 'ApiKey', 'Credential', 'Device', 'EmailChange', 'Event', 'Invitation',
+    'Pin', 'RecoveryCode', 'Registration', 'Session', 'Totp',
+]  # fmt: skip

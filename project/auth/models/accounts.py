@@ -19,9 +19,17 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
+from project.auth.rows import (
+    EmailChangeRow,
+    InvitationRow,
+    LoginHashRow,
+    PasswordHashRow,
+    RegistrationRow,
+)
 from project.core.clock import MAX_CLOCK_SKEW, now
 from project.core.database.compiled_query import CompiledQuery
-from project.core.database.session import AnyRow, Base, db, execute_select
+from project.core.database.rows import select_row
+from project.core.database.session import Base, db, execute_select
 from project.core.database.types import UTCDateTime, WordList
 from project.users.models import User
 
@@ -108,7 +116,7 @@ class Registration(Base):
         return list(db.session.scalars(waiting.order_by(cls.created_at.desc()).limit(20)))
 
     @classmethod
-    def find_by_username(cls, username: str) -> AnyRow | None:
+    def find_by_username(cls, username: str) -> RegistrationRow | None:
         """Return the pending registration with a username."""
         return PENDING_REGISTRATION.first(username=username.lower(), moment=now())
 
@@ -155,12 +163,12 @@ class Invitation(Base):
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
 
     @classmethod
-    def find_pending(cls, key: str) -> AnyRow | None:
+    def find_pending(cls, key: str) -> InvitationRow | None:
         """Return the invitation of a mailbox, or None if missing or expired."""
         pending = select(cls.email, cls.email_key, cls.code_hash, cls.roles, cls.invited_by)
-        return execute_select(
-            pending.where(cls.email_key == key, cls.expires_at > now())
-        ).one_or_none()
+        return select_row(
+            InvitationRow, pending.where(cls.email_key == key, cls.expires_at > now())
+        )
 
 
 class EmailChange(Base):
@@ -174,22 +182,23 @@ class EmailChange(Base):
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
 
     @classmethod
-    def find_pending(cls, user_id: int) -> AnyRow | None:
+    def find_pending(cls, user_id: int) -> EmailChangeRow | None:
         """Return the pending new email address of a user."""
         wish = select(cls.email, cls.email_key)
-        return execute_select(
-            wish.where(cls.user_id == user_id, cls.expires_at > now())
-        ).one_or_none()
+        return select_row(
+            EmailChangeRow, wish.where(cls.user_id == user_id, cls.expires_at > now())
+        )
 
 
-def _is_valid(credential: AnyRow) -> bool:
+def _is_valid(credential: PasswordHashRow | LoginHashRow) -> bool:
     return credential.expires_at is None or credential.expires_at > now()
 
 
 PASSWORD_HASH_OF_USER = CompiledQuery(
+    PasswordHashRow,
     select(Credential.password_hash, Credential.expires_at).where(
         Credential.user_id == bindparam('user_id')
-    )
+    ),
 )
 
 # Map `place` to an existing id: take `place % 2**n` for the largest n whose result does not exceed
@@ -205,16 +214,18 @@ _place = select(
 ).scalar_subquery()
 
 HASHES_FOR_LOGIN = CompiledQuery(
+    LoginHashRow,
     select(Credential.user_id, Credential.password_hash, Credential.expires_at).where(
         or_(
             Credential.user_id == bindparam('user_id', type_=Integer()),
             Credential.user_id
             == select(func.min(_other.user_id)).where(_other.user_id >= _place).scalar_subquery(),
         )
-    )
+    ),
 )
 
 PENDING_REGISTRATION = CompiledQuery(
+    RegistrationRow,
     select(
         Registration.username, Registration.email, Registration.email_key, Registration.name,
         Registration.password_hash, Registration.created_at, Registration.expires_at,

@@ -6,10 +6,12 @@ from uuid import UUID, uuid4
 from sqlalchemy import ForeignKey, Index, String, Uuid, bindparam, func, or_, select
 from sqlalchemy.orm import Mapped, mapped_column
 
+from project.auth.rows import ApiKeyRow, ListedKeyRow, LiveKeyRow
 from project.core.clock import now
 from project.core.database.compiled_query import CompiledQuery
 from project.core.database.keyset_pagination import Keyset
-from project.core.database.session import AnyRow, Base, execute_select
+from project.core.database.rows import select_row
+from project.core.database.session import Base, execute_select
 from project.core.database.types import UTCDateTime, WordList
 from project.users.models import USER_SELECT, User
 
@@ -32,20 +34,20 @@ class ApiKey(Base):
     last_used_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
     @classmethod
-    def find_live(cls, token_hash: str) -> AnyRow | None:
+    def find_live(cls, token_hash: str) -> LiveKeyRow | None:
         """Return the key, user and roles of a token. The guard needs only this SELECT."""
         return LIVE_KEY.first(token_hash=token_hash, moment=now())
 
     @classmethod
-    def find_live_by_id(cls, key_id: UUID) -> AnyRow | None:
+    def find_live_by_id(cls, key_id: UUID) -> LiveKeyRow | None:
         """Return the same as `find_live`, by the id of the key."""
         return LIVE_KEY_BY_ID.first(key_id=key_id, moment=now())
 
     @classmethod
-    def find(cls, key_id: UUID) -> AnyRow | None:
+    def find(cls, key_id: UUID) -> ApiKeyRow | None:
         """Return the columns of a key that mails to its owner need."""
         shown = select(cls.user_id, cls.name, cls.prefix, cls.expires_at)
-        return execute_select(shown.where(cls.id == key_id)).one_or_none()
+        return select_row(ApiKeyRow, shown.where(cls.id == key_id))
 
     @classmethod
     def count_of(cls, user_id: int) -> int:
@@ -62,8 +64,10 @@ _with_user = USER_SELECT.add_columns(
     ApiKey.created_at.label('key_created_at'),
 ).join(ApiKey, User.id == ApiKey.user_id).where(_lives)  # fmt: skip
 
-LIVE_KEY = CompiledQuery(_with_user.where(ApiKey.token_hash == bindparam('token_hash')))
-LIVE_KEY_BY_ID = CompiledQuery(_with_user.where(ApiKey.id == bindparam('key_id', type_=Uuid())))
+LIVE_KEY = CompiledQuery(LiveKeyRow, _with_user.where(ApiKey.token_hash == bindparam('token_hash')))
+LIVE_KEY_BY_ID = CompiledQuery(
+    LiveKeyRow, _with_user.where(ApiKey.id == bindparam('key_id', type_=Uuid()))
+)
 
 KEYS_OF_USER = select(
     ApiKey.id, ApiKey.name, ApiKey.prefix.label('hint'), ApiKey.scopes, ApiKey.created_at,
@@ -71,6 +75,7 @@ KEYS_OF_USER = select(
 ).where(ApiKey.user_id == bindparam('user_id'))  # fmt: skip
 
 KEYS = Keyset(
+    ListedKeyRow,
     'keys',
     sorts={'created_at': ApiKey.created_at, 'name': ApiKey.name},
     key=ApiKey.id,

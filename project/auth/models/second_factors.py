@@ -5,10 +5,11 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, LargeBinary, String, bindparam, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
+from project.auth.rows import TotpRow
 from project.core.clock import now
 from project.core.database.compiled_query import CompiledQuery
 from project.core.database.encrypted_columns import register_encrypted_column
-from project.core.database.session import AnyRow, Base, execute_select
+from project.core.database.session import Base, execute_select
 from project.core.database.types import UTCDateTime
 from project.core.security.encryption import decrypt, encrypt
 
@@ -38,7 +39,7 @@ class Totp(Base):
         return decrypt(ENCRYPTION_PURPOSE, ciphertext)
 
     @classmethod
-    def find(cls, user_id: int) -> AnyRow | None:
+    def find(cls, user_id: int) -> TotpRow | None:
         """Return the enrolment of a user, confirmed or not."""
         return ENROLLED.first(user_id=user_id)
 
@@ -70,9 +71,10 @@ class RecoveryCode(Base):
 
 
 ENROLLED = CompiledQuery(
+    TotpRow,
     select(
         Totp.encrypted_secret, Totp.last_used_timestep, Totp.created_at, Totp.confirmed_at
-    ).where(Totp.user_id == bindparam('user_id'))
+    ).where(Totp.user_id == bindparam('user_id')),
 )
 
 register_encrypted_column(

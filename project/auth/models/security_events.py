@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import Index, String, Text, bindparam, select
 from sqlalchemy.orm import Mapped, mapped_column
 
+from project.auth.rows import EventRow
 from project.core.clock import now
 from project.core.database.keyset_pagination import Keyset
 from project.core.database.session import AnySelect, Base
@@ -54,5 +55,9 @@ EVENT_SELECT = select(
 EVENTS_OF_USER = EVENT_SELECT.where(Event.user_id == bindparam('user_id'))
 
 EVENTS = Keyset(
-    'events', sorts={'created_at': Event.created_at}, key=Event.id, default='-created_at'
+    EventRow,
+    'events',
+    sorts={'created_at': Event.created_at},
+    key=Event.id,
+    default='-created_at',
 )

@@ -6,10 +6,17 @@ from uuid import UUID, uuid4
 from sqlalchemy import ForeignKey, Index, LargeBinary, String, Uuid, bindparam, select
 from sqlalchemy.orm import Mapped, mapped_column
 
+from project.auth.rows import (
+    DeviceRow,
+    ListedSessionRow,
+    LiveSessionRow,
+    SeenDeviceRow,
+    SessionFamilyRow,
+)
 from project.core.clock import now
 from project.core.database.compiled_query import CompiledQuery
 from project.core.database.keyset_pagination import Keyset
-from project.core.database.session import AnyRow, Base
+from project.core.database.session import Base
 from project.core.database.types import UTCDateTime
 from project.users.models import USER_SELECT, User
 
@@ -32,12 +39,12 @@ class Device(Base):
     has_passed_second_factor: Mapped[bool] = mapped_column(default=False)
 
     @classmethod
-    def find_live(cls, user_id: int, token_hash: str) -> AnyRow | None:
+    def find_live(cls, user_id: int, token_hash: str) -> DeviceRow | None:
         """Return the id of a user's device, and whether it has passed the second factor."""
         return LIVE_DEVICE.first(user_id=user_id, token_hash=token_hash, moment=now())
 
     @classmethod
-    def find_all(cls, user_id: int) -> list[AnyRow]:
+    def find_all(cls, user_id: int) -> list[SeenDeviceRow]:
         """Return id, network and user agent of a user's devices, the last used first."""
         return DEVICES_OF_USER.all(user_id=user_id)
 
@@ -76,19 +83,19 @@ class Session(Base):
     )
 
     @classmethod
-    def find_live(cls, token_hash: str) -> AnyRow | None:
+    def find_live(cls, token_hash: str) -> LiveSessionRow | None:
         """Return the session, user and roles of a token. The guard needs only this SELECT."""
         return LIVE_SESSION.first(token_hash=token_hash, moment=now())
 
     @classmethod
-    def find_live_by_id(cls, session_id: UUID) -> AnyRow | None:
+    def find_live_by_id(cls, session_id: UUID) -> LiveSessionRow | None:
         """Return the same as `find_live`, by the id of a session that can be refreshed."""
         return LIVE_SESSION_BY_ID.first(session_id=session_id, moment=now())
 
     @classmethod
     def find_just_refreshed(
         cls, token_hash: str, window: tuple[datetime, datetime]
-    ) -> AnyRow | None:
+    ) -> LiveSessionRow | None:
         """Return the same as `find_live`, for a token that a refresh replaced.
 
         :param window: start and end of the period that contains the refresh.
@@ -96,7 +103,7 @@ class Session(Base):
         return JUST_REFRESHED.first(token_hash=token_hash, since=window[0], until=window[1])
 
     @classmethod
-    def find_family(cls, family_hash: str) -> AnyRow | None:
+    def find_family(cls, family_hash: str) -> SessionFamilyRow | None:
         """Return the session to which a refresh token belongs, by the hash of its prefix."""
         return SESSION_FAMILY.first(family_hash=family_hash)
 
@@ -104,17 +111,19 @@ class Session(Base):
 _moment = bindparam('moment', type_=UTCDateTime())
 
 LIVE_DEVICE = CompiledQuery(
+    DeviceRow,
     select(Device.id, Device.has_passed_second_factor).where(
         Device.token_hash == bindparam('token_hash'),
         Device.user_id == bindparam('user_id'),
         Device.expires_at > _moment,
-    )
+    ),
 )
 
 DEVICES_OF_USER = CompiledQuery(
+    SeenDeviceRow,
     select(Device.id, Device.network, Device.user_agent)
     .where(Device.user_id == bindparam('user_id'))
-    .order_by(Device.last_used_at.desc(), Device.id)
+    .order_by(Device.last_used_at.desc(), Device.id),
 )
 
 # With all columns of users that responses show, so that `GET /users/me` needs no second SELECT.
@@ -123,24 +132,28 @@ _named = USER_SELECT.add_columns(
 ).join(Session, User.id == Session.user_id)
 
 LIVE_SESSION = CompiledQuery(
-    _named.where(Session.token_hash == bindparam('token_hash'), Session.expires_at > _moment)
+    LiveSessionRow,
+    _named.where(Session.token_hash == bindparam('token_hash'), Session.expires_at > _moment),
 )
 
 LIVE_SESSION_BY_ID = CompiledQuery(
+    LiveSessionRow,
     _named.where(
         Session.id == bindparam('session_id', type_=Uuid()), Session.refresh_expires_at > _moment
-    )
+    ),
 )
 
 JUST_REFRESHED = CompiledQuery(
+    LiveSessionRow,
     _named.where(
         Session.previous_token_hash == bindparam('token_hash'),
         Session.refreshed_at > bindparam('since', type_=UTCDateTime()),
         Session.refreshed_at <= bindparam('until', type_=UTCDateTime()),
-    )
+    ),
 )
 
 SESSION_FAMILY = CompiledQuery(
+    SessionFamilyRow,
     select(
         Session.id, Session.user_id, Session.refresh_hash, Session.previous_refresh_hash,
         Session.grace_response_encrypted, Session.refreshed_at, Session.refresh_expires_at,
@@ -155,6 +168,7 @@ SESSIONS_OF_USER = select(
 ).where(Session.user_id == bindparam('user_id'), Session.refresh_expires_at > _moment)  # fmt: skip
 
 SESSIONS = Keyset(
+    ListedSessionRow,
     'sessions',
     sorts={'created_at': Session.created_at, 'last_used_at': Session.last_used_at},
     key=Session.id,

@@ -1,6 +1,6 @@
 """Routes that register an account and verify its email address."""
 
-from typing import Any
+from typing import TypedDict
 
 from marshmallow import Schema
 
@@ -11,6 +11,7 @@ from project.core.web.endpoints.access import public
 from project.core.web.endpoints.endpoint import endpoint
 from project.core.web.requests.fields import EmailAddress, Password, PinCode, Text
 from project.users.errors import EmailTaken, UsernameReserved, UsernameTaken
+from project.users.rows import UserRow
 from project.users.schemas import Username, UserSchema
 
 from . import blueprint
@@ -25,12 +26,21 @@ class AccountCreateRequest(Schema):
     name = Text(max=80, load_default='')
 
 
+class AccountCreateBody(TypedDict):
+    """The values of an `AccountCreateRequest`."""
+
+    username: str
+    email: str
+    password: str
+    name: str
+
+
 @blueprint.post('/accounts')
 @endpoint(
     allow=public, body=AccountCreateRequest, code=202, limit='20/15 minutes', hashes_password=True,
     errors=[UsernameTaken, UsernameReserved, PasswordTooWeak, TooManyAttempts],
 )  # fmt: skip
-def account_create(body: dict[str, Any]) -> None:
+def account_create(body: AccountCreateBody) -> None:
     """Register. The response is the same whether or not the email address is known.
 
     A mail to the email address contains a PIN of six digits for `PUT /auth/verifications`. If a
@@ -47,6 +57,12 @@ class VerificationCreateRequest(Schema):
     email = EmailAddress(required=True)
 
 
+class VerificationCreateBody(TypedDict):
+    """The values of a `VerificationCreateRequest`."""
+
+    email: str
+
+
 @blueprint.post('/verifications')
 @endpoint(
     allow=public,
@@ -54,7 +70,7 @@ class VerificationCreateRequest(Schema):
     code=202,
     limit='20/15 minutes',
 )
-def verification_create(body: dict[str, Any]) -> None:
+def verification_create(body: VerificationCreateBody) -> None:
     """Mail a new PIN to a pending registration. The response is always the same.
 
     The new PIN voids older ones. If a user has the email address, the mail is a notice instead.
@@ -71,6 +87,14 @@ class VerificationReplaceRequest(Schema):
     password = Password(required=True)
 
 
+class VerificationReplaceBody(TypedDict):
+    """The values of a `VerificationReplaceRequest`."""
+
+    email: str
+    pin: str
+    password: str
+
+
 @blueprint.put('/verifications')
 @endpoint(
     allow=public, body=VerificationReplaceRequest, returns=UserSchema, code=201,
@@ -78,7 +102,7 @@ class VerificationReplaceRequest(Schema):
     hashes_password=True,
     location=('api_v1.users.user', 'user_id'),
 )  # fmt: skip
-def verification_replace(body: dict[str, Any]) -> Any:
+def verification_replace(body: VerificationReplaceBody) -> UserRow:
     """Create the user after a check of the PIN and the password of the registration.
 
     A wrong, used, expired or replaced PIN returns 422 `pin`. A PIN allows five attempts. The third

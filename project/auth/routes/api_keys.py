@@ -1,12 +1,14 @@
 """Routes for API keys."""
 
-from typing import Any
+from datetime import datetime
+from typing import NotRequired, TypedDict
 from uuid import UUID
 
 from marshmallow import Schema, fields, validate
 
 from project.auth import service
 from project.auth.errors import ExpiryPast, KeyNotFound, ScopeUnknown, TooManyKeys
+from project.auth.rows import CreatedKey, ListedKeyRow
 from project.auth.schemas import ApiKeySchema, NewApiKeySchema
 from project.core.database.keyset_pagination import CursorInvalid, Page, PageRequest
 from project.core.web.endpoints.access import authenticated, current_principal
@@ -32,7 +34,7 @@ class KeyListQuery(ListQuery):
     many=True,
     errors=[CursorInvalid],
 )
-def key_list(page: PageRequest) -> Page:
+def key_list(page: PageRequest) -> Page[ListedKeyRow]:
     """List your API keys, without the keys themselves."""
     return service.list_keys(current_principal(), page)
 
@@ -49,12 +51,20 @@ class KeyCreateRequest(Schema):
     expires_at = Timestamp(allow_none=True)
 
 
+class KeyCreateBody(TypedDict):
+    """The values of a `KeyCreateRequest`."""
+
+    name: str
+    scopes: list[str]
+    expires_at: NotRequired[datetime | None]
+
+
 @blueprint.post('/keys')
 @endpoint(
     allow=authenticated(fresh=True), body=KeyCreateRequest, returns=NewApiKeySchema, code=201,
     limit='60/15 minutes', errors=[ScopeUnknown, PrivilegeEscalation, ExpiryPast, TooManyKeys],
 )  # fmt: skip
-def key_create(body: dict[str, Any]) -> Any:
+def key_create(body: KeyCreateBody) -> CreatedKey:
     """Create an API key for a program.
 
     The key is shown only once, and a mail notifies you. The key has your permissions within its

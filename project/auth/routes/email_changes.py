@@ -1,6 +1,6 @@
 """Routes that change the email address of a user."""
 
-from typing import Any
+from typing import TypedDict
 
 from marshmallow import Schema
 
@@ -11,6 +11,7 @@ from project.core.web.endpoints.access import authenticated, current_principal
 from project.core.web.endpoints.endpoint import endpoint
 from project.core.web.requests.fields import EmailAddress, PinCode
 from project.users.errors import EmailTaken
+from project.users.rows import UserRow
 from project.users.schemas import UserSchema
 
 from . import blueprint
@@ -22,13 +23,19 @@ class EmailChangeCreateRequest(Schema):
     new_email = EmailAddress(required=True)
 
 
+class EmailChangeCreateBody(TypedDict):
+    """The values of an `EmailChangeCreateRequest`."""
+
+    new_email: str
+
+
 @blueprint.post('/email-changes')
 @endpoint(
     allow=authenticated(fresh=True), body=EmailChangeCreateRequest, code=202,
     limit='20/15 minutes',
     errors=[TooManyAttempts],
 )  # fmt: skip
-def email_change_create(body: dict[str, Any]) -> None:
+def email_change_create(body: EmailChangeCreateBody) -> None:
     """Mail a PIN to a new email address. The response is always the same.
 
     If a user has the email address, the mail is a notice instead. Limit: ten requests a day. After
@@ -43,13 +50,19 @@ class EmailChangeReplaceRequest(Schema):
     pin = PinCode(required=True)
 
 
+class EmailChangeReplaceBody(TypedDict):
+    """The values of an `EmailChangeReplaceRequest`."""
+
+    pin: str
+
+
 @blueprint.put('/email-changes')
 @endpoint(
     allow=authenticated(), body=EmailChangeReplaceRequest, returns=UserSchema,
     limit='60/15 minutes',
     errors=[WrongPin, TooManyAttempts, EmailTaken],
 )  # fmt: skip
-def email_change_replace(body: dict[str, Any]) -> Any:
+def email_change_replace(body: EmailChangeReplaceBody) -> UserRow:
     """Replace your email address with the new one.
 
     A mail notifies both email addresses. A wrong, used, expired or replaced PIN returns 422 `pin`.

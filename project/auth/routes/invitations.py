@@ -1,6 +1,6 @@
 """Routes for invitations."""
 
-from typing import Any
+from typing import NotRequired, TypedDict
 
 from marshmallow import Schema, fields, validate
 
@@ -17,6 +17,7 @@ from project.users.errors import (
     UsernameTaken,
 )
 from project.users.permissions import INVITE, MEMBER
+from project.users.rows import UserRow
 from project.users.schemas import Username, UserSchema
 
 from . import blueprint
@@ -33,12 +34,19 @@ class InvitationCreateRequest(Schema):
     )
 
 
+class InvitationCreateBody(TypedDict):
+    """The values of an `InvitationCreateRequest`."""
+
+    email: str
+    roles: list[str]
+
+
 @blueprint.post('/invitations')
 @endpoint(
     allow=requires(INVITE), body=InvitationCreateRequest, code=202, limit='60/15 minutes',
     errors=[RoleUnknown, PrivilegeEscalation],
 )  # fmt: skip
-def invitation_create(body: dict[str, Any]) -> None:
+def invitation_create(body: InvitationCreateBody) -> None:
     """Invite a person by mail.
 
     The response is the same for known and unknown email addresses. The code is valid for seven
@@ -58,6 +66,15 @@ class InvitationReplaceRequest(Schema):
     username = Username()
 
 
+class InvitationReplaceBody(TypedDict):
+    """The values of an `InvitationReplaceRequest`."""
+
+    email: str
+    code: str
+    password: str
+    username: NotRequired[str]
+
+
 @blueprint.put('/invitations')
 @endpoint(
     allow=public, body=InvitationReplaceRequest, returns=UserSchema, code=201,
@@ -68,7 +85,7 @@ class InvitationReplaceRequest(Schema):
     ],
     location=('api_v1.users.user', 'user_id'),
 )  # fmt: skip
-def invitation_replace(body: dict[str, Any]) -> Any:
+def invitation_replace(body: InvitationReplaceBody) -> UserRow:
     """Accept an invitation: choose a password, and a username if you have none yet.
 
     Case and dashes of the code do not matter. A wrong, used, expired or replaced code returns 422

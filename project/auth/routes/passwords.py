@@ -1,6 +1,6 @@
 """Routes that change and reset passwords."""
 
-from typing import Any
+from typing import TypedDict
 
 from marshmallow import Schema
 
@@ -22,13 +22,20 @@ class PasswordReplaceRequest(Schema):
     new_password = Password(required=True, min=8)
 
 
+class PasswordReplaceBody(TypedDict):
+    """The values of a `PasswordReplaceRequest`."""
+
+    current_password: str
+    new_password: str
+
+
 @blueprint.put('/password')
 @endpoint(
     allow=authenticated(), body=PasswordReplaceRequest, limit='20/15 minutes',
     hashes_password=True,
     errors=[WrongPassword, PasswordTooWeak, TooManyAttempts],
 )  # fmt: skip
-def password_replace(body: dict[str, Any]) -> None:
+def password_replace(body: PasswordReplaceBody) -> None:
     """Change your password. Your other sessions end, and a mail notifies you.
 
     After ten wrong passwords of this session in 15 minutes, it returns 429 `attempts`.
@@ -42,11 +49,17 @@ class PasswordResetCreateRequest(Schema):
     email = EmailAddress(required=True)
 
 
+class PasswordResetCreateBody(TypedDict):
+    """The values of a `PasswordResetCreateRequest`."""
+
+    email: str
+
+
 @blueprint.post('/password-resets')
 @endpoint(
     allow=public, body=PasswordResetCreateRequest, code=202, limit='20/15 minutes',
 )  # fmt: skip
-def password_reset_create(body: dict[str, Any]) -> None:
+def password_reset_create(body: PasswordResetCreateBody) -> None:
     """Mail a PIN for a new password to an email address, if a user has it.
 
     The response is always the same. After ten mails a day to one email address, another one is sent
@@ -63,12 +76,20 @@ class PasswordResetReplaceRequest(Schema):
     new_password = Password(required=True, min=8)
 
 
+class PasswordResetReplaceBody(TypedDict):
+    """The values of a `PasswordResetReplaceRequest`."""
+
+    email: str
+    pin: str
+    new_password: str
+
+
 @blueprint.put('/password-resets')
 @endpoint(
     allow=public, body=PasswordResetReplaceRequest, returns=DeviceSchema, limit='60/15 minutes',
     hashes_password=True, errors=[WrongPin, PasswordTooWeak, TooManyAttempts],
 )  # fmt: skip
-def password_reset_replace(body: dict[str, Any]) -> Any:
+def password_reset_replace(body: PasswordResetReplaceBody) -> dict[str, str]:
     """Set a new password with a PIN.
 
     All your sessions and API keys end, and a mail notifies you. A wrong, used, expired or replaced

@@ -1,6 +1,6 @@
 """Routes for the second factor: authenticator and recovery codes."""
 
-from typing import Any
+from typing import TypedDict
 
 from marshmallow import Schema
 
@@ -20,7 +20,7 @@ from . import blueprint
     allow=authenticated(fresh=True), returns=EnrolmentSchema, code=201, limit='20/15 minutes',
     errors=[TotpAlreadyEnabled],
 )  # fmt: skip
-def totp_create() -> Any:
+def totp_create() -> service.Enrolment:
     """Start to enrol an authenticator.
 
     Returns its secret as text, URI and QR code (SVG). The secret is shown only once. Confirm it
@@ -35,12 +35,18 @@ class TotpReplaceRequest(Schema):
     otp = OtpCode(required=True)
 
 
+class TotpReplaceBody(TypedDict):
+    """The values of a `TotpReplaceRequest`."""
+
+    otp: str
+
+
 @blueprint.put('/totp')
 @endpoint(
     allow=authenticated(fresh=True), body=TotpReplaceRequest, returns=RecoveryCodesSchema,
     limit='60/15 minutes', errors=[OtpInvalid, TooManyAttempts],
 )  # fmt: skip
-def totp_replace(body: dict[str, Any]) -> Any:
+def totp_replace(body: TotpReplaceBody) -> dict[str, list[str]]:
     """Enable the second factor with a code of the authenticator.
 
     The response contains ten recovery codes, shown only once. Each replaces the authenticator once.
@@ -60,6 +66,6 @@ def totp_delete() -> None:
     allow=authenticated(fresh=True), returns=RecoveryCodesSchema, code=201, limit='20/15 minutes',
     errors=[TotpNotEnabled],
 )  # fmt: skip
-def recovery_codes_create() -> Any:
+def recovery_codes_create() -> dict[str, list[str]]:
     """Create ten new recovery codes, shown only once. They void the old ones."""
     return {'recovery_codes': service.renew_recovery_codes(current_principal())}

@@ -1,6 +1,7 @@
 """Route that lists security events."""
 
 from project.auth import service
+from project.auth.rows import EventRow
 from project.auth.schemas import EventSchema
 from project.core.database.keyset_pagination import CursorInvalid, Page, PageRequest
 from project.core.web.endpoints.access import authenticated, current_principal
@@ -24,6 +25,6 @@ class EventListQuery(ListQuery):
     many=True,
     errors=[CursorInvalid],
 )
-def event_list(page: PageRequest) -> Page:
+def event_list(page: PageRequest) -> Page[EventRow]:
     """List the security events of your account, newest first, with failed attempts."""
     return service.list_events(current_principal(), page)

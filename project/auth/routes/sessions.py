@@ -1,6 +1,6 @@
 """Routes that log in and out, refresh and list sessions."""
 
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 from uuid import UUID
 
 from marshmallow import Schema, fields, validate
@@ -16,6 +16,7 @@ from project.auth.errors import (
     WrongRecoveryCode,
     WrongRefreshToken,
 )
+from project.auth.rows import ListedSessionRow
 from project.auth.schemas import LoginSchema, SessionSchema
 from project.core.database.keyset_pagination import CursorInvalid, Page, PageRequest
 from project.core.throttling import TooManyAttempts
@@ -47,13 +48,23 @@ class SessionCreateRequest(Schema):
     recovery_code = RecoveryCodeText()
 
 
+class SessionCreateBody(TypedDict):
+    """The values of a `SessionCreateRequest`."""
+
+    user_or_email: str
+    password: str
+    device: NotRequired[str]
+    otp: NotRequired[str]
+    recovery_code: NotRequired[str]
+
+
 @blueprint.post('/sessions')
 @endpoint(
     allow=public, body=SessionCreateRequest, returns=LoginSchema, code=201, limit='60/minute',
     hashes_password=True,
     errors=[*FACTOR_ERRORS, WrongCredentials, EmailNotVerified, AccountDisabled, TooManyAttempts],
 )  # fmt: skip
-def session_create(body: dict[str, Any]) -> Any:
+def session_create(body: SessionCreateBody) -> service.Login:
     """Log in with a username or an email address. The tokens are shown only once.
 
     `token` is valid for an hour. `refresh_token` is valid for 30 days, and a session for at most
@@ -72,12 +83,18 @@ class SessionRefreshRequest(Schema):
     refresh_token = Token(required=True)
 
 
+class SessionRefreshBody(TypedDict):
+    """The values of a `SessionRefreshRequest`."""
+
+    refresh_token: str
+
+
 @blueprint.post('/sessions/refresh')
 @endpoint(
     allow=public, body=SessionRefreshRequest, returns=LoginSchema, limit='60/minute',
     errors=[WrongRefreshToken],
 )  # fmt: skip
-def session_refresh(body: dict[str, Any]) -> Any:
+def session_refresh(body: SessionRefreshBody) -> service.Login:
     """Exchange a refresh token for a new token and a new refresh token.
 
     A refresh token can be used once. A repeated request within ten seconds gets the same response,
@@ -94,13 +111,21 @@ class SessionReauthenticateRequest(Schema):
     recovery_code = RecoveryCodeText()
 
 
+class SessionReauthenticateBody(TypedDict):
+    """The values of a `SessionReauthenticateRequest`."""
+
+    password: str
+    otp: NotRequired[str]
+    recovery_code: NotRequired[str]
+
+
 @blueprint.post('/sessions/current/reauthentication')
 @endpoint(
     allow=authenticated(), body=SessionReauthenticateRequest, returns=LoginSchema, code=201,
     limit='60/minute', hashes_password=True,
     errors=[*FACTOR_ERRORS, WrongCredentials, SessionNotFound, TooManyAttempts],
 )  # fmt: skip
-def session_reauthenticate(body: dict[str, Any]) -> Any:
+def session_reauthenticate(body: SessionReauthenticateBody) -> service.Login:
     """Confirm your password and second factor again.
 
     The login is then fresh for ten minutes. The session gets new tokens; the old ones become
@@ -120,7 +145,7 @@ class SessionListQuery(ListQuery):
     allow=authenticated(), query=SessionListQuery, returns=SessionSchema, many=True,
     errors=[CursorInvalid],
 )  # fmt: skip
-def session_list(page: PageRequest) -> Page:
+def session_list(page: PageRequest) -> Page[ListedSessionRow]:
     """List your sessions."""
     return service.list_sessions(current_principal(), page)
 

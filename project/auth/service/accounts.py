@@ -11,7 +11,7 @@ from project.auth.errors import WrongPin
 from project.auth.models import Credential, Pin, Registration
 from project.core.clock import now
 from project.core.database.retries import repeatable
-from project.core.database.session import AnyRow, atomic, db, non_atomic
+from project.core.database.session import atomic, db, non_atomic
 from project.core.database.upsert import upsert
 from project.core.mail import send_mail
 from project.core.security.password_hashing import hash_password, verify_password
@@ -20,6 +20,7 @@ from project.users import service as users
 from project.users.errors import UsernameTaken
 from project.users.models import email_key
 from project.users.permissions import ADMIN, MEMBER
+from project.users.rows import UserRow
 
 from .attempt_counters import (
     ALREADY_REGISTERED,
@@ -45,7 +46,7 @@ REGISTRATION_LIFETIME = timedelta(hours=24)
 class CreatedAccount(NamedTuple):
     """A new user, the password, and its expiry; None: it never expires."""
 
-    user: AnyRow
+    user: UserRow
     password: str
     expires_at: datetime | None
 
@@ -100,7 +101,7 @@ def send_verification(email: str) -> None:
             _mail_verification((same or waiting)[0].email)
 
 
-def send_already_registered_notice(known: AnyRow) -> None:
+def send_already_registered_notice(known: UserRow) -> None:
     """Notify a user of an attempt to register their email address.
 
     Call it inside `atomic`. A mailbox gets at most ten such mails a day.
@@ -118,7 +119,7 @@ def send_already_registered_notice(known: AnyRow) -> None:
 
 
 @non_atomic
-def verify_account(*, email: str, pin: str, password: str) -> AnyRow:
+def verify_account(*, email: str, pin: str, password: str) -> UserRow:
     """Create the user of a registration after a check of its PIN and its password.
 
     The password check prevents an attack: a stranger registers the email address of another person,
@@ -215,7 +216,7 @@ def create_user_with_credential(
     roles: Iterable[str] = (MEMBER,),
     name: str = '',
     expires_at: datetime | None = None,
-) -> AnyRow:
+) -> UserRow:
     """Create a user with a password.
 
     Call it in the transaction that consumes the PIN or invitation.
@@ -227,7 +228,7 @@ def create_user_with_credential(
 
 @repeatable
 @atomic()
-def _create_verified_user(registration: Registration, verified: VerifiedPin) -> AnyRow:
+def _create_verified_user(registration: Registration, verified: VerifiedPin) -> UserRow:
     consume_pin(VERIFICATION_PURPOSE, verified)
     user = create_user_with_credential(
         registration.username,

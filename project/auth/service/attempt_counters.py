@@ -5,7 +5,7 @@ Each states how the owner can log in after its limit is reached.
 
 from uuid import UUID
 
-from project.core.database.session import AnyRow
+from project.auth.rows import DeviceRow
 from project.core.ip_addresses import network_of
 from project.core.throttling import (
     ATTEMPT_PERIOD,
@@ -15,6 +15,7 @@ from project.core.throttling import (
     TooManyAttempts,
 )
 from project.users.models import email_key
+from project.users.rows import UserRow
 
 MAX_MAILS_PER_DAY = 10
 MAX_SECOND_FACTOR_MAILS_PER_DAY = 3
@@ -144,7 +145,7 @@ SECOND_FACTOR_MAIL = AttemptCounter(
 )
 
 
-def login_target(login: str, user: AnyRow | None) -> str:
+def login_target(login: str, user: UserRow | None) -> str:
     """Return the target of a login: the normalized username or email address.
 
     An existing user's own spelling is used, so that all variants share a counter.
@@ -173,7 +174,7 @@ def network_target(ip_address: str) -> str:
 
 
 def otp_counter(
-    user_id: int, device: AnyRow | None, session_id: UUID | None
+    user_id: int, device: DeviceRow | None, session_id: UUID | None
 ) -> tuple[AttemptCounter, str]:
     """Return the OTP counter that applies, and its target."""
     if session_id:

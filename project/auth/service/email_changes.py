@@ -6,15 +6,17 @@ from sqlalchemy import delete
 
 from project.auth.errors import WrongPin
 from project.auth.models import EmailChange
+from project.auth.rows import EmailChangeRow
 from project.core.clock import now
 from project.core.database.retries import repeatable
-from project.core.database.session import AnyRow, atomic, db, locks_user, non_atomic
+from project.core.database.session import atomic, db, locks_user, non_atomic
 from project.core.database.upsert import upsert
 from project.core.mail import send_mail
 from project.core.security.principal import Principal
 from project.core.tasks import complete_with_transaction, enqueue, task
 from project.users import service as users
 from project.users.models import email_key
+from project.users.rows import UserRow
 from project.users.signals import user_email_changed
 
 from .accounts import delete_registrations, send_already_registered_notice
@@ -83,7 +85,7 @@ def send_email_change(user_id: int) -> None:
 
 
 @non_atomic
-def confirm_email_change(asker: Principal, pin: str) -> AnyRow:
+def confirm_email_change(asker: Principal, pin: str) -> UserRow:
     """Change the email address of a user after a check of the PIN; return the user.
 
     :raises WrongPin: if the PIN is wrong, used, expired or replaced, or no change is pending.
@@ -100,7 +102,7 @@ def confirm_email_change(asker: Principal, pin: str) -> AnyRow:
 
 @repeatable
 @atomic()
-def _change(user_id: int, pending: AnyRow, verified: VerifiedPin) -> AnyRow:
+def _change(user_id: int, pending: EmailChangeRow, verified: VerifiedPin) -> UserRow:
     consume_pin(email_change_purpose(user_id), verified)
     db.session.execute(delete(EmailChange).where(EmailChange.user_id == user_id))
     was = users.get_user(user_id).email
@@ -122,7 +124,7 @@ def on_user_email_changed(_sender: object, *, user_id: int, was: str, by: int | 
     _send_notice(user, was=was, to=was)
 
 
-def _send_notice(user: AnyRow, *, was: str, to: str) -> None:
+def _send_notice(user: UserRow, *, was: str, to: str) -> None:
     """Mail a notice of a changed email address, at most ten a day to one mailbox."""
     if not is_within_limit(NOTICE_MAIL, mail_target(EMAIL_CHANGED, email_key(to))):
         return

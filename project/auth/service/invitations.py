@@ -9,9 +9,10 @@ from sqlalchemy import delete
 
 from project.auth.errors import InvitationInvalid, UsernameMissing
 from project.auth.models import Credential, Invitation
+from project.auth.rows import InvitationRow
 from project.core.clock import now
 from project.core.database.retries import repeatable
-from project.core.database.session import AnyRow, atomic, db, non_atomic
+from project.core.database.session import atomic, db, non_atomic
 from project.core.database.upsert import upsert
 from project.core.mail import send_mail
 from project.core.security.password_hashing import hash_password
@@ -21,6 +22,7 @@ from project.users import service as users
 from project.users.errors import RoleUnknown
 from project.users.models import ACTIVE, email_key, permissions_of
 from project.users.permissions import INVITE, MEMBER, WRITE
+from project.users.rows import UserRow
 from project.users.signals import users_created
 
 from .accounts import (
@@ -96,7 +98,7 @@ def send_invitation(email: str, roles: list[str], invited_by: int | None) -> Non
 @non_atomic
 def accept_invitation(
     *, email: str, code: str, password: str, username: str | None = None
-) -> AnyRow:
+) -> UserRow:
     """Set the password of an invited user, who is created if necessary.
 
     Attempts are not counted: a code of 80 bits cannot be guessed.
@@ -120,7 +122,7 @@ def accept_invitation(
     return _accept(found, user, username, hash_password(password))
 
 
-def _mail(user: AnyRow | None, email: str, roles: list[str], invited_by: int | None) -> None:
+def _mail(user: UserRow | None, email: str, roles: list[str], invited_by: int | None) -> None:
     """Mail an invitation, at most ten a day to one mailbox."""
     if not is_within_limit(INVITATION, email_key(email)):
         return
@@ -147,15 +149,17 @@ def _record_failure() -> None:
 
 
 @repeatable
-def _accept(found: AnyRow, user: AnyRow | None, username: str | None, password_hash: str) -> AnyRow:
+def _accept(
+    found: InvitationRow, user: UserRow | None, username: str | None, password_hash: str
+) -> UserRow:
     concerned = user.id if user else None, found.invited_by
     with atomic(locking={user_id for user_id in concerned if user_id}):
         return _accept_locked(found, user, username, password_hash)
 
 
 def _accept_locked(
-    found: AnyRow, user: AnyRow | None, username: str | None, password_hash: str
-) -> AnyRow:
+    found: InvitationRow, user: UserRow | None, username: str | None, password_hash: str
+) -> UserRow:
     used = delete(Invitation).where(
         Invitation.email_key == found.email_key, Invitation.code_hash == found.code_hash
     )
@@ -175,7 +179,7 @@ def _accept_locked(
     return user
 
 
-def _ensure_roles_can_be_granted(found: AnyRow) -> None:
+def _ensure_roles_can_be_granted(found: InvitationRow) -> None:
     if not _may_invite(found.invited_by, found.roles):
         raise InvitationInvalid
     try:
@@ -184,7 +188,7 @@ def _ensure_roles_can_be_granted(found: AnyRow) -> None:
         raise InvitationInvalid from None
 
 
-def _can_be_accepted(found: AnyRow, user_id: int) -> bool:
+def _can_be_accepted(found: InvitationRow, user_id: int) -> bool:
     user = users.get_user(user_id)
     return user.status == ACTIVE and _may_invite(found.invited_by, user.roles)
 

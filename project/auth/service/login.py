@@ -1,6 +1,7 @@
 """Login and reauthentication, which issue new session tokens."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -16,13 +17,14 @@ from project.auth.errors import (
 from project.auth.models import Credential, Registration, Session
 from project.core.clock import now
 from project.core.database.retries import repeatable
-from project.core.database.session import AnyRow, atomic, db, non_atomic
+from project.core.database.session import atomic, db, non_atomic
 from project.core.request_context import current_request_context
 from project.core.security.password_hashing import hash_password, needs_rehash, verify_password
 from project.core.security.principal import Principal
 from project.core.security.signing import keyed_number
 from project.users import service as users
 from project.users.models import ACTIVE, email_key
+from project.users.rows import UserRow
 
 from .attempt_counters import (
     LOGIN_DEVICE,
@@ -43,11 +45,11 @@ class Login:
     """A new or renewed session with its tokens, which are shown only once."""
 
     token: str
-    expires_at: Any
+    expires_at: datetime
     refresh_token: str
-    refresh_expires_at: Any
+    refresh_expires_at: datetime
     session: dict[str, Any]
-    user: Any
+    user: UserRow
     device: str | None = None
     token_type: str = 'Bearer'
 
@@ -127,7 +129,7 @@ def reauthenticate(
 
 
 @atomic()
-def _record_failure(user: AnyRow | None, reason: str = 'password') -> None:
+def _record_failure(user: UserRow | None, reason: str = 'password') -> None:
     """Record a failed login. It writes one row, whether or not the account exists."""
     record_security_event('login', user.id if user else None, outcome=FAILURE, reason=reason)
 
@@ -145,7 +147,7 @@ def _renewed(stored: str | None, password: str) -> str | None:
 @repeatable
 @atomic()
 def _enter(
-    user: AnyRow,
+    user: UserRow,
     stored: str | None,
     renewed: str | None,
     factor: Factor | None,
@@ -163,7 +165,7 @@ def _enter(
 
 @atomic()
 def _open_session(
-    user: AnyRow, factor: Factor | None, known: UUID | None, device: str | None
+    user: UserRow, factor: Factor | None, known: UUID | None, device: str | None
 ) -> Login:
     """Open a session. All logins call this function, so its checks cannot be bypassed."""
     if not users.record_login(user.id):
@@ -210,7 +212,7 @@ def _renew(asker: Principal, session_id: UUID, stored: str | None, factor: Facto
     return login_response(pair, session, asker.user)
 
 
-def _seen(moment: Any) -> dict[str, Any]:
+def _seen(moment: datetime) -> dict[str, Any]:
     """Return the columns of a session that an authentication sets."""
     context = current_request_context()
     return {
@@ -222,7 +224,9 @@ def _seen(moment: Any) -> dict[str, Any]:
     }
 
 
-def login_response(pair: TokenPair, session: Any, user: Any, device: str | None = None) -> Login:
+def login_response(
+    pair: TokenPair, session: Session, user: UserRow, device: str | None = None
+) -> Login:
     """Return the response that contains these tokens."""
     shown = {name: getattr(session, name) for name in SESSION_FIELDS}
     return Login(

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from project.auth.models import EVENTS, EVENTS_OF_USER, Event
+from project.auth.rows import EventRow
 from project.core.database.keyset_pagination import Page, PageRequest, iterate_pages
-from project.core.database.session import AnyRow, db
+from project.core.database.session import db
 from project.core.request_context import current_request_context
 from project.core.security.principal import Principal
 
@@ -56,12 +57,12 @@ def actor_of(by: int | None, user_id: int | None = None) -> str:
     return SELF if by == user_id else f'user:{by}'
 
 
-def list_events(asker: Principal, page: PageRequest) -> Page:
+def list_events(asker: Principal, page: PageRequest) -> Page[EventRow]:
     """Return a page of the asker's security events, newest first."""
     return EVENTS.page(EVENTS_OF_USER, page, user_id=asker.user_id)
 
 
-def list_all_events(user_id: int | None = None, kind: str | None = None) -> Iterator[AnyRow]:
+def list_all_events(user_id: int | None = None, kind: str | None = None) -> Iterator[EventRow]:
     """Yield security events, newest first, optionally only those of a user or a kind."""
     wanted = {'user_id': user_id, 'kind': kind}
     known = {name: value for name, value in wanted.items() if value is not None}

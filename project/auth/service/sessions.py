@@ -7,24 +7,19 @@ from uuid import UUID
 from sqlalchemy import delete, select, update
 
 from project.auth.errors import SessionNotFound
-from project.auth.models import (
-    SESSIONS,
-    SESSIONS_OF_USER,
-    ApiKey,
-    Device,
-    EmailChange,
-    Session,
-)
+from project.auth.models import SESSIONS, SESSIONS_OF_USER, ApiKey, Device, EmailChange, Session
+from project.auth.rows import ListedSessionRow, LiveSessionRow
 from project.core.clock import is_recent, now, recent_window
 from project.core.database.keyset_pagination import Page, PageRequest, iterate_pages
 from project.core.database.retries import repeatable
-from project.core.database.session import AnyRow, atomic, db, locks_user
+from project.core.database.session import atomic, db, locks_user
 from project.core.security.principal import Principal
 from project.core.security.tokens import kind_of, token_hash
 from project.core.throttling import AttemptCounter
 from project.users import service as users
 from project.users.errors import UserNotFound
 from project.users.models import ACTIVE, email_key, permissions_of
+from project.users.rows import UserRow
 from project.users.signals import user_disabled
 
 from .attempt_counters import (
@@ -93,12 +88,12 @@ def reload_principal(principal: Principal) -> Principal | None:
     return _principal_of(found) if found and found.status == ACTIVE else None
 
 
-def list_sessions(asker: Principal, page: PageRequest) -> Page:
+def list_sessions(asker: Principal, page: PageRequest) -> Page[ListedSessionRow]:
     """Return a page of the asker's live sessions, newest first."""
     return _sessions(asker.user_id, page, current=asker.session_id)
 
 
-def list_sessions_of(user_id: int) -> Iterator[AnyRow]:
+def list_sessions_of(user_id: int) -> Iterator[ListedSessionRow]:
     """Yield all of a user's live sessions, newest first. For operators."""
     return iterate_pages(lambda page: _sessions(user_id, page, current=None))
 
@@ -178,7 +173,7 @@ def _reset(counters: list[tuple[AttemptCounter, str]], user_id: int | None) -> l
     return names
 
 
-def _counters_of_user(user: AnyRow) -> list[tuple[AttemptCounter, str]]:
+def _counters_of_user(user: UserRow) -> list[tuple[AttemptCounter, str]]:
     owner, target = user.id, account_target(user.id)
     devices = db.session.scalars(select(Device.id).where(Device.user_id == owner))
     sessions = db.session.scalars(select(Session.id).where(Session.user_id == owner))
@@ -223,7 +218,7 @@ def _record_use(session_id: UUID) -> None:
     db.session.execute(update(Session).where(Session.id == session_id).values(last_used_at=now()))
 
 
-def _principal_of(found: AnyRow) -> Principal:
+def _principal_of(found: LiveSessionRow) -> Principal:
     return Principal(
         user_id=found.id,
         username=found.username,
@@ -234,7 +229,7 @@ def _principal_of(found: AnyRow) -> Principal:
     )
 
 
-def _sessions(user_id: int, page: PageRequest, *, current: UUID | None) -> Page:
+def _sessions(user_id: int, page: PageRequest, *, current: UUID | None) -> Page[ListedSessionRow]:
     # No session has an id of all zeros.
     current = current or UUID(int=0)
     return SESSIONS.page(SESSIONS_OF_USER, page, user_id=user_id, current=current, moment=now())

@@ -12,15 +12,10 @@ from sqlalchemy import case, delete, null, select, update
 
 from project.auth.errors import WrongRefreshToken
 from project.auth.models import Session
+from project.auth.rows import SessionFamilyRow
 from project.core.clock import is_recent, now, recent_window
 from project.core.database.cleanup import BATCH_ROWS
-from project.core.database.session import (
-    AnyRow,
-    atomic,
-    db,
-    execute_in_own_transaction,
-    non_atomic,
-)
+from project.core.database.session import atomic, db, execute_in_own_transaction, non_atomic
 from project.core.mail import send_mail
 from project.core.request_context import current_request_context
 from project.core.security.tokens import family_of, kind_of, token_hash
@@ -57,7 +52,6 @@ def _rotate(used: str) -> Login | None:
     """Replace a refresh token in one statement; one concurrent request succeeds."""
     pair, moment, context = rotate_token_pair(used), now(), current_request_context()
     columns = pair.columns(moment)
-    columns |= {name: _at_most_ends(columns[name]) for name in ('expires_at', 'refresh_expires_at')}
     rotation = (
         update(Session)
         .where(Session.refresh_hash == token_hash(used))
@@ -98,10 +92,10 @@ def _repeat(used: str) -> Login:
     return _login(pair, session)
 
 
-def _is_just_used(found: AnyRow, used: str) -> bool:
-    return _is(found.previous_refresh_hash, used) and is_recent(
-        found.refreshed_at, REFRESH_GRACE_PERIOD
-    )
+def _is_just_used(found: SessionFamilyRow, used: str) -> bool:
+    if found.refreshed_at is None or not _is(found.previous_refresh_hash, used):
+        return False
+    return is_recent(found.refreshed_at, REFRESH_GRACE_PERIOD)
 
 
 def _is(stored: str | None, token: str) -> bool:
@@ -116,7 +110,7 @@ def _login(pair: TokenPair, session: Session) -> Login:
 
 
 @atomic()
-def _end(found: AnyRow) -> None:
+def _end(found: SessionFamilyRow) -> None:
     """End the session of a reused token and notify its user, once."""
     ended = delete(Session).where(Session.id == found.id).returning(Session.id)
     if db.session.execute(ended).one_or_none() is None:

@@ -1,7 +1,7 @@
 """`flask config`: works with an invalid configuration, so it needs no application."""
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 import click
 from flask import Flask
@@ -18,7 +18,7 @@ class LoadedConfig(Protocol):
     faults: list[str]
     warnings: list[str]
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[dict[str, object]]:
         """Return `name`, `value`, `source`, `accepted` and `meaning` of each setting.
 
         Secrets are masked.

@@ -4,7 +4,6 @@ import json
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import click
 from flask import Flask, current_app
@@ -61,7 +60,7 @@ def init_app(app: Flask) -> None:
     app.shell_context_processor(shell_context)
 
 
-def shell_context() -> dict[str, Any]:
+def shell_context() -> dict[str, object]:
     """Return the variables of `flask shell`: `db` and every model."""
     return {'db': db, **{mapper.class_.__name__: mapper.class_ for mapper in Base.registry.mappers}}
 

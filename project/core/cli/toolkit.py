@@ -112,7 +112,7 @@ class Command(ErrorReportingMixin, click.Command):
     """A command without a group."""
 
 
-def app_command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
+def app_command(name: str) -> Callable[[Callable[..., object]], click.Command]:
     """Return a decorator that makes a top-level command with an app context."""
 
     def decorate(function: Callable[..., Any]) -> click.Command:

@@ -4,14 +4,14 @@ SQLAlchemy spends as much time on each execution of a statement as the database 
 `CompiledQuery` keeps the SQL and the type conversions between executions.
 """
 
-from collections import namedtuple
 from collections.abc import Callable
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic
 
 from sqlalchemy import Dialect, Engine
 
+from .rows import R, validate_row
 from .session import AnySelect, db
 
 Convert = Callable[[Any], Any]
@@ -36,16 +36,20 @@ class _CompiledStatement:
         return known if self.positions is None else [known[name] for name in self.positions]
 
 
-class CompiledQuery:
-    """A SELECT of columns with named parameters (`bindparam`); its rows are named tuples."""
+class CompiledQuery(Generic[R]):
+    """A SELECT of columns with named parameters (`bindparam`).
 
-    def __init__(self, statement: AnySelect) -> None:
+    :param row: the type of its rows.
+    :raises TypeError: if the fields of a row are not the columns of the statement.
+    """
+
+    def __init__(self, row: type[R], statement: AnySelect) -> None:
+        validate_row(row, [str(column.key) for column in statement.selected_columns])
         self.statement = statement
+        self._make_row: Callable[[Any], R] = row._make
         self._plans: dict[str, _CompiledStatement] = {}
-        names = [str(column.key) for column in statement.selected_columns]
-        self._row: Any = namedtuple('Row', names)  # type: ignore[misc]
 
-    def all(self, **values: Any) -> list[Any]:
+    def all(self, **values: Any) -> list[R]:
         """Return all rows. Inside `atomic`, they include the changes of the transaction."""
         bind = db.engines[None]
         # Check the registry first: a request that only reads needs no session.
@@ -57,14 +61,14 @@ class CompiledQuery:
             # After an error, run the query again by SQLAlchemy. Its event handlers classify the
             # error (lost connection, damaged database, wrong statement) and invalidate connections.
         rows = db.session().connection().execute(self.statement, values)
-        return [self._row(*row) for row in rows]
+        return [self._make_row(row) for row in rows]
 
-    def first(self, **values: Any) -> Any | None:
+    def first(self, **values: Any) -> R | None:
         """Return the first row, or None."""
         rows = self.all(**values)
         return rows[0] if rows else None
 
-    def _all_by_driver(self, engine: Engine, values: dict[str, Any]) -> list[Any]:
+    def _all_by_driver(self, engine: Engine, values: dict[str, Any]) -> list[R]:
         plan = self._plans.get(engine.name) or self._compile(engine.dialect)
         with _borrowed(engine) as connection:
             cursor = connection.cursor()
@@ -76,13 +80,13 @@ class CompiledQuery:
         columns = enumerate(plan.results)
         converted = [(at, convert) for at, convert in columns if convert]
         if not converted:
-            return [self._row(*row) for row in found]
+            return [self._make_row(row) for row in found]
         rows = []
         for row in found:
             cells = list(row)
             for at, convert in converted:
                 cells[at] = convert(cells[at])
-            rows.append(self._row(*cells))
+            rows.append(self._make_row(cells))
         return rows
 
     def _compile(self, dialect: Dialect) -> _CompiledStatement:

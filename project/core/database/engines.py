@@ -113,7 +113,7 @@ def is_transaction_conflict(error: Exception) -> bool:
     return getattr(getattr(error, 'orig', None), 'sqlstate', None) in POSTGRESQL_CONFLICTS
 
 
-def write_execution_options(engine: Engine) -> dict[str, Any]:
+def write_execution_options(engine: Engine) -> dict[str, object]:
     """Return the execution options of a connection for a transaction that writes."""
     return {'isolation_level': WRITE_ISOLATION_LEVELS[engine.dialect.name]}
 

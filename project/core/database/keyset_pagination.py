@@ -6,10 +6,10 @@ The end of a page is a signed cursor, which is bound to the list, its order and 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from typing import Any
+from typing import Any, Generic, TypeVarTuple
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import ColumnElement, Integer, bindparam, tuple_
+from sqlalchemy import ColumnElement, Integer, Row, Select, bindparam, tuple_
 
 from project.core.errors import UnprocessableContent
 from project.core.security.key_usage import register_expiring_values
@@ -18,7 +18,10 @@ from project.core.value_codec import decode, encode
 
 from .column_types import ensure_ordered, python_type_of
 from .compiled_query import CompiledQuery
-from .session import AnyRow, AnySelect, db
+from .rows import R
+from .session import AnySelect, db
+
+Ts = TypeVarTuple('Ts')
 
 BATCH_ROWS = 500
 
@@ -47,15 +50,15 @@ class PageRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class Page(Generic[R]):
     """Some rows of a list, and the cursor of the next page, if there is one."""
 
-    items: Sequence[Any]
+    items: Sequence[R]
     next: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Keyset:
+class Keyset(Generic[R]):
     """The orders of a list: by one of several columns, and by the primary key for equal values.
 
     The columns must be NOT NULL, and the statement must select them under their own names.
@@ -67,11 +70,12 @@ class Keyset:
     :raises UnsupportedType: if a list cannot be sorted by a column, or a cursor cannot contain it.
     """
 
+    row: type[R]
     name: str
     sorts: Mapping[str, Any]
     key: Any
     default: str
-    _queries: WeakKeyDictionary[AnySelect, dict[tuple[str, bool], CompiledQuery]] = field(
+    _queries: WeakKeyDictionary[AnySelect, dict[tuple[str, bool], CompiledQuery[R]]] = field(
         default_factory=WeakKeyDictionary, compare=False, repr=False
     )
 
@@ -80,7 +84,7 @@ class Keyset:
         for column in (self.key, *self.sorts.values()):
             ensure_ordered(column, f'the list {self.name!r}')
 
-    def page(self, statement: AnySelect, request: PageRequest, **values: Any) -> Page:
+    def page(self, statement: AnySelect, request: PageRequest, **values: Any) -> Page[R]:
         """Return the requested page.
 
         :param statement: the query of the list. Pass the same object each time: the compiled
@@ -105,7 +109,7 @@ class Keyset:
         column = self.sorts[sort.removeprefix('-')]
         return (column,) if column is self.key else (column, self.key)
 
-    def _query(self, statement: AnySelect, sort: str, *, further: bool) -> CompiledQuery:
+    def _query(self, statement: AnySelect, sort: str, *, further: bool) -> CompiledQuery[R]:
         """Return the query of the first or a further page, compiled once per order."""
         known = self._queries.setdefault(statement, {})
         if (sort, further) not in known:
@@ -115,7 +119,8 @@ class Keyset:
                 here, there = tuple_(*order), tuple_(*place)
                 statement = statement.where(here < there if descending else here > there)
             statement = statement.order_by(*(c.desc() if descending else c for c in order))
-            known[sort, further] = CompiledQuery(statement.limit(bindparam('rows', type_=Integer)))
+            limited = statement.limit(bindparam('rows', type_=Integer))
+            known[sort, further] = CompiledQuery(self.row, limited)
         return known[sort, further]
 
     def _read(
@@ -142,7 +147,7 @@ def _digest(filters: Mapping[str, Any]) -> str:
     return sha256(words.encode()).hexdigest()[:16]
 
 
-def iterate_pages(page_of: Callable[[PageRequest], Page]) -> Iterator[Any]:
+def iterate_pages(page_of: Callable[[PageRequest], Page[R]]) -> Iterator[R]:
     """Yield all rows of a list, page by page. For commands and exports."""
     page = PageRequest(limit=200)
     while True:
@@ -153,7 +158,7 @@ def iterate_pages(page_of: Callable[[PageRequest], Page]) -> Iterator[Any]:
         page = replace(page, cursor=found.next)
 
 
-def iterate_in_batches(found: AnySelect, *keys: Any) -> Iterator[AnyRow]:
+def iterate_in_batches(found: Select[*Ts], *keys: Any) -> Iterator[Row[*Ts]]:
     """Yield all rows of a select in batches. For commands, exports and clean-up.
 
     :param keys: selected columns that together are unique. The rows are sorted by them.

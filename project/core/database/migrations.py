@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from alembic.config import Config
 from flask import Flask
 from flask_migrate import Migrate
 from flask_migrate.cli import db as db_commands
@@ -50,9 +51,9 @@ def reject_known_revision(_context: Any, _option: Any, value: str | None) -> str
 
 
 @migrate.configure  # type: ignore[untyped-decorator]
-def locate_versions(config: Any) -> Any:
+def locate_versions(config: Config) -> Config:
     """Set the folders of all features, even of those without a migration yet."""
-    folder = Path(config.get_main_option('script_location')) / 'versions'
+    folder = Path(config.get_main_option('script_location', '')) / 'versions'
     # The folders include features that are removed from the code but not yet downgraded.
     names = features() | {path.name for path in folder.iterdir() if path.is_dir()}
     names.discard('__pycache__')

@@ -1,6 +1,7 @@
 """Named values that all processes share: one row each in `core_values`."""
 
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import LargeBinary, String, bindparam, select
 from sqlalchemy.orm import Mapped, mapped_column
@@ -23,7 +24,13 @@ class SharedValue(Base):
     changed_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
-_by_name = CompiledQuery(select(SharedValue.value).where(SharedValue.name == bindparam('name')))
+class _ValueRow(NamedTuple):
+    value: bytes
+
+
+_by_name = CompiledQuery(
+    _ValueRow, select(SharedValue.value).where(SharedValue.name == bindparam('name'))
+)
 
 
 def find_value(name: str) -> bytes | None:

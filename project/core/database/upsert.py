@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, Insert
 from sqlalchemy.dialects import postgresql, sqlite
 
 from .session import Base, db
@@ -18,18 +18,22 @@ def upsert(
     conflict: Sequence[str],
     change: Mapping[str, Any],
     where: ColumnElement[bool] | None = None,
-) -> Any:
+) -> Insert:
     """Return an INSERT that instead updates an existing row if it matches `where`.
 
     :param conflict: the columns of the unique constraint that identifies the existing row.
     """
     insert = _insert(model).values(**values)
-    return insert.on_conflict_do_update(index_elements=conflict, set_=dict(change), where=where)
+    updated: Insert = insert.on_conflict_do_update(
+        index_elements=conflict, set_=dict(change), where=where
+    )
+    return updated
 
 
-def insert_or_ignore(model: type[Base]) -> Any:
+def insert_or_ignore(model: type[Base]) -> Insert:
     """Return an INSERT that skips rows which violate a unique constraint of the table."""
-    return _insert(model).on_conflict_do_nothing()
+    ignored: Insert = _insert(model).on_conflict_do_nothing()
+    return ignored
 
 
 def _insert(model: type[Base]) -> Any:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from math import inf
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from gunicorn.http.body import Body, ChunkedReader, LengthReader
 from gunicorn.http.errors import NoMoreData
@@ -20,6 +20,9 @@ from gunicorn.http.unreader import SocketUnreader
 from project.core.errors import RequestTimeout
 
 from .chunked_body import ChunkedBodyReader
+
+# The bytes that a read of a socket returns, or their number if it fills a buffer.
+Received = TypeVar('Received', bytes, int)
 
 
 @dataclass(slots=True)
@@ -76,7 +79,7 @@ class Unreader(SocketUnreader):  # type: ignore[misc]
         """Limit the time for the rest of the body."""
         self.deadline, self.on_timeout = time.monotonic() + seconds, on_timeout
 
-    def receive(self, read: Callable[[], Any], nothing: Any) -> Any:
+    def receive(self, read: Callable[[], Received | None], nothing: Received) -> Received:
         """Read from the socket within the limits of the current body.
 
         :param read: reads once, and raises `BlockingIOError` after the receive timeout.
@@ -185,7 +188,7 @@ def is_body_unread(body: Any) -> bool:
     return isinstance(body, io.BufferedReader) and bool(body.raw.missing)
 
 
-def use_direct_body_reader(body: Any, unreader: Any) -> Any:
+def use_direct_body_reader(body: Any, unreader: Any) -> object:
     """Return a reader of the body whose `read1` returns the bytes that have arrived.
 
     For a body with a `Content-Length`, it is also faster than gunicorn's reader. An empty body, or

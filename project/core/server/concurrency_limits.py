@@ -47,19 +47,19 @@ class ConcurrencyLimiter:
         self.waiting.append((time.monotonic(), conn, keys))
         return False
 
-    def release(self, conn: Any) -> Iterator[Any]:
+    def release(self, conn: Any) -> Iterator[object]:
         """Free the slot of a request; return the connections whose requests start now."""
         self._subtract(self.running.pop(conn))
         return self._start_waiting()
 
-    def release_key(self, conn: Any, key: Hashable) -> Iterator[Any]:
+    def release_key(self, conn: Any, key: Hashable) -> Iterator[object]:
         """Stop counting a request under a key; yield the connections whose requests start."""
         if key in self.running.get(conn, ()):
             self.running[conn] -= {key}
             self._subtract([key])
             yield from self._start_waiting()
 
-    def pop_expired(self) -> Iterator[Any]:
+    def pop_expired(self) -> Iterator[object]:
         """Remove and yield the connections whose requests have exceeded the queue timeout."""
         moment = time.monotonic()
         while self.waiting and moment - self.waiting[0][0] > self.queue_timeout_seconds:

@@ -9,15 +9,14 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-import boto3
 from boto3.s3.transfer import TransferConfig
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from project.core.errors import ServiceUnavailable
 
 from .base import Storage, StoredObject
 from .listing import KEY_PATTERN, ListedName, check_key
+from .s3_client import PROBE_LIMITS, TRANSACTION_LIMITS, create_client
 from .s3_file import S3File, translate_s3_errors
 
 # Larger files are uploaded in parts, four of them concurrently.
@@ -29,20 +28,6 @@ PRESIGNED_URL_SECONDS = 60
 
 # A multipart upload of this age is abandoned: its process has ended.
 ABANDONED_AFTER_SECONDS = 24 * 60 * 60
-# Limits for the requests of a health check. There is one attempt, because checks are repeated.
-PROBE_LIMITS = {
-    'connect_timeout': 0.9,
-    'read_timeout': 0.9,
-    'retries': {'mode': 'standard', 'total_max_attempts': 1},
-}
-
-# Of requests that may be made in a transaction: shorter than the 5 s for which other writers wait
-# for the lock of SQLite.
-TRANSACTION_LIMITS = {
-    'connect_timeout': 1.5,
-    'read_timeout': 3,
-    'retries': {'mode': 'standard', 'total_max_attempts': 1},
-}
 
 
 class S3Storage(Storage):
@@ -72,16 +57,7 @@ class S3Storage(Storage):
         super().__init__(spool)
         self.bucket = bucket
         self.prefix = f'{prefix}/' if prefix else ''
-        session = boto3.Session()
-        if session.get_credentials() is None:
-            raise SystemExit('S3 needs credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY')
-
-        def client(at: str | None, **limits: Any) -> Any:
-            return session.client(
-                's3', endpoint_url=at, region_name=region or 'us-east-1',
-                config=_configured(at, checksums).merge(Config(**limits)),
-            )  # fmt: skip
-
+        client = partial(create_client, region=region, checksums=checksums)
         # A client with shorter time limits: a health check must end within 2 s.
         self._new_probe = cache(partial(client, endpoint, **PROBE_LIMITS))
         self._new_short_client = cache(partial(client, endpoint, **TRANSACTION_LIMITS))
@@ -200,20 +176,6 @@ class S3Storage(Storage):
             Bucket=self.bucket, Key=self._name(key), Range=f'bytes={start}-'
         )
         return found['Body']
-
-
-def _configured(endpoint: str | None, checksums: str) -> Config:
-    return Config(
-        connect_timeout=3,
-        read_timeout=30,
-        retries={'mode': 'standard', 'max_attempts': 3},
-        max_pool_connections=64,
-        signature_version='s3v4',
-        request_checksum_calculation=f'when_{checksums}',
-        response_checksum_validation=f'when_{checksums}',
-        # Only Amazon has a host name for each bucket.
-        s3={'addressing_style': 'path' if endpoint else 'auto'},
-    )
 
 
 def _status(error: BaseException | None) -> int | None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
+from typing import NamedTuple
 
 from flask import current_app
 from sqlalchemy import BigInteger, String, select, update
@@ -17,7 +18,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
 from project.core.database.named_locks import lock_name
-from project.core.database.session import AnyRow, Base, atomic, db, execute_select
+from project.core.database.rows import select_row
+from project.core.database.session import Base, atomic, db
 from project.core.database.types import UTCDateTime
 from project.core.database.upsert import upsert
 from project.core.errors import ServiceUnavailable
@@ -47,6 +49,18 @@ class StorageCollection(Base):
     examined: Mapped[int] = mapped_column(BigInteger, default=0)
     collected: Mapped[int] = mapped_column(BigInteger, default=0)
     collected_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
+
+
+class CollectionState(NamedTuple):
+    """How far the garbage collection has come; see `StorageCollection`."""
+
+    started_at: datetime | None
+    finished_at: datetime | None
+    paused_until: datetime | None
+    position: str
+    examined: int
+    collected: int
+    collected_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +126,14 @@ def collect_storage(
         _finish()
 
 
-def collection_state() -> AnyRow | None:
+def collection_state() -> CollectionState | None:
     """Return progress and totals of the current or last garbage collection."""
     table = StorageCollection
     state = select(
         table.started_at, table.finished_at, table.paused_until, table.position, table.examined,
         table.collected, table.collected_bytes,
     )  # fmt: skip
-    return execute_select(state).one_or_none()
+    return select_row(CollectionState, state)
 
 
 @atomic(checks_caller=False)

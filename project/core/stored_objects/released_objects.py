@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
 from project.core.database.keyset_pagination import iterate_in_batches
-from project.core.database.session import AnyRow, Base, atomic, db
+from project.core.database.session import Base, atomic, db
 from project.core.database.types import UTCDateTime
 from project.core.database.upsert import upsert
 from project.core.errors import ServiceUnavailable
@@ -60,10 +60,10 @@ def collect_released_objects() -> None:
     due = select(ReleasedObject.released_at, ReleasedObject.key)
     due = due.where(ReleasedObject.released_at < before)
     failed = in_a_row = 0
-    for row in iterate_in_batches(due, ReleasedObject.released_at, ReleasedObject.key):
+    for released_at, key in iterate_in_batches(due, ReleasedObject.released_at, ReleasedObject.key):
         if pause_end():
             return
-        is_done = _collect(row)
+        is_done = _collect(key, released_at)
         failed, in_a_row = failed + (not is_done), 0 if is_done else in_a_row + 1
         if in_a_row == MAX_FAILURES_IN_A_ROW:
             break
@@ -71,26 +71,26 @@ def collect_released_objects() -> None:
         raise ServiceUnavailable(f'{failed} released objects could not be removed')
 
 
-def _collect(row: AnyRow) -> bool:
+def _collect(key: str, released_at: datetime) -> bool:
     try:
-        collect_object(row.key)
+        collect_object(key)
     except (ServiceUnavailable, KeyError) as error:
         # KeyError: the feature that registered the prefix was removed.
-        log.warning('%s cannot be removed: %r', row.key, error.__cause__ or error)
-        _postpone(row)
+        log.warning('%s cannot be removed: %r', key, error.__cause__ or error)
+        _postpone(key)
         return False
-    _delete_row(row)
+    _delete_row(key, released_at)
     return True
 
 
 @atomic()
-def _delete_row(row: AnyRow) -> None:
+def _delete_row(key: str, released_at: datetime) -> None:
     # The moment must match: the key may have been released again in the meantime.
-    this = (ReleasedObject.key == row.key) & (ReleasedObject.released_at == row.released_at)
+    this = (ReleasedObject.key == key) & (ReleasedObject.released_at == released_at)
     db.session.execute(delete(ReleasedObject).where(this))
 
 
 @atomic()
-def _postpone(row: AnyRow) -> None:
-    later = update(ReleasedObject).where(ReleasedObject.key == row.key)
+def _postpone(key: str) -> None:
+    later = update(ReleasedObject).where(ReleasedObject.key == key)
     db.session.execute(later.values(released_at=now()))

@@ -9,10 +9,10 @@ from uuid import UUID
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
-from project.core.database.session import AnyRow
 from project.core.tasks import leases
 from project.core.tasks.attempts import Claim, fail_leased_tasks, run_next_task
 from project.core.tasks.registry import QUEUES, Queue
+from project.core.tasks.rows import ClaimedTask
 
 from .broker import TaskBroker
 from .worker_slot import WorkerSlot
@@ -49,7 +49,7 @@ def run_worker(queues: Sequence[Queue] = QUEUES) -> Callable[[Flask, WorkerSlot]
     ready one.
     """
 
-    def claim(lease: UUID) -> AnyRow | None:
+    def claim(lease: UUID) -> ClaimedTask | None:
         return leases.claim_next(lease, queues)
 
     def run(app: Flask, slot: WorkerSlot) -> None:

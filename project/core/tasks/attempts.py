@@ -17,7 +17,6 @@ from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
 from project.core.database.failures import CANCELED, failure_of
-from project.core.database.session import AnyRow
 from project.core.request_context import (
     RequestContext,
     current_request_context,
@@ -28,6 +27,7 @@ from project.core.semaphore import SlotUnavailable
 from . import leases
 from .errors import IncompatibleTask, LeaseLost, PermanentFailure
 from .registry import Task, exponential_backoff, find_task
+from .rows import ClaimedTask
 from .serialization import deserialize, redact
 
 MAX_REASON_CHARACTERS = 2000
@@ -42,7 +42,7 @@ OUTAGE_BACKOFF = timedelta(seconds=10)
 
 log = logging.getLogger(__name__)
 
-Claim = Callable[[UUID], AnyRow | None]
+Claim = Callable[[UUID], ClaimedTask | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ def fail_leased_tasks(lease: UUID, reason: str) -> None:
             _log_outcome(outcome, row)
 
 
-def _run_attempt(app: Flask, task: Task | None, row: AnyRow) -> Outcome:
+def _run_attempt(app: Flask, task: Task | None, row: ClaimedTask) -> Outcome:
     """Run a task and return its outcome."""
     arguments: dict[str, Any] = {}
     try:
@@ -166,7 +166,7 @@ def _run_attempt(app: Flask, task: Task | None, row: AnyRow) -> Outcome:
     return Outcome('done', partial(leases.complete, row.id, row.lease_id))
 
 
-def _get_runnable(task: Task | None, row: AnyRow) -> Task:
+def _get_runnable(task: Task | None, row: ClaimedTask) -> Task:
     """Return the task if it may run.
 
     :raises IncompatibleTask: if this version does not have the task.
@@ -179,7 +179,7 @@ def _get_runnable(task: Task | None, row: AnyRow) -> Task:
     return task
 
 
-def _run(task: Task, row: AnyRow, arguments: dict[str, Any]) -> None:
+def _run(task: Task, row: ClaimedTask, arguments: dict[str, Any]) -> None:
     """Run a task; fill `arguments`, which the caller needs to redact an error."""
     arguments.update(deserialize(task, row.arguments, row.encrypted_arguments))
     token = _attempt.set(Attempt(row.id, row.created_at, row.attempts, row.lease_id))
@@ -190,7 +190,7 @@ def _run(task: Task, row: AnyRow, arguments: dict[str, Any]) -> None:
 
 
 def _failed(
-    task: Task | None, row: AnyRow, reason: str, max_attempts: int | None = None
+    task: Task | None, row: ClaimedTask, reason: str, max_attempts: int | None = None
 ) -> Outcome:
     attempts = task.attempts if task else MAX_INCOMPATIBLE_ATTEMPTS
     if row.attempts >= min(attempts, max_attempts or attempts):
@@ -214,18 +214,18 @@ def _is_outage(error: BaseException) -> bool:
     return failure is not None and failure is not CANCELED
 
 
-def _postponed(row: AnyRow, reason: str) -> Outcome:
+def _postponed(row: ClaimedTask, reason: str) -> Outcome:
     wait = exponential_backoff(OUTAGE_BACKOFF, 1)
     give_back = partial(leases.give_back, row.id, row.lease_id, wait, reason=reason)
     return Outcome('postponed', give_back, reason)
 
 
-def _dead_lettered(row: AnyRow, reason: str) -> Outcome:
+def _dead_lettered(row: ClaimedTask, reason: str) -> Outcome:
     return Outcome('given up', partial(leases.dead_letter, row.id, row.lease_id, reason), reason)
 
 
 @contextmanager
-def _request_context_of(row: AnyRow) -> Iterator[None]:
+def _request_context_of(row: ClaimedTask) -> Iterator[None]:
     """Set the request context of the request that enqueued the task."""
     before = current_request_context()
     set_request_context(
@@ -252,7 +252,7 @@ def _storable(text: str, task: Task | None, arguments: dict[str, Any]) -> str:
     return redacted.encode(errors='backslashreplace').decode().replace('\0', '\\0')
 
 
-def _log_outcome(outcome: Outcome, row: AnyRow, seconds: float = 0.0) -> None:
+def _log_outcome(outcome: Outcome, row: ClaimedTask, seconds: float = 0.0) -> None:
     fields = {
         'task': row.name,
         'id': str(row.id),

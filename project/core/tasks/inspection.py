@@ -9,13 +9,15 @@ from uuid import UUID
 from sqlalchemy import case, delete, func, literal, select, tuple_, update
 
 from project.core.clock import now
-from project.core.database.session import AnyRow, atomic, db, execute_select
+from project.core.database.rows import select_row, select_rows
+from project.core.database.session import atomic, db, execute_select
 from project.core.errors import Conflict, NotFound
 
 from . import leases
 from .outbox import DEAD, QUEUED, RUNNING, WAITING, OutboxTask
 from .periodic import DispatcherTick, Schedule
 from .registry import QUEUES, SLOW, find_task, scheduled_tasks
+from .rows import InspectedTask, ScheduleRow, TaskStats
 from .serialization import redacted_arguments
 
 STATES = (WAITING, QUEUED, RUNNING, DEAD)
@@ -45,27 +47,27 @@ class TaskRunning(Conflict):
 
 def list_tasks(
     *, state: str | None = None, name: str | None = None, limit: int | None = None
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[dict[str, object]]:
     """Yield the tasks that are not done, oldest first; secrets are masked."""
     sort_key = (OutboxTask.created_at, OutboxTask.id)
     chosen = _filtered(select(*INSPECTED_COLUMNS), state, name).order_by(*sort_key)
     left = limit if limit is not None else float('inf')
-    batch = execute_select(chosen.limit(int(min(left, BATCH_ROWS)))).all()
+    batch = select_rows(InspectedTask, chosen.limit(int(min(left, BATCH_ROWS))))
     while batch:
         yield from map(_to_dict, batch)
         left -= len(batch)
         if left <= 0:
             return
         rest = chosen.where(tuple_(*sort_key) > (batch[-1].created_at, batch[-1].id))
-        batch = execute_select(rest.limit(int(min(left, BATCH_ROWS)))).all()
+        batch = select_rows(InspectedTask, rest.limit(int(min(left, BATCH_ROWS))))
 
 
-def get_task(task_id: UUID) -> dict[str, Any]:
+def get_task(task_id: UUID) -> dict[str, object]:
     """Return a task with its secrets masked.
 
     :raises TaskNotFound: if it does not exist.
     """
-    row = execute_select(select(*INSPECTED_COLUMNS).where(OutboxTask.id == task_id)).one_or_none()
+    row = select_row(InspectedTask, select(*INSPECTED_COLUMNS).where(OutboxTask.id == task_id))
     if row is None:
         raise TaskNotFound
     return _to_dict(row)
@@ -111,19 +113,15 @@ def delete_dead_tasks(name: str | None = None) -> int:
     return len(db.session.execute(dead).all())
 
 
-def task_stats() -> list[AnyRow]:
+def task_stats() -> list[TaskStats]:
     """Return the number of tasks by name and state.
 
     `oldest` is the earliest `scheduled_at` of the waiting and queued tasks with a name.
     """
     oldest = func.min(case((OutboxTask.state.in_((WAITING, QUEUED)), OutboxTask.scheduled_at)))
     counts = [func.count(case((OutboxTask.state == state, 1))).label(state) for state in STATES]
-    found = execute_select(
-        select(OutboxTask.name, *counts, oldest.label('oldest'))
-        .group_by(OutboxTask.name)
-        .order_by(OutboxTask.name)
-    )
-    return list(found.all())
+    stats = select(OutboxTask.name, *counts, oldest.label('oldest'))
+    return select_rows(TaskStats, stats.group_by(OutboxTask.name).order_by(OutboxTask.name))
 
 
 def oldest_waiting_by_queue() -> dict[str, int]:
@@ -158,12 +156,8 @@ def schedule_ages() -> list[ScheduleAge]:
 
     A schedule without a row has not been processed by a dispatcher yet.
     """
-    found = {
-        row.name: row
-        for row in execute_select(
-            select(Schedule.name, Schedule.next_run_at, Schedule.last_enqueued_at)
-        )
-    }
+    rows = select(Schedule.name, Schedule.next_run_at, Schedule.last_enqueued_at)
+    found = {row.name: row for row in select_rows(ScheduleRow, rows)}
     return [
         _age(task.name, task.schedule.rule, found.get(task.name))
         for task in sorted(scheduled_tasks(), key=lambda task: task.name)
@@ -180,7 +174,7 @@ def seconds_since_dispatcher_tick() -> int | None:
     return seconds_overdue(ticked_at) if ticked_at else None
 
 
-def _age(name: str, rule: str, row: AnyRow | None) -> ScheduleAge:
+def _age(name: str, rule: str, row: ScheduleRow | None) -> ScheduleAge:
     if row is None:
         return ScheduleAge(name, rule, None, None, 0)
     since = seconds_overdue(row.last_enqueued_at) if row.last_enqueued_at else None
@@ -248,12 +242,12 @@ def _filtered(statement: Any, state: str | None, name: str | None) -> Any:
     return statement.where(OutboxTask.name == name) if name else statement
 
 
-def _ensure_found(task_id: UUID, found: AnyRow | None) -> None:
+def _ensure_found(task_id: UUID, found: object) -> None:
     if found is None:
         raise TaskNotFound if db.session.get(OutboxTask, task_id) is None else TaskRunning
 
 
-def _to_dict(row: AnyRow) -> dict[str, Any]:
+def _to_dict(row: InspectedTask) -> dict[str, object]:
     values = row._asdict()
     ciphertext, task = values.pop('encrypted_arguments'), find_task(row.name)
     return {**values, 'arguments': redacted_arguments(row.arguments, ciphertext, task)}

@@ -15,11 +15,10 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, bindparam, delete, func, select, update
 
 from project.core.clock import now
+from project.core.database.rows import select_rows
 from project.core.database.session import (
-    AnyRow,
     db,
     execute_in_own_transaction,
-    execute_select,
     in_atomic,
 )
 
@@ -27,6 +26,7 @@ from .errors import LeaseLost
 from .outbox import DEAD, QUEUED, RUNNING, WAITING, OutboxTask
 from .queues import QueuePart, claimable_parts, mark_ready, next_ready
 from .registry import QUEUES, Queue
+from .rows import ClaimedTask
 
 LEASE_DURATION = timedelta(seconds=20)
 LEASE_RENEWAL_SECONDS = 5.0
@@ -49,7 +49,7 @@ CLAIMED_COLUMNS = (
 _claims = count()
 
 
-def claim_next(lease: UUID, queues: Sequence[Queue] = QUEUES) -> AnyRow | None:
+def claim_next(lease: UUID, queues: Sequence[Queue] = QUEUES) -> ClaimedTask | None:
     """Claim the next ready task of the first queue that has one, or return None.
 
     It is one statement, so that concurrent processes get different tasks. If no task is ready, due
@@ -58,7 +58,7 @@ def claim_next(lease: UUID, queues: Sequence[Queue] = QUEUES) -> AnyRow | None:
     return _claim_ready(lease, queues) or (_claim_ready(lease, queues) if mark_ready() else None)
 
 
-def claim(task_id: UUID, lease: UUID) -> AnyRow | None:
+def claim(task_id: UUID, lease: UUID) -> ClaimedTask | None:
     """Claim a task that the broker delivered; return None if it cannot be claimed.
 
     That is the case if it is done, dead, claimed by another process, or not due yet.
@@ -109,9 +109,9 @@ def dead_letter(task_id: UUID, lease: UUID, reason: str) -> None:
     _apply_outcome(task_id, lease, update(OutboxTask).values(**values))
 
 
-def leased_by(lease: UUID) -> list[AnyRow]:
+def leased_by(lease: UUID) -> list[ClaimedTask]:
     """Return the tasks that run under a lease."""
-    return list(execute_select(select(*CLAIMED_COLUMNS).where(_is_leased_by(lease))).all())
+    return select_rows(ClaimedTask, select(*CLAIMED_COLUMNS).where(_is_leased_by(lease)))
 
 
 def complete_in_transaction(task_id: UUID, lease: UUID) -> None:
@@ -155,7 +155,7 @@ def _rerun() -> Any:
     return update(OutboxTask).values(**values)
 
 
-def _claim_ready(lease: UUID, queues: Sequence[Queue]) -> AnyRow | None:
+def _claim_ready(lease: UUID, queues: Sequence[Queue]) -> ClaimedTask | None:
     parts = tuple(claimable_parts(queues, next(_claims)))
     return _execute_claim(_claim_of_parts(parts), lease)
 
@@ -183,11 +183,11 @@ def _claim(which: ColumnElement[bool]) -> Any:
     return taken.returning(*CLAIMED_COLUMNS)
 
 
-def _execute_claim(statement: Any, lease: UUID) -> AnyRow | None:
+def _execute_claim(statement: Any, lease: UUID) -> ClaimedTask | None:
     moment = now()
     parameters = {'lease': lease, 'moment': moment, 'lease_end': moment + LEASE_DURATION}
     rows = execute_in_own_transaction(statement, parameters)
-    return rows[0] if rows else None
+    return ClaimedTask._make(rows[0]) if rows else None
 
 
 def _is_leased_by(lease: UUID) -> ColumnElement[bool]:

@@ -45,7 +45,7 @@ P = ParamSpec('P')
 WAITING, QUEUED, RUNNING, DEAD = 'waiting', 'queued', 'running', 'dead'
 
 
-def where(condition: str) -> dict[str, Any]:
+def _where(condition: str) -> dict[str, Any]:
     """Return the arguments that make an index partial on both databases."""
     return {'sqlite_where': text(condition), 'postgresql_where': text(condition)}
 
@@ -56,13 +56,13 @@ class OutboxTask(Base):
     __tablename__ = 'core_tasks'
     __table_args__ = (
         UniqueConstraint('name', 'unique_key'),
-        Index('ix_core_tasks_not_ready', 'available_at', **where('round_number IS NULL')),
+        Index('ix_core_tasks_not_ready', 'available_at', **_where('round_number IS NULL')),
         Index(
             'ix_core_tasks_ready', 'queue', 'slot', 'round_number', 'available_at',
-            **where('round_number IS NOT NULL'),
+            **_where('round_number IS NOT NULL'),
         ),
         Index('ix_core_tasks_owner', 'queue', 'slot', 'owner_id', 'round_number'),
-        Index('ix_core_tasks_undone', 'queue', 'scheduled_at', **where("state <> 'dead'")),
+        Index('ix_core_tasks_undone', 'queue', 'scheduled_at', **_where("state <> 'dead'")),
         Index(None, 'state'),
         Index(None, 'subject_id'),
     )  # fmt: skip

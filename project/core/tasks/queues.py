@@ -9,16 +9,16 @@ whatever the number of waiting tasks.
 from collections.abc import Sequence
 from functools import cache
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from sqlalchemy import (
     CTE,
     ColumnElement,
-    and_,
+    Select,
     bindparam,
     case,
     exists,
     func,
-    not_,
     or_,
     select,
     update,
@@ -110,7 +110,7 @@ def _mark_ready(dialect: str, max_rows: int) -> Any:
     return ready.values(round_number=numbered.c.round_number).returning(OutboxTask.id)
 
 
-def next_ready(part: QueuePart) -> Any:
+def next_ready(part: QueuePart) -> Select[UUID]:
     """Return the SELECT of the id of the next ready task of a part.
 
     Its parameter is `moment`. It skips rows that other processes are claiming.
@@ -146,7 +146,7 @@ def reset_unknown_parts() -> int:
     """
     known = or_(*(_is_in(part) for part in _all_parts()))
     queue = case((OutboxTask.queue.in_(QUEUES), OutboxTask.queue), else_=DEFAULT)
-    moved = update(OutboxTask).where(not_(known))
+    moved = update(OutboxTask).where(~known)
     moved = moved.values(queue=queue, slot='', round_number=None).returning(OutboxTask.id)
     return len(execute_in_own_transaction(moved))
 
@@ -177,21 +177,22 @@ def _all_parts() -> list[QueuePart]:
 
 
 def _is_in(part: QueuePart) -> ColumnElement[bool]:
-    return and_(OutboxTask.queue == part.queue, OutboxTask.slot == part.slot)
+    return (OutboxTask.queue == part.queue) & (OutboxTask.slot == part.slot)
 
 
 def is_ready_in(part: QueuePart, moment: Any) -> ColumnElement[bool]:
     """Return the condition that a task of a part is ready at a moment."""
     # The previous release keeps the round number of a task that it runs.
     is_free = (OutboxTask.state == WAITING) | (OutboxTask.available_at <= moment)
-    return and_(_is_in(part), OutboxTask.round_number.is_not(None), is_free)
+    is_ready: ColumnElement[bool] = _is_in(part) & OutboxTask.round_number.is_not(None) & is_free
+    return is_ready
 
 
 def _first_free_round(due: CTE, dialect: str) -> Any:
     """Return the round number of the first due task of an owner."""
     ready = aliased(OutboxTask)
     round_number = ready.round_number
-    in_part = and_(ready.queue == due.c.queue, ready.slot == due.c.slot, round_number.is_not(None))
+    in_part = (ready.queue == due.c.queue) & (ready.slot == due.c.slot) & round_number.is_not(None)
     current = select(func.min(round_number)).where(in_part)
     last = select(func.max(round_number)).where(in_part, ready.owner_id == due.c.owner_id)
     greatest = func.max if dialect == 'sqlite' else func.greatest

@@ -44,7 +44,7 @@ def serialize(
     return text, encrypt(ENCRYPTION_PURPOSE, hidden.encode()) if secret else None
 
 
-def deserialize(task: Task, text: str, ciphertext: bytes | None) -> dict[str, Any]:
+def deserialize(task: Task, text: str, ciphertext: bytes | None) -> dict[str, object]:
     """Return the arguments of a task.
 
     :raises IncompatibleTask: if the key of the secrets is unknown, or the function does not accept
@@ -70,7 +70,7 @@ def unique_key(task: Task, text: str) -> str | None:
     return hashlib.sha256(compared.encode()).hexdigest()
 
 
-def redacted_arguments(text: str, ciphertext: bytes | None, task: Task | None) -> dict[str, Any]:
+def redacted_arguments(text: str, ciphertext: bytes | None, task: Task | None) -> dict[str, object]:
     """Return the arguments, with each secret one as `***`."""
     arguments: dict[str, Any] = json.loads(text)
     hidden = (task.encrypted if task else {'secrets'}) if ciphertext else set()

@@ -37,7 +37,7 @@ def check_maintenance() -> Response | None:
     return api_error(reason, 503, {'Retry-After': str(_seconds(state))})
 
 
-def maintenance() -> dict[str, Any] | None:
+def maintenance() -> dict[str, object] | None:
     """Return `reason` and `until` while maintenance mode is on, else None."""
     file = Path(current_app.config['MAINTENANCE_FILE'])
     # This runs in each request, and `exists` is faster than a failing `open`.

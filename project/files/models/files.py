@@ -24,9 +24,18 @@ from sqlalchemy.orm import Mapped, mapped_column
 from project.core.clock import now
 from project.core.database.compiled_query import CompiledQuery
 from project.core.database.keyset_pagination import Keyset
-from project.core.database.session import AnyRow, AnySelect, Base, db, execute_select
+from project.core.database.rows import select_row, select_rows
+from project.core.database.session import AnySelect, Base
 from project.core.database.types import UTCDateTime, aggregate_words
 from project.core.tasks import gave_up_since, is_pending
+from project.files.rows import (
+    ArchivedFileRow,
+    FileRow,
+    OwnedFileRow,
+    ThumbnailRow,
+    TypeCountRow,
+    VersionRow,
+)
 
 from .quota import Usage
 
@@ -83,17 +92,17 @@ class File(Base):
     trashed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
     @classmethod
-    def find_owned(cls, owner_id: int, file_id: UUID) -> AnyRow | None:
+    def find_owned(cls, owner_id: int, file_id: UUID) -> OwnedFileRow | None:
         """Return the owner's file, even if it is in the trash, or None."""
         return OWNED_FILE.first(owner_id=owner_id, id=file_id)
 
     @classmethod
-    def find_untrashed(cls, owner_id: int, file_ids: Sequence[UUID]) -> list[AnyRow]:
+    def find_untrashed(cls, owner_id: int, file_ids: Sequence[UUID]) -> list[ArchivedFileRow]:
         """Return the owner's files with these ids, except those in the trash."""
         owned = select(cls.id, cls.name, cls.size, cls.sha256, _scan).where(
             cls.owner_id == owner_id, cls.id.in_(file_ids), cls.trashed_at.is_(None)
         )
-        return list(execute_select(owned))
+        return select_rows(ArchivedFileRow, owned)
 
     @classmethod
     @cache
@@ -116,7 +125,7 @@ class File(Base):
         return mine.where(*(filters[name] for name in sorted(names)))
 
     @classmethod
-    def count_by_type(cls, owner_id: int | None = None) -> list[AnyRow]:
+    def count_by_type(cls, owner_id: int | None = None) -> list[TypeCountRow]:
         """Return the number of files and bytes of each type, of one owner or of all."""
         counted = (
             select(cls.type, func.count().label('files'), func.sum(cls.size).label('bytes'))
@@ -125,7 +134,7 @@ class File(Base):
         )
         if owner_id is not None:
             counted = counted.where(cls.owner_id == owner_id)
-        return list(db.session.execute(counted.order_by(cls.type)).all())
+        return select_rows(TypeCountRow, counted.order_by(cls.type))
 
 
 class Version(Base):
@@ -154,7 +163,7 @@ class Version(Base):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
 
     @classmethod
-    def find(cls, file_id: UUID, number: int) -> AnyRow | None:
+    def find(cls, file_id: UUID, number: int) -> VersionRow | None:
         """Return a version of a file, or None."""
         return FILE_VERSION.first(file_id=file_id, number=number)
 
@@ -185,7 +194,7 @@ class Thumbnail(Base):
     task_id: Mapped[UUID] = mapped_column()
 
     @classmethod
-    def find(cls, file_id: UUID, number: int, edge: int) -> AnyRow | None:
+    def find(cls, file_id: UUID, number: int, edge: int) -> ThumbnailRow | None:
         """Return `state` and `storage_key` of a thumbnail, or None before any request.
 
         The state is `GIVEN_UP` for `THUMBNAIL_RETRY_INTERVAL` after its task was given up. It is
@@ -199,7 +208,7 @@ class Thumbnail(Base):
         one = select(state, cls.storage_key).where(
             cls.file_id == file_id, cls.number == number, cls.edge == edge
         )
-        return execute_select(one).one_or_none()
+        return select_row(ThumbnailRow, one)
 
 
 class FileTag(Base):
@@ -243,9 +252,10 @@ _scan = (
 )
 
 OWNED_FILE = CompiledQuery(
+    OwnedFileRow,
     FILE_SELECT.add_columns(_scan).where(
         File.owner_id == bindparam('owner_id'), File.id == bindparam('id'), NOT_EMPTIED
-    )
+    ),
 )
 
 VERSIONS_OF_FILE = select(
@@ -258,13 +268,20 @@ VERSIONS_OF_FILE = select(
     Version.created_at,
 ).where(Version.file_id == bindparam('file_id'))
 
-FILE_VERSION = CompiledQuery(VERSIONS_OF_FILE.where(Version.number == bindparam('number')))
+FILE_VERSION = CompiledQuery(
+    VersionRow, VERSIONS_OF_FILE.where(Version.number == bindparam('number'))
+)
 
 VERSIONS = Keyset(
-    'versions', sorts={'number': Version.number}, key=Version.number, default='-number'
+    VersionRow,
+    'versions',
+    sorts={'number': Version.number},
+    key=Version.number,
+    default='-number',
 )
 
 FILES = Keyset(
+    FileRow,
     'files',
     sorts={'name': File.name, 'size': File.size, 'created_at': File.created_at},
     key=File.id,

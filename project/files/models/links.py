@@ -9,8 +9,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 from project.core.clock import now
 from project.core.database.compiled_query import CompiledQuery
 from project.core.database.keyset_pagination import Keyset
-from project.core.database.session import AnyRow, Base
+from project.core.database.session import Base
 from project.core.database.types import UTCDateTime
+from project.files.rows import LinkRow, ListedLinkRow
 
 from .files import File
 
@@ -31,7 +32,7 @@ class Link(Base):
     expires_at: Mapped[datetime | None] = mapped_column(UTCDateTime, index=True)
 
     @classmethod
-    def find_live(cls, token_hash: str) -> AnyRow | None:
+    def find_live(cls, token_hash: str) -> LinkRow | None:
         """Return a link and the owner of its file, or None if it is expired or used up."""
         return LIVE_LINK.first(token_hash=token_hash, moment=now())
 
@@ -40,9 +41,10 @@ _active = or_(Link.expires_at.is_(None), Link.expires_at > bindparam('moment', t
 _usable = or_(Link.max_downloads.is_(None), Link.downloads < Link.max_downloads)
 
 LIVE_LINK = CompiledQuery(
+    LinkRow,
     select(Link.id, Link.file_id, Link.password_hash, Link.expires_at, File.owner_id)
     .join(File, File.id == Link.file_id)
-    .where(Link.token_hash == bindparam('token_hash'), File.trashed_at.is_(None), _active, _usable)
+    .where(Link.token_hash == bindparam('token_hash'), File.trashed_at.is_(None), _active, _usable),
 )
 
 LINKS_OF_FILE = select(
@@ -50,4 +52,10 @@ LINKS_OF_FILE = select(
     Link.password_hash.is_not(None).label('has_password'),
 ).where(Link.file_id == bindparam('file_id'))  # fmt: skip
 
-LINKS = Keyset('links', sorts={'created_at': Link.created_at}, key=Link.id, default='-created_at')
+LINKS = Keyset(
+    ListedLinkRow,
+    'links',
+    sorts={'created_at': Link.created_at},
+    key=Link.id,
+    default='-created_at',
+)

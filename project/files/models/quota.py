@@ -5,8 +5,10 @@ from datetime import datetime
 from sqlalchemy import BigInteger, ForeignKey, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from project.core.database.session import AnyRow, Base, execute_select
+from project.core.database.rows import select_row
+from project.core.database.session import Base, execute_select
 from project.core.database.types import UTCDateTime
+from project.files.rows import UsageRow
 
 
 class Usage(Base):
@@ -29,10 +31,10 @@ class Usage(Base):
     trash_emptied_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
     @classmethod
-    def find(cls, user_id: int) -> AnyRow | None:
+    def find(cls, user_id: int) -> UsageRow | None:
         """Return the used and reserved bytes and the quota of a user, or None."""
         usage = select(cls.used, cls.reserved, cls.thumbnail_bytes, cls.quota)
-        return execute_select(usage.where(cls.user_id == user_id)).one_or_none()
+        return select_row(UsageRow, usage.where(cls.user_id == user_id))
 
     @classmethod
     def find_trash_emptied_at(cls, user_id: int) -> datetime | None:

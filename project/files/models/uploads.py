@@ -7,8 +7,10 @@ from sqlalchemy import BigInteger, ForeignKey, String, Text, exists, or_, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
-from project.core.database.session import AnyRow, Base, execute_select
+from project.core.database.rows import select_row, select_rows
+from project.core.database.session import Base, execute_select
 from project.core.database.types import UTCDateTime
+from project.files.rows import ListedUploadRow, UploadRow
 
 from .files import File
 
@@ -38,10 +40,10 @@ class Upload(Base):
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
 
     @classmethod
-    def find_owned(cls, owner_id: int, upload_id: UUID) -> AnyRow | None:
+    def find_owned(cls, owner_id: int, upload_id: UUID) -> UploadRow | None:
         """Return the owner's resumable upload, or None if it expired or its file is gone."""
         owned = RESUMABLE_SELECT.where(cls.id == upload_id, cls.owner_id == owner_id)
-        return execute_select(owned.where(cls.expires_at > now(), HAS_LIVE_FILE)).one_or_none()
+        return select_row(UploadRow, owned.where(cls.expires_at > now(), HAS_LIVE_FILE))
 
     @classmethod
     def holds_lease(cls, upload_id: UUID, lease: UUID) -> bool:
@@ -50,15 +52,15 @@ class Upload(Base):
         return execute_select(leased).one_or_none() is not None
 
     @classmethod
-    def find_all(cls, owner_id: int) -> list[AnyRow]:
+    def find_all(cls, owner_id: int) -> list[ListedUploadRow]:
         """Return the uploads of an owner for the export of personal data, oldest first."""
         owned = select(
             cls.id, cls.name, cls.declared_size.label('length'), cls.offset, cls.reserved,
             cls.tus_metadata.label('described'), cls.file_id,
             cls.created_at, cls.expires_at,
         )  # fmt: skip
-        return list(
-            execute_select(owned.where(cls.owner_id == owner_id).order_by(cls.created_at, cls.id))
+        return select_rows(
+            ListedUploadRow, owned.where(cls.owner_id == owner_id).order_by(cls.created_at, cls.id)
         )
 
 

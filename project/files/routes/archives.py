@@ -1,6 +1,7 @@
 """Routes of archives: many files in one download."""
 
-from typing import Any
+from typing import TypedDict
+from uuid import UUID
 
 from flask import Response
 from marshmallow import Schema, fields, validate
@@ -24,13 +25,19 @@ class ArchiveRequest(Schema):
     )
 
 
+class ArchiveBody(TypedDict):
+    """The values of an `ArchiveRequest`."""
+
+    ids: list[UUID]
+
+
 @blueprint.post('/archives')
 @endpoint(
     allow=authenticated(READ), body=ArchiveRequest, security_headers=USER_CONTENT,
     produces='application/zip', extra_response_headers=DISPOSITION_HEADERS,
     errors=[FileNotFound, *SCAN_ERRORS], limit='60/minute',
 )  # fmt: skip
-def archive_create(body: dict[str, Any]) -> Response:
+def archive_create(body: ArchiveBody) -> Response:
     """Download up to 1,000 of your files as one ZIP archive.
 
     The archive is created while it is sent; `Content-Length` is known before. Files of the same

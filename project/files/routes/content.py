@@ -1,10 +1,11 @@
 """Routes of the content of files and of their versions."""
 
-from typing import Any
+from typing import Any, TypedDict
 from uuid import UUID
 
 from flask import Response, current_app, request
 from marshmallow import Schema, fields
+from werkzeug.datastructures import FileStorage
 
 from project.core.database.keyset_pagination import CursorInvalid, Page, PageRequest
 from project.core.errors import RangeNotSatisfiable
@@ -25,11 +26,12 @@ from project.files.errors import (
     QuotaExceeded,
 )
 from project.files.permissions import READ, WRITE
+from project.files.rows import OwnedFileRow, VersionRow
 from project.files.schemas import FileSchema, VersionSchema
 from project.files.sniffing import INLINE_SAFE_TYPES
 
 from . import blueprint
-from .form_uploads import open_upload
+from .form_uploads import open_upload, written_upload
 
 
 class ContentQuery(Schema):
@@ -38,13 +40,19 @@ class ContentQuery(Schema):
     inline = fields.Bool(load_default=False)
 
 
+class ContentParameters(TypedDict):
+    """The values of a `ContentQuery`."""
+
+    inline: bool
+
+
 @blueprint.get('/<uuid:file_id>/content')
 @endpoint(
     allow=authenticated(READ), query=ContentQuery, security_headers=USER_CONTENT, produces='*/*',
     extra_response_headers=CONTENT_HEADERS,
     errors=[FileNotFound, *SCAN_ERRORS, RangeNotSatisfiable],
 )  # fmt: skip
-def file_content(file_id: UUID, query: dict[str, Any]) -> Response:
+def file_content(file_id: UUID, query: ContentParameters) -> Response:
     """Download one of your files, or a range of it.
 
     The file is sent as an attachment. With `inline=true`, browsers display it if its type cannot
@@ -62,13 +70,19 @@ class ContentForm(Schema):
     )
 
 
+class ContentFormData(TypedDict):
+    """The values of a `ContentForm`."""
+
+    file: FileStorage
+
+
 @blueprint.put('/<uuid:file_id>/content')
 @endpoint(
     allow=authenticated(WRITE), form=ContentForm, consumes='*/*', returns=FileSchema,
     versioned=True, errors=[FileNotFound, FileChanged, FileTooLarge, QuotaExceeded],
     limit='600/minute', max_body_setting='FILES_MAX_SIZE',
 )  # fmt: skip
-def file_content_replace(file_id: UUID, form: dict[str, Any] | None) -> Any:
+def file_content_replace(file_id: UUID, form: ContentFormData | None) -> OwnedFileRow:
     """Replace the content of one of your files. The old content stays as a version.
 
     Send a multipart form with `file`, or the bytes themselves as the body. After the response 200,
@@ -82,7 +96,7 @@ def file_content_replace(file_id: UUID, form: dict[str, Any] | None) -> Any:
         )  # fmt: skip
     upload = form['file']
     return service.replace_with_upload(
-        owner_id, file_id, upload.stream, declared_type=upload.mimetype, expected=expected
+        owner_id, file_id, written_upload(upload), declared_type=upload.mimetype, expected=expected
     )
 
 
@@ -97,7 +111,7 @@ class VersionListQuery(ListQuery):
     allow=authenticated(READ), query=VersionListQuery, returns=VersionSchema, many=True,
     errors=[FileNotFound, CursorInvalid],
 )  # fmt: skip
-def version_list(file_id: UUID, page: PageRequest) -> Page:
+def version_list(file_id: UUID, page: PageRequest) -> Page[VersionRow]:
     """List the versions of one of your files, newest first.
 
     The version with the highest `number` is the current content.
@@ -111,7 +125,7 @@ def version_list(file_id: UUID, page: PageRequest) -> Page:
     extra_response_headers=CONTENT_HEADERS,
     errors=[FileNotFound, *SCAN_ERRORS, RangeNotSatisfiable],
 )  # fmt: skip
-def version_content(file_id: UUID, number: int, query: dict[str, Any]) -> Response:
+def version_content(file_id: UUID, number: int, query: ContentParameters) -> Response:
     """Download a version of one of your files, or a range of it."""
     name, version, stream = service.open_version(current_principal().user_id, file_id, number)
     return send(stream, name, version, inline=query['inline'])
@@ -122,7 +136,7 @@ def version_content(file_id: UUID, number: int, query: dict[str, Any]) -> Respon
     allow=authenticated(WRITE), returns=FileSchema, versioned=True, limit='600/minute',
     errors=[FileNotFound, FileChanged, QuotaExceeded],
 )  # fmt: skip
-def version_restore(file_id: UUID, number: int) -> Any:
+def version_restore(file_id: UUID, number: int) -> OwnedFileRow:
     """Restore a version: its content becomes a new version, and all others stay."""
     owner_id = current_principal().user_id
     return service.restore_version(owner_id, file_id, number, expected=expected_versions())

@@ -1,11 +1,12 @@
 """Routes of files: metadata, upload, trash and usage."""
 
-from typing import Any
+from typing import NotRequired, TypedDict
 from uuid import UUID
 
 from flask import request
 from flask.views import MethodView
 from marshmallow import Schema, fields, validate
+from werkzeug.datastructures import FileStorage
 
 from project.core.database.keyset_pagination import CursorInvalid, Page, PageRequest
 from project.core.web.endpoints.access import authenticated, current_principal
@@ -16,10 +17,11 @@ from project.core.web.responses.etags import expected_versions
 from project.files import service
 from project.files.errors import FileChanged, FileNotFound, FileTooLarge, NameInvalid, QuotaExceeded
 from project.files.permissions import READ, WRITE
+from project.files.rows import FileRow, OwnedFileRow, UsageReport
 from project.files.schemas import FileSchema, UsageSchema
 
 from . import blueprint
-from .form_uploads import open_upload
+from .form_uploads import open_upload, written_upload
 
 
 def tag() -> Text:
@@ -43,6 +45,12 @@ class FileCreateQuery(Schema):
     name = fields.Str(validate=validate.Length(max=255))
 
 
+class FileCreateParameters(TypedDict):
+    """The values of a `FileCreateQuery`."""
+
+    name: NotRequired[str]
+
+
 class FileCreateForm(Schema):
     """A new file, as a multipart form."""
 
@@ -53,6 +61,14 @@ class FileCreateForm(Schema):
     tags = CommaSeparated(tag(), max_words=20)
 
 
+class FileCreateFormData(TypedDict):
+    """The values of a `FileCreateForm`."""
+
+    file: FileStorage
+    name: NotRequired[str]
+    tags: list[str]
+
+
 class FilePatchRequest(Schema):
     """Changes to the metadata of a file."""
 
@@ -60,10 +76,23 @@ class FilePatchRequest(Schema):
     tags = fields.List(tag(), validate=validate.Length(max=20))
 
 
+class FilePatchBody(TypedDict):
+    """The values of a `FilePatchRequest`."""
+
+    name: NotRequired[str]
+    tags: NotRequired[list[str]]
+
+
 class FileDeleteQuery(Schema):
     """Whether to delete a file permanently."""
 
     permanent = fields.Bool(load_default=False)
+
+
+class FileDeleteParameters(TypedDict):
+    """The values of a `FileDeleteQuery`."""
+
+    permanent: bool
 
 
 class FilesView(MethodView):
@@ -75,7 +104,7 @@ class FilesView(MethodView):
         allow=authenticated(READ), query=FileListQuery, returns=FileSchema, many=True,
         errors=[CursorInvalid],
     )  # fmt: skip
-    def get(self, page: PageRequest) -> Page:
+    def get(self, page: PageRequest) -> Page[FileRow]:
         """List your files, or with `trashed=true` the files in your trash."""
         return service.list_files(current_principal().user_id, page)
 
@@ -85,7 +114,7 @@ class FilesView(MethodView):
         limit='600/minute', max_body_setting='FILES_MAX_SIZE', location=('.file', 'file_id'),
         versioned=True,
     )  # fmt: skip
-    def post(self, query: dict[str, Any], form: dict[str, Any] | None) -> Any:
+    def post(self, query: FileCreateParameters, form: FileCreateFormData | None) -> OwnedFileRow:
         """Upload a file.
 
         Send a multipart form with `file`, or the bytes themselves as the body, with `?name=`. The
@@ -100,7 +129,11 @@ class FilesView(MethodView):
         upload = form['file']
         name = form.get('name') or name or upload.filename
         return service.store_upload(
-            owner_id, upload.stream, name=name, tags=form['tags'], declared_type=upload.mimetype
+            owner_id,
+            written_upload(upload),
+            name=name,
+            tags=form['tags'],
+            declared_type=upload.mimetype,
         )
 
 
@@ -110,7 +143,7 @@ class FileView(MethodView):
     init_every_request = False
 
     @endpoint(allow=authenticated(READ), returns=FileSchema, versioned=True, errors=[FileNotFound])
-    def get(self, file_id: UUID) -> Any:
+    def get(self, file_id: UUID) -> OwnedFileRow:
         """Show the metadata of one of your files, even if it is in the trash."""
         return service.get_file(current_principal().user_id, file_id)
 
@@ -119,7 +152,7 @@ class FileView(MethodView):
         limit='600/minute',
         errors=[FileNotFound, FileChanged, NameInvalid],
     )  # fmt: skip
-    def patch(self, file_id: UUID, body: dict[str, Any]) -> Any:
+    def patch(self, file_id: UUID, body: FilePatchBody) -> OwnedFileRow:
         """Change the `name`, the `tags` or both of one of your files."""
         owner_id = current_principal().user_id
         return service.update_file(owner_id, file_id, body, expected=expected_versions())
@@ -128,7 +161,7 @@ class FileView(MethodView):
         allow=authenticated(WRITE), query=FileDeleteQuery, versioned=True,
         errors=[FileNotFound, FileChanged],
     )  # fmt: skip
-    def delete(self, file_id: UUID, query: dict[str, Any]) -> None:
+    def delete(self, file_id: UUID, query: FileDeleteParameters) -> None:
         """Move a file to the trash, or with `permanent=true` delete it permanently."""
         remove = service.delete_file if query['permanent'] else service.trash_file
         remove(current_principal().user_id, file_id, expected=expected_versions())
@@ -143,7 +176,7 @@ blueprint.add_url_rule('/<uuid:file_id>', view_func=FileView.as_view('file'))
     allow=authenticated(WRITE), returns=FileSchema, versioned=True, limit='600/minute',
     errors=[FileNotFound, FileChanged],
 )  # fmt: skip
-def file_restore(file_id: UUID) -> Any:
+def file_restore(file_id: UUID) -> OwnedFileRow:
     """Restore a file from the trash."""
     return service.restore_file(current_principal().user_id, file_id, expected=expected_versions())
 
@@ -160,6 +193,6 @@ def trash_delete() -> None:
 
 @blueprint.get('/usage')
 @endpoint(allow=authenticated(READ), returns=UsageSchema)
-def usage_show() -> Any:
+def usage_show() -> UsageReport:
     """Show how many bytes you use, trash included, and your quota."""
     return service.get_usage(current_principal().user_id)

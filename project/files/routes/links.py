@@ -1,6 +1,7 @@
 """Routes of share links."""
 
-from typing import Any
+from datetime import datetime
+from typing import NotRequired, TypedDict
 from uuid import UUID
 
 from flask import Response, request
@@ -25,6 +26,7 @@ from project.files.errors import (
     TooManyLinks,
 )
 from project.files.permissions import READ, WRITE
+from project.files.rows import CreatedLink, ListedLinkRow, OwnedFileRow
 from project.files.schemas import LinkSchema, NewLinkSchema, SharedSchema
 from project.users.errors import PrivilegeEscalation
 
@@ -52,7 +54,7 @@ class LinkListQuery(ListQuery):
     allow=authenticated(READ), query=LinkListQuery, returns=LinkSchema, many=True,
     errors=[FileNotFound, CursorInvalid],
 )  # fmt: skip
-def link_list(file_id: UUID, page: PageRequest) -> Page:
+def link_list(file_id: UUID, page: PageRequest) -> Page[ListedLinkRow]:
     """List the share links of one of your files, without their tokens."""
     return service.list_links(current_principal().user_id, file_id, page)
 
@@ -67,13 +69,21 @@ class LinkCreateRequest(Schema):
     )
 
 
+class LinkCreateBody(TypedDict):
+    """The values of a `LinkCreateRequest`."""
+
+    expires_at: NotRequired[datetime | None]
+    password: NotRequired[str | None]
+    max_downloads: NotRequired[int | None]
+
+
 @blueprint.post('/<uuid:file_id>/links')
 @endpoint(
     allow=authenticated(WRITE), body=LinkCreateRequest, returns=NewLinkSchema, code=201,
     limit='60/hour', hashes_password=True,
     errors=[FileNotFound, PrivilegeEscalation, ExpiryPast, TooManyLinks],
 )  # fmt: skip
-def link_create(file_id: UUID, body: dict[str, Any]) -> Any:
+def link_create(file_id: UUID, body: LinkCreateBody) -> CreatedLink:
     """Create a share link to one of your files. It needs no login and is shown once.
 
     An API key needs the scope `files:read` as well, because the link gives the right to read.
@@ -95,7 +105,7 @@ def link_delete(link_id: UUID) -> None:
     allow=public, returns=SharedSchema, errors=LINK_ERRORS, extra_request_headers=PASSWORD_HEADER,
     limit=SHARED_RATE_LIMIT, hashes_password=PASSWORD_HEADER_NAME,
 )  # fmt: skip
-def shared_show(token: str) -> Any:
+def shared_show(token: str) -> OwnedFileRow:
     """Show the metadata of the file of a share link."""
     _, file = service.resolve_link(token, request.headers.get(PASSWORD_HEADER_NAME))
     return file

@@ -1,6 +1,6 @@
 """Route of thumbnails."""
 
-from typing import Any
+from typing import TypedDict
 from uuid import UUID
 
 from flask import Response
@@ -25,13 +25,19 @@ class ThumbnailQuery(Schema):
     size = fields.Int(load_default=256, validate=validate.OneOf(service.THUMBNAIL_EDGES_PIXELS))
 
 
+class ThumbnailParameters(TypedDict):
+    """The values of a `ThumbnailQuery`."""
+
+    size: int
+
+
 @blueprint.get('/<uuid:file_id>/thumbnail')
 @endpoint(
     allow=authenticated(READ), query=ThumbnailQuery, security_headers=USER_CONTENT,
     produces='image/webp', may_return_202=True, limit='600/minute',
     errors=[FileNotFound, *SCAN_ERRORS, NotAnImage, QuotaExceeded, RangeNotSatisfiable],
 )  # fmt: skip
-def thumbnail_show(file_id: UUID, query: dict[str, Any]) -> Response:
+def thumbnail_show(file_id: UUID, query: ThumbnailParameters) -> Response:
     """Download a thumbnail of one of your images, as WebP: `size` is 64, 256 or 1024.
 
     The first request returns 202 and starts a task: send it again after `Retry-After` seconds. The

@@ -50,13 +50,14 @@ from .resumable_uploads import (
 from .storage_migration import move_storage
 from .thumbnails import THUMBNAIL_EDGES_PIXELS, open_thumbnail
 from .trash import empty_trash
-from .upload_reservations import open_upload
+from .upload_reservations import ReservedUpload, open_upload
 
 __all__ = [
     'MAX_FILES_PER_ARCHIVE',
     'THUMBNAIL_EDGES_PIXELS',
     'IntegrityIssue',
     'Progress',
+    'ReservedUpload',
     'append',
     'check_integrity',
     'check_published_name',
@@ -103,4 +104,4 @@ __all__ = [
     'unlock_link',
     'unpublish_file',
     'update_file',
-]
+]  # fmt: skip

@@ -8,7 +8,7 @@ from flask import current_app
 from sqlalchemy import delete, insert, select
 
 from project.core.clock import now
-from project.core.database.session import AnyRow, db, locks_user
+from project.core.database.session import db, locks_user
 from project.core.database.upsert import upsert
 from project.core.errors import BadRequest
 from project.core.storage import StoredObject
@@ -17,6 +17,7 @@ from project.files import blobs
 from project.files.errors import FileNotFound
 from project.files.filenames import clean_name, clean_type
 from project.files.models import Blob, File, FileTag, Version
+from project.files.rows import OwnedFileRow, VersionRow
 from project.files.sniffing import sniff
 
 from .files import Expected, get_file, get_untrashed, lock_file, update_file_row
@@ -42,7 +43,7 @@ def store_file(
     tags: Iterable[str] = (),
     length: int | None = None,
     declared_type: str | None = None,
-) -> AnyRow:
+) -> OwnedFileRow:
     """Store a stream as a new file of the owner, durable when this returns.
 
     :param length: the announced number of bytes, or None. It is reserved before the first read.
@@ -64,7 +65,7 @@ def store_upload(
     name: str | None = None,
     tags: Iterable[str] = (),
     declared_type: str | None = None,
-) -> AnyRow:
+) -> OwnedFileRow:
     """Store a written upload as a new file of the owner, as durably as `store_file`.
 
     :raises QuotaExceeded: if the reservation has expired and the quota is exceeded.
@@ -83,7 +84,7 @@ def replace_content(
     length: int | None = None,
     declared_type: str | None = None,
     expected: Expected = None,
-) -> AnyRow:
+) -> OwnedFileRow:
     """Add a stream as the newest version of a file, as durably as `store_file`.
 
     :param length: the announced number of bytes, or None. It is reserved before the first read.
@@ -108,7 +109,7 @@ def replace_with_upload(
     *,
     declared_type: str | None = None,
     expected: Expected = None,
-) -> AnyRow:
+) -> OwnedFileRow:
     """Add a written upload as the newest version of a file, as `replace_content` does."""
     upload.prepare_blob()
     return _add_uploaded_version(owner_id, file_id, upload, declared_type, expected)
@@ -139,7 +140,7 @@ register_object_kind(
 @locks_user('owner_id')
 def restore_version(
     owner_id: int, file_id: UUID, number: int, *, expected: Expected = None
-) -> AnyRow:
+) -> OwnedFileRow:
     """Add the bytes of an old version as the newest version. The other versions stay.
 
     :raises FileNotFound: if the version does not exist, or the file is in the trash.
@@ -154,7 +155,7 @@ def restore_version(
     return get_file(owner_id, file_id)
 
 
-def open_content(owner_id: int, file_id: UUID) -> tuple[AnyRow, StoredObject]:
+def open_content(owner_id: int, file_id: UUID) -> tuple[OwnedFileRow, StoredObject]:
     """Return the owner's file and its open bytes.
 
     :raises FileNotFound: if the owner has no such file, or it is in the trash.
@@ -164,7 +165,7 @@ def open_content(owner_id: int, file_id: UUID) -> tuple[AnyRow, StoredObject]:
     return file, open_if_clean(file)
 
 
-def open_version(owner_id: int, file_id: UUID, number: int) -> tuple[str, AnyRow, StoredObject]:
+def open_version(owner_id: int, file_id: UUID, number: int) -> tuple[str, VersionRow, StoredObject]:
     """Return the name of a file, a version of it, and the open bytes of that version.
 
     Raises the errors of `open_content`.
@@ -174,7 +175,7 @@ def open_version(owner_id: int, file_id: UUID, number: int) -> tuple[str, AnyRow
     return file.name, version, open_if_clean(version)
 
 
-def get_version(file_id: UUID, number: int) -> AnyRow:
+def get_version(file_id: UUID, number: int) -> VersionRow:
     """Return a version of a file, or raise FileNotFound."""
     version = Version.find(file_id, number)
     if version is None:
@@ -202,15 +203,11 @@ def _create_file(
     name: str,
     tags: frozenset[str],
     declared_type: str | None,
-) -> AnyRow:
+) -> OwnedFileRow:
     ensure_owner_active(owner_id)
+    reserved = complete_reservation(upload)
     return create_file_from_blob(
-        owner_id,
-        upload,
-        name,
-        tags,
-        declared_type=declared_type,
-        reserved=complete_reservation(upload),
+        owner_id, upload, name, tags, declared_type=declared_type, reserved=reserved
     )
 
 
@@ -222,7 +219,7 @@ def create_file_from_blob(
     *,
     declared_type: str | None,
     reserved: int,
-) -> AnyRow:
+) -> OwnedFileRow:
     """Insert a file for durable bytes, in a transaction that locks the owner.
 
     :param reserved: the bytes of the reservation that this file takes up.
@@ -243,7 +240,7 @@ def _add_uploaded_version(
     upload: ReservedUpload,
     declared_type: str | None,
     expected: Expected,
-) -> AnyRow:
+) -> OwnedFileRow:
     ensure_owner_active(owner_id)
     reserved = complete_reservation(upload)
     lock_file(owner_id, file_id)
@@ -269,13 +266,8 @@ def _add_version(
     owner_id: int, file_id: UUID, content: Known, extra: Known, expected: Expected
 ) -> None:
     """Insert the newest version, and delete those beyond `FILES_VERSIONS_KEPT`."""
-    update_file_row(
-        owner_id,
-        file_id,
-        {**content, 'current_version': File.current_version + 1},
-        expected,
-        live=True,
-    )
+    changes = {**content, 'current_version': File.current_version + 1}
+    update_file_row(owner_id, file_id, changes, expected, live=True)
     newest = get_file(owner_id, file_id).current_version
     _insert_version(file_id, newest, content, extra)
     kept = current_app.config['FILES_VERSIONS_KEPT']
@@ -290,5 +282,5 @@ def _insert_version(file_id: UUID, number: int, content: Known, extra: Known) ->
         request_scan(file_id, number)
 
 
-def _columns_of(version: AnyRow) -> Known:
+def _columns_of(version: VersionRow) -> Known:
     return {'sha256': version.sha256, 'size': version.size, 'type': version.type}

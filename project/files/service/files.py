@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, case, delete, insert, literal, select, upd
 
 from project.core.clock import now
 from project.core.database.keyset_pagination import Page, PageRequest
-from project.core.database.session import AnyRow, atomic, db
+from project.core.database.session import atomic, db
 from project.core.database.types import UTCDateTime
 from project.files.errors import FileChanged, FileNotFound
 from project.files.filenames import clean_name
@@ -23,6 +23,7 @@ from project.files.models import (
     Usage,
     Version,
 )
+from project.files.rows import FileRow, OwnedFileRow, VersionRow
 
 from .quota import decrease_usage
 from .version_deletion import delete_versions
@@ -32,14 +33,14 @@ Expected = frozenset[int] | None
 BATCH_FILES = 250
 
 
-def list_files(owner_id: int, page: PageRequest) -> Page:
+def list_files(owner_id: int, page: PageRequest) -> Page[FileRow]:
     """Return a page of the owner's files, or of their trash with the filter `trashed`."""
     values = {'trashed': False, **page.filters}
     names = frozenset(name for name in page.filters if name != 'trashed' or values['trashed'])
     return FILES.page(File.filtered(names), page, owner_id=owner_id, **values)
 
 
-def get_file(owner_id: int, file_id: UUID) -> AnyRow:
+def get_file(owner_id: int, file_id: UUID) -> OwnedFileRow:
     """Return the owner's file, even if it is in the trash, or raise FileNotFound."""
     file = File.find_owned(owner_id, file_id)
     if file is None:
@@ -47,7 +48,7 @@ def get_file(owner_id: int, file_id: UUID) -> AnyRow:
     return file
 
 
-def get_untrashed(owner_id: int, file_id: UUID) -> AnyRow:
+def get_untrashed(owner_id: int, file_id: UUID) -> OwnedFileRow:
     """Return the owner's file. Raise FileNotFound if it is missing or in the trash."""
     file = get_file(owner_id, file_id)
     if file.trashed_at is not None:
@@ -68,7 +69,7 @@ def lock_file(owner_id: int, file_id: UUID) -> None:
 @atomic()
 def update_file(
     owner_id: int, file_id: UUID, changes: Mapping[str, Any], *, expected: Expected = None
-) -> AnyRow:
+) -> OwnedFileRow:
     """Change the `name`, the `tags` or both of a file.
 
     :param expected: the row versions that may be changed (`If-Match`); None for any.
@@ -102,7 +103,7 @@ def trash_file(owner_id: int, file_id: UUID, *, expected: Expected = None) -> No
 
 
 @atomic()
-def restore_file(owner_id: int, file_id: UUID, *, expected: Expected = None) -> AnyRow:
+def restore_file(owner_id: int, file_id: UUID, *, expected: Expected = None) -> OwnedFileRow:
     """Restore a file from the trash. A file that is not in the trash stays as it is.
 
     :raises FileNotFound: if the owner has no such file.
@@ -141,7 +142,7 @@ def delete_files(owner_id: int, which: ColumnElement[bool]) -> int:
     return len(batch)
 
 
-def list_versions(owner_id: int, file_id: UUID, page: PageRequest) -> Page:
+def list_versions(owner_id: int, file_id: UUID, page: PageRequest) -> Page[VersionRow]:
     """Return a page of the versions of the owner's file, or raise FileNotFound."""
     get_file(owner_id, file_id)
     return VERSIONS.page(VERSIONS_OF_FILE, page, file_id=file_id)

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
-from typing import Any
 from uuid import UUID
 
 from flask import current_app
@@ -27,6 +26,7 @@ from project.core.stored_objects import (
 from project.core.tasks import enqueue_at, task
 from project.files import blobs, partial_uploads
 from project.files.models import Blob, File, Link, Upload, Version
+from project.files.rows import StorageStats
 
 from .files import delete_files
 
@@ -119,9 +119,13 @@ def garbage_collection_pause_end() -> datetime | None:
     return pause_end()
 
 
-def storage_stats() -> list[dict[str, Any]]:
+def storage_stats() -> list[StorageStats]:
     """Return the objects and bytes of each kind, and of the last garbage collection."""
-    totals = [{**kind.total()._asdict(), 'at': None} for kind in object_kinds().values()]
+    found = [kind.total() for kind in object_kinds().values()]
+    totals: list[StorageStats] = [
+        {'kind': each.kind, 'objects': each.objects, 'bytes': each.bytes, 'at': None}
+        for each in found
+    ]
     state = collection_state()
     if state and state.started_at:
         at = state.finished_at or state.started_at

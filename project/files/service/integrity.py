@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import delete, func, select, update
 
 from project.core.database.keyset_pagination import iterate_in_batches
-from project.core.database.session import AnyRow, atomic, db, execute_select
+from project.core.database.session import atomic, db, execute_select
 from project.core.errors import ServiceUnavailable
 from project.core.storage import register_storage_sample, storage
 from project.core.stored_objects import collect_object, collect_storage, ensure_own_storage
@@ -129,14 +130,15 @@ def _check_uploads(repair: bool) -> Iterator[IntegrityIssue | None]:
 def _check_thumbnails(repair: bool) -> Iterator[IntegrityIssue | None]:
     if repair:
         _delete_failed_thumbnails()
-    place = (Thumbnail.file_id, Thumbnail.number, Thumbnail.edge)
-    ready = select(*place, Thumbnail.storage_key).where(Thumbnail.storage_key.is_not(None))
-    for row in iterate_in_batches(ready, *place):
+    key = (Thumbnail.file_id, Thumbnail.number, Thumbnail.edge)
+    ready = select(*key, Thumbnail.storage_key).where(Thumbnail.storage_key.is_not(None))
+    for row in iterate_in_batches(ready, *key):
         if storage().can_open(row.storage_key):
             yield None
         else:
-            name = f'{row.file_id}/{row.number}/{row.edge}'
-            yield IntegrityIssue('thumbnail', name, repair and _delete_thumbnail_row(row))
+            place = row.file_id, row.number, row.edge
+            name = '/'.join(map(str, place))
+            yield IntegrityIssue('thumbnail', name, repair and _delete_thumbnail_row(*place))
 
 
 def _hash_of(sha256: str) -> tuple[str, int]:
@@ -186,13 +188,13 @@ def _cancel_upload(upload_id: Any) -> bool:
 
 
 @atomic()
-def _delete_thumbnail_row(row: AnyRow) -> bool:
+def _delete_thumbnail_row(file_id: UUID, number: int, edge: int) -> bool:
     one = delete(Thumbnail).where(
-        Thumbnail.file_id == row.file_id, Thumbnail.number == row.number, Thumbnail.edge == row.edge
+        Thumbnail.file_id == file_id, Thumbnail.number == number, Thumbnail.edge == edge
     )
     size = db.session.scalar(one.returning(Thumbnail.size))
     # Without a size, an earlier release made the thumbnail, or another process has deleted it.
-    owner_id = db.session.scalar(select(File.owner_id).where(File.id == row.file_id))
+    owner_id = db.session.scalar(select(File.owner_id).where(File.id == file_id))
     if size and owner_id is not None:
         count_thumbnail(owner_id, -size)
     return True

@@ -5,14 +5,13 @@ the owner, and with the owner's permission to read files.
 """
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import delete, or_, select, update
 
 from project.core.clock import now
 from project.core.database.keyset_pagination import Page, PageRequest
-from project.core.database.session import AnyRow, atomic, db, non_atomic
+from project.core.database.session import atomic, db, non_atomic
 from project.core.security.password_hashing import hash_password, verify_password
 from project.core.security.principal import Principal
 from project.core.security.tokens import TokenKind, new_token, register_token_kind, token_hash
@@ -21,6 +20,7 @@ from project.core.throttling import ATTEMPT_PERIOD, MAX_ATTEMPTS, AttemptCounter
 from project.files.errors import ExpiryPast, LinkNotFound, LinkPasswordWrong, TooManyLinks
 from project.files.models import LINKS, LINKS_OF_FILE, File, Link
 from project.files.permissions import READ
+from project.files.rows import CreatedLink, LinkRow, ListedLinkRow, OwnedFileRow
 from project.users import service as users
 from project.users.signals import credential_created, credential_deleted
 
@@ -47,7 +47,7 @@ def create_link(
     expires_at: datetime | None = None,
     password: str | None = None,
     max_downloads: int | None = None,
-) -> dict[str, Any]:
+) -> CreatedLink:
     """Create a link to a file of the caller. Return it with its token.
 
     Only this function returns the token. A link grants read access, so the caller's credential must
@@ -64,15 +64,19 @@ def create_link(
         raise ExpiryPast
     password_hash = hash_password(password) if password else None
     token = new_token(LINK_TOKEN)
-    link = {
-        'id': uuid4(), 'created_at': now(), 'expires_at': expires_at,
-        'max_downloads': max_downloads, 'downloads': 0,
+    link = Link(
+        id=uuid4(), file_id=file_id, token_hash=token_hash(token), password_hash=password_hash,
+        created_at=now(), expires_at=expires_at, max_downloads=max_downloads, downloads=0,
+    )  # fmt: skip
+    _add(by.user_id, link)
+    return {
+        'id': link.id, 'created_at': link.created_at, 'expires_at': expires_at,
+        'max_downloads': max_downloads, 'downloads': 0, 'has_password': password_hash is not None,
+        'token': token,
     }  # fmt: skip
-    _add(by.user_id, file_id, token_hash=token_hash(token), password_hash=password_hash, **link)
-    return {**link, 'has_password': password_hash is not None, 'token': token}
 
 
-def list_links(owner_id: int, file_id: UUID, page: PageRequest) -> Page:
+def list_links(owner_id: int, file_id: UUID, page: PageRequest) -> Page[ListedLinkRow]:
     """Return a page of the links of the owner's file, or raise FileNotFound."""
     get_file(owner_id, file_id)
     return LINKS.page(LINKS_OF_FILE, page, file_id=file_id)
@@ -89,7 +93,7 @@ def delete_link(owner_id: int, link_id: UUID) -> None:
 
 
 @non_atomic
-def resolve_link(token: str, password: str | None = None) -> tuple[AnyRow, AnyRow]:
+def resolve_link(token: str, password: str | None = None) -> tuple[LinkRow, OwnedFileRow]:
     """Return the link of a token, and its file.
 
     :raises LinkNotFound: if the link does not exist, is expired or used up, or its owner lacks
@@ -105,7 +109,9 @@ def resolve_link(token: str, password: str | None = None) -> tuple[AnyRow, AnyRo
     return link, get_untrashed(link.owner_id, link.file_id)
 
 
-def open_shared(token: str, password: str | None = None) -> tuple[AnyRow, AnyRow, StoredObject]:
+def open_shared(
+    token: str, password: str | None = None
+) -> tuple[LinkRow, OwnedFileRow, StoredObject]:
     """Return a link, its file and the open bytes of the file.
 
     Raises the errors of `resolve_link` and `check_clean`.
@@ -114,7 +120,7 @@ def open_shared(token: str, password: str | None = None) -> tuple[AnyRow, AnyRow
     return link, file, open_if_clean(file)
 
 
-def count_download(link: AnyRow, stream: StoredObject) -> None:
+def count_download(link: LinkRow, stream: StoredObject) -> None:
     """Count a download, or close the stream and raise LinkNotFound if none is left."""
     if not _count(link.id):
         stream.close()
@@ -148,7 +154,7 @@ def revoke_link(token: str) -> None:
 register_token_kind(TokenKind(LINK_TOKEN, LINK, find_link_owner, revoke_link), owner=__name__)
 
 
-def _check_password(link: AnyRow, password: str | None) -> None:
+def _check_password(link: LinkRow, password: str | None) -> None:
     if password is None:
         raise LinkPasswordWrong
     LINK_PASSWORD.consume(str(link.id))
@@ -166,11 +172,11 @@ def _count(link_id: UUID) -> bool:
 
 
 @atomic()
-def _add(owner_id: int, file_id: UUID, **values: Any) -> None:
+def _add(owner_id: int, link: Link) -> None:
     # The lock prevents two calls from both adding the last link, and links to a deleted file.
-    lock_file(owner_id, file_id)
-    there = select(Link.id).where(Link.file_id == file_id).limit(MAX_LINKS_PER_FILE)
+    lock_file(owner_id, link.file_id)
+    there = select(Link.id).where(Link.file_id == link.file_id).limit(MAX_LINKS_PER_FILE)
     if len(db.session.scalars(there).all()) >= MAX_LINKS_PER_FILE:
         raise TooManyLinks
-    db.session.add(Link(file_id=file_id, **values))
-    credential_created.send('files', user_id=owner_id, kind=LINK, credential=values['id'])
+    db.session.add(link)
+    credential_created.send('files', user_id=owner_id, kind=LINK, credential=link.id)

@@ -2,22 +2,25 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVarTuple
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import Row, Select, delete, select
 
 from project.core.database.keyset_pagination import iterate_in_batches, iterate_pages
-from project.core.database.session import AnyRow, AnySelect, db
+from project.core.database.session import db
 from project.core.errors import ServiceUnavailable
 from project.files import blobs
 from project.files.models import NOT_EMPTIED, File, Link, Upload, Usage, Version
+from project.files.rows import FileRow
 from project.users.personal_data import ExportFile, json_part, register_personal_data
 
 from .files import BATCH_FILES, delete_files, list_files
 from .malware_scanning import is_clean
 from .quota import get_usage
 from .upload_reservations import cancel_uploads
+
+Ts = TypeVarTuple('Ts')
 
 EXPORTED_VERSIONS = select(
     Version.file_id,
@@ -86,7 +89,7 @@ def erase_file_data(user_id: int) -> bool:
     return True
 
 
-def _files_of(user_id: int) -> Iterator[AnyRow]:
+def _files_of(user_id: int) -> Iterator[FileRow]:
     for trashed in (False, True):
         yield from iterate_pages(
             lambda page, filters={'trashed': trashed}: list_files(  # type: ignore[misc]
@@ -95,13 +98,13 @@ def _files_of(user_id: int) -> Iterator[AnyRow]:
         )
 
 
-def _exported_file(file: AnyRow) -> dict[str, Any]:
+def _exported_file(file: FileRow) -> dict[str, Any]:
     """Return a file with the field names of the export, which differ from the columns."""
     fields = file._asdict()
     return {'number': fields.pop('current_version'), **fields}
 
 
-def _theirs(user_id: int, rows: AnySelect, *keys: Any) -> Iterator[AnyRow]:
+def _theirs(user_id: int, rows: Select[*Ts], *keys: Any) -> Iterator[Row[*Ts]]:
     """Yield rows of a user's files in batches, instead of one query per file."""
     return iterate_in_batches(rows.where(File.owner_id == user_id, NOT_EMPTIED), *keys)
 

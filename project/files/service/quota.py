@@ -1,7 +1,5 @@
 """Usage and quota of each user, in bytes."""
 
-from typing import Any, NamedTuple
-
 from flask import current_app
 from sqlalchemy import func, literal, or_, update
 
@@ -9,20 +7,14 @@ from project.core.database.session import atomic, db
 from project.core.database.upsert import upsert
 from project.files.errors import QuotaExceeded
 from project.files.models import NOT_EMPTIED, File, Usage
+from project.files.rows import FreedBytes, TypeStats, UsageReport, UsageRow
 from project.users import service as users
 
 THUMBNAIL_QUOTA_DIVISOR = 10
 MIN_THUMBNAIL_ALLOWANCE_BYTES = 16_000_000
 
 
-class FreedBytes(NamedTuple):
-    """The bytes of deleted versions, and of their thumbnails."""
-
-    versions: int
-    thumbnails: int
-
-
-def get_usage(owner_id: int) -> dict[str, int]:
+def get_usage(owner_id: int) -> UsageReport:
     """Return the used and reserved bytes, the quota and the number of files.
 
     Files in the trash count.
@@ -45,7 +37,7 @@ def get_report(owner_id: int) -> str:
     return '\n'.join(lines) + '\n'
 
 
-def file_stats() -> list[dict[str, Any]]:
+def file_stats() -> list[TypeStats]:
     """Return the number of files and bytes of each type, of all users."""
     rows = File.count_by_type()
     return [{'type': r.type, 'files': r.files, 'bytes': int(r.bytes)} for r in rows]
@@ -152,6 +144,6 @@ def _change_usage(owner_id: int, *, used: int, reserved: int) -> None:
         raise QuotaExceeded
 
 
-def _quota(usage: Any) -> int:
+def _quota(usage: UsageRow | None) -> int:
     default: int = current_app.config['FILES_QUOTA']
     return default if usage is None or usage.quota is None else int(usage.quota)

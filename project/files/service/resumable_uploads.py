@@ -18,7 +18,7 @@ from sqlalchemy import delete, insert, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from project.core.clock import now
-from project.core.database.session import AnyRow, after_commit, atomic, db, locks_user, non_atomic
+from project.core.database.session import after_commit, atomic, db, locks_user, non_atomic
 from project.core.errors import ApiError, RequestTimeout, ServiceUnavailable
 from project.files import blobs, tus
 from project.files.errors import (
@@ -32,6 +32,7 @@ from project.files.errors import (
 from project.files.filenames import clean_name
 from project.files.models import HAS_LIVE_FILE, Upload
 from project.files.partial_uploads import ArrivingBytes, PartialFile, iter_arriving
+from project.files.rows import UploadRow
 from project.files.tus import Checksum
 
 from .content import create_file_from_blob
@@ -53,7 +54,7 @@ class Progress:
 
 def create_upload(
     owner_id: int, *, length: int, name: str | None, tus_metadata: str = ''
-) -> AnyRow:
+) -> UploadRow:
     """Create an upload and reserve its whole length.
 
     :param length: the number of bytes.
@@ -96,7 +97,7 @@ def create_with_chunk(
     return upload_id, progress
 
 
-def get_upload(owner_id: int, upload_id: UUID) -> AnyRow:
+def get_upload(owner_id: int, upload_id: UUID) -> UploadRow:
     """Return the owner's upload.
 
     :raises UploadNotFound: if the owner has no such upload, it has expired, or its file is deleted.
@@ -169,7 +170,7 @@ def delete_upload(owner_id: int, upload_id: UUID) -> None:
 class _Writer:
     """Writer of a request that has the upload lease, until a newer request takes it."""
 
-    def __init__(self, owner_id: int, upload: AnyRow, checksum: Checksum | None) -> None:
+    def __init__(self, owner_id: int, upload: UploadRow, checksum: Checksum | None) -> None:
         self.owner_id, self.upload, self.at = owner_id, upload, upload.offset
         self.lease, self.partial = uuid4(), PartialFile(upload.id)
         self._saved = time.monotonic()
@@ -240,7 +241,7 @@ def _is_broken_connection(error: Exception) -> bool:
 
 
 @locks_user('owner_id')
-def _begin(owner_id: int, upload_id: UUID, length: int, name: str, tus_metadata: str) -> AnyRow:
+def _begin(owner_id: int, upload_id: UUID, length: int, name: str, tus_metadata: str) -> UploadRow:
     ensure_owner_active(owner_id)
     reserve(owner_id, length)
     values = {
@@ -252,7 +253,7 @@ def _begin(owner_id: int, upload_id: UUID, length: int, name: str, tus_metadata:
 
 
 @atomic()
-def _take(owner_id: int, upload: AnyRow, lease: UUID) -> None:
+def _take(owner_id: int, upload: UploadRow, lease: UUID) -> None:
     """Take the upload lease, if the upload still has the offset of the request."""
     ensure_within_quota(owner_id)
     mine = update(Upload).where(Upload.id == upload.id, Upload.offset == upload.offset)
@@ -267,7 +268,9 @@ def _save(upload_id: UUID, lease: UUID, offset: int) -> Progress:
 
 
 @locks_user('owner_id')
-def _finish(owner_id: int, upload: AnyRow, lease: UUID, arrived: blobs.AssembledUpload) -> Progress:
+def _finish(
+    owner_id: int, upload: UploadRow, lease: UUID, arrived: blobs.AssembledUpload
+) -> Progress:
     """Create the file and acknowledge the last offset, in one transaction."""
     ensure_owner_active(owner_id)
     _move(upload.id, lease, offset=upload.declared_size, reserved=0)

@@ -85,7 +85,7 @@ def open_thumbnail(owner_id: int, file_id: UUID, edge: int) -> tuple[str, Stored
         raise ServiceUnavailable('all attempts of a thumbnail failed', retry_after=retry_after)
     if thumbnail.state == FAILED:
         raise NotAnImage
-    if thumbnail.state != READY:
+    if thumbnail.state != READY or thumbnail.storage_key is None:
         return None
     return f'{file.sha256}-{edge}', blobs.open_thumbnail(thumbnail.storage_key)
 

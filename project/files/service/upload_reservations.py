@@ -1,6 +1,5 @@
 """Quota reservations of uploads, from before the first byte until the upload ends."""
 
-from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -8,7 +7,8 @@ from flask import current_app
 from sqlalchemy import ColumnElement, delete, insert, update
 
 from project.core.clock import MAX_CLOCK_SKEW, now
-from project.core.database.session import AnyRow, after_commit, atomic, db, locks_user
+from project.core.database.rows import typed_rows
+from project.core.database.session import after_commit, atomic, db, locks_user
 from project.core.errors import Unauthorized
 from project.core.storage import storage
 from project.core.tasks import task
@@ -16,6 +16,7 @@ from project.files import blobs
 from project.files.errors import FileTooLarge, QuotaExceeded
 from project.files.models import Upload
 from project.files.partial_uploads import PartialFile
+from project.files.rows import DeletedUpload
 from project.users import service as users
 
 from .quota import cancel_reservation, reserve
@@ -120,10 +121,11 @@ def cancel_uploads(which: ColumnElement[bool]) -> None:
         cancel_reservation(upload.owner_id, upload.reserved)
 
 
-def delete_uploads(which: ColumnElement[bool]) -> Sequence[AnyRow]:
+def delete_uploads(which: ColumnElement[bool]) -> list[DeletedUpload]:
     """Delete uploads, and their partial files after the commit. Return the rows."""
     over = delete(Upload).where(which)
-    gone = db.session.execute(over.returning(Upload.id, Upload.owner_id, Upload.reserved)).all()
+    result = db.session.execute(over.returning(Upload.id, Upload.owner_id, Upload.reserved))
+    gone = typed_rows(DeletedUpload, result)
     for upload in gone:
         after_commit(PartialFile(upload.id).delete)
     return gone

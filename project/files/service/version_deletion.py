@@ -6,8 +6,7 @@ from project.core.database.session import db
 from project.core.stored_objects import release_objects
 from project.files import blobs
 from project.files.models import Thumbnail, Version
-
-from .quota import FreedBytes
+from project.files.rows import FreedBytes
 
 
 def delete_versions(which: ColumnElement[bool]) -> FreedBytes:

@@ -18,26 +18,8 @@ from .users import (
 )
 
 __all__ = [
-    'ACTIVE',
-    'DELETED',
-    'DISABLED',
-    'EXPORTS',
-    'EXPORTS_OF_USER',
-    'FAILED',
-    'PENDING',
-    'READY',
-    'ROLES',
-    'ROLE_SELECT',
-    'USERS',
-    'USER_BY_EMAIL',
-    'USER_BY_ID',
-    'USER_BY_USERNAME',
-    'USER_PROFILE',
-    'USER_SELECT',
-    'Export',
-    'RoleDefinition',
-    'User',
-    'UserRole',
-    'email_key',
+    'ACTIVE', 'DELETED', 'DISABLED', 'EXPORTS', 'EXPORTS_OF_USER', 'FAILED', 'PENDING', 'READY',
+    'ROLES', 'ROLE_SELECT', 'USERS', 'USER_BY_EMAIL', 'USER_BY_ID', 'USER_BY_USERNAME',
+    'USER_PROFILE', 'USER_SELECT', 'Export', 'RoleDefinition', 'User', 'UserRole', 'email_key',
     'permissions_of',
-]
+]  # fmt: skip

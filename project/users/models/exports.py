@@ -8,9 +8,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
 from project.core.database.keyset_pagination import Keyset
-from project.core.database.session import AnyRow, Base, execute_select
+from project.core.database.rows import select_row, select_rows
+from project.core.database.session import Base, execute_select
 from project.core.database.types import UTCDateTime
 from project.core.tasks import is_pending
+from project.users.rows import ExportRow
 
 PENDING, READY, FAILED = 'pending', 'ready', 'failed'
 
@@ -37,16 +39,16 @@ class Export(Base):
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
 
     @classmethod
-    def find_owned(cls, user_id: int, export_id: UUID) -> AnyRow | None:
+    def find_owned(cls, user_id: int, export_id: UUID) -> ExportRow | None:
         """Return a user's export by id, unless it has expired."""
         mine = EXPORTS_OF_USER.where(cls.id == export_id)
-        return execute_select(mine, {'user_id': user_id, 'moment': now()}).one_or_none()
+        return select_row(ExportRow, mine, {'user_id': user_id, 'moment': now()})
 
     @classmethod
-    def find_all(cls, user_id: int) -> list[AnyRow]:
+    def find_all(cls, user_id: int) -> list[ExportRow]:
         """Return a user's exports that have not expired, the oldest first."""
         mine = EXPORTS_OF_USER.order_by(cls.created_at, cls.id)
-        return list(execute_select(mine, {'user_id': user_id, 'moment': now()}))
+        return select_rows(ExportRow, mine, {'user_id': user_id, 'moment': now()})
 
     @classmethod
     def find_storage_key(cls, export_id: UUID) -> str | None:
@@ -70,5 +72,9 @@ EXPORTS_OF_USER = select(
 )  # fmt: skip
 
 EXPORTS = Keyset(
-    'exports', sorts={'created_at': Export.created_at}, key=Export.id, default='-created_at'
+    ExportRow,
+    'exports',
+    sorts={'created_at': Export.created_at},
+    key=Export.id,
+    default='-created_at',
 )

@@ -9,10 +9,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
 from project.core.database.keyset_pagination import Keyset
-from project.core.database.session import AnyRow, Base, execute_select
+from project.core.database.rows import select_row
+from project.core.database.session import Base, execute_select
 from project.core.database.types import UTCDateTime, WordList
 from project.core.security.permissions import all_permissions
 from project.users.permissions import ADMIN, BUILT_IN, built_in_permissions
+from project.users.rows import RoleRow
 
 
 class RoleDefinition(Base):
@@ -27,9 +29,9 @@ class RoleDefinition(Base):
     updated_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
 
     @classmethod
-    def find(cls, name: str) -> AnyRow | None:
+    def find(cls, name: str) -> RoleRow | None:
         """Return the role with a name, or None."""
-        return execute_select(ROLE_SELECT.where(cls.name == name)).one_or_none()
+        return select_row(RoleRow, ROLE_SELECT.where(cls.name == name))
 
     @classmethod
     def lock(cls, name: str) -> None:
@@ -49,7 +51,11 @@ ROLE_SELECT = select(
 )  # fmt: skip
 
 ROLES = Keyset(
-    'roles', sorts={'name': RoleDefinition.name}, key=RoleDefinition.name, default='name'
+    RoleRow,
+    'roles',
+    sorts={'name': RoleDefinition.name},
+    key=RoleDefinition.name,
+    default='name',
 )
 
 

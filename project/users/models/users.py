@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from datetime import datetime
 from functools import cache
-from typing import Any
 
 from sqlalchemy import (
     ForeignKey,
@@ -19,10 +18,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 from project.core.clock import now
 from project.core.database.compiled_query import CompiledQuery
 from project.core.database.keyset_pagination import Keyset
-from project.core.database.session import AnyRow, AnySelect, Base, db, execute_select
+from project.core.database.session import AnySelect, Base, db, execute_select
 from project.core.database.types import UTCDateTime, aggregate_words
 from project.core.email_addresses import email_comparison_key
 from project.users.permissions import ADMIN
+from project.users.rows import ProfileRow, UserRow
 
 ACTIVE, DISABLED = 'active', 'disabled'
 # A closed account, whose data a task erases. No function finds such a user.
@@ -58,17 +58,17 @@ class User(Base):
     avatar_size: Mapped[int | None] = mapped_column()
 
     @classmethod
-    def find(cls, user_id: int) -> AnyRow | None:
+    def find(cls, user_id: int) -> UserRow | None:
         """Return the user with an id, or None."""
         return USER_BY_ID.first(id=user_id)
 
     @classmethod
-    def find_by_username(cls, username: str) -> AnyRow | None:
+    def find_by_username(cls, username: str) -> UserRow | None:
         """Return the user with a username in any case, or None."""
         return USER_BY_USERNAME.first(username=username.lower())
 
     @classmethod
-    def find_by_login(cls, login: str) -> AnyRow | None:
+    def find_by_login(cls, login: str) -> UserRow | None:
         """Return the user with a username or an email address, or None.
 
         Usernames never contain an `@`.
@@ -78,7 +78,7 @@ class User(Base):
         return USER_BY_EMAIL.first(email_key=email_key(login))
 
     @classmethod
-    def find_profile(cls, username: str) -> AnyRow | None:
+    def find_profile(cls, username: str) -> ProfileRow | None:
         """Return the public profile of the active user with a username, or None."""
         return USER_PROFILE.first(username=username.lower())
 
@@ -110,7 +110,7 @@ class User(Base):
         return execute_select(closed).one_or_none() is not None
 
     @staticmethod
-    def closed_values(user_id: int) -> dict[str, Any]:
+    def closed_values(user_id: int) -> dict[str, object]:
         """Return the values of the row of a deleted user, without personal data.
 
         They are unique: neither usernames nor keys of email addresses begin with a tilde.
@@ -183,21 +183,23 @@ USER_SELECT = select(
     User.created_at, User.updated_at, ROLES_COLUMN,
 ).where(User.status != DELETED)  # fmt: skip
 
-USER_BY_ID = CompiledQuery(USER_SELECT.where(User.id == bindparam('id')))
-USER_BY_USERNAME = CompiledQuery(USER_SELECT.where(User.username == bindparam('username')))
-USER_BY_EMAIL = CompiledQuery(USER_SELECT.where(User.email_key == bindparam('email_key')))
+USER_BY_ID = CompiledQuery(UserRow, USER_SELECT.where(User.id == bindparam('id')))
+USER_BY_USERNAME = CompiledQuery(UserRow, USER_SELECT.where(User.username == bindparam('username')))
+USER_BY_EMAIL = CompiledQuery(UserRow, USER_SELECT.where(User.email_key == bindparam('email_key')))
 
 USER_PROFILE = CompiledQuery(
+    ProfileRow,
     select(
         User.username,
         User.name,
         User.bio,
         User.last_login,
         User.avatar.label('profile_image'),
-    ).where(User.username == bindparam('username'), User.status == ACTIVE)
+    ).where(User.username == bindparam('username'), User.status == ACTIVE),
 )
 
 USERS = Keyset(
+    UserRow,
     'users',
     sorts={'id': User.id, 'username': User.username, 'created_at': User.created_at},
     key=User.id,

@@ -1,9 +1,10 @@
 """Routes for avatars."""
 
-from typing import Any
+from typing import TypedDict
 
 from flask import Response
 from marshmallow import Schema
+from werkzeug.datastructures import FileStorage
 
 from project.core.errors import RangeNotSatisfiable
 from project.core.images import ImageTooCostly, ImageTooLarge, ImageUnreadable
@@ -15,6 +16,7 @@ from project.core.web.responses.headers import PUBLIC_CONTENT, USER_CONTENT
 from project.users import service
 from project.users.errors import AvatarNotFound, AvatarTooLarge, NoSuchUsername, UserNotFound
 from project.users.permissions import PROFILE_READ, PROFILE_WRITE
+from project.users.rows import ProfileRow
 from project.users.schemas import UserProfileSchema
 
 from . import blueprint
@@ -32,13 +34,19 @@ class AvatarForm(Schema):
     file = UploadedFile(required=True, metadata={'type': 'string', 'format': 'binary'})
 
 
+class AvatarFormData(TypedDict):
+    """The values of an `AvatarForm`."""
+
+    file: FileStorage
+
+
 @blueprint.put('/me/avatar')
 @endpoint(
     allow=authenticated(PROFILE_WRITE), form=AvatarForm, returns=UserProfileSchema, limit='30/hour',
     max_body_setting='USERS_AVATAR_MAX_SIZE',
     errors=[AvatarTooLarge, ImageUnreadable, ImageTooLarge, ImageTooCostly, UserNotFound],
 )  # fmt: skip
-def avatar_update(form: dict[str, Any]) -> Any:
+def avatar_update(form: AvatarFormData) -> ProfileRow:
     """Replace your avatar with an image: JPEG, PNG, GIF, WebP or AVIF.
 
     The service stores the square in the middle of the image as WebP of 256 × 256 pixels. It removes

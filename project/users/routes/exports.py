@@ -1,6 +1,5 @@
 """Routes for exports of personal data."""
 
-from typing import Any
 from uuid import UUID
 
 from flask import Response
@@ -14,6 +13,7 @@ from project.core.web.responses.file_responses import CONTENT_HEADERS, send_stor
 from project.core.web.responses.headers import USER_CONTENT
 from project.users import service
 from project.users.errors import ExportNotFound, ExportNotReady, ExportUnderWay
+from project.users.rows import ExportRow
 from project.users.schemas import ExportSchema
 
 from . import blueprint
@@ -35,7 +35,7 @@ class ExportListQuery(ListQuery):
     many=True,
     errors=[CursorInvalid],
 )
-def export_list(page: PageRequest) -> Page:
+def export_list(page: PageRequest) -> Page[ExportRow]:
     """List your exports, newest first."""
     return service.list_exports(current_principal().user_id, page)
 
@@ -45,7 +45,7 @@ def export_list(page: PageRequest) -> Page:
     allow=authenticated(fresh=True), returns=ExportSchema, code=202, limit='10/day',
     location=('.export_show', 'export_id'), errors=[ExportUnderWay],
 )  # fmt: skip
-def export_create() -> Any:
+def export_create() -> ExportRow:
     """Request an export of all your data as one ZIP.
 
     A mail notifies you when it is ready. Requires a fresh login. Only one export can be pending. A
@@ -56,7 +56,7 @@ def export_create() -> Any:
 
 @blueprint.get('/me/exports/<uuid:export_id>')
 @endpoint(allow=authenticated(), returns=ExportSchema, errors=[ExportNotFound])
-def export_show(export_id: UUID) -> Any:
+def export_show(export_id: UUID) -> ExportRow:
     """Show the state of an export: `pending`, `ready` or `failed`."""
     return service.get_export(current_principal().user_id, export_id)
 
@@ -72,5 +72,5 @@ def export_content(export_id: UUID) -> Response:
     export, stream = service.open_export(current_principal().user_id, export_id)
     name = f'export-{export.created_at:%Y-%m-%d}.zip'
     return send_stored_object(
-        stream, etag=export.sha256, mimetype=ZIP, name=name, sha256=export.sha256
+        stream, etag=export.sha256 or str(export.id), mimetype=ZIP, name=name, sha256=export.sha256
     )

@@ -1,6 +1,6 @@
 """Routes for roles."""
 
-from typing import Any
+from typing import TypedDict
 
 from marshmallow import Schema, fields, validate
 
@@ -23,6 +23,7 @@ from project.users.errors import (
     UserNotFound,
 )
 from project.users.permissions import ROLES_READ, ROLES_WRITE
+from project.users.rows import RoleRow, UserRow
 from project.users.schemas import RoleSchema, UserSchema
 
 from . import blueprint
@@ -39,7 +40,7 @@ class RoleListQuery(ListQuery):
     allow=requires(ROLES_READ), query=RoleListQuery, returns=RoleSchema, many=True,
     errors=[CursorInvalid],
 )  # fmt: skip
-def role_list(page: PageRequest) -> Page:
+def role_list(page: PageRequest) -> Page[RoleRow]:
     """List the roles and their permissions."""
     return service.list_roles(page)
 
@@ -54,13 +55,19 @@ class RoleReplaceRequest(Schema):
     )
 
 
+class RoleReplaceBody(TypedDict):
+    """The values of a `RoleReplaceRequest`."""
+
+    permissions: list[str]
+
+
 @blueprint.put('/roles/<string:name>')
 @endpoint(
     allow=requires(ROLES_WRITE), body=RoleReplaceRequest, returns=RoleSchema, versioned=True,
     limit='600/hour',
     errors=[RoleInvalid, RoleBuiltIn, RoleChanged, PermissionUnknown, PrivilegeEscalation],
 )  # fmt: skip
-def role_replace(name: str, body: dict[str, Any]) -> Any:
+def role_replace(name: str, body: RoleReplaceBody) -> RoleRow:
     """Set the permissions of a role; create the role if necessary.
 
     The change applies to the next request of each user with the role. If you lack one of the old or
@@ -89,13 +96,19 @@ class UserRolesReplaceRequest(Schema):
     )
 
 
+class UserRolesReplaceBody(TypedDict):
+    """The values of an `UserRolesReplaceRequest`."""
+
+    roles: list[str]
+
+
 @blueprint.put('/<int:user_id>/roles')
 @endpoint(
     allow=requires(ROLES_WRITE), body=UserRolesReplaceRequest, returns=UserSchema, versioned=True,
     limit='600/hour',
     errors=[UserNotFound, UserChanged, RoleUnknown, LastAdmin, PrivilegeEscalation],
 )  # fmt: skip
-def user_roles_replace(user_id: int, body: dict[str, Any]) -> Any:
+def user_roles_replace(user_id: int, body: UserRolesReplaceBody) -> UserRow:
     """Replace the roles of a user. Default permissions need no role.
 
     If the user has, loses or gets a permission that you do not hold, it returns 403.

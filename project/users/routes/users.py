@@ -1,6 +1,6 @@
 """Routes for users and profiles."""
 
-from typing import Any
+from typing import NotRequired, TypedDict, cast
 
 from flask.views import MethodView
 from marshmallow import Schema, fields, validate
@@ -40,6 +40,7 @@ from project.users.permissions import (
     READ,
     WRITE,
 )
+from project.users.rows import ProfileRow, UserRow
 from project.users.schemas import Username, UserProfileSchema, UserSchema
 
 from . import blueprint
@@ -76,6 +77,15 @@ class UserReplaceRequest(Schema):
     bio = Text(max=1000, lines=True, load_default='')
 
 
+class UserReplaceBody(TypedDict):
+    """The values of an `UserReplaceRequest`."""
+
+    username: str
+    email: str
+    name: str
+    bio: str
+
+
 class UserCreateRequest(UserReplaceRequest):
     """A new user."""
 
@@ -84,6 +94,16 @@ class UserCreateRequest(UserReplaceRequest):
         load_default=lambda: [MEMBER],
         validate=validate.Length(1, 50),
     )
+
+
+class UserCreateBody(TypedDict):
+    """The values of an `UserCreateRequest`."""
+
+    username: str
+    email: str
+    name: str
+    bio: str
+    roles: list[str]
 
 
 class UsersView(MethodView):
@@ -98,7 +118,7 @@ class UsersView(MethodView):
         many=True,
         errors=[CursorInvalid],
     )
-    def get(self, page: PageRequest) -> Page:
+    def get(self, page: PageRequest) -> Page[UserRow]:
         """List users."""
         return service.list_users(page)
 
@@ -107,7 +127,7 @@ class UsersView(MethodView):
         limit='120/hour',
         errors=[*TAKEN_ERRORS, RoleUnknown, PrivilegeEscalation], location=('.user', 'user_id'),
     )  # fmt: skip
-    def post(self, body: dict[str, Any]) -> Any:
+    def post(self, body: UserCreateBody) -> UserRow:
         """Create a user.
 
         The user gets an invitation by mail, with a code to set a password. A role with a permission
@@ -125,6 +145,15 @@ class UserPatchRequest(Schema):
     bio = Text(max=1000, lines=True)
 
 
+class UserPatchBody(TypedDict):
+    """The values of an `UserPatchRequest`."""
+
+    username: NotRequired[str]
+    email: NotRequired[str]
+    name: NotRequired[str]
+    bio: NotRequired[str]
+
+
 class UserView(MethodView):
     """One user."""
 
@@ -134,7 +163,7 @@ class UserView(MethodView):
         allow=owner_or(READ, scope=PROFILE_READ), returns=UserSchema, versioned=True,
         errors=[UserNotFound],
     )  # fmt: skip
-    def get(self, user_id: int) -> Any:
+    def get(self, user_id: int) -> UserRow:
         """Show your own user, or any user with `users:read`."""
         return service.get_user(user_id)
 
@@ -143,7 +172,7 @@ class UserView(MethodView):
         limit='600/hour',
         errors=[*TAKEN_ERRORS, UserNotFound, UserChanged, *CHANGE_ERRORS],
     )  # fmt: skip
-    def put(self, user_id: int, body: dict[str, Any]) -> Any:
+    def put(self, user_id: int, body: UserReplaceBody) -> UserRow:
         """Replace username, email address, name and bio of a user.
 
         A missing name or bio becomes empty.
@@ -157,7 +186,7 @@ class UserView(MethodView):
         versioned=True, limit='600/hour',
         errors=[*TAKEN_ERRORS, UserNotFound, UserChanged, *CHANGE_ERRORS],
     )  # fmt: skip
-    def patch(self, user_id: int, body: dict[str, Any]) -> Any:
+    def patch(self, user_id: int, body: UserPatchBody) -> UserRow:
         """Change the fields of a user that are sent.
 
         You can change your own `name` and `bio`; all other changes need `users:write`. To change
@@ -188,9 +217,9 @@ blueprint.add_url_rule('/<int:user_id>', view_func=UserView.as_view('user'))
 
 @blueprint.get('/me')
 @endpoint(allow=authenticated(PROFILE_READ), returns=UserSchema, versioned=True)
-def user_me() -> Any:
+def user_me() -> UserRow:
     """Show your user."""
-    return current_principal().user
+    return cast(UserRow, current_principal().user)
 
 
 @blueprint.patch('/me')
@@ -199,7 +228,7 @@ def user_me() -> Any:
     limit='120/hour',
     errors=[*TAKEN_ERRORS, UserNotFound, UserChanged, *CHANGE_ERRORS],
 )  # fmt: skip
-def user_me_update(body: dict[str, Any]) -> Any:
+def user_me_update(body: UserPatchBody) -> UserRow:
     """Change your own user.
 
     All users can change their `name` and `bio`; a new username needs `users:write` and a fresh
@@ -225,7 +254,7 @@ def user_me_delete() -> None:
 
 @blueprint.get('/me/profile')
 @endpoint(allow=authenticated(PROFILE_READ), returns=UserProfileSchema, errors=[NoSuchUsername])
-def user_me_profile() -> Any:
+def user_me_profile() -> ProfileRow:
     """Show your profile."""
     return service.get_profile(current_principal().username)
 
@@ -246,6 +275,6 @@ def username_show(username: str) -> None:
     allow=public, returns=UserProfileSchema, errors=[NoSuchUsername], arguments=USERNAME_ARGUMENT,
     limit='120/minute',
 )  # fmt: skip
-def user_profile(username: str) -> Any:
+def user_profile(username: str) -> ProfileRow:
     """Show the public profile of a user."""
     return service.get_profile(username)

@@ -4,7 +4,7 @@ from typing import IO
 
 from flask import current_app
 
-from project.core.database.session import AnyRow, db, locks_user, non_atomic
+from project.core.database.session import db, locks_user, non_atomic
 from project.core.images import resize_to_webp
 from project.core.storage import StoredObject
 from project.core.stored_objects import (
@@ -17,6 +17,7 @@ from project.core.stored_objects import (
 from project.users import object_storage
 from project.users.errors import AvatarNotFound, AvatarTooLarge, UserNotFound
 from project.users.models import DELETED, User
+from project.users.rows import ProfileRow
 
 from .users import get_profile, get_user
 
@@ -28,7 +29,7 @@ register_object_kind(
 
 
 @non_atomic
-def set_avatar(user_id: int, image: IO[bytes]) -> AnyRow:
+def set_avatar(user_id: int, image: IO[bytes]) -> ProfileRow:
     """Set a user's avatar to the square in the middle of an image; return the profile.
 
     :raises AvatarTooLarge: if the file is larger than `USERS_AVATAR_MAX_SIZE`.

@@ -10,7 +10,7 @@ from sqlalchemy import delete, select, update
 
 from project.core.clock import now
 from project.core.database.keyset_pagination import Page, PageRequest
-from project.core.database.session import AnyRow, AnySelect, atomic, db, locks_user
+from project.core.database.session import AnySelect, atomic, db, locks_user
 from project.core.mail import send_mail
 from project.core.semaphore import InterprocessSemaphore
 from project.core.storage import StoredObject
@@ -30,6 +30,7 @@ from project.users.errors import (
 )
 from project.users.models import EXPORTS, EXPORTS_OF_USER, PENDING, READY, Export
 from project.users.personal_data import ExportFile, personal_data_registry
+from project.users.rows import ExportRow
 from project.users.signals import export_requested
 
 from .users import get_user, is_active
@@ -46,7 +47,7 @@ export_slot = InterprocessSemaphore()
 
 
 @locks_user('user_id')
-def request_export(user_id: int) -> AnyRow:
+def request_export(user_id: int) -> ExportRow:
     """Enqueue an export of all data of a user.
 
     A mail notifies the user when it is ready. A ready export replaces the previous one. So the
@@ -65,12 +66,12 @@ def request_export(user_id: int) -> AnyRow:
     return get_export(user_id, export_id)
 
 
-def list_exports(user_id: int, page: PageRequest) -> Page:
+def list_exports(user_id: int, page: PageRequest) -> Page[ExportRow]:
     """Return a page of a user's exports."""
     return EXPORTS.page(EXPORTS_OF_USER, page, user_id=user_id, moment=now())
 
 
-def get_export(user_id: int, export_id: UUID) -> AnyRow:
+def get_export(user_id: int, export_id: UUID) -> ExportRow:
     """Return a user's export.
 
     :raises ExportNotFound: if the user has no such export, or it has expired.
@@ -81,7 +82,7 @@ def get_export(user_id: int, export_id: UUID) -> AnyRow:
     return export
 
 
-def open_export(user_id: int, export_id: UUID) -> tuple[AnyRow, StoredObject]:
+def open_export(user_id: int, export_id: UUID) -> tuple[ExportRow, StoredObject]:
     """Return a user's export and its open object.
 
     :raises ExportNotFound: if the user has no such export, or it has expired.

@@ -9,12 +9,13 @@ from sqlalchemy import insert, select
 
 from project.core.clock import now
 from project.core.database.keyset_pagination import iterate_pages
-from project.core.database.session import AnyRow, atomic, db
+from project.core.database.session import atomic, db
 from project.core.database.upsert import insert_or_ignore
 from project.core.errors import ApiError
 from project.users.errors import EmailTaken, RoleUnknown, UsernameReserved, UsernameTaken
 from project.users.models import RoleDefinition, User, UserRole, email_key
 from project.users.name_patterns import RESERVED_USERNAMES
+from project.users.rows import UserRow
 from project.users.signals import users_created
 
 from .users import list_users
@@ -63,7 +64,7 @@ def import_users(
     return sorted(rejected, key=lambda each: each.row)
 
 
-def export_users() -> Iterator[AnyRow]:
+def export_users() -> Iterator[UserRow]:
     """Yield all users in the order of their ids, reading page by page."""
     return iterate_pages(list_users)
 

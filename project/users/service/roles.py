@@ -8,7 +8,8 @@ from sqlalchemy import delete, insert, update
 from project.core.clock import now
 from project.core.database.keyset_pagination import Page, PageRequest
 from project.core.database.retries import repeatable
-from project.core.database.session import AnyRow, atomic, db, locks_user
+from project.core.database.rows import typed_rows
+from project.core.database.session import atomic, db, locks_user
 from project.core.database.upsert import upsert
 from project.core.security.permissions import all_permissions
 from project.core.security.principal import Principal
@@ -22,6 +23,7 @@ from project.users.errors import (
 from project.users.models import ROLE_SELECT, ROLES, RoleDefinition, UserRole
 from project.users.name_patterns import ROLE
 from project.users.permissions import ADMIN, BUILT_IN
+from project.users.rows import RoleRow, UserRow
 from project.users.signals import role_changed, user_roles_changed
 
 from .authorization import (
@@ -34,7 +36,7 @@ from .authorization import (
 from .users import get_user
 
 
-def list_roles(page: PageRequest) -> Page:
+def list_roles(page: PageRequest) -> Page[RoleRow]:
     """Return a page of all roles, including the built-in ones."""
     return ROLES.page(ROLE_SELECT, page)
 
@@ -47,7 +49,7 @@ def define_role(
     *,
     by: Principal | None = None,
     expected: frozenset[int] | None = None,
-) -> AnyRow:
+) -> RoleRow:
     """Set the permissions of a role, creating the role if necessary.
 
     The change applies to all requests after the commit.
@@ -76,11 +78,11 @@ def define_role(
         RoleDefinition, {'name': name, **fresh}, conflict=['name'], change=change, where=same
     )
     columns = ROLE_SELECT.selected_columns
-    changed: AnyRow | None = db.session.execute(stored.returning(*columns)).one_or_none()
-    if changed is None:
+    changed = typed_rows(RoleRow, db.session.execute(stored.returning(*columns)))
+    if not changed:
         raise RoleChanged
     role_changed.send('users', name=name, by=by.user_id if by else None)
-    return changed
+    return changed[0]
 
 
 @repeatable
@@ -112,7 +114,7 @@ def set_roles(
     *,
     by: Principal | None = None,
     expected: frozenset[int] | None = None,
-) -> AnyRow:
+) -> UserRow:
     """Replace the roles of a user; return the user.
 
     :raises UserNotFound: if the user does not exist.
@@ -138,7 +140,7 @@ def set_roles(
 
 
 @locks_user('user_id')
-def grant_role(user_id: int, role: str) -> AnyRow:
+def grant_role(user_id: int, role: str) -> UserRow:
     """Grant a role to a user. For operators.
 
     :raises RoleUnknown: if the role does not exist.
@@ -147,7 +149,7 @@ def grant_role(user_id: int, role: str) -> AnyRow:
 
 
 @locks_user('user_id')
-def revoke_role(user_id: int, role: str) -> AnyRow:
+def revoke_role(user_id: int, role: str) -> UserRow:
     """Revoke a role of a user. For operators.
 
     :raises LastAdmin: if no other admin would remain.

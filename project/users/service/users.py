@@ -13,7 +13,7 @@ from project.core.clock import now
 from project.core.database.constraints import translate_unique_violations
 from project.core.database.keyset_pagination import Page, PageRequest
 from project.core.database.retries import repeatable
-from project.core.database.session import AnyRow, atomic, db, locks_user
+from project.core.database.session import atomic, db, locks_user
 from project.core.security.principal import Principal
 from project.users.errors import (
     EmailTaken,
@@ -26,6 +26,7 @@ from project.users.errors import (
 from project.users.models import ACTIVE, DISABLED, USERS, User, UserRole, email_key
 from project.users.name_patterns import RESERVED_USERNAMES, USERNAME
 from project.users.permissions import MEMBER
+from project.users.rows import ProfileRow, UserRow
 from project.users.signals import (
     user_disabled,
     user_email_changed,
@@ -42,7 +43,7 @@ from .authorization import (
 )
 
 
-def list_users(page: PageRequest) -> Page:
+def list_users(page: PageRequest) -> Page[UserRow]:
     """Return a page of users."""
     values = dict(page.filters)
     if 'email' in values:
@@ -52,7 +53,7 @@ def list_users(page: PageRequest) -> Page:
     return USERS.page(User.filtered(frozenset(values)), page, **values)
 
 
-def get_user(user_id: int) -> AnyRow:
+def get_user(user_id: int) -> UserRow:
     """Return the user with an id.
 
     :raises UserNotFound: if the user does not exist.
@@ -63,12 +64,12 @@ def get_user(user_id: int) -> AnyRow:
     return user
 
 
-def find_user(user_id: int) -> AnyRow | None:
+def find_user(user_id: int) -> UserRow | None:
     """Return the user with an id, or None."""
     return User.find(user_id)
 
 
-def get_user_by_login(login: str) -> AnyRow:
+def get_user_by_login(login: str) -> UserRow:
     """Return the user with a username or an email address.
 
     :raises UserNotFound: if the user does not exist.
@@ -79,7 +80,7 @@ def get_user_by_login(login: str) -> AnyRow:
     return user
 
 
-def find_user_by_login(login: str) -> AnyRow | None:
+def find_user_by_login(login: str) -> UserRow | None:
     """Return the user with a username or an email address, or None."""
     return User.find_by_login(login)
 
@@ -93,7 +94,7 @@ def require_username_exists(username: str) -> None:
         raise NoSuchUsername
 
 
-def get_profile(username: str) -> AnyRow:
+def get_profile(username: str) -> ProfileRow:
     """Return the public profile of an active user.
 
     :raises NoSuchUsername: if no active user has this username.
@@ -127,7 +128,7 @@ def create_user(
     roles: Iterable[str] = (MEMBER,),
     invite: bool = False,
     by: Principal | None = None,
-) -> AnyRow:
+) -> UserRow:
     """Create a user without a credential. Logins fail until `auth` has stored one.
 
     :param invite: whether `auth` sends an invitation.
@@ -158,7 +159,7 @@ def update_user(
     *,
     by: Principal | None = None,
     expected: frozenset[int] | None = None,
-) -> AnyRow:
+) -> UserRow:
     """Change only the given fields; concurrent changes of other fields are kept.
 
     :param expected: the versions that may be changed (`If-Match`); None for any.
@@ -188,7 +189,7 @@ def update_user(
 
 
 @locks_user('user_id')
-def change_email(user_id: int, email: str) -> AnyRow:
+def change_email(user_id: int, email: str) -> UserRow:
     """Set the verified email address of a user.
 
     :raises EmailTaken: if another user has it.

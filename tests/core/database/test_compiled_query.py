@@ -1,7 +1,7 @@
 """`CompiledQuery`, which uses the driver without a session and raises SQLAlchemy's errors."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from flask import Flask
@@ -24,6 +24,12 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
         UserFactory(username='ada')
         db.session.remove()
         yield app
+
+
+class Name(NamedTuple):
+    """A row with one column."""
+
+    name: str
 
 
 class TestAll:
@@ -70,7 +76,7 @@ class TestAll:
             assert found is not None
 
     def test_raises_the_errors_of_sqlalchemy(self, own: Flask) -> None:
-        query = CompiledQuery(select(column('name')).select_from(table('nothing')))
+        query = CompiledQuery(Name, select(column('name')).select_from(table('nothing')))
 
         with own.app_context(), pytest.raises(SQLAlchemyError):
             query.all()
@@ -80,3 +86,9 @@ class TestFirst:
     def test_returns_none_without_a_row(self, own: Flask) -> None:
         with own.app_context():
             assert USER_BY_USERNAME.first(username='nobody') is None
+
+
+class TestInit:
+    def test_raises_for_a_row_with_other_fields(self) -> None:
+        with pytest.raises(TypeError, match=r"Name has the fields .*, the columns are \['nmae'\]"):
+            CompiledQuery(Name, select(column('nmae')))

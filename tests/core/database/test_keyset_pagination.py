@@ -1,5 +1,6 @@
 """Keyset pagination."""
 
+from collections import namedtuple
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -39,11 +40,16 @@ SORTS = ('id', 'uuid', 'name', 'size', 'created_at')
 ORDERS = [order for name in SORTS for order in (name, f'-{name}')]
 
 
+def row_of(table):
+    """Return the type of the rows of a table."""
+    return namedtuple('Row', table.c.keys())
+
+
 @pytest.fixture
 def listed(things):
     """Return the keyset of things with all sort orders."""
     sorts = {name: things.c[name] for name in SORTS}
-    return Keyset('things', sorts=sorts, key=things.c.id, default='id')
+    return Keyset(row_of(things), 'things', sorts=sorts, key=things.c.id, default='id')
 
 
 @pytest.fixture
@@ -115,7 +121,9 @@ class TestPage:
 
     def test_uses_the_default_order(self, things, add):
         ids = [add(), add()]
-        newest = Keyset('things', sorts={'id': things.c.id}, key=things.c.id, default='-id')
+        newest = Keyset(
+            row_of(things), 'things', sorts={'id': things.c.id}, key=things.c.id, default='-id'
+        )
 
         page = newest.page(select(things), PageRequest())
 
@@ -123,7 +131,9 @@ class TestPage:
 
     def test_accepts_a_uuid_as_key(self, things, add):
         ids = {add() for _ in range(5)}
-        by_uuid = Keyset('t', sorts={'name': things.c.name}, key=things.c.uuid, default='name')
+        by_uuid = Keyset(
+            row_of(things), 't', sorts={'name': things.c.name}, key=things.c.uuid, default='name'
+        )
 
         found = list(pages(by_uuid, select(things), limit=2))
 
@@ -237,7 +247,13 @@ class TestColumnTypes:
     @pytest.mark.parametrize('sort', [order for name in SORTS for order in (name, f'-{name}')])
     def test_are_sortable_if_they_have_an_order(self, measures, sort):
         column = measures.c[sort.removeprefix('-')]
-        listed = Keyset('measures', sorts={column.key: column}, key=measures.c.id, default=sort)
+        listed = Keyset(
+            row_of(measures),
+            'measures',
+            sorts={column.key: column},
+            key=measures.c.id,
+            default=sort,
+        )
         order = (column, measures.c.id)
         order = [c.desc() for c in order] if sort.startswith('-') else order
         expected = list(db.session.scalars(select(measures.c.id).order_by(*order)))
@@ -249,7 +265,13 @@ class TestColumnTypes:
 
     def test_raise_at_the_declaration_if_they_have_no_order(self, things):
         with pytest.raises(UnsupportedType, match="the list 'things': words: a list cannot be"):
-            Keyset('things', sorts={'words': things.c.words}, key=things.c.id, default='words')
+            Keyset(
+                row_of(things),
+                'things',
+                sorts={'words': things.c.words},
+                key=things.c.id,
+                default='words',
+            )
 
     def test_reject_a_cursor_with_a_value_of_another_type(self, listed, things):
         cursor = sign('things', ['id', _digest({}), 'text'])
@@ -300,7 +322,7 @@ class TestCursor:
         assert self.rejected(listed, things, **request, filters=other, cursor=cursor)
 
     def test_is_rejected_by_another_list(self, listed, things, cursor):
-        other = Keyset('other', sorts=listed.sorts, key=listed.key, default='id')
+        other = Keyset(row_of(things), 'other', sorts=listed.sorts, key=listed.key, default='id')
 
         assert self.rejected(other, things, cursor=cursor, sort='size')
 

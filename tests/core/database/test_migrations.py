@@ -72,7 +72,7 @@ class TestRejectKnownRevision:
 class FakeConfig(dict):
     """A fake of Alembic's configuration with the methods that are used."""
 
-    get_main_option = dict.__getitem__
+    get_main_option = dict.get
     set_main_option = dict.__setitem__
 
 

@@ -9,10 +9,11 @@ from sqlalchemy import delete, update
 
 from project.auth.errors import ExpiryPast, KeyNotFound, ScopeUnknown, TooManyKeys
 from project.auth.models import KEYS, KEYS_OF_USER, ApiKey
+from project.auth.rows import CreatedKey, ListedKeyRow, LiveKeyRow
 from project.core.clock import is_recent, now, rfc3339
 from project.core.database.keyset_pagination import Page, PageRequest, iterate_pages
 from project.core.database.retries import repeatable
-from project.core.database.session import AnyRow, atomic, db, locks_user
+from project.core.database.session import atomic, db, locks_user
 from project.core.mail import send_mail
 from project.core.security.permissions import all_permissions
 from project.core.security.principal import Principal
@@ -37,7 +38,7 @@ NEVER_AUTHENTICATED = datetime.min.replace(tzinfo=UTC)
 @locks_user('asker')
 def create_key(
     asker: Principal, *, name: str, scopes: Iterable[str], expires_at: datetime | None = None
-) -> dict[str, Any]:
+) -> CreatedKey:
     """Create an API key and notify its owner.
 
     Returns the key with its token, which is shown only once.
@@ -54,26 +55,35 @@ def create_key(
         raise TooManyKeys
     token = new_token(KEY_TOKEN)
     prefix = token[:PREFIX_CHARACTERS]
-    key = {
+    key: CreatedKey = {
         'id': uuid4(), 'name': name, 'scopes': sorted(set(scopes)), 'created_at': now(),
-        'expires_at': expires_at, 'last_used_at': None,
+        'expires_at': expires_at, 'last_used_at': None, 'hint': prefix, 'key': token,
     }  # fmt: skip
     db.session.add(
-        ApiKey(user_id=asker.user_id, token_hash=token_hash(token), prefix=prefix, **key)
+        ApiKey(
+            id=key['id'],
+            user_id=asker.user_id,
+            name=name,
+            token_hash=token_hash(token),
+            prefix=prefix,
+            scopes=key['scopes'],
+            created_at=key['created_at'],
+            expires_at=expires_at,
+        )
     )
     if expires_at and expires_at - now() > EXPIRY_REMINDER_LEAD:
         enqueue_at(expires_at - EXPIRY_REMINDER_LEAD, send_key_expiry_reminder, str(key['id']))
     record_security_event('key_created', asker.user_id, key=str(key['id']), scopes=key['scopes'])
     _send_key_notice(asker.user_id, 'key_created', name=name, hint=prefix, scopes=key['scopes'])
-    return {**key, 'hint': prefix, 'key': token}
+    return key
 
 
-def list_keys(asker: Principal, page: PageRequest) -> Page:
+def list_keys(asker: Principal, page: PageRequest) -> Page[ListedKeyRow]:
     """Return a page of the asker's keys, newest first."""
     return KEYS.page(KEYS_OF_USER, page, user_id=asker.user_id)
 
 
-def list_keys_of(user_id: int) -> Iterator[AnyRow]:
+def list_keys_of(user_id: int) -> Iterator[ListedKeyRow]:
     """Yield all of a user's keys, newest first. For operators."""
     return iterate_pages(lambda page: KEYS.page(KEYS_OF_USER, page, user_id=user_id))
 
@@ -110,7 +120,7 @@ def find_key_principal(key_id: UUID) -> Principal | None:
     return _principal_of(found) if found and found.status == ACTIVE else None
 
 
-def _principal_of(found: AnyRow) -> Principal:
+def _principal_of(found: LiveKeyRow) -> Principal:
     return Principal(
         user_id=found.id,
         username=found.username,

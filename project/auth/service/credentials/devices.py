@@ -10,11 +10,13 @@ from flask import current_app
 from sqlalchemy import delete, update
 
 from project.auth.models import Device
+from project.auth.rows import DeviceRow
 from project.core.clock import now
-from project.core.database.session import AnyRow, db
+from project.core.database.session import db
 from project.core.mail import send_mail
 from project.core.request_context import current_request_context
 from project.core.security.tokens import new_token, token_hash
+from project.users.rows import UserRow
 
 from ..attempt_counters import network_target
 
@@ -24,7 +26,7 @@ DEVICE_TOKEN = 'pdv'
 MAX_DEVICES_PER_USER = 20
 
 
-def find_device(user_id: int, token: str | None) -> AnyRow | None:
+def find_device(user_id: int, token: str | None) -> DeviceRow | None:
     """Return a user's device by its token, or None.
 
     It always runs one query, even without user or token.
@@ -33,7 +35,7 @@ def find_device(user_id: int, token: str | None) -> AnyRow | None:
 
 
 def register_device_login(
-    user: AnyRow, known: UUID | None, token: str | None, *, with_factor: bool
+    user: UserRow, known: UUID | None, token: str | None, *, with_factor: bool
 ) -> tuple[UUID, str]:
     """Record the login of a device; return its id and token. Call it inside `atomic`.
 
@@ -74,7 +76,7 @@ def add_device(user_id: int, *, has_passed_second_factor: bool = False) -> tuple
     return device_id, token
 
 
-def _send_new_device_notice(user: AnyRow) -> None:
+def _send_new_device_notice(user: UserRow) -> None:
     context = current_request_context()
     send_mail(
         'new_device',

@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, delete, or_, select
 
 from project.auth.errors import TokenNotFound
 from project.auth.models import ApiKey, Device, Session
-from project.core.database.session import AnyRow, atomic, db
+from project.core.database.session import atomic, db
 from project.core.mail import send_mail
 from project.core.security.tokens import (
     TokenKind,
@@ -17,6 +17,7 @@ from project.core.security.tokens import (
     token_kinds,
 )
 from project.users import service as users
+from project.users.rows import UserRow
 
 from ..security_events import record_security_event
 from .api_keys import KEY_TOKEN
@@ -24,7 +25,7 @@ from .devices import DEVICE_TOKEN
 from .tokens import REFRESH_TOKEN, SESSION_TOKEN
 
 
-def find_token_owner(token: str) -> tuple[str, AnyRow]:
+def find_token_owner(token: str) -> tuple[str, UserRow]:
     """Return the meaning of a token, such as "API key", and its owner.
 
     :raises TokenNotFound: if it is not a token, or is unknown.
@@ -38,7 +39,7 @@ def find_token_owner(token: str) -> tuple[str, AnyRow]:
 
 
 @atomic()
-def revoke_leaked(token: str) -> tuple[str, AnyRow]:
+def revoke_leaked(token: str) -> tuple[str, UserRow]:
     """Revoke a token, mail its owner and record the event.
 
     Any refresh token of a session ends the session, even an old one.

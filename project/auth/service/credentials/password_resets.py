@@ -8,12 +8,13 @@ from project.auth.errors import WrongPin
 from project.auth.models import ApiKey, Credential, Device, EmailChange
 from project.core.clock import now
 from project.core.database.retries import repeatable
-from project.core.database.session import AnyRow, atomic, db, locks_user, non_atomic
+from project.core.database.session import atomic, db, locks_user, non_atomic
 from project.core.database.upsert import upsert
 from project.core.security.password_hashing import hash_password
 from project.core.tasks import complete_with_transaction, enqueue, task
 from project.users import service as users
 from project.users.models import ACTIVE
+from project.users.rows import UserRow
 
 from ..attempt_counters import LOGIN_NAME, login_target
 from ..security_events import SYSTEM, record_security_event
@@ -32,7 +33,7 @@ def request_reset(email: str) -> None:
 
 
 @atomic()
-def start_reset(login: str) -> AnyRow:
+def start_reset(login: str) -> UserRow:
     """Mail a PIN for a new password to a user; return the user.
 
     Operators can start a reset, but never set a password (ASVS 6.4.6).
@@ -107,7 +108,7 @@ def reset_password(*, email: str, pin: str, new_password: str) -> str:
 
 @repeatable
 @locks_user('user_id')
-def _replace(user_id: int, user: AnyRow, verified: VerifiedPin, password_hash: str) -> str:
+def _replace(user_id: int, user: UserRow, verified: VerifiedPin, password_hash: str) -> str:
     consume_pin(RESET_PURPOSE, verified)
     if not users.is_active(user_id):
         raise WrongPin

@@ -14,7 +14,7 @@ from project.auth.errors import PasswordTooWeak, WrongPassword
 from project.auth.models import Credential, Session
 from project.core.clock import now
 from project.core.database.retries import repeatable
-from project.core.database.session import AnyRow, atomic, db, non_atomic
+from project.core.database.session import atomic, db, non_atomic
 from project.core.mail import send_mail
 from project.core.request_context import current_request_context
 from project.core.security.password_hashing import hash_password, verify_password
@@ -22,6 +22,7 @@ from project.core.security.password_strength import is_guessable
 from project.core.security.principal import Principal
 from project.users import service as users
 from project.users.models import email_key
+from project.users.rows import UserRow
 
 from ..attempt_counters import SESSION_PASSWORD, session_target
 from ..security_events import FAILURE, record_security_event
@@ -116,7 +117,7 @@ def _store_password(user: Any, password_hash: str, *, was: str | None, keep: Any
     end_sessions_after('password_changed', user, keep=keep)
 
 
-def end_sessions_after(event: str, user: AnyRow, *, keep: UUID | None = None) -> None:
+def end_sessions_after(event: str, user: UserRow, *, keep: UUID | None = None) -> None:
     """End the sessions of a user with a new password; record and notify.
 
     Call it inside `atomic`.

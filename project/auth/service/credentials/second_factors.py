@@ -5,8 +5,9 @@ import logging
 import secrets
 from base64 import b32encode
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from io import BytesIO
+from typing import NamedTuple
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -24,11 +25,14 @@ from project.auth.errors import (
     WrongRecoveryCode,
 )
 from project.auth.models import RecoveryCode, Totp
+from project.auth.rows import DeviceRow
 from project.core.clock import is_recent, now
-from project.core.database.session import AnyRow, atomic, db, locks_user, non_atomic
+from project.core.database.rows import typed_rows
+from project.core.database.session import atomic, db, locks_user, non_atomic
 from project.core.database.upsert import upsert
 from project.core.security.principal import Principal
 from project.users import service as users
+from project.users.rows import UserRow
 
 from ..attempt_counters import OTP_SESSION, otp_counter, session_target
 from ..security_events import OPERATOR, record_security_event
@@ -133,7 +137,7 @@ def disable_totp(asker: Principal) -> None:
 
 
 @atomic()
-def disable_totp_of(login: str) -> AnyRow:
+def disable_totp_of(login: str) -> UserRow:
     """Disable a user's second factor and return the user. For operators.
 
     :raises UserNotFound: if no user has this username or email address.
@@ -169,7 +173,7 @@ def verify_second_factor(
     *,
     otp: str | None,
     recovery_code: str | None,
-    device: AnyRow | None = None,
+    device: DeviceRow | None = None,
     session_id: UUID | None = None,
 ) -> Factor | None:
     """Return the verified factor of a login, or None if the user has no factor.
@@ -240,10 +244,14 @@ def consume_second_factor(user_id: int, factor: Factor | None) -> None:
         record_and_notify(user_id, 'recovery_code_used')
 
 
-def _delete_totp(user_id: int) -> AnyRow | None:
+class _DeletedTotp(NamedTuple):
+    confirmed_at: datetime | None
+
+
+def _delete_totp(user_id: int) -> _DeletedTotp | None:
     gone = delete(Totp).where(Totp.user_id == user_id).returning(Totp.confirmed_at)
     db.session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user_id))
-    return db.session.execute(gone).one_or_none()
+    return next(iter(typed_rows(_DeletedTotp, db.session.execute(gone))), None)
 
 
 @atomic()

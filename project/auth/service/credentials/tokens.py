@@ -3,7 +3,6 @@
 import json
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
 
 from flask import current_app
 
@@ -20,7 +19,7 @@ class TokenPair:
     token: str
     refresh_token: str
 
-    def columns(self, moment: datetime) -> dict[str, Any]:
+    def columns(self, moment: datetime) -> dict[str, object]:
         """Return the columns that a session stores for new tokens: hashes and expiry.
 
         :param moment: when the tokens are issued.

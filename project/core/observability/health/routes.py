@@ -74,7 +74,7 @@ def healthz() -> None:
 
 @health.get('/readyz')
 @endpoint(allow=public, returns=ReadinessSchema)
-def readyz() -> Response | dict[str, Any]:
+def readyz() -> Response | dict[str, object]:
     """Return the state of each dependency; 503 if a critical one fails.
 
     Database, migrations and storage are critical. If another dependency fails, the service is
@@ -90,7 +90,7 @@ def readyz() -> Response | dict[str, Any]:
     return api_error(message, 503, {'Retry-After': str(RETRY_AFTER_SECONDS)})
 
 
-def report(states: Mapping[str, DependencyState]) -> dict[str, Any]:
+def report(states: Mapping[str, DependencyState]) -> dict[str, object]:
     """Return the states in the form of `ReadinessSchema`."""
     ordered = by_importance(states)
     critical = {found.name: found.state for found in ordered if is_critical(found)}

@@ -18,6 +18,7 @@ from project.core.web.responses.etags import add_etag
 from project.core.web.responses.jsend import api_success
 
 from .endpoint_spec import EndpointSpec
+from .request_types import validate_request_types
 
 Handler = Callable[..., Any]
 
@@ -27,6 +28,7 @@ class endpoint(EndpointSpec):
 
     def __call__(self, handler: Handler) -> Handler:
         """Return the handler with loading and serialization according to this spec."""
+        validate_request_types(self, handler)
         readers = _readers(self)
         dump = compile_dump(self.returns()) if self.returns else None
 
@@ -76,7 +78,7 @@ def _answer(spec: EndpointSpec, dump: Dump | None, result: Any) -> Response:
     return add_etag(response, result) if spec.versioned else response
 
 
-def _page(page: Page, dump: Dump) -> Response:
+def _page(page: Page[Any], dump: Dump) -> Response:
     response = api_success({'items': [dump(item) for item in page.items], 'next': page.next})
     if page.next:
         response.headers['Link'] = next_link_header(page.next)

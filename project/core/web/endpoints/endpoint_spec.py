@@ -1,7 +1,7 @@
 """The specification of an endpoint, and the check that each route has a valid one."""
 
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -146,15 +146,16 @@ def spec_of(app: Flask, endpoint: str, method: str) -> EndpointSpec | None:
     return spec
 
 
-def handler_of(view: Any, method: str) -> Any:
+def handler_of(view: Any, method: str) -> Callable[..., object] | None:
     """Return the function for a method of a view. As in Flask, HEAD falls back to GET."""
     view_class = getattr(view, 'view_class', None)
     if view_class is None:
-        return view
-    name = method.lower()
-    return getattr(view_class, name, None) or (
-        getattr(view_class, 'get', None) if name == 'head' else None
-    )
+        function: Callable[..., object] | None = view
+    else:
+        name = method.lower()
+        fallback = getattr(view_class, 'get', None) if name == 'head' else None
+        function = getattr(view_class, name, fallback)
+    return function
 
 
 def collect_endpoint_specs(app: Flask) -> dict[Route, EndpointSpec]:
@@ -183,7 +184,9 @@ def declared_methods(rule: Rule) -> set[str]:
 
 
 def _misfits(app: Flask, rule: Rule, method: str, spec: EndpointSpec) -> list[str]:
-    handler = inspect.unwrap(handler_of(app.view_functions[rule.endpoint], method))
+    function = handler_of(app.view_functions[rule.endpoint], method)
+    assert function is not None  # noqa: S101 - its spec was found
+    handler = inspect.unwrap(function)
     arguments = dict.fromkeys(rule.arguments | spec.keywords)
     if hasattr(app.view_functions[rule.endpoint], 'view_class'):
         arguments |= {'self': None}

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Flask, current_app, g
+from flask import Flask, Response, current_app, g
 from limits import RateLimitItem, parse
 from limits.storage import MemoryStorage, RedisStorage
 from limits.strategies import FixedWindowRateLimiter
@@ -106,7 +106,7 @@ def enforce_rate_limit(limit: str, endpoint: str, principal: Principal | None) -
         raise TooManyRequests(seconds)
 
 
-def add_ratelimit(response: Any) -> Any:
+def add_ratelimit(response: Response) -> Response:
     """Add the headers of the rate limit (draft-ietf-httpapi-ratelimit-headers)."""
     for name, value in g.get('ratelimit', {}).items():
         response.headers[name] = value

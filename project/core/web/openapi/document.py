@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from typing import Any
+from typing import Any, cast
 
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
@@ -37,7 +37,7 @@ FAIL_RESPONSE = {'$ref': '#/components/responses/Fail'}
 ERROR_RESPONSE = {'$ref': '#/components/responses/Error'}
 
 
-def specification(app: Flask | None = None) -> dict[str, Any]:
+def specification(app: Flask | None = None) -> dict[str, object]:
     """Return the OpenAPI document of all routes. It is generated once per application."""
     app = app or current_app
     known: dict[str, Any] | None = app.extensions.get('openapi')
@@ -76,7 +76,7 @@ def _build(app: Flask) -> dict[str, Any]:
             path=URL_ARGUMENT_PATTERN.sub(r'{\g<name>}', rule.rule), operations=operations
         )
     # The limits of `Range` validators are Python values, such as dates, decimals and durations.
-    document: dict[str, Any] = encode(api_spec.to_dict())
+    document = cast(dict[str, Any], encode(api_spec.to_dict()))
     for name, schema in document['components']['schemas'].items():
         # Requests with unknown fields are rejected, and responses have no other fields.
         schema['additionalProperties'] = False

@@ -1,7 +1,7 @@
 """Headers in `openapi.json`: those that an endpoint declares, and those that its spec implies."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from werkzeug.routing import Rule
 
@@ -30,7 +30,7 @@ def has_ranges(spec: EndpointSpec) -> bool:
     return RangeNotSatisfiable in spec.errors
 
 
-def header_parameters(rule: Rule, method: str, spec: EndpointSpec) -> list[dict[str, Any]]:
+def header_parameters(rule: Rule, method: str, spec: EndpointSpec) -> list[dict[str, object]]:
     """Return the headers that a route reads, as parameters."""
     headers = (*spec.extra_request_headers.items(), *_request_headers(rule, method, spec))
     return [
@@ -42,7 +42,7 @@ def header_parameters(rule: Rule, method: str, spec: EndpointSpec) -> list[dict[
     ]  # fmt: skip
 
 
-def response_headers(spec: EndpointSpec, code: int) -> Mapping[str, Any]:
+def response_headers(spec: EndpointSpec, code: int) -> Mapping[str, object]:
     """Return the headers of a successful response as a part of its OpenAPI object.
 
     :param code: the status code of the success, or 202 or 206.

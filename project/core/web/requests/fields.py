@@ -126,10 +126,10 @@ class PinCode(OtpCode):
 class UploadTarget(Protocol):
     """The target of an uploaded file, to which its bytes are written as they arrive."""
 
-    def write(self, block: bytes, /) -> Any:
+    def write(self, block: bytes, /) -> object:
         """Append a block, or raise to reject the upload."""
 
-    def seek(self, offset: int, /) -> Any:
+    def seek(self, offset: int, /) -> object:
         """Set the position to the first byte, after the last block."""
 
     def close(self) -> None:

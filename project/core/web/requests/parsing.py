@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from functools import partial
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from flask import request
 from marshmallow import Schema, ValidationError
@@ -47,7 +47,7 @@ def receive_json() -> None:
         request.stream.read(1)
 
 
-def load_json(schema: Schema) -> Any:
+def load_json(schema: Schema) -> dict[str, object]:
     """Return the JSON body, loaded by a schema.
 
     :raises UnsupportedMediaType: if the body is not `application/json` in UTF-8.
@@ -58,12 +58,12 @@ def load_json(schema: Schema) -> Any:
         raise UnsupportedMediaType
     if request.mimetype_params.get('charset', 'utf-8').lower() not in ('utf-8', 'utf8'):
         raise UnsupportedMediaType
-    return schema.load(parse_json(request.get_data()))
+    return cast(dict[str, object], schema.load(parse_json(request.get_data())))
 
 
-def load_query(schema: Schema) -> Any:
+def load_query(schema: Schema) -> dict[str, object]:
     """Return the query string, loaded by a schema. Rejects repeated names with 422."""
-    return schema.load(_single(request.args))
+    return cast(dict[str, object], schema.load(_single(request.args)))
 
 
 def is_form() -> bool:
@@ -71,7 +71,7 @@ def is_form() -> bool:
     return request.mimetype == 'multipart/form-data'
 
 
-def load_form(schema: Schema) -> Any:
+def load_form(schema: Schema) -> dict[str, object]:
     """Return the fields and files of a multipart form, loaded by a schema.
 
     Files are written to the targets of their fields as they arrive. Other files are ignored.
@@ -87,7 +87,7 @@ def load_form(schema: Schema) -> Any:
     repeated = set(form) & set(files)
     if repeated:
         raise ValidationError({name: [REPEATED_MESSAGE] for name in sorted(repeated)})
-    return schema.load(_single(form) | _single(files))
+    return cast(dict[str, object], schema.load(_single(form) | _single(files)))
 
 
 class _FormParser(MultiPartParser):

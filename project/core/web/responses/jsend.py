@@ -27,7 +27,7 @@ class Json(JSONProvider):
         """Return JSON as text."""
         return to_json(obj).decode()
 
-    def loads(self, s: str | bytes, **_: Any) -> Any:
+    def loads(self, s: str | bytes, **_: Any) -> object:
         """Return the value of a JSON document."""
         return orjson.loads(s)
 

@@ -1,0 +1,51 @@
+"""Rows that the models of users return."""
+
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+
+class ExportRow(NamedTuple):
+    """An export of a user."""
+
+    id: UUID
+    state: str
+    size: int | None
+    sha256: str | None
+    created_at: datetime
+    expires_at: datetime
+
+
+class RoleRow(NamedTuple):
+    """A role."""
+
+    name: str
+    permissions: list[str]
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class UserRow(NamedTuple):
+    """A user with the names of the roles."""
+
+    id: int
+    username: str
+    email: str
+    name: str
+    bio: str
+    status: str
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    roles: list[str]
+
+
+class ProfileRow(NamedTuple):
+    """The public profile of a user; `profile_image` is the key of the avatar."""
+
+    username: str
+    name: str
+    bio: str
+    last_login: datetime | None
+    profile_image: str | None
