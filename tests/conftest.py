@@ -3,7 +3,7 @@
 import gc
 import os
 import shutil
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -57,12 +57,6 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     """Raise an error for a mark `slow` without a reason."""
     if (mark := item.get_closest_marker('slow')) and not mark.args:
         raise pytest.UsageError(f'{item.nodeid}: the mark `slow` needs a reason')
-
-
-@pytest.hookimpl(wrapper=True, optionalhook=True)
-def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
-    """Start one worker more than `-n auto` does: a third of a worker's time is waiting."""
-    return (yield) + 1
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
