@@ -11,7 +11,7 @@ def create_app(config: object | str | None = None) -> Flask:
     """
     # Imported here: `flask secret-key` imports this package and needs none of these modules.
     from . import core
-    from .api import api_v1, clis
+    from .api import api_v1, clis, connect_receivers
     from .auth.service import identify, reload_principal
     from .configuration import load_configuration
     from .users.service import lock_users
@@ -24,6 +24,7 @@ def create_app(config: object | str | None = None) -> Flask:
     core.init_app(app, identify, reload_principal, lock_users)
     if loaded.warnings:
         app.logger.warning('Configuration: %s', '; '.join(loaded.warnings))
+    connect_receivers()
     app.register_blueprint(api_v1(), url_prefix='/api/v1')
     for cli in clis:
         app.cli.add_command(cli)

@@ -1,7 +1,8 @@
 """Version 1 of the API: the list of its features.
 
 A feature is a package with a `blueprint` and `clis`. It has `config_checks` if its settings need
-checks. To add a feature, name it here. To remove it, delete its name here and its folder.
+checks, and `connect_receivers` if it receives signals of other features. To add a feature, name it
+here. To remove it, delete its name here and its folder.
 """
 
 from flask import Blueprint
@@ -14,6 +15,13 @@ FEATURES = (users, auth, files)
 config_checks = [f.config_checks for f in FEATURES if hasattr(f, 'config_checks')]
 
 clis = [cli for feature in FEATURES for cli in feature.clis]
+
+
+def connect_receivers() -> None:
+    """Connect the receivers of all features to the signals of other features."""
+    for feature in FEATURES:
+        if connect := getattr(feature, 'connect_receivers', None):
+            connect()
 
 
 def api_v1() -> Blueprint:

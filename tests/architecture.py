@@ -4,6 +4,7 @@ A check takes the folder of the repository, so that a test can run it on another
 """
 
 import ast
+import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -11,6 +12,13 @@ from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from statistics import median, quantiles
+
+from flask import Flask
+from jinja2 import Environment
+from jinja2.meta import find_undeclared_variables
+
+from config.base import Config
+from project.core.mail.rendering import duration, program
 
 COMMITS = 'project/core/database/session.py'
 UNSCOPED_PERMISSIONS = ('project/core/security/principal.py', 'project/core/web/endpoints/guard.py')
@@ -32,6 +40,11 @@ LINUX_MODULES = {
     'project/core/config_checks.py': {'/sys/fs/cgroup/memory.max'},
     'config/gunicorn.py': {'/dev/shm'},
 }
+
+# Settings that the code itself sets.
+DERIVED_SETTINGS = {'SQLALCHEMY_ENGINE_OPTIONS'}
+# Values that each mail has.
+MAIL_VARIABLES = {'public_url'}
 
 # Functions that must not run while the write lock is held.
 SLOW = {
@@ -114,17 +127,47 @@ def slow_in_atomic(root: Path) -> list[str]:
     return found
 
 
-def tasks_without_a_word(root: Path) -> list[str]:
-    """The docstring of a task says why a second run is safe: after a crash it runs again."""
+def unknown_settings(root: Path) -> list[str]:
+    """Code reads only settings that are declared, and those of Flask."""
+    known = {*dir(Config), *Flask(__name__).config, *DERIVED_SETTINGS}
     return [
-        f'{path}: {function.name}'
+        f'{path}:{line}: {name}'
         for path, tree in modules(root)
-        for function in functions(tree)
-        if is_decorated(function, 'task')
-        and not re.search(
-            r'\b(twice|again|idempotent)\b', ast.get_docstring(function) or '', re.IGNORECASE
-        )
+        for line, name in _settings_read(tree)
+        if name.isupper() and name not in known
     ]
+
+
+def _settings_read(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Subscript):
+            source, key = node.value, node.slice
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
+            source, key = node.func.value, node.args[0]
+        else:
+            continue
+        is_config = (
+            getattr(source, 'attr', None) == 'config' or getattr(source, 'id', '') == 'config'
+        )
+        if is_config and isinstance(key, ast.Constant) and isinstance(key.value, str):
+            yield node.lineno, key.value
+
+
+def unknown_template_variables(root: Path) -> list[str]:
+    """A template of a mail uses only the values of its `example.json`."""
+    environment = Environment(autoescape=True)
+    environment.filters |= {'duration': duration, 'program': program}
+    found = []
+    for example in sorted((root / 'project').glob('*/templates/mail/*/example.json')):
+        values = json.loads(example.read_text())
+        known = {*values, *values.get('secret', ()), *MAIL_VARIABLES}
+        for part in ('subject.txt', 'body.txt', 'body.html'):
+            template = example.with_name(part)
+            if template.is_file():
+                tree = environment.parse(template.read_text())
+                unknown = find_undeclared_variables(tree) - known
+                found += [f'{template.relative_to(root)}: {name}' for name in sorted(unknown)]
+    return found
 
 
 def vague_names(root: Path) -> list[str]:
@@ -228,7 +271,8 @@ CHECKS = (
     routes_that_catch,
     slow_in_atomic,
     uses_of_unscoped_permissions,
-    tasks_without_a_word,
+    unknown_settings,
+    unknown_template_variables,
     vague_names,
     long_files,
     large_packages,

@@ -1,6 +1,7 @@
 """The rules of the architecture: the repository keeps them, and each check finds violations."""
 
 import re
+import shutil
 import tomllib
 from importlib import import_module
 
@@ -87,11 +88,12 @@ IMPORTS = (
 
 ROUTE = 'from flask import Blueprint\n@x.get("/")\n@endpoint(allow=public)\ndef x():\n    {}\n'
 ATOMIC = '@atomic()\ndef change(password):\n    {}\n'
-TASK = '@task({})\ndef sweep():\n    {}\n'
 BLOCK = 'def change(password):\n    with atomic():\n        {}\n'
 
 # Violations of the checks in tests/architecture.py: check, path, text, and a part of the output.
 BREACHES = (
+    ('unknown_settings', 'files/a.py', 'x = app.config["FILES_QUTOA"]', 'a.py:1: FILES_QUTOA'),
+    ('unknown_settings', 'auth/a.py', 'x = config.get("PUBLIC_ULR", "")', 'a.py:1: PUBLIC_ULR'),
     ('commits_elsewhere', 'users/service.py', 'db.session.commit()', 'users/service.py:1'),
     (
         'commits_elsewhere',
@@ -140,9 +142,6 @@ BREACHES = (
         'users/service.py:1',
     ),
     ('slow_in_atomic', 'auth/service.py', BLOCK.format('request.urlopen("https://a")'), 'urlopen'),
-    ('tasks_without_a_word', 'users/service.py', TASK.format('', 'return 1'), 'service.py: sweep'),
-    ('tasks_without_a_word', 'core/a.py', TASK.format('attempts=3', '"""Sweep."""'), 'a.py: sweep'),
-    ('tasks_without_a_word', 'core/a.py', TASK.format('', '"""Against dust."""'), 'a.py: sweep'),
     ('linux_only_calls', 'core/a.py', 'import os\nos.sched_getaffinity(0)', 'sched_getaffinity'),
     ('linux_only_calls', 'core/a.py', "open('/proc/self/environ')", '/proc/self/environ'),
     ('linux_only_calls', 'core/a.py', 'from os import pidfd_open', 'pidfd_open: add a fallback'),
@@ -232,8 +231,20 @@ class TestChecks:
 
         assert any(complaint in fault for fault in getattr(architecture, name)(tmp_path))
 
+    def test_find_a_misspelt_variable_of_a_template(self, tmp_path):
+        folder = tmp_path / 'project' / 'users' / 'templates' / 'mail' / 'export_ready'
+        shutil.copytree(ROOT / 'project' / 'users' / 'templates' / 'mail' / 'export_ready', folder)
+        for name, part in (('usernmae', 'subject.txt'), ('nmae', 'body.html')):
+            (folder / part).write_text(f'{{{{ {name} }}}}')
+
+        assert architecture.unknown_template_variables(tmp_path) == [
+            'project/users/templates/mail/export_ready/subject.txt: usernmae',
+            'project/users/templates/mail/export_ready/body.html: nmae',
+        ]
+
     def test_have_a_violation_each(self):
-        assert {row[0] for row in BREACHES} == {check.__name__ for check in architecture.CHECKS}
+        checks = {check.__name__ for check in architecture.CHECKS}
+        assert {row[0] for row in BREACHES} | {'unknown_template_variables'} == checks
 
     @pytest.mark.parametrize(
         ('name', 'path', 'text'),
@@ -245,9 +256,6 @@ class TestChecks:
             ('routes_that_catch', 'users/service.py', 'try:\n    x\nfinally:\n    y'),
             ('linux_only_calls', 'core/processes.py', 'ctypes.CDLL(None).prctl'),
             ('slow_in_atomic', 'auth/service.py', 'def f():\n    hash_password(1)'),
-            ('tasks_without_a_word', 'auth/a.py', TASK.format('', '"""Sweep. Twice is once."""')),
-            ('tasks_without_a_word', 'auth/a.py', TASK.format('', '"""Sweep, again and again."""')),
-            ('tasks_without_a_word', 'auth/a.py', 'def sweep():\n    return 1'),
         ],
     )
     def test_find_nothing_in_allowed_code(self, tmp_path, name, path, text):

@@ -7,7 +7,8 @@ feature depends on it. The application factory passes `service.identify` to the 
 from . import config_checks
 from .cli import auth_cli, create_user
 from .routes import blueprint
+from .service import connect_receivers
 
 clis = (auth_cli, create_user)
 
-__all__ = ['blueprint', 'clis', 'config_checks']
+__all__ = ['blueprint', 'clis', 'config_checks', 'connect_receivers']

@@ -106,7 +106,7 @@ class TestStart:
         )  # fmt: skip
 
         assert refusal.returncode != 0
-        assert refusal.stderr.endswith('end TLS at a proxy.\n')
+        assert refusal.stderr.endswith('terminate TLS at a proxy.\n')
 
     def test_takes_nobodys_word_for_scheme_and_address(self) -> None:
         with small_service() as service, Client(service.port) as client:

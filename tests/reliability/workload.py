@@ -27,12 +27,13 @@ from project.core.errors import Conflict
 from project.core.mail import send_mail
 from project.core.security.password_hashing import hash_password
 from project.core.semaphore import InterprocessSemaphore
-from project.core.tasks import TaskSlot, complete_with_transaction, enqueue, task
+from project.core.tasks import TaskSlot, complete_with_transaction, enqueue
 from project.core.web.endpoints.access import public
 from project.core.web.endpoints.endpoint import endpoint
 from project.files import service as files_service
 from project.users import service as users_service
 from tests.reliability.workload_numbers import ARCHIVES, TICK
+from tests.tasks import task
 
 BATCH = 200
 THINK_SECONDS = 26  # longer than a lease

@@ -18,7 +18,7 @@ from .email_changes import confirm_email_change, request_email_change
 from .invitations import accept_invitation, invite
 from .login import Login, log_in, reauthenticate
 from .personal_data import erase_account_data
-from .receivers import on_user_disabled, on_user_enabled, on_users_created
+from .receivers import connect_receivers
 from .security_events import list_all_events, list_events
 from .sessions import (
     end_current_session,
@@ -36,13 +36,13 @@ from .token_refresh import refresh_session
 
 __all__ = [
     'Enrolment', 'Login', 'accept_invitation', 'change_password', 'confirm_email_change',
-    'confirm_totp', 'create_account', 'create_key', 'delete_expired', 'delete_key',
-    'disable_totp', 'disable_totp_of', 'end_current_session', 'end_other_sessions',
-    'end_session', 'end_sessions_of', 'erase_account_data', 'expired_rows', 'find_token_owner',
-    'identify', 'invite', 'list_all_events', 'list_events', 'list_keys', 'list_keys_of',
-    'list_sessions', 'list_sessions_of', 'log_in', 'on_user_disabled', 'on_user_enabled',
-    'on_users_created', 'reauthenticate', 'refresh_session', 'register', 'reload_principal',
-    'renew_recovery_codes', 'request_email_change', 'request_reset', 'resend_verification',
-    'reset_password', 'revoke_leaked', 'start_reset', 'start_totp_enrolment', 'unlock',
-    'unlock_network', 'verify_account',
+    'confirm_totp', 'connect_receivers', 'create_account', 'create_key', 'delete_expired',
+    'delete_key', 'disable_totp', 'disable_totp_of', 'end_current_session',
+    'end_other_sessions', 'end_session', 'end_sessions_of', 'erase_account_data',
+    'expired_rows', 'find_token_owner', 'identify', 'invite', 'list_all_events', 'list_events',
+    'list_keys', 'list_keys_of', 'list_sessions', 'list_sessions_of', 'log_in',
+    'reauthenticate', 'refresh_session', 'register', 'reload_principal', 'renew_recovery_codes',
+    'request_email_change', 'request_reset', 'resend_verification', 'reset_password',
+    'revoke_leaked', 'start_reset', 'start_totp_enrolment', 'unlock', 'unlock_network',
+    'verify_account',
 ]  # fmt: skip

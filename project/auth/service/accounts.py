@@ -81,13 +81,12 @@ def resend_verification(email: str) -> None:
     enqueue(send_verification, email)
 
 
-@task(queue='mail')
+@task(idempotent='a second run sends no mail', queue='mail')
 def send_verification(email: str) -> None:
     """Mail a new PIN to a pending registration, or a notice to a user.
 
     Without a pending registration, it does nothing. A task does this, so that requests take the
-    same time and write the same row for known and unknown email addresses. Idempotent: a second run
-    sends no mail.
+    same time and write the same row for known and unknown email addresses.
     """
     with atomic():
         complete_with_transaction()

@@ -54,11 +54,14 @@ def delete_expired(*, dry_run: bool = False) -> Iterator[CleanupBatch]:
     return delete_expired_rows(expired_rows(), dry_run=dry_run)
 
 
-@task(queue='slow', cron='17 3 * * *', time_limit=timedelta(hours=6))
+@task(
+    idempotent='a second run continues after the last batch',
+    queue='slow',
+    cron='17 3 * * *',
+    time_limit=timedelta(hours=6),
+)
 def delete_expired_nightly() -> None:
     """Delete expired rows every night.
-
-    Idempotent: a second run continues after the last batch.
 
     :raises CleanupFailed: if the cleanup of a table failed; the task is retried.
     """

@@ -17,7 +17,6 @@ from project.core.tasks import complete_with_transaction, enqueue, task
 from project.users import service as users
 from project.users.models import email_key
 from project.users.rows import UserRow
-from project.users.signals import user_email_changed
 
 from .accounts import delete_registrations, send_already_registered_notice
 from .attempt_counters import (
@@ -64,12 +63,9 @@ def request_email_change(asker: Principal, new_email: str) -> None:
     enqueue(send_email_change, asker.user_id)
 
 
-@task(queue='mail', subject_argument='user_id')
+@task(idempotent='a second run sends no mail', queue='mail', subject_argument='user_id')
 def send_email_change(user_id: int) -> None:
-    """Mail the PIN to the email address that a user requested.
-
-    Idempotent: a second run sends no mail.
-    """
+    """Mail the PIN to the email address that a user requested."""
     # Locked, so that the user is not disabled between the check and the PIN.
     with atomic(locking=[user_id]):
         complete_with_transaction()
@@ -111,7 +107,6 @@ def _change(user_id: int, pending: EmailChangeRow, verified: VerifiedPin) -> Use
     return user
 
 
-@user_email_changed.connect
 def on_user_email_changed(_sender: object, *, user_id: int, was: str, by: int | None) -> None:
     """Notify the old email address (ASVS 6.3.7), and delete pending rows.
 

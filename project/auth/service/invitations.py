@@ -23,7 +23,6 @@ from project.users.errors import RoleUnknown
 from project.users.models import ACTIVE, email_key, permissions_of
 from project.users.permissions import INVITE, MEMBER, WRITE
 from project.users.rows import UserRow
-from project.users.signals import users_created
 
 from .accounts import (
     create_user_with_credential,
@@ -52,7 +51,6 @@ def invite(asker: Principal, *, email: str, roles: Iterable[str] = (MEMBER,)) ->
     enqueue(send_invitation, email, sorted(roles), asker.user_id)
 
 
-@users_created.connect
 def on_users_created_invite(
     _sender: object, *, user_ids: list[int], invite: bool, by: int | None
 ) -> None:
@@ -61,11 +59,13 @@ def on_users_created_invite(
         enqueue(invite_users, user_ids[start : start + BATCH_USERS], by)
 
 
-@task(time_limit=timedelta(minutes=5), owner_argument='invited_by')
+@task(
+    idempotent='a second run invites no user again',
+    time_limit=timedelta(minutes=5),
+    owner_argument='invited_by',
+)
 def invite_users(user_ids: list[int], invited_by: int | None = None) -> None:
     """Invite users who have no password yet.
-
-    Idempotent: a second run invites no user again.
 
     :param invited_by: the id of the user who created them; None for an operator.
     """
@@ -76,12 +76,9 @@ def invite_users(user_ids: list[int], invited_by: int | None = None) -> None:
                 enqueue(send_invitation, user.email, [], invited_by)
 
 
-@task(queue='mail', owner_argument='invited_by')
+@task(idempotent='a second run sends no mail', queue='mail', owner_argument='invited_by')
 def send_invitation(email: str, roles: list[str], invited_by: int | None) -> None:
-    """Mail an invitation code, or a notice to a user who has a password.
-
-    Idempotent: a second run sends no mail.
-    """
+    """Mail an invitation code, or a notice to a user who has a password."""
     with atomic(locking=[invited_by] if invited_by else []):
         complete_with_transaction()
         user = users.find_user_by_login(email)

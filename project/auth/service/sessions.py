@@ -20,7 +20,6 @@ from project.users import service as users
 from project.users.errors import UserNotFound
 from project.users.models import ACTIVE, email_key, permissions_of
 from project.users.rows import UserRow
-from project.users.signals import user_disabled
 
 from .attempt_counters import (
     EMAIL_CHANGE,
@@ -200,7 +199,6 @@ def _counters_of_email(email: str) -> list[tuple[AttemptCounter, str]]:
     return [*mails, *((counter, key) for counter in (LOGIN_NAME, REGISTRATION, INVITATION))]
 
 
-@user_disabled.connect
 def on_user_disabled_revoke_credentials(_sender: object, *, user_id: int) -> None:
     """End sessions of a disabled user; delete API keys, PINs and email changes.
 

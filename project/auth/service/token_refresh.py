@@ -135,9 +135,9 @@ def _at_most_ends(moment: Any) -> Any:
     return case((Session.absolute_expires_at < moment, Session.absolute_expires_at), else_=moment)
 
 
-@task(every=timedelta(minutes=1))
+@task(idempotent='a second run finds none to erase', every=timedelta(minutes=1))
 def purge_refresh_grace_responses() -> None:
-    """Erase the responses to used refresh tokens after their grace period. Idempotent."""
+    """Erase the responses to used refresh tokens after their grace period."""
     while _purge_batch() == BATCH_ROWS:
         pass
 

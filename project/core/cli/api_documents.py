@@ -16,7 +16,7 @@ from flask import current_app
 from project.core.security.permissions import default_permissions
 from project.core.throttling import DAY, AttemptCounter, attempt_counters
 from project.core.web.endpoints.access import Access
-from project.core.web.endpoints.endpoint_spec import EndpointSpec, declared_methods
+from project.core.web.endpoints.endpoint_spec import ENDPOINT_SPECS, declared_methods
 from project.core.web.openapi.document import specification
 
 from .toolkit import FeatureGroup
@@ -83,7 +83,7 @@ def with_counters(page: str) -> str:
 
 def matrix() -> str:
     """Return the page with the table of routes and the callers that they accept."""
-    specs: dict[tuple[str, str], EndpointSpec] = current_app.extensions['endpoint_specs']
+    specs = ENDPOINT_SPECS.get()
     rows = [
         (rule.rule, method, specs[rule.endpoint, method].allow)
         for rule in current_app.url_map.iter_rules()

@@ -8,15 +8,17 @@ Locks are taken in one order: users by id, then their credentials, then rows of 
 """
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial, wraps
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 
-from flask import Flask, current_app, g
+from flask import Flask, g
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import CursorResult, Engine, Executable, MetaData, Row, Select, event
 from sqlalchemy.orm import DeclarativeBase, ORMExecuteState, Session
+
+from project.core.app_values import AppValue
 
 from . import engines
 
@@ -46,11 +48,15 @@ class Base(DeclarativeBase):
 
 db = SQLAlchemy(model_class=Base, session_options={'expire_on_commit': False})
 
+# Checks the database before gunicorn starts. Locks users by id, in their order.
+VALIDATE_DATABASE: AppValue[Callable[[], None]] = AppValue('validate_database')
+LOCK_USERS: AppValue[Callable[[Sequence[int]], None]] = AppValue('lock_users')
+
 
 def init_app(app: Flask) -> None:
     """Bind the database to an application."""
     # For gunicorn, whose configuration imports no module of the project.
-    app.extensions['validate_database'] = partial(engines.validate_database, dict(app.config))
+    VALIDATE_DATABASE.set(app, partial(engines.validate_database, dict(app.config)))
     app.config['SQLALCHEMY_ENGINE_OPTIONS'] = engines.engine_options(app.config)
     db.init_app(app)
     # Flask runs teardown functions in reverse order: this one runs before Flask-SQLAlchemy removes
@@ -173,7 +179,7 @@ def _begin(locking: Iterable[int], checks_caller: bool) -> None:
 def _lock_users(user_ids: Iterable[int]) -> None:
     # On SQLite, the transaction already holds the only write lock.
     if (ids := sorted(user_ids)) and db.engine.dialect.name != 'sqlite':
-        current_app.extensions['lock_users'](ids)
+        LOCK_USERS.get()(ids)
 
 
 def locks_user(parameter: str) -> Callable[[Callable[P, R]], Callable[P, R]]:

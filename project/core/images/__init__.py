@@ -8,6 +8,7 @@ import logging
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
@@ -16,6 +17,7 @@ from typing import IO
 
 from flask import Flask, current_app
 
+from project.core.app_values import AppValue
 from project.core.errors import ServiceUnavailable, UnprocessableContent
 from project.core.processes import has_dump_flag, set_not_dumpable
 from project.core.semaphore import InterprocessSemaphore
@@ -134,9 +136,12 @@ def protect_process() -> None:
         log.warning('image decoders run without these protections: %s', ', '.join(missing))
 
 
+PROTECT_PROCESS: AppValue[Callable[[], None]] = AppValue('protect_process')
+
+
 def init_app(app: Flask) -> None:
     """Provide `protect_process` for gunicorn, whose settings import no project module."""
-    app.extensions['protect_process'] = protect_process
+    PROTECT_PROCESS.set(app, protect_process)
 
 
 def _decode(source: IO[bytes], *arguments: str) -> tuple[int, bytes]:

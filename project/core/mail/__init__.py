@@ -9,7 +9,7 @@ from flask import Flask
 from . import health
 from .rendering import duration, program
 from .sending import send_mail
-from .transports import create_transport
+from .transports import TRANSPORT, create_transport
 
 __all__ = ['init_app', 'send_mail']
 
@@ -17,6 +17,6 @@ __all__ = ['init_app', 'send_mail']
 def init_app(app: Flask) -> None:
     """Create the mail transport and its health check; register the template filters."""
     health.init_app(app)
-    app.extensions['mail'] = create_transport(app.config['MAIL_URL'])
+    TRANSPORT.set(app, create_transport(app.config['MAIL_URL']))
     app.add_template_filter(duration)
     app.add_template_filter(program)

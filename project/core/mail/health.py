@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from flask import Flask, current_app
 from sqlalchemy.exc import SQLAlchemyError
 
+from project.core.app_values import AppValue
 from project.core.health_checks import CheckResult, HealthCheck, register_health_check
 from project.core.tasks.inspection import oldest_waiting_by_queue
 
@@ -26,7 +27,7 @@ GREETING_TIMEOUT_SECONDS = 6.5
 
 def init_app(app: Flask) -> None:
     """Create the object that keeps the connection to the mail server between checks."""
-    app.extensions['mail_greeting'] = Greeting()
+    GREETING.set(app, Greeting())
 
 
 def check_mail() -> CheckResult:
@@ -73,7 +74,7 @@ def _wait_for_greeting(host: str, port: int, is_tls: bool) -> None:
         # No TLS handshake: its cost for both sides is higher than the value of the result.
         socket.create_connection((host, port), CONNECT_TIMEOUT_SECONDS).close()
     else:
-        current_app.extensions['mail_greeting'].check(host, port)
+        GREETING.get().check(host, port)
 
 
 class GreetingLate(Exception):
@@ -116,6 +117,9 @@ class Greeting:
         if self.waiting:
             self.waiting.close()
         self.waiting = None
+
+
+GREETING: AppValue[Greeting] = AppValue('mail_greeting')
 
 
 def _read_greeting(connection: socket.socket) -> None:

@@ -4,13 +4,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from flask import current_app
-
 from project.core.clock import now
 from project.core.tasks import PermanentFailure, current_attempt, enqueue, task
 
 from .rendering import MessageIdentity, new_message_identity, render_mail
-from .transports import Transport
+from .transports import TRANSPORT
 
 
 def send_mail(
@@ -33,6 +31,7 @@ def send_mail(
 
 
 @task(
+    idempotent='a second mail has the same `Message-ID`, by which receivers detect it',
     queue='mail',
     attempts=140,  # With delays of at most 15 minutes, for about a day.
     time_limit=timedelta(minutes=1),
@@ -48,9 +47,6 @@ def deliver_mail(
 ) -> None:
     """Render a mail and send it.
 
-    If it runs twice, it sends the mail again with the same `Message-ID`, by which servers and mail
-    programs detect the duplicate.
-
     :raises PermanentFailure: if the mail cannot be rendered for this email address, or the server
         rejects it permanently.
     """
@@ -64,5 +60,4 @@ def deliver_mail(
         message = render_mail(template, to, context, identity, secret)
     except ValueError as error:
         raise PermanentFailure(f'the mail cannot be rendered: {error}') from error
-    transport: Transport = current_app.extensions['mail']
-    transport(message)
+    TRANSPORT.get()(message)

@@ -10,9 +10,11 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from project.core.app_values import AppValue
 from project.core.tasks import PermanentFailure
 
 Transport = Callable[[EmailMessage], None]
+TRANSPORT: AppValue[Transport] = AppValue('mail')
 
 SMTP_TIMEOUT_SECONDS = 10  # for each step of a session
 

@@ -7,8 +7,10 @@ Names from users never become keys or paths.
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from flask import Flask, current_app
+from flask import Flask
 from sqlalchemy import make_url
+
+from project.core.app_values import AppValue
 
 from .base import Storage, StoredObject
 from .copying import CopyResult, copy_all
@@ -43,6 +45,9 @@ __all__ = [
 S3_URL_OPTIONS = {'endpoint', 'region', 'public', 'checksums'}
 
 
+STORAGE: AppValue[Storage] = AppValue('storage')
+
+
 def init_app(app: Flask) -> None:
     """Create the storage of `STORAGE_URL`.
 
@@ -52,13 +57,12 @@ def init_app(app: Flask) -> None:
     if before := app.config['STORAGE_OLD_URL']:
         place = FallbackStorage(place, storage_from_url(app, before, name='STORAGE_OLD_URL'))
     place.reserve = _reserve_of(app, place)
-    app.extensions['storage'] = place
+    STORAGE.set(app, place)
 
 
 def storage() -> Storage:
     """Return the application's storage."""
-    place: Storage = current_app.extensions['storage']
-    return place
+    return STORAGE.get()
 
 
 def _reserve_of(app: Flask, place: Storage) -> DiskReserve:

@@ -6,16 +6,16 @@ key, and not the age of an object.
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import NamedTuple
 
-from flask import current_app
 from sqlalchemy import BigInteger, String, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
+from project.core.app_values import AppValue
 from project.core.clock import now
 from project.core.database.named_locks import lock_name
 from project.core.database.rows import select_row
@@ -30,6 +30,9 @@ from .kinds import kind_of, object_kinds
 
 BATCH_OBJECTS = 500
 MAX_POSITION_CHARACTERS = 1024
+
+# Returns whether the storage is the one of the database; `core.observability` provides it.
+IDENTIFY_STORAGE: AppValue[Callable[[], CheckResult]] = AppValue('identify_storage')
 
 log = logging.getLogger(__name__)
 
@@ -164,7 +167,7 @@ def ensure_own_storage() -> None:
 
     :raises ServiceUnavailable: if it is another storage, or fails.
     """
-    found: CheckResult = current_app.extensions['identify_storage']()
+    found = IDENTIFY_STORAGE.get()()
     if found.state != 'ok':
         raise ServiceUnavailable(f'the storage is {found.state}: {found.reason}')
 

@@ -46,11 +46,13 @@ def release_objects(keys: Iterable[str]) -> None:
         db.session.execute(statement, rows)
 
 
-@task(every=timedelta(minutes=1), time_limit=timedelta(minutes=10))
+@task(
+    idempotent='concurrent runs delete each object once',
+    every=timedelta(minutes=1),
+    time_limit=timedelta(minutes=10),
+)
 def collect_released_objects() -> None:
-    """Delete the bytes of released objects.
-
-    Idempotent, even if it runs twice concurrently. If an object cannot be deleted, it is retried
+    """Delete the bytes of released objects. If an object cannot be deleted, it is retried
     after the others.
 
     :raises ServiceUnavailable: if objects could not be deleted.

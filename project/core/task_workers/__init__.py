@@ -9,6 +9,7 @@ from types import FrameType
 
 from flask import Flask
 
+from project.core.app_values import AppValue
 from project.core.processes import is_parent_gone
 from project.core.tasks.registry import DEFAULT, MAIL, SLOW, Queue
 
@@ -20,10 +21,12 @@ from .worker_slot import FORK, WorkerSlot
 
 Serve = Callable[[Callable[[], bool]], None]
 
+RUN_TASK_WORKERS: AppValue[Serve] = AppValue('run_task_workers')
+
 
 def init_app(app: Flask) -> None:
     """Register `run_task_workers`, which gunicorn's worker for tasks calls."""
-    app.extensions['run_task_workers'] = partial(run_task_workers, app)
+    RUN_TASK_WORKERS.set(app, partial(run_task_workers, app))
 
 
 def run_task_workers(

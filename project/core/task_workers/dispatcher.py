@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from project.core.clock import now
 from project.core.processes import is_parent_gone
 from project.core.tasks import broker_queues, clock_repairs, leases, periodic, queues
-from project.core.tasks.notifications import TaskNotifier
+from project.core.tasks.notifications import TASK_NOTIFIER
 from project.core.tasks.registry import DEFAULT, MAIL, SLOW, Queue
 
 from .broker import BrokerUnavailable, TaskBroker
@@ -52,7 +52,7 @@ def dispatch(workers: list[WorkerSlot], broker: str = '') -> Callable[[Flask, Wo
         distribute = (
             DispatchToBroker(TaskBroker(broker)) if broker else DispatchToLocalWorkers(workers)
         )
-        notifier: TaskNotifier = app.extensions['task_notifier']
+        notifier = TASK_NOTIFIER.of(app)
         renew_leases, enqueue_schedules = LeaseRenewer(workers), ScheduleEnqueuer()
         record_tick = Interval(TICK_INTERVAL_SECONDS, periodic.record_dispatcher_tick)
         repair_tasks = Interval(REPAIR_INTERVAL_SECONDS, _repair_tasks)

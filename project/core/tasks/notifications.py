@@ -15,6 +15,7 @@ from flask import Flask, current_app
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from project.core.app_values import AppValue
 from project.core.database.session import db
 
 CHANNEL = 'core_tasks'
@@ -89,6 +90,9 @@ class TaskNotifier:
             pass
 
 
+TASK_NOTIFIER: AppValue[TaskNotifier] = AppValue('task_notifier')
+
+
 def init_app(app: Flask) -> None:
     """Create the task notifier of an application."""
-    app.extensions['task_notifier'] = TaskNotifier(app)
+    TASK_NOTIFIER.set(app, TaskNotifier(app))

@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any, ParamSpec
 from uuid import UUID, uuid4
 
-from flask import current_app
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
@@ -36,7 +35,7 @@ from project.core.database.types import UTCDateTime
 from project.core.database.upsert import upsert
 from project.core.request_context import current_request_context
 
-from .notifications import CHANNEL, TaskNotifier
+from .notifications import CHANNEL, TASK_NOTIFIER
 from .registry import DEFAULT, require_task
 from .serialization import ENCRYPTION_PURPOSE, NO_OWNER, owner_of, serialize, subject_of, unique_key
 
@@ -195,7 +194,7 @@ def _insert(
         'available_at': due,
         'request_id': current_request_context().request_id,
     }
-    notifier: TaskNotifier = current_app.extensions['task_notifier']
+    notifier = TASK_NOTIFIER.get()
     change = _conflict_values(values, func.least if notifier.is_in_database else func.min)
     # The update of an existing task locks it: it does not run before this transaction is visible.
     insert = upsert(OutboxTask, values, conflict=('name', 'unique_key'), change=change)

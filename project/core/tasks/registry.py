@@ -47,6 +47,8 @@ class TaskSlot:
 class Task:
     """A function that can be enqueued.
 
+    :param idempotent: why a second run is safe: after a crash, the progress of a task is unknown,
+        and it runs again.
     :param attempts: number of attempts before it becomes a dead letter.
     :param backoff: delay after the first failure; it doubles with each failure, up to 15 minutes.
     :param time_limit: time after which the process of an attempt is killed.
@@ -63,6 +65,7 @@ class Task:
     :param slot: a concurrency limit of which the task needs a slot.
     """
 
+    idempotent: str
     name: str
     function: Callable[..., Any]
     attempts: int
@@ -94,6 +97,7 @@ def exponential_backoff(backoff: timedelta, attempt: int) -> timedelta:
 
 def task(
     *,
+    idempotent: str,
     name: str | None = None,
     attempts: int = 10,
     backoff: timedelta = timedelta(seconds=1),
@@ -109,8 +113,7 @@ def task(
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Mark a function with JSON arguments as a task, and return it unchanged.
 
-    A task may run twice, because after a crash its progress is unknown. Its docstring states why
-    that is safe. With `every` or `cron` (five fields, UTC) it also runs once in each period. The
+    With `every` or `cron` (five fields, UTC) it also runs once in each period. The
     other parameters are those of `Task`.
 
     :param name: its name in the outbox; default: `<feature>.<function>`. If you rename a function
@@ -124,6 +127,7 @@ def task(
         unique_arguments = tuple(unique) if unique is not None else () if schedule else None
         _add(
             Task(
+                idempotent=idempotent,
                 name=name or f'{_feature_of(function)}.{function.__name__}',
                 function=function,
                 attempts=attempts,
@@ -206,6 +210,8 @@ def _add(new: Task) -> None:
         *filter(None, [new.subject_argument, new.owner_argument]),
     }
     unknown = mentioned - set(parameters)
+    if not new.idempotent.strip():
+        raise ValueError(f'{new.name} needs a reason why a second run is safe (`idempotent=`)')
     if new.name in _tasks or len(new.name) > MAX_NAME_CHARACTERS:
         raise ValueError(f'the task name {new.name!r} is taken or too long')
     if unknown:

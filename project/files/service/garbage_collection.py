@@ -78,9 +78,14 @@ def collect_garbage(
         yield CollectedItem('bytes' if found.is_key else 'unknown', found.name, found.size)
 
 
-@task(queue='slow', cron='37 3 * * *', time_limit=timedelta(hours=1))
+@task(
+    idempotent='concurrent runs delete each item once',
+    queue='slow',
+    cron='37 3 * * *',
+    time_limit=timedelta(hours=1),
+)
 def collect_garbage_nightly() -> None:
-    """Collect garbage every night. Idempotent: concurrent runs delete each item once.
+    """Collect garbage every night.
 
     During a pause for a backup, the task enqueues itself for the end of the pause.
     """
@@ -96,12 +101,9 @@ def collect_garbage_nightly() -> None:
             enqueue_at(now() + CONTINUATION_DELAY, collect_garbage_nightly)
 
 
-@task(every=timedelta(minutes=10))
+@task(idempotent='a second run finds none', every=timedelta(minutes=10))
 def delete_abandoned_uploads() -> None:
-    """Delete staged bytes of ended processes, and partial uploads without a row.
-
-    Idempotent: a second run finds none.
-    """
+    """Delete staged bytes of ended processes, and partial uploads without a row."""
     for _ in _delete_abandoned(dry_run=False):
         pass
 
@@ -121,21 +123,18 @@ def garbage_collection_pause_end() -> datetime | None:
 
 def storage_stats() -> list[StorageStats]:
     """Return the objects and bytes of each kind, and of the last garbage collection."""
-    found = [kind.total() for kind in object_kinds().values()]
     totals: list[StorageStats] = [
         {'kind': each.kind, 'objects': each.objects, 'bytes': each.bytes, 'at': None}
-        for each in found
+        for each in (kind.total() for kind in object_kinds().values())
     ]
     state = collection_state()
     if state and state.started_at:
         at = state.finished_at or state.started_at
+        freed = state.collected_bytes
         totals += [
             {'kind': 'examined', 'objects': state.examined, 'bytes': None, 'at': at},
-            {
-                'kind': 'collected', 'objects': state.collected, 'bytes': state.collected_bytes,
-                'at': at,
-            },
-        ]  # fmt: skip
+            {'kind': 'collected', 'objects': state.collected, 'bytes': freed, 'at': at},
+        ]
     return totals
 
 

@@ -91,6 +91,7 @@ def open_thumbnail(owner_id: int, file_id: UUID, edge: int) -> tuple[str, Stored
 
 
 @task(
+    idempotent='a second run makes the same thumbnail',
     unique=['file_id', 'number', 'edge'],
     attempts=5,
     time_limit=timedelta(minutes=3),
@@ -98,7 +99,7 @@ def open_thumbnail(owner_id: int, file_id: UUID, edge: int) -> tuple[str, Stored
     owner_argument='owner_id',
 )
 def make_thumbnail(file_id: str, number: int, edge: int, owner_id: int | None = None) -> None:
-    """Make a thumbnail of a version. Idempotent: a second run makes the same one.
+    """Make a thumbnail of a version.
 
     If the image cannot be decoded, the state becomes `failed`. Other errors fail the attempt.
 

@@ -30,16 +30,14 @@ def empty_trash(owner_id: int) -> None:
 
 
 @task(
+    idempotent='each batch is committed, and a second run continues after the last one',
     unique=['owner_id'],
     subject_argument='owner_id',
     time_limit=timedelta(hours=1),
     queue='slow',
 )
 def delete_emptied_trash(owner_id: int) -> None:
-    """Delete the rows of the files that were in the trash when it was emptied.
-
-    Idempotent: each batch is committed, and a second run continues after the last one.
-    """
+    """Delete the rows of the files that were in the trash when it was emptied."""
     while _delete_batch(owner_id) == BATCH_FILES:
         pass
 

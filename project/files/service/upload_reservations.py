@@ -101,10 +101,10 @@ def cancel_upload(upload_id: UUID) -> None:
         cancel_reservation(gone.owner_id, gone.reserved)
 
 
-@task(every=timedelta(minutes=1))
+@task(idempotent='a second run finds none that expired', every=timedelta(minutes=1))
 @atomic()
 def release_expired_reservations() -> None:
-    """Release the reservations of uploads whose process died. Idempotent.
+    """Release the reservations of uploads whose process died.
 
     If a clock was ahead, an upload may expire too late. It then gets the usual lifetime.
     """

@@ -49,6 +49,7 @@ def delete_user(
 
 
 @task(
+    idempotent='each batch is committed, and a second run continues after the last one',
     unique=['user_id'],
     attempts=20,
     time_limit=timedelta(hours=6),
@@ -56,19 +57,16 @@ def delete_user(
     owner_argument='user_id',
 )
 def erase_user(user_id: int) -> None:
-    """Erase all data of a deleted user, then the row of the user.
-
-    Idempotent: each batch is committed, and a second run continues after the last batch.
-    """
+    """Erase all data of a deleted user, then the row of the user."""
     for personal_data in personal_data_registry():
         while _erase_batch(personal_data.erase, user_id):
             pass
     _delete_row(user_id)
 
 
-@task(cron='47 2 * * *')
+@task(idempotent='the erasure of a user is enqueued once', cron='47 2 * * *')
 def resume_erasures() -> None:
-    """Enqueue the erasure of deleted users whose rows still exist. Idempotent.
+    """Enqueue the erasure of deleted users whose rows still exist.
 
     An erasure that failed 20 times is a dead letter; this task starts it again every night.
     """

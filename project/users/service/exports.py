@@ -98,6 +98,7 @@ def open_export(user_id: int, export_id: UUID) -> tuple[ExportRow, StoredObject]
 
 
 @task(
+    idempotent='a second run does not change a ready export',
     queue='slow',
     slot=TaskSlot('export', partial(export_slot.has_free_slot, 1)),
     attempts=20,  # For about four hours: the delay between attempts is at most 15 minutes.
@@ -105,10 +106,7 @@ def open_export(user_id: int, export_id: UUID) -> tuple[ExportRow, StoredObject]
     subject_argument='user_id',
 )
 def make_export(export_id: str, user_id: int) -> None:
-    """Write the ZIP of an export, or delete the export if its user is not active.
-
-    Idempotent: a second run does not change a ready export.
-    """
+    """Write the ZIP of an export, or delete the export if its user is not active."""
     wanted = UUID(export_id)
     if _delete_if_disabled(wanted, user_id):
         return
@@ -123,12 +121,14 @@ def make_export(export_id: str, user_id: int) -> None:
         _publish(wanted, user_id, key, new)
 
 
-@task(queue='slow', cron='27 3 * * *', time_limit=timedelta(hours=1))
+@task(
+    idempotent='a second run finds no expired exports',
+    queue='slow',
+    cron='27 3 * * *',
+    time_limit=timedelta(hours=1),
+)
 def delete_expired_exports() -> None:
-    """Delete expired exports every night, in batches.
-
-    Idempotent: a second run finds no more expired exports.
-    """
+    """Delete expired exports every night, in batches."""
     is_expired = Export.expires_at <= now()
     while _delete_batch(select(Export.id).where(is_expired).limit(BATCH_EXPORTS)):
         pass

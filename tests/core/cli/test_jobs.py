@@ -9,7 +9,8 @@ import time_machine
 
 from project.core.cli import jobs
 from project.core.clock import now
-from project.core.tasks import leases, task
+from project.core.tasks import leases
+from tests.tasks import task
 
 from ..outbox import enqueue_at_committed, enqueue_committed, mark_dead, row_of, rows
 

@@ -7,7 +7,7 @@ import pytest
 import time_machine
 
 from project.core.security.key_usage import longest_lifetime
-from project.core.tasks import task
+from tests.tasks import task
 
 from ..outbox import change, enqueue_committed
 

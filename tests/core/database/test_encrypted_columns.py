@@ -8,10 +8,10 @@ from sqlalchemy import update
 from project.core.database import encrypted_columns
 from project.core.database.session import execute_in_own_transaction
 from project.core.security.key_usage import CHANGED, CURRENT, ROTATED, UNKNOWN, encrypted_values
-from project.core.tasks import task
 from project.core.tasks.outbox import OutboxTask
 from project.core.tasks.registry import find_task
 from project.core.tasks.serialization import deserialize
+from tests.tasks import task
 
 from ..outbox import change, enqueue_committed, row_of, rows
 

@@ -9,9 +9,10 @@ from project.core.clock import now
 from project.core.database.session import atomic
 from project.core.mail import health
 from project.core.mail.health import check_mail
-from project.core.tasks import enqueue, task
+from project.core.tasks import enqueue
 from tests.listeners import accepting_server, listener
 from tests.service import free_port
+from tests.tasks import task
 
 pytestmark = pytest.mark.usefixtures('no_tasks')
 

@@ -26,8 +26,9 @@ from project.core.task_workers.dispatcher import (
 from project.core.task_workers.supervisor import Supervisor
 from project.core.task_workers.worker import run_worker
 from project.core.task_workers.worker_slot import WorkerSlot
-from project.core.tasks import leases, task
+from project.core.tasks import leases
 from project.core.tasks.leases import QUEUED_TIMEOUT
+from tests.tasks import task
 
 from ..outbox import enqueue_at_committed, enqueue_committed, row_of, rows, travel_forward
 from .process_sync import until

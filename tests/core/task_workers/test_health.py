@@ -11,10 +11,10 @@ from project.core.clock import now
 from project.core.database.session import execute_in_own_transaction
 from project.core.errors import ServiceUnavailable
 from project.core.task_workers.health import STOPPED_AFTER_SECONDS, check_broker, check_tasks
-from project.core.tasks import task
 from project.core.tasks.periodic import Schedule, enqueue_due_schedules, record_dispatcher_tick
 from tests.listeners import listener
 from tests.service import free_port
+from tests.tasks import task
 
 from ..outbox import enqueue_at_committed, mark_dead
 

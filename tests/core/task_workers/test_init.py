@@ -18,7 +18,7 @@ from project.core.task_workers import (
     worker_queues,
 )
 from project.core.task_workers.worker_slot import FORK
-from project.core.tasks import task
+from tests.tasks import task
 
 from ..outbox import enqueue_committed, row_of, rows
 from .process_sync import ProcessPipe, until

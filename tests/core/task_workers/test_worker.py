@@ -21,7 +21,8 @@ from project.core.task_workers.worker import (
     run_worker,
 )
 from project.core.task_workers.worker_slot import OrphanedLease, WorkerSlot
-from project.core.tasks import leases, task
+from project.core.tasks import leases
+from tests.tasks import task
 
 from ..outbox import enqueue_committed, row_of, rows
 from .process_sync import ProcessPipe, until

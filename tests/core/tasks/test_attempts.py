@@ -36,7 +36,6 @@ from project.core.tasks import (
     current_attempt,
     enqueue,
     leases,
-    task,
 )
 from project.core.tasks.attempts import (
     MAX_INCOMPATIBLE_ATTEMPTS,
@@ -49,6 +48,7 @@ from project.core.tasks.leases import LEASE_DURATION
 from project.core.tasks.queues import mark_ready
 from project.core.tasks.serialization import UNKNOWN_KEY_REASON
 from tests.pending_tasks import NoWatchdog, run_pending_tasks
+from tests.tasks import task
 
 from ..outbox import change, enqueue_at_committed, enqueue_committed, row_of, rows, travel_forward
 

@@ -7,9 +7,10 @@ import pytest
 import time_machine
 
 from project.core.clock import now
-from project.core.tasks import leases, task
+from project.core.tasks import leases
 from project.core.tasks.clock_repairs import repair_clock_jumps
 from project.core.tasks.queues import mark_ready
+from tests.tasks import task
 
 from ..outbox import enqueue_at_committed, enqueue_committed, mark_queued, row_of
 

@@ -7,7 +7,7 @@ import pytest
 import time_machine
 
 from project.core.clock import now
-from project.core.tasks import broker_queues, inspection, leases, task
+from project.core.tasks import broker_queues, inspection, leases
 from project.core.tasks.inspection import (
     ScheduleAge,
     TaskNotFound,
@@ -26,6 +26,7 @@ from project.core.tasks.inspection import (
     task_stats,
 )
 from project.core.tasks.periodic import enqueue_due_schedules, record_dispatcher_tick
+from tests.tasks import task
 
 from ..outbox import (
     change,

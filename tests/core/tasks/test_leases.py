@@ -8,10 +8,11 @@ import time_machine
 
 from project.core.clock import now
 from project.core.database.session import atomic
-from project.core.tasks import LeaseLost, broker_queues, leases, task
+from project.core.tasks import LeaseLost, broker_queues, leases
 from project.core.tasks.leases import LEASE_DURATION, QUEUED_TIMEOUT
 from project.core.tasks.queues import mark_ready
 from tests.concurrency import run_concurrently, separate_app
+from tests.tasks import task
 
 from ..outbox import (
     enqueue_at_committed,

@@ -7,9 +7,9 @@ from threading import Thread
 import pytest
 
 from project.core.database.session import db
-from project.core.tasks import task
 from project.core.tasks.notifications import TaskNotifier, WakeupPipe
 from tests.concurrency import separate_app
+from tests.tasks import task
 
 from ..outbox import enqueue_committed, listening
 

@@ -13,12 +13,13 @@ from sqlalchemy import text
 from project.core.clock import now
 from project.core.database.session import atomic, db
 from project.core.request_context import RequestContext, set_request_context
-from project.core.tasks import enqueue, enqueue_at, leases, task
+from project.core.tasks import enqueue, enqueue_at, leases
 from project.core.tasks.notifications import WakeupPipe
 from project.core.tasks.registry import require_task
 from project.core.tasks.serialization import deserialize
 from tests.concurrency import run_concurrently, separate_app
 from tests.pending_tasks import run_pending_tasks
+from tests.tasks import task
 
 from ..outbox import (
     enqueue_at_committed,

@@ -8,9 +8,10 @@ import time_machine
 from sqlalchemy import select
 
 from project.core.database.session import execute_select
-from project.core.tasks import leases, registry, task
+from project.core.tasks import leases, registry
 from project.core.tasks.periodic import Schedule, enqueue_due_schedules
 from tests.concurrency import run_concurrently, separate_app
+from tests.tasks import task
 
 from ..outbox import rows
 

@@ -8,7 +8,7 @@ import pytest
 
 from project.core.clock import now
 from project.core.database.session import execute_select
-from project.core.tasks import broker_queues, leases, queues, task
+from project.core.tasks import broker_queues, leases, queues
 from project.core.tasks.broker_queues import MAX_QUEUED_WITH_SLOT
 from project.core.tasks.outbox import OutboxTask
 from project.core.tasks.queues import (
@@ -20,6 +20,7 @@ from project.core.tasks.queues import (
 )
 from project.core.tasks.registry import TaskSlot
 from tests.concurrency import run_concurrently, separate_app
+from tests.tasks import task
 
 from ..outbox import change, enqueue_at_committed, enqueue_committed, row_of, travel_forward
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from project.core.tasks import registry, task
+from project.core.tasks import registry
 from project.core.tasks.registry import (
     exponential_backoff,
     find_task,
@@ -12,6 +12,7 @@ from project.core.tasks.registry import (
     scheduled_tasks,
     task_names,
 )
+from tests.tasks import task
 
 pytestmark = pytest.mark.usefixtures('no_tasks')
 
@@ -115,6 +116,7 @@ class TestTask:
             ({'every': SECOND / 2}, 'at least one second'),
             ({'cron': 'now and then'}, 'is not a cron rule'),
             ({'queue': 'urgent'}, 'must be one of mail, default, slow'),
+            ({'idempotent': ' '}, 'why a second run is safe'),
             ({'attempts': 0}, 'needs an attempt, and a positive'),
             ({'backoff': timedelta()}, 'needs an attempt, and a positive'),
             ({'time_limit': -SECOND}, 'needs an attempt, and a positive'),

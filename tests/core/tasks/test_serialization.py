@@ -10,7 +10,6 @@ from uuid import uuid4
 
 import pytest
 
-from project.core.tasks import task
 from project.core.tasks.errors import IncompatibleTask
 from project.core.tasks.registry import require_task
 from project.core.tasks.serialization import (
@@ -21,6 +20,7 @@ from project.core.tasks.serialization import (
     serialize,
     unique_key,
 )
+from tests.tasks import task
 
 pytestmark = pytest.mark.usefixtures('no_tasks')
 

@@ -133,9 +133,9 @@ def _principal_of(found: LiveKeyRow) -> Principal:
     )
 
 
-@task(queue='mail')
+@task(idempotent='a second run sends no mail', queue='mail')
 def send_key_expiry_reminder(key_id: str) -> None:
-    """Mail the active owner of a key that it expires soon. Idempotent: sends one mail."""
+    """Mail the active owner of a key that it expires soon."""
     with atomic():
         complete_with_transaction()
         key = ApiKey.find(UUID(key_id))

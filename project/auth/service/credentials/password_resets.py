@@ -46,12 +46,11 @@ def start_reset(login: str) -> UserRow:
     return user
 
 
-@task(queue='mail')
+@task(idempotent='a second run sends no mail', queue='mail')
 def send_reset(email: str, requested_at: str | None = None) -> None:
     """Mail a PIN for a new password to the active user with an email address.
 
     Sends nothing if the password was set after the request, because a change voids older PINs.
-    Idempotent: a second run sends no mail.
 
     :param requested_at: when the PIN was requested, as ISO 8601; None in a task of an older
         version.

@@ -6,7 +6,7 @@ from . import (
     checks,  # noqa: F401 - registers the checks of core
     storage_identity,
 )
-from .readiness import DependencyState, Readiness, run_checks
+from .readiness import READINESS, DependencyState, Readiness, run_checks
 from .routes import health
 
 __all__ = ['DependencyState', 'Readiness', 'health', 'init_app', 'run_checks']
@@ -14,6 +14,6 @@ __all__ = ['DependencyState', 'Readiness', 'health', 'init_app', 'run_checks']
 
 def init_app(app: Flask) -> None:
     """Register `/healthz` and `/readyz` outside the API prefix."""
-    app.extensions['readiness'] = Readiness(app)
+    READINESS.set(app, Readiness(app))
     app.register_blueprint(health)
     storage_identity.init_app(app)

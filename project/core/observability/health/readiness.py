@@ -10,6 +10,7 @@ from threading import Event, Lock, Thread
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
+from project.core.app_values import AppValue
 from project.core.errors import ServiceUnavailable
 from project.core.health_checks import CheckResult, HealthCheck, health_checks
 
@@ -173,6 +174,9 @@ class Readiness:
             else:
                 label = 'not ready' if found.severity == 'unready' else 'degraded'
                 log.warning('%s: %s is %s: %s', label, name, found.state, found.result.reason)
+
+
+READINESS: AppValue[Readiness] = AppValue('readiness')
 
 
 def run_checks(app: Flask) -> dict[str, DependencyState]:

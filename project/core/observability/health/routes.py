@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Blueprint, Response, current_app
+from flask import Blueprint, Response
 from marshmallow import Schema, fields
 
 from project.core.health_checks import health_checks
@@ -12,7 +12,7 @@ from project.core.web.endpoints.access import public
 from project.core.web.endpoints.endpoint import endpoint
 from project.core.web.responses.jsend import api_error
 
-from .readiness import DependencyState, Readiness
+from .readiness import READINESS, DependencyState
 
 health = Blueprint('health', __name__)
 
@@ -82,8 +82,7 @@ def readyz() -> Response | dict[str, object]:
     """
     if is_stopping():
         return api_error('server: stopping', 503, {'Retry-After': str(RETRY_AFTER_SECONDS)})
-    readiness: Readiness = current_app.extensions['readiness']
-    states = readiness.current()
+    states = READINESS.get().current()
     if all(found.severity != 'unready' for found in states.values()):
         return report(states)
     message = ', '.join(f'{found.name}: {found.state}' for found in by_importance(states))

@@ -16,9 +16,10 @@ from project.core.database.session import in_atomic
 from project.core.database.shared_values import find_value, has_value_below, insert_value
 from project.core.errors import ServiceUnavailable
 from project.core.health_checks import CheckResult
-from project.core.storage import FallbackStorage, Storage, storage
+from project.core.storage import STORAGE, FallbackStorage, Storage, storage
 from project.core.storage.marker import has_other_marker, marker_key, put_marker, storage_samples
 from project.core.stored_objects import object_kinds
+from project.core.stored_objects.collection import IDENTIFY_STORAGE
 
 ID_NAME = 'storage_marker'
 LOCATION_PREFIX = 'storage_location/'
@@ -26,8 +27,8 @@ LOCATION_PREFIX = 'storage_location/'
 
 def init_app(app: Flask) -> None:
     """Let the storage look up its marker before its first write or deletion."""
-    app.extensions['storage'].find_marker = partial(find_marker, app.config['STORAGE_URL'])
-    app.extensions['identify_storage'] = identify_storage
+    STORAGE.of(app).find_marker = partial(find_marker, app.config['STORAGE_URL'])
+    IDENTIFY_STORAGE.set(app, identify_storage)
 
 
 def find_marker(url: str) -> str | None:

@@ -3,12 +3,13 @@
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from flask import Flask
 from marshmallow import Schema
 from werkzeug.routing import Rule
 
+from project.core.app_values import AppValue
 from project.core.errors import (
     ApiError,
     BadRequest,
@@ -135,6 +136,10 @@ class EndpointSpec:
             yield TooManyRequests
 
 
+# The specs of all routes, by endpoint and method.
+ENDPOINT_SPECS: AppValue[dict[Route, EndpointSpec]] = AppValue('endpoint_specs')
+
+
 class UndeclaredRoute(Exception):
     """Routes have no endpoint spec, or their handlers do not fit it. Prevents the start."""
 
@@ -148,14 +153,10 @@ def spec_of(app: Flask, endpoint: str, method: str) -> EndpointSpec | None:
 
 def handler_of(view: Any, method: str) -> Callable[..., object] | None:
     """Return the function for a method of a view. As in Flask, HEAD falls back to GET."""
-    view_class = getattr(view, 'view_class', None)
-    if view_class is None:
-        function: Callable[..., object] | None = view
-    else:
-        name = method.lower()
-        fallback = getattr(view_class, 'get', None) if name == 'head' else None
-        function = getattr(view_class, name, fallback)
-    return function
+    view_class, name = getattr(view, 'view_class', None), method.lower()
+    fallback = getattr(view_class, 'get', None) if name == 'head' else None
+    in_class: Callable[..., object] | None = getattr(view_class, name, fallback)
+    return in_class if view_class else cast(Callable[..., object], view)
 
 
 def collect_endpoint_specs(app: Flask) -> dict[Route, EndpointSpec]:

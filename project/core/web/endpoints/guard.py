@@ -11,7 +11,8 @@ from typing import TypeAlias
 from flask import Flask, current_app, g, request
 from werkzeug.exceptions import NotFound as NoSuchUrl
 
-from project.core.database.session import authorize_transactions
+from project.core.app_values import AppValue
+from project.core.database.session import LOCK_USERS, authorize_transactions
 from project.core.errors import ApiError, Forbidden, ReauthenticationRequired, Unauthorized
 from project.core.security.principal import Principal
 from project.core.web.requests.parsing import CLAIM_BODY, receive_json
@@ -24,7 +25,7 @@ from .access import (
     current_principal,
     set_current,
 )
-from .endpoint_spec import EndpointSpec, collect_endpoint_specs
+from .endpoint_spec import ENDPOINT_SPECS, EndpointSpec, collect_endpoint_specs
 from .rate_limits import enforce_rate_limit
 
 # Returns the principal of a bearer token, or None.
@@ -37,17 +38,18 @@ LockUsers: TypeAlias = Callable[[Sequence[int]], None]
 # The maximum size of a multipart form beside its file.
 FORM_OVERHEAD_BYTES = 64 * 1024
 
+IDENTIFY: AppValue[Identify] = AppValue('identify')
+RELOAD_PRINCIPAL: AppValue[Reload] = AppValue('reload_principal')
+
 
 def init_app(app: Flask, identify: Identify, reload: Reload, lock_users: LockUsers) -> None:
     """Run the guard before each request.
 
     :param identify, reload, lock_users: functions of the features `auth` and `users`.
     """
-    app.extensions |= {
-        'identify': identify,
-        'reload_principal': reload,
-        'lock_users': lock_users,
-    }
+    IDENTIFY.set(app, identify)
+    RELOAD_PRINCIPAL.set(app, reload)
+    LOCK_USERS.set(app, lock_users)
     app.before_request(guard)
 
 
@@ -56,7 +58,7 @@ def validate_routes(app: Flask) -> None:
 
     :raises UndeclaredRoute: if routes have no spec or do not fit it.
     """
-    app.extensions['endpoint_specs'] = collect_endpoint_specs(app)
+    ENDPOINT_SPECS.set(app, collect_endpoint_specs(app))
 
 
 def guard() -> None:
@@ -98,8 +100,7 @@ def authenticate() -> Principal:
     credentials = request.authorization
     if credentials is None or credentials.type != 'bearer' or not credentials.token:
         raise Unauthorized
-    identify: Identify = current_app.extensions['identify']
-    principal = identify(credentials.token)
+    principal = IDENTIFY.get()(credentials.token)
     if principal is None:
         raise Unauthorized
     return principal
@@ -112,8 +113,7 @@ def reauthorize(allow: Access) -> None:
     :raises Forbidden: if the credential has lost a permission in the meantime.
     """
     was = current_principal()
-    reload: Reload = current_app.extensions['reload_principal']
-    principal = reload(was)
+    principal = RELOAD_PRINCIPAL.get()(was)
     if principal is None:
         raise Unauthorized
     authorize(allow, principal)
@@ -147,8 +147,7 @@ def _require(principal: Principal, permission: str | None, error: type[ApiError]
 
 
 def _endpoint_spec() -> EndpointSpec | None:
-    known: dict[tuple[str, str], EndpointSpec] = current_app.extensions['endpoint_specs']
-    spec = known.get((str(request.endpoint), request.method))
+    spec = ENDPOINT_SPECS.get().get((str(request.endpoint), request.method))
     if spec is None and request.method != 'OPTIONS':
         # Deny: this route was registered after `validate_routes`, so it has no spec.
         raise Forbidden

@@ -11,7 +11,7 @@ from typing import Any
 from flask import Flask
 from werkzeug.routing import Rule
 
-from .endpoint_spec import EndpointSpec, Route
+from .endpoint_spec import ENDPOINT_SPECS, EndpointSpec, Route
 
 # `<name>` and `<string:name>`. The converters of ids do not match words.
 TEXT_ARGUMENT_PATTERN = re.compile(r'<(?:string:)?(\w+)>')
@@ -26,7 +26,7 @@ def validate_arguments(app: Flask) -> None:
 
     :raises HiddenValue: if a path segment is an allowed value of an argument; names both routes.
     """
-    if faults := sorted(set(_faults(app, app.extensions['endpoint_specs']))):
+    if faults := sorted(set(_faults(app, ENDPOINT_SPECS.of(app)))):
         raise HiddenValue('; '.join(faults))
 
 

@@ -15,6 +15,7 @@ from limits import RateLimitItem, parse
 from limits.storage import MemoryStorage, RedisStorage
 from limits.strategies import FixedWindowRateLimiter
 
+from project.core.app_values import AppValue
 from project.core.errors import TooManyRequests
 from project.core.ip_addresses import network_of
 from project.core.request_context import current_request_context
@@ -68,10 +69,13 @@ class Limiter:
         return within, max(0, window.remaining), min(seconds, item.get_expiry())
 
 
+LIMITER: AppValue[Limiter] = AppValue('limiter')
+
+
 def init_app(app: Flask) -> None:
     """Create the counter, and add its state to each limited response."""
     name = database_name(app.config['SQLALCHEMY_DATABASE_URI'])
-    app.extensions['limiter'] = Limiter(app.config['REDIS_URL'], name)
+    LIMITER.set(app, Limiter(app.config['REDIS_URL'], name))
     app.after_request(add_ratelimit)
 
 
@@ -96,7 +100,7 @@ def enforce_rate_limit(limit: str, endpoint: str, principal: Principal | None) -
     item = parsed(limit)
     address = current_request_context().ip_address
     who = f'user:{principal.user_id}' if principal else f'address:{network_of(address)}'
-    within, remaining, seconds = current_app.extensions['limiter'].hit(item, endpoint, who)
+    within, remaining, seconds = LIMITER.get().hit(item, endpoint, who)
     name = endpoint.rsplit('.', 1)[-1]
     g.ratelimit = {
         'RateLimit-Policy': f'"{name}";q={item.amount};w={item.get_expiry()}',

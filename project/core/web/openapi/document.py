@@ -10,9 +10,11 @@ from flask import Flask, current_app
 from marshmallow import Schema, fields
 from werkzeug.routing import Rule
 
+from project.core.app_values import AppValue
 from project.core.security.permissions import permission_descriptions
 from project.core.value_codec import encode
 from project.core.web.endpoints.endpoint_spec import (
+    ENDPOINT_SPECS,
     SAFE_METHODS,
     EndpointSpec,
     declared_methods,
@@ -37,13 +39,15 @@ FAIL_RESPONSE = {'$ref': '#/components/responses/Fail'}
 ERROR_RESPONSE = {'$ref': '#/components/responses/Error'}
 
 
+DOCUMENT: AppValue[dict[str, object]] = AppValue('openapi')
+
+
 def specification(app: Flask | None = None) -> dict[str, object]:
     """Return the OpenAPI document of all routes. It is generated once per application."""
     app = app or current_app
-    known: dict[str, Any] | None = app.extensions.get('openapi')
-    if known is None:
-        known = app.extensions['openapi'] = _build(app)
-    return known
+    if not DOCUMENT.is_set(app):
+        DOCUMENT.set(app, _build(app))
+    return DOCUMENT.of(app)
 
 
 def _build(app: Flask) -> dict[str, Any]:
@@ -88,9 +92,7 @@ def _build(app: Flask) -> dict[str, Any]:
 def _documented(app: Flask, rule: Rule) -> set[str]:
     """Return the methods to document: HEAD only with ranges, or without GET."""
     methods = declared_methods(rule)
-    if {'GET', 'HEAD'} <= methods and not has_ranges(
-        app.extensions['endpoint_specs'][rule.endpoint, 'HEAD']
-    ):
+    if {'GET', 'HEAD'} <= methods and not has_ranges(ENDPOINT_SPECS.of(app)[rule.endpoint, 'HEAD']):
         methods -= {'HEAD'}
     return methods
 
@@ -109,7 +111,7 @@ def _schema_name(schema: type[Schema] | Schema) -> str:
 
 
 def _operation(app: Flask, rule: Rule, method: str) -> dict[str, Any]:
-    spec: EndpointSpec = app.extensions['endpoint_specs'][rule.endpoint, method]
+    spec = ENDPOINT_SPECS.of(app)[rule.endpoint, method]
     handler = handler_of(app.view_functions[rule.endpoint], method)
     summary, _, description = (inspect.getdoc(handler) or '').partition('\n')
     name = rule.endpoint.rsplit('.', 1)[-1]

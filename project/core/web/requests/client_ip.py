@@ -5,11 +5,15 @@ import logging
 from flask import Flask, current_app, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from project.core.app_values import AppValue
 from project.core.ip_addresses import normalize_forwarded_ip
 
 log = logging.getLogger(__name__)
 
 MAX_LOGGED_CHARACTERS = 100
+
+
+UNREADABLE_IP_LOGGED: AppValue[bool] = AppValue('unreadable_client_ip_logged')
 
 
 def init_app(app: Flask) -> None:
@@ -26,8 +30,8 @@ def client_ip() -> str:
     """
     remote = request.remote_addr or ''
     address = normalize_forwarded_ip(remote)
-    if not address and not current_app.extensions.get('unreadable_client_ip_logged'):
-        current_app.extensions['unreadable_client_ip_logged'] = True
+    if not address and not UNREADABLE_IP_LOGGED.is_set(current_app):
+        UNREADABLE_IP_LOGGED.set(current_app, True)
         log.warning(
             'Unreadable client address %r: such clients share one rate limit (TRUSTED_PROXIES)',
             remote[:MAX_LOGGED_CHARACTERS],
