@@ -5,7 +5,8 @@ from pathlib import Path
 
 from dotenv import load_dotenv
 
-# For gunicorn and `flask`. Existing environment variables take precedence over the file.
+# Here, because gunicorn and `flask` both import this package. Environment variables that are set
+# already take precedence over the file.
 load_dotenv(Path(__file__).resolve().parent.parent / '.env')
 
 ENVIRONMENTS = {
@@ -19,7 +20,8 @@ ENVIRONMENTS = {
 def set_umask() -> None:
     """Deny other OS users access to the files that this process creates.
 
-    With `UMASK=027`, the group can read them: a proxy that sends files runs as another user.
+    With `UMASK=027`, other users of the same group can read the files. A proxy that sends files
+    needs this, because it runs as another user.
     """
     from .base import Config
 
@@ -29,8 +31,9 @@ def set_umask() -> None:
 def config_for(environment: str | None = None) -> str:
     """Return the import path of the class of an environment.
 
-    A path and not a class, so that only the chosen module is imported: production can require
-    variables that development does not need. The default is production, the safest environment.
+    The result is a path and not a class, so that only the module of this environment is imported.
+    So production can require variables that development does not need. Without `APP_ENV`, the
+    environment is production, the strictest one.
 
     :param environment: the name; by default `APP_ENV`.
     :raises SystemExit: with one line, if the environment is unknown.

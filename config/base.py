@@ -1,7 +1,7 @@
 """Settings of all environments. The settings of a feature begin with its name.
 
-Each is declared once: default, accepted values and meaning. `.env.example`, docs/operations.md and
-`flask config show` repeat the meaning.
+Each setting is declared only here, with its default, its accepted values and its meaning.
+`.env.example`, docs/operations.md and `flask config show` repeat the meaning.
 """
 
 import os
@@ -26,9 +26,9 @@ LOG_LEVELS = ('DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL')
 
 
 class Config:
-    """Default values; an environment variable overrides each. They contain no secret."""
+    """Default values of all settings. Environment variables override them. None is a secret."""
 
-    # If true, weak secrets, debug mode and other insecure values stop the start.
+    # If true, the service does not start with weak secrets, debug mode or other insecure values.
     STRICT = False
 
     SECRET_KEY = secret(
@@ -82,7 +82,7 @@ class Config:
         'A broker (`amqp://` or `redis://`) that carries tasks to `flask jobs work`; without it '
         'the service runs its tasks itself.',
     )
-    # At most 64, because each is a process, which needs memory beside the web processes.
+    # At most 64: each of these tasks runs in a separate process, which needs memory.
     TASKS_CONCURRENCY = number(
         2,
         0,
@@ -222,7 +222,8 @@ class Config:
         'Passwords that the whole service hashes at the same time; unset: one per core, at most 8.',
         shown_default='one per core, at most 8',
     )
-    # 8 KiB is the minimum of argon2; the start also measures one hash.
+    # 8 KiB is the minimum of argon2. The service does not start if a hash takes too long
+    # (`project.core.config_checks`).
     AUTH_HASH_MEMORY_KIB = number(
         19 * 1024, 8, 1024 * 1024, 'Memory in KiB of one hash of argon2id.'
     )

@@ -57,9 +57,10 @@ def find_warnings(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def trusted_hosts(config: Mapping[str, Any]) -> list[str] | None:
-    """Return the accepted host names; None accepts any.
+    """Return the host names that the service accepts. None: it accepts any name.
 
-    With `STRICT`, the default is the host of `PUBLIC_URL`, and this machine for health checks.
+    With `STRICT`, the default is the host of `PUBLIC_URL`, and the names of this machine, for
+    health checks.
     """
     hosts: list[str] | None = config['TRUSTED_HOSTS']
     if hosts or not config['STRICT']:
@@ -178,9 +179,9 @@ def _is_invalid_origin(origin: str) -> bool:
 
 
 def _is_host_name(name: str) -> bool:
-    """Return whether Werkzeug accepts the name in `TRUSTED_HOSTS`.
+    """Return whether a name is in the form that Werkzeug requires in `TRUSTED_HOSTS`.
 
-    It does if it then trusts a host of this name.
+    This is the case if Werkzeug trusts the host of this name when only this name is trusted.
     """
     host = name.removeprefix('.').lower()
     try:
@@ -200,7 +201,8 @@ def _is_too_long(path: Path) -> bool:
 def _is_unwritable(folder: Path) -> bool:
     """Return whether a folder cannot be written or created.
 
-    Tries to write, because permissions do not show that a file system is read-only or virtual.
+    The check creates a temporary folder there, because permissions do not show that a file system
+    is read-only or virtual.
     """
     if _is_too_long(folder):
         return True

@@ -1,4 +1,4 @@
-"""Parsers of environment variables; `<NAME>_FILE` names a file that holds the value."""
+"""Parsers of environment variables. `<NAME>_FILE` may name a file that contains the value."""
 
 import os
 import re
@@ -20,7 +20,7 @@ class UnreadableVariable(Exception):
 
 
 def text(name: str, default: str = '') -> str:
-    """Return a variable, or the content of the file that `<NAME>_FILE` names.
+    """Return the value of a variable, or the content of the file that `<NAME>_FILE` names.
 
     The content is UTF-8. Trailing newlines are removed; other whitespace is part of the value.
 
@@ -37,7 +37,10 @@ def text(name: str, default: str = '') -> str:
 
 
 class _FileEnv(Env):
-    """Typed variables; `FileAwareEnv` of environs would change secrets: it strips whitespace."""
+    """Typed variables whose values may be in files.
+
+    The class `FileAwareEnv` of environs strips whitespace, which may be part of a secret.
+    """
 
     def _get_value(self, env_key: str, default: Any) -> Any:
         return text(env_key) or default
@@ -61,7 +64,9 @@ def parse(reader: str, name: str, **options: Any) -> Any:
 
 @_env.parser_for('whole_number')
 def parse_whole_number(word: str) -> int:
-    """Return a number without a sign; `int` would also accept signs and `1_000`.
+    """Return the number that a word of digits represents.
+
+    `int` alone would also accept signs and `1_000`.
 
     :raises ValidationError: if the word is not a whole number.
     """

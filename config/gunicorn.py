@@ -1,7 +1,8 @@
 """Configuration of gunicorn: `gunicorn -c config/gunicorn.py 'wsgi:create_app()'`.
 
-SIGHUP executes this file again, so it keeps no state. The application is loaded before the fork: a
-failed start prints one line and exits, and the workers share the memory of the application.
+SIGHUP executes this file again, so this file keeps no state. The application is loaded before the
+fork. So a failed start prints one line and exits, and the workers share the memory of the
+application.
 """
 
 import os
@@ -17,7 +18,8 @@ loaded.raise_faults()
 settings = loaded.values
 
 bind = f'{settings["HOST"]}:{settings["PORT"]}'
-# Another process runs the tasks of the outbox, unless a broker sends them to other workers.
+# If true, one more worker process runs the tasks of the outbox. With a broker, `flask jobs work`
+# runs them.
 embedded = not settings['TASKS_BROKER_URL'] and settings['TASKS_CONCURRENCY'] > 0
 # gunicorn rejects a WEB_CONCURRENCY such as `two` with a traceback, before it reads this file.
 # `flask db upgrade` and `flask config check` reject it in one line.
@@ -39,7 +41,8 @@ body_min_rate = settings['BODY_MIN_RATE']
 bodies_per_client = settings['BODIES_PER_CLIENT']
 shutdown_delay_seconds = settings['SHUTDOWN_DELAY']
 
-# Longer than the proxy keeps idle connections, so that it never reuses one that is closing.
+# Seconds after which gunicorn closes an idle connection. The proxy must close it earlier, so that
+# it never sends a request over a connection that gunicorn is closing.
 keepalive = 20
 
 limit_request_line = 8190
@@ -47,7 +50,8 @@ limit_request_fields = 100
 limit_request_field_size = 8190
 
 # The application decides by the number of hops (`TRUSTED_PROXIES`) which values of forwarded
-# headers it trusts. gunicorn would trust all requests from this machine.
+# headers it trusts. By default, gunicorn would trust these headers in all requests from this
+# machine.
 forwarded_allow_ips = ''
 
 # gunicorn would create its control socket in the user's home, at the same path for all instances.
@@ -84,10 +88,12 @@ def when_ready(server: Any) -> None:
 def pre_fork(server: Any, worker: Any) -> None:
     """Let one worker of each generation run tasks instead of serving requests.
 
-    gunicorn starts, monitors and stops this worker like the others. Workers with the same settings
-    object are a generation: SIGHUP creates a new object, and the old workers stop.
+    gunicorn starts, monitors and stops this worker like the others. A generation is the workers
+    that have the same settings object. SIGHUP creates a new settings object and new workers, and
+    the old workers stop.
 
-    Also pass `SHUTDOWN_DELAY` to the master, because this file must not import the service.
+    The function also sets `SHUTDOWN_DELAY` in the master. It calls a method of the worker for that,
+    because this file must not import the service.
     """
     worker.delay_shutdown(server, shutdown_delay_seconds)
     worker.serves_tasks = embedded and not any(
@@ -96,10 +102,10 @@ def pre_fork(server: Any, worker: Any) -> None:
 
 
 def nworkers_changed(server: Any, new: int, _old: int | None) -> None:
-    """Make the task worker the youngest, and keep a worker that serves requests.
+    """Keep the task worker, and at least one worker that serves requests.
 
-    gunicorn stops the oldest surplus workers, and counts the task worker as one that serves
-    requests.
+    If there are too many workers, gunicorn stops the oldest ones. So the task worker is made the
+    youngest. gunicorn counts the task worker like the others, so the total is at least two.
     """
     if embedded and new == 1:
         server.num_workers = 2
@@ -110,10 +116,10 @@ def nworkers_changed(server: Any, new: int, _old: int | None) -> None:
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    """Drop inherited database connections, and configure the worker.
+    """Configure the worker, and discard the database connections of the master.
 
-    If several processes shared a connection, they would receive each other's results. The queue
-    holds the signals that arrive before the worker installs its own handlers.
+    If several processes shared a connection, they would receive each other's results.
+    `pending_signals` contains the signals that arrive before the worker installs its own handlers.
     """
     worker.pending_signals = server.SIG_QUEUE
     worker.body_timeout_seconds = body_timeout_seconds
@@ -124,7 +130,7 @@ def post_fork(server: Any, worker: Any) -> None:
         with app.app_context():
             for engine in database.engines.values():
                 engine.dispose(close=False)
-    # The task worker forks, and threads do not survive a fork.
+    # Not in the task worker: it forks, and threads do not survive a fork.
     readiness = getattr(app, 'extensions', {}).get('readiness')
     if readiness and not worker.serves_tasks:
         readiness.watch()

@@ -22,9 +22,10 @@ FILE_VARIABLE = 'APP_CONFIG_FILE'
 
 @dataclass
 class LoadedConfig:
-    """Values by key; the default replaces a value that is not accepted.
+    """The values of all settings by key. If a value is not accepted, the default is used instead.
 
-    :param sources: by key: `environment`, `file`, `default`, `APP_CONFIG_FILE` or a class.
+    :param sources: the source of each value by key: `environment`, `file`, `default`,
+        `APP_CONFIG_FILE` or the name of a class.
     :param faults: the faults that prevent the start; each is one line that names the setting.
     :param warnings: messages about unknown names.
     """
@@ -38,7 +39,7 @@ class LoadedConfig:
     def add_faults(self, faults: Iterable[str]) -> None:
         """Add faults, except for settings that already have a fault.
 
-        The checks saw the default of such a setting and not its value.
+        For such a setting, the checks have examined the default instead of the value.
         """
         faulty = {fault.split()[0].removesuffix('_FILE') for fault in self.faults}
         self.faults += [fault for fault in faults if fault.split()[0] not in faulty]
@@ -78,7 +79,7 @@ class LoadedConfig:
 def load_config(config: object | str | None = None) -> LoadedConfig:
     """Return the configuration of a class, overridden by `APP_CONFIG_FILE`.
 
-    :param config: a class or its import path; by default `APP_ENV` names it.
+    :param config: a class or its import path; by default `APP_ENV` selects it.
     :raises SystemExit: with one line, if `APP_ENV` is not an environment.
     """
     config = config or config_for()
@@ -142,7 +143,7 @@ def _set(loaded: LoadedConfig, key: str, value: Any, source: str) -> None:
 
 
 def _reason(error: Exception, path: str) -> str:
-    """Return why a Python file cannot be executed: the line, without the values in it."""
+    """Return why a Python file cannot be executed: with the line, but without values."""
     if isinstance(error, SyntaxError):
         return f'has a syntax error in line {error.lineno}: {error.msg}'
     if isinstance(error, OSError) and error.filename == path:

@@ -1,10 +1,11 @@
-"""Warnings about unknown names that resemble settings: typing errors, removed settings."""
+"""Warnings about unknown names that resemble settings: misspelt and removed settings."""
 
 import re
 from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 
-# Variables of other programs have these prefixes, too: only names similar to settings are reported.
+# Variables of other programs have these prefixes, too. So an unknown name with such a prefix is
+# reported only if the whole name is similar to that of a setting.
 SHARED_PREFIXES = {
     'APP', 'DATABASE', 'FRESH', 'HOST', 'LOG', 'MAX', 'PORT', 'PUBLIC', 'REDIS', 'SECRET',
     'SQLALCHEMY', 'WEB',
@@ -21,9 +22,10 @@ def unknown_names(
 ) -> list[str]:
     """Return a warning for each unknown name that resembles a setting.
 
-    Names with the prefix of a setting count as similar.
+    A name resembles a setting if it has the same prefix, or nearly the same letters.
 
-    :param known: the correct name, by each name that an operator could have meant.
+    :param known: the names that an operator could have meant. Each is mapped to the correct name
+        for the warning.
     :param ignored: names without a warning.
     :param where: the source of the names, for the messages.
     """

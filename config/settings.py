@@ -60,7 +60,7 @@ class Kind:
         return value
 
     def fault_of(self, value: Any) -> str | None:
-        """Return the unmet requirement of a Python value, or None if it is accepted."""
+        """Return the requirement that a Python value does not meet, or None if it is accepted."""
         if value is None and self.is_optional:
             return None
         # The exact type, because a boolean is an instance of `int`.
@@ -71,7 +71,7 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A value and its source; `fault` says why a given value was replaced by the default."""
+    """A value and its source. `fault`: why the default has replaced a given value."""
 
     value: Any
     source: str
@@ -110,7 +110,7 @@ class Setting:
         return reading.value
 
     def read(self) -> Reading:
-        """Return the value of the environment, or the default with the fault of the value."""
+        """Return the value in the environment, or the default if that is missing or rejected."""
         if self.variable is None:
             return Reading(self.default, 'default')
         try:
@@ -185,7 +185,7 @@ def secret(meaning: str) -> Any:
 def words(default: str, meaning: str, *, is_optional: bool = False, is_secret: bool = False) -> Any:
     """Declare a list of words, separated by spaces in the environment.
 
-    :param is_optional: whether the value without any words is None instead of an empty list.
+    :param is_optional: whether an empty text means None instead of an empty list.
     """
     kind = Kind(
         list, 'words', 'words separated by spaces', lambda value: set(map(type, value)) <= {str},
@@ -200,7 +200,7 @@ def number(
 ) -> Any:
     """Declare a whole number between two bounds.
 
-    :param shown_default: a description of a computed default.
+    :param shown_default: a description of the default, if it is computed: `one per core`.
     """
     kind = Kind(
         int, 'whole_number', f'a whole number from {low} to {high}', lambda n: low <= n <= high
@@ -209,7 +209,7 @@ def number(
 
 
 def size(default: str, meaning: str, *, low: int = 0, high: int = MAX_BYTES, **options: Any) -> Any:
-    """Declare a number of bytes between two bounds; or None if `default` is empty."""
+    """Declare a number of bytes between two bounds. It may be None if `default` is empty."""
     kind = Kind(
         int, 'size', f'a size such as 500MB, from {low} to {high} bytes',
         lambda n: low <= n <= high, f'a number of bytes from {low} to {high}',
@@ -247,7 +247,7 @@ def choice(
 ) -> Any:
     """Declare one of several words.
 
-    :param upper: whether the words are in upper case, and any case is accepted.
+    :param upper: whether the allowed words are in upper case; the variable may then have any case.
     """
     wanted = f'{", ".join(allowed[:-1])} or {allowed[-1]}'
     kind = Kind(str, 'word', wanted, allowed.__contains__, options={'upper': upper})

@@ -1,10 +1,10 @@
-"""Testing: in-memory, fast and strict. Only addresses of servers come from the environment."""
+"""Testing: a database in memory and fast hashing. The environment only sets URLs of servers."""
 
 from .base import Config
 
 
 class TestingConfig(Config):
-    """Settings of tests: undeclared errors of routes fail, and password hashes are cheap."""
+    """Settings of tests. Undeclared errors of a route fail the test; password hashes are cheap."""
 
     # Without this, pytest would collect the class because of its name.
     __test__ = False

@@ -29,10 +29,12 @@ def now() -> datetime:
 
 
 def recent_window(period: timedelta) -> tuple[datetime, datetime]:
-    """Return the first and last moment of the time window `period` that ends now.
+    """Return the first and last moment of a time window that ends now.
 
-    A moment in the future is outside: a machine whose clock was ahead has stored it. The window
-    ends `MAX_CLOCK_SKEW` after now, because the clocks of two machines may differ by that much.
+    The window ends `MAX_CLOCK_SKEW` after now, because the clocks of two machines may differ by
+    that much. A later moment is outside the window: a machine whose clock was ahead has stored it.
+
+    :param period: the length of the window.
     """
     moment = now()
     return moment - period, moment + MAX_CLOCK_SKEW
@@ -64,7 +66,8 @@ def parse_rfc3339(text: str) -> datetime:
     microseconds = (fraction or '')[:6].ljust(6, '0')
     offset = '+00:00' if offset in ('Z', 'z') else offset
     local = datetime.fromisoformat(f'{date}T{time}.{microseconds}{offset}')
-    # Compare before the conversion to UTC: it overflows at both ends of the range of `datetime`.
+    # Compare before the conversion to UTC, because the conversion overflows at both ends of the
+    # range of `datetime`.
     if not EARLIEST_MOMENT <= local <= LATEST_MOMENT:
         raise ValueError('too early or too late')
     return local.astimezone(UTC)

@@ -1,4 +1,4 @@
-"""Checks of the core's settings. They call the functions that use the values later."""
+"""Checks of the core's settings. They pass the values to the functions that use them later."""
 
 import os
 import re
@@ -107,7 +107,7 @@ def _hashing_faults(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _memory_bytes() -> int:
-    """Return the memory of the machine, or the limit of the container if lower."""
+    """Return the memory of the machine, or the limit of the container if that is lower."""
     total = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
     try:
         limit = CGROUP_LIMIT.read_text(encoding='ascii').strip()

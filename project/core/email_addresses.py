@@ -32,8 +32,8 @@ def email_comparison_key(text: str) -> str:
     """Return a key that is equal for all spellings of an email address.
 
     The local part is normalized by NFKC and case folding. The domain is converted to A-labels in
-    lower case (IDNA 2008 by UTS 46): `straße.test` and `strasse.test` are two domains. Any text
-    has a key, even if it is not an address.
+    lower case (IDNA 2008 by UTS 46), so `straße.test` and `strasse.test` have different keys. Any
+    text has a key, even if it is not an address.
     """
     local, at, domain = text.strip(BLANKS).rpartition('@')
     if not at:
@@ -52,7 +52,7 @@ def email_on_the_wire(address: str) -> str:
 
 
 def ascii_domain(domain: str) -> str | None:
-    """Return a domain as A-labels in lower case, or None if invalid by IDNA 2008."""
+    """Return a domain as A-labels in lower case, or None if IDNA 2008 does not allow it."""
     lower = domain.lower()
     if lower.isascii() and 'xn--' not in lower:
         return lower

@@ -1,6 +1,7 @@
-"""The registry of health checks: `/readyz` and `flask config check --online` evaluate them.
+"""The registry of health checks, for `/readyz` and `flask config check --online`.
 
-A module registers the check of the dependency that it uses. `core.observability.health` runs them.
+Each module registers the check of the dependency that it uses. `core.observability.health` runs the
+checks.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,7 +11,8 @@ from typing import Any
 from .errors import ServiceUnavailable
 from .registration import Registry
 
-# `ahead`: a newer version of the service has migrated the database. The old version still serves.
+# `ahead`: a newer version of the service has migrated the database. This version can still serve
+# requests.
 READY_STATES = frozenset({'ok', 'ahead'})
 
 # Time limit for connecting to Redis, and for each of its responses.
@@ -40,10 +42,11 @@ class HealthCheck:
         that is not critical only degrades the service (200).
     :param degraded_states: states of a critical dependency that only degrade the service.
     :param is_configured: returns whether the configuration contains the dependency.
-    :param time_limit: seconds after which the state is `silent`, at most 2.
-    :param interval: seconds for which a state is not evaluated again, at most 6.
-    :param start_seconds: for how long after the start of the service an outage is not logged,
-        because the dependency starts at the same time.
+    :param time_limit: seconds after which the state of a check without a result is `silent`; at
+        most 2.
+    :param interval: seconds for which a result is reused before the check runs again; at most 6.
+    :param start_seconds: seconds after the start of the service during which an outage is not
+        logged, because the dependency starts at the same time.
     """
 
     function: Callable[[], CheckResult]
@@ -55,7 +58,9 @@ class HealthCheck:
     start_seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        """Check the limits: a response takes at most 3 s, and a state is at most 10 s old.
+        """Ensure that the limits are low enough for `/readyz`.
+
+        Its response takes at most 3 s, and no state in it is older than 10 s.
 
         :raises ValueError: if a limit is too high, or not positive.
         """

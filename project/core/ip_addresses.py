@@ -30,8 +30,10 @@ def normalize_forwarded_ip(text: str) -> str:
 def network_of(address: str, *, v4_prefix: int = 32) -> str:
     """Return the network under which requests from an IP address are counted.
 
-    A household has a whole IPv6 /64, so a count per IPv6 address would limit no client.
+    A client usually has a whole IPv6 /64 network, so that a count per IPv6 address would not limit
+    it.
 
+    :param v4_prefix: the prefix length of IPv4 networks; 32: each IPv4 address counts by itself.
     :returns: `unknown` if the text is not an IP address.
     """
     found = _ip(address)

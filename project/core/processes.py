@@ -16,13 +16,13 @@ PARENT_POLL_SECONDS = 1.0
 
 
 def set_parent_death_signal(parent_pid: int) -> None:
-    """Kill this process with SIGKILL when its parent exits.
+    """Let the system kill this process (SIGKILL) when its parent exits.
 
     Linux does so even if no thread of this process can run. On other systems, a thread checks the
     parent every `PARENT_POLL_SECONDS`.
 
-    :param parent_pid: the process id of the parent, read before the fork. The parent may have
-        exited since then.
+    :param parent_pid: the process id of the parent. Read it before the fork, because the parent may
+        exit right after the fork.
     """
     if not signal_at_parent_exit(signal.SIGKILL):
         Thread(target=_exit_with_parent, args=(parent_pid,), name='parent', daemon=True).start()
@@ -54,11 +54,11 @@ def set_process_name(name: str) -> None:
 
 
 def set_not_dumpable() -> None:
-    """Forbid other processes of the user to read memory and environment of this one.
+    """Hide memory and environment of this process from other processes of its user.
 
-    Forked children inherit the flag; executing a program resets it. The kernel writes no core dump.
-    Only a process with CAP_SYS_PTRACE may attach, such as a debugger that root runs. No effect on
-    a system without such a flag: see `has_dump_flag`.
+    The kernel sets a flag. Forked children inherit the flag; executing a program resets it. The
+    kernel also writes no core dump. Only a process with CAP_SYS_PTRACE, such as a debugger of root,
+    can attach to this process. No effect on a system without such a flag: see `has_dump_flag`.
     """
     _prctl(PR_SET_DUMPABLE, 0)
 

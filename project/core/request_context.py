@@ -14,7 +14,8 @@ class RequestContext:
     request_id: str = '-'
     ip_address: str = ''
     user_agent: str = ''
-    # In a task: the user whose share of the queue the task uses. Tasks that it enqueues inherit it.
+    # In a task: the id of the owner whose share of the queue the task uses. The tasks that this
+    # task enqueues have the same owner.
     task_owner_id: int | None = None
 
 

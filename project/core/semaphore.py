@@ -39,6 +39,7 @@ class InterprocessSemaphore:
     def acquire(self, max_holders: int, *, timeout: float) -> Iterator[None]:
         """Hold one of `max_holders` slots while the block runs; wait if all are held.
 
+        :param max_holders: the number of slots. All callers pass the same number, from a setting.
         :param timeout: the maximum wait in seconds.
         :raises SlotUnavailable: if no slot becomes free within `timeout` seconds.
         """

@@ -63,10 +63,12 @@ class AttemptCounter:
     The period begins with the first attempt. `docs/security.md` has a table of all counters.
 
     :param scope: the kind of target: an account name as typed, a session, a mailbox.
-    :param recovery: a sentence: how the owner gets access within 15 minutes.
+    :param recovery: a sentence for `docs/security.md`: how the owner of the account gets access
+        within 15 minutes.
     :param command: the operator's command that resets the counter.
-    :param targets_per_account: the number of targets that an attacker can use for one account; 0 if
-        an attempt does not guess a secret of an account.
+    :param targets_per_account: the number of targets under which an attacker can try one account,
+        such as its username and its email address; 0 if an attempt does not guess a secret of an
+        account.
     :raises ValueError: if another counter has this name.
     """
 
@@ -92,10 +94,10 @@ class AttemptCounter:
     def consume(self, target: str) -> None:
         """Count an attempt. A rejected attempt is not counted.
 
-        :raises TooManyAttempts: if `limit` attempts were made in the period.
+        :raises TooManyAttempts: if `limit` attempts in this period are counted already.
         """
         moment, key = now(), _hashed(target)
-        # In a transaction of the caller, the deleted rows would stay locked until it ends.
+        # Not in a transaction of the caller: the deleted rows would stay locked until it ends.
         if not in_atomic() and randbelow(ATTEMPTS_PER_CLEANUP) == 0:
             delete_unlocked(ThrottleCounter, ThrottleCounter.resets_at <= moment)
         over, reset = self._is_over(moment), moment + self.period
@@ -115,7 +117,8 @@ class AttemptCounter:
             resets_at = execute_select(
                 select(ThrottleCounter.resets_at).where(*_is(self.name, key))
             ).scalar_one_or_none()
-            # A concurrent cleanup or reset may have deleted the row: then there is no wait.
+            # The row is missing if a concurrent cleanup or reset has deleted it. Then the caller
+            # may try again after a second.
             wait = ceil((resets_at - moment).total_seconds()) if resets_at else 1
             raise TooManyAttempts(max(1, wait))
 

@@ -1,7 +1,8 @@
 """Conversion of column values for JSON, cursors, terminals and the OpenAPI document.
 
-One table of types serves all four. `validate_columns` rejects columns of other types when the
-application starts, and `ensure_ordered` rejects lists that are sorted by them.
+All four use one table of types, `FORMS`. When the application starts, `validate_columns` rejects
+columns of other types, and `ensure_ordered` rejects lists that are sorted by a column without an
+order.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""`flask config`: works with an invalid configuration, so it needs no application."""
+"""`flask config`, which needs no application, so that it works with an invalid configuration."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -79,7 +79,7 @@ def _found(load: Callable[[], LoadedConfig]) -> list[dict[str, str]]:
 def _dependencies(app: Flask) -> list[dict[str, str]]:
     """Return a row per dependency: `ok`, or a fault if the service cannot use it.
 
-    Other states are warnings, such as tasks that are late because no worker runs yet.
+    Other states are warnings: for example, tasks are late because no worker runs yet.
     """
     from project.core.observability.health import run_checks
 

@@ -84,7 +84,10 @@ def jobs_work(concurrency: int | None) -> None:
 @jobs_cli.command('stats')
 @as_json
 def jobs_stats(as_json: bool) -> None:
-    """Count tasks by name and state. `delay`: seconds since the oldest one was due."""
+    """Count tasks by name and state.
+
+    `delay`: seconds since the oldest waiting task was due.
+    """
     rows = (row._asdict() for row in inspection.task_stats())
     named = ({**row, 'delay': inspection.seconds_overdue(row['oldest'])} for row in rows)
     print_rows(named, STATS, as_json=as_json)

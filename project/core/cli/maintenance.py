@@ -25,7 +25,7 @@ maintenance_cli = FeatureGroup('maintenance', help='Turn maintenance mode on or 
 
 @maintenance_cli.command('on')
 @click.option('--reason', default='', help='Message for clients.')
-@click.option('--until', help='Duration, for Retry-After: +30m, +2h, +1d.')
+@click.option('--until', help='Expected duration, for Retry-After: +30m, +2h, +1d.')
 def maintenance_on(reason: str, until: str | None) -> None:
     """Return 503 from all routes except /healthz."""
     state = {'reason': reason, 'until': rfc3339(now() + _length(until)) if until else None}

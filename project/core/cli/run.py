@@ -30,7 +30,7 @@ def _is_reloader(reload: bool | None) -> bool:
 def _loaded() -> Flask | None:
     """Return the application, or None if it cannot be loaded.
 
-    Errors are ignored here, because Flask's own command loads it again and reports them better.
+    An error is ignored here: Flask's own command loads the application again, and prints the error.
     """
     info = click.get_current_context().find_object(ScriptInfo)
     try:

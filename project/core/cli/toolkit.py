@@ -60,7 +60,7 @@ class IpAddress(click.ParamType[str]):
 class Size(click.ParamType[int]):
     """An option or argument that is a number of bytes: `5GB`, `512KiB` (K, M, G, T), `1000`.
 
-    At most `MAX_SIZE_BYTES`, which is also the limit of such settings.
+    At most `MAX_SIZE_BYTES`, which is also the limit of settings that are sizes.
     """
 
     name = 'size'

@@ -18,15 +18,15 @@ from sqlalchemy.orm import InstrumentedAttribute
 from .session import AnyRow, execute_in_own_transaction, execute_select, non_atomic
 
 BATCH_ROWS = 1000
-# The first batch is small, and the size grows while batches are fast: a row may have any number of
-# dependent rows.
+# The first batch is small, because a row may have any number of dependent rows that are deleted
+# with it. The size grows while batches are fast.
 FIRST_BATCH_ROWS = 16
 BATCH_SECONDS = 0.2
 
 log = logging.getLogger(__name__)
 
-# For each table, under a name for operators: the column with the expiry time, and the latest expiry
-# time of rows to delete.
+# The tables to clean up, by a name for operators. The values: the column with the expiry time, and
+# a moment. The rows whose expiry time is not after this moment are deleted.
 Expired = Mapping[str, tuple[InstrumentedAttribute[Any], datetime]]
 
 
@@ -79,12 +79,12 @@ def delete_unlocked(
 ) -> list[AnyRow]:
     """Delete matching rows that no other transaction has locked; return their keys.
 
-    Waiting for locked rows could deadlock, because clean-up deletes rows of many users in no
-    particular order. The next run deletes them. The statement runs in the caller's transaction, if
-    there is one.
+    Locked rows are skipped; a later call deletes them. To wait for them could cause a deadlock,
+    because clean-up deletes the rows of many users in no particular order. The statement runs in
+    the caller's transaction, if there is one.
 
-    :param order: a column. The rows with its lowest values are deleted, and the returned keys
-        include its value.
+    :param order: a column. Rows with lower values are deleted first, and each returned key also
+        contains the value of this column.
     :param limit: the maximum number of rows.
     """
     key = inspect(model).primary_key

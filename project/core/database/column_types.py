@@ -37,7 +37,7 @@ def validate_columns(metadata: MetaData) -> None:
 
 
 def ensure_ordered(column: Any, owner: str) -> None:
-    """Ensure that a list can be sorted by a column, and a cursor can hold its values.
+    """Ensure that a list can be sorted by a column, and a cursor can contain its values.
 
     :param owner: the name of the list, for the message.
     :raises UnsupportedType: if the type has no form, or its values have no order.

@@ -1,7 +1,7 @@
-"""SELECTs of columns that are compiled once and run by the driver, for queries of every request.
+"""SELECTs of columns that are compiled once and run by the driver, for frequent queries.
 
-SQLAlchemy spends as much time on each execution of a statement as the database does. A
-`CompiledQuery` keeps the SQL and the type conversions between executions.
+For each execution of a statement, SQLAlchemy takes as much time as the database. A `CompiledQuery`
+keeps the SQL and the type conversions between executions.
 """
 
 from collections.abc import Callable
@@ -52,7 +52,8 @@ class CompiledQuery(Generic[R]):
     def all(self, **values: Any) -> list[R]:
         """Return all rows. Inside `atomic`, they include the changes of the transaction."""
         bind = db.engines[None]
-        # Check the registry first: a request that only reads needs no session.
+        # Check the registry first, because `db.session()` creates a session, and a request that
+        # only reads needs none.
         if db.session.registry.has() and db.session().info.get('atomic'):
             db.session().flush()
         elif isinstance(bind, Engine):  # In tests, it is a connection in a transaction of the test.

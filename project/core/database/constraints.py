@@ -17,9 +17,10 @@ from .session import db
 def translate_unique_violations(**refusals: type[ApiError]) -> Iterator[None]:
     """Flush the changes of the block, and translate violated unique constraints.
 
-    The database aborts the transaction, so the caller must let the error end it.
+    The database aborts the transaction, so the caller must not catch the error inside the
+    transaction.
 
-    :param refusals: the error to raise, by the name of the column.
+    :param refusals: for the name of each unique column, the error to raise.
     :raises ApiError: the error of the column whose value exists already.
     """
     try:

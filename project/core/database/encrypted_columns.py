@@ -21,6 +21,8 @@ BATCH_ROWS = 200
 def register_encrypted_column(name: str, column: Any, *, purpose: str, used_in: str) -> None:
     """Register a column with ciphertexts of one purpose.
 
+    :param name: the kind of values, for operators.
+    :param purpose: the purpose that the module passes to `encrypt` and `decrypt`.
     :param used_in: the module that encrypts the values.
     """
     register_encrypted_values(

@@ -159,8 +159,9 @@ def _close_all(engine: Engine, context: ExceptionContext) -> None:
     """Close all idle connections, so that the next connection opens all files again.
 
     The connections of a process share the index of SQLite's write-ahead log until the last one is
-    closed. If SQLite could open it only for reading, all of them stay read-only. `Engine.dispose()`
-    would keep connections in use open, and so the index, until they are garbage-collected.
+    closed. If SQLite could open this index only for reading, all connections stay read-only until
+    then. `Engine.dispose()` is not sufficient: a connection in use, and so the index, would stay
+    open until Python deletes the object.
     """
     # The open cursor would keep the failed connection open until it is garbage-collected.
     cursor = getattr(context.execution_context, 'cursor', None)

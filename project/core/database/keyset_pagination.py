@@ -1,6 +1,7 @@
 """Keyset pagination: every page of a list costs the same, without OFFSET and COUNT.
 
-The end of a page is a signed cursor, which is bound to the list, its order and its filters.
+A page ends with a signed cursor, from which the next page continues. The cursor is only valid for
+the same list, order and filters.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -59,12 +60,13 @@ class Page(Generic[R]):
 
 @dataclass(frozen=True, slots=True)
 class Keyset(Generic[R]):
-    """The orders of a list: by one of several columns, and by the primary key for equal values.
+    """The orders of a list: by one of several columns; rows with equal values by the primary key.
 
     The columns must be NOT NULL, and the statement must select them under their own names.
 
-    :param name: the name of the list, to which its cursors are bound.
-    :param sorts: the columns by which clients may sort, by their public names.
+    :param row: the type of the rows.
+    :param name: the name of the list. Cursors of a list with another name are rejected.
+    :param sorts: the columns by which clients may sort. The keys are their names in requests.
     :param key: the column of the primary key.
     :param default: the default order, such as `-created_at`.
     :raises UnsupportedType: if a list cannot be sorted by a column, or a cursor cannot contain it.
@@ -90,7 +92,8 @@ class Keyset(Generic[R]):
         :param statement: the query of the list. Pass the same object each time: the compiled
             queries are cached per object.
         :param values: the values of the statement's parameters.
-        :raises CursorInvalid: if the cursor belongs to another list, order or filter.
+        :raises CursorInvalid: if the cursor belongs to another list, to another order or to other
+            filters.
         """
         sort = request.sort or self.default
         order = self._order(sort)

@@ -1,7 +1,7 @@
 """Migrations: a branch and a folder for each feature, so that teams do not share one head.
 
-`migrations/env.py` splits a generated migration by feature. This module has the functions that it
-and the `flask db` commands need.
+`migrations/env.py` splits a generated migration by feature. This module has the functions for
+`env.py` and for the `flask db` commands.
 """
 
 import re
@@ -30,7 +30,7 @@ def init_app(app: Flask) -> None:
     )
     for name in ('upgrade', 'stamp'):
         [argument] = [p for p in db_commands.commands[name].params if p.name == 'revision']
-        # Flask-Migrate's default is a single head, but each feature has one.
+        # Flask-Migrate's default is a single head, but each feature has its own.
         argument.default = 'heads'
     for name in ('revision', 'migrate', 'merge'):
         [option] = [p for p in db_commands.commands[name].params if p.name == 'rev_id']

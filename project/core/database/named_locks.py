@@ -11,9 +11,10 @@ def lock_name(name: str, *, wait: bool = True) -> bool:
     """Lock a name until the transaction ends, and return whether that succeeded.
 
     On PostgreSQL, this is an advisory lock of the transaction, so it ends if the process dies. On
-    SQLite, only one transaction writes at a time, so it needs no further lock.
+    SQLite, only one transaction writes at a time, so no lock is needed.
 
-    :param wait: whether to wait if another transaction holds the lock. If False, return False then.
+    :param wait: whether to wait while another transaction holds the lock. If not, the function
+        returns False in this case.
     :raises RuntimeError: outside a transaction.
     """
     if not in_atomic():

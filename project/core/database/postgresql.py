@@ -1,7 +1,7 @@
 """Replacement of PostgreSQL connections that the server has closed or that are read-only.
 
-A failover leaves such connections in the pool. They are detected without a query, so that the
-first request after the recovery does not fail.
+A failover leaves such connections in the pool. They are detected before a request uses them,
+without a query, so that no request fails after the recovery.
 """
 
 import select
@@ -23,7 +23,10 @@ READ_ONLY_PARAMETERS = ('default_transaction_read_only', 'in_hot_standby')
 
 
 class UnsupportedDatabase(ServiceUnavailable):
-    """The database has an unsupported encoding. The message contains how to create another one."""
+    """The encoding of the database is not supported.
+
+    The message explains how to create a database with a supported encoding.
+    """
 
 
 def configure_connections(engine: Engine) -> None:
@@ -55,14 +58,15 @@ def reject_closed_connection(connection: Any, _record: Any, _proxy: Any) -> None
 
     This takes 2 µs and no round trip.
 
-    :raises InvalidatePoolError: if the server has closed it; the pool replaces all connections.
+    :raises InvalidatePoolError: if the server has closed it. The pool then replaces all
+        connections.
     """
     if connection.closed or (_is_readable(connection) and _is_at_end(connection)):
         raise InvalidatePoolError('the server has closed the connection')
 
 
 def close_read_only_connection(connection: Any, record: Any) -> None:
-    """Invalidate a read-only connection: a new one may accept writes."""
+    """Invalidate a read-only connection, because a new connection may accept writes."""
     if connection is None or connection.closed:
         return
     status = connection.info.parameter_status

@@ -16,8 +16,8 @@ def select_rows(
 ) -> list[R]:
     """Return the rows of a SELECT of columns.
 
-    :param row: the type of the rows; its fields have the names of the columns.
-    :raises TypeError: if they do not.
+    :param row: the type of the rows; its fields must have the names of the columns.
+    :raises TypeError: if the names differ.
     """
     return typed_rows(row, execute_select(statement, parameters))
 
@@ -33,9 +33,9 @@ def select_row(
 
 
 def typed_rows(row: type[R], result: Result[*tuple[Any, ...]]) -> list[R]:
-    """Return the rows of a result as rows of this type.
+    """Convert the rows of a result to a row type.
 
-    :raises TypeError: if the fields of a row are not the columns of the result.
+    :raises TypeError: if the fields of the type are not the columns of the result.
     """
     validate_row(row, list(result.keys()))
     return [row._make(found) for found in result]

@@ -69,7 +69,7 @@ def init_app(app: Flask) -> None:
 def execute_select(statement: AnySelect, parameters: Mapping[str, Any] | None = None) -> AnyResult:
     """Run a SELECT of columns without the ORM's identity map, in half the time.
 
-    It uses the session's connection, so that inside `atomic` it sees the changes made there.
+    It uses the session's connection. So a call inside `atomic` sees the changes of the transaction.
     """
     session = db.session()
     if session.info.get('atomic'):
@@ -86,7 +86,8 @@ def execute_in_own_transaction(
 
     :param joins: whether the statement may become part of a surrounding `atomic` instead.
     :returns: the rows that the statement returns.
-    :raises RuntimeError: inside `atomic` without `joins`: it would not be committed immediately.
+    :raises RuntimeError: inside `atomic` without `joins`, because the statement would not be
+        committed immediately.
     """
     inside = in_atomic()
     if inside and not joins:
@@ -135,7 +136,8 @@ def atomic(*, locking: Iterable[int] = (), checks_caller: bool = True) -> Iterat
         yield
         return
 
-    # End the reads before the transaction. A rollback would undo the data that tests have arranged.
+    # End the reads before the transaction, by a commit: a rollback would undo the data that tests
+    # have arranged.
     session.commit()
     session.info['atomic'] = True
     try:
@@ -159,8 +161,9 @@ def atomic(*, locking: Iterable[int] = (), checks_caller: bool = True) -> Iterat
 
 
 def authorize_transactions(user_id: int, check: Callable[[], None]) -> None:
-    """Let each transaction of this request lock its user and call `check` first.
+    """Let each transaction of this request first lock the caller, then call `check`.
 
+    :param user_id: the id of the caller.
     :param check: raises ApiError if the credential no longer allows the request.
     """
     g.transaction_authorization = user_id, check
@@ -279,7 +282,9 @@ def require_transaction_for_write(state: ORMExecuteState) -> None:
 
 
 def assert_no_unsaved_changes(_error: BaseException | None = None) -> None:
-    """Ensure that there are no unsaved changes: an `atomic` would be missing.
+    """Ensure that a request leaves no unsaved changes.
+
+    Unsaved changes mean that an `atomic` is missing.
 
     :raises RuntimeError: if objects of the session were changed and not saved.
     """

@@ -1,4 +1,4 @@
-"""Named values that all processes share: one row each in `core_values`."""
+"""Named values that all processes share. Each is a row in `core_values`."""
 
 from datetime import datetime
 from typing import NamedTuple

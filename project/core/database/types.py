@@ -10,7 +10,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 
 class UTCDateTime(TypeDecorator[datetime]):
-    """A timezone-aware moment in UTC. Rejects naive ones. SQLite does not store the time zone."""
+    """A moment in UTC, with its time zone even on SQLite, which does not store the time zone."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -43,7 +43,7 @@ class UTCDateTime(TypeDecorator[datetime]):
 
 
 class WordList(TypeDecorator[list[str]]):
-    """A list of words without spaces, stored or aggregated as one text; returned sorted."""
+    """A sorted list of words without spaces. In the database it is one text."""
 
     impl = Text
     cache_ok = True

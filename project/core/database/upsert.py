@@ -19,9 +19,12 @@ def upsert(
     change: Mapping[str, Any],
     where: ColumnElement[bool] | None = None,
 ) -> Insert:
-    """Return an INSERT that instead updates an existing row if it matches `where`.
+    """Return an INSERT that updates the row instead if it exists already.
 
+    :param values: the values of a new row.
     :param conflict: the columns of the unique constraint that identifies the existing row.
+    :param change: the values that an existing row gets.
+    :param where: the condition for the change. An existing row that does not match stays as it is.
     """
     insert = _insert(model).values(**values)
     updated: Insert = insert.on_conflict_do_update(

@@ -25,7 +25,8 @@ from project.core.semaphore import InterprocessSemaphore
 DECODER = Path(__file__).with_name('decoder_process.py')
 SANDBOX = Path(__file__).with_name('sandbox.py')
 
-# The wait for a slot while a client waits for the response, and the run time of a decoder process.
+# The limits of two times: the wait for a slot, if a client waits for the response, and the run time
+# of a decoder process.
 DECODER_SLOT_TIMEOUT_SECONDS, DECODER_TIMEOUT_SECONDS = 2.0, 20.0
 
 # The output is a few hundred KB. Without a limit, a compromised decoder could send endless bytes.
@@ -51,13 +52,16 @@ class ImageUnreadable(ImageRejected):
 
 
 class ImageTooLarge(ImageRejected):
-    """The image has too many pixels. Even a small file can (decompression bomb)."""
+    """The image has too many pixels.
+
+    Even a small file can contain that many (a decompression bomb).
+    """
 
     reason = 'Must be an image of at most 25 megapixels'
 
 
 class ImageTooCostly(ImageRejected):
-    """Decoding exceeded the limit of CPU time, which does not depend on the load of the machine."""
+    """Decoding exceeded the limit of CPU time. The load of the machine does not change CPU time."""
 
     reason = 'Takes too much CPU time to decode'
 
@@ -90,8 +94,8 @@ def resize_to_webp(
     Only the first frame of an animation is used. Slow: do not call it inside `atomic`.
 
     :param source: a file of the operating system; it is read from the first byte.
-    :param edge: the longer side in pixels, which is never enlarged; with `square`, the side of the
-        square.
+    :param edge: the length of the longer side of the result in pixels; a smaller image is not
+        enlarged. With `square`: the side of the square.
     :param square: whether to crop the image to the square in its middle.
     :param timeout: the maximum wait for one of `IMAGES_CONCURRENCY` slots, in seconds.
     :raises ImageRejected: if the image is at fault: ImageUnreadable, ImageTooLarge, ImageTooCostly.
@@ -112,8 +116,9 @@ def resize_to_webp(
 def missing_protections() -> list[str]:
     """Return the names of the protections that this system does not support.
 
-    `no_new_privs`, `landlock`, `seccomp` and `RLIMIT_…` are protections of `sandbox.py`, which runs
-    in a separate process to test them. `dumpable` is the flag that hides the memory of the service.
+    `no_new_privs`, `landlock`, `seccomp` and `RLIMIT_…` are protections of `sandbox.py`, which this
+    function runs in a separate process to test them. `dumpable` is the flag that hides the memory
+    of the service.
     """
     command = [sys.executable, '-I', '-S', str(SANDBOX)]
     try:

@@ -49,8 +49,8 @@ class TooManyPixels(Exception):
 def render(source: BinaryIO, edge: int, *, square: bool) -> bytes:
     """Return the first frame of an image as upright sRGB WebP without metadata.
 
-    :param edge: the longer side in pixels, which is never enlarged; with `square`, the side of the
-        square that is cropped from the middle.
+    :param edge: the length of the longer side of the result in pixels; a smaller image is not
+        enlarged. With `square`: the side of the square that is cropped from the middle.
     :raises TooManyPixels: if the image is too large. It is then not decoded.
     :raises Exception: any exception of a decoder, if the file is not a valid image.
     """
@@ -107,7 +107,7 @@ def _with_usual_colours(image: Image.Image, source: Image.Image) -> Image.Image:
 
 
 def warm_up() -> list[bytes]:
-    """Decode an image of each format, because decoders load libraries lazily.
+    """Decode an image of each format, so that the decoders load their libraries now.
 
     The sandbox prevents loading them later.
 
@@ -139,9 +139,9 @@ def limit() -> None:
 def verdict(error: Exception, known_images: list[bytes]) -> int:
     """Return the exit code for an exception of a decoder.
 
-    The image is at fault, with two exceptions. Some libraries report a lack of memory as an
-    ordinary error ("out of memory error when reading image file"). If a known image fails, too, the
-    system is at fault, for example because it cannot start a thread.
+    In two cases, the image is not at fault. The decoder lacks memory, which some libraries report
+    as an ordinary error ("out of memory error when reading image file"). Or a known image fails as
+    well, for example because the system cannot start a thread.
     """
     if isinstance(error, MemoryError) or 'out of memory' in str(error).lower():
         return NO_VERDICT

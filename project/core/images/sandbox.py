@@ -43,7 +43,8 @@ CALL, ARCHITECTURE, FIRST_ARGUMENT = 0, 4, 16
 CLONE_THREAD = 0x10000
 PROT_EXEC = 4
 
-# Architecture numbers from <linux/audit.h>. Their order is that of the call numbers below.
+# Architecture numbers from <linux/audit.h>. Their order is that of the two numbers of each call in
+# the tables below.
 ARCHITECTURES = {'x86_64': 0xC000003E, 'aarch64': 0xC00000B7}
 ALLOWED_CALLS = {
     # Input and output by open descriptors.
@@ -78,8 +79,8 @@ def restrict() -> list[str]:
     :returns: the protections that this system does not support: `no_new_privs`, `landlock`,
         `seccomp`, or the name of a limit.
     """
-    # The order matters: the kernel rejects the others without `no_new_privs`, and Landlock needs a
-    # free descriptor, which the limit RLIMIT_NOFILE would prevent.
+    # The order matters. Without `no_new_privs`, the kernel rejects Landlock and seccomp. Landlock
+    # needs a free descriptor, so it precedes the limit RLIMIT_NOFILE.
     found = {'no_new_privs': _forbid_new_privileges(), 'landlock': _restrict_by_landlock()}
     found |= {name: _set_limit(name, *limits) for name, limits in LIMITS.items()}
     found['seccomp'] = _filter_system_calls()
@@ -123,7 +124,7 @@ def _forbid_new_privileges() -> bool:
 
 
 def _restrict_by_landlock() -> bool:
-    """Deny files; with newer kernels also TCP, outside signals and abstract sockets."""
+    """Deny files; on newer kernels also TCP, abstract sockets and outgoing signals."""
     version = _call('syscall', LANDLOCK_CREATE_RULESET, 0, 0, LANDLOCK_CREATE_RULESET_VERSION)
     if version < 1:
         return False

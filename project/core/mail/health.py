@@ -20,7 +20,8 @@ from project.core.tasks.inspection import oldest_waiting_by_queue
 LATE_AFTER_SECONDS = 300
 CONNECT_TIMEOUT_SECONDS = 0.9
 # The time that one check waits for the greeting. A server may delay it (`greet_pause` of Sendmail,
-# `postscreen_greet_wait` of Postfix: up to 6 s), so that later checks continue to wait.
+# `postscreen_greet_wait` of Postfix: up to 6 s), so the next checks continue to wait on the same
+# connection.
 GREETING_WAIT_SECONDS = 0.9
 GREETING_TIMEOUT_SECONDS = 6.5
 
@@ -83,15 +84,15 @@ class GreetingLate(Exception):
 
 @dataclass(slots=True)
 class Greeting:
-    """A connection that waits for the greeting of the mail server, for several checks if needed."""
+    """A connection that waits for the greeting of the mail server, also during several checks."""
 
     waiting: socket.socket | None = None
     connected_at: float = 0.0
-    #: Whether the server greeted on the last connection, so that it may take its time again.
+    #: Whether the server greeted on the last connection. If so, a late greeting is not yet a fault.
     has_greeted: bool = False
 
     def check(self, host: str, port: int) -> None:
-        """Return if the server greets, or if it greeted the last time and may still do so.
+        """Return if the server greets, or greeted on the last connection and still has time.
 
         :raises OSError: if it rejects the connection or the client.
         :raises GreetingLate: if it does not greet in time.
@@ -125,8 +126,8 @@ GREETING: AppValue[Greeting] = AppValue('mail_greeting')
 def _read_greeting(connection: socket.socket) -> None:
     """Read the first line of a greeting; end the session if no other line follows.
 
-    Postfix sends the first of two lines at once, and distrusts clients that do not wait for the
-    second one.
+    Postfix may send the first of two lines early. It distrusts a client that then sends a command
+    before the second line has arrived.
 
     :raises OSError: if it is not a greeting (RFC 5321, 4.3.1).
     """

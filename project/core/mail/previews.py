@@ -16,7 +16,7 @@ EXAMPLE_FILE = 'example.json'
 
 
 class MailTemplateNotFound(NotFound):
-    """A name that no mail of any feature has."""
+    """No feature has a mail of this name."""
 
     field, reason = 'mail', 'No such mail'
 

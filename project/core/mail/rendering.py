@@ -1,4 +1,4 @@
-"""Rendering of mails from templates, in which no value can add a header or pass for a PIN."""
+"""Rendering of mails from templates. No value can add a header or look like a PIN."""
 
 import re
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from project.core.email_addresses import ascii_domain, email_on_the_wire
 
 # Digits of any script that a reader could mistake for a PIN.
 PIN_LIKE_PATTERN = re.compile(r'\d{6,}')
-# A product and its version in a `User-Agent`, in a form that no mail program makes a link of.
+# A product and its version in a `User-Agent`, in a form that no mail program converts to a link.
 PRODUCT_PATTERN = re.compile(r'(?<!\S)[A-Za-z]{2,20}/\d+(?:\.\d+)*(?!\S)')
 MAX_PRODUCTS = 4
 LINE_BREAK_PATTERN = re.compile('[\r\n\x00]')
@@ -52,9 +52,12 @@ def render_mail(
 ) -> EmailMessage:
     """Return the message of a mail. Its subject is always one line.
 
-    With a secret, such as a PIN, runs of six digits in the context are masked, so that no value can
-    pass for the PIN. `PUBLIC_URL` is not masked, because no user sets it.
+    If there is a secret, such as a PIN, runs of at least six digits in the context are masked, so
+    that no value can look like the PIN. `PUBLIC_URL` is not masked, because no user sets it.
 
+    :param template: the name of the mail.
+    :param context: values for the templates.
+    :param secret: further values, which are not masked.
     :raises ValueError: if `to` is not exactly one email address, or would add a header.
     """
     sender = sender_address(current_app.config['MAIL_FROM'])

@@ -21,8 +21,8 @@ SMTP_TIMEOUT_SECONDS = 10  # for each step of a session
 # The first digit of a reply that rejects a mail permanently.
 FINAL_REPLY = 5
 
-# Replies to a missing or wrong login (RFC 4954, 6), which do not concern the mail. As after a
-# rejected login, certificate or greeting, it is retried until the operator has corrected MAIL_URL.
+# Replies to a missing or wrong login (RFC 4954, 6), for which the mail is not at fault. As after a
+# rejected certificate or greeting, the mail is retried until the operator has corrected MAIL_URL.
 AUTHENTICATION_REPLIES = {530, 534, 535, 538}
 
 log = logging.getLogger(__name__)
@@ -111,7 +111,7 @@ def _raise_if_final(code: int, reason: str) -> None:
 
 def _to_folder(folder: Path, message: EmailMessage) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    # The message id, which begins with the time: a mail that is sent again replaces its file.
+    # The message id, which begins with the time. So a mail that is sent again replaces its file.
     name = message['Message-ID'].strip('<>').rpartition('@')[0]
     # Renamed when it is complete: a program that watches the folder never reads a part of a mail.
     draft = folder / f'.{name}.tmp'

@@ -113,7 +113,7 @@ def start_request_timer() -> None:
 def log_request(response: Response) -> Response:
     """Log the request and its status (ASVS 16.2.1).
 
-    The query is not logged, because it may be private.
+    The query string is not logged, because it may be private.
     """
     if log.isEnabledFor(logging.INFO):
         principal = current_or_none()
@@ -126,7 +126,8 @@ def log_request(response: Response) -> Response:
             'user_id': principal.user_id if principal else None,
             'address': current_request_context().ip_address,
         }
-        # `log.info` would search the stack for its caller, which is slow, and always this line.
+        # `log.info` would search the stack for its caller, which is slow and always finds this
+        # line.
         record = log.makeRecord(
             log.name, logging.INFO, __file__, 0, 'request', (), None, extra={'fields': fields}
         )

@@ -1,8 +1,8 @@
 """Symmetric encryption, under keys derived from `SECRET_KEY`.
 
-It is for values that must be readable later, but never stored in plain text. Each purpose has its
-own key, so a value that is encrypted for one purpose cannot be decrypted for another. The cipher is
-Fernet (AES-128-CBC with HMAC-SHA-256, authenticated) of the cryptography package.
+Use it for values that must be readable later, but must not be stored in plain text. Each purpose
+has its own key, so a value that is encrypted for one purpose cannot be decrypted for another. The
+cipher is Fernet (AES-128-CBC with HMAC-SHA-256, authenticated) of the cryptography package.
 """
 
 from base64 import urlsafe_b64encode
@@ -16,7 +16,7 @@ from .signing import derived_keys
 
 
 def encrypt(purpose: str, secret: bytes) -> bytes:
-    """Return a ciphertext that only `decrypt` of the purpose can read (ASVS 11.3.2)."""
+    """Return a ciphertext that only `decrypt` with this purpose can read (ASVS 11.3.2)."""
     return _cipher(purpose).encrypt(secret)
 
 
@@ -32,7 +32,10 @@ def decrypt(purpose: str, ciphertext: bytes) -> bytes | None:
 
 
 def find_key(purpose: str, ciphertext: bytes) -> int | None:
-    """Return the number of the key: 0 is the newest, n the nth fallback, else None."""
+    """Return the number of the key that decrypts a ciphertext, or None.
+
+    The newest key is 0, the first fallback key 1.
+    """
     for number, key in enumerate(derived_keys(f'seal:{purpose}')):
         with suppress(InvalidToken):
             _fernet(key).decrypt(ciphertext)
@@ -51,7 +54,8 @@ def reencrypt(purpose: str, ciphertext: bytes) -> bytes:
 def encrypt_with_token(token: str, secret: bytes) -> bytes:
     """Return a ciphertext that only `decrypt_with_token` with the same token can read.
 
-    :param token: a random token. The key is a fast hash of it, so it must not be guessable.
+    :param token: a random token. The key is a fast hash of the token, so the token must not be
+        guessable.
     """
     return _cipher_under(token).encrypt(secret)
 

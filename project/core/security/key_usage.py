@@ -30,8 +30,9 @@ class EncryptedRow(NamedTuple):
 class EncryptedValues:
     """Stored values of one kind, which can be encrypted again.
 
+    :param purpose: the purpose under which `encrypt` encrypts them.
     :param used_in: the module that encrypts them.
-    :param batches: yields all rows in batches of some hundred.
+    :param batches: yields all rows, in batches of some hundred rows.
     :param replace: stores new ciphertexts in one transaction, except in rows that have changed in
         the meantime; returns the primary keys of the rows that it updated.
     """

@@ -38,9 +38,10 @@ def verify_password(stored_hash: str | None, password: str, *, cost_of: str | No
     (ASVS 6.3.8). A damaged hash matches no password.
 
     :param stored_hash: None if the user does not exist or has no password.
-    :param cost_of: the hash whose cost to simulate if `stored_hash` is None; by default the
-        configured cost. After the configured cost is raised, a stored hash has the old cost until
-        its user's next login.
+    :param cost_of: another hash, such as that of another user. If `stored_hash` is None, the check
+        takes as long as for this hash; default: as long as for the configured cost. Pass it,
+        because stored hashes may have an earlier cost: a hash gets the configured cost at the next
+        login of its user.
     """
     try:
         with _hashing_slot():
@@ -82,7 +83,7 @@ def _normal(password: str) -> str:
 
 
 def _cost(stored_hash: str | None = None) -> tuple[int, int, int]:
-    """Return memory, rounds and lanes of a stored hash or of the configuration."""
+    """Return memory, rounds and parallelism of a stored hash or of the configuration."""
     if stored_hash is not None:
         with suppress(InvalidHashError):
             used = extract_parameters(stored_hash)

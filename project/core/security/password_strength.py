@@ -6,8 +6,9 @@ from typing import Any
 # The lower limit of zxcvbn's score 3 of 4, which is sufficient if attempts are throttled.
 MIN_PASSWORD_STRENGTH = 10**8  # attempts
 
-# A prefix is never stronger than the whole password. So a strong prefix is sufficient, and this
-# limits the time: zxcvbn takes 7 s for 72 symbols that may stand for letters.
+# The lengths of the prefixes that are estimated. A prefix is never stronger than the whole
+# password, so a strong prefix is sufficient. This limits the time: zxcvbn takes 7 s for 72 symbols
+# that may replace letters.
 ESTIMATED_CHARACTERS = (18, 36, 72)
 
 

@@ -1,7 +1,7 @@
 """The registry of permissions. The feature that checks a permission registers it.
 
-A role is a named set of permissions, and a route may require one. Scopes of API keys may also be
-permissions.
+A role is a named set of permissions, and a route may require a permission. Scopes of API keys may
+also be permissions.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from project.core.registration import RegistrationError, Registry, feature_of
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """A sentence about a permission, and whether every user holds it."""
+    """A permission: its meaning in a sentence, and whether every user has it."""
 
     meaning: str
     is_default: bool
@@ -24,7 +24,9 @@ _prefixes: Registry[str] = Registry('permission prefix')
 
 
 def register_permission_prefix(prefix: str, *, owner: str) -> None:
-    """Reserve the names `<prefix>:…` for a feature. Its own name needs no call.
+    """Reserve the names `<prefix>:…` for a feature.
+
+    Not needed if the prefix is the name of the feature.
 
     :param owner: the module that reserves them: `__name__`.
     :raises RegistrationError: if the prefix is reserved already; names both modules.

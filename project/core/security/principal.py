@@ -52,5 +52,5 @@ class Principal:
         return self.scopes is None or scope in self.scopes
 
     def is_fresh(self) -> bool:
-        """Return whether the login is recent enough for routes that require that."""
+        """Return whether the login is recent enough for routes that require a recent login."""
         return is_recent(self.authenticated_at, current_app.config['FRESH_FOR'])

@@ -17,7 +17,7 @@ def compute_hmac(purpose: str, message: str) -> bytes:
 
 
 def verify_hmac(expected: bytes, purpose: str, message: str) -> bool:
-    """Return, in constant time, whether `expected` is an HMAC under any of the keys."""
+    """Return, in constant time, whether any of the keys yields the HMAC `expected`."""
     matches = [hmac.compare_digest(expected, _hmac_under(key, purpose, message)) for key in _keys()]
     return any(matches)
 

@@ -1,7 +1,8 @@
 """Opaque tokens: `<kind>_<43 or more random characters><6 of checksum>`. Only a hash is stored.
 
-The kind lets secret scanners recognize a leaked token. The checksum allows to reject typing errors
-and guesses without a query. Features register the kinds, and logs mask tokens of all kinds.
+The kind lets secret scanners recognize a leaked token. By the checksum, typing errors and most
+guesses are rejected without a query. Features register the kinds, and logs mask tokens of all
+kinds.
 """
 
 import hashlib
@@ -24,7 +25,7 @@ class TokenKind:
 
     :param prefix: three lower-case letters.
     :param meaning: the name of such tokens in mails and commands.
-    :param find_owner: returns the id of the user who owns a token, or None if it is unknown.
+    :param find_owner: returns the id of the user who owns a token, or None if the token is unknown.
     :param revoke: revokes a token, inside `atomic`.
     """
 
@@ -89,7 +90,7 @@ def new_family() -> str:
 
 
 def family_of(token: str) -> str:
-    """Return the family of a token that was created with one."""
+    """Return the family of a token that was created with a family."""
     return token[4:26]
 
 

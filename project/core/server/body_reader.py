@@ -1,6 +1,7 @@
 """Readers of request bodies, which read the socket in large blocks and within time limits.
 
-A body that ends early or exceeds a time limit raises an error: it never counts as a shorter body.
+If a body ends early or exceeds a time limit, reading it raises an error, so that it never looks
+like a complete shorter body.
 """
 
 import io
@@ -29,8 +30,8 @@ Received = TypeVar('Received', bytes, int)
 class BodyRate:
     """The rate at which the bytes of a body arrive.
 
-    Only the time that the service waits for bytes counts. A service that reads slowly does not
-    make its clients slow.
+    Only the time that the service waits for bytes counts. If the service itself reads slowly, its
+    clients do not count as slow.
 
     :param min_rate: bytes a second that must arrive in each window (`BODY_MIN_RATE`).
     :param window: seconds of waiting after which the rate is checked.
@@ -117,7 +118,8 @@ class Unreader(SocketUnreader):  # type: ignore[misc]
             seconds = min(seconds, self.deadline - time.monotonic())
         if seconds <= 0:
             self._time_out()
-        # Not before every read: the system call takes a tenth of the time of a read.
+        # Not before every read, but only if the limit changes by more than 10 %: the system call
+        # takes a tenth of the time of a read.
         if seconds < inf and not 0.9 <= seconds / self.receive_timeout <= 1.1:
             self.receive_timeout = seconds
             set_receive_timeout(self.sock, seconds)
@@ -139,7 +141,8 @@ class ContentLengthReader(io.RawIOBase):
     def __init__(self, unreader: Any, length: int) -> None:
         """Create a reader.
 
-        :param unreader: its buffer may already contain the first bytes of the body.
+        :param unreader: gunicorn's read buffer, which may already contain the first bytes of the
+            body.
         :param length: the number of bytes of the body.
         """
         self.unreader = unreader

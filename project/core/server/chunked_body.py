@@ -31,9 +31,9 @@ class ChunkedBodyReader(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         """Fill a part of the buffer; return 0 after the last chunk.
 
-        :raises NoMoreData: if the connection broke; again at each further call, so that gunicorn
-            does not take the bytes that follow for a new request.
-        :raises ParseException: if the chunks are malformed; again at each further call.
+        :raises NoMoreData: if the connection broke. Each further call raises it again, so that
+            gunicorn does not mistake the following bytes for a new request.
+        :raises ParseException: if the chunks are malformed. Each further call raises it again.
         """
         block = self._block or self._next_block()
         count = min(len(buffer), len(block))

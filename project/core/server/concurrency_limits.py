@@ -19,9 +19,10 @@ RETRY_AFTER_SECONDS = 2
 class ConcurrencyLimiter:
     """A concurrency limit: the connections whose requests run, and those whose requests wait.
 
-    :param max_running: maximum number of requests that run at once.
-    :param max_per_key: maximum for one key, such as the IP network of a client.
-    :param queue_timeout_seconds: time that a request may wait.
+    :param max_running: maximum number of requests that run at the same time.
+    :param max_per_key: maximum number of them that have the same key, such as the IP network of a
+        client.
+    :param queue_timeout_seconds: time that a request may wait before it runs.
     :param rejection: status of the response to a request that has waited longer.
     """
 
@@ -39,7 +40,10 @@ class ConcurrencyLimiter:
         return len(self.running) >= self.max_running
 
     def acquire(self, conn: Any, keys: Iterable[Hashable] = ()) -> bool:
-        """Start a request and return True, or queue it and return False."""
+        """Start a request and return True, or queue it and return False.
+
+        :param keys: the keys under which the request counts.
+        """
         keys = frozenset(keys)
         if self._may_run(keys):
             self._start(conn, keys)
@@ -96,8 +100,8 @@ class ConcurrencyLimiter:
 class ClientLimiter:
     """A limit of requests in flight per client, for all connections of a process. Thread-safe.
 
-    :param max_per_client: maximum number of requests of one client at once.
-    :param max_total: maximum number of requests of all clients at once.
+    :param max_per_client: maximum number of requests of one client at the same time.
+    :param max_total: maximum number of requests of all clients at the same time.
     """
 
     def __init__(self, max_per_client: int, max_total: float = inf) -> None:

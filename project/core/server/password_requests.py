@@ -1,8 +1,9 @@
 """Detection of requests that hash a password, before they get a thread.
 
-Such a request occupies a core and 19 MiB for 50 ms: the time of hundreds of other requests. Its
-route declares it (`@endpoint(hashes_password=…)`). The URL map of the application matches the URL,
-so that every spelling is detected: percent-encoded, with doubled slashes, in absolute form.
+Such a request occupies a core and 19 MiB for 50 ms, the time of hundreds of other requests. Routes
+declare that they hash a password (`@endpoint(hashes_password=…)`). The URL map of the application
+matches the URL, so that every spelling is detected: percent-encoded, with doubled slashes, in
+absolute form.
 """
 
 import os

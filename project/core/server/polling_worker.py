@@ -1,7 +1,8 @@
-"""A worker whose connections wait in the poller, without a thread.
+"""A worker whose connections wait in a poller (`selectors`), without a thread.
 
-They wait there for a request, or for the client to close the connection. gunicorn's own worker lets
-each connection wait in a thread, so that a few clients that send half a request block the service.
+The connections wait there for a request, or for the client to close the connection. gunicorn's own
+worker lets each connection wait in a thread, so that a few clients that send half a request block
+the service.
 """
 
 import socket
@@ -38,8 +39,8 @@ class PollingWorker(StoppingWorker):
     read_timeout_seconds: float = 10.0
     #: Seconds without progress after which a response is aborted: its client does not read it.
     stall_timeout_seconds: float = 180.0
-    #: Seconds for a whole body at any rate (`BODY_TIMEOUT`). This limit applies to small bodies,
-    #: which the poller receives, and to all bodies that the application reads as JSON.
+    #: Seconds in which a whole body must arrive (`BODY_TIMEOUT`). This limit applies to small
+    #: bodies, which the poller receives, and to all bodies that the application reads as JSON.
     body_timeout_seconds: float = 30.0
     #: Minimum bytes a second of all other bodies (`BODY_MIN_RATE`), measured over the window.
     body_min_rate: int = 1000
@@ -48,8 +49,8 @@ class PollingWorker(StoppingWorker):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Create a worker without connections."""
         super().__init__(*args, **kwargs)
-        # Each queue is sorted by timeout. gunicorn closes connections of the first one without a
-        # response.
+        # Each queue is sorted by timeout. gunicorn closes the connections of the first queue
+        # without a response.
         self.partial = {
             RequestState.PARTIAL_HEAD: self.pending_conns,
             RequestState.PARTIAL_BODY: deque[TConn](),
@@ -74,7 +75,8 @@ class PollingWorker(StoppingWorker):
         """Close connections whose head is late; end the wait for late bodies."""
         super().murder_pending()
         for conn in self._pop_late(RequestState.PARTIAL_BODY):
-            # A stopping worker waits for a shorter time, so that the client is not at fault.
+            # A stopping worker waits for a shorter time, so the delay is not the fault of the
+            # client.
             late = HTTPStatus.REQUEST_TIMEOUT if self.alive else HTTPStatus.SERVICE_UNAVAILABLE
             self.reject(conn, late, 'The body of a request was late')
         for conn in self._pop_late(RequestState.PARTIAL_STREAM):
@@ -162,9 +164,10 @@ class PollingWorker(StoppingWorker):
                 conn.sock.sendall(CONTINUE)
 
     def _run_late_stream(self, conn: TConn) -> None:
-        """Run a stream that is late.
+        """Run a stream whose first part has not arrived in time.
 
-        If it is also below the minimum rate, its body ends with 408 after these bytes.
+        If its rate is also below the minimum, the request ends with 408 after the bytes that have
+        arrived.
         """
         received = conn.parser.unreader.take_buffered()
         conn.parser.unreader.unread(received)

@@ -11,7 +11,7 @@ MAX_TIMED_BODY_BYTES = 32 * 1024
 # A body up to this size is received without a thread.
 MAX_BUFFERED_BODY_BYTES = 64 * 1024
 # A larger body gets a thread when this part of it has arrived, so that a client that only announces
-# a body occupies none.
+# a body occupies no thread.
 MIN_STREAM_START_BYTES = 32 * 1024
 MAX_BUFFERED_CHUNKS = 64
 # A request with a longer `Content-Length` is left to gunicorn and the application, which reject it.
@@ -23,11 +23,13 @@ CONTENT_LENGTH_PATTERN = re.compile(rb'\r\ncontent-length:[ \t]*([^\r]*)', re.IG
 TRANSFER_ENCODING_PATTERN = re.compile(rb'\r\ntransfer-encoding:[ \t]*([^\r]*)', re.IGNORECASE)
 EXPECT_PATTERN = re.compile(rb'\r\nexpect:[ \t]*([^\r]*)', re.IGNORECASE)
 CHUNK_SIZE_PATTERN = re.compile(rb'[0-9a-fA-F]{1,8}')
-# A resumable upload keeps each byte that arrives, so the application must receive it at once.
+# A resumable upload keeps each byte that arrives, so the application must receive each byte
+# immediately.
 RESUMABLE_PATTERN = re.compile(
     rb'\r\ncontent-type:[ \t]*application/offset\+octet-stream', re.IGNORECASE
 )
-# As Werkzeug parses it. One match among several headers is enough: gunicorn passes on the last one.
+# In the syntax that Werkzeug accepts. Of several such headers, gunicorn passes on the last one.
+# Here it is sufficient that one of them matches.
 JSON_PATTERN = re.compile(rb'\r\ncontent-type:[ \t]*application/json', re.IGNORECASE)
 
 

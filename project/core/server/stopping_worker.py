@@ -1,4 +1,4 @@
-"""A worker that stops within a time limit: no new connections, then the end of running requests."""
+"""A worker that stops within a time limit: it accepts no connections and ends its requests."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ ORPHAN_LIFETIME_SECONDS = 8
 
 
 class StoppingWorker(ThreadWorker):  # type: ignore[misc]
-    """A threaded worker that closes its listeners at once, and ends soon after its master."""
+    """A threaded worker that closes its listeners when it stops, and ends soon after its master."""
 
     delay_shutdown = staticmethod(delay_shutdown)
 
@@ -34,8 +34,8 @@ class StoppingWorker(ThreadWorker):  # type: ignore[misc]
     def init_signals(self) -> None:
         """Install the signal handlers, and handle signals that arrived before.
 
-        Until then, this process has the handlers of the master. gunicorn would ignore such a signal
-        and wait for this worker until `graceful_timeout` has passed.
+        Until then, this process has the handlers of the master. gunicorn would ignore a signal that
+        arrives before, and wait for this worker until `graceful_timeout` has passed.
         """
         super().init_signals()
         signal_at_parent_exit(signal.SIGTERM)
@@ -44,7 +44,7 @@ class StoppingWorker(ThreadWorker):  # type: ignore[misc]
                 self.alive = False
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Start to stop: the master sends this signal, or the kernel when the master dies."""
+        """Start to stop. The master sends this signal, or the kernel when the master dies."""
         if os.getppid() != self.ppid:
             self._limit_lifetime()
         super().handle_exit(sig, frame)
@@ -60,8 +60,9 @@ class StoppingWorker(ThreadWorker):  # type: ignore[misc]
     def set_accept_enabled(self, enabled: bool) -> None:
         """Accept connections or not; a stopping worker closes its listeners.
 
-        As long as any process has a listener open, the kernel accepts connections for it. Their
-        clients would wait for a response that no process sends.
+        While a process has a listener open, the kernel accepts connections to the port, even if
+        this process accepts none of them. The clients of such connections would never get a
+        response.
         """
         super().set_accept_enabled(enabled)
         if not enabled and not self.alive:
@@ -75,8 +76,8 @@ class StoppingWorker(ThreadWorker):  # type: ignore[misc]
         self.sockets: list[Any] = []
 
     def _accept_all(self, listener: Any) -> None:
-        # Closing a listener resets connections that are not accepted yet, whose requests may have
-        # been sent.
+        # Closing a listener resets the connections that this process has not accepted yet, although
+        # their clients may have sent requests.
         before = -1
         with suppress(OSError):
             while before != self.nr_conns:
@@ -86,7 +87,7 @@ class StoppingWorker(ThreadWorker):  # type: ignore[misc]
     def _limit_lifetime(self) -> None:
         """End this process within `ORPHAN_LIFETIME_SECONDS`, even with blocked threads."""
         self.cfg.set('graceful_timeout', ORPHAN_GRACE_SECONDS)
-        # The default action kills the process without the interpreter or another thread.
+        # The default action of the signal kills the process even if the interpreter is blocked.
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         if not signal.getitimer(signal.ITIMER_REAL)[0]:
             signal.setitimer(signal.ITIMER_REAL, ORPHAN_LIFETIME_SECONDS)

@@ -30,19 +30,20 @@ from .password_requests import PasswordRequests
 from .polling_worker import PollingWorker, unread_bytes
 from .request_state import RequestState, is_json
 
-# Threads of a kind of request, as a multiple of the limit of one client (`BODIES_PER_CLIENT`). This
-# is the number of stalled clients that occupy all of them. A thread that waits for a socket is
-# cheap.
+# For each of these kinds of requests, there are threads for this number of clients, each with
+# `BODIES_PER_CLIENT` requests. If as many clients stall, all threads are occupied. A thread that
+# waits for a socket is cheap.
 STREAM_CLIENTS = 4
 LARGE_RESPONSE_CLIENTS = 6
 # Large JSON is received before its user is known, within `BODY_TIMEOUT`. Few routes need it.
 LARGE_JSON_CLIENTS = 2
-# Up to this number of unread bytes of earlier responses, another one fits into the send buffer.
+# Up to this number of unread bytes of earlier responses, another response fits into the send
+# buffer.
 MAX_UNREAD_BYTES = 16 * 1024
 # Threads of `/healthz` and `/readyz`: all others may wait for a database that does not respond.
 HEALTH_THREADS = 2
 HEALTH_PATTERN = re.compile(rb'(?:GET|HEAD) /(?:healthz|readyz)[ ?]')
-# The longest time for one body, at any rate.
+# The longest time for one body, even if it arrives at the minimum rate.
 MAX_BODY_SECONDS = 24 * 3600
 
 
@@ -80,8 +81,8 @@ class ApiWorker(PollingWorker):
         """Create the limiters with the limits that `post_fork` has set, and serve."""
         threads, bodies = int(self.cfg.threads), self.bodies_per_client
         # A stream counts under the IP network of its client only until its user is known. The guard
-        # determines the user at once, without reading the body. A request without a login gets its
-        # response at once, too.
+        # determines the user before it reads the body. A request without a login gets its response
+        # before its body is read, too.
         self.streams, self.large_json = (
             ConcurrencyLimiter(
                 clients * bodies, bodies,
@@ -106,7 +107,11 @@ class ApiWorker(PollingWorker):
         super().init_process()
 
     def get_thread_pool(self) -> ThreadPoolExecutor:
-        """Return a pool for the threads of all limiters; each starts when first needed."""
+        """Return the thread pool that runs the requests of all limiters.
+
+        It has a thread for each slot of each limiter. It starts a thread only if all others are
+        busy.
+        """
         return ThreadPoolExecutor(sum(limiter.max_running for limiter in self.limiters))
 
     def load_wsgi(self) -> None:
@@ -133,7 +138,8 @@ class ApiWorker(PollingWorker):
         if not self.serves_tasks:
             super().run()
             return
-        # While this process or a child had a listener open, the next service could not listen.
+        # While this process or one of its children had a listener open, a restarted service could
+        # not listen on the port.
         for listener in self.sockets:
             listener.close()
         self.app.wsgi().extensions['run_task_workers'](self._should_run)
@@ -144,7 +150,10 @@ class ApiWorker(PollingWorker):
         return bool(self.alive and self.is_parent_alive())
 
     def close_listeners(self) -> None:
-        """Close the listeners, and stop logging outages: the task workers stop as well."""
+        """Close the listeners, and stop logging outages.
+
+        The task workers stop at the same time, which must not be logged as an outage.
+        """
         super().close_listeners()
         if readiness := getattr(self.app.wsgi(), 'extensions', {}).get('readiness'):
             readiness.stopped.set()
@@ -199,7 +208,7 @@ class ApiWorker(PollingWorker):
             client.sendall(error_response(page.status, request_id))
 
     def finish_request(self, conn: TConn, future: Future[Any]) -> None:
-        """Start the next requests of the limiter; keep the connection or close it."""
+        """Start the next requests after this one; keep its connection or close it."""
         if conn.limiter is not self.ordinary:
             self.bodies_by_user.release(conn)
             self.responses_by_client.release(conn)
@@ -211,7 +220,7 @@ class ApiWorker(PollingWorker):
             self.lingering_close(conn)
 
     def murder_pending(self) -> None:
-        """End the wait for late requests, and for threads beyond the queue timeouts."""
+        """Reject requests that arrive too late, and requests that wait too long for a thread."""
         super().murder_pending()
         for limiter in self.limiters:
             self._reject_expired(limiter)
@@ -262,7 +271,8 @@ class ApiWorker(PollingWorker):
     def _move_to_large_responses(self, conn: TConn) -> None:
         """Move a request to the limiter of large responses.
 
-        That limiter has a slot for each claim. The former limiter has a free slot again.
+        The limiter of large responses has a slot for each claimed response. The former limiter gets
+        its slot back.
         """
         before, conn.limiter = conn.limiter, self.large_responses
         conn.limiter.acquire(conn)

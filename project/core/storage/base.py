@@ -83,7 +83,7 @@ class Storage(ABC):
         return [self.partial_folder]
 
     def create_staged(self) -> StagedObject:
-        """Return a staged file for new bytes. A `with` block deletes it unless saved.
+        """Return a staged file for new bytes. A `with` block deletes it unless it was saved.
 
         :raises ServiceUnavailable: if the storage is not mounted.
         :raises InsufficientStorage: if the disk is full.
@@ -119,7 +119,7 @@ class Storage(ABC):
 
     @abstractmethod
     def prepare(self, path: Path, key: str) -> None:
-        """Make a staged file durable: the slow part of storing it."""
+        """Make a staged file durable, so that `save` only takes a short time."""
 
     @abstractmethod
     def save(self, path: Path, key: str, *, stays: bool = False) -> None:
@@ -146,7 +146,8 @@ class Storage(ABC):
     def can_open(self, key: str, *, in_transaction: bool = False) -> bool:
         """Return whether `open` would find an object under a key.
 
-        :param in_transaction: whether locks are held, so that a slow storage is an error soon.
+        :param in_transaction: whether the caller holds locks; a slow storage then soon raises an
+            error.
         """
         return self.exists(key)
 

@@ -25,13 +25,13 @@ class DiskReserve:
     def ensure(self, size: int = 0) -> None:
         """Ensure that the reserve stays free after writing `size` more bytes.
 
-        :raises InsufficientStorage: if it does not.
+        :raises InsufficientStorage: if it would not stay free.
         """
         if self.min_free != 0 and (folder := self.find_full(size)):
             raise InsufficientStorage(f'less than the reserve is free in {folder}')
 
     def find_full(self, size: int = 0) -> Path | None:
-        """Return a folder whose disk has not `size` bytes beside the reserve, or None."""
+        """Return a folder on whose disk `size` more bytes would use the reserve, or None."""
         if self.min_free == 0:
             return None
         return next((folder for folder in self.folders if self._is_full(folder, size)), None)

@@ -52,12 +52,13 @@ class FallbackStorage(Storage):
     def size(self, key: str) -> int | None:
         """Return the size of an object in the new storage only.
 
-        A new upload of bytes that only the old storage has must be stored in the new one.
+        So if bytes that only the old storage has are uploaded again, they are stored in the new
+        one.
         """
         return self.new.size(key)
 
     def can_open(self, key: str, *, in_transaction: bool = False) -> bool:
-        """Return whether either has an object under a key."""
+        """Return whether the new or the old storage has an object under a key."""
         return any(
             part.can_open(key, in_transaction=in_transaction) for part in (self.new, self.old)
         )

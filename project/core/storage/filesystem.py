@@ -42,8 +42,8 @@ def make_folder(folder: Path, *, mode: int | None = None) -> None:
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder durable.
 
-    Some file systems, such as network file systems, cannot sync a folder and return EINVAL. There,
-    the server decides when a name is durable.
+    Some file systems, such as network file systems, cannot sync a folder and return EINVAL. On such
+    a file system, the server decides when a name is durable.
     """
     try:
         _sync(folder, os.O_RDONLY | os.O_DIRECTORY)

@@ -1,6 +1,7 @@
 """Object storage on the local disk.
 
-A new object is written to a staged file, synced, renamed to its key, and its folder is synced.
+A new object is written to a staged file. The file is synced and renamed to its key, and then the
+folder is synced.
 """
 
 import io

@@ -18,10 +18,10 @@ storage_samples: Registry[Callable[[], list[str]]] = Registry('storage sample')
 
 
 def register_storage_sample(name: str, find_keys: Callable[[], list[str]], *, owner: str) -> None:
-    """Register a function that finds objects to recognize a storage without a marker.
+    """Register a function that finds objects by which to recognize a storage.
 
-    Before the storage has a marker, only objects with rows in the database distinguish an existing
-    storage from an empty folder.
+    It is needed while the storage has no marker. Then only objects with rows in the database
+    distinguish the right storage from an empty folder.
 
     :param find_keys: returns up to ten keys of objects that were stored long ago.
     :param owner: the module that registers it: `__name__`.

@@ -26,7 +26,7 @@ MULTIPART_CONFIG = TransferConfig(
 
 PRESIGNED_URL_SECONDS = 60
 
-# A multipart upload of this age is abandoned: its process has ended.
+# A multipart upload of this age counts as abandoned: its process has ended.
 ABANDONED_AFTER_SECONDS = 24 * 60 * 60
 
 
@@ -37,7 +37,8 @@ class S3Storage(Storage):
     :param spool: the local folder of staged files.
     :param endpoint: the URL of the server; None for Amazon.
     :param public: the URL of the server for clients, for presigned URLs; by default `endpoint`.
-    :param checksums: `required` for older servers, which do not support the new checksums.
+    :param checksums: `required` for older servers, which do not support the new checksums of S3;
+        else `supported`.
     :raises SystemExit: if there are no credentials, or the options are invalid.
     """
 
@@ -58,7 +59,7 @@ class S3Storage(Storage):
         self.bucket = bucket
         self.prefix = f'{prefix}/' if prefix else ''
         client = partial(create_client, region=region, checksums=checksums)
-        # A client with shorter time limits: a health check must end within 2 s.
+        # Clients with shorter time limits, for health checks and for transactions.
         self._new_probe = cache(partial(client, endpoint, **PROBE_LIMITS))
         self._new_short_client = cache(partial(client, endpoint, **TRANSACTION_LIMITS))
         try:
@@ -70,7 +71,8 @@ class S3Storage(Storage):
     def prepare(self, path: Path, key: str) -> None:
         """Upload a staged file to its key. The time depends on its size.
 
-        The file is uploaded even if the object exists: otherwise the timing would reveal it.
+        The file is uploaded even if the object exists: otherwise the time of the response would
+        reveal that the object exists.
         """
         with translate_s3_errors():
             self._client.upload_file(
@@ -78,7 +80,10 @@ class S3Storage(Storage):
             )
 
     def save(self, path: Path, key: str, *, stays: bool = False) -> None:
-        """Store a prepared file under its key again, if it was removed in the meantime."""
+        """Upload a prepared file again, if its object was deleted after `prepare`.
+
+        :param stays: without effect: the staged file always stays at its path.
+        """
         if not self.can_open(key, in_transaction=True):
             self.prepare(path, key)
 

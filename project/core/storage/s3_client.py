@@ -12,7 +12,7 @@ PROBE_LIMITS = {
     'retries': {'mode': 'standard', 'total_max_attempts': 1},
 }
 
-# Of requests that may be made in a transaction: shorter than the 5 s for which other writers wait
+# Limits for requests in a transaction. Their sum is less than the 5 s for which other writers wait
 # for the lock of SQLite.
 TRANSACTION_LIMITS = {
     'connect_timeout': 1.5,
@@ -27,7 +27,8 @@ def create_client(
     """Return a client.
 
     :param endpoint: the URL of the server; None for Amazon.
-    :param checksums: `required` for older servers, which do not support the new checksums.
+    :param checksums: `required` for older servers, which do not support the new checksums of S3;
+        else `supported`.
     :param limits: time limits and retries that replace the default ones.
     :raises SystemExit: if there are no credentials.
     """

@@ -12,7 +12,7 @@ from project.core.errors import ServiceUnavailable
 
 from .filesystem import translate_os_errors
 
-# The maximum number of attempts to read a block; each resumes a broken download.
+# The maximum number of attempts to read a block; each further attempt resumes the broken download.
 MAX_READ_ATTEMPTS = 3
 
 

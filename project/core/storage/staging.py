@@ -28,10 +28,11 @@ ABANDONED_AFTER_SECONDS = 24 * 60 * 60
 class StagedObject:
     """A staged file. It counts and hashes (SHA-256) the bytes that are written to it.
 
-    A context manager: at the end, it deletes the file unless it was saved. Its process holds a lock
-    on the file, so that garbage collection recognizes files of ended processes.
+    It is a context manager, which deletes the file at the end unless the file was saved. The
+    process holds a lock on the file. So garbage collection recognizes the files of ended processes.
 
-    :param keeps_reserve: whether a write raises if it would use the reserve of the disk.
+    :param keeps_reserve: whether `write` raises InsufficientStorage if it would use the reserve of
+        the disk.
     """
 
     def __init__(self, storage: 'Storage', *, keeps_reserve: bool = True) -> None:
@@ -72,7 +73,7 @@ class StagedObject:
         return self._digest.hexdigest()
 
     def prepare(self, key: str) -> None:
-        """Make the bytes durable: the slow part of saving. Call it before the transaction."""
+        """Make the bytes durable. This is slow, so call it before the transaction of `save`."""
         self._storage.prepare(self._path, key)
 
     def save(self, key: str) -> None:

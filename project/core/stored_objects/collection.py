@@ -47,7 +47,8 @@ class StorageCollection(Base):
     position: Mapped[str] = mapped_column(String(MAX_POSITION_CHARACTERS), default='')
     started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    # Set while a backup copies bytes, because the objects of its rows must not be deleted.
+    # Set while a backup copies objects, because objects to which rows in the backup refer must not
+    # be deleted.
     paused_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
     examined: Mapped[int] = mapped_column(BigInteger, default=0)
     collected: Mapped[int] = mapped_column(BigInteger, default=0)
@@ -55,7 +56,7 @@ class StorageCollection(Base):
 
 
 class CollectionState(NamedTuple):
-    """How far the garbage collection has come; see `StorageCollection`."""
+    """The progress of the garbage collection; see `StorageCollection`."""
 
     started_at: datetime | None
     finished_at: datetime | None
@@ -105,7 +106,8 @@ def collect_storage(
 ) -> Iterator[CollectedObject]:
     """Delete all objects to which no row refers, and yield each of them.
 
-    Resumable: if a call is killed or reaches its deadline, the next call continues there.
+    Resumable: if a call is killed or reaches its deadline, the next call continues after the last
+    examined batch.
 
     :param deadline: the time to stop, by `time.monotonic()`; at least one batch is examined.
     :raises ServiceUnavailable: if the storage does not belong to the database: otherwise all its
@@ -165,7 +167,7 @@ def lock_name_of(key: str) -> str:
 def ensure_own_storage() -> None:
     """Ensure that the storage belongs to the database.
 
-    :raises ServiceUnavailable: if it is another storage, or fails.
+    :raises ServiceUnavailable: if it belongs to another database, or fails.
     """
     found = IDENTIFY_STORAGE.get()()
     if found.state != 'ok':
@@ -181,7 +183,7 @@ def _collect_batch(batch: Iterable[ListedName], *, dry_run: bool) -> Iterator[Co
 
 
 def _try(key: str, *, dry_run: bool) -> bool:
-    """Call `collect_object`, and only log a failure, because others may succeed."""
+    """Call `collect_object`; only log a failure, so that others are collected."""
     try:
         return collect_object(key, dry_run=dry_run)
     except ServiceUnavailable as error:
@@ -208,7 +210,7 @@ def _begin() -> str:
 def _save_progress(batch: list[ListedName], collected: list[CollectedObject]) -> None:
     removed = [item for item in collected if item.is_key]
     keys = [listed.name for listed in batch if listed.is_key]
-    # Foreign names count as well: a batch may have no others.
+    # Names that are not keys count as well, because a batch may contain only such names.
     passed = [listed.name for listed in batch if _is_storable(listed.name)]
     table = StorageCollection
     db.session.execute(
@@ -222,7 +224,7 @@ def _save_progress(batch: list[ListedName], collected: list[CollectedObject]) ->
 
 
 def _is_storable(name: str) -> bool:
-    """Return whether the column of the position can hold a name, which may be any of a disk."""
+    """Return whether a name fits into the column `position`; files may have any name."""
     return name.isprintable() and len(name) <= MAX_POSITION_CHARACTERS
 
 

@@ -34,8 +34,9 @@ class ObjectKind:
     :param size: the column with the size in bytes.
     :param key_of: returns the key for a value of `reference`; by default the value is the key.
     :param reference_of: returns the value of `reference` for a key.
-    :param delete_unused: for kinds whose rows may outlive their use: deletes the row of an unused
-        object, and returns whether it did. It gets a value of `reference`, in a transaction.
+    :param delete_unused: for kinds whose rows may stay although their object is unused: a function
+        that gets a value of `reference`, deletes the row if its object is unused, and returns
+        whether it did. It is called in a transaction.
     """
 
     prefix: str

@@ -49,7 +49,7 @@ class Publication:
         self.close()
 
     def prepare(self, key: str) -> None:
-        """Make the bytes durable: the slow part, before the transaction.
+        """Make the bytes durable. This is slow, so call it before the transaction.
 
         :raises ServiceUnavailable: if the storage fails; InsufficientStorage if it is full.
         """
@@ -74,7 +74,8 @@ class Publication:
             return
         try:
             if pause_end():
-                # A running backup may contain a row that refers to the same bytes.
+                # A backup that is under way may contain a row that refers to the same bytes. So
+                # delete them after the backup.
                 with atomic(checks_caller=False):
                     release_objects([self._uncommitted_key])
             else:
@@ -84,11 +85,11 @@ class Publication:
 
     def _save(self, key: str) -> None:
         self._uncommitted_key = key
-        # Garbage collection takes this lock before it deletes: it skips the key until this commit,
-        # and this transaction waits for a running deletion.
+        # Garbage collection takes this lock before it deletes. So it skips the key until this
+        # commit, and this transaction waits for a deletion that is under way.
         lock_name(lock_name_of(key))
         if storage().exists(key):
-            # The writer of the object may have crashed before it was durable.
+            # The writer of the object may have crashed before the object was durable.
             storage().ensure_durable(key)
         else:
             self._source.save(key)

@@ -25,7 +25,7 @@ RUN_TASK_WORKERS: AppValue[Serve] = AppValue('run_task_workers')
 
 
 def init_app(app: Flask) -> None:
-    """Register `run_task_workers`, which gunicorn's worker for tasks calls."""
+    """Register `run_task_workers`, for the gunicorn worker that runs tasks."""
     RUN_TASK_WORKERS.set(app, partial(run_task_workers, app))
 
 
@@ -36,7 +36,7 @@ def run_task_workers(
 
     With a broker, the workers run the tasks that it delivers.
 
-    :param concurrency: number of tasks, without mails, that run at once; default:
+    :param concurrency: number of tasks, not counting mails, that run at the same time; default:
         `TASKS_CONCURRENCY`.
     """
     count = app.config['TASKS_CONCURRENCY'] if concurrency is None else concurrency
@@ -56,11 +56,12 @@ def worker_queues(count: int, *, has_broker: bool) -> list[tuple[Queue, ...]]:
     """Return the queues of each worker process, in the order in which it serves them.
 
     Each queue has a worker that serves it first, so that no queue waits for another. One process is
-    for `mail`. The others, `count` but at least two, are alternately for `default` and `slow`; only
-    those for `slow` run slow tasks.
+    for `mail`. `count` processes, but at least two, are for the other queues: alternately for
+    `default` and for `slow`. Only those for `slow` run slow tasks.
 
-    With a broker, a process serves one queue: an id that it fetched from a second queue would wait
-    behind a slow task. Then `count` processes are for `default`, and half as many for `slow`.
+    With a broker, each process serves only one queue. Otherwise, an id that it has fetched from one
+    queue would wait behind a slow task of another queue. In this case, `count` processes are for
+    `default`, and half as many for `slow`.
     """
     count = max(2, count)
     if has_broker:

@@ -1,8 +1,8 @@
 """The broker: dramatiq, which sends the ids of tasks over Redis or RabbitMQ to other machines.
 
-It only transports ids. The outbox manages attempts, delays, limits and dead letters, so that none
-of dramatiq's middleware is used. A lost id is sent again. A duplicate id has no effect, because its
-task is already claimed.
+dramatiq only transports ids, without any of its middleware: the outbox manages attempts, delays,
+limits and dead letters. A lost id is sent again. An id that arrives twice has no effect the second
+time, because its task is already claimed.
 """
 
 from collections.abc import Callable
@@ -33,8 +33,8 @@ class TaskBroker:
         from pika.exceptions import AMQPError  # type: ignore[import-untyped]
         from redis.exceptions import RedisError
 
-        # When it sends, dramatiq does not wrap the errors of Redis. When it counts, it wraps the
-        # errors of neither broker.
+        # dramatiq does not convert all errors to BrokerError: not those of Redis when it sends, and
+        # no errors when it counts.
         self._connection_errors = (BrokerError, RedisError, AMQPError, AMQPConnectorException)
         self._broker = _broker(url)
         self._count = _counter(self._broker)
@@ -44,7 +44,7 @@ class TaskBroker:
     def send(self, queue: Queue, task_id: UUID) -> None:
         """Send a task id to the broker.
 
-        :raises BrokerUnavailable: if the broker does not take it.
+        :raises BrokerUnavailable: if the broker does not accept the id.
         """
         try:
             self._actors[queue].send(str(task_id))
@@ -97,7 +97,7 @@ class TaskBroker:
 def validate_broker_url(url: str) -> None:
     """Ensure that the library of a broker can parse its URL, without connecting.
 
-    It raises the error of the library.
+    :raises Exception: any exception of the library, if it cannot parse the URL.
     """
     _broker(url)
 
@@ -120,7 +120,7 @@ def _broker(url: str) -> Any:
 def _with_timeouts(url: str) -> str:
     """Return the URL with timeouts.
 
-    RabbitMQ blocks senders without a response if its memory is low.
+    Without them, a sender would wait forever while the memory of RabbitMQ is low.
     """
     parts = urlsplit(url)
     known = {

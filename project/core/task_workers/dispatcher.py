@@ -1,4 +1,4 @@
-"""The dispatcher: reads the outbox after each notification, and at least once a second.
+"""The dispatcher process. It reads the outbox after each notification, and once a second.
 
 It enqueues due schedules. Then it wakes the workers, or sends the ids of ready tasks to the broker.
 """
@@ -26,13 +26,13 @@ POLL_INTERVAL_SECONDS = 1.0
 TICK_INTERVAL_SECONDS = 5.0  # between two ticks, which show that the dispatcher is alive
 MAX_SCHEDULE_WAIT_SECONDS = 60.0  # between two reads of the schedules
 REPAIR_INTERVAL_SECONDS = 30.0  # between two searches for tasks that a wrong clock has postponed
-# Maximum number of ids in the broker that no worker has received: of a queue, and of a user in it.
-# Few, because the broker does not distinguish owners: a task waits there for all tasks before it.
+# Maximum number of ids that wait in the broker, per queue and per user in a queue. The numbers are
+# small, because the broker does not distinguish owners: a task waits there for all tasks before it.
 MAX_QUEUED_TASKS: dict[Queue, int] = {MAIL: 50, DEFAULT: 50, SLOW: 8}
 MAX_QUEUED_TASKS_PER_OWNER: dict[Queue, int] = {MAIL: 10, DEFAULT: 10, SLOW: 2}
 BROKER_POLL_SECONDS = 0.1
-# For one poll: longer than the statement timeout of the database. If a poll takes longer, its
-# connection is dead, and the supervisor replaces the process.
+# The time limit of one poll. It is longer than the statement timeout of the database. So if a poll
+# exceeds it, the connection is dead, and the supervisor replaces the process.
 POLL_TIMEOUT = timedelta(seconds=60)
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,11 @@ class Dispatch(Protocol):
 
 
 def dispatch(workers: list[WorkerSlot], broker: str = '') -> Callable[[Flask, WorkerSlot], None]:
-    """Return the role of a dispatcher for these workers or, with a broker, for all."""
+    """Return the function that the dispatcher process runs.
+
+    :param workers: the workers of the same supervisor. Without a broker, the dispatcher wakes them.
+    :param broker: the URL of the broker, over which the dispatcher sends task ids; or empty.
+    """
 
     def run_dispatcher(app: Flask, slot: WorkerSlot) -> None:
         distribute = (
@@ -75,8 +79,8 @@ def dispatch(workers: list[WorkerSlot], broker: str = '') -> Callable[[Flask, Wo
 class LeaseRenewer:
     """A callable that renews the leases of busy workers.
 
-    The workers do not renew them: a task may block the whole interpreter of its process while it
-    makes progress.
+    The workers cannot do that themselves: a task may block the whole interpreter of its process
+    although it makes progress.
     """
 
     def __init__(self, workers: list[WorkerSlot]) -> None:

@@ -1,7 +1,8 @@
-"""The supervisor: starts, monitors and stops the processes that run the tasks of the outbox.
+"""The supervisor, which starts, monitors and stops the processes that run tasks.
 
-Its process accesses neither the database nor a task, so that no task can stop it. It replaces a
-process that has died, and kills a process that takes too long. Their tasks are retried.
+Its process accesses neither the database nor a task, so that no task can stop it. The supervisor
+replaces a process that has died, and kills a process that takes too long. In both cases, the task
+of the process is retried.
 """
 
 import logging
@@ -22,7 +23,7 @@ from .worker_slot import FORK, WorkerSlot
 
 POLL_INTERVAL_SECONDS = 0.5  # between two checks of all processes
 SHUTDOWN_GRACE_SECONDS = 25.0  # for running tasks when the service stops; gunicorn waits longer
-RESTART_DELAY_SECONDS = 0.5  # from the start of a process that ends at once to its replacement
+RESTART_DELAY_SECONDS = 0.5  # from the start of a process that ends immediately to its replacement
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +100,7 @@ def _has_ended(slot: WorkerSlot) -> bool:
 
 
 def _run_slot(app: Flask, slot: WorkerSlot) -> None:
-    """Run the role of a slot in a child process.
+    """Run the function of a slot (`role`) in a child process.
 
     The child has its own signal handlers, and uses no database connection of another process.
     """

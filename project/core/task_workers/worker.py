@@ -19,8 +19,8 @@ from .worker_slot import WorkerSlot
 
 IDLE_POLL_SECONDS = 60.0  # between two polls without a notification, in case one was lost
 DATABASE_RETRY_SECONDS = 1.0  # until the next query after a database error
-# For each step with the database: longer than its statement timeout, so that a step that exceeds
-# this has a dead connection.
+# The time limit of each step with the database. It is longer than the statement timeout of the
+# database, so a step that exceeds it has a dead connection.
 STEP_TIMEOUT = timedelta(seconds=60)
 
 log = logging.getLogger(__name__)
@@ -37,16 +37,18 @@ class SlotWatchdog:
         self.slot.begin(limit)
 
     def stop_watch(self) -> None:
-        """Mark the slot as idle, with the deadline of the database step that follows."""
+        """Mark the slot as idle, and set the deadline of the following database step."""
         self.slot.end()
         self.slot.set_deadline(STEP_TIMEOUT)
 
 
 def run_worker(queues: Sequence[Queue] = QUEUES) -> Callable[[Flask, WorkerSlot], None]:
-    """Return the role of a worker that runs the tasks of these queues, in their order.
+    """Return the function that a worker process runs, without a broker.
 
-    After the dispatcher has woken it, the worker takes each task from the first queue that has a
-    ready one.
+    When the dispatcher wakes the worker, it runs tasks until none is ready.
+
+    :param queues: the queues that it serves. It takes each task from the first of them that has a
+        ready task.
     """
 
     def claim(lease: UUID) -> ClaimedTask | None:
@@ -68,9 +70,12 @@ def run_worker(queues: Sequence[Queue] = QUEUES) -> Callable[[Flask, WorkerSlot]
 
 
 def run_broker_worker(url: str, queue: Queue) -> Callable[[Flask, WorkerSlot], None]:
-    """Return the role of a worker that runs the tasks of one queue of a broker.
+    """Return the function that a worker process runs, with a broker.
 
-    It is one queue, because an id that is fetched from a second one would wait behind a slow task.
+    A worker serves only one queue. Otherwise, an id that it has fetched from one queue would wait
+    behind a slow task of another queue.
+
+    :param url: the URL of the broker.
     """
 
     def run(app: Flask, slot: WorkerSlot) -> None:

@@ -15,7 +15,7 @@ from flask import Flask
 from project.core.tasks.notifications import WakeupPipe
 from project.core.tasks.registry import QUEUES, Queue
 
-# Forked processes have the application at once, and share its memory.
+# A forked process need not load the application, and shares its memory.
 FORK = get_context('fork')
 
 Role: TypeAlias = Callable[[Flask, 'WorkerSlot'], None]
@@ -23,7 +23,7 @@ Role: TypeAlias = Callable[[Flask, 'WorkerSlot'], None]
 
 @dataclass(frozen=True, slots=True)
 class OrphanedLease:
-    """The lease of a process that ended; tasks may still have it."""
+    """The lease of a process that has ended. Tasks may still be claimed under this lease."""
 
     lease: UUID
     reason: str
@@ -31,7 +31,7 @@ class OrphanedLease:
 
 @dataclass(eq=False, slots=True)
 class WorkerSlot:
-    """A process with its role, its deadline, its lease, and the pipe that wakes it."""
+    """A slot for a process. `role` is the function that the process runs."""
 
     name: str
     role: Role
@@ -41,10 +41,12 @@ class WorkerSlot:
     orphaned_leases: list[OrphanedLease] = field(default_factory=list)
     process: BaseProcess | None = None
     since: float = float('-inf')
-    # The supervisor. It is stored before the fork, because it may have ended right after that.
+    # The process id of the supervisor, stored before the fork: the supervisor may end right after
+    # it.
     parent_pid: int = field(default_factory=os.getppid)
-    # Whether the process is to end; only the process itself uses it. A plain flag, because a signal
-    # handler sets it: the lock of an Event could make it wait for the code that it interrupted.
+    # Whether the process must end; only the process itself uses the flag. It is not an Event,
+    # because a signal handler sets it: the handler could wait forever for a lock that the
+    # interrupted code holds.
     stop_requested: bool = False
     # Shared with the supervisor. The deadline is a value of `time.monotonic()`, which is the same
     # in all processes of a machine; 0: no deadline.
@@ -60,7 +62,7 @@ class WorkerSlot:
 
     @property
     def is_busy(self) -> bool:
-        """Whether the process runs a task, so that its lease must be renewed."""
+        """Whether the process runs a task. Then its lease must be renewed."""
         return bool(self._is_busy.value)
 
     def begin(self, limit: timedelta) -> None:
@@ -82,12 +84,12 @@ class WorkerSlot:
         self.wakeup.notify()
 
     def wait(self, seconds: float) -> None:
-        """Wait for a notification, at most `seconds`, unless the process is to end."""
+        """Wait for a notification, at most `seconds`, unless the process must end."""
         if not self.stop_requested:
             self.wakeup.wait(seconds)
 
     def wait_for_stop(self) -> None:
-        """Return when the process is to end."""
+        """Return when the process must end."""
         while not self.stop_requested:
             self.wait(60)
 
@@ -109,7 +111,10 @@ class WorkerSlot:
         self._orphans_released.value = True
 
     def reset_for_next_process(self) -> None:
-        """Prepare the slot for the next process, with a new lease and the orphaned ones."""
+        """Prepare the slot for its next process.
+
+        It gets a new lease. The lease of the former process becomes an orphaned lease.
+        """
         if self.process is not None:
             before = [] if self._orphans_released.value else self.orphaned_leases
             self.orphaned_leases = [*before, OrphanedLease(self.lease, self._reason())]

@@ -1,4 +1,4 @@
-"""Attempts: one run of a task, and its outcome: done, retried later, or given up."""
+"""Attempts. Each is one run of a task, with an outcome: done, retried later, or given up."""
 
 import logging
 import random
@@ -32,10 +32,11 @@ from .serialization import deserialize, redact
 
 MAX_REASON_CHARACTERS = 2000
 
-# Attempts at a task that this version cannot run: a deployment may be under way, but it ends.
+# Maximum number of attempts at a task that this version cannot run. The number is not 1, because a
+# deployment may be under way; a worker of another version may then run the task.
 MAX_INCOMPATIBLE_ATTEMPTS = 10
 
-# The delay of a task that found no free slot. With jitter: between half of it and all of it.
+# The delay of a task that found no free slot. The actual delay is random: at least half of it.
 SLOT_RETRY_DELAY = timedelta(seconds=0.5)
 # The longest delay of a task after an attempt during which the database failed.
 OUTAGE_BACKOFF = timedelta(seconds=10)
@@ -90,10 +91,10 @@ def current_attempt() -> Attempt | None:
 
 
 def complete_with_transaction() -> None:
-    """Complete the current task in this transaction: both happen, or neither.
+    """Complete the current task in this transaction: both are committed, or neither.
 
-    Use it for an effect in the database that must not happen twice, as the first call in the
-    `atomic` block of the effect. It does nothing if the function was called directly.
+    Use it for an effect in the database that must not happen twice. It must be the first call in
+    the `atomic` block of the effect. It does nothing if the function was called directly.
 
     :raises LeaseLost: if another attempt has the task.
     """
@@ -104,9 +105,14 @@ def complete_with_transaction() -> None:
 def run_next_task(
     app: Flask, lease: UUID, watch: Watchdog, claim: Claim = leases.claim_next
 ) -> bool:
-    """Claim a task and make an attempt at it; return whether there was one.
+    """Claim a task and make an attempt at it; return whether there was a task.
 
-    The exception that a task raises determines its outcome, and does not propagate.
+    If the task raises an exception, this determines the outcome, and the exception does not
+    propagate.
+
+    :param lease: the lease under which the task is claimed.
+    :param watch: ends an attempt that takes too long.
+    :param claim: claims a task under a lease; default: the next ready task.
     """
     with app.app_context():
         row = claim(lease)
@@ -128,7 +134,7 @@ def run_next_task(
 def fail_leased_tasks(lease: UUID, reason: str) -> None:
     """Record a failed attempt at the tasks of a process that has ended.
 
-    It was killed, ran out of memory, or exceeded a time limit.
+    The process was killed, ran out of memory, or exceeded a time limit.
     """
     for row in leases.leased_by(lease):
         with _request_context_of(row):
@@ -170,7 +176,7 @@ def _get_runnable(task: Task | None, row: ClaimedTask) -> Task:
     """Return the task if it may run.
 
     :raises IncompatibleTask: if this version does not have the task.
-    :raises PermanentFailure: if it has no attempt left because processes died while running it.
+    :raises PermanentFailure: if it has no attempt left, because a process died in each of them.
     """
     if task is None:
         raise IncompatibleTask('this version of the service does not have this task')

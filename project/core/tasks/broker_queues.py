@@ -16,14 +16,16 @@ from .outbox import QUEUED, WAITING, OutboxTask
 from .queues import QueuePart, claimable_parts, is_ready_in
 from .registry import Queue
 
-# Tasks in the broker that need a slot of one concurrency limit. A second task, if it is behind one
-# of another owner, would be given back each time and lose its place.
+# Maximum number of tasks in the broker that need a slot of the same concurrency limit. With a
+# second one, a task could find the slot in use each time. It would be given back to the outbox, and
+# so lose its place to tasks of other owners.
 MAX_QUEUED_WITH_SLOT = 1
 
 
 def mark_queued(queue: Queue, limit: int, max_per_owner: int) -> list[UUID]:
     """Mark the next ready tasks of a queue as queued; return their ids in order.
 
+    :param limit: maximum number of ids to return.
     :param max_per_owner: maximum number of tasks of a user in the broker, including present ones.
     """
     queued: list[UUID] = []
@@ -36,7 +38,7 @@ def mark_queued(queue: Queue, limit: int, max_per_owner: int) -> list[UUID]:
 
 
 def requeue(ids: list[UUID]) -> None:
-    """Mark tasks as waiting again that the broker did not accept."""
+    """Change tasks back to waiting, because the broker did not accept their ids."""
     mine = update(OutboxTask).where(OutboxTask.id.in_(ids), OutboxTask.state == QUEUED)
     execute_in_own_transaction(mine.values(state=WAITING, available_at=now()))
 
@@ -78,8 +80,8 @@ def _front_of(part: QueuePart, limit: int, max_per_owner: int) -> list[UUID]:
 
 def _queued_by_owner(part: QueuePart) -> defaultdict[int, int]:
     """Return how many tasks of a part the broker has, by owner."""
-    # The queued tasks of all parts, which are few. With a condition on the part, SQLite would scan
-    # all waiting tasks of the part.
+    # This reads the queued tasks of all parts, which are few. With a condition on the part, SQLite
+    # would scan all waiting tasks of the part.
     columns = (OutboxTask.queue, OutboxTask.slot, OutboxTask.owner_id)
     queued = select(*columns, func.count()).where(OutboxTask.state == QUEUED).group_by(*columns)
     counts = {owner: count for *found, owner, count in execute_select(queued) if part == (*found,)}

@@ -2,7 +2,7 @@
 
 A clock that was ahead, and is set back, leaves times in the future. Examples are the lease of a
 process that died, the next attempt at a mail, and a task enqueued "in 2046". No process would run
-such a task until then.
+such a task before that time.
 """
 
 import logging
@@ -28,9 +28,9 @@ log = logging.getLogger(__name__)
 def repair_clock_jumps() -> int:
     """Reschedule tasks that a wrong clock has postponed; return how many. Idempotent.
 
-    - A lease that ends later than any lease can is shortened to the normal duration. Its process
-      renews it before that, if it is alive.
-    - An attempt that is later than the longest retry delay is due now.
+    - A lease that ends later than any normal lease is shortened to the normal duration. If its
+      process is alive, the lease is renewed before it ends.
+    - An attempt that is scheduled later than the longest retry delay is due now.
     - A task that was enqueued in the future counts as enqueued now, and keeps its delay.
     """
     moment = now()

@@ -2,11 +2,11 @@
 
 
 class PermanentFailure(Exception):
-    """A failure that no retry can fix: the task becomes a dead letter at once, with this reason."""
+    """A failure that no retry can fix: the task becomes a dead letter, with this reason."""
 
 
 class IncompatibleTask(Exception):
-    """A task that this version of the service cannot run; an older or newer version may."""
+    """A task that this version of the service cannot run. An older or newer version may run it."""
 
 
 class LeaseLost(Exception):

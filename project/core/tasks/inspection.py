@@ -75,7 +75,7 @@ def get_task(task_id: UUID) -> dict[str, object]:
 
 @atomic()
 def retry_task(task_id: UUID) -> None:
-    """Make a task due now, with all of its attempts.
+    """Make a task due now, and reset its number of attempts.
 
     :raises TaskNotFound: if it does not exist.
     :raises TaskRunning: if it is running.
@@ -140,8 +140,8 @@ def oldest_waiting_by_queue() -> dict[str, int]:
 class ScheduleAge:
     """The last and the next run of a schedule of this version.
 
-    :param seconds_since_enqueued: None: it has not run since its row was created.
-    :param seconds_overdue: seconds since it should have run; 0: it is not due.
+    :param seconds_since_enqueued: None if it has not run since its row was created.
+    :param seconds_overdue: seconds since it should have run; 0 if it is not due.
     """
 
     name: str
@@ -185,7 +185,7 @@ def queue_stats() -> dict[str, int]:
     """Return the numbers of waiting and dead tasks, and the delay in seconds.
 
     A task counts as waiting if it is due but not started. The health check calls this every 2
-    seconds, so that counting stops at 10,000 each.
+    seconds, so counting stops at 10,000 tasks of each kind.
     """
     moment = now()
     is_waiting = (OutboxTask.state == WAITING) & (OutboxTask.available_at <= moment)

@@ -1,8 +1,8 @@
 """Leases: which process has which task, and until when.
 
-A process that runs a task renews its lease. If the process dies, the lease expires, and another
-process claims the task: so each task runs at least once. Each step is one conditional statement,
-whose changed rows show whether it succeeded.
+While a process runs a task, the dispatcher renews its lease. If the process dies, the lease
+expires, and another process claims the task. So each task runs at least once. Each step is one
+conditional statement, whose changed rows show whether it succeeded.
 """
 
 from collections.abc import Sequence
@@ -50,7 +50,7 @@ _claims = count()
 
 
 def claim_next(lease: UUID, queues: Sequence[Queue] = QUEUES) -> ClaimedTask | None:
-    """Claim the next ready task of the first queue that has one, or return None.
+    """Claim the next ready task of the first queue that has a ready task, or return None.
 
     It is one statement, so that concurrent processes get different tasks. If no task is ready, due
     tasks are made ready first.
@@ -61,7 +61,7 @@ def claim_next(lease: UUID, queues: Sequence[Queue] = QUEUES) -> ClaimedTask | N
 def claim(task_id: UUID, lease: UUID) -> ClaimedTask | None:
     """Claim a task that the broker delivered; return None if it cannot be claimed.
 
-    That is the case if it is done, dead, claimed by another process, or not due yet.
+    It cannot be claimed if it is done, dead, claimed by another process, or not due yet.
     """
     is_due = (OutboxTask.state == QUEUED) | (OutboxTask.available_at <= now())
     which = (OutboxTask.id == task_id) & (OutboxTask.state != DEAD) & is_due
@@ -94,7 +94,7 @@ def retry_later(task_id: UUID, lease: UUID, reason: str, wait: timedelta) -> Non
 def give_back(task_id: UUID, lease: UUID, wait: timedelta, *, reason: str | None = None) -> None:
     """Release a task that could not run; the attempt does not count.
 
-    :param reason: why it could not run, if operators should see that.
+    :param reason: why the task could not run, for operators; None: the last reason stays.
     """
     values = {'state': WAITING, 'available_at': now() + wait, **RELEASED}
     if reason is not None:
@@ -104,7 +104,10 @@ def give_back(task_id: UUID, lease: UUID, wait: timedelta, *, reason: str | None
 
 
 def dead_letter(task_id: UUID, lease: UUID, reason: str) -> None:
-    """Dead-letter a task. Only an operator, or enqueueing it again, revives it."""
+    """Make a task a dead letter.
+
+    It only runs again if an operator retries it, or an equal task is enqueued.
+    """
     values = {'state': DEAD, 'available_at': None, 'last_error': reason, **RELEASED}
     _apply_outcome(task_id, lease, update(OutboxTask).values(**values))
 

@@ -1,8 +1,8 @@
 """Notifications, which wake dispatchers after a transaction that enqueued tasks has committed.
 
 PostgreSQL delivers a notification to every machine, and only after a commit. With SQLite, a pipe
-connects the processes that were forked from the one that created the application. A dispatcher that
-receives neither polls the outbox once a second.
+connects the processes that were forked from the one that created the application. A dispatcher also
+polls the outbox once a second, in case it receives no notification.
 """
 
 import os
@@ -40,7 +40,7 @@ class WakeupPipe:
         return self.reader
 
     def wait(self, seconds: float, *others: Any) -> None:
-        """Return after a notification, or `seconds`, or if one of `others` is readable."""
+        """Return after a notification, after `seconds`, or when one of `others` is readable."""
         wait([self.reader, *others], seconds)
         with suppress(BlockingIOError):
             os.read(self.reader, 4096)
@@ -81,7 +81,8 @@ class TaskNotifier:
             # Detached, so that the pool does not give this connection to another caller.
             self._listening.detach()
             self._listening.exec_driver_sql(f'LISTEN {CHANNEL}')
-            # Return, so that the caller polls: tasks enqueued before LISTEN send no notification.
+            # Return, so that the caller polls: no notification arrives for tasks enqueued before
+            # LISTEN.
             return
         # A detached connection has no `driver_connection`; with psycopg this is the same object.
         connection = self._listening.connection.dbapi_connection

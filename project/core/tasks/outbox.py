@@ -70,7 +70,7 @@ class OutboxTask(Base):
     name: Mapped[str] = mapped_column(String(128))
     arguments: Mapped[str] = mapped_column(Text)
     encrypted_arguments: Mapped[bytes | None] = mapped_column(LargeBinary)
-    # Equal tasks have one row.
+    # Equal tasks have the same key, and so only one row.
     unique_key: Mapped[str | None] = mapped_column(String(64))
     # The user whom the task is about. Waiting tasks are deleted with the user.
     subject_id: Mapped[int | None] = mapped_column()
@@ -83,7 +83,8 @@ class OutboxTask(Base):
     round_number: Mapped[int | None] = mapped_column(BigInteger)
     state: Mapped[str] = mapped_column(String(8), default=WAITING)
     attempts: Mapped[int] = mapped_column(default=0)
-    # Whether it was enqueued again while it ran: it may have read outdated data.
+    # Whether it was enqueued again while it ran. It then runs again, because it may have read
+    # outdated data.
     rerun_requested: Mapped[bool] = mapped_column(default=False)
     # When it was first due; failed attempts do not change it.
     scheduled_at: Mapped[datetime] = mapped_column(UTCDateTime)
@@ -110,8 +111,9 @@ def enqueue(function: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) ->
     """Enqueue a task that runs after this transaction has committed; return its id.
 
     If the transaction rolls back, the task does not run. The cost is one INSERT. If the task is
-    `unique` and an equal one exists, no second one is added. The existing task runs after this
-    transaction: again if it is running, and with new attempts if it is dead.
+    `unique` and an equal task exists, no second task is added. The existing task then runs after
+    this transaction. If it is running now, it runs again. If it is dead, its number of attempts is
+    reset.
 
     :raises RuntimeError: outside `atomic`, or if the function is not a task.
     :raises TypeError: if the function does not accept the arguments, or they are not JSON.
@@ -146,7 +148,10 @@ def gave_up_since(task_id: Any, moment: datetime) -> ColumnElement[bool]:
 
 
 def count_pending(function: Callable[..., Any], owner_id: int, limit: int) -> int:
-    """Return how many tasks with this function and owner wait or run, at most `limit`."""
+    """Return how many tasks with this function and owner wait or run.
+
+    :param limit: the number at which counting stops.
+    """
     task = require_task(function)
     pending = select(OutboxTask.id).where(
         OutboxTask.queue == task.queue,
@@ -199,7 +204,7 @@ def _insert(
     # The update of an existing task locks it: it does not run before this transaction is visible.
     insert = upsert(OutboxTask, values, conflict=('name', 'unique_key'), change=change)
     if notifier.is_in_database:
-        # Sent in the same statement; PostgreSQL delivers it after the commit.
+        # The statement also sends the notification; PostgreSQL delivers it after the commit.
         insert = insert.returning(OutboxTask.id, func.pg_notify(CHANNEL, ''))
     else:
         insert = insert.returning(OutboxTask.id)

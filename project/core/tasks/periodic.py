@@ -16,7 +16,7 @@ from .clock_repairs import CLOCK_TOLERANCE
 from .outbox import enqueue
 from .registry import Task, scheduled_tasks
 
-# The longest time between two calls, even if no schedule is due earlier.
+# The longest time between two calls of `enqueue_due_schedules`, even if no schedule is due.
 MAX_SLEEP = timedelta(hours=1)
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,8 @@ def enqueue_due_schedules() -> datetime:
     """Enqueue due schedules; return when to call this again, within an hour.
 
     A schedule that was due several times while no dispatcher ran is enqueued once. A schedule whose
-    next run is more than a period ahead is due now: a clock that was ahead has postponed it.
+    next run is more than a period ahead is due now, because a clock that was ahead has postponed
+    it.
     """
     return min([now() + MAX_SLEEP, *(_enqueue_if_due(task) for task in scheduled_tasks())])
 

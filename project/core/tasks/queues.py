@@ -66,7 +66,7 @@ def claimable_parts(queues: Sequence[Queue] = QUEUES, rotation: int = 0) -> list
 def mark_ready() -> int:
     """Assign round numbers to due tasks; return how many got one, at most 1,000.
 
-    Idempotent. Several processes may call it at once: each updates other rows.
+    Idempotent. Several processes may call it at the same time: each updates different rows.
     """
     moment = {'moment': now()}
     if not execute_select(_any_due(), moment).scalar_one():
@@ -84,7 +84,7 @@ def _any_due() -> Any:
 def _mark_ready(dialect: str, max_rows: int) -> Any:
     """Return the statement that gives due tasks the numbers of their rounds.
 
-    To build it takes longer than to execute it.
+    It is cached, because building it takes longer than executing it.
     """
     due = (
         select(
@@ -140,9 +140,10 @@ def mark_all_ready() -> list[Queue]:
 
 
 def reset_unknown_parts() -> int:
-    """Move tasks whose queue or slot this version does not have; return their number.
+    """Reset the queue and slot of tasks if unknown to this version; return how many.
 
-    Another version has declared it. No worker of this version would claim them.
+    Another version has declared this queue or slot, so no worker of this version would claim the
+    tasks.
     """
     known = or_(*(_is_in(part) for part in _all_parts()))
     queue = case((OutboxTask.queue.in_(QUEUES), OutboxTask.queue), else_=DEFAULT)
@@ -182,7 +183,7 @@ def _is_in(part: QueuePart) -> ColumnElement[bool]:
 
 def is_ready_in(part: QueuePart, moment: Any) -> ColumnElement[bool]:
     """Return the condition that a task of a part is ready at a moment."""
-    # The previous release keeps the round number of a task that it runs.
+    # Check the state, too: the previous release keeps the round number of a task that it runs.
     is_free = (OutboxTask.state == WAITING) | (OutboxTask.available_at <= moment)
     is_ready: ColumnElement[bool] = _is_in(part) & OutboxTask.round_number.is_not(None) & is_free
     return is_ready

@@ -1,6 +1,6 @@
 """Registry of the tasks that are marked with `@task`.
 
-A task is an ordinary function: a call runs it at once, and `enqueue` stores it in the outbox.
+A task is an ordinary function: a call runs it immediately, and `enqueue` stores it in the outbox.
 """
 
 import inspect
@@ -87,8 +87,8 @@ class Task:
 def exponential_backoff(backoff: timedelta, attempt: int) -> timedelta:
     """Return the delay after an attempt: it doubles each time, up to 15 minutes.
 
-    With jitter, it is between half of that and all of it, so that tasks that failed together are
-    not retried together.
+    The delay is random between half of this value and all of it, so that tasks that failed together
+    are not retried together.
     """
     # Limited first: the product of a long backoff, such as a day, would overflow.
     wait: timedelta = min(backoff, MAX_BACKOFF) * 2 ** min(attempt - 1, 30)
@@ -158,7 +158,7 @@ def require_task(function: Callable[..., Any]) -> Task:
 
 
 def find_task(name: str) -> Task | None:
-    """Return the task with that name, or None if this version of the service has none."""
+    """Return the task with a name, or None if this version does not have the task."""
     return _tasks.get(name)
 
 

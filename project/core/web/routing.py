@@ -8,7 +8,10 @@ MAX_ID = 2_147_483_647
 
 
 class IdConverter(IntegerConverter):
-    """`<int:…>`. With the built-in limits, a larger number would match a route for usernames."""
+    """The converter `<int:…>`, which also matches numbers that are too large for an id.
+
+    It returns 404 for them. Otherwise they would match a route for usernames.
+    """
 
     regex = '-?[0-9]+'
 
@@ -18,7 +21,7 @@ class IdConverter(IntegerConverter):
         :raises NotFound: if it is not in the range of ids, or not in its normal form.
         """
         number = int(value) if len(value) <= 10 else MAX_ID + 1
-        # `007` must not be another URL of 7.
+        # `007` must not be another URL of the object with the id 7.
         if not 0 <= number <= MAX_ID or str(number) != value:
             raise NotFound
         return number

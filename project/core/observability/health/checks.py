@@ -23,7 +23,10 @@ from .storage_identity import identify_storage
 
 
 def check_database() -> CheckResult:
-    """Write to the database. If that fails: `read_only`, `full`, `busy` etc."""
+    """Write to the database.
+
+    :returns: `ok`, or the kind of failure, such as `read_only`, `full` or `busy`.
+    """
     try:
         if is_in_memory(db.engine):
             db.session.execute(select(1))
@@ -107,7 +110,8 @@ def check_free_space() -> CheckResult:
 def check_redis() -> CheckResult:
     """Ping the Redis server of the rate limits.
 
-    :raises ServiceUnavailable: if it does not respond. Each process then counts for itself.
+    :raises ServiceUnavailable: if it does not respond. Each process then counts its own requests
+        only.
     """
     ping_redis(current_app.config['REDIS_URL'])
     return CheckResult()

@@ -15,8 +15,8 @@ from project.core.errors import ServiceUnavailable
 from project.core.health_checks import CheckResult, HealthCheck, health_checks
 
 MAX_AGE_SECONDS = 10.0
-# The pause between two rounds in the background, and the age from which they evaluate a state
-# again. Requests do not depend on these rounds: they evaluate old states themselves.
+# The background thread: the pause between two rounds, and the age from which a round evaluates a
+# state again. Requests do not depend on this thread: they evaluate old states themselves.
 ROUND_SECONDS = 5.0
 BACKGROUND_AGE_SECONDS = 9.0
 
@@ -57,7 +57,7 @@ class Readiness:
     """The states of the dependencies of one application, in one process.
 
     Each check has at most one thread. If the thread does not return in time, the state is `silent`
-    until it does, and no second thread is started.
+    until it returns, and no second thread is started.
     """
 
     def __init__(self, app: Flask) -> None:
@@ -88,8 +88,8 @@ class Readiness:
         States that are older than the interval of their check are evaluated again. Concurrent
         callers share one evaluation.
 
-        :param min_age: the minimum age in seconds of states to evaluate, if it is more than the
-            interval of the check.
+        :param min_age: reuse states up to this age in seconds, even if the interval of their check
+            is shorter.
         """
         checks = self.checks
         for name, check in checks.items():
@@ -107,7 +107,7 @@ class Readiness:
         return states
 
     def watch(self) -> Thread:
-        """Evaluate the checks in the background until `stopped` is set, to log outages.
+        """Start a thread that evaluates the checks, to log outages, until `stopped` is set.
 
         Call it after the fork, in the process that serves: threads do not survive a fork.
         """

@@ -1,8 +1,8 @@
 """Check that the storage belongs to the database.
 
-The first check stores the id of the marker in the database. When the storage at a location first
-has the marker, the location gets a row, too. From then on, a storage without the marker at this
-location is rejected, and never gets a marker automatically.
+A marker is an empty object in the storage, whose id is in the database. The first check creates
+both. The location (`STORAGE_URL`) then gets a row, too. From then on, a storage without the marker
+at this location is rejected, and never gets a marker automatically.
 """
 
 from functools import partial

@@ -28,7 +28,7 @@ class Access:
     :param kind: `public`; `member`, for any logged-in user; or `permission`.
     :param permission: the required permission; with `own`, only for resources of other users.
     :param scope: the scope that an API key must have; None if the route is for sessions only.
-    :param own: the URL argument with the id of a user, who needs no permission.
+    :param own: the URL argument with the id of a user. This user needs no permission.
     :param fresh: whether the login must be recent.
     """
 

@@ -49,15 +49,16 @@ class EndpointSpec:
     :param code: the status code of a success.
     :param errors: the errors of the handler. Errors of the guard and of schemas are implied.
     :param limit: the rate limit in the notation of the package `limits`: `5/minute`.
-    :param hashes_password: whether the handler hashes or verifies a password, which takes a core
-        for 50 ms: the server limits such concurrent requests. If it is the name of a request
-        header, only requests with this header hash a password.
+    :param hashes_password: whether the handler hashes or verifies a password. This takes a core for
+        50 ms, so the server limits the number of such concurrent requests. If it is the name of a
+        request header, only requests with this header hash a password.
     :param versioned: whether `ETag`, `If-None-Match` and `If-Match` apply.
     :param security_headers: the security headers; by default those of the API, the strictest.
-    :param produces, consumes: the media type if it is not JSON; `produces=''` for no body.
+    :param produces, consumes: the media type of the response and of the request, if it is not JSON;
+        `produces=''` for a response without a body.
     :param max_body_setting: the setting with the maximum body size; by default 1 MiB applies.
-    :param may_return_202: whether the response may be 202 with `Retry-After`, because the result
-        is not ready yet.
+    :param may_return_202: whether the response may be 202 with `Retry-After`, because the result is
+        not ready yet.
     :param arguments: constraints of URL arguments beside their converters, as JSON Schema.
     :param location: the endpoint that shows the created object, and the URL argument for its id.
     :param extra_request_headers, extra_response_headers: headers by name. Headers that follow from
@@ -98,7 +99,7 @@ class EndpointSpec:
 
     @property
     def _may_be_large(self) -> bool:
-        """Whether a client may have too many of its responses in flight: files, not JSON."""
+        """Return whether the limit of large responses per client applies: to files, not JSON."""
         return bool(self.produces)
 
     @property

@@ -65,7 +65,8 @@ def guard() -> None:
     """Authenticate and authorize the request, now and in each of its transactions.
 
     A JSON body is received first. So a client that sends it slowly cannot keep permissions that it
-    loses in the meantime. Streamed bodies are authorized now and again in their transactions.
+    loses in the meantime. A request with a streamed body is authorized now, and again in each
+    transaction.
 
     :raises ApiError: if the caller may not call this route.
     """
@@ -117,8 +118,7 @@ def reauthorize(allow: Access) -> None:
     if principal is None:
         raise Unauthorized
     authorize(allow, principal)
-    # Services check the permissions of the principal that they got before, so it must not have
-    # lost any.
+    # Services check the permissions of the earlier principal, so none of them may be lost.
     if not principal.permissions >= was.permissions:
         raise Forbidden
 

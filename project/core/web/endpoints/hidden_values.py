@@ -47,7 +47,7 @@ def _faults(app: Flask, specs: Mapping[Route, EndpointSpec]) -> Iterator[str]:
 
 
 def _word(rule: Rule, other: Rule, at: int) -> str | None:
-    """Return the static segment of another rule in place of an argument, or None."""
+    """Return the fixed word that another rule has in place of an argument, or None."""
     mine, theirs = _segments(rule), _segments(other)
     if len(theirs) <= at or '<' in theirs[at] or _form(mine[:at]) != _form(theirs[:at]):
         return None

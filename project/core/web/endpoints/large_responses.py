@@ -1,4 +1,4 @@
-"""Limit of large responses: a client that reads slowly occupies the thread of its response."""
+"""Limit of concurrent large responses: a client that reads slowly occupies a thread."""
 
 from flask import Flask, Response, request
 
@@ -9,8 +9,8 @@ from project.core.web.responses.error_handlers import handle_api_error
 
 from .access import current_or_none
 
-# Key in the WSGI environ: a function of the server that counts a large response under a client, the
-# id of a user or an IP network. It raises TooManyRequests if there is no thread for the response.
+# Key in the WSGI environ: a function of the server that counts a large response under a client: the
+# id of a user, or an IP network. It raises TooManyRequests if there is no thread for the response.
 CLAIM_RESPONSE = 'project.claim_response'
 # A smaller response fits into the send buffer of a socket and does not wait for the client: Linux
 # begins with 87,040 bytes (`tcp_sndbuf_expand` with ten segments of 1,460 bytes).
@@ -18,12 +18,12 @@ LARGE_RESPONSE_BYTES = 64 * 1024
 
 
 def init_app(app: Flask) -> None:
-    """Limit the large responses of each client."""
+    """Limit how many large responses each client may receive at the same time."""
     app.after_request(limit_large_response)
 
 
 def limit_large_response(response: Response) -> Response:
-    """Return the response, or a 429 in its place if its client has too many large ones."""
+    """Return the response, or 429 if its client is receiving too many large responses."""
     claim_response = request.environ.get(CLAIM_RESPONSE)
     if claim_response is None or not _is_large(response):
         return response

@@ -50,8 +50,8 @@ class Limiter:
     def hit(self, item: RateLimitItem, *identifiers: str) -> tuple[bool, int, int]:
         """Count a request.
 
-        :returns: whether it is within the limit, the number of remaining requests, and the seconds
-            until the window ends.
+        :returns: whether the request is within the limit, the number of remaining requests, and the
+            seconds until the window ends.
         """
         try:
             return self._hit(self.shared, item, *identifiers)
@@ -89,7 +89,7 @@ def database_name(url: str) -> str:
 
 
 def enforce_rate_limit(limit: str, endpoint: str, principal: Principal | None) -> None:
-    """Count a request to a limited endpoint, by user or else by IP network.
+    """Count a request to an endpoint under its user, or else under its IP network.
 
     An IPv6 /64 counts as one client.
 

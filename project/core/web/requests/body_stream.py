@@ -9,8 +9,8 @@ from werkzeug.exceptions import ClientDisconnected
 class BodyStream:
     """The unread body of the current request.
 
-    `request.stream` waits for blocks of the requested size. If the connection breaks, it loses the
-    part of a block that has arrived.
+    `request.stream` waits until a block of the requested size has arrived. If the connection
+    breaks, it loses the part of the block that has arrived. This class loses no byte.
     """
 
     def __init__(self) -> None:

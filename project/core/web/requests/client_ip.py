@@ -17,7 +17,7 @@ UNREADABLE_IP_LOGGED: AppValue[bool] = AppValue('unreadable_client_ip_logged')
 
 
 def init_app(app: Flask) -> None:
-    """Trust the headers of `TRUSTED_PROXIES` proxies; each appends one address."""
+    """Trust the headers of `TRUSTED_PROXIES` proxies; each appends one IP address."""
     hops = app.config['TRUSTED_PROXIES']
     if hops:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]

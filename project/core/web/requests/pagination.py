@@ -10,7 +10,7 @@ from project.core.database.keyset_pagination import PageRequest
 
 MAX_LIMIT = 200
 
-# A cursor may contain a name of 255 characters, and each may be escaped.
+# A cursor may contain a name of 255 characters, and each character may be escaped.
 MAX_CURSOR_CHARACTERS = 4200
 
 
@@ -39,7 +39,7 @@ def sort_by(*names: str) -> fields.Str:
 
 
 def page_request(query: dict[str, Any]) -> PageRequest:
-    """Return a loaded query as a PageRequest. All other fields are filters."""
+    """Return a loaded query as a PageRequest. Fields of the subclass are filters."""
     paging = {name: query.pop(name, None) for name in ('limit', 'cursor', 'sort')}
     return PageRequest(**paging, filters=query)
 

@@ -95,8 +95,9 @@ class _FormParser(MultiPartParser):
 
     def __init__(self, schema: Schema) -> None:
         most = request.max_form_memory_size
-        # The parser counts the block and the bytes that it holds back, because a boundary may begin
-        # there, against the memory limit. So a block of a file may be at most half of the limit.
+        # The parser counts two things against the memory limit: the block, and bytes that it holds
+        # back because a boundary may begin there. So a block of a file may be at most half of the
+        # limit.
         block = min(READ_CHUNK_BYTES, most // 2) if most else READ_CHUNK_BYTES
         super().__init__(
             max_form_memory_size=most, max_form_parts=request.max_form_parts, buffer_size=block

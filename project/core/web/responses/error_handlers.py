@@ -30,7 +30,7 @@ def init_app(app: Flask) -> None:
 
 
 def handle_api_error(error: ApiError) -> Response:
-    """Return the response for an ApiError. In tests, the endpoint must declare it."""
+    """Return the response for an ApiError. In tests, the endpoint must declare the error."""
     if current_app.testing:
         _expect_declared(error)
     return api_fail(error.data, error.http_code, error.headers)
@@ -68,7 +68,7 @@ def handle_temporary_failure(error: Exception) -> Response:
 
 
 def handle_parse_error(error: ParseException) -> Response:
-    """Return 400 for a body that gunicorn cannot parse. It raises during reading."""
+    """Return 400 for a body that gunicorn cannot parse while the application reads it."""
     return api_fail({'request': ['The body cannot be read']}, 400, {'Connection': 'close'})
 
 

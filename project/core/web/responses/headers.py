@@ -56,7 +56,7 @@ def security_headers(
 ) -> HeaderSet:
     """Return the security headers of a kind of routes. Call it once per kind.
 
-    :param cache: `Cache-Control` of successful responses. Errors are never stored.
+    :param cache: `Cache-Control` of successful responses. Responses to errors are never stored.
     :param resources: the sites that may embed the response (`Cross-Origin-Resource-Policy`).
     """
     return Secure(

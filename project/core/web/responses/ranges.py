@@ -1,7 +1,8 @@
 """Byte ranges (RFC 9110): parsing of the `Range` header, and reading of ranges from a file.
 
-Werkzeug returns 416 for several ranges and for unknown units, and 206 for HEAD. It also cannot use
-sendfile. Here, a range is read by seeking, so that the server can still use sendfile.
+Werkzeug's support is not used: it returns 416 for several ranges and for unknown units, and 206 for
+HEAD, and cannot use sendfile. Here, a range is read by seeking, so that the server can use
+sendfile.
 """
 
 import re
@@ -120,8 +121,8 @@ def drop_unsupported_ranges() -> None:
     """Remove a `Range` header that Werkzeug's `send_file` would handle wrongly.
 
     Werkzeug returns 416 for several ranges, for unknown units and for a suffix that is longer than
-    the content, and 206 for HEAD. It cannot parse an empty suffix, so that is replaced by another
-    unsatisfiable range.
+    the content, and 206 for HEAD. It cannot parse an empty suffix (`bytes=-0`), so this is replaced
+    by another unsatisfiable range.
     """
     wanted = _wanted()
     if (
