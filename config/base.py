@@ -26,7 +26,7 @@ LOG_LEVELS = ('DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL')
 
 
 class Config:
-    """Default values of all settings. Environment variables override them. None is a secret."""
+    """Default values of all settings, without secrets. Environment variables override them."""
 
     # If true, the service does not start with weak secrets, debug mode or other insecure values.
     STRICT = False

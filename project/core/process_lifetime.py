@@ -1,4 +1,4 @@
-"""A flag, shared by all processes of the service, that the service is about to stop."""
+"""The flag that the service is about to stop, which all its processes share."""
 
 import mmap
 

@@ -1,4 +1,4 @@
-"""Registries in which each name has one owner. A second registration prevents the start."""
+"""Registries in which each name has one owner. A second registration is an error."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

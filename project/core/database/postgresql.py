@@ -1,7 +1,7 @@
 """Replacement of PostgreSQL connections that the server has closed or that are read-only.
 
-A failover leaves such connections in the pool. They are detected before a request uses them,
-without a query, so that no request fails after the recovery.
+A failover leaves such connections in the pool. They are detected without a query, before the next
+request uses them. So the first request after the recovery does not fail.
 """
 
 import select

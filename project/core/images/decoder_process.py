@@ -4,8 +4,8 @@ Command: `python -I decoder_process.py EDGE SHAPE < image`. It writes WebP to st
 a code for the reason of the failure.
 
 The service runs this file by its path, without secrets, connections or environment variables. This
-file imports no module of the service. `sandbox.py` limits its resources and system calls before it
-reads the first byte.
+file imports no module of the service. `sandbox.py` limits the resources and system calls of the
+process before the first byte of the image is read.
 """
 
 import io

@@ -1,8 +1,8 @@
 """The sandbox of the image decoder: resource limits, Landlock and a seccomp filter of system calls.
 
 This file uses only the standard library, because the decoder loads it by its path. ADR 36 has the
-reasons. It supports Linux on x86_64 and aarch64. On other systems, `restrict` returns the names of
-the missing protections.
+reasons. The sandbox supports Linux on x86_64 and aarch64. On other systems, `restrict` returns the
+names of the missing protections.
 """
 
 import ctypes

@@ -84,7 +84,10 @@ class GreetingLate(Exception):
 
 @dataclass(slots=True)
 class Greeting:
-    """A connection that waits for the greeting of the mail server, also during several checks."""
+    """A connection that waits for the greeting of the mail server.
+
+    The wait may last for several checks.
+    """
 
     waiting: socket.socket | None = None
     connected_at: float = 0.0

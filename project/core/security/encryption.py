@@ -44,7 +44,7 @@ def find_key(purpose: str, ciphertext: bytes) -> int | None:
 
 
 def reencrypt(purpose: str, ciphertext: bytes) -> bytes:
-    """Return the same secret, encrypted under the newest key.
+    """Decrypt a ciphertext, and return the secret encrypted under the newest key.
 
     :raises InvalidToken: if no key decrypts the ciphertext.
     """

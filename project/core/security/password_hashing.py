@@ -102,6 +102,6 @@ def _hasher_of(memory: int, rounds: int, lanes: int) -> PasswordHasher:
 
 @cache
 def _dummy(memory: int, rounds: int, lanes: int) -> str:
-    """Return a random hash that matches no password, without the time to compute one."""
+    """Return a random text in the form of a hash. It matches no password."""
     salt, digest = (b64encode(secrets.token_bytes(n)).rstrip(b'=').decode() for n in (16, 32))
     return f'$argon2id$v=19$m={memory},t={rounds},p={lanes}${salt}${digest}'

@@ -44,7 +44,8 @@ def _estimate_strength(password: str, words: list[str]) -> float:
         matching.date_match,
     ]
     if len(password) <= ESTIMATED_CHARACTERS[0]:
-        # Symbols for letters (p@ssw0rd). The time grows exponentially with the length.
+        # Finds symbols that replace letters (p@ssw0rd). The time grows exponentially with the
+        # length.
         matchers.append(matching.l33t_match)
     matches: list[dict[str, Any]] = [
         match

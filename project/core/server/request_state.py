@@ -4,7 +4,8 @@ import re
 from enum import Enum, auto
 
 MAX_HEAD_BYTES = 32 * 1024
-# The longest request line that gunicorn accepts, with its line end. It rejects others with 414.
+# The longest request line that gunicorn accepts, with its line end. gunicorn rejects longer lines
+# with 414.
 MAX_REQUEST_LINE_BYTES = 8192
 # A body up to this size must arrive within `BODY_TIMEOUT`.
 MAX_TIMED_BODY_BYTES = 32 * 1024

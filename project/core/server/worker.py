@@ -40,7 +40,8 @@ LARGE_JSON_CLIENTS = 2
 # Up to this number of unread bytes of earlier responses, another response fits into the send
 # buffer.
 MAX_UNREAD_BYTES = 16 * 1024
-# Threads of `/healthz` and `/readyz`: all others may wait for a database that does not respond.
+# Separate threads for `/healthz` and `/readyz`, because all other threads may wait for a database
+# that does not respond.
 HEALTH_THREADS = 2
 HEALTH_PATTERN = re.compile(rb'(?:GET|HEAD) /(?:healthz|readyz)[ ?]')
 # The longest time for one body, even if it arrives at the minimum rate.
@@ -48,7 +49,7 @@ MAX_BODY_SECONDS = 24 * 3600
 
 
 class ApiWorker(PollingWorker):
-    """A worker with threads for requests that have arrived, and a poller for all others.
+    """A worker with threads for requests that have arrived. Other connections wait in a poller.
 
     Each request runs under one limiter. The limiters share no threads, so that no kind of request
     waits for another kind. The setting `threads` is the number for ordinary requests.
@@ -69,7 +70,7 @@ class ApiWorker(PollingWorker):
 
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:
-        """Ensure that no TLS is configured: encrypted bytes cannot be classified.
+        """Ensure that no TLS is configured: the worker cannot classify encrypted bytes.
 
         :raises SystemExit: if TLS is configured.
         """
@@ -159,7 +160,7 @@ class ApiWorker(PollingWorker):
             readiness.stopped.set()
 
     def run_request(self, conn: TConn, state: RequestState, received: bytes) -> None:
-        """Run a request in a thread, or queue it until its limiter has a free one."""
+        """Run a request in a thread, or queue it until its limiter has a free thread."""
         if unread_bytes(conn.sock) > MAX_UNREAD_BYTES:
             # The response would wait for a client that sends requests and reads no responses.
             self.reject(conn, HTTPStatus.TOO_MANY_REQUESTS, 'Earlier responses are unread')

@@ -176,7 +176,7 @@ class Storage(ABC):
         return None
 
     def path_for_proxy(self, key: str) -> str | None:
-        """Return the path of an object below the folder that a proxy shares, or None."""
+        """Return the path of an object below the folder that a proxy can read, or None."""
         return None
 
     @contextmanager

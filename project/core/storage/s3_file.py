@@ -17,7 +17,7 @@ MAX_READ_ATTEMPTS = 3
 
 
 class S3File(io.RawIOBase):
-    """An object in S3, opened for reading. It is downloaded from the position of the first read."""
+    """An object in S3, opened for reading. The download begins where the first read begins."""
 
     def __init__(self, fetch: Any, key: str, size: int) -> None:
         self.key, self.size = key, size

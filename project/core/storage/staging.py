@@ -93,7 +93,7 @@ class StagedObject:
 
 
 def delete_abandoned(folder: Path, *, dry_run: bool) -> Iterator[ListedName]:
-    """Delete the staged files that no process has locked, and yield all names.
+    """Delete the staged files that no process has locked, and yield their names.
 
     Names that this service cannot have created are yielded, too, but not deleted.
     """

@@ -110,7 +110,7 @@ def collect_storage(
     examined batch.
 
     :param deadline: the time to stop, by `time.monotonic()`; at least one batch is examined.
-    :raises ServiceUnavailable: if the storage does not belong to the database: otherwise all its
+    :raises ServiceUnavailable: if the storage does not belong to the database. Otherwise all its
         objects would be deleted, because they have no rows.
     """
     ensure_own_storage()

@@ -47,7 +47,7 @@ class ObjectKind:
     delete_unused: Callable[[str], bool] | None = None
 
     def find_sizes(self, keys: Sequence[str]) -> Mapping[str, int | None]:
-        """Return those of the keys to which a row refers, with the size in the row."""
+        """Return the keys to which a row refers, each with the size in this row."""
         references = {self.reference_of(key): key for key in keys}
         found = select(self.reference, self.size).where(self.reference.in_(references))
         return {

@@ -33,7 +33,8 @@ class Publication:
     The key must be new, or derived from the bytes, because an existing object is not replaced.
 
     1. `prepare` makes the bytes durable, before the transaction.
-    2. `publish` is called in the transaction of the row. Its last step stores the bytes.
+    2. `publish` is called in the transaction of the row. The last step of this transaction stores
+       the bytes.
     3. The end of the block deletes the bytes, unless the transaction was committed.
     """
 
@@ -58,9 +59,10 @@ class Publication:
         self._source.prepare(key)
 
     def publish(self, key: str) -> None:
-        """Store the bytes at the end of this transaction, which must write their row.
+        """Store the bytes at the end of this transaction.
 
-        If the storage fails then, the transaction is rolled back.
+        The transaction must write the row that refers to the bytes. It is rolled back if the
+        storage fails.
         """
         before_commit(partial(self._save, key))
         after_commit(self._mark_committed)

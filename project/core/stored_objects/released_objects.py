@@ -19,7 +19,7 @@ from .collection import collect_object, ensure_own_storage, pause_end
 
 # Grace period for requests that have read a key from a row, but not yet opened the object.
 COLLECTION_DELAY = timedelta(minutes=1)
-# After this number of consecutive failures, the storage itself is failing, and the run ends.
+# After this number of consecutive failures, the run ends, because the storage itself fails.
 MAX_FAILURES_IN_A_ROW = 3
 
 log = logging.getLogger(__name__)

@@ -126,13 +126,13 @@ class ScheduleEnqueuer:
 
 
 class DispatchToLocalWorkers:
-    """The distribution of tasks to the workers of the same supervisor, which it wakes."""
+    """The distribution of ready tasks to the workers of the same supervisor."""
 
     def __init__(self, workers: list[WorkerSlot]) -> None:
         self.workers = workers
 
     def __call__(self) -> float:
-        """Wake the workers whose queues have ready tasks: each claims the next of them."""
+        """Wake the workers whose queues have ready tasks; each then claims a task."""
         ready = set(queues.mark_all_ready())
         for worker in self.workers:
             if ready.intersection(worker.queues):

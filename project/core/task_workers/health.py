@@ -15,10 +15,10 @@ from project.core.tasks.inspection import (
     seconds_since_dispatcher_tick,
 )
 
-# Seconds that a task or a schedule may be due before it is late. Longer than the time until the
-# lease of a dead process expires.
+# Seconds that a task or a schedule may be due before it is late. This is longer than the time until
+# the lease of a dead process expires.
 LATE_AFTER_SECONDS = 120
-# Seconds without a tick of a dispatcher, which stores one every 5 s, before it counts as stopped.
+# Seconds without a tick after which the dispatcher counts as stopped. It stores a tick every 5 s.
 STOPPED_AFTER_SECONDS = 10
 
 CONNECTION_SECONDS = 0.9

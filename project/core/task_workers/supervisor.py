@@ -1,6 +1,6 @@
 """The supervisor, which starts, monitors and stops the processes that run tasks.
 
-Its process accesses neither the database nor a task, so that no task can stop it. The supervisor
+The supervisor itself uses no database and runs no task, so that no task can stop it. The supervisor
 replaces a process that has died, and kills a process that takes too long. In both cases, the task
 of the process is retried.
 """
@@ -113,7 +113,8 @@ def _run_slot(app: Flask, slot: WorkerSlot) -> None:
     set_parent_death_signal(slot.parent_pid)
     set_process_name(slot.name)
     # Replace the signal handlers of the parent. Each signal also writes to the wakeup pipe,
-    # whichever thread receives it, so that a process that waits for a notification handles it.
+    # whichever thread receives it, so that a process that waits for a notification handles the
+    # signal.
     signal.set_wakeup_fd(slot.wakeup.writer, warn_on_full_buffer=False)
     for ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGWINCH):
         signal.signal(ignored, signal.SIG_IGN)

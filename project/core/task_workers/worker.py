@@ -45,10 +45,10 @@ class SlotWatchdog:
 def run_worker(queues: Sequence[Queue] = QUEUES) -> Callable[[Flask, WorkerSlot], None]:
     """Return the function that a worker process runs, without a broker.
 
-    When the dispatcher wakes the worker, it runs tasks until none is ready.
+    When the dispatcher wakes the worker, the worker runs tasks until none is ready.
 
-    :param queues: the queues that it serves. It takes each task from the first of them that has a
-        ready task.
+    :param queues: the queues that the worker serves. It takes each task from the first of these
+        queues that has a ready task.
     """
 
     def claim(lease: UUID) -> ClaimedTask | None:

@@ -48,8 +48,8 @@ class WorkerSlot:
     # because a signal handler sets it: the handler could wait forever for a lock that the
     # interrupted code holds.
     stop_requested: bool = False
-    # Shared with the supervisor. The deadline is a value of `time.monotonic()`, which is the same
-    # in all processes of a machine; 0: no deadline.
+    # The following fields are shared with the supervisor. The deadline is a value of
+    # `time.monotonic()`, which is the same in all processes of a machine; 0: no deadline.
     _deadline: Any = field(default_factory=lambda: FORK.RawValue('d', 0.0))
     _orphans_released: Any = field(default_factory=lambda: FORK.RawValue('b', False))
     _lease: Any = field(default_factory=lambda: FORK.RawArray('B', uuid4().bytes))

@@ -79,7 +79,7 @@ class Watchdog(Protocol):
         """Start the time limit of a task."""
 
     def stop_watch(self) -> None:
-        """End the time limit: the task has ended. Only its outcome must be stored."""
+        """End the time limit, because the task has ended. Only its outcome must be stored."""
 
 
 _attempt: ContextVar[Attempt | None] = ContextVar('attempt', default=None)
@@ -176,7 +176,8 @@ def _get_runnable(task: Task | None, row: ClaimedTask) -> Task:
     """Return the task if it may run.
 
     :raises IncompatibleTask: if this version does not have the task.
-    :raises PermanentFailure: if it has no attempt left, because a process died in each of them.
+    :raises PermanentFailure: if the task has no attempt left, because a process died in each
+        attempt.
     """
     if task is None:
         raise IncompatibleTask('this version of the service does not have this task')

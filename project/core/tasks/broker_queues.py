@@ -26,7 +26,8 @@ def mark_queued(queue: Queue, limit: int, max_per_owner: int) -> list[UUID]:
     """Mark the next ready tasks of a queue as queued; return their ids in order.
 
     :param limit: maximum number of ids to return.
-    :param max_per_owner: maximum number of tasks of a user in the broker, including present ones.
+    :param max_per_owner: maximum number of tasks of a user in the broker, including the tasks that
+        are there already.
     """
     queued: list[UUID] = []
     # Parts with a concurrency limit come first: each has at most one task in the broker.
@@ -54,8 +55,8 @@ def _mark_queued(ids: list[UUID]) -> set[UUID]:
 def _front_of(part: QueuePart, limit: int, max_per_owner: int) -> list[UUID]:
     """Return the ids of the next tasks of a part, in the order in which they run.
 
-    :param max_per_owner: maximum number of tasks of a user in the broker, including present ones.
-        The tasks of the service and of operators have no such limit.
+    :param max_per_owner: maximum number of tasks of a user in the broker, including the tasks that
+        are there already. The tasks of the service and of operators have no such limit.
     """
     queued = _queued_by_owner(part)
     if part.slot:

@@ -10,4 +10,4 @@ class IncompatibleTask(Exception):
 
 
 class LeaseLost(Exception):
-    """The loss of a lease: another attempt has the task, and further effects would repeat."""
+    """The lease is lost: another attempt has the task. Further effects would happen twice."""

@@ -140,8 +140,8 @@ def oldest_waiting_by_queue() -> dict[str, int]:
 class ScheduleAge:
     """The last and the next run of a schedule of this version.
 
-    :param seconds_since_enqueued: None if it has not run since its row was created.
-    :param seconds_overdue: seconds since it should have run; 0 if it is not due.
+    :param seconds_since_enqueued: None if the schedule has not run since its row was created.
+    :param seconds_overdue: seconds since the schedule should have run; 0 if it is not due.
     """
 
     name: str
@@ -194,7 +194,7 @@ def queue_stats() -> dict[str, int]:
     return {
         'waiting': _count(due),
         'dead': _count(OutboxTask.state == DEAD),
-        # Without the slow queue, whose tasks may wait for hours behind a running one.
+        # Without the slow queue, whose tasks may wait for hours behind a running task.
         'delay': max(seconds_overdue(at) for queue, at in oldest.items() if queue != SLOW),
     }
 

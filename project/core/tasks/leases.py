@@ -31,8 +31,8 @@ from .rows import ClaimedTask
 LEASE_DURATION = timedelta(seconds=20)
 LEASE_RENEWAL_SECONDS = 5.0
 
-# A task that no worker has started this long after it went to the broker is sent again: the broker
-# may have lost it.
+# If no worker starts a task within this time after it was sent to the broker, it is sent again,
+# because the broker may have lost it.
 QUEUED_TIMEOUT = timedelta(seconds=30)
 
 # The values of a task that no process has.

@@ -51,7 +51,7 @@ def record_dispatcher_tick() -> None:
 
 
 def enqueue_due_schedules() -> datetime:
-    """Enqueue due schedules; return when to call this again, within an hour.
+    """Enqueue due schedules; return the time for the next call, within an hour.
 
     A schedule that was due several times while no dispatcher ran is enqueued once. A schedule whose
     next run is more than a period ahead is due now, because a clock that was ahead has postponed

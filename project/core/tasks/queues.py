@@ -113,7 +113,8 @@ def _mark_ready(dialect: str, max_rows: int) -> Any:
 def next_ready(part: QueuePart) -> Select[UUID]:
     """Return the SELECT of the id of the next ready task of a part.
 
-    Its parameter is `moment`. It skips rows that other processes are claiming.
+    The parameter of the statement is `moment`, the current time. The statement skips rows that
+    other processes are claiming.
     """
     return (
         select(OutboxTask.id)

@@ -33,7 +33,7 @@ _names: dict[Callable[..., Any], str] = {}
 
 @dataclass(frozen=True, slots=True)
 class TaskSlot:
-    """A concurrency limit of tasks. While no slot is free, they wait in the outbox.
+    """A concurrency limit of tasks. While no slot is free, the tasks wait in the outbox.
 
     :param is_free: returns whether a slot is free now. If none is free when the task runs, the task
         raises `SlotUnavailable` and waits; that does not count as a failed attempt.

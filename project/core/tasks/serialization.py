@@ -31,7 +31,8 @@ def serialize(
 ) -> tuple[str, bytes | None]:
     """Return the plain arguments as JSON, and the secret ones encrypted, if any.
 
-    :raises TypeError: if the function does not accept the arguments, or JSON changes them.
+    :raises TypeError: if the function does not accept the arguments, or a conversion to JSON would
+        change them.
     :raises ValueError: if all arguments together are larger than 64 KiB.
     """
     bound = inspect.signature(task.function).bind(*args, **kwargs)

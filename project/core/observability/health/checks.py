@@ -65,7 +65,8 @@ def check_migrations() -> CheckResult:
 def migration_state(heads: set[str]) -> str:
     """Compare the revisions of a database with the migrations of this code.
 
-    :returns: `ok`, `behind`, or `ahead` if a newer version of the service has migrated it.
+    :returns: `ok`, `behind`, or `ahead` if a newer version of the service has migrated the
+        database.
     """
     script = script_directory()
     known = {revision.revision for revision in script.walk_revisions()}
@@ -84,7 +85,10 @@ def script_directory() -> ScriptDirectory:
 
 
 def check_storage() -> CheckResult:
-    """Identify the storage and write to it: `ok`, `missing`, `foreign` or `full`."""
+    """Check that the storage belongs to the database and accepts writes.
+
+    :returns: `ok`, `missing` (no marker), `foreign` (another marker) or `full`.
+    """
     try:
         found = identify_storage()
     except SQLAlchemyError:

@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 class DependencyState:
     """The latest state of a dependency.
 
-    :param age: seconds since the evaluation. The age of `silent` is always 0.
+    :param age: seconds since the evaluation; always 0 for the state `silent`.
     :param severity: `ready`, `degraded` or `unready`.
     """
 

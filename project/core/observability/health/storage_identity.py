@@ -1,8 +1,8 @@
 """Check that the storage belongs to the database.
 
-A marker is an empty object in the storage, whose id is in the database. The first check creates
-both. The location (`STORAGE_URL`) then gets a row, too. From then on, a storage without the marker
-at this location is rejected, and never gets a marker automatically.
+A marker is an empty object in the storage, whose id is in the database. The first check stores both
+the marker and the id. It also stores a row for the location (`STORAGE_URL`). From then on, a
+storage without the marker at this location is rejected, and never gets a marker automatically.
 """
 
 from functools import partial
@@ -32,7 +32,7 @@ def init_app(app: Flask) -> None:
 
 
 def find_marker(url: str) -> str | None:
-    """Return the key of the marker of the storage at a URL, or None if unknown.
+    """Return the key of the marker of the storage at a URL, or None if not known yet.
 
     :raises ServiceUnavailable: if the storage does not belong to the database.
     """

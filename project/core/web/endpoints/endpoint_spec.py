@@ -59,7 +59,7 @@ class EndpointSpec:
     :param max_body_setting: the setting with the maximum body size; by default 1 MiB applies.
     :param may_return_202: whether the response may be 202 with `Retry-After`, because the result is
         not ready yet.
-    :param arguments: constraints of URL arguments beside their converters, as JSON Schema.
+    :param arguments: constraints of URL arguments beyond their converters, as JSON Schema.
     :param location: the endpoint that shows the created object, and the URL argument for its id.
     :param extra_request_headers, extra_response_headers: headers by name. Headers that follow from
         other parameters (`ETag`, `Range`, `Location`) are implied.

@@ -39,7 +39,10 @@ def sort_by(*names: str) -> fields.Str:
 
 
 def page_request(query: dict[str, Any]) -> PageRequest:
-    """Return a loaded query as a PageRequest. Fields of the subclass are filters."""
+    """Return a loaded query as a PageRequest.
+
+    The fields that a subclass of `ListQuery` adds are filters.
+    """
     paging = {name: query.pop(name, None) for name in ('limit', 'cursor', 'sort')}
     return PageRequest(**paging, filters=query)
 
