@@ -15,8 +15,8 @@ Named: TypeAlias = tuple[str, Header]
 IF_MATCH = Header('The `ETag` of the version to change. 412 if it is no longer the current one.')
 IF_NONE_MATCH = Header('The `ETag` of the last known version. 304 if it is still the current one.')
 RANGE = Header(
-    '`bytes=0-499`, or several ranges. Several ranges are ignored if a response with them would be '
-    'larger than the whole content.'
+    '`bytes=0-499`, or several ranges. Several ranges are ignored if a response with them would '
+    'not be smaller than the whole content.'
 )
 IF_RANGE = Header(
     'The `ETag` of the version of which the client has a part. `Range` is ignored if the content '
