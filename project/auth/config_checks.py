@@ -5,7 +5,7 @@ from typing import Any
 
 
 def find_faults(config: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the faults that prevent the start."""
+    """Yield the faults that prevent the service from starting."""
     if config['AUTH_TOKEN_LIFETIME'] > config['AUTH_SESSION_LIFETIME']:
         yield 'AUTH_TOKEN_MINUTES must not be longer than AUTH_SESSION_DAYS'
 

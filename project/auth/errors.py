@@ -58,7 +58,7 @@ class TotpNotEnabled(NotFound):
 
 
 class EmailNotVerified(Forbidden):
-    """The PIN that was mailed has not confirmed the registration yet."""
+    """The user has not confirmed the registration with the mailed PIN yet."""
 
     field, reason = 'email', 'Not verified yet: send the PIN that you received by mail'
 
@@ -82,7 +82,7 @@ class InvitationInvalid(UnprocessableContent):
 
 
 class UsernameMissing(UnprocessableContent):
-    """The invited email address has no user yet, so the request must contain a username."""
+    """The username is missing for a new user, or is not that of the existing user."""
 
     field, reason = 'username', 'Required: choose a username'
 

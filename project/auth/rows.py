@@ -43,7 +43,7 @@ class InvitationRow(NamedTuple):
 
 
 class EmailChangeRow(NamedTuple):
-    """The email address that a user requested."""
+    """The new email address that a user requested."""
 
     email: str
     email_key: str
@@ -69,7 +69,7 @@ class LiveKeyRow(NamedTuple):
 
 
 class ApiKeyRow(NamedTuple):
-    """An API key, for its owner."""
+    """An API key, as mails to its owner show it."""
 
     user_id: int
     name: str
@@ -147,7 +147,7 @@ class LiveSessionRow(NamedTuple):
 
 
 class SessionFamilyRow(NamedTuple):
-    """The session of a family of refresh tokens."""
+    """A session, found by the prefix that all its refresh tokens share."""
 
     id: UUID
     user_id: int
@@ -159,7 +159,7 @@ class SessionFamilyRow(NamedTuple):
 
 
 class ListedSessionRow(NamedTuple):
-    """A session in a list; `current` is true for that of the request."""
+    """A session in a list; `current` is true for the session of the request."""
 
     id: UUID
     created_at: datetime

@@ -35,7 +35,7 @@ class LoginSchema(Schema):
 
 
 class DeviceSchema(Schema):
-    """A known device, for the next login."""
+    """The token of a known device, to send with the next login."""
 
     device = fields.Str()
 

@@ -57,7 +57,7 @@ class LastAdmin(Conflict):
 
 
 class PrivilegeEscalation(Forbidden):
-    """The request concerns a permission, or needs one, that the caller does not hold."""
+    """The request needs, grants or removes a permission that the caller does not hold."""
 
     reason = 'Needs a permission that you do not hold'
 

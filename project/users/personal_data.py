@@ -44,7 +44,7 @@ _registry: list[PersonalData] = []
 def register_personal_data(
     feature: str, *, tables: Mapping[str, str | None], export: Export
 ) -> Callable[[Erase], Erase]:
-    """Register the function that erases a user's rows in all these tables.
+    """Register the decorated function, which erases a user's rows in all `tables`.
 
     After the account was closed (`user_deleted`), a task calls the function with the user's id. It
     repeats the call in new transactions as long as the function returns True. Each call deletes one
@@ -53,7 +53,8 @@ def register_personal_data(
 
     :param tables: the export file by table; None for a table that contains only secrets and is not
         exported.
-    :param export: yields the files, given the user's id. Called outside of transactions.
+    :param export: a function that yields a user's export files, given the user's id. It is called
+        outside of transactions.
     """
 
     def mark(erase: Erase) -> Erase:

@@ -1,4 +1,4 @@
-"""Signals of the users feature to features above it, sent inside its own transaction."""
+"""Signals of the users feature to features above it, sent inside the sender's transaction."""
 
 from blinker import Namespace
 
@@ -22,8 +22,8 @@ user_email_changed = _signals.signal('user-email-changed')
 username_changed = _signals.signal('username-changed')
 
 #: `send('users', user_id=…, email='…', by=…)`: the account is closed. No function finds the user or
-#: the email address any longer; a task erases the data. Receivers must revoke, in bounded time, all
-#: credentials that work without the user.
+#: the email address any longer; a task erases the data. Receivers must revoke all credentials that
+#: work without the user, in a time that does not grow with the user's data.
 user_deleted = _signals.signal('user-deleted')
 
 #: `send('users', user_id=…, was=[…], roles=[…], by=…)`: the roles of a user were changed.

@@ -16,10 +16,10 @@ from . import auth_cli
 @click.option('--admin', is_flag=True, help='Grant every permission.')
 @click.option('--generate', is_flag=True, help='Generate the password and print it.')
 def create_user(name: str, email: str, admin: bool, generate: bool) -> None:
-    """Create a user who can log in at once, such as the first admin.
+    """Create a user who can log in immediately, such as the first admin.
 
-    Prompts for the password. Generates one with --generate, or if standard input is not a terminal.
-    A generated password expires after 24 hours.
+    Prompts for the password. With --generate, or if standard input is not a terminal, a password is
+    generated instead. It expires after 24 hours.
     """
     ask = sys.stdin.isatty() and not generate
     password = click.prompt('Password', hide_input=True, confirmation_prompt=True) if ask else None
@@ -29,14 +29,14 @@ def create_user(name: str, email: str, admin: bool, generate: bool) -> None:
     click.echo(f'Created {user.username} <{user.email}> ({", ".join(user.roles)}).')
     if expires_at:
         click.echo(f'The password is valid until {expires_at:%Y-%m-%d %H:%M} UTC: change it.')
-        # The last line, so that scripts find it.
+        # Print this line last, so that scripts find it.
         click.echo(f'Password: {chosen}')
 
 
 @auth_cli.command('reset-password')
 @click.argument('user')
 def auth_reset_password(user: str) -> None:
-    """Mail a user a PIN for a new password, which only the user can set."""
+    """Mail a user a PIN for a new password. Operators cannot set passwords."""
     found = service.start_reset(user)
     click.echo(f'A PIN is on its way to {found.email}.')
 

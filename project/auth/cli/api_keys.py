@@ -35,7 +35,7 @@ def auth_keys(user: str, revoke: UUID | None, as_json: bool) -> None:
 def auth_leaked(token: str, dry_run: bool) -> None:
     """Revoke a token of any kind and notify its owner.
 
-    With `-`, read the token from standard input, to keep it out of the shell history.
+    If TOKEN is `-`, it is read from standard input. This keeps it out of the shell history.
     """
     given = sys.stdin.read().strip() if token == '-' else token
     act = service.find_token_owner if dry_run else service.revoke_leaked

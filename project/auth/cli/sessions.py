@@ -29,7 +29,7 @@ def auth_sessions(user: str, as_json: bool) -> None:
 def auth_revoke(user: str, session: UUID | None, dry_run: bool) -> None:
     """End the sessions of a user.
 
-    The next request with any of their tokens returns 401.
+    The next request with a token of an ended session returns 401.
     """
     user_id = users.get_user_by_login(user).id
     if dry_run:
@@ -49,8 +49,8 @@ def auth_revoke(user: str, session: UUID | None, dry_run: bool) -> None:
 def auth_unlock(user: str | None, network: str | None) -> None:
     """Reset all attempt counters of a user, or of an email address without a user.
 
-    With --network, reset the counter of wrong PINs of an IP address: of its /24 network, or of its
-    /64 network for IPv6.
+    With --network, reset the counter of wrong PINs from the network of an IP address: /24 for IPv4,
+    /64 for IPv6.
     """
     if user and not network:
         names = service.unlock(user)

@@ -42,19 +42,22 @@ class Credential(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey('users.id'), primary_key=True)
     password_hash: Mapped[str] = mapped_column(String(255))
     changed_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
-    # None: never expires. A generated password expires (ASVS 6.4.1).
+    # None if the password never expires. A generated password expires (ASVS 6.4.1).
     expires_at: Mapped[datetime | None] = mapped_column(UTCDateTime, index=True)
 
     @classmethod
     def was_changed_after(cls, user_id: int, moment: datetime) -> bool:
-        """Return whether a user's password was set after `moment`, but not in the future."""
+        """Return whether a user's password was set after `moment`.
+
+        A time in the future does not count: the clock that set it was ahead.
+        """
         changed = (cls.changed_at > moment) & (cls.changed_at <= now() + MAX_CLOCK_SKEW)
         later = select(cls.user_id).where(cls.user_id == user_id, changed)
         return execute_select(later).one_or_none() is not None
 
     @classmethod
     def find_hash(cls, user_id: int) -> str | None:
-        """Return the hash of a user's password, even if it expired, or None."""
+        """Return the hash of a user's password, even of an expired one, or None."""
         found = PASSWORD_HASH_OF_USER.first(user_id=user_id)
         return found.password_hash if found else None
 
@@ -66,15 +69,16 @@ class Credential(Base):
 
     @classmethod
     def find_hash_for_login(cls, user_id: int, place: int) -> tuple[str | None, str | None]:
-        """Return the user's password hash and a reference hash.
+        """Return the password hash of a user, and a reference hash.
 
-        A login without a password hash verifies the reference hash instead. All logins use one
-        statement, so that neither its time nor the time of the hash depends on the existence of
-        the user.
+        If there is no password hash, the login verifies a dummy hash with the cost of the reference
+        hash. All logins run the same statement. So the duration of a login does not reveal whether
+        the user exists.
 
-        :param place: a number below 2³¹ that chooses the user whose hash is the reference.
-        :returns: The first is None if the user's password is missing or expired. Both are None
-            without any user.
+        :param place: a number below 2³¹ that chooses the user whose hash is the reference. Pass the
+            same number for each login with the same name.
+        :returns: the password hash, or None if the user's password is missing or expired; and the
+            reference hash, or None if no user has a password.
         """
         hashes = {row.user_id: row for row in HASHES_FOR_LOGIN.all(user_id=user_id, place=place)}
         own = hashes.pop(user_id, None)
@@ -86,13 +90,13 @@ class Credential(Base):
     def lock_password_hash(cls, user_id: int) -> str | None:
         """Return a user's password hash. Lock it and the user until the transaction ends."""
         stored = select(cls.password_hash).select_from(User).join(cls, cls.user_id == User.id)
-        # The user first: the deletion of a user takes both locks in the same order.
+        # Lock the user first: the deletion of a user takes both locks in the same order.
         locked = stored.where(User.id == user_id).with_for_update(key_share=True)
         return db.session.scalar(locked)
 
 
 class Registration(Base):
-    """A registration that its PIN has not confirmed yet. It reserves its username."""
+    """A registration that the user has not confirmed with its PIN yet. It reserves the username."""
 
     __tablename__ = 'auth_registrations'
     __table_args__ = (Index(None, 'email_key', 'created_at'),)
@@ -109,8 +113,8 @@ class Registration(Base):
     def find_pending(cls, key: str) -> list['Registration']:
         """Return the pending registrations of an email address, newest first.
 
-        At most 20: the limit is ten registrations a day, and ten of the day before may still be
-        pending.
+        At most 20 are pending: ten registrations a day are allowed, and those of the day before may
+        not have expired yet.
         """
         waiting = select(cls).where(cls.email_key == key, cls.expires_at > now())
         return list(db.session.scalars(waiting.order_by(cls.created_at.desc()).limit(20)))
@@ -124,8 +128,8 @@ class Registration(Base):
 class Pin(Base):
     """The newest PIN or code for a purpose and an exact email address, as an HMAC.
 
-    Two spellings with one `email_key` may be two mailboxes: a PIN for one never replaces the PIN
-    for the other.
+    Two spellings with the same `email_key` may be two mailboxes. So a PIN for one spelling never
+    replaces the PIN for the other spelling.
     """
 
     __tablename__ = 'auth_pins'
@@ -154,10 +158,10 @@ class Invitation(Base):
     email_key: Mapped[str] = mapped_column(String(1016), primary_key=True)
     email: Mapped[str] = mapped_column(String(254))
     roles: Mapped[list[str]] = mapped_column(WordList)
-    # Not an HMAC: 80 random bits need no key, and invitations survive a new SECRET_KEY.
+    # Not an HMAC: 80 random bits need no key, and invitations stay valid after a new SECRET_KEY.
     code_hash: Mapped[bytes] = mapped_column(LargeBinary(32))
-    # This user must hold the permissions of the roles when the invitation is accepted. None: an
-    # operator invited.
+    # The inviting user, who must hold the permissions of the roles when the invitation is accepted.
+    # None if an operator invited.
     invited_by: Mapped[int | None] = mapped_column(ForeignKey('users.id'), index=True)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
@@ -172,7 +176,7 @@ class Invitation(Base):
 
 
 class EmailChange(Base):
-    """A requested new email address that its PIN has not confirmed yet."""
+    """A new email address that a user requested and has not confirmed with its PIN yet."""
 
     __tablename__ = 'auth_email_changes'
 
@@ -201,8 +205,9 @@ PASSWORD_HASH_OF_USER = CompiledQuery(
     ),
 )
 
-# Map `place` to an existing id: take `place % 2**n` for the largest n whose result does not exceed
-# the last id. New users change few mappings.
+# Map `place` to a number up to the last id: `place % 2**n` for the largest n whose result does not
+# exceed the last id. The user with this id, or the next one, has the reference hash. New users
+# change few of these mappings.
 _last, _other = aliased(Credential), aliased(Credential)
 _last_id = select(func.max(_last.user_id).label('id')).subquery().c.id
 _remainders = [

@@ -45,7 +45,7 @@ class ApiKey(Base):
 
     @classmethod
     def find(cls, key_id: UUID) -> ApiKeyRow | None:
-        """Return the columns of a key that mails to its owner need."""
+        """Return a key, with the columns that mails to its owner show."""
         shown = select(cls.user_id, cls.name, cls.prefix, cls.expires_at)
         return select_row(ApiKeyRow, shown.where(cls.id == key_id))
 

@@ -17,13 +17,17 @@ ENCRYPTION_PURPOSE = 'totp'
 
 
 class Totp(Base):
-    """The shared secret of a user's authenticator (RFC 6238), required at login once confirmed."""
+    """The shared secret of a user's authenticator (RFC 6238).
+
+    After the user has confirmed it, logins require a code of the authenticator.
+    """
 
     __tablename__ = 'auth_totp'
 
     user_id: Mapped[int] = mapped_column(ForeignKey('users.id'), primary_key=True)
     encrypted_secret: Mapped[bytes] = mapped_column(LargeBinary)
-    # The timestep of the last accepted code. Codes up to it are rejected (ASVS 6.5.1).
+    # The timestep of the last accepted code. Codes of this timestep and of earlier ones are
+    # rejected (ASVS 6.5.1).
     last_used_timestep: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     confirmed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
@@ -35,7 +39,7 @@ class Totp(Base):
 
     @staticmethod
     def decrypt_secret(ciphertext: bytes) -> bytes | None:
-        """Return the secret, or None if its key is unknown."""
+        """Return the secret, or None if the key of the ciphertext is unknown."""
         return decrypt(ENCRYPTION_PURPOSE, ciphertext)
 
     @classmethod
@@ -51,7 +55,7 @@ class Totp(Base):
 
 
 class RecoveryCode(Base):
-    """A code that replaces the authenticator once: 120 random bits, so a fast hash is enough."""
+    """A code that replaces the authenticator once; a fast hash is enough for 120 random bits."""
 
     __tablename__ = 'auth_recovery_codes'
 

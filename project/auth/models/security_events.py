@@ -1,4 +1,4 @@
-"""Security events: actions on accounts with actor, origin and outcome."""
+"""Security events: actions on accounts, with actor, client and outcome."""
 
 from datetime import datetime
 from functools import cache
@@ -21,8 +21,9 @@ class Event(Base):
     __table_args__ = (Index(None, 'user_id', 'created_at'), Index(None, 'created_at'))
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
-    # The user whose account it concerns; None for an attempt on an unknown account. No foreign key:
-    # recording an attempt must not fail if the account is deleted at the same time.
+    # The user whose account the event concerns; None for an attempt on an unknown account. It is
+    # not a foreign key, because recording an attempt must not fail if the account is deleted at the
+    # same time.
     user_id: Mapped[int | None] = mapped_column()
     event_type: Mapped[str] = mapped_column(String(48))
     outcome: Mapped[str] = mapped_column(String(16))
@@ -38,7 +39,7 @@ class Event(Base):
     @classmethod
     @cache
     def filtered(cls, names: frozenset[str]) -> AnySelect:
-        """Return the SELECT with the named filters, cached per set of names."""
+        """Return the SELECT with the filters of these names, cached per set of names."""
         filters = {
             'user_id': cls.user_id == bindparam('user_id'),
             'kind': cls.event_type == bindparam('kind'),

@@ -45,15 +45,15 @@ class Device(Base):
 
     @classmethod
     def find_all(cls, user_id: int) -> list[SeenDeviceRow]:
-        """Return id, network and user agent of a user's devices, the last used first."""
+        """Return id, network and user agent of a user's devices, last used first."""
         return DEVICES_OF_USER.all(user_id=user_id)
 
 
 class Session(Base):
     """A session: an access token valid for one hour, and a refresh token.
 
-    It keeps the hash of the previous refresh token. For ten seconds it also keeps the response to
-    that token, encrypted under it.
+    The row keeps the hash of the previous refresh token. For ten seconds after a refresh, it also
+    keeps the response, encrypted under the previous refresh token, for repeated requests.
     """
 
     __tablename__ = 'auth_sessions'
@@ -63,7 +63,8 @@ class Session(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey('users.id'))
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
-    # Hash of the prefix that all refresh tokens of a session share: old ones still identify it.
+    # Hash of the prefix that all refresh tokens of a session share. So an old refresh token still
+    # identifies its session.
     family_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
     refresh_hash: Mapped[str | None] = mapped_column(String(64))
     previous_token_hash: Mapped[str | None] = mapped_column(String(64), index=True)
@@ -98,7 +99,7 @@ class Session(Base):
     ) -> LiveSessionRow | None:
         """Return the same as `find_live`, for a token that a refresh replaced.
 
-        :param window: start and end of the period that contains the refresh.
+        :param window: start and end of the period in which the token was replaced.
         """
         return JUST_REFRESHED.first(token_hash=token_hash, since=window[0], until=window[1])
 
@@ -126,7 +127,7 @@ DEVICES_OF_USER = CompiledQuery(
     .order_by(Device.last_used_at.desc(), Device.id),
 )
 
-# With all columns of users that responses show, so that `GET /users/me` needs no second SELECT.
+# It has all columns of users that responses show, so that `GET /users/me` needs no second SELECT.
 _named = USER_SELECT.add_columns(
     Session.id.label('session_id'), Session.authenticated_at, Session.last_used_at
 ).join(Session, User.id == Session.user_id)

@@ -45,8 +45,8 @@ def account_create(body: AccountCreateBody) -> None:
 
     A mail to the email address contains a PIN of six digits for `PUT /auth/verifications`. If a
     user has the email address, the mail is a notice instead. The registration expires after 24
-    hours; registering again with the same password restarts them. Limit: ten registrations a day
-    per email address.
+    hours. Registering again with the same username, email address and password restarts this time.
+    Limit: ten registrations a day per email address.
     """
     service.register(**body)
 
@@ -74,7 +74,7 @@ def verification_create(body: VerificationCreateBody) -> None:
     """Mail a new PIN to a pending registration. The response is always the same.
 
     The new PIN voids older ones. If a user has the email address, the mail is a notice instead.
-    After ten mails a day to one email address, another one is sent only if no code is valid.
+    After ten mails a day to one email address, a further mail is sent only if no code is valid.
     """
     service.resend_verification(body['email'])
 

@@ -67,9 +67,9 @@ class KeyCreateBody(TypedDict):
 def key_create(body: KeyCreateBody) -> CreatedKey:
     """Create an API key for a program.
 
-    The key is shown only once, and a mail notifies you. The key has your permissions within its
-    scopes, which are permissions such as `files:read`. A scope that you do not hold returns 403;
-    more than 50 keys return 409.
+    The key is shown only once, and a mail notifies you. `scopes` are permissions, such as
+    `files:read`. The key has those of your permissions that are among its scopes. A scope that you
+    do not hold returns 403. More than 50 keys return 409.
     """
     return service.create_key(current_principal(), **body)
 

@@ -51,8 +51,8 @@ def invitation_create(body: InvitationCreateBody) -> None:
 
     The response is the same for known and unknown email addresses. The code is valid for seven
     days; a new invitation voids the previous one. A role with a permission that you do not hold
-    returns 403. After ten mails a day to one email address, no more are sent, and the newest code
-    stays valid.
+    returns 403. After ten mails a day to one email address, no further mail is sent that day, and
+    the newest code stays valid.
     """
     service.invite(current_principal(), **body)
 

@@ -38,7 +38,7 @@ class PasswordReplaceBody(TypedDict):
 def password_replace(body: PasswordReplaceBody) -> None:
     """Change your password. Your other sessions end, and a mail notifies you.
 
-    After ten wrong passwords of this session in 15 minutes, it returns 429 `attempts`.
+    After ten wrong passwords in this session within 15 minutes, the response is 429 `attempts`.
     """
     service.change_password(current_principal(), **body)
 
@@ -62,8 +62,8 @@ class PasswordResetCreateBody(TypedDict):
 def password_reset_create(body: PasswordResetCreateBody) -> None:
     """Mail a PIN for a new password to an email address, if a user has it.
 
-    The response is always the same. After ten mails a day to one email address, another one is sent
-    only if no code is valid.
+    The response is always the same. After ten mails a day to one email address, a further mail is
+    sent only if no code is valid.
     """
     service.request_reset(body['email'])
 
@@ -92,8 +92,9 @@ class PasswordResetReplaceBody(TypedDict):
 def password_reset_replace(body: PasswordResetReplaceBody) -> dict[str, str]:
     """Set a new password with a PIN.
 
-    All your sessions and API keys end, and a mail notifies you. A wrong, used, expired or replaced
-    PIN returns 422 `pin`. Log in afterwards, with your second factor if you have one. Send `device`
-    with that login, so that failed logins from other devices do not block it.
+    All your sessions end, your API keys are deleted, and a mail notifies you. A wrong, used,
+    expired or replaced PIN returns 422 `pin`. Log in afterwards, with your second factor if you
+    have one. Send the returned `device` with that login, so that failed logins from other devices
+    do not block it.
     """
     return {'device': service.reset_password(**body)}

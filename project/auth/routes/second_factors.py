@@ -23,8 +23,8 @@ from . import blueprint
 def totp_create() -> service.Enrolment:
     """Start to enrol an authenticator.
 
-    Returns its secret as text, URI and QR code (SVG). The secret is shown only once. Confirm it
-    within an hour: send a code to `PUT /auth/totp`.
+    Returns its secret as text, URI and QR code (SVG). The secret is shown only once. Confirm the
+    authenticator within an hour: send one of its codes to `PUT /auth/totp`.
     """
     return service.start_totp_enrolment(current_principal())
 
@@ -49,7 +49,8 @@ class TotpReplaceBody(TypedDict):
 def totp_replace(body: TotpReplaceBody) -> dict[str, list[str]]:
     """Enable the second factor with a code of the authenticator.
 
-    The response contains ten recovery codes, shown only once. Each replaces the authenticator once.
+    The response contains ten recovery codes, which are shown only once. Each code replaces the
+    authenticator once.
     """
     return {'recovery_codes': service.confirm_totp(current_principal(), body['otp'])}
 

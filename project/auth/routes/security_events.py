@@ -26,5 +26,5 @@ class EventListQuery(ListQuery):
     errors=[CursorInvalid],
 )
 def event_list(page: PageRequest) -> Page[EventRow]:
-    """List the security events of your account, newest first, with failed attempts."""
+    """List the security events of your account, including failed attempts, newest first."""
     return service.list_events(current_principal(), page)

@@ -69,10 +69,11 @@ def session_create(body: SessionCreateBody) -> service.Login:
 
     `token` is valid for an hour. `refresh_token` is valid for 30 days, and a session for at most
     90 days. If a second factor is on, the right password alone returns 401 `otp`: send `otp` or
-    `recovery_code` as well. Keep `device` and send it with the next login. After ten wrong
-    passwords in 15 minutes, logins with this username or email address return 429 `attempts` for a
-    while, except from known devices. Ten wrong `otp` with the right password have the same effect.
-    In that case, a mail notifies the owner.
+    `recovery_code` as well. Keep `device` and send it with the next login: it makes the client a
+    known device. After ten wrong passwords in 15 minutes, logins with this username or email
+    address return 429 `attempts` for a while, except from known devices. Ten wrong `otp` with the
+    right password have the same effect. A wrong second factor with the right password is reported
+    to the owner by mail, at most three times a day.
     """
     return service.log_in(**body)
 
@@ -98,7 +99,8 @@ def session_refresh(body: SessionRefreshBody) -> service.Login:
     """Exchange a refresh token for a new token and a new refresh token.
 
     A refresh token can be used once. A repeated request within ten seconds gets the same response,
-    for other tabs and lost responses. Later reuse ends the session, and a mail notifies the user.
+    because several tabs may refresh at the same time, and responses may get lost. Later reuse ends
+    the session, and a mail notifies the user.
     """
     return service.refresh_session(body['refresh_token'])
 
@@ -129,7 +131,7 @@ def session_reauthenticate(body: SessionReauthenticateBody) -> service.Login:
     """Confirm your password and second factor again.
 
     The login is then fresh for ten minutes. The session gets new tokens; the old ones become
-    invalid. After ten wrong passwords in 15 minutes, it returns 429 `attempts`.
+    invalid. After ten wrong passwords in 15 minutes, the response is 429 `attempts`.
     """
     return service.reauthenticate(current_principal(), **body)
 

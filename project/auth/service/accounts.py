@@ -44,7 +44,7 @@ REGISTRATION_LIFETIME = timedelta(hours=24)
 
 
 class CreatedAccount(NamedTuple):
-    """A new user, the password, and its expiry; None: it never expires."""
+    """A new user, the password and its expiry, which is None if the password never expires."""
 
     user: UserRow
     password: str
@@ -55,9 +55,10 @@ class CreatedAccount(NamedTuple):
 def register(*, username: str, email: str, password: str, name: str = '') -> None:
     """Store a registration for 24 hours; mail its PIN, or a notice to a known user.
 
-    Both cases take the same time and write the same rows, because a task looks the email address
-    up. A repeated registration with the same username, email address and password restarts the 24
-    hours of the pending one. The password of a pending registration never changes.
+    A known and an unknown email address take the same time and write the same rows, because only
+    the task looks the email address up. A repeated registration with the same username, email
+    address and password restarts the 24 hours of the pending one. The password of a pending
+    registration never changes.
 
     :raises PasswordTooWeak: if the password is weak.
     :raises ApiError: if the username is invalid or reserved.
@@ -66,9 +67,10 @@ def register(*, username: str, email: str, password: str, name: str = '') -> Non
     """
     check_new_password(password, words=[username, email])
     username, key = users.validate_new_username(username), email_key(email)
-    # Count first: the response to a repeated registration reveals whether the password is right.
+    # Count before the check of the password: the response to a repeated registration reveals
+    # whether the password is right.
     REGISTRATION.consume(key)
-    # Hashed before the transaction, which holds the only write lock on SQLite.
+    # Hash before the transaction begins, because on SQLite it holds the only write lock.
     _keep_registration(username, email, name, _hash_to_keep(username, key, password))
 
 
@@ -76,7 +78,8 @@ def register(*, username: str, email: str, password: str, name: str = '') -> Non
 def resend_verification(email: str) -> None:
     """Mail a new PIN to a pending registration, or a notice to a known email address.
 
-    The result is the same for all email addresses: a task looks them up and counts the mails.
+    The result is the same for all email addresses, because only the task looks the email address up
+    and counts the mails.
     """
     enqueue(send_verification, email)
 
@@ -121,9 +124,9 @@ def send_already_registered_notice(known: UserRow) -> None:
 def verify_account(*, email: str, pin: str, password: str) -> UserRow:
     """Create the user of a registration after a check of its PIN and its password.
 
-    The password check prevents an attack: a stranger registers the email address of another person,
-    and that person confirms a password that the stranger knows. The PIN verifies only registrations
-    of the exact email address that it was mailed to.
+    The password check prevents an attack: a stranger registers the email address of another person.
+    With the PIN alone, that person would confirm an account whose password the stranger knows. The
+    PIN verifies only registrations of the exact email address to which it was mailed.
 
     :raises WrongPin: if the PIN or the password is wrong, or the registration has expired.
     """
@@ -143,9 +146,10 @@ def verify_account(*, email: str, pin: str, password: str) -> UserRow:
 def create_account(
     *, username: str, email: str, password: str | None = None, admin: bool = False
 ) -> CreatedAccount:
-    """Create a user who can log in at once; generate the password if it is not given.
+    """Create a user who can log in immediately. Generate a missing password.
 
-    For operators, who create the first admin with it: there are no default accounts (ASVS 6.3.2).
+    For operators. They create the first admin with it, because there are no default accounts (ASVS
+    6.3.2).
 
     :raises ApiError: if the password is weak, or the username is invalid, reserved or taken.
     """
@@ -160,11 +164,11 @@ def create_account(
 
 
 def _hash_to_keep(username: str, key: str, password: str) -> str:
-    """Return a new hash for a registration, or the hash of the one it renews.
+    """Return a new hash for a registration, or that of the pending one it renews.
 
     It takes the same time for a wrong email address and a wrong password.
 
-    :raises UsernameTaken: if the email address or the password differs from the pending one.
+    :raises UsernameTaken: if the pending registration has another email address or password.
     """
     waiting = Registration.find_by_username(username)
     if waiting is None:

@@ -1,6 +1,6 @@
 """Attempt counters of the auth feature.
 
-Each states how the owner can log in after its limit is reached.
+Each counter states how the owner of an account can log in after the limit is reached.
 """
 
 from uuid import UUID
@@ -38,7 +38,7 @@ LOGIN_DEVICE = AttemptCounter(
     scope='known device',
     limit=MAX_ATTEMPTS,
     period=ATTEMPT_PERIOD,
-    recovery='A login without `device` has another counter; only the token of the device uses it.',
+    recovery='Log in without `device`: only logins with its token use this counter.',
     command=UNLOCK,
 )
 SESSION_PASSWORD = AttemptCounter(
@@ -79,7 +79,7 @@ OTP_DEVICE = AttemptCounter(
 )
 OTP_SESSION = AttemptCounter(
     name='otp-session',
-    scope='session that confirms its second factor again or a new one',
+    scope='session that confirms its second factor again, or a new one',
     limit=MAX_ATTEMPTS,
     period=ATTEMPT_PERIOD,
     recovery='Log in again: every session has its own counter, and recovery codes are not counted.',
@@ -116,7 +116,7 @@ REGISTRATION = AttemptCounter(
     scope='mailbox that accounts are registered for',
     limit=MAX_MAILS_PER_DAY,
     period=DAY,
-    recovery='No account is affected; an operator can create one, which sends an invitation.',
+    recovery='No existing account is affected, and `flask users create` sends an invitation.',
     command=UNLOCK,
 )
 EMAIL_CHANGE = AttemptCounter(
@@ -148,7 +148,7 @@ SECOND_FACTOR_MAIL = AttemptCounter(
 def login_target(login: str, user: UserRow | None) -> str:
     """Return the target of a login: the normalized username or email address.
 
-    An existing user's own spelling is used, so that all variants share a counter.
+    For an existing user, it is the stored spelling, so that all spellings share a counter.
     """
     if user is not None:
         login = user.email if '@' in login else user.username
@@ -168,7 +168,7 @@ def session_target(session_id: UUID | None) -> str:
 def network_target(ip_address: str) -> str:
     """Return the /24 (IPv6: /64) network of an IP address.
 
-    It is usually one household or company.
+    Such a network is usually one household or company.
     """
     return network_of(ip_address, v4_prefix=24)
 

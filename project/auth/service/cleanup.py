@@ -30,7 +30,10 @@ EXPIRED_KEY_RETENTION = timedelta(days=30)
 
 
 def expired_rows() -> Expired:
-    """Return the tables of auth whose rows expire, by the names that operators see."""
+    """Return the expiry column and limit of each table, by the name that operators see.
+
+    A row has expired if the value of its column is earlier than the limit.
+    """
     moment = now()
     return {
         'sessions': (Session.refresh_expires_at, moment),
@@ -48,8 +51,8 @@ def expired_rows() -> Expired:
 def delete_expired(*, dry_run: bool = False) -> Iterator[CleanupBatch]:
     """Delete the expired rows of every table of auth, batch by batch.
 
-    Security events are kept for `AUTH_EVENTS_DAYS`, API keys for 30 days after their expiry. An
-    error ends the cleanup of its table only.
+    Security events are kept for `AUTH_EVENTS_DAYS`, API keys for 30 days after their expiry. If an
+    error occurs in a table, the cleanup continues with the next table.
     """
     return delete_expired_rows(expired_rows(), dry_run=dry_run)
 

@@ -1,4 +1,4 @@
-"""Change of a user's email address: a PIN confirms it, and a mail notifies both addresses."""
+"""Change of a user's email address: a PIN confirms it, and mails notify both email addresses."""
 
 from datetime import timedelta
 
@@ -37,7 +37,7 @@ from .credentials.pins import (
 )
 from .security_events import actor_of, record_security_event
 
-# The lifetime of the codes that are mailed from the third mail of a day on.
+# As long as the lifetime of the codes in the third and later mails of a day.
 CHANGE_LIFETIME = timedelta(hours=24)
 
 
@@ -110,7 +110,7 @@ def _change(user_id: int, pending: EmailChangeRow, verified: VerifiedPin) -> Use
 def on_user_email_changed(_sender: object, *, user_id: int, was: str, by: int | None) -> None:
     """Notify the old email address (ASVS 6.3.7), and delete pending rows.
 
-    These are the PINs of the old email address and the registrations of the new one.
+    The pending rows are the PINs of the old email address and the registrations of the new one.
     """
     user = users.get_user(user_id)
     delete_pins(email_key(was))

@@ -40,7 +40,7 @@ BATCH_USERS = 100
 
 @atomic()
 def invite(asker: Principal, *, email: str, roles: Iterable[str] = (MEMBER,)) -> None:
-    """Mail an invitation to an email address; it voids an earlier one.
+    """Mail an invitation to an email address. It voids an earlier invitation.
 
     If a user with a password has the email address, mail a notice instead.
 
@@ -102,7 +102,8 @@ def accept_invitation(
 
     :raises InvitationInvalid: if the code is wrong, or the inviting user no longer has the
         permissions of the roles (ASVS 8.3.3).
-    :raises UsernameMissing: if `username` is missing for a new user, or is not the existing user's.
+    :raises UsernameMissing: if `username` is missing for a new user, or is not that of the existing
+        user.
     :raises ApiError: if the password is weak, or the username is invalid, reserved or taken.
     """
     check_new_password(password, words=[email, username or ''])
@@ -115,7 +116,7 @@ def accept_invitation(
     if user is None and username is None:
         raise UsernameMissing
     if user and username and username.lower() != user.username:
-        raise UsernameMissing('This account has another username: leave it out')
+        raise UsernameMissing('This account has another username: send no username')
     return _accept(found, user, username, hash_password(password))
 
 
@@ -193,7 +194,8 @@ def _can_be_accepted(found: InvitationRow, user_id: int) -> bool:
 def _may_invite(user_id: int | None, roles: Iterable[str]) -> bool:
     """Return whether a user may currently invite with these roles.
 
-    The routes that invite or create users require `users:invite` or `users:write`.
+    The user needs the permissions of the roles, and `users:invite` or `users:write`: the routes
+    that invite or create users require these two.
 
     :param user_id: the inviting user; None for an operator.
     """

@@ -66,14 +66,14 @@ def log_in(
     """Open a session for a user with the right password and second factor.
 
     Wrong credentials take the same time for existing and unknown users. The state of the account is
-    checked only after a right password, so strangers cannot learn it.
+    checked only after a right password, so that strangers cannot learn the state.
 
     :raises WrongCredentials: if the password is wrong, or the user does not exist.
     :raises EmailNotVerified: if the registration is still pending.
     :raises AccountDisabled: if the user is disabled.
     :raises OtpRequired, WrongOtp, WrongRecoveryCode: see `verify_second_factor`.
-    :raises TooManyAttempts: without a check, after ten wrong passwords in 15 minutes for the
-        username or email address as typed. A known device has its own counter.
+    :raises TooManyAttempts: after ten wrong passwords in 15 minutes for the typed username or email
+        address; the password is not checked. A known device has its own counter.
     """
     user = users.find_user_by_login(user_or_email)
     user_id = user.id if user else 0
@@ -114,7 +114,7 @@ def reauthenticate(
     :raises SessionNotFound: if the caller has no session (an API key), or it has ended.
     :raises WrongCredentials: if the password is wrong. Attempts are counted per session.
     :raises OtpRequired, WrongOtp, WrongRecoveryCode: see `verify_second_factor`.
-    :raises TooManyAttempts: without a check, after ten wrong passwords in 15 minutes.
+    :raises TooManyAttempts: after ten wrong passwords in 15 minutes; the password is not checked.
     """
     if asker.session_id is None:
         raise SessionNotFound
@@ -140,7 +140,7 @@ def _record_reauthentication_failure(user_id: int) -> None:
 
 
 def _renewed(stored: str | None, password: str) -> str | None:
-    """Return a new hash if the stored one has another cost than configured, else None."""
+    """Return a new hash if the cost of the stored one is not the configured cost, else None."""
     return hash_password(password) if stored and needs_rehash(stored) else None
 
 
@@ -154,7 +154,10 @@ def _enter(
     known: UUID | None,
     device: str | None,
 ) -> Login:
-    """Open a session, unless the password was changed while it was verified."""
+    """Open a session.
+
+    :raises WrongCredentials: if the password was changed while it was verified.
+    """
     if Credential.lock_password_hash(user.id) != stored:
         raise WrongCredentials
     if renewed:
@@ -186,7 +189,11 @@ def _open_session(
 @repeatable
 @atomic()
 def _renew(asker: Principal, session_id: UUID, stored: str | None, factor: Factor | None) -> Login:
-    """Issue new tokens for a session, unless it ended or the password was changed."""
+    """Issue new tokens for a session.
+
+    :raises SessionNotFound: if the session has ended.
+    :raises WrongCredentials: if the password was changed while it was verified.
+    """
     if Credential.lock_password_hash(asker.user_id) != stored:
         raise WrongCredentials
     consume_second_factor(asker.user_id, factor)

@@ -28,13 +28,13 @@ from project.users.personal_data import ExportFile, json_part, register_personal
 from .email_changes import email_change_purpose
 from .security_events import list_all_events
 
-# Sessions before devices, which they reference.
+# Delete sessions before devices, because sessions reference devices.
 MODELS_BY_USER: tuple[Any, ...] = (
     Session, Device, ApiKey, Totp, RecoveryCode, EmailChange, Event, Credential,
 )  # fmt: skip
 MODELS_BY_EMAIL: tuple[Any, ...] = (Pin, Registration, Invitation)
 
-# Each column is listed, so that a new one is not exported by accident.
+# Each column is listed, so that a new column is not exported by accident.
 EXPORTED_COLUMNS: dict[Any, tuple[Any, ...]] = {
     Session: (
         Session.id, Session.ip_address.label('address'), Session.user_agent, Session.created_at,
@@ -100,9 +100,9 @@ def erase_account_data(user_id: int) -> bool:
 def close_account(user_id: int, email: str) -> None:
     """Delete a user's secrets and all pending rows of the email address.
 
-    Call it inside `atomic`. Another user may register the email address at once and must not
-    inherit these rows. Sessions, devices and events may be many, so a task deletes them. Until
-    then, the guard rejects the sessions because their user does not exist.
+    Call it inside `atomic`. Another user may register the email address immediately afterwards, and
+    must not inherit these rows. A user may have many sessions, devices and events, so a task
+    deletes them. Until then, the guard rejects the sessions because their user does not exist.
     """
     for model in (Credential, ApiKey, Totp, RecoveryCode, EmailChange):
         db.session.execute(delete(model).where(model.user_id == user_id))

@@ -44,7 +44,7 @@ def connect_receivers() -> None:
 
 
 def on_users_created(_sender: object, *, user_ids: list[int], invite: bool, by: int | None) -> None:
-    """Record who created users. Registrations are recorded elsewhere."""
+    """Record which actor created users. Registrations are recorded elsewhere."""
     for user_id in user_ids:
         record_security_event(
             'user_created', user_id, actor=f'user:{by}' if by else None, invited=invite
@@ -67,9 +67,9 @@ def on_username_changed(_sender: object, *, user_id: int, by: int | None) -> Non
 
 
 def on_user_deleted(_sender: object, *, user_id: int, email: str, by: int | None) -> None:
-    """Close the account and record that.
+    """Close the account and record its deletion.
 
-    The event has no `user_id`, so that it is not erased.
+    The event has no `user_id`, so that the erasure of the user's data does not delete the event.
     """
     close_account(user_id, email)
     record_security_event('user_deleted', None, actor=actor_of(by, user_id), user=user_id)

@@ -1,4 +1,4 @@
-"""Security events, written in the transaction of the recorded action, or alone for a failure."""
+"""Security events, written in the transaction of their action; failures, in a separate one."""
 
 import json
 from collections.abc import Iterator
@@ -28,9 +28,10 @@ def record_security_event(
     Call it inside `atomic`, together with the recorded action.
 
     :param kind: noun and past participle, such as `password_changed`.
-    :param user_id: the user whose account it concerns; None for an unknown account.
-    :param actor: who acted; by default the user, or an operator outside of a request.
-    :param details: further values, stored as JSON. Never secrets or text that a user typed.
+    :param user_id: the user whose account the event concerns; None for an unknown account.
+    :param actor: `self`, `operator`, `system` or `user:<id>`. Default: `self` in a request, else
+        `operator`.
+    :param details: further values, stored as JSON. Do not pass secrets, or text that a user typed.
     """
     context = current_request_context()
     event = Event(
@@ -50,7 +51,7 @@ def actor_of(by: int | None, user_id: int | None = None) -> str:
     """Return the actor of an event that a signal reports.
 
     :param by: the id of the user who acted; None for an operator.
-    :param user_id: the user whose own actions have the actor `self`.
+    :param user_id: the user whom the event concerns. If this user acted, the actor is `self`.
     """
     if by is None:
         return OPERATOR

@@ -203,7 +203,7 @@ def on_user_disabled_revoke_credentials(_sender: object, *, user_id: int) -> Non
     """End sessions of a disabled user; delete API keys, PINs and email changes.
 
     A user who is enabled again still has the password, the second factor, finished exports and the
-    known devices, which only choose an attempt counter.
+    known devices. A known device only decides which attempt counter a login uses.
     """
     end_sessions_of(user_id)
     for model in (ApiKey, EmailChange):
@@ -228,6 +228,6 @@ def _principal_of(found: LiveSessionRow) -> Principal:
 
 
 def _sessions(user_id: int, page: PageRequest, *, current: UUID | None) -> Page[ListedSessionRow]:
-    # No session has an id of all zeros.
+    # No session has an id of all zeros, so the query marks none as current.
     current = current or UUID(int=0)
     return SESSIONS.page(SESSIONS_OF_USER, page, user_id=user_id, current=current, moment=now())

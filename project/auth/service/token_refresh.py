@@ -1,7 +1,7 @@
 """Refresh of session tokens, and detection of reused refresh tokens.
 
 If both the owner and a thief use a refresh token, the second use reveals the copy. The service
-cannot tell them apart, so the session ends (RFC 9700, 4.14.2).
+does not know which of the two is the thief, so the session ends (RFC 9700, 4.14.2).
 """
 
 import hmac
@@ -27,8 +27,8 @@ from .credentials.tokens import REFRESH_TOKEN, TokenPair, decrypt_token_pair, ro
 from .login import Login, login_response
 from .security_events import FAILURE, record_security_event
 
-# Several tabs may refresh at once, and responses get lost. Within this period, a used token gets
-# the same response again.
+# Several tabs may refresh at the same time, and responses may get lost. Within this period, a
+# repeated request with a used token gets the same response again.
 REFRESH_GRACE_PERIOD = timedelta(seconds=10)
 
 
@@ -37,8 +37,8 @@ def refresh_session(refresh_token: str) -> Login:
     """Return new tokens for a refresh token.
 
     For `REFRESH_GRACE_PERIOD`, a used token gets the same tokens again. Later reuse ends the
-    session, even after further refreshes, and mails the user; the error does not roll this back.
-    A refresh does not make the login fresh and requires no second factor.
+    session, even after further refreshes, and a mail notifies the user. The raised error does not
+    roll this back. A refresh does not make the login fresh, and requires no second factor.
 
     :raises WrongRefreshToken: if the token is unknown, expired or reused.
     """
@@ -49,7 +49,10 @@ def refresh_session(refresh_token: str) -> Login:
 
 @atomic()
 def _rotate(used: str) -> Login | None:
-    """Replace a refresh token in one statement; one concurrent request succeeds."""
+    """Replace a refresh token in one statement; return None if it is not the current one.
+
+    Of several concurrent requests with the same token, only one replaces it.
+    """
     pair, moment, context = rotate_token_pair(used), now(), current_request_context()
     columns = pair.columns(moment)
     rotation = (
@@ -76,7 +79,10 @@ def _rotate(used: str) -> Login | None:
 
 
 def _repeat(used: str) -> Login:
-    """Return the same tokens for a used token again, or end its session."""
+    """Return the tokens that replaced a used token, or end its session.
+
+    :raises WrongRefreshToken: if the token is unknown or expired, or the session was ended.
+    """
     found = Session.find_family(token_hash(family_of(used)))
     if found is None or found.refresh_expires_at <= now() or _is(found.refresh_hash, used):
         raise WrongRefreshToken

@@ -47,10 +47,10 @@ class UserImportRow(Schema):
 def users_import(file: TextIO, no_invite: bool, report: TextIO | None, dry_run: bool) -> None:
     """Create the users of a CSV file and invite them to choose a password.
 
-    The first line names the columns: username, email, and optionally name, bio and roles (words).
-    Each transaction creates up to a thousand users. Rejected rows are reported with their number in
-    the file. A second run rejects the users that exist. With --dry-run, a username that occurs
-    twice is found only within the same thousand rows.
+    The first line names the columns: username, email, and optionally name, bio and roles (separated
+    by spaces). Each transaction creates up to a thousand users. A rejected row is reported with its
+    number; the first line is row 1. A second run rejects the users that exist. With --dry-run, a
+    username that occurs twice is found only if both rows are in the same transaction.
     """
     complaints = csv.writer(report or sys.stderr, lineterminator='\n')
     created = rejected = 0
@@ -87,7 +87,7 @@ def users_export(file: TextIO) -> None:
 
 
 def _rows(file: Iterable[str]) -> Iterator[tuple[int, Any]]:
-    """Yield the line number of each row with the loaded row or its validation error."""
+    """Yield the number of each row with the loaded row or its validation error."""
     lines = csv.DictReader(file, strict=True)
     try:
         _check_header(lines.fieldnames or ())

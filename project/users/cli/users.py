@@ -54,7 +54,7 @@ def users_create(
 ) -> None:
     """Create and invite a user.
 
-    `flask create-user` creates a user who can log in at once.
+    `flask create-user` creates a user who can log in immediately, without an invitation.
     """
     named = UserCreateOptions().load({'name': name})
     user = service.create_user(
@@ -66,7 +66,7 @@ def users_create(
 @users_cli.command('disable')
 @click.argument('user')
 def users_disable(user: str) -> None:
-    """Disable a user: all sessions end at once, and logins fail."""
+    """Disable a user: all sessions end immediately, and logins fail."""
     found = service.get_user_by_login(user)
     service.disable_user(found.id)
     click.echo(f'Disabled {found.username}.')

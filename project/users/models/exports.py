@@ -20,7 +20,7 @@ PENDING, READY, FAILED = 'pending', 'ready', 'failed'
 class Export(Base):
     """A requested export: first `pending`, then `ready` for 7 days.
 
-    Queries show `failed` instead of `pending` if its task is no longer pending.
+    Queries show `failed` instead of `pending` if the task of the export is no longer pending.
     """
 
     __tablename__ = 'users_exports'
@@ -57,7 +57,7 @@ class Export(Base):
         return execute_select(found).scalar_one_or_none()
 
 
-# READY without a key: an older version of the service created it.
+# A ready export without a key was created by an older version of the service.
 _is_lost = or_(
     (Export.state == PENDING) & ~is_pending(Export.task_id),
     (Export.state == READY) & Export.storage_key.is_(None),

@@ -18,7 +18,7 @@ from project.users.rows import RoleRow
 
 
 class RoleDefinition(Base):
-    """A role and its permissions. The code defines those of built-in roles, not their rows."""
+    """A role and its permissions. The code, not the row, has the permissions of built-in roles."""
 
     __tablename__ = 'users_role_permissions'
 
@@ -40,7 +40,7 @@ class RoleDefinition(Base):
 
     @classmethod
     def lock_for_share(cls, names: Iterable[str]) -> set[str]:
-        """Return the existing roles; share-lock them until the transaction ends."""
+        """Return those of the roles that exist; share-lock them until the transaction ends."""
         there = select(cls.name).where(cls.name.in_(set(names)))
         return set(execute_select(there.with_for_update(read=True)).scalars())
 

@@ -30,12 +30,12 @@ DELETED = 'deleted'
 
 
 def email_key(email: str) -> str:
-    """Return the form in which all spellings of an email address are equal."""
+    """Return the comparison key of an email address, which is equal for all its spellings."""
     return email_comparison_key(email)
 
 
 class User(Base):
-    """A user, without credentials: those are in `auth`."""
+    """A user, without the credentials, which are in `auth`."""
 
     __tablename__ = 'users'
     # An id is never reused, not even that of the newest user after deletion.
@@ -92,7 +92,7 @@ class User(Base):
     def lock(cls, user_ids: Iterable[int]) -> None:
         """Lock users in the order of their ids until the transaction ends.
 
-        The lock is FOR NO KEY UPDATE: FOR UPDATE would deadlock with transactions that have
+        The lock is FOR NO KEY UPDATE. FOR UPDATE could deadlock with transactions that have
         inserted a row with a foreign key to the user.
         """
         locked = select(cls.id).where(cls.id.in_(user_ids)).order_by(cls.id)
@@ -113,7 +113,8 @@ class User(Base):
     def closed_values(user_id: int) -> dict[str, object]:
         """Return the values of the row of a deleted user, without personal data.
 
-        They are unique: neither usernames nor keys of email addresses begin with a tilde.
+        `username` and `email_key` are unique, because those of other users never begin with a
+        tilde.
         """
         return {
             'username': f'~{user_id}', 'email': '', 'email_key': f'~{user_id}', 'name': '',
@@ -177,7 +178,7 @@ ROLES_COLUMN = (
     .label('roles')
 )
 
-# Columns and not entities: rows that are only read do not need the identity map.
+# It selects columns instead of entities, because rows that are only read need no identity map.
 USER_SELECT = select(
     User.id, User.username, User.email, User.name, User.bio, User.status, User.version,
     User.created_at, User.updated_at, ROLES_COLUMN,

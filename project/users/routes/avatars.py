@@ -24,7 +24,7 @@ from .users import USERNAME_ARGUMENT
 
 WEBP = 'image/webp'
 
-# Enough for three pages of 200 users, each with an avatar.
+# Enough to show three pages of 200 users with avatars in a minute.
 AVATAR_RATE_LIMIT = '600/minute'
 
 
@@ -50,7 +50,7 @@ def avatar_update(form: AvatarFormData) -> ProfileRow:
     """Replace your avatar with an image: JPEG, PNG, GIF, WebP or AVIF.
 
     The service stores the square in the middle of the image as WebP of 256 × 256 pixels. It removes
-    all metadata, such as the place. Only the first frame of an animation is used.
+    all metadata, such as the location. Only the first frame of an animation is used.
     """
     return service.set_avatar(current_principal().user_id, form['file'].stream)
 
@@ -82,7 +82,7 @@ def avatar_show() -> Response:
 def user_avatar(username: str) -> Response:
     """Show the avatar of a user.
 
-    `profile_image` of a profile is this URL, and any website may embed it.
+    `profile_image` of a profile is this URL. Any website may embed the image.
     """
     return _picture_of(username)
 

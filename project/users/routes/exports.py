@@ -48,8 +48,8 @@ def export_list(page: PageRequest) -> Page[ExportRow]:
 def export_create() -> ExportRow:
     """Request an export of all your data as one ZIP.
 
-    A mail notifies you when it is ready. Requires a fresh login. Only one export can be pending. A
-    ready export replaces the previous one and is kept for 7 days.
+    A mail notifies you when the export is ready. Requires a fresh login. Only one export can be
+    pending. A ready export replaces the previous one and is kept for 7 days.
     """
     return service.request_export(current_principal().user_id)
 

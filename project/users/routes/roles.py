@@ -71,7 +71,7 @@ def role_replace(name: str, body: RoleReplaceBody) -> RoleRow:
     """Set the permissions of a role; create the role if necessary.
 
     The change applies to the next request of each user with the role. If you lack one of the old or
-    new permissions, it returns 403.
+    new permissions of the role, the response is 403.
     """
     return service.define_role(
         name, body['permissions'], by=current_principal(), expected=expected_versions()
@@ -109,9 +109,9 @@ class UserRolesReplaceBody(TypedDict):
     errors=[UserNotFound, UserChanged, RoleUnknown, LastAdmin, PrivilegeEscalation],
 )  # fmt: skip
 def user_roles_replace(user_id: int, body: UserRolesReplaceBody) -> UserRow:
-    """Replace the roles of a user. Default permissions need no role.
+    """Replace the roles of a user. All users have the default permissions, even without a role.
 
-    If the user has, loses or gets a permission that you do not hold, it returns 403.
+    If the user has, loses or gets a permission that you do not hold, the response is 403.
     """
     return service.set_roles(
         user_id, body['roles'], by=current_principal(), expected=expected_versions()

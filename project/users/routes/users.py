@@ -164,7 +164,7 @@ class UserView(MethodView):
         errors=[UserNotFound],
     )  # fmt: skip
     def get(self, user_id: int) -> UserRow:
-        """Show your own user, or any user with `users:read`."""
+        """Show your own user. With `users:read`, you can show any user."""
         return service.get_user(user_id)
 
     @endpoint(
@@ -187,7 +187,7 @@ class UserView(MethodView):
         errors=[*TAKEN_ERRORS, UserNotFound, UserChanged, *CHANGE_ERRORS],
     )  # fmt: skip
     def patch(self, user_id: int, body: UserPatchBody) -> UserRow:
-        """Change the fields of a user that are sent.
+        """Change those fields of a user that the request contains.
 
         You can change your own `name` and `bio`; all other changes need `users:write`. To change
         your own email address, use `POST /auth/email-changes`.
@@ -205,8 +205,8 @@ class UserView(MethodView):
     def delete(self, user_id: int) -> None:
         """Delete a user and all their data. Deleting yourself requires a fresh login.
 
-        The account is closed at once, and its username and email address become available. A task
-        erases the data, which requests can no longer access.
+        The account is closed immediately. Its username and email address become available, and
+        requests can no longer access its data. A task erases the data later.
         """
         service.delete_user(user_id, by=current_principal(), expected=expected_versions())
 
@@ -245,7 +245,8 @@ def user_me_update(body: UserPatchBody) -> UserRow:
 def user_me_delete() -> None:
     """Delete your account and all your data. Requires a fresh login.
 
-    The account is closed at once. A task erases the data, which requests can no longer access.
+    The account is closed immediately, and requests can no longer access its data. A task erases the
+    data later.
     """
     service.delete_user(
         current_principal().user_id, by=current_principal(), expected=expected_versions()
@@ -262,7 +263,7 @@ def user_me_profile() -> ProfileRow:
 @blueprint.get('/<string:username>')
 @endpoint(
     allow=public, limit='120/minute', arguments=USERNAME_ARGUMENT,
-    # A number in this place is the id of a user, whose route requires a login.
+    # If this path segment is a number, it is the id of a user, and that route requires a login.
     errors=[NoSuchUsername, Unauthorized],
 )  # fmt: skip
 def username_show(username: str) -> None:

@@ -37,8 +37,8 @@ def lock_users(user_ids: Collection[int]) -> None:
 def find_permissions(user_id: int) -> frozenset[str]:
     """Return the current permissions of a user; none for an inactive user.
 
-    A task or an accepted invitation acts for a user who is not the caller. It checks these
-    permissions, not those at the time of the request.
+    A task, or the acceptance of an invitation, acts for a user who is not the caller. It checks the
+    user's current permissions, not those at the time of the request.
     """
     user = User.find(user_id)
     return permissions_of(user.roles) if user and user.status == ACTIVE else frozenset()
@@ -70,7 +70,7 @@ def ensure_can_manage_roles(by: Principal | None, roles: Iterable[str]) -> None:
 def ensure_holds_permissions(by: Principal | None, permissions: Iterable[str]) -> None:
     """Ensure that a credential has the permissions of a user on whom it acts.
 
-    Default permissions are not compared, because all users have them: an API key with only
+    Default permissions are not compared, because all users have them. So an API key with only
     `users:delete` can delete ordinary users.
 
     :raises PrivilegeEscalation: if it lacks one.
@@ -81,8 +81,8 @@ def ensure_holds_permissions(by: Principal | None, permissions: Iterable[str]) -
 def ensure_holds_all_permissions(by: Principal | None, permissions: Iterable[str]) -> None:
     """Ensure that a credential has the given permissions; an operator (None) has all.
 
-    Call it wherever another person or program gets these permissions: by a new API key, a share
-    link or another email address.
+    Call it before another person or program gets these permissions: by a new API key, a share link
+    or another email address.
 
     :raises PrivilegeEscalation: if it lacks one.
     """
@@ -91,7 +91,7 @@ def ensure_holds_all_permissions(by: Principal | None, permissions: Iterable[str
 
 
 def may_grant(user_id: int, permissions: Iterable[str]) -> bool:
-    """Return whether a user currently has these permissions, without default ones."""
+    """Return whether a user currently has these permissions; ignore the default ones."""
     return find_permissions(user_id) >= set(permissions) - default_permissions()
 
 
@@ -123,7 +123,7 @@ def ensure_can_delete(by: Principal | None, user: Any) -> None:
     """Ensure that `by` may delete a user.
 
     :raises PrivilegeEscalation: if the user has a permission that the credential lacks.
-    :raises ReauthenticationRequired: if it is the caller, and the login is not fresh.
+    :raises ReauthenticationRequired: if the user is the caller, and the login is not fresh.
     """
     ensure_can_manage_roles(by, user.roles)
     if by is not None and by.user_id == user.id and not by.is_fresh():
@@ -134,8 +134,8 @@ def ensure_not_last_admin(user_id: int) -> None:
     """Ensure that another active admin remains.
 
     Call it inside `atomic`, with the user locked. Transactions that remove an admin wait for each
-    other at the row of the role `admin`. If each locked all admins after its user, two of them
-    could deadlock.
+    other at the row of the role `admin`. If a transaction locked all admins instead, after its own
+    user, two transactions could deadlock.
 
     :raises LastAdmin: if the user is the only active admin.
     """

@@ -1,4 +1,4 @@
-"""Deletion of users: the account is closed at once, and a task erases the data in batches."""
+"""Deletion of users: the account is closed immediately; a task erases the data in batches."""
 
 from datetime import timedelta
 
@@ -41,7 +41,7 @@ def delete_user(
     avatar = User.find_avatar_key(user_id)
     update_user_row(user_id, User.closed_values(user_id), expected)
     user_deleted.send('users', user_id=user_id, email=user.email, by=by.user_id if by else None)
-    # After the other features: transactions lock tasks last.
+    # Call it after the receivers of other features, because transactions lock rows of tasks last.
     erase_user_data(user_id)
     if avatar:
         release_objects([avatar])
@@ -84,6 +84,6 @@ def _erase_batch(erase: Erase, user_id: int) -> bool:
 
 @atomic()
 def _delete_row(user_id: int) -> None:
-    # This fails if a row still references the user; then the task is retried.
+    # The DELETE fails if a row still references the user; then the task is retried.
     User.lock_for_deletion(user_id)
     db.session.execute(delete(User).where(User.id == user_id, User.status == DELETED))

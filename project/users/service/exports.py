@@ -42,7 +42,8 @@ register_object_kind(
     ObjectKind(prefix='exports', reference=Export.storage_key, size=Export.size), owner=__name__
 )
 
-# One export at a time in each service, so that many requests for exports do not block other tasks.
+# Each service runs one export at a time, so that many requests for exports do not block other
+# tasks.
 export_slot = InterprocessSemaphore()
 
 
@@ -50,8 +51,8 @@ export_slot = InterprocessSemaphore()
 def request_export(user_id: int) -> ExportRow:
     """Enqueue an export of all data of a user.
 
-    A mail notifies the user when it is ready. A ready export replaces the previous one. So the
-    exports of a user take at most twice the space of one export.
+    A mail notifies the user when the export is ready. A ready export replaces the previous one. So
+    the exports of a user take at most twice the space of one export.
 
     :raises ExportUnderWay: if another export is pending.
     """
@@ -154,7 +155,7 @@ def delete_exports(which: Any) -> int:
 
 @locks_user('user_id')
 def _delete_if_disabled(export_id: UUID, user_id: int) -> bool:
-    """Delete an export if its user is disabled or deleted; return whether it did."""
+    """Delete an export if its user is disabled or deleted; return whether it was deleted."""
     if is_active(user_id):
         return False
     delete_exports(Export.id == export_id)

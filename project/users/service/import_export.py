@@ -23,7 +23,7 @@ from .users import list_users
 
 @dataclass(frozen=True, slots=True)
 class RejectedRow:
-    """A rejected row: its index, the column and the reason."""
+    """A rejected row: its index in the given rows, the column and the reason."""
 
     row: int
     column: str

@@ -43,8 +43,8 @@ def create_key(
 
     Returns the key with its token, which is shown only once.
 
-    :raises ScopeUnknown: if no feature declares a scope.
-    :raises PrivilegeEscalation: if the asker does not hold a scope.
+    :raises ScopeUnknown: if a scope is not a permission that a feature declares.
+    :raises PrivilegeEscalation: if a scope is a permission that the asker does not hold.
     :raises ExpiryPast: if `expires_at` is in the past.
     :raises TooManyKeys: if the asker has 50 keys.
     """
@@ -104,7 +104,7 @@ def delete_key(user_id: int, key_id: UUID) -> None:
 def identify_key(token: str) -> Principal | None:
     """Return the principal of a live API key of an active user, or None.
 
-    Record the use at most once per `LAST_USED_INTERVAL`.
+    It records the use at most once per `LAST_USED_INTERVAL`.
     """
     found = ApiKey.find_live(token_hash(token))
     if found is None or found.status != ACTIVE:
@@ -115,7 +115,7 @@ def identify_key(token: str) -> Principal | None:
 
 
 def find_key_principal(key_id: UUID) -> Principal | None:
-    """Return the same as `identify_key`, by the id; does not record the use."""
+    """Return the same as `identify_key`, by the id of the key. Record no use."""
     found = ApiKey.find_live_by_id(key_id)
     return _principal_of(found) if found and found.status == ACTIVE else None
 

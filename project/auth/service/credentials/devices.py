@@ -1,7 +1,7 @@
 """Known devices: clients that logged in before, identified by a token.
 
-Each has separate attempt counters, so that strangers with wrong passwords cannot lock the owner
-out. A device token is not a factor: a login still needs all credentials.
+Each device has separate attempt counters, so that strangers with wrong passwords cannot lock the
+owner out. A device token is not a factor: a login still needs all credentials.
 """
 
 from uuid import UUID, uuid4
@@ -22,14 +22,14 @@ from ..attempt_counters import network_target
 
 DEVICE_TOKEN = 'pdv'
 
-# A further device replaces the least recently used one.
+# After this number, a new device replaces the least recently used one.
 MAX_DEVICES_PER_USER = 20
 
 
 def find_device(user_id: int, token: str | None) -> DeviceRow | None:
     """Return a user's device by its token, or None.
 
-    It always runs one query, even without user or token.
+    It always runs one query, even without user or token, so that all logins take the same time.
     """
     return Device.find_live(user_id, token_hash(token or ''))
 

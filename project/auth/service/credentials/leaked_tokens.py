@@ -42,7 +42,7 @@ def find_token_owner(token: str) -> tuple[str, UserRow]:
 def revoke_leaked(token: str) -> tuple[str, UserRow]:
     """Revoke a token, mail its owner and record the event.
 
-    Any refresh token of a session ends the session, even an old one.
+    A refresh token, even an old one, ends its session.
 
     :returns: the same as `find_token_owner`.
     :raises TokenNotFound: if it is not a token, or is unknown.

@@ -27,7 +27,8 @@ from .pins import RESET_PURPOSE, VerifiedPin, consume_pin, mail_pin, verify_pin
 def request_reset(email: str) -> None:
     """Mail a PIN for a new password to the active user with this email address.
 
-    The result is the same for all email addresses: a task looks them up and counts the mails.
+    The result is the same for all email addresses, because only the task looks the email address up
+    and counts the mails.
     """
     enqueue(send_reset, email, now().isoformat())
 
@@ -96,7 +97,7 @@ def reset_password(*, email: str, pin: str, new_password: str) -> str:
     verified = verify_pin(RESET_PURPOSE, pin, emails=[user.email if user else email])
     if user is None:
         raise WrongPin
-    # Not before the PIN is verified: this check reveals the username of an email address.
+    # Check this only after the PIN: the error reveals the username of an email address.
     check_new_password(new_password, words=[user.username], field='new_password')
     device = _replace(user.id, user, verified, hash_password(new_password))
     # Wrong attempts with the old password must not delay the login with the new one.

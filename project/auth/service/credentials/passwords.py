@@ -38,13 +38,15 @@ def check_new_password(password: str, *, words: Iterable[str], field: str = 'pas
     """Ensure that a new password has a valid length and is hard to guess.
 
     An attacker tries the username, parts of the email address and names of this service first, so
-    they add no strength (ASVS 6.2.4, 6.2.11). No kinds of characters are required (ASVS 6.2.5).
+    these words add no strength (ASVS 6.2.4, 6.2.11). No kinds of characters, such as digits, are
+    required (ASVS 6.2.5).
 
     :param words: the username and the email address.
     :raises PasswordTooWeak: if it is too short, too long or guessable.
     """
     normal = unicodedata.normalize('NFC', password)
-    # The minimum counts displayed characters; the maximum is the limit of a login request.
+    # The minimum applies to the displayed characters. The maximum applies to the text as sent,
+    # because login requests have the same limit.
     if len(normal) < MIN_PASSWORD_CHARACTERS or len(password) > MAX_PASSWORD_CHARACTERS:
         raise PasswordTooWeak(
             f'{MIN_PASSWORD_CHARACTERS} to {MAX_PASSWORD_CHARACTERS} characters', field=field
@@ -80,7 +82,7 @@ def verify_session_password(asker: Principal, password: str) -> str | None:
     The caller records a failure. Attempts are counted per session, so that failed logins of
     strangers do not block the user.
 
-    :raises TooManyAttempts: without a check, after ten wrong passwords in 15 minutes.
+    :raises TooManyAttempts: after ten wrong passwords in 15 minutes; the password is not checked.
     """
     target = session_target(asker.session_id)
     SESSION_PASSWORD.consume(target)
@@ -112,16 +114,17 @@ def _store_password(user: Any, password_hash: str, *, was: str | None, keep: Any
     changed = same.values(password_hash=password_hash, changed_at=now(), expires_at=None)
     if db.session.execute(changed.returning(Credential.user_id)).one_or_none() is None:
         raise WrongPassword
-    # A PIN that was requested before must not replace the new password.
+    # A PIN that was requested before this change must not replace the new password.
     delete_pins(email_key(user.email))
     end_sessions_after('password_changed', user, keep=keep)
 
 
 def end_sessions_after(event: str, user: UserRow, *, keep: UUID | None = None) -> None:
-    """End the sessions of a user with a new password; record and notify.
+    """End the sessions of a user after a new password, and notify the user.
 
     Call it inside `atomic`.
 
+    :param event: the kind of the security event to record, such as `password_changed`.
     :param keep: the id of the session that does not end, if any.
     """
     others = delete(Session).where(Session.user_id == user.id, Session.id != keep)

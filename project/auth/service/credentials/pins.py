@@ -1,6 +1,7 @@
-"""PINs in mails: six digits with five attempts, or codes of 80 bits after the second mail of a day.
+"""PINs in mails: six digits with five attempts.
 
-A PIN or code is valid only for its purpose and the exact email address it was mailed to.
+The third and later mails of a day contain codes of 80 bits instead. A PIN or code is valid only for
+its purpose and the exact email address to which it was mailed.
 """
 
 import secrets
@@ -40,8 +41,8 @@ PIN_PURPOSES = (VERIFICATION_PURPOSE, RESET_PURPOSE, EMAIL_CHANGE_PURPOSE)
 
 PIN_LIFETIME, CODE_LIFETIME = timedelta(minutes=10), timedelta(hours=24)
 MAX_PIN_ATTEMPTS = 5
-# Per mailbox and purpose. Further mails contain codes, which strangers cannot void by wrong
-# attempts.
+# Per mailbox and purpose. Further mails of the day contain codes, which strangers cannot void by
+# wrong attempts.
 MAX_PINS_PER_DAY = 2
 CODE_BYTES, CODE_CHARACTERS = 10, 16
 
@@ -83,10 +84,10 @@ def normalize_code(typed: str) -> str:
 def mail_pin(template: str, purpose: str, *, to: str, **values: Any) -> bool:
     """Mail a new PIN and count the mail; return whether a mail is sent.
 
-    Call it inside `atomic`. Only this function mails PINs. It runs in a task: a request does not
-    count and looks nothing up. After the last mail of the day, it mails another code only if no
-    code for this exact email address and purpose is valid. So the owner of an email address always
-    has a valid code.
+    Call it inside `atomic`. Only this function mails PINs. Call it in a task, so that a request
+    neither counts mails nor looks the email address up. After ten mails a day, it mails a further
+    code only if no code for this exact email address and purpose is valid. So the owner of an email
+    address always has a valid code.
     """
     is_counted = is_within_limit(PIN_MAIL, mail_target(purpose, email_key(to)))
     if not is_counted and Pin.find_codes(purpose, [to]):
@@ -98,9 +99,9 @@ def mail_pin(template: str, purpose: str, *, to: str, **values: Any) -> bool:
 
 
 def issue_pin(purpose: str, email: str) -> IssuedPin:
-    """Return a new PIN for an email address; void older ones of the same purpose.
+    """Return a new PIN for an email address; void older PINs of the same purpose.
 
-    The third and later mails of a day get a code. Call it inside `atomic`.
+    For the third and later mails of a day, it is a code. Call it inside `atomic`.
     """
     key = email_key(email)
     if PIN_MAIL.count_of(mail_target(purpose, key)) > MAX_PINS_PER_DAY:
@@ -119,10 +120,10 @@ def issue_pin(purpose: str, email: str) -> IssuedPin:
 
 
 def verify_pin(purpose: str, pin: str, *, emails: Iterable[str]) -> VerifiedPin:
-    """Verify a PIN or code for `consume_pin`, and record a failure.
+    """Verify a PIN or code, and record a failure. Pass the result to `consume_pin`.
 
-    Six digits are counted before the check: as an attempt at each PIN that is compared, and as an
-    attempt of the network. A code is not counted: 80 bits cannot be guessed.
+    A PIN is counted before the check: as an attempt at each PIN with which it is compared, and as
+    an attempt of the client's network. A code is not counted, because 80 bits cannot be guessed.
 
     :param emails: the exact email addresses that the PIN may have been mailed to.
     :raises WrongPin: if it is wrong, used, expired or replaced by a newer one.
@@ -153,7 +154,7 @@ def verify_pin(purpose: str, pin: str, *, emails: Iterable[str]) -> VerifiedPin:
 def consume_pin(purpose: str, verified: VerifiedPin) -> None:
     """Delete a PIN or code in the transaction that it authorizes.
 
-    One of several concurrent requests succeeds.
+    Only one of several concurrent requests succeeds.
 
     :raises WrongPin: if it was used or replaced in the meantime.
     """

@@ -104,7 +104,7 @@ def confirm_totp(asker: Principal, otp: str) -> list[str]:
     The recovery codes are shown only once.
 
     :raises OtpInvalid: if the code is wrong, or the enrolment is missing or older than an hour.
-    :raises TooManyAttempts: without a check, after ten wrong codes in 15 minutes.
+    :raises TooManyAttempts: after ten wrong codes in 15 minutes; the code is not checked.
     """
     target = session_target(asker.session_id)
     OTP_SESSION.consume(target)
@@ -178,16 +178,16 @@ def verify_second_factor(
 ) -> Factor | None:
     """Return the verified factor of a login, or None if the user has no factor.
 
-    The caller passes it to `consume_second_factor`. A wrong factor is reported to the user by mail,
-    because its sender knows the password (ASVS 6.3.5). If the secret cannot be decrypted, an error
-    is logged and no mail is sent.
+    The caller passes the factor to `consume_second_factor`. A wrong factor is reported to the user
+    by mail, because its sender knows the password (ASVS 6.3.5). If the secret cannot be decrypted,
+    an error is logged and no mail is sent.
 
     :param device: the known device of the login; it decides the counter of OTPs.
     :param session_id: the session that reauthenticates, which has its own counter.
     :raises OtpRequired: if neither `otp` nor `recovery_code` is given.
     :raises WrongOtp, WrongRecoveryCode: if the code is wrong or used.
-    :raises TooManyAttempts: without a check, after ten wrong OTPs in 15 minutes. Recovery codes are
-        not counted: 120 bits cannot be guessed.
+    :raises TooManyAttempts: after ten wrong OTPs in 15 minutes; the OTP is not checked. Recovery
+        codes are not counted: 120 bits cannot be guessed.
     """
     found = Totp.find(user_id)
     if found is None or found.confirmed_at is None:
@@ -270,7 +270,7 @@ def _confirm(user_id: int, ciphertext: bytes, step: int) -> list[str]:
 def _new_codes(user_id: int) -> list[str]:
     """Replace a user's recovery codes.
 
-    Each has 120 random bits, so a fast hash is enough (ASVS 6.5.2).
+    Each code has 120 random bits, so a fast hash is enough (ASVS 6.5.2).
     """
     made = [b32encode(secrets.token_bytes(15)).decode().lower() for _ in range(RECOVERY_CODE_COUNT)]
     codes = ['-'.join(code[at : at + 4] for at in range(0, 24, 4)) for code in made]
