@@ -1,7 +1,7 @@
-"""Print the cursor after a user, computed by the pagination of the service on its database.
+"""Print the cursor of the page after a user, computed by the pagination of the service.
 
-Reading up to it over HTTP would take twenty thousand pages. The module runs in a separate process
-with the environment of the service.
+Over HTTP, a client would have to read twenty thousand pages before it. The module runs in a
+separate process with the environment of the service.
 """
 
 import sys

@@ -52,7 +52,7 @@ class Database:
 def databases(*names: str) -> Iterator[list[Database]]:
     """Create databases and drop them at the end.
 
-    Those of an interrupted run are dropped first.
+    Databases that an interrupted run has left are dropped first.
     """
     with psycopg.connect(server_url(), autocommit=True) as connection:
         if not connection.execute('SELECT pg_try_advisory_lock(%s)', [LOCK]).fetchone()[0]:

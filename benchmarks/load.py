@@ -19,7 +19,7 @@ WRK_SCRIPT = Path(__file__).with_name('wrk.lua')
 
 @dataclass(frozen=True)
 class Load:
-    """The load of a cell. With `whole`, running requests finish at the end, unlike with wrk."""
+    """The load of a cell. With `whole`, requests that run at the end are finished and counted."""
 
     seconds: float
     connections: int

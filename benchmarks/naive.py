@@ -1,4 +1,4 @@
-"""The naive reference: a single-file Flask API as in a good guide, without optimization.
+"""The naive reference: a Flask API in one file, as in a good tutorial, without optimization.
 
 It uses ORM entities, a new marshmallow schema per request, stdlib json, offset pagination with a
 count, and multipart uploads. Every response has the headers of `CORS()` and `secure`. It does not

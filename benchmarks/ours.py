@@ -1,4 +1,4 @@
-"""Our side: the service, started like in production with minimal configuration."""
+"""Our side: the service, started as in production, with minimal configuration."""
 
 import re
 import shutil

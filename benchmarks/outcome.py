@@ -9,9 +9,9 @@ Figures = Mapping[str, float | None]
 
 @dataclass(frozen=True)
 class Ratio:
-    """The ratio of the figures of two cells in each round, and its target.
+    """The ratio of a metric of two cells, `over` / `under`, in each round, and its target.
 
-    Without `under`, it is the figure itself: peak memory has no ratio.
+    Without `under`, the value is the metric of `over` itself, as for peak memory.
     """
 
     title: str

@@ -1,6 +1,6 @@
 """CPU affinity: the load generator runs on the last core, the servers on the others.
 
-Without it, the scheduler sometimes runs both on one core, and that changes the cost of a request.
+Without pinning, the scheduler sometimes runs both on one core, which changes the cost of a request.
 """
 
 import os

@@ -27,7 +27,7 @@ ALONE = """
 
 @contextmanager
 def proxying(server: Server, files: Path, folder: Path) -> Iterator[tuple[str, str]]:
-    """Run nginx; yield its URL in front of the server, and its URL without the server."""
+    """Run nginx; yield the URL of its proxy for the server, and its URL of the files alone."""
     nginx = shutil.which('nginx', path=f'{os.environ["PATH"]}:/usr/sbin')
     if not nginx:
         raise Failed('this scenario needs nginx')

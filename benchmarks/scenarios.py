@@ -21,7 +21,7 @@ Check = Callable[[dict], bool]
 
 @dataclass(frozen=True)
 class Cell:
-    """A URL of a server with a verified response, whose body has a known length in bytes."""
+    """A URL of a server. Its response was verified; `length` is the size of the body in bytes."""
 
     name: str
     side: Side
@@ -31,7 +31,7 @@ class Cell:
 
 
 def healthz(bench: Bench) -> Outcome:
-    """Measure the minimal cost of a request, for information."""
+    """Measure the minimal cost of a request, without a target."""
     cells = _small(bench, '/healthz', lambda answer: True)
     return Outcome('healthz', 'GET /healthz', cells, _gains())
 

@@ -1,4 +1,4 @@
-"""Start, requests and stop of the two servers. Each is stopped by its own process id only."""
+"""Start, requests and stop of the two servers. A server is stopped only by its own process id."""
 
 import json
 import os

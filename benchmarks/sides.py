@@ -25,7 +25,7 @@ HASH = {'time_cost': 2, 'memory_cost': 19 * 1024, 'parallelism': 1}
 
 @dataclass
 class Side(ABC):
-    """A side of the comparison. Prepare it once; then it can be served repeatedly."""
+    """A side of the comparison. Call `prepare` once, then `serve` as often as needed."""
 
     # The path and the form field of uploads; None sends the file as raw body.
     upload_path: ClassVar[str]

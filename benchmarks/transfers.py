@@ -24,7 +24,7 @@ TAIL = 64  # hexadecimal digits that make every upload unique
 
 
 class Source:
-    """A file to upload; `digest` returns the SHA-256 of the file with a tail."""
+    """A file to upload. A client appends a tail of `TAIL` characters to make it unique."""
 
     def __init__(self, path: Path, size: int) -> None:
         self.path, self.size = path, size
@@ -199,7 +199,7 @@ def _source(bench: Bench, size: int) -> Iterator[Source]:
 
 
 def _growth(before: dict[int, int], after: dict[int, int]) -> int:
-    """Return the largest growth of the peak memory of a process of the tree, in bytes."""
+    """Return the growth of the process whose peak memory grew most, in bytes."""
     return max(after[pid] - before.get(pid, after[pid]) for pid in after)
 
 

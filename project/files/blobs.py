@@ -23,7 +23,7 @@ class Stream(Protocol):
         """Return at most `size` bytes; none at the end."""
 
 
-# A writer extends its quota reservation at least this often, as a sign of life.
+# A writer extends its quota reservation at least this often, so that it does not expire.
 RESERVATION_REFRESH_SECONDS = 15.0
 
 
@@ -61,14 +61,14 @@ class BlobWriter(NewObject):
         return super().write(data)
 
     def seek(self, _offset: int) -> None:
-        """Do nothing. Werkzeug's form parser rewinds the stream after the last byte."""
+        """Do nothing. Werkzeug's form parser calls this after the last byte, to rewind."""
 
     def prepare_blob(self) -> None:
-        """Make the bytes durable: the slow part of publishing them, before a transaction."""
+        """Make the bytes durable. Call it before the transaction, because it is slow."""
         self.prepare(key_of(self.sha256))
 
     def publish_blob(self) -> None:
-        """Store the bytes under their hash at the end of the transaction of their row."""
+        """Store the bytes under their hash, at the end of the transaction that adds the row."""
         self.publish(key_of(self.sha256))
 
 
@@ -97,13 +97,13 @@ class AssembledUpload(Publication):
         return self._digest.hexdigest()
 
     def prepare_blob(self) -> None:
-        """Make the bytes durable: the slow part of publishing them, before a transaction."""
+        """Make the bytes durable. Call it before the transaction, because it is slow."""
         self.prepare(key_of(self.sha256))
 
     def publish_blob(self) -> None:
-        """Store the bytes under their hash at the end of the transaction of their row.
+        """Store the bytes under their hash, at the end of the transaction that adds the row.
 
-        They stay in the partial upload as well: it is deleted after the commit.
+        The partial upload keeps the bytes as well, until it is deleted after the commit.
         """
         self.publish(key_of(self.sha256))
 
@@ -122,9 +122,9 @@ def blob_as_local_file(sha256: str) -> AbstractContextManager[IO[bytes]]:
 
 
 def iter_chunks(sha256: str) -> Iterator[bytes]:
-    """Return a blob in blocks. It is opened when the first block is read.
+    """Return a blob in blocks. The blob is opened when the first block is read.
 
-    The request may have ended before, so the storage is looked up at once.
+    The request context may have ended before the first read, so this call looks up the storage.
     """
     place = storage()
 

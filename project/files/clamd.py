@@ -1,7 +1,7 @@
 """Client of the malware scanner clamd, over TCP or a Unix socket.
 
-It sends `INSTREAM` and `PING`. The maintained package for it, `clamav-client`, is under GPL-2.0;
-this project is under MIT.
+It sends `INSTREAM` and `PING`. It replaces the maintained package `clamav-client`, whose license is
+GPL-2.0; the license of this project is MIT.
 """
 
 import socket
@@ -27,7 +27,7 @@ def find_signature(address: str, blocks: Iterable[bytes]) -> str | None:
 
     :param address: `clamd://host:port` or `clamd:///path/of/socket`.
     :param blocks: the bytes. Errors while reading them are not caught.
-    :raises ScannerUnavailable: if the scanner does not answer, or without a result.
+    :raises ScannerUnavailable: if the scanner does not answer, or its answer is not a result.
     :raises ScannerSizeLimit: if there are more bytes than the scanner accepts.
     """
     answer = _query(address, _chunks(blocks))
@@ -43,7 +43,8 @@ def find_signature(address: str, blocks: Iterable[bytes]) -> str | None:
 def ping(address: str, *, timeout: float | None = None) -> None:
     """Ensure that the scanner answers.
 
-    :param timeout: seconds for the connection, and for each step after it, instead of the default.
+    :param timeout: maximum seconds for the connection, and for each read or write after it. The
+        defaults are `CONNECT_TIMEOUT_SECONDS` and `CLAMD_TIMEOUT_SECONDS`.
     :raises ScannerUnavailable: if it does not answer.
     """
     if _query(address, [b'zPING\0'], timeout) != 'PONG':
@@ -90,7 +91,7 @@ def _query(
             try:
                 connection.sendall(part)
             except (BrokenPipeError, ConnectionResetError):
-                # The scanner has closed its end and sent the reason.
+                # The scanner has sent the reason and closed its end: read the reason below.
                 break
             except OSError as error:
                 raise ScannerUnavailable(error) from error

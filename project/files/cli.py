@@ -45,8 +45,8 @@ def files_list(user: str, trashed: bool, limit: int, as_json: bool) -> None:
 def files_stats(by_storage: bool, as_json: bool) -> None:
     """Count files and bytes by type, or stored objects by kind.
 
-    By kind, `examined` and `collected` are the objects that the last garbage collection of the
-    storage examined and deleted.
+    With --storage, `examined` and `collected` are the objects that the last garbage collection
+    examined and deleted.
     """
     if by_storage:
         print_rows(service.storage_stats(), ('kind', 'objects', 'bytes', 'at'), as_json=as_json)
@@ -62,7 +62,7 @@ def files_stats(by_storage: bool, as_json: bool) -> None:
 def files_quota(user: str, size: int | None, is_default: bool, as_json: bool) -> None:
     """Set the quota of a user, such as 5GB, and show it. Without SIZE, only show it."""
     if size is not None and is_default:
-        raise click.UsageError('either a size or --default')
+        raise click.UsageError('Give either SIZE or --default.')
     owner_id = users.get_user_by_login(user).id
     if size is not None or is_default:
         service.set_quota(owner_id, size)
@@ -122,8 +122,8 @@ def files_fsck(ctx: click.Context, repair: bool, as_json: bool) -> None:
 def files_move(ctx: click.Context, to: str, as_json: bool) -> None:
     """Copy all objects to another storage, and read each copy back to verify it.
 
-    The service stays up: see "Moving" in docs/operations.md. A further run copies the rest. Exit
-    code 1 if a copy failed.
+    The service keeps running: see "Moving" in docs/operations.md. A further run copies the
+    remaining objects. Exit code 1 if a copy failed.
     """
     found = Counter(moved.outcome for moved in with_progress('Moving', service.move_storage(to)))
     row = {outcome: found[outcome] for outcome in ('moved', 'there', 'failed')}
@@ -137,7 +137,7 @@ def files_move(ctx: click.Context, to: str, as_json: bool) -> None:
 def files_pause_collection(minutes: int) -> None:
     """Pause the garbage collection for MINUTES, while a backup copies the bytes.
 
-    The bytes of deleted files are kept until then. 0 ends the pause.
+    The bytes of deleted files are kept until the pause ends. With 0, the pause ends immediately.
     """
     service.pause_garbage_collection(timedelta(minutes=minutes))
     click.echo(f'Bytes are kept for {minutes} minutes.' if minutes else 'The pause is over.')

@@ -8,7 +8,7 @@ from .clamd import parse_scanner_url
 
 
 def find_faults(config: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the faults that stop the start of the service."""
+    """Yield the faults that prevent the service from starting."""
     if not Path(config['FILES_PUBLIC_FOLDER']).is_absolute():
         yield 'FILES_PUBLIC_FOLDER must be an absolute path'
     offload, storage = config['FILES_OFFLOAD'], config['STORAGE_URL']

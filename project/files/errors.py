@@ -26,7 +26,7 @@ class FileTooLarge(ContentTooLarge):
 
 
 class QuotaExceeded(ContentTooLarge):
-    """The files of the owner exceed their quota, or their thumbnails the allowance."""
+    """The files of the owner exceed the quota, or the thumbnails exceed their allowance."""
 
     field, reason = 'quota', 'Exceeds your quota; delete files permanently first'
 
@@ -86,11 +86,11 @@ class UploadLengthExceeded(ContentTooLarge):
 class ChecksumMismatch(ApiError):
     """The received chunk has another checksum; none of it was stored (tus 1.0.0)."""
 
-    http_code, field, reason = 460, 'checksum', 'Does not match Upload-Checksum; send it again'
+    http_code, field, reason = 460, 'checksum', 'Does not match Upload-Checksum; resend the chunk'
 
 
 class ChecksumUnknown(BadRequest):
-    """The checksum is malformed, or its algorithm is not announced."""
+    """The checksum is malformed, or its algorithm is not supported."""
 
     reason = 'Upload-Checksum must be sha1 or sha256, a space, and the digest in base64'
 
@@ -129,7 +129,7 @@ class LinkPasswordWrong(Forbidden):
 
 
 class ExpiryPast(UnprocessableContent):
-    """The link would have expired already."""
+    """The expiry of the new link is not in the future."""
 
     field, reason = 'expires_at', 'Must be in the future'
 

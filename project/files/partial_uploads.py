@@ -1,8 +1,8 @@
 """Files of partial uploads: written at an offset, durable once synced.
 
-They are on the local disk with every kind of storage; all processes must share that disk. While a
-storage is moved, there are two folders. `flask files move`, or the next request that writes to an
-upload, moves its file from the old folder to the new one.
+They are on the local disk, even if the object storage is remote; all processes must share that
+disk. While a storage is moved, there are two folders. `flask files move`, or the next request that
+writes to an upload, moves the file of the upload from the old folder to the new one.
 """
 
 import fcntl
@@ -66,7 +66,7 @@ class PartialFile:
         """Open the file for writing and lock it until the block ends.
 
         A request locks the file for each write, not for its whole duration. The upload lease
-        decides which request may write: check it inside the block.
+        decides which request may write: check the lease inside the block.
 
         :raises UploadNotFound: if the file does not exist.
         """
@@ -107,18 +107,18 @@ class PartialFile:
             return self._file('rb')
 
     def prepare(self, key: str) -> None:
-        """Prepare the synced bytes for a key: the slow part of storing them."""
+        """Prepare to store the synced bytes under a key. This is the slow part of storing."""
         storage().prepare(self.path, key)
 
     def save(self, key: str) -> None:
-        """Store the prepared bytes durably under a key. The file stays."""
+        """Store the prepared bytes durably under a key. The partial file stays."""
         storage().save(self.path, key, stays=True)
 
     def relocate_and_unshare(self) -> None:
         """Move the file to the current folder, without hard links. Call it in `exclusive`.
 
-        `save` may have linked the file to a key although the transaction failed. A later write to
-        the file would change the stored object as well.
+        `save` may have linked the file to a key although the transaction failed. Then a later write
+        to the file would change the stored object as well.
 
         :raises InsufficientStorage: if the disk is full, or nearly so.
         """
@@ -154,7 +154,8 @@ def iter_arriving(stream: ArrivingBytes, is_late: Callable[[], bool]) -> Iterato
 
     If the stream raises, the bytes that have arrived are yielded before the error.
 
-    :param is_late: called after each read; if it returns True, the block is yielded as it is.
+    :param is_late: called after each read; if it returns True, the block is yielded even if it is
+        not full.
     """
     block = bytearray()
     try:

@@ -49,7 +49,7 @@ class ArchivedFileRow(NamedTuple):
 
 
 class TypeCountRow(NamedTuple):
-    """The number of files of a media type, and of their bytes."""
+    """The number of files of a media type, and their size in bytes."""
 
     type: str
     files: int
@@ -97,7 +97,7 @@ class ListedLinkRow(NamedTuple):
 
 
 class UsageRow(NamedTuple):
-    """The bytes that a user has, and the quota; None means the default."""
+    """The used and reserved bytes of a user, and the quota; None means the default quota."""
 
     used: int
     reserved: int
@@ -144,7 +144,7 @@ class CreatedLink(TypedDict):
 
 
 class UsageReport(TypedDict):
-    """The bytes that a user has, the quota, and the number of files."""
+    """The used and reserved bytes of a user, the quota, and the number of files."""
 
     used: int
     reserved: int
@@ -153,7 +153,7 @@ class UsageReport(TypedDict):
 
 
 class TypeStats(TypedDict):
-    """The number of files of a media type, and of their bytes."""
+    """The number of files of a media type, and their size in bytes."""
 
     type: str
     files: int
@@ -161,7 +161,10 @@ class TypeStats(TypedDict):
 
 
 class StorageStats(TypedDict):
-    """The number of objects of a kind, and of their bytes; `at` is a time of the collection."""
+    """The number of objects of a kind, and their size in bytes.
+
+    `at` is None, or for the objects of the last garbage collection, its time.
+    """
 
     kind: str
     objects: int

@@ -26,7 +26,7 @@ INLINE_SAFE_TYPES = frozenset(
 )
 
 
-# Types with which libmagic may not label a file, because a browser might execute or interpret it.
+# Types that are not accepted from libmagic: a browser might execute or interpret such files.
 ACTIVE_TYPES_PATTERN = re.compile(
     r'text/|.*(html|xml|script|svg|flash|pdf)|application/octet-stream|.*x-empty'
 )
@@ -62,7 +62,7 @@ def _is_text(head: bytes) -> bool:
 @cache
 def _libmagic() -> Callable[[bytes], str] | None:
     try:
-        import magic  # Fails without the C library; takes 10 ms with it.
+        import magic  # The import fails without the C library, and takes 10 ms with it.
 
         # `Magic` has its own lock: the C library is not thread-safe.
         known = magic.Magic(mime=True)

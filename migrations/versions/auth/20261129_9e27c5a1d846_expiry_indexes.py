@@ -10,7 +10,7 @@ depends_on = None
 
 def upgrade() -> None:
     with op.batch_alter_table('auth_sessions') as batch_op:
-        # Deleting a device sets this column of its sessions to NULL.
+        # The deletion of a device sets this column of its sessions to NULL, so it must find them.
         batch_op.create_index('ix_auth_sessions_device_id', ['device_id'])
     with op.batch_alter_table('auth_credentials') as batch_op:
         batch_op.create_index('ix_auth_credentials_expires_at', ['expires_at'])

@@ -1,7 +1,7 @@
 """Comparison keys of email addresses with the domain as A-labels (IDNA 2008), not case-folded.
 
-PINs depend on the key of their email address, so those of affected addresses are void. PINs are
-valid for only 10 minutes.
+A PIN depends on the key of its email address. So the PINs of affected email addresses become
+invalid. PINs are valid for only 10 minutes.
 """
 
 import unicodedata
@@ -35,8 +35,8 @@ def recompute_keys(key_of: Callable[[str], str]) -> None:
     """Store the new keys of email addresses whose domain is not ASCII or has A-labels."""
     for table in (registrations, email_changes):
         replace_keys(table, table.c.email, key_of, identity=[table.c.email])
-    # The key is in the primary key: if two rows get the same key, the second keeps its old one
-    # until it expires.
+    # `email_key` is part of the primary key. If two rows would get the same key, the second row
+    # keeps its old key until the row expires.
     replace_keys(invitations, invitations.c.email, key_of, identity=[], is_unique=True)
     # PINs have no email address, but their key has the form of one.
     replace_keys(pins, pins.c.email_key, key_of, identity=[pins.c.purpose], is_unique=True)
@@ -52,7 +52,9 @@ def replace_keys(
 ) -> None:
     """Replace the keys of one table.
 
-    :param identity: the columns that name a row, together with its key.
+    :param identity: the columns that identify a row, together with its key.
+    :param is_unique: whether these columns and the key are unique; a row keeps its old key if
+        another row has the new one.
     """
     connection = op.get_bind()
     found = sa.select(address.label('address'), table.c.email_key, *identity).distinct()

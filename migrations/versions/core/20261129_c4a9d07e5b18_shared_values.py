@@ -1,4 +1,4 @@
-"""Named values: the marker of the storage, the probe for writes."""
+"""Named values, such as the marker of the storage and the value that health checks write."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Results of scans, and content types sent by clients, of versions."""
+"""Versions of files: results of scans, and content types that clients sent."""
 
 import sqlalchemy as sa
 from alembic import op

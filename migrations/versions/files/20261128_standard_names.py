@@ -1,4 +1,4 @@
-"""Standard names of versions of files and rows, and of columns of uploads."""
+"""Standard names of the version columns of files, and of columns of uploads."""
 
 from alembic import op
 

@@ -28,7 +28,8 @@ def downgrade() -> None:
 def recompute_keys(key_of: Callable[[str], str]) -> None:
     """Store the new keys of email addresses whose domain is not ASCII or has A-labels.
 
-    If another user has the new key, the user keeps the old key, and a printed line names both.
+    If another user has the new key already, the row keeps its old key, and a line for the operator
+    names both users.
     """
     connection, last = op.get_bind(), 0
     page = sa.select(users).where(users.c.id > sa.bindparam('last')).order_by(users.c.id)

@@ -41,7 +41,7 @@ from .quota import Usage
 
 PENDING, READY, FAILED = 'pending', 'ready', 'failed'
 
-# States that are not stored: a pending thumbnail has no task, or its task was given up recently.
+# States of pending thumbnails, computed from the task: there is none, or it was given up recently.
 LOST, GIVEN_UP = 'lost', 'given up'
 
 # A thumbnail whose task was given up is requested again after this time.
@@ -107,11 +107,11 @@ class File(Base):
     @classmethod
     @cache
     def filtered(cls, names: frozenset[str]) -> AnySelect:
-        """Return the select of an owner's files with these filters; built once per set.
+        """Return the SELECT of an owner's files with these filters, cached per set.
 
         Its bind parameters are `owner_id`, `trashed`, and one for each filter.
 
-        :param names: of `name`, `type`, `tag` and `trashed`; `trashed` if the trash is listed.
+        :param names: some of `name`, `type`, `tag` and `trashed`. Pass `trashed` to list the trash.
         """
         tagged = select(FileTag.file_id).where(FileTag.tag == bindparam('tag'))
         filters = {
@@ -198,10 +198,10 @@ class Thumbnail(Base):
         """Return `state` and `storage_key` of a thumbnail, or None before any request.
 
         The state is `GIVEN_UP` for `THUMBNAIL_RETRY_INTERVAL` after its task was given up. It is
-        `LOST` if no task will make it. Neither is `FAILED`: the image may be readable.
+        `LOST` if no task will make it. In both states, unlike `FAILED`, the image may be readable.
         """
         given_up = gave_up_since(cls.task_id, now() - THUMBNAIL_RETRY_INTERVAL)
-        # READY without a key: a thumbnail of an earlier release, which is made again.
+        # A ready thumbnail without a key is from an earlier release. It is made again.
         is_known = (cls.state == FAILED) | cls.storage_key.is_not(None)
         known = is_known | ((cls.state == PENDING) & is_pending(cls.task_id))
         state = case((known, cls.state), (given_up, GIVEN_UP), else_=LOST).label('state')
@@ -223,7 +223,7 @@ class FileTag(Base):
     tag: Mapped[str] = mapped_column(String(32), primary_key=True)
 
 
-# The condition that a file was not in the trash when its owner last emptied it.
+# The condition that a file was not in the trash when its owner last emptied the trash.
 NOT_EMPTIED = ~(
     exists()
     .where(Usage.user_id == File.owner_id, Usage.trash_emptied_at > File.trashed_at)

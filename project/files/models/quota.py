@@ -14,8 +14,8 @@ from project.files.rows import UsageRow
 class Usage(Base):
     """The used and reserved bytes of a user, trash and versions included.
 
-    `used` is always the sum of the versions of their files, `reserved` the sum of the reservations
-    of their uploads.
+    `used` is always the sum of the versions of the user's files. `reserved` is the sum of the
+    reservations of the user's uploads.
     """
 
     __tablename__ = 'files_usage'
@@ -23,7 +23,7 @@ class Usage(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey('users.id'), primary_key=True)
     used: Mapped[int] = mapped_column(BigInteger, default=0)
     reserved: Mapped[int] = mapped_column(BigInteger, default=0)
-    # The bytes of all their thumbnails, which have an allowance in addition to the quota.
+    # The bytes of all thumbnails of the user, which have an allowance in addition to the quota.
     thumbnail_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default='0')
     # None for the default, FILES_QUOTA.
     quota: Mapped[int | None] = mapped_column(BigInteger)

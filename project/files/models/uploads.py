@@ -41,7 +41,7 @@ class Upload(Base):
 
     @classmethod
     def find_owned(cls, owner_id: int, upload_id: UUID) -> UploadRow | None:
-        """Return the owner's resumable upload, or None if it expired or its file is gone."""
+        """Return the owner's resumable upload, or None if it expired or its file is deleted."""
         owned = RESUMABLE_SELECT.where(cls.id == upload_id, cls.owner_id == owner_id)
         return select_row(UploadRow, owned.where(cls.expires_at > now(), HAS_LIVE_FILE))
 

@@ -40,8 +40,8 @@ class ArchiveBody(TypedDict):
 def archive_create(body: ArchiveBody) -> Response:
     """Download up to 1,000 of your files as one ZIP archive.
 
-    The archive is created while it is sent; `Content-Length` is known before. Files of the same
-    name are numbered.
+    The archive is created while it is sent; its `Content-Length` is computed before. If files have
+    the same name, the later ones get a number.
     """
     archive = service.open_archive(current_principal().user_id, body['ids'])
     response = Response(iter(archive), mimetype='application/zip')

@@ -184,9 +184,9 @@ def file_restore(file_id: UUID) -> OwnedFileRow:
 @blueprint.delete('/trash')
 @endpoint(allow=authenticated(WRITE))
 def trash_delete() -> None:
-    """Empty your trash. Its files are no longer found at once.
+    """Empty your trash. The files in it disappear immediately.
 
-    A task deletes them; your usage decreases as it does.
+    A task deletes their content in batches; your usage decreases with each batch.
     """
     service.empty_trash(current_principal().user_id)
 

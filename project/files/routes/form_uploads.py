@@ -12,8 +12,8 @@ from project.files import service
 def open_upload(form_length: int | None) -> service.ReservedUpload:
     """Return the writer for the file of a form, with a quota reservation.
 
-    :param form_length: the Content-Length in bytes, or None. Less the overhead of the form, it is
-        reserved at once.
+    :param form_length: the Content-Length of the form in bytes, or None. This size, minus the
+        overhead of the form, is reserved before the first byte.
     :raises FileTooLarge: if the form is too large for a file of the maximum size.
     :raises QuotaExceeded: if the form exceeds the quota of the user.
     """

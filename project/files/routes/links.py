@@ -39,7 +39,7 @@ LINK_ERRORS = (LinkNotFound, FileNotFound, LinkPasswordWrong, TooManyAttempts)
 PASSWORD_HEADER_NAME = 'X-Link-Password'
 PASSWORD_HEADER = {PASSWORD_HEADER_NAME: Header('The password of the link, if it has one.')}
 
-# Tokens are too long to be guessed. A guess of a password costs 50 ms of CPU time.
+# The limit protects the CPU: each password takes 50 ms of CPU time. Tokens cannot be guessed.
 SHARED_RATE_LIMIT = '120/minute'
 
 
@@ -84,11 +84,12 @@ class LinkCreateBody(TypedDict):
     errors=[FileNotFound, PrivilegeEscalation, ExpiryPast, TooManyLinks],
 )  # fmt: skip
 def link_create(file_id: UUID, body: LinkCreateBody) -> CreatedLink:
-    """Create a share link to one of your files. It needs no login and is shown once.
+    """Create a share link to one of your files. Clients need no login to use the link.
 
-    An API key needs the scope `files:read` as well, because the link gives the right to read.
-    Clients send `password` as `X-Link-Password`. Each response counts towards `max_downloads`, of
-    the whole file or of a range. The link ends with the file, and with your permission to read it.
+    The link is shown only once. An API key needs the scope `files:read` as well, because the link
+    gives the right to read. Clients send `password` as `X-Link-Password`. Each response with the
+    file, or a range of it, counts towards `max_downloads`. The link becomes invalid when the file
+    is deleted, or when you lose the permission to read files.
     """
     return service.create_link(current_principal(), file_id, **body)
 
@@ -122,7 +123,7 @@ def shared_content(token: str) -> Response:
     """Download the file of a share link, or ranges of it."""
     link, file, stream = service.open_shared(token, request.headers.get(PASSWORD_HEADER_NAME))
     response = send(stream, file.name, file)
-    # Count it here: afterwards a proxy or the object storage may send the bytes (FILES_OFFLOAD).
+    # Count the download here: later, a proxy or the storage may send the bytes (FILES_OFFLOAD).
     if request.method == 'GET' and response.status_code != 304:
         service.count_download(link, stream)
     return response

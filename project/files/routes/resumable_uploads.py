@@ -1,7 +1,7 @@
 """Routes of resumable uploads: tus 1.0.0.
 
 Supported are the core protocol and the extensions creation, creation-with-upload, expiration,
-checksum and termination. Successful responses have no body; errors are those of the whole API.
+checksum and termination. Successful responses have no body. Errors have the form of all API errors.
 """
 
 from email.utils import format_datetime
@@ -46,7 +46,7 @@ from .tus_headers import (
 
 TUS_HEADERS = (*API, ('Tus-Resumable', tus.VERSION))
 
-# Small chunks of several uploads at once; their bytes are limited by the quota.
+# Enough for small chunks of several simultaneous uploads. The quota limits their bytes.
 CHUNK_RATE_LIMIT = '6000/minute'
 
 CREATION_ERRORS = (TusVersionUnknown, FileTooLarge, QuotaExceeded, NameInvalid, ChecksumUnknown)
@@ -132,7 +132,7 @@ class UploadView(MethodView):
         errors=APPEND_ERRORS,
     )  # fmt: skip
     def patch(self, upload_id: UUID) -> Response:
-        """Append a chunk at `Upload-Offset` to your upload. The last one creates a file.
+        """Append a chunk at `Upload-Offset` to your upload. The last chunk creates a file.
 
         `X-File-Id` is the id of that file. After the response 204, the bytes survive a power cut.
         If the connection breaks, the bytes that arrived are kept. A chunk with `Upload-Checksum` is
@@ -180,7 +180,7 @@ blueprint.add_url_rule('/uploads/<uuid:upload_id>', view_func=UploadView.as_view
 def require_known_protocol() -> None:
     """Check the version of tus and the `Upload-*` headers of the request.
 
-    The header of an extension that is not announced would change the meaning of the request.
+    An `Upload-*` header of an unsupported extension could change the meaning of the request.
 
     :raises TusVersionUnknown: if the client uses another version of tus.
     :raises BadRequest: if an `Upload-*` header is not one of `tus.REQUEST_HEADERS`.

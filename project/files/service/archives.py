@@ -34,7 +34,7 @@ def open_archive(owner_id: int, file_ids: Sequence[UUID]) -> ZipStream:
     for file in (files[file_id] for file_id in wanted):
         name = _free_name(file.name, taken)
         # Each file is opened when the archive reaches it; otherwise 1,000 files would be open. If
-        # it was garbage-collected before, the response breaks off: Content-Length is sent already.
+        # it is garbage-collected before that, the response breaks off: Content-Length was sent.
         archive.add(blobs.iter_chunks(file.sha256), name, size=file.size)
     return archive
 

@@ -44,9 +44,9 @@ def store_file(
     length: int | None = None,
     declared_type: str | None = None,
 ) -> OwnedFileRow:
-    """Store a stream as a new file of the owner, durable when this returns.
+    """Store a stream as a new file of the owner. It is durable when this returns.
 
-    :param length: the announced number of bytes, or None. It is reserved before the first read.
+    :param length: the announced number of bytes, or None. They are reserved before the first read.
     :param declared_type: the media type that the client sent; stored, but not trusted.
     :raises FileTooLarge: if there are more bytes than `FILES_MAX_SIZE`.
     :raises QuotaExceeded: if there are more bytes than the quota allows.
@@ -87,7 +87,7 @@ def replace_content(
 ) -> OwnedFileRow:
     """Add a stream as the newest version of a file, as durably as `store_file`.
 
-    :param length: the announced number of bytes, or None. It is reserved before the first read.
+    :param length: the announced number of bytes, or None. They are reserved before the first read.
     :param expected: the row versions that may be changed (`If-Match`); None for any.
     :raises FileNotFound: if the owner has no such file, or it is in the trash.
     :raises FileChanged: if the file has another row version.
@@ -222,7 +222,7 @@ def create_file_from_blob(
 ) -> OwnedFileRow:
     """Insert a file for durable bytes, in a transaction that locks the owner.
 
-    :param reserved: the bytes of the reservation that this file takes up.
+    :param reserved: the bytes of the upload's reservation, which the file replaces.
     """
     content = _save_blob(owner_id, arrived, reserved)
     file_id = uuid4()

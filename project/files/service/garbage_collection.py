@@ -30,7 +30,7 @@ from project.files.rows import StorageStats
 
 from .files import delete_files
 
-# The list of links shows a link for this time after its end, so that its owner sees why it stopped.
+# A link is listed for this time after its end, so that its owner sees why it stopped working.
 EXPIRED_LINK_RETENTION = timedelta(days=30)
 
 
@@ -147,7 +147,7 @@ def _delete_expired_trash(dry_run: bool) -> Iterator[CollectedItem]:
 
 
 def _delete_expired_links(dry_run: bool) -> Iterator[CollectedItem]:
-    """Delete links a month after their expiry; used-up links, after their creation."""
+    """Delete links a month after expiry, and used-up links a month after creation."""
     before = now() - EXPIRED_LINK_RETENTION
     is_used_up = and_(Link.downloads >= Link.max_downloads, Link.created_at < before)
     over = or_(Link.expires_at < before, is_used_up)
@@ -191,12 +191,12 @@ def _upload_exists(upload_id: UUID) -> bool:
 @locks_user('owner_id')
 def _delete_trashed_file(owner_id: int, file_id: UUID, before: datetime) -> bool:
     """Delete a file if it is still in the trash after its time; return whether it was."""
-    # The owner may have restored it since the query.
+    # The owner may have restored the file since the query.
     return delete_files(owner_id, (File.id == file_id) & (File.trashed_at < before)) > 0
 
 
 @atomic()
 def _delete_link(link_id: UUID) -> bool:
-    """Delete a link, and return whether it existed. Ended links never become valid."""
+    """Delete a link, and return whether it existed. Ended links never become valid again."""
     gone = delete(Link).where(Link.id == link_id).returning(Link.id)
     return db.session.execute(gone).one_or_none() is not None

@@ -31,7 +31,7 @@ class IntegrityIssue:
         which no row refers; `usage` that differs from the sum of the rows; `upload` that is shorter
         than its acknowledged offset; `thumbnail` without its bytes; `unknown` names in the storage;
         `storage` that fails or is not the one that the database knows.
-    :param is_repaired: None if nothing is to be repaired: unknown names are not deleted.
+    :param is_repaired: whether it was repaired; None for unknown names, which are never deleted.
     """
 
     kind: str
@@ -40,7 +40,7 @@ class IntegrityIssue:
 
 
 def sample_blob_keys() -> list[str]:
-    """Return the keys of the ten oldest blobs that versions have."""
+    """Return the keys of the ten oldest blobs to which versions refer."""
     had = select(Version.file_id).where(Version.sha256 == Blob.sha256).exists()
     oldest = select(Blob.sha256).where(had).order_by(Blob.created_at).limit(10)
     return [blobs.key_of(row.sha256) for row in execute_select(oldest)]
@@ -69,8 +69,8 @@ def check_integrity(*, repair: bool = False) -> Iterator[IntegrityIssue | None]:
 
 
 def _check_bytes() -> Iterator[IntegrityIssue | None]:
-    # Unused blobs are left to the garbage collector. It may have died between deleting the bytes
-    # and the row.
+    # Skip unused blobs: a garbage collection that was killed may have deleted their bytes and not
+    # their rows. The next garbage collection deletes the rows.
     had = select(Version.file_id).where(Version.sha256 == Blob.sha256).exists()
     for row in iterate_in_batches(select(Blob.sha256, Blob.size).where(had), Blob.sha256):
         try:

@@ -1,7 +1,7 @@
 """Share links: downloads of one file without login.
 
-A link may have an expiry, a maximum number of downloads and a password. It ends with the file, with
-the owner, and with the owner's permission to read files.
+A link may have an expiry, a maximum number of downloads and a password. It becomes invalid when the
+file or the owner is deleted, or when the owner loses the permission to read files.
 """
 
 from datetime import datetime
@@ -51,7 +51,7 @@ def create_link(
     """Create a link to a file of the caller. Return it with its token.
 
     Only this function returns the token. A link grants read access, so the caller's credential must
-    have the permission `files:read`: an API key may have `files:write` only.
+    have the permission `files:read`. An API key with only `files:write` cannot create a link.
 
     :raises FileNotFound: if the caller has no such file, or it is in the trash.
     :raises PrivilegeEscalation: if the credential lacks `files:read`.
@@ -173,7 +173,7 @@ def _count(link_id: UUID) -> bool:
 
 @atomic()
 def _add(owner_id: int, link: Link) -> None:
-    # The lock prevents two calls from both adding the last link, and links to a deleted file.
+    # Without the lock, two calls could both add the last link, or add links to a deleted file.
     lock_file(owner_id, link.file_id)
     there = select(Link.id).where(Link.file_id == link.file_id).limit(MAX_LINKS_PER_FILE)
     if len(db.session.scalars(there).all()) >= MAX_LINKS_PER_FILE:

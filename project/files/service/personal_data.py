@@ -78,7 +78,7 @@ def erase_file_data(user_id: int) -> bool:
     """Delete a batch of a deleted user's data. Return whether there may be more.
 
     Garbage collection deletes the bytes that no other user has. The usage decreases with each
-    batch. Its row is deleted last, because other transactions lock the rows in this order.
+    batch. The row of the usage is deleted last, as other transactions lock the rows in this order.
     """
     uploads = select(Upload.id).where(Upload.owner_id == user_id).limit(BATCH_FILES)
     if batch := db.session.scalars(uploads).all():

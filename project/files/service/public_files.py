@@ -13,12 +13,12 @@ MAX_NAME_BYTES = 255  # the limit of common file systems
 
 
 def published_folder() -> Path:
-    """Return the absolute path; Flask resolves a relative one against the package."""
+    """Return the absolute path: Flask would resolve a relative path against the package."""
     return Path(current_app.config['FILES_PUBLIC_FOLDER']).absolute()
 
 
 def check_published_name(name: str) -> str:
-    """Return a name, or raise NotFound if a part is hidden, such as that of a draft."""
+    """Return a name. Raise NotFound if a part is hidden, such as the name of a draft."""
     if _is_hidden(name):
         raise NotFound
     return name

@@ -44,7 +44,7 @@ def file_stats() -> list[TypeStats]:
 
 
 def ensure_within_quota(owner_id: int) -> None:
-    """Ensure that a user does not exceed their quota; it may have been lowered.
+    """Ensure that a user does not exceed a quota that may have been lowered.
 
     :raises QuotaExceeded: if the used and reserved bytes exceed the quota.
     """
@@ -96,8 +96,8 @@ def count_thumbnail(owner_id: int, more: int) -> None:
 def ensure_within_thumbnail_allowance(owner_id: int) -> None:
     """Ensure that an owner may have more thumbnails.
 
-    Thumbnails do not count against the quota. They have an allowance of a tenth of it, but at least
-    16 MB.
+    Thumbnails do not count against the quota. They have an allowance of a tenth of the quota, but
+    at least 16 MB.
 
     :raises QuotaExceeded: if the thumbnails of the owner have reached the allowance.
     """
@@ -117,7 +117,7 @@ def cancel_reservation(owner_id: int, reserved: int) -> None:
 def set_quota(owner_id: int, quota: int | None) -> None:
     """Set the quota of a user in bytes, or None for the default.
 
-    Existing files stay even if they exceed it.
+    Existing files stay even if they exceed the quota.
 
     :raises UserNotFound: if the user does not exist.
     """
@@ -134,7 +134,7 @@ def _change_usage(owner_id: int, *, used: int, reserved: int) -> None:
         {'user_id': owner_id, 'used': used, 'reserved': max(0, reserved)},
         conflict=['user_id'],
         change={'used': Usage.used + used, 'reserved': Usage.reserved + reserved},
-        # A change that needs no more bytes passes, even if the quota was lowered since.
+        # A change that needs no further bytes is allowed, even if the quota was lowered since.
         where=or_(literal(more <= 0), Usage.used + Usage.reserved + more <= allowed),
     )
     # Without a row, the upsert compares nothing, so compare with the default quota here.

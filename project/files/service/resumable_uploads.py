@@ -207,7 +207,7 @@ class _Writer:
         return self._finish()
 
     def _is_checkpoint_due(self) -> bool:
-        # A chunk with a checksum counts whole or not at all.
+        # A chunk with a checksum is kept whole or not at all, so it has no checkpoints.
         is_due = time.monotonic() - self._saved > CHECKPOINT_INTERVAL_SECONDS
         return self._digest is None and is_due
 
@@ -232,8 +232,8 @@ class _Writer:
 def _is_broken_connection(error: Exception) -> bool:
     """Return whether an error means that the connection to the client broke.
 
-    Servers raise different errors for it. All other errors are rejections by the service, or
-    failures of the disk or the database; then nothing more is written.
+    Servers raise different errors for a broken connection. So every error counts as one, except
+    rejections by the service, and failures of the disk or the database.
     """
     if isinstance(error, RequestTimeout):
         return True

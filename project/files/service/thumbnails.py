@@ -41,8 +41,8 @@ from .quota import count_thumbnail, ensure_within_thumbnail_allowance
 
 THUMBNAIL_EDGES_PIXELS = (64, 256, 1024)  # the longer side
 
-# An uncompressed image with the maximum number of pixels, of eight bytes each, is smaller than
-# this. The limit exists because the whole file is fetched for the decoder.
+# The file is limited, because it is fetched as a whole for the decoder. An uncompressed image with
+# the maximum number of pixels, of eight bytes each, is smaller than this.
 MAX_THUMBNAIL_SOURCE_BYTES = 256 * 1024 * 1024
 
 # With this number of pending tasks, a further request enqueues nothing. Its response is the same.

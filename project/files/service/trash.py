@@ -1,4 +1,4 @@
-"""Emptying of the trash: files disappear at once, and a task deletes their rows."""
+"""Emptying of the trash: files disappear immediately, and a task deletes their rows."""
 
 from datetime import timedelta
 
@@ -16,10 +16,10 @@ from .files import BATCH_FILES, delete_files
 def empty_trash(owner_id: int) -> None:
     """Delete the files that are in the trash at this moment.
 
-    After the commit, no function finds them. A task deletes their rows; the usage decreases as it
-    does. The duration of this call does not depend on the number of files.
+    After the commit, no function finds them. A task deletes their rows in batches; the usage
+    decreases with each batch. The duration of this call does not depend on the number of files.
     """
-    # The time must be after that of all files in the trash, even if the clock was set back.
+    # It must be later than each `trashed_at` of the trash, even if the clock was set back.
     newest = select(func.max(File.trashed_at)).where(File.owner_id == owner_id)
     known = [Usage.find_trash_emptied_at(owner_id), db.session.scalar(newest)]
     moment = max([now(), *filter(None, known)]) + timedelta(microseconds=1)

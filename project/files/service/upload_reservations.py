@@ -62,7 +62,7 @@ class ReservedUpload(blobs.BlobWriter):
             cancel_upload(self.id)
 
     def _reserve(self, size: int) -> int:
-        # If the upload exceeds both limits, the lower one raises its error.
+        # If the upload exceeds both limits, the error is that of the lower limit.
         reserved = _extend(self.owner_id, self.id, min(size, _max_file_size()))
         if size > _max_file_size():
             raise FileTooLarge
@@ -74,7 +74,7 @@ def open_upload(owner_id: int, *, least: int = 0) -> ReservedUpload:
 
     Its `write` raises the same errors, before it writes a byte that exceeds a limit.
 
-    :param least: the minimum number of bytes; they are reserved at once.
+    :param least: the minimum number of bytes; they are reserved before the first write.
     :raises FileTooLarge: if there are more bytes than `FILES_MAX_SIZE`.
     :raises QuotaExceeded: if there are more bytes than the quota allows.
     """
@@ -132,7 +132,7 @@ def delete_uploads(which: ColumnElement[bool]) -> list[DeletedUpload]:
 
 
 def ensure_owner_active(owner_id: int) -> None:
-    """Ensure that an owner is active, in a transaction that locks them (`locks_user`).
+    """Ensure that an owner is active. Call it with the owner locked (`locks_user`).
 
     Locks are taken in one order: the owner, then uploads, files, usage and blobs.
 

@@ -10,7 +10,7 @@ from project.files.rows import FreedBytes
 
 
 def delete_versions(which: ColumnElement[bool]) -> FreedBytes:
-    """Delete versions and their thumbnails. Return their bytes. Call it in `atomic`.
+    """Delete versions and their thumbnails. Return the freed bytes. Call it in `atomic`.
 
     Later, a task deletes their stored objects, except bytes that another version has.
     """
