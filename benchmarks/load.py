@@ -54,7 +54,7 @@ def sample(server: Server, database: Database, path: str, length: int, load: Loa
 def wait_until_idle(server: Server, quiet: float = 0.1, timeout: float = 5.0) -> None:
     """Wait until a server is idle.
 
-    Otherwise, the costs of a cell would include the work of the previous one.
+    Otherwise, the costs of a cell would include the work of the previous cell.
 
     :param quiet: seconds without CPU time after which the server is idle.
     :param timeout: seconds after which this returns in any case.

@@ -23,7 +23,7 @@ class ScannerSizeLimit(Exception):
 
 
 def find_signature(address: str, blocks: Iterable[bytes]) -> str | None:
-    """Return the name of the malware in bytes, or None if they are clean.
+    """Return the name of the malware that the scanner finds in bytes, or None.
 
     :param address: `clamd://host:port` or `clamd:///path/of/socket`.
     :param blocks: the bytes. Errors while reading them are not caught.
@@ -55,7 +55,7 @@ def parse_scanner_url(url: str) -> tuple[str, int] | str:
     """Return the host and port of a scanner, or the path of its socket.
 
     :param url: `clamd://host:port` or `clamd:///path/of/socket`.
-    :raises ValueError: if the URL is neither.
+    :raises ValueError: if the URL has neither form.
     """
     try:
         parts = urlsplit(url)

@@ -28,7 +28,7 @@ from .errors import UploadNotFound
 
 READ_CHUNK_BYTES = 1024 * 1024
 
-# `.copy`: a file that is being copied from the previous storage.
+# `.copy`: a file that is being copied from the fallback storage.
 PARTIAL_NAME_PATTERN = re.compile(r'[0-9a-f]{32}(\.copy)?')
 
 
@@ -178,7 +178,7 @@ def iterate_names() -> Iterator[ListedName]:
 
 
 def in_previous_storage() -> set[UUID]:
-    """Return the ids of the partial uploads in the folder of the previous storage."""
+    """Return the ids of the partial uploads in the folder of the fallback storage."""
     names = _names(storage().partial_folders[1:])
     return {UUID(listed.name) for listed in names if listed.is_key}
 

@@ -51,7 +51,7 @@ class UserChanged(PreconditionFailed):
 
 
 class LastAdmin(Conflict):
-    """The user is the last active admin. Without one, only an operator could create another."""
+    """The user is the last active admin. Without an admin, only operators can create one."""
 
     field, reason = 'user', 'The last admin cannot be removed'
 

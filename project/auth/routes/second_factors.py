@@ -68,5 +68,5 @@ def totp_delete() -> None:
     errors=[TotpNotEnabled],
 )  # fmt: skip
 def recovery_codes_create() -> dict[str, list[str]]:
-    """Create ten new recovery codes, shown only once. They void the old ones."""
+    """Create ten new recovery codes, shown only once. They void the old codes."""
     return {'recovery_codes': service.renew_recovery_codes(current_principal())}

@@ -57,8 +57,8 @@ def register(*, username: str, email: str, password: str, name: str = '') -> Non
 
     A known and an unknown email address take the same time and write the same rows, because only
     the task looks the email address up. A repeated registration with the same username, email
-    address and password restarts the 24 hours of the pending one. The password of a pending
-    registration never changes.
+    address and password restarts the 24 hours of the pending registration, whose password never
+    changes.
 
     :raises PasswordTooWeak: if the password is weak.
     :raises ApiError: if the username is invalid or reserved.
@@ -164,7 +164,7 @@ def create_account(
 
 
 def _hash_to_keep(username: str, key: str, password: str) -> str:
-    """Return a new hash for a registration, or that of the pending one it renews.
+    """Return a new hash for a registration, or the hash of a renewed registration.
 
     It takes the same time for a wrong email address and a wrong password.
 

@@ -140,7 +140,7 @@ def _record_reauthentication_failure(user_id: int) -> None:
 
 
 def _renewed(stored: str | None, password: str) -> str | None:
-    """Return a new hash if the cost of the stored one is not the configured cost, else None."""
+    """Return a new hash if the stored one does not have the configured cost, else None."""
     return hash_password(password) if stored and needs_rehash(stored) else None
 
 

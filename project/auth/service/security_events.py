@@ -1,4 +1,4 @@
-"""Security events, written in the transaction of their action; failures, in a separate one."""
+"""Security events, each in the transaction of its action; failures, in a separate transaction."""
 
 import json
 from collections.abc import Iterator

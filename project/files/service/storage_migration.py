@@ -28,7 +28,7 @@ def move_storage(to: str) -> Iterator[CopyResult]:
 
 
 def _move_uploads() -> Iterator[CopyResult]:
-    """Move files of partial uploads from the previous storage to the current one."""
+    """Move files of partial uploads from the fallback storage to the current one."""
     for upload_id in partial_uploads.in_previous_storage():
         partial = PartialFile(upload_id)
         try:

@@ -140,7 +140,7 @@ def _request(owner_id: int, file_id: UUID, number: int, edge: int) -> None:
 def _publish(
     owner_id: int, file_id: UUID, number: int, edge: int, key: str, new: NewObject
 ) -> None:
-    """Store a thumbnail, unless its version is deleted. It replaces an earlier one."""
+    """Store a thumbnail, unless its version is deleted. It replaces an earlier thumbnail."""
     row = _row_of(file_id, number, edge)
     thumbnail = db.session.scalar(select(Thumbnail).where(row).with_for_update())
     if thumbnail is None:

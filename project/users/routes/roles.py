@@ -109,9 +109,10 @@ class UserRolesReplaceBody(TypedDict):
     errors=[UserNotFound, UserChanged, RoleUnknown, LastAdmin, PrivilegeEscalation],
 )  # fmt: skip
 def user_roles_replace(user_id: int, body: UserRolesReplaceBody) -> UserRow:
-    """Replace the roles of a user. All users have the default permissions, even without a role.
+    """Replace the roles of a user.
 
-    If the user has, loses or gets a permission that you do not hold, the response is 403.
+    All users have the default permissions, even without a role. If the user has, loses or gets a
+    permission that you do not hold, the response is 403.
     """
     return service.set_roles(
         user_id, body['roles'], by=current_principal(), expected=expected_versions()

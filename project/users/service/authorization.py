@@ -62,7 +62,7 @@ def check_roles(roles: Iterable[str], *, by: Principal | None = None) -> set[str
 def ensure_can_manage_roles(by: Principal | None, roles: Iterable[str]) -> None:
     """Ensure that the credential of `by` has every permission of the roles.
 
-    :raises PrivilegeEscalation: if it lacks one.
+    :raises PrivilegeEscalation: if the credential lacks a permission.
     """
     ensure_holds_permissions(by, permissions_of(roles))
 
@@ -73,7 +73,7 @@ def ensure_holds_permissions(by: Principal | None, permissions: Iterable[str]) -
     Default permissions are not compared, because all users have them. So an API key with only
     `users:delete` can delete ordinary users.
 
-    :raises PrivilegeEscalation: if it lacks one.
+    :raises PrivilegeEscalation: if the credential lacks a permission.
     """
     ensure_holds_all_permissions(by, set(permissions) - default_permissions())
 
@@ -84,7 +84,7 @@ def ensure_holds_all_permissions(by: Principal | None, permissions: Iterable[str
     Call it before another person or program gets these permissions: by a new API key, a share link
     or another email address.
 
-    :raises PrivilegeEscalation: if it lacks one.
+    :raises PrivilegeEscalation: if the credential lacks a permission.
     """
     if by is not None and not by.permissions >= set(permissions):
         raise PrivilegeEscalation

@@ -127,7 +127,7 @@ def confirm_totp(asker: Principal, otp: str) -> list[str]:
 def disable_totp(asker: Principal) -> None:
     """Disable the second factor, or delete an enrolment.
 
-    :raises TotpNotEnabled: if the user has neither.
+    :raises TotpNotEnabled: if the user has neither a second factor nor an enrolment.
     """
     found = _delete_totp(asker.user_id)
     if found is None:
@@ -153,7 +153,7 @@ def disable_totp_of(login: str) -> UserRow:
 
 @locks_user('asker')
 def renew_recovery_codes(asker: Principal) -> list[str]:
-    """Return ten new recovery codes, shown only once. They void the old ones.
+    """Return ten new recovery codes, shown only once. They void the old codes.
 
     :raises TotpNotEnabled: if the user has no second factor.
     """
