@@ -1,7 +1,7 @@
 """Print the cursor of the page after a user, computed by the pagination of the service.
 
-Over HTTP, a client would have to read twenty thousand pages before it. The module runs in a
-separate process with the environment of the service.
+Over HTTP, a client would have to read twenty thousand pages to get this cursor. The module runs in
+a separate process with the environment of the service.
 """
 
 import sys

@@ -20,7 +20,7 @@ def clean_name(name: str | None) -> str:
 
     An empty name becomes `unnamed`.
 
-    :raises NameInvalid: if it has more than 255 characters; it is never truncated.
+    :raises NameInvalid: if the name has more than 255 characters; names are never truncated.
     """
     plain = unicodedata.normalize('NFC', name or '')
     last = re.split(r'[/\\]', plain)[-1]

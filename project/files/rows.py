@@ -163,7 +163,7 @@ class TypeStats(TypedDict):
 class StorageStats(TypedDict):
     """The number of objects of a kind, and their size in bytes.
 
-    `at` is None, or for the objects of the last garbage collection, its time.
+    In rows about the last garbage collection, `at` is its time; in other rows, None.
     """
 
     kind: str

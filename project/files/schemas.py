@@ -25,7 +25,7 @@ class FileSchema(Schema):
 class VersionSchema(Schema):
     """A version of a file.
 
-    `declared_type` is the content type that the client sent, `scan` the result of the scanner.
+    `declared_type` is the content type that the client sent. `scan` is the result of the scanner.
     """
 
     number = fields.Int()

@@ -55,10 +55,10 @@ class CreatedAccount(NamedTuple):
 def register(*, username: str, email: str, password: str, name: str = '') -> None:
     """Store a registration for 24 hours; mail its PIN, or a notice to a known user.
 
-    A known and an unknown email address take the same time and write the same rows, because only
-    the task looks the email address up. A repeated registration with the same username, email
-    address and password restarts the 24 hours of the pending registration, whose password never
-    changes.
+    Registrations of known and unknown email addresses take the same time and write the same rows,
+    because only a task looks the email address up. A repeated registration with the same username,
+    email address and password restarts the 24 hours of the pending registration, whose password
+    never changes.
 
     :raises PasswordTooWeak: if the password is weak.
     :raises ApiError: if the username is invalid or reserved.
@@ -146,7 +146,7 @@ def verify_account(*, email: str, pin: str, password: str) -> UserRow:
 def create_account(
     *, username: str, email: str, password: str | None = None, admin: bool = False
 ) -> CreatedAccount:
-    """Create a user who can log in immediately. Generate a missing password.
+    """Create a user who can log in immediately. Without `password`, generate one.
 
     For operators. They create the first admin with it, because there are no default accounts (ASVS
     6.3.2).

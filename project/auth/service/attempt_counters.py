@@ -187,7 +187,7 @@ def otp_counter(
 
 
 def mail_target(purpose: str, key: str) -> str:
-    """Return the target of mails: the purpose without the user id, and the mailbox."""
+    """Return the target of a counter of mails: the purpose without the user id, and the mailbox."""
     return f'{purpose.partition(":")[0]} {key}'
 
 

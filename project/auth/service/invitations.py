@@ -194,8 +194,8 @@ def _can_be_accepted(found: InvitationRow, user_id: int) -> bool:
 def _may_invite(user_id: int | None, roles: Iterable[str]) -> bool:
     """Return whether a user may currently invite with these roles.
 
-    The user needs the permissions of the roles, and `users:invite` or `users:write`: the routes
-    that invite or create users require these two.
+    The user needs the permissions of the roles. The user also needs `users:invite` or
+    `users:write`, because the routes that invite or create users require one of them.
 
     :param user_id: the inviting user; None for an operator.
     """

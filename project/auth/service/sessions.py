@@ -1,4 +1,4 @@
-"""Identification of tokens, lists and ends of sessions, and resets of attempt counters."""
+"""Identification of tokens; lists and ends of sessions; resets of attempt counters."""
 
 from collections.abc import Iterator
 from datetime import timedelta

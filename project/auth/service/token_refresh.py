@@ -49,7 +49,7 @@ def refresh_session(refresh_token: str) -> Login:
 
 @atomic()
 def _rotate(used: str) -> Login | None:
-    """Replace a refresh token in one statement; return None if it is not the current one.
+    """Replace a refresh token in one statement; return None if it is not current.
 
     Of several concurrent requests with the same token, only one replaces it.
     """

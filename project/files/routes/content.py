@@ -145,7 +145,7 @@ def version_restore(file_id: UUID, number: int) -> OwnedFileRow:
 def send(stream: StoredObject, name: str, bytes_: Any, *, inline: bool = False) -> Response:
     """Return the response that sends open bytes under a name.
 
-    :param bytes_: the file or version, for its hash and type.
+    :param bytes_: the file or version, whose hash and type the response headers contain.
     :param inline: whether the client asked to display it; only `INLINE_SAFE_TYPES` are displayed.
     """
     return send_stored_object(

@@ -158,7 +158,7 @@ class UploadView(MethodView):
         errors=[*APPEND_ERRORS, BadRequest],
     )  # fmt: skip
     def post(self, upload_id: UUID) -> Response:
-        """Send PATCH, HEAD or DELETE as `X-HTTP-Method-Override`.
+        """Execute the method PATCH, HEAD or DELETE that `X-HTTP-Method-Override` names.
 
         For clients that can send only GET and POST.
         """

@@ -40,8 +40,8 @@ class ThumbnailParameters(TypedDict):
 def thumbnail_show(file_id: UUID, query: ThumbnailParameters) -> Response:
     """Download a thumbnail of one of your images, as WebP: `size` is 64, 256 or 1024.
 
-    The first request starts a task and returns 202. Send it again after `Retry-After` seconds. The
-    image must be JPEG, PNG, GIF, WebP or AVIF; an unreadable image returns 422 `type`. If your
+    The first request starts a task and returns 202. Repeat the request after `Retry-After` seconds.
+    The image must be JPEG, PNG, GIF, WebP or AVIF; an unreadable image returns 422 `type`. If your
     thumbnails take more than a tenth of your quota, the response is 413 `quota`. After five failed
     attempts of the task, the response is 503 for ten minutes.
     """

@@ -42,7 +42,8 @@ def open_archive(owner_id: int, file_ids: Sequence[UUID]) -> ZipStream:
 def _free_name(name: str, taken: dict[str, int]) -> str:
     """Return a unique name, even on file systems that ignore case.
 
-    :param taken: the last number of each name in the archive, by the casefolded name; updated.
+    :param taken: the last number of each name in the archive, by the casefolded name. This function
+        updates it.
     """
     path, wanted, free = PurePath(name), name.casefold(), name
     while free.casefold() in taken:

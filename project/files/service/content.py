@@ -116,7 +116,7 @@ def replace_with_upload(
 
 
 def _delete_unused_blob(sha256: str) -> bool:
-    """Delete the row of a blob that no version has, and return whether there was one."""
+    """Delete the row of a blob to which no version refers; return whether there was one."""
     # Lock the row first, so that the query below sees versions committed in the meantime.
     db.session.execute(select(Blob.sha256).where(Blob.sha256 == sha256).with_for_update())
     is_used = select(Version.file_id).where(Version.sha256 == sha256).exists()

@@ -89,7 +89,7 @@ def update_file(
 
 @atomic()
 def trash_file(owner_id: int, file_id: UUID, *, expected: Expected = None) -> None:
-    """Move a file to the trash. It can be restored until garbage collection.
+    """Move a file to the trash. It can be restored until garbage collection deletes it.
 
     :raises FileNotFound: if the owner has no such file.
     :raises FileChanged: if the file has another row version than the expected ones.

@@ -111,7 +111,7 @@ def delete_abandoned_uploads() -> None:
 def pause_garbage_collection(duration: timedelta) -> None:
     """Keep the bytes of deleted files for `duration`, while a backup copies them.
 
-    :param duration: from now; 0 ends the pause.
+    :param duration: the time from now; a duration of 0 ends the pause.
     """
     pause_collection(now() + duration)
 
@@ -190,7 +190,7 @@ def _upload_exists(upload_id: UUID) -> bool:
 
 @locks_user('owner_id')
 def _delete_trashed_file(owner_id: int, file_id: UUID, before: datetime) -> bool:
-    """Delete a file if it is still in the trash after its time; return whether it was."""
+    """Delete a file if it was trashed earlier than `before`; return whether it was deleted."""
     # The owner may have restored the file since the query.
     return delete_files(owner_id, (File.id == file_id) & (File.trashed_at < before)) > 0
 

@@ -193,7 +193,7 @@ def _delete_thumbnail_row(file_id: UUID, number: int, edge: int) -> bool:
         Thumbnail.file_id == file_id, Thumbnail.number == number, Thumbnail.edge == edge
     )
     size = db.session.scalar(one.returning(Thumbnail.size))
-    # Without a size, an earlier release made the thumbnail, or another process has deleted it.
+    # The size is None if an earlier release made the thumbnail, or another process deleted its row.
     owner_id = db.session.scalar(select(File.owner_id).where(File.id == file_id))
     if size and owner_id is not None:
         count_thumbnail(owner_id, -size)

@@ -34,8 +34,8 @@ RESERVATION_STEP_BYTES = 64 * 1024 * 1024
 class ReservedUpload(blobs.BlobWriter):
     """Writer of an upload that has a quota reservation.
 
-    `close` releases the reservation if no file was created. If the process dies,
-    `release_expired_reservations` does.
+    `close` releases the reservation if no file was created. If the process dies, the task
+    `release_expired_reservations` releases it.
     """
 
     def __init__(self, owner_id: int, least: int) -> None:
@@ -84,7 +84,7 @@ def open_upload(owner_id: int, *, least: int = 0) -> ReservedUpload:
 def complete_reservation(upload: ReservedUpload) -> int:
     """Delete a complete upload and return its reservation. Call it in `atomic`.
 
-    :returns: in bytes; 0 if the reservation expired and was released in the meantime.
+    :returns: the reserved bytes; 0 if the reservation expired and was released in the meantime.
     """
     over = delete(Upload).where(Upload.id == upload.id).returning(Upload.reserved)
     reserved = db.session.scalar(over) or 0

@@ -40,7 +40,7 @@ class RoleDefinition(Base):
 
     @classmethod
     def lock_for_share(cls, names: Iterable[str]) -> set[str]:
-        """Return those of the roles that exist; share-lock them until the transaction ends."""
+        """Return which of the roles exist, and share-lock these until the transaction ends."""
         there = select(cls.name).where(cls.name.in_(set(names)))
         return set(execute_select(there.with_for_update(read=True)).scalars())
 

@@ -137,7 +137,7 @@ def delete_expired_exports() -> None:
 
 @atomic()
 def _delete_batch(batch: AnySelect) -> int:
-    # A CTE, because PostgreSQL may execute a subquery repeatedly and then delete further rows.
+    # A CTE, because PostgreSQL may execute a subquery repeatedly and so delete more than a batch.
     return delete_exports(Export.id.in_(select(batch.cte('batch'))))
 
 
@@ -166,7 +166,7 @@ def _delete_if_disabled(export_id: UUID, user_id: int) -> bool:
 def _publish(export_id: UUID, user_id: int, key: str, new: NewObject) -> None:
     """Make a written export available.
 
-    Do nothing if the export or its user is gone, or another run has published it.
+    Do nothing if the export or its user is deleted, or if another run has published the export.
     """
     if _delete_if_disabled(export_id, user_id):
         return

@@ -56,7 +56,7 @@ def define_role(
 
     :param expected: the versions that may be changed (`If-Match`); None for any.
     :raises RoleInvalid: if the name is invalid.
-    :raises PermissionUnknown: if no feature declares a permission.
+    :raises PermissionUnknown: if one of the permissions is not declared by a feature.
     :raises RoleBuiltIn: if the role is built in.
     :raises RoleChanged: if the role has another version, or changed concurrently.
     :raises PrivilegeEscalation: if the role has or gets a permission that `by` lacks.
