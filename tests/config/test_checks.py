@@ -23,7 +23,7 @@ GOOD = {
 
 
 def faults(**changes):
-    """Return the faults of the good configuration with these values."""
+    """Return the faults of the good configuration with changed values."""
     found = list(checks.find_faults({**GOOD, **changes}))
     assert all(len(fault.splitlines()) == 1 for fault in found)
     return found
@@ -52,7 +52,7 @@ class TestFindFaults:
             },
         ],
     )
-    def test_finds_none_in_good_values(self, changes):
+    def test_yields_nothing_for_good_values(self, changes):
         assert faults(**changes) == []
 
     @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ class TestFindFaults:
         ],
     )
     @pytest.mark.parametrize('strict', [True, False])
-    def test_finds_values_that_never_work(self, strict, changes, fault):
+    def test_yields_a_fault_for_a_value_that_never_works(self, strict, changes, fault):
         [found] = faults(STRICT=strict, **changes)
 
         assert fault in found
@@ -130,24 +130,24 @@ class TestFindFaults:
             ),
         ],
     )
-    def test_finds_values_that_are_unfit_for_production(self, changes, fault):
+    def test_yields_a_fault_for_a_value_that_is_unfit_for_production(self, changes, fault):
         [found] = faults(**changes)
 
         assert fault in found
         assert faults(**changes, STRICT=False) == []
 
-    def test_finds_all_at_once(self):
+    def test_yields_all_faults_at_once(self):
         assert (
             len(faults(SQLALCHEMY_DATABASE_URI='', SECRET_KEY='', PUBLIC_URL='', DEBUG=True)) == 4
         )
 
-    def test_repeats_no_secret(self):
+    def test_does_not_repeat_secrets(self):
         found = faults(SECRET_KEY='hunter2', SQLALCHEMY_DATABASE_URI='mysql://a:hunter2@b')
 
         assert found
         assert 'hunter2' not in '; '.join(found)
 
-    def test_leaves_no_file_behind(self, tmp_path):
+    def test_leaves_no_files(self, tmp_path):
         assert faults(SQLALCHEMY_DATABASE_URI=f'sqlite:///{tmp_path}/a/b.sqlite') == []
         assert list(tmp_path.iterdir()) == []
 
@@ -162,7 +162,7 @@ class TestFindWarnings:
             (['a.example'], ['TRUSTED_HOSTS lacks api.example.com, the host of PUBLIC_URL']),
         ],
     )
-    def test_names_an_own_host_that_is_not_trusted(self, hosts, warnings):
+    def test_yields_the_host_of_public_url_if_it_is_not_trusted(self, hosts, warnings):
         assert list(checks.find_warnings({**GOOD, 'TRUSTED_HOSTS': hosts})) == warnings
 
 
@@ -176,7 +176,7 @@ class TestTrustedHosts:
             (['a.example'], False, ['a.example']),
         ],
     )
-    def test_are_those_that_were_named_or_the_services_own(self, given, strict, hosts):
+    def test_returns_the_given_hosts_or_those_of_the_service(self, given, strict, hosts):
         config = {
             'TRUSTED_HOSTS': given,
             'STRICT': strict,

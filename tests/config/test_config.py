@@ -1,4 +1,4 @@
-"""Environments and their classes, and the start of the service in a process."""
+"""Configuration classes of the environments, and processes that start with them."""
 
 import os
 import resource
@@ -15,15 +15,15 @@ from tests.config.environment import KEY, good_environment
 ROOT = Path(__file__).resolve().parents[2]
 START = 'import wsgi; print(wsgi.create_app().config["SECRET_KEY"])'
 
-EVERYWHERE = {'PATH': os.environ['PATH'], 'PYTHON_DOTENV_DISABLED': '1', 'HOME': '/nonexistent'}
+BASE_VARIABLES = {'PATH': os.environ['PATH'], 'PYTHON_DOTENV_DISABLED': '1', 'HOME': '/nonexistent'}
 
 
 def run(command, environment):
-    """Run a command in the repository, with no other variables than the given ones."""
+    """Run a command in the repository with only `BASE_VARIABLES` and the given ones."""
     return subprocess.run(
         command,
         cwd=ROOT,
-        env={**EVERYWHERE, **environment},
+        env={**BASE_VARIABLES, **environment},
         capture_output=True,
         text=True,
         timeout=60,
@@ -32,7 +32,7 @@ def run(command, environment):
 
 
 def rejection_of(ended):
-    """Return the one line on stderr of a process that failed."""
+    """Return the only line on stderr of a failed process."""
     assert ended.returncode not in (0, None)
     assert ended.stdout == ''
     [line] = ended.stderr.splitlines()
@@ -46,7 +46,7 @@ class TestConfigFor:
 
         assert import_string(path).__name__ == f'{environment.title()}Config'
 
-    def test_reads_the_environment(self, monkeypatch):
+    def test_reads_app_env(self, monkeypatch):
         monkeypatch.setenv('APP_ENV', 'staging')
 
         assert config_for() == 'config.staging.StagingConfig'
@@ -106,10 +106,10 @@ class TestSetUmask:
 
 @pytest.mark.slow('starts a process for each configuration')
 class TestProduction:
-    """The start in a process."""
+    """Starts in production, each in a separate process."""
 
-    def test_rejects_an_empty_environment_within_seconds(self):
-        # CPU time: the time on the clock depends on other processes.
+    def test_rejects_an_empty_environment_within_four_cpu_seconds(self):
+        # CPU time, because the elapsed time depends on other processes.
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
 
         line = rejection_of(run([sys.executable, '-c', START], {}))
@@ -136,9 +136,9 @@ class TestProduction:
 
 @pytest.mark.servers
 class TestProcesses:
-    """The commands of an operator with a faulty configuration."""
+    """Commands of operators with a faulty configuration."""
 
-    # tests/test_configuration.py has all faults.
+    # tests/test_configuration.py tests all faults.
     @pytest.mark.parametrize(
         ('faults', 'reason'),
         [

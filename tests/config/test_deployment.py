@@ -1,4 +1,7 @@
-"""That what takes the service to a machine is well formed, and does what its comments say."""
+"""Deployment files: compose, Dockerfile, Makefile, requirements, Procfile, health check.
+
+They must be valid, and match their comments and each other.
+"""
 
 import json
 import re
@@ -20,7 +23,7 @@ WORKER = ['flask', 'jobs', 'work']
 
 
 def passes(program: str, *arguments: str | Path) -> bool:
-    """Say whether a checker is content; it has printed what it is not content with."""
+    """Return whether a checker accepts its arguments; it prints the faults."""
     return subprocess.run([BIN / program, *arguments], cwd=ROOT).returncode == 0
 
 
@@ -30,26 +33,26 @@ class TestCompose:
     SERVICES = yaml.safe_load(TEXT)['services']
     SCHEMA = ('check-jsonschema', '--builtin-schema', 'vendor.compose-spec')
 
-    def test_fits_the_schema(self) -> None:
+    def test_matches_the_schema(self) -> None:
         assert passes(*self.SCHEMA, self.PATH)
 
-    def test_would_not_fit_with_a_slip(self, tmp_path: Path) -> None:
-        slip = tmp_path / 'docker-compose.yml'
-        slip.write_text(self.TEXT.replace('ports:', 'prots:'))
+    def test_does_not_match_the_schema_with_a_typing_error(self, tmp_path: Path) -> None:
+        misspelt = tmp_path / 'docker-compose.yml'
+        misspelt.write_text(self.TEXT.replace('ports:', 'prots:'))
 
-        assert not passes(*self.SCHEMA, slip)
+        assert not passes(*self.SCHEMA, misspelt)
 
-    def test_migrates_before_it_serves(self) -> None:
+    def test_migrates_the_database_before_the_service_starts(self) -> None:
         waits = self.SERVICES['api']['depends_on']['migrate']['condition']
 
         assert waits == 'service_completed_successfully'
         assert self.SERVICES['migrate']['command'] == ['flask', 'db', 'upgrade']
         assert self.SERVICES['migrate']['restart'] == 'no'
 
-    def test_knows_how_each_service_is(self) -> None:
+    def test_has_a_health_check_for_each_service_except_migrate_and_worker(self) -> None:
         checks = {name: service.get('healthcheck') for name, service in self.SERVICES.items()}
 
-        # The image brings its own, which asks over HTTP.
+        # The image has its own health check, which requests /healthz.
         assert {name for name, check in checks.items() if not check} == {'api'}
         assert 'HEALTHCHECK' in (ROOT / 'Dockerfile').read_text()
         assert {name for name, check in checks.items() if check == {'disable': True}} == {
@@ -57,7 +60,7 @@ class TestCompose:
             'worker',
         }
 
-    def test_does_what_is_for_later_beside_the_service(self) -> None:
+    def test_runs_tasks_in_a_worker_configured_like_the_service(self) -> None:
         worker, service = self.SERVICES['worker'], self.SERVICES['api']
 
         assert worker['command'] == WORKER
@@ -71,26 +74,26 @@ class TestCompose:
             > SHUTDOWN_GRACE_SECONDS
         )
 
-    def test_carries_tasks_apart_from_counters_and_evicts_none(self) -> None:
+    def test_separates_task_messages_from_counters_and_never_evicts_them(self) -> None:
         counters = self.SERVICES['api']['environment']['REDIS_URL']
         broker = self.SERVICES['api']['environment']['TASKS_BROKER_URL']
         command = self.SERVICES['redis']['command']
 
-        # Without the colon: to set it to nothing is a choice.
+        # Without a colon, because an empty value does not mean the default here.
         assert broker == '${TASKS_BROKER_URL-redis://redis:6379/1}'
         assert counters == 'redis://redis:6379/0'
-        # Only what ends by itself may be evicted: counters do, messages do not.
+        # Redis may evict only keys that expire: counters do, messages do not.
         assert command[command.index('--maxmemory-policy') + 1] == 'volatile-lru'
 
-    def test_sets_only_what_somebody_reads(self) -> None:
+    def test_sets_only_known_variables(self) -> None:
         known = {setting.variable for setting in declared_settings(Config).values()} | {'APP_ENV'}
 
         unknown = self.SERVICES['api']['environment'].keys() - known
 
-        # What the library of S3 reads.
+        # The S3 library reads these.
         assert unknown == {'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'}
 
-    def test_passes_on_all_that_is_described_but_what_a_container_decides(self) -> None:
+    def test_passes_all_documented_variables_except_those_of_the_container(self) -> None:
         example = (ROOT / '.env.example').read_text()
         described = set(re.findall(r'^#?([A-Z][A-Z_]+)=', example, re.MULTILINE))
         page = (ROOT / 'docs' / 'operations.md').read_text()
@@ -100,20 +103,20 @@ class TestCompose:
         assert all(f'`{name}`' in page.split('## With compose')[1] for name in left_out)
 
     @pytest.mark.parametrize('name', ['api', 'migrate', 'worker'])
-    def test_hands_the_service_nothing_else_of_what_is_in_a_file(self, name: str) -> None:
+    def test_passes_no_env_file_and_no_database_password(self, name: str) -> None:
         service = self.SERVICES[name]
 
         assert 'env_file' not in service
         assert 'POSTGRES_PASSWORD' not in service['environment']
 
     @pytest.mark.parametrize('secret', ['SECRET_KEY', 'POSTGRES_PASSWORD'])
-    def test_has_no_secret_of_its_own(self, secret: str) -> None:
+    def test_requires_each_secret(self, secret: str) -> None:
         uses = re.findall(rf'\$\{{{secret}\b([^}}]*)\}}', self.TEXT)
 
         assert uses
         assert all(use.startswith(':?') for use in uses)
 
-    def test_names_each_volume(self) -> None:
+    def test_declares_each_volume(self) -> None:
         mounts = {
             mount.split(':')[0]
             for service in self.SERVICES.values()
@@ -124,12 +127,12 @@ class TestCompose:
             yaml.safe_load(self.TEXT)['volumes']
         )
 
-    def test_says_which_version_of_everything(self) -> None:
+    def test_pins_the_version_of_each_image(self) -> None:
         images = [s['image'] for s in self.SERVICES.values() if 'build' not in s]
 
         assert all(re.search(r':v?\d', image) for image in images)
 
-    def test_runs_nothing_of_ours_as_root(self) -> None:
+    def test_runs_all_services_except_databases_as_an_unprivileged_user(self) -> None:
         for name in ('api', 'migrate', 'worker', 'proxy', 'mail'):
             service = self.SERVICES[name]
             assert service.get('user', '10001:10001') == '10001:10001'
@@ -138,7 +141,7 @@ class TestCompose:
 
 
 def steps_of(dockerfile: Path) -> list[tuple[str, str]]:
-    """Return its instructions, each with what follows on one line."""
+    """Return the instructions of a Dockerfile, each with its arguments on one line."""
     text = re.sub(r'^#.*\n', '', dockerfile.read_text(), flags=re.MULTILINE)
     lines = re.sub(r'\\\n\s*', '', text).splitlines()
     return [(line.split()[0], line.split(maxsplit=1)[1]) for line in lines if line]
@@ -151,31 +154,31 @@ class TestDockerfile:
     def test_passes_the_linter(self) -> None:
         assert passes('hadolint', self.PATH)
 
-    def test_installs_what_was_locked_and_nothing_else(self) -> None:
+    def test_installs_only_locked_packages(self) -> None:
         installs = [step for name, step in self.STEPS if name == 'RUN' and 'pip install' in step]
 
-        [locked, ourselves] = installs
+        [locked, own_package] = installs
         assert '--require-hashes' in locked
-        assert '--no-build-isolation' in ourselves
-        assert '--editable . ' in ourselves
+        assert '--no-build-isolation' in own_package
+        assert '--editable . ' in own_package
         assert all('--no-deps' in step for step in installs)
 
-    def test_notes_down_our_entry_points_where_the_code_will_lie(self) -> None:
+    def test_installs_entry_points_in_the_folder_of_the_code(self) -> None:
         folders = [step for name, step in self.STEPS if name == 'WORKDIR']
         installed = self.STEPS.index(('COPY', 'pyproject.toml .'))
 
         assert folders == ['/app', '/app']
         assert 'WORKDIR' in [name for name, _ in self.STEPS[:installed]]
 
-    def test_ends_as_a_user_without_rights(self) -> None:
+    def test_ends_as_an_unprivileged_user(self) -> None:
         assert [step for name, step in self.STEPS if name == 'USER'] == ['10001:10001']
         after = self.STEPS[[name for name, _ in self.STEPS].index('USER') :]
         assert not {name for name, _ in after} & {'COPY', 'ADD', 'RUN', 'FROM'}
 
-    def test_starts_as_the_procfile_does(self) -> None:
+    def test_starts_with_the_command_of_the_procfile(self) -> None:
         assert json.loads(dict(self.STEPS)['CMD']) == WEB
 
-    def test_copies_only_what_is_let_through(self) -> None:
+    def test_copies_exactly_the_files_that_dockerignore_allows(self) -> None:
         copies = [shlex.split(step) for name, step in self.STEPS if name == 'COPY']
         sources = {s for copy in copies if '--from=packages' not in copy for s in copy[:-1]}
         ignore = (ROOT / '.dockerignore').read_text().split('\n')
@@ -187,7 +190,7 @@ class TestDockerfile:
 
 class TestMakefile:
     def run_make(self, folder: Path, code: int) -> tuple[int, str, str]:
-        """Run `make contracts` with a checker of ours; return how that ended and what it did."""
+        """Run `make contracts` with a fake checker; return exit code, output and list of runs."""
         checker = folder / 'lint-imports'
         checker.write_text(f'#!/bin/sh\necho run >> {folder}/runs\necho "x KEPT"; exit {code}\n')
         checker.chmod(0o755)
@@ -215,7 +218,7 @@ class TestRequirements:
 class TestProcfile:
     LINES = (ROOT / 'Procfile').read_text().splitlines()
 
-    def test_is_one(self) -> None:
+    def test_is_valid(self) -> None:
         assert passes('honcho', 'check')
 
     def test_has_a_name_and_a_command_on_every_line(self) -> None:
@@ -226,23 +229,23 @@ class TestProcfile:
         assert shlex.split(processes['web']) == ['HOST=0.0.0.0', *WEB]
         assert shlex.split(processes['worker']) == WORKER
 
-    def test_runs_programs_that_are_installed(self) -> None:
+    def test_runs_installed_programs(self) -> None:
         for line in self.LINES:
             words = [word for word in shlex.split(line)[1:] if '=' not in word]
             assert (BIN / words[0]).exists()
 
 
 class TestHealthcheck:
-    def ask(self, port: int, **environment: str) -> int:
+    def run_check(self, port: int, **environment: str) -> int:
         return subprocess.run(
             [sys.executable, 'deploy/healthcheck.py'],
             cwd=ROOT,
             env={'PORT': str(port)} | environment,
         ).returncode
 
-    def test_is_content_with_a_service_that_serves(self) -> None:
+    def test_succeeds_when_the_service_responds(self) -> None:
         with small_service() as service:
-            assert self.ask(service.port, TRUSTED_HOSTS='api.example.com other.example') == 0
+            assert self.run_check(service.port, TRUSTED_HOSTS='api.example.com other.example') == 0
 
-    def test_is_not_content_when_nobody_listens(self) -> None:
-        assert self.ask(free_port()) == 1
+    def test_fails_when_no_service_listens(self) -> None:
+        assert self.run_check(free_port()) == 1

@@ -1,4 +1,4 @@
-"""Parsers of environment variables, and the files that may hold a variable."""
+"""Parsers of environment variables, and variables whose values are in files."""
 
 import pytest
 from environs import ValidationError
@@ -7,13 +7,13 @@ from config import env
 
 
 class TestText:
-    def test_asks_the_environment(self, monkeypatch):
+    def test_returns_the_variable(self, monkeypatch):
         monkeypatch.setenv('SOMETHING', 'here')
 
         assert env.text('SOMETHING', 'default') == 'here'
 
     @pytest.mark.parametrize('value', [None, ''])
-    def test_has_a_default_for_nothing(self, monkeypatch, value):
+    def test_returns_the_default_for_a_missing_or_empty_variable(self, monkeypatch, value):
         monkeypatch.delenv('SOMETHING', raising=False)
         if value is not None:
             monkeypatch.setenv('SOMETHING', value)
@@ -21,20 +21,20 @@ class TestText:
         assert env.text('SOMETHING', 'default') == 'default'
 
     @pytest.mark.parametrize('content', ['here', 'here\n', 'here\n\n'])
-    def test_reads_the_file_that_may_hold_it(self, monkeypatch, tmp_path, content):
+    def test_prefers_the_content_of_the_file(self, monkeypatch, tmp_path, content):
         (tmp_path / 'secret').write_text(content)
         monkeypatch.setenv('SOMETHING_FILE', str(tmp_path / 'secret'))
         monkeypatch.setenv('SOMETHING', 'elsewhere')
 
         assert env.text('SOMETHING') == 'here'
 
-    def test_keeps_spaces_of_a_file(self, monkeypatch, tmp_path):
+    def test_keeps_all_whitespace_of_a_file_except_trailing_newlines(self, monkeypatch, tmp_path):
         (tmp_path / 'secret').write_text('\u00a0 ü \t\n', encoding='utf-8')
         monkeypatch.setenv('SOMETHING_FILE', str(tmp_path / 'secret'))
 
         assert env.text('SOMETHING') == '\u00a0 ü \t'
 
-    def test_rejects_a_file_that_is_not_there_without_naming_it(self, monkeypatch, tmp_path):
+    def test_rejects_a_missing_file_without_repeating_its_path(self, monkeypatch, tmp_path):
         monkeypatch.setenv('SOMETHING_FILE', str(tmp_path / 'nothing'))
 
         with pytest.raises(env.UnreadableVariable) as rejection:
@@ -42,7 +42,7 @@ class TestText:
 
         assert str(rejection.value) == 'SOMETHING_FILE cannot be read: No such file or directory'
 
-    def test_rejects_a_file_that_is_no_text(self, monkeypatch, tmp_path):
+    def test_rejects_a_file_that_is_not_utf_8(self, monkeypatch, tmp_path):
         (tmp_path / 'secret').write_bytes(b'\xff\xfe')
         monkeypatch.setenv('SOMETHING_FILE', str(tmp_path / 'secret'))
 
@@ -97,13 +97,13 @@ class TestParse:
             ('host', 'a b'),
         ],
     )
-    def test_raises_for_another_form(self, monkeypatch, reader, text):
+    def test_raises_for_malformed_text(self, monkeypatch, reader, text):
         monkeypatch.setenv('IT', text)
 
         with pytest.raises(ValueError, match='invalid'):
             env.parse(reader, 'IT')
 
-    def test_raises_for_more_days_than_there_are(self, monkeypatch):
+    def test_raises_for_too_many_days(self, monkeypatch):
         monkeypatch.setenv('IT', '9' * 12)
 
         with pytest.raises(ValueError, match='invalid'):
@@ -125,10 +125,10 @@ class TestParseSize:
             ('1T', 10**12),
         ],
     )
-    def test_knows_thousands_and_their_binary_cousins(self, word, size):
+    def test_accepts_decimal_and_binary_units(self, word, size):
         assert env.parse_size(word) == size
 
-    def test_raises_for_other_text(self):
+    def test_raises_for_text_that_is_not_a_size(self):
         with pytest.raises(ValidationError):
             env.parse_size('much')
 
@@ -146,5 +146,5 @@ class TestParseDatabaseUrl:
             ('', ''),
         ],
     )
-    def test_is_the_form_that_sqlalchemy_expects(self, given, meant):
+    def test_returns_the_form_that_sqlalchemy_expects(self, given, meant):
         assert env.parse_database_url(given) == meant

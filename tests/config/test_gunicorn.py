@@ -1,4 +1,4 @@
-"""That `config/gunicorn.py` starts what it should, how it should, and refuses in one line."""
+"""Settings and hooks in `config/gunicorn.py`, and the processes that start with them."""
 
 import json
 import os
@@ -36,18 +36,18 @@ SMALL_APP = 'tests.core.server.small_app:create_app()'
 
 
 class TestStart:
-    def test_rejects_in_one_line_and_at_once(self) -> None:
+    def test_exits_with_one_line_at_once_when_the_application_exits(self) -> None:
         app = 'tests.core.server.small_app:reject()'
-        # Of the processor: how long it waits for one is not its fault.
+        # CPU time, because the elapsed time depends on other processes.
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
 
-        refusal = subprocess.run(
+        ended = subprocess.run(
             [BIN / 'gunicorn', '-c', 'config/gunicorn.py', app],
             cwd=ROOT, capture_output=True, text=True, timeout=10,
         )  # fmt: skip
 
-        assert refusal.returncode != 0
-        assert refusal.stderr == 'Refusing to start: SECRET_KEY is not set.\n'
+        assert ended.returncode != 0
+        assert ended.stderr == 'Refusing to start: SECRET_KEY is not set.\n'
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 4
 
@@ -66,15 +66,15 @@ class TestStart:
             ('SHUTDOWN_DELAY', '601'),
         ],
     )
-    def test_rejects_a_number_that_is_none_in_one_line(self, name: str, value: str) -> None:
-        refusal = subprocess.run(
+    def test_rejects_an_invalid_number_in_one_line(self, name: str, value: str) -> None:
+        ended = subprocess.run(
             [BIN / 'gunicorn', '-c', 'config/gunicorn.py', SMALL_APP],
             cwd=ROOT, capture_output=True, text=True, timeout=10, env={name: value},
         )  # fmt: skip
 
-        assert refusal.returncode == 1
-        assert refusal.stderr.startswith(f'Refusing to start: {name} must be a whole number from ')
-        assert len(refusal.stderr.splitlines()) == 1
+        assert ended.returncode == 1
+        assert ended.stderr.startswith(f'Refusing to start: {name} must be a whole number from ')
+        assert len(ended.stderr.splitlines()) == 1
 
     @pytest.mark.parametrize(
         ('host', 'bind'), [('', '127.0.0.1:8000'), ('::1', '[::1]:8000'), ('a.test', 'a.test:8000')]
@@ -86,9 +86,7 @@ class TestStart:
 
         assert runpy.run_path(str(ROOT / 'config' / 'gunicorn.py'))['bind'] == bind
 
-    def test_reads_the_file_of_settings(
-        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-    ) -> None:
+    def test_reads_app_config_file(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         path = tmp_path / 'settings.py'
         path.write_text('PORT = 1234\nWEB_CONCURRENCY = 3\nTASKS_CONCURRENCY = 0\n')
         set_environment(monkeypatch, APP_CONFIG_FILE=path, PORT=8000)
@@ -100,23 +98,23 @@ class TestStart:
     def test_does_not_start_with_a_certificate(self) -> None:
         app = 'tests.core.server.small_app:create_app()'
 
-        refusal = subprocess.run(
+        ended = subprocess.run(
             [BIN / 'gunicorn', '-c', 'config/gunicorn.py', '--certfile', 'wsgi.py', app],
             cwd=ROOT, capture_output=True, text=True, timeout=10, env={'PORT': '0'},
         )  # fmt: skip
 
-        assert refusal.returncode != 0
-        assert refusal.stderr.endswith('terminate TLS at a proxy.\n')
+        assert ended.returncode != 0
+        assert ended.stderr.endswith('terminate TLS at a proxy.\n')
 
-    def test_takes_nobodys_word_for_scheme_and_address(self) -> None:
+    def test_ignores_the_scheme_and_the_ip_address_in_forwarded_headers(self) -> None:
         with small_service() as service, Client(service.port) as client:
             request = get('/address', 'X-Forwarded-Proto: https', 'X-Forwarded-For: 192.0.2.1')
-            said = client.ask(request).json
+            seen = client.ask(request).json
 
-        assert (said['scheme'], said['address']) == ('http', '127.0.0.1')
+        assert (seen['scheme'], seen['address']) == ('http', '127.0.0.1')
 
-    @pytest.mark.slow('gunicorn starts a worker and ends the one before')
-    def test_survives_a_hangup_signal(self) -> None:
+    @pytest.mark.slow('gunicorn replaces a worker')
+    def test_serves_requests_after_sighup(self) -> None:
         with small_service() as service, Client(service.port) as old:
             old.ask(get())
             service.process.send_signal(signal.SIGHUP)
@@ -126,16 +124,16 @@ class TestStart:
                 assert client.ask(get()).status == 200
             assert service.process.poll() is None
 
-    def test_hears_a_signal_to_end_before_it_listens_itself(self) -> None:
+    def test_stops_a_worker_that_receives_sigterm_before_it_handles_signals(self) -> None:
         worker = 'tests.core.server.small_app.DismissedWorker'
 
         with small_service('-k', worker) as service, Client(service.port) as client:
             assert client.ask(get('/age')).body == b'2'
 
 
-class TestLines:
+class TestLogLines:
     def start(self, environment: str) -> list[str]:
-        """Return what gunicorn itself says of a start and an end."""
+        """Return the log lines of gunicorn for a start and a stop."""
         port = free_port()
         settings = {'PORT': str(port), 'WEB_CONCURRENCY': '1', 'APP_ENV': environment}
         settings['TASKS_CONCURRENCY'] = '0'
@@ -147,21 +145,21 @@ class TestLines:
             wait_for(port, process)
         finally:
             process.terminate()
-            _, said = process.communicate(timeout=10)
-        return said.splitlines()
+            _, output = process.communicate(timeout=10)
+        return output.splitlines()
 
-    def test_are_json_like_those_of_the_application_from_the_first_on(self) -> None:
+    def test_are_all_json_in_production(self) -> None:
         first, *others = map(json.loads, self.start('production'))
 
         assert first['message'].startswith('Starting gunicorn')
         assert others[-1]['message'] == 'Shutting down: Master'
 
-    def test_are_to_read_in_development(self) -> None:
+    def test_are_readable_in_development(self) -> None:
         assert ' INFO    - Starting gunicorn' in self.start('development')[0]
 
 
 class Server:
-    """As much of gunicorn as is told of its workers: it starts them, and ends the oldest."""
+    """Model of gunicorn's arbiter: starts workers, and stops the oldest surplus ones."""
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self.settings = settings
@@ -194,7 +192,7 @@ class Server:
         self.WORKERS[worker.age] = worker
 
     def manage(self) -> None:
-        """Do as `Arbiter.manage_workers`."""
+        """Start missing workers and stop surplus ones, like `Arbiter.manage_workers`."""
         while len(self.WORKERS) < self.num_workers:
             self.spawn()
         for pid, _ in sorted(self.WORKERS.items(), key=lambda item: item[1].age):
@@ -202,7 +200,7 @@ class Server:
                 del self.WORKERS[pid]
 
     def reload(self) -> None:
-        """Do as `Arbiter.reload`, as SIGHUP has it."""
+        """Replace all workers, like `Arbiter.reload` after SIGHUP."""
         self.cfg = object()
         self.num_workers = self.settings['workers']
         for _ in range(self.settings['workers']):
@@ -211,16 +209,16 @@ class Server:
 
     @property
     def roles(self) -> list[bool]:
-        """Say of each worker, the oldest first, whether it serves tasks."""
+        """Return whether each worker serves tasks, in the order of their start."""
         workers = sorted(self.WORKERS.values(), key=lambda worker: worker.age)
         return [worker.serves_tasks for worker in workers]
 
 
 @pytest.fixture
 def settings(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
-    """Return a function that returns the settings that gunicorn has in an environment."""
+    """Return a function that returns the settings of gunicorn in an environment."""
 
-    def logged_settings(**environment: str) -> dict[str, Any]:
+    def load_settings(**environment: str) -> dict[str, Any]:
         for name in (
             'WEB_CONCURRENCY', 'TASKS_CONCURRENCY', 'TASKS_BROKER_URL', 'SHUTDOWN_DELAY',
             'BODY_MIN_RATE', 'BODIES_PER_CLIENT',
@@ -230,7 +228,7 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
             monkeypatch.setenv(name, value)
         return runpy.run_path(str(ROOT / 'config' / 'gunicorn.py'))
 
-    return logged_settings
+    return load_settings
 
 
 class TestWorkers:
@@ -243,31 +241,31 @@ class TestWorkers:
             ({'TASKS_BROKER_URL': 'redis://localhost'}, 3),
         ],
     )
-    def test_are_one_more_where_the_service_does_its_tasks_itself(
+    def test_include_one_more_if_the_service_runs_tasks_itself(
         self, settings: Callable[..., dict[str, Any]], environment: dict[str, str], count: int
     ) -> None:
         assert settings(WEB_CONCURRENCY='3', **environment)['workers'] == count
 
 
 class TestWorkerTmpDir:
-    def test_is_in_memory_where_the_system_has_such_a_folder(
+    def test_is_in_memory_if_the_system_has_such_a_folder(
         self, settings: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         assert settings()['worker_tmp_dir'] == '/dev/shm'
 
         monkeypatch.setattr(Path, 'is_dir', lambda _self: False)
 
-        # gunicorn then takes the folder for temporary files.
+        # With None, gunicorn uses the folder for temporary files.
         assert settings()['worker_tmp_dir'] is None
 
 
 class TestPreFork:
-    def test_has_one_worker_serve_tasks(self, settings: Callable[..., dict[str, Any]]) -> None:
+    def test_lets_one_worker_serve_tasks(self, settings: Callable[..., dict[str, Any]]) -> None:
         server = Server(settings(WEB_CONCURRENCY='3'))
 
         assert server.roles == [True, False, False, False]
 
-    def test_tells_the_master_of_the_shutdown_delay(
+    def test_passes_the_shutdown_delay_to_the_master(
         self, settings: Callable[..., dict[str, Any]]
     ) -> None:
         server = Server(settings(WEB_CONCURRENCY='1', SHUTDOWN_DELAY='7'))
@@ -277,14 +275,14 @@ class TestPreFork:
     @pytest.mark.parametrize(
         'environment', [{'TASKS_CONCURRENCY': '0'}, {'TASKS_BROKER_URL': 'redis://localhost'}]
     )
-    def test_has_none_where_others_do(
+    def test_lets_no_worker_serve_tasks_if_other_processes_do(
         self, settings: Callable[..., dict[str, Any]], environment: dict[str, str]
     ) -> None:
         server = Server(settings(WEB_CONCURRENCY='3', **environment))
 
         assert server.roles == [False] * 3
 
-    def test_has_another_one_when_that_has_died(
+    def test_lets_a_new_worker_serve_tasks_when_the_previous_one_has_died(
         self, settings: Callable[..., dict[str, Any]]
     ) -> None:
         server = Server(settings(WEB_CONCURRENCY='2'))
@@ -294,7 +292,9 @@ class TestPreFork:
 
         assert server.roles == [False, False, True]
 
-    def test_has_one_of_each_generation(self, settings: Callable[..., dict[str, Any]]) -> None:
+    def test_lets_one_worker_of_each_generation_serve_tasks(
+        self, settings: Callable[..., dict[str, Any]]
+    ) -> None:
         server = Server(settings(WEB_CONCURRENCY='2'))
         old = set(server.WORKERS)
 
@@ -309,13 +309,13 @@ class TestNworkersChanged:
     def server(self, settings: Callable[..., dict[str, Any]]) -> Server:
         return Server(settings(WEB_CONCURRENCY='2'))
 
-    def test_keeps_the_worker_for_tasks_when_there_are_fewer(self, server: Server) -> None:
+    def test_keeps_the_task_worker_when_the_number_decreases(self, server: Server) -> None:
         server.num_workers -= 1
         server.manage()
 
         assert sorted(server.roles) == [False, True]
 
-    def test_never_lets_the_web_be_empty(self, server: Server) -> None:
+    def test_always_keeps_a_web_worker(self, server: Server) -> None:
         for _ in range(5):
             server.num_workers -= 1
             server.manage()
@@ -323,14 +323,14 @@ class TestNworkersChanged:
             assert sorted(server.roles)[:2] == [False, True]
         assert server.num_workers == 2
 
-    def test_has_one_for_tasks_when_there_are_more(self, server: Server) -> None:
+    def test_keeps_one_task_worker_when_the_number_increases(self, server: Server) -> None:
         for _ in range(2):
             server.num_workers += 1
             server.manage()
 
         assert sorted(server.roles) == [False] * 4 + [True]
 
-    def test_leaves_one_of_each_when_it_goes_up_and_down(self, server: Server) -> None:
+    def test_keeps_one_task_worker_after_several_changes_and_a_reload(self, server: Server) -> None:
         for change in (1, 1, -1, -1, -1, 1, -1):
             server.num_workers += change
             server.manage()
@@ -338,7 +338,7 @@ class TestNworkersChanged:
 
         assert sorted(server.roles) == [False, False, True]
 
-    def test_may_leave_a_single_worker_where_none_serves_tasks(
+    def test_allows_a_single_worker_if_none_serves_tasks(
         self, settings: Callable[..., dict[str, Any]]
     ) -> None:
         server = Server(settings(WEB_CONCURRENCY='2', TASKS_CONCURRENCY='0'))
@@ -350,7 +350,7 @@ class TestNworkersChanged:
 
 
 class TestTasks:
-    """Real processes: the worker that serves tasks lives and ends as the others do."""
+    """The worker that serves tasks, in real processes: it starts and stops like the others."""
 
     @pytest.fixture
     def service(self, tmp_path: Path) -> Iterator[Service]:
@@ -361,54 +361,55 @@ class TestTasks:
         ) as service:
             yield service
 
-    def at_work(self, folder: Path, other_than: int = 0) -> int:
-        """Wait until exactly one worker serves tasks, and return its process."""
+    def wait_for_task_worker(self, folder: Path, other_than: int = 0) -> int:
+        """Wait until exactly one worker serves tasks; return its process id.
+
+        :param other_than: the process id of the previous worker, which does not count.
+        """
         deadline = time.monotonic() + 15
         while time.monotonic() < deadline:
             ids = [int(path.name) for path in folder.iterdir()]
             if len(ids) == 1 and ids != [other_than]:
                 return ids[0]
             time.sleep(0.02)
-        raise AssertionError(f'not one, but {ids}')
+        raise AssertionError(f'expected one new task worker, found {ids}')
 
-    def test_are_served_beside_requests(self, service: Service, tmp_path: Path) -> None:
-        found = self.at_work(tmp_path)
+    def test_run_while_the_service_serves_requests(self, service: Service, tmp_path: Path) -> None:
+        found = self.wait_for_task_worker(tmp_path)
 
         assert found != service.process.pid
         with Client(service.port) as client:
             assert client.ask(get()).status == 200
 
-    def test_are_served_by_another_after_a_hangup(self, service: Service, tmp_path: Path) -> None:
-        old = self.at_work(tmp_path)
+    def test_run_in_a_new_worker_after_sighup(self, service: Service, tmp_path: Path) -> None:
+        old = self.wait_for_task_worker(tmp_path)
 
         service.process.send_signal(signal.SIGHUP)
 
-        assert self.at_work(tmp_path, other_than=old)
+        assert self.wait_for_task_worker(tmp_path, other_than=old)
         with Client(service.port) as client:
             assert client.ask(get()).status == 200
 
-    def test_are_served_by_another_when_that_worker_dies(
+    def test_run_in_a_new_worker_when_the_previous_one_is_killed(
         self, service: Service, tmp_path: Path
     ) -> None:
-        old = self.at_work(tmp_path)
+        old = self.wait_for_task_worker(tmp_path)
 
         os.kill(old, signal.SIGKILL)
         (tmp_path / str(old)).unlink()
 
-        assert self.at_work(tmp_path, other_than=old)
+        assert self.wait_for_task_worker(tmp_path, other_than=old)
 
-    def test_end_with_the_service(self, service: Service, tmp_path: Path) -> None:
-        self.at_work(tmp_path)
+    def test_stop_with_the_service(self, service: Service, tmp_path: Path) -> None:
+        self.wait_for_task_worker(tmp_path)
 
         service.process.terminate()
         service.process.wait(10)
 
         assert list(tmp_path.iterdir()) == []
 
-    def test_end_when_gunicorn_is_gone_without_a_word(
-        self, service: Service, tmp_path: Path
-    ) -> None:
-        self.at_work(tmp_path)
+    def test_stop_when_gunicorn_is_killed(self, service: Service, tmp_path: Path) -> None:
+        self.wait_for_task_worker(tmp_path)
 
         service.process.kill()
         service.process.wait(10)
@@ -418,8 +419,10 @@ class TestTasks:
             assert time.monotonic() < deadline
             time.sleep(0.02)
 
-    def test_keep_no_port_from_the_next_service(self, service: Service, tmp_path: Path) -> None:
-        found = self.at_work(tmp_path)
+    def test_do_not_keep_the_port_of_the_service_open(
+        self, service: Service, tmp_path: Path
+    ) -> None:
+        found = self.wait_for_task_worker(tmp_path)
 
         listening = {
             line.split()[9]
@@ -433,7 +436,7 @@ class TestTasks:
 
 
 class TestPostFork:
-    def test_forgets_the_parents_connections_without_closing_them(self) -> None:
+    def test_replaces_the_connection_pool_without_closing_inherited_connections(self) -> None:
         post_fork = runpy.run_path(str(ROOT / 'config' / 'gunicorn.py'))['post_fork']
         app = Flask(__name__)
         app.config['SQLALCHEMY_DATABASE_URI'] = 'sqlite://'
@@ -452,7 +455,7 @@ class TestPostFork:
             pool.dispose()
             engine.dispose()
 
-    def test_gives_the_worker_the_limits_of_bodies(
+    def test_sets_the_limits_of_bodies_on_the_worker(
         self, settings: Callable[..., dict[str, Any]]
     ) -> None:
         worker = SimpleNamespace(app=SimpleNamespace(wsgi=lambda: lambda: None))
@@ -464,7 +467,7 @@ class TestPostFork:
         assert worker.body_min_rate == 70
         assert worker.bodies_per_client == 3
 
-    def test_is_content_without_a_database(self) -> None:
+    def test_passes_pending_signals_without_a_database(self) -> None:
         post_fork = runpy.run_path(str(ROOT / 'config' / 'gunicorn.py'))['post_fork']
         worker = SimpleNamespace(app=SimpleNamespace(wsgi=lambda: lambda: None))
         signals: SimpleQueue[int] = SimpleQueue()

@@ -1,4 +1,4 @@
-"""Loading a class and the file over it."""
+"""Loading of a configuration class, and of the file that overrides it."""
 
 import re
 
@@ -12,7 +12,7 @@ from .environment import good_environment, set_environment
 
 @pytest.fixture
 def load_file(monkeypatch, tmp_path):
-    """Return a function that loads the configuration of tests with a file over it."""
+    """Return a function that loads `TestingConfig`, overridden by a file with a text."""
 
     def load(text):
         path = tmp_path / 'settings.py'
@@ -49,7 +49,7 @@ class TestLoadConfig:
         assert loaded.values['FILES_QUOTA'] == TestingConfig.FILES_QUOTA
         assert loaded.sources['FILES_QUOTA'] == 'TestingConfig'
 
-    def test_finds_all_faults_and_takes_the_defaults(self, monkeypatch):
+    def test_finds_all_faults_and_uses_the_defaults(self, monkeypatch):
         set_environment(
             monkeypatch, APP_ENV='development', PORT='x', FILES_QUOTA='y', HOST='unix:/x'
         )
@@ -63,7 +63,7 @@ class TestLoadConfig:
         ):
             loaded.raise_faults()
 
-    def test_rejects_values_of_a_class_that_are_of_another_type(self, monkeypatch):
+    def test_rejects_values_of_a_class_that_have_a_wrong_type(self, monkeypatch):
         class Config(TestingConfig):
             FILES_QUOTA = '5GB'
 
@@ -81,7 +81,7 @@ class TestLoadConfig:
 
         assert load_config(config).values['FILES_QUOTA'] == 7
 
-    def test_warns_of_unknown_variables(self, monkeypatch):
+    def test_warns_about_unknown_variables(self, monkeypatch):
         set_environment(monkeypatch, FILES_MAXSIZE=1, USERS_AVATAR_MAX_SIZE=2)
 
         assert load_config(TestingConfig).warnings == [
@@ -92,7 +92,7 @@ class TestLoadConfig:
 
 
 class TestFile:
-    def test_is_laid_over_the_class(self, load_file):
+    def test_overrides_the_class(self, load_file):
         loaded = load_file('FILES_QUOTA = 7\nTRUSTED_HOSTS = None\nANYTHING = 1\n')
 
         assert (loaded.faults, loaded.warnings) == ([], [])
@@ -103,7 +103,7 @@ class TestFile:
         assert loaded.values['ANYTHING'] == 1
 
     @pytest.mark.parametrize('path', ['relative.py', '/nowhere/settings.py', '/'])
-    def test_must_be_an_absolute_path(self, monkeypatch, path):
+    def test_must_exist_at_an_absolute_path(self, monkeypatch, path):
         set_environment(monkeypatch, APP_CONFIG_FILE=path)
 
         assert load_config(TestingConfig).faults == [
@@ -129,14 +129,14 @@ class TestFile:
             ('A = "\\x00"\x00', 'APP_CONFIG_FILE '),
         ],
     )
-    def test_is_rejected_in_one_line(self, load_file, text, fault):
+    def test_is_rejected_in_one_line_without_passwords(self, load_file, text, fault):
         [found] = load_file(text).faults
 
         assert len(found.splitlines()) == 1
         assert re.match(fault, found)
         assert 'hunter2' not in found
 
-    def test_warns_of_names_that_are_no_keys(self, load_file):
+    def test_causes_warnings_about_names_that_are_not_settings(self, load_file):
         assert load_file("FILES_MAXSIZE = 1\nDATABASE_URL = 'sqlite://'\n").warnings == [
             'DATABASE_URL in APP_CONFIG_FILE is not a setting; '
             'did you mean SQLALCHEMY_DATABASE_URI?',

@@ -1,4 +1,4 @@
-"""Names that look like settings."""
+"""Warnings about unknown names that resemble settings."""
 
 import pytest
 
@@ -30,7 +30,7 @@ class TestUnknownNames:
             ('FILES_ABCDEFGHIJKL', ''),
         ],
     )
-    def test_names_the_nearest_setting(self, name, hint):
+    def test_suggests_the_nearest_setting(self, name, hint):
         assert found(name) == [f'{name} in here is not a setting{hint}']
 
     @pytest.mark.parametrize(
@@ -47,8 +47,8 @@ class TestUnknownNames:
             'API_PORT_8000_TCP_ADDR',
         ],
     )
-    def test_ignores_settings_and_variables_of_others(self, name):
+    def test_ignores_settings_and_variables_of_other_programs(self, name):
         assert found(name) == []
 
-    def test_ignores_names_that_are_given(self):
+    def test_ignores_the_given_names(self):
         assert found('FILES_X', ignored=['FILES_X']) == []

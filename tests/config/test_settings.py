@@ -1,4 +1,4 @@
-"""Declarations of settings, and each number with values at and beyond its bounds."""
+"""Declarations of settings; tests set each number at and beyond its bounds."""
 
 import re
 from datetime import timedelta
@@ -26,7 +26,7 @@ SHARED = {'APP_ENV', 'APP_CONFIG_FILE'}
 
 
 def bounds_of(setting: Setting) -> tuple[int, int]:
-    """Return the bounds that the message of a setting names."""
+    """Return the bounds in the error message of a setting."""
     low, high = re.search(r'from (\d+) to (\d+)', setting.kind.wanted).groups()
     return int(low), int(high)
 
@@ -56,7 +56,7 @@ class TestNumbers:
             assert len(fault.splitlines()) == 1, text
 
     @pytest.mark.parametrize('variable', NUMBERS)
-    def test_is_the_default_if_it_is_empty(self, monkeypatch, variable):
+    def test_are_the_default_if_the_variable_is_empty(self, monkeypatch, variable):
         reading = reading_of(monkeypatch, NUMBERS[variable], '')
 
         assert (reading.value, reading.source) == (NUMBERS[variable].default, 'default')
@@ -64,14 +64,14 @@ class TestNumbers:
 
 
 class TestDurations:
-    LONGEST = [s for s in SETTINGS.values() if s.kind.of is timedelta]
+    DURATIONS = [s for s in SETTINGS.values() if s.kind.of is timedelta]
 
     def test_are_bounded_by_the_longest_lifetime_of_the_clock(self):
         assert settings.MAX_DURATION == MAX_LIFETIME
-        assert len(self.LONGEST) == 7
+        assert len(self.DURATIONS) == 7
 
-    @pytest.mark.parametrize('setting', LONGEST, ids=lambda setting: setting.key)
-    def test_can_be_added_to_now_twice_and_subtracted(self, setting):
+    @pytest.mark.parametrize('setting', DURATIONS, ids=lambda setting: setting.key)
+    def test_can_be_added_to_now_twice_and_subtracted_once(self, setting):
         longest = settings.MAX_DURATION
 
         assert setting.kind.fault_of(longest) is None
@@ -123,7 +123,7 @@ class TestRead:
             ('LEVEL', 'debug', 'DEBUG'),
         ],
     )
-    def test_returns_the_value_of_the_environment(self, monkeypatch, variable, text, value):
+    def test_returns_the_parsed_variable(self, monkeypatch, variable, text, value):
         monkeypatch.setenv(variable, text)
         [setting] = [s for s in EXAMPLE.values() if s.variable == variable]
 
@@ -155,7 +155,7 @@ class TestRead:
 
         assert timedelta(minutes=10) == Example.FRESH
 
-    def test_names_a_file_as_the_source(self, monkeypatch, tmp_path):
+    def test_returns_a_file_as_the_source(self, monkeypatch, tmp_path):
         (tmp_path / 'word').write_text('b\n')
         monkeypatch.setenv('WORD_FILE', str(tmp_path / 'word'))
 
@@ -182,7 +182,9 @@ class TestRead:
             ('WORD_FILE', '/nowhere', 'WORD_FILE cannot be read: No such file or directory'),
         ],
     )
-    def test_returns_the_default_and_a_fault(self, monkeypatch, variable, text, fault):
+    def test_returns_the_default_and_a_fault_for_an_invalid_variable(
+        self, monkeypatch, variable, text, fault
+    ):
         monkeypatch.setenv(variable, text)
         name = variable.removesuffix('_FILE')
         [setting] = [s for s in EXAMPLE.values() if s.variable == name]
@@ -210,7 +212,7 @@ class TestFaultOf:
             ('COLOR', 'green'),
         ],
     )
-    def test_is_none_for_an_accepted_value(self, key, value):
+    def test_returns_none_for_an_accepted_value(self, key, value):
         assert EXAMPLE[key].kind.fault_of(value) is None
 
     @pytest.mark.parametrize(
@@ -234,12 +236,12 @@ class TestFaultOf:
             ('COLOR', 'pink', 'must be red, green or blue'),
         ],
     )
-    def test_names_what_is_accepted(self, key, value, fault):
+    def test_returns_a_fault_that_states_the_accepted_values(self, key, value, fault):
         assert EXAMPLE[key].kind.fault_of(value) == fault
 
 
 class TestWithDefault:
-    def test_keeps_the_rest_of_the_declaration(self, monkeypatch):
+    def test_changes_only_the_default_of_the_declaration(self, monkeypatch):
         class Other(Example):
             COLOR = settings.with_default(Example, 'COLOR', 'blue')
 
@@ -282,12 +284,12 @@ class TestMaskPassword:
             ('file:///var/a@b', 'file:///var/a@b'),
         ],
     )
-    def test_keeps_all_but_the_password(self, text, masked):
+    def test_replaces_only_the_password(self, text, masked):
         assert mask_password(text) == masked
 
 
 class TestShortened:
-    def test_is_one_line_of_limited_length(self):
+    def test_returns_one_line_of_limited_length(self):
         assert shortened('a\nb') == "'a\\nb'"
         assert len(shortened('9' * 5000)) < 70
 
@@ -306,22 +308,22 @@ class TestDescriptions:
             for text, name in self.ENTRY.findall(self.EXAMPLE)
         }
 
-    def test_of_the_example_are_of_all_settings(self):
+    def test_cover_all_settings_in_the_example(self):
         assert self.entries().keys() == self.VARIABLES.keys() | SHARED
 
     @pytest.mark.parametrize('variable', VARIABLES)
-    def test_of_the_example_are_the_meanings(self, variable):
+    def test_begin_with_the_meanings_in_the_example(self, variable):
         assert self.entries()[variable].startswith(self.VARIABLES[variable].meaning)
 
     @pytest.mark.parametrize('variable', VARIABLES)
-    def test_of_the_page_are_the_meanings(self, variable):
+    def test_are_the_meanings_on_the_page(self, variable):
         assert f'\n| `{variable}` | {self.VARIABLES[variable].meaning} |' in self.PAGE
 
-    def test_in_the_example_show_values_that_are_accepted(self, monkeypatch):
+    def test_have_accepted_values_in_the_example(self, monkeypatch):
         shown = dict(re.findall(r'^#?([A-Z][A-Z0-9_]+)=(.+)', self.EXAMPLE, re.MULTILINE))
         set_environment(monkeypatch, **{n: v for n, v in shown.items() if n not in SHARED})
 
         assert [s.read().fault for s in declared_settings(Config).values() if s.read().fault] == []
 
-    def test_of_the_example_hold_no_secret(self):
+    def test_contain_no_secret_in_the_example(self):
         assert not re.search(r'^(SECRET_KEY|\w+_FALLBACKS)=.', self.EXAMPLE, re.MULTILINE)
