@@ -41,7 +41,7 @@ MARKS = {'slow', 'servers'}  # each says why a test may take a second
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Store the folders of the tests in memory if there is room, else in the usual folder.
+    """Store the folders of the tests in memory if enough is free, else in the usual folder.
 
     A run writes about 10,000 files (200 MB), and calls fsync for 5,800 of them.
     """

@@ -38,9 +38,9 @@ from tests.reliability.harness import IS_LONG
 IMAGE = encoded(halves(), 'PNG').getvalue()
 EXIT_KILLED = 9
 
-# The steps of a publication (docs/adr/0034): an operation is interrupted after one of them.
+# Steps of a publication (docs/adr/0034). A fault interrupts the operation after one of them.
 STEPS = ('write', 'prepare', 'rows', 'save', 'commit', 'committed')
-# After the commit, the service can no longer reject anything.
+# After the commit, an operation raises no error: only the end of its process can interrupt it.
 CASES = [
     (step, fault)
     for step in STEPS
@@ -107,7 +107,7 @@ class Writer:
         files.replace_content(self.owner_id, file.id, self.content())
 
     def replace_stale(self) -> None:
-        """Try to replace a version that is not the current one."""
+        """Try to replace an outdated version."""
         file = files.store_file(self.owner_id, BytesIO(b'The same.'))
         with suppress(FileChanged):
             files.replace_content(self.owner_id, file.id, self.content(), expected=frozenset({99}))
@@ -150,7 +150,7 @@ OPERATIONS: dict[str, Callable[[Writer], None]] = {
 
 
 def interrupt(app: Flask, writer: Writer, operation: str, step: str, fault: str) -> None:
-    """Run an operation that is interrupted after one of its steps."""
+    """Run an operation, and interrupt it after one of its steps."""
     if fault == 'kill':
         child = os.fork()
         if child == 0:
@@ -168,7 +168,7 @@ def interrupt(app: Flask, writer: Writer, operation: str, step: str, fault: str)
 
 
 def _run_and_exit(app: Flask, writer: Writer, operation: str, step: str) -> None:
-    """Run an operation in a child process with separate connections."""
+    """Run an operation in this child process with separate connections, and exit."""
     try:
         with app.app_context():
             db.engine.dispose(close=False)
@@ -182,7 +182,7 @@ def _run_and_exit(app: Flask, writer: Writer, operation: str, step: str) -> None
 @contextmanager
 def interrupted_after(step: str, fault: Callable[[], None]) -> Iterator[None]:
     """Call `fault` after each execution of a step."""
-    place, publishing = type(storage()), []
+    storage_class, publishing = type(storage()), []
 
     def then_fault(function: Callable[..., Any]) -> Callable[..., Any]:
         def interrupted(*args: Any, **given: Any) -> Any:
@@ -206,7 +206,9 @@ def interrupted_after(step: str, fault: Callable[[], None]) -> Iterator[None]:
             for writer in (StagedObject, PartialFile):
                 stack.enter_context(patch.object(writer, 'write', then_fault(writer.write)))
         elif step in ('prepare', 'save'):
-            stack.enter_context(patch.object(place, step, then_fault(getattr(place, step))))
+            stack.enter_context(
+                patch.object(storage_class, step, then_fault(getattr(storage_class, step)))
+            )
         elif step == 'rows':
             stack.enter_context(patch.object(Publication, '_save', lambda *_: fault()))
         elif step == 'commit':
@@ -220,7 +222,7 @@ def interrupted_after(step: str, fault: Callable[[], None]) -> Iterator[None]:
 
 
 def collect_everything() -> None:
-    """Run one garbage collection, after the reservations of dead processes have expired."""
+    """Collect all garbage five minutes later: reservations of dead processes have expired."""
     with time_machine.travel(now() + timedelta(minutes=5)):
         release_expired_reservations()
         collect_released_objects()
@@ -229,7 +231,10 @@ def collect_everything() -> None:
 
 
 def assert_consistent() -> None:
-    """Check that objects match the rows, including content, and quotas match the sums."""
+    """Ensure that objects, their content and quotas match the rows.
+
+    No staging file may be left, and no partial upload without a row.
+    """
     assert sizes_in_storage() == sizes_by_rows()
     assert list(storage().incoming.glob('*')) == []
     assert [fault for fault in files.check_integrity() if fault] == []

@@ -1,4 +1,4 @@
-"""The configuration with the checks of all packages, and the start of the application with it."""
+"""Configuration with the checks of all packages, and the start of the application with it."""
 
 import pytest
 
@@ -28,23 +28,23 @@ REJECTED = {
     ),
     'rounds of 0': ({'AUTH_HASH_ROUNDS': '0'}, 'AUTH_HASH_ROUNDS must be'),
     'memory of 1': ({'AUTH_HASH_MEMORY_KIB': '1'}, 'AUTH_HASH_MEMORY_KIB must be'),
-    'no number': ({'TRUSTED_PROXIES': 'two'}, 'TRUSTED_PROXIES must be'),
-    'no number of processes': ({'WEB_CONCURRENCY': 'two'}, 'WEB_CONCURRENCY must be'),
+    'a word as a number': ({'TRUSTED_PROXIES': 'two'}, 'TRUSTED_PROXIES must be'),
+    'a word as a number of processes': ({'WEB_CONCURRENCY': 'two'}, 'WEB_CONCURRENCY must be'),
     'a socket': ({'HOST': 'unix:/x'}, 'HOST must be'),
     'a missing secret': ({'SECRET_KEY_FILE': '/nowhere/key'}, 'SECRET_KEY_FILE cannot be read'),
     'an unknown level': ({'LOG_LEVEL': 'loud'}, 'LOG_LEVEL must be'),
-    'no cache': ({'REDIS_URL': 'foo'}, 'REDIS_URL must be'),
-    'no broker': ({'TASKS_BROKER_URL': 'foo'}, 'TASKS_BROKER_URL must be'),
+    'an invalid URL of the cache': ({'REDIS_URL': 'foo'}, 'REDIS_URL must be'),
+    'an invalid URL of the broker': ({'TASKS_BROKER_URL': 'foo'}, 'TASKS_BROKER_URL must be'),
     'a sender without a domain': ({'MAIL_FROM': 'API <a>'}, 'MAIL_FROM must be one address'),
     'a sender of two lines': ({'MAIL_FROM': 'a@b.example\nBcc: c'}, 'MAIL_FROM must be'),
     'a database in memory': ({'DATABASE_URL': 'sqlite://'}, 'DATABASE_URL must name a file'),
-    'no folder': ({'DATABASE_URL': 'sqlite:////dev/null/a/b'}, 'DATABASE_URL is in a folder'),
+    'a bad folder': ({'DATABASE_URL': 'sqlite:////dev/null/a/b'}, 'DATABASE_URL is in a folder'),
     'no encryption': ({'PUBLIC_URL': 'http://api.example.com'}, 'PUBLIC_URL must begin with https'),
-    'no folder for nginx': (
+    'files of nginx in S3': (
         {'FILES_OFFLOAD': 'x-accel', 'STORAGE_URL': 's3://bucket'},
         'FILES_OFFLOAD=x-accel',
     ),
-    'no scanner': ({'FILES_SCANNER': 'localhost:3310'}, 'FILES_SCANNER must be'),
+    'an invalid URL of the scanner': ({'FILES_SCANNER': 'localhost:3310'}, 'FILES_SCANNER must be'),
     'an unknown word': ({'FILES_OFFLOAD': 'fax'}, 'FILES_OFFLOAD must be'),
 }  # fmt: skip
 
@@ -62,7 +62,7 @@ MALFORMED = [
 
 @pytest.fixture
 def set_production(monkeypatch, tmp_path):
-    """Return a function that sets an environment of production, with changes."""
+    """Return a function that sets the variables of production, with changes."""
     monkeypatch.setenv('AWS_ACCESS_KEY_ID', 'key')
     monkeypatch.setenv('AWS_SECRET_ACCESS_KEY', 'secret')
     good = good_environment(tmp_path)
@@ -70,7 +70,7 @@ def set_production(monkeypatch, tmp_path):
 
 
 class TestLoadConfiguration:
-    def test_finds_nothing_in_a_good_environment(self, set_production):
+    def test_finds_no_faults_in_a_good_environment(self, set_production):
         set_production()
 
         loaded = load_configuration()
@@ -105,7 +105,7 @@ class TestLoadConfiguration:
 
         assert found == ['PORT', 'SECRET_KEY', 'MAIL_FROM', 'FILES_SCANNER']
 
-    def test_warns_of_values_that_hardly_anybody_means(self, set_production):
+    def test_warns_about_values_that_are_probably_mistakes(self, set_production):
         set_production(FILES_MAX_SIZE='2GB', FILES_QUOTA='1GB', FILES_MAXSIZE='1GB')
 
         loaded = load_configuration()
@@ -118,7 +118,7 @@ class TestLoadConfiguration:
 
 
 class TestCreateApp:
-    def test_raises_with_one_line_that_names_every_fault(self, set_production):
+    def test_exits_with_one_line_that_names_every_fault(self, set_production):
         set_production(SECRET_KEY='', MAIL_FROM='API')
 
         with pytest.raises(SystemExit) as rejection:

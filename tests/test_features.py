@@ -45,13 +45,13 @@ assert app.test_cli_runner().invoke(args=['notes', 'stats', '--json']).stdout ==
 assert client.delete(made.location, headers=me).status_code == 200
 with app.app_context():
     users.delete_user(ada.id)
-print('All went well.')
+print('All steps succeeded.')
 """
 INVOKE = 'assert create_app().test_cli_runner().invoke(args={!r}).exit_code == 0'
 
 
 def write_blocks(copy):
-    """Write the files of the page, and replace the most similar lines by its single lines."""
+    """Write the files of the page; each of its single lines replaces the most similar line."""
     for _, lines, path, text in BLOCKS:
         file = copy / path
         if lines:
@@ -63,7 +63,7 @@ def write_blocks(copy):
 
 
 def replace_most_similar(text, line):
-    """Replace the line with the longest common prefix."""
+    """Return the text with `line` instead of the line with the longest common prefix."""
 
     def common_length(other):
         return len(list(takewhile(lambda pair: pair[0] == pair[1], zip(line, other, strict=False))))
@@ -87,7 +87,7 @@ def split(command):
 class TestFeaturesPage:
     @pytest.fixture
     def copy(self, tmp_path):
-        """A copy of the repository with tests and the feature of the page."""
+        """Yield a copy of the repository with tests and the feature of the page."""
         with migrated_copy(tmp_path) as copy:
             shutil.copytree(ROOT / 'tests', copy / 'tests')
             (copy / 'docs').mkdir()
@@ -99,7 +99,7 @@ class TestFeaturesPage:
     def test_adds_uses_and_removes_a_feature(self, copy):
         downgrade, *rest = map(split, commands('Removing it'))
 
-        # One process migrates, uses the feature and downgrades: each start takes a second.
+        # One process migrates, uses the feature and downgrades, because each start takes a second.
         migrate = *map(split, commands('6. Migrate')), 'db check', 'api check'
         output = flask(copy, *migrate, then=f'{ROUND_TRIP}\n{INVOKE.format(downgrade)}')
         [migration] = (copy / 'migrations/versions/notes').glob('*.py')
@@ -111,7 +111,7 @@ class TestFeaturesPage:
         assert "branch_labels = ('notes',)" in code
         assert f"depends_on = '{revision}'" in code or f"depends_on = ('{revision}',)" in code
         assert '`POST /api/v1/notes`' in (copy / 'docs/matrix.md').read_text()
-        assert 'All went well.' in output
+        assert 'All steps succeeded.' in output
         assert '5 passed' in python(copy, '-m', 'pytest', '-q', 'tests/notes')
         code, output = lint_imports(copy)
         assert code == 0, output
@@ -122,10 +122,10 @@ class TestFeaturesPage:
             shutil.copy2(ROOT / name, copy / name)
         flask(copy, *rest, 'db upgrade', 'api check')
         assert 'notes' not in (copy / 'docs/matrix.md').read_text()
-        # import-linter passes on the original (tests/test_architecture.py), so on this one, too.
+        # import-linter passes on the same files in the original (tests/test_architecture.py).
         assert python_files(copy) == python_files(ROOT)
 
-    def test_needs_a_layer_for_the_package(self, tmp_path):
+    def test_rejects_a_package_without_a_layer(self, tmp_path):
         copy = copy_repository(tmp_path)
         (copy / 'project' / 'notes').mkdir()
         (copy / 'project' / 'notes' / '__init__.py').write_text('"""Notes."""\n')

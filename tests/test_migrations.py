@@ -17,7 +17,7 @@ from tests.separate_app import application, migrated_application
 ROOT = Path(__file__).resolve().parent.parent
 VERSIONS = sorted((ROOT / 'migrations' / 'versions').glob('*/*.py'))
 
-# A migration may depend on features of a lower number only.
+# A migration may depend only on features with a lower number.
 LAYERS = {'core': 0, 'users': 1, 'auth': 2, 'files': 2}
 
 
@@ -41,7 +41,7 @@ def run(tmp_path):
 
 @pytest.fixture
 def migrated_app(tmp_path):
-    """An application on a migrated database."""
+    """Yield an application with a migrated database."""
     with migrated_application(tmp_path, 'migrations') as app:
         yield app
 
@@ -54,7 +54,7 @@ def run_migrated(migrated_app):
 
 @pytest.fixture(scope='module')
 def script(app):
-    """The folder of migrations, as Alembic reads it."""
+    """Return the folder of migrations in the form of Alembic."""
     with app.app_context():
         return ScriptDirectory.from_config(migrate.get_config())
 
@@ -64,14 +64,14 @@ def table_names():
     return set(inspect(db.engine).get_table_names()) - {'alembic_version'}
 
 
-def touched(path):
+def changed_tables(path):
     """Return the tables that a migration changes."""
     calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
     on_op = [
         c for c in calls if isinstance(c.func, ast.Attribute) and ast.unparse(c.func.value) == 'op'
     ]
     data_of = [call for call in calls if ast.unparse(call.func) == 'sa.table']
-    # The first argument of `op.f` is a constraint, that of all other functions a table.
+    # The first argument of `op.f` is a constraint; that of all other functions is a table.
     return {table_of(call) for call in on_op + data_of if call.args and call.func.attr != 'f'}
 
 
@@ -101,7 +101,7 @@ class TestUpgrade:
 
         assert table_names() == set(Base.metadata.tables)
 
-    def test_of_one_feature_also_upgrades_its_dependencies(self, run):
+    def test_upgrades_a_feature_and_its_dependencies(self, run):
         run('upgrade', 'files@head')
 
         assert {tables()[name] for name in table_names()} == {'users', 'files'}
@@ -140,14 +140,14 @@ class TestDowngrade:
 
         assert {tables()[name] for name in table_names()} == features() - {feature}
 
-    def test_also_downgrades_the_features_that_depend_on_it(self, run_migrated):
+    def test_also_downgrades_the_features_that_depend_on_the_given_one(self, run_migrated):
         run_migrated('downgrade', 'users@base')
 
         assert {tables()[name] for name in table_names()} == {'core'}
 
 
 class TestEmailKeys:
-    """The migrations that compute keys with IDNA domains, and the rows that they change."""
+    """Migrations that compute keys with IDNA domains, and the rows that they change."""
 
     ADDRESSES = (
         ('ada@bücher.example', 'ada@bücher.example', 'ada@xn--bcher-kva.example'),
@@ -159,7 +159,7 @@ class TestEmailKeys:
 
     @pytest.fixture
     def execute(self, run):
-        """Return a function that runs SQL."""
+        """Migrate to the revisions before these; return a function that runs SQL."""
         run('upgrade', 'users@9e40c7a2b3d6')
         run('upgrade', 'auth@d27e5b9c1f48')
 
@@ -190,7 +190,7 @@ class TestEmailKeys:
             execute(sql, **{name: value for name, value in values.items() if f':{name}' in sql})
 
     def keys(self, execute, table):
-        """Return the keys of a table, by email address."""
+        """Return the keys of the rows of a table, by email address."""
         return dict(map(tuple, execute(f'SELECT email, email_key FROM {table}')))
 
     @pytest.mark.slow('runs all migrations')
@@ -232,13 +232,13 @@ class TestEmailKeys:
 
 
 class TestBranches:
-    def test_give_each_feature_with_tables_exactly_one_head(self, script):
+    def test_have_exactly_one_head_for_each_feature_with_tables(self, script):
         heads = script.get_revisions(script.get_heads())
         labels = Counter(label for head in heads for label in head.branch_labels)
 
         assert labels == dict.fromkeys(features(), 1)
 
-    def test_count_two_heads_of_one_feature(self, tmp_path):
+    def test_are_counted_twice_if_a_feature_has_two_heads(self, tmp_path):
         copy = copy_repository(tmp_path)
         newest = max((copy / 'migrations/versions/files').glob('*.py'))
         revision = re.search(r"^revision = '(\w+)'", newest.read_text(), re.MULTILINE)[1]
@@ -257,20 +257,20 @@ class TestBranches:
         assert Counter(label for head in heads for label in head.branch_labels)['files'] == 2
 
     @pytest.mark.parametrize('path', VERSIONS, ids=lambda path: f'{path.parent.name}/{path.name}')
-    def test_let_a_migration_change_only_tables_of_its_feature(self, path):
+    def test_change_only_tables_of_their_feature(self, path):
         feature = path.parent.name
         prefixes = (feature, f'{feature}_')
 
-        assert touched(path)
-        for table in touched(path):
+        assert changed_tables(path)
+        for table in changed_tables(path):
             assert table == prefixes[0] or table.startswith(prefixes[1]), table
 
-    def test_begin_each_table_with_the_name_of_its_feature(self):
+    def test_have_tables_that_begin_with_the_name_of_their_feature(self):
         for table, feature in tables().items():
             assert table == feature or table.startswith(f'{feature}_'), table
 
     @pytest.mark.parametrize('path', VERSIONS, ids=lambda path: f'{path.parent.name}/{path.name}')
-    def test_let_a_migration_depend_only_on_lower_layers(self, path, script):
+    def test_depend_only_on_lower_layers(self, path, script):
         revision = next(r for r in script.walk_revisions() if Path(r.path) == path)
         wanted = revision.dependencies or ()
         others = {
@@ -284,7 +284,7 @@ class TestBranches:
 class TestSplitByFeature:
     @pytest.fixture
     def copy(self, tmp_path):
-        """A copy of the repository with changed models of three features."""
+        """Yield a copy of the repository with changed models of three features."""
         with migrated_copy(tmp_path) as copy:
             models = copy / 'project'
             insert_after(
@@ -319,9 +319,9 @@ class TestSplitByFeature:
             assert f"down_revision = '{head}'" in code
             assert 'branch_labels = None' in code
             assert {'users': 'motto', 'files': 'colour', 'auth': 'auth_badges'}[name] in code
-        assert touched(made['users']) == {'users'}
-        assert touched(made['files']) == {'files'}
-        assert touched(made['auth']) == {'auth_badges'}
+        assert changed_tables(made['users']) == {'users'}
+        assert changed_tables(made['files']) == {'files'}
+        assert changed_tables(made['auth']) == {'auth_badges'}
 
 
 BADGE = """
@@ -334,7 +334,7 @@ class Badge(Base):
 
 
 def insert_after(path, line, addition):
-    """Insert a line after another one of the same class."""
+    """Insert a line into a class, after another line of that class."""
     code = path.read_text()
     assert line in code
     path.write_text(code.replace(line, f'{line}\n    {addition}', 1))

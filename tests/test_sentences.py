@@ -102,7 +102,7 @@ class TestIssues:
 
 
 class TestChangedFiles:
-    def test_are_those_that_differ_from_the_merge_base(self, repository):
+    def test_returns_the_files_that_differ_from_the_merge_base(self, repository):
         (repository / 'new.md').write_text('New.')
         git(repository, 'add', '.')
         git(repository, 'commit', '--message=Add a second page')
@@ -111,7 +111,7 @@ class TestChangedFiles:
 
         assert changed_files(repository) == ['new.md', 'untracked.md']
 
-    def test_is_none_without_a_history(self, tmp_path):
+    def test_returns_none_without_a_history(self, tmp_path):
         assert changed_files(tmp_path) is None
 
 

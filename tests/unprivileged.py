@@ -1,4 +1,4 @@
-"""Commands as the user of the image, who has no entry in /etc/passwd and no capabilities.
+"""Commands as the user of the image, without capabilities and without an /etc/passwd entry.
 
 Many limits do not apply to root. If the test run is not root, commands run as its own user.
 """

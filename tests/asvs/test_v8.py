@@ -26,7 +26,7 @@ PROTECTED = [
 
 @pytest.fixture
 def eve(make_person):
-    """Return another user, who is logged in."""
+    """Return another logged-in user."""
     person = make_person('eve')
     person.log_in()
     return person

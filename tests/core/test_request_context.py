@@ -11,7 +11,7 @@ from project.core.request_context import (
 
 
 class TestCurrentRequestContext:
-    def test_is_no_context_by_default(self):
+    def test_returns_an_empty_context_by_default(self):
         assert Context().run(current_request_context) is NO_CONTEXT
         assert NO_CONTEXT.request_id == '-'
 

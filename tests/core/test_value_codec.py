@@ -102,7 +102,7 @@ class TestDecode:
         assert STRATEGIES.keys() == FORMS.keys()
 
     @pytest.mark.parametrize('of', STRATEGIES)
-    def test_returns_what_was_encoded(self, of):
+    def test_returns_the_encoded_value(self, of):
         @given(STRATEGIES[of])
         def check(value):
             kind = type(value) if of is Enum else of

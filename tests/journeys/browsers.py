@@ -1,4 +1,4 @@
-"""A real browser, and a page on an origin of its own for it to open."""
+"""Chromium, and a server of test pages on a separate origin."""
 
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
@@ -21,40 +21,47 @@ CHROMIUM = [
 
 
 def browse(url: str, folder: Path, *options: str) -> tuple[str, list[str]]:
-    """Open a page and return its document, once scripts have run, and what the console said."""
+    """Open a page; return its document after all scripts, and the lines of the console."""
     command = [*CHROMIUM, f'--user-data-dir={folder}', *options, '--dump-dom', url]
     done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=True)
     return done.stdout, [line for line in done.stderr.splitlines() if 'CONSOLE' in line]
 
 
 class Page(SimpleHTTPRequestHandler):
-    """Serves the pages, and what functions of the test know."""
+    """Handler of requests for the pages, and for results of functions of the test."""
 
-    def __init__(self, *args: Any, knows: Mapping[str, Callable[..., str]], **kwargs: Any) -> None:
-        self.knows = knows
+    def __init__(
+        self, *args: Any, functions: Mapping[str, Callable[..., str]], **kwargs: Any
+    ) -> None:
+        self.functions = functions
         super().__init__(*args, directory=str(PAGES), **kwargs)
 
     def do_GET(self) -> None:
-        """Answer with what a function returns, or with a file."""
-        asked = urlsplit(self.path)
-        knows = self.knows.get(asked.path.removeprefix('/'))
-        if knows is None:
+        """Send the result of the function with the name of the path, or a file."""
+        url = urlsplit(self.path)
+        function = self.functions.get(url.path.removeprefix('/'))
+        if function is None:
             super().do_GET()
             return
-        body = knows(**{name: values[0] for name, values in parse_qs(asked.query).items()}).encode()
+        body = function(
+            **{name: values[0] for name, values in parse_qs(url.query).items()}
+        ).encode()
         self.send_response(200)
         self.send_header('Content-Length', str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 
     def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @contextmanager
-def served(**knows: Callable[..., str]) -> Iterator[str]:
-    """Serve the pages on an origin of their own; give that origin."""
-    with ThreadingHTTPServer(('127.0.0.1', 0), partial(Page, knows=knows)) as server:
+def served(**functions: Callable[..., str]) -> Iterator[str]:
+    """Serve the pages on a separate origin; yield that origin.
+
+    :param functions: called for the path of their name; they return the body of the response.
+    """
+    with ThreadingHTTPServer(('127.0.0.1', 0), partial(Page, functions=functions)) as server:
         thread = Thread(target=server.serve_forever)
         thread.start()
         try:

@@ -1,4 +1,4 @@
-"""A page on another origin, in a real browser, under the real CORS policy: all a login can be."""
+"""Registration and all kinds of logins by a page on another origin, in a browser with CORS."""
 
 import html
 import json
@@ -18,27 +18,27 @@ from .browsers import browse, served
 pytestmark = pytest.mark.servers
 
 
-def said(document: str) -> dict[str, Any]:
-    """Return what the page wrote down."""
+def recorded(document: str) -> dict[str, Any]:
+    """Return the results that the page recorded."""
     [text] = re.findall(r'<pre id="said">(.*?)</pre>', document, re.DOTALL)
     found: dict[str, Any] = json.loads(html.unescape(text))
     return found
 
 
 def otp(secret: str, step: str) -> str:
-    """Return what an authenticator shows, now or in its next half minute."""
+    """Return the code that an authenticator shows now (step 0) or in 30 seconds (step 1)."""
     return pyotp.TOTP(secret).at(int(time.time()) + 30 * int(step))
 
 
 @pytest.fixture(scope='module')
 def started() -> list[Service]:
-    """The service, once it runs: its page is served before it."""
+    """Return a list for the service, which starts after the server of its page."""
     return []
 
 
 @pytest.fixture(scope='module')
 def origin(started: list[Service]) -> Iterator[str]:
-    """The origin of a page that may call the service."""
+    """Serve a page that may call the service; yield its origin."""
 
     def pin() -> str:
         return re.findall(r'\b\d{6}\b', started[0].mails()[-1])[0]
@@ -51,19 +51,19 @@ def origin(started: list[Service]) -> Iterator[str]:
 def service(
     started: list[Service], origin: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
-    """A running service, which allows one origin."""
+    """Run a service that allows the origin of the page."""
     var = tmp_path_factory.mktemp('service')
     with running_service(var, CORS_ORIGINS=origin) as service:
         started.append(service)
         yield service
 
 
-def test_a_page_on_another_origin_does_all_of_it(
+def test_page_of_an_allowed_site_registers_and_logs_in_and_out(
     service: Service, origin: str, tmp_path: Path
 ) -> None:
     document, console = browse(f'{origin}/journey.html?api={service.url}', tmp_path / 'browser')
 
-    assert said(document) == {
+    assert recorded(document) == {
         'registered': 202,
         'verified': 201,
         'loggedIn': 201,
@@ -78,13 +78,15 @@ def test_a_page_on_another_origin_does_all_of_it(
         'afterwards': 401,
         'refreshedAfterwards': 401,
     }
-    # What the browser says of them by itself is that they were refused.
+    # The browser itself logs responses with status 401; it must log nothing else.
     assert all(' 401 ' in line for line in console)
 
 
-def test_a_page_that_may_not_is_stopped_by_the_browser(service: Service, tmp_path: Path) -> None:
+def test_browser_blocks_the_requests_of_a_page_that_is_not_allowed(
+    service: Service, tmp_path: Path
+) -> None:
     with served() as origin:
         document, console = browse(f'{origin}/journey.html?api={service.url}', tmp_path / 'browser')
 
-    assert said(document) == {'error': 'TypeError: Failed to fetch'}
+    assert recorded(document) == {'error': 'TypeError: Failed to fetch'}
     assert 'blocked by CORS policy' in console[0]

@@ -1,7 +1,6 @@
-"""Files from the first byte to the last, as clients and operators have them: on disk, and in S3.
+"""Files over HTTP and by commands, from upload to deletion: in local storage and in S3.
 
-Everything goes over HTTP and by commands. In the end all bytes move to another storage, with the
-service up.
+At the end, a command moves all objects to another storage while the service runs.
 """
 
 import hashlib
@@ -24,22 +23,22 @@ from tests.large_content import MIB, large_content
 from tests.seaweed import running_seaweed
 from tests.service import Service, free_port, running_service, started
 
-# Takes 40 CPU seconds with S3, beside other tests.
+# With S3, it takes 40 CPU seconds while other tests run.
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
 
-LARGE = large_content(40 * MIB)  # three parts, in S3
+LARGE = large_content(40 * MIB)  # three parts in S3
 NEWER = large_content(20 * MIB)
 SLOW = large_content(12 * MIB)
 PICTURE = encoded(halves(400, 200), 'JPEG').getvalue()
 TUS = {'Tus-Resumable': '1.0.0'}
-PIECE = {**TUS, 'Content-Type': 'application/offset+octet-stream'}
+CHUNK = {**TUS, 'Content-Type': 'application/offset+octet-stream'}
 
 
 @pytest.fixture(scope='module', params=['disk', 's3'])
 def service(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
-    """A service, with its bytes in one of the places."""
+    """Run a service with local storage or with S3."""
     var = tmp_path_factory.mktemp('service')
     settings = {}
     with ExitStack() as stack:
@@ -51,7 +50,7 @@ def service(
 
 
 class Ada:
-    """A client who is logged in."""
+    """Logged-in client."""
 
     def __init__(self, service: Service) -> None:
         self.api = f'{service.url}/api/v1'
@@ -64,79 +63,81 @@ class Ada:
         self.session.headers['Authorization'] = f'Bearer {login.json()["data"]["token"]}'
 
     def ask(self, method: str, path: str, code: int = 200, **given: Any) -> requests.Response:
-        """Send a request, and see the code that it is answered with."""
+        """Send a request; return the response, which must have this status."""
         url = path if path.startswith('http') else self.api + path
         response = self.session.request(method, url, timeout=60, **given)
         assert response.status_code == code, response.text
         return response
 
     def data(self, method: str, path: str, code: int = 200, **given: Any) -> Any:
-        """Return what is answered."""
+        """Send a request; return the data of the response."""
         return self.ask(method, path, code, **given).json()['data']
 
     def upload(self, content: bytes, name: str) -> str:
-        """Upload bytes as they are."""
+        """Upload bytes as a raw body; return the id of the file."""
         return str(self.data('POST', f'/files?name={name}', 201, data=content)['id'])
 
 
 @pytest.fixture(scope='module')
 def ada(service: Service) -> Iterator[Ada]:
-    """Ada."""
+    """Yield a logged-in client."""
     ada = Ada(service)
     with ada.session:
         yield ada
 
 
-def test_files_live_through_all_of_it(service: Service, ada: Ada, tmp_path: Path) -> None:
+def test_clients_and_operators_use_files_in_all_ways(
+    service: Service, ada: Ada, tmp_path: Path
+) -> None:
     large = ada.upload(LARGE, 'large.bin')
     assert ada.ask('GET', f'/files/{large}/content').content == LARGE
     form = ada.data('POST', '/files', 201, files={'file': ('Grüße.jpg', PICTURE)})
     assert form['name'] == 'Grüße.jpg'
-    resumed = by_pieces(ada, LARGE[: 9 * MIB])
-    ranges_are_cut(ada, large)
-    version_comes_and_goes(ada, large)
-    thumbnail_is_made(ada, form['id'])
-    link_opens(ada, large)
-    archive_holds(ada, {large: LARGE, form['id']: PICTURE, resumed: LARGE[: 9 * MIB]})
-    trash_gives_back(ada, resumed)
-    export_holds(ada)
+    resumed = upload_in_chunks(ada, LARGE[: 9 * MIB])
+    check_ranges(ada, large)
+    check_versions(ada, large)
+    check_thumbnail(ada, form['id'])
+    check_share_link(ada, large)
+    check_archive(ada, {large: LARGE, form['id']: PICTURE, resumed: LARGE[: 9 * MIB]})
+    check_trash(ada, resumed)
+    check_export(ada)
 
     ada.ask('DELETE', f'/files/{resumed}?permanent=true')
-    swept = json.loads(service.flask('files', 'sweep', '--json'))
-    assert (swept['trash'], swept['bytes']) == (0, 1)
+    collected = json.loads(service.flask('files', 'sweep', '--json'))
+    assert (collected['trash'], collected['bytes']) == (0, 1)
     assert json.loads(service.flask('files', 'fsck', '--json')) == []
     usage = ada.data('GET', '/files/usage')
-    # Large, newer, and large again, which it went back to.
+    # The large file has three versions: LARGE, NEWER, and LARGE, which was restored.
     assert usage['used'] == 2 * len(LARGE) + len(NEWER) + len(PICTURE)
     assert (usage['reserved'], usage['files']) == (0, 2)
 
-    everything_moves(service, ada, large, tmp_path)
+    check_move(service, ada, large, tmp_path)
 
 
-def by_pieces(ada: Ada, content: bytes) -> str:
-    """Upload in pieces of four megabytes, and see that each is remembered."""
-    place = begin(ada, content)
+def upload_in_chunks(ada: Ada, content: bytes) -> str:
+    """Upload in chunks of 4 MiB, each of which must be acknowledged; return the file id."""
+    path = begin_upload(ada, content)
     for offset in range(0, len(content), 4 * MIB):
-        file_id = go_on(ada, place, content[offset : offset + 4 * MIB], offset)
+        file_id = send_chunk(ada, path, content[offset : offset + 4 * MIB], offset)
     return str(file_id)
 
 
-def begin(ada: Ada, content: bytes) -> str:
-    """Begin an upload in pieces, and return where it goes on: below the address of the API."""
+def begin_upload(ada: Ada, content: bytes) -> str:
+    """Create a resumable upload; return its path below the URL of the API."""
     headers = {**TUS, 'Upload-Length': str(len(content))}
-    place = ada.ask('POST', '/files/uploads', 201, headers=headers).headers['Location']
-    return place.removeprefix('/api/v1')
+    path = ada.ask('POST', '/files/uploads', 201, headers=headers).headers['Location']
+    return path.removeprefix('/api/v1')
 
 
-def go_on(ada: Ada, place: str, piece: bytes, offset: int) -> str | None:
-    """Send a piece of what is as far as that, and return the file that came of it, if any did."""
-    assert ada.ask('HEAD', place, headers=TUS).headers['Upload-Offset'] == str(offset)
-    headers = {**PIECE, 'Upload-Offset': str(offset)}
-    return ada.ask('PATCH', place, 204, headers=headers, data=piece).headers.get('X-File-Id')
+def send_chunk(ada: Ada, path: str, chunk: bytes, offset: int) -> str | None:
+    """Check the offset of an upload and send a chunk; return the file id after the last one."""
+    assert ada.ask('HEAD', path, headers=TUS).headers['Upload-Offset'] == str(offset)
+    headers = {**CHUNK, 'Upload-Offset': str(offset)}
+    return ada.ask('PATCH', path, 204, headers=headers, data=chunk).headers.get('X-File-Id')
 
 
-def ranges_are_cut(ada: Ada, file_id: str) -> None:
-    """Ask for one, for several, for none that is there, and for what is known."""
+def check_ranges(ada: Ada, file_id: str) -> None:
+    """Request one range, several, one beyond the end, and a file with a known ETag."""
     url = f'/files/{file_id}/content'
     head = ada.ask('HEAD', url)
     assert head.headers['Content-Length'] == str(len(LARGE))
@@ -155,8 +156,8 @@ def ranges_are_cut(ada: Ada, file_id: str) -> None:
     ada.ask('GET', url, 416, headers={'Range': f'bytes={len(LARGE)}-'})
 
 
-def version_comes_and_goes(ada: Ada, file_id: str) -> None:
-    """Replace the bytes, and go back."""
+def check_versions(ada: Ada, file_id: str) -> None:
+    """Replace the content, and restore the first version."""
     ada.ask('PUT', f'/files/{file_id}/content', data=NEWER)
     assert ada.ask('GET', f'/files/{file_id}/content').content == NEWER
     assert ada.ask('GET', f'/files/{file_id}/versions/1/content').content == LARGE
@@ -164,8 +165,8 @@ def version_comes_and_goes(ada: Ada, file_id: str) -> None:
     assert ada.ask('GET', f'/files/{file_id}/content').content == LARGE
 
 
-def thumbnail_is_made(ada: Ada, file_id: str) -> None:
-    """Ask until it is there."""
+def check_thumbnail(ada: Ada, file_id: str) -> None:
+    """Request a thumbnail until it is ready."""
     url, deadline = f'{ada.api}/files/{file_id}/thumbnail?size=64', time.monotonic() + 30
     while (found := ada.session.get(url, timeout=10)).status_code == 202:
         assert time.monotonic() < deadline
@@ -173,8 +174,8 @@ def thumbnail_is_made(ada: Ada, file_id: str) -> None:
     assert (found.status_code, found.content[8:12]) == (200, b'WEBP')
 
 
-def link_opens(ada: Ada, file_id: str) -> None:
-    """Give it to somebody without a login, once, with a password."""
+def check_share_link(ada: Ada, file_id: str) -> None:
+    """Download once without a login, with a share link and its password."""
     body = {'password': 'Open sesame', 'max_downloads': 1}
     link = ada.data('POST', f'/files/{file_id}/links', 201, json=body)
     url = f'{ada.api}/files/shared/{link["token"]}/content'
@@ -184,8 +185,8 @@ def link_opens(ada: Ada, file_id: str) -> None:
     assert requests.get(url, headers=opened, timeout=10).status_code == 404
 
 
-def archive_holds(ada: Ada, expected: dict[str, bytes]) -> None:
-    """Download many at once."""
+def check_archive(ada: Ada, expected: dict[str, bytes]) -> None:
+    """Download several files in one archive."""
     answer = ada.ask('POST', '/files/archives', json={'ids': list(expected)})
     assert len(answer.content) == int(answer.headers['Content-Length'])
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
@@ -193,16 +194,16 @@ def archive_holds(ada: Ada, expected: dict[str, bytes]) -> None:
         assert [archive.read(name) for name in archive.namelist()] == list(expected.values())
 
 
-def trash_gives_back(ada: Ada, file_id: str) -> None:
-    """Throw it away, and take it back."""
+def check_trash(ada: Ada, file_id: str) -> None:
+    """Move a file to the trash, and restore it."""
     ada.ask('DELETE', f'/files/{file_id}')
     ada.ask('GET', f'/files/{file_id}/content', 404)
     ada.ask('POST', f'/files/{file_id}/restore')
     assert ada.ask('GET', f'/files/{file_id}/content').content == LARGE[: 9 * MIB]
 
 
-def export_holds(ada: Ada) -> None:
-    """Have all of it packed."""
+def check_export(ada: Ada) -> None:
+    """Export the user's data, which includes all versions of all files."""
     export = ada.data('POST', '/users/me/exports', 202)
     url, deadline = f'/users/me/exports/{export["id"]}', time.monotonic() + 60
     while ada.data('GET', url)['state'] != 'ready':
@@ -216,8 +217,8 @@ def export_holds(ada: Ada) -> None:
     )
 
 
-def everything_moves(service: Service, ada: Ada, file_id: str, folder: Path) -> None:
-    """Move to another storage while somebody reads and uploads, and serve from there alone."""
+def check_move(service: Service, ada: Ada, file_id: str, folder: Path) -> None:
+    """Move all objects while clients read and upload; then serve from the new storage only."""
     over, read = threading.Event(), []
 
     def reading() -> None:
@@ -242,23 +243,23 @@ def everything_moves(service: Service, ada: Ada, file_id: str, folder: Path) -> 
         'PORT': str(free_port()),
     }  # fmt: skip
     late = ada.upload(b'came in between', 'late.txt')
-    written, waiting = begin(ada, SLOW), begin(ada, SLOW)
-    for place in (written, waiting):
-        go_on(ada, place, SLOW[: 4 * MIB], 0)
+    written, waiting = begin_upload(ada, SLOW), begin_upload(ada, SLOW)
+    for path in (written, waiting):
+        send_chunk(ada, path, SLOW[: 4 * MIB], 0)
     with started(between, service.var) as successor:
         ada.api = f'{successor.url}/api/v1'
         assert ada.ask('GET', f'/files/{late}/content').content == b'came in between'
-        go_on(ada, written, SLOW[4 * MIB : 8 * MIB], 4 * MIB)
+        send_chunk(ada, written, SLOW[4 * MIB : 8 * MIB], 4 * MIB)
         again = json.loads(
             successor.flask('files', 'move', '--to', f'file://{folder}/new', '--json')
         )
-        assert (again['moved'], again['failed']) == (2, 0)  # What was late, and what waits.
+        assert (again['moved'], again['failed']) == (2, 0)  # The late file and the waiting upload.
     alone = {**between, 'STORAGE_OLD_URL': '', 'PORT': str(free_port())}
     with started(alone, service.var) as successor:
         ada.api = f'{successor.url}/api/v1'
         assert ada.ask('GET', f'/files/{file_id}/content').content == LARGE
         assert ada.ask('GET', f'/files/{late}/content').content == b'came in between'
-        for place, offset in ((written, 8 * MIB), (waiting, 4 * MIB)):
-            whole = go_on(ada, place, SLOW[offset:], offset)
+        for path, offset in ((written, 8 * MIB), (waiting, 4 * MIB)):
+            whole = send_chunk(ada, path, SLOW[offset:], offset)
             assert ada.ask('GET', f'/files/{whole}/content').content == SLOW
         assert json.loads(successor.flask('files', 'fsck', '--json')) == []

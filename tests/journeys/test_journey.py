@@ -17,10 +17,10 @@ ACCOUNT = {'username': 'ada', 'email': 'ada@example.com', 'password': 'correct h
 
 def test_clients_and_operators_use_one_service(tmp_path: Path) -> None:
     migrate_an_empty_database(tmp_path)
-    # One test: each test may run in another process, and would start a service there.
+    # One test, because each test may run in another process and would start a service there.
     with running_service(tmp_path) as service:
         register_upload_download_and_log_out(service, file_of(SIZE_BYTES, tmp_path / 'upload.bin'))
-        create_admin_beside_the_service(service)
+        create_admin_while_the_service_runs(service)
         switch_maintenance_on_and_off(service)
 
 
@@ -96,11 +96,11 @@ def register_upload_download_and_log_out(service: Service, upload: Path) -> None
     assert whole.hexdigest() == listed['sha256']
 
     assert client.delete(f'{api}/auth/sessions/current').status_code == 200
-    # Often enough for both workers.
+    # Enough requests to reach both workers.
     assert {client.get(f'{api}/users/me').status_code for _ in range(20)} == {401}
 
 
-def create_admin_beside_the_service(service: Service) -> None:
+def create_admin_while_the_service_runs(service: Service) -> None:
     printed = service.flask('create-user', 'grace', '--email', 'grace@example.com', '--admin')
     password = printed.split('Password: ')[1].strip()
 

@@ -1,4 +1,4 @@
-"""`flask run` serves requests and runs tasks."""
+"""Requests and tasks of a service that `flask run` has started."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ ACCOUNT = {'username': 'ada', 'email': 'ada@example.com', 'password': 'correct h
 
 @pytest.fixture
 def database_url(tmp_path: Path) -> Iterator[str]:
-    """The URL of a migrated database."""
+    """Yield the URL of a migrated database."""
     with prepared_database('sqlite', 'run', tmp_path, migrate) as url:
         yield url
 

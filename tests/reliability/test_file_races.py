@@ -29,7 +29,7 @@ DELETE_ROUNDS = 500 if IS_LONG else 20
 
 
 class FileUser:
-    """User with files, who uses a new connection for each request."""
+    """User with files; each request uses a new connection."""
 
     def __init__(self, service: ServiceUnderTest, name: str) -> None:
         self.url = f'{service.url}{API}/files'

@@ -34,7 +34,7 @@ def enqueue_mail(*, age):
 
 
 class TestCheckMail:
-    def test_is_ok_when_the_server_greets(self, configure):
+    def test_returns_ok_when_the_server_greets(self, configure):
         with listener(b'220 mail.test ready\r\n') as port:
             configure(f'smtp://127.0.0.1:{port}?tls=off')
 
@@ -42,7 +42,7 @@ class TestCheckMail:
 
         assert (found.state, found.details) == ('ok', {'oldest': 0})
 
-    def test_is_down_when_the_server_rejects_connections(self, configure):
+    def test_returns_down_when_the_server_rejects_connections(self, configure):
         configure(f'smtp://127.0.0.1:{free_port()}?tls=off')
 
         found = check_mail()
@@ -51,13 +51,13 @@ class TestCheckMail:
         assert 'Connection refused' in found.reason
 
     @pytest.mark.parametrize('greeting', [b'554 no service\r\n', b'\r\n'])
-    def test_is_down_when_the_server_rejects_the_client(self, configure, greeting):
+    def test_returns_down_when_the_server_rejects_the_client(self, configure, greeting):
         with listener(greeting) as port:
             configure(f'smtp://127.0.0.1:{port}?tls=off')
 
             assert check_mail().state == 'down'
 
-    def test_is_silent_when_the_server_does_not_greet(self, configure):
+    def test_returns_silent_when_the_server_does_not_greet(self, configure):
         with listener() as port:
             configure(f'smtp://127.0.0.1:{port}?tls=off')
 
@@ -66,7 +66,9 @@ class TestCheckMail:
         assert found.state == 'silent'
         assert 'no greeting within' in found.reason
 
-    def test_gives_a_server_that_greets_late_its_time(self, configure, monkeypatch):
+    def test_keeps_waiting_in_later_calls_for_a_server_that_greets_late(
+        self, configure, monkeypatch
+    ):
         monkeypatch.setattr(health, 'GREETING_WAIT_SECONDS', 0.01)
         with accepting_server() as (port, connections):
             configure(f'smtp://127.0.0.1:{port}?tls=off')
@@ -81,14 +83,14 @@ class TestCheckMail:
 
         assert states == ['silent', 'ok', 'ok', 'silent']
 
-    def test_is_down_when_the_folder_cannot_be_written(self, configure, tmp_path):
+    def test_returns_down_when_the_folder_cannot_be_written(self, configure, tmp_path):
         (tmp_path / 'file').touch()
         configure(f'file://{tmp_path}/file/mail')
 
         assert check_mail().state == 'down'
 
     @pytest.mark.parametrize(('age', 'state'), [(300, 'ok'), (301, 'late')])
-    def test_is_late_when_a_mail_has_waited_for_over_five_minutes(
+    def test_returns_late_when_a_mail_has_waited_for_over_five_minutes(
         self, configure, tmp_path, age, state
     ):
         configure(f'file://{tmp_path}/mail')

@@ -55,5 +55,5 @@ class TestCredentialKey:
         assert ada == ada_again
         assert ada != bob
 
-    def test_is_none_without_a_credential(self) -> None:
+    def test_returns_none_without_a_credential(self) -> None:
         assert credential_key(get()) is None

@@ -427,10 +427,10 @@ class TestStreams:
 
 
 class TestLargeJson:
-    def test_of_many_addresses_occupies_no_thread_of_other_bodies(self, crowded: int) -> None:
+    def test_of_many_clients_occupies_no_thread_of_other_bodies(self, crowded: int) -> None:
         half = post(100_000, JSON, path='/json') + b' ' * 40_000
         with ExitStack() as stack:
-            # Each credential counts as a client; the address would stop them earlier.
+            # Each credential counts as one client. As one IP address, they could send fewer bodies.
             for number in range(12):
                 stack.enter_context(Client(crowded)).send(
                     half.replace(b'\r\n', f'\r\nAuthorization: Bearer {number}\r\n'.encode(), 1)
@@ -442,7 +442,7 @@ class TestLargeJson:
 
 
 class TestLargeResponses:
-    """Twelve threads, two of which one client can use."""
+    """Twelve threads for large responses, two of which one client can use."""
 
     @pytest.fixture
     def connect(self, crowded: int) -> Iterator[Callable[[], Client]]:
@@ -450,7 +450,7 @@ class TestLargeResponses:
             yield lambda: stack.enter_context(Client(crowded, timeout=5))
 
     @pytest.mark.parametrize('path', ['/large', '/streamed', '/sized/70000'])
-    def test_returns_429_to_one_too_many_of_a_client(
+    def test_returns_429_for_a_third_large_response_of_a_client(
         self, connect: Callable[[], Client], path: str
     ) -> None:
         unread = [connect() for _ in range(2)]
@@ -472,15 +472,13 @@ class TestLargeResponses:
         assert [connect().ask(get('/answered')).status for _ in range(10)] == [200] * 10
         assert [connect().ask(post(9) + b'x' * 9).status for _ in range(10)] == [200] * 10
 
-    def test_are_counted_until_the_client_has_read_them(
-        self, connect: Callable[[], Client]
-    ) -> None:
+    def test_count_only_until_the_client_has_read_them(self, connect: Callable[[], Client]) -> None:
         client = connect()
         statuses = [client.ask(get('/sized/70000', 'User: 3')).status for _ in range(5)]
 
         assert statuses == [200] * 5
 
-    def test_are_not_counted_for_head(self, connect: Callable[[], Client]) -> None:
+    def test_do_not_count_for_head(self, connect: Callable[[], Client]) -> None:
         for _ in range(2):
             client = connect()
             client.send(get('/large', 'User: 4'))
@@ -491,8 +489,8 @@ class TestLargeResponses:
 
         assert client.sock.recv(100).startswith(b'HTTP/1.1 200')
 
-    @pytest.mark.slow('the send buffers fill up in the meantime')
-    def test_that_are_pipelined_and_unread_occupy_no_thread(
+    @pytest.mark.slow('sends requests until the send buffers are full')
+    def test_occupy_no_thread_while_pipelined_and_unread(
         self, connect: Callable[[], Client]
     ) -> None:
         def ask() -> None:

@@ -495,7 +495,7 @@ class TestRunNextTask:
 
 
 class TestCurrentAttempt:
-    def test_is_none_outside_an_attempt(self):
+    def test_returns_none_outside_an_attempt(self):
         assert current_attempt() is None
 
     def test_contains_the_same_task_in_every_attempt(self, attempt):

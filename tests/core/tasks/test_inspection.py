@@ -337,7 +337,7 @@ class TestScheduleAges:
 
 
 class TestSecondsSinceDispatcherTick:
-    def test_is_none_before_the_first_tick(self):
+    def test_returns_none_before_the_first_tick(self):
         assert seconds_since_dispatcher_tick() is None
 
     @time_machine.travel(now(), tick=False)

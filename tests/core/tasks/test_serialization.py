@@ -143,7 +143,7 @@ class TestDeserialize:
 
 
 class TestUniqueKey:
-    def test_is_none_for_a_task_that_is_not_unique(self, plain):
+    def test_returns_none_for_a_task_that_is_not_unique(self, plain):
         assert unique_key(plain, '{"to":"ada"}') is None
 
     def test_depends_only_on_the_unique_arguments(self, mailing):

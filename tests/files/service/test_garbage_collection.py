@@ -112,7 +112,7 @@ class TestCollectGarbage:
         assert max(map(len, rounds)) == 2
         assert set(sizes_in_storage()) == {key_of(kept_file.sha256)}
 
-    def test_continues_behind_names_that_are_no_keys(self, var, monkeypatch):
+    def test_continues_after_names_that_are_not_keys(self, var, monkeypatch):
         monkeypatch.setattr('project.core.stored_objects.collection.BATCH_OBJECTS', 2)
         folder = path_of(b'0').parent
         folder.mkdir(parents=True)

@@ -70,7 +70,7 @@ def user():
 
 @pytest.fixture
 def enrolled(user, clock):
-    """Return secret and recovery codes of the user, who enabled the factor five steps ago."""
+    """Enable the factor of the user five time steps ago; return secret and recovery codes."""
     return enrol(user, clock)
 
 

@@ -59,17 +59,17 @@ class TestExpectedVersions:
         with app.test_request_context(headers=[('If-Match', tag) for tag in tags]):
             return expected_versions()
 
-    def test_are_none_without_if_match(self, app):
+    def test_returns_none_without_if_match(self, app):
         assert self.versions_of(app) is None
 
-    def test_are_none_for_a_star(self, app):
+    def test_returns_none_for_a_star(self, app):
         assert self.versions_of(app, '*') is None
 
     @pytest.mark.parametrize(
         ('tags', 'versions'),
         [('"3"', {3}), ('"3", "4"', {3, 4}), ('"3","x", W/"5"', {3}), ('"0"', {0})],
     )
-    def test_are_the_versions_in_if_match(self, app, tags, versions):
+    def test_returns_the_versions_in_if_match(self, app, tags, versions):
         assert self.versions_of(app, tags) == versions
 
     @pytest.mark.parametrize(
