@@ -209,7 +209,7 @@ class Server:
 
     @property
     def roles(self) -> list[bool]:
-        """Return whether each worker serves tasks, in the order of their start."""
+        """Return whether each worker serves tasks, for the oldest worker first."""
         workers = sorted(self.WORKERS.values(), key=lambda worker: worker.age)
         return [worker.serves_tasks for worker in workers]
 
