@@ -33,7 +33,6 @@ from .files import delete_files
 # A link is listed for this time after its end, so that its owner sees why it stopped working.
 EXPIRED_LINK_RETENTION = timedelta(days=30)
 
-
 # Time limit of one run of the nightly task; the next run continues.
 NIGHTLY_BUDGET_SECONDS = 10 * 60
 CONTINUATION_DELAY = timedelta(minutes=1)

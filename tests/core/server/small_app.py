@@ -32,7 +32,7 @@ class HastyWorker(ApiWorker):
 
 
 class CrowdedWorker(ApiWorker):
-    """The worker in which a stream waits for at most a second."""
+    """The worker in which a stream waits for at most two seconds."""
 
     stream_queue_timeout_seconds = 2.0
 
