@@ -22,7 +22,7 @@ VARIANTS = {
 BUSY_VARIANTS = ['sqlite', 'postgresql'] if IS_LONG else ['postgresql']
 
 
-@pytest.fixture(scope='module', params=VARIANTS)
+@pytest.fixture(scope='module', params=VARIANTS if IS_LONG else ['sqlite', 'amqp'])
 def shared(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ServiceUnderTest]:

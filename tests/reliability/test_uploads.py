@@ -18,7 +18,7 @@ from .harness import IS_LONG, ServiceUnderTest, figure, kill, service_under_test
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(3600)]
 
-ROUNDS = 70 if IS_LONG else 4  # per upload method
+ROUNDS = 70 if IS_LONG else 2  # per upload method
 SIZE = 24 * 1024 * 1024
 CHUNK_BYTES = 2 * 1024 * 1024
 CASES = ['sqlite', 'postgresql'] if IS_LONG else ['sqlite']

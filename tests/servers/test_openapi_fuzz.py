@@ -5,7 +5,8 @@ A short run is in CI; `make soak` runs 20,000 cases and more (`FUZZ_EXAMPLES`).
 Schemathesis has two phases. `coverage` sends all wrong values of all parameters: 1,700 requests,
 12 CPU seconds. `fuzzing` sends random requests. CI runs `coverage` without a login and as an admin:
 these reach the authentication and the handler of each route. `make soak` runs it as all kinds of
-callers.
+callers. Each caller costs a process of schemathesis, which needs 10 CPU seconds before its first
+request, so CI leaves out callers that only get other errors.
 """
 
 import os
@@ -26,7 +27,8 @@ pytestmark = [pytest.mark.servers, pytest.mark.timeout(3600)]
 EXAMPLES = os.environ.get('FUZZ_EXAMPLES', '3')
 IS_LONG = 'FUZZ_EXAMPLES' in os.environ
 
-CALLERS = ('nobody', 'unverified', 'disabled', 'member', 'admin', 'key')
+ALL_CALLERS = ('nobody', 'unverified', 'disabled', 'member', 'admin', 'key')
+CALLERS = ALL_CALLERS if IS_LONG else ('nobody', 'admin', 'key')
 SCOPES = [
     'files:read', 'files:write', 'profile:read', 'profile:write', 'roles:read', 'roles:write',
     'users:delete', 'users:invite', 'users:read', 'users:write',
@@ -135,7 +137,7 @@ def test_generated_requests_return_documented_responses(service: Service, caller
     assert 'Traceback' not in (service.var / 'service.log').read_text()
 
 
-@pytest.mark.parametrize('operation', ENDING)
+@pytest.mark.parametrize('operation', ENDING if IS_LONG else ENDING[1:3])
 def test_session_ending_operations_return_documented_responses(
     service: Service, operation: str
 ) -> None:
