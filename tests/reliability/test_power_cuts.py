@@ -243,6 +243,8 @@ def lost_after(both: Disks, acknowledgements: list[Acknowledgement]) -> int:
     both.mount()
     with service_under_test(both.database.at, 'sqlite') as service:
         assert service.scalar('PRAGMA integrity_check') == 'ok'
+        # A cut between the last step of an upload and its commit leaves bytes without a row.
+        service.flask('files', 'sweep')
         service.flask('files', 'fsck')
         assert is_usage_consistent(service)
         client = Client(service, log_in(service, 'ada', PASSWORD).json()['data']['token'])
