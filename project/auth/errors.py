@@ -82,7 +82,10 @@ class InvitationInvalid(UnprocessableContent):
 
 
 class UsernameMissing(UnprocessableContent):
-    """The username is missing for a new user, or is not that of the existing user."""
+    """An accepted invitation has no username for a new user.
+
+    Also raised if it has a username, but its user exists and has another one.
+    """
 
     field, reason = 'username', 'Required: choose a username'
 
@@ -110,7 +113,7 @@ class TooManyKeys(Conflict):
 
 
 class ScopeUnknown(UnprocessableContent):
-    """No permission with this name can be a scope of an API key."""
+    """One of the scopes is not the name of a permission."""
 
     field, reason = 'scopes', 'No such scope'
 

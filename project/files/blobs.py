@@ -124,7 +124,8 @@ def blob_as_local_file(sha256: str) -> AbstractContextManager[IO[bytes]]:
 def iter_chunks(sha256: str) -> Iterator[bytes]:
     """Return a blob in blocks. The blob is opened when the first block is read.
 
-    The request context may have ended before the first read, so this call looks up the storage.
+    The request context may have ended before the first block is read. So the storage is looked up
+    now, not at the first read.
     """
     place = storage()
 

@@ -14,7 +14,7 @@ from project.core.errors import (
 
 
 class FileNotFound(NotFound):
-    """The caller has no such file. The error does not reveal files of other users."""
+    """The caller has no such file. The response is the same if another user has the file."""
 
     field, reason = 'file', 'No such file'
 

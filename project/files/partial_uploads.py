@@ -28,7 +28,7 @@ from .errors import UploadNotFound
 
 READ_CHUNK_BYTES = 1024 * 1024
 
-# `.copy`: a file that is being copied from the fallback storage.
+# `.copy`: the copy that `relocate_and_unshare` is writing.
 PARTIAL_NAME_PATTERN = re.compile(r'[0-9a-f]{32}(\.copy)?')
 
 
@@ -43,7 +43,7 @@ class PartialFile:
     """The file of a partial upload. Its name is the id of the upload."""
 
     def __init__(self, upload_id: UUID) -> None:
-        # Without the volume, every upload would seem to be deleted.
+        # If the volume is not mounted, every upload would seem to be deleted.
         storage().ensure_mounted()
         self._paths = [folder / upload_id.hex for folder in storage().partial_folders]
         self.path = self._paths[0]
@@ -173,7 +173,7 @@ def iter_arriving(stream: ArrivingBytes, is_late: Callable[[], bool]) -> Iterato
 
 
 def iterate_names() -> Iterator[ListedName]:
-    """Yield the names in the folders of partial uploads. Keys are ids of uploads."""
+    """Yield the names in the folders of partial uploads; a key is the id of an upload."""
     return _names(storage().partial_folders)
 
 

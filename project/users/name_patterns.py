@@ -9,7 +9,8 @@ TYPED_USERNAME = USERNAME.replace('a-z', 'A-Za-z')
 #: The name of a role.
 ROLE = '^[a-z][a-z0-9_-]{1,31}$'
 
-# First path segments below /users. The application does not start if this tuple lacks one of them.
+# First path segments below /users. A user with one of these names would have the path of another
+# route, such as `/users/me`. The application does not start if this tuple lacks a segment.
 PATH_WORDS = ('me', 'roles', 'import', 'export', 'stats')
 
 # Names that suggest an operator. The mailbox names are from RFC 2142.

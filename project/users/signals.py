@@ -23,7 +23,7 @@ username_changed = _signals.signal('username-changed')
 
 #: `send('users', user_id=…, email='…', by=…)`: the account is closed. No function finds the user or
 #: the email address any longer; a task erases the data. Receivers must revoke all credentials that
-#: work without the user, in a time that does not grow with the user's data.
+#: work without the user, such as PINs, in a time that does not grow with the user's data.
 user_deleted = _signals.signal('user-deleted')
 
 #: `send('users', user_id=…, was=[…], roles=[…], by=…)`: the roles of a user were changed.

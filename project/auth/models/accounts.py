@@ -144,7 +144,7 @@ class Pin(Base):
 
     @classmethod
     def find_codes(cls, purpose: str, emails: Iterable[str]) -> dict[str, bytes]:
-        """Return the HMACs of the valid codes that were mailed, by email address."""
+        """Return the HMACs of the valid codes, not PINs, by email address."""
         code = select(cls.email, cls.code_hmac).where(cls.purpose == purpose, cls.email.in_(emails))
         valid = code.where(cls.attempts_left.is_(None), cls.expires_at > now())
         return {row.email: row.code_hmac for row in execute_select(valid)}
@@ -205,9 +205,9 @@ PASSWORD_HASH_OF_USER = CompiledQuery(
     ),
 )
 
-# Map `place` to a number up to the last id: `place % 2**n` for the largest n whose result does not
-# exceed the last id. The user with this id, or the next one, has the reference hash. New users
-# change few of these mappings.
+# Map `place` to a number up to the highest user id: `place % 2**n` for the largest n whose result
+# does not exceed that id. The user with this number as id, or with the next higher id, has the
+# reference hash. When users are added, few values of `place` get another number.
 _last, _other = aliased(Credential), aliased(Credential)
 _last_id = select(func.max(_last.user_id).label('id')).subquery().c.id
 _remainders = [

@@ -17,7 +17,10 @@ from project.users.models import USER_SELECT, User
 
 
 class ApiKey(Base):
-    """An API key, stored as a hash. It has the permissions of its owner within its scopes."""
+    """An API key, stored as a hash.
+
+    At each request, it has those permissions of its owner that are among its scopes.
+    """
 
     __tablename__ = 'auth_api_keys'
     __table_args__ = (Index(None, 'user_id', 'created_at'),)

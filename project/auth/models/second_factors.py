@@ -55,7 +55,10 @@ class Totp(Base):
 
 
 class RecoveryCode(Base):
-    """A code that replaces the authenticator once; a fast hash is enough for 120 random bits."""
+    """A code that can be used once, instead of a code of the authenticator.
+
+    A fast hash is enough, because 120 random bits cannot be guessed.
+    """
 
     __tablename__ = 'auth_recovery_codes'
 

@@ -68,8 +68,8 @@ def key_create(body: KeyCreateBody) -> CreatedKey:
     """Create an API key for a program.
 
     The key is shown only once, and a mail notifies you. `scopes` are permissions, such as
-    `files:read`. The key has those of your permissions that are among its scopes. A scope that you
-    do not hold returns 403. More than 50 keys return 409.
+    `files:read`. You must hold each of them, otherwise the response is 403. If you lose one of them
+    later, the key loses it, too. More than 50 keys return 409.
     """
     return service.create_key(current_principal(), **body)
 

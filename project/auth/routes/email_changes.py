@@ -38,8 +38,9 @@ class EmailChangeCreateBody(TypedDict):
 def email_change_create(body: EmailChangeCreateBody) -> None:
     """Mail a PIN to a new email address. The response is always the same.
 
-    If a user has the email address, the mail is a notice instead. Limit: ten requests a day. After
-    ten mails a day to one email address, a further mail is sent only if you have no valid code.
+    If another user has the email address, the mail is a notice to that user instead. Limit: ten
+    requests a day. After ten mails a day to one email address, a further mail is sent only if you
+    have no valid code.
     """
     service.request_email_change(current_principal(), body['new_email'])
 

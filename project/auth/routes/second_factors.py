@@ -49,8 +49,8 @@ class TotpReplaceBody(TypedDict):
 def totp_replace(body: TotpReplaceBody) -> dict[str, list[str]]:
     """Enable the second factor with a code of the authenticator.
 
-    The response contains ten recovery codes, which are shown only once. Each code replaces the
-    authenticator once.
+    The response contains ten recovery codes, which are shown only once. Each recovery code can be
+    used once, instead of a code of the authenticator.
     """
     return {'recovery_codes': service.confirm_totp(current_principal(), body['otp'])}
 

@@ -57,8 +57,8 @@ def register(*, username: str, email: str, password: str, name: str = '') -> Non
 
     Registrations of known and unknown email addresses take the same time and write the same rows,
     because only a task looks the email address up. A repeated registration with the same username,
-    email address and password restarts the 24 hours of the pending registration, whose password
-    never changes.
+    email address and password restarts the 24 hours of the pending registration. It never changes
+    the password of that registration.
 
     :raises PasswordTooWeak: if the password is weak.
     :raises ApiError: if the username is invalid or reserved.
@@ -70,7 +70,7 @@ def register(*, username: str, email: str, password: str, name: str = '') -> Non
     # Count before the check of the password: the response to a repeated registration reveals
     # whether the password is right.
     REGISTRATION.consume(key)
-    # Hash before the transaction begins, because on SQLite it holds the only write lock.
+    # Hash before the transaction begins: on SQLite, a transaction holds the only write lock.
     _keep_registration(username, email, name, _hash_to_keep(username, key, password))
 
 
@@ -164,7 +164,7 @@ def create_account(
 
 
 def _hash_to_keep(username: str, key: str, password: str) -> str:
-    """Return a new hash for a registration, or the hash of a renewed registration.
+    """Return a new hash, or the stored hash if a pending registration is renewed.
 
     It takes the same time for a wrong email address and a wrong password.
 

@@ -22,8 +22,8 @@ MAX_SECOND_FACTOR_MAILS_PER_DAY = 3
 MAX_PIN_ATTEMPTS_PER_NETWORK = 25
 UNLOCK = 'flask auth unlock USER'
 
-# Username and email address have separate counters: with one counter for both, a blocked username
-# would reveal the email address of its account.
+# Username and email address have separate counters. With one counter for both, an attacker who
+# blocks a username would see which email address is blocked with it.
 LOGIN_NAME = AttemptCounter(
     name='login-name',
     scope='account name as typed at the login: username or email address',
@@ -38,7 +38,7 @@ LOGIN_DEVICE = AttemptCounter(
     scope='known device',
     limit=MAX_ATTEMPTS,
     period=ATTEMPT_PERIOD,
-    recovery='Log in without `device`: only logins with its token use this counter.',
+    recovery='Log in without `device`: only logins with that token use this counter.',
     command=UNLOCK,
 )
 SESSION_PASSWORD = AttemptCounter(
@@ -98,17 +98,17 @@ PIN_MAIL = AttemptCounter(
     scope='mailbox and purpose of a mailed PIN',
     limit=MAX_MAILS_PER_DAY,
     period=DAY,
-    recovery='Without a valid code, one more mail is sent. A code is valid for 24 hours.',
+    recovery='If no code is valid, one more mail is sent. A code is valid for 24 hours.',
     command=UNLOCK,
 )
-# Separate limits: strangers can cause the first notice and must not use up the mails of the second.
+# Strangers can cause mails with the first subject. They must not use up the limit of the second.
 ALREADY_REGISTERED, EMAIL_CHANGED = NOTICE_SUBJECTS = 'already-registered', 'email-changed'
 NOTICE_MAIL = AttemptCounter(
     name='notice-mail',
     scope='mailbox and subject of a notice: already registered, email address changed',
     limit=MAX_MAILS_PER_DAY,
     period=DAY,
-    recovery='Only mails are limited; no login depends on it.',
+    recovery='Only mails are limited; no login depends on them.',
     command=UNLOCK,
 )
 REGISTRATION = AttemptCounter(
@@ -140,7 +140,7 @@ SECOND_FACTOR_MAIL = AttemptCounter(
     scope='account whose owner is notified of wrong second factors',
     limit=MAX_SECOND_FACTOR_MAILS_PER_DAY,
     period=DAY,
-    recovery='Only mails are limited; no login depends on it.',
+    recovery='Only mails are limited; no login depends on them.',
     command=UNLOCK,
 )
 

@@ -37,7 +37,7 @@ from .credentials.pins import (
 )
 from .security_events import actor_of, record_security_event
 
-# As long as the lifetime of the codes in the third and later mails of a day.
+# Equal to the lifetime of a code: the third and later mails of a day contain a code.
 CHANGE_LIFETIME = timedelta(hours=24)
 
 

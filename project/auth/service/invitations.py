@@ -54,7 +54,7 @@ def invite(asker: Principal, *, email: str, roles: Iterable[str] = (MEMBER,)) ->
 def on_users_created_invite(
     _sender: object, *, user_ids: list[int], invite: bool, by: int | None
 ) -> None:
-    """Invite new users, in batches of `BATCH_USERS` per task."""
+    """Enqueue invitations of new users if `invite` is true, `BATCH_USERS` per task."""
     for start in range(0, len(user_ids) if invite else 0, BATCH_USERS):
         enqueue(invite_users, user_ids[start : start + BATCH_USERS], by)
 
@@ -84,7 +84,7 @@ def send_invitation(email: str, roles: list[str], invited_by: int | None) -> Non
         user = users.find_user_by_login(email)
         if not _may_invite(invited_by, user.roles if user else roles):
             # The inviting user was disabled, deleted or demoted, or the invited user has more
-            # permissions. An unacceptable invitation must not replace an acceptable one.
+            # permissions. An invitation that cannot be accepted must not replace a valid one.
             return
         if user and Credential.find_hash(user.id):
             send_already_registered_notice(user)

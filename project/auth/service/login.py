@@ -154,7 +154,7 @@ def _enter(
     known: UUID | None,
     device: str | None,
 ) -> Login:
-    """Open a session.
+    """Open a session after the checks of a login; store a renewed password hash.
 
     :raises WrongCredentials: if the password was changed while it was verified.
     """

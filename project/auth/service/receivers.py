@@ -44,7 +44,7 @@ def connect_receivers() -> None:
 
 
 def on_users_created(_sender: object, *, user_ids: list[int], invite: bool, by: int | None) -> None:
-    """Record which actor created users. Registrations are recorded elsewhere."""
+    """Record the creation of users, with the actor. `register` records registrations."""
     for user_id in user_ids:
         record_security_event(
             'user_created', user_id, actor=f'user:{by}' if by else None, invited=invite

@@ -1,4 +1,8 @@
-"""Security events, each in the transaction of its action; failures, in a separate transaction."""
+"""Security events: recording and lists.
+
+An event is stored in the transaction of the action that it records. The event of a failed attempt
+has its own transaction, so that it is not rolled back with the attempt.
+"""
 
 import json
 from collections.abc import Iterator

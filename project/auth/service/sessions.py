@@ -1,4 +1,4 @@
-"""Identification of tokens; lists and ends of sessions; resets of attempt counters."""
+"""Identification of callers by their tokens, list and end of sessions, reset of counters."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -202,8 +202,9 @@ def _counters_of_email(email: str) -> list[tuple[AttemptCounter, str]]:
 def on_user_disabled_revoke_credentials(_sender: object, *, user_id: int) -> None:
     """End sessions of a disabled user; delete API keys, PINs and email changes.
 
-    A user who is enabled again still has the password, the second factor, finished exports and the
-    known devices. A known device only decides which attempt counter a login uses.
+    The password, the second factor, finished exports and the known devices stay, because the user
+    may be enabled again. A known device gives no access: it only decides which attempt counter a
+    login uses.
     """
     end_sessions_of(user_id)
     for model in (ApiKey, EmailChange):

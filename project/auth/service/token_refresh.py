@@ -37,8 +37,9 @@ def refresh_session(refresh_token: str) -> Login:
     """Return new tokens for a refresh token.
 
     For `REFRESH_GRACE_PERIOD`, a used token gets the same tokens again. Later reuse ends the
-    session, even after further refreshes, and a mail notifies the user. The raised error does not
-    roll this back. A refresh does not make the login fresh, and requires no second factor.
+    session, even after further refreshes, and a mail notifies the user. The raised error does
+    not roll back these two effects. A refresh does not make the login fresh, and requires no second
+    factor.
 
     :raises WrongRefreshToken: if the token is unknown, expired or reused.
     """
@@ -117,7 +118,7 @@ def _login(pair: TokenPair, session: Session) -> Login:
 
 @atomic()
 def _end(found: SessionFamilyRow) -> None:
-    """End the session of a reused token and notify its user, once."""
+    """End the session of a reused token, unless it has ended; notify its user."""
     ended = delete(Session).where(Session.id == found.id).returning(Session.id)
     if db.session.execute(ended).one_or_none() is None:
         return

@@ -82,7 +82,7 @@ class File(Base):
     owner_id: Mapped[int] = mapped_column(ForeignKey('users.id'))
     name: Mapped[str] = mapped_column(String(255))
     size: Mapped[int] = mapped_column(BigInteger)
-    # Copies from the newest version, so that a list needs no join.
+    # `size`, `type` and `sha256` are copied from the newest version, so that a list needs no join.
     type: Mapped[str] = mapped_column(String(127))
     sha256: Mapped[str] = mapped_column(ForeignKey('files_blobs.sha256'), index=True)
     current_version: Mapped[int] = mapped_column(default=1)
@@ -169,7 +169,7 @@ class Version(Base):
 
 
 class Thumbnail(Base):
-    """A thumbnail of a version: `pending`, `ready`, or `failed` if it is unreadable.
+    """A thumbnail of a version: `pending`, `ready`, or `failed` for an unreadable image.
 
     Each version has its own thumbnails. Shared ones would reveal that another user has the same
     bytes.

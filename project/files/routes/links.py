@@ -39,7 +39,8 @@ LINK_ERRORS = (LinkNotFound, FileNotFound, LinkPasswordWrong, TooManyAttempts)
 PASSWORD_HEADER_NAME = 'X-Link-Password'
 PASSWORD_HEADER = {PASSWORD_HEADER_NAME: Header('The password of the link, if it has one.')}
 
-# The limit protects the CPU: each password takes 50 ms of CPU time. Tokens cannot be guessed.
+# The limit protects the CPU: each password takes 50 ms of CPU time. Tokens, which cannot be
+# guessed, would need no limit.
 SHARED_RATE_LIMIT = '120/minute'
 
 

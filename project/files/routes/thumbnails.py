@@ -42,8 +42,8 @@ def thumbnail_show(file_id: UUID, query: ThumbnailParameters) -> Response:
 
     The first request starts a task and returns 202. Repeat the request after `Retry-After` seconds.
     The image must be JPEG, PNG, GIF, WebP or AVIF; an unreadable image returns 422 `type`. If your
-    thumbnails take more than a tenth of your quota, the response is 413 `quota`. After five failed
-    attempts of the task, the response is 503 for ten minutes.
+    thumbnails take a tenth of your quota, and at least 16 MB, the response is 413 `quota`. After
+    five failed attempts of the task, the response is 503 for ten minutes.
     """
     found = service.open_thumbnail(current_principal().user_id, file_id, query['size'])
     if found is None:

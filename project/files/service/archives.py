@@ -34,7 +34,7 @@ def open_archive(owner_id: int, file_ids: Sequence[UUID]) -> ZipStream:
     for file in (files[file_id] for file_id in wanted):
         name = _free_name(file.name, taken)
         # Each file is opened when the archive reaches it; otherwise 1,000 files would be open. If
-        # it is garbage-collected before that, the response breaks off: Content-Length was sent.
+        # it is missing then, the response breaks off, because Content-Length was sent already.
         archive.add(blobs.iter_chunks(file.sha256), name, size=file.size)
     return archive
 
@@ -42,8 +42,8 @@ def open_archive(owner_id: int, file_ids: Sequence[UUID]) -> ZipStream:
 def _free_name(name: str, taken: dict[str, int]) -> str:
     """Return a unique name, even on file systems that ignore case.
 
-    :param taken: the last number of each name in the archive, by the casefolded name. This function
-        updates it.
+    :param taken: the highest number of each name in the archive, by the casefolded name. This
+        function updates it.
     """
     path, wanted, free = PurePath(name), name.casefold(), name
     while free.casefold() in taken:

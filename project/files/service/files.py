@@ -94,8 +94,8 @@ def trash_file(owner_id: int, file_id: UUID, *, expected: Expected = None) -> No
     :raises FileNotFound: if the owner has no such file.
     :raises FileChanged: if the file has another row version than the expected ones.
     """
-    # If the clock of another process was ahead, the trash was emptied at a later time than now.
-    # Use that time: with an earlier one, the file would count as deleted.
+    # A process whose clock was ahead may have stored a future `trash_emptied_at`. Then use that
+    # time: a file with an earlier `trashed_at` would count as deleted.
     moment = literal(now(), UTCDateTime)
     emptied_at = select(Usage.trash_emptied_at).where(Usage.user_id == owner_id).scalar_subquery()
     trashed_at = case((emptied_at > moment, emptied_at), else_=moment)

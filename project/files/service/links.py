@@ -121,7 +121,7 @@ def open_shared(
 
 
 def count_download(link: LinkRow, stream: StoredObject) -> None:
-    """Count a download, or close the stream and raise LinkNotFound if none is left."""
+    """Count a download. If none is left, close the stream and raise LinkNotFound."""
     if not _count(link.id):
         stream.close()
         raise LinkNotFound
@@ -129,7 +129,7 @@ def count_download(link: LinkRow, stream: StoredObject) -> None:
 
 @atomic()
 def unlock_link(link_id: UUID) -> bool:
-    """Reset the counter of wrong passwords of a link. Return whether there were any.
+    """Reset the counter of wrong passwords of a link. Return whether it was above 0.
 
     :raises LinkNotFound: if the link does not exist.
     """
@@ -173,7 +173,7 @@ def _count(link_id: UUID) -> bool:
 
 @atomic()
 def _add(owner_id: int, link: Link) -> None:
-    # Without the lock, two calls could both add the last link, or add links to a deleted file.
+    # Without the lock, two calls could both add the 50th link, or add links to a deleted file.
     lock_file(owner_id, link.file_id)
     there = select(Link.id).where(Link.file_id == link.file_id).limit(MAX_LINKS_PER_FILE)
     if len(db.session.scalars(there).all()) >= MAX_LINKS_PER_FILE:

@@ -44,7 +44,7 @@ def file_stats() -> list[TypeStats]:
 
 
 def ensure_within_quota(owner_id: int) -> None:
-    """Ensure that a user does not exceed a quota that may have been lowered.
+    """Ensure that a user is within the quota, which an operator may have lowered.
 
     :raises QuotaExceeded: if the used and reserved bytes exceed the quota.
     """

@@ -81,8 +81,8 @@ def create_with_chunk(
 ) -> tuple[UUID, Progress]:
     """Create an upload and append its first chunk. Return its id and its progress.
 
-    If the chunk is rejected or its connection breaks, the upload is deleted: the client never
-    receives its URL. Raises the errors of `create_upload` and `append`.
+    If the chunk is rejected or its connection breaks, the upload is deleted, because the
+    client never receives its URL. Raises the errors of `create_upload` and `append`.
     """
     upload_id = create_upload(owner_id, length=length, name=name, tus_metadata=tus_metadata).id
     try:

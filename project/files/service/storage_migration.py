@@ -14,7 +14,7 @@ from project.files.partial_uploads import PartialFile
 def move_storage(to: str) -> Iterator[CopyResult]:
     """Copy all objects to the storage with a URL, and yield the result of each.
 
-    The source is the storage in use. If the target is the storage in use, the source is the
+    The source is the storage in use. Exception: if the target is already in use, the source is the
     fallback storage. Files of partial uploads in the folder of the fallback storage are moved, too.
 
     :param to: a URL in the form of STORAGE_URL.

@@ -45,7 +45,7 @@ THUMBNAIL_EDGES_PIXELS = (64, 256, 1024)  # the longer side
 # the maximum number of pixels, of eight bytes each, is smaller than this.
 MAX_THUMBNAIL_SOURCE_BYTES = 256 * 1024 * 1024
 
-# With this number of pending tasks, a further request enqueues nothing. Its response is the same.
+# With this number of pending tasks, a further request enqueues none. The client repeats it later.
 MAX_PENDING_THUMBNAILS_PER_USER = 100
 
 
@@ -132,7 +132,7 @@ def _request(owner_id: int, file_id: UUID, number: int, edge: int) -> None:
     task_id = enqueue(make_thumbnail, str(file_id), number, edge, owner_id)
     place = {'file_id': file_id, 'number': number, 'edge': edge}
     row = {**place, 'state': PENDING, 'task_id': task_id}
-    # Concurrent first requests wait for the same task.
+    # Concurrent first requests get the same task, because `make_thumbnail` is `unique`.
     db.session.execute(upsert(Thumbnail, row, conflict=tuple(place), change={'task_id': task_id}))
 
 

@@ -19,7 +19,7 @@ def empty_trash(owner_id: int) -> None:
     After the commit, no function finds them. A task deletes their rows in batches; the usage
     decreases with each batch. The duration of this call does not depend on the number of files.
     """
-    # It must be later than each `trashed_at` of the trash, even if the clock was set back.
+    # `moment` must be later than each `trashed_at` of the trash, even if the clock was set back.
     newest = select(func.max(File.trashed_at)).where(File.owner_id == owner_id)
     known = [Usage.find_trash_emptied_at(owner_id), db.session.scalar(newest)]
     moment = max([now(), *filter(None, known)]) + timedelta(microseconds=1)

@@ -152,7 +152,7 @@ def _begin(owner_id: int, upload_id: UUID, size: int) -> None:
 
 @locks_user('owner_id')
 def _extend(owner_id: int, upload_id: UUID, size: int) -> int:
-    """Extend a reservation to at least `size` bytes and renew it. Return its bytes."""
+    """Renew a reservation, and extend it to at least `size` bytes. Return its bytes."""
     alive = (
         update(Upload).where(Upload.id == upload_id).values(expires_at=now() + RESERVATION_LIFETIME)
     )

@@ -263,7 +263,7 @@ def user_me_profile() -> ProfileRow:
 @blueprint.get('/<string:username>')
 @endpoint(
     allow=public, limit='120/minute', arguments=USERNAME_ARGUMENT,
-    # If this path segment is a number, it is the id of a user, and that route requires a login.
+    # If this path segment is a number, the route of a user id matches. It requires a login.
     errors=[NoSuchUsername, Unauthorized],
 )  # fmt: skip
 def username_show(username: str) -> None:

@@ -42,8 +42,8 @@ register_object_kind(
     ObjectKind(prefix='exports', reference=Export.storage_key, size=Export.size), owner=__name__
 )
 
-# Each service runs one export at a time, so that many requests for exports do not block other
-# tasks.
+# All processes of a service together run one export at a time, so that many requests for exports do
+# not block other tasks.
 export_slot = InterprocessSemaphore()
 
 

@@ -31,7 +31,7 @@ class RejectedRow:
 
 
 class _DryRunRollback(Exception):
-    """Rolls the transaction of a dry run back."""
+    """Exception that rolls back the transaction of a dry run."""
 
 
 def import_users(
@@ -43,6 +43,7 @@ def import_users(
     The other users are created and invited together, or none of them if an error occurs.
 
     :param rows: validated mappings of `username` in lower case, `email`, `name`, `bio` and `roles`.
+    :param dry_run: if true, the transaction is rolled back, so that no user is created.
     """
     rejected: list[RejectedRow] = []
     with suppress(_DryRunRollback), atomic():

@@ -229,7 +229,8 @@ def enable_user(user_id: int) -> None:
 def is_active(user_id: int) -> bool:
     """Return whether a user exists and is active.
 
-    If the transaction has locked the user (`atomic(locking=…)`), the result is valid until its end.
+    If the transaction has locked the user (`atomic(locking=…)`), the result does not change until
+    the transaction ends.
     """
     user = User.find(user_id)
     return user is not None and user.status == ACTIVE

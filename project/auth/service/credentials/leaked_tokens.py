@@ -42,7 +42,7 @@ def find_token_owner(token: str) -> tuple[str, UserRow]:
 def revoke_leaked(token: str) -> tuple[str, UserRow]:
     """Revoke a token, mail its owner and record the event.
 
-    A refresh token, even an old one, ends its session.
+    If it is a refresh token, even an old one, its session ends.
 
     :returns: the same as `find_token_owner`.
     :raises TokenNotFound: if it is not a token, or is unknown.

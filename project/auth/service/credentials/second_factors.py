@@ -179,7 +179,7 @@ def verify_second_factor(
     """Return the verified factor of a login, or None if the user has no factor.
 
     The caller passes the factor to `consume_second_factor`. A wrong factor is reported to the user
-    by mail, because its sender knows the password (ASVS 6.3.5). If the secret cannot be decrypted,
+    by mail, because the client knows the password (ASVS 6.3.5). If the secret cannot be decrypted,
     an error is logged and no mail is sent.
 
     :param device: the known device of the login; it decides the counter of OTPs.
@@ -270,7 +270,7 @@ def _confirm(user_id: int, ciphertext: bytes, step: int) -> list[str]:
 def _new_codes(user_id: int) -> list[str]:
     """Replace a user's recovery codes.
 
-    Each code has 120 random bits, so a fast hash is enough (ASVS 6.5.2).
+    A fast hash is enough (ASVS 6.5.2): the 120 random bits of a code cannot be guessed.
     """
     made = [b32encode(secrets.token_bytes(15)).decode().lower() for _ in range(RECOVERY_CODE_COUNT)]
     codes = ['-'.join(code[at : at + 4] for at in range(0, 24, 4)) for code in made]

@@ -24,7 +24,7 @@ def find_timestep(secret: bytes | None, otp: str) -> int | None:
 
 
 def last_timestep() -> int:
-    """Return the last timestep whose code is accepted now.
+    """Return the highest timestep whose code is accepted now.
 
     A later stored timestep comes from a server clock that was ahead. It is ignored, so that the
     owner is not locked out until that time.
