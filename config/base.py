@@ -87,7 +87,7 @@ class Config:
         2,
         0,
         64,
-        'Tasks beside mails that run at the same time, in the service or in each `flask jobs '
+        'Tasks other than mails that run at the same time, in the service or in each `flask jobs '
         'work`; 0: none in the service.',
     )
     MAINTENANCE_FILE = text(
@@ -125,7 +125,7 @@ class Config:
         1,
         100,
         'Bodies above 32 KiB that one client address, and one user, may send to a process at the '
-        'same time; as many responses above 64 KiB.',
+        'same time; the same limit applies to responses above 64 KiB.',
     )
     # At most 300: orchestrators kill a process that takes minutes to stop.
     SHUTDOWN_DELAY = number(
@@ -172,7 +172,7 @@ class Config:
         True, 'Whether requests are rate limited; false for load tests only. Attempt counters stay.'
     )
 
-    # Limits per request. Routes that accept uploads raise MAX_CONTENT_LENGTH.
+    # Limits per request. Routes that accept uploads have a higher limit than MAX_CONTENT_LENGTH.
     MAX_CONTENT_LENGTH = size(
         '1MiB', 'The largest body in bytes, except uploads.', low=1, variable=None
     )

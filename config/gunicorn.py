@@ -130,7 +130,7 @@ def post_fork(server: Any, worker: Any) -> None:
         with app.app_context():
             for engine in database.engines.values():
                 engine.dispose(close=False)
-    # Not in the task worker: it forks, and threads do not survive a fork.
+    # The task worker starts no such thread: it forks, and threads do not survive a fork.
     readiness = getattr(app, 'extensions', {}).get('readiness')
     if readiness and not worker.serves_tasks:
         readiness.watch()

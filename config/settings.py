@@ -36,7 +36,8 @@ class Kind:
     :param reader: the name of the parser in `config.env`.
     :param wanted: a description of the accepted text for messages: `a whole number from 1 to 64`.
     :param accepts: returns whether a value of the type is accepted.
-    :param wanted_of_python: the same for values in `APP_CONFIG_FILE`; by default `wanted`.
+    :param wanted_of_python: a description of the accepted Python values in `APP_CONFIG_FILE`, for
+        messages; by default `wanted`.
     :param options: arguments of the parser.
     :param is_optional: whether the value may be None.
     """

@@ -5,6 +5,6 @@ from .settings import with_default
 
 
 class StagingConfig(ProductionConfig):
-    """Settings of production, so that a configuration that works in staging works there, too."""
+    """Settings of production: a configuration that works in staging also works in production."""
 
     API_DOCS = with_default(ProductionConfig, 'API_DOCS', 'public')

@@ -32,7 +32,7 @@ def recent_window(period: timedelta) -> tuple[datetime, datetime]:
     """Return the first and last moment of a time window that ends now.
 
     The window ends `MAX_CLOCK_SKEW` after now, because the clocks of two machines may differ by
-    that much. A later moment is outside the window: a machine whose clock was ahead has stored it.
+    that much. A later moment is outside the window, because a machine with a wrong clock stored it.
 
     :param period: the length of the window.
     """

@@ -116,8 +116,8 @@ def _delete_in_batches(column: InstrumentedAttribute[Any], moment: datetime) -> 
         if len(rows) < limit:
             return
         limit = next_limit(limit, seconds)
-        # Start at the last deleted value. The index still contains entries of deleted rows, so each
-        # batch would otherwise read the entries of all earlier batches.
+        # Start at the highest deleted value. The index still contains entries of deleted rows, so
+        # each batch would otherwise read the entries of all earlier batches.
         last = max(row[-1] for row in rows)
         condition, began = (column >= last) & (column <= moment), time.monotonic()
 
@@ -125,8 +125,8 @@ def _delete_in_batches(column: InstrumentedAttribute[Any], moment: datetime) -> 
 def next_limit(limit: int, seconds: float) -> int:
     """Return the size of the next batch.
 
-    :param limit: the size of the last batch in rows.
-    :param seconds: the duration of the last batch.
+    :param limit: the maximum number of rows of the previous batch.
+    :param seconds: the duration of the previous batch.
     """
     if seconds > BATCH_SECONDS:
         return max(1, limit // 2)

@@ -59,7 +59,7 @@ class CompiledQuery(Generic[R]):
         elif isinstance(bind, Engine):  # In tests, it is a connection in a transaction of the test.
             with suppress(bind.dialect.loaded_dbapi.Error):
                 return self._all_by_driver(bind, values)
-            # After an error, run the query again by SQLAlchemy. Its event handlers classify the
+            # After an error, run the query again with SQLAlchemy, whose event handlers classify the
             # error (lost connection, damaged database, wrong statement) and invalidate connections.
         rows = db.session().connection().execute(self.statement, values)
         return [self._make_row(row) for row in rows]

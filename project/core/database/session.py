@@ -48,7 +48,8 @@ class Base(DeclarativeBase):
 
 db = SQLAlchemy(model_class=Base, session_options={'expire_on_commit': False})
 
-# Checks the database before gunicorn starts. Locks users by id, in their order.
+# VALIDATE_DATABASE checks the database before gunicorn starts. LOCK_USERS locks the users with the
+# given ids, in the given order.
 VALIDATE_DATABASE: AppValue[Callable[[], None]] = AppValue('validate_database')
 LOCK_USERS: AppValue[Callable[[Sequence[int]], None]] = AppValue('lock_users')
 

@@ -91,14 +91,18 @@ class Greeting:
 
     waiting: socket.socket | None = None
     connected_at: float = 0.0
-    #: Whether the server greeted on the last connection. If so, a late greeting is not yet a fault.
+    #: Whether the server greeted on the previous connection. If so, a late greeting is not a fault
+    #: yet.
     has_greeted: bool = False
 
     def check(self, host: str, port: int) -> None:
-        """Return if the server greets, or greeted on the last connection and still has time.
+        """Ensure that the server greets.
 
-        :raises OSError: if it rejects the connection or the client.
-        :raises GreetingLate: if it does not greet in time.
+        If the server greeted on the previous connection, it gets `GREETING_TIMEOUT_SECONDS` before
+        a missing greeting is an error.
+
+        :raises OSError: if the server rejects the connection or the client.
+        :raises GreetingLate: if the server does not greet in time.
         """
         if self.waiting is None:
             self.waiting = socket.create_connection((host, port), CONNECT_TIMEOUT_SECONDS)

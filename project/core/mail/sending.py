@@ -22,8 +22,8 @@ def send_mail(
     """Send a mail to one email address after this transaction has committed.
 
     :param template: the name of the mail.
-    :param about: the id of the user whom the mail is about. If this user is deleted earlier, the
-        mail is not sent.
+    :param about: the id of the user whom the mail is about. If this user is deleted before the mail
+        is sent, it is not sent.
     :param secret: further values for the templates, such as a PIN. The outbox encrypts them.
     :param context: values for the templates: JSON, not rows.
     :raises RuntimeError: outside `atomic`.

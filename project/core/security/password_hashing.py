@@ -38,10 +38,10 @@ def verify_password(stored_hash: str | None, password: str, *, cost_of: str | No
     (ASVS 6.3.8). A damaged hash matches no password.
 
     :param stored_hash: None if the user does not exist or has no password.
-    :param cost_of: another hash, such as that of another user. If `stored_hash` is None, the check
-        takes as long as for this hash; default: as long as for the configured cost. Pass it,
-        because stored hashes may have an earlier cost: a hash gets the configured cost at the next
-        login of its user.
+    :param cost_of: the stored hash of another user. If `stored_hash` is None, the check takes as
+        long as for this other hash; default: as long as for a hash of the configured cost. Pass it,
+        because most stored hashes may still have an earlier cost: a hash gets the configured cost
+        at the next login of its user.
     """
     try:
         with _hashing_slot():

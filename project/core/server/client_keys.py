@@ -25,7 +25,8 @@ def address_key(received: bytes, peer: Any, trusted_proxies: int) -> AddressKey:
 
     :param received: the bytes of the request that have arrived, with the whole head.
     :param peer: the address of the other end of the socket, as `accept` returns it.
-    :param trusted_proxies: `TRUSTED_PROXIES`: each appends one IP address to `X-Forwarded-For`.
+    :param trusted_proxies: the number of proxies (`TRUSTED_PROXIES`). Each appends one IP address
+        to `X-Forwarded-For`.
     """
     address = peer[0] if isinstance(peer, tuple) else ''
     if trusted_proxies:

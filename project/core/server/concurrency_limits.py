@@ -52,12 +52,21 @@ class ConcurrencyLimiter:
         return False
 
     def release(self, conn: Any) -> Iterator[object]:
-        """Free the slot of a request; return the connections whose requests start now."""
+        """Free the slot of a request; return the connections whose requests get a slot.
+
+        These requests were waiting. The caller must run them.
+        """
         self._subtract(self.running.pop(conn))
         return self._start_waiting()
 
     def release_key(self, conn: Any, key: Hashable) -> Iterator[object]:
-        """Stop counting a request under a key; yield the connections whose requests start."""
+        """Stop counting a request under a key, such as an IP network.
+
+        The request keeps its slot. If other requests were waiting because of this key, they may get
+        slots now; the caller must run them.
+
+        :returns: the connections whose waiting requests get a slot.
+        """
         if key in self.running.get(conn, ()):
             self.running[conn] -= {key}
             self._subtract([key])

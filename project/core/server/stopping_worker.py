@@ -16,7 +16,8 @@ from .delayed_shutdown import delay_shutdown
 # Seconds for running requests after the master was killed (SIGKILL). Less than the ten seconds
 # after which operators may assume that the port is free and the processes have ended.
 ORPHAN_GRACE_SECONDS = 6
-# Seconds after which the kernel kills such a worker, even if its threads are blocked.
+# Seconds after which the kernel kills a worker whose master was killed, even if its threads are
+# blocked.
 ORPHAN_LIFETIME_SECONDS = 8
 
 

@@ -31,8 +31,8 @@ from .polling_worker import PollingWorker, unread_bytes
 from .request_state import RequestState, is_json
 
 # For each of these kinds of requests, there are threads for this number of clients, each with
-# `BODIES_PER_CLIENT` requests. If as many clients stall, all threads are occupied. A thread that
-# waits for a socket is cheap.
+# `BODIES_PER_CLIENT` requests. If this number of clients stall, all threads for the kind are
+# occupied. A thread that waits for a socket is cheap.
 STREAM_CLIENTS = 4
 LARGE_RESPONSE_CLIENTS = 6
 # Large JSON is received before its user is known, within `BODY_TIMEOUT`. Few routes need it.
@@ -221,7 +221,7 @@ class ApiWorker(PollingWorker):
             self.lingering_close(conn)
 
     def murder_pending(self) -> None:
-        """Reject requests that arrive too late, and requests that wait too long for a thread."""
+        """End requests that arrive too slowly, and reject those that wait too long for a thread."""
         super().murder_pending()
         for limiter in self.limiters:
             self._reject_expired(limiter)

@@ -37,7 +37,7 @@ class ReleasedObject(Base):
 def release_objects(keys: Iterable[str]) -> None:
     """Mark objects for deletion in the caller's transaction.
 
-    A task deletes them soon, unless a row still refers to them.
+    A task deletes them after `COLLECTION_DELAY`, unless a row then refers to them.
     """
     moment = {'released_at': now()}
     # Sorted, so that two transactions that release the same keys do not deadlock.
@@ -52,8 +52,9 @@ def release_objects(keys: Iterable[str]) -> None:
     time_limit=timedelta(minutes=10),
 )
 def collect_released_objects() -> None:
-    """Delete the bytes of released objects. If an object cannot be deleted, it is retried
-    after the others.
+    """Delete the bytes of released objects.
+
+    If an object cannot be deleted, a later run tries it again, after the other objects.
 
     :raises ServiceUnavailable: if objects could not be deleted.
     """

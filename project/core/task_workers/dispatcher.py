@@ -27,7 +27,8 @@ TICK_INTERVAL_SECONDS = 5.0  # between two ticks, which show that the dispatcher
 MAX_SCHEDULE_WAIT_SECONDS = 60.0  # between two reads of the schedules
 REPAIR_INTERVAL_SECONDS = 30.0  # between two searches for tasks that a wrong clock has postponed
 # Maximum number of ids that wait in the broker, per queue and per user in a queue. The numbers are
-# small, because the broker does not distinguish owners: a task waits there for all tasks before it.
+# small, because the broker does not distinguish owners: in the broker, a task of one owner waits
+# for all earlier tasks of other owners.
 MAX_QUEUED_TASKS: dict[Queue, int] = {MAIL: 50, DEFAULT: 50, SLOW: 8}
 MAX_QUEUED_TASKS_PER_OWNER: dict[Queue, int] = {MAIL: 10, DEFAULT: 10, SLOW: 2}
 BROKER_POLL_SECONDS = 0.1

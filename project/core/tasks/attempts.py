@@ -79,7 +79,7 @@ class Watchdog(Protocol):
         """Start the time limit of a task."""
 
     def stop_watch(self) -> None:
-        """End the time limit, because the task has ended. Only its outcome must be stored."""
+        """End the time limit, because the task has ended. Its outcome is stored afterwards."""
 
 
 _attempt: ContextVar[Attempt | None] = ContextVar('attempt', default=None)
@@ -91,10 +91,11 @@ def current_attempt() -> Attempt | None:
 
 
 def complete_with_transaction() -> None:
-    """Complete the current task in this transaction: both are committed, or neither.
+    """Mark the current task as done, in the transaction of the changes that it makes.
 
-    Use it for an effect in the database that must not happen twice. It must be the first call in
-    the `atomic` block of the effect. It does nothing if the function was called directly.
+    So the mark and the changes are both committed, or neither. Use it for changes of the database
+    that must not happen twice. It must be the first call in the `atomic` block that makes them. It
+    does nothing if the function was called directly.
 
     :raises LeaseLost: if another attempt has the task.
     """
@@ -107,8 +108,7 @@ def run_next_task(
 ) -> bool:
     """Claim a task and make an attempt at it; return whether there was a task.
 
-    If the task raises an exception, this determines the outcome, and the exception does not
-    propagate.
+    If the task raises an exception, the exception determines the outcome, and does not propagate.
 
     :param lease: the lease under which the task is claimed.
     :param watch: ends an attempt that takes too long.

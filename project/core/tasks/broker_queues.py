@@ -1,6 +1,7 @@
 """Selection of the tasks that go to the broker: a few at a time, with a share for each owner.
 
-The broker does not distinguish owners: a task waits there for all tasks before it.
+The broker does not distinguish owners: in the broker, a task of one owner waits for all earlier
+tasks of other owners.
 """
 
 from collections import defaultdict
@@ -16,9 +17,9 @@ from .outbox import QUEUED, WAITING, OutboxTask
 from .queues import QueuePart, claimable_parts, is_ready_in
 from .registry import Queue
 
-# Maximum number of tasks in the broker that need a slot of the same concurrency limit. With a
-# second one, a task could find the slot in use each time. It would be given back to the outbox, and
-# so lose its place to tasks of other owners.
+# Maximum number of tasks in the broker that need a slot of the same concurrency limit. If there
+# were two, one of them could find the slot in use each time. It would be given back to the outbox,
+# and so lose its place to tasks of other owners.
 MAX_QUEUED_WITH_SLOT = 1
 
 
@@ -30,7 +31,8 @@ def mark_queued(queue: Queue, limit: int, max_per_owner: int) -> list[UUID]:
         are there already.
     """
     queued: list[UUID] = []
-    # Parts with a concurrency limit come first: each has at most one task in the broker.
+    # Parts with a concurrency limit come first. Each has at most one task in the broker, so most of
+    # `limit` remains for the other tasks.
     for part in sorted(claimable_parts([queue]), key=lambda part: not part.slot):
         if chosen := _front_of(part, limit - len(queued), max_per_owner):
             marked = _mark_queued(chosen)

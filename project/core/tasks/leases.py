@@ -76,7 +76,7 @@ def renew(lease_ids: list[UUID]) -> None:
 
 
 def complete(task_id: UUID, lease: UUID) -> None:
-    """Delete a task that is done, with its secrets."""
+    """Delete a task that is done, and its secrets."""
     _apply_outcome(task_id, lease, delete(OutboxTask))
 
 
@@ -118,7 +118,7 @@ def leased_by(lease: UUID) -> list[ClaimedTask]:
 
 
 def complete_in_transaction(task_id: UUID, lease: UUID) -> None:
-    """Complete a task in the transaction of its effect.
+    """Mark a task as done, in the same transaction as the changes that the task makes.
 
     :raises RuntimeError: outside `atomic`.
     :raises LeaseLost: if another attempt has the task.

@@ -167,8 +167,8 @@ def count_pending(function: Callable[..., Any], owner_id: int, limit: int) -> in
 def delete_tasks_of_subject(user_id: int) -> None:
     """Delete the tasks about a user, and remove the user as the owner of other tasks.
 
-    Call it inside `atomic`. Rows that other transactions have locked are skipped, because their
-    tasks are about to be done.
+    Call it inside `atomic`. The owner stays in rows that other transactions have locked, because
+    the tasks of these rows are about to be done.
     """
     db.session.execute(delete(OutboxTask).where(OutboxTask.subject_id == user_id))
     owned = select(OutboxTask.id).where(OutboxTask.owner_id == user_id)
@@ -201,7 +201,8 @@ def _insert(
     }
     notifier = TASK_NOTIFIER.get()
     change = _conflict_values(values, func.least if notifier.is_in_database else func.min)
-    # The update of an existing task locks it: it does not run before this transaction is visible.
+    # The update of an existing task locks its row, so the task does not run before this transaction
+    # is visible.
     insert = upsert(OutboxTask, values, conflict=('name', 'unique_key'), change=change)
     if notifier.is_in_database:
         # The statement also sends the notification; PostgreSQL delivers it after the commit.

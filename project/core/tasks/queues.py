@@ -1,9 +1,9 @@
 """Queues: the order of due tasks, in which each owner has a share of each queue.
 
-A queue runs in rounds; a round has one task of each owner (start-time fair queueing). A task gets
-the number of its round when it is due. That is the last number of its owner's ready tasks plus one,
-but at least the number of the current round. The next task is then found by one index lookup,
-whatever the number of waiting tasks.
+A queue runs in rounds; a round has one task of each owner (start-time fair queueing). When a task
+is due, it gets a round number: one more than the highest number of its owner's ready tasks, but at
+least the number of the current round. The task with the lowest number runs next. One index lookup
+finds it, whatever the number of waiting tasks.
 """
 
 from collections.abc import Sequence

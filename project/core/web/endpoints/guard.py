@@ -35,7 +35,7 @@ Reload: TypeAlias = Callable[[Principal], Principal | None]
 # Locks users, in the given order of their ids, until the transaction ends.
 LockUsers: TypeAlias = Callable[[Sequence[int]], None]
 
-# The maximum size of a multipart form beside its file.
+# The maximum size of a multipart form without the content of its file.
 FORM_OVERHEAD_BYTES = 64 * 1024
 
 IDENTIFY: AppValue[Identify] = AppValue('identify')

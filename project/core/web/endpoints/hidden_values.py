@@ -1,7 +1,7 @@
-"""Check for values of URL arguments that are unreachable because another route has their path.
+"""Check that no route hides a value of another route's URL argument.
 
-A route `/users/stats` would hide the user `stats` in `/users/<username>`. So the schema of the
-argument must exclude the word.
+For example, a route `/users/stats` would hide `/users/<username>` for the user `stats`: no request
+could reach this user. So the schema of the argument `username` must exclude the word `stats`.
 """
 
 import re
@@ -18,7 +18,7 @@ TEXT_ARGUMENT_PATTERN = re.compile(r'<(?:string:)?(\w+)>')
 
 
 class HiddenValue(Exception):
-    """A path segment of a route is a value of another route's argument. Prevents the start."""
+    """A route hides a value of another route's URL argument. The service does not start."""
 
 
 def validate_arguments(app: Flask) -> None:

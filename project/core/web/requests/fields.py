@@ -130,7 +130,7 @@ class UploadTarget(Protocol):
         """Append a block, or raise to reject the upload."""
 
     def seek(self, offset: int, /) -> object:
-        """Set the position to the first byte, after the last block."""
+        """Set the position to the first byte. Called after the last block was written."""
 
     def close(self) -> None:
         """Release the target at the end of the request."""
