@@ -20,7 +20,7 @@ LOCAL_HOSTS = ('localhost', '127.0.0.1')
 
 
 def find_faults(config: Mapping[str, Any]) -> Iterator[str]:
-    """Yield each fault that prevents the start.
+    """Yield a sentence for each fault with which the service does not start.
 
     Staging and production (`STRICT`) have more checks. Call it after `APP_CONFIG_FILE` was read,
     because the file may set a missing value.

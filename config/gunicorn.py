@@ -73,7 +73,7 @@ logconfig_dict = {
 
 
 def on_starting(server: Any) -> None:
-    """Prevent the start if the service cannot use the database."""
+    """Ensure that the service can use the database; otherwise gunicorn does not start."""
     if validate := getattr(server.app.wsgi(), 'extensions', {}).get('validate_database'):
         validate()
 

@@ -26,7 +26,8 @@ class LoadedConfig:
 
     :param sources: the source of each value by key: `environment`, `file`, `default`,
         `APP_CONFIG_FILE` or the name of a class.
-    :param faults: the faults that prevent the start; each is one line that names the setting.
+    :param faults: the faults with which the service does not start; each is one line that names the
+        setting.
     :param warnings: messages about unknown names.
     """
 

@@ -20,7 +20,7 @@ CGROUP_LIMIT = Path('/sys/fs/cgroup/memory.max')
 
 
 def find_faults(config: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a sentence for each fault that prevents the start."""
+    """Yield a sentence for each fault with which the service does not start."""
     yield from _rejections('MAIL_URL', partial(create_transport, config['MAIL_URL']))
     try:
         sender_address(config['MAIL_FROM'])

@@ -13,8 +13,8 @@ def lock_name(name: str, *, wait: bool = True) -> bool:
     On PostgreSQL, this is an advisory lock of the transaction, so it ends if the process dies. On
     SQLite, only one transaction writes at a time, so no lock is needed.
 
-    :param wait: whether to wait while another transaction holds the lock. If not, the function
-        returns False in this case.
+    :param wait: whether to wait while another transaction holds the lock. If False, the function
+        returns False instead of waiting.
     :raises RuntimeError: outside a transaction.
     """
     if not in_atomic():

@@ -14,8 +14,8 @@ from project.core.clock import is_recent
 class Principal:
     """The user of a request, and the permissions of the credential.
 
-    :param permissions: the permissions of the user. The attribute contains the permissions of the
-        credential: for an API key, only those within its scopes.
+    :param permissions: the permissions of the user. The attribute `permissions` then contains only
+        the permissions of the credential: for an API key, those that are among its scopes.
     :param session_id: the session, or None for an API key.
     :param authenticated_at: when the password or a second factor was last verified.
     :param user: the row of the user that the guard has read, for routes that return it.

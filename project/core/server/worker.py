@@ -272,8 +272,8 @@ class ApiWorker(PollingWorker):
     def _move_to_large_responses(self, conn: TConn) -> None:
         """Move a request to the limiter of large responses.
 
-        The limiter of large responses has a slot for each claimed response. The former limiter gets
-        its slot back.
+        The limiter of large responses has a slot for each claimed response. The previous limiter of
+        the request gets its slot back.
         """
         before, conn.limiter = conn.limiter, self.large_responses
         conn.limiter.acquire(conn)

@@ -67,6 +67,8 @@ class TaskBroker:
         """Call `handle` with each id of a queue, one at a time, until `wait` returns.
 
         A message is acknowledged only after `handle` has returned.
+
+        :param wait: blocks until this process must end.
         """
         from dramatiq import Worker
 

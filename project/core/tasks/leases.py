@@ -44,8 +44,9 @@ CLAIMED_COLUMNS = (
     OutboxTask.created_at, OutboxTask.owner_id,
 )  # fmt: skip
 
-# The number of claims of this process. Each claim begins with the next part of a queue, so that the
-# tasks of one concurrency limit, or those without a limit, do not wait for all others.
+# The number of claims of this process. Each claim begins with another part of the queue: the tasks
+# of one concurrency limit, or the tasks without a limit. So no part waits until the others are
+# empty.
 _claims = count()
 
 

@@ -18,7 +18,7 @@ class ScheduleRule(Protocol):
         """The rule as text; if the text differs, the rule has changed."""
 
     def next_after(self, moment: datetime) -> datetime:
-        """Return the first time after a moment."""
+        """Return the first due time after a moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class IntervalSchedule:
         return f'every {self.period.total_seconds():g} s'
 
     def next_after(self, moment: datetime) -> datetime:
-        """Return the first time after a moment."""
+        """Return the first due time after a moment."""
         return EPOCH + ((moment - EPOCH) // self.period + 1) * self.period
 
 
@@ -63,5 +63,5 @@ class CronSchedule:
         return self.expression
 
     def next_after(self, moment: datetime) -> datetime:
-        """Return the first time after a moment."""
+        """Return the first due time after a moment."""
         return next(CronSim(self.expression, moment))

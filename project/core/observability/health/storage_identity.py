@@ -1,8 +1,8 @@
 """Check that the storage belongs to the database.
 
-A marker is an empty object in the storage, whose id is in the database. The first check stores both
-the marker and the id. It also stores a row for the location (`STORAGE_URL`). From then on, a
-storage without the marker at this location is rejected, and never gets a marker automatically.
+The marker is an empty object in the storage. Its key contains an id that is also in the database.
+The first check stores the marker, the id, and a row for the location (`STORAGE_URL`). From then on,
+a storage without the marker at this location is rejected, and never gets a marker automatically.
 """
 
 from functools import partial

@@ -142,7 +142,7 @@ ENDPOINT_SPECS: AppValue[dict[Route, EndpointSpec]] = AppValue('endpoint_specs')
 
 
 class UndeclaredRoute(Exception):
-    """Routes have no endpoint spec, or their handlers do not fit it. Prevents the start."""
+    """Routes have no endpoint spec, or their handlers do not fit it. The service does not start."""
 
 
 def spec_of(app: Flask, endpoint: str, method: str) -> EndpointSpec | None:
