@@ -5,8 +5,8 @@ from pathlib import Path
 
 from dotenv import load_dotenv
 
-# Here, because gunicorn and `flask` both import this package. Environment variables that are set
-# already take precedence over the file.
+# Load the file here, because gunicorn and `flask` both import this package. Environment variables
+# that are set already take precedence over the file.
 load_dotenv(Path(__file__).resolve().parent.parent / '.env')
 
 ENVIRONMENTS = {

@@ -19,8 +19,8 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from . import failures
 
-# PostgreSQL aborts statements, waits for locks and idle transactions after these times, in
-# milliseconds. Without limits they could block a worker or hold a lock forever.
+# The times, in milliseconds, after which PostgreSQL aborts a statement, a wait for a lock, or an
+# idle transaction. Without these limits, they could block a worker or hold a lock forever.
 POSTGRESQL_SETTINGS = {
     'statement_timeout': 30_000,
     'lock_timeout': 5_000,

@@ -187,7 +187,7 @@ def _lock_users(user_ids: Iterable[int]) -> None:
 
 
 def locks_user(parameter: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Run a function in a transaction that first locks a user.
+    """Return a decorator that runs a function in a transaction, which first locks a user.
 
     :param parameter: the name of the argument with the user's id or a principal.
     """
@@ -209,8 +209,8 @@ def locks_user(parameter: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 def before_commit(step: Callable[[], Any]) -> None:
     """Call `step` at the end of the outermost transaction, before its commit.
 
-    For effects outside the database that must follow all other steps. All changes have been flushed
-    before. If the step raises, the transaction is rolled back.
+    For effects outside the database that must follow all other steps. All changes are flushed
+    before the call. If `step` raises, the transaction is rolled back.
 
     :raises RuntimeError: outside a transaction.
     """

@@ -21,8 +21,8 @@ SMTP_TIMEOUT_SECONDS = 10  # for each step of a session
 # The first digit of a reply that rejects a mail permanently.
 FINAL_REPLY = 5
 
-# Replies to a missing or wrong login (RFC 4954, 6), for which the mail is not at fault. As after a
-# rejected certificate or greeting, the mail is retried until the operator has corrected MAIL_URL.
+# Replies to a missing or wrong login (RFC 4954, 6). The mail is not at fault, so it is retried
+# until the operator has corrected MAIL_URL. The same applies to a rejected certificate or greeting.
 AUTHENTICATION_REPLIES = {530, 534, 535, 538}
 
 log = logging.getLogger(__name__)

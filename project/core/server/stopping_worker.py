@@ -45,7 +45,10 @@ class StoppingWorker(ThreadWorker):  # type: ignore[misc]
                 self.alive = False
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Start to stop. The master sends this signal, or the kernel when the master dies."""
+        """Begin to stop this worker.
+
+        The master sends this signal. If the master dies, the kernel sends it.
+        """
         if os.getppid() != self.ppid:
             self._limit_lifetime()
         super().handle_exit(sig, frame)

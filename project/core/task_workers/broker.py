@@ -33,8 +33,8 @@ class TaskBroker:
         from pika.exceptions import AMQPError  # type: ignore[import-untyped]
         from redis.exceptions import RedisError
 
-        # dramatiq does not convert all errors to BrokerError: not those of Redis when it sends, and
-        # no errors when it counts.
+        # dramatiq does not convert all errors to BrokerError: not the errors of Redis when it sends
+        # an id, and no errors when it counts ids.
         self._connection_errors = (BrokerError, RedisError, AMQPError, AMQPConnectorException)
         self._broker = _broker(url)
         self._count = _counter(self._broker)

@@ -116,7 +116,7 @@ def delete_dead_tasks(name: str | None = None) -> int:
 def task_stats() -> list[TaskStats]:
     """Return the number of tasks by name and state.
 
-    `oldest` is the earliest `scheduled_at` of the waiting and queued tasks with a name.
+    `oldest` is the earliest `scheduled_at` of the waiting and queued tasks with the same name.
     """
     oldest = func.min(case((OutboxTask.state.in_((WAITING, QUEUED)), OutboxTask.scheduled_at)))
     counts = [func.count(case((OutboxTask.state == state, 1))).label(state) for state in STATES]

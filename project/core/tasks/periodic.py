@@ -72,7 +72,7 @@ def _enqueue_if_due(task: Task) -> datetime:
     if _has_changed(move_on.where(mine, Schedule.next_run_at <= moment)):
         enqueue(task.function)
         return following
-    # A schedule that is new, or whose rule has changed, begins with the next period.
+    # A schedule that is new, or whose rule has changed, is first due in the next period.
     fresh = {'rule': rule, 'next_run_at': following}
     db.session.execute(
         upsert(

@@ -90,7 +90,7 @@ def exponential_backoff(backoff: timedelta, attempt: int) -> timedelta:
     The delay is random between half of this value and all of it, so that tasks that failed together
     are not retried together.
     """
-    # Limited first: the product of a long backoff, such as a day, would overflow.
+    # Limit the backoff before the multiplication: a long one, such as a day, would overflow.
     wait: timedelta = min(backoff, MAX_BACKOFF) * 2 ** min(attempt - 1, 30)
     return min(wait, MAX_BACKOFF) * random.uniform(0.5, 1)  # noqa: S311 - no secret
 

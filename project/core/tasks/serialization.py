@@ -83,7 +83,8 @@ def redacted_arguments(text: str, ciphertext: bytes | None, task: Task | None) -
 def redact(reason: str, task: Task | None, arguments: dict[str, Any]) -> str:
     """Return a failure reason in which secret arguments of the task are masked."""
     secret = [arguments.get(name) for name in task.encrypted] if task else []
-    # Longest first: if a shorter secret is a part of it, the rest would remain readable.
+    # Mask the longest first: if a shorter secret is a part of a longer one, the rest of the longer
+    # one would otherwise stay readable.
     for word in sorted(_text_forms(secret), key=len, reverse=True):
         reason = reason.replace(word, MASK)
     return reason
