@@ -60,8 +60,8 @@ def validate_routes(app: Flask) -> None:
     Call it after all routes are registered.
 
     :raises UndeclaredRoute: if a route has no endpoint spec, or its handler does not fit its spec.
-    :raises HiddenValue: if the path of a route also matches another route with a variable part, as
-        `/users/export` matches `/users/<username>`.
+    :raises HiddenValue: if another route with a variable part also allows the path of a route:
+        `/users/<username>` would allow `/users/export`, for example.
     :raises UnsupportedType: if the type of a column has no form in JSON.
     """
     from .database.column_types import validate_columns

@@ -187,7 +187,7 @@ def _lock_users(user_ids: Iterable[int]) -> None:
 
 
 def locks_user(parameter: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Return a decorator that runs a function in a transaction, which first locks a user.
+    """Return a decorator: in a transaction, lock a user and then run the function.
 
     :param parameter: the name of the argument with the user's id or a principal.
     """

@@ -72,7 +72,7 @@ class PollingWorker(StoppingWorker):
         super().enqueue_req(conn)
 
     def murder_pending(self) -> None:
-        """Close connections whose head has not arrived in time; end the wait for such bodies."""
+        """End the wait for heads and bodies that have not arrived in time."""
         super().murder_pending()
         for conn in self._pop_late(RequestState.PARTIAL_BODY):
             # A stopping worker waits for a shorter time, so the delay is not the fault of the

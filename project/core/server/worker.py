@@ -221,7 +221,7 @@ class ApiWorker(PollingWorker):
             self.lingering_close(conn)
 
     def murder_pending(self) -> None:
-        """End requests that arrive too slowly, and reject those that wait too long for a thread."""
+        """Reject requests that arrive too slowly, or wait too long for a thread."""
         super().murder_pending()
         for limiter in self.limiters:
             self._reject_expired(limiter)

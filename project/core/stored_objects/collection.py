@@ -132,7 +132,7 @@ def collect_storage(
 
 
 def collection_state() -> CollectionState | None:
-    """Return progress and totals of the garbage collection that runs, or else of the latest."""
+    """Return progress and totals of the current or the latest garbage collection."""
     table = StorageCollection
     state = select(
         table.started_at, table.finished_at, table.paused_until, table.position, table.examined,
@@ -193,7 +193,7 @@ def _try(key: str, *, dry_run: bool) -> bool:
 
 @atomic(checks_caller=False)
 def _begin() -> str:
-    """Begin a round or continue an interrupted one; return the name after which it begins."""
+    """Begin a round or continue an interrupted one; return the last examined name."""
     state = collection_state()
     if state is not None and state.position:
         return str(state.position)

@@ -79,7 +79,7 @@ class Watchdog(Protocol):
         """Start the time limit of a task."""
 
     def stop_watch(self) -> None:
-        """End the time limit, because the task has ended. Its outcome is stored afterwards."""
+        """End the time limit, because the task has ended. Its outcome is stored later."""
 
 
 _attempt: ContextVar[Attempt | None] = ContextVar('attempt', default=None)

@@ -119,7 +119,7 @@ def leased_by(lease: UUID) -> list[ClaimedTask]:
 
 
 def complete_in_transaction(task_id: UUID, lease: UUID) -> None:
-    """Mark a task as done, in the same transaction as the changes that the task makes.
+    """Mark a task as done, in the transaction of the changes that the task makes.
 
     :raises RuntimeError: outside `atomic`.
     :raises LeaseLost: if another attempt has the task.

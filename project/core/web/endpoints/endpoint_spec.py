@@ -104,7 +104,7 @@ class EndpointSpec:
 
     @property
     def keywords(self) -> set[str]:
-        """Return the names of the handler's arguments, except those that come from the URL."""
+        """Return the names of the handler's arguments that do not come from the URL."""
         query = 'page' if self.is_list else 'query'
         declared = {'body': self.body, 'form': self.form, query: self.query}
         return {name for name, schema in declared.items() if schema}
