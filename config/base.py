@@ -88,7 +88,7 @@ class Config:
         0,
         64,
         'Tasks other than mails that run at the same time, in the service or in each `flask jobs '
-        'work`; 0: none in the service.',
+        'work`; 0: none in the service; 1: a long task delays the short ones.',
     )
     MAINTENANCE_FILE = text(
         f'{env.VAR}/maintenance',
@@ -124,7 +124,7 @@ class Config:
         6,
         1,
         100,
-        'Bodies above 32 KiB that one client address, and one user, may send to a process at the '
+        'Bodies above 64 KiB that one client address, and one user, may send to a process at the '
         'same time; the same limit applies to responses above 64 KiB.',
     )
     # At most 300: orchestrators kill a process that takes minutes to stop.
