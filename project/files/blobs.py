@@ -21,6 +21,7 @@ class Stream(Protocol):
 
     def read(self, size: int, /) -> bytes:
         """Return at most `size` bytes; none at the end."""
+        ...
 
 
 # A writer extends its quota reservation at least this often, so that it does not expire.

@@ -37,6 +37,7 @@ class ArrivingBytes(Protocol):
 
     def read1(self, size: int, /) -> bytes:
         """Return at most `size` bytes without waiting for all of them; none at the end."""
+        ...
 
 
 class PartialFile:

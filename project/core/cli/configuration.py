@@ -23,6 +23,7 @@ class LoadedConfig(Protocol):
 
         Secrets are masked.
         """
+        ...
 
 
 def config_commands(load: Callable[[], LoadedConfig]) -> click.Group:

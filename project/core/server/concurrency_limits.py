@@ -51,7 +51,7 @@ class ConcurrencyLimiter:
         self.waiting.append((time.monotonic(), conn, keys))
         return False
 
-    def release(self, conn: Any) -> Iterator[object]:
+    def release(self, conn: Any) -> Iterator[Any]:
         """Free the slot of a request; return the connections whose requests get a slot.
 
         These requests were waiting. The caller must run them.
@@ -59,7 +59,7 @@ class ConcurrencyLimiter:
         self._subtract(self.running.pop(conn))
         return self._start_waiting()
 
-    def release_key(self, conn: Any, key: Hashable) -> Iterator[object]:
+    def release_key(self, conn: Any, key: Hashable) -> Iterator[Any]:
         """Stop counting a request under a key, such as an IP network.
 
         The request keeps its slot. If other requests were waiting because of this key, they may get
@@ -72,7 +72,7 @@ class ConcurrencyLimiter:
             self._subtract([key])
             yield from self._start_waiting()
 
-    def pop_expired(self) -> Iterator[object]:
+    def pop_expired(self) -> Iterator[Any]:
         """Remove and yield the connections whose requests have exceeded the queue timeout."""
         moment = time.monotonic()
         while self.waiting and moment - self.waiting[0][0] > self.queue_timeout_seconds:

@@ -21,9 +21,9 @@ from typing import Any
 from uuid import uuid4
 
 from gunicorn.workers import gthread
-from gunicorn.workers.gthread import TConn
 
 from .body_reader import Unreader, set_receive_timeout
+from .connection import Connection
 from .parser_error_responses import error_response
 from .request_state import RequestState, body_bytes, expects_continue, request_state
 from .stopping_worker import StoppingWorker
@@ -53,18 +53,18 @@ class PollingWorker(StoppingWorker):
         # without a response.
         self.partial = {
             RequestState.PARTIAL_HEAD: self.pending_conns,
-            RequestState.PARTIAL_BODY: deque[TConn](),
-            RequestState.PARTIAL_STREAM: deque[TConn](),
+            RequestState.PARTIAL_BODY: deque[Connection](),
+            RequestState.PARTIAL_STREAM: deque[Connection](),
         }
 
-    def enqueue_req(self, conn: TConn) -> None:
+    def enqueue_req(self, conn: Connection) -> None:
         """Wait, without a thread, for the next request of a connection; then run it."""
         if not conn.initialized:
             self._prepare(conn)
         conn.sock.setblocking(False)
         self._proceed(conn, *self._classify(conn))
 
-    def run_request(self, conn: TConn, state: RequestState, received: bytes) -> None:
+    def run_request(self, conn: Connection, state: RequestState, received: bytes) -> None:
         """Run a request that has arrived, or a stream that has begun to arrive.
 
         :param received: the bytes of the request that have arrived, with the whole head.
@@ -85,7 +85,7 @@ class PollingWorker(StoppingWorker):
             else:
                 self.reject(conn, HTTPStatus.SERVICE_UNAVAILABLE, 'Stopped while a body arrived')
 
-    def reject(self, conn: TConn, status: HTTPStatus, reason: str) -> None:
+    def reject(self, conn: Connection, status: HTTPStatus, reason: str) -> None:
         """Respond to a request that does not run, and close its connection."""
         request_id = uuid4().hex
         self.log.warning('%s, request id %s', reason, request_id)
@@ -93,7 +93,7 @@ class PollingWorker(StoppingWorker):
             conn.sock.sendall(error_response(status, request_id))
         self.lingering_close(conn)
 
-    def lingering_close(self, conn: TConn) -> None:
+    def lingering_close(self, conn: Connection) -> None:
         """Half-close the socket, and close it when the client has closed its side.
 
         An immediate close may reset the connection and cut off the response. gunicorn waits for the
@@ -112,7 +112,7 @@ class PollingWorker(StoppingWorker):
         for conn in chain(*self.partial.values()):
             conn.timeout = min(conn.timeout, deadline)
 
-    def _prepare(self, conn: TConn) -> None:
+    def _prepare(self, conn: Connection) -> None:
         conn.init()
         conn.parser.unreader = Unreader(conn.sock)
         conn.has_continued = conn.is_late = False
@@ -124,7 +124,7 @@ class PollingWorker(StoppingWorker):
                 socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(self.stall_timeout_seconds * 1000)
             )
 
-    def _classify(self, conn: TConn) -> tuple[RequestState, bytes]:
+    def _classify(self, conn: Connection) -> tuple[RequestState, bytes]:
         """Receive the available bytes; return the state of the request, and all its bytes."""
         unreader = conn.parser.unreader
         received = unreader.take_buffered()
@@ -138,7 +138,7 @@ class PollingWorker(StoppingWorker):
         unreader.unread(received)
         return state, received
 
-    def _proceed(self, conn: TConn, state: RequestState, received: bytes) -> None:
+    def _proceed(self, conn: Connection, state: RequestState, received: bytes) -> None:
         if state in self.partial:
             if state is not RequestState.PARTIAL_HEAD and expects_continue(received):
                 self._send_continue(conn)
@@ -151,19 +151,19 @@ class PollingWorker(StoppingWorker):
         else:
             self.run_request(conn, state, received)
 
-    def _classify_again(self, before: RequestState, conn: TConn, _sock: Any) -> None:
+    def _classify_again(self, before: RequestState, conn: Connection, _sock: Any) -> None:
         state, received = self._classify(conn)
         if state is not before:
             self._stop_waiting(conn, before)
             self._proceed(conn, state, received)
 
-    def _send_continue(self, conn: TConn) -> None:
+    def _send_continue(self, conn: Connection) -> None:
         if not conn.has_continued:
             conn.has_continued = True
             with suppress(OSError):
                 conn.sock.sendall(CONTINUE)
 
-    def _run_late_stream(self, conn: TConn) -> None:
+    def _run_late_stream(self, conn: Connection) -> None:
         """Run a stream whose first part has not arrived in time.
 
         If its rate is also below the minimum, the request ends with 408 after the bytes that have
@@ -174,19 +174,21 @@ class PollingWorker(StoppingWorker):
         conn.is_late = body_bytes(received) < self.body_min_rate * self.rate_window_seconds
         self.run_request(conn, RequestState.STREAM, received)
 
-    def _pop_late(self, state: RequestState) -> Iterator[TConn]:
+    def _pop_late(self, state: RequestState) -> Iterator[Connection]:
         waiting, moment = self.partial[state], time.monotonic()
         while waiting and waiting[0].timeout <= moment:
             conn = waiting[0]
             self._stop_waiting(conn, state)
             yield conn
 
-    def _drain(self, conn: TConn, sock: Any) -> None:
+    def _drain(self, conn: Connection, sock: Any) -> None:
         if receive(sock) == b'':
             self._stop_waiting(conn, RequestState.PARTIAL_HEAD)
             self._close_connection(conn)
 
-    def _wait(self, conn: TConn, state: RequestState, then: Callable[[TConn, Any], None]) -> None:
+    def _wait(
+        self, conn: Connection, state: RequestState, then: Callable[[Connection, Any], None]
+    ) -> None:
         """Register a connection with the poller, with the timeout of its state."""
         seconds = {
             RequestState.PARTIAL_HEAD: self.read_timeout_seconds,
@@ -198,11 +200,11 @@ class PollingWorker(StoppingWorker):
         self.partial[state].append(conn)
         self.poller.register(conn.sock, EVENT_READ, partial(then, conn))
 
-    def _stop_waiting(self, conn: TConn, state: RequestState) -> None:
+    def _stop_waiting(self, conn: Connection, state: RequestState) -> None:
         self.poller.unregister(conn.sock)
         self.partial[state].remove(conn)
 
-    def _close_connection(self, conn: TConn) -> None:
+    def _close_connection(self, conn: Connection) -> None:
         self.nr_conns -= 1
         conn.close()
 

@@ -17,7 +17,7 @@ from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
-from gunicorn.workers.gthread import TConn, ThreadWorker
+from gunicorn.workers.gthread import ThreadWorker
 
 from project.core.web.endpoints.large_responses import CLAIM_RESPONSE
 from project.core.web.requests.parsing import CLAIM_BODY, START_BODY_TIMEOUT
@@ -25,6 +25,7 @@ from project.core.web.requests.parsing import CLAIM_BODY, START_BODY_TIMEOUT
 from .body_reader import BodyRate, is_body_unread, use_direct_body_reader
 from .client_keys import AddressKey, address_key, credential_key
 from .concurrency_limits import ClientLimiter, ConcurrencyLimiter
+from .connection import Connection
 from .parser_error_responses import ResponseRecorder, error_response
 from .password_requests import PasswordRequests
 from .polling_worker import PollingWorker, unread_bytes
@@ -159,7 +160,7 @@ class ApiWorker(PollingWorker):
         if readiness := getattr(self.app.wsgi(), 'extensions', {}).get('readiness'):
             readiness.stopped.set()
 
-    def run_request(self, conn: TConn, state: RequestState, received: bytes) -> None:
+    def run_request(self, conn: Connection, state: RequestState, received: bytes) -> None:
         """Run a request in a thread, or queue it until its limiter has a free thread."""
         if unread_bytes(conn.sock) > MAX_UNREAD_BYTES:
             # The response would wait for a client that sends requests and reads no responses.
@@ -179,7 +180,7 @@ class ApiWorker(PollingWorker):
         if conn.limiter.acquire(conn, keys):
             super().run_request(conn, state, received)
 
-    def handle_request(self, req: Any, conn: TConn) -> bool:
+    def handle_request(self, req: Any, conn: Connection) -> bool:
         """Handle a request; its body is read in large blocks."""
         req.body = use_direct_body_reader(req.body, req.unreader)
         self.current.request, self.current.conn = req, conn
@@ -198,7 +199,7 @@ class ApiWorker(PollingWorker):
         finally:
             req.unreader.reset_limits()
 
-    def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Let gunicorn log the error and choose the status; respond in JSend."""
         page = ResponseRecorder()
         super().handle_error(req, page, addr, exc)
@@ -208,7 +209,7 @@ class ApiWorker(PollingWorker):
             client.settimeout(1)
             client.sendall(error_response(page.status, request_id))
 
-    def finish_request(self, conn: TConn, future: Future[Any]) -> None:
+    def finish_request(self, conn: Connection, future: Future[Any]) -> None:
         """Start the next requests after this one; keep its connection or close it."""
         if conn.limiter is not self.ordinary:
             self.bodies_by_user.release(conn)
@@ -231,11 +232,11 @@ class ApiWorker(PollingWorker):
             for conn in limiter.pop_expired():
                 self.reject(conn, limiter.rejection, 'A request waited too long for a thread')
 
-    def _submit(self, conns: Iterable[TConn]) -> None:
+    def _submit(self, conns: Iterable[Connection]) -> None:
         for conn in conns:
             ThreadWorker.enqueue_req(self, conn)
 
-    def _start_stream(self, req: Any, conn: TConn) -> None:
+    def _start_stream(self, req: Any, conn: Connection) -> None:
         """Set the time limits of a body of which only a part has arrived."""
         req.unreader.on_timeout = req.force_close
         deadline = time.monotonic() + (0 if conn.is_late else MAX_BODY_SECONDS)
@@ -245,10 +246,10 @@ class ApiWorker(PollingWorker):
     def _start_body_timeout(self, req: Any) -> None:
         req.unreader.start_timeout(self.body_timeout_seconds, on_timeout=req.force_close)
 
-    def _has_large_body(self, conn: TConn) -> bool:
+    def _has_large_body(self, conn: Connection) -> bool:
         return conn.limiter is self.streams or conn.limiter is self.large_json
 
-    def _claim_body(self, conn: TConn, user_id: int) -> None:
+    def _claim_body(self, conn: Connection, user_id: int) -> None:
         """Count a large body under its user instead of the IP network of its client.
 
         :raises TooManyRequests: if the user has too many large bodies in flight.
@@ -256,12 +257,12 @@ class ApiWorker(PollingWorker):
         self.bodies_by_user.claim(conn, user_id)
         self.method_queue.defer(self._release_address, conn)
 
-    def _release_address(self, conn: TConn) -> None:
+    def _release_address(self, conn: Connection) -> None:
         for key in conn.limiter.running.get(conn, frozenset()):
             if isinstance(key, AddressKey):
                 self._submit(conn.limiter.release_key(conn, key))
 
-    def _claim_response(self, conn: TConn, client: Hashable) -> None:
+    def _claim_response(self, conn: Connection, client: Hashable) -> None:
         """Count a large response under its client and the limiter of large responses.
 
         :raises TooManyRequests: if the client, or all clients, have too many in flight.
@@ -269,7 +270,7 @@ class ApiWorker(PollingWorker):
         self.responses_by_client.claim(conn, client)
         self.method_queue.defer(self._move_to_large_responses, conn)
 
-    def _move_to_large_responses(self, conn: TConn) -> None:
+    def _move_to_large_responses(self, conn: Connection) -> None:
         """Move a request to the limiter of large responses.
 
         The limiter of large responses has a slot for each claimed response. The previous limiter of

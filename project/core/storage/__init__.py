@@ -12,7 +12,7 @@ from sqlalchemy import make_url
 
 from project.core.app_values import AppValue
 
-from .base import Storage, StoredObject
+from .base import Storage
 from .copying import CopyResult, copy_all
 from .disk_reserve import DiskReserve
 from .fallback import FallbackStorage
@@ -20,6 +20,7 @@ from .filesystem import make_folder, sync_file, sync_folder, translate_os_errors
 from .listing import ListedName
 from .local import LocalStorage
 from .marker import register_storage_sample
+from .object_interface import StoredObject
 from .staging import StagedObject
 
 __all__ = [

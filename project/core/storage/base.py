@@ -6,45 +6,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import copyfileobj
-from typing import IO, Any, Protocol, Self
+from typing import IO
 
 from project.core.errors import ServiceUnavailable
 
 from .disk_reserve import DiskReserve
 from .filesystem import make_folder, translate_os_errors
 from .listing import INCOMING_FOLDER, PARTIAL_FOLDER, ListedName
+from .object_interface import StoredObject
 from .staging import StagedObject, delete_abandoned
 
 READ_CHUNK_BYTES = 1024 * 1024
 
 # A health check writes as much as a small upload.
 HEALTH_PROBE = bytes(64 * 1024)
-
-
-class StoredObject(Protocol):
-    """A stored object opened for reading. With local storage, it is a real file."""
-
-    key: str
-    size: int
-
-    def read(self, size: int = -1, /) -> bytes:
-        """Return the next bytes; empty at the end."""
-
-    def seek(self, offset: int, whence: int = 0, /) -> int:
-        """Set the position of the next read."""
-
-    def fileno(self) -> int:
-        """Return the file descriptor.
-
-        :raises OSError: if the object is not a real file.
-        """
-
-    def close(self) -> None:
-        """Close the object."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(self, *_: Any) -> None: ...
 
 
 class Storage(ABC):

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from project.core.errors import ServiceUnavailable
 
-from .base import Storage, StoredObject
+from .base import Storage
 from .listing import ListedName
+from .object_interface import StoredObject
 
 
 class FallbackStorage(Storage):

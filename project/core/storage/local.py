@@ -11,9 +11,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from .base import Storage, StoredObject
+from .base import Storage
 from .filesystem import make_folder, sync_file, sync_folder, translate_os_errors
 from .listing import ListedName, check_key, walk_folder
+from .object_interface import StoredObject
 
 
 class LocalFile(io.FileIO):

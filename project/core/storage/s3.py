@@ -14,8 +14,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from project.core.errors import ServiceUnavailable
 
-from .base import Storage, StoredObject
+from .base import Storage
 from .listing import KEY_PATTERN, ListedName, check_key
+from .object_interface import StoredObject
 from .s3_client import PROBE_LIMITS, TRANSACTION_LIMITS, create_client
 from .s3_file import S3File, translate_s3_errors
 

@@ -44,6 +44,7 @@ class Dispatch(Protocol):
 
     def __call__(self) -> float:
         """Distribute ready tasks; return the maximum seconds until the next call."""
+        ...
 
 
 def dispatch(workers: list[WorkerSlot], broker: str = '') -> Callable[[Flask, WorkerSlot], None]:

@@ -32,7 +32,7 @@ class SlotWatchdog:
     def __init__(self, slot: WorkerSlot) -> None:
         self.slot = slot
 
-    def start_watch(self, _task_id: UUID, limit: timedelta) -> None:
+    def start_watch(self, task_id: UUID, limit: timedelta) -> None:
         """Mark the slot as busy, with the deadline of a task."""
         self.slot.begin(limit)
 

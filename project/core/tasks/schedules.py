@@ -16,9 +16,11 @@ class ScheduleRule(Protocol):
     @property
     def rule(self) -> str:
         """The rule as text; if the text differs, the rule has changed."""
+        ...
 
     def next_after(self, moment: datetime) -> datetime:
         """Return the first due time after a moment."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,7 +123,7 @@ def garbage_collection_pause_end() -> datetime | None:
 def storage_stats() -> list[StorageStats]:
     """Return the objects and bytes of each kind, and of the last garbage collection."""
     totals: list[StorageStats] = [
-        {'kind': each.kind, 'objects': each.objects, 'bytes': each.bytes, 'at': None}
+        StorageStats(kind=each.kind, objects=each.objects, bytes=each.bytes, at=None)
         for each in (kind.total() for kind in object_kinds().values())
     ]
     state = collection_state()

@@ -59,7 +59,7 @@ class TestTable:
             'one body as a whole': [MAX_BODY_SECONDS],
             'a large body waits for a thread': [ApiWorker.stream_queue_timeout_seconds],
             'no progress of a response': [ApiWorker.stall_timeout_seconds],
-            'an idle connection between them': [settings['keepalive']],
+            'an idle connection between nginx and the service': [settings['keepalive']],
             'the first byte of a response, after the whole request': [30],
         }
 

@@ -8,7 +8,7 @@ from gunicorn.http.errors import ParseException
 from marshmallow import ValidationError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.exceptions import HTTPException
 
 from project.core.database.failures import FULL, failure_of
 from project.core.errors import ApiError, InsufficientStorage, ServiceUnavailable
@@ -78,7 +78,7 @@ def handle_http_error(error: HTTPException) -> Response:
     Flask also passes unhandled exceptions to this handler, as InternalServerError, after it has
     logged them. Headers such as `Allow` are kept.
     """
-    code = error.code or InternalServerError.code
+    code = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
     headers = {name: value for name, value in error.get_headers() if name != 'Content-Type'}
     if code >= 500:
         return api_error(HTTPStatus(code).phrase, code, headers)

@@ -1,0 +1,30 @@
+"""The type of a connection: gunicorn's `TConn`, with the attributes that these workers add."""
+
+from socket import socket
+from typing import Any, Protocol
+
+from .concurrency_limits import ConcurrencyLimiter
+
+
+class Connection(Protocol):
+    """A connection of a client. A worker handles its requests one after the other."""
+
+    sock: socket
+    client: Any
+    #: gunicorn's parser of the requests. Its `unreader` is an `Unreader` of `body_reader`.
+    parser: Any
+    initialized: bool
+    #: The monotonic time at which the wait for the client ends.
+    timeout: float
+    #: The limiter of the thread pool in which the current request runs.
+    limiter: ConcurrencyLimiter
+    #: Whether the current request was answered with 100 Continue.
+    has_continued: bool
+    #: Whether the body of the current request did not arrive in time.
+    is_late: bool
+
+    def init(self) -> None:
+        """Create the parser."""
+
+    def close(self) -> None:
+        """Close the socket."""
