@@ -70,6 +70,7 @@ def test_a_reload_replaces_the_task_workers_and_fewer_web_workers_keep_them(tmp_
 def test_all_processes_end_with_a_killed_master(tmp_path: Path) -> None:
     with service_under_test(tmp_path, 'sqlite') as service:
         processes = [*children(service.web.pid), *children(supervisors(service)[0])]
+        assert all(map(is_running, processes))
         kill(service.web.pid)
         wait_until(lambda: not any(map(is_running, processes)), 10)
 

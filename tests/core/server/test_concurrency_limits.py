@@ -110,3 +110,6 @@ class TestClientLimiter:
         limiter.release('a')
 
         limiter.claim('b', 1)
+        # The second release has not freed a second place.
+        with pytest.raises(TooManyRequests):
+            limiter.claim('c', 1)

@@ -287,6 +287,8 @@ class TestDispatch:
             until(is_queued)
         )
 
+        assert hung.exists()
+
     @pytest.mark.slow('the supervisor looks five times before the database is back')
     def test_continues_when_the_database_is_available_again(self, own_app, nothing, monkeypatch):
         db.drop_all()
