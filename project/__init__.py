@@ -11,17 +11,15 @@ def create_app(config: object | str | None = None) -> Flask:
     """
     # Imported here: `flask secret-key` imports this package and needs none of these modules.
     from . import core
-    from .api import api_v1, clis, connect_receivers
-    from .auth.service import identify, reload_principal
+    from .api import api_v1, clis, connect_receivers, find_authentication
     from .configuration import load_configuration
-    from .users.service import lock_users
 
     app = Flask(__name__, static_folder=None, template_folder='core/templates')
     loaded = load_configuration(config)
     loaded.raise_faults()
     app.config.update(loaded.values)
 
-    core.init_app(app, identify, reload_principal, lock_users)
+    core.init_app(app, find_authentication())
     if loaded.warnings:
         app.logger.warning('Configuration: %s', '; '.join(loaded.warnings))
     connect_receivers()

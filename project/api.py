@@ -1,32 +1,48 @@
-"""Version 1 of the API: the list of its features.
+"""Version 1 of the API: all features, mounted below `/api/v1`.
 
-A feature is a package with a `blueprint` and `clis`. It has `config_checks` if its settings need
-checks, and `connect_receivers` if it receives signals of other features. To add a feature, name it
-here. To remove it, delete its name here and its folder.
+A feature is a package below `project`; `core.features` finds it. It has `config_checks` if its
+settings need checks, `connect_receivers` if it receives signals of other features, and
+`authentication` if it identifies the callers of all routes.
 """
 
 from flask import Blueprint
 
-from . import auth, files, users
+from .core.features import FeatureInvalid, find_features
+from .core.security.authentication import Authentication
 from .core.web.openapi.docs_page import docs
 
-FEATURES = (users, auth, files)
+PACKAGES = {feature.name: feature.package for feature in find_features()}
 
-config_checks = [f.config_checks for f in FEATURES if hasattr(f, 'config_checks')]
+config_checks = [p.config_checks for p in PACKAGES.values() if hasattr(p, 'config_checks')]
 
-clis = [cli for feature in FEATURES for cli in feature.clis]
+clis = [cli for package in PACKAGES.values() for cli in package.clis]
+
+
+def find_authentication() -> Authentication | None:
+    """Return the functions of the feature that identifies callers, or None without such a feature.
+
+    :raises FeatureInvalid: if several features export `authentication`.
+    """
+    found = {
+        name: package.authentication
+        for name, package in PACKAGES.items()
+        if hasattr(package, 'authentication')
+    }
+    if len(found) > 1:
+        raise FeatureInvalid(f'only one feature may export authentication: {", ".join(found)}')
+    return next(iter(found.values()), None)
 
 
 def connect_receivers() -> None:
     """Connect the receivers of all features to the signals of other features."""
-    for feature in FEATURES:
-        if connect := getattr(feature, 'connect_receivers', None):
+    for package in PACKAGES.values():
+        if connect := getattr(package, 'connect_receivers', None):
             connect()
 
 
 def api_v1() -> Blueprint:
     """Return a new blueprint of version 1; each application needs its own."""
     api = Blueprint('api_v1', __name__)
-    for blueprint in (*(feature.blueprint for feature in FEATURES), docs):
+    for blueprint in (*(package.blueprint for package in PACKAGES.values()), docs):
         api.register_blueprint(blueprint)
     return api

@@ -35,6 +35,10 @@ def copy_repository(folder: Path) -> Path:
     for name in CODE:
         source = ROOT / name
         (shutil.copytree if source.is_dir() else shutil.copy2)(source, copy / name)
+    # `pyproject.toml` names a module of the tests in the configuration of import-linter.
+    (copy / 'tests').mkdir()
+    for name in ('__init__.py', 'import_rules.py'):
+        shutil.copy2(ROOT / 'tests' / name, copy / 'tests')
     return copy
 
 

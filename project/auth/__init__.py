@@ -1,14 +1,15 @@
 """Authentication feature: accounts, sessions, second factors, API keys, security events.
 
 Owns the `auth_…` tables, `/auth`, `flask create-user` and `flask auth`. It depends on `users`; no
-feature depends on it. The application factory passes `service.identify` to the guard of `core`.
+feature depends on it. The guard of `core` identifies callers with its `authentication`.
 """
 
 from . import config_checks
 from .cli import auth_cli, create_user
 from .routes import blueprint
-from .service import connect_receivers
+from .service import authentication, connect_receivers
 
+requires = ('users',)
 clis = (auth_cli, create_user)
 
-__all__ = ['blueprint', 'clis', 'config_checks', 'connect_receivers']
+__all__ = ['authentication', 'blueprint', 'clis', 'config_checks', 'connect_receivers', 'requires']

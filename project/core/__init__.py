@@ -5,21 +5,20 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 if TYPE_CHECKING:
-    from .web.endpoints.guard import Identify, LockUsers, Reload
+    from .security.authentication import Authentication
 
 
-def init_app(
-    app: Flask, identify: 'Identify', reload_principal: 'Reload', lock_users: 'LockUsers'
-) -> None:
+def init_app(app: Flask, authentication: 'Authentication | None' = None) -> None:
     """Bind the core to an application.
 
-    :param identify, reload_principal, lock_users: callbacks of `auth` and `users` for the guard.
+    :param authentication: identifies callers; without it, only public routes can be called.
     """
     # Imported here: `flask secret-key` imports this package and needs none of these modules.
     from . import images, mail, storage, task_workers
     from .cli import maintenance as maintenance_command
     from .database import migrations, session
     from .observability import health, logging
+    from .security.authentication import NO_AUTHENTICATION
     from .tasks import notifications
     from .web import maintenance, no_session, routing
     from .web.endpoints import guard, large_responses, rate_limits
@@ -47,7 +46,7 @@ def init_app(
     # The order matters: `logging` starts its timer first, and logs the final response last.
     for part in (logging, headers, maintenance):
         part.init_app(app)
-    guard.init_app(app, identify, reload_principal, lock_users)
+    guard.init_app(app, authentication or NO_AUTHENTICATION)
     rate_limits.init_app(app)
     large_responses.init_app(app)
     health.init_app(app)

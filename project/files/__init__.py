@@ -8,6 +8,7 @@ from . import config_checks
 from .cli import files_cli
 from .routes import blueprint
 
+requires = ('users',)
 clis = (files_cli,)
 
-__all__ = ['blueprint', 'clis', 'config_checks']
+__all__ = ['blueprint', 'clis', 'config_checks', 'requires']

@@ -8,6 +8,7 @@ data. Authentication is in `auth`.
 from .cli import users_cli
 from .routes import blueprint
 
+requires = ()
 clis = (users_cli,)
 
-__all__ = ['blueprint', 'clis']
+__all__ = ['blueprint', 'clis', 'requires']

@@ -9,6 +9,7 @@ from flask import Blueprint, Flask
 from config.testing import TestingConfig
 from project import core
 from project.core.clock import now
+from project.core.security.authentication import Authentication
 from project.core.security.principal import Principal
 from tests.client import IsolatedClient
 
@@ -33,7 +34,7 @@ def kernel_app(
         MAINTENANCE_FILE=f'{folder}/maintenance',
     )
     app.config.update(settings)
-    core.init_app(app, identify, reload_principal, lambda user_ids: None)
+    core.init_app(app, Authentication(identify, reload_principal, lambda user_ids: None))
     for blueprint in blueprints:
         app.register_blueprint(blueprint)
     core.validate_routes(app)

@@ -4,9 +4,12 @@ import pytest
 from flask import Blueprint, Flask
 
 from project import core
+from project.core.security.authentication import NO_AUTHENTICATION
+from project.core.web.endpoints.access import authenticated
+from project.core.web.endpoints.endpoint import endpoint
 from project.core.web.endpoints.endpoint_spec import UndeclaredRoute
 
-from .apps import find_no_principal, kernel_app
+from .apps import kernel_app
 
 
 class TestInitApp:
@@ -29,6 +32,15 @@ class TestInitApp:
         assert rejected.json == {'status': 'fail', 'data': {'request': ['Bad Request']}}
         assert rejected.headers['X-Request-ID']
 
+    def test_accepts_no_token_without_authentication(self, tmp_path):
+        blueprint = Blueprint('private', __name__)
+        blueprint.get('/private')(endpoint(allow=authenticated())(lambda: None))
+        app = kernel_app(tmp_path, blueprint, identify=NO_AUTHENTICATION.identify)
+
+        response = app.test_client().get('/private', headers={'Authorization': 'Bearer x'})
+
+        assert response.status_code == 401
+
 
 class TestValidateRoutes:
     def test_rejects_a_route_without_an_endpoint_spec(self, tmp_path):
@@ -41,7 +53,7 @@ class TestValidateRoutes:
     def test_rejects_the_static_route_of_flask(self, app):
         naive = Flask('project')
         naive.config.from_mapping(app.config)
-        core.init_app(naive, find_no_principal, lambda principal: principal, lambda user_ids: None)
+        core.init_app(naive)
 
         with pytest.raises(UndeclaredRoute, match='GET /static/<path:filename>'):
             core.validate_routes(naive)

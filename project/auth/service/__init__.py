@@ -21,6 +21,7 @@ from .personal_data import erase_account_data
 from .receivers import connect_receivers
 from .security_events import list_all_events, list_events
 from .sessions import (
+    authentication,
     end_current_session,
     end_other_sessions,
     end_session,
@@ -35,9 +36,9 @@ from .sessions import (
 from .token_refresh import refresh_session
 
 __all__ = [
-    'Enrolment', 'Login', 'accept_invitation', 'change_password', 'confirm_email_change',
-    'confirm_totp', 'connect_receivers', 'create_account', 'create_key', 'delete_expired',
-    'delete_key', 'disable_totp', 'disable_totp_of', 'end_current_session',
+    'Enrolment', 'Login', 'accept_invitation', 'authentication', 'change_password',
+    'confirm_email_change', 'confirm_totp', 'connect_receivers', 'create_account', 'create_key',
+    'delete_expired', 'delete_key', 'disable_totp', 'disable_totp_of', 'end_current_session',
     'end_other_sessions', 'end_session', 'end_sessions_of', 'erase_account_data',
     'expired_rows', 'find_token_owner', 'identify', 'invite', 'list_all_events', 'list_events',
     'list_keys', 'list_keys_of', 'list_sessions', 'list_sessions_of', 'log_in',

@@ -13,6 +13,7 @@ from project.core.clock import is_recent, now, recent_window
 from project.core.database.keyset_pagination import Page, PageRequest, iterate_pages
 from project.core.database.retries import repeatable
 from project.core.database.session import atomic, db, locks_user
+from project.core.security.authentication import Authentication
 from project.core.security.principal import Principal
 from project.core.security.tokens import kind_of, token_hash
 from project.core.throttling import AttemptCounter
@@ -85,6 +86,9 @@ def reload_principal(principal: Principal) -> Principal | None:
         return find_key_principal(principal.key_id)
     found = Session.find_live_by_id(principal.session_id) if principal.session_id else None
     return _principal_of(found) if found and found.status == ACTIVE else None
+
+
+authentication = Authentication(identify, reload_principal, users.lock_users)
 
 
 def list_sessions(asker: Principal, page: PageRequest) -> Page[ListedSessionRow]:

@@ -1,12 +1,11 @@
 """The guard: authentication and authorization of each request by the spec of its endpoint.
 
 A request to a route without a spec is denied. The application factory passes the functions that
-identify the user of a bearer token. So the guard protects all features, and none imports `auth`.
+identify the user of a bearer token.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
-from typing import TypeAlias
 
 from flask import Flask, current_app, g, request
 from werkzeug.exceptions import NotFound as NoSuchUrl
@@ -14,6 +13,7 @@ from werkzeug.exceptions import NotFound as NoSuchUrl
 from project.core.app_values import AppValue
 from project.core.database.session import LOCK_USERS, authorize_transactions
 from project.core.errors import ApiError, Forbidden, ReauthenticationRequired, Unauthorized
+from project.core.security.authentication import Authentication
 from project.core.security.principal import Principal
 from project.core.web.requests.parsing import CLAIM_BODY, receive_json
 
@@ -28,28 +28,18 @@ from .access import (
 from .endpoint_spec import ENDPOINT_SPECS, EndpointSpec, collect_endpoint_specs
 from .rate_limits import enforce_rate_limit
 
-# Returns the principal of a bearer token, or None.
-Identify: TypeAlias = Callable[[str], Principal | None]
-# Returns the current state of a principal, or None if its credential or user is no longer valid.
-Reload: TypeAlias = Callable[[Principal], Principal | None]
-# Locks users, in the given order of their ids, until the transaction ends.
-LockUsers: TypeAlias = Callable[[Sequence[int]], None]
-
 # The maximum size of a multipart form without the content of its file.
 FORM_OVERHEAD_BYTES = 64 * 1024
 
-IDENTIFY: AppValue[Identify] = AppValue('identify')
-RELOAD_PRINCIPAL: AppValue[Reload] = AppValue('reload_principal')
+IDENTIFY: AppValue[Callable[[str], Principal | None]] = AppValue('identify')
+RELOAD_PRINCIPAL: AppValue[Callable[[Principal], Principal | None]] = AppValue('reload_principal')
 
 
-def init_app(app: Flask, identify: Identify, reload: Reload, lock_users: LockUsers) -> None:
-    """Run the guard before each request.
-
-    :param identify, reload, lock_users: functions of the features `auth` and `users`.
-    """
-    IDENTIFY.set(app, identify)
-    RELOAD_PRINCIPAL.set(app, reload)
-    LOCK_USERS.set(app, lock_users)
+def init_app(app: Flask, authentication: Authentication) -> None:
+    """Run the guard before each request."""
+    IDENTIFY.set(app, authentication.identify)
+    RELOAD_PRINCIPAL.set(app, authentication.reload_principal)
+    LOCK_USERS.set(app, authentication.lock_users)
     app.before_request(guard)
 
 
