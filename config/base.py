@@ -1,12 +1,13 @@
-"""Settings of all environments. The settings of a feature begin with its name.
+"""Settings of the core, and the class that joins them with those of all features.
 
-Each setting is declared only here, with its default, its accepted values and its meaning.
-`.env.example`, docs/operations.md and `flask config show` repeat the meaning.
+Each setting is declared once, here or in `config/features`, with its default, its accepted values
+and its meaning. `.env.example`, the documentation and `flask config show` repeat the meaning.
 """
 
 import os
 
 from . import env
+from .features import declarations
 from .settings import (
     choice,
     database_url,
@@ -25,8 +26,8 @@ CORES = os.cpu_count() or 1
 LOG_LEVELS = ('DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL')
 
 
-class Config:
-    """Default values of all settings, without secrets. Environment variables override them."""
+class CoreConfig:
+    """The settings of the core."""
 
     # If true, the service does not start with weak secrets, debug mode or other insecure values.
     STRICT = False
@@ -192,28 +193,7 @@ class Config:
         variable=None,
     )
 
-    AUTH_CONTEXT_WORDS = words(
-        'flask',
-        'Words that a password must not consist of, separated by spaces: the name of your service.',
-    )
-    AUTH_TOKEN_LIFETIME = duration(
-        'minutes', 60, 'Minutes after which a token expires.', variable='AUTH_TOKEN_MINUTES'
-    )
-    AUTH_REFRESH_LIFETIME = duration(
-        'days',
-        30,
-        'Days without a refresh after which a session ends.',
-        variable='AUTH_REFRESH_DAYS',
-    )
-    AUTH_SESSION_LIFETIME = duration(
-        'days', 90, 'Days after which a session ends in any case.', variable='AUTH_SESSION_DAYS'
-    )
-    AUTH_DEVICE_LIFETIME = duration(
-        'days', 365, 'Days for which a device is remembered.', variable='AUTH_DEVICE_DAYS'
-    )
-    AUTH_EVENTS_LIFETIME = duration(
-        'days', 365, 'Days for which security events are kept.', variable='AUTH_EVENTS_DAYS'
-    )
+    # The core hashes passwords, for all features.
     # At most 8, because a small container may report the cores of its large host.
     AUTH_HASH_CONCURRENCY = number(
         min(CORES, 8),
@@ -229,37 +209,6 @@ class Config:
     )
     AUTH_HASH_ROUNDS = number(2, 1, 100, 'Rounds of one hash of argon2id.')
 
-    USERS_AVATAR_MAX_SIZE = size('5MiB', 'The largest avatar in bytes.', low=1, variable=None)
 
-    FILES_MAX_SIZE = size(
-        '10GB',
-        'The size of the largest file (K, M, G, T: powers of 1,000; KiB …: of 1,024).',
-        low=1,
-    )
-    FILES_QUOTA = size(
-        '50GB',
-        'The quota of a user for all files together, unless `flask files quota` sets another one.',
-    )
-    FILES_PUBLIC_FOLDER = text(
-        f'{env.VAR}/public', 'The folder of the files that `flask files publish` publishes.'
-    )
-    FILES_OFFLOAD = choice(
-        'none',
-        ('none', 'x-accel', 'redirect'),
-        'The sender of downloads: `none` (the service), `x-accel` (nginx) or `redirect` (the S3 '
-        'server).',
-    )
-    FILES_SCANNER = text(
-        '', 'A malware scanner for uploads: `clamd://host:port` or `clamd:///path/of/socket`.'
-    )
-    # At most 1,000: each version is a row, and the quota counts all rows of a user.
-    FILES_VERSIONS_KEPT = number(
-        10, 1, 1000, 'The number of versions that are kept of a file, including the newest.'
-    )
-    FILES_TRASH_LIFETIME = duration(
-        'days',
-        30,
-        'Days after which files in the trash are deleted.',
-        low=0,
-        variable='FILES_TRASH_DAYS',
-    )
+class Config(*declarations('Settings'), CoreConfig):  # type: ignore[misc]
+    """Default values of all settings, without secrets. Environment variables override them."""

@@ -1,9 +1,10 @@
 """Testing: a database in memory and fast hashing. The environment only sets URLs of servers."""
 
 from .base import Config
+from .features import declarations
 
 
-class TestingConfig(Config):
+class TestingConfig(*declarations('TestingSettings'), Config):  # type: ignore[misc]
     """Settings of tests. Undeclared errors of a route fail the test; password hashes are cheap."""
 
     # Without this, pytest would collect the class because of its name.
@@ -20,8 +21,6 @@ class TestingConfig(Config):
     BODY_MIN_RATE = 1000
     BODIES_PER_CLIENT = 6
     SHUTDOWN_DELAY = 0
-    FILES_OFFLOAD = 'none'
-    FILES_SCANNER = ''
     REDIS_URL = ''
     TASKS_BROKER_URL = ''
     TASKS_CONCURRENCY = 2
@@ -35,6 +34,3 @@ class TestingConfig(Config):
     # The tests check that passwords are hashed, not how slowly (0.1 ms instead of 45 ms).
     AUTH_HASH_MEMORY_KIB = 8
     AUTH_HASH_ROUNDS = 1
-
-    FILES_MAX_SIZE = 1_000_000
-    FILES_QUOTA = 3_000_000

@@ -1,0 +1,28 @@
+"""Settings of the features: a module for each feature that has settings, found by its name.
+
+A module declares a class `Settings`, and may declare `TestingSettings` with other values for tests.
+"""
+
+from importlib import import_module
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+
+
+def declarations(class_name: str, folder: Path = FOLDER) -> tuple[type, ...]:
+    """Return the classes of that name of all features, in the order of the features' names.
+
+    :param class_name: `Settings` or `TestingSettings`.
+    :raises ValueError: if the name of a setting does not begin with the name of its feature.
+    """
+    names = sorted(path.stem for path in folder.glob('*.py') if path.stem != '__init__')
+    modules = {name: import_module(f'{__name__}.{name}') for name in names}
+    found = {name: getattr(module, class_name, None) for name, module in modules.items()}
+    for name, declared in found.items():
+        for key in filter(str.isupper, dir(declared)):
+            if not key.startswith(f'{name.upper()}_'):
+                raise ValueError(
+                    f'config/features/{name}.py declares {key}: '
+                    f'the settings of this feature begin with {name.upper()}_'
+                )
+    return tuple(declared for declared in found.values() if declared)
