@@ -1,4 +1,4 @@
-"""Small applications that consist of `project.core` and blueprints of a test."""
+"""Applications for tests that consist only of `project.core` and the test's blueprints."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +15,7 @@ from tests.client import IsolatedClient
 
 
 def find_no_principal(token: str) -> None:
-    """Return None for every token."""
+    """Reject every token: return None instead of a principal."""
 
 
 def kernel_app(
@@ -25,7 +25,11 @@ def kernel_app(
     reload_principal: Callable[[Principal], Principal | None] = lambda principal: principal,
     **settings: Any,
 ) -> Flask:
-    """Return an application of `project.core` and these blueprints, with its files in `folder`."""
+    """Return an application of `project.core` and the given blueprints, without features.
+
+    It stores its objects and mails in `folder`. `identify` and `reload_principal` are the functions
+    with which the guard finds the principal of a token, and reads it again.
+    """
     app = Flask('project', static_folder=None, template_folder='core/templates')
     app.config.from_object(TestingConfig)
     app.config.update(
@@ -55,5 +59,5 @@ def principal(**changes: Any) -> Principal:
 
 
 def bearer(token: str) -> dict[str, str]:
-    """Return the header with a bearer token."""
+    """Return the `Authorization` header with a bearer token."""
     return {'Authorization': f'Bearer {token}'}

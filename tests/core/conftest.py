@@ -31,7 +31,7 @@ def kernel(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[Callabl
 
     def make(*blueprints: Blueprint, **settings: Any) -> Flask:
         made.append(kernel_app(tmp_path, *blueprints, **settings))
-        # The application has configured logging, which removed the handler of pytest.
+        # The application has configured logging, which removed the handler of the fixture `caplog`.
         logging.getLogger().addHandler(caplog.handler)
         return made[-1]
 
@@ -43,10 +43,11 @@ def kernel(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[Callabl
 
 @pytest.fixture
 def serve(kernel: Callable[..., Flask]) -> Callable[..., IsolatedClient]:
-    """Return a function that creates a client of one route: `serve(handler, body=Request)`.
+    """Return a function that creates a test client: `serve(handler, body=Request)`.
 
-    The route is POST and GET `/probe`, unless `rule` and `methods` are given, and public, unless
-    `allow` is given. `people` are principals by token; `settings` are settings of the application.
+    The application has one route, which calls `handler`. It is POST and GET `/probe`, unless `rule`
+    and `methods` are given. It is public, unless `allow` is given. `people` are the principals by
+    their token; `settings` are settings of the application.
     """
 
     def client(
@@ -72,16 +73,16 @@ def serve(kernel: Callable[..., Flask]) -> Callable[..., IsolatedClient]:
 
 @pytest.fixture
 def no_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Start without registered tasks, and remove those of the test at its end."""
+    """Empty the registry of tasks during the test, and restore it afterwards."""
     monkeypatch.setattr(registry, '_tasks', {})
     monkeypatch.setattr(registry, '_names', {})
 
 
 @pytest.fixture(scope='session')
 def durable_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
-    """Return an application with a database file, or with a separate PostgreSQL database.
+    """Yield an application whose database has a file, or is a new PostgreSQL database.
 
-    With SQLite in memory, all sessions would share one connection.
+    Other tests use SQLite in memory, where all sessions share one connection.
     """
     with fresh_database('durable') as url:
         app = Flask('durable', static_folder=None)
@@ -97,7 +98,10 @@ def durable_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
 
 @pytest.fixture
 def durable(durable_app: Flask) -> Iterator[Flask]:
-    """Return `durable_app` in its context; transactions of the test are really committed."""
+    """Yield `durable_app` in its application context.
+
+    Transactions of the test are really committed; no outer transaction rolls them back.
+    """
     with durable_app.app_context():
         yield durable_app
         db.session.rollback()
@@ -107,7 +111,7 @@ def durable(durable_app: Flask) -> Iterator[Flask]:
 
 @pytest.fixture
 def whoami() -> Blueprint:
-    """Return a blueprint that shows the IP address, scheme and host of a request."""
+    """Return a blueprint whose route returns the IP address, scheme and host of the request."""
     blueprint = Blueprint('whoami', __name__)
 
     @blueprint.get('/whoami')

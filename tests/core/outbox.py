@@ -19,12 +19,12 @@ from project.core.tasks.outbox import OutboxTask
 
 @atomic()
 def enqueue_committed(function: Callable[..., Any], *args: Any, **kwargs: Any) -> UUID:
-    """Enqueue a task in a separate transaction. It is not ready before `mark_ready`."""
+    """Enqueue a task in its own transaction. No worker can claim it before `mark_ready`."""
     return enqueue(function, *args, **kwargs)
 
 
 def mark_queued(limit: int) -> list[UUID]:
-    """Mark due tasks of the default queue as sent to the broker."""
+    """Mark at most `limit` due tasks of the default queue as sent to the broker."""
     queues.mark_ready()
     return broker_queues.mark_queued('default', limit, limit)
 
@@ -33,12 +33,12 @@ def mark_queued(limit: int) -> list[UUID]:
 def enqueue_at_committed(
     moment: datetime, function: Callable[..., Any], *args: Any, **kwargs: Any
 ) -> UUID:
-    """Enqueue a task for a time, in a separate transaction."""
+    """Enqueue a task for a given time, in its own transaction."""
     return enqueue_at(moment, function, *args, **kwargs)
 
 
 def rows() -> list[AnyRow]:
-    """Return all rows of the outbox, as they are in the database."""
+    """Return all rows of the outbox, without interpretation of their values."""
     return list(
         execute_select(
             select(*OutboxTask.__table__.columns).order_by(OutboxTask.created_at, OutboxTask.id)
@@ -47,18 +47,18 @@ def rows() -> list[AnyRow]:
 
 
 def row_of(task_id: UUID) -> AnyRow:
-    """Return the row of a task."""
+    """Return the row of the task with this id."""
     [row] = [row for row in rows() if row.id == task_id]
     return row
 
 
 def change(task_id: UUID, **values: Any) -> None:
-    """Change a row directly, as another version of the service or another worker might."""
+    """Change columns of a task directly, as an older release or another worker might."""
     execute_in_own_transaction(update(OutboxTask).where(OutboxTask.id == task_id).values(**values))
 
 
 def mark_dead(task_id: UUID, reason: str = 'hopeless') -> None:
-    """Dead-letter a due task."""
+    """Turn a due task into a dead letter."""
     lease = uuid4()
     assert leases.claim(task_id, lease)
     leases.dead_letter(task_id, lease, reason)
@@ -66,7 +66,7 @@ def mark_dead(task_id: UUID, reason: str = 'hopeless') -> None:
 
 @contextmanager
 def travel_forward(**length: float) -> Iterator[datetime]:
-    """Move the clock forward within the block, and stop it there."""
+    """Set the clock forward within the block; it stands still there."""
     moment = now() + timedelta(**length)
     with time_machine.travel(moment, tick=False):
         yield moment
@@ -74,7 +74,10 @@ def travel_forward(**length: float) -> Iterator[datetime]:
 
 @contextmanager
 def listening(app: Flask, notifier: TaskNotifier | None = None) -> Iterator[TaskNotifier]:
-    """Listen to a notifier, by default that of the application, until the end of the block."""
+    """Listen for task notifications until the end of the block.
+
+    :param notifier: by default, the notifier of the application.
+    """
     notifier = notifier or app.extensions['task_notifier']
     notifier.wait(0, WakeupPipe())  # The first call only starts to listen.
     try:

@@ -1,4 +1,4 @@
-"""The clock."""
+"""`project.core.clock`: the current time, and the conversion of times to and from text."""
 
 from datetime import UTC, datetime, timedelta
 

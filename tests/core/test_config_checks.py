@@ -1,4 +1,7 @@
-"""Checks of the settings of `project.core` by the functions that use the values."""
+"""Configuration checks of `project.core`.
+
+They call the same functions that use the settings in production.
+"""
 
 import pytest
 

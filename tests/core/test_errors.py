@@ -1,4 +1,4 @@
-"""The classes of errors."""
+"""The error classes of the API."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Initialization of `project.core` in an application, and its validation of all routes."""
+"""`core.init_app`, and the validation of all routes before the application starts."""
 
 import pytest
 from flask import Blueprint, Flask

@@ -40,7 +40,7 @@ class TestNormalizeForwardedIp:
             ('[::ffff:203.0.113.7]:443', '203.0.113.7'),
             ('::ffff:203.0.113.7', '203.0.113.7'),
             ('[fe80::1%eth0]:443', 'fe80::1'),
-            # 443 is not a port but the last group of the IP address.
+            # `443` is the last group of this IPv6 address, not a port.
             ('2001:db8::1:443', '2001:db8::1:443'),
         ],
     )

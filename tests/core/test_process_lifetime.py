@@ -1,4 +1,4 @@
-"""Announcement of a stop, and the signal at the end of the parent process."""
+"""`announce_stop`, and the signal that a process receives when its parent ends."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ os.waitpid(child, 0)
 print(before, is_stopping())
 """
 
-# A child waits for the signal; its parent ends without cleaning up.
+# The child process waits for the signal. The parent process exits without any cleanup.
 ORPHANED = """
 import os, signal, time
 from project.core.processes import signal_at_parent_exit
@@ -31,7 +31,10 @@ time.sleep(30)
 
 
 def output_of(script: str) -> str:
-    """Run a script in a new process: forking this one is unsafe, because it has threads."""
+    """Run a script in a new Python process; return its output.
+
+    Forking the test process is unsafe, because it has threads.
+    """
     return subprocess.run(
         [sys.executable, '-c', script], capture_output=True, text=True, timeout=20, check=True
     ).stdout

@@ -1,4 +1,4 @@
-"""Attributes of a process, with and without the system calls of Linux."""
+"""Functions that set attributes of a process, with and without the system calls of Linux."""
 
 import ctypes
 import os
@@ -23,30 +23,30 @@ FORK = get_context('fork')
 
 
 def without_prctl(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hide prctl(2) from this process and its children, as on macOS."""
+    """Hide prctl(2) from this process and its children, as on macOS, which lacks it."""
     monkeypatch.setattr(ctypes, 'CDLL', lambda _name: object())
     monkeypatch.setattr(processes, 'PARENT_POLL_SECONDS', 0.01)
 
 
 @pytest.fixture(params=['prctl', 'fallback'])
 def system(request, monkeypatch):
-    """Run the test with prctl(2) and without it."""
+    """Run the test twice: with prctl(2), and with the fallback for other systems."""
     if request.param == 'fallback':
         without_prctl(monkeypatch)
     return request.param
 
 
 def is_dumpable() -> bool:
-    """Return what prctl(2) returns for PR_GET_DUMPABLE."""
+    """Return the dump flag (PR_GET_DUMPABLE) of this process."""
     return ctypes.CDLL(None).prctl(3, 0, 0, 0, 0) == 1
 
 
 def in_child(run: Callable[[], object]) -> int | None:
-    """Run a function in a forked process; return its exit code."""
+    """Run a function in a forked child process; return the exit code."""
 
     def run_and_exit() -> None:
         run()
-        # End before coverage writes its data, which a restricted process cannot do.
+        # Exit before `coverage` writes its data file, which a restricted process cannot do.
         os._exit(0)
 
     process = FORK.Process(target=run_and_exit)
@@ -84,7 +84,7 @@ class TestSetParentDeathSignal:
     @pytest.mark.usefixtures('system')
     def test_ends_a_process_whose_parent_ended_before_the_call(self):
         def follow():
-            set_parent_death_signal(os.getpid())  # This process is not its own parent.
+            set_parent_death_signal(os.getpid())  # A wrong parent id, as if the parent had ended.
             signal.pause()
 
         assert in_child(follow) == 1
@@ -113,7 +113,7 @@ class TestSetProcessName:
 class TestSetNotDumpable:
     def test_clears_the_dump_flag(self):
         def check():
-            # Another test may have cleared the flag of the parent process.
+            # An earlier test may have cleared the flag, which child processes inherit.
             ctypes.CDLL(None).prctl(processes.PR_SET_DUMPABLE, 1)
             before = is_dumpable()
             set_not_dumpable()

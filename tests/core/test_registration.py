@@ -1,4 +1,4 @@
-"""Registries in which every name has one owner."""
+"""Registries: a name can be registered by one module only."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The request context of the current work."""
+"""The request context: client, user and id of the current request."""
 
 from contextvars import Context
 

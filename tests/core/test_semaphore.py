@@ -1,4 +1,4 @@
-"""Semaphore between processes; the slots of a killed process become free."""
+"""Semaphore for several processes; the slots of a killed process become free."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ def semaphore() -> Iterator[InterprocessSemaphore]:
 def hold(
     semaphore: InterprocessSemaphore, slots: int, parent_end: Connection, own_end: Connection
 ) -> None:
-    """Acquire a slot, report it, and keep it until the parent closes its end of the pipe."""
+    """Acquire a slot in a child process, and keep it until the test closes the pipe."""
     parent_end.close()
     with semaphore.acquire(slots, timeout=5):
         own_end.send(True)
@@ -37,7 +37,7 @@ def hold(
 
 @pytest.fixture
 def elsewhere(semaphore: InterprocessSemaphore) -> Iterator[Callable[[int], int]]:
-    """Return a function that makes another process acquire a slot and returns its id."""
+    """Return a function that makes a child process acquire a slot; it returns the pid."""
     with ExitStack() as stack:
 
         def acquire(slots: int) -> int:
@@ -45,7 +45,7 @@ def elsewhere(semaphore: InterprocessSemaphore) -> Iterator[Callable[[int], int]
             process = FORK.Process(target=hold, args=(semaphore, slots, own_end, child_end))
             process.start()
             stack.callback(process.join, 10)
-            # Closing our end makes the child release its slot.
+            # When the test closes `own_end`, the child releases its slot.
             child_end.close()
             stack.callback(own_end.close)
             assert own_end.poll(10)

@@ -1,4 +1,4 @@
-"""Attempt counters."""
+"""Attempt counters, which limit how often a password or PIN can be tried."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -24,19 +24,19 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture
 def clock():
-    """Return a stopped clock, which a test can move."""
+    """Yield a stopped clock, which the test can move."""
     with time_machine.travel(NOON, tick=False) as traveller:
         yield traveller
 
 
 @pytest.fixture(autouse=True)
 def registry(monkeypatch):
-    """Use a separate registry for the counters of these tests."""
+    """Start each test with an empty registry of counters."""
     monkeypatch.setattr(throttling, '_registry', {})
 
 
 def counter(kind='password', limit=3, **more):
-    """Return a counter, even if the name is already registered."""
+    """Return an attempt counter; replace an existing one of the same name."""
     throttling._registry.pop(kind, None)
     known = {'scope': 'account', 'recovery': 'Wait.', 'command': 'flask unlock', 'period': HOUR}
     return AttemptCounter(name=kind, limit=limit, **{**known, **more})
@@ -184,7 +184,7 @@ class TestConsume:
         assert (spent('ada'), spent('eve'), spent('bob')) == (None, 1, 1)
 
     def test_deletes_no_expired_counters_in_a_transaction_of_the_caller(self, clock, monkeypatch):
-        """The locks of the deletion would last until that transaction ends."""
+        """The deletion would lock rows until the end of that transaction."""
         monkeypatch.setattr(throttling, 'ATTEMPTS_PER_CLEANUP', 1)
         spend('ada')
         clock.shift(HOUR)

@@ -1,4 +1,4 @@
-"""Encoding of column values as JSON and text."""
+"""Conversion of column values to JSON and to text, and back."""
 
 import json
 from datetime import UTC, date, datetime, time, timedelta, timezone
@@ -35,7 +35,7 @@ class Word(StrEnum):
 
 NOON = datetime(2026, 11, 23, 12, 0, 0, 5, UTC)
 
-# One value of each type, its JSON form and its text for people.
+# For each type: a value, its JSON form, and its text in the terminal.
 VALUES = [
     (True, True, 'True'),
     (5, 5, '5'),
@@ -118,7 +118,8 @@ class TestDecode:
             found = decode(encoded, of)
         except ValueError:
             return
-        # Several types can have the same form, but the result always has the requested type.
+        # Values of several types can have the same JSON form. The type of the column decides which
+        # type the result has.
         assert isinstance(found, of)
 
     def test_raises_for_a_boolean_that_is_a_number(self):

@@ -11,7 +11,7 @@ from project.core.web.endpoints.access import authenticated, owner_or, public, r
 
 @pytest.fixture
 def root(monkeypatch, tmp_path):
-    """Use a temporary folder for the documents."""
+    """Make the commands read and write the documents in a temporary folder; return it."""
     (tmp_path / 'docs').mkdir()
     copy(api_documents.ROOT / 'docs' / 'security.md', tmp_path / 'docs')
     monkeypatch.setattr(api_documents, 'ROOT', tmp_path)
@@ -71,7 +71,7 @@ class TestApiCheck:
 
 
 class Changed:
-    """An endpoint spec that is changed to public."""
+    """Wrapper of an endpoint spec that makes its route public."""
 
     def __init__(self, spec):
         self._spec = spec

@@ -1,4 +1,4 @@
-"""`flask config`: settings with masked secrets, and all faults of a configuration."""
+"""`flask config`: it shows the settings with masked secrets, and lists all wrong settings."""
 
 import json
 
@@ -12,7 +12,10 @@ from tests.config.environment import KEY, good_environment, set_environment
 
 @pytest.fixture
 def production(monkeypatch, tmp_path):
-    """Return a function that sets a production environment with changes."""
+    """Return a function that sets the environment variables of production.
+
+    Its arguments are the variables that differ from those of a valid configuration.
+    """
     good = good_environment(tmp_path)
     return lambda **changes: set_environment(monkeypatch, **{**good, **changes})
 

@@ -51,7 +51,7 @@ def dead(greet):
 
 
 def rejection_of(result, code=1):
-    """Return the error message of a command that must have failed without output."""
+    """Return the last line on stderr; check that the command failed and stdout is empty."""
     assert (result.exit_code, result.stdout) == (code, '')
     return result.stderr.splitlines()[-1]
 
@@ -75,7 +75,7 @@ class TestJobsList:
         assert list(found) == COLUMNS
         assert UUID(found['id']) == dead
         assert (found['state'], found['attempts']) == ('dead', 1)
-        # A dead letter keeps the time for which it was scheduled.
+        # A dead letter keeps the time for which the task was scheduled.
         assert datetime.fromisoformat(found['due']) == row_of(dead).scheduled_at
         assert found['error'] == 'hopeless'
 

@@ -1,4 +1,4 @@
-"""`flask run`: Flask's command together with task workers."""
+"""`flask run`: the command of Flask, which also starts the task workers."""
 
 from multiprocessing import active_children
 
@@ -12,14 +12,17 @@ from tests.concurrency import separate_app
 
 @pytest.fixture
 def own_app(tmp_path):
-    """Yield an application for which other processes can run tasks."""
+    """Yield an application with its own database, which child processes can open, too."""
     with separate_app(tmp_path) as app:
         yield app
 
 
 @pytest.fixture
 def served(monkeypatch):
-    """Return the options of each call of Flask's command, and its child processes."""
+    """Replace Flask's `run` command; return the list of its calls.
+
+    Each entry contains the options of the call and the names of the child processes at that time.
+    """
     seen = []
 
     def serve(**options):
@@ -32,7 +35,7 @@ def served(monkeypatch):
 
 
 def flask_run(create_app, *arguments):
-    """Run `flask run …` with an application factory."""
+    """Run `flask run …` with this application factory; return the result."""
     info = ScriptInfo(create_app=create_app)
     return CliRunner().invoke(run, arguments, obj=info, catch_exceptions=False)
 

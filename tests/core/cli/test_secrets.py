@@ -31,7 +31,10 @@ def run(cli):
 
 @pytest.fixture
 def status(run):
-    """Return a function that returns the report and its row of tasks."""
+    """Return a function that runs `flask secrets status`.
+
+    The function returns the whole report, and its entry about the secret arguments of tasks.
+    """
 
     def read():
         report = json.loads(run('status', '--json'))
@@ -43,7 +46,7 @@ def status(run):
 
 @pytest.fixture
 def old_values(app, monkeypatch):
-    """Store two secrets under a fallback key, and one under an unknown key."""
+    """Store three encrypted values: two under a fallback key, one under an unknown key."""
     greet = task(name='greet', encrypted=['pin'])(lambda pin: None)
     for _ in range(2):
         enqueue_committed(greet, '012345')

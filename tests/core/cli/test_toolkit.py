@@ -36,7 +36,10 @@ class NameTaken(Conflict):
 
 @pytest.fixture
 def run(app, cli):
-    """Return a function that runs another one as a command of a feature."""
+    """Return a function that runs any function as a `flask` command of a feature.
+
+    The function is registered as the command `do` in the command group `boats`.
+    """
 
     def invoke(function, *arguments):
         group = FeatureGroup('boats')

@@ -12,7 +12,7 @@ from project.core.database.types import UTCDateTime, WordList
 
 @pytest.fixture
 def things(transaction: None) -> Table:
-    """Return a table that exists during a test and is in no migration."""
+    """Create the table `things`, which exists only during the test; no migration creates it."""
     table = Table(
         'things',
         MetaData(naming_convention=session.NAMING_CONVENTION),
@@ -28,7 +28,7 @@ def things(transaction: None) -> Table:
 
 
 def in_transaction() -> bool:
-    """Return whether the session is in a transaction, according to the driver."""
+    """Return whether the driver's connection of the session is in a transaction."""
     connection: Any = db.session.connection().connection.driver_connection
     if db.engine.dialect.name == 'sqlite':
         return bool(connection.in_transaction)

@@ -1,4 +1,4 @@
-"""Clean-up: deletion of expired rows beside running transactions."""
+"""Clean-up of expired rows in batches, while other transactions lock some of the rows."""
 
 from datetime import timedelta
 
@@ -14,7 +14,10 @@ from project.core.throttling import ThrottleCounter
 
 
 def add_counters(count, age):
-    """Add counters that expired `age` ago; a negative age is in the future."""
+    """Add attempt counters that expired before `age`.
+
+    A negative age adds counters that expire in the future.
+    """
     with atomic():
         for number in range(count):
             resets_at = now() - age - timedelta(seconds=number // 2)
@@ -26,13 +29,16 @@ def add_counters(count, age):
 
 
 def count():
-    """Return the number of counters."""
+    """Return the number of attempt counters."""
     return db.session.scalar(select(func.count()).select_from(ThrottleCounter))
 
 
 class TestDeleteExpiredRows:
     def test_deletes_expired_rows_in_batches(self, durable, monkeypatch):
-        """Two rows share each time, and each batch starts at the last time of the previous one."""
+        """The counters expire in pairs: two counters have the same time of expiry.
+
+        Each batch begins with the time at which the previous batch ended.
+        """
         monkeypatch.setattr(cleanup, 'FIRST_BATCH_ROWS', 1)
         monkeypatch.setattr(cleanup, 'BATCH_ROWS', 3)
         monkeypatch.setattr(cleanup, 'BATCH_SECONDS', 60)
@@ -42,7 +48,7 @@ class TestDeleteExpiredRows:
 
         seen = [(batch.rows, count()) for batch in delete_expired_rows(expired)]
 
-        # Each batch is committed before it is yielded.
+        # `delete_expired_rows` commits a batch before it yields the batch.
         assert seen == [(1, 8), (2, 6), (3, 3), (1, 2)]
 
     def test_counts_expired_rows(self, durable):
@@ -55,7 +61,7 @@ class TestDeleteExpiredRows:
         assert (batch.rows, count()) == (7, 9)
 
     def test_skips_locked_rows_and_continues(self, durable):
-        """SQLite has no row locks."""
+        """SQLite has no row locks: there the clean-up deletes all 40 rows."""
         add_counters(40, timedelta(hours=1))
         has_locks = db.engine.dialect.name == 'postgresql'
         options = write_execution_options(db.engine) if has_locks else {}
@@ -95,7 +101,7 @@ class TestDeleteUnlocked:
         assert kept in {'0', '1'}
 
     def test_deletes_matching_rows_without_waiting_for_locks(self, durable):
-        """SQLite has no row locks, so the other connection only reads there."""
+        """SQLite has no row locks: there `FOR UPDATE` locks nothing."""
         with atomic():
             for kind, age in (('locked', 1), ('free', 1), ('live', -1)):
                 resets_at = now() - timedelta(hours=age)

@@ -1,4 +1,4 @@
-"""The Python types of columns."""
+"""Column types, and the Python type that each declares for its values."""
 
 import pytest
 from sqlalchemy import JSON, Column, Integer, MetaData, Numeric, Table
@@ -11,7 +11,7 @@ from project.core.value_codec import UnsupportedType
 
 
 class Point(UserDefinedType):
-    """A type without `python_type`."""
+    """A column type that does not declare a Python type: its `python_type` raises an error."""
 
     def get_col_spec(self, **_):
         return 'POINT'

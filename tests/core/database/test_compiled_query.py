@@ -1,4 +1,7 @@
-"""`CompiledQuery`, which uses the driver without a session and raises SQLAlchemy's errors."""
+"""`CompiledQuery`, which calls the database driver directly, without a session.
+
+It must raise the same errors as SQLAlchemy.
+"""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -18,7 +21,7 @@ from tests.users.factories import UserFactory
 
 @pytest.fixture(scope='module')
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
-    """Yield a separate application with a user."""
+    """Yield an application with its own database, which contains one user."""
     with application(tmp_path_factory.mktemp('reading'), 'reading') as app:
         create_tables()
         UserFactory(username='ada')
@@ -27,7 +30,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
 
 
 class Name(NamedTuple):
-    """A row with one column."""
+    """A result row with one column, `name`."""
 
     name: str
 

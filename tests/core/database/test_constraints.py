@@ -1,4 +1,4 @@
-"""Translation of unique violations into errors."""
+"""Translation of violated unique constraints into API errors."""
 
 import pytest
 from sqlalchemy.exc import IntegrityError

@@ -1,4 +1,4 @@
-"""Encrypted columns, tested with the secrets of the outbox."""
+"""Encrypted columns. The example is the column with the secret arguments of tasks."""
 
 from collections import Counter
 
@@ -28,7 +28,7 @@ def greet():
 
 @pytest.fixture
 def values(monkeypatch):
-    """Return the secrets of waiting tasks, read in batches of three."""
+    """Return the registered secret arguments of waiting tasks, read in batches of three."""
     monkeypatch.setattr(encrypted_columns, 'BATCH_ROWS', 3)
     [found] = [each for each in encrypted_values() if each.name == 'secrets of waiting tasks']
     return found
@@ -36,7 +36,7 @@ def values(monkeypatch):
 
 @pytest.fixture
 def new_key(app, monkeypatch):
-    """Return a function that introduces a new key, with the old one as its fallback."""
+    """Return a function that replaces SECRET_KEY and keeps the old one as a fallback."""
 
     def introduce():
         monkeypatch.setitem(app.config, 'SECRET_KEY_FALLBACKS', [app.config['SECRET_KEY']])

@@ -1,4 +1,4 @@
-"""Options and events of the database engines."""
+"""Options and event handlers of the database engines."""
 
 import sqlite3
 from contextlib import closing
@@ -107,11 +107,14 @@ class TestConfigureEngine:
 
 
 class TestBrokenConnections:
-    """SQLite connections that cannot recover from an error."""
+    """Connections to SQLite that stay unusable after an error; the pool must close them."""
 
     @pytest.fixture
     def engine(self, tmp_path):
-        """Yield an engine whose first connection was opened read-only during a fault."""
+        """Yield an engine whose first connection is read-only; later ones are writable.
+
+        SQLite opens a file read-only if the disk does not allow writes at that moment.
+        """
         path = tmp_path / 'db'
         with closing(sqlite3.connect(path)) as connection:
             connection.execute('PRAGMA journal_mode=WAL')
@@ -128,7 +131,7 @@ class TestBrokenConnections:
         engine.dispose()
 
     def write(self, engine):
-        """Insert a row in a transaction."""
+        """Insert a row in a transaction of the given engine."""
         connection = engine.connect().execution_options(**engines.write_execution_options(engine))
         with connection, connection.begin():
             connection.execute(text('INSERT INTO things VALUES (1)'))
@@ -149,7 +152,10 @@ class TestBrokenConnections:
             connection.execute('CREATE TABLE things (id INTEGER)')
 
         class Shared(sqlite3.Connection):
-            """A connection that stays read-only while others are open, like SQLite's WAL index."""
+            """A connection of an engine whose new connections are read-only while any is open.
+
+            SQLite behaves like this because all connections share the index of its WAL file.
+            """
 
             def close(self):
                 opened.discard(self)

@@ -1,4 +1,4 @@
-"""Classification of temporary database failures."""
+"""Classification of database errors: which of them are temporary."""
 
 import sqlite3
 
@@ -13,7 +13,7 @@ from project.core.database.failures import failure_of
 
 
 def sqlite_error(code):
-    """Return a driver error with a result code of SQLite."""
+    """Return an error of the SQLite driver with the given result code."""
     error = sqlite3.OperationalError('failed')
     error.sqlite_errorcode = code
     return OperationalError('INSERT', {}, error)
@@ -39,7 +39,7 @@ class TestFailureOf:
             ('57P03', failures.LOST),
             ('58030', failures.DAMAGED),
             ('XX001', failures.DAMAGED),
-            # These are faults of the request or of the code.
+            # The request or the code causes these errors: a repetition would fail again.
             ('22001', None),
             ('23505', None),
             ('25P02', None),

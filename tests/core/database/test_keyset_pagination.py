@@ -1,4 +1,4 @@
-"""Keyset pagination."""
+"""Keyset pagination: the cursor contains the sort values of the last row of a page."""
 
 from collections import namedtuple
 from collections.abc import Iterator
@@ -41,20 +41,20 @@ ORDERS = [order for name in SORTS for order in (name, f'-{name}')]
 
 
 def row_of(table):
-    """Return the type of the rows of a table."""
+    """Return a named tuple type with the columns of a table."""
     return namedtuple('Row', table.c.keys())
 
 
 @pytest.fixture
 def listed(things):
-    """Return the keyset of things with all sort orders."""
+    """Return a keyset that pages through the table `things`, in any of its sort orders."""
     sorts = {name: things.c[name] for name in SORTS}
     return Keyset(row_of(things), 'things', sorts=sorts, key=things.c.id, default='id')
 
 
 @pytest.fixture
 def add(things):
-    """Return a function that adds a thing and returns its id."""
+    """Return a function that inserts a row into `things` and returns its id."""
 
     def one(name='x', size=0, created_at=NOON, **values):
         values = {'uuid': uuid4(), 'name': name, 'size': size, 'created_at': created_at, **values}
@@ -67,7 +67,7 @@ def add(things):
 
 @pytest.fixture
 def remove(things):
-    """Return a function that deletes a thing."""
+    """Return a function that deletes a row of `things`."""
 
     @atomic()
     def one(thing_id):
@@ -77,7 +77,7 @@ def remove(things):
 
 
 def pages(listed: Keyset, statement, **request) -> Iterator[list[int]]:
-    """Yield the ids of each page; fail if the list does not end."""
+    """Yield the ids on each page, following the cursors; fail after 20 pages."""
     cursor = None
     for _ in range(20):
         page = listed.page(statement, PageRequest(cursor=cursor, **request))
@@ -92,7 +92,7 @@ class TestPage:
     @pytest.mark.parametrize('order', ORDERS)
     def test_contains_every_row_once_in_every_order(self, listed, things, add, order):
         for number in range(11):
-            # All columns but the id contain equal values.
+            # Every column except the id has duplicate values.
             add(name='ab'[number % 2], size=number // 3, created_at=NOON + timedelta(number // 4))
         column = things.c[order.removeprefix('-')]
         sign = -1 if order.startswith('-') else 1
@@ -206,7 +206,7 @@ class Color(Enum):
 
 @pytest.fixture
 def measures(transaction):
-    """Return a table with a column of each ordered type, and eleven rows."""
+    """Return a table with eleven rows and a column of each type that can be sorted."""
     table = Table(
         'measures',
         MetaData(),

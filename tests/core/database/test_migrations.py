@@ -70,7 +70,7 @@ class TestRejectKnownRevision:
 
 
 class FakeConfig(dict):
-    """A fake of Alembic's configuration with the methods that are used."""
+    """A replacement of Alembic's `Config` with only the methods that the code calls."""
 
     get_main_option = dict.get
     set_main_option = dict.__setitem__

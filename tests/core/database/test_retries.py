@@ -1,4 +1,4 @@
-"""Retries of aborted transactions."""
+"""`@repeatable`: repetition of transactions that the database has aborted."""
 
 import pytest
 from psycopg.errors import DeadlockDetected, QueryCanceled, SerializationFailure
@@ -14,7 +14,10 @@ def error(cause):
 
 class TestRepeatable:
     def function(self, *errors):
-        """Return a function that raises these errors before it succeeds, and its effects."""
+        """Return a function that raises the given errors in its first calls, then succeeds.
+
+        The second result is the list of the values that the function has committed.
+        """
         left, done = list(errors), []
 
         @repeatable

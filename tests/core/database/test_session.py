@@ -1,4 +1,4 @@
-"""Transactions: begin, commit, and writes outside of transactions."""
+"""Transactions with `atomic`: begin and commit, and errors for writes outside of it."""
 
 import pytest
 from flask import Blueprint
@@ -33,7 +33,7 @@ def targets():
 
 
 def committed():
-    """Return the committed targets, read by another connection."""
+    """Return the `target_hash` of all committed counters, read by another connection."""
     with db.engine.connect() as connection:
         return set(connection.scalars(select(ThrottleCounter.target_hash)))
 
@@ -408,7 +408,7 @@ forgetful = Blueprint('forgetful', __name__)
 @forgetful.post('/add')
 @endpoint(allow=public)
 def thing_add():
-    """Add a row outside `atomic`."""
+    """Write without `atomic`: add a row."""
     with db.session.no_autoflush:
         db.session.add(counter('lost'))
 
@@ -416,7 +416,7 @@ def thing_add():
 @forgetful.post('/change')
 @endpoint(allow=public)
 def thing_change():
-    """Change a row outside `atomic`."""
+    """Write without `atomic`: change a row."""
     with atomic():
         db.session.add(counter('spent'))
     db.session.scalars(select(ThrottleCounter)).one().attempts = 5
@@ -425,7 +425,7 @@ def thing_change():
 @forgetful.post('/keep')
 @endpoint(allow=public)
 def thing_keep():
-    """Assign the same value to a column."""
+    """Assign the value that a column already has, which writes nothing."""
     with atomic():
         db.session.add(counter('kept'))
     found = db.session.scalars(select(ThrottleCounter)).one()
@@ -434,7 +434,7 @@ def thing_keep():
 
 @pytest.fixture
 def forgetful_app(tmp_path):
-    """Return an application whose routes write outside `atomic`."""
+    """Return an application with faulty routes, which write outside of `atomic`."""
     app = kernel_app(tmp_path, forgetful)
     with app.app_context():
         create_tables()

@@ -1,4 +1,7 @@
-"""Shared values by name, and the write probe that uses one of them."""
+"""Values that all processes share in the database, each under a name.
+
+The write probe is a regular test write that shows whether the database accepts writes.
+"""
 
 from datetime import timedelta
 
@@ -36,7 +39,10 @@ class TestHasValueBelow:
 
 class TestProbeWrite:
     def probe(self, **later):
-        """Probe at a later time; return the time and the bytes of the last write."""
+        """Run the write probe at a later time.
+
+        :returns: the time of the last write, since `began`, and the bytes that it wrote.
+        """
         with time_machine.travel(self.began + timedelta(**later), tick=False):
             probe_write()
         statement = select(SharedValue.changed_at, SharedValue.value)

@@ -1,4 +1,4 @@
-"""Column types."""
+"""Column types: values before and after they are stored."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""Decoders for tests: in the process of the test, and taken over by an image."""
+"""Image decoders for tests: one without its own process, and one that runs attack code."""
 
 import io
 from pathlib import Path
@@ -13,8 +13,8 @@ from project.core.images import DECODER, SANDBOX, decoder_process
 def decode_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Decode images in the process of the test: a decoder process takes 0.08 CPU seconds.
 
-    A test that replaces `images.DECODER` still starts a process. The tests of this package start
-    one for each image.
+    If a test replaces `images.DECODER`, a process is still started. The tests in
+    `tests/core/images` do so, too: they start a process for each image.
     """
     start_process = images._decode
 
@@ -33,10 +33,10 @@ def decode_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def disguised(folder: Path, code: str, before: str = '', **changes: str) -> Path:
-    """Return a sandboxed decoder that runs other code instead of rendering an image.
+    """Return the path of a sandboxed decoder that runs `code` instead of decoding an image.
 
     :param before: code that runs outside of the sandbox.
-    :param changes: constants of the sandbox.
+    :param changes: the constants of the sandbox to replace.
     """
     text = DECODER.read_text()
     rendering = next(

@@ -1,4 +1,4 @@
-"""Images that are created at test time, so that the repository contains none."""
+"""Functions that create test images, so that the repository needs no image files."""
 
 import io
 from typing import Any
@@ -9,14 +9,14 @@ RED, BLUE = (250, 10, 10), (10, 10, 250)
 
 
 def halves(width: int = 400, height: int = 200, mode: str = 'RGB') -> Image.Image:
-    """Return a picture whose left half is red, and whose right half is blue."""
+    """Return a picture: its left half is red, its right half is blue."""
     picture = Image.new('RGB', (width, height), RED)
     picture.paste(BLUE, (width // 2, 0, width, height))
     return picture if mode == 'RGB' else picture.convert(mode)
 
 
 def encoded(picture: Image.Image, kind: str = 'PNG', **options: Any) -> io.BytesIO:
-    """Return a picture as a file in the given format."""
+    """Return a picture as a file object in the given format."""
     target = io.BytesIO()
     picture.save(target, kind, **options)
     target.seek(0)
@@ -24,14 +24,14 @@ def encoded(picture: Image.Image, kind: str = 'PNG', **options: Any) -> io.Bytes
 
 
 def decoded(data: bytes) -> Image.Image:
-    """Return the picture in a file."""
+    """Return the picture that a file object contains."""
     picture = Image.open(io.BytesIO(data))
     picture.load()
     return picture
 
 
 def sides(picture: Image.Image) -> tuple[str, str]:
-    """Return the colours of the left and right half of a picture as words."""
+    """Return the names of the two colours in a picture: of the left and of the right half."""
     plain = picture.convert('RGB')
     at = [plain.getpixel((x, picture.height // 2)) for x in (picture.width // 8, -1)]
     at[1] = plain.getpixel((picture.width - 1 - picture.width // 8, picture.height // 2))

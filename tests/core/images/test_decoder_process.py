@@ -1,4 +1,7 @@
-"""Rendering of images in this process; `test_sandbox.py` tests the sandbox of the decoder."""
+"""The functions of the image decoder, called in the process of the test.
+
+`test_sandbox.py` tests the sandbox of the decoder process.
+"""
 
 import io
 
@@ -13,7 +16,7 @@ GPS = {1: 'N', 2: (48.0, 51.0, 24.0)}
 
 
 def exif(orientation=1):
-    """Return the metadata of a camera, including the location."""
+    """Return the metadata that a camera adds to a photo, including the location."""
     known = Image.Exif()
     known[0x0112] = orientation
     known[0x010F] = 'Camera of Ada'
@@ -116,7 +119,7 @@ class TestRender:
         assert not dict(decoded(made).getexif())
 
     def test_converts_colours_to_srgb(self):
-        # A colour profile with red and blue swapped.
+        # Return a colour profile in which red and blue are swapped.
         def swapped():
             known = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB')).tobytes())
             red, blue = known.index(b'rXYZ'), known.index(b'bXYZ')

@@ -1,4 +1,7 @@
-"""Decoding of images in a separate process; `test_sandbox.py` attacks from inside of it."""
+"""Resizing of images in a separate decoder process.
+
+`test_sandbox.py` tests that attack code in this process has no effect.
+"""
 
 import ctypes
 import struct
@@ -29,24 +32,24 @@ from .sample_images import decoded, encoded, halves, sides
 
 
 def resized(data, **options):
-    """Resize an image in a file that has been read to its end."""
+    """Resize an image whose file position is at its end: `resize_to_webp` must rewind it."""
     with tempfile.TemporaryFile() as file:
         file.write(data)
         return resize_to_webp(file, **options)
 
 
 def chunk(kind, data):
-    """Return a chunk of a PNG."""
+    """Return a chunk, the unit of the PNG format."""
     return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
 
 
 def png(width, height, rows, bits=8, colour=6):
-    """Return a PNG with the given header and compressed rows, which need not match."""
+    """Return a PNG with any header and compressed pixel rows, which may not match."""
     head = struct.pack('>IIBBBBB', width, height, bits, colour, 0, 0, 0)
     return b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', head) + chunk(b'IDAT', rows) + chunk(b'IEND', b'')
 
 
-# Contents that are not a readable image.
+# File contents that cannot be decoded as an image.
 NOT_IMAGES = {
     'nothing': b'',
     'text': b'hello',
@@ -71,7 +74,7 @@ class TestResizeToWebp:
 
     @pytest.mark.parametrize('mode', ['1', 'L', 'LA', 'P', 'RGBA', 'I;16'])
     def test_opens_no_file_for_any_pixel_mode(self, mode):
-        """All decoders are loaded before the sandbox forbids opening files."""
+        """The sandbox forbids opening files, so all decoders must be loaded before it starts."""
         source = Image.new(mode, (40, 40), 40_000 if mode == 'I;16' else 1)
 
         assert decoded(resized(encoded(source).getvalue(), edge=16)).size == (16, 16)
@@ -129,7 +132,7 @@ class TestResizeToWebp:
         flood = "[sys.stdout.buffer.write(b'RIFFxxxxWEBP' * 9999) for _ in iter(int, 1)]"
         monkeypatch.setattr(images, 'DECODER', disguised(tmp_path, flood))
 
-        # The decoder may report the closed pipe as an error of the image.
+        # The decoder may report the closed pipe as an unreadable image.
         with pytest.raises((ImageUnreadable, ImageDecodingFailed)):
             resized(b'', edge=64)
 
@@ -178,7 +181,7 @@ class TestResizeToWebp:
 
 @pytest.fixture
 def fresh_protections():
-    """Clear the cache of missing protections before and after the test."""
+    """Clear the cached list of missing sandbox protections, before and after the test."""
     images.missing_protections.cache_clear()
     yield
     images.missing_protections.cache_clear()

@@ -1,6 +1,6 @@
-"""Attacks from inside the sandbox of the decoder, also on systems with fewer protections.
+"""Attacks from inside the decoder's sandbox, even if the system lacks some protections.
 
-`tests/servers/test_unprivileged.py` runs this file as the user of the image.
+`tests/servers/test_unprivileged.py` runs this file as the user of the container image.
 """
 
 import ctypes
@@ -45,7 +45,7 @@ from .decoders import disguised
 from .sample_images import decoded, encoded, halves
 
 ALL = {*ATTACKS, 'exec'} - {'thread'}
-# The attacks that Landlock denies, by the version that introduced the rule.
+# The attacks that Landlock denies. Each number is the version of Landlock that introduced the rule.
 LANDLOCK_VERSION = landlock_version()
 LANDLOCK = set().union(*(
     denied
@@ -62,7 +62,8 @@ PARENT = {'ptrace', 'memory', 'environ'}
 # The process limit and the dump flag do not apply to root.
 IS_ROOT = os.getuid() == 0
 
-# Lines of `sandbox.py` as on a system without the call, for which the kernel returns ENOSYS.
+# Replaced lines of `sandbox.py`: it then behaves as on a system that lacks one of the protections.
+# For an unknown system call the kernel returns ENOSYS.
 NO_SECCOMP = {'SECCOMP = ': 'SECCOMP = (9999, 9999)'}
 NO_LANDLOCK = {
     'LANDLOCK_CREATE_RULESET, ': 'LANDLOCK_CREATE_RULESET, LANDLOCK_RESTRICT_SELF = 9999, 1'
@@ -75,7 +76,7 @@ NO_LIMIT = {"    'RLIMIT_AS'": "    'RLIMIT_ADDRESSES': (0, 0),"}
 
 
 class Result(NamedTuple):
-    """The protections that the sandbox did not find, and the attacks that failed."""
+    """The result of all attacks: protections that the system lacks, and failed attacks."""
 
     missing: list[str]
     denied: set[str]
@@ -83,7 +84,10 @@ class Result(NamedTuple):
 
 @pytest.fixture
 def targets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
-    """Provide files, servers and memory that belong to the user of the decoder process."""
+    """Create the targets of the attacks: files, servers and a memory area.
+
+    All belong to the user of the decoder, so only the sandbox can protect them.
+    """
     for name in ('secret', 'renamed', 'unlinked', 'truncated'):
         (tmp_path / name).write_text('hush')
     monkeypatch.chdir(tmp_path)  # the path of a socket has at most 107 bytes
@@ -106,7 +110,7 @@ def targets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[st
 
 
 def run_attacks(targets: dict[str, Any], sandbox: Path | str = SANDBOX) -> Result:
-    """Run all attacks in a child process; without a sandbox if its path is empty."""
+    """Run all attacks in a child process. An empty path disables the sandbox."""
     with Path(targets['folder'], 'secret').open('rb') as source:
         ended = subprocess.run(
             [sys.executable, '-I', attacks.__file__, str(sandbox), json.dumps(targets)],
@@ -120,14 +124,17 @@ def run_attacks(targets: dict[str, Any], sandbox: Path | str = SANDBOX) -> Resul
 
 
 def denied(output: list[str]) -> set[str]:
-    """Return the attacks that failed, from their output."""
+    """Return the names of the failed attacks, from the output of `attacks.py`."""
     results, last = output
     named = {**json.loads(results), 'exec': '' if last == 'executed' else last}
     return {name for name, error in named.items() if error}
 
 
 def sandbox_without(folder: Path, lines: dict[str, str]) -> Path:
-    """Return a copy of the sandbox in which some lines are replaced."""
+    """Return the path of a copy of `sandbox.py` without one of its protections.
+
+    :param lines: the replacement for each line, by the beginning of the line.
+    """
     text = SANDBOX.read_text().splitlines()
     for beginning, line in lines.items():
         (at,) = [n for n, each in enumerate(text) if each.startswith(beginning)]
@@ -154,7 +161,7 @@ class TestRestrict:
         assert denied(ended.stdout.splitlines()) == ALL
 
     def test_is_necessary_to_stop_the_attacks(self, targets):
-        """Without the sandbox, each attack succeeds against an unprotected parent."""
+        """Control without the sandbox: no attack fails."""
         assert run_attacks(targets, '').denied == set()
 
     @pytest.mark.parametrize(('lines', 'missing', 'stopped'), [
@@ -175,7 +182,10 @@ class TestRestrict:
         assert result == Result(missing, stopped | by_limit)
 
     def test_allows_enough_threads_to_decode_avif(self, monkeypatch, tmp_path):
-        """Without seccomp, a limit of processes forbids threads to all users but root."""
+        """Without seccomp, the sandbox forbids new processes by a limit instead.
+
+        For users other than root, the limit also forbids threads, so the AVIF decoder uses one.
+        """
         sandbox_without(tmp_path, NO_SECCOMP)
         monkeypatch.setattr(images, 'DECODER', Path(shutil.copy(DECODER, tmp_path)))
 
@@ -204,7 +214,7 @@ class TestRestrict:
 
 class TestSetNotDumpable:
     def test_protects_the_memory_of_the_service_without_a_sandbox(self, targets):
-        """Root can read the memory in any case."""
+        """Root can read the memory of any process, so these attacks succeed for root."""
 
         def check() -> None:
             set_not_dumpable()
@@ -214,7 +224,10 @@ class TestSetNotDumpable:
 
 
 def decide(program: bytes, number: int, architecture: int, *arguments: int) -> int:
-    """Return the result of a seccomp filter for a system call."""
+    """Run a seccomp filter on a system call; return its decision.
+
+    :param program: the compiled filter, which this function interprets.
+    """
     data = struct.pack('IIQ6Q', number, architecture, 0, *arguments, *[0] * (6 - len(arguments)))
     at, held = 0, 0
     while True:
@@ -251,7 +264,7 @@ class TestFilterProgram:
 
         assert found == allowed | conditional - {CONDITIONAL_CALLS['clone'][0][column]}
         assert {rule(number) for number in self.DANGEROUS[machine]} == {DENY | EPERM}
-        # On x86_64 the same calls have a second number (x32).
+        # On x86_64, each system call has a second number, which belongs to the x32 ABI.
         assert rule(0x40000000) == DENY | EPERM
 
     def test_allows_threads_but_no_processes(self, machine, rule):
@@ -259,7 +272,7 @@ class TestFilterProgram:
 
         assert rule(clone, CLONE_THREAD) == ALLOW
         assert rule(clone, 17) == DENY | EPERM
-        # ENOSYS for clone3 makes the C library use `clone`.
+        # After ENOSYS for `clone3`, the C library calls `clone` instead.
         assert rule(435) == DENY | ENOSYS
 
     @pytest.mark.parametrize('name', ['mmap', 'mprotect'])
@@ -270,7 +283,7 @@ class TestFilterProgram:
         assert rule(number, 0, 0, 3 | PROT_EXEC) == DENY | EPERM
 
     def test_kills_a_process_that_uses_calls_of_another_architecture(self, machine, rule):
-        other = 0x40000003  # i386, whose number 3 is `read`
+        other = 0x40000003  # i386, where 3 is the number of `read`
 
         assert decide(filter_program(machine), 3, other) == KILL
 

@@ -14,7 +14,7 @@ from ..apps import kernel_app
 
 @pytest.fixture
 def mail_app(tmp_path: Path) -> Iterator[Flask]:
-    """Yield an application of `project.core` with a sample mail and a separate database."""
+    """Yield an application with only `project.core`, a sample mail and its own database."""
     letters = Blueprint('letters', __name__, template_folder='templates')
     app = kernel_app(tmp_path, letters, MAIL_FROM='The Team <team@example.test>')
     with app.app_context():

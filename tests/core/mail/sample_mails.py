@@ -1,4 +1,4 @@
-"""Helpers that create and read mails."""
+"""Helpers that render, send and read a sample mail."""
 
 from collections.abc import Mapping
 from email import message_from_bytes, policy
@@ -21,25 +21,25 @@ def hello(
     secret: Mapping[str, Any] | None = None,
     **context: Any,
 ) -> EmailMessage:
-    """Return the rendered sample mail."""
+    """Return the sample mail `hello`, rendered."""
     identity = identity or new_message_identity(now())
     return render_mail('hello', to, {**HELLO, **context}, identity, secret)
 
 
 @atomic()
 def send(to: str = TO, template: str = 'hello', **options: Any) -> None:
-    """Enqueue a mail in a separate transaction."""
+    """Enqueue the sample mail in its own transaction."""
     send_mail(template, to=to, **{**HELLO, **options})
 
 
 def delivered(folder: Path) -> list[EmailMessage]:
-    """Return the mails in a folder, in the order of their names."""
+    """Return the mails that the transport has written to a folder, sorted by file name."""
     paths = sorted(folder.glob('*.eml'))
     return [message_from_bytes(path.read_bytes(), policy=policy.default) for path in paths]
 
 
 def text_of(message: EmailMessage, kind: str = 'plain') -> str:
-    """Return the text or HTML of a mail."""
+    """Return the plain text or the HTML of a mail."""
     body = message.get_body((kind,))
     assert body is not None
     return str(body.get_content())

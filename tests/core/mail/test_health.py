@@ -1,4 +1,4 @@
-"""The health check of mail."""
+"""The health check of mail delivery."""
 
 from datetime import timedelta
 

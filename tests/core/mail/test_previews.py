@@ -1,4 +1,4 @@
-"""Previews of every mail, rendered with its example."""
+"""Previews: each mail, rendered with the values in its `example.json`."""
 
 import json
 from email import message_from_bytes, policy
@@ -10,7 +10,7 @@ from tests.repository_copy import ROOT
 
 from .sample_mails import text_of
 
-# Read from the folders, so that the tests fail for a mail without an example.
+# The names are read from the folders of templates, so that a mail without an example fails.
 NAMES = sorted(path.parent.name for path in ROOT.glob('project/*/templates/mail/*/subject.txt'))
 
 

@@ -1,4 +1,4 @@
-"""Rendering of a folder of templates as a message."""
+"""Rendering of a mail from the templates in its folder."""
 
 import re
 from datetime import UTC, datetime

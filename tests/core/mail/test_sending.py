@@ -1,4 +1,4 @@
-"""Sending of mails by tasks, enqueued in the transaction of the sender."""
+"""Sending of mails: the sender's transaction enqueues a task, which delivers the mail."""
 
 import pytest
 
@@ -16,7 +16,7 @@ PIN = '012345'
 
 @pytest.fixture
 def mails(mail_app, tmp_path):
-    """Return a function that runs pending tasks and returns the delivered mails."""
+    """Return a function that runs the pending tasks and returns all delivered mails."""
 
     def read():
         run_pending_tasks(mail_app)

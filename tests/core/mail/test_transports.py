@@ -1,4 +1,4 @@
-"""Transports of mails: SMTP, a folder and the log."""
+"""Transports that deliver mails: by SMTP, to a folder, or to the log."""
 
 import logging
 import re
@@ -33,7 +33,10 @@ COMPOSE = ROOT / 'docker-compose.yml'
 
 
 class Mailbox:
-    """A handler of an SMTP server that stores the received mails with their sessions."""
+    """A handler of the SMTP server, which stores each mail together with its session.
+
+    :param rejection: the response that rejects the command `step`.
+    """
 
     def __init__(self, *, rejection=None, step='RCPT', quit_reply='221 Bye'):
         self.received = []
@@ -62,7 +65,7 @@ class Mailbox:
 
 
 class Server(Controller):
-    """An SMTP server on a free port."""
+    """An SMTP server that chooses a free port and stores it as `port`."""
 
     def _trigger_server(self):
         self.port = self.server.sockets[0].getsockname()[1]
@@ -73,7 +76,7 @@ class Server(Controller):
 
 
 class Session(SMTP):
-    """An SMTP session that can reject DATA before the body."""
+    """An SMTP session that can reject the command DATA before the client sends the mail."""
 
     async def smtp_DATA(self, arg):
         if rejection := self.event_handler.rejections.get('DATA'):
@@ -95,7 +98,7 @@ def smtp_server(rejection=None, quit_reply='221 Bye', step='RCPT', **options):
 
 
 def deliver(app, monkeypatch, url):
-    """Send a mail, and make one attempt to deliver it to the server at `url`."""
+    """Send a sample mail, and try once to deliver it to the SMTP server at `url`."""
     monkeypatch.setitem(app.extensions, 'mail', create_transport(url))
     send()
     run_pending_tasks(app)
@@ -297,7 +300,7 @@ class TestSmtpTransport:
 
 @contextmanager
 def hanging_server():
-    """Run a server that receives a mail and never sends the final 250."""
+    """Run an SMTP server that never confirms a received mail; yield its port."""
     with socket.create_server(('127.0.0.1', 0)) as listener:
 
         def serve():
@@ -350,7 +353,7 @@ class TestFolderTransport:
 
 class TestLogTransport:
     def test_logs_the_text(self, caplog):
-        # The application has configured logging, which removed the handler of pytest.
+        # The application has configured logging, which removed the handler of the fixture `caplog`.
         logging.getLogger().addHandler(caplog.handler)
         caplog.set_level(logging.INFO, 'project.core.mail')
 

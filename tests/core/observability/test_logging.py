@@ -1,4 +1,4 @@
-"""Logging: formatters, and one line for each request."""
+"""Logging: the formatters, and the log line that each request writes."""
 
 import io
 import json
@@ -13,7 +13,7 @@ from project.core.web.endpoints.access import authenticated
 
 from ..apps import bearer, principal
 
-# Characters that end a line for some programs, or control a terminal.
+# Characters that some programs treat as the end of a line, or that control a terminal.
 HOSTILE = '\r\n\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029\x1b[31m\x9b31m\x7f\x00\u202e'
 FORGED = '{"level":"info","message":"admin logged in"}'
 
@@ -33,7 +33,10 @@ def caught(message):
 
 
 class Lines(logging.Filter):
-    """The log lines of requests as JSON, formatted at once, as a handler does."""
+    """A filter that keeps the log line of each request as JSON.
+
+    It formats a record when it is logged, as a handler does.
+    """
 
     def __init__(self):
         super().__init__()

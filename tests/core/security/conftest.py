@@ -10,7 +10,7 @@ from .secret_keys import OLD
 
 @pytest.fixture
 def rotate(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Return a function that sets SECRET_KEY and its fallbacks."""
+    """Return a function that replaces SECRET_KEY and its fallback keys."""
 
     def to(key: str, *fallbacks: str) -> None:
         monkeypatch.setitem(app.config, 'SECRET_KEY', key)

@@ -1,3 +1,3 @@
-"""Values of SECRET_KEY, before and after a rotation."""
+"""Values of SECRET_KEY before its rotation (`OLD`) and after it (`NEW`)."""
 
 OLD, NEW = 'old-' * 10, 'new-' * 10

@@ -1,4 +1,4 @@
-"""The registry of data that depends on SECRET_KEY."""
+"""The registry that lists all data and signatures that depend on SECRET_KEY."""
 
 import ast
 from collections import Counter
@@ -33,7 +33,10 @@ KEYED = {'encrypt', 'compute_hmac', 'sign', 'derived_keys'}
 
 @pytest.fixture
 def stored(rotate):
-    """Return three ciphertexts: of an unknown key, of a fallback and of the newest key."""
+    """Return three ciphertexts by number.
+
+    The first needs an unknown key, the second a fallback key, and the third the newest key.
+    """
     found = {1: encrypt('pin', b'one')}
     rotate(OLD[::-1])
     found[2] = encrypt('pin', b'two')
@@ -45,7 +48,10 @@ def stored(rotate):
 
 @pytest.fixture
 def values(stored):
-    """Return the encrypted values that rotate `stored` in batches of two."""
+    """Return the entry of the registry that reads and replaces the ciphertexts of `stored`.
+
+    It reads them in batches of two.
+    """
 
     def batches():
         rows = [EncryptedRow((key,), ciphertext) for key, ciphertext in stored.items()]
@@ -136,7 +142,7 @@ class TestRegistry:
 
 
 def modules_that_use_keys():
-    """Return the modules that call a function of `core.security` that depends on SECRET_KEY."""
+    """Return the modules that call a function of `core.security` that uses SECRET_KEY."""
     found = set()
     for path in PROJECT.rglob('*.py'):
         if path.parent != PROJECT / 'core' / 'security':

@@ -10,7 +10,7 @@ BOATS, FERRIES = 'project.boats.permissions', 'project.ferries.permissions'
 
 @pytest.fixture(autouse=True)
 def registry(monkeypatch):
-    """Replace the registries by empty ones."""
+    """Start each test with empty registries of permissions and of their prefixes."""
     monkeypatch.setattr(permissions, '_permissions', Registry('permission'))
     monkeypatch.setattr(permissions, '_prefixes', Registry('permission prefix'))
 

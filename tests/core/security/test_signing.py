@@ -76,7 +76,7 @@ class TestUnsign:
 
     def test_returns_none_after_a_change_of_one_character(self, rotate):
         text = sign('cursor', [1, 2, 3])
-        # The last character of base64 contains unused bits.
+        # The last base64 character has unused bits: changing them may not change the decoded bytes.
         changed = [
             text[:at] + ('A' if text[at] != 'A' else 'B') + text[at + 1 :]
             for at in range(len(text) - 1)

@@ -26,7 +26,7 @@ def register(prefix, owner='project.boats.service'):
 
 @pytest.fixture(autouse=True)
 def registry(monkeypatch):
-    """Replace the registry by one with two kinds."""
+    """Replace the registry of token kinds by one with only the kinds `pst` and `pak`."""
     monkeypatch.setattr(tokens, '_kinds', Registry('token kind'))
     register('pst')
     register('pak')

@@ -19,7 +19,7 @@ BIN = Path(sys.executable).parent
 
 @dataclass
 class Answer:
-    """A parsed response."""
+    """A parsed HTTP response."""
 
     status: int
     headers: dict[str, str]
@@ -27,14 +27,14 @@ class Answer:
 
     @property
     def json(self) -> Any:
-        """Return the decoded body, which must be JSON."""
+        """Return the decoded body; check that its content type is JSON."""
         assert self.headers['content-type'] == 'application/json'
         return json.loads(self.body)
 
 
 @dataclass
 class Client:
-    """A connection that sends exactly the given bytes."""
+    """A TCP connection to the server that sends exactly the given bytes."""
 
     port: int
     timeout: float = 5.0
@@ -57,11 +57,11 @@ class Client:
         self.sock.close()
 
     def send(self, data: bytes) -> None:
-        """Send bytes."""
+        """Send bytes without waiting for a response."""
         self.sock.sendall(data)
 
     def answer(self) -> Answer:
-        """Return the next response, including `100 Continue`."""
+        """Return the next response; `100 Continue` counts as one."""
         status = int(self.file.readline().split()[1])
         headers = {}
         while line := self.file.readline().strip():
@@ -83,12 +83,12 @@ class Client:
 
 
 def get(path: str = '/healthz', *headers: str) -> bytes:
-    """Return a complete GET request."""
+    """Return the bytes of a complete GET request."""
     return '\r\n'.join((f'GET {path} HTTP/1.1', 'Host: localhost', *headers, '', '')).encode()
 
 
 def post(length: int, *headers: str, path: str = '/echo') -> bytes:
-    """Return the head of a POST request."""
+    """Return the head of a POST request, without its body."""
     lines = (f'POST {path} HTTP/1.1', 'Host: localhost', f'Content-Length: {length}', *headers)
     return '\r\n'.join((*lines, '', '')).encode()
 
@@ -101,7 +101,7 @@ def free_port() -> int:
 
 
 def wait_for(port: int, process: 'subprocess.Popen[Any]', seconds: float = 10) -> None:
-    """Wait until a process listens on the port; fail if it ends or takes too long."""
+    """Wait until the process listens on the port; fail if it ends or takes too long."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -117,7 +117,10 @@ def wait_for(port: int, process: 'subprocess.Popen[Any]', seconds: float = 10) -
 
 @contextmanager
 def running(command: list[str], port: int, **environment: str) -> Iterator['subprocess.Popen[Any]']:
-    """Run a server that listens on a port until the end of the block."""
+    """Run a server command until the end of the block.
+
+    Begins the block when the port of the server accepts connections.
+    """
     process = subprocess.Popen(command, cwd=ROOT, env=os.environ | environment)
     try:
         wait_for(port, process)
@@ -133,7 +136,7 @@ def running(command: list[str], port: int, **environment: str) -> Iterator['subp
 
 @dataclass
 class Service:
-    """A running server with the small application."""
+    """A running gunicorn with the application of `small_app.py`."""
 
     port: int
     process: 'subprocess.Popen[Any]'
@@ -143,10 +146,10 @@ class Service:
 def small_service(
     *options: str, app: str = 'tests.core.server.small_app:create_app()', **settings: str
 ) -> Iterator[Service]:
-    """Serve the small application, by default with one worker."""
+    """Run the application of `small_app.py` in gunicorn, by default with one web worker."""
     port = int(settings.get('PORT', 0)) or free_port()
     command = [str(BIN / 'gunicorn'), '-c', 'config/gunicorn.py', *options, app]
-    # Without task workers, unless the caller sets them.
+    # Start no task workers, unless the caller sets these variables.
     settings = {'TASKS_CONCURRENCY': '0', 'TASKS_BROKER_URL': '', 'WEB_CONCURRENCY': '1'} | settings
     settings |= {'PORT': str(port), 'HOST': '127.0.0.1'}
     with running(command, port, **settings) as process:

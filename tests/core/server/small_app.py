@@ -1,4 +1,4 @@
-"""A service with a few routes, for tests of the server code between a socket and Flask."""
+"""A small Flask application for tests of the server code between the socket and Flask."""
 
 import hashlib
 import os
@@ -18,12 +18,12 @@ from project.core.server.worker import ApiWorker
 from project.core.web.endpoints import large_responses
 from project.core.web.requests.parsing import CLAIM_BODY, receive_json
 
-# gunicorn waits two seconds for clients when a worker ends.
+# gunicorn waits at most two seconds for open connections when a worker ends.
 gthread.STOP_KEEPALIVE_LINGER = 0.5
 
 
 class HastyWorker(ApiWorker):
-    """The worker with time limits of at most a second, so that tests wait less."""
+    """The production worker class with time limits of at most a second: tests wait less."""
 
     read_timeout_seconds = 0.5
     stall_timeout_seconds = 0.4
@@ -32,16 +32,16 @@ class HastyWorker(ApiWorker):
 
 
 class CrowdedWorker(ApiWorker):
-    """The worker in which a stream waits for at most two seconds."""
+    """The production worker class, but a stream waits at most two seconds for a thread."""
 
     stream_queue_timeout_seconds = 2.0
 
 
 class DismissedWorker(ApiWorker):
-    """The worker, the first of which receives SIGTERM before it handles signals."""
+    """A worker class whose first worker gets SIGTERM before it installs signal handlers."""
 
     def init_process(self) -> None:
-        """Store the age of the worker, and stop the first worker."""
+        """Store the number of this worker, and send SIGTERM to the first one."""
         os.environ['WORKER_AGE'] = str(self.age)
         if self.age == 1:
             os.kill(os.getpid(), signal.SIGTERM)
@@ -49,7 +49,7 @@ class DismissedWorker(ApiWorker):
 
 
 def create_app() -> Flask:
-    """Return the service."""
+    """Return the small application."""
     app = Flask(__name__, static_folder=None)
     app.config['MAX_CONTENT_LENGTH'] = 1 << 40
     for kind in (RequestTimeout, TooManyRequests):
@@ -139,12 +139,15 @@ def create_app() -> Flask:
 
 
 def fail(error: ApiError) -> tuple[dict[str, Any], int, dict[str, str]]:
-    """Return the response to an error of the request."""
+    """Return the JSend response to an API error."""
     return {'status': 'fail', 'data': error.data}, error.http_code, error.headers
 
 
 def with_tasks() -> Flask:
-    """Return the service with tasks; its task workers leave a file while they run."""
+    """Return the small application with task workers.
+
+    Each of their processes keeps a file in `TASKS_FOLDER` while it runs.
+    """
     app = create_app()
 
     def serve_tasks(goes_on: Callable[[], bool]) -> None:
@@ -159,5 +162,5 @@ def with_tasks() -> Flask:
 
 
 def reject() -> Flask:
-    """Exit with an error, as the real factory does if a variable is missing."""
+    """Exit with an error at the start, as the real application does without SECRET_KEY."""
     raise SystemExit('Refusing to start: SECRET_KEY is not set.')

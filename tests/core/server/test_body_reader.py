@@ -1,4 +1,7 @@
-"""The rate of a body. `test_worker.py` tests that bodies are read as they arrive."""
+"""The minimum rate at which a request body must arrive.
+
+`test_worker.py` tests that bodies are read while they arrive.
+"""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Reading of a chunked body as it arrives."""
+"""Reading of a request body with `Transfer-Encoding: chunked` while it arrives."""
 
 import io
 from types import SimpleNamespace
@@ -13,7 +13,7 @@ from project.core.server.body_reader import is_body_unread, use_direct_body_read
 
 
 def body_of(*arrivals: bytes) -> Any:
-    """Return the body of a request whose bytes arrive in these pieces."""
+    """Return the body of a request; each argument contains the bytes of one `recv` call."""
     unreader = IterUnreader(iter(arrivals))
     return use_direct_body_reader(Body(ChunkedReader(SimpleNamespace(), unreader)), unreader)
 

@@ -1,4 +1,7 @@
-"""The keys by which clients are counted, with and without proxies."""
+"""Keys under which requests are counted per client.
+
+A key is derived from the IP address, with or without proxies, or from the credential.
+"""
 
 import pytest
 

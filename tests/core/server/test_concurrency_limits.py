@@ -1,4 +1,4 @@
-"""Concurrency limits: running, waiting and expired requests."""
+"""Concurrency limits: requests that run, wait for a thread, or have waited too long."""
 
 import pytest
 
@@ -110,6 +110,6 @@ class TestClientLimiter:
         limiter.release('a')
 
         limiter.claim('b', 1)
-        # The second release has not freed a second place.
+        # The second release has no effect: `b` still counts, so `c` exceeds the limit.
         with pytest.raises(TooManyRequests):
             limiter.claim('c', 1)

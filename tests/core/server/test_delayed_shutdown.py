@@ -1,4 +1,7 @@
-"""Delayed shutdown: gunicorn's master is unready for a while before it stops."""
+"""Delayed shutdown: after SIGTERM, gunicorn's master first reports that it is unready.
+
+It stops its workers only after a delay.
+"""
 
 import logging
 import signal
@@ -14,7 +17,7 @@ from project.core.server.delayed_shutdown import delay_shutdown
 
 @pytest.fixture(autouse=True)
 def no_stop(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Start without an announced stop, and reset the timer and its handler afterwards."""
+    """Reset the state "the process stops" before each test, and the timer after it."""
     monkeypatch.setattr(process_lifetime, '_is_stopping', bytearray(1))
     before = signal.getsignal(signal.SIGALRM)
     yield
@@ -24,7 +27,7 @@ def no_stop(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def server() -> SimpleNamespace:
-    """Return a fake of gunicorn's arbiter with the attributes that are used."""
+    """Return a fake of gunicorn's master (its class is `Arbiter`)."""
     return SimpleNamespace(SIG_QUEUE=SimpleQueue(), log=logging.getLogger(__name__))
 
 

@@ -1,4 +1,4 @@
-"""Error responses to bytes that gunicorn could not parse as a request."""
+"""Responses to bytes that gunicorn cannot parse as an HTTP request."""
 
 import json
 from http import HTTPStatus

@@ -1,4 +1,4 @@
-"""Recognition of requests that hash a password, for any spelling of their URL."""
+"""Recognition of requests that hash a password, for all spellings of their URL."""
 
 import pytest
 from flask import Flask
@@ -14,7 +14,7 @@ SHARED = '/api/v1/files/shared/psl_token/content'
 
 @pytest.fixture(scope='session')
 def requests(app: Flask) -> PasswordRequests:
-    """Return the password requests of the real application."""
+    """Return the object that recognizes the password requests of the real application."""
     return PasswordRequests(app)
 
 
@@ -60,7 +60,7 @@ class TestMatches:
             post(0, path=f'{LOGIN}/refresh'),
             post(0, path='/api/v1/auth/password-resets'),
             post(0, path='/nowhere'),
-            post(0, path='/api//v1/auth/sessions'),  # The application returns 404, too.
+            post(0, path='/api//v1/auth/sessions'),  # The application returns 404.
             post(0, path='http://[/'),
             get('/healthz'),
             b'garbage\r\n\r\n',
@@ -85,7 +85,7 @@ class TestMatches:
 
 
 class TestUndeclaredHashing:
-    """The check that runs beside every test of the suite (`tests/passwords.py`)."""
+    """The check in `tests/passwords.py`, which the suite applies to every test."""
 
     @pytest.mark.parametrize(
         ('path', 'found'),

@@ -1,4 +1,4 @@
-"""Late streams in the polling worker. `test_worker.py` tests the rest with sockets."""
+"""Streams whose first bytes arrive too late. `test_worker.py` tests other cases with sockets."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -13,13 +13,13 @@ from .serving import post
 
 
 class SmallWorker(PollingWorker):
-    """A worker without sockets that records the requests it runs."""
+    """A `PollingWorker` without sockets that records the requests instead of running them."""
 
     def __init__(self) -> None:
         self.ran: list[tuple[RequestState, bytes]] = []
 
     def run_request(self, conn: Any, state: RequestState, received: bytes) -> None:
-        """Record the request."""
+        """Record the request instead of running it."""
         self.ran.append((state, received))
 
 

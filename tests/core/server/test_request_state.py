@@ -1,4 +1,7 @@
-"""Classification of received bytes before gunicorn parses them as a request."""
+"""Classification of the bytes received so far, such as complete request or incomplete body.
+
+This happens before gunicorn parses the request.
+"""
 
 import pytest
 

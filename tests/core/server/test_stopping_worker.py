@@ -1,4 +1,7 @@
-"""Stop of a real gunicorn with our worker: new, idle, waiting and running connections."""
+"""Shutdown of a real gunicorn with the project's worker class.
+
+Its connections are new, idle, waiting, or have a running request.
+"""
 
 import os
 import signal
@@ -13,12 +16,12 @@ from .serving import Client, Service, get, post, small_service
 pytestmark = pytest.mark.servers
 
 HALF_HEAD = b'GET /healthz HTTP/1.1\r\nHost: loc'
-# Longer than the listeners of all workers need to close on a busy machine.
+# On a busy machine, all workers need less than this to close their listeners.
 CLOSING_SECONDS = 1
 
 
 def seconds_until_closed(port: int) -> float:
-    """Return the seconds until no process listens on a port."""
+    """Wait until no process listens on a port; return the seconds that this took."""
     began = time.monotonic()
     while time.monotonic() < began + 10:
         try:
@@ -60,7 +63,7 @@ class TestHandleExit:
 
     @pytest.mark.servers
     def test_serves_connections_that_only_the_kernel_has_accepted(self) -> None:
-        # The worker is stopped by SIGSTOP, so it cannot accept them before it receives SIGTERM.
+        # SIGSTOP has paused the worker: it accepts no connection before it receives SIGTERM.
         with ExitStack() as stack, small_service() as service:
             assert stack.enter_context(Client(service.port)).ask(get()).status == 200
             [worker] = workers(service)

@@ -1,4 +1,7 @@
-"""Consistency of the time limits of service, proxy and the table in `docs/operations.md`."""
+"""Time limits of the service and of nginx, which depend on each other.
+
+The limits of the service are read from the table in `docs/operations.md`.
+"""
 
 import re
 import runpy
@@ -17,19 +20,22 @@ SECONDS = {'s': 1, 'h': 3600}
 
 
 def nginx_seconds(directive: str) -> int:
-    """Return the seconds of a directive of `deploy/nginx.conf`."""
+    """Return the time limit in a directive of `deploy/nginx.conf`, in seconds."""
     text = UPSTREAM if directive == 'keepalive_timeout' else CONFIGURATION
     [value] = re.findall(rf'^ +{directive} (\d+)s;', text, re.MULTILINE)
     return int(value)
 
 
 def seconds_in(words: str) -> list[int]:
-    """Return the times in a cell of the table, in seconds."""
+    """Return all times in a text such as `10 s`, in seconds."""
     return [int(number) * SECONDS[unit] for number, unit in re.findall(r'(\d+) ([sh])\b', words)]
 
 
 def service_seconds(words: str) -> int:
-    """Return the seconds of the service in the table row that begins with these words."""
+    """Return a time limit of the service, in seconds.
+
+    :param words: the beginning of its row in the table.
+    """
     [row] = [row for row in ROWS if row[0].strip().startswith(words)]
     [seconds] = seconds_in(row[1])
     return seconds
@@ -65,7 +71,7 @@ class TestTable:
 
 
 class TestLimits:
-    """The order in which service and proxy reach their limits."""
+    """Of two time limits, the first must expire before the second."""
 
     @pytest.mark.parametrize(
         ('first', 'then'),
@@ -73,9 +79,9 @@ class TestLimits:
             (service_seconds('silence in another body') * 2, nginx_seconds('client_body_timeout')),
             (service_seconds('a large body waits'), nginx_seconds('proxy_send_timeout')),
             (service_seconds('the first byte'), nginx_seconds('proxy_read_timeout')),
-            # nginx must give up on a slow client before the service treats nginx as a slow reader.
+            # nginx must stop waiting for a slow client before the service stops waiting for nginx.
             (nginx_seconds('send_timeout'), service_seconds('no progress')),
-            # nginx must not send a request on a connection that the service is about to close.
+            # nginx must not reuse a connection that the service is about to close.
             (nginx_seconds('keepalive_timeout'), service_seconds('an idle connection')),
             (nginx_seconds('proxy_connect_timeout'), nginx_seconds('proxy_next_upstream_timeout')),
         ],

@@ -1,4 +1,7 @@
-"""Responses of a real gunicorn with our worker to raw bytes, fast and slow ones."""
+"""Responses of a real gunicorn with the project's worker class to raw bytes.
+
+Some clients send their bytes slowly or incompletely.
+"""
 
 import hashlib
 import os
@@ -31,20 +34,20 @@ HALF_UPLOAD = post(1 << 20) + b'x' * 60_000
 
 
 def upload(user: int, *headers: str) -> bytes:
-    """Return the first bytes of a user's upload, which occupies a thread."""
+    """Return an incomplete upload of a user, which occupies a thread until its end."""
     return post(100_000, f'User: {user}', *headers, path='/claimed') + b'x' * 40_000
 
 
 @pytest.fixture(scope='module')
 def port() -> Iterator[int]:
-    """Run a service with our worker; yield its port."""
+    """Run the small service with the production worker class; yield its port."""
     with small_service() as service:
         yield service.port
 
 
 @pytest.fixture(scope='module')
 def hasty() -> Iterator[int]:
-    """Run a service with limits of half a second and a second; yield its port."""
+    """Run the small service with time limits of half a second to a second; yield its port."""
     worker = ('-k', 'tests.core.server.small_app.HastyWorker')
     with small_service(*worker, BODY_TIMEOUT='1') as service:
         yield service.port
@@ -52,7 +55,7 @@ def hasty() -> Iterator[int]:
 
 @pytest.fixture(scope='module')
 def crowded() -> Iterator[int]:
-    """Run a service with two streams per client; yield its port."""
+    """Run the small service with at most two streams per client; yield its port."""
     worker = ('-k', 'tests.core.server.small_app.CrowdedWorker')
     with small_service(*worker, BODIES_PER_CLIENT='2') as service:
         yield service.port
@@ -60,7 +63,7 @@ def crowded() -> Iterator[int]:
 
 @pytest.fixture
 def client(port: int) -> Iterator[Client]:
-    """Yield a connection to the service."""
+    """Yield a connection to the service at `port`."""
     with Client(port) as client:
         yield client
 
@@ -296,7 +299,7 @@ class TestHandleRequest:
 
     @pytest.mark.slow('the limit is in whole seconds')
     def test_returns_408_for_json_bodies_that_arrive_byte_by_byte(self, hasty: int) -> None:
-        """A small, a large and a chunked body, sent at the same time."""
+        """Three clients send at the same time: a small, a large and a chunked body."""
 
         def send_slowly(head: bytes) -> tuple[Answer, float]:
             with Client(hasty) as client:
@@ -338,7 +341,7 @@ class TestHandleRequest:
 
 
 class TestRun:
-    """Hundreds of incomplete requests, and one complete request."""
+    """Requests are served although hundreds of other connections sent incomplete requests."""
 
     @pytest.mark.parametrize(
         'halves',
@@ -359,7 +362,7 @@ class TestRun:
             for half in halves * 300:
                 stack.enter_context(Client(port)).send(half)
 
-            # An incomplete request that occupied a thread would do so for 10 seconds.
+            # If an incomplete request occupied a thread, it would keep the thread for 10 seconds.
             assert worst_of(ask, seconds=0.7) < 5
 
     def test_starts_a_stream_when_another_has_ended(self, port: int) -> None:
@@ -372,7 +375,10 @@ class TestRun:
 
 
 class TestStreams:
-    """Eight threads, two of which one client can use; its third stream waits up to two seconds."""
+    """Eight threads run streams, and one client can use two of them.
+
+    A third stream of a client waits up to two seconds for a thread.
+    """
 
     @pytest.fixture
     def clients(self, crowded: int) -> Iterator[list[Client]]:
@@ -384,7 +390,7 @@ class TestStreams:
         for client in clients[:3]:
             client.send(HALF_UPLOAD)
 
-        # The stream that arrived last gets the response.
+        # The service rejects the stream that arrived last.
         [ready] = select([client.sock for client in clients[:3]], [], [], 5)[0]
         [rejected] = [client for client in clients[:3] if client.sock is ready]
         answer = rejected.answer()
@@ -395,16 +401,16 @@ class TestStreams:
         assert [client.ask(rest).status for client in others] == [200, 200]
 
     def test_counts_streams_of_a_known_user_by_user(self, clients: list[Client]) -> None:
-        # All are from one IP address, each of another user.
+        # All streams come from one IP address, but each belongs to another user.
         for number, client in enumerate(clients):
             client.send(upload(number))
 
-        # The last stream is completed first, because it waits for no other.
+        # The last stream is completed first: it does not wait for the earlier ones.
         rest = b'x' * (100_000 - 40_000)
         assert [client.ask(rest).json['size'] for client in clients[::-1]] == [100_000] * 4
 
     def test_returns_429_for_a_third_stream_of_a_user(self, clients: list[Client]) -> None:
-        # Each has another credential: streams of the same credential would wait.
+        # Each stream has another credential: with the same credential it would wait.
         for number, client in enumerate(clients[:3]):
             client.send(upload(7, f'Authorization: Bearer {number}'))
 
@@ -430,7 +436,8 @@ class TestLargeJson:
     def test_of_many_clients_occupies_no_thread_of_other_bodies(self, crowded: int) -> None:
         half = post(100_000, JSON, path='/json') + b' ' * 40_000
         with ExitStack() as stack:
-            # Each credential counts as one client. As one IP address, they could send fewer bodies.
+            # Each credential counts as a separate client. A single client could send only two
+            # bodies.
             for number in range(12):
                 stack.enter_context(Client(crowded)).send(
                     half.replace(b'\r\n', f'\r\nAuthorization: Bearer {number}\r\n'.encode(), 1)
@@ -442,7 +449,10 @@ class TestLargeJson:
 
 
 def leave_unread(connect: Callable[[], Client], user: int) -> None:
-    """Request a large response and do not read it, once the responses of other tests have ended."""
+    """Request a large response and do not read it.
+
+    Repeats the request until a thread is free: earlier tests may still occupy threads.
+    """
     status = b''
     while status != b'HTTP/1.1 200':
         client = connect()
@@ -451,7 +461,7 @@ def leave_unread(connect: Callable[[], Client], user: int) -> None:
 
 
 class TestLargeResponses:
-    """Twelve threads for large responses, two of which one client can use."""
+    """Twelve threads send large responses, and one client can use two of them."""
 
     @pytest.fixture
     def connect(self, crowded: int) -> Iterator[Callable[[], Client]]:
@@ -513,7 +523,7 @@ class TestRunRequest:
     @pytest.mark.slow('requests occupy all threads for three seconds')
     def test_serves_health_checks_while_all_other_threads_are_occupied(self) -> None:
         with ExitStack() as stack, small_service() as service:
-            # Twice the number of threads for ordinary requests.
+            # Twice as many requests as there are threads for ordinary requests.
             crowd = [stack.enter_context(Client(service.port, timeout=15)) for _ in range(16)]
             for client in crowd:
                 client.send(get('/waiting?seconds=3', 'Connection: close'))
@@ -527,7 +537,10 @@ class TestRunRequest:
 
 
 class TestRejectOverloaded:
-    """Two of eight threads are for costly requests, which wait for one for a limited time."""
+    """Two threads run requests that hash a password, which wait for a limited time.
+
+    The other threads stay available for other requests.
+    """
 
     @pytest.mark.slow('requests take as long as the time limit, and more')
     def test_returns_503_after_the_time_limit_and_keeps_threads_for_other_requests(self) -> None:

@@ -16,7 +16,7 @@ def source(tmp_path):
 
 
 class Damaging(LocalStorage):
-    """A storage that stores other bytes than it receives."""
+    """A target storage that stores other bytes than it receives."""
 
     def prepare(self, path, key):
         path.write_bytes(b'other')
@@ -24,7 +24,7 @@ class Damaging(LocalStorage):
 
 
 class VanishingSource(LocalStorage):
-    """A storage whose objects are deleted between listing and opening."""
+    """A source storage in which another process deletes each object before it is opened."""
 
     def open(self, key):
         self.delete(key)

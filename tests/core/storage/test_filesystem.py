@@ -1,4 +1,4 @@
-"""Folders on the local disk: modes and durable names."""
+"""Folders on the local disk: their permissions, and names that survive a power cut."""
 
 import errno
 import os
@@ -20,7 +20,7 @@ class TestMakeFolder:
 class TestSyncFolder:
     @pytest.fixture
     def fsync_fails(self, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-        """Make fsync(2) fail with an error number."""
+        """Return a function that makes fsync(2) fail with the given error number."""
 
         def fail(_descriptor: int) -> None:
             raise OSError(request.param, os.strerror(request.param))

@@ -1,4 +1,4 @@
-"""Local storage of objects under keys."""
+"""Storage of objects on the local disk, each under a key."""
 
 import errno
 import hashlib
@@ -19,7 +19,7 @@ EMPTY = hashlib.sha256(b'').hexdigest()
 
 @pytest.fixture
 def local(tmp_path):
-    """Return an empty storage."""
+    """Return an empty local storage."""
     return LocalStorage(tmp_path / 'blobs')
 
 
@@ -29,7 +29,7 @@ def incoming(local):
 
 @pytest.fixture
 def calls(monkeypatch):
-    """Return the list of fsync and rename calls, in order."""
+    """Record all calls of fsync and rename; return the list, in order."""
     seen = []
     fsync, rename = os.fsync, Path.rename
 
@@ -48,7 +48,7 @@ def calls(monkeypatch):
 
 @pytest.fixture
 def failing(monkeypatch):
-    """Return a function that makes fsync(2) fail with an error number."""
+    """Return a function that makes fsync(2) fail with the given error number."""
 
     def fail(code):
         def fsync(_descriptor):
@@ -171,7 +171,7 @@ class TestSave:
 
         folders = [name for what, name, *_ in calls if what == 'fsync'][2:]
         assert folders[:3] == [local.root.name, 'ab', 'cd']
-        # Parent folders that do not change are synced once.
+        # The second write does not change the folder `ab`, so it is not synced again.
         assert folders[3:].count('ab') == 0
         assert folders[-1] == 'cd'
 
@@ -261,7 +261,7 @@ class TestExists:
         local.root.mkdir()
 
         with pytest.raises(ServiceUnavailable):
-            local.size('a' * 1000)  # The name is too long for any file system.
+            local.size('a' * 1000)  # No file system accepts a name of this length.
 
 
 class TestIterateNames:
@@ -284,7 +284,7 @@ class TestIterateNames:
 
     def test_yields_names_in_order_and_continues_after_each(self, local):
         keys = ['a', 'a0', 'a0/1', 'ab/1', 'ab/10', 'ab/2', 'b/1/2', 'b/1/3', 'c']
-        keys.remove('a0')  # This one is a folder.
+        keys.remove('a0')  # `a0` is the folder of `a0/1`, so it cannot be an object as well.
         for key in keys:
             put(local, key, key.encode())
 
@@ -395,7 +395,7 @@ class TestDiskReserve:
         local.reserve = DiskReserve(free + 2**40, [local.root])
         with local.create_staged() as staged, pytest.raises(InsufficientStorage):
             staged.write(b'x')
-        local.check_health()  # Its own write may use the reserve.
+        local.check_health()  # The test write of the health check may use the reserve.
 
     def test_is_256_mb_or_two_percent_by_default(self, local, monkeypatch):
         reserve = DiskReserve(None, [local.root])

@@ -1,4 +1,4 @@
-"""Release of stored objects, and their deletion after a delay."""
+"""Release of stored objects that no row needs, and their deletion after a delay."""
 
 from datetime import timedelta
 
@@ -19,7 +19,7 @@ KEYS = [f'thumbnails/{number}' for number in range(5)]
 
 @pytest.fixture
 def released():
-    """Store objects to which no row refers, and release them."""
+    """Store objects without a row, and mark them as released."""
     for key in KEYS:
         put(storage(), key, b'bytes')
     with atomic():
@@ -27,7 +27,7 @@ def released():
 
 
 def waiting():
-    """Return the keys of released objects that are not deleted yet."""
+    """Return the keys of the released objects that still exist."""
     return set(db.session.scalars(select(ReleasedObject.key)))
 
 

@@ -1,4 +1,4 @@
-"""Fixtures of the task workers' tests: committed transactions and short poll intervals."""
+"""Fixtures of the tests of task workers: committed transactions and short poll intervals."""
 
 import os
 from collections.abc import Iterator
@@ -13,8 +13,8 @@ from tests.concurrency import separate_app
 
 @pytest.fixture
 def own_app(no_tasks: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
-    """Return an application for which other processes can run tasks, in its context."""
-    # A process that receives two signals within 0.1 s misses the end of its wait in psycopg.
+    """Yield an application with its own database, which worker processes can open, too."""
+    # psycopg misses the end of a wait if two signals arrive within 0.1 s.
     interval = 0.2 if os.environ.get('TEST_DATABASE_URL') else 0.05
     monkeypatch.setattr(supervisor, 'POLL_INTERVAL_SECONDS', interval)
     monkeypatch.setattr(dispatcher, 'POLL_INTERVAL_SECONDS', 0.05)

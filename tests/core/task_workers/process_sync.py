@@ -1,4 +1,4 @@
-"""Synchronization with other processes through their effects instead of sleeping."""
+"""Helpers that wait for an effect of another process, instead of sleeping for a fixed time."""
 
 import os
 import time
@@ -7,7 +7,9 @@ from multiprocessing.connection import wait
 
 
 def until(condition: Callable[[], object], seconds: float = 15) -> Callable[[], bool]:
-    """Return the `goes_on` function of a supervisor, which runs until the condition is met.
+    """Return a `goes_on` function for `Supervisor.run`; the condition makes it return False.
+
+    The supervisor runs as long as `goes_on` returns True.
 
     :raises AssertionError: if the condition is not met in time.
     """
@@ -21,20 +23,23 @@ def until(condition: Callable[[], object], seconds: float = 15) -> Callable[[], 
 
 
 class ProcessPipe:
-    """A pipe from forked processes: it delivers their bytes, and its end when all have ended."""
+    """A pipe through which child processes send bytes to the test.
+
+    Its reader also learns when all of the child processes have ended.
+    """
 
     def __init__(self) -> None:
         self.reader, self.writer = os.pipe()
 
     def send(self) -> None:
-        """Send a byte. The other processes call this."""
+        """Send a byte. The child processes call this."""
         os.write(self.writer, b'!')
 
     def receive(self, seconds: float = 15) -> bytes:
-        """Return the next byte, or `b''` once all other processes have ended."""
+        """Return the next byte, or `b''` once all child processes have ended."""
         assert wait([self.reader], seconds), 'no process sent anything'
         return os.read(self.reader, 1)
 
     def close_writer(self) -> None:
-        """Close this process's copy of the writing end, so that only the others keep it open."""
+        """Close the test's copy of the writing end, so that only child processes keep it open."""
         os.close(self.writer)

@@ -1,4 +1,4 @@
-"""The broker, which transports only the ids of tasks."""
+"""The broker: it carries the ids of tasks; the tasks themselves stay in the database."""
 
 from threading import Event, Thread
 from urllib.parse import parse_qsl, urlsplit
@@ -16,7 +16,7 @@ from project.core.task_workers.broker import BrokerUnavailable, TaskBroker
 
 @pytest.fixture
 def broker(monkeypatch):
-    """Return an in-process stub broker, which every TaskBroker uses."""
+    """Return a broker in memory, which replaces Redis and RabbitMQ in every `TaskBroker`."""
     stub = StubBroker(middleware=[])
     monkeypatch.setattr(broker_module, '_broker', lambda _url: stub)
     monkeypatch.setattr(
@@ -137,7 +137,7 @@ class TestWithTimeouts:
 class TestConsume:
     @pytest.fixture(autouse=True)
     def idle_milliseconds(self, monkeypatch):
-        """Check for the stop request more often than once a second."""
+        """Check every 20 ms, instead of every second, whether the worker must stop."""
         monkeypatch.setattr(broker_module, 'IDLE_MILLISECONDS', 20)
 
     def test_handles_the_received_ids_until_it_must_stop(self, broker):

@@ -1,4 +1,4 @@
-"""The dispatcher, which polls the outbox and passes tasks to workers or the broker."""
+"""The dispatcher: it polls the outbox, and passes due tasks to the workers or the broker."""
 
 import time
 from collections import Counter
@@ -43,9 +43,9 @@ def nothing():
 
 
 class FakeBroker:
-    """A broker that accepts a number of tasks and then becomes unavailable.
+    """A broker that accepts `accepts` tasks and then becomes unavailable.
 
-    :param queued: the number of tasks that each queue contains from the start.
+    :param queued: the number of tasks that each queue contains at the start.
     """
 
     def __init__(self, accepts=10**6, queued=0):
@@ -69,7 +69,7 @@ class FakeBroker:
 class TestDispatchToLocalWorkers:
     def test_wakes_the_workers_whose_queues_have_ready_tasks(self, nothing):
         def idle(_app, _slot):
-            """Do nothing in the process of the slot."""
+            """Do nothing; the test does not start the process of this worker."""
 
         roles = [('mail',), ('default', 'mail'), ('slow', 'default', 'mail')]
         workers = [WorkerSlot(queues[0], idle, queues) for queues in roles]
@@ -84,7 +84,7 @@ class TestDispatchToLocalWorkers:
 
 
 def woken(workers):
-    """Return the names of the workers that were notified."""
+    """Return the names of the workers that the dispatcher has woken."""
     return [worker.name for worker in workers if select([worker.wakeup], [], [], 0)[0]]
 
 
@@ -126,7 +126,7 @@ class TestDispatchToBroker:
             sent.append(len(broker.sent))
 
         assert sent == [3, 3, 3]
-        # A worker has started one task.
+        # As if a worker had started one task: the queue has a free place.
         broker.queued -= 1
         dispatch_tasks()
         assert len(broker.sent) == 4
@@ -275,7 +275,7 @@ class TestDispatch:
                 return 0
 
         def is_queued():
-            # The replacement must not be killed on a slow machine.
+            # Extend the time limit: on a slow machine, the second dispatcher would be killed, too.
             if hung.exists():
                 monkeypatch.setattr(dispatcher, 'POLL_TIMEOUT', timedelta(minutes=1))
             return rows()[0].state == 'queued'

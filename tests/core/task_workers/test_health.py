@@ -1,4 +1,4 @@
-"""The health checks of tasks and of their broker."""
+"""Health checks of the task workers and of their broker."""
 
 import os
 from datetime import timedelta
@@ -23,14 +23,14 @@ pytestmark = pytest.mark.usefixtures('no_tasks')
 
 @pytest.fixture
 def moment():
-    """Stop the clock."""
+    """Stop the clock, and yield its time."""
     with time_machine.travel(now(), tick=False):
         yield now()
 
 
 @pytest.fixture
 def ticking(moment):
-    """Record a dispatcher tick at this moment."""
+    """Record that the dispatcher has polled the outbox just now."""
     record_dispatcher_tick()
 
 

@@ -1,4 +1,4 @@
-"""All processes of the task workers: start, stop, and end together with their parent."""
+"""`run_task_workers`: all task processes start, stop, and end when their parent ends."""
 
 import ctypes
 import os
@@ -26,13 +26,13 @@ from .process_sync import ProcessPipe, until
 
 @pytest.fixture
 def pipe():
-    """Return a pipe from processes that are not our children."""
+    """Return a pipe that also grandchildren of the test can write to."""
     return ProcessPipe()
 
 
 @pytest.fixture
 def sending_task(own_app, pipe):
-    """Enqueue a task that sends a byte through the pipe."""
+    """Enqueue a task that sends a byte to the test through the pipe."""
     enqueue_committed(task(name='send')(pipe.send))
 
 
@@ -54,7 +54,7 @@ class TestRunTaskWorkers:
         enqueue_committed(both)
         enqueue_committed(both)
 
-        # Each task waits for the other, so this ends only with two workers.
+        # Each task waits until both have started, so the test ends only with two workers.
         run_task_workers(own_app, until(lambda: not rows()), concurrency=2)
 
     def test_dead_letters_a_task_that_kills_its_process_and_runs_others(self, own_app):
@@ -76,7 +76,7 @@ class TestRunTaskWorkers:
         assert row_of(found).attempts == 2
 
     def test_runs_the_tasks_that_a_broker_delivers(self, own_app, monkeypatch):
-        """The broker is a pipe here: the dispatcher writes ids, and the worker reads them."""
+        """A pipe replaces the broker: the dispatcher writes ids to it, the worker reads them."""
         reader, writer = os.pipe()
 
         class PipeBroker:
@@ -88,7 +88,7 @@ class TestRunTaskWorkers:
 
             def send(self, queue, task_id):
                 assert queue == 'default'
-                # Two workers serve this queue; the second one finds the task already claimed.
+                # Send the id twice, for two workers: the second one finds the task already claimed.
                 os.write(writer, task_id.hex.encode() * 2)
 
             def consume(self, queue, handle, wait):
@@ -156,7 +156,7 @@ class TestRunUntilSignal:
     def test_ends_a_task_that_keeps_its_interpreter_busy_when_it_is_killed(self, own_app, pipe):
         def run():
             pipe.send()
-            # PyDLL keeps the GIL, so no other thread of this process runs until a signal ends it.
+            # PyDLL keeps the GIL: no other thread of this process runs until a signal ends it.
             ctypes.PyDLL(None).pause()
 
         enqueue_committed(task(name='run')(run))

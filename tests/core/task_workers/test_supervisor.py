@@ -1,4 +1,4 @@
-"""The supervisor, which starts, watches and stops the worker processes."""
+"""The supervisor: it starts, watches and stops the task worker processes."""
 
 import logging
 import os
@@ -19,14 +19,14 @@ from .process_sync import ProcessPipe, until
 
 @pytest.fixture(autouse=True)
 def no_process_is_left():
-    """Ensure that no process outlives its supervisor."""
+    """Check after each test that no child process is left."""
     yield
     assert active_children() == []
 
 
 @pytest.fixture
 def log_file(tmp_path):
-    """Return the file to which all processes of a supervisor log."""
+    """Return the file to which a supervisor and its child processes log."""
     handler = logging.FileHandler(tmp_path / 'log')
     supervisor.log.addHandler(handler)
     yield tmp_path / 'log'
@@ -35,7 +35,7 @@ def log_file(tmp_path):
 
 
 def wait_forever():
-    """Wait forever and ignore the request to stop."""
+    """Ignore SIGTERM and wait forever, as a worker process that hangs."""
     while True:
         signal.pause()
 
@@ -219,7 +219,7 @@ class TestRun:
 
     @pytest.mark.parametrize('name', ['SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGWINCH'])
     def test_ends_a_process_only_on_sigterm(self, own_app, tmp_path, name):
-        """A terminal and gunicorn send the other signals to the whole process group."""
+        """Other signals reach the whole process group, sent by a terminal or by gunicorn."""
 
         def role(_app, slot):
             os.kill(os.getpid(), getattr(signal, name))

@@ -1,4 +1,4 @@
-"""The worker processes, which run tasks."""
+"""The processes that run tasks: claim, lease, outcome and stop."""
 
 import ctypes
 import os
@@ -106,7 +106,7 @@ class TestRunWorker:
 
         def run():
             begun.send()
-            # PyDLL keeps the GIL, so no other thread of this process runs until a signal ends it.
+            # PyDLL keeps the GIL: no other thread of this process runs until a signal ends it.
             ctypes.PyDLL(None).pause()
 
         enqueue_committed(task(name='run')(run))
@@ -142,8 +142,10 @@ class TestRunWorker:
 
     @pytest.mark.slow('the shortest lease is a second')
     def test_abandons_a_task_whose_outcome_it_could_not_store(self, own_app, monkeypatch, tmp_path):
-        """The database fails for that one statement, and the process continues. It does not renew
-        the old lease while it runs the next task, so the lease expires.
+        """The database fails only when the worker stores the outcome of the first task.
+
+        The worker process continues with the next task. In the meantime it does not renew the lease
+        of the first task, so this lease expires.
         """
         monkeypatch.setattr(leases, 'LEASE_DURATION', SECOND)
         monkeypatch.setattr(leases, 'LEASE_RENEWAL_SECONDS', 0.0)
@@ -189,7 +191,8 @@ class TestRunWorker:
         Supervisor(own_app, [slot]).run(until(lambda: {row.state for row in rows()} == {'waiting'}))
 
         assert {row.last_error for row in rows()} == {'it was ended'}
-        # These leases are marked as released, so the next process receives only the current one.
+        # The slot no longer lists these leases as orphaned: only the lease of the ended process is
+        # left.
         slot.reset_for_next_process()
         assert len(slot.orphaned_leases) == 1
 
@@ -206,7 +209,7 @@ class TestRunWorker:
         ended = []
 
         def goes_on():
-            # The supervisor also calls this function while its processes finish.
+            # The supervisor also calls `goes_on` while it waits for its processes to end.
             if ended:
                 (tmp_path / 'may go').touch()
             ended.append(1) if begun.exists() else None
@@ -265,7 +268,7 @@ class TestRunBrokerWorker:
     def test_releases_the_lease_of_its_slot(self, own_app, monkeypatch):
         class FakeBroker:
             def __init__(self, url):
-                """Connect to nothing."""
+                """Accept any URL, and connect to nothing."""
 
             def consume(self, queue, handle, wait):
                 wait()

@@ -1,4 +1,4 @@
-"""Worker slots: the state that survives when a worker process is replaced."""
+"""Worker slots: shared memory about a worker, which survives a replacement of its process."""
 
 import os
 import signal
@@ -14,12 +14,12 @@ from project.core.tasks.notifications import WakeupPipe
 
 @pytest.fixture
 def slot():
-    """Return a slot whose process does nothing."""
+    """Return a worker slot whose process does nothing."""
     return WorkerSlot('worker 1', lambda _app, _slot: None)
 
 
 def ended(target, *args):
-    """Return a process that has ended."""
+    """Run a function in a child process; return the process after its end."""
     process = FORK.Process(target=target, args=args)
     process.start()
     process.join()
@@ -63,7 +63,7 @@ class TestResetForNextProcess:
         assert slot.parent_pid == os.getpid()
 
     def test_is_visible_to_processes_forked_before(self, slot, tmp_path):
-        """The dispatcher renews the leases of workers that are replaced after its own start."""
+        """The dispatcher reads the slots of workers that are replaced after its own start."""
         wakeup, answer = WakeupPipe(), tmp_path / 'lease'
 
         def look():
@@ -171,7 +171,7 @@ class TestRenewLeaseId:
         slot.renew_lease_id()
 
         assert slot.lease != before
-        # The old lease is not orphaned: it is not renewed and expires.
+        # The old lease is not added to `orphaned_leases`: it is no longer renewed, so it expires.
         assert slot.orphaned_leases == []
 
     def test_is_shared_with_the_parent_process(self, slot):

@@ -1,4 +1,4 @@
-"""Attempts at tasks and their outcomes."""
+"""Attempts: single runs of a task, and their outcomes."""
 
 import json
 import logging
@@ -61,13 +61,13 @@ PIN = '012345'
 
 @pytest.fixture
 def attempt(app):
-    """Return a function that runs the next task and returns whether there was one."""
+    """Return a function that runs the next due task, and returns whether there was one."""
     return partial(run_next_task, app, MINE, NoWatchdog())
 
 
 @pytest.fixture
 def logged(caplog):
-    """Return a function that returns the level and fields of the log lines about tasks."""
+    """Return a function that returns the level and the fields of each log line about a task."""
     caplog.set_level(logging.INFO, 'project.core.tasks.attempts')
 
     def read():
@@ -78,7 +78,7 @@ def logged(caplog):
 
 
 def failing(error, **options):
-    """Return a task that raises an error for any arguments."""
+    """Return a task that accepts any arguments and raises an error."""
 
     def fail(pin=None):
         raise error
@@ -87,7 +87,7 @@ def failing(error, **options):
 
 
 class Recorder:
-    """A watchdog that records its calls."""
+    """A watchdog that records its calls instead of watching a time limit."""
 
     def __init__(self):
         self.calls = []
@@ -262,7 +262,7 @@ class TestRunNextTask:
     def test_dead_letters_an_incompatible_task_after_ten_attempts(
         self, attempt, logged, misfit, error
     ):
-        """The number of attempts of the task itself does not matter."""
+        """This limit applies even if the task itself allows 140 attempts."""
         found = enqueue_committed(
             task(name='one', attempts=140, encrypted=['pin'])(lambda a, pin: None), 1, PIN
         )
@@ -518,7 +518,10 @@ class TestCurrentAttempt:
 
 
 class TestCompleteWithTransaction:
-    """The effect in these tests is another task: also a row of the database."""
+    """`complete_with_transaction` commits the end of a task together with its effect.
+
+    The effect in these tests is another enqueued task.
+    """
 
     @pytest.fixture
     def effect(self):

@@ -1,4 +1,4 @@
-"""Repair of times that were written while the clock was ahead."""
+"""Repair of future times in the database, written by a process whose clock was wrong."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -24,7 +24,7 @@ JUMPS = [timedelta(days=1), timedelta(days=7305)]
 
 @pytest.fixture
 def clock():
-    """Return a stopped clock, which a test can move."""
+    """Yield a stopped clock, which the test can move."""
     with time_machine.travel(NOON, tick=False) as clock:
         yield clock
 

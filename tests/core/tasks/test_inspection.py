@@ -1,4 +1,4 @@
-"""Inspection and administration of the outbox by operators."""
+"""Functions with which operators list, retry and delete tasks of the outbox."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -101,7 +101,7 @@ class TestListTasks:
         for _ in range(50):
             enqueue_committed(greet)
 
-        # The second statement finds no more rows.
+        # The second statement finds no further rows.
         with assert_max_queries(2):
             assert len(list(list_tasks())) == 50
 
@@ -113,7 +113,7 @@ class TestListTasks:
 
         found = [row['id'] for row in list_tasks(limit=limit)]
 
-        # All have the same creation time, so the ids determine the order.
+        # All tasks have the same creation time, so their ids determine the order.
         assert found == sorted(ids)[:count]
 
 
@@ -246,7 +246,7 @@ class TestTaskStats:
         counts = {name: tuple(row)[1:5] for name, row in stats.items()}
         assert counts == {'greet': (0, 0, 1, 1), 'other': (1, 1, 0, 0)}
         assert seconds_overdue(stats['greet'].oldest) == 0
-        # A queued task that the broker has not started still counts.
+        # A task that waits in the broker still counts as due.
         assert seconds_overdue(stats['other'].oldest) == 7
 
     def test_runs_one_statement(self, greet, assert_max_queries):

@@ -1,4 +1,4 @@
-"""Leases: which process runs a task, and until when."""
+"""Leases: the worker that owns a task, and the time until which it owns the task."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -38,13 +38,13 @@ def nothing():
 
 @pytest.fixture
 def single():
-    """Return a task that is unique by name."""
+    """Return a task that can wait only once for the same `name`."""
     return task(name='single', unique=['name'])(lambda name: None)
 
 
 @pytest.fixture
 def taken(nothing):
-    """Return the id of a task that we have claimed."""
+    """Enqueue a task and claim it with the lease `MINE`; return its id."""
     found = enqueue_committed(nothing)
     leases.claim_next(MINE)
     return found
@@ -274,7 +274,10 @@ class TestDeadLetter:
 
 
 class TestLostLease:
-    """A worker that has lost its lease cannot change the task."""
+    """A worker whose lease has expired can no longer change the task.
+
+    In these tests another worker has claimed the task, or it was sent to the broker again.
+    """
 
     @pytest.mark.parametrize(
         'step',

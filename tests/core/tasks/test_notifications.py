@@ -1,4 +1,4 @@
-"""Notifications that wake task workers after a commit."""
+"""Notifications: a commit with a new task wakes the dispatcher."""
 
 import time
 from contextlib import ExitStack
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures('no_tasks')
 
 
 def waited(notifier, seconds):
-    """Return the seconds that `notifier.wait` took."""
+    """Wait for a notification for at most `seconds`; return the seconds that this took."""
     began = time.perf_counter()
     notifier.wait(seconds, *([WakeupPipe()] if isinstance(notifier, TaskNotifier) else []))
     return time.perf_counter() - began
@@ -78,7 +78,7 @@ class TestTaskNotifier:
             if notifiers[0].is_in_database:
                 assert all(waited(notifier, 20) < 10 for notifier in notifiers)
             else:
-                # A pipe reaches only processes forked from this one.
+                # A pipe reaches only the processes that this process has forked.
                 assert waited(app.extensions['task_notifier'], 20) < 10
 
     def test_returns_when_its_own_pipe_is_notified(self, tmp_path):
@@ -105,8 +105,8 @@ class TestTaskNotifier:
         with separate_app(tmp_path) as app, listening(app) as notifier:
             if notifier.is_in_database:
                 terminate_other_connections()
-                notifier.wait(0.1, WakeupPipe())  # This call notices the loss,
-                notifier.wait(0, WakeupPipe())  # and this one reconnects.
+                notifier.wait(0.1, WakeupPipe())  # The first call detects the lost connection,
+                notifier.wait(0, WakeupPipe())  # and the second one reconnects.
 
             enqueue_committed(nothing)
 

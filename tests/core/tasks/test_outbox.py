@@ -1,4 +1,4 @@
-"""The outbox: tasks that are enqueued in the transaction of the caller."""
+"""The outbox: tasks are enqueued in the transaction of the caller."""
 
 import time
 from datetime import timedelta
@@ -40,18 +40,18 @@ PIN = '012345'
 
 
 def greet(name, pin=None):
-    """Do nothing with a name and a secret."""
+    """Accept a name and a secret PIN, and do nothing."""
 
 
 @pytest.fixture
 def greeting():
-    """Return `greet` as a task that is not unique."""
+    """Return `greet` as a task that can be enqueued several times with the same arguments."""
     return task(name='greet', encrypted=['pin'])(greet)
 
 
 @pytest.fixture
 def single():
-    """Return a task that is unique by name."""
+    """Return a task that can wait only once for the same `name`."""
     return task(name='single', unique=['name'])(lambda name: None)
 
 
@@ -136,14 +136,14 @@ def enqueue_and_fail(function, *args):
 
 
 def waited_for(notifier, seconds):
-    """Return the seconds that `notifier.wait` took."""
+    """Wait for a notification for at most `seconds`; return the seconds that this took."""
     began = now()
     notifier.wait(seconds, WakeupPipe())
     return (now() - began).total_seconds()
 
 
 def wait_until_another_session_waits_for_a_lock():
-    """Return once another PostgreSQL session waits for a lock of this transaction."""
+    """Wait until a PostgreSQL session waits for a lock that this transaction holds."""
     waiting = text(
         'SELECT count(*) FROM pg_stat_activity '
         "WHERE datname = current_database() AND wait_event_type = 'Lock'"
@@ -151,7 +151,7 @@ def wait_until_another_session_waits_for_a_lock():
     deadline = time.monotonic() + 10
     while not db.session.execute(waiting).scalar_one():
         assert time.monotonic() < deadline
-        # PostgreSQL otherwise returns the same statistics until the transaction ends.
+        # PostgreSQL otherwise keeps its statistics unchanged until the transaction ends.
         db.session.execute(text('SELECT pg_stat_clear_snapshot()'))
 
 
@@ -313,7 +313,7 @@ class TestEnqueueUnique:
     def test_is_not_lost_when_the_task_completes_before_the_commit(
         self, single, tmp_path, complete_with
     ):
-        """On SQLite, one transaction waits for the other, and either order is correct."""
+        """On SQLite one of the two transactions waits for the other; both orders are correct."""
         with separate_app(tmp_path) as app:
             found = enqueue_committed(single, 'ada')
             leases.claim_next(MINE)

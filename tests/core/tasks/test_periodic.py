@@ -1,4 +1,4 @@
-"""Scheduled tasks, which are enqueued once a period by any number of processes."""
+"""Periodic tasks: several processes enqueue them, but each only once per period."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -31,12 +31,12 @@ def clock():
 
 @pytest.fixture
 def cleaning_up():
-    """Schedule a task for every five minutes."""
+    """Return a periodic task that runs every five minutes."""
     return task(name='sweep', every=5 * MINUTE)(lambda: None)
 
 
 def schedules():
-    """Return the rule and next run of each schedule, by name."""
+    """Return the rule and the time of the next run of each periodic task, by name."""
     return {
         name: (rule, due)
         for name, rule, due in execute_select(
@@ -102,7 +102,8 @@ class TestEnqueueDueSchedules:
     def test_enqueues_a_task_once_for_concurrent_callers(self, cleaning_up, tmp_path):
         def enqueue_and_claim():
             found = enqueue_due_schedules()
-            # A second enqueueing after the start of the first would cause a rerun.
+            # If a second caller also enqueued the task, this running task would be marked for a
+            # rerun.
             leases.claim_next(uuid4())
             return found
 

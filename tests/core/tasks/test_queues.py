@@ -1,4 +1,7 @@
-"""Fair queues: the order of due tasks gives each owner a share."""
+"""Fair queues: each owner gets a share of the workers.
+
+The many tasks of one owner do not delay those of other owners.
+"""
 
 from collections import Counter
 from datetime import timedelta
@@ -32,30 +35,30 @@ ADA, BOB, EVE = 1, 2, 3
 
 @pytest.fixture
 def work():
-    """Return a task that counts for a user."""
+    """Return a task that belongs to the user `owner`."""
     return task(name='work', owner_argument='owner')(lambda owner, number=0: None)
 
 
 @pytest.fixture
 def letter():
-    """Return a task of the most urgent queue."""
+    """Return a task of the queue `mail`, which has the highest priority."""
     return task(name='letter', queue='mail')(lambda: None)
 
 
 @pytest.fixture
 def archive():
-    """Return a task of the least urgent queue."""
+    """Return a task of the queue `slow`, which has the lowest priority."""
     return task(name='archive', queue='slow')(lambda: None)
 
 
 @pytest.fixture
 def decoder():
-    """Return a concurrency limit with a free slot, unless a test sets `free`."""
+    """Return a concurrency limit for decoding, with a free slot unless a test sets `free`."""
     return FakeSlot()
 
 
 class FakeSlot:
-    """A concurrency limit with a free slot, unless `free` is False."""
+    """A concurrency limit. A test sets `free` to False to simulate that all slots are used."""
 
     free = True
 
@@ -64,18 +67,18 @@ class FakeSlot:
 
 
 def with_slot(slot, **options):
-    """Return a task that needs a slot and counts for a user."""
+    """Return a task that needs a free slot of a concurrency limit, and belongs to `owner`."""
     limit = TaskSlot('decoder', slot)
     return task(name='decode', slot=limit, owner_argument='owner', **options)(lambda owner: None)
 
 
 def claim(*names):
-    """Claim the next task of these queues; return its row, or None."""
+    """Claim the next task of the given queues; return its row, or None."""
     return leases.claim_next(MINE, names or queues.QUEUES)
 
 
 def claimed_owners(count):
-    """Claim a number of tasks and return their owners."""
+    """Claim `count` tasks and return the owner of each, in order."""
     return [claim().owner_id for _ in range(count)]
 
 

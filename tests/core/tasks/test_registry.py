@@ -24,7 +24,7 @@ def nothing():
 
 
 def greet(name, greeting='Hello'):
-    """Return a greeting."""
+    """Return a greeting text."""
     return f'{greeting} {name}'
 
 

@@ -1,4 +1,4 @@
-"""Schedules: the next due time of a scheduled task."""
+"""Schedules: the time of the next run of a periodic task."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,7 +6,7 @@ import pytest
 
 from project.core.tasks.schedules import CronSchedule, IntervalSchedule
 
-NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)  # A Monday, which the cron cases depend on.
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)  # A Monday; the cron tests depend on it.
 SECOND = timedelta(seconds=1)
 
 

@@ -1,4 +1,4 @@
-"""Serialization of task arguments: JSON, with secret arguments encrypted separately."""
+"""Task arguments as JSON in the database. Secret arguments are stored encrypted."""
 
 import json
 import math
@@ -28,18 +28,18 @@ PIN = '012345'
 
 
 def mail(to, pin=None, count=1):
-    """Do nothing with an email address, a secret and a number."""
+    """Accept an email address, a secret and a number, and do nothing."""
 
 
 @pytest.fixture
 def mailing():
-    """Return a task with a secret argument."""
+    """Return `mail` as a task with a secret argument."""
     return require_task(task(name='mail', encrypted=['pin'], unique=['to'])(mail))
 
 
 @pytest.fixture
 def plain():
-    """Return a task with the same arguments, none of them secret."""
+    """Return `mail` as a task without secret arguments."""
     return require_task(task(name='plain')(mail))
 
 
@@ -113,7 +113,7 @@ class TestSerialize:
 
         with pytest.raises(ValueError, match='larger than 64 KiB'):
             serialize(plain, ('x' * (spare + 1),), {})
-        # The size is that of the JSON text, in which this character takes six bytes.
+        # The limit applies to the JSON text, in which `ä` takes six bytes.
         with pytest.raises(ValueError, match='larger than 64 KiB'):
             serialize(plain, ('ä' * (spare // 6 + 1),), {})
 

@@ -1,4 +1,4 @@
-"""Maintenance mode."""
+"""Maintenance mode, which is on while the maintenance file exists."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,7 @@ NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 @pytest.fixture
 def file(app):
-    """Return the path of the maintenance file, which does not exist yet."""
+    """Return the path of the maintenance file; the file does not exist yet."""
     return Path(app.config['MAINTENANCE_FILE'])
 
 

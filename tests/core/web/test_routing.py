@@ -1,4 +1,4 @@
-"""URL converters."""
+"""URL converters, such as the one for ids."""
 
 import pytest
 from flask import url_for
@@ -8,7 +8,7 @@ from tests.client import data, reasons
 
 @pytest.fixture
 def client(serve):
-    """Return a client of a route with an id."""
+    """Return a test client with one route whose path contains an id."""
     return serve(lambda thing_id: None, rule='/things/<int:thing_id>')
 
 

@@ -15,7 +15,7 @@ from tests.databases import create_tables
 
 @pytest.fixture
 def service(kernel: Callable[..., Flask], tmp_path: Any) -> Flask:
-    """Return an application whose database has all migrations."""
+    """Return an application whose database has all tables and the newest migration version."""
     app = kernel(SQLALCHEMY_DATABASE_URI=f'sqlite:///{tmp_path}/db')
     with app.app_context():
         create_tables()
@@ -26,7 +26,7 @@ def service(kernel: Callable[..., Flask], tmp_path: Any) -> Flask:
 
 @pytest.fixture
 def ready(service: Flask) -> Callable[[], Any]:
-    """Return a function that evaluates all checks again and returns the response of `/readyz`."""
+    """Return a function that runs all health checks anew and returns the `/readyz` response."""
 
     def get() -> Any:
         service.extensions['readiness'] = Readiness(service)
@@ -37,7 +37,10 @@ def ready(service: Flask) -> Callable[[], Any]:
 
 @pytest.fixture
 def only(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Return a function that replaces all health checks: `only(mail=HealthCheck(…))`."""
+    """Return a function that replaces all health checks: `only(mail=HealthCheck(…))`.
+
+    After this call, the check `mail` is the only one.
+    """
 
     def replace(**checks: HealthCheck) -> None:
         monkeypatch.setattr(health_checks, 'values', checks)

@@ -62,7 +62,8 @@ class TestCheckMigrations:
 
     def test_is_behind_when_one_branch_is_behind_and_another_is_ahead(self, service, monkeypatch):
         heads = ScriptDirectory.get_heads
-        # Hide the first head, as if a newer migration had followed it.
+        # Remove the first head, as if the code had a newer migration after it: in this branch the
+        # database is behind.
         monkeypatch.setattr(ScriptDirectory, 'get_heads', lambda self: sorted(heads(self))[1:])
 
         with service.app_context():
@@ -78,7 +79,7 @@ class TestCheckMigrations:
 
 
 def advance():
-    """Add a revision, as if a newer version of the service had migrated the database."""
+    """Add an unknown migration version, as if a newer release had migrated the database."""
     with atomic():
         db.session.execute(text("INSERT INTO alembic_version VALUES ('of-tomorrow')"))
     db.session.remove()

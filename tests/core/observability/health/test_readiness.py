@@ -1,4 +1,4 @@
-"""Evaluation of health checks: threads, time limits and ages."""
+"""Evaluation of health checks: in threads, with time limits and a maximum age of results."""
 
 import logging
 import time
@@ -32,7 +32,10 @@ def clock(monkeypatch):
 
 @pytest.fixture
 def hanging():
-    """Return a check that hangs until `release` is set, and counts its calls in `begun`."""
+    """Yield a check that hangs until `release` is set.
+
+    Its list `begun` gets an entry for each call.
+    """
     release, begun = Event(), []
 
     def hang():
@@ -161,7 +164,7 @@ class TestCurrent:
         only(database=HealthCheck(function=CheckResult, is_critical=True))
         known = Readiness(service)
         assert states(known.current()) == {'database': 'ok'}
-        # Start no further evaluation.
+        # Prevent further evaluations.
         monkeypatch.setattr(known, '_start', lambda *_: None)
 
         clock.moment += 10

@@ -1,4 +1,4 @@
-"""Identification of the storage by its marker."""
+"""Identification of the storage: its marker shows that it belongs to this database."""
 
 import shutil
 from uuid import uuid4
@@ -17,7 +17,10 @@ from tests.databases import create_tables
 
 @pytest.fixture
 def start(kernel, tmp_path):
-    """Return a function that returns the application context of a new process of the service."""
+    """Return a function that creates an application, as a new process of the service does.
+
+    It returns the application context. All of these applications use the same database.
+    """
 
     def context(name='storage', **settings):
         file = tmp_path / 'db'
@@ -37,12 +40,12 @@ def folder(tmp_path):
 
 
 def state():
-    """Return the state of the storage for the current application."""
+    """Return the result of the storage check for the current application."""
     return check_storage().state
 
 
 def store(key='blobs/aa'):
-    """Store an object."""
+    """Store an object in the current storage."""
     with storage().create_staged() as staged:
         staged.write(b'content')
         staged.prepare(key)
@@ -76,7 +79,7 @@ class TestIdentifyStorage:
             assert len(markers(folder)) == 1
 
     def test_does_not_mark_a_storage_whose_objects_are_unknown(self, start, folder):
-        """Garbage collection would delete all these objects."""
+        """No row refers to these objects, so garbage collection would delete all of them."""
         (folder / 'blobs' / 'aa').mkdir(parents=True)
         (folder / 'blobs' / 'aa' / 'bb').touch()
 
@@ -154,7 +157,7 @@ class TestIdentifyStorage:
         assert markers(tmp_path / 'new') == markers(folder)
 
     def test_is_ok_at_a_new_url_if_no_object_was_stored(self, start):
-        """The first URL may have been a mistake, such as a misspelt name."""
+        """The URL may change as long as the storage is empty: the first one may be misspelt."""
         with start('storag'):
             assert state() == 'ok'
 

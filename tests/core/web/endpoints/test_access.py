@@ -1,4 +1,4 @@
-"""Access rules that routes declare."""
+"""Access rules: who may call a route, as the route declares."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The `@endpoint` decorator, which applies the spec of a route."""
+"""The decorator `@endpoint`, which declares access, body and response of a route."""
 
 from io import BytesIO
 from types import SimpleNamespace

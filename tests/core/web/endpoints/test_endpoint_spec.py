@@ -1,4 +1,4 @@
-"""Endpoint specs and default deny: a route without one prevents the start."""
+"""Endpoint specs. The application does not start if a route has no spec."""
 
 import pytest
 from flask import Blueprint
@@ -47,7 +47,7 @@ def boats():
 
 
 class BoatView(MethodView):
-    """A view with a spec for each of its two methods."""
+    """A class-based view. Both of its methods have an endpoint spec."""
 
     @endpoint(allow=public)
     def get(self, boat_id):
@@ -182,7 +182,7 @@ class TestDeclaredMethods:
 
         assert methods['/healthz'] == {'GET', 'HEAD'}
         declared = {rule for rule, found in methods.items() if 'OPTIONS' in found}
-        # Our own handler answers this OPTIONS request: it is the discovery of tus.
+        # The tus protocol needs OPTIONS, so the route has its own handler for this method.
         assert declared == {'/api/v1/files/uploads'}
 
 

@@ -1,4 +1,4 @@
-"""Authentication and authorization before each request."""
+"""The guard, which authenticates and authorizes each request before its handler."""
 
 from datetime import timedelta
 
@@ -28,7 +28,10 @@ OWN_PROFILE = authenticated('profile:read')
 
 @pytest.fixture
 def people():
-    """Return principals by token; they log in when the test begins, not at import."""
+    """Return the principals by their token.
+
+    A fixture instead of a constant: the login time must be that of the test.
+    """
     long_ago = now() - timedelta(days=1)
     return {
         'member': principal(),
@@ -42,7 +45,11 @@ def people():
 
 @pytest.fixture
 def ask(serve, people):
-    """Return a function that calls a route with an access rule and a token."""
+    """Return a function that calls a route.
+
+    Its arguments are the access rule of the route, and the token of the caller. It returns `OK`, or
+    the status and the error key.
+    """
 
     def get(allow, token=None, url='/users/1'):
         client = serve(
@@ -58,7 +65,7 @@ def ask(serve, people):
 
 
 class AnyRequest(Schema):
-    """A body with any members."""
+    """A request schema that accepts any fields."""
 
 
 OK = (200, None)
@@ -284,11 +291,17 @@ class TestAuthorize:
 
 
 class TestReauthorize:
-    """The credential changes after the guard and before the transaction."""
+    """Permissions change after the guard has accepted a request and before its transaction.
+
+    So the transaction must authorize the request again.
+    """
 
     @pytest.fixture
     def ask(self, serve):
-        """Return a function that calls a writing route; `now` is the reloaded principal."""
+        """Return a function that calls a route that writes.
+
+        Its argument `now` is the principal that the transaction reads again.
+        """
 
         def post(now, allow=OWN_PROFILE):
             written = []

@@ -1,4 +1,7 @@
-"""Validation that no path hides a value of another route's argument."""
+"""Check at the start that no fixed path hides a value of a URL argument of another route.
+
+For example, `/users/export` would hide `/users/<username>` for the user `export`.
+"""
 
 import pytest
 from flask import Blueprint
@@ -10,7 +13,7 @@ from project.core.web.endpoints.hidden_values import HiddenValue
 
 @pytest.fixture
 def start(kernel):
-    """Return a function that starts an application with routes at these paths."""
+    """Return a function that starts an application with one route for each given path."""
 
     def start(*paths, argument=None):
         boats = Blueprint('boats', __name__, url_prefix='/boats')

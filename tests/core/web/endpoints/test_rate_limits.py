@@ -1,4 +1,4 @@
-"""Rate limits."""
+"""Rate limits of routes."""
 
 import logging
 import os
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.redis
 
 @pytest.fixture
 def clock():
-    """Return a stopped clock, which a test can move."""
+    """Yield a stopped clock, which the test can move."""
     with time_machine.travel(NOON, tick=False) as traveller:
         yield traveller
 

@@ -1,4 +1,4 @@
-"""Annotations of handlers that differ from the request schemas."""
+"""Check at the start that type annotations of handlers match the request schemas."""
 
 from typing import NotRequired, TypedDict
 
@@ -10,7 +10,7 @@ from project.core.web.endpoints.endpoint import endpoint
 
 
 class ThingCreateRequest(Schema):
-    """A request with a required, a default and an optional value."""
+    """A request schema with a required field, one with a default, and an optional one."""
 
     name = fields.Str(required=True)
     size = fields.Int(load_default=1)
@@ -18,7 +18,7 @@ class ThingCreateRequest(Schema):
 
 
 class ThingBody(TypedDict):
-    """The values of the request."""
+    """The type of a body that matches `ThingCreateRequest`."""
 
     name: str
     size: int
@@ -26,7 +26,7 @@ class ThingBody(TypedDict):
 
 
 class MisspeltBody(TypedDict):
-    """The same with another key."""
+    """A type that does not match `ThingCreateRequest`: one key is misspelt."""
 
     nmae: str
     size: int
@@ -34,7 +34,7 @@ class MisspeltBody(TypedDict):
 
 
 class RequiredBody(TypedDict):
-    """The same without an optional key."""
+    """A type that does not match `ThingCreateRequest`: the optional `color` is required."""
 
     name: str
     size: int

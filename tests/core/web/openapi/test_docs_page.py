@@ -11,7 +11,7 @@ URL = '/api/v1/openapi.json'
 
 @pytest.fixture
 def docs(app, monkeypatch):
-    """Return a function that sets API_DOCS."""
+    """Return a function that sets API_DOCS, which controls who may see the documentation."""
 
     def to(word):
         monkeypatch.setitem(app.config, 'API_DOCS', word)

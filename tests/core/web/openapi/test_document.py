@@ -1,4 +1,4 @@
-"""The OpenAPI document, generated from the endpoint specs."""
+"""The OpenAPI document, which is generated from the endpoint specs."""
 
 import re
 from datetime import date, timedelta
@@ -118,7 +118,7 @@ def boat_price(body):
 
 @pytest.fixture
 def document(kernel):
-    """Return the document of the boats."""
+    """Return the OpenAPI document of the sample routes in this module."""
     return specification(kernel(boats))
 
 

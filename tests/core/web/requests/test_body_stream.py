@@ -1,4 +1,4 @@
-"""Reading of request bodies as they arrive."""
+"""`BodyStream`, which reads a request body while it arrives."""
 
 from io import BytesIO, RawIOBase
 
@@ -11,7 +11,7 @@ ENDED = {'wsgi.input_terminated': True}
 
 
 class SlowBody(BytesIO):
-    """A body that arrives three bytes at a time."""
+    """An input stream of which three bytes arrive at a time."""
 
     def read1(self, size=-1):
         return super().read1(min(size, 3))
@@ -23,7 +23,7 @@ class Broken(BytesIO):
 
 
 class WithoutRead1(RawIOBase):
-    """The input stream of a server that does not provide `read1`."""
+    """An input stream of a WSGI server that lacks the method `read1`."""
 
     def read(self, size=-1):
         return b'x' * size
@@ -31,7 +31,7 @@ class WithoutRead1(RawIOBase):
 
 @pytest.fixture
 def stream(app):
-    """Return a function that creates the BodyStream of a request."""
+    """Return a function that creates a `BodyStream` for a request with the given body."""
 
     def opened(body, length=None, **environ):
         overrides = {'wsgi.input': body, 'CONTENT_LENGTH': '' if length is None else str(length)}

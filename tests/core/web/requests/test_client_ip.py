@@ -1,4 +1,4 @@
-"""The IP address of the client, with and without proxies."""
+"""The client's IP address, from the connection or from the headers of trusted proxies."""
 
 import pytest
 

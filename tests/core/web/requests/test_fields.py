@@ -26,7 +26,7 @@ from project.core.web.responses.jsend import to_json
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
-# The range includes both ends of the calendar, where arithmetic overflows.
+# The range includes the first and the last day of the calendar, where adding days overflows.
 OFFSETS = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 MOMENT_TEXTS = st.datetimes(timezones=OFFSETS).map(datetime.isoformat)
 

@@ -1,4 +1,4 @@
-"""Query parameters of lists."""
+"""Query parameters that select a page of a list."""
 
 import pytest
 from marshmallow import ValidationError, fields

@@ -1,4 +1,4 @@
-"""Parsing of JSON, query strings and forms: no input causes a 500."""
+"""Parsing of JSON, query strings and forms. No input may cause a 500."""
 
 import errno
 import json
@@ -30,7 +30,7 @@ class FormRequest(Schema):
 
 
 class Sink(list):
-    """A destination of an uploaded file that records its blocks and whether it is closed."""
+    """A target for an uploaded file. It records its blocks, and whether it is closed."""
 
     def __init__(self, length):
         self.length = length
@@ -54,7 +54,7 @@ class NameSchema(Schema):
 
 @pytest.fixture
 def post(serve):
-    """Return a function that posts bytes as JSON."""
+    """Return a function that sends bytes with the content type of JSON."""
 
     def send(body, content_type='application/json', **settings):
         client = serve(lambda body: body, body=AnyRequest, returns=NameSchema, settings=settings)
@@ -166,7 +166,7 @@ class TestLoadJson:
         [
             (b'{"name": "Ada"}', 200),
             (b' ' * 2 * 1024 * 1024, 413),
-            # The first mebibyte alone would be valid JSON.
+            # The first MiB alone would be valid JSON: the parser must read the rest.
             (b'{"name": "Ada"}' + b' ' * 2 * 1024 * 1024, 413),
         ],
         ids=['short', 'blank', 'cut'],
@@ -331,7 +331,7 @@ class TestLoadForm:
 
 
 class TestLoadFormInto:
-    """A file that is written to the result of the field's `stream_factory`."""
+    """A form whose file field has a `stream_factory`: the file is written to its result."""
 
     @pytest.fixture
     def opened(self):
@@ -428,7 +428,7 @@ class TestParseJson:
     @settings(max_examples=100)
     @given(body=st.binary(max_size=30) | st.text('[]{}":,0e.-\\u', max_size=30).map(str.encode))
     def test_parses_or_rejects_any_bytes(self, body):
-        # Any other exception would become a 500.
+        # `parse_json` may raise only BadRequest. Any other exception would cause a 500.
         with suppress(BadRequest):
             parse_json(body)
 

@@ -1,4 +1,4 @@
-"""Compiled dumps, whose output equals that of the schema byte for byte."""
+"""Compiled schemas: their JSON must equal that of the marshmallow schema byte for byte."""
 
 import collections
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Error handlers: errors as responses in the format of JSend or RFC 9457."""
+"""Error handlers, which convert errors into responses in the format JSend or RFC 9457."""
 
 import pytest
 from gunicorn.http.errors import InvalidChunkSize
@@ -34,7 +34,7 @@ class NameRequest(Schema):
 
 
 def raiser(error):
-    """Return a handler that raises `error`."""
+    """Return a request handler that raises `error`."""
 
     def handler():
         raise error
@@ -44,7 +44,7 @@ def raiser(error):
 
 @pytest.fixture
 def failing(serve):
-    """Return a function that calls a handler which raises an error, and returns the response."""
+    """Return a function that calls a route which raises an error, and returns the response."""
 
     def request_error(error, headers=None, declared=(), **settings):
         client = serve(

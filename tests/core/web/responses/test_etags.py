@@ -16,7 +16,7 @@ class ThingSchema(Schema):
 
 @pytest.fixture
 def thing(serve):
-    """Return a client of a route that shows a thing of version 3."""
+    """Return a test client with one route, which returns a thing of version 3."""
 
     def show():
         return SimpleNamespace(name='Boat', version=3)

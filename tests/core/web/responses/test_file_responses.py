@@ -22,13 +22,13 @@ ETAG = 'abc'
 
 @pytest.fixture
 def opened():
-    """Return the list of opened files, which shows whether each is closed."""
+    """Return the list of files that downloads open, to check that they are closed."""
     return []
 
 
 @pytest.fixture
 def download(serve, tmp_path, opened):
-    """Return a function that downloads `content` with the given headers."""
+    """Return a function that requests `content` with the given headers."""
 
     def get(headers=None, content=TEN, method='GET', **options):
         path = tmp_path / 'content'
@@ -130,7 +130,8 @@ class TestSendStoredObject:
             for part in message.get_payload()
         ]
         assert message.get_content_type() == 'multipart/byteranges'
-        # The email parser changes line ends in text parts, so the content is compared below.
+        # The email parser changes line ends in text parts, so the test compares the raw bytes
+        # below.
         assert [part[:2] for part in parts] == [
             ('bytes 0-4/2560', 'text/plain'), ('bytes 100-299/2560', 'text/plain'),
             ('bytes 2558-2559/2560', 'text/plain'),
@@ -151,7 +152,7 @@ class TestSendStoredObject:
 
     @pytest.mark.parametrize('count', [17, 500, 1500])
     def test_sends_the_whole_content_instead_of_many_ranges(self, download, count):
-        """Merging many tiny ranges made other servers unavailable (CVE-2025-62727)."""
+        """In other servers, merging many tiny ranges used up the CPU (CVE-2025-62727)."""
         content = b'x' * 100_000
         requested = ','.join(f'{2 * n}-{2 * n}' for n in range(count))
 
@@ -261,7 +262,10 @@ class TestSendStoredObject:
 
 
 class TestOffload:
-    """Files that the proxy or the storage sends after the application has checked the request."""
+    """Downloads that nginx or the S3 server sends.
+
+    The application only authorizes the request, and responds with a redirect.
+    """
 
     @pytest.mark.parametrize(
         ('requested', 'area'),
@@ -271,7 +275,7 @@ class TestOffload:
             ({'Range': 'bytes=0-4', 'If-Range': '"abc"'}, 'ranges'),
             ({'Range': 'bytes=0-4', 'If-Range': '"other"'}, 'whole'),
             ({'Range': 'bytes=' + ','.join(['0-0'] * 17)}, 'whole'),
-            # The headers of the parts are larger than the file.
+            # For two tiny ranges, the headers of the multipart response are larger than the file.
             ({'Range': 'bytes=0-0,2-2'}, 'whole'),
         ],
     )

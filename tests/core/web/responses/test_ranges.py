@@ -1,4 +1,4 @@
-"""Byte ranges (RFC 9110) and readers of a part of a file."""
+"""Byte ranges (RFC 9110), and file objects that read only one range of a file."""
 
 from io import BytesIO
 from socket import socketpair
