@@ -1,4 +1,4 @@
-"""Fixtures of the tests of auth."""
+"""Fixtures for the tests of the feature `auth`."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,13 +20,19 @@ SESSIONS = '/api/v1/auth/sessions'
 
 @pytest.fixture(autouse=True)
 def no_counter_cleanup(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Disable the random cleanup of attempt counters: tests here count statements."""
+    """Disable the clean-up of attempt counters, which runs after random attempts.
+
+    Some tests count the statements of a request.
+    """
     monkeypatch.setattr(throttling, 'ATTEMPTS_PER_CLEANUP', 1 << 62)
 
 
 @pytest.fixture
 def bearer(app: Flask) -> Callable[[str], IsolatedClient]:
-    """Return a function that returns a client with a token, which the real guard checks."""
+    """Return a function that returns a test client with a bearer token.
+
+    The guard checks the token, as in production.
+    """
 
     def become(token: str) -> IsolatedClient:
         client = app.test_client()
@@ -41,7 +47,10 @@ def bearer(app: Flask) -> Callable[[str], IsolatedClient]:
 def logged_in(
     client: IsolatedClient, bearer: Callable[[str], IsolatedClient]
 ) -> Callable[..., IsolatedClient]:
-    """Return a function that logs a user in over HTTP and returns a client with the token."""
+    """Return a function that logs a user in over HTTP.
+
+    It returns a test client that sends the token of the new session.
+    """
 
     def log_in(user: Any, password: str = PASSWORD, agent: str = 'tests') -> IsolatedClient:
         response = client.post(

@@ -17,7 +17,7 @@ PASSWORD = 'Analytical engine, 1843'
 
 
 class CredentialFactory(ModelFactory):
-    """Credential, by default of a new user, with `PASSWORD` or another `password`."""
+    """The password of a user, by default of a new user: `CredentialFactory(password='…')`."""
 
     class Meta:
         model = Credential
@@ -31,10 +31,10 @@ class CredentialFactory(ModelFactory):
 
 
 class SessionFactory(ModelFactory):
-    """Session with a fresh login: `SessionFactory(user=ada, token=token)`.
+    """A session with a fresh login: `SessionFactory(user=ada, token=token)`.
 
-    `expired=True` has expired, `idle=True` was not used for an hour, and `stale=True` is too old
-    for routes that require a fresh login.
+    `expired=True`: the session has expired. `idle=True`: it was last used an hour ago.
+    `stale=True`: its login is too old for routes that require a fresh one.
     """
 
     class Meta:
@@ -57,7 +57,7 @@ class SessionFactory(ModelFactory):
 
 
 class DeviceFactory(ModelFactory):
-    """Known device of a user: `DeviceFactory(user=ada, token=token)`."""
+    """A device that a user has used before: `DeviceFactory(user=ada, token=token)`."""
 
     class Meta:
         model = Device
@@ -74,7 +74,7 @@ class DeviceFactory(ModelFactory):
 
 
 class RegistrationFactory(ModelFactory):
-    """Pending registration, or an expired one with `expired=True`."""
+    """A registration without confirmation; `expired=True` creates one that has expired."""
 
     class Meta:
         model = Registration
@@ -92,7 +92,7 @@ class RegistrationFactory(ModelFactory):
 
 
 def account(password: str = PASSWORD, **user: Any) -> Any:
-    """Return a new user who can log in."""
+    """Create a user with a password; return the user."""
     made = UserFactory(**user)
     CredentialFactory(user=made, password=password)
     return made

@@ -1,11 +1,11 @@
-"""Functions that read the plain text and the PIN of a mail."""
+"""Functions that read the text and the PIN of a mail."""
 
 import re
 from email.message import EmailMessage
 
 
 def plain(mail: EmailMessage) -> str:
-    """Return the text of a mail."""
+    """Return the plain text of a mail."""
     body = mail.get_body(('plain',))
     assert body is not None
     return str(body.get_content())
@@ -22,7 +22,7 @@ def pin_in(mail: EmailMessage) -> str:
 
 
 def other_than(pin: str) -> str:
-    """Return a wrong PIN or code of the same form."""
+    """Return a wrong PIN or code in the same format."""
     if not pin.isdigit():
         return f'{"B" if pin[0] == "A" else "A"}{pin[1:]}'
     return f'{(int(pin) + 1) % 1_000_000:06}'

@@ -1,4 +1,4 @@
-"""Checks of the settings of auth."""
+"""Configuration checks of the feature `auth`."""
 
 from datetime import timedelta
 

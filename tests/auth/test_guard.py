@@ -19,7 +19,8 @@ class TestGuard:
         SessionFactory(token=token)
 
         with assert_max_queries(1) as statements:
-            # The query is invalid: only the guard executes statements.
+            # The invalid query is rejected before the handler runs, so all statements are those of
+            # the guard.
             assert bearer(token).get(f'{SESSIONS}?limit=0').status_code == 422
 
         assert [statement.split()[0] for statement in statements] == ['SELECT']

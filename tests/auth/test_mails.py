@@ -1,4 +1,4 @@
-"""Mail templates of auth: subject, text and HTML of rendered mails."""
+"""Mail templates of the feature `auth`: subject, plain text and HTML."""
 
 import json
 import re
@@ -27,18 +27,18 @@ MAILS = {
 
 
 def render(template, **changes):
-    """Return a mail to Ada."""
+    """Return a mail to Ada, rendered with the values in `MAILS`."""
     values = {**MAILS[template], **changes}
     return render_mail(template, 'ada@example.com', values, new_message_identity(now()))
 
 
 def example_of(template):
-    """Return the example values of a mail."""
+    """Return the values in the file `example.json` of a mail template."""
     [path] = ROOT.glob(f'project/*/templates/mail/{template}/example.json')
     return json.loads(path.read_text(encoding='utf-8'))
 
 
-# All values of these mails that another person may have chosen, with digits.
+# The values of these mails that another person may have chosen; here they contain digits.
 DIGITS = dict.fromkeys(('username', 'name', 'public_url'), '123456 and ٠١٢٣٤٥٦')
 SECRETS = {
     name: example['secret']
@@ -50,14 +50,14 @@ SECRETS = {
 
 
 def render_example(template, secret=None, **changes):
-    """Return a mail with its example values, some of them replaced."""
+    """Return a mail, rendered with its `example.json` and the changed values."""
     values = {**example_of(template), **changes}
     values.pop('secret', None)
     return render_mail(template, 'ada@example.com', values, new_message_identity(now()), secret)
 
 
 def html(mail):
-    """Return the HTML of a mail."""
+    """Return the HTML body of a mail."""
     return mail.get_body(('html',)).get_content()
 
 
@@ -113,7 +113,7 @@ class TestEveryMail:
 
 
 class TestMailsWithSecrets:
-    """Mails with a PIN or a code: people without an account can trigger them."""
+    """Mails with a PIN or a code. Clients without an account can trigger some of them."""
 
     def test_are_the_four_known_ones(self):
         assert list(SECRETS) == ['email_change', 'invitation', 'password_reset', 'verification']
@@ -155,7 +155,10 @@ class TestMailsWithSecrets:
 class TestUserAgents:
     @pytest.mark.parametrize('template', ['new_device', 'password_changed', 'reuse_detected'])
     def test_are_shown_without_text_of_the_client(self, template):
-        """A thief who knows the password chooses the user agent, and the owner reads it."""
+        """An attacker who knows the password chooses the `User-Agent` header.
+
+        The mail shows it to the owner, so it must not contain text such as a link.
+        """
         agent = 'Firefox/140.0 Your account is locked, go to https://evil.example/1 curl/8'
         ended = [{'user_agent': agent, 'address': '192.0.2.2'}]
         mail = render_example(template, user_agent=agent, ended=ended)

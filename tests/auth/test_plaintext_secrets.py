@@ -1,4 +1,4 @@
-"""Tables of auth: no row contains a password, token or PIN in plain text."""
+"""The tables of the feature `auth` contain no password, token or PIN in plain text."""
 
 import pytest
 from sqlalchemy import select

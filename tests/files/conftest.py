@@ -1,4 +1,4 @@
-"""Fixtures of the tests of files."""
+"""Fixtures for the tests of the feature `files`."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +20,7 @@ from tests.users.factories import UserFactory
 
 @pytest.fixture
 def own_app(tmp_path: Path) -> Iterator[Flask]:
-    """An application with its own database, in which transactions are committed."""
+    """An application with its own database, in which transactions are really committed."""
     with application(tmp_path, 'files') as app:
         create_tables()
         yield app
@@ -28,9 +28,9 @@ def own_app(tmp_path: Path) -> Iterator[Flask]:
 
 @pytest.fixture
 def run_concurrently(own_app: Flask) -> Callable[..., list[Any]]:
-    """Return a function that makes calls at the same moment, in threads.
+    """Return a function that calls functions in threads, all at the same moment.
 
-    It returns the result of each call, or the exception that the call raised.
+    It returns a list with the result of each call, or the exception that the call raised.
     """
 
     def run(*calls: Callable[[], Any]) -> list[Any]:
@@ -50,19 +50,19 @@ def run_concurrently(own_app: Flask) -> Callable[..., list[Any]]:
 
 @pytest.fixture
 def ada() -> Any:
-    """A user."""
+    """A new user."""
     return UserFactory()
 
 
 @pytest.fixture
 def incoming(var: Path) -> Callable[[], list[Path]]:
-    """Return a function that lists the staging files in the storage."""
+    """Return a function that lists the staging files (uploads before their commit)."""
     return lambda: sorted((var / 'storage' / 'incoming').glob('*'))
 
 
 @pytest.fixture
 def kept(var: Path) -> Callable[[], list[str]]:
-    """Return a function that lists the hashes of the blobs in the storage."""
+    """Return a function that lists the SHA-256 of all blobs in the storage."""
     return lambda: sorted(p.name for p in (var / 'storage' / 'blobs').rglob('*') if p.is_file())
 
 
@@ -75,18 +75,18 @@ def clock() -> Iterator[Any]:
 
 @pytest.fixture(scope='module')
 def address() -> Iterator[str]:
-    """The URL of a running scanner."""
+    """The URL of a running virus scanner: a fake of clamd."""
     with standing_in() as address:
         yield address
 
 
 @pytest.fixture
 def scanner(app: Any, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Set FILES_SCANNER to the running scanner."""
+    """Set FILES_SCANNER to the URL of the running virus scanner."""
     monkeypatch.setitem(app.config, 'FILES_SCANNER', address)
 
 
 @pytest.fixture
 def down(app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Set FILES_SCANNER to a URL without a scanner."""
+    """Set FILES_SCANNER to a URL at which no virus scanner runs."""
     monkeypatch.setitem(app.config, 'FILES_SCANNER', f'clamd://127.0.0.1:{free_port()}')

@@ -1,4 +1,4 @@
-"""Factory of files, with their bytes and the usage of their owner."""
+"""Factory of files: the bytes are stored, and the owner's usage is updated."""
 
 from datetime import timedelta
 from io import BytesIO
@@ -16,10 +16,10 @@ from tests.users.factories import UserFactory
 
 
 class FileFactory(ModelFactory):
-    """A text file of a user, stored by the service so that rows and bytes agree.
+    """A text file of a user. The service stores it, so the row and the bytes match.
 
     `FileFactory(owner=user, content=b'…')`. `FileFactory(trashed=True)` is in the trash;
-    `FileFactory(expired=True)` is in the trash for longer than `FILES_TRASH_LIFETIME`.
+    `FileFactory(expired=True)` has been in the trash for longer than `FILES_TRASH_LIFETIME`.
     """
 
     class Meta:

@@ -1,4 +1,4 @@
-"""Tests of blobs: write bytes, store them under their hash and open them."""
+"""Blobs: write a content, store it under its SHA-256, and open it."""
 
 import os
 from hashlib import sha256
@@ -18,7 +18,7 @@ HASH = sha256(CONTENT).hexdigest()
 
 
 def publish(content=CONTENT):
-    """Write bytes and publish them."""
+    """Write a content and store it as a blob."""
     with blobs.BlobWriter(lambda size: size) as writer:
         writer.write_stream(BytesIO(content))
         writer.prepare_blob()
@@ -27,7 +27,7 @@ def publish(content=CONTENT):
 
 
 def limited_writer(limit=100, error=FileTooLarge):
-    """Return a writer that raises `error` for more than `limit` bytes."""
+    """Return a `BlobWriter` that raises `error` after more than `limit` bytes."""
 
     def extend(size):
         if size > limit:

@@ -1,4 +1,4 @@
-"""Tests of the clamd client: send bytes and interpret the answer."""
+"""The client of the virus scanner clamd: it sends bytes and interprets the response."""
 
 import socket
 import socketserver
@@ -20,7 +20,7 @@ from tests.core.server.serving import free_port
 
 
 def answering(answer: bytes) -> type[socketserver.BaseRequestHandler]:
-    """Return a handler that reads the beginning of a command and sends a fixed answer."""
+    """Return a server handler that reads the start of a command and sends `answer`."""
 
     class Answering(socketserver.StreamRequestHandler):
         def handle(self) -> None:

@@ -1,4 +1,4 @@
-"""Tests of the commands of `flask files`."""
+"""The commands `flask files …`."""
 
 import json
 from typing import Any
@@ -23,7 +23,7 @@ from tests.users.factories import UserFactory, principal_of
 
 @pytest.fixture
 def run(cli):
-    """Return a function that runs a command that must succeed, and returns its output."""
+    """Return a function that runs a `flask files` command; check its success, return stdout."""
 
     def run(*arguments):
         result = cli.invoke(args=['files', *arguments])
@@ -79,7 +79,10 @@ class TestFilesMove:
 
 @pytest.fixture
 def rejection(cli):
-    """Return a function that runs a failing command and returns its error line."""
+    """Return a function that runs a failing `flask files` command.
+
+    It returns the only line on stderr.
+    """
 
     def run(*arguments):
         result = cli.invoke(args=['files', *arguments])
@@ -93,7 +96,7 @@ def rejection(cli):
 
 @pytest.fixture
 def source(tmp_path):
-    """A file of the operator, outside of the published folder."""
+    """A file on the operator's disk, which a command can publish."""
     source = tmp_path / 'terms.txt'
     source.write_bytes(b'For everybody.')
     return source
@@ -400,7 +403,7 @@ class TestFilesScan:
 
     def test_scans_all_versions_with_again(self, cli: Any, ada: Any) -> None:
         file = store(ada.id, EICAR)
-        # As if the scanner had not known the signature at the first scan.
+        # As if the scanner had not recognized this malware at the first scan.
         with atomic():
             db.session.execute(update(Version).values(scan='clean'))
 

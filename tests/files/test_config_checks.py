@@ -1,4 +1,4 @@
-"""Tests of the checks of the settings of files."""
+"""Configuration checks of the feature `files`."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Tests of the cleaning of file names."""
+"""Cleaning of file names that clients send."""
 
 import pytest
 

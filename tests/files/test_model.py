@@ -1,4 +1,7 @@
-"""Random operations on files; rows, bytes and quotas must equal those of a model."""
+"""Random operations on files, in the service and in a simplified model in memory.
+
+After each operation, the rows, the bytes and the quotas must match the model.
+"""
 
 import os
 from collections.abc import Iterator
@@ -51,7 +54,7 @@ owners = st.integers(0, 1)
 
 @dataclass
 class ModelFile:
-    """A file in the model."""
+    """A file in the in-memory model with which the test compares the service."""
 
     owner: int
     id: UUID
@@ -61,11 +64,11 @@ class ModelFile:
 
     @property
     def size(self) -> int:
-        """Return the bytes that the file counts in the usage of its owner."""
+        """Return the total size of the versions, which counts against the owner's quota."""
         return sum(map(len, self.versions.values()))
 
     def add(self, content: bytes) -> None:
-        """Add a version, and delete the one beyond `KEPT`."""
+        """Add a version, and delete the oldest one if there are more than `KEPT`."""
         number = max(self.versions) + 1
         self.versions[number] = content
         self.versions.pop(number - KEPT, None)
@@ -73,7 +76,7 @@ class ModelFile:
 
 @dataclass
 class ModelUpload:
-    """A resumable upload in the model."""
+    """A resumable upload in the in-memory model with which the test compares the service."""
 
     owner: int
     id: UUID
@@ -83,7 +86,10 @@ class ModelUpload:
 
 
 class Model(RuleBasedStateMachine):
-    """Model of the files of two users: random operations and invariants."""
+    """State machine that runs each operation in the service and in the in-memory model.
+
+    The files belong to two users. Hypothesis chooses the operations.
+    """
 
     app: Flask
     folder: Path
@@ -109,14 +115,14 @@ class Model(RuleBasedStateMachine):
         self.clock = self.travel.start()
 
     def teardown(self) -> None:
-        """Delete all rows, for the next example."""
+        """Delete all rows, because the next sequence of operations uses the same database."""
         self.travel.stop()
         with atomic():
             for table in reversed(Base.metadata.sorted_tables):
                 if table.name.startswith(('files', 'core')):
                     db.session.execute(delete(table))
 
-    # Uploads and new versions.
+    # Operations: uploads and new versions.
 
     @rule(target=files, owner=owners, content=contents, is_announced=st.booleans())
     def upload(self, owner: int, content: bytes, is_announced: bool) -> Any:
@@ -156,7 +162,8 @@ class Model(RuleBasedStateMachine):
             assert counted > self.quota[upload.owner]
             return multiple()
         except UploadNotFound:
-            # The reservation of the expired upload lasts until `collect_garbage` runs.
+            # An expired upload can no longer be continued. Its reservation stays until
+            # `collect_garbage`.
             assert upload.expires_at <= now()
             return multiple()
         upload.offset += len(chunk)
@@ -206,7 +213,7 @@ class Model(RuleBasedStateMachine):
             assert there is not None
             file.add(there)
 
-    # Trash and deletion.
+    # Operations: trash and deletion.
 
     @rule(file_id=files)
     def trash(self, file_id: UUID) -> None:
@@ -242,7 +249,7 @@ class Model(RuleBasedStateMachine):
         self.known = {
             f.id: f for f in self.known.values() if not (f.trashed_at and f.trashed_at < before)
         }
-        # All unused blobs are deleted, and no others.
+        # Exactly the blobs that no file uses are deleted.
         assert set(db.session.scalars(select(Blob.sha256))) == self._hashes()
         assert {
             listed.name.rpartition('/')[2] for listed in self.place.iterate_names('blobs')
@@ -252,7 +259,7 @@ class Model(RuleBasedStateMachine):
     def wait(self, days: float) -> None:
         self.clock.shift(timedelta(days=days))
 
-    # Links, quotas and the storage.
+    # Operations: share links, quotas and a move to another storage.
 
     @rule(target=links, file_id=files, most=st.sampled_from([None, 1, 2]))
     def share(self, file_id: UUID, most: int | None) -> Any:
@@ -289,7 +296,7 @@ class Model(RuleBasedStateMachine):
     @rule()
     def begin_move(self) -> None:
         new = LocalStorage(self.folder / uuid4().hex)
-        # Both storages share the spool, which contains the partial uploads.
+        # Both storages use the same folder for partial uploads.
         new.spool = self.place.spool
         self.app.extensions['storage'] = SharedSpoolStorage(new, self.place)
         self.app.config['STORAGE_URL'] = f'file://{new.root}'
@@ -302,7 +309,7 @@ class Model(RuleBasedStateMachine):
         assert all(moved.outcome in ('moved', 'there') for moved in copy_all(both.old, both.new))
         self.place = self.app.extensions['storage'] = both.new
 
-    # Invariants.
+    # Invariants, which Hypothesis checks after each operation.
 
     @invariant()
     def has_the_rows_and_the_usage(self) -> None:
@@ -371,7 +378,7 @@ class Model(RuleBasedStateMachine):
 
 
 class SharedSpoolStorage(FallbackStorage):
-    """A new and an old storage that share the folder of partial uploads."""
+    """A new and an old storage that use the same folder for partial uploads."""
 
 
 @pytest.mark.timeout(1800)

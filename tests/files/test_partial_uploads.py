@@ -1,4 +1,4 @@
-"""Tests of partial uploads, also while the storage is moved to another folder."""
+"""Partial uploads (unfinished resumable uploads), also while the storage is moved."""
 
 import fcntl
 import json
@@ -39,7 +39,10 @@ def new(var):
 
 @pytest.fixture
 def switch_storage(app, var, monkeypatch):
-    """Return a function that configures the new storage with the old as fallback."""
+    """Return a function that makes the new storage the current one.
+
+    The old storage becomes its fallback.
+    """
 
     def restart():
         both = FallbackStorage(LocalStorage(var / 'new'), LocalStorage(var / 'storage'))
@@ -50,7 +53,7 @@ def switch_storage(app, var, monkeypatch):
 
 
 def names_in(folder):
-    """Return the names in a folder, none if it does not exist."""
+    """Return the names in a folder; an empty list if the folder does not exist."""
     return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
 
 
@@ -82,7 +85,7 @@ class TestPartialUploadsDuringAMove:
     ):
         switch_storage()
         (var / 'new').mkdir()
-        (var / 'new' / 'partial').touch()  # A file prevents the folder from being created.
+        (var / 'new' / 'partial').touch()  # This file prevents the creation of the folder.
 
         result = cli.invoke(args=['files', 'move', '--to', f'file://{var}/new', '--json'])
 
@@ -121,7 +124,7 @@ class TestPartialUploadsDuringAMove:
 
         def signalling_lock(file, how):
             if threading.current_thread() is writer:
-                is_waiting.set()  # The writer has opened the file that is about to be moved.
+                is_waiting.set()  # The writer has opened the old file.
             lock(file, how)
 
         def write():

@@ -1,4 +1,4 @@
-"""Tests of the published folder: add files and delete them."""
+"""The folder of published files: add files and delete them."""
 
 import errno
 import os
@@ -24,7 +24,7 @@ def folder(tmp_path):
 
 
 def names(folder):
-    """Return all names in a folder, including drafts."""
+    """Return all names in the folder, including those of unfinished copies."""
     return sorted(str(path.relative_to(folder)) for path in folder.rglob('*'))
 
 

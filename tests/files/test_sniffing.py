@@ -1,4 +1,4 @@
-"""Tests of the detection of content types by the first bytes."""
+"""Detection of the content type of a file from its first bytes."""
 
 import os
 import sys
@@ -58,11 +58,11 @@ class TestSniff:
 
 
 class TestLibmagic:
-    """libmagic is optional and only names files that would be OCTET_STREAM."""
+    """The optional package libmagic, which is used only for otherwise unknown types."""
 
     @pytest.fixture
     def libmagic_returns(self, monkeypatch):
-        """Return a function that makes libmagic return one type for all bytes."""
+        """Return a function that makes libmagic detect the same type in all files."""
 
         def say(type):
             monkeypatch.setattr(sniffing, '_libmagic', lambda: lambda _: type)
@@ -99,7 +99,7 @@ class TestLibmagic:
         assert sniff(b'\0\1\2') == OCTET_STREAM
 
     def test_returns_none_without_the_package(self, monkeypatch):
-        # The import also fails if the Python package does not find the C library.
+        # As without the package. The import fails in the same way if the C library is missing.
         monkeypatch.setitem(sys.modules, 'magic', None)
 
         assert sniffing._libmagic.__wrapped__() is None

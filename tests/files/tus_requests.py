@@ -10,7 +10,7 @@ CHUNK_TYPE = 'application/offset+octet-stream'
 
 
 def create(client, length=None, content=None, **headers):
-    """Create an upload, with `content` as its first chunk if it is given."""
+    """Create a resumable upload. `content`, if given, is sent as its first chunk."""
     named = {name.replace('_', '-'): value for name, value in headers.items()}
     length = len(CONTENT) if length is None else length
     return client.post(
@@ -20,7 +20,7 @@ def create(client, length=None, content=None, **headers):
 
 
 def patch(client, url, content, offset=0, **headers):
-    """Send a chunk."""
+    """Send a chunk of a resumable upload."""
     named = {name.replace('_', '-'): value for name, value in headers.items()}
     headers = {**TUS_HEADERS, 'Upload-Offset': str(offset), **named}
     type = headers.pop('Content-Type', CHUNK_TYPE)
@@ -28,15 +28,15 @@ def patch(client, url, content, offset=0, **headers):
 
 
 def head(client, url):
-    """Request the state of an upload."""
+    """Request the offset of a resumable upload."""
     return client.head(url, headers=TUS_HEADERS)
 
 
 def metadata(**values):
-    """Return the value of an `Upload-Metadata` header."""
+    """Return the value of the `Upload-Metadata` header for these fields."""
     return ','.join(f'{key} {b64encode(value.encode()).decode()}' for key, value in values.items())
 
 
 def content_of(client, file_id):
-    """Return the bytes of a file."""
+    """Download a file and return its content."""
     return client.get(f'{FILES}/{file_id}/content', buffered=True).data

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of users."""
+"""Fixtures for the tests of the feature `users`."""
 
 import tempfile
 
@@ -11,7 +11,7 @@ from tests.users.factories import UserFactory
 
 @pytest.fixture
 def picture():
-    """Return an uploaded image."""
+    """Yield a JPEG file, as the service receives it from an upload."""
     with tempfile.TemporaryFile() as file:
         file.write(encoded(halves(), 'JPEG').getvalue())
         yield file
@@ -19,12 +19,15 @@ def picture():
 
 @pytest.fixture
 def free_image_slots(app, monkeypatch):
-    """Allow more concurrent image decoders than there are test processes."""
+    """Allow 64 concurrent image decoders, so that parallel test runs do not wait.
+
+    The images are decoded in the process of the test.
+    """
     monkeypatch.setitem(app.config, 'IMAGES_CONCURRENCY', 64)
     decode_in_process(monkeypatch)
 
 
 @pytest.fixture
 def user():
-    """Return a user."""
+    """Return a new user."""
     return UserFactory(username='ada', email='ada@example.com')

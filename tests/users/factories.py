@@ -13,7 +13,7 @@ from tests.factories import ModelFactory
 
 
 class UserFactory(ModelFactory):
-    """User, by default an active member.
+    """A user, by default an active member.
 
     `roles=['member', 'admin']` creates an admin, `disabled=True` a disabled user, and
     `veteran=True` a user created three years ago.
@@ -43,7 +43,7 @@ class UserFactory(ModelFactory):
 
 
 class AdminFactory(UserFactory):
-    """Admin, with all permissions."""
+    """A user with the role `admin`, which has all permissions."""
 
     class Meta:
         model = User
@@ -52,7 +52,7 @@ class AdminFactory(UserFactory):
 
     @post_generation
     def roles(user: Any, create: bool, _names: Any, **__: Any) -> None:
-        """Add both built-in roles."""
+        """Add the roles `member` and `admin`."""
         if create:
             with atomic():
                 for name in ('member', 'admin'):
@@ -60,9 +60,9 @@ class AdminFactory(UserFactory):
 
 
 def principal_of(user: Any, **changes: Any) -> Principal:
-    """Return the principal of a user.
+    """Return the principal of a user, as the guard creates it.
 
-    :param changes: other fields than those of the user, such as `permissions`.
+    :param changes: fields that differ from those of the user, such as `permissions`.
     """
     found = User.find(user.id)
     assert found is not None

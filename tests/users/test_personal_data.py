@@ -1,4 +1,4 @@
-"""JSON parts of an export of personal data."""
+"""The JSON files in a user's export of personal data."""
 
 import json
 from datetime import date

@@ -11,7 +11,7 @@ from project.users.schemas import Username, UserProfileSchema, UserSchema
 
 
 class UsernameRequest(Schema):
-    """Request with a username."""
+    """A request schema whose only field is a username."""
 
     username = Username(required=True)
 
@@ -56,7 +56,7 @@ class TestUserSchema:
 
 
 def since(last_login: datetime | None) -> int | None:
-    """Return the days since the last login, as a profile shows them."""
+    """Return the field `since_logged_in` of a profile: the days since the last login."""
     user = SimpleNamespace(last_login=last_login)
     return UserProfileSchema(only=['since_logged_in']).dump(user)['since_logged_in']
 

@@ -1,4 +1,4 @@
-"""Number of users in the database."""
+"""The number of users in the database."""
 
 from sqlalchemy import func, select
 

@@ -1,8 +1,8 @@
-"""The error line of a command that failed."""
+"""The error message of a failed command."""
 
 
 def rejection(result):
-    """Return the error line of a command that failed; check that it is the only line."""
+    """Return the only line on stderr; check that the command failed."""
     assert result.exit_code != 0
     [line] = result.stderr.splitlines()
     return line

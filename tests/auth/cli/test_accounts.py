@@ -18,7 +18,7 @@ from tests.users.factories import UserFactory, principal_of
 
 @pytest.fixture
 def terminal(monkeypatch):
-    """Let the command detect a terminal, so that it prompts."""
+    """Simulate a terminal, so that the command prompts for the password."""
     monkeypatch.setattr(
         'project.auth.cli.accounts.sys', SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True))
     )

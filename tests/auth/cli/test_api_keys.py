@@ -13,7 +13,7 @@ from tests.users.factories import principal_of
 class TestKeys:
     @pytest.fixture
     def key(self):
-        """Return a new key of Ada, in plain text."""
+        """Create an API key of the user Ada; return it in plain text."""
         ada = account(username='ada')
         return create_key(principal_of(ada), name='Nightly', scopes=['files:read'])
 

@@ -61,7 +61,8 @@ class TestCredentialFindHashForLogin:
 
     def test_returns_the_same_user_after_others_are_created(self):
         first = [CredentialFactory(password_hash=f'hash {number}') for number in range(32)]
-        # Each position then has one of these users.
+        # `position` selects a stored hash. Every one of these positions selects the hash of one of
+        # the 32 users.
         positions = [(1 << 30) + credential.user_id for credential in first]
         before = [Credential.find_hash_for_login(0, position) for position in positions]
         assert len(set(before)) == 32

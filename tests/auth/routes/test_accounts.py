@@ -16,7 +16,7 @@ URL = '/api/v1/auth'
 ACCOUNTS, VERIFICATIONS = f'{URL}/accounts', f'{URL}/verifications'
 ADA = {'username': 'ada', 'email': 'ada@example.com', 'password': PASSWORD}
 
-# Fields that no request of auth may contain.
+# Fields that the body of no route of `auth` may contain.
 PROTECTED = sorted({*UserSchema().fields, 'admin', 'is_admin', 'password_hash', 'expires_at'})
 
 
@@ -153,7 +153,7 @@ class TestVerificationReplace:
 
     @pytest.fixture
     def verify(self, client):
-        """Return a function that sends a verification."""
+        """Return a function that sends the request with the PIN of a registration."""
 
         def put(pin, **changes):
             body = {'email': 'ada@example.com', 'pin': pin, 'password': PASSWORD, **changes}
@@ -206,7 +206,7 @@ class TestVerificationReplace:
             assert response.status_code == 422
             assert set(reasons(response)) == {'pin'}
 
-        # None of these counted as an attempt.
+        # None of these requests counted as a wrong attempt.
         assert verify(pin).status_code == 201
 
     def test_throttles_a_network_for_15_minutes_at_most(self, client, verify, mailbox):

@@ -16,7 +16,7 @@ NEW = 'Difference engine, 1822'
 class TestPasswordReplace:
     @pytest.fixture
     def change(self):
-        """Return a function that changes a password."""
+        """Return a function that sends the request to change the password."""
 
         def put(client, current=PASSWORD, new=NEW, **more):
             body = {'current_password': current, 'new_password': new, **more}

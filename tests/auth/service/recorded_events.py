@@ -1,4 +1,4 @@
-"""Security events in the database."""
+"""The security events in the database."""
 
 import json
 
@@ -9,6 +9,6 @@ from project.core.database.session import db
 
 
 def events():
-    """Return kind, actor and details of all events."""
+    """Return the type, the actor and the details of all security events, oldest first."""
     rows = db.session.scalars(select(Event).order_by(Event.created_at)).all()
     return [(event.event_type, event.actor, json.loads(event.details)) for event in rows]

@@ -341,13 +341,13 @@ class TestResendVerification:
 
 @pytest.fixture
 def registered(mailbox):
-    """Return the PIN of Ada's registration."""
+    """Register Ada; return the PIN from the mail."""
     register(**ADA, name='Ada')
     return pin_in(mailbox()[-1])
 
 
 def verify(pin, password=PASSWORD, email='ada@example.com'):
-    """Verify Ada's registration."""
+    """Confirm Ada's registration with a PIN and her password."""
     return verify_account(email=email, pin=pin, password=password)
 
 
@@ -419,8 +419,7 @@ class TestVerifyAccount:
             verify(pin)
 
     def test_requires_the_password_of_the_registration(self, registered, mailbox):
-        # A stranger also registers Ada's email address, with a password that only the stranger
-        # knows.
+        # A stranger also registers Ada's email address, with a password that Ada does not know.
         register(username='mallory', email='ada@example.com', password=STRANGERS_PASSWORD)
         pin = pin_in(mailbox()[-1])
 
@@ -439,7 +438,8 @@ class TestVerifyAccount:
                     username=next(strangers), email='ada@example.com', password=STRANGERS_PASSWORD
                 )
 
-        # A day starts with its first registration: ten of the next day can follow soon.
+        # A day begins with its first registration. So the ten registrations of the next day can
+        # follow an hour after the last one.
         with time_machine.travel(now()) as clock:
             plant(1)
             clock.shift(timedelta(hours=23))
@@ -454,7 +454,8 @@ class TestVerifyAccount:
         register(username='mallory', email='ada@example.com', password=STRANGERS_PASSWORD)
         pin = pin_in(mailbox()[-1])
 
-        # Ada has the PIN and not the password; the stranger has only the password.
+        # Ada knows the PIN but not the password of this registration. The stranger knows only the
+        # password.
         with pytest.raises(WrongPin):
             verify(pin)
         with pytest.raises(WrongPin):
@@ -482,13 +483,13 @@ class TestVerifyAccount:
 
         for email in ('ada@example.com', 'known@example.com', 'nobody@example.com'):
             with assert_max_queries(20) as ran[email], pytest.raises(WrongPin):
-                # This cannot be a PIN.
+                # This text does not have the format of a PIN.
                 verify('xxxxxx', email=email)
 
         assert ran['ada@example.com'] == ran['known@example.com'] == ran['nobody@example.com']
 
     def test_accepts_a_pin_for_the_spelling_of_its_email_address_only(self, mailbox):
-        """Two mailboxes can have the same `email_key`."""
+        """Two spellings can be two mailboxes, although they have the same `email_key`."""
         register(**ADA)
         register(username='mallory', email='ADA@example.com', password=STRANGERS_PASSWORD)
         other = mailbox()[-1]
@@ -543,7 +544,7 @@ class TestCreateAccount:
         assert log_in(user_or_email='ada2', password=password)
 
     def test_generates_a_password_that_expires(self):
-        """ASVS 6.4.1."""
+        """ASVS 6.4.1: a generated password expires soon."""
         user, password, expires_at = create_account(username='ada', email='ada@example.com')
         entry = log_in(user_or_email='ada', password=password)
 

@@ -1,4 +1,4 @@
-"""Service: delete expired rows of auth."""
+"""Service: delete expired rows of the feature `auth`."""
 
 from collections import Counter
 from datetime import timedelta
@@ -27,7 +27,10 @@ from tests.users.factories import UserFactory, principal_of
 
 @pytest.fixture
 def count_rows():
-    """Create one live and one expired row of each table; return a function that counts rows."""
+    """Add a live and an expired session, registration and PIN.
+
+    It returns a function that returns the number of rows of these three tables.
+    """
     for key, moment in (('over', now() - timedelta(minutes=11)), ('live', now())):
         with time_machine.travel(moment), atomic():
             issue_pin('verification', f'{key}@example.com')
@@ -43,7 +46,7 @@ def count_rows():
 
 
 def deleted(**options):
-    """Clean up; return the number of deleted rows per table."""
+    """Run the clean-up; return the number of deleted rows by table."""
     counted = Counter()
     for batch in delete_expired(**options):
         assert batch.error is None
@@ -82,7 +85,7 @@ class TestDeleteExpired:
         assert deleted()['credentials'] == 0
 
     def test_keeps_events_for_the_configured_time(self, app, monkeypatch):
-        """ASVS 14.2.7."""
+        """ASVS 14.2.7: personal data is deleted after a defined time."""
         monkeypatch.setitem(app.config, 'AUTH_EVENTS_LIFETIME', timedelta(days=2))
         for days in (1, 3):
             with time_machine.travel(now() - timedelta(days=days)), atomic():

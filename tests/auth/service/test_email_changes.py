@@ -31,13 +31,13 @@ OLD, NEW = 'ada@example.com', 'lovelace@example.com'
 
 @pytest.fixture
 def user():
-    """Return a user with the old email address."""
+    """Return a user who still has the old email address."""
     return account(username='ada', email=OLD)
 
 
 @pytest.fixture
 def pin(user, mailbox):
-    """Return the PIN sent to the new email address."""
+    """Request the change; return the PIN from the mail to the new email address."""
     request_email_change(principal_of(user), NEW)
     return pin_in(mailbox()[-1])
 
@@ -114,7 +114,7 @@ class TestRequestEmailChange:
 
 class TestConfirmEmailChange:
     def test_changes_the_email_address_and_notifies_both(self, user, pin, mailbox):
-        """ASVS 6.3.7."""
+        """ASVS 6.3.7 requires a notice after a change of the email address."""
         before = users.get_user(user.id)
 
         changed = confirm_email_change(principal_of(user), pin)

@@ -29,24 +29,24 @@ EVE = 'eve@example.com'
 
 @pytest.fixture
 def admin():
-    """Return a user who may invite."""
+    """Return a user with the permission to invite others."""
     return AdminFactory()
 
 
 def code_in(mail):
-    """Return the code in a mail."""
+    """Return the invitation code in a mail."""
     return re.search(r'([A-Z2-7]{4}-){3}[A-Z2-7]{4}', plain(mail))[0]
 
 
 @pytest.fixture
 def code(admin, mailbox):
-    """Return the code sent to Eve."""
+    """Invite Eve; return the code from the mail to her."""
     invite(principal_of(admin), email=EVE)
     return code_in(mailbox()[-1])
 
 
 def accept(code, **changes):
-    """Accept Eve's invitation."""
+    """Accept the invitation of Eve."""
     given = {'email': EVE, 'code': code, 'password': PASSWORD, 'username': 'eve'}
     return accept_invitation(**{**given, **changes})
 
@@ -161,7 +161,7 @@ class TestAcceptInvitation:
         assert accept(f' {code.replace("-", " ").lower()}')
 
     def test_accepts_a_code_once(self, code):
-        """ASVS 6.4.1."""
+        """ASVS 6.4.1: an initial code is valid for one use."""
         accept(code)
 
         with pytest.raises(InvitationInvalid):
@@ -216,7 +216,7 @@ class TestAcceptInvitation:
     @pytest.mark.parametrize('by', ['invite', 'create_user'])
     @pytest.mark.parametrize('gone', ['disabled', 'demoted'])
     def test_rejects_an_invitation_by_an_admin_who_is(self, admin, mailbox, by, gone):
-        """ASVS 8.3.3."""
+        """ASVS 8.3.3: an invitation needs the permissions that its sender has at the acceptance."""
         AdminFactory()
         if by == 'invite':
             invite(principal_of(admin), email=EVE, roles=['admin'])

@@ -38,7 +38,7 @@ CHANGE = {'current_password': PASSWORD, 'new_password': 'Difference engine, 1822
 
 
 def attempt(login, password='wrong', device=None):
-    """Try to log in, by default with a wrong password; return the login or the error."""
+    """Try to log in, by default with a wrong password; return the session or the error."""
     try:
         return log_in(user_or_email=login, password=password, device=device)
     except (WrongCredentials, TooManyAttempts, EmailNotVerified, AccountDisabled) as error:
@@ -341,7 +341,10 @@ class TestLogIn:
 
 
 class TestKnownDevice:
-    """The attempt counter of a known device: attempts of strangers do not lock a user out."""
+    """A known device has its own attempt counter.
+
+    So attempts by strangers on other devices do not lock the user out.
+    """
 
     def test_has_its_own_counter(self):
         user = account()
@@ -382,7 +385,7 @@ class TestKnownDevice:
 class TestReauthenticate:
     @pytest.fixture
     def logged_in(self):
-        """Return a user, their login of 30 minutes ago, and the principal."""
+        """Log a user in, 30 minutes ago; return the user, the session and its principal."""
         user = account()
         with time_machine.travel(now() - timedelta(minutes=30)):
             opened = log_in(user_or_email=user.username, password=PASSWORD)

@@ -1,4 +1,4 @@
-"""Service: receivers record changes of users as security events."""
+"""Service: receive the signals of the feature `users`, and record security events."""
 
 from project.users import service as users
 from tests.auth.service.recorded_events import events

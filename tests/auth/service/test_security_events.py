@@ -18,7 +18,7 @@ from tests.users.factories import UserFactory, principal_of
 
 class TestRecord:
     def test_stores_kind_user_ip_address_and_request(self):
-        """ASVS 16.2.1."""
+        """ASVS 16.2.1: an event contains time, place, person and action."""
         set_request_context(RequestContext('request-1', '192.0.2.7', 'browser/1' * 100))
         user = UserFactory()
 

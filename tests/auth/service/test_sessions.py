@@ -56,7 +56,7 @@ CHANGE = {'current_password': PASSWORD, 'new_password': 'Difference engine, 1822
 
 
 def attempt(login, password='wrong'):
-    """Try to log in, by default with a wrong password; return the login or the error."""
+    """Try to log in, by default with a wrong password; return the session or the error."""
     try:
         return log_in(user_or_email=login, password=password)
     except (WrongCredentials, TooManyAttempts, EmailNotVerified, AccountDisabled) as error:

@@ -17,7 +17,8 @@ from project.users import service as users
 from tests.auth.factories import PASSWORD, account
 from tests.concurrency import mails_of, run_concurrently, separate_app
 
-# Seconds by which a clock is set back: more than the clocks of two machines differ.
+# Seconds by which the clock is set back. All are more than the difference between the clocks of two
+# servers.
 BACK = [3, 90, 3600, 20 * 365 * 86_400]
 
 
@@ -29,19 +30,19 @@ def user():
 
 @pytest.fixture
 def opened(user):
-    """Return a login of the user."""
+    """Log the user in; return the new session with its tokens."""
     return log_in(user_or_email=user.username, password=PASSWORD)
 
 
 @pytest.fixture
 def clock():
-    """Return a clock that only tests advance."""
+    """Yield a stopped clock, which only the test moves."""
     with time_machine.travel(now(), tick=False) as clock:
         yield clock
 
 
 def kinds():
-    """Return the kinds of all security events, oldest first."""
+    """Return the event types of all security events, oldest first."""
     return list(db.session.scalars(select(Event.event_type).order_by(Event.created_at)))
 
 
@@ -139,7 +140,7 @@ class TestRefreshSession:
         assert 'refresh_token_reused' not in kinds()
 
     def test_rejects_a_token_after_90_days_in_total(self, clock, opened):
-        """ASVS 7.3.2."""
+        """ASVS 7.3.2: a session has a maximum lifetime, regardless of its use."""
         token = opened.refresh_token
         for _ in range(3):
             clock.shift(timedelta(days=29))
@@ -182,7 +183,7 @@ class TestUsedToken:
             refresh_session(opened.refresh_token)
 
     def test_ends_its_session_after_ten_seconds(self, clock, opened, user, mailbox):
-        """RFC 9700, 4.14.2; ASVS 10.4.5."""
+        """The reuse of a refresh token ends the session (RFC 9700, 4.14.2; ASVS 10.4.5)."""
         renewed = refresh_session(opened.refresh_token)
         clock.shift(10)
 
@@ -235,7 +236,8 @@ class TestUsedToken:
         with pytest.raises(WrongRefreshToken):
             refresh_session(forged)
 
-        # A client that knows the family must have seen one of its tokens.
+        # All refresh tokens of a session contain the same family id. A client that knows this id
+        # has seen one of these tokens.
         assert identify(opened.token) is None
 
 

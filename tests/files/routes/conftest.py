@@ -1,4 +1,4 @@
-"""The client that the tests of the HTTP routes share."""
+"""A client for the tests of the HTTP routes."""
 
 from typing import Any
 
@@ -7,5 +7,5 @@ import pytest
 
 @pytest.fixture
 def client(as_user: Any, ada: Any) -> Any:
-    """A client with the session of Ada."""
+    """A test client that is logged in as Ada."""
     return as_user(ada)

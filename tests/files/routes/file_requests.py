@@ -17,7 +17,7 @@ QUOTA = 3_000_000
 
 
 def multipart(client, content=b'Hello.', filename='hello.txt', query=None, **fields):
-    """Upload a file in a form."""
+    """Upload a file in a multipart form."""
     # The form is encoded here, because the test client would leave a temporary file open.
     file = FileStorage(BytesIO(content), filename)
     boundary, body = encode_multipart({**fields, 'file': file})
@@ -26,12 +26,12 @@ def multipart(client, content=b'Hello.', filename='hello.txt', query=None, **fie
 
 
 def raw(client, content=b'Hello.', *, type='application/octet-stream', **query):
-    """Upload bytes as the body of the request."""
+    """Upload bytes as the request body, without a form."""
     return client.post(URL, data=content, content_type=type, query_string=query)
 
 
 def chunked(client, content, **query):
-    """Upload bytes in a chunked body, without Content-Length."""
+    """Upload bytes with `Transfer-Encoding: chunked`, so without Content-Length."""
     return client.post(
         URL,
         input_stream=BytesIO(content),
@@ -42,13 +42,16 @@ def chunked(client, content, **query):
 
 
 def fetch(client, url, method='GET', **headers):
-    """Download a whole response, so that the server closes the stored object."""
+    """Download the whole response, so that the server closes the opened file."""
     headers = {name.replace('_', '-'): value for name, value in headers.items()}
     return client.open(url, method=method, headers=headers, buffered=True)
 
 
 def used(client):
-    """Return the used bytes, and check that all usages equal the sums of versions."""
+    """Return the usage of the client's user, in bytes.
+
+    Checks that the usage of every user equals the total size of the stored versions.
+    """
     usage = data(client.get(f'{URL}/usage'))
     recorded = dict(db.session.execute(select(Usage.user_id, Usage.used)).all())
     sums = select(File.owner_id, func.sum(Version.size)).join(Version, Version.file_id == File.id)

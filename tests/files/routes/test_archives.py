@@ -17,12 +17,12 @@ URL = '/api/v1/files/archives'
 
 
 def request_archive(client, *file_ids):
-    """Request an archive, and read it to its end."""
+    """Request a ZIP archive of these files and read the whole response."""
     return client.post(URL, json={'ids': [str(each) for each in file_ids]}, buffered=True)
 
 
 def unpacked(response):
-    """Return the contents of an archive by their names, and check their checksums."""
+    """Return the contents of a ZIP archive by file name; check the checksums."""
     with ZipFile(BytesIO(response.data)) as archive:
         assert archive.testzip() is None
         return {name: archive.read(name) for name in archive.namelist()}
@@ -84,6 +84,6 @@ class TestArchiveCreate:
         storage().delete(blobs.key_of(file.sha256))
         response = client.post(URL, json={'ids': [str(file.id)]})
 
-        # The response must break off, because a shorter archive would look complete.
+        # The response must break off. A shorter archive would look complete to the client.
         with pytest.raises(ServiceUnavailable):
             response.get_data()

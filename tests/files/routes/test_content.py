@@ -22,7 +22,7 @@ def file(ada):
 
 
 def replace(client, file, content=b'second', **headers):
-    """Replace the content of a file by the body of the request."""
+    """Replace the content of a file; the request body is the new content."""
     return client.put(f'{URL}/{file.id}/content', data=content, headers=headers)
 
 
@@ -208,7 +208,8 @@ class TestFileContent:
         assert 'X-Evil' not in response.headers
         kind, options = parse_options_header(disposition)
         assert (kind, options['filename']) == ('attachment', shown)
-        # Clients that do not know RFC 8187 read `filename=`. It contains no special characters.
+        # Clients that do not support RFC 8187 read the parameter `filename`. Its value contains no
+        # special characters.
         fallback = disposition.split('filename="')[1].split('"')[0]
         assert fallback
         assert not set(fallback) & set('"\\;%/<>:=')
@@ -232,7 +233,7 @@ class TestFileContentReplace:
             content_type=f'multipart/form-data; boundary="{boundary}"',
         )  # fmt: skip
 
-        # The file keeps its name.
+        # The file keeps its name; the file name in the form is ignored.
         assert (data(response)['name'], data(response)['size']) == ('a.txt', 6)
 
     def test_returns_412_for_another_version(self, client, file):

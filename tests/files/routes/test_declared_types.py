@@ -1,4 +1,4 @@
-"""HTTP: store the content type that a client declares, without trusting it."""
+"""HTTP: store the `Content-Type` that a client declares for a file, without trusting it."""
 
 import io
 from typing import Any
@@ -12,11 +12,11 @@ URL = '/api/v1/files'
 
 
 class TestDeclaredType:
-    """The declared type is stored, and does not change the detected type."""
+    """The declared type is stored beside the type that the service detects from the bytes."""
 
     @pytest.fixture(autouse=True)
     def scanner(self, app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Disable the scanner."""
+        """Disable the virus scanner."""
         monkeypatch.setitem(app.config, 'FILES_SCANNER', '')
 
     @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from tests.users.factories import UserFactory
 
 
 def names(response):
-    """Return the names of the files on a page."""
+    """Return the file names on a page of the list."""
     return [item['name'] for item in data(response)['items']]
 
 

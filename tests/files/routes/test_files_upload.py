@@ -210,7 +210,7 @@ class TestFilesPost:
         ],
     )
     def test_rejects_an_invalid_form(self, client, form, field, incoming, kept):
-        # Copies, because an earlier run of this row has read the streams.
+        # Copy the streams: another run with the same parameters may have read them to the end.
         fresh = {key: _anew(value) for key, value in form.items()}
 
         response = client.post(URL, data=fresh, content_type='multipart/form-data')
@@ -320,7 +320,8 @@ class TestFilesPost:
 
         assert response.status_code == 413
         assert set(reasons(response)) == {key}
-        # A form is read in blocks of 64 KiB; the first one contains the name of the field.
+        # The form is read in blocks of 64 KiB. The service can reject it after the first block,
+        # which contains the field name.
         assert size - body.left <= (64 * 1024 if head else 0)
         assert incoming() == []
 
@@ -349,7 +350,7 @@ class TestFilesPost:
         assert incoming() == []
 
     def test_accepts_any_bytes_in_a_form(self, client):
-        # The parser must not mistake the end of a block for the beginning of a boundary.
+        # In this content each block of the form ends like the beginning of a boundary.
         content = b'\r\n--' * (LIMIT // 4)
 
         response = multipart(client, content)
@@ -379,7 +380,7 @@ class TestFilesPost:
 
         with monkeypatch.context() as disk:
             disk.setattr('pathlib.Path.open', lambda path, mode, **_: FullDisk(path, mode))
-            # The default stream of the form parser, for a form without a `stream_factory`.
+            # The form parser writes to a `TemporaryFile` if the form has no `stream_factory`.
             disk.setattr('tempfile.TemporaryFile', lambda *_, **__: FullDisk(var / 'full', 'w+'))
             response = way(client, b'x' * 600_000)
 
@@ -427,13 +428,13 @@ class TestFilesPost:
     def test_runs_the_same_queries_for_every_size(self, client, assert_max_queries):
         raw(client, b'The first creates the row of the usage.')
 
-        # One transaction reserves the bytes, another one creates the file.
+        # The service runs two transactions: one reserves the bytes, the other creates the file.
         with assert_max_queries(11):
             plain = raw(client, b'x' * 100_000)
         with assert_max_queries(15):
             form = multipart(client, b'x' * 100_000, tags=','.join(map(str, range(20))))
 
-        # A rejected request would also run few queries.
+        # Check the status: a rejected request would also run few queries.
         assert (plain.status_code, form.status_code) == (201, 201)
 
     def test_rejects_an_unauthenticated_request_before_reading(self, app, incoming):
@@ -450,7 +451,7 @@ class TestFilesPost:
 
 
 class Endless(io.RawIOBase):
-    """A stream of `size` bytes that are not in memory."""
+    """A stream of `size` bytes that are generated while they are read."""
 
     def __init__(self, size):
         self.left = size
@@ -475,7 +476,7 @@ class Endless(io.RawIOBase):
 
 
 class Chain(Endless):
-    """A stream that begins with bytes and continues with another stream."""
+    """A stream of the bytes `head`, followed by the stream `rest`."""
 
     def __init__(self, head, rest):
         self.head = BytesIO(head)

@@ -1,4 +1,4 @@
-"""HTTP: create, list, use and delete links that share a file."""
+"""HTTP: create, list, use and delete share links, which give access to a file."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -22,7 +22,7 @@ SHARED = f'{URL}/shared'
 
 @pytest.fixture
 def anybody(app):
-    """A client without a session."""
+    """A test client that is not logged in."""
     return app.test_client()
 
 
@@ -33,12 +33,12 @@ def file(ada):
 
 
 def share(client, file, **body):
-    """Create a link, and return the data of the response."""
+    """Create a share link; return the data of the response."""
     return data(client.post(f'{URL}/{file.id}/links', json=body))
 
 
 def fetch(client, token, method='GET', **headers):
-    """Download the file of a link."""
+    """Download the file to which a share link refers."""
     headers = {name.replace('_', '-'): value for name, value in headers.items()}
     return client.open(f'{SHARED}/{token}/content', method=method, headers=headers, buffered=True)
 

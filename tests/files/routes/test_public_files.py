@@ -1,4 +1,4 @@
-"""HTTP: download the report and the published files."""
+"""HTTP: download the published files, and `report.txt` about the caller's files."""
 
 import os
 import time

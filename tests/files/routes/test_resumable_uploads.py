@@ -221,7 +221,8 @@ class TestCreationWithUpload:
             environ_overrides={'wsgi.input_terminated': True, 'HTTP_TRANSFER_ENCODING': 'chunked'},
         )  # fmt: skip
 
-        # The client does not receive this response, so it cannot continue the upload.
+        # The connection is broken: the client does not receive the URL of the upload, so it cannot
+        # continue.
         assert response.status_code == 400
         assert partial_files(var) == []
         assert data(client.get(f'{FILES}/usage'))['reserved'] == 0
@@ -322,7 +323,7 @@ class TestUnsupportedHeaders:
 
 class TestFinishedUpload:
     def statuses(self, client, url):
-        """Return the status codes of HEAD, PATCH and DELETE of a complete upload."""
+        """Return the status codes of HEAD, PATCH and DELETE for an upload that is complete."""
         return [
             head(client, url).status_code,
             patch(client, url, b'', offset=len(CONTENT)).status_code,

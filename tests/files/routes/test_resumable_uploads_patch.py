@@ -127,7 +127,7 @@ class TestPatch:
             environ_overrides={'wsgi.input_terminated': True, 'HTTP_TRANSFER_ENCODING': 'chunked'},
         )  # fmt: skip
 
-        # The client does not receive this response.
+        # The connection is broken: the client does not receive this response.
         assert answer.status_code == 400
         assert head(client, url).headers['Upload-Offset'] == '10'
         last = patch(client, url, CONTENT[10:], offset=10)
@@ -168,7 +168,7 @@ class TestPatch:
     def test_continues_at_the_acknowledged_offset(self, client):
         url = create(client, content=CONTENT[:10]).location
         upload = db.session.scalar(select(Upload.id))
-        # As if a process was killed after it wrote bytes and before it acknowledged them.
+        # As if a process had been killed after it wrote bytes and before it stored the new offset.
         with PartialFile(upload).exclusive() as file:
             PartialFile(upload).write(file, 10, b'never acknowledged')
 
@@ -219,7 +219,8 @@ class TestPatch:
 
         service.append(ada.id, upload.id, Slow(CONTENT), offset=0)
 
-        # The last offset is acknowledged with the file only. The upload does not expire before.
+        # The last offset becomes visible only together with the finished file. Until then the
+        # upload must not expire.
         assert [offset for offset, _ in seen] == [0, 10, 20, 30, 30]
         assert all(left > timedelta(0) for _, left in seen)
 

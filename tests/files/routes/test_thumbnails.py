@@ -1,4 +1,4 @@
-"""HTTP: request a thumbnail, make it, and delete it with its file."""
+"""HTTP: request a thumbnail of an image. A task makes it; it is deleted with the image."""
 
 import io
 from datetime import timedelta
@@ -35,25 +35,25 @@ PICTURE = encoded(halves(400, 200), 'JPEG').getvalue()
 
 @pytest.fixture(autouse=True)
 def free_decoders(app, monkeypatch):
-    """Allow many decoders, so that parallel test processes do not wait for each other."""
+    """Allow 64 concurrent decoders, so that parallel test runs do not wait for each other."""
     monkeypatch.setitem(app.config, 'IMAGES_CONCURRENCY', 64)
     decode_in_process(monkeypatch)
 
 
 @pytest.fixture
 def image(ada):
-    """An image of Ada."""
+    """A file of Ada that is an image."""
     return store(ada.id, PICTURE)
 
 
 def show(client, file_id, size=None):
-    """Request a thumbnail."""
+    """Request the thumbnail of a file."""
     query = {'size': size} if size else None
     return client.get(f'{URL}/{file_id}/thumbnail', query_string=query, buffered=True)
 
 
 def pending():
-    """Return the owner and the number of attempts of each task in the outbox."""
+    """Return the owner and the number of attempts of each enqueued task."""
     return db.session.execute(select(OutboxTask.owner_id, OutboxTask.attempts)).all()
 
 
@@ -108,7 +108,7 @@ class TestThumbnailShow:
         response = show(client, file.id)
 
         assert (response.status_code, set(reasons(response))) == (422, {'type'})
-        # The task has succeeded: it leaves no dead letter for an operator.
+        # The task has succeeded, so no dead letter is left.
         assert db.session.scalars(select(OutboxTask.id)).all() == []
 
     def test_returns_503_for_ten_minutes_after_its_task_was_given_up(self, client, image):
@@ -285,7 +285,8 @@ class TestThumbnailDeletion:
             service.replace_content(ada.id, image.id, io.BytesIO(b'text'))
 
         run_pending_tasks(app)
-        # A deleted thumbnail stays for a while: another request may be about to open it.
+        # A deleted thumbnail stays in the storage for a minute: another request may be about to
+        # open it.
         assert kept() == 1
         collect_released()
         assert kept() == 0

@@ -1,4 +1,4 @@
-"""Helpers that upload bytes in four ways and return the id of the file."""
+"""Four ways to upload bytes; each function returns the id of the file."""
 
 import io
 from typing import Any
@@ -10,25 +10,25 @@ CHUNK_TYPE = 'application/offset+octet-stream'
 
 
 def by_form(client: Any, content: bytes) -> str:
-    """Upload a file in a form."""
+    """Upload a file in a multipart form."""
     answer = client.post(URL, data={'file': (io.BytesIO(content), 'a.bin')})
     return str(data(answer)['id'])
 
 
 def raw(client: Any, content: bytes) -> str:
-    """Upload bytes as the body of the request."""
+    """Upload bytes as the request body, without a form."""
     return str(data(client.post(URL, data=content, content_type='text/csv'))['id'])
 
 
 def by_tus(client: Any, content: bytes, **headers: str) -> str:
-    """Upload by tus, in one chunk."""
+    """Upload bytes by the resumable protocol tus, in one chunk."""
     headers |= {'Tus-Resumable': '1.0.0', 'Upload-Length': str(len(content))}
     answer = client.post(f'{URL}/uploads', data=content, headers=headers, content_type=CHUNK_TYPE)
     return str(answer.headers['X-File-Id'])
 
 
 def as_version(client: Any, content: bytes) -> str:
-    """Upload bytes as a new version of a file."""
+    """Upload a harmless file, then the bytes as its second version."""
     file_id = raw(client, b'Clean.')
     assert client.put(f'{URL}/{file_id}/content', data=content).status_code == 200
     return file_id

@@ -1,4 +1,4 @@
-"""Service: create ZIP archives with little memory, also large ones."""
+"""Service: create ZIP archives of any size with little memory."""
 
 import tracemalloc
 
@@ -27,7 +27,8 @@ class TestOpenArchive:
         assert most < 2_500_000
 
     def test_returns_a_zip64_archive_for_large_files(self, ada):
-        # Only the row has 5 GB: the test computes the length and reads no bytes.
+        # Only the row claims a size of 5 GB. The test computes the length of the archive and reads
+        # no bytes.
         file = store(ada.id, name='large')
         with atomic():
             db.session.execute(update(File).where(File.id == file.id).values(size=5 * 10**9))

@@ -169,7 +169,7 @@ class TestStoreFileDurably:
 
         order = ['sync bytes', 'INSERT INTO files ', 'rename']
         assert [step for step in happened if step in order] == order
-        # No check that may reject the upload runs after its bytes have their key.
+        # After the rename no check follows that could still reject the upload.
         after_rename = [step for step in happened[happened.index('rename') :] if 'lock' not in step]
         assert after_rename[:3] == ['rename', 'sync folder', 'commit']
 

@@ -80,7 +80,7 @@ class TestTrashFile:
         assert service.get_file(ada.id, file.id).trashed_at == file.trashed_at
 
     def test_keeps_a_file_if_the_trash_was_emptied_in_the_future(self, ada):
-        """The clock of another process was ahead, or this clock was set back."""
+        """The stored time can be in the future if the clock of a process was wrong."""
         FileFactory(owner=ada)
         with time_machine.travel(now() + timedelta(hours=1)):
             service.empty_trash(ada.id)

@@ -1,4 +1,4 @@
-"""Service: delete expired trash, unused bytes and abandoned uploads."""
+"""Service: delete expired trash, blobs without a row, and abandoned uploads."""
 
 from datetime import timedelta
 from threading import Thread
@@ -116,7 +116,7 @@ class TestCollectGarbage:
         monkeypatch.setattr('project.core.stored_objects.collection.BATCH_OBJECTS', 2)
         folder = path_of(b'0').parent
         folder.mkdir(parents=True)
-        # In this order before the digits of keys.
+        # The storage lists all of these names before the keys, which begin with hexadecimal digits.
         for name in ('!', '#', '%', '%\udc80', '+', '-' * 200):
             (folder / name).touch()
         path_of(b'0').write_bytes(b'orphan')
@@ -135,7 +135,7 @@ class TestCollectGarbage:
 
         collected = {(one.kind, one.name) for one in service.collect_garbage(dry_run=True)}
 
-        # The bytes of expired trash are missing here: they are in use until the file is deleted.
+        # The bytes of the expired file are not listed: they are in use until the file is deleted.
         assert collected == {
             ('trash', str(expired.id)), ('bytes', key_of(gone.sha256)), ('incoming', stale.name),
         }  # fmt: skip
@@ -257,7 +257,8 @@ class TestConcurrentCollection:
         with atomic():
             file = store(bob.id, b'The same.')
             collector.start()
-            # Long enough for the collector to reach the lock, which this block holds until its end.
+            # Wait until the garbage collection reaches the lock. This block holds the lock until
+            # its end.
             collector.join(0.3)
         collector.join()
 
@@ -270,7 +271,7 @@ class TestConcurrentCollection:
         stored = []
 
         def upload(session):
-            # The first commit of a transaction is that of the garbage collection.
+            # The first commit inside `atomic` is that of the garbage collection.
             if session.info.get('atomic') and not stored:
                 stored.append(None)
                 stored[:] = run_concurrently(lambda: store(bob.id, b'The same.'))

@@ -1,4 +1,4 @@
-"""Service: find faults in stored files, and repair them if possible."""
+"""Service: find and repair contradictions between the rows and the stored bytes."""
 
 import os
 import shutil
@@ -21,12 +21,12 @@ from tests.users.factories import UserFactory
 
 
 def faults(**options):
-    """Return the faults that the integrity check yields."""
+    """Run the integrity check; return the kind, name and repair state of each fault."""
     return [(f.kind, f.name, f.is_repaired) for f in service.check_integrity(**options) if f]
 
 
 def store_orphan(content):
-    """Store bytes under their key without a row."""
+    """Store bytes under the key of their blob, without a row that refers to it."""
     path = path_of(content)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
@@ -34,7 +34,10 @@ def store_orphan(content):
 
 @pytest.fixture(autouse=True)
 def identified_storage(app):
-    """Mark the storage as that of the database, before a test deletes objects."""
+    """Let the storage be recognized as that of this database.
+
+    Some tests delete all objects, and an empty storage cannot be recognized.
+    """
     app.extensions['identify_storage']()
 
 
@@ -80,7 +83,7 @@ class TestCheckIntegrity:
         assert db.session.scalars(select(Blob.sha256)).all() == [hash_of(b'known')]
 
     def test_keeps_bytes_whose_row_is_not_committed_yet(self, own_app, run_concurrently):
-        """SQLite runs one transaction at a time, so the check runs after the commit there."""
+        """SQLite runs one write transaction at a time: there the check runs after the commit."""
         ada, found = UserFactory(), []
         moment = 'after_commit' if IS_ON_SQLITE else 'before_commit'
 

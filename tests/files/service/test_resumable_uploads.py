@@ -16,12 +16,15 @@ from tests.users.factories import UserFactory
 
 class TestFailedCompletion:
     def test_does_not_write_to_bytes_that_have_a_key(self, ada, kept, var, monkeypatch):
-        """The commit fails after the bytes have a key; the client sends other bytes."""
+        """The first completion stores the bytes under their key, and then fails to commit.
+
+        The client then sends the last five bytes again, with other content.
+        """
         upload = service.create_upload(ada.id, length=10, name='a')
         service.append(ada.id, upload.id, BytesIO(b'12345'), offset=0)
         with monkeypatch.context() as patch:
             patch.setattr(Publication, '_save', failing_after(Publication._save))
-            # As if the process had been killed: it deletes nothing.
+            # As if the process had been killed: `close` must not delete the stored bytes.
             patch.setattr(Publication, 'close', lambda _: None)
             with pytest.raises(ZeroDivisionError):
                 service.append(ada.id, upload.id, BytesIO(b'67890'), offset=5)
@@ -37,7 +40,7 @@ class TestFailedCompletion:
 
 
 def failing_after(step):
-    """Return a function that calls another one and then fails."""
+    """Return a function that calls `step` and then raises an error."""
 
     def fail(*args):
         step(*args)
@@ -55,13 +58,13 @@ def content(owner, file_id):
 
 class TestUploadLease:
     def test_stores_no_bytes_of_an_older_request(self, own_app, ada):
-        """A request hangs; its bytes arrive after a newer request has appended bytes."""
+        """A request pauses. In the meantime a newer request appends bytes to the same upload."""
         with own_app.app_context():
             ada = UserFactory()
             upload = service.create_upload(ada.id, length=len(CONTENT), name='a')
 
             class Late(BytesIO):
-                """A stream that pauses after five bytes, while another request appends."""
+                """The body of the older request; after five bytes, the newer request is sent."""
 
                 def read1(self, size=-1):
                     if self.tell() == 0:
@@ -106,7 +109,7 @@ class TestUploadLease:
 
 
 class SmallReads(BytesIO):
-    """A stream that returns at most 1,000 bytes per read."""
+    """A stream of which each read returns at most 1,000 bytes."""
 
     def read1(self, size=-1):
         return super().read1(min(size, 1000))

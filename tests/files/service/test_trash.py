@@ -22,19 +22,19 @@ from tests.users.factories import UserFactory
 
 @pytest.fixture
 def small_batches(monkeypatch):
-    """Set the size of a batch to two files."""
+    """Make the service delete the files in batches of two."""
     for module in (files, trash):
         monkeypatch.setattr(module, 'BATCH_FILES', 2)
 
 
 def trashed(owner):
-    """Return the ids of the files in an owner's trash."""
+    """Return the ids of the files in the trash of a user."""
     page = service.list_files(owner.id, PageRequest(limit=200, filters={'trashed': True}))
     return {file.id for file in page.items}
 
 
 def rows():
-    """Return the number of rows of files."""
+    """Return the number of rows in the table of files."""
     return db.session.scalar(select(func.count()).select_from(File))
 
 

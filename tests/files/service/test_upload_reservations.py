@@ -1,4 +1,4 @@
-"""Service: reserve bytes for an upload, and release unused reservations."""
+"""Service: reserve a part of the quota for an upload, and release unused reservations."""
 
 from datetime import timedelta
 
@@ -31,7 +31,7 @@ class TestOpenUpload:
 
         with service.open_upload(ada.id) as upload:
             upload.write(b'x' * 60)
-            # Not a step of 64 MiB, which would exceed the quota.
+            # The reservation usually grows in steps of 64 MiB, which would exceed this quota.
             assert service.get_usage(ada.id)['reserved'] == 60
             with pytest.raises(QuotaExceeded):
                 upload.write(b'x' * 41)
@@ -44,7 +44,8 @@ class TestOpenUpload:
         assert db.session.scalars(select(Upload.id)).all() == []
 
     def test_is_released_by_the_task_when_its_process_was_killed(self, ada, clock):
-        # As if its process was killed: only the bytes are deleted, the reservation stays.
+        # As if the process had been killed: only the staging file is deleted, the reservation
+        # stays.
         blobs.BlobWriter.close(service.open_upload(ada.id, least=7))
 
         clock.shift(timedelta(minutes=1))

@@ -12,7 +12,7 @@ HEADER = 'username,email,name,bio,roles\n'
 class TestCommands:
     @pytest.fixture
     def load(self, cli, tmp_path):
-        """Return a function that imports a CSV text."""
+        """Return a function that runs `flask users import` on a file with this CSV text."""
 
         def load(text, *options):
             path = tmp_path / 'users.csv'

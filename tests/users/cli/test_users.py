@@ -10,12 +10,12 @@ from tests.users.factories import AdminFactory, UserFactory
 
 @pytest.fixture
 def run(cli):
-    """Return a function that runs `flask users …`."""
+    """Return a function that runs a `flask users` command."""
     return lambda *args, **options: cli.invoke(args=['users', *args], **options)
 
 
 def rejection(result):
-    """Return the error line of a command that failed; check that it is the only output."""
+    """Return the only line on stderr; check that the command failed without output."""
     assert result.exit_code != 0
     assert result.stdout == ''
     [line] = result.stderr.splitlines()

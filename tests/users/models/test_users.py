@@ -1,4 +1,4 @@
-"""Models: `email_key`, and finders of users by id, username and login."""
+"""Models: `email_key`, and queries that find a user by id, username or login."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of routes of users."""
+"""A client for the tests of the HTTP routes of the feature `users`."""
 
 import pytest
 
@@ -7,5 +7,5 @@ from tests.users.factories import AdminFactory
 
 @pytest.fixture
 def admin(as_user):
-    """Return the client of an admin."""
+    """Return a test client that is logged in as an admin."""
     return as_user(AdminFactory())

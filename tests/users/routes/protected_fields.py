@@ -1,6 +1,6 @@
-"""Fields of users that no request may contain."""
+"""Fields of a user that clients cannot set."""
 
 from project.users.schemas import UserSchema
 
-# Fields that UserSchema returns and no request may contain, except `roles` in `user_create`.
+# Fields of `UserSchema` that no request may contain. Exception: `user_create` accepts `roles`.
 PROTECTED = sorted(set(UserSchema().fields) - {'username', 'email', 'name', 'bio'})

@@ -1,4 +1,4 @@
-"""HTTP: show, update and delete the user of the request, under `/users/me`."""
+"""HTTP: show, update and delete the caller's own user, under `/users/me`."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Service: the conditions under which one user may act on another."""
+"""Service: the conditions under which a user may change another user."""
 
 from datetime import timedelta
 
@@ -43,7 +43,7 @@ class TestEnsureCanUpdate:
         assert service.update_user(admin.id, changes, by=principal_of(admin)).username == 'grace'
 
     def test_requires_a_fresh_login_for_the_own_username(self):
-        """ASVS 7.5.1."""
+        """ASVS 7.5.1: a change of one's login name needs a fresh login."""
         admin = AdminFactory()
         stale = principal_of(admin, authenticated_at=now() - timedelta(hours=2))
 

@@ -40,7 +40,7 @@ class TestSetAvatar:
 
         after = set_avatar(user.id, picture).profile_image
 
-        # A request may have read the old key and not yet opened the object.
+        # The old avatar stays for a while: another request may be about to open it.
         assert stored_keys() == {before, after}
         collect_released()
         assert stored_keys() == {after}

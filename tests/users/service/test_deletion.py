@@ -141,9 +141,10 @@ class TestDeleteUser:
 
 @pytest.fixture
 def batches(monkeypatch):
-    """Register a feature with three batches to erase; return the user id of each erased batch.
+    """Register a feature with personal data that is erased in three batches.
 
-    `batches.fails_at` is the number of the batch that fails.
+    The fixture is a list: each erased batch appends the id of its user. If `fails_at` is set, the
+    batch with this number raises an error.
     """
 
     class Batches(list):
@@ -166,7 +167,7 @@ def batches(monkeypatch):
 
 
 def rows():
-    """Return the ids of all rows of users, including deleted ones."""
+    """Return the ids of all users in the table, including deleted ones."""
     return sorted(db.session.execute(db.select(User.__table__.c.id)).scalars())
 
 

@@ -28,12 +28,12 @@ from tests.users.factories import UserFactory
 
 
 def stored_ids():
-    """Return the ids of the exports in the storage."""
+    """Return the ids of the exports that have an object in the storage."""
     return {listed.name.split('/')[1] for listed in storage().iterate_names('exports')}
 
 
 def backdate(export_id, by):
-    """Move the times of an export into the past, by a timedelta."""
+    """Move all times of an export back by a timedelta."""
     with atomic():
         export = db.session.get(Export, export_id)
         export.created_at -= by
@@ -167,7 +167,7 @@ class TestMakeExport:
         run_pending_tasks(app)
 
         assert get_export(user.id, export.id).size > 64 * 1024 * 1024
-        # Each block was on the disk before the next one was generated.
+        # Each block was in the staging file before the next block was generated.
         assert taken[-1] >= 62 * 1024 * 1024
 
 

@@ -1,4 +1,4 @@
-"""Service: import and export users as rows."""
+"""Service: import users from rows of a table, and export them."""
 
 import pytest
 from sqlalchemy import func, select
@@ -15,7 +15,7 @@ from tests.users.user_count import count
 
 
 def row(username, **changes):
-    """Return a row in the form that the service accepts."""
+    """Return the values of one user, in the form of a row that the import accepts."""
     plain = {'username': username, 'email': f'{username}@example.com', 'name': '', 'bio': ''}
     return {**plain, 'roles': ['member'], **changes}
 

@@ -34,7 +34,7 @@ from tests.users.factories import AdminFactory, UserFactory, principal_of
 
 @pytest.fixture
 def clerk():
-    """Return the principal of a member who may also read users and define roles."""
+    """Return the principal of a member with the permissions to read users and define roles."""
     return principal_of(
         UserFactory(),
         permissions=default_permissions() | {'users:read', 'roles:write', 'roles:read'},
@@ -50,7 +50,7 @@ class TestDefineRole:
         assert (changed.permissions, changed.version) == (['users:write'], 2)
 
     def test_affects_the_next_request(self):
-        """ASVS 8.3.2."""
+        """ASVS 8.3.2: a change of permissions applies immediately."""
         define_role('auditor', ['users:read'])
         user = UserFactory(roles=['member', 'auditor'])
         key = create_key(principal_of(user), name='ci', scopes=['users:read'])['key']

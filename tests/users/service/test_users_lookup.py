@@ -65,7 +65,7 @@ class TestListUsers:
 
     @pytest.mark.parametrize('sort', ['id', '-id', 'username', 'created_at', '-created_at'])
     def test_returns_pages_without_repetitions_or_gaps(self, sort):
-        # All have the same creation time: only the id distinguishes them.
+        # All users have the same creation time: only the id determines their order.
         for _ in range(5):
             UserFactory(created_at=datetime(2026, 1, 1, tzinfo=UTC))
         walked, cursor = [], None

@@ -25,12 +25,12 @@ from tests.users.factories import AdminFactory, UserFactory, principal_of
 
 @pytest.fixture
 def owner():
-    """Return the owner of the keys."""
+    """Return the user who owns the API keys."""
     return principal_of(account(username='ada'))
 
 
 def create(owner, **changes):
-    """Create a key, by default with the scope `files:read`."""
+    """Create an API key, by default with the scope `files:read`."""
     return create_key(owner, **{'name': 'Nightly', 'scopes': ['files:read'], **changes})
 
 
@@ -45,7 +45,7 @@ class TestCreateKey:
         assert made['key'] not in repr(vars(stored))
 
     def test_sends_a_notice_and_records_the_creation(self, owner, mailbox):
-        """ASVS 6.3.7."""
+        """ASVS 6.3.7 requires a notice after a change of credentials."""
         create(owner)
 
         [mail] = mailbox()
@@ -90,7 +90,7 @@ class TestCreateKey:
 
 class TestRemindOfKey:
     def test_sends_a_mail_a_week_before_the_expiry(self, owner, mailbox):
-        """ASVS 6.4.5."""
+        """ASVS 6.4.5 requires a reminder before a credential expires."""
         with time_machine.travel(now(), tick=False) as clock:
             create(owner, expires_at=now() + timedelta(days=30))
             assert len(mailbox()) == 1
@@ -128,7 +128,7 @@ class TestIdentifyKey:
         assert found.session_id is None
 
     def test_limits_a_key_to_the_current_permissions_of_its_owner(self):
-        """ASVS 8.3.2."""
+        """ASVS 8.3.2: a change of permissions applies immediately."""
         admin = AdminFactory()
         AdminFactory()
         made = create(principal_of(admin), scopes=['users:read'])
@@ -188,7 +188,7 @@ class TestListKeys:
 
 class TestDeleteKey:
     def test_raises_the_same_for_foreign_and_unknown_keys(self, owner):
-        """ASVS 8.2.2."""
+        """ASVS 8.2.2: callers cannot reach keys of other users, nor learn that they exist."""
         foreign = create(principal_of(UserFactory()))
 
         for key_id in (foreign['id'], owner.session_id or foreign['id']):

@@ -30,7 +30,10 @@ def user():
 
 @pytest.fixture
 def login(user):
-    """Return a function that logs in with a request context and a device token."""
+    """Return a function that logs in from the client in a request context.
+
+    A device token marks the login as one on a known device.
+    """
 
     def login(context, device=None):
         set_request_context(context)
@@ -40,7 +43,7 @@ def login(user):
 
 
 def count():
-    """Return the number of known devices."""
+    """Return the number of known devices in the database."""
     return db.session.scalar(select(func.count()).select_from(Device))
 
 
@@ -63,7 +66,7 @@ class TestKnownDevices:
         assert mailbox() == []
 
     def test_cause_a_notice_if_new(self, login, user, mailbox):
-        """ASVS 6.3.5."""
+        """ASVS 6.3.5 requires a notice about an unusual login."""
         login(PHONE)
         login(LAPTOP)
 

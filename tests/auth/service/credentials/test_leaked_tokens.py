@@ -21,13 +21,13 @@ from tests.users.factories import principal_of
 
 @pytest.fixture
 def user():
-    """Return the owner of the tokens."""
+    """Return the user who owns the leaked tokens."""
     return account(username='ada')
 
 
 @pytest.fixture
 def opened(user):
-    """Return a login of the user."""
+    """Log the user in; return the new session with its tokens."""
     return log_in(user_or_email='ada', password=PASSWORD)
 
 

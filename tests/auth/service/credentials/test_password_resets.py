@@ -42,19 +42,19 @@ NEW = 'Difference engine, 1822'
 
 @pytest.fixture
 def user():
-    """Return a user whose email address has capital letters."""
+    """Return a user whose email address contains a capital letter."""
     return account(username='ada', email='Ada@example.com')
 
 
 @pytest.fixture
 def pin(user, mailbox):
-    """Return the PIN sent to the user."""
+    """Request a reset; return the PIN from the mail to the user."""
     request_reset('ada@example.com')
     return pin_in(mailbox()[-1])
 
 
 def reset(pin, email='ada@example.com', new_password=NEW):
-    """Reset the password with a PIN."""
+    """Complete a password reset with a PIN."""
     return reset_password(email=email, pin=pin, new_password=new_password)
 
 
@@ -123,7 +123,7 @@ class TestSendReset:
 
 
 class TestStartReset:
-    """ASVS 6.4.6: an operator starts a reset, and only the user completes it."""
+    """ASVS 6.4.6: an operator can start a reset, but only the user completes it."""
 
     def test_sends_a_mail_to_the_user(self, user, mailbox):
         assert start_reset('ada').email == 'Ada@example.com'
@@ -167,7 +167,7 @@ class TestResetPassword:
         assert 'password_reset' in db.session.scalars(select(Event.event_type)).all()
 
     def test_opens_no_session_and_keeps_the_second_factor(self, user, pin):
-        """ASVS 6.4.3."""
+        """ASVS 6.4.3: a reset does not bypass the second factor."""
         enrolment = start_totp_enrolment(principal_of(user))
         confirm_totp(principal_of(user), pyotp.TOTP(enrolment.secret).now())
 
@@ -205,7 +205,11 @@ class TestResetPassword:
         assert 'A new device has logged in' not in [mail['Subject'] for mail in mailbox()]
 
     def test_shares_attempts_at_the_second_factor_with_further_resets(self, user, pin, mailbox):
-        """With a counter per device, a reader of the mailbox would have ten attempts per reset."""
+        """All resets of a user share one attempt counter.
+
+        If each device had its own, a person who can read the user's mails could start reset after
+        reset, with ten attempts each.
+        """
         with time_machine.travel(now(), tick=False) as clock:
             authenticator = pyotp.TOTP(start_totp_enrolment(principal_of(user)).secret)
             confirm_totp(principal_of(user), authenticator.at(now()))
@@ -226,14 +230,14 @@ class TestResetPassword:
             assert log_in(user_or_email='ada', password=other, otp=code)
 
     def test_accepts_a_pin_once(self, pin):
-        """ASVS 6.5.1."""
+        """ASVS 6.5.1: a PIN is valid for one use."""
         reset(pin)
 
         with pytest.raises(WrongPin):
             reset(pin)
 
     def test_rejects_a_pin_after_ten_minutes(self, user, mailbox):
-        """ASVS 6.5.5."""
+        """ASVS 6.5.5: a PIN is valid for at most ten minutes."""
         with time_machine.travel(now(), tick=False) as clock:
             request_reset('ada@example.com')
             pin = pin_in(mailbox()[-1])
@@ -246,7 +250,7 @@ class TestResetPassword:
             reset(pin)
 
     def test_rejects_a_pin_after_five_wrong_ones(self, pin):
-        """ASVS 6.6.3."""
+        """ASVS 6.6.3: the number of attempts is limited."""
         for _ in range(5):
             with pytest.raises(WrongPin):
                 reset(other_than(pin))
@@ -255,7 +259,7 @@ class TestResetPassword:
             reset(pin)
 
     def test_rejects_the_pin_of_another_email_address(self, user, pin):
-        """ASVS 6.6.2."""
+        """ASVS 6.6.2: a PIN is valid only for the request that caused it."""
         account(email='eve@example.com')
 
         with pytest.raises(WrongPin):

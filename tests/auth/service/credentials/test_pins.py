@@ -27,9 +27,10 @@ ADA = 'ada@example.com'
 
 
 def issue(purpose='verification', email=ADA, mails=1):
-    """Return a new PIN or code.
+    """Issue a PIN or code; return it.
 
-    :param mails: the mails of the day, including this one; the third and later ones have a code.
+    :param mails: the number of mails to this address today, including this one. From the third mail
+        on, a mail contains a code.
     """
     PIN_MAIL.reset(mail_target(purpose, email))
     for _ in range(mails):
@@ -39,29 +40,29 @@ def issue(purpose='verification', email=ADA, mails=1):
 
 
 def verify(pin, purpose='verification', email=ADA):
-    """Verify a PIN that was sent to an email address."""
+    """Verify the PIN that was sent to an email address."""
     return verify_pin(purpose, pin, emails=[email])
 
 
 def consume(verified):
-    """Consume a verified PIN."""
+    """Use up a PIN after its verification."""
     with atomic():
         consume_pin('verification', verified)
 
 
 def stored():
-    """Return HMAC and attempts of the only PIN in the database."""
+    """Return the HMAC and the remaining attempts of the only stored PIN."""
     return db.session.execute(db.select(Pin.code_hmac, Pin.attempts_left)).one()
 
 
 def count_mails(number, purpose='verification'):
-    """Add mails to the counter of the mailbox, as if they had been sent."""
+    """Increase the mail counter of Ada's mailbox, as if mails had been sent."""
     for _ in range(number):
         PIN_MAIL.consume(mail_target(purpose, ADA))
 
 
 def mail(to=ADA, purpose='verification'):
-    """Send a PIN; return whether a mail is sent."""
+    """Mail a PIN or code; return whether the mail was sent."""
     with atomic():
         return mail_pin('verification', purpose, to=to)
 
@@ -99,7 +100,7 @@ class TestMailPin:
         assert [mail(), mail()] == [True, False]
 
     def test_sends_a_code_although_a_pin_is_valid(self, mailbox):
-        """Strangers can use up the attempts of a PIN."""
+        """The PIN may be useless: other people may have used up its attempts."""
         mail()
         count_mails(9)
 
@@ -273,7 +274,7 @@ class TestVerifyPin:
 
 
 class TestCodes:
-    """Codes of 80 bits, in each mail from the third of a day on."""
+    """Codes of 80 bits, which replace PINs from the third mail of a day on."""
 
     @pytest.mark.parametrize(('mails', 'is_code'), [(1, False), (2, False), (3, True), (10, True)])
     def test_replace_pins_from_the_third_mail_of_a_day_on(self, mails, is_code):

@@ -57,7 +57,7 @@ VECTORS = [
 
 @pytest.fixture
 def clock():
-    """Return a clock that only tests advance."""
+    """Yield a stopped clock, which only the test moves."""
     with time_machine.travel(now(), tick=False) as clock:
         yield clock
 
@@ -70,12 +70,18 @@ def user():
 
 @pytest.fixture
 def enrolled(user, clock):
-    """Enable the factor of the user five time steps ago; return secret and recovery codes."""
+    """Enable the user's second factor, five time steps of 30 seconds ago.
+
+    :returns: the TOTP secret and the recovery codes.
+    """
     return enrol(user, clock)
 
 
 def enrol(user, clock):
-    """Enable a second factor; return its secret and recovery codes."""
+    """Enable a second factor, and move the clock by five time steps of 30 seconds.
+
+    :returns: the TOTP secret and the recovery codes.
+    """
     enrolment = start_totp_enrolment(principal_of(user))
     codes = confirm_totp(principal_of(user), code_of(enrolment.secret))
     clock.shift(5 * TIMESTEP_SECONDS)
@@ -83,23 +89,23 @@ def enrol(user, clock):
 
 
 def code_of(secret, steps=0):
-    """Return the code that an authenticator shows in `steps` time steps."""
+    """Return the code that an authenticator app shows, `steps` time steps from now."""
     return pyotp.TOTP(secret).at(now() + timedelta(seconds=steps * TIMESTEP_SECONDS))
 
 
 def wrong(secret):
-    """Return a code that is wrong within three time steps of now."""
+    """Return a code that is invalid now and within three time steps before and after."""
     near = {code_of(secret, steps) for steps in range(-3, 4)}
     return next(code for code in map('{:06}'.format, itertools.count()) if code not in near)
 
 
 def enter(user, **factor):
-    """Log in, with or without a second factor."""
+    """Log in with the right password; `factor` is the second factor, if any."""
     return log_in(user_or_email=user.username, password=PASSWORD, **factor)
 
 
 def kinds():
-    """Return the kinds of all security events."""
+    """Return the event types of all security events."""
     return list(db.session.scalars(select(Event.event_type)))
 
 
@@ -187,7 +193,7 @@ class TestConfirmTotp:
             enter(user, otp=code)
 
     def test_rejects_the_right_code_after_ten_wrong_ones(self, user):
-        """ASVS 6.6.3."""
+        """ASVS 6.6.3: the number of attempts is limited."""
         enrolment = start_totp_enrolment(principal_of(user))
         for _ in range(10):
             with pytest.raises(OtpInvalid):
@@ -198,7 +204,7 @@ class TestConfirmTotp:
 
 
 class TestDisableTotpOf:
-    """The command of operators."""
+    """The function of the operator's command `flask auth disable-totp`."""
 
     def test_disables_the_factor_notifies_the_user_and_records_the_operator(
         self, user, enrolled, mailbox
@@ -224,7 +230,7 @@ class TestDisableTotpOf:
 
 class TestDisableTotp:
     def test_disables_the_factor_and_deletes_its_recovery_codes(self, user, enrolled, mailbox):
-        """ASVS 6.5.6."""
+        """ASVS 6.5.6: a factor can be revoked."""
         disable_totp(principal_of(user))
 
         assert enter(user)
@@ -264,7 +270,7 @@ class TestRenewRecoveryCodes:
 
 
 class TestVerifySecondFactor:
-    """Tested through the login, which calls the function."""
+    """`verify_second_factor`, which the tests call through `log_in`."""
 
     def test_requires_a_code_only_after_the_right_password(self, user, enrolled):
         with pytest.raises(OtpRequired):
@@ -280,12 +286,12 @@ class TestVerifySecondFactor:
 
     @pytest.mark.parametrize('steps', [-2, 2])
     def test_rejects_a_clock_that_is_two_steps_off(self, user, enrolled, steps):
-        """ASVS 6.5.5."""
+        """ASVS 6.5.5: a code is valid for a short time only."""
         with pytest.raises(WrongOtp):
             enter(user, otp=code_of(enrolled[0], steps))
 
     def test_accepts_each_code_once(self, user, enrolled):
-        """ASVS 6.5.1, RFC 6238 5.2."""
+        """ASVS 6.5.1 and RFC 6238, section 5.2: a code is valid for one use."""
         code = code_of(enrolled[0])
         enter(user, otp=code)
 
@@ -378,7 +384,7 @@ class TestVerifySecondFactor:
         assert enter(user, otp=code_of(enrolled[0]), device=devices[1])
 
     def test_notifies_the_user_at_most_three_times_a_day(self, user, enrolled, mailbox, clock):
-        """ASVS 6.3.5: another person knows the password."""
+        """ASVS 6.3.5: a wrong code after the right password means that someone else knows it."""
         mailbox()
         for _ in range(4):
             with pytest.raises(WrongOtp):
@@ -432,7 +438,8 @@ class TestVerifySecondFactor:
         monkeypatch.setitem(app.config, 'SECRET_KEY_FALLBACKS', [old])
         assert enter(user, otp=code_of(enrolled[0]))
 
-        # The login has encrypted the secret under the new key: the old key is no longer needed.
+        # The login has encrypted the TOTP secret again, under the new key. So the old key is no
+        # longer needed.
         monkeypatch.setitem(app.config, 'SECRET_KEY_FALLBACKS', [])
         clock.shift(TIMESTEP_SECONDS)
         assert enter(user, otp=code_of(enrolled[0]))
@@ -505,7 +512,7 @@ class TestRaces:
 
                 opened = [login for login in found if not isinstance(login, Exception)]
                 assert len(opened) == 1, found
-                # The seven other logins count as wrong attempts: wait until they expire.
+                # The other seven logins count as wrong attempts. Wait until the counter expires.
                 clock.shift(15 * 60)
             assert db.session.scalar(select(func.count()).select_from(Session)) == 3
 
